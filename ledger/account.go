@@ -1,0 +1,123 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
+	"strings"
+)
+
+// AccountID is the first half of the SHA-256 of an account's currency and name.
+// Whoever knows the name knows the id: no look-up comes first, and two nodes
+// that open the same account agree on it.
+type AccountID [16]byte
+
+// Compare orders AccountIDs by their bytes.
+func (id AccountID) Compare(other AccountID) int { return bytes.Compare(id[:], other[:]) }
+
+// String is the id in hexadecimal.
+func (id AccountID) String() string { return hex.EncodeToString(id[:]) }
+
+// AccountType is one of the five of double-entry bookkeeping.
+type AccountType uint8
+
+// The account types. Assets and expenses grow by debits, the others by credits.
+const (
+	Asset AccountType = iota + 1
+	Liability
+	Equity
+	Income
+	Expense
+)
+
+var accountTypeNames = [...]string{Asset: "asset", Liability: "liability", Equity: "equity", Income: "income", Expense: "expense"}
+
+// String is the type's word, such as "asset".
+func (t AccountType) String() string { return nameOf(accountTypeNames[:], t) }
+
+// DebitNormal says whether debits make an account of this type grow.
+func (t AccountType) DebitNormal() bool { return t == Asset || t == Expense }
+
+// AccountName is an account's place in the chart, with its currency.
+type AccountName struct {
+	Path     string // "wallet:pty_…", "bank:SBIN:clearing", "transit"
+	Currency Currency
+}
+
+// ID derives the account's id from its name.
+func (n AccountName) ID() AccountID {
+	sum := sha256.Sum256([]byte(string(n.Currency) + "\x00" + n.Path)) // a currency never holds a zero byte
+	return AccountID(sum[:16])
+}
+
+// Account is one account of the book: its totals are in minor units of its currency.
+type Account struct {
+	ID      AccountID
+	Name    AccountName
+	Type    AccountType
+	Bounded bool  // its balance must not go below zero
+	Frozen  bool  // takes part in no new transfer
+	Debits  int64 // sum of the postings that debit it
+	Credits int64 // sum of the postings that credit it
+	Seq     int64 // how many postings touch it
+	Created int64 // Unix microseconds
+}
+
+// Balance is debits - credits by the account's normal side: what an asset
+// account holds, what is owed on a liability account.
+func (a *Account) Balance() int64 {
+	if a.Type.DebitNormal() {
+		return a.Debits - a.Credits
+	}
+	return a.Credits - a.Debits
+}
+
+// The chart of accounts.
+const (
+	walletPath  = "wallet:"
+	bankPath    = "bank:"
+	transitPath = "transit"
+)
+
+// WalletAccount is the money of a party that is held inside Bahi.
+func WalletAccount(party ID, c Currency) AccountName {
+	return AccountName{Path: walletPath + party.PartyRef(), Currency: c}
+}
+
+// ClearingAccount holds a bank's net position: what it owes (debit) or is owed
+// for the legs it confirmed and that are not settled yet.
+func ClearingAccount(bank string, c Currency) AccountName {
+	return AccountName{Path: bankPath + bank + ":clearing", Currency: c}
+}
+
+// TransitAccount is money debited and neither credited nor returned yet.
+func TransitAccount(c Currency) AccountName {
+	return AccountName{Path: transitPath, Currency: c}
+}
+
+// newAccount opens an account with the type and bounds its place in the chart gives it.
+func newAccount(n AccountName, at int64) Account {
+	a := Account{ID: n.ID(), Name: n, Type: Liability, Created: at}
+	switch {
+	case strings.HasPrefix(n.Path, bankPath):
+		a.Type = Asset
+	case strings.HasPrefix(n.Path, walletPath):
+		a.Bounded = true
+	}
+	return a
+}
+
+// room says whether amount may be debited from (or credited to) the account
+// without overflow and without taking a bounded account below zero.
+func (a *Account) room(amount int64, debit bool) bool {
+	total := a.Credits
+	if debit {
+		total = a.Debits
+	}
+	if total > math.MaxInt64-amount {
+		return false
+	}
+	lowers := debit != a.Type.DebitNormal()
+	return !(a.Bounded && lowers && a.Balance() < amount)
+}

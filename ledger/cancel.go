@@ -1,0 +1,60 @@
+package ledger
+
+// ClaimInstruction takes a queued instruction for sending. From its commit on
+// the transfer cannot be cancelled. It returns the [Instruction].
+type ClaimInstruction struct {
+	ID InstructionID
+}
+
+// Declare implements [Command].
+func (c ClaimInstruction) Declare(s *Set) { s.Instructions.Want(c.ID) }
+
+// Apply implements [Command].
+func (c ClaimInstruction) Apply(s *Set) (any, error) {
+	i, ok := s.Instructions.Get(c.ID)
+	if !ok || i.State != Queued {
+		return nil, refuse(CodeInstructionNotFound, "instruction %s is not queued", c.ID)
+	}
+	i.State, i.Updated = Sent, s.Now
+	i.Due = s.Now + (s.Policy.Submit + s.Policy.Takeover).Microseconds()
+	s.Instructions.Put(i.ID, i)
+	return i, nil
+}
+
+// CancelTransfer ends a transfer of which nothing was sent: at the sender's wish
+// or, with Expired, because it waited for too long. Cancelling again is safe.
+// It returns the [Transfer].
+type CancelTransfer struct {
+	Transfer *Transfer // as read before the batch: only what never changes of it is used
+	Expired  bool
+}
+
+// codeExpired is UPI's response code for a request that was not sent in time.
+const codeExpired = "U69"
+
+// Declare implements [Command].
+func (c CancelTransfer) Declare(s *Set) { s.WantTransfer(c.Transfer) }
+
+// Apply implements [Command].
+func (c CancelTransfer) Apply(s *Set) (any, error) {
+	t, ok := s.Transfers.Get(c.Transfer.ID)
+	if !ok {
+		return nil, refuse(CodeTransferNotFound, "there is no transfer %s", c.Transfer.ID.TransferRef())
+	}
+	if t.State == Cancelled {
+		return t, nil
+	}
+	i, ok := s.Instructions.Get(InstructionID{t.ID, LegDebit})
+	if !ok || i.State != Queued {
+		return nil, refuse(CodeNotCancellable, "the transfer is %s: its debit was already sent or needs none; ask the payee to pay it back", t.State)
+	}
+	l := life{set: s, t: &t}
+	if c.Expired {
+		l.answered(i, Dropped, codeExpired, "")
+		l.step(Failed, RequestExpired, codeExpired)
+	} else {
+		l.answered(i, Dropped, "", "")
+		l.step(Cancelled, CancelledBySender, "")
+	}
+	return t, nil
+}

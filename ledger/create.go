@@ -1,0 +1,85 @@
+package ledger
+
+// CreateTransfer makes a transfer and takes its first step: a wallet pays at
+// once, a bank gets a debit instruction. What a rule refuses becomes a failed
+// transfer, so that the chat has something to show and the auditor to see.
+type CreateTransfer struct {
+	Transfer Transfer // what never changes of it; the rest is set here
+	Refused  Reason   // found out before the batch, such as PayeeNotFound; or empty
+	Queue    bool     // the payer's bank is not to be asked yet: leave the instruction queued
+}
+
+// Declare implements [Command].
+func (c CreateTransfer) Declare(s *Set) {
+	t := &c.Transfer
+	s.NewTransfer(t)
+	for _, end := range []*End{&t.Payer, &t.Payee} {
+		if !end.Instrument.IsZero() {
+			s.Instruments.Want(end.Instrument)
+		}
+	}
+}
+
+// Apply implements [Command]; it returns the [Transfer].
+func (c CreateTransfer) Apply(s *Set) (any, error) {
+	t := c.Transfer
+	t.Created = s.Now
+	l := life{set: s, t: &t}
+	l.step(Pending, "", "")
+	if reason := c.refusal(s); reason != "" {
+		l.step(Failed, reason, "")
+		return t, nil
+	}
+	switch {
+	case !t.Payer.IsWallet():
+		l.instruct(LegDebit, c.Queue)
+	case t.Payee.IsWallet():
+		l.post(EventWallet)
+		l.step(Completed, "", "")
+	default:
+		l.post(EventDebit)
+		l.step(Debited, "", "")
+		l.instruct(LegCredit, false)
+	}
+	return t, nil
+}
+
+// maxTotal bounds an account's totals, far below overflow: transfers that are
+// under way when it is reached still have room to end.
+const maxTotal = 1 << 62
+
+// refusal is the first rule that the transfer breaks, or empty.
+func (c *CreateTransfer) refusal(s *Set) Reason {
+	t := &c.Transfer
+	if c.Refused != "" {
+		return c.Refused
+	}
+	for _, end := range []*End{&t.Payer, &t.Payee} {
+		if end.Instrument.IsZero() {
+			continue
+		}
+		// The address was resolved before the batch; it may have been unlinked since.
+		if i, ok := s.Instruments.Get(end.Instrument); !ok || i.Unlinked {
+			return InstrumentUnlinked
+		}
+	}
+	payer := s.account(t.Payer.account(t.Amount.Currency))
+	payee := s.account(t.Payee.account(t.Amount.Currency))
+	sameEnd := t.Payer.Bank == t.Payee.Bank && t.Payer.IFSC == t.Payee.IFSC && t.Payer.Account == t.Payee.Account
+	switch {
+	case payer.ID == payee.ID && sameEnd:
+		return SameAccount
+	case (t.Payer.IsWallet() && payer.Frozen) || (t.Payee.IsWallet() && payee.Frozen):
+		return AccountFrozen
+	case t.Payer.IsWallet() && payer.Balance() < t.Amount.Minor:
+		return InsufficientFunds
+	}
+	// A total must not overflow half way through a transfer's life.
+	transit := s.account(TransitAccount(t.Amount.Currency))
+	for _, a := range []*Account{&payer, &payee, &transit} {
+		if max(a.Debits, a.Credits) > maxTotal-t.Amount.Minor {
+			return AmountTooLarge
+		}
+	}
+	return ""
+}

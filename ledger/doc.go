@@ -1,0 +1,26 @@
+// Package ledger is the book: its types, its rules, the one pipeline through
+// which every change goes, and the interface that a storage engine fulfils.
+// It imports no bank rail, no HTTP and no database driver.
+//
+// A change is a [Command]. Commands from many callers are gathered by the
+// [Pipeline] into a batch; the engine loads what the batch declared into a
+// [Set]; the commands are applied to it in order by pure functions; the engine
+// persists what changed in one transaction; then the callers are answered.
+//
+// # Invariants
+//
+// These hold at every commit. [Verify] checks them from the postings alone.
+//
+//  1. A posting moves one positive amount from one account to another of the
+//     same currency; it is never updated or deleted.
+//  2. An account's totals, its number of postings and the balances noted on
+//     its postings are what its postings add up to.
+//  3. A bounded account was never below zero.
+//  4. A leg of a transfer is posted exactly when the bank (or the wallet)
+//     confirmed it, between the accounts and for the amount of the transfer.
+//  5. transit holds exactly what is debited and neither credited nor returned.
+//  6. A transfer has at most one open instruction, and has one exactly when
+//     its state waits for a bank.
+//  7. A transfer's history starts at pending, follows the table of states, and
+//     its last line is the transfer's state.
+package ledger

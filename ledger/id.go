@@ -1,0 +1,91 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// ID identifies a party, an instrument, a transfer or a key: 16 bytes, time-ordered
+// (UUID version 7), so that what is written together is stored together.
+type ID [16]byte
+
+// NewID makes a new time-ordered ID.
+func NewID() ID { return ID(uuid.Must(uuid.NewV7())) }
+
+// IsZero says whether the ID names nothing.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// Compare orders IDs by their bytes, which is by age.
+func (id ID) Compare(other ID) int { return bytes.Compare(id[:], other[:]) }
+
+// Prefixes of IDs in their outside form.
+const (
+	transferPrefix   = "BAH" // the PSP's three letters that a UPI transaction id starts with
+	partyPrefix      = "pty_"
+	instrumentPrefix = "ins_"
+	keyPrefix        = "key_"
+)
+
+var errBadID = errors.New("malformed id")
+
+// TransferRef is the outside form of a transfer's ID: 35 characters, letters and
+// digits only, the form that UPI demands of a transaction id, so that the id in
+// the chat is the id that both banks know.
+func (id ID) TransferRef() string { return transferPrefix + strings.ToUpper(hex.EncodeToString(id[:])) }
+
+// PartyRef is the outside form of a party's ID.
+func (id ID) PartyRef() string { return id.ref(partyPrefix) }
+
+// InstrumentRef is the outside form of an instrument's ID.
+func (id ID) InstrumentRef() string { return id.ref(instrumentPrefix) }
+
+// KeyRef is the outside form of an API key's ID.
+func (id ID) KeyRef() string { return id.ref(keyPrefix) }
+
+func (id ID) ref(prefix string) string {
+	if id.IsZero() {
+		return ""
+	}
+	return prefix + hex.EncodeToString(id[:])
+}
+
+// ParseTransferRef reads what TransferRef wrote.
+func ParseTransferRef(s string) (ID, error) {
+	if s != strings.ToUpper(s) {
+		return ID{}, errBadID
+	}
+	return parseRef(transferPrefix, s)
+}
+
+// ParsePartyRef reads what PartyRef wrote.
+func ParsePartyRef(s string) (ID, error) { return parseLowerRef(partyPrefix, s) }
+
+// ParseInstrumentRef reads what InstrumentRef wrote.
+func ParseInstrumentRef(s string) (ID, error) { return parseLowerRef(instrumentPrefix, s) }
+
+// ParseKeyRef reads what KeyRef wrote.
+func ParseKeyRef(s string) (ID, error) { return parseLowerRef(keyPrefix, s) }
+
+// One outside form an ID: "PTY_AB" and "pty_ab" must not both be taken.
+func parseLowerRef(prefix, s string) (ID, error) {
+	if s != strings.ToLower(s) {
+		return ID{}, errBadID
+	}
+	return parseRef(prefix, s)
+}
+
+func parseRef(prefix, s string) (ID, error) {
+	var id ID
+	rest, ok := strings.CutPrefix(s, prefix)
+	if !ok || len(rest) != 2*len(id) {
+		return ID{}, errBadID
+	}
+	if _, err := hex.Decode(id[:], []byte(rest)); err != nil {
+		return ID{}, errBadID
+	}
+	return id, nil
+}

@@ -1,0 +1,120 @@
+package ledger
+
+import "fmt"
+
+// life moves one transfer of a working set along the table of states. It
+// assumes that the rules were checked: a step the table does not have, or a
+// posting without room, is a bug and panics, which fails the batch unstored.
+type life struct {
+	set *Set
+	t   *Transfer
+}
+
+// step takes the transfer to a state and adds the line to its history.
+func (l *life) step(to State, reason Reason, bankCode string) {
+	t := l.t
+	if t.State == to {
+		return
+	}
+	if first := t.Steps == 0; first != (to == Pending) || (!first && !t.State.mayBecome(to)) {
+		panic(fmt.Sprintf("ledger: transfer %s cannot go from %s to %s", t.ID.TransferRef(), t.State, to))
+	}
+	t.State, t.Reason, t.BankCode, t.Updated, t.Deadline = to, reason, bankCode, l.set.Now, 0
+	if to == Deemed || to == Unresolved {
+		t.Deadline = l.set.Now + l.set.Policy.DecideAfter.Microseconds()
+	}
+	t.Steps++
+	l.set.Transfers.Put(t.ID, *t)
+	l.set.Steps = append(l.set.Steps, Step{Transfer: t.ID, N: t.Steps, State: to, Reason: reason, BankCode: bankCode, At: l.set.Now})
+}
+
+// post writes the posting that an event stands for; from whose account to whose.
+func (l *life) post(e Event) {
+	c := l.t.Amount.Currency
+	payer, payee, transit := l.t.Payer.account(c), l.t.Payee.account(c), TransitAccount(c)
+	switch e {
+	case EventDebit:
+		l.move(e, payer, transit)
+	case EventCredit:
+		l.move(e, transit, payee)
+	case EventDebitReversal:
+		l.move(e, transit, payer)
+	case EventCreditReversal:
+		l.move(e, payee, transit)
+	case EventWallet:
+		l.move(e, payer, payee)
+	}
+}
+
+// move debits one account and credits another with the transfer's amount.
+func (l *life) move(e Event, debit, credit AccountName) {
+	amount := l.t.Amount.Minor
+	d, c := l.set.account(debit), l.set.account(credit)
+	if d.ID == c.ID || amount <= 0 || !d.room(amount, true) || !c.room(amount, false) {
+		panic(fmt.Sprintf("ledger: %s of transfer %s has no room", e, l.t.ID.TransferRef()))
+	}
+	d.Debits += amount
+	c.Credits += amount
+	d.Seq++
+	c.Seq++
+	l.set.Accounts.Put(d.ID, d)
+	l.set.Accounts.Put(c.ID, c)
+	l.set.Postings = append(l.set.Postings, Posting{
+		Transfer: l.t.ID, Event: e, Undoes: e.undoes(), Debit: d.ID, Credit: c.ID, Amount: amount, Currency: l.t.Amount.Currency,
+		DebitSeq: d.Seq, CreditSeq: c.Seq, DebitBalance: d.Balance(), CreditBalance: c.Balance(), At: l.set.Now,
+	})
+}
+
+// instruct opens the instruction of a leg, or opens it again.
+func (l *life) instruct(leg Leg, queue bool) {
+	i := Instruction{ID: InstructionID{l.t.ID, leg}, Bank: l.t.Payer.Bank, State: Sent, Created: l.set.Now, Updated: l.set.Now}
+	if leg == LegCredit || leg == LegCreditReversal {
+		i.Bank = l.t.Payee.Bank
+	}
+	i.Due = l.set.Now + (l.set.Policy.Submit + l.set.Policy.Takeover).Microseconds()
+	if queue {
+		i.State, i.Due = Queued, l.set.Now
+	}
+	l.set.Instructions.Put(i.ID, i)
+}
+
+// instruction is the instruction of a leg, if there is one.
+func (l *life) instruction(leg Leg) (Instruction, bool) {
+	return l.set.Instructions.Get(InstructionID{l.t.ID, leg})
+}
+
+// answered closes an instruction with what the bank said of it.
+func (l *life) answered(i Instruction, state InstructionState, code, ref string) {
+	i.State, i.Code, i.Updated, i.Due = state, code, l.set.Now, 0
+	if ref != "" {
+		i.Ref = ref
+	}
+	l.set.Instructions.Put(i.ID, i)
+}
+
+// credit goes on with the payee's side once the payer has paid.
+func (l *life) credit() {
+	l.step(Debited, "", "")
+	if l.t.Payee.IsWallet() {
+		l.post(EventCredit)
+		l.step(Completed, "", "")
+		return
+	}
+	l.instruct(LegCredit, false)
+}
+
+// giveBack returns the money to the payer: to a wallet at once, to a bank by an instruction.
+func (l *life) giveBack(reason Reason, bankCode string) {
+	if l.t.Payer.IsWallet() {
+		l.post(EventDebitReversal)
+		l.step(Reversed, reason, bankCode)
+		return
+	}
+	l.step(Reversing, reason, bankCode)
+	l.instruct(LegDebitReversal, false)
+}
+
+// contradicts keeps a word of a bank that contradicts an earlier one.
+func (l *life) contradicts(i Instruction, says Outcome, code string) {
+	l.set.Breaks = append(l.set.Breaks, Break{Instruction: i.ID, Was: i.State, Says: says, Code: code, At: l.set.Now})
+}

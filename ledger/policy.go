@@ -1,0 +1,26 @@
+package ledger
+
+import "time"
+
+// Policy holds the timers of a transfer's life. The defaults are UPI's.
+type Policy struct {
+	Submit      time.Duration   // how long a bank may take to answer an instruction
+	Takeover    time.Duration   // how long after that another node takes a silent instruction up
+	QueueLimit  time.Duration   // how long a debit may wait to be sent before it expires
+	Checks      []time.Duration // after how long since it was made a silent instruction is asked after; then it is reversed
+	Reversals   []time.Duration // after how long since it was made a reversal is tried again; then it is given up
+	DecideAfter time.Duration   // how long reconciliation has for a transfer in doubt
+}
+
+// DefaultPolicy is UPI's: 15 s for an answer, no status check before 90 s, at
+// most three within two hours, a decision by the next day.
+func DefaultPolicy() Policy {
+	return Policy{
+		Submit:      15 * time.Second,
+		Takeover:    15 * time.Second,
+		QueueLimit:  15 * time.Second,
+		Checks:      []time.Duration{90 * time.Second, 15 * time.Minute, 2 * time.Hour},
+		Reversals:   []time.Duration{90 * time.Second, 15 * time.Minute, 2 * time.Hour},
+		DecideAfter: 24 * time.Hour,
+	}
+}

@@ -1,0 +1,218 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Set is the working set of one batch: what its commands declared, as the
+// engine loaded it, and what they changed. An engine loads every wanted key of
+// every table that exists, in the order Wanted gives (that is the lock order),
+// and persists Inserted, Updated, Deleted and the appended rows in one
+// transaction. A Set is used by one goroutine and never reused.
+type Set struct {
+	Now    int64   // Unix microseconds, one for the whole batch, never earlier than the batch before
+	Policy *Policy // the timers of a transfer's life
+
+	Accounts     Table[AccountID, Account]
+	Transfers    Table[ID, Transfer]
+	Instructions Table[InstructionID, Instruction]
+	Parties      Table[ID, Party]
+	Instruments  Table[ID, Instrument]
+	Aliases      Table[Alias, AliasTarget]
+	Keys         Table[ID, Key]
+	Answers      Table[IdempotencyKey, Answer]
+
+	// Rows that are only ever added. A break that is known already is not an error.
+	Postings []Posting
+	Steps    []Step
+	Breaks   []Break
+}
+
+// NewSet makes the empty working set that commands declare their keys to.
+func NewSet(now int64, policy *Policy) *Set {
+	return &Set{
+		Now:          now,
+		Policy:       policy,
+		Accounts:     newTable[AccountID, Account](AccountID.Compare),
+		Transfers:    newTable[ID, Transfer](ID.Compare),
+		Instructions: newTable[InstructionID, Instruction](compareInstructions),
+		Parties:      newTable[ID, Party](ID.Compare),
+		Instruments:  newTable[ID, Instrument](ID.Compare),
+		Aliases:      newTable[Alias, AliasTarget](compareAliases),
+		Keys:         newTable[ID, Key](ID.Compare),
+		Answers:      newTable[IdempotencyKey, Answer](compareIdempotencyKeys),
+	}
+}
+
+// WantAccount declares an account by its name.
+func (s *Set) WantAccount(n AccountName) { s.Accounts.Want(n.ID()) }
+
+// WantTransfer declares a transfer, every instruction it may have and the
+// accounts that a bank's answer can touch. The ends and the currency of a
+// transfer never change, so the caller may have read them before the batch.
+func (s *Set) WantTransfer(t *Transfer) {
+	s.Transfers.Want(t.ID)
+	for _, leg := range legs {
+		s.Instructions.Want(InstructionID{t.ID, leg})
+	}
+	s.wantSides(t)
+}
+
+// NewTransfer declares a transfer that does not exist yet.
+func (s *Set) NewTransfer(t *Transfer) {
+	s.Transfers.New(t.ID)
+	for _, leg := range legs {
+		s.Instructions.New(InstructionID{t.ID, leg})
+	}
+	s.wantSides(t)
+}
+
+func (s *Set) wantSides(t *Transfer) {
+	s.WantAccount(TransitAccount(t.Amount.Currency))
+	s.WantAccount(t.Payer.account(t.Amount.Currency))
+	s.WantAccount(t.Payee.account(t.Amount.Currency))
+}
+
+// account is the declared account, opened if this is its first use.
+func (s *Set) account(n AccountName) Account {
+	a, ok := s.Accounts.Get(n.ID())
+	if !ok {
+		return newAccount(n, s.Now)
+	}
+	return a
+}
+
+// Changed says whether there is anything to persist.
+func (s *Set) Changed() bool {
+	return len(s.Postings)+len(s.Steps)+len(s.Breaks) > 0 || s.Accounts.dirty() || s.Transfers.dirty() || s.Instructions.dirty() ||
+		s.Parties.dirty() || s.Instruments.dirty() || s.Aliases.dirty() || s.Keys.dirty() || s.Answers.dirty()
+}
+
+// Table is one kind of row of a working set. Reading or writing a key that was
+// not declared panics: it would be a silent miss of a row that exists.
+type Table[K comparable, V any] struct {
+	compare func(a, b K) int
+	rows    map[K]*row[V]
+	changed []K // in the order of their first change
+}
+
+type row[V any] struct {
+	value   V
+	fresh   bool // declared as new: not to be looked for
+	loaded  bool // the engine found it
+	exists  bool // it exists now
+	changed bool
+}
+
+func newTable[K comparable, V any](compare func(a, b K) int) Table[K, V] {
+	return Table[K, V]{compare: compare, rows: map[K]*row[V]{}}
+}
+
+// Want declares a key.
+func (t *Table[K, V]) Want(k K) {
+	if r, ok := t.rows[k]; ok {
+		r.fresh = false
+		return
+	}
+	t.rows[k] = &row[V]{}
+}
+
+// New declares a key that was just made, so that the engine need not look for
+// it. Should it exist after all, the database's primary key refuses the batch.
+func (t *Table[K, V]) New(k K) {
+	if _, ok := t.rows[k]; !ok {
+		t.rows[k] = &row[V]{fresh: true}
+	}
+}
+
+// Wanted are the declared keys in lock order.
+func (t *Table[K, V]) Wanted() []K {
+	if len(t.rows) == 0 {
+		return nil
+	}
+	keys := make([]K, 0, len(t.rows))
+	for k, r := range t.rows {
+		if !r.fresh {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, t.compare)
+	return keys
+}
+
+// Load is called by the engine with a row it found.
+func (t *Table[K, V]) Load(k K, v V) {
+	r := t.row(k)
+	r.value, r.loaded, r.exists = v, true, true
+}
+
+// Get is the row as the commands before left it, and whether it exists.
+func (t *Table[K, V]) Get(k K) (V, bool) {
+	r := t.row(k)
+	return r.value, r.exists
+}
+
+// Put inserts or replaces a row.
+func (t *Table[K, V]) Put(k K, v V) {
+	r := t.row(k)
+	r.value, r.exists = v, true
+	t.mark(k, r)
+}
+
+// Delete removes a row.
+func (t *Table[K, V]) Delete(k K) {
+	r := t.row(k)
+	r.exists = false
+	t.mark(k, r)
+}
+
+// Inserted are the rows that did not exist before the batch.
+func (t *Table[K, V]) Inserted() []*V {
+	return t.pick(func(r *row[V]) bool { return !r.loaded && r.exists })
+}
+
+// Updated are the rows that existed and were replaced.
+func (t *Table[K, V]) Updated() []*V {
+	return t.pick(func(r *row[V]) bool { return r.loaded && r.exists })
+}
+
+// Changes calls yield for each key that was changed, in the order of their
+// first change, with its new row, or nil where it was deleted.
+func (t *Table[K, V]) Changes(yield func(k K, v *V, inserted bool)) {
+	for _, k := range t.changed {
+		switch r := t.rows[k]; {
+		case r.exists:
+			yield(k, &r.value, !r.loaded)
+		case r.loaded:
+			yield(k, nil, false)
+		}
+	}
+}
+
+func (t *Table[K, V]) pick(wanted func(*row[V]) bool) []*V {
+	var out []*V
+	for _, k := range t.changed {
+		if r := t.rows[k]; wanted(r) {
+			out = append(out, &r.value)
+		}
+	}
+	return out
+}
+
+func (t *Table[K, V]) row(k K) *row[V] {
+	r, ok := t.rows[k]
+	if !ok {
+		panic(fmt.Sprintf("ledger: a command touched %T %v without declaring it", k, k))
+	}
+	return r
+}
+
+func (t *Table[K, V]) mark(k K, r *row[V]) {
+	if !r.changed {
+		r.changed = true
+		t.changed = append(t.changed, k)
+	}
+}
+
+func (t *Table[K, V]) dirty() bool { return len(t.changed) > 0 }

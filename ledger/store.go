@@ -1,0 +1,105 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"iter"
+)
+
+// Errors of a [Store]. Engines wrap them; anything else that Commit returns
+// means that the batch was not stored.
+var (
+	// ErrNotFound is a read's answer where nothing is.
+	ErrNotFound = errors.New("not found")
+	// ErrUnavailable means that the database cannot be reached now; nothing was stored.
+	ErrUnavailable = errors.New("database unavailable")
+	// ErrOutcomeUnknown means that the connection was lost during COMMIT: the
+	// batch may be stored or not. Repeating under the same key tells.
+	ErrOutcomeUnknown = errors.New("outcome of the commit unknown")
+)
+
+// Store is a storage engine. It holds no rule: it loads, persists and queries.
+type Store interface {
+	Reader
+
+	// Commit runs one batch in one transaction: it makes a working set with
+	// declare, loads what is wanted (locked, in the order of Wanted), calls
+	// apply, and persists what changed. When it returns nil the changes are
+	// durable: they survive kill -9 and power loss. When apply returns an error
+	// nothing is stored and that error is returned. After a conflict with
+	// another writer Commit starts again with a new set, so both functions may
+	// be called several times.
+	//
+	// Commit MUST be called by one goroutine at a time; Reader's methods by any number.
+	Commit(ctx context.Context, declare func() *Set, apply func(*Set) error) error
+
+	// Close waits for reads under way and releases the database.
+	Close() error
+}
+
+// Reader reads what is committed. A list is cut into pages, so that none is
+// ever in memory whole. What is missing is [ErrNotFound].
+type Reader interface {
+	Ping(ctx context.Context) error
+
+	Party(ctx context.Context, id ID) (Party, error)
+	Parties(ctx context.Context, app string, page Page) ([]Party, error) // newest first; every app's where app is empty
+	Instruments(ctx context.Context, party ID) ([]Instrument, error)     // the party's active ones, oldest first
+	Instrument(ctx context.Context, id ID) (Instrument, error)
+	Resolve(ctx context.Context, a Alias) (Party, Instrument, error) // the active instrument that the alias leads to, and its party
+
+	Transfer(ctx context.Context, id ID) (Transfer, error)
+	TransferHistory(ctx context.Context, id ID) ([]Step, []Instruction, error)
+	Transfers(ctx context.Context, f TransferFilter, page Page) ([]Transfer, error) // newest first
+	Due(ctx context.Context, before int64, limit int) ([]Task, error)               // open instructions that are due, longest due first
+
+	Account(ctx context.Context, id AccountID) (Account, error)
+	Accounts(ctx context.Context, after AccountName, limit int) ([]Account, error)                 // by path, then currency
+	Statement(ctx context.Context, id AccountID, before int64, limit int) ([]StatementLine, error) // newest first: Seq below before (0: from the newest)
+
+	KeyByHash(ctx context.Context, hash [32]byte) (Key, error)
+	Keys(ctx context.Context, page Page) ([]Key, error) // newest first
+
+	// Audit calls check with one consistent snapshot of the whole book, while writes go on.
+	Audit(ctx context.Context, check func(Snapshot) error) error
+}
+
+// Page names a page of a list ordered by ID, newest first.
+type Page struct {
+	Before ID // zero: from the newest
+	Limit  int
+}
+
+// TransferFilter chooses transfers; what is zero does not restrict.
+type TransferFilter struct {
+	App          string
+	Conversation string
+	Party        ID // as payer or as payee
+	State        State
+	From, Until  int64 // creation, Unix microseconds: From <= created < Until
+}
+
+// Task is an open instruction with its transfer.
+type Task struct {
+	Instruction Instruction
+	Transfer    Transfer
+}
+
+// StatementLine is a posting as one of its accounts sees it.
+type StatementLine struct {
+	Posting Posting
+	Debited bool // the account is the posting's debit side
+	Seq     int64
+	Balance int64 // of the account, after the posting
+}
+
+// Snapshot reads the whole book at one moment, each list in one pass.
+// An iterator ends after yielding an error.
+type Snapshot interface {
+	Accounts() iter.Seq2[Account, error]             // by ID
+	StatementLines() iter.Seq2[StatementLine, error] // both sides of every posting, by account, then Seq
+	Transfers() iter.Seq2[Transfer, error]           // by ID
+	Instructions() iter.Seq2[Instruction, error]     // by transfer, then leg
+	Steps() iter.Seq2[Step, error]                   // by transfer, then N
+	Postings() iter.Seq2[Posting, error]             // by transfer, then event
+}

@@ -1,0 +1,231 @@
+package ledger
+
+// Kind is what a transfer is for.
+type Kind uint8
+
+// The kinds of transfer.
+const (
+	Payment    Kind = iota + 1 // from one party to another
+	TopUp                      // from a party's bank account to its own wallet
+	Withdrawal                 // from a party's wallet to its own bank account
+)
+
+var kindNames = [...]string{Payment: "payment", TopUp: "top_up", Withdrawal: "withdrawal"}
+
+// String is the kind's word.
+func (k Kind) String() string { return nameOf(kindNames[:], k) }
+
+// State is where a transfer is in its life.
+type State uint8
+
+// The states. See [State.mayBecome] for the ways between them.
+const (
+	Pending    State = iota + 1 // the payer's bank is asked
+	Debited                     // the payer has paid; the payee's bank is asked
+	Completed                   // end: the payee has the money
+	Failed                      // end: no money moved
+	Cancelled                   // end: taken back before anything was sent
+	Reversing                   // the payer gets the money back; the payer's bank is asked
+	Reversed                    // end: the payer has the money back
+	Deemed                      // the payee's bank is silent: perhaps credited; reconciliation decides
+	Unresolved                  // the payer's bank is silent: perhaps debited; reconciliation decides
+)
+
+var stateNames = [...]string{Pending: "pending", Debited: "debited", Completed: "completed", Failed: "failed",
+	Cancelled: "cancelled", Reversing: "reversing", Reversed: "reversed", Deemed: "deemed", Unresolved: "unresolved"}
+
+// String is the state's word.
+func (s State) String() string { return nameOf(stateNames[:], s) }
+
+// ParseState reads what String wrote.
+func ParseState(s string) (State, bool) { return parseName[State](stateNames[:], s) }
+
+// StateNames are the words of all states.
+func StateNames() []string { return stateNames[1:] }
+
+// Final says whether the transfer is at an end that nothing moves it from.
+func (s State) Final() bool {
+	return s == Completed || s == Failed || s == Cancelled || s == Reversed
+}
+
+// Waits says whether the state waits for a bank's answer to an open instruction.
+func (s State) Waits() bool { return s == Pending || s == Debited || s == Reversing }
+
+// nextStates is the table of states.
+var nextStates = [...][]State{
+	Pending:    {Debited, Completed, Failed, Cancelled, Reversing, Unresolved},
+	Debited:    {Completed, Reversing, Reversed, Deemed},
+	Reversing:  {Reversed, Failed, Unresolved},
+	Deemed:     {Completed, Reversing, Reversed},
+	Unresolved: {Reversed, Failed, Reversing},
+	Completed:  nil, Failed: nil, Cancelled: nil, Reversed: nil,
+}
+
+// mayBecome says whether the table of states has a way from s to next.
+func (s State) mayBecome(next State) bool {
+	for _, n := range nextStates[s] {
+		if n == next {
+			return true
+		}
+	}
+	return false
+}
+
+// End is one end of a transfer: a bank account, or a wallet when Bank is empty.
+// It does not change once the transfer is made.
+type End struct {
+	Party      ID // zero for somebody Bahi does not know
+	Instrument ID // zero for an account named by number only
+	Name       string
+	Bank       string // the bank's code; empty for a wallet
+	Account    string // the account's number at the bank
+	IFSC       string
+	UPI        string // the UPI id it was addressed by, or empty
+}
+
+// IsWallet says whether the end is a wallet.
+func (e *End) IsWallet() bool { return e.Bank == "" }
+
+// account is the book's account that stands for the end.
+func (e *End) account(c Currency) AccountName {
+	if e.IsWallet() {
+		return WalletAccount(e.Party, c)
+	}
+	return ClearingAccount(e.Bank, c)
+}
+
+// Transfer is an order to move an amount from the payer to the payee, and how far it is.
+type Transfer struct {
+	ID           ID
+	App          string
+	Kind         Kind
+	Payer, Payee End
+	Amount       Amount
+	Note         string
+	Conversation string // the chat's own ids, kept as given
+	Message      string
+	Metadata     string // a JSON object as text, or empty
+	RRN          string // retrieval reference number, 12 digits; repeats after ten years: never a key
+	Created      int64  // Unix microseconds, like all times of the book
+
+	State    State
+	Reason   Reason // why it failed, is reversed or in doubt; empty otherwise
+	BankCode string // the response code of the bank behind the reason, or empty
+	Updated  int64
+	Deadline int64 // when a state in doubt must be decided, or 0
+	Steps    int   // how many lines its history has
+}
+
+// Reason says in one stable word why a transfer did not simply complete.
+type Reason string
+
+// The reasons.
+const (
+	InsufficientFunds  Reason = "insufficient_funds"
+	PayeeNotFound      Reason = "payee_not_found"
+	PayeeNotPayable    Reason = "payee_not_payable"
+	PayerNotPayable    Reason = "payer_not_payable"
+	AccountFrozen      Reason = "account_frozen"
+	InstrumentUnlinked Reason = "instrument_unlinked"
+	SameAccount        Reason = "same_account"
+	BankUnknown        Reason = "bank_unknown"
+	AmountTooLarge     Reason = "amount_too_large"
+	DebitDeclined      Reason = "debit_declined"
+	CreditDeclined     Reason = "credit_declined"
+	BankUnavailable    Reason = "bank_unavailable"
+	RequestExpired     Reason = "request_expired"
+	DebitTimedOut      Reason = "debit_timed_out"
+	CreditTimedOut     Reason = "credit_timed_out"
+	ReversalFailed     Reason = "reversal_failed"
+	BankContradiction  Reason = "bank_contradiction"
+	CancelledBySender  Reason = "cancelled_by_sender"
+)
+
+// Leg is one of the four things a bank can be asked to do for a transfer.
+type Leg uint8
+
+// The legs.
+const (
+	LegDebit Leg = iota + 1
+	LegCredit
+	LegDebitReversal
+	LegCreditReversal
+)
+
+// legs are all legs, in the order of their numbers.
+var legs = [...]Leg{LegDebit, LegCredit, LegDebitReversal, LegCreditReversal}
+
+var legNames = [...]string{LegDebit: "debit", LegCredit: "credit", LegDebitReversal: "debit_reversal", LegCreditReversal: "credit_reversal"}
+
+// String is the leg's word.
+func (l Leg) String() string { return nameOf(legNames[:], l) }
+
+// ParseLeg reads what String wrote.
+func ParseLeg(s string) (Leg, bool) { return parseName[Leg](legNames[:], s) }
+
+// InstructionID names an instruction to a bank; it stays the same over retries
+// and is what a bank recognises a repeat by.
+type InstructionID struct {
+	Transfer ID
+	Leg      Leg
+}
+
+// String is the outside form: the transfer's reference, a point and the leg.
+func (i InstructionID) String() string { return i.Transfer.TransferRef() + "." + i.Leg.String() }
+
+// InstructionState is what is known of an instruction.
+type InstructionState uint8
+
+// The states of an instruction; the first three are open.
+const (
+	Queued   InstructionState = iota + 1 // not sent: may be cancelled
+	Sent                                 // may have reached the bank
+	InDoubt                              // the bank did not answer in time: it is asked what became of it
+	Approved                             // the bank did it
+	Declined                             // the bank refused to
+	NotDone                              // the bank never saw it, or it was never sent
+	Stands                               // a credit's reversal: the credit was done and stands
+	Silent                               // given up: the bank never said
+	Dropped                              // cancelled before it was sent
+)
+
+var instructionStateNames = [...]string{Queued: "queued", Sent: "sent", InDoubt: "in_doubt", Approved: "approved", Declined: "declined",
+	NotDone: "not_done", Stands: "stands", Silent: "silent", Dropped: "dropped"}
+
+// String is the state's word.
+func (s InstructionState) String() string { return nameOf(instructionStateNames[:], s) }
+
+// Open says whether the instruction still waits for an answer.
+func (s InstructionState) Open() bool { return s >= Queued && s <= InDoubt }
+
+// Instruction asks one bank to carry out one leg of a transfer.
+type Instruction struct {
+	ID       InstructionID
+	Bank     string
+	State    InstructionState
+	Attempts int    // how often the bank was asked without a usable answer
+	Due      int64  // open: when it is to be taken up (again); Unix microseconds
+	Code     string // the bank's response code, or empty
+	Ref      string // the bank's own reference (approval number), or empty
+	Created  int64
+	Updated  int64
+}
+
+// Step is one line of a transfer's history. Steps are only ever added.
+type Step struct {
+	Transfer ID
+	N        int // 1, 2, 3 …
+	State    State
+	Reason   Reason
+	BankCode string
+	At       int64
+}
+
+// Break is a contradiction between a bank's words, kept for reconciliation. It moves no money.
+type Break struct {
+	Instruction InstructionID
+	Was         InstructionState // what the bank had said before
+	Says        Outcome          // what it says now
+	Code        string
+	At          int64
+}
