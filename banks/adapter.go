@@ -12,8 +12,8 @@ import (
 )
 
 // Adapter speaks to one bank, or to many over one rail. Its methods are called
-// by many goroutines at once. ctx ends when the bank's time is up; an adapter
-// that returns later is not listened to.
+// by many goroutines at once. ctx ends when the bank's time is up: a method MUST
+// return then, since it holds one of the bank's places.
 //
 // An instruction may come several times, with the same ID, in any order and at
 // the same moment: the bank MUST act on it once and give the same answer again.

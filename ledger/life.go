@@ -28,27 +28,10 @@ func (l *life) step(to State, reason Reason, bankCode string) {
 	l.set.Steps = append(l.set.Steps, Step{Transfer: t.ID, N: t.Steps, State: to, Reason: reason, BankCode: bankCode, At: l.set.Now})
 }
 
-// post writes the posting that an event stands for; from whose account to whose.
+// post writes the posting that an event stands for.
 func (l *life) post(e Event) {
-	c := l.t.Amount.Currency
-	payer, payee, transit := l.t.Payer.account(c), l.t.Payee.account(c), TransitAccount(c)
-	switch e {
-	case EventDebit:
-		l.move(e, payer, transit)
-	case EventCredit:
-		l.move(e, transit, payee)
-	case EventDebitReversal:
-		l.move(e, transit, payer)
-	case EventCreditReversal:
-		l.move(e, payee, transit)
-	case EventWallet:
-		l.move(e, payer, payee)
-	}
-}
-
-// move debits one account and credits another with the transfer's amount.
-func (l *life) move(e Event, debit, credit AccountName) {
 	amount := l.t.Amount.Minor
+	debit, credit := l.t.sides(e)
 	d, c := l.set.account(debit), l.set.account(credit)
 	if d.ID == c.ID || amount <= 0 || !d.room(amount, true) || !c.room(amount, false) {
 		panic(fmt.Sprintf("ledger: %s of transfer %s has no room", e, l.t.ID.TransferRef()))

@@ -5,6 +5,7 @@ import "time"
 // Policy holds the timers of a transfer's life. The defaults are UPI's.
 type Policy struct {
 	Submit      time.Duration   // how long a bank may take to answer an instruction
+	Check       time.Duration   // how long a bank may take to answer a status check or a reversal
 	Takeover    time.Duration   // how long after that another node takes a silent instruction up
 	QueueLimit  time.Duration   // how long a debit may wait to be sent before it expires
 	Checks      []time.Duration // after how long since it was made a silent instruction is asked after; then it is reversed
@@ -17,6 +18,7 @@ type Policy struct {
 func DefaultPolicy() Policy {
 	return Policy{
 		Submit:      15 * time.Second,
+		Check:       10 * time.Second,
 		Takeover:    15 * time.Second,
 		QueueLimit:  15 * time.Second,
 		Checks:      []time.Duration{90 * time.Second, 15 * time.Minute, 2 * time.Hour},

@@ -30,6 +30,24 @@ func (e Event) undoes() Event {
 	return 0
 }
 
+// sides are the accounts that an event of the transfer debits and credits.
+func (t *Transfer) sides(e Event) (debit, credit AccountName) {
+	c := t.Amount.Currency
+	payer, payee, transit := t.Payer.account(c), t.Payee.account(c), TransitAccount(c)
+	switch e {
+	case EventDebit:
+		return payer, transit
+	case EventCredit:
+		return transit, payee
+	case EventDebitReversal:
+		return transit, payer
+	case EventCreditReversal:
+		return payee, transit
+	default: // EventWallet
+		return payer, payee
+	}
+}
+
 // Posting is one row of the book: Amount leaves Credit and comes to Debit, in
 // the words of bookkeeping: Debit is debited, Credit is credited. It cannot be
 // unbalanced and is never changed. DebitSeq and CreditSeq count the postings

@@ -153,6 +153,12 @@ func (t *Table[K, V]) Get(k K) (V, bool) {
 	return r.value, r.exists
 }
 
+// Declared says whether the key may be touched.
+func (t *Table[K, V]) Declared(k K) bool {
+	_, ok := t.rows[k]
+	return ok
+}
+
 // Put inserts or replaces a row.
 func (t *Table[K, V]) Put(k K, v V) {
 	r := t.row(k)
