@@ -131,6 +131,9 @@ func (p *Pipeline) Waiting() int {
 	return p.weight
 }
 
+// Full says whether the next request would be refused with [ErrBusy].
+func (p *Pipeline) Full() bool { return p.Waiting() >= p.opt.MaxQueue }
+
 // Close refuses new requests, answers every accepted one and stops the writer.
 func (p *Pipeline) Close() {
 	p.mu.Lock()

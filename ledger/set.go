@@ -85,8 +85,8 @@ func (s *Set) account(n AccountName) Account {
 
 // Changed says whether there is anything to persist.
 func (s *Set) Changed() bool {
-	return len(s.Postings)+len(s.Steps)+len(s.Breaks) > 0 || s.Accounts.dirty() || s.Transfers.dirty() || s.Instructions.dirty() ||
-		s.Parties.dirty() || s.Instruments.dirty() || s.Aliases.dirty() || s.Keys.dirty() || s.Answers.dirty()
+	return len(s.Postings)+len(s.Steps)+len(s.Breaks) > 0 || s.Accounts.Changed() || s.Transfers.Changed() || s.Instructions.Changed() ||
+		s.Parties.Changed() || s.Instruments.Changed() || s.Aliases.Changed() || s.Keys.Changed() || s.Answers.Changed()
 }
 
 // Table is one kind of row of a working set. Reading or writing a key that was
@@ -173,6 +173,9 @@ func (t *Table[K, V]) Delete(k K) {
 	t.mark(k, r)
 }
 
+// Changed says whether any row was changed.
+func (t *Table[K, V]) Changed() bool { return len(t.changed) > 0 }
+
 // Inserted are the rows that did not exist before the batch.
 func (t *Table[K, V]) Inserted() []*V {
 	return t.pick(func(r *row[V]) bool { return !r.loaded && r.exists })
@@ -220,5 +223,3 @@ func (t *Table[K, V]) mark(k K, r *row[V]) {
 		t.changed = append(t.changed, k)
 	}
 }
-
-func (t *Table[K, V]) dirty() bool { return len(t.changed) > 0 }

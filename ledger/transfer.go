@@ -128,6 +128,7 @@ const (
 	AccountFrozen      Reason = "account_frozen"
 	InstrumentUnlinked Reason = "instrument_unlinked"
 	SameAccount        Reason = "same_account"
+	CurrencyMismatch   Reason = "currency_mismatch"
 	BankUnknown        Reason = "bank_unknown"
 	AmountTooLarge     Reason = "amount_too_large"
 	DebitDeclined      Reason = "debit_declined"

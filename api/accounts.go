@@ -1,0 +1,76 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"bahi/ledger"
+)
+
+// ListAccounts implements [ServerInterface].
+func (s *Server) ListAccounts(c echo.Context, params ListAccountsParams) error {
+	after, err := accountPage(params.Cursor)
+	if err != nil {
+		return err
+	}
+	rows, err := s.reader.Accounts(c.Request().Context(), after, params.Limit)
+	if err != nil {
+		return err
+	}
+	out := AccountList{Data: make([]Account, len(rows))}
+	for i := range rows {
+		out.Data[i] = accountView(&rows[i])
+	}
+	if len(rows) == params.Limit {
+		last := rows[len(rows)-1].Name
+		out.NextCursor = cursorOf(last.Path + "\n" + string(last.Currency))
+	}
+	return writeJSON(c, http.StatusOK, out)
+}
+
+func (s *Server) account(c echo.Context, path, currency string) (ledger.Account, error) {
+	name := ledger.AccountName{Path: path, Currency: ledger.Currency(currency)}
+	a, err := s.reader.Account(c.Request().Context(), name.ID())
+	if errors.Is(err, ledger.ErrNotFound) {
+		err = notFound("account")
+	}
+	return a, err
+}
+
+// GetAccount implements [ServerInterface].
+func (s *Server) GetAccount(c echo.Context, name string, params GetAccountParams) error {
+	a, err := s.account(c, name, params.Currency)
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, accountView(&a))
+}
+
+// GetAccountStatement implements [ServerInterface].
+func (s *Server) GetAccountStatement(c echo.Context, name string, params GetAccountStatementParams) error {
+	before, err := seqPage(params.Cursor)
+	if err != nil {
+		return err
+	}
+	a, err := s.account(c, name, params.Currency)
+	if err != nil {
+		return err
+	}
+	lines, err := s.reader.Statement(c.Request().Context(), a.ID, before, params.Limit)
+	if err != nil {
+		return err
+	}
+	out := AccountStatement{Data: make([]AccountLine, len(lines)), NextCursor: nextSeq(lines, params.Limit)}
+	for n, l := range lines {
+		side := SideCredit
+		if l.Debited {
+			side = SideDebit
+		}
+		p := &l.Posting
+		out.Data[n] = AccountLine{Seq: l.Seq, Side: side, Event: Event(p.Event.String()), Transfer: p.Transfer.TransferRef(), At: timeView(p.At),
+			Amount: moneyView(ledger.Amount{Minor: p.Amount, Currency: p.Currency}), Balance: balanceView(l.Balance, p.Currency)}
+	}
+	return writeJSON(c, http.StatusOK, out)
+}

@@ -1,0 +1,76 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"bahi/banks"
+	"bahi/ledger"
+)
+
+// ListBanks implements [ServerInterface].
+func (s *Server) ListBanks(c echo.Context) error {
+	out := BankList{Data: []Bank{}}
+	for _, b := range s.registry.All() {
+		h, _ := s.dispatcher.Health(b.Code)
+		out.Data = append(out.Data, Bank{Code: b.Code, Name: b.Name, IFSCPrefix: b.IFSCPrefix, Handles: append([]string{}, b.Handles...),
+			State: BankState(h.State), InFlight: int64(h.InFlight), Queued: int64(h.Queued), Answered: h.Answered,
+			Approved: h.Approved, Declined: h.Declined, Unknown: h.Unknown, P50Ms: milliseconds(h.P50), P99Ms: milliseconds(h.P99)})
+	}
+	return writeJSON(c, http.StatusOK, out)
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// ReportResult implements [ServerInterface]: a bank says what became of an instruction.
+func (s *Server) ReportResult(c echo.Context, bank string, _ ReportResultParams) error {
+	if caller(c).Bank != bank {
+		return notFound("bank")
+	}
+	var in NewResult
+	body, err := readBody(c, &in)
+	if err != nil {
+		return err
+	}
+	if err := verifySignature(c.Request().Header, caller(c).PublicKey, s.now(), body); err != nil {
+		return err
+	}
+	id, answer, err := readResult(&in)
+	if err != nil {
+		return err
+	}
+	r, err := s.dispatcher.Report(c.Request().Context(), bank, id, answer)
+	if errors.Is(err, ledger.ErrNotFound) {
+		err = notFound("instruction")
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, Result{Instruction: id.String(), Effect: Effect(r.Effect), State: TransferState(r.Transfer.State.String())})
+}
+
+func readResult(in *NewResult) (id ledger.InstructionID, a banks.Answer, err error) {
+	transfer, leg, _ := strings.Cut(in.Instruction, ".")
+	l, ok := ledger.ParseLeg(leg)
+	t, err := ledger.ParseTransferRef(transfer)
+	if err != nil || !ok {
+		return id, a, notFound("instruction")
+	}
+	outcome, ok := ledger.ParseOutcome(string(in.Outcome))
+	if !ok || !in.Outcome.Valid() {
+		return id, a, badRequest("invalid_field", "outcome is approved, declined, not_done or stands").at("/outcome")
+	}
+	for field, value := range map[string]string{"/code": in.Code, "/ref": in.Ref} {
+		if err := checkText(field, value, maxBankText, false); err != nil {
+			return id, a, err
+		}
+	}
+	return ledger.InstructionID{Transfer: t, Leg: l}, banks.Answer{Outcome: outcome, Code: in.Code, Ref: in.Ref}, nil
+}
+
+// maxBankText bounds what a bank may have us keep of its own, in characters.
+const maxBankText = 64

@@ -1,0 +1,138 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
+
+	"bahi/ledger"
+)
+
+// contract is what the guard needs of openapi.yaml: who may call what, and with
+// which parameters. The contract is the only place where that is written down.
+type contract struct {
+	operations map[string]operation // by method and route, such as "GET /v1/transfers/:transfer"
+	json       []byte               // as served
+}
+
+// operation is one line of the table of routes and roles.
+type operation struct {
+	id    string
+	roles []ledger.Role // who may call it; none: everybody, without a key
+	query map[string]bool
+}
+
+var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
+
+func loadContract() (*contract, error) {
+	doc, err := GetSpec()
+	if err != nil {
+		return nil, fmt.Errorf("contract: %w", err)
+	}
+	c := &contract{operations: map[string]operation{}}
+	for path, item := range doc.Paths.Map() {
+		route := pathParameter.ReplaceAllString(path, ":$1")
+		for method, o := range item.Operations() {
+			op, err := readOperation(o)
+			if err != nil {
+				return nil, fmt.Errorf("contract: %s %s: %w", method, path, err)
+			}
+			c.operations[method+" "+route] = op
+		}
+	}
+	c.json, err = doc.MarshalJSON()
+	return c, err
+}
+
+func readOperation(o *openapi3.Operation) (operation, error) {
+	op := operation{id: o.OperationID, query: map[string]bool{}}
+	names, ok := o.Extensions["x-roles"].([]any)
+	if !ok {
+		return op, errors.New("x-roles is missing")
+	}
+	for _, n := range names {
+		role, ok := ledger.ParseRole(fmt.Sprint(n))
+		if !ok {
+			return op, fmt.Errorf("x-roles: no role %v", n)
+		}
+		op.roles = append(op.roles, role)
+	}
+	for _, p := range o.Parameters {
+		if p.Value.In == openapi3.ParameterInQuery {
+			op.query[p.Value.Name] = true
+		}
+	}
+	return op, nil
+}
+
+// guard lets a request through to its handler when its key has a role that the
+// contract names, and every query parameter is the contract's.
+func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		op, ok := s.contract.operations[c.Request().Method+" "+c.Path()]
+		if !ok {
+			return next(c) // no such route: the router says so
+		}
+		if len(op.roles) > 0 {
+			if err := s.authenticate(c, op); err != nil {
+				return err
+			}
+		}
+		if c.Request().URL.RawQuery != "" {
+			if err := checkQuery(c, op); err != nil {
+				return err
+			}
+		}
+		return next(c)
+	}
+}
+
+// authenticate finds the caller by the bearer key and checks the role.
+func (s *Server) authenticate(c echo.Context, op operation) error {
+	r := c.Request()
+	values := r.Header.Values(echo.HeaderAuthorization)
+	unknown := newProblem(http.StatusUnauthorized, "unauthenticated", "send a valid API key: Authorization: Bearer bahi_…")
+	if len(values) != 1 {
+		return unknown
+	}
+	scheme, secret, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") || !strings.HasPrefix(secret, secretPrefix) {
+		return unknown
+	}
+	key, err := s.keys.find(r.Context(), secret)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return unknown
+	}
+	if err != nil {
+		return err
+	}
+	exchangeOf(c).caller = key
+	for _, role := range op.roles {
+		if role == key.Role {
+			return nil
+		}
+	}
+	if r.Method == http.MethodGet { // whoever may not look is not told what there is
+		return newProblem(http.StatusNotFound, "not_found", "there is nothing here for a key of role %s", key.Role)
+	}
+	return newProblem(http.StatusForbidden, "role_not_allowed", "a key of role %s may not do this", key.Role)
+}
+
+// checkQuery refuses parameters that the contract does not have: a misspelt
+// filter must not silently list everything.
+func checkQuery(c echo.Context, op operation) error {
+	for name, values := range c.QueryParams() {
+		switch {
+		case !op.query[name]:
+			return badRequest("unknown_parameter", "the contract has no such query parameter; see /openapi.json").at(name)
+		case len(values) > 1:
+			return badRequest("duplicate_parameter", "the parameter stands twice; which one is meant?").at(name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,323 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+
+	"bahi/ledger"
+	"bahi/ledger/address"
+)
+
+// Bounds of a transfer's texts, in characters; the contract states them.
+const (
+	maxNote          = 200
+	maxRef           = 128 // conversation and message ids
+	maxMetadata      = 20
+	maxMetadataValue = 500
+	maxBatch         = 1000
+)
+
+// rrnCounter numbers the transfers of a node; RRNs wrap and are never keys.
+type rrnCounter struct{ n atomic.Uint32 }
+
+func (r *rrnCounter) next(now time.Time) string { return address.RRN(now, r.n.Add(1)) }
+
+// CreateTransfer implements [ServerInterface].
+func (s *Server) CreateTransfer(c echo.Context, params CreateTransferParams) error {
+	var in NewTransfer
+	body, err := readBody(c, &in)
+	if err != nil {
+		return err
+	}
+	command, err := s.payment(c.Request().Context(), caller(c).App, &in)
+	if err != nil {
+		return err
+	}
+	return s.commit(c, change{command: command, key: params.IdempotencyKey, body: body, status: http.StatusCreated, view: viewTransfer})
+}
+
+func viewTransfer(result any) any {
+	t := result.(ledger.Transfer)
+	return transferView(&t)
+}
+
+// payment makes the command that a request for a transfer asks for. What the
+// contract forbids is a problem; a payer that is not there is refused by the
+// pipeline, so that a repeat finds its first answer; what a rule refuses becomes
+// a failed transfer.
+func (s *Server) payment(ctx context.Context, app string, in *NewTransfer) (ledger.Command, error) {
+	t, link, err := s.readPayment(app, in)
+	if err != nil {
+		return nil, err
+	}
+	payer, err := s.payer(ctx, app, &in.Payer, t.Amount.Currency)
+	var p *problem
+	if errors.As(err, &p) && p.status == http.StatusNotFound {
+		return ledger.Refused{Why: p}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	payee, err := s.payee(ctx, app, &in.Payee, link, t.Amount.Currency)
+	if err != nil {
+		return nil, err
+	}
+	t.Payer, t.Payee = payer.end, payee.end
+	refused := payer.refused
+	if refused == ledger.PayeeNotPayable { // no default: said of the payer
+		refused = ledger.PayerNotPayable
+	}
+	if refused == "" {
+		refused = payee.refused
+	}
+	return s.create(t, refused), nil
+}
+
+// create is the command that makes the transfer.
+func (s *Server) create(t ledger.Transfer, refused ledger.Reason) ledger.Command {
+	t.ID, t.RRN = ledger.NewID(), s.rrn.next(s.now())
+	return ledger.CreateTransfer{Transfer: t, Refused: refused, Queue: s.dispatcher.Saturated(t.Payer.Bank)}
+}
+
+// readPayment checks everything about a request that needs no look at the book.
+func (s *Server) readPayment(app string, in *NewTransfer) (t ledger.Transfer, link *address.Link, err error) {
+	t = ledger.Transfer{App: app, Kind: ledger.Payment, Note: in.Note, Conversation: in.Conversation, Message: in.Message}
+	if err := exactlyOne("/payer", &in.Payer); err != nil {
+		return t, nil, err
+	}
+	if err := exactlyOne("/payee", &in.Payee); err != nil {
+		return t, nil, err
+	}
+	if in.Payee.Link != nil {
+		l, err := address.ParseLink(*in.Payee.Link)
+		if err != nil {
+			return t, nil, badRequest("invalid_link", "%v", err).at("/payee/link")
+		}
+		link = &l
+		if t.Note == "" && checkText("", l.Note, maxNote, false) == nil {
+			t.Note = l.Note
+		}
+	}
+	if t.Amount, err = readAmount(in.Amount, link); err != nil {
+		return t, nil, err
+	}
+	return t, link, readTexts(in, &t)
+}
+
+// readTexts checks and takes the texts that are kept as given.
+func readTexts(in *NewTransfer, t *ledger.Transfer) error {
+	if err := errors.Join(
+		checkText("/note", in.Note, maxNote, false),
+		checkText("/conversation", in.Conversation, maxRef, false),
+		checkText("/message", in.Message, maxRef, false)); err != nil {
+		return err
+	}
+	if len(in.Metadata) > maxMetadata {
+		return badRequest("invalid_field", "at most %d values", maxMetadata).at("/metadata")
+	}
+	for k, v := range in.Metadata {
+		if err := errors.Join(checkText("/metadata", k, maxRef, true), checkText("/metadata/"+k, v, maxMetadataValue, false)); err != nil {
+			return err
+		}
+	}
+	t.Metadata = metadataText(in.Metadata)
+	return nil
+}
+
+// readAmount takes the amount of the request or of the link, which must agree.
+func readAmount(in *Money, link *address.Link) (ledger.Amount, error) {
+	if in == nil {
+		if link == nil || !link.HasAmount() {
+			return ledger.Amount{}, badRequest("missing_field", "this field is required").at("/amount")
+		}
+		return link.Amount, nil
+	}
+	a, err := parseMoney("/amount", *in)
+	switch {
+	case err != nil || link == nil:
+		return a, err
+	case a.Currency != upiCurrency:
+		return a, badRequest("amount_mismatch", "the link is in %s", upiCurrency).at("/amount/currency")
+	case link.HasAmount() && a != link.Amount:
+		return a, badRequest("amount_mismatch", "the link asks for another amount").at("/amount/value")
+	case a.Minor < link.MinAmount.Minor:
+		return a, badRequest("amount_mismatch", "the link asks for at least %s", link.MinAmount).at("/amount/value")
+	}
+	return a, nil
+}
+
+func parseMoney(field string, in Money) (ledger.Amount, error) {
+	a, err := ledger.ParseAmount(in.Value, in.Currency)
+	switch {
+	case errors.Is(err, ledger.ErrCurrency):
+		return a, badRequest("unsupported_currency", "%v", ledger.ErrCurrency).at(field + "/currency")
+	case err != nil:
+		return a, badRequest("invalid_amount", "%v", err).at(field + "/value")
+	case a.Minor == 0:
+		return a, badRequest("invalid_amount", "the amount must be more than zero").at(field + "/value")
+	}
+	return a, nil
+}
+
+// exactlyOne refuses an address that names nobody, or somebody in two ways.
+func exactlyOne(field string, a *Address) error {
+	n := 0
+	for _, given := range []bool{a.Party != nil, a.Instrument != nil, a.Phone != nil, a.Handle != nil, a.UPI != nil,
+		a.Account != nil, a.Wallet != nil, a.Link != nil} {
+		if given {
+			n++
+		}
+	}
+	if n != 1 {
+		return badRequest("invalid_address", "name exactly one of party, instrument, phone, handle, upi, account, wallet, link").at(field)
+	}
+	return nil
+}
+
+// payer follows the payer's address; the payer is one of the app's own parties.
+func (s *Server) payer(ctx context.Context, app string, a *Address, currency ledger.Currency) (place, error) {
+	if a.UPI != nil || a.Account != nil || a.Link != nil {
+		return place{}, badRequest("invalid_address", "a payer is named by party, instrument, phone, handle or wallet").at("/payer")
+	}
+	found, err := s.follow(ctx, app, "/payer", a, currency)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return place{}, notFound("party").at("/payer")
+	}
+	return found, err
+}
+
+// payee follows the payee's address; nobody at its end is a rule's refusal.
+func (s *Server) payee(ctx context.Context, app string, a *Address, link *address.Link, currency ledger.Currency) (found place, err error) {
+	switch {
+	case link != nil:
+		found, err = s.resolver.byAlias(ctx, ledger.Alias{Kind: ledger.AliasUPI, Value: link.Payee}, currency)
+	case a.Account != nil:
+		found, err = s.payeeAccount(ctx, app, a.Account, currency)
+	default:
+		found, err = s.follow(ctx, app, "/payee", a, currency)
+	}
+	if errors.Is(err, ledger.ErrNotFound) {
+		return place{refused: ledger.PayeeNotFound}, nil
+	}
+	return found, err
+}
+
+func (s *Server) payeeAccount(ctx context.Context, app string, a *PayeeAccount, currency ledger.Currency) (place, error) {
+	number, err := checked("invalid_account", "/payee/account/number", a.Number, address.AccountNumber)
+	if err != nil {
+		return place{}, err
+	}
+	ifsc, err := checked("invalid_account", "/payee/account/ifsc", a.IFSC, address.IFSC)
+	if err != nil {
+		return place{}, err
+	}
+	if err := checkText("/payee/account/name", a.Name, maxName, false); err != nil {
+		return place{}, err
+	}
+	return s.resolver.byAccount(ctx, app, ifsc, number, a.Name, currency)
+}
+
+// follow finds whom an address of one of the app's own name spaces leads to.
+func (s *Server) follow(ctx context.Context, app, field string, a *Address, currency ledger.Currency) (place, error) {
+	switch {
+	case a.Phone != nil:
+		phone, err := checked("invalid_phone", field+"/phone", *a.Phone, address.Phone)
+		if err != nil {
+			return place{}, err
+		}
+		return s.resolver.byAlias(ctx, ledger.Alias{App: app, Kind: ledger.AliasPhone, Value: phone}, currency)
+	case a.Handle != nil:
+		handle, err := checked("invalid_handle", field+"/handle", *a.Handle, address.Handle)
+		if err != nil {
+			return place{}, err
+		}
+		return s.resolver.byAlias(ctx, ledger.Alias{App: app, Kind: ledger.AliasHandle, Value: handle}, currency)
+	case a.UPI != nil:
+		upi, err := checked("invalid_upi", field+"/upi", *a.UPI, address.UPI)
+		if err != nil {
+			return place{}, err
+		}
+		return s.resolver.byAlias(ctx, ledger.Alias{Kind: ledger.AliasUPI, Value: upi}, currency)
+	case a.Wallet != nil:
+		id, err := ledger.ParsePartyRef(*a.Wallet)
+		if err != nil {
+			return place{}, ledger.ErrNotFound
+		}
+		return s.resolver.byWallet(ctx, app, id, currency)
+	case a.Instrument != nil:
+		id, err := ledger.ParseInstrumentRef(*a.Instrument)
+		if err != nil {
+			return place{}, ledger.ErrNotFound
+		}
+		return s.resolver.byID(ctx, app, id, currency)
+	default:
+		id, err := ledger.ParsePartyRef(*a.Party)
+		if err != nil {
+			return place{}, ledger.ErrNotFound
+		}
+		return s.resolver.byParty(ctx, app, id, currency)
+	}
+}
+
+// CreateTransferBatch implements [ServerInterface].
+func (s *Server) CreateTransferBatch(c echo.Context, params CreateTransferBatchParams) error {
+	// Each transfer is read by itself: one that is malformed does not stop the others.
+	var in struct {
+		Transfers []jsontext.Value `json:"transfers"`
+	}
+	body, err := readBody(c, &in)
+	switch {
+	case err != nil:
+		return err
+	case len(in.Transfers) == 0:
+		return badRequest("missing_field", "a batch holds at least one transfer").at("/transfers")
+	case len(in.Transfers) > maxBatch:
+		return badRequest("invalid_field", "a batch holds at most %d transfers", maxBatch).at("/transfers")
+	}
+	commands := make(ledger.Many, len(in.Transfers))
+	for n, text := range in.Transfers {
+		if commands[n], err = s.batchItem(c.Request().Context(), caller(c).App, text); err != nil {
+			return err
+		}
+	}
+	id := requestID(c)
+	return s.commit(c, change{command: commands, key: params.IdempotencyKey, body: body, status: http.StatusOK,
+		view: func(r any) any { return batchView(r.(ledger.Outcomes), id) }})
+}
+
+// batchItem is the command of one item; its problem, if it has one, is its result.
+func (s *Server) batchItem(ctx context.Context, app string, text jsontext.Value) (ledger.Command, error) {
+	var in NewTransfer
+	err := decode(text, &in)
+	var command ledger.Command
+	if err == nil {
+		command, err = s.payment(ctx, app, &in)
+	}
+	var p *problem
+	if errors.As(err, &p) && p.status < http.StatusInternalServerError {
+		return ledger.Refused{Why: p}, nil
+	}
+	return command, err
+}
+
+func batchView(outcomes ledger.Outcomes, requestID string) TransferBatch {
+	out := TransferBatch{Results: make([]TransferBatchResult, len(outcomes))}
+	for n := range outcomes {
+		if err := outcomes[n].Err; err != nil {
+			p := asProblem(err)
+			body := p.body(requestID)
+			out.Results[n] = TransferBatchResult{Status: p.status, Problem: &body}
+			continue
+		}
+		t := outcomes[n].Result.(ledger.Transfer)
+		v := transferView(&t)
+		out.Results[n] = TransferBatchResult{Status: http.StatusCreated, Transfer: &v}
+	}
+	return out
+}

@@ -1,0 +1,71 @@
+package api
+
+import (
+	"github.com/labstack/echo-contrib/echoprometheus"
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"bahi/ledger"
+)
+
+// metrics are what /metrics shows.
+type metrics struct {
+	registry   *prometheus.Registry
+	middleware echo.MiddlewareFunc
+	states     *prometheus.CounterVec // steps of transfers, by the state they led to
+	batch      prometheus.Histogram   // steps in one commit
+}
+
+func newMetrics(s *Server) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		states: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "bahi", Name: "transfer_steps_total",
+			Help: "Steps that transfers took, by the state they led to."}, []string{"state"}),
+		batch: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "bahi", Name: "batch_steps",
+			Help: "Steps of transfers in one commit.", Buckets: prometheus.ExponentialBuckets(1, 4, 7)}),
+	}
+	m.registry.MustRegister(m.states, m.batch, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "bahi", Name: "queue_commands",
+			Help: "Commands that wait for the next commit."}, func() float64 { return float64(s.book.Waiting()) }),
+		bankCollector{s})
+	m.middleware = echoprometheus.NewMiddlewareWithConfig(echoprometheus.MiddlewareConfig{Namespace: "bahi", Subsystem: "http", Registerer: m.registry})
+	return m
+}
+
+func (m *metrics) observe(set *ledger.Set) {
+	for i := range set.Steps {
+		m.states.WithLabelValues(set.Steps[i].State.String()).Inc()
+	}
+	if len(set.Steps) > 0 {
+		m.batch.Observe(float64(len(set.Steps)))
+	}
+}
+
+// bankCollector shows the banks' health as it is when it is asked for.
+type bankCollector struct{ s *Server }
+
+var (
+	bankAnswers  = prometheus.NewDesc("bahi_bank_answers_total", "Answers of a bank, by outcome.", []string{"bank", "outcome"}, nil)
+	bankInFlight = prometheus.NewDesc("bahi_bank_in_flight", "Instructions that a bank is working on.", []string{"bank"}, nil)
+)
+
+// Describe implements [prometheus.Collector].
+func (bankCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- bankAnswers
+	ch <- bankInFlight
+}
+
+// Collect implements [prometheus.Collector].
+func (b bankCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, bank := range b.s.registry.All() {
+		h, ok := b.s.dispatcher.Health(bank.Code)
+		if !ok {
+			continue
+		}
+		for outcome, n := range map[string]int64{"approved": h.Approved, "declined": h.Declined, "unknown": h.Unknown} {
+			ch <- prometheus.MustNewConstMetric(bankAnswers, prometheus.CounterValue, float64(n), bank.Code, outcome)
+		}
+		ch <- prometheus.MustNewConstMetric(bankInFlight, prometheus.GaugeValue, float64(h.InFlight), bank.Code)
+	}
+}

@@ -1,0 +1,87 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"bahi/ledger"
+)
+
+// exchange is what the middleware knows of a request.
+type exchange struct {
+	id     string     // the request's id, in the log and in the answer
+	caller ledger.Key // whose key it came with; zero where none is needed
+}
+
+const exchangeKey = "exchange"
+
+func exchangeOf(c echo.Context) *exchange {
+	x, _ := c.Get(exchangeKey).(*exchange)
+	if x == nil {
+		return &exchange{}
+	}
+	return x
+}
+
+func requestID(c echo.Context) string { return exchangeOf(c).id }
+
+// caller is whose key the request came with.
+func caller(c echo.Context) *ledger.Key { return &exchangeOf(c).caller }
+
+// identify gives the request its id and its time, and logs its end. The log
+// holds the route, never the path or the query, since those name people.
+func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := time.Now()
+		r := c.Request()
+		x := &exchange{id: acceptRequestID(r.Header.Get(echo.HeaderXRequestID))}
+		c.Set(exchangeKey, x)
+		c.Response().Header().Set(echo.HeaderXRequestID, x.id)
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout+maxWait)
+		defer cancel()
+		c.SetRequest(r.WithContext(ctx))
+		if err := next(c); err != nil {
+			c.Error(err)
+		}
+		s.log.LogAttrs(ctx, slog.LevelInfo, "request",
+			slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("route", c.Path()),
+			slog.Int("status", c.Response().Status), slog.Duration("took", time.Since(began)),
+			slog.String("role", x.role()), slog.String("app", x.caller.App))
+		return nil
+	}
+}
+
+func (x *exchange) role() string {
+	if x.caller.ID.IsZero() {
+		return ""
+	}
+	return x.caller.Role.String()
+}
+
+// acceptRequestID takes the caller's own id where it is harmless in a log, or makes one.
+func acceptRequestID(id string) string {
+	const harmless = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+	if id == "" || len(id) > 64 || strings.Trim(id, harmless) != "" {
+		return uuid.NewString()
+	}
+	return id
+}
+
+// recovered turns a panic of a handler into a problem; the server goes on.
+func recovered(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+			}
+		}()
+		return next(c)
+	}
+}

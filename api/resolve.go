@@ -1,0 +1,169 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"bahi/banks"
+	"bahi/ledger"
+)
+
+// resolver finds the accounts that people name by phone, handle, UPI id or party.
+// It remembers for a moment where an alias led to. What it remembers may be out
+// of date by then: the rules look at the instrument again at the commit.
+type resolver struct {
+	reader ledger.Reader
+	banks  *banks.Registry
+	now    func() time.Time
+
+	mu         sync.RWMutex
+	seen       map[query]rememberedPlace
+	generation int // counts the changes of parties and instruments on this node
+}
+
+// query is an alias, or a party by its reference where the kind is zero.
+type query struct {
+	alias    ledger.Alias
+	currency ledger.Currency
+}
+
+type rememberedPlace struct {
+	place
+	until time.Time
+}
+
+const (
+	placeMemory = time.Second
+	maxPlaces   = 100_000
+)
+
+// place is where an address leads: an end of a transfer, or the reason why none.
+type place struct {
+	party   ledger.Party // zero for an account that Bahi does not know
+	end     ledger.End
+	refused ledger.Reason
+}
+
+func placeOf(p ledger.Party, i ledger.Instrument, currency ledger.Currency) place {
+	out := place{party: p, end: i.End(p.Name)}
+	switch {
+	case i.Unlinked:
+		out.refused = ledger.InstrumentUnlinked
+	case i.Currency != currency:
+		out.refused = ledger.CurrencyMismatch
+	}
+	return out
+}
+
+// byAlias follows an alias to the instrument that holds the money, or is ledger.ErrNotFound.
+func (r *resolver) byAlias(ctx context.Context, a ledger.Alias, currency ledger.Currency) (place, error) {
+	return r.remembered(query{a, currency}, func() (place, error) {
+		p, i, err := r.reader.Resolve(ctx, a)
+		if err != nil {
+			return place{}, err
+		}
+		if i.Kind.HoldsMoney() {
+			return placeOf(p, i, currency), nil
+		}
+		return r.byDefault(ctx, p, currency)
+	})
+}
+
+// byParty takes one of the app's parties by its id.
+func (r *resolver) byParty(ctx context.Context, app string, id ledger.ID, currency ledger.Currency) (place, error) {
+	return r.remembered(query{ledger.Alias{App: app, Value: id.PartyRef()}, currency}, func() (place, error) {
+		p, err := r.reader.Party(ctx, id)
+		if err == nil && p.App != app {
+			err = ledger.ErrNotFound
+		}
+		if err != nil {
+			return place{}, err
+		}
+		return r.byDefault(ctx, p, currency)
+	})
+}
+
+// byDefault takes the instrument that the party chose to pay and be paid with.
+func (r *resolver) byDefault(ctx context.Context, p ledger.Party, currency ledger.Currency) (place, error) {
+	if p.Default.IsZero() {
+		return place{party: p, end: ledger.End{Party: p.ID, Name: p.Name}, refused: ledger.PayeeNotPayable}, nil
+	}
+	i, err := r.reader.Instrument(ctx, p.Default)
+	return placeOf(p, i, currency), err
+}
+
+// byID takes one of the app's instruments that hold money by its id.
+func (r *resolver) byID(ctx context.Context, app string, id ledger.ID, currency ledger.Currency) (place, error) {
+	i, err := r.reader.Instrument(ctx, id)
+	if err == nil && (i.App != app || !i.Kind.HoldsMoney()) {
+		err = ledger.ErrNotFound
+	}
+	if err != nil {
+		return place{}, err
+	}
+	p, err := r.reader.Party(ctx, i.Party)
+	return placeOf(p, i, currency), err
+}
+
+// byWallet takes a party's wallet in the currency.
+func (r *resolver) byWallet(ctx context.Context, app string, party ledger.ID, currency ledger.Currency) (place, error) {
+	return r.byAlias(ctx, ledger.WalletAlias(app, party, currency), currency)
+}
+
+// byAccount takes a bank account by its number: one that the app has linked, or
+// any other account at a bank that Bahi drives.
+func (r *resolver) byAccount(ctx context.Context, app, ifsc, number, name string, currency ledger.Currency) (place, error) {
+	known, err := r.byAlias(ctx, ledger.AccountAlias(app, ifsc, number), currency)
+	if !errors.Is(err, ledger.ErrNotFound) {
+		return known, err
+	}
+	out := place{end: ledger.End{Name: name, Account: number, IFSC: ifsc}}
+	bank, ok := r.banks.ByIFSC(ifsc)
+	switch {
+	case !ok:
+		out.refused = ledger.BankUnknown
+		return out, nil
+	case currency != upiCurrency:
+		out.refused = ledger.CurrencyMismatch
+	}
+	out.end.Bank = bank.Code
+	return out, nil
+}
+
+// remembered answers from memory, or looks and remembers what it found.
+func (r *resolver) remembered(q query, look func() (place, error)) (place, error) {
+	r.mu.RLock()
+	found, ok := r.seen[q]
+	generation := r.generation
+	r.mu.RUnlock()
+	now := r.now()
+	if ok && now.Before(found.until) {
+		return found.place, nil
+	}
+	p, err := look()
+	if err != nil {
+		return p, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if generation == r.generation { // else it was perhaps read before the change
+		if len(r.seen) >= maxPlaces {
+			clear(r.seen)
+		}
+		r.seen[q] = rememberedPlace{p, now.Add(placeMemory)}
+	}
+	return p, nil
+}
+
+// observe forgets everything when a batch changed whom an alias leads to.
+func (r *resolver) observe(set *ledger.Set) {
+	if !set.Parties.Changed() && !set.Instruments.Changed() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.seen)
+	r.generation++
+}

@@ -1,0 +1,62 @@
+package api
+
+import (
+	"crypto/sha256"
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/labstack/echo/v4"
+
+	"bahi/ledger"
+)
+
+// change is a request that changes the book, as its handler understood it.
+type change struct {
+	command ledger.Command
+	key     string            // Idempotency-Key, or empty
+	body    []byte            // of the request
+	status  int               // of the answer
+	view    func(any) (v any) // what is answered, made from the command's result; pure
+}
+
+// commit sends a change through the pipeline and answers with its result, or
+// with the first answer where the key was seen before.
+func (s *Server) commit(c echo.Context, ch change) error {
+	r := ledger.Request{Command: ch.command}
+	if ch.key != "" {
+		r.Key = &ledger.IdempotencyKey{App: caller(c).App, Key: ch.key}
+		r.RequestHash = requestHash(c.Request(), ch.body)
+		r.Answer = func(result any) (int, []byte) { return ch.status, mustMarshal(ch.view(result)) }
+	}
+	reply, err := s.book.Submit(c.Request().Context(), r)
+	if err != nil {
+		return err
+	}
+	if ch.key == "" {
+		return writeJSON(c, ch.status, ch.view(reply.Result))
+	}
+	if reply.Replayed {
+		c.Response().Header().Set("Idempotency-Replayed", "true")
+	}
+	return c.Blob(reply.Answer.Status, echo.MIMEApplicationJSON, reply.Answer.Body)
+}
+
+// requestHash tells one request from another under the same key.
+func requestHash(r *http.Request, body []byte) [32]byte {
+	h := sha256.New()
+	h.Write([]byte(r.Method))
+	h.Write([]byte{0}) // neither a method nor a path holds a zero byte
+	h.Write([]byte(r.URL.Path))
+	h.Write([]byte{0})
+	h.Write(body)
+	return [32]byte(h.Sum(nil))
+}
+
+// mustMarshal writes a value of the contract, whose texts were checked when they came in.
+func mustMarshal(v any) []byte {
+	b, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

@@ -1,0 +1,99 @@
+// Package api is Bahi's face to chat backends, banks, auditors and operators:
+// HTTP after the contract in openapi.yaml. It knows the ledger and the banks and
+// holds no rule about money.
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"bahi/banks"
+	"bahi/ledger"
+)
+
+// Options are what a server works with.
+type Options struct {
+	Book       *ledger.Pipeline
+	Reader     ledger.Reader
+	Registry   *banks.Registry
+	Dispatcher *banks.Dispatcher
+	Now        func() time.Time
+	Log        *slog.Logger
+}
+
+// Server answers HTTP requests.
+type Server struct {
+	book       *ledger.Pipeline
+	reader     ledger.Reader
+	registry   *banks.Registry
+	dispatcher *banks.Dispatcher
+	resolver   *resolver
+	contract   *contract
+	now        func() time.Time
+	log        *slog.Logger
+	keys       *keyring
+	watch      *watch
+	metrics    *metrics
+	rrn        rrnCounter
+	http       *http.Server
+}
+
+// Bounds of one connection and one request.
+const (
+	maxHeader      = 16 << 10 // bytes
+	headerTimeout  = 5 * time.Second
+	requestTimeout = 30 * time.Second // to read a request; also how long a commit is waited for
+	maxWait        = 30 * time.Second // of GET /v1/transfers/{id}?wait=
+)
+
+// New makes a server. The pipeline's observer must call Observe.
+func New(opt Options) (*Server, error) {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	s := &Server{book: opt.Book, reader: opt.Reader, registry: opt.Registry, dispatcher: opt.Dispatcher,
+		resolver: &resolver{reader: opt.Reader, banks: opt.Registry, now: opt.Now, seen: map[query]rememberedPlace{}},
+		now:      opt.Now, log: opt.Log, keys: newKeyring(opt.Reader, opt.Now), watch: newWatch()}
+	s.metrics = newMetrics(s)
+	var err error
+	if s.contract, err = loadContract(); err != nil {
+		return nil, err
+	}
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = s.handleError
+	e.IPExtractor = echo.ExtractIPDirect() // no header of a caller says who it is
+	e.Use(s.identify, s.metrics.middleware, recovered, s.guard)
+	RegisterHandlers(e, s)
+	s.http = &http.Server{Handler: e, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug)}
+	return s, nil
+}
+
+// Observe keeps the server's memory in step with a batch that was committed.
+func (s *Server) Observe(set *ledger.Set) {
+	s.keys.observe(set)
+	s.resolver.observe(set)
+	s.watch.observe(set)
+	s.metrics.observe(set)
+}
+
+// Handler answers requests without a listener, for tests.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
+
+// Serve answers requests until Shutdown.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown refuses new connections and waits for the requests under way.
+func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }

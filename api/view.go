@@ -1,0 +1,148 @@
+package api
+
+import (
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"bahi/ledger"
+)
+
+// The views turn what the ledger holds into what the contract shows.
+
+func timeView(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}
+
+func moneyView(a ledger.Amount) Money {
+	return Money{Value: a.String(), Currency: string(a.Currency)}
+}
+
+// balanceView shows a sum that may be below zero.
+func balanceView(minor int64, c ledger.Currency) Balance {
+	return Balance{Value: ledger.Amount{Minor: minor, Currency: c}.String(), Currency: string(c)}
+}
+
+// masked shows the last four digits of an account's number.
+func masked(number string) string {
+	if number == "" {
+		return ""
+	}
+	return "••••" + number[max(0, len(number)-4):]
+}
+
+func partyView(p ledger.Party) Party {
+	return Party{ID: p.ID.PartyRef(), App: p.App, Name: p.Name, Kind: PartyKind(p.Kind.String()),
+		DefaultInstrument: p.Default.InstrumentRef(), CreatedAt: timeView(p.Created)}
+}
+
+func instrumentView(i ledger.Instrument, isDefault bool) Instrument {
+	v := Instrument{ID: i.ID.InstrumentRef(), Party: i.Party.PartyRef(), Kind: InstrumentKind(i.Kind.String()),
+		Bank: i.Bank, UPI: i.UPI, Currency: string(i.Currency), Default: isDefault, CreatedAt: timeView(i.Created)}
+	switch i.Kind {
+	case ledger.Phone:
+		v.Phone = i.Value
+	case ledger.Handle:
+		v.Handle = i.Value
+	case ledger.BankAccount:
+		v.Account = MaskedAccount{Number: masked(i.Value), IFSC: i.IFSC}
+	}
+	return v
+}
+
+func endView(e *ledger.End) TransferEnd {
+	return TransferEnd{Party: e.Party.PartyRef(), Name: e.Name, Bank: e.Bank, Account: masked(e.Account), IFSC: e.IFSC, UPI: e.UPI,
+		Wallet: e.IsWallet() && !e.Party.IsZero()}
+}
+
+func transferView(t *ledger.Transfer) Transfer {
+	v := Transfer{ID: t.ID.TransferRef(), Kind: TransferKind(t.Kind.String()), State: TransferState(t.State.String()), StatusText: statusText(t),
+		Amount: moneyView(t.Amount), Payer: endView(&t.Payer), Payee: endView(&t.Payee),
+		Note: t.Note, Conversation: t.Conversation, Message: t.Message, RRN: t.RRN,
+		CreatedAt: timeView(t.Created), UpdatedAt: timeView(t.Updated), DecideBy: timeView(t.Deadline)}
+	if t.Metadata != "" {
+		_ = json.Unmarshal([]byte(t.Metadata), &v.Metadata) // written by metadataText
+	}
+	if t.Reason != "" {
+		v.Failure = Failure{Reason: FailureReason(t.Reason), BankCode: t.BankCode, Detail: reasonTexts[t.Reason]}
+	}
+	return v
+}
+
+func metadataText(m Metadata) string {
+	if len(m) == 0 {
+		return ""
+	}
+	return string(mustMarshal(m))
+}
+
+// statusText says in plain words, for a chat bubble, how far a transfer is.
+func statusText(t *ledger.Transfer) string {
+	switch t.State {
+	case ledger.Pending:
+		return "being sent"
+	case ledger.Debited:
+		return "paid by the payer, on its way to the payee"
+	case ledger.Completed:
+		return "paid"
+	case ledger.Failed:
+		return "failed, " + reasonShort(t.Reason)
+	case ledger.Cancelled:
+		return "cancelled"
+	case ledger.Reversing:
+		return "not paid, the money is on its way back to the payer"
+	case ledger.Reversed:
+		return "not paid, the payer has the money back"
+	default: // deemed, unresolved
+		return "being confirmed"
+	}
+}
+
+// reasonShort is the first sentence of a reason's text, in the middle of another.
+func reasonShort(r ledger.Reason) string {
+	first, _, _ := strings.Cut(reasonTexts[r], ".")
+	return strings.ToLower(first[:1]) + first[1:]
+}
+
+// reasonTexts say what was wrong and what to do.
+var reasonTexts = map[ledger.Reason]string{
+	ledger.InsufficientFunds:  "The wallet holds less than the amount. Top it up or pay from a bank account.",
+	ledger.PayeeNotFound:      "Nobody is known by this address. Check it, or invite the payee.",
+	ledger.PayeeNotPayable:    "The payee has no account to be paid on. Ask the payee to link one.",
+	ledger.PayerNotPayable:    "The payer has no account to pay from. Link a bank account or open a wallet.",
+	ledger.AccountFrozen:      "One of the wallets is frozen. Ask the operator.",
+	ledger.InstrumentUnlinked: "One of the accounts was just unlinked. Try again.",
+	ledger.SameAccount:        "Payer and payee are the same account.",
+	ledger.CurrencyMismatch:   "One of the accounts is in another currency.",
+	ledger.BankUnknown:        "The IFSC belongs to no bank that is connected.",
+	ledger.AmountTooLarge:     "The amount is more than the book can hold for one of the accounts.",
+	ledger.DebitDeclined:      "The payer's bank declined. The bank's code says why.",
+	ledger.CreditDeclined:     "The payee's bank declined. The bank's code says why.",
+	ledger.BankUnavailable:    "A bank could not be reached, or never got the request. Try again later.",
+	ledger.RequestExpired:     "The payer's bank was too busy to be asked in time. Try again later.",
+	ledger.DebitTimedOut:      "The payer's bank did not answer in time. Whatever it took is given back.",
+	ledger.CreditTimedOut:     "The payee's bank did not answer in time.",
+	ledger.ReversalFailed:     "The payer's bank did not confirm that the money is back. Reconciliation decides.",
+	ledger.BankContradiction:  "A bank said two things that cannot both be true. Reconciliation decides.",
+	ledger.CancelledBySender:  "The sender took it back before anything was sent.",
+}
+
+func walletView(party ledger.ID, a *ledger.Account) Wallet {
+	return Wallet{Party: party.PartyRef(), Currency: string(a.Name.Currency), Balance: balanceView(a.Balance(), a.Name.Currency),
+		Frozen: a.Frozen, Account: a.Name.Path}
+}
+
+func accountView(a *ledger.Account) Account {
+	c := a.Name.Currency
+	return Account{Name: a.Name.Path, Currency: string(c), Type: AccountType(a.Type.String()), Balance: balanceView(a.Balance(), c),
+		Debits: balanceView(a.Debits, c), Credits: balanceView(a.Credits, c), Postings: a.Seq, Frozen: a.Frozen}
+}
+
+func keyView(k ledger.Key) Key {
+	return Key{ID: k.ID.KeyRef(), Role: Role(k.Role.String()), App: k.App, Bank: k.Bank, Label: k.Label, PublicKey: k.PublicKey,
+		CreatedAt: timeView(k.Created), RevokedAt: timeView(k.Revoked)}
+}

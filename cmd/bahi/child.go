@@ -1,0 +1,55 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+// child is a server in a process of its own.
+type child struct {
+	cmd *exec.Cmd
+	url string
+}
+
+// startChild runs "program serve" on a free loopback port and waits until it listens.
+func startChild(program, data string, log io.Writer, args ...string) (*child, error) {
+	cmd := exec.Command(program, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...)...)
+	cmd.Stderr = log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	// Should this process die, the kernel takes the server along.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if url, ok := strings.CutPrefix(lines.Text(), readyLine); ok {
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return &child{cmd: cmd, url: url}, nil
+		}
+	}
+	err = cmd.Wait()
+	return nil, fmt.Errorf("the server did not start: %w", err)
+}
+
+// stop asks the server to end and waits until it has.
+func (c *child) stop() error {
+	if err := c.cmd.Process.Signal(os.Interrupt); err != nil {
+		return err
+	}
+	return c.cmd.Wait()
+}
+
+// kill ends the server at once, as a power cut does to a process.
+func (c *child) kill() {
+	_ = c.cmd.Process.Kill()
+	_ = c.cmd.Wait()
+}

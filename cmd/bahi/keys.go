@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"bahi/api"
+	"bahi/ledger"
+)
+
+type keysCmd struct {
+	Create keysCreateCmd `cmd:"" help:"Create a key and print its secret, once."`
+	List   keysListCmd   `cmd:"" help:"List the keys, newest first; never a secret."`
+	Revoke keysRevokeCmd `cmd:"" help:"Revoke a key for good."`
+}
+
+type keysCreateCmd struct {
+	storage
+	Role      string `help:"What the key may do: chat, bank, auditor or operator." enum:"chat,bank,auditor,operator" required:""`
+	App       string `help:"The chat backend's app (role chat)."`
+	Bank      string `help:"The bank's code (role bank)."`
+	PublicKey string `help:"The bank's Ed25519 public key in base64 (role bank); without it a pair is made and the private key printed, once."`
+	Label     string `help:"What the key is for, for people."`
+}
+
+// Run creates the key in the book, also while a server is using it.
+func (c *keysCreateCmd) Run() error {
+	role, _ := ledger.ParseRole(c.Role)
+	key := ledger.Key{ID: ledger.NewID(), Role: role, App: c.App, Bank: c.Bank, Label: c.Label}
+	private, err := c.signingKey(&key)
+	if err != nil {
+		return err
+	}
+	if err := api.CheckKey(&key); err != nil {
+		return err
+	}
+	secret, hash := api.NewSecret(role)
+	key.Hash = hash
+	err = withBook(c.storage, func(ctx context.Context, p *ledger.Pipeline, _ ledger.Reader) error {
+		_, err := ledger.Do[ledger.Key](ctx, p, ledger.CreateKey{Key: key})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("id      %s\nsecret  %s\n", key.ID.KeyRef(), secret)
+	if private != "" {
+		fmt.Printf("private %s\n", private)
+	}
+	fmt.Fprintln(os.Stderr, "Keep it: it is stored as a hash only and cannot be shown again.")
+	return nil
+}
+
+// signingKey sets the public key that a bank signs its results with.
+func (c *keysCreateCmd) signingKey(key *ledger.Key) (private string, err error) {
+	switch {
+	case key.Role != ledger.RoleBank:
+		return "", nil
+	case c.PublicKey != "":
+		key.PublicKey, err = base64.StdEncoding.DecodeString(c.PublicKey)
+		return "", err
+	}
+	public, secret, err := ed25519.GenerateKey(nil)
+	key.PublicKey = public
+	return base64.StdEncoding.EncodeToString(secret.Seed()), err
+}
+
+type keysListCmd struct {
+	storage
+}
+
+// Run lists the keys.
+func (c *keysListCmd) Run() error {
+	return withBook(c.storage, func(ctx context.Context, _ *ledger.Pipeline, r ledger.Reader) error {
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "ID\tROLE\tAPP\tBANK\tLABEL\tCREATED\tREVOKED")
+		page := ledger.Page{Limit: 100}
+		for {
+			keys, err := r.Keys(ctx, page)
+			if err != nil {
+				return err
+			}
+			for _, k := range keys {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID.KeyRef(), k.Role, k.App, k.Bank, k.Label, when(k.Created), when(k.Revoked))
+				page.Before = k.ID
+			}
+			if len(keys) < page.Limit {
+				return w.Flush()
+			}
+		}
+	})
+}
+
+func when(micros int64) string {
+	if micros == 0 {
+		return "-"
+	}
+	return time.UnixMicro(micros).UTC().Format(time.RFC3339)
+}
+
+type keysRevokeCmd struct {
+	storage
+	Key string `arg:"" help:"The key's id (key_…)."`
+}
+
+// Run revokes the key.
+func (c *keysRevokeCmd) Run() error {
+	id, err := ledger.ParseKeyRef(c.Key)
+	if err != nil {
+		return errors.New("that is not a key's id; see \"bahi keys list\"")
+	}
+	return withBook(c.storage, func(ctx context.Context, p *ledger.Pipeline, _ ledger.Reader) error {
+		_, err := ledger.Do[ledger.Key](ctx, p, ledger.RevokeKey{ID: id})
+		return err
+	})
+}
+
+// withBook opens the book for a command that changes it without a server.
+func withBook(s storage, do func(context.Context, *ledger.Pipeline, ledger.Reader) error) error {
+	ctx := context.Background()
+	store, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	p := ledger.NewPipeline(store, ledger.PipelineOptions{})
+	defer p.Close()
+	return do(ctx, p, store)
+}

@@ -1,0 +1,61 @@
+// Command bahi is the payment ledger behind a chat: the server, and the tools
+// to run, check and measure it.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes: scripts tell a broken book from a broken call.
+const (
+	exitOK       = 0
+	exitFailed   = 1 // the command did not do what it was asked
+	exitUsage    = 2 // the call's words are wrong
+	exitViolated = 3 // the book does not hold
+)
+
+// errViolated makes main exit with exitViolated.
+var errViolated = errors.New("the book does not hold")
+
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Serve the HTTP API until interrupted."`
+	Keys    keysCmd    `cmd:"" help:"Create, list and revoke API keys."`
+	Verify  verifyCmd  `cmd:"" help:"Derive every balance from the postings alone and check every invariant of the book."`
+	Demo    demoCmd    `cmd:"" help:"Play a conversation with payments in it, in a temporary directory, and verify the book."`
+	Bench   benchCmd   `cmd:"" help:"Measure transfers that are done, over HTTP, durable, with the load on the same machine."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("bahi"), kong.UsageOnError(),
+		kong.Description("The payment ledger behind a chat: double entry, pluggable banks, one binary.\n\n"+
+			"Every flag has an environment twin, shown beside it. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the book does not hold."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bahi:", err)
+		return exitFailed
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bahi:", err)
+		fmt.Fprintln(os.Stderr, "Run \"bahi --help\" to see what there is.")
+		return exitUsage
+	}
+	switch err := ctx.Run(); {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errViolated):
+		fmt.Fprintln(os.Stderr, "bahi:", err)
+		return exitViolated
+	default:
+		fmt.Fprintln(os.Stderr, "bahi:", err)
+		return exitFailed
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"bahi/api"
+	"bahi/ledger"
+)
+
+// demoApp is the chat backend that the demo people talk in.
+const demoApp = "demo"
+
+// demoPerson is somebody of the demo, with an account at a simulated bank.
+type demoPerson struct {
+	name, kind, phone, handle, bank, number string
+	wallet                                  string // what is topped up at first; no wallet when empty
+}
+
+var demoPeople = []demoPerson{
+	{"Asha Rao", "person", "+919876500001", "asha", "NRMD", "100000000001", "2000.00"},
+	{"Ravi Menon", "person", "+919876500002", "ravi", "KVRI", "100000000002", "500.00"},
+	{"Meera Iyer", "person", "+919876500003", "meera", "GDVR", "100000000003", ""},
+	{"Kabir Khan", "person", "+919876500004", "kabir", "STLJ", "100000000004", ""},
+	{"Divya Shah", "person", "+919876500005", "divya", "NRMD", "100000000005", ""},
+	{"Imran Ali", "person", "+919876500006", "imran", "KVRI", "100000000006", ""},
+	{"Chai Point", "merchant", "+919876500007", "chaipoint", "GDVR", "100000000007", ""},
+}
+
+// ifsc is the branch where the person banks.
+func (p *demoPerson) ifsc() string { return p.bank + "0000001" }
+
+// upi is the person's UPI id: the handle at the bank.
+func (p *demoPerson) upi() string {
+	for _, b := range simulatedBanks {
+		if b.Code == p.bank {
+			return p.handle + "@" + b.Handles[0]
+		}
+	}
+	return ""
+}
+
+// seedPeople makes the demo's people through the API. Every request has a fixed
+// idempotency key, so that seeding again, also after a crash half way, changes
+// nothing and gives the same ids. It returns the party ids by handle.
+func seedPeople(ctx context.Context, c *client) (map[string]string, error) {
+	ids := map[string]string{}
+	for i := range demoPeople {
+		p := &demoPeople[i]
+		var party struct {
+			ID string `json:"id"`
+		}
+		key := "seed-" + p.handle
+		if _, err := c.send(ctx, "POST", "/v1/parties", key, map[string]any{"name": p.name, "kind": p.kind}, &party); err != nil {
+			return nil, err
+		}
+		ids[p.handle] = party.ID
+		instruments := []map[string]any{
+			{"kind": "phone", "phone": p.phone},
+			{"kind": "handle", "handle": p.handle},
+			{"kind": "bank_account", "account": map[string]any{"number": p.number, "ifsc": p.ifsc()}, "upi": p.upi()},
+		}
+		if p.wallet != "" {
+			instruments = append(instruments, map[string]any{"kind": "wallet"})
+		}
+		for _, in := range instruments {
+			if _, err := c.send(ctx, "POST", "/v1/parties/"+party.ID+"/instruments", fmt.Sprint(key, "-", in["kind"]), in, nil); err != nil {
+				return nil, fmt.Errorf("%s's %s: %w", p.name, in["kind"], err)
+			}
+		}
+		if p.wallet != "" {
+			if err := topUp(ctx, c, party.ID, key+"-topup", p.wallet); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return ids, nil
+}
+
+// topUp fills a wallet from its owner's bank and waits until the money is there.
+func topUp(ctx context.Context, c *client, party, key, value string) error {
+	var t transferAnswer
+	in := map[string]any{"amount": map[string]any{"value": value, "currency": "INR"}}
+	if _, err := c.send(ctx, "POST", "/v1/wallets/"+party+"/topups", key, in, &t); err != nil {
+		return err
+	}
+	return c.completed(ctx, t)
+}
+
+// demoKeys are the secrets that the demo prints. They are kept in a file only
+// the owner can read, since the book has just their hashes.
+type demoKeys struct {
+	Chat     string `json:"chat"`
+	Auditor  string `json:"auditor"`
+	Operator string `json:"operator"`
+}
+
+// loadDemoKeys reads the keys of an earlier start, or makes them.
+func loadDemoKeys(ctx context.Context, book *ledger.Pipeline, data string) (keys demoKeys, err error) {
+	path := filepath.Join(data, "demo-keys.json")
+	b, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		return keys, json.Unmarshal(b, &keys)
+	case !errors.Is(err, os.ErrNotExist):
+		return keys, err
+	}
+	for role, secret := range map[ledger.Role]*string{ledger.RoleChat: &keys.Chat, ledger.RoleAuditor: &keys.Auditor, ledger.RoleOperator: &keys.Operator} {
+		key := ledger.Key{ID: ledger.NewID(), Role: role, Label: "demo"}
+		if role == ledger.RoleChat {
+			key.App = demoApp
+		}
+		*secret, key.Hash = api.NewSecret(role)
+		if _, err := ledger.Do[ledger.Key](ctx, book, ledger.CreateKey{Key: key}); err != nil {
+			return keys, err
+		}
+	}
+	b, err = json.MarshalIndent(keys, "", "  ")
+	if err != nil {
+		return keys, err
+	}
+	return keys, writeFile(path, b)
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(path string, b []byte) error {
+	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// seedDemo seeds the running node and prints what to try.
+func seedDemo(ctx context.Context, n *node, data, url string, w io.Writer) error {
+	keys, err := loadDemoKeys(ctx, n.book, data)
+	if err != nil {
+		return err
+	}
+	ids, err := seedPeople(ctx, newClient(url, keys.Chat, 1))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, demoText, data, keys.Chat, keys.Auditor, keys.Operator,
+		url, keys.Chat, ids["asha"], url, keys.Chat, url, keys.Auditor)
+	return nil
+}
+
+const demoText = `
+The demo's people are Asha (wallet), Ravi (wallet), Meera, Kabir, Divya, Imran and the shop Chai Point,
+with accounts at four simulated banks. The book is in %s.
+
+  chat key      %s
+  auditor key   %s
+  operator key  %s
+
+Asha pays Ravi's phone 250 rupees, from bank to bank:
+
+curl -s %s/v1/transfers -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -H "Idempotency-Key: dinner-$(date +%%s)" -d '{"payer":{"party":"%s"},"payee":{"phone":"+919876500002"},"amount":{"value":"250.00","currency":"INR"},"note":"dinner","conversation":"asha-ravi"}'
+
+What happened in the conversation:
+
+curl -s '%s/v1/transfers?conversation=asha-ravi' -H 'Authorization: Bearer %s'
+
+What the banks owe each other, as the auditor sees it:
+
+curl -s %s/v1/accounts -H 'Authorization: Bearer %s'
+
+`

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	_ "net/http/pprof" // served with --pprof only
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+type serveCmd struct {
+	storage
+	timers
+	Listen   string     `help:"Address to serve on." default:"127.0.0.1:8080" env:"BAHI_LISTEN"`
+	Demo     bool       `help:"Seed demo people, banks and keys on the first start, and print lines to paste." env:"BAHI_DEMO"`
+	MaxQueue int        `help:"Commands that may wait for a commit; more are refused with 503." default:"16384" env:"BAHI_MAX_QUEUE"`
+	LogLevel slog.Level `help:"Least level to log: debug, info, warn, error." default:"info" env:"BAHI_LOG_LEVEL"`
+	Pprof    string     `help:"Address to serve profiles on; off when empty." env:"BAHI_PPROF"`
+}
+
+// Run serves until SIGINT or SIGTERM.
+func (c *serveCmd) Run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+	slog.SetDefault(log)
+	if c.Pprof != "" {
+		go func() { log.Error("pprof", "error", http.ListenAndServe(c.Pprof, nil)) }()
+	}
+	n, err := openNode(ctx, nodeConfig{storage: c.storage, policy: c.policy(), maxQueue: c.MaxQueue, log: log})
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		n.close(ctx)
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- n.serve(ctx, l) }()
+	url := "http://" + l.Addr().String()
+	fmt.Println(readyLine + url)
+	if c.Demo {
+		if err := seedDemo(ctx, n, c.Data, url, os.Stdout); err != nil {
+			stop()
+			<-served
+			return fmt.Errorf("demo: %w", err)
+		}
+	}
+	return <-served
+}
+
+// readyLine begins the line that says where the server listens. Programs that
+// start a server wait for it.
+const readyLine = "bahi is listening on "

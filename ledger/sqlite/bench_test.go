@@ -1,0 +1,74 @@
+package sqlite_test
+
+import (
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+
+	"bahi/ledger"
+	"bahi/ledger/sqlite"
+)
+
+const (
+	batchSize    = 256
+	benchWallets = 1000
+)
+
+func newBench(b *testing.B) *book {
+	store, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "book.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = store.Close() })
+	return newBook(b, store)
+}
+
+// inBatches calls commit with each batch of transfers; an iteration is one transfer.
+func inBatches(b *testing.B, make func() ledger.Transfer, commit func([]ledger.Transfer)) {
+	var batch []ledger.Transfer
+	for b.Loop() {
+		if batch = append(batch, make()); len(batch) == batchSize {
+			commit(batch)
+			batch = batch[:0]
+		}
+	}
+	if len(batch) > 0 {
+		commit(batch)
+	}
+}
+
+// BenchmarkCommitWallet moves money between wallets: one batch each, with answers of 500 bytes.
+func BenchmarkCommitWallet(b *testing.B) {
+	n := newBench(b)
+	wallets := make([]ledger.End, benchWallets)
+	for i := range wallets {
+		wallets[i] = n.wallet()
+	}
+	n.top(wallets[0], 1_000_000_00, wallets[1:]...)
+	r := rand.New(rand.NewPCG(1, 2))
+	inBatches(b, func() ledger.Transfer {
+		payer := r.IntN(benchWallets)
+		payee := (payer + 1 + r.IntN(benchWallets-1)) % benchWallets
+		return transfer(ledger.Payment, wallets[payer], wallets[payee], 1)
+	}, func(ts []ledger.Transfer) { n.commit(creates(ts), true) })
+}
+
+// BenchmarkCommitBank moves money between banks: three batches each, the first with answers of 500 bytes.
+func BenchmarkCommitBank(b *testing.B) {
+	n := newBench(b)
+	parties := make([]ledger.ID, benchWallets)
+	for i := range parties {
+		parties[i] = ledger.NewID()
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	inBatches(b, func() ledger.Transfer {
+		payer, payee := bank, bank
+		payer.Party, payee.Party = parties[r.IntN(benchWallets)], parties[r.IntN(benchWallets)]
+		payee.Bank, payee.IFSC = "HDFC", "HDFC0000001"
+		return transfer(ledger.Payment, payer, payee, 100)
+	}, func(ts []ledger.Transfer) {
+		n.commit(creates(ts), true)
+		n.commit(approvals(ts, ledger.LegDebit), false)
+		n.commit(approvals(ts, ledger.LegCredit), false)
+	})
+}

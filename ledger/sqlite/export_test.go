@@ -1,0 +1,76 @@
+package sqlite
+
+import (
+	"fmt"
+	"testing"
+
+	"bahi/ledger"
+)
+
+// TransferList is the SQL of a list.
+var TransferList = transferList
+
+// Statement, Due, Resolve and Lines are the SQL of the other reads that must not scan.
+var Statement, Due, Resolve, Lines = statement, due, resolve, lines
+
+// LimitPages makes the disk full when the file has n pages.
+func LimitPages(s *Store, n int) { _ = s.writer.exec(fmt.Sprintf("PRAGMA max_page_count = %d", n)) }
+
+// Impatient makes the writer wait for no lock.
+func Impatient(s *Store) { _ = s.writer.exec("PRAGMA busy_timeout = 0") }
+
+// Checkpoint does what the checkpointer does when the log is full.
+func Checkpoint(t *testing.T, s *Store) {
+	c := beside(t, s)
+	if _, err := c.checkpoint("PASSIVE"); err != nil {
+		t.Fatal(err)
+	}
+	s.wal.ready.Store(true)
+}
+
+// LogFrames is how many frames the log holds.
+func LogFrames(t *testing.T, s *Store) int64 {
+	n, err := beside(t, s).checkpoint("NOOP")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// beside is a checkpointer with a connection that nobody else uses.
+func beside(t *testing.T, s *Store) *checkpointer {
+	c, err := connect(s.path, common)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.close() })
+	return &checkpointer{conn: c}
+}
+
+// Filters are one of each combination of a filter's terms.
+func Filters() (fs []ledger.TransferFilter) {
+	for bits := range 1 << 5 {
+		var f ledger.TransferFilter
+		if bits&1 != 0 {
+			f.App = "chat"
+		}
+		if bits&2 != 0 {
+			f.Conversation = "c"
+		}
+		if bits&4 != 0 {
+			f.Party[0] = 1
+		}
+		if bits&8 != 0 {
+			f.From, f.Until = 1, 2
+		}
+		if bits&16 != 0 {
+			f.State = ledger.Pending
+		}
+		fs = append(fs, f)
+		if bits&16 != 0 {
+			f.State = ledger.Completed
+			fs = append(fs, f)
+		}
+	}
+	return fs
+}

@@ -1,0 +1,187 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"errors"
+	"strings"
+
+	"bahi/ledger"
+)
+
+// persist writes what the batch changed. Updates set only what can change in a
+// row's life; an index whose columns are not set is not touched.
+func persist(c *conn, s *ledger.Set) error {
+	p := persister{conn: c}
+	s.Accounts.Changes(p.account)
+	s.Transfers.Changes(p.transfer)
+	s.Instructions.Changes(p.instruction)
+	s.Parties.Changes(p.party)
+	s.Instruments.Changes(p.instrument)
+	s.Aliases.Changes(p.alias)
+	s.Keys.Changes(p.key)
+	s.Answers.Changes(p.answer)
+	for i := range s.Steps {
+		p.step(&s.Steps[i])
+	}
+	for i := range s.Postings {
+		p.posting(&s.Postings[i])
+	}
+	for i := range s.Breaks {
+		p.breakOf(&s.Breaks[i])
+	}
+	return p.err
+}
+
+// persister keeps the first error, so that persist reads as a list.
+type persister struct {
+	conn *conn
+	err  error
+}
+
+func (p *persister) exec(query string, args ...driver.Value) {
+	if p.err == nil {
+		p.err = p.conn.exec(query, args...)
+	}
+}
+
+// insertInto makes an INSERT of all columns.
+func insertInto(table, columns string) string {
+	return "INSERT INTO " + table + " (" + columns + ") VALUES (?" + strings.Repeat(", ?", strings.Count(columns, ",")) + ")"
+}
+
+var errKept = errors.New("a row that is kept for good was changed or deleted")
+
+// kept notes the bug of a command that changes or deletes what it must not.
+func (p *persister) kept() { p.err = errors.Join(p.err, errKept) }
+
+var insertAccount = insertInto("accounts", accountColumns)
+
+func (p *persister) account(_ ledger.AccountID, a *ledger.Account, inserted bool) {
+	switch {
+	case a == nil:
+		p.kept()
+	case inserted:
+		p.exec(insertAccount, a.ID[:], a.Name.Path, string(a.Name.Currency), int64(a.Type), a.Bounded, a.Frozen, a.Debits, a.Credits, a.Seq, a.Created)
+	default:
+		p.exec(`UPDATE accounts SET frozen = ?, debits = ?, credits = ?, seq = ? WHERE id = ?`, a.Frozen, a.Debits, a.Credits, a.Seq, a.ID[:])
+	}
+}
+
+var insertTransfer = insertInto("transfers", transferColumns)
+
+func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
+	switch {
+	case t == nil:
+		p.kept()
+	case inserted:
+		payer, payee := &t.Payer, &t.Payee
+		p.exec(insertTransfer, t.ID[:], t.App, int64(t.Kind),
+			optionalID(&payer.Party), optionalID(&payer.Instrument), optionalText(payer.Name), optionalText(payer.Bank),
+			optionalText(payer.Account), optionalText(payer.IFSC), optionalText(payer.UPI),
+			optionalID(&payee.Party), optionalID(&payee.Instrument), optionalText(payee.Name), optionalText(payee.Bank),
+			optionalText(payee.Account), optionalText(payee.IFSC), optionalText(payee.UPI),
+			t.Amount.Minor, string(t.Amount.Currency), optionalText(t.Note), optionalText(t.Conversation), optionalText(t.Message),
+			optionalText(t.Metadata), optionalText(t.RRN), t.Created,
+			int64(t.State), optionalText(t.Reason), optionalText(t.BankCode), t.Updated, t.Deadline, int64(t.Steps))
+	default:
+		p.exec(`UPDATE transfers SET state = ?, reason = ?, bank_code = ?, updated = ?, deadline = ?, steps = ? WHERE id = ?`,
+			int64(t.State), optionalText(t.Reason), optionalText(t.BankCode), t.Updated, t.Deadline, int64(t.Steps), t.ID[:])
+	}
+}
+
+var insertInstruction = insertInto("instructions", instructionColumns)
+
+func (p *persister) instruction(_ ledger.InstructionID, i *ledger.Instruction, inserted bool) {
+	switch {
+	case i == nil:
+		p.kept()
+	case inserted:
+		p.exec(insertInstruction, i.ID.Transfer[:], int64(i.ID.Leg), i.Bank, int64(i.State), int64(i.Attempts), i.Due,
+			optionalText(i.Code), optionalText(i.Ref), i.Created, i.Updated)
+	default: // one may be opened again, so all of it changes
+		p.exec(`UPDATE instructions SET bank = ?, state = ?, attempts = ?, due = ?, code = ?, ref = ?, created = ?, updated = ? WHERE transfer = ? AND leg = ?`,
+			i.Bank, int64(i.State), int64(i.Attempts), i.Due, optionalText(i.Code), optionalText(i.Ref), i.Created, i.Updated,
+			i.ID.Transfer[:], int64(i.ID.Leg))
+	}
+}
+
+var insertParty = insertInto("parties", partyColumns)
+
+func (p *persister) party(_ ledger.ID, v *ledger.Party, inserted bool) {
+	switch {
+	case v == nil:
+		p.kept()
+	case inserted:
+		p.exec(insertParty, v.ID[:], v.App, v.Name, int64(v.Kind), optionalID(&v.Default), v.Created)
+	default:
+		p.exec(`UPDATE parties SET name = ?, kind = ?, default_instrument = ? WHERE id = ?`, v.Name, int64(v.Kind), optionalID(&v.Default), v.ID[:])
+	}
+}
+
+var insertInstrument = insertInto("instruments", instrumentColumns)
+
+func (p *persister) instrument(_ ledger.ID, i *ledger.Instrument, inserted bool) {
+	switch {
+	case i == nil:
+		p.kept()
+	case inserted:
+		p.exec(insertInstrument, i.ID[:], i.Party[:], i.App, int64(i.Kind), optionalText(i.Value), optionalText(i.IFSC), optionalText(i.Bank),
+			optionalText(i.UPI), optionalText(i.Currency), i.Unlinked, i.Created)
+	default:
+		p.exec(`UPDATE instruments SET unlinked = ? WHERE id = ?`, i.Unlinked, i.ID[:])
+	}
+}
+
+func (p *persister) alias(a ledger.Alias, to *ledger.AliasTarget, inserted bool) {
+	switch {
+	case to == nil:
+		p.exec(`DELETE FROM aliases WHERE app = ? AND kind = ? AND value = ?`, a.App, int64(a.Kind), a.Value)
+	case inserted:
+		p.exec(`INSERT INTO aliases (app, kind, value, instrument, party) VALUES (?, ?, ?, ?, ?)`, a.App, int64(a.Kind), a.Value, to.Instrument[:], to.Party[:])
+	default:
+		p.exec(`UPDATE aliases SET instrument = ?, party = ? WHERE app = ? AND kind = ? AND value = ?`, to.Instrument[:], to.Party[:], a.App, int64(a.Kind), a.Value)
+	}
+}
+
+var insertKey = insertInto("api_keys", keyColumns)
+
+func (p *persister) key(_ ledger.ID, k *ledger.Key, inserted bool) {
+	switch {
+	case k == nil:
+		p.kept()
+	case inserted:
+		p.exec(insertKey, k.ID[:], int64(k.Role), optionalText(k.App), optionalText(k.Bank), optionalText(k.Label), k.Hash[:],
+			optionalBytes(k.PublicKey), k.Created, k.Revoked)
+	default:
+		p.exec(`UPDATE api_keys SET revoked = ? WHERE id = ?`, k.Revoked, k.ID[:])
+	}
+}
+
+var insertAnswer = insertInto("answers", answerColumns)
+
+func (p *persister) answer(_ ledger.IdempotencyKey, a *ledger.Answer, inserted bool) {
+	if a == nil || !inserted {
+		p.kept()
+		return
+	}
+	p.exec(insertAnswer, a.Key.App, a.Key.Key, a.RequestHash[:], int64(a.Status), optionalBytes(a.Body), a.Created)
+}
+
+var insertStep = insertInto("steps", stepColumns)
+
+func (p *persister) step(s *ledger.Step) {
+	p.exec(insertStep, s.Transfer[:], int64(s.N), int64(s.State), optionalText(s.Reason), optionalText(s.BankCode), s.At)
+}
+
+var insertPosting = insertInto("postings", postingColumns)
+
+func (p *persister) posting(v *ledger.Posting) {
+	p.exec(insertPosting, v.Transfer[:], int64(v.Event), optionalInt(v.Undoes), v.Debit[:], v.Credit[:], v.Amount, string(v.Currency),
+		v.DebitSeq, v.CreditSeq, v.DebitBalance, v.CreditBalance, v.At)
+}
+
+// breakOf keeps a contradiction; the same one again is nothing new.
+func (p *persister) breakOf(b *ledger.Break) {
+	p.exec(`INSERT INTO breaks (transfer, leg, says, was, code, at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		b.Instruction.Transfer[:], int64(b.Instruction.Leg), int64(b.Says), int64(b.Was), optionalText(b.Code), b.At)
+}

@@ -1,0 +1,67 @@
+package sqlite_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bahi/ledger"
+	"bahi/ledger/sqlite"
+)
+
+// TestPlans demands that no read walks a table or sorts more than a page.
+func TestPlans(t *testing.T) {
+	f := open(t, filepath.Join(t.TempDir(), "book.db"))
+	defer f.Close()
+	for _, filter := range sqlite.Filters() {
+		query, args := sqlite.TransferList(&filter, ledger.Page{Limit: 10})
+		values := make([]any, len(args))
+		for i, a := range args {
+			values[i] = a
+		}
+		p := plan(t, f.db, query, values...)
+		want := "PRIMARY KEY (id<?)"
+		switch { // the narrowest term has the index
+		case !filter.Party.IsZero():
+			want = "transfers_by_payee (payee_party=? AND id<?)"
+		case filter.Conversation != "":
+			want = "transfers_by_conversation (conversation=? AND id<?)"
+		case filter.State == ledger.Pending:
+			want = "transfers_by_state (state=? AND id<?)"
+		case filter.App != "":
+			want = "transfers_by_app (app=? AND id<?)"
+		}
+		sorts := strings.Contains(p, "TEMP B-TREE FOR ORDER BY") && filter.Party.IsZero()
+		if strings.Contains(p, "SCAN transfers") || sorts || !strings.Contains(p, want) {
+			t.Errorf("%+v: want %s\n%s\n%s", filter, want, query, p)
+		}
+	}
+	for _, query := range []string{sqlite.Statement, sqlite.Due, sqlite.Resolve} {
+		if p := plan(t, f.db, query, make([]any, strings.Count(query, "?"))...); strings.Contains(p, "SCAN postings") || strings.Contains(p, "SCAN t") || strings.Contains(p, "TEMP B-TREE") {
+			t.Errorf("%s\n%s", query, p)
+		}
+	}
+	if p := plan(t, f.db, sqlite.Lines); !strings.Contains(p, "MERGE (UNION ALL)") || strings.Contains(p, "TEMP B-TREE") {
+		t.Errorf("the lines of all accounts are sorted, not merged:\n%s", p)
+	}
+}
+
+func plan(t *testing.T, db *sql.DB, query string, args ...any) string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var lines []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, detail)
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,156 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+
+	"bahi/ledger"
+)
+
+// one reads the only row of a query.
+func one[V any](s *Store, ctx context.Context, read func(*row) V, query string, args ...driver.Value) (v V, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		found := false
+		err := c.query(query, func(r *row) bool { v, found = read(r), true; return false }, args...)
+		if err == nil && !found {
+			return ledger.ErrNotFound
+		}
+		return err
+	})
+	return v, err
+}
+
+// list reads every row of a query that has a limit of its own.
+func list[V any](s *Store, ctx context.Context, read func(*row) V, query string, args ...driver.Value) (vs []V, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		vs, err = rows(c, read, query, args...)
+		return err
+	})
+	return vs, err
+}
+
+func rows[V any](c *conn, read func(*row) V, query string, args ...driver.Value) (vs []V, err error) {
+	err = c.query(query, func(r *row) bool { vs = append(vs, read(r)); return true }, args...)
+	return vs, err
+}
+
+// newest is an ID behind every other: a page without a beginning starts below it.
+var newest = func() (id ledger.ID) {
+	for i := range id {
+		id[i] = 0xff
+	}
+	return id
+}()
+
+// before is the page's upper bound.
+func before(p ledger.Page) []byte {
+	if p.Before.IsZero() {
+		return newest[:]
+	}
+	return p.Before[:]
+}
+
+// Party implements [ledger.Reader].
+func (s *Store) Party(ctx context.Context, id ledger.ID) (ledger.Party, error) {
+	return one(s, ctx, readParty, `SELECT `+partyColumns+` FROM parties WHERE id = ?`, id[:])
+}
+
+// Parties implements [ledger.Reader].
+func (s *Store) Parties(ctx context.Context, app string, page ledger.Page) ([]ledger.Party, error) {
+	if app == "" {
+		return list(s, ctx, readParty, `SELECT `+partyColumns+` FROM parties WHERE id < ? ORDER BY id DESC LIMIT ?`, before(page), int64(page.Limit))
+	}
+	return list(s, ctx, readParty, `SELECT `+partyColumns+` FROM parties WHERE app = ? AND id < ? ORDER BY id DESC LIMIT ?`, app, before(page), int64(page.Limit))
+}
+
+// Instruments implements [ledger.Reader].
+func (s *Store) Instruments(ctx context.Context, party ledger.ID) ([]ledger.Instrument, error) {
+	return list(s, ctx, readInstrument, `SELECT `+instrumentColumns+` FROM instruments WHERE party = ? AND unlinked = 0 ORDER BY id`, party[:])
+}
+
+// Instrument implements [ledger.Reader].
+func (s *Store) Instrument(ctx context.Context, id ledger.ID) (ledger.Instrument, error) {
+	return one(s, ctx, readInstrument, `SELECT `+instrumentColumns+` FROM instruments WHERE id = ?`, id[:])
+}
+
+var resolve = `SELECT ` + of("p", partyColumns) + `, ` + of("i", instrumentColumns) + `
+	FROM aliases AS a JOIN parties AS p ON p.id = a.party JOIN instruments AS i ON i.id = a.instrument
+	WHERE a.app = ? AND a.kind = ? AND a.value = ?`
+
+// Resolve implements [ledger.Reader].
+func (s *Store) Resolve(ctx context.Context, a ledger.Alias) (ledger.Party, ledger.Instrument, error) {
+	type owned struct {
+		party      ledger.Party
+		instrument ledger.Instrument
+	}
+	found, err := one(s, ctx, func(r *row) owned { return owned{readParty(r), readInstrument(r)} }, resolve, a.App, int64(a.Kind), a.Value)
+	return found.party, found.instrument, err
+}
+
+// Transfer implements [ledger.Reader].
+func (s *Store) Transfer(ctx context.Context, id ledger.ID) (ledger.Transfer, error) {
+	return one(s, ctx, readTransfer, `SELECT `+transferColumns+` FROM transfers WHERE id = ?`, id[:])
+}
+
+// TransferHistory implements [ledger.Reader]. Both lists are of one moment.
+func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledger.Step, asked []ledger.Instruction, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		return inSnapshot(c, func() (err error) {
+			if steps, err = rows(c, readStep, `SELECT `+stepColumns+` FROM steps WHERE transfer = ? ORDER BY n`, id[:]); err != nil {
+				return err
+			}
+			if len(steps) == 0 { // every transfer has a first line
+				return ledger.ErrNotFound
+			}
+			asked, err = rows(c, readInstruction, `SELECT `+instructionColumns+` FROM instructions WHERE transfer = ? ORDER BY leg`, id[:])
+			return err
+		})
+	})
+	return steps, asked, err
+}
+
+var due = `SELECT ` + of("i", instructionColumns) + `, ` + of("t", transferColumns) + `
+	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer
+	WHERE i.state IN (1, 2, 3) AND i.due < ? ORDER BY i.due, i.transfer, i.leg LIMIT ?`
+
+// Due implements [ledger.Reader].
+func (s *Store) Due(ctx context.Context, before int64, limit int) ([]ledger.Task, error) {
+	return list(s, ctx, func(r *row) ledger.Task {
+		return ledger.Task{Instruction: readInstruction(r), Transfer: readTransfer(r)}
+	}, due, before, int64(limit))
+}
+
+// Account implements [ledger.Reader].
+func (s *Store) Account(ctx context.Context, id ledger.AccountID) (ledger.Account, error) {
+	return one(s, ctx, readAccount, `SELECT `+accountColumns+` FROM accounts WHERE id = ?`, id[:])
+}
+
+// Accounts implements [ledger.Reader].
+func (s *Store) Accounts(ctx context.Context, after ledger.AccountName, limit int) ([]ledger.Account, error) {
+	return list(s, ctx, readAccount, `SELECT `+accountColumns+` FROM accounts WHERE (path, currency) > (?, ?) ORDER BY path, currency LIMIT ?`,
+		after.Path, string(after.Currency), int64(limit))
+}
+
+// statement reads each side from its own index; the two come in order and are
+// merged, and no more than the limit is read.
+const statement = `SELECT 1, ` + postingColumns + `, debit_seq AS seq FROM postings WHERE debit = ? AND debit_seq < ?
+	UNION ALL SELECT 0, ` + postingColumns + `, credit_seq FROM postings WHERE credit = ? AND credit_seq < ?
+	ORDER BY seq DESC LIMIT ?`
+
+// Statement implements [ledger.Reader].
+func (s *Store) Statement(ctx context.Context, id ledger.AccountID, before int64, limit int) ([]ledger.StatementLine, error) {
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	return list(s, ctx, readLine, statement, id[:], before, id[:], before, int64(limit))
+}
+
+// KeyByHash implements [ledger.Reader].
+func (s *Store) KeyByHash(ctx context.Context, hash [32]byte) (ledger.Key, error) {
+	return one(s, ctx, readKey, `SELECT `+keyColumns+` FROM api_keys WHERE hash = ?`, hash[:])
+}
+
+// Keys implements [ledger.Reader].
+func (s *Store) Keys(ctx context.Context, page ledger.Page) ([]ledger.Key, error) {
+	return list(s, ctx, readKey, `SELECT `+keyColumns+` FROM api_keys WHERE id < ? ORDER BY id DESC LIMIT ?`, before(page), int64(page.Limit))
+}

@@ -1,0 +1,104 @@
+// Package sqlite keeps the book in one SQLite file, without cgo.
+//
+// One connection writes; SQLite has one writer at a time anyway. Readers have
+// connections of their own and, in WAL mode, neither wait for the writer nor
+// hold it up. Every commit is synced to the disk.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"bahi/ledger"
+	"bahi/migrations"
+)
+
+// Store is a [ledger.Store] in an SQLite file.
+type Store struct {
+	path    string
+	writer  *conn // nil after a fault that left it in an unknown state: reopened by the next Commit
+	readers *pool
+	audits  *pool // apart, so that long reads leave the short ones their connections
+	wal     *checkpointer
+}
+
+var _ ledger.Store = (*Store)(nil)
+
+// patience is for how long, in milliseconds, a lock of another process is waited for.
+const patience = "busy_timeout = 5000"
+
+// Pragmas of every connection.
+var common = []string{
+	patience,
+	"synchronous = FULL",
+}
+
+// The writer leaves checkpoints to the [checkpointer]: one inside of COMMIT,
+// every 1,000 pages, doubled the time of a batch.
+var writing = append(common[:len(common):len(common)],
+	fmt.Sprintf("page_size = %d", pageBytes), // of a new file
+	"journal_mode = WAL",
+	"wal_autocheckpoint = 0",
+	fmt.Sprintf("journal_size_limit = %d", 4*walBytes),
+	"cache_size = -131072", // KiB
+)
+
+var reading = append(common[:len(common):len(common)],
+	"query_only = ON",
+	"cache_size = -8192", // KiB
+)
+
+const (
+	pageBytes  = 4096
+	maxReaders = 4
+	maxAudits  = 2
+)
+
+// Open opens the book in the file, made with its folder if missing, and brings
+// its tables to the newest version. Close releases it.
+func Open(ctx context.Context, path string) (*Store, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	writer, err := connect(path, writing)
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, path); err != nil {
+		return nil, errors.Join(err, writer.close())
+	}
+	open := func() (*conn, error) { return connect(path, reading) }
+	s := &Store{path: path, writer: writer, readers: newPool(maxReaders, open), audits: newPool(maxAudits, open)}
+	if s.wal, err = startCheckpointer(path); err != nil {
+		return nil, errors.Join(err, writer.close())
+	}
+	return s, nil
+}
+
+func migrate(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", dataSource(path)+"?_busy_timeout=5000")
+	if err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	err = migrations.Up(ctx, db, migrations.SQLite)
+	return errors.Join(err, db.Close())
+}
+
+// Close waits for reads under way and closes the file. The last connection to
+// close moves what is in the write-ahead log into the file.
+func (s *Store) Close() error {
+	errs := []error{s.wal.stop(), s.readers.close(), s.audits.close()}
+	if s.writer != nil {
+		errs = append(errs, s.writer.close())
+	}
+	return errors.Join(errs...)
+}
