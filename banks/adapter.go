@@ -28,10 +28,10 @@ type Adapter interface {
 	// ledger.SaysApproved: the original is undone, or was and is. ledger.SaysNotDone:
 	// there was no original, and there will never be one: an original that arrives
 	// later MUST be declined. ledger.SaysStands (credits only): the credit was done
-	// and stands.
+	// and stands. ledger.SaysDeclined: not now; the reversal is tried again.
 	Reverse(ctx context.Context, i Instruction) (Answer, error)
 	// Status asks what became of an instruction; it changes nothing.
-	// ledger.SaysNotDone: the bank has not seen it.
+	// ledger.SaysNotSeen: the bank has not seen it so far.
 	Status(ctx context.Context, i Instruction) (Answer, error)
 }
 
@@ -63,9 +63,9 @@ type Answer struct {
 	// Pending means that the bank took the instruction and reports its outcome
 	// later, by a [Reporter]. The other fields are then empty.
 	Pending bool
-	Outcome ledger.Outcome
-	Code    string // the bank's response code, such as "00" or "Z9"
-	Ref     string // the bank's own reference, or empty
+	Outcome ledger.Outcome // SaysApproved, SaysDeclined, SaysNotDone, SaysStands or SaysNotSeen
+	Code    string         // the bank's response code, such as "00" or "Z9"
+	Ref     string         // the bank's own reference, or empty
 }
 
 // Reporter takes what a bank says without being asked: a late answer, a second

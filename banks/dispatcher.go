@@ -159,9 +159,9 @@ func (d *Dispatcher) ask(l *lane, w work) Answer {
 		return Answer{Outcome: ledger.SaysUnknown}
 	}
 	// A node died between its commit and its call, or the call never arrived:
-	// the bank says that it has not seen the instruction, so it is sent now. A
-	// debit that comes too late is let go instead: the payer has given up.
-	neverSent := i.State == ledger.Sent && answer.Outcome == ledger.SaysNotDone
+	// the bank says that it has not seen the instruction, so it is sent now. For a
+	// debit it is too late after a while: the payer has given up.
+	neverSent := i.State == ledger.Sent && answer.Outcome == ledger.SaysNotSeen
 	inTime := i.ID.Leg == ledger.LegCredit || d.opt.Clock.Now().UnixMicro()-w.Transfer.Created < d.opt.Policy.QueueLimit.Microseconds()
 	if neverSent && inTime {
 		return d.call(l, d.opt.Policy.Submit, true, l.bank.Adapter.Submit, w)

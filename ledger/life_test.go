@@ -12,7 +12,7 @@ import (
 
 // word is one thing a bank says in a story: "debit approved", "credit silent".
 var words = map[string]ledger.Outcome{"approved": ledger.SaysApproved, "declined": ledger.SaysDeclined,
-	"not_done": ledger.SaysNotDone, "stands": ledger.SaysStands, "unknown": ledger.SaysUnknown}
+	"not_done": ledger.SaysNotDone, "stands": ledger.SaysStands, "unknown": ledger.SaysUnknown, "not_seen": ledger.SaysNotSeen}
 
 // TestLifeOfATransfer tells, row by row of the table of a transfer's life, what
 // the banks say and where the transfer and the money are then. "silent" stands
@@ -32,6 +32,12 @@ func TestLifeOfATransfer(t *testing.T) {
 		{"debit never reached the bank", "debit not_done", "pending failed", nothing, ledger.BankUnavailable},
 		{"one question, then an answer: too late, given back", "debit unknown, debit approved", "pending reversing", inTransit, ledger.DebitTimedOut},
 		{"late debit given back", "debit unknown, debit approved, debit_reversal approved", "pending reversing reversed", nothing, ledger.DebitTimedOut},
+		{"debit timed out and not seen: reversed, so that it cannot come later", "debit unknown, debit not_seen", "pending reversing", nothing, ledger.DebitTimedOut},
+		{"debit not seen, and now never will be", "debit unknown, debit not_seen, debit_reversal not_done", "pending reversing failed", nothing, ledger.DebitTimedOut},
+		{"debit not seen, but it came in between", "debit unknown, debit not_seen, debit_reversal approved", "pending reversing reversed", nothing, ledger.DebitTimedOut},
+		{"credit timed out and not seen: only its reversal makes sure", "debit approved, credit unknown, credit not_seen", "pending debited", inTransit, ""},
+		{"credit not seen, and now never will be", "debit approved, credit unknown, credit not_seen, credit_reversal not_done, debit_reversal approved", "pending debited reversing reversed", nothing, ledger.CreditTimedOut},
+		{"credit not seen, but it came in between", "debit approved, credit unknown, credit not_seen, credit_reversal stands", "pending debited completed", paid, ""},
 		{"late debit declined", "debit unknown, debit declined", "pending failed", nothing, ledger.DebitDeclined},
 		{"debit silent, reversal says it is back", "debit silent, debit_reversal approved", "pending reversing reversed", nothing, ledger.DebitTimedOut},
 		{"debit silent, reversal says it never was", "debit silent, debit_reversal not_done", "pending reversing failed", nothing, ledger.DebitTimedOut},

@@ -7,13 +7,14 @@ type Outcome uint8
 const (
 	SaysApproved Outcome = iota + 1 // done
 	SaysDeclined                    // not done: refused
-	SaysNotDone                     // not done: never seen, or certainly never sent
+	SaysNotDone                     // not done, and never will be: certainly never sent, or reversed before it came
 	SaysStands                      // to a credit's reversal: the credit was done and stands
 	SaysUnknown                     // no answer in time, or one that decides nothing
+	SaysNotSeen                     // to a status check: not seen so far; it may still be on its way
 )
 
 var outcomeNames = [...]string{SaysApproved: "approved", SaysDeclined: "declined", SaysNotDone: "not_done",
-	SaysStands: "stands", SaysUnknown: "unknown"}
+	SaysStands: "stands", SaysUnknown: "unknown", SaysNotSeen: "not_seen"}
 
 // String is the outcome's word.
 func (o Outcome) String() string { return nameOf(outcomeNames[:], o) }
@@ -73,8 +74,8 @@ func (c RecordResult) Apply(s *Set) (any, error) {
 
 func (c *RecordResult) record(l *life, i Instruction) Effect {
 	reversal := c.Leg == LegDebitReversal || c.Leg == LegCreditReversal
-	undecided := c.Outcome == SaysUnknown || (reversal && c.Outcome == SaysDeclined) ||
-		(c.Leg != LegCreditReversal && c.Outcome == SaysStands)
+	undecided := c.Outcome == SaysUnknown || (c.Leg != LegCreditReversal && c.Outcome == SaysStands) ||
+		(reversal && (c.Outcome == SaysDeclined || c.Outcome == SaysNotSeen))
 	// The payee's or the payer's bank gave no answer before and does now.
 	late := i.State == Silent && !l.t.State.Final()
 	switch {
@@ -82,9 +83,14 @@ func (c *RecordResult) record(l *life, i Instruction) Effect {
 		return Repeated
 	case undecided:
 		c.silence(l, i)
+	case c.Outcome == SaysNotSeen && !i.State.Open():
+		return Repeated
+	case c.Outcome == SaysNotSeen:
+		// It may still be on its way. Only a reversal can keep it from being done.
+		c.giveUp(l, i)
 	case i.State.Open() || late:
 		c.decide(l, i)
-	case i.State == c.Outcome.state():
+	case i.State == c.Outcome.state(), notDone(i.State) && notDone(c.Outcome.state()):
 		return Repeated
 	default:
 		l.contradicts(i, c.Outcome, c.Code)
@@ -120,6 +126,12 @@ func (c *RecordResult) silence(l *life, i Instruction) {
 		l.set.Instructions.Put(i.ID, i)
 		return
 	}
+	c.giveUp(l, i)
+}
+
+// giveUp stops asking after an instruction: a debit or a credit is reversed, the
+// transfer of a reversal is in doubt.
+func (c *RecordResult) giveUp(l *life, i Instruction) {
 	l.answered(i, Silent, c.Code, "")
 	switch c.Leg {
 	case LegDebit:
@@ -178,7 +190,7 @@ func (c *RecordResult) credit(l *life, i Instruction) {
 // debitReversal takes the payer's bank's answer to the reversal of the debit.
 func (c *RecordResult) debitReversal(l *life, i Instruction) {
 	debit, _ := l.instruction(LegDebit)
-	neverDone := debit.State == Declined || debit.State == NotDone
+	neverDone := notDone(debit.State)
 	switch {
 	case c.Outcome == SaysApproved && neverDone:
 		// It gives back what it says it never took: nothing moved, either way.
@@ -204,7 +216,7 @@ func (c *RecordResult) debitReversal(l *life, i Instruction) {
 // creditReversal takes the payee's bank's answer to the reversal of the credit.
 func (c *RecordResult) creditReversal(l *life, i Instruction) {
 	credit, _ := l.instruction(LegCredit)
-	neverDone := credit.State == Declined || credit.State == NotDone
+	neverDone := notDone(credit.State)
 	switch {
 	case c.Outcome == SaysApproved && neverDone:
 		l.contradicts(i, c.Outcome, c.Code)
@@ -240,6 +252,9 @@ func (l *life) imply(original Instruction, state InstructionState, posts Event) 
 		l.post(posts)
 	}
 }
+
+// notDone says whether the bank did not do it and never will.
+func notDone(s InstructionState) bool { return s == Declined || s == NotDone }
 
 // notDoneReason tells a refusal from a request that never reached the bank.
 func (c *RecordResult) notDoneReason(declined Reason) Reason {

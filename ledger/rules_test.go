@@ -88,7 +88,7 @@ func (m *machine) pick(rt *rapid.T) *ledger.Transfer {
 func (m *machine) answer(rt *rapid.T) {
 	c := ledger.RecordResult{Transfer: m.pick(rt), Code: "XX",
 		Leg:     ledger.Leg(rapid.IntRange(1, 4).Draw(rt, "leg")),
-		Outcome: ledger.Outcome(rapid.IntRange(1, 5).Draw(rt, "outcome")),
+		Outcome: ledger.Outcome(rapid.IntRange(1, 6).Draw(rt, "outcome")),
 		Attempt: rapid.IntRange(0, 4).Draw(rt, "attempt")}
 	m.twice(rt, c)
 	before := m.fingerprint()

@@ -180,7 +180,7 @@ func (k *kit) race() {
 func (k *kit) status() {
 	i := k.instruction(k.rail.Good)
 	for range 3 {
-		k.expect("the status of what never came", k.ask(k.rail.Adapter.Status, i), ledger.SaysNotDone)
+		k.expect("the status of what never came", k.ask(k.rail.Adapter.Status, i), ledger.SaysNotSeen)
 	}
 	k.restart()
 	first := k.submit(i) // a status check is not a reversal: this is still welcome

@@ -249,7 +249,7 @@ func (b *Bank) tell(i *banks.Instruction, act Act) (reply, error) {
 	case b.isPending(i.ID):
 		return reply{Answer: banks.Answer{Pending: true}}, nil
 	case !seen:
-		return reply{Answer: banks.Answer{Outcome: ledger.SaysNotDone, Code: codesOf(i.ID.Leg).unseen}}, nil
+		return reply{Answer: banks.Answer{Outcome: ledger.SaysNotSeen, Code: codesOf(i.ID.Leg).unseen}}, nil
 	}
 	return reply{Answer: b.book.answer(f)}, nil
 }

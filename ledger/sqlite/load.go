@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql/driver"
+	"strings"
 
 	"bahi/ledger"
 )
@@ -10,29 +11,38 @@ import (
 // database, so rows need none of their own.
 func load(c *conn, s *ledger.Set) error {
 	l := loader{conn: c}
-	for _, id := range s.Accounts.Wanted() {
-		l.one(`SELECT `+accountColumns+` FROM accounts WHERE id = ?`, func(r *row) { s.Accounts.Load(id, readAccount(r)) }, id[:])
-	}
-	for _, id := range s.Transfers.Wanted() {
-		l.one(`SELECT `+transferColumns+` FROM transfers WHERE id = ?`, func(r *row) { s.Transfers.Load(id, readTransfer(r)) }, id[:])
-	}
-	l.instructions(s)
-	for _, id := range s.Parties.Wanted() {
-		l.one(`SELECT `+partyColumns+` FROM parties WHERE id = ?`, func(r *row) { s.Parties.Load(id, readParty(r)) }, id[:])
-	}
-	for _, id := range s.Instruments.Wanted() {
-		l.one(`SELECT `+instrumentColumns+` FROM instruments WHERE id = ?`, func(r *row) { s.Instruments.Load(id, readInstrument(r)) }, id[:])
-	}
+	byKey(&l, accountColumns, "accounts WHERE id", s.Accounts.Wanted(), func(r *row) {
+		a := readAccount(r)
+		s.Accounts.Load(a.ID, a)
+	})
+	byKey(&l, transferColumns, "transfers WHERE id", s.Transfers.Wanted(), func(r *row) {
+		t := readTransfer(r)
+		s.Transfers.Load(t.ID, t)
+	})
+	byKey(&l, instructionColumns, "instructions WHERE transfer", transfersOf(s.Instructions.Wanted()), func(r *row) {
+		if i := readInstruction(r); s.Instructions.Declared(i.ID) {
+			s.Instructions.Load(i.ID, i)
+		}
+	})
+	byKey(&l, partyColumns, "parties WHERE id", s.Parties.Wanted(), func(r *row) {
+		p := readParty(r)
+		s.Parties.Load(p.ID, p)
+	})
+	byKey(&l, instrumentColumns, "instruments WHERE id", s.Instruments.Wanted(), func(r *row) {
+		i := readInstrument(r)
+		s.Instruments.Load(i.ID, i)
+	})
+	byKey(&l, keyColumns, "api_keys WHERE id", s.Keys.Wanted(), func(r *row) {
+		k := readKey(r)
+		s.Keys.Load(k.ID, k)
+	})
 	for _, a := range s.Aliases.Wanted() {
-		l.one(`SELECT instrument, party FROM aliases WHERE app = ? AND kind = ? AND value = ?`, func(r *row) {
+		l.query(`SELECT instrument, party FROM aliases WHERE app = ? AND kind = ? AND value = ?`, func(r *row) {
 			s.Aliases.Load(a, ledger.AliasTarget{Instrument: r.id(), Party: r.id()})
 		}, a.App, int64(a.Kind), a.Value)
 	}
-	for _, id := range s.Keys.Wanted() {
-		l.one(`SELECT `+keyColumns+` FROM api_keys WHERE id = ?`, func(r *row) { s.Keys.Load(id, readKey(r)) }, id[:])
-	}
 	for _, k := range s.Answers.Wanted() {
-		l.one(`SELECT `+answerColumns+` FROM answers WHERE app = ? AND key = ?`, func(r *row) { s.Answers.Load(k, readAnswer(r)) }, k.App, k.Key)
+		l.answer(s, k)
 	}
 	return l.err
 }
@@ -43,25 +53,46 @@ type loader struct {
 	err  error
 }
 
-func (l *loader) one(query string, found func(*row), key ...driver.Value) {
+func (l *loader) query(query string, each func(*row), args ...driver.Value) {
 	if l.err == nil {
-		l.err = l.conn.query(query, func(r *row) bool { found(r); return false }, key...)
+		l.err = l.conn.query(query, func(r *row) bool { each(r); return true }, args...)
 	}
 }
 
-// instructions are wanted by the leg; those of one transfer lie together.
-func (l *loader) instructions(s *ledger.Set) {
-	var last ledger.ID
-	for _, id := range s.Instructions.Wanted() {
-		if id.Transfer == last || l.err != nil {
-			continue
+// atOnce is how many keys one query looks for. The driver spends more on
+// starting a query (it asks for the name and type of each column) than SQLite
+// on finding a row: with 32 keys a batch loads in half of the time.
+const atOnce = 32
+
+var anyOf = " IN (?" + strings.Repeat(", ?", atOnce-1) + ")"
+
+// byKey reads rows by keys of 16 bytes. The last query repeats its last key.
+func byKey[K ~[16]byte](l *loader, columns, from string, keys []K, each func(*row)) {
+	query := "SELECT " + columns + " FROM " + from + anyOf
+	args := make([]driver.Value, atOnce)
+	for ; len(keys) > 0; keys = keys[min(atOnce, len(keys)):] {
+		for i := range args {
+			args[i] = keys[min(i, len(keys)-1)][:]
 		}
-		last = id.Transfer
-		l.err = l.conn.query(`SELECT `+instructionColumns+` FROM instructions WHERE transfer = ?`, func(r *row) bool {
-			if i := readInstruction(r); s.Instructions.Declared(i.ID) {
-				s.Instructions.Load(i.ID, i)
-			}
-			return true
-		}, last[:])
+		l.query(query, each, args...)
+	}
+}
+
+// transfersOf are the transfers of instructions: those of one lie together.
+func transfersOf(ids []ledger.InstructionID) (transfers []ledger.ID) {
+	for i, id := range ids {
+		if i == 0 || id.Transfer != ids[i-1].Transfer {
+			transfers = append(transfers, id.Transfer)
+		}
+	}
+	return transfers
+}
+
+// answer looks first whether there is one: mostly there is none.
+func (l *loader) answer(s *ledger.Set, k ledger.IdempotencyKey) {
+	found := false
+	l.query(`SELECT 1 FROM answers WHERE app = ? AND key = ?`, func(*row) { found = true }, k.App, k.Key)
+	if found {
+		l.query(`SELECT `+answerColumns+` FROM answers WHERE app = ? AND key = ?`, func(r *row) { s.Answers.Load(k, readAnswer(r)) }, k.App, k.Key)
 	}
 }
