@@ -147,9 +147,8 @@ func (d *Dispatcher) run(l *lane, w work) {
 // ask puts the question that the instruction's state calls for.
 func (d *Dispatcher) ask(l *lane, w work) Answer {
 	i := &w.Instruction
-	reversal := i.ID.Leg == ledger.LegDebitReversal || i.ID.Leg == ledger.LegCreditReversal
 	switch {
-	case reversal:
+	case i.ID.Leg.Reverses() != 0:
 		return d.call(l, d.opt.Policy.Check, false, l.bank.Adapter.Reverse, w)
 	case w.fresh:
 		return d.call(l, d.opt.Policy.Submit, true, l.bank.Adapter.Submit, w)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -18,10 +19,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is a book, a dispatcher and two simulated banks on a clock that the test moves.
+// world is a book, a dispatcher and two simulated banks in a bubble of virtual
+// time: hours pass as soon as everybody in it waits.
 type world struct {
 	t          *testing.T
-	clock      *banks.ManualClock
 	store      ledger.Store
 	book       *ledger.Pipeline
 	dispatcher *banks.Dispatcher
@@ -31,11 +32,15 @@ type world struct {
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
+// inWorld runs a test in a world of its own.
+func inWorld(t *testing.T, test func(*world)) {
+	synctest.Test(t, func(t *testing.T) { test(newWorld(t)) })
+}
+
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, clock: banks.NewManualClock(time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)),
-		store: storetest.NewMemory(), banks: map[string]*sim.Bank{}, policy: ledger.DefaultPolicy()}
+	w := &world{t: t, store: storetest.NewMemory(), banks: map[string]*sim.Bank{}, policy: ledger.DefaultPolicy()}
 	for _, code := range []string{"NRMD", "KVRI"} {
-		b, err := sim.Open(sim.Config{Code: code, Clock: w.clock, OpeningBalance: 10_000_000_00})
+		b, err := sim.Open(sim.Config{Code: code, Clock: banks.WallClock{}, OpeningBalance: 10_000_000_00})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,11 +74,11 @@ func (w *world) start(edit ...func(*banks.Bank)) {
 		w.t.Fatal(err)
 	}
 	w.dispatcher = banks.NewDispatcher(registry)
-	w.book = ledger.NewPipeline(w.store, ledger.PipelineOptions{Policy: &w.policy, Now: w.clock.Now, Observer: w.dispatcher.Observe, Log: quiet})
+	w.book = ledger.NewPipeline(w.store, ledger.PipelineOptions{Policy: &w.policy, Observer: w.dispatcher.Observe, Log: quiet})
 	for _, b := range w.banks {
 		b.SetReporter(w.dispatcher)
 	}
-	w.dispatcher.Start(banks.Options{Book: w.book, Reader: w.store, Policy: &w.policy, Clock: w.clock, Log: quiet})
+	w.dispatcher.Start(banks.Options{Book: w.book, Reader: w.store, Policy: &w.policy, Clock: banks.WallClock{}, Sweep: time.Second, Log: quiet})
 }
 
 func (w *world) stop() {
@@ -113,14 +118,12 @@ func (w *world) state(id ledger.ID) ledger.State {
 	return t.State
 }
 
-// pass lets time pass in small steps until done or for at most d.
+// pass lets time pass until done, or for at most d; step is how often it looks.
 func (w *world) pass(d, step time.Duration, done func() bool) bool {
-	for end := w.clock.Now().Add(d); w.clock.Now().Before(end); w.clock.Advance(step) {
-		for range 3 { // let goroutines that the step woke have their turn
-			if done() {
-				return true
-			}
-			time.Sleep(100 * time.Microsecond)
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(step) {
+		synctest.Wait()
+		if done() {
+			return true
 		}
 	}
 	return done()
@@ -148,138 +151,144 @@ func (w *world) netAgrees() {
 // TestEveryMagicAmountEndsAsPromised drives every misbehaviour that a simulated
 // bank has through hours of timers.
 func TestEveryMagicAmountEndsAsPromised(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	ids := make([]ledger.ID, len(sim.Amounts))
-	for n, m := range sim.Amounts {
-		ids[n] = w.pay(m.Minor, n).ID
-	}
-	atRest := func() bool {
-		for _, id := range ids {
-			if w.state(id).Waits() {
-				return false
+	inWorld(t, func(w *world) {
+		w.start()
+		ids := make([]ledger.ID, len(sim.Amounts))
+		for n, m := range sim.Amounts {
+			ids[n] = w.pay(m.Minor, n).ID
+		}
+		atRest := func() bool {
+			for _, id := range ids {
+				if w.state(id).Waits() {
+					return false
+				}
+			}
+			return true
+		}
+		w.pass(5*time.Hour, 10*time.Second, atRest)
+		w.pass(time.Minute, time.Second, func() bool { return false }) // late and contradicting reports come in
+		for n, m := range sim.Amounts {
+			if got := w.state(ids[n]); got != m.Ends {
+				w.t.Errorf("%s %s (%s): %s, want %s", m.Amount(), m.Name, m.Does, got, m.Ends)
 			}
 		}
-		return true
-	}
-	w.pass(5*time.Hour, 20*time.Second, atRest)
-	w.pass(time.Minute, time.Second, func() bool { return false }) // late and contradicting reports come in
-	for n, m := range sim.Amounts {
-		if got := w.state(ids[n]); got != m.Ends {
-			t.Errorf("%s %s (%s): %s, want %s", m.Amount(), m.Name, m.Does, got, m.Ends)
-		}
-	}
-	w.verify()
+		w.verify()
+	})
 }
 
 // TestBanksMoneyAgrees: where every transfer came to an end, the banks' books are ours.
 func TestBanksMoneyAgrees(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	var ids []ledger.ID
-	for n, m := range sim.Amounts {
-		if m.Ends.Final() {
-			ids = append(ids, w.pay(m.Minor, n).ID)
-		}
-	}
-	for n := range 50 {
-		ids = append(ids, w.pay(int64(100+n), n).ID)
-	}
-	ended := w.pass(5*time.Hour, 20*time.Second, func() bool {
-		for _, id := range ids {
-			if !w.state(id).Final() {
-				return false
+	inWorld(t, func(w *world) {
+		w.start()
+		var ids []ledger.ID
+		for n, m := range sim.Amounts {
+			if m.Ends.Final() {
+				ids = append(ids, w.pay(m.Minor, n).ID)
 			}
 		}
-		return true
+		for n := range 50 {
+			ids = append(ids, w.pay(int64(100+n), n).ID)
+		}
+		ended := w.pass(5*time.Hour, 10*time.Second, func() bool {
+			for _, id := range ids {
+				if !w.state(id).Final() {
+					return false
+				}
+			}
+			return true
+		})
+		if !ended {
+			w.t.Fatal("not every transfer came to an end")
+		}
+		w.verify()
+		w.netAgrees()
 	})
-	if !ended {
-		t.Fatal("not every transfer came to an end")
-	}
-	w.verify()
-	w.netAgrees()
 }
 
 // TestFirstStatusCheckWaits: no bank is asked sooner than 90 s after the start.
 func TestFirstStatusCheckWaits(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	id := w.pay(9205_00, 1).ID // the credit's answer is lost
-	if w.pass(89*time.Second, time.Second, func() bool { return w.state(id) == ledger.Completed }) {
-		t.Fatal("the bank was asked too soon")
-	}
-	if got := w.state(id); got != ledger.Debited {
-		t.Fatalf("%s while the credit is in doubt", got)
-	}
-	if !w.pass(30*time.Second, time.Second, func() bool { return w.state(id) == ledger.Completed }) {
-		t.Fatalf("%s after the status check", w.state(id))
-	}
+	inWorld(t, func(w *world) {
+		w.start()
+		id := w.pay(9205_00, 1).ID // the credit's answer is lost
+		if w.pass(89*time.Second, time.Second, func() bool { return w.state(id) == ledger.Completed }) {
+			w.t.Fatal("the bank was asked too soon")
+		}
+		if got := w.state(id); got != ledger.Debited {
+			w.t.Fatalf("%s while the credit is in doubt", got)
+		}
+		if !w.pass(30*time.Second, time.Second, func() bool { return w.state(id) == ledger.Completed }) {
+			w.t.Fatalf("%s after the status check", w.state(id))
+		}
+	})
 }
 
 // TestRestartGoesOn: a node that ends with instructions under way leaves them to the next one.
 func TestRestartGoesOn(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	slow, pending, plain := w.pay(9114_00, 1).ID, w.pay(9213_00, 2).ID, w.pay(100, 3).ID
-	w.stop() // in the middle of the slow debit
-	w.clock.Advance(time.Second)
-	w.start()
-	done := func() bool {
-		return w.state(slow) == ledger.Completed && w.state(pending) == ledger.Completed && w.state(plain) == ledger.Completed
-	}
-	if !w.pass(time.Minute, 200*time.Millisecond, done) {
-		t.Fatalf("slow %s, pending %s, plain %s", w.state(slow), w.state(pending), w.state(plain))
-	}
-	w.verify()
-	w.netAgrees()
+	inWorld(t, func(w *world) {
+		w.start()
+		slow, pending, plain := w.pay(9114_00, 1).ID, w.pay(9213_00, 2).ID, w.pay(100, 3).ID
+		w.stop() // in the middle of the slow debit
+		time.Sleep(time.Second)
+		w.start()
+		done := func() bool {
+			return w.state(slow) == ledger.Completed && w.state(pending) == ledger.Completed && w.state(plain) == ledger.Completed
+		}
+		if !w.pass(time.Minute, 200*time.Millisecond, done) {
+			w.t.Fatalf("slow %s, pending %s, plain %s", w.state(slow), w.state(pending), w.state(plain))
+		}
+		w.verify()
+		w.netAgrees()
+	})
 }
 
 // TestQueuedDebit: what waits for a saturated bank can be cancelled, is sent when
 // there is room, and expires.
 func TestQueuedDebit(t *testing.T) {
-	w := newWorld(t)
-	w.start(func(b *banks.Bank) { b.MaxInFlight = 1 })
-	cancel := func(tr ledger.Transfer) error {
-		_, err := ledger.Do[ledger.Transfer](context.Background(), w.book, ledger.CancelTransfer{Transfer: &tr})
-		return err
-	}
-	blocker := w.pay(9114_00, 1) // two seconds
-	if err := cancel(blocker); err == nil {
-		t.Error("a debit that was sent cannot be cancelled")
-	}
-	sent, cancelled := w.pay(100, 2), w.pay(100, 3)
-	if err := cancel(cancelled); err != nil || w.state(cancelled.ID) != ledger.Cancelled {
-		t.Errorf("a queued debit: %v, %s", err, w.state(cancelled.ID))
-	}
-	if err := cancel(cancelled); err != nil {
-		t.Errorf("cancelling again: %v", err)
-	}
-	if !w.pass(10*time.Second, 200*time.Millisecond, func() bool { return w.state(sent.ID) == ledger.Completed }) {
-		t.Errorf("queued, then room: %s", w.state(sent.ID))
-	}
-	w.pass(time.Second, 10*time.Millisecond, func() bool { return !w.dispatcher.Saturated("NRMD") })
-	hang := w.pay(9104_00, 4) // holds the only place for 15 s
-	late := w.pay(100, 5)
-	if !w.pass(20*time.Second, 200*time.Millisecond, func() bool { return w.state(late.ID) == ledger.Failed }) {
-		t.Errorf("queued for too long: %s, while %s", w.state(late.ID), w.state(hang.ID))
-	}
-	if tr, _ := w.store.Transfer(context.Background(), late.ID); tr.Reason != ledger.RequestExpired {
-		t.Errorf("the reason is %q", tr.Reason)
-	}
-	w.verify()
+	inWorld(t, func(w *world) {
+		w.start(func(b *banks.Bank) { b.MaxInFlight = 1 })
+		cancel := func(tr ledger.Transfer) error {
+			_, err := ledger.Do[ledger.Transfer](context.Background(), w.book, ledger.CancelTransfer{Transfer: &tr})
+			return err
+		}
+		blocker := w.pay(9114_00, 1) // two seconds
+		if err := cancel(blocker); err == nil {
+			w.t.Error("a debit that was sent cannot be cancelled")
+		}
+		sent, cancelled := w.pay(100, 2), w.pay(100, 3)
+		if err := cancel(cancelled); err != nil || w.state(cancelled.ID) != ledger.Cancelled {
+			w.t.Errorf("a queued debit: %v, %s", err, w.state(cancelled.ID))
+		}
+		if err := cancel(cancelled); err != nil {
+			w.t.Errorf("cancelling again: %v", err)
+		}
+		if !w.pass(10*time.Second, 200*time.Millisecond, func() bool { return w.state(sent.ID) == ledger.Completed }) {
+			w.t.Errorf("queued, then room: %s", w.state(sent.ID))
+		}
+		w.pass(time.Second, 10*time.Millisecond, func() bool { return !w.dispatcher.Saturated("NRMD") })
+		hang := w.pay(9104_00, 4) // holds the only place for 15 s
+		late := w.pay(100, 5)
+		if !w.pass(20*time.Second, 200*time.Millisecond, func() bool { return w.state(late.ID) == ledger.Failed }) {
+			w.t.Errorf("queued for too long: %s, while %s", w.state(late.ID), w.state(hang.ID))
+		}
+		if tr, _ := w.store.Transfer(context.Background(), late.ID); tr.Reason != ledger.RequestExpired {
+			w.t.Errorf("the reason is %q", tr.Reason)
+		}
+		w.verify()
+	})
 }
 
 // TestReportOfAnotherBank: a bank may speak of its own instructions only.
 func TestReportOfAnotherBank(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	tr := w.pay(9113_00, 1) // pending for two seconds
-	id := ledger.InstructionID{Transfer: tr.ID, Leg: ledger.LegDebit}
-	if _, err := w.dispatcher.Report(context.Background(), "KVRI", id, banks.Answer{Outcome: ledger.SaysDeclined}); err == nil {
-		t.Error("the payee's bank answered for the payer's")
-	}
-	r, err := w.dispatcher.Report(context.Background(), "NRMD", id, banks.Answer{Outcome: ledger.SaysDeclined, Code: "Z9"})
-	if err != nil || r.Effect != ledger.Applied || r.Transfer.State != ledger.Failed {
-		t.Errorf("its own bank: %v, %v", r, err)
-	}
+	inWorld(t, func(w *world) {
+		w.start()
+		tr := w.pay(9113_00, 1) // pending for two seconds
+		id := ledger.InstructionID{Transfer: tr.ID, Leg: ledger.LegDebit}
+		if _, err := w.dispatcher.Report(context.Background(), "KVRI", id, banks.Answer{Outcome: ledger.SaysDeclined}); err == nil {
+			w.t.Error("the payee's bank answered for the payer's")
+		}
+		r, err := w.dispatcher.Report(context.Background(), "NRMD", id, banks.Answer{Outcome: ledger.SaysDeclined, Code: "Z9"})
+		if err != nil || r.Effect != ledger.Applied || r.Transfer.State != ledger.Failed {
+			w.t.Errorf("its own bank: %v, %v", r, err)
+		}
+	})
 }

@@ -20,15 +20,7 @@ var eventNames = [...]string{EventDebit: "debit", EventCredit: "credit", EventDe
 func (e Event) String() string { return nameOf(eventNames[:], e) }
 
 // undoes is the event that e takes back, or 0: a reversal names the posting it undoes.
-func (e Event) undoes() Event {
-	switch e {
-	case EventDebitReversal:
-		return EventDebit
-	case EventCreditReversal:
-		return EventCredit
-	}
-	return 0
-}
+func (e Event) undoes() Event { return Event(Leg(e).Reverses()) }
 
 // sides are the accounts that an event of the transfer debits and credits.
 func (t *Transfer) sides(e Event) (debit, credit AccountName) {

@@ -73,7 +73,7 @@ func (c RecordResult) Apply(s *Set) (any, error) {
 }
 
 func (c *RecordResult) record(l *life, i Instruction) Effect {
-	reversal := c.Leg == LegDebitReversal || c.Leg == LegCreditReversal
+	reversal := c.Leg.Reverses() != 0
 	undecided := c.Outcome == SaysUnknown || (c.Leg != LegCreditReversal && c.Outcome == SaysStands) ||
 		(reversal && (c.Outcome == SaysDeclined || c.Outcome == SaysNotSeen))
 	// The payee's or the payer's bank gave no answer before and does now.
@@ -116,7 +116,7 @@ func (c *RecordResult) decide(l *life, i Instruction) {
 // a credit is asked after, then reversed; a reversal is tried again, then given up.
 func (c *RecordResult) silence(l *life, i Instruction) {
 	plan := l.set.Policy.Checks
-	if c.Leg == LegDebitReversal || c.Leg == LegCreditReversal {
+	if c.Leg.Reverses() != 0 {
 		plan = l.set.Policy.Reversals
 	}
 	i.Attempts++

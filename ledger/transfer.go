@@ -164,6 +164,17 @@ func (l Leg) String() string { return nameOf(legNames[:], l) }
 // ParseLeg reads what String wrote.
 func ParseLeg(s string) (Leg, bool) { return parseName[Leg](legNames[:], s) }
 
+// Reverses is the leg that l undoes, or 0 where l is no reversal.
+func (l Leg) Reverses() Leg {
+	switch l {
+	case LegDebitReversal:
+		return LegDebit
+	case LegCreditReversal:
+		return LegCredit
+	}
+	return 0
+}
+
 // InstructionID names an instruction to a bank; it stays the same over retries
 // and is what a bank recognises a repeat by.
 type InstructionID struct {

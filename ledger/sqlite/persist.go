@@ -10,6 +10,14 @@ import (
 
 // persist writes what the batch changed. Updates set only what can change in a
 // row's life; an index whose columns are not set is not touched.
+//
+// Of a wallet transfer's 100 µs in a batch of 256, loading takes 10, this 60 and
+// the commit 30 to 40. Most of it is pages: what is keyed by time (transfers,
+// steps, postings) fills a page with many rows, but each entry under a random
+// key dirties a page of its own, which the log takes whole. There are five:
+// payer, payee, debited and credited account, idempotency key; without the
+// first four a transfer takes a third less. Tables with a rowid, other page
+// sizes and many rows to a statement were not faster.
 func persist(c *conn, s *ledger.Set) error {
 	p := persister{conn: c}
 	s.Accounts.Changes(p.account)

@@ -1,0 +1,41 @@
+# What people and CI run. Everything that must pass is behind "make test".
+
+GO ?= go
+
+.PHONY: run test lint vet race fuzz build bench generate
+
+run: ## build and serve the demo on 127.0.0.1:8080, with its data under ./data
+	$(GO) run ./cmd/bahi serve --demo
+
+build: ## one static binary, ./bahi
+	CGO_ENABLED=0 $(GO) build -trimpath -o bahi ./cmd/bahi
+
+# Fast checks first, so that a mistake shows in a minute.
+test: lint race fuzz
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+race:
+	$(GO) test ./ledger/... ./banks/...
+	$(GO) test -race ./...
+
+# Each fuzz target looks for new inputs for a few seconds.
+FUZZTIME ?= 3s
+fuzz:
+	@set -e; for package in ./ledger ./ledger/address; do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+bench: build ## the figures of the README, on this machine
+	./bahi bench --workload wallet --pgbench
+	./bahi bench --workload bank
+	./bahi bench --workload batch --concurrency 8
+	./bahi bench --workload wallet --concurrency 1
+
+generate: ## the Go side of api/openapi.yaml
+	$(GO) generate ./...
