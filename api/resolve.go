@@ -17,6 +17,7 @@ type resolver struct {
 	reader ledger.Reader
 	banks  *banks.Registry
 	now    func() time.Time
+	memory time.Duration
 
 	mu         sync.RWMutex
 	seen       map[query]rememberedPlace
@@ -34,10 +35,7 @@ type rememberedPlace struct {
 	until time.Time
 }
 
-const (
-	placeMemory = time.Second
-	maxPlaces   = 100_000
-)
+const maxPlaces = 100_000
 
 // place is where an address leads: an end of a transfer, or the reason why none.
 type place struct {
@@ -152,7 +150,7 @@ func (r *resolver) remembered(q query, look func() (place, error)) (place, error
 		if len(r.seen) >= maxPlaces {
 			clear(r.seen)
 		}
-		r.seen[q] = rememberedPlace{p, now.Add(placeMemory)}
+		r.seen[q] = rememberedPlace{p, now.Add(r.memory)}
 	}
 	return p, nil
 }

@@ -23,6 +23,7 @@ type Options struct {
 	Reader     ledger.Reader
 	Registry   *banks.Registry
 	Dispatcher *banks.Dispatcher
+	Memory     time.Duration // how long it may be remembered whom an address leads to; other nodes' changes are seen after it
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -58,7 +59,7 @@ func New(opt Options) (*Server, error) {
 		opt.Now = time.Now
 	}
 	s := &Server{book: opt.Book, reader: opt.Reader, registry: opt.Registry, dispatcher: opt.Dispatcher,
-		resolver: &resolver{reader: opt.Reader, banks: opt.Registry, now: opt.Now, seen: map[query]rememberedPlace{}},
+		resolver: &resolver{reader: opt.Reader, banks: opt.Registry, now: opt.Now, memory: opt.Memory, seen: map[query]rememberedPlace{}},
 		now:      opt.Now, log: opt.Log, keys: newKeyring(opt.Reader, opt.Now), watch: newWatch()}
 	s.metrics = newMetrics(s)
 	var err error

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -15,6 +16,27 @@ type ID [16]byte
 
 // NewID makes a new time-ordered ID.
 func NewID() ID { return ID(uuid.Must(uuid.NewV7())) }
+
+// idSlack is how far the time in an ID may be from that of its commit: an ID is
+// made before, on a machine whose clock may be off or set right in between.
+const idSlack = int64(24 * time.Hour / time.Microsecond)
+
+// IDsOf bounds the IDs of what was created at from or later and before until, in
+// Unix microseconds: first <= id < last. Others are within the bounds too: they
+// only keep a search from walking the whole book.
+func IDsOf(from, until int64) (first, last ID) {
+	return idAt(max(0, from-idSlack)), idAt(until + idSlack)
+}
+
+// idAt is the least ID that can be made at a time: UUIDs of version 7 begin with
+// 48 bits of milliseconds.
+func idAt(micros int64) (id ID) {
+	ms := uint64((micros + 999) / 1000)
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
+	}
+	return id
+}
 
 // IsZero says whether the ID names nothing.
 func (id ID) IsZero() bool { return id == ID{} }

@@ -45,6 +45,9 @@ func (t timers) policy() *ledger.Policy {
 		Checks: t.Checks, Reversals: t.Reversals, DecideAfter: t.DecideAfter}
 }
 
+// placeMemory may be long: only this node changes parties in its SQLite file, and it forgets at once what it changes.
+const placeMemory = time.Minute
+
 // nodeConfig is what a node is made from.
 type nodeConfig struct {
 	storage  storage
@@ -79,7 +82,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	}
 	n.dispatcher = banks.NewDispatcher(registry)
 	n.book = ledger.NewPipeline(n.store, ledger.PipelineOptions{MaxQueue: cfg.maxQueue, Policy: cfg.policy, Log: cfg.log, Observer: n.observe})
-	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Log: cfg.log})
+	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Memory: placeMemory, Log: cfg.log})
 	if err != nil {
 		return n, err
 	}

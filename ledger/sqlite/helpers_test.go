@@ -24,7 +24,7 @@ type book struct {
 }
 
 func newBook(t testing.TB, store *sqlite.Store) *book {
-	return &book{TB: t, store: store, policy: ledger.DefaultPolicy(), now: time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC).UnixMicro()}
+	return &book{TB: t, store: store, policy: ledger.DefaultPolicy(), now: time.Now().UnixMicro()}
 }
 
 // wallet is the wallet of a new party.

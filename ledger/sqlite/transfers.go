@@ -55,13 +55,15 @@ func filterTerms(f *ledger.TransferFilter) (where string, args []driver.Value) {
 	if f.App != "" {
 		equal("app", f.App)
 	}
+	// Every index ends with the id, which tells about when: only a period is walked.
+	first, last := ledger.IDsOf(f.From, f.Until)
 	if f.From != 0 {
-		where += "created >= ? AND "
-		args = append(args, f.From)
+		where += "created >= ? AND id >= ? AND "
+		args = append(args, f.From, first[:])
 	}
 	if f.Until != 0 {
-		where += "created < ? AND "
-		args = append(args, f.Until)
+		where += "created < ? AND id < ? AND "
+		args = append(args, f.Until, last[:])
 	}
 	return where, args
 }
