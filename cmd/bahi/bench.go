@@ -47,6 +47,19 @@ type benchResult struct {
 // batchSize is how many transfers one request of the batch workload holds.
 const batchSize = 1000
 
+// Validate is called by the parser.
+func (c *benchCmd) Validate() error {
+	switch {
+	case c.Parties < 2:
+		return errors.New("--parties: money moves between two at least")
+	case c.Concurrency < 1:
+		return errors.New("--concurrency: at least one caller")
+	case c.Seconds < 1:
+		return errors.New("--seconds: at least one")
+	}
+	return nil
+}
+
 // Run measures one workload against a server in a process of its own.
 func (c *benchCmd) Run() error {
 	dir, err := os.MkdirTemp("", "bahi-bench-")
@@ -92,7 +105,8 @@ func (c *benchCmd) measure(dir string) (*benchResult, error) {
 	}
 	server, err := startChild(program, store.Data, log)
 	if err != nil {
-		return nil, err
+		said, _ := os.ReadFile(log.Name()) // the directory goes with this process
+		return nil, fmt.Errorf("%w\n%s", err, said)
 	}
 	defer server.kill()
 	l := &load{cmd: c, client: newClient(server.url, secret, c.Concurrency)}
@@ -111,10 +125,7 @@ func (c *benchCmd) measure(dir string) (*benchResult, error) {
 func newChatKey(s storage, app string) (secret string, err error) {
 	key := ledger.Key{ID: ledger.NewID(), Role: ledger.RoleChat, App: app}
 	secret, key.Hash = api.NewSecret(key.Role)
-	return secret, withBook(s, func(ctx context.Context, p *ledger.Pipeline, _ ledger.Reader) error {
-		_, err := ledger.Do[ledger.Key](ctx, p, ledger.CreateKey{Key: key})
-		return err
-	})
+	return secret, createKey(s, key)
 }
 
 // verifyBook is "ok" or the first violation.

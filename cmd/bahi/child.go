@@ -2,12 +2,12 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 )
 
 // child is a server in a process of its own.
@@ -24,8 +24,7 @@ func startChild(program, data string, log io.Writer, args ...string) (*child, er
 	if err != nil {
 		return nil, err
 	}
-	// Should this process die, the kernel takes the server along.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = diesWithParent()
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -36,8 +35,7 @@ func startChild(program, data string, log io.Writer, args ...string) (*child, er
 			return &child{cmd: cmd, url: url}, nil
 		}
 	}
-	err = cmd.Wait()
-	return nil, fmt.Errorf("the server did not start: %w", err)
+	return nil, fmt.Errorf("the server did not start: %w", errors.Join(cmd.Wait(), lines.Err()))
 }
 
 // stop asks the server to end and waits until it has.

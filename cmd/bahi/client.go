@@ -93,6 +93,7 @@ func (c *client) send(ctx context.Context, method, path, key string, in, out any
 	if a.status >= http.StatusBadRequest {
 		p := &problemError{}
 		_ = json.Unmarshal(a.body, &p.Problem)
+		p.Status = a.status // also of an answer that is not a problem of ours
 		return a, p
 	}
 	if out != nil {

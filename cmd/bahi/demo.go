@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"bahi/ledger"
@@ -92,7 +94,7 @@ func (c *demoCmd) Run() (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	n, err := openNode(ctx, nodeConfig{storage: storage{Data: dir}, policy: demoTimers(), log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {

@@ -42,11 +42,7 @@ func (c *keysCreateCmd) Run() error {
 	}
 	secret, hash := api.NewSecret(role)
 	key.Hash = hash
-	err = withBook(c.storage, func(ctx context.Context, p *ledger.Pipeline, _ ledger.Reader) error {
-		_, err := ledger.Do[ledger.Key](ctx, p, ledger.CreateKey{Key: key})
-		return err
-	})
-	if err != nil {
+	if err := createKey(c.storage, key); err != nil {
 		return err
 	}
 	fmt.Printf("id      %s\nsecret  %s\n", key.ID.KeyRef(), secret)
@@ -63,7 +59,9 @@ func (c *keysCreateCmd) signingKey(key *ledger.Key) (private string, err error) 
 	case key.Role != ledger.RoleBank:
 		return "", nil
 	case c.PublicKey != "":
-		key.PublicKey, err = base64.StdEncoding.DecodeString(c.PublicKey)
+		if key.PublicKey, err = base64.StdEncoding.DecodeString(c.PublicKey); err != nil {
+			err = fmt.Errorf("the public key is not base64: %w", err)
+		}
 		return "", err
 	}
 	public, secret, err := ed25519.GenerateKey(nil)
@@ -77,24 +75,36 @@ type keysListCmd struct {
 
 // Run lists the keys.
 func (c *keysListCmd) Run() error {
-	return withBook(c.storage, func(ctx context.Context, _ *ledger.Pipeline, r ledger.Reader) error {
-		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "ID\tROLE\tAPP\tBANK\tLABEL\tCREATED\tREVOKED")
-		page := ledger.Page{Limit: 100}
-		for {
-			keys, err := r.Keys(ctx, page)
-			if err != nil {
-				return err
-			}
-			for _, k := range keys {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID.KeyRef(), k.Role, k.App, k.Bank, k.Label, when(k.Created), when(k.Revoked))
-				page.Before = k.ID
-			}
-			if len(keys) < page.Limit {
-				return w.Flush()
-			}
+	ctx := context.Background()
+	store, err := c.openExisting(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tROLE\tAPP\tBANK\tLABEL\tCREATED\tREVOKED")
+	page := ledger.Page{Limit: 100}
+	for {
+		keys, err := store.Keys(ctx, page)
+		if err != nil {
+			return err
 		}
-	})
+		for _, k := range keys {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID.KeyRef(), k.Role, orDash(k.App), orDash(k.Bank), orDash(k.Label), when(k.Created), when(k.Revoked))
+			page.Before = k.ID
+		}
+		if len(keys) < page.Limit {
+			return w.Flush()
+		}
+	}
+}
+
+// orDash keeps a line's columns countable for scripts.
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
 }
 
 func when(micros int64) string {
@@ -115,21 +125,31 @@ func (c *keysRevokeCmd) Run() error {
 	if err != nil {
 		return errors.New("that is not a key's id; see \"bahi keys list\"")
 	}
-	return withBook(c.storage, func(ctx context.Context, p *ledger.Pipeline, _ ledger.Reader) error {
-		_, err := ledger.Do[ledger.Key](ctx, p, ledger.RevokeKey{ID: id})
+	ctx := context.Background()
+	store, err := c.openExisting(ctx)
+	if err != nil {
 		return err
-	})
+	}
+	defer store.Close()
+	_, err = change[ledger.Key](ctx, store, ledger.RevokeKey{ID: id})
+	return err
 }
 
-// withBook opens the book for a command that changes it without a server.
-func withBook(s storage, do func(context.Context, *ledger.Pipeline, ledger.Reader) error) error {
+// createKey stores a key without a server, in a new book where there is none.
+func createKey(s storage, key ledger.Key) error {
 	ctx := context.Background()
 	store, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	_, err = change[ledger.Key](ctx, store, ledger.CreateKey{Key: key})
+	return err
+}
+
+// change applies one command without a server.
+func change[R any](ctx context.Context, store ledger.Store, c ledger.Command) (R, error) {
 	p := ledger.NewPipeline(store, ledger.PipelineOptions{})
 	defer p.Close()
-	return do(ctx, p, store)
+	return ledger.Do[R](ctx, p, c)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"bahi/api"
@@ -22,11 +23,40 @@ type storage struct {
 	Data string `help:"Directory of the book and of the simulated banks' books; made if missing." default:"./data" env:"BAHI_DATA" type:"path"`
 }
 
+func (s storage) path() string { return filepath.Join(s.Data, "bahi.db") }
+
+// open opens the book, made if missing.
 func (s storage) open(ctx context.Context) (ledger.Store, error) {
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("the data directory cannot be made: %w", err)
 	}
-	return sqlite.Open(ctx, filepath.Join(s.Data, "bahi.db"))
+	return sqlite.Open(ctx, s.path())
+}
+
+// openExisting opens a book that is there: a mistyped directory must not turn
+// into an empty book in which all is well.
+func (s storage) openExisting(ctx context.Context) (ledger.Store, error) {
+	if _, err := os.Stat(s.path()); err != nil {
+		return nil, fmt.Errorf("there is no book in %s: %w", s.Data, err)
+	}
+	return s.open(ctx)
+}
+
+// lock keeps a second server away from the data until the file is closed or the
+// process ends: the simulated banks' books have one writer each.
+func (s storage) lock() (*os.File, error) {
+	if err := os.MkdirAll(s.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("the data directory cannot be made: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(s.Data, "serve.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("the data directory cannot be written: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("another server is using %s: %w", s.Data, err)
+	}
+	return f, nil
 }
 
 // timers are the policy of a transfer's life as flags.
@@ -58,6 +88,7 @@ type nodeConfig struct {
 
 // node is a whole Bahi: the book, its pipeline, the banks and the HTTP server.
 type node struct {
+	lock       *os.File
 	store      ledger.Store
 	book       *ledger.Pipeline
 	banks      []*sim.Bank
@@ -73,6 +104,9 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 			n.close(ctx)
 		}
 	}()
+	if n.lock, err = cfg.storage.lock(); err != nil {
+		return n, err
+	}
 	if n.store, err = cfg.storage.open(ctx); err != nil {
 		return n, err
 	}
@@ -156,5 +190,8 @@ func (n *node) close(ctx context.Context) {
 		if err := n.store.Close(); err != nil {
 			slog.Warn("book", "error", err)
 		}
+	}
+	if n.lock != nil {
+		n.lock.Close()
 	}
 }

@@ -26,18 +26,19 @@ type serveCmd struct {
 func (c *serveCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
 	slog.SetDefault(log)
 	if c.Pprof != "" {
 		go func() { log.Error("pprof", "error", http.ListenAndServe(c.Pprof, nil)) }()
 	}
+	l, err := net.Listen("tcp", c.Listen) // first: a node that cannot listen must not drive banks
+	if err != nil {
+		return fmt.Errorf("cannot serve on %s: %w", c.Listen, err)
+	}
 	n, err := openNode(ctx, nodeConfig{storage: c.storage, policy: c.policy(), maxQueue: c.MaxQueue, log: log})
 	if err != nil {
-		return err
-	}
-	l, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		n.close(ctx)
+		l.Close()
 		return err
 	}
 	served := make(chan error, 1)

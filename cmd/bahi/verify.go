@@ -17,7 +17,7 @@ type verifyCmd struct {
 // Run checks the book, also one that a server is writing to at the moment.
 func (c *verifyCmd) Run() error {
 	ctx := context.Background()
-	store, err := c.open(ctx)
+	store, err := c.openExisting(ctx)
 	if err != nil {
 		return err
 	}
