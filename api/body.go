@@ -70,12 +70,3 @@ func decode(body []byte, into any) error {
 	}
 	return badRequest("malformed_json", "the body is not one JSON value")
 }
-
-// writeJSON answers with a value of the contract.
-func writeJSON(c echo.Context, status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return c.Blob(status, echo.MIMEApplicationJSON, body)
-}

@@ -52,7 +52,7 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		s.log.LogAttrs(ctx, slog.LevelInfo, "request",
 			slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("route", c.Path()),
-			slog.Int("status", c.Response().Status), slog.Duration("took", time.Since(began)),
+			slog.Int("status", c.Response().Status), slog.Int64("took_us", time.Since(began).Microseconds()),
 			slog.String("role", x.role()), slog.String("app", x.caller.App))
 		return nil
 	}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
 	"bahi/ledger"
@@ -149,7 +148,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="bahi"`)
 	}
-	body, _ := json.Marshal(p.body(id))
+	body := mustMarshal(p.body(id))
 	if c.Request().Method == http.MethodHead {
 		body = nil
 	}

@@ -52,11 +52,17 @@ func requestHash(r *http.Request, body []byte) [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-// mustMarshal writes a value of the contract, whose texts were checked when they came in.
+// mustMarshal writes a value of the contract, whose texts were checked when they
+// came in. The line ends, so that a terminal shows one answer a line.
 func mustMarshal(v any) []byte {
 	b, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
 		panic(err)
 	}
-	return b
+	return append(b, '\n')
+}
+
+// writeJSON answers with a value of the contract.
+func writeJSON(c echo.Context, status int, v any) error {
+	return c.Blob(status, echo.MIMEApplicationJSON, mustMarshal(v))
 }

@@ -77,7 +77,7 @@ func metadataText(m Metadata) string {
 	if len(m) == 0 {
 		return ""
 	}
-	return string(mustMarshal(m))
+	return strings.TrimSuffix(string(mustMarshal(m)), "\n")
 }
 
 // statusText says in plain words, for a chat bubble, how far a transfer is.

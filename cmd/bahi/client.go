@@ -128,11 +128,13 @@ func (c *client) settled(ctx context.Context, t transferAnswer) (transferAnswer,
 	return t, nil
 }
 
+var errNotCompleted = errors.New("did not complete")
+
 // completed waits for a transfer; an end that is not "completed" is an error.
 func (c *client) completed(ctx context.Context, t transferAnswer) error {
 	t, err := c.settled(ctx, t)
 	if err == nil && t.State != "completed" {
-		err = fmt.Errorf("transfer %s is %s (%s)", t.ID, t.State, t.Failure.Reason)
+		err = fmt.Errorf("transfer %s %w: it is %s (%s)", t.ID, errNotCompleted, t.State, t.Failure.Reason)
 	}
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 	"text/tabwriter"
@@ -38,7 +37,7 @@ func (c *keysCreateCmd) Run() error {
 		return err
 	}
 	if err := api.CheckKey(&key); err != nil {
-		return err
+		return usagef("%w", err)
 	}
 	secret, hash := api.NewSecret(role)
 	key.Hash = hash
@@ -56,13 +55,13 @@ func (c *keysCreateCmd) Run() error {
 // signingKey sets the public key that a bank signs its results with.
 func (c *keysCreateCmd) signingKey(key *ledger.Key) (private string, err error) {
 	switch {
-	case key.Role != ledger.RoleBank:
-		return "", nil
 	case c.PublicKey != "":
 		if key.PublicKey, err = base64.StdEncoding.DecodeString(c.PublicKey); err != nil {
-			err = fmt.Errorf("the public key is not base64: %w", err)
+			err = usagef("the public key is not base64: %w", err)
 		}
 		return "", err
+	case key.Role != ledger.RoleBank:
+		return "", nil
 	}
 	public, secret, err := ed25519.GenerateKey(nil)
 	key.PublicKey = public
@@ -123,7 +122,7 @@ type keysRevokeCmd struct {
 func (c *keysRevokeCmd) Run() error {
 	id, err := ledger.ParseKeyRef(c.Key)
 	if err != nil {
-		return errors.New("that is not a key's id; see \"bahi keys list\"")
+		return usagef("that is not a key's id; see \"bahi keys list\"")
 	}
 	ctx := context.Background()
 	store, err := c.openExisting(ctx)

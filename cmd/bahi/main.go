@@ -21,6 +21,11 @@ const (
 // errViolated makes main exit with exitViolated.
 var errViolated = errors.New("the book does not hold")
 
+// usageError is what the parser cannot see to be wrong with the call's words.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve the HTTP API until interrupted."`
 	Keys    keysCmd    `cmd:"" help:"Create, list and revoke API keys."`
@@ -54,6 +59,9 @@ func run(args []string) int {
 	case errors.Is(err, errViolated):
 		fmt.Fprintln(os.Stderr, "bahi:", err)
 		return exitViolated
+	case errors.As(err, &usageError{}):
+		fmt.Fprintln(os.Stderr, "bahi:", err)
+		return exitUsage
 	default:
 		fmt.Fprintln(os.Stderr, "bahi:", err)
 		return exitFailed

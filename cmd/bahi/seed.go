@@ -74,12 +74,22 @@ func seedPeople(ctx context.Context, c *client) (map[string]string, error) {
 			}
 		}
 		if p.wallet != "" {
-			if err := topUp(ctx, c, party.ID, key+"-topup", p.wallet); err != nil {
+			if err := fund(ctx, c, party.ID, key+"-topup", p.wallet); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return ids, nil
+}
+
+// fund tops a wallet up. A try that was under way when an earlier start was cut
+// off may have been given back since: then another follows under the next key.
+func fund(ctx context.Context, c *client, party, key, value string) error {
+	err := topUp(ctx, c, party, key, value)
+	for try := 2; errors.Is(err, errNotCompleted) && try < 10; try++ {
+		err = topUp(ctx, c, party, fmt.Sprint(key, "-", try), value)
+	}
+	return err
 }
 
 // topUp fills a wallet from its owner's bank and waits until the money is there.
@@ -129,7 +139,12 @@ func loadDemoKeys(ctx context.Context, book *ledger.Pipeline, data string) (keys
 
 // writeFile writes a file whole or not at all.
 func writeFile(path string, b []byte) error {
-	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)

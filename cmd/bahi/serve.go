@@ -46,7 +46,7 @@ func (c *serveCmd) Run() error {
 	url := "http://" + l.Addr().String()
 	fmt.Println(readyLine + url)
 	if c.Demo {
-		if err := seedDemo(ctx, n, c.Data, url, os.Stdout); err != nil {
+		if err := seedDemo(ctx, n, c.Data, url, os.Stdout); err != nil && ctx.Err() == nil {
 			stop()
 			<-served
 			return fmt.Errorf("demo: %w", err)
