@@ -15,17 +15,14 @@ func (s *Server) ListAccounts(c echo.Context, params ListAccountsParams) error {
 	if err != nil {
 		return err
 	}
-	rows, err := s.reader.Accounts(c.Request().Context(), after, params.Limit)
+	rows, err := s.reader.Accounts(c.Request().Context(), after, params.Limit+1)
 	if err != nil {
 		return err
 	}
-	out := AccountList{Data: make([]Account, len(rows))}
+	rows, next := cut(rows, params.Limit, func(last *ledger.Account) string { return last.Name.Path + "\n" + string(last.Name.Currency) })
+	out := AccountList{Data: make([]Account, len(rows)), NextCursor: next}
 	for i := range rows {
 		out.Data[i] = accountView(&rows[i])
-	}
-	if len(rows) == params.Limit {
-		last := rows[len(rows)-1].Name
-		out.NextCursor = cursorOf(last.Path + "\n" + string(last.Currency))
 	}
 	return writeJSON(c, http.StatusOK, out)
 }

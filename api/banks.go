@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -64,13 +65,17 @@ func readResult(in *NewResult) (id ledger.InstructionID, a banks.Answer, err err
 	if !ok || !in.Outcome.Valid() {
 		return id, a, badRequest("invalid_field", "outcome is approved, declined, not_done or stands").at("/outcome")
 	}
-	for field, value := range map[string]string{"/code": in.Code, "/ref": in.Ref} {
-		if err := checkText(field, value, maxBankText, false); err != nil {
-			return id, a, err
-		}
+	switch {
+	case in.Code != "" && !bankCode.MatchString(in.Code):
+		return id, a, badRequest("invalid_field", "a response code is 1 to 8 letters and digits").at("/code")
+	case in.Ref != "" && !bankRef.MatchString(in.Ref):
+		return id, a, badRequest("invalid_field", "a reference is 1 to 64 letters, digits and . _ / -").at("/ref")
 	}
 	return ledger.InstructionID{Transfer: t, Leg: l}, banks.Answer{Outcome: outcome, Code: in.Code, Ref: in.Ref}, nil
 }
 
-// maxBankText bounds what a bank may have us keep of its own, in characters.
-const maxBankText = 64
+// What a bank may have us keep of its own; the contract states both.
+var (
+	bankCode = regexp.MustCompile(`^[A-Za-z0-9]{1,8}$`)
+	bankRef  = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,64}$`)
+)

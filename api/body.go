@@ -1,10 +1,12 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -23,17 +25,27 @@ func readBody(c echo.Context, into any) ([]byte, error) {
 	if err != nil || kind != echo.MIMEApplicationJSON {
 		return nil, newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "send Content-Type: application/json").at("Content-Type")
 	}
+	if encoding := r.Header.Get(echo.HeaderContentEncoding); encoding != "" && encoding != "identity" {
+		return nil, newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "send the body as it is, without Content-Encoding").at(echo.HeaderContentEncoding)
+	}
+	if r.ContentLength > maxBody { // said before it is sent: not to be waited for
+		return nil, tooLargeBody()
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, newProblem(http.StatusRequestEntityTooLarge, "body_too_large", "the body is larger than %d bytes", maxBody)
+		return nil, tooLargeBody()
 	case err != nil:
 		return nil, badRequest("body_not_read", "the body ended before its length")
 	case !utf8.Valid(body):
 		return nil, badRequest("invalid_utf8", "the body is not valid UTF-8")
 	}
 	return body, decode(body, into)
+}
+
+func tooLargeBody() *problem {
+	return newProblem(http.StatusRequestEntityTooLarge, "body_too_large", "the body is larger than %d bytes", maxBody)
 }
 
 // noBody refuses a body where the contract has none: it would be ignored.
@@ -51,6 +63,8 @@ func decode(body []byte, into any) error {
 	var semantic *json.SemanticError
 	var syntactic *jsontext.SyntacticError
 	switch {
+	case err == nil && (bytes.Contains(body, []byte("null")) || bytes.Contains(body, []byte(`""`))):
+		return checkValues(body)
 	case err == nil:
 		return nil
 	case errors.Is(err, json.ErrUnknownName):
@@ -69,4 +83,29 @@ func decode(body []byte, into any) error {
 		return badRequest("wrong_type", "the value is not of the type that the contract has here").at(string(semantic.JSONPointer))
 	}
 	return badRequest("malformed_json", "the body is not one JSON value")
+}
+
+// neverEmpty are the texts that may be left out, but of which the contract wants
+// at least one character when they are given.
+var neverEmpty = map[jsontext.Pointer]bool{"/name": true, "/label": true, "/note": true, "/conversation": true, "/message": true,
+	"/app": true, "/bank": true, "/code": true, "/ref": true, "/upi": true, "/currency": true, "/instrument": true, "/payee/account/name": true}
+
+// checkValues refuses what the contract's types cannot tell from a member that is
+// not there: null and empty text. Each item of a batch is checked by itself.
+func checkValues(body []byte) error {
+	d := jsontext.NewDecoder(bytes.NewReader(body))
+	for {
+		token, err := d.ReadToken()
+		if err != nil {
+			return nil // the end: the body was read whole before
+		}
+		at := d.StackPointer()
+		switch parent, n := d.StackIndex(d.StackDepth()); {
+		case strings.HasPrefix(string(at), "/transfers/"):
+		case token.Kind() == 'n':
+			return badRequest("wrong_type", "the contract has null nowhere; leave the member out").at(string(at))
+		case token.Kind() == '"' && parent == '{' && n%2 == 0 && token.String() == "" && neverEmpty[at]:
+			return badRequest("invalid_field", "this field is empty; leave it out").at(string(at))
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -75,6 +76,9 @@ func readOperation(o *openapi3.Operation) (operation, error) {
 func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		op, ok := s.contract.operations[c.Request().Method+" "+c.Path()]
+		if !ok && c.Request().Method == http.MethodOptions && c.Path() != "" {
+			return echo.MethodNotAllowedHandler(c) // Echo would answer by itself, which the contract does not have
+		}
 		if !ok {
 			return next(c) // no such route: the router says so
 		}
@@ -126,6 +130,9 @@ func (s *Server) authenticate(c echo.Context, op operation) error {
 // checkQuery refuses parameters that the contract does not have: a misspelt
 // filter must not silently list everything.
 func checkQuery(c echo.Context, op operation) error {
+	if _, err := url.ParseQuery(c.Request().URL.RawQuery); err != nil { // what it cannot read Echo leaves out
+		return badRequest("malformed_parameter", "the query is not well-formed")
+	}
 	for name, values := range c.QueryParams() {
 		switch {
 		case !op.query[name]:

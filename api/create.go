@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -69,6 +70,9 @@ func (s *Server) payment(ctx context.Context, app string, in *NewTransfer) (ledg
 		return nil, err
 	}
 	t.Payer, t.Payee = payer.end, payee.end
+	if payee.party.App != app { // found by its UPI id: another app's parties are not this one's to know
+		t.Payee.Party = ledger.ID{}
+	}
 	refused := payer.refused
 	if refused == ledger.PayeeNotPayable { // no default: said of the payer
 		refused = ledger.PayerNotPayable
@@ -110,6 +114,9 @@ func (s *Server) readPayment(app string, in *NewTransfer) (t ledger.Transfer, li
 	return t, link, readTexts(in, &t)
 }
 
+// pointerEscape writes a member's name as JSON pointers have it.
+var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
+
 // readTexts checks and takes the texts that are kept as given.
 func readTexts(in *NewTransfer, t *ledger.Transfer) error {
 	if err := errors.Join(
@@ -122,7 +129,7 @@ func readTexts(in *NewTransfer, t *ledger.Transfer) error {
 		return badRequest("invalid_field", "at most %d values", maxMetadata).at("/metadata")
 	}
 	for k, v := range in.Metadata {
-		if err := errors.Join(checkText("/metadata", k, maxRef, true), checkText("/metadata/"+k, v, maxMetadataValue, false)); err != nil {
+		if err := errors.Join(checkText("/metadata", k, maxRef, true), checkText("/metadata/"+pointerEscape.Replace(k), v, maxMetadataValue, false)); err != nil {
 			return err
 		}
 	}
@@ -245,21 +252,21 @@ func (s *Server) follow(ctx context.Context, app, field string, a *Address, curr
 		}
 		return s.resolver.byAlias(ctx, ledger.Alias{Kind: ledger.AliasUPI, Value: upi}, currency)
 	case a.Wallet != nil:
-		id, err := ledger.ParsePartyRef(*a.Wallet)
+		id, err := checked("invalid_address", field+"/wallet", *a.Wallet, ledger.ParsePartyRef)
 		if err != nil {
-			return place{}, ledger.ErrNotFound
+			return place{}, err
 		}
 		return s.resolver.byWallet(ctx, app, id, currency)
 	case a.Instrument != nil:
-		id, err := ledger.ParseInstrumentRef(*a.Instrument)
+		id, err := checked("invalid_address", field+"/instrument", *a.Instrument, ledger.ParseInstrumentRef)
 		if err != nil {
-			return place{}, ledger.ErrNotFound
+			return place{}, err
 		}
 		return s.resolver.byID(ctx, app, id, currency)
 	default:
-		id, err := ledger.ParsePartyRef(*a.Party)
+		id, err := checked("invalid_address", field+"/party", *a.Party, ledger.ParsePartyRef)
 		if err != nil {
-			return place{}, ledger.ErrNotFound
+			return place{}, err
 		}
 		return s.resolver.byParty(ctx, app, id, currency)
 	}

@@ -300,6 +300,13 @@ type answer struct {
 
 var requests atomic.Int64
 
+// in is the caller in a subtest.
+func (c *caller) in(t testing.TB) *caller {
+	s := *c.s
+	s.t = t
+	return &caller{&s, c.name}
+}
+
 // request makes a request: a string or bytes are sent as they are, anything else
 // as JSON. Header pairs come last; an empty value takes a header away.
 func (c *caller) request(method, path string, body any, headers ...string) *http.Request {
@@ -428,6 +435,9 @@ func keepsContract(r *http.Request, a *answer) error {
 			return err
 		}
 	}
+	if a.status == http.StatusMethodNotAllowed && a.header.Get("Allow") == "" {
+		return fmt.Errorf("405 without Allow")
+	}
 	route, params := routeOf(doc, r)
 	if route == nil {
 		if a.status != http.StatusNotFound && a.status != http.StatusMethodNotAllowed {
@@ -469,7 +479,7 @@ func routeOf(doc *openapi3.T, r *http.Request) (*routers.Route, map[string]strin
 	paths := doc.Paths.Map()
 	for _, path := range slices.Sorted(maps.Keys(paths)) { // "batch" before "{transfer}"
 		params, ok := matches(path, r.URL.EscapedPath())
-		if o := paths[path].GetOperation(r.Method); ok && o != nil {
+		if o := paths[path].Operations()[r.Method]; ok && o != nil {
 			return &routers.Route{Spec: doc, Path: path, PathItem: paths[path], Method: r.Method, Operation: o}, params
 		}
 	}

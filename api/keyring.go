@@ -32,6 +32,8 @@ type keyring struct {
 
 	mu   sync.RWMutex
 	seen map[[32]byte]rememberedKey
+	// generation counts the changes of keys on this node.
+	generation int
 }
 
 type rememberedKey struct {
@@ -53,6 +55,7 @@ func (k *keyring) find(ctx context.Context, secret string) (ledger.Key, error) {
 	hash := sha256.Sum256([]byte(secret))
 	k.mu.RLock()
 	r, ok := k.seen[hash]
+	generation := k.generation
 	k.mu.RUnlock()
 	if ok && k.now().Before(r.until) {
 		return r.key, nil
@@ -69,6 +72,9 @@ func (k *keyring) find(ctx context.Context, secret string) (ledger.Key, error) {
 	if err != nil {
 		return ledger.Key{}, err
 	}
+	if generation != k.generation { // perhaps read before it was revoked: good for this request only
+		return key, nil
+	}
 	if len(k.seen) >= maxSeen {
 		clear(k.seen)
 	}
@@ -82,5 +88,6 @@ func (k *keyring) observe(set *ledger.Set) {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		delete(k.seen, key.Hash)
+		k.generation++
 	})
 }

@@ -3,13 +3,16 @@ package api
 import (
 	"crypto/ed25519"
 	"net/http"
+	"regexp"
 
 	"github.com/labstack/echo/v4"
 
 	"bahi/ledger"
 )
 
-const maxLabel = 99 // characters; also of an app's name
+const maxLabel = 99 // characters
+
+var appName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 
 // CheckKey says what is wrong with a key that is about to be created.
 func CheckKey(k *ledger.Key) error {
@@ -23,8 +26,8 @@ func CheckKey(k *ledger.Key) error {
 	case k.Role != ledger.RoleBank && len(k.PublicKey) != 0:
 		return badRequest("invalid_field", "only a bank signs").at("/public_key")
 	}
-	if err := checkText("/app", k.App, maxLabel, false); err != nil {
-		return err
+	if k.App != "" && !appName.MatchString(k.App) {
+		return badRequest("invalid_field", "an app's name is 1 to 32 of a-z, 0-9, hyphen and underscore, the first a letter or digit").at("/app")
 	}
 	return checkText("/label", k.Label, maxLabel, false)
 }
@@ -63,7 +66,8 @@ func (s *Server) ListKeys(c echo.Context, params ListKeysParams) error {
 	if err != nil {
 		return err
 	}
-	out := KeyList{Data: make([]Key, len(rows)), NextCursor: nextPage(len(rows), page.Limit, func() ledger.ID { return rows[len(rows)-1].ID })}
+	rows, next := cut(rows, params.Limit, func(last *ledger.Key) string { return string(last.ID[:]) })
+	out := KeyList{Data: make([]Key, len(rows)), NextCursor: next}
 	for i := range rows {
 		out.Data[i] = keyView(rows[i])
 	}

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"net/http"
+
 	"github.com/labstack/echo-contrib/echoprometheus"
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,8 +31,31 @@ func newMetrics(s *Server) *metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "bahi", Name: "queue_commands",
 			Help: "Commands that wait for the next commit."}, func() float64 { return float64(s.book.Waiting()) }),
 		bankCollector{s})
-	m.middleware = echoprometheus.NewMiddlewareWithConfig(echoprometheus.MiddlewareConfig{Namespace: "bahi", Subsystem: "http", Registerer: m.registry})
+	m.middleware = echoprometheus.NewMiddlewareWithConfig(echoprometheus.MiddlewareConfig{Namespace: "bahi", Subsystem: "http", Registerer: m.registry,
+		DoNotUseRequestPathFor404: true, StatusCodeResolver: statusOf,
+		LabelFuncs: map[string]echoprometheus.LabelValueFunc{"host": noHost, "method": knownMethod}})
 	return m
+}
+
+// statusOf is the status that a request is answered with; a refusal is not written yet.
+func statusOf(c echo.Context, err error) int {
+	if err != nil && !c.Response().Committed {
+		return asProblem(err).status
+	}
+	return c.Response().Status
+}
+
+// No label may hold what callers make up: each new value would be remembered for
+// ever, and paths name people.
+
+func noHost(echo.Context, error) string { return "" }
+
+func knownMethod(c echo.Context, _ error) string {
+	switch m := c.Request().Method; m {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete:
+		return m
+	}
+	return "other"
 }
 
 func (m *metrics) observe(set *ledger.Set) {

@@ -44,6 +44,11 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 		x := &exchange{id: acceptRequestID(r.Header.Get(echo.HeaderXRequestID))}
 		c.Set(exchangeKey, x)
 		c.Response().Header().Set(echo.HeaderXRequestID, x.id)
+		if len(r.TransferEncoding) > 0 {
+			// It may have come with a length too, of which net/http tells nothing and by which a
+			// proxy may have seen it end elsewhere: RFC 9112, 6.1 wants the connection closed.
+			c.Response().Header().Set(echo.HeaderConnection, "close")
+		}
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout+maxWait)
 		defer cancel()
 		c.SetRequest(r.WithContext(ctx))

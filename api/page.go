@@ -26,7 +26,7 @@ func readCursor(cursor string) (string, error) {
 
 // idPage reads the cursor of a list ordered by ID.
 func idPage(cursor string, limit int) (ledger.Page, error) {
-	p := ledger.Page{Limit: limit}
+	p := ledger.Page{Limit: limit + 1} // one more than is shown tells whether there is another page
 	if cursor == "" {
 		return p, nil
 	}
@@ -38,13 +38,13 @@ func idPage(cursor string, limit int) (ledger.Page, error) {
 	return p, nil
 }
 
-// nextPage is the cursor after a full page, whose last row has the ID.
-func nextPage(rows, limit int, last func() ledger.ID) string {
-	if rows < limit {
-		return ""
+// cut takes a page from rows, of which one more than the limit was asked for, and
+// makes the cursor to the next page, if there is one, from where the page ends.
+func cut[T any](rows []T, limit int, end func(last *T) string) (page []T, next string) {
+	if len(rows) <= limit {
+		return rows, ""
 	}
-	id := last()
-	return cursorOf(string(id[:]))
+	return rows[:limit], cursorOf(end(&rows[limit-1]))
 }
 
 // seqPage reads the cursor of a statement.

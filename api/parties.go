@@ -66,7 +66,8 @@ func (s *Server) ListParties(c echo.Context, params ListPartiesParams) error {
 	if err != nil {
 		return err
 	}
-	out := PartyList{Data: make([]Party, len(rows)), NextCursor: nextPage(len(rows), page.Limit, func() ledger.ID { return rows[len(rows)-1].ID })}
+	rows, next := cut(rows, params.Limit, func(last *ledger.Party) string { return string(last.ID[:]) })
+	out := PartyList{Data: make([]Party, len(rows)), NextCursor: next}
 	for i := range rows {
 		out.Data[i] = partyView(rows[i])
 	}
@@ -201,10 +202,10 @@ func onlyFor(in *NewInstrument) error {
 }
 
 // checked normalises an address and says which field is wrong where it is not one.
-func checked(code, field, value string, parse func(string) (string, error)) (string, error) {
+func checked[T any](code, field, value string, parse func(string) (T, error)) (T, error) {
 	out, err := parse(value)
 	if err != nil {
-		return "", badRequest(code, "%v", err).at(field)
+		return out, badRequest(code, "%v", err).at(field)
 	}
 	return out, nil
 }
@@ -256,6 +257,9 @@ func (s *Server) instrumentOf(ctx context.Context, p ledger.Party, ref string) (
 func (s *Server) SetDefaultInstrument(c echo.Context, party string) error {
 	var in DefaultInstrument
 	if _, err := readBody(c, &in); err != nil {
+		return err
+	}
+	if _, err := checked("invalid_field", "/instrument", in.Instrument, ledger.ParseInstrumentRef); err != nil {
 		return err
 	}
 	p, err := s.party(c, party)

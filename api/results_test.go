@@ -61,7 +61,7 @@ func TestResultsThatABankPushes(t *testing.T) {
 		{"a code that is none", n, n.signed("NRMD", "NRMD", now, []byte(`{"instruction":"`+debit+`","outcome":"approved","code":"zero zero"}`)), 400, "invalid_field"},
 		{"a reference that is none", n, n.signed("NRMD", "NRMD", now, []byte(`{"instruction":"`+debit+`","outcome":"approved","ref":"a b"}`)), 400, "invalid_field"},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.who.do(c.r).refused(c.status, c.code) })
+		t.Run(c.name, func(t *testing.T) { c.who.in(t).do(c.r).refused(c.status, c.code) })
 	}
 	tampered := n.signed("NRMD", "NRMD", now, good)
 	swapped := n.request("POST", "/v1/banks/NRMD/results", result(debit, "declined"))

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -43,6 +44,8 @@ type Server struct {
 	metrics    *metrics
 	rrn        rrnCounter
 	http       *http.Server
+	stopping   chan struct{} // closed by Shutdown
+	stop       func()
 }
 
 // Bounds of one connection and one request.
@@ -61,6 +64,8 @@ func New(opt Options) (*Server, error) {
 	s := &Server{book: opt.Book, reader: opt.Reader, registry: opt.Registry, dispatcher: opt.Dispatcher,
 		resolver: &resolver{reader: opt.Reader, banks: opt.Registry, now: opt.Now, memory: opt.Memory, seen: map[query]rememberedPlace{}},
 		now:      opt.Now, log: opt.Log, keys: newKeyring(opt.Reader, opt.Now), watch: newWatch()}
+	s.stopping = make(chan struct{})
+	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.metrics = newMetrics(s)
 	var err error
 	if s.contract, err = loadContract(); err != nil {
@@ -96,5 +101,9 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// Shutdown refuses new connections and waits for the requests under way.
-func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
+// Shutdown refuses new connections and waits for the requests under way. Those
+// that wait for a bank are answered at once, with what there is.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop()
+	return s.http.Shutdown(ctx)
+}

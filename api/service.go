@@ -16,6 +16,11 @@ func (s *Server) Healthz(c echo.Context) error {
 
 // Readyz implements [ServerInterface]: the database answers too, and the queue has room.
 func (s *Server) Readyz(c echo.Context) error {
+	select {
+	case <-s.stopping:
+		return ledger.ErrClosed
+	default:
+	}
 	if err := s.reader.Ping(c.Request().Context()); err != nil {
 		return err
 	}

@@ -72,6 +72,8 @@ func (s *Server) await(ctx context.Context, id ledger.ID, limit time.Duration) (
 			ended = true
 		case <-over.C:
 			ended = true
+		case <-s.stopping:
+			ended = true
 		case <-again.C:
 		case <-ctx.Done():
 			return t, nil
@@ -98,13 +100,14 @@ func (s *Server) ListTransfers(c echo.Context, params ListTransfersParams) error
 		f.From = params.From.UnixMicro()
 	}
 	if !params.Until.IsZero() {
-		f.Until = params.Until.UnixMicro()
+		f.Until = max(params.Until.UnixMicro(), 1) // zero would not restrict
 	}
 	rows, err := s.reader.Transfers(c.Request().Context(), f, page)
 	if err != nil {
 		return err
 	}
-	out := TransferList{Data: make([]Transfer, len(rows)), NextCursor: nextPage(len(rows), page.Limit, func() ledger.ID { return rows[len(rows)-1].ID })}
+	rows, next := cut(rows, params.Limit, func(last *ledger.Transfer) string { return string(last.ID[:]) })
+	out := TransferList{Data: make([]Transfer, len(rows)), NextCursor: next}
 	for i := range rows {
 		out.Data[i] = transferView(&rows[i])
 	}

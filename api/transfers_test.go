@@ -39,16 +39,15 @@ func TestEveryWayToNameAPayee(t *testing.T) {
 		{"link with the amount", obj{"link": upiLink(ravi.upi, "Ravi", "10.00")}, viaAccount},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			made := read[api.Transfer](a.pay(obj{"party": asha.id}, c.payee, "10.00").want(201))
-			d := a.comesTo(made, "completed")
+			made := read[api.Transfer](a.in(t).pay(obj{"party": asha.id}, c.payee, "10.00").want(201))
+			d := a.in(t).comesTo(made, "completed")
 			wantEqual(t, "payee", d.Payee, c.want)
 			wantEqual(t, "payer", d.Payer, api.TransferEnd{Party: asha.id, Name: "asha", Bank: "NRMD", Account: "••••0001", IFSC: asha.ifsc, UPI: asha.upi})
 		})
 	}
-	for name, payer := range map[string]obj{"party": {"party": asha.id}, "instrument": {"instrument": asha.account}, "phone": {"phone": asha.phone},
-		"handle": {"handle": "asha"}, "wallet": {"wallet": asha.id}, "wallet instrument": {"instrument": asha.wallet}} {
+	for _, payer := range []obj{{"party": asha.id}, {"instrument": asha.account}, {"phone": asha.phone},
+		{"handle": "asha"}, {"wallet": asha.id}, {"instrument": asha.wallet}} {
 		a.comesTo(read[api.Transfer](a.pay(payer, obj{"handle": "ravi"}, "1.00").want(201)), "completed")
-		t.Log("paid by", name)
 	}
 	s.verify()
 }
@@ -104,7 +103,7 @@ func TestWhatARuleRefusesIsAFailedTransfer(t *testing.T) {
 		{"a bank that is not connected", obj{"handle": "asha"}, obj{"account": obj{"number": "123456789", "ifsc": "ZZZZ0000001"}}, inr("1"), "bank_unknown"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := read[api.Transfer](a.post("/v1/transfers", obj{"payer": c.payer, "payee": c.payee, "amount": c.amount}).want(201))
+			got := read[api.Transfer](a.in(t).post("/v1/transfers", obj{"payer": c.payer, "payee": c.payee, "amount": c.amount}).want(201))
 			if got.State != "failed" || got.Failure.Reason != c.reason || got.Failure.Detail == "" {
 				t.Errorf("%s, %+v; want failed, %s", got.State, got.Failure, c.reason)
 			}
@@ -125,6 +124,7 @@ func TestWhatARuleRefusesIsAFailedTransfer(t *testing.T) {
 }
 
 func TestHistoryAndWait(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	a := s.as(chatA)
 	asha, ravi := a.settle(newPerson("asha", 1, "NRMD")), a.settle(newPerson("ravi", 2, "KVRI"))

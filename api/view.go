@@ -56,7 +56,7 @@ func instrumentView(i ledger.Instrument, isDefault bool) Instrument {
 
 func endView(e *ledger.End) TransferEnd {
 	return TransferEnd{Party: e.Party.PartyRef(), Name: e.Name, Bank: e.Bank, Account: masked(e.Account), IFSC: e.IFSC, UPI: e.UPI,
-		Wallet: e.IsWallet() && !e.Party.IsZero()}
+		Wallet: e.IsWallet() && !e.Instrument.IsZero()}
 }
 
 func transferView(t *ledger.Transfer) Transfer {

@@ -56,6 +56,11 @@ func (s *Server) moveOwn(c echo.Context, party, key string, kind ledger.Kind) er
 	if err := checkText("/note", in.Note, maxNote, false); err != nil {
 		return err
 	}
+	if in.Instrument != "" {
+		if _, err := checked("invalid_field", "/instrument", in.Instrument, ledger.ParseInstrumentRef); err != nil {
+			return err
+		}
+	}
 	p, err := s.party(c, party)
 	if err != nil {
 		return err

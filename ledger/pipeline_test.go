@@ -117,13 +117,15 @@ func TestPipelineAnswersEverythingItAcceptedBeforeItCloses(t *testing.T) {
 	g := &gatedStore{Store: storetest.NewMemory(), gate: make(chan struct{}), entered: make(chan struct{}, 16)}
 	p := ledger.NewPipeline(g, ledger.PipelineOptions{Log: quiet})
 	results := make(chan error, 5)
-	for range 5 {
-		go func() {
-			_, err := ledger.Do[ledger.Party](context.Background(), p, party())
-			results <- err
-		}()
+	submit := func() {
+		_, err := ledger.Do[ledger.Party](context.Background(), p, party())
+		results <- err
 	}
-	<-g.entered
+	go submit()
+	<-g.entered // the first is being written
+	for range 4 {
+		go submit()
+	}
 	for p.Waiting() < 4 {
 		time.Sleep(time.Millisecond)
 	}

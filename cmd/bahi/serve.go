@@ -9,6 +9,7 @@ import (
 	_ "net/http/pprof" // served with --pprof only
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -29,6 +30,10 @@ func (c *serveCmd) Run() error {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
 	slog.SetDefault(log)
+	if os.Getenv("GOGC") == "" {
+		// The heap that lives is small; collecting it less often gave a tenth of the CPU back.
+		debug.SetGCPercent(400)
+	}
 	if c.Pprof != "" {
 		go func() { log.Error("pprof", "error", http.ListenAndServe(c.Pprof, nil)) }()
 	}

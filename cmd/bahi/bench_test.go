@@ -1,0 +1,47 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+func TestBench(t *testing.T) {
+	for _, workload := range []string{"wallet", "bank", "batch"} {
+		t.Run(workload, func(t *testing.T) {
+			stdout, stderr, code := bahi(t, "bench", "--workload", workload, "--seconds=1", "--concurrency=4", "--parties=20", "--json")
+			if code != exitOK {
+				t.Fatalf("exit code %d\n%s", code, stderr)
+			}
+			var r benchResult
+			if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+				t.Fatalf("%v: %s", err, stdout)
+			}
+			if r.Workload != workload || r.Done == 0 || r.PerSecond <= 0 || r.P50 <= 0 || r.P99 < r.P50 || r.Errors != 0 || r.FirstError != "" || r.Verify != "ok" {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// TestBenchPairs: nobody pays themselves, and everybody pays and is paid equally often.
+func TestBenchPairs(t *testing.T) {
+	for parties := 2; parties < 9; parties++ {
+		l := &load{parties: make([]string, parties)}
+		for n := range l.parties {
+			l.parties[n] = string(rune('a' + n))
+		}
+		pairs := map[string]int{}
+		for n := range parties * (parties - 1) * 3 {
+			from, to := l.pair(n)
+			if from == to {
+				t.Fatalf("with %d parties, pair %d is %s to itself", parties, n, from)
+			}
+			pairs[from+to]++
+		}
+		for pair, count := range pairs {
+			if count != 3 {
+				t.Errorf("with %d parties, %s comes %d times", parties, pair, count)
+			}
+		}
+	}
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/valyala/fasthttp"
+)
+
+// caller sends the load's requests. It shares the cores with what it measures:
+// net/http's client took as much of them as Bahi's own HTTP did, this one a fifth.
+type caller struct {
+	http fasthttp.HostClient
+	url  string
+	auth string
+}
+
+func newCaller(url, secret string, connections int) *caller {
+	return &caller{url: url, auth: "Bearer " + secret, http: fasthttp.HostClient{
+		Addr: strings.TrimPrefix(url, "http://"), MaxConns: connections, DisablePathNormalizing: true,
+		RetryIf: func(*fasthttp.Request) bool { return false }}}
+}
+
+// call sends one request once. A nil body makes it a GET.
+func (c *caller) call(path, key string, body []byte) (status int, answer []byte, err error) {
+	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(request)
+	defer fasthttp.ReleaseResponse(response)
+	request.SetRequestURI(c.url + path)
+	request.Header.Set("Authorization", c.auth)
+	if body != nil {
+		request.Header.SetMethod("POST")
+		request.Header.SetContentType("application/json")
+		request.Header.Set("Idempotency-Key", key)
+		request.SetBodyRaw(body)
+	}
+	err = c.http.Do(request, response)
+	return response.StatusCode(), append([]byte(nil), response.Body()...), err
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// demoOutcomes are what the demo's lines come to, in order.
+var demoOutcomes = []struct {
+	from, state, reason, code string
+	replayed                  bool
+}{
+	{from: "Asha", state: "completed"},
+	{from: "Meera", state: "completed"},
+	{from: "Kabir", state: "completed"},
+	{from: "Divya", state: "completed"},
+	{from: "Imran", state: "failed", reason: "debit_declined", code: "Z9"},
+	{from: "Imran", state: "reversed", reason: "credit_declined", code: "XI"},
+	{from: "Asha", state: "completed"}, // its credit timed out
+	{from: "Asha", state: "completed"},
+	{from: "Asha", state: "completed", replayed: true},
+	{from: "Ravi", state: "failed", reason: "insufficient_funds"},
+	{from: "Kabir", state: "failed", reason: "payee_not_found"},
+	{from: "Ravi", state: "completed"},
+}
+
+func TestDemoJSON(t *testing.T) {
+	t.Parallel()
+	stdout, stderr, code := bahi(t, "demo", "--json")
+	if code != exitOK || stderr != "" {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
+	if len(lines) != len(demoOutcomes)+1 {
+		t.Fatalf("%d lines, expected %d and the sums:\n%s", len(lines), len(demoOutcomes), stdout)
+	}
+	ids := map[string]bool{}
+	for n, want := range demoOutcomes {
+		var got demoTransfer
+		if err := json.Unmarshal([]byte(lines[n]), &got); err != nil {
+			t.Fatalf("line %d: %v: %s", n+1, err, lines[n])
+		}
+		if got.From != want.from || got.State != want.state || got.Reason != want.reason || got.BankCode != want.code || got.Replayed != want.replayed {
+			t.Errorf("line %d: %s\nexpected %+v", n+1, lines[n], want)
+		}
+		if ids[got.ID] != want.replayed {
+			t.Errorf("line %d: id %s was there before: %v", n+1, got.ID, ids[got.ID])
+		}
+		ids[got.ID] = true
+	}
+	if want := `{"transfers":11,"completed":7,"verify":"ok"}`; lines[len(lines)-1] != want {
+		t.Errorf("the last line is %s, expected %s", lines[len(lines)-1], want)
+	}
+}
+
+func TestDemoForPeople(t *testing.T) {
+	t.Parallel()
+	stdout, stderr, code := bahi(t, "demo")
+	if code != exitOK || stderr != "" {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	for _, line := range conversation(map[string]string{}) {
+		if !strings.Contains(stdout, line.text) || !strings.Contains(stdout, line.shows) {
+			t.Errorf("%q, which shows %s, is not told", line.text, line.shows)
+		}
+	}
+	for _, want := range []string{"failed: debit declined (Z9)", "reversed: credit declined (XI)", "completed, the first answer again",
+		"not paid, the payer has the money back", "\n11 transfers, 7 completed; verify: ok\n"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("%q is not in:\n%s", want, stdout)
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	batchSize = 1000 // transfers in one request of the batch workload
+	openers   = 64   // parties that are opened at once
+)
+
+// load is the callers of a run.
+type load struct {
+	cmd     *benchCmd
+	client  *client // opens the parties
+	caller  *caller // makes the load
+	parties []string
+
+	done, failed atomic.Int64
+	firstError   atomic.Pointer[string]
+	measuring    atomic.Bool
+}
+
+// prepare opens the parties, each with a bank account, and funds their wallets.
+func (l *load) prepare(ctx context.Context) error {
+	l.parties = make([]string, l.cmd.Parties)
+	var next atomic.Int64
+	errs := make(chan error, openers)
+	for range cap(errs) {
+		go func() {
+			for {
+				n := int(next.Add(1)) - 1
+				if n >= len(l.parties) {
+					errs <- nil
+					return
+				}
+				if err := l.open(ctx, n); err != nil {
+					errs <- err
+					return
+				}
+			}
+		}()
+	}
+	var err error
+	for range cap(errs) {
+		err = errors.Join(err, <-errs)
+	}
+	return err
+}
+
+func (l *load) open(ctx context.Context, n int) error {
+	bank := simulatedBanks[n%len(simulatedBanks)]
+	var party struct {
+		ID string `json:"id"`
+	}
+	if _, err := l.client.send(ctx, "POST", "/v1/parties", fmt.Sprint("party-", n), map[string]any{"name": fmt.Sprint("Party ", n), "kind": "person"}, &party); err != nil {
+		return err
+	}
+	l.parties[n] = party.ID
+	account := map[string]any{"kind": "bank_account", "account": map[string]any{"number": fmt.Sprintf("1%010d", n), "ifsc": bank.IFSCPrefix + "0000001"}}
+	if _, err := l.client.send(ctx, "POST", "/v1/parties/"+party.ID+"/instruments", fmt.Sprint("account-", n), account, nil); err != nil {
+		return err
+	}
+	if l.cmd.Workload == "bank" {
+		return nil
+	}
+	if _, err := l.client.send(ctx, "POST", "/v1/parties/"+party.ID+"/instruments", fmt.Sprint("wallet-", n), map[string]any{"kind": "wallet"}, nil); err != nil {
+		return err
+	}
+	return topUp(ctx, l.client, party.ID, fmt.Sprint("topup-", n), "50000.00")
+}
+
+// run drives the callers: one second to warm up, then the time that counts.
+func (l *load) run() *benchResult {
+	ctx, cancel := context.WithCancel(context.Background())
+	latencies := make([][]time.Duration, l.cmd.Concurrency)
+	var callers sync.WaitGroup
+	for n := range latencies {
+		callers.Add(1)
+		go func() {
+			defer callers.Done()
+			latencies[n] = l.repeat(ctx, n)
+		}()
+	}
+	time.Sleep(time.Second)
+	began := time.Now()
+	l.measuring.Store(true)
+	time.Sleep(time.Duration(l.cmd.Seconds) * time.Second)
+	l.measuring.Store(false)
+	took := time.Since(began)
+	done := l.done.Load()
+	cancel()
+	callers.Wait()
+
+	all := slices.Concat(latencies...)
+	slices.Sort(all)
+	r := &benchResult{Engine: l.cmd.Engine, Workload: l.cmd.Workload, Concurrency: l.cmd.Concurrency, Seconds: took.Seconds(),
+		Done: done, PerSecond: float64(done) / took.Seconds(), Errors: l.failed.Load()}
+	if len(all) > 0 {
+		r.P50 = float64(all[len(all)/2].Microseconds()) / 1000
+		r.P99 = float64(all[len(all)*99/100].Microseconds()) / 1000
+	}
+	if e := l.firstError.Load(); e != nil {
+		r.FirstError = *e
+	}
+	return r
+}
+
+// repeat is one caller: a request after the other until ctx ends.
+func (l *load) repeat(ctx context.Context, caller int) (latencies []time.Duration) {
+	transfers := int64(1)
+	if l.cmd.Workload == "batch" {
+		transfers = batchSize
+	}
+	for n := 0; ctx.Err() == nil; n++ {
+		began := time.Now()
+		err := l.request(fmt.Sprintf("%d-%d", caller, n), caller*7919+n*104729)
+		switch {
+		case !l.measuring.Load():
+		case err != nil:
+			l.failed.Add(1)
+			text := err.Error()
+			l.firstError.CompareAndSwap(nil, &text)
+		default:
+			l.done.Add(transfers)
+			latencies = append(latencies, time.Since(began))
+		}
+	}
+	return latencies
+}
+
+// request does one request of the workload; n chooses who pays whom.
+func (l *load) request(key string, n int) error {
+	switch l.cmd.Workload {
+	case "batch":
+		return l.batch(key, n)
+	case "bank":
+		return l.one(key, l.body("party", n))
+	default:
+		return l.one(key, l.body("wallet", n))
+	}
+}
+
+func (l *load) body(kind string, n int) []byte {
+	from, to := l.pair(n)
+	return fmt.Appendf(nil, `{"payer":{"%s":"%s"},"payee":{"%s":"%s"},"amount":{"value":"1.00","currency":"INR"},"conversation":"bench"}`, kind, from, kind, to)
+}
+
+// pair spreads payers and payees evenly and never pairs a party with itself.
+func (l *load) pair(n int) (from, to string) {
+	f := n % len(l.parties)
+	t := (f + 1 + (n/len(l.parties))%(len(l.parties)-1)) % len(l.parties)
+	return l.parties[f], l.parties[t]
+}
+
+// one sends a transfer and waits until it is completed.
+func (l *load) one(key string, body []byte) error {
+	status, answer, err := l.caller.call("/v1/transfers", key, body)
+	if err != nil {
+		return err
+	}
+	if status != http.StatusCreated {
+		return fmt.Errorf("status %d: %s", status, answer)
+	}
+	id := member(answer, "id")
+	for state := member(answer, "state"); state != "completed"; state = member(answer, "state") {
+		if state != "pending" && state != "debited" {
+			return fmt.Errorf("transfer %s is %s", id, state)
+		}
+		if status, answer, err = l.caller.call("/v1/transfers/"+id+"?wait=20", "", nil); err != nil || status != http.StatusOK {
+			return fmt.Errorf("status %d: %s %w", status, answer, err)
+		}
+	}
+	return nil
+}
+
+// member is the value of the first member of that name. Taking an answer apart
+// properly would cost the cores more than the request did.
+func member(answer []byte, name string) string {
+	_, rest, _ := bytes.Cut(answer, []byte(`"`+name+`":"`))
+	value, _, _ := bytes.Cut(rest, []byte(`"`))
+	return string(value)
+}
+
+// batch sends batchSize transfers in one request; all must be completed.
+func (l *load) batch(key string, n int) error {
+	body := []byte(`{"transfers":[`)
+	for i := range batchSize {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, l.body("wallet", n+i*31)...)
+	}
+	body = append(body, "]}"...)
+	status, answer, err := l.caller.call("/v1/transfers/batch", key, body)
+	if err != nil {
+		return err
+	}
+	if done := bytes.Count(answer, []byte(`"state":"completed"`)); status != http.StatusOK || done != batchSize {
+		return fmt.Errorf("status %d, %d of %d completed: %.200s", status, done, batchSize, answer)
+	}
+	return nil
+}

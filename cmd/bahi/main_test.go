@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"bahi/ledger"
+)
+
+// TestMain puts the test binary on the PATH as "bahi": called by that name it is
+// the program, with the race detector where the tests have it.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"bahi": main})
+}
+
+// bahi runs the program to its end.
+func bahi(t *testing.T, args ...string) (stdout, stderr string, exitCode int) {
+	t.Helper()
+	var out, errs strings.Builder
+	cmd := exec.CommandContext(t.Context(), "bahi", args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// fastTimers let a server come to the end of every transfer within seconds.
+var fastTimers = []string{"--submit-timeout=500ms", "--check-timeout=500ms", "--take-over=500ms", "--queue-limit=2s",
+	"--checks=600ms,1200ms", "--reversals=600ms,1s,2s,4s,8s", "--log-level=warn"}
+
+// startServer runs "bahi serve" until the test ends.
+func startServer(t *testing.T, data string, args ...string) *child {
+	t.Helper()
+	log := &safeBuilder{}
+	server, err := startChild(program(t), data, log, args...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	t.Cleanup(server.kill)
+	return server
+}
+
+func program(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("bahi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// safeBuilder takes the output of a process that is still writing.
+type safeBuilder struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *safeBuilder) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *safeBuilder) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+var _ io.Writer = (*safeBuilder)(nil)
+
+// openBook opens the book of a server that has stopped.
+func openBook(t *testing.T, data string) ledger.Store {
+	t.Helper()
+	store, err := storage{Data: data}.openExisting(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+// allTransfers reads the whole book's transfers.
+func allTransfers(t *testing.T, r ledger.Reader) (all []ledger.Transfer) {
+	t.Helper()
+	page := ledger.Page{Limit: 1000}
+	for {
+		some, err := r.Transfers(t.Context(), ledger.TransferFilter{}, page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, some...)
+		if len(some) < page.Limit {
+			return all
+		}
+		page.Before = some[len(some)-1].ID
+	}
+}
+
+// waitUntilRested waits until no transfer of the app waits for a bank.
+func waitUntilRested(t *testing.T, c *client, limit time.Duration) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	for _, state := range []string{"pending", "debited", "reversing", "pending"} { // the last again: one may have begun since
+		for open := 1; open > 0; time.Sleep(10 * time.Millisecond) {
+			var list struct {
+				Data []json.RawMessage `json:"data"`
+			}
+			if _, err := c.send(t.Context(), "GET", "/v1/transfers?limit=200&state="+state, "", nil, &list); err != nil {
+				t.Fatal(err)
+			}
+			if open = len(list.Data); open > 0 && time.Now().After(deadline) {
+				t.Fatalf("%d or more transfers are still %s after %v, such as %s", open, state, limit, list.Data[0])
+			}
+		}
+	}
+}
+
+// mustHold checks the book of a server that has stopped against itself and
+// against the simulated banks' own books.
+func mustHold(t *testing.T, data string) {
+	t.Helper()
+	found := 0
+	sum, err := ledger.Verify(t.Context(), openBook(t, data), func(v ledger.Violation) {
+		if found++; found <= 20 {
+			t.Errorf("violated: %s %s: %s", v.Rule, v.Where, v.Detail)
+		}
+	})
+	if err != nil || sum.Violations > 0 {
+		t.Errorf("verify: %+v, %v", sum, err)
+	}
+	if difference, err := compareBanks(storage{Data: data}); difference != "ok" || err != nil {
+		t.Errorf("the banks' books against ours: %s, %v", difference, err)
+	}
+}
+
+// copyDir copies the files of a data directory that no server is using.
+func copyDir(t *testing.T, from string) (to string) {
+	t.Helper()
+	to = filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// people opens parties with a bank account and a funded wallet each.
+func people(t *testing.T, c *client, count int) []string {
+	t.Helper()
+	l := &load{cmd: &benchCmd{Parties: count, Workload: "wallet"}, client: c}
+	if err := l.prepare(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return l.parties
+}
