@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"bahi/ledger"
 	"bahi/migrations"
@@ -104,9 +105,21 @@ func migrate(ctx context.Context, path string) error {
 		return fmt.Errorf("sqlite: %w", err)
 	}
 	db.SetMaxOpenConns(1)
-	err = migrations.Up(ctx, db, migrations.SQLite)
+	// Of two processes that make a new file at the same moment one stumbles over the
+	// tables of the other; when it looks again there is nothing left to do.
+	for range migrateTries {
+		if err = migrations.Up(ctx, db, migrations.SQLite); err == nil || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(migratePause)
+	}
 	return errors.Join(err, db.Close())
 }
+
+const (
+	migrateTries = 10
+	migratePause = 100 * time.Millisecond
+)
 
 // Close waits for reads under way and closes the file. The last connection to
 // close moves what is in the write-ahead log into the file.

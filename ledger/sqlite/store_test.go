@@ -191,3 +191,23 @@ func TestClosed(t *testing.T) {
 		t.Errorf("got %v, want ErrClosed", err)
 	}
 }
+
+// TestOpenTogether: a new file may be opened by many at the same moment.
+func TestOpenTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "book.db")
+	errs := make(chan error, 8)
+	for range cap(errs) {
+		go func() {
+			s, err := sqlite.Open(context.Background(), path)
+			if err == nil {
+				err = s.Close()
+			}
+			errs <- err
+		}()
+	}
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
