@@ -110,8 +110,12 @@ func (d *Dispatcher) Report(ctx context.Context, bank string, id ledger.Instruct
 	if asked != bank {
 		return ledger.Recorded{}, ledger.ErrNotFound
 	}
-	return ledger.Do[ledger.Recorded](ctx, d.opt.Book, ledger.RecordResult{
+	r, err := ledger.Do[ledger.Recorded](ctx, d.opt.Book, ledger.RecordResult{
 		Transfer: &t, Leg: id.Leg, Outcome: a.Outcome, Code: a.Code, Ref: a.Ref})
+	if r.Effect == ledger.Contradicted {
+		d.opt.Log.Warn("a bank contradicts itself; no money is moved", "bank", bank, "instruction", id.String(), "says", a.Outcome.String())
+	}
+	return r, err
 }
 
 // take puts work into its bank's lane unless it is there already.

@@ -17,7 +17,7 @@ type caller struct {
 func newCaller(url, secret string, connections int) *caller {
 	return &caller{url: url, auth: "Bearer " + secret, http: fasthttp.HostClient{
 		Addr: strings.TrimPrefix(url, "http://"), MaxConns: connections, DisablePathNormalizing: true,
-		RetryIf: func(*fasthttp.Request) bool { return false }}}
+		RetryIfErr: func(*fasthttp.Request, int, error) (resetTimeout, retry bool) { return false, false }}}
 }
 
 // call sends one request once. A nil body makes it a GET.

@@ -30,6 +30,11 @@ const (
 
 // TestCrash kills a server under load again and again, and then holds what it
 // had acknowledged against its book, and its book against the banks'.
+//
+// It was seen to fail, each time, when answers were sent before the commit, when
+// first answers were not stored, when a simulated bank lost the last lines of its
+// journal at a start, when nobody took up what an earlier run had sent, and when
+// an instruction that the bank had never seen was held for done.
 func TestCrash(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
@@ -41,7 +46,7 @@ func TestCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := &safeBuilder{}
-	c := &crash{t: t, program: build(t), data: data, log: log, secret: secret, rng: rand.New(rand.NewPCG(seed, 0))}
+	c := &crash{t: t, program: shippedProgram(t), data: data, log: log, secret: secret, rng: rand.New(rand.NewPCG(seed, 0))}
 	server := c.start()
 	c.parties = people(t, c.chat.Load(), crashParties)
 
@@ -91,17 +96,6 @@ func crashSeed(t *testing.T) uint64 {
 	return seed
 }
 
-// build makes the program as it is shipped: under the race detector it would be
-// too slow to be killed in the middle of much.
-func build(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "bahi")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return path
-}
-
 // crash is a chat backend whose ledger keeps dying.
 type crash struct {
 	t       *testing.T
@@ -115,6 +109,15 @@ type crash struct {
 	enough  atomic.Bool
 
 	replayed atomic.Int64 // answers whose first copy died with the server
+	faults   atomic.Int64
+}
+
+// wrong fails the test. A fault shows itself thousands of times: once is enough to read.
+func (c *crash) wrong(format string, args ...any) {
+	c.t.Helper()
+	if c.faults.Add(1) <= 20 {
+		c.t.Errorf(format, args...)
+	}
 }
 
 func (c *crash) start() *child {
@@ -193,14 +196,16 @@ func (c *crash) send(r *crashRequest) bool {
 			}
 			return true
 		case err == nil && a.status != http.StatusServiceUnavailable:
-			c.t.Errorf("request %s is answered %d: %s", r.key, a.status, a.body)
+			c.wrong("request %s is answered %d: %s", r.key, a.status, a.body)
 			return false
 		case r.once:
 			return true
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	c.t.Errorf("request %s was not answered for 30 s", r.key)
+	if c.t.Context().Err() == nil { // else the test is over already
+		c.wrong("request %s was not answered for 30 s", r.key)
+	}
 	return false
 }
 
@@ -270,7 +275,7 @@ func (c *crash) repeat(all []*crashRequest) {
 		}
 		a, err := c.chat.Load().call(c.t.Context(), "POST", r.path, r.key, r.body)
 		if err != nil || !a.replayed || !bytes.Equal(a.body, r.answer) {
-			c.t.Errorf("request %s was answered\n%s\nand now (replayed %v, %v)\n%s", r.key, r.answer, a.replayed, err, a.body)
+			c.wrong("request %s was answered\n%s\nand now (replayed %v, %v)\n%s", r.key, r.answer, a.replayed, err, a.body)
 		}
 	}
 }
@@ -309,11 +314,11 @@ func (c *crash) compare(all []*crashRequest) {
 	byNote := map[string]*ledger.Transfer{}
 	for _, stored := range allTransfers(c.t, openBook(c.t, c.data)) {
 		if byNote[stored.Note] != nil && stored.Note != "" {
-			c.t.Errorf("payment %s is in the book twice", stored.Note)
+			c.wrong("payment %s is in the book twice", stored.Note)
 		}
 		byNote[stored.Note] = &stored
 		if !stored.State.Final() {
-			c.t.Errorf("payment %s of %s came to no end: it is %s", stored.Note, stored.Amount, stored.State)
+			c.wrong("payment %s of %s came to no end: it is %s", stored.Note, stored.Amount, stored.State)
 		}
 	}
 	acknowledged, unknown, unknownStored := 0, 0, 0
@@ -325,7 +330,7 @@ func (c *crash) compare(all []*crashRequest) {
 		}
 		answers, err := r.answers()
 		if err != nil || len(answers) != len(r.payments) {
-			c.t.Errorf("request %s for %d transfers is answered %s (%v)", r.key, len(r.payments), r.answer, err)
+			c.wrong("request %s for %d transfers is answered %s (%v)", r.key, len(r.payments), r.answer, err)
 			continue
 		}
 		for n := range answers {
@@ -349,7 +354,7 @@ func (c *crash) allOrNone(r *crashRequest, byNote map[string]*ledger.Transfer) i
 		}
 	}
 	if stored != 0 && stored != len(r.payments) {
-		c.t.Errorf("%d of the %d transfers of request %s are stored", stored, len(r.payments), r.key)
+		c.wrong("%d of the %d transfers of request %s are stored", stored, len(r.payments), r.key)
 	}
 	return stored / len(r.payments)
 }
@@ -358,15 +363,15 @@ func (c *crash) comparePayment(asked *crashPayment, got *crashAnswer, stored *le
 	amount, err := ledger.ParseAmount(got.Amount.Value, got.Amount.Currency)
 	switch {
 	case err != nil || amount.Minor != asked.minor || got.Note != asked.note:
-		c.t.Errorf("asked for %+v, answered %+v", asked, got)
+		c.wrong("asked for %+v, answered %+v", asked, got)
 	case stored == nil:
-		c.t.Errorf("payment %s was acknowledged as %s and is not in the book", asked.note, got.ID)
+		c.wrong("payment %s was acknowledged as %s and is not in the book", asked.note, got.ID)
 	case stored.ID.TransferRef() != got.ID || stored.Amount != amount,
 		stored.Payer.Party.PartyRef() != asked.payer || stored.Payer.IsWallet() != asked.fromWallet,
 		stored.Payee.Party.PartyRef() != asked.payee || stored.Payee.IsWallet() != asked.intoWallet:
-		c.t.Errorf("asked for %+v, answered %+v, stored %+v", asked, got, stored)
+		c.wrong("asked for %+v, answered %+v, stored %+v", asked, got, stored)
 	case got.State != "pending" && got.State != "debited" && got.State != stored.State.String():
-		c.t.Errorf("payment %s was acknowledged as %s and is %s", asked.note, got.State, stored.State)
+		c.wrong("payment %s was acknowledged as %s and is %s", asked.note, got.State, stored.State)
 	}
 }
 
@@ -390,7 +395,7 @@ func (c *crash) compareMoney() {
 	}
 	c.t.Logf("the banks gave and the wallets hold %d paise", clearing)
 	if clearing != wallets || wallets == 0 || rest != 0 {
-		c.t.Errorf("the banks gave %d paise, the wallets hold %d, the other accounts %d", clearing, wallets, rest)
+		c.wrong("the banks gave %d paise, the wallets hold %d, the other accounts %d", clearing, wallets, rest)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -18,16 +19,52 @@ import (
 )
 
 // TestMain puts the test binary on the PATH as "bahi": called by that name it is
-// the program, with the race detector where the tests have it.
+// the program, with the race detector where the tests have it. Servers are run so.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"bahi": main})
+	testscript.Main(suite{m}, map[string]func(){"bahi": main})
 }
 
-// bahi runs the program to its end.
+type suite struct{ *testing.M }
+
+// Run runs the tests and removes what they built.
+func (s suite) Run() int {
+	code := s.M.Run()
+	if built != "" {
+		_ = os.RemoveAll(built)
+	}
+	return code
+}
+
+var built string // directory of the shipped program
+
+// shipped builds the program as users have it, once. The race detector makes a
+// process slow to start, and too slow to be killed in the middle of much.
+var shipped = sync.OnceValues(func() (path string, err error) {
+	if built, err = os.MkdirTemp("", "bahi-shipped-"); err != nil {
+		return "", err
+	}
+	path = filepath.Join(built, "bahi")
+	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, err
+})
+
+func shippedProgram(t *testing.T) string {
+	t.Helper()
+	path, err := shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// bahi runs the shipped program to its end.
 func bahi(t *testing.T, args ...string) (stdout, stderr string, exitCode int) {
 	t.Helper()
 	var out, errs strings.Builder
-	cmd := exec.CommandContext(t.Context(), "bahi", args...)
+	cmd := exec.CommandContext(t.Context(), shippedProgram(t), args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); cmd.ProcessState == nil {
 		t.Fatal(err)
@@ -43,7 +80,7 @@ var fastTimers = []string{"--submit-timeout=500ms", "--check-timeout=500ms", "--
 func startServer(t *testing.T, data string, args ...string) *child {
 	t.Helper()
 	log := &safeBuilder{}
-	server, err := startChild(program(t), data, log, args...)
+	server, err := startChild(raceProgram(t), data, log, args...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, log)
 	}
@@ -51,7 +88,8 @@ func startServer(t *testing.T, data string, args ...string) *child {
 	return server
 }
 
-func program(t *testing.T) string {
+// raceProgram is the test binary under its other name.
+func raceProgram(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("bahi")
 	if err != nil {

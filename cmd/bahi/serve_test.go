@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -32,7 +31,7 @@ type shown struct {
 func serveDemo(t *testing.T, data string) *shown {
 	t.Helper()
 	log := &safeBuilder{}
-	cmd := exec.Command("bahi", "serve", "--demo", "--listen=127.0.0.1:0", "--data", data)
+	cmd := exec.Command(raceProgram(t), "serve", "--demo", "--listen=127.0.0.1:0", "--data", data)
 	cmd.Stderr, cmd.SysProcAttr = log, diesWithParent()
 	out, err := cmd.StdoutPipe()
 	if err == nil {
@@ -285,24 +284,24 @@ func TestServeRefusesToStart(t *testing.T) {
 	address := strings.TrimPrefix(server.url, "http://")
 
 	t.Run("port in use", func(t *testing.T) {
-		mustRefuse(t, exec.Command("bahi", "serve", "--listen", address, "--data", t.TempDir()), "cannot serve on "+address, "address already in use")
+		mustRefuse(t, exec.Command(shippedProgram(t), "serve", "--listen", address, "--data", t.TempDir()), "cannot serve on "+address, "address already in use")
 	})
 	t.Run("data in use", func(t *testing.T) {
-		mustRefuse(t, exec.Command("bahi", "serve", "--listen=127.0.0.1:0", "--data", data), "another server is using "+data)
+		mustRefuse(t, exec.Command(shippedProgram(t), "serve", "--listen=127.0.0.1:0", "--data", data), "another server is using "+data)
 	})
 	t.Run("data is a file", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "file")
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		mustRefuse(t, exec.Command("bahi", "serve", "--listen=127.0.0.1:0", "--data", file), "the data directory cannot be made", file)
+		mustRefuse(t, exec.Command(shippedProgram(t), "serve", "--listen=127.0.0.1:0", "--data", file), "the data directory cannot be made", file)
 	})
 	t.Run("read-only data", func(t *testing.T) {
 		readOnly := t.TempDir()
 		if err := os.Chmod(readOnly, 0o555); err != nil {
 			t.Fatal(err)
 		}
-		mustRefuse(t, asNobody(t, "serve", "--listen=127.0.0.1:0", "--data", readOnly), "the data directory cannot be written", readOnly, "permission denied")
+		mustRefuse(t, asNobody(t, "serve", readOnly), "the data directory cannot be written", readOnly, "permission denied")
 	})
 }
 
@@ -322,52 +321,24 @@ func mustRefuse(t *testing.T, cmd *exec.Cmd, why ...string) {
 	}
 }
 
-// asNobody runs the program as a user whom file modes bind: root is not.
-func asNobody(t *testing.T, args ...string) *exec.Cmd {
+// asNobody runs the program on a data directory as a user whom file modes bind:
+// root is not.
+func asNobody(t *testing.T, command, data string) *exec.Cmd {
 	t.Helper()
+	program := shippedProgram(t)
+	cmd := exec.Command(program, command, "--listen=127.0.0.1:0", "--data", data)
 	if os.Geteuid() != 0 {
-		return exec.Command("bahi", args...)
+		return cmd
 	}
-	dir, err := os.MkdirTemp("", "bahi-nobody-") // t.TempDir is for its owner alone
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	path := filepath.Join(dir, "bahi")
-	copyProgram(t, path)
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, parent := range args { // and so are the directories on the way to the data
-		for d := filepath.Dir(parent); strings.HasPrefix(d, os.TempDir()+"/"); d = filepath.Dir(d) {
-			if err := os.Chmod(d, 0o755); err != nil {
-				t.Fatal(err)
-			}
+	// The directories of tests are for their owner alone.
+	for _, dir := range []string{filepath.Dir(program), filepath.Dir(data)} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(path, args...)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	return cmd
-}
-
-func copyProgram(t *testing.T, to string) {
-	t.Helper()
-	from, err := os.Open(program(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer from.Close()
-	f, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(f, from); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestKeysBesideServer: keys are made and revoked on the command line while a
