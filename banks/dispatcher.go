@@ -103,11 +103,7 @@ func (d *Dispatcher) Report(ctx context.Context, bank string, id ledger.Instruct
 	if err != nil {
 		return ledger.Recorded{}, err
 	}
-	asked := t.Payer.Bank
-	if id.Leg == ledger.LegCredit || id.Leg == ledger.LegCreditReversal {
-		asked = t.Payee.Bank
-	}
-	if asked != bank {
+	if here, _ := t.Ends(id.Leg); here.Bank != bank {
 		return ledger.Recorded{}, ledger.ErrNotFound
 	}
 	r, err := ledger.Do[ledger.Recorded](ctx, d.opt.Book, ledger.RecordResult{
@@ -284,10 +280,7 @@ func (d *Dispatcher) pause(how time.Duration) {
 // instruction is the work as the bank is told it.
 func (w *work) instruction() Instruction {
 	t := &w.Transfer
-	here, there := &t.Payer, &t.Payee
-	if leg := w.Instruction.ID.Leg; leg == ledger.LegCredit || leg == ledger.LegCreditReversal {
-		here, there = there, here
-	}
+	here, there := t.Ends(w.Instruction.ID.Leg)
 	return Instruction{ID: w.Instruction.ID, Amount: t.Amount, Account: accountOf(here), Counterparty: accountOf(there),
 		RRN: t.RRN, Note: t.Note, Initiated: time.UnixMicro(t.Created)}
 }

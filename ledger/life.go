@@ -50,10 +50,8 @@ func (l *life) post(e Event) {
 
 // instruct opens the instruction of a leg, or opens it again.
 func (l *life) instruct(leg Leg, queue bool) {
-	i := Instruction{ID: InstructionID{l.t.ID, leg}, Bank: l.t.Payer.Bank, State: Sent, Created: l.set.Now, Updated: l.set.Now}
-	if leg == LegCredit || leg == LegCreditReversal {
-		i.Bank = l.t.Payee.Bank
-	}
+	here, _ := l.t.Ends(leg)
+	i := Instruction{ID: InstructionID{l.t.ID, leg}, Bank: here.Bank, State: Sent, Created: l.set.Now, Updated: l.set.Now}
 	i.Due = l.set.Now + (l.set.Policy.Submit + l.set.Policy.Takeover).Microseconds()
 	if queue {
 		i.State, i.Due = Queued, l.set.Now

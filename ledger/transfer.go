@@ -175,6 +175,14 @@ func (l Leg) Reverses() Leg {
 	return 0
 }
 
+// Ends are the end of the transfer that a leg is about, and the other one.
+func (t *Transfer) Ends(l Leg) (here, there *End) {
+	if l == LegCredit || l == LegCreditReversal {
+		return &t.Payee, &t.Payer
+	}
+	return &t.Payer, &t.Payee
+}
+
 // InstructionID names an instruction to a bank; it stays the same over retries
 // and is what a bank recognises a repeat by.
 type InstructionID struct {

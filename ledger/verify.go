@@ -191,12 +191,16 @@ func (v *verifier) transfer(f *file) {
 func (v *verifier) history(f *file) {
 	where := f.ID.TransferRef()
 	var state State
+	var at int64
 	for n, s := range f.steps {
 		legal := (n == 0 && s.State == Pending) || (n > 0 && state.mayBecome(s.State))
 		if s.N != n+1 || !legal {
 			v.violated("history", where, "line %d, numbered %d, goes from %s to %s", n+1, s.N, state, s.State)
 		}
-		state = s.State
+		state, at = s.State, s.At
+	}
+	if at != f.Updated {
+		v.violated("history", where, "the transfer changed at %d, its history ends at %d", f.Updated, at)
 	}
 	if state != f.State || len(f.steps) != f.Steps {
 		v.violated("history", where, "the transfer is %s after %d steps; its history ends at %s after %d", f.State, f.Steps, state, len(f.steps))
@@ -208,6 +212,9 @@ func (v *verifier) openInstruction(f *file) {
 	for _, i := range f.instructions {
 		if i.State.Open() {
 			open++
+		}
+		if here, _ := f.Ends(i.ID.Leg); i.Bank != here.Bank {
+			v.violated("instructed_bank", i.ID.String(), "bank %q was instructed; the transfer's is %q", i.Bank, here.Bank)
 		}
 	}
 	want := 0
