@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,11 +14,16 @@ import (
 type door struct {
 	reached chan struct{} // somebody stands before it
 	opened  chan struct{}
+	open    func()
 }
 
-func newDoor() *door { return &door{make(chan struct{}, 1), make(chan struct{})} }
-
-func (d *door) open() { close(d.opened) }
+// newDoor is a closed door; at the latest the end of the test opens it.
+func newDoor(t testing.TB) *door {
+	d := &door{reached: make(chan struct{}, 1), opened: make(chan struct{})}
+	d.open = sync.OnceFunc(func() { close(d.opened) })
+	t.Cleanup(d.open)
+	return d
+}
 
 // pass waits at a door that is closed; no door is an open one.
 func (d *door) pass() {

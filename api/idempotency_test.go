@@ -46,6 +46,8 @@ func TestRepeatsGetTheFirstAnswer(t *testing.T) {
 		a.post("/v1/parties", obj{"name": "elsewhere", "kind": "person"}, underOneKey, key).refused(422, "idempotency_key_reused")
 		a.post(c.path, c.body, underOneKey, key).repeats(first)
 	}
+	// The same body at another place is another request.
+	a.post("/v1/wallets/"+asha.id+"/topups", obj{"amount": inr("5")}, underOneKey, "key-5").refused(422, "idempotency_key_reused")
 	parties := s.count("parties")
 	// Another app's key of the same name is another key.
 	if s.as(chatB).post("/v1/parties", obj{"name": "y", "kind": "person"}, underOneKey, "key-0").want(201).replayed() {
@@ -108,7 +110,7 @@ func TestSameKeyAtTheSameTime(t *testing.T) {
 	ravi := a.fund(a.settle(newPerson("ravi", 2, "KVRI")), "")
 	transfers := s.count("transfers")
 	const callers = 50
-	held := newDoor()
+	held := newDoor(t)
 	g.before.Store(held)
 	answers := make(chan *answer, callers)
 	in := obj{"payer": obj{"wallet": asha.id}, "payee": obj{"wallet": ravi.id}, "amount": inr("1.00")}
@@ -152,7 +154,7 @@ func TestAnswerLostAfterTheCommit(t *testing.T) {
 	in := obj{"payer": obj{"wallet": asha.id}, "payee": obj{"wallet": ravi.id}, "amount": inr("1.00")}
 
 	// The caller goes away while the commit is done and not answered.
-	held := newDoor()
+	held := newDoor(t)
 	g.after.Store(held)
 	ctx, hangUp := context.WithCancel(t.Context())
 	lost := make(chan error, 1)

@@ -28,7 +28,7 @@ func TestBackPressure(t *testing.T) {
 	a := s.as(chatA)
 	a.get("/v1/parties").want(200) // the key is read
 	party := obj{"name": "somebody", "kind": "person"}
-	held := newDoor()
+	held := newDoor(t)
 	g.before.Store(held)
 	accepted := []<-chan *answer{a.hold("POST", "/v1/parties", party)}
 	<-held.reached // the first is being written, the others wait
@@ -68,7 +68,7 @@ func TestShutdownAnswersWhatItAccepted(t *testing.T) {
 	waiting := a.hold("GET", "/v1/transfers/"+pending.ID+"?wait=30", nil)
 	eventually(t, "it was looked at, and again in the wait", func() bool { return g.looks.Load() == 2 })
 	parties := s.count("parties")
-	held := newDoor()
+	held := newDoor(t)
 	g.before.Store(held)
 	var accepted []<-chan *answer
 	for range 5 {

@@ -185,7 +185,7 @@ func TestKeyRevokedWhileItIsRead(t *testing.T) {
 	_, err := ledger.Do[ledger.Key](t.Context(), s.book, ledger.CreateKey{Key: key})
 	check(t, err)
 	s.as(operator).get("/v1/keys").want(200)
-	held := newDoor()
+	held := newDoor(t)
 	g.afterKey.Store(held)
 	reading := s.as("gamma").hold("GET", "/v1/parties", nil)
 	<-held.reached

@@ -214,7 +214,7 @@ func (v *verifier) openInstruction(f *file) {
 			open++
 		}
 		if here, _ := f.Ends(i.ID.Leg); i.Bank != here.Bank {
-			v.violated("instructed_bank", i.ID.String(), "bank %q was instructed; the transfer's is %q", i.Bank, here.Bank)
+			v.violated("instructed_bank", f.ID.TransferRef(), "the %s went to bank %q; the transfer's is %q", i.ID.Leg, i.Bank, here.Bank)
 		}
 	}
 	want := 0

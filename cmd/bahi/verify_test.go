@@ -127,6 +127,10 @@ var tamperings = []struct {
 		[]string{"posted_as_confirmed @"}},
 	{"a bank's answer forgotten", "reversed", []string{`DELETE FROM instructions WHERE transfer = @id AND leg = 3`},
 		[]string{"posted_as_confirmed @"}},
+	{"who was instructed", "bank", []string{`UPDATE instructions SET bank = 'GDVR' WHERE transfer = @id AND leg = 2`},
+		[]string{"instructed_bank @"}},
+	{"when a transfer changed", "bank", []string{`UPDATE transfers SET updated = updated + 1 WHERE id = @id`},
+		[]string{"history @"}},
 	{"an instruction open again", "declined", []string{`UPDATE instructions SET state = 2 WHERE transfer = @id AND leg = 1`},
 		[]string{"open_instruction @"}},
 }
