@@ -66,6 +66,8 @@ func readResult(in *NewResult) (id ledger.InstructionID, a banks.Answer, err err
 		return id, a, badRequest("invalid_field", "outcome is approved, declined, not_done or stands").at("/outcome")
 	}
 	switch {
+	case outcome == ledger.SaysStands && l != ledger.LegCreditReversal:
+		return id, a, badRequest("invalid_field", "only a credit's reversal can find that the credit stands").at("/outcome")
 	case in.Code != "" && !bankCode.MatchString(in.Code):
 		return id, a, badRequest("invalid_field", "a response code is 1 to 8 letters and digits").at("/code")
 	case in.Ref != "" && !bankRef.MatchString(in.Ref):

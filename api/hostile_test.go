@@ -483,6 +483,34 @@ func (b *bait) methods() (table []hostile) {
 	return table
 }
 
+func TestProblemsNameTheField(t *testing.T) {
+	b := newBait(t)
+	for _, c := range []struct {
+		body  any
+		field string
+	}{
+		{b.payment("amount", inr("0")), "/amount/value"},
+		{b.payment("amount", obj{"value": "1", "currency": "XXY"}), "/amount/currency"},
+		{b.payment("amount", obj{"value": 1, "currency": "INR"}), "/amount/value"},
+		{b.payment("payee", obj{"phone": "911"}), "/payee/phone"},
+		{b.payment("payer", obj{}), "/payer"},
+		{b.payment("payer", obj{"handle": "unheard"}), "/payer"},
+		{b.payment("payee", obj{"account": obj{"number": "123456789", "ifsc": "x"}}), "/payee/account/ifsc"},
+		{b.payment("payee", obj{"link": "x"}), "/payee/link"},
+		{b.payment("surprise", 1), "/surprise"},
+		{b.payment("note", nil), "/note"},
+		{b.payment("note", ""), "/note"},
+		{b.payment("metadata", obj{"a/b~c": "\n"}), "/metadata/a~1b~0c"},
+		{b.raw(`{"value":"1.00","currency":"INR"}`, `,"note":"a","note":"b"`), "/note"},
+		{"{}", "/payer"},
+	} {
+		wantEqual(t, fmt.Sprint("field of ", c.body), read[api.Problem](b.s.as(chatA).post("/v1/transfers", c.body)).Field, c.field)
+	}
+	r := b.s.as(chatA).request("POST", "/v1/transfers", b.payment(), underOneKey, "")
+	wantEqual(t, "field", read[api.Problem](b.s.as(chatA).do(r)).Field, "Idempotency-Key")
+	wantEqual(t, "field", read[api.Problem](b.s.as(chatA).get("/v1/transfers?sttae=failed")).Field, "sttae")
+}
+
 // Headers that come twice, which the table cannot say.
 func TestHeadersGivenTwice(t *testing.T) {
 	b := newBait(t)

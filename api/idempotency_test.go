@@ -112,25 +112,18 @@ func TestSameKeyAtTheSameTime(t *testing.T) {
 	const callers = 50
 	held := newDoor(t)
 	g.before.Store(held)
-	answers := make(chan *answer, callers)
 	in := obj{"payer": obj{"wallet": asha.id}, "payee": obj{"wallet": ravi.id}, "amount": inr("1.00")}
-	for range callers {
-		r := a.request("POST", "/v1/transfers", in, underOneKey, "at once")
-		go func() {
-			got, err := a.try(r)
-			if err != nil {
-				t.Error(err)
-			}
-			answers <- got
-		}()
+	answers := []<-chan *answer{a.hold("POST", "/v1/transfers", in, underOneKey, "at once")}
+	<-held.reached // the first is being written, the others wait
+	for range callers - 1 {
+		answers = append(answers, a.hold("POST", "/v1/transfers", in, underOneKey, "at once"))
 	}
-	<-held.reached
-	eventually(t, "all wait", func() bool { return s.book.Waiting() > callers/2 })
+	eventually(t, "all wait", func() bool { return s.book.Waiting() == callers-1 })
 	g.before.Store(nil)
 	held.open()
 	bodies, first := map[string]int{}, 0
-	for range callers {
-		if got := <-answers; got != nil {
+	for _, one := range answers {
+		if got := <-one; got != nil {
 			bodies[string(got.want(201).body)]++
 			if !got.replayed() {
 				first++

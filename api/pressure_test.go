@@ -8,8 +8,8 @@ import (
 )
 
 // hold sends a request that is not answered soon and gives its answer's channel.
-func (c *caller) hold(method, path string, body any) <-chan *answer {
-	r := c.request(method, path, body)
+func (c *caller) hold(method, path string, body any, headers ...string) <-chan *answer {
+	r := c.request(method, path, body, headers...)
 	answers := make(chan *answer, 1)
 	go func() {
 		got, err := c.try(r)
@@ -70,11 +70,12 @@ func TestShutdownAnswersWhatItAccepted(t *testing.T) {
 	parties := s.count("parties")
 	held := newDoor(t)
 	g.before.Store(held)
-	var accepted []<-chan *answer
-	for range 5 {
-		accepted = append(accepted, a.hold("POST", "/v1/parties", obj{"name": "somebody", "kind": "person"}))
+	party := obj{"name": "somebody", "kind": "person"}
+	accepted := []<-chan *answer{a.hold("POST", "/v1/parties", party)}
+	<-held.reached // the first is being written, the others wait
+	for range 4 {
+		accepted = append(accepted, a.hold("POST", "/v1/parties", party))
 	}
-	<-held.reached
 	eventually(t, "all wait", func() bool { return s.book.Waiting() == 4 })
 	stopped := make(chan struct{})
 	go func() { s.stop(); close(stopped) }()
