@@ -5,7 +5,7 @@ GO ?= go
 .PHONY: run test lint vet race fuzz build bench generate
 
 run: ## build and serve the demo on 127.0.0.1:8080, with its data under ./data
-	$(GO) run ./cmd/bahi serve --demo
+	$(GO) run ./cmd/bahi serve --demo --log-level warn
 
 build: ## one static binary, ./bahi
 	CGO_ENABLED=0 $(GO) build -trimpath -o bahi ./cmd/bahi
@@ -14,7 +14,7 @@ build: ## one static binary, ./bahi
 test: lint race fuzz
 
 lint:
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
+	@unformatted=$$(gofmt -l api banks cmd ledger migrations); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
@@ -33,9 +33,9 @@ fuzz:
 
 bench: build ## the figures of the README, on this machine
 	./bahi bench --workload wallet --pgbench
-	./bahi bench --workload bank
-	./bahi bench --workload batch --concurrency 8
-	./bahi bench --workload wallet --concurrency 1
+	./bahi bench --workload bank --pgbench
+	./bahi bench --workload batch --concurrency 8 --pgbench
+	./bahi bench --workload wallet --concurrency 1 --pgbench
 
 generate: ## the Go side of api/openapi.yaml
 	$(GO) generate ./...

@@ -80,7 +80,7 @@ func decode(body []byte, into any) error {
 		}
 		return p
 	case errors.As(err, &semantic):
-		return badRequest("wrong_type", "the value is not of the type that the contract has here").at(string(semantic.JSONPointer))
+		return badRequest("wrong_type", "a JSON %s stands where the contract has another type; amounts, for one, are strings: \"250.00\"", semantic.JSONKind).at(string(semantic.JSONPointer))
 	}
 	return badRequest("malformed_json", "the body is not one JSON value")
 }

@@ -162,6 +162,10 @@ func readAmount(in *Money, link *address.Link) (ledger.Amount, error) {
 func parseMoney(field string, in Money) (ledger.Amount, error) {
 	a, err := ledger.ParseAmount(in.Value, in.Currency)
 	switch {
+	case in.Currency == "":
+		return a, badRequest("missing_field", "this field is required").at(field + "/currency")
+	case in.Value == "":
+		return a, badRequest("missing_field", "this field is required").at(field + "/value")
 	case errors.Is(err, ledger.ErrCurrency):
 		return a, badRequest("unsupported_currency", "%v", ledger.ErrCurrency).at(field + "/currency")
 	case err != nil:
@@ -210,9 +214,28 @@ func (s *Server) payee(ctx context.Context, app string, a *Address, link *addres
 		found, err = s.follow(ctx, app, "/payee", a, currency)
 	}
 	if errors.Is(err, ledger.ErrNotFound) {
-		return place{refused: ledger.PayeeNotFound}, nil
+		return place{end: unknownEnd(a, link), refused: ledger.PayeeNotFound}, nil
 	}
 	return found, err
+}
+
+// unknownEnd keeps whom a payment was meant for, where nobody is known by the
+// address; of a phone just what tells the sender which.
+func unknownEnd(a *Address, link *address.Link) (e ledger.End) {
+	switch {
+	case link != nil:
+		e.UPI, e.Name = link.Payee, link.Name
+		if checkText("", e.Name, maxName, true) != nil {
+			e.Name = ""
+		}
+	case a.UPI != nil:
+		e.UPI = strings.ToLower(*a.UPI)
+	case a.Handle != nil:
+		e.Name = "@" + strings.ToLower(strings.TrimPrefix(*a.Handle, "@"))
+	case a.Phone != nil:
+		e.Name = masked(*a.Phone)
+	}
+	return e
 }
 
 func (s *Server) payeeAccount(ctx context.Context, app string, a *PayeeAccount, currency ledger.Currency) (place, error) {

@@ -97,7 +97,7 @@ func (b *bait) attack(t *testing.T, group string, c hostile) {
 }
 
 func (b *bait) amounts() (table []hostile) {
-	for _, value := range []string{"", " ", "0", "0.00", "-1", "-0.01", "+1", "1e5", "1E5", "1e-2", ".5", "5.", "1.005", "1.000", "01", "00.5", "1,000", "1_000",
+	for _, value := range []string{" ", "0", "0.00", "-1", "-0.01", "+1", "1e5", "1E5", "1e-2", ".5", "5.", "1.005", "1.000", "01", "00.5", "1,000", "1_000",
 		"1.0.0", "0x10", "NaN", "Infinity", "-Infinity", "١٢", "１", "1 ", " 1", "1\n", "1\u0000", "₹1", "1/2", "10000000000001", "9223372036854775807",
 		"99999999999999999999", strings.Repeat("9", 100_000), "0." + strings.Repeat("0", 100_000) + "1"} {
 		table = append(table, hostile{name: fmt.Sprintf("%.20q", value), body: b.payment("amount", inr(value)), status: 400, code: "invalid_amount"})
@@ -116,9 +116,10 @@ func (b *bait) amounts() (table []hostile) {
 		{`"5.00 INR"`, "wrong_type"},
 		{`["5.00","INR"]`, "wrong_type"},
 		{`null`, "wrong_type"},
-		{`{}`, "unsupported_currency"},
-		{`{"currency":"INR"}`, "invalid_amount"},
-		{`{"value":"5.00"}`, "unsupported_currency"},
+		{`{}`, "missing_field"},
+		{`{"currency":"INR"}`, "missing_field"},
+		{`{"value":"","currency":"INR"}`, "missing_field"},
+		{`{"value":"5.00"}`, "missing_field"},
 		{`{"value":"5.00","currency":"inr"}`, "unsupported_currency"},
 		{`{"value":"5.00","currency":"XXY"}`, "unsupported_currency"},
 		{`{"value":"5.00","currency":"INR "}`, "unsupported_currency"},
@@ -262,7 +263,7 @@ func (b *bait) texts() (table []hostile) {
 		hostile{name: "no name", path: "/v1/parties", body: obj{"kind": "person"}, status: 400, code: "missing_field"},
 		hostile{name: "an empty name", path: "/v1/parties", body: obj{"name": "", "kind": "person"}, status: 400, code: "invalid_field"},
 		hostile{name: "a long name", path: "/v1/parties", body: obj{"name": strings.Repeat("a", 100), "kind": "person"}, status: 400, code: "invalid_field"},
-		hostile{name: "no kind", path: "/v1/parties", body: obj{"name": "a"}, status: 400, code: "invalid_field"},
+		hostile{name: "no kind", path: "/v1/parties", body: obj{"name": "a"}, status: 400, code: "missing_field"},
 		hostile{name: "another kind", path: "/v1/parties", body: obj{"name": "a", "kind": "Person"}, status: 400, code: "invalid_field"},
 		hostile{name: "a name that is a number", path: "/v1/parties", body: obj{"name": 1, "kind": "person"}, status: 400, code: "wrong_type"},
 	)

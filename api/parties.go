@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -45,7 +46,10 @@ func (s *Server) OpenParty(c echo.Context, params OpenPartyParams) error {
 		return err
 	}
 	kind, ok := ledger.ParsePartyKind(string(in.Kind))
-	if !ok {
+	switch {
+	case in.Kind == "":
+		return badRequest("missing_field", "this field is required").at("/kind")
+	case !ok:
 		return badRequest("invalid_field", "kind is \"person\" or \"merchant\"").at("/kind")
 	}
 	if err := checkText("/name", in.Name, maxName, true); err != nil {
@@ -168,10 +172,17 @@ func (s *Server) newBankAccount(in *NewInstrument, i *ledger.Instrument) (err er
 	if i.Bank = bank.Code; i.Currency != upiCurrency {
 		return badRequest("unsupported_currency", "bank accounts are in %s", upiCurrency).at("/currency")
 	}
-	if in.UPI != "" {
-		i.UPI, err = checked("invalid_upi", "/upi", in.UPI, address.UPI)
+	if in.UPI == "" {
+		return nil
 	}
-	return err
+	if i.UPI, err = checked("invalid_upi", "/upi", in.UPI, address.UPI); err != nil {
+		return err
+	}
+	_, suffix, _ := strings.Cut(i.UPI, "@")
+	if issuer, ok := s.registry.ByHandle(suffix); ok && issuer.Code != bank.Code {
+		return badRequest("invalid_upi", "UPI ids @%s are issued by another bank than the account's", suffix).at("/upi")
+	}
+	return nil
 }
 
 // onlyFor refuses a field that does not go with the kind: it would be lost.

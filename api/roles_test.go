@@ -150,11 +150,22 @@ func TestAppsDoNotSeeEachOther(t *testing.T) {
 			t.Errorf("%s: %d %s %v\nand what does not exist: %d %s %v", foreign.at, foreign.status, foreign.body, foreign.header, none.status, none.body, none.header)
 		}
 	}
-	// A payee that is another app's is nobody, but by its UPI id.
-	for _, payee := range []obj{{"party": asha.id}, {"wallet": asha.id}, {"instrument": asha.account}, {"phone": asha.phone}, {"handle": "asha"}} {
-		got := read[api.Transfer](b.pay(obj{"party": mine.id}, payee, "1.00").want(201))
-		if got.Failure.Reason != "payee_not_found" || got.Payee != (api.TransferEnd{}) {
-			t.Errorf("to %v: %s, %+v", payee, got.Failure.Reason, got.Payee)
+	// A payee that is another app's is nobody, but by its UPI id: the answer holds
+	// only what the request said.
+	for _, c := range []struct {
+		payee obj
+		shown api.TransferEnd
+	}{
+		{obj{"party": asha.id}, api.TransferEnd{}},
+		{obj{"wallet": asha.id}, api.TransferEnd{}},
+		{obj{"instrument": asha.account}, api.TransferEnd{}},
+		{obj{"phone": asha.phone}, api.TransferEnd{Name: "••••" + asha.phone[len(asha.phone)-4:]}},
+		{obj{"handle": "asha"}, api.TransferEnd{Name: "@asha"}},
+		{obj{"upi": "unheard@nowhere"}, api.TransferEnd{UPI: "unheard@nowhere"}},
+	} {
+		got := read[api.Transfer](b.pay(obj{"party": mine.id}, c.payee, "1.00").want(201))
+		if got.Failure.Reason != "payee_not_found" || got.Payee != c.shown {
+			t.Errorf("to %v: %s, %+v", c.payee, got.Failure.Reason, got.Payee)
 		}
 	}
 	if l := read[api.PartyList](b.get("/v1/parties").want(200)); len(l.Data) != 1 || l.Data[0].ID != mine.id {

@@ -88,7 +88,7 @@ func statusText(t *ledger.Transfer) string {
 	case ledger.Debited:
 		return "paid by the payer, on its way to the payee"
 	case ledger.Completed:
-		return "paid"
+		return completedTexts[t.Kind]
 	case ledger.Failed:
 		return "failed, " + reasonShort(t.Reason)
 	case ledger.Cancelled:
@@ -101,6 +101,8 @@ func statusText(t *ledger.Transfer) string {
 		return "being confirmed"
 	}
 }
+
+var completedTexts = map[ledger.Kind]string{ledger.Payment: "paid", ledger.TopUp: "added to the wallet", ledger.Withdrawal: "sent to the bank account"}
 
 // reasonShort is the first sentence of a reason's text, in the middle of another.
 func reasonShort(r ledger.Reason) string {

@@ -18,14 +18,15 @@ type Bank struct {
 
 // Registry is the banks that Bahi knows. It does not change.
 type Registry struct {
-	banks  []Bank // by code
-	byCode map[string]*Bank
-	byIFSC map[string]*Bank // by prefix
+	banks    []Bank // by code
+	byCode   map[string]*Bank
+	byIFSC   map[string]*Bank // by prefix
+	byHandle map[string]*Bank
 }
 
 // NewRegistry checks the banks and puts them in order.
 func NewRegistry(list []Bank) (*Registry, error) {
-	r := &Registry{banks: slices.Clone(list), byCode: map[string]*Bank{}, byIFSC: map[string]*Bank{}}
+	r := &Registry{banks: slices.Clone(list), byCode: map[string]*Bank{}, byIFSC: map[string]*Bank{}, byHandle: map[string]*Bank{}}
 	slices.SortFunc(r.banks, func(a, b Bank) int { return strings.Compare(a.Code, b.Code) })
 	for n := range r.banks {
 		b := &r.banks[n]
@@ -45,6 +46,12 @@ func NewRegistry(list []Bank) (*Registry, error) {
 			return nil, fmt.Errorf("bank %s has no adapter", b.Code)
 		}
 		r.byCode[b.Code], r.byIFSC[b.IFSCPrefix] = b, b
+		for _, h := range b.Handles {
+			if other := r.byHandle[h]; other != nil {
+				return nil, fmt.Errorf("banks %s and %s have the same handle @%s", other.Code, b.Code, h)
+			}
+			r.byHandle[h] = b
+		}
 	}
 	return r, nil
 }
@@ -55,6 +62,12 @@ func (r *Registry) All() []Bank { return r.banks }
 // ByCode finds a bank by its code.
 func (r *Registry) ByCode(code string) (*Bank, bool) {
 	b, ok := r.byCode[code]
+	return b, ok
+}
+
+// ByHandle finds the bank that issues UPI ids with this ending.
+func (r *Registry) ByHandle(handle string) (*Bank, bool) {
+	b, ok := r.byHandle[handle]
 	return b, ok
 }
 

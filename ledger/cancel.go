@@ -46,7 +46,7 @@ func (c CancelTransfer) Apply(s *Set) (any, error) {
 	}
 	i, ok := s.Instructions.Get(InstructionID{t.ID, LegDebit})
 	if !ok || i.State != Queued {
-		return nil, refuse(CodeNotCancellable, "the transfer is %s: its debit was already sent or needs none; ask the payee to pay it back", t.State)
+		return nil, refuse(CodeNotCancellable, "the transfer is %s: its debit was already sent or needs none, so it can only run its course", t.State)
 	}
 	l := life{set: s, t: &t}
 	if c.Expired {

@@ -3,7 +3,7 @@ package ledger
 import (
 	"bytes"
 	"encoding/hex"
-	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -52,8 +52,6 @@ const (
 	keyPrefix        = "key_"
 )
 
-var errBadID = errors.New("malformed id")
-
 // TransferRef is the outside form of a transfer's ID: 35 characters, letters and
 // digits only, the form that UPI demands of a transaction id, so that the id in
 // the chat is the id that both banks know.
@@ -78,7 +76,7 @@ func (id ID) ref(prefix string) string {
 // ParseTransferRef reads what TransferRef wrote.
 func ParseTransferRef(s string) (ID, error) {
 	if s != strings.ToUpper(s) {
-		return ID{}, errBadID
+		return ID{}, badID(transferPrefix)
 	}
 	return parseRef(transferPrefix, s)
 }
@@ -95,7 +93,7 @@ func ParseKeyRef(s string) (ID, error) { return parseLowerRef(keyPrefix, s) }
 // One outside form an ID: "PTY_AB" and "pty_ab" must not both be taken.
 func parseLowerRef(prefix, s string) (ID, error) {
 	if s != strings.ToLower(s) {
-		return ID{}, errBadID
+		return ID{}, badID(prefix)
 	}
 	return parseRef(prefix, s)
 }
@@ -104,10 +102,14 @@ func parseRef(prefix, s string) (ID, error) {
 	var id ID
 	rest, ok := strings.CutPrefix(s, prefix)
 	if !ok || len(rest) != 2*len(id) {
-		return ID{}, errBadID
+		return ID{}, badID(prefix)
 	}
 	if _, err := hex.Decode(id[:], []byte(rest)); err != nil {
-		return ID{}, errBadID
+		return ID{}, badID(prefix)
 	}
 	return id, nil
+}
+
+func badID(prefix string) error {
+	return fmt.Errorf("not an id of the form %s and 32 hexadecimal digits", prefix)
 }

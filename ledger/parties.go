@@ -47,7 +47,7 @@ func (c LinkInstrument) Apply(s *Set) (any, error) {
 	}
 	for _, a := range i.Aliases() {
 		if _, taken := s.Aliases.Get(a); taken {
-			return nil, refuse(CodeInstrumentTaken, "this %s is linked already; unlink it first", i.Kind)
+			return nil, refuse(CodeInstrumentTaken, "this %s is linked already; unlink it first", a.Kind)
 		}
 	}
 	i.Created = s.Now

@@ -74,6 +74,11 @@ const (
 	AliasUPI
 )
 
+var aliasKindNames = [...]string{AliasPhone: "phone", AliasHandle: "handle", AliasAccount: "bank account", AliasWallet: "wallet", AliasUPI: "UPI id"}
+
+// String is the name space's word for people.
+func (k AliasKind) String() string { return nameOf(aliasKindNames[:], k) }
+
 // Alias is a name that leads to one active instrument.
 type Alias struct {
 	App   string // empty for UPI ids

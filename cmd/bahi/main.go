@@ -41,7 +41,7 @@ func run(args []string) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("bahi"), kong.DefaultEnvars("BAHI"),
 		kong.Description("The payment ledger behind a chat: double entry, pluggable banks, one binary.\n\n"+
-			"Every flag has an environment twin, shown beside it. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the book does not hold."),
+			"Every flag has an environment twin, shown beside it in the help of each command. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the book does not hold."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bahi:", err)
