@@ -44,11 +44,14 @@ type place struct {
 	refused ledger.Reason
 }
 
-func placeOf(p ledger.Party, i ledger.Instrument, currency ledger.Currency) place {
+func (r *resolver) placeOf(p ledger.Party, i ledger.Instrument, currency ledger.Currency) place {
 	out := place{party: p, end: i.End(p.Name)}
+	_, connected := r.banks.ByCode(i.Bank)
 	switch {
 	case i.Unlinked:
 		out.refused = ledger.InstrumentUnlinked
+	case i.Kind == ledger.BankAccount && !connected: // it was when the account was linked
+		out.refused = ledger.BankUnknown
 	case i.Currency != currency:
 		out.refused = ledger.CurrencyMismatch
 	}
@@ -63,7 +66,7 @@ func (r *resolver) byAlias(ctx context.Context, a ledger.Alias, currency ledger.
 			return place{}, err
 		}
 		if i.Kind.HoldsMoney() {
-			return placeOf(p, i, currency), nil
+			return r.placeOf(p, i, currency), nil
 		}
 		return r.byDefault(ctx, p, currency)
 	})
@@ -89,7 +92,7 @@ func (r *resolver) byDefault(ctx context.Context, p ledger.Party, currency ledge
 		return place{party: p, end: ledger.End{Party: p.ID, Name: p.Name}, refused: ledger.PayeeNotPayable}, nil
 	}
 	i, err := r.reader.Instrument(ctx, p.Default)
-	return placeOf(p, i, currency), err
+	return r.placeOf(p, i, currency), err
 }
 
 // byID takes one of the app's instruments that hold money by its id.
@@ -102,7 +105,7 @@ func (r *resolver) byID(ctx context.Context, app string, id ledger.ID, currency 
 		return place{}, err
 	}
 	p, err := r.reader.Party(ctx, i.Party)
-	return placeOf(p, i, currency), err
+	return r.placeOf(p, i, currency), err
 }
 
 // byWallet takes a party's wallet in the currency.

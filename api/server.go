@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -54,6 +55,7 @@ const (
 	headerTimeout  = 5 * time.Second
 	requestTimeout = 30 * time.Second // to read a request; also how long a commit is waited for
 	maxWait        = 30 * time.Second // of GET /v1/transfers/{id}?wait=
+	writeTimeout   = requestTimeout + maxWait + 10*time.Second
 )
 
 // New makes a server. The pipeline's observer must call Observe.
@@ -66,6 +68,7 @@ func New(opt Options) (*Server, error) {
 		now:      opt.Now, log: opt.Log, keys: newKeyring(opt.Reader, opt.Now), watch: newWatch()}
 	s.stopping = make(chan struct{})
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
+	s.rrn.n.Store(rand.Uint32N(1_000_000)) // a restart within the hour must not begin with the same numbers
 	s.metrics = newMetrics(s)
 	var err error
 	if s.contract, err = loadContract(); err != nil {
@@ -77,7 +80,7 @@ func New(opt Options) (*Server, error) {
 	e.IPExtractor = echo.ExtractIPDirect() // no header of a caller says who it is
 	e.Use(s.identify, s.metrics.middleware, recovered, s.guard)
 	RegisterHandlers(e, s)
-	s.http = &http.Server{Handler: e, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout,
+	s.http = &http.Server{Handler: e, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug)}
 	return s, nil
 }

@@ -103,7 +103,7 @@ func (s *Server) ownAccount(ctx context.Context, p ledger.Party, named string, c
 		if err == nil && i.Kind != ledger.BankAccount {
 			err = newProblem(http.StatusUnprocessableEntity, "instrument_holds_no_money", "name a bank account").at("/instrument")
 		}
-		return placeOf(p, i, currency), err
+		return s.resolver.placeOf(p, i, currency), err
 	}
 	all, err := s.reader.Instruments(ctx, p.ID)
 	if err != nil {
@@ -115,14 +115,14 @@ func (s *Server) ownAccount(ctx context.Context, p ledger.Party, named string, c
 			continue
 		}
 		if i.ID == p.Default {
-			return placeOf(p, i, currency), nil
+			return s.resolver.placeOf(p, i, currency), nil
 		}
 		accounts = append(accounts, i)
 	}
 	if len(accounts) != 1 {
 		return place{}, newProblem(http.StatusNotFound, "instrument_not_found", "the party has %d bank accounts; name one", len(accounts)).at("/instrument")
 	}
-	return placeOf(p, accounts[0], currency), nil
+	return s.resolver.placeOf(p, accounts[0], currency), nil
 }
 
 // GetWalletStatement implements [ServerInterface].

@@ -3,7 +3,9 @@ package banks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -82,10 +84,7 @@ func (d *Dispatcher) Observe(set *ledger.Set) {
 }
 
 // Saturated says whether a new instruction to the bank would have to wait.
-func (d *Dispatcher) Saturated(bank string) bool {
-	l, ok := d.lanes[bank]
-	return ok && l.saturated()
-}
+func (d *Dispatcher) Saturated(bank string) bool { return d.room(bank) == 0 }
 
 // Health is how a bank has been doing lately.
 func (d *Dispatcher) Health(bank string) (Health, bool) {
@@ -132,9 +131,8 @@ func (d *Dispatcher) take(w work) {
 // run asks the bank and records what it says.
 func (d *Dispatcher) run(l *lane, w work) {
 	defer d.done.Done()
-	if d.ctx.Err() == nil {
-		answer := d.ask(l, w)
-		if !answer.Pending && d.ctx.Err() == nil {
+	if d.ctx.Err() == nil && d.current(w) {
+		if answer := d.ask(l, w); d.ctx.Err() == nil && !d.waits(w, answer) {
 			d.record(w, answer)
 		}
 	}
@@ -144,25 +142,44 @@ func (d *Dispatcher) run(l *lane, w work) {
 	d.mu.Unlock()
 }
 
+// current says whether the instruction still is what it was when it was read.
+// What comes from a sweep may be old by the time it has its place: meanwhile an
+// answer may have been recorded, the payer refunded, and the bank must not be
+// asked to pay any more.
+func (d *Dispatcher) current(w work) bool {
+	if w.fresh {
+		return true
+	}
+	_, instructions, err := d.opt.Reader.TransferHistory(d.ctx, w.Transfer.ID)
+	if err != nil {
+		return false // the next sweep brings it again
+	}
+	return slices.Contains(instructions, w.Instruction)
+}
+
+// waits says whether the bank is given until the instruction is due to report an
+// outcome that is pending. After that it is silent.
+func (d *Dispatcher) waits(w work, a Answer) bool {
+	return a.Pending && (w.fresh || w.Instruction.Due > d.opt.Clock.Now().UnixMicro())
+}
+
 // ask puts the question that the instruction's state calls for.
 func (d *Dispatcher) ask(l *lane, w work) Answer {
 	i := &w.Instruction
+	// The payer of a debit that waited for too long has given up.
+	tooLate := i.ID.Leg == ledger.LegDebit && d.opt.Clock.Now().UnixMicro()-w.Transfer.Created >= d.opt.Policy.QueueLimit.Microseconds()
 	switch {
 	case i.ID.Leg.Reverses() != 0:
 		return d.call(l, d.opt.Policy.Check, false, l.bank.Adapter.Reverse, w)
+	case w.fresh && tooLate:
+		return Answer{Outcome: ledger.SaysNotDone, Code: ledger.CodeExpired} // certainly not sent
 	case w.fresh:
 		return d.call(l, d.opt.Policy.Submit, true, l.bank.Adapter.Submit, w)
 	}
 	answer := d.call(l, d.opt.Policy.Check, false, l.bank.Adapter.Status, w)
-	if answer.Pending { // not even now
-		return Answer{Outcome: ledger.SaysUnknown}
-	}
 	// A node died between its commit and its call, or the call never arrived:
-	// the bank says that it has not seen the instruction, so it is sent now. For a
-	// debit it is too late after a while: the payer has given up.
-	neverSent := i.State == ledger.Sent && answer.Outcome == ledger.SaysNotSeen
-	inTime := i.ID.Leg == ledger.LegCredit || d.opt.Clock.Now().UnixMicro()-w.Transfer.Created < d.opt.Policy.QueueLimit.Microseconds()
-	if neverSent && inTime {
+	// the bank says that it has not seen the instruction, so it is sent now.
+	if i.State == ledger.Sent && answer.Outcome == ledger.SaysNotSeen && !tooLate {
 		return d.call(l, d.opt.Policy.Submit, true, l.bank.Adapter.Submit, w)
 	}
 	return answer
@@ -177,11 +194,11 @@ func (d *Dispatcher) call(l *lane, limit time.Duration, refusable bool, ask meth
 	defer cancel()
 	defer d.opt.Clock.AfterFunc(limit, cancel)()
 	began := d.opt.Clock.Now()
-	answer, err := ask(ctx, w.instruction())
+	answer, err := d.guarded(ctx, ask, w.instruction())
 	switch {
 	case err != nil && refusable && errors.Is(err, ErrNotSent):
 		answer = Answer{Outcome: ledger.SaysNotDone, Code: codeUnavailable}
-	case err != nil:
+	case err != nil, !answer.Pending && !answer.Outcome.Valid():
 		answer = Answer{Outcome: ledger.SaysUnknown}
 	}
 	if d.ctx.Err() == nil && !answer.Pending {
@@ -192,25 +209,40 @@ func (d *Dispatcher) call(l *lane, limit time.Duration, refusable bool, ask meth
 	return answer
 }
 
+// guarded calls an adapter. What a panic did before it is not known.
+func (d *Dispatcher) guarded(ctx context.Context, ask method, i Instruction) (answer Answer, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the adapter panicked: %v", r)
+			d.opt.Log.Error("adapter", "instruction", i.ID.String(), "error", err)
+		}
+	}()
+	return ask(ctx, i)
+}
+
 // codeUnavailable is UPI's response code for a bank that cannot be reached.
 const codeUnavailable = "U28"
 
 // record stores the answer. The book may be busy or its database away for a
 // while: the answer is worth keeping until then.
 func (d *Dispatcher) record(w work, a Answer) {
+	outcome := a.Outcome
+	if a.Pending {
+		outcome = ledger.SaysUnknown
+	}
 	command := ledger.RecordResult{Transfer: &w.Transfer, Leg: w.Instruction.ID.Leg,
-		Outcome: a.Outcome, Attempt: w.Instruction.Attempts, Code: a.Code, Ref: a.Ref}
+		Outcome: outcome, Attempt: w.Instruction.Attempts, Code: a.Code, Ref: a.Ref}
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		_, err := d.opt.Book.Submit(d.ctx, ledger.Request{Command: command})
-		var refusal *ledger.Refusal
 		switch {
 		case err == nil || errors.Is(err, ledger.ErrClosed) || d.ctx.Err() != nil:
 			return
-		case errors.As(err, &refusal), errors.Is(err, ledger.ErrBug):
+		case errors.Is(err, ledger.ErrBusy), errors.Is(err, ledger.ErrUnavailable), errors.Is(err, ledger.ErrOutcomeUnknown):
+			d.pause(wait)
+		default: // it stays open, and is taken up again when it is due
 			d.opt.Log.Error("a bank's answer was refused", "instruction", w.Instruction.ID.String(), "error", err)
 			return
 		}
-		d.pause(wait)
 	}
 }
 
@@ -228,6 +260,8 @@ func (d *Dispatcher) sweepForEver() {
 // sweepLimit is how many due instructions one look at the database brings.
 const sweepLimit = 1000
 
+// sweep walks all that is due, a page at a time: what one bank cannot take now
+// must not hide what waits for another.
 func (d *Dispatcher) sweep() error {
 	now := d.opt.Clock.Now()
 	// What an earlier run of this node had sent is nobody's: it need not wait for its time.
@@ -236,35 +270,79 @@ func (d *Dispatcher) sweep() error {
 	if abandoned.After(now) {
 		horizon = abandoned
 	}
-	tasks, err := d.opt.Reader.Due(d.ctx, horizon.UnixMicro(), sweepLimit)
+	for after := (ledger.DuePlace{}); ; {
+		tasks, err := d.opt.Reader.Due(d.ctx, after, horizon.UnixMicro(), sweepLimit)
+		if err != nil {
+			return err
+		}
+		d.takeUp(tasks, now)
+		if len(tasks) < sweepLimit {
+			return nil
+		}
+		after = tasks[len(tasks)-1].Place()
+	}
+}
+
+// takeUp takes what is due or abandoned, and sends what is queued.
+func (d *Dispatcher) takeUp(tasks []ledger.Task, now time.Time) {
+	var queued []ledger.Task
 	for _, t := range tasks {
 		i := &t.Instruction
+		_, known := d.lanes[i.Bank]
 		switch due := i.Due <= now.UnixMicro(); {
 		case i.State == ledger.Queued:
-			d.takeQueued(t, now)
+			queued = append(queued, t)
+		case due && !known:
+			d.opt.Log.Error("an instruction is for a bank that is not registered", "bank", i.Bank, "instruction", i.ID.String())
+			d.record(work{Task: t}, Answer{Outcome: ledger.SaysUnknown})
 		case due, i.State == ledger.Sent && i.Updated < d.began.UnixMicro():
 			d.take(work{Task: t})
 		}
 	}
-	return err
+	if len(queued) > 0 {
+		d.takeQueued(queued, now)
+	}
 }
 
-// takeQueued sends what waits for its bank to have room, or lets it expire.
-func (d *Dispatcher) takeQueued(t ledger.Task, now time.Time) {
-	id := t.Instruction.ID
-	var err error
-	if now.UnixMicro()-t.Instruction.Created >= d.opt.Policy.QueueLimit.Microseconds() {
-		_, err = d.opt.Book.Submit(d.ctx, ledger.Request{Command: ledger.CancelTransfer{Transfer: &t.Transfer, Expired: true}})
-	} else if !d.Saturated(t.Instruction.Bank) {
-		t.Instruction, err = ledger.Do[ledger.Instruction](d.ctx, d.opt.Book, ledger.ClaimInstruction{ID: id})
-		if err == nil {
-			d.take(work{Task: t, fresh: true})
+// takeQueued claims as many debits as their banks have room for and lets those
+// expire that waited for too long, all in one commit.
+func (d *Dispatcher) takeQueued(tasks []ledger.Task, now time.Time) {
+	var commands ledger.Many
+	var of []ledger.Task // beside commands
+	room := map[string]int{}
+	for _, t := range tasks {
+		bank := t.Instruction.Bank
+		if _, seen := room[bank]; !seen {
+			room[bank] = d.room(bank)
+		}
+		switch expired := now.UnixMicro()-t.Instruction.Created >= d.opt.Policy.QueueLimit.Microseconds(); {
+		case expired:
+			commands = append(commands, ledger.CancelTransfer{Transfer: &t.Transfer, Expired: true})
+		case room[bank] > 0:
+			room[bank]--
+			commands = append(commands, ledger.ClaimInstruction{ID: t.Instruction.ID})
+		default:
+			continue
+		}
+		of = append(of, t)
+	}
+	outcomes, err := ledger.Do[ledger.Outcomes](d.ctx, d.opt.Book, commands)
+	if err != nil && d.ctx.Err() == nil {
+		d.opt.Log.Warn("cannot take queued instructions", "error", err)
+	}
+	for n, o := range outcomes { // a refusal: it was cancelled meanwhile
+		if claimed, ok := o.Result.(ledger.Instruction); ok {
+			d.take(work{Task: ledger.Task{Instruction: claimed, Transfer: of[n].Transfer}, fresh: true})
 		}
 	}
-	var refusal *ledger.Refusal
-	if err != nil && !errors.As(err, &refusal) && d.ctx.Err() == nil { // a refusal: it was cancelled meanwhile
-		d.opt.Log.Warn("cannot take a queued instruction", "instruction", id.String(), "error", err)
+}
+
+// room is how many instructions the bank could be given at once now.
+func (d *Dispatcher) room(bank string) int {
+	if l, ok := d.lanes[bank]; ok {
+		return l.room()
 	}
+	return 0
 }
 
 // pause waits by the clock, or until the dispatcher closes.

@@ -63,9 +63,9 @@ func (l *lane) next() (work, bool) {
 	return w, true
 }
 
-// saturated says whether new work would have to wait.
-func (l *lane) saturated() bool {
+// room is how many instructions could go to the bank at once now.
+func (l *lane) room() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.running >= l.bank.MaxInFlight
+	return max(0, l.bank.MaxInFlight-l.running)
 }

@@ -29,8 +29,8 @@ type CancelTransfer struct {
 	Expired  bool
 }
 
-// codeExpired is UPI's response code for a request that was not sent in time.
-const codeExpired = "U69"
+// CodeExpired is UPI's response code for a request that was not sent in time.
+const CodeExpired = "U69"
 
 // Declare implements [Command].
 func (c CancelTransfer) Declare(s *Set) { s.WantTransfer(c.Transfer) }
@@ -50,8 +50,8 @@ func (c CancelTransfer) Apply(s *Set) (any, error) {
 	}
 	l := life{set: s, t: &t}
 	if c.Expired {
-		l.answered(i, Dropped, codeExpired, "")
-		l.step(Failed, RequestExpired, codeExpired)
+		l.answered(i, Dropped, CodeExpired, "")
+		l.step(Failed, RequestExpired, CodeExpired)
 	} else {
 		l.answered(i, Dropped, "", "")
 		l.step(Cancelled, CancelledBySender, "")

@@ -16,7 +16,8 @@ var words = map[string]ledger.Outcome{"approved": ledger.SaysApproved, "declined
 
 // TestLifeOfATransfer tells, row by row of the table of a transfer's life, what
 // the banks say and where the transfer and the money are then. "silent" stands
-// for as many unknown outcomes as the policy allows questions.
+// for as many unknown outcomes as the policy allows questions, "!" for a word that
+// contradicts what is settled.
 func TestLifeOfATransfer(t *testing.T) {
 	const ( // balances after: payer's bank, transit, payee's bank
 		nothing   = "0 0 0"
@@ -65,6 +66,9 @@ func TestLifeOfATransfer(t *testing.T) {
 		{"credit confirmed, its reversal finds it standing", "debit approved, credit silent, credit approved, credit_reversal stands", "pending debited completed", paid, ""},
 		{"credit confirmed, its reversal denies it", "debit approved, credit silent, credit approved, credit_reversal not_done", "pending debited deemed", paid, ledger.BankContradiction},
 		{"credit declined, its reversal says it stands", "debit approved, credit silent, credit declined, credit_reversal stands", "pending debited deemed", inTransit, ledger.BankContradiction},
+		{"late answer to a credit's reversal while the payer is given the money back", "debit approved, credit silent, credit_reversal silent, credit declined, credit_reversal stands!", "pending debited deemed reversing", inTransit, ledger.CreditDeclined},
+		{"debit declined while its reversal is out, which stays silent", "debit silent, debit declined, debit_reversal silent", "pending reversing failed", nothing, ledger.DebitDeclined},
+		{"credit declined while its reversal is out, which stays silent", "debit approved, credit silent, credit declined, credit_reversal silent, debit_reversal approved", "pending debited reversing reversed", nothing, ledger.CreditDeclined},
 		{"credit declined, its reversal takes it back all the same", "debit approved, credit silent, credit declined, credit_reversal approved, debit_reversal approved", "pending debited reversing reversed", nothing, ledger.CreditTimedOut},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -93,7 +97,11 @@ func (b *book) say(tr *ledger.Transfer, s string) {
 	b.t.Helper()
 	leg, word, _ := strings.Cut(s, " ")
 	l, _ := ledger.ParseLeg(leg)
-	times := 1
+	times, want := 1, ledger.Applied
+	word, contradicts := strings.CutSuffix(word, "!") // said in vain
+	if contradicts {
+		want = ledger.Contradicted
+	}
 	outcome := words[word]
 	if word == "silent" {
 		outcome, times = ledger.SaysUnknown, len(ledger.DefaultPolicy().Checks)+1
@@ -110,7 +118,7 @@ func (b *book) say(tr *ledger.Transfer, s string) {
 			}
 		}
 		r := must[ledger.Recorded](b, ledger.RecordResult{Transfer: tr, Leg: l, Outcome: outcome, Attempt: attempt, Code: "XX"})
-		if r.Effect != ledger.Applied {
+		if r.Effect != want {
 			b.t.Fatalf("%s: %s", s, r.Effect)
 		}
 	}

@@ -13,6 +13,9 @@ type Policy struct {
 	DecideAfter time.Duration   // how long reconciliation has for a transfer in doubt
 }
 
+// debitTime is how long after its transfer was made a debit is still welcome.
+func (p *Policy) debitTime() time.Duration { return p.QueueLimit + p.Submit + p.Takeover }
+
 // DefaultPolicy is UPI's: 15 s for an answer, no status check before 90 s, at
 // most three within two hours, a decision by the next day.
 func DefaultPolicy() Policy {

@@ -19,6 +19,9 @@ var outcomeNames = [...]string{SaysApproved: "approved", SaysDeclined: "declined
 // String is the outcome's word.
 func (o Outcome) String() string { return nameOf(outcomeNames[:], o) }
 
+// Valid says whether it is one of the outcomes.
+func (o Outcome) Valid() bool { return o >= SaysApproved && o <= SaysNotSeen }
+
 // ParseOutcome reads what String wrote.
 func ParseOutcome(s string) (Outcome, bool) { return parseName[Outcome](outcomeNames[:], s) }
 
@@ -76,8 +79,10 @@ func (c *RecordResult) record(l *life, i Instruction) Effect {
 	reversal := c.Leg.Reverses() != 0
 	undecided := c.Outcome == SaysUnknown || (c.Leg != LegCreditReversal && c.Outcome == SaysStands) ||
 		(reversal && (c.Outcome == SaysDeclined || c.Outcome == SaysNotSeen))
-	// The payee's or the payer's bank gave no answer before and does now.
-	late := i.State == Silent && !l.t.State.Final()
+	// A bank that gave no answer before does now, and its answer still decides: a
+	// credit's reversal decides nothing once the payer is being given the money back.
+	late := i.State == Silent && !l.t.State.Final() &&
+		(c.Leg != LegCreditReversal || l.t.State == Debited || l.t.State == Deemed)
 	switch {
 	case undecided && (!i.State.Open() || i.Attempts != c.Attempt):
 		return Repeated
@@ -141,8 +146,16 @@ func (c *RecordResult) giveUp(l *life, i Instruction) {
 		// The payee may have the money: only the payee's bank can say that it has not.
 		l.instruct(LegCreditReversal, false)
 	case LegDebitReversal:
+		if debit, _ := l.instruction(LegDebit); notDone(debit.State) {
+			l.step(Failed, DebitDeclined, debit.Code) // there is nothing to give back
+			return
+		}
 		l.step(Unresolved, ReversalFailed, c.Code)
 	case LegCreditReversal:
+		if credit, _ := l.instruction(LegCredit); notDone(credit.State) {
+			l.giveBack(CreditDeclined, credit.Code)
+			return
+		}
 		l.step(Deemed, CreditTimedOut, c.Code)
 	}
 }
@@ -151,7 +164,7 @@ func (c *RecordResult) giveUp(l *life, i Instruction) {
 // time is given back: the payer was told that it is being confirmed and may
 // have paid in another way.
 func (c *RecordResult) debit(l *life, i Instruction) {
-	wasLate := i.State == InDoubt || i.State == Silent
+	wasLate := i.State == InDoubt || i.State == Silent || l.set.Now-l.t.Created > l.set.Policy.debitTime().Microseconds()
 	reversal, asked := l.instruction(LegDebitReversal)
 	l.answered(i, c.Outcome.state(), c.Code, c.Ref)
 	if c.Outcome == SaysApproved {
@@ -258,7 +271,10 @@ func notDone(s InstructionState) bool { return s == Declined || s == NotDone }
 
 // notDoneReason tells a refusal from a request that never reached the bank.
 func (c *RecordResult) notDoneReason(declined Reason) Reason {
-	if c.Outcome == SaysNotDone {
+	switch {
+	case c.Code == CodeExpired:
+		return RequestExpired
+	case c.Outcome == SaysNotDone:
 		return BankUnavailable
 	}
 	return declined

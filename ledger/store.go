@@ -50,8 +50,8 @@ type Reader interface {
 
 	Transfer(ctx context.Context, id ID) (Transfer, error)
 	TransferHistory(ctx context.Context, id ID) ([]Step, []Instruction, error)
-	Transfers(ctx context.Context, f TransferFilter, page Page) ([]Transfer, error) // newest first
-	Due(ctx context.Context, before int64, limit int) ([]Task, error)               // open instructions that are due, longest due first
+	Transfers(ctx context.Context, f TransferFilter, page Page) ([]Transfer, error)   // newest first
+	Due(ctx context.Context, after DuePlace, before int64, limit int) ([]Task, error) // open instructions due before, longest due first, from behind a place
 
 	Account(ctx context.Context, id AccountID) (Account, error)
 	Accounts(ctx context.Context, after AccountName, limit int) ([]Account, error)                 // by path, then currency
@@ -79,11 +79,20 @@ type TransferFilter struct {
 	From, Until  int64 // creation, Unix microseconds: From <= created < Until
 }
 
+// DuePlace is a place in the order of what is due; the zero place is before all.
+type DuePlace struct {
+	Due int64 // Unix microseconds
+	ID  InstructionID
+}
+
 // Task is an open instruction with its transfer.
 type Task struct {
 	Instruction Instruction
 	Transfer    Transfer
 }
+
+// Place is where the task stands in the order of what is due.
+func (t *Task) Place() DuePlace { return DuePlace{Due: t.Instruction.Due, ID: t.Instruction.ID} }
 
 // StatementLine is a posting as one of its accounts sees it.
 type StatementLine struct {

@@ -51,6 +51,18 @@ func (s State) Final() bool {
 // Waits says whether the state waits for a bank's answer to an open instruction.
 func (s State) Waits() bool { return s == Pending || s == Debited || s == Reversing }
 
+// awaits says whether a transfer in the state may wait for the leg's answer.
+func (s State) awaits(l Leg) bool {
+	switch l {
+	case LegDebit:
+		return s == Pending
+	case LegDebitReversal:
+		return s == Reversing
+	default:
+		return s == Debited
+	}
+}
+
 // nextStates is the table of states.
 var nextStates = [...][]State{
 	Pending:    {Debited, Completed, Failed, Cancelled, Reversing, Unresolved},

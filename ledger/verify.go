@@ -199,6 +199,9 @@ func (v *verifier) history(f *file) {
 		}
 		state, at = s.State, s.At
 	}
+	if inDoubt := f.State == Deemed || f.State == Unresolved; inDoubt != (f.Deadline != 0) {
+		v.violated("deadline", where, "state %s has the deadline %d", f.State, f.Deadline)
+	}
 	if at != f.Updated {
 		v.violated("history", where, "the transfer changed at %d, its history ends at %d", f.Updated, at)
 	}
@@ -212,6 +215,9 @@ func (v *verifier) openInstruction(f *file) {
 	for _, i := range f.instructions {
 		if i.State.Open() {
 			open++
+			if !f.State.awaits(i.ID.Leg) {
+				v.violated("open_instruction", f.ID.TransferRef(), "the %s is open in state %s", i.ID.Leg, f.State)
+			}
 		}
 		if here, _ := f.Ends(i.ID.Leg); i.Bank != here.Bank {
 			v.violated("instructed_bank", f.ID.TransferRef(), "the %s went to bank %q; the transfer's is %q", i.ID.Leg, i.Bank, here.Bank)

@@ -111,13 +111,13 @@ func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledg
 
 var due = `SELECT ` + of("i", instructionColumns) + `, ` + of("t", transferColumns) + `
 	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer
-	WHERE i.state IN (1, 2, 3) AND i.due < ? ORDER BY i.due, i.transfer, i.leg LIMIT ?`
+	WHERE i.state IN (1, 2, 3) AND i.due < ? AND (i.due, i.transfer, i.leg) > (?, ?, ?) ORDER BY i.due, i.transfer, i.leg LIMIT ?`
 
 // Due implements [ledger.Reader].
-func (s *Store) Due(ctx context.Context, before int64, limit int) ([]ledger.Task, error) {
+func (s *Store) Due(ctx context.Context, after ledger.DuePlace, before int64, limit int) ([]ledger.Task, error) {
 	return list(s, ctx, func(r *row) ledger.Task {
 		return ledger.Task{Instruction: readInstruction(r), Transfer: readTransfer(r)}
-	}, due, before, int64(limit))
+	}, due, before, after.Due, after.ID.Transfer[:], int64(after.ID.Leg), int64(limit))
 }
 
 // Account implements [ledger.Reader].

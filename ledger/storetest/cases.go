@@ -348,7 +348,7 @@ func testDue(f *fixture) {
 	}
 	f.must(f.says(made[2], ledger.LegDebit, ledger.SaysDeclined))
 	made = slices.Delete(made, 2, 3)
-	tasks, err := f.store.Due(background, f.now+1e12, 100)
+	tasks, err := f.store.Due(background, ledger.DuePlace{}, f.now+1e12, 100)
 	f.check(err)
 	if len(tasks) != len(made) {
 		f.Fatalf("%d tasks, want %d", len(tasks), len(made))
@@ -361,10 +361,10 @@ func testDue(f *fixture) {
 	third := tasks[2].Instruction.Due
 	for limit, before := range map[int]int64{2: third, 3: third + 1, 1: 1 << 62} {
 		n := min(limit, len(tasks))
-		some, err := f.store.Due(background, before, limit)
+		some, err := f.store.Due(background, ledger.DuePlace{}, before, limit)
 		equal(f, some, err, tasks[:n], sameList)
 	}
-	some, err := f.store.Due(background, third, 100)
+	some, err := f.store.Due(background, ledger.DuePlace{}, third, 100)
 	equal(f, some, err, tasks[:2], sameList)
 }
 

@@ -250,10 +250,12 @@ func chosen(f *ledger.TransferFilter, t *ledger.Transfer) bool {
 		(f.Until == 0 || t.Created < f.Until)
 }
 
-func (m *memory) Due(ctx context.Context, before int64, limit int) ([]ledger.Task, error) {
-	due, err := list(m, m.open, limit, func(a, b *ledger.Instruction) int {
+func (m *memory) Due(ctx context.Context, after ledger.DuePlace, before int64, limit int) ([]ledger.Task, error) {
+	inOrder := func(a, b *ledger.Instruction) int {
 		return cmp.Or(cmp.Compare(a.Due, b.Due), compareInstructions(a, b))
-	}, func(i *ledger.Instruction) bool { return i.Due < before })
+	}
+	place := &ledger.Instruction{Due: after.Due, ID: after.ID}
+	due, err := list(m, m.open, limit, inOrder, func(i *ledger.Instruction) bool { return i.Due < before && inOrder(i, place) > 0 })
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	tasks := make([]ledger.Task, len(due))
