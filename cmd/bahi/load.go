@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 const (
@@ -122,7 +124,7 @@ func (l *load) repeat(ctx context.Context, caller int) (latencies []time.Duratio
 	}
 	for n := 0; ctx.Err() == nil; n++ {
 		began := time.Now()
-		err := l.request(fmt.Sprintf("%d-%d", caller, n), caller*7919+n*104729)
+		err := l.request(messageID(), caller*7919+n*104729)
 		switch {
 		case !l.measuring.Load():
 		case err != nil:
@@ -136,6 +138,10 @@ func (l *load) repeat(ctx context.Context, caller int) (latencies []time.Duratio
 	}
 	return latencies
 }
+
+// messageID is an idempotency key like those that chats have at hand: the ids of
+// their messages, which are mostly ordered by time.
+func messageID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // request does one request of the workload; n chooses who pays whom.
 func (l *load) request(key string, n int) error {
