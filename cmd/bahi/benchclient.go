@@ -6,8 +6,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// caller sends the load's requests. It shares the cores with what it measures:
-// net/http's client took as much of them as Bahi's own HTTP did, this one a fifth.
+// caller sends the load's requests. It shares the cores with what it measures, so
+// it is a client that takes little of them.
 type caller struct {
 	http fasthttp.HostClient
 	url  string
