@@ -177,6 +177,29 @@ func TestNoDebitIsSentLate(t *testing.T) {
 	})
 }
 
+// TestAClaimIsSentOnce: a claim and a cancellation that comes too late for it fall
+// into one commit; the bank is asked once.
+func TestAClaimIsSentOnce(t *testing.T) {
+	var asked atomic.Int32
+	payers := &scripted{submit: func(i banks.Instruction) (banks.Answer, error) { asked.Add(1); return say(nil, i) }}
+	badDay(t, payers, &scripted{}, nil, func(w *world) {
+		id := w.payMany(1, func(c *ledger.CreateTransfer) { c.Queue = true })[0]
+		tr, err := w.store.Transfer(context.Background(), id)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		debit := ledger.InstructionID{Transfer: id, Leg: ledger.LegDebit}
+		if _, err := ledger.Do[ledger.Outcomes](context.Background(), w.book, ledger.Many{
+			ledger.ClaimInstruction{ID: debit}, ledger.CancelTransfer{Transfer: &tr}}); err != nil {
+			w.t.Fatal(err)
+		}
+		w.pass(time.Minute, time.Second, func() bool { return false })
+		if got := w.state(id); got != ledger.Completed || asked.Load() != 1 {
+			w.t.Errorf("%s, and the payer's bank was asked %d times", got, asked.Load())
+		}
+	})
+}
+
 // TestAnAdapterWithBugs: a panic and an answer that means nothing are unknown
 // outcomes: neither a failure nor a success.
 func TestAnAdapterWithBugs(t *testing.T) {

@@ -71,11 +71,12 @@ func (d *Dispatcher) Close() {
 	d.done.Wait()
 }
 
-// Observe takes the instructions of a batch that was just committed.
+// Observe takes the instructions of a batch that was just committed, new ones and
+// those that a sweep claimed. Nothing else takes an instruction for the first
+// time, so none is sent twice for its first time.
 func (d *Dispatcher) Observe(set *ledger.Set) {
 	set.Instructions.Changes(func(_ ledger.InstructionID, i *ledger.Instruction, _ bool) {
-		// A claimed instruction comes without its transfer: the sweep that claimed it has both.
-		if i == nil || i.State != ledger.Sent || i.Attempts > 0 || !set.Transfers.Declared(i.ID.Transfer) {
+		if i == nil || i.State != ledger.Sent || i.Attempts > 0 {
 			return
 		}
 		t, _ := set.Transfers.Get(i.ID.Transfer)
@@ -308,7 +309,6 @@ func (d *Dispatcher) takeUp(tasks []ledger.Task, now time.Time) {
 // expire that waited for too long, all in one commit.
 func (d *Dispatcher) takeQueued(tasks []ledger.Task, now time.Time) {
 	var commands ledger.Many
-	var of []ledger.Task // beside commands
 	room := map[string]int{}
 	for _, t := range tasks {
 		bank := t.Instruction.Bank
@@ -321,19 +321,14 @@ func (d *Dispatcher) takeQueued(tasks []ledger.Task, now time.Time) {
 		case room[bank] > 0:
 			room[bank]--
 			commands = append(commands, ledger.ClaimInstruction{ID: t.Instruction.ID})
-		default:
-			continue
 		}
-		of = append(of, t)
 	}
-	outcomes, err := ledger.Do[ledger.Outcomes](d.ctx, d.opt.Book, commands)
-	if err != nil && d.ctx.Err() == nil {
+	if len(commands) == 0 { // the banks have no room yet
+		return
+	}
+	// One that is refused was cancelled meanwhile; what is claimed comes back by Observe.
+	if _, err := d.opt.Book.Submit(d.ctx, ledger.Request{Command: commands}); err != nil && d.ctx.Err() == nil {
 		d.opt.Log.Warn("cannot take queued instructions", "error", err)
-	}
-	for n, o := range outcomes { // a refusal: it was cancelled meanwhile
-		if claimed, ok := o.Result.(ledger.Instruction); ok {
-			d.take(work{Task: ledger.Task{Instruction: claimed, Transfer: of[n].Transfer}, fresh: true})
-		}
 	}
 }
 

@@ -7,7 +7,10 @@ type ClaimInstruction struct {
 }
 
 // Declare implements [Command].
-func (c ClaimInstruction) Declare(s *Set) { s.Instructions.Want(c.ID) }
+func (c ClaimInstruction) Declare(s *Set) {
+	s.Instructions.Want(c.ID)
+	s.Transfers.Want(c.ID.Transfer) // for whoever observes the batch and sends the instruction
+}
 
 // Apply implements [Command].
 func (c ClaimInstruction) Apply(s *Set) (any, error) {

@@ -43,7 +43,9 @@ func (g *gatedStore) Commit(ctx context.Context, declare func() *ledger.Set, app
 	}
 	return g.Store.Commit(ctx, declare, func(s *ledger.Set) error {
 		err := apply(s)
-		g.batches = append(g.batches, len(s.Parties.Inserted()))
+		opened := 0
+		s.Parties.Changes(func(ledger.ID, *ledger.Party, bool) { opened++ })
+		g.batches = append(g.batches, opened)
 		return err
 	})
 }

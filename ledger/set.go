@@ -8,7 +8,7 @@ import (
 // Set is the working set of one batch: what its commands declared, as the
 // engine loaded it, and what they changed. An engine loads every wanted key of
 // every table that exists, in the order Wanted gives (that is the lock order),
-// and persists Inserted, Updated, Deleted and the appended rows in one
+// and persists the Changes of each table and the appended rows in one
 // transaction. A Set is used by one goroutine and never reused.
 type Set struct {
 	Now    int64   // Unix microseconds, one for the whole batch, never earlier than the batch before
@@ -176,16 +176,6 @@ func (t *Table[K, V]) Delete(k K) {
 // Changed says whether any row was changed.
 func (t *Table[K, V]) Changed() bool { return len(t.changed) > 0 }
 
-// Inserted are the rows that did not exist before the batch.
-func (t *Table[K, V]) Inserted() []*V {
-	return t.pick(func(r *row[V]) bool { return !r.loaded && r.exists })
-}
-
-// Updated are the rows that existed and were replaced.
-func (t *Table[K, V]) Updated() []*V {
-	return t.pick(func(r *row[V]) bool { return r.loaded && r.exists })
-}
-
 // Changes calls yield for each key that was changed, in the order of their
 // first change, with its new row, or nil where it was deleted.
 func (t *Table[K, V]) Changes(yield func(k K, v *V, inserted bool)) {
@@ -197,16 +187,6 @@ func (t *Table[K, V]) Changes(yield func(k K, v *V, inserted bool)) {
 			yield(k, nil, false)
 		}
 	}
-}
-
-func (t *Table[K, V]) pick(wanted func(*row[V]) bool) []*V {
-	var out []*V
-	for _, k := range t.changed {
-		if r := t.rows[k]; wanted(r) {
-			out = append(out, &r.value)
-		}
-	}
-	return out
 }
 
 func (t *Table[K, V]) row(k K) *row[V] {
