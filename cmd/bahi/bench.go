@@ -14,7 +14,7 @@ import (
 )
 
 type benchCmd struct {
-	Engine      string `help:"Storage engine." enum:"sqlite" default:"sqlite" env:"BAHI_BENCH_ENGINE"`
+	Engine      string `help:"Storage engine." enum:"sqlite,postgres" default:"sqlite" env:"BAHI_BENCH_ENGINE"`
 	Workload    string `help:"wallet: wallet to wallet. bank: bank to bank, settled. batch: wallet to wallet, 1,000 a request." enum:"wallet,bank,batch" default:"wallet" env:"BAHI_BENCH_WORKLOAD"`
 	Concurrency int    `help:"Callers at once." default:"256" env:"BAHI_BENCH_CONCURRENCY"`
 	Seconds     int    `help:"How long to measure, after one second of warming up." default:"10" env:"BAHI_BENCH_SECONDS"`
@@ -83,6 +83,19 @@ func (c *benchCmd) Run() error {
 
 func (c *benchCmd) measure(dir string) (*benchResult, error) {
 	store := storage{Data: filepath.Join(dir, "data")}
+	var args []string
+	if c.Engine == "postgres" {
+		pg, err := startPostgres()
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = pg.stop() }()
+		store.DatabaseURL = pg.url()
+		args = []string{"--database-url", store.DatabaseURL}
+		if p := os.Getenv("BENCH_PPROF"); p != "" {
+			args = append(args, "--pprof", p)
+		}
+	}
 	secret, err := newChatKey(store, "bench")
 	if err != nil {
 		return nil, err
@@ -96,7 +109,7 @@ func (c *benchCmd) measure(dir string) (*benchResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := startChild(program, store.Data, log)
+	server, err := startChild(program, store.Data, log, args...)
 	if err != nil {
 		said, _ := os.ReadFile(log.Name()) // the directory goes with this process
 		return nil, fmt.Errorf("%w\n%s", err, said)

@@ -35,19 +35,19 @@ func runPgbench(seconds int) (perSecond float64, err error) {
 	return strconv.ParseFloat(string(match[1]), 64)
 }
 
-// postgres is a private server on a free loopback port, with a data directory
+// pgServer is a private server on a free loopback port, with a data directory
 // of its own, as the user postgres where this process is root.
-type postgres struct {
+type pgServer struct {
 	bin, dir, port string
 	as             *syscall.Credential
 }
 
-func startPostgres() (*postgres, error) {
+func startPostgres() (*pgServer, error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(found) == 0 {
 		return nil, errors.New("no PostgreSQL found; on Debian: apt-get install postgresql")
 	}
-	pg := &postgres{bin: filepath.Dir(found[len(found)-1])}
+	pg := &pgServer{bin: filepath.Dir(found[len(found)-1])}
 	var err error
 	if pg.as, err = postgresUser(); err != nil {
 		return nil, err
@@ -72,15 +72,17 @@ func startPostgres() (*postgres, error) {
 	return pg, nil
 }
 
-func (pg *postgres) data() string { return filepath.Join(pg.dir, "data") }
+func (pg *pgServer) url() string { return "postgres://postgres@127.0.0.1:" + pg.port + "/postgres?sslmode=disable" }
 
-func (pg *postgres) stop() error {
+func (pg *pgServer) data() string { return filepath.Join(pg.dir, "data") }
+
+func (pg *pgServer) stop() error {
 	_, err := pg.run("pg_ctl", "-D", pg.data(), "-w", "-m", "immediate", "stop")
 	return errors.Join(err, os.RemoveAll(pg.dir))
 }
 
 // run runs one of PostgreSQL's programs.
-func (pg *postgres) run(program string, args ...string) ([]byte, error) {
+func (pg *pgServer) run(program string, args ...string) ([]byte, error) {
 	cmd := exec.Command(filepath.Join(pg.bin, program), args...)
 	cmd.Dir = pg.dir
 	cmd.Env = append(os.Environ(), "PGHOST=127.0.0.1", "PGPORT="+pg.port, "PGUSER=postgres")

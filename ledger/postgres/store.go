@@ -66,13 +66,12 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := connect(ctx, &cfg.ConnConfig.Config, nil)
+	s := &Store{config: &cfg.ConnConfig.Config}
+	err = Migrations(ctx, url, func(db *sql.DB, d migrations.Dialect) error {
+		s.cockroach = d == migrations.Cockroach
+		return migrations.Up(ctx, db, d)
+	})
 	if err != nil {
-		return nil, err
-	}
-	s := &Store{config: &cfg.ConnConfig.Config, cockroach: w.pg.ParameterStatus("crdb_version") != ""}
-	w.close()
-	if err := s.migrate(ctx, cfg.ConnConfig); err != nil {
 		return nil, err
 	}
 	if s.cockroach {
@@ -86,7 +85,11 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if s.readers, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, failed("open", err)
 	}
-	return s, s.connectWriter(ctx)
+	if err := s.connectWriter(ctx); err != nil {
+		s.readers.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 func configOf(url string) (*pgxpool.Config, error) {
@@ -113,19 +116,8 @@ func prepareReader(ctx context.Context, c *pgx.Conn) error {
 	return nil
 }
 
-func (s *Store) migrate(ctx context.Context, cfg *pgx.ConnConfig) error {
-	db := stdlib.OpenDB(*cfg)
-	return errors.Join(migrations.Up(ctx, db, s.dialect()), db.Close())
-}
-
-func (s *Store) dialect() migrations.Dialect {
-	if s.cockroach {
-		return migrations.Cockroach
-	}
-	return migrations.Postgres
-}
-
-// Migrations opens the database that the URL names and calls f with it and its dialect.
+// Migrations calls f with the database that the URL names and its dialect, as
+// package migrations wants them.
 func Migrations(ctx context.Context, url string, f func(*sql.DB, migrations.Dialect) error) error {
 	cfg, err := configOf(url)
 	if err != nil {
@@ -135,10 +127,21 @@ func Migrations(ctx context.Context, url string, f func(*sql.DB, migrations.Dial
 	if err != nil {
 		return err
 	}
-	s := &Store{cockroach: w.pg.ParameterStatus("crdb_version") != ""}
+	dialect := migrations.Postgres
+	if w.pg.ParameterStatus("crdb_version") != "" {
+		dialect = migrations.Cockroach
+	}
 	w.close()
 	db := stdlib.OpenDB(*cfg.ConnConfig)
-	return errors.Join(f(db, s.dialect()), db.Close())
+	return errors.Join(f(db, dialect), db.Close())
+}
+
+// Exists says whether there is a book in the database that the URL names.
+func Exists(ctx context.Context, url string) (exists bool, err error) {
+	err = Migrations(ctx, url, func(db *sql.DB, _ migrations.Dialect) error {
+		return db.QueryRowContext(ctx, "SELECT to_regclass('postings') IS NOT NULL").Scan(&exists)
+	})
+	return exists, err
 }
 
 // Close waits for reads under way and closes the connections.
