@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -53,15 +52,6 @@ func list[V any](q querier, ctx context.Context, read func(columns.Row) V, sql s
 // Ping implements [ledger.Reader].
 func (s *Store) Ping(ctx context.Context) error {
 	return each(ctx, s.readers, func(*row) bool { return true }, "SELECT 1 FROM accounts LIMIT 1")
-}
-
-// inSnapshot calls f in a read transaction that sees one moment of the book.
-func (s *Store) inSnapshot(ctx context.Context, f func(pgx.Tx) error) error {
-	tx, err := s.readers.BeginTx(ctx, s.snapshot)
-	if err != nil {
-		return failed("begin", err)
-	}
-	return errors.Join(f(tx), tx.Rollback(context.WithoutCancel(ctx)))
 }
 
 // newest is an ID behind every other: a page without a beginning starts below it.
@@ -122,18 +112,29 @@ func (s *Store) Transfer(ctx context.Context, id ledger.ID) (ledger.Transfer, er
 	return one(s, ctx, columns.ReadTransfer, `SELECT `+columns.Transfers+` FROM transfers WHERE id = $1`, id[:])
 }
 
-// TransferHistory implements [ledger.Reader]. Both lists are of one moment.
+// history reads both lists with one statement: it sees one moment of the book
+// without the four messages of a transaction.
+const history = `SELECT true, ` + columns.Steps + `, NULL::uuid, NULL::int2 AS leg, NULL::text, NULL::int2, NULL::int4, NULL::int8, NULL::text, NULL::text, NULL::int8, NULL::int8
+	FROM steps WHERE transfer = $1
+	UNION ALL SELECT false, NULL::uuid, NULL::int4, NULL::int2, NULL::text, NULL::text, NULL::int8, ` + columns.Instructions + `
+	FROM instructions WHERE transfer = $1 ORDER BY n, leg`
+
+const stepWidth = 6 // columns of a step
+
+// TransferHistory implements [ledger.Reader].
 func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledger.Step, asked []ledger.Instruction, err error) {
-	err = s.inSnapshot(ctx, func(tx pgx.Tx) (err error) {
-		if steps, err = list(tx, ctx, columns.ReadStep, `SELECT `+columns.Steps+` FROM steps WHERE transfer = $1 ORDER BY n`, id[:]); err != nil {
-			return err
+	err = each(ctx, s.readers, func(r *row) bool {
+		if isStep := r.Bool(); isStep {
+			steps = append(steps, columns.ReadStep(r))
+		} else {
+			r.next += stepWidth
+			asked = append(asked, columns.ReadInstruction(r))
 		}
-		if len(steps) == 0 { // every transfer has a first line
-			return ledger.ErrNotFound
-		}
-		asked, err = list(tx, ctx, columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions WHERE transfer = $1 ORDER BY leg`, id[:])
-		return err
-	})
+		return true
+	}, history, id[:])
+	if err == nil && len(steps) == 0 { // every transfer has a first line
+		err = ledger.ErrNotFound
+	}
 	return steps, asked, err
 }
 

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"github.com/jackc/pgx/v5"
@@ -21,6 +22,15 @@ func (s *Store) Audit(ctx context.Context, check func(ledger.Snapshot) error) er
 		}
 		return check(snapshot{ctx, tx})
 	})
+}
+
+// inSnapshot calls f in a read transaction that sees one moment of the book.
+func (s *Store) inSnapshot(ctx context.Context, f func(pgx.Tx) error) error {
+	tx, err := s.readers.BeginTx(ctx, s.snapshot)
+	if err != nil {
+		return failed("begin", err)
+	}
+	return errors.Join(f(tx), tx.Rollback(context.WithoutCancel(ctx)))
 }
 
 // snapshot reads within one transaction. Its lists may be read side by side:
