@@ -96,7 +96,7 @@ func provider(db *sql.DB, d Dialect) (*goose.Provider, error) {
 	dialect := goose.DialectSQLite3
 	switch d {
 	case Postgres:
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // looks each second
 		if err != nil {
 			return nil, fmt.Errorf("migrations: %w", err)
 		}
