@@ -62,7 +62,8 @@ func (p *Proxy) URL(databaseURL string) string {
 	return u.String()
 }
 
-// Statements returns every distinct SQL text that clients sent, in order of the text.
+// Statements returns every distinct SQL text that clients sent, in order of the
+// text: those of the driver too, such as begin and the comment that is a ping.
 func (p *Proxy) Statements() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
