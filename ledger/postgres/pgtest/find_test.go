@@ -3,16 +3,9 @@ package pgtest
 import (
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 )
-
-// State is the state of a process by its letter in /proc, 0 when it is gone.
-func State(pid int) byte {
-	p, _ := readProcess(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	return p.state
-}
 
 func TestNewestProgramsAreFound(t *testing.T) {
 	root := t.TempDir()

@@ -211,19 +211,10 @@ func TestCloseLeavesNothing(t *testing.T) {
 }
 
 func TestKilledOwnerLeavesNothing(t *testing.T) {
-	for _, frozen := range []string{"running", "frozen"} {
-		t.Run(frozen, func(t *testing.T) {
+	for _, when := range []string{"starting", "running", "frozen"} {
+		t.Run(when, func(t *testing.T) {
 			tmp := openDir(t)
-			owner := exec.Command(os.Args[0])
-			owner.Env = append(os.Environ(), ownerEnv+"="+frozen, "TMPDIR="+tmp)
-			out, err := owner.StdoutPipe()
-			must(t, err)
-			must(t, owner.Start())
-			ready := make([]byte, 1)
-			_, err = out.Read(ready)
-			must(t, err)
-			must(t, owner.Process.Kill())
-			_ = owner.Wait()
+			killOwner(t, when, tmp)
 			for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 				if left, _ := os.ReadDir(tmp); len(left) == 0 && len(workingUnder(tmp)) == 0 {
 					return
@@ -235,8 +226,28 @@ func TestKilledOwnerLeavesNothing(t *testing.T) {
 	}
 }
 
-// own is the process that TestKilledOwnerLeavesNothing kills.
+// killOwner runs own in a process of its own and kills that.
+func killOwner(t *testing.T, when, tmp string) {
+	t.Helper()
+	owner := exec.Command(os.Args[0])
+	owner.Env = append(os.Environ(), ownerEnv+"="+when, "TMPDIR="+tmp)
+	out, err := owner.StdoutPipe()
+	must(t, err)
+	must(t, owner.Start())
+	_, err = out.Read(make([]byte, 1))
+	must(t, err)
+	if len(workingUnder(tmp)) == 0 {
+		t.Error("nothing was there to leave behind")
+	}
+	must(t, owner.Process.Kill())
+	_ = owner.Wait()
+}
+
+// own is the process that killOwner kills.
 func own() {
+	if os.Getenv(ownerEnv) == "starting" {
+		time.AfterFunc(100*time.Millisecond, func() { os.Stdout.WriteString("!") })
+	}
 	s, err := pgtest.Start(context.Background(), pgtest.Options{})
 	if err == nil && os.Getenv(ownerEnv) == "frozen" {
 		err = s.Freeze()

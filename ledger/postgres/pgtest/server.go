@@ -88,7 +88,7 @@ func newServer() (*Server, error) {
 		err = os.Chown(s.dir, int(s.as.Uid), int(s.as.Gid))
 	}
 	if err == nil {
-		s.sweeper, err = startSweeper(s.dir, s.data(), s.as)
+		s.sweeper, err = startSweeper(s.dir, s.as)
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.dir))

@@ -9,8 +9,8 @@ import (
 
 // sweeper is a shell that waits for this process to close the pipe between
 // them, by intent or by dying, and then removes what is left of a server: its
-// processes, known by where they work, its last piece of shared memory, its
-// directory. One way for both ends, so that the rare one is tried all the time.
+// processes and programs, known by where they work, its last piece of shared
+// memory, its directory. One way for both ends, so that the rare one is tried all the time.
 type sweeper struct {
 	cmd  *exec.Cmd
 	pipe io.Closer
@@ -19,12 +19,12 @@ type sweeper struct {
 const sweep = `
 trap '' INT TERM HUP
 read -r _
-memory=$(sed -n '7s/.* //p' "$2/postmaster.pid")
+memory=$(sed -n '7s/.* //p' "$1/data/postmaster.pid")
 tries=100
 while [ -e "$1" ] && [ $tries -gt 0 ]; do
 	for p in /proc/[0-9]*; do
 		case "$(readlink "$p/cwd")" in
-		"$2"|"$2 (deleted)") kill -KILL "${p#/proc/}" ;;
+		"$1"|"$1/"*|"$1 (deleted)") kill -KILL "${p#/proc/}" ;;
 		esac
 	done
 	rm -rf "$1" || sleep 0.1
@@ -34,8 +34,8 @@ done
 [ ! -e "$1" ]
 `
 
-func startSweeper(dir, data string, as *syscall.Credential) (*sweeper, error) {
-	cmd := exec.Command("/bin/sh", "-c", sweep, "sh", dir, data)
+func startSweeper(dir string, as *syscall.Credential) (*sweeper, error) {
+	cmd := exec.Command("/bin/sh", "-c", sweep, "sh", dir)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
 	pipe, err := cmd.StdinPipe()
