@@ -267,14 +267,36 @@ func TestReleaseIsTheCommit(t *testing.T) {
 }
 
 // The commit itself fails on the server, not by injection.
-func TestFailedReleaseCanBeRestarted(t *testing.T) {
-	b := newBench(t)
+func TestFailedReleaseLeavesAFailedTransaction(t *testing.T) {
+	for _, end := range []string{"ROLLBACK TO SAVEPOINT cockroach_restart", "ROLLBACK", "COMMIT"} {
+		t.Run(end, func(t *testing.T) {
+			b := newBench(t)
+			b.failRelease(t)
+			_, err := b.conn.Exec(t.Context(), insert, 1)
+			wantCode(t, err, "25P02")
+			tag, err := b.conn.Exec(t.Context(), end)
+			if err != nil || tag.String() != "ROLLBACK" {
+				t.Errorf("%s: %q, %v", end, tag, err)
+			}
+			b.exec(t, "INSERT INTO t VALUES (2)")
+			if b.conn.PgConn().TxStatus() == 'T' {
+				b.exec(t, release)
+				b.exec(t, "COMMIT")
+			}
+			b.wantStored(t, 2)
+		})
+	}
+}
+
+// failRelease makes a transaction that wrote something fail when it is released.
+func (b *bench) failRelease(t *testing.T) {
+	t.Helper()
 	direct, err := pgx.Connect(t.Context(), b.direct)
 	must(t, err)
 	defer direct.Close(t.Context())
 	_, err = direct.Exec(t.Context(), "CREATE TABLE d (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
 	must(t, err)
-	for _, sql := range []string{"BEGIN", "SAVEPOINT cockroach_restart", "INSERT INTO d VALUES (1), (1)"} {
+	for _, sql := range []string{"BEGIN", "SAVEPOINT cockroach_restart", "INSERT INTO t VALUES (9)", "INSERT INTO d VALUES (1), (1)"} {
 		b.exec(t, sql)
 	}
 	_, err = b.conn.Exec(t.Context(), release)
@@ -282,12 +304,6 @@ func TestFailedReleaseCanBeRestarted(t *testing.T) {
 	if status := b.conn.PgConn().TxStatus(); status != 'E' {
 		t.Errorf("status %c after a failed RELEASE", status)
 	}
-	_, err = b.conn.Exec(t.Context(), insert, 1)
-	wantCode(t, err, "25P02")
-	for _, sql := range []string{"ROLLBACK TO SAVEPOINT cockroach_restart", "INSERT INTO t VALUES (2)", release, "COMMIT"} {
-		b.exec(t, sql)
-	}
-	b.wantStored(t, 2)
 }
 
 func TestControlByTheExtendedProtocol(t *testing.T) {
