@@ -2,14 +2,15 @@ package postgres
 
 import (
 	"context"
+	"net/url"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Within runs f in a transaction as a batch is, on a connection of its own, and
 // says how often it was tried again. begin may ask for another isolation level.
-func Within(ctx context.Context, url, begin string, f func(exec func(sql string) error) error) (restarts int, err error) {
-	cfg, err := pgxpool.ParseConfig(url)
+func Within(ctx context.Context, database, begin string, f func(exec func(sql string) error) error) (restarts int, err error) {
+	cfg, err := pgxpool.ParseConfig(database)
 	if err != nil {
 		return 0, err
 	}
@@ -30,3 +31,13 @@ func Within(ctx context.Context, url, begin string, f func(exec func(sql string)
 
 // DropWriter closes the connection of the next batch from the server's side of the wire.
 func DropWriter(s *Store) error { return s.writer.pg.Conn().Close() }
+
+// WithDatabase is the URL with another database's name.
+func WithDatabase(rawURL, name string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		panic(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
