@@ -41,3 +41,19 @@ func WithDatabase(rawURL, name string) string {
 	u.Path = "/" + name
 	return u.String()
 }
+
+// TransferList is the SQL of a list; Reading are the settings it runs under.
+var (
+	TransferList = transferList
+	Reading      = reading
+)
+
+// Queries are the SQL of the other reads that must not scan, with values to plan them with.
+var Queries = map[string][]any{
+	statementLines: {zero, int64(9), 10},
+	due:            {int64(9), int64(1), zero, int64(1), 10},
+	history:        {zero},
+	resolve:        {"chat", int64(1), "x"},
+}
+
+var zero = make([]byte, 16)

@@ -34,14 +34,29 @@ func transferList(f *ledger.TransferFilter, page ledger.Page) (query string, arg
 	t := filterTerms(f, page)
 	limit := t.value(page.Limit)
 	if f.Party.IsZero() {
-		return `SELECT ` + columns.Transfers + ` FROM transfers WHERE true` + t.where + ` ORDER BY id DESC LIMIT ` + limit, t.args
+		return `SELECT ` + columns.Of("t", columns.Transfers) + ` FROM ` + from(f, page, t) + ` WHERE true` + t.where + ` ORDER BY id DESC LIMIT ` + limit, t.args
 	}
 	party := t.value(f.Party[:])
 	side := func(column string) string {
-		return `(SELECT id FROM transfers WHERE ` + column + ` = ` + party + t.where + ` ORDER BY id DESC LIMIT ` + limit + `)`
+		return `(SELECT id FROM transfers AS t WHERE ` + column + ` = ` + party + t.where + ` ORDER BY id DESC LIMIT ` + limit + `)`
 	}
 	return `SELECT ` + columns.Transfers + ` FROM transfers WHERE id IN (` + side("payer_party") + ` UNION ` + side("payee_party") +
 		`) ORDER BY id DESC LIMIT ` + limit, t.args
+}
+
+// from is where the transfers are looked for. A state is in no index of theirs:
+// who waits for a bank is found by its open instruction, of which there are few,
+// and who is at rest by the step that brought it there.
+func from(f *ledger.TransferFilter, page ledger.Page, t *terms) string {
+	switch {
+	case f.State == 0, f.State == ledger.Completed, f.Conversation != "":
+		return `transfers AS t`
+	case f.State.Waits():
+		return `(SELECT DISTINCT transfer AS id FROM instructions WHERE state IN (1, 2, 3)) AS w JOIN transfers AS t USING (id)`
+	default:
+		return `(SELECT DISTINCT transfer AS id FROM steps WHERE state = ` + t.value(int64(f.State)) + ` AND state NOT IN (1, 2, 3, 6) AND transfer < ` +
+			t.value(before(page)) + ` ORDER BY transfer DESC) AS w JOIN transfers AS t USING (id)`
+	}
 }
 
 // filterTerms are the page's and the filter's conditions but the party's.
@@ -52,10 +67,7 @@ func filterTerms(f *ledger.TransferFilter, page ledger.Page) *terms {
 		t.and("conversation =", f.Conversation)
 	}
 	if f.State != 0 {
-		t.and("state =", int64(f.State))
-		if f.State != ledger.Completed { // nearly all are, and in no index
-			t.where += " AND state <> 3"
-		}
+		t.and("t.state =", int64(f.State))
 	}
 	if f.App != "" {
 		t.and("app =", f.App)

@@ -53,14 +53,15 @@ CREATE TABLE transfers (
     updated          BIGINT   NOT NULL,
     deadline         BIGINT   NOT NULL,
     steps            INTEGER  NOT NULL CHECK (steps > 0)
-);
+) WITH (fillfactor = 60);
 
--- The lists of transfers, each from the newest. Nearly all are completed: those are found by app.
+-- The lists of transfers, each from the newest. No index has a column that changes
+-- in a transfer's life: an update then touches its row alone (and finds room beside
+-- it), a third of what it costs with an index on the state.
 CREATE INDEX transfers_by_app ON transfers (app, id);
 CREATE INDEX transfers_by_conversation ON transfers (conversation, id) WHERE conversation IS NOT NULL;
 CREATE INDEX transfers_by_payer ON transfers (payer_party, id) WHERE payer_party IS NOT NULL;
 CREATE INDEX transfers_by_payee ON transfers (payee_party, id) WHERE payee_party IS NOT NULL;
-CREATE INDEX transfers_by_state ON transfers (state, id, app) WHERE state <> 3;
 
 CREATE TABLE instructions (
     transfer UUID     NOT NULL,
@@ -88,6 +89,10 @@ CREATE TABLE steps (
     at        BIGINT   NOT NULL,
     PRIMARY KEY (transfer, n)
 );
+
+-- Who was ever failed, cancelled, reversed, deemed or unresolved. Those that wait
+-- for a bank have an open instruction; nearly all others are completed.
+CREATE INDEX steps_by_state ON steps (state, transfer) WHERE state NOT IN (1, 2, 3, 6);
 
 -- The primary key refuses to post a leg twice; the two unique indexes are each
 -- account's statement and refuse two postings at one place of it.
