@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -204,4 +205,38 @@ func sumOfWallets(t *testing.T, s *postgres.Store) (sum int64) {
 		t.Error(err)
 	}
 	return sum
+}
+
+// TestServingRole serves with a role that has the README's rights and no more:
+// it can do its work, and cannot rewrite the past.
+func TestServingRole(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	if err := open(t, url).Close(); err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, grants, ok := strings.Cut(string(readme), "```sql\n")
+	grants, _, ends := strings.Cut(grants, "```")
+	if !ok || !ends {
+		t.Fatal("the README has no grants")
+	}
+	must(t, url, "DROP ROLE IF EXISTS bahi_serve", "CREATE ROLE bahi_serve LOGIN", grants)
+	t.Cleanup(func() { must(t, url, "DROP OWNED BY bahi_serve", "DROP ROLE bahi_serve") })
+	serving := strings.Replace(url, "postgres@", "bahi_serve@", 1)
+	d := open(t, serving)
+	defer d.Close()
+	book := ledger.NewPipeline(d.Store, ledger.PipelineOptions{})
+	defer book.Close()
+	wallets := richPeople(t, book, 2, 100)
+	if _, err := ledger.Do[ledger.Transfer](t.Context(), book, payment(wallets[0], wallets[1], 10)); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{"UPDATE postings SET amount = 1", "DELETE FROM postings", "TRUNCATE postings", "DELETE FROM transfers", "DROP TRIGGER postings_refuse ON postings"} {
+		if err := d.Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "42501") {
+			t.Errorf("%s: got %v, want a lack of privilege", sql, err)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -15,13 +16,14 @@ import (
 
 func must(t *testing.T, url string, statements ...string) {
 	t.Helper()
-	c, err := pgx.Connect(t.Context(), url)
+	ctx := context.WithoutCancel(t.Context()) // also after the test
+	c, err := pgx.Connect(ctx, url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close(t.Context())
+	defer c.Close(ctx)
 	for _, sql := range statements {
-		if _, err := c.Exec(t.Context(), sql); err != nil {
+		if _, err := c.Exec(ctx, sql); err != nil {
 			t.Fatalf("%s: %v", sql, err)
 		}
 	}
