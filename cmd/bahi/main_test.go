@@ -16,19 +16,20 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"bahi/ledger"
+	"bahi/ledger/postgres/pgtest"
 )
 
 // TestMain puts the test binary on the PATH as "bahi": called by that name it is
 // the program, with the race detector where the tests have it. Servers are run so.
 func TestMain(m *testing.M) {
-	testscript.Main(suite{m}, map[string]func(){"bahi": main})
+	testscript.Main(suite{pgtest.Main(m)}, map[string]func(){"bahi": main})
 }
 
-type suite struct{ *testing.M }
+type suite struct{ pgtest.Tests }
 
 // Run runs the tests and removes what they built.
 func (s suite) Run() int {
-	code := s.M.Run()
+	code := s.Tests.Run()
 	if built != "" {
 		_ = os.RemoveAll(built)
 	}
@@ -119,9 +120,9 @@ func (b *safeBuilder) String() string {
 var _ io.Writer = (*safeBuilder)(nil)
 
 // openBook opens the book of a server that has stopped.
-func openBook(t *testing.T, data string) ledger.Store {
+func openBook(t *testing.T, where storage) ledger.Store {
 	t.Helper()
-	store, err := storage{Data: data}.openExisting(t.Context())
+	store, err := where.openExisting(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,10 +168,10 @@ func waitUntilRested(t *testing.T, c *client, limit time.Duration) {
 
 // mustHold checks the book of a server that has stopped against itself and
 // against the simulated banks' own books.
-func mustHold(t *testing.T, data string) {
+func mustHold(t *testing.T, where storage) {
 	t.Helper()
 	found := 0
-	sum, err := ledger.Verify(t.Context(), openBook(t, data), func(v ledger.Violation) {
+	sum, err := ledger.Verify(t.Context(), openBook(t, where), func(v ledger.Violation) {
 		if found++; found <= 20 {
 			t.Errorf("violated: %s %s: %s", v.Rule, v.Where, v.Detail)
 		}
@@ -178,7 +179,7 @@ func mustHold(t *testing.T, data string) {
 	if err != nil || sum.Violations > 0 {
 		t.Errorf("verify: %+v, %v", sum, err)
 	}
-	if difference, err := compareBanks(storage{Data: data}); difference != "ok" || err != nil {
+	if difference, err := compareBanks(where); difference != "ok" || err != nil {
 		t.Errorf("the banks' books against ours: %s, %v", difference, err)
 	}
 }

@@ -119,7 +119,7 @@ func TestServeDemo(t *testing.T) {
 	if err := second.server.stop(); err != nil {
 		t.Errorf("the server did not end well: %v", err)
 	}
-	mustHold(t, data)
+	mustHold(t, storage{Data: data})
 }
 
 func checkPastedAccounts(t *testing.T, line string) {
@@ -229,7 +229,7 @@ func TestStopUnderLoad(t *testing.T) {
 	if took > 10*time.Second || answered.Load() == 0 {
 		t.Error("it stopped too slowly, or there was no load")
 	}
-	for _, stored := range allTransfers(t, openBook(t, data)) {
+	for _, stored := range allTransfers(t, openBook(t, storage{Data: data})) {
 		if err, ok := unanswered.Load(stored.Note); ok {
 			t.Errorf("payment %s is in the book and was not answered: %v", stored.Note, err)
 		}

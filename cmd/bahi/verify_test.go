@@ -45,7 +45,7 @@ func makeBook(t *testing.T) *someBook {
 	if err := server.stop(); err != nil {
 		t.Fatal(err)
 	}
-	for _, stored := range allTransfers(t, openBook(t, b.data)) {
+	for _, stored := range allTransfers(t, openBook(t, storage{Data: b.data})) {
 		if stored.Note != "" {
 			b.transfers[stored.Note] = stored.ID
 		}
