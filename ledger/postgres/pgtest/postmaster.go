@@ -39,6 +39,9 @@ func startPostmaster(cmd *exec.Cmd) (*postmaster, error) {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
+		// A goroutine that ends while locked takes its thread with it, and the thread
+		// every child that was ever started on it.
+		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		if err == nil {
 			p.pid = cmd.Process.Pid
