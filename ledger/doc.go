@@ -18,7 +18,7 @@
 //  3. A bounded account was never below zero.
 //  4. A leg of a transfer is posted exactly when the bank (or the wallet)
 //     confirmed it, between the accounts and for the amount of the transfer.
-//  5. transit holds exactly what is debited and neither credited nor returned.
+//  5. transit, the sum of its stripes, holds exactly what is debited and neither credited nor returned.
 //  6. A transfer has at most one open instruction, and has one exactly when
 //     its state waits for a bank.
 //  7. A transfer's history starts at pending, follows the table of states, and

@@ -40,6 +40,9 @@ type RecordResult struct {
 	Attempt  int    // SaysUnknown, and reversals that failed: the instruction's Attempts that it answers
 	Code     string // the bank's response code, or empty
 	Ref      string // the bank's reference, or empty
+	// Node, unless zero, is whose own finding it is, such as that it did not send the
+	// instruction: it counts for nothing once another node drives the instruction.
+	Node ID
 }
 
 // Effect is what a result did.
@@ -70,6 +73,9 @@ func (c RecordResult) Apply(s *Set) (any, error) {
 	i, ok := s.Instructions.Get(InstructionID{t.ID, c.Leg})
 	if !ok {
 		return nil, refuse(CodeInstructionNotFound, "transfer %s has no %s instruction", t.ID.TransferRef(), c.Leg)
+	}
+	if !c.Node.IsZero() && i.Node != c.Node {
+		return Recorded{Effect: Repeated, Transfer: t}, nil
 	}
 	l := life{set: s, t: &t}
 	return Recorded{Effect: c.record(&l, i), Transfer: t}, nil

@@ -58,12 +58,13 @@ func readEnd(r *row) ledger.End {
 	return ledger.End{Party: r.id(), Instrument: r.id(), Name: r.text(), Bank: r.text(), Account: r.text(), IFSC: r.text(), UPI: r.text()}
 }
 
-const instructionColumns = `transfer, leg, bank, state, attempts, due, code, ref, created, updated`
+const instructionColumns = `transfer, leg, bank, node, state, attempts, due, code, ref, created, updated`
 
 func readInstruction(r *row) ledger.Instruction {
 	return ledger.Instruction{
 		ID:       ledger.InstructionID{Transfer: r.id(), Leg: ledger.Leg(r.int64())},
 		Bank:     r.text(),
+		Node:     r.id(),
 		State:    ledger.InstructionState(r.int64()),
 		Attempts: r.int(),
 		Due:      r.int64(),
@@ -173,6 +174,12 @@ func readAnswer(r *row) ledger.Answer {
 		Body:        r.blob(),
 		Created:     r.int64(),
 	}
+}
+
+const nodeColumns = `id, beat, stripe, gone, started`
+
+func readNode(r *row) ledger.Node {
+	return ledger.Node{ID: r.id(), Beat: r.int64(), Stripe: r.int(), Gone: r.bool(), Started: r.int64()}
 }
 
 // of puts a table's alias before each column.
