@@ -22,6 +22,10 @@ func (o Outcome) String() string { return nameOf(outcomeNames[:], o) }
 // Valid says whether it is one of the outcomes.
 func (o Outcome) Valid() bool { return o >= SaysApproved && o <= SaysNotSeen }
 
+// Definite says whether only the bank itself can have found the outcome out, and
+// it stands whoever asked: nothing that happens later makes it another.
+func (o Outcome) Definite() bool { return o == SaysApproved || o == SaysDeclined || o == SaysStands }
+
 // ParseOutcome reads what String wrote.
 func ParseOutcome(s string) (Outcome, bool) { return parseName[Outcome](outcomeNames[:], s) }
 
