@@ -92,8 +92,7 @@ func (d *Dispatcher) Observe(set *ledger.Set) {
 			return
 		}
 		d.awake(i.ID)
-		// One that was taken over is as it was, its time included; it may have been sent.
-		if i.State != ledger.Sent || i.Attempts > 0 || i.Updated != set.Now {
+		if i.State != ledger.Sent || i.Attempts > 0 || !set.Unsent(i.ID) {
 			return
 		}
 		t, _ := set.Transfers.Get(i.ID.Transfer)

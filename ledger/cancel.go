@@ -21,6 +21,7 @@ func (c ClaimInstruction) Apply(s *Set) (any, error) {
 	i.State, i.Node, i.Updated = Sent, s.Node, s.Now
 	i.Due = s.Now + (s.Policy.Submit + s.Policy.Takeover).Microseconds()
 	s.Instructions.Put(i.ID, i)
+	s.unsent[i.ID] = struct{}{}
 	return i, nil
 }
 

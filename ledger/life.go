@@ -57,6 +57,7 @@ func (l *life) instruct(leg Leg, queue bool) {
 		i.State, i.Due = Queued, l.set.Now
 	}
 	l.set.Instructions.Put(i.ID, i)
+	l.set.unsent[i.ID] = struct{}{}
 }
 
 // instruction is the instruction of a leg, if there is one.

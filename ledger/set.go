@@ -30,6 +30,8 @@ type Set struct {
 	Postings []Posting
 	Steps    []Step
 	Breaks   []Break
+
+	unsent map[InstructionID]struct{} // that the batch made or claimed
 }
 
 // NewSet makes the empty working set that commands declare their keys to.
@@ -46,6 +48,7 @@ func NewSet(now int64, policy *Policy) *Set {
 		Keys:         newTable[ID, Key](ID.Compare),
 		Answers:      newTable[IdempotencyKey, Answer](compareIdempotencyKeys),
 		Nodes:        newTable[ID, Node](ID.Compare),
+		unsent:       map[InstructionID]struct{}{},
 	}
 }
 
@@ -85,6 +88,13 @@ func (s *Set) account(n AccountName) Account {
 		return newAccount(n, s.Now)
 	}
 	return a
+}
+
+// Unsent says whether the batch made the instruction or claimed it, so that no
+// bank has seen it yet. One that was taken over may have been sent.
+func (s *Set) Unsent(id InstructionID) bool {
+	_, ok := s.unsent[id]
+	return ok
 }
 
 // Changed says whether there is anything to persist.
