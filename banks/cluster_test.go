@@ -261,7 +261,8 @@ type memberStore struct {
 	ledger.Store
 	ice, stall *ice
 	mu         sync.Mutex
-	unknown    int // so many commits lose their outcome
+	unknown    int           // so many commits lose their outcome
+	late       time.Duration // how long after it a commit is known
 }
 
 func (s *memberStore) Commit(ctx context.Context, declare func() *ledger.Set, apply func(*ledger.Set) error) error {
@@ -269,6 +270,10 @@ func (s *memberStore) Commit(ctx context.Context, declare func() *ledger.Set, ap
 		return ledger.ErrUnavailable
 	}
 	err := s.Store.Commit(ctx, declare, apply)
+	s.mu.Lock()
+	late := s.late
+	s.mu.Unlock()
+	time.Sleep(late)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unknown > 0 && err == nil {
@@ -448,6 +453,25 @@ func TestALeaseCutsCallsOff(t *testing.T) {
 	})
 }
 
+// TestALoneNodeThatStalls: a call that was cut off with the lease tells nothing of
+// the bank. Nobody took the work over, so it goes on as soon as the node can.
+func TestALoneNodeThatStalls(t *testing.T) {
+	inCluster(t, 0, func(c *cluster) {
+		c.banks["NRMD"] = &stubborn{Adapter: c.banks["NRMD"]}
+		m := c.join()
+		ids := m.pay(3, nil)
+		m.store.stall.freeze()
+		time.Sleep(2 * lease)
+		m.store.stall.melt()
+		began := time.Now()
+		c.pass(10*time.Minute, 50*time.Millisecond, c.allIn(ids, ledger.Completed))
+		if took := time.Since(began); took > lease {
+			t.Errorf("it took %v", took)
+		}
+		c.netAgrees()
+	})
+}
+
 // stubborn answers the first time nobody before the caller gives up.
 type stubborn struct {
 	banks.Adapter
@@ -487,7 +511,7 @@ func TestAnUnknownCommit(t *testing.T) {
 // patient are amounts that make the banks misbehave in ways that come to an end.
 var patient = []int64{9101_00, 9104_00, 9105_00, 9109_00, 9201_00, 9204_00, 9205_00, 9209_00, 9303_00, 9307_00, 9308_00, 9310_00}
 
-// TestNodesComeAndGo kills, freezes and stalls nodes at random while payments go
+// TestNodesComeAndGo kills, freezes, stalls and slows nodes at random while payments go
 // on; no two nodes ask about the same at once, and every rupee is where it should be.
 func TestNodesComeAndGo(t *testing.T) {
 	for seed := range uint64(8) {
@@ -510,6 +534,9 @@ func TestNodesComeAndGo(t *testing.T) {
 				for _, m := range c.nodes {
 					m.ice.melt()
 					m.store.stall.melt()
+					m.store.mu.Lock()
+					m.store.late = 0
+					m.store.mu.Unlock()
 				}
 				rested := func() bool { return c.all(ids, ledger.State.Final) }
 				if !c.pass(5*time.Hour, 10*time.Second, rested) {
@@ -538,6 +565,9 @@ func (c *cluster) trouble(rng *rand.Rand) {
 			i.melt()
 		}
 	}
+	m.store.mu.Lock()
+	m.store.late = time.Duration(rng.IntN(5000)*rng.IntN(2)*rng.IntN(2)) * time.Millisecond
+	m.store.mu.Unlock()
 	if rng.IntN(10) == 0 {
 		m.kill()
 		c.mu.Lock()
