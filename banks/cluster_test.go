@@ -576,3 +576,45 @@ func (c *cluster) trouble(rng *rand.Rand) {
 		c.join()
 	}
 }
+
+// TestALateMessage: the call of a node that died is still on its way to the bank
+// when the next node asks. That the bank cannot be reached by a second call then
+// does not mean that the debit is not done.
+func TestALateMessage(t *testing.T) {
+	inCluster(t, 0, func(c *cluster) {
+		c.banks["NRMD"] = &slowWire{Adapter: c.banks["NRMD"]}
+		dies, _ := c.join(), c.join()
+		c.pass(lease, time.Second, func() bool { return false })
+		ids := dies.pay(1, nil)
+		time.Sleep(time.Second)
+		dies.kill()
+		if !c.pass(time.Hour, time.Second, func() bool { return c.all(ids, ledger.State.Final) }) {
+			t.Errorf("the payment is %s", c.state(ids[0]))
+		}
+		c.pass(time.Minute, time.Second, func() bool { return false })
+		c.netAgrees()
+	})
+}
+
+// slowWire takes half a minute to carry the first message to the bank; the next one finds no way.
+type slowWire struct {
+	banks.Adapter
+	mu   sync.Mutex
+	sent int
+}
+
+func (b *slowWire) Submit(ctx context.Context, i banks.Instruction) (banks.Answer, error) {
+	b.mu.Lock()
+	b.sent++
+	sent := b.sent
+	b.mu.Unlock()
+	switch sent {
+	case 1:
+		time.AfterFunc(30*time.Second, func() { _, _ = b.Adapter.Submit(context.Background(), i) })
+		<-ctx.Done()
+		return banks.Answer{}, ctx.Err()
+	case 2:
+		return banks.Answer{}, fmt.Errorf("no way: %w", banks.ErrNotSent)
+	}
+	return b.Adapter.Submit(ctx, i)
+}

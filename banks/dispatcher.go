@@ -211,9 +211,10 @@ func (d *Dispatcher) ask(l *lane, w work) Answer {
 	}
 	answer := d.call(l, d.opt.Policy.Check, false, l.bank.Adapter.Status, w)
 	// A node died between its commit and its call, or the call never arrived:
-	// the bank says that it has not seen the instruction, so it is sent now.
+	// the bank says that it has not seen the instruction, so it is sent now. That
+	// this does not reach the bank proves nothing: an earlier one may be on its way.
 	if i.State == ledger.Sent && answer.Outcome == ledger.SaysNotSeen && !tooLate {
-		return d.call(l, d.opt.Policy.Submit, true, l.bank.Adapter.Submit, w)
+		return d.call(l, d.opt.Policy.Submit, false, l.bank.Adapter.Submit, w)
 	}
 	return answer
 }

@@ -7,6 +7,11 @@
 // [Set]; the commands are applied to it in order by pure functions; the engine
 // persists what changed in one transaction; then the callers are answered.
 //
+// Several nodes may share one book. Each open instruction is driven by one
+// [Node]; one that stops beating is fenced, and its instructions are taken over
+// ([Beat], [Fence], [TakeOver]). Each node posts to a stripe of its own of the
+// accounts that all of them touch ([AccountName.Stripe]).
+//
 // # Invariants
 //
 // These hold at every commit. [Verify] checks them from the postings alone.
