@@ -32,10 +32,12 @@ fuzz:
 	done
 
 bench: build ## the figures of the README, on this machine
-	./bahi bench --workload wallet --pgbench
-	./bahi bench --workload bank --pgbench
-	./bahi bench --workload batch --concurrency 8 --pgbench
-	./bahi bench --workload wallet --concurrency 1 --pgbench
+	@set -e; for engine in postgres sqlite; do \
+		./bahi bench --engine $$engine --workload wallet --pgbench; \
+		./bahi bench --engine $$engine --workload bank --pgbench; \
+		./bahi bench --engine $$engine --workload batch --concurrency 8 --pgbench; \
+		./bahi bench --engine $$engine --workload wallet --concurrency 1 --pgbench; \
+	done
 
 generate: ## the Go side of api/openapi.yaml
 	$(GO) generate ./...

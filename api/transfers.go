@@ -27,10 +27,7 @@ func (s *Server) transfer(ctx context.Context, k *ledger.Key, ref string) (ledge
 // GetTransfer implements [ServerInterface].
 func (s *Server) GetTransfer(c echo.Context, ref string, params GetTransferParams) error {
 	ctx := c.Request().Context()
-	t, err := s.transfer(ctx, caller(c), ref)
-	if err == nil && params.Wait > 0 && t.State.Waits() {
-		t, err = s.await(ctx, t.ID, time.Duration(params.Wait)*time.Second)
-	}
+	t, err := s.await(ctx, caller(c), ref, time.Duration(params.Wait)*time.Second)
 	if err != nil {
 		return err
 	}
@@ -54,7 +51,11 @@ func (s *Server) GetTransfer(c echo.Context, ref string, params GetTransferParam
 const lookAgain = time.Second
 
 // await waits until the transfer waits for no bank, or for so long.
-func (s *Server) await(ctx context.Context, id ledger.ID, limit time.Duration) (ledger.Transfer, error) {
+func (s *Server) await(ctx context.Context, k *ledger.Key, ref string, limit time.Duration) (ledger.Transfer, error) {
+	id, err := ledger.ParseTransferRef(ref)
+	if err != nil || limit == 0 {
+		return s.transfer(ctx, k, ref)
+	}
 	over := time.NewTimer(limit)
 	defer over.Stop()
 	again := time.NewTicker(lookAgain)
@@ -63,13 +64,13 @@ func (s *Server) await(ctx context.Context, id ledger.ID, limit time.Duration) (
 	defer stop()
 	for ended := false; ; {
 		// Looked at only after the watch began, so that no change falls in between.
-		t, err := s.reader.Transfer(ctx, id)
+		t, err := s.transfer(ctx, k, ref)
 		if err != nil || ended || !t.State.Waits() {
 			return t, err
 		}
 		select {
-		case <-rested:
-			ended = true
+		case t = <-rested:
+			return t, nil
 		case <-over.C:
 			ended = true
 		case <-s.stopping:

@@ -9,22 +9,22 @@ import (
 // watch wakes requests that wait for a transfer to come to rest.
 type watch struct {
 	mu      sync.Mutex
-	waiting map[ledger.ID][]chan struct{}
+	waiting map[ledger.ID][]chan ledger.Transfer
 }
 
-func newWatch() *watch { return &watch{waiting: map[ledger.ID][]chan struct{}{}} }
+func newWatch() *watch { return &watch{waiting: map[ledger.ID][]chan ledger.Transfer{}} }
 
-// add returns a channel that is closed at the next change that brings the
-// transfer to rest, and a function to stop waiting.
-func (w *watch) add(id ledger.ID) (rested <-chan struct{}, stop func()) {
-	ch := make(chan struct{})
+// add returns a channel that gets the transfer at the next change that brings it
+// to rest, and a function to stop waiting.
+func (w *watch) add(id ledger.ID) (rested <-chan ledger.Transfer, stop func()) {
+	ch := make(chan ledger.Transfer, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.waiting[id] = append(w.waiting[id], ch)
 	return ch, func() { w.remove(id, ch) }
 }
 
-func (w *watch) remove(id ledger.ID, ch chan struct{}) {
+func (w *watch) remove(id ledger.ID, ch chan ledger.Transfer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	left := w.waiting[id][:0]
@@ -50,7 +50,7 @@ func (w *watch) observe(set *ledger.Set) {
 			return
 		}
 		for _, ch := range w.waiting[id] {
-			close(ch)
+			ch <- *t // has room: it is told once
 		}
 		delete(w.waiting, id)
 	})

@@ -123,7 +123,7 @@ func (c *crash) wrong(format string, args ...any) {
 func (c *crash) start() *child {
 	c.t.Helper()
 	began := time.Now()
-	server, err := startChild(c.program, c.data, c.log, fastTimers...)
+	server, err := startChild(c.program, storage{Data: c.data}, c.log, fastTimers...)
 	if err != nil {
 		c.t.Fatalf("%v\n%s", err, tail(c.log.String(), 4000))
 	}

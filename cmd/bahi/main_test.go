@@ -80,7 +80,7 @@ var fastTimers = []string{"--submit-timeout=500ms", "--check-timeout=500ms", "--
 func startServer(t *testing.T, data string, args ...string) *child {
 	t.Helper()
 	log := &safeBuilder{}
-	server, err := startChild(raceProgram(t), data, log, args...)
+	server, err := startChild(raceProgram(t), storage{Data: data}, log, args...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, log)
 	}

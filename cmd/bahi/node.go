@@ -8,56 +8,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"bahi/api"
 	"bahi/banks"
 	"bahi/banks/sim"
 	"bahi/ledger"
-	"bahi/ledger/sqlite"
 )
-
-// storage is where the book is, for every command that opens it.
-type storage struct {
-	Data string `help:"Directory of the book and of the simulated banks' books; made if missing." default:"./data" env:"BAHI_DATA" type:"path"`
-}
-
-func (s storage) path() string { return filepath.Join(s.Data, "bahi.db") }
-
-// open opens the book, made if missing.
-func (s storage) open(ctx context.Context) (ledger.Store, error) {
-	if err := os.MkdirAll(s.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("the data directory cannot be made: %w", err)
-	}
-	return sqlite.Open(ctx, s.path())
-}
-
-// openExisting opens a book that is there: a mistyped directory must not turn
-// into an empty book in which all is well.
-func (s storage) openExisting(ctx context.Context) (ledger.Store, error) {
-	if _, err := os.Stat(s.path()); err != nil {
-		return nil, fmt.Errorf("there is no book in %s: %w", s.Data, err)
-	}
-	return s.open(ctx)
-}
-
-// lock keeps a second server away from the data until the file is closed or the
-// process ends: the simulated banks' books have one writer each.
-func (s storage) lock() (*os.File, error) {
-	if err := os.MkdirAll(s.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("the data directory cannot be made: %w", err)
-	}
-	f, err := os.OpenFile(filepath.Join(s.Data, "serve.lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("the data directory cannot be written: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("another server is using %s: %w", s.Data, err)
-	}
-	return f, nil
-}
 
 // timers are the policy of a transfer's life as flags.
 type timers struct {
@@ -74,9 +31,6 @@ func (t timers) policy() *ledger.Policy {
 	return &ledger.Policy{Submit: t.SubmitTimeout, Check: t.CheckTimeout, Takeover: t.TakeOver, QueueLimit: t.QueueLimit,
 		Checks: t.Checks, Reversals: t.Reversals, DecideAfter: t.DecideAfter}
 }
-
-// placeMemory may be long: only this node changes parties in its SQLite file, and it forgets at once what it changes.
-const placeMemory = time.Minute
 
 // nodeConfig is what a node is made from.
 type nodeConfig struct {
@@ -116,7 +70,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	}
 	n.dispatcher = banks.NewDispatcher(registry)
 	n.book = ledger.NewPipeline(n.store, ledger.PipelineOptions{MaxQueue: cfg.maxQueue, Policy: cfg.policy, Log: cfg.log, Observer: n.observe})
-	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Memory: placeMemory, Log: cfg.log})
+	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Memory: cfg.storage.memory(), Log: cfg.log})
 	if err != nil {
 		return n, err
 	}
@@ -124,7 +78,8 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 		b.SetReporter(n.dispatcher)
 	}
 	// From here on batches are committed and observed.
-	n.dispatcher.Start(banks.Options{Book: n.book, Reader: n.store, Policy: cfg.policy, Clock: banks.WallClock{}, Sole: true, Log: cfg.log})
+	n.dispatcher.Start(banks.Options{Book: n.book, Reader: n.store, Policy: cfg.policy, Clock: banks.WallClock{},
+		Sole: !cfg.storage.shared(), Log: cfg.log})
 	return n, nil
 }
 

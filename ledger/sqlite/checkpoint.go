@@ -78,7 +78,7 @@ func (w *checkpointer) bulk() error {
 func (w *checkpointer) checkpoint(mode string) (frames int64, err error) {
 	err = w.conn.query("PRAGMA wal_checkpoint("+mode+")", func(r *row) bool {
 		r.next = 1 // after "busy"
-		frames = r.int64()
+		frames = r.Int64()
 		return false
 	})
 	return frames, err

@@ -5,44 +5,45 @@ import (
 	"strings"
 
 	"bahi/ledger"
+	"bahi/ledger/columns"
 )
 
 // load reads every row that the set wants. The write lock is on the whole
 // database, so rows need none of their own.
 func load(c *conn, s *ledger.Set) error {
 	l := loader{conn: c}
-	byKey(&l, accountColumns, "accounts WHERE id", s.Accounts.Wanted(), func(r *row) {
-		a := readAccount(r)
+	byKey(&l, columns.Accounts, "accounts WHERE id", s.Accounts.Wanted(), func(r *row) {
+		a := columns.ReadAccount(r)
 		s.Accounts.Load(a.ID, a)
 	})
-	byKey(&l, transferColumns, "transfers WHERE id", s.Transfers.Wanted(), func(r *row) {
-		t := readTransfer(r)
+	byKey(&l, columns.Transfers, "transfers WHERE id", s.Transfers.Wanted(), func(r *row) {
+		t := columns.ReadTransfer(r)
 		s.Transfers.Load(t.ID, t)
 	})
-	byKey(&l, instructionColumns, "instructions WHERE transfer", transfersOf(s.Instructions.Wanted()), func(r *row) {
-		if i := readInstruction(r); s.Instructions.Declared(i.ID) {
+	byKey(&l, columns.Instructions, "instructions WHERE transfer", transfersOf(s.Instructions.Wanted()), func(r *row) {
+		if i := columns.ReadInstruction(r); s.Instructions.Declared(i.ID) {
 			s.Instructions.Load(i.ID, i)
 		}
 	})
-	byKey(&l, partyColumns, "parties WHERE id", s.Parties.Wanted(), func(r *row) {
-		p := readParty(r)
+	byKey(&l, columns.Parties, "parties WHERE id", s.Parties.Wanted(), func(r *row) {
+		p := columns.ReadParty(r)
 		s.Parties.Load(p.ID, p)
 	})
-	byKey(&l, instrumentColumns, "instruments WHERE id", s.Instruments.Wanted(), func(r *row) {
-		i := readInstrument(r)
+	byKey(&l, columns.Instruments, "instruments WHERE id", s.Instruments.Wanted(), func(r *row) {
+		i := columns.ReadInstrument(r)
 		s.Instruments.Load(i.ID, i)
 	})
-	byKey(&l, keyColumns, "api_keys WHERE id", s.Keys.Wanted(), func(r *row) {
-		k := readKey(r)
+	byKey(&l, columns.Keys, "api_keys WHERE id", s.Keys.Wanted(), func(r *row) {
+		k := columns.ReadKey(r)
 		s.Keys.Load(k.ID, k)
 	})
-	byKey(&l, nodeColumns, "nodes WHERE id", s.Nodes.Wanted(), func(r *row) {
-		n := readNode(r)
+	byKey(&l, columns.Nodes, "nodes WHERE id", s.Nodes.Wanted(), func(r *row) {
+		n := columns.ReadNode(r)
 		s.Nodes.Load(n.ID, n)
 	})
 	for _, a := range s.Aliases.Wanted() {
 		l.query(`SELECT instrument, party FROM aliases WHERE app = ? AND kind = ? AND value = ?`, func(r *row) {
-			s.Aliases.Load(a, ledger.AliasTarget{Instrument: r.id(), Party: r.id()})
+			s.Aliases.Load(a, ledger.AliasTarget{Instrument: r.ID(), Party: r.ID()})
 		}, a.App, int64(a.Kind), a.Value)
 	}
 	for _, k := range s.Answers.Wanted() {
@@ -97,6 +98,6 @@ func (l *loader) answer(s *ledger.Set, k ledger.IdempotencyKey) {
 	found := false
 	l.query(`SELECT 1 FROM answers WHERE app = ? AND key = ?`, func(*row) { found = true }, k.App, k.Key)
 	if found {
-		l.query(`SELECT `+answerColumns+` FROM answers WHERE app = ? AND key = ?`, func(r *row) { s.Answers.Load(k, readAnswer(r)) }, k.App, k.Key)
+		l.query(`SELECT `+columns.Answers+` FROM answers WHERE app = ? AND key = ?`, func(r *row) { s.Answers.Load(k, columns.ReadAnswer(r)) }, k.App, k.Key)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bahi/ledger"
+	"bahi/ledger/columns"
 )
 
 // persist writes what the batch changed. Updates set only what can change in a
@@ -63,7 +64,7 @@ var errKept = errors.New("a row that is kept for good was changed or deleted")
 // kept notes the bug of a command that changes or deletes what it must not.
 func (p *persister) kept() { p.err = errors.Join(p.err, errKept) }
 
-var insertAccount = insertInto("accounts", accountColumns)
+var insertAccount = insertInto("accounts", columns.Accounts)
 
 func (p *persister) account(_ ledger.AccountID, a *ledger.Account, inserted bool) {
 	switch {
@@ -76,7 +77,7 @@ func (p *persister) account(_ ledger.AccountID, a *ledger.Account, inserted bool
 	}
 }
 
-var insertTransfer = insertInto("transfers", transferColumns)
+var insertTransfer = insertInto("transfers", columns.Transfers)
 
 func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
 	switch {
@@ -98,7 +99,7 @@ func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
 	}
 }
 
-var insertInstruction = insertInto("instructions", instructionColumns)
+var insertInstruction = insertInto("instructions", columns.Instructions)
 
 func (p *persister) instruction(_ ledger.InstructionID, i *ledger.Instruction, inserted bool) {
 	switch {
@@ -114,7 +115,7 @@ func (p *persister) instruction(_ ledger.InstructionID, i *ledger.Instruction, i
 	}
 }
 
-var insertParty = insertInto("parties", partyColumns)
+var insertParty = insertInto("parties", columns.Parties)
 
 func (p *persister) party(_ ledger.ID, v *ledger.Party, inserted bool) {
 	switch {
@@ -127,7 +128,7 @@ func (p *persister) party(_ ledger.ID, v *ledger.Party, inserted bool) {
 	}
 }
 
-var insertInstrument = insertInto("instruments", instrumentColumns)
+var insertInstrument = insertInto("instruments", columns.Instruments)
 
 func (p *persister) instrument(_ ledger.ID, i *ledger.Instrument, inserted bool) {
 	switch {
@@ -152,7 +153,7 @@ func (p *persister) alias(a ledger.Alias, to *ledger.AliasTarget, inserted bool)
 	}
 }
 
-var insertKey = insertInto("api_keys", keyColumns)
+var insertKey = insertInto("api_keys", columns.Keys)
 
 func (p *persister) key(_ ledger.ID, k *ledger.Key, inserted bool) {
 	switch {
@@ -166,7 +167,7 @@ func (p *persister) key(_ ledger.ID, k *ledger.Key, inserted bool) {
 	}
 }
 
-var insertNode = insertInto("nodes", nodeColumns)
+var insertNode = insertInto("nodes", columns.Nodes)
 
 func (p *persister) node(_ ledger.ID, n *ledger.Node, inserted bool) {
 	switch {
@@ -179,7 +180,7 @@ func (p *persister) node(_ ledger.ID, n *ledger.Node, inserted bool) {
 	}
 }
 
-var insertAnswer = insertInto("answers", answerColumns)
+var insertAnswer = insertInto("answers", columns.Answers)
 
 func (p *persister) answer(_ ledger.IdempotencyKey, a *ledger.Answer, inserted bool) {
 	if a == nil || !inserted {
@@ -189,13 +190,13 @@ func (p *persister) answer(_ ledger.IdempotencyKey, a *ledger.Answer, inserted b
 	p.exec(insertAnswer, a.Key.App, a.Key.Key, a.RequestHash[:], int64(a.Status), optionalBytes(a.Body), a.Created)
 }
 
-var insertStep = insertInto("steps", stepColumns)
+var insertStep = insertInto("steps", columns.Steps)
 
 func (p *persister) step(s *ledger.Step) {
 	p.exec(insertStep, s.Transfer[:], int64(s.N), int64(s.State), optionalText(s.Reason), optionalText(s.BankCode), s.At)
 }
 
-var insertPosting = insertInto("postings", postingColumns)
+var insertPosting = insertInto("postings", columns.Postings)
 
 func (p *persister) posting(v *ledger.Posting) {
 	p.exec(insertPosting, v.Transfer[:], int64(v.Event), optionalInt(v.Undoes), v.Debit[:], v.Credit[:], v.Amount, string(v.Currency),

@@ -5,10 +5,11 @@ import (
 	"database/sql/driver"
 
 	"bahi/ledger"
+	"bahi/ledger/columns"
 )
 
 // one reads the only row of a query.
-func one[V any](s *Store, ctx context.Context, read func(*row) V, query string, args ...driver.Value) (v V, err error) {
+func one[V any](s *Store, ctx context.Context, read func(columns.Row) V, query string, args ...driver.Value) (v V, err error) {
 	err = s.read(ctx, func(c *conn) error {
 		found := false
 		err := c.query(query, func(r *row) bool { v, found = read(r), true; return false }, args...)
@@ -21,7 +22,7 @@ func one[V any](s *Store, ctx context.Context, read func(*row) V, query string, 
 }
 
 // list reads every row of a query that has a limit of its own.
-func list[V any](s *Store, ctx context.Context, read func(*row) V, query string, args ...driver.Value) (vs []V, err error) {
+func list[V any](s *Store, ctx context.Context, read func(columns.Row) V, query string, args ...driver.Value) (vs []V, err error) {
 	err = s.read(ctx, func(c *conn) error {
 		vs, err = rows(c, read, query, args...)
 		return err
@@ -29,7 +30,7 @@ func list[V any](s *Store, ctx context.Context, read func(*row) V, query string,
 	return vs, err
 }
 
-func rows[V any](c *conn, read func(*row) V, query string, args ...driver.Value) (vs []V, err error) {
+func rows[V any](c *conn, read func(columns.Row) V, query string, args ...driver.Value) (vs []V, err error) {
 	err = c.query(query, func(r *row) bool { vs = append(vs, read(r)); return true }, args...)
 	return vs, err
 }
@@ -52,28 +53,28 @@ func before(p ledger.Page) []byte {
 
 // Party implements [ledger.Reader].
 func (s *Store) Party(ctx context.Context, id ledger.ID) (ledger.Party, error) {
-	return one(s, ctx, readParty, `SELECT `+partyColumns+` FROM parties WHERE id = ?`, id[:])
+	return one(s, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE id = ?`, id[:])
 }
 
 // Parties implements [ledger.Reader].
 func (s *Store) Parties(ctx context.Context, app string, page ledger.Page) ([]ledger.Party, error) {
 	if app == "" {
-		return list(s, ctx, readParty, `SELECT `+partyColumns+` FROM parties WHERE id < ? ORDER BY id DESC LIMIT ?`, before(page), int64(page.Limit))
+		return list(s, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE id < ? ORDER BY id DESC LIMIT ?`, before(page), int64(page.Limit))
 	}
-	return list(s, ctx, readParty, `SELECT `+partyColumns+` FROM parties WHERE app = ? AND id < ? ORDER BY id DESC LIMIT ?`, app, before(page), int64(page.Limit))
+	return list(s, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE app = ? AND id < ? ORDER BY id DESC LIMIT ?`, app, before(page), int64(page.Limit))
 }
 
 // Instruments implements [ledger.Reader].
 func (s *Store) Instruments(ctx context.Context, party ledger.ID) ([]ledger.Instrument, error) {
-	return list(s, ctx, readInstrument, `SELECT `+instrumentColumns+` FROM instruments WHERE party = ? AND unlinked = 0 ORDER BY id`, party[:])
+	return list(s, ctx, columns.ReadInstrument, `SELECT `+columns.Instruments+` FROM instruments WHERE party = ? AND unlinked = 0 ORDER BY id`, party[:])
 }
 
 // Instrument implements [ledger.Reader].
 func (s *Store) Instrument(ctx context.Context, id ledger.ID) (ledger.Instrument, error) {
-	return one(s, ctx, readInstrument, `SELECT `+instrumentColumns+` FROM instruments WHERE id = ?`, id[:])
+	return one(s, ctx, columns.ReadInstrument, `SELECT `+columns.Instruments+` FROM instruments WHERE id = ?`, id[:])
 }
 
-var resolve = `SELECT ` + of("p", partyColumns) + `, ` + of("i", instrumentColumns) + `
+var resolve = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
 	FROM aliases AS a JOIN parties AS p ON p.id = a.party JOIN instruments AS i ON i.id = a.instrument
 	WHERE a.app = ? AND a.kind = ? AND a.value = ?`
 
@@ -83,39 +84,39 @@ func (s *Store) Resolve(ctx context.Context, a ledger.Alias) (ledger.Party, ledg
 		party      ledger.Party
 		instrument ledger.Instrument
 	}
-	found, err := one(s, ctx, func(r *row) owned { return owned{readParty(r), readInstrument(r)} }, resolve, a.App, int64(a.Kind), a.Value)
+	found, err := one(s, ctx, func(r columns.Row) owned { return owned{columns.ReadParty(r), columns.ReadInstrument(r)} }, resolve, a.App, int64(a.Kind), a.Value)
 	return found.party, found.instrument, err
 }
 
 // Transfer implements [ledger.Reader].
 func (s *Store) Transfer(ctx context.Context, id ledger.ID) (ledger.Transfer, error) {
-	return one(s, ctx, readTransfer, `SELECT `+transferColumns+` FROM transfers WHERE id = ?`, id[:])
+	return one(s, ctx, columns.ReadTransfer, `SELECT `+columns.Transfers+` FROM transfers WHERE id = ?`, id[:])
 }
 
 // TransferHistory implements [ledger.Reader]. Both lists are of one moment.
 func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledger.Step, asked []ledger.Instruction, err error) {
 	err = s.read(ctx, func(c *conn) error {
 		return inSnapshot(c, func() (err error) {
-			if steps, err = rows(c, readStep, `SELECT `+stepColumns+` FROM steps WHERE transfer = ? ORDER BY n`, id[:]); err != nil {
+			if steps, err = rows(c, columns.ReadStep, `SELECT `+columns.Steps+` FROM steps WHERE transfer = ? ORDER BY n`, id[:]); err != nil {
 				return err
 			}
 			if len(steps) == 0 { // every transfer has a first line
 				return ledger.ErrNotFound
 			}
-			asked, err = rows(c, readInstruction, `SELECT `+instructionColumns+` FROM instructions WHERE transfer = ? ORDER BY leg`, id[:])
+			asked, err = rows(c, columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions WHERE transfer = ? ORDER BY leg`, id[:])
 			return err
 		})
 	})
 	return steps, asked, err
 }
 
-var due = `SELECT ` + of("i", instructionColumns) + `, ` + of("t", transferColumns) + `
+var due = `SELECT ` + columns.Of("i", columns.Instructions) + `, ` + columns.Of("t", columns.Transfers) + `
 	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer
 	WHERE i.state IN (1, 2, 3) AND i.node = ? AND i.due < ? AND (i.due, i.transfer, i.leg) > (?, ?, ?) ORDER BY i.due, i.transfer, i.leg LIMIT ?`
 
 // Nodes implements [ledger.Reader].
 func (s *Store) Nodes(ctx context.Context) ([]ledger.Node, error) {
-	return list(s, ctx, readNode, `SELECT `+nodeColumns+` FROM nodes WHERE gone = 0 ORDER BY id`)
+	return list(s, ctx, columns.ReadNode, `SELECT `+columns.Nodes+` FROM nodes WHERE gone = 0 ORDER BY id`)
 }
 
 // drivers jumps from one node to the next, whatever lies between.
@@ -126,31 +127,31 @@ const drivers = `WITH RECURSIVE driver (node) AS (
 
 // Drivers implements [ledger.Reader].
 func (s *Store) Drivers(ctx context.Context) ([]ledger.ID, error) {
-	return list(s, ctx, (*row).id, drivers)
+	return list(s, ctx, func(r columns.Row) ledger.ID { return r.ID() }, drivers)
 }
 
 // Due implements [ledger.Reader].
 func (s *Store) Due(ctx context.Context, node ledger.ID, after ledger.DuePlace, before int64, limit int) ([]ledger.Task, error) {
-	return list(s, ctx, func(r *row) ledger.Task {
-		return ledger.Task{Instruction: readInstruction(r), Transfer: readTransfer(r)}
+	return list(s, ctx, func(r columns.Row) ledger.Task {
+		return ledger.Task{Instruction: columns.ReadInstruction(r), Transfer: columns.ReadTransfer(r)}
 	}, due, node[:], before, after.Due, after.ID.Transfer[:], int64(after.ID.Leg), int64(limit))
 }
 
 // Account implements [ledger.Reader].
 func (s *Store) Account(ctx context.Context, id ledger.AccountID) (ledger.Account, error) {
-	return one(s, ctx, readAccount, `SELECT `+accountColumns+` FROM accounts WHERE id = ?`, id[:])
+	return one(s, ctx, columns.ReadAccount, `SELECT `+columns.Accounts+` FROM accounts WHERE id = ?`, id[:])
 }
 
 // Accounts implements [ledger.Reader].
 func (s *Store) Accounts(ctx context.Context, after ledger.AccountName, limit int) ([]ledger.Account, error) {
-	return list(s, ctx, readAccount, `SELECT `+accountColumns+` FROM accounts WHERE (path, currency) > (?, ?) ORDER BY path, currency LIMIT ?`,
+	return list(s, ctx, columns.ReadAccount, `SELECT `+columns.Accounts+` FROM accounts WHERE (path, currency) > (?, ?) ORDER BY path, currency LIMIT ?`,
 		after.Path, string(after.Currency), int64(limit))
 }
 
 // statement reads each side from its own index; the two come in order and are
 // merged, and no more than the limit is read.
-const statement = `SELECT 1, ` + postingColumns + `, debit_seq AS seq FROM postings WHERE debit = ? AND debit_seq < ?
-	UNION ALL SELECT 0, ` + postingColumns + `, credit_seq FROM postings WHERE credit = ? AND credit_seq < ?
+const statement = `SELECT 1, ` + columns.Postings + `, debit_seq AS seq FROM postings WHERE debit = ? AND debit_seq < ?
+	UNION ALL SELECT 0, ` + columns.Postings + `, credit_seq FROM postings WHERE credit = ? AND credit_seq < ?
 	ORDER BY seq DESC LIMIT ?`
 
 // Statement implements [ledger.Reader].
@@ -158,15 +159,15 @@ func (s *Store) Statement(ctx context.Context, id ledger.AccountID, before int64
 	if before == 0 {
 		before = 1<<63 - 1
 	}
-	return list(s, ctx, readLine, statement, id[:], before, id[:], before, int64(limit))
+	return list(s, ctx, columns.ReadLine, statement, id[:], before, id[:], before, int64(limit))
 }
 
 // KeyByHash implements [ledger.Reader].
 func (s *Store) KeyByHash(ctx context.Context, hash [32]byte) (ledger.Key, error) {
-	return one(s, ctx, readKey, `SELECT `+keyColumns+` FROM api_keys WHERE hash = ?`, hash[:])
+	return one(s, ctx, columns.ReadKey, `SELECT `+columns.Keys+` FROM api_keys WHERE hash = ?`, hash[:])
 }
 
 // Keys implements [ledger.Reader].
 func (s *Store) Keys(ctx context.Context, page ledger.Page) ([]ledger.Key, error) {
-	return list(s, ctx, readKey, `SELECT `+keyColumns+` FROM api_keys WHERE id < ? ORDER BY id DESC LIMIT ?`, before(page), int64(page.Limit))
+	return list(s, ctx, columns.ReadKey, `SELECT `+columns.Keys+` FROM api_keys WHERE id < ? ORDER BY id DESC LIMIT ?`, before(page), int64(page.Limit))
 }

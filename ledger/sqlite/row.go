@@ -18,36 +18,30 @@ func (r *row) value() driver.Value {
 	return r.values[r.next-1]
 }
 
-func (r *row) int64() int64 {
+func (r *row) Int64() int64 {
 	v, _ := r.value().(int64)
 	return v
 }
 
-func (r *row) text() string {
+func (r *row) Text() string {
 	v, _ := r.value().(string)
 	return v
 }
 
-func (r *row) blob() []byte {
+func (r *row) Blob() []byte {
 	v, _ := r.value().([]byte)
 	return v
 }
 
-func (r *row) int() int   { return int(r.int64()) }
-func (r *row) bool() bool { return r.int64() != 0 }
+func (r *row) Bool() bool { return r.Int64() != 0 }
 
-func (r *row) id() (id ledger.ID) {
-	copy(id[:], r.blob())
+func (r *row) ID() (id [16]byte) {
+	copy(id[:], r.Blob())
 	return id
 }
 
-func (r *row) account() (id ledger.AccountID) {
-	copy(id[:], r.blob())
-	return id
-}
-
-func (r *row) hash() (h [32]byte) {
-	copy(h[:], r.blob())
+func (r *row) Hash() (h [32]byte) {
+	copy(h[:], r.Blob())
 	return h
 }
 

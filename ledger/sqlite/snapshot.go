@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"bahi/ledger"
+	"bahi/ledger/columns"
 )
 
 // Audit implements [ledger.Reader]. In WAL mode a read transaction sees the
@@ -37,43 +38,44 @@ type snapshot struct {
 
 // Accounts implements [ledger.Snapshot].
 func (s snapshot) Accounts() iter.Seq2[ledger.Account, error] {
-	return stream(s, readAccount, `SELECT `+accountColumns+` FROM accounts ORDER BY id`)
+	return stream(s, columns.ReadAccount, `SELECT `+columns.Accounts+` FROM accounts ORDER BY id`)
 }
 
 // lines takes both sides by their own indexes, already in order, and merges them.
-const lines = `SELECT debit, debit_seq, 1, ` + postingColumns + ` FROM postings
-	UNION ALL SELECT credit, credit_seq, 0, ` + postingColumns + ` FROM postings ORDER BY 1, 2`
+const lines = `SELECT debit, debit_seq, 1, ` + columns.Postings + ` FROM postings
+	UNION ALL SELECT credit, credit_seq, 0, ` + columns.Postings + ` FROM postings ORDER BY 1, 2`
 
 // StatementLines implements [ledger.Snapshot].
 func (s snapshot) StatementLines() iter.Seq2[ledger.StatementLine, error] {
-	return stream(s, func(r *row) ledger.StatementLine {
-		r.next = 2 // the order's columns
-		return readLine(r)
+	return stream(s, func(r columns.Row) ledger.StatementLine {
+		r.Blob() // the order's columns
+		r.Int64()
+		return columns.ReadLine(r)
 	}, lines)
 }
 
 // Transfers implements [ledger.Snapshot].
 func (s snapshot) Transfers() iter.Seq2[ledger.Transfer, error] {
-	return stream(s, readTransfer, `SELECT `+transferColumns+` FROM transfers ORDER BY id`)
+	return stream(s, columns.ReadTransfer, `SELECT `+columns.Transfers+` FROM transfers ORDER BY id`)
 }
 
 // Instructions implements [ledger.Snapshot].
 func (s snapshot) Instructions() iter.Seq2[ledger.Instruction, error] {
-	return stream(s, readInstruction, `SELECT `+instructionColumns+` FROM instructions ORDER BY transfer, leg`)
+	return stream(s, columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions ORDER BY transfer, leg`)
 }
 
 // Steps implements [ledger.Snapshot].
 func (s snapshot) Steps() iter.Seq2[ledger.Step, error] {
-	return stream(s, readStep, `SELECT `+stepColumns+` FROM steps ORDER BY transfer, n`)
+	return stream(s, columns.ReadStep, `SELECT `+columns.Steps+` FROM steps ORDER BY transfer, n`)
 }
 
 // Postings implements [ledger.Snapshot].
 func (s snapshot) Postings() iter.Seq2[ledger.Posting, error] {
-	return stream(s, readPosting, `SELECT `+postingColumns+` FROM postings ORDER BY transfer, event`)
+	return stream(s, columns.ReadPosting, `SELECT `+columns.Postings+` FROM postings ORDER BY transfer, event`)
 }
 
 // stream reads a query row by row while its reader goes on.
-func stream[V any](s snapshot, read func(*row) V, query string) iter.Seq2[V, error] {
+func stream[V any](s snapshot, read func(columns.Row) V, query string) iter.Seq2[V, error] {
 	return func(yield func(V, error) bool) {
 		var none V
 		more := true

@@ -100,20 +100,27 @@ func create(path string) error {
 }
 
 func migrate(ctx context.Context, path string) error {
+	return Migrations(path, func(db *sql.DB, d migrations.Dialect) (err error) {
+		// Of two processes that make a new file at the same moment one stumbles over the
+		// tables of the other; when it looks again there is nothing left to do.
+		for range migrateTries {
+			if err = migrations.Up(ctx, db, d); err == nil || errors.Is(err, migrations.ErrNewer) || ctx.Err() != nil {
+				break
+			}
+			time.Sleep(migratePause)
+		}
+		return err
+	})
+}
+
+// Migrations calls f with the file's database and its dialect, as package migrations wants them.
+func Migrations(path string, f func(*sql.DB, migrations.Dialect) error) error {
 	db, err := sql.Open("sqlite", dataSource(path)+"?_busy_timeout=5000")
 	if err != nil {
 		return fmt.Errorf("sqlite: %w", err)
 	}
 	db.SetMaxOpenConns(1)
-	// Of two processes that make a new file at the same moment one stumbles over the
-	// tables of the other; when it looks again there is nothing left to do.
-	for range migrateTries {
-		if err = migrations.Up(ctx, db, migrations.SQLite); err == nil || ctx.Err() != nil {
-			break
-		}
-		time.Sleep(migratePause)
-	}
-	return errors.Join(err, db.Close())
+	return errors.Join(f(db, migrations.SQLite), db.Close())
 }
 
 const (

@@ -5,12 +5,13 @@ import (
 	"database/sql/driver"
 
 	"bahi/ledger"
+	"bahi/ledger/columns"
 )
 
 // Transfers implements [ledger.Reader].
 func (s *Store) Transfers(ctx context.Context, f ledger.TransferFilter, page ledger.Page) ([]ledger.Transfer, error) {
 	query, args := transferList(&f, page)
-	return list(s, ctx, readTransfer, query, args...)
+	return list(s, ctx, columns.ReadTransfer, query, args...)
 }
 
 // transferList walks an index from the newest. With a party it takes a page of
@@ -20,14 +21,14 @@ func transferList(f *ledger.TransferFilter, page ledger.Page) (query string, arg
 	where, terms := filterTerms(f)
 	terms = append(terms, before(page), int64(page.Limit))
 	if f.Party.IsZero() {
-		return `SELECT ` + transferColumns + ` FROM transfers WHERE ` + where + `id < ? ORDER BY id DESC LIMIT ?`, terms
+		return `SELECT ` + columns.Transfers + ` FROM transfers WHERE ` + where + `id < ? ORDER BY id DESC LIMIT ?`, terms
 	}
 	side := func(column string) string {
 		args = append(append(args, f.Party[:]), terms...)
 		return `SELECT * FROM (SELECT id FROM transfers WHERE ` + column + ` = ? AND ` + where + `id < ? ORDER BY id DESC LIMIT ?)`
 	}
 	ids := side("payer_party") + ` UNION ` + side("payee_party")
-	return `SELECT ` + transferColumns + ` FROM transfers WHERE id IN (` + ids + `) ORDER BY id DESC LIMIT ?`, append(args, int64(page.Limit))
+	return `SELECT ` + columns.Transfers + ` FROM transfers WHERE id IN (` + ids + `) ORDER BY id DESC LIMIT ?`, append(args, int64(page.Limit))
 }
 
 // filterTerms are the filter's conditions but the party's, each with an AND

@@ -1,0 +1,117 @@
+package postgres
+
+import (
+	"strconv"
+	"strings"
+
+	"bahi/ledger"
+)
+
+// statement is an SQL text whose parameters are arrays, one for each column of
+// the rows it is about: however many rows, it is one statement.
+type statement struct {
+	sql   string
+	types []uint32 // of the arrays' elements
+}
+
+var typeNames = map[uint32]string{oidUUID: "uuid", oidText: "text", oidInt2: "int2", oidInt4: "int4", oidInt8: "int8", oidBool: "bool", oidBytea: "bytea"}
+
+// short names of the types make the tables below readable.
+const (
+	uuid, text, i2, i4, i8, boolean, bytea = oidUUID, oidText, oidInt2, oidInt4, oidInt8, oidBool, oidBytea
+)
+
+// insertInto makes an INSERT of all columns.
+func insertInto(table, columns string, types ...uint32) statement {
+	return statement{sql: "INSERT INTO " + table + " (" + columns + ") SELECT * FROM " + unnest(types), types: types}
+}
+
+// update makes an UPDATE; columns begins with the n columns of the key.
+func update(table string, n int, columns string, types ...uint32) statement {
+	var set, where []string
+	for i, c := range strings.Split(columns, ", ") {
+		if i < n {
+			where = append(where, "t."+c+" = u."+c)
+		} else {
+			set = append(set, c+" = u."+c)
+		}
+	}
+	return statement{types: types, sql: "UPDATE " + table + " AS t SET " + strings.Join(set, ", ") +
+		" FROM " + unnest(types) + " AS u (" + columns + ") WHERE " + strings.Join(where, " AND ")}
+}
+
+func unnest(types []uint32) string {
+	params := make([]string, len(types))
+	for i, t := range types {
+		params[i] = "$" + strconv.Itoa(i+1) + "::" + typeNames[t] + "[]"
+	}
+	return "unnest(" + strings.Join(params, ", ") + ")"
+}
+
+// bulk gathers the rows of a statement, written column by column from left to
+// right. Absent values become NULL.
+type bulk struct {
+	statement *statement
+	arrays    []*array
+	next      int
+}
+
+func (b *bulk) column() *array {
+	if b.arrays == nil {
+		b.arrays = make([]*array, len(b.statement.types))
+		for i, t := range b.statement.types {
+			b.arrays[i] = newArray(t)
+		}
+	}
+	a := b.arrays[b.next]
+	b.next = (b.next + 1) % len(b.arrays)
+	return a
+}
+
+func (b *bulk) id(id [16]byte) { b.column().bytes(id[:]) }
+func (b *bulk) bool(v bool)    { b.column().bool(v) }
+func (b *bulk) text(s string)  { b.column().text(s) }
+func (b *bulk) int8(v int64)   { b.column().int8(v) }
+func (b *bulk) int4(v int)     { b.column().int4(v) }
+func (b *bulk) small(v uint8)  { b.column().int2(uint16(v)) }
+func (b *bulk) bytes(v []byte) { b.column().bytes(v) }
+func (b *bulk) optionalID(id ledger.ID) {
+	if id.IsZero() {
+		b.column().null()
+	} else {
+		b.id(id)
+	}
+}
+
+func (b *bulk) optionalText(s string) {
+	if s == "" {
+		b.column().null()
+	} else {
+		b.text(s)
+	}
+}
+
+func (b *bulk) optionalSmall(v uint8) {
+	if v == 0 {
+		b.column().null()
+	} else {
+		b.small(v)
+	}
+}
+
+func (b *bulk) optionalBytes(v []byte) {
+	if len(v) == 0 {
+		b.column().null()
+	} else {
+		b.bytes(v)
+	}
+}
+
+// query is the statement with its rows.
+func (b *bulk) query() query {
+	params := make([][]byte, len(b.arrays))
+	for i, a := range b.arrays {
+		params[i] = a.param()
+	}
+	return query{sql: b.statement.sql, params: params}
+}

@@ -1,0 +1,43 @@
+package postgres
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Within runs f in a transaction as a batch is, on a connection of its own, and
+// says how often it was tried again. begin may ask for another isolation level.
+func Within(ctx context.Context, database, begin string, f func(exec func(sql string) error) error) (restarts int, err error) {
+	cfg, err := pgxpool.ParseConfig(database)
+	if err != nil {
+		return 0, err
+	}
+	w, err := connect(ctx, &cfg.ConnConfig.Config, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer w.close()
+	t := &transaction{w: w, cockroach: w.pg.ParameterStatus("crdb_version") != "", begin: begin}
+	err = t.within(ctx, func() error {
+		return f(func(sql string) error {
+			_, err := w.exec(ctx, sql)
+			return err
+		})
+	})
+	return t.restarts, (&Store{}).outcome(t, err)
+}
+
+// DropWriter closes the connection of the next batch from the server's side of the wire.
+func DropWriter(s *Store) error { return s.writer.pg.Conn().Close() }
+
+// WithDatabase is the URL with another database's name.
+func WithDatabase(rawURL, name string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		panic(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}

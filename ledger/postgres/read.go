@@ -1,0 +1,221 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"bahi/ledger"
+	"bahi/ledger/columns"
+)
+
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// each calls f with every row until it returns false. The row is only valid during the call.
+func each(ctx context.Context, q querier, f func(*row) bool, sql string, args ...any) error {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return failed("read", err)
+	}
+	defer rows.Close()
+	for r := (row{}); rows.Next(); {
+		r.values, r.next = rows.RawValues(), 0
+		if !f(&r) {
+			return nil
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return failed("read", err)
+	}
+	return nil
+}
+
+// one reads the only row of a query.
+func one[V any](s *Store, ctx context.Context, read func(columns.Row) V, sql string, args ...any) (v V, err error) {
+	found := false
+	err = each(ctx, s.readers, func(r *row) bool { v, found = read(r), true; return false }, sql, args...)
+	if err == nil && !found {
+		err = ledger.ErrNotFound
+	}
+	return v, err
+}
+
+// list reads every row of a query that has a limit of its own.
+func list[V any](q querier, ctx context.Context, read func(columns.Row) V, sql string, args ...any) (vs []V, err error) {
+	err = each(ctx, q, func(r *row) bool { vs = append(vs, read(r)); return true }, sql, args...)
+	return vs, err
+}
+
+// Ping implements [ledger.Reader].
+func (s *Store) Ping(ctx context.Context) error {
+	return each(ctx, s.readers, func(*row) bool { return true }, "SELECT 1 FROM accounts LIMIT 1")
+}
+
+// newest is an ID behind every other: a page without a beginning starts below it.
+var newest = func() (id ledger.ID) {
+	for i := range id {
+		id[i] = 0xff
+	}
+	return id
+}()
+
+// before is the page's upper bound.
+func before(p ledger.Page) []byte {
+	if p.Before.IsZero() {
+		return newest[:]
+	}
+	return p.Before[:]
+}
+
+// Party implements [ledger.Reader].
+func (s *Store) Party(ctx context.Context, id ledger.ID) (ledger.Party, error) {
+	return one(s, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE id = $1`, id[:])
+}
+
+// Parties implements [ledger.Reader].
+func (s *Store) Parties(ctx context.Context, app string, page ledger.Page) ([]ledger.Party, error) {
+	if app == "" {
+		return list(s.readers, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE id < $1 ORDER BY id DESC LIMIT $2`, before(page), page.Limit)
+	}
+	return list(s.readers, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE app = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, app, before(page), page.Limit)
+}
+
+// Instruments implements [ledger.Reader].
+func (s *Store) Instruments(ctx context.Context, party ledger.ID) ([]ledger.Instrument, error) {
+	return list(s.readers, ctx, columns.ReadInstrument, `SELECT `+columns.Instruments+` FROM instruments WHERE party = $1 AND NOT unlinked ORDER BY id`, party[:])
+}
+
+// Instrument implements [ledger.Reader].
+func (s *Store) Instrument(ctx context.Context, id ledger.ID) (ledger.Instrument, error) {
+	return one(s, ctx, columns.ReadInstrument, `SELECT `+columns.Instruments+` FROM instruments WHERE id = $1`, id[:])
+}
+
+var resolve = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
+	FROM aliases AS a JOIN parties AS p ON p.id = a.party JOIN instruments AS i ON i.id = a.instrument
+	WHERE a.app = $1 AND a.kind = $2 AND a.value = $3`
+
+// Resolve implements [ledger.Reader].
+func (s *Store) Resolve(ctx context.Context, a ledger.Alias) (ledger.Party, ledger.Instrument, error) {
+	type owned struct {
+		party      ledger.Party
+		instrument ledger.Instrument
+	}
+	found, err := one(s, ctx, func(r columns.Row) owned { return owned{columns.ReadParty(r), columns.ReadInstrument(r)} }, resolve, a.App, int64(a.Kind), a.Value)
+	return found.party, found.instrument, err
+}
+
+// Transfer implements [ledger.Reader].
+func (s *Store) Transfer(ctx context.Context, id ledger.ID) (ledger.Transfer, error) {
+	return one(s, ctx, columns.ReadTransfer, `SELECT `+columns.Transfers+` FROM transfers WHERE id = $1`, id[:])
+}
+
+// history reads both lists with one statement: it sees one moment of the book
+// without the four messages of a transaction.
+const history = `SELECT true, ` + columns.Steps + `, NULL::uuid, NULL::int2 AS leg, NULL::text, NULL::uuid, NULL::int2, NULL::int4, NULL::int8, NULL::text, NULL::text, NULL::int8, NULL::int8
+	FROM steps WHERE transfer = $1
+	UNION ALL SELECT false, NULL::uuid, NULL::int4, NULL::int2, NULL::text, NULL::text, NULL::int8, ` + columns.Instructions + `
+	FROM instructions WHERE transfer = $1 ORDER BY n, leg`
+
+const stepWidth = 6 // columns of a step
+
+// TransferHistory implements [ledger.Reader].
+func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledger.Step, asked []ledger.Instruction, err error) {
+	err = each(ctx, s.readers, func(r *row) bool {
+		if isStep := r.Bool(); isStep {
+			steps = append(steps, columns.ReadStep(r))
+		} else {
+			r.next += stepWidth
+			asked = append(asked, columns.ReadInstruction(r))
+		}
+		return true
+	}, history, id[:])
+	if err == nil && len(steps) == 0 { // every transfer has a first line
+		err = ledger.ErrNotFound
+	}
+	return steps, asked, err
+}
+
+var due = `SELECT ` + columns.Of("i", columns.Instructions) + `, ` + columns.Of("t", columns.Transfers) + `
+	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer
+	WHERE i.state IN (1, 2, 3) AND i.node = $1 AND i.due < $2 AND (i.due, i.transfer, i.leg) > ($3, $4, $5) ORDER BY i.due, i.transfer, i.leg LIMIT $6`
+
+// Nodes implements [ledger.Reader].
+func (s *Store) Nodes(ctx context.Context) ([]ledger.Node, error) {
+	return list(s.readers, ctx, columns.ReadNode, `SELECT `+columns.Nodes+` FROM nodes WHERE NOT gone ORDER BY id`)
+}
+
+const nextDriver = `SELECT node FROM instructions WHERE state IN (1, 2, 3) AND node >= $1 ORDER BY node LIMIT 1`
+
+// Drivers implements [ledger.Reader]. It jumps from one node to the next, whatever
+// lies between.
+func (s *Store) Drivers(ctx context.Context) (nodes []ledger.ID, err error) {
+	for from := (ledger.ID{}); ; {
+		node, err := one(s, ctx, func(r columns.Row) ledger.ID { return r.ID() }, nextDriver, from[:])
+		if errors.Is(err, ledger.ErrNotFound) {
+			return nodes, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, node)
+		if from = successor(node); from.IsZero() {
+			return nodes, nil
+		}
+	}
+}
+
+// successor is the next ID, zero after the last.
+func successor(id ledger.ID) ledger.ID {
+	for n := len(id) - 1; n >= 0; n-- {
+		if id[n]++; id[n] != 0 {
+			break
+		}
+	}
+	return id
+}
+
+// Due implements [ledger.Reader].
+func (s *Store) Due(ctx context.Context, node ledger.ID, after ledger.DuePlace, before int64, limit int) ([]ledger.Task, error) {
+	return list(s.readers, ctx, func(r columns.Row) ledger.Task {
+		return ledger.Task{Instruction: columns.ReadInstruction(r), Transfer: columns.ReadTransfer(r)}
+	}, due, node[:], before, after.Due, after.ID.Transfer[:], int64(after.ID.Leg), limit)
+}
+
+// Account implements [ledger.Reader].
+func (s *Store) Account(ctx context.Context, id ledger.AccountID) (ledger.Account, error) {
+	return one(s, ctx, columns.ReadAccount, `SELECT `+columns.Accounts+` FROM accounts WHERE id = $1`, id[:])
+}
+
+// Accounts implements [ledger.Reader].
+func (s *Store) Accounts(ctx context.Context, after ledger.AccountName, limit int) ([]ledger.Account, error) {
+	return list(s.readers, ctx, columns.ReadAccount, `SELECT `+columns.Accounts+` FROM accounts WHERE (path, currency) > ($1, $2) ORDER BY path, currency LIMIT $3`,
+		after.Path, string(after.Currency), limit)
+}
+
+// statementLines reads each side from its own index; the two come in order and
+// are merged, and no more than the limit is read.
+const statementLines = `SELECT true, ` + columns.Postings + `, debit_seq AS seq FROM postings WHERE debit = $1 AND debit_seq < $2
+	UNION ALL SELECT false, ` + columns.Postings + `, credit_seq FROM postings WHERE credit = $1 AND credit_seq < $2
+	ORDER BY seq DESC LIMIT $3`
+
+// Statement implements [ledger.Reader].
+func (s *Store) Statement(ctx context.Context, id ledger.AccountID, before int64, limit int) ([]ledger.StatementLine, error) {
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	return list(s.readers, ctx, columns.ReadLine, statementLines, id[:], before, limit)
+}
+
+// KeyByHash implements [ledger.Reader].
+func (s *Store) KeyByHash(ctx context.Context, hash [32]byte) (ledger.Key, error) {
+	return one(s, ctx, columns.ReadKey, `SELECT `+columns.Keys+` FROM api_keys WHERE hash = $1`, hash[:])
+}
+
+// Keys implements [ledger.Reader].
+func (s *Store) Keys(ctx context.Context, page ledger.Page) ([]ledger.Key, error) {
+	return list(s.readers, ctx, columns.ReadKey, `SELECT `+columns.Keys+` FROM api_keys WHERE id < $1 ORDER BY id DESC LIMIT $2`, before(page), page.Limit)
+}

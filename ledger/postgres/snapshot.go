@@ -1,0 +1,114 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/jackc/pgx/v5"
+
+	"bahi/ledger"
+	"bahi/ledger/columns"
+)
+
+// Audit implements [ledger.Reader]. The transaction sees the book of the moment
+// of its first read, whatever is written meanwhile.
+func (s *Store) Audit(ctx context.Context, check func(ledger.Snapshot) error) error {
+	return s.inSnapshot(ctx, func(tx pgx.Tx) error {
+		if !s.cockroach {
+			if _, err := tx.Exec(ctx, "SET LOCAL enable_seqscan = on"); err != nil { // all of it is read
+				return failed("audit", err)
+			}
+		}
+		return check(snapshot{ctx, tx})
+	})
+}
+
+// inSnapshot calls f in a read transaction that sees one moment of the book.
+func (s *Store) inSnapshot(ctx context.Context, f func(pgx.Tx) error) error {
+	tx, err := s.readers.BeginTx(ctx, s.snapshot)
+	if err != nil {
+		return failed("begin", err)
+	}
+	return errors.Join(f(tx), tx.Rollback(context.WithoutCancel(ctx)))
+}
+
+// snapshot reads within one transaction. Its lists may be read side by side:
+// each has a cursor.
+type snapshot struct {
+	ctx context.Context
+	tx  pgx.Tx
+}
+
+// Accounts implements [ledger.Snapshot].
+func (s snapshot) Accounts() iter.Seq2[ledger.Account, error] {
+	return stream(s, "all_accounts", columns.ReadAccount, `SELECT `+columns.Accounts+` FROM accounts ORDER BY id`)
+}
+
+// lines takes both sides by their own indexes, already in order, and merges them.
+const lines = `SELECT debit, debit_seq, true, ` + columns.Postings + ` FROM postings
+	UNION ALL SELECT credit, credit_seq, false, ` + columns.Postings + ` FROM postings ORDER BY 1, 2`
+
+// StatementLines implements [ledger.Snapshot].
+func (s snapshot) StatementLines() iter.Seq2[ledger.StatementLine, error] {
+	return stream(s, "all_statementlines", func(r columns.Row) ledger.StatementLine {
+		r.Blob() // the order's columns
+		r.Int64()
+		return columns.ReadLine(r)
+	}, lines)
+}
+
+// Transfers implements [ledger.Snapshot].
+func (s snapshot) Transfers() iter.Seq2[ledger.Transfer, error] {
+	return stream(s, "all_transfers", columns.ReadTransfer, `SELECT `+columns.Transfers+` FROM transfers ORDER BY id`)
+}
+
+// Instructions implements [ledger.Snapshot].
+func (s snapshot) Instructions() iter.Seq2[ledger.Instruction, error] {
+	return stream(s, "all_instructions", columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions ORDER BY transfer, leg`)
+}
+
+// Steps implements [ledger.Snapshot].
+func (s snapshot) Steps() iter.Seq2[ledger.Step, error] {
+	return stream(s, "all_steps", columns.ReadStep, `SELECT `+columns.Steps+` FROM steps ORDER BY transfer, n`)
+}
+
+// Postings implements [ledger.Snapshot].
+func (s snapshot) Postings() iter.Seq2[ledger.Posting, error] {
+	return stream(s, "all_postings", columns.ReadPosting, `SELECT `+columns.Postings+` FROM postings ORDER BY transfer, event`)
+}
+
+// page is how many rows of a list come at a time.
+const page = "2000"
+
+// stream reads a query page by page while its reader goes on. A page is read to
+// its end before its first row is handed out: meanwhile another list may be read.
+func stream[V any](s snapshot, cursor string, read func(columns.Row) V, query string) iter.Seq2[V, error] {
+	return func(yield func(V, error) bool) {
+		var none V
+		if _, err := s.tx.Exec(s.ctx, "DECLARE "+cursor+" CURSOR FOR "+query); err != nil {
+			yield(none, failed("read", err))
+			return
+		}
+		for {
+			vs, err := list(s.tx, s.ctx, read, "FETCH "+page+" FROM "+cursor)
+			for _, v := range vs {
+				if !yield(v, nil) {
+					s.finish(cursor)
+					return
+				}
+			}
+			if err != nil {
+				yield(none, err)
+				return
+			}
+			if len(vs) == 0 {
+				s.finish(cursor)
+				return
+			}
+		}
+	}
+}
+
+// finish lets the list be read again. Should it fail, the next read says why.
+func (s snapshot) finish(cursor string) { _, _ = s.tx.Exec(s.ctx, "CLOSE "+cursor) }
