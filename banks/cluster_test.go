@@ -29,25 +29,36 @@ const lease = 3 * time.Second
 // inCluster runs a test with simulated banks behind a desk that sees who asks.
 func inCluster(t *testing.T, nodes int, test func(*cluster)) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{world: newWorld(t), desk: &desk{asking: map[ledger.InstructionID]map[*member]int{}}, banks: map[string]banks.Adapter{}}
-		for code, b := range c.world.banks {
-			c.banks[code] = b
-			b.SetReporter(c)
-		}
-		t.Cleanup(func() {
-			for _, m := range c.nodes {
-				m.kill()
-			}
-		})
+		c := newCluster(t)
 		for range nodes {
 			c.join()
 		}
 		test(c)
-		if len(c.desk.wrong) > 0 {
-			t.Errorf("%d times two nodes asked a bank about the same instruction at once: %s", len(c.desk.wrong), c.desk.wrong[0])
-		}
-		c.verify()
+		c.hold()
 	})
+}
+
+func newCluster(t *testing.T) *cluster {
+	c := &cluster{world: newWorld(t), desk: &desk{asking: map[ledger.InstructionID]map[*member]int{}}, banks: map[string]banks.Adapter{}}
+	for code, b := range c.world.banks {
+		c.banks[code] = b
+		b.SetReporter(c)
+	}
+	t.Cleanup(func() {
+		for _, m := range c.nodes {
+			m.kill()
+		}
+	})
+	return c
+}
+
+// hold demands that no two nodes ever drove one instruction, and that the book holds.
+func (c *cluster) hold() {
+	c.t.Helper()
+	if len(c.desk.wrong) > 0 {
+		c.t.Errorf("%d times two nodes asked a bank about the same instruction at once: %s", len(c.desk.wrong), c.desk.wrong[0])
+	}
+	c.verify()
 }
 
 // Report takes what a bank says of itself to any node that lives.

@@ -13,6 +13,8 @@ import (
 	"bahi/banks"
 	"bahi/banks/sim"
 	"bahi/ledger"
+	"bahi/ledger/postgres"
+	"bahi/ledger/postgres/pgtest"
 	"bahi/ledger/sqlite"
 )
 
@@ -327,4 +329,49 @@ func TestNodesOnSQLite(t *testing.T) {
 		}
 		c.netAgrees()
 	})
+}
+
+// TestNodesOnPostgreSQL: three nodes, each with connections of its own, in real time.
+func TestNodesOnPostgreSQL(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for a lease to end")
+	}
+	url := pgtest.NewDatabase(t)
+	c := newCluster(t)
+	var stores []ledger.Store
+	t.Cleanup(func() {
+		for n, m := range c.nodes {
+			m.kill()
+			stores[n].Close()
+		}
+	})
+	join := func() *member {
+		store, err := postgres.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stores = append(stores, store)
+		c.store = store
+		return c.join()
+	}
+	dies, second, third := join(), join(), join()
+	var ids []ledger.ID
+	for range 10 {
+		for _, m := range []*member{dies, second, third} {
+			ids = append(ids, m.pay(10, nil)...)
+		}
+	}
+	dies.kill()
+	done := c.allIn(ids, ledger.Completed)
+	for died := time.Now(); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Since(died) > 3*lease {
+			t.Fatal("not all is completed")
+		}
+	}
+	stripes, err := ledger.Stripes(t.Context(), c.store, ledger.TransitAccount("INR"))
+	if err != nil || len(stripes) != 3 {
+		t.Errorf("transit has %d stripes of three nodes (%v)", len(stripes), err)
+	}
+	c.netAgrees()
+	c.hold()
 }
