@@ -84,8 +84,8 @@ func (w *world) payMany(n int, edit func(*ledger.CreateTransfer)) []ledger.ID {
 // slowReader holds the sweep up after it has read what is due.
 type slowReader struct{ ledger.Reader }
 
-func (r slowReader) Due(ctx context.Context, after ledger.DuePlace, before int64, limit int) ([]ledger.Task, error) {
-	tasks, err := r.Reader.Due(ctx, after, before, limit)
+func (r slowReader) Due(ctx context.Context, node ledger.ID, after ledger.DuePlace, before int64, limit int) ([]ledger.Task, error) {
+	tasks, err := r.Reader.Due(ctx, node, after, before, limit)
 	if len(tasks) > 0 {
 		time.Sleep(20 * time.Second)
 	}

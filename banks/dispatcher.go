@@ -12,17 +12,20 @@ import (
 	"bahi/ledger"
 )
 
-// Dispatcher hands open instructions to their banks and records the answers. A
-// new instruction comes straight from its commit, in memory; the database is the
-// truth, and whatever was not finished is taken up from there: after its time,
-// after a restart, after a flood that did not fit in memory.
+// Dispatcher hands the open instructions of its node to their banks and records
+// the answers. A new instruction comes straight from its commit, in memory; the
+// database is the truth, and whatever was not finished is taken up from there:
+// after its time, after a flood that did not fit in memory, and from other nodes
+// that died.
 type Dispatcher struct {
-	opt   Options
-	lanes map[string]*lane // by bank code
-	began time.Time
+	opt    Options
+	lanes  map[string]*lane // by bank code
+	member member
 
 	mu   sync.Mutex
-	busy map[ledger.InstructionID]struct{} // in a lane: not to be taken up twice
+	busy map[ledger.InstructionID]time.Time // not to be taken up before
+
+	looked time.Time // when the sweep last looked for what was missed
 
 	ctx  context.Context // ends when the dispatcher closes
 	stop context.CancelFunc
@@ -36,13 +39,15 @@ type Options struct {
 	Policy *ledger.Policy
 	Clock  Clock
 	Sweep  time.Duration // how often the database is asked for what is due; default 250 ms
+	Lease  time.Duration // a node that does not beat for so long is dead to the others; default 3 s
+	Sole   bool          // no other process can use the database: what is not this node's is nobody's
 	Log    *slog.Logger
 }
 
 // NewDispatcher makes a dispatcher for the pipeline's Observer to call. Start
 // it before the first transfer.
 func NewDispatcher(registry *Registry) *Dispatcher {
-	d := &Dispatcher{lanes: map[string]*lane{}, busy: map[ledger.InstructionID]struct{}{}}
+	d := &Dispatcher{lanes: map[string]*lane{}, busy: map[ledger.InstructionID]time.Time{}}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	for n := range registry.banks {
 		b := &registry.banks[n]
@@ -51,24 +56,31 @@ func NewDispatcher(registry *Registry) *Dispatcher {
 	return d
 }
 
-// Start goes on with what the database holds and begins to sweep.
+// Start joins the nodes of the database, goes on with what it holds and begins to sweep.
 func (d *Dispatcher) Start(opt Options) {
 	if opt.Sweep == 0 {
 		opt.Sweep = 250 * time.Millisecond
 	}
+	if opt.Lease == 0 {
+		opt.Lease = 3 * time.Second
+	}
 	d.opt = opt
-	d.began = opt.Clock.Now()
-	d.done.Add(1)
+	d.member.start(d.ctx, &d.opt)
+	d.done.Add(2)
+	go d.beatForEver()
 	go d.sweepForEver()
 }
 
 // Close stops taking work up and waits for what is under way. What a bank has
-// not answered stays open in the database.
+// not answered stays open in the database, for another node or the next start.
 func (d *Dispatcher) Close() {
 	d.mu.Lock() // no take may be between its look at ctx and its place in done
 	d.stop()
 	d.mu.Unlock()
 	d.done.Wait()
+	if d.opt.Book != nil {
+		d.member.leave()
+	}
 }
 
 // Observe takes the instructions of a batch that was just committed, new ones and
@@ -76,7 +88,11 @@ func (d *Dispatcher) Close() {
 // time, so none is sent twice for its first time.
 func (d *Dispatcher) Observe(set *ledger.Set) {
 	set.Instructions.Changes(func(_ ledger.InstructionID, i *ledger.Instruction, _ bool) {
-		if i == nil || i.State != ledger.Sent || i.Attempts > 0 {
+		if i == nil {
+			return
+		}
+		d.awake(i.ID)
+		if i.State != ledger.Sent || i.Attempts > 0 || !set.Unsent(i.ID) {
 			return
 		}
 		t, _ := set.Transfers.Get(i.ID.Transfer)
@@ -114,33 +130,49 @@ func (d *Dispatcher) Report(ctx context.Context, bank string, id ledger.Instruct
 	return r, err
 }
 
-// take puts work into its bank's lane unless it is there already.
+// inLane is until when an instruction in a lane is not to be taken up again.
+var inLane = time.Unix(1<<40, 0)
+
+// take puts work of this node into its bank's lane, unless it is there already or
+// the bank is given time.
 func (d *Dispatcher) take(w work) {
 	l, ok := d.lanes[w.Instruction.Bank]
-	if !ok {
+	if node := w.Instruction.Node; !ok || node.IsZero() || node != d.member.id() {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, taken := d.busy[w.Instruction.ID]
-	if !taken && d.ctx.Err() == nil && l.offer(w) {
-		d.busy[w.Instruction.ID] = struct{}{}
+	until := d.busy[w.Instruction.ID] // zero for one that is not there
+	if !until.After(d.opt.Clock.Now()) && d.ctx.Err() == nil && l.offer(w) {
+		d.busy[w.Instruction.ID] = inLane
 		d.done.Add(1)
+	}
+}
+
+// awake ends the rest of an instruction that something happened to.
+func (d *Dispatcher) awake(id ledger.InstructionID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if until, ok := d.busy[id]; ok && until != inLane {
+		delete(d.busy, id)
 	}
 }
 
 // run asks the bank and records what it says.
 func (d *Dispatcher) run(l *lane, w work) {
 	defer d.done.Done()
+	rests := false
 	if d.ctx.Err() == nil && d.current(w) {
-		if answer := d.ask(l, w); d.ctx.Err() == nil && !d.waits(w, answer) {
-			d.record(w, answer)
-		}
+		answer := d.ask(l, w)
+		rests = answer != nothing && d.ctx.Err() == nil && (d.waits(w, answer) || !d.record(w, answer))
 	}
 	// Only now may the next step of the same instruction be taken up.
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	delete(d.busy, w.Instruction.ID)
-	d.mu.Unlock()
+	if due := time.UnixMicro(w.Instruction.Due); rests && due.After(d.opt.Clock.Now()) {
+		d.busy[w.Instruction.ID] = due
+	}
 }
 
 // current says whether the instruction still is what it was when it was read.
@@ -179,30 +211,41 @@ func (d *Dispatcher) ask(l *lane, w work) Answer {
 	}
 	answer := d.call(l, d.opt.Policy.Check, false, l.bank.Adapter.Status, w)
 	// A node died between its commit and its call, or the call never arrived:
-	// the bank says that it has not seen the instruction, so it is sent now.
+	// the bank says that it has not seen the instruction, so it is sent now. That
+	// this does not reach the bank proves nothing: an earlier one may be on its way.
 	if i.State == ledger.Sent && answer.Outcome == ledger.SaysNotSeen && !tooLate {
-		return d.call(l, d.opt.Policy.Submit, true, l.bank.Adapter.Submit, w)
+		return d.call(l, d.opt.Policy.Submit, false, l.bank.Adapter.Submit, w)
 	}
 	return answer
 }
+
+// nothing is what a bank that was not asked said, or one that was cut off because
+// the node's lease ended. The instruction's driver, whoever it is then, asks.
+var nothing Answer
 
 type method func(context.Context, Instruction) (Answer, error)
 
 // call asks the bank within its time. refusable: that the call did not reach the
 // bank means that nothing was done; of a question about an earlier call it tells nothing.
 func (d *Dispatcher) call(l *lane, limit time.Duration, refusable bool, ask method, w work) Answer {
-	ctx, cancel := context.WithCancel(d.ctx)
+	lease, ok := d.member.holds(w.Instruction.Node)
+	if !ok {
+		return nothing
+	}
+	ctx, cancel := context.WithCancel(lease)
 	defer cancel()
 	defer d.opt.Clock.AfterFunc(limit, cancel)()
 	began := d.opt.Clock.Now()
 	answer, err := d.guarded(ctx, ask, w.instruction())
 	switch {
+	case lease.Err() != nil && (err != nil || !answer.Outcome.Definite()):
+		return nothing
 	case err != nil && refusable && errors.Is(err, ErrNotSent):
 		answer = Answer{Outcome: ledger.SaysNotDone, Code: codeUnavailable}
 	case err != nil, !answer.Pending && !answer.Outcome.Valid():
 		answer = Answer{Outcome: ledger.SaysUnknown}
 	}
-	if d.ctx.Err() == nil && !answer.Pending {
+	if lease.Err() == nil && !answer.Pending {
 		l.mu.Lock()
 		l.health.add(answer.Outcome, d.opt.Clock.Now().Sub(began))
 		l.mu.Unlock()
@@ -224,111 +267,32 @@ func (d *Dispatcher) guarded(ctx context.Context, ask method, i Instruction) (an
 // codeUnavailable is UPI's response code for a bank that cannot be reached.
 const codeUnavailable = "U28"
 
-// record stores the answer. The book may be busy or its database away for a
-// while: the answer is worth keeping until then.
-func (d *Dispatcher) record(w work, a Answer) {
+// record stores the answer and says whether it did. The book may be busy or its
+// database away for a while: the answer is worth keeping until then. What is not
+// a bank's own word counts only as long as the node drives the instruction.
+func (d *Dispatcher) record(w work, a Answer) bool {
 	outcome := a.Outcome
 	if a.Pending {
 		outcome = ledger.SaysUnknown
 	}
 	command := ledger.RecordResult{Transfer: &w.Transfer, Leg: w.Instruction.ID.Leg,
 		Outcome: outcome, Attempt: w.Instruction.Attempts, Code: a.Code, Ref: a.Ref}
+	if !outcome.Definite() {
+		command.Node = w.Instruction.Node
+	}
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		_, err := d.opt.Book.Submit(d.ctx, ledger.Request{Command: command})
 		switch {
-		case err == nil || errors.Is(err, ledger.ErrClosed) || d.ctx.Err() != nil:
-			return
+		case err == nil:
+			return true
+		case errors.Is(err, ledger.ErrClosed) || d.ctx.Err() != nil:
+			return false
 		case errors.Is(err, ledger.ErrBusy), errors.Is(err, ledger.ErrUnavailable), errors.Is(err, ledger.ErrOutcomeUnknown):
 			d.pause(wait)
 		default: // it stays open, and is taken up again when it is due
 			d.opt.Log.Error("a bank's answer was refused", "instruction", w.Instruction.ID.String(), "error", err)
-			return
+			return false
 		}
-	}
-}
-
-// sweepForEver takes up what is due, at every tick until the dispatcher closes.
-func (d *Dispatcher) sweepForEver() {
-	defer d.done.Done()
-	for d.ctx.Err() == nil {
-		if err := d.sweep(); err != nil && d.ctx.Err() == nil {
-			d.opt.Log.Warn("cannot read due instructions", "error", err)
-		}
-		d.pause(d.opt.Sweep)
-	}
-}
-
-// sweepLimit is how many due instructions one look at the database brings.
-const sweepLimit = 1000
-
-// sweep walks all that is due, a page at a time: what one bank cannot take now
-// must not hide what waits for another.
-func (d *Dispatcher) sweep() error {
-	now := d.opt.Clock.Now()
-	// What an earlier run of this node had sent is nobody's: it need not wait for its time.
-	abandoned := d.began.Add(d.opt.Policy.Submit + d.opt.Policy.Takeover)
-	horizon := now
-	if abandoned.After(now) {
-		horizon = abandoned
-	}
-	for after := (ledger.DuePlace{}); ; {
-		tasks, err := d.opt.Reader.Due(d.ctx, after, horizon.UnixMicro(), sweepLimit)
-		if err != nil {
-			return err
-		}
-		d.takeUp(tasks, now)
-		if len(tasks) < sweepLimit {
-			return nil
-		}
-		after = tasks[len(tasks)-1].Place()
-	}
-}
-
-// takeUp takes what is due or abandoned, and sends what is queued.
-func (d *Dispatcher) takeUp(tasks []ledger.Task, now time.Time) {
-	var queued []ledger.Task
-	for _, t := range tasks {
-		i := &t.Instruction
-		_, known := d.lanes[i.Bank]
-		switch due := i.Due <= now.UnixMicro(); {
-		case i.State == ledger.Queued:
-			queued = append(queued, t)
-		case due && !known:
-			d.opt.Log.Error("an instruction is for a bank that is not registered", "bank", i.Bank, "instruction", i.ID.String())
-			d.record(work{Task: t}, Answer{Outcome: ledger.SaysUnknown})
-		case due, i.State == ledger.Sent && i.Updated < d.began.UnixMicro():
-			d.take(work{Task: t})
-		}
-	}
-	if len(queued) > 0 {
-		d.takeQueued(queued, now)
-	}
-}
-
-// takeQueued claims as many debits as their banks have room for and lets those
-// expire that waited for too long, all in one commit.
-func (d *Dispatcher) takeQueued(tasks []ledger.Task, now time.Time) {
-	var commands ledger.Many
-	room := map[string]int{}
-	for _, t := range tasks {
-		bank := t.Instruction.Bank
-		if _, seen := room[bank]; !seen {
-			room[bank] = d.room(bank)
-		}
-		switch expired := now.UnixMicro()-t.Instruction.Created >= d.opt.Policy.QueueLimit.Microseconds(); {
-		case expired:
-			commands = append(commands, ledger.CancelTransfer{Transfer: &t.Transfer, Expired: true})
-		case room[bank] > 0:
-			room[bank]--
-			commands = append(commands, ledger.ClaimInstruction{ID: t.Instruction.ID})
-		}
-	}
-	if len(commands) == 0 { // the banks have no room yet
-		return
-	}
-	// One that is refused was cancelled meanwhile; what is claimed comes back by Observe.
-	if _, err := d.opt.Book.Submit(d.ctx, ledger.Request{Command: commands}); err != nil && d.ctx.Err() == nil {
-		d.opt.Log.Warn("cannot take queued instructions", "error", err)
 	}
 }
 

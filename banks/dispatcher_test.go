@@ -14,10 +14,11 @@ import (
 	"bahi/banks"
 	"bahi/banks/sim"
 	"bahi/ledger"
+	"bahi/ledger/postgres/pgtest"
 	"bahi/ledger/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(m)) }
 
 // world is a book, a dispatcher and two simulated banks in a bubble of virtual
 // time: hours pass as soon as everybody in it waits.

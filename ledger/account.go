@@ -2,9 +2,11 @@ package ledger
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -75,9 +77,10 @@ func (a *Account) Balance() int64 {
 
 // The chart of accounts.
 const (
-	walletPath  = "wallet:"
-	bankPath    = "bank:"
-	transitPath = "transit"
+	walletPath     = "wallet:"
+	bankPath       = "bank:"
+	clearingSuffix = ":clearing"
+	transitPath    = "transit"
 )
 
 // WalletAccount is the money of a party that is held inside Bahi.
@@ -88,12 +91,58 @@ func WalletAccount(party ID, c Currency) AccountName {
 // ClearingAccount holds a bank's net position: what it owes (debit) or is owed
 // for the legs it confirmed and that are not settled yet.
 func ClearingAccount(bank string, c Currency) AccountName {
-	return AccountName{Path: bankPath + bank + ":clearing", Currency: c}
+	return AccountName{Path: bankPath + bank + clearingSuffix, Currency: c}
 }
 
 // TransitAccount is money debited and neither credited nor returned yet.
 func TransitAccount(c Currency) AccountName {
 	return AccountName{Path: transitPath, Currency: c}
+}
+
+// Accounts that every batch touches would make nodes wait for each other: each
+// node has a stripe of its own of transit and of the clearing accounts. Any
+// stripe may take any posting; only their sum has a meaning.
+const stripeMark = "#"
+
+// Stripe is the stripe of an account that bears a number; the account itself is number 0.
+func (n AccountName) Stripe(number int) AccountName {
+	if number != 0 {
+		n.Path += stripeMark + strconv.Itoa(number)
+	}
+	return n
+}
+
+// Whole is the account that n is a stripe of; n itself where it is none.
+func (n AccountName) Whole() AccountName {
+	path, number, ok := strings.Cut(n.Path, stripeMark)
+	shared := path == transitPath || (strings.HasPrefix(path, bankPath) && strings.HasSuffix(path, clearingSuffix))
+	whole := AccountName{Path: path, Currency: n.Currency}
+	if k, err := strconv.Atoi(number); !ok || !shared || err != nil || k <= 0 || whole.Stripe(k) != n {
+		return n
+	}
+	return whole
+}
+
+// Stripes are the account and all of its stripes, as far as they were used.
+func Stripes(ctx context.Context, r Reader, whole AccountName) (stripes []Account, err error) {
+	const page = 100
+	after := AccountName{Path: whole.Path} // no currency comes before all currencies
+	for {
+		accounts, err := r.Accounts(ctx, after, page)
+		if err != nil {
+			return nil, err
+		}
+		for i := range accounts {
+			if accounts[i].Name.Whole() == whole {
+				stripes = append(stripes, accounts[i])
+			}
+			after = accounts[i].Name
+		}
+		// All paths that begin alike lie together.
+		if len(accounts) < page || !strings.HasPrefix(after.Path, whole.Path) {
+			return stripes, nil
+		}
+	}
 }
 
 // newAccount opens an account with the type and bounds its place in the chart gives it.

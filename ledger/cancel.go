@@ -1,7 +1,7 @@
 package ledger
 
-// ClaimInstruction takes a queued instruction for sending. From its commit on
-// the transfer cannot be cancelled. It returns the [Instruction].
+// ClaimInstruction takes a queued instruction for sending by the node of the
+// batch. From its commit on the transfer cannot be cancelled. It returns the [Instruction].
 type ClaimInstruction struct {
 	ID InstructionID
 }
@@ -18,9 +18,10 @@ func (c ClaimInstruction) Apply(s *Set) (any, error) {
 	if !ok || i.State != Queued {
 		return nil, refuse(CodeInstructionNotFound, "instruction %s is not queued", c.ID)
 	}
-	i.State, i.Updated = Sent, s.Now
+	i.State, i.Node, i.Updated = Sent, s.Node, s.Now
 	i.Due = s.Now + (s.Policy.Submit + s.Policy.Takeover).Microseconds()
 	s.Instructions.Put(i.ID, i)
+	s.unsent[i.ID] = struct{}{}
 	return i, nil
 }
 

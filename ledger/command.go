@@ -42,6 +42,8 @@ const (
 	CodeInstructionNotFound = "instruction_not_found"
 	CodeNotAPaymentMethod   = "instrument_holds_no_money"
 	CodeWalletNotEmpty      = "wallet_not_empty"
+	CodeNodeGone            = "node_gone"
+	CodeNodeAlive           = "node_alive"
 )
 
 // IdempotencyKey is a chat backend's own name for a request.

@@ -7,6 +7,11 @@
 // [Set]; the commands are applied to it in order by pure functions; the engine
 // persists what changed in one transaction; then the callers are answered.
 //
+// Several nodes may share one book. Each open instruction is driven by one
+// [Node]; one that stops beating is fenced, and its instructions are taken over
+// ([Beat], [Fence], [TakeOver]). Each node posts to a stripe of its own of the
+// accounts that all of them touch ([AccountName.Stripe]).
+//
 // # Invariants
 //
 // These hold at every commit. [Verify] checks them from the postings alone.
@@ -18,7 +23,7 @@
 //  3. A bounded account was never below zero.
 //  4. A leg of a transfer is posted exactly when the bank (or the wallet)
 //     confirmed it, between the accounts and for the amount of the transfer.
-//  5. transit holds exactly what is debited and neither credited nor returned.
+//  5. transit, the sum of its stripes, holds exactly what is debited and neither credited nor returned.
 //  6. A transfer has at most one open instruction, and has one exactly when
 //     its state waits for a bank.
 //  7. A transfer's history starts at pending, follows the table of states, and

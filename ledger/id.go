@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// ID identifies a party, an instrument, a transfer or a key: 16 bytes, time-ordered
+// ID identifies a party, an instrument, a transfer, a key or a node: 16 bytes, time-ordered
 // (UUID version 7), so that what is written together is stored together.
 type ID [16]byte
 
@@ -50,6 +50,7 @@ const (
 	partyPrefix      = "pty_"
 	instrumentPrefix = "ins_"
 	keyPrefix        = "key_"
+	nodePrefix       = "nod_"
 )
 
 // TransferRef is the outside form of a transfer's ID: 35 characters, letters and
@@ -65,6 +66,9 @@ func (id ID) InstrumentRef() string { return id.ref(instrumentPrefix) }
 
 // KeyRef is the outside form of an API key's ID.
 func (id ID) KeyRef() string { return id.ref(keyPrefix) }
+
+// NodeRef is the outside form of a node's ID.
+func (id ID) NodeRef() string { return id.ref(nodePrefix) }
 
 func (id ID) ref(prefix string) string {
 	if id.IsZero() {

@@ -31,7 +31,7 @@ func (l *life) step(to State, reason Reason, bankCode string) {
 // post writes the posting that an event stands for.
 func (l *life) post(e Event) {
 	amount := l.t.Amount.Minor
-	debit, credit := l.t.sides(e)
+	debit, credit := l.t.sides(e, l.set.Stripe)
 	d, c := l.set.account(debit), l.set.account(credit)
 	if d.ID == c.ID || amount <= 0 || !d.room(amount, true) || !c.room(amount, false) {
 		panic(fmt.Sprintf("ledger: %s of transfer %s has no room", e, l.t.ID.TransferRef()))
@@ -51,12 +51,13 @@ func (l *life) post(e Event) {
 // instruct opens the instruction of a leg, or opens it again.
 func (l *life) instruct(leg Leg, queue bool) {
 	here, _ := l.t.Ends(leg)
-	i := Instruction{ID: InstructionID{l.t.ID, leg}, Bank: here.Bank, State: Sent, Created: l.set.Now, Updated: l.set.Now}
+	i := Instruction{ID: InstructionID{l.t.ID, leg}, Bank: here.Bank, Node: l.set.Node, State: Sent, Created: l.set.Now, Updated: l.set.Now}
 	i.Due = l.set.Now + (l.set.Policy.Submit + l.set.Policy.Takeover).Microseconds()
 	if queue {
 		i.State, i.Due = Queued, l.set.Now
 	}
 	l.set.Instructions.Put(i.ID, i)
+	l.set.unsent[i.ID] = struct{}{}
 }
 
 // instruction is the instruction of a leg, if there is one.

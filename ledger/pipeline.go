@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -66,6 +68,7 @@ type Pipeline struct {
 	wake chan struct{} // capacity 1: something waits, or closed
 	done chan struct{} // the writer has ended
 	last int64         // time of the batch before
+	node atomic.Pointer[Node]
 }
 
 // job is a request that waits for its reply.
@@ -96,9 +99,15 @@ func NewPipeline(store Store, opt PipelineOptions) *Pipeline {
 		opt.Log = slog.Default()
 	}
 	p := &Pipeline{store: store, opt: opt, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	p.Become(Node{})
 	go p.write()
 	return p
 }
+
+// Become says which node the process is from the next batch on: its ID goes
+// with the instructions that are made or taken, its stripe takes the postings.
+// Until it is called the process is none, and its instructions are anybody's.
+func (p *Pipeline) Become(n Node) { p.node.Store(&n) }
 
 // Submit hands a request over and waits for its commit. It returns a
 // [*Refusal], [ErrBusy], [ErrClosed], [ErrBug] or the store's error; all of
@@ -149,15 +158,25 @@ func (p *Pipeline) enqueue(j *job) error {
 	case p.closed:
 		p.mu.Unlock()
 		return ErrClosed
+	case j.urgent():
+		p.waiting = slices.Insert(p.waiting, 0, j)
 	case p.weight > 0 && p.weight+j.weight > p.opt.MaxQueue:
 		p.mu.Unlock()
 		return ErrBusy
+	default:
+		p.waiting = append(p.waiting, j)
 	}
-	p.waiting = append(p.waiting, j)
 	p.weight += j.weight
 	p.mu.Unlock()
 	p.signal()
 	return nil
+}
+
+// urgent says whether the job goes before all others, however many wait: a
+// node that does not come to say that it lives is taken for dead.
+func (j *job) urgent() bool {
+	_, beat := j.Command.(Beat)
+	return beat
 }
 
 func (p *Pipeline) signal() {
@@ -228,7 +247,8 @@ func (p *Pipeline) try(batch []*job) error {
 	p.last = max(p.last, p.opt.Now().UnixMicro())
 	var committed *Set
 	declare := func() *Set {
-		set := NewSet(p.last, p.opt.Policy)
+		set, node := NewSet(p.last, p.opt.Policy), p.node.Load()
+		set.Node, set.Stripe = node.ID, node.Stripe
 		for _, j := range batch {
 			if j.Key != nil {
 				set.Answers.Want(*j.Key)

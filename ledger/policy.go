@@ -6,7 +6,7 @@ import "time"
 type Policy struct {
 	Submit      time.Duration   // how long a bank may take to answer an instruction
 	Check       time.Duration   // how long a bank may take to answer a status check or a reversal
-	Takeover    time.Duration   // how long after that another node takes a silent instruction up
+	Takeover    time.Duration   // how long after that an instruction without a result is taken up again
 	QueueLimit  time.Duration   // how long a debit may wait to be sent before it expires
 	Checks      []time.Duration // after how long since it was made a silent instruction is asked after; then it is reversed
 	Reversals   []time.Duration // after how long since it was made a reversal is tried again; then it is given up

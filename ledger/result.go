@@ -22,6 +22,10 @@ func (o Outcome) String() string { return nameOf(outcomeNames[:], o) }
 // Valid says whether it is one of the outcomes.
 func (o Outcome) Valid() bool { return o >= SaysApproved && o <= SaysNotSeen }
 
+// Definite says whether only the bank itself can have found the outcome out, and
+// it stands whoever asked: nothing that happens later makes it another.
+func (o Outcome) Definite() bool { return o == SaysApproved || o == SaysDeclined || o == SaysStands }
+
 // ParseOutcome reads what String wrote.
 func ParseOutcome(s string) (Outcome, bool) { return parseName[Outcome](outcomeNames[:], s) }
 
@@ -40,6 +44,9 @@ type RecordResult struct {
 	Attempt  int    // SaysUnknown, and reversals that failed: the instruction's Attempts that it answers
 	Code     string // the bank's response code, or empty
 	Ref      string // the bank's reference, or empty
+	// Node, unless zero, is whose own finding it is, such as that it did not send the
+	// instruction: it counts for nothing once another node drives the instruction.
+	Node ID
 }
 
 // Effect is what a result did.
@@ -70,6 +77,9 @@ func (c RecordResult) Apply(s *Set) (any, error) {
 	i, ok := s.Instructions.Get(InstructionID{t.ID, c.Leg})
 	if !ok {
 		return nil, refuse(CodeInstructionNotFound, "transfer %s has no %s instruction", t.ID.TransferRef(), c.Leg)
+	}
+	if !c.Node.IsZero() && i.Node != c.Node {
+		return Recorded{Effect: Repeated, Transfer: t}, nil
 	}
 	l := life{set: s, t: &t}
 	return Recorded{Effect: c.record(&l, i), Transfer: t}, nil

@@ -13,6 +13,8 @@ import (
 type Set struct {
 	Now    int64   // Unix microseconds, one for the whole batch, never earlier than the batch before
 	Policy *Policy // the timers of a transfer's life
+	Node   ID      // who drives the instructions that the batch makes or takes
+	Stripe int     // which part of the shared accounts the batch posts to
 
 	Accounts     Table[AccountID, Account]
 	Transfers    Table[ID, Transfer]
@@ -22,11 +24,14 @@ type Set struct {
 	Aliases      Table[Alias, AliasTarget]
 	Keys         Table[ID, Key]
 	Answers      Table[IdempotencyKey, Answer]
+	Nodes        Table[ID, Node]
 
 	// Rows that are only ever added. A break that is known already is not an error.
 	Postings []Posting
 	Steps    []Step
 	Breaks   []Break
+
+	unsent map[InstructionID]struct{} // that the batch made or claimed
 }
 
 // NewSet makes the empty working set that commands declare their keys to.
@@ -42,6 +47,8 @@ func NewSet(now int64, policy *Policy) *Set {
 		Aliases:      newTable[Alias, AliasTarget](compareAliases),
 		Keys:         newTable[ID, Key](ID.Compare),
 		Answers:      newTable[IdempotencyKey, Answer](compareIdempotencyKeys),
+		Nodes:        newTable[ID, Node](ID.Compare),
+		unsent:       map[InstructionID]struct{}{},
 	}
 }
 
@@ -69,9 +76,9 @@ func (s *Set) NewTransfer(t *Transfer) {
 }
 
 func (s *Set) wantSides(t *Transfer) {
-	s.WantAccount(TransitAccount(t.Amount.Currency))
-	s.WantAccount(t.Payer.account(t.Amount.Currency))
-	s.WantAccount(t.Payee.account(t.Amount.Currency))
+	s.WantAccount(TransitAccount(t.Amount.Currency).Stripe(s.Stripe))
+	s.WantAccount(t.Payer.account(t.Amount.Currency, s.Stripe))
+	s.WantAccount(t.Payee.account(t.Amount.Currency, s.Stripe))
 }
 
 // account is the declared account, opened if this is its first use.
@@ -83,10 +90,17 @@ func (s *Set) account(n AccountName) Account {
 	return a
 }
 
+// Unsent says whether the batch made the instruction or claimed it, so that no
+// bank has seen it yet. One that was taken over may have been sent.
+func (s *Set) Unsent(id InstructionID) bool {
+	_, ok := s.unsent[id]
+	return ok
+}
+
 // Changed says whether there is anything to persist.
 func (s *Set) Changed() bool {
 	return len(s.Postings)+len(s.Steps)+len(s.Breaks) > 0 || s.Accounts.Changed() || s.Transfers.Changed() || s.Instructions.Changed() ||
-		s.Parties.Changed() || s.Instruments.Changed() || s.Aliases.Changed() || s.Keys.Changed() || s.Answers.Changed()
+		s.Parties.Changed() || s.Instruments.Changed() || s.Aliases.Changed() || s.Keys.Changed() || s.Answers.Changed() || s.Nodes.Changed()
 }
 
 // Table is one kind of row of a working set. Reading or writing a key that was

@@ -50,8 +50,11 @@ type Reader interface {
 
 	Transfer(ctx context.Context, id ID) (Transfer, error)
 	TransferHistory(ctx context.Context, id ID) ([]Step, []Instruction, error)
-	Transfers(ctx context.Context, f TransferFilter, page Page) ([]Transfer, error)   // newest first
-	Due(ctx context.Context, after DuePlace, before int64, limit int) ([]Task, error) // open instructions due before, longest due first, from behind a place
+	Transfers(ctx context.Context, f TransferFilter, page Page) ([]Transfer, error) // newest first
+
+	Nodes(ctx context.Context) ([]Node, error)                                                 // those that are not gone, by ID
+	Drivers(ctx context.Context) ([]ID, error)                                                 // the nodes that open instructions belong to, gone or not, in order
+	Due(ctx context.Context, node ID, after DuePlace, before int64, limit int) ([]Task, error) // a node's open instructions due before, longest due first, from behind a place
 
 	Account(ctx context.Context, id AccountID) (Account, error)
 	Accounts(ctx context.Context, after AccountName, limit int) ([]Account, error)                 // by path, then currency

@@ -98,12 +98,12 @@ type End struct {
 // IsWallet says whether the end is a wallet.
 func (e *End) IsWallet() bool { return e.Bank == "" }
 
-// account is the book's account that stands for the end.
-func (e *End) account(c Currency) AccountName {
+// account is the book's account that stands for the end, or the given stripe of it.
+func (e *End) account(c Currency, stripe int) AccountName {
 	if e.IsWallet() {
 		return WalletAccount(e.Party, c)
 	}
-	return ClearingAccount(e.Bank, c)
+	return ClearingAccount(e.Bank, c).Stripe(stripe)
 }
 
 // Transfer is an order to move an amount from the payer to the payee, and how far it is.
@@ -234,6 +234,7 @@ func (s InstructionState) Open() bool { return s >= Queued && s <= InDoubt }
 type Instruction struct {
 	ID       InstructionID
 	Bank     string
+	Node     ID // which node drives it
 	State    InstructionState
 	Attempts int    // how often the bank was asked without a usable answer
 	Due      int64  // open: when it is to be taken up (again); Unix microseconds

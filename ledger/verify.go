@@ -27,7 +27,7 @@ type Verified struct {
 // invariant of the book on one snapshot, while writes go on. It calls report for
 // each violation. Memory does not grow with the book.
 func Verify(ctx context.Context, r Reader, report func(Violation)) (Verified, error) {
-	v := verifier{report: report, money: map[Currency]*totals{}}
+	v := verifier{report: report, money: map[Currency]*totals{}, whole: map[AccountID]AccountID{}}
 	err := r.Audit(ctx, func(s Snapshot) error {
 		if err := v.accounts(s); err != nil {
 			return err
@@ -46,12 +46,13 @@ type verifier struct {
 	sum    Verified
 	lines  int64 // statement lines seen: two for each posting
 	money  map[Currency]*totals
+	whole  map[AccountID]AccountID // of each stripe, which account it is a part of
 }
 
 // totals are sums over one currency.
 type totals struct {
 	debits, credits int64 // of all accounts
-	transit         int64 // balance of the transit account
+	transit         int64 // balance of the transit account, all stripes
 	held            int64 // what the transfers say is in transit
 }
 
@@ -140,9 +141,21 @@ func (v *verifier) account(a *Account, lines *cursor[StatementLine], owner func(
 	t := v.of(a.Name.Currency)
 	t.debits += derived.Debits
 	t.credits += derived.Credits
-	if a.Name == TransitAccount(a.Name.Currency) {
-		t.transit = derived.Balance()
+	whole := a.Name.Whole()
+	if whole == TransitAccount(a.Name.Currency) {
+		t.transit += derived.Balance()
 	}
+	if whole != a.Name {
+		v.whole[a.ID] = whole.ID()
+	}
+}
+
+// wholeOf is the account that a stripe is a part of, or the account itself.
+func (v *verifier) wholeOf(id AccountID) AccountID {
+	if whole, ok := v.whole[id]; ok {
+		return whole
+	}
+	return id
 }
 
 // transfers walks the transfers and, beside them, what belongs to each.
@@ -243,8 +256,8 @@ func (v *verifier) legs(f *file) {
 			continue
 		}
 		posted[p.Event] = true
-		debit, credit := f.sides(p.Event)
-		if p.Amount != f.Amount.Minor || p.Currency != f.Amount.Currency || p.Debit != debit.ID() || p.Credit != credit.ID() || p.Undoes != p.Event.undoes() {
+		debit, credit := f.sides(p.Event, 0) // whichever stripes took it
+		if p.Amount != f.Amount.Minor || p.Currency != f.Amount.Currency || v.wholeOf(p.Debit) != debit.ID() || v.wholeOf(p.Credit) != credit.ID() || p.Undoes != p.Event.undoes() {
 			v.violated("posting_content", where, "the %s posting debits %s and credits %s with %d %s; it should debit %s and credit %s with %d %s", p.Event,
 				p.Debit, p.Credit, p.Amount, p.Currency, debit.Path, credit.Path, f.Amount.Minor, f.Amount.Currency)
 		}

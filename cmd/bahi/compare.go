@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -36,12 +35,16 @@ func compareBanks(s storage) (string, error) {
 			theirs[e.ID] = b.Code
 			net += e.Net()
 		}
-		account, err := store.Account(ctx, ledger.ClearingAccount(b.Code, "INR").ID())
-		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		stripes, err := ledger.Stripes(ctx, store, ledger.ClearingAccount(b.Code, "INR"))
+		if err != nil {
 			return "", err
 		}
-		if net != account.Balance() {
-			return fmt.Sprintf("bank %s moved %d paise net, our clearing account says %d", b.Code, net, account.Balance()), nil
+		held := int64(0)
+		for i := range stripes {
+			held += stripes[i].Balance()
+		}
+		if net != held {
+			return fmt.Sprintf("bank %s moved %d paise net, our clearing account says %d", b.Code, net, held), nil
 		}
 	}
 	difference := "ok"

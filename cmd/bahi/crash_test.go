@@ -403,7 +403,7 @@ func (c *crash) compareMoney() {
 	}
 	var clearing, wallets, rest int64
 	for _, a := range accounts {
-		switch path := a.Name.Path; {
+		switch path := a.Name.Whole().Path; {
 		case strings.HasSuffix(path, ":clearing"):
 			clearing += a.Balance()
 		case strings.HasPrefix(path, "wallet:"):

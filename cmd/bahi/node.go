@@ -78,7 +78,8 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 		b.SetReporter(n.dispatcher)
 	}
 	// From here on batches are committed and observed.
-	n.dispatcher.Start(banks.Options{Book: n.book, Reader: n.store, Policy: cfg.policy, Clock: banks.WallClock{}, Log: cfg.log})
+	n.dispatcher.Start(banks.Options{Book: n.book, Reader: n.store, Policy: cfg.policy, Clock: banks.WallClock{},
+		Sole: !cfg.storage.shared(), Log: cfg.log})
 	return n, nil
 }
 

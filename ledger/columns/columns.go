@@ -75,13 +75,14 @@ func readEnd(r Row) ledger.End {
 }
 
 // Instructions are the columns that [ReadInstruction] reads.
-const Instructions = `transfer, leg, bank, state, attempts, due, code, ref, created, updated`
+const Instructions = `transfer, leg, bank, node, state, attempts, due, code, ref, created, updated`
 
 // ReadInstruction reads a row of [Instructions].
 func ReadInstruction(r Row) ledger.Instruction {
 	return ledger.Instruction{
 		ID:       ledger.InstructionID{Transfer: r.ID(), Leg: ledger.Leg(r.Int64())},
 		Bank:     r.Text(),
+		Node:     r.ID(),
 		State:    ledger.InstructionState(r.Int64()),
 		Attempts: int(r.Int64()),
 		Due:      r.Int64(),
@@ -90,6 +91,14 @@ func ReadInstruction(r Row) ledger.Instruction {
 		Created:  r.Int64(),
 		Updated:  r.Int64(),
 	}
+}
+
+// Nodes are the columns that [ReadNode] reads.
+const Nodes = `id, beat, stripe, gone, started`
+
+// ReadNode reads a row of [Nodes].
+func ReadNode(r Row) ledger.Node {
+	return ledger.Node{ID: r.ID(), Beat: r.Int64(), Stripe: int(r.Int64()), Gone: r.Bool(), Started: r.Int64()}
 }
 
 // Steps are the columns that [ReadStep] reads.

@@ -47,6 +47,11 @@ func load(s *ledger.Set) (qs []query) {
 		k := columns.ReadKey(r)
 		s.Keys.Load(k.ID, k)
 	}))
+	nodes := s.Nodes.Wanted()
+	add(len(nodes), byID(columns.Nodes, "nodes", nodes, func(r *row) {
+		n := columns.ReadNode(r)
+		s.Nodes.Load(n.ID, n)
+	}))
 	aliases := s.Aliases.Wanted()
 	add(len(aliases), loadAliases(s, aliases))
 	answers := s.Answers.Wanted()

@@ -17,8 +17,8 @@ var (
 		i8, text, text, text, text, text, text, i8,
 		i2, text, text, i8, i8, i4)
 	updateTransfers    = update("transfers", 1, "id, state, reason, bank_code, updated, deadline, steps", uuid, i2, text, text, i8, i8, i4)
-	insertInstructions = insertInto("instructions", columns.Instructions, uuid, i2, text, i2, i4, i8, text, text, i8, i8)
-	updateInstructions = update("instructions", 2, columns.Instructions, uuid, i2, text, i2, i4, i8, text, text, i8, i8) // one may be opened again
+	insertInstructions = insertInto("instructions", columns.Instructions, uuid, i2, text, uuid, i2, i4, i8, text, text, i8, i8)
+	updateInstructions = update("instructions", 2, columns.Instructions, uuid, i2, text, uuid, i2, i4, i8, text, text, i8, i8) // one may be opened again
 	insertParties      = insertInto("parties", columns.Parties, uuid, text, text, i2, uuid, i8)
 	updateParties      = update("parties", 1, "id, name, kind, default_instrument", uuid, text, i2, uuid)
 	insertInstruments  = insertInto("instruments", columns.Instruments, uuid, uuid, text, i2, text, text, text, text, text, boolean, i8)
@@ -28,6 +28,8 @@ var (
 	updateAliases      = update("aliases", 3, "app, kind, value, instrument, party", text, i2, text, uuid, uuid)
 	insertKeys         = insertInto("api_keys", columns.Keys, uuid, i2, text, text, text, bytea, bytea, i8, i8)
 	updateKeys         = update("api_keys", 1, "id, revoked", uuid, i8)
+	insertNodes        = insertInto("nodes", columns.Nodes, uuid, i8, i4, boolean, i8)
+	updateNodes        = update("nodes", 1, "id, beat, gone", uuid, i8, boolean)
 	insertAnswers      = insertInto("answers", columns.Answers, text, text, bytea, i4, bytea, i8)
 	insertSteps        = insertInto("steps", columns.Steps, uuid, i4, i2, text, text, i8)
 	insertPostings     = insertInto("postings", columns.Postings, uuid, i2, i2, uuid, uuid, i8, text, i8, i8, i8, i8, i8)
@@ -49,6 +51,7 @@ func persist(s *ledger.Set) ([]query, error) {
 	s.Aliases.Changes(p.alias)
 	s.Keys.Changes(p.key)
 	s.Answers.Changes(p.answer)
+	s.Nodes.Changes(p.node)
 	for i := range s.Steps {
 		p.step(&s.Steps[i])
 	}
@@ -168,6 +171,7 @@ func (p *persister) instruction(_ ledger.InstructionID, i *ledger.Instruction, i
 	b.id(i.ID.Transfer)
 	b.small(uint8(i.ID.Leg))
 	b.text(i.Bank)
+	b.id(i.Node)
 	b.small(uint8(i.State))
 	b.int4(i.Attempts)
 	b.int8(i.Due)
@@ -259,6 +263,25 @@ func (p *persister) key(_ ledger.ID, k *ledger.Key, inserted bool) {
 		b := p.rows(&updateKeys)
 		b.id(k.ID)
 		b.int8(k.Revoked)
+	}
+}
+
+func (p *persister) node(_ ledger.ID, n *ledger.Node, inserted bool) {
+	switch {
+	case n == nil:
+		p.kept()
+	case inserted:
+		b := p.rows(&insertNodes)
+		b.id(n.ID)
+		b.int8(n.Beat)
+		b.int4(n.Stripe)
+		b.bool(n.Gone)
+		b.int8(n.Started)
+	default:
+		b := p.rows(&updateNodes)
+		b.id(n.ID)
+		b.int8(n.Beat)
+		b.bool(n.Gone)
 	}
 }
 

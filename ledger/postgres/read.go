@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -114,7 +115,7 @@ func (s *Store) Transfer(ctx context.Context, id ledger.ID) (ledger.Transfer, er
 
 // history reads both lists with one statement: it sees one moment of the book
 // without the four messages of a transaction.
-const history = `SELECT true, ` + columns.Steps + `, NULL::uuid, NULL::int2 AS leg, NULL::text, NULL::int2, NULL::int4, NULL::int8, NULL::text, NULL::text, NULL::int8, NULL::int8
+const history = `SELECT true, ` + columns.Steps + `, NULL::uuid, NULL::int2 AS leg, NULL::text, NULL::uuid, NULL::int2, NULL::int4, NULL::int8, NULL::text, NULL::text, NULL::int8, NULL::int8
 	FROM steps WHERE transfer = $1
 	UNION ALL SELECT false, NULL::uuid, NULL::int4, NULL::int2, NULL::text, NULL::text, NULL::int8, ` + columns.Instructions + `
 	FROM instructions WHERE transfer = $1 ORDER BY n, leg`
@@ -140,13 +141,48 @@ func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledg
 
 var due = `SELECT ` + columns.Of("i", columns.Instructions) + `, ` + columns.Of("t", columns.Transfers) + `
 	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer
-	WHERE i.state IN (1, 2, 3) AND i.due < $1 AND (i.due, i.transfer, i.leg) > ($2, $3, $4) ORDER BY i.due, i.transfer, i.leg LIMIT $5`
+	WHERE i.state IN (1, 2, 3) AND i.node = $1 AND i.due < $2 AND (i.due, i.transfer, i.leg) > ($3, $4, $5) ORDER BY i.due, i.transfer, i.leg LIMIT $6`
+
+// Nodes implements [ledger.Reader].
+func (s *Store) Nodes(ctx context.Context) ([]ledger.Node, error) {
+	return list(s.readers, ctx, columns.ReadNode, `SELECT `+columns.Nodes+` FROM nodes WHERE NOT gone ORDER BY id`)
+}
+
+const nextDriver = `SELECT node FROM instructions WHERE state IN (1, 2, 3) AND node >= $1 ORDER BY node LIMIT 1`
+
+// Drivers implements [ledger.Reader]. It jumps from one node to the next, whatever
+// lies between.
+func (s *Store) Drivers(ctx context.Context) (nodes []ledger.ID, err error) {
+	for from := (ledger.ID{}); ; {
+		node, err := one(s, ctx, func(r columns.Row) ledger.ID { return r.ID() }, nextDriver, from[:])
+		if errors.Is(err, ledger.ErrNotFound) {
+			return nodes, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, node)
+		if from = successor(node); from.IsZero() {
+			return nodes, nil
+		}
+	}
+}
+
+// successor is the next ID, zero after the last.
+func successor(id ledger.ID) ledger.ID {
+	for n := len(id) - 1; n >= 0; n-- {
+		if id[n]++; id[n] != 0 {
+			break
+		}
+	}
+	return id
+}
 
 // Due implements [ledger.Reader].
-func (s *Store) Due(ctx context.Context, after ledger.DuePlace, before int64, limit int) ([]ledger.Task, error) {
+func (s *Store) Due(ctx context.Context, node ledger.ID, after ledger.DuePlace, before int64, limit int) ([]ledger.Task, error) {
 	return list(s.readers, ctx, func(r columns.Row) ledger.Task {
 		return ledger.Task{Instruction: columns.ReadInstruction(r), Transfer: columns.ReadTransfer(r)}
-	}, due, before, after.Due, after.ID.Transfer[:], int64(after.ID.Leg), limit)
+	}, due, node[:], before, after.Due, after.ID.Transfer[:], int64(after.ID.Leg), limit)
 }
 
 // Account implements [ledger.Reader].

@@ -10,8 +10,8 @@ import (
 // TransferList is the SQL of a list.
 var TransferList = transferList
 
-// Statement, Due, Resolve and Lines are the SQL of the other reads that must not scan.
-var Statement, Due, Resolve, Lines = statement, due, resolve, lines
+// Statement, Due, Drivers, Resolve and Lines are the SQL of the other reads that must not scan.
+var Statement, Due, Drivers, Resolve, Lines = statement, due, drivers, resolve, lines
 
 // LimitPages makes the disk full when the file has n pages.
 func LimitPages(s *Store, n int) { _ = s.writer.exec(fmt.Sprintf("PRAGMA max_page_count = %d", n)) }

@@ -37,6 +37,10 @@ func load(c *conn, s *ledger.Set) error {
 		k := columns.ReadKey(r)
 		s.Keys.Load(k.ID, k)
 	})
+	byKey(&l, columns.Nodes, "nodes WHERE id", s.Nodes.Wanted(), func(r *row) {
+		n := columns.ReadNode(r)
+		s.Nodes.Load(n.ID, n)
+	})
 	for _, a := range s.Aliases.Wanted() {
 		l.query(`SELECT instrument, party FROM aliases WHERE app = ? AND kind = ? AND value = ?`, func(r *row) {
 			s.Aliases.Load(a, ledger.AliasTarget{Instrument: r.ID(), Party: r.ID()})

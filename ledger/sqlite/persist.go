@@ -29,6 +29,7 @@ func persist(c *conn, s *ledger.Set) error {
 	s.Aliases.Changes(p.alias)
 	s.Keys.Changes(p.key)
 	s.Answers.Changes(p.answer)
+	s.Nodes.Changes(p.node)
 	for i := range s.Steps {
 		p.step(&s.Steps[i])
 	}
@@ -105,11 +106,11 @@ func (p *persister) instruction(_ ledger.InstructionID, i *ledger.Instruction, i
 	case i == nil:
 		p.kept()
 	case inserted:
-		p.exec(insertInstruction, i.ID.Transfer[:], int64(i.ID.Leg), i.Bank, int64(i.State), int64(i.Attempts), i.Due,
+		p.exec(insertInstruction, i.ID.Transfer[:], int64(i.ID.Leg), i.Bank, i.Node[:], int64(i.State), int64(i.Attempts), i.Due,
 			optionalText(i.Code), optionalText(i.Ref), i.Created, i.Updated)
 	default: // one may be opened again, so all of it changes
-		p.exec(`UPDATE instructions SET bank = ?, state = ?, attempts = ?, due = ?, code = ?, ref = ?, created = ?, updated = ? WHERE transfer = ? AND leg = ?`,
-			i.Bank, int64(i.State), int64(i.Attempts), i.Due, optionalText(i.Code), optionalText(i.Ref), i.Created, i.Updated,
+		p.exec(`UPDATE instructions SET bank = ?, node = ?, state = ?, attempts = ?, due = ?, code = ?, ref = ?, created = ?, updated = ? WHERE transfer = ? AND leg = ?`,
+			i.Bank, i.Node[:], int64(i.State), int64(i.Attempts), i.Due, optionalText(i.Code), optionalText(i.Ref), i.Created, i.Updated,
 			i.ID.Transfer[:], int64(i.ID.Leg))
 	}
 }
@@ -163,6 +164,19 @@ func (p *persister) key(_ ledger.ID, k *ledger.Key, inserted bool) {
 			optionalBytes(k.PublicKey), k.Created, k.Revoked)
 	default:
 		p.exec(`UPDATE api_keys SET revoked = ? WHERE id = ?`, k.Revoked, k.ID[:])
+	}
+}
+
+var insertNode = insertInto("nodes", columns.Nodes)
+
+func (p *persister) node(_ ledger.ID, n *ledger.Node, inserted bool) {
+	switch {
+	case n == nil:
+		p.kept()
+	case inserted:
+		p.exec(insertNode, n.ID[:], n.Beat, int64(n.Stripe), n.Gone, n.Started)
+	default:
+		p.exec(`UPDATE nodes SET beat = ?, gone = ? WHERE id = ?`, n.Beat, n.Gone, n.ID[:])
 	}
 }
 

@@ -112,13 +112,29 @@ func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledg
 
 var due = `SELECT ` + columns.Of("i", columns.Instructions) + `, ` + columns.Of("t", columns.Transfers) + `
 	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer
-	WHERE i.state IN (1, 2, 3) AND i.due < ? AND (i.due, i.transfer, i.leg) > (?, ?, ?) ORDER BY i.due, i.transfer, i.leg LIMIT ?`
+	WHERE i.state IN (1, 2, 3) AND i.node = ? AND i.due < ? AND (i.due, i.transfer, i.leg) > (?, ?, ?) ORDER BY i.due, i.transfer, i.leg LIMIT ?`
+
+// Nodes implements [ledger.Reader].
+func (s *Store) Nodes(ctx context.Context) ([]ledger.Node, error) {
+	return list(s, ctx, columns.ReadNode, `SELECT `+columns.Nodes+` FROM nodes WHERE gone = 0 ORDER BY id`)
+}
+
+// drivers jumps from one node to the next, whatever lies between.
+const drivers = `WITH RECURSIVE driver (node) AS (
+	SELECT min(node) FROM instructions WHERE state IN (1, 2, 3)
+	UNION ALL SELECT (SELECT min(node) FROM instructions WHERE state IN (1, 2, 3) AND node > driver.node) FROM driver WHERE driver.node IS NOT NULL)
+	SELECT node FROM driver WHERE node IS NOT NULL`
+
+// Drivers implements [ledger.Reader].
+func (s *Store) Drivers(ctx context.Context) ([]ledger.ID, error) {
+	return list(s, ctx, func(r columns.Row) ledger.ID { return r.ID() }, drivers)
+}
 
 // Due implements [ledger.Reader].
-func (s *Store) Due(ctx context.Context, after ledger.DuePlace, before int64, limit int) ([]ledger.Task, error) {
+func (s *Store) Due(ctx context.Context, node ledger.ID, after ledger.DuePlace, before int64, limit int) ([]ledger.Task, error) {
 	return list(s, ctx, func(r columns.Row) ledger.Task {
 		return ledger.Task{Instruction: columns.ReadInstruction(r), Transfer: columns.ReadTransfer(r)}
-	}, due, before, after.Due, after.ID.Transfer[:], int64(after.ID.Leg), int64(limit))
+	}, due, node[:], before, after.Due, after.ID.Transfer[:], int64(after.ID.Leg), int64(limit))
 }
 
 // Account implements [ledger.Reader].

@@ -14,7 +14,8 @@ import (
 // memory is the plainest engine there is: maps, and slices that are only ever
 // appended to. It is for tests and simulations of the rules; nothing survives it.
 type memory struct {
-	mu sync.RWMutex
+	writing sync.Mutex // held by a commit
+	mu      sync.RWMutex
 	book
 }
 
@@ -29,6 +30,7 @@ type book struct {
 	aliases      map[ledger.Alias]ledger.AliasTarget
 	keys         map[ledger.ID]ledger.Key
 	answers      map[ledger.IdempotencyKey]ledger.Answer
+	nodes        map[ledger.ID]ledger.Node
 	steps        map[ledger.ID][]ledger.Step
 	postings     map[ledger.ID][]ledger.Posting
 	lines        map[ledger.AccountID][]ledger.StatementLine // each side of each posting
@@ -46,14 +48,18 @@ func NewMemory() ledger.Store {
 		aliases:      map[ledger.Alias]ledger.AliasTarget{},
 		keys:         map[ledger.ID]ledger.Key{},
 		answers:      map[ledger.IdempotencyKey]ledger.Answer{},
+		nodes:        map[ledger.ID]ledger.Node{},
 		steps:        map[ledger.ID][]ledger.Step{},
 		postings:     map[ledger.ID][]ledger.Posting{},
 		lines:        map[ledger.AccountID][]ledger.StatementLine{},
 	}}
 }
 
-// Commit needs no lock before the end: there is one writer, and apply changes the set alone.
+// Commit lets one writer in at a time, as a database does. Readers wait at its
+// end only: apply changes the set alone.
 func (m *memory) Commit(ctx context.Context, declare func() *ledger.Set, apply func(*ledger.Set) error) error {
+	m.writing.Lock()
+	defer m.writing.Unlock()
 	set := declare()
 	m.load(set)
 	if err := apply(set); err != nil {
@@ -77,6 +83,7 @@ func (b *book) load(s *ledger.Set) {
 	loadTable(&s.Aliases, b.aliases)
 	loadTable(&s.Keys, b.keys)
 	loadTable(&s.Answers, b.answers)
+	loadTable(&s.Nodes, b.nodes)
 }
 
 // check refuses what a database's unique indexes refuse.
@@ -110,6 +117,7 @@ func (b *book) persist(s *ledger.Set) {
 	saveTable(&s.Aliases, b.aliases)
 	saveTable(&s.Keys, b.keys)
 	saveTable(&s.Answers, b.answers)
+	saveTable(&s.Nodes, b.nodes)
 	s.Instructions.Changes(func(id ledger.InstructionID, i *ledger.Instruction, _ bool) {
 		delete(b.open, id)
 		if i != nil && i.State.Open() {
@@ -250,12 +258,27 @@ func chosen(f *ledger.TransferFilter, t *ledger.Transfer) bool {
 		(f.Until == 0 || t.Created < f.Until)
 }
 
-func (m *memory) Due(ctx context.Context, after ledger.DuePlace, before int64, limit int) ([]ledger.Task, error) {
+func (m *memory) Nodes(ctx context.Context) ([]ledger.Node, error) {
+	return list(m, m.nodes, -1, func(a, b *ledger.Node) int { return a.ID.Compare(b.ID) },
+		func(n *ledger.Node) bool { return !n.Gone })
+}
+
+func (m *memory) Drivers(ctx context.Context) (nodes []ledger.ID, err error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, i := range m.open {
+		nodes = append(nodes, i.Node)
+	}
+	slices.SortFunc(nodes, ledger.ID.Compare)
+	return slices.Compact(nodes), nil
+}
+
+func (m *memory) Due(ctx context.Context, node ledger.ID, after ledger.DuePlace, before int64, limit int) ([]ledger.Task, error) {
 	inOrder := func(a, b *ledger.Instruction) int {
 		return cmp.Or(cmp.Compare(a.Due, b.Due), compareInstructions(a, b))
 	}
 	place := &ledger.Instruction{Due: after.Due, ID: after.ID}
-	due, err := list(m, m.open, limit, inOrder, func(i *ledger.Instruction) bool { return i.Due < before && inOrder(i, place) > 0 })
+	due, err := list(m, m.open, limit, inOrder, func(i *ledger.Instruction) bool { return i.Node == node && i.Due < before && inOrder(i, place) > 0 })
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	tasks := make([]ledger.Task, len(due))

@@ -63,7 +63,7 @@ func (s some) transfer() ledger.Transfer {
 }
 
 func (s some) instruction(of ledger.ID) ledger.Instruction {
-	return ledger.Instruction{ID: ledger.InstructionID{Transfer: of, Leg: ledger.Leg(s.upTo(4))}, Bank: s.text(),
+	return ledger.Instruction{ID: ledger.InstructionID{Transfer: of, Leg: ledger.Leg(s.upTo(4))}, Bank: s.text(), Node: s.maybe(),
 		State: ledger.InstructionState(s.upTo(9)), Attempts: s.IntN(math.MaxInt32), Due: s.time(), Code: s.text(), Ref: s.text(),
 		Created: s.time(), Updated: s.time()}
 }
@@ -101,6 +101,10 @@ func (s some) answer() ledger.Answer {
 		Status: 100 + s.IntN(500), Body: s.bytes(s.IntN(2000)), Created: s.time()}
 }
 
+func (s some) node() ledger.Node {
+	return ledger.Node{ID: s.id(), Beat: s.time(), Stripe: s.IntN(1000), Gone: s.IntN(2) == 0, Started: s.time()}
+}
+
 // rows is one row of each kind.
 type rows struct {
 	account     ledger.Account
@@ -114,10 +118,11 @@ type rows struct {
 	target      ledger.AliasTarget
 	key         ledger.Key
 	answer      ledger.Answer
+	node        ledger.Node
 }
 
 func (s some) rows() rows {
-	r := rows{account: s.account(), transfer: s.transfer(), party: s.party(), instrument: s.instrument(), key: s.key(), answer: s.answer()}
+	r := rows{account: s.account(), transfer: s.transfer(), party: s.party(), instrument: s.instrument(), key: s.key(), answer: s.answer(), node: s.node()}
 	r.instruction, r.step, r.posting = s.instruction(r.transfer.ID), s.step(r.transfer.ID), s.posting(r.transfer.ID)
 	r.instrument.Party = r.party.ID
 	r.alias = ledger.Alias{App: s.text(), Kind: ledger.AliasKind(s.upTo(5)), Value: s.text() + s.id().PartyRef()}
@@ -138,6 +143,7 @@ func (f *fixture) put(rs ...rows) {
 			s.Aliases.Want(r.alias)
 			s.Keys.Want(r.key.ID)
 			s.Answers.Want(r.answer.Key)
+			s.Nodes.Want(r.node.ID)
 		}
 	}
 	f.check(f.batch(declare, func(s *ledger.Set) error {
@@ -150,6 +156,7 @@ func (f *fixture) put(rs ...rows) {
 			s.Aliases.Put(r.alias, r.target)
 			s.Keys.Put(r.key.ID, r.key)
 			s.Answers.Put(r.answer.Key, r.answer)
+			s.Nodes.Put(r.node.ID, r.node)
 			s.Steps = append(s.Steps, r.step)
 			s.Postings = append(s.Postings, r.posting)
 		}
@@ -197,6 +204,7 @@ func (f *fixture) wantLoaded(rs ...rows) {
 			s.Aliases.Want(r.alias)
 			s.Keys.Want(r.key.ID)
 			s.Answers.Want(r.answer.Key)
+			s.Nodes.Want(r.node.ID)
 		}
 	}
 	f.check(f.batch(declare, func(s *ledger.Set) error {
@@ -209,6 +217,7 @@ func (f *fixture) wantLoaded(rs ...rows) {
 			wantLoaded(f, &s.Aliases, r.alias, r.target, same)
 			wantLoaded(f, &s.Keys, r.key.ID, r.key, sameKey)
 			wantLoaded(f, &s.Answers, r.answer.Key, r.answer, sameAnswer)
+			wantLoaded(f, &s.Nodes, r.node.ID, r.node, same)
 		}
 		return nil
 	}))

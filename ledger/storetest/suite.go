@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Store) {
 		{"transfers by filter and page", testTransfers},
 		{"history", testHistory},
 		{"due", testDue},
+		{"nodes", testNodes},
 		{"snapshot", testSnapshot},
 		{"a refused command changes nothing", testRefused},
 		{"an error stores nothing", testError},
@@ -65,6 +66,7 @@ type fixture struct {
 	policy ledger.Policy
 	now    int64
 	seq    byte
+	node   ledger.Node // that makes the batches
 }
 
 var background = context.Background()
@@ -81,6 +83,7 @@ func (f *fixture) batch(declare func(*ledger.Set), apply func(*ledger.Set) error
 	f.now += 1_000_000
 	return f.store.Commit(background, func() *ledger.Set {
 		set := ledger.NewSet(f.now, &f.policy)
+		set.Node, set.Stripe = f.node.ID, f.node.Stripe
 		declare(set)
 		return set
 	}, apply)

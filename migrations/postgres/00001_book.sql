@@ -67,6 +67,7 @@ CREATE TABLE instructions (
     transfer UUID     NOT NULL,
     leg      SMALLINT NOT NULL CHECK (leg BETWEEN 1 AND 4), -- debit, credit, debit reversal, credit reversal
     bank     TEXT     NOT NULL,
+    node     UUID     NOT NULL, -- which drives it; zeros: none
     -- queued, sent, in doubt (these are open); approved, declined, not done, stands, silent, dropped
     state    SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 9),
     attempts INTEGER  NOT NULL CHECK (attempts >= 0),
@@ -78,7 +79,7 @@ CREATE TABLE instructions (
     PRIMARY KEY (transfer, leg)
 );
 
-CREATE INDEX instructions_due ON instructions (due) WHERE state IN (1, 2, 3);
+CREATE INDEX instructions_due ON instructions (node, due) WHERE state IN (1, 2, 3);
 
 CREATE TABLE steps (
     transfer  UUID     NOT NULL,
@@ -115,6 +116,17 @@ CREATE TABLE postings (
 
 CREATE UNIQUE INDEX postings_by_debit ON postings (debit, debit_seq);
 CREATE UNIQUE INDEX postings_by_credit ON postings (credit, credit_seq);
+
+-- The processes that serve the book; what is gone never comes back.
+CREATE TABLE nodes (
+    id      UUID    NOT NULL PRIMARY KEY,
+    beat    BIGINT  NOT NULL CHECK (beat >= 0),
+    stripe  INTEGER NOT NULL CHECK (stripe >= 0),
+    gone    BOOLEAN NOT NULL,
+    started BIGINT  NOT NULL
+);
+
+CREATE INDEX nodes_here ON nodes (id) WHERE NOT gone;
 
 CREATE TABLE parties (
     id                 UUID     NOT NULL PRIMARY KEY,

@@ -65,6 +65,7 @@ CREATE TABLE instructions (
     transfer BLOB    NOT NULL CHECK (length(transfer) = 16),
     leg      INTEGER NOT NULL CHECK (leg BETWEEN 1 AND 4), -- debit, credit, debit reversal, credit reversal
     bank     TEXT    NOT NULL,
+    node     BLOB    NOT NULL CHECK (length(node) = 16), -- which drives it; zeros: none
     -- queued, sent, in doubt (these are open); approved, declined, not done, stands, silent, dropped
     state    INTEGER NOT NULL CHECK (state BETWEEN 1 AND 9),
     attempts INTEGER NOT NULL CHECK (attempts >= 0),
@@ -76,7 +77,7 @@ CREATE TABLE instructions (
     PRIMARY KEY (transfer, leg)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX instructions_due ON instructions (due) WHERE state IN (1, 2, 3);
+CREATE INDEX instructions_due ON instructions (node, due) WHERE state IN (1, 2, 3);
 
 CREATE TABLE steps (
     transfer  BLOB    NOT NULL CHECK (length(transfer) = 16),
@@ -109,6 +110,17 @@ CREATE TABLE postings (
 
 CREATE UNIQUE INDEX postings_by_debit ON postings (debit, debit_seq);
 CREATE UNIQUE INDEX postings_by_credit ON postings (credit, credit_seq);
+
+-- The processes that serve the book; what is gone never comes back.
+CREATE TABLE nodes (
+    id      BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    beat    INTEGER NOT NULL CHECK (beat >= 0),
+    stripe  INTEGER NOT NULL CHECK (stripe >= 0),
+    gone    INTEGER NOT NULL CHECK (gone IN (0, 1)),
+    started INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX nodes_here ON nodes (id) WHERE gone = 0;
 
 CREATE TABLE parties (
     id                 BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
