@@ -51,7 +51,8 @@ var (
 // Queries are the SQL of the other reads that must not scan, with values to plan them with.
 var Queries = map[string][]any{
 	statementLines: {zero, int64(9), 10},
-	due:            {int64(9), int64(1), zero, int64(1), 10},
+	due:            {zero, int64(9), int64(1), zero, int64(1), 10},
+	nextDriver:     {zero},
 	history:        {zero},
 	resolve:        {"chat", int64(1), "x"},
 }
