@@ -234,6 +234,12 @@ func TestServingRole(t *testing.T) {
 	if _, err := ledger.Do[ledger.Transfer](t.Context(), book, payment(wallets[0], wallets[1], 10)); err != nil {
 		t.Fatal(err)
 	}
+	node := ledger.NewID()
+	for range 2 { // a beat, and one that locks and raises it
+		if _, err := ledger.Do[ledger.Node](t.Context(), book, ledger.Beat{Node: node}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, sql := range []string{"UPDATE postings SET amount = 1", "DELETE FROM postings", "TRUNCATE postings", "DELETE FROM transfers", "DROP TRIGGER postings_refuse ON postings"} {
 		if err := d.Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "42501") {
 			t.Errorf("%s: got %v, want a lack of privilege", sql, err)
