@@ -34,6 +34,7 @@ fuzz:
 bench: build ## the figures of the README, on this machine
 	@set -e; for engine in postgres sqlite; do \
 		./bahi bench --engine $$engine --workload wallet --pgbench; \
+		./bahi bench --engine $$engine --workload shop --pgbench; \
 		./bahi bench --engine $$engine --workload bank --pgbench; \
 		./bahi bench --engine $$engine --workload batch --concurrency 8 --pgbench; \
 		./bahi bench --engine $$engine --workload wallet --concurrency 1 --pgbench; \

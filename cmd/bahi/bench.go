@@ -16,7 +16,7 @@ import (
 
 type benchCmd struct {
 	Engine      string `help:"Storage engine." enum:"sqlite,postgres" default:"sqlite" env:"BAHI_BENCH_ENGINE"`
-	Workload    string `help:"wallet: wallet to wallet. bank: bank to bank, settled. batch: wallet to wallet, 1,000 a request." enum:"wallet,bank,batch" default:"wallet" env:"BAHI_BENCH_WORKLOAD"`
+	Workload    string `help:"wallet: wallet to wallet. shop: every wallet pays the same one. bank: bank to bank, settled. batch: wallet to wallet, 1,000 a request." enum:"wallet,shop,bank,batch" default:"wallet" env:"BAHI_BENCH_WORKLOAD"`
 	Concurrency int    `help:"Callers at once." default:"256" env:"BAHI_BENCH_CONCURRENCY"`
 	Seconds     int    `help:"How long to measure, after one second of warming up." default:"10" env:"BAHI_BENCH_SECONDS"`
 	Parties     int    `help:"Between how many parties money moves." default:"1000" env:"BAHI_BENCH_PARTIES"`
@@ -36,6 +36,10 @@ type benchResult struct {
 	P99         float64 `json:"p99_ms"`
 	Errors      int64   `json:"errors"`
 	FirstError  string  `json:"first_error,omitempty"`
+	ServerCPU   float64 `json:"server_cpu_us"`   // processor time of a transfer, microseconds
+	DatabaseCPU float64 `json:"database_cpu_us"` // 0 where the database is in the server
+	LoadCPU     float64 `json:"load_cpu_us"`
+	Bytes       float64 `json:"bytes"` // of a transfer on the disk, with its indexes, without the log
 	Verify      string  `json:"verify"`
 	Pgbench     float64 `json:"pgbench_per_second,omitempty"`
 	Ratio       float64 `json:"ratio_to_pgbench,omitempty"`
@@ -99,7 +103,9 @@ func (c *benchCmd) Run() (err error) {
 
 func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server) (*benchResult, error) {
 	store := storage{Data: filepath.Join(dir, "data")}
+	var book *pgtest.Server // where the book is in it
 	if c.Engine == "postgres" {
+		book = pg
 		url, err := pg.NewDatabase(ctx)
 		if err != nil {
 			return nil, err
@@ -129,7 +135,7 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server) (
 	if err := l.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("preparing: %w", err)
 	}
-	result := l.run()
+	result := l.run(&meter{server: server.cmd.Process.Pid, pg: book, book: store})
 	if err := server.stop(); err != nil {
 		return nil, fmt.Errorf("the server did not end well: %w", err)
 	}
@@ -164,6 +170,7 @@ func verifyBook(s storage) (string, error) {
 func (r *benchResult) print() {
 	fmt.Printf("%-8s %-8s %8s %10s %12s %9s %9s %7s %7s\n", "engine", "workload", "callers", "done", "done/s", "p50 ms", "p99 ms", "errors", "verify")
 	fmt.Printf("%-8s %-8s %8d %10d %12.0f %9.2f %9.2f %7d %7s\n", r.Engine, r.Workload, r.Concurrency, r.Done, r.PerSecond, r.P50, r.P99, r.Errors, r.Verify)
+	fmt.Printf("processor time of a transfer: server %.0f µs, database %.0f µs, load %.0f µs; on the disk: %.0f bytes\n", r.ServerCPU, r.DatabaseCPU, r.LoadCPU, r.Bytes)
 	if r.FirstError != "" {
 		fmt.Println("first error:", r.FirstError)
 	}

@@ -2,13 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
 func TestBench(t *testing.T) {
-	for _, workload := range []string{"wallet", "bank", "batch"} {
-		t.Run(workload, func(t *testing.T) {
-			stdout, stderr, code := bahi(t, "bench", "--workload", workload, "--seconds=1", "--concurrency=4", "--parties=20", "--json")
+	for _, run := range []string{"sqlite wallet", "sqlite bank", "postgres batch", "postgres shop"} {
+		t.Run(run, func(t *testing.T) {
+			engine, workload, _ := strings.Cut(run, " ")
+			stdout, stderr, code := bahi(t, "bench", "--engine", engine, "--workload", workload, "--seconds=1", "--concurrency=4", "--parties=20", "--json")
 			if code != exitOK {
 				t.Fatalf("exit code %d\n%s", code, stderr)
 			}
@@ -16,7 +18,8 @@ func TestBench(t *testing.T) {
 			if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 				t.Fatalf("%v: %s", err, stdout)
 			}
-			if r.Workload != workload || r.Done == 0 || r.PerSecond <= 0 || r.P50 <= 0 || r.P99 < r.P50 || r.Errors != 0 || r.FirstError != "" || r.Verify != "ok" {
+			if r.Workload != workload || r.Done == 0 || r.PerSecond <= 0 || r.P50 <= 0 || r.P99 < r.P50 || r.Errors != 0 || r.FirstError != "" || r.Verify != "ok" ||
+				r.ServerCPU <= 0 || r.LoadCPU <= 0 || (r.DatabaseCPU > 0) != (engine == "postgres") {
 				t.Errorf("%+v", r)
 			}
 		})

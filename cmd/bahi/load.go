@@ -81,7 +81,7 @@ func (l *load) open(ctx context.Context, n int) error {
 }
 
 // run drives the callers: one second to warm up, then the time that counts.
-func (l *load) run() *benchResult {
+func (l *load) run(m *meter) *benchResult {
 	ctx, cancel := context.WithCancel(context.Background())
 	latencies := make([][]time.Duration, l.cmd.Concurrency)
 	var callers sync.WaitGroup
@@ -93,12 +93,12 @@ func (l *load) run() *benchResult {
 		}()
 	}
 	time.Sleep(time.Second)
-	began := time.Now()
+	before, began := m.read(), time.Now()
 	l.measuring.Store(true)
 	time.Sleep(time.Duration(l.cmd.Seconds) * time.Second)
 	l.measuring.Store(false)
 	took := time.Since(began)
-	done := l.done.Load()
+	done, after := l.done.Load(), m.read()
 	cancel()
 	callers.Wait()
 
@@ -106,6 +106,11 @@ func (l *load) run() *benchResult {
 	slices.Sort(all)
 	r := &benchResult{Engine: l.cmd.Engine, Workload: l.cmd.Workload, Concurrency: l.cmd.Concurrency, Seconds: took.Seconds(),
 		Done: done, PerSecond: float64(done) / took.Seconds(), Errors: l.failed.Load()}
+	if done > 0 {
+		each := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(done) }
+		r.ServerCPU, r.DatabaseCPU, r.LoadCPU = each(after.server-before.server), each(after.database-before.database), each(after.load-before.load)
+		r.Bytes = float64(after.stored-before.stored) / float64(done)
+	}
 	if len(all) > 0 {
 		r.P50 = float64(all[len(all)/2].Microseconds()) / 1000
 		r.P99 = float64(all[len(all)*99/100].Microseconds()) / 1000
@@ -150,6 +155,8 @@ func (l *load) request(key string, n int) error {
 		return l.batch(key, n)
 	case "bank":
 		return l.one(key, l.body("party", n))
+	case "shop":
+		return l.one(key, pay("wallet", l.parties[1+n%(len(l.parties)-1)], l.parties[0]))
 	default:
 		return l.one(key, l.body("wallet", n))
 	}
@@ -157,6 +164,10 @@ func (l *load) request(key string, n int) error {
 
 func (l *load) body(kind string, n int) []byte {
 	from, to := l.pair(n)
+	return pay(kind, from, to)
+}
+
+func pay(kind, from, to string) []byte {
 	return fmt.Appendf(nil, `{"payer":{"%s":"%s"},"payee":{"%s":"%s"},"amount":{"value":"1.00","currency":"INR"},"conversation":"bench"}`, kind, from, kind, to)
 }
 
