@@ -115,7 +115,7 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	for _, b := range s.banks {
 		b.SetReporter(s.dispatcher)
 	}
-	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &patience, Clock: banks.WallClock{}, Sweep: 10 * time.Millisecond, Log: log})
+	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &patience, Clock: banks.WallClock{}, Sole: true, Sweep: 10 * time.Millisecond, Log: log})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	s.addr, s.served = l.Addr().String(), make(chan error, 1)
