@@ -6,8 +6,8 @@ import (
 )
 
 // load are the queries for every row that the set wants. What a batch may change
-// is locked, in the order of its keys; an instruction is locked by its transfer,
-// which is asked for first. An answer is never changed, so it needs no lock: two
+// is locked, in the order of its keys: an instruction too, since taking it over
+// does not name its transfer. An answer is never changed, so it needs no lock: two
 // nodes that write the same one meet at its primary key.
 func load(s *ledger.Set) (qs []query) {
 	add := func(wanted int, q query) {
@@ -26,7 +26,7 @@ func load(s *ledger.Set) (qs []query) {
 		s.Transfers.Load(t.ID, t)
 	}))
 	instructions := transfersOf(s.Instructions.Wanted())
-	add(len(instructions), query{sql: `SELECT ` + columns.Instructions + ` FROM instructions WHERE transfer = ANY($1::uuid[])`,
+	add(len(instructions), query{sql: `SELECT ` + columns.Instructions + ` FROM instructions WHERE transfer = ANY($1::uuid[]) ORDER BY transfer, leg FOR UPDATE`,
 		params: [][]byte{ids(instructions)}, each: func(r *row) {
 			if i := columns.ReadInstruction(r); s.Instructions.Declared(i.ID) {
 				s.Instructions.Load(i.ID, i)

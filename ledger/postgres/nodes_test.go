@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"bahi/ledger"
 	"bahi/ledger/postgres"
@@ -244,5 +245,54 @@ func TestServingRole(t *testing.T) {
 		if err := d.Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "42501") {
 			t.Errorf("%s: got %v, want a lack of privilege", sql, err)
 		}
+	}
+}
+
+// TestTakeOverMeetsAnswer takes an instruction over at one node while another,
+// between its load and its commit, records the bank's answer: neither is lost.
+func TestTakeOverMeetsAnswer(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	a, b := open(t, url), open(t, url)
+	defer a.Close()
+	defer b.Close()
+	book := ledger.NewPipeline(a.Store, ledger.PipelineOptions{})
+	defer book.Close()
+	driver := ledger.Node{ID: ledger.NewID()}
+	book.Become(driver)
+	end := ledger.End{Name: "Asha", Bank: "SBIN", Account: "314159", IFSC: "SBIN0000300"}
+	c := payment(end, ledger.End{Party: ledger.NewID(), Name: "Asha"}, 100)
+	c.Transfer.Kind = ledger.TopUp
+	top, err := ledger.Do[ledger.Transfer](t.Context(), book, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := ledger.DefaultPolicy()
+	taken := make(chan error, 1)
+	run := func(d *database, c ledger.Command, node ledger.ID, between func()) error {
+		return d.Commit(context.Background(), func() *ledger.Set {
+			s := ledger.NewSet(top.Created+1, &policy)
+			s.Node = node
+			c.Declare(s)
+			return s
+		}, func(s *ledger.Set) error {
+			_, err := c.Apply(s)
+			between()
+			return err
+		})
+	}
+	id := ledger.InstructionID{Transfer: top.ID, Leg: ledger.LegDebit}
+	err = run(a, ledger.RecordResult{Transfer: &top, Leg: ledger.LegDebit, Outcome: ledger.SaysApproved}, driver.ID, func() {
+		go func() { taken <- run(b, ledger.TakeOver{ID: id, From: driver.ID}, ledger.NewID(), func() {}) }()
+		time.Sleep(300 * time.Millisecond) // the other loads, or waits for the lock
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-taken; err == nil {
+		t.Error("an instruction was taken over that was answered")
+	}
+	_, asked, err := a.TransferHistory(t.Context(), top.ID)
+	if err != nil || len(asked) != 1 || asked[0].State != ledger.Approved {
+		t.Errorf("%+v, %v; want it approved", asked, err)
 	}
 }
