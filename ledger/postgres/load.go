@@ -10,61 +10,64 @@ import (
 // does not name its transfer. An answer is never changed, so it needs no lock: two
 // nodes that write the same one meet at its primary key.
 func load(s *ledger.Set) (qs []query) {
-	add := func(wanted int, q query) {
-		if wanted > 0 {
-			qs = append(qs, q)
-		}
-	}
-	accounts := s.Accounts.Wanted()
-	add(len(accounts), byID(columns.Accounts, "accounts", accounts, func(r *row) {
+	lock(&qs, columns.Accounts, "accounts", s.Accounts.Wanted(), func(r *row) {
 		a := columns.ReadAccount(r)
 		s.Accounts.Load(a.ID, a)
-	}))
-	transfers := s.Transfers.Wanted()
-	add(len(transfers), byID(columns.Transfers, "transfers", transfers, func(r *row) {
+	})
+	lock(&qs, columns.Transfers, "transfers", s.Transfers.Wanted(), func(r *row) {
 		t := columns.ReadTransfer(r)
 		s.Transfers.Load(t.ID, t)
-	}))
-	instructions := transfersOf(s.Instructions.Wanted())
-	add(len(instructions), query{sql: `SELECT ` + columns.Instructions + ` FROM instructions WHERE transfer = ANY($1::uuid[]) ORDER BY transfer, leg FOR UPDATE`,
-		params: [][]byte{ids(instructions)}, each: func(r *row) {
-			if i := columns.ReadInstruction(r); s.Instructions.Declared(i.ID) {
-				s.Instructions.Load(i.ID, i)
-			}
-		}})
-	parties := s.Parties.Wanted()
-	add(len(parties), byID(columns.Parties, "parties", parties, func(r *row) {
+	})
+	if wanted := s.Instructions.Wanted(); len(wanted) > 0 {
+		qs = append(qs, loadInstructions(s, wanted))
+	}
+	lock(&qs, columns.Parties, "parties", s.Parties.Wanted(), func(r *row) {
 		p := columns.ReadParty(r)
 		s.Parties.Load(p.ID, p)
-	}))
-	instruments := s.Instruments.Wanted()
-	add(len(instruments), byID(columns.Instruments, "instruments", instruments, func(r *row) {
+	})
+	lock(&qs, columns.Instruments, "instruments", s.Instruments.Wanted(), func(r *row) {
 		i := columns.ReadInstrument(r)
 		s.Instruments.Load(i.ID, i)
-	}))
-	keys := s.Keys.Wanted()
-	add(len(keys), byID(columns.Keys, "api_keys", keys, func(r *row) {
+	})
+	lock(&qs, columns.Keys, "api_keys", s.Keys.Wanted(), func(r *row) {
 		k := columns.ReadKey(r)
 		s.Keys.Load(k.ID, k)
-	}))
-	nodes := s.Nodes.Wanted()
-	add(len(nodes), byID(columns.Nodes, "nodes", nodes, func(r *row) {
+	})
+	lock(&qs, columns.Nodes, "nodes", s.Nodes.Wanted(), func(r *row) {
 		n := columns.ReadNode(r)
 		s.Nodes.Load(n.ID, n)
-	}))
-	aliases := s.Aliases.Wanted()
-	add(len(aliases), loadAliases(s, aliases))
-	answers := s.Answers.Wanted()
-	add(len(answers), loadAnswers(s, answers))
+	})
+	if wanted := s.Aliases.Wanted(); len(wanted) > 0 {
+		qs = append(qs, loadAliases(s, wanted))
+	}
+	if wanted := s.Answers.Wanted(); len(wanted) > 0 {
+		qs = append(qs, loadAnswers(s, wanted))
+	}
 	return qs
 }
 
-// byID locks rows by their key. The lock is taken after the sort, so in order.
-func byID[K ~[16]byte](cols, table string, keys []K, each func(*row)) query {
-	return query{
+// lock adds the query that locks rows by their key, if any are wanted. The lock
+// is taken after the sort, so in order.
+func lock[K ~[16]byte](qs *[]query, cols, table string, keys []K, each func(*row)) {
+	if len(keys) == 0 {
+		return
+	}
+	*qs = append(*qs, query{
 		sql:    `SELECT ` + cols + ` FROM ` + table + ` WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE`,
 		params: [][]byte{ids(keys)},
 		each:   each,
+	})
+}
+
+func loadInstructions(s *ledger.Set, wanted []ledger.InstructionID) query {
+	return query{
+		sql:    `SELECT ` + columns.Instructions + ` FROM instructions WHERE transfer = ANY($1::uuid[]) ORDER BY transfer, leg FOR UPDATE`,
+		params: [][]byte{ids(columns.TransfersOf(wanted))},
+		each: func(r *row) {
+			if i := columns.ReadInstruction(r); s.Instructions.Declared(i.ID) {
+				s.Instructions.Load(i.ID, i)
+			}
+		},
 	}
 }
 
@@ -109,14 +112,4 @@ func ids[K ~[16]byte](keys []K) []byte {
 		a.bytes(keys[i][:])
 	}
 	return a.param()
-}
-
-// transfersOf are the transfers of instructions: those of one lie together.
-func transfersOf(ids []ledger.InstructionID) (transfers []ledger.ID) {
-	for i, id := range ids {
-		if i == 0 || id.Transfer != ids[i-1].Transfer {
-			transfers = append(transfers, id.Transfer)
-		}
-	}
-	return transfers
 }

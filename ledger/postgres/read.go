@@ -55,22 +55,6 @@ func (s *Store) Ping(ctx context.Context) error {
 	return each(ctx, s.readers, func(*row) bool { return true }, "SELECT 1 FROM accounts LIMIT 1")
 }
 
-// newest is an ID behind every other: a page without a beginning starts below it.
-var newest = func() (id ledger.ID) {
-	for i := range id {
-		id[i] = 0xff
-	}
-	return id
-}()
-
-// before is the page's upper bound.
-func before(p ledger.Page) []byte {
-	if p.Before.IsZero() {
-		return newest[:]
-	}
-	return p.Before[:]
-}
-
 // Party implements [ledger.Reader].
 func (s *Store) Party(ctx context.Context, id ledger.ID) (ledger.Party, error) {
 	return one(s, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE id = $1`, id[:])
@@ -79,9 +63,9 @@ func (s *Store) Party(ctx context.Context, id ledger.ID) (ledger.Party, error) {
 // Parties implements [ledger.Reader].
 func (s *Store) Parties(ctx context.Context, app string, page ledger.Page) ([]ledger.Party, error) {
 	if app == "" {
-		return list(s.readers, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE id < $1 ORDER BY id DESC LIMIT $2`, before(page), page.Limit)
+		return list(s.readers, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE id < $1 ORDER BY id DESC LIMIT $2`, columns.Before(page), page.Limit)
 	}
-	return list(s.readers, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE app = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, app, before(page), page.Limit)
+	return list(s.readers, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE app = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, app, columns.Before(page), page.Limit)
 }
 
 // Instruments implements [ledger.Reader].
@@ -217,5 +201,5 @@ func (s *Store) KeyByHash(ctx context.Context, hash [32]byte) (ledger.Key, error
 
 // Keys implements [ledger.Reader].
 func (s *Store) Keys(ctx context.Context, page ledger.Page) ([]ledger.Key, error) {
-	return list(s.readers, ctx, columns.ReadKey, `SELECT `+columns.Keys+` FROM api_keys WHERE id < $1 ORDER BY id DESC LIMIT $2`, before(page), page.Limit)
+	return list(s.readers, ctx, columns.ReadKey, `SELECT `+columns.Keys+` FROM api_keys WHERE id < $1 ORDER BY id DESC LIMIT $2`, columns.Before(page), page.Limit)
 }

@@ -55,14 +55,14 @@ func from(f *ledger.TransferFilter, page ledger.Page, t *terms) string {
 		return `(SELECT DISTINCT transfer AS id FROM instructions WHERE state IN (1, 2, 3)) AS w JOIN transfers AS t USING (id)`
 	default:
 		return `(SELECT DISTINCT transfer AS id FROM steps WHERE state = ` + t.value(int64(f.State)) + ` AND state NOT IN (1, 2, 3, 6) AND transfer < ` +
-			t.value(before(page)) + ` ORDER BY transfer DESC) AS w JOIN transfers AS t USING (id)`
+			t.value(columns.Before(page)) + ` ORDER BY transfer DESC) AS w JOIN transfers AS t USING (id)`
 	}
 }
 
 // filterTerms are the page's and the filter's conditions but the party's.
 func filterTerms(f *ledger.TransferFilter, page ledger.Page) *terms {
 	t := &terms{}
-	t.and("id <", before(page))
+	t.and("id <", columns.Before(page))
 	if f.Conversation != "" {
 		t.and("conversation =", f.Conversation)
 	}

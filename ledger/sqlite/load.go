@@ -20,7 +20,7 @@ func load(c *conn, s *ledger.Set) error {
 		t := columns.ReadTransfer(r)
 		s.Transfers.Load(t.ID, t)
 	})
-	byKey(&l, columns.Instructions, "instructions WHERE transfer", transfersOf(s.Instructions.Wanted()), func(r *row) {
+	byKey(&l, columns.Instructions, "instructions WHERE transfer", columns.TransfersOf(s.Instructions.Wanted()), func(r *row) {
 		if i := columns.ReadInstruction(r); s.Instructions.Declared(i.ID) {
 			s.Instructions.Load(i.ID, i)
 		}
@@ -81,16 +81,6 @@ func byKey[K ~[16]byte](l *loader, columns, from string, keys []K, each func(*ro
 		}
 		l.query(query, each, args...)
 	}
-}
-
-// transfersOf are the transfers of instructions: those of one lie together.
-func transfersOf(ids []ledger.InstructionID) (transfers []ledger.ID) {
-	for i, id := range ids {
-		if i == 0 || id.Transfer != ids[i-1].Transfer {
-			transfers = append(transfers, id.Transfer)
-		}
-	}
-	return transfers
 }
 
 // answer looks first whether there is one: mostly there is none.

@@ -35,22 +35,6 @@ func rows[V any](c *conn, read func(columns.Row) V, query string, args ...driver
 	return vs, err
 }
 
-// newest is an ID behind every other: a page without a beginning starts below it.
-var newest = func() (id ledger.ID) {
-	for i := range id {
-		id[i] = 0xff
-	}
-	return id
-}()
-
-// before is the page's upper bound.
-func before(p ledger.Page) []byte {
-	if p.Before.IsZero() {
-		return newest[:]
-	}
-	return p.Before[:]
-}
-
 // Party implements [ledger.Reader].
 func (s *Store) Party(ctx context.Context, id ledger.ID) (ledger.Party, error) {
 	return one(s, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE id = ?`, id[:])
@@ -59,9 +43,9 @@ func (s *Store) Party(ctx context.Context, id ledger.ID) (ledger.Party, error) {
 // Parties implements [ledger.Reader].
 func (s *Store) Parties(ctx context.Context, app string, page ledger.Page) ([]ledger.Party, error) {
 	if app == "" {
-		return list(s, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE id < ? ORDER BY id DESC LIMIT ?`, before(page), int64(page.Limit))
+		return list(s, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE id < ? ORDER BY id DESC LIMIT ?`, columns.Before(page), int64(page.Limit))
 	}
-	return list(s, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE app = ? AND id < ? ORDER BY id DESC LIMIT ?`, app, before(page), int64(page.Limit))
+	return list(s, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE app = ? AND id < ? ORDER BY id DESC LIMIT ?`, app, columns.Before(page), int64(page.Limit))
 }
 
 // Instruments implements [ledger.Reader].
@@ -169,5 +153,5 @@ func (s *Store) KeyByHash(ctx context.Context, hash [32]byte) (ledger.Key, error
 
 // Keys implements [ledger.Reader].
 func (s *Store) Keys(ctx context.Context, page ledger.Page) ([]ledger.Key, error) {
-	return list(s, ctx, columns.ReadKey, `SELECT `+columns.Keys+` FROM api_keys WHERE id < ? ORDER BY id DESC LIMIT ?`, before(page), int64(page.Limit))
+	return list(s, ctx, columns.ReadKey, `SELECT `+columns.Keys+` FROM api_keys WHERE id < ? ORDER BY id DESC LIMIT ?`, columns.Before(page), int64(page.Limit))
 }

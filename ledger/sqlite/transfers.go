@@ -19,7 +19,7 @@ func (s *Store) Transfers(ctx context.Context, f ledger.TransferFilter, page led
 // own; UNION drops the transfers that are in both, such as a top-up.
 func transferList(f *ledger.TransferFilter, page ledger.Page) (query string, args []driver.Value) {
 	where, terms := filterTerms(f)
-	terms = append(terms, before(page), int64(page.Limit))
+	terms = append(terms, columns.Before(page), int64(page.Limit))
 	if f.Party.IsZero() {
 		return `SELECT ` + columns.Transfers + ` FROM transfers WHERE ` + where + `id < ? ORDER BY id DESC LIMIT ?`, terms
 	}
