@@ -53,6 +53,7 @@ func (e AccountType) Valid() bool {
 const (
 	BankStateDegraded BankState = "degraded"
 	BankStateDown     BankState = "down"
+	BankStateLeaving  BankState = "leaving"
 	BankStateUp       BankState = "up"
 )
 
@@ -63,7 +64,30 @@ func (e BankState) Valid() bool {
 		return true
 	case BankStateDown:
 		return true
+	case BankStateLeaving:
+		return true
 	case BankStateUp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BreakerState.
+const (
+	BreakerStateClosed   BreakerState = "closed"
+	BreakerStateHalfOpen BreakerState = "half_open"
+	BreakerStateOpen     BreakerState = "open"
+)
+
+// Valid indicates whether the value is a known member of the BreakerState enum.
+func (e BreakerState) Valid() bool {
+	switch e {
+	case BreakerStateClosed:
+		return true
+	case BreakerStateHalfOpen:
+		return true
+	case BreakerStateOpen:
 		return true
 	default:
 		return false
@@ -141,6 +165,7 @@ const (
 	FailureReasonAccountFrozen      FailureReason = "account_frozen"
 	FailureReasonAmountTooLarge     FailureReason = "amount_too_large"
 	FailureReasonBankContradiction  FailureReason = "bank_contradiction"
+	FailureReasonBankLimitExceeded  FailureReason = "bank_limit_exceeded"
 	FailureReasonBankUnavailable    FailureReason = "bank_unavailable"
 	FailureReasonBankUnknown        FailureReason = "bank_unknown"
 	FailureReasonCancelledBySender  FailureReason = "cancelled_by_sender"
@@ -167,6 +192,8 @@ func (e FailureReason) Valid() bool {
 	case FailureReasonAmountTooLarge:
 		return true
 	case FailureReasonBankContradiction:
+		return true
+	case FailureReasonBankLimitExceeded:
 		return true
 	case FailureReasonBankUnavailable:
 		return true
@@ -634,19 +661,14 @@ type Balance struct {
 
 // Bank defines model for Bank.
 type Bank struct {
-	// Answered Example: 81723
-	Answered int64 `json:"answered"`
-
-	// Approved Example: 78000
-	Approved int64 `json:"approved"`
+	// Breaker `closed`: the bank is used. `open`: it failed so often that nothing new goes to it for a while; it is still asked what became of
+	// what it has. `half_open`: a few transfers try it out.
+	Breaker BreakerState `json:"breaker"`
 
 	// Code A bank's code, the four letters that its IFSCs begin with.
 	//
 	// Example: SBIN
 	Code BankCode `json:"code"`
-
-	// Declined Example: 3700
-	Declined int64 `json:"declined"`
 
 	// Handles What its UPI ids end with, after the "@".
 	//
@@ -663,31 +685,26 @@ type Bank struct {
 	// Example: 3
 	InFlight int64 `json:"in_flight"`
 
+	// MaxAmount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	MaxAmount Money `json:"max_amount,omitempty,omitzero"`
+
 	// Name Example: State Bank of India
 	Name string `json:"name"`
-
-	// P50Ms Half of its last answers took less.
-	//
-	// Example: 12.5
-	P50Ms float64 `json:"p50_ms"`
-
-	// P99Ms Of a hundred of its last answers ninety-nine took less.
-	//
-	// Example: 180
-	P99Ms float64 `json:"p99_ms"`
 
 	// Queued Instructions that wait to be sent.
 	//
 	// Example: 0
 	Queued int64 `json:"queued"`
 
-	// State `degraded`: many of its last answers were failures or late. `down`: it does not answer.
+	// State `degraded`: a tenth of its answers of the last minute were failures of its own, or it is being tried out. `down`: it fails, and
+	// transfers from and to it are refused at once (`bank_unavailable`). `leaving`: it is not connected any more; what is under
+	// way comes to its end.
 	State BankState `json:"state"`
 
-	// Unknown No answer in time.
-	//
-	// Example: 23
-	Unknown int64 `json:"unknown"`
+	// Windows Its answers to debits and credits within the last minute, five minutes and hour, to within a twelfth of that.
+	Windows []BankWindow `json:"windows"`
 }
 
 // BankAccount defines model for BankAccount.
@@ -713,8 +730,50 @@ type BankList struct {
 	Data []Bank `json:"data"`
 }
 
-// BankState `degraded`: many of its last answers were failures or late. `down`: it does not answer.
+// BankState `degraded`: a tenth of its answers of the last minute were failures of its own, or it is being tried out. `down`: it fails, and
+// transfers from and to it are refused at once (`bank_unavailable`). `leaving`: it is not connected any more; what is under
+// way comes to its end.
 type BankState string
+
+// BankWindow defines model for BankWindow.
+type BankWindow struct {
+	// Approved Example: 9412
+	Approved int64 `json:"approved"`
+
+	// BusinessDeclines Declined for a reason of the customer, such as too little money.
+	//
+	// Example: 512
+	BusinessDeclines int64 `json:"business_declines"`
+
+	// P50Ms Half of the answers took less, to within an eighth. Silence counts with its time-out.
+	//
+	// Example: 12.5
+	P50Ms float64 `json:"p50_ms"`
+
+	// P99Ms Of a hundred answers ninety-nine took less, to within an eighth.
+	//
+	// Example: 180
+	P99Ms float64 `json:"p99_ms"`
+
+	// Seconds How far the window looks back.
+	//
+	// Example: 60
+	Seconds int64 `json:"seconds"`
+
+	// TechnicalDeclines Declined for a fault of the bank, or it could not be reached.
+	//
+	// Example: 6
+	TechnicalDeclines int64 `json:"technical_declines"`
+
+	// Unknown No answer in time.
+	//
+	// Example: 2
+	Unknown int64 `json:"unknown"`
+}
+
+// BreakerState `closed`: the bank is used. `open`: it failed so often that nothing new goes to it for a while; it is still asked what became of
+// what it has. `half_open`: a few transfers try it out.
+type BreakerState string
 
 // CreatedKey defines model for CreatedKey.
 type CreatedKey struct {
@@ -2510,269 +2569,276 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37cts4sjj8KijubiWpoWVJtpNYrqkd20kmPskkWcfZzEX5LEiEJKwogENQVpTEv9pnOX+cB9sn+Qrd",
-	"AAhS1M2XZOYcV81ULIkEGkB3o+/9OejJcSIFE5kKWp+DIaMRS+HPw0k2ZCLjPZox/TliqpfyJONSBK3g",
-	"uZySTBLqPVQLwoB9pOMkZkErOGI0ZWkQBin7fcJTFgWtLJ2wMFC9IRtTPWI2S/STKku5GASXl2FwErFx",
-	"IjMmerNTlsR0pl8rT93R43TIdMgEyYZcEa5INmSkz1OVESrUlKUaNv3diM1CQgeUCw1dPjUTk3HQ+i3Q",
-	"QwUfwgpQTtnvE6aykwoAXtExUzh1ik8RLoicpCSWA1UjP/ILRnimYZgohHMmJ4SqUXGL6o39R/0d2uzt",
-	"Ro8f9XbYfrdBH/ab9WiXPe7u9PtLN29MP75kYpANg9bD3TAYc2E/NqqXk6Wzw37G0vn1vGU9KSKl4Z1S",
-	"npEu68uUwf659emlJoxmLCqsobEURC74WO9zDhEXGRuwNLjUMCU0pWOWWXzr9eREZMeTNNXnPw/m2ZAR",
-	"ig/dU6Rnnitu6cmr0yAMuH789wlLZ0EYCDrWv9jnC2gQsT6dxJl70dvUHQ1flrFUj/X//Xa49euHzzuX",
-	"fw2qNteA/kavZxXcSUx7TOOL3t7ekKYZkX37u6pZ6BOaDXPg4Z9lW/3XlPWDVvCX7Zyct/FXte2gy4YA",
-	"7REVoyWgdqkY6f2VEVsAjX7iytDo2Y9lxACU40mqZAVGdgT7mJ334NeO3h+9WQkdMIObxUM//LX/Saqz",
-	"X/pPHnZ/HD8eNF7zT3KwGA/0lAtIqbm3N3fudOtTfWv/fOvDd9Wn7zGtF6wCb3/RnEFOBdEQkL5MC6yj",
-	"Rk6BsLgYaJ4xEZHmXkNGlH56xGaa9hTtsxBeHUhZpMBgrAZbjxuPmjt2wcjD8xV78G1pANfkKrAVRbbi",
-	"bwzZ+n8LN0SoLJ2M2VKK4O6he4rwaAGq5U9dGeFyaE6eAHgv2GwJXCM2A4BCImRGeKaIYr2UZQsAHK3Y",
-	"0GWQvWAzA9JLPuZZ9SU7pmIGNy3eazQjY6myAgrs1atRPYZRK/mdfmVMPyJ7btbr4XJmHQavASYaf2Nk",
-	"71HRY/Gm+H7D+P2GptkyFEr078uwGh64MtrA9AZxzlIqVJ+lS6DJzCPLALLPXBkmC4cB6z2NY7biKp/C",
-	"M3+om/xSL18lUigGIskRjYwYqD/1pMg0I2p9DmiSxFrm5VJsJ6nsxmz83b+UXtrnfAn6jUiPPxEjIafi",
-	"vM9ZHAVhELGM8thsw5iNuywl7YCOx/qabgeaBjTvgZdq5AmPQHwcMyoIFTIbspRIwf4ehAGO2Aq2zcuw",
-	"YyrTRKLnTUWrS4e8ZaivtabAyVR2zqP1BFSV0Wyigtau5iEZz+DszjzJcUgVoQQAJdmQZij3SJGltJeR",
-	"SDJc7JBesPxEHORmc1vFLbxcm1TwdTzaeRT0pNsxjfsyHbOoRl7JbKgZ1JQqojKZosjraUY/bxms2ELt",
-	"oAoC8/h2rkYADMdS9GPeux4+WWo9FzI7R44Y027Myqhln9Pri1iXZyxqwY0GH2B9NE4ZjWZEMZHVyKEa",
-	"GUlrxpi+dBI603y6S3ugulwdOfaLyOEg61GhT7/LiFkHi5ZgwcKF3zRCOLTsc0TYJGV6i4heEbtdFHkm",
-	"0y6PIiauhSOpjBlsE41jOWUFtnMIN63sE/0QoZOIZzIlYzqDJfdSrea5I1LXO/id/OBfyYzk0Cw64znA",
-	"b+psUbCDJdulRhKkk5s7uxOhrxkaP01TVGvWPL9rL/D1JCVwAVbh5oHR3UHqQvnq5pb8SmbP5EREN8fR",
-	"+jBckZelDG/FnHMcHT7XiPhs57B5vPvk8aPjnaf7R43Dh8+a9Se7Tx8f7Rw2roe5u0XMtVCtxZvw4RvC",
-	"XLt2PFb4DBcpCAVU8+4bPM4zKV/SdMC+JvKC1UFGIPxnUpJYA3C7TPad8C2X0TXFu+JYHua+ZSIiFNgt",
-	"HJmR7FJ2IUcsIlSRNthZZco/wXQtgnZT0p7U6zu9EZvBH6wdXA+ZGz4ykwsa84gcvjkhqL4ulrqKK7th",
-	"hDZwwGWUEsUHgmaTtIzM79+/3yrbopeddOHZy/CaWHJBOYoY18GQ7kTNfLSowGyjGBeMrlOeDXPtuKTW",
-	"Ei4IJQpMt9fBjT3/ij6TEg0OZjRFaMrAKKwVpMWIAgu8CezQnFbIaRXxk/uwH3pLSUdOsp4cs3OjF3S0",
-	"lKp5YZc9cFtJ+xlLSQcs31tg+u6Y/Srf+N4jqzHE2dGvi1tJKntMqWtjF88R43zEZucpmyhWukC5Vv7d",
-	"Y0Byemf1g2BpsXqlOfcD/QuhRLCpfvZavKfZLMr+m8CxBOUWrPoWVMMpi+MtVA4JFZGns0RS3Po9pSZJ",
-	"ItOMRT+xiNMz2I1vczWDxMx6MU3x6ur4M+sZO7e5F+5gfWdRiSC6NEbTx+fcSGQNQhc0nmhE2mo09+q1",
-	"el1jSi9lEUfH58Lnd73Hy8+AHr389Z163b7eT+UnrdX1aaxYwZnSent08qrVixlNkc8mUmmOC+TjSIAq",
-	"xTI9UJLKhKUZRyOVt+jlfhd8rLjsdd/wLHnLXnEWv0t/c9acxO6Pcwx3pYwZFfo33KwN/Fz+Hi40q9tH",
-	"SCYnvSHhRbO63npN9jRDW/jD3cAzk9fnzeT2m7XABEpGi6M1uP5m/XyehRNGDN0hu23NT9FbqdvD3KMt",
-	"u/9iPcAaM+9LLgDEIhLRsSWnZaD/JAWDs6VFygua9ebDrfqjrfruWX2/tVNv1Ru15s7u3sNHvwbeJkY0",
-	"Y1sZH7N522t4BTxmF2w1zE/hIc092O/zqHAMXlcQsjwXrdnPFmmEpBmSHfKff/9PCOKYnGSEkgFNNsCU",
-	"RhWmKB6tXOpb/YzGKmud38wI7yOWXnzom/lx7wwcoT1/H9FothyN0CheRKOIZnDb8IyN1ZqEkNNNQNOU",
-	"An557t9Vo7xiHzPjRi4vGqBZsoZXk3G3Kh7iUHjIIOAhQtEXqLl1jbxkNNK33CeWSkW6LJZiQDJZZiBB",
-	"vV6vN5AOHgdFL0R9a//D5/2w8bjKEeFFFGTDFfDNxxO0SAcuFVQhtZCIOqS7YDrhoicUy7KYjZnI9DOA",
-	"Lhz+RGeNeQHcV/iG/q3PmNL/qolKmFCsU2uL96DlKXbBUhoTISOmiBpqZUIKLVHIUUgY7Q1Jf5KCwKcf",
-	"AcKDMBRK9FYkjMg+bLucCv2ngwjkMBMWYFflYihCojQ3p6ot7At/2emQ+6AwvTt96Yb5W3Nnp/OgRaSI",
-	"Z6hnTcYQjOH2F+YBHzCAo4w3Y8yo4GJQa4vCcVde5Z4jqtF8vPio32Y0g52/GaoCNv/NKMuKqSW81QKM",
-	"gj1lHwFVFBmkckq6M3RJqBCOAVQApb81dxxQlYnYQikoDGJOuzzm4EfVkMEfXGitEA4Fxq8I7QqDwyhK",
-	"mcJrL4o4+rXfeDtuBLQi8O+H4A5RRII/JaE8CjXZsY+0l8UzwOspndXIIbhP4CH9neyTmZykhCaJplYK",
-	"c7RIB4hIk00e4qA/JUMpgKqGVEQx6+jpDPV1Svj2OcBnQDQcUr20Mf3oL6QBt1Dpm9LFnwvSG2zGITBC",
-	"SyUhuio14R7RIdcgC5nVyBtwI2nq0gdYnJf3VW9l5Mazt8e+8DevmgxlHIFnG6INqHLeqxRAUnMc+ZRe",
-	"cHIygyvQo8z9/RURdGEg3GWxBvWZm2VOvMOvQ1z9HP2EwcetgdzSX24Z7QC20F6U/u9qxJMtaYIythKp",
-	"RYvUnNZl6DBjYXiCj5fW0MQ1f9PvhZr20FEITgUvWKe4nSm94MWL7Ye/5yFTtfOtD5+b4U6z4o7bYC1e",
-	"DNDcel4LVkBFjXtILcDI59dahJ8Ldb7clvGwUVyffkNf3nSr/+HzdVcWczGqYJMkoSpjEdE/g2W0R4Vg",
-	"EfnHKVi/QtKZJLy1vZ3Q2d8T+v1//v0/+jJuPkyE/rtTJrx8uYXXekPKAaIf5Ij3eI+7QY6HlP+tWX+j",
-	"fyzSSbNer19jvRj3Urng0jGtjYFJNltxgnulE9Rv3NgJArvenMzgtbXX+N1+Y//xo4d7WpxsFhfTbn/3",
-	"W2Nr/wPKkw/Dxu711jNJ+NIAVhvCwRV59+aE8IjEjELocIiS0wyIbCEGziFdCb8Whl8aXtLce3j5g/lW",
-	"f354zfUir1gWoIRiJldVOGqkblSeFkYyfVMUvawQ0o5yTbss49DMl3719QoCj5wyFeo/KMlkRmOUyw9y",
-	"qzv67FKNHgJGgC0hPSpIl8Gbgg1oxi+Kobtr2umKosNVjFFmVN9m4SYobP3W3+/Xv3gkVdcq2oP77XYN",
-	"PzfC3csHf6+OC/SvepzQM+V8qDwI5P8lkQwiPdEp6cCFiMeN7VE0SVJ5URrq0WPg4hsOhc6GdWO7tcDY",
-	"i7koTb3z6Aozo0yiFqCrZqDIihRhIgImGxrfjybOdvADOk8dEL8FcqS6XJ+I06jmxL2y3qQltvMkZX3+",
-	"cQEgejItsSqrtHZTKnpDpkiXDbgAwIqMQauKVco/F+f9mA+GFXwJg5l7+pMyLmXwUXQZaMBqxCLwn/nz",
-	"bI42VuD2QNXaKdHnq1d3IiJOqyBP9urn4yqLK437dlti6rJ0wN0/IjFTqphV0qzt+WZDOcHotgqojUit",
-	"597fr5z7tZYDhxMRpSyqhEFwwbLZlv5nETyP6xuD8/uETaqyl+ZPEHJuMqm5qCrf/ZtTC0SorUOocKT6",
-	"DeNDrchzclHn+qLj4yLv3pgdlTgkMJTQmrx9+spJ3i7Hpwm3tWHOKT1O53GefGkOMx2aLGLHh2vqw9fQ",
-	"Zm9fkTRrOTYsu0p3Nxk+aHDpQ+4a05eg4yrKMLMVzGsusnq32qCp4bkBmzHcmHPseV3rVI728xlHERuk",
-	"NGJRp4W+oSpOoZGN9CmPJykDuSiGaNBOJKei09Ks2AWO4iu+4WqSAG7iLPpPjZhV9qljCMCMTHpFcbNG",
-	"bLZGVgm6O3rpIsm2izFGmRwxUSMnmefSThmN8oRJ37Y55Oe9Ic3Ou+P9+smPTwe98T+H3eOjT7++fzX7",
-	"9ed/qJMf9yfd56PBL+93B7/+PBx2fz5cKSVh+JEBterEFqcQHApy8vY12W02HmFMCBekRxOe0VhVZRKs",
-	"lwIQBk9QGTspGB02YQWFFzdKTPJ3xhumal+e8JT1cCfyZFauGZ2cZJVYhW/IdPZUZGkFZvVtEOe883XE",
-	"RbRWUsoLjlGPCwx2kqihnNr00oTOuBgsNs/NCxfWerBWcox+fmZja0pXsM1KKFuOqNX5UMulI6bIWAo2",
-	"szLV/N5ccFolDzKTP4tvT+UkjshAtsycjvn6xt3CRjx/8ux4JfXYkFS70CpEedrvs14FG8DgDWB3mR+Q",
-	"P9AMTIoa6dh8306LKMojc2yhC0TtDakYMFUjHczmiDggZKcF/G+Kko3y3z0gI5ZkpC/TtkhZT4oejzmE",
-	"j+hRzV5xveUXLDLGbmv1R2ghDgnB0rqVP28l0j+9qLQaop5r/bxEw5JG6sCdhQaCagTV9Ee6LJsyJkg2",
-	"lQY/FOR7C0ZUxhKfx4MXw/nmrbf+PGUXLFU0dr/43xgTRBX4z/CqmSdWjUTnvcrr3UvhlVNBbD4T8sgu",
-	"G3IRmSBDqmSJyf+6X0V3NoysPNMzmZKEySQupeOeWRv8PfSXEiuQwbywIzXi25TQzACRvzzLcLg5KBDe",
-	"VeRvduwUHy4TjBnDLamKYIojVKDOjNCcXCIeAborPk7iGdEQxUzLBBjmaowjgk01uhT8WFyoSb/Pe5yJ",
-	"7Lw/EZFCSmasEASff2OpHL9LS9+ZvTw3ASC+1fx8ImIuRkAyio7ZOXX+BGudOB9zNaZZbwgRAGJ0ngvO",
-	"aMk5z6Q8BxuPQ2pPzDZI7X1jBsnDZ/MAQvYx4akR1PU4WrGIzvW15Qbyv7KUcq7lrnzsIu2HgUsfOu/O",
-	"zhUTEUsrSer5AsfIIbqQtJzLRe4tIJ0fOprY+6k03mArY0BkrL4iBHwdpTJJSsUR0C1XzEXcuZK3RAPO",
-	"aIzBAEVWYOMsczFAjqorWhTiQfCtKgIAPaWSrQALAbeKYTBo4aiRt2Max06BKG7MmEZsgWCmVQgTIRFU",
-	"mX21MlHPN+jD54fVW+Op1At4vbRuIsh5AytJJkkk5/2SGohxki2IGpP9jKHNtzRaHhs0gYBeX/73dPnl",
-	"qnvXmAPXNbGtvAAKzL8cmlJpeYrWE1phr1HKitlg1TsvmeHg/TWuqz7THKkE7X59t9loVEG8lrnDAzq3",
-	"eiSRFiPObz6UrSzJa56ldym0hTOsTcPhWgGaSpos7PrqNO8QpBtuWJbG15gNDlAoc9iLHvLM1WKA4Um3",
-	"5L1YJ8/Kij0eCR8dPv+tvrV/uPUMPBjtdu0+PPUFWfyXomD0pSQWPVhF54u0eDQNQTQSEyZOqMPFeSQn",
-	"3axDVMbjGA1uGG1u6ZR0VEZFpDpaREdgSA+kdqcXa8hYFBLFRQ/K+2jqjzRn0ZOojM5UrS06isd65hYZ",
-	"8AsmyCQJ8x0XehCQiGukY24MLS/j10xkRaHX2bkUM6nduI6F5i4tEmiIEMdQpEB49HM4X+WtWNR2PfeM",
-	"Fx6CNq4S07bGrOA///5v9x+Euzl+Zi1FmFeKBFeisrqmsl+Dyghrk9aPxQgg+WBNpz1qrSgt5BKPUSLX",
-	"dcqBPxTu8R/QaXC5JIBmaegs3BNeyOPGzN7bvs9rhtReLWzb7HiF1gzxTxAShwFQWNtKaBrgGIMTVWvJ",
-	"eTjKMjCMbLbBPWSNJ+vZKPJ3rKFiY5OCdfcvfR4eyp3py5599+akyvgTOUw1K8vPpYAJi+8KszNVZrOK",
-	"yju3GxFTAOqFOai5EJAhRMulhJogJBdZYIK60mx2sMxmQ2MljSoJlgRf2cJzc3gYlrnCEh08h/wGzNce",
-	"n72yEbvSLkyTpCjG9IZwQtWB9tfhPIskJc3D6+tH+6+mcFMdKQxi2mVxceokldHEqn7zhsJJN+a9c2Mr",
-	"d/B0ZxmrtixANu5GnDWVq9nZqX6mkrTh7ZWEjBtQRcEmc3dhnap8o0Zs1TX3qETO+o2V5PyCzW6AGoyn",
-	"4iuHKL9EhaXSIgjMBYNWfDURhUUnYl/P4lfFZIrSwdyu3rx7ESe8snex8HqlOgJ+M/ArRnwAIfx+XL3L",
-	"qyhi65wQWcBM/1cMxlnga/yJZdQiYrXnplAIbG8+pnEuD/JdojGhWScQ16NcGJicitBI+l3aG5kQ5Bmh",
-	"aTnQKUNfRNBoVgRqN+tVmwzZVpsGZpschvwKXCPW6lYireYu+JhyQSLW42MaYyykKWaHdmFEE/C8OMee",
-	"3llUUatD61wEVyFGtYA1c+Fce7cWzvWKTTdwGxb354gpHjHS0dJep2XzAA7AQ2RSAfCDoaAO5qNBKLBR",
-	"cy1sHcIBO0nMR0y/FBr+hVJOuODJWlv8BLXIDK1iIraGByx6KetPlHXLXEkF8sMrSspJuXrbXASPU6E9",
-	"yS9zMZq1Dfy7Bf3G/Fl5Ij/REVbxHWLSEmDmV9OArqjPfB39BIBbQAEvNuZZHZokHWKKROopAF2hUFNH",
-	"i7E2Xc2geS7ddbwH4YEDYqoHyBhytS4YEYzrryoMvSgxV0Q6JwmZDqViNlkHbWi2HJZGCROeNBfabCRu",
-	"397fLGKmsWT/5mrKfq6HO41qTN1UTndy8npuuoIMvVkuTFHAnt/CnSbRwrayKXpPo+beXmM/r4OTMjWJ",
-	"TXURxQeC2bhNLsgRVezhbhHWRuP3Xw5/efHxOO3/8+32o7PZ+388fz14NOxdvKEJ/ylOpyeUvuk9f3cq",
-	"v/dVECPye6vbLdbK1h9vTriHFxfQxRtralhKGd5tbexXCUvRZ2kygg7VkJJTKudv6xsK0zhU6L1FvAf/",
-	"o9Yt2FwulYNkM/SpTnlfxlJOAVs22TtTGQVEA+57hzYyZ5siM1o3yc2tuLnGITEvMVW6ZKAo7ipnTGXa",
-	"g5ZQFqQI86LXayOnjVvZ8vdem8cWOW9csV/ntnG5tyDsw67RuFLWdy6dBeke21t67ZX5HdWxUpaV2bUt",
-	"QKYzL5l+o0sK/OCFeyokExEzpUgHqMSEjUDWFnC5Pv9opFd8+cBoCjSOXVmnEHIoJgqcDOCo4WJ0T1WK",
-	"WRvUaNggBaYnBWim1e5TOGKeJ1t7Dx94l6LRmWMOiWuQ11S6HbceParIhl5x0YyZUnTAVoJlnisVRndl",
-	"ojeeNdcfl261fe4SXC+s+u7NC6pqftqV2RCriGq5TdXIIUkpjyFSpDeBcP77796cmASGvTqk9NNexlL1",
-	"oLi8iAtRFjdsJe+ll7eGZWX4scmRNs+naz9fIk182U66giSPIAJls3BLh4JrW518HoCa+Am+1qib3bOf",
-	"V1ho86kXrAurYK/NcHy3myP1hTr7nqkrdBler5TLsuzas7LWZdzHKGUzEdXIS9bPiJxkoUlEybz65zav",
-	"UaZYYsEfqnYFJ4KlMU+Glb0Ry9DYsSkllE7TbFv1UTor49wW2V4vVIFaDf0q+obqBfuYQdeKGjnsQvlg",
-	"icEjYByTYt02Fpv0owiD1/ndPq9ngRTTaZnKZR3rO+60nH5POtaL7HmmmQiBe+HnKY9j0mW+0xxqdqCl",
-	"E+JO0NaJrm/jTp9S1RZz/vJijOdaPu0qA6qTrjdQ8uCOzoMgAGsXqXTzrtXbcIoYgjm/agz5Om4Vz5t5",
-	"ZYWhUgdYIwpGH0dYkPhXOkEsuIuSxitcmGu69n0t/eGG6bcWsIXOTFDa0D2phrIQI+wUujFLe0MqssUI",
-	"fQM+FiSMr+9leVOdGG/9vKaqEhfkaa3xcDcvrqUS2itbVvz899LJNR5ung6voTMVDxeE97oCrFRZvkju",
-	"nz47Jvu7e48ezNuS1smNNVPm6bHVQdXvTZngaSrFADglBm3ZaMV8V36SqbOa5+muGPUFadi+2ZwMqWqR",
-	"k1enkPnQrIywNs0klkKE2QL/9fb1K2IUCQwINV0sjDjeldEstCZaiKu1xTiw35f+CYs8Fpe0jZfwtrW2",
-	"V+q81anrnblmFx0X++ZqeZYYxVX6Y1R4j/O6qFU3jfIq0+CaSccvgtnZuCdcZQzkRFVP//zs7A3BB4ol",
-	"6+p+B6A9Y7XBT7v16uKGWMS1Ej/ATSD7xBQgRWFwPi3AlAUwxUSh/HPVgrLK8lGduRqw+RHP21TmC8YK",
-	"mO/clbpbfmGZwou4aLfHoU1bNfRbOP9KPuiR/XzjPXAKHoB1DbJwIHQ430a1Rh6Ba1xy/i+8Vuw6J1n/",
-	"cRAGmhYhVyBl1EuJzZvRTLCIK3PfAKGfm/WPuVJcDNyPdvTyZ2oUwPwbG3NjP7vYGwdgwv0BXDCO/Qaq",
-	"43gP2HOb5DVxz71KmSZRwctkyLfGcR5vA/zv8k3wv7Uzu5Zx5ZrDZnNg0HIN+C6Nzl1Jc0SgmBW+qWjR",
-	"Ucz8SLNZIRfES+nwv65snmDzQfzvIOhpfkAwnBW+12vzP49ZNpRRCdYlXWg8QCERwEVYwbNsnEBgG2Cm",
-	"n1fiH+yYRZxaJFxY4dqbCCK/zoU8t8ogN7049ExYf10NJ1mmkTnC1BYtvHSpYqVElVJt8XnxzDOuFdhW",
-	"bqcuigfM5eAtLVSKT13TsrtWPLw1SZhg+KXmVAO8HbmKx50af4llSVptyqPdTX8ZvbEJS6n+s0rgfcsX",
-	"JTOAY9z2gDQpe66TlLVMoG5ITEZbdXBO1bS+deZadpSyGXXO9HlFFXJHq5A1rCK6iSbZ4xE7784qk1Oh",
-	"cwBU9OCCQEg56vTgMe0yhmEaUTmdyQG2ZwBr7K0PUT/PZVwjgW89XdYveLueOmvfsBqtZ2CuMhzfqGm4",
-	"wnR7NeOsXcRTG8Q8W782sHknTSts/acsSzm7oHHuzzGKWqglWJlnPql7BRv2SUY0x1RYOMBqI0yQGaNp",
-	"SQx82Hi8V9/Xqtxus6ombmOBvn0VxmbFtvOMfVxg3nRkgOFJU5lGyhnwNCMrlUGAOjs9KfpcCxZVgH7d",
-	"xCJjRbEpRf56varORTM8Hn+BAa3MQJqz0ReZpXHor22WKAxn7s1VEdF2jpXg5fdwhabSZT2jkEJQj03k",
-	"tZqrft+WPu6ztINRVritpFlvQAyWEc/NjyZUat4skORWhnXaL2zgs1tT48uvSbdOGkOhWkhtAnY/kEUU",
-	"b9Yr65VvWoN8owp1a2am2rGfONsJjePX/aD125owXYZlvB1ylcm04pZ8HUdMZdhT/iA32sccI73mewIG",
-	"4WaY/zZjSWWhMa8+1IZ5BSiyrSIju+TSVPMb/mE+uNShESA+zxQxo3mWKntFYLUcCBSu+af3tMpk+low",
-	"qN4GdiI7S7gk3aMWXCsR65Wr07VplNVVChevYy/fPBlp/fC9xXUuTzIMWsg3tRy6eLmEEKvs8jt7eSK4",
-	"iIyB0paZSsfIkt69OSERG6PI7o6cYgYqjw7QTY5opJWwIg+rCC9YI6xnaX5qpchREBYXpQz4TVb7spAb",
-	"YAqI6KFlcg71nzTdRCmdLsgDsDPegOHf93F/Zdt/UQpbUB2nuHNcYLUt3q8yhwGHVUUniohQFTeNbcEy",
-	"h8U39N+uWITfVhbdkviazeeFEdjYVItLmZLxxYIk2QLnruRgcDsUWNg9xyGrSg3cvN5XKAyzqrDLlUqq",
-	"3IiJIc+Ar0QgZFsVziMs9Fkjx9VFOKDWhBrTOJ6vw2Hyd2+h3LDrd74od9pw39aajsl1uljtPlzYlKrU",
-	"ZmqjhOerZjeXWi9doSXVFTJN8n5Rc3calu7SS9ecRUiwnPvpW/MB+pvdvnNhTpir65mj80Y6riSP3cwq",
-	"lEcM+hrNmRqar+zdZl8mWCVLjQF7TgY6HlJObHH5ecuVX9lu2YR5CbyNW0HdQEOlilZKTtvOl7BGPyU8",
-	"+Jvq/uKh0de+97Hm5CTl2eytHsRUKoNSk8uyWGuk06VDrv9UJsXjzeu3Z2T7orGN343pCASCsaZcABBN",
-	"MTCyg2OYZQm2MOSiLxfV5MeSbjGLBlqQxHJoFA09BIJKe2AkoL2RVkcUnSkytZ1fpkM5JkM5JeNJb3iA",
-	"vU7G0mSotQXWr3PV4oaMp0aEdU0pVEhGjCXKeMnlyBpgY63+ZOkMw6wyFscKErOgHvsMiu+2xdQITnYV",
-	"XNXaoi3+8hdyiIqq/UV/2+l02qI3SWOypchfjw6fn+gNzSN2t54v7D381xdPf2kH+ol7paazLTJWA7SO",
-	"3iPtdlsQeOoYu1Func0S1iLltpD3yFZE7n3WDxPSRltUO2iRz22TFaU/tOGSbgeXoXmEmUfAjYhPFPog",
-	"6EftkEh55gW4IvEFTA9sB3pMy5rxl5NXp/4AQmbmFTTNmlc8kz7+2tt69Ah/M4Zj/NoYjNvB5T2z8W0B",
-	"7m5TPVmRTrPe6OQNfd1VRN5qfNKib8cz3XW8fl5ZjYDFHrtQ0Yy1hXGf97mgcYgVW3lmbK+YFPjjU6Qf",
-	"d9zbn+2fl3+fUp5936x3QjId8t7QVbeliigpBTTOKuhbWrPRc0HrI+MwsJgHjEvpD1+MLfULtMdS+l8g",
-	"iC/m5S9t8WVra6vwv36rY2T5DvmSt++xpQO5LbD1BZYMlSHBGN2nqf5nylA//EJwLKMNFMaCkBfs1+Ri",
-	"sSvGd4cDdGkHdEqFPySDIfP6nl8QMPKFzJgyL6IGot+yEURdCC2axFDlojubW+wBvjRJWccynpm/7sLw",
-	"Tq8BuEAChgRkU1yVipnXiFUzi0UDOaWouMBC8aPi5qVkwDJ/+TDxFyIRSafUfePPUHUoxSEWrN+MlUOM",
-	"+loBXO84sd6Ra00BNk70/8HC22UTviZn4+0iE5HxGKJi0XnWcWvIVcNFaFo1r8HGK07bFp7BLUNrA6AP",
-	"IpQi96kg4Ex3mb3UnJ6Q0LQXglsfAHTYQltfLrZoumEVwJioiNoCydcibssxIDgqJccMMSrDMr6ID8a5",
-	"W/qZMchrMGFXAHo3ZXSksJMK1m7s6QusLYrgUBv6YuKNTa1ZtwLHdmif6amwGqz+8ukFS2coOnRQBy/c",
-	"5D2appjLSTqlS63jsvnHdMTFICRdZpLSvcQXPZhNMyHQAJzQttAX8xaEv1PS2fv4sYM2yliqTC9ToBwY",
-	"ahKM8lbu1Q3eR2yGfjYoMkiVy8xutYX+c8AQKLzqcd9CSLQEh5X+wyaF+ys8ZUlMZyxqkSydsE6NvGAz",
-	"VJxtNV4ykDLCkqwWkLbwXRt+N2zLzXCi6siMDnTBM6FggKpCQvLnJGmRMSuF5UE4OINGi2QiIgxkbAsA",
-	"BcPUf3x61glJ5827MyMgPnn68unZ0w7mjxZQoVCBwUpHIB7AJXUovBg06qoRoPqxUVEC/b2LrrzfyYWN",
-	"Djl5dRoS/EZ//K83vzzwoudpW0D8pEmKI2/5QKiQsI9GBNeEJScKbKOKJRRCJpQZgEWQcBYXGpD66fnE",
-	"C7MDKvCObiyhKjUV8J7dnTP2EQjoSEZAIKmJ7+SCvDt7tvU4dDvSID/xoxqxVQLyVlCOoF35ewGpbWPz",
-	"JKa9ZVPew+B/E1jVFjBBCX72EZESc5bJ/Y4eSx+/FtL0v5Dn3HmAWXNQUTznPnp0rAElJIIlYy+FKkQT",
-	"nWFGMm0LLi644lr+zp/ClWF9a4MGRqGz3EALaTVyaAQnze9B+DLrbRE+ELjXUpnCAZqAIynuYcaB3fuX",
-	"XCFewh+wEY4fcgG5Iyokgk2dL4rct21OW1qG0HvzQEuIPAZQU2YPWm9Yru5BbqJiGZYlLCWshI4RtQ29",
-	"uyg4RSYCN8KxXmQfIsIse/3lW028nWpdAjvGao6C/WI1Z9CcYEixPaYe5IB0Pm7BaMCKoS8sxgrpLY9h",
-	"a4BhQFo/bCeky9E4Jhwl0S9YBuAL/OBLmigsDWmmL1VTWAwZDnOdZQutOUNX47uY9o8jYR0CLdMlMs3z",
-	"2L02tb5TLXSmbNQDcQxzZ+ph9M+aKaCwFlqcs9cePm/DpqpeMCvSenJI+iljn5iDH0QI4/OOJbY5dxyd",
-	"JokNw4Uov5D8awL+zRFDP54jZfaRq+yAKGnTW1WW+5Vh1/WeQxFs5liu8Wmr/GYGAqcxKEO+hmiuie+0",
-	"ptjxouytPKDQC9DpyUhjzxMQkjTq4zchcgCZklgOtAyVUR4DlnV263VAe32167W3hb564Kbere9jZ9Xd",
-	"ZtMIm/mScoY5ZXG8hSGk6Myye9Ln3o2vKatwBxmMhHLJX6wr/gtuqw2kD724/jnVCI69GNirD3+3XjfC",
-	"J0h35vg0FQHDBsXX4IwfBLz4VXgGubzFbz9auOJFJrTAapQM8NiAKd1JyV5sccXbtnsy5Aq4DZ+/PbTw",
-	"rLUBHEbzOCi7YcT/YsDyymn0rbNwsDzWOR/HvWo32PD8WcIqgDZ6TLp4jkIItT+Nq3eSz2eeXThWIfy6",
-	"AmSrVWH6iDkcmYLrNcRETLMIt9kDmcuh2Hl55ewm2NufH5U6fW2DAsIt78ibI5ttnAKxSZMWIsoIi3WP",
-	"3MDQSqc6Z8hVGugU8oM6pQFtH+XiiIZvyj7p0K1PpL61T2rknGx1QtLU0O00CTR1L1FTwssDmS6YDpbc",
-	"1VQGxBZuKg6QN1s0y5N9sq8haDy20qeRxKEfU2nMmON15EPkNYf9z7//p+PVIzBJ+lC3qATbuBq0MbZ3",
-	"1uJiCA0aoDWSgUsLab4UjBk/UmIvSMcS5oP15+ZZ2MjH3pjF0P4iyRdzSgrVmmw9BULVCOEts1Yn6BRx",
-	"ORuG5PeJvrZcppKXvZTTaUjcUEBcE+AWqb7EFxLRXP5BcTm54KNpWUhELQTGvbIGc1ywMm8NnlS+kuKt",
-	"FOlDit/511CuEYCUMKAXDPbEjFWdPZEP6pRkmyc1p6jbHSwkW+AADUAnVKJ9Pse1CIv9yaVWZKHWp5Pm",
-	"vByNfBjQyO3Xbn0XcGdxhXcM2O+4srXrtUiLY5byPJaMqklFxpGlGrBo6pUfwGPGnmtMaKVUERx1x4yK",
-	"pUALolgkETx83eVy4Hu7+J5dG2IYIj22bh8WQuxLw2sR1Bhuixkq+eCu47GPwtg/16LVfCZLATbztP9+",
-	"/o4ZZD7vZQUEzphmuEo5RWbJ7sy3F8/1gbUGADOhv/hS1k1x9a67BFzQSKdDCJPJC/XjYIVUnSXz5wg6",
-	"n8yDr+25ndfCADjQUVXAF7RUcKif7+Qa2bjqJLxUIBx43wwM1tDcIE1jLWPmeaLudARjEbQxFQzMqfra",
-	"gvoR6QQtzD0t0LN5VAIzuD9n3mnb9rU35xi65s6pvcGBaQnNGwxgBwT75mgQUPU2ImMpkymf0AZ3+XZt",
-	"lJS19m9Gy6sW+iK3S4OC0Ro7lhvGTKkDopKYY3narDesuFjzZCl8fc++3lnumess4MzGiqfHajZzJgNn",
-	"B8Y/bJ5QsA0e6F8ItTmK86dTTNDKB6cVpb9NP8KEwgVsKiOZ6ggHKDouqQRup8b8Lz3THtwvmifYIaTn",
-	"HgHL8oFR3qy5WWt05oAmaoaDAMPVUhDwIwWNJEBaXzycSYbonLIsnW2B3bhDFOtJEVnuXEhL8yYaAvlG",
-	"QMYDqYfXDyydzAgBFXlt+bjXgrWUG+dDyzyDNwwORvApWKb0PFwMWl7DcOORwAvHQVC0iM8LAJkkMaOp",
-	"MK7LL1BAJOY9JhREmdgieQntDRlp1upBGEzS2IQHqNb29nQ6rVH4uSbTwbZ5V22/PDl++urt0y39Tp7s",
-	"HBzRIQ/CAHxkEEbQqNXxCZkwQaE9xE6tXtvB8NIhBD1sD6FZ0yf99wDjwpxYdxIFLdPM6RPEIWJVOHiv",
-	"Wa9jOQEgWlPApECx0PEJQjRWlhLFflEQEFER81sLwgDFLJjZz0hfNLJ5fNs8eRLh4LsIdNUbbnHbRzQy",
-	"r+mt21vnlRNDv0/T1ASh2PCSoPXbhzBQk/GYphD3ZuPxZY8pRWjMLyCSiQ5U0PoteMvSC96D1EVjZtQD",
-	"6AG3xyxLeU9551Ru1kzepGBcZhN1D8y+BKOmai6f0Z7pT2aslWeqR9mGdKPiaZazfeYO7gwqncEs3/T4",
-	"duuN1a+8K2VEw3u7q997JbNnkHZ8DTxxmPEjy+yOrUKIyjxVQBJD6DVLf5UU/Tph4vDNyXUpuhxTVYED",
-	"XJFI9uBO/d9ExD+ykjNpPQoGUe3TQgLWJGOvQxvogp5raK4E6kEq5dgVkrAXLtizzcUM9+48wZ/i1N+K",
-	"h/eo+NOdv35rZy3e4fLxl+HMMRVQoZuOnNlerYc2F41t60dbiDtHM+PG1GysUIC+iAcvucoO7WAQSGx8",
-	"ZwsT0/JHtm2MZbjyyZd8zDEr69bwzawCsk8qkO4QHJLgVjbLvbuGbhrTHW6/5CYGoSvl6J5yW+7ht0O6",
-	"NS8yD+m3P2vUvlx4nf3ILEpvjNHmvTxS/ytg7CJpyWqHLl3RhGPf4e2t4a2+x3OvxhWx9Yo490Z/E1x+",
-	"qEb2beUH2VeyfHRVF4uMyElvaMs4W+uRH5ERepGjiF1Gj2a0N5y/LXLKymP+r01i4Z/ynsk3YOllk9ky",
-	"Dd9c5P2/RLn3VL7p35SKIXRmIcUexrEJrplzcfZTK9fLGjkGqE3DCU2jzryGC02zasHuCGa/RVrQEywS",
-	"uGz95Ts562vIWYBFRg/k4PbVyleO+ogKRbxfXerq0kfj7c/6n8ttr1zKZiSiYbD0EQb6oqouOm+s4xg1",
-	"bsIUY4pFQk1pUM+X5JpvJ7H1nvYYRBFiPOmIzQo9CvKG3aFTnE1cUVuYfi5Ukd/eZlRENI3Ie9YdSjlS",
-	"H+77Zlhlfp6aX2s9OX6AgSk8a5GO+X7Lc6ZyRToXDRrmlR+xXUyp0wxCgZ5WcNx2MA7RjsgjDEesFb/O",
-	"+JipjI6Twq96ZS56EVpt87ErydjnF4yMuZhgu5s+xH6dYnRgZSy3HwWukcD4eTHyTznr/P0OWsRZ1HmA",
-	"wfTwMDI5sJBEvAdBioTRNOYsbdsuVCnryTQyIWuYnyak8Ufd7+Qvcyk6D7AEd9mwocE3VXTmmPiCFiDg",
-	"lMHCSVzZSPmDfLVSYGBnlpaKbI/V4NzW2+J6SORceceb/NACPxERO0LnTLac110s/u5neZOt/1dZO10L",
-	"RxW10qzTEvAaWhS9E/yjdYyUGhU9erzT2Hu0azrPLFmNw7V1F9VoLltTfWt/zTW9Rl8bBIM7KoFQVYg1",
-	"x0QlLMN8UAijSPlgCH8wISeDYXHhmiiH4vVOf//s8S/ZZP/5NP1ZxReTcfwu+T179c/fR8Pfp9tM/Pjp",
-	"zfHPbO8o+v3T8Yn4+fdffn42G//zv+jho8Nfo+Tn6T9fvpE741fx46c/fTd+dHZ0OPj++1VbWSiqudZW",
-	"1pu7V0KQD67e65GMZjcmA+Q9ji6LybZ6DZe3KHz4s1ZUN8FwWGA8ERZP/hMKIWtIB89k2uVRxMSVxJbd",
-	"xhpTnEn5Esqcwgt766zF+fd/YhGnZxoVv5WQZC40Dx+wnWuxVOgyQQkkJCcMYUKFKbxVKde/H2rh3YZv",
-	"5AGbaR5zafuD1wg04ZiPNR3XyCsb3w7B68JlTdEMZJyWvrJZiku54BnQEFzhUL8exUHT7Q90BxtXZCQm",
-	"uPSAV+o7Oo8kwXizTEKrJ5okmpP2/dh7k28wwyTvlJFMxpErl94WWE6LweO8oNaETkRgsWI2ncKWz8eu",
-	"W6TPRaQMPAqCZ6ru+ZdSjt4lq254CLatkZ84aFJkmvKMkc53HQh3/VvzCJKVKUYoLq7b37RMHJ7Lebit",
-	"El3Npx+uc0dzDHG2W9D5oVRSPaUXfMHsriZ15fQ7O2tM74rSzM35gxwNo35vwdRY/Xqx+FJ59Wx8DRiI",
-	"lOlszvgAbwdH2Q5rq/Ez8Br6YjVoc6+aVRRqeSR0hk2O4dqCyqddc03mE77C7+bHdfVqzCCuOqCczsGM",
-	"tGPTNrGtSDWcC7oontILTk5sUcy1K+Q0y6sMgwtOg1bw/MmzY7zb1rt4n1gG+FRk6WzhBWxZSUhorCQ2",
-	"m7XimGEDd6aB2zMNSDlyKdVQvs3ecO74qs0By+wAIzZbbM16VbAr22BluIkyKUPXfwntzTz1ev7Pm65e",
-	"6Jn+1P7IF2y22hepN/SOCG7XPmZK9fjOR8CuIvYXTb+VtimvKgqm6YJ9AJA4dGWXIdhX68c1rLGDJXOg",
-	"2ihVFS6VY6hj/AKq/m+mnvnXoy0Emi+9bEjDpE9lsz79OwdfDt4enbwKiv2RN+1djM2HcUB9EsBSKsDy",
-	"qxv4kEDLM69zmekKXWz3bCaBsTe4tUx777WU1MaNcQE83sjNPI9RVgLGIjmOJf5fUFb/9+ueePxaszFc",
-	"aG0m5N24259HbHaJ/Chmi1q1DqSMQrBUgh8YYsE0XoGCg/a+GjnVtzLUGgDDrYkVrwoP07e35UoF2thd",
-	"VIjX3Ph3lpY/0AWI53gV/NtU9nrBZiXfp6lJsJa8WCOHwtXj0f8ZQIhiTBmMBs2uWlp8Y6b6UwuMedfE",
-	"pSKj2dY7qfF2pcbEoZSlF4tk62tNiwTJnyBBjc512sxNb9Y0UCMvIYvLZSJB+jnPoD3vPC28Tph4Y0wf",
-	"m1GCl6wCssrtOQtMU8+vK4Z5k1YV1jTNcz16qipCtYquvHfcK5fhnfh2I+LbbrO5zssmjwap+hvxD02F",
-	"mK+ezdbjH07cM1xn+zO8vDTE1dL57d5Hm9DM3R10w/Fsm6BQeDNhbHDo1YKcRcptk8u6eQBQYfAwSCbr",
-	"tO3Ps9bBjgHFjCn6xCBSblruyIBVINAOYzE1BO3a5eqiOUZEcYXq85ZlT3CBeX/y4HZuw/l5vrILfTWJ",
-	"56YJwaY2i/lOxfsjONP/RDfiW1P90+CPJ89e737c9gTjpVG2GEuYMlMmISSy0CKLeiU7+mwaEiVNFQr9",
-	"jpBYzLBa9zzxQLhFUs2nWRZw6+3H3eV8uwqiwZl7yt/0b3dXL9I1f+Smxr9BcQo1rjMJ8Z8QXHJ/LlLl",
-	"AZb1gRIW+qq1Qen3i3UrQle14gHqqWBYNF+1hUyYQM+HvcpN+ZEWhqYCPCY21daM70o5wjhVrFri1c0B",
-	"Eka/iy1Pgn073druKXdB5VEwtnyKcvVTUHxwhTJTRiaC/z5x1lKre4cuBgXsTyBneJEyLnEGK8Cbss1Y",
-	"RYJFbQE7VShe6faB2rrSVIyMmwhr1sDUU5lG8z2CeXGhcipaxFZ4AVkH83YwT0yM2sL4o3LGlqRQP51n",
-	"xsBQGVXDxagg9nxlK0LZp3Xu9fDxYygKEqITUfBkCg6l/HXsfQdernq93mju7AZhgHXrglZQN9/tPXz0",
-	"GHsQGxm3EIlRAMk0sfMbNGk2YcJySgC7YB0Hmn0u+EEPELg5zPd6KIwvKoePmKAjN5CNEjHfm5cKAUwN",
-	"GC7vo+ePZ771BpzrymRmME9u5nPbVLht3MKNufq2vLP+3L5wXN9f/cKxFP2YY3OhO2l6ofihmZ+4FSl6",
-	"+3P+YanLETTEyvpkxbpk/ZQxI27YEmUDykUIHUXErCujWY2cuUrVWENfiygoedsc1qjWFu+gCNm895JY",
-	"JubyfKC2WdX9hkOUFPv13JsaFlzBnfp7QxT+TagHUeBq9HMdCX21jzFHy5IBzhVyX9OX+ozHUP4+ZSpL",
-	"eU/T0ADCsa/pZnVkulZildd/xOtFVQw17m09erQgxth/aWGMdfPxWlHOKATn9kOs/Kp1mtqi0G5jed3A",
-	"joaN9j5XDuda3K813Fz/0fKKTFQRsRVrIalPppglWdxhv4FivQX//bpgzf1UjgswrtfXfxFwpnykA3AB",
-	"XHsr4YIWQ1cC7M/k/i+0T15eU8CS4Z2J55Yzqz1+Z++HnAfeQBwA5Le6WuWY9J93Gctk3iSsRo5sb8ap",
-	"dMYLDpJJJAXD8Hq/0xJGqh7YVhSoMWeEcUiTYCJqC56RgQRfSZ4KbQJcoa3EUE6hsjN37RrPHHBc2WQl",
-	"L63ICJbF1EstOEH3jc5ufbcTmhIGpsvXFFq1JXSGVh8MVzfpyUY8NCtoC5vskZbqp3rTmdqrzrY1NpEW",
-	"rqOda15YIRwi4zrLm6N+Q+NHpd3jTJZWXjB1uEa7CxsvN/bqtvMybHS1heT5k2fH9TqaDSpzTpzRZK/e",
-	"yK0m+2iy0MhhPIMbtG6uDhb2Ud50VIJoRkNrmywdG1xhg19PrnASiMn5Dlq2H6Zep9SKj+mqGXh7VmVi",
-	"aQb+6p1xB2w7sDwtdZZtL0rjK4vIP06xewDgcJ9/tCV7xuVDHrOM2p66GWbyBI1m4UBxniBvpJDQ73tD",
-	"yhPJRfaDHPEe7/H2pF5vPkzE98dDyv/WrEMWFH5Jx9/vQjMw+NSbfK830l+bNSOtfbSbmIvyzv83ZSwq",
-	"ZJFhZ/3CKZyWO1xuiFm7DrFQ7jkHwWRx32rsEomXQUZ5bHRpo8GigRv6pLliFwhEjZzJBNrMJaZViSkS",
-	"U+AItSBvjR9woSb9Pu9xJrLz/kRESsPJNa87Onyuj+7ZzmHzePfJ40fHO0/3jxqHD5816092nz4+2jls",
-	"5oY/05k3qGIbwX/+/d/uv92dZsNWFGkFJ8cnx1qkQ7aiPwFTqe8G1Sl4aE6dw9UC8tkayWpIySmVwYY9",
-	"4nMjqEUoyJp/2Hi8V9/X0O1qwkdpvWXRBb8w7W3d1yE2iYFyAsYjYZwYzqI6SaKVGAFME10IRbx87TqS",
-	"3jCrW4anWgyvIUcHaXw9VGlUocpGHLUaneBWcegEaYrh2rfURpmRPopVwwKOgbCUK1PtU7geilYhZdND",
-	"SossZazEHq2KiVWYVzjjDbhzkTXPWwOtaHWA+Z5OJis0fo1Mxbliv9Y78/tdbMq3TtFx+LuusufM6Xmj",
-	"cuhxARJipb73LoHmWGG9XidcREyTMri27QAhlhkyKltercL0ZwztDSPTCLtteT3/auS1pTjXr9hr9TZg",
-	"mdIanyo2Kc4bp5GBplkcZb53AZS7Ui7LcTqUMcOWHqs1qSPYlT9uRHoRzq8cglcxednuY/BA772pQoWv",
-	"LEeHO5Z6F89+oxwS2udtbBKr4JKf7Z+Xiyvo2JCOIVeZTDEMaWpjYrDa4RTi89SIRTUCz3emlGcd34qF",
-	"AUKm8oTXpYkr0ueCxuAIECSSk25G7tvm/GFb+D3zH0BVQQyvMf17xcy1lqFghYMq62Ajq6qZu9ikVFz1",
-	"WzNmJqE7D3YqMqKStabNwV0wqzfr1SZ0PVzBgu7iW+phMKYf+XgyDlo7dSgshh/qzqLORcYGIPd9Dfv3",
-	"E9SKVwiZd6bvW0492FQauqGYRjvHIg+oxzy2sVnb5mkI5TkW1nswxmPHNrq0NzJNoWwdKxDOXF+4GjnG",
-	"BnJzQQpG7fFKPVEyYhUNGXCAKxuhXwPwNK6Unm6ZchfRrGmqx6JF1HsnnPwRwq3+RAIJINR1VDbjQKvI",
-	"sysL38YuyxWRCRNoJ3ZhSH4MCZTz4SKyUc6dyvL5761tcDOyxte+TluK916Y5zwxm/24a0rxle9jZ1S2",
-	"iI7H9LVzAUuEs91PGfvErp8KWHkBv4DaSV7TUdOjWrBprogckGwoFfMiB40h45kGLb+IS0Wq56kTnmd/",
-	"egLtp/ITE2bH7kIV/0CEjAi2Pi3PVwMqU9/qpjDvMSpijJ5zrUTDVTXZpA+Mvu/Yktvs6r1gylTzJwvZ",
-	"Ki//rhPMH+y6XNAH5o9xdWYymSTqlq5ODC1DtzSECeSVpV0OmR83YOrKKCfv+qEH99SSDoJnMqmqw/yH",
-	"se7jYd98XMnNOk3DXH3IZHI+STp3btQ7N+qfSCc/kwmZJBsqKgsFm4m4VcXiJcsKegUXmSxqFag01Mg7",
-	"BGQDNcK8wf6XaPoY5oRKxZ028QeScyye3aQ+oe+UKKVTGn81ucQXSFbIHlpEMWKMTXMvNPMt0uF7s5Y7",
-	"0eTmRJMcP+7Ekzvx5M8knlhuYGOmN5RSin3cPwddRlOWQkf2D/qn9KLaoz+G7u4TEYTBJI2DVjDMsqS1",
-	"vd1oPqrVa/Vao/W4/rgOPMYAUtFLaK7mGYZudWcuIgKzpSHlpZY7/W0qa1VruPUbFOXj5Y0j5kd8g3G/",
-	"pumQyRuykHlj5O6Z+TF+glthyOKIcKF4xKA0iveyPaP5V89M7Risw29UeATG3nrKG8g1gl0wEhUjdc80",
-	"0QxN7AmDXEY2M5X0bSF9b1RsHVWRf2oaECBwVfBAKeb5F08UxvuHsKMcPkWSi0GIJ2+6TRKVMDryhnvL",
-	"0gveY8Hlh8v/PwAA//8=",
+	"7L37cts4sjj8KijubiWpoWVJviSWa2rHdpKJTzJJNnE2c1E+CxIhCSsK4BCUFSXxr/ZZzh/nwfZJvkI3",
+	"AIIUdfMlmTnHVTMVSyKBBtDd6Ht/DnpynEjBRKaC1udgyGjEUvjzaJINmch4j2ZMf46Y6qU8ybgUQSt4",
+	"Jqckk4R6D9WCMGAf6TiJWdAKjhlNWRqEQcp+n/CURUErSycsDFRvyMZUj5jNEv2kylIuBsHlZRicRmyc",
+	"yIyJ3uwNS2I606+Vp+7ocTpkOmSCZEOuCFckGzLS56nKCBVqylINm/5uxGYhoQPKhYYun5qJyTho/Rbo",
+	"oYIPYQUob9jvE6ay0woAXtIxUzh1ik8RLoicpCSWA1UjP/ILRnimYZgohHMmJ4SqUXGL6o2Dh/0d2uzt",
+	"Ro8e9nbYQbdB9/vNerTLHnV3+v2lmzemH18wMciGQWt/NwzGXNiPjerlZOnsqJ+xdH49b1lPikhpeKeU",
+	"Z6TL+jJlsH9ufXqpCaMZiwpraCwFkQs+1vucQ8RFxgYsDS41TAlN6ZhlFt96PTkR2ckkTfX5z4N5NmSE",
+	"4kP3FOmZ54pbevryTRAGXD/++4SlsyAMBB3rX+zzBTSIWJ9O4sy96G3qjoYvy1iqx/r/fjva+vXD553L",
+	"vwZVm2tAf63XswruJKY9pvFFb29vSNOMyL79XdUs9AnNhjnw8M+yrf5ryvpBK/jLdk7O2/ir2nbQZUOA",
+	"9piK0RJQu1SM9P7KiC2ARj9xZWj07CcyYgDKySRVsgIjO4J9zM578GtH74/erIQOmMHN4qEf/dr/JNXZ",
+	"L/3H+90fx48GjVf8kxwsxgM95QJSau7tzZ073fpU3zo43/rwXfXpe0zrOavA2180Z5BTQTQEpC/TAuuo",
+	"kTdAWFwMNM+YiEhzryEjSj89YjNNe4r2WQivDqQsUmAwVoOtR42HzR27YOTh+Yo9+LY0gGtyFdiKIlvx",
+	"N4Zs/b+FGyJUlk7GbClFcPfQPUV4tADV8qeujHA5NKePAbznbLYErhGbAUAhETIjPFNEsV7KsgUAjlZs",
+	"6DLInrOZAekFH/Os+pIdUzGDmxbvNZqRsVRZAQX26tWoHsOolfxOvzKmH5E9N+v1cDmzDoNXABONvzGy",
+	"96josXhTfL9h/H5N02wZCiX692VYDQ9cGW1geoM4ZykVqs/SJdBk5pFlANlnrgyThcOA9Z7GMVtxlU/h",
+	"mT/UTX6pl68SKRQDkeSYRkYM1J96UmSaEbU+BzRJYi3zcim2k1R2Yzb+7l9KL+1zvgT9RqTHn4iRkFNx",
+	"3ucsjoIwiFhGeWy2YczGXZaSdkDHY31NtwNNA5r3wEs18phHID6OGRWECpkNWUqkYH8PwgBHbAXb5mXY",
+	"MZVpItHzpqLVpUPeMtTXWlPgZCo759F6AqrKaDZRQWtX85CMZ3B2Z57kOKSKUAKAkmxIM5R7pMhS2stI",
+	"JBkudkgvWH4iDnKzua3iFl6uTSr4Oh7tPAp60u2Yxn2ZjllUIy9lNtQMakoVUZlMUeT1NKOftwxWbKF2",
+	"UAWBeXw7VyMAhhMp+jHvXQ+fLLWeC5mdI0eMaTdmZdSyz+n1RazLMxa14EaDD7A+GqeMRjOimMhq5EiN",
+	"jKQ1Y0xfOgmdaT7dpT1QXa6OHAdF5HCQ9ajQp99lxKyDRUuwYOHCbxohHFr2OSJskjK9RUSviN0uijyV",
+	"aZdHERPXwpFUxgy2icaxnLIC2zmCm1b2iX6I0EnEM5mSMZ3BknupVvPcEanrHfxOfvAvZUZyaBad8Rzg",
+	"N3W2KNjBku1SIwnSyc2d3anQ1wyNn6QpqjVrnt+1F/hqkhK4AKtw89Do7iB1oXx1c0t+KbOnciKim+No",
+	"fRiuyMtShrdizjmOj55pRHy6c9Q82X386OHJzpOD48bR/tNm/fHuk0fHO0eN62HubhFzLVRr8SZ8+IYw",
+	"164djxU+w0UKQgHVvPsGj/NMyhc0HbCvibxgdZARCP+ZlCTWANwuk30nfMtldE3xrjiWh7lvmYgIBXYL",
+	"R2Yku5RdyBGLCFWkDXZWmfJPMF2LoN2UtCf1+k5vxGbwB2sH10Pmho/M5ILGPCJHr08Jqq+Lpa7iym4Y",
+	"oQ0ccBmlRPGBoNkkLSPz+/fvt8q26GUnXXj2MrwmllxQjiLGdTCkO1EzHy0qMNsoxgWj65Rnw1w7Lqm1",
+	"hAtCiQLT7XVwY8+/os+kRIODGU0RmjIwCmsFaTGiwAJvAjs0pxVyWkX85D7sh95S0pGTrCfH7NzoBR0t",
+	"pWpe2GUP3FbSfsZS0gHL9xaYvjtmv8o3vvfIagxxdvTr4laSyh5T6trYxXPEOB+x2XnKJoqVLlCulX/3",
+	"GJCc3ln9IFharF5pzv1Q/0IoEWyqn70W72k2i7L/JnAsQbkFq74F1XDK4ngLlUNCReTpLJEUt35PqUmS",
+	"yDRj0U8s4vQMduPbXM0gMbNeTFO8ujr+zHrGzm3uhTtY31lUIogujdH08Tk3ElmD0AWNJxqRthrNvXqt",
+	"XteY0ktZxNHxufD5Xe/x8jOgRy9/fadet6/3U/lJa3V9GitWcKa03h6fvmz1YkZT5LOJVJrjAvk4EqBK",
+	"sUwPlKQyYWnG0UjlLXq53wUfKy573Tc8S96yV5zF79LfnDUnsfvjHMNdKWNGhf4NN2sDP5e/hwvN6vYR",
+	"kslJb0h40ayut16TPc3QFr6/G3hm8vq8mdx+sxaYQMlocbQG19+sn8+zcMKIoTtkt635KXordXuYe7Rl",
+	"91+sB1hj5n3BBYBYRCI6tuS0DPSfpGBwtrRIeUGz3tzfqj/cqu+e1Q9aO/VWvVFr7uzu7T/8NfA2MaIZ",
+	"28r4mM3bXsMr4DG7YKthfgIPae7Bfp9HhRPwuoKQ5blozX62SCMkzZDskP/8+39CEMfkJCOUDGiyAaY0",
+	"qjBF8WjlUt/qZzRWWev8ZkZ4H7H04kPfzI97Z+AI7fn7iEaz5WiERvEiGkU0g9uGZ2ys1iSEnG4CmqYU",
+	"8Mtz/64a5SX7mBk3cnnRAM2SNbycjLtV8RBHwkMGAQ8Rir5Aza1r5AWjkb7lPrFUKtJlsRQDkskyAwnq",
+	"9Xq9gXTwKCh6IepbBx8+H4SNR1WOCC+iIBuugG8+nqBFOnCpoAqphUTUId0F0wkXPaFYlsVszESmnwF0",
+	"4fAnOmvMC+C+wjf0b33GlP5XTVTChGKdWlu8By1PsQuW0pgIGTFF1FArE1JoiUKOQsJob0j6kxQEPv0I",
+	"EB6EoVCityJhRPZh2+VU6D8dRCCHmbAAuyoXQxESpbk5VW1hX/jLTofcB4Xp3ZsXbpi/NXd2Og9aRIp4",
+	"hnrWZAzBGG5/YR7wAQM4yngzxowKLga1tigcd+VV7jmiGs1Hi4/6bUYz2PmboSpg89+MsqyYWsJbLcAo",
+	"2FP2EVBFkUEqp6Q7Q5eECuEYQAVQ+ltzxwFVmYgtlILCIOa0y2MOflQNGfzBhdYK4VBg/IrQrjA4iqKU",
+	"Kbz2ooijX/u1t+NGQCsC/34I7hBFJPhTEsqjUJMd+0h7WTwDvJ7SWY0cgfsEHtLfyT6ZyUlKaJJoaqUw",
+	"R4t0gIg02eQhDvpTMpQCqGpIRRSzjp7OUF+nhG+fA3wGRMMh1Usb04/+QhpwC5W+KV38uSC9wWYcASO0",
+	"VBKiq1IT7jEdcg2ykFmNvAY3kqYufYDFeXlf9VZGbjx9e+ILf/OqyVDGEXi2IdqAKue9SgEkNceR39AL",
+	"Tk5ncAV6lHlwsCKCLgyEuyzWoD5zs8yJd/h1iKufo58w+Lg1kFv6yy2jHcAW2ovS/12NeLIlTVDGViK1",
+	"aJGa07oMHWYsDE/w8dIamrjmb/q9UNMeOgrBqeAF6xS3M6UXvHix/fD3PGSqdr714XMz3GlW3HEbrMWL",
+	"AZpbzyvBCqiocQ+pBRj5/FqL8HOhzpfbMvYbxfXpN/TlTbf6Hz5fd2UxF6MKNkkSqjIWEf0zWEZ7VAgW",
+	"kX+8AetXSDqThLe2txM6+3tCv//Pv/9HX8bN/UTovztlwsuXW3itN6QcIPpBjniP97gb5GRI+d+a9df6",
+	"xyKdNOv1+jXWi3EvlQsuHdPaGJhksxUnuFc6Qf3GjZ0gsOvNyQxeW3uN3x00Dh493N/T4mSzuJh2+7vf",
+	"GlsHH1Ce3A8bu9dbzyThSwNYbQgHV+Td61PCIxIzCqHDIUpOMyCyhRg4h3Ql/FoYfml4SXNv//IH863+",
+	"vH/N9SKvWBaghGImV1U4aqRuVJ4WRjJ9UxS9rBDSjnNNuyzj0MyXfvX1CgKPnDIV6j8oyWRGY5TLD3Or",
+	"O/rsUo0eAkaALSE9KkiXwZuCDWjGL4qhu2va6Yqiw1WMUWZU32bhJihs/dbf79e/eCRV1yrag/vtdg0/",
+	"N8Ldywd/r44L9K96nNAz5XyoPAjk/yWDXsroaLWocYyPgd4ANjoZsfWDr62IoBZggeZLSOGKMBEB7wqN",
+	"S0XjfDv4AX2SbkN/C+RIdbleqFNU5qSosjqiBaHzJGV9/nEBIHoyLQgqqwt2Uyp6Q6b17gEXAFiR3rQG",
+	"VqVTc3Hej/lgWEHuGCPc05+U8dSC6b/LQLFUIxaBW8qfZ2dj6+CYfjzf0NBmRV9vdfq8iT5IvSGnIuK0",
+	"arG/T9ikKnlmfqWQ8pFJTcSqfPXUN14jBEitg4YOb6dcRHJagYenoCuqqdYFM2k0RPTAoFoIZ294cExV",
+	"RsZcTDIWkj6/YOYDvjCUkzSE/BZ8g5JsyuJ+NkTuTjG6ex31WoP+HiCeR+cSCwCCDK1N18f0nPjshoWO",
+	"6n08dceY79IiNnK0ph53DS3s9hUgs5YTw8mqdE6TmYKGgj7kXDHNvB3ZKsMtVnCHuYjg3WpDnIbnBmyd",
+	"wOlXIcxCq0pOL/OZMhEbpDRiUaelsZoJxGnu0Y6xk3kUQqYsZaRPeTxJmfKMbHBT+6wvSzmLiJxkNdKJ",
+	"5FR0Wvpn/aYKNWW1hYsTJP1UjoHawBIKkQMp64Nrl2ZEih4j98HueD7J4yo6D2qkEzN6wcUABzeexp4U",
+	"gvUy8LnOyFim7JBMTQwN5A20xZTOSE9CLp6EFTARGRuJMRZNEvCY4A7pP+VU/2zmq7QOeQQ+7yVJklRe",
+	"IFt1GHWw29jcUdSdKC6YUucR68X6r/mTfYy/GL84SRlVUjij50RlcsxSZ+vEwCmeZTEjY317FDNErgBi",
+	"slc/H1d5z2jct2Dk7FmOSMyUKjBZQZhmY8Maectjps8fDbSoCOkDy/iYbWnsKuQUNmt7vtNITjC2uQJc",
+	"w080tAcHldC+6hNKhhMRgdPagCu4YNlsS/+zCvQCYI/qG8NlAk6qnZB9isIUMncSSzlSLtjaTbu/9Bbe",
+	"r3ZEst5Q8B6N10cw1EHNwWoytcygJydxREzIQ8pob1hKAt3fGLdM2E5Faq1LdNL3Oh8X1YVNkXjOCYZn",
+	"EeaEXEWJlbuXw+wowyFdJcv2pfN5rt2LpQKebTcb2JpiUY10ZMI8PssioiSR/QyynWnmAkEFm5KBtMzP",
+	"HOJ0yGN2aNioyngcG+kVWGeX9eiYEdlvi6kRcodU1UhnSOP+uZmXkj6b5uHfJEshB0BTaYG34hKCMNDv",
+	"gUhjxqhkqycQVR6ZnLEiWx2x2Rqpcoaa0kXqehcDJzM5YqJGTjMvTidlNMqzwH2HzZCf94Y0O++OD+qn",
+	"Pz4Z9Mb/HHZPjj/9+v7l7Nef/6FOfzyYdJ+NBr+83x38+vNw2P35aKXqhzGVBtQq3FicF3UkyOnbV2S3",
+	"2XiIgW5ckB5NeEZjVZUetV5eUxg8RgvTacGSuomcWHhxo2xLf2e8Yar25TFPWQ93Is/Q5xq35CSrxCp8",
+	"Q6azJyJLKzCrbyPT5yNKRlxEa2XaPecYyr3ACyGJGsqpzZlP6IyLwWKfw9wKnEl0rYw//fzMBgyWtSXj",
+	"nCybw6k1ZKHpjo6YQgnBarTze3PBaZU2zkxRAHx7CtfCQLbMnE4y9z1WhY149vjpyUrqsXH2dqFViPKk",
+	"32e9CjaAEWmOr7pcAWCTUtRIxxYx6LSIojwyxxY6ptobUjFgmiViilrEASE7Lbj/pqgvK//dQzJiCbDf",
+	"tkj1BdPjMYeYOD2q2Suut/yClaRTAy0EVyJYQRgU5q1E+icXla4QNN7Z4BWiYUkjdejOQgNBNYJq+iNd",
+	"lk2ZvlKm0uCHgiIWghGVscT3uILi7QKObAjSecouWKpo7H7xvzF21Srwn6LaUWH30qpBr1L38+oSyKkg",
+	"NkkTeWSXDbnWOiBqUwvJRaz79aCK7mxsbHmmpzIlCZNJXKoxcGYdi/cwCIREVnrS88KO1IhvKEfbaS6V",
+	"16qgQHhXkb/ZsTf4cJlgzBhuSVUEUxyhAnVmWnm05BJxFPcUHycxqFhJzDIG60uZtfhq+UMKVnDOc6Em",
+	"/T7vcSay8/4EhS3IJixk9uTfWCrH79LSd2Yvz01Um+8KPJ+ImIsRkIyiY3ZOnZPUmlzPx1yNadYbQlgT",
+	"qJ1WgoOPkB5/zj72GEPtEG1z55mU52DOdqhuzzpHde+bskbrxUqzjwmckh1HC7TRub7M3ED+V5Z+zlHu",
+	"s2MXOUIYuEzJ8+7sXDGtC1cS2rMFPuAj9JYbVcc5Rknnh45mAf1UmsAXK3mAKq8vDgFfR6lMkpIKgBEI",
+	"xbTrnSs5hjXgjMYY91RkEDakPBcO5Ki6eE9B6se3qsgCTFuVzAYYC3iQDdtBq3ONvB3TOHY2p+LGjGnE",
+	"Fohrb49PX5pgsKDKw/Xh8+5lPd+gD5/3q7fGM98uuAGk9YhDei/I/pkkkZwPwdBAjJNsgW5qNY650fIw",
+	"yAnkLhiFrWw3XmH/MJ6PdZ0VK6+FwpVQjsKr9AZE64mysNcoe8VssOqdF8zw9f4al1ifaT5Vgvagvtts",
+	"NKogXsu07gHtLOyTJNLCxfnNR+2W5fsowF0KbY0ga912uFaAppImC7u+uqJFCDIPNywLDJ1sYEyFDnsx",
+	"GChzZWdgeNItOWrXSSm1wpBHwsdHz36rbx0cbT0FZ227XbsPT31BFv+lKC59KQlLD1bR+SITAroGIPCS",
+	"CRMS2eHiPJKTbtYxyj84dzCxxtIp6aiMikiBqo/AlE08GjIWhURx0YNKZpr6I81Z9CQqozNVa4uO4rGe",
+	"uUUG/IIJMknCfMeFHgTk5BrpmBtDS9H4NRMlY4LzcyhmqljgOoq2Gu/W1YKChghxDAUNhEc/h/NV3opF",
+	"HdjzRHuRcOgWKTFt6/8I/vPv/3b/QWSv42fWuYAp9EhwJSqrayr7NahMJjEVTLDuCuRZrRmfhLosSgu5",
+	"HGRUy3XjDyD0A+7xH9CRe7kkVnCp8xLuCS+6e2Nm723f5zWzB66WoWJ2vEKXhlBPiP7FWE8s4yc0DXAM",
+	"N4yqdec88m4ZGEY22+AesiaV9SwX+TvWfLGxocFGNi19Hh7K44aWPfvu9WmVSShymGpWlp9LARMW3xVm",
+	"Z6qMaRVFxm43+K8A1HNzUHPRbkMIDE4JNfGWLojKxK+m2exwmSWHxkoaBTP39RhOiufm8DAsc4UlmnkO",
+	"+Q14PD0+e2W/Z6W1mCZJUYzpDeGEqnOKrsN5FklKmofX109sWk3hphBcGMS0y+Li1Ekqo4lV/ebNh5Nu",
+	"zHvnxoLu4OnOMlZtb4DCAxtx1lSuZmdv9DOVpA1vryRk3IAqCjZFChaW5Ms3asRWXXMPS+Ss31hJzs/Z",
+	"7AaowfgvvnI2xgtUWCrthMBcMD7PVxONH8mK2NezA1YxmaJ0MLerNx+RghNeOSCl8HqlOgKBFRCKEvEB",
+	"BFL4KUQuhayIrXNCZAEz/V8x7nBBeMpPLKMWEav9OYWah3vz4dtzKd/vEo0JzTqBEEblIl4hPAQl/S7t",
+	"jUy2xYzQtBzTmaGHImg0K3JSmvWqTYZ4t01zUEy61ny4w5Kw0lsJKp274GPKBYlYj49pjNEOpm4nWosR",
+	"TcAf49x9emeVie2oiiJ2waqFcPwC1sxFru7dWuTqSzbdwJlY3J9jpnjESEdLe52WTXk6BL+RyXrCD4aC",
+	"Oph6C1kPRs21sHUIB+wkMR8x/VJo/eAg5YQLnqy1xU9QdtHQKtac0PD4UUuooV5JBfIj8krKSblQ5Vy4",
+	"ilOhPckvc+HotQ28vgX9xvxZeSI/0REWLB9ifiZg5lfTgK6oz3wd/QSAW0ABzzfmWR2aJB1i6uHqKQBd",
+	"oSZdR4uxNjPXoHku3XW8B+GBQ2IKpcgY0lIvGBGM668qDL0oMVckdSQJmQ6lYjYvEW1oLvQD4kMgUHUu",
+	"i8NI3L69v1nETGPJ/s2Vz/5cD3ca1Zi6qZzu5OT1nHcFGXqztL+igD2/hTtNooVtF2X5JGru7TUO8pJf",
+	"KVOT2BRSUnwgmI2l54IcU8X2d4uwNhq//3L0y/OPJ2n/n2+3H57N3v/j2avBw2Hv4jVN+E9xOj2l9HXv",
+	"2bs38ntfBTEiv7e63WJbAP3x5oR7eHEBXby2poallOHd1sZ+lbAUPZkm+fFIDSl5Q+X8bX1DwRtHCn26",
+	"iPfgldS6BZtLG3WQbIY+1dU9lrGUN4Atm+ydKQIFogH3vUMbmbNNPS2tm+TmVtxc45CYl5gqXTJQ/3uV",
+	"M6Yyw0tLKAuqIfCi12sjp41b2fL3XpnHFjlvXF1z57bJQ2+1sA+7RuNKWd+5dBZktm1v6bVXprJVR1BZ",
+	"VmbXtgCZzry6IRtdUuAHL9xTIZmImClFOkAlJpgEElSBy/X5RyO94suHRlOgcewq2IWQLjZR4GQARw0X",
+	"o3uqUszaIEtmg2y/nhSgmVa7T+GIeV5Xwnv40LsUjc4cc8jRhRTO0u249fBhReGHFRfNmClFB2wlWOa5",
+	"Ug8IVxF/41lz/XHpVtvnLsH1wqrv3rx2tOanXZkNsWCylttUjRyRlPIY4kd6E4g+vf/u9alJKturQ/US",
+	"2stYqh4UlxdxIcrihm1asPTy1rCszFgx5SDM8+naz5dIE1+2k64gyWOIS9ksCNOh4NpWJ58HoCZ+iq81",
+	"6mb37OcVFtp86gXrwoL/azMc3+3mSH2hzr5nSqhdhterWrWskMBZWesy7mOUspmIauQF60MYdGjCqzOv",
+	"1YNN4ZYpVpPxh6pdwYlgacyTYWVvxDI0dmxKCaXTNNtWfZTOyji3RbatFVWgVkNrnr6hesE+ZtCgp0aO",
+	"ulApXXp5eVKs27Fnk9Y7YfAqv9vn9SyQYjotU6SxY33HnZbT70nHepE9zzQTkNhkPk95HJMu853mUJ4I",
+	"LZ0Qd4K2TnR9G3f6lKq2mPOXFyM/1/JpVxlQnXS9gZIHd3QeBAFYu0ilm3et3oZTxBDM+VUjy9dxq3je",
+	"zCsrDJU6wBpRMPo4woLEv9IJYsFdVB+jwoW5pmvf19L3N6w0YAFb6MwEpQ3dk2ooC5HDTqEbs7Q3pCJb",
+	"jNA34GNBwvj6XpbX1TVArJ/XFJDjgjypNfZ38zqCKqG9smXFL/VROrnG/uaVPzR0prjrgqBfV2uaKpet",
+	"ef/N0xNysLv38MG8LWmdKgNmSmusWRRq/d5kc05TKQbAKTFoy0Yr5rvyk0yd1TwvQYBRX1BxwjebkyFV",
+	"LXL68g3kQzQr465N35ylEGEOwX+9ffWSGEUCA0JNwx6bKCejWWhNtAKzq7DuELY21D9hPdvikrbxEt62",
+	"1vZKnbe6Skdnrq9Px8W+ubLFJUZxlVZAFd7jvAR01U2jvCJcuGbS8ev9djZuf1kZAzlR1dM/Ozt7TfCB",
+	"YnXOut/sbM9YbfDTbr06fRLrVVfiB7gJZJ+YWssoDM4nC5gKKCabGSrdVy0oq6yU15krd50f8bxNZb42",
+	"toD5zl1Vz+UXlqkxi4t2exzaAgaGfgvnX8kHPbKf7zEKTsFDsK5Bbg6EDufbqNbILnA9ms7/hdeKXeck",
+	"6z8KwkDTImQQpIxGecZm3ndrgvWqmfsGCP3crH/MleJi4H60o5c/U6MA5t/YmBv72cXeOAAT7g/ggnHs",
+	"N1AIzHvAntskL/997hUFNokKXn5DvjWO83gb4H+Xb4L/rZ3Zdccsl1c3mwODlttddGl07ro3IALFrPBN",
+	"RTeiYj5Ims0KGSJeoof/dWWfGJsl4n8HQU/zA4LhrPC9Xpv/ecyyoYxKsC5puOUBCokALsIKnmXjBALb",
+	"ADP9vBL/YMcs4tQi4cJi/t5EEPl1LuS5VQa5aTuE6cyQfTqcZJlGZlPxQAsvXapYKVGl1EZhXjzzjGsF",
+	"tpXbqYviAXOZeUtrMuNT17TsrhUPb00SJhh+qTnVAG9HruJxb4y/xCVBD2mWR7ubVlqYE51S/WeVwPuW",
+	"L0pmAMe4bXdrEvlc0zxrmUDdkJg8t+rgnKppfevMtewoZTPqnOnziirkjlYha1gweRNNsscjdt6dVaas",
+	"QpMUKJnEBYGQctTpwWPaZQzDNKJyOpMDbM8A1thbH6J+nuG4RlrferqsX9t7PXXWvmE1Ws/AXGU4vlHT",
+	"cIXp9mrGWbuIJzaIebZ+GXTzTppW2PrfsCzl7ILGuT/HKGqhlmBlnvmk7hVs2KeZKTkD5QSsNsIEmTGa",
+	"lsTA/cajvfqBVuV2m1XlvxsL9O2rMDYrtp1n7OMC86YjAwxPmso0Us6A1zNFsLziCFAAqCdFn2vBogrQ",
+	"r5tYZKwoNqXIX69XwL5ohsfjLzCglRlIczb6IrM0Dv21zRKF4cy9uSoi2s6xErz8Hq7QVFy5Dwzqsem9",
+	"rsRL1hvaKu99lnYwygq3lTTrDYjBMuK5+dGESs2bBZLcyrBOp5kNfHZranz5NenWSWOoyQ2pTcDuB7KI",
+	"4s16ZWuGTdstbFSMc83MVDv2Y2c7oXH8qh+0flsTpsuwjLdDrjKZVtySr+KIqYz0eaqyw9xoH3OM9Jpv",
+	"f7purbycRbGksvijV4tww7wCFNlWkZFdcmmq+Q3/MB9c6tDIFasyo3mWKntFYD01CBSu+af3pMpk+kow",
+	"qKgJdiI7S7gk3aMWXCsR66WrRbVplNVVarSvYy/fPBlp/fC9xSV9TzMMWsg3tRy6eLmEEKvs8jt7eSK4",
+	"iIyB0lYmTMfIkt69PiURG6PI7o6cYgYqjw7RTY5opJWwIg+rCC9YI6xnaX5qpchREBYXpQz4/aT7spAb",
+	"YMqK6KFlcg5l9zTdRCmdLsgDsDPegOHf93F/Zdt/UQpbUDOnuHNcADeJeb/KHAYcVhWdKCJCVdz08AbL",
+	"HJbk0H+7YhF+B210S+JrNp8XRmAoyk1EypSMLxYkyRY4dyUHg9uhwMLuOQ5ZVWrg5vW+QrmYVeVerlRo",
+	"5UZMDHkGfCUCIduqcB5h8eUaOakuwgG1JtSYxvF8HQ6Tv3sLldUvw+C9Y69VudOG+7bWdEyu07Bvd39h",
+	"/71SR72NEp6vmt1c6jJ3he57V8g0yVvjzd1pWNBLL11zFiHBcu6nb80H6G92+86FOWGurmeOznuGuUI9",
+	"djOrUB4x6Gv0oWtovrJ3my3oYJUsNQbsORnoZEg5sX005i1Xfr27ZRPmhfE27np3A73jKrrGOW07X8Ia",
+	"rePw4G+q0ZWHRl/73sdKlJOUZ7O3ehBTvwwKUC7LYq2RTpcOuf5TmRSP16/enpHti8Y2fjemIxAIxppy",
+	"AUA0xcDIDo5hliXYrZWLvlzUfgQLvcUsGmhBEoukUTT0EAgq7YGRgPZGWh1RdKbI1Da5mg7lmAzllIwn",
+	"veEhtnUaS5Oh1hZY1c7VkBsynhoR1vXfUSEZMZYo4yWXI2uAjbX6k6UzDLPKWBwrSMyC1hMzKPraFlMj",
+	"ONlVcFVri7b4y1/IESqq9hf9bafTaYveJI3JliJ/PT56dqo3NI/Y3Xq2sM36X58/+aUd6Cfulfprt8hY",
+	"DdA6eo+0221B4KkTbLy7dTZLWIuUO+DeI1sRufdZP0xIG21R7aBFPrdNVpT+0IZLuh1chuYRZh4BNyI+",
+	"UWj5oh+1QyLlmRfgisQXMD2wHegxLWvGX05fvvEHEDIzr6Bp1rzimfTx197Ww4f4mzEc49fGYNwOLu+Z",
+	"jW+LM1cJWsu3nWa90cl7l7uriLzV+KRF345nuut4rQuzGgGLPTbcoxlrC+M+73NB4xDruPLM2F4xKfDH",
+	"J0g/7ri3P9s/L/8+pTz7vlnvhGQ65L2hKwBNFVFSCugRWNC3tGaj54LSx8ZhYDEPGJfSH74YW+oX6ASo",
+	"9L9AEF/My1/a4svW1lbhf/1Wx8jyHfIl71RmCwpyW2DrCywZ6kWCMbpPU/3PlKF++IXgWEYbKIwFIS/Y",
+	"ms7FYleM7w4H6NIO6JQKf0gGQ+ZVP78gYOQLmTFlXkQNRL9lI4i6EFo0iaHKRXc2t9hDfGmSso5lPDN/",
+	"3YXhnV4DcIEEDAnIpuQqFTOv57RmFosGckpRcYGF4kfFzUvJgGX+8mHiL0Qikk6p+8afoepQikMsWL8Z",
+	"K4cY9bUCuN5xYr0j14UHbJzo/4OFt8smfE3OxttFJiLjMUTFovOs49aQq4aL0LRqXoONV5y2LTyDW4bW",
+	"BkAfRChF7lNBwJnuMnupOT0hoT85BLc+wKrXMjWd2pHcTcadYUzQtADJ1yJuyzEgOColxwwxKsPivogP",
+	"xrlb+pkxyGswYVcAOnTyUNg0Cms39vQF1hZFcKgNfTHxxqYCrVuBYzu0z/RUWCNWf/nkgqUzFB06qIMX",
+	"bvIeTVPM5SSd0qXWcdn8YzriYhCSLjNJ6V7iix7MppmQI/Bw0bawtfr11nf2Pn7soI0ylso1a4Cit4qZ",
+	"QCUIB3PxhZblwLcjNkM/GxQZpMplZrfaQv85YAgUXvW4byEkWoLDSv9hk8L9Fb5hSUxnLGqRLJ2wTo08",
+	"ZzNUnG2NXjKQMsJCrRaQtvBdG37jf8vNcKLqyIwONPw0oWCAqkJC8uckaZExK4XlQTg4g56y2MQCxSkA",
+	"BcPUf3xy1glJ5/W7MyMgPn7y4snZkw7mjxZQoVCBwUpHIB7AJXUkvBg06qoRoPqxUVEC/b2LrrzfyYWN",
+	"Djl9+SYk+I3++F+vf3ngRc/TtoD4SZMUR97ygVAhYR+NCK4JS04U2EYVSyiETCgzAIsg4Swu9Fr20/OJ",
+	"F2YHVOAd3VhCrWoq4D27O2fsIxDQsYyAQFIT38kFeXf2dOtR6HakQX7ixzViqwTkXe8cQUeSoWwiILVt",
+	"bJ7EtLdsynsY/G8Cq9oCJijBzz4iUmLOMrnf0WPp49dCmv4X8pw7DzBrDuqM59wH+xrFEWAcgCVjL4Uq",
+	"RBOdYUYybQsuLrjiWv7On8KVYdVrgwZGobPcQAtpNXJkBCfN70H4MuttET4QuNdSmcIBmoAjKe5hxoHd",
+	"+xdcIV7CH7ARjh9yAbkjKiSCTZ0vity3HZ1bWobQe/NAS4g8BlBTZg9ab1iu7kFuomIZliUsJayEjhG1",
+	"Db27KDhFJgI3wrFeZB8iwix7/eVbTbydal0Cm2NrjoKtsTVn0JxgSLETsB7kkHQ+bsFowIqhBTbGCukt",
+	"j2FrgGFAWj9sJ6TL0TgmHCXRL1gG4Av84EuaKCwNaaYvVVNYDBkOc020C12IQ1f5u5j2jyNhHQIt0yUy",
+	"zfPYvY7cvlMtdKZs1ANxDHNn6mH0z5opoLAWWpyz1x4+b8Omql4wK9J6ckj6KWOfmIMfRAjj846lGGAT",
+	"cXPCNElsGC5E+YXkXxPwb44Y+vEcKbOPXGWHREmb3qqy3K8Mu673HEpjM8dyjU9b5TczEDiNQRnyNURz",
+	"TXynNcWOF2Vv5QGFXoBOT0Yaex6DkKRRH78JkQPIlMRyoGWojPIYsKyzW68D2uurXa+9LfTVAzf1bv0A",
+	"m0jvNptG2MyXlDPMKYvjLQwhRWeW3ZM+9258TVmFO8hgJJRL/mJd8V9coyaIrw29uP451QiOvRjYqw9/",
+	"t143widId+b4NBUBwwbF1+CMHwS8+FV4Brm8xW8/WrjiRSa0wGqUDPDYgCndSclebHHF27ZRPOQKuA2f",
+	"vz208Ky1ARxG8zgou2HE/2LA8spp9K2zcLA81jkfx71qN9jw/FnCKoA2eky6eI5CCLU/jat3ks9nnl04",
+	"ViH8ugJkq1Vh+og5HJmC6zXEREyzCLfZA5nLodhkfuXsJtjbnx+VOn1tgwLCLe/I+8CbbZwCsUmTFiLK",
+	"CIt1j9zAehBanTPkKg10CvlBndKAtmV8cUTDN2WfdOjWJ1LfOiA1ck62OiFpauh2mkSzzDI1Jbw8kGn4",
+	"62DJXU1lQGzhpuIAeV9ZszzZJwcagsYjK30aSRxa+JXGjDleRz5EXh/s//z7fzpePQKTpA91i0qwjatB",
+	"G2Mney0uhtC2YUzFzMLVh05YuRSMGT9SYttbxxLmg/Xn5lnY3sfemMXQ/iLJF3NKCtWabD0FQtUI4S2z",
+	"VifoFHE5G4bk94m+tlymkpe9lNNpSNxQQFwT4BapvsQXEtFc/kFxObngo2lZSEQtBMa9sgZzXLAybw2e",
+	"VL6S4q0U6UOK3/nXUK4RgJQwoBcM9sSMVZ09kQ/qlGSbJzWnqNsdLCRb4AANQCdUon0+B50RYcf116bW",
+	"p5PmvByNfBjQyO3Xbn0XcGdxhXcM2O+4srXrtUiLY5byPJaMqklFxpGlGrBo6pUfwmPGnmtMaKVUERx1",
+	"x4yKpUALolgkETx83eVy4Hu7+J5dG2IYIr1MnfDpKKg0vBZBjeG2mKGSD+6au/sojK3CLVrNZ7IUYDNP",
+	"++/n75hB5vNeVkDgjGmGq5RTZJbsjheBZsoN5/rAWgOAmdBffCnrprh6110CLmik0yGEyeSF+nGwQqrO",
+	"kvlzBJ1P5sHX9tzOa2EAHOioKuALWio40s93co1sXHUSXioQDnxgBgZraG6QprGWMfM8UXc6AlrPQFE9",
+	"MKfqawvqR6QTtDD3tEDP5lEJzOD+nFyh6GD1pNCeY+j62Kf2BgemJTRvMIAdEuymA30EQfU2ImMpkymf",
+	"0AZ3+XZtlJS19m9Gy6sW+iK3S4OC0Ro7lhvGTKlDopKYY3narDesuFjzZCl8fc++3lnumess4MzGiqfH",
+	"ajZzJgNnB8Y/bJ5QsA0e6l8ItTmK86dTTNDKB6cVpb9Nl8KEwgVsKiOZ6giHKDouqQRup8b8Lz3THtwv",
+	"mifYIaTnHgHL8qFR3qy5WWt05oAmaoaDAMPVUhDwIwWNJEBaXzycSYbovGFZOtsCu3GHmJ6b9sbw09K8",
+	"iYZAvhGQ8UDq4fUDSyczQkBFXls+7rVgLeXG+dAyz+ANg4MRHHpvwjxcDFrWO9Jl1iOBF46DoGgRnxcA",
+	"MkliRlNhXJdfoIBIzHtMKIgysUXyEtobMtKs1YMwmKSxCQ9Qre3t6XRao/BzTaaDbfOu2n5xevLk5dsn",
+	"W/qdPNk5OKZDHoQB+MggjKBRq+MTMmGCQnuInVq9toPhpUMIetgeQrOmT/rvAcaFObHuNApappnTJ4hD",
+	"xKpw8F6zXsdyAkC0poBJgWKh4xOEaKwsJYr9oiAgoiLmtxaEAYpZMLOfkb5oZPP4tnnyNMLBdxHoqjfc",
+	"4raPaWRe01u3t84rp4Z+n6SpCUKx4SVB67cPYaAm4zFNIe7NxuPLHlOK0JhfQCQTHaig9VvwlqUXvAep",
+	"i8bMqAfQA26PWZbynvLOqbRVgrxOwbjMJuoemH0JRk3VXD6jPdOfzFgrz1SPsg3pRsXTLGf7zB3cGVQ6",
+	"g1m+6fHt1hurX3lXyoiG93ZXv/dSZk8h7fgaeOIw40eW2R1bhRCVeaqAJIbQa5b+Kin6VcLE0evT61J0",
+	"OaaqAge4IpHswZ36v4mIf2QlZ9J6FAyi2qeFBKxJxl6HNtAFPdfQXAnUg1TaFv1D5i5csGebixnu3XmC",
+	"f4NTfyse3qPiT3f++q2dtXiHy8dfhjMnVECFbjpyZnu1HtpcNLatH20h7hzPjBtTs7FCAfoiHrzgKjuy",
+	"g0EgsfGdLUxMyx/ZtjGW4conX/Axx6ysW8M3swrIPqlAuiNwSIJb2Sz37hq6aUx3uP2CmxiErpSje8pt",
+	"uYffDunWvMg8pN/+rFH7cuF19iOzKL0xRpv38kj9r4Cxi6Qlqx26dEUTjn2Ht7eGt/oez70aV8TWK+Lc",
+	"a/1NcPmhGtm3lR9kX8ny0VVdLDIiJ72hLeNsrUd+REboRY4idhk9mtHecP62yCkrj/m/NomFf8p7Jt+A",
+	"pZdNZss0fHOR9/8S5d5T+aZ/UyqG0JmFFHsUxya4Zs7F2U+tXC9DDAu0BjXFkKDH1cLcMcx4i/ivJ1gk",
+	"ZNmay3ey1deQrQBzjO7HwdWrFa4c3REViri+urzVpY+625/1P5fbXomUzchCw2BpIgz05VRdaN5YxDFS",
+	"3IQmxhQLg5pyoJ7/yDXcTmLrMe0xiBzEGNIRmxX6EuRNukOnLJtYorYwPVyoIr+9zaiIaBqR96w7lHKk",
+	"Ptz3Ta/K/Dw1v9Z6cvwAg1F41iId8/2W50DlinQuGjTMqz1ii5hSdxmEAr2r4KztYOyhHZFHGIJYK36d",
+	"8TFTGR0nhV/1ylzEIrTX5mNXhrHPLxgZczHBFjd9iPd6gxGBlfHbfuS3RgLj28VoP+Us8vc7aAVnUecB",
+	"BtDDw8jYwCoS8R4EJhJG05iztG07T6WsJ9PIhKlhTpqQxgd1v5O/zKXoPMCy22VjhgbfVM6ZY9wL2n6A",
+	"IwaLJXFlo+MP89VKgcGcWVoqrD1Wg3NbY4vrIZFz5V1u8kML/ORD7AKdM9lyLnex4Luf2U22/l9lvXQt",
+	"EFXUR7OOSsBraEv0TvCP1hlSak708NFOY+/hruk2s2Q1DtfWXVSjuWxN9a2DNdf0Cv1rEADuqATCUyG+",
+	"HJOTsPTyYSF0IuWDIfzBhJwMhsWFa6Icilc7/YOzR79kk4Nn0/RnFV9MxvG75Pfs5T9/Hw1/n24z8eOn",
+	"1yc/s73j6PdPJ6fi599/+fnpbPzP/6JHD49+jZKfp/988VrujF/Gj5789N344dnx0eD771dtZaGQ5lpb",
+	"WW/uXglBPrgar8cymt2YDJD3NbosJtjqNVzeovDhz1pR0QRDYIHxRFgw+U8ohKwhHTyVaZdHERNXElt2",
+	"G2tMcSblCyhtCi/srbMW59P/iUWcnmlU/FZCkrnQPHzAFq7F8qDLBCWQkJwwhEkUpthWpSz/fqgFdhuy",
+	"kQdppnmcpe0JXiPQeGM+vnRcIy9tTDsErAuXKUUzkHFa+spmKS7lgmdAQ3CFQ816FAdNhz/IyLCxREZi",
+	"gksPeKW+o/PoEYwxyyS0d6JJojlp34+3NzkGM0zsThnJZBy5EultgSW0GDzOC6pM6EQEFitmUyhsyXzs",
+	"tEX6XETKwKMgYKbqnn8h5ehdsuqGhwDbGvmJg/ZEpinPGOl814EQ1781jyFBmWJU4uJa/U3LxOG5nIfb",
+	"ytDVfHp/nTuaY1iz3YLOD6Uy6im94Atmd3WoK6ff2VljeleIZm7OH+RoGPV7C6bGiteLxZfKq2fja8BA",
+	"pEw3c8YHeDs4ynZYW42fgdfEFytAm3vVrKJQvyOhM2xsDNcWVDvtmmsyn/Alfjc/rqtRYwZxFQHldA5m",
+	"pB2bqomtRKrhXNA58Q294OTUFsJcuypOs7zKMLjgNGgFzx4/PcG7bb2L97FlgE9Els4WXsCWlYSExkpi",
+	"g1krjhk2cGcauD3TgJQjl0YNJdvsDeeOr9ocsMwOMGKzxRaslwVbsg1QhpsokzJ0PZfQxsxTr8//vOnq",
+	"uZ7pT+2DfM5mq/2PekPviOB27WOmPI/vcATsKmJ/0dxbaZvyKqFgai7YBwCJQ1dqGQJ8tX5cw7o6WCYH",
+	"KoxSVeFGOYHaxc+h0v9m6pl/Pdrin/nSy4Y0TPRUNtPTv3Pw5eDt8enLoNgTedN+xdhwGAfUJwEspQIs",
+	"v6KBDwm0OfO6lZlO0MUWz2YSGHuDW8u09F5LSW3cGBfA443czPMYZSVgLIzjWOL/BWX1f7/uicevNRvD",
+	"hdZmQt6Nu/15xGaXyI9itqg960DKKARLJfh+wT+k8QoUHLT31cgbfStDfQEw3Jr48KqQMH17W65UoI3d",
+	"RcV3zY1/Z2n5A12AeI5Xwb9NZa/nbFbyd5o6BGvJizVyJFwNHv2fAQQ9nIjRoNlVS4uvzVR/aoEx75S4",
+	"VGQ023onNd6u1Jg4lLL0YpFsfa1pkSD5EySl0bnumrnpzZoGauQFZG657CNIOecZtOSdp4VXCROvjelj",
+	"M0rwElRAVrk9Z4Fp5Pl1xTBv0qpimqZhrkdPVYWnVtGV94575TK8E99uRHzbbTbXednkziBVfyP+oakQ",
+	"c9Sz2Xr8w4l7hutsf4aXl4a1Wjq/3ftoE5q5u4NuOIZtExQKbyZ0DQ69WpCzSLlt8lc3DwAqDB4GyWSd",
+	"Vv15pjrYMaCAMUWfGETHTctdGLDyA9phLKaGoF27/Fw0x4gorlB93rLsMS4w70ke3M5tOD/PV3ahrybx",
+	"3DQh2NRmLt+peH8EZ/qf6EZ8ayp+Gvzx5Nnr3Y/bnmC8NLIWYwlTZkojhEQW2mJRr0xHn01DoqSpPKHf",
+	"ERILGFbrnqceCLdIqvk0ywJuvf24u5xvV0E0OHNP+Zv+7e7qRbrmj9zU9TcoTqGudSYh/hOCS+7PRao8",
+	"wFI+ULZCX7U2EP1+sVZF6CpVPEA9FQyL5qu2kAkT6PmwV7kpOdLC0FSAx8Sm2jrxXSlHGKeKlUq8WjlA",
+	"wuh3sSVJsFenW9s95S6oPArGlkxRrmYKig+uOGbKyETw3yfOWmp179DFoID9CeQML1LGJctg1XdTqhkr",
+	"R7CoLWCnCgUr3T5QW0uaipFxE2GdGph6KtNovi8wLy5UTkWL2KouIOtgrg7mholRWxh/VM7YkhRqpvPM",
+	"GBgqo2q4GBXEnq9sRSj7tM69vj1+DEVBQnQiCp5MwaGUv4797sDLVa/XG82d3SAMsFZd0Arq5ru9/YeP",
+	"sO+wkXELkRgFkEzjOr8pk2YTJiynBLAL1nGg2eeCH/QAgZvDfK+HwviicviICTpyA9koEfO9eakQwNSA",
+	"4fLeef545ltvwLlOTGYG8+RmPrdNhdvGLdyYq2/LO+vP7QvH9YPVL5xI0Y85NhS6k6YXih+a+YlbkaK3",
+	"P+cflrocQUOsrElWrEXWTxkz4oYtSzagXITQRUTMujKa1ciZq06NdfO1iIKSt81bjWpt8Q4Kj817L4ll",
+	"Yi7PB+qZVd1vOERJsV/PvalhwRXcqb83ROHfhHoQBa5GP9eR0Ff7GHO0LBngXPH2NX2pT3kMJe9TprKU",
+	"9zQNDSAc+5puVkemayVWeT1HvP5TxVDj3tbDhwtijP2XFsZYNx+tFeWMQnBuP8Rqr1qnqS0K7TaW1w3s",
+	"aNhc73PlcK6t/VrDzfUcLa/IRBURW6UWkvpkilmSxR32mybWW/DfrwvW3E/luADjer38FwFnSkY6ABfA",
+	"tbcSLmgrdCXA/kzu/0LL5OV1BCwZ3pl4bjmz2uN39n7IeeANxAFAfqurT46J/nlnsUzmjcFq5Nj2Y5xK",
+	"Z7zgIJlEUjAMr/e7K2Gk6qFtP4Eac0YYhzQJJqK24BkZSPCV5KnQJsAVWkkM5RSqOXPXovHMAceVTVby",
+	"0oqMYFlMvdSCE3Tc6OzWdzshUVz0XGevKbRnS+gMrT4Yrm7Sk414aFbQFjbZIy3VTPWmM/VWnW1rbCIt",
+	"XBc717CwQjhExnWWN0T9hsaPSrvHmSytvGDqcM11FzZbbuzVbbdl2OhqC8mzx09P6nU0G1TmnDijyV69",
+	"kVtNDtBkoZHDeAY3aNdcHSzso7zpogTRjIbWNlk6NrXCpr6eXOEkEJPzHbRsD0y9TqkVH9NJM/D2rMrE",
+	"0gz81TvjDth2YHla6izbXpTGVxaRf7zBjgGAw33+0ZbpGZcPecwyavvoZpjJEzSahQPFeYK8eUJCv+8N",
+	"KU8kF9kPcsR7vMfbk3q9uZ+I70+GlP+tWYcsKPySjr/fhQZg8Kk3+V5vpL82a0Za+2g3MRfl3f5vylhU",
+	"yCLDbvqFU3hT7mq5IWbtOsRCueccBJPFvaqxMyReBhnlsdGljQaLBm7ojeaKXSAQNXImE2gtl5j2JKYw",
+	"TIEj1IK8HX7AhZr0+7zHmcjO+xMRKQ0n17zu+OiZPrqnO0fNk93Hjx6e7Dw5OG4c7T9t1h/vPnl0vHPU",
+	"zA1/phtvUMU2gv/8+7/df7s7zYatKNIKTk9OT7RIh2xFfwKmUt8NqlPw0Jw6h6sF5LN1kdWQkjdUBhv2",
+	"hc+NoBahIGt+v/For36godvVhI/SesuiC35hWtq6r0NsDAPlBIxHwjgxnEV1kkQrMQKYJroQinj5ynUh",
+	"vWFWtwxPtRheQ44O0vh6qNKoQpWNOGo1OsGt4tAJ0hTDtW+pjTIjfRSrhgUcA2EpV6bap3A9FK1CyqaH",
+	"lBZZyliJfVkVE6swr3DGG3DnImuetwZa0eoQ8z2dTFZo9hqZKnPFHq135ve72JRvnaLj8HddZc+Z0/Pm",
+	"5NDXAiTESn3vXQINscJ6vU64iJgmZXBt2wFCLDNkVLa8WoXpyRjaG0amEXbY8vr81cgrS3GuR7HX3m3A",
+	"MqU1PlVsTJw3SyMDTbM4yny/Aih3pVyW43QoY4ZtPFZrUsewK3/ciPQinF85BK9i8rLdx+CB3ntThQpf",
+	"WY4Odyz1Lp79RjkktMzb2CRWwSU/2z8vF1fQsSEdQ64ymWIY0tTGxGC1wynE56kRi2oEnu9MKc86vhUL",
+	"A4RM5QmvMxNXpM8FjcERIEgkJ92M3LcN+cO28PvkP4CqghheY3r2iplrJ0PBCgeV1cFGVlUnd7FJqbjq",
+	"t2bMTEJHHuxOZEQla02bg7tgVm/Wq03oeriCBd3Ft9TDYEw/8vFkHLR26lBYDD/UnUWdi4wNQO77Gvbv",
+	"x6gVrxAy70zft5x6sKk0dEMxjXaORR5Qj3lsY4O2zdMQynMsrPdgjMeObXRpb2QaQdk6ViCcuV5wNXKC",
+	"TePmghSM2uOVeqJkxCqaMOAAVzZCvwLgaVwpPd0y5S6iWdNIj0WLqPdOOPkjhFv9iQQSQKjrqGzGgVaR",
+	"Z1cWvo1dlisiEybQTuzCkPwYEijnw0Vko5w7lSXz31vb4GZkja99nVYU770wz3liNvtx14jiK9/Hzqhs",
+	"ER2P6WvnApYIZ7ufMvaJXT8VsPICfg61k7xGo6YvtWDTXBE5JNlQKuZFDhpDxlMNWn4Rl4pUz1MnPM/+",
+	"9ATaT+UnJsyO3YUq/oEIGRFsfVqerwZUpr7VjWDeY1TEGD3nWomGq2qySe8Xfd+xJbfZ1fu/lKnmTxay",
+	"VV7+XfeXP9h1uaD3yx/j6sxkMknULV2dGFqGbmkIE8grS7scMj9uwNSVUU7e9UMP7qklXQPPZFJVh/kP",
+	"Y93Hw775uJKbdZqGufqQyeR8knTu3Kh3btQ/kU5+JhMySTZUVBYKNhNxq4rFC5YV9AouMlnUKlBpqJF3",
+	"CMgGaoR5g/0v0fQxzAmVijtt4g8k51g8u0l9Qt8pUUqnNP5qcokvkKyQPbSIYsQYm+ZeaOBbpMP3Zi13",
+	"osnNiSY5ftyJJ3fiyZ9JPLHcwMZMbyilFHu3fw66jKYshS7sH/RP6UW1R38MHd0nIgiDSRoHrWCYZUlr",
+	"e7vRfFir1+q1RutR/VEdeIwBpKKX0FzNMwzd6s5cRARmS0PKSy13+ttU1qrWcOs3KMrHyxtHzI/4GuN+",
+	"TdMhkzdkIfPGyN0z82P8BLfCkMUR4ULxiEFpFO9le0bzr56Z2jFYh9+o8AiMvfWUN5Br/rpgJCpG6p5p",
+	"ohma2BMGuYxsZirp20L63qjYOqoi/9Q0IEDgquCBUszzL54qjPcPYUc5fIokF4MQT950myQqYXTkDfeW",
+	"pRe8x4LLD5f/fwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

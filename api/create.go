@@ -86,7 +86,11 @@ func (s *Server) payment(ctx context.Context, app string, in *NewTransfer) (ledg
 // create is the command that makes the transfer.
 func (s *Server) create(t ledger.Transfer, refused ledger.Reason) ledger.Command {
 	t.ID, t.RRN = ledger.NewID(), s.rrn.next(s.now())
-	return ledger.CreateTransfer{Transfer: t, Refused: refused, Queue: s.dispatcher.Saturated(t.Payer.Bank)}
+	code := ""
+	if refused == "" {
+		refused, code = s.dispatcher.Refuses(&t)
+	}
+	return ledger.CreateTransfer{Transfer: t, Refused: refused, Code: code, Queue: s.dispatcher.Saturated(t.Payer.Bank)}
 }
 
 // readPayment checks everything about a request that needs no look at the book.

@@ -6,6 +6,7 @@ package ledger
 type CreateTransfer struct {
 	Transfer Transfer // what never changes of it; the rest is set here
 	Refused  Reason   // found out before the batch, such as PayeeNotFound; or empty
+	Code     string   // the bank's response code that goes with Refused, or empty
 	Queue    bool     // the payer's bank is not to be asked yet: leave the instruction queued
 }
 
@@ -27,7 +28,7 @@ func (c CreateTransfer) Apply(s *Set) (any, error) {
 	l := life{set: s, t: &t}
 	l.step(Pending, "", "")
 	if reason := c.refusal(s); reason != "" {
-		l.step(Failed, reason, "")
+		l.step(Failed, reason, c.Code)
 		return t, nil
 	}
 	switch {

@@ -142,6 +142,7 @@ const (
 	SameAccount        Reason = "same_account"
 	CurrencyMismatch   Reason = "currency_mismatch"
 	BankUnknown        Reason = "bank_unknown"
+	BankLimitExceeded  Reason = "bank_limit_exceeded"
 	AmountTooLarge     Reason = "amount_too_large"
 	DebitDeclined      Reason = "debit_declined"
 	CreditDeclined     Reason = "credit_declined"
