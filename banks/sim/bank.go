@@ -12,6 +12,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bahi/banks"
@@ -28,16 +29,18 @@ type Config struct {
 	// OpeningBalance is what every account has at first, in minor units. Any
 	// number is an account from its first use, except those that begin with "0000".
 	OpeningBalance int64
-	Latency        time.Duration        // before each answer
+	Latency        time.Duration // before each answer
+	Profile        Profile
 	Clock          banks.Clock          // default banks.WallClock
-	Behaviours     map[string]Behaviour // by account number; a leg that they do not name goes by its amount
+	Behaviours     map[string]Behaviour // by account number; a leg that they do not name goes by its amount, or else by the profile
 }
 
 // Bank is an open simulated bank. It implements [banks.Adapter].
 type Bank struct {
-	cfg   Config
-	alive context.Context // ends when the bank closes
-	kill  context.CancelFunc
+	cfg    Config
+	manner atomic.Pointer[manner]
+	alive  context.Context // ends when the bank closes
+	kill   context.CancelFunc
 
 	mu       sync.Mutex
 	book     *book
@@ -82,6 +85,7 @@ func Open(cfg Config) (*Bank, error) {
 			return nil, fmt.Errorf("sim: bank %s: %w", cfg.Code, err)
 		}
 	}
+	b.Behave(cfg.Latency, cfg.Profile)
 	b.alive, b.kill = context.WithCancel(context.Background())
 	return b, nil
 }
@@ -177,7 +181,7 @@ func (b *Bank) ask(ctx context.Context, i *banks.Instruction, decide func(*banks
 	if err != nil {
 		return banks.Answer{}, fmt.Errorf("sim: bank %s: %w", b.cfg.Code, err)
 	}
-	wait := b.cfg.Latency
+	wait := b.manner.Load().latency
 	if act.Does == Delays {
 		wait += act.After
 	}
