@@ -27,6 +27,7 @@ type world struct {
 	store      ledger.Store
 	book       *ledger.Pipeline
 	dispatcher *banks.Dispatcher
+	registry   *banks.Registry
 	banks      map[string]*sim.Bank
 	policy     ledger.Policy
 }
