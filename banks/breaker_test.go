@@ -67,6 +67,19 @@ func TestBreakerOpens(t *testing.T) {
 	}
 }
 
+// TestBreakerForgets: what was good long ago does not excuse what is not now.
+func TestBreakerForgets(t *testing.T) {
+	d := &breakerDesk{t: t, now: morning}
+	d.answers(1000, true)
+	d.now = d.now.Add((tripSpan + 3) * time.Second)
+	for range tripAnswers {
+		d.answers(1, true)
+		d.want(BreakerClosed)
+		d.answers(1, false)
+	}
+	d.want(BreakerOpen)
+}
+
 // TestBreakerTriesOut: after a while a few go to the bank; what they come to decides.
 func TestBreakerTriesOut(t *testing.T) {
 	d := &breakerDesk{t: t, now: morning}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"bahi/banks"
@@ -107,15 +108,11 @@ func TestRegistryChangesAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var looking sync.WaitGroup
-	over := make(chan struct{})
+	var over atomic.Int32
 	for range 2 {
 		looking.Go(func() {
-			for {
-				select {
-				case <-over:
-					return
-				default:
-				}
+			defer over.Add(1)
+			for range 20_000 {
 				all := r.All()
 				if len(all) != 2 || all[0].Handles[0] == all[1].Handles[0] {
 					t.Error("a mixture")
@@ -128,11 +125,10 @@ func TestRegistryChangesAtOnce(t *testing.T) {
 			}
 		})
 	}
-	for n := range 2000 {
+	for n := 0; over.Load() < 2; n++ {
 		if err := r.Replace(lists[n%2]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	close(over)
 	looking.Wait()
 }

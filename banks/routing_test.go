@@ -90,12 +90,12 @@ func TestADeadBankIsLeftAlone(t *testing.T) {
 				} else if side == "KVRI" && sent.Load() != before+1 {
 					w.t.Errorf("a credit whose payer was debited was not sent")
 				}
-				w.pass(3*time.Minute, time.Second, func() bool { return false })
+				n := 200 // others try, and the bank fails them: it is left alone for longer and longer
+				w.pass(2*time.Minute, time.Second, func() bool { n++; w.orderOne(n); return false })
 				if asked.Load() < 5 {
 					w.t.Errorf("the dead bank was asked %d times what became of what it has", asked.Load())
 				}
 				dead.Store(false)
-				n := 200
 				if !w.pass(5*time.Minute, time.Second, func() bool {
 					n++
 					w.orderOne(n)
@@ -232,6 +232,12 @@ func TestABankLeaves(t *testing.T) {
 		back := w.orderOne(3).ID
 		if !w.pass(5*time.Minute, time.Second, func() bool { return w.state(back) == ledger.Completed }) {
 			w.t.Errorf("with the bank back a payment is %s", w.state(back))
+		}
+		replace("KVRI")
+		second(50) // something made just before may be on its way into the book
+		known := len(r.All())
+		if second(60); known != 2 || len(r.All()) != 1 {
+			w.t.Errorf("%d banks are known soon after one left, and %d later", known, len(r.All()))
 		}
 	})
 }
