@@ -20,6 +20,8 @@ type benchCmd struct {
 	Concurrency int    `help:"Callers at once." default:"256" env:"BAHI_BENCH_CONCURRENCY"`
 	Seconds     int    `help:"How long to measure, after one second of warming up." default:"10" env:"BAHI_BENCH_SECONDS"`
 	Parties     int    `help:"Between how many parties money moves." default:"1000" env:"BAHI_BENCH_PARTIES"`
+	Banks       int    `help:"Workload bank: over so many simulated banks; 0: the four that come with Bahi." default:"0" env:"BAHI_BENCH_BANKS"`
+	Hanging     int    `help:"Workload bank: measure twice, the second time while so many of the banks never answer. Payments from and to those are sent both times, and neither waited for nor counted." default:"0" env:"BAHI_BENCH_HANGING"`
 	Pgbench     bool   `help:"Also run pgbench (TPC-B-like, scale 10, 64 clients) before and after, on a private PostgreSQL, and print the ratio." env:"BAHI_BENCH_PGBENCH"`
 	JSON        bool   `help:"Print the result as one JSON object."`
 }
@@ -41,8 +43,13 @@ type benchResult struct {
 	LoadCPU     float64 `json:"load_cpu_us"`
 	Bytes       float64 `json:"bytes"` // of a transfer on the disk, with its indexes, without the log
 	Verify      string  `json:"verify"`
+	Banks       int     `json:"banks,omitempty"`
+	Beside      int64   `json:"beside,omitempty"` // payments from and to banks that can hang
 	Pgbench     float64 `json:"pgbench_per_second,omitempty"`
 	Ratio       float64 `json:"ratio_to_pgbench,omitempty"`
+
+	WithHanging *benchResult `json:"with_hanging,omitempty"`
+	Kept        float64      `json:"kept,omitempty"` // what of the throughput was left while they hung
 }
 
 // Validate is called by the parser.
@@ -54,6 +61,10 @@ func (c *benchCmd) Validate() error {
 		return errors.New("--concurrency: at least one caller")
 	case c.Seconds < 1:
 		return errors.New("--seconds: at least one")
+	case (c.Banks != 0 || c.Hanging != 0) && c.Workload != "bank":
+		return errors.New("--banks and --hanging: with --workload bank")
+	case c.Banks < 0 || c.Banks > maxBenchBanks || c.Hanging < 0 || c.Hanging > 0 && c.Hanging >= c.Banks:
+		return fmt.Errorf("--banks: up to %d, and more than --hanging", maxBenchBanks)
 	}
 	return nil
 }
@@ -125,17 +136,27 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server) (
 	if err != nil {
 		return nil, err
 	}
-	server, err := startChild(program, store, log)
+	banks, err := newBenchBanks(dir, c.Banks, c.Hanging)
+	if err != nil {
+		return nil, err
+	}
+	server, err := startChild(program, store, log, banks.args()...)
 	if err != nil {
 		said, _ := os.ReadFile(log.Name()) // the directory goes with this process
 		return nil, fmt.Errorf("%w\n%s", err, said)
 	}
 	defer server.kill()
-	l := &load{cmd: c, client: newClient(server.url, secret, openers), caller: newCaller(server.url, secret, c.Concurrency)}
+	l := &load{cmd: c, banks: banks, client: newClient(server.url, secret, openers), caller: newCaller(server.url, secret, c.Concurrency)}
 	if err := l.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("preparing: %w", err)
 	}
-	result := l.run(&meter{server: server.cmd.Process.Pid, pg: book, book: store})
+	m := &meter{server: server.cmd.Process.Pid, pg: book, book: store}
+	result := l.run(m)
+	if c.Hanging > 0 {
+		if err := l.hang(ctx, m, result); err != nil {
+			return nil, err
+		}
+	}
 	if err := server.stop(); err != nil {
 		return nil, fmt.Errorf("the server did not end well: %w", err)
 	}
@@ -173,6 +194,10 @@ func (r *benchResult) print() {
 	fmt.Printf("processor time of a transfer: server %.0f µs, database %.0f µs, load %.0f µs; on the disk: %.0f bytes\n", r.ServerCPU, r.DatabaseCPU, r.LoadCPU, r.Bytes)
 	if r.FirstError != "" {
 		fmt.Println("first error:", r.FirstError)
+	}
+	if h := r.WithHanging; h != nil {
+		fmt.Printf("while some of the %d banks hang: %.0f/s, which is %.1f%%; p50 %.2f ms, p99 %.2f ms, %d errors; beside those %d payments from and to banks that hang, and %d before\n",
+			r.Banks, h.PerSecond, 100*r.Kept, h.P50, h.P99, h.Errors, h.Beside, r.Beside)
 	}
 	if r.Pgbench > 0 {
 		fmt.Printf("pgbench (TPC-B-like, scale 10, 64 clients): %.0f/s; ratio %.2f\n", r.Pgbench, r.Ratio)

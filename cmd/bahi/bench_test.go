@@ -26,6 +26,27 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// TestBenchHanging: of a few banks one hangs the second time; the payments of the
+// others are counted both times, and nothing of it is an error.
+func TestBenchHanging(t *testing.T) {
+	stdout, stderr, code := bahi(t, "bench", "--workload=bank", "--banks=6", "--hanging=1", "--seconds=1", "--concurrency=4", "--parties=24", "--json")
+	if code != exitOK {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	var r benchResult
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatalf("%v: %s", err, stdout)
+	}
+	if h := r.WithHanging; h == nil || r.Done == 0 || h.Done == 0 || r.Beside == 0 || h.Beside == 0 || r.Errors+h.Errors != 0 || r.Kept <= 0 || r.Verify != "ok" {
+		t.Errorf("%s", stdout)
+	}
+	for _, wrong := range [][]string{{"--workload=wallet", "--banks=6"}, {"--workload=bank", "--banks=6", "--hanging=6"}, {"--workload=bank", "--banks=1000"}} {
+		if _, _, code := bahi(t, append([]string{"bench"}, wrong...)...); code != exitUsage {
+			t.Errorf("%q: exit code %d", wrong, code)
+		}
+	}
+}
+
 // TestBenchPairs: nobody pays themselves, and everybody pays and is paid equally often.
 func TestBenchPairs(t *testing.T) {
 	for parties := 2; parties < 9; parties++ {
