@@ -196,8 +196,8 @@ func (r *benchResult) print() {
 		fmt.Println("first error:", r.FirstError)
 	}
 	if h := r.WithHanging; h != nil {
-		fmt.Printf("while some of the %d banks hang: %.0f/s, which is %.1f%%; p50 %.2f ms, p99 %.2f ms, %d errors; beside those %d payments from and to banks that hang, and %d before\n",
-			r.Banks, h.PerSecond, 100*r.Kept, h.P50, h.P99, h.Errors, h.Beside, r.Beside)
+		fmt.Printf("while some of the %d banks hang: %.0f/s, which is %.1f%%; p50 %.2f ms, p99 %.2f ms, %d errors, server %.0f µs a transfer; beside those %d payments from and to banks that hang, and %d before\n",
+			r.Banks, h.PerSecond, 100*r.Kept, h.P50, h.P99, h.Errors, h.ServerCPU, h.Beside, r.Beside)
 	}
 	if r.Pgbench > 0 {
 		fmt.Printf("pgbench (TPC-B-like, scale 10, 64 clients): %.0f/s; ratio %.2f\n", r.Pgbench, r.Ratio)
