@@ -6,9 +6,10 @@ import (
 )
 
 // load are the queries for every row that the set wants. What a batch may change
-// is locked, in the order of its keys: an instruction too, since taking it over
-// does not name its transfer. An answer is never changed, so it needs no lock: two
-// nodes that write the same one meet at its primary key.
+// is locked, in the order of its keys. A transfer's lock is that of its steps and
+// instructions too: each is read by a statement behind it, since one that waited
+// for a lock sees what was before. An answer is never changed, so it needs no lock:
+// two nodes that write the same one meet at its primary key.
 func load(s *ledger.Set) (qs []query) {
 	lock(&qs, columns.Accounts, "accounts", s.Accounts.Wanted(), func(r *row) {
 		a := columns.ReadAccount(r)
@@ -28,10 +29,15 @@ func load(s *ledger.Set) (qs []query) {
 		p := columns.ReadParty(r)
 		s.Parties.Load(p.ID, p)
 	})
-	lock(&qs, columns.Instruments, "instruments", s.Instruments.Wanted(), func(r *row) {
+	instrument := func(r *row) {
 		i := columns.ReadInstrument(r)
 		s.Instruments.Load(i.ID, i)
-	})
+	}
+	lock(&qs, columns.Instruments, "instruments", s.Instruments.Wanted(), instrument)
+	if seen := s.Instruments.Seen(); len(seen) > 0 {
+		// Behind the locks of the accounts: a wallet is unlinked under its account's lock.
+		qs = append(qs, query{sql: `SELECT ` + columns.Instruments + ` FROM instruments WHERE id = ANY($1::uuid[])`, params: [][]byte{ids(seen)}, each: instrument})
+	}
 	lock(&qs, columns.Keys, "api_keys", s.Keys.Wanted(), func(r *row) {
 		k := columns.ReadKey(r)
 		s.Keys.Load(k.ID, k)
@@ -62,8 +68,7 @@ func lock[K ~[16]byte](qs *[]query, cols, table string, keys []K, each func(*row
 	})
 }
 
-// loadLastSteps takes the transfers from their beginnings to where they are now. It
-// is a statement of its own: one that waited for a lock sees what was before it.
+// loadLastSteps takes the transfers from their beginnings to where they are now.
 func loadLastSteps(s *ledger.Set, wanted []ledger.ID) query {
 	return query{
 		sql: `SELECT s.* FROM unnest($1::uuid[]) AS w (id)
@@ -80,7 +85,7 @@ func loadLastSteps(s *ledger.Set, wanted []ledger.ID) query {
 
 func loadInstructions(s *ledger.Set, wanted []ledger.InstructionID) query {
 	return query{
-		sql:    `SELECT ` + columns.Instructions + ` FROM instructions WHERE transfer = ANY($1::uuid[]) ORDER BY transfer, leg FOR UPDATE`,
+		sql:    `SELECT ` + columns.Instructions + ` FROM instructions WHERE transfer = ANY($1::uuid[])`,
 		params: [][]byte{ids(columns.TransfersOf(wanted))},
 		each: func(r *row) {
 			if i := columns.ReadInstruction(r); s.Instructions.Declared(i.ID) {

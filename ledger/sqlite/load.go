@@ -29,7 +29,7 @@ func load(c *conn, s *ledger.Set) error {
 		p := columns.ReadParty(r)
 		s.Parties.Load(p.ID, p)
 	})
-	byKey(&l, columns.Instruments, "instruments WHERE id", s.Instruments.Wanted(), func(r *row) {
+	byKey(&l, columns.Instruments, "instruments WHERE id", append(s.Instruments.Wanted(), s.Instruments.Seen()...), func(r *row) {
 		i := columns.ReadInstrument(r)
 		s.Instruments.Load(i.ID, i)
 	})

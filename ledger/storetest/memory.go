@@ -135,7 +135,7 @@ func (b *book) persist(s *ledger.Set) {
 }
 
 func loadTable[K comparable, V any](t *ledger.Table[K, V], rows map[K]V) {
-	for _, k := range t.Wanted() {
+	for _, k := range append(t.Wanted(), t.Seen()...) {
 		if v, ok := rows[k]; ok {
 			t.Load(k, v)
 		}
