@@ -32,6 +32,7 @@ type Set struct {
 	Breaks   []Break
 
 	unsent map[InstructionID]struct{} // that the batch made or claimed
+	later  map[ID][]Step              // of each transfer: the steps after its beginning, in order
 }
 
 // NewSet makes the empty working set that commands declare their keys to.
@@ -49,6 +50,7 @@ func NewSet(now int64, policy *Policy) *Set {
 		Answers:      newTable[IdempotencyKey, Answer](compareIdempotencyKeys),
 		Nodes:        newTable[ID, Node](ID.Compare),
 		unsent:       map[InstructionID]struct{}{},
+		later:        map[ID][]Step{},
 	}
 }
 

@@ -20,7 +20,8 @@ func load(s *ledger.Set) (qs []query) {
 			t := columns.ReadNewTransfer(r)
 			s.Transfers.Load(t.ID, t)
 		})
-		qs = append(qs, loadLastSteps(s, wanted))
+		qs = append(qs, query{sql: `SELECT ` + columns.Steps + ` FROM steps WHERE transfer = ANY($1::uuid[])`, params: [][]byte{ids(wanted)},
+			each: func(r *row) { s.LoadStep(columns.ReadStep(r)) }})
 	}
 	if wanted := s.Instructions.Wanted(); len(wanted) > 0 {
 		qs = append(qs, loadInstructions(s, wanted))
@@ -66,21 +67,6 @@ func lock[K ~[16]byte](qs *[]query, cols, table string, keys []K, each func(*row
 		params: [][]byte{ids(keys)},
 		each:   each,
 	})
-}
-
-// loadLastSteps takes the transfers from their beginnings to where they are now.
-func loadLastSteps(s *ledger.Set, wanted []ledger.ID) query {
-	return query{
-		sql: `SELECT s.* FROM unnest($1::uuid[]) AS w (id)
-	CROSS JOIN LATERAL (SELECT ` + columns.Steps + ` FROM steps WHERE transfer = w.id ORDER BY n DESC LIMIT 1) AS s`,
-		params: [][]byte{ids(wanted)},
-		each: func(r *row) {
-			last := columns.ReadStep(r)
-			t, _ := s.Transfers.Get(last.Transfer)
-			t.Take(last)
-			s.Transfers.Load(t.ID, t)
-		},
-	}
 }
 
 func loadInstructions(s *ledger.Set, wanted []ledger.InstructionID) query {

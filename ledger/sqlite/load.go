@@ -16,10 +16,11 @@ func load(c *conn, s *ledger.Set) error {
 		a := columns.ReadAccount(r)
 		s.Accounts.Load(a.ID, a)
 	})
-	byKey(&l, columns.TransfersNow, "transfers AS t"+lastStep+"WHERE t.id", s.Transfers.Wanted(), func(r *row) {
-		t := columns.ReadTransfer(r)
+	byKey(&l, columns.Transfers, "transfers WHERE id", s.Transfers.Wanted(), func(r *row) {
+		t := columns.ReadNewTransfer(r)
 		s.Transfers.Load(t.ID, t)
 	})
+	byKey(&l, columns.Steps, "steps WHERE transfer", s.Transfers.Wanted(), func(r *row) { s.LoadStep(columns.ReadStep(r)) })
 	byKey(&l, columns.Instructions, "instructions WHERE transfer", columns.TransfersOf(s.Instructions.Wanted()), func(r *row) {
 		if i := columns.ReadInstruction(r); s.Instructions.Declared(i.ID) {
 			s.Instructions.Load(i.ID, i)
