@@ -32,6 +32,7 @@ type Set struct {
 	Breaks   []Break
 
 	unsent map[InstructionID]struct{} // that the batch made or claimed
+	known  map[ID]*Transfer           // rows of transfers that were read before the batch
 	later  map[ID][]Step              // of each transfer: the steps after its beginning, in order
 }
 
@@ -50,6 +51,7 @@ func NewSet(now int64, policy *Policy) *Set {
 		Answers:      newTable[IdempotencyKey, Answer](compareIdempotencyKeys),
 		Nodes:        newTable[ID, Node](ID.Compare),
 		unsent:       map[InstructionID]struct{}{},
+		known:        map[ID]*Transfer{},
 		later:        map[ID][]Step{},
 	}
 }
@@ -58,10 +60,11 @@ func NewSet(now int64, policy *Policy) *Set {
 func (s *Set) WantAccount(n AccountName) { s.Accounts.Want(n.ID()) }
 
 // WantTransfer declares a transfer, every instruction it may have and the
-// accounts that a bank's answer can touch. The ends and the currency of a
-// transfer never change, so the caller may have read them before the batch.
+// accounts that a bank's answer can touch. A transfer's row never changes, so the
+// caller has read it before the batch, which needs its lock and its steps only.
 func (s *Set) WantTransfer(t *Transfer) {
 	s.Transfers.Want(t.ID)
+	s.known[t.ID] = t
 	for _, leg := range legs {
 		s.Instructions.Want(InstructionID{t.ID, leg})
 	}

@@ -10,6 +10,19 @@ type Story struct {
 	Instructions []Instruction
 }
 
+// LoadKnown takes the row of a wanted transfer that was read before the batch for
+// loaded, and says whether it was. The engine has locked it and loads its steps next.
+func (s *Set) LoadKnown(id ID) bool {
+	t, ok := s.known[id]
+	if !ok {
+		return false
+	}
+	born := *t
+	born.Begin(t.Born, t.Birth().Reason)
+	s.Transfers.Load(id, born)
+	return true
+}
+
 // LoadStep is called by the engine with each step of a wanted transfer, once the
 // transfer itself is loaded as its first commit left it.
 func (s *Set) LoadStep(step Step) {

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"slices"
+
 	"bahi/ledger"
 	"bahi/ledger/columns"
 )
@@ -16,10 +18,14 @@ func load(s *ledger.Set) (qs []query) {
 		s.Accounts.Load(a.ID, a)
 	})
 	if wanted := s.Transfers.Wanted(); len(wanted) > 0 {
-		lock(&qs, columns.Transfers, "transfers", wanted, func(r *row) {
-			t := columns.ReadNewTransfer(r)
-			s.Transfers.Load(t.ID, t)
-		})
+		unread := slices.DeleteFunc(slices.Clone(wanted), s.LoadKnown)
+		lock(&qs, "id", "transfers", wanted, nil)
+		if len(unread) > 0 {
+			qs = append(qs, query{sql: `SELECT ` + columns.Transfers + ` FROM transfers WHERE id = ANY($1::uuid[])`, params: [][]byte{ids(unread)}, each: func(r *row) {
+				t := columns.ReadNewTransfer(r)
+				s.Transfers.Load(t.ID, t)
+			}})
+		}
 		qs = append(qs, query{sql: `SELECT ` + columns.Steps + ` FROM steps WHERE transfer = ANY($1::uuid[])`, params: [][]byte{ids(wanted)},
 			each: func(r *row) { s.LoadStep(columns.ReadStep(r)) }})
 	}

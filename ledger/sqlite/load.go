@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql/driver"
+	"slices"
 	"strings"
 
 	"bahi/ledger"
@@ -16,7 +17,8 @@ func load(c *conn, s *ledger.Set) error {
 		a := columns.ReadAccount(r)
 		s.Accounts.Load(a.ID, a)
 	})
-	byKey(&l, columns.Transfers, "transfers WHERE id", s.Transfers.Wanted(), func(r *row) {
+	unread := slices.DeleteFunc(s.Transfers.Wanted(), s.LoadKnown)
+	byKey(&l, columns.Transfers, "transfers WHERE id", unread, func(r *row) {
 		t := columns.ReadNewTransfer(r)
 		s.Transfers.Load(t.ID, t)
 	})
