@@ -95,7 +95,7 @@ func (w *world) order(pairs [][2]int) (ids []ledger.ID) {
 		c := w.create(100, n)
 		c.Transfer.Payer, c.Transfer.Payee = end(crowdCode(p[0]), n), end(crowdCode(p[1]), n)
 		c.Queue = w.dispatcher.Saturated(c.Transfer.Payer.Bank)
-		c.Refused, c.Code = w.dispatcher.Refuses(&c.Transfer)
+		c.Refused = w.dispatcher.Refuses(&c.Transfer)
 		many, ids = append(many, c), append(ids, c.Transfer.ID)
 	}
 	if _, err := ledger.Do[ledger.Outcomes](context.Background(), w.book, many); err != nil {

@@ -6,7 +6,6 @@ package ledger
 type CreateTransfer struct {
 	Transfer Transfer // what never changes of it; the rest is set here
 	Refused  Reason   // found out before the batch, such as PayeeNotFound; or empty
-	Code     string   // the bank's response code that goes with Refused, or empty
 	Queue    bool     // the payer's bank is not to be asked yet: leave the instruction queued
 }
 
@@ -16,7 +15,7 @@ func (c CreateTransfer) Declare(s *Set) {
 	s.NewTransfer(t)
 	for _, end := range []*End{&t.Payer, &t.Payee} {
 		if !end.Instrument.IsZero() {
-			s.Instruments.Want(end.Instrument)
+			s.Instruments.See(end.Instrument)
 		}
 	}
 }
@@ -25,10 +24,10 @@ func (c CreateTransfer) Declare(s *Set) {
 func (c CreateTransfer) Apply(s *Set) (any, error) {
 	t := c.Transfer
 	t.Created = s.Now
-	l := life{set: s, t: &t}
+	l := life{set: s, t: &t, begins: true}
 	l.step(Pending, "", "")
 	if reason := c.refusal(s); reason != "" {
-		l.step(Failed, reason, c.Code)
+		l.step(Failed, reason, "")
 		return t, nil
 	}
 	switch {

@@ -16,13 +16,15 @@ import (
 
 type benchCmd struct {
 	Engine      string `help:"Storage engine." enum:"sqlite,postgres" default:"sqlite" env:"BAHI_BENCH_ENGINE"`
-	Workload    string `help:"wallet: wallet to wallet. shop: every wallet pays the same one. bank: bank to bank, settled. batch: wallet to wallet, 1,000 a request." enum:"wallet,shop,bank,batch" default:"wallet" env:"BAHI_BENCH_WORKLOAD"`
+	Workload    string `help:"wallet: wallet to wallet. shop: every wallet pays the same one. bank: bank to bank, settled. batch: wallet to wallet, 1,000 a request. all: the suite, on PostgreSQL, with what each line is held against." enum:"wallet,shop,bank,batch,all" default:"wallet" env:"BAHI_BENCH_WORKLOAD"`
 	Concurrency int    `help:"Callers at once." default:"256" env:"BAHI_BENCH_CONCURRENCY"`
 	Seconds     int    `help:"How long to measure, after one second of warming up." default:"10" env:"BAHI_BENCH_SECONDS"`
 	Parties     int    `help:"Between how many parties money moves." default:"1000" env:"BAHI_BENCH_PARTIES"`
+	Book        int    `help:"Transfers in the book before the run; of the suite: in its line about a large book." env:"BAHI_BENCH_BOOK"`
 	Banks       int    `help:"Workload bank: over so many simulated banks; 0: the four that come with Bahi." default:"0" env:"BAHI_BENCH_BANKS"`
 	Hanging     int    `help:"Workload bank: measure twice, the second time while so many of the banks never answer. Payments from and to those are sent both times, and neither waited for nor counted." default:"0" env:"BAHI_BENCH_HANGING"`
 	Pgbench     bool   `help:"Also run pgbench (TPC-B-like, scale 10, 64 clients) before and after, on a private PostgreSQL, and print the ratio." env:"BAHI_BENCH_PGBENCH"`
+	Profile     string `help:"Also write where the processor time goes into this directory: server.pprof for go tool pprof, and on PostgreSQL statements.txt." type:"path" env:"BAHI_BENCH_PROFILE"`
 	JSON        bool   `help:"Print the result as one JSON object."`
 }
 
@@ -77,12 +79,19 @@ func (c *benchCmd) Run() (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	profile, err := newProfile(c.Profile)
+	if err != nil {
+		return err
+	}
 	var pg *pgtest.Server
-	if c.Pgbench || c.Engine == "postgres" {
-		if pg, err = pgtest.Start(ctx, durable); err != nil {
+	if c.Pgbench || c.Engine == "postgres" || c.Workload == "all" {
+		if pg, err = pgtest.Start(ctx, profile.withStatements(durable)); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, pg.Close()) }()
+	}
+	if c.Workload == "all" {
+		return c.suite(ctx, dir, pg)
 	}
 	yardstick := [2]float64{} // before and after: the machine may have changed meanwhile
 	if c.Pgbench {
@@ -90,7 +99,7 @@ func (c *benchCmd) Run() (err error) {
 			return err
 		}
 	}
-	result, err := c.measure(ctx, dir, pg)
+	result, err := c.measure(ctx, dir, pg, profile)
 	if err != nil {
 		return err
 	}
@@ -112,7 +121,7 @@ func (c *benchCmd) Run() (err error) {
 	return err
 }
 
-func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server) (*benchResult, error) {
+func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server, profile *profile) (*benchResult, error) {
 	store := storage{Data: filepath.Join(dir, "data")}
 	var book *pgtest.Server // where the book is in it
 	if c.Engine == "postgres" {
@@ -140,15 +149,18 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server) (
 	if err != nil {
 		return nil, err
 	}
-	server, err := startChild(program, store, log, banks.args()...)
+	server, err := startChild(program, store, log, append(profile.flags(), banks.args()...)...)
 	if err != nil {
 		said, _ := os.ReadFile(log.Name()) // the directory goes with this process
 		return nil, fmt.Errorf("%w\n%s", err, said)
 	}
 	defer server.kill()
-	l := &load{cmd: c, banks: banks, client: newClient(server.url, secret, openers), caller: newCaller(server.url, secret, c.Concurrency)}
+	l := &load{cmd: c, profile: profile, banks: banks, client: newClient(server.url, secret, openers), caller: newCaller(server.url, secret, c.Concurrency)}
 	if err := l.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("preparing: %w", err)
+	}
+	if err := l.fill(c.Book); err != nil {
+		return nil, fmt.Errorf("filling the book: %w", err)
 	}
 	m := &meter{server: server.cmd.Process.Pid, pg: book, book: store}
 	result := l.run(m)
@@ -156,6 +168,9 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server) (
 		if err := l.hang(ctx, m, result); err != nil {
 			return nil, err
 		}
+	}
+	if err := profile.end(book, store.DatabaseURL); err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
 	}
 	if err := server.stop(); err != nil {
 		return nil, fmt.Errorf("the server did not end well: %w", err)

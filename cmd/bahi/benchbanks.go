@@ -73,7 +73,7 @@ var errBeside = errors.New("beside")
 func (l *load) bank(key string, n int) error {
 	body := l.body("party", n)
 	if from, to := l.pairOf(n); !l.banks.hangs(from) && !l.banks.hangs(to) {
-		return l.one(key, body)
+		return l.one("/v1/transfers?wait=20", key, body)
 	}
 	status, answer, err := l.caller.call("/v1/transfers", key, body)
 	if err == nil && status != http.StatusCreated {

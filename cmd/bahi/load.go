@@ -17,11 +17,13 @@ import (
 const (
 	batchSize = 1000 // transfers in one request of the batch workload
 	openers   = 64   // parties that are opened at once
+	fillers   = 8    // callers that fill the book
 )
 
 // load is the callers of a run.
 type load struct {
 	cmd     *benchCmd
+	profile *profile
 	client  *client // opens the parties
 	caller  *caller // makes the load
 	banks   *benchBanks
@@ -81,6 +83,32 @@ func (l *load) open(ctx context.Context, n int) error {
 	return topUp(ctx, l.client, party.ID, fmt.Sprint("topup-", n), "50000.00")
 }
 
+// fill makes so many transfers, in large requests by several callers.
+func (l *load) fill(transfers int) error {
+	var next atomic.Int64
+	errs := make(chan error, fillers)
+	for range fillers {
+		go func() {
+			for {
+				n := int(next.Add(batchSize)) - batchSize
+				if n >= transfers {
+					errs <- nil
+					return
+				}
+				if err := l.batch(messageID(), n); err != nil {
+					errs <- err
+					return
+				}
+			}
+		}()
+	}
+	var err error
+	for range fillers {
+		err = errors.Join(err, <-errs)
+	}
+	return err
+}
+
 // run drives the callers: one second to warm up, then the time that counts.
 func (l *load) run(m *meter) *benchResult {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -96,6 +124,7 @@ func (l *load) run(m *meter) *benchResult {
 	time.Sleep(time.Second)
 	before, began := m.read(), time.Now()
 	l.measuring.Store(true)
+	l.profile.begin(l.cmd.Seconds)
 	time.Sleep(time.Duration(l.cmd.Seconds) * time.Second)
 	l.measuring.Store(false)
 	took := time.Since(began)
@@ -159,9 +188,9 @@ func (l *load) request(key string, n int) error {
 	case "bank":
 		return l.bank(key, n)
 	case "shop":
-		return l.one(key, pay("wallet", l.parties[1+n%(len(l.parties)-1)], l.parties[0]))
+		return l.one("/v1/transfers", key, pay("wallet", l.parties[1+n%(len(l.parties)-1)], l.parties[0]))
 	default:
-		return l.one(key, l.body("wallet", n))
+		return l.one("/v1/transfers", key, l.body("wallet", n))
 	}
 }
 
@@ -186,8 +215,8 @@ func (l *load) pairOf(n int) (from, to int) {
 }
 
 // one sends a transfer and waits until it is completed.
-func (l *load) one(key string, body []byte) error {
-	status, answer, err := l.caller.call("/v1/transfers", key, body)
+func (l *load) one(path, key string, body []byte) error {
+	status, answer, err := l.caller.call(path, key, body)
 	if err != nil {
 		return err
 	}
