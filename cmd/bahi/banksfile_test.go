@@ -59,6 +59,26 @@ func TestBanksFile(t *testing.T) {
 	}
 }
 
+// TestBanksFileOfReadme: the file that people copy is right, and has every key
+// that a simulated bank can have.
+func TestBanksFileOfReadme(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "```yaml\n")
+	text, _, _ := strings.Cut(rest, "```")
+	entries, err := readBanksFile(banksFile(t, text))
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("%d banks, %v", len(entries), err)
+	}
+	for key, line := range entries[0].lines {
+		if theirs := key == "endpoint" || key == "credentials"; (line == 0) != theirs {
+			t.Errorf("%q is on line %d", key, line)
+		}
+	}
+}
+
 // TestBanksFileMistakes: each mistake is named with its line, and all of them at once.
 func TestBanksFileMistakes(t *testing.T) {
 	t.Setenv("BAHI_TEST_NOTHING", "")
