@@ -230,10 +230,23 @@ func (s *Server) payee(ctx context.Context, app string, a *Address, link *addres
 	default:
 		found, err = s.follow(ctx, app, "/payee", a, currency)
 	}
-	if errors.Is(err, ledger.ErrNotFound) {
-		return place{end: unknownEnd(a, link), refused: ledger.PayeeNotFound}, nil
+	if !errors.Is(err, ledger.ErrNotFound) {
+		return found, err
 	}
-	return found, err
+	unknown := place{end: unknownEnd(a, link), refused: ledger.PayeeNotFound}
+	if unknown.end.UPI != "" && currency == upiCurrency {
+		return s.issued(ctx, unknown), nil
+	}
+	return unknown, nil
+}
+
+// issued looks for an account that nobody has linked at the bank of its UPI id.
+func (s *Server) issued(ctx context.Context, unknown place) place {
+	end, refused := s.dispatcher.Resolve(ctx, unknown.end.UPI)
+	if refused != "" || checkText("", end.Name, maxName, true) != nil {
+		end.Name = unknown.end.Name
+	}
+	return place{end: end, refused: refused}
 }
 
 // unknownEnd keeps whom a payment was meant for, where nobody is known by the

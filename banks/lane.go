@@ -3,6 +3,7 @@ package banks
 import (
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bahi/ledger"
@@ -20,8 +21,9 @@ type lane struct {
 	waiting []work
 	busy    map[ledger.InstructionID]time.Time // not to be taken up before
 
-	health  health
-	breaker breaker
+	health    health
+	breaker   breaker
+	resolving atomic.Int32 // UPI ids that the bank is being asked about
 }
 
 // maxWaiting bounds what a lane remembers; the database remembers the rest.

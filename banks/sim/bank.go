@@ -22,6 +22,7 @@ import (
 // Config is what a bank is opened with.
 type Config struct {
 	Code     string          // in capitals, such as "SBIN"
+	IFSC     string          // of its only branch; default Code and "0000001"
 	Currency ledger.Currency // default INR
 	// Path is the file of the bank's book, made if there is none; empty: the book
 	// is in memory only. One open bank to a file.
@@ -51,7 +52,10 @@ type Bank struct {
 	timers   timers
 }
 
-var _ banks.Adapter = (*Bank)(nil)
+var (
+	_ banks.Adapter  = (*Bank)(nil)
+	_ banks.Resolver = (*Bank)(nil)
+)
 
 var errClosed = errors.New("the bank is closed")
 
@@ -61,6 +65,9 @@ var errClosed = errors.New("the bank is closed")
 func Open(cfg Config) (*Bank, error) {
 	if cfg.Currency == "" {
 		cfg.Currency = "INR"
+	}
+	if cfg.IFSC == "" {
+		cfg.IFSC = cfg.Code + "0000001"
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = banks.WallClock{}
@@ -132,6 +139,19 @@ func (b *Bank) Reverse(ctx context.Context, i banks.Instruction) (banks.Answer, 
 // Status implements [banks.Adapter].
 func (b *Bank) Status(ctx context.Context, i banks.Instruction) (banks.Answer, error) {
 	return b.ask(ctx, &i, b.tell)
+}
+
+// Resolve implements [banks.Resolver]: what is before the "@" is the account's number.
+func (b *Bank) Resolve(ctx context.Context, upi string) (banks.Account, error) {
+	m := b.manner.Load()
+	if err := b.wait(ctx, m.latency, m.profile.Hangs); err != nil {
+		return banks.Account{}, fmt.Errorf("sim: bank %s gave no answer: %w", b.cfg.Code, err)
+	}
+	number, _, _ := strings.Cut(upi, "@")
+	if strings.Trim(number, "0123456789") != "" || missing(number) {
+		return banks.Account{}, ledger.ErrNotFound
+	}
+	return banks.Account{Number: number, IFSC: b.cfg.IFSC, UPI: upi, Name: "Account " + number[max(0, len(number)-4):]}, nil
 }
 
 // Net is what the bank owes for its payers minus what it is owed for its payees,

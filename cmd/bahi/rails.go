@@ -35,7 +35,7 @@ func openSim(n *node, e *bankEntry, before *opened) (*opened, error) {
 		bank := before.Adapter.(*sim.Bank)
 		return &opened{Adapter: bank, begin: func() { bank.Behave(e.latency, profile) }, close: before.close}, nil
 	}
-	bank, err := sim.Open(sim.Config{Code: e.bank.Code, Path: filepath.Join(n.data, simJournal(e.bank.Code)),
+	bank, err := sim.Open(sim.Config{Code: e.bank.Code, IFSC: e.bank.IFSCPrefix + "0000001", Path: filepath.Join(n.data, simJournal(e.bank.Code)),
 		Clock: banks.WallClock{}, OpeningBalance: openingBalance, Latency: e.latency, Profile: profile})
 	if err != nil {
 		return nil, fmt.Errorf("simulated bank %s: %w", e.bank.Code, err)
