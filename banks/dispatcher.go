@@ -23,6 +23,7 @@ type Dispatcher struct {
 	lanes    sync.Map // by bank code: *lane
 	member   member
 	sweeper  sweeper
+	started  time.Time
 
 	ctx     context.Context // ends when the dispatcher closes
 	stop    context.CancelFunc
@@ -77,7 +78,7 @@ func (d *Dispatcher) Start(opt Options) {
 	if opt.Lease == 0 {
 		opt.Lease = 3 * time.Second
 	}
-	d.opt = opt
+	d.opt, d.started = opt, opt.Clock.Now()
 	d.member.start(d.ctx, &d.opt)
 	d.done.Add(2)
 	go d.beatForEver()
@@ -224,6 +225,7 @@ func (d *Dispatcher) ask(l *lane, w work) Answer {
 	case w.fresh:
 		return d.send(l, true, bank, w)
 	}
+	d.overdue(l, i, now)
 	answer := d.call(d.opt.Policy.Check, false, bank.Status, w)
 	// A node died between its commit and its call, or the call never arrived:
 	// the bank says that it has not seen the instruction, so it is sent now. That
@@ -232,6 +234,15 @@ func (d *Dispatcher) ask(l *lane, w work) Answer {
 		return d.send(l, false, bank, w)
 	}
 	return answer
+}
+
+// overdue counts against a bank that it took an instruction as pending and did not
+// report in time. What was sent before this node was there tells nothing: nobody
+// may have been listening.
+func (d *Dispatcher) overdue(l *lane, i *ledger.Instruction, now time.Time) {
+	if sent := time.UnixMicro(i.Updated); i.State == ledger.Sent && i.Due <= now.UnixMicro() && !sent.Before(d.started) {
+		l.answered(Answer{Outcome: ledger.SaysUnknown}, sent, now)
+	}
 }
 
 // send hands a debit or a credit to the bank; how that goes is the bank's health.

@@ -156,6 +156,45 @@ func TestReportsAreHealth(t *testing.T) {
 	})
 }
 
+// TestABankThatNeverReports: one that takes everything as pending and reports
+// nothing is as dead as one that does not answer; but not for what a node finds
+// that was not there to hear it.
+func TestABankThatNeverReports(t *testing.T) {
+	pending := answers(banks.Answer{Pending: true})
+	inTown(t, &scripted{submit: pending, status: pending}, &scripted{}, func(w *world, r *banks.Registry) {
+		for n := range 10 {
+			w.orderOne(n)
+		}
+		w.pass(25*time.Second, time.Second, func() bool { return false })
+		h, _ := w.dispatcher.Health("NRMD")
+		if h.Breaker != banks.BreakerClosed || h.Windows[0].All() != 0 {
+			w.t.Errorf("before their time: %+v", h)
+		}
+		w.pass(10*time.Second, time.Second, func() bool { return false })
+		if h, _ = w.dispatcher.Health("NRMD"); h.Breaker != banks.BreakerOpen || h.Windows[0].Unknown != 10 {
+			w.t.Errorf("after their time: %+v", h)
+		}
+		w.pass(2*time.Hour, time.Minute, func() bool { return false }) // asked again and again
+		if h, _ = w.dispatcher.Health("NRMD"); h.Total.Unknown != 10 {
+			w.t.Errorf("each of 10 is counted once: %+v", h.Total)
+		}
+	})
+	inWorld(t, func(w *world) {
+		w.start()
+		for n := range 10 {
+			w.pay(9113_00, n) // pending for two seconds
+		}
+		w.pass(time.Second, time.Second, func() bool { return false })
+		w.stop()
+		time.Sleep(5 * time.Minute)
+		w.start()
+		w.pass(10*time.Second, time.Second, func() bool { return false })
+		if h, _ := w.dispatcher.Health("NRMD"); h.Breaker != banks.BreakerClosed || h.Total.Unknown != 0 {
+			w.t.Errorf("after the node was away: %+v", h)
+		}
+	})
+}
+
 // TestLimitOfATransfer: what is more than a bank allows is refused, at either end.
 func TestLimitOfATransfer(t *testing.T) {
 	payers, payees := &scripted{}, &scripted{}
