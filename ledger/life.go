@@ -10,6 +10,10 @@ type life struct {
 	t   *Transfer
 }
 
+// now is the time of what happens to the transfer: the batch's, but never before
+// the transfer's last step, which a node may have taken whose clock is ahead of ours.
+func (l *life) now() int64 { return max(l.set.Now, l.t.Updated) }
+
 // step takes the transfer to a state and adds the line to its history.
 func (l *life) step(to State, reason Reason, bankCode string) {
 	t := l.t
@@ -19,16 +23,18 @@ func (l *life) step(to State, reason Reason, bankCode string) {
 	if first := t.Steps == 0; first != (to == Pending) || (!first && !t.State.mayBecome(to)) {
 		panic(fmt.Sprintf("ledger: transfer %s cannot go from %s to %s", t.ID.TransferRef(), t.State, to))
 	}
-	t.State, t.Reason, t.BankCode, t.Updated, t.Deadline = to, reason, bankCode, l.set.Now, 0
+	t.State, t.Reason, t.BankCode, t.Updated, t.Deadline = to, reason, bankCode, l.now(), 0
 	if to == Deemed || to == Unresolved {
-		t.Deadline = l.set.Now + l.set.Policy.DecideAfter.Microseconds()
+		t.Deadline = t.Updated + l.set.Policy.DecideAfter.Microseconds()
 	}
 	t.Steps++
 	l.set.Transfers.Put(t.ID, *t)
-	l.set.Steps = append(l.set.Steps, Step{Transfer: t.ID, N: t.Steps, State: to, Reason: reason, BankCode: bankCode, At: l.set.Now})
+	l.set.Steps = append(l.set.Steps, Step{Transfer: t.ID, N: t.Steps, State: to, Reason: reason, BankCode: bankCode, At: t.Updated})
 }
 
-// post writes the posting that an event stands for.
+// post writes the posting that an event stands for. Its time is never before the
+// transfer's; among an account's postings, of many transfers, it is their number
+// that tells the order, whatever the clocks of the nodes say.
 func (l *life) post(e Event) {
 	amount := l.t.Amount.Minor
 	debit, credit := l.t.sides(e, l.set.Stripe)
@@ -44,11 +50,12 @@ func (l *life) post(e Event) {
 	l.set.Accounts.Put(c.ID, c)
 	l.set.Postings = append(l.set.Postings, Posting{
 		Transfer: l.t.ID, Event: e, Undoes: e.undoes(), Debit: d.ID, Credit: c.ID, Amount: amount, Currency: l.t.Amount.Currency,
-		DebitSeq: d.Seq, CreditSeq: c.Seq, DebitBalance: d.Balance(), CreditBalance: c.Balance(), At: l.set.Now,
+		DebitSeq: d.Seq, CreditSeq: c.Seq, DebitBalance: d.Balance(), CreditBalance: c.Balance(), At: l.now(),
 	})
 }
 
-// instruct opens the instruction of a leg, or opens it again.
+// instruct opens the instruction of a leg, or opens it again. Its times are by the
+// clock of the node that drives it, which measures by them.
 func (l *life) instruct(leg Leg, queue bool) {
 	here, _ := l.t.Ends(leg)
 	i := Instruction{ID: InstructionID{l.t.ID, leg}, Bank: here.Bank, Node: l.set.Node, State: Sent, Created: l.set.Now, Updated: l.set.Now}
@@ -67,7 +74,7 @@ func (l *life) instruction(leg Leg) (Instruction, bool) {
 
 // answered closes an instruction with what the bank said of it.
 func (l *life) answered(i Instruction, state InstructionState, code, ref string) {
-	i.State, i.Code, i.Updated, i.Due = state, code, l.set.Now, 0
+	i.State, i.Code, i.Updated, i.Due = state, code, max(l.now(), i.Updated), 0
 	if ref != "" {
 		i.Ref = ref
 	}

@@ -200,15 +200,19 @@ func (v *verifier) transfer(f *file) {
 	v.legs(f)
 }
 
-// history checks that the lines follow the table of states to the present one.
+// history checks that the lines follow the table of states to the present one,
+// and that none is of a time before the one before it.
 func (v *verifier) history(f *file) {
 	where := f.ID.TransferRef()
 	var state State
-	var at int64
+	at := f.Created
 	for n, s := range f.steps {
 		legal := (n == 0 && s.State == Pending) || (n > 0 && state.mayBecome(s.State))
 		if s.N != n+1 || !legal {
 			v.violated("history", where, "line %d, numbered %d, goes from %s to %s", n+1, s.N, state, s.State)
+		}
+		if s.At < at {
+			v.violated("history", where, "line %d is of %d, what was before it of %d", n+1, s.At, at)
 		}
 		state, at = s.State, s.At
 	}
