@@ -22,9 +22,10 @@ func each(ctx context.Context, q querier, f func(*row), sql string, args ...any)
 		return failed("read", err)
 	}
 	defer rows.Close()
-	for r := (row{}); rows.Next(); {
+	r := &row{} // not the loop's own: that would be another for every row
+	for rows.Next() {
 		r.values, r.next = rows.RawValues(), 0
-		f(&r)
+		f(r)
 	}
 	if err := rows.Err(); err != nil {
 		return failed("read", err)
