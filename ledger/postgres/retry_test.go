@@ -20,7 +20,9 @@ func reads(sql string) bool {
 }
 
 // opens says whether the statement may be the first of a snapshot.
-func opens(sql string) bool { return strings.HasPrefix(sql, "DECLARE") || strings.HasPrefix(sql, "FETCH") }
+func opens(sql string) bool {
+	return strings.HasPrefix(sql, "DECLARE") || strings.HasPrefix(sql, "FETCH")
+}
 
 // firstTimes lets a fault befall the first statements of a sort.
 func firstTimes(times int64, is func(sql string) bool, fault crdbproxy.Fault) (decide func(string) crdbproxy.Fault, hit *atomic.Int64) {
