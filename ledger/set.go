@@ -17,7 +17,7 @@ type Set struct {
 	Stripe int     // which part of the shared accounts the batch posts to
 
 	Accounts     Table[AccountID, Account]
-	Transfers    Table[ID, Transfer]
+	Transfers    Table[ID, Transfer] // a row is only written once: what it becomes is in Steps
 	Instructions Table[InstructionID, Instruction]
 	Parties      Table[ID, Party]
 	Instruments  Table[ID, Instrument]
@@ -28,7 +28,7 @@ type Set struct {
 
 	// Rows that are only ever added. A break that is known already is not an error.
 	Postings []Posting
-	Steps    []Step
+	Steps    []Step // but those of a transfer's beginning, which are in its own row
 	Breaks   []Break
 
 	unsent map[InstructionID]struct{} // that the batch made or claimed
@@ -95,6 +95,21 @@ func (s *Set) account(n AccountName) Account {
 func (s *Set) Unsent(id InstructionID) bool {
 	_, ok := s.unsent[id]
 	return ok
+}
+
+// History calls yield for each line that the batch adds to a transfer's history.
+func (s *Set) History(yield func(*Step)) {
+	s.Transfers.Changes(func(_ ID, t *Transfer, inserted bool) {
+		if !inserted {
+			return
+		}
+		for _, line := range t.Beginning() {
+			yield(&line)
+		}
+	})
+	for i := range s.Steps {
+		yield(&s.Steps[i])
+	}
 }
 
 // Changed says whether there is anything to persist.

@@ -112,6 +112,6 @@ type Snapshot interface {
 	StatementLines() iter.Seq2[StatementLine, error] // both sides of every posting, by account, then Seq
 	Transfers() iter.Seq2[Transfer, error]           // by ID
 	Instructions() iter.Seq2[Instruction, error]     // by transfer, then leg
-	Steps() iter.Seq2[Step, error]                   // by transfer, then N
+	Steps() iter.Seq2[Step, error]                   // those after the transfers' beginnings, by transfer, then N
 	Postings() iter.Seq2[Posting, error]             // by transfer, then event
 }

@@ -14,10 +14,13 @@ func load(s *ledger.Set) (qs []query) {
 		a := columns.ReadAccount(r)
 		s.Accounts.Load(a.ID, a)
 	})
-	lock(&qs, columns.Transfers, "transfers", s.Transfers.Wanted(), func(r *row) {
-		t := columns.ReadTransfer(r)
-		s.Transfers.Load(t.ID, t)
-	})
+	if wanted := s.Transfers.Wanted(); len(wanted) > 0 {
+		lock(&qs, columns.Transfers, "transfers", wanted, func(r *row) {
+			t := columns.ReadNewTransfer(r)
+			s.Transfers.Load(t.ID, t)
+		})
+		qs = append(qs, loadLastSteps(s, wanted))
+	}
 	if wanted := s.Instructions.Wanted(); len(wanted) > 0 {
 		qs = append(qs, loadInstructions(s, wanted))
 	}
@@ -57,6 +60,22 @@ func lock[K ~[16]byte](qs *[]query, cols, table string, keys []K, each func(*row
 		params: [][]byte{ids(keys)},
 		each:   each,
 	})
+}
+
+// loadLastSteps takes the transfers from their beginnings to where they are now. It
+// is a statement of its own: one that waited for a lock sees what was before it.
+func loadLastSteps(s *ledger.Set, wanted []ledger.ID) query {
+	return query{
+		sql: `SELECT s.* FROM unnest($1::uuid[]) AS w (id)
+	CROSS JOIN LATERAL (SELECT ` + columns.Steps + ` FROM steps WHERE transfer = w.id ORDER BY n DESC LIMIT 1) AS s`,
+		params: [][]byte{ids(wanted)},
+		each: func(r *row) {
+			last := columns.ReadStep(r)
+			t, _ := s.Transfers.Get(last.Transfer)
+			t.Take(last)
+			s.Transfers.Load(t.ID, t)
+		},
+	}
 }
 
 func loadInstructions(s *ledger.Set, wanted []ledger.InstructionID) query {

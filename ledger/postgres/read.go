@@ -108,29 +108,44 @@ func (s *Store) Resolve(ctx context.Context, a ledger.Alias) (ledger.Party, ledg
 	return found.party, found.instrument, err
 }
 
+// lastStep joins the transfer t with the last step s of its history.
+const lastStep = ` LEFT JOIN LATERAL (SELECT ` + columns.Steps + ` FROM steps WHERE transfer = t.id ORDER BY n DESC LIMIT 1) AS s ON true `
+
+var transfer = `SELECT ` + columns.TransfersNow + ` FROM transfers AS t` + lastStep + `WHERE t.id = $1`
+
 // Transfer implements [ledger.Reader].
 func (s *Store) Transfer(ctx context.Context, id ledger.ID) (ledger.Transfer, error) {
-	return one(s, ctx, columns.ReadTransfer, `SELECT `+columns.Transfers+` FROM transfers WHERE id = $1`, id[:])
+	return one(s, ctx, columns.ReadTransfer, transfer, id[:])
 }
 
-// history reads both lists with one statement: it sees one moment of the book
-// without the four messages of a transaction.
-const history = `SELECT true, ` + columns.Steps + `, NULL::uuid, NULL::int2 AS leg, NULL::text, NULL::uuid, NULL::int2, NULL::int4, NULL::int8, NULL::text, NULL::text, NULL::int8, NULL::int8
-	FROM steps WHERE transfer = $1
-	UNION ALL SELECT false, NULL::uuid, NULL::int4, NULL::int2, NULL::text, NULL::text, NULL::int8, ` + columns.Instructions + `
-	FROM instructions WHERE transfer = $1 ORDER BY n, leg`
+// history reads the beginning, the steps and the instructions with one statement:
+// it sees one moment of the book without the four messages of a transaction.
+const history = `SELECT 1 AS part, 0 AS n, ` + columns.Beginnings + `, NULL::uuid AS transfer, NULL::int4, NULL::int2, NULL::text, NULL::text, NULL::int8, NULL::int8` + noInstruction + `
+	FROM transfers WHERE id = $1
+	UNION ALL SELECT 2, n, NULL, NULL, NULL, NULL, ` + columns.Steps + noInstruction + ` FROM steps WHERE transfer = $1
+	UNION ALL SELECT 3, leg, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ` + columns.Instructions + `
+	FROM instructions WHERE transfer = $1 ORDER BY part, n`
 
-const stepWidth = 6 // columns of a step
+const (
+	noInstruction = `, NULL::uuid, NULL::int2, NULL::text, NULL::uuid, NULL::int2, NULL::int4, NULL::int8, NULL::text, NULL::text, NULL::int8, NULL::int8`
+	stepsAt       = 6  // the first column of a step
+	instructionAt = 13 // and of an instruction
+)
 
 // TransferHistory implements [ledger.Reader].
 func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledger.Step, asked []ledger.Instruction, err error) {
 	for n := retries(0); ; {
 		steps, asked = steps[:0], asked[:0]
 		err = each(ctx, s.readers, func(r *row) {
-			if isStep := r.Bool(); isStep {
+			switch part := r.Int64(); part {
+			case 1:
+				r.next = 2
+				steps = columns.ReadBeginning(r)
+			case 2:
+				r.next = stepsAt
 				steps = append(steps, columns.ReadStep(r))
-			} else {
-				r.next += stepWidth
+			default:
+				r.next = instructionAt
 				asked = append(asked, columns.ReadInstruction(r))
 			}
 		}, history, id[:])
@@ -138,14 +153,14 @@ func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledg
 			break
 		}
 	}
-	if err == nil && len(steps) == 0 { // every transfer has a first line
+	if err == nil && len(steps) == 0 {
 		err = ledger.ErrNotFound
 	}
 	return steps, asked, err
 }
 
-var due = `SELECT ` + columns.Of("i", columns.Instructions) + `, ` + columns.Of("t", columns.Transfers) + `
-	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer
+var due = `SELECT ` + columns.Of("i", columns.Instructions) + `, ` + columns.TransfersNow + `
+	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer` + lastStep + `
 	WHERE i.state IN (1, 2, 3) AND i.node = $1 AND i.due < $2 AND (i.due, i.transfer, i.leg) > ($3, $4, $5) ORDER BY i.due, i.transfer, i.leg LIMIT $6`
 
 // Nodes implements [ledger.Reader].

@@ -16,7 +16,7 @@ func load(c *conn, s *ledger.Set) error {
 		a := columns.ReadAccount(r)
 		s.Accounts.Load(a.ID, a)
 	})
-	byKey(&l, columns.Transfers, "transfers WHERE id", s.Transfers.Wanted(), func(r *row) {
+	byKey(&l, columns.TransfersNow, "transfers AS t"+lastStep+"WHERE t.id", s.Transfers.Wanted(), func(r *row) {
 		t := columns.ReadTransfer(r)
 		s.Transfers.Load(t.ID, t)
 	})

@@ -72,21 +72,32 @@ func (s *Store) Resolve(ctx context.Context, a ledger.Alias) (ledger.Party, ledg
 	return found.party, found.instrument, err
 }
 
+// lastStep joins the transfer t with the last step s of its history.
+const lastStep = ` LEFT JOIN steps AS s ON s.transfer = t.id AND s.n = (SELECT max(n) FROM steps AS m WHERE m.transfer = t.id) `
+
+var transfer = `SELECT ` + columns.TransfersNow + ` FROM transfers AS t` + lastStep + `WHERE t.id = ?`
+
 // Transfer implements [ledger.Reader].
 func (s *Store) Transfer(ctx context.Context, id ledger.ID) (ledger.Transfer, error) {
-	return one(s, ctx, columns.ReadTransfer, `SELECT `+columns.Transfers+` FROM transfers WHERE id = ?`, id[:])
+	return one(s, ctx, columns.ReadTransfer, transfer, id[:])
 }
 
 // TransferHistory implements [ledger.Reader]. Both lists are of one moment.
 func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledger.Step, asked []ledger.Instruction, err error) {
 	err = s.read(ctx, func(c *conn) error {
-		return inSnapshot(c, func() (err error) {
-			if steps, err = rows(c, columns.ReadStep, `SELECT `+columns.Steps+` FROM steps WHERE transfer = ? ORDER BY n`, id[:]); err != nil {
+		return inSnapshot(c, func() error {
+			begun, err := rows(c, columns.ReadBeginning, `SELECT `+columns.Beginnings+` FROM transfers WHERE id = ?`, id[:])
+			if err != nil {
 				return err
 			}
-			if len(steps) == 0 { // every transfer has a first line
+			if len(begun) == 0 {
 				return ledger.ErrNotFound
 			}
+			later, err := rows(c, columns.ReadStep, `SELECT `+columns.Steps+` FROM steps WHERE transfer = ? ORDER BY n`, id[:])
+			if err != nil {
+				return err
+			}
+			steps = append(begun[0], later...)
 			asked, err = rows(c, columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions WHERE transfer = ? ORDER BY leg`, id[:])
 			return err
 		})
@@ -94,8 +105,8 @@ func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledg
 	return steps, asked, err
 }
 
-var due = `SELECT ` + columns.Of("i", columns.Instructions) + `, ` + columns.Of("t", columns.Transfers) + `
-	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer
+var due = `SELECT ` + columns.Of("i", columns.Instructions) + `, ` + columns.TransfersNow + `
+	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer` + lastStep + `
 	WHERE i.state IN (1, 2, 3) AND i.node = ? AND i.due < ? AND (i.due, i.transfer, i.leg) > (?, ?, ?) ORDER BY i.due, i.transfer, i.leg LIMIT ?`
 
 // Nodes implements [ledger.Reader].

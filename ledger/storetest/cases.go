@@ -72,8 +72,13 @@ func testUpdates(f *fixture) {
 		n.key = r.key
 		n.key.Revoked = s.time()
 		t := r.transfer
-		t.State, t.Reason, t.BankCode, t.Updated = n.transfer.State, n.transfer.Reason, n.transfer.BankCode, n.transfer.Updated
-		t.Deadline, t.Steps = n.transfer.Deadline, n.transfer.Steps
+		if t.Born != ledger.Failed {
+			step := s.step(&t)
+			t.Take(step)
+			n.steps = append(r.steps, step)
+		} else {
+			n.steps = r.steps
+		}
 		n.transfer = t
 		n.node.ID, n.node.Stripe, n.node.Started = r.node.ID, r.node.Stripe, r.node.Started
 		n.alias, n.target = r.alias, ledger.AliasTarget{Instrument: r.instrument.ID, Party: r.party.ID}
@@ -95,9 +100,10 @@ func testUpdates(f *fixture) {
 			set.Aliases.Put(n.alias, n.target)
 			set.Keys.Put(n.key.ID, n.key)
 			set.Nodes.Put(n.node.ID, n.node)
+			set.Steps = append(set.Steps, n.steps[len(r.steps):]...)
 			return nil
 		}))
-		n.step, n.posting, n.answer = r.step, r.posting, r.answer
+		n.posting, n.answer = r.posting, r.answer
 		f.wantRows(n)
 	}
 }

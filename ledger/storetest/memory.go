@@ -240,7 +240,8 @@ func (m *memory) TransferHistory(ctx context.Context, id ledger.ID) ([]ledger.St
 			asked = append(asked, i)
 		}
 	}
-	return slices.Clone(m.steps[id]), asked, nil
+	t := m.transfers[id]
+	return append(t.Beginning(), m.steps[id]...), asked, nil
 }
 
 func (m *memory) Transfers(ctx context.Context, f ledger.TransferFilter, page ledger.Page) ([]ledger.Transfer, error) {
