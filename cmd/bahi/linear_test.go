@@ -39,16 +39,17 @@ func TestLinearizableOverHTTP(t *testing.T) {
 	}
 	parties := people(t, clients[0], storetest.LinearWallets)
 	var done atomic.Int64
-	kill := sync.OnceFunc(func() { servers[0].kill() })
+	var dying sync.WaitGroup
 	var nodes []storetest.Wallets
 	for n := range servers {
 		nodes = append(nodes, &httpWallets{parties: parties, clients: []*client{clients[n], clients[1-n]}, done: func() {
 			if done.Add(1) == 150 {
-				go kill()
+				dying.Go(servers[0].kill)
 			}
 		}})
 	}
 	storetest.Linearizable(t, 50_000_00, nodes...)
+	dying.Wait()
 	if !nodes[0].(*httpWallets).lost.Load() {
 		t.Error("no client of the server that was killed went on at the other")
 	}
