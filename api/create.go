@@ -40,7 +40,7 @@ func (s *Server) CreateTransfer(c echo.Context, params CreateTransferParams) err
 	if err != nil {
 		return err
 	}
-	return s.commit(c, change{command: command, key: params.IdempotencyKey, body: body, status: http.StatusCreated, view: viewTransfer})
+	return s.commit(c, change{command: command, key: params.IdempotencyKey, body: body, status: http.StatusCreated, wait: params.Wait, view: viewTransfer})
 }
 
 func viewTransfer(result any) any {

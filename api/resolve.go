@@ -68,31 +68,31 @@ func (r *resolver) byAlias(ctx context.Context, a ledger.Alias, currency ledger.
 		if i.Kind.HoldsMoney() {
 			return r.placeOf(p, i, currency), nil
 		}
-		return r.byDefault(ctx, p, currency)
+		p, i, err = r.reader.Payable(ctx, p.ID)
+		return r.byDefault(p, i, currency), err
 	})
 }
 
 // byParty takes one of the app's parties by its id.
 func (r *resolver) byParty(ctx context.Context, app string, id ledger.ID, currency ledger.Currency) (place, error) {
 	return r.remembered(query{ledger.Alias{App: app, Value: id.PartyRef()}, currency}, func() (place, error) {
-		p, err := r.reader.Party(ctx, id)
+		p, i, err := r.reader.Payable(ctx, id)
 		if err == nil && p.App != app {
 			err = ledger.ErrNotFound
 		}
 		if err != nil {
 			return place{}, err
 		}
-		return r.byDefault(ctx, p, currency)
+		return r.byDefault(p, i, currency), nil
 	})
 }
 
 // byDefault takes the instrument that the party chose to pay and be paid with.
-func (r *resolver) byDefault(ctx context.Context, p ledger.Party, currency ledger.Currency) (place, error) {
+func (r *resolver) byDefault(p ledger.Party, i ledger.Instrument, currency ledger.Currency) place {
 	if p.Default.IsZero() {
-		return place{party: p, end: ledger.End{Party: p.ID, Name: p.Name}, refused: ledger.PayeeNotPayable}, nil
+		return place{party: p, end: ledger.End{Party: p.ID, Name: p.Name}, refused: ledger.PayeeNotPayable}
 	}
-	i, err := r.reader.Instrument(ctx, p.Default)
-	return r.placeOf(p, i, currency), err
+	return r.placeOf(p, i, currency)
 }
 
 // byID takes one of the app's instruments that hold money by its id.

@@ -15,7 +15,7 @@ func (c CreateTransfer) Declare(s *Set) {
 	s.NewTransfer(t)
 	for _, end := range []*End{&t.Payer, &t.Payee} {
 		if !end.Instrument.IsZero() {
-			s.Instruments.Want(end.Instrument)
+			s.Instruments.See(end.Instrument)
 		}
 	}
 }

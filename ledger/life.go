@@ -33,6 +33,7 @@ func (l *life) step(to State, reason Reason, bankCode string) {
 		}
 		t.Take(s)
 		l.set.Steps = append(l.set.Steps, s)
+		l.set.later[t.ID] = append(l.set.later[t.ID], s)
 	}
 	l.set.Transfers.Put(t.ID, *t)
 }

@@ -46,7 +46,8 @@ type Reader interface {
 	Parties(ctx context.Context, app string, page Page) ([]Party, error) // newest first; every app's where app is empty
 	Instruments(ctx context.Context, party ID) ([]Instrument, error)     // the party's active ones, oldest first
 	Instrument(ctx context.Context, id ID) (Instrument, error)
-	Resolve(ctx context.Context, a Alias) (Party, Instrument, error) // the active instrument that the alias leads to, and its party
+	Payable(ctx context.Context, party ID) (Party, Instrument, error) // a party and its default instrument, zero where it has none
+	Resolve(ctx context.Context, a Alias) (Party, Instrument, error)  // the active instrument that the alias leads to, and its party
 
 	Transfer(ctx context.Context, id ID) (Transfer, error)
 	TransferHistory(ctx context.Context, id ID) ([]Step, []Instruction, error)

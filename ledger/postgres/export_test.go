@@ -55,6 +55,7 @@ var Queries = map[string][]any{
 	nextDriver:     {zero},
 	history:        {zero},
 	resolve:        {"chat", int64(1), "x"},
+	payable:        {zero},
 }
 
 var zero = make([]byte, 16)

@@ -1,25 +1,33 @@
 package postgres
 
 import (
+	"slices"
+
 	"bahi/ledger"
 	"bahi/ledger/columns"
 )
 
 // load are the queries for every row that the set wants. What a batch may change
-// is locked, in the order of its keys: an instruction too, since taking it over
-// does not name its transfer. An answer is never changed, so it needs no lock: two
-// nodes that write the same one meet at its primary key.
+// is locked, in the order of its keys. A transfer's lock is that of its steps and
+// instructions too: each is read by a statement behind it, since one that waited
+// for a lock sees what was before. An answer is never changed, so it needs no lock:
+// two nodes that write the same one meet at its primary key.
 func load(s *ledger.Set) (qs []query) {
 	lock(&qs, columns.Accounts, "accounts", s.Accounts.Wanted(), func(r *row) {
 		a := columns.ReadAccount(r)
 		s.Accounts.Load(a.ID, a)
 	})
 	if wanted := s.Transfers.Wanted(); len(wanted) > 0 {
-		lock(&qs, columns.Transfers, "transfers", wanted, func(r *row) {
-			t := columns.ReadNewTransfer(r)
-			s.Transfers.Load(t.ID, t)
-		})
-		qs = append(qs, loadLastSteps(s, wanted))
+		unread := slices.DeleteFunc(slices.Clone(wanted), s.LoadKnown)
+		lock(&qs, "id", "transfers", wanted, nil)
+		if len(unread) > 0 {
+			qs = append(qs, query{sql: `SELECT ` + columns.Transfers + ` FROM transfers WHERE id = ANY($1::uuid[])`, params: [][]byte{ids(unread)}, each: func(r *row) {
+				t := columns.ReadNewTransfer(r)
+				s.Transfers.Load(t.ID, t)
+			}})
+		}
+		qs = append(qs, query{sql: `SELECT ` + columns.Steps + ` FROM steps WHERE transfer = ANY($1::uuid[])`, params: [][]byte{ids(wanted)},
+			each: func(r *row) { s.LoadStep(columns.ReadStep(r)) }})
 	}
 	if wanted := s.Instructions.Wanted(); len(wanted) > 0 {
 		qs = append(qs, loadInstructions(s, wanted))
@@ -28,10 +36,15 @@ func load(s *ledger.Set) (qs []query) {
 		p := columns.ReadParty(r)
 		s.Parties.Load(p.ID, p)
 	})
-	lock(&qs, columns.Instruments, "instruments", s.Instruments.Wanted(), func(r *row) {
+	instrument := func(r *row) {
 		i := columns.ReadInstrument(r)
 		s.Instruments.Load(i.ID, i)
-	})
+	}
+	lock(&qs, columns.Instruments, "instruments", s.Instruments.Wanted(), instrument)
+	if seen := s.Instruments.Seen(); len(seen) > 0 {
+		// Behind the locks of the accounts: a wallet is unlinked under its account's lock.
+		qs = append(qs, query{sql: `SELECT ` + columns.Instruments + ` FROM instruments WHERE id = ANY($1::uuid[])`, params: [][]byte{ids(seen)}, each: instrument})
+	}
 	lock(&qs, columns.Keys, "api_keys", s.Keys.Wanted(), func(r *row) {
 		k := columns.ReadKey(r)
 		s.Keys.Load(k.ID, k)
@@ -62,25 +75,9 @@ func lock[K ~[16]byte](qs *[]query, cols, table string, keys []K, each func(*row
 	})
 }
 
-// loadLastSteps takes the transfers from their beginnings to where they are now. It
-// is a statement of its own: one that waited for a lock sees what was before it.
-func loadLastSteps(s *ledger.Set, wanted []ledger.ID) query {
-	return query{
-		sql: `SELECT s.* FROM unnest($1::uuid[]) AS w (id)
-	CROSS JOIN LATERAL (SELECT ` + columns.Steps + ` FROM steps WHERE transfer = w.id ORDER BY n DESC LIMIT 1) AS s`,
-		params: [][]byte{ids(wanted)},
-		each: func(r *row) {
-			last := columns.ReadStep(r)
-			t, _ := s.Transfers.Get(last.Transfer)
-			t.Take(last)
-			s.Transfers.Load(t.ID, t)
-		},
-	}
-}
-
 func loadInstructions(s *ledger.Set, wanted []ledger.InstructionID) query {
 	return query{
-		sql:    `SELECT ` + columns.Instructions + ` FROM instructions WHERE transfer = ANY($1::uuid[]) ORDER BY transfer, leg FOR UPDATE`,
+		sql:    `SELECT ` + columns.Instructions + ` FROM instructions WHERE transfer = ANY($1::uuid[])`,
 		params: [][]byte{ids(columns.TransfersOf(wanted))},
 		each: func(r *row) {
 			if i := columns.ReadInstruction(r); s.Instructions.Declared(i.ID) {

@@ -62,13 +62,28 @@ var resolve = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("
 	FROM aliases AS a JOIN parties AS p ON p.id = a.party JOIN instruments AS i ON i.id = a.instrument
 	WHERE a.app = ? AND a.kind = ? AND a.value = ?`
 
+// owned is an instrument with its party.
+type owned struct {
+	party      ledger.Party
+	instrument ledger.Instrument
+}
+
+func readOwned(r columns.Row) owned {
+	return owned{columns.ReadParty(r), columns.ReadInstrument(r)}
+}
+
+var payable = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
+	FROM parties AS p LEFT JOIN instruments AS i ON i.id = p.default_instrument WHERE p.id = ?`
+
+// Payable implements [ledger.Reader].
+func (s *Store) Payable(ctx context.Context, party ledger.ID) (ledger.Party, ledger.Instrument, error) {
+	found, err := one(s, ctx, readOwned, payable, party[:])
+	return found.party, found.instrument, err
+}
+
 // Resolve implements [ledger.Reader].
 func (s *Store) Resolve(ctx context.Context, a ledger.Alias) (ledger.Party, ledger.Instrument, error) {
-	type owned struct {
-		party      ledger.Party
-		instrument ledger.Instrument
-	}
-	found, err := one(s, ctx, func(r columns.Row) owned { return owned{columns.ReadParty(r), columns.ReadInstrument(r)} }, resolve, a.App, int64(a.Kind), a.Value)
+	found, err := one(s, ctx, readOwned, resolve, a.App, int64(a.Kind), a.Value)
 	return found.party, found.instrument, err
 }
 

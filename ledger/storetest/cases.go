@@ -21,6 +21,8 @@ func testNotFound(f *fixture) {
 	wantNotFound(f, "Instrument", err)
 	_, _, err = f.store.Resolve(background, ledger.Alias{App: "chat", Kind: ledger.AliasPhone, Value: "+911234567890"})
 	wantNotFound(f, "Resolve", err)
+	_, _, err = f.store.Payable(background, id)
+	wantNotFound(f, "Payable", err)
 	_, err = f.store.Transfer(background, id)
 	wantNotFound(f, "Transfer", err)
 	_, _, err = f.store.TransferHistory(background, id)
@@ -139,11 +141,16 @@ func testParties(f *fixture) {
 	if party.ID != account.Party || party.Default != account.ID {
 		f.Errorf("resolved to %+v", party)
 	}
+	payee, chosen, err := f.store.Payable(background, party.ID)
+	equal(f, payee, err, party, same)
+	equal(f, chosen, err, account, same)
 	f.must(ledger.UnlinkInstrument{Instrument: account})
 	_, _, err = f.store.Resolve(background, ledger.Alias{Kind: ledger.AliasUPI, Value: account.UPI})
 	wantNotFound(f, "Resolve after unlinking", err)
 	linked, err = f.store.Instruments(background, account.Party)
 	equal(f, linked, err, []ledger.Instrument{wallet}, sameList)
+	_, chosen, err = f.store.Payable(background, account.Party)
+	equal(f, chosen, err, ledger.Instrument{}, same)
 
 	// Unlinked and linked by another within one batch: the name changes hands.
 	first, second := account, account

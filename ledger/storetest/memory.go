@@ -77,6 +77,11 @@ func (m *memory) Commit(ctx context.Context, declare func() *ledger.Set, apply f
 func (b *book) load(s *ledger.Set) {
 	loadTable(&s.Accounts, b.accounts)
 	loadTable(&s.Transfers, b.transfers)
+	for _, id := range s.Transfers.Wanted() {
+		for _, step := range b.steps[id] {
+			s.LoadStep(step)
+		}
+	}
 	loadTable(&s.Instructions, b.instructions)
 	loadTable(&s.Parties, b.parties)
 	loadTable(&s.Instruments, b.instruments)
@@ -135,7 +140,7 @@ func (b *book) persist(s *ledger.Set) {
 }
 
 func loadTable[K comparable, V any](t *ledger.Table[K, V], rows map[K]V) {
-	for _, k := range t.Wanted() {
+	for _, k := range append(t.Wanted(), t.Seen()...) {
 		if v, ok := rows[k]; ok {
 			t.Load(k, v)
 		}
@@ -212,6 +217,15 @@ func (m *memory) Instrument(ctx context.Context, id ledger.ID) (ledger.Instrumen
 func (m *memory) Instruments(ctx context.Context, party ledger.ID) ([]ledger.Instrument, error) {
 	return list(m, m.instruments, -1, func(a, b *ledger.Instrument) int { return a.ID.Compare(b.ID) },
 		func(i *ledger.Instrument) bool { return i.Party == party && !i.Unlinked })
+}
+
+func (m *memory) Payable(ctx context.Context, party ledger.ID) (ledger.Party, ledger.Instrument, error) {
+	p, err := find(m, m.parties, party)
+	if err != nil || p.Default.IsZero() {
+		return p, ledger.Instrument{}, err
+	}
+	i, err := find(m, m.instruments, p.Default)
+	return p, i, err
 }
 
 func (m *memory) Resolve(ctx context.Context, a ledger.Alias) (ledger.Party, ledger.Instrument, error) {
