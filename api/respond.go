@@ -24,7 +24,7 @@ type change struct {
 // commit sends a change through the pipeline and answers with its result, or
 // with the first answer where the key was seen before.
 func (s *Server) commit(c echo.Context, ch change) error {
-	r := ledger.Request{Command: ch.command}
+	r := ledger.Request{Command: s.numbered(ch.command)}
 	if ch.key != "" {
 		r.Key = &ledger.IdempotencyKey{App: caller(c).App, Key: ch.key}
 		r.RequestHash = requestHash(c.Request(), ch.body)

@@ -64,7 +64,9 @@ func (s *Set) WantAccount(n AccountName) { s.Accounts.Want(n.ID()) }
 // caller has read it before the batch, which needs its lock and its steps only.
 func (s *Set) WantTransfer(t *Transfer) {
 	s.Transfers.Want(t.ID)
-	s.known[t.ID] = t
+	if t.Born != 0 { // else it was not read
+		s.known[t.ID] = t
+	}
 	for _, leg := range legs {
 		s.Instructions.Want(InstructionID{t.ID, leg})
 	}

@@ -46,8 +46,8 @@ type Reader interface {
 	Parties(ctx context.Context, app string, page Page) ([]Party, error) // newest first; every app's where app is empty
 	Instruments(ctx context.Context, party ID) ([]Instrument, error)     // the party's active ones, oldest first
 	Instrument(ctx context.Context, id ID) (Instrument, error)
-	Payable(ctx context.Context, party ID) (Party, Instrument, error) // a party and its default instrument, zero where it has none
-	Resolve(ctx context.Context, a Alias) (Party, Instrument, error)  // the active instrument that the alias leads to, and its party
+	Payable(ctx context.Context, parties []ID) (map[ID]Payee, error)       // parties with their default instruments; who is not there is left out
+	Resolve(ctx context.Context, aliases []Alias) (map[Alias]Payee, error) // the active instruments that the aliases lead to, with their parties; likewise
 
 	Transfer(ctx context.Context, id ID) (Transfer, error)
 	TransferHistory(ctx context.Context, id ID) ([]Step, []Instruction, error)
@@ -66,6 +66,12 @@ type Reader interface {
 
 	// Audit calls check with one consistent snapshot of the whole book, while writes go on.
 	Audit(ctx context.Context, check func(Snapshot) error) error
+}
+
+// Payee is a party with one of its instruments, zero where it has none.
+type Payee struct {
+	Party      Party
+	Instrument Instrument
 }
 
 // Page names a page of a list ordered by ID, newest first.

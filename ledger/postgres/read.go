@@ -94,33 +94,46 @@ func (s *Store) Instrument(ctx context.Context, id ledger.ID) (ledger.Instrument
 	return one(s, ctx, columns.ReadInstrument, `SELECT `+columns.Instruments+` FROM instruments WHERE id = $1`, id[:])
 }
 
-var resolve = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
-	FROM aliases AS a JOIN parties AS p ON p.id = a.party JOIN instruments AS i ON i.id = a.instrument
-	WHERE a.app = $1 AND a.kind = $2 AND a.value = $3`
-
-// owned is an instrument with its party.
-type owned struct {
-	party      ledger.Party
-	instrument ledger.Instrument
-}
-
-func readOwned(r columns.Row) owned {
-	return owned{columns.ReadParty(r), columns.ReadInstrument(r)}
+func readPayee(r columns.Row) ledger.Payee {
+	return ledger.Payee{Party: columns.ReadParty(r), Instrument: columns.ReadInstrument(r)}
 }
 
 var payable = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
-	FROM parties AS p LEFT JOIN instruments AS i ON i.id = p.default_instrument WHERE p.id = $1`
+	FROM parties AS p LEFT JOIN instruments AS i ON i.id = p.default_instrument WHERE p.id = ANY($1::uuid[])`
 
 // Payable implements [ledger.Reader].
-func (s *Store) Payable(ctx context.Context, party ledger.ID) (ledger.Party, ledger.Instrument, error) {
-	found, err := one(s, ctx, readOwned, payable, party[:])
-	return found.party, found.instrument, err
+func (s *Store) Payable(ctx context.Context, parties []ledger.ID) (map[ledger.ID]ledger.Payee, error) {
+	keys := make([][16]byte, len(parties))
+	for i, id := range parties {
+		keys[i] = id
+	}
+	found := make(map[ledger.ID]ledger.Payee, len(parties))
+	err := each(ctx, s.readers, func(r *row) bool {
+		p := readPayee(r)
+		found[p.Party.ID] = p
+		return true
+	}, payable, keys)
+	return found, err
 }
 
+var resolve = `SELECT a.app, a.kind, a.value, ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
+	FROM unnest($1::text[], $2::int2[], $3::text[]) AS w (app, kind, value)
+	JOIN aliases AS a ON a.app = w.app AND a.kind = w.kind AND a.value = w.value
+	JOIN parties AS p ON p.id = a.party JOIN instruments AS i ON i.id = a.instrument`
+
 // Resolve implements [ledger.Reader].
-func (s *Store) Resolve(ctx context.Context, a ledger.Alias) (ledger.Party, ledger.Instrument, error) {
-	found, err := one(s, ctx, readOwned, resolve, a.App, int64(a.Kind), a.Value)
-	return found.party, found.instrument, err
+func (s *Store) Resolve(ctx context.Context, aliases []ledger.Alias) (map[ledger.Alias]ledger.Payee, error) {
+	apps, kinds, values := make([]string, len(aliases)), make([]int16, len(aliases)), make([]string, len(aliases))
+	for i, a := range aliases {
+		apps[i], kinds[i], values[i] = a.App, int16(a.Kind), a.Value
+	}
+	found := make(map[ledger.Alias]ledger.Payee, len(aliases))
+	err := each(ctx, s.readers, func(r *row) bool {
+		a := ledger.Alias{App: r.Text(), Kind: ledger.AliasKind(r.Int64()), Value: r.Text()}
+		found[a] = readPayee(r)
+		return true
+	}, resolve, apps, kinds, values)
+	return found, err
 }
 
 // lastStep joins the transfer t with the last step s of its history.

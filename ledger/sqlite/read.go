@@ -58,33 +58,38 @@ func (s *Store) Instrument(ctx context.Context, id ledger.ID) (ledger.Instrument
 	return one(s, ctx, columns.ReadInstrument, `SELECT `+columns.Instruments+` FROM instruments WHERE id = ?`, id[:])
 }
 
-var resolve = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
-	FROM aliases AS a JOIN parties AS p ON p.id = a.party JOIN instruments AS i ON i.id = a.instrument
-	WHERE a.app = ? AND a.kind = ? AND a.value = ?`
-
-// owned is an instrument with its party.
-type owned struct {
-	party      ledger.Party
-	instrument ledger.Instrument
+func readPayee(r columns.Row) ledger.Payee {
+	return ledger.Payee{Party: columns.ReadParty(r), Instrument: columns.ReadInstrument(r)}
 }
 
-func readOwned(r columns.Row) owned {
-	return owned{columns.ReadParty(r), columns.ReadInstrument(r)}
+// payees reads one row for each key, on one connection.
+func payees[K comparable](ctx context.Context, s *Store, keys []K, query string, args func(K) []driver.Value) (map[K]ledger.Payee, error) {
+	found := make(map[K]ledger.Payee, len(keys))
+	return found, s.read(ctx, func(c *conn) error {
+		for _, k := range keys {
+			if err := c.query(query, func(r *row) bool { found[k] = readPayee(r); return false }, args(k)...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 var payable = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
 	FROM parties AS p LEFT JOIN instruments AS i ON i.id = p.default_instrument WHERE p.id = ?`
 
 // Payable implements [ledger.Reader].
-func (s *Store) Payable(ctx context.Context, party ledger.ID) (ledger.Party, ledger.Instrument, error) {
-	found, err := one(s, ctx, readOwned, payable, party[:])
-	return found.party, found.instrument, err
+func (s *Store) Payable(ctx context.Context, parties []ledger.ID) (map[ledger.ID]ledger.Payee, error) {
+	return payees(ctx, s, parties, payable, func(id ledger.ID) []driver.Value { return []driver.Value{id[:]} })
 }
 
+var resolve = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
+	FROM aliases AS a JOIN parties AS p ON p.id = a.party JOIN instruments AS i ON i.id = a.instrument
+	WHERE a.app = ? AND a.kind = ? AND a.value = ?`
+
 // Resolve implements [ledger.Reader].
-func (s *Store) Resolve(ctx context.Context, a ledger.Alias) (ledger.Party, ledger.Instrument, error) {
-	found, err := one(s, ctx, readOwned, resolve, a.App, int64(a.Kind), a.Value)
-	return found.party, found.instrument, err
+func (s *Store) Resolve(ctx context.Context, aliases []ledger.Alias) (map[ledger.Alias]ledger.Payee, error) {
+	return payees(ctx, s, aliases, resolve, func(a ledger.Alias) []driver.Value { return []driver.Value{a.App, int64(a.Kind), a.Value} })
 }
 
 // lastStep joins the transfer t with the last step s of its history.

@@ -19,9 +19,9 @@ func testNotFound(f *fixture) {
 	wantNotFound(f, "Party", err)
 	_, err = f.store.Instrument(background, id)
 	wantNotFound(f, "Instrument", err)
-	_, _, err = f.store.Resolve(background, ledger.Alias{App: "chat", Kind: ledger.AliasPhone, Value: "+911234567890"})
+	_, err = f.resolve(ledger.Alias{App: "chat", Kind: ledger.AliasPhone, Value: "+911234567890"})
 	wantNotFound(f, "Resolve", err)
-	_, _, err = f.store.Payable(background, id)
+	_, err = f.payable(id)
 	wantNotFound(f, "Payable", err)
 	_, err = f.store.Transfer(background, id)
 	wantNotFound(f, "Transfer", err)
@@ -136,21 +136,21 @@ func testParties(f *fixture) {
 	account, wallet := f.person("chat", "Asha")
 	linked, err := f.store.Instruments(background, account.Party)
 	equal(f, linked, err, []ledger.Instrument{account, wallet}, sameList)
-	party, found, err := f.store.Resolve(background, ledger.Alias{Kind: ledger.AliasUPI, Value: account.UPI})
-	equal(f, found, err, account, same)
+	found, err := f.resolve(ledger.Alias{Kind: ledger.AliasUPI, Value: account.UPI})
+	party := found.Party
+	equal(f, found.Instrument, err, account, same)
 	if party.ID != account.Party || party.Default != account.ID {
 		f.Errorf("resolved to %+v", party)
 	}
-	payee, chosen, err := f.store.Payable(background, party.ID)
-	equal(f, payee, err, party, same)
-	equal(f, chosen, err, account, same)
+	chosen, err := f.payable(party.ID)
+	equal(f, chosen, err, found, same)
 	f.must(ledger.UnlinkInstrument{Instrument: account})
-	_, _, err = f.store.Resolve(background, ledger.Alias{Kind: ledger.AliasUPI, Value: account.UPI})
+	_, err = f.resolve(ledger.Alias{Kind: ledger.AliasUPI, Value: account.UPI})
 	wantNotFound(f, "Resolve after unlinking", err)
 	linked, err = f.store.Instruments(background, account.Party)
 	equal(f, linked, err, []ledger.Instrument{wallet}, sameList)
-	_, chosen, err = f.store.Payable(background, account.Party)
-	equal(f, chosen, err, ledger.Instrument{}, same)
+	chosen, err = f.payable(account.Party)
+	equal(f, chosen.Instrument, err, ledger.Instrument{}, same)
 
 	// Unlinked and linked by another within one batch: the name changes hands.
 	first, second := account, account
@@ -158,9 +158,9 @@ func testParties(f *fixture) {
 	second.Party = f.must(ledger.OpenParty{Party: ledger.Party{ID: ledger.NewID(), App: "chat", Name: "Ravi", Kind: ledger.Person}})[0].(ledger.Party).ID
 	f.must(ledger.LinkInstrument{Instrument: first})
 	f.must(ledger.UnlinkInstrument{Instrument: first}, ledger.LinkInstrument{Instrument: second})
-	_, found, err = f.store.Resolve(background, ledger.AccountAlias("chat", account.IFSC, account.Value))
+	found, err = f.resolve(ledger.AccountAlias("chat", account.IFSC, account.Value))
 	f.check(err)
-	if found.ID != second.ID {
+	if found.Instrument.ID != second.ID {
 		f.Errorf("resolved to %+v, want the second link", found)
 	}
 }

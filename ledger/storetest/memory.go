@@ -219,23 +219,28 @@ func (m *memory) Instruments(ctx context.Context, party ledger.ID) ([]ledger.Ins
 		func(i *ledger.Instrument) bool { return i.Party == party && !i.Unlinked })
 }
 
-func (m *memory) Payable(ctx context.Context, party ledger.ID) (ledger.Party, ledger.Instrument, error) {
-	p, err := find(m, m.parties, party)
-	if err != nil || p.Default.IsZero() {
-		return p, ledger.Instrument{}, err
-	}
-	i, err := find(m, m.instruments, p.Default)
-	return p, i, err
-}
-
-func (m *memory) Resolve(ctx context.Context, a ledger.Alias) (ledger.Party, ledger.Instrument, error) {
+func (m *memory) Payable(ctx context.Context, parties []ledger.ID) (map[ledger.ID]ledger.Payee, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	target, ok := m.aliases[a]
-	if !ok {
-		return ledger.Party{}, ledger.Instrument{}, ledger.ErrNotFound
+	found := map[ledger.ID]ledger.Payee{}
+	for _, id := range parties {
+		if p, ok := m.parties[id]; ok {
+			found[id] = ledger.Payee{Party: p, Instrument: m.instruments[p.Default]}
+		}
 	}
-	return m.parties[target.Party], m.instruments[target.Instrument], nil
+	return found, nil
+}
+
+func (m *memory) Resolve(ctx context.Context, aliases []ledger.Alias) (map[ledger.Alias]ledger.Payee, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	found := map[ledger.Alias]ledger.Payee{}
+	for _, a := range aliases {
+		if target, ok := m.aliases[a]; ok {
+			found[a] = ledger.Payee{Party: m.parties[target.Party], Instrument: m.instruments[target.Instrument]}
+		}
+	}
+	return found, nil
 }
 
 func (m *memory) Transfer(ctx context.Context, id ledger.ID) (ledger.Transfer, error) {

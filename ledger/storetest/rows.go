@@ -195,9 +195,8 @@ func (f *fixture) wantRows(rs ...rows) {
 		equal(f, party, err, r.party, same)
 		instrument, err := f.store.Instrument(background, r.instrument.ID)
 		equal(f, instrument, err, r.instrument, same)
-		party, instrument, err = f.store.Resolve(background, r.alias)
-		equal(f, party, err, r.party, same)
-		equal(f, instrument, err, r.instrument, same)
+		payee, err := f.resolve(r.alias)
+		equal(f, payee, err, ledger.Payee{Party: r.party, Instrument: r.instrument}, same)
 		key, err := f.store.KeyByHash(background, r.key.Hash)
 		equal(f, key, err, r.key, sameKey)
 	}
@@ -233,6 +232,33 @@ func (f *fixture) wantLoaded(rs ...rows) {
 		}
 		return nil
 	}))
+}
+
+// resolve follows one alias, among others that lead nowhere.
+func (f *fixture) resolve(a ledger.Alias) (ledger.Payee, error) {
+	f.Helper()
+	nowhere := ledger.Alias{App: a.App, Kind: a.Kind, Value: a.Value + " "}
+	found, err := f.store.Resolve(background, []ledger.Alias{nowhere, a})
+	return one(f, found, a, err)
+}
+
+// payable finds one party with its default instrument, among others that are not there.
+func (f *fixture) payable(id ledger.ID) (ledger.Payee, error) {
+	f.Helper()
+	found, err := f.store.Payable(background, []ledger.ID{ledger.NewID(), id})
+	return one(f, found, id, err)
+}
+
+func one[K comparable](f *fixture, found map[K]ledger.Payee, k K, err error) (ledger.Payee, error) {
+	f.Helper()
+	payee, ok := found[k]
+	if err == nil && !ok {
+		err = ledger.ErrNotFound
+	}
+	if len(found) > 1 {
+		f.Errorf("found %v, looked for %v", found, k)
+	}
+	return payee, err
 }
 
 func wantLoaded[K comparable, V any](f *fixture, t *ledger.Table[K, V], k K, want V, same func(a, b V) bool) {
