@@ -108,12 +108,15 @@ func (s *Store) Payable(ctx context.Context, parties []ledger.ID) (map[ledger.ID
 		keys[i] = id
 	}
 	found := make(map[ledger.ID]ledger.Payee, len(parties))
-	err := each(ctx, s.readers, func(r *row) bool {
-		p := readPayee(r)
-		found[p.Party.ID] = p
-		return true
-	}, payable, keys)
-	return found, err
+	for n := retries(0); ; clear(found) {
+		err := each(ctx, s.readers, func(r *row) {
+			p := readPayee(r)
+			found[p.Party.ID] = p
+		}, payable, keys)
+		if !n.again(ctx, err) {
+			return found, err
+		}
+	}
 }
 
 var resolve = `SELECT a.app, a.kind, a.value, ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
@@ -128,12 +131,15 @@ func (s *Store) Resolve(ctx context.Context, aliases []ledger.Alias) (map[ledger
 		apps[i], kinds[i], values[i] = a.App, int16(a.Kind), a.Value
 	}
 	found := make(map[ledger.Alias]ledger.Payee, len(aliases))
-	err := each(ctx, s.readers, func(r *row) bool {
-		a := ledger.Alias{App: r.Text(), Kind: ledger.AliasKind(r.Int64()), Value: r.Text()}
-		found[a] = readPayee(r)
-		return true
-	}, resolve, apps, kinds, values)
-	return found, err
+	for n := retries(0); ; clear(found) {
+		err := each(ctx, s.readers, func(r *row) {
+			a := ledger.Alias{App: r.Text(), Kind: ledger.AliasKind(r.Int64()), Value: r.Text()}
+			found[a] = readPayee(r)
+		}, resolve, apps, kinds, values)
+		if !n.again(ctx, err) {
+			return found, err
+		}
+	}
 }
 
 // lastStep joins the transfer t with the last step s of its history.
