@@ -156,26 +156,32 @@ func TestTheIllSlowNobody(t *testing.T) {
 // every sweep; and a payment that is queued meanwhile at a bank that is well, but
 // busy, goes on as soon as it can.
 func TestABacklogCostsAShare(t *testing.T) {
-	few := func(b *banks.Bank) { b.MaxInFlight = 2 }
+	busy := crowdBanks - 1
+	few := func(b *banks.Bank) {
+		if b.MaxInFlight = 2; b.Code == crowdCode(busy) {
+			b.Adapter = paced{3 * time.Second}
+		}
+	}
 	inCrowd(t, 0, few, func(w *world, reader *countingReader) {
 		var stuck [][2]int
-		for n := range 3000 {
-			stuck = append(stuck, [2]int{crowdIll + n%(crowdBanks-crowdIll), n % crowdIll})
+		for n := range 6000 {
+			stuck = append(stuck, [2]int{crowdIll + n%(busy-crowdIll), n % crowdIll})
 		}
 		w.order(stuck)
 		w.pass(40*time.Second, time.Second, func() bool { return false }) // all are due to be asked after
 		before := reader.rows.Load()
 		w.pass(30*time.Second, time.Second, func() bool { return false })
 		// A sweep a second may read a page, and the same again of what fell due of late.
-		if read := reader.rows.Load() - before; read > 2*30*1000 || read < 3000 {
+		if read := reader.rows.Load() - before; read > 2*30*1000 || read < 6000 {
 			w.t.Errorf("%d rows were read within half a minute", read)
 		}
-		busy := crowdBanks - 1
-		ids := w.order([][2]int{{busy, 50}, {busy, 51}, {busy, 52}, {busy, 53}, {busy, 54}, {busy, 55}})
-		if ids = append(ids, w.order([][2]int{{busy, 56}})...); !w.dispatcher.Saturated(crowdCode(busy)) {
+		before = reader.rows.Load() // right after all were read, when they are not for a while
+		w.pass(10*time.Second, 100*time.Millisecond, func() bool { return reader.rows.Load()-before >= 6000 })
+		ids := w.order([][2]int{{busy, 50}, {busy, 51}})
+		if ids = append(ids, w.order([][2]int{{busy, 52}})...); !w.dispatcher.Saturated(crowdCode(busy)) {
 			w.t.Fatal("the bank that is well is not busy")
 		}
-		if !w.pass(5*time.Second, 100*time.Millisecond, func() bool { return w.completed(ids) == len(ids) }) {
+		if !w.pass(7500*time.Millisecond, 100*time.Millisecond, func() bool { return w.completed(ids) == len(ids) }) {
 			w.t.Errorf("%d of %d payments at a busy bank are completed", w.completed(ids), len(ids))
 		}
 	})
