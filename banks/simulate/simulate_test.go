@@ -7,6 +7,9 @@ import (
 	"testing"
 )
 
+// steps is how long the tests let worlds be troubled.
+const steps = 100
+
 func TestOne(t *testing.T) {
 	seed, _ := strconv.ParseUint(os.Getenv("SEED"), 10, 64)
 	var b bytes.Buffer

@@ -89,7 +89,7 @@ func (w *world) step() {
 
 // jump sets a node's clock, mostly by a little.
 func (n *node) jump() {
-	most := pick(n.w.rng, 100*time.Millisecond, 5*time.Second, time.Minute, time.Hour)
+	most := pick(n.w.rng, 100*time.Millisecond, 5*time.Second, time.Minute, 10*time.Minute)
 	by := n.w.upTo(2*most) - most
 	n.skew += by
 	if n.proc != nil {
