@@ -134,8 +134,11 @@ func (d *desk) Report(_ context.Context, bank string, id ledger.InstructionID, a
 	h.reporting++
 	defer func() { h.reporting-- }()
 	lie := h.did(id) != (a.Outcome == ledger.SaysApproved)
-	if lie && !d.truthIsKnown(id) {
-		return r, ledger.ErrUnavailable
+	if lie {
+		if !d.truthIsKnown(id) {
+			return r, ledger.ErrUnavailable
+		}
+		w.lies[id] = true
 	}
 	for range w.copies() {
 		w.s.sleep(w.transit())
@@ -211,7 +214,7 @@ func (h *host) repeatNews() {
 		defer cancel()
 		defer p.AfterFunc(time.Second, cancel)()
 		truth, err := h.bank.Status(ctx, i)
-		if err == nil && !truth.Pending && truth.Outcome.Definite() {
+		if err == nil && !truth.Pending && truth.Outcome != ledger.SaysNotSeen {
 			_, _ = (&desk{h, p}).Report(background, h.code, i.ID, truth)
 		}
 	})

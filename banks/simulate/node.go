@@ -49,7 +49,7 @@ func (n *node) boot() {
 		}
 		var list []banks.Bank
 		for _, h := range w.hosts {
-			var adapter banks.Adapter = &wire{w: w, p: p, host: h}
+			var adapter banks.Adapter = &wire{n: n, p: p, host: h}
 			if w.cfg.bug.adapter != nil {
 				adapter = w.cfg.bug.adapter(p, adapter)
 			}
@@ -80,6 +80,31 @@ func (n *node) bootIn(d time.Duration) {
 	})
 }
 
+// strike lets something happen to the node now, while the task that calls is in
+// the middle of something.
+func (n *node) strike(p *process) {
+	w := n.w
+	if p != n.proc || !w.happens(w.plan.struck) {
+		return
+	}
+	switch long := w.upTo(3 * w.plan.lease); w.rng.IntN(3) {
+	case 0:
+		n.crash("is struck down")
+		n.bootIn(long)
+	case 1:
+		n.freeze(long)
+	case 2:
+		n.cutOff(long)
+	}
+	w.s.sleep(0)
+}
+
+// cutOff keeps the node from the database for a while.
+func (n *node) cutOff(d time.Duration) {
+	n.cut = n.w.s.now + d
+	n.w.note(n.name(), "is cut off from the database for %v", d)
+}
+
 // crash ends the process at whatever its tasks wait for.
 func (n *node) crash(how string) {
 	if n.proc == nil {
@@ -99,9 +124,15 @@ func (n *node) freeze(d time.Duration) {
 	n.w.note(p.name, "stands still for %v", d)
 	p.frozen = true
 	n.w.self.AfterFunc(d, func() {
-		p.frozen = false
-		n.w.note(p.name, "goes on")
+		n.thaw(p)
 	})
+}
+
+func (n *node) thaw(p *process) {
+	if p.frozen {
+		p.frozen, p.thawed = false, n.w.s.now
+		n.w.note(p.name, "goes on")
+	}
 }
 
 // leave ends the process as an operator does, and starts another.
@@ -129,7 +160,7 @@ func (n *node) heal() {
 	case n.proc == nil:
 		n.boot()
 	case n.proc.frozen:
-		n.proc.frozen = false
+		n.thaw(n.proc)
 	}
 }
 

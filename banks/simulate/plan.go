@@ -20,6 +20,7 @@ type plan struct {
 	maxQueue, maxBatch   int
 
 	stalls odds // of tasks, wherever they wait
+	struck odds // nodes, at the very moment of a commit or a bank's answer
 
 	commits struct { // of the database
 		slow                                       odds
@@ -50,17 +51,17 @@ func newPlan(rng *rand.Rand) *plan {
 	}
 	p.maxInFlight = pick(rng, 1, 2, 8, 256)
 	p.maxQueue, p.maxBatch = pick(rng, 3, 16384), pick(rng, 1, 2, 4096)
-	p.stalls = some(rng, 100, 1000)
+	p.stalls, p.struck = some(rng, 100, 1000), some(rng, 10, 50)
 	p.commits.slow = some(rng, 5, 50)
 	p.commits.unavailable = some(rng, 10, 100)
 	p.commits.conflicts = some(rng, 5, 50)
 	p.commits.forgotten = some(rng, 10, 100)
 	p.commits.unheard = some(rng, 10, 100)
-	p.messages.refused = some(rng, 5, 50)
-	p.messages.lost = some(rng, 4, 50)
-	p.messages.slow = some(rng, 4, 30)
-	p.messages.late = some(rng, 10, 60)
-	p.messages.twice = some(rng, 4, 50)
+	p.messages.refused = some(rng, 3, 30)
+	p.messages.lost = some(rng, 3, 30)
+	p.messages.slow = some(rng, 3, 30)
+	p.messages.late = some(rng, 3, 30)
+	p.messages.twice = some(rng, 3, 30)
 	for _, weight := range []*int{&p.steps.crash, &p.steps.freeze, &p.steps.leave, &p.steps.jump, &p.steps.cut, &p.steps.outage,
 		&p.steps.bankDies, &p.steps.bankRefuses, &p.steps.bankIsDark, &p.steps.news, &p.steps.freezeWallet} {
 		*weight = rng.IntN(2) * (1 + rng.IntN(4))

@@ -16,6 +16,7 @@ type process struct {
 	name   string
 	dead   bool
 	frozen bool
+	thawed time.Duration // when it was frozen last
 	skew   time.Duration // how far its clock is ahead of the world's
 }
 

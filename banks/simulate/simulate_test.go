@@ -28,6 +28,9 @@ func TestMany(t *testing.T) {
 		for _, f := range r.Findings {
 			t.Error(f)
 		}
+		if t.Failed() {
+			return
+		}
 	}
 }
 

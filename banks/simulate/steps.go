@@ -67,8 +67,7 @@ func (w *world) step() {
 	case jumped:
 		n.jump()
 	case cutOff:
-		n.cut = w.s.now + w.upTo(4*w.plan.lease)
-		w.note(n.name(), "is cut off from the database until %v", n.cut)
+		n.cutOff(w.upTo(4 * w.plan.lease))
 	case outage:
 		w.away = w.s.now + w.upTo(2*w.plan.lease)
 		w.note(w.self.name, "the database is away until %v", w.away)

@@ -65,6 +65,7 @@ func (s *nodeStore) Commit(ctx context.Context, declare func() *ledger.Set, appl
 		close(done)
 	})
 	_ = s.p.Wait(background, done)
+	s.n.strike(s.p)
 	if err == nil && w.happens(w.plan.commits.unheard) {
 		w.note(s.p.name, "it does not hear that this was stored")
 		err = ledger.ErrOutcomeUnknown
@@ -76,6 +77,9 @@ func (s *nodeStore) Commit(ctx context.Context, declare func() *ledger.Set, appl
 func (w *world) committed(p *process, set *ledger.Set) {
 	for _, b := range set.Breaks {
 		w.breaks[b.Instruction] = true
+		if !w.lies[b.Instruction] {
+			w.found("%s was %s and is %s now: a break, and no bank has lied", b.Instruction, b.Was, b.Says)
+		}
 		w.note(p.name, "break: %s was %s, %s now", b.Instruction, b.Was, b.Says)
 	}
 	if w.cfg.Trace == nil {

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"bahi/banks"
@@ -10,7 +11,7 @@ import (
 // wire is a bank as one node reaches it: messages take time, get lost, come twice,
 // overtake each other, and arrive long after their sender has died.
 type wire struct {
-	w    *world
+	n    *node
 	p    *process // of the node
 	host *host
 }
@@ -42,17 +43,20 @@ type call struct {
 }
 
 func (x *wire) ask(ctx context.Context, what string, i banks.Instruction, q question) (banks.Answer, error) {
-	w := x.w
+	w := x.n.w
 	if w.s.now < x.host.refuses || x.host.proc == nil || w.happens(w.plan.messages.refused) {
 		w.note(x.p.name, "%s %s: no connection to %s", what, i.ID, x.host.code)
 		return banks.Answer{}, banks.ErrNotSent
 	}
 	w.note(x.p.name, "%s %s", what, i.ID)
+	defer w.alone(x.p, what, i)()
 	c := &call{came: make(chan struct{})}
 	for range w.copies() {
 		w.net.AfterFunc(w.transit(), func() { x.host.receive(i, q, c) })
 	}
-	if err := x.p.Wait(ctx, c.came); err != nil {
+	err := x.p.Wait(ctx, c.came)
+	x.n.strike(x.p)
+	if err != nil {
 		w.note(x.p.name, "%s %s: %v", what, i.ID, err)
 		return banks.Answer{}, err
 	}
@@ -81,4 +85,20 @@ func (w *world) transit() time.Duration {
 		return w.upTo(2 * submit)
 	}
 	return w.upTo(50 * time.Millisecond)
+}
+
+// alone demands that no two nodes ask banks about one instruction at once, as far
+// as they can know: not one that stood still, nor by clocks that somebody set.
+func (w *world) alone(p *process, what string, i banks.Instruction) (leave func()) {
+	if w.plan.steps.jump == 0 && w.plan.stalls == 0 {
+		for _, other := range w.asking[i.ID] {
+			if other != p && !other.dead && !other.frozen && (other.thawed == 0 || w.s.now-other.thawed > time.Second) {
+				w.found("%s asks to %s %s while %s does", p.name, what, i.ID, other.name)
+			}
+		}
+	}
+	w.asking[i.ID] = append(w.asking[i.ID], p)
+	return func() {
+		w.asking[i.ID] = slices.DeleteFunc(w.asking[i.ID], func(other *process) bool { return other == p })
+	}
 }
