@@ -216,9 +216,19 @@ func (c *chat) again() {
 	})
 }
 
+// repeatAll sends every request again, long after.
+func (c *chat) repeatAll() {
+	for _, x := range c.wishes {
+		c.insist(func() bool { return c.create(x) })
+	}
+}
+
 // cancel asks to take an old transfer back.
 func (c *chat) cancel() {
 	x := c.old()
+	if c.w.rng.IntN(3) > 0 { // what is so new that it may still wait
+		x = c.wishes[max(0, len(c.wishes)-1-c.w.rng.IntN(3))]
+	}
 	key := ledger.IdempotencyKey{App: chatApp, Key: "cancel-" + x.key.Key}
 	if x.body == nil {
 		return

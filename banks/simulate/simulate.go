@@ -46,6 +46,7 @@ type Report struct {
 	Switches uint64        // how often another task went on
 	Digest   uint64        // of all that happened in order: the same for the same seed
 	happened [len(happenings)]int
+	lies     int
 }
 
 // Transfers is how many there were.
@@ -80,6 +81,6 @@ func Run(cfg Config) Report {
 		w.found("%s", wrong)
 	}
 	w.report.Time, w.report.Switches = w.s.now, w.s.switches
-	w.report.Digest = w.s.digest
+	w.report.Digest, w.report.lies = w.s.digest, len(w.lies)
 	return w.report
 }

@@ -2,41 +2,97 @@ package simulate
 
 import (
 	"bytes"
-	"os"
-	"strconv"
+	"fmt"
+	"runtime"
 	"testing"
+
+	"go.uber.org/goleak"
+
+	"bahi/ledger"
 )
 
-// steps is how long the tests let worlds be troubled.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// steps is for how long the worlds of these tests are troubled.
 const steps = 100
 
-func TestOne(t *testing.T) {
-	seed, _ := strconv.ParseUint(os.Getenv("SEED"), 10, 64)
-	var b bytes.Buffer
-	r := Run(Config{Seed: seed, Steps: 100, Dir: t.TempDir(), Trace: &b})
-	os.WriteFile("/tmp/trace", b.Bytes(), 0o600)
-	t.Log(r.String())
-	for _, f := range r.Findings {
-		t.Error(f)
+// TestSeeds runs one world after the other. Whatever is found, its seed tells again.
+func TestSeeds(t *testing.T) {
+	for seed := uint64(1); seed <= seeds; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			r := Run(Config{Seed: seed, Steps: steps, Dir: t.TempDir()})
+			for _, f := range r.Findings {
+				t.Error(f)
+			}
+			if t.Failed() {
+				t.Logf("to run it again: go run ./cmd/bahi sim --seed %d --steps %d --trace", seed, steps)
+			}
+		})
 	}
 }
 
-func TestMany(t *testing.T) {
-	for seed := range uint64(many()) {
-		r := Run(Config{Seed: seed, Steps: 100, Dir: t.TempDir()})
-		t.Log(r.String())
-		for _, f := range r.Findings {
-			t.Error(f)
+// TestSameSeedSameRun compares everything that happens, byte for byte, also where
+// goroutines really run at once.
+func TestSameSeedSameRun(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for seed := uint64(1); seed <= 12; seed++ {
+		var first []byte
+		for _, processors := range []int{1, 2, 4} {
+			runtime.GOMAXPROCS(processors)
+			var trace bytes.Buffer
+			r := Run(Config{Seed: seed, Steps: steps, Dir: t.TempDir(), Trace: &trace})
+			fmt.Fprintf(&trace, "%s\n%v\n", r.String(), r.Findings)
+			switch {
+			case first == nil:
+				first = trace.Bytes()
+			case !bytes.Equal(first, trace.Bytes()):
+				t.Errorf("seed %d is another run on %d processors: %s", seed, processors, firstDifference(first, trace.Bytes()))
+			}
 		}
-		if t.Failed() {
-			return
+		if len(first) < 10_000 {
+			t.Errorf("seed %d: the trace has %d bytes", seed, len(first))
 		}
 	}
 }
 
-func many() int {
-	if n, err := strconv.Atoi(os.Getenv("MANY")); err == nil {
-		return n
+func firstDifference(a, b []byte) string {
+	linesA, linesB := bytes.Split(a, []byte("\n")), bytes.Split(b, []byte("\n"))
+	for n := range min(len(linesA), len(linesB)) {
+		if !bytes.Equal(linesA[n], linesB[n]) {
+			return fmt.Sprintf("line %d is\n%s\nand\n%s", n+1, linesA[n], linesB[n])
+		}
 	}
-	return 100
+	return "one is longer"
+}
+
+// TestWorldsAreTroubled demands that the seeds come to all that can happen, so that
+// a trouble which quietly went away does not leave a test of nothing.
+func TestWorldsAreTroubled(t *testing.T) {
+	var sum Report
+	lies := 0
+	for seed := uint64(1); seed <= 40; seed++ {
+		r := Run(Config{Seed: seed, Steps: steps, Dir: t.TempDir()})
+		for s, n := range r.States {
+			sum.States[s] += n
+		}
+		for h, n := range r.happened {
+			sum.happened[h] += n
+		}
+		lies += r.lies
+	}
+	for h, n := range sum.happened {
+		if n == 0 {
+			t.Errorf("never: %s", happenings[h])
+		}
+	}
+	for s, n := range sum.States {
+		if state := ledger.State(s); s > 0 && state.Waits() == (n > 0) {
+			t.Errorf("%d transfers end as %s", n, state)
+		}
+	}
+	if lies == 0 {
+		t.Error("no bank has lied")
+	}
+	t.Log(sum.String(), lies)
 }

@@ -77,7 +77,7 @@ func (w *world) step() {
 		b.refuses = w.s.now + w.upTo(20*w.plan.policy.Submit)
 		w.note(b.code, "refuses connections until %v", b.refuses)
 	case bankWentDark:
-		b.dark = w.s.now + w.upTo(20*w.plan.policy.Submit)
+		b.dark = w.s.now + w.upTo(60*w.plan.policy.Submit)
 		w.note(b.code, "is dark until %v", b.dark)
 	case news:
 		b.repeatNews()

@@ -54,6 +54,7 @@ func (x *wire) ask(ctx context.Context, what string, i banks.Instruction, q ques
 	for range w.copies() {
 		w.net.AfterFunc(w.transit(), func() { x.host.receive(i, q, c) })
 	}
+	x.n.strike(x.p)
 	err := x.p.Wait(ctx, c.came)
 	x.n.strike(x.p)
 	if err != nil {

@@ -68,6 +68,8 @@ func (w *world) play() {
 	}
 	w.heal()
 	w.rest()
+	w.chat.repeatAll()
+	w.rest()
 	w.check()
 }
 
