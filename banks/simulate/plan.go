@@ -51,29 +51,22 @@ func newPlan(rng *rand.Rand) *plan {
 	}
 	p.maxInFlight = pick(rng, 1, 2, 8, 256)
 	p.maxQueue, p.maxBatch = pick(rng, 3, 16384), pick(rng, 1, 2, 4096)
-	p.stalls, p.struck = some(rng, 100, 1000), some(rng, 10, 50)
-	p.commits.slow = some(rng, 5, 50)
-	p.commits.unavailable = some(rng, 10, 100)
-	p.commits.conflicts = some(rng, 5, 50)
-	p.commits.forgotten = some(rng, 10, 100)
-	p.commits.unheard = some(rng, 10, 100)
-	p.messages.refused = some(rng, 3, 30)
-	p.messages.lost = some(rng, 3, 30)
-	p.messages.slow = some(rng, 3, 30)
-	p.messages.late = some(rng, 3, 30)
-	p.messages.twice = some(rng, 3, 30)
+	p.stalls, p.struck = some(rng, 100), some(rng, 8)
+	p.commits.slow, p.commits.conflicts = some(rng, 5), some(rng, 5)
+	p.commits.unavailable, p.commits.forgotten, p.commits.unheard = some(rng, 10), some(rng, 10), some(rng, 10)
+	p.messages.refused, p.messages.lost, p.messages.slow = some(rng, 2), some(rng, 2), some(rng, 3)
+	p.messages.late, p.messages.twice = some(rng, 2), some(rng, 2)
 	for _, weight := range []*int{&p.steps.crash, &p.steps.freeze, &p.steps.leave, &p.steps.jump, &p.steps.cut, &p.steps.outage,
 		&p.steps.bankDies, &p.steps.bankRefuses, &p.steps.bankIsDark, &p.steps.news, &p.steps.freezeWallet} {
 		*weight = rng.IntN(2) * (1 + rng.IntN(4))
 	}
-	p.magic, p.queue, p.torn = some(rng, 2, 10), some(rng, 3, 10), some(rng, 20, 100)
+	p.magic, p.queue, p.torn = some(rng, 2), some(rng, 2), some(rng, 2)
 	return p
 }
 
-// some is never in half of the worlds, and otherwise one in low to high.
-func some(rng *rand.Rand, low, high int) odds {
-	o := odds(low + rng.IntN(high-low))
-	return o * odds(rng.IntN(2))
+// some is never in half of the worlds, and in the others one in low to 8 times low.
+func some(rng *rand.Rand, low odds) odds {
+	return low << rng.IntN(4) * odds(rng.IntN(2))
 }
 
 func pick[T any](rng *rand.Rand, from ...T) T { return from[rng.IntN(len(from))] }
