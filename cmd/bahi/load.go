@@ -22,6 +22,7 @@ const (
 // load is the callers of a run.
 type load struct {
 	cmd     *benchCmd
+	profile *profile
 	client  *client // opens the parties
 	caller  *caller // makes the load
 	parties []string
@@ -95,6 +96,7 @@ func (l *load) run(m *meter) *benchResult {
 	time.Sleep(time.Second)
 	before, began := m.read(), time.Now()
 	l.measuring.Store(true)
+	l.profile.begin(l.cmd.Seconds)
 	time.Sleep(time.Duration(l.cmd.Seconds) * time.Second)
 	l.measuring.Store(false)
 	took := time.Since(began)
@@ -154,11 +156,11 @@ func (l *load) request(key string, n int) error {
 	case "batch":
 		return l.batch(key, n)
 	case "bank":
-		return l.one(key, l.body("party", n))
+		return l.one("/v1/transfers?wait=20", key, l.body("party", n))
 	case "shop":
-		return l.one(key, pay("wallet", l.parties[1+n%(len(l.parties)-1)], l.parties[0]))
+		return l.one("/v1/transfers", key, pay("wallet", l.parties[1+n%(len(l.parties)-1)], l.parties[0]))
 	default:
-		return l.one(key, l.body("wallet", n))
+		return l.one("/v1/transfers", key, l.body("wallet", n))
 	}
 }
 
@@ -179,8 +181,8 @@ func (l *load) pair(n int) (from, to string) {
 }
 
 // one sends a transfer and waits until it is completed.
-func (l *load) one(key string, body []byte) error {
-	status, answer, err := l.caller.call("/v1/transfers", key, body)
+func (l *load) one(path, key string, body []byte) error {
+	status, answer, err := l.caller.call(path, key, body)
 	if err != nil {
 		return err
 	}
