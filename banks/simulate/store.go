@@ -85,9 +85,9 @@ func (w *world) committed(p *process, set *ledger.Set) {
 	if w.cfg.Trace == nil {
 		return
 	}
-	for _, step := range set.Steps {
+	set.History(func(step *ledger.Step) {
 		w.note(p.name, "%s is %s %s", step.Transfer.TransferRef(), step.State, step.Reason)
-	}
+	})
 	set.Instructions.Changes(func(id ledger.InstructionID, i *ledger.Instruction, _ bool) {
 		if i != nil {
 			w.note(p.name, "%s is %s, %d attempts, by %s", id, i.State, i.Attempts, i.Node.NodeRef())
