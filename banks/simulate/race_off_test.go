@@ -2,5 +2,9 @@
 
 package simulate
 
-// seeds is how many worlds the tests run.
-const seeds = 300
+// seeds is how many worlds the tests run, compared how many of them more than
+// once.
+const (
+	seeds    = 300
+	compared = 12
+)

@@ -2,5 +2,9 @@
 
 package simulate
 
-// seeds is how many worlds the tests run; the race detector makes each slow.
-const seeds = 40
+// seeds is how many worlds the tests run, compared how many of them more than
+// once. The race detector makes each slow.
+const (
+	seeds    = 16
+	compared = 3
+)
