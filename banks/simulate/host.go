@@ -112,7 +112,7 @@ func (h *host) receive(i banks.Instruction, q question, c *call) {
 		}
 		w.s.sleep(w.upTo(10 * time.Millisecond)) // it may die now
 		for range w.copies() {
-			w.net.AfterFunc(w.transit(), func() {
+			w.carry(func() {
 				if !c.answered {
 					c.answered, c.answer, c.err = true, answer, err
 					close(c.came)

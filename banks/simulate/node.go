@@ -87,6 +87,7 @@ func (n *node) strike(p *process) {
 	if p != n.proc || !w.happens(w.plan.struck) {
 		return
 	}
+	w.report.happened[struck]++
 	switch long := w.upTo(3 * w.plan.lease); w.rng.IntN(3) {
 	case 0:
 		n.crash("is struck down")

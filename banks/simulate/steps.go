@@ -25,11 +25,12 @@ const (
 	bankWentDark
 	news
 	walletFrozen
+	struck // no step: whenever a node waits
 )
 
 var happenings = [...]string{request: "requests", repeated: "repeats", cancelled: "cancellations", looked: "looks", crashed: "crashes",
 	froze: "nodes frozen", left: "nodes left", jumped: "clocks set", cutOff: "nodes cut off", outage: "database outages",
-	bankDied: "banks died", bankRefused: "banks refused", bankWentDark: "banks went dark", news: "late reports", walletFrozen: "wallets frozen"}
+	bankDied: "banks died", bankRefused: "banks refused", bankWentDark: "banks went dark", news: "late reports", walletFrozen: "wallets frozen", struck: "nodes struck in the middle of something"}
 
 // step lets one thing happen.
 func (w *world) step() {

@@ -52,7 +52,7 @@ func (x *wire) ask(ctx context.Context, what string, i banks.Instruction, q ques
 	defer w.alone(x.p, what, i)()
 	c := &call{came: make(chan struct{})}
 	for range w.copies() {
-		w.net.AfterFunc(w.transit(), func() { x.host.receive(i, q, c) })
+		w.carry(func() { x.host.receive(i, q, c) })
 	}
 	x.n.strike(x.p)
 	err := x.p.Wait(ctx, c.came)
@@ -63,6 +63,15 @@ func (x *wire) ask(ctx context.Context, what string, i banks.Instruction, q ques
 	}
 	w.note(x.p.name, "%s %s: %s %s pending %v, %v", what, i.ID, c.answer.Outcome, c.answer.Code, c.answer.Pending, c.err)
 	return c.answer, c.err
+}
+
+// carry brings a message to where it is wanted, some time.
+func (w *world) carry(arrive func()) {
+	w.flying++
+	w.net.AfterFunc(w.transit(), func() {
+		w.flying--
+		arrive()
+	})
 }
 
 // copies is how many of a message arrive.

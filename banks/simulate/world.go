@@ -28,6 +28,7 @@ type world struct {
 	breaks map[ledger.InstructionID]bool       // that the book noted
 	lies   map[ledger.InstructionID]bool       // that banks told
 	asking map[ledger.InstructionID][]*process // nodes that wait for a bank's answer
+	flying int                                 // messages to and from banks that have not arrived
 	calm   bool                                // nothing goes wrong, for now or any more
 	report Report
 }
@@ -88,9 +89,10 @@ func (w *world) heal() {
 // patience is how long after its troubles a world may take to come to rest. The
 // longest life of a transfer takes eight hours of UPI's timers, and a clock that
 // was set may add some.
-const patience = 48 * time.Hour
+const patience = 24 * time.Hour
 
-// rest waits until every chat has its answers and no transfer waits for a bank.
+// rest waits until every chat has its answers, no transfer waits for a bank, and
+// nothing is on its way to move anything any more.
 func (w *world) rest() {
 	quiet := 0
 	for end := w.s.now + patience; quiet < 3; {
@@ -99,7 +101,7 @@ func (w *world) rest() {
 			return
 		}
 		w.s.sleep(20 * time.Second) // late reports come in
-		if quiet++; w.chat.waiting > 0 || w.open() > 0 || w.reporting() {
+		if quiet++; w.chat.waiting > 0 || w.waiting() || w.reporting() || w.flying > 0 {
 			quiet = 0
 		}
 	}
@@ -114,13 +116,13 @@ func (w *world) reporting() bool {
 	return false
 }
 
-// open is how many transfers wait for a bank.
-func (w *world) open() (n int) {
+// waiting says whether any transfer waits for a bank.
+func (w *world) waiting() bool {
 	drivers, err := w.store.Drivers(background)
 	if err != nil {
 		w.found("the open instructions cannot be read: %v", err)
 	}
-	return len(drivers)
+	return len(drivers) > 0
 }
 
 // happens says whether a trouble strikes now.
