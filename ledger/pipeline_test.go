@@ -253,7 +253,7 @@ func (m meddler) Apply(s *ledger.Set) (any, error) {
 }
 
 func TestWhatIsOnlySeenIsNotChanged(t *testing.T) {
-	p := ledger.NewPipeline(storetest.NewMemory(), ledger.PipelineOptions{Log: slog.New(slog.DiscardHandler)})
+	p := ledger.NewPipeline(memory.New(), ledger.PipelineOptions{Log: slog.New(slog.DiscardHandler)})
 	defer p.Close()
 	if _, err := p.Submit(t.Context(), ledger.Request{Command: meddler{ledger.NewID()}}); !errors.Is(err, ledger.ErrBug) {
 		t.Errorf("got %v, want a bug", err)
