@@ -29,7 +29,7 @@ type Dispatcher struct {
 
 	ctx  context.Context // ends when the dispatcher closes
 	stop context.CancelFunc
-	done sync.WaitGroup
+	done group
 }
 
 // Options are what a dispatcher works with.
@@ -38,20 +38,22 @@ type Options struct {
 	Reader ledger.Reader
 	Policy *ledger.Policy
 	Clock  Clock
-	Sweep  time.Duration // how often the database is asked for what is due; default 250 ms
-	Lease  time.Duration // a node that does not beat for so long is dead to the others; default 3 s
-	Sole   bool          // no other process can use the database: what is not this node's is nobody's
+	Tasks  ledger.Tasks     // default ledger.Goroutines
+	NewID  func() ledger.ID // default ledger.NewID
+	Sweep  time.Duration    // how often the database is asked for what is due; default 250 ms
+	Lease  time.Duration    // a node that does not beat for so long is dead to the others; default 3 s
+	Sole   bool             // no other process can use the database: what is not this node's is nobody's
 	Log    *slog.Logger
 }
 
 // NewDispatcher makes a dispatcher for the pipeline's Observer to call. Start
 // it before the first transfer.
 func NewDispatcher(registry *Registry) *Dispatcher {
-	d := &Dispatcher{lanes: map[string]*lane{}, busy: map[ledger.InstructionID]time.Time{}}
+	d := &Dispatcher{lanes: map[string]*lane{}, busy: map[ledger.InstructionID]time.Time{}, opt: Options{Tasks: ledger.Goroutines{}}}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	for n := range registry.banks {
 		b := &registry.banks[n]
-		d.lanes[b.Code] = &lane{bank: b, run: d.run}
+		d.lanes[b.Code] = &lane{bank: b, run: d.run, start: func(f func()) { d.opt.Tasks.Go(f) }}
 	}
 	return d
 }
@@ -64,11 +66,17 @@ func (d *Dispatcher) Start(opt Options) {
 	if opt.Lease == 0 {
 		opt.Lease = 3 * time.Second
 	}
+	if opt.Tasks == nil {
+		opt.Tasks = ledger.Goroutines{}
+	}
+	if opt.NewID == nil {
+		opt.NewID = ledger.NewID
+	}
 	d.opt = opt
 	d.member.start(d.ctx, &d.opt)
-	d.done.Add(2)
-	go d.beatForEver()
-	go d.sweepForEver()
+	d.done.add(2)
+	opt.Tasks.Go(d.beatForEver)
+	opt.Tasks.Go(d.sweepForEver)
 }
 
 // Close stops taking work up and waits for what is under way. What a bank has
@@ -77,7 +85,7 @@ func (d *Dispatcher) Close() {
 	d.mu.Lock() // no take may be between its look at ctx and its place in done
 	d.stop()
 	d.mu.Unlock()
-	d.done.Wait()
+	d.done.wait(d.opt.Tasks)
 	if d.opt.Book != nil {
 		d.member.leave()
 	}
@@ -145,7 +153,7 @@ func (d *Dispatcher) take(w work) {
 	until := d.busy[w.Instruction.ID] // zero for one that is not there
 	if !until.After(d.opt.Clock.Now()) && d.ctx.Err() == nil && l.offer(w) {
 		d.busy[w.Instruction.ID] = inLane
-		d.done.Add(1)
+		d.done.add(1)
 	}
 }
 
@@ -160,7 +168,7 @@ func (d *Dispatcher) awake(id ledger.InstructionID) {
 
 // run asks the bank and records what it says.
 func (d *Dispatcher) run(l *lane, w work) {
-	defer d.done.Done()
+	defer d.done.done()
 	rests := false
 	if d.ctx.Err() == nil && d.current(w) {
 		answer := d.ask(l, w)
@@ -308,10 +316,7 @@ func (d *Dispatcher) room(bank string) int {
 func (d *Dispatcher) pause(how time.Duration) {
 	over := make(chan struct{})
 	defer d.opt.Clock.AfterFunc(how, func() { close(over) })()
-	select {
-	case <-over:
-	case <-d.ctx.Done():
-	}
+	_ = d.opt.Tasks.Wait(d.ctx, over)
 }
 
 // instruction is the work as the bank is told it.

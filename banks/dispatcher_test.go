@@ -14,8 +14,8 @@ import (
 	"bahi/banks"
 	"bahi/banks/sim"
 	"bahi/ledger"
+	"bahi/ledger/memory"
 	"bahi/ledger/postgres/pgtest"
-	"bahi/ledger/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(m)) }
@@ -39,7 +39,7 @@ func inWorld(t *testing.T, test func(*world)) {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, store: storetest.NewMemory(), banks: map[string]*sim.Bank{}, policy: ledger.DefaultPolicy()}
+	w := &world{t: t, store: memory.New(), banks: map[string]*sim.Bank{}, policy: ledger.DefaultPolicy()}
 	for _, code := range []string{"NRMD", "KVRI"} {
 		b, err := sim.Open(sim.Config{Code: code, Clock: banks.WallClock{}, OpeningBalance: 10_000_000_00})
 		if err != nil {

@@ -9,8 +9,9 @@ import (
 // lane is the way to one bank: so many instructions at once, the others in
 // order behind them, and a bound on those. A slow bank fills its own lane only.
 type lane struct {
-	bank *Bank
-	run  func(*lane, work)
+	bank  *Bank
+	run   func(*lane, work)
+	start func(func()) // beside the caller
 
 	mu      sync.Mutex
 	running int
@@ -34,7 +35,7 @@ func (l *lane) offer(w work) bool {
 	switch {
 	case l.running < l.bank.MaxInFlight:
 		l.running++
-		go l.drain(w)
+		l.start(func() { l.drain(w) })
 	case len(l.waiting) < maxWaiting:
 		l.waiting = append(l.waiting, w)
 	default:

@@ -31,6 +31,7 @@ type Config struct {
 	OpeningBalance int64
 	Latency        time.Duration        // before each answer
 	Clock          banks.Clock          // default banks.WallClock
+	Tasks          ledger.Tasks         // default ledger.Goroutines
 	Behaviours     map[string]Behaviour // by account number; a leg that they do not name goes by its amount
 }
 
@@ -63,6 +64,9 @@ func Open(cfg Config) (*Bank, error) {
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = banks.WallClock{}
+	}
+	if cfg.Tasks == nil {
+		cfg.Tasks = ledger.Goroutines{}
 	}
 	cfg.Behaviours = maps.Clone(cfg.Behaviours)
 	switch {
