@@ -49,6 +49,27 @@ func (e AccountType) Valid() bool {
 	}
 }
 
+// Defines values for Ask.
+const (
+	AskReverse Ask = "reverse"
+	AskStatus  Ask = "status"
+	AskSubmit  Ask = "submit"
+)
+
+// Valid indicates whether the value is a known member of the Ask enum.
+func (e Ask) Valid() bool {
+	switch e {
+	case AskReverse:
+		return true
+	case AskStatus:
+		return true
+	case AskSubmit:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BankState.
 const (
 	BankStateDegraded BankState = "degraded"
@@ -92,6 +113,7 @@ func (e Direction) Valid() bool {
 const (
 	EffectApplied       Effect = "applied"
 	EffectContradiction Effect = "contradiction"
+	EffectNoted         Effect = "noted"
 	EffectRepeated      Effect = "repeated"
 )
 
@@ -101,6 +123,8 @@ func (e Effect) Valid() bool {
 	case EffectApplied:
 		return true
 	case EffectContradiction:
+		return true
+	case EffectNoted:
 		return true
 	case EffectRepeated:
 		return true
@@ -277,6 +301,36 @@ func (e InstrumentKind) Valid() bool {
 	case InstrumentKindPhone:
 		return true
 	case InstrumentKindWallet:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LeaseOutcome.
+const (
+	LeaseOutcomeApproved LeaseOutcome = "approved"
+	LeaseOutcomeDeclined LeaseOutcome = "declined"
+	LeaseOutcomeNotDone  LeaseOutcome = "not_done"
+	LeaseOutcomeNotSeen  LeaseOutcome = "not_seen"
+	LeaseOutcomePending  LeaseOutcome = "pending"
+	LeaseOutcomeStands   LeaseOutcome = "stands"
+)
+
+// Valid indicates whether the value is a known member of the LeaseOutcome enum.
+func (e LeaseOutcome) Valid() bool {
+	switch e {
+	case LeaseOutcomeApproved:
+		return true
+	case LeaseOutcomeDeclined:
+		return true
+	case LeaseOutcomeNotDone:
+		return true
+	case LeaseOutcomeNotSeen:
+		return true
+	case LeaseOutcomePending:
+		return true
+	case LeaseOutcomeStands:
 		return true
 	default:
 		return false
@@ -619,6 +673,10 @@ type PayeeAccount struct {
 	Number AccountNumber `json:"number"`
 }
 
+// Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
+// and change nothing.
+type Ask string
+
 // Balance What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
 //
 // Example: {"currency":"INR","value":"-1250.00"}
@@ -713,6 +771,19 @@ type BankList struct {
 	Data []Bank `json:"data"`
 }
 
+// BankQueue defines model for BankQueue.
+type BankQueue struct {
+	// Leased Offers that are leased and not answered.
+	//
+	// Example: 500
+	Leased int `json:"leased"`
+
+	// Waiting Offers that nobody has leased.
+	//
+	// Example: 12
+	Waiting int `json:"waiting"`
+}
+
 // BankState `degraded`: many of its last answers were failures or late. `down`: it does not answer.
 type BankState string
 
@@ -769,7 +840,7 @@ type DirectoryEntry struct {
 }
 
 // Effect `applied`: the transfer goes on. `repeated`: said before, nothing changes. `contradiction`: not what was said before; kept for
-// reconciliation, no money is moved.
+// reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 type Effect string
 
 // Event What a posting records; `wallet` is a payment between two wallets in one step.
@@ -959,6 +1030,93 @@ type KeyList struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// Lease What the bank is asked about one instruction.
+type Lease struct {
+	// Account An account as its bank knows it; of a wallet there is the name alone.
+	Account LeaseAccount `json:"account"`
+
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
+	// and change nothing.
+	Ask Ask `json:"ask"`
+
+	// Counterparty An account as its bank knows it; of a wallet there is the name alone.
+	Counterparty LeaseAccount `json:"counterparty"`
+
+	// InitiatedAt When the transfer was made.
+	//
+	// Example: 2026-07-04T09:30:00.1Z
+	InitiatedAt time.Time `json:"initiated_at"`
+
+	// Instruction The transfer's id, a point and the leg; what the bank knows the instruction by.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit
+	Instruction InstructionID `json:"instruction"`
+
+	// Lease Shows that this was leased; give it back with the answer.
+	//
+	// Example: p1vuyNgO_E2TqT8ZkfZyGw
+	Lease LeaseToken `json:"lease"`
+
+	// Leg What a bank can be asked to do for a transfer.
+	Leg Leg `json:"leg"`
+
+	// Note Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Reverses The instruction that a reversal undoes.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit
+	Reverses string `json:"reverses,omitempty,omitzero"`
+
+	// RRN Retrieval reference number: 12 digits, the same for all legs of a transfer. It comes again after ten years.
+	//
+	// Example: 618509000042
+	RRN string `json:"rrn"`
+
+	// Until Then it is offered again.
+	//
+	// Example: 2026-07-04T09:30:10.2Z
+	Until time.Time `json:"until"`
+}
+
+// LeaseAccount An account as its bank knows it; of a wallet there is the name alone.
+type LeaseAccount struct {
+	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
+	//
+	// Example: SBIN0001234
+	IFSC IFSC `json:"ifsc,omitempty,omitzero"`
+
+	// Name Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Number Example: 000012345678
+	Number string `json:"number,omitempty,omitzero"`
+
+	// UPI A UPI id. Capitals are taken and made small.
+	//
+	// Example: asha@oksbi
+	UPI UPIID `json:"upi,omitempty,omitzero"`
+}
+
+// LeaseList defines model for LeaseList.
+type LeaseList struct {
+	Data []Lease `json:"data"`
+}
+
+// LeaseOutcome As in a result, and further `pending`: taken, and answered later, under the same lease or by a signed result; `not_seen`: to `status`,
+// it has not come so far.
+type LeaseOutcome string
+
+// LeaseToken Shows that this was leased; give it back with the answer.
+//
+// Example: p1vuyNgO_E2TqT8ZkfZyGw
+type LeaseToken = string
+
 // Leg What a bank can be asked to do for a transfer.
 type Leg string
 
@@ -1054,6 +1212,54 @@ type NewKey struct {
 	Role      Role   `json:"role"`
 }
 
+// NewLease Example: {"hold":10,"max":500,"wait":20}
+type NewLease struct {
+	// Hold For how many seconds they are yours alone.
+	Hold *int `json:"hold,omitempty"`
+
+	// Max How many instructions at most.
+	Max *int `json:"max,omitempty"`
+
+	// Wait For how many seconds to wait while there is none.
+	Wait *int `json:"wait,omitempty"`
+}
+
+// NewLeaseResult defines model for NewLeaseResult.
+type NewLeaseResult struct {
+	// Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
+	// and change nothing.
+	Ask Ask `json:"ask"`
+
+	// Code Your response code.
+	//
+	// Example: 00
+	Code string `json:"code,omitempty,omitzero"`
+
+	// Instruction The transfer's id, a point and the leg; what the bank knows the instruction by.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit
+	Instruction InstructionID `json:"instruction"`
+
+	// Lease Shows that this was leased; give it back with the answer.
+	//
+	// Example: p1vuyNgO_E2TqT8ZkfZyGw
+	Lease LeaseToken `json:"lease"`
+
+	// Outcome As in a result, and further `pending`: taken, and answered later, under the same lease or by a signed result; `not_seen`: to `status`,
+	// it has not come so far.
+	Outcome LeaseOutcome `json:"outcome"`
+
+	// Ref Your own reference, such as an approval number.
+	//
+	// Example: 904211
+	Ref string `json:"ref,omitempty,omitzero"`
+}
+
+// NewLeaseResultBatch defines model for NewLeaseResultBatch.
+type NewLeaseResultBatch struct {
+	Results []NewLeaseResult `json:"results"`
+}
+
 // NewParty Example: {"kind":"person","name":"Asha Rao"}
 type NewParty struct {
 	// Kind A person or a shop.
@@ -1085,6 +1291,11 @@ type NewResult struct {
 	//
 	// Example: 904211
 	Ref string `json:"ref,omitempty,omitzero"`
+}
+
+// NewResultBatch defines model for NewResultBatch.
+type NewResultBatch struct {
+	Results []NewResult `json:"results"`
 }
 
 // NewTransfer `amount` is required, unless `payee` is a link that fixes the amount; given all the same, it must be the link's.
@@ -1252,7 +1463,7 @@ type ProblemCode = string
 // Result defines model for Result.
 type Result struct {
 	// Effect `applied`: the transfer goes on. `repeated`: said before, nothing changes. `contradiction`: not what was said before; kept for
-	// reconciliation, no money is moved.
+	// reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 	Effect Effect `json:"effect"`
 
 	// Instruction The transfer's id, a point and the leg; what the bank knows the instruction by.
@@ -1262,6 +1473,24 @@ type Result struct {
 
 	// State Where a transfer is in its life; see the table of states.
 	State TransferState `json:"state"`
+}
+
+// ResultBatch defines model for ResultBatch.
+type ResultBatch struct {
+	// Results In the order of the request.
+	Results []ResultBatchResult `json:"results"`
+}
+
+// ResultBatchResult `result` or `problem`.
+type ResultBatchResult struct {
+	// Problem Why a request was refused (RFC 9457).
+	Problem *Problem `json:"problem,omitempty"`
+	Result  Result   `json:"result,omitempty,omitzero"`
+
+	// Status The HTTP status that the result would have got alone.
+	//
+	// Example: 200
+	Status int `json:"status"`
 }
 
 // Role defines model for Role.
@@ -1550,6 +1779,15 @@ type TransferParam = TransferID
 // WalletCurrency defines model for WalletCurrency.
 type WalletCurrency = string
 
+// WebhookID defines model for WebhookID.
+type WebhookID = string
+
+// WebhookSignature defines model for WebhookSignature.
+type WebhookSignature = string
+
+// WebhookTimestamp defines model for WebhookTimestamp.
+type WebhookTimestamp = string
+
 // BadRequest Why a request was refused (RFC 9457).
 type BadRequest = Problem
 
@@ -1610,13 +1848,25 @@ type GetAccountStatementParams struct {
 // ReportResultParams defines parameters for ReportResult.
 type ReportResultParams struct {
 	// WebhookID Your own name for this message; the same on each try.
-	WebhookID string `json:"webhook-id"`
+	WebhookID WebhookID `json:"webhook-id"`
 
 	// WebhookTimestamp When it was signed, in Unix seconds.
-	WebhookTimestamp string `json:"webhook-timestamp"`
+	WebhookTimestamp WebhookTimestamp `json:"webhook-timestamp"`
 
 	// WebhookSignature One or more signatures, separated by spaces; one that is right is enough.
-	WebhookSignature string `json:"webhook-signature"`
+	WebhookSignature WebhookSignature `json:"webhook-signature"`
+}
+
+// ReportResultsParams defines parameters for ReportResults.
+type ReportResultsParams struct {
+	// WebhookID Your own name for this message; the same on each try.
+	WebhookID WebhookID `json:"webhook-id"`
+
+	// WebhookTimestamp When it was signed, in Unix seconds.
+	WebhookTimestamp WebhookTimestamp `json:"webhook-timestamp"`
+
+	// WebhookSignature One or more signatures, separated by spaces; one that is right is enough.
+	WebhookSignature WebhookSignature `json:"webhook-signature"`
 }
 
 // LookUpParams defines parameters for LookUp.
@@ -1749,8 +1999,17 @@ type WithdrawParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// LeaseInstructionsJSONRequestBody defines body for LeaseInstructions for application/json ContentType.
+type LeaseInstructionsJSONRequestBody = NewLease
+
+// AnswerLeasesJSONRequestBody defines body for AnswerLeases for application/json ContentType.
+type AnswerLeasesJSONRequestBody = NewLeaseResultBatch
+
 // ReportResultJSONRequestBody defines body for ReportResult for application/json ContentType.
 type ReportResultJSONRequestBody = NewResult
+
+// ReportResultsJSONRequestBody defines body for ReportResults for application/json ContentType.
+type ReportResultsJSONRequestBody = NewResultBatch
 
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
@@ -1802,9 +2061,21 @@ type ServerInterface interface {
 	// ListBanks List the banks and their health
 	// (GET /v1/banks)
 	ListBanks(ctx echo.Context) error
+	// Heartbeat Say that the bank's process lives
+	// (POST /v1/banks/{bank}/heartbeat)
+	Heartbeat(ctx echo.Context, bank BankParam) error
+	// LeaseInstructions Come for instructions
+	// (POST /v1/banks/{bank}/leases)
+	LeaseInstructions(ctx echo.Context, bank BankParam) error
+	// AnswerLeases Answer what was leased
+	// (POST /v1/banks/{bank}/leases/results)
+	AnswerLeases(ctx echo.Context, bank BankParam) error
 	// ReportResult Report the result of an instruction
 	// (POST /v1/banks/{bank}/results)
 	ReportResult(ctx echo.Context, bank BankParam, params ReportResultParams) error
+	// ReportResults Report many results
+	// (POST /v1/banks/{bank}/results/batch)
+	ReportResults(ctx echo.Context, bank BankParam, params ReportResultsParams) error
 	// LookUp Look a payee up
 	// (GET /v1/directory)
 	LookUp(ctx echo.Context, params LookUpParams) error
@@ -2053,6 +2324,33 @@ func (w *ServerInterfaceWrapper) ListBanks(ctx echo.Context) error {
 	return w.Handler.ListBanks(ctx)
 }
 
+// Heartbeat reads the operation's parameters.
+func (w *ServerInterfaceWrapper) Heartbeat(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	return w.Handler.Heartbeat(ctx, bank)
+}
+
+// LeaseInstructions reads the operation's parameters.
+func (w *ServerInterfaceWrapper) LeaseInstructions(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	return w.Handler.LeaseInstructions(ctx, bank)
+}
+
+// AnswerLeases reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AnswerLeases(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	return w.Handler.AnswerLeases(ctx, bank)
+}
+
 // ReportResult reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ReportResult(ctx echo.Context) error {
 	bank, err := bindPath(ctx, "bank")
@@ -2071,6 +2369,26 @@ func (w *ServerInterfaceWrapper) ReportResult(ctx echo.Context) error {
 		return err
 	}
 	return w.Handler.ReportResult(ctx, bank, params)
+}
+
+// ReportResults reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ReportResults(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	var params ReportResultsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "webhook-id", true, 255, &params.WebhookID); err != nil {
+		return err
+	}
+	if err := bindHeader(header, "webhook-timestamp", true, 12, &params.WebhookTimestamp); err != nil {
+		return err
+	}
+	if err := bindHeader(header, "webhook-signature", true, 1024, &params.WebhookSignature); err != nil {
+		return err
+	}
+	return w.Handler.ReportResults(ctx, bank, params)
 }
 
 // LookUp reads the operation's parameters.
@@ -2495,6 +2813,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/accounts/:name/statement", wrapper.GetAccountStatement, options.OperationMiddlewares["GetAccountStatement"]...)
 	router.GET(options.BaseURL+"/v1/banks", wrapper.ListBanks, options.OperationMiddlewares["ListBanks"]...)
 	router.POST(options.BaseURL+"/v1/banks/:bank/results", wrapper.ReportResult, options.OperationMiddlewares["ReportResult"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/results/batch", wrapper.ReportResults, options.OperationMiddlewares["ReportResults"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/leases", wrapper.LeaseInstructions, options.OperationMiddlewares["LeaseInstructions"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/leases/results", wrapper.AnswerLeases, options.OperationMiddlewares["AnswerLeases"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/heartbeat", wrapper.Heartbeat, options.OperationMiddlewares["Heartbeat"]...)
 	router.GET(options.BaseURL+"/v1/keys", wrapper.ListKeys, options.OperationMiddlewares["ListKeys"]...)
 	router.POST(options.BaseURL+"/v1/keys", wrapper.CreateKey, options.OperationMiddlewares["CreateKey"]...)
 	router.DELETE(options.BaseURL+"/v1/keys/:key", wrapper.RevokeKey, options.OperationMiddlewares["RevokeKey"]...)
@@ -2510,269 +2832,302 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37cts4sjj8KijubiWpoWVJtpNYrqkd20kmPskkWcfZzEX5LEiEJKwogENQVpTEv9pnOX+cB9sn+Qrd",
-	"AAhS1M2XZOYcV81ULIkEGkB3o+/9OejJcSIFE5kKWp+DIaMRS+HPw0k2ZCLjPZox/TliqpfyJONSBK3g",
-	"uZySTBLqPVQLwoB9pOMkZkErOGI0ZWkQBin7fcJTFgWtLJ2wMFC9IRtTPWI2S/STKku5GASXl2FwErFx",
-	"IjMmerNTlsR0pl8rT93R43TIdMgEyYZcEa5INmSkz1OVESrUlKUaNv3diM1CQgeUCw1dPjUTk3HQ+i3Q",
-	"QwUfwgpQTtnvE6aykwoAXtExUzh1ik8RLoicpCSWA1UjP/ILRnimYZgohHMmJ4SqUXGL6o39R/0d2uzt",
-	"Ro8f9XbYfrdBH/ab9WiXPe7u9PtLN29MP75kYpANg9bD3TAYc2E/NqqXk6Wzw37G0vn1vGU9KSKl4Z1S",
-	"npEu68uUwf659emlJoxmLCqsobEURC74WO9zDhEXGRuwNLjUMCU0pWOWWXzr9eREZMeTNNXnPw/m2ZAR",
-	"ig/dU6Rnnitu6cmr0yAMuH789wlLZ0EYCDrWv9jnC2gQsT6dxJl70dvUHQ1flrFUj/X//Xa49euHzzuX",
-	"fw2qNteA/kavZxXcSUx7TOOL3t7ekKYZkX37u6pZ6BOaDXPg4Z9lW/3XlPWDVvCX7Zyct/FXte2gy4YA",
-	"7REVoyWgdqkY6f2VEVsAjX7iytDo2Y9lxACU40mqZAVGdgT7mJ334NeO3h+9WQkdMIObxUM//LX/Saqz",
-	"X/pPHnZ/HD8eNF7zT3KwGA/0lAtIqbm3N3fudOtTfWv/fOvDd9Wn7zGtF6wCb3/RnEFOBdEQkL5MC6yj",
-	"Rk6BsLgYaJ4xEZHmXkNGlH56xGaa9hTtsxBeHUhZpMBgrAZbjxuPmjt2wcjD8xV78G1pANfkKrAVRbbi",
-	"bwzZ+n8LN0SoLJ2M2VKK4O6he4rwaAGq5U9dGeFyaE6eAHgv2GwJXCM2A4BCImRGeKaIYr2UZQsAHK3Y",
-	"0GWQvWAzA9JLPuZZ9SU7pmIGNy3eazQjY6myAgrs1atRPYZRK/mdfmVMPyJ7btbr4XJmHQavASYaf2Nk",
-	"71HRY/Gm+H7D+P2GptkyFEr078uwGh64MtrA9AZxzlIqVJ+lS6DJzCPLALLPXBkmC4cB6z2NY7biKp/C",
-	"M3+om/xSL18lUigGIskRjYwYqD/1pMg0I2p9DmiSxFrm5VJsJ6nsxmz83b+UXtrnfAn6jUiPPxEjIafi",
-	"vM9ZHAVhELGM8thsw5iNuywl7YCOx/qabgeaBjTvgZdq5AmPQHwcMyoIFTIbspRIwf4ehAGO2Aq2zcuw",
-	"YyrTRKLnTUWrS4e8ZaivtabAyVR2zqP1BFSV0Wyigtau5iEZz+DszjzJcUgVoQQAJdmQZij3SJGltJeR",
-	"SDJc7JBesPxEHORmc1vFLbxcm1TwdTzaeRT0pNsxjfsyHbOoRl7JbKgZ1JQqojKZosjraUY/bxms2ELt",
-	"oAoC8/h2rkYADMdS9GPeux4+WWo9FzI7R44Y027Myqhln9Pri1iXZyxqwY0GH2B9NE4ZjWZEMZHVyKEa",
-	"GUlrxpi+dBI603y6S3ugulwdOfaLyOEg61GhT7/LiFkHi5ZgwcKF3zRCOLTsc0TYJGV6i4heEbtdFHkm",
-	"0y6PIiauhSOpjBlsE41jOWUFtnMIN63sE/0QoZOIZzIlYzqDJfdSrea5I1LXO/id/OBfyYzk0Cw64znA",
-	"b+psUbCDJdulRhKkk5s7uxOhrxkaP01TVGvWPL9rL/D1JCVwAVbh5oHR3UHqQvnq5pb8SmbP5EREN8fR",
-	"+jBckZelDG/FnHMcHT7XiPhs57B5vPvk8aPjnaf7R43Dh8+a9Se7Tx8f7Rw2roe5u0XMtVCtxZvw4RvC",
-	"XLt2PFb4DBcpCAVU8+4bPM4zKV/SdMC+JvKC1UFGIPxnUpJYA3C7TPad8C2X0TXFu+JYHua+ZSIiFNgt",
-	"HJmR7FJ2IUcsIlSRNthZZco/wXQtgnZT0p7U6zu9EZvBH6wdXA+ZGz4ykwsa84gcvjkhqL4ulrqKK7th",
-	"hDZwwGWUEsUHgmaTtIzM79+/3yrbopeddOHZy/CaWHJBOYoY18GQ7kTNfLSowGyjGBeMrlOeDXPtuKTW",
-	"Ei4IJQpMt9fBjT3/ij6TEg0OZjRFaMrAKKwVpMWIAgu8CezQnFbIaRXxk/uwH3pLSUdOsp4cs3OjF3S0",
-	"lKp5YZc9cFtJ+xlLSQcs31tg+u6Y/Srf+N4jqzHE2dGvi1tJKntMqWtjF88R43zEZucpmyhWukC5Vv7d",
-	"Y0Byemf1g2BpsXqlOfcD/QuhRLCpfvZavKfZLMr+m8CxBOUWrPoWVMMpi+MtVA4JFZGns0RS3Po9pSZJ",
-	"ItOMRT+xiNMz2I1vczWDxMx6MU3x6ur4M+sZO7e5F+5gfWdRiSC6NEbTx+fcSGQNQhc0nmhE2mo09+q1",
-	"el1jSi9lEUfH58Lnd73Hy8+AHr389Z163b7eT+UnrdX1aaxYwZnSent08qrVixlNkc8mUmmOC+TjSIAq",
-	"xTI9UJLKhKUZRyOVt+jlfhd8rLjsdd/wLHnLXnEWv0t/c9acxO6Pcwx3pYwZFfo33KwN/Fz+Hi40q9tH",
-	"SCYnvSHhRbO63npN9jRDW/jD3cAzk9fnzeT2m7XABEpGi6M1uP5m/XyehRNGDN0hu23NT9FbqdvD3KMt",
-	"u/9iPcAaM+9LLgDEIhLRsSWnZaD/JAWDs6VFygua9ebDrfqjrfruWX2/tVNv1Ru15s7u3sNHvwbeJkY0",
-	"Y1sZH7N522t4BTxmF2w1zE/hIc092O/zqHAMXlcQsjwXrdnPFmmEpBmSHfKff/9PCOKYnGSEkgFNNsCU",
-	"RhWmKB6tXOpb/YzGKmud38wI7yOWXnzom/lx7wwcoT1/H9FothyN0CheRKOIZnDb8IyN1ZqEkNNNQNOU",
-	"An557t9Vo7xiHzPjRi4vGqBZsoZXk3G3Kh7iUHjIIOAhQtEXqLl1jbxkNNK33CeWSkW6LJZiQDJZZiBB",
-	"vV6vN5AOHgdFL0R9a//D5/2w8bjKEeFFFGTDFfDNxxO0SAcuFVQhtZCIOqS7YDrhoicUy7KYjZnI9DOA",
-	"Lhz+RGeNeQHcV/iG/q3PmNL/qolKmFCsU2uL96DlKXbBUhoTISOmiBpqZUIKLVHIUUgY7Q1Jf5KCwKcf",
-	"AcKDMBRK9FYkjMg+bLucCv2ngwjkMBMWYFflYihCojQ3p6ot7At/2emQ+6AwvTt96Yb5W3Nnp/OgRaSI",
-	"Z6hnTcYQjOH2F+YBHzCAo4w3Y8yo4GJQa4vCcVde5Z4jqtF8vPio32Y0g52/GaoCNv/NKMuKqSW81QKM",
-	"gj1lHwFVFBmkckq6M3RJqBCOAVQApb81dxxQlYnYQikoDGJOuzzm4EfVkMEfXGitEA4Fxq8I7QqDwyhK",
-	"mcJrL4o4+rXfeDtuBLQi8O+H4A5RRII/JaE8CjXZsY+0l8UzwOspndXIIbhP4CH9neyTmZykhCaJplYK",
-	"c7RIB4hIk00e4qA/JUMpgKqGVEQx6+jpDPV1Svj2OcBnQDQcUr20Mf3oL6QBt1Dpm9LFnwvSG2zGITBC",
-	"SyUhuio14R7RIdcgC5nVyBtwI2nq0gdYnJf3VW9l5Mazt8e+8DevmgxlHIFnG6INqHLeqxRAUnMc+ZRe",
-	"cHIygyvQo8z9/RURdGEg3GWxBvWZm2VOvMOvQ1z9HP2EwcetgdzSX24Z7QC20F6U/u9qxJMtaYIythKp",
-	"RYvUnNZl6DBjYXiCj5fW0MQ1f9PvhZr20FEITgUvWKe4nSm94MWL7Ye/5yFTtfOtD5+b4U6z4o7bYC1e",
-	"DNDcel4LVkBFjXtILcDI59dahJ8Ldb7clvGwUVyffkNf3nSr/+HzdVcWczGqYJMkoSpjEdE/g2W0R4Vg",
-	"EfnHKVi/QtKZJLy1vZ3Q2d8T+v1//v0/+jJuPkyE/rtTJrx8uYXXekPKAaIf5Ij3eI+7QY6HlP+tWX+j",
-	"fyzSSbNer19jvRj3Urng0jGtjYFJNltxgnulE9Rv3NgJArvenMzgtbXX+N1+Y//xo4d7WpxsFhfTbn/3",
-	"W2Nr/wPKkw/Dxu711jNJ+NIAVhvCwRV59+aE8IjEjELocIiS0wyIbCEGziFdCb8Whl8aXtLce3j5g/lW",
-	"f354zfUir1gWoIRiJldVOGqkblSeFkYyfVMUvawQ0o5yTbss49DMl3719QoCj5wyFeo/KMlkRmOUyw9y",
-	"qzv67FKNHgJGgC0hPSpIl8Gbgg1oxi+Kobtr2umKosNVjFFmVN9m4SYobP3W3+/Xv3gkVdcq2oP77XYN",
-	"PzfC3csHf6+OC/SvepzQM+V8qDwI5P8lkQwiPdEp6cCFiMeN7VE0SVJ5URrq0WPg4hsOhc6GdWO7tcDY",
-	"i7koTb3z6Aozo0yiFqCrZqDIihRhIgImGxrfjybOdvADOk8dEL8FcqS6XJ+I06jmxL2y3qQltvMkZX3+",
-	"cQEgejItsSqrtHZTKnpDpkiXDbgAwIqMQauKVco/F+f9mA+GFXwJg5l7+pMyLmXwUXQZaMBqxCLwn/nz",
-	"bI42VuD2QNXaKdHnq1d3IiJOqyBP9urn4yqLK437dlti6rJ0wN0/IjFTqphV0qzt+WZDOcHotgqojUit",
-	"597fr5z7tZYDhxMRpSyqhEFwwbLZlv5nETyP6xuD8/uETaqyl+ZPEHJuMqm5qCrf/ZtTC0SorUOocKT6",
-	"DeNDrchzclHn+qLj4yLv3pgdlTgkMJTQmrx9+spJ3i7Hpwm3tWHOKT1O53GefGkOMx2aLGLHh2vqw9fQ",
-	"Zm9fkTRrOTYsu0p3Nxk+aHDpQ+4a05eg4yrKMLMVzGsusnq32qCp4bkBmzHcmHPseV3rVI728xlHERuk",
-	"NGJRp4W+oSpOoZGN9CmPJykDuSiGaNBOJKei09Ks2AWO4iu+4WqSAG7iLPpPjZhV9qljCMCMTHpFcbNG",
-	"bLZGVgm6O3rpIsm2izFGmRwxUSMnmefSThmN8oRJ37Y55Oe9Ic3Ou+P9+smPTwe98T+H3eOjT7++fzX7",
-	"9ed/qJMf9yfd56PBL+93B7/+PBx2fz5cKSVh+JEBterEFqcQHApy8vY12W02HmFMCBekRxOe0VhVZRKs",
-	"lwIQBk9QGTspGB02YQWFFzdKTPJ3xhumal+e8JT1cCfyZFauGZ2cZJVYhW/IdPZUZGkFZvVtEOe883XE",
-	"RbRWUsoLjlGPCwx2kqihnNr00oTOuBgsNs/NCxfWerBWcox+fmZja0pXsM1KKFuOqNX5UMulI6bIWAo2",
-	"szLV/N5ccFolDzKTP4tvT+UkjshAtsycjvn6xt3CRjx/8ux4JfXYkFS70CpEedrvs14FG8DgDWB3mR+Q",
-	"P9AMTIoa6dh8306LKMojc2yhC0TtDakYMFUjHczmiDggZKcF/G+Kko3y3z0gI5ZkpC/TtkhZT4oejzmE",
-	"j+hRzV5xveUXLDLGbmv1R2ghDgnB0rqVP28l0j+9qLQaop5r/bxEw5JG6sCdhQaCagTV9Ee6LJsyJkg2",
-	"lQY/FOR7C0ZUxhKfx4MXw/nmrbf+PGUXLFU0dr/43xgTRBX4z/CqmSdWjUTnvcrr3UvhlVNBbD4T8sgu",
-	"G3IRmSBDqmSJyf+6X0V3NoysPNMzmZKEySQupeOeWRv8PfSXEiuQwbywIzXi25TQzACRvzzLcLg5KBDe",
-	"VeRvduwUHy4TjBnDLamKYIojVKDOjNCcXCIeAborPk7iGdEQxUzLBBjmaowjgk01uhT8WFyoSb/Pe5yJ",
-	"7Lw/EZFCSmasEASff2OpHL9LS9+ZvTw3ASC+1fx8ImIuRkAyio7ZOXX+BGudOB9zNaZZbwgRAGJ0ngvO",
-	"aMk5z6Q8BxuPQ2pPzDZI7X1jBsnDZ/MAQvYx4akR1PU4WrGIzvW15Qbyv7KUcq7lrnzsIu2HgUsfOu/O",
-	"zhUTEUsrSer5AsfIIbqQtJzLRe4tIJ0fOprY+6k03mArY0BkrL4iBHwdpTJJSsUR0C1XzEXcuZK3RAPO",
-	"aIzBAEVWYOMsczFAjqorWhTiQfCtKgIAPaWSrQALAbeKYTBo4aiRt2Max06BKG7MmEZsgWCmVQgTIRFU",
-	"mX21MlHPN+jD54fVW+Op1At4vbRuIsh5AytJJkkk5/2SGohxki2IGpP9jKHNtzRaHhs0gYBeX/73dPnl",
-	"qnvXmAPXNbGtvAAKzL8cmlJpeYrWE1phr1HKitlg1TsvmeHg/TWuqz7THKkE7X59t9loVEG8lrnDAzq3",
-	"eiSRFiPObz6UrSzJa56ldym0hTOsTcPhWgGaSpos7PrqNO8QpBtuWJbG15gNDlAoc9iLHvLM1WKA4Um3",
-	"5L1YJ8/Kij0eCR8dPv+tvrV/uPUMPBjtdu0+PPUFWfyXomD0pSQWPVhF54u0eDQNQTQSEyZOqMPFeSQn",
-	"3axDVMbjGA1uGG1u6ZR0VEZFpDpaREdgSA+kdqcXa8hYFBLFRQ/K+2jqjzRn0ZOojM5UrS06isd65hYZ",
-	"8AsmyCQJ8x0XehCQiGukY24MLS/j10xkRaHX2bkUM6nduI6F5i4tEmiIEMdQpEB49HM4X+WtWNR2PfeM",
-	"Fx6CNq4S07bGrOA///5v9x+Euzl+Zi1FmFeKBFeisrqmsl+Dyghrk9aPxQgg+WBNpz1qrSgt5BKPUSLX",
-	"dcqBPxTu8R/QaXC5JIBmaegs3BNeyOPGzN7bvs9rhtReLWzb7HiF1gzxTxAShwFQWNtKaBrgGIMTVWvJ",
-	"eTjKMjCMbLbBPWSNJ+vZKPJ3rKFiY5OCdfcvfR4eyp3py5599+akyvgTOUw1K8vPpYAJi+8KszNVZrOK",
-	"yju3GxFTAOqFOai5EJAhRMulhJogJBdZYIK60mx2sMxmQ2MljSoJlgRf2cJzc3gYlrnCEh08h/wGzNce",
-	"n72yEbvSLkyTpCjG9IZwQtWB9tfhPIskJc3D6+tH+6+mcFMdKQxi2mVxceokldHEqn7zhsJJN+a9c2Mr",
-	"d/B0ZxmrtixANu5GnDWVq9nZqX6mkrTh7ZWEjBtQRcEmc3dhnap8o0Zs1TX3qETO+o2V5PyCzW6AGoyn",
-	"4iuHKL9EhaXSIgjMBYNWfDURhUUnYl/P4lfFZIrSwdyu3rx7ESe8snex8HqlOgJ+M/ArRnwAIfx+XL3L",
-	"qyhi65wQWcBM/1cMxlnga/yJZdQiYrXnplAIbG8+pnEuD/JdojGhWScQ16NcGJicitBI+l3aG5kQ5Bmh",
-	"aTnQKUNfRNBoVgRqN+tVmwzZVpsGZpschvwKXCPW6lYireYu+JhyQSLW42MaYyykKWaHdmFEE/C8OMee",
-	"3llUUatD61wEVyFGtYA1c+Fce7cWzvWKTTdwGxb354gpHjHS0dJep2XzAA7AQ2RSAfCDoaAO5qNBKLBR",
-	"cy1sHcIBO0nMR0y/FBr+hVJOuODJWlv8BLXIDK1iIraGByx6KetPlHXLXEkF8sMrSspJuXrbXASPU6E9",
-	"yS9zMZq1Dfy7Bf3G/Fl5Ij/REVbxHWLSEmDmV9OArqjPfB39BIBbQAEvNuZZHZokHWKKROopAF2hUFNH",
-	"i7E2Xc2geS7ddbwH4YEDYqoHyBhytS4YEYzrryoMvSgxV0Q6JwmZDqViNlkHbWi2HJZGCROeNBfabCRu",
-	"397fLGKmsWT/5mrKfq6HO41qTN1UTndy8npuuoIMvVkuTFHAnt/CnSbRwrayKXpPo+beXmM/r4OTMjWJ",
-	"TXURxQeC2bhNLsgRVezhbhHWRuP3Xw5/efHxOO3/8+32o7PZ+388fz14NOxdvKEJ/ylOpyeUvuk9f3cq",
-	"v/dVECPye6vbLdbK1h9vTriHFxfQxRtralhKGd5tbexXCUvRZ2kygg7VkJJTKudv6xsK0zhU6L1FvAf/",
-	"o9Yt2FwulYNkM/SpTnlfxlJOAVs22TtTGQVEA+57hzYyZ5siM1o3yc2tuLnGITEvMVW6ZKAo7ipnTGXa",
-	"g5ZQFqQI86LXayOnjVvZ8vdem8cWOW9csV/ntnG5tyDsw67RuFLWdy6dBeke21t67ZX5HdWxUpaV2bUt",
-	"QKYzL5l+o0sK/OCFeyokExEzpUgHqMSEjUDWFnC5Pv9opFd8+cBoCjSOXVmnEHIoJgqcDOCo4WJ0T1WK",
-	"WRvUaNggBaYnBWim1e5TOGKeJ1t7Dx94l6LRmWMOiWuQ11S6HbceParIhl5x0YyZUnTAVoJlnisVRndl",
-	"ojeeNdcfl261fe4SXC+s+u7NC6pqftqV2RCriGq5TdXIIUkpjyFSpDeBcP77796cmASGvTqk9NNexlL1",
-	"oLi8iAtRFjdsJe+ll7eGZWX4scmRNs+naz9fIk182U66giSPIAJls3BLh4JrW518HoCa+Am+1qib3bOf",
-	"V1ho86kXrAurYK/NcHy3myP1hTr7nqkrdBler5TLsuzas7LWZdzHKGUzEdXIS9bPiJxkoUlEybz65zav",
-	"UaZYYsEfqnYFJ4KlMU+Glb0Ry9DYsSkllE7TbFv1UTor49wW2V4vVIFaDf0q+obqBfuYQdeKGjnsQvlg",
-	"icEjYByTYt02Fpv0owiD1/ndPq9ngRTTaZnKZR3rO+60nH5POtaL7HmmmQiBe+HnKY9j0mW+0xxqdqCl",
-	"E+JO0NaJrm/jTp9S1RZz/vJijOdaPu0qA6qTrjdQ8uCOzoMgAGsXqXTzrtXbcIoYgjm/agz5Om4Vz5t5",
-	"ZYWhUgdYIwpGH0dYkPhXOkEsuIuSxitcmGu69n0t/eGG6bcWsIXOTFDa0D2phrIQI+wUujFLe0MqssUI",
-	"fQM+FiSMr+9leVOdGG/9vKaqEhfkaa3xcDcvrqUS2itbVvz899LJNR5ung6voTMVDxeE97oCrFRZvkju",
-	"nz47Jvu7e48ezNuS1smNNVPm6bHVQdXvTZngaSrFADglBm3ZaMV8V36SqbOa5+muGPUFadi+2ZwMqWqR",
-	"k1enkPnQrIywNs0klkKE2QL/9fb1K2IUCQwINV0sjDjeldEstCZaiKu1xTiw35f+CYs8Fpe0jZfwtrW2",
-	"V+q81anrnblmFx0X++ZqeZYYxVX6Y1R4j/O6qFU3jfIq0+CaSccvgtnZuCdcZQzkRFVP//zs7A3BB4ol",
-	"6+p+B6A9Y7XBT7v16uKGWMS1Ej/ATSD7xBQgRWFwPi3AlAUwxUSh/HPVgrLK8lGduRqw+RHP21TmC8YK",
-	"mO/clbpbfmGZwou4aLfHoU1bNfRbOP9KPuiR/XzjPXAKHoB1DbJwIHQ430a1Rh6Ba1xy/i+8Vuw6J1n/",
-	"cRAGmhYhVyBl1EuJzZvRTLCIK3PfAKGfm/WPuVJcDNyPdvTyZ2oUwPwbG3NjP7vYGwdgwv0BXDCO/Qaq",
-	"43gP2HOb5DVxz71KmSZRwctkyLfGcR5vA/zv8k3wv7Uzu5Zx5ZrDZnNg0HIN+C6Nzl1Jc0SgmBW+qWjR",
-	"Ucz8SLNZIRfES+nwv65snmDzQfzvIOhpfkAwnBW+12vzP49ZNpRRCdYlXWg8QCERwEVYwbNsnEBgG2Cm",
-	"n1fiH+yYRZxaJFxY4dqbCCK/zoU8t8ogN7049ExYf10NJ1mmkTnC1BYtvHSpYqVElVJt8XnxzDOuFdhW",
-	"bqcuigfM5eAtLVSKT13TsrtWPLw1SZhg+KXmVAO8HbmKx50af4llSVptyqPdTX8ZvbEJS6n+s0rgfcsX",
-	"JTOAY9z2gDQpe66TlLVMoG5ITEZbdXBO1bS+deZadpSyGXXO9HlFFXJHq5A1rCK6iSbZ4xE7784qk1Oh",
-	"cwBU9OCCQEg56vTgMe0yhmEaUTmdyQG2ZwBr7K0PUT/PZVwjgW89XdYveLueOmvfsBqtZ2CuMhzfqGm4",
-	"wnR7NeOsXcRTG8Q8W782sHknTSts/acsSzm7oHHuzzGKWqglWJlnPql7BRv2SUY0x1RYOMBqI0yQGaNp",
-	"SQx82Hi8V9/Xqtxus6ombmOBvn0VxmbFtvOMfVxg3nRkgOFJU5lGyhnwNCMrlUGAOjs9KfpcCxZVgH7d",
-	"xCJjRbEpRf56varORTM8Hn+BAa3MQJqz0ReZpXHor22WKAxn7s1VEdF2jpXg5fdwhabSZT2jkEJQj03k",
-	"tZqrft+WPu6ztINRVritpFlvQAyWEc/NjyZUat4skORWhnXaL2zgs1tT48uvSbdOGkOhWkhtAnY/kEUU",
-	"b9Yr65VvWoN8owp1a2am2rGfONsJjePX/aD125owXYZlvB1ylcm04pZ8HUdMZdhT/iA32sccI73mewIG",
-	"4WaY/zZjSWWhMa8+1IZ5BSiyrSIju+TSVPMb/mE+uNShESA+zxQxo3mWKntFYLUcCBSu+af3tMpk+low",
-	"qN4GdiI7S7gk3aMWXCsR65Wr07VplNVVChevYy/fPBlp/fC9xXUuTzIMWsg3tRy6eLmEEKvs8jt7eSK4",
-	"iIyB0paZSsfIkt69OSERG6PI7o6cYgYqjw7QTY5opJWwIg+rCC9YI6xnaX5qpchREBYXpQz4TVb7spAb",
-	"YAqI6KFlcg71nzTdRCmdLsgDsDPegOHf93F/Zdt/UQpbUB2nuHNcYLUt3q8yhwGHVUUniohQFTeNbcEy",
-	"h8U39N+uWITfVhbdkviazeeFEdjYVItLmZLxxYIk2QLnruRgcDsUWNg9xyGrSg3cvN5XKAyzqrDLlUqq",
-	"3IiJIc+Ar0QgZFsVziMs9Fkjx9VFOKDWhBrTOJ6vw2Hyd2+h3LDrd74od9pw39aajsl1uljtPlzYlKrU",
-	"ZmqjhOerZjeXWi9doSXVFTJN8n5Rc3calu7SS9ecRUiwnPvpW/MB+pvdvnNhTpir65mj80Y6riSP3cwq",
-	"lEcM+hrNmRqar+zdZl8mWCVLjQF7TgY6HlJObHH5ecuVX9lu2YR5CbyNW0HdQEOlilZKTtvOl7BGPyU8",
-	"+Jvq/uKh0de+97Hm5CTl2eytHsRUKoNSk8uyWGuk06VDrv9UJsXjzeu3Z2T7orGN343pCASCsaZcABBN",
-	"MTCyg2OYZQm2MOSiLxfV5MeSbjGLBlqQxHJoFA09BIJKe2AkoL2RVkcUnSkytZ1fpkM5JkM5JeNJb3iA",
-	"vU7G0mSotQXWr3PV4oaMp0aEdU0pVEhGjCXKeMnlyBpgY63+ZOkMw6wyFscKErOgHvsMiu+2xdQITnYV",
-	"XNXaoi3+8hdyiIqq/UV/2+l02qI3SWOypchfjw6fn+gNzSN2t54v7D381xdPf2kH+ol7paazLTJWA7SO",
-	"3iPtdlsQeOoYu1Func0S1iLltpD3yFZE7n3WDxPSRltUO2iRz22TFaU/tOGSbgeXoXmEmUfAjYhPFPog",
-	"6EftkEh55gW4IvEFTA9sB3pMy5rxl5NXp/4AQmbmFTTNmlc8kz7+2tt69Ah/M4Zj/NoYjNvB5T2z8W0B",
-	"7m5TPVmRTrPe6OQNfd1VRN5qfNKib8cz3XW8fl5ZjYDFHrtQ0Yy1hXGf97mgcYgVW3lmbK+YFPjjU6Qf",
-	"d9zbn+2fl3+fUp5936x3QjId8t7QVbeliigpBTTOKuhbWrPRc0HrI+MwsJgHjEvpD1+MLfULtMdS+l8g",
-	"iC/m5S9t8WVra6vwv36rY2T5DvmSt++xpQO5LbD1BZYMlSHBGN2nqf5nylA//EJwLKMNFMaCkBfs1+Ri",
-	"sSvGd4cDdGkHdEqFPySDIfP6nl8QMPKFzJgyL6IGot+yEURdCC2axFDlojubW+wBvjRJWccynpm/7sLw",
-	"Tq8BuEAChgRkU1yVipnXiFUzi0UDOaWouMBC8aPi5qVkwDJ/+TDxFyIRSafUfePPUHUoxSEWrN+MlUOM",
-	"+loBXO84sd6Ra00BNk70/8HC22UTviZn4+0iE5HxGKJi0XnWcWvIVcNFaFo1r8HGK07bFp7BLUNrA6AP",
-	"IpQi96kg4Ex3mb3UnJ6Q0LQXglsfAHTYQltfLrZoumEVwJioiNoCydcibssxIDgqJccMMSrDMr6ID8a5",
-	"W/qZMchrMGFXAHo3ZXSksJMK1m7s6QusLYrgUBv6YuKNTa1ZtwLHdmif6amwGqz+8ukFS2coOnRQBy/c",
-	"5D2appjLSTqlS63jsvnHdMTFICRdZpLSvcQXPZhNMyHQAJzQttAX8xaEv1PS2fv4sYM2yliqTC9ToBwY",
-	"ahKM8lbu1Q3eR2yGfjYoMkiVy8xutYX+c8AQKLzqcd9CSLQEh5X+wyaF+ys8ZUlMZyxqkSydsE6NvGAz",
-	"VJxtNV4ykDLCkqwWkLbwXRt+N2zLzXCi6siMDnTBM6FggKpCQvLnJGmRMSuF5UE4OINGi2QiIgxkbAsA",
-	"BcPUf3x61glJ5827MyMgPnn68unZ0w7mjxZQoVCBwUpHIB7AJXUovBg06qoRoPqxUVEC/b2LrrzfyYWN",
-	"Djl5dRoS/EZ//K83vzzwoudpW0D8pEmKI2/5QKiQsI9GBNeEJScKbKOKJRRCJpQZgEWQcBYXGpD66fnE",
-	"C7MDKvCObiyhKjUV8J7dnTP2EQjoSEZAIKmJ7+SCvDt7tvU4dDvSID/xoxqxVQLyVlCOoF35ewGpbWPz",
-	"JKa9ZVPew+B/E1jVFjBBCX72EZESc5bJ/Y4eSx+/FtL0v5Dn3HmAWXNQUTznPnp0rAElJIIlYy+FKkQT",
-	"nWFGMm0LLi644lr+zp/ClWF9a4MGRqGz3EALaTVyaAQnze9B+DLrbRE+ELjXUpnCAZqAIynuYcaB3fuX",
-	"XCFewh+wEY4fcgG5Iyokgk2dL4rct21OW1qG0HvzQEuIPAZQU2YPWm9Yru5BbqJiGZYlLCWshI4RtQ29",
-	"uyg4RSYCN8KxXmQfIsIse/3lW028nWpdAjvGao6C/WI1Z9CcYEixPaYe5IB0Pm7BaMCKoS8sxgrpLY9h",
-	"a4BhQFo/bCeky9E4Jhwl0S9YBuAL/OBLmigsDWmmL1VTWAwZDnOdZQutOUNX47uY9o8jYR0CLdMlMs3z",
-	"2L02tb5TLXSmbNQDcQxzZ+ph9M+aKaCwFlqcs9cePm/DpqpeMCvSenJI+iljn5iDH0QI4/OOJbY5dxyd",
-	"JokNw4Uov5D8awL+zRFDP54jZfaRq+yAKGnTW1WW+5Vh1/WeQxFs5liu8Wmr/GYGAqcxKEO+hmiuie+0",
-	"ptjxouytPKDQC9DpyUhjzxMQkjTq4zchcgCZklgOtAyVUR4DlnV263VAe32167W3hb564Kbere9jZ9Xd",
-	"ZtMIm/mScoY5ZXG8hSGk6Myye9Ln3o2vKatwBxmMhHLJX6wr/gtuqw2kD724/jnVCI69GNirD3+3XjfC",
-	"J0h35vg0FQHDBsXX4IwfBLz4VXgGubzFbz9auOJFJrTAapQM8NiAKd1JyV5sccXbtnsy5Aq4DZ+/PbTw",
-	"rLUBHEbzOCi7YcT/YsDyymn0rbNwsDzWOR/HvWo32PD8WcIqgDZ6TLp4jkIItT+Nq3eSz2eeXThWIfy6",
-	"AmSrVWH6iDkcmYLrNcRETLMIt9kDmcuh2Hl55ewm2NufH5U6fW2DAsIt78ibI5ttnAKxSZMWIsoIi3WP",
-	"3MDQSqc6Z8hVGugU8oM6pQFtH+XiiIZvyj7p0K1PpL61T2rknGx1QtLU0O00CTR1L1FTwssDmS6YDpbc",
-	"1VQGxBZuKg6QN1s0y5N9sq8haDy20qeRxKEfU2nMmON15EPkNYf9z7//p+PVIzBJ+lC3qATbuBq0MbZ3",
-	"1uJiCA0aoDWSgUsLab4UjBk/UmIvSMcS5oP15+ZZ2MjH3pjF0P4iyRdzSgrVmmw9BULVCOEts1Yn6BRx",
-	"ORuG5PeJvrZcppKXvZTTaUjcUEBcE+AWqb7EFxLRXP5BcTm54KNpWUhELQTGvbIGc1ywMm8NnlS+kuKt",
-	"FOlDit/511CuEYCUMKAXDPbEjFWdPZEP6pRkmyc1p6jbHSwkW+AADUAnVKJ9Pse1CIv9yaVWZKHWp5Pm",
-	"vByNfBjQyO3Xbn0XcGdxhXcM2O+4srXrtUiLY5byPJaMqklFxpGlGrBo6pUfwGPGnmtMaKVUERx1x4yK",
-	"pUALolgkETx83eVy4Hu7+J5dG2IYIj22bh8WQuxLw2sR1Bhuixkq+eCu47GPwtg/16LVfCZLATbztP9+",
-	"/o4ZZD7vZQUEzphmuEo5RWbJ7sy3F8/1gbUGADOhv/hS1k1x9a67BFzQSKdDCJPJC/XjYIVUnSXz5wg6",
-	"n8yDr+25ndfCADjQUVXAF7RUcKif7+Qa2bjqJLxUIBx43wwM1tDcIE1jLWPmeaLudARjEbQxFQzMqfra",
-	"gvoR6QQtzD0t0LN5VAIzuD9n3mnb9rU35xi65s6pvcGBaQnNGwxgBwT75mgQUPU2ImMpkymf0AZ3+XZt",
-	"lJS19m9Gy6sW+iK3S4OC0Ro7lhvGTKkDopKYY3narDesuFjzZCl8fc++3lnumess4MzGiqfHajZzJgNn",
-	"B8Y/bJ5QsA0e6F8ItTmK86dTTNDKB6cVpb9NP8KEwgVsKiOZ6ggHKDouqQRup8b8Lz3THtwvmifYIaTn",
-	"HgHL8oFR3qy5WWt05oAmaoaDAMPVUhDwIwWNJEBaXzycSYbonLIsnW2B3bhDFOtJEVnuXEhL8yYaAvlG",
-	"QMYDqYfXDyydzAgBFXlt+bjXgrWUG+dDyzyDNwwORvApWKb0PFwMWl7DcOORwAvHQVC0iM8LAJkkMaOp",
-	"MK7LL1BAJOY9JhREmdgieQntDRlp1upBGEzS2IQHqNb29nQ6rVH4uSbTwbZ5V22/PDl++urt0y39Tp7s",
-	"HBzRIQ/CAHxkEEbQqNXxCZkwQaE9xE6tXtvB8NIhBD1sD6FZ0yf99wDjwpxYdxIFLdPM6RPEIWJVOHiv",
-	"Wa9jOQEgWlPApECx0PEJQjRWlhLFflEQEFER81sLwgDFLJjZz0hfNLJ5fNs8eRLh4LsIdNUbbnHbRzQy",
-	"r+mt21vnlRNDv0/T1ASh2PCSoPXbhzBQk/GYphD3ZuPxZY8pRWjMLyCSiQ5U0PoteMvSC96D1EVjZtQD",
-	"6AG3xyxLeU9551Ru1kzepGBcZhN1D8y+BKOmai6f0Z7pT2aslWeqR9mGdKPiaZazfeYO7gwqncEs3/T4",
-	"duuN1a+8K2VEw3u7q997JbNnkHZ8DTxxmPEjy+yOrUKIyjxVQBJD6DVLf5UU/Tph4vDNyXUpuhxTVYED",
-	"XJFI9uBO/d9ExD+ykjNpPQoGUe3TQgLWJGOvQxvogp5raK4E6kEq5dgVkrAXLtizzcUM9+48wZ/i1N+K",
-	"h/eo+NOdv35rZy3e4fLxl+HMMRVQoZuOnNlerYc2F41t60dbiDtHM+PG1GysUIC+iAcvucoO7WAQSGx8",
-	"ZwsT0/JHtm2MZbjyyZd8zDEr69bwzawCsk8qkO4QHJLgVjbLvbuGbhrTHW6/5CYGoSvl6J5yW+7ht0O6",
-	"NS8yD+m3P2vUvlx4nf3ILEpvjNHmvTxS/ytg7CJpyWqHLl3RhGPf4e2t4a2+x3OvxhWx9Yo490Z/E1x+",
-	"qEb2beUH2VeyfHRVF4uMyElvaMs4W+uRH5ERepGjiF1Gj2a0N5y/LXLKymP+r01i4Z/ynsk3YOllk9ky",
-	"Dd9c5P2/RLn3VL7p35SKIXRmIcUexrEJrplzcfZTK9fLGjkGqE3DCU2jzryGC02zasHuCGa/RVrQEywS",
-	"uGz95Ts562vIWYBFRg/k4PbVyleO+ogKRbxfXerq0kfj7c/6n8ttr1zKZiSiYbD0EQb6oqouOm+s4xg1",
-	"bsIUY4pFQk1pUM+X5JpvJ7H1nvYYRBFiPOmIzQo9CvKG3aFTnE1cUVuYfi5Ukd/eZlRENI3Ie9YdSjlS",
-	"H+77Zlhlfp6aX2s9OX6AgSk8a5GO+X7Lc6ZyRToXDRrmlR+xXUyp0wxCgZ5WcNx2MA7RjsgjDEesFb/O",
-	"+JipjI6Twq96ZS56EVpt87ErydjnF4yMuZhgu5s+xH6dYnRgZSy3HwWukcD4eTHyTznr/P0OWsRZ1HmA",
-	"wfTwMDI5sJBEvAdBioTRNOYsbdsuVCnryTQyIWuYnyak8Ufd7+Qvcyk6D7AEd9mwocE3VXTmmPiCFiDg",
-	"lMHCSVzZSPmDfLVSYGBnlpaKbI/V4NzW2+J6SORceceb/NACPxERO0LnTLac110s/u5neZOt/1dZO10L",
-	"RxW10qzTEvAaWhS9E/yjdYyUGhU9erzT2Hu0azrPLFmNw7V1F9VoLltTfWt/zTW9Rl8bBIM7KoFQVYg1",
-	"x0QlLMN8UAijSPlgCH8wISeDYXHhmiiH4vVOf//s8S/ZZP/5NP1ZxReTcfwu+T179c/fR8Pfp9tM/Pjp",
-	"zfHPbO8o+v3T8Yn4+fdffn42G//zv+jho8Nfo+Tn6T9fvpE741fx46c/fTd+dHZ0OPj++1VbWSiqudZW",
-	"1pu7V0KQD67e65GMZjcmA+Q9ji6LybZ6DZe3KHz4s1ZUN8FwWGA8ERZP/hMKIWtIB89k2uVRxMSVxJbd",
-	"xhpTnEn5Esqcwgt766zF+fd/YhGnZxoVv5WQZC40Dx+wnWuxVOgyQQkkJCcMYUKFKbxVKde/H2rh3YZv",
-	"5AGbaR5zafuD1wg04ZiPNR3XyCsb3w7B68JlTdEMZJyWvrJZiku54BnQEFzhUL8exUHT7Q90BxtXZCQm",
-	"uPSAV+o7Oo8kwXizTEKrJ5okmpP2/dh7k28wwyTvlJFMxpErl94WWE6LweO8oNaETkRgsWI2ncKWz8eu",
-	"W6TPRaQMPAqCZ6ru+ZdSjt4lq254CLatkZ84aFJkmvKMkc53HQh3/VvzCJKVKUYoLq7b37RMHJ7Lebit",
-	"El3Npx+uc0dzDHG2W9D5oVRSPaUXfMHsriZ15fQ7O2tM74rSzM35gxwNo35vwdRY/Xqx+FJ59Wx8DRiI",
-	"lOlszvgAbwdH2Q5rq/Ez8Br6YjVoc6+aVRRqeSR0hk2O4dqCyqddc03mE77C7+bHdfVqzCCuOqCczsGM",
-	"tGPTNrGtSDWcC7oontILTk5sUcy1K+Q0y6sMgwtOg1bw/MmzY7zb1rt4n1gG+FRk6WzhBWxZSUhorCQ2",
-	"m7XimGEDd6aB2zMNSDlyKdVQvs3ecO74qs0By+wAIzZbbM16VbAr22BluIkyKUPXfwntzTz1ev7Pm65e",
-	"6Jn+1P7IF2y22hepN/SOCG7XPmZK9fjOR8CuIvYXTb+VtimvKgqm6YJ9AJA4dGWXIdhX68c1rLGDJXOg",
-	"2ihVFS6VY6hj/AKq/m+mnvnXoy0Emi+9bEjDpE9lsz79OwdfDt4enbwKiv2RN+1djM2HcUB9EsBSKsDy",
-	"qxv4kEDLM69zmekKXWz3bCaBsTe4tUx777WU1MaNcQE83sjNPI9RVgLGIjmOJf5fUFb/9+ueePxaszFc",
-	"aG0m5N24259HbHaJ/Chmi1q1DqSMQrBUgh8YYsE0XoGCg/a+GjnVtzLUGgDDrYkVrwoP07e35UoF2thd",
-	"VIjX3Ph3lpY/0AWI53gV/NtU9nrBZiXfp6lJsJa8WCOHwtXj0f8ZQIhiTBmMBs2uWlp8Y6b6UwuMedfE",
-	"pSKj2dY7qfF2pcbEoZSlF4tk62tNiwTJnyBBjc512sxNb9Y0UCMvIYvLZSJB+jnPoD3vPC28Tph4Y0wf",
-	"m1GCl6wCssrtOQtMU8+vK4Z5k1YV1jTNcz16qipCtYquvHfcK5fhnfh2I+LbbrO5zssmjwap+hvxD02F",
-	"mK+ezdbjH07cM1xn+zO8vDTE1dL57d5Hm9DM3R10w/Fsm6BQeDNhbHDo1YKcRcptk8u6eQBQYfAwSCbr",
-	"tO3Ps9bBjgHFjCn6xCBSblruyIBVINAOYzE1BO3a5eqiOUZEcYXq85ZlT3CBeX/y4HZuw/l5vrILfTWJ",
-	"56YJwaY2i/lOxfsjONP/RDfiW1P90+CPJ89e737c9gTjpVG2GEuYMlMmISSy0CKLeiU7+mwaEiVNFQr9",
-	"jpBYzLBa9zzxQLhFUs2nWRZw6+3H3eV8uwqiwZl7yt/0b3dXL9I1f+Smxr9BcQo1rjMJ8Z8QXHJ/LlLl",
-	"AZb1gRIW+qq1Qen3i3UrQle14gHqqWBYNF+1hUyYQM+HvcpN+ZEWhqYCPCY21daM70o5wjhVrFri1c0B",
-	"Eka/iy1Pgn073druKXdB5VEwtnyKcvVTUHxwhTJTRiaC/z5x1lKre4cuBgXsTyBneJEyLnEGK8Cbss1Y",
-	"RYJFbQE7VShe6faB2rrSVIyMmwhr1sDUU5lG8z2CeXGhcipaxFZ4AVkH83YwT0yM2sL4o3LGlqRQP51n",
-	"xsBQGVXDxagg9nxlK0LZp3Xu9fDxYygKEqITUfBkCg6l/HXsfQdernq93mju7AZhgHXrglZQN9/tPXz0",
-	"GHsQGxm3EIlRAMk0sfMbNGk2YcJySgC7YB0Hmn0u+EEPELg5zPd6KIwvKoePmKAjN5CNEjHfm5cKAUwN",
-	"GC7vo+ePZ771BpzrymRmME9u5nPbVLht3MKNufq2vLP+3L5wXN9f/cKxFP2YY3OhO2l6ofihmZ+4FSl6",
-	"+3P+YanLETTEyvpkxbpk/ZQxI27YEmUDykUIHUXErCujWY2cuUrVWENfiygoedsc1qjWFu+gCNm895JY",
-	"JubyfKC2WdX9hkOUFPv13JsaFlzBnfp7QxT+TagHUeBq9HMdCX21jzFHy5IBzhVyX9OX+ozHUP4+ZSpL",
-	"eU/T0ADCsa/pZnVkulZildd/xOtFVQw17m09erQgxth/aWGMdfPxWlHOKATn9kOs/Kp1mtqi0G5jed3A",
-	"joaN9j5XDuda3K813Fz/0fKKTFQRsRVrIalPppglWdxhv4FivQX//bpgzf1UjgswrtfXfxFwpnykA3AB",
-	"XHsr4YIWQ1cC7M/k/i+0T15eU8CS4Z2J55Yzqz1+Z++HnAfeQBwA5Le6WuWY9J93Gctk3iSsRo5sb8ap",
-	"dMYLDpJJJAXD8Hq/0xJGqh7YVhSoMWeEcUiTYCJqC56RgQRfSZ4KbQJcoa3EUE6hsjN37RrPHHBc2WQl",
-	"L63ICJbF1EstOEH3jc5ufbcTmhIGpsvXFFq1JXSGVh8MVzfpyUY8NCtoC5vskZbqp3rTmdqrzrY1NpEW",
-	"rqOda15YIRwi4zrLm6N+Q+NHpd3jTJZWXjB1uEa7CxsvN/bqtvMybHS1heT5k2fH9TqaDSpzTpzRZK/e",
-	"yK0m+2iy0MhhPIMbtG6uDhb2Ud50VIJoRkNrmywdG1xhg19PrnASiMn5Dlq2H6Zep9SKj+mqGXh7VmVi",
-	"aQb+6p1xB2w7sDwtdZZtL0rjK4vIP06xewDgcJ9/tCV7xuVDHrOM2p66GWbyBI1m4UBxniBvpJDQ73tD",
-	"yhPJRfaDHPEe7/H2pF5vPkzE98dDyv/WrEMWFH5Jx9/vQjMw+NSbfK830l+bNSOtfbSbmIvyzv83ZSwq",
-	"ZJFhZ/3CKZyWO1xuiFm7DrFQ7jkHwWRx32rsEomXQUZ5bHRpo8GigRv6pLliFwhEjZzJBNrMJaZViSkS",
-	"U+AItSBvjR9woSb9Pu9xJrLz/kRESsPJNa87Onyuj+7ZzmHzePfJ40fHO0/3jxqHD5816092nz4+2jls",
-	"5oY/05k3qGIbwX/+/d/uv92dZsNWFGkFJ8cnx1qkQ7aiPwFTqe8G1Sl4aE6dw9UC8tkayWpIySmVwYY9",
-	"4nMjqEUoyJp/2Hi8V9/X0O1qwkdpvWXRBb8w7W3d1yE2iYFyAsYjYZwYzqI6SaKVGAFME10IRbx87TqS",
-	"3jCrW4anWgyvIUcHaXw9VGlUocpGHLUaneBWcegEaYrh2rfURpmRPopVwwKOgbCUK1PtU7geilYhZdND",
-	"SossZazEHq2KiVWYVzjjDbhzkTXPWwOtaHWA+Z5OJis0fo1Mxbliv9Y78/tdbMq3TtFx+LuusufM6Xmj",
-	"cuhxARJipb73LoHmWGG9XidcREyTMri27QAhlhkyKltercL0ZwztDSPTCLtteT3/auS1pTjXr9hr9TZg",
-	"mdIanyo2Kc4bp5GBplkcZb53AZS7Ui7LcTqUMcOWHqs1qSPYlT9uRHoRzq8cglcxednuY/BA772pQoWv",
-	"LEeHO5Z6F89+oxwS2udtbBKr4JKf7Z+Xiyvo2JCOIVeZTDEMaWpjYrDa4RTi89SIRTUCz3emlGcd34qF",
-	"AUKm8oTXpYkr0ueCxuAIECSSk25G7tvm/GFb+D3zH0BVQQyvMf17xcy1lqFghYMq62Ajq6qZu9ikVFz1",
-	"WzNmJqE7D3YqMqKStabNwV0wqzfr1SZ0PVzBgu7iW+phMKYf+XgyDlo7dSgshh/qzqLORcYGIPd9Dfv3",
-	"E9SKVwiZd6bvW0492FQauqGYRjvHIg+oxzy2sVnb5mkI5TkW1nswxmPHNrq0NzJNoWwdKxDOXF+4GjnG",
-	"BnJzQQpG7fFKPVEyYhUNGXCAKxuhXwPwNK6Unm6ZchfRrGmqx6JF1HsnnPwRwq3+RAIJINR1VDbjQKvI",
-	"sysL38YuyxWRCRNoJ3ZhSH4MCZTz4SKyUc6dyvL5761tcDOyxte+TluK916Y5zwxm/24a0rxle9jZ1S2",
-	"iI7H9LVzAUuEs91PGfvErp8KWHkBv4DaSV7TUdOjWrBprogckGwoFfMiB40h45kGLb+IS0Wq56kTnmd/",
-	"egLtp/ITE2bH7kIV/0CEjAi2Pi3PVwMqU9/qpjDvMSpijJ5zrUTDVTXZpA+Mvu/Yktvs6r1gylTzJwvZ",
-	"Ki//rhPMH+y6XNAH5o9xdWYymSTqlq5ODC1DtzSECeSVpV0OmR83YOrKKCfv+qEH99SSDoJnMqmqw/yH",
-	"se7jYd98XMnNOk3DXH3IZHI+STp3btQ7N+qfSCc/kwmZJBsqKgsFm4m4VcXiJcsKegUXmSxqFag01Mg7",
-	"BGQDNcK8wf6XaPoY5oRKxZ028QeScyye3aQ+oe+UKKVTGn81ucQXSFbIHlpEMWKMTXMvNPMt0uF7s5Y7",
-	"0eTmRJMcP+7Ekzvx5M8knlhuYGOmN5RSin3cPwddRlOWQkf2D/qn9KLaoz+G7u4TEYTBJI2DVjDMsqS1",
-	"vd1oPqrVa/Vao/W4/rgOPMYAUtFLaK7mGYZudWcuIgKzpSHlpZY7/W0qa1VruPUbFOXj5Y0j5kd8g3G/",
-	"pumQyRuykHlj5O6Z+TF+glthyOKIcKF4xKA0iveyPaP5V89M7Risw29UeATG3nrKG8g1gl0wEhUjdc80",
-	"0QxN7AmDXEY2M5X0bSF9b1RsHVWRf2oaECBwVfBAKeb5F08UxvuHsKMcPkWSi0GIJ2+6TRKVMDryhnvL",
-	"0gveY8Hlh8v/PwAA//8=",
+	"7L15cxs3mjj8VVDc3bJT06JISrItqlITSbZjrR3bY8vjHMwrgmyQxLAJdBrdounjrfks+8d+sPkkv8Lz",
+	"AGj0wUuHk+yoKimLZDfO5z4/NYZyFkvBRKoa3U+NCaMhS+DP4yydMJHyIU2Z/hwyNUx4nHIpGt3GMzkn",
+	"qSTUe6jZCBrsA53FEWt0GyeMJixpBI2E/ZbxhIWNbppkLGio4YTNqB4xXcT6SZUmXIwbX74EjbOQzWKZ",
+	"MjFcvGFxRBf6tfLUfT1On8wnTJB0whXhiqQTRkY8USmhQs1Zotemv5uyRUDomHKhV5dPzUQ2a3R/aeih",
+	"Gr8GNUt5w37LmErPahbwks6YwqkTfIpwQWSWkEiOVZN8zy8Z4aleQ6ZwnQuZEaqmxSNqtQ8fjvZoZ7gf",
+	"Pno43GOHgzZ9MOq0wn32aLA3Gq08vBn98IKJcTppdB/sB40ZF/Zju347abI4HqUsqe7nLRtKESq93jnl",
+	"KRmwkUwYnJ/bn95qzGjKwsIe2iuXyAWf6XPOV8RFysYsaXzRa4ppQmcstfA2HMpMpKdZkuj7ry7zfMII",
+	"xYfuKTI0zxWP9Ozlm0bQ4Prx3zKWLBpBQ9CZ/sU+XwCDkI1oFqXuRe9Q9/T60pQleqz/75fjnZ9//bT3",
+	"5T8bdYdrlv5a72fduuOIDpmGF328wwlNUiJH9nfVtKuPaTrJFw//rDrq/0zYqNFt/Mdujs67+KvadatL",
+	"J7DaEyqmK5Y6oGKqz1eGbMlq9BNXXo2e/VSGDJZymiVK1kBkX7AP6cUQfu3r89GHFdMxM7BZvPTjn0cf",
+	"pTr/afT4weD72aNx+xX/KMfL4UBPuQSVOgcHlXunOx9bO4cXO7/+pf72PaL1nNXA7U+aMsi5IHoFZCST",
+	"AulokjeAWFyMNc3IRKip14QRpZ+esoXGPUVHLIBXx1IWMbAxU+OdR+2HnT27YaTh+Y699e3oBW5IVeAo",
+	"imTFPxiy8/8vPRCh0iSbsZUYwd1D9xTh4RJQy5+6MsDlqzl7DMt7zhYr1jVlC1hQQIRMCU8VUWyYsHTJ",
+	"AqdrDnTVyp6zhVnSCz7jaT2TnVGxAE6LfI2mZCZVWgCBg1Y9qEcwai2906/M6Ackz51WK1hNrIPGK1gT",
+	"jX5nYB9SMWTRtvB+w/D9mibpKhCK9e+roBoeuDLYwPQGcM4TKtSIJStWk5pHVi3IPnPlNdl1mGW9p1HE",
+	"1rDyOTzzB+Pk79lgIuX07PHGkD1jStExO8rBWArC6HBC0mRRodQXKyF3jrPv8PD2ibTZ6Vs+FjTNkhoR",
+	"/5VgRCZkpmVBZR9TAVFMC24pC8lgQVRMh0wdESm0wEhRUuTjCfzBhMzGk+IhXLZpMBGv9kaH549+SrPD",
+	"Z/PkRxVdZrPoXfxb+vLvv00nv813mfj+4+vTH9nBSfjbx9Mz8eNvP/34dDH7+3/T44fHP4fxj/O/v3gt",
+	"92Yvo0dPfvjL7OH5yfH422/XnavbxabH22519q93vud8xlRKZ3H1fN9rxYCnZE4VnC8LAy0XvhP8g+Y5",
+	"WiQvHl374aO99sHD/VZr3UZTN+umG+2s2mZr57B+m1/08CqWQjGQ4U9oaPQm/WkoRao5d/dTg8ZxpJVE",
+	"LsVunMhBxGZ/+YfSx/Ap36B+I9TjZ2Iq5FxcjDiLNCqELKU8MnRjxmYDlpBeg85mWq7tNTSoaWYNLzXJ",
+	"Yx6CvjVjVBAqZDphiYbPvzaCBo7Ybeyal+EgVaq5ip43Ed0BnfCuYVfdDTU0ptILHm6m0amUpplqdPc1",
+	"0015Cjd77qlaE6oIJbBQxChQFKRIEzpMSSgZbnZCL1l+I27l5nC7xSP8sjFvwdfxaqs021MHZzQayWTG",
+	"wiZ5KdOJ5ugAyKlMUEf0TAk/7hio2EF1um4F5vHdXO+GNZxKMYr48HrwZNnbhZDpBYoQER1ErAxa9jm9",
+	"v5ANeMrCLoiA8AH2R6OE0XBBFBNpkxyrqVFNFoxpKS2mC43SAzoEXf/qwHFYBA63siEV+vYHjJh9sHAF",
+	"FCzd+E0DhAPLEUeAjROmj4joHbHbBZGnMhnwMGTiWjCSyIjBMdEoknNWIDvHIJrKEdEPEZqFPNWMkS5g",
+	"y8OE0TS/InW9i9/LL/6lTEm+mmV3XFn4Td0takKwZbvVUILQc3N3dyY0k6HRkyRBO8CG93ftDb7KEgIS",
+	"Yx1sHhljF6gpqJDc3JZfyvSpzER4cxRtBMMVaVnCkCvmlOPk+JkGxKd7x53T/cePHp7uPTk8aR8/eNpp",
+	"Pd5/8uhk77h9PcjdL0KuXdVGtAkfviHItXvHa4XPwEhBKKCadt/gdZ5L+YImY/Y1gRfMdDIEbTmVkkR6",
+	"AbdLZN8J39QfXlO8K47lQe5bJkJCgdxabULTnYRdyikLCVWkB44JmfCPMF2XoKOB9LJWa284ZQv4g/Ua",
+	"1wPmtg/M5JJGPCTHr88I2nuWS13Fnd0wQJt1ADNKcp2sdMvv37/fKTtvVt104dkvwTWh5JJyFDGuAyGD",
+	"TC18sKiBbGNJKngp5jyd5Hp4yQ6kdStqFKvrwMaBz6LPpUQLnRlNEZow8KJoBWk5oMAGbwI6NKUVcl6H",
+	"/OQ+nIc+UtKXWTqUM3Zh9IK+llI1LRywb9xR0lHKEtIHV9EO+Ir6viLqgZj3yHoIcY6n68JWnMghU+ra",
+	"0MVzwLiYssVFwjLFSgyUK+I9BiinT1Y/CLYfq1eaez/SvxBKBJvrZ69Fezqdouy/zTpWgNySXd+Cajhn",
+	"UbSDyiGhIvR0llCKW+dTKotjmaQs/IGFnJ7Dafw+rBkkZjaMaIKsq+/PrGfs3+ZZuIv1vaslhBjQCE0f",
+	"n3KrqrWgXtIo04C00+4ctJqtloaUYcJCjpECS5/f9x4vPwN69OrX91ot+/ookR+1VjeikWIF72P37cnZ",
+	"y+4wYjRBOhtLpSkuoI9DAaoUS/VAcSJjlqQcjVTeplc7KvGx4rY3fcMzfa96xZnIv/iHs+Ek9nxcJMVA",
+	"yohRoX/Dw9rCMeyf4VI/lH2EpDIbTggv+qH00Wu0pyk6jx7sNzy/UqvqV7LfbLRMwGS0OFqD5i/WMe65",
+	"BGDEwF2yO9b8Fr2dujPMQ0Dk4B9sCFBj5n3BBSyxCER0ZtFp1dJ/kILB3dIi5jU6rc6DndbDndb+eeuw",
+	"u9fqttrNzt7+wYOHPze8QwxpysCYW7W9BleAY3bJ1q/5CTykqQf7rQoKpxCmAEKWF9NgzrNL2gHpBGSP",
+	"/Ouf/xuAOCazlFAypvEWkNKugxTFw7Vbfauf0VBl3Vnbea18wNKbD3y/GJ6dWUdg798HNJquBiM0ihfB",
+	"KKQpcBuespnaEBFyvGnQJKEAX168xLpRXrIPqYm7KG8aVrNiDy+z2aAugOhYeMAg4CFC0XmuqXWTvGA0",
+	"1FzuI0ukIgMWSTEmqSwTkEar1Wq1EQ8eNao+iE+HQftRnefOC8FJJ2vWVw3A6ZI+MBVUIbWQiDqkYzD9",
+	"YNkTiqVpxGZMpPoZABcOf6J307wA/l58Q/82Ykzpf1WmYiYU6zd74j1oeYpdsoRGRMiQKaImWpmQQksU",
+	"chqgV3GUJSDw6UcA8SBuixJ9FDEjcgTHLudC/+lWBHKYiaOxu3JBRwFRmppT1RP2hf/Y65P7oDC9e/PC",
+	"DfNfnb29/jddIkW0QD0rm0H0kjtfmAeCJmA5yngzZowKLsbNnihcdy0rL3ilHi2/6rcpTeHkbwargMz/",
+	"bphlxdQS3GoBRsGZsg8AKoqMEzkngwW6JFQA1wAqgNLfGh4HWGVCHFEKChoRpwMecQg80CuDP7jQWiFc",
+	"CoxfEwsZNI7DMGEK2V4YcgwEee2duBHQyu5NcIcoIsGfElOO/k32gQ7TaAFwPaeLJjkG9wk8pL+TI7KQ",
+	"WUJoHGtspTBHl/QBiTTa5DFB+lM8kQKwakJFGLG+ns5gX78Eb58a+AyIhhOqtzajH/yNtIELlb4pMf5c",
+	"kN7iMI6BEFosCdBVqRH3hE64XrKQaZO8BjeSxi59gcV5+UgN14Y6PX176gt/VdVkIqMQQkEgiIEq571K",
+	"YEmqQpHf0EtOzhbAAj3MPDxcE3IaNIRjFhtgn+EsFfEOvw5w9xX8CRofdsZyR3+5Y7QDOELLKP3f1ZTH",
+	"O9JEMe3EUosWibmtL4GDjKXxPD5cWkMT1/RNvxdo3ENHITgVvOi24nEm9JIXGdt3f81jDJsXO79+6gR7",
+	"nRoet8VevKC52qAOHxQ17CG2ACGv7rW4fi7UxWpbxoN2cX/6Dc286c7o10/X3VnExbSGTJKYqpSFRP8M",
+	"ltEhFYKF5G9vwPoVkH4W8+7ubkwXf43pt//65/9qZtx5EAv9d7+MePl2C68NJ5TDir6TUz7kQ+4GOZ1Q",
+	"/l+d1mv9YxFPOq1W6xr7xUCx2g2XrmljCIzTxZobPCjdoH7jxm4QyPX2aAavbbzHvxy2Dx89fHCgxclO",
+	"cTO93l9+ae8c/ory5IOgvX+9/WQxXxnxbUM4uCLvXp8RHpKIUYi1D1ByWgCSLYXACtCV4GtpvLKhJZ2D",
+	"B1++M9/qzw+uuV+kFasi+lDM5KoORo3UjcrT0tC/3xVEv9QJaaqG6vRVNpjxtN8lQ5okC6I1Xb05jBWR",
+	"iZHFmqSfaKlesX6XZCLEvBSZ8DEXNArcr6rfJH20Afe7RNEFmWvIGbAhxBSi6I4AP9QrCHoCbKsTKsbM",
+	"OjuNwGMkP1wgmKJhitzIXCflneTmhLIgR1NfxNcyBEh1cs5UoP+gJJUpjVD5OMpdC+iYTDQOCBgB7p0M",
+	"qSADBm8KNqYpvywG9G9ojCzKR1exuJlRfcOMm6AAXzt/vd/67NGNltZDv7nf6zXxczvY//LNX+sDAX15",
+	"Bif07FV1KsEJRSZXkjsh/hs9r265EE26tdGNxnEiL0tDPXwErGrLodCjsmnGh5aKhxEXpan3Hl5hZhS8",
+	"1BJw1VwC6a0iTITASQLj4NKI1Gt8hx5it4hfGnKqBlzfiFMbKzhSVg61WHoRJ2zEPyxZiJ5Mi+XKauaD",
+	"hIrhhCkyYGMuYGFF6qf14ToLBxcXo4iPJzXE9ywnC8r4zcERM2Cg5qspC8FJ6M+zPdhYrcJbqlbBib5f",
+	"vbszEXJat/L4oHUxqzMr02hkjyWiLncPYhqmJGKqGP/a7jQPfNuozDCEr2bVRm/Qcx8e1s79Sgu7k0yE",
+	"CQtr1yC4YOliR/+zbD2PWlsv57eMZXU5jdUbhEy8VGoqqsoCzvbYAmF4myAqXKl+wziKa7IfXS6K5uZ8",
+	"VqTdW5OjEoUEghJYu76PXznK2+34OOGONsgppUfpPMqTb81BpgOTZeT4eEOl/xoq++1ry2Yvp4Zk1xko",
+	"TN4fWpVGkNHKNBN0VEUZYraGeFXyLfbrrbZ6PTdgGAeOWSHPm5rg9Nt/08BTXUXEqKpD11ejkTsUmjCC",
+	"z4GhTkhLQ0qpsgeFLKtaLLVxIyvnExL8yxOqzLQlIrkVuuWRKmaryw7obVqbBt4P2TihIQv7XfQQ1pFS",
+	"fRZkRHmUJQwExwhigvuhnIt+V/MqFz6Mr/jmyywG5MVZ9J8ac+vk11MIww1NVlrxHqdssUEyHjq9hsky",
+	"/WaAkWapnDLRJGepF9iQMBrmeea+hXvCL4YTml4MZoets++fjIezv08Gpycff37/cvHzj39TZ98fZoNn",
+	"0/FP7/fHP/84mQx+PF4rRmIQmllq3Y0tz7w6FuTs7Suy32k/xMggLsiQxjylkapLwNoscypoPEaV/Kxg",
+	"etqGVhZe3Cqf0z8Zb5i6c3nMEzbEk8hrAHDNCWSW1kIVviGTxRORJjWQNbKhvFUX/JSLcKNcvuccY1+X",
+	"mG0lURM5t1n5MV1oRW+pkbYqfVkb0kY5hfr5hY2wKskoNjelbD+kVvNHWwedMkVmUrCFFTqrZ3PJaW1C",
+	"lCk7gG/PZRaFZCy7Zk7HnXwTf+Egnj1+eroWe2xgst1oHaA8GY3YsIYMYAgPkLvUT8sYawImBSj7WCYB",
+	"lHgemmsLXDgyKuyqSfqY0xNyAMh+F+jfHEU/5b97RKYsTslIJj2RsKEUQx5xCCLSo5qz4vrIL1nYJH0h",
+	"cXpwCwJZD0g/ZiLkYozuESHTC8WY6AdkPuHDCQnZkIfOikAG4N2bKRZdMlW0KZj9g1EBN6rVWX8nWnrT",
+	"K6hFpyeXtVZpNDHYOAKid5mE6sjdst4e1aCvMZsMWDpnTJB0Lg3kKSjAIRhRKYt97gHGGBf7YaNBLtAg",
+	"QiP3i/+NMXHVLf8pMrEqGdDgeTGslay8mgpyLojNl0PqO2ATLkITxEqVLLGPnw/rMNqGKZZneioTEjMZ",
+	"R6X6COfWx3MP/fHEysK5vapJfJslWnggspynKQ5XWQWudx1hMSf2Bh8uo6IZw22pDhWLI9SAzoLQHBFD",
+	"jiKY4rM4WhC9oohpaQPDqI1dSrC5BpeCn5QLlY1GfMiZSC9GmQgV0gjGCkkW+TeWfuB3Sek7c5YXJsDI",
+	"98pcZCLiYgqoo+iMXVDnr7KGoYsZVzOaDicQYSKmF7nOgka0i1TKCzCvOaD2NBwD1N43ZpA8PDsPUGUf",
+	"Yp4YHUmPo3W68EIzRDeQ/5XFlAst0eVjl2mAS0+7GCwuFBMhS2pR6tkSx9sxuii1isFF7o0i/e/6GtlH",
+	"iTTRBlZ6AUFcMx8BX4eJjOOScIxu32Jy+N6VvHF64YxGGGxSJAU2jjcXMOS0vsRQId6obJjNEQBUxFqy",
+	"AiQE3HaGwKBxqUnezmgUOd2teDAzGrIlIp/W3kwETqPOraD1uFZ+QL9+elB/NJ41Ywmtl9YNCTmVYKBK",
+	"JQll1e+tFzGL0yVRiXKUMvQplEbLY88yCBj3NQvPjLJaHxsYS+ym1s21DKBA/MuhT7VGv3AzcRjOGuW3",
+	"iI3XvfOCGQo+2oBdjZimSKXVHrb2O+123Yo3sjR5i84NTnGoxYmLmw+VLOsIYQNPKbCVjKw5ycFaYTW1",
+	"OFk49fV1NwKQbrghWRpeIzY+QnHPQS9GYJT8PGRQ8o5tksdnxR4PhU+On/3S2jk83nkKHrJer3kfnvqM",
+	"JP5zUTD6XBKLvlmH58vsA2iVg2g3JkwcWp+Li1Bmg7RPVMqjCG2dmM1g8RR8YSJUfS3842LIEPQBp3GD",
+	"TysMiOJiyGwhhVBTFj2JSulCy659xSM9c5eM+SUTJIuD/MSFHgRk7SbpG46hJXH8mom0KPw6E6NipnQA",
+	"7mOppVGLBHpFCGMoUuB69HM4Xy1XLOrRnmfMCz9C82KJaFs7YuNf//wf9x+EUzp6Zo10mLeMCFfCspbG",
+	"sp8btRH8ps4KFpOA5JYNg0JQH0ZpIZd4jHq6qdMX/O3Ax79Df82XFQFaK0OzgU94IbVbE3vv+D5tGLJ9",
+	"tbQAc+I1+jjE10HIJQbYYbFBoXGAY4xXWK9/5+FOq5ZhZLMt+JA1y2xm/cjfsSaQrY0VNpxk5fPwUB6s",
+	"serZd6/P6sxKoYNUs7P8XgqQsJxXmJOpM8jVlEK73YirwqKem4uqhBhNJBYAoibIzUWumKDBJF0crbIG",
+	"0UhJo0qCjcJXtvDeHBwGZaqwQgfPV34DngOPzl7Zf1BrcaZxXBRjhhO4ofpEjutQnmWSkqbhrc2zSdZj",
+	"uClXFzQiOmBRceo4kWFmVb+qCTIbRHx4Yazwbj2DRcrqLQuQ7b0VZU3kenL2Rj9Ti9rw9lpExgOow2CT",
+	"Gb60cGB+UFO2js09LKGzfmMtOj9nixvABuMD+coh8C8YVWxF+AQQGG4VOzrQah1wuFz6rFEbN5MCYG5P",
+	"CNg2rUutRdxjNUXVMBMpSzbib+VFccFT7mF8TRmxgjFay8Fayy9CXlWPajXbW9CHok6/pUpqbnjtrs/l",
+	"lInttFgh01JYSsiFqKe0NtZuVUlS1LrQtUus/gORe0xdXROrLiWpsY28YWnC2SWNcr3b5FN1SbtDQj52",
+	"OR/KViFES89YoSHIAgH6J+WMKXRL2tgnJsiC0aS0kwftRwetw1ar1drv1C02E2mdwfncVLDjenK93lof",
+	"aAXw2q1m54q6O0KSXRAiYBE2rWrvEvQ846qPg3gDJeRaSp68AJBlqWWEKpfx5pIpjvBWnH/MlPLQF4gZ",
+	"GJEU7GaSPbx6yGpCyRsqGyuzMpZm3VVvfxuxuf78boA5IZu4spQGr7/CKhh1mVZYHiRhKovSAHQqm2nn",
+	"fGddtKLirzbGA4IZkqBcyxYAVYvDgwWhpryjGf3Ic8CBl86G/QY9wdHHCmXF5IwRJcmIJhUX3IamBrNw",
+	"86uesFai9ihvtTb8BG1SNoh97sJOjsCgYqvd5bVXagytjbh9mS1ejl9dPOmc/3b+6Ofp6OfF9/OiJf7B",
+	"ykqb6+pw612MlzoWAScx7Ni3NiP9zGnmtRyHdSdbNDJU4P/mA8RwwivHhxVer+WRENgDkWHIjIrpny79",
+	"t3j9FVtU4W79XzGcekm02A8spZZk1IeWFGqaHlRTbyrlOt7FGhI6LQKR2cplK8i5CIzBEKAbM+UWhCbl",
+	"UPUUgyUa7U5NPmGnVXfIID1umz9oUm1zTXqDaPlbiZWv2AkiLV6EbMhnNEIyYIqUo3sZwQQoiIs80ieL",
+	"XLA+A8TF4BdSqQpQUwnIP7i1gPyXbL5FXFPxfE6Y4iEj/SkXYb9r01WPIAzDZKziB4NBfSybABlrxlpu",
+	"19YnHKCTRHzK9EuBoV8oXQRLnmz2xA9QMtfgKtYL0usBx2DCRpliIbKYK+lQfoBsycZZrspdicF2+p1n",
+	"QEpdKlFziwC0gpnU/Fl7Iz/QKXZnmbC8avVXM6Re0Sz6dcycsLglGPB8a5rVp3HcJ6b4v54CwBXqifaH",
+	"E5raqgoGzHMjUd97EB44IqbIlYygpMAlI4Jx/VWN4h/HSxLy4pjMJ1Ixm1OOrjhbtZWA6AUB5pUMPGO4",
+	"88MGOkXINA7xX5yM8qkV7LXrIXVbc58zt20W7VMwxW2Xsl2001WPcK9DBosU2aRGnydh5+CgfZiXa0QB",
+	"FyMOjMyLmTdckBOq2IP9UkXz9m8/Hf/0/MNpMvr7292H54v3f3v2avxwMrx8TWP+Q5TMzyh9PXz27o38",
+	"1lcYjeXQ291+UXrUH2/ORggvLsELZ71aiRl+DQIZhY1uGxtwGCllTnmqOVyFU+PDHknT71XhYGILNCnb",
+	"yskIKyDNqFzNdD0/9tb0/NgiJRS2UegtUlmjKyDF/TwXr5eJW9fBza0LD9VbWGfDszNtsOYTHrFcZxfV",
+	"I1wZP3KtjFMLWG8AobaMpd7GKlkXsAKdLtaFqtQqZ1rwWlKg5yvbD2Wu6a99yVoFloXEuM4fzijnKuaA",
+	"7gP6OI1qVR8XKLMkSXt3R59ZbVb2MttXnc3LbvfXtbB0AlGF2wGUIesbm2pK0Is04gzftAhuPrbX2HPs",
+	"1Es29tra0zelviYIIWYJBp6asiHOZFahwDcUxX+sMAQXpQ4IIlVEMVYpuOIZ77Zh3vV18VYJdBuSlmr5",
+	"VNN+xEPnrSzhDjN9QxYerkGWqr765yBTG9KcPwm52YrAfFXacvtk5dwrILiVxgNOh4LSE5BMREwp0gek",
+	"N6kMUKkGROYR/2BMIfjykTE70Shy1uQASipkCgLfIHiQi+k9Vauzb+HA3EKWGkoBZs76kF6AWJ4XmPMe",
+	"PvI0LGOAjbgyzaPKtG+48/BhTQW4NVqL6cC1dlnmuVJPLtdLbutZc2PkyqO2z3muyqoQmjeR0exhINMJ",
+	"dk6Z6bGa5JgklEeQvTDMILv//rvXZ8and9CCMoZ0mLJEfVPcnnOFFmsSrdcE9VrWCpGmLpx5Ptn4+RIy",
+	"4st20jUoeRUa40BwGyrjaECBzrRb2xGafOol+8JWeRsTHD8U1KH6UgPwgaml/CW4XvnaVRXFzssmPBO2",
+	"gSYbJsImecFGKZFZGhhnceo1SbS1nGSCZSX9oZpXCGyrhgPEcjhlKVrOt8WE0m2aY6u/Shf5Ujki2xCa",
+	"KrDRQlPbkcF6wT6k0Nq2SY4H0DJJYjgHeFqMzrlBr9vtnGVLHaF9K5T1u6Zae986GftdZyxGD6b+3YuW",
+	"tp5R/DznUUQGzA/khoREdJtBLgQ6zjCcwYR4z6nqiUoM9xWcn3XeOKcsbGExBB6dB+YD1C6zD1bDfW8j",
+	"UM8gzMVVM6Y3CfXzImyvrP9sEo9QF4unryMoKDBrA/PscpcVyqsJq90w3Nw3+T7YsuSYXdjSAFvQQTFk",
+	"Vk1kIW/V6aczlgwnVKTLAfoGQisQMb5+5N/r+mKANvbYVJLmgjxpth/s5wXFseno8pp/pZtrP9i+BKBe",
+	"nenysCTl1DWdocrSRXL/zdNTcrh/8PCbqmNik1JZZsq8WlZ9ou970xppnkgxBkqJiUQ2gy4/lR9k4lyw",
+	"efUrzESCqmy+D5ZMqOqSs5dvIAalU5v1axporlwR5sb/99tXL4lRJDAKynTuNOL4QIaLwPr7hClyBwVI",
+	"6YzBOwnBxhbFLe0iE961rttaFb6+kl2/0uCz7/KxXP+SEqG4Sk/QmrjDvBdMHadRXjVe3DPp+40/SmUO",
+	"rrKEPC21Ov2z8/PXBB8olulv+W3CD4wRCj/tt+obOmDjmlr4AJ+zHBHTdAWFwWqquqkSaBqoQMurug2l",
+	"tSWz+5W+N/kVV01E1SY5Aua7cNGDqxmWaTaBm3ZnHNgqVgZ/C/dfSwc9tK9GYEGEyREYCyHMF9JZ82NU",
+	"G+S2u2atF/9AtmL3maWjR42goXER8tcTRr0KWXkD3gwb1zD3DSD6hdn/jCvFxdj9aEcvf6ZGAcy/sXkg",
+	"9rPLB3ELjLk/gIvltN9ARWDvAXtvWd4H6MLrDmKS573s+vxoHOXxDsD/Lj8E/1s7s+GSQaW7lDkcGLTc",
+	"925Awwu/KbVKacQK39S0JS1WI0jSRaE+gVdmwP+6tmGkrVHgfweJONUBwQ5Y+B7cEYVv9G79zzOWTmRY",
+	"Wv2KXrze0iHQ0uUBwbNsFkPYrltgwmYS3MAAvX49BP/yZyzk1ALq0s5f3tSQsXQh5IVVGLnpUapnwr50",
+	"apKlqQb4EEsyaAFnoE+jWGCh1HOtKsJ5BrgCactN80URgrmqNCsbuOBT1zRmb5THbc0WJol7pQXZLN6O",
+	"XEcHS1bkpYbicu1EU1I3zIULQ3A1DdxIAvZmzq3LV7YgV0er8il8H+vxGErerwqNcS6DbtKQbAuLbuIW",
+	"tv5ctpAf8pblOIEp4gQxO2PoZ1w2aXRa68vUraiO8cYEdVhWp9XxPLPf9GrWyBizhOo/6xSpt3xZ4QaI",
+	"3jNAZcsTuS1aixfaHIip3lMfQVw3rW/1u5Z9rmyer5jUr2iaMFlCkBuwjYViyEN2MVgsSVaiaNvWih2k",
+	"z6OtCEBkwJgw1ajCJVkkBzaL5GDzFY3yuk0bFCvazEbiN4/azExi37CWEs9xUeeQuFGXwybZURsZ/e0m",
+	"ntiE7cXmfbbMO1umPgVaM5J5lRd1r+AbuUaeU6W/VHuJHecqzNCSzIuUfVhiNndogDHUc5mEyhmGNSEr",
+	"FZOEcs5DKUZcC6z1qTpfs4iKsc7Z8in+fr0ErKJ7x+ZdeQRobbWViu/nei7kwnA3wO7rxqvXgPNq/hB5",
+	"bBM2rUVEv2/biI1Y0sdQcMNYO612QVgwofYYz/01JYetJQG3T2D+JYmgJAvU9v7btp/fVrF3G8oZduzH",
+	"ziZHo+jVqNH9ZcM1fQnKcDvhKpVJDZd8FYVMpWTEE5Ue5c6giAuXPRgnDJxFgHsbi7k5iWJxbT17Lzxz",
+	"yxoKKOavQyO75dJU1QP/tZoBk+c3a8DnqSJmNM8CalkE1hyGbKamf3tP6kzxrwSDJgGFBNpgRWmLK6eb",
+	"F9Oztg8Fv7280G0Lr2yeY7C8Z8xZisEw+aGW8yu+rEDEOn/P3kFe9E6EhXxpzeOQJL17fUZCNkOR3V05",
+	"xbxvHh5h+AWCkVbcizSsJmxlg+i3lbW4akWOgrC4LK/RrYqD3FDwIGGxVD20jC+girbGmzCh8yXJinbG",
+	"G3Ao+bETX9mnVJTCltQYLp4cF1iznI/qzKxAYVXROWfTakHHMyVwsdCo/tsVxnQ1MF3ZTHzN1i6DEdjM",
+	"NCVImJLR5ZKCYAXKXUvBgDsUSNg9RyHryirevN5XKIK7rojtlcrH3ohZKq/2VwtASLZqnJLYT6ZJTusL",
+	"jkJdTTWjUVStOWpqld1C664vQeO9I691deIM9e1u6PDepCP8/oOlDd5LLdu3Ku521UpupTbmV2jvfoV0",
+	"2Lz3eoWnYQF0vXVNWYQEj4yfY17NItyO+1bC57CehefmyJtSu/LD9jDrQB4h6Gs0Om9runJwmz3O/SIf",
+	"F1UZ6HRCObGNGquWK78/wKoJ80YCW7dVv4Hm5DVtyZ22nW9hg97kePE31UnZA6Ovzfexc0eW8HTxVg9i",
+	"qrJDw45VFbuapD+gE67/VCYP9fWrt+dk97K9i9/N6BQEgpnGXFggmmJgZLeOSZrGjS9fQIUayWX9LbF8",
+	"fcTCsRYksfQ7RUMPgWDlIRgJ6HCq1RFFF4rMbRfl+UTOMFctG06OsG/wTJo0+p7ALgCuMv6E8cSIsK7B",
+	"qwrIlLFYmegLObUG2EirP2mywPC9lEWRguxxaPu3gB5PPTE3gpPdBVfNnuiJ//gPcoyKqv1Ff9vv93ti",
+	"mCUR2VHkP0+On53pA80jwXeekV7jOEsnMuEfwWrdJSfYXeU/nz/5qdfQT9w7y711O8/ZoktmaozW0Xuk",
+	"1+sJAk+dSpEyke6cL2LWJdCfYAhD7v5DSXGP7ITk3if9MCE9tEX1Gl3yqWdSt/WHHjDpXuNLYB5h5hFw",
+	"T+MThZ6i+lE7JGKeeQFYJL6ANQx6DT2mJc34y9nLN/4AQqbmFTTNmlc8kz7+Otx5+BB/M4Zj/NoYjHuN",
+	"L/fMwffEuavDouXbfqfV7ucFWvISUW81PGnRt++Z7vpeb/y0Sd5jjSeFcnBPmLCMEXavhL43PDW2V6xc",
+	"8P0TxB933buf7J9f/jqnPP2203KdJ2yPIKqIklJAE/qCvqU1Gz0XtBE3DgMLeUC4lP7w2dhSP0OreaX/",
+	"BYT4bF7+3BOfd3Z2Cv/rt/K+GJ/zVti2TYKrOfcZtgz9NcAYPaKJ/mfOUD/8THAsow0UxoJQKux97mL8",
+	"a8Z3lwN4aQd0SoU/JIMh8y4pn3Fh5DNZMGVeRA1Ev2Uj06AMUZJFtiZRebNH+FKWsL4lPAt/34XhnV4D",
+	"6wIJGKqkmBY1VCywjwg0MtHEYtlATikqbrBQ6Ll4eAkZs9TfPkz8mUgE0jl13/gz1F1KcYgl+zdj5StG",
+	"fa2wXO86sbaz64AKNk70/8HGe2UTvkZn4+0iUNIMoq3RedZ3e8hVw2VgWjevgcYrTtsTnsHNFsPT4IMA",
+	"pch9KgiEZLjyI9TcnmlQBkHT38DqUpmY7miuahaSCiBMVIQ9gehrAbfrCBBclZIzhhCVYjMkhAfj3C39",
+	"zBjky5hwPlj6IGF0qrCAFfapGGoG1hPF5VAbUhXYTm4wqNuBIzt0xPRU2AFHf/nkkiULFB36qIMXOPmQ",
+	"JgkWnCD9ElPru5JDMzrlYhyQATOVc7yEKj2YTV8ix+Dhoj2hGfMOpFVQ0j/48KGPNspIqlRvU6AcGGgU",
+	"DPPKZC5u1ZIc+HbKFuhng4YKVLnyMd2e0H+OsXydYfV4bgFUgwCHlf7DVq7xd/iGxRFdsLBL0iRj/SZ5",
+	"zhaoONueRmQsZYjtZ+xCesJ3beSRmXmcLU5UH83T19dvQwwBVIWEChVZ3CUzVgr3hDQD/SVP8xJuPQFL",
+	"wfSH75+c9wPSf/3u3AiIj5+8eHL+pI9FLgqgUCgTZaUjEA+ASR0LL7aRupJJqH5sVTlJf++idu/3c2Gj",
+	"T85evgkIfqM//vfrn77xsjJoT0BcrskdJW/5WKiAsA9GBNeIJTMFtlHFYgohE8oMwEJIZIwY1SyTfGSJ",
+	"VIUaQsQL3wQs8K5uJqG3FxXwnj2dc/YBEOhEhoAgiYkb5oK8O3+68yhwJ9ImP/CTJrGljPKKdA6hXRNB",
+	"ASmTM/MkplOmcz7EpBITsNcTMEFp/ewDAiUWViH3+3osff1aSNP/QjGW/jeYjQl92XLqo0fHetdC4rJk",
+	"5KXmBWiiM8RIJj3BxSVXXMvf+VO4M9PWG8HAKHSWGmghrUmOjeCk6T0IX2a/XcLHAs9aKlPdSCNwKMU9",
+	"zGSxZ/+CK4RL+AMOwtFDLiAnSQVEsLnzRZH7xoqgulqG0GfzjZYQC3UyZtDurO+pe5DzqljadRUDvUSo",
+	"wBGinsF3F12pSCbwIBzpRfIhQiwFpL98q5G3X69L9LJWa2+oKYr+gwFl0JRgAgEFDAY5Iv0POzAakGJG",
+	"hxOCsUL6yCM4GiAYUHsIjhPSMGkUEY6S6GesVfQZfvAlTRSWJjTVTNUUUUeCwwCF5RzSue8pW5IocP3M",
+	"irWJcCQslvQZK0NqKLVjFKuq6NNhsUxSowYa13XgTNuoF+KYhofqYfXPmkig8BaUWsub520YVd0LZoda",
+	"bw7IKGHsI3P7AZHC+MAjKcZQZsVSeBrHNtwbYkcD8o8M/J1Thn49h9rsA1fpEVHSplFbFm+vCO4AGoAx",
+	"R4KNj1vlnBoQnkagHPkao2Ebf9GaY9/L5rDygUKvQH8oQw1Nj7Ft3mBhvgmQIsiERHKsZaqU8gigrr/f",
+	"agEaYD2eVPaEZkXAufdbhxgGuN/pGOHTC6JzBHTOomgHQ5XRuWXPZMQ9CUBjWoEnGQiFVlGfrWv+Mx6r",
+	"TdgIvPyRiqoE114MINeXv99qGWEUpD1zfRqrgICDImxgxg82X/4qPINU38K7H5Ve8yITWoA1Sgd4cMC0",
+	"7qRmL4a95m3sZWlyUtyBV7mJFqa1doDDaJoHtcKMOlAMjF87jeZCSwfLY+rzcdyr9oAND1jErGbRRq9J",
+	"ls9RCNX3p3FF2vL5zLNLxyqE+dcs2WpZmKZkLkcm4IoNMOHXbMId9ljmcinQBrV2dpNU4M+PSp5m46CQ",
+	"cEs76DCNFjCrOcY5IJs06UeiDLBYrNENDA2K63PTXIGOfiEPrV8a0FR8LI1o6KYckT7d+UhaO4ekSS7I",
+	"Tj8gHb26vQ7RJLOMTTEvD4QeqnwtueupvBBbbbI4QF7L2mxPjsihXkH7kZVGjWQObcBLY0Yc2ZO/on4W",
+	"8+7ubkwXf/3XP/+379W9MMUgoNhiaW2z+qXB1wGIjwE0p4SqXWZdlh1aqRgzy6QkkBPgSEI1KaQyz9L2",
+	"yJZjFlNIiihfzF0qlJi0dTsIVVNcb5m0OsGnCMvpJCC/ZZptuYw4L0sux9OAuKEAuTKgFolm4kuRqJLn",
+	"UtxOLghhVWoELVyMe2UD4rhkZ94ePCl9LcZbqdJfKX7ns6FcQwApYUwvGZyJGas+Sycf1CnNNh+vorjb",
+	"Eywk9eAAbQAnVKp9Ose1SAsnrr82fU6cdOflAuXDgIZuv3b7uwSexRXyGLDncWX79mkRF8cs5ROtGFWj",
+	"ioxCizVg4dQ7P4LHjH3XmNRKKUk46p4ZFdugFESxUOLy8HWXIYTv7eN7dm8IYQj0MnHCp8Og0vBaBDWG",
+	"3GImVD64bR1aAGF42oFVNWOqsDbztP9+/o4ZpJpftWYFzrhmqEo5FWvF6XgRaaaxQK4fbDQAmA39zZey",
+	"u4q7d501gUEjnk4gbCZvl4GDlVLC/GFg9pC5/rxYHz81Yif8brFFnxLkASRMpVQTa2zxd4RlGVOZV3H3",
+	"wbKQfbZi8zl2VPPT8LUDd+1aEgFvPuop+IIWSY718/1cPZzVgYGX3YYDH5qBwTSbW8dppAXcPBnagYZg",
+	"TEu4QgoGtl3NM6FISpKhuXuotQlWhWOwyftzcoVyi1XSAgtEVuPUcxvxASimgOPFhR0RbFisl4B2ACOv",
+	"lpLz8gltpJlvZEcxfSEzO1pe57kMv5jZV1q/tXUDRUmwNPsCbbZDpqzdBDIBrDBQ0Is9ncLlCsIU7T1L",
+	"7iOm1BFRccSxaUA6nNRIDnlGIb5+YF/vr3ZF9pewHmO21GN1OjkVBfgAayd2xiwYQ4/0L4TaZN8qBBSz",
+	"GPPBaU1ftyEV+lBjChKGKTFmyowcmT4ly9u82akxSVLPdAAMVBM9O4T0/EFgSj8y2qm1r2uV1VxQphY4",
+	"CHAULeYBwVWA/aCOLB/OZH/037A0WeyAobzv6roalujnbnoTOQqlhRGph9cPrJzMSDk1yZ/5uNdaaymB",
+	"1F8t8yz82JRDKluyVs/Dxbhr3UEDZl0wyFHdCoougKqEk0pNpxNhfLWfoRJPxIdMYDlWWzwzpsMJI51m",
+	"qxE0siQy8RCqu7s7n8+bFH5uymS8a95Vuy/OTp+8fPtkR7+TVw1onNAJbwQNcApC3ES72cInZMwEhd6f",
+	"e81Wcw/jaScQ5bE7gU7cH/XfYwyEc3LrWdjomk7dHyHwEqtFwnudVgvrcgDSmkpABYyFdt4Qk7K2wDs2",
+	"A4cIkJog52YjaKAcCTP7pR2WjWwe3zVPnoU4+D4uuu4Nt7ndExqa1/TRHWzyypnB3ydJYqJubDxNo/vL",
+	"r0FDZbMZTSDQzyYgINmlEb+E0C06Vo3uL423LLnkQ8jvNXZVPYAecHfG0oQPlXdPlUTe1wlY01mm7oGd",
+	"m2CYWNMlcNo7/cGMtfZO9Si7kF9VvM1yelPl4s6hZCDM8rte336rvf6Vd6XSAvDe/vr3Xsr0KWTrXwNO",
+	"HGR8z1J7YusAojYxF4DEIHrT4l8tRr+KmTh+fXZdjC4HkdXAAFcklEPgqf+XkPh7VvKebYbBIA5+XIrA",
+	"GmUsO7SRPeiqh87ZINknUs5cRRbLcMFgbxgz8N0qwr/BqX8vGj6k4k93//qtvY1ohytasQpmTik0+9O6",
+	"hRVD1WZgc9netY7DpbBzsjB+W03GCm2BinDwgqv02A4GkdPGWbg0Ey9/ZNcGlQZrn3zBZxzT0G4N3swu",
+	"IN2mBuiOwQMLfnSz3Ts2dNOQ7mD7BTdBFwMpp/eUO3IPvh3QbcjIPKDf/aRB+8tSdvY9syC9NUSb9/LU",
+	"hK8AscukJasduvxME39+B7e3Breaj+dumytC6xVh7rX+pvHl13pg31V+VkEtyUdffLGqisyGE1sP3Vqo",
+	"/BCUwAuVRegyejSjw0mVW+SYlSc5XBvFgj8ln8kPYCWzSW1dit9d5P13wtx7Kj/03xWLITZoKcYeR5GJ",
+	"Hqr4cEeJletlk5zCqk0bMI2jzryGG03SesHuBGa/RVzQEywTuGwh8zs562vIWQBFRg/k4NfWylcO+ggK",
+	"RbhfX9vriw/Gu5/0P1/05STpgGFq4nZIoldhMSRoaFZV37+h5IYwjr6UzyASKw/Y8x0SEOMm5PxI/645",
+	"oKn8M8MYMHB1ySqePHO7uWU8+ZvW2esQBcL45tSGXfjWQClyVP+TotEG8P1UJgMehthpbGvE228drn/h",
+	"VIpRxIfp74apb+ki97qbwAJ7yxG/ZGoNrgKS1uMj+H7VbSIjOKuwI2UmILksR1A5snGzTfIMi4BkabF8",
+	"jMvMQuOV9MrxYGpIDvyF3BON5zZT0vM7w+9NYmtkY/v0PBgUqyKNoCOwjELnBILKPyIgmUtTsf0z5GgE",
+	"Udrg/g4qeQu+Y56HNlTcJE249NaaK9k1ocL9pklX8EeCqGfoSc8uWUIjoG4KWntSscDym10jjFPfv88+",
+	"xNgIyf5m/PoBehuHNFMMznEgw0VPoG9K078mOaVJstCbhmAm6IQ1ZSzG21rIjChIDlN0kbux4FCa5Fy6",
+	"5K++FrT8rcCyMCEC6nHh+fZE3tUCr9l0mNALUBPISeOmLz80/YdTOvNJOgQomFJ1YNvE6MbEtrueQT5l",
+	"kp+hfkgRxZJLjBQbSDkNcIpUmmD0Eb6JAdQ8wp6eDpyHNIockAEU7bWcGxHBJYRu5rihAU8LORuupj6m",
+	"iBnIwp4bJflM36i/27yu9YkMFzfGelxP1S/F3O80yUzd0ttheTDpMtnQsDyLvM4tHBA+coc/ROQDxLhj",
+	"fjfE/PbbG6zpXMoXUPsZXjjYZPMunuMHFnJ6vojZ78ZqT+vEw+uy112vKuLNs9l3saZPB61W7uYBYmXy",
+	"JEzt35zVBjapvK5Kc2DDE1I5ZlDNkLzBAAWQhjFD1SYh9jutFuaHGm5n8twxFAxzVjymeyzsA158EDIi",
+	"zBjQbMpxKC08wG8mhzXn8xxrIWByE1e27k8UYbo6dunTHAro9EtZjK7EaLURxO/qAahynNz1zDZJtiB/",
+	"xJmaMNXFMzXrt0mkerpMjDOmFCajwB768L5ejI1jcQGveUD9COra2Xg7UwIjMEI8VwRug0vRJG8lmU8k",
+	"cEgbxT9lC1D4zXIs0RtY4YmnPWFFm1SxaBQ4N59+FWJMycAkfkJqD4VD0oNAJQ4gwMicwB8IMNEl1OOk",
+	"2GvFRgViWyaB8fxwDzNyvxKE+A2uA6KuBwtb6qCPi84LcpbjxepYIApSuM5b5n5+KfSvzAgrU9ewQh8w",
+	"Q2yZcsft7rjdJtzOaiNFierq7O5W+VxZnbTlSkD+zzsoeYTjnjK9e+PIBv8PGfANTI/WtNBv5WpUayei",
+	"e2lxPaHpo9bzFPnlbUpFSJOQvGeDiZRT9et9P8hOmZ/n5tfmUM6+wbwqnnZJ33y/4+UCcEX6l20a5A1y",
+	"TqhiD/Ytd34Sdg4O2oe4CmRlkHfQx7RaOyIPMbu2WfwatMOUzuLCr6Di2WRcfRxgIjNBiiN+yciMiyxl",
+	"oOMCK32Dqay1pQn8ogYgcNQKAeR+H3VKFva/wdoQ8LARCESa0JAPIeeWMJpEXKuCEkvtJmyoJRbMuMRy",
+	"S0KaiOb7/fxlLkX/mzqWgcs3RaG3NdGbq4Yqqps+fG7PfYt33rqGM+iIuhW2Zgtt/x7MbCkf8xpV3LGx",
+	"5Wzs/z5XeuMy5j3lpWg2ujaL2h24+vW3qJC5dH9PIXNS+9U1sreOFUHlBDwjrprklUlu6wmTRzCwVVGh",
+	"UpOerlBWJ0/tJWNJpFhHNdUd2fyjKwJ3FPSOgloKCknZicPczSkm1rkx/RBqow/eT+TMJjAFXt58kqe+",
+	"R4yGCkIQoOd2NeV/1iQvbZkRsMwIV8yKoouhi3YSJP6XPAXMAVEU2tWi0xqnRmOFTe80kj/kS0GHWi1r",
+	"5jl1mPabSkKjSD+ujpDFuBIopgzMAmtvJoykMgpdd9SewC4HQI5tMqArj2dFXRYpZqvcWMs+hSIzZMRF",
+	"qMx6FKQR1lr5pZy+i6sktxS51Ww/2G+SHzjEe5B5wlNG+n/pQ9WB/+qcQA1Jioniy9v0dqANRKPbgOds",
+	"0+duwzaFzKlUqZlvpTVNBVI4VpqwR9D/rtRBNaGXfMnsrgVl7fR7extM72qFV+b8Tk4n4Wi4ZGpsdlk7",
+	"L1QLL098tagxsyJ4YyQTxsfIE3IN3UJtPXzmlcD1+5rAASdyuyiUWI7pAmgFMitoSDUwHDKf8CV+Vx3X",
+	"lRE3g7imLXJeWTPijq2mh13E69eJvbryHttm3W/oJSdntlfRxoXLO+VdBo1LThvdxrPHT0+Rl23Gbh9b",
+	"AvhEpMliKce1pCQgNFJSUwThigtYs/ddANOtBTBJOXWVLqGrhuVw7vrqg5ZWRStN2WJ5zN3LQvSrrRkB",
+	"nCiVMjB+bGvk5wlRbJiwJQF2z/VMf+qsiedssT5jQh/oHRLcbhSfcR/5Qh5AVxH6iwGqtaqrV6waqyeC",
+	"VQ+AOHABZlD2ABzrWPocK5lDEyiqagK/T6G93HNo4LudZuazR9ufKd96Jb4IpF7lSbyO5+DLjbcnZy81",
+	"ymWDiA8vpkyP0m7/9tPxT88/nCajv7/dfXi+eP+3Z6/GDyfDy9c05j9EyfyM0tfDZ+/eyG9NE+hGFwfU",
+	"NwEkpWZZftFZfyWaGXbhLexZDUUsNXdLZOhsG2YSGHsLrvWSzfUpb6Satm+MCuD1hm7mKkRZCRhrlzuS",
+	"+O+gnP4bREzA9WvNxlChjYmQx3F3P03Z4gvSo4jVNYt6asoTB0QKrHSJvmgNV6DgYJxVk7zRXBlKwIID",
+	"wlS0qEti1dzbUqUCbuwv649mOP6dZeUPxADxHq8Cf9vKXs/ZopShYUrFbiQvYvyLKZOu/zMLIYoxZSAa",
+	"NLt6afG1mepPLTBC26T1IqM51jup8XalxtiBlMUXC2Sba03LBMkfoFQXJajYo11QTWScm96saaBJXkA9",
+	"K1cvCYKTeEoE+1CjOb2KmXhtTB/bYYJXUgdkldvzE+D6vrIY5k1a1+8oSRclfKrrDbAOr7x33Ctfgjvx",
+	"7UbEt/1OZ5OXTbQ5YvXvRD80FmLZ0HSxGf1w4p6hOruf4OWVifgWz2+XH22DM3c86IazbrcBoeBmkm3h",
+	"0usFOQuUu6bi3vbxAYXBg0acLTGylEv4mQJ+YMeAHnMUfWKQzzsvN8rFYrxoh7GQGqB731YURHOMCKMa",
+	"1ectSx/jBs8c172lGNrqPF/Zcb4exXPThGBzW2vxTsX7IzjP/0Qc8a1pymTgx5Nnr8cfdz3BeGUtAIyJ",
+	"TZgpGBsUUiWPLKWFFIIRmwdESZMXiUH+2GOmXvc885Zwi6iaT7OqLIB3HnfM+XYVRAMz95R/6L8fr16m",
+	"a35vUzoNiFNoPYgZLhhccr8SqfINVleHQrua1drSGfeL1XUDV1v3G9RTwbBovuoJGTOBng/Lyk0h5i6G",
+	"WMN6TIy1jfEbSDnFeGus3+yVL8d6BeB3sYWaMUnK7e2ecgwqj4KxhaSVqyStTGa06V+UMJIJ/lvmrKVW",
+	"9w5cDArYn0DO8CJlXLYSNuY03fSw1i0LewJOqtBDyJ0Dte3+qJgaNxFW74ap5zIJ84x2+w4vblTORZfY",
+	"Wtcg6+S5YnrYnrAFDxxhixNoa4mVyRcyq42q4WJaEHu+shWh7NO68Fqr+zEUBQnRiSh4MwWHUv46H6mh",
+	"8XK1Wq12Z2+/ETSwfUij22iZ7w4ePHwEDbatjFuIxCgsKYAwmELffE0mTFhOacEuWMctzT7X+E4P0HBz",
+	"mO/1UBhfVA4fMUFHbiAbJWK+Ny8VApjaMNzc9d/3xzPfegNWmuWbGcyT2/ncthVu27fAMddzyzvrz797",
+	"itmfSJoGk7AL+b9ZKXr3U/5hpcsRNMTaTg3FDg2jhDEjbthmDVgMZKBli8VAhosmOXcNBLFEiBZRbHot",
+	"VtoLmz3xDtoxVL2XxBIxl68GXR7q+BsOUVLsN3NvQjMQ2MGd+vtnrheEIHA1/LmOhL7ex5iDZckA5/pr",
+	"buhLfcoj6EqaMJUmfJh62THXcrM6NF0Xdv2TlmO9ttBSXLJEYYB6IdR4uPPw4ZIYY/+lpTHWnUcbRTmj",
+	"EJzbD7EBl9ZpmstCu43ldQs72tljnLxuOKiZuPFw9pyhEmbdjkxUEbGNwyA5VSam2k/hhDutzoOd1sOd",
+	"1v55q9WF/35esudRImeFNWJPg0a3EdKUQaJsY4PjtoszjXTcApes62DtuqCuxpUW9mdy/9tLXx8B4MjB",
+	"nYnnlus/evTO8oecBt5AHADkabuWkViaFJX2BUuw/gl+YE1ywtI5g9aD0hkvbNkswTC83m+Aj5GqR7bS",
+	"DWrMKWEc0iSYCHuCp2QswVeSZzyaAFeo7DiRc2iwB9OATeXcLY4rm6zkpRUZwfKo0EhQC07QBLm/39rv",
+	"B6bQqi1cA9XKYrpAqw+Gq5s0eyMemh30hE32SEpdnrzp8sxOtG3NTKRFf0R5xMK+u9I64RAJl73g39f4",
+	"UWv3OJelnRdMHTP7QkV/N8802getVrMFbYrgoOstJM8ePz1ttdBsUJtz4owmB612bjU5RJOFBg7jGdw0",
+	"MaWNNKgaLOyDvGl0D9GMBte22XrnwO68IFc4CWSmlbqxfnK286j9sLOn9ym14tMIuRAGHMyZ1ZlYOg1/",
+	"9864A7Yd2J6WOsu2F6XhlYXkb2+wiSvA8Ih/sIXFZ+VLnrGUhjTFpjCYydNodwoXivM08n62Mf12OKE8",
+	"llyk38kpH/Ih72WtVudBLL49nVD+X50WZEHhl3T27b4+K/w0zL7VB+nvzZqRNr7abcxFDvtuzFhUyCID",
+	"KlC8hTemviD06EuyopFuA8jad4CFcs8FCCa+2HXY3Wt3W63mgRZw9BKyxCjUKeWR0aWNBosG7sgU6BUe",
+	"GDTJuYw1Kc5i0zHalLIuUIQmaLQU9t7gQmWjER9yJtKLUSZCpdfJNa07OX6mr+7p3nHndP/xo4ene08O",
+	"T9rHD552Wo/3nzw62Tvu5Ia/mC6cObhMNhr/+uf/uP/29zptW/e42zg7PTvVIh2SFf0JiEprv1Gfgofm",
+	"1AqsFoDPdnJTE0reULldBpxem4VeC1CJPqgH7UcHrUO9un2N+Citdy244BeZukjZh9R9HWCvbiGz8cR4",
+	"JIwTw1lUszhcCxFANNGFUITLV9g5c04XN0zqVsGpFsObSNFBGt8MVNp1oLIVRa0HJ+AqDpwgTTHYmEtt",
+	"lRnpg1j9WsAxEJRyZep9CtcD0Tqg7HhAaYGlDJVYF1UxsQ7yCne8BXUukuaqNdCKVkeY7+lkMqSqto6r",
+	"6YsBu3Fi2Z35/S425fdO0XHwu6my58zpTk306uasqH3TDlqtFuEiZBqVwbVtB7hOcdK8wA0ZJIxOlTW9",
+	"Qds8qHGjNb51RW5glGqHVSjblpfRn09kxLDx8HpNCguz/HEj0ovr/MoheDWTl+0+Bg702QN4WHBZDQ53",
+	"JPUunv1GKSQUzNnaJFZDJT/ZP78sr6BjQzomXKUywTCkQusDReYQn6emLGwSeL4/pzzt+1YsDBAylSe8",
+	"fvVckREXNAJHgCChzAYpud8PGZuxsB/0RD8TCVMyumRQl9eVWwbyCgdhK9djhWToBclra/F+z9LlJqXi",
+	"rt+aMVOJBfpHmBkEopK1plXWXTCrd1r1JnQ9XMGC7uJbWkFjRj/wWTZrdPf0By7wQ8tZ1LlI2Rjkvq9h",
+	"/36MWvEaIfPO9H3LqQfbSkM3FNNo51jmAfWIx+6QiiGLtk9DKM+xtN6DMR47sjGgw6lpXW/rWIFwhk3z",
+	"mYBGIHpNUSVIwag9XqknCsXEq6ITDHBlI/QrWDyNaqWnW8bcZTiL9xSxcBn23gknf4Rwqz+RQAIAdR2V",
+	"zTjQavLsysK3sctyRWTMBNqJXRiSH0MC5Xy4CG2Uc7+2yed7axvcslIovPZ1mue+98I8q8hszuOude5X",
+	"5sfOqGwBHa/pa+cClhBnd5Qw9pFdPxWwlgE/h9pJuUkdu2uNIBXNSQRHJJ1IxbzIQWPIeKqXljPicseV",
+	"CnbC8+xPj6CjRH5kwpzYXajiHwiREcA2x+VqNaAy9q1vXf0eoyKw3xco0cCqsm26VWt+x1Zws6t3rC5j",
+	"zZ8sZKu8/bt+1X8wdrmkW/Ufg3WmMs5idUusE0PL0C0NYQJ5ZWmXQ+bHDZi6MsrJu37owT1FrLe5SgbO",
+	"ZVxXh/kPY93Hy775uJKbdZoGufqQyvgii/t3btQ7N+qfSCc/lzHJ4i0VlaWCTSZuVbF4wdKCXsFFKota",
+	"he3O+w4XsoUaYd5g/0c0fQxzQqXiTpv4A8k5Fs5uUp/QPCVM6JxGX00u8QWSNbKHFlGMGGPT3J34UsXD",
+	"92Yvd6LJzYkmOXzciSd34smfSTyx1MDGTG8ppeix2DBLeLoAEjJgNGFJo/vLr5o8QFv8Wo/+jE4ZSTLR",
+	"CBpZEjW6jUmaxt3d3XbnYbPVbDXb3UetRy2gMWYhNb2EKjXPMHRrsHAREZgtDSkvzdzpb1NZa9rObNGg",
+	"KB8vbxxRHfE1xv2apkMmb8iuzBsjd89Ux/gBuMKERSHhQvGQQWkU72V7R9VXz03tGKzDb1R4XIzlesob",
+	"6NhwjWUjUTFV98iE0SidBCb2hEEuI1uYSvq2kL43KraOqsk/NQ0IcHF164FSzNUXzxTG+wdwohw+hRK6",
+	"+cPNm66pRMWMTr3h3rLkkg9Z48uvX/5fAAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -112,24 +112,6 @@ func (d *Dispatcher) Health(bank string) (Health, bool) {
 	return l.healthNow(), true
 }
 
-// Report implements [Reporter]: it records what a bank says without being asked.
-// An instruction that is not the bank's own is ledger.ErrNotFound.
-func (d *Dispatcher) Report(ctx context.Context, bank string, id ledger.InstructionID, a Answer) (ledger.Recorded, error) {
-	t, err := d.opt.Reader.Transfer(ctx, id.Transfer)
-	if err != nil {
-		return ledger.Recorded{}, err
-	}
-	if here, _ := t.Ends(id.Leg); here.Bank != bank {
-		return ledger.Recorded{}, ledger.ErrNotFound
-	}
-	r, err := ledger.Do[ledger.Recorded](ctx, d.opt.Book, ledger.RecordResult{
-		Transfer: &t, Leg: id.Leg, Outcome: a.Outcome, Code: a.Code, Ref: a.Ref})
-	if r.Effect == ledger.Contradicted {
-		d.opt.Log.Warn("a bank contradicts itself; no money is moved", "bank", bank, "instruction", id.String(), "says", a.Outcome.String())
-	}
-	return r, err
-}
-
 // inLane is until when an instruction in a lane is not to be taken up again.
 var inLane = time.Unix(1<<40, 0)
 
