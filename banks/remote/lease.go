@@ -26,7 +26,7 @@ func (b *Bank) Lease(ctx context.Context, holder ledger.ID, limit int, wait, hol
 		b.seen = b.cfg.Clock.Now()
 		b.call() // whoever is next: what is left, or what this one was called for and did not take
 	}()
-	for waits := true; waits && b.waiting.Len() == 0; {
+	for waits := wait > 0; waits && b.waiting.Len() == 0; {
 		called := make(chan struct{})
 		place := b.pollers.PushBack(called)
 		b.mu.Unlock()
