@@ -21,6 +21,7 @@ type benchCmd struct {
 	Seconds     int    `help:"How long to measure, after one second of warming up." default:"10" env:"BAHI_BENCH_SECONDS"`
 	Parties     int    `help:"Between how many parties money moves." default:"1000" env:"BAHI_BENCH_PARTIES"`
 	Pgbench     bool   `help:"Also run pgbench (TPC-B-like, scale 10, 64 clients) before and after, on a private PostgreSQL, and print the ratio." env:"BAHI_BENCH_PGBENCH"`
+	Profile     string `help:"Also write where the processor time goes into this directory: server.pprof for go tool pprof, and on PostgreSQL statements.txt." type:"path" env:"BAHI_BENCH_PROFILE"`
 	JSON        bool   `help:"Print the result as one JSON object."`
 }
 
@@ -66,9 +67,13 @@ func (c *benchCmd) Run() (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	profile, err := newProfile(c.Profile)
+	if err != nil {
+		return err
+	}
 	var pg *pgtest.Server
 	if c.Pgbench || c.Engine == "postgres" {
-		if pg, err = pgtest.Start(ctx, durable); err != nil {
+		if pg, err = pgtest.Start(ctx, profile.withStatements(durable)); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, pg.Close()) }()
@@ -79,7 +84,7 @@ func (c *benchCmd) Run() (err error) {
 			return err
 		}
 	}
-	result, err := c.measure(ctx, dir, pg)
+	result, err := c.measure(ctx, dir, pg, profile)
 	if err != nil {
 		return err
 	}
@@ -101,7 +106,7 @@ func (c *benchCmd) Run() (err error) {
 	return err
 }
 
-func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server) (*benchResult, error) {
+func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server, profile *profile) (*benchResult, error) {
 	store := storage{Data: filepath.Join(dir, "data")}
 	var book *pgtest.Server // where the book is in it
 	if c.Engine == "postgres" {
@@ -125,17 +130,20 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server) (
 	if err != nil {
 		return nil, err
 	}
-	server, err := startChild(program, store, log)
+	server, err := startChild(program, store, log, profile.flags()...)
 	if err != nil {
 		said, _ := os.ReadFile(log.Name()) // the directory goes with this process
 		return nil, fmt.Errorf("%w\n%s", err, said)
 	}
 	defer server.kill()
-	l := &load{cmd: c, client: newClient(server.url, secret, openers), caller: newCaller(server.url, secret, c.Concurrency)}
+	l := &load{cmd: c, profile: profile, client: newClient(server.url, secret, openers), caller: newCaller(server.url, secret, c.Concurrency)}
 	if err := l.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("preparing: %w", err)
 	}
 	result := l.run(&meter{server: server.cmd.Process.Pid, pg: book, book: store})
+	if err := profile.end(book, store.DatabaseURL); err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
 	if err := server.stop(); err != nil {
 		return nil, fmt.Errorf("the server did not end well: %w", err)
 	}

@@ -22,6 +22,7 @@ const (
 // load is the callers of a run.
 type load struct {
 	cmd     *benchCmd
+	profile *profile
 	client  *client // opens the parties
 	caller  *caller // makes the load
 	parties []string
@@ -95,6 +96,7 @@ func (l *load) run(m *meter) *benchResult {
 	time.Sleep(time.Second)
 	before, began := m.read(), time.Now()
 	l.measuring.Store(true)
+	l.profile.begin(l.cmd.Seconds)
 	time.Sleep(time.Duration(l.cmd.Seconds) * time.Second)
 	l.measuring.Store(false)
 	took := time.Since(began)
