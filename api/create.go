@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
+	"bahi/banks"
 	"bahi/ledger"
 	"bahi/ledger/address"
 )
@@ -80,13 +81,21 @@ func (s *Server) payment(ctx context.Context, app string, in *NewTransfer) (ledg
 	if refused == "" {
 		refused = payee.refused
 	}
-	return s.create(t, refused), nil
+	return s.create(t, refused, "/payer/credential", in.Payer.Credential)
 }
 
-// create is the command that makes the transfer.
-func (s *Server) create(t ledger.Transfer, refused ledger.Reason) ledger.Command {
+// create is the command that makes the transfer; field is where its credential stands.
+func (s *Server) create(t ledger.Transfer, refused ledger.Reason, field string, c banks.Credential) (ledger.Command, error) {
 	t.ID, t.RRN = ledger.NewID(), s.rrn.next(s.now())
-	return ledger.CreateTransfer{Transfer: t, Refused: refused, Queue: s.dispatcher.Saturated(t.Payer.Bank)}
+	if !c.IsZero() && refused == "" {
+		var p *problem
+		if err := s.entrust(&t, field, c); errors.As(err, &p) {
+			return ledger.Refused{Why: p}, nil
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return ledger.CreateTransfer{Transfer: t, Refused: refused, Queue: s.dispatcher.Saturated(t.Payer.Bank)}, nil
 }
 
 // readPayment checks everything about a request that needs no look at the book.
@@ -97,6 +106,12 @@ func (s *Server) readPayment(app string, in *NewTransfer) (t ledger.Transfer, li
 	}
 	if err := exactlyOne("/payee", &in.Payee); err != nil {
 		return t, nil, err
+	}
+	if err := checkCredential("/payer/credential", in.Payer.Credential); err != nil {
+		return t, nil, err
+	}
+	if !in.Payee.Credential.IsZero() {
+		return t, nil, badRequest("invalid_field", "only the payer has a credential").at("/payee/credential")
 	}
 	if in.Payee.Link != nil {
 		l, err := address.ParseLink(*in.Payee.Link)
@@ -313,6 +328,7 @@ func (s *Server) CreateTransferBatch(c echo.Context, params CreateTransferBatchP
 	commands := make(ledger.Many, len(in.Transfers))
 	for n, text := range in.Transfers {
 		if commands[n], err = s.batchItem(c.Request().Context(), caller(c).App, text); err != nil {
+			s.forget(commands)
 			return err
 		}
 	}

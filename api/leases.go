@@ -84,7 +84,7 @@ func leaseView(o *remote.Offer) Lease {
 	i := &o.Instruction
 	v := Lease{Lease: o.Token, Until: o.Until.UTC(), Ask: Ask(o.Ask), Instruction: o.ID.String(), Leg: Leg(o.ID.Leg.String()),
 		Amount: moneyView(i.Amount), Account: leaseAccountView(&i.Account), Counterparty: leaseAccountView(&i.Counterparty),
-		RRN: i.RRN, Note: i.Note, InitiatedAt: i.Initiated.UTC()}
+		RRN: i.RRN, Note: i.Note, InitiatedAt: i.Initiated.UTC(), Credential: i.Credential.Reveal()}
 	if leg := o.ID.Leg.Reverses(); leg != 0 {
 		v.Reverses = ledger.InstructionID{Transfer: o.ID.Transfer, Leg: leg}.String()
 	}

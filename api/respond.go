@@ -2,6 +2,7 @@ package api
 
 import (
 	"crypto/sha256"
+	"errors"
 	"net/http"
 
 	"github.com/go-json-experiment/json"
@@ -25,10 +26,13 @@ func (s *Server) commit(c echo.Context, ch change) error {
 	r := ledger.Request{Command: ch.command}
 	if ch.key != "" {
 		r.Key = &ledger.IdempotencyKey{App: caller(c).App, Key: ch.key}
-		r.RequestHash = requestHash(c.Request(), ch.body)
+		r.RequestHash = requestHash(c.Request(), withoutCredentials(ch.body))
 		r.Answer = func(result any) (int, []byte) { return ch.status, mustMarshal(ch.view(result)) }
 	}
 	reply, err := s.book.Submit(c.Request().Context(), r)
+	if reply.Replayed || err != nil && !errors.Is(err, ledger.ErrOutcomeUnknown) {
+		s.forget(ch.command)
+	}
 	if err != nil {
 		return err
 	}

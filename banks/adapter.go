@@ -48,6 +48,9 @@ type Instruction struct {
 	RRN          string  // 12 digits, the same for all legs of a transfer; not unique for ever
 	Note         string
 	Initiated    time.Time // when the transfer was made
+	// Credential is the payer's credential block, where there is one, for the first
+	// Submit of a debit and for nothing else. It MUST go nowhere but to the bank.
+	Credential Credential
 }
 
 // Account is an account as its bank knows it.

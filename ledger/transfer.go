@@ -119,6 +119,9 @@ type Transfer struct {
 	Metadata     string // a JSON object as text, or empty
 	RRN          string // retrieval reference number, 12 digits; repeats after ten years: never a key
 	Created      int64  // Unix microseconds, like all times of the book
+	// Credential means that the payer's bank gets a credential block with the debit.
+	// The block itself is in no book: whoever lost it must not send the debit.
+	Credential bool
 
 	State    State
 	Reason   Reason // why it failed, is reversed or in doubt; empty otherwise
@@ -152,6 +155,7 @@ const (
 	ReversalFailed     Reason = "reversal_failed"
 	BankContradiction  Reason = "bank_contradiction"
 	CancelledBySender  Reason = "cancelled_by_sender"
+	CredentialLost     Reason = "credential_lost"
 )
 
 // Leg is one of the four things a bank can be asked to do for a transfer.

@@ -14,7 +14,7 @@ var (
 	insertTransfers = insertInto("transfers", columns.Transfers, uuid, text, i2,
 		uuid, uuid, text, text, text, text, text,
 		uuid, uuid, text, text, text, text, text,
-		i8, text, text, text, text, text, text, i8,
+		i8, text, text, text, text, text, text, i8, boolean,
 		i2, text, text, i8, i8, i4)
 	updateTransfers    = update("transfers", 1, "id, state, reason, bank_code, updated, deadline, steps", uuid, i2, text, text, i8, i8, i4)
 	insertInstructions = insertInto("instructions", columns.Instructions, uuid, i2, text, uuid, i2, i4, i8, text, text, i8, i8)
@@ -143,6 +143,7 @@ func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
 		b.optionalText(t.Metadata)
 		b.optionalText(t.RRN)
 		b.int8(t.Created)
+		b.bool(t.Credential)
 	}
 	b.small(uint8(t.State))
 	b.optionalText(string(t.Reason))

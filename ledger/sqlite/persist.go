@@ -91,7 +91,7 @@ func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
 			optionalID(&payee.Party), optionalID(&payee.Instrument), optionalText(payee.Name), optionalText(payee.Bank),
 			optionalText(payee.Account), optionalText(payee.IFSC), optionalText(payee.UPI),
 			t.Amount.Minor, string(t.Amount.Currency), optionalText(t.Note), optionalText(t.Conversation), optionalText(t.Message),
-			optionalText(t.Metadata), optionalText(t.RRN), t.Created,
+			optionalText(t.Metadata), optionalText(t.RRN), t.Created, t.Credential,
 			int64(t.State), optionalText(t.Reason), optionalText(t.BankCode), t.Updated, t.Deadline, int64(t.Steps))
 	default:
 		p.exec(`UPDATE transfers SET state = ?, reason = ?, bank_code = ?, updated = ?, deadline = ?, steps = ? WHERE id = ?`,

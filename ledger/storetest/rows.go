@@ -58,8 +58,8 @@ func (s some) end() ledger.End {
 func (s some) transfer() ledger.Transfer {
 	return ledger.Transfer{ID: s.id(), App: s.text(), Kind: ledger.Kind(s.upTo(3)), Payer: s.end(), Payee: s.end(),
 		Amount: ledger.Amount{Minor: s.amount(), Currency: "JPY"}, Note: s.text(), Conversation: s.text(), Message: s.text(),
-		Metadata: s.text(), RRN: s.text(), Created: s.time(), State: ledger.State(s.upTo(9)), Reason: ledger.Reason(s.text()),
-		BankCode: s.text(), Updated: s.time(), Deadline: s.time() * int64(s.IntN(2)), Steps: 1 + s.IntN(math.MaxInt32)}
+		Metadata: s.text(), RRN: s.text(), Created: s.time(), Credential: s.IntN(2) == 0,
+		State: ledger.State(s.upTo(9)), Reason: ledger.Reason(s.text()), BankCode: s.text(), Updated: s.time(), Deadline: s.time() * int64(s.IntN(2)), Steps: 1 + s.IntN(math.MaxInt32)}
 }
 
 func (s some) instruction(of ledger.ID) ledger.Instruction {
