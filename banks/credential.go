@@ -126,6 +126,13 @@ func (d *Dispatcher) Entrust(transfer ledger.ID, c Credential) error {
 	return d.credentials.keep(transfer, c, d.opt.Clock, d.opt.Policy.QueueLimit+d.opt.Policy.Submit)
 }
 
+// Entrusted is how many credentials are in memory now.
+func (d *Dispatcher) Entrusted() int {
+	d.credentials.mu.Lock()
+	defer d.credentials.mu.Unlock()
+	return len(d.credentials.held)
+}
+
 // Forget drops the credential of a transfer that was not made after all.
 func (d *Dispatcher) Forget(transfer ledger.ID) { d.credentials.take(transfer) }
 

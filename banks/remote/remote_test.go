@@ -341,3 +341,34 @@ func TestNotSentIsNeverLeased(t *testing.T) {
 		t.Errorf("the moments do not meet: %v", outcomes)
 	}
 }
+
+// TestAllWhoWaitAreServed: what comes back in one bundle goes to as many as it
+// takes, also past one that has just hung up.
+func TestAllWhoWaitAreServed(t *testing.T) {
+	inBubble(t, remote.Config{}, func(t *testing.T, b *remote.Bank) {
+		var asked []<-chan said
+		for range 3 {
+			asked = append(asked, ask(b.Submit, debit(), time.Minute))
+		}
+		lease(b, 3) // for a second
+		began := time.Now()
+		served := make(chan remote.Offer, 3)
+		hasty, hangUp := context.WithTimeout(t.Context(), time.Second) // when they are offered again
+		defer hangUp()
+		for n, ctx := range []context.Context{hasty, t.Context(), t.Context(), t.Context()} {
+			go func() {
+				for _, o := range b.Lease(ctx, holder, 1, 10*time.Second+time.Duration(n), time.Minute) {
+					served <- o
+					b.Answer(o.Question, approved)
+				}
+			}()
+			synctest.Wait()
+		}
+		for _, a := range asked {
+			(<-a).is(t, approved)
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("they were served after %v", took)
+		}
+	})
+}
