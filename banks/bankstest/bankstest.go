@@ -177,10 +177,12 @@ func (k *kit) race() {
 		i := k.instruction(k.rail.Good)
 		undo := reversal(i)
 		answers := k.together(2, func(n int) banks.Answer {
+			late := took * time.Duration(try-10) / 5 // twice an instruction's time before to twice after it
 			if n == 0 {
+				time.Sleep(-late)
 				return k.submit(i)
 			}
-			time.Sleep(took * time.Duration(try) / 10) // at, before and after the end of the other
+			time.Sleep(late)
 			return k.reverse(undo)
 		})
 		k.restart()
@@ -222,6 +224,9 @@ func (k *kit) status() {
 // cancelled gives up at moments spread over the time that an instruction takes.
 func (k *kit) cancelled() {
 	for n := range cuts {
+		if k.Failed() {
+			return
+		}
 		i := k.instruction(k.rail.Good)
 		heard, err := k.cut(i, n)
 		if n == cuts/2 {
@@ -243,7 +248,12 @@ func (k *kit) cancelled() {
 // takenBack gives up and then undoes what may have been done, or may yet be: the
 // original that is still on its way must not come after its reversal.
 func (k *kit) takenBack() {
+	var all []banks.Instruction
+	var said []banks.Answer
 	for n := range cuts {
+		if k.Failed() {
+			return
+		}
 		i := k.instruction(k.rail.Good)
 		heard, err := k.cut(i, n)
 		if n == cuts/2 {
@@ -253,7 +263,18 @@ func (k *kit) takenBack() {
 		if err == nil && heard.Outcome == ledger.SaysApproved {
 			k.expect("the reversal of what was approved", undone, ledger.SaysApproved)
 		}
-		k.oneTruth(i, k.submit(i), undone)
+		original := k.submit(i)
+		k.oneTruth(i, original, undone)
+		all, said = append(all, i), append(said, original)
+	}
+	time.Sleep(max(10*k.time, 20*time.Millisecond)) // what is on its way has come by now
+	for n, i := range all {
+		k.same("the original, much later,", k.submit(i), said[n])
+		times := int64(0)
+		if said[n].Outcome == ledger.SaysApproved {
+			times = 1
+		}
+		k.moved(i, times)
 	}
 }
 
