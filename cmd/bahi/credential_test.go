@@ -3,11 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -19,7 +17,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"bahi/api"
 	"bahi/ledger"
 	"bahi/ledger/postgres/pgtest"
 )
@@ -69,89 +66,16 @@ func flushedDirectory(t *testing.T, url string) (dir string) {
 	return filepath.Dir(dir)
 }
 
-// credentialTest is a chat backend and a bank that share a secret.
-type credentialTest struct {
-	*testing.T
-	where  storage
-	server *child
-	log    safeBuilder // of every server
-	seen   safeBuilder // all answers but those to the bank
-	secret map[ledger.Role]string
-	blocks []string // that were sent, in Base64
-	bodies []string // that they were sent in, after method and path
-}
-
 // block is a credential of its own each time: 48 bytes, no one of them by chance.
-func (c *credentialTest) block() string {
+func (c *remoteTest) block() string {
 	raw := sha256.Sum256(fmt.Append(nil, "block ", len(c.blocks)))
 	block := base64.StdEncoding.EncodeToString(append(raw[:], "the payer's PIN "...))
 	c.blocks = append(c.blocks, block)
 	return block
 }
 
-func (c *credentialTest) start() {
-	c.Helper()
-	server, err := startChild(raceProgram(c.T), c.where, &c.log, "--remote-bank=RMTE:RMTE:remote", "--submit-timeout=20s", "--check-timeout=5s",
-		"--take-over=500ms", "--checks=21s", "--reversals=1s,2s,4s", "--log-level=debug")
-	if err != nil {
-		c.Fatalf("%v\n%s", err, c.log.String())
-	}
-	c.server = server
-	c.Cleanup(server.kill)
-}
-
-// ask sends a request as the role and keeps what it was answered.
-func (c *credentialTest) ask(role ledger.Role, method, path, key string, body any) (status int, answer []byte) {
-	c.Helper()
-	text, raw := body.(string)
-	if !raw && body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			c.Fatal(err)
-		}
-		text = string(b)
-	}
-	c.bodies = append(c.bodies, method+"\x00"+path+"\x00"+text)
-	var content []byte
-	if body != nil {
-		content = []byte(text)
-	}
-	a, err := newClient(c.server.url, c.secret[role], 1).call(c.Context(), method, path, key, content)
-	if err != nil {
-		c.Fatal(err)
-	}
-	if role != ledger.RoleBank {
-		fmt.Fprintf(&c.seen, "%d %s\n", a.status, a.body)
-	}
-	return a.status, a.body
-}
-
-type leaseAnswer struct {
-	Lease, Ask, Instruction, Credential string
-}
-
-// lease waits for something to do for the bank.
-func (c *credentialTest) lease() leaseAnswer {
-	c.Helper()
-	var list struct{ Data []leaseAnswer }
-	status, body := c.ask(ledger.RoleBank, "POST", "/v1/banks/RMTE/leases", "", map[string]any{"max": 1, "wait": 20, "hold": 60})
-	if err := json.Unmarshal(body, &list); err != nil || len(list.Data) != 1 {
-		c.Fatalf("%d %s", status, body)
-	}
-	return list.Data[0]
-}
-
-func (c *credentialTest) answer(l leaseAnswer, outcome string) {
-	c.Helper()
-	status, body := c.ask(ledger.RoleBank, "POST", "/v1/banks/RMTE/leases/results", "", map[string]any{"results": []any{
-		map[string]any{"lease": l.Lease, "ask": l.Ask, "instruction": l.Instruction, "outcome": outcome}}})
-	if status != http.StatusOK || !bytes.Contains(body, []byte(`"effect"`)) {
-		c.Fatalf("%d %s", status, body)
-	}
-}
-
 // bankGets serves one debit, which must come with the block.
-func (c *credentialTest) bankGets(block string) {
+func (c *remoteTest) bankGets(block string) {
 	c.Helper()
 	l := c.lease()
 	if l.Ask != "submit" || l.Credential != block {
@@ -160,44 +84,10 @@ func (c *credentialTest) bankGets(block string) {
 	c.answer(l, "approved")
 }
 
-// create sends a request that must make one transfer.
-func (c *credentialTest) create(path, key string, body any) (t transferAnswer) {
-	c.Helper()
-	status, answer := c.ask(ledger.RoleChat, "POST", path, key, body)
-	if err := json.Unmarshal(answer, &t); err != nil || status != http.StatusCreated {
-		c.Fatalf("%d %s: %v", status, answer, err)
-	}
-	return t
-}
-
-func (c *credentialTest) ends(t transferAnswer, state string) {
-	c.Helper()
-	for !t.rests() {
-		_, answer := c.ask(ledger.RoleChat, "GET", "/v1/transfers/"+t.ID+"?wait=20", "", nil)
-		if err := json.Unmarshal(answer, &t); err != nil {
-			c.Fatal(err)
-		}
-	}
-	if t.State != state {
-		c.Errorf("%s is %s (%s), want %s", t.ID, t.State, t.Failure.Reason, state)
-	}
-}
-
 const openNote = "a note for everybody"
 
 func testCredential(t *testing.T, where storage, moreFiles func(*testing.T) []string) {
-	c := &credentialTest{T: t, where: where, secret: map[ledger.Role]string{}}
-	public, _, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range []ledger.Key{{Role: ledger.RoleChat, App: "chat"}, {Role: ledger.RoleBank, Bank: "RMTE", PublicKey: public}, {Role: ledger.RoleAuditor}} {
-		key.ID = ledger.NewID()
-		c.secret[key.Role], key.Hash = api.NewSecret(key.Role)
-		if err := createKey(where, key); err != nil {
-			t.Fatal(err)
-		}
-	}
+	c := newRemoteTest(t, where)
 	c.start()
 	payer, payee := c.people()
 	pay := func(block string, more map[string]any) map[string]any {
@@ -267,30 +157,8 @@ func testCredential(t *testing.T, where storage, moreFiles func(*testing.T) []st
 	}
 }
 
-// people opens who pays, at the remote bank and with a wallet, and who is paid.
-func (c *credentialTest) people() (payer, payee string) {
-	c.Helper()
-	open := func(name string, instruments ...map[string]any) string {
-		var party struct{ ID string }
-		_, body := c.ask(ledger.RoleChat, "POST", "/v1/parties", name, map[string]any{"name": name, "kind": "person"})
-		if err := json.Unmarshal(body, &party); err != nil {
-			c.Fatal(err)
-		}
-		for n, i := range instruments {
-			if status, body := c.ask(ledger.RoleChat, "POST", "/v1/parties/"+party.ID+"/instruments", fmt.Sprint(name, n), i); status != http.StatusCreated {
-				c.Fatalf("%d %s", status, body)
-			}
-		}
-		return party.ID
-	}
-	account := func(bank string) map[string]any {
-		return map[string]any{"kind": "bank_account", "account": map[string]any{"number": "100200300400", "ifsc": bank + "0000001"}}
-	}
-	return open("payer", account("RMTE"), map[string]any{"kind": "wallet"}), open("payee", account("NRMD"))
-}
-
 // refusals sends blocks where they are refused: no problem quotes them.
-func (c *credentialTest) refusals(payer string, pay func(string, map[string]any) map[string]any) {
+func (c *remoteTest) refusals(payer string, pay func(string, map[string]any) map[string]any) {
 	c.Helper()
 	b := c.block()
 	for n, body := range []any{
@@ -314,7 +182,7 @@ func (c *credentialTest) refusals(payer string, pay func(string, map[string]any)
 }
 
 // search looks for the blocks in everything that was written.
-func (c *credentialTest) search(dirs []string) {
+func (c *remoteTest) search(dirs []string) {
 	c.Helper()
 	written := map[string][]byte{"the log": []byte(c.log.String()), "the answers": []byte(c.seen.String())}
 	for _, dir := range dirs {
@@ -346,7 +214,7 @@ func (c *credentialTest) search(dirs []string) {
 }
 
 // forms are what must not be found, as it is or in hexadecimal digits.
-func (c *credentialTest) forms() map[string][]byte {
+func (c *remoteTest) forms() map[string][]byte {
 	forms := map[string][]byte{"the payer's PIN": []byte("the payer's PIN ")}
 	for n, block := range c.blocks {
 		raw, _ := base64.StdEncoding.DecodeString(block)
