@@ -100,17 +100,16 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) authenticate(c echo.Context, op operation) error {
 	r := c.Request()
 	values := r.Header.Values(echo.HeaderAuthorization)
-	unknown := newProblem(http.StatusUnauthorized, "unauthenticated", "send a valid API key: Authorization: Bearer bahi_…")
 	if len(values) != 1 {
-		return unknown
+		return unauthenticated()
 	}
 	scheme, secret, _ := strings.Cut(values[0], " ")
 	if !strings.EqualFold(scheme, "Bearer") || !strings.HasPrefix(secret, secretPrefix) {
-		return unknown
+		return unauthenticated()
 	}
 	key, err := s.keys.find(r.Context(), secret)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return unknown
+		return unauthenticated()
 	}
 	if err != nil {
 		return err
@@ -125,6 +124,10 @@ func (s *Server) authenticate(c echo.Context, op operation) error {
 		return newProblem(http.StatusNotFound, "not_found", "there is nothing here for a key of role %s", key.Role)
 	}
 	return newProblem(http.StatusForbidden, "role_not_allowed", "a key of role %s may not do this", key.Role)
+}
+
+func unauthenticated() *problem {
+	return newProblem(http.StatusUnauthorized, "unauthenticated", "send a valid API key: Authorization: Bearer bahi_…")
 }
 
 // checkQuery refuses parameters that the contract does not have: a misspelt

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,7 +42,7 @@ func (s *Server) CreateTransfer(c echo.Context, params CreateTransferParams) err
 	if err != nil {
 		return err
 	}
-	return s.commit(c, change{command: command, key: params.IdempotencyKey, body: body, status: http.StatusCreated, view: viewTransfer})
+	return s.commit(c, change{command: command, key: params.IdempotencyKey, body: body, status: http.StatusCreated, wait: params.Wait, view: viewTransfer})
 }
 
 func viewTransfer(result any) any {
@@ -81,21 +82,37 @@ func (s *Server) payment(ctx context.Context, app string, in *NewTransfer) (ledg
 	if refused == "" {
 		refused = payee.refused
 	}
-	return s.create(t, refused, "/payer/credential", in.Payer.Credential)
+	return s.create(t, refused, "/payer/credential", in.Payer.Credential), nil
 }
 
-// create is the command that makes the transfer; field is where its credential stands.
-func (s *Server) create(t ledger.Transfer, refused ledger.Reason, field string, c banks.Credential) (ledger.Command, error) {
-	t.ID, t.RRN = ledger.NewID(), s.rrn.next(s.now())
-	if !c.IsZero() && refused == "" {
-		var p *problem
-		if err := s.entrust(&t, field, c); errors.As(err, &p) {
-			return ledger.Refused{Why: p}, nil
-		} else if err != nil {
-			return nil, err
+// create is the command that makes the transfer, without its numbers; field is where its credential stands.
+func (s *Server) create(t ledger.Transfer, refused ledger.Reason, field string, c banks.Credential) ledger.Command {
+	made := ledger.CreateTransfer{Transfer: t, Refused: refused, Queue: s.dispatcher.Saturated(t.Payer.Bank)}
+	if c.IsZero() || refused != "" {
+		return made
+	}
+	return withCredential(made, field, c)
+}
+
+// numbered gives the transfers that a command makes their numbers, in the order of
+// the request, and their credentials to the dispatcher.
+func (s *Server) numbered(c ledger.Command) (ledger.Command, error) {
+	switch made := c.(type) {
+	case ledger.CreateTransfer:
+		made.Transfer.ID, made.Transfer.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return made, nil
+	case credentialed:
+		made.Transfer.ID, made.Transfer.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return made.CreateTransfer, s.entrust(&made)
+	case ledger.Many:
+		for n := range made {
+			var err error
+			if made[n], err = s.numbered(made[n]); err != nil {
+				return c, err
+			}
 		}
 	}
-	return ledger.CreateTransfer{Transfer: t, Refused: refused, Queue: s.dispatcher.Saturated(t.Payer.Bank)}, nil
+	return c, nil
 }
 
 // readPayment checks everything about a request that needs no look at the book.
@@ -325,16 +342,32 @@ func (s *Server) CreateTransferBatch(c echo.Context, params CreateTransferBatchP
 	case len(in.Transfers) > maxBatch:
 		return badRequest("invalid_field", "a batch holds at most %d transfers", maxBatch).at("/transfers")
 	}
-	commands := make(ledger.Many, len(in.Transfers))
-	for n, text := range in.Transfers {
-		if commands[n], err = s.batchItem(c.Request().Context(), caller(c).App, text); err != nil {
-			s.forget(commands)
-			return err
-		}
+	commands, err := s.batchItems(c.Request().Context(), caller(c).App, in.Transfers)
+	if err != nil {
+		return err
 	}
 	id := requestID(c)
 	return s.commit(c, change{command: commands, key: params.IdempotencyKey, body: body, status: http.StatusOK,
 		view: func(r any) any { return batchView(r.(ledger.Outcomes), id) }})
+}
+
+// atOnce is how many items of a batch are looked at together, so that the payees
+// they name are looked for together.
+const atOnce = 64
+
+func (s *Server) batchItems(ctx context.Context, app string, texts []jsontext.Value) (ledger.Many, error) {
+	commands, errs := make(ledger.Many, len(texts)), make([]error, len(texts))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(atOnce, len(texts)) {
+		workers.Go(func() {
+			for n := int(next.Add(1)) - 1; n < len(texts); n = int(next.Add(1)) - 1 {
+				commands[n], errs[n] = s.batchItem(ctx, app, texts[n])
+			}
+		})
+	}
+	workers.Wait()
+	return commands, errors.Join(errs...)
 }
 
 // batchItem is the command of one item; its problem, if it has one, is its result.

@@ -24,17 +24,28 @@ func checkCredential(field string, c banks.Credential) error {
 	return nil
 }
 
-// entrust gives the credential to the dispatcher, until the transfer's debit is
-// sent. A payer without a bank is refused by the pipeline, as one is that is not
-// there: whether the account was a wallet may have changed since a first answer.
-func (s *Server) entrust(t *ledger.Transfer, field string, c banks.Credential) error {
-	if t.Payer.IsWallet() {
-		return badRequest("invalid_field", "a wallet has no bank that wants a credential; leave it out").at(field)
+// credentialed is the command that makes a transfer whose debit has a credential.
+type credentialed struct {
+	ledger.CreateTransfer
+	credential banks.Credential
+}
+
+// withCredential adds the credential to what makes a transfer. A payer without a
+// bank is refused by the pipeline, as one is that is not there: whether the account
+// was a wallet may have changed since a first answer.
+func withCredential(made ledger.CreateTransfer, field string, c banks.Credential) ledger.Command {
+	if made.Transfer.Payer.IsWallet() {
+		return ledger.Refused{Why: badRequest("invalid_field", "a wallet has no bank that wants a credential; leave it out").at(field)}
 	}
-	if err := s.dispatcher.Entrust(t.ID, c); err != nil {
+	made.Transfer.Credential = true
+	return credentialed{made, c}
+}
+
+// entrust gives the credential to the dispatcher, until the transfer's debit is sent.
+func (s *Server) entrust(c *credentialed) error {
+	if err := s.dispatcher.Entrust(c.Transfer.ID, c.credential); err != nil {
 		return fmt.Errorf("%w: %w", ledger.ErrBusy, err)
 	}
-	t.Credential = true
 	return nil
 }
 

@@ -59,11 +59,13 @@ func knownMethod(c echo.Context, _ error) string {
 }
 
 func (m *metrics) observe(set *ledger.Set) {
-	for i := range set.Steps {
-		m.states.WithLabelValues(set.Steps[i].State.String()).Inc()
-	}
-	if len(set.Steps) > 0 {
-		m.batch.Observe(float64(len(set.Steps)))
+	steps := 0
+	set.History(func(s *ledger.Step) {
+		m.states.WithLabelValues(s.State.String()).Inc()
+		steps++
+	})
+	if steps > 0 {
+		m.batch.Observe(float64(steps))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 // of date by then: the rules look at the instrument again at the commit.
 type resolver struct {
 	reader ledger.Reader
+	look   gather
 	banks  *banks.Registry
 	now    func() time.Time
 	memory time.Duration
@@ -61,38 +62,39 @@ func (r *resolver) placeOf(p ledger.Party, i ledger.Instrument, currency ledger.
 // byAlias follows an alias to the instrument that holds the money, or is ledger.ErrNotFound.
 func (r *resolver) byAlias(ctx context.Context, a ledger.Alias, currency ledger.Currency) (place, error) {
 	return r.remembered(query{a, currency}, func() (place, error) {
-		p, i, err := r.reader.Resolve(ctx, a)
+		found, err := r.look.alias(ctx, a)
 		if err != nil {
 			return place{}, err
 		}
-		if i.Kind.HoldsMoney() {
-			return r.placeOf(p, i, currency), nil
+		if found.Instrument.Kind.HoldsMoney() {
+			return r.placeOf(found.Party, found.Instrument, currency), nil
 		}
-		return r.byDefault(ctx, p, currency)
+		found, err = r.look.party(ctx, found.Party.ID)
+		return r.byDefault(found, currency), err
 	})
 }
 
 // byParty takes one of the app's parties by its id.
 func (r *resolver) byParty(ctx context.Context, app string, id ledger.ID, currency ledger.Currency) (place, error) {
 	return r.remembered(query{ledger.Alias{App: app, Value: id.PartyRef()}, currency}, func() (place, error) {
-		p, err := r.reader.Party(ctx, id)
-		if err == nil && p.App != app {
+		found, err := r.look.party(ctx, id)
+		if err == nil && found.Party.App != app {
 			err = ledger.ErrNotFound
 		}
 		if err != nil {
 			return place{}, err
 		}
-		return r.byDefault(ctx, p, currency)
+		return r.byDefault(found, currency), nil
 	})
 }
 
 // byDefault takes the instrument that the party chose to pay and be paid with.
-func (r *resolver) byDefault(ctx context.Context, p ledger.Party, currency ledger.Currency) (place, error) {
+func (r *resolver) byDefault(found ledger.Payee, currency ledger.Currency) place {
+	p := found.Party
 	if p.Default.IsZero() {
-		return place{party: p, end: ledger.End{Party: p.ID, Name: p.Name}, refused: ledger.PayeeNotPayable}, nil
+		return place{party: p, end: ledger.End{Party: p.ID, Name: p.Name}, refused: ledger.PayeeNotPayable}
 	}
-	i, err := r.reader.Instrument(ctx, p.Default)
-	return r.placeOf(p, i, currency), err
+	return r.placeOf(p, found.Instrument, currency)
 }
 
 // byID takes one of the app's instruments that hold money by its id.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
@@ -17,13 +18,19 @@ type change struct {
 	key     string            // Idempotency-Key, or empty
 	body    []byte            // of the request
 	status  int               // of the answer
+	wait    int               // transfers: for how many seconds the answer may wait for a bank
 	view    func(any) (v any) // what is answered, made from the command's result; pure
 }
 
 // commit sends a change through the pipeline and answers with its result, or
 // with the first answer where the key was seen before.
 func (s *Server) commit(c echo.Context, ch change) error {
-	r := ledger.Request{Command: ch.command}
+	command, err := s.numbered(ch.command)
+	if err != nil {
+		s.forget(command)
+		return err
+	}
+	r := ledger.Request{Command: command}
 	if ch.key != "" {
 		r.Key = &ledger.IdempotencyKey{App: caller(c).App, Key: ch.key}
 		r.RequestHash = requestHash(c.Request(), withoutCredentials(ch.body))
@@ -31,7 +38,7 @@ func (s *Server) commit(c echo.Context, ch change) error {
 	}
 	reply, err := s.book.Submit(c.Request().Context(), r)
 	if reply.Replayed || err != nil && !errors.Is(err, ledger.ErrOutcomeUnknown) {
-		s.forget(ch.command)
+		s.forget(command)
 	}
 	if err != nil {
 		return err
@@ -42,7 +49,29 @@ func (s *Server) commit(c echo.Context, ch change) error {
 	if reply.Replayed {
 		c.Response().Header().Set("Idempotency-Replayed", "true")
 	}
+	if ch.wait > 0 && reply.Answer.Status == http.StatusCreated {
+		return s.whenAtRest(c, &reply, time.Duration(ch.wait)*time.Second)
+	}
 	return c.Blob(reply.Answer.Status, echo.MIMEApplicationJSON, reply.Answer.Body)
+}
+
+// whenAtRest answers with the transfer that a request made once it waits for no
+// bank, or after the limit as it then is. It is made: whatever fails now, the first
+// answer stands.
+func (s *Server) whenAtRest(c echo.Context, reply *ledger.Reply, limit time.Duration) error {
+	var first struct {
+		ID string `json:"id"`
+	}
+	if t, ok := reply.Result.(ledger.Transfer); ok {
+		first.ID = t.ID.TransferRef()
+	} else if err := json.Unmarshal(reply.Answer.Body, &first); err != nil {
+		return err
+	}
+	story, err := s.await(c.Request().Context(), caller(c), first.ID, limit)
+	if err != nil {
+		return c.Blob(reply.Answer.Status, echo.MIMEApplicationJSON, reply.Answer.Body)
+	}
+	return writeJSON(c, reply.Answer.Status, transferView(&story.Transfer))
 }
 
 // requestHash tells one request from another under the same key.

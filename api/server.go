@@ -64,7 +64,7 @@ func New(opt Options) (*Server, error) {
 		opt.Now = time.Now
 	}
 	s := &Server{book: opt.Book, reader: opt.Reader, registry: opt.Registry, dispatcher: opt.Dispatcher,
-		resolver: &resolver{reader: opt.Reader, banks: opt.Registry, now: opt.Now, memory: opt.Memory, seen: map[query]rememberedPlace{}},
+		resolver: &resolver{reader: opt.Reader, look: gather{reader: opt.Reader}, banks: opt.Registry, now: opt.Now, memory: opt.Memory, seen: map[query]rememberedPlace{}},
 		now:      opt.Now, log: opt.Log, keys: newKeyring(opt.Reader, opt.Now), watch: newWatch()}
 	s.stopping = make(chan struct{})
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })

@@ -27,23 +27,29 @@ func (s *Server) transfer(ctx context.Context, k *ledger.Key, ref string) (ledge
 // GetTransfer implements [ServerInterface].
 func (s *Server) GetTransfer(c echo.Context, ref string, params GetTransferParams) error {
 	ctx := c.Request().Context()
-	t, err := s.await(ctx, caller(c), ref, time.Duration(params.Wait)*time.Second)
+	story, err := s.await(ctx, caller(c), ref, time.Duration(params.Wait)*time.Second)
 	if err != nil {
 		return err
 	}
-	steps, instructions, err := s.reader.TransferHistory(ctx, t.ID)
-	if err != nil {
-		return err
-	}
-	out := TransferDetail{Transfer: transferView(&t), History: make([]TransferStep, len(steps)), Instructions: make([]Instruction, len(instructions))}
-	for n, step := range steps {
+	return writeJSON(c, http.StatusOK, storyView(&story))
+}
+
+func storyView(s *ledger.Story) TransferDetail {
+	out := TransferDetail{Transfer: transferView(&s.Transfer), History: make([]TransferStep, len(s.Steps)), Instructions: make([]Instruction, len(s.Instructions))}
+	for n, step := range s.Steps {
 		out.History[n] = TransferStep{State: TransferState(step.State.String()), Reason: FailureReason(step.Reason), BankCode: step.BankCode, At: timeView(step.At)}
 	}
-	for n, i := range instructions {
+	for n, i := range s.Instructions {
 		out.Instructions[n] = Instruction{ID: i.ID.String(), Leg: Leg(i.ID.Leg.String()), Bank: i.Bank, State: InstructionState(i.State.String()),
 			Code: i.Code, Ref: i.Ref, Attempts: i.Attempts, UpdatedAt: timeView(i.Updated)}
 	}
-	return writeJSON(c, http.StatusOK, out)
+	return out
+}
+
+// story reads what the book has of a transfer.
+func (s *Server) story(ctx context.Context, t ledger.Transfer) (ledger.Story, error) {
+	steps, instructions, err := s.reader.TransferHistory(ctx, t.ID)
+	return ledger.Story{Transfer: t, Steps: steps, Instructions: instructions}, err
 }
 
 // lookAgain is how often a waiting request looks at the book by itself: another
@@ -51,33 +57,49 @@ func (s *Server) GetTransfer(c echo.Context, ref string, params GetTransferParam
 const lookAgain = time.Second
 
 // await waits until the transfer waits for no bank, or for so long.
-func (s *Server) await(ctx context.Context, k *ledger.Key, ref string, limit time.Duration) (ledger.Transfer, error) {
+func (s *Server) await(ctx context.Context, k *ledger.Key, ref string, limit time.Duration) (ledger.Story, error) {
 	id, err := ledger.ParseTransferRef(ref)
 	if err != nil || limit == 0 {
-		return s.transfer(ctx, k, ref)
+		t, err := s.transfer(ctx, k, ref)
+		if err != nil {
+			return ledger.Story{}, err
+		}
+		return s.story(ctx, t)
 	}
+	// The watch begins before the book is looked at, so that no change falls in between.
+	place, ended, ok := s.watch.add(id)
+	if ok {
+		if !sees(k, ended.Transfer.App) {
+			return ledger.Story{}, notFound("transfer")
+		}
+		return ended, nil
+	}
+	defer place.stop()
 	over := time.NewTimer(limit)
 	defer over.Stop()
 	again := time.NewTicker(lookAgain)
 	defer again.Stop()
-	rested, stop := s.watch.add(id)
-	defer stop()
-	for ended := false; ; {
-		// Looked at only after the watch began, so that no change falls in between.
-		t, err := s.transfer(ctx, k, ref)
-		if err != nil || ended || !t.State.Waits() {
-			return t, err
+	t := place.open
+	look := t.ID.IsZero() || !sees(k, t.App) // else it is known to wait
+	for last := false; ; look = true {
+		if look {
+			if t, err = s.transfer(ctx, k, ref); err != nil {
+				return ledger.Story{}, err
+			}
+			if last || !t.State.Waits() {
+				return s.story(ctx, t)
+			}
 		}
 		select {
-		case t = <-rested:
-			return t, nil
+		case story := <-place.rested:
+			return story, nil
 		case <-over.C:
-			ended = true
+			last = true
 		case <-s.stopping:
-			ended = true
+			last = true
 		case <-again.C:
 		case <-ctx.Done():
-			return t, nil
+			return ledger.Story{Transfer: t}, nil // to nobody: the caller is gone
 		}
 	}
 }

@@ -34,16 +34,16 @@ func (s *Server) GetWallet(c echo.Context, party string, params GetWalletParams)
 
 // TopUp implements [ServerInterface].
 func (s *Server) TopUp(c echo.Context, party string, params TopUpParams) error {
-	return s.moveOwn(c, party, params.IdempotencyKey, ledger.TopUp)
+	return s.moveOwn(c, party, params.IdempotencyKey, params.Wait, ledger.TopUp)
 }
 
 // Withdraw implements [ServerInterface].
 func (s *Server) Withdraw(c echo.Context, party string, params WithdrawParams) error {
-	return s.moveOwn(c, party, params.IdempotencyKey, ledger.Withdrawal)
+	return s.moveOwn(c, party, params.IdempotencyKey, params.Wait, ledger.Withdrawal)
 }
 
 // moveOwn moves money between a party's own wallet and bank account.
-func (s *Server) moveOwn(c echo.Context, party, key string, kind ledger.Kind) error {
+func (s *Server) moveOwn(c echo.Context, party, key string, wait int, kind ledger.Kind) error {
 	var in NewWalletTransfer
 	body, err := readBody(c, &in)
 	if err != nil {
@@ -72,7 +72,7 @@ func (s *Server) moveOwn(c echo.Context, party, key string, kind ledger.Kind) er
 	if err != nil {
 		return err
 	}
-	return s.commit(c, change{command: command, key: key, body: body, status: http.StatusCreated, view: viewTransfer})
+	return s.commit(c, change{command: command, key: key, body: body, status: http.StatusCreated, wait: wait, view: viewTransfer})
 }
 
 func (s *Server) ownTransfer(ctx context.Context, p ledger.Party, in *NewWalletTransfer, amount ledger.Amount, kind ledger.Kind) (ledger.Command, error) {
@@ -95,7 +95,7 @@ func (s *Server) ownTransfer(ctx context.Context, p ledger.Party, in *NewWalletT
 	if kind == ledger.Withdrawal {
 		t.Payer, t.Payee = t.Payee, t.Payer
 	}
-	return s.create(t, account.refused, "/credential", in.Credential)
+	return s.create(t, account.refused, "/credential", in.Credential), nil
 }
 
 // ownAccount is the bank account that is named, or the party's default, or the

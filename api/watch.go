@@ -6,25 +6,48 @@ import (
 	"bahi/ledger"
 )
 
-// watch wakes requests that wait for a transfer to come to rest.
+// watch tells requests that wait for a transfer to come to rest, with its whole
+// story, from the commit that brought it there: the book is not asked.
 type watch struct {
 	mu      sync.Mutex
-	waiting map[ledger.ID][]chan ledger.Transfer
+	waiting map[ledger.ID][]chan ledger.Story
+	open    map[ledger.ID]ledger.Transfer // those that wait for a bank, as this node's last commits of them say
+
+	// Those that lately ended, for requests that come right after: what is final stays as it is.
+	ended map[ledger.ID]ledger.Story
+	ring  [maxEnded]ledger.ID
+	next  int
 }
 
-func newWatch() *watch { return &watch{waiting: map[ledger.ID][]chan ledger.Transfer{}} }
+const (
+	maxOpen  = 100_000
+	maxEnded = 4096
+)
 
-// add returns a channel that gets the transfer at the next change that brings it
-// to rest, and a function to stop waiting.
-func (w *watch) add(id ledger.ID) (rested <-chan ledger.Transfer, stop func()) {
-	ch := make(chan ledger.Transfer, 1)
+func newWatch() *watch {
+	return &watch{waiting: map[ledger.ID][]chan ledger.Story{}, open: map[ledger.ID]ledger.Transfer{}, ended: map[ledger.ID]ledger.Story{}}
+}
+
+// wait is one request's place among those that wait.
+type wait struct {
+	rested <-chan ledger.Story // gets the story at the next change that brings the transfer to rest
+	open   ledger.Transfer     // where this node knows that it waits for a bank; else zero
+	stop   func()
+}
+
+// add begins to wait for a transfer, or gives the story of one that has just ended.
+func (w *watch) add(id ledger.ID) (place wait, ended ledger.Story, ok bool) {
+	ch := make(chan ledger.Story, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if ended, ok = w.ended[id]; ok {
+		return wait{}, ended, true
+	}
 	w.waiting[id] = append(w.waiting[id], ch)
-	return ch, func() { w.remove(id, ch) }
+	return wait{rested: ch, open: w.open[id], stop: func() { w.remove(id, ch) }}, ended, false
 }
 
-func (w *watch) remove(id ledger.ID, ch chan ledger.Transfer) {
+func (w *watch) remove(id ledger.ID, ch chan ledger.Story) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	left := w.waiting[id][:0]
@@ -38,20 +61,39 @@ func (w *watch) remove(id ledger.ID, ch chan ledger.Transfer) {
 	}
 }
 
-// observe wakes whoever waits for a transfer that came to rest in the batch.
+// observe notes which transfers of a batch wait for a bank and wakes whoever waits
+// for one that came to rest.
 func (w *watch) observe(set *ledger.Set) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.waiting) == 0 {
+	set.Transfers.Changes(func(id ledger.ID, t *ledger.Transfer, _ bool) {
+		_, known := w.open[id]
+		switch {
+		case t.State.Waits():
+			if len(w.open) >= maxOpen { // other nodes have ended some of them
+				clear(w.open)
+			}
+			w.open[id] = *t
+		case known || w.waiting[id] != nil:
+			delete(w.open, id)
+			if story, ok := set.Story(id); ok {
+				w.rest(story)
+			}
+		}
+	})
+}
+
+// rest tells the story of a transfer that came to rest.
+func (w *watch) rest(s ledger.Story) {
+	id := s.Transfer.ID
+	for _, ch := range w.waiting[id] {
+		ch <- s // has room: it is told once
+	}
+	delete(w.waiting, id)
+	if !s.Transfer.State.Final() {
 		return
 	}
-	set.Transfers.Changes(func(id ledger.ID, t *ledger.Transfer, _ bool) {
-		if t.State.Waits() {
-			return
-		}
-		for _, ch := range w.waiting[id] {
-			ch <- *t // has room: it is told once
-		}
-		delete(w.waiting, id)
-	})
+	delete(w.ended, w.ring[w.next])
+	w.ended[id], w.ring[w.next] = s, id
+	w.next = (w.next + 1) % maxEnded
 }

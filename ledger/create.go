@@ -15,7 +15,7 @@ func (c CreateTransfer) Declare(s *Set) {
 	s.NewTransfer(t)
 	for _, end := range []*End{&t.Payer, &t.Payee} {
 		if !end.Instrument.IsZero() {
-			s.Instruments.Want(end.Instrument)
+			s.Instruments.See(end.Instrument)
 		}
 	}
 }
@@ -24,7 +24,7 @@ func (c CreateTransfer) Declare(s *Set) {
 func (c CreateTransfer) Apply(s *Set) (any, error) {
 	t := c.Transfer
 	t.Created = s.Now
-	l := life{set: s, t: &t}
+	l := life{set: s, t: &t, begins: true}
 	l.step(Pending, "", "")
 	if reason := c.refusal(s); reason != "" {
 		l.step(Failed, reason, "")

@@ -6,8 +6,9 @@ import "fmt"
 // assumes that the rules were checked: a step the table does not have, or a
 // posting without room, is a bug and panics, which fails the batch unstored.
 type life struct {
-	set *Set
-	t   *Transfer
+	set    *Set
+	t      *Transfer
+	begins bool // this is the transfer's first commit: its lines stand in its row
 }
 
 // step takes the transfer to a state and adds the line to its history.
@@ -19,13 +20,18 @@ func (l *life) step(to State, reason Reason, bankCode string) {
 	if first := t.Steps == 0; first != (to == Pending) || (!first && !t.State.mayBecome(to)) {
 		panic(fmt.Sprintf("ledger: transfer %s cannot go from %s to %s", t.ID.TransferRef(), t.State, to))
 	}
-	t.State, t.Reason, t.BankCode, t.Updated, t.Deadline = to, reason, bankCode, l.set.Now, 0
-	if to == Deemed || to == Unresolved {
-		t.Deadline = l.set.Now + l.set.Policy.DecideAfter.Microseconds()
+	if l.begins {
+		t.Begin(to, reason)
+	} else {
+		s := Step{Transfer: t.ID, N: t.Steps + 1, State: to, Reason: reason, BankCode: bankCode, At: l.set.Now}
+		if to == Deemed || to == Unresolved {
+			s.Deadline = l.set.Now + l.set.Policy.DecideAfter.Microseconds()
+		}
+		t.Take(s)
+		l.set.Steps = append(l.set.Steps, s)
+		l.set.later[t.ID] = append(l.set.later[t.ID], s)
 	}
-	t.Steps++
 	l.set.Transfers.Put(t.ID, *t)
-	l.set.Steps = append(l.set.Steps, Step{Transfer: t.ID, N: t.Steps, State: to, Reason: reason, BankCode: bankCode, At: l.set.Now})
 }
 
 // post writes the posting that an event stands for.

@@ -98,6 +98,7 @@ type TakeOver struct {
 // Declare implements [Command].
 func (c TakeOver) Declare(s *Set) {
 	s.Instructions.Want(c.ID)
+	s.Transfers.Want(c.ID.Transfer) // whose lock is its instructions' too
 	Fence{Node: c.From}.Declare(s)
 }
 

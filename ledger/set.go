@@ -7,8 +7,8 @@ import (
 
 // Set is the working set of one batch: what its commands declared, as the
 // engine loaded it, and what they changed. An engine loads every wanted key of
-// every table that exists, in the order Wanted gives (that is the lock order),
-// and persists the Changes of each table and the appended rows in one
+// every table that exists, in the order Wanted gives (that is the lock order), and
+// every seen one, and persists the Changes of each table and the appended rows in one
 // transaction. A Set is used by one goroutine and never reused.
 type Set struct {
 	Now    int64   // Unix microseconds, one for the whole batch, never earlier than the batch before
@@ -17,7 +17,7 @@ type Set struct {
 	Stripe int     // which part of the shared accounts the batch posts to
 
 	Accounts     Table[AccountID, Account]
-	Transfers    Table[ID, Transfer]
+	Transfers    Table[ID, Transfer] // a row is only written once: what it becomes is in Steps
 	Instructions Table[InstructionID, Instruction]
 	Parties      Table[ID, Party]
 	Instruments  Table[ID, Instrument]
@@ -28,10 +28,12 @@ type Set struct {
 
 	// Rows that are only ever added. A break that is known already is not an error.
 	Postings []Posting
-	Steps    []Step
+	Steps    []Step // but those of a transfer's beginning, which are in its own row
 	Breaks   []Break
 
 	unsent map[InstructionID]struct{} // that the batch made or claimed
+	known  map[ID]*Transfer           // rows of transfers that were read before the batch
+	later  map[ID][]Step              // of each transfer: the steps after its beginning, in order
 }
 
 // NewSet makes the empty working set that commands declare their keys to.
@@ -49,6 +51,8 @@ func NewSet(now int64, policy *Policy) *Set {
 		Answers:      newTable[IdempotencyKey, Answer](compareIdempotencyKeys),
 		Nodes:        newTable[ID, Node](ID.Compare),
 		unsent:       map[InstructionID]struct{}{},
+		known:        map[ID]*Transfer{},
+		later:        map[ID][]Step{},
 	}
 }
 
@@ -56,10 +60,13 @@ func NewSet(now int64, policy *Policy) *Set {
 func (s *Set) WantAccount(n AccountName) { s.Accounts.Want(n.ID()) }
 
 // WantTransfer declares a transfer, every instruction it may have and the
-// accounts that a bank's answer can touch. The ends and the currency of a
-// transfer never change, so the caller may have read them before the batch.
+// accounts that a bank's answer can touch. A transfer's row never changes, so the
+// caller has read it before the batch, which needs its lock and its steps only.
 func (s *Set) WantTransfer(t *Transfer) {
 	s.Transfers.Want(t.ID)
+	if t.Born != 0 { // else it was not read
+		s.known[t.ID] = t
+	}
 	for _, leg := range legs {
 		s.Instructions.Want(InstructionID{t.ID, leg})
 	}
@@ -97,6 +104,21 @@ func (s *Set) Unsent(id InstructionID) bool {
 	return ok
 }
 
+// History calls yield for each line that the batch adds to a transfer's history.
+func (s *Set) History(yield func(*Step)) {
+	s.Transfers.Changes(func(_ ID, t *Transfer, inserted bool) {
+		if !inserted {
+			return
+		}
+		for _, line := range t.Beginning() {
+			yield(&line)
+		}
+	})
+	for i := range s.Steps {
+		yield(&s.Steps[i])
+	}
+}
+
 // Changed says whether there is anything to persist.
 func (s *Set) Changed() bool {
 	return len(s.Postings)+len(s.Steps)+len(s.Breaks) > 0 || s.Accounts.Changed() || s.Transfers.Changed() || s.Instructions.Changed() ||
@@ -114,6 +136,7 @@ type Table[K comparable, V any] struct {
 type row[V any] struct {
 	value   V
 	fresh   bool // declared as new: not to be looked for
+	seen    bool // declared to be looked at only
 	loaded  bool // the engine found it
 	exists  bool // it exists now
 	changed bool
@@ -126,10 +149,18 @@ func newTable[K comparable, V any](compare func(a, b K) int) Table[K, V] {
 // Want declares a key.
 func (t *Table[K, V]) Want(k K) {
 	if r, ok := t.rows[k]; ok {
-		r.fresh = false
+		r.fresh, r.seen = false, false
 		return
 	}
 	t.rows[k] = &row[V]{}
+}
+
+// See declares a key that is looked at and not changed, so that the engine need
+// not lock it: a batch of another node may change it meanwhile, and be the later one.
+func (t *Table[K, V]) See(k K) {
+	if _, ok := t.rows[k]; !ok {
+		t.rows[k] = &row[V]{seen: true}
+	}
 }
 
 // New declares a key that was just made, so that the engine need not look for
@@ -140,14 +171,19 @@ func (t *Table[K, V]) New(k K) {
 	}
 }
 
-// Wanted are the declared keys in lock order.
-func (t *Table[K, V]) Wanted() []K {
+// Wanted are the keys to load and lock, in lock order.
+func (t *Table[K, V]) Wanted() []K { return t.keys(false) }
+
+// Seen are the keys to load without a lock.
+func (t *Table[K, V]) Seen() []K { return t.keys(true) }
+
+func (t *Table[K, V]) keys(seen bool) []K {
 	if len(t.rows) == 0 {
 		return nil
 	}
 	keys := make([]K, 0, len(t.rows))
 	for k, r := range t.rows {
-		if !r.fresh {
+		if !r.fresh && r.seen == seen {
 			keys = append(keys, k)
 		}
 	}
@@ -212,6 +248,9 @@ func (t *Table[K, V]) row(k K) *row[V] {
 }
 
 func (t *Table[K, V]) mark(k K, r *row[V]) {
+	if r.seen {
+		panic(fmt.Sprintf("ledger: a command changed %T %v, which it declared to look at only", k, k))
+	}
 	if !r.changed {
 		r.changed = true
 		t.changed = append(t.changed, k)

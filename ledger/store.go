@@ -46,7 +46,8 @@ type Reader interface {
 	Parties(ctx context.Context, app string, page Page) ([]Party, error) // newest first; every app's where app is empty
 	Instruments(ctx context.Context, party ID) ([]Instrument, error)     // the party's active ones, oldest first
 	Instrument(ctx context.Context, id ID) (Instrument, error)
-	Resolve(ctx context.Context, a Alias) (Party, Instrument, error) // the active instrument that the alias leads to, and its party
+	Payable(ctx context.Context, parties []ID) (map[ID]Payee, error)       // parties with their default instruments; who is not there is left out
+	Resolve(ctx context.Context, aliases []Alias) (map[Alias]Payee, error) // the active instruments that the aliases lead to, with their parties; likewise
 
 	Transfer(ctx context.Context, id ID) (Transfer, error)
 	TransferHistory(ctx context.Context, id ID) ([]Step, []Instruction, error)
@@ -65,6 +66,12 @@ type Reader interface {
 
 	// Audit calls check with one consistent snapshot of the whole book, while writes go on.
 	Audit(ctx context.Context, check func(Snapshot) error) error
+}
+
+// Payee is a party with one of its instruments, zero where it has none.
+type Payee struct {
+	Party      Party
+	Instrument Instrument
 }
 
 // Page names a page of a list ordered by ID, newest first.
@@ -112,6 +119,6 @@ type Snapshot interface {
 	StatementLines() iter.Seq2[StatementLine, error] // both sides of every posting, by account, then Seq
 	Transfers() iter.Seq2[Transfer, error]           // by ID
 	Instructions() iter.Seq2[Instruction, error]     // by transfer, then leg
-	Steps() iter.Seq2[Step, error]                   // by transfer, then N
+	Steps() iter.Seq2[Step, error]                   // those after the transfers' beginnings, by transfer, then N
 	Postings() iter.Seq2[Posting, error]             // by transfer, then event
 }

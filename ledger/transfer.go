@@ -122,6 +122,7 @@ type Transfer struct {
 	// Credential means that the payer's bank gets a credential block with the debit.
 	// The block itself is in no book: whoever lost it must not send the debit.
 	Credential bool
+	Born       State // where its first commit left it; the rest is what the steps after that say
 
 	State    State
 	Reason   Reason // why it failed, is reversed or in doubt; empty otherwise
@@ -129,6 +130,40 @@ type Transfer struct {
 	Updated  int64
 	Deadline int64 // when a state in doubt must be decided, or 0
 	Steps    int   // how many lines its history has
+}
+
+// Begin puts the transfer where its first commit leaves it.
+func (t *Transfer) Begin(born State, reason Reason) {
+	t.Born, t.Reason = born, reason
+	t.Take(t.Birth())
+}
+
+// Take moves the transfer to a line of its history.
+func (t *Transfer) Take(s Step) {
+	t.State, t.Reason, t.BankCode, t.Updated, t.Deadline, t.Steps = s.State, s.Reason, s.BankCode, s.At, s.Deadline, s.N
+}
+
+// Birth is the last line of the first commit: the first one, or the second where
+// that commit did more than to make the transfer.
+func (t *Transfer) Birth() Step {
+	s := Step{Transfer: t.ID, N: 1, State: t.Born, At: t.Created}
+	if t.Born != Pending {
+		s.N = 2
+	}
+	if t.Born == Failed { // an end: the reason is still the one of that time
+		s.Reason = t.Reason
+	}
+	return s
+}
+
+// Beginning are the lines of the first commit. The transfer's own row holds them:
+// most transfers between wallets have no others.
+func (t *Transfer) Beginning() []Step {
+	born := t.Birth()
+	if born.N == 1 {
+		return []Step{born}
+	}
+	return []Step{{Transfer: t.ID, N: 1, State: Pending, At: t.Created}, born}
 }
 
 // Reason says in one stable word why a transfer did not simply complete.
@@ -256,6 +291,7 @@ type Step struct {
 	Reason   Reason
 	BankCode string
 	At       int64
+	Deadline int64 // of a state in doubt: when it must be decided; else 0
 }
 
 // Break is a contradiction between a bank's words, kept for reconciliation. It moves no money.

@@ -171,7 +171,7 @@ func (v *verifier) transfers(s Snapshot) error {
 		v.sum.Transfers++
 		f := file{Transfer: t,
 			instructions: takeOwn(v, &instructions, t.ID, "instruction", func(i Instruction) ID { return i.ID.Transfer }),
-			steps:        takeOwn(v, &steps, t.ID, "history line", func(s Step) ID { return s.Transfer }),
+			steps:        append(t.Beginning(), takeOwn(v, &steps, t.ID, "history line", func(s Step) ID { return s.Transfer })...),
 			postings:     takeOwn(v, &postings, t.ID, "posting", func(p Posting) ID { return p.Transfer })}
 		v.sum.Postings += int64(len(f.postings))
 		v.transfer(&f)
@@ -209,6 +209,9 @@ func (v *verifier) history(f *file) {
 		legal := (n == 0 && s.State == Pending) || (n > 0 && state.mayBecome(s.State))
 		if s.N != n+1 || !legal {
 			v.violated("history", where, "line %d, numbered %d, goes from %s to %s", n+1, s.N, state, s.State)
+		}
+		if s.At < at {
+			v.violated("history", where, "line %d is of %d, before the one before it", n+1, s.At)
 		}
 		state, at = s.State, s.At
 	}

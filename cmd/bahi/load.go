@@ -156,11 +156,11 @@ func (l *load) request(key string, n int) error {
 	case "batch":
 		return l.batch(key, n)
 	case "bank":
-		return l.one(key, l.body("party", n))
+		return l.one("/v1/transfers?wait=20", key, l.body("party", n))
 	case "shop":
-		return l.one(key, pay("wallet", l.parties[1+n%(len(l.parties)-1)], l.parties[0]))
+		return l.one("/v1/transfers", key, pay("wallet", l.parties[1+n%(len(l.parties)-1)], l.parties[0]))
 	default:
-		return l.one(key, l.body("wallet", n))
+		return l.one("/v1/transfers", key, l.body("wallet", n))
 	}
 }
 
@@ -181,8 +181,8 @@ func (l *load) pair(n int) (from, to string) {
 }
 
 // one sends a transfer and waits until it is completed.
-func (l *load) one(key string, body []byte) error {
-	status, answer, err := l.caller.call("/v1/transfers", key, body)
+func (l *load) one(path, key string, body []byte) error {
+	status, answer, err := l.caller.call(path, key, body)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,8 @@ func (c *serveCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+	log, flush := newLog(os.Stderr, c.LogLevel)
+	defer flush()
 	slog.SetDefault(log)
 	if os.Getenv("GOGC") == "" {
 		// The heap that lives is small: collected less often, wallets do a twentieth more a second.

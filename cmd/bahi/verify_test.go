@@ -78,6 +78,8 @@ func (b *someBook) tamper(t *testing.T, note string, statements ...string) (data
 const (
 	noGuardOnUpdate = `DROP TRIGGER postings_refuse_update`
 	noGuardOnDelete = `DROP TRIGGER postings_refuse_delete`
+	noGuardOfSteps  = `DROP TRIGGER steps_refuse_update`
+	noGuardOnChange = `DROP TRIGGER transfers_refuse_update`
 )
 
 // tamperings are ways to falsify a book, and what verify says of each.
@@ -111,15 +113,17 @@ var tamperings = []struct {
 		[]string{"account_exists TRANSIT"}},
 	{"a wallet's bound", "", []string{`UPDATE accounts SET bounded = 0 WHERE path = 'wallet:PARTY0'`},
 		[]string{"chart wallet:PARTY0 INR"}},
-	{"a paid transfer called failed", "bank", []string{`UPDATE transfers SET state = 4 WHERE id = @id`},
+	{"a paid transfer called failed", "bank", []string{noGuardOfSteps, `UPDATE steps SET state = 4 WHERE transfer = @id AND n = 3`},
 		[]string{"history @", "state_of_money @"}},
-	{"a deemed transfer called completed", "deemed", []string{`UPDATE transfers SET state = 3 WHERE id = @id`},
-		[]string{"history @", "state_of_money @"}},
-	{"a transfer's amount", "bank", []string{`UPDATE transfers SET amount = amount * 2 WHERE id = @id`},
+	{"a deemed transfer called completed", "deemed", []string{noGuardOfSteps, `UPDATE steps SET state = 3 WHERE transfer = @id AND n = 3`},
+		[]string{"deadline @", "state_of_money @"}},
+	{"a wallet's transfer called failed", "wallet", []string{noGuardOnChange, `UPDATE transfers SET state = 4 WHERE id = @id`},
+		[]string{"posted_as_confirmed @", "state_of_money @"}},
+	{"a transfer's amount", "bank", []string{noGuardOnChange, `UPDATE transfers SET amount = amount * 2 WHERE id = @id`},
 		[]string{"posting_content @"}},
-	{"a transfer's payee", "wallet", []string{`UPDATE transfers SET payee_party = payer_party WHERE id = @id`},
+	{"a transfer's payee", "wallet", []string{noGuardOnChange, `UPDATE transfers SET payee_party = payer_party WHERE id = @id`},
 		[]string{"posting_content @"}},
-	{"a transfer deleted", "bank", []string{`DELETE FROM transfers WHERE id = @id`},
+	{"a transfer deleted", "bank", []string{`DROP TRIGGER transfers_refuse_delete`, `DELETE FROM transfers WHERE id = @id`},
 		[]string{"belongs_to_a_transfer @"}},
 	{"a step of the history deleted", "reversed", []string{`DROP TRIGGER steps_refuse_delete`, `DELETE FROM steps WHERE transfer = @id AND n = 2`},
 		[]string{"history @"}},
@@ -129,7 +133,7 @@ var tamperings = []struct {
 		[]string{"posted_as_confirmed @"}},
 	{"who was instructed", "bank", []string{`UPDATE instructions SET bank = 'GDVR' WHERE transfer = @id AND leg = 2`},
 		[]string{"instructed_bank @"}},
-	{"when a transfer changed", "bank", []string{`UPDATE transfers SET updated = updated + 1 WHERE id = @id`},
+	{"when a transfer changed", "bank", []string{noGuardOfSteps, `UPDATE steps SET at = at - 60000000 WHERE transfer = @id AND n = 3`},
 		[]string{"history @"}},
 	{"an instruction open again", "declined", []string{`UPDATE instructions SET state = 2 WHERE transfer = @id AND leg = 1`},
 		[]string{"open_instruction @"}},

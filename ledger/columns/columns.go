@@ -39,16 +39,16 @@ func ReadAccount(r Row) ledger.Account {
 	}
 }
 
-// Transfers are the columns that [ReadTransfer] reads.
+// Transfers are the columns of a transfer's row.
 const Transfers = `id, app, kind,
 	payer_party, payer_instrument, payer_name, payer_bank, payer_account, payer_ifsc, payer_upi,
 	payee_party, payee_instrument, payee_name, payee_bank, payee_account, payee_ifsc, payee_upi,
 	amount, currency, note, conversation, message, metadata, rrn, created, credential,
-	state, reason, bank_code, updated, deadline, steps`
+	state, reason`
 
-// ReadTransfer reads a row of [Transfers].
-func ReadTransfer(r Row) ledger.Transfer {
-	return ledger.Transfer{
+// ReadNewTransfer reads a row of [Transfers]: the transfer as its first commit left it.
+func ReadNewTransfer(r Row) ledger.Transfer {
+	t := ledger.Transfer{
 		ID:           r.ID(),
 		App:          r.Text(),
 		Kind:         ledger.Kind(r.Int64()),
@@ -62,13 +62,32 @@ func ReadTransfer(r Row) ledger.Transfer {
 		RRN:          r.Text(),
 		Created:      r.Int64(),
 		Credential:   r.Bool(),
-		State:        ledger.State(r.Int64()),
-		Reason:       ledger.Reason(r.Text()),
-		BankCode:     r.Text(),
-		Updated:      r.Int64(),
-		Deadline:     r.Int64(),
-		Steps:        int(r.Int64()),
 	}
+	t.Begin(ledger.State(r.Int64()), ledger.Reason(r.Text()))
+	return t
+}
+
+// TransfersNow are the columns that [ReadTransfer] reads: those of a transfer t and
+// of the last step s of its history, if it has one.
+var TransfersNow = Of("t", Transfers) + `, ` + Of("s", Steps)
+
+// ReadTransfer reads a row of [TransfersNow].
+func ReadTransfer(r Row) ledger.Transfer {
+	t := ReadNewTransfer(r)
+	if last := ReadStep(r); last.N > 0 {
+		t.Take(last)
+	}
+	return t
+}
+
+// Beginnings are the columns that [ReadBeginning] reads.
+const Beginnings = `id, created, state, reason`
+
+// ReadBeginning reads the first lines of a transfer's history from a row of [Beginnings].
+func ReadBeginning(r Row) []ledger.Step {
+	t := ledger.Transfer{ID: r.ID(), Created: r.Int64()}
+	t.Begin(ledger.State(r.Int64()), ledger.Reason(r.Text()))
+	return t.Beginning()
 }
 
 func readEnd(r Row) ledger.End {
@@ -103,7 +122,7 @@ func ReadNode(r Row) ledger.Node {
 }
 
 // Steps are the columns that [ReadStep] reads.
-const Steps = `transfer, n, state, reason, bank_code, at`
+const Steps = `transfer, n, state, reason, bank_code, at, deadline`
 
 // ReadStep reads a row of [Steps].
 func ReadStep(r Row) ledger.Step {
@@ -114,6 +133,7 @@ func ReadStep(r Row) ledger.Step {
 		Reason:   ledger.Reason(r.Text()),
 		BankCode: r.Text(),
 		At:       r.Int64(),
+		Deadline: r.Int64(),
 	}
 }
 

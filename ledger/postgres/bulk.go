@@ -99,6 +99,14 @@ func (b *bulk) optionalSmall(v uint8) {
 	}
 }
 
+func (b *bulk) optionalInt8(v int64) {
+	if v == 0 {
+		b.column().null()
+	} else {
+		b.int8(v)
+	}
+}
+
 func (b *bulk) optionalBytes(v []byte) {
 	if len(v) == 0 {
 		b.column().null()

@@ -54,7 +54,8 @@ var Queries = map[string][]any{
 	due:            {zero, int64(9), int64(1), zero, int64(1), 10},
 	nextDriver:     {zero},
 	history:        {zero},
-	resolve:        {"chat", int64(1), "x"},
+	resolve:        {[]string{"chat"}, []int16{1}, []string{"x"}},
+	payable:        {[][16]byte{{}}},
 }
 
 var zero = make([]byte, 16)

@@ -1,23 +1,34 @@
 package postgres
 
 import (
+	"slices"
+
 	"bahi/ledger"
 	"bahi/ledger/columns"
 )
 
 // load are the queries for every row that the set wants. What a batch may change
-// is locked, in the order of its keys: an instruction too, since taking it over
-// does not name its transfer. An answer is never changed, so it needs no lock: two
-// nodes that write the same one meet at its primary key.
+// is locked, in the order of its keys. A transfer's lock is that of its steps and
+// instructions too: each is read by a statement behind it, since one that waited
+// for a lock sees what was before. An answer is never changed, so it needs no lock:
+// two nodes that write the same one meet at its primary key.
 func load(s *ledger.Set) (qs []query) {
 	lock(&qs, columns.Accounts, "accounts", s.Accounts.Wanted(), func(r *row) {
 		a := columns.ReadAccount(r)
 		s.Accounts.Load(a.ID, a)
 	})
-	lock(&qs, columns.Transfers, "transfers", s.Transfers.Wanted(), func(r *row) {
-		t := columns.ReadTransfer(r)
-		s.Transfers.Load(t.ID, t)
-	})
+	if wanted := s.Transfers.Wanted(); len(wanted) > 0 {
+		unread := slices.DeleteFunc(slices.Clone(wanted), s.LoadKnown)
+		lock(&qs, "id", "transfers", wanted, nil)
+		if len(unread) > 0 {
+			qs = append(qs, query{sql: `SELECT ` + columns.Transfers + ` FROM transfers WHERE id = ANY($1::uuid[])`, params: [][]byte{ids(unread)}, each: func(r *row) {
+				t := columns.ReadNewTransfer(r)
+				s.Transfers.Load(t.ID, t)
+			}})
+		}
+		qs = append(qs, query{sql: `SELECT ` + columns.Steps + ` FROM steps WHERE transfer = ANY($1::uuid[])`, params: [][]byte{ids(wanted)},
+			each: func(r *row) { s.LoadStep(columns.ReadStep(r)) }})
+	}
 	if wanted := s.Instructions.Wanted(); len(wanted) > 0 {
 		qs = append(qs, loadInstructions(s, wanted))
 	}
@@ -25,10 +36,15 @@ func load(s *ledger.Set) (qs []query) {
 		p := columns.ReadParty(r)
 		s.Parties.Load(p.ID, p)
 	})
-	lock(&qs, columns.Instruments, "instruments", s.Instruments.Wanted(), func(r *row) {
+	instrument := func(r *row) {
 		i := columns.ReadInstrument(r)
 		s.Instruments.Load(i.ID, i)
-	})
+	}
+	lock(&qs, columns.Instruments, "instruments", s.Instruments.Wanted(), instrument)
+	if seen := s.Instruments.Seen(); len(seen) > 0 {
+		// Behind the locks of the accounts: a wallet is unlinked under its account's lock.
+		qs = append(qs, query{sql: `SELECT ` + columns.Instruments + ` FROM instruments WHERE id = ANY($1::uuid[])`, params: [][]byte{ids(seen)}, each: instrument})
+	}
 	lock(&qs, columns.Keys, "api_keys", s.Keys.Wanted(), func(r *row) {
 		k := columns.ReadKey(r)
 		s.Keys.Load(k.ID, k)
@@ -61,7 +77,7 @@ func lock[K ~[16]byte](qs *[]query, cols, table string, keys []K, each func(*row
 
 func loadInstructions(s *ledger.Set, wanted []ledger.InstructionID) query {
 	return query{
-		sql:    `SELECT ` + columns.Instructions + ` FROM instructions WHERE transfer = ANY($1::uuid[]) ORDER BY transfer, leg FOR UPDATE`,
+		sql:    `SELECT ` + columns.Instructions + ` FROM instructions WHERE transfer = ANY($1::uuid[])`,
 		params: [][]byte{ids(columns.TransfersOf(wanted))},
 		each: func(r *row) {
 			if i := columns.ReadInstruction(r); s.Instructions.Declared(i.ID) {

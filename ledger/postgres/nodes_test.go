@@ -241,7 +241,7 @@ func TestServingRole(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, sql := range []string{"UPDATE postings SET amount = 1", "DELETE FROM postings", "TRUNCATE postings", "DELETE FROM transfers", "DROP TRIGGER postings_refuse ON postings"} {
+	for _, sql := range []string{"UPDATE postings SET amount = 1", "DELETE FROM postings", "TRUNCATE postings", "DELETE FROM transfers", "TRUNCATE steps", "DROP TRIGGER postings_refuse ON postings"} {
 		if err := d.Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "42501") {
 			t.Errorf("%s: got %v, want a lack of privilege", sql, err)
 		}

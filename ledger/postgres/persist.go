@@ -15,8 +15,7 @@ var (
 		uuid, uuid, text, text, text, text, text,
 		uuid, uuid, text, text, text, text, text,
 		i8, text, text, text, text, text, text, i8, boolean,
-		i2, text, text, i8, i8, i4)
-	updateTransfers    = update("transfers", 1, "id, state, reason, bank_code, updated, deadline, steps", uuid, i2, text, text, i8, i8, i4)
+		i2, text)
 	insertInstructions = insertInto("instructions", columns.Instructions, uuid, i2, text, uuid, i2, i4, i8, text, text, i8, i8)
 	updateInstructions = update("instructions", 2, columns.Instructions, uuid, i2, text, uuid, i2, i4, i8, text, text, i8, i8) // one may be opened again
 	insertParties      = insertInto("parties", columns.Parties, uuid, text, text, i2, uuid, i8)
@@ -31,7 +30,7 @@ var (
 	insertNodes        = insertInto("nodes", columns.Nodes, uuid, i8, i4, boolean, i8)
 	updateNodes        = update("nodes", 1, "id, beat, gone", uuid, i8, boolean)
 	insertAnswers      = insertInto("answers", columns.Answers, text, text, bytea, i4, bytea, i8)
-	insertSteps        = insertInto("steps", columns.Steps, uuid, i4, i2, text, text, i8)
+	insertSteps        = insertInto("steps", columns.Steps, uuid, i4, i2, text, text, i8, i8)
 	insertPostings     = insertInto("postings", columns.Postings, uuid, i2, i2, uuid, uuid, i8, text, i8, i8, i8, i8, i8)
 	insertBreaks       = func() statement {
 		s := insertInto("breaks", "transfer, leg, says, was, code, at", uuid, i2, i2, i2, text, i8)
@@ -124,33 +123,31 @@ func (p *persister) account(_ ledger.AccountID, a *ledger.Account, inserted bool
 }
 
 func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
-	if t == nil {
+	switch {
+	case t == nil:
 		p.kept()
 		return
+	case !inserted: // the steps say it
+		return
 	}
-	b := p.rows(either(inserted, &insertTransfers, &updateTransfers))
+	born := t.Birth()
+	b := p.rows(&insertTransfers)
 	b.id(t.ID)
-	if inserted {
-		b.text(t.App)
-		b.small(uint8(t.Kind))
-		writeEnd(b, &t.Payer)
-		writeEnd(b, &t.Payee)
-		b.int8(t.Amount.Minor)
-		b.text(string(t.Amount.Currency))
-		b.optionalText(t.Note)
-		b.optionalText(t.Conversation)
-		b.optionalText(t.Message)
-		b.optionalText(t.Metadata)
-		b.optionalText(t.RRN)
-		b.int8(t.Created)
-		b.bool(t.Credential)
-	}
-	b.small(uint8(t.State))
-	b.optionalText(string(t.Reason))
-	b.optionalText(t.BankCode)
-	b.int8(t.Updated)
-	b.int8(t.Deadline)
-	b.int4(t.Steps)
+	b.text(t.App)
+	b.small(uint8(t.Kind))
+	writeEnd(b, &t.Payer)
+	writeEnd(b, &t.Payee)
+	b.int8(t.Amount.Minor)
+	b.text(string(t.Amount.Currency))
+	b.optionalText(t.Note)
+	b.optionalText(t.Conversation)
+	b.optionalText(t.Message)
+	b.optionalText(t.Metadata)
+	b.optionalText(t.RRN)
+	b.int8(t.Created)
+	b.bool(t.Credential)
+	b.small(uint8(born.State))
+	b.optionalText(string(born.Reason))
 }
 
 func writeEnd(b *bulk, e *ledger.End) {
@@ -308,6 +305,7 @@ func (p *persister) step(s *ledger.Step) {
 	b.optionalText(string(s.Reason))
 	b.optionalText(s.BankCode)
 	b.int8(s.At)
+	b.optionalInt8(s.Deadline)
 }
 
 func (p *persister) posting(v *ledger.Posting) {

@@ -26,12 +26,14 @@ func TestPlans(t *testing.T) {
 		"transfers_by_app":          {App: "chat"},
 		"transfers_by_conversation": {App: "chat", Conversation: "c"},
 		"transfers_by_payee":        {App: "chat", Party: ledger.NewID()},
-		"steps_by_state":            {App: "chat", State: ledger.Failed},
+		"steps_by_state":            {App: "chat", State: ledger.Reversed},
+		"transfers_born_failed":     {App: "chat", State: ledger.Failed},
 		"instructions_due":          {State: ledger.Pending},
 	} {
 		query, args := postgres.TransferList(&filter, ledger.Page{Limit: 10})
 		p := plan(t, d.db, query, args)
-		sorts := strings.Contains(p, "Sort") && filter.Party.IsZero() && !filter.State.Waits()
+		// What waits for a bank is little; of a party and of the failed two pages are sorted.
+		sorts := strings.Contains(p, "Sort") && filter.Party.IsZero() && !filter.State.Waits() && filter.State != ledger.Failed
 		if strings.Contains(p, "Seq Scan") || sorts || !strings.Contains(p, index) {
 			t.Errorf("%+v: want %s without a sort\n%s\n%s", filter, index, query, p)
 		}

@@ -78,53 +78,96 @@ func (s *Store) Instrument(ctx context.Context, id ledger.ID) (ledger.Instrument
 	return one(s, ctx, columns.ReadInstrument, `SELECT `+columns.Instruments+` FROM instruments WHERE id = $1`, id[:])
 }
 
-var resolve = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
-	FROM aliases AS a JOIN parties AS p ON p.id = a.party JOIN instruments AS i ON i.id = a.instrument
-	WHERE a.app = $1 AND a.kind = $2 AND a.value = $3`
+func readPayee(r columns.Row) ledger.Payee {
+	return ledger.Payee{Party: columns.ReadParty(r), Instrument: columns.ReadInstrument(r)}
+}
+
+var payable = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
+	FROM parties AS p LEFT JOIN instruments AS i ON i.id = p.default_instrument WHERE p.id = ANY($1::uuid[])`
+
+// Payable implements [ledger.Reader].
+func (s *Store) Payable(ctx context.Context, parties []ledger.ID) (map[ledger.ID]ledger.Payee, error) {
+	keys := make([][16]byte, len(parties))
+	for i, id := range parties {
+		keys[i] = id
+	}
+	found := make(map[ledger.ID]ledger.Payee, len(parties))
+	err := each(ctx, s.readers, func(r *row) bool {
+		p := readPayee(r)
+		found[p.Party.ID] = p
+		return true
+	}, payable, keys)
+	return found, err
+}
+
+var resolve = `SELECT a.app, a.kind, a.value, ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
+	FROM unnest($1::text[], $2::int2[], $3::text[]) AS w (app, kind, value)
+	JOIN aliases AS a ON a.app = w.app AND a.kind = w.kind AND a.value = w.value
+	JOIN parties AS p ON p.id = a.party JOIN instruments AS i ON i.id = a.instrument`
 
 // Resolve implements [ledger.Reader].
-func (s *Store) Resolve(ctx context.Context, a ledger.Alias) (ledger.Party, ledger.Instrument, error) {
-	type owned struct {
-		party      ledger.Party
-		instrument ledger.Instrument
+func (s *Store) Resolve(ctx context.Context, aliases []ledger.Alias) (map[ledger.Alias]ledger.Payee, error) {
+	apps, kinds, values := make([]string, len(aliases)), make([]int16, len(aliases)), make([]string, len(aliases))
+	for i, a := range aliases {
+		apps[i], kinds[i], values[i] = a.App, int16(a.Kind), a.Value
 	}
-	found, err := one(s, ctx, func(r columns.Row) owned { return owned{columns.ReadParty(r), columns.ReadInstrument(r)} }, resolve, a.App, int64(a.Kind), a.Value)
-	return found.party, found.instrument, err
+	found := make(map[ledger.Alias]ledger.Payee, len(aliases))
+	err := each(ctx, s.readers, func(r *row) bool {
+		a := ledger.Alias{App: r.Text(), Kind: ledger.AliasKind(r.Int64()), Value: r.Text()}
+		found[a] = readPayee(r)
+		return true
+	}, resolve, apps, kinds, values)
+	return found, err
 }
+
+// lastStep joins the transfer t with the last step s of its history.
+const lastStep = ` LEFT JOIN LATERAL (SELECT ` + columns.Steps + ` FROM steps WHERE transfer = t.id ORDER BY n DESC LIMIT 1) AS s ON true `
+
+var transfer = `SELECT ` + columns.TransfersNow + ` FROM transfers AS t` + lastStep + `WHERE t.id = $1`
 
 // Transfer implements [ledger.Reader].
 func (s *Store) Transfer(ctx context.Context, id ledger.ID) (ledger.Transfer, error) {
-	return one(s, ctx, columns.ReadTransfer, `SELECT `+columns.Transfers+` FROM transfers WHERE id = $1`, id[:])
+	return one(s, ctx, columns.ReadTransfer, transfer, id[:])
 }
 
-// history reads both lists with one statement: it sees one moment of the book
-// without the four messages of a transaction.
-const history = `SELECT true, ` + columns.Steps + `, NULL::uuid, NULL::int2 AS leg, NULL::text, NULL::uuid, NULL::int2, NULL::int4, NULL::int8, NULL::text, NULL::text, NULL::int8, NULL::int8
-	FROM steps WHERE transfer = $1
-	UNION ALL SELECT false, NULL::uuid, NULL::int4, NULL::int2, NULL::text, NULL::text, NULL::int8, ` + columns.Instructions + `
-	FROM instructions WHERE transfer = $1 ORDER BY n, leg`
+// history reads the beginning, the steps and the instructions with one statement:
+// it sees one moment of the book without the four messages of a transaction.
+const history = `SELECT 1 AS part, 0 AS n, ` + columns.Beginnings + `, NULL::uuid AS transfer, NULL::int4, NULL::int2, NULL::text, NULL::text, NULL::int8, NULL::int8` + noInstruction + `
+	FROM transfers WHERE id = $1
+	UNION ALL SELECT 2, n, NULL, NULL, NULL, NULL, ` + columns.Steps + noInstruction + ` FROM steps WHERE transfer = $1
+	UNION ALL SELECT 3, leg, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ` + columns.Instructions + `
+	FROM instructions WHERE transfer = $1 ORDER BY part, n`
 
-const stepWidth = 6 // columns of a step
+const (
+	noInstruction = `, NULL::uuid, NULL::int2, NULL::text, NULL::uuid, NULL::int2, NULL::int4, NULL::int8, NULL::text, NULL::text, NULL::int8, NULL::int8`
+	stepsAt       = 6  // the first column of a step
+	instructionAt = 13 // and of an instruction
+)
 
 // TransferHistory implements [ledger.Reader].
 func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledger.Step, asked []ledger.Instruction, err error) {
 	err = each(ctx, s.readers, func(r *row) bool {
-		if isStep := r.Bool(); isStep {
+		switch part := r.Int64(); part {
+		case 1:
+			r.next = 2
+			steps = columns.ReadBeginning(r)
+		case 2:
+			r.next = stepsAt
 			steps = append(steps, columns.ReadStep(r))
-		} else {
-			r.next += stepWidth
+		default:
+			r.next = instructionAt
 			asked = append(asked, columns.ReadInstruction(r))
 		}
 		return true
 	}, history, id[:])
-	if err == nil && len(steps) == 0 { // every transfer has a first line
+	if err == nil && len(steps) == 0 {
 		err = ledger.ErrNotFound
 	}
 	return steps, asked, err
 }
 
-var due = `SELECT ` + columns.Of("i", columns.Instructions) + `, ` + columns.Of("t", columns.Transfers) + `
-	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer
+var due = `SELECT ` + columns.Of("i", columns.Instructions) + `, ` + columns.TransfersNow + `
+	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer` + lastStep + `
 	WHERE i.state IN (1, 2, 3) AND i.node = $1 AND i.due < $2 AND (i.due, i.transfer, i.leg) > ($3, $4, $5) ORDER BY i.due, i.transfer, i.leg LIMIT $6`
 
 // Nodes implements [ledger.Reader].

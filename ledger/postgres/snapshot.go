@@ -58,9 +58,13 @@ func (s snapshot) StatementLines() iter.Seq2[ledger.StatementLine, error] {
 	}, lines)
 }
 
+// allTransfers merges the transfers with the last steps: both come in order.
+var allTransfers = `SELECT ` + columns.TransfersNow + ` FROM transfers AS t
+	LEFT JOIN (SELECT DISTINCT ON (transfer) ` + columns.Steps + ` FROM steps ORDER BY transfer, n DESC) AS s ON s.transfer = t.id ORDER BY t.id`
+
 // Transfers implements [ledger.Snapshot].
 func (s snapshot) Transfers() iter.Seq2[ledger.Transfer, error] {
-	return stream(s, "all_transfers", columns.ReadTransfer, `SELECT `+columns.Transfers+` FROM transfers ORDER BY id`)
+	return stream(s, "all_transfers", columns.ReadTransfer, allTransfers)
 }
 
 // Instructions implements [ledger.Snapshot].

@@ -68,8 +68,9 @@ func Filters() (fs []ledger.TransferFilter) {
 		}
 		fs = append(fs, f)
 		if bits&16 != 0 {
-			f.State = ledger.Completed
-			fs = append(fs, f)
+			for _, f.State = range []ledger.State{ledger.Completed, ledger.Reversed, ledger.Failed} {
+				fs = append(fs, f)
+			}
 		}
 	}
 	return fs

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql/driver"
+	"slices"
 	"strings"
 
 	"bahi/ledger"
@@ -16,10 +17,12 @@ func load(c *conn, s *ledger.Set) error {
 		a := columns.ReadAccount(r)
 		s.Accounts.Load(a.ID, a)
 	})
-	byKey(&l, columns.Transfers, "transfers WHERE id", s.Transfers.Wanted(), func(r *row) {
-		t := columns.ReadTransfer(r)
+	unread := slices.DeleteFunc(s.Transfers.Wanted(), s.LoadKnown)
+	byKey(&l, columns.Transfers, "transfers WHERE id", unread, func(r *row) {
+		t := columns.ReadNewTransfer(r)
 		s.Transfers.Load(t.ID, t)
 	})
+	byKey(&l, columns.Steps, "steps WHERE transfer", s.Transfers.Wanted(), func(r *row) { s.LoadStep(columns.ReadStep(r)) })
 	byKey(&l, columns.Instructions, "instructions WHERE transfer", columns.TransfersOf(s.Instructions.Wanted()), func(r *row) {
 		if i := columns.ReadInstruction(r); s.Instructions.Declared(i.ID) {
 			s.Instructions.Load(i.ID, i)
@@ -29,7 +32,7 @@ func load(c *conn, s *ledger.Set) error {
 		p := columns.ReadParty(r)
 		s.Parties.Load(p.ID, p)
 	})
-	byKey(&l, columns.Instruments, "instruments WHERE id", s.Instruments.Wanted(), func(r *row) {
+	byKey(&l, columns.Instruments, "instruments WHERE id", append(s.Instruments.Wanted(), s.Instruments.Seen()...), func(r *row) {
 		i := columns.ReadInstrument(r)
 		s.Instruments.Load(i.ID, i)
 	})

@@ -83,8 +83,9 @@ func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
 	switch {
 	case t == nil:
 		p.kept()
-	case inserted:
+	case inserted: // only then: what it becomes, the steps say
 		payer, payee := &t.Payer, &t.Payee
+		born := t.Birth()
 		p.exec(insertTransfer, t.ID[:], t.App, int64(t.Kind),
 			optionalID(&payer.Party), optionalID(&payer.Instrument), optionalText(payer.Name), optionalText(payer.Bank),
 			optionalText(payer.Account), optionalText(payer.IFSC), optionalText(payer.UPI),
@@ -92,10 +93,7 @@ func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
 			optionalText(payee.Account), optionalText(payee.IFSC), optionalText(payee.UPI),
 			t.Amount.Minor, string(t.Amount.Currency), optionalText(t.Note), optionalText(t.Conversation), optionalText(t.Message),
 			optionalText(t.Metadata), optionalText(t.RRN), t.Created, t.Credential,
-			int64(t.State), optionalText(t.Reason), optionalText(t.BankCode), t.Updated, t.Deadline, int64(t.Steps))
-	default:
-		p.exec(`UPDATE transfers SET state = ?, reason = ?, bank_code = ?, updated = ?, deadline = ?, steps = ? WHERE id = ?`,
-			int64(t.State), optionalText(t.Reason), optionalText(t.BankCode), t.Updated, t.Deadline, int64(t.Steps), t.ID[:])
+			int64(born.State), optionalText(born.Reason))
 	}
 }
 
@@ -193,7 +191,7 @@ func (p *persister) answer(_ ledger.IdempotencyKey, a *ledger.Answer, inserted b
 var insertStep = insertInto("steps", columns.Steps)
 
 func (p *persister) step(s *ledger.Step) {
-	p.exec(insertStep, s.Transfer[:], int64(s.N), int64(s.State), optionalText(s.Reason), optionalText(s.BankCode), s.At)
+	p.exec(insertStep, s.Transfer[:], int64(s.N), int64(s.State), optionalText(s.Reason), optionalText(s.BankCode), s.At, optionalInt(s.Deadline))
 }
 
 var insertPosting = insertInto("postings", columns.Postings)

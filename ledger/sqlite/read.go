@@ -58,35 +58,66 @@ func (s *Store) Instrument(ctx context.Context, id ledger.ID) (ledger.Instrument
 	return one(s, ctx, columns.ReadInstrument, `SELECT `+columns.Instruments+` FROM instruments WHERE id = ?`, id[:])
 }
 
+func readPayee(r columns.Row) ledger.Payee {
+	return ledger.Payee{Party: columns.ReadParty(r), Instrument: columns.ReadInstrument(r)}
+}
+
+// payees reads one row for each key, on one connection.
+func payees[K comparable](ctx context.Context, s *Store, keys []K, query string, args func(K) []driver.Value) (map[K]ledger.Payee, error) {
+	found := make(map[K]ledger.Payee, len(keys))
+	return found, s.read(ctx, func(c *conn) error {
+		for _, k := range keys {
+			if err := c.query(query, func(r *row) bool { found[k] = readPayee(r); return false }, args(k)...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+var payable = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
+	FROM parties AS p LEFT JOIN instruments AS i ON i.id = p.default_instrument WHERE p.id = ?`
+
+// Payable implements [ledger.Reader].
+func (s *Store) Payable(ctx context.Context, parties []ledger.ID) (map[ledger.ID]ledger.Payee, error) {
+	return payees(ctx, s, parties, payable, func(id ledger.ID) []driver.Value { return []driver.Value{id[:]} })
+}
+
 var resolve = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
 	FROM aliases AS a JOIN parties AS p ON p.id = a.party JOIN instruments AS i ON i.id = a.instrument
 	WHERE a.app = ? AND a.kind = ? AND a.value = ?`
 
 // Resolve implements [ledger.Reader].
-func (s *Store) Resolve(ctx context.Context, a ledger.Alias) (ledger.Party, ledger.Instrument, error) {
-	type owned struct {
-		party      ledger.Party
-		instrument ledger.Instrument
-	}
-	found, err := one(s, ctx, func(r columns.Row) owned { return owned{columns.ReadParty(r), columns.ReadInstrument(r)} }, resolve, a.App, int64(a.Kind), a.Value)
-	return found.party, found.instrument, err
+func (s *Store) Resolve(ctx context.Context, aliases []ledger.Alias) (map[ledger.Alias]ledger.Payee, error) {
+	return payees(ctx, s, aliases, resolve, func(a ledger.Alias) []driver.Value { return []driver.Value{a.App, int64(a.Kind), a.Value} })
 }
+
+// lastStep joins the transfer t with the last step s of its history.
+const lastStep = ` LEFT JOIN steps AS s ON s.transfer = t.id AND s.n = (SELECT max(n) FROM steps AS m WHERE m.transfer = t.id) `
+
+var transfer = `SELECT ` + columns.TransfersNow + ` FROM transfers AS t` + lastStep + `WHERE t.id = ?`
 
 // Transfer implements [ledger.Reader].
 func (s *Store) Transfer(ctx context.Context, id ledger.ID) (ledger.Transfer, error) {
-	return one(s, ctx, columns.ReadTransfer, `SELECT `+columns.Transfers+` FROM transfers WHERE id = ?`, id[:])
+	return one(s, ctx, columns.ReadTransfer, transfer, id[:])
 }
 
 // TransferHistory implements [ledger.Reader]. Both lists are of one moment.
 func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledger.Step, asked []ledger.Instruction, err error) {
 	err = s.read(ctx, func(c *conn) error {
-		return inSnapshot(c, func() (err error) {
-			if steps, err = rows(c, columns.ReadStep, `SELECT `+columns.Steps+` FROM steps WHERE transfer = ? ORDER BY n`, id[:]); err != nil {
+		return inSnapshot(c, func() error {
+			begun, err := rows(c, columns.ReadBeginning, `SELECT `+columns.Beginnings+` FROM transfers WHERE id = ?`, id[:])
+			if err != nil {
 				return err
 			}
-			if len(steps) == 0 { // every transfer has a first line
+			if len(begun) == 0 {
 				return ledger.ErrNotFound
 			}
+			later, err := rows(c, columns.ReadStep, `SELECT `+columns.Steps+` FROM steps WHERE transfer = ? ORDER BY n`, id[:])
+			if err != nil {
+				return err
+			}
+			steps = append(begun[0], later...)
 			asked, err = rows(c, columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions WHERE transfer = ? ORDER BY leg`, id[:])
 			return err
 		})
@@ -94,8 +125,8 @@ func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledg
 	return steps, asked, err
 }
 
-var due = `SELECT ` + columns.Of("i", columns.Instructions) + `, ` + columns.Of("t", columns.Transfers) + `
-	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer
+var due = `SELECT ` + columns.Of("i", columns.Instructions) + `, ` + columns.TransfersNow + `
+	FROM instructions AS i JOIN transfers AS t ON t.id = i.transfer` + lastStep + `
 	WHERE i.state IN (1, 2, 3) AND i.node = ? AND i.due < ? AND (i.due, i.transfer, i.leg) > (?, ?, ?) ORDER BY i.due, i.transfer, i.leg LIMIT ?`
 
 // Nodes implements [ledger.Reader].

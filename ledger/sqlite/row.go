@@ -61,7 +61,7 @@ func optionalID(id *ledger.ID) driver.Value {
 	return id[:]
 }
 
-func optionalInt[I ~uint8](i I) driver.Value {
+func optionalInt[I ~uint8 | ~int64](i I) driver.Value {
 	if i == 0 {
 		return nil
 	}

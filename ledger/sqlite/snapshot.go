@@ -56,7 +56,7 @@ func (s snapshot) StatementLines() iter.Seq2[ledger.StatementLine, error] {
 
 // Transfers implements [ledger.Snapshot].
 func (s snapshot) Transfers() iter.Seq2[ledger.Transfer, error] {
-	return stream(s, columns.ReadTransfer, `SELECT `+columns.Transfers+` FROM transfers ORDER BY id`)
+	return stream(s, columns.ReadTransfer, `SELECT `+columns.TransfersNow+` FROM transfers AS t`+lastStep+`ORDER BY t.id`)
 }
 
 // Instructions implements [ledger.Snapshot].

@@ -61,8 +61,10 @@ func TestRefusals(t *testing.T) {
 		"DELETE FROM postings":                                   "postings are never deleted",
 		"UPDATE steps SET n = 9":                                 "the history of a transfer is never changed",
 		"UPDATE accounts SET debits = credits + 1 WHERE bounded": "bounded_account",
-		"UPDATE transfers SET amount = 0":                        "amount > 0",
-		"UPDATE accounts SET type = 'asset'":                     "INTEGER",
+		"UPDATE transfers SET note = 'x'":                        "a transfer is never changed",
+		"DELETE FROM transfers":                                  "a transfer is never deleted",
+		"INSERT INTO transfers (id, app, kind, amount, currency, created, state) VALUES (x'00112233445566778899aabbccddeeff', 'a', 1, 0, 'INR', 1, 1)": "amount > 0",
+		"UPDATE accounts SET type = 'asset'": "INTEGER",
 	} {
 		if err := f.Exec(t.Context(), query); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", query, err, want)

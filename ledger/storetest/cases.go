@@ -19,8 +19,10 @@ func testNotFound(f *fixture) {
 	wantNotFound(f, "Party", err)
 	_, err = f.store.Instrument(background, id)
 	wantNotFound(f, "Instrument", err)
-	_, _, err = f.store.Resolve(background, ledger.Alias{App: "chat", Kind: ledger.AliasPhone, Value: "+911234567890"})
+	_, err = f.resolve(ledger.Alias{App: "chat", Kind: ledger.AliasPhone, Value: "+911234567890"})
 	wantNotFound(f, "Resolve", err)
+	_, err = f.payable(id)
+	wantNotFound(f, "Payable", err)
 	_, err = f.store.Transfer(background, id)
 	wantNotFound(f, "Transfer", err)
 	_, _, err = f.store.TransferHistory(background, id)
@@ -72,8 +74,13 @@ func testUpdates(f *fixture) {
 		n.key = r.key
 		n.key.Revoked = s.time()
 		t := r.transfer
-		t.State, t.Reason, t.BankCode, t.Updated = n.transfer.State, n.transfer.Reason, n.transfer.BankCode, n.transfer.Updated
-		t.Deadline, t.Steps = n.transfer.Deadline, n.transfer.Steps
+		if t.Born != ledger.Failed {
+			step := s.step(&t)
+			t.Take(step)
+			n.steps = append(r.steps, step)
+		} else {
+			n.steps = r.steps
+		}
 		n.transfer = t
 		n.node.ID, n.node.Stripe, n.node.Started = r.node.ID, r.node.Stripe, r.node.Started
 		n.alias, n.target = r.alias, ledger.AliasTarget{Instrument: r.instrument.ID, Party: r.party.ID}
@@ -95,9 +102,10 @@ func testUpdates(f *fixture) {
 			set.Aliases.Put(n.alias, n.target)
 			set.Keys.Put(n.key.ID, n.key)
 			set.Nodes.Put(n.node.ID, n.node)
+			set.Steps = append(set.Steps, n.steps[len(r.steps):]...)
 			return nil
 		}))
-		n.step, n.posting, n.answer = r.step, r.posting, r.answer
+		n.posting, n.answer = r.posting, r.answer
 		f.wantRows(n)
 	}
 }
@@ -128,16 +136,21 @@ func testParties(f *fixture) {
 	account, wallet := f.person("chat", "Asha")
 	linked, err := f.store.Instruments(background, account.Party)
 	equal(f, linked, err, []ledger.Instrument{account, wallet}, sameList)
-	party, found, err := f.store.Resolve(background, ledger.Alias{Kind: ledger.AliasUPI, Value: account.UPI})
-	equal(f, found, err, account, same)
+	found, err := f.resolve(ledger.Alias{Kind: ledger.AliasUPI, Value: account.UPI})
+	party := found.Party
+	equal(f, found.Instrument, err, account, same)
 	if party.ID != account.Party || party.Default != account.ID {
 		f.Errorf("resolved to %+v", party)
 	}
+	chosen, err := f.payable(party.ID)
+	equal(f, chosen, err, found, same)
 	f.must(ledger.UnlinkInstrument{Instrument: account})
-	_, _, err = f.store.Resolve(background, ledger.Alias{Kind: ledger.AliasUPI, Value: account.UPI})
+	_, err = f.resolve(ledger.Alias{Kind: ledger.AliasUPI, Value: account.UPI})
 	wantNotFound(f, "Resolve after unlinking", err)
 	linked, err = f.store.Instruments(background, account.Party)
 	equal(f, linked, err, []ledger.Instrument{wallet}, sameList)
+	chosen, err = f.payable(account.Party)
+	equal(f, chosen.Instrument, err, ledger.Instrument{}, same)
 
 	// Unlinked and linked by another within one batch: the name changes hands.
 	first, second := account, account
@@ -145,9 +158,9 @@ func testParties(f *fixture) {
 	second.Party = f.must(ledger.OpenParty{Party: ledger.Party{ID: ledger.NewID(), App: "chat", Name: "Ravi", Kind: ledger.Person}})[0].(ledger.Party).ID
 	f.must(ledger.LinkInstrument{Instrument: first})
 	f.must(ledger.UnlinkInstrument{Instrument: first}, ledger.LinkInstrument{Instrument: second})
-	_, found, err = f.store.Resolve(background, ledger.AccountAlias("chat", account.IFSC, account.Value))
+	found, err = f.resolve(ledger.AccountAlias("chat", account.IFSC, account.Value))
 	f.check(err)
-	if found.ID != second.ID {
+	if found.Instrument.ID != second.ID {
 		f.Errorf("resolved to %+v, want the second link", found)
 	}
 }

@@ -77,6 +77,11 @@ func (m *memory) Commit(ctx context.Context, declare func() *ledger.Set, apply f
 func (b *book) load(s *ledger.Set) {
 	loadTable(&s.Accounts, b.accounts)
 	loadTable(&s.Transfers, b.transfers)
+	for _, id := range s.Transfers.Wanted() {
+		for _, step := range b.steps[id] {
+			s.LoadStep(step)
+		}
+	}
 	loadTable(&s.Instructions, b.instructions)
 	loadTable(&s.Parties, b.parties)
 	loadTable(&s.Instruments, b.instruments)
@@ -135,7 +140,7 @@ func (b *book) persist(s *ledger.Set) {
 }
 
 func loadTable[K comparable, V any](t *ledger.Table[K, V], rows map[K]V) {
-	for _, k := range t.Wanted() {
+	for _, k := range append(t.Wanted(), t.Seen()...) {
 		if v, ok := rows[k]; ok {
 			t.Load(k, v)
 		}
@@ -214,14 +219,28 @@ func (m *memory) Instruments(ctx context.Context, party ledger.ID) ([]ledger.Ins
 		func(i *ledger.Instrument) bool { return i.Party == party && !i.Unlinked })
 }
 
-func (m *memory) Resolve(ctx context.Context, a ledger.Alias) (ledger.Party, ledger.Instrument, error) {
+func (m *memory) Payable(ctx context.Context, parties []ledger.ID) (map[ledger.ID]ledger.Payee, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	target, ok := m.aliases[a]
-	if !ok {
-		return ledger.Party{}, ledger.Instrument{}, ledger.ErrNotFound
+	found := map[ledger.ID]ledger.Payee{}
+	for _, id := range parties {
+		if p, ok := m.parties[id]; ok {
+			found[id] = ledger.Payee{Party: p, Instrument: m.instruments[p.Default]}
+		}
 	}
-	return m.parties[target.Party], m.instruments[target.Instrument], nil
+	return found, nil
+}
+
+func (m *memory) Resolve(ctx context.Context, aliases []ledger.Alias) (map[ledger.Alias]ledger.Payee, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	found := map[ledger.Alias]ledger.Payee{}
+	for _, a := range aliases {
+		if target, ok := m.aliases[a]; ok {
+			found[a] = ledger.Payee{Party: m.parties[target.Party], Instrument: m.instruments[target.Instrument]}
+		}
+	}
+	return found, nil
 }
 
 func (m *memory) Transfer(ctx context.Context, id ledger.ID) (ledger.Transfer, error) {
@@ -240,7 +259,8 @@ func (m *memory) TransferHistory(ctx context.Context, id ledger.ID) ([]ledger.St
 			asked = append(asked, i)
 		}
 	}
-	return slices.Clone(m.steps[id]), asked, nil
+	t := m.transfers[id]
+	return append(t.Beginning(), m.steps[id]...), asked, nil
 }
 
 func (m *memory) Transfers(ctx context.Context, f ledger.TransferFilter, page ledger.Page) ([]ledger.Transfer, error) {

@@ -56,10 +56,15 @@ func (s some) end() ledger.End {
 }
 
 func (s some) transfer() ledger.Transfer {
-	return ledger.Transfer{ID: s.id(), App: s.text(), Kind: ledger.Kind(s.upTo(3)), Payer: s.end(), Payee: s.end(),
+	t := ledger.Transfer{ID: s.id(), App: s.text(), Kind: ledger.Kind(s.upTo(3)), Payer: s.end(), Payee: s.end(),
 		Amount: ledger.Amount{Minor: s.amount(), Currency: "JPY"}, Note: s.text(), Conversation: s.text(), Message: s.text(),
-		Metadata: s.text(), RRN: s.text(), Created: s.time(), Credential: s.IntN(2) == 0,
-		State: ledger.State(s.upTo(9)), Reason: ledger.Reason(s.text()), BankCode: s.text(), Updated: s.time(), Deadline: s.time() * int64(s.IntN(2)), Steps: 1 + s.IntN(math.MaxInt32)}
+		Metadata: s.text(), RRN: s.text(), Created: s.time(), Credential: s.IntN(2) == 0}
+	born, reason := ledger.State(s.upTo(4)), ledger.Reason("") // pending, debited, completed or failed
+	if born == ledger.Failed {
+		reason = ledger.Reason(s.text())
+	}
+	t.Begin(born, reason)
+	return t
 }
 
 func (s some) instruction(of ledger.ID) ledger.Instruction {
@@ -68,8 +73,10 @@ func (s some) instruction(of ledger.ID) ledger.Instruction {
 		Created: s.time(), Updated: s.time()}
 }
 
-func (s some) step(of ledger.ID) ledger.Step {
-	return ledger.Step{Transfer: of, N: 1, State: ledger.State(s.upTo(9)), Reason: ledger.Reason(s.text()), BankCode: s.text(), At: s.time()}
+// step follows the transfer's last one.
+func (s some) step(t *ledger.Transfer) ledger.Step {
+	return ledger.Step{Transfer: t.ID, N: t.Steps + 1, State: ledger.State(s.upTo(9)), Reason: ledger.Reason(s.text()), BankCode: s.text(),
+		At: s.time(), Deadline: s.time() * int64(s.IntN(2))}
 }
 
 func (s some) posting(of ledger.ID) ledger.Posting {
@@ -110,7 +117,7 @@ type rows struct {
 	account     ledger.Account
 	transfer    ledger.Transfer
 	instruction ledger.Instruction
-	step        ledger.Step
+	steps       []ledger.Step // all lines of the transfer's history, with its beginning
 	posting     ledger.Posting
 	party       ledger.Party
 	instrument  ledger.Instrument
@@ -123,7 +130,12 @@ type rows struct {
 
 func (s some) rows() rows {
 	r := rows{account: s.account(), transfer: s.transfer(), party: s.party(), instrument: s.instrument(), key: s.key(), answer: s.answer(), node: s.node()}
-	r.instruction, r.step, r.posting = s.instruction(r.transfer.ID), s.step(r.transfer.ID), s.posting(r.transfer.ID)
+	r.instruction, r.posting = s.instruction(r.transfer.ID), s.posting(r.transfer.ID)
+	r.steps = r.transfer.Beginning()
+	if r.transfer.Born != ledger.Failed && s.IntN(3) > 0 {
+		r.steps = append(r.steps, s.step(&r.transfer))
+		r.transfer.Take(r.steps[len(r.steps)-1])
+	}
 	r.instrument.Party = r.party.ID
 	r.alias = ledger.Alias{App: s.text(), Kind: ledger.AliasKind(s.upTo(5)), Value: s.text() + s.id().PartyRef()}
 	r.target = ledger.AliasTarget{Instrument: r.instrument.ID, Party: r.party.ID}
@@ -157,7 +169,7 @@ func (f *fixture) put(rs ...rows) {
 			s.Keys.Put(r.key.ID, r.key)
 			s.Answers.Put(r.answer.Key, r.answer)
 			s.Nodes.Put(r.node.ID, r.node)
-			s.Steps = append(s.Steps, r.step)
+			s.Steps = append(s.Steps, r.steps[r.transfer.Birth().N:]...)
 			s.Postings = append(s.Postings, r.posting)
 		}
 		return nil
@@ -173,7 +185,7 @@ func (f *fixture) wantRows(rs ...rows) {
 		transfer, err := f.store.Transfer(background, r.transfer.ID)
 		equal(f, transfer, err, r.transfer, same)
 		steps, asked, err := f.store.TransferHistory(background, r.transfer.ID)
-		equal(f, steps, err, []ledger.Step{r.step}, sameList)
+		equal(f, steps, err, r.steps, sameList)
 		equal(f, asked, err, []ledger.Instruction{r.instruction}, sameList)
 		debited, err := f.store.Statement(background, r.posting.Debit, 0, 10)
 		equal(f, debited, err, []ledger.StatementLine{{Posting: r.posting, Debited: true, Seq: r.posting.DebitSeq, Balance: r.posting.DebitBalance}}, sameList)
@@ -183,9 +195,8 @@ func (f *fixture) wantRows(rs ...rows) {
 		equal(f, party, err, r.party, same)
 		instrument, err := f.store.Instrument(background, r.instrument.ID)
 		equal(f, instrument, err, r.instrument, same)
-		party, instrument, err = f.store.Resolve(background, r.alias)
-		equal(f, party, err, r.party, same)
-		equal(f, instrument, err, r.instrument, same)
+		payee, err := f.resolve(r.alias)
+		equal(f, payee, err, ledger.Payee{Party: r.party, Instrument: r.instrument}, same)
 		key, err := f.store.KeyByHash(background, r.key.Hash)
 		equal(f, key, err, r.key, sameKey)
 	}
@@ -221,6 +232,33 @@ func (f *fixture) wantLoaded(rs ...rows) {
 		}
 		return nil
 	}))
+}
+
+// resolve follows one alias, among others that lead nowhere.
+func (f *fixture) resolve(a ledger.Alias) (ledger.Payee, error) {
+	f.Helper()
+	nowhere := ledger.Alias{App: a.App, Kind: a.Kind, Value: a.Value + " "}
+	found, err := f.store.Resolve(background, []ledger.Alias{nowhere, a})
+	return one(f, found, a, err)
+}
+
+// payable finds one party with its default instrument, among others that are not there.
+func (f *fixture) payable(id ledger.ID) (ledger.Payee, error) {
+	f.Helper()
+	found, err := f.store.Payable(background, []ledger.ID{ledger.NewID(), id})
+	return one(f, found, id, err)
+}
+
+func one[K comparable](f *fixture, found map[K]ledger.Payee, k K, err error) (ledger.Payee, error) {
+	f.Helper()
+	payee, ok := found[k]
+	if err == nil && !ok {
+		err = ledger.ErrNotFound
+	}
+	if len(found) > 1 {
+		f.Errorf("found %v, looked for %v", found, k)
+	}
+	return payee, err
 }
 
 func wantLoaded[K comparable, V any](f *fixture, t *ledger.Table[K, V], k K, want V, same func(a, b V) bool) {

@@ -46,22 +46,19 @@ CREATE TABLE transfers (
     metadata         TEXT,
     rrn              TEXT,
     created          BIGINT   NOT NULL,
-    -- pending, debited, completed, failed, cancelled, reversing, reversed, deemed, unresolved
-    state            SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 9),
+    -- where its first commit left it: pending, debited, completed or failed; what follows stands in steps
+    state            SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 4),
     reason           TEXT,
-    bank_code        TEXT,
-    updated          BIGINT   NOT NULL,
-    deadline         BIGINT   NOT NULL,
-    steps            INTEGER  NOT NULL CHECK (steps > 0),
     PRIMARY KEY (id) USING HASH
 );
 
--- The lists of transfers, each from the newest. No index has a column that changes
--- in a transfer's life, so that an update touches its row alone.
+-- The lists of transfers, each from the newest. A transfer's row is never written
+-- again: what becomes of it is added to its steps.
 CREATE INDEX transfers_by_app ON transfers (app, id) USING HASH;
 CREATE INDEX transfers_by_conversation ON transfers (conversation, id) WHERE conversation IS NOT NULL;
 CREATE INDEX transfers_by_payer ON transfers (payer_party, id) WHERE payer_party IS NOT NULL;
 CREATE INDEX transfers_by_payee ON transfers (payee_party, id) WHERE payee_party IS NOT NULL;
+CREATE INDEX transfers_born_failed ON transfers (id) USING HASH WHERE state = 4;
 
 CREATE TABLE instructions (
     transfer UUID     NOT NULL,
@@ -89,10 +86,11 @@ CREATE TABLE steps (
     reason    TEXT,
     bank_code TEXT,
     at        BIGINT   NOT NULL,
+    deadline  BIGINT, -- of a state in doubt: when it must be decided
     PRIMARY KEY (transfer, n) USING HASH
 );
 
--- Who was ever failed, cancelled, reversed, deemed or unresolved. Those that wait
+-- Who was ever failed, cancelled, reversed, deemed or unresolved after its beginning. Those that wait
 -- for a bank have an open instruction; nearly all others are completed.
 CREATE INDEX steps_by_state ON steps (state, transfer) USING HASH WHERE state NOT IN (1, 2, 3, 6);
 
@@ -211,6 +209,7 @@ END
 $$;
 -- +goose StatementEnd
 CREATE TRIGGER postings_refuse BEFORE UPDATE OR DELETE ON postings FOR EACH ROW EXECUTE FUNCTION refuse_to_rewrite();
+CREATE TRIGGER transfers_refuse BEFORE UPDATE OR DELETE ON transfers FOR EACH ROW EXECUTE FUNCTION refuse_to_rewrite();
 CREATE TRIGGER steps_refuse BEFORE UPDATE OR DELETE ON steps FOR EACH ROW EXECUTE FUNCTION refuse_to_rewrite();
 CREATE TRIGGER answers_refuse BEFORE UPDATE OR DELETE ON answers FOR EACH ROW EXECUTE FUNCTION refuse_to_rewrite();
 

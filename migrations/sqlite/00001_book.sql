@@ -45,21 +45,17 @@ CREATE TABLE transfers (
     metadata         TEXT,
     rrn              TEXT,
     created          INTEGER NOT NULL,
-    -- pending, debited, completed, failed, cancelled, reversing, reversed, deemed, unresolved
-    state            INTEGER NOT NULL CHECK (state BETWEEN 1 AND 9),
-    reason           TEXT,
-    bank_code        TEXT,
-    updated          INTEGER NOT NULL,
-    deadline         INTEGER NOT NULL,
-    steps            INTEGER NOT NULL CHECK (steps > 0)
+    -- where its first commit left it: pending, debited, completed or failed; what follows stands in steps
+    state            INTEGER NOT NULL CHECK (state BETWEEN 1 AND 4),
+    reason           TEXT
 ) STRICT, WITHOUT ROWID;
 
--- The lists of transfers, each from the newest. Nearly all are completed: those are found by app.
+-- The lists of transfers, each from the newest.
 CREATE INDEX transfers_by_app ON transfers (app, id);
 CREATE INDEX transfers_by_conversation ON transfers (conversation, id) WHERE conversation IS NOT NULL;
 CREATE INDEX transfers_by_payer ON transfers (payer_party, id) WHERE payer_party IS NOT NULL;
 CREATE INDEX transfers_by_payee ON transfers (payee_party, id) WHERE payee_party IS NOT NULL;
-CREATE INDEX transfers_by_state ON transfers (state, id, app) WHERE state <> 3;
+CREATE INDEX transfers_born_failed ON transfers (id) WHERE state = 4;
 
 CREATE TABLE instructions (
     transfer BLOB    NOT NULL CHECK (length(transfer) = 16),
@@ -86,8 +82,13 @@ CREATE TABLE steps (
     reason    TEXT,
     bank_code TEXT,
     at        INTEGER NOT NULL,
+    deadline  INTEGER, -- of a state in doubt: when it must be decided
     PRIMARY KEY (transfer, n)
 ) STRICT, WITHOUT ROWID;
+
+-- Who was ever failed, cancelled, reversed, deemed or unresolved after its beginning. Those
+-- that wait for a bank have an open instruction; nearly all others are completed.
+CREATE INDEX steps_by_state ON steps (state, transfer) WHERE state NOT IN (1, 2, 3, 6);
 
 -- The primary key refuses to post a leg twice; the two unique indexes are each
 -- account's statement and refuse two postings at one place of it.
@@ -204,6 +205,14 @@ BEGIN SELECT RAISE(ABORT, 'postings are never changed: undo one by a new posting
 -- +goose StatementBegin
 CREATE TRIGGER postings_refuse_delete BEFORE DELETE ON postings
 BEGIN SELECT RAISE(ABORT, 'postings are never deleted: undo one by a new posting'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER transfers_refuse_update BEFORE UPDATE ON transfers
+BEGIN SELECT RAISE(ABORT, 'a transfer is never changed: what it becomes is in its steps'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER transfers_refuse_delete BEFORE DELETE ON transfers
+BEGIN SELECT RAISE(ABORT, 'a transfer is never deleted'); END;
 -- +goose StatementEnd
 -- +goose StatementBegin
 CREATE TRIGGER steps_refuse_update BEFORE UPDATE ON steps
