@@ -32,13 +32,10 @@ fuzz:
 	done
 
 bench: build ## the figures of the README, on this machine
-	@set -e; for engine in postgres sqlite; do \
-		./bahi bench --engine $$engine --workload wallet --pgbench; \
-		./bahi bench --engine $$engine --workload shop --pgbench; \
-		./bahi bench --engine $$engine --workload bank --pgbench; \
-		./bahi bench --engine $$engine --workload batch --concurrency 8 --pgbench; \
-		./bahi bench --engine $$engine --workload wallet --concurrency 1 --pgbench; \
-	done
+	./bahi bench --workload all --book 5000000
+	@set -e; for workload in wallet shop bank; do ./bahi bench --workload $$workload --pgbench; done
+	./bahi bench --workload batch --concurrency 8 --pgbench
+	./bahi bench --workload wallet --concurrency 1 --pgbench
 
 generate: ## the Go side of api/openapi.yaml
 	$(GO) generate ./...

@@ -242,3 +242,28 @@ func TestIdempotencyKey(t *testing.T) {
 		t.Errorf("%d parties, want 1", len(stored))
 	}
 }
+
+// meddler changes what it declared to look at only.
+type meddler struct{ id ledger.ID }
+
+func (m meddler) Declare(s *ledger.Set) { s.Instruments.See(m.id) }
+func (m meddler) Apply(s *ledger.Set) (any, error) {
+	s.Instruments.Put(m.id, ledger.Instrument{ID: m.id})
+	return nil, nil
+}
+
+func TestWhatIsOnlySeenIsNotChanged(t *testing.T) {
+	p := ledger.NewPipeline(storetest.NewMemory(), ledger.PipelineOptions{Log: slog.New(slog.DiscardHandler)})
+	defer p.Close()
+	if _, err := p.Submit(t.Context(), ledger.Request{Command: meddler{ledger.NewID()}}); !errors.Is(err, ledger.ErrBug) {
+		t.Errorf("got %v, want a bug", err)
+	}
+	s := ledger.NewSet(1, nil)
+	id := ledger.NewID()
+	s.Instruments.See(id)
+	s.Instruments.Want(id)
+	s.Instruments.See(id)
+	if len(s.Instruments.Seen()) != 0 || len(s.Instruments.Wanted()) != 1 {
+		t.Error("a key that one command changes is locked, whoever else looks at it")
+	}
+}

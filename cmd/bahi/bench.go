@@ -16,10 +16,11 @@ import (
 
 type benchCmd struct {
 	Engine      string `help:"Storage engine." enum:"sqlite,postgres" default:"sqlite" env:"BAHI_BENCH_ENGINE"`
-	Workload    string `help:"wallet: wallet to wallet. shop: every wallet pays the same one. bank: bank to bank, settled. batch: wallet to wallet, 1,000 a request." enum:"wallet,shop,bank,batch" default:"wallet" env:"BAHI_BENCH_WORKLOAD"`
+	Workload    string `help:"wallet: wallet to wallet. shop: every wallet pays the same one. bank: bank to bank, settled. batch: wallet to wallet, 1,000 a request. all: the suite, on PostgreSQL, with what each line is held against." enum:"wallet,shop,bank,batch,all" default:"wallet" env:"BAHI_BENCH_WORKLOAD"`
 	Concurrency int    `help:"Callers at once." default:"256" env:"BAHI_BENCH_CONCURRENCY"`
 	Seconds     int    `help:"How long to measure, after one second of warming up." default:"10" env:"BAHI_BENCH_SECONDS"`
 	Parties     int    `help:"Between how many parties money moves." default:"1000" env:"BAHI_BENCH_PARTIES"`
+	Book        int    `help:"Transfers in the book before the run; of the suite: in its line about a large book." env:"BAHI_BENCH_BOOK"`
 	Pgbench     bool   `help:"Also run pgbench (TPC-B-like, scale 10, 64 clients) before and after, on a private PostgreSQL, and print the ratio." env:"BAHI_BENCH_PGBENCH"`
 	Profile     string `help:"Also write where the processor time goes into this directory: server.pprof for go tool pprof, and on PostgreSQL statements.txt." type:"path" env:"BAHI_BENCH_PROFILE"`
 	JSON        bool   `help:"Print the result as one JSON object."`
@@ -72,11 +73,14 @@ func (c *benchCmd) Run() (err error) {
 		return err
 	}
 	var pg *pgtest.Server
-	if c.Pgbench || c.Engine == "postgres" {
+	if c.Pgbench || c.Engine == "postgres" || c.Workload == "all" {
 		if pg, err = pgtest.Start(ctx, profile.withStatements(durable)); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, pg.Close()) }()
+	}
+	if c.Workload == "all" {
+		return c.suite(ctx, dir, pg)
 	}
 	yardstick := [2]float64{} // before and after: the machine may have changed meanwhile
 	if c.Pgbench {
@@ -139,6 +143,9 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server, p
 	l := &load{cmd: c, profile: profile, client: newClient(server.url, secret, openers), caller: newCaller(server.url, secret, c.Concurrency)}
 	if err := l.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("preparing: %w", err)
+	}
+	if err := l.fill(c.Book); err != nil {
+		return nil, fmt.Errorf("filling the book: %w", err)
 	}
 	result := l.run(&meter{server: server.cmd.Process.Pid, pg: book, book: store})
 	if err := profile.end(book, store.DatabaseURL); err != nil {

@@ -17,6 +17,7 @@ import (
 const (
 	batchSize = 1000 // transfers in one request of the batch workload
 	openers   = 64   // parties that are opened at once
+	fillers   = 8    // callers that fill the book
 )
 
 // load is the callers of a run.
@@ -79,6 +80,32 @@ func (l *load) open(ctx context.Context, n int) error {
 		return err
 	}
 	return topUp(ctx, l.client, party.ID, fmt.Sprint("topup-", n), "50000.00")
+}
+
+// fill makes so many transfers, in large requests by several callers.
+func (l *load) fill(transfers int) error {
+	var next atomic.Int64
+	errs := make(chan error, fillers)
+	for range fillers {
+		go func() {
+			for {
+				n := int(next.Add(batchSize)) - batchSize
+				if n >= transfers {
+					errs <- nil
+					return
+				}
+				if err := l.batch(messageID(), n); err != nil {
+					errs <- err
+					return
+				}
+			}
+		}()
+	}
+	var err error
+	for range fillers {
+		err = errors.Join(err, <-errs)
+	}
+	return err
 }
 
 // run drives the callers: one second to warm up, then the time that counts.

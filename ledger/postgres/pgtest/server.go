@@ -96,6 +96,9 @@ func newServer() (*Server, error) {
 	return s, nil
 }
 
+// Dir is a directory that the server's user may write to; it goes with the server.
+func (s *Server) Dir() string { return s.dir }
+
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
 // URL is where clients reach the database of that name.
