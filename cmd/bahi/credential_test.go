@@ -122,6 +122,11 @@ func testCredential(t *testing.T, where storage, moreFiles func(*testing.T) []st
 	c.bankGets(inBatch)
 	c.refusals(payer, pay)
 
+	if err := c.server.stop(); err != nil || !strings.Contains(c.log.String(), `"route":"/v1/transfers"`) { // it has written its whole log
+		t.Errorf("the server did not end well, or without a log: %v", err)
+	}
+	c.start()
+
 	// The node dies with the block in its memory and the debit not yet leased.
 	waits := c.create("/v1/transfers", "dies", pay(c.block(), nil))
 	if err := c.server.cmd.Process.Signal(syscall.SIGQUIT); err != nil {

@@ -166,8 +166,8 @@ func (b *pyBank) between(target *url.URL) http.Handler {
 // it, in both directions, while it is killed in the middle of a lease and started
 // again; then it holds the bank's book against ours.
 //
-// It was seen to fail when leases did not expire, when results for lost leases
-// were refused, and when the bank forgot what it had said.
+// It was seen to fail when leases did not expire, when the bank did not write down
+// what it said, and when it decided anew what it was asked again.
 func TestReadmePythonBank(t *testing.T) {
 	patient := []string{"--submit-timeout=20s"}
 	for _, c := range []struct {
