@@ -11,6 +11,10 @@ type life struct {
 	begins bool // this is the transfer's first commit: its lines stand in its row
 }
 
+// now is the time of what happens to the transfer: the batch's, but never before
+// the transfer's last step, which a node may have taken whose clock is ahead of ours.
+func (l *life) now() int64 { return max(l.set.Now, l.t.Updated) }
+
 // step takes the transfer to a state and adds the line to its history.
 func (l *life) step(to State, reason Reason, bankCode string) {
 	t := l.t
@@ -23,9 +27,9 @@ func (l *life) step(to State, reason Reason, bankCode string) {
 	if l.begins {
 		t.Begin(to, reason)
 	} else {
-		s := Step{Transfer: t.ID, N: t.Steps + 1, State: to, Reason: reason, BankCode: bankCode, At: l.set.Now}
+		s := Step{Transfer: t.ID, N: t.Steps + 1, State: to, Reason: reason, BankCode: bankCode, At: l.now()}
 		if to == Deemed || to == Unresolved {
-			s.Deadline = l.set.Now + l.set.Policy.DecideAfter.Microseconds()
+			s.Deadline = s.At + l.set.Policy.DecideAfter.Microseconds()
 		}
 		t.Take(s)
 		l.set.Steps = append(l.set.Steps, s)
@@ -34,7 +38,9 @@ func (l *life) step(to State, reason Reason, bankCode string) {
 	l.set.Transfers.Put(t.ID, *t)
 }
 
-// post writes the posting that an event stands for.
+// post writes the posting that an event stands for. Its time is never before the
+// transfer's; among an account's postings, of many transfers, it is their number
+// that tells the order, whatever the clocks of the nodes say.
 func (l *life) post(e Event) {
 	amount := l.t.Amount.Minor
 	debit, credit := l.t.sides(e, l.set.Stripe)
@@ -50,11 +56,12 @@ func (l *life) post(e Event) {
 	l.set.Accounts.Put(c.ID, c)
 	l.set.Postings = append(l.set.Postings, Posting{
 		Transfer: l.t.ID, Event: e, Undoes: e.undoes(), Debit: d.ID, Credit: c.ID, Amount: amount, Currency: l.t.Amount.Currency,
-		DebitSeq: d.Seq, CreditSeq: c.Seq, DebitBalance: d.Balance(), CreditBalance: c.Balance(), At: l.set.Now,
+		DebitSeq: d.Seq, CreditSeq: c.Seq, DebitBalance: d.Balance(), CreditBalance: c.Balance(), At: l.now(),
 	})
 }
 
-// instruct opens the instruction of a leg, or opens it again.
+// instruct opens the instruction of a leg, or opens it again. Its times are by the
+// clock of the node that drives it, which measures by them.
 func (l *life) instruct(leg Leg, queue bool) {
 	here, _ := l.t.Ends(leg)
 	i := Instruction{ID: InstructionID{l.t.ID, leg}, Bank: here.Bank, Node: l.set.Node, State: Sent, Created: l.set.Now, Updated: l.set.Now}
@@ -73,7 +80,7 @@ func (l *life) instruction(leg Leg) (Instruction, bool) {
 
 // answered closes an instruction with what the bank said of it.
 func (l *life) answered(i Instruction, state InstructionState, code, ref string) {
-	i.State, i.Code, i.Updated, i.Due = state, code, l.set.Now, 0
+	i.State, i.Code, i.Updated, i.Due = state, code, max(l.now(), i.Updated), 0
 	if ref != "" {
 		i.Ref = ref
 	}

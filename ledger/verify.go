@@ -200,11 +200,12 @@ func (v *verifier) transfer(f *file) {
 	v.legs(f)
 }
 
-// history checks that the lines follow the table of states to the present one.
+// history checks that the lines follow the table of states to the present one,
+// and that none is of a time before the one before it.
 func (v *verifier) history(f *file) {
 	where := f.ID.TransferRef()
 	var state State
-	var at int64
+	at := f.Created
 	for n, s := range f.steps {
 		legal := (n == 0 && s.State == Pending) || (n > 0 && state.mayBecome(s.State))
 		if s.N != n+1 || !legal {

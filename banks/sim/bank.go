@@ -23,7 +23,8 @@ type Config struct {
 	Code     string          // in capitals, such as "SBIN"
 	Currency ledger.Currency // default INR
 	// Path is the file of the bank's book, made if there is none; empty: the book
-	// is in memory only. One open bank to a file.
+	// is in memory only. Processes of one machine that open the same file are one
+	// bank: each instruction is decided once, whichever of them is asked.
 	Path string
 	// OpeningBalance is what every account has at first, in minor units. Any
 	// number is an account from its first use, except those that begin with "0000".
@@ -42,6 +43,7 @@ type Bank struct {
 	mu       sync.Mutex
 	book     *book
 	journal  *journal // nil: in memory only
+	locked   bool     // the journal is
 	reporter banks.Reporter
 	pending  map[ledger.InstructionID]struct{} // decided, to be reported
 	failed   map[ledger.InstructionID]int      // how often an act was carried out on it
@@ -143,17 +145,17 @@ func (b *Bank) Net() int64 {
 
 // Balance is what the account holds, in minor units; 0 if there is no such account.
 func (b *Bank) Balance(account string) int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	_ = b.begin() // should the file be out of reach, what was read of it stands
+	defer b.end()
 	return b.book.balance(account)
 }
 
 // Entries are the lines of the bank's ledger up to now, the oldest first.
 func (b *Bank) Entries() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
-		b.mu.Lock()
+		_ = b.begin()
 		facts := b.book.facts // only ever added to: what is there now stays as it is
-		b.mu.Unlock()
+		b.end()
 		b.book.entries(facts)(yield)
 	}
 }
@@ -171,9 +173,12 @@ func (b *Bank) ask(ctx context.Context, i *banks.Instruction, decide func(*banks
 		return banks.Answer{}, err
 	}
 	act := b.actOn(i)
-	b.mu.Lock()
-	says, err := decide(i, act)
-	b.mu.Unlock()
+	var says reply
+	err := b.begin()
+	if err == nil {
+		says, err = decide(i, act)
+	}
+	b.end()
 	if err != nil {
 		return banks.Answer{}, fmt.Errorf("sim: bank %s: %w", b.cfg.Code, err)
 	}
@@ -187,12 +192,30 @@ func (b *Bank) ask(ctx context.Context, i *banks.Instruction, decide func(*banks
 	return says.Answer, nil
 }
 
+// begin takes the bank's lock, and brings the book to what other processes wrote
+// of it. Whether or not it could, end is to be called.
+func (b *Bank) begin() error {
+	b.mu.Lock()
+	if b.alive.Err() != nil {
+		return errClosed
+	}
+	err := b.journal.lock(b.book)
+	b.locked = err == nil
+	return err
+}
+
+func (b *Bank) end() {
+	if b.locked {
+		b.journal.unlock()
+		b.locked = false
+	}
+	b.mu.Unlock()
+}
+
 // take carries an instruction out, unless it was before or the act keeps it from it.
 func (b *Bank) take(i *banks.Instruction, act Act) (reply, error) {
 	_, reversal := original(i.ID)
 	switch {
-	case b.alive.Err() != nil:
-		return reply{}, errClosed
 	case act.Does == Unreachable:
 		return reply{}, banks.ErrNotSent
 	case act.Does == TimesOutBefore && (!reversal || b.fails(i.ID, 1+act.Again)):
@@ -242,8 +265,6 @@ func (b *Bank) tell(i *banks.Instruction, act Act) (reply, error) {
 	f, seen := b.book.find(i.ID)
 	mute := act.Does == TimesOutBefore || act.Does == TimesOutAfter
 	switch {
-	case b.alive.Err() != nil:
-		return reply{}, errClosed
 	case mute && b.fails(i.ID, act.Again):
 		return reply{silent: true}, nil
 	case b.isPending(i.ID):

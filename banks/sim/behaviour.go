@@ -35,7 +35,8 @@ type Act struct {
 	Code  string        // the response code that it declines with
 	After time.Duration // since the instruction came
 	// Again is how many questions get no answer after the first: status checks
-	// of a debit or a credit, new tries of a reversal. A restart counts anew.
+	// of a debit or a credit, new tries of a reversal. A restart counts anew, and
+	// each process that has the bank open counts by itself.
 	Again int
 }
 

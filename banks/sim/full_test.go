@@ -61,10 +61,14 @@ func TestFullDisk(t *testing.T) {
 	if err := submit(debit); err == nil || b.Balance("1") != 900 {
 		t.Errorf("after half a line: %v, balance %d", err, b.Balance("1"))
 	}
+	disk.uncut = false
+	if err := submit(debit); err != nil || b.Balance("1") != 800 {
+		t.Errorf("with the half line cut off: %v, balance %d", err, b.Balance("1"))
+	}
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
-	if entries, err := ReadJournal(path); err != nil || len(entries) != 1 {
+	if entries, err := ReadJournal(path); err != nil || len(entries) != 2 {
 		t.Errorf("the file tells %v, %v", entries, err)
 	}
 }

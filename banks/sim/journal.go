@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"bahi/ledger"
 )
@@ -19,15 +20,24 @@ import (
 // line for each fact, as JSON. A line is written with one write(2) before the
 // bank answers and is not synced: it survives the process being killed at any
 // moment, not the machine losing power.
+//
+// Several processes of one machine may have it open. Who decides holds the
+// file's lock from before it reads what the others wrote until its own line is
+// there, so that all come to the same facts in the same order. (To a process that
+// is alone with it the lock costs two of the eight microseconds of an instruction.)
 type journal struct {
-	file file
-	size int64  // of the whole lines
-	line []byte // reused
-	lost error  // why the file cannot be written any more
+	file  file
+	fd    int           // of the file, for its lock
+	in    *bufio.Reader // of the lines to come
+	size  int64         // of the lines that the book has
+	lines int           // how many those are
+	line  []byte        // reused
 }
 
-// file is the part of *os.File that the journal writes with.
+// file is the part of *os.File that the journal works with.
 type file interface {
+	io.ReaderAt
+	io.Seeker
 	io.WriteCloser
 	Truncate(size int64) error
 }
@@ -50,20 +60,19 @@ type line struct {
 	Ref     string `json:"ref"`
 }
 
-// openJournal reads the book from its file, makes it if there is none, and cuts
-// off a last line that the process was killed in the middle of.
+// openJournal reads the book from its file, and makes it if there is none.
 func openJournal(path string, k *book) (*journal, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{file: f}
-	if j.size, err = readJournal(f, k); err == nil {
-		err = f.Truncate(j.size)
-	}
-	if err == nil && j.size == 0 {
-		head, _ := json.Marshal(header{k.code, k.currency})
-		err = j.write(append(head, '\n'))
+	j := &journal{file: f, fd: int(f.Fd()), in: newReader(f)}
+	if err = j.lock(k); err == nil {
+		if j.size == 0 {
+			head, _ := json.Marshal(header{k.code, k.currency})
+			err = j.write(append(head, '\n'))
+		}
+		j.unlock()
 	}
 	if err != nil {
 		f.Close()
@@ -71,6 +80,53 @@ func openJournal(path string, k *book) (*journal, error) {
 	}
 	return j, nil
 }
+
+// lock waits until no other process reads or writes the file, and brings the
+// book to what the file says. What is behind the last whole line is a torn write
+// of a process that was killed, or of a full disk: nobody was told of it, and it
+// is cut off, so that the next line does not continue it.
+func (j *journal) lock(k *book) error {
+	if j == nil { // the bank lives in memory only
+		return nil
+	}
+	if err := flock(j.fd, syscall.LOCK_EX); err != nil {
+		return err
+	}
+	err := j.follow(k)
+	if err != nil {
+		j.unlock()
+	}
+	return err
+}
+
+func (j *journal) follow(k *book) error {
+	end, err := j.file.Seek(0, io.SeekEnd)
+	if err != nil || end == j.size {
+		return err
+	}
+	j.in.Reset(io.NewSectionReader(j.file, j.size, end-j.size))
+	if err := j.read(k); err != nil || end == j.size {
+		return err
+	}
+	return j.file.Truncate(j.size)
+}
+
+// unlock lets other processes have the file.
+func (j *journal) unlock() {
+	if j != nil {
+		_ = flock(j.fd, syscall.LOCK_UN) // nothing is there to fail
+	}
+}
+
+func flock(fd, how int) error {
+	for {
+		if err := syscall.Flock(fd, how); err != syscall.EINTR {
+			return err
+		}
+	}
+}
+
+func newReader(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, 1<<16) }
 
 // ReadJournal gives what [Bank.Entries] gave, from the bank's file alone: for use
 // while the bank is not open. It changes nothing.
@@ -81,32 +137,31 @@ func ReadJournal(path string) ([]Entry, error) {
 	}
 	defer f.Close()
 	k := newBook("", "", 0) // whose bank it is, the file says
-	if _, err := readJournal(f, k); err != nil {
+	if err := (&journal{in: newReader(f)}).read(k); err != nil {
 		return nil, fmt.Errorf("journal %s: %w", path, err)
 	}
 	return slices.Collect(k.entries(k.facts)), nil
 }
 
-// readJournal fills the book and returns the size of the whole lines. The bytes
-// after the last line's end are a torn write: nobody was told of it.
-func readJournal(r io.Reader, k *book) (size int64, err error) {
-	in := bufio.NewReaderSize(r, 1<<16)
-	for n := 1; ; n++ {
-		text, err := in.ReadBytes('\n')
+// read takes the whole lines that come into the book.
+func (j *journal) read(k *book) error {
+	for {
+		text, err := j.in.ReadBytes('\n')
 		switch {
-		case err == io.EOF:
-			return size, nil
+		case err == io.EOF: // text is a torn write, if anything
+			return nil
 		case err != nil:
-			return size, err
-		case n == 1:
+			return err
+		case j.lines == 0:
 			err = k.readHeader(text)
 		default:
 			err = k.readFact(text)
 		}
 		if err != nil {
-			return size, fmt.Errorf("line %d: %w", n, err)
+			return fmt.Errorf("line %d: %w", j.lines+1, err)
 		}
-		size += int64(len(text))
+		j.lines++
+		j.size += int64(len(text))
 	}
 }
 
@@ -189,9 +244,9 @@ func parseInstructionID(s string) (ledger.InstructionID, error) {
 	return ledger.InstructionID{Transfer: transfer, Leg: leg}, nil
 }
 
-// append writes a fact. An error means that it is not in the file.
+// append writes a fact, under the lock. An error means that it is not in the file.
 func (j *journal) append(f *fact, ref string) error {
-	if j == nil { // the bank lives in memory only
+	if j == nil {
 		return nil
 	}
 	j.line = appendFact(j.line[:0], f, ref)
@@ -199,17 +254,13 @@ func (j *journal) append(f *fact, ref string) error {
 }
 
 // write adds a whole line or nothing: what a full disk took half of is cut off
-// again, so that the next line, when there is room, does not continue it.
+// again, if not now then by the next who holds the lock.
 func (j *journal) write(text []byte) error {
-	if j.lost != nil {
-		return j.lost
-	}
 	if _, err := j.file.Write(text); err != nil {
-		if cut := j.file.Truncate(j.size); cut != nil {
-			j.lost = fmt.Errorf("journal may end in half a line: %w", cut)
-		}
+		_ = j.file.Truncate(j.size)
 		return err
 	}
+	j.lines++
 	j.size += int64(len(text))
 	return nil
 }

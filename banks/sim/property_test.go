@@ -14,9 +14,9 @@ import (
 )
 
 // TestMoneyIsConserved sends random instructions, repeats, reversals before and
-// after their originals, and restarts. After each step no money has appeared or
-// gone, no instruction has moved any twice, no answer has changed, and the file
-// alone tells the same.
+// after their originals, and restarts, to two processes that have the bank open.
+// After each step no money has appeared or gone, no instruction has moved any
+// twice, no answer has changed, and the file alone tells the same.
 func TestMoneyIsConserved(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine{first: map[ledger.InstructionID]banks.Answer{}, cfg: sim.Config{
@@ -26,7 +26,9 @@ func TestMoneyIsConserved(t *testing.T) {
 				ledger.LegCreditReversal: {Does: sim.Stands},
 			}}}}
 		m.open(rt)
-		defer func() { m.bank.Close() }()
+		m.other = m.bank
+		m.open(rt)
+		defer func() { m.bank.Close(); m.other.Close() }()
 		rt.Repeat(map[string]func(*rapid.T){
 			"submit":           m.submit,
 			"repeat":           m.repeat,
@@ -34,6 +36,7 @@ func TestMoneyIsConserved(t *testing.T) {
 			"reverse unseen":   m.reverseUnseen,
 			"ask":              m.ask,
 			"close and reopen": func(rt *rapid.T) { m.bank.Close(); m.open(rt) },
+			"another process":  func(*rapid.T) { m.bank, m.other = m.other, m.bank },
 			"":                 m.check,
 		})
 	})
@@ -42,6 +45,7 @@ func TestMoneyIsConserved(t *testing.T) {
 type machine struct {
 	cfg   sim.Config
 	bank  *sim.Bank
+	other *sim.Bank           // the same one, as another process has it
 	sent  []banks.Instruction // debits and credits
 	first map[ledger.InstructionID]banks.Answer
 }

@@ -37,17 +37,17 @@ const (
 // journal at a start, when nobody took up what an earlier run had sent, and when
 // an instruction that the bank had never seen was held for done.
 func TestCrash(t *testing.T) {
-	testCrash(t, storage{Data: filepath.Join(t.TempDir(), "data")}, (*crash).killServers)
+	testCrash(t, storage{Data: filepath.Join(t.TempDir(), "data")}, 1, (*crash).killServers)
 }
 
 // TestCrashPostgres is the same on PostgreSQL.
 func TestCrashPostgres(t *testing.T) {
-	testCrash(t, storage{Data: filepath.Join(t.TempDir(), "data"), DatabaseURL: pgtest.NewDatabase(t)}, (*crash).killServers)
+	testCrash(t, storage{Data: filepath.Join(t.TempDir(), "data"), DatabaseURL: pgtest.NewDatabase(t)}, 1, (*crash).killServers)
 }
 
 // testCrash has many callers pay while something is disturbed, and then looks
 // whether all that was acknowledged is in the book, once, and the book holds.
-func testCrash(t *testing.T, where storage, disturb func(*crash)) {
+func testCrash(t *testing.T, where storage, nodes int, disturb func(*crash)) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
@@ -58,8 +58,11 @@ func testCrash(t *testing.T, where storage, disturb func(*crash)) {
 	}
 	log := &safeBuilder{}
 	c := &crash{t: t, program: shippedProgram(t), where: where, log: log, secret: secret, rng: rand.New(rand.NewPCG(seed, 0))}
-	c.start()
-	c.parties = people(t, c.chat.Load(), crashParties)
+	for range nodes {
+		c.nodes = append(c.nodes, &crashNode{})
+		c.start(len(c.nodes) - 1)
+	}
+	c.parties = people(t, c.chat(0), crashParties)
 
 	var workers sync.WaitGroup
 	sent := make([][]*crashRequest, crashWorkers)
@@ -70,7 +73,7 @@ func testCrash(t *testing.T, where storage, disturb func(*crash)) {
 	began := time.Now()
 	c.enough.Store(true)
 	workers.Wait()
-	waitUntilRested(t, c.chat.Load(), 20*time.Second)
+	waitUntilRested(t, c.chat(0), 20*time.Second)
 	t.Logf("after the last disturbance all was at rest within %v", time.Since(began).Round(time.Millisecond))
 
 	var all []*crashRequest
@@ -78,8 +81,10 @@ func testCrash(t *testing.T, where storage, disturb func(*crash)) {
 		all = append(all, s...)
 	}
 	c.repeat(all)
-	if err := c.server.stop(); err != nil {
-		t.Errorf("the server did not end well: %v", err)
+	for _, n := range c.nodes {
+		if err := n.server.stop(); err != nil {
+			t.Errorf("the server did not end well: %v", err)
+		}
 	}
 	c.compare(all)
 	c.compareMoney()
@@ -94,11 +99,11 @@ func (c *crash) killServers() {
 	c.killed = true
 	for n := range crashKills {
 		c.sleep(20, 600)
-		c.server.kill()
+		c.nodes[0].server.kill()
 		if n%4 == 3 {
 			c.killWhileStarting()
 		}
-		c.start()
+		c.start(0)
 	}
 }
 
@@ -118,18 +123,26 @@ type crash struct {
 	t       *testing.T
 	program string
 	where   storage
-	server  *child // that runs at the moment
+	nodes   []*crashNode
 	secret  string
 	log     *safeBuilder
 	rng     *rand.Rand
 	parties []string
-	chat    atomic.Pointer[client] // to the server that runs at the moment
 	enough  atomic.Bool
 	killed  bool // servers were: some answers are lost
 
 	replayed atomic.Int64 // answers whose first copy died with the server
 	faults   atomic.Int64
 }
+
+// crashNode is one of the servers that share the book.
+type crashNode struct {
+	server *child // that runs at the moment
+	chat   atomic.Pointer[client]
+}
+
+// chat is the client of one of the nodes, in a circle.
+func (c *crash) chat(n int) *client { return c.nodes[n%len(c.nodes)].chat.Load() }
 
 // wrong fails the test. A fault shows itself thousands of times: once is enough to read.
 func (c *crash) wrong(format string, args ...any) {
@@ -139,7 +152,7 @@ func (c *crash) wrong(format string, args ...any) {
 	}
 }
 
-func (c *crash) start() {
+func (c *crash) start(n int) {
 	c.t.Helper()
 	began := time.Now()
 	server, err := startChild(c.program, c.where, c.log, fastTimers...)
@@ -150,8 +163,8 @@ func (c *crash) start() {
 	if took := time.Since(began); took > 2*time.Second {
 		c.t.Logf("a start took %v", took.Round(time.Millisecond))
 	}
-	c.server = server
-	c.chat.Store(newClient(server.url, c.secret, crashWorkers))
+	c.nodes[n].server = server
+	c.nodes[n].chat.Store(newClient(server.url, c.secret, crashWorkers))
 }
 
 // killWhileStarting kills a server that may be in the middle of its recovery.
@@ -172,6 +185,7 @@ func (c *crash) sleep(fromMillis, toMillis int) {
 
 // crashRequest is a request and what is known of its outcome.
 type crashRequest struct {
+	node      int // that is asked first
 	path, key string
 	body      []byte
 	payments  []crashPayment
@@ -200,13 +214,13 @@ func (c *crash) work(worker int, rng *rand.Rand) (sent []*crashRequest) {
 	return sent
 }
 
-// send repeats a request until an answer comes. It returns false after an
+// send repeats a request, at one node after the other, until an answer comes. It returns false after an
 // answer that there should not be.
 func (c *crash) send(r *crashRequest) bool {
 	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)
 	defer cancel()
-	for ctx.Err() == nil {
-		a, err := c.chat.Load().call(ctx, "POST", r.path, r.key, r.body)
+	for try := 0; ctx.Err() == nil; try++ {
+		a, err := c.chat(r.node+try).call(ctx, "POST", r.path, r.key, r.body)
 		switch {
 		case err == nil && (a.status == http.StatusCreated || a.status == http.StatusOK):
 			r.answer = a.body
@@ -234,7 +248,7 @@ func (c *crash) send(r *crashRequest) bool {
 var crashAmounts = []int64{9101_00, 9104_00, 9105_00, 9109_00, 9201_00, 9204_00, 9205_00, 9209_00, 9303_00, 9307_00, 9308_00, 9310_00}
 
 func (c *crash) invent(rng *rand.Rand, key string) *crashRequest {
-	r := &crashRequest{path: "/v1/transfers", key: key, once: rng.IntN(20) == 0}
+	r := &crashRequest{node: rng.IntN(len(c.nodes)), path: "/v1/transfers", key: key, once: rng.IntN(20) == 0}
 	switch kind := rng.IntN(100); {
 	case kind < 8:
 		r.path = "/v1/transfers/batch"
@@ -286,13 +300,14 @@ func (p *crashPayment) amount() string {
 	return fmt.Sprintf(`{"value":"%d.%02d","currency":"INR"}`, p.minor/100, p.minor%100)
 }
 
-// repeat sends many of the requests again: the first answers come again.
+// repeat sends many of the requests again, each to another node if there is one:
+// the first answers come again.
 func (c *crash) repeat(all []*crashRequest) {
 	for n, r := range all {
 		if n%replayEvery != 0 || r.answer == nil {
 			continue
 		}
-		a, err := c.chat.Load().call(c.t.Context(), "POST", r.path, r.key, r.body)
+		a, err := c.chat(r.node+1).call(c.t.Context(), "POST", r.path, r.key, r.body)
 		if err != nil || !a.replayed || !bytes.Equal(a.body, r.answer) {
 			c.wrong("request %s was answered\n%s\nand now (replayed %v, %v)\n%s", r.key, r.answer, a.replayed, err, a.body)
 		}

@@ -33,7 +33,7 @@ func privateServer(t *testing.T) (pg *pgtest.Server, where storage) {
 // after a while: the server goes on by itself.
 func TestDatabaseRestarts(t *testing.T) {
 	pg, where := privateServer(t)
-	testCrash(t, where, func(c *crash) {
+	testCrash(t, where, 1, func(c *crash) {
 		for range 5 {
 			c.sleep(300, 900)
 			if err := pg.StopImmediate(); err != nil {
@@ -52,7 +52,7 @@ func TestDatabaseRestarts(t *testing.T) {
 // mustRefuse sends a request while the database is away: the answer says so, and when to come again.
 func (c *crash) mustRefuse() {
 	c.t.Helper()
-	r, err := http.NewRequestWithContext(c.t.Context(), "GET", c.server.url+"/v1/transfers", nil)
+	r, err := http.NewRequestWithContext(c.t.Context(), "GET", c.nodes[0].server.url+"/v1/transfers", nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func (c *crash) mustRefuse() {
 // TestDatabaseFreezes stops every process of the database where it is for ten seconds.
 func TestDatabaseFreezes(t *testing.T) {
 	pg, where := privateServer(t)
-	testCrash(t, where, func(c *crash) {
+	testCrash(t, where, 1, func(c *crash) {
 		c.sleep(500, 1500)
 		if err := pg.Freeze(); err != nil {
 			t.Fatal(err)
@@ -97,7 +97,7 @@ func TestFailOver(t *testing.T) {
 		}
 	})
 	where.DatabaseURL = multiHost(t, where.DatabaseURL, standby.URL("postgres"))
-	testCrash(t, where, func(c *crash) {
+	testCrash(t, where, 1, func(c *crash) {
 		c.sleep(1000, 2000)
 		if err := pg.Kill(); err != nil {
 			t.Fatal(err)

@@ -84,8 +84,9 @@ func (s storage) memory() time.Duration {
 	return time.Minute
 }
 
-// lock keeps a second server away from the data until the file is closed or the
-// process ends: the simulated banks' books have one writer each.
+// lock keeps a second server away from a book in a file, until the file that it
+// returns is closed or the process ends. Servers of one database may share a data
+// directory, and the simulated banks' books in it, but not with a book in a file.
 func (s storage) lock() (*os.File, error) {
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("the data directory cannot be made: %w", err)
@@ -94,7 +95,11 @@ func (s storage) lock() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the data directory cannot be written: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	how := syscall.LOCK_EX
+	if s.shared() {
+		how = syscall.LOCK_SH
+	}
+	if err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("another server is using %s: %w", s.Data, err)
 	}

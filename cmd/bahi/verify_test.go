@@ -127,6 +127,8 @@ var tamperings = []struct {
 		[]string{"belongs_to_a_transfer @"}},
 	{"a step of the history deleted", "reversed", []string{`DROP TRIGGER steps_refuse_delete`, `DELETE FROM steps WHERE transfer = @id AND n = 2`},
 		[]string{"history @"}},
+	{"a step's time", "reversed", []string{`DROP TRIGGER steps_refuse_update`, `UPDATE steps SET at = at - 60000000 WHERE transfer = @id AND n = 2`},
+		[]string{"history @"}},
 	{"a bank's answer", "bank", []string{`UPDATE instructions SET state = 5 WHERE transfer = @id AND leg = 2`},
 		[]string{"posted_as_confirmed @"}},
 	{"a bank's answer forgotten", "reversed", []string{`DELETE FROM instructions WHERE transfer = @id AND leg = 3`},

@@ -45,18 +45,22 @@ func writes(sql string) bool {
 }
 
 // TestStoreCockroach runs the suite with one in twenty statements of the batches
-// answered by a restart, the commit too.
+// answered by a restart, the commit too, and one in twenty reads, before its rows
+// or behind them.
 func TestStoreCockroach(t *testing.T) {
 	var restarts atomic.Int64
 	storetest.Run(t, func(t *testing.T) ledger.Store {
 		proxy, url, _ := behindProxy(t)
 		d := open(t, url)
 		proxy.Inject(func(sql string) crdbproxy.Fault {
-			if writes(sql) && rand.IntN(20) == 0 {
-				restarts.Add(1)
-				return crdbproxy.Restart
+			if !(writes(sql) || reads(sql)) || rand.IntN(20) != 0 {
+				return crdbproxy.None
 			}
-			return crdbproxy.None
+			restarts.Add(1)
+			if reads(sql) && rand.IntN(2) == 0 {
+				return crdbproxy.RestartLate
+			}
+			return crdbproxy.Restart
 		})
 		return d
 	})

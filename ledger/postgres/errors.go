@@ -45,14 +45,15 @@ func failed(doing string, err error) error {
 }
 
 // unavailable tells the surroundings' faults from our own: connections, resources,
-// an operator's stop, a system error, and a server that only reads.
+// an operator's stop, a system error, a server that only reads, and one where too
+// much happens at once.
 func unavailable(err error) bool {
 	if errors.Is(err, context.Canceled) { // the caller's own wish
 		return false
 	}
 	code := sqlState(err)
 	switch code {
-	case "", codeReadOnly:
+	case "", codeReadOnly, codeSerialization:
 		return true
 	case codeProtocol:
 		return false

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -90,80 +88,6 @@ func TestLostConnection(t *testing.T) {
 	}
 }
 
-// TestBank moves random amounts between few wallets through two nodes at once:
-// the total stays, none goes below zero, at every snapshot, and the book holds.
-// Requests are repeated under their keys, at either node: each is done once.
-func TestBank(t *testing.T) {
-	const people, each, workers, rounds = 5, 1000, 8, 60
-	url := pgtest.NewDatabase(t)
-	nodes := []*database{open(t, url), open(t, url)}
-	var books []*ledger.Pipeline
-	for _, n := range nodes {
-		books = append(books, ledger.NewPipeline(n.Store, ledger.PipelineOptions{}))
-	}
-	wallets := richPeople(t, books[0], people, each)
-
-	stop := make(chan struct{})
-	var readers, writers sync.WaitGroup
-	readers.Go(func() {
-		for last := false; !last; {
-			select {
-			case <-stop:
-				last = true
-			default:
-			}
-			if sum := sumOfWallets(t, nodes[0].Store); sum != people*each {
-				t.Errorf("the wallets hold %d, want %d", sum, people*each)
-				return
-			}
-		}
-	})
-	for w := range workers {
-		writers.Go(func() {
-			r := rand.New(rand.NewPCG(uint64(w), 1))
-			for i := range rounds {
-				from := r.IntN(people)
-				to := (from + 1 + r.IntN(people-1)) % people
-				c := payment(wallets[from], wallets[to], 1+r.Int64N(400))
-				key := &ledger.IdempotencyKey{App: "chat", Key: fmt.Sprint(w, "-", i)}
-				var again sync.WaitGroup
-				bodies := make([]string, 2)
-				for n, book := range books { // both at once
-					again.Go(func() {
-						c := c
-						c.Transfer.ID = ledger.NewID()
-						reply, err := book.Submit(t.Context(), ledger.Request{Command: c, Key: key,
-							Answer: func(r any) (int, []byte) { return 201, []byte(r.(ledger.Transfer).ID.TransferRef()) }})
-						if err != nil {
-							t.Error(err)
-						}
-						bodies[n] = string(reply.Answer.Body)
-					})
-				}
-				again.Wait()
-				if bodies[0] != bodies[1] || bodies[0] == "" {
-					t.Errorf("one key, two answers: %v", bodies)
-				}
-			}
-		})
-	}
-	writers.Wait()
-	close(stop)
-	readers.Wait()
-	if n, err := nodes[0].Count(t.Context(), "SELECT count(*) FROM transfers WHERE kind = 1"); n != workers*rounds || err != nil {
-		t.Errorf("%d transfers, %v; want %d", n, err, workers*rounds)
-	}
-	if _, err := ledger.Verify(t.Context(), nodes[0].Store, func(v ledger.Violation) { t.Errorf("%+v", v) }); err != nil {
-		t.Error(err)
-	}
-	for n := range nodes {
-		books[n].Close()
-		if err := nodes[n].Close(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func richPeople(t *testing.T, book *ledger.Pipeline, n int, minor int64) (wallets []ledger.End) {
 	t.Helper()
 	for range n {
@@ -185,27 +109,6 @@ func richPeople(t *testing.T, book *ledger.Pipeline, n int, minor int64) (wallet
 func payment(from, to ledger.End, minor int64) ledger.CreateTransfer {
 	return ledger.CreateTransfer{Transfer: ledger.Transfer{ID: ledger.NewID(), App: "chat", Kind: ledger.Payment, Payer: from, Payee: to,
 		Amount: ledger.Amount{Minor: minor, Currency: "INR"}, RRN: "630610000001"}}
-}
-
-func sumOfWallets(t *testing.T, s *postgres.Store) (sum int64) {
-	err := s.Audit(t.Context(), func(snap ledger.Snapshot) error {
-		for a, err := range snap.Accounts() {
-			if err != nil {
-				return err
-			}
-			if strings.HasPrefix(a.Name.Path, "wallet:") {
-				if a.Balance() < 0 {
-					t.Errorf("%s holds %d", a.Name.Path, a.Balance())
-				}
-				sum += a.Balance()
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
-	}
-	return sum
 }
 
 // TestServingRole serves with a role that has the README's rights and no more:

@@ -15,18 +15,17 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// each calls f with every row until it returns false. The row is only valid during the call.
-func each(ctx context.Context, q querier, f func(*row) bool, sql string, args ...any) error {
+// each calls f with every row. The row is only valid during the call.
+func each(ctx context.Context, q querier, f func(*row), sql string, args ...any) error {
 	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {
 		return failed("read", err)
 	}
 	defer rows.Close()
-	for r := (row{}); rows.Next(); {
+	r := &row{} // not the loop's own: that would be another for every row
+	for rows.Next() {
 		r.values, r.next = rows.RawValues(), 0
-		if !f(&r) {
-			return nil
-		}
+		f(r)
 	}
 	if err := rows.Err(); err != nil {
 		return failed("read", err)
@@ -36,8 +35,14 @@ func each(ctx context.Context, q querier, f func(*row) bool, sql string, args ..
 
 // one reads the only row of a query.
 func one[V any](s *Store, ctx context.Context, read func(columns.Row) V, sql string, args ...any) (v V, err error) {
-	found := false
-	err = each(ctx, s.readers, func(r *row) bool { v, found = read(r), true; return false }, sql, args...)
+	var found bool
+	for n := retries(0); ; {
+		found = false
+		err = each(ctx, s.readers, func(r *row) { v, found = read(r), true }, sql, args...)
+		if !n.again(ctx, err) {
+			break
+		}
+	}
 	if err == nil && !found {
 		err = ledger.ErrNotFound
 	}
@@ -45,14 +50,25 @@ func one[V any](s *Store, ctx context.Context, read func(columns.Row) V, sql str
 }
 
 // list reads every row of a query that has a limit of its own.
-func list[V any](q querier, ctx context.Context, read func(columns.Row) V, sql string, args ...any) (vs []V, err error) {
-	err = each(ctx, q, func(r *row) bool { vs = append(vs, read(r)); return true }, sql, args...)
+func list[V any](s *Store, ctx context.Context, read func(columns.Row) V, sql string, args ...any) (vs []V, err error) {
+	for n := retries(0); ; {
+		vs, err = appendRows(vs[:0], s.readers, ctx, read, sql, args...)
+		if !n.again(ctx, err) {
+			return vs, err
+		}
+	}
+}
+
+// appendRows reads every row of a query once.
+func appendRows[V any](vs []V, q querier, ctx context.Context, read func(columns.Row) V, sql string, args ...any) ([]V, error) {
+	err := each(ctx, q, func(r *row) { vs = append(vs, read(r)) }, sql, args...)
 	return vs, err
 }
 
 // Ping implements [ledger.Reader].
 func (s *Store) Ping(ctx context.Context) error {
-	return each(ctx, s.readers, func(*row) bool { return true }, "SELECT 1 FROM accounts LIMIT 1")
+	_, err := list(s, ctx, func(columns.Row) (none struct{}) { return none }, "SELECT 1 FROM accounts LIMIT 1")
+	return err
 }
 
 // Party implements [ledger.Reader].
@@ -63,14 +79,14 @@ func (s *Store) Party(ctx context.Context, id ledger.ID) (ledger.Party, error) {
 // Parties implements [ledger.Reader].
 func (s *Store) Parties(ctx context.Context, app string, page ledger.Page) ([]ledger.Party, error) {
 	if app == "" {
-		return list(s.readers, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE id < $1 ORDER BY id DESC LIMIT $2`, columns.Before(page), page.Limit)
+		return list(s, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE id < $1 ORDER BY id DESC LIMIT $2`, columns.Before(page), page.Limit)
 	}
-	return list(s.readers, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE app = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, app, columns.Before(page), page.Limit)
+	return list(s, ctx, columns.ReadParty, `SELECT `+columns.Parties+` FROM parties WHERE app = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, app, columns.Before(page), page.Limit)
 }
 
 // Instruments implements [ledger.Reader].
 func (s *Store) Instruments(ctx context.Context, party ledger.ID) ([]ledger.Instrument, error) {
-	return list(s.readers, ctx, columns.ReadInstrument, `SELECT `+columns.Instruments+` FROM instruments WHERE party = $1 AND NOT unlinked ORDER BY id`, party[:])
+	return list(s, ctx, columns.ReadInstrument, `SELECT `+columns.Instruments+` FROM instruments WHERE party = $1 AND NOT unlinked ORDER BY id`, party[:])
 }
 
 // Instrument implements [ledger.Reader].
@@ -92,12 +108,15 @@ func (s *Store) Payable(ctx context.Context, parties []ledger.ID) (map[ledger.ID
 		keys[i] = id
 	}
 	found := make(map[ledger.ID]ledger.Payee, len(parties))
-	err := each(ctx, s.readers, func(r *row) bool {
-		p := readPayee(r)
-		found[p.Party.ID] = p
-		return true
-	}, payable, keys)
-	return found, err
+	for n := retries(0); ; clear(found) {
+		err := each(ctx, s.readers, func(r *row) {
+			p := readPayee(r)
+			found[p.Party.ID] = p
+		}, payable, keys)
+		if !n.again(ctx, err) {
+			return found, err
+		}
+	}
 }
 
 var resolve = `SELECT a.app, a.kind, a.value, ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
@@ -112,12 +131,15 @@ func (s *Store) Resolve(ctx context.Context, aliases []ledger.Alias) (map[ledger
 		apps[i], kinds[i], values[i] = a.App, int16(a.Kind), a.Value
 	}
 	found := make(map[ledger.Alias]ledger.Payee, len(aliases))
-	err := each(ctx, s.readers, func(r *row) bool {
-		a := ledger.Alias{App: r.Text(), Kind: ledger.AliasKind(r.Int64()), Value: r.Text()}
-		found[a] = readPayee(r)
-		return true
-	}, resolve, apps, kinds, values)
-	return found, err
+	for n := retries(0); ; clear(found) {
+		err := each(ctx, s.readers, func(r *row) {
+			a := ledger.Alias{App: r.Text(), Kind: ledger.AliasKind(r.Int64()), Value: r.Text()}
+			found[a] = readPayee(r)
+		}, resolve, apps, kinds, values)
+		if !n.again(ctx, err) {
+			return found, err
+		}
+	}
 }
 
 // lastStep joins the transfer t with the last step s of its history.
@@ -146,20 +168,25 @@ const (
 
 // TransferHistory implements [ledger.Reader].
 func (s *Store) TransferHistory(ctx context.Context, id ledger.ID) (steps []ledger.Step, asked []ledger.Instruction, err error) {
-	err = each(ctx, s.readers, func(r *row) bool {
-		switch part := r.Int64(); part {
-		case 1:
-			r.next = 2
-			steps = columns.ReadBeginning(r)
-		case 2:
-			r.next = stepsAt
-			steps = append(steps, columns.ReadStep(r))
-		default:
-			r.next = instructionAt
-			asked = append(asked, columns.ReadInstruction(r))
+	for n := retries(0); ; {
+		steps, asked = steps[:0], asked[:0]
+		err = each(ctx, s.readers, func(r *row) {
+			switch part := r.Int64(); part {
+			case 1:
+				r.next = 2
+				steps = columns.ReadBeginning(r)
+			case 2:
+				r.next = stepsAt
+				steps = append(steps, columns.ReadStep(r))
+			default:
+				r.next = instructionAt
+				asked = append(asked, columns.ReadInstruction(r))
+			}
+		}, history, id[:])
+		if !n.again(ctx, err) {
+			break
 		}
-		return true
-	}, history, id[:])
+	}
 	if err == nil && len(steps) == 0 {
 		err = ledger.ErrNotFound
 	}
@@ -172,7 +199,7 @@ var due = `SELECT ` + columns.Of("i", columns.Instructions) + `, ` + columns.Tra
 
 // Nodes implements [ledger.Reader].
 func (s *Store) Nodes(ctx context.Context) ([]ledger.Node, error) {
-	return list(s.readers, ctx, columns.ReadNode, `SELECT `+columns.Nodes+` FROM nodes WHERE NOT gone ORDER BY id`)
+	return list(s, ctx, columns.ReadNode, `SELECT `+columns.Nodes+` FROM nodes WHERE NOT gone ORDER BY id`)
 }
 
 const nextDriver = `SELECT node FROM instructions WHERE state IN (1, 2, 3) AND node >= $1 ORDER BY node LIMIT 1`
@@ -207,7 +234,7 @@ func successor(id ledger.ID) ledger.ID {
 
 // Due implements [ledger.Reader].
 func (s *Store) Due(ctx context.Context, node ledger.ID, after ledger.DuePlace, before int64, limit int) ([]ledger.Task, error) {
-	return list(s.readers, ctx, func(r columns.Row) ledger.Task {
+	return list(s, ctx, func(r columns.Row) ledger.Task {
 		return ledger.Task{Instruction: columns.ReadInstruction(r), Transfer: columns.ReadTransfer(r)}
 	}, due, node[:], before, after.Due, after.ID.Transfer[:], int64(after.ID.Leg), limit)
 }
@@ -219,7 +246,7 @@ func (s *Store) Account(ctx context.Context, id ledger.AccountID) (ledger.Accoun
 
 // Accounts implements [ledger.Reader].
 func (s *Store) Accounts(ctx context.Context, after ledger.AccountName, limit int) ([]ledger.Account, error) {
-	return list(s.readers, ctx, columns.ReadAccount, `SELECT `+columns.Accounts+` FROM accounts WHERE (path, currency) > ($1, $2) ORDER BY path, currency LIMIT $3`,
+	return list(s, ctx, columns.ReadAccount, `SELECT `+columns.Accounts+` FROM accounts WHERE (path, currency) > ($1, $2) ORDER BY path, currency LIMIT $3`,
 		after.Path, string(after.Currency), limit)
 }
 
@@ -234,7 +261,7 @@ func (s *Store) Statement(ctx context.Context, id ledger.AccountID, before int64
 	if before == 0 {
 		before = 1<<63 - 1
 	}
-	return list(s.readers, ctx, columns.ReadLine, statementLines, id[:], before, limit)
+	return list(s, ctx, columns.ReadLine, statementLines, id[:], before, limit)
 }
 
 // KeyByHash implements [ledger.Reader].
@@ -244,5 +271,5 @@ func (s *Store) KeyByHash(ctx context.Context, hash [32]byte) (ledger.Key, error
 
 // Keys implements [ledger.Reader].
 func (s *Store) Keys(ctx context.Context, page ledger.Page) ([]ledger.Key, error) {
-	return list(s.readers, ctx, columns.ReadKey, `SELECT `+columns.Keys+` FROM api_keys WHERE id < $1 ORDER BY id DESC LIMIT $2`, columns.Before(page), page.Limit)
+	return list(s, ctx, columns.ReadKey, `SELECT `+columns.Keys+` FROM api_keys WHERE id < $1 ORDER BY id DESC LIMIT $2`, columns.Before(page), page.Limit)
 }

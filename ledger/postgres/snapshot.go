@@ -14,34 +14,42 @@ import (
 // Audit implements [ledger.Reader]. The transaction sees the book of the moment
 // of its first read, whatever is written meanwhile.
 func (s *Store) Audit(ctx context.Context, check func(ledger.Snapshot) error) error {
-	return s.inSnapshot(ctx, func(tx pgx.Tx) error {
-		if !s.cockroach {
-			if _, err := tx.Exec(ctx, "SET LOCAL enable_seqscan = on"); err != nil { // all of it is read
-				return failed("audit", err)
-			}
-		}
-		return check(snapshot{ctx, tx})
-	})
-}
-
-// inSnapshot calls f in a read transaction that sees one moment of the book.
-func (s *Store) inSnapshot(ctx context.Context, f func(pgx.Tx) error) error {
-	tx, err := s.readers.BeginTx(ctx, s.snapshot)
-	if err != nil {
-		return failed("begin", err)
+	snap := &snapshot{store: s, ctx: ctx}
+	if err := snap.begin(); err != nil {
+		return err
 	}
-	return errors.Join(f(tx), tx.Rollback(context.WithoutCancel(ctx)))
+	return errors.Join(check(snap), snap.end())
 }
 
 // snapshot reads within one transaction. Its lists may be read side by side:
 // each has a cursor.
 type snapshot struct {
-	ctx context.Context
-	tx  pgx.Tx
+	store   *Store
+	ctx     context.Context
+	tx      pgx.Tx
+	told    bool // something of what it sees
+	retries retries
 }
 
+func (s *snapshot) begin() (err error) {
+	tx, err := s.store.readers.BeginTx(s.ctx, s.store.snapshot)
+	if err != nil {
+		return failed("begin", err)
+	}
+	s.tx = tx
+	if s.store.cockroach {
+		return nil
+	}
+	if _, err := tx.Exec(s.ctx, "SET LOCAL enable_seqscan = on"); err != nil { // all of it is read
+		return errors.Join(failed("audit", err), s.end())
+	}
+	return nil
+}
+
+func (s *snapshot) end() error { return s.tx.Rollback(context.WithoutCancel(s.ctx)) }
+
 // Accounts implements [ledger.Snapshot].
-func (s snapshot) Accounts() iter.Seq2[ledger.Account, error] {
+func (s *snapshot) Accounts() iter.Seq2[ledger.Account, error] {
 	return stream(s, "all_accounts", columns.ReadAccount, `SELECT `+columns.Accounts+` FROM accounts ORDER BY id`)
 }
 
@@ -50,7 +58,7 @@ const lines = `SELECT debit, debit_seq, true, ` + columns.Postings + ` FROM post
 	UNION ALL SELECT credit, credit_seq, false, ` + columns.Postings + ` FROM postings ORDER BY 1, 2`
 
 // StatementLines implements [ledger.Snapshot].
-func (s snapshot) StatementLines() iter.Seq2[ledger.StatementLine, error] {
+func (s *snapshot) StatementLines() iter.Seq2[ledger.StatementLine, error] {
 	return stream(s, "all_statementlines", func(r columns.Row) ledger.StatementLine {
 		r.Blob() // the order's columns
 		r.Int64()
@@ -63,56 +71,73 @@ var allTransfers = `SELECT ` + columns.TransfersNow + ` FROM transfers AS t
 	LEFT JOIN (SELECT DISTINCT ON (transfer) ` + columns.Steps + ` FROM steps ORDER BY transfer, n DESC) AS s ON s.transfer = t.id ORDER BY t.id`
 
 // Transfers implements [ledger.Snapshot].
-func (s snapshot) Transfers() iter.Seq2[ledger.Transfer, error] {
+func (s *snapshot) Transfers() iter.Seq2[ledger.Transfer, error] {
 	return stream(s, "all_transfers", columns.ReadTransfer, allTransfers)
 }
 
 // Instructions implements [ledger.Snapshot].
-func (s snapshot) Instructions() iter.Seq2[ledger.Instruction, error] {
+func (s *snapshot) Instructions() iter.Seq2[ledger.Instruction, error] {
 	return stream(s, "all_instructions", columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions ORDER BY transfer, leg`)
 }
 
 // Steps implements [ledger.Snapshot].
-func (s snapshot) Steps() iter.Seq2[ledger.Step, error] {
+func (s *snapshot) Steps() iter.Seq2[ledger.Step, error] {
 	return stream(s, "all_steps", columns.ReadStep, `SELECT `+columns.Steps+` FROM steps ORDER BY transfer, n`)
 }
 
 // Postings implements [ledger.Snapshot].
-func (s snapshot) Postings() iter.Seq2[ledger.Posting, error] {
+func (s *snapshot) Postings() iter.Seq2[ledger.Posting, error] {
 	return stream(s, "all_postings", columns.ReadPosting, `SELECT `+columns.Postings+` FROM postings ORDER BY transfer, event`)
 }
 
-// page is how many rows of a list come at a time.
-const page = "2000"
+// pageSize is how many rows of a list come at a time.
+const pageSize = "2000"
 
 // stream reads a query page by page while its reader goes on. A page is read to
 // its end before its first row is handed out: meanwhile another list may be read.
-func stream[V any](s snapshot, cursor string, read func(columns.Row) V, query string) iter.Seq2[V, error] {
+func stream[V any](s *snapshot, cursor string, read func(columns.Row) V, query string) iter.Seq2[V, error] {
 	return func(yield func(V, error) bool) {
-		var none V
-		if _, err := s.tx.Exec(s.ctx, "DECLARE "+cursor+" CURSOR FOR "+query); err != nil {
-			yield(none, failed("read", err))
-			return
-		}
-		for {
-			vs, err := list(s.tx, s.ctx, read, "FETCH "+page+" FROM "+cursor)
+		vs, err := firstPage(s, cursor, read, query)
+		for err == nil && len(vs) > 0 {
 			for _, v := range vs {
 				if !yield(v, nil) {
 					s.finish(cursor)
 					return
 				}
 			}
-			if err != nil {
-				yield(none, err)
-				return
-			}
-			if len(vs) == 0 {
-				s.finish(cursor)
-				return
-			}
+			vs, err = page(s, cursor, read)
+		}
+		if err != nil {
+			var none V
+			yield(none, err)
+			return
+		}
+		s.finish(cursor)
+	}
+}
+
+// firstPage opens a list. As long as nothing was told of what the snapshot sees,
+// it may become the snapshot of a later moment, if the database asks for it.
+func firstPage[V any](s *snapshot, cursor string, read func(columns.Row) V, query string) (vs []V, err error) {
+	for {
+		if _, err = s.tx.Exec(s.ctx, "DECLARE "+cursor+" CURSOR FOR "+query); err != nil {
+			err = failed("read", err)
+		} else {
+			vs, err = page(s, cursor, read)
+		}
+		if s.told || !s.retries.again(s.ctx, err) {
+			s.told = true
+			return vs, err
+		}
+		if err := errors.Join(s.end(), s.begin()); err != nil {
+			return nil, err
 		}
 	}
 }
 
+func page[V any](s *snapshot, cursor string, read func(columns.Row) V) ([]V, error) {
+	return appendRows(nil, s.tx, s.ctx, read, "FETCH "+pageSize+" FROM "+cursor)
+}
+
 // finish lets the list be read again. Should it fail, the next read says why.
-func (s snapshot) finish(cursor string) { _, _ = s.tx.Exec(s.ctx, "CLOSE "+cursor) }
+func (s *snapshot) finish(cursor string) { _, _ = s.tx.Exec(s.ctx, "CLOSE "+cursor) }

@@ -12,7 +12,7 @@ import (
 // Transfers implements [ledger.Reader].
 func (s *Store) Transfers(ctx context.Context, f ledger.TransferFilter, page ledger.Page) ([]ledger.Transfer, error) {
 	query, args := transferList(&f, page)
-	return list(s.readers, ctx, columns.ReadTransfer, query, args...)
+	return list(s, ctx, columns.ReadTransfer, query, args...)
 }
 
 // terms gathers the conditions of a query and their values.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/cockroachdb/cockroach-go/v2/crdb"
@@ -75,21 +74,18 @@ var errRolledBack = errors.New("the transaction was rolled back instead of commi
 func (t *transaction) restart(ctx context.Context) error {
 	t.ending = false
 	t.restarts++
-	pause := min(time.Millisecond<<min(t.restarts, 7), maxPause)
 	if t.cockroach {
 		_, err := t.w.exec(ctx, rollbackTo)
-		time.Sleep(rand.N(pause))
+		time.Sleep(pause(t.restarts))
 		return err
 	}
 	if _, err := t.w.exec(ctx, "ROLLBACK"); err != nil {
 		return err
 	}
-	time.Sleep(rand.N(pause)) // outside of a transaction: no lock is held
+	time.Sleep(pause(t.restarts)) // outside of a transaction: no lock is held
 	_, err := t.w.exec(ctx, t.begin)
 	return err
 }
-
-const maxPause = 100 * time.Millisecond
 
 // Commit implements [crdb.Tx]. ExecuteInTx calls it after RELEASE, which did it all.
 func (t *transaction) Commit(ctx context.Context) error {

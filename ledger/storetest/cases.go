@@ -697,63 +697,6 @@ func testBreaks(f *fixture) {
 	}
 }
 
-// testConcurrentReaders moves money between wallets: whatever the moment, it adds up.
-func testConcurrentReaders(f *fixture) {
-	const people, each, batches = 6, 10_000, 60
-	var wallets []ledger.Instrument
-	for i := range people {
-		_, w := f.rich("chat", fmt.Sprint("P", i), each)
-		wallets = append(wallets, w)
-	}
-	done := make(chan struct{})
-	var readers sync.WaitGroup
-	for range 2 {
-		readers.Go(func() {
-			for stop := false; !stop; {
-				select {
-				case <-done:
-					stop = true // and once more
-				default:
-				}
-				if got := sumOfWallets(f); got != people*each {
-					f.Errorf("the wallets add up to %d, want %d", got, people*each)
-					return
-				}
-			}
-		})
-	}
-	s := some{rand.New(rand.NewPCG(9, 10))}
-	for range batches {
-		var commands []ledger.Command
-		for range 20 {
-			from := s.IntN(people)
-			to := (from + 1 + s.IntN(people-1)) % people
-			commands = append(commands, f.pay(wallets[from], wallets[to], 1+s.Int64N(50)))
-		}
-		f.must(commands...)
-	}
-	close(done)
-	readers.Wait()
-}
-
-func sumOfWallets(f *fixture) (sum int64) {
-	err := f.store.Audit(background, func(s ledger.Snapshot) error {
-		for a, err := range s.Accounts() {
-			if err != nil {
-				return err
-			}
-			if strings.HasPrefix(a.Name.Path, "wallet:") {
-				sum += a.Balance()
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		f.Error(err)
-	}
-	return sum
-}
-
 func testReopen(f *fixture) {
 	re, ok := f.store.(Reopener)
 	if !ok {

@@ -47,7 +47,8 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Store) {
 		{"first answers", testAnswers},
 		{"the past is not rewritten", testAppendOnly},
 		{"breaks", testBreaks},
-		{"readers see whole batches", testConcurrentReaders},
+		{"the bank", testBank},
+		{"linearizable", testLinearizable},
 		{"reopened", testReopen},
 	} {
 		t.Run(test.name, func(t *testing.T) {

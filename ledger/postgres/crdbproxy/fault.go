@@ -11,6 +11,10 @@ const (
 	// on the server. A rollback is never answered so, and goes through.
 	Restart
 
+	// RestartLate lets the server answer a read, and says in place of its last
+	// word that the transaction must be restarted: all rows have come by then.
+	RestartLate
+
 	// DropBefore closes the connection and does not tell the server of the
 	// statement. The transaction is undone when the client sees the end.
 	DropBefore

@@ -71,6 +71,10 @@ func (s *session) relay(last func(pgproto3.BackendMessage) bool) error {
 		case *pgproto3.CopyInResponse:
 			s.reply(m)
 			err = s.copyIn()
+		case *pgproto3.CommandComplete:
+			if !s.late {
+				s.reply(m)
+			}
 		default:
 			s.reply(m)
 		}

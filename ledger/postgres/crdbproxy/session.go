@@ -33,6 +33,7 @@ type session struct {
 	skip   bool // a message failed: the rest is ignored up to the client's Sync
 	failed bool // the statement under way failed
 	mute   bool // the client gets no answer
+	late   bool // the statement under way is to fail at its end
 }
 
 func newSession(p *Proxy, client net.Conn) *session {
@@ -150,7 +151,7 @@ func (s *session) execute(sql string, forward func() error) error {
 	if fault == DropBefore {
 		return errDropped
 	}
-	s.mute = fault == DropAfter
+	s.mute, s.late = fault == DropAfter, fault == RestartLate
 	err := s.statement(sql, fault == Restart, forward)
 	if fault != DropAfter || err != nil {
 		return err

@@ -47,10 +47,15 @@ func (s *session) statement(sql string, restart bool, forward func() error) erro
 		return s.restartTxn()
 	}
 	err := forward()
-	if err == nil && !s.failed {
-		s.note(k, sql)
+	if err != nil || s.failed {
+		return err
 	}
-	return err
+	if s.late {
+		s.late = false
+		return s.fail("40001", injectedMessage)
+	}
+	s.note(k, sql)
+	return nil
 }
 
 // note keeps account of what a statement that the server executed did to the transaction.
