@@ -273,7 +273,7 @@ var bugs = []struct{ bug, test, reason string }{
 	{"what was given up comes after its reversal", "a caller that gives up half way can take it back", "the bank's book shows"},
 	{"it takes a changed amount", "an instruction that changed on its way moves nothing", "the bank's book shows"},
 	{"a status check decides a reversal", "whatever comes when, there is one truth", "the reversal of what was done is"},
-	{"it tells another outcome when it is asked", "whatever comes when, there is one truth", "the instruction, in the end, got"},
+	{"it tells another outcome when it is asked", "whatever comes when, there is one truth", ", in the end, got"},
 	{"it reports the opposite", "an outcome that comes later is reported, and is what others are told", "the report is"},
 	{"it reports another's outcome", "an outcome that comes later is reported, and is what others are told", "the report is of"},
 	{"it reports twice, and not the same", "an outcome that comes later is reported, and is what others are told", "and then"},
