@@ -190,6 +190,7 @@ func TestAQueuedDebitWithoutItsCredentialFails(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.startRecorded(func(b *banks.Bank) { b.MaxInFlight = 1 })
 		w.pay(9114_00, 2) // holds the only place
+		time.Sleep(time.Second)
 		id := w.payWith(100, 1, nil)
 		w.stop()
 		r := w.startRecorded(nil)
@@ -206,11 +207,13 @@ func TestAQueuedDebitWithoutItsCredentialFails(t *testing.T) {
 func TestADebitOnItsWayIsNotSentAgain(t *testing.T) {
 	inWorld(t, func(w *world) {
 		unknown := w.startRecorded(func(b *banks.Bank) { b.MaxInFlight = 1 })
-		w.pay(9114_00, 2) // holds the only place; the other waits in its lane
+		first := w.pay(9114_00, 2) // holds the only place; the other waits in its lane
+		time.Sleep(time.Second)
 		id := w.payWith(100, 1, func(c *ledger.CreateTransfer) { c.Queue = false })
 		w.stop()
 		r := w.startRecorded(nil)
 		w.ends(id, ledger.Failed, ledger.DebitTimedOut)
+		w.ends(first.ID, ledger.Completed, "")
 		if unknown.with["debit submit"] != "" || r.count("debit submit") != 0 || r.count("debit status") == 0 || r.count("debit_reversal reverse") != 1 {
 			w.t.Errorf("the bank was asked %v", r.calls)
 		}
