@@ -63,8 +63,8 @@ func (c *CreateTransfer) refusal(s *Set) Reason {
 			return InstrumentUnlinked
 		}
 	}
-	payer := s.account(t.Payer.account(t.Amount.Currency, s.Stripe))
-	payee := s.account(t.Payee.account(t.Amount.Currency, s.Stripe))
+	from, to, between := s.parts(t)
+	payer, payee, transit := s.accountOf(from), s.accountOf(to), s.accountOf(between)
 	sameEnd := t.Payer.Bank == t.Payee.Bank && t.Payer.IFSC == t.Payee.IFSC && t.Payer.Account == t.Payee.Account
 	switch {
 	case payer.ID == payee.ID && sameEnd:
@@ -75,7 +75,6 @@ func (c *CreateTransfer) refusal(s *Set) Reason {
 		return InsufficientFunds
 	}
 	// A total must not overflow half way through a transfer's life.
-	transit := s.account(TransitAccount(t.Amount.Currency).Stripe(s.Stripe))
 	for _, a := range []*Account{&payer, &payee, &transit} {
 		if max(a.Debits, a.Credits) > maxTotal-t.Amount.Minor {
 			return AmountTooLarge

@@ -43,8 +43,9 @@ func (l *life) step(to State, reason Reason, bankCode string) {
 // that tells the order, whatever the clocks of the nodes say.
 func (l *life) post(e Event) {
 	amount := l.t.Amount.Minor
-	debit, credit := l.t.sides(e, l.set.Stripe)
-	d, c := l.set.account(debit), l.set.account(credit)
+	payer, payee, transit := l.set.parts(l.t)
+	debit, credit := sides(e, payer, payee, transit)
+	d, c := l.set.accountOf(debit), l.set.accountOf(credit)
 	if d.ID == c.ID || amount <= 0 || !d.room(amount, true) || !c.room(amount, false) {
 		panic(fmt.Sprintf("ledger: %s of transfer %s has no room", e, l.t.ID.TransferRef()))
 	}

@@ -98,12 +98,12 @@ type End struct {
 // IsWallet says whether the end is a wallet.
 func (e *End) IsWallet() bool { return e.Bank == "" }
 
-// account is the book's account that stands for the end, or the given stripe of it.
-func (e *End) account(c Currency, stripe int) AccountName {
+// account is the book's account that stands for the end.
+func (e *End) account(c Currency) AccountName {
 	if e.IsWallet() {
 		return WalletAccount(e.Party, c)
 	}
-	return ClearingAccount(e.Bank, c).Stripe(stripe)
+	return ClearingAccount(e.Bank, c)
 }
 
 // Transfer is an order to move an amount from the payer to the payee, and how far it is.

@@ -260,7 +260,7 @@ func (v *verifier) legs(f *file) {
 			continue
 		}
 		posted[p.Event] = true
-		debit, credit := f.sides(p.Event, 0) // whichever stripes took it
+		debit, credit := f.sides(p.Event) // whichever stripes took it
 		if p.Amount != f.Amount.Minor || p.Currency != f.Amount.Currency || v.wholeOf(p.Debit) != debit.ID() || v.wholeOf(p.Credit) != credit.ID() || p.Undoes != p.Event.undoes() {
 			v.violated("posting_content", where, "the %s posting debits %s and credits %s with %d %s; it should debit %s and credit %s with %d %s", p.Event,
 				p.Debit, p.Credit, p.Amount, p.Currency, debit.Path, credit.Path, f.Amount.Minor, f.Amount.Currency)

@@ -79,6 +79,11 @@ func (c *benchCmd) Run() (err error) {
 		}
 		defer func() { err = errors.Join(err, pg.Close()) }()
 	}
+	if c.Pgbench || c.Workload == "all" {
+		if err := initPgbench(pg); err != nil {
+			return err
+		}
+	}
 	if c.Workload == "all" {
 		return c.suite(ctx, dir, pg)
 	}

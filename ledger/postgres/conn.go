@@ -62,12 +62,13 @@ func (w *writer) run(ctx context.Context, queries []query) error {
 		batch.ExecStatement(s, q.params, binaryFormat, binaryFormat)
 	}
 	results := w.pg.ExecBatch(ctx, batch)
+	r := &row{} // one for all rows: the loop's own would be another for each
 	for n := 0; results.NextResult(); n++ {
 		rows := results.ResultReader()
-		for r := (row{}); rows.NextRow(); {
-			if each := queries[n].each; each != nil {
+		for each := queries[n].each; rows.NextRow(); {
+			if each != nil {
 				r.values, r.next = rows.Values(), 0
-				each(&r)
+				each(r)
 			}
 		}
 		if _, err := rows.Close(); err != nil {

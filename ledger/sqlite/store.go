@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"time"
 
+	lib "modernc.org/sqlite/lib"
+
 	"bahi/ledger"
 	"bahi/migrations"
 )
@@ -71,7 +73,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err := create(path); err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	writer, err := connect(path, writing)
+	writer, err := connectWriter(path)
 	if err != nil {
 		return nil, err
 	}
@@ -99,15 +101,27 @@ func create(path string) error {
 	return f.Close()
 }
 
+// connectWriter opens the connection that writes. SQLite waits for no lock where
+// it turns a new file's journal into a log, or ends one: others may be doing so now.
+func connectWriter(path string) (c *conn, err error) {
+	for range openTries {
+		if c, err = connect(path, writing); code(err) != lib.SQLITE_BUSY {
+			break
+		}
+		time.Sleep(openPause)
+	}
+	return c, err
+}
+
 func migrate(ctx context.Context, path string) error {
 	return Migrations(path, func(db *sql.DB, d migrations.Dialect) (err error) {
 		// Of two processes that make a new file at the same moment one stumbles over the
 		// tables of the other; when it looks again there is nothing left to do.
-		for range migrateTries {
+		for range openTries {
 			if err = migrations.Up(ctx, db, d); err == nil || errors.Is(err, migrations.ErrNewer) || ctx.Err() != nil {
 				break
 			}
-			time.Sleep(migratePause)
+			time.Sleep(openPause)
 		}
 		return err
 	})
@@ -124,8 +138,8 @@ func Migrations(path string, f func(*sql.DB, migrations.Dialect) error) error {
 }
 
 const (
-	migrateTries = 10
-	migratePause = 100 * time.Millisecond
+	openTries = 50
+	openPause = 100 * time.Millisecond
 )
 
 // Close waits for reads under way and closes the file. The last connection to

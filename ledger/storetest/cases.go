@@ -384,66 +384,6 @@ func testDue(f *fixture) {
 	equal(f, some, err, tasks[:2], sameList)
 }
 
-// testNodes lets two nodes share the book: each has a stripe and instructions of
-// its own, and one that is fenced stays gone.
-func testNodes(f *fixture) {
-	nodes, err := f.store.Nodes(background)
-	equal(f, nodes, err, nil, sameList)
-	first := f.must(ledger.Beat{Node: ledger.NewID()})[0].(ledger.Node)
-	second := f.must(ledger.Beat{Node: ledger.NewID(), Known: []ledger.Node{first}})[0].(ledger.Node)
-	if first.Stripe != 0 || second.Stripe != 1 || first.Beat != 1 {
-		f.Errorf("two new nodes are %+v and %+v", first, second)
-	}
-	first = f.must(ledger.Beat{Node: first.ID, Known: []ledger.Node{second}})[0].(ledger.Node)
-	nodes, err = f.store.Nodes(background)
-	equal(f, nodes, err, []ledger.Node{first, second}, sameList)
-
-	asha, _ := f.person("chat", "Asha")
-	ravi, _ := f.person("chat", "Ravi")
-	made := map[ledger.ID]ledger.Transfer{}
-	for _, f.node = range nodes {
-		made[f.node.ID] = f.must(f.pay(asha, ravi, 100))[0].(ledger.Transfer)
-	}
-	drivers, err := f.store.Drivers(background)
-	equal(f, drivers, err, []ledger.ID{first.ID, second.ID}, sameList)
-
-	f.node = second
-	take := ledger.TakeOver{ID: ledger.InstructionID{Transfer: made[first.ID].ID, Leg: ledger.LegDebit}, From: first.ID, Beat: first.Beat - 1}
-	wantRefused(f, take, ledger.CodeNodeAlive)
-	take.Beat = first.Beat
-	f.must(take)
-	f.must(take) // again
-	wantRefused(f, ledger.Beat{Node: first.ID}, ledger.CodeNodeGone)
-	nodes, err = f.store.Nodes(background)
-	equal(f, nodes, err, []ledger.Node{second}, sameList)
-	for _, n := range []ledger.Node{first, second} {
-		tasks, err := f.store.Due(background, n.ID, ledger.DuePlace{}, 1<<62, 10)
-		f.check(err)
-		if want := map[ledger.ID]int{second.ID: 2}[n.ID]; len(tasks) != want {
-			f.Errorf("a node has %d tasks, want %d", len(tasks), want)
-		}
-	}
-	f.payInStripes(made[first.ID], first, second)
-	f.payInStripes(made[second.ID], second, second)
-}
-
-// payInStripes has the debit confirmed at one node and the credit at another.
-func (f *fixture) payInStripes(t ledger.Transfer, debited, credited ledger.Node) {
-	f.node = debited
-	f.must(f.says(t, ledger.LegDebit, ledger.SaysApproved))
-	f.node = credited
-	f.must(f.says(t, ledger.LegCredit, ledger.SaysApproved))
-	stripes, err := ledger.Stripes(background, f.store, ledger.TransitAccount("INR"))
-	f.check(err)
-	sum := int64(0)
-	for i := range stripes {
-		sum += stripes[i].Balance()
-	}
-	if debited != credited && (len(stripes) != 2 || stripes[0].Balance() != 100) || sum != 0 {
-		f.Errorf("the stripes of transit are %+v", stripes)
-	}
-}
-
 // wantRefused demands that a rule refuses the command.
 func wantRefused(f *fixture, c ledger.Command, code string) {
 	f.Helper()
