@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"bahi/banks"
+	"bahi/banks/remote"
 	"bahi/ledger"
 )
 
@@ -18,6 +19,9 @@ func (s *Server) ListBanks(c echo.Context) error {
 	out := BankList{Data: []Bank{}}
 	for _, b := range s.registry.All() {
 		h, _ := s.dispatcher.Health(b.Code)
+		if r, ok := b.Adapter.(*remote.Bank); ok && r.Down() {
+			h.State = "down"
+		}
 		out.Data = append(out.Data, Bank{Code: b.Code, Name: b.Name, IFSCPrefix: b.IFSCPrefix, Handles: append([]string{}, b.Handles...),
 			State: BankState(h.State), InFlight: int64(h.InFlight), Queued: int64(h.Queued), Answered: h.Answered,
 			Approved: h.Approved, Declined: h.Declined, Unknown: h.Unknown, P50Ms: milliseconds(h.P50), P99Ms: milliseconds(h.P99)})
@@ -51,7 +55,11 @@ func (s *Server) ReportResult(c echo.Context, bank string, _ ReportResultParams)
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, Result{Instruction: id.String(), Effect: Effect(r.Effect), State: TransferState(r.Transfer.State.String())})
+	return writeJSON(c, http.StatusOK, resultView(id, r))
+}
+
+func resultView(id ledger.InstructionID, r ledger.Recorded) Result {
+	return Result{Instruction: id.String(), Effect: Effect(r.Effect), State: TransferState(r.Transfer.State.String())}
 }
 
 func readResult(in *NewResult) (id ledger.InstructionID, a banks.Answer, err error) {

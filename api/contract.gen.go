@@ -17,6 +17,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"bahi/banks"
+
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
@@ -43,6 +45,27 @@ func (e AccountType) Valid() bool {
 	case AccountTypeIncome:
 		return true
 	case AccountTypeLiability:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Ask.
+const (
+	AskReverse Ask = "reverse"
+	AskStatus  Ask = "status"
+	AskSubmit  Ask = "submit"
+)
+
+// Valid indicates whether the value is a known member of the Ask enum.
+func (e Ask) Valid() bool {
+	switch e {
+	case AskReverse:
+		return true
+	case AskStatus:
+		return true
+	case AskSubmit:
 		return true
 	default:
 		return false
@@ -92,6 +115,7 @@ func (e Direction) Valid() bool {
 const (
 	EffectApplied       Effect = "applied"
 	EffectContradiction Effect = "contradiction"
+	EffectNoted         Effect = "noted"
 	EffectRepeated      Effect = "repeated"
 )
 
@@ -101,6 +125,8 @@ func (e Effect) Valid() bool {
 	case EffectApplied:
 		return true
 	case EffectContradiction:
+		return true
+	case EffectNoted:
 		return true
 	case EffectRepeated:
 		return true
@@ -144,6 +170,7 @@ const (
 	FailureReasonBankUnavailable    FailureReason = "bank_unavailable"
 	FailureReasonBankUnknown        FailureReason = "bank_unknown"
 	FailureReasonCancelledBySender  FailureReason = "cancelled_by_sender"
+	FailureReasonCredentialLost     FailureReason = "credential_lost"
 	FailureReasonCreditDeclined     FailureReason = "credit_declined"
 	FailureReasonCreditTimedOut     FailureReason = "credit_timed_out"
 	FailureReasonCurrencyMismatch   FailureReason = "currency_mismatch"
@@ -173,6 +200,8 @@ func (e FailureReason) Valid() bool {
 	case FailureReasonBankUnknown:
 		return true
 	case FailureReasonCancelledBySender:
+		return true
+	case FailureReasonCredentialLost:
 		return true
 	case FailureReasonCreditDeclined:
 		return true
@@ -277,6 +306,36 @@ func (e InstrumentKind) Valid() bool {
 	case InstrumentKindPhone:
 		return true
 	case InstrumentKindWallet:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LeaseOutcome.
+const (
+	LeaseOutcomeApproved LeaseOutcome = "approved"
+	LeaseOutcomeDeclined LeaseOutcome = "declined"
+	LeaseOutcomeNotDone  LeaseOutcome = "not_done"
+	LeaseOutcomeNotSeen  LeaseOutcome = "not_seen"
+	LeaseOutcomePending  LeaseOutcome = "pending"
+	LeaseOutcomeStands   LeaseOutcome = "stands"
+)
+
+// Valid indicates whether the value is a known member of the LeaseOutcome enum.
+func (e LeaseOutcome) Valid() bool {
+	switch e {
+	case LeaseOutcomeApproved:
+		return true
+	case LeaseOutcomeDeclined:
+		return true
+	case LeaseOutcomeNotDone:
+		return true
+	case LeaseOutcomeNotSeen:
+		return true
+	case LeaseOutcomePending:
+		return true
+	case LeaseOutcomeStands:
 		return true
 	default:
 		return false
@@ -558,12 +617,19 @@ type AccountStatement struct {
 // AccountType Assets and expenses grow by debits, the others by credits.
 type AccountType string
 
-// Address Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`.
+// Address Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+// beside it there may be the `credential` for its bank.
 //
 // Example: {"handle":"asha"}
 type Address struct {
 	// Account A bank account, known to Bahi or not. Payee only.
 	Account *PayeeAccount `json:"account,omitempty"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
 
 	// Handle The party of your app with this handle, by its default instrument.
 	//
@@ -618,6 +684,10 @@ type PayeeAccount struct {
 	// Example: 000012345678
 	Number AccountNumber `json:"number"`
 }
+
+// Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
+// and change nothing.
+type Ask string
 
 // Balance What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
 //
@@ -713,6 +783,19 @@ type BankList struct {
 	Data []Bank `json:"data"`
 }
 
+// BankQueue defines model for BankQueue.
+type BankQueue struct {
+	// Leased Offers that are leased and not answered.
+	//
+	// Example: 500
+	Leased int `json:"leased"`
+
+	// Waiting Offers that nobody has leased.
+	//
+	// Example: 12
+	Waiting int `json:"waiting"`
+}
+
 // BankState `degraded`: many of its last answers were failures or late. `down`: it does not answer.
 type BankState string
 
@@ -725,6 +808,11 @@ type CreatedKey struct {
 	// Example: bahi_chat_bm90IGEgcmVhbCBzZWNyZXQsIG9ubHkgYW4gZXhhbXA
 	Secret string `json:"secret"`
 }
+
+// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+//
+// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+type Credential = banks.Credential
 
 // Currency An ISO 4217 code in capitals.
 //
@@ -769,7 +857,7 @@ type DirectoryEntry struct {
 }
 
 // Effect `applied`: the transfer goes on. `repeated`: said before, nothing changes. `contradiction`: not what was said before; kept for
-// reconciliation, no money is moved.
+// reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 type Effect string
 
 // Event What a posting records; `wallet` is a payment between two wallets in one step.
@@ -959,6 +1047,98 @@ type KeyList struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// Lease What the bank is asked about one instruction.
+type Lease struct {
+	// Account An account as its bank knows it; of a wallet there is the name alone.
+	Account LeaseAccount `json:"account"`
+
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
+	// and change nothing.
+	Ask Ask `json:"ask"`
+
+	// Counterparty An account as its bank knows it; of a wallet there is the name alone.
+	Counterparty LeaseAccount `json:"counterparty"`
+
+	// Credential The payer's credential block in Base64, with a debit's first `submit`. Verify it, and neither store nor log it.
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential string `json:"credential,omitempty,omitzero"`
+
+	// InitiatedAt When the transfer was made.
+	//
+	// Example: 2026-07-04T09:30:00.1Z
+	InitiatedAt time.Time `json:"initiated_at"`
+
+	// Instruction The transfer's id, a point and the leg; what the bank knows the instruction by.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit
+	Instruction InstructionID `json:"instruction"`
+
+	// Lease Shows that this was leased; give it back with the answer.
+	//
+	// Example: p1vuyNgO_E2TqT8ZkfZyGw
+	Lease LeaseToken `json:"lease"`
+
+	// Leg What a bank can be asked to do for a transfer.
+	Leg Leg `json:"leg"`
+
+	// Note Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Reverses The instruction that a reversal undoes.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit
+	Reverses string `json:"reverses,omitempty,omitzero"`
+
+	// RRN Retrieval reference number: 12 digits, the same for all legs of a transfer. It comes again after ten years.
+	//
+	// Example: 618509000042
+	RRN string `json:"rrn"`
+
+	// Until Then it is offered again.
+	//
+	// Example: 2026-07-04T09:30:10.2Z
+	Until time.Time `json:"until"`
+}
+
+// LeaseAccount An account as its bank knows it; of a wallet there is the name alone.
+type LeaseAccount struct {
+	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
+	//
+	// Example: SBIN0001234
+	IFSC IFSC `json:"ifsc,omitempty,omitzero"`
+
+	// Name Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Number Example: 000012345678
+	Number string `json:"number,omitempty,omitzero"`
+
+	// UPI A UPI id. Capitals are taken and made small.
+	//
+	// Example: asha@oksbi
+	UPI UPIID `json:"upi,omitempty,omitzero"`
+}
+
+// LeaseList defines model for LeaseList.
+type LeaseList struct {
+	Data []Lease `json:"data"`
+}
+
+// LeaseOutcome As in a result, and further `pending`: taken, and answered later, under the same lease or by a signed result; `not_seen`: to `status`,
+// it has not come so far.
+type LeaseOutcome string
+
+// LeaseToken Shows that this was leased; give it back with the answer.
+//
+// Example: p1vuyNgO_E2TqT8ZkfZyGw
+type LeaseToken = string
+
 // Leg What a bank can be asked to do for a transfer.
 type Leg string
 
@@ -1054,6 +1234,54 @@ type NewKey struct {
 	Role      Role   `json:"role"`
 }
 
+// NewLease Example: {"hold":10,"max":500,"wait":20}
+type NewLease struct {
+	// Hold For how many seconds they are yours alone.
+	Hold *int `json:"hold,omitempty"`
+
+	// Max How many instructions at most.
+	Max *int `json:"max,omitempty"`
+
+	// Wait For how many seconds to wait while there is none.
+	Wait *int `json:"wait,omitempty"`
+}
+
+// NewLeaseResult defines model for NewLeaseResult.
+type NewLeaseResult struct {
+	// Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
+	// and change nothing.
+	Ask Ask `json:"ask"`
+
+	// Code Your response code.
+	//
+	// Example: 00
+	Code string `json:"code,omitempty,omitzero"`
+
+	// Instruction The transfer's id, a point and the leg; what the bank knows the instruction by.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit
+	Instruction InstructionID `json:"instruction"`
+
+	// Lease Shows that this was leased; give it back with the answer.
+	//
+	// Example: p1vuyNgO_E2TqT8ZkfZyGw
+	Lease LeaseToken `json:"lease"`
+
+	// Outcome As in a result, and further `pending`: taken, and answered later, under the same lease or by a signed result; `not_seen`: to `status`,
+	// it has not come so far.
+	Outcome LeaseOutcome `json:"outcome"`
+
+	// Ref Your own reference, such as an approval number.
+	//
+	// Example: 904211
+	Ref string `json:"ref,omitempty,omitzero"`
+}
+
+// NewLeaseResultBatch defines model for NewLeaseResultBatch.
+type NewLeaseResultBatch struct {
+	Results []NewLeaseResult `json:"results"`
+}
+
 // NewParty Example: {"kind":"person","name":"Asha Rao"}
 type NewParty struct {
 	// Kind A person or a shop.
@@ -1087,6 +1315,11 @@ type NewResult struct {
 	Ref string `json:"ref,omitempty,omitzero"`
 }
 
+// NewResultBatch defines model for NewResultBatch.
+type NewResultBatch struct {
+	Results []NewResult `json:"results"`
+}
+
 // NewTransfer `amount` is required, unless `payee` is a link that fixes the amount; given all the same, it must be the link's.
 type NewTransfer struct {
 	// Amount A sum of money.
@@ -1114,13 +1347,15 @@ type NewTransfer struct {
 	// Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`.
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
 	//
 	//
 	// Example: {"handle":"asha"}
 	Payee Address `json:"payee"`
 
-	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`.
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
 	//
 	//
 	// Example: {"handle":"asha"}
@@ -1138,6 +1373,12 @@ type NewWalletTransfer struct {
 	//
 	// Example: {"currency":"INR","value":"250.00"}
 	Amount Money `json:"amount"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
 
 	// Instrument The bank account at the other end. Left out, it is the party's default or only bank account.
 	Instrument string `json:"instrument,omitempty,omitzero"`
@@ -1252,7 +1493,7 @@ type ProblemCode = string
 // Result defines model for Result.
 type Result struct {
 	// Effect `applied`: the transfer goes on. `repeated`: said before, nothing changes. `contradiction`: not what was said before; kept for
-	// reconciliation, no money is moved.
+	// reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 	Effect Effect `json:"effect"`
 
 	// Instruction The transfer's id, a point and the leg; what the bank knows the instruction by.
@@ -1262,6 +1503,24 @@ type Result struct {
 
 	// State Where a transfer is in its life; see the table of states.
 	State TransferState `json:"state"`
+}
+
+// ResultBatch defines model for ResultBatch.
+type ResultBatch struct {
+	// Results In the order of the request.
+	Results []ResultBatchResult `json:"results"`
+}
+
+// ResultBatchResult `result` or `problem`.
+type ResultBatchResult struct {
+	// Problem Why a request was refused (RFC 9457).
+	Problem *Problem `json:"problem,omitempty"`
+	Result  Result   `json:"result,omitempty,omitzero"`
+
+	// Status The HTTP status that the result would have got alone.
+	//
+	// Example: 200
+	Status int `json:"status"`
 }
 
 // Role defines model for Role.
@@ -1553,6 +1812,15 @@ type Wait = int
 // WalletCurrency defines model for WalletCurrency.
 type WalletCurrency = string
 
+// WebhookID defines model for WebhookID.
+type WebhookID = string
+
+// WebhookSignature defines model for WebhookSignature.
+type WebhookSignature = string
+
+// WebhookTimestamp defines model for WebhookTimestamp.
+type WebhookTimestamp = string
+
 // BadRequest Why a request was refused (RFC 9457).
 type BadRequest = Problem
 
@@ -1613,13 +1881,25 @@ type GetAccountStatementParams struct {
 // ReportResultParams defines parameters for ReportResult.
 type ReportResultParams struct {
 	// WebhookID Your own name for this message; the same on each try.
-	WebhookID string `json:"webhook-id"`
+	WebhookID WebhookID `json:"webhook-id"`
 
 	// WebhookTimestamp When it was signed, in Unix seconds.
-	WebhookTimestamp string `json:"webhook-timestamp"`
+	WebhookTimestamp WebhookTimestamp `json:"webhook-timestamp"`
 
 	// WebhookSignature One or more signatures, separated by spaces; one that is right is enough.
-	WebhookSignature string `json:"webhook-signature"`
+	WebhookSignature WebhookSignature `json:"webhook-signature"`
+}
+
+// ReportResultsParams defines parameters for ReportResults.
+type ReportResultsParams struct {
+	// WebhookID Your own name for this message; the same on each try.
+	WebhookID WebhookID `json:"webhook-id"`
+
+	// WebhookTimestamp When it was signed, in Unix seconds.
+	WebhookTimestamp WebhookTimestamp `json:"webhook-timestamp"`
+
+	// WebhookSignature One or more signatures, separated by spaces; one that is right is enough.
+	WebhookSignature WebhookSignature `json:"webhook-signature"`
 }
 
 // LookUpParams defines parameters for LookUp.
@@ -1761,8 +2041,17 @@ type WithdrawParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// LeaseInstructionsJSONRequestBody defines body for LeaseInstructions for application/json ContentType.
+type LeaseInstructionsJSONRequestBody = NewLease
+
+// AnswerLeasesJSONRequestBody defines body for AnswerLeases for application/json ContentType.
+type AnswerLeasesJSONRequestBody = NewLeaseResultBatch
+
 // ReportResultJSONRequestBody defines body for ReportResult for application/json ContentType.
 type ReportResultJSONRequestBody = NewResult
+
+// ReportResultsJSONRequestBody defines body for ReportResults for application/json ContentType.
+type ReportResultsJSONRequestBody = NewResultBatch
 
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
@@ -1814,9 +2103,21 @@ type ServerInterface interface {
 	// ListBanks List the banks and their health
 	// (GET /v1/banks)
 	ListBanks(ctx echo.Context) error
+	// Heartbeat Say that the bank's process lives
+	// (POST /v1/banks/{bank}/heartbeat)
+	Heartbeat(ctx echo.Context, bank BankParam) error
+	// LeaseInstructions Come for instructions
+	// (POST /v1/banks/{bank}/leases)
+	LeaseInstructions(ctx echo.Context, bank BankParam) error
+	// AnswerLeases Answer what was leased
+	// (POST /v1/banks/{bank}/leases/results)
+	AnswerLeases(ctx echo.Context, bank BankParam) error
 	// ReportResult Report the result of an instruction
 	// (POST /v1/banks/{bank}/results)
 	ReportResult(ctx echo.Context, bank BankParam, params ReportResultParams) error
+	// ReportResults Report many results
+	// (POST /v1/banks/{bank}/results/batch)
+	ReportResults(ctx echo.Context, bank BankParam, params ReportResultsParams) error
 	// LookUp Look a payee up
 	// (GET /v1/directory)
 	LookUp(ctx echo.Context, params LookUpParams) error
@@ -2065,6 +2366,33 @@ func (w *ServerInterfaceWrapper) ListBanks(ctx echo.Context) error {
 	return w.Handler.ListBanks(ctx)
 }
 
+// Heartbeat reads the operation's parameters.
+func (w *ServerInterfaceWrapper) Heartbeat(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	return w.Handler.Heartbeat(ctx, bank)
+}
+
+// LeaseInstructions reads the operation's parameters.
+func (w *ServerInterfaceWrapper) LeaseInstructions(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	return w.Handler.LeaseInstructions(ctx, bank)
+}
+
+// AnswerLeases reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AnswerLeases(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	return w.Handler.AnswerLeases(ctx, bank)
+}
+
 // ReportResult reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ReportResult(ctx echo.Context) error {
 	bank, err := bindPath(ctx, "bank")
@@ -2083,6 +2411,26 @@ func (w *ServerInterfaceWrapper) ReportResult(ctx echo.Context) error {
 		return err
 	}
 	return w.Handler.ReportResult(ctx, bank, params)
+}
+
+// ReportResults reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ReportResults(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	var params ReportResultsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "webhook-id", true, 255, &params.WebhookID); err != nil {
+		return err
+	}
+	if err := bindHeader(header, "webhook-timestamp", true, 12, &params.WebhookTimestamp); err != nil {
+		return err
+	}
+	if err := bindHeader(header, "webhook-signature", true, 1024, &params.WebhookSignature); err != nil {
+		return err
+	}
+	return w.Handler.ReportResults(ctx, bank, params)
 }
 
 // LookUp reads the operation's parameters.
@@ -2528,6 +2876,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/accounts/:name/statement", wrapper.GetAccountStatement, options.OperationMiddlewares["GetAccountStatement"]...)
 	router.GET(options.BaseURL+"/v1/banks", wrapper.ListBanks, options.OperationMiddlewares["ListBanks"]...)
 	router.POST(options.BaseURL+"/v1/banks/:bank/results", wrapper.ReportResult, options.OperationMiddlewares["ReportResult"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/results/batch", wrapper.ReportResults, options.OperationMiddlewares["ReportResults"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/leases", wrapper.LeaseInstructions, options.OperationMiddlewares["LeaseInstructions"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/leases/results", wrapper.AnswerLeases, options.OperationMiddlewares["AnswerLeases"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/heartbeat", wrapper.Heartbeat, options.OperationMiddlewares["Heartbeat"]...)
 	router.GET(options.BaseURL+"/v1/keys", wrapper.ListKeys, options.OperationMiddlewares["ListKeys"]...)
 	router.POST(options.BaseURL+"/v1/keys", wrapper.CreateKey, options.OperationMiddlewares["CreateKey"]...)
 	router.DELETE(options.BaseURL+"/v1/keys/:key", wrapper.RevokeKey, options.OperationMiddlewares["RevokeKey"]...)
@@ -2543,270 +2895,312 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37cts4sjD+Kiie3UpSS8uSbCexUlM7tpPM+EwmySbOZi7Kz4RESMKKAjgEZUVJ/NU+y/fHebB9kl+h",
-	"GwBBirr5kpk5n6tmKpZEAg2gu9H3/hz05SSVgolcBZ3PwYjRmGXw59E0HzGR8z7Nmf4cM9XPeJpzKYJO",
-	"8L2ckVwS6j3UCMKAfaSTNGFBJzhmNGNZEAYZ+23KMxYHnTybsjBQ/RGbUD1iPk/1kyrPuBgGl5dhcBqz",
-	"SSpzJvrzNyxN6Fy/Vp060uNEZDZiguQjrghXJB8xMuCZygkVasYyDZv+bszmIaFDyoWGrpiaiekk6Pwa",
-	"6KGCD2ENKG/Yb1Om8tMaAF7SCVM4dYZPES6InGYkkUPVIN/xC0Z4rmGYKoRzLqeEqnF5i5qtw0eDPdru",
-	"78ePH/X32GGvRR8O2s14nz3u7Q0GKzdvQj++YGKYj4LOw/0wmHBhP7bql5Nn86NBzrLF9bxlfSlipeGd",
-	"UZ6THhvIjMH+ufXppaaM5iwuraG1EkQu+ETvcwERFzkbsiy41DClNKMTllt86/flVOQn0yzT578I5tmI",
-	"EYoP3VOkb54rb+npyzdBGHD9+G9Tls2DMBB0on+xz5fQIGYDOk1y96K3qXsavjxnmR7r//v1aOeXD5/3",
-	"Lv8S1G2uAf21Xs86uNOE9pnGF729/RHNciIH9nfVsNCnNB8VwMM/q7b6LxkbBJ3gv3YLct7FX9Wugy4f",
-	"AbTHVIxXgNqjYqz3V8ZsCTT6iStDo2c/kTEDUE6mmZI1GBkJ9jE/78Ovkd4fvVkpHTKDm+VDP/pl8Emq",
-	"s58HTx/2vps8HrZe8U9yuBwP9JRLSKl9cLBw7nTnU3Pn8Hznw9/qT99jWj+wGrz9WXMGORNEQ0AGMiux",
-	"jgZ5A4TFxVDzjKmINfcaMaL002M217Sn6ICF8OpQyjIFBhM13HncetTeswtGHl6s2INvRwO4IVeBrSiz",
-	"FX9jyM7/WbohQuXZdMJWUgR3D91ThMdLUK146soIV0Bz+hTA+4HNV8A1ZnMAKCRC5oTniijWz1i+BMDx",
-	"mg1dBdkPbG5AesEnPK+/ZCdUzOGmxXuN5mQiVV5CgYNmPaonMGotv9OvTOhHZM/tZjNczazD4BXARJPf",
-	"Gdn7VPRZsi2+3zB+v6ZZvgqFUv37KqyGB66MNjC9QZyzjAo1YNkKaHLzyCqA7DNXhsnCYcB6T+vQuSpn",
-	"6COmROU018IGBSljwAVNiMz0DRnLaa+M6e0lmK6Hq0d0H8/3fDRv1qL5e5okbI0MMoNn/lAiyKU+N5VK",
-	"oRjIUsc0NvKr/tSXItcctPM5oGmaaGGdS7GbZrKXsMnf/qX00j4XS9BvxHr8qRgLORPnA86SOAiDmOWU",
-	"J2YbJmzSYxnpBnQy0fJFN9Dnp5kmvNQgT3kMcu+EUUGokPmIZUQK9vcgDHDETrBrXoYdU7mmbj1vJjo9",
-	"OuIdwzY6G0rKTOXnPN5MstZoN1VBZ18zv5zncHZnnsg7oopQAoAidoLAJkWe0X5OYslwsSN6wYoTcZCb",
-	"ze2Ut/ByYxrH1/FoF1HQE8snNBnIbMLiBnkp85HmrDOqiMplhrK6p9L9tGOwYgfVmjoIzOO7hf4DMJxI",
-	"MUh4/3r4ZNnMuZD5ObLyhPYSVkUt+5xeX8x6PGdxB65i+ADro0nGaDwniom8QY7U2IiIc8Y0f0npXF8w",
-	"PdoHnevqyHFYRg4HWZ8Kffo9Rsw6WLwCC5Yu/KYRwqHlgCPCphnTW4Rc9nZR5LnMejyOmbgWjmQyYbBN",
-	"NEnkjJXYzhGICHJA9EOETmOey4xM6ByW3M8Y3CRmr9X1Dn6vOPiXMicFNMvOeAHwmzpblEhhyXapsQSx",
-	"6ubO7lToa4Ymz7IM9bENz+/aC3w1zQhcgHW4+cQYHUBcRMHw5pb8UubP5VTEN8fRBjBcmZdlDG/FgnMc",
-	"H32vEfH53lH7ZP/p40cne88Oj1tHD5+3m0/3nz0+3jtqXQ9z98uYa6HaiDfhwzeEuXbteKzwGS5SEAqo",
-	"5t03eJxnUr6g2ZB9TeQFc4mMQWvJpSSJBuB2mew74Ztc42uKd+WxPMx9y0RMKLBbK5lrvpOxCzlmMaGK",
-	"dMFALDP+CabrEDT4ku602dzrj9kc/mDd4HrI3PKRmVzQhMfk6PUpQb17udRVXtkNI7SBAy6jjCg+FDSf",
-	"ZlVkfv/+/U7ViL7qpEvPXobXxJILylHEuA6G9KZq7qNFDWYbjb5kLZ7xfFSo9RV9XGt2lCjQBa+DGwf+",
-	"FX0mJVpKzGiK0IyBlqkVpOWIAgu8CezQnFbIWR3xk/uwH3pLSSSneV9O2LnRCyItpWpe2GMP3FbSQc4y",
-	"EoHJfgds9pHZr+qN7z2yHkOcA+C6uJVmss+UujZ28QIxzsdsfp6xqWKVC5Qr4j0GJKd3Vj+I9gOjV5pz",
-	"f6J/IZQINtPPXov3tNtl2X8bOFag3JJV34JqOGNJsoPKIaEi9nSWWIpbv6fUNE1llrP4RxZzega78ftc",
-	"zSAxs35CM7y6In9mPWN0m3vhDtb3clUIokcTNH18LoxE1iB0QZOpRqSdVvug2Wg2Nab0MxZz9NgufX7f",
-	"e7z6DOjRq1/fazbt64NMftJa3YAmipW8QJ23x6cvO/2E0Qz5bCqV5rhAPo4EqFIs1wOlmUxZlnM0UnmL",
-	"Xu0wwsfKy970Dc+St+oVZ/G79Ddnw0ns/jiPdk/KhFGhf8PN2sJB5+/hUn+AfYTkctofEV62kuqt12RP",
-	"c7RuPtwPVhs+7TcbgQmUjBZHayn+1TooPQsnjBi6Q3bbWpyit1K3h4UrXvb+xfqANWbeF1wAiGUkohNL",
-	"TqtA/1EKBmdLy5QXtJvthzvNRzvN/bPmYWev2Wm2Gu29/YOHj34JvE2Mac52cj5hi7bX8Ap4zC7Yepif",
-	"wUOae7DfFlHhBNzFIGR5vmWznx3SCkk7JHvkP//+nxDEMTnNCSVDmm6BKa06TFE8XrvUt/oZjVXWrbCd",
-	"98BHLL340PdP4N4ZOEJ7/j6i0Xw1GqFRvIxGMc3htuE5m6gNCaGgm4BmGQX88vzW60Z5yT7mxv9dXTRA",
-	"s2INL6eTXl0gx5HwkEHAQ4SiE1Nz6wZ5wWisb7lPLJOK9FgixZDksspAgmaz2WwhHTwOyl6I5s7hh8+H",
-	"YetxnSPCC4XIR2vgWwyE6JAILhVUIbWQiDqku2CicNkTiuV5wiZM5PoZQBcOf6KzxrwAfjd8Q/82YEzp",
-	"f9VUpUwoFjW64j1oeYpdsIwmRMiYKaJGWpmQQksUchwSRvsjMphmIPDpR4DwwK9Fid6KlBE5gG2XM6H/",
-	"dBCBHGbiGeyqXPBHSJTm5lR1hX3hv/Yich8UpndvXrhh/tre24sedIgUyRz1rOkEokjc/sI84LwGcJTx",
-	"ZkwYFVwMG11ROu7aq9xzRLXaj5cf9duc5rDzN0NVwOZ/N8qyYmoFb7UAo2BP2UdAFUWGmZyR3hxdEiqE",
-	"YwAVQOlvzR0HVGVCzVAKCoOE0x5PODiANWTwBxdaK4RDgfFrYtLC4CiOM6bw2otjjg75196OGwGtDPz7",
-	"EbhDFDhVFUkpj0NNduwj7efJHPB6RucNcgTuE3hIfycHZC6nGaFpqqmVwhwdEgERabIpYjP0p3QkBVDV",
-	"iIo4YZGezlBfVMG3zwE+A6LhiOqlTehHfyEtuIUq31Qu/kKQ3mIzjoARWioJ0VWpCfeYjrgGWci8QV6D",
-	"G0lTlz7A8rx8oPprQ06evz3xhb9F1WQkkxhc8hAmQZXzXmUAklrgyG/oBSenc7gCPco8PFwT+hcGwl0W",
-	"G1CfuVkWxDv8OsTVL9BPGHzcGcod/eWO0Q5gC+1F6f+uxjzdkSaaZCeVWrTIzGldhg4zlsZV+HhpDU1c",
-	"8zf9XqhpDx2F4FTwoozK25nRC16+2L79exHr1Tjf+fC5He61a+64LdbiBS8trOeVYCVU1LiH1AKMfHGt",
-	"Zfi5UOerbRkPW+X16Tf05U13Bh8+X3dlCRfjGjZJUqpyFhP9M1hG+1QIFpN/vAHrV0iiaco7u7spnf89",
-	"pd/859//oy/j9sNU6L+jKuEVyy291h9RDhB9K8e8z/vcDXIyovyv7eZr/WOZTtrNZvMa68WAndoFV45p",
-	"YwxM8/maEzyonKB+48ZOENj19mQGr228xr8dtg4fP3p4oMXJdnkx3e7ffm3tHH5AefJh2Nq/3nqmKV8Z",
-	"eWtDOLgi716fEh6ThFGIRQpRcpoDkS3FwAWkq+DX0rhRw0vaBw8vvzXf6s8Pr7le5BWrApRQzOSqDkeN",
-	"1I3K09JIpt8VRS9rhLTjQtOuyjg096Vffb2CwCNnTIUE4sxymdME5fInhdUdfXaZRg8BI8CWkD4VpMfg",
-	"TcGGNOcX5ZjjDe10ZdHhKsYoM6pvs3ATlLZ+5+/3m188kmpqFe3B/W63gZ9b4f7lg7/XBzT6Vz1O6Jly",
-	"PtQeBPL/ikgGIarolHTgQqjm1vYomqaZvKgM9egxcPEth0Jnw6ZB6Vpg7CdcVKbee3SFmVEmUUvQVTNQ",
-	"ZEWKMBEDkw2N70cTZzf4Fp2nDohfAzlWPa5PxGlUC+JeVW/SEtt5mrEB/7gEED2ZlliVVVp7GRX9EVOk",
-	"x4ZcAGBlxqBVxTrln4vzQcKHoxq+hFHYff1JGZcy+Ch6DDRgNWYx+M/8ebZHGytwe6BCdKk+X726UxFz",
-	"Wgd5etA8n9RZXGkysNuSUJdeBO7+MUmYUuV0mHbjwDcbyilGt9VAbURqPffhYe3cr7QcOJqKOGNxLQyC",
-	"C5bPd/Q/y+B53NwanN+mbFqXdrV4ghDEm0vNRVX17t+eWiBCbRNChSPVbxgfak2ClguX1xcdn5R599bs",
-	"qMIhgaGE1uTt01dB8nY5Pk24rQ0LTulxOo/zFEtzmOnQZBk7PtpQH76GNnv7iqRZy4lh2XW6u0lNQoPL",
-	"AJLumL4EHVdRhpmtYV4LkdX79QZNDc8N2Izhxlxgz5tapwq0X0yVitkwozGLow76huo4hUY2MqA8mWYM",
-	"5KIEokGjWM5E1NGs2AWO4iu+4WqaAm7iLPpPjZh19qkTCMCMTV5IebPGbL5BOgy6O/rZMsm2hzFGuRwz",
-	"0SCnuefSzhiNi0xP37Y54uf9Ec3Pe5PD5ul3z4b9yT9HvZPjT7+8fzn/5ad/qNPvDqe978fDn9/vD3/5",
-	"aTTq/XS0VkrC8CMDat2JLU8hOBLk9O0rst9uPcKYEC5In6Y8p4mqyyTYLAUgDJ6iMnZaMjpswwpKL26V",
-	"UeXvjDdM3b485Rnr404UWbhcMzo5zWuxCt+Q2fyZyLMazBrYIM5F5+uYi3ijbJofOEY9LjHYSaJGcmbz",
-	"YlM652K43Dy3KFxY68FGWT36+bmNralcwTYroWo5olbnQy2XjpkiEynY3MpUi3tzwWmdPMhM4i++PZPT",
-	"JCZD2TFzOubrG3dLG/H90+cna6nHhqTahdYhyrPBgPVr2AAGbwC7y/2A/KFmYFI0SGQTlaMOUZTH5thC",
-	"F4jaH1ExZKpBIszmiDkgZNQB/jdDyUb57z4hY5ZCvlJXZKwvRZ8nHMJH9Khmr7je8gsWG2O3tfojtBCH",
-	"hGBp3cqftxbpn13UWg1Rz7V+XqJhyWL1xJ2FBoJqBNX0R3osnzEmSD6TBj8UJKoLRlTOUp/HgxfD+eat",
-	"t/48YxcsUzRxv/jfGBNEHfjP8apZJFaNROf92uvdyz2WM0FsPhPyyB4bcRGbIEOqZIXJ/3JYR3c2jKw6",
-	"03OZkZTJNKnkEZ9ZG/w99JcSK5DBvLAjDeLblNDMAJG/PM9xuAUoEN515G927A0+XCUYM4ZbUh3BlEeo",
-	"QZ05oQW5xDwGdFd8kiZzoiFKmJYJMMzVGEcEm2l0KfmxuFDTwYD3ORP5+WAqYoWUzFgpCL74xlI5fpdV",
-	"vjN7eW4CQHyr+flUJFyMgWQUnbBz6vwJ1jpxPuFqQvP+CCIAxPi8EJzRknOeS3kONh6H1J6YbZDa+8YM",
-	"UoTPFgGE7GPKMyOo63G0YhGf62vLDeR/ZSnlXMtdxdhl2g8Dlz503pufKyZiltWS1PdLHCNH6ELSci4X",
-	"hbeARN9GmtgHmTTeYCtjQGSsviIEfB1nMk0rVR3QLVfORdy7krdEA85ogsEAZVZg4ywLMUCO60txlOJB",
-	"8K06AgA9pZatAAsBt4phMGjhaJC3E5okToEob8yExmyJYKZVCBMhEdSZfbUy0Sw26MPnh/Vb46nUS3i9",
-	"tG4iyHkDK0kuSSwX/ZIaiEmaL4kak4Ococ23MloRGzSFgF5f/vd0+dWqe8+YAzc1sa29AErMvxqaUmt5",
-	"ijcTWmGvUcpK2HDdOy+Y4eCDDa6rAdMcqQLtYXO/3WrVQbyRucMDurB6pLEWI85vPpStKslrnqV3KbQV",
-	"P6xNw+FaCZpamizt+vr89BCkG25YlsbXhA2foFDmsBc95LkrIgHDk17Fe7FJnpUVezwSPj76/tfmzuHR",
-	"znPwYHS7jfvw1Bdk8V/KgtGXilj0YB2dL9Pi0TQE0UhMmDihiItzyIGPiMp5knhZ88LSKYlUTkWsIi2i",
-	"IzCkD1K704s1ZCwOieKiD3WJNPXHmrPoSVRO56rRFZHiiZ65Q4b8ggkyTcNix4UeBCTiBonMjaHlZfya",
-	"ibws9Do7l2ImtRvXsdTcpUUCDRHiGIoUCI9+DuervRXL2q7nnvHCQ9DGVWHa1pgV/Off/9f9B+Fujp9Z",
-	"SxHmlSLBVaisqansl6A2wtqk9WMVBUg+2NBpj1orSguFxGOUyE2dcuAPhXv8W3QaXK4IoFkZOgv3hBfy",
-	"uDWz97bv84YhtVcL2zY7XqM1Q/wThMRhABQW5RKaBjjG4MT1WnIRjrIKDCObbXEPWePJZjaK4h1rqNja",
-	"pGDd/Sufh4cKZ/qqZ9+9Pq0z/sQOU83KinMpYcLyu8LsTJ3ZrKZk0O1GxJSA+sEc1EIIyAii5TJCTRCS",
-	"iywwQV1ZPn+yymZDEyWNKgmWBF/ZwnNzeBhWucIKHbyA/AbM1x6fvbIRu9YuTNO0LMb0R3BC9YH21+E8",
-	"yyQlzcObm0f7r6dwU9YpDBLaY0l56jST8dSqfouGwmkv4f1zYyt38PTmOau3LEA27lacNZPr2dkb/Uwt",
-	"acPbawkZN6COgk3m7tICW8VGjdm6a+5RhZz1G2vJ+Qc2vwFqMJ6Krxyi/AIVllqLIDAXDFrx1URTYsmK",
-	"2Nez+NUxmbJ0sLCrN+9exAmv7F0svV6rjoDfDPyKMR9CCL8fV+/yKsrYuiBEljDT/xWDcZb4Gn9kObWI",
-	"WO+5KVUwO1iMaVzIg3yXakxoNwnE9SgXBiZnIjSSfo/2xyYEeU5oVg10ytEXEbTaNYHa7WbdJkO21baB",
-	"2SaHobgCN4i1upVIq4ULPqFckJj1+YQmGAtpqvChXRjRBDwvzrGndxZV1PrQOhfBVYpRLWHNQjjXwa2F",
-	"c71ksy3chuX9OWaKx4xEWtqLOjYP4Al4iEwqAH4wFBRhPhqEAhs118IWEQ7YSRI+Zvql0PAvlHLCJU82",
-	"uuJHqEVmaBUTsTU8YNHL2GCqrFvmSiqQH15RUU6q1dsWInicCu1JfrmL0Wxs4d8t6Tfmz9oT+ZGOsfzw",
-	"CJOWADO/mgZ0RX3m6+gnANwSCvhha54V0TSNiKluqacAdIVCTZEWY226mkHzQrqLvAfhgSfEVA+QCeRq",
-	"XTAiGNdf1Rh6UWKuiXROUzIbScVssg7a0Gw5LI0SJjxpIbTZSNy+vb9dxkxjyf7VFcP93Az3WvWYuq2c",
-	"7uTkzdx0JRl6u1yYsoC9uIV7baKFbWVT9J7F7YOD1mFRBydjapqY6iKKDwWzcZtckGOq2MP9Mqyt1m8/",
-	"H/38w8eTbPDPt7uPzubv//H9q+GjUf/iNU35j0k2O6X0df/7d2/kN74KYkR+b3X75SLf+uPNCffw4hK6",
-	"eG1NDSspw7utjf0qZRn6LE1G0JEaUfKGysXb+obCNI4Uem8R78H/qHULtpBL5SDZDn3qU95XsZQ3gC3b",
-	"7J2pjAKiAfe9Q1uZs02RGa2bFOZW3FzjkFiUmGpdMlDNd50zpjbtQUsoS1KEednrtZXTxq1s9XuvzGPL",
-	"nDeuSrFz27jcWxD2YddoUivrO5fOknSP3R299tr8jvpYKcvK7NqWINOZl0y/1SUFfvDSPRWSqUiYUiQC",
-	"KjFhI5C1BVxuwD8a6RVffmI0BZokrqxTCDkUUwVOBnDUcDG+p2rFrC1qNGyRAtOXAjTTevcpHDEvkq29",
-	"h594l6LRmRMOiWuQ11S5HXceParJhl5z0UyYUnTI1oJlnqtUdHf1rbeetdAfV261fe4SXC+s/u4tCqpq",
-	"ftqT+QiriGq5TTXIEckoTyBSpD+FcP77716fmgSGgyak9NN+zjL1oLy8mAtRFTdsCfKVl7eGZW34scmR",
-	"Ns9nGz9fIU182U66hiSPIQJlu3BLh4IbW518HoCa+Cm+1mqa3bOf11hoi6mXrAurYG/McHy3myP1pTr7",
-	"gakrdBler5TLquzas6rWZdzHKGUzETfICzbIiZzmoUlEyb3C7TavUWZYYsEfqnEFJ4KlMU+Glf0xy9HY",
-	"sS0lVE7TbFv9UTor48IW2SY1VIFaDY02BobqBfuYQ7uNBjnqQflgicEjYByTYtP+G9s00giDV8Xdvqhn",
-	"gRQTdUzlssj6jqOO0+9JZL3InmeaiRC4F36e8SQhPeY7zaFmB1o6Ie4EbZ3o+jbu9BlVXbHgLy/HeG7k",
-	"064zoDrpegslD+7oIggCsHaZSrfoWr0Np4ghmPOrxpBv4lbxvJlXVhhqdYANomD0cYQliX+tE8SCuyxp",
-	"vMaFuaFr39fSH26ZfmsBW+rMBKUN3ZNqJEsxwk6hm7CsP6IiX47QN+BjQcL4+l6W1/WJ8dbPa6oqcUGe",
-	"NVoP94viWiql/aplxc9/r5xc6+H26fAaOlPxcEl4ryvASpXli+T+m+cn5HD/4NGDRVvSJrmxZsoiPbY+",
-	"qPq9KRM8y6QYAqfEoC0brVjsyo8yc1bzIt0Vo74gDds3m5MRVR1y+vINZD60ayOsTTOJlRBhtsB/v331",
-	"khhFAgNCTRcLI473ZDwPrYkW4mptMQ5sVKZ/wiKP5SXt4iW8a63ttTpvfep6tNDsInKxb66WZ4VRXKU/",
-	"Ro33uKiLWnfTKK8yDa6ZRH4RzGjrZna1MZBTVT/992dnrwk+UC5Z1/RbuhwYqw1+2m/WFzfEIq61+AFu",
-	"AjkgpgApCoOLaQGmLIApJgrln+sWlNeWj4oWasAWR7xoU1ksGCtgvnNX6m71hWUKL+Ki3R6HNm3V0G/p",
-	"/Gv5oEf2i518wCn4BKxrkIUDocPFNqoN8ghc45Lzf+G1Ytc5zQePgzDQtAi5AhmjXkps0YxmikVcmfsG",
-	"CP3crH/CleJi6H60o1c/U6MAFt/YmBv72cXeOABT7g/ggnHsN1Adx3vAntu0qIl77lXKNIkKXiZDsTWO",
-	"83gb4H9XbIL/rZ3Z9bqr1hw2mwODVmvA92h87kqaIwIlrPRNTYuOcuZHls9LuSBeSof/dW3zBJsP4n8H",
-	"QU+LA4LhrPS9Xpv/ecLykYwrsK7oQuMBCokALsIKnmWTFALbADP9vBL/YCcs5tQi4dIK195EEPl1LuS5",
-	"VQa56cWhZ8L662o0zXONzDGmtmjhpUcVqySqVGqLL4pnnnGtxLYKO3VZPGAuB29loVJ86pqW3Y3i4a1J",
-	"wgTDrzSnGuDtyHU87o3xl1iWpNWmItrd9JfRG5uyjOo/6wTet3xZMgM4xm3zSpOy5zpJWcsE6obEZLTV",
-	"B+fUTetbZ65lR6maURdMn1dUIfe0CtnAKqLbaJJ9HrPz3rw2OVW4fnG2PRzq9OAx7TGGYRpxNZ3JAXZg",
-	"AGsdbA7RoMhl3CCBbzNd1i94u5k6a9+wGq1nYK4zHN+oabjGdHs146xdxDMbxDzfvDaweSfLamz9b1ie",
-	"cXZBk8KfYxS1UEuwssh8UvdKNuzTnGiOqbBwgNVGmCBzRrOKGPiw9figeahVuf12XU3c1hJ9+yqMzYpt",
-	"5zn7uMS86cgAw5NmMouVM+BpRlYpgwB1dvpSDLgWLOoA/bqJRcaKYlOK/PV6VZ3LZng8/hIDWpuBtGCj",
-	"LzNL49Df2CxRGs7cm+siou0ca8Er7uEaTaXH+kYhhaAem8hrNVf9vi19PGBZhFFWuK2k3WxBDJYRz82P",
-	"JlRq0SyQFlaGTdovbOGz21DjK65Jt06aQKFaSG0Cdj+U1d6gtfXKt61BvlWFug0zU+3YT53thCbJq0HQ",
-	"+XVDmC7DKt6OuMplVnNLvkpipnJshv+kMNonHCO9FnsCBuF2mP82Z2ltoTGvPtSWeQUosq0jI7vkylSL",
-	"G/5hMbjUoREgPs8VMaN5lip7RWC1HAgUbvin96zOZPpKMKjeBnYiO0u4It2jEVwrEeulq9O1bZTVVQoX",
-	"b2Iv3z4ZafPwveV1Lk9zDFooNrUauni5ghDr7PJ7B0UiuIiNgdKWmcomyJLevT4lMZugyO6OnGIGKo+f",
-	"oJsc0UgrYWUeVhNesEFYz8r81FqRoyQsLksZ8JusDmQpN8AUENFDy/Qc6j9puokzOluSB2BnvAHDv+/j",
-	"/sq2/7IUtqQ6TnnnuMBqW3xQZw4DDqvKThQRoypuGtuCZQ6Lb+i/XbEIv60suiXxNZvPCyOwiakWlzEl",
-	"k4slSbIlzl3LweB2KLGwe45D1pUauHm9r1QYZl1hlyuVVLkRE0ORAV+LQMi2apxHWOizQU7qi3BArQk1",
-	"oUmyWIfD5O/eQrlh1+98We604b6dDR2Tm3Sx2n+4tClVpc3UVgnPV81urrReukJLqitkmhT9ohbuNCzd",
-	"pZeuOYuQYDn307cWA/S3u30XwpwwV9czRxeNdFxJHruZdSiPGPQ1mjO1NF85uM2+TLBKlhkD9oIMdDKi",
-	"nNji8ouWK7+y3aoJixJ4W7eCuoGGSjWtlJy2XSxhg35KePA31f3FQ6Ovfe9jzclpxvP5Wz2IqVQGpSZX",
-	"ZbE2SNSjI67/VCbF4/Wrt2dk96K1i99N6BgEgommXAAQTTEwsoNjlOcptjDkYiCX1eTHkm4Ji4dakMRy",
-	"aBQNPQSCSvtgJKD9sVZHFJ0rMrOdX2YjOSEjOSOTaX/0BHudTKTJUOsKrF/nqsWNGM+MCOuaUqiQjBlL",
-	"lfGSy7E1wCZa/cmzOYZZ5SxJFCRmQT32ORTf7YqZEZzsKrhqdEVX/Nd/kSNUVO0v+tsoirqiP80SsqPI",
-	"X46Pvj/VG1pE7O58v7T38F9+ePZzN9BP3Ks0ne2QiRqidfQe6Xa7gsBTJ9iNcudsnrIOqbaFvEd2YnLv",
-	"s36YkC7aorpBh3zumqwo/aELl3Q3uAzNI8w8Am5EfKLUB0E/aodEyjMvwBWJL2B6YDfQY1rWjL+cvnzj",
-	"DyBkbl5B06x5xTPp46/9nUeP8DdjOMavjcG4G1zeMxvfFeDuNtWTFYnazVZUNPR1VxF5q/FJi76RZ7qL",
-	"vH5eeYOAxR67UNGcdYVxnw+4oEmIFVt5bmyvmBT43TOkH3fcu5/tn5d/n1Gef9NuRiGZjXh/5KrbUkWU",
-	"lAIaZ5X0La3Z6Lmg9ZFxGDTIq4zEEhU1qLDVZx2Pct3MbjqLq8DqlP7wxVhfv0BDLaX/BRL6Yqb70hVf",
-	"dnZ2Sv/rtyIj/UfkS9HwxxYb5LYk1xfYJKglCebrAc30PzOGGuUXgmMZ/aE0FgTJYIcnF71dM747TqBk",
-	"O6BTQ/whGQxZVAT9goCRL2TOlHkRdRb9lo056kEw0jSBuhi9+cJin+BL04xFllXN/XWXhneaEMAFMjOk",
-	"LJtyrFTMvdatmr0sG8ipUeUFlsollTcvI0OW+8uHib8QiWg9o+4bf4a6QykPsWT9ZqwCYtTwSuB6x4kV",
-	"klwzC7CKoscQFt6tGv01AzD+MTIVOU8gjhbdbZFbQ6FMLkPTunkNNl5x2q7wTHQ52icAfRChFLlPBQH3",
-	"u8sFpub0hIQ2vxAO+wCgw6bb+jqyZdYNcwFWRkXcFUi+FnE7jmXBUSk5YYhRORb+RXww7uDKz4xBJoQJ",
-	"1ALQexmjY4W9V7DaY19feV1RBofaYBkToWyq07oVOLZDB0xPhfVj9ZfPLlg2R5YVodZeuvv7NMsw+5NE",
-	"lWswcvn/EzrmYhiSHjNp7F6qjB7MJqYQaBlOaFfoq3wHAuYpiQ4+fozQqplIletlCpQcQ02CcdH8vb4l",
-	"/JjN0TMHZQmpcrncna7Qfw4ZAoXCAe5bCKmZ4OLSf9g0cn+Fb1ia0DmLOyTPpixqkB/YHFVtW7+XDKWM",
-	"sYirBaQrfGeI3z/bcjOcqD6WI4K+eSZ4DFBVSEgXnaYdMmGVQD4IIGfQmpFMRYyhj10BoGBg+3fPzqKQ",
-	"RK/fnRmR8umzF8/OnkWYcVpChVLNBitPgUABl9SR8KLWqKtfgArLVmUM9PcuHvN+VIgnETl9+SYk+I3+",
-	"+N+vf37gxdvTroCIS5NGR97yoVAhYR+N0K4JS04VWFMVSykEWSgzAIshRS0ptSz1E/qJF5gHVOAd3URC",
-	"HWsq4D27O2fsIxDQsYyBQDITEcoFeXf2fOdx6HakRX7kxw1i6woUzaMcQbuC+QKS4SbmSUyUy2e8j+kC",
-	"JhSrK2CCCvzsIyIlZjmT+5EeSx+/Fuv0v5AZHT3APDuoQV5wHz06Vo0SEsGSiZd0FaJRzzAjmXUFFxdc",
-	"cS2xF0/hyrAitkEDowJabqDFugY5MqKW5vcgrpn1dggfCtxrqUypAU3AsRT3MEfB7v0LrhAv4Q/YCMcP",
-	"uYBsExUSwWbOe0Xu28aoHS1D6L15oGVKngCoGbMHrTesUBAhm1GxHAsZVlJcQseIuobeXdycIlOBG+FY",
-	"L7IPEWNevv7yrSbeqF77wB6zmqNgh1nNGTQnGFFsqKkHeUKijzswGrBi6CSL0UV6yxPYGmAYUAgAthMS",
-	"7GiSEJ43UPiEwgFf4Adf0kRhaURzfamaUmTIcJjrRVtq5hm6quDlQgE4ElYu0DJdKrMi891rbOu74UJn",
-	"/EbNEccwd6YeRv+smQIKa6HFOXvt4fM20KruBbMirVmHZJAx9ok5+EGEMF7yRGJjdMfRaZrawF2ICwzJ",
-	"v6bgER0z9Pw5UmYfucqfECVtQqzKC0807LrecyibzRzLNV5wVdzMQOA0AfXJ1ynNNfE3rVtGXly+lQcU",
-	"+g2ivow19jwFIUmjPn4TIgeQGUnkUMtQOeUJYFm032wC2uurXa+9K/TVAzf1fvMQe7Hut9tG2CyWVDDM",
-	"GUuSHQw6RfeX3ZMB9258TVmlO8hgJBRY/mKd919wW23ofehlAiyoRnDs5VBgffj7zaYRPkG6M8enqQgY",
-	"NqjKBmf8sOHlr8IzyOUtfvvxxTUvMqEFVqNkgI8HjO9OSvaikWvetv2WIbvAbfji7aGFZ60N4DCax0Gh",
-	"DiP+l0Oc106jb52lgxXR0cU47lW7wYbnz1NWA7TRY7Llc5SCrv1pXIWUYj7z7NKxSgHbNSBbrQoTTszh",
-	"yAyctSGmbppFuM0eykIOxV7Na2c34eH+/KjU6WsbFBBueUfRTtls4wyITZpEElFFWKyU5AaG5jv1WUau",
-	"NkFUyiiKKgPazsvlEQ3flAMS0Z1PpLlzSBrknOxEIWlr6PbaBNrAV6gp5dWBTN9MB0vhnKoCYks9lQco",
-	"2jOa5ckBOdQQtB5b6dNI4tDBqTJmwvE68iHy2sn+59//E3kVDExaP1Q6qsA2qQdtgg2htbgYQksHaKZk",
-	"4NJCmi8FY46QlNg90rGExfD+hXmWtv6xN2Y5GaBM8uUslFJ9J1uBgVA1RnirrNUJOmVczkch+W2qry2X",
-	"2+TlOxV0GhI3FBDXFLhFpi/xpUS0kLFQXk4h+GhaFhJRC4Fxr2zAHJeszFuDJ5WvpXgrRfqQ4nf+NVRo",
-	"BCAlDOkFgz0xY9XnWxSDOiXZZlYtKOp2B0vpGThAC9AJlWifz3EtwmJHc6kVWagO6qQ5L6ujGAY0cvu1",
-	"W98F3Flc4R0D9juubLV7LdLimJXMkBWjalKRSWypBiyaeuVP4DFjATYmtEpyCY66Z0bF4qElUSyWCB6+",
-	"7rI/8L19fM+uDTEMkR6bvY9KQfmV4bUIagy35ZyWYnDXI9lHYey4a9FqMfelBJt52n+/eMcMspgpswYC",
-	"Z0wzXKWaVLNidxYbkhf6wEYDgJnQX3wlT6e8etePAi5opNMRBNYUpf1xsFJyz4r5CwRdTP/B1w7czmth",
-	"AFzuqCrgC1oqONLPR4VGNqk7CS95CAc+NAODNbQwSNNEy5hFZqk7HcFYDI1PBQNzqr62oOJENkULc18L",
-	"9GwRlcAM7s9Z9Oa2nfDNOYauHXRmb3BgWkLzBgPYE4KddjQIqHobkbGS+1RMaMPBfLs2Sspa+zejFXUO",
-	"fZHbJU7BaK09yw0TptQTotKEY0HbvD+quViL9Cp8/cC+Hq325UVLOLOx4umx2u2CycDZgfEP2y2UbINP",
-	"9C+E2qzGxdMpp3QVg9OaYuGmg2FK4QI2tZRMPYUnKDquqB1up8aMMT3TAdwvmifYIaTnHgHL8hOjvFlz",
-	"s9bozAFN1RwHAYarpSDgRwpaT4C0vnw4kz4RvWF5Nt8Bu3FEFOtLEVvuXEpk8yYaAfnGQMZDqYfXD6yc",
-	"zAgBNZlwxbjXgrWSTedDyzyDNwwORvAZWKb0PFwMO16LceORwAvHQVC2iC8KALkkCaOZMM7OL1ByJOF9",
-	"JhTEpdiyeintjxhpN5pBGEyzxAQUqM7u7mw2a1D4uSGz4a55V+2+OD159vLtsx39TpEeHRzTEQ/CAHxk",
-	"EHjQajTxCZkyQaGhxF6j2djDgNQRhEnsjqC90yf99xAjyZxYdxoHHdP+6RNELmIdOXiv3WxiAQIgWlPy",
-	"pESx0CMKgjrWFh/FDlMQQlETJdwIwgDFLJjZz2FfNrJ5fNc8eRrj4PsIdN0bbnG7xzQ2r+mtO9jklVND",
-	"v8+yzISt2ICUoPPrhzBQ08mEZhApZyP4ZZ8pRWjCLyD2iQ5V0Pk1eMuyC96HZEdjZtQD6AF3JyzPeF95",
-	"51Rt70xeZ2BcZlN1D8y+BOOsGi4D0p7pj2astWeqR9mFBKXyaVbzgxYO7gxqo8Esv+vx7Tdb6195V8mh",
-	"hvf217/3UubPIVH5GnjiMOM7ltsdW4cQtZmtgCSG0BuW/mop+lXKxNHr0+tSdDUKqwYHuCKx7MOd+r+J",
-	"iL9jFWfSZhQMotqnpQSsScZehzY0Bj3X0I4J1INMyokrPWEvXLBnm4sZ7t1Fgn+DU/9ePLxPxZ/u/PVb",
-	"exvxDpfBvwpnTqiAmt507Mz2ajO0uWjtWj/aUtw5nhs3pmZjpZL1ZTx4wVV+ZAeD0GPjO1uaylY8smuj",
-	"MsO1T77gE455XLeGb2YVkK9Sg3RH4JAEt7JZ7t01dNOY7nD7BTcxCD0px/eU23IPvx3SbXiReUi/+1mj",
-	"9uXS6+w7ZlF6a4w27xWx/V8BY5dJS1Y7dAmOJoD7Dm9vDW/1PV54Na6IrVfEudf6m+DyQz2y7yo/LL+W",
-	"5aOrulyWRE77I1v42VqP/IiM0IscRewyejSj/dHibVFQVpElcG0SC/+U90yxASsvm9wWdvjdRd7/lyj3",
-	"nio2/XelYgidWUqxR0ligmsWXJyDzMr1skFOAGrTokLTqDOv4UKzvF6wO4bZb5EW9ATLBC5bsflOzvoa",
-	"chZgkdEDObh9tfJVoD6iQhnv1xfHuvTRePez/udy1yuwsh2JaBgsfYSBvqjqy9Qb6zhGjZswxYRiWVFT",
-	"TNTzJbl23Wlivad9BlGEGE86ZvNSV4OixXfoFGcTV9QVpgMMVeTXtzkVMc1i8p71RlKO1Yf7vhlWmZ9n",
-	"5tdGX04eYGAKzzskMt/veM5Urkh00aJhUSsSG8xUetMgFOhpBcdthHGIdkQeYzhio/x1zidM5XSSln7V",
-	"K3PRi9Ccm09cEccBv2BkwsUUG+QMIPbrDUYH1sZy+1HgGgmMnxcj/5Szzt+P0CLO4ugBBtPDw8jkwEIS",
-	"8z4EKRJGs4SzrGv7VmWsL7PYhKxhRpuQxh91Pype5lJED7Bod9WwocE3dXcWmPiSpiHglMFSS1zZSPkn",
-	"xWqlwMDOPKuU5Z6o4bmt0MX1kMi5ih45xaEFfuoi9pAumGw1E7xcLt7PCyc7/6e22roWjmqqq1mnJeA1",
-	"NDV6J/hH6xiptDZ69HivdfBo3/SqWbEah2ubLqrVXrWm5s7hhmt6hb42CAZ3VAKhqhBrjolKWLj5SSmM",
-	"IuPDEfzBhJwOR+WFa6IciVd7g8Ozxz/n08PvZ9lPKrmYTpJ36W/5y3/+Nh79Nttl4rtPr09+YgfH8W+f",
-	"Tk7FT7/9/NPz+eSf/02PHh39Eqc/zf754rXcm7xMHj/78W+TR2fHR8Nvvlm3laUynBttZbO9fyUE+eAq",
-	"xB7LeH5jMkDRFemynJ6r13B5i8KHP2tNPRQMhwXGE2O55T+hELKBdPBcZj0ex0xcSWzZb20wxZmUL6Aw",
-	"KrxwsMlanH//RxZzeqZR8fcSksyF5uEDNoAtFxddJSiBhOSEIUyoMKW6auX69yMtvNvwjSJgMytiLm1H",
-	"8QaBth2LsaaTBnlp49sheF24rCmX4yoHUEdNL+WC50BDcIVDxXsUB01/QNAdbFyRkZjg0gNeqe/oIpIE",
-	"481yCc2haJpqTjrwY+9NvsEc08IzRnKZxK7AeldgAS4Gj/OSWhM6EYElitl0CltwH/t0kQEXsTLwKAie",
-	"qbvnX0g5fpeuu+Eh2LZBfuSgSZFZxnNGor9FEO761/YxpDdTjFBcXum/bZk4PFfwcFtXup5PP9zkjuYY",
-	"4my3IPq2UoQ9oxd8yeyuinXt9Ht7G0zvytgszPmtHI/iQX/J1Fgve7n4Unv1bH0NGIiU6YXO+BBvB0fZ",
-	"Dmvr8TPwWgBj/Whzr5pVlKp/pHSObZHh2oJaqT1zTRYTvsTvFsd1FW7MIK6eoJwtwIy0Y9M2sRFJPZxL",
-	"+i6+oRecnNoymhvX1GlXVxkGF5wGneD7p89P8G7b7OJ9ahngM5Fn86UXsGUlIaGJktie1opjhg3cmQZu",
-	"zzQg5dilVEPBN3vDueOrNwessgOM2Xy5Netlya5sg5XhJsqlDF3HJrQ380wrIRlbYrr6Qc/0p/ZH/sDm",
-	"632RekPviOB27WOmuI/vfATsKmN/2fRba5vy6qhgmi7YBwCJQ1eoGYJ9tX7cwKo8WGQH6pNSVeNSOYHK",
-	"xz9An4Dt1DP/erSlQ4ulVw1pmPSpbNanf+fgy8Hb49OXQbmj8rbdjrFdMQ6oTwJYSg1YfnUDHxJokub1",
-	"OjN9pMsNos0kMPYWt5ZpCL6Rktq6MS6Axxu7mRcxykrAWFbHscT/F5TV//26Jx6/1mwMF9qYCXk37u7n",
-	"MZtfIj9K2LLmrkMp4xAsleAHhlgwjVeg4KC9r0He6FsZag2A4dbEiteFh+nb23KlEm3sLyvda278O0vL",
-	"H+gCxHO8Cv5tK3v9wOYV36epSbCRvNggR8LV49H/GUCIYkwZjAbNrl5afG2m+lMLjEWfxZUio9nWO6nx",
-	"dqXG1KGUpReLZJtrTcsEyR8hQY0u9OYsTG/WNNAgLyCLy2UiQfo5z6Gh7yItvEqZeG1MH9tRgpesArLK",
-	"7TkLTBvQryuGeZPWleI07XY9eqorQrWOrrx33CuX4Z34diPi2367vcnLJo8Gqfp34h+aCjFfPZ9vxj+c",
-	"uGe4zu5neHlliKul89u9j7ahmbs76Ibj2bZBofBmwtjg0OsFOYuUuyaXdfsAoNLgYZBON2n0X2Stgx0D",
-	"yh9T9IlBpNys2sMBq0CgHcZiagjatcvVRXOMiJMa1ecty5/iAouO5sHt3IaL83xlF/p6Ei9ME4LNbBbz",
-	"nYr3R3Cm/4luxLem+qfBH0+evd79uOsJxiujbDGWMGOmTEJIZKmpFvVKdgzYLCRKmioU+h0hsZhhve55",
-	"6oFwi6RaTLMq4Nbbj7vL+XYVRIMz95S/6b/fXb1M1/yOm64ABsUp1LjOJcR/QnDJ/YVIlQdY1gdKWOir",
-	"1gal3y/XrQhd1YoHqKeCYdF81RUyZQI9H/YqN+VHOhiaCvCY2FRbZb4n5RjjVLFqiVc3B0gY/S62PAl2",
-	"+nRru6fcBVVEwdjyKcrVT0HxwRXKzBiZCv7b1FlLre4duhgUsD+BnOFFyrjEGawAb8o2YxUJFncF7FSp",
-	"eKXbB2rrSlMxNm4irFkDU89kFi92FeblhcqZ6BBb4QVkHczbwTwxMe4K448qGFuaQf10nhsDQ21UDRfj",
-	"ktjzla0IVZ/Wudf1x4+hKEmITkTBkyk5lIrXsVseeLmazWarvbcfhAHWrQs6QdN8d/Dw0WPsWmxk3FIk",
-	"Rgkk0/bOb+mk2YQJy6kA7IJ1HGj2ueBbPUDg5jDf66EwvqgaPmKCjtxANkrEfG9eKgUwtWC4ovOeP575",
-	"1htwoY+TmcE8uZ3PbVvhtnULN+b62/LO+nP7wnHzcP0LJ1IMEo7tiO6k6aXih2Z+4lak6N3PxYeVLkfQ",
-	"EGvrk5Xrkg0yxoy4YUuUDSkXIXQUEfOejOcNcuYqVWMNfS2ioORtc1jjRle8gyJki95LYpmYy/OB2mZ1",
-	"9xsOUVHsN3NvalhwBXfq7w1R+O9CPYgCV6Of60jo632MBVpWDHCukPuGvtTnPIHy9xlTecb7moaGEI59",
-	"TTerI9ONEqu8/iNe96pyqHF/59GjJTHG/ktLY6zbjzeKckYhuLAfYuVXrdM0loV2G8vrFnY0bM33uXY4",
-	"1xR/o+EWOpZWV2SiioitWAtJfTLDLMnyDvstF5sd+O+XJWseZHJSgnGTrozLgTPlIx2AS+A6WAsXtBi6",
-	"EmB/Jvd/qeHy6poClgzvTDy3nFnt8Tt7PxQ88AbiACC/1dUqx6T/ostYLosmYQ1ybLs5zqQzXnCQTGIp",
-	"GIbX+52WMFL1iW1FgRpzThiHNAkm4q7gORlK8JUUqdAmwBXaSozkDCo7wzRmpGhGeR6FBJsFYk8Fk1ns",
-	"NemD9seOATAoNkp6bMiFCrFhl5kYOklAYLg155g7w9gNMH24KK+J07u08IU2hoTaXdFo17DtD3FDubIJ",
-	"Vl4qlBGGy+miWtiDjiHRfnM/Ck3ZBdOZbAbt5VI6x3VjiL1JqTYirdn1rrAJKlml5qs3nakX6+xxExMd",
-	"4rrwuRaNNQItMtuzogXs9Qw26znhe+oY4VUNO7U2nTNZ2aGSGce1HV7ahrp10LR9qOFA6q0/3z99ftJs",
-	"okmkNp/GGYQOmq3CInSI5hiNRMbruUUj6/pAaJ+cTbcoiNQ0fGSbpWPzLmx37MlMTroy+exBx3YH1euU",
-	"WqkzPUYDb8/qzEftwF+9M1yB3QqWpyXqql1JabxmMfnHG+yMALg+4B9tOaJJ9ZAnLKe2w3COWUpBq106",
-	"UJwnKJpEpPSb/ojyVHKRfyvHvM/7vDttNtsPU/HNyYjyv7abkOGFX9LJN/vQ6Aw+9aff6I3012ZNZBsf",
-	"7TamMEelN2YIK2XIAbcon8KbavfOLTFr3yEWynTnIHQt7+KNHTDxosspT4ydwGjnaLyHHnCukAcC0SBn",
-	"MoUWeqlpw2IK4JQ4QgO0dej93wm4UNPBgPc5E/n5YCpipeHkmiceH32vj+753lH7ZP/p40cne88Oj1tH",
-	"D5+3m0/3nz0+3jtqF0ZN06c4qGMbwX/+/X/df/t77ZatltIJTk9OT7S4imxFfwKm0twP6tML0VS8gKsl",
-	"5LP1n9WIkjdUBlt2zC8MvBahoCLAw9bjg+ahhm5fEz5qIh2LLviFafbrvg6xAQ6USjDeFuOgcdbiaRqv",
-	"xQhgmugeKePlK9dt9YZZ3So81SpGAzk6aBqboUqrDlW24qj16AS3ikMnSMEMN76ltsr69FGsHhZweoSV",
-	"PKB6f8n1ULQOKdseUlpkqWIl9p9VTKzDvNIZb8Gdy6x50dJpRbAnmMvqZLdSU9vYVNMr96K9cy3cxd38",
-	"3ulHDn83VWSdq6Bo2w79O0BCrNVl36XQ+CtsNpuEi5hpUga3vR0gxBJKRh0tKnGY3pOhvWFkFmMnsZIW",
-	"+MpSnOvF7LWxG7JcaW1WlRswF03hyFDTLI6y2JcBSnkpl8E5G8mEYbuS9RrXMezKHzfavgznVw4vrJm8",
-	"atMyeKD33lTYwldWo8MdS72L1b9RDgmtAbc299Vwyc/2z8vl1YFsuMqIq1xmGGI1s/E+WMlxBrGHaszi",
-	"Bnnv2b08Cx1ay0xVjbL1bcAFTcDJIUgsp72c3I9ixiYsjsKuiKYiY0omFyyOHkDFRAwdMr2Jxdy1zUFb",
-	"GlSQ56qOF37H8iubnjxD0i2zn6eoi64R7e6M6beczLCtDHJDUZJ2jmU+VY9kd7H92/aJDdU5llaQMKZd",
-	"R6w92h+bNlO2MhaIRK7TXIOcYEu6hbAHo2x4xaMoGbOaFg84wJXp9BUAT5NameWWKXcZzZo2fSxeRr13",
-	"IsEfIYDrTyQGAEJdR1EyLrmazL2qyGusoVwRmTKB1lkX2ORHpUCBIC5iGzcd1Rbkf28tcttev/q1r9Po",
-	"4r0XOLpIzGY/7tpcfOX72JlyLaLjMX3t7MIK4ewOMsY+sesnF9ZewD9ANSavjanpei3YrBD/n5B8JBXz",
-	"YhGN+eC5Bq24iCtlrxepE55nf3oCHWTyExNmx+6CH/9AhIwItjktL9YXqlLf+jYz7zFmYYL+aq26wlU1",
-	"3aazjL7v2Irb7OrdZapU8ycLAqsu/663zB/sulzSWeaPcXXmMp2m6pauTgxWQ2cwOOeLWtUuK8331ptK",
-	"NcrJu77D/55a0ZPwTKZ1lZ3/KKFMG9veESluPurjZl2aYaFm5DI9n6bRnZPzzsn5J9Ldz2RKpumWCs1S",
-	"AWgqblUBecHykv7BRS7L2gcqFw3yDgHZQt0wb7D/JRYBDEJC5eNO6/gDyUMWz25S79B3SpzRGU2+mvzi",
-	"Cy5rZBQtyhhxxybYl9oIl+nwvVnLnQjz9UWYAo/uxJg7MebPJMZYrmEjn7eUZsqd5j8HPUYzlkHP+A/6",
-	"p+yiPlVzAv3npyIIg2mWBJ1glOdpZ3e31X7UaDaajVbncfNxE3iMAaSm29FCVTYMwOrNXVwD5nNDgkuj",
-	"iCO1ybZ1zes2b6FUjFe0tlgc8TVG75q2SCazyULmjVG4exbH+BFujxFLYsKF4jGD4i3ey/aMFl89M9Vt",
-	"sFOAMQkgMPZ2VN5ArlXtkpGoGKt7ps1naCJIGCZbzU2tf1vq3xsVm1vVZMiaFgkIXB08UCx68cVThVH7",
-	"Jh8MPsWSi2GIJ2/6YRKVMjr2hnvLsgveZ8Hlh8v/PwAA//8=",
+	"7L15cxs3mjj8VVDc3bJdaVEkJdkWVamJLNuxxo7tseU4B/OqQTZIYtgEOo2maPp4az7L/rEfbD7Jr/A8",
+	"ABp98NLhJLuqmqlYzW6cz31+agzkNJGCiUw1up8aY0YjlsI/j2fZmImMD2jG9N8RU4OUJxmXotFtPJNz",
+	"kklCvZeajaDBPtBpErNGt/GI0ZSljaCRst9nPGVRo5ulMxY01GDMplSPmC0S/abKUi5GjS9fgsZpxKaJ",
+	"zJgYLN6wJKYL/Vl56lCPE5L5mAmSjbkiXJFszMiQpyojVKg5S/Xa9LMJWwSEjigXenX51EzMpo3urw09",
+	"VOO3oGYpb9jvM6ay05oFvKRTpnDqFN8iXBA5S0ksR6pJvucXjPBMr2GmcJ0LOSNUTYpH1GofPhju0c5g",
+	"P3r4YLDHDvtten/YaUX77GF/bzhceXhT+uEFE6Ns3Oje3w8aUy7sn+367WTp4niYsbS6n7dsIEWk9Hrn",
+	"lGekz4YyZXB+bn96qwmjGYsKe2ivXCIXfKrPOV8RFxkbsbTxRa8poSmdsszC22AgZyI7maWpvv/qMs/G",
+	"jFB86Y4iA/Ne8UhPX75pBA2uX/99xtJFI2gIOtW/2PcLYBCxIZ3FmfvQO9Q9vb4sY6ke6//79Xjnl98+",
+	"7X35z0bd4Zqlv9b7WbfuJKYDpuFFH+9gTNOMyKH9XTXt6hOajfPFw39WHfV/pmzY6Db+YzdH5138Ve26",
+	"1WVjWO0jKiYrltqnYqLPV0ZsyWr0G5dejZ79REYMlnIyS5WsgchQsA/Z+QB+DfX56MNK6IgZ2Cxe+vEv",
+	"w49Snf08fHy///304aj9in+Uo+VwoKdcgkqdg4PKvdOdj62dw/Od376pv32PaD1nNXD7s6YMci6IXgEZ",
+	"yrRAOprkDSAWFyNNM2Yi0tRrzIjSb0/YQuOeokMWwKcjKYsY2Jiq0c7D9oPOnt0w0vB8x976dvQCN6Qq",
+	"cBRFsuIfDNn5/5ceiFBZOpuylRjB3Ut3FOHRElDL37o0wOWrOX0My3vOFivWNWELWFBAhMwIzxRRbJCy",
+	"bMkCJ2sOdNXKnrOFWdILPuVZPZOdUrEATot8jWZkKlVWAIGDVj2oxzBqLb3Tn0zpByTPnVYrWE2sg8Yr",
+	"WBON/2BgH1AxYPG28H7N8P2aptkqEEr076ugGl64NNjA9AZwzlIq1JClK1aTmVdWLci+c+k12XWYZb2n",
+	"deBcljP0FVOiMpppYYOClDHkgsZEpppDRnLWL0J6Zwmk6+HqAd2H8z0fzFu1YP6exjFbI4PM4Z0/mQjy",
+	"nvXHUk5OH2+MklOmFB2xoxz/pCCMDsYkSxcVFnO+EuXmOPsOj26eu5idvuUjQbNZWqObvBJMQ9BUC7HK",
+	"vqYCopiWODMWkf6CqIQOmDoiUuTAl/LRGP7BhJyNxsVDuGjTYCxe7Q0Pzx7+nM0On83Tn1R8MZvG75Lf",
+	"s5c//j4Z/z7fZeL7j69PfmIHj6LfP56cip9+//mnp4vpj3+nxw+Of4mSn+Y/vngt96Yv44dPfvhm+uDs",
+	"0fHo22/XnavbxabH22519q92vmd8ylRGp0n1fN9rjYZnZE4VnC+LAo2u7wT/oJmlxvHi0bUfPNxrHzzY",
+	"b7XWbTRzs2660c6qbbZ2Duu3+UUPrxIpFAPl4xGNjMKn/xpIkWmRo/upQZMk1totl2I3SWU/ZtNv/qn0",
+	"MXzKN6i/iPT4MzERci7Oh5zFGhUillEeG7oxZdM+S0mvQadTLZD3GhrUtJQBHzXJYx6BojhlVBAqZDZm",
+	"qYbPvzWCBo7Ybeyaj+EgVabZoZ43Fd0+HfOu4bPdDVVLprJzHm2mimo6PVON7r6WFjKewc2eeTrimCpC",
+	"CSwUMQo0HCmylA4yEkmGmx3TC5bfiFu5Odxu8Qi/bMwU8XO82irN9vTYKY2HMp2yqEleymysRREA5Eym",
+	"qNx6NpCfdgxU7KAdoG4F5vXd3GAAaziRYhjzwdXgyfLlcyGzc5R9YtqPWRm07Ht6fxHr84xFXZBd4Q/Y",
+	"H41TRqMFUUxkTXKsJkanWjCmGXJCFxql+3QARorLA8dhETjcygZU6NvvM2L2waIVULB049cNEA4shxwB",
+	"NkmZPiIUS24WRJ7KtM+jiIkrwUgqYwbHRONYzlmB7ByDTC2HRL9E6CzimWaMdAFbHqQMRC9z1upqF7+X",
+	"X/xLmZF8NcvuuLLw67pbVOFgy3arkQSh5/ru7lRoJkPjJ2mKBowN7+/KG3w1SwlIjHWweWSsdKBfoSZ1",
+	"fVt+KbOnciai66NoQxiuSMtShlwxpxyPjp9pQHy6d9w52X/88MHJ3pPDR+3j+087rcf7Tx4+2jtuXw1y",
+	"94uQa1e1EW3Cl68Jcu3e8Vrhb2CkIBRQTbuv8TrPpHxB0xH7msAL9kUZgZqfSUlivYCbJbLvhO+jiK4o",
+	"3hXH8iD3LRMRoUBurTah6U7KLuSERYQq0gOPikz5R5iuS9BDQnqzVmtvMGEL+AfrNa4GzG0fmMkFjXlE",
+	"jl+fEjRULZe6iju7ZoA26wBmlOY6WemW379/v1P2Oq266cK7X4IrQskF5ShiXAVC+jO18MGiBrKNCazg",
+	"XpnzbJzr4SUDltatqFGsrgIbBz6LPpMSTYtmNEVoysAsoxWk5YACG7wO6NCUVsh5HfKTu3Ae+khJKGfZ",
+	"QE7ZudELQi2lalrYZ/fcUdJhxlISgo9rB5xcoa+IeiDmvbIeQpzH7KqwlaRywJS6MnTxHDDOJ2xxnrKZ",
+	"YiUGyhXxXgOU0yerX0SDm9Erzb0f6V8IJYLN9btXoj2dTlH232YdK0Buya5vQDWcszjeQeWQUBF5Oksk",
+	"xY3zKTVLEplmLPqBRZyewWn8MawZJGY2iGmKrCv0Z9Yzhjd5Fu5ifbdwCSH6NEbTx6fcqmotqBc0nmlA",
+	"2ml3DlrNVktDyiBlEccQh6Xv73uvl98BPXr153utlv18mMqPWqsb0lixgtu0+/bR6cvuIGY0RTqbSKUp",
+	"LqCPQwGqFMv0QEkqE5ZmHI1U3qZXe1jxteK2N/3CM32v+sSZyL/4h7PhJPZ8XAhIX8qYUaF/w8PawqPt",
+	"n+FSB5p9hWRyNhgTXnQr6KPXaE8zdAfc32+s9hTYJxstEzAZLY7WoPmr9eh7LgEYMXCX7I41v0Vvp+4M",
+	"89gV2f8nGwDUmHlfcAFLLAIRnVp0WrX0H6RgcLe0iHmNTqtzf6f1YKe1f9Y67O61uq12s7O3f3D/wS8N",
+	"7xAjmjEw5lZtr8El4JhdsPVrfgIvaerBfq+CwgnEV4CQ5QVjmPPsknZAOgHZI//+1/8EII7JWUYoGdFk",
+	"C0hp10GK4tHarb7V72iosn647dxtPmDpzQe+Qw/PzqwjsPfvAxrNVoMRGsWLYBTRDLgNz9hUbYgIOd40",
+	"aJpSgC8v0GPdKC/Zh8wEjJQ3DatZsYeXs2m/LvLpWHjAIOAlQtHrr6l1k7xgNNJc7iNLpSJ9FksxIpks",
+	"E5BGq9VqtREPHjaqPohPh0H7YZ3nzosdysZr1leNHOqSEJgKqpBaSEQd0jGYMFj2hmJZFrMpE5l+B8CF",
+	"wz/Ru2k+AEc1fqF/GzKm9H/VTCVMKBY2e+I9aHmKXbCUxkTIiCmixlqZkEJLFHISoFdxOEtB4NOvAOKB",
+	"I5gSfRQJI3IIxy7nQv/TrQjkMBMAZHfloqUCojQ1p6on7Af/sReSu6AwvXvzwg3zX529vfBel0gRL1DP",
+	"mk0h7MqdL8wD0R6wHGW8GVNGBRejZk8UrruWlRe8Ug+XX/XbjGZw8teDVUDm/zDMsmJqCW61AKPgTNkH",
+	"ABVFRqmck/4CXRIqgGsAFUDpp4bHAVaZ2EyUgoJGzGmfxxwiJvTK4B9caK0QLgXGrwniDBrHUZQyhWwv",
+	"ijhGsLz2TtwIaGX3JrhDFEQhKJJQjv5N9oEOsngBcD2niyY5BvcJvKSfySFZyFlKaJJobKUwR5eEgEQa",
+	"bfJgJv1XMpYCsGpMRRSzUE9nsC886ok+0wSboFciZUbnhVML9WExkXEah6BLOXpVBNNPDRwaJMox1Scy",
+	"pR/8/aPz1H/SLgudNJe/tzjDY1iPRa4APZwa3x/RMdc7FTJrktfgfdJIqe+9OC8fqsHa0K6nb098mbGq",
+	"0YxlHEHoC8Q+UOWcXiksSVUI+Rt6wcnpAjinh9CHh2tCbIOGcDxmA6Q1DKkiFeLjAHdfQbug8WFnJHf0",
+	"wx2jVMARWv7q/64mPNmRJmprJ5FaIknNbRnNAEForaSfv/klcBC1NO7JRwNr1+KanOrvAo3q6JcEH4YX",
+	"BVi8hpRe8CIf/e5veSxm83znt0+dYK9Tw1K3OAMvuLA2hsQHYQ2ziJzAN6p7La6fC3W+2nRyv13cn/5C",
+	"ywp0Z/jbp6vuLOZiUkOVSUJVxiKifwZD7IAKwSLyjzdgbAtIOEt4d3c3oYu/JfTbf//rfzTv79xPhP53",
+	"WEbYfLuFzwZjymFF38kJH/ABd4OcjCn/r07rtf6xiF+dVqt1hf1iQF3thkvXtDEEJtlizQ0elG5Qf3Ft",
+	"NwjcYXs0g8823uM3h+3Dhw/uH2jptVPcTK/3za/tncPfUHy9H7T3r7afWcJXRsbbiBGuyLvXp4RHJGYU",
+	"YgUDFNQWgGRLIbACdCX4WhrXbWhJ5+D+l+/MU/33/SvuF2nFqgBClGq5qoNRI+SjrrY00vAPBdEvdTKh",
+	"qqE6oZr1pzwLu2RA03RBtGKtN4ehKTI1ol+ThKlWIhQLu2QmIszfkSkfcUHjwP2qwiYJ0eQcdomiCzLX",
+	"kNNnAwhhRE0BAX6gVxD0BJhyx1SMmPWtGkHJCJq4QLB8wxS5TbtOqHyUWy/KciPNfI1Cyx4gRMo5UwGB",
+	"YNdMZjRGXeco92SgHzTVOCBgBLh3MqCC9Bl8KdiIZvyimPiwoe2zKFddxsBnRvXtQG6CAnzt/O1u67NH",
+	"N1pa7b13t9dr4t/tYP/Lvb/Vxx36chBO6JnH6jSQRxSZXElehTh5dPS65ULw6tY2PpokqbwoDfXgIbCq",
+	"LYdCB86mmTFamh7EXJSm3ntwiZlR8FJLwFVzCaS3ijARAScJjD9NI1Kv8R06pN0ifm3IiepzfSNOS63g",
+	"SFkX1eLseZKyIf+wZCF6Mi3OK2sI6KdUDMZMkT4bcQELK1I/rX7XGVS4OB/GfDSuIb6nOVlQxk0Pfp8+",
+	"A6uCmrAIfJL+PNuDjdVGvKVCiLu+X727UxFxWrfy5KB1Pq2zYtN4aI8lpi7HEUIoJiRmqhhu2+40D3xT",
+	"rJxhxGDNqo2+oec+PKyd+5UWdsczEaUsql2D4IJlix39n2Xredjaejm/z9isLvezeoOQSZBJTUVVWcDZ",
+	"Hlsg6m8TRIUr1V8Yv3RNlqjL2dHcnE+LtHtrclSikEBQAutG8PErR3m7HR8n3NEGOaX0KJ1HefKtOch0",
+	"YLKMHB9vaCy4gqp/81q22cuJIdl1hg2TH4lGrCFk/jLNBB1VUYaYrSFelfSO/XojsV7PNdjhgWNWyPOm",
+	"Fj/99T808FRXETOq6tD11XDoDoWmjOB7YBcU0tKQUkrxQau1DkttmMrK+YQEd/aYKjNtiUhuhW55YIzZ",
+	"6rIDepvVpsuHERulNGJR2EWHZB0p1WdBhpTHs5SB4BhDCHIYybkIu5pXuWhl/MS3ls4SQF6cRf9TY26d",
+	"/HoCUb+Ryd4r3uOELTZIWkQf2yBdpt/0MbAtkxMmmuQ08+IoUkajPB/fN6iP+flgTLPz/vSwdfr9k9Fg",
+	"+uO4f/Lo4y/vXy5++ekf6vT7w1n/2WT08/v90S8/jcf9n47XipEY82aWWndjJwUrWJ2qvQDrYW4tI/1Y",
+	"DiaapD+iit3fdy4ILbczMUgXScYi8vr0ZWBSrfJR0KX0GqyPWoMN0LkhYq3D6LunRZNTQheq7Hn45f3B",
+	"Pwcinkff/zh5cfJo3J/+Y9SfHvJ+583B3/d+GEXfPxwNOj/Gp9//vR2dPGrR79+Nfp4+ndFF9NF30CZU",
+	"qblMo6KavN86vL8qn8Zpzd/s/vbNt59awRoV0rhKVNM7aF/D5NNEpkjVwP8FcLALn9j88CWJeMeCnL59",
+	"RfY77QcYKMYFGdCEZzRWdfl4myXSBY3HaDI5LZgGt+FlhQ+3ykv2Idcbpg5uH/OUDfAk8loWXEOKnGW1",
+	"WI9fyHTxRGRpDeYPbWR3NSJjwkW0UU7qc46h0EvM8ZKosZzb6hIJXWhFfKnxvSodWxvfRrmx+v2FDbgr",
+	"yZA2Vals36XWMoO2KDphikylYAurFFTP5oLT2vw4Uz4Dv57LWRyRkeyaOZ304Hl8igfx7PHTk7XUzcap",
+	"243WAcqT4ZANasg0RnQBO8r8LJ2RZjBSgDEGy32AkYVH5toCF52OBhXVJCGmeEUcADLsAn+ao2iu/G+P",
+	"yIQlkPXbEykbSDHgMYeYMj2qOSuuj/yCRU0SConTg5cY2G5AwoSJiIsResuEzM4VYyIMyHzMB2MSsQGP",
+	"nJWH9MHZO1UsvmCqaPMx+wejD260ETQKO9HStV5BLTo9uaj1GqAJyIaVEL3LNFJH7pb19qgGfY3ZpM+y",
+	"OWOCZHNpIE9BIRnBiMpY4nN3MJa5UCAbHHSOBisgqviL/8SYIOuW/xSFjCoZ0OB5PqiVfL3aIHIuiE2f",
+	"ROrbZ2MuIhPTTJUssfdfDusw2katlmd6KlOSMJnEpTofZyVeSqyuktsTm8S3KaMFDhINeJbhcJVV4HrX",
+	"ERZzYm/w5TIqmjHclupQsThCDegsCM0RMeIoIis+TeIF0SuKmZYGz3xvsGBzDS4FtzkXajYc8gFnIjsf",
+	"zkSkkEYwVsi5yZ9Y+oHP0tIzc5bnJt7M95qdz0TMxQRQR9EpO6fOD2kNd+dTrqY0G4wh4EhMznOdEo2c",
+	"55mU52D+dEDtaaAGqL0nZpA8Wj+PV2YfEp4aHVaPo3Xu6FwzRDeQ/8hiyrmWuPOxyzTAZSue9xfniglM",
+	"W84FwvNYqnoke7bEVXqMzmitFHKR+w9J+F2o0X+YShOOYuUZUJ00OxLwOEplkpTUGXTwF6sH7F3Kf6oX",
+	"zmiM0UhF4mADvXORQ07qi2cVAtLKpvQcJUCpryU0QFTA0WpIDpoDm+TtlMax07aLBzOlEVsiBGp924Ro",
+	"NepEWq15t/ID+u3T/fqj8exPS6i/tI5jSLoFk2ImSSSrEQ56EdMkWxK2KocZQy9QabQ8OHEGGQW+LugZ",
+	"vlZr0H1jO9/UHr2WJRTYQTk2rtZMG20mIMNZo0QXs9G6b14wQ9OHGzCwIdM0qrTaw9Z+p92uW/FGtkFv",
+	"0bmJMIm0gHF+/bG0Za0hauApBbZGlzUAOlgrrKYWJwunvr6iTADyDjckS8NrzEZHKAA66MVYm5JnjvRL",
+	"/sxNEj2tIOSh8KPjZ7+2dg6Pd56CT7PXa96Ftz4j0f9cFJU+lwSle+vwfJlFB+2oEA7JhAlUDLk4h6o1",
+	"IVEZj2Ovzo2weAreSxGpUKsDuBgyAA3B2UjACxkFRHExYLbSRqQpi55EZWgXCBWP9cxdMuIXTJBZEuQn",
+	"LvQgIH03SWg4hpbN8TETWVEcdkZhxUxtCdzHUtuwFhL0ihDGUMjA9ej3cL5arljUrD1fphdohgbhEtG2",
+	"lt/Gv//13+5/EG/r6Jk1q2JiOyJcCctaGst+adSmeJhCPFhtBLKfNgzjQQ0Z5YdcBjIK66ZueoiQAD7+",
+	"HXrYvqwIxVsZuw98wou53prYe8f3acOY/svljZgTr9HQIQATYnIxAhPLaAqNAxyj+aJ6jTwPUFu1DCOb",
+	"bcGHrKFmM3tI/o01imxtvrABQCvfh5fy8JpV7757fVpnaIocpJqd5fdSgITlvMKcTJ2JrqbI383GyBUW",
+	"9dxcVCUobCyxQhQ1YYku1siYa9NscbTKPkRjJY1yCVYLX/3Ce3NwGJSpwgqtPF/5Nfh6PDp7aY9PrY+A",
+	"JklRjBmM4YbqM32uQnmWSUqahrc2Tzdaj+GmEGPQiGmfxcWpk1RGM6sMVo2Ss37MB+fGb+LW019krN7W",
+	"AOUAtqKsqVxPzt7od2pRG75ei8h4AHUYbEoHLC2JmR/UhK1jcw9K6Ky/WIvOz9niGrDBeK2+co7EC0YV",
+	"WxHwAgSGW8WO9rVaBxwulz5r1MbNpACY2xMCts37U2sR91hNUDWciYylG/G38qIG1+B/g+BXiua/O8pU",
+	"AbdBh03yI0v5cEF4ht42wThkIUHKMhESanZXsgBuwMtWE6fEM+5Ru5oaewXTvNYBprSsXFd1yFazvQVt",
+	"LNoztlTHDXSvvfEzOWFiOw1eyKwURBVxIeq5jI0MXVVoGDVODEQgVveDOFOmLq+FVpeS1tiF3rAs5eyC",
+	"xrnNwSQbdkm7QyI+cglRypboRCvXSKERzAIBetPllCl0ottIPSbIgtG0tJP77YcHrcNWq9Xa79QtdiYy",
+	"Xo94wgTGyaFeb63HvgJ47Vazc0m7BUKSXRASnyJsWrOGy171TM0+/cEbKCHXUtLshSsty7skVLn0Kpcy",
+	"dIS34ryFps6NvkDMM4qlYNeT0uRVOVdjSt5Q2ViZe7Q0JbV6+9uoDPXndw2MGVnkpSVU+PwVloipS0PE",
+	"2jkpU7PYMACbhuo8iV20IOOvNiIJQm/SoFyhGgBVqwL9BaGm9qkZ/chzR4LP0gapBz3B0eMMNffklBEl",
+	"yZCmFYfkhmYWs3Dzq56wVpvwKG+1EvMY7XE25WLugqSOwJhkS0HmhYlqjMyNpH0xW7wcvTp/0jn7/ezh",
+	"L5PhL4vv50UvxP39jeJJllTX17sYLXWzAk5ikLxvaTd1pR3NvJIbte5kiwaWCvxffzgjTnjpaMbC57U8",
+	"EsLQII4RmVExN9rlxhevv2KHK9yt/ysG/y+JbfyBZdSSjPpAm0LB34Nqolills27RENCp0Ugj0C53Bo5",
+	"F4ExlgJ0Yz7ogtC0nFiRYehIo92py5pt1R0ySM7bZsmaPPTcirBBbseNZHZUbCSxFi8iNuBTGhsZG1sP",
+	"oLMdwQQoiIvD0ieLXLA+X8lljBQS/wpQU0kfObix9JGXbL5FlFfxfB5hcnY44SIKuzaX+wiCUkw6N/5h",
+	"MCg0ako4S7jxFNi1hYQDdJKYT5j+KDD0C6WLYMmbzZ74AepJG1zFYlp6PeAUTdlwpliELOZS+qMfzl2y",
+	"75ZL1lcyBpxu6xnPMpf41twiHK9gIjb/rL2RH+jEJsvnJd2/mhH5kibhr2PihcUtwYDnW9OskCZJSExL",
+	"Dz0FgCsU2w0HY5rZkiMGzHMDWei9CC8cEVMBTsZQb+OCWe28xuiRJEvSR5OEzMdSMVtwAd2QtqQxAdEL",
+	"0iEq+aLGaOmHTHSKkGmCAX51MsqnVrDXrofUbU2dztS4WexTwQy5XWGCoo2yeoR7HdJfZMgmNfo8iToH",
+	"B+3DvJYpCrgYbWFkXswTc1aYUrn/9u8/H//8/MNJOvzx7e6Ds8X7fzx7NXowHly8pgn/IU7np5S+Hjx7",
+	"90Z+6yuMxmrqxyMXpUf95/XZR+HDJXjhLHcrMcOvtCHjqNFtY7sRI6VAV5Jup1Xh1PiyR9L0d1U4GNvq",
+	"Zco2TjHCCkgzKlczvQ4nqzv5bJHADNsodAyqrNFVV+N+VpbXocit6+D61jV3rWXMwjobnp1pOjMf85jl",
+	"OruoHuHK2Jkr5UdbwHoDCLVlZPk2Ftm6YB1oA7MuTKdWOdOC15LqVV/ZfihzTX/tR9YqsCwcyLXFcUa5",
+	"Qi4H6uM0rlV9XJDQkpICuzv6zGprCCyzfdXZvOx2f1sLS48gxnI7gDJkfWNTTQl6kUac4pcWwc2f7TX2",
+	"HDv1ko29tr6ETamvCcBIWIphuKY4jjOZVSjwNeU0HCt0UaDUASG1iijGKg4Fz3i3DfOuLxq5SqDbkLRU",
+	"awub3jweOm9lCXeY6Ruy8HANslT11b8GmdqQ5vxFyM1WBOar0pabJytnXnXNrTQecDoUlJ6AzETMlCIh",
+	"IL1J7IC6SiAyD/kHYwrBj4+M2YnGsbMmB1AAZKYyW9dNf35H1ersWzhvtykCJgWYOevDmQFieV590Xv5",
+	"yNOwjAE25sp0VivTvsHOgwc15RHXaC2mPd3aZZn3Sg3rXIfIrWfNjZErj9q+57kqq0Jo3mFJs4e+zMbY",
+	"Vmiqx2qSY5JSHkMux2AGtSjuvnt9anx6By2o8UkHGUvVveL2nCu0WEFrvSao17JWiDRFE8376cbvl5AR",
+	"P7aTrkHJy9AYB4LbUBlHAwp0pt3ajtDkUy/ZF/aR3Jjg+GGwDtWXGoAPTKHxL8HVajtftgbgqrp5Z2XT",
+	"nwl1QVMPE1GTvGDDjMhZFhgnc+a1TLUVyyRmSBeGal4iGLAaRpDIwYRlaHHfFoNKUGCOux4EXLRQ5Yhs",
+	"e3iqwLYLLa5tqrhgHzJodN0kx33oQyYxDAQ8NEZX3aDz9XZOtqUO1NAKc2HXtEAIrXMy7DojM3o+9e9e",
+	"hLn1qOLfcx7HpM/84HdI60R3G+SPoMMNwyBMWPycqp6oxL1fwmla58VzSsYWlkbg7XkyA0DtMrtiNUT6",
+	"JoIbDcKcXzbvfJPwSC8q+dJ60yZxDHXxi/o6goLiszaY0S53WTnImlDkDUP0fVPx/S0L69mFLQ1KBt0V",
+	"w4zVWBayf51eO2XpYExFthygryEkAxHj60dLvq4veWnjtU15di7Ik2bbBv7JWWY6+S6vbFm6ufb97Qtd",
+	"6tWZ1ilLEnddJyeqLF0kd988PSGH+wcP7lUdGpsUhDNT5jXh6tOl35t+Y/NUihFQSky+slmH+an8IFPn",
+	"us1rvGH2FtQe9H23ZExVl5y+fAOxK53a3GnTlXblirDCwN/fvnpJjAKC0VOmHa4R4/syWgTWTyhMKUco",
+	"s0unDL5JCXaLKW5pF5nwrnX51qr+9fUaw0rX3NDlsLmmQCVCcZlGuzXxinmDpTpOo7xa1bhnEvrddErF",
+	"Ii6zhDyVtzr9s7Oz1wRfKPa+aPnN1A+M8Qr/2m/Vd0nBblC18AG+ajkkppMRCoPVhH9TC9N0JYI+cnUb",
+	"ymrr0IeVZlL5FVdNS9XOUwLmO3dRh6sZlunggpt2ZxzYWm0Gfwv3X0sHPbSvRm5BZMoRGBkhPBhSgPNj",
+	"VBtUCHAdkM//iWzF7nOWDR82gobGRagCkDLq1YHLu1rPsBsUc08A0c/N/qdcKS5G7kc7evlvahTH/InN",
+	"nbF/uxwat8CE+wO4GFD7BOpeey/Ye5vlzbXOvZY7pgSBV6MgPxpHebwD8J/lh+A/tTMbLhlUWraZw4FB",
+	"y80k+zQ69zu9q4zGrPCkptdvsaZDmi0KVR68Yg3+49ourLbSg/8MkpeqA4L9sPAc3BiFJ3q3/t9Tlo1l",
+	"VFr9igbX3tIhQNPlTsG7bJpAuK9bYMqmEtzHAL1+VQn/8qcs4tQC6tJ2et7UkOV1LuS5VRi5afyrZ8Jm",
+	"j2o8yzIN8BEWttACTl+fRrFMRamRYVWEK9bNyklbbtIvihDM1fZZ2RUJ37qiEXyj3Hdr7jCJ7ystz2bx",
+	"duQ6OliyPi81MJcrhJrC0VEuXBiCq2ngRhKwN3Nulb605bk6WpVP4fdY1chQ8rAqNCa5DLpJl78tLMGp",
+	"W9j6c9lCfrAhxszEkJhSWBDrM4Im4WWTRqe1vhjjiooib0wwiGV1Wh3PqyGYBugaGROWUv3POkXqLV9W",
+	"7AKi/gxQ2SJPbovW4oU2B2JqINVHHtdN61sLr2bXK5n1K6b4S5omTHYR5BRsY6EY8Iid9xdLkpwo2sS1",
+	"YgclB9BWBCDSZ0yYml7RkuyTA5t9crD5ioZ59asNSj5tZiPxO7JtZiaxX1hLiefwqHNkXKurYpOsqo2c",
+	"BXYTT2yS+2Lz5nXmmy1TpgKtGcm8Mo66U/CpXCE/qtK0rb3EjnMZZmhJ5nnGPiwxmzs0wNjruUwj5QzD",
+	"mpCVSqZC0fKBFEOuBdb6FJ+vWXjGWOdsyRl/v17iVtEtZPO1PAK0tkJNxWd0NddzYbhrYPd149VrwHnP",
+	"CohYtome1iKiv7e9+YYsDTGE3DDWTqtdEBZMiD7GgX9NyWFrScDtE5h/SSIoyQK1DTW3bZK5VczehnKG",
+	"Hfuxs8nROH41bHR/3XBNX4Iy3I65ymRawyVfxRFTGSY2H+XOoJgLl3WYpAycRYB7G4u5OYliSW3XBi+s",
+	"c8u6Eyjmr0Mju+XSVNUD/62aOZPnRWvA55kiZjTPAmpZBFbWhiyopn97T+pM8a8Eg1YYhcTbYEU5kEun",
+	"6BfTurYPIb+5fNJti9VsnpuwvDPSaYZBNPmhlvMyvqxAxDp/z95BXihQRIU8a83jkCS9e31KIjZFkd1d",
+	"OcV8cR4dYdgGgpFW3Is0rCbcZYOouZX1y2pFjoKwuCwf0q2Kg9xQ8CBhyVk9tEzOoVa8xpsopfMlSY52",
+	"xmtwKPkxF1/Zp1SUwpZUai6eHBdYmZ8P68ysQGFV0Tln03FBxzOFhLFcq/63Ky/qKom64qP4ma33BiOw",
+	"qWm9kTIl44slRdQKlLuWggF3KJCwO45C1pWivH69r1BKeF0p4EsV4b0Ws1ReIbEWgJBs1TglsWtSk5zU",
+	"F2mFWqRqSuO4WqfV1He7gQZ1X4LGe0de62rrGerb3dDh7XVqXxqNtH/fpqNWXrF9/m341jYF8S5b/c7v",
+	"p32pXvOXSaO1G63haVhGXm9dUxYhwSPj56ZXsw+3476VsDusg+G5OfJO766Isz3MOpBHCIK20le1RK2h",
+	"K21NVw62ISlbX6ZXHOS8KgOdjCknth1p1XLld1lYNWHejuGL7be/zip/YQuzXb3jf02vf6dt51vYoOE/",
+	"Xvx1tSf3wOhr833sTzNLebZ4qwcxte2hLc2qKmdNEvbpmOt/KpO/+vrV2zOye9HexWdTOgGBYKoxFxaI",
+	"phgY2a1jnGVJ48sXUKGGcmlpK2gCELNopAVJLKBP0dBDIMh5AEYCOphodUTRhSJz25p8PpZTzHGbDcZH",
+	"2FV7Kk36fU9gLwXXX2DMeGpEWNfGWAVkwliiTPSFnFgDbKzVnyw13WkyFscKss6hueUCOpn1hO1XY3fB",
+	"VbMneuI//oMcmwpc5hf9NAzDnhjM0pjsKPKfj46fneoDzSPId56RXuN4lo1lyj+C1bpLHmEPof98/uTn",
+	"XkO/cec099btPGeLLpmqEVpH75BerycIvHUiRcZEtnO2SFiXQJeHAQy5+08lxR2yE5E7n/TLhPTQFtVr",
+	"dMmnnkn51n/0gEn3Gl8C8wozr4B7Gt8odM7Vr9ohEfPMB8Ai8QOsfdBr6DEtacZfTl++8QcQMjOfoGnW",
+	"fOKZ9PHXwc6DB/ibMRzjY2Mw7jW+3DEH3xNnrn6Llm/DTqsd5oVd8tJSbzU8adE39Ex3oe1Fi3D5HmtD",
+	"KZSDe8KEZQyxRyt0d+KZsb1ixYPvnyD+uOve/WT/+eVvc8qzbzst17/DdsKiiigpBaGqJwr6ltZs9FzQ",
+	"m984DJrkVUoiiYoaVGAfsK6HuW5mN52FVSB1Sv/x2VhfP5Mpo0Lp/wIKfTbTfe6Jzzs7O4X/66/yfiSf",
+	"K62e8sp+n+GQoK8JmK+HNNX/mTPUKD8THMvoD4WxIPgqoTwK8myCmvHddQIm2wGdGuIPyWDIvDvNZ1wY",
+	"+UwWTJkPUWfRX9lYNih4lM5iW/2ovNkj/GiWstCSqoW/78LwThOCdYHMDPVYTGsgKhbYvwUayGjysmwg",
+	"p0YVN1gop108vJSMWOZvHyb+TCSC9Zy6J/4MdZdSHGLJ/s1Y+YpRwyss17tOrKDtOgODVRQ9hrDxXtno",
+	"rwmA8Y8RKJ4G8dnobgvdHnJlchmY1s1roPGS0/aEZ6KzZfc0+CBAKXKXCgJBHK7QCTW3Zxr3QZj1PVhd",
+	"JlPTNdDV50LiAqSMiqgnEH0t4HYdyYKrUnLKEKIybEKF8GDcwaWfGYPMHBMACEvvp4xOFJbKwv4gA83y",
+	"eqK4HGqDsALb4RAGdTtwZIcOmZ4KOw/ph08uWLpAkhWi1l7g/QOapljagoQlNhi64kZTOuFiFJA+MzV6",
+	"vNQtPZhNlCLH4BOjPaFZ+Q4kYlASHnz4EKJVM5Yq09sUKDkGGgWjvAaai3S1JAeeTtgCPXPQtoIqV6im",
+	"2xP6nyMslGeEAzy3AOpOgItL/8PWyPF3+IYlMV2wqEuydMbCJnnOFqhq215SZCRlhG1/7EJ6wneG5LGc",
+	"eWQuTlQf/xPq67dBiQCqQkItjFnSJVNWChCFxAT9kGd5sbiegKVgwsT3T87CgISv350ZkfLxkxdPzp6E",
+	"WE6jAAqFglRWngKBApjUsfCiIakrzoQKy1Y1mvRzF+d7N8zFk5CcvnwTEHyi//z765/veXkctCcgktdk",
+	"qZK3fCRUQNgHI7RrxJIzBdZUxRIKQRbKDMAiSJmMGdUsk3xkqVSFakXEC/gELPCubiqhpxoV8J09nTP2",
+	"ARDokYwAQVITacwFeXf2dOdh4E6kTX7gj5rEFk3Ka985hHbNNQUkZ07Nm5i4mc35ANNQTIhfT8AEpfWz",
+	"DwiUWMKF3A31WPr6tVin/wtlX8J7mPcJ/fBy6qNHx6riQuKyZOwlAQZo1DPESKY9wcUFV1xL7PlbuDPT",
+	"7h7BwKiAlhposa5Jjo2opek9iGtmv13CRwLPWipTR0kjcCTFHcx9sWefJ4UhdBa5ih53TkVW4DeVOr53",
+	"y10z7zXJW4NOkB/lPgg1YeMRy8fz6s8ckTnrCdNm1EihEAsA/excXXdveY56AZsLQGi0ZBuVGxYr1jUp",
+	"ami5sYF9AYnlKNDsDb8ByVrfR4H845HKdIGZbMgn3YzAFZgwDcuSlGuZde4aBwoZ6ZuD9udDA/lZ4H2e",
+	"t1QFAam/0MwI6Z0UZidlydmJdUj+Sj2sQgi/x59KDbRCb2U4vZMSIEQnF56aPWHi1JUhh1KwGqalsUZL",
+	"pzT1OhqhnpovSwUaZFEz0JtlkEGtOfpYb0dzgC4QCWSjbk2Vg3Ain899CrnYFqZfcIW0Fv4By3Q8ngvI",
+	"zFMBEWzuPLLkrrGlqa6WizW+39N6UqHKzBRaJ4ae0SNEAMi6rt6mlw4YOPDsma24GGN9rIjcTpxAligi",
+	"LKSlHwIGhfUadW/Wau0NNJfU/2DA7TR3G0NYDYNBjkj4YQdGA/GC0cGYYMScJiMxHA0wQajcBSQCkpj1",
+	"ifKsiQoVVPr6DD/42hMqAGOaaUHRtF9AJsoAiOQciiHcUbagV+B6IxYre+FIWGrsM9ZV1ZTXjlGsSaRP",
+	"hyUytUBmAjgC5+BB6wiOaeRCPaz+WTM+VEgCS1etaIfv22DCug/MDidsoQIyTBn7yNx+QEw2kSCxFCOg",
+	"VBZ4aZLYpAeIoA7IP2fg9Z8w9G47dsU+cJUdESVtEQIrttorgjuAZoLMAbqJ9FC59AlMjMZAKHy7iSFq",
+	"3/xTSRF6OU1W5lXoGwsHMtLQ9BhbcPYX5kmAXM4UWg8xCQKgLtxvtQANsJpVJntCi1cgje63DjEYdr/T",
+	"MQqVF0rqhII5i+MdDNhHF689kyH3pFqNaQU5y0AoNJn7bANUPuOx2rSlwMuiqqj/cO3FNAp9+futllGw",
+	"QIMx16exCoQSMAcZmPFTLpZ/Cu+gJGPh3c/NqPmQCa2UGaYBfkxwMDlN0MvkqPka++KazCx34FUJSZNZ",
+	"rfHiMJrmQaU9o+IW00PWTqMlq6WD5Zkl+TjuU3vARq5ZJKxm0UZXT5fPUUhY8adxJQ7z+cy7S8cqJLvU",
+	"LNlaDjBZz1yOTCEgIcC0d7MJd9gjmUsrQBvU2tlNao0/PxoutGgKSja3tIMOsngBs5pjnAOySZOEJ8oA",
+	"i6VO3cDQjL4+Q9OVtwkL2ZhhaUBTL7U0oqGbckhCuvORtHYOSZOck50wIB29ur0O0SSzjE0JLw+Eftp8",
+	"LbkDtrwQW6u1OEBeCd5sTw7JoV5B+6HVsIy2SU6fvj0pjRlzZE/+isJZwru7uwld/O3f//qf0KsaY0qp",
+	"QKnS0tqm9UuDxwGoRAE0uoWad2Zdlh1aTQ/zK6UkkBnjSEI1Naoyz9JW65ZjFhOpiihfzOArFGi1VW8I",
+	"VRNcb5m0OsGnCMvZOCC/zzTbcnmhXq5ojqcBcUMBcs2AWqSaiS9Fokq2V3E7uSCENd0RtHAx7pMNiOOS",
+	"nXl78DTPtRhvpUp/pfjMZ0O51gtSwkhLy/pMzFj1uWr5oM4QZLNSK3K9PcFCahsO0AZwQkORT+e4Fmnh",
+	"xPVj0yHJSXdeRlw+DEjt9rHb3wXwLK6Qx4CNmivb8VOLuDhmKatuxagaVWQcWawBq73e+RG8Zrwcxkxc",
+	"SszDUffMqNhAqSCKRRKXh5+7PDn8bh+/s3tDCEOgl6kTPh0GlYbXIqhxThTzAfPBbdPhAgjD2w6sqnmD",
+	"hbWZt/3v82/MINUswzUrcMqqoSrlhMQVp+PFZZq2HLl+sNEAYBXwN1/KcSzu3vXkBQaNeDoGQ0HebAYH",
+	"KyVG+sPA7KDno7MCu0tkRuyE3y226FMCVTtlKqOaWGNz0CMsaprJvAeCD5aFHMwVm8+xo5qliZ8duGvX",
+	"kgjEtKCegh9okeRYvx/m6uG0Dgy8HE8c+NAMjHYF5/GhsRZw85IADjQEY1rCFVIw8FdongkGlnSGVoiB",
+	"1iZYFY7Bz+TPyRXKLVZJCywQWY1Tz23EB6CYAo4XF3ZEsPm5XgLaAYy8WkpRzSe08Za+4wjF9IWc2dHy",
+	"Kull+MX81tL6rf8GKEqKjQ0W6IcYMGVtgZAPY4WBgl7s6RQuYxamaO9Zch8zpY6ISmKOLTeywbhGcsjz",
+	"avHzA/t5uNohHy5hPcYUr8fqdHIqCvABFnzsqVsw8B/pXwi1Ke9VCCjm8uaD05qOkMa+llCQMPrW9gXF",
+	"do5Ml5/lDSLt1JgqrGc6AAaqiZ4dQno+TnAPHRnt1PqMtMpqLmimFjgIcBQt5gHBVYD9oI4sH87kQIVv",
+	"WJYudsD5E7qqyIYl+hnM3kSOQmlhROrh9QsrJzNSTk0KdD7uldZaSqP2V8s8rxW2tJHKFnzW83Ax6loX",
+	"Z59ZtyJyVLeColurKuFkUtPpVBi75GeoRxXzARNYzNiWnk3oYMxIp9lqBI1ZGpuoINXd3Z3P500KPzdl",
+	"Oto136rdF6cnT16+fbKjv8lrZzQe0TFvBA1wdEP0ULvZwjdkwgSFrsF7zVZzD6PKxxDrtDuGHv4f9b9H",
+	"GA7q5NbTqNE1Pf4/Qvgx1lqF7zqtFlanAaQ19bAKGKufYWTW2vYIMAXGQdWE+jcbQQPlSJjZL3CybGTz",
+	"+q558zTCwfdx0XVfuM3tPqKR+Uwf3cEmn5wa/H2Spib2zEaVNbq//hY01Gw6pSmEu9o0HCS7NOYXEMBI",
+	"R6rR/bXxlqUXfABZ7sauqgfQA+5OWZbygfLuqZLO/joFDxGbqTvguyEYLNl0acz2Tn8wY629Uz3KLmQZ",
+	"Fm+znORXubgzKLgJs/yh17ffaq//5F2pwAZ8t7/+u5cyewo1K64AJw4yvmeZPbF1AFGbng5AYhC9afGv",
+	"FqNfJUwcvz69KkaXQylrYIArEskB8NT/TUj8PSt5hDfDYBAHPy5FYI0ylh3a+DZ05EHPfZDsUymnzmNn",
+	"GS4Y7A1jBr5bRfg3OPUfRcMHVPzl7l9/tbcR7XClW1bBzAmFVplat7BiqNoMbC7au9ZxuBR2Hi1MLIIm",
+	"Y4WmWkU4eMFVdmwHg/wB4yxcmo+av7JrQ6uDtW++4FOOyZg3Bm9mF5B0VgN0x+CBhdgQs91bNnTdkO5g",
+	"+wU3gUR9KSd3lDtyD74d0G3IyDyg3/2kQfvLUnb2PbMgvTVEm+/yBJ2vALHLpCWrHbosZZOFcQu3Nwa3",
+	"mo/nbptLQuslYe61ftL48ls9sO8qP7emluSjL75YW0jOBmPbTcBaqPwQlMAL/0boMno0o4NxlVvkmJWn",
+	"+lwZxYK/JJ/JD2Als8lsdZY/XOT9v4S5d1R+6H8oFkNs0FKMPY5jEz1U8eEOUyvXyyY5gVWbJnoaR515",
+	"DTeaZvWC3SOY/QZxQU+wTOCy5fxv5ayvIWcBFBk9kINfWytfOegjKBThfn2Fuy8+GO9+0v/5oi8nzfoM",
+	"E3S3QxK9CoshQUOzqvruJyU3hHH0ZXwKkVh5wJ7vkIAYNyHnR/p3zQFN/aspxoCBq0tW8eSZ280N48k/",
+	"tM5ehygQxjenNuzCtwZKkaP6XxSNNoDvpzLt8yjCPn1bI95+63D9BydSDGM+yP4wTH1LF7nX3QQW2FuO",
+	"+QVTa3AVkLQeH8H3q24SGcFZhf1cZwJSLHMElUMbN9skz7AUziwrFlFy2YZovJJeUSoMss6Bv5BPpfHc",
+	"5gt7fmf4vUlspXjYfpQHg2JtsCH005Zx5JxAUP9KBGTmUq9sFxk5HEKUNri/g0ouju+Y55FNfzDh7i5V",
+	"tOZKdk2oMCaNHhcCizHqWRMyxS5YSmOgbgoSE6hYYBHarhHGqe/fZx8SbCNmfzN+/QC9jQM6UwzOsS+j",
+	"RU+gb0pBVsMJTdOF3jQEM0HawoSxBG9rIWdEQcKjoovcjQWH0iRn0iU0hlrQ8rcCy8IkH6hKh+fbE3lv",
+	"F7xm02dFL0CNIc+So4uZxDRjKZzSqU/SIUDBFGwE2yZGN6a2WfwUsorT/Az1S4ooll5gpFhfykmAU2TS",
+	"BKMP8UsMoOYxdsR14DygceyADKBor+XciAgukZwLu6E+zwp5SC4hAdMeDWRh55mSfKZv1N9tXt39kYwW",
+	"18Z6XEfiL8UKCFk6M9V7b4blwaTLZEPD8izyOrdwQPjQHf4AkQ8Q45b5XRPz229vsKYzKV9ABXT44GCT",
+	"zbt4jh9YxOnZImF/GKs9qRMPr8ped73aoNfPZt8lmj4dtFq5mweIlcmTMBWwc1Yb2NIKdbXKAxuekMkR",
+	"g5qe5A0GKIA0jNlkNrE27LRamPNsuJ3NcIJQMMxZ8ZjusbAvePFByIgwY0CzKcehtPAAv5m87JzPc6wI",
+	"gslNXNnqV3GMRRuwx6XmUECnX8pidCVGqw0hflcPQJXj5K7jvEkcB/kjmakxU108U7N+mxitp5uJ0Ywp",
+	"hckosIcQvteLsXEsLuA1D6gfQnVHG29nCsEERojnisBtcCma5K0k87EEDmmj+CdsAQq/WY4len0rPPGs",
+	"J6xokykWD/PEPP0pxJiSvklmhtQeCoekB4F6NECAkTmBPxBgokuox0mx45CNCsTmZALj+eEepuRuJQjx",
+	"Hq4Doq77C1vwI8RF52Vpy/FidSwQBSlc5w1zP78hwFdmhJWpa1ihD5gRNg665Xa33G4Tbme1kaJEdXl2",
+	"d6N8rqxO2qI9IP/nfcQ8wnFHmc7XSWyD/wcM+AamP2ta6DdCNqq1E9G9tLie0PRR63mK/Po2oyKiaUTe",
+	"s/5Yyon67a4fZKfMz3Pza3Mgp/cwr4pnXRKa5zteLgBXJLxo0yBvE4UJ5pY7P4k6BwftQ1wFsjLIOwgx",
+	"rdaOyCPMrm0WH4N2mNFpUvgVVDybjKuPA0xkJkhxyC8YmXIxyxjouMBK32Aqa225Db9QBwgctUIAuRui",
+	"Tsmi8B7WO4GXjUAgspRGfAA5t4TRNOZaFZRYcDplAy2xYMYlFh0T0kQ03w3zj7kU4b06loHLN6XRtzXR",
+	"m6uGWsKbvnxmz32Lb966tkvoiLoRtmbLzf8RzGwpH/PatdyyseVs7H8/V3rjMuY95aVoNroyi9rtuy4O",
+	"N6iQuXR/TyFzUvvlNbK3jhVB5QQ8I66a5JVJbnM1Sfq2NjCUotDTFWqF5Km9ZCSJFOuoprolm392ReCW",
+	"gt5SUEtBISk7dZi7OcXE2k2mK0ht9MH7sZzaBKbAy5tP89T3mNFIQQgCdJ6vpvxPm+SlLTMClhnhCrS5",
+	"cppgJ0Hif8EzwBwQRaFpMzqtcWo0Vtj0TiP5Q74U9GnWsmaeU4dpv5mEWjw0SdQRshhXAsWUgVlgBdqU",
+	"kUzGkesR3BPY6wPIsU0GdCUfrajLYsVslRtr2adQZIYMuYiUWY+CNMJaK7+Uk3dJleSWIrea7fv7TfID",
+	"h3gPMk95xkj4TQhVB/6r8wgqqVJMFF/erLoDzVAa3Qa8Z1ufdxu2NWpOpUotrSsNmiqQwrHShD2C8LtS",
+	"H+GUXvAls7tGrLXT7+1tML2rmF+Z8zs5GUfDwZKpseVr7bxQM7888eWixsyK4IuhTBkfIU/INXQLtfXw",
+	"mdfD199rAgecyO2iUGg8oQugFcisoC1b33DIfMKX+Kw6riumbwZxrYvkvLJmxB1bIRJ76devEzvW5Z3m",
+	"zbrf0AtOTm3Hro3L93fKuwwaF5w2uo1nj5+eIC/bjN0+tgTwicjSxVKOa0lJQGispKYIwhUXsGbv2wCm",
+	"GwtgknLiqrdCbxnL4dz11QctrYpWmrDF8pi7l4XoV1szAjhRJmVg/NjWyM9TotggZUsC7J7rmf7SWRPP",
+	"2WJ9xoQ+0FskuNkoPuM+8oU8gK4i9BcDVGtVV69kO1YEBaseAHHgAsyg7AE41rEBANbzh1ZoVNUEfp9A",
+	"k8Xn0MZ6O83MZ4+2S1m+9Up8EUi9ypN4Hc/BjxtvH52+1Cg368d8cD5hepR2+/efj39+/uEkHf74dvfB",
+	"2eL9P569Gj0YDy5e04T/EKfzU0pfD569eyO/Na3QG10cUN8EkJSaZfmFlP2VaGbYha+wczsUZtXcLZWR",
+	"s22YSWDsLbjWSzbXp7yRatq+NiqA1xu5masQZSVgrODvSOL/BeX0/0DEBFy/1mwMFdqYCHkcd/fThC2+",
+	"ID2KWV3LtKem5HZApMBKl+iL1nAFCg7GWTXJG82VoawxOCBMRYu6JFbNvS1VKuDG/rIugYbj31pW/kQM",
+	"EO/xMvC3rez1nC1KGRqmVOxG8iLGv5jS//p/ZiFEMaYMRINmVy8tvjZT/aUFRmgetl5kNMd6KzXerNSY",
+	"OJCy+GKBbHOtaZkg+QOU6qIEFXu0C6qxTHLTmzUNNMkLqGfl6iVBcBLPiGAfajSnVwkTr43pYztM8Erq",
+	"gKxyc34CXN9XFsO8Seu6fqXZooRPdf0u1uGV94375EtwK75di/i23+ls8rGJNkes/oPoh8ZCLBuaLTaj",
+	"H07cM1Rn9xN8vDIR3+L5zfKjbXDmlgddc9btNiAUXE+yLVx6vSBngXLXVNzbPj6gMHjQSGZLjCzlEn6m",
+	"gB/YMaDTIkWfGOTzzsvtorEYL9phLKQG6N63FQXRHCOiuEb1ecuyx7jBU8d1byiGtjrPV3acr0fx3DQh",
+	"2NzWWrxV8f4MzvO/EEd8axqNGfjx5Nmr8cddTzBeWQsAY2JTZgrGBoVUySNLaSGFYMjmAVHS5EVikD/2",
+	"mKnXPU+9JdwgqubTrCoL4J3HLXO+WQXRwMwd5R/6H8erl+ma39uUTgPiFNppYoYLBpfcrUSq3MPq6lBo",
+	"V7NaWzrjbrG6buBq695DPRUMi+ZRT8iECfR8WFZuCjF3McQa1mNirG2MX1/KCcZbY/1mr3w51isAv4st",
+	"1IxJUm5vd5RjUHkUjC0krVwlaWUyo03/opSRmeC/z5y11OregYtBAfsTyBlepIzLVsJms6ZDJNa6ZVFP",
+	"wEkVegi5c6C2hSUVE+MmwurdMPVcplGe0W6/4cWNyrnoElvrGmSdPFdMD9sTtuCBI2xJCq1asTL5Qs5q",
+	"o2q4mBTEnq9sRSj7tGz/j3IMRUFCdCIK3kzBoZR/zodqYLxcrVar3dnbbwQNbB/S6DZa5tnB/QcPoc28",
+	"lXELkRiFJQUQBtNt5M1LgEyYsJzSgl2wjluafa/xnR6g4eYwz/VQGF9UDh8xQUduIBslYp6bjwoBTG0Y",
+	"DkG+PJ556g1oaxo2uo3Tl2/ylZk3t/O5bSvctm+AY67nlrfWn//rKWZ/IWkaTMIu5P96pejdT/kfK12O",
+	"oCHWdmoodmgYpowZccM2a8BiIH0tWyz6Mlo0yZlrIIglQrSIYtNrsdJe1OyJd9COoeq9JJaIuXw16PJQ",
+	"x99wiJJiv5l7E5qBwA5u1d+/cr0gBIHL4c9VJPT1PsYcLEsGONdfc0Nf6lMeQ1fSlKks5YPMy465kpvV",
+	"oem6sOuftRzrtTqX4oKlCgPUC6HGg50HD5bEGPsfLY2x7jzcKMoZheDcfogNuLRO01wW2m0sr1vY0U4f",
+	"4+R1w0HNxI2Hs+cMlTDrdmSiiohtHAbJqTI11X4KJ9xpde7vtB7stPbPWq0u/O+XJXsepnJaWCP2NGh0",
+	"GxHNGCTKNjY4brs41yTZLHDJug7WrgvqalxqYX8l97+99PURAI4c3Jp4brj+o0fvLH/IaeA1xAFAnrZr",
+	"GYmlSV1XdL9FOmuSRyybM2g9KJ3xwpbNEgzD623tmcxFqh7ZSjeoMWeEcUiTYCLqCW56sUsvpd8EuEJl",
+	"x7GcQ4M9mMaMFM4pz8IAfuMZtrY1GfJeV/MpjVhOABjWG+uzERcKpuoJMzGUV4DAcGvOKSZ4Yhp83gQI",
+	"p3flDZwRxk3uKtZosAM70Jk7UK5sgpWXCmWE4aNC80Mt7EHj5nC/tR8GpjisLbYDFdYSujB94iHE3pQG",
+	"MCKtOfWesAkqaakzlTddno2K9ripiQ5xneHt3uoEWiS2FiivbLDZIKWUOkJ4WcNOrU3nTJZOqGDGmdoP",
+	"KrYJ806jfdBqNVvQggkupN768+zx05NWC00itfk0ziB00GrnFqFDNMdoIDJez02TbtpIX6uB0D46J0wm",
+	"McNUNENHttl658DuvCAzOelqqhXWkX5zuvOw/aCzp/cptVLXiLgQBmzMmdWZjzoNf/fOcAV2K9ielqjL",
+	"diWl4ZpF5B9vsEEtwPqQf7BF06flS56yjEY0w4Y3mKXUaHcKF4rzNPJevQn9djCmPJFcZN/JCR/wAe/N",
+	"Wq3O/UR8ezKm/L86Lcjwwod0+u2+Piv8azD7Vh+kvzdrItv4arcxhTksvTZDWCFDDqhF8RbemNqJ0H8w",
+	"nRUNkBtA1r4DLJTpzkHo8kXKw+5eu9tqNQ+08KaXMEuNsSCjPDZ2AqOdo/E+NsWHhQcGTXImE023Z4np",
+	"hm3KdBcoQhO0dQp7b3ChZsMhH3AmsvPhTERKr5Nrmvjo+Jm+uqd7x52T/ccPH5zsPTl81D6+/7TTerz/",
+	"5OGjveNObtRM6MKZustko/Hvf/23+9/+Xqdtazp3G6cnpydaXEWyov8CotLab9SnF6KpuAKrBeCzXerU",
+	"mJI3VG6X3afXZqHXAlSqD+p+++FB61Cvbl8jPmoiXQsu+GCmzjP2IXOPA+xDLuRsNDbeFuOgcdbiWRKt",
+	"hQggmugeKcLlK+wKOqeLayZ1q+BUqxhNpOigaWwGKu06UNmKotaDE3AVB06QghlszKW2yvr0Qax+LeD0",
+	"CEp5QPX+kquBaB1QdjygtMBShkqs+aqYWAd5hTvegjoXSXPV0mlFsCPMZXWyG1JVW6PW9PyA3Tjx7da1",
+	"cBt380enHzn43VSRda4CpwJ7NYFW1PVpB61Wi3ARMY3K4La3A1yl8GpevIf0U0YnypoVoSUg1O/R2uy6",
+	"Aj4wSrV7LJSky1sEzMcyZthUeb3GhUVn/rzR9sV1fuXwwprJyzYtAwf67AE8LLisBodbknobq3+tFBKK",
+	"AW1t7quhkp/sP78srw5kw1XGXGUyxRCrQlsHReYQe6gmLGqS957dy7PQobXMVNUoWt+GXNAYnByCRHLW",
+	"z8jdMGJsyqIw6IlwJlKmZHzBoOawKyUN5BUOwlblR1sa9LnktXWGv2fZpU1PniHphsnPY9RF14h2t8b0",
+	"G05m2FYGuaYoSTvHMp+qh7K7AyoGLN4+saE8x9IKEsa065C1TwcT0wzfVsYCkQjb8DMBrUX0muJK2INR",
+	"NrziURTKk1cFFhjg0nj6ChZP41qZ5YYxdxnO4j3FLFqGvbciwZ8hgOsvJAYAQF1FUTIuuZrMvbLIa6yh",
+	"XBGZMIHWWRfY5EelQIEgLiIbNx3Wtg19by1y27Jf/dnXacf73gscrSKzOY/bZrxfmR87U64FdLymr51d",
+	"WEKc3WHK2Ed29eTCWgb8HKox5YZs7Nc1hOQ2JxEckWwsFfNiEY354KleWs6Iyz1cKtgJ77O/PIIOU/mR",
+	"CXNit8GPfyJERgDbHJer9YXK2Le+GfZ7jFnADmKgugKrmm3T/1rzO7aCm12+B3YZa/5iQWDl7d92wP6T",
+	"scsl/a//HKwzk8ksUTfEOjFYDZ3B4JzPa1W7rDTfW28q1Sgn7/oO/zuKWB9vlQycyaSusvOfJZRpY9s7",
+	"AsX1R31cr0szyNWMTCbnsyS8dXLeOjn/Qrr7mUzILNlSoVkqAM3EjSogL1hW0D+4yGRR+7B9gd/hQrZQ",
+	"N8wX7H+JRQCDkFD5uNU6/kTykIWz69Q7NE+JUjqn8VeTX3zBZY2MokUZI+7YBHsn5lTx8L3Zy60I8/VF",
+	"mByObsWYWzHmryTGWKphI5+3lGb0WGwwS3m2AFLTZzRlaaP762+aPEDj/tpUzSmdMJLORCNozNK40W2M",
+	"syzp7u62Ow+arWar2e4+bD1sAY0xC6npdlSpyoYBWP2Fi2vAfG5IcGnmcaQ22bamMc4WLZTy8fLWFtUR",
+	"X2P0rmmLZDKb7Mq8MXJ3T3WMH4B7jFkcES4UjxgUb/E+tndU/fTMVLfBTgHGJICLsdxReQMdG+6ybCQq",
+	"JuoOGTMaZ+PARJAwTLZamFr/ttS/Nyo2t6rJkDUtEnBxdeuBYtHVD08VRu2bfDD4K5JcjAK8edPXlaiE",
+	"0Yk33FuWXvABa3z57cv/CwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

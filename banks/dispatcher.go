@@ -22,6 +22,8 @@ type Dispatcher struct {
 	lanes  map[string]*lane // by bank code
 	member member
 
+	credentials credentials
+
 	mu   sync.Mutex
 	busy map[ledger.InstructionID]time.Time // not to be taken up before
 
@@ -120,24 +122,6 @@ func (d *Dispatcher) Health(bank string) (Health, bool) {
 	return l.healthNow(), true
 }
 
-// Report implements [Reporter]: it records what a bank says without being asked.
-// An instruction that is not the bank's own is ledger.ErrNotFound.
-func (d *Dispatcher) Report(ctx context.Context, bank string, id ledger.InstructionID, a Answer) (ledger.Recorded, error) {
-	t, err := d.opt.Reader.Transfer(ctx, id.Transfer)
-	if err != nil {
-		return ledger.Recorded{}, err
-	}
-	if here, _ := t.Ends(id.Leg); here.Bank != bank {
-		return ledger.Recorded{}, ledger.ErrNotFound
-	}
-	r, err := ledger.Do[ledger.Recorded](ctx, d.opt.Book, ledger.RecordResult{
-		Transfer: &t, Leg: id.Leg, Outcome: a.Outcome, Code: a.Code, Ref: a.Ref})
-	if r.Effect == ledger.Contradicted {
-		d.opt.Log.Warn("a bank contradicts itself; no money is moved", "bank", bank, "instruction", id.String(), "says", a.Outcome.String())
-	}
-	return r, err
-}
-
 // inLane is until when an instruction in a lane is not to be taken up again.
 var inLane = time.Unix(1<<40, 0)
 
@@ -215,13 +199,18 @@ func (d *Dispatcher) ask(l *lane, w work) Answer {
 	case w.fresh && tooLate:
 		return Answer{Outcome: ledger.SaysNotDone, Code: ledger.CodeExpired} // certainly not sent
 	case w.fresh:
+		if w.credentialed() {
+			if w.credential = d.credentials.take(w.Transfer.ID); w.credential.IsZero() {
+				return lost
+			}
+		}
 		return d.call(l, d.opt.Policy.Submit, true, l.bank.Adapter.Submit, w)
 	}
 	answer := d.call(l, d.opt.Policy.Check, false, l.bank.Adapter.Status, w)
 	// A node died between its commit and its call, or the call never arrived:
 	// the bank says that it has not seen the instruction, so it is sent now. That
 	// this does not reach the bank proves nothing: an earlier one may be on its way.
-	if i.State == ledger.Sent && answer.Outcome == ledger.SaysNotSeen && !tooLate {
+	if i.State == ledger.Sent && answer.Outcome == ledger.SaysNotSeen && !tooLate && !w.credentialed() {
 		return d.call(l, d.opt.Policy.Submit, false, l.bank.Adapter.Submit, w)
 	}
 	return answer
@@ -265,7 +254,7 @@ func (d *Dispatcher) call(l *lane, limit time.Duration, refusable bool, ask meth
 func (d *Dispatcher) guarded(ctx context.Context, ask method, i Instruction) (answer Answer, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("the adapter panicked: %v", r)
+			err = errors.New(i.Credential.hide(fmt.Sprintf("the adapter panicked: %v", r)))
 			d.opt.Log.Error("adapter", "instruction", i.ID.String(), "error", err)
 		}
 	}()
@@ -324,7 +313,7 @@ func (w *work) instruction() Instruction {
 	t := &w.Transfer
 	here, there := t.Ends(w.Instruction.ID.Leg)
 	return Instruction{ID: w.Instruction.ID, Amount: t.Amount, Account: accountOf(here), Counterparty: accountOf(there),
-		RRN: t.RRN, Note: t.Note, Initiated: time.UnixMicro(t.Created)}
+		RRN: t.RRN, Note: t.Note, Initiated: time.UnixMicro(t.Created), Credential: w.credential}
 }
 
 func accountOf(e *ledger.End) Account {

@@ -25,7 +25,8 @@ const maxWaiting = 10_000
 // work is a task, and whether this node is the first to take it up.
 type work struct {
 	ledger.Task
-	fresh bool // just committed: the bank has not seen it
+	fresh      bool       // just committed: the bank has not seen it
+	credential Credential // of a debit that is being sent for its only time
 }
 
 // offer takes the work in, unless the lane is full.

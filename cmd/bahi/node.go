@@ -37,6 +37,7 @@ type nodeConfig struct {
 	storage  storage
 	policy   *ledger.Policy
 	maxQueue int
+	remote   []remoteBank
 	log      *slog.Logger
 }
 
@@ -64,7 +65,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	if n.store, err = cfg.storage.open(ctx); err != nil {
 		return n, err
 	}
-	registry, err := n.openBanks(cfg.storage.Data)
+	registry, err := n.openBanks(cfg)
 	if err != nil {
 		return n, err
 	}
@@ -89,11 +90,12 @@ func (n *node) observe(set *ledger.Set) {
 	n.server.Observe(set)
 }
 
-// openBanks opens the simulated banks, each with a book of its own.
-func (n *node) openBanks(data string) (*banks.Registry, error) {
-	var list []banks.Bank
+// openBanks opens the simulated banks, each with a book of its own, beside those
+// that processes of their own drive.
+func (n *node) openBanks(cfg nodeConfig) (*banks.Registry, error) {
+	list := openRemote(cfg.remote)
 	for _, b := range simulatedBanks {
-		bank, err := sim.Open(sim.Config{Code: b.Code, Path: filepath.Join(data, "bank-"+b.Code+".jsonl"),
+		bank, err := sim.Open(sim.Config{Code: b.Code, Path: filepath.Join(cfg.storage.Data, "bank-"+b.Code+".jsonl"),
 			Clock: banks.WallClock{}, OpeningBalance: openingBalance})
 		if err != nil {
 			return nil, fmt.Errorf("simulated bank %s: %w", b.Code, err)
