@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"bahi/banks"
+	"bahi/banks/remote"
 	"bahi/ledger"
 )
 
@@ -17,9 +18,14 @@ import (
 func (s *Server) ListBanks(c echo.Context) error {
 	out := BankList{Data: []Bank{}}
 	for _, b := range s.registry.All() {
-		if h, ok := s.dispatcher.Health(b.Code); ok {
-			out.Data = append(out.Data, bankView(&b, &h))
+		h, ok := s.dispatcher.Health(b.Code)
+		if !ok {
+			continue
 		}
+		if r, ok := b.Adapter.(*remote.Bank); ok && r.Down() && h.State != "leaving" {
+			h.State = "down"
+		}
+		out.Data = append(out.Data, bankView(&b, &h))
 	}
 	return writeJSON(c, http.StatusOK, out)
 }
@@ -63,7 +69,11 @@ func (s *Server) ReportResult(c echo.Context, bank string, _ ReportResultParams)
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, Result{Instruction: id.String(), Effect: Effect(r.Effect), State: TransferState(r.Transfer.State.String())})
+	return writeJSON(c, http.StatusOK, resultView(id, r))
+}
+
+func resultView(id ledger.InstructionID, r ledger.Recorded) Result {
+	return Result{Instruction: id.String(), Effect: Effect(r.Effect), State: TransferState(r.Transfer.State.String())}
 }
 
 func readResult(in *NewResult) (id ledger.InstructionID, a banks.Answer, err error) {

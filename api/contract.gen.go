@@ -17,6 +17,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"bahi/banks"
+
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
@@ -43,6 +45,27 @@ func (e AccountType) Valid() bool {
 	case AccountTypeIncome:
 		return true
 	case AccountTypeLiability:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Ask.
+const (
+	AskReverse Ask = "reverse"
+	AskStatus  Ask = "status"
+	AskSubmit  Ask = "submit"
+)
+
+// Valid indicates whether the value is a known member of the Ask enum.
+func (e Ask) Valid() bool {
+	switch e {
+	case AskReverse:
+		return true
+	case AskStatus:
+		return true
+	case AskSubmit:
 		return true
 	default:
 		return false
@@ -116,6 +139,7 @@ func (e Direction) Valid() bool {
 const (
 	EffectApplied       Effect = "applied"
 	EffectContradiction Effect = "contradiction"
+	EffectNoted         Effect = "noted"
 	EffectRepeated      Effect = "repeated"
 )
 
@@ -125,6 +149,8 @@ func (e Effect) Valid() bool {
 	case EffectApplied:
 		return true
 	case EffectContradiction:
+		return true
+	case EffectNoted:
 		return true
 	case EffectRepeated:
 		return true
@@ -169,6 +195,7 @@ const (
 	FailureReasonBankUnavailable    FailureReason = "bank_unavailable"
 	FailureReasonBankUnknown        FailureReason = "bank_unknown"
 	FailureReasonCancelledBySender  FailureReason = "cancelled_by_sender"
+	FailureReasonCredentialLost     FailureReason = "credential_lost"
 	FailureReasonCreditDeclined     FailureReason = "credit_declined"
 	FailureReasonCreditTimedOut     FailureReason = "credit_timed_out"
 	FailureReasonCurrencyMismatch   FailureReason = "currency_mismatch"
@@ -200,6 +227,8 @@ func (e FailureReason) Valid() bool {
 	case FailureReasonBankUnknown:
 		return true
 	case FailureReasonCancelledBySender:
+		return true
+	case FailureReasonCredentialLost:
 		return true
 	case FailureReasonCreditDeclined:
 		return true
@@ -304,6 +333,36 @@ func (e InstrumentKind) Valid() bool {
 	case InstrumentKindPhone:
 		return true
 	case InstrumentKindWallet:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LeaseOutcome.
+const (
+	LeaseOutcomeApproved LeaseOutcome = "approved"
+	LeaseOutcomeDeclined LeaseOutcome = "declined"
+	LeaseOutcomeNotDone  LeaseOutcome = "not_done"
+	LeaseOutcomeNotSeen  LeaseOutcome = "not_seen"
+	LeaseOutcomePending  LeaseOutcome = "pending"
+	LeaseOutcomeStands   LeaseOutcome = "stands"
+)
+
+// Valid indicates whether the value is a known member of the LeaseOutcome enum.
+func (e LeaseOutcome) Valid() bool {
+	switch e {
+	case LeaseOutcomeApproved:
+		return true
+	case LeaseOutcomeDeclined:
+		return true
+	case LeaseOutcomeNotDone:
+		return true
+	case LeaseOutcomeNotSeen:
+		return true
+	case LeaseOutcomePending:
+		return true
+	case LeaseOutcomeStands:
 		return true
 	default:
 		return false
@@ -585,12 +644,19 @@ type AccountStatement struct {
 // AccountType Assets and expenses grow by debits, the others by credits.
 type AccountType string
 
-// Address Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`.
+// Address Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+// beside it there may be the `credential` for its bank.
 //
 // Example: {"handle":"asha"}
 type Address struct {
 	// Account A bank account, known to Bahi or not. Payee only.
 	Account *PayeeAccount `json:"account,omitempty"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
 
 	// Handle The party of your app with this handle, by its default instrument.
 	//
@@ -647,6 +713,10 @@ type PayeeAccount struct {
 	// Example: 000012345678
 	Number AccountNumber `json:"number"`
 }
+
+// Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
+// and change nothing.
+type Ask string
 
 // Balance What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
 //
@@ -732,6 +802,19 @@ type BankList struct {
 	Data []Bank `json:"data"`
 }
 
+// BankQueue defines model for BankQueue.
+type BankQueue struct {
+	// Leased Offers that are leased and not answered.
+	//
+	// Example: 500
+	Leased int `json:"leased"`
+
+	// Waiting Offers that nobody has leased.
+	//
+	// Example: 12
+	Waiting int `json:"waiting"`
+}
+
 // BankState `degraded`: a tenth of its answers of the last minute were failures of its own, or it is being tried out. `down`: it fails, and
 // transfers from and to it are refused at once (`bank_unavailable`). `leaving`: it is not connected any more; what is under
 // way comes to its end.
@@ -787,6 +870,11 @@ type CreatedKey struct {
 	Secret string `json:"secret"`
 }
 
+// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+//
+// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+type Credential = banks.Credential
+
 // Currency An ISO 4217 code in capitals.
 //
 // Example: INR
@@ -830,7 +918,7 @@ type DirectoryEntry struct {
 }
 
 // Effect `applied`: the transfer goes on. `repeated`: said before, nothing changes. `contradiction`: not what was said before; kept for
-// reconciliation, no money is moved.
+// reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 type Effect string
 
 // Event What a posting records; `wallet` is a payment between two wallets in one step.
@@ -1020,6 +1108,98 @@ type KeyList struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// Lease What the bank is asked about one instruction.
+type Lease struct {
+	// Account An account as its bank knows it; of a wallet there is the name alone.
+	Account LeaseAccount `json:"account"`
+
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
+	// and change nothing.
+	Ask Ask `json:"ask"`
+
+	// Counterparty An account as its bank knows it; of a wallet there is the name alone.
+	Counterparty LeaseAccount `json:"counterparty"`
+
+	// Credential The payer's credential block in Base64, with a debit's first `submit`. Verify it, and neither store nor log it.
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential string `json:"credential,omitempty,omitzero"`
+
+	// InitiatedAt When the transfer was made.
+	//
+	// Example: 2026-07-04T09:30:00.1Z
+	InitiatedAt time.Time `json:"initiated_at"`
+
+	// Instruction The transfer's id, a point and the leg; what the bank knows the instruction by.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit
+	Instruction InstructionID `json:"instruction"`
+
+	// Lease Shows that this was leased; give it back with the answer.
+	//
+	// Example: p1vuyNgO_E2TqT8ZkfZyGw
+	Lease LeaseToken `json:"lease"`
+
+	// Leg What a bank can be asked to do for a transfer.
+	Leg Leg `json:"leg"`
+
+	// Note Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Reverses The instruction that a reversal undoes.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit
+	Reverses string `json:"reverses,omitempty,omitzero"`
+
+	// RRN Retrieval reference number: 12 digits, the same for all legs of a transfer. It comes again after ten years.
+	//
+	// Example: 618509000042
+	RRN string `json:"rrn"`
+
+	// Until Then it is offered again.
+	//
+	// Example: 2026-07-04T09:30:10.2Z
+	Until time.Time `json:"until"`
+}
+
+// LeaseAccount An account as its bank knows it; of a wallet there is the name alone.
+type LeaseAccount struct {
+	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
+	//
+	// Example: SBIN0001234
+	IFSC IFSC `json:"ifsc,omitempty,omitzero"`
+
+	// Name Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Number Example: 000012345678
+	Number string `json:"number,omitempty,omitzero"`
+
+	// UPI A UPI id. Capitals are taken and made small.
+	//
+	// Example: asha@oksbi
+	UPI UPIID `json:"upi,omitempty,omitzero"`
+}
+
+// LeaseList defines model for LeaseList.
+type LeaseList struct {
+	Data []Lease `json:"data"`
+}
+
+// LeaseOutcome As in a result, and further `pending`: taken, and answered later, under the same lease or by a signed result; `not_seen`: to `status`,
+// it has not come so far.
+type LeaseOutcome string
+
+// LeaseToken Shows that this was leased; give it back with the answer.
+//
+// Example: p1vuyNgO_E2TqT8ZkfZyGw
+type LeaseToken = string
+
 // Leg What a bank can be asked to do for a transfer.
 type Leg string
 
@@ -1115,6 +1295,54 @@ type NewKey struct {
 	Role      Role   `json:"role"`
 }
 
+// NewLease Example: {"hold":10,"max":500,"wait":20}
+type NewLease struct {
+	// Hold For how many seconds they are yours alone.
+	Hold *int `json:"hold,omitempty"`
+
+	// Max How many instructions at most.
+	Max *int `json:"max,omitempty"`
+
+	// Wait For how many seconds to wait while there is none.
+	Wait *int `json:"wait,omitempty"`
+}
+
+// NewLeaseResult defines model for NewLeaseResult.
+type NewLeaseResult struct {
+	// Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
+	// and change nothing.
+	Ask Ask `json:"ask"`
+
+	// Code Your response code.
+	//
+	// Example: 00
+	Code string `json:"code,omitempty,omitzero"`
+
+	// Instruction The transfer's id, a point and the leg; what the bank knows the instruction by.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit
+	Instruction InstructionID `json:"instruction"`
+
+	// Lease Shows that this was leased; give it back with the answer.
+	//
+	// Example: p1vuyNgO_E2TqT8ZkfZyGw
+	Lease LeaseToken `json:"lease"`
+
+	// Outcome As in a result, and further `pending`: taken, and answered later, under the same lease or by a signed result; `not_seen`: to `status`,
+	// it has not come so far.
+	Outcome LeaseOutcome `json:"outcome"`
+
+	// Ref Your own reference, such as an approval number.
+	//
+	// Example: 904211
+	Ref string `json:"ref,omitempty,omitzero"`
+}
+
+// NewLeaseResultBatch defines model for NewLeaseResultBatch.
+type NewLeaseResultBatch struct {
+	Results []NewLeaseResult `json:"results"`
+}
+
 // NewParty Example: {"kind":"person","name":"Asha Rao"}
 type NewParty struct {
 	// Kind A person or a shop.
@@ -1148,6 +1376,11 @@ type NewResult struct {
 	Ref string `json:"ref,omitempty,omitzero"`
 }
 
+// NewResultBatch defines model for NewResultBatch.
+type NewResultBatch struct {
+	Results []NewResult `json:"results"`
+}
+
 // NewTransfer `amount` is required, unless `payee` is a link that fixes the amount; given all the same, it must be the link's.
 type NewTransfer struct {
 	// Amount A sum of money.
@@ -1175,13 +1408,15 @@ type NewTransfer struct {
 	// Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`.
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
 	//
 	//
 	// Example: {"handle":"asha"}
 	Payee Address `json:"payee"`
 
-	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`.
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
 	//
 	//
 	// Example: {"handle":"asha"}
@@ -1199,6 +1434,12 @@ type NewWalletTransfer struct {
 	//
 	// Example: {"currency":"INR","value":"250.00"}
 	Amount Money `json:"amount"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
 
 	// Instrument The bank account at the other end. Left out, it is the party's default or only bank account.
 	Instrument string `json:"instrument,omitempty,omitzero"`
@@ -1313,7 +1554,7 @@ type ProblemCode = string
 // Result defines model for Result.
 type Result struct {
 	// Effect `applied`: the transfer goes on. `repeated`: said before, nothing changes. `contradiction`: not what was said before; kept for
-	// reconciliation, no money is moved.
+	// reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 	Effect Effect `json:"effect"`
 
 	// Instruction The transfer's id, a point and the leg; what the bank knows the instruction by.
@@ -1323,6 +1564,24 @@ type Result struct {
 
 	// State Where a transfer is in its life; see the table of states.
 	State TransferState `json:"state"`
+}
+
+// ResultBatch defines model for ResultBatch.
+type ResultBatch struct {
+	// Results In the order of the request.
+	Results []ResultBatchResult `json:"results"`
+}
+
+// ResultBatchResult `result` or `problem`.
+type ResultBatchResult struct {
+	// Problem Why a request was refused (RFC 9457).
+	Problem *Problem `json:"problem,omitempty"`
+	Result  Result   `json:"result,omitempty,omitzero"`
+
+	// Status The HTTP status that the result would have got alone.
+	//
+	// Example: 200
+	Status int `json:"status"`
 }
 
 // Role defines model for Role.
@@ -1614,6 +1873,15 @@ type Wait = int
 // WalletCurrency defines model for WalletCurrency.
 type WalletCurrency = string
 
+// WebhookID defines model for WebhookID.
+type WebhookID = string
+
+// WebhookSignature defines model for WebhookSignature.
+type WebhookSignature = string
+
+// WebhookTimestamp defines model for WebhookTimestamp.
+type WebhookTimestamp = string
+
 // BadRequest Why a request was refused (RFC 9457).
 type BadRequest = Problem
 
@@ -1674,13 +1942,25 @@ type GetAccountStatementParams struct {
 // ReportResultParams defines parameters for ReportResult.
 type ReportResultParams struct {
 	// WebhookID Your own name for this message; the same on each try.
-	WebhookID string `json:"webhook-id"`
+	WebhookID WebhookID `json:"webhook-id"`
 
 	// WebhookTimestamp When it was signed, in Unix seconds.
-	WebhookTimestamp string `json:"webhook-timestamp"`
+	WebhookTimestamp WebhookTimestamp `json:"webhook-timestamp"`
 
 	// WebhookSignature One or more signatures, separated by spaces; one that is right is enough.
-	WebhookSignature string `json:"webhook-signature"`
+	WebhookSignature WebhookSignature `json:"webhook-signature"`
+}
+
+// ReportResultsParams defines parameters for ReportResults.
+type ReportResultsParams struct {
+	// WebhookID Your own name for this message; the same on each try.
+	WebhookID WebhookID `json:"webhook-id"`
+
+	// WebhookTimestamp When it was signed, in Unix seconds.
+	WebhookTimestamp WebhookTimestamp `json:"webhook-timestamp"`
+
+	// WebhookSignature One or more signatures, separated by spaces; one that is right is enough.
+	WebhookSignature WebhookSignature `json:"webhook-signature"`
 }
 
 // LookUpParams defines parameters for LookUp.
@@ -1822,8 +2102,17 @@ type WithdrawParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// LeaseInstructionsJSONRequestBody defines body for LeaseInstructions for application/json ContentType.
+type LeaseInstructionsJSONRequestBody = NewLease
+
+// AnswerLeasesJSONRequestBody defines body for AnswerLeases for application/json ContentType.
+type AnswerLeasesJSONRequestBody = NewLeaseResultBatch
+
 // ReportResultJSONRequestBody defines body for ReportResult for application/json ContentType.
 type ReportResultJSONRequestBody = NewResult
+
+// ReportResultsJSONRequestBody defines body for ReportResults for application/json ContentType.
+type ReportResultsJSONRequestBody = NewResultBatch
 
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
@@ -1875,9 +2164,21 @@ type ServerInterface interface {
 	// ListBanks List the banks and their health
 	// (GET /v1/banks)
 	ListBanks(ctx echo.Context) error
+	// Heartbeat Say that the bank's process lives
+	// (POST /v1/banks/{bank}/heartbeat)
+	Heartbeat(ctx echo.Context, bank BankParam) error
+	// LeaseInstructions Come for instructions
+	// (POST /v1/banks/{bank}/leases)
+	LeaseInstructions(ctx echo.Context, bank BankParam) error
+	// AnswerLeases Answer what was leased
+	// (POST /v1/banks/{bank}/leases/results)
+	AnswerLeases(ctx echo.Context, bank BankParam) error
 	// ReportResult Report the result of an instruction
 	// (POST /v1/banks/{bank}/results)
 	ReportResult(ctx echo.Context, bank BankParam, params ReportResultParams) error
+	// ReportResults Report many results
+	// (POST /v1/banks/{bank}/results/batch)
+	ReportResults(ctx echo.Context, bank BankParam, params ReportResultsParams) error
 	// LookUp Look a payee up
 	// (GET /v1/directory)
 	LookUp(ctx echo.Context, params LookUpParams) error
@@ -2126,6 +2427,33 @@ func (w *ServerInterfaceWrapper) ListBanks(ctx echo.Context) error {
 	return w.Handler.ListBanks(ctx)
 }
 
+// Heartbeat reads the operation's parameters.
+func (w *ServerInterfaceWrapper) Heartbeat(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	return w.Handler.Heartbeat(ctx, bank)
+}
+
+// LeaseInstructions reads the operation's parameters.
+func (w *ServerInterfaceWrapper) LeaseInstructions(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	return w.Handler.LeaseInstructions(ctx, bank)
+}
+
+// AnswerLeases reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AnswerLeases(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	return w.Handler.AnswerLeases(ctx, bank)
+}
+
 // ReportResult reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ReportResult(ctx echo.Context) error {
 	bank, err := bindPath(ctx, "bank")
@@ -2144,6 +2472,26 @@ func (w *ServerInterfaceWrapper) ReportResult(ctx echo.Context) error {
 		return err
 	}
 	return w.Handler.ReportResult(ctx, bank, params)
+}
+
+// ReportResults reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ReportResults(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	var params ReportResultsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "webhook-id", true, 255, &params.WebhookID); err != nil {
+		return err
+	}
+	if err := bindHeader(header, "webhook-timestamp", true, 12, &params.WebhookTimestamp); err != nil {
+		return err
+	}
+	if err := bindHeader(header, "webhook-signature", true, 1024, &params.WebhookSignature); err != nil {
+		return err
+	}
+	return w.Handler.ReportResults(ctx, bank, params)
 }
 
 // LookUp reads the operation's parameters.
@@ -2589,6 +2937,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/accounts/:name/statement", wrapper.GetAccountStatement, options.OperationMiddlewares["GetAccountStatement"]...)
 	router.GET(options.BaseURL+"/v1/banks", wrapper.ListBanks, options.OperationMiddlewares["ListBanks"]...)
 	router.POST(options.BaseURL+"/v1/banks/:bank/results", wrapper.ReportResult, options.OperationMiddlewares["ReportResult"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/results/batch", wrapper.ReportResults, options.OperationMiddlewares["ReportResults"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/leases", wrapper.LeaseInstructions, options.OperationMiddlewares["LeaseInstructions"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/leases/results", wrapper.AnswerLeases, options.OperationMiddlewares["AnswerLeases"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/heartbeat", wrapper.Heartbeat, options.OperationMiddlewares["Heartbeat"]...)
 	router.GET(options.BaseURL+"/v1/keys", wrapper.ListKeys, options.OperationMiddlewares["ListKeys"]...)
 	router.POST(options.BaseURL+"/v1/keys", wrapper.CreateKey, options.OperationMiddlewares["CreateKey"]...)
 	router.DELETE(options.BaseURL+"/v1/keys/:key", wrapper.RevokeKey, options.OperationMiddlewares["RevokeKey"]...)
@@ -2604,278 +2956,320 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37cts22jB+Kxi+u5NklpYl2U5iZTpb20lav02TbOJselB+JiRCElYUwBKUFSXxN3st3x/vhe2V/AbP",
-	"A4AgRZ18SNv380w7sSQSx+d8/Bz05SSVgolcBZ3PwYjRmGXw59E0HzGR8z7Nmf4cM9XPeJpzKYJO8L2c",
-	"kVwS6j3UCMKAfaSTNGFBJzhmNGNZEAYZ+23KMxYHnTybsjBQ/RGbUD1iPk/1kyrPuBgGl5dhcBqzSSpz",
-	"JvrzNyxN6Fy/Vp060uNEZDZiguQjrghXJB8xMuCZygkVasYyvTb93ZjNQ0KHlAu9umJqJqaToPNroIcK",
-	"PoQ1S3nDfpsylZ/WLOAlnTCFU2f4FOGCyGlGEjlUDfIdv2CE53oNU4XrnMspoWpcPqJm6/DRYI+2+/vx",
-	"40f9PXbYa9GHg3Yz3mePe3uDwcrDm9CPL5gY5qOg83A/DCZc2I+t+u3k2fxokLNscT9vWV+KWOn1zijP",
-	"SY8NZMbg/Nz+9FZTRnMWl/bQWrlELvhEn3OxIi5yNmRZcKnXlNKMTlhu4a3fl1ORn0yzTN//4jLPRoxQ",
-	"fOieIn3zXPlIT1++CcKA68d/m7JsHoSBoBP9i32+BAYxG9BpkrsXvUPd0+vLc5bpsf6/X492fvnwee/y",
-	"L0Hd4Zqlv9b7WbfuNKF9puFFH29/RLOcyIH9XTXs6lOaj4rFwz+rjvovGRsEneC/dgt03sVf1a5bXT6C",
-	"1R5TMV6x1B4VY32+MmZLVqOfuPJq9OwnMmawlJNppmQNREaCfczP+/BrpM9HH1ZKh8zAZvnSj34ZfJLq",
-	"7OfB04e97yaPh61X/JMcLocDPeUSVGofHCzcO9351Nw5PN/58Lf62/eI1g+sBm5/1pRBzgTRKyADmZVI",
-	"R4O8AcTiYqhpxlTEmnqNGFH66TGba9xTdMBCeHUoZRkDg4ka7jxuPWrv2Q0jDS927K1vRy9wQ6oCR1Em",
-	"K/7BkJ3/s/RAhMqz6YStxAjuHrqnCI+XgFrx1JUBrljN6VNY3g9svmJdYzaHBYVEyJzwXBHF+hnLlyxw",
-	"vOZAV63sBzY3S3rBJzyvZ7ITKubAaZGv0ZxMpMpLIHDQrAf1BEatpXf6lQn9iOS53WyGq4l1GLyCNdHk",
-	"dwb2PhV9lmwL7zcM369plq8CoVT/vgqq4YErgw1MbwDnLKNCDVi2YjW5eWTVguwzV16TXYdZ1ntaB85V",
-	"OUNfMSUqp7kWNihIGQMuaEJkpjlkLKe9MqS3l0C6Hq4e0H043/PBvFkL5u9pkrA1MsgMnvlDiSCX+t5U",
-	"KoViIEsd09jIr/pTX4pcU9DO54CmaaKFdS7FbprJXsImf/uX0lv7XGxBvxHr8adiLORMnA84S+IgDGKW",
-	"U56YY5iwSY9lpBvQyUTLF91A358mmvBSgzzlMci9E0YFoULmI5YRKdjfgzDAETvBrnkZTkzlGrv1vJno",
-	"9OiIdwzZ6GwoKTOVn/N4M8lag91UBZ19TfxynsPdnXki74gqQgksFKETBDYp8oz2cxJLhpsd0QtW3Ihb",
-	"uTncTvkILzfGcXwdr3YRBD2xfEKTgcwmLG6QlzIfaco6o4qoXGYoq3sq3U87Bip2UK2pW4F5fLfQf2AN",
-	"J1IMEt6/HjxZMnMuZH6OpDyhvYRVQcs+p/cXsx7PWdwBVgwfYH80yRiN50QxkTfIkRobEXHOmKYvKZ1r",
-	"BtOjfdC5rg4ch2XgcCvrU6Fvv8eI2QeLV0DB0o3fNEA4sBxwBNg0Y/qIkMreLog8l1mPxzET14KRTCYM",
-	"jokmiZyxEtk5AhFBDoh+iNBpzHOZkQmdw5b7GQNOYs5aXe/i94qLfylzUqxm2R0vLPym7hYlUtiy3Wos",
-	"Qay6ubs7FZrN0ORZlqE+tuH9XXuDr6YZAQZYB5tPjNEBxEUUDG9uyy9l/lxORXxzFG0Aw5VpWcaQKxaU",
-	"4/joew2Iz/eO2if7Tx8/Otl7dnjcOnr4vN18uv/s8fHeUet6kLtfhly7qo1oEz58Q5Br947XCp+BkYJQ",
-	"QDXtvsHrPJPyBc2G7GsCL5hLZAxaSy4lSfQCbpfIvhO+yTW+pnhXHsuD3LdMxIQCubWSuaY7GbuQYxYT",
-	"qkgXDMQy459gug5Bgy/pTpvNvf6YzeEP1g2uB8wtH5jJBU14TI5enxLUu5dLXeWd3TBAm3UAM8qI4kNB",
-	"82lWBeb379/vVI3oq2669OxleE0ouaAcRYzrQEhvquY+WNRAttHoS9biGc9HhVpf0ce1ZkeJAl3wOrBx",
-	"4LPoMynRUmJGU4RmDLRMrSAtBxTY4E1Ah6a0Qs7qkJ/ch/PQR0oiOc37csLOjV4QaSlV08Iee+COkg5y",
-	"lpEITPY7YLOPzHlVOb73yHoIcQ6A68JWmsk+U+ra0MULwDgfs/l5xqaKVRgoV8R7DFBOn6x+EO0HRq80",
-	"9/5E/0IoEWymn70W7Wm3y7L/NutYAXJLdn0LquGMJckOKoeEitjTWWIpbp1PqWmayixn8Y8s5vQMTuP3",
-	"Yc0gMbN+QjNkXZE/s54xus2zcBfre7kqCNGjCZo+PhdGImsQuqDJVAPSTqt90Gw0mxpS+hmLOXpslz6/",
-	"7z1efQb06NWv7zWb9vVBJj9prW5AE8VKXqDO2+PTl51+wmiGdDaVSlNcQB+HAlQpluuB0kymLMs5Gqm8",
-	"Ta92GOFj5W1v+oZnyVv1irP4XfqHs+Ek9nycR7snZcKo0L/hYW3hoPPPcKk/wD5CcjntjwgvW0n10Wu0",
-	"pzlaNx/uB6sNn/abjZYJmIwWR2sp/tU6KD0LJ4wYukt2x1rcordTd4aFK172/sX6ADVm3hdcwBLLQEQn",
-	"Fp1WLf1HKRjcLS1jXtButh/uNB/tNPfPmoedvWan2Wq09/YPHj76JfAOMaY528n5hC3aXsMrwDG7YOvX",
-	"/Awe0tSD/bYICifgLgYhy/Mtm/PskFZI2iHZI//59/+EII7JaU4oGdJ0C0hp1UGK4vHarb7Vz2iosm6F",
-	"7bwHPmDpzYe+fwLPzqwjtPfvAxrNV4MRGsXLYBTTHLgNz9lEbYgIBd4ENMsowJfnt143ykv2MTf+7+qm",
-	"YTUr9vByOunVBXIcCQ8YBDxEKDoxNbVukBeMxprLfWKZVKTHEimGJJdVAhI0m81mC/HgcVD2QjR3Dj98",
-	"Pgxbj+scEV4oRD5as77FQIgOiYCpoAqphUTUIR2DicJlTyiW5wmbMJHrZwBcOPyJzhrzAvjd8A3924Ax",
-	"pf9VU5UyoVjU6Ir3oOUpdsEymhAhY6aIGmllQgotUchxSBjtj8hgmoHApx8BxAO/FiX6KFJG5ACOXc6E",
-	"/tOtCOQwE89gd+WCP0KiNDWnqivsC/+1F5H7oDC9e/PCDfPX9t5e9KBDpEjmqGdNJxBF4s4X5gHnNSxH",
-	"GW/GhFHBxbDRFaXrrmXlniOq1X68/Krf5jSHk78ZrAIy/7thlhVTK3CrBRgFZ8o+AqgoMszkjPTm6JJQ",
-	"IVwDqABKf2t4HGCVCTVDKSgMEk57POHgANYrgz+40FohXAqMXxOTFgZHcZwxhWwvjjk65F97J24EtPLi",
-	"34/AHaLAqapISnkcarRjH2k/T+YA1zM6b5AjcJ/AQ/o7OSBzOc0ITVONrRTm6JAIkEijTRGboT+lIykA",
-	"q0ZUxAmL9HQG+6IKvH0O8BkQDUdUb21CP/obaQEXqnxTYfyFIL3FYRwBIbRYEqKrUiPuMR1xvWQh8wZ5",
-	"DW4kjV36Asvz8oHqrw05ef72xBf+FlWTkUxicMlDmARVznuVwZLUAkV+Qy84OZ0DC/Qw8/BwTehfGAjH",
-	"LDbAPsNZFsQ7/DrE3S/gTxh83BnKHf3ljtEO4Agto/R/V2Oe7kgTTbKTSi1aZOa2LkMHGUvjKny4tIYm",
-	"rumbfi/UuIeOQnAqeFFG5ePM6AUvM7Zv/17EejXOdz58bod77Roet8VevOClhf28EqwEihr2EFuAkC/u",
-	"tbx+LtT5alvGw1Z5f/oNzbzpzuDD5+vuLOFiXEMmSUpVzmKifwbLaJ8KwWLyjzdg/QpJNE15Z3c3pfO/",
-	"p/Sb//z7fzQzbj9Mhf47qiJesd3Sa/0R5bCib+WY93mfu0FORpT/td18rX8s40m72WxeY78YsFO74co1",
-	"bQyBaT5fc4MHlRvUb9zYDQK53h7N4LWN9/i3w9bh40cPD7Q42S5vptv926+tncMPKE8+DFv719vPNOUr",
-	"I29tCAdX5N3rU8JjkjAKsUghSk5zQDKi8RIeFRLMR1pu0uDM7Asz48cy6GvkPCZArlZ0rkLCB10BY8AT",
-	"fSr095qi+/BdEcEWgLoCv0vjUg2tah88vPzWfKs/P7zmeSItWhUAhWIsV3U4YKR6VM6WRkr9rihwWSME",
-	"HheafFWGorkvXWv2DQKVnDEVEohjy2VOE4SHJ4VVH32CmYYpASPAkQBQ9Bi8KdiQ5vyiHNO8oR2wLJpc",
-	"xdhlRvVtIm6C0tHv/P1+84uHsk2tAj643+028HMr3L988Pf6gElflMAJPVPRh9qLQP5SMRhmjI7XizLH",
-	"+BjoJWADlDHbPCrdiiBqCRRobEcKAlgPtDE0LhsN893gW/R5ugP9NZBj1eN6o04RWpDSquqOFrTO04wN",
-	"+MclC9GTaUFTWRrUy6joj5jW64dcwMLK+KY1vDqdnYvzQcKHoxp0x+Dpvv6kjCcYXAs9Boqr0nRRyFlp",
-	"nr2trY8T+vF8S0OeFa293UEc6bEhyqci5rRus79N2bQuq2hxpxCjmkuNxKrK2ppb7xECsDYBQwe3My5i",
-	"OauBw1PQRdVM65q5NBooenhQ7YS7NzQ4oSonEy6mOQvJgF8w8wFfGMlpFkJALr5BST5jySAfIXWnGPa+",
-	"ifqul/4eVrwIzhUSAAgZWpuxD+kF8tkDCx3W+3DqrrE4pWVk5GhDPfEaWt7tK1hmLyeGktXptCZlBw0R",
-	"A0hGY5p4O7RVhlqsoQ4LEcf79YY+vZ4bsKUCpV8HMEutNgW+LKYQxWyY0ZjFUUdDNRMI09zDHWOH8zCE",
-	"zLRwN6A8mWZMeUY84NQ+6cszzmIip3mDRLGciaijf9ZvqlBjVle4OEQyyOQEsA0srRCZkLEBuI5pTqTo",
-	"M3If7Jrn0yJuI3rQIFHC6AUXQxzceDL7UgjWz8GnOycTmbEnZGZidCChoitmdE76EpIUpRVPjcBpjFHT",
-	"FDwyeEL6TznTP5v5aq1PHoIvemHSNJMXSFYdRB3ut7Z3RPWmigum1HnM+on+a/Fmn+Ivxu9OMkaVFM6o",
-	"OlW5nLDM2VIxMIvnecLIRHOPcurMFZaYHjTPJ3XeOZoM7DIK8izHJGFKlYisIEyTsVGDvOUJ0/ePBmBU",
-	"tPSF5XzCdjR0lZIt240D3yklpxg7XbNcQ0/0ag8Pa1f7akAoGU1FDE5xs1zBBcvnO/qfdUsvLexxc+t1",
-	"mYCWeifngKIwhcSdJFKOlQvmdtM+XMmFH9Y7Oll/JHifJpsDGOq45mI1mlpi0JfTJCYmpCJjtD+qZMc+",
-	"3Bq2TFhQTc6xywDTfJ1PyurCtkC84GTDuwgLRK7DxNrTK9bsMMMBXS3J9qXzRardT6QCmu00bI5RNg0S",
-	"yZR5dJbFREkiBzmkgYPGjiEcgs3IUFriZy5xNuIJe2LIqMp5khjpFUhnj/XphBE56IqZEXJHVDVINKLJ",
-	"4NzMS8mAzYrwcpJnkGOgsbREW3ELQRjo90CkMWPUktUTiFqPTTJdmayO2XyDHEKDTdkydb2HgZm5HDPR",
-	"IKe5FweUMRoX6fG+Q2jEz/sjmp/3JofN0++eDfuTf456J8effnn/cv7LT/9Qp98dTnvfj4c/v98f/vLT",
-	"aNT76Wit6ocxm2apdbCxPO/qSJDTt6/Ifrv1CAPpuCB9mvKcJqou/WqzvKkweIoWrNOSpXYbObH04lZp",
-	"qP7JeMPUnctTnrE+nkRRuoBr2JLTvBaq8A2ZzZ+JPKuBrIGNfF+MWBlzEW+UgvgDx1DxJV4OSdRIzmwx",
-	"gZTOuRgu92ks7MCZXDdKhdTPz21AYlVbMs7PqrmdWkMWmgbpmCmUEKxGu3g2F5zWaePWIohvz4AtDGXH",
-	"zOkkc98jVjqI758+P1mLPTaO3260DlCeDQasX0MGMOLN0VWXiwBkUooGiWx1h6hDFOWxubbQEdX+iIoh",
-	"0yQRU+BiDgAZdYD/zVBfVv67T8iYpUB+uyLTDKbPEw4xd3pUc1ZcH/kFq0inZrUQvInLCsKgNG8t0D+7",
-	"qHW1oPHOBscQvZYsVk/cXehFUA2gGv9Ij+UzplnKTBr4UFDdQzCicpb6Hl1QvF1Akw1xOs/YBcsUTdwv",
-	"/jfGrlq3/OeodtTYvbRq0K/V/byCDXImiE0CRRrZYyOutQ6ICtVCchnqfjmswzsbe1ud6bnMSMpkmlSK",
-	"L5xZx+U9DDIhsZWe9LxwIg3iG+LRdlpI5Y26VeB616G/ObE3+HAVYcwYbkt1CFMeoQZ05lp5tOgScxT3",
-	"FJ+kCahYacJyBvvLmLX4avlDClZy/nOhpoMB73Mm8vPBFIUtyFYsZQ4V31gsx++yynfmLM9N1Jzvajyf",
-	"CvRXaFZLJ+ycOiesNbmeT7ia0Lw/grApUDutBAcfoW7AOfvYZwy1Q7TNnedSnoM524G6vesC1L1vqhqt",
-	"F4vNPqZwS3YcLdDG55qZuYH8ryz+nKPcZ8cuU4QwcJmY5735uWJaF65FtO+X+JiP0BtvVB3neCXRt5Em",
-	"AYNMmsAaK3mAKq8Zh4Cv40ymaUUFwAiHclr33pUcz3rhjCYYV1UmEDZkvRAO5Li+qlFJ6se36tACTFu1",
-	"xAYIC3ioDdlBq3ODvJ3QJHE2p/LBTGjMlohrb49PX5pgs6DOw/Xh8/5lszigD58f1h+NZ75dwgGk9bhD",
-	"+jDI/rkksVwM8dCLmKT5Et3UahwLoxVhllPIjTAKW9VuvMb+YTwfmzor1rKFEkuoRvnVegPizURZOGuU",
-	"vRI2XPfOC2bo+mADJjZgmk5VVnvY3G+3WnUr3si07i3aWdinaayFi/ObjwquyvdxgKcU2uJJ1rrtYK20",
-	"mlqcLJ36+lIfIcg83JAsMHSyoTEVOujFYKPc1eOB4Umv4qjdJGXVCkMeCh8fff9rc+fwaOc5OGu73cZ9",
-	"eOoLkvgvZXHpS0VYerAOz5eZENA1AIGdTJiQy4iLcygnEhnlvyhAIiyekkjlVMQKVH1cTNXEo1fG4pAo",
-	"LvpQ4k1jf6wpi55E5XSuGl0RKZ7omTtkyC+YINM0LE5c6EFATm6QyHAMLUXj10xUjAnOz6GYqZKB+yjb",
-	"ajyuqwUFvSKEMRQ0cD36OZyvliuWdWDPE+1F2qFbpEK0rf8j+M+//6/7DyKHHT2zzgVM0UeEq2BZU2PZ",
-	"L0FtsoqpkIIFaSCPa8P4J9RlUVoo5CCjWm4afwChJcDHv0VH7uWKWMSVzkvgE170+NbE3ju+zxtmJ1wt",
-	"A8aceI0uDaGkEF2MsaRY31BoHOAYzhjX685FZN+qZRjZbAs+ZE0qm1kuines+WJrQ4ONnFr5PDxUxCWt",
-	"evbd69M6k1DsINXsrLiXEiQs5xXmZOqMaTXV1243uLC0qB/MRS1E040g8Dgj1MRzuiAtEx+b5fMnqyw5",
-	"NFHSKJiFr8dQUrw3B4dhlSqs0MyLld+Ax9Ojs1f2e9Zai2malsWY/ghuqD5n6TqUZ5mkpGl4c/PEqfUY",
-	"birkhUFCeywpT51mMp5a1W/RfDjtJbx/bizobj29ec7q7Q1Q2GAryprJ9eTsjX6mFrXh7bWIjAdQh8Gm",
-	"CMLSWoXFQY3ZOjb3qILO+o216PwDm98ANhj/xVfO9niBCkutndAFbfaYryYaP5IVsa9nB6wjMmXpYOFU",
-	"bz4iBSe8ckBK6fVadQQCKyAUJeZDCKTwU5RciloZWheEyBJk+r9i3OGS8JQfWU4tINb7c0rFIA8Ww8MX",
-	"UsrfpRoS2k0CIYzKRbxCeAhK+j3aH5tsjjmhWTWmM0cPRdBq1+S8tJt1hwzxbtvmuJh0sMVwhxVhpbcS",
-	"VLrA4BPKBYlZn09ogtEOpqApWosRTMAf49x9+mSVie2oiyJ2waqlcP8S1CxErh7cWuTqSzbbwplYPp9j",
-	"pnjMSKSlvahjU6qegN/IZFXhB4NBEab2QlaFUXPt2iLCATpJwsdMvxRaPzhIOeGSJxtd8SOUdTS4ijUt",
-	"9Hr8qCXUUK+kAvkReRXlpFoIcyFcxanQnuSXu3D0xhZe35J+Y/6svZEf6RgruY8w/xMg86tpQFfUZ76O",
-	"fgKLW4IBP2xNsyKaphExhYL1FACuUPMu0mKszfw1YF5Id5H3IDzwhJhCLDKBtNcLRgTj+qsaQy9KzDVJ",
-	"I2lKZiOpmM17RBuaC/2A+BAIVG1UsziMxO3b+9tlyDSW7F9dXfHPzXCvVQ+p28rpTk7ezHlXkqG3Syss",
-	"C9iLR7jXJlrYdlGWz+L2wUHrsCgpljE1TUyhJsWHgtlYei7IMVXs4X55ra3Wbz8f/fzDx5Ns8M+3u4/O",
-	"5u//8f2r4aNR/+I1TfmPSTY7pfR1//t3b+Q3vgpiRH5vd/vlfgn6480J9/DiErx4bU0NKzHD49bGfpWy",
-	"DD2ZJrnySI0oeUPlIre+oeCNI4U+XYR78Epq3YItpKW6lWwHPvXVQ1aRlDcALducnSkyBaIB971DW5mz",
-	"Tb0urZsU5lY8XOOQWJSYal0yUBh9nTOmNsNLSyhLqi3wstdrK6eN29nq916Zx5Y5b1zBd+e2KUJvtbAP",
-	"p0aTWlnfuXSWZLbt7ui916ay1UdQWVJm97YEmM68uiRbMSnwg5f4VEimImFKkQiwxASTQAIsULkB/2ik",
-	"V3z5idEUaJK4CnkhpItNFTgZwFHDxfieqhWztsiS2SLbry8FaKb17lO4Yl7UrfAefuIxRaMzJxxygCFF",
-	"tMIddx49qikssYbRTJhSdMjWLss8V2mO4VoFbD1roT+uPGr73CW4Xlg97y1qU2t62pP5CAsya7lNNcgR",
-	"yShPIH6kP4Xo0/vvXp+apLKDJlRHof2cZepBeXsxF6IqbthuDiuZt17L2owVU27CPJ9t/HwFNfFlO+ka",
-	"lDyGuJTtgjAdCG5sdfJpAGrip/haq2lOz35eY6Etpl6yL2wosDHB8d1uDtWX6uwHpkTbZXi9qlirChWc",
-	"VbUu4z5GKZuJuEFesAGEQYcmvDr3emDYFHGZYbUaf6jGFZwIFsc8GVb2xyxHY8e2mFC5TXNs9VfprIwL",
-	"R2T7fVEFajX0LBoYrBfsYw6dixrkqAeV2KWXlyfFpq2MtulJFAavCt6+qGeBFBN1TBHIyPqOo47T70lk",
-	"vcieZ5oJSGwyn2c8SUiP+U5zKH+Elk6IO0FbJ7q+jTt9RlVXLPjLy5GfG/m06wyoTrreQskDHl0EQQDU",
-	"LlPpFl2rt+EUMQhzftXI8k3cKp4388oKQ60OsEEUjL6OsCTxr3WC2OUuq79R48Lc0LXva+kPt6w0YBe2",
-	"1JkJShu6J9VIliKHnUI3YVl/REW+HKBvwMeCiPH1vSyv62uMWD+vKVDHBXnWaD3cL+oUqpT2q5YVv5RI",
-	"5eZaD7evLKJXZ4rHLgn6dbWsqXLZmvffPD8hh/sHjx4s2pI2qTJgprTGmmWh1u9NNucsk2IIlBKDtmy0",
-	"YnEqP8rMWc2LEgQY9QUVJ3yzORlR1SGnL99APkS7Nu7a9OVZuSLMIfjvt69eEqNIYECoaQhkE+VkPA+t",
-	"iVZgdhXWNcKej/onrJdb3tIuMuFda22v1Xnrq3REC32DIhf75soiVwjFVVoN1XiPixLTdZxGeUW+cM8k",
-	"8usJR1v3Ba2NgZyq+um/Pzt7TfCBcvXPpt8d68BYbfDTfrM+fRLrYdfCB7gJ5ICYWs4oDC4mC5gKKCab",
-	"GSrp120or63EFy2U0y6ueNGmslh7W8B8565q6GqGZWrY4qbdGYe2gIHB39L919JBD+0Xm6KBU/AJWNcg",
-	"NwdCh4tjVBtkF7geUOf/QrZi9znNB4+DMNC4CBkEGaNxkbFZ9PWaYj1s5r4BRD83+59wpbgYuh/t6NXP",
-	"1CiAxTc25sZ+drE3boEp9wdwwTj2Gyg05j1g721alBc/94oOm0QFL7+hOBpHebwD8L8rDsH/1s7s2oZW",
-	"y7ebw4FBq+00ejQ+d90hEIASVvqmpttROR8ky+elDBEv0cP/urYPjc0S8b+DoKfFAcFwVvpe783/PGH5",
-	"SMaVta5o6OUtFBIBXIQVPMsmKQS2AWT6eSX+xU5YzKkFwqXNAryJIPLrXMhzqwxy09YI05kh+3Q0zXMN",
-	"zKbigRZeelSxSqJKpU3DonjmGddKZKuwU5fFA+Yy81bWfManrmnZ3Sge3pokTDD8SnOqWbwduY7GvTH+",
-	"EpcEPaJ5Ee1uWnVhTnRG9Z91Au9bviyZARzjtg+wSeRzTfmsZQJ1Q2Ly3OqDc+qm9a0z17KjVM2oC6bP",
-	"K6qQe1qFbGBB5m00yT6P2XlvXpuyKlzrTdtpE3V68Jj2GMMwjbiazuQWdmAW1jrYfEWDIsNxg7S+zXRZ",
-	"v3b4ZuqsfcNqtJ6Buc5wfKOm4RrT7dWMs3YTz2wQ83zzMuvmnSyrsfW/YXnG2QVNCn+OUdRCLcHKIvNJ",
-	"3SvZsE9zU3IGyglYbYQJMmc0q4iBD1uPD5qHWpXbb9eVF28t0bevQtis2Haes49LzJsODTA8aSazWDkD",
-	"Xt8UwfKKI0ABoL4UA64Fi7qFft3EImNFsSlF/n69AvllMzxef4kArc1AWrDRl4mlcehvbJYoDWf45rqI",
-	"aDvH2uUVfLhGU3HlPjCox6b3uhIveX9kq8gPWBZhlBUeK2k3WxCDZcRz86MJlVo0C6SFlWGTTjZb+Ow2",
-	"1PgKNun2SROo+Q2pTUDuh7LaZrm29cO27Ry2Ksa5YWaqHfups53QJHk1CDq/brimy7AKtyOucpnVcMlX",
-	"ScxUTgY8U/mTwmifcIz0WmyvummtvIJEsbS2+KNXi3DLvAIU2dahkd1yZarFA/+wGFzqwMgVqzKjeZYq",
-	"yyKwnhoECjf823tWZzJ9JRhU1AQ7kZ0lXJHu0QiulYj10tWi2jbK6io14Dexl2+fjLR5+N7ykr6nOQYt",
-	"FIdaDV28XIGIdXb5vYMiEVzExkBpKxNmEyRJ716fkphNUGR3V04xA5XHT9BNjmCklbAyDasJL9ggrGdl",
-	"fmqtyFESFpelDPj9qgeylBtgyorooWV6DmX3NN7EGZ0tyQOwM96A4d/3cX9l239ZCltSM6d8clwANUn4",
-	"oM4cBhRWlZ0oUHTb5luYIjFYkkP/7YpF+B260S2Jr9l8XhiBoSg3FRlTMrlYkiRboty1FAy4Q4mE3XMU",
-	"sq7UwM3rfaVyMevKvVyp0MqNmBiKDPhaAEKyVeM8wuLLDXJSX4QDak2oCU2SxTocJn/3FiqrX4bBe0de",
-	"63KnDfXtbOiY3KQh4P7Dpf39Kh37tkp4vmp2c6WL3RW6+10h06RovbfA07Cgl966pixCguXcT99aDNDf",
-	"jvsuhDlhrq5nji56krlCPfYw60AeIehr9LlrabpycJst7mCXLDMG7AUZ6GREObF9OhYtV369u1UTFoXx",
-	"tu6qdwO96Wq60jltu9jCBq3p8OJvqpGWB0Zfm+9jJcppxvP5Wz2IqV8GBShXZbE2SNSjI67/VCbF4/Wr",
-	"t2dk96K1i99N6BgEgonGXFggmmJgZLeOUZ6n2A2Wi4Fc1t4EC70lLB5qQRKLpFE09BAIKu1j847+WKsj",
-	"is4VmdkmWrORnJCRnJHJtD96gm2jJtJkqHUFVrVzNeRGjGdGhHX9fVRIxoylynjJ5dgaYBOt/uTZHMOs",
-	"cpYkChKzoPXEHIq+dsXMCE52F1w1uqIr/uu/yBEqqvYX/W0URV3Rn2YJ2VHkL8dH35/qAy0idne+X9rG",
-	"/S8/PPu5G+gn7lX6d3fIRA3ROnqPdLtdQeCpE2zsu3M2T1mHVDvs3iM7Mbn3WT9MSBdtUd2gQz53TVaU",
-	"/tAFJt0NLkPzCDOPgBsRnyi1lNGP2iER88wLwCLxBUwP7AZ6TEua8ZfTl2/8AYTMzStomjWveCZ9/LW/",
-	"8+gR/mYMx/i1MRh3g8t75uC74sxVgtbybdRutqKiN7pjReSthict+kae6S7yWiPmDQIWe2zoR3PWFcZ9",
-	"PuCCJiHWceW5sb1iUuB3zxB/3HXvfrZ/Xv59Rnn+TbsZhWQ24v2RKwBNFVFSCuhBWNK3tGaj54LSx8Zh",
-	"0CCvMhJLVNRMJfOOh7luZjedhVUgdUp/+GKsr1+gN6HS/wIKfTHTfemKLzs7O6X/9VuRkf4j8qXonWZL",
-	"EHJbkusLHBJUmATz9YBm+p8ZQ43yC8GxjP5QGguCZLBZnoverhnfXSdgsh3QqSH+kAyGLOqEfsGFkS9k",
-	"zpR5EXUW/ZaNOepBMNI0gboYvfnCZp/gS9OMRZZUzf19l4Z3mhCsC2RmSFk2RVqpmHtdsDV5WTaQU6PK",
-	"GyyVSyofXkaGLPe3DxN/IRLBekbdN/4MdZdSHmLJ/s1YxYpRwyst17tOrJDk+vaAVRQ9hrDxbtXorwmA",
-	"8Y+Rqch5AnG06G6L3B4KZXIZmNbNa6DxitN2hWeiy9E+AeCDAKXIfSoIuN9dLjA1t2daXkE47AOsky0z",
-	"0zseCYTJ0TOkDNocIPpawO04kgVXpeSEIUTlWA4Y4cG4gys/MwaZECZQCxtoZYyOFbaZwmqPfc3yuqK8",
-	"HGqDZUyEsqlZ63bgyA4dMD0VVpXVXz67YNkcSVaEWnuJ9/dplmH2J4kqbDBy+f8TOuZiGJIeM2nsXqqM",
-	"HswmppAj8InRrrDV/fXRRwcfP0Zo1Uykcu0doEyuYia0CQLIXESiJTnw7ZjN0TMHZQmpcrncna7Qfw4Z",
-	"LgqFAzy3EFIzwcWl/7Bp5P4O37A0oXMWd0ieTVnUID+wOaratqovGUoZY2lXu5Cu8J0hRcxdEUGJE9XH",
-	"ckTQgtQEjwGoCgnpotO0QyasEsgHAeQMutxi2wsUwGApGNj+3bOzKCTR63dnRqR8+uzFs7NnEWaclkCh",
-	"VLPBylMgUACTOhJe1Bp19QtQYdmqjIH+3sVj3o8K8SQipy/fhAS/0R//+/XPD7x4e9oVEHFp0ujIWz4U",
-	"KiTsoxHaNWLJqQJrqmIphSALZQZgMaSoJaXuz35CP/EC8wALvKubSKhuTQW8Z0/njH0EBDqWMSBIZiJC",
-	"uSDvzp7vPA7dibTIj/y4QWxdgaIPn0PoWDKUZgQkw03Mk5gol894H9MFTChWV8AElfWzjwiUmOVM7kd6",
-	"LH39WqzT/0JmdPQA8+ygMnlBfbATUhIDxMGyZOIlXYVo1DPESGZdwcUFV1xL7MVTuDOsk23AwKiAlhpo",
-	"sa5Bjoyopek9iGtmvx3ChwLPWipTakAjcCzFPcxRsGf/giuES/gDDsLRQy4g20SFRLCZ816R+7bHdEfL",
-	"EPpsHmiZkiew1IzZi9YHViiIkM2oWI6FDCspLqEjRF2D7y5uTpGpwINwpBfJh4gxL19/+VYjb1SvfWC7",
-	"bk1RsFm3pgyaEowo9ibWgzwh0ccdGA1IMTTlxugifeQJHA0QDCgEAMcJCXY0SQjPGyh8QuGAL/CDL2mi",
-	"sDSiuWaqphQZEhzm2nqX+iKHrlZ4uVAAjoSVC7RMl8qsyHz3eoT7brjQGb9Rc8QxDM/Uw+ifNVFAYS20",
-	"MGfZHj5vA63qXjA70pp1SAYZY5+YWz+IEMZLnkgxxLbm5oZpmtrAXYgLDMm/puARHTP0/DlUZh+5yp8Q",
-	"JW1CrMoLTzScuj5zKKbNHMk1XnBVcGZAcJqA+uTrlIZN/E3rlpEXl2/lAYV+g6gvYw09T0FI0qCP34RI",
-	"AWRGEjnUMlROeQJQFu03mwD2mrXrvXeFZj3Aqfebh9jWer/dNsJmsaWCYM5Ykuxg0Cm6v+yZDLjH8TVm",
-	"lXiQgUgosPzFOu+/uNZOEJEbepkAC6oRXHs5FFhf/n6zaYRPkO7M9WksAoINqrKBGT9sePmr8AxSeQvf",
-	"fnxxzYtMaIHVKBng4wHju5OSvWjkmrdt63rILnAHvsg9tPCstQEcRtM4KNRhxP9yiPPaaTTXWTpYER1d",
-	"jONetQdsaP48ZTWLNnpMtnyOUtC1P42rkFLMZ55dOlYpYLtmyVarwoQTczkyA2dtiKmbZhPusIeykEOx",
-	"7f3a2U14uD8/KnWabYMCwi3tKDrTm2OcAbJJk0giqgCLlZLcwHoQWp9l5GoTRKWMoqgyoG1iXx7R0E05",
-	"IBHd+USaO4ekQc7JThSStl7dXptoklnFppRXBzItiN1aCudUdSG21FN5gKITrdmeHJBDvYLWYyt9Gkkc",
-	"mv5Vxkw4siN/RV5n7v/8+38ir4KBSeuHSkeVtU3qlzbB3vpaXAyh0cOEirld1wB6ZxVSMOYISYmNch1J",
-	"WAzvX5hnaUMgyzHLyQBllC9noZTqO9kKDISqMa63SlqdoFOG5XwUkt+mmm253CYv36nA05C4oQC5pkAt",
-	"Ms3ElyLRQsZCeTuF4KNxWUgELVyMe2UD4rhkZ94ePKl8LcZbKdJfKX7ns6FCIwApYUgvGJyJGas+36IY",
-	"1CnJNrNqQVG3J1hKz8ABWgBOqET7dA56KcKJ669NdVAnzXlZHcUwoJHbr93+LoBncYU8Bux3XNlq91qk",
-	"xTErmSErRtWoIpPYYg1YNPXOn8BjxgJsTGiV5BIcdc+MisVDS6JYLHF5+LrL/sD39vE9uzeEMAR6mTnh",
-	"02FQZXgtghrDbTmnpRjctZv3QRibi1uwWsx9Ka3NPO2/X7xjBlnMlFmzAmdMM1SlmlSz4nS8mDVToLjQ",
-	"BzYaAMyE/uYreTrl3bt+FMCgEU9HEFhTlPbHwUrJPSvmLwB0Mf0HXztwJ6+FAXC5o6qAL2ip4Eg/HxUa",
-	"2aTuJrzkIRz40AwM1tDCIE0TLWMWmaXudgQ0q4EyfGBO1WwLKk5kU7Qw97VAzxZBCczg/pxcoehg9aTQ",
-	"3mPoOt9nloMD0RKaNpiFPSHYfwc6D4LqbUTGSu5TMaENB/Pt2igpa+3fjFbUOfRFbpc4BaO19iw1TJhS",
-	"T4hKE44FbfP+qIaxFulV+PqBfT1a7cuLllBmY8XTY7XbBZGBuwPjH7ZbKNkGn+hfCLVZjYu3U07pKgan",
-	"NcXCTV/DlAIDNrWUTD2FJyg6rqgdbqfGjDE90wHwF00T7BDSc4+AZfmJUd6suVlrdOaCpmqOgwDB1VIQ",
-	"0CMFrSdAWl8+nEmfiN6wPJvvgN04IqZLp+UYfiKbN9EI0DcGNB5KPbx+YOVkRgioyYQrxr3WWivZdP5q",
-	"mWfwhsHBCA7dOmEeLoYd6x3pMeuRQIbjVlC2iC8KALkkCaOZMM7OL1ByJOF9JhTEpdiyeintjxhpN5pB",
-	"GEyzxAQUqM7u7mw2a1D4uSGz4a55V+2+OD159vLtsx39TpEeHRzTEQ/CAHxkEHjQajTxCZkyQaGhxF6j",
-	"2djDgNQRhEnsjqC90yf99xAjyZxYdxoHHdP+6RNELmIdOXiv3WxiAQJAWlPypISx0CMKgjrWFh/FDlMQ",
-	"QlETJdwIwgDFLJjZz2FfNrJ5fNc8eRrj4Pu46Lo33OZ2j2lsXtNHd7DJK6cGf59lmQlbsQEpQefXD2Gg",
-	"ppMJzSBSzkbwyz5TitCEX0DsEx2qoPNr8JZlF7wPyY7GzKgH0APuTlie8b7y7qlyVIK8zsC4zKbqHph9",
-	"CcZZNVwGpL3TH81Ya+9Uj7ILCUrl26zmBy1c3BnURoNZftfr22+21r/yrpJDDe/tr3/vpcyfQ6LyNeDE",
-	"QcZ3LLcntg4gajNbAUgMojcs/tVi9KuUiaPXp9fF6GoUVg0McEVi2Qee+r8Jib9jFWfSZhgMotqnpQis",
-	"UcayQxsag55raMcE6kEmbVP/EXMMF+zZhjED311E+Dc49e9Fw/tU/OnuX7+1txHtcBn8q2DmhAqo6U3H",
-	"zmyvNgObi9au9aMthZ3juXFjajJWKllfhoMXXOVHdjAIPTa+s6WpbMUjuzYqM1z75As+4ZjHdWvwZnYB",
-	"+So1QHcEDklwK5vt3rGhm4Z0B9svuIlB6Ek5vqfckXvw7YBuQ0bmAf3uZw3al0vZ2XfMgvTWEG3eK2L7",
-	"vwLELpOWrHboEhxNAPcd3N4a3Go+Xng1rgitV4S51/qb4PJDPbDvKj8sv5bko6u6XJZETvsjW/jZWo/8",
-	"iIzQixxF6DJ6NKP90SK3KDCryBK4NoqFf0o+UxzASmaT28IOv7vI+/8S5t5TxaH/rlgMoTNLMfYoSUxw",
-	"zYKLc5BZuV6GGBZoDWqKIUJP6oW5Y5jxFuFfT7BMyLJVmu9kq68hWwHkGN2Pg6tXK1wFuCMolGF9fUGs",
-	"Sx90dz/rfy53vaIq26GFXoPFiTDQzKm+NL2xiGOkuAlNTCiWEjUFRD3/kWvRnSbWY9pnEDmIMaRjNi91",
-	"MijaeodOWTaxRF1hur5QRX59m1MR0ywm71lvJOVYfbjvm16V+Xlmfm305eQBBqPwvEMi8/2O50DlikQX",
-	"LRoW9SGxqUylHw2uAr2r4KyNMPbQjshjDEFslL/O+YSpnE7S0q96Zy5iERpy84kr3DjgF4xMuJhiU5wB",
-	"xHu9wYjA2vhtP/JbA4Hx7WK0n3IW+fsRWsFZHD3AAHp4GAkbWEVi3ofARMJolnCWdW2vqoz1ZRabMDXM",
-	"YhPS+KDuR8XLXIroARbqrhoz9PJNrZ0Fwr2kUQg4YrC8Elc2Ov5JsVspMJgzzyqluCdqeG6rcnE9JFKu",
-	"oi9OcWmBn66IfaMLIlvN/i6XiPdzwcnO/6mtsK4FopqKatZRCXANjYzeCf7ROkMq7YwePd5rHTzaN/1p",
-	"VuzGwdqmm2q1V+2puXO44Z5eoX8NAsAdlkB4KsSXY3ISFmt+UgqdyPhwBH8wIafDUXnjGilH4tXe4PDs",
-	"8c/59PD7WfaTSi6mk+Rd+lv+8p+/jUe/zXaZ+O7T65Of2MFx/Nunk1Px028///R8Pvnnf9OjR0e/xOlP",
-	"s3++eC33Ji+Tx89+/Nvk0dnx0fCbb9YdZan05kZH2WzvXwlAPriqsMcynt+YDFB0Qrosp+TqPVzeovDh",
-	"z1pTAwVDYIHwxFhi+U8ohGwgHTyXWY/HMRNXElv2WxtMcSblCyiGCi8cbLIX59P/kcWcnmlQ/L2EJMPQ",
-	"PHjApq/lgqKrBCWQkJwwhEkUpjxXrSz/fqQFdhuyUQRpZkWcpe0i3iDQqmMxvnTSIC9tTDsErAuXKeXy",
-	"WuUAaqfprVzwHHAIWDhUuUdx0PQEhIwMG0tkJCZgekArNY8uokcwxiyX0BCKpqmmpAM/3t7kGMwxFTxj",
-	"JJdJ7IqqdwUW3WLwOC+pMqETEViimE2hsEX2sTcXGXARK7MeBQEzdXz+hZTjd+k6Dg8Btg3yIwfticwy",
-	"njMS/S2CENe/to8hpZliVOLy6v5tS8ThuYKG21rS9XT64SY8mmNYsz2C6NtK4fWMXvAls7vK1bXT7+1t",
-	"ML0rXbMw57dyPIoH/SVTY43s5eJLLevZmg2YFSnT/5zxIXIHh9kOauvhM/Da/mLNaMNXzS5KFT9SOsdW",
-	"yMC2oD5qz7DJYsKX+N3iuK6qjRnE1RCUs4U1I+7YVE1sPlK/ziW9Ft/QC05ObenMjevotKu7DIMLToNO",
-	"8P3T5yfI2zZjvE8tAXwm8my+lAFbUhISmiiJLWmtOGbIwJ1p4PZMA1KOXRo1FHmzHM5dX705YJUdYMzm",
-	"yy1YL0u2ZBugDJwolzJ0XZrQxswzrYRkLK83Xf2gZ/pT+yB/YPP1/kd9oHdIcLv2MVPQx3c4AnSVob9s",
-	"7q21TXm1UzA1F+wDAMShK84MAb5aP25gJR4srAM1SamqcaOcQLXjH6A3wHbqmc8ebbnQYutVQxomeiqb",
-	"6enzHHw5eHt8+jIod1HetsMxtijGAfVNAEmpWZZf0cBfCTRG8/qbmd7R5abQZhIYewuuZZqAb6Sktm6M",
-	"CuD1xm7mRYiyEjCW0nEk8f8FZfV/v+6J1681G0OFNiZCHsfd/Txm80ukRwlb1tB1KGUcgqUSfL/gH9Jw",
-	"BQoO2vsa5I3mylBfAAy3Jj68LiRMc29LlUq4sb+sXK/h+HeWlj8QA8R7vAr8bSt7/cDmFX+nqUOwkbzY",
-	"IEfC1eDR/5mFoIcTIRo0u3pp8bWZ6k8tMBa9FVeKjOZY76TG25UaUwdSFl8skG2uNS0TJH+EpDS60I+z",
-	"ML1Z00CDvIDMLZd9BCnnPIcmvou48Cpl4rUxfWyHCV6CCsgqt+csMK0/v64Y5k1aV37TtNj18Kmu8NQ6",
-	"vPLeca9chnfi242Ib/vt9iYvm9wZxOrfiX5oLMQc9Xy+Gf1w4p6hOruf4eWVYa0Wz2+XH22DM3c86IZj",
-	"2LYBofBmQtfg0usFOQuUuyZ/dfsAoNLgYZBON2nuX2Sqgx0DSh5T9IlBdNys2rcBKz+gHcZCagjatcvP",
-	"RXOMiJMa1ecty5/iBosu5sHtcMPFeb6yC309ihemCcFmNnP5TsX7IzjT/0Qc8a2p+Gngx5Nnr8cfdz3B",
-	"eGVkLcYSZsyURgiJLDXSol6ZjgGbhURJU3lCvyMkFjCs1z1PvSXcIqoW06wKuPXO4445366CaGDmnvIP",
-	"/ffj1ct0ze+46QRgQJxCXetcQvwnBJfcX4hUeYClfKBshWa1NhD9frlWRegqVTxAPRUMi+arrpApE+j5",
-	"sKzclBzpYGgqrMfEptrK8j0pxxinipVKvFo5gMLod7ElSbC7p9vbPeUYVBEFY0umKFczBcUHVxwzY2Qq",
-	"+G9TZy21unfoYlDA/gRyhhcp45JlsOq7KdWMlSNY3BVwUqWCle4cqK0lTcXYuImwTg1MPZNZvNhJmJc3",
-	"KmeiQ2xVF5B1MFcHc8PEuCuMP6ogbGkGNdN5bgwMtVE1XIxLYs9XtiJUfVrnXqcfP4aiJCE6EQVvpuRQ",
-	"Kl7HDnng5Wo2m6323n4QBlirLugETfPdwcNHj7FTsZFxS5EYpSWZVnd+GydNJkxYTmXBLljHLc0+F3yr",
-	"BwjcHOZ7PRTGF1XDR0zQkRvIRomY781LpQCmFgxXdNvzxzPfegMu9G4yM5gnt/O5bSvctm6BY67nlnfW",
-	"n9sXjpuH6184kWKQcGxBdCdNLxU/NPETtyJF734uPqx0OYKGWFuTrFyLbJAxZsQNW5ZsSLkIoYuImPdk",
-	"PG+QM1edGuvmaxEFJW+btxo3uuIdFB5b9F4SS8Rcng/UM6vjbzhERbHfzL2p14I7uFN/bwjDfxfsQRC4",
-	"Gv5cR0Jf72MswLJigHPF2zf0pT7nCZS8z5jKM97XODSEcOxrulkdmm6UWOX1HPE6VpVDjfs7jx4tiTH2",
-	"X1oaY91+vFGUMwrBhf0Qq71qnaaxLLTbWF63sKNhO77PtcO5RvgbDbfQpbS6IxNVRGyVWkjqkxlmSZZP",
-	"2G+z2OzAf78s2fMgk5PSGjfr/r9scaZkpFvgknUdrF0XtBW60sL+TO7/UpPl1XUELBremXhuObPao3eW",
-	"PxQ08AbiACC/1dUnx0T/orNYLovGYA1ybDs4zqQzXnCQTGIpGIbX+92VMFL1iW0/gRpzThiHNAkm4q7g",
-	"ORlK8JUUqdAmwBVaSYzkDKo5wzRmpGhGeR6FBBsEYh8Fk1nsNeaDlseOADAoMEp6bMiFCrFJl5kYukdA",
-	"YLg15xieYewGmD5clNTE6V1a+ELrQkLtqWiwa9iWh3igXNkEKy8VygjD5XRRLexBl5Bov7kfhURx0Xfd",
-	"yGbQUi6lc9w3htiblGoj0ppT7wqboJJV6rx605kasc4eNzHRIa7znmvLWCPQIrE9K9q+Xs9gs54SvqeO",
-	"EF7VsFNr0zmTlRMqmXFcq+GlradbB03bexoupN768/3T5yfNJppEavNpnEHooNkqLEKHaI7RQGS8nls0",
-	"r64PhPbR2XSIgkhNQ0e22To27MIWx57M5KQrk88edGxHUL1PqZU601c08M6sznzUDvzdO8MV2K1ge1qi",
-	"rtqVlIZrFpN/vMFuCADrA/7RliCaVC95wnJquwrnmKUUtNqlC8V5gqIxREq/6Y8oTyUX+bdyzPu8z7vT",
-	"ZrP9MBXfnIwo/2u7CRle+CWdfLMPzc3gU3/6jT5If2/WRLbx1W5jCnNYemOGsFKGHFCL8i28qXbs3BKy",
-	"9h1goUx3DkLX8s7d2PUSGV1OeWLsBEY7R+M99H1zhTxwEQ1yJlNom5ea1ium6E2JIjRAW4d+/52ACzUd",
-	"DHifM5GfD6YiVnqdXNPE46Pv9dU93ztqn+w/ffzoZO/Z4XHr6OHzdvPp/rPHx3tH7cKoaXoTB3VkI/jP",
-	"v/+v+29/r92y1VI6wenJ6YkWV5Gs6E9AVJr7QX16IZqKF2C1BHy25rMaUfKGymDLLvmFgdcCFFQEeNh6",
-	"fNA81Kvb14iPmkjHggt+YRr8uq9DbHoDpRKMt8U4aJy1eJrGayECiCa6R8pw+cp1WL1hUrcKTrWK0UCK",
-	"DprGZqDSqgOVrShqPTgBV3HgBCmY4cZcaqusTx/E6tcCTo+wkgdU7y+5HojWAWXbA0oLLFWoxJ6ziol1",
-	"kFe64y2oc5k0L1o6rQj2BHNZnexWamQbmwp65f6zd66Fu7ib3zv9yMHvpoqscxUUrdqhZwdIiLW67LsU",
-	"mn2FzWaTcBEzjcrgtrcDhFhCyaijRSUO028ytBxGZjF2Dytpga8sxrn+y17ruiHLldZmVbnpctEIjgw1",
-	"zuIoi70YoJSXchmcs5FMGLYoWa9xHcOp/HGj7cvr/MrhhTWTV21aBg702ZsKW/jKanC4I6l3sfo3SiGh",
-	"HeDW5r4aKvnZ/nm5vDqQDVcZcZXLDEOsZjbeBys5ziD2UI1Z3CDvPbuXZ6FDa5mpqlG2vg24oAk4OQSJ",
-	"5bSXk/tRzNiExVHYFdFUZEzJ5ILF0QOomIihQ6YfsZi7VjloS4Oq8VzV0cLvWH5l05NnSLpl8vMUddE1",
-	"ot2dMf2Wkxm2lUFuKErSzrHMp+qh7C62fNs+saE6x9IKEsa065C1R/tj01rKVsYCkch1l2uQE2xDtxD2",
-	"YJQNr3gUJWNW09YBB7gynr6CxdOkVma5ZcxdhrOmNR+Ll2HvnUjwRwjg+hOJAQBQ11GUjEuuJnOvKvIa",
-	"ayhXRKZMoHXWBTb5USlQIIiL2MZNR7VF+N9bi9y27Fe/9nWaW7z3AkcXkdmcx11ri6/Mj50p1wI6XtPX",
-	"zi6sIM7uIGPsE7t+cmEtA/4BqjF5rUtNp2vBZoX4/4TkI6mYF4tozAfP9dIKRlwpe72InfA8+9Mj6CCT",
-	"n5gwJ3YX/PgHQmQEsM1xebG+UBX71reWeY8xCxP0V2vVFVjVdJtuMprfsRXc7OodZapY8ycLAqtu/66f",
-	"zB+MXS7pJvPHYJ25TKepuiXWicFq6AwG53xRq9plpfneelOpRjl513f431Mr+hCeybSusvMfJZRpY9s7",
-	"AsXNR33crEszLNSMXKbn0zS6c3LeOTn/RLr7mUzJNN1SoVkqAE3FrSogL1he0j+4yGVZ+0DlokHe4UK2",
-	"UDfMG+x/iUUAg5BQ+bjTOv5A8pCFs5vUOzRPiTM6o8lXk198wWWNjKJFGSPu2AT7UuvgMh6+N3u5E2G+",
-	"vghTwNGdGHMnxvyZxBhLNWzk85bSTLm7/Oegx2jGMugT/0H/lF3Up2pOoOf8VARhMM2SoBOM8jzt7O62",
-	"2o8azUaz0eo8bj5uAo0xC6npdrRQlQ0DsHpzF9eA+dyQ4NIo4khtsm1d87rNWygV4xWtLRZHfI3Ru6Yt",
-	"kslssivzxijcPYtj/AjcY8SSmHCheMygeIv3sr2jxVfPTHUb7BRgTAK4GMsdlTeQa0+7ZCQqxuqeafMZ",
-	"mggShslWc1Pr35b690bF5lY1GbKmRQIurm49UCx68cVThVH7Jh8MPsWSi2GIN2/6YRKVMjr2hnvLsgve",
-	"Z8Hlh8v/PwAA//8=",
+	"7L35chu3ljj8KijOTNmutCiSkmyLqtSNJG+6cWxfW46zMJ8IdoMkrppAp9EUTdv66j7L/DEPdp/kVzgH",
+	"QKMXblqcZEZVSVkku7Geff3cCOUkkYKJTDW6nxtjRiOWwp+H02zMRMZDmjH9OWIqTHmScSka3cYLOSOZ",
+	"JNR7qNkIGuwjnSQxa3QbR4ymLG0EjZT9PuUpixrdLJ2yoKHCMZtQPWI2T/STKku5GDUuL4PGScQmicyY",
+	"COdvWRLTuX6tPHVfj9MnszETJBtzRbgi2ZiRIU9VRqhQM5bqtenvztk8IHREudCry6dmYjppdH9t6KEa",
+	"vwU1S3nLfp8ylZ3ULOAVnTCFU6f4FOGCyGlKYjlSTfKcXzDCM72GqcJ1zuWUUHVePKJWe//RcId2wt3o",
+	"8aNwh+0P2vThsNOKdtnjwc5wuPTwJvTjSyZG2bjRfbgbNCZc2I/t+u1k6fxwmLG0up93LJQiUnq9M8oz",
+	"MmBDmTI4P7c/vdWE0YxFhT20ly6RCz7R55yviIuMjVjauNRrSmhKJyyz8BaGciqy42ma6vuvLvN0zAjF",
+	"h+4pEprnikd68uptI2hw/fjvU5bOG0FD0In+xT5fAIOIDek0ztyL3qHu6PVlGUv1WP/fr4dbv/z2eefy",
+	"Pxt1h2uW/kbvZ9W6k5iGTMOLPt5wTNOMyKH9XTXt6hOajfPFwz/Ljvo/UzZsdBv/sZ2j8zb+qrbd6rIx",
+	"rPaIivMlSx1Qca7PV0ZswWr0E1dejZ79WEYMlnI8TZWsgci+YB+zsxB+7evz0YeV0BEzsFm89MNfhp+k",
+	"Ov15+OTh4Pnk8aj9mn+So8VwoKdcgEqdvb3KvdOtT62t/bOt376pv32PaH3PauD2Z00Z5EwQvQIylGmB",
+	"dDTJW0AsLkaaZkxFpKnXmBGlnz5nc417ig5ZAK+OpCxiYGOiRluP2486O3bDSMPzHXvr29ILXJOqwFEU",
+	"yYp/MGTr/194IEJl6XTClmIEdw/dU4RHC0Atf+rKAJev5uQJLO97Nl+yrnM2hwUFRMiM8EwRxcKUZQsW",
+	"eL7iQJet7Hs2N0t6ySc8q2eyEyrmwGmRr9GMTKTKCiCw16oH9RhGraV3+pUJ/YjkudNqBcuJddB4DWui",
+	"8R8M7CEVIYs3hfcbhu83NM2WgVCif18G1fDAlcEGpjeAc5pSoYYsXbKazDyybEH2mSuvya7DLOsDrQPn",
+	"spyhr5gSldFMCxsUpIwhFzQmMtUcMpLTQRHSOwsgXQ9XD+g+nO/4YN6qBfMPNI7ZChlkBs/8yUSQD2ww",
+	"lvL85MnaKDlhStERO8jxTwrCaDgmWTqvsJizpSg3w9m3eHT73MXs9B0fCZpN0xrd5LVgGoImWohV9jEV",
+	"EMW0xJmxiAzmRCU0ZOqASJEDX8pHY/iDCTkdjYuHcNGmwVi83hnunz7+OZvuv5ilP6n4YjqJ3ye/Z69+",
+	"/P18/Ptsm4nnn94c/8T2jqLfPx2fiJ9+//mnZ/PJj3+nh48Of4mSn2Y/vnwjdyav4sdPf/hm8uj06HD0",
+	"7berztXtYt3jbbc6u9c731M+YSqjk6R6vh+0RsMzMqMKzpdFgUbX94J/1MxS43jx6NqPHu+09x7ttlqr",
+	"Npq5WdfdaGfZNltb+/XbvNTDq0QKxUD5OKKRUfj0p1CKTIsc3c8NmiSx1m65FNtJKgcxm3zzT6WP4XO+",
+	"Qf1GpMefinMhZ+JsyFmsUSFiGeWxoRsTNhmwlPQadDLRAnmvoUFNSxnwUpM84REoihNGBaFCZmOWavj8",
+	"WyNo4IjdxrZ5GQ5SZZod6nlT0R3QMe8aPttdU7VkKjvj0XqqqKbTU9Xo7mppIeMZ3OyppyOOqSKUwEIR",
+	"o0DDkSJLaZiRSDLc7JhesPxG3MrN4XaLR3i5NlPE1/FqqzTb02MnNB7KdMKiJnkls7EWRQCQM5micuvZ",
+	"QH7aMlCxhXaAuhWYx7dzgwGs4ViKYczD68GT5ctnQmZnKPvEdBCzMmjZ5/T+IjbgGYu6ILvCB9gfjVNG",
+	"ozlRTGRNcqjOjU41Z0wz5ITONUoPaAhGiqsDx34RONzKQir07Q8YMftg0RIoWLjxmwYIB5ZDjgCbpEwf",
+	"EYoltwsiz2Q64FHExLVgJJUxg2OicSxnrEB2DkGmlkOiHyJ0GvFMM0Y6hy2HKQPRy5y1ut7F7+QX/0pm",
+	"JF/NojuuLPym7hZVONiy3WokQei5ubs7EZrJ0PhpmqIBY837u/YGX09TAhJjHWweGCsd6FeoSd3cll/J",
+	"7JmciujmKNoQhivSspQhV8wpx9HhCw2Iz3YOO8e7Tx4/Ot55un/UPnz4rNN6svv08dHOYft6kLtbhFy7",
+	"qrVoEz58Q5Br947XCp+BkYJQQDXtvsHrPJXyJU1H7GsCL9gXZQRqfiYlifUCbpfIvhe+jyK6pnhXHMuD",
+	"3HdMRIQCubXahKY7KbuQ5ywiVJEeeFRkyj/BdF2CHhLSm7ZaO+E5m8MfrNe4HjC3fWAmFzTmETl8c0LQ",
+	"ULVY6iru7IYB2qwDmFGa62SlW/7w4cNW2eu07KYLz14G14SSC8pRxLgOhAymau6DRQ1kGxNYwb0y49k4",
+	"18NLBiytW1GjWF0HNvZ8Fn0qJZoWzWiK0JSBWUYrSIsBBTZ4E9ChKa2QszrkJ/fhPPSRkr6cZqGcsDOj",
+	"F/S1lKpp4YA9cEdJhxlLSR98XFvg5Or7iqgHYt4jqyHEecyuC1tJKkOm1LWhi+eAcXbO5mcpmypWYqBc",
+	"Ee8xQDl9svpBNLgZvdLc+4H+hVAi2Ew/ey3a0+kUZf9N1rEE5Bbs+hZUwxmL4y1UDgkVkaezRFLcOp9S",
+	"0ySRacaiH1jE6Smcxh/DmkFiZmFMU2RdfX9mPWP/Ns/CXazvFi4hxIDGaPr4nFtVrQX1gsZTDUhb7c5e",
+	"q9lqaUgJUxZxDHFY+Pyu93j5GdCjl7++02rZ14ep/KS1uiGNFSu4Tbvvjk5edcOY0RTpbCKVpriAPg4F",
+	"qFIs0wMlqUxYmnE0UnmbXu5hxceK2173Dc/0vewVZyK/9A9nzUns+bgQkIGUMaNC/4aHtYFH2z/DhQ40",
+	"+wjJ5DQcE150K+ij12hPM3QHPNxtLPcU2G/WWiZgMlocrUHzV+vR91wCMGLgLtkda36L3k7dGeaxK3Lw",
+	"TxYC1Jh5X3IBSywCEZ1YdFq29B+kYHC3tIh5jU6r83Cr9WirtXva2u/utLqtdrOzs7v38NEvDe8QI5ox",
+	"MOZWba/BFeCYXbDVa34KD2nqwX6vgsIxxFeAkOUFY5jz7JJ2QDoB2SH//tf/BCCOyWlGKBnRZANIaddB",
+	"iuLRyq2+089oqLJ+uM3cbT5g6c0HvkMPz86sI7D37wMazZaDERrFi2AU0Qy4Dc/YRK2JCDneNGiaUoAv",
+	"L9Bj1Siv2MfMBIyUNw2rWbKHV9PJoC7y6VB4wCDgIULR66+pdZO8ZDTSXO4TS6UiAxZLMSKZLBOQRqvV",
+	"arURDx43qj6Iz/tB+3Gd586LHcrGK9ZXjRzqkj4wFVQhtZCIOqRjMP1g0ROKZVnMJkxk+hkAFw5/onfT",
+	"vACOanxD/zZkTOl/1VQlTCjWb/bEB9DyFLtgKY2JkBFTRI21MiGFlijkeYBexeE0BYFPPwKIB45gSvRR",
+	"JIzIIRy7nAn9p1sRyGEmAMjuykVLBURpak5VT9gX/mOnT+6DwvT+7Us3zH91dnb6D7pEiniOetZ0AmFX",
+	"7nxhHoj2gOUo482YMCq4GDV7onDdtay84JV6vPiq32U0g5O/GawCMv+HYZYVU0twqwUYBWfKPgKoKDJK",
+	"5YwM5uiSUAFcA6gASn9reBxglYnNRCkoaMScDnjMIWJCrwz+4EJrhXApMH5NEGfQOIyilClke1HEMYLl",
+	"jXfiRkAruzfBHaIgCkGRhHL0b7KPNMziOcD1jM6b5BDcJ/CQ/k4OyVxOU0KTRGMrhTm6pA9IpNEmD2bS",
+	"n5KxFIBVYyqimPX1dAb7+gc9MWCaYBP0SqTM6Lxwan19WExknMZ90KUcvSqC6ecGDg0S5ZjqE5nQj/7+",
+	"0Xnqf9MuC500l783OMNDWI9FrgA9nBrfj+iY650KmTXJG/A+aaTU916clw9VuDK069m7Y19mrGo0YxlH",
+	"EPoCsQ9UOadXCktSFUL+ll5wcjIHzukh9P7+ihDboCEcj1kDaQ1DqkiF+HWAu6+gXdD4uDWSW/rLLaNU",
+	"wBFa/ur/rs55siVN1NZWIrVEkprbMpoBgtBKST9/8jJwELUw7slHA2vX4pqc6vcCjerolwQfhhcFWLyG",
+	"lF7wIh/97m95LGbzbOu3z51gp1PDUjc4Ay+4sDaGxAdhDbOInMA3qnstrp8LdbbcdPKwXdyffkPLCnRr",
+	"+Nvn6+4s5uK8hiqThKqMRUT/DIbYkArBIvKPt2BsC0h/mvDu9nZC539L6Lf//tf/aN7feZgI/Xe/jLD5",
+	"dguvhWPKYUXfyXMe8pC7QY7HlP9Xp/VG/1jEr06r1brGfjGgrnbDpWtaGwKTbL7iBvdKN6jfuLEbBO6w",
+	"OZrBa2vv8Zv99v7jRw/3tPTaKW6m1/vm1/bW/m8ovj4M2rvX28804Usj423ECFfk/ZsTwiMSMwqxggEK",
+	"anNAMvLahmsJCdYqLaZpcGb2hZlxmxn0NWIlEyDGKzpXAeHDnoAx4ImQCv295gQ+fJckvgpQl+B3Ydy4",
+	"oVWdvYeX35lv9eeH1zxPpEXLAhRRauaqDgeMEoG64MJIxj8UBS7rZE5VQ9X6ajqY8KzfJSFN0znRirve",
+	"HIa+yNSIlk3ST7WSoli/S6YiwvwgmfIRFzQO3K+q3yR9NGn3uwAYMwAVFkKIJGoiiFChXkHQE2AqHlMx",
+	"YtZ3a6DHCLK4QLCswxS5zbxOaD3KrSNluZRmvsaiZRsQUuWMqYBAMG0mMxoj0B/knhL0s6YacQSMAPcO",
+	"kD9g8KZgI5rxi2JixZq21aLcdhUDohnVtzO5CQrwtfW3+60vHl1qabX6wf1er4mf28Hu5YO/1cc1+nIW",
+	"TuiZ3+o0nCOKTLRkhE0ZPV8t5x3hY6DrgV1VRmz91BgrZ6kFUKBJGpJJIG3AAALjBtPw2Wt8h35kd6C/",
+	"NuS5GnC9UadcVkCvrEJqKfQsSdmQf1ywED2ZlsKVJbSDlIpwzBQZsBEXsLAiUdFac50dhIuzYcxH4xqa",
+	"dpJjmzLedXDXDBgYA5Qm/kLOCvPsbGzRndCPZxsaR63e4e0OgtmPDOc5ERGndZv9fcqmdamN1Z1CoHwm",
+	"NRKrMv9ubbxHCGpbBwwd3M64iOSsBg5PQL9XM62/Z9Jo9eg1Q1Ue7t4wmpiqjEy4mGYsIEN+wcwHfGEs",
+	"p2kAWQH4BiXZjMXDbIzklmLuzTomEb30D7DiKjiXSAAgZGDt8D6k58hnDyxwWO/DqbvG/JQWkZHDNZXo",
+	"a6jAt699mr0cG0pWp/CbvEE07gwhI5Zp4u3QVhlqsYI6VNIeduuNp3o9N2CfBkq/CmAWWsL02//QkFBd",
+	"RcyoqsPz18OhOxSaMoLPATIIaXOYS6m2e63WKvS24RtL5/MFZ5i2mNDbWZkj4x9KHjBitrrogN5ltWnk",
+	"/YiNUhqxqN/VaM8EIj33iIsRuTwSQvThkCHl8TRlyrMcgyjj84Ys5SzSEmGT9CM5E/2u/lm/qQJ92j3h",
+	"gl/JMJUTuAEw78O1pGwI8Qo0I1KEjNwHY/rZNA8W6j9okn7M6AUXIxzcuM9DKQQLM7jUOaSiHKAgyRWm",
+	"vfXEjM5JKCGVXFolpSg4ThNwA+IJ6T/lTOBR6/kWSI+OAlZdf0mSyguER3fh+7vtzb2fg6nigil1FrEw",
+	"1n9Vb/YJ/mKCPUjKqJLCWfKnKpMTljoDPkYD8iyLGZlo9loE/SssMdlrnU3qXMI0Htpl5PxLnpOYKVXg",
+	"QoIwTefHTfKOx0zfP3odUN3WF5bxCdvS0FXEoOae7wmVUwzYr1muIbh6tfv7tat9PSSUjKcigkgMs1zB",
+	"BcvmW/qfVUsvLOxxa+N1mSiqes/6kKK0idyPxFKeK5dB4KZ9uFRMeVjvXWfhWPCQxusDGFo6zMVqNLXE",
+	"IJTTGMnqQGM0DcclkvdwY9gysWg1lSFcnq4WfPikqE9tCsQVzy7eRZAjch0m1p5evmaHGQ7oakm2r75U",
+	"qXYYSwU029lZOIZ2NUlfJsyjsywiShI5zKBYB7AfjBsSbEZG0hI/c4mzMY/ZgSGjKuNxbMT7og7eEzOj",
+	"BYypapL+mMbDMzMvJUM2y3MaSJZCYovG0gJtxS00goZ+D2Q+M0YtWT2GVInIpDwXyeo5m6+R6W2wKV1k",
+	"tBlgNHAmz5lokpPMCz5LGY3yIia+F3LMz8Ixzc4Gk/3WyfOno3Dy43hwfPTplw+v5r/89A918nx/Onhx",
+	"Pvr5w+7ol5/G48FPhyt1YwwUNkutg43jguugzj45B5dL7mIgg1iG5xonjqhiD3dzsq8plQjTeaI55ZuT",
+	"V4HJT81HQT/8G3DZSBHPA/QIi3huTH20aKdP6FyVjXe/fNj7ZyjiWfT8x/OXx0fjweQfo8Fknw86b/f+",
+	"vvPDKHr+eBR2foxPnv+9HR0ftejz96OfJ8+mdB598qNaEqrUTKZR0fa329p/uCwJ0ZkCv9n+7ZtvP7eC",
+	"FXYx419WTe+gfbMZnyQyRZEXggYADrbhFVtUY0H28qEgJ+9ek91O+xFG13JBQprwjMaqLol5vezjoPEE",
+	"7cwnBX/KJopO4cWNijn4kOsNUwe3T3jKQjyJvAAQ15Aip1kt1uMbMp0/FVlag/lDmw5TDWM75yJaK5H/",
+	"e475Iwt8mJKosZzZkjwJnXMxWuyxrOzAOUbWKiign5/bKOWyum8iIspOMWrNzWjAp+dMoQRnTTLVs7ng",
+	"tDap2Njt8e0ZsO2R7Jo5nWrpucmLB/HiybPjldTNJvfYjdYBytPhkIU1ZBrDYB3fcwlKwMakAAsz1kgC",
+	"yzGPzLUFjumhlVizLMyLjTgAZL8L8skMDT7Kf/eAnLME2GNPpFoACHnMIRBXj2rOiusjvwDuKyROD6E1",
+	"oJMFpJ+g+wNDDITMzhRjoh9odhuOScRCHjnTNRlAhMxEsfiCqSLPNPsHSzZutBE0CjtpBA1YQS06Pb2o",
+	"dbWiXdvG4hG9yzRSB+6W9faoBn2N2WTAshnTwsRMGshTUH1LMKIylvgBJGCTcvGTNqLyDK3wQFTxF/8b",
+	"41epW/4zVDhrTMJaKQxrzSJeQSU5E8TmnCP1HbAx1/omBKFr9agIz7/s12G0DfUvz/RMpiRhMolLxZFO",
+	"S7yURFZudk6SJvEdcehWyPWxZt0qcL2rCIs5sbf4cBkVzRhuS3WoWByhBnTmhOaIGHEU9BWfJDEo10nM",
+	"Mgb7y0NotOQpBSvEGnGhpsMhDzkT2dlwimI2JEcXEhXzbyz9wO/S0nfmLM9MkK4fanA2Feiv1EIWnbAz",
+	"6oI3rDfibMLVhGbhGKI0weBgZXf4CHV9ztjHkDG0C6DZ+iyT8gw8PQ7U7V3noO59U7ZleKkf7GMCt2TH",
+	"0apMdKbZpBvI/8rizxlK/HbsMmVwid9ng/mZYgIrQORi4lksVT3qvVgQdXKIcT1G7XWhGKT/XV8ThWEq",
+	"TWSflXLArKOZlICvo1QmSUkdxFipYiGWnSuFouiFMxpjYGeRZNicmVwQkef1dQgLGmDZa5gjCtiBa8kP",
+	"kBqIWTGECF00TfJuQuPYGWiLBzOhEVsgGr47Onllol0bdYLub593L1v5Af32+WH90Xi+jgU8QdoYHKhf",
+	"AHpgJkkkq8FiehGTJFtgp7DaZ2W0PM57CslZRnkvO1lW2MKMm3Bdz95KRlFgEuUw41rXWbSe2AxnjXJe",
+	"zEar3nnJDKUfrsHWhkxTrtJq91u7nXa7bsVr+aG8RTt31DSJtNhxdvNpCWVdImrgKQW23KF1BTlYK6ym",
+	"FicLp766OFcAUhA3JAuM3mxkzMYOejFssRSEQAal0I11cuateOSh8NHhi19bW/uHW88gfKPXa96Hp74g",
+	"0f9SFKC+lMSnB6vwfJE5Cf1oEFnOhIn57nNxBgXA+sYQlJcMExZPIVBDRArMPriYsrkPAi6igCguQmaL",
+	"FkWasuhJVIbWgr7isZ65S0b8ggkyTYL8xIUeBGTyJukbjqEldvyaiZJhyTkFFTNlenAfRbudx4e16KBX",
+	"hDCGogeuRz+H89VyxaK+7YVteDG76EMsEW3rLGz8+1//7f6D1AVHz6wnDmuEIMKVsKylseyXRm22nKlp",
+	"hoWbIJF0zYhI1JtRfsglI6PGrhuRBMFmwMe/w6iHyyVRzUs9/cAnvPSVjYm9d3yf10yPuloKnjnxGr0d",
+	"YtkhvQGD2bEisdA4wDEwOqrX0/NY32XLMLLZBnzImm/Ws5Lk71hTycZGDRtLufR5eCiPVFz27Ps3J3Xm",
+	"p8hBqtlZfi8FSFjMK8zJ1Bnuauql3m64cWFR35uLqsTXjiUW26MmwtuFbRojbprND5ZZjWispFE5c7+f",
+	"oaR4bw4OgzJVWKKr5yu/gfAAj85eOUig1nNAk6QoxoRjuKH6pMnrUJ5FkpKm4a31MzdXY7ipaRs0Yjpg",
+	"cXHqJJXR1CqDVVPldBDz8Mx4U9x6BvOM1VsgoLLKRpQ1lavJ2Vv9TC1qw9srERkPoA6DTRWWhdWF84M6",
+	"Z6vY3KMSOus3VqLz92x+A9hgfFlfOd3sJaOKLQlCtE5IVOzoQKt1wOFy6bNGbVxPCoC5PSFg0xRqtRJx",
+	"D9U5qoZTkbF0Lf5WXlR4A145CGygaBS8p0xDBRtf3SQ/spQP54Rn6IMTjENCJ1R/IEJC+4NKQtUt+N5q",
+	"Ykd5xj1qV1OutGCw1zrAhJaV66oO2Wq2N6CNRXvGhuq4ge6VN34qz5nYTIMXMitFqUZciHouY4Pgl9Vs",
+	"R40TY9eI1f0gpJ6pq2uh1aWkNXahtyxLObugcW5zMHnbXdLukIiPXG6pstWO0co1UmgEs0CAPnYIvwLX",
+	"uo2eZoLMGU1LO3nYfrzX2m+1Wq3dTt1ipyLj9YgnTDSDHOr11vrxK4DXbjU7V7RbICTZBSHxKcKmNWu4",
+	"QgCeAdqnP3gDJeRaSJq9CNdFKeyEKpep6rIvD/BWnA/RlAzTF4gpm7EU7GayQ72GEWpMyVsqG0vTOBdm",
+	"91dvfxOVof78boAxI4u8soQKr7/Galt1Gd1YhixlahobBmAz+p1/sYsWZPzVBrGSmGYsDcrF/gFQtSow",
+	"mBNqykib0Q88JyV4Mm0+TtATGPNjQiwnjChJhjStuCnXNLOYhZtf9YS12oRHeatF7cdoj7PZazMXV3sA",
+	"xiRbVTev8VZjZG4k7Yvp/NXo9dnTzunvp49/OR/+Mn8+K3ohHu6uFWWyoFGJ3sVoofPVZcINmG9pN2FZ",
+	"jmZey7lad7JFA0sF/m8+Ah4nvHIAfOH1Wh4JccoQ+o7MqFhmwpUZKV5/xQ5XuFv/V8xzWhAO/wPLqCUZ",
+	"9eE3hdrpe9Wc20pZsPeJhoROi0DKlHJphBBtjcZSgG5MrZ8TmpZzyDIMKGm0O3UFCFp1hwyS86YFB0xJ",
+	"j2r08JI0tltJYqvYSGItXkQs5BMaGxkbu7igCx7BBCiIi87SJ6tMqHRdaqZLjivkUBegppIpt3drmXKv",
+	"2GyD2K/i+RxhnYv+ORdRv2vLYhxAqIqpjIEfDAb1jZrSnybceArs2vqEA3SSmJ8z/VJgw0pBuggWPNns",
+	"iR+gNL/BVaxLqNfjJwEgi7mS/uhnAJXsu+XuH5Xob6fbesazzOX4NjcI0iuYiM2ftTfyAz23dUfy7hhf",
+	"zYh8RZPw1zHxwuIWYMD3G9OsPk2SPjHdkfQUAK5Qt7wfjmlmqzcZMM8NZH3vQXjggJhimjKG0kUXzGrn",
+	"NUaPJFmQiZ8kZDaWitnaNeiGdJHUIHpBYlyznBpvjJZ+yESnCJkmGOBXJ6N8bgU77XpI3dTU6UyN60VE",
+	"FcyQm9V4Kdooq0e40yGDecZc0tLTqLO3197Py0KjgIvRFkbmxdxdZ4UpdU5p//7z4c/ffzxOhz++2350",
+	"Ov/wjxevR4/G4cUbmvAf4nR2Qumb8MX7t/JbX2E0VlM/SrkoPeqPN2cfhRcX4IWz3C3FDL9okYyjRreN",
+	"nZuMlAINnrqdVoVT48MeSdPvVeFgbAtBKtuDyggrIM2oXM30mkUtb4q2Qa0G2Eah+Vplja5QJfczgL1m",
+	"b25deze3rpnr0mUW1lnz7Ez/LsjWyHV2UT3CpbEz1yoFYQHrLSDUhvHmm1hk64J1oKPWqjCdWuVMC14L",
+	"CgF+ZfuhzDX9lS9Zq8CicCDXYcwZ5QoZHqiP07hW9XFBQguqp2xv6TOrLZeyyPZVZ/Oy2/1tJSwdQeTl",
+	"ZgBlyPrappoS9CKNOME3LYKbj+0V9hw79YKNvbG+hHWprwnASFiKwbmmzpgzmVUo8A1lOhwqdFGg1AGB",
+	"toooxioOBc94twnzrq+/u0ygW5O0VMu0mzZnHjpvZAl3mOkbsvBwDbJU9dW/Bplak+b8RcjNRgTmq9KW",
+	"2ycrp16h4o00HnA6FJSegExFzJQifUB6k+4BJepAZB7yj8YUgi8fGLMTjWNnTQ6g1tFUZbZEpn79nqrV",
+	"2Tdw3m5ST1EKMHPWhzMDxPK8kK338IGnYRkDbMyVaVJZpn3h1qNHNZVmV2gtptPnymWZ50q9P12z3Y1n",
+	"zY2RS4/aPue5KqtCaN6sTrOHgczG2KFtosdqkkOSUh5Dhkc4hczg++/fnBif3l4LyiXTMGOpelDcnnOF",
+	"FosRrtYE9VpWCpGm/qx5Pl37+RIy4st20hUoeRUa40BwEyrjaECBzrRbmxGafOoF+8KWvGsTHD8M1qH6",
+	"QgPwnunZcBlcr0z+VcupLitBelo2/ZlQFzT1MBE1yUs2hNT2wDiZM6/7tC3+KDFvujBU8wrBgNUwgkSG",
+	"5yxDi/umGFSCAnPc9SDgooUqR/TcONioAtuukmnfJZAL9jEjiaZn5HAALR2lV4zK6KqeWPnL8JNUpz8P",
+	"nzwcPJ88HrVf809y1NjUybbQgdq3wly/a7rJ9K1zst91Rmb0fOrfvQhz61HFzzMex2TA/OB3SPZEdxvk",
+	"j6DDDcMgTFj8jKqeqMS9X8FpWufFc0rGBpZG4O15MgNA7SK7YjVE+jaCGw3CnF01G32d8EgvKvnKetM6",
+	"cQx18Yv6OoKC4rMymNEud1Fl3ZpQ5DVD9H1T8cMNa4jahS0MSgbdFcOM1VgWcoKdXjthaTimIlsM0DcQ",
+	"koGI8fWjJd/UVw+28dqm0wUX5GmzbQP/5DQzTdEXFwku3Vz74eY1g/XqTBeqBem8rikeVa4C1/23z47J",
+	"/u7eowdVh8Y6pTXNlNZjsCiJ+oOp0DVLpRgBpcTkK5t1mJ/KDzJ1rtu87iZmb0GZVd93S8ZUdcnJq7cQ",
+	"u9Kpzag2Db6XrgjrDvz93etXxCggGD1lOovb4kcymgfWTyhM1VqoWE4nDN5JCTbeKm5pG5nwtnX51qr+",
+	"9aVp+5UG5H2Xw+b6q5UIxVV6ltfEK+a96uo4jfLK/uOeSd9vTFYqIXGVJeSpvNXpX5yeviH4QLGNUKvl",
+	"m/SN8Qo/7bbqS2JhY71a+ABftRwS0xQOhcFqGQBT9tdUqIOWnHUbympbevQrffnyK66alqpN/ATMd+ai",
+	"DpczLNMMCzftzjiwVTsN/hbuv5YOemhfjdyCyJQDMDJCeDCkAOfHqNaoG+CayZ/9E9mK3ec0Gz5uBA2N",
+	"i1AbIGU0yqtwme72QSOaYmM95r4BRD8z+59wpbgYuR/t6OXP1CiO+Tc2d8Z+djk0boEJ9wdwMaD2G2gh",
+	"4D1g722a9yk887qXmRIEXuWC/Ggc5fEOwP8uPwT/Wzuz4ZJBpfulORwYtNyXd0CjM9dmFgEoZoVvatqm",
+	"Fys9pNm8UPvBK+Hgf13b0NrWf/C/g+Sl6oBgPyx8D26Mwjd6t/7nCcvGMiqtfmHL/MLSIUDT5U7Bs2yS",
+	"QLivW2DKJhKr3mro9atK+Jc/YRGnFlAXdib1poYsrzMhz6zCyE0PdSxjB1XHxtMs0wBvKl1qAWegT6NY",
+	"pqLUE7YqwhWraeWkLTfpF0UI5ir+LG0wh09d0wi+Vu67NXeYxPellmezeDtyHR0sWZ8XGpjL1ahNjfwo",
+	"Fy4MwV27IrM3c26VvrLluTpalU/h+1jryFDyflVoTHIZdJ2GqRtYglO3sNXnsoH8YEOMmYkhMQWyINZn",
+	"JLM8giEvN9lao6bk4ooib00wiCuYOKZZXg2BTiOeAVnWp0r1n3WK1Du+qNgFRP0ZoLKln9wWrcULbQ7E",
+	"VEaqjzyum9a3Fl7Prlcy61dM8Vc0TZjsIsgp2MRCEfKInQ3mC5KcKNrEtWIHJQfQVgQgMmBMmEpf0YLs",
+	"kz2bfbK3/oqGeU2sNQpBrWcj8ZtbrmcmsW9YS4nn8KhzZNyoq2KdrKq1nAV2E09tkvt8/T6g5p0NU6YC",
+	"rRnJvDKOulfwqVwjP6rS/7K9wI5zFWZoSeZZxj4uMJs7NMDY65lMI+UMw6HpKOAVUoVi4aEUQ64F1voU",
+	"n69ZeMZY52zJGX+/XuJW0S1k87U8ArSyQk3FZ3Q913NhuBtg93Xj1WvAeXseiFi2iZ6uHHQWjm2b0yFL",
+	"+xhCbhhrp9UuCAsmRB/jwL+m5LCxJOD2Ccy/JBGUZIHa3sSb9hveKGZvTTnDjv3E2eRoHL8eNrq/rrmm",
+	"y6AMt2OuMpnWcMnXccRUhonNB7kzKObCZR0mKQNnEeDe2mJuTqJYUttJxwvr3LDuBIr5q9DIbrk0VfXA",
+	"f6tmzuR50bawvRnNs4BaFoG9FyALqunf3tM6U/xrwaA9USHxNlhSDuTKKfrFtK7NQ8hvL59002I16+cm",
+	"LG4Cd5JhEE1+qOW8jMsliFjn79nZywsFiqiQZ615HJKk929OSMQmKLK7K6eYL86jAwzbQDDSinuRhtWE",
+	"u6wRNbe0flmtyFEQFhflQ7pVcZAbCh4kLESrh5bJGbTo0HgTpXS2IMnRzngDDiU/5uIr+5SKUtiC+s3F",
+	"k+MCqEnMh3VmVqCwquics+m4oOOZ8sJYxFX/7cqLukqirvgovmbrvcEIDEW5qUiZkvHFgiJqBcpdS8GA",
+	"OxRI2D1HIetKUd683lcoMLyqQPCVSvPeiFkqr5BYC0BItmqcktjJrkmO64u0Qi1SNaFxXK3Tauq73UIv",
+	"zsug8cGR17raeob6dtd0eA/yto4Lo5F2H9p01MojppKwC9/apCDeVavfmZzFNzQbIxS6HSxnq/jYFSvZ",
+	"2Y3W8DQsLq+3rimLkOCR8XPTq9mHm3HfStgd1sHw3Bz2DNw68/IZdSCPEAQd+q9riVpBV9qaruxtQlI2",
+	"vkyvOMhZVQY6HlNObGfnquXK772wbMK8ScNl0GAXawThYFX5KygzNTee5XoOzu1p2/kWfDCgyy7+nbWm",
+	"XJPre2D0tfk+dq2Zpjybv9ODmIr30KxmWZWzJukP6JjrP5XJX33z+t0p2b5ob+N3E3oOAsFEYy4sEE0x",
+	"MLJbxzjLksblJahQQ7mwtBW0BohZNNKCJJbVp2joIRDkHGK75/BcqyOKzhWZjSUmNc/GcoI5btNwfECO",
+	"9Kon0qTf9wR2WHBdB8aMp0aEdR3hVUDOGUuUib6Q59YAG2v1J0tNz5qMxbGCrHPo4zuHBlE9YbvY2F1w",
+	"1eyJnviP/yCHpgKX+UV/2+/3eyKcpjHZUuQ/jw5fnOgDzSPIt16QXuNwmo1lyj+B1bpLjrCz0H9+//Tn",
+	"XkM/ce8k99Ztfc/mXTJRI7SO3iO9Xk8QeOpYioyJbOt0nrAugd4PIQy5/U8lxT2yFZF7n/XDhPTQFtVr",
+	"dMnnnkn51h96wKR7jcvAPMLMI+CexicKTcj1o3ZIxDzzArBIfAFrH/QaekxLmvGXk1dv/QGEzMwraJo1",
+	"r3gmffw13Hr0CH8zhmP82hiMe43Le+bge+LU1W/R8m2/02r388IueWmpdxqetOjb90x3fdt2G+HyA9aG",
+	"UigH94QJyxhiO2ro+cQzY3vFigfPnyL+uOve/mz/vPzbjPLs207LdfWwzeKoIkpKQajqiYK+pTUbPRe0",
+	"STMOgyZ5nZJIoqJmuh52Pcx1M7vpLKwCqVP6wxdjff1CJowKpf8FFPpipvvSE1+2trYK/+u38i4lXyoN",
+	"oPLKfl/gkKDbCZivhzTV/8wYapRfCI5l9IfCWBB8lVAeBXk2Qc347joBk+2ATg3xh2QwZN6z5gsujHwh",
+	"c6bMi6iz6LdsLBsUPEqnsa1+VN7sAb40TVnfkqq5v+/C8E4TgnWBzAz1WEzDICrm2NUF2spo8rJoIKdG",
+	"FTdYKKddPLyUjFjmbx8m/kIkgvWMum/8GeoupTjEgv2bsfIVo4ZXWK53nVhB2zVBB6soegxh472y0V8T",
+	"AOMfI1A8DeKz0d3Wd3vIlclFYFo3r4HGK07bE56Jzpbd0+CDAKXIfSoIBHG4QifU3J7p9Qph1g+wp55M",
+	"TaNZV58LiQuQMmiJiuhrAbfrSBZclZIThhCVYWsqhAfjDi79zBhk5pgAQFg6NFJWWCoL+4OEmuX1RHE5",
+	"1AZhBbYpLgzqduDIDh0yPRX2I9JfPr1g6RxJVh+19gLvD2maYmkL0i+xwb4rbjSh51yMAjJgpkaPl7ql",
+	"B7OJUuQQfGK0J2wnUH30/b2PH/to1Yylcq1goWWTYiZkDgITXaSrJTnw7Tmbo2cO2lZQ5QrVdHtC/znC",
+	"QnlGOMBzC6DuBLi49B+2Ro6/w7csiemcRV2SpVPWb5Lv2RxVbdthioykjLAZkF1IT/jOkDyWM4/MxYnq",
+	"43/6+vptUCKAqpBQC2OadMmElQJEITFBf8mzvFhcT8BSMGHi+dPTfkD6b96fGpHyydOXT0+f9rGcRgEU",
+	"CgWprDwFAgUwqUPhRUNSV5wJFZaNajTp712c7/1+Lp70ycmrtwHBb/THv7/5+YGXx0F7AiJ5TZYqecdH",
+	"QgWEfTRCu0YsOVVgTVUsoRBkocwALIKUyZhRzTLJJ5ZKVahWRLyAT8AC7+omEjqtUQHv2dM5ZR8BgY5k",
+	"BAiSmkhjLsj702dbjwN3Im3yAz9qEls0Ka995xA6kgylGQHJmRPzJCZuZjMeYhqKCfHrCZigtH72EYES",
+	"S7iQ+309lr5+Ldbpf6HsS/8B5n1Cl7yc+mBb+TgCiINlydhLAgzQqGeIkUx7gosLrriW2POncGfYs82A",
+	"gVEBLTXQYl2THBpRS9N7ENfMfruEjwSetVSmjpJG4EiKe5j7Ys8+TwpD6CxyFT3ujIqswG8qdXzvl3tp",
+	"PmiSdwadID/KvdDXhI1HLB/Pqz9zQGasJ0zzUSOFQiyAbdZaYXqOegGbC0BotGQblRsWK2abY6Plxgb2",
+	"BSSWo0CzN3wHJGt9HwXyj0cq0zlmsiGfdDMCV2DCtDFLUq5l1plrJyhkpG+OKSsT6XsIvNfzRqsgIA3m",
+	"mhkhvZPC7KQsOTuxDslfqYdVH8Lv8adSA62+tzKc3kkJEKKTC0/NnjBx6qZjOLi2q0xLY42WTmnqdTRC",
+	"PTVflgo0yKJmoDfLIINac/Sx3o7mAF0gEshG3ZoqB+FEPp/7FHKxLUy/5AppLfwBy3Q8ngvIzFMBEWzm",
+	"PLLkvrGlqa6WizW+P9B6UqHKzAQaKvY9o0cfASDrunqbXjpg4MCzZ7biYoz1sSJyO3ECWaKIsJCW/hIw",
+	"qF+vUfemrdZOqLmk/oMBt9PcbQxhNQwGOSD9j1swGogXjIZjghFzmozEcDTABKFyF5AISGLWJ8qzJipU",
+	"UOnrC/zga0+oAIxppgVF034BmSizHfG12n5P2YJegeuYWKzshSNhqbEvWFd1CM2zcYxiTSJ9OiyRqQUy",
+	"E8AROAcPWkdwTCMX6mH1z5rxoUISWLpqRTt83gYT1r1gdnjO5iogw5SxT8ztB8RkEwkSSzECSmWBlyaJ",
+	"TXqACOqA/HMKXv9zht5tx67YR66yA6KkLUJgxVZ7RXAH0GKQOUA3kR4qlz6BidEYCIVvNzFE7Zt/Kin6",
+	"Xk6TlXkV+sb6oYw0ND3BxpyDufkmQC5nCq33MQkCoK6/22oBGmA1q0z2hBavQBrdbe1jMOxup2MUKi+U",
+	"1AkFMxbHWxiwjy5eeyZD7km1GtMKcpaBUGgy98UGqHzBY7VpS4GXRVVR/+Hai2kU+vJ3Wy2jYIEGY65P",
+	"YxUIJWAOMjDjp1wsfhWeQUnGwrufm1HzIhNaKTNMA/yY4GBymqCXyVHzNnbLNZlZ7sCrEpIms1rjxWE0",
+	"zYNKe0bFLaaHrJxGS1YLB8szS/Jx3Kv2gI1cM09YzaKNrp4unqOQsOJP40oc5vOZZxeOVUh2qVmytRxg",
+	"sp65HJlCQEKAae9mE+6wRzKXVoA2qJWzm9Qaf340XGjRFJRsbmkHDbN4DrOaY5wBskmThCfKAIulTt3A",
+	"ehBan6Hpytv0C9mY/dKApl5qaURDN+WQ9OnWJ9La2idNcka2+gHp6NXtdIgmmWVsSnh5IPTT5mvJHbDl",
+	"hdharcUB8krwZntySPb1CtqPrYZltE1y8uzdcWnMmCN78lfUnya8u72d0Pnf/v2v/+l7VWNMKRUoVVpa",
+	"26R+afB1ACpRAO1voeadWZdlh1bTw/xKKQlkxjiSUE2NqsyzsAG75ZjFRKoiyhcz+AoFWm3VG0LVOa63",
+	"TFqd4FOE5WwckN+nmm25vFAvVzTH04C4oQC5pkAtUs3EFyJRJduruJ1cEMKa7ghauBj3yhrEccHOvD14",
+	"mudKjLdSpb9S/M5nQ7nWC1LCSEvL+kzMWPW5avmgzhBks1Ircr09wUJqGw7QBnBCQ5FP57gWaeHE9dem",
+	"Q5KT7ryMuHwYkNrt125/F8CzuEIeAzZqrmzHTy3i4pilrLolo2pUkXFksQas9nrnB/CY8XIYM3EpMQ9H",
+	"3TGjYgOlgigWSVwevu7y5PC9XXzP7g0hDIFepk74dBhUGl6LoMY5UcwHzAe3TYcLIAxPO7Cq5g0W1mae",
+	"9t/P3zGDVLMMV6zAKauGqpQTEpecjheXadpy5PrBWgOAVcDffCnHsbh715MXGDTi6RgMBXmzGRyslBjp",
+	"DwOzg56PzgrsLpEZsRN+t9iiTwlU7ZSpjGpijc1BD7CoaSbzHgg+WBZyMJdsPseOapYmvrbnrl1LIhDT",
+	"gnoKvqBFkkP9fD9XDyd1YODleOLA+2ZgtCs4jw+NtYCblwRwoCGgfzjUbQV/heaZYGBJp2iFCLU2wapw",
+	"DH4mf06uUG6xSlpggchqnHpuIz4AxRRwvLiwA4It0fUS0A5g5NVSimo+oY239B1HKKbP5dSOlldJL8Mv",
+	"5reW1m/9N0BRUmxsMEc/RMiUtQVCPowVBgp6sadTuIxZmKK9Y8l9zJQ6ICqJObbcyMJxjeSQ59Xi63v2",
+	"9f5yh3x/Aesxpng9VqeTU1GAD7DgY0/dgoH/QP9CqE15r0JAMZc3H5zWdIQ09rWEgoQxsLYvKLZzYLr8",
+	"LG4QaafGVGE90x4wUE307BDS83GCe+jAaKfWZ6RVVnNBUzXHQYCjaDEPCK4C7Ad1ZPFwJgeq/5Zl6XwL",
+	"nD99VxXZsEQ/g9mbyFEoLYxIPbx+YOlkRsqpSYHOx73WWktp1P5qmee1wpY2UtmCz3oeLkZd6+IcMOtW",
+	"RI7qVlB0a1UlnExqOp0KY5f8AvWoYh4ygcWMbenZhIZjRjrNViNoTNPYRAWp7vb2bDZrUvi5KdPRtnlX",
+	"bb88OX766t3TLf1OXjujcUTHvBE0wNEN0UPtZgufkAkTFLoG7zRbzR2MKh9DrNP2GHr4f9J/jzAc1Mmt",
+	"J1Gja3r8f4LwY6y1Cu91Wi2sTgNIa+phFTBWf4eRWSvbI8AUGAdVE+rfbAQNlCNhZr/AyaKRzePb5smT",
+	"CAffxUXXveE2t31EI/OaPrq9dV45Mfj7NE1N7JmNKmt0f/0taKjpZEJTCHe1aThIdmnMLyCAkY5Uo/tr",
+	"4x1LL3gIWe7GrqoH0ANuT1iW8lB591RJZ3+TgoeITdU98N0QDJZsujRme6c/mLFW3qkeZRuyDIu3WU7y",
+	"q1zcKRTchFn+0OvbbbVXv/K+VGAD3ttd/d4rmT2DmhXXgBMHGc9ZZk9sFUDUpqcDkBhEb1r8q8Xo1wkT",
+	"h29OrovR5VDKGhjgikQyBJ76vwmJn7OSR3g9DAZx8NNCBNYoY9mhjW9DRx703AfJPpVy4jx2luGCwd4w",
+	"ZuC7VYR/i1P/UTQ8pOIvd//6rZ21aIcr3bIMZo4ptMrUuoUVQ9V6YHPR3raOw4WwczQ3sQiajBWaahXh",
+	"4CVX2aEdDPIHjLNwYT5q/si2Da0OVj75kk84JmPeGryZXUDSWQ3QHYIHFmJDzHbv2NBNQ7qD7ZfcBBIN",
+	"pDy/p9yRe/DtgG5NRuYB/fZnDdqXC9nZc2ZBemOINu/lCTpfAWIXSUtWO3RZyiYL4w5ubw1uNR/P3TZX",
+	"hNYrwtwb/U3j8rd6YN9Wfm5NLclHX3yxtpCchmPbTcBaqPwQlMAL/0boMno0o+G4yi1yzMpTfa6NYsFf",
+	"ks/kB7CU2WS2OssfLvL+X8Lceyo/9D8UiyE2aCHGHsaxiR6q+HCHqZXrZYCxvdagphgi9KRemDuCGW8R",
+	"/vUEi4QsW8L/Trb6GrIVQI7R/Tj4srXClYM7gkIR1ldXtbv0QXf7s/7nUl9Omg0YJuVuhhh6FRYrgoZm",
+	"T/UdT0quB+Pcy/gEoq/yID3fCQFxbULODvTvmuuZmlcTjPsC95as4skLt5tbxpN/aD29DlEgdG9GbaiF",
+	"bwGUIkf2vygarQHfz2Q64FGEvfk2Rrzd1v7qF46lGMY8zP4wTH1H57mn3QQT2FuO+QVTK3AVkLQeH8Hf",
+	"q24TGcFBhT1cpwLSKnMElUMbK9skL7D8zTQrFk5yGYZosJJeISoMrM6Bv5BDpfHc5gh7vmb4vUlsdXjY",
+	"fpQHgGI9sCH00JZx5Bw/UPNKBGTq0q1s5xg5HEJkNri8g0r+je+M55FNeTAh7i49tOZKtk14MCaKHhaC",
+	"iTHSWRMyxS5YSmOgbgqSEaiYY+HZrhHAqe/TZx8TbB1mfzO+/AA9jCGdKgbnOJDRvCfQH6Ugk+GYpulc",
+	"bxoCmCBV4ZyxBG9rLqdEQZKjovPcdQWH0iSn0iUx9rVw5W8FloWJPVCJDs+3J/J+LnjNpreKXoAaQ24l",
+	"R7cyiWnGUjilE5+kQ1CCKdII8g5GNKa2QfwEMonT/Az1Q4ooll5gdNhAyvMAp8ikCUAf4psYNM1j7ILr",
+	"wDmkceyADKBop+VchwguEfT/xw0NeFbIPXJJCJjqaCALu82U5DN9o/5u84ruRzKa3xjrcV2IL4tVD7J0",
+	"air23g7Lg0kXyYaG5Vnkda7ggPChO/wQkQ8Q44753RDz222vsaZTKV9C1XN4YW+dzbsYjh9YxOnpPGF/",
+	"GKs9rhMPr8tet716oDfPZt8nmj7ttVq5aweIlcmNMFWvc1Yb2HIKdfXJAxuSkMkRgzqe5C0GJYA0jBlk",
+	"Npm232m1MM/ZcDub1QThX5in4jHdQ2Ef8GKCkBFhloBmU45DaeEBfjO52Dmf51gFBBOauLIVr+IYCzVg",
+	"X0vNoYBOv5LFiEqMUBtCzK4egCrHyV2XeZMsDvJHMlVjprp4pmb9NhlaTzcVoylTChNQYA99eF8vxqra",
+	"Lsg1D6IfQkVHG2Nnir8ERojnisBtcCma5J0ks7EEDmkj98/ZHJR8sxxL9AZWeOJZT1jRJlMsHubJePpV",
+	"iCslA5PADOk8FA5JDwI1aIAAI3MCHyDARJdQj5NilyEbCYgNyQTG8MM9TMj9SuDhA1wHRFoP5rbIRx8X",
+	"nZeiLceI1bFAFKRwnbfM/fwmAF+ZEVamrmGFPmBG2Czojtvdcbt1uJ3VRooS1dXZ3a3yubI6aQv1gPyf",
+	"9w7zCMc9ZbpdJ7EN+A8Z8A1Meda00G9+bFRrJ6J7qXA9oemj1vMU+fVdRkVE04h8YIOxlOfqt/t+YJ0y",
+	"P8/Mr81QTh5gLhXPuqRvvt/y4v+5Iv2LNg3y1lCYVG6589Oos7fX3sdVICuDXIM+ptLaEXmEGbXN4teg",
+	"HWZ0khR+BRXPJuDq4wATmQlMHPILRiZcTDMGOi6w0reYvlpbYsMvzgECR60QQO73UadkUf8B1jiBh41A",
+	"ILKURjyEPFvCaBpzrQpKLDKdslBLLJhliYXGhDRRzPf7+ctciv6DOpaByzfl0Dc1y5urhvrB6z58as99",
+	"g3feuVZL6Hy6FbZmS8z/EcxsIR/zWrTcsbHFbOx/P1d667LkPeWlaDa6NovaHrjODbeokLkUf08hc1L7",
+	"1TWyd44VQbUEPCOumuS1SWhzdUgGth4wlJ/Q0xXqg+TpvGQkiRSrqKa6I5t/dkXgjoLeUVBLQSERO3WY",
+	"uz7FxHpNphNIbcTBh7Gc2KSlwMuVT/N095jRSJFMNgl0m6+m+U+a5JUtLQKWGeGKsrkSmmAnQeJ/wTPA",
+	"HBBFoVEzOq1xajRW2JROI/lDjhT0ZtayZp5Hh6m+mYT6OzRJ1AGyGFf2xJR+mWPV2ZSRTMaR6wvcE9jf",
+	"A8ixTQB0ZR6tqMtixWxlG2vZp1BYhgy5iJRZj4LUwVorv5Tn75MqyS1FazXbD3eb5AcOMR5klvKMkf43",
+	"fag08F+dI6ieSjE5fHGD6g40QGl0G/CcbXfebdh2qDmVKrWxrjRlqkAKx+oS9gj635V6B6f0gi+Y3TVf",
+	"rZ1+Z2eN6V2V/Mqc38nzcTQMF0yNbV5r54U6+eWJrxYpZlYEbwxlyvgIeUKuoVuorYfPvAa+fl8TOOBE",
+	"bheF4uIJnQOtQGYFrdgGhkPmE77C76rjugL6ZhDXrkjOKmtG3LFVIbF/fv06sUtd3l3erPstveDkxHbp",
+	"Wrtkf6e8y6BxwWmj23jx5Nkx8rL12O0TSwCfiiydL+S4lpQEhMZKaoogXEEBa/a+C2C6tQAmKc9dxVbo",
+	"J2M5nLu++qClZdFK52y+OM7uVSHi1daJAE6USRkYP7Y18vOUKBamLKsPsPtez/SXzpT4ns1XZ0noA71D",
+	"gtuN4jPuI1/IA+gqQn8xKLVWdfXKtGMVULDqARAHLsAMSh2AYx2L/mMNf2h/RlVNsPcxNFb8HlpXb6aZ",
+	"+ezRdibLt16JLwKpV3kSr+M5+HLj3dHJK41y00HMw7Nzpkdpt3//+fDn7z8ep8Mf320/Op1/+MeL16NH",
+	"4/DiDU34D3E6O6H0Tfji/Vv5rWl/3ujigPomgKTULMsvnuyvRDPDLryF3dqhGKvmbqmMnG3DTAJjb8C1",
+	"XrGZPuW1VNP2jVEBvN7IzVyFKCsBY9V+RxL/Lyin/wciJuD6tWZjqNDaRMjjuNufz9n8EulRzOrapD0z",
+	"ZbYDIgVWt0RftIYrUHAwzqpJ3mquDKWMwQFhqljUJa5q7m2pUgE3dhd1BjQc/86y8idigHiPV4G/TWWv",
+	"79m8lJVhysOuJS9i/Isp96//MwvBPAyEaNDs6qXFN2aqv7TACA3DVouM5ljvpMbblRoTB1IWXyyQra81",
+	"LRIkf4DyXJSgYo92QTWWSW56s6aBJnkJNaxcjSQITuIZEexjjeb0OmHijTF9bIYJXhkdkFVuz0+A6/vK",
+	"Ypg3aV2nrzSbl/CprsfFKrzy3nGvXAZ34tuNiG+7nc46L5toc8TqP4h+aCzEUqHZfD364cQ9Q3W2P8PL",
+	"S5PvLZ7fLj/aBGfueNANZ9puAkLBzSTYwqXXC3IWKLdNlb3N4wMKgweNZLrAyFIu22eK9oEdA7orUvSJ",
+	"QQ7vrNwiGgvwoh3GQmqA7n1bRRDNMSKKa1Sfdyx7ghs8cVz3lmJoq/N8Zcf5ahTPTROCzWx9xTsV78/g",
+	"PP8LccR3prmYgR9Pnr0ef9z2BOOl+f8YE5syUyQ2KKRKHlhKCykEQzYLiJImLxKD/LGvTL3ueeIt4RZR",
+	"NZ9mWVkA7zzumPPtKogGZu4p/9D/OF69SNd8blM6DYhTaKGJGS4YXHK/EqnyACuqQ3FdzWptuYz7xYq6",
+	"gaun+wD1VDAsmq96QiZMoOfDsnJTfLmLIdawHhNjbWP8BlKeY7w11mz2SpZjvQLwu9jizJgk5fZ2TzkG",
+	"lUfB2OLRylWPViYz2vQsShmZCv771FlLre4duBgUsD+BnOFFyrhsJWwwa7pCYn1bFvUEnFShb5A7B2rb",
+	"VlJxbtxEWLEbpp7JNMoz2u07vLhRORNdYutbg6yT54rpYXvCFjxwhC1JoT0rViOfy2ltVA0X5wWx5ytb",
+	"Eco+LdvzoxxDUZAQnYiCN1NwKOWv86EKjZer1Wq1Ozu7jaCBLUMa3UbLfLf38NFjaC1vZdxCJEZhSQGE",
+	"wXQbecMSIBMmLKe0YBes45Zmn2t8pwdouDnM93oojC8qh4+YoCM3kI0SMd+blwoBTG0YDkG+PJ751hvQ",
+	"1jFsdBsnr97mKzNPbuZz21S4bd8Cx1zNLe+sP//XU8z+QtI0mIRdyP/NStHbn/MPS12OoCHWdmcodmUY",
+	"powZccM2aMBiIAMtW8wHMpo3yalrGoglQrSIYtNrsbpe1OyJ99CCoeq9JJaIuXw16OxQx99wiJJiv557",
+	"ExqAwA7u1N+/cr0gBIGr4c91JPTVPsYcLEsGONdTc01f6jMeQyfSlKks5WHmZcdcy83q0HRV2PXPWo71",
+	"2ptLccFShQHqhVDjcOvRowUxxv5LC2OsO4/XinJGITi3H2LTLa3TNBeFdhvL6wZ2tJMnOHndcFAnce3h",
+	"7DlD9cu6HZmoImKbhUFyqkxNtZ/CCXdanYdbrUdbrd3TVqsL//2yYM/DVE4Ka8Q+Bo1uI6IZg0TZxhrH",
+	"bRfnGiObBS5Y197KdUFdjSst7K/k/reXvjoCwJGDOxPPLdd/9Oid5Q85DbyBOADI03ZtIrEcqeuE7rdF",
+	"Z01yxLIZg3aD0hkvbNkswTC83taeyVyk6oGtdIMac0YYhzQJJqKe4Kb/uvRS+k2AK1R2HMsZNNWDacxI",
+	"/RnlWT+A33iG7WxNhrzXyXxCI5YTAIb1xgZsxIWCqXrCTAzlFSAw3JpzigmemAafN/7B6V15A2eEcZO7",
+	"ijUa7MAOdOoOlCubYOWlQhlh+KDQ8FALe9Csub/b2u0H2MvNFduBCmsJnZve8BBib0oDGJHWnHpP2ASV",
+	"tNSNypsuz0ZFe9zERIe4bvB2b3UCLRJbC5TXNtiskVJKHSG8qmGn1qZzKksnVDDjTOwLFduEeabR3mu1",
+	"mi1ouwQXUm/9efHk2XGrhSaR2nwaZxDaa7Vzi9A+mmM0EBmv57pJN22kr9VAaB+dEyaTmGEqmqEjm2y9",
+	"s2d3XpCZnHQ10QrrSD852XrcftTZ0fuUWqlrRFwIAzbmzOrMR52Gv3tnuAK7FWxPS9Rlu5LScM0i8o+3",
+	"2JQWYH3IP9pC6ZPyJU9YRiOaYZMbzFJqtDuFC8V5Gnl/3oR+G44pTyQX2XfynIc85L1pq9V5mIhvj8eU",
+	"/1enBRle+CWdfLurzwo/hdNv9UH6e7MmsrWvdhNTmMPSGzOEFTLkgFoUb+GtqZ0IPQfTadEAuQZk7TrA",
+	"QpnuDIQuX6Tc7+60u61Wc08Lb3oJ09QYCzLKY2MnMNo5Gu9jU3xYeGDQJKcy0XR7mpgO2KY0d4EiNEFb",
+	"p7D3BhdqOhzykDORnQ2nIlJ6nVzTxKPDF/rqnu0cdo53nzx+dLzzdP+offjwWaf1ZPfp46Odw05u1Ezo",
+	"3Jm6y2Sj8e9//bf7b3en07Y1nbuNk+OTYy2uIlnRn4CotHYb9emFaCquwGoB+GxnOjWm5C2Vm2X36bVZ",
+	"6LUAleqDeth+vNfa16vb1YiPmkjXggt+MVVnGfuYua8D7D0u5HQ0Nt4W46Bx1uJpEq2ECCCa6B4pwuVr",
+	"7AQ6o/MbJnXL4FSrGE2k6KBprAcq7TpQ2Yii1oMTcBUHTpCCGazNpTbK+vRBrH4t4PQISnlA9f6S64Fo",
+	"HVB2PKC0wFKGSqz5qphYBXmFO96AOhdJc9XSaUWwA8xldbIbUlVbo9b0+YDdOPHtzrVwF3fzR6cfOfhd",
+	"V5F1rgKnAns1gZbU9WkHrVaLcBExjcrgtrcDXKfwal68hwxSRs+VNStCG0Co36O12VUFfGCUasdYKEmX",
+	"twiYjWXMsJHyao0Li878eaPti+v8yuGFNZOXbVoGDvTZA3hYcFkODnck9S5W/0YpJBQD2tjcV0MlP9s/",
+	"LxdXB7LhKmOuMpliiFWhrYMiM4g9VOcsapIPnt3Ls9ChtcxU1Sha34Zc0BicHIJEcjrIyP1+xNiERf2g",
+	"J/pTkTIl4wsGNYddKWkgr3AQtio/2tKgtyWvrTP8nGVXNj15hqRbJj9PUBddIdrdGdNvOZlhUxnkhqIk",
+	"7RyLfKoeym6HVIQs3jyxoTzHwgoSxrTrkHVAw3PTAN9WxgKRCFvvMwGtRfSa4krYg1E2vOJRFMqTVwUW",
+	"GODKePoaFk/jWpnlljF3Ec7iPcUsWoS9dyLBnyGA6y8kBgBAXUdRMi65msy9sshrrKFcEZkwgdZZF9jk",
+	"R6VAgSAuIhs33a9tFfrBWuQ2Zb/6ta/TgveDFzhaRWZzHncNeL8yP3amXAvoeE1fO7uwhDjbw5SxT+z6",
+	"yYW1DPh7qMaUG7KxX9cQktucRHBAsrFUzItFNOaDZ3ppOSMu93CpYCc8z/7yCDpM5ScmzIndBT/+iRAZ",
+	"AWx9XK7WFypj3+oG2B8wZgE7iIHqCqxquknPa83v2BJudvW+12Ws+YsFgZW3f9f1+k/GLhf0vP5zsM5M",
+	"JtNE3RLrxGA1dAaDcz6vVe2y0nxvvalUo5y86zv87ylifbxVMnAqk7rKzn+WUKa1be8IFDcf9XGzLs0g",
+	"VzMymZxNk/6dk/POyfkX0t1PZUKmyYYKzUIBaCpuVQF5ybKC/sFFJovah+0L/B4XsoG6Yd5g/0ssAhiE",
+	"hMrHndbxJ5KHLJzdpN6heUqU0hmNv5r84gsuK2QULcoYcccm2Dsxp4qHH8xe7kSYry/C5HB0J8bciTF/",
+	"JTHGUg0b+byhNKPHYuE05dkcSM2A0ZSlje6vv2nyAI37a1M1J/SckXQqGkFjmsaNbmOcZUl3e7vdedRs",
+	"NVvNdvdx63ELaIxZSE23o0pVNgzAGsxdXAPmc0OCSzOPI7XJtjWNcTZooZSPl7e2qI74BqN3TVskk9lk",
+	"V+aNkbt7qmP8ANxjzOKIcKF4xKB4i/eyvaPqq6emug12CjAmAVyM5Y7KG+jQcJdFI1Fxru6RMaNxNg5M",
+	"BAnDZKu5qfVvS/17o2Jzq5oMWdMiARdXtx4oFl198URh1L7JB4NPkeRiFODNm76uRCWMnnvDvWPpBQ9Z",
+	"4/K3y/8XAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

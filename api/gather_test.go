@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"bahi/ledger"
-	"bahi/ledger/storetest"
+	"bahi/ledger/memory"
 )
 
 // slowReader holds the first question until it is let go, and counts all.
@@ -30,7 +30,7 @@ func (r *slowReader) Resolve(ctx context.Context, aliases []ledger.Alias) (map[l
 }
 
 func TestGather(t *testing.T) {
-	store := storetest.NewMemory()
+	store := memory.New()
 	book := ledger.NewPipeline(store, ledger.PipelineOptions{})
 	defer book.Close()
 	const people = 100

@@ -132,6 +132,7 @@ var reasonTexts = map[ledger.Reason]string{
 	ledger.ReversalFailed:     "The payer's bank did not confirm that the money is back. Reconciliation decides.",
 	ledger.BankContradiction:  "A bank said two things that cannot both be true. Reconciliation decides.",
 	ledger.CancelledBySender:  "The sender took it back before anything was sent.",
+	ledger.CredentialLost:     "The payer's credential was lost before the bank was asked. Ask for it again and send a new transfer.",
 }
 
 func walletView(party ledger.ID, a *ledger.Account) Wallet {

@@ -10,7 +10,7 @@ import (
 
 	"bahi/banks"
 	"bahi/ledger"
-	"bahi/ledger/storetest"
+	"bahi/ledger/memory"
 )
 
 // scripted is a bank that a test writes by hand; what it does not say is approved.
@@ -45,7 +45,7 @@ func answers(a banks.Answer) func(banks.Instruction) (banks.Answer, error) {
 // in virtual time. reader, if any, stands between the dispatcher and the book.
 func badDay(t *testing.T, payers, payees *scripted, reader func(ledger.Reader) ledger.Reader, test func(*world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, store: storetest.NewMemory(), policy: ledger.DefaultPolicy()}
+		w := &world{t: t, store: memory.New(), policy: ledger.DefaultPolicy()}
 		registry, err := banks.NewRegistry([]banks.Bank{
 			{Code: "NRMD", IFSCPrefix: "NRMD", Adapter: payers, MaxInFlight: 16}, {Code: "KVRI", IFSCPrefix: "KVRI", Adapter: payees, MaxInFlight: 16}})
 		if err != nil {

@@ -25,10 +25,12 @@ type Dispatcher struct {
 	sweeper  sweeper
 	started  time.Time
 
+	credentials credentials
+
 	ctx     context.Context // ends when the dispatcher closes
 	stop    context.CancelFunc
 	closing sync.Mutex // nothing comes into done once ctx has ended
-	done    sync.WaitGroup
+	done    group
 }
 
 // Options are what a dispatcher works with.
@@ -37,16 +39,18 @@ type Options struct {
 	Reader ledger.Reader
 	Policy *ledger.Policy
 	Clock  Clock
-	Sweep  time.Duration // how often the database is asked for what is due; default 250 ms
-	Lease  time.Duration // a node that does not beat for so long is dead to the others; default 3 s
-	Sole   bool          // no other process can use the database: what is not this node's is nobody's
+	Tasks  ledger.Tasks     // default ledger.Goroutines
+	NewID  func() ledger.ID // default ledger.NewID
+	Sweep  time.Duration    // how often the database is asked for what is due; default 250 ms
+	Lease  time.Duration    // a node that does not beat for so long is dead to the others; default 3 s
+	Sole   bool             // no other process can use the database: what is not this node's is nobody's
 	Log    *slog.Logger
 }
 
 // NewDispatcher makes a dispatcher for the pipeline's Observer to call. Start
 // it before the first transfer.
 func NewDispatcher(registry *Registry) *Dispatcher {
-	d := &Dispatcher{registry: registry}
+	d := &Dispatcher{registry: registry, opt: Options{Tasks: ledger.Goroutines{}}}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	return d
 }
@@ -66,7 +70,8 @@ func (d *Dispatcher) lane(code string) (*lane, bool) {
 		}
 		return first
 	}
-	l, _ := d.lanes.LoadOrStore(code, &lane{bank: bank, run: d.run, busy: map[ledger.InstructionID]time.Time{}})
+	l, _ := d.lanes.LoadOrStore(code, &lane{bank: bank, run: d.run, start: func(f func()) { d.opt.Tasks.Go(f) },
+		busy: map[ledger.InstructionID]time.Time{}})
 	return l.(*lane), true
 }
 
@@ -78,11 +83,17 @@ func (d *Dispatcher) Start(opt Options) {
 	if opt.Lease == 0 {
 		opt.Lease = 3 * time.Second
 	}
+	if opt.Tasks == nil {
+		opt.Tasks = ledger.Goroutines{}
+	}
+	if opt.NewID == nil {
+		opt.NewID = ledger.NewID
+	}
 	d.opt, d.started = opt, opt.Clock.Now()
 	d.member.start(d.ctx, &d.opt)
-	d.done.Add(2)
-	go d.beatForEver()
-	go d.sweepForEver()
+	d.done.add(2)
+	opt.Tasks.Go(d.beatForEver)
+	opt.Tasks.Go(d.sweepForEver)
 }
 
 // Close stops taking work up and waits for what is under way. What a bank has
@@ -91,7 +102,7 @@ func (d *Dispatcher) Close() {
 	d.closing.Lock()
 	d.stop()
 	d.closing.Unlock()
-	d.done.Wait()
+	d.done.wait(d.opt.Tasks)
 	if d.opt.Book != nil {
 		d.member.leave()
 	}
@@ -128,28 +139,6 @@ func (d *Dispatcher) Health(bank string) (Health, bool) {
 	return l.healthNow(d.opt.Clock.Now()), true
 }
 
-// Report implements [Reporter]: it records what a bank says without being asked.
-// An instruction that is not the bank's own is ledger.ErrNotFound.
-func (d *Dispatcher) Report(ctx context.Context, bank string, id ledger.InstructionID, a Answer) (ledger.Recorded, error) {
-	t, err := d.opt.Reader.Transfer(ctx, id.Transfer)
-	if err != nil {
-		return ledger.Recorded{}, err
-	}
-	if here, _ := t.Ends(id.Leg); here.Bank != bank {
-		return ledger.Recorded{}, ledger.ErrNotFound
-	}
-	asked := time.UnixMicro(t.Updated) // the step before: it made a debit, or a credit
-	r, err := ledger.Do[ledger.Recorded](ctx, d.opt.Book, ledger.RecordResult{
-		Transfer: &t, Leg: id.Leg, Outcome: a.Outcome, Code: a.Code, Ref: a.Ref})
-	if l, ok := d.lane(bank); ok && r.Effect == ledger.Applied && id.Leg.Reverses() == 0 {
-		l.answered(a, asked, d.opt.Clock.Now())
-	}
-	if r.Effect == ledger.Contradicted {
-		d.opt.Log.Warn("a bank contradicts itself; no money is moved", "bank", bank, "instruction", id.String(), "says", a.Outcome.String())
-	}
-	return r, err
-}
-
 // take puts work of this node into its bank's lane, unless it is there already or
 // the bank is given time.
 func (d *Dispatcher) take(w work) {
@@ -158,7 +147,7 @@ func (d *Dispatcher) take(w work) {
 		return
 	}
 	if d.enter() && !l.offer(w, d.opt.Clock.Now()) {
-		d.done.Done()
+		d.done.done()
 	}
 }
 
@@ -169,13 +158,13 @@ func (d *Dispatcher) enter() bool {
 	if d.ctx.Err() != nil {
 		return false
 	}
-	d.done.Add(1)
+	d.done.add(1)
 	return true
 }
 
 // run asks the bank and records what it says.
 func (d *Dispatcher) run(l *lane, w work) {
-	defer d.done.Done()
+	defer d.done.done()
 	rests := false
 	if d.ctx.Err() == nil && d.current(w) {
 		answer := d.ask(l, w)
@@ -223,6 +212,11 @@ func (d *Dispatcher) ask(l *lane, w work) Answer {
 	case w.fresh && i.ID.Leg == ledger.LegDebit && !l.breaker.admit(now):
 		return Answer{Outcome: ledger.SaysNotDone, Code: codeUnavailable} // certainly not sent
 	case w.fresh:
+		if w.credentialed() {
+			if w.credential = d.credentials.take(w.Transfer.ID); w.credential.IsZero() {
+				return lost
+			}
+		}
 		return d.send(l, true, bank, w)
 	}
 	d.overdue(l, i, now)
@@ -230,7 +224,7 @@ func (d *Dispatcher) ask(l *lane, w work) Answer {
 	// A node died between its commit and its call, or the call never arrived:
 	// the bank says that it has not seen the instruction, so it is sent now. That
 	// this does not reach the bank proves nothing: an earlier one may be on its way.
-	if i.State == ledger.Sent && answer.Outcome == ledger.SaysNotSeen && !tooLate {
+	if i.State == ledger.Sent && answer.Outcome == ledger.SaysNotSeen && !tooLate && !w.credentialed() {
 		return d.send(l, false, bank, w)
 	}
 	return answer
@@ -287,7 +281,7 @@ func (d *Dispatcher) call(limit time.Duration, refusable bool, ask method, w wor
 func (d *Dispatcher) guarded(ctx context.Context, ask method, i Instruction) (answer Answer, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("the adapter panicked: %v", r)
+			err = errors.New(i.Credential.hide(fmt.Sprintf("the adapter panicked: %v", r)))
 			d.opt.Log.Error("adapter", "instruction", i.ID.String(), "error", err)
 		}
 	}()
@@ -338,10 +332,7 @@ func (d *Dispatcher) room(bank string) int {
 func (d *Dispatcher) pause(how time.Duration) {
 	over := make(chan struct{})
 	defer d.opt.Clock.AfterFunc(how, func() { close(over) })()
-	select {
-	case <-over:
-	case <-d.ctx.Done():
-	}
+	_ = d.opt.Tasks.Wait(d.ctx, over)
 }
 
 // instruction is the work as the bank is told it.
@@ -349,7 +340,7 @@ func (w *work) instruction() Instruction {
 	t := &w.Transfer
 	here, there := t.Ends(w.Instruction.ID.Leg)
 	return Instruction{ID: w.Instruction.ID, Amount: t.Amount, Account: accountOf(here), Counterparty: accountOf(there),
-		RRN: t.RRN, Note: t.Note, Initiated: time.UnixMicro(t.Created)}
+		RRN: t.RRN, Note: t.Note, Initiated: time.UnixMicro(t.Created), Credential: w.credential}
 }
 
 func accountOf(e *ledger.End) Account {

@@ -10,7 +10,7 @@ import (
 
 	"bahi/banks"
 	"bahi/ledger"
-	"bahi/ledger/storetest"
+	"bahi/ledger/memory"
 )
 
 // crowd is two hundred banks, of which the first twenty can be ill.
@@ -63,7 +63,7 @@ func (r *countingReader) Due(ctx context.Context, node ledger.ID, after ledger.D
 // inCrowd runs a node with two hundred banks, of which twenty take so long.
 func inCrowd(t *testing.T, ill time.Duration, edit func(*banks.Bank), test func(*world, *countingReader)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, store: storetest.NewMemory(), policy: ledger.DefaultPolicy()}
+		w := &world{t: t, store: memory.New(), policy: ledger.DefaultPolicy()}
 		var list []banks.Bank
 		for n := range crowdBanks {
 			b := banks.Bank{Code: crowdCode(n), IFSCPrefix: crowdCode(n), Adapter: paced{50 * time.Millisecond}}

@@ -13,8 +13,9 @@ import (
 // order behind them, and a bound on those. A slow bank fills its own lane only:
 // nothing of it is held under a lock that other banks need.
 type lane struct {
-	bank func() *Bank // as it is now
-	run  func(*lane, work)
+	bank  func() *Bank // as it is now
+	run   func(*lane, work)
+	start func(func()) // beside the caller
 
 	mu      sync.Mutex
 	running int
@@ -32,8 +33,9 @@ const maxWaiting = 10_000
 // work is a task, and whether this node is the first to take it up.
 type work struct {
 	ledger.Task
-	fresh bool      // just committed: the bank has not seen it
-	since time.Time // when the lane took it in
+	fresh      bool       // just committed: the bank has not seen it
+	since      time.Time  // when the lane took it in
+	credential Credential // of a debit that is being sent for its only time
 }
 
 // inLane is until when an instruction in a lane is not to be taken up again.
@@ -51,7 +53,7 @@ func (l *lane) offer(w work, now time.Time) bool {
 	switch {
 	case l.running < l.bank().MaxInFlight:
 		l.running++
-		go l.drain(w)
+		l.start(func() { l.drain(w) })
 	case len(l.waiting) < maxWaiting:
 		l.waiting = append(l.waiting, w)
 	default:

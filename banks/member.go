@@ -3,6 +3,7 @@ package banks
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,7 +39,7 @@ type sighting struct {
 // start makes the process a node. Where the first beat fails, the next one does it.
 func (m *member) start(ctx context.Context, opt *Options) {
 	m.ctx, m.opt = ctx, opt
-	m.name, m.seen = ledger.NewID(), map[ledger.ID]sighting{}
+	m.name, m.seen = opt.NewID(), map[ledger.ID]sighting{}
 	m.lease, m.end = context.WithCancel(ctx)
 	m.timer = func() bool { return true }
 	if opt.Sole { // nobody needs to be told
@@ -52,7 +53,7 @@ func (m *member) start(ctx context.Context, opt *Options) {
 
 // beatForEver keeps the lease, at six beats to its time.
 func (d *Dispatcher) beatForEver() {
-	defer d.done.Done()
+	defer d.done.done()
 	for d.pause(d.opt.Lease / 6); d.ctx.Err() == nil; d.pause(d.opt.Lease / 6) {
 		d.member.beat()
 	}
@@ -144,7 +145,7 @@ func (m *member) begone() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.end()
-	m.name, m.self = ledger.NewID(), ledger.Node{}
+	m.name, m.self = m.opt.NewID(), ledger.Node{}
 	m.opt.Book.Become(m.self)
 }
 
@@ -158,8 +159,9 @@ func (m *member) leave() {
 	if m.opt.Sole || self.ID.IsZero() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	defer m.opt.Clock.AfterFunc(time.Second, cancel)()
 	if _, err := ledger.Do[any](ctx, m.opt.Book, ledger.Fence{Node: self.ID, Beat: self.Beat}); err != nil {
 		m.opt.Log.Warn("cannot say that this node leaves", "error", err)
 	}
@@ -197,7 +199,7 @@ func (m *member) silent(s sighting) bool {
 	return m.opt.Sole || m.opt.Clock.Now().Sub(s.at) >= m.opt.Lease
 }
 
-// unburied are the nodes that are dead and not declared so.
+// unburied are the nodes that are dead and not declared so, in order.
 func (m *member) unburied() (dead []ledger.Node) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -206,6 +208,7 @@ func (m *member) unburied() (dead []ledger.Node) {
 			dead = append(dead, s.Node)
 		}
 	}
+	slices.SortFunc(dead, func(a, b ledger.Node) int { return a.ID.Compare(b.ID) })
 	return dead
 }
 

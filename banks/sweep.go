@@ -10,7 +10,7 @@ import (
 
 // sweepForEver takes up what is due, at every tick until the dispatcher closes.
 func (d *Dispatcher) sweepForEver() {
-	defer d.done.Done()
+	defer d.done.done()
 	for d.ctx.Err() == nil {
 		if err := d.sweep(); err != nil && d.ctx.Err() == nil {
 			d.opt.Log.Warn("cannot read due instructions", "error", err)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"bahi/ledger"
-	"bahi/ledger/storetest"
+	"bahi/ledger/memory"
 )
 
 // book is a pipeline over an in-memory store whose clock the test moves.
@@ -21,7 +21,7 @@ type book struct {
 }
 
 func newBook(t testing.TB) *book {
-	b := &book{t: t, store: storetest.NewMemory(), now: time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)}
+	b := &book{t: t, store: memory.New(), now: time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)}
 	b.pipe = ledger.NewPipeline(b.store, ledger.PipelineOptions{Now: func() time.Time { return b.now }})
 	return b
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"bahi/ledger"
-	"bahi/ledger/storetest"
+	"bahi/ledger/memory"
 )
 
 // as makes the book's pipeline a node's.
@@ -138,7 +138,7 @@ func TestStripeNames(t *testing.T) {
 
 // TestABeatIsUrgent: a queue that is full must not make a living node look dead.
 func TestABeatIsUrgent(t *testing.T) {
-	g := &gatedStore{Store: storetest.NewMemory(), gate: make(chan struct{}), entered: make(chan struct{}, 16)}
+	g := &gatedStore{Store: memory.New(), gate: make(chan struct{}), entered: make(chan struct{}, 16)}
 	p := ledger.NewPipeline(g, ledger.PipelineOptions{MaxQueue: 2, MaxBatch: 1, Log: quiet})
 	results := make(chan string, 4)
 	submit := func(what string, c ledger.Command) {

@@ -50,6 +50,7 @@ type PipelineOptions struct {
 	MaxBatch int // commands in one transaction; default 4096
 	Policy   *Policy
 	Now      func() time.Time
+	Tasks    Tasks
 	Observer Observer
 	Log      *slog.Logger
 }
@@ -95,12 +96,15 @@ func NewPipeline(store Store, opt PipelineOptions) *Pipeline {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
+	if opt.Tasks == nil {
+		opt.Tasks = Goroutines{}
+	}
 	if opt.Log == nil {
 		opt.Log = slog.Default()
 	}
 	p := &Pipeline{store: store, opt: opt, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	p.Become(Node{})
-	go p.write()
+	opt.Tasks.Go(p.write)
 	return p
 }
 
@@ -118,12 +122,10 @@ func (p *Pipeline) Submit(ctx context.Context, r Request) (Reply, error) {
 	if err := p.enqueue(j); err != nil {
 		return Reply{}, err
 	}
-	select {
-	case <-j.ready:
-		return j.reply, j.err
-	case <-ctx.Done():
-		return Reply{}, fmt.Errorf("%w: %w", ErrOutcomeUnknown, context.Cause(ctx))
+	if err := p.opt.Tasks.Wait(ctx, j.ready); err != nil {
+		return Reply{}, fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}
+	return j.reply, j.err
 }
 
 // Do submits a command without a key and returns its result.
@@ -149,8 +151,11 @@ func (p *Pipeline) Close() {
 	p.closed = true
 	p.mu.Unlock()
 	p.signal()
-	<-p.done
+	_ = p.opt.Tasks.Wait(forever, p.done)
 }
+
+// forever is a context that never ends.
+var forever = context.Background()
 
 func (p *Pipeline) enqueue(j *job) error {
 	p.mu.Lock()
@@ -189,7 +194,7 @@ func (p *Pipeline) signal() {
 // write is the writer: one batch after the other until closed and drained.
 func (p *Pipeline) write() {
 	defer close(p.done)
-	for range p.wake {
+	for p.opt.Tasks.Wait(forever, p.wake) == nil {
 		for {
 			batch, closed := p.take()
 			if len(batch) > 0 {
@@ -270,7 +275,7 @@ func (p *Pipeline) try(batch []*job) error {
 		return nil
 	}
 	// Callers that gave up do not take their batch with them.
-	if err := p.store.Commit(context.Background(), declare, apply); err != nil {
+	if err := p.store.Commit(forever, declare, apply); err != nil {
 		return err
 	}
 	if p.opt.Observer != nil {

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"bahi/ledger"
-	"bahi/ledger/storetest"
+	"bahi/ledger/memory"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -57,7 +57,7 @@ func party() ledger.OpenParty {
 }
 
 func TestPipelineGathersWhileItWrites(t *testing.T) {
-	g := &gatedStore{Store: storetest.NewMemory(), gate: make(chan struct{}), entered: make(chan struct{}, 16)}
+	g := &gatedStore{Store: memory.New(), gate: make(chan struct{}), entered: make(chan struct{}, 16)}
 	p := ledger.NewPipeline(g, ledger.PipelineOptions{Log: quiet})
 	var callers sync.WaitGroup
 	submit := func() {
@@ -86,7 +86,7 @@ func TestPipelineGathersWhileItWrites(t *testing.T) {
 }
 
 func TestPipelineRefusesWhenFull(t *testing.T) {
-	g := &gatedStore{Store: storetest.NewMemory(), gate: make(chan struct{}), entered: make(chan struct{}, 16)}
+	g := &gatedStore{Store: memory.New(), gate: make(chan struct{}), entered: make(chan struct{}, 16)}
 	p := ledger.NewPipeline(g, ledger.PipelineOptions{MaxQueue: 2, Log: quiet})
 	results := make(chan error, 3)
 	submit := func() {
@@ -116,7 +116,7 @@ func TestPipelineRefusesWhenFull(t *testing.T) {
 }
 
 func TestPipelineAnswersEverythingItAcceptedBeforeItCloses(t *testing.T) {
-	g := &gatedStore{Store: storetest.NewMemory(), gate: make(chan struct{}), entered: make(chan struct{}, 16)}
+	g := &gatedStore{Store: memory.New(), gate: make(chan struct{}), entered: make(chan struct{}, 16)}
 	p := ledger.NewPipeline(g, ledger.PipelineOptions{Log: quiet})
 	results := make(chan error, 5)
 	submit := func() {
@@ -163,7 +163,7 @@ func (undeclared) Apply(s *ledger.Set) (any, error) {
 }
 
 func TestABugInOneCommandFailsThatCommandOnly(t *testing.T) {
-	g := &gatedStore{Store: storetest.NewMemory(), gate: make(chan struct{}, 16), entered: make(chan struct{}, 16)}
+	g := &gatedStore{Store: memory.New(), gate: make(chan struct{}, 16), entered: make(chan struct{}, 16)}
 	p := ledger.NewPipeline(g, ledger.PipelineOptions{Log: quiet})
 	results := make(chan error, 3)
 	do := func(c ledger.Command) {
@@ -195,7 +195,7 @@ func TestABugInOneCommandFailsThatCommandOnly(t *testing.T) {
 }
 
 func TestAFailedCommitStoresNothingAndTheNextGoesOn(t *testing.T) {
-	g := &gatedStore{Store: storetest.NewMemory(), fail: func(n int) error {
+	g := &gatedStore{Store: memory.New(), fail: func(n int) error {
 		if n == 1 {
 			return ledger.ErrUnavailable
 		}
@@ -253,7 +253,7 @@ func (m meddler) Apply(s *ledger.Set) (any, error) {
 }
 
 func TestWhatIsOnlySeenIsNotChanged(t *testing.T) {
-	p := ledger.NewPipeline(storetest.NewMemory(), ledger.PipelineOptions{Log: slog.New(slog.DiscardHandler)})
+	p := ledger.NewPipeline(memory.New(), ledger.PipelineOptions{Log: slog.New(slog.DiscardHandler)})
 	defer p.Close()
 	if _, err := p.Submit(t.Context(), ledger.Request{Command: meddler{ledger.NewID()}}); !errors.Is(err, ledger.ErrBug) {
 		t.Errorf("got %v, want a bug", err)

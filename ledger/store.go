@@ -89,6 +89,16 @@ type TransferFilter struct {
 	From, Until  int64 // creation, Unix microseconds: From <= created < Until
 }
 
+// Chooses says whether the filter lets a transfer through.
+func (f *TransferFilter) Chooses(t *Transfer) bool {
+	return (f.App == "" || t.App == f.App) &&
+		(f.Conversation == "" || t.Conversation == f.Conversation) &&
+		(f.Party.IsZero() || t.Payer.Party == f.Party || t.Payee.Party == f.Party) &&
+		(f.State == 0 || t.State == f.State) &&
+		(f.From == 0 || t.Created >= f.From) &&
+		(f.Until == 0 || t.Created < f.Until)
+}
+
 // DuePlace is a place in the order of what is due; the zero place is before all.
 type DuePlace struct {
 	Due int64 // Unix microseconds

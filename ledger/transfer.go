@@ -119,7 +119,10 @@ type Transfer struct {
 	Metadata     string // a JSON object as text, or empty
 	RRN          string // retrieval reference number, 12 digits; repeats after ten years: never a key
 	Created      int64  // Unix microseconds, like all times of the book
-	Born         State  // where its first commit left it; the rest is what the steps after that say
+	// Credential means that the payer's bank gets a credential block with the debit.
+	// The block itself is in no book: whoever lost it must not send the debit.
+	Credential bool
+	Born       State // where its first commit left it; the rest is what the steps after that say
 
 	State    State
 	Reason   Reason // why it failed, is reversed or in doubt; empty otherwise
@@ -191,6 +194,7 @@ const (
 	ReversalFailed     Reason = "reversal_failed"
 	BankContradiction  Reason = "bank_contradiction"
 	CancelledBySender  Reason = "cancelled_by_sender"
+	CredentialLost     Reason = "credential_lost"
 )
 
 // Leg is one of the four things a bank can be asked to do for a transfer.

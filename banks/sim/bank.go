@@ -34,6 +34,7 @@ type Config struct {
 	Latency        time.Duration // before each answer
 	Profile        Profile
 	Clock          banks.Clock          // default banks.WallClock
+	Tasks          ledger.Tasks         // default ledger.Goroutines
 	Behaviours     map[string]Behaviour // by account number; a leg that they do not name goes by its amount, or else by the profile
 }
 
@@ -73,6 +74,9 @@ func Open(cfg Config) (*Bank, error) {
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = banks.WallClock{}
+	}
+	if cfg.Tasks == nil {
+		cfg.Tasks = ledger.Goroutines{}
 	}
 	cfg.Behaviours = maps.Clone(cfg.Behaviours)
 	switch {

@@ -53,14 +53,10 @@ func (b *Bank) wait(ctx context.Context, d time.Duration, silent bool) error {
 		over = make(chan struct{})
 		defer b.cfg.Clock.AfterFunc(d, func() { close(over) })()
 	}
-	select {
-	case <-over:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-b.alive.Done():
-		return errClosed
-	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(b.alive, func() { cancel(errClosed) })()
+	return b.cfg.Tasks.Wait(ctx, over)
 }
 
 // timers are calls to come. The bank's lock guards all but running.

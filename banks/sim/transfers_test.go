@@ -10,7 +10,7 @@ import (
 	"bahi/banks"
 	"bahi/banks/sim"
 	"bahi/ledger"
-	"bahi/ledger/storetest"
+	"bahi/ledger/memory"
 )
 
 // TestTransfersEndAsTheAmountsSay makes a transfer of every magic amount and a
@@ -28,7 +28,7 @@ func TestTransfersEndAsTheAmountsSay(t *testing.T) {
 		payers.SetReporter(dispatcher)
 		payees.SetReporter(dispatcher)
 		policy := ledger.DefaultPolicy()
-		store := storetest.NewMemory()
+		store := memory.New()
 		book := ledger.NewPipeline(store, ledger.PipelineOptions{Policy: &policy, Observer: dispatcher.Observe})
 		dispatcher.Start(banks.Options{Book: book, Reader: store, Policy: &policy, Clock: banks.WallClock{},
 			Sweep: time.Second, Log: slog.New(slog.DiscardHandler)})

@@ -18,7 +18,8 @@ import (
 // changes it.
 type bankSet struct {
 	node     *node
-	path     string // of the banks file; empty: the simulated banks
+	path     string      // of the banks file; empty: the simulated banks
+	beside   []bankEntry // banks that the command line names
 	registry *banks.Registry
 	open     map[string]*opened // by code; those that are leaving too
 	retired  []retired
@@ -42,7 +43,7 @@ func (s *bankSet) load() error {
 			return err
 		}
 	}
-	return s.take(entries)
+	return s.take(append(entries, s.beside...))
 }
 
 // take opens what is new, and then lets the whole list hold at once.

@@ -105,7 +105,7 @@ func (e *fileErrors) Error() string {
 const (
 	maxBanksFile   = 4 << 20 // bytes
 	maxBankName    = 99      // characters
-	maxInFlight    = 10_000
+	maxAtOnce      = 10_000
 	maxCredentials = 64 << 10 // bytes
 )
 
@@ -265,7 +265,7 @@ func (y *bankYAML) read(start int, wrong *fileErrors) bankEntry {
 	check("name", len([]rune(e.bank.Name)) <= maxBankName, "the name is longer than %d characters", maxBankName)
 	_, known := rails[e.rail]
 	check("rail", known || y.Rail.line == 0, "there is no rail %q", e.rail)
-	check("max_in_flight", y.MaxInFlight.line == 0 || 1 <= e.bank.MaxInFlight && e.bank.MaxInFlight <= maxInFlight, "max_in_flight is 1 to %d", maxInFlight)
+	check("max_in_flight", y.MaxInFlight.line == 0 || 1 <= e.bank.MaxInFlight && e.bank.MaxInFlight <= maxAtOnce, "max_in_flight is 1 to %d", maxAtOnce)
 	if y.MaxAmount.line != 0 {
 		var err error
 		e.bank.MaxAmount, err = ledger.ParseAmount(y.MaxAmount.value, bankCurrency)
@@ -288,6 +288,12 @@ func (y *bankYAML) read(start int, wrong *fileErrors) bankEntry {
 		check("endpoint", y.Endpoint.line == 0, "a simulated bank has no endpoint")
 		check("credentials", y.Credentials.line == 0, "a simulated bank has no credentials")
 	} else {
+		if e.rail == remoteRail && y.MaxInFlight.line == 0 {
+			e.bank.MaxInFlight = maxInFlight
+		}
+		own := e.rail != remoteRail // its process comes to us, with a key of ours
+		check("endpoint", own || y.Endpoint.line == 0, "a bank on rail remote has no endpoint: its process comes for its instructions")
+		check("credentials", own || y.Credentials.line == 0, "a bank on rail remote has no credentials: its process has an API key")
 		check("profile", y.Profile.line == 0, "only a simulated bank has a profile")
 		check("latency", y.Latency.line == 0, "only a simulated bank has a latency")
 	}

@@ -33,6 +33,7 @@ func (t timers) policy() *ledger.Policy {
 type nodeConfig struct {
 	storage   storage
 	banksFile string // empty: the simulated banks
+	remote    []remoteBank
 	policy    *ledger.Policy
 	maxQueue  int
 	log       *slog.Logger
@@ -70,7 +71,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 		return n, err
 	}
 	n.dispatcher = banks.NewDispatcher(registry)
-	n.banks = &bankSet{node: n, path: cfg.banksFile, registry: registry, open: map[string]*opened{}, log: cfg.log}
+	n.banks = &bankSet{node: n, path: cfg.banksFile, beside: remoteEntries(cfg.remote), registry: registry, open: map[string]*opened{}, log: cfg.log}
 	if err := n.banks.load(); err != nil {
 		return n, err
 	}

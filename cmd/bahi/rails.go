@@ -15,7 +15,7 @@ import (
 type rail func(n *node, e *bankEntry, before *opened) (*opened, error)
 
 // rails are all there are, by the name that a banks file calls them.
-var rails = map[string]rail{simRail: openSim}
+var rails = map[string]rail{simRail: openSim, remoteRail: openRemote}
 
 // opened is a bank's adapter as its rail opened it.
 type opened struct {

@@ -14,7 +14,7 @@ var (
 	insertTransfers = insertInto("transfers", columns.Transfers, uuid, text, i2,
 		uuid, uuid, text, text, text, text, text,
 		uuid, uuid, text, text, text, text, text,
-		i8, text, text, text, text, text, text, i8,
+		i8, text, text, text, text, text, text, i8, boolean,
 		i2, text)
 	insertInstructions = insertInto("instructions", columns.Instructions, uuid, i2, text, uuid, i2, i4, i8, text, text, i8, i8)
 	updateInstructions = update("instructions", 2, columns.Instructions, uuid, i2, text, uuid, i2, i4, i8, text, text, i8, i8) // one may be opened again
@@ -145,6 +145,7 @@ func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
 	b.optionalText(t.Metadata)
 	b.optionalText(t.RRN)
 	b.int8(t.Created)
+	b.bool(t.Credential)
 	b.small(uint8(born.State))
 	b.optionalText(string(born.Reason))
 }

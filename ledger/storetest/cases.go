@@ -300,7 +300,7 @@ func (f *fixture) wantList(all []ledger.Transfer, filter ledger.TransferFilter) 
 	f.Helper()
 	var want []ledger.Transfer
 	for _, t := range all {
-		if chosen(&filter, &t) {
+		if filter.Chooses(&t) {
 			want = append(want, t)
 		}
 	}

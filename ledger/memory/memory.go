@@ -1,4 +1,6 @@
-package storetest
+// Package memory is a storage engine that forgets everything with the process: for
+// tests, and for the simulation of many nodes.
+package memory
 
 import (
 	"cmp"
@@ -12,7 +14,7 @@ import (
 )
 
 // memory is the plainest engine there is: maps, and slices that are only ever
-// appended to. It is for tests and simulations of the rules; nothing survives it.
+// appended to.
 type memory struct {
 	writing sync.Mutex // held by a commit
 	mu      sync.RWMutex
@@ -36,8 +38,8 @@ type book struct {
 	lines        map[ledger.AccountID][]ledger.StatementLine // each side of each posting
 }
 
-// NewMemory makes an empty store in memory.
-func NewMemory() ledger.Store {
+// New makes an empty store.
+func New() ledger.Store {
 	return &memory{book: book{
 		accounts:     map[ledger.AccountID]ledger.Account{},
 		transfers:    map[ledger.ID]ledger.Transfer{},
@@ -106,7 +108,7 @@ func (b *book) check(s *ledger.Set) error {
 		id := ledger.InstructionID{Transfer: p.Transfer, Leg: ledger.Leg(p.Event)}
 		again := slices.ContainsFunc(b.postings[p.Transfer], func(q ledger.Posting) bool { return q.Event == p.Event })
 		if again || posted[id] {
-			return fmt.Errorf("storetest: %s of %s is posted twice", p.Event, p.Transfer.TransferRef())
+			return fmt.Errorf("memory: %s of %s is posted twice", p.Event, p.Transfer.TransferRef())
 		}
 		posted[id] = true
 	}
@@ -150,7 +152,7 @@ func loadTable[K comparable, V any](t *ledger.Table[K, V], rows map[K]V) {
 func checkTable[K comparable, V any](t *ledger.Table[K, V], rows map[K]V) (err error) {
 	t.Changes(func(k K, _ *V, inserted bool) {
 		if _, exists := rows[k]; exists && inserted {
-			err = fmt.Errorf("storetest: %T %v exists", k, k)
+			err = fmt.Errorf("memory: %T %v exists", k, k)
 		}
 	})
 	return err
@@ -265,17 +267,7 @@ func (m *memory) TransferHistory(ctx context.Context, id ledger.ID) ([]ledger.St
 
 func (m *memory) Transfers(ctx context.Context, f ledger.TransferFilter, page ledger.Page) ([]ledger.Transfer, error) {
 	return list(m, m.transfers, page.Limit, func(a, b *ledger.Transfer) int { return b.ID.Compare(a.ID) },
-		func(t *ledger.Transfer) bool { return onPage(page, t.ID) && chosen(&f, t) })
-}
-
-// chosen says whether the filter lets the transfer through.
-func chosen(f *ledger.TransferFilter, t *ledger.Transfer) bool {
-	return (f.App == "" || t.App == f.App) &&
-		(f.Conversation == "" || t.Conversation == f.Conversation) &&
-		(f.Party.IsZero() || t.Payer.Party == f.Party || t.Payee.Party == f.Party) &&
-		(f.State == 0 || t.State == f.State) &&
-		(f.From == 0 || t.Created >= f.From) &&
-		(f.Until == 0 || t.Created < f.Until)
+		func(t *ledger.Transfer) bool { return onPage(page, t.ID) && f.Chooses(t) })
 }
 
 func (m *memory) Nodes(ctx context.Context) ([]ledger.Node, error) {
