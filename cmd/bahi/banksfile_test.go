@@ -54,6 +54,13 @@ func TestBanksFile(t *testing.T) {
 		e.bank.MaxAmount != (ledger.Amount{Minor: 100_000_00, Currency: "INR"}) {
 		t.Errorf("%+v", e)
 	}
+	entries, err = readBanksFile(banksFile(t, strings.Replace(goodBanks, "HDFB\n    rail: sim", "HDFB\n    rail: remote", 1)))
+	if err != nil || entries[1].rail != remoteRail || entries[1].bank.MaxInFlight != maxInFlight || entries[0].bank.MaxInFlight != 64 {
+		t.Errorf("%+v, %v", entries, err)
+	}
+	if entries, err = readBanksFile(banksFile(t, goodBanks)); err != nil {
+		t.Fatal(err)
+	}
 	if e := entries[1]; e.bank.Code != "HDFC" || e.bank.IFSCPrefix != "HDFB" || e.bank.MaxAmount.Minor != 0 || e.bank.MaxInFlight != 0 {
 		t.Errorf("%+v", e)
 	}
@@ -113,6 +120,7 @@ func TestBanksFileMistakes(t *testing.T) {
 		"a limit of nothing":   {"100000.00", "0", []string{"11: max_amount is a sum in rupees"}},
 		"a third of a paisa":   {"100000.00", "0.333", []string{"11: max_amount is a sum in rupees"}},
 		"an endpoint":          {"    profile: large", "    endpoint: https://bank.example", []string{"8: a simulated bank has no endpoint"}},
+		"a remote's endpoint":  {"    rail: sim\n    profile: large\n    latency: 20ms", "    rail: remote\n    endpoint: https://bank.example", []string{"8: a bank on rail remote has no endpoint"}},
 		"half an endpoint":     {"    profile: large", "    endpoint: bank", []string{"8: the endpoint is not a URL", "8: a simulated bank has no endpoint"}},
 		"no such file":         {"    profile: large", "    credentials: file:/nowhere/at/all", []string{"8: credentials: open /nowhere", "8: a simulated bank has no credentials"}},
 		"no such variable":     {"    profile: large", "    credentials: env:BAHI_TEST_NOTHING", []string{"8: credentials: the environment has no BAHI_TEST_NOTHING", "8: a sim"}},
