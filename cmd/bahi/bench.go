@@ -22,7 +22,7 @@ type benchCmd struct {
 	Parties     int    `help:"Between how many parties money moves." default:"1000" env:"BAHI_BENCH_PARTIES"`
 	Book        int    `help:"Transfers in the book before the run; of the suite: in its line about a large book." env:"BAHI_BENCH_BOOK"`
 	Pgbench     bool   `help:"Also run pgbench (TPC-B-like, scale 10, 64 clients) before and after, on a private PostgreSQL, and print the ratio." env:"BAHI_BENCH_PGBENCH"`
-	Profile     string `help:"Also write where the processor time goes into this directory: server.pprof for go tool pprof, and on PostgreSQL statements.txt." type:"path" env:"BAHI_BENCH_PROFILE"`
+	Profile     string `help:"Also write where the processor time goes into this directory: server.pprof and allocs.pprof for go tool pprof, and on PostgreSQL statements.txt." type:"path" env:"BAHI_BENCH_PROFILE"`
 	JSON        bool   `help:"Print the result as one JSON object."`
 }
 
