@@ -40,8 +40,8 @@ var (
 )
 
 // persist are the statements that write what the batch changed.
-func persist(s *ledger.Set) ([]query, error) {
-	p := persister{}
+func persist(s *ledger.Set, from *arrays) ([]query, error) {
+	p := persister{arrays: from}
 	s.Accounts.Changes(p.account)
 	s.Transfers.Changes(p.transfer)
 	s.Instructions.Changes(p.instruction)
@@ -69,8 +69,9 @@ func persist(s *ledger.Set) ([]query, error) {
 
 // persister gathers the rows of each statement, in the order of their first use.
 type persister struct {
-	bulks []*bulk
-	err   error
+	arrays *arrays
+	bulks  []*bulk
+	err    error
 }
 
 func (p *persister) rows(s *statement) *bulk {
@@ -79,7 +80,7 @@ func (p *persister) rows(s *statement) *bulk {
 			return b
 		}
 	}
-	b := &bulk{statement: s}
+	b := newBulk(s, p.arrays)
 	p.bulks = append(p.bulks, b)
 	return b
 }
