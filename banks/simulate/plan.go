@@ -28,6 +28,7 @@ type plan struct {
 	}
 	messages struct { // to and from banks, and to and from chat backends
 		refused, lost, slow, late, twice odds
+		reported                         odds // what was asked, long after
 	}
 	steps struct { // what happens to machines, by weight
 		crash, freeze, leave, jump, cut, outage, bankDies, bankRefuses, bankIsDark, news, freezeWallet int
@@ -55,7 +56,7 @@ func newPlan(rng *rand.Rand) *plan {
 	p.commits.slow, p.commits.conflicts = some(rng, 5), some(rng, 5)
 	p.commits.unavailable, p.commits.forgotten, p.commits.unheard = some(rng, 10), some(rng, 10), some(rng, 10)
 	p.messages.refused, p.messages.lost, p.messages.slow = some(rng, 2), some(rng, 2), some(rng, 3)
-	p.messages.late, p.messages.twice = some(rng, 2), some(rng, 2)
+	p.messages.late, p.messages.twice, p.messages.reported = some(rng, 2), some(rng, 2), some(rng, 2)
 	for _, weight := range []*int{&p.steps.crash, &p.steps.freeze, &p.steps.leave, &p.steps.jump, &p.steps.cut, &p.steps.outage,
 		&p.steps.bankDies, &p.steps.bankRefuses, &p.steps.bankIsDark, &p.steps.news, &p.steps.freezeWallet} {
 		*weight = rng.IntN(2) * (1 + rng.IntN(4))
