@@ -45,8 +45,9 @@ func newPlan(rng *rand.Rand) *plan {
 	p.policy = ledger.DefaultPolicy()
 	p.sweep, p.lease = 5*time.Second, 30*time.Second
 	if rng.IntN(8) > 0 { // most worlds do not take UPI's hours
-		p.policy.Submit, p.policy.Check, p.policy.Takeover, p.policy.QueueLimit = 3*time.Second, 2*time.Second, 2*time.Second, 4*time.Second
-		p.policy.Checks = []time.Duration{10 * time.Second, 30 * time.Second, 90 * time.Second}
+		unit := pick(rng, time.Second, 3*time.Second)
+		p.policy.Submit, p.policy.Check, p.policy.Takeover, p.policy.QueueLimit = unit, unit, unit, 2*unit
+		p.policy.Checks = []time.Duration{3 * unit, 8 * unit, 20 * unit}
 		p.policy.Reversals = p.policy.Checks
 		p.sweep, p.lease = pick(rng, 250*time.Millisecond, time.Second), pick(rng, 3*time.Second, 6*time.Second)
 	}
