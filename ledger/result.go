@@ -203,6 +203,8 @@ func (c *RecordResult) credit(l *life, i Instruction) {
 	}
 	switch {
 	case asked && reversal.State.Open(): // its answer decides
+	case asked && c.Outcome == SaysApproved:
+		// The bank was silent about the reversal: it may have undone the credit since.
 	case c.Outcome == SaysApproved:
 		l.step(Completed, "", "")
 	default:

@@ -98,6 +98,10 @@ func (h *host) receive(i banks.Instruction, q question, c *call) {
 		return
 	}
 	h.seen = append(h.seen, i)
+	if w.happens(w.plan.messages.reported) {
+		checks := w.plan.policy.Checks
+		p.AfterFunc(w.upTo(2*checks[len(checks)-1]), func() { h.tell(i) })
+	}
 	p.Go(func() {
 		ctx, cancel := context.WithCancel(background)
 		defer cancel()
@@ -205,17 +209,25 @@ func (h *host) did(id ledger.InstructionID) bool {
 
 // repeatNews has the bank report an old outcome, however long ago it was.
 func (h *host) repeatNews() {
-	if h.proc == nil || len(h.seen) == 0 {
+	if h.proc != nil && len(h.seen) > 0 {
+		i := h.seen[h.w.rng.IntN(len(h.seen))]
+		h.proc.Go(func() { h.tell(i) })
+	}
+}
+
+// tell reports what the bank came to of an instruction, also where it would give
+// no answer to a question.
+func (h *host) tell(i banks.Instruction) {
+	d := &desk{h, h.proc}
+	if h.did(i.ID) {
+		_, _ = d.Report(background, h.code, i.ID, banks.Answer{Outcome: ledger.SaysApproved, Code: "00"})
 		return
 	}
-	i, p := h.seen[h.w.rng.IntN(len(h.seen))], h.proc
-	p.Go(func() {
-		ctx, cancel := context.WithCancel(background)
-		defer cancel()
-		defer p.AfterFunc(time.Second, cancel)()
-		truth, err := h.bank.Status(ctx, i)
-		if err == nil && !truth.Pending && truth.Outcome != ledger.SaysNotSeen {
-			_, _ = (&desk{h, p}).Report(background, h.code, i.ID, truth)
-		}
-	})
+	ctx, cancel := context.WithCancel(background)
+	defer cancel()
+	defer d.p.AfterFunc(time.Second, cancel)()
+	truth, err := h.bank.Status(ctx, i)
+	if err == nil && !truth.Pending && truth.Outcome != ledger.SaysNotSeen {
+		_, _ = d.Report(background, h.code, i.ID, truth)
+	}
 }

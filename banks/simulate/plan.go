@@ -28,6 +28,7 @@ type plan struct {
 	}
 	messages struct { // to and from banks, and to and from chat backends
 		refused, lost, slow, late, twice odds
+		reported                         odds // what was asked, long after
 	}
 	steps struct { // what happens to machines, by weight
 		crash, freeze, leave, jump, cut, outage, bankDies, bankRefuses, bankIsDark, news, freezeWallet int
@@ -44,8 +45,9 @@ func newPlan(rng *rand.Rand) *plan {
 	p.policy = ledger.DefaultPolicy()
 	p.sweep, p.lease = 5*time.Second, 30*time.Second
 	if rng.IntN(8) > 0 { // most worlds do not take UPI's hours
-		p.policy.Submit, p.policy.Check, p.policy.Takeover, p.policy.QueueLimit = 3*time.Second, 2*time.Second, 2*time.Second, 4*time.Second
-		p.policy.Checks = []time.Duration{10 * time.Second, 30 * time.Second, 90 * time.Second}
+		unit := pick(rng, time.Second, 3*time.Second)
+		p.policy.Submit, p.policy.Check, p.policy.Takeover, p.policy.QueueLimit = unit, unit, unit, 2*unit
+		p.policy.Checks = []time.Duration{3 * unit, 8 * unit, 20 * unit}
 		p.policy.Reversals = p.policy.Checks
 		p.sweep, p.lease = pick(rng, 250*time.Millisecond, time.Second), pick(rng, 3*time.Second, 6*time.Second)
 	}
@@ -55,7 +57,7 @@ func newPlan(rng *rand.Rand) *plan {
 	p.commits.slow, p.commits.conflicts = some(rng, 5), some(rng, 5)
 	p.commits.unavailable, p.commits.forgotten, p.commits.unheard = some(rng, 10), some(rng, 10), some(rng, 10)
 	p.messages.refused, p.messages.lost, p.messages.slow = some(rng, 2), some(rng, 2), some(rng, 3)
-	p.messages.late, p.messages.twice = some(rng, 2), some(rng, 2)
+	p.messages.late, p.messages.twice, p.messages.reported = some(rng, 2), some(rng, 2), some(rng, 2)
 	for _, weight := range []*int{&p.steps.crash, &p.steps.freeze, &p.steps.leave, &p.steps.jump, &p.steps.cut, &p.steps.outage,
 		&p.steps.bankDies, &p.steps.bankRefuses, &p.steps.bankIsDark, &p.steps.news, &p.steps.freezeWallet} {
 		*weight = rng.IntN(2) * (1 + rng.IntN(4))

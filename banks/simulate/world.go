@@ -95,9 +95,9 @@ const patience = 24 * time.Hour
 // nothing is on its way to move anything any more.
 func (w *world) rest() {
 	quiet := 0
-	for end := w.s.now + patience; quiet < 3; {
-		if w.s.now > end {
-			w.found("the world did not come to rest within %v", patience)
+	for began := w.s.now; quiet < 3; {
+		if passed := w.s.now - began; passed > patience || (passed > time.Hour && len(w.report.Findings) > 0) {
+			w.found("the world did not come to rest within %v", passed)
 			return
 		}
 		w.s.sleep(20 * time.Second) // late reports come in
