@@ -34,6 +34,7 @@ fuzz:
 bench: build ## the figures of the README, on this machine
 	./bahi bench --workload all --book 5000000
 	@set -e; for workload in wallet shop bank; do ./bahi bench --workload $$workload --pgbench; done
+	./bahi bench --workload bank --banks 200 --hanging 20 --seconds 30
 	./bahi bench --workload batch --concurrency 8 --pgbench
 	./bahi bench --workload wallet --concurrency 1 --pgbench
 

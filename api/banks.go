@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"bahi/banks"
+	"bahi/banks/remote"
 	"bahi/ledger"
 )
 
@@ -17,12 +18,29 @@ import (
 func (s *Server) ListBanks(c echo.Context) error {
 	out := BankList{Data: []Bank{}}
 	for _, b := range s.registry.All() {
-		h, _ := s.dispatcher.Health(b.Code)
-		out.Data = append(out.Data, Bank{Code: b.Code, Name: b.Name, IFSCPrefix: b.IFSCPrefix, Handles: append([]string{}, b.Handles...),
-			State: BankState(h.State), InFlight: int64(h.InFlight), Queued: int64(h.Queued), Answered: h.Answered,
-			Approved: h.Approved, Declined: h.Declined, Unknown: h.Unknown, P50Ms: milliseconds(h.P50), P99Ms: milliseconds(h.P99)})
+		h, ok := s.dispatcher.Health(b.Code)
+		if !ok {
+			continue
+		}
+		if r, ok := b.Adapter.(*remote.Bank); ok && r.Down() && h.State != "leaving" {
+			h.State = "down"
+		}
+		out.Data = append(out.Data, bankView(&b, &h))
 	}
 	return writeJSON(c, http.StatusOK, out)
+}
+
+func bankView(b *banks.Bank, h *banks.Health) Bank {
+	v := Bank{Code: b.Code, Name: b.Name, IFSCPrefix: b.IFSCPrefix, Handles: append([]string{}, b.Handles...),
+		State: BankState(h.State), Breaker: BreakerState(h.Breaker.String()), InFlight: int64(h.InFlight), Queued: int64(h.Queued)}
+	if b.MaxAmount.Minor > 0 {
+		v.MaxAmount = moneyView(b.MaxAmount)
+	}
+	for _, w := range h.Windows {
+		v.Windows = append(v.Windows, BankWindow{Seconds: int64(w.Span.Seconds()), Approved: w.Approved, BusinessDeclines: w.Business,
+			TechnicalDeclines: w.Technical, Unknown: w.Unknown, P50Ms: milliseconds(w.P50), P99Ms: milliseconds(w.P99)})
+	}
+	return v
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -51,7 +69,11 @@ func (s *Server) ReportResult(c echo.Context, bank string, _ ReportResultParams)
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, Result{Instruction: id.String(), Effect: Effect(r.Effect), State: TransferState(r.Transfer.State.String())})
+	return writeJSON(c, http.StatusOK, resultView(id, r))
+}
+
+func resultView(id ledger.InstructionID, r ledger.Recorded) Result {
+	return Result{Instruction: id.String(), Effect: Effect(r.Effect), State: TransferState(r.Transfer.State.String())}
 }
 
 func readResult(in *NewResult) (id ledger.InstructionID, a banks.Answer, err error) {

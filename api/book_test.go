@@ -59,8 +59,14 @@ func TestBanks(t *testing.T) {
 	var codes []string
 	for _, b := range read[api.BankList](s.as(bankK).get("/v1/banks").want(200)).Data {
 		codes = append(codes, b.Code)
-		if b.Code == "NRMD" && (b.State != "up" || b.Approved != 1 || b.Declined != 1 || b.Answered != 2 || b.InFlight != 0 || !slices.Equal(b.Handles, []string{"narmada"})) {
+		if b.Code == "NRMD" && (b.State != "up" || b.Breaker != "closed" || b.InFlight != 0 || !slices.Equal(b.Handles, []string{"narmada"})) {
 			t.Errorf("%+v", b)
+		}
+		for n, w := range b.Windows {
+			if b.Code == "NRMD" && (w.Seconds != []int64{60, 300, 3600}[n] || w.Approved != 1 || w.BusinessDeclines != 1 || w.TechnicalDeclines+w.Unknown != 0 ||
+				w.P50Ms <= 0 || w.P99Ms < w.P50Ms) {
+				t.Errorf("%s: %+v", b.Code, w)
+			}
 		}
 	}
 	if want := []string{"GDVR", "KVRI", "NRMD", "STLJ"}; !slices.Equal(codes, want) {

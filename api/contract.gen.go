@@ -17,6 +17,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"bahi/banks"
+
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
@@ -49,10 +51,32 @@ func (e AccountType) Valid() bool {
 	}
 }
 
+// Defines values for Ask.
+const (
+	AskReverse Ask = "reverse"
+	AskStatus  Ask = "status"
+	AskSubmit  Ask = "submit"
+)
+
+// Valid indicates whether the value is a known member of the Ask enum.
+func (e Ask) Valid() bool {
+	switch e {
+	case AskReverse:
+		return true
+	case AskStatus:
+		return true
+	case AskSubmit:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BankState.
 const (
 	BankStateDegraded BankState = "degraded"
 	BankStateDown     BankState = "down"
+	BankStateLeaving  BankState = "leaving"
 	BankStateUp       BankState = "up"
 )
 
@@ -63,7 +87,30 @@ func (e BankState) Valid() bool {
 		return true
 	case BankStateDown:
 		return true
+	case BankStateLeaving:
+		return true
 	case BankStateUp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BreakerState.
+const (
+	BreakerStateClosed   BreakerState = "closed"
+	BreakerStateHalfOpen BreakerState = "half_open"
+	BreakerStateOpen     BreakerState = "open"
+)
+
+// Valid indicates whether the value is a known member of the BreakerState enum.
+func (e BreakerState) Valid() bool {
+	switch e {
+	case BreakerStateClosed:
+		return true
+	case BreakerStateHalfOpen:
+		return true
+	case BreakerStateOpen:
 		return true
 	default:
 		return false
@@ -92,6 +139,7 @@ func (e Direction) Valid() bool {
 const (
 	EffectApplied       Effect = "applied"
 	EffectContradiction Effect = "contradiction"
+	EffectNoted         Effect = "noted"
 	EffectRepeated      Effect = "repeated"
 )
 
@@ -101,6 +149,8 @@ func (e Effect) Valid() bool {
 	case EffectApplied:
 		return true
 	case EffectContradiction:
+		return true
+	case EffectNoted:
 		return true
 	case EffectRepeated:
 		return true
@@ -141,9 +191,11 @@ const (
 	FailureReasonAccountFrozen      FailureReason = "account_frozen"
 	FailureReasonAmountTooLarge     FailureReason = "amount_too_large"
 	FailureReasonBankContradiction  FailureReason = "bank_contradiction"
+	FailureReasonBankLimitExceeded  FailureReason = "bank_limit_exceeded"
 	FailureReasonBankUnavailable    FailureReason = "bank_unavailable"
 	FailureReasonBankUnknown        FailureReason = "bank_unknown"
 	FailureReasonCancelledBySender  FailureReason = "cancelled_by_sender"
+	FailureReasonCredentialLost     FailureReason = "credential_lost"
 	FailureReasonCreditDeclined     FailureReason = "credit_declined"
 	FailureReasonCreditTimedOut     FailureReason = "credit_timed_out"
 	FailureReasonCurrencyMismatch   FailureReason = "currency_mismatch"
@@ -168,11 +220,15 @@ func (e FailureReason) Valid() bool {
 		return true
 	case FailureReasonBankContradiction:
 		return true
+	case FailureReasonBankLimitExceeded:
+		return true
 	case FailureReasonBankUnavailable:
 		return true
 	case FailureReasonBankUnknown:
 		return true
 	case FailureReasonCancelledBySender:
+		return true
+	case FailureReasonCredentialLost:
 		return true
 	case FailureReasonCreditDeclined:
 		return true
@@ -277,6 +333,36 @@ func (e InstrumentKind) Valid() bool {
 	case InstrumentKindPhone:
 		return true
 	case InstrumentKindWallet:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LeaseOutcome.
+const (
+	LeaseOutcomeApproved LeaseOutcome = "approved"
+	LeaseOutcomeDeclined LeaseOutcome = "declined"
+	LeaseOutcomeNotDone  LeaseOutcome = "not_done"
+	LeaseOutcomeNotSeen  LeaseOutcome = "not_seen"
+	LeaseOutcomePending  LeaseOutcome = "pending"
+	LeaseOutcomeStands   LeaseOutcome = "stands"
+)
+
+// Valid indicates whether the value is a known member of the LeaseOutcome enum.
+func (e LeaseOutcome) Valid() bool {
+	switch e {
+	case LeaseOutcomeApproved:
+		return true
+	case LeaseOutcomeDeclined:
+		return true
+	case LeaseOutcomeNotDone:
+		return true
+	case LeaseOutcomeNotSeen:
+		return true
+	case LeaseOutcomePending:
+		return true
+	case LeaseOutcomeStands:
 		return true
 	default:
 		return false
@@ -558,12 +644,19 @@ type AccountStatement struct {
 // AccountType Assets and expenses grow by debits, the others by credits.
 type AccountType string
 
-// Address Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`.
+// Address Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+// beside it there may be the `credential` for its bank.
 //
 // Example: {"handle":"asha"}
 type Address struct {
 	// Account A bank account, known to Bahi or not. Payee only.
 	Account *PayeeAccount `json:"account,omitempty"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
 
 	// Handle The party of your app with this handle, by its default instrument.
 	//
@@ -590,7 +683,9 @@ type Address struct {
 	// Example: +919876500002
 	Phone *string `json:"phone,omitempty"`
 
-	// UPI The account that this UPI id leads to, of any app. Payee only.
+	// UPI The account that this UPI id leads to, of any app. One that nobody has linked leads where the bank of its ending says, if
+	// that bank can say it. Payee only.
+	//
 	//
 	// Example: chaipoint@okicici
 	UPI *string `json:"upi,omitempty"`
@@ -619,6 +714,10 @@ type PayeeAccount struct {
 	Number AccountNumber `json:"number"`
 }
 
+// Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
+// and change nothing.
+type Ask string
+
 // Balance What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
 //
 // Example: {"currency":"INR","value":"-1250.00"}
@@ -634,19 +733,14 @@ type Balance struct {
 
 // Bank defines model for Bank.
 type Bank struct {
-	// Answered Example: 81723
-	Answered int64 `json:"answered"`
-
-	// Approved Example: 78000
-	Approved int64 `json:"approved"`
+	// Breaker `closed`: the bank is used. `open`: it failed so often that nothing new goes to it for a while; it is still asked what became of
+	// what it has. `half_open`: a few transfers try it out.
+	Breaker BreakerState `json:"breaker"`
 
 	// Code A bank's code, the four letters that its IFSCs begin with.
 	//
 	// Example: SBIN
 	Code BankCode `json:"code"`
-
-	// Declined Example: 3700
-	Declined int64 `json:"declined"`
 
 	// Handles What its UPI ids end with, after the "@".
 	//
@@ -663,31 +757,26 @@ type Bank struct {
 	// Example: 3
 	InFlight int64 `json:"in_flight"`
 
+	// MaxAmount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	MaxAmount Money `json:"max_amount,omitempty,omitzero"`
+
 	// Name Example: State Bank of India
 	Name string `json:"name"`
-
-	// P50Ms Half of its last answers took less.
-	//
-	// Example: 12.5
-	P50Ms float64 `json:"p50_ms"`
-
-	// P99Ms Of a hundred of its last answers ninety-nine took less.
-	//
-	// Example: 180
-	P99Ms float64 `json:"p99_ms"`
 
 	// Queued Instructions that wait to be sent.
 	//
 	// Example: 0
 	Queued int64 `json:"queued"`
 
-	// State `degraded`: many of its last answers were failures or late. `down`: it does not answer.
+	// State `degraded`: a tenth of its answers of the last minute were failures of its own, or it is being tried out. `down`: it fails, and
+	// transfers from and to it are refused at once (`bank_unavailable`). `leaving`: it is not connected any more; what is under
+	// way comes to its end.
 	State BankState `json:"state"`
 
-	// Unknown No answer in time.
-	//
-	// Example: 23
-	Unknown int64 `json:"unknown"`
+	// Windows Its answers to debits and credits within the last minute, five minutes and hour, to within a twelfth of that.
+	Windows []BankWindow `json:"windows"`
 }
 
 // BankAccount defines model for BankAccount.
@@ -713,8 +802,63 @@ type BankList struct {
 	Data []Bank `json:"data"`
 }
 
-// BankState `degraded`: many of its last answers were failures or late. `down`: it does not answer.
+// BankQueue defines model for BankQueue.
+type BankQueue struct {
+	// Leased Offers that are leased and not answered.
+	//
+	// Example: 500
+	Leased int `json:"leased"`
+
+	// Waiting Offers that nobody has leased.
+	//
+	// Example: 12
+	Waiting int `json:"waiting"`
+}
+
+// BankState `degraded`: a tenth of its answers of the last minute were failures of its own, or it is being tried out. `down`: it fails, and
+// transfers from and to it are refused at once (`bank_unavailable`). `leaving`: it is not connected any more; what is under
+// way comes to its end.
 type BankState string
+
+// BankWindow defines model for BankWindow.
+type BankWindow struct {
+	// Approved Example: 9412
+	Approved int64 `json:"approved"`
+
+	// BusinessDeclines Declined for a reason of the customer, such as too little money.
+	//
+	// Example: 512
+	BusinessDeclines int64 `json:"business_declines"`
+
+	// P50Ms Half of the answers took less, to within an eighth. Silence counts with its time-out.
+	//
+	// Example: 12.5
+	P50Ms float64 `json:"p50_ms"`
+
+	// P99Ms Of a hundred answers ninety-nine took less, to within an eighth.
+	//
+	// Example: 180
+	P99Ms float64 `json:"p99_ms"`
+
+	// Seconds How far the window looks back.
+	//
+	// Example: 60
+	Seconds int64 `json:"seconds"`
+
+	// TechnicalDeclines Declined for a fault of the bank, or it could not be reached.
+	//
+	// Example: 6
+	TechnicalDeclines int64 `json:"technical_declines"`
+
+	// Unknown No answer in time.
+	//
+	// Example: 2
+	Unknown int64 `json:"unknown"`
+}
+
+// BreakerState `closed`: the bank is used. `open`: it failed so often that nothing new goes to it for a while; it is still asked what became of
+// what it has. `half_open`: a few transfers try it out.
+type BreakerState string
 
 // CreatedKey defines model for CreatedKey.
 type CreatedKey struct {
@@ -725,6 +869,11 @@ type CreatedKey struct {
 	// Example: bahi_chat_bm90IGEgcmVhbCBzZWNyZXQsIG9ubHkgYW4gZXhhbXA
 	Secret string `json:"secret"`
 }
+
+// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+//
+// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+type Credential = banks.Credential
 
 // Currency An ISO 4217 code in capitals.
 //
@@ -769,7 +918,7 @@ type DirectoryEntry struct {
 }
 
 // Effect `applied`: the transfer goes on. `repeated`: said before, nothing changes. `contradiction`: not what was said before; kept for
-// reconciliation, no money is moved.
+// reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 type Effect string
 
 // Event What a posting records; `wallet` is a payment between two wallets in one step.
@@ -959,6 +1108,98 @@ type KeyList struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// Lease What the bank is asked about one instruction.
+type Lease struct {
+	// Account An account as its bank knows it; of a wallet there is the name alone.
+	Account LeaseAccount `json:"account"`
+
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
+	// and change nothing.
+	Ask Ask `json:"ask"`
+
+	// Counterparty An account as its bank knows it; of a wallet there is the name alone.
+	Counterparty LeaseAccount `json:"counterparty"`
+
+	// Credential The payer's credential block in Base64, with a debit's first `submit`. Verify it, and neither store nor log it.
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential string `json:"credential,omitempty,omitzero"`
+
+	// InitiatedAt When the transfer was made.
+	//
+	// Example: 2026-07-04T09:30:00.1Z
+	InitiatedAt time.Time `json:"initiated_at"`
+
+	// Instruction The transfer's id, a point and the leg; what the bank knows the instruction by.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit
+	Instruction InstructionID `json:"instruction"`
+
+	// Lease Shows that this was leased; give it back with the answer.
+	//
+	// Example: p1vuyNgO_E2TqT8ZkfZyGw
+	Lease LeaseToken `json:"lease"`
+
+	// Leg What a bank can be asked to do for a transfer.
+	Leg Leg `json:"leg"`
+
+	// Note Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Reverses The instruction that a reversal undoes.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit
+	Reverses string `json:"reverses,omitempty,omitzero"`
+
+	// RRN Retrieval reference number: 12 digits, the same for all legs of a transfer. It comes again after ten years.
+	//
+	// Example: 618509000042
+	RRN string `json:"rrn"`
+
+	// Until Then it is offered again.
+	//
+	// Example: 2026-07-04T09:30:10.2Z
+	Until time.Time `json:"until"`
+}
+
+// LeaseAccount An account as its bank knows it; of a wallet there is the name alone.
+type LeaseAccount struct {
+	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
+	//
+	// Example: SBIN0001234
+	IFSC IFSC `json:"ifsc,omitempty,omitzero"`
+
+	// Name Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Number Example: 000012345678
+	Number string `json:"number,omitempty,omitzero"`
+
+	// UPI A UPI id. Capitals are taken and made small.
+	//
+	// Example: asha@oksbi
+	UPI UPIID `json:"upi,omitempty,omitzero"`
+}
+
+// LeaseList defines model for LeaseList.
+type LeaseList struct {
+	Data []Lease `json:"data"`
+}
+
+// LeaseOutcome As in a result, and further `pending`: taken, and answered later, under the same lease or by a signed result; `not_seen`: to `status`,
+// it has not come so far.
+type LeaseOutcome string
+
+// LeaseToken Shows that this was leased; give it back with the answer.
+//
+// Example: p1vuyNgO_E2TqT8ZkfZyGw
+type LeaseToken = string
+
 // Leg What a bank can be asked to do for a transfer.
 type Leg string
 
@@ -1054,6 +1295,54 @@ type NewKey struct {
 	Role      Role   `json:"role"`
 }
 
+// NewLease Example: {"hold":10,"max":500,"wait":20}
+type NewLease struct {
+	// Hold For how many seconds they are yours alone.
+	Hold *int `json:"hold,omitempty"`
+
+	// Max How many instructions at most.
+	Max *int `json:"max,omitempty"`
+
+	// Wait For how many seconds to wait while there is none.
+	Wait *int `json:"wait,omitempty"`
+}
+
+// NewLeaseResult defines model for NewLeaseResult.
+type NewLeaseResult struct {
+	// Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
+	// and change nothing.
+	Ask Ask `json:"ask"`
+
+	// Code Your response code.
+	//
+	// Example: 00
+	Code string `json:"code,omitempty,omitzero"`
+
+	// Instruction The transfer's id, a point and the leg; what the bank knows the instruction by.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit
+	Instruction InstructionID `json:"instruction"`
+
+	// Lease Shows that this was leased; give it back with the answer.
+	//
+	// Example: p1vuyNgO_E2TqT8ZkfZyGw
+	Lease LeaseToken `json:"lease"`
+
+	// Outcome As in a result, and further `pending`: taken, and answered later, under the same lease or by a signed result; `not_seen`: to `status`,
+	// it has not come so far.
+	Outcome LeaseOutcome `json:"outcome"`
+
+	// Ref Your own reference, such as an approval number.
+	//
+	// Example: 904211
+	Ref string `json:"ref,omitempty,omitzero"`
+}
+
+// NewLeaseResultBatch defines model for NewLeaseResultBatch.
+type NewLeaseResultBatch struct {
+	Results []NewLeaseResult `json:"results"`
+}
+
 // NewParty Example: {"kind":"person","name":"Asha Rao"}
 type NewParty struct {
 	// Kind A person or a shop.
@@ -1087,6 +1376,11 @@ type NewResult struct {
 	Ref string `json:"ref,omitempty,omitzero"`
 }
 
+// NewResultBatch defines model for NewResultBatch.
+type NewResultBatch struct {
+	Results []NewResult `json:"results"`
+}
+
 // NewTransfer `amount` is required, unless `payee` is a link that fixes the amount; given all the same, it must be the link's.
 type NewTransfer struct {
 	// Amount A sum of money.
@@ -1114,13 +1408,15 @@ type NewTransfer struct {
 	// Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`.
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
 	//
 	//
 	// Example: {"handle":"asha"}
 	Payee Address `json:"payee"`
 
-	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`.
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
 	//
 	//
 	// Example: {"handle":"asha"}
@@ -1138,6 +1434,12 @@ type NewWalletTransfer struct {
 	//
 	// Example: {"currency":"INR","value":"250.00"}
 	Amount Money `json:"amount"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
 
 	// Instrument The bank account at the other end. Left out, it is the party's default or only bank account.
 	Instrument string `json:"instrument,omitempty,omitzero"`
@@ -1252,7 +1554,7 @@ type ProblemCode = string
 // Result defines model for Result.
 type Result struct {
 	// Effect `applied`: the transfer goes on. `repeated`: said before, nothing changes. `contradiction`: not what was said before; kept for
-	// reconciliation, no money is moved.
+	// reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 	Effect Effect `json:"effect"`
 
 	// Instruction The transfer's id, a point and the leg; what the bank knows the instruction by.
@@ -1262,6 +1564,24 @@ type Result struct {
 
 	// State Where a transfer is in its life; see the table of states.
 	State TransferState `json:"state"`
+}
+
+// ResultBatch defines model for ResultBatch.
+type ResultBatch struct {
+	// Results In the order of the request.
+	Results []ResultBatchResult `json:"results"`
+}
+
+// ResultBatchResult `result` or `problem`.
+type ResultBatchResult struct {
+	// Problem Why a request was refused (RFC 9457).
+	Problem *Problem `json:"problem,omitempty"`
+	Result  Result   `json:"result,omitempty,omitzero"`
+
+	// Status The HTTP status that the result would have got alone.
+	//
+	// Example: 200
+	Status int `json:"status"`
 }
 
 // Role defines model for Role.
@@ -1553,6 +1873,15 @@ type Wait = int
 // WalletCurrency defines model for WalletCurrency.
 type WalletCurrency = string
 
+// WebhookID defines model for WebhookID.
+type WebhookID = string
+
+// WebhookSignature defines model for WebhookSignature.
+type WebhookSignature = string
+
+// WebhookTimestamp defines model for WebhookTimestamp.
+type WebhookTimestamp = string
+
 // BadRequest Why a request was refused (RFC 9457).
 type BadRequest = Problem
 
@@ -1613,13 +1942,25 @@ type GetAccountStatementParams struct {
 // ReportResultParams defines parameters for ReportResult.
 type ReportResultParams struct {
 	// WebhookID Your own name for this message; the same on each try.
-	WebhookID string `json:"webhook-id"`
+	WebhookID WebhookID `json:"webhook-id"`
 
 	// WebhookTimestamp When it was signed, in Unix seconds.
-	WebhookTimestamp string `json:"webhook-timestamp"`
+	WebhookTimestamp WebhookTimestamp `json:"webhook-timestamp"`
 
 	// WebhookSignature One or more signatures, separated by spaces; one that is right is enough.
-	WebhookSignature string `json:"webhook-signature"`
+	WebhookSignature WebhookSignature `json:"webhook-signature"`
+}
+
+// ReportResultsParams defines parameters for ReportResults.
+type ReportResultsParams struct {
+	// WebhookID Your own name for this message; the same on each try.
+	WebhookID WebhookID `json:"webhook-id"`
+
+	// WebhookTimestamp When it was signed, in Unix seconds.
+	WebhookTimestamp WebhookTimestamp `json:"webhook-timestamp"`
+
+	// WebhookSignature One or more signatures, separated by spaces; one that is right is enough.
+	WebhookSignature WebhookSignature `json:"webhook-signature"`
 }
 
 // LookUpParams defines parameters for LookUp.
@@ -1761,8 +2102,17 @@ type WithdrawParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// LeaseInstructionsJSONRequestBody defines body for LeaseInstructions for application/json ContentType.
+type LeaseInstructionsJSONRequestBody = NewLease
+
+// AnswerLeasesJSONRequestBody defines body for AnswerLeases for application/json ContentType.
+type AnswerLeasesJSONRequestBody = NewLeaseResultBatch
+
 // ReportResultJSONRequestBody defines body for ReportResult for application/json ContentType.
 type ReportResultJSONRequestBody = NewResult
+
+// ReportResultsJSONRequestBody defines body for ReportResults for application/json ContentType.
+type ReportResultsJSONRequestBody = NewResultBatch
 
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
@@ -1814,9 +2164,21 @@ type ServerInterface interface {
 	// ListBanks List the banks and their health
 	// (GET /v1/banks)
 	ListBanks(ctx echo.Context) error
+	// Heartbeat Say that the bank's process lives
+	// (POST /v1/banks/{bank}/heartbeat)
+	Heartbeat(ctx echo.Context, bank BankParam) error
+	// LeaseInstructions Come for instructions
+	// (POST /v1/banks/{bank}/leases)
+	LeaseInstructions(ctx echo.Context, bank BankParam) error
+	// AnswerLeases Answer what was leased
+	// (POST /v1/banks/{bank}/leases/results)
+	AnswerLeases(ctx echo.Context, bank BankParam) error
 	// ReportResult Report the result of an instruction
 	// (POST /v1/banks/{bank}/results)
 	ReportResult(ctx echo.Context, bank BankParam, params ReportResultParams) error
+	// ReportResults Report many results
+	// (POST /v1/banks/{bank}/results/batch)
+	ReportResults(ctx echo.Context, bank BankParam, params ReportResultsParams) error
 	// LookUp Look a payee up
 	// (GET /v1/directory)
 	LookUp(ctx echo.Context, params LookUpParams) error
@@ -2065,6 +2427,33 @@ func (w *ServerInterfaceWrapper) ListBanks(ctx echo.Context) error {
 	return w.Handler.ListBanks(ctx)
 }
 
+// Heartbeat reads the operation's parameters.
+func (w *ServerInterfaceWrapper) Heartbeat(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	return w.Handler.Heartbeat(ctx, bank)
+}
+
+// LeaseInstructions reads the operation's parameters.
+func (w *ServerInterfaceWrapper) LeaseInstructions(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	return w.Handler.LeaseInstructions(ctx, bank)
+}
+
+// AnswerLeases reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AnswerLeases(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	return w.Handler.AnswerLeases(ctx, bank)
+}
+
 // ReportResult reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ReportResult(ctx echo.Context) error {
 	bank, err := bindPath(ctx, "bank")
@@ -2083,6 +2472,26 @@ func (w *ServerInterfaceWrapper) ReportResult(ctx echo.Context) error {
 		return err
 	}
 	return w.Handler.ReportResult(ctx, bank, params)
+}
+
+// ReportResults reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ReportResults(ctx echo.Context) error {
+	bank, err := bindPath(ctx, "bank")
+	if err != nil {
+		return err
+	}
+	var params ReportResultsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "webhook-id", true, 255, &params.WebhookID); err != nil {
+		return err
+	}
+	if err := bindHeader(header, "webhook-timestamp", true, 12, &params.WebhookTimestamp); err != nil {
+		return err
+	}
+	if err := bindHeader(header, "webhook-signature", true, 1024, &params.WebhookSignature); err != nil {
+		return err
+	}
+	return w.Handler.ReportResults(ctx, bank, params)
 }
 
 // LookUp reads the operation's parameters.
@@ -2528,6 +2937,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/accounts/:name/statement", wrapper.GetAccountStatement, options.OperationMiddlewares["GetAccountStatement"]...)
 	router.GET(options.BaseURL+"/v1/banks", wrapper.ListBanks, options.OperationMiddlewares["ListBanks"]...)
 	router.POST(options.BaseURL+"/v1/banks/:bank/results", wrapper.ReportResult, options.OperationMiddlewares["ReportResult"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/results/batch", wrapper.ReportResults, options.OperationMiddlewares["ReportResults"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/leases", wrapper.LeaseInstructions, options.OperationMiddlewares["LeaseInstructions"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/leases/results", wrapper.AnswerLeases, options.OperationMiddlewares["AnswerLeases"]...)
+	router.POST(options.BaseURL+"/v1/banks/:bank/heartbeat", wrapper.Heartbeat, options.OperationMiddlewares["Heartbeat"]...)
 	router.GET(options.BaseURL+"/v1/keys", wrapper.ListKeys, options.OperationMiddlewares["ListKeys"]...)
 	router.POST(options.BaseURL+"/v1/keys", wrapper.CreateKey, options.OperationMiddlewares["CreateKey"]...)
 	router.DELETE(options.BaseURL+"/v1/keys/:key", wrapper.RevokeKey, options.OperationMiddlewares["RevokeKey"]...)
@@ -2543,270 +2956,320 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37cts4sjD+Kiie3UpSS8uSbCexUlM7tpPM+EwmySbOZi7Kz4RESMKKAjgEZUVJ/NU+y/fHebB9kl+h",
-	"GwBBirr5kpk5n6tmKpZEAg2gu9H3/hz05SSVgolcBZ3PwYjRmGXw59E0HzGR8z7Nmf4cM9XPeJpzKYJO",
-	"8L2ckVwS6j3UCMKAfaSTNGFBJzhmNGNZEAYZ+23KMxYHnTybsjBQ/RGbUD1iPk/1kyrPuBgGl5dhcBqz",
-	"SSpzJvrzNyxN6Fy/Vp060uNEZDZiguQjrghXJB8xMuCZygkVasYyDZv+bszmIaFDyoWGrpiaiekk6Pwa",
-	"6KGCD2ENKG/Yb1Om8tMaAF7SCVM4dYZPES6InGYkkUPVIN/xC0Z4rmGYKoRzLqeEqnF5i5qtw0eDPdru",
-	"78ePH/X32GGvRR8O2s14nz3u7Q0GKzdvQj++YGKYj4LOw/0wmHBhP7bql5Nn86NBzrLF9bxlfSlipeGd",
-	"UZ6THhvIjMH+ufXppaaM5iwuraG1EkQu+ETvcwERFzkbsiy41DClNKMTllt86/flVOQn0yzT578I5tmI",
-	"EYoP3VOkb54rb+npyzdBGHD9+G9Tls2DMBB0on+xz5fQIGYDOk1y96K3qXsavjxnmR7r//v1aOeXD5/3",
-	"Lv8S1G2uAf21Xs86uNOE9pnGF729/RHNciIH9nfVsNCnNB8VwMM/q7b6LxkbBJ3gv3YLct7FX9Wugy4f",
-	"AbTHVIxXgNqjYqz3V8ZsCTT6iStDo2c/kTEDUE6mmZI1GBkJ9jE/78Ovkd4fvVkpHTKDm+VDP/pl8Emq",
-	"s58HTx/2vps8HrZe8U9yuBwP9JRLSKl9cLBw7nTnU3Pn8Hznw9/qT99jWj+wGrz9WXMGORNEQ0AGMiux",
-	"jgZ5A4TFxVDzjKmINfcaMaL002M217Sn6ICF8OpQyjIFBhM13HncetTeswtGHl6s2INvRwO4IVeBrSiz",
-	"FX9jyM7/WbohQuXZdMJWUgR3D91ThMdLUK146soIV0Bz+hTA+4HNV8A1ZnMAKCRC5oTniijWz1i+BMDx",
-	"mg1dBdkPbG5AesEnPK+/ZCdUzOGmxXuN5mQiVV5CgYNmPaonMGotv9OvTOhHZM/tZjNczazD4BXARJPf",
-	"Gdn7VPRZsi2+3zB+v6ZZvgqFUv37KqyGB66MNjC9QZyzjAo1YNkKaHLzyCqA7DNXhsnCYcB6T+vQuSpn",
-	"6COmROU018IGBSljwAVNiMz0DRnLaa+M6e0lmK6Hq0d0H8/3fDRv1qL5e5okbI0MMoNn/lAiyKU+N5VK",
-	"oRjIUsc0NvKr/tSXItcctPM5oGmaaGGdS7GbZrKXsMnf/qX00j4XS9BvxHr8qRgLORPnA86SOAiDmOWU",
-	"J2YbJmzSYxnpBnQy0fJFN9Dnp5kmvNQgT3kMcu+EUUGokPmIZUQK9vcgDHDETrBrXoYdU7mmbj1vJjo9",
-	"OuIdwzY6G0rKTOXnPN5MstZoN1VBZ18zv5zncHZnnsg7oopQAoAidoLAJkWe0X5OYslwsSN6wYoTcZCb",
-	"ze2Ut/ByYxrH1/FoF1HQE8snNBnIbMLiBnkp85HmrDOqiMplhrK6p9L9tGOwYgfVmjoIzOO7hf4DMJxI",
-	"MUh4/3r4ZNnMuZD5ObLyhPYSVkUt+5xeX8x6PGdxB65i+ADro0nGaDwniom8QY7U2IiIc8Y0f0npXF8w",
-	"PdoHnevqyHFYRg4HWZ8Kffo9Rsw6WLwCC5Yu/KYRwqHlgCPCphnTW4Rc9nZR5LnMejyOmbgWjmQyYbBN",
-	"NEnkjJXYzhGICHJA9EOETmOey4xM6ByW3M8Y3CRmr9X1Dn6vOPiXMicFNMvOeAHwmzpblEhhyXapsQSx",
-	"6ubO7lToa4Ymz7IM9bENz+/aC3w1zQhcgHW4+cQYHUBcRMHw5pb8UubP5VTEN8fRBjBcmZdlDG/FgnMc",
-	"H32vEfH53lH7ZP/p40cne88Oj1tHD5+3m0/3nz0+3jtqXQ9z98uYa6HaiDfhwzeEuXbteKzwGS5SEAqo",
-	"5t03eJxnUr6g2ZB9TeQFc4mMQWvJpSSJBuB2mew74Ztc42uKd+WxPMx9y0RMKLBbK5lrvpOxCzlmMaGK",
-	"dMFALDP+CabrEDT4ku602dzrj9kc/mDd4HrI3PKRmVzQhMfk6PUpQb17udRVXtkNI7SBAy6jjCg+FDSf",
-	"ZlVkfv/+/U7ViL7qpEvPXobXxJILylHEuA6G9KZq7qNFDWYbjb5kLZ7xfFSo9RV9XGt2lCjQBa+DGwf+",
-	"FX0mJVpKzGiK0IyBlqkVpOWIAgu8CezQnFbIWR3xk/uwH3pLSSSneV9O2LnRCyItpWpe2GMP3FbSQc4y",
-	"EoHJfgds9pHZr+qN7z2yHkOcA+C6uJVmss+UujZ28QIxzsdsfp6xqWKVC5Qr4j0GJKd3Vj+I9gOjV5pz",
-	"f6J/IZQINtPPXov3tNtl2X8bOFag3JJV34JqOGNJsoPKIaEi9nSWWIpbv6fUNE1llrP4RxZzega78ftc",
-	"zSAxs35CM7y6In9mPWN0m3vhDtb3clUIokcTNH18LoxE1iB0QZOpRqSdVvug2Wg2Nab0MxZz9NgufX7f",
-	"e7z6DOjRq1/fazbt64NMftJa3YAmipW8QJ23x6cvO/2E0Qz5bCqV5rhAPo4EqFIs1wOlmUxZlnM0UnmL",
-	"Xu0wwsfKy970Dc+St+oVZ/G79Ddnw0ns/jiPdk/KhFGhf8PN2sJB5+/hUn+AfYTkctofEV62kuqt12RP",
-	"c7RuPtwPVhs+7TcbgQmUjBZHayn+1TooPQsnjBi6Q3bbWpyit1K3h4UrXvb+xfqANWbeF1wAiGUkohNL",
-	"TqtA/1EKBmdLy5QXtJvthzvNRzvN/bPmYWev2Wm2Gu29/YOHj34JvE2Mac52cj5hi7bX8Ap4zC7Yepif",
-	"wUOae7DfFlHhBNzFIGR5vmWznx3SCkk7JHvkP//+nxDEMTnNCSVDmm6BKa06TFE8XrvUt/oZjVXWrbCd",
-	"98BHLL340PdP4N4ZOEJ7/j6i0Xw1GqFRvIxGMc3htuE5m6gNCaGgm4BmGQX88vzW60Z5yT7mxv9dXTRA",
-	"s2INL6eTXl0gx5HwkEHAQ4SiE1Nz6wZ5wWisb7lPLJOK9FgixZDksspAgmaz2WwhHTwOyl6I5s7hh8+H",
-	"YetxnSPCC4XIR2vgWwyE6JAILhVUIbWQiDqku2CicNkTiuV5wiZM5PoZQBcOf6KzxrwAfjd8Q/82YEzp",
-	"f9VUpUwoFjW64j1oeYpdsIwmRMiYKaJGWpmQQksUchwSRvsjMphmIPDpR4DwwK9Fid6KlBE5gG2XM6H/",
-	"dBCBHGbiGeyqXPBHSJTm5lR1hX3hv/Yich8UpndvXrhh/tre24sedIgUyRz1rOkEokjc/sI84LwGcJTx",
-	"ZkwYFVwMG11ROu7aq9xzRLXaj5cf9duc5rDzN0NVwOZ/N8qyYmoFb7UAo2BP2UdAFUWGmZyR3hxdEiqE",
-	"YwAVQOlvzR0HVGVCzVAKCoOE0x5PODiANWTwBxdaK4RDgfFrYtLC4CiOM6bw2otjjg75196OGwGtDPz7",
-	"EbhDFDhVFUkpj0NNduwj7efJHPB6RucNcgTuE3hIfycHZC6nGaFpqqmVwhwdEgERabIpYjP0p3QkBVDV",
-	"iIo4YZGezlBfVMG3zwE+A6LhiOqlTehHfyEtuIUq31Qu/kKQ3mIzjoARWioJ0VWpCfeYjrgGWci8QV6D",
-	"G0lTlz7A8rx8oPprQ06evz3xhb9F1WQkkxhc8hAmQZXzXmUAklrgyG/oBSenc7gCPco8PFwT+hcGwl0W",
-	"G1CfuVkWxDv8OsTVL9BPGHzcGcod/eWO0Q5gC+1F6f+uxjzdkSaaZCeVWrTIzGldhg4zlsZV+HhpDU1c",
-	"8zf9XqhpDx2F4FTwoozK25nRC16+2L79exHr1Tjf+fC5He61a+64LdbiBS8trOeVYCVU1LiH1AKMfHGt",
-	"Zfi5UOerbRkPW+X16Tf05U13Bh8+X3dlCRfjGjZJUqpyFhP9M1hG+1QIFpN/vAHrV0iiaco7u7spnf89",
-	"pd/859//oy/j9sNU6L+jKuEVyy291h9RDhB9K8e8z/vcDXIyovyv7eZr/WOZTtrNZvMa68WAndoFV45p",
-	"YwxM8/maEzyonKB+48ZOENj19mQGr228xr8dtg4fP3p4oMXJdnkx3e7ffm3tHH5AefJh2Nq/3nqmKV8Z",
-	"eWtDOLgi716fEh6ThFGIRQpRcpoDkS3FwAWkq+DX0rhRw0vaBw8vvzXf6s8Pr7le5BWrApRQzOSqDkeN",
-	"1I3K09JIpt8VRS9rhLTjQtOuyjg096Vffb2CwCNnTIUE4sxymdME5fInhdUdfXaZRg8BI8CWkD4VpMfg",
-	"TcGGNOcX5ZjjDe10ZdHhKsYoM6pvs3ATlLZ+5+/3m188kmpqFe3B/W63gZ9b4f7lg7/XBzT6Vz1O6Jly",
-	"PtQeBPL/ikgGIarolHTgQqjm1vYomqaZvKgM9egxcPEth0Jnw6ZB6Vpg7CdcVKbee3SFmVEmUUvQVTNQ",
-	"ZEWKMBEDkw2N70cTZzf4Fp2nDohfAzlWPa5PxGlUC+JeVW/SEtt5mrEB/7gEED2ZlliVVVp7GRX9EVOk",
-	"x4ZcAGBlxqBVxTrln4vzQcKHoxq+hFHYff1JGZcy+Ch6DDRgNWYx+M/8ebZHGytwe6BCdKk+X726UxFz",
-	"Wgd5etA8n9RZXGkysNuSUJdeBO7+MUmYUuV0mHbjwDcbyilGt9VAbURqPffhYe3cr7QcOJqKOGNxLQyC",
-	"C5bPd/Q/y+B53NwanN+mbFqXdrV4ghDEm0vNRVX17t+eWiBCbRNChSPVbxgfak2ClguX1xcdn5R599bs",
-	"qMIhgaGE1uTt01dB8nY5Pk24rQ0LTulxOo/zFEtzmOnQZBk7PtpQH76GNnv7iqRZy4lh2XW6u0lNQoPL",
-	"AJLumL4EHVdRhpmtYV4LkdX79QZNDc8N2Izhxlxgz5tapwq0X0yVitkwozGLow76huo4hUY2MqA8mWYM",
-	"5KIEokGjWM5E1NGs2AWO4iu+4WqaAm7iLPpPjZh19qkTCMCMTV5IebPGbL5BOgy6O/rZMsm2hzFGuRwz",
-	"0SCnuefSzhiNi0xP37Y54uf9Ec3Pe5PD5ul3z4b9yT9HvZPjT7+8fzn/5ad/qNPvDqe978fDn9/vD3/5",
-	"aTTq/XS0VkrC8CMDat2JLU8hOBLk9O0rst9uPcKYEC5In6Y8p4mqyyTYLAUgDJ6iMnZaMjpswwpKL26V",
-	"UeXvjDdM3b485Rnr404UWbhcMzo5zWuxCt+Q2fyZyLMazBrYIM5F5+uYi3ijbJofOEY9LjHYSaJGcmbz",
-	"YlM652K43Dy3KFxY68FGWT36+bmNralcwTYroWo5olbnQy2XjpkiEynY3MpUi3tzwWmdPMhM4i++PZPT",
-	"JCZD2TFzOubrG3dLG/H90+cna6nHhqTahdYhyrPBgPVr2AAGbwC7y/2A/KFmYFI0SGQTlaMOUZTH5thC",
-	"F4jaH1ExZKpBIszmiDkgZNQB/jdDyUb57z4hY5ZCvlJXZKwvRZ8nHMJH9Khmr7je8gsWG2O3tfojtBCH",
-	"hGBp3cqftxbpn13UWg1Rz7V+XqJhyWL1xJ2FBoJqBNX0R3osnzEmSD6TBj8UJKoLRlTOUp/HgxfD+eat",
-	"t/48YxcsUzRxv/jfGBNEHfjP8apZJFaNROf92uvdyz2WM0FsPhPyyB4bcRGbIEOqZIXJ/3JYR3c2jKw6",
-	"03OZkZTJNKnkEZ9ZG/w99JcSK5DBvLAjDeLblNDMAJG/PM9xuAUoEN515G927A0+XCUYM4ZbUh3BlEeo",
-	"QZ05oQW5xDwGdFd8kiZzoiFKmJYJMMzVGEcEm2l0KfmxuFDTwYD3ORP5+WAqYoWUzFgpCL74xlI5fpdV",
-	"vjN7eW4CQHyr+flUJFyMgWQUnbBz6vwJ1jpxPuFqQvP+CCIAxPi8EJzRknOeS3kONh6H1J6YbZDa+8YM",
-	"UoTPFgGE7GPKMyOo63G0YhGf62vLDeR/ZSnlXMtdxdhl2g8Dlz503pufKyZiltWS1PdLHCNH6ELSci4X",
-	"hbeARN9GmtgHmTTeYCtjQGSsviIEfB1nMk0rVR3QLVfORdy7krdEA85ogsEAZVZg4ywLMUCO60txlOJB",
-	"8K06AgA9pZatAAsBt4phMGjhaJC3E5okToEob8yExmyJYKZVCBMhEdSZfbUy0Sw26MPnh/Vb46nUS3i9",
-	"tG4iyHkDK0kuSSwX/ZIaiEmaL4kak4Ococ23MloRGzSFgF5f/vd0+dWqe8+YAzc1sa29AErMvxqaUmt5",
-	"ijcTWmGvUcpK2HDdOy+Y4eCDDa6rAdMcqQLtYXO/3WrVQbyRucMDurB6pLEWI85vPpStKslrnqV3KbQV",
-	"P6xNw+FaCZpamizt+vr89BCkG25YlsbXhA2foFDmsBc95LkrIgHDk17Fe7FJnpUVezwSPj76/tfmzuHR",
-	"znPwYHS7jfvw1Bdk8V/KgtGXilj0YB2dL9Pi0TQE0UhMmDihiItzyIGPiMp5knhZ88LSKYlUTkWsIi2i",
-	"IzCkD1K704s1ZCwOieKiD3WJNPXHmrPoSVRO56rRFZHiiZ65Q4b8ggkyTcNix4UeBCTiBonMjaHlZfya",
-	"ibws9Do7l2ImtRvXsdTcpUUCDRHiGIoUCI9+DuervRXL2q7nnvHCQ9DGVWHa1pgV/Off/9f9B+Fujp9Z",
-	"SxHmlSLBVaisqansl6A2wtqk9WMVBUg+2NBpj1orSguFxGOUyE2dcuAPhXv8W3QaXK4IoFkZOgv3hBfy",
-	"uDWz97bv84YhtVcL2zY7XqM1Q/wThMRhABQW5RKaBjjG4MT1WnIRjrIKDCObbXEPWePJZjaK4h1rqNja",
-	"pGDd/Sufh4cKZ/qqZ9+9Pq0z/sQOU83KinMpYcLyu8LsTJ3ZrKZk0O1GxJSA+sEc1EIIyAii5TJCTRCS",
-	"iywwQV1ZPn+yymZDEyWNKgmWBF/ZwnNzeBhWucIKHbyA/AbM1x6fvbIRu9YuTNO0LMb0R3BC9YH21+E8",
-	"yyQlzcObm0f7r6dwU9YpDBLaY0l56jST8dSqfouGwmkv4f1zYyt38PTmOau3LEA27lacNZPr2dkb/Uwt",
-	"acPbawkZN6COgk3m7tICW8VGjdm6a+5RhZz1G2vJ+Qc2vwFqMJ6Krxyi/AIVllqLIDAXDFrx1URTYsmK",
-	"2Nez+NUxmbJ0sLCrN+9exAmv7F0svV6rjoDfDPyKMR9CCL8fV+/yKsrYuiBEljDT/xWDcZb4Gn9kObWI",
-	"WO+5KVUwO1iMaVzIg3yXakxoNwnE9SgXBiZnIjSSfo/2xyYEeU5oVg10ytEXEbTaNYHa7WbdJkO21baB",
-	"2SaHobgCN4i1upVIq4ULPqFckJj1+YQmGAtpqvChXRjRBDwvzrGndxZV1PrQOhfBVYpRLWHNQjjXwa2F",
-	"c71ksy3chuX9OWaKx4xEWtqLOjYP4Al4iEwqAH4wFBRhPhqEAhs118IWEQ7YSRI+Zvql0PAvlHLCJU82",
-	"uuJHqEVmaBUTsTU8YNHL2GCqrFvmSiqQH15RUU6q1dsWInicCu1JfrmL0Wxs4d8t6Tfmz9oT+ZGOsfzw",
-	"CJOWADO/mgZ0RX3m6+gnANwSCvhha54V0TSNiKluqacAdIVCTZEWY226mkHzQrqLvAfhgSfEVA+QCeRq",
-	"XTAiGNdf1Rh6UWKuiXROUzIbScVssg7a0Gw5LI0SJjxpIbTZSNy+vb9dxkxjyf7VFcP93Az3WvWYuq2c",
-	"7uTkzdx0JRl6u1yYsoC9uIV7baKFbWVT9J7F7YOD1mFRBydjapqY6iKKDwWzcZtckGOq2MP9Mqyt1m8/",
-	"H/38w8eTbPDPt7uPzubv//H9q+GjUf/iNU35j0k2O6X0df/7d2/kN74KYkR+b3X75SLf+uPNCffw4hK6",
-	"eG1NDSspw7utjf0qZRn6LE1G0JEaUfKGysXb+obCNI4Uem8R78H/qHULtpBL5SDZDn3qU95XsZQ3gC3b",
-	"7J2pjAKiAfe9Q1uZs02RGa2bFOZW3FzjkFiUmGpdMlDNd50zpjbtQUsoS1KEednrtZXTxq1s9XuvzGPL",
-	"nDeuSrFz27jcWxD2YddoUivrO5fOknSP3R299tr8jvpYKcvK7NqWINOZl0y/1SUFfvDSPRWSqUiYUiQC",
-	"KjFhI5C1BVxuwD8a6RVffmI0BZokrqxTCDkUUwVOBnDUcDG+p2rFrC1qNGyRAtOXAjTTevcpHDEvkq29",
-	"h594l6LRmRMOiWuQ11S5HXceParJhl5z0UyYUnTI1oJlnqtUdHf1rbeetdAfV261fe4SXC+s/u4tCqpq",
-	"ftqT+QiriGq5TTXIEckoTyBSpD+FcP77716fmgSGgyak9NN+zjL1oLy8mAtRFTdsCfKVl7eGZW34scmR",
-	"Ns9nGz9fIU182U66hiSPIQJlu3BLh4IbW518HoCa+Cm+1mqa3bOf11hoi6mXrAurYG/McHy3myP1pTr7",
-	"gakrdBler5TLquzas6rWZdzHKGUzETfICzbIiZzmoUlEyb3C7TavUWZYYsEfqnEFJ4KlMU+Glf0xy9HY",
-	"sS0lVE7TbFv9UTor48IW2SY1VIFaDY02BobqBfuYQ7uNBjnqQflgicEjYByTYtP+G9s00giDV8Xdvqhn",
-	"gRQTdUzlssj6jqOO0+9JZL3InmeaiRC4F36e8SQhPeY7zaFmB1o6Ie4EbZ3o+jbu9BlVXbHgLy/HeG7k",
-	"064zoDrpegslD+7oIggCsHaZSrfoWr0Np4ghmPOrxpBv4lbxvJlXVhhqdYANomD0cYQliX+tE8SCuyxp",
-	"vMaFuaFr39fSH26ZfmsBW+rMBKUN3ZNqJEsxwk6hm7CsP6IiX47QN+BjQcL4+l6W1/WJ8dbPa6oqcUGe",
-	"NVoP94viWiql/aplxc9/r5xc6+H26fAaOlPxcEl4ryvASpXli+T+m+cn5HD/4NGDRVvSJrmxZsoiPbY+",
-	"qPq9KRM8y6QYAqfEoC0brVjsyo8yc1bzIt0Vo74gDds3m5MRVR1y+vINZD60ayOsTTOJlRBhtsB/v331",
-	"khhFAgNCTRcLI473ZDwPrYkW4mptMQ5sVKZ/wiKP5SXt4iW8a63ttTpvfep6tNDsInKxb66WZ4VRXKU/",
-	"Ro33uKiLWnfTKK8yDa6ZRH4RzGjrZna1MZBTVT/992dnrwk+UC5Z1/RbuhwYqw1+2m/WFzfEIq61+AFu",
-	"AjkgpgApCoOLaQGmLIApJgrln+sWlNeWj4oWasAWR7xoU1ksGCtgvnNX6m71hWUKL+Ki3R6HNm3V0G/p",
-	"/Gv5oEf2i518wCn4BKxrkIUDocPFNqoN8ghc45Lzf+G1Ytc5zQePgzDQtAi5AhmjXkps0YxmikVcmfsG",
-	"CP3crH/CleJi6H60o1c/U6MAFt/YmBv72cXeOABT7g/ggnHsN1Adx3vAntu0qIl77lXKNIkKXiZDsTWO",
-	"83gb4H9XbIL/rZ3Z9bqr1hw2mwODVmvA92h87kqaIwIlrPRNTYuOcuZHls9LuSBeSof/dW3zBJsP4n8H",
-	"QU+LA4LhrPS9Xpv/ecLykYwrsK7oQuMBCokALsIKnmWTFALbADP9vBL/YCcs5tQi4dIK195EEPl1LuS5",
-	"VQa56cWhZ8L662o0zXONzDGmtmjhpUcVqySqVGqLL4pnnnGtxLYKO3VZPGAuB29loVJ86pqW3Y3i4a1J",
-	"wgTDrzSnGuDtyHU87o3xl1iWpNWmItrd9JfRG5uyjOo/6wTet3xZMgM4xm3zSpOy5zpJWcsE6obEZLTV",
-	"B+fUTetbZ65lR6maURdMn1dUIfe0CtnAKqLbaJJ9HrPz3rw2OVW4fnG2PRzq9OAx7TGGYRpxNZ3JAXZg",
-	"AGsdbA7RoMhl3CCBbzNd1i94u5k6a9+wGq1nYK4zHN+oabjGdHs146xdxDMbxDzfvDaweSfLamz9b1ie",
-	"cXZBk8KfYxS1UEuwssh8UvdKNuzTnGiOqbBwgNVGmCBzRrOKGPiw9figeahVuf12XU3c1hJ9+yqMzYpt",
-	"5zn7uMS86cgAw5NmMouVM+BpRlYpgwB1dvpSDLgWLOoA/bqJRcaKYlOK/PV6VZ3LZng8/hIDWpuBtGCj",
-	"LzNL49Df2CxRGs7cm+siou0ca8Er7uEaTaXH+kYhhaAem8hrNVf9vi19PGBZhFFWuK2k3WxBDJYRz82P",
-	"JlRq0SyQFlaGTdovbOGz21DjK65Jt06aQKFaSG0Cdj+U1d6gtfXKt61BvlWFug0zU+3YT53thCbJq0HQ",
-	"+XVDmC7DKt6OuMplVnNLvkpipnJshv+kMNonHCO9FnsCBuF2mP82Z2ltoTGvPtSWeQUosq0jI7vkylSL",
-	"G/5hMbjUoREgPs8VMaN5lip7RWC1HAgUbvin96zOZPpKMKjeBnYiO0u4It2jEVwrEeulq9O1bZTVVQoX",
-	"b2Iv3z4ZafPwveV1Lk9zDFooNrUauni5ghDr7PJ7B0UiuIiNgdKWmcomyJLevT4lMZugyO6OnGIGKo+f",
-	"oJsc0UgrYWUeVhNesEFYz8r81FqRoyQsLksZ8JusDmQpN8AUENFDy/Qc6j9puokzOluSB2BnvAHDv+/j",
-	"/sq2/7IUtqQ6TnnnuMBqW3xQZw4DDqvKThQRoypuGtuCZQ6Lb+i/XbEIv60suiXxNZvPCyOwiakWlzEl",
-	"k4slSbIlzl3LweB2KLGwe45D1pUauHm9r1QYZl1hlyuVVLkRE0ORAV+LQMi2apxHWOizQU7qi3BArQk1",
-	"oUmyWIfD5O/eQrlh1+98We604b6dDR2Tm3Sx2n+4tClVpc3UVgnPV81urrReukJLqitkmhT9ohbuNCzd",
-	"pZeuOYuQYDn307cWA/S3u30XwpwwV9czRxeNdFxJHruZdSiPGPQ1mjO1NF85uM2+TLBKlhkD9oIMdDKi",
-	"nNji8ouWK7+y3aoJixJ4W7eCuoGGSjWtlJy2XSxhg35KePA31f3FQ6Ovfe9jzclpxvP5Wz2IqVQGpSZX",
-	"ZbE2SNSjI67/VCbF4/Wrt2dk96K1i99N6BgEgommXAAQTTEwsoNjlOcptjDkYiCX1eTHkm4Ji4dakMRy",
-	"aBQNPQSCSvtgJKD9sVZHFJ0rMrOdX2YjOSEjOSOTaX/0BHudTKTJUOsKrF/nqsWNGM+MCOuaUqiQjBlL",
-	"lfGSy7E1wCZa/cmzOYZZ5SxJFCRmQT32ORTf7YqZEZzsKrhqdEVX/Nd/kSNUVO0v+tsoirqiP80SsqPI",
-	"X46Pvj/VG1pE7O58v7T38F9+ePZzN9BP3Ks0ne2QiRqidfQe6Xa7gsBTJ9iNcudsnrIOqbaFvEd2YnLv",
-	"s36YkC7aorpBh3zumqwo/aELl3Q3uAzNI8w8Am5EfKLUB0E/aodEyjMvwBWJL2B6YDfQY1rWjL+cvnzj",
-	"DyBkbl5B06x5xTPp46/9nUeP8DdjOMavjcG4G1zeMxvfFeDuNtWTFYnazVZUNPR1VxF5q/FJi76RZ7qL",
-	"vH5eeYOAxR67UNGcdYVxnw+4oEmIFVt5bmyvmBT43TOkH3fcu5/tn5d/n1Gef9NuRiGZjXh/5KrbUkWU",
-	"lAIaZ5X0La3Z6Lmg9ZFxGDTIq4zEEhU1qLDVZx2Pct3MbjqLq8DqlP7wxVhfv0BDLaX/BRL6Yqb70hVf",
-	"dnZ2Sv/rtyIj/UfkS9HwxxYb5LYk1xfYJKglCebrAc30PzOGGuUXgmMZ/aE0FgTJYIcnF71dM747TqBk",
-	"O6BTQ/whGQxZVAT9goCRL2TOlHkRdRb9lo056kEw0jSBuhi9+cJin+BL04xFllXN/XWXhneaEMAFMjOk",
-	"LJtyrFTMvdatmr0sG8ipUeUFlsollTcvI0OW+8uHib8QiWg9o+4bf4a6QykPsWT9ZqwCYtTwSuB6x4kV",
-	"klwzC7CKoscQFt6tGv01AzD+MTIVOU8gjhbdbZFbQ6FMLkPTunkNNl5x2q7wTHQ52icAfRChFLlPBQH3",
-	"u8sFpub0hIQ2vxAO+wCgw6bb+jqyZdYNcwFWRkXcFUi+FnE7jmXBUSk5YYhRORb+RXww7uDKz4xBJoQJ",
-	"1ALQexmjY4W9V7DaY19feV1RBofaYBkToWyq07oVOLZDB0xPhfVj9ZfPLlg2R5YVodZeuvv7NMsw+5NE",
-	"lWswcvn/EzrmYhiSHjNp7F6qjB7MJqYQaBlOaFfoq3wHAuYpiQ4+fozQqplIletlCpQcQ02CcdH8vb4l",
-	"/JjN0TMHZQmpcrncna7Qfw4ZAoXCAe5bCKmZ4OLSf9g0cn+Fb1ia0DmLOyTPpixqkB/YHFVtW7+XDKWM",
-	"sYirBaQrfGeI3z/bcjOcqD6WI4K+eSZ4DFBVSEgXnaYdMmGVQD4IIGfQmpFMRYyhj10BoGBg+3fPzqKQ",
-	"RK/fnRmR8umzF8/OnkWYcVpChVLNBitPgUABl9SR8KLWqKtfgArLVmUM9PcuHvN+VIgnETl9+SYk+I3+",
-	"+N+vf37gxdvTroCIS5NGR97yoVAhYR+N0K4JS04VWFMVSykEWSgzAIshRS0ptSz1E/qJF5gHVOAd3URC",
-	"HWsq4D27O2fsIxDQsYyBQDITEcoFeXf2fOdx6HakRX7kxw1i6woUzaMcQbuC+QKS4SbmSUyUy2e8j+kC",
-	"JhSrK2CCCvzsIyIlZjmT+5EeSx+/Fuv0v5AZHT3APDuoQV5wHz06Vo0SEsGSiZd0FaJRzzAjmXUFFxdc",
-	"cS2xF0/hyrAitkEDowJabqDFugY5MqKW5vcgrpn1dggfCtxrqUypAU3AsRT3MEfB7v0LrhAv4Q/YCMcP",
-	"uYBsExUSwWbOe0Xu28aoHS1D6L15oGVKngCoGbMHrTesUBAhm1GxHAsZVlJcQseIuobeXdycIlOBG+FY",
-	"L7IPEWNevv7yrSbeqF77wB6zmqNgh1nNGTQnGFFsqKkHeUKijzswGrBi6CSL0UV6yxPYGmAYUAgAthMS",
-	"7GiSEJ43UPiEwgFf4Adf0kRhaURzfamaUmTIcJjrRVtq5hm6quDlQgE4ElYu0DJdKrMi891rbOu74UJn",
-	"/EbNEccwd6YeRv+smQIKa6HFOXvt4fM20KruBbMirVmHZJAx9ok5+EGEMF7yRGJjdMfRaZrawF2ICwzJ",
-	"v6bgER0z9Pw5UmYfucqfECVtQqzKC0807LrecyibzRzLNV5wVdzMQOA0AfXJ1ynNNfE3rVtGXly+lQcU",
-	"+g2ivow19jwFIUmjPn4TIgeQGUnkUMtQOeUJYFm032wC2uurXa+9K/TVAzf1fvMQe7Hut9tG2CyWVDDM",
-	"GUuSHQw6RfeX3ZMB9258TVmlO8hgJBRY/mKd919wW23ofehlAiyoRnDs5VBgffj7zaYRPkG6M8enqQgY",
-	"NqjKBmf8sOHlr8IzyOUtfvvxxTUvMqEFVqNkgI8HjO9OSvaikWvetv2WIbvAbfji7aGFZ60N4DCax0Gh",
-	"DiP+l0Oc106jb52lgxXR0cU47lW7wYbnz1NWA7TRY7Llc5SCrv1pXIWUYj7z7NKxSgHbNSBbrQoTTszh",
-	"yAyctSGmbppFuM0eykIOxV7Na2c34eH+/KjU6WsbFBBueUfRTtls4wyITZpEElFFWKyU5AaG5jv1WUau",
-	"NkFUyiiKKgPazsvlEQ3flAMS0Z1PpLlzSBrknOxEIWlr6PbaBNrAV6gp5dWBTN9MB0vhnKoCYks9lQco",
-	"2jOa5ckBOdQQtB5b6dNI4tDBqTJmwvE68iHy2sn+59//E3kVDExaP1Q6qsA2qQdtgg2htbgYQksHaKZk",
-	"4NJCmi8FY46QlNg90rGExfD+hXmWtv6xN2Y5GaBM8uUslFJ9J1uBgVA1RnirrNUJOmVczkch+W2qry2X",
-	"2+TlOxV0GhI3FBDXFLhFpi/xpUS0kLFQXk4h+GhaFhJRC4Fxr2zAHJeszFuDJ5WvpXgrRfqQ4nf+NVRo",
-	"BCAlDOkFgz0xY9XnWxSDOiXZZlYtKOp2B0vpGThAC9AJlWifz3EtwmJHc6kVWagO6qQ5L6ujGAY0cvu1",
-	"W98F3Flc4R0D9juubLV7LdLimJXMkBWjalKRSWypBiyaeuVP4DFjATYmtEpyCY66Z0bF4qElUSyWCB6+",
-	"7rI/8L19fM+uDTEMkR6bvY9KQfmV4bUIagy35ZyWYnDXI9lHYey4a9FqMfelBJt52n+/eMcMspgpswYC",
-	"Z0wzXKWaVLNidxYbkhf6wEYDgJnQX3wlT6e8etePAi5opNMRBNYUpf1xsFJyz4r5CwRdTP/B1w7czmth",
-	"AFzuqCrgC1oqONLPR4VGNqk7CS95CAc+NAODNbQwSNNEy5hFZqk7HcFYDI1PBQNzqr62oOJENkULc18L",
-	"9GwRlcAM7s9Z9Oa2nfDNOYauHXRmb3BgWkLzBgPYE4KddjQIqHobkbGS+1RMaMPBfLs2Sspa+zejFXUO",
-	"fZHbJU7BaK09yw0TptQTotKEY0HbvD+quViL9Cp8/cC+Hq325UVLOLOx4umx2u2CycDZgfEP2y2UbINP",
-	"9C+E2qzGxdMpp3QVg9OaYuGmg2FK4QI2tZRMPYUnKDquqB1up8aMMT3TAdwvmifYIaTnHgHL8hOjvFlz",
-	"s9bozAFN1RwHAYarpSDgRwpaT4C0vnw4kz4RvWF5Nt8Bu3FEFOtLEVvuXEpk8yYaAfnGQMZDqYfXD6yc",
-	"zAgBNZlwxbjXgrWSTedDyzyDNwwORvAZWKb0PFwMO16LceORwAvHQVC2iC8KALkkCaOZMM7OL1ByJOF9",
-	"JhTEpdiyeintjxhpN5pBGEyzxAQUqM7u7mw2a1D4uSGz4a55V+2+OD159vLtsx39TpEeHRzTEQ/CAHxk",
-	"EHjQajTxCZkyQaGhxF6j2djDgNQRhEnsjqC90yf99xAjyZxYdxoHHdP+6RNELmIdOXiv3WxiAQIgWlPy",
-	"pESx0CMKgjrWFh/FDlMQQlETJdwIwgDFLJjZz2FfNrJ5fNc8eRrj4PsIdN0bbnG7xzQ2r+mtO9jklVND",
-	"v8+yzISt2ICUoPPrhzBQ08mEZhApZyP4ZZ8pRWjCLyD2iQ5V0Pk1eMuyC96HZEdjZtQD6AF3JyzPeF95",
-	"51Rt70xeZ2BcZlN1D8y+BOOsGi4D0p7pj2astWeqR9mFBKXyaVbzgxYO7gxqo8Esv+vx7Tdb6195V8mh",
-	"hvf217/3UubPIVH5GnjiMOM7ltsdW4cQtZmtgCSG0BuW/mop+lXKxNHr0+tSdDUKqwYHuCKx7MOd+r+J",
-	"iL9jFWfSZhQMotqnpQSsScZehzY0Bj3X0I4J1INMyokrPWEvXLBnm4sZ7t1Fgn+DU/9ePLxPxZ/u/PVb",
-	"exvxDpfBvwpnTqiAmt507Mz2ajO0uWjtWj/aUtw5nhs3pmZjpZL1ZTx4wVV+ZAeD0GPjO1uaylY8smuj",
-	"MsO1T77gE455XLeGb2YVkK9Sg3RH4JAEt7JZ7t01dNOY7nD7BTcxCD0px/eU23IPvx3SbXiReUi/+1mj",
-	"9uXS6+w7ZlF6a4w27xWx/V8BY5dJS1Y7dAmOJoD7Dm9vDW/1PV54Na6IrVfEudf6m+DyQz2y7yo/LL+W",
-	"5aOrulyWRE77I1v42VqP/IiM0IscRewyejSj/dHibVFQVpElcG0SC/+U90yxASsvm9wWdvjdRd7/lyj3",
-	"nio2/XelYgidWUqxR0ligmsWXJyDzMr1skFOAGrTokLTqDOv4UKzvF6wO4bZb5EW9ATLBC5bsflOzvoa",
-	"chZgkdEDObh9tfJVoD6iQhnv1xfHuvTRePez/udy1yuwsh2JaBgsfYSBvqjqy9Qb6zhGjZswxYRiWVFT",
-	"TNTzJbl23Wlivad9BlGEGE86ZvNSV4OixXfoFGcTV9QVpgMMVeTXtzkVMc1i8p71RlKO1Yf7vhlWmZ9n",
-	"5tdGX04eYGAKzzskMt/veM5Urkh00aJhUSsSG8xUetMgFOhpBcdthHGIdkQeYzhio/x1zidM5XSSln7V",
-	"K3PRi9Ccm09cEccBv2BkwsUUG+QMIPbrDUYH1sZy+1HgGgmMnxcj/5Szzt+P0CLO4ugBBtPDw8jkwEIS",
-	"8z4EKRJGs4SzrGv7VmWsL7PYhKxhRpuQxh91Pype5lJED7Bod9WwocE3dXcWmPiSpiHglMFSS1zZSPkn",
-	"xWqlwMDOPKuU5Z6o4bmt0MX1kMi5ih45xaEFfuoi9pAumGw1E7xcLt7PCyc7/6e22roWjmqqq1mnJeA1",
-	"NDV6J/hH6xiptDZ69HivdfBo3/SqWbEah2ubLqrVXrWm5s7hhmt6hb42CAZ3VAKhqhBrjolKWLj5SSmM",
-	"IuPDEfzBhJwOR+WFa6IciVd7g8Ozxz/n08PvZ9lPKrmYTpJ36W/5y3/+Nh79Nttl4rtPr09+YgfH8W+f",
-	"Tk7FT7/9/NPz+eSf/02PHh39Eqc/zf754rXcm7xMHj/78W+TR2fHR8Nvvlm3laUynBttZbO9fyUE+eAq",
-	"xB7LeH5jMkDRFemynJ6r13B5i8KHP2tNPRQMhwXGE2O55T+hELKBdPBcZj0ex0xcSWzZb20wxZmUL6Aw",
-	"KrxwsMlanH//RxZzeqZR8fcSksyF5uEDNoAtFxddJSiBhOSEIUyoMKW6auX69yMtvNvwjSJgMytiLm1H",
-	"8QaBth2LsaaTBnlp49sheF24rCmX4yoHUEdNL+WC50BDcIVDxXsUB01/QNAdbFyRkZjg0gNeqe/oIpIE",
-	"481yCc2haJpqTjrwY+9NvsEc08IzRnKZxK7AeldgAS4Gj/OSWhM6EYElitl0CltwH/t0kQEXsTLwKAie",
-	"qbvnX0g5fpeuu+Eh2LZBfuSgSZFZxnNGor9FEO761/YxpDdTjFBcXum/bZk4PFfwcFtXup5PP9zkjuYY",
-	"4my3IPq2UoQ9oxd8yeyuinXt9Ht7G0zvytgszPmtHI/iQX/J1Fgve7n4Unv1bH0NGIiU6YXO+BBvB0fZ",
-	"Dmvr8TPwWgBj/Whzr5pVlKp/pHSObZHh2oJaqT1zTRYTvsTvFsd1FW7MIK6eoJwtwIy0Y9M2sRFJPZxL",
-	"+i6+oRecnNoymhvX1GlXVxkGF5wGneD7p89P8G7b7OJ9ahngM5Fn86UXsGUlIaGJktie1opjhg3cmQZu",
-	"zzQg5dilVEPBN3vDueOrNwessgOM2Xy5Netlya5sg5XhJsqlDF3HJrQ380wrIRlbYrr6Qc/0p/ZH/sDm",
-	"632RekPviOB27WOmuI/vfATsKmN/2fRba5vy6qhgmi7YBwCJQ1eoGYJ9tX7cwKo8WGQH6pNSVeNSOYHK",
-	"xz9An4Dt1DP/erSlQ4ulVw1pmPSpbNanf+fgy8Hb49OXQbmj8rbdjrFdMQ6oTwJYSg1YfnUDHxJokub1",
-	"OjN9pMsNos0kMPYWt5ZpCL6Rktq6MS6Axxu7mRcxykrAWFbHscT/F5TV//26Jx6/1mwMF9qYCXk37u7n",
-	"MZtfIj9K2LLmrkMp4xAsleAHhlgwjVeg4KC9r0He6FsZag2A4dbEiteFh+nb23KlEm3sLyvda278O0vL",
-	"H+gCxHO8Cv5tK3v9wOYV36epSbCRvNggR8LV49H/GUCIYkwZjAbNrl5afG2m+lMLjEWfxZUio9nWO6nx",
-	"dqXG1KGUpReLZJtrTcsEyR8hQY0u9OYsTG/WNNAgLyCLy2UiQfo5z6Gh7yItvEqZeG1MH9tRgpesArLK",
-	"7TkLTBvQryuGeZPWleI07XY9eqorQrWOrrx33CuX4Z34diPi2367vcnLJo8Gqfp34h+aCjFfPZ9vxj+c",
-	"uGe4zu5neHlliKul89u9j7ahmbs76Ibj2bZBofBmwtjg0OsFOYuUuyaXdfsAoNLgYZBON2n0X2Stgx0D",
-	"yh9T9IlBpNys2sMBq0CgHcZiagjatcvVRXOMiJMa1ecty5/iAouO5sHt3IaL83xlF/p6Ei9ME4LNbBbz",
-	"nYr3R3Cm/4luxLem+qfBH0+evd79uOsJxiujbDGWMGOmTEJIZKmpFvVKdgzYLCRKmioU+h0hsZhhve55",
-	"6oFwi6RaTLMq4Nbbj7vL+XYVRIMz95S/6b/fXb1M1/yOm64ABsUp1LjOJcR/QnDJ/YVIlQdY1gdKWOir",
-	"1gal3y/XrQhd1YoHqKeCYdF81RUyZQI9H/YqN+VHOhiaCvCY2FRbZb4n5RjjVLFqiVc3B0gY/S62PAl2",
-	"+nRru6fcBVVEwdjyKcrVT0HxwRXKzBiZCv7b1FlLre4duhgUsD+BnOFFyrjEGawAb8o2YxUJFncF7FSp",
-	"eKXbB2rrSlMxNm4irFkDU89kFi92FeblhcqZ6BBb4QVkHczbwTwxMe4K448qGFuaQf10nhsDQ21UDRfj",
-	"ktjzla0IVZ/Wudf1x4+hKEmITkTBkyk5lIrXsVseeLmazWarvbcfhAHWrQs6QdN8d/Dw0WPsWmxk3FIk",
-	"Rgkk0/bOb+mk2YQJy6kA7IJ1HGj2ueBbPUDg5jDf66EwvqgaPmKCjtxANkrEfG9eKgUwtWC4ovOeP575",
-	"1htwoY+TmcE8uZ3PbVvhtnULN+b62/LO+nP7wnHzcP0LJ1IMEo7tiO6k6aXih2Z+4lak6N3PxYeVLkfQ",
-	"EGvrk5Xrkg0yxoy4YUuUDSkXIXQUEfOejOcNcuYqVWMNfS2ioORtc1jjRle8gyJki95LYpmYy/OB2mZ1",
-	"9xsOUVHsN3NvalhwBXfq7w1R+O9CPYgCV6Of60jo632MBVpWDHCukPuGvtTnPIHy9xlTecb7moaGEI59",
-	"TTerI9ONEqu8/iNe96pyqHF/59GjJTHG/ktLY6zbjzeKckYhuLAfYuVXrdM0loV2G8vrFnY0bM33uXY4",
-	"1xR/o+EWOpZWV2SiioitWAtJfTLDLMnyDvstF5sd+O+XJWseZHJSgnGTrozLgTPlIx2AS+A6WAsXtBi6",
-	"EmB/Jvd/qeHy6poClgzvTDy3nFnt8Tt7PxQ88AbiACC/1dUqx6T/ostYLosmYQ1ybLs5zqQzXnCQTGIp",
-	"GIbX+52WMFL1iW1FgRpzThiHNAkm4q7gORlK8JUUqdAmwBXaSozkDCo7wzRmpGhGeR6FBJsFYk8Fk1ns",
-	"NemD9seOATAoNkp6bMiFCrFhl5kYOklAYLg155g7w9gNMH24KK+J07u08IU2hoTaXdFo17DtD3FDubIJ",
-	"Vl4qlBGGy+miWtiDjiHRfnM/Ck3ZBdOZbAbt5VI6x3VjiL1JqTYirdn1rrAJKlml5qs3nakX6+xxExMd",
-	"4rrwuRaNNQItMtuzogXs9Qw26znhe+oY4VUNO7U2nTNZ2aGSGce1HV7ahrp10LR9qOFA6q0/3z99ftJs",
-	"okmkNp/GGYQOmq3CInSI5hiNRMbruUUj6/pAaJ+cTbcoiNQ0fGSbpWPzLmx37MlMTroy+exBx3YH1euU",
-	"WqkzPUYDb8/qzEftwF+9M1yB3QqWpyXqql1JabxmMfnHG+yMALg+4B9tOaJJ9ZAnLKe2w3COWUpBq106",
-	"UJwnKJpEpPSb/ojyVHKRfyvHvM/7vDttNtsPU/HNyYjyv7abkOGFX9LJN/vQ6Aw+9aff6I3012ZNZBsf",
-	"7TamMEelN2YIK2XIAbcon8KbavfOLTFr3yEWynTnIHQt7+KNHTDxosspT4ydwGjnaLyHHnCukAcC0SBn",
-	"MoUWeqlpw2IK4JQ4QgO0dej93wm4UNPBgPc5E/n5YCpipeHkmiceH32vj+753lH7ZP/p40cne88Oj1tH",
-	"D5+3m0/3nz0+3jtqF0ZN06c4qGMbwX/+/X/df/t77ZatltIJTk9OT7S4imxFfwKm0twP6tML0VS8gKsl",
-	"5LP1n9WIkjdUBlt2zC8MvBahoCLAw9bjg+ahhm5fEz5qIh2LLviFafbrvg6xAQ6USjDeFuOgcdbiaRqv",
-	"xQhgmugeKePlK9dt9YZZ3So81SpGAzk6aBqboUqrDlW24qj16AS3ikMnSMEMN76ltsr69FGsHhZweoSV",
-	"PKB6f8n1ULQOKdseUlpkqWIl9p9VTKzDvNIZb8Gdy6x50dJpRbAnmMvqZLdSU9vYVNMr96K9cy3cxd38",
-	"3ulHDn83VWSdq6Bo2w79O0BCrNVl36XQ+CtsNpuEi5hpUga3vR0gxBJKRh0tKnGY3pOhvWFkFmMnsZIW",
-	"+MpSnOvF7LWxG7JcaW1WlRswF03hyFDTLI6y2JcBSnkpl8E5G8mEYbuS9RrXMezKHzfavgznVw4vrJm8",
-	"atMyeKD33lTYwldWo8MdS72L1b9RDgmtAbc299Vwyc/2z8vl1YFsuMqIq1xmGGI1s/E+WMlxBrGHaszi",
-	"Bnnv2b08Cx1ay0xVjbL1bcAFTcDJIUgsp72c3I9ixiYsjsKuiKYiY0omFyyOHkDFRAwdMr2Jxdy1zUFb",
-	"GlSQ56qOF37H8iubnjxD0i2zn6eoi64R7e6M6beczLCtDHJDUZJ2jmU+VY9kd7H92/aJDdU5llaQMKZd",
-	"R6w92h+bNlO2MhaIRK7TXIOcYEu6hbAHo2x4xaMoGbOaFg84wJXp9BUAT5NameWWKXcZzZo2fSxeRr13",
-	"IsEfIYDrTyQGAEJdR1EyLrmazL2qyGusoVwRmTKB1lkX2ORHpUCBIC5iGzcd1Rbkf28tcttev/q1r9Po",
-	"4r0XOLpIzGY/7tpcfOX72JlyLaLjMX3t7MIK4ewOMsY+sesnF9ZewD9ANSavjanpei3YrBD/n5B8JBXz",
-	"YhGN+eC5Bq24iCtlrxepE55nf3oCHWTyExNmx+6CH/9AhIwItjktL9YXqlLf+jYz7zFmYYL+aq26wlU1",
-	"3aazjL7v2Irb7OrdZapU8ycLAqsu/663zB/sulzSWeaPcXXmMp2m6pauTgxWQ2cwOOeLWtUuK8331ptK",
-	"NcrJu77D/55a0ZPwTKZ1lZ3/KKFMG9veESluPurjZl2aYaFm5DI9n6bRnZPzzsn5J9Ldz2RKpumWCs1S",
-	"AWgqblUBecHykv7BRS7L2gcqFw3yDgHZQt0wb7D/JRYBDEJC5eNO6/gDyUMWz25S79B3SpzRGU2+mvzi",
-	"Cy5rZBQtyhhxxybYl9oIl+nwvVnLnQjz9UWYAo/uxJg7MebPJMZYrmEjn7eUZsqd5j8HPUYzlkHP+A/6",
-	"p+yiPlVzAv3npyIIg2mWBJ1glOdpZ3e31X7UaDaajVbncfNxE3iMAaSm29FCVTYMwOrNXVwD5nNDgkuj",
-	"iCO1ybZ1zes2b6FUjFe0tlgc8TVG75q2SCazyULmjVG4exbH+BFujxFLYsKF4jGD4i3ey/aMFl89M9Vt",
-	"sFOAMQkgMPZ2VN5ArlXtkpGoGKt7ps1naCJIGCZbzU2tf1vq3xsVm1vVZMiaFgkIXB08UCx68cVThVH7",
-	"Jh8MPsWSi2GIJ2/6YRKVMjr2hnvLsgveZ8Hlh8v/PwAA//8=",
+	"7L35chu3ljj8KijOTNmutCiSkmyLqtSNJG+6cWxfW46zMJ8IdoMkrppAp9EUTdv66j7L/DEPdp/kVzgH",
+	"QKMXblqcZEZVSVkku7Geff3cCOUkkYKJTDW6nxtjRiOWwp+H02zMRMZDmjH9OWIqTHmScSka3cYLOSOZ",
+	"JNR7qNkIGuwjnSQxa3QbR4ymLG0EjZT9PuUpixrdLJ2yoKHCMZtQPWI2T/STKku5GDUuL4PGScQmicyY",
+	"COdvWRLTuX6tPHVfj9MnszETJBtzRbgi2ZiRIU9VRqhQM5bqtenvztk8IHREudCry6dmYjppdH9t6KEa",
+	"vwU1S3nLfp8ylZ3ULOAVnTCFU6f4FOGCyGlKYjlSTfKcXzDCM72GqcJ1zuWUUHVePKJWe//RcId2wt3o",
+	"8aNwh+0P2vThsNOKdtnjwc5wuPTwJvTjSyZG2bjRfbgbNCZc2I/t+u1k6fxwmLG0up93LJQiUnq9M8oz",
+	"MmBDmTI4P7c/vdWE0YxFhT20ly6RCz7R55yviIuMjVjauNRrSmhKJyyz8BaGciqy42ma6vuvLvN0zAjF",
+	"h+4pEprnikd68uptI2hw/fjvU5bOG0FD0In+xT5fAIOIDek0ztyL3qHu6PVlGUv1WP/fr4dbv/z2eefy",
+	"Pxt1h2uW/kbvZ9W6k5iGTMOLPt5wTNOMyKH9XTXt6hOajfPFwz/Ljvo/UzZsdBv/sZ2j8zb+qrbd6rIx",
+	"rPaIivMlSx1Qca7PV0ZswWr0E1dejZ79WEYMlnI8TZWsgci+YB+zsxB+7evz0YeV0BEzsFm89MNfhp+k",
+	"Ov15+OTh4Pnk8aj9mn+So8VwoKdcgEqdvb3KvdOtT62t/bOt376pv32PaH3PauD2Z00Z5EwQvQIylGmB",
+	"dDTJW0AsLkaaZkxFpKnXmBGlnz5nc417ig5ZAK+OpCxiYGOiRluP2486O3bDSMPzHXvr29ILXJOqwFEU",
+	"yYp/MGTr/194IEJl6XTClmIEdw/dU4RHC0Atf+rKAJev5uQJLO97Nl+yrnM2hwUFRMiM8EwRxcKUZQsW",
+	"eL7iQJet7Hs2N0t6ySc8q2eyEyrmwGmRr9GMTKTKCiCw16oH9RhGraV3+pUJ/YjkudNqBcuJddB4DWui",
+	"8R8M7CEVIYs3hfcbhu83NM2WgVCif18G1fDAlcEGpjeAc5pSoYYsXbKazDyybEH2mSuvya7DLOsDrQPn",
+	"spyhr5gSldFMCxsUpIwhFzQmMtUcMpLTQRHSOwsgXQ9XD+g+nO/4YN6qBfMPNI7ZChlkBs/8yUSQD2ww",
+	"lvL85MnaKDlhStERO8jxTwrCaDgmWTqvsJizpSg3w9m3eHT73MXs9B0fCZpN0xrd5LVgGoImWohV9jEV",
+	"EMW0xJmxiAzmRCU0ZOqASJEDX8pHY/iDCTkdjYuHcNGmwVi83hnunz7+OZvuv5ilP6n4YjqJ3ye/Z69+",
+	"/P18/Ptsm4nnn94c/8T2jqLfPx2fiJ9+//mnZ/PJj3+nh48Of4mSn2Y/vnwjdyav4sdPf/hm8uj06HD0",
+	"7berztXtYt3jbbc6u9c731M+YSqjk6R6vh+0RsMzMqMKzpdFgUbX94J/1MxS43jx6NqPHu+09x7ttlqr",
+	"Npq5WdfdaGfZNltb+/XbvNTDq0QKxUD5OKKRUfj0p1CKTIsc3c8NmiSx1m65FNtJKgcxm3zzT6WP4XO+",
+	"Qf1GpMefinMhZ+JsyFmsUSFiGeWxoRsTNhmwlPQadDLRAnmvoUFNSxnwUpM84REoihNGBaFCZmOWavj8",
+	"WyNo4IjdxrZ5GQ5SZZod6nlT0R3QMe8aPttdU7VkKjvj0XqqqKbTU9Xo7mppIeMZ3OyppyOOqSKUwEIR",
+	"o0DDkSJLaZiRSDLc7JhesPxG3MrN4XaLR3i5NlPE1/FqqzTb02MnNB7KdMKiJnkls7EWRQCQM5micuvZ",
+	"QH7aMlCxhXaAuhWYx7dzgwGs4ViKYczD68GT5ctnQmZnKPvEdBCzMmjZ5/T+IjbgGYu6ILvCB9gfjVNG",
+	"ozlRTGRNcqjOjU41Z0wz5ITONUoPaAhGiqsDx34RONzKQir07Q8YMftg0RIoWLjxmwYIB5ZDjgCbpEwf",
+	"EYoltwsiz2Q64FHExLVgJJUxg2OicSxnrEB2DkGmlkOiHyJ0GvFMM0Y6hy2HKQPRy5y1ut7F7+QX/0pm",
+	"JF/NojuuLPym7hZVONiy3WokQei5ubs7EZrJ0PhpmqIBY837u/YGX09TAhJjHWweGCsd6FeoSd3cll/J",
+	"7JmciujmKNoQhivSspQhV8wpx9HhCw2Iz3YOO8e7Tx4/Ot55un/UPnz4rNN6svv08dHOYft6kLtbhFy7",
+	"qrVoEz58Q5Br947XCp+BkYJQQDXtvsHrPJXyJU1H7GsCL9gXZQRqfiYlifUCbpfIvhe+jyK6pnhXHMuD",
+	"3HdMRIQCubXahKY7KbuQ5ywiVJEeeFRkyj/BdF2CHhLSm7ZaO+E5m8MfrNe4HjC3fWAmFzTmETl8c0LQ",
+	"ULVY6iru7IYB2qwDmFGa62SlW/7w4cNW2eu07KYLz14G14SSC8pRxLgOhAymau6DRQ1kGxNYwb0y49k4",
+	"18NLBiytW1GjWF0HNvZ8Fn0qJZoWzWiK0JSBWUYrSIsBBTZ4E9ChKa2QszrkJ/fhPPSRkr6cZqGcsDOj",
+	"F/S1lKpp4YA9cEdJhxlLSR98XFvg5Or7iqgHYt4jqyHEecyuC1tJKkOm1LWhi+eAcXbO5mcpmypWYqBc",
+	"Ee8xQDl9svpBNLgZvdLc+4H+hVAi2Ew/ey3a0+kUZf9N1rEE5Bbs+hZUwxmL4y1UDgkVkaezRFLcOp9S",
+	"0ySRacaiH1jE6Smcxh/DmkFiZmFMU2RdfX9mPWP/Ns/CXazvFi4hxIDGaPr4nFtVrQX1gsZTDUhb7c5e",
+	"q9lqaUgJUxZxDHFY+Pyu93j5GdCjl7++02rZ14ep/KS1uiGNFSu4Tbvvjk5edcOY0RTpbCKVpriAPg4F",
+	"qFIs0wMlqUxYmnE0UnmbXu5hxceK2173Dc/0vewVZyK/9A9nzUns+bgQkIGUMaNC/4aHtYFH2z/DhQ40",
+	"+wjJ5DQcE150K+ij12hPM3QHPNxtLPcU2G/WWiZgMlocrUHzV+vR91wCMGLgLtkda36L3k7dGeaxK3Lw",
+	"TxYC1Jh5X3IBSywCEZ1YdFq29B+kYHC3tIh5jU6r83Cr9WirtXva2u/utLqtdrOzs7v38NEvDe8QI5ox",
+	"MOZWba/BFeCYXbDVa34KD2nqwX6vgsIxxFeAkOUFY5jz7JJ2QDoB2SH//tf/BCCOyWlGKBnRZANIaddB",
+	"iuLRyq2+089oqLJ+uM3cbT5g6c0HvkMPz86sI7D37wMazZaDERrFi2AU0Qy4Dc/YRK2JCDneNGiaUoAv",
+	"L9Bj1Siv2MfMBIyUNw2rWbKHV9PJoC7y6VB4wCDgIULR66+pdZO8ZDTSXO4TS6UiAxZLMSKZLBOQRqvV",
+	"arURDx43qj6Iz/tB+3Gd586LHcrGK9ZXjRzqkj4wFVQhtZCIOqRjMP1g0ROKZVnMJkxk+hkAFw5/onfT",
+	"vACOanxD/zZkTOl/1VQlTCjWb/bEB9DyFLtgKY2JkBFTRI21MiGFlijkeYBexeE0BYFPPwKIB45gSvRR",
+	"JIzIIRy7nAn9p1sRyGEmAMjuykVLBURpak5VT9gX/mOnT+6DwvT+7Us3zH91dnb6D7pEiniOetZ0AmFX",
+	"7nxhHoj2gOUo482YMCq4GDV7onDdtay84JV6vPiq32U0g5O/GawCMv+HYZYVU0twqwUYBWfKPgKoKDJK",
+	"5YwM5uiSUAFcA6gASn9reBxglYnNRCkoaMScDnjMIWJCrwz+4EJrhXApMH5NEGfQOIyilClke1HEMYLl",
+	"jXfiRkAruzfBHaIgCkGRhHL0b7KPNMziOcD1jM6b5BDcJ/CQ/k4OyVxOU0KTRGMrhTm6pA9IpNEmD2bS",
+	"n5KxFIBVYyqimPX1dAb7+gc9MWCaYBP0SqTM6Lxwan19WExknMZ90KUcvSqC6ecGDg0S5ZjqE5nQj/7+",
+	"0Xnqf9MuC500l783OMNDWI9FrgA9nBrfj+iY650KmTXJG/A+aaTU916clw9VuDK069m7Y19mrGo0YxlH",
+	"EPoCsQ9UOadXCktSFUL+ll5wcjIHzukh9P7+ihDboCEcj1kDaQ1DqkiF+HWAu6+gXdD4uDWSW/rLLaNU",
+	"wBFa/ur/rs55siVN1NZWIrVEkprbMpoBgtBKST9/8jJwELUw7slHA2vX4pqc6vcCjerolwQfhhcFWLyG",
+	"lF7wIh/97m95LGbzbOu3z51gp1PDUjc4Ay+4sDaGxAdhDbOInMA3qnstrp8LdbbcdPKwXdyffkPLCnRr",
+	"+Nvn6+4s5uK8hiqThKqMRUT/DIbYkArBIvKPt2BsC0h/mvDu9nZC539L6Lf//tf/aN7feZgI/Xe/jLD5",
+	"dguvhWPKYUXfyXMe8pC7QY7HlP9Xp/VG/1jEr06r1brGfjGgrnbDpWtaGwKTbL7iBvdKN6jfuLEbBO6w",
+	"OZrBa2vv8Zv99v7jRw/3tPTaKW6m1/vm1/bW/m8ovj4M2rvX28804Usj423ECFfk/ZsTwiMSMwqxggEK",
+	"anNAMvLahmsJCdYqLaZpcGb2hZlxmxn0NWIlEyDGKzpXAeHDnoAx4ImQCv295gQ+fJckvgpQl+B3Ydy4",
+	"oVWdvYeX35lv9eeH1zxPpEXLAhRRauaqDgeMEoG64MJIxj8UBS7rZE5VQ9X6ajqY8KzfJSFN0znRirve",
+	"HIa+yNSIlk3ST7WSoli/S6YiwvwgmfIRFzQO3K+q3yR9NGn3uwAYMwAVFkKIJGoiiFChXkHQE2AqHlMx",
+	"YtZ3a6DHCLK4QLCswxS5zbxOaD3KrSNluZRmvsaiZRsQUuWMqYBAMG0mMxoj0B/knhL0s6YacQSMAPcO",
+	"kD9g8KZgI5rxi2JixZq21aLcdhUDohnVtzO5CQrwtfW3+60vHl1qabX6wf1er4mf28Hu5YO/1cc1+nIW",
+	"TuiZ3+o0nCOKTLRkhE0ZPV8t5x3hY6DrgV1VRmz91BgrZ6kFUKBJGpJJIG3AAALjBtPw2Wt8h35kd6C/",
+	"NuS5GnC9UadcVkCvrEJqKfQsSdmQf1ywED2ZlsKVJbSDlIpwzBQZsBEXsLAiUdFac50dhIuzYcxH4xqa",
+	"dpJjmzLedXDXDBgYA5Qm/kLOCvPsbGzRndCPZxsaR63e4e0OgtmPDOc5ERGndZv9fcqmdamN1Z1CoHwm",
+	"NRKrMv9ubbxHCGpbBwwd3M64iOSsBg5PQL9XM62/Z9Jo9eg1Q1Ue7t4wmpiqjEy4mGYsIEN+wcwHfGEs",
+	"p2kAWQH4BiXZjMXDbIzklmLuzTomEb30D7DiKjiXSAAgZGDt8D6k58hnDyxwWO/DqbvG/JQWkZHDNZXo",
+	"a6jAt699mr0cG0pWp/CbvEE07gwhI5Zp4u3QVhlqsYI6VNIeduuNp3o9N2CfBkq/CmAWWsL02//QkFBd",
+	"RcyoqsPz18OhOxSaMoLPATIIaXOYS6m2e63WKvS24RtL5/MFZ5i2mNDbWZkj4x9KHjBitrrogN5ltWnk",
+	"/YiNUhqxqN/VaM8EIj33iIsRuTwSQvThkCHl8TRlyrMcgyjj84Ys5SzSEmGT9CM5E/2u/lm/qQJ92j3h",
+	"gl/JMJUTuAEw78O1pGwI8Qo0I1KEjNwHY/rZNA8W6j9okn7M6AUXIxzcuM9DKQQLM7jUOaSiHKAgyRWm",
+	"vfXEjM5JKCGVXFolpSg4ThNwA+IJ6T/lTOBR6/kWSI+OAlZdf0mSyguER3fh+7vtzb2fg6nigil1FrEw",
+	"1n9Vb/YJ/mKCPUjKqJLCWfKnKpMTljoDPkYD8iyLGZlo9loE/SssMdlrnU3qXMI0Htpl5PxLnpOYKVXg",
+	"QoIwTefHTfKOx0zfP3odUN3WF5bxCdvS0FXEoOae7wmVUwzYr1muIbh6tfv7tat9PSSUjKcigkgMs1zB",
+	"BcvmW/qfVUsvLOxxa+N1mSiqes/6kKK0idyPxFKeK5dB4KZ9uFRMeVjvXWfhWPCQxusDGFo6zMVqNLXE",
+	"IJTTGMnqQGM0DcclkvdwY9gysWg1lSFcnq4WfPikqE9tCsQVzy7eRZAjch0m1p5evmaHGQ7oakm2r75U",
+	"qXYYSwU029lZOIZ2NUlfJsyjsywiShI5zKBYB7AfjBsSbEZG0hI/c4mzMY/ZgSGjKuNxbMT7og7eEzOj",
+	"BYypapL+mMbDMzMvJUM2y3MaSJZCYovG0gJtxS00goZ+D2Q+M0YtWT2GVInIpDwXyeo5m6+R6W2wKV1k",
+	"tBlgNHAmz5lokpPMCz5LGY3yIia+F3LMz8Ixzc4Gk/3WyfOno3Dy43hwfPTplw+v5r/89A918nx/Onhx",
+	"Pvr5w+7ol5/G48FPhyt1YwwUNkutg43jguugzj45B5dL7mIgg1iG5xonjqhiD3dzsq8plQjTeaI55ZuT",
+	"V4HJT81HQT/8G3DZSBHPA/QIi3huTH20aKdP6FyVjXe/fNj7ZyjiWfT8x/OXx0fjweQfo8Fknw86b/f+",
+	"vvPDKHr+eBR2foxPnv+9HR0ftejz96OfJ8+mdB598qNaEqrUTKZR0fa329p/uCwJ0ZkCv9n+7ZtvP7eC",
+	"FXYx419WTe+gfbMZnyQyRZEXggYADrbhFVtUY0H28qEgJ+9ek91O+xFG13JBQprwjMaqLol5vezjoPEE",
+	"7cwnBX/KJopO4cWNijn4kOsNUwe3T3jKQjyJvAAQ15Aip1kt1uMbMp0/FVlag/lDmw5TDWM75yJaK5H/",
+	"e475Iwt8mJKosZzZkjwJnXMxWuyxrOzAOUbWKiign5/bKOWyum8iIspOMWrNzWjAp+dMoQRnTTLVs7ng",
+	"tDap2Njt8e0ZsO2R7Jo5nWrpucmLB/HiybPjldTNJvfYjdYBytPhkIU1ZBrDYB3fcwlKwMakAAsz1kgC",
+	"yzGPzLUFjumhlVizLMyLjTgAZL8L8skMDT7Kf/eAnLME2GNPpFoACHnMIRBXj2rOiusjvwDuKyROD6E1",
+	"oJMFpJ+g+wNDDITMzhRjoh9odhuOScRCHjnTNRlAhMxEsfiCqSLPNPsHSzZutBE0CjtpBA1YQS06Pb2o",
+	"dbWiXdvG4hG9yzRSB+6W9faoBn2N2WTAshnTwsRMGshTUH1LMKIylvgBJGCTcvGTNqLyDK3wQFTxF/8b",
+	"41epW/4zVDhrTMJaKQxrzSJeQSU5E8TmnCP1HbAx1/omBKFr9agIz7/s12G0DfUvz/RMpiRhMolLxZFO",
+	"S7yURFZudk6SJvEdcehWyPWxZt0qcL2rCIs5sbf4cBkVzRhuS3WoWByhBnTmhOaIGHEU9BWfJDEo10nM",
+	"Mgb7y0NotOQpBSvEGnGhpsMhDzkT2dlwimI2JEcXEhXzbyz9wO/S0nfmLM9MkK4fanA2Feiv1EIWnbAz",
+	"6oI3rDfibMLVhGbhGKI0weBgZXf4CHV9ztjHkDG0C6DZ+iyT8gw8PQ7U7V3noO59U7ZleKkf7GMCt2TH",
+	"0apMdKbZpBvI/8rizxlK/HbsMmVwid9ng/mZYgIrQORi4lksVT3qvVgQdXKIcT1G7XWhGKT/XV8ThWEq",
+	"TWSflXLArKOZlICvo1QmSUkdxFipYiGWnSuFouiFMxpjYGeRZNicmVwQkef1dQgLGmDZa5gjCtiBa8kP",
+	"kBqIWTGECF00TfJuQuPYGWiLBzOhEVsgGr47Onllol0bdYLub593L1v5Af32+WH90Xi+jgU8QdoYHKhf",
+	"AHpgJkkkq8FiehGTJFtgp7DaZ2W0PM57CslZRnkvO1lW2MKMm3Bdz95KRlFgEuUw41rXWbSe2AxnjXJe",
+	"zEar3nnJDKUfrsHWhkxTrtJq91u7nXa7bsVr+aG8RTt31DSJtNhxdvNpCWVdImrgKQW23KF1BTlYK6ym",
+	"FicLp766OFcAUhA3JAuM3mxkzMYOejFssRSEQAal0I11cuateOSh8NHhi19bW/uHW88gfKPXa96Hp74g",
+	"0f9SFKC+lMSnB6vwfJE5Cf1oEFnOhIn57nNxBgXA+sYQlJcMExZPIVBDRArMPriYsrkPAi6igCguQmaL",
+	"FkWasuhJVIbWgr7isZ65S0b8ggkyTYL8xIUeBGTyJukbjqEldvyaiZJhyTkFFTNlenAfRbudx4e16KBX",
+	"hDCGogeuRz+H89VyxaK+7YVteDG76EMsEW3rLGz8+1//7f6D1AVHz6wnDmuEIMKVsKylseyXRm22nKlp",
+	"hoWbIJF0zYhI1JtRfsglI6PGrhuRBMFmwMe/w6iHyyVRzUs9/cAnvPSVjYm9d3yf10yPuloKnjnxGr0d",
+	"YtkhvQGD2bEisdA4wDEwOqrX0/NY32XLMLLZBnzImm/Ws5Lk71hTycZGDRtLufR5eCiPVFz27Ps3J3Xm",
+	"p8hBqtlZfi8FSFjMK8zJ1Bnuauql3m64cWFR35uLqsTXjiUW26MmwtuFbRojbprND5ZZjWispFE5c7+f",
+	"oaR4bw4OgzJVWKKr5yu/gfAAj85eOUig1nNAk6QoxoRjuKH6pMnrUJ5FkpKm4a31MzdXY7ipaRs0Yjpg",
+	"cXHqJJXR1CqDVVPldBDz8Mx4U9x6BvOM1VsgoLLKRpQ1lavJ2Vv9TC1qw9srERkPoA6DTRWWhdWF84M6",
+	"Z6vY3KMSOus3VqLz92x+A9hgfFlfOd3sJaOKLQlCtE5IVOzoQKt1wOFy6bNGbVxPCoC5PSFg0xRqtRJx",
+	"D9U5qoZTkbF0Lf5WXlR4A145CGygaBS8p0xDBRtf3SQ/spQP54Rn6IMTjENCJ1R/IEJC+4NKQtUt+N5q",
+	"Ykd5xj1qV1OutGCw1zrAhJaV66oO2Wq2N6CNRXvGhuq4ge6VN34qz5nYTIMXMitFqUZciHouY4Pgl9Vs",
+	"R40TY9eI1f0gpJ6pq2uh1aWkNXahtyxLObugcW5zMHnbXdLukIiPXG6pstWO0co1UmgEs0CAPnYIvwLX",
+	"uo2eZoLMGU1LO3nYfrzX2m+1Wq3dTt1ipyLj9YgnTDSDHOr11vrxK4DXbjU7V7RbICTZBSHxKcKmNWu4",
+	"QgCeAdqnP3gDJeRaSJq9CNdFKeyEKpep6rIvD/BWnA/RlAzTF4gpm7EU7GayQ72GEWpMyVsqG0vTOBdm",
+	"91dvfxOVof78boAxI4u8soQKr7/Galt1Gd1YhixlahobBmAz+p1/sYsWZPzVBrGSmGYsDcrF/gFQtSow",
+	"mBNqykib0Q88JyV4Mm0+TtATGPNjQiwnjChJhjStuCnXNLOYhZtf9YS12oRHeatF7cdoj7PZazMXV3sA",
+	"xiRbVTev8VZjZG4k7Yvp/NXo9dnTzunvp49/OR/+Mn8+K3ohHu6uFWWyoFGJ3sVoofPVZcINmG9pN2FZ",
+	"jmZey7lad7JFA0sF/m8+Ah4nvHIAfOH1Wh4JccoQ+o7MqFhmwpUZKV5/xQ5XuFv/V8xzWhAO/wPLqCUZ",
+	"9eE3hdrpe9Wc20pZsPeJhoROi0DKlHJphBBtjcZSgG5MrZ8TmpZzyDIMKGm0O3UFCFp1hwyS86YFB0xJ",
+	"j2r08JI0tltJYqvYSGItXkQs5BMaGxkbu7igCx7BBCiIi87SJ6tMqHRdaqZLjivkUBegppIpt3drmXKv",
+	"2GyD2K/i+RxhnYv+ORdRv2vLYhxAqIqpjIEfDAb1jZrSnybceArs2vqEA3SSmJ8z/VJgw0pBuggWPNns",
+	"iR+gNL/BVaxLqNfjJwEgi7mS/uhnAJXsu+XuH5Xob6fbesazzOX4NjcI0iuYiM2ftTfyAz23dUfy7hhf",
+	"zYh8RZPw1zHxwuIWYMD3G9OsPk2SPjHdkfQUAK5Qt7wfjmlmqzcZMM8NZH3vQXjggJhimjKG0kUXzGrn",
+	"NUaPJFmQiZ8kZDaWitnaNeiGdJHUIHpBYlyznBpvjJZ+yESnCJkmGOBXJ6N8bgU77XpI3dTU6UyN60VE",
+	"FcyQm9V4Kdooq0e40yGDecZc0tLTqLO3197Py0KjgIvRFkbmxdxdZ4UpdU5p//7z4c/ffzxOhz++2350",
+	"Ov/wjxevR4/G4cUbmvAf4nR2Qumb8MX7t/JbX2E0VlM/SrkoPeqPN2cfhRcX4IWz3C3FDL9okYyjRreN",
+	"nZuMlAINnrqdVoVT48MeSdPvVeFgbAtBKtuDyggrIM2oXM30mkUtb4q2Qa0G2Eah+Vplja5QJfczgL1m",
+	"b25deze3rpnr0mUW1lnz7Ez/LsjWyHV2UT3CpbEz1yoFYQHrLSDUhvHmm1hk64J1oKPWqjCdWuVMC14L",
+	"CgF+ZfuhzDX9lS9Zq8CicCDXYcwZ5QoZHqiP07hW9XFBQguqp2xv6TOrLZeyyPZVZ/Oy2/1tJSwdQeTl",
+	"ZgBlyPrappoS9CKNOME3LYKbj+0V9hw79YKNvbG+hHWprwnASFiKwbmmzpgzmVUo8A1lOhwqdFGg1AGB",
+	"toooxioOBc94twnzrq+/u0ygW5O0VMu0mzZnHjpvZAl3mOkbsvBwDbJU9dW/Bplak+b8RcjNRgTmq9KW",
+	"2ycrp16h4o00HnA6FJSegExFzJQifUB6k+4BJepAZB7yj8YUgi8fGLMTjWNnTQ6g1tFUZbZEpn79nqrV",
+	"2Tdw3m5ST1EKMHPWhzMDxPK8kK338IGnYRkDbMyVaVJZpn3h1qNHNZVmV2gtptPnymWZ50q9P12z3Y1n",
+	"zY2RS4/aPue5KqtCaN6sTrOHgczG2KFtosdqkkOSUh5Dhkc4hczg++/fnBif3l4LyiXTMGOpelDcnnOF",
+	"FosRrtYE9VpWCpGm/qx5Pl37+RIy4st20hUoeRUa40BwEyrjaECBzrRbmxGafOoF+8KWvGsTHD8M1qH6",
+	"QgPwnunZcBlcr0z+VcupLitBelo2/ZlQFzT1MBE1yUs2hNT2wDiZM6/7tC3+KDFvujBU8wrBgNUwgkSG",
+	"5yxDi/umGFSCAnPc9SDgooUqR/TcONioAtuukmnfJZAL9jEjiaZn5HAALR2lV4zK6KqeWPnL8JNUpz8P",
+	"nzwcPJ88HrVf809y1NjUybbQgdq3wly/a7rJ9K1zst91Rmb0fOrfvQhz61HFzzMex2TA/OB3SPZEdxvk",
+	"j6DDDcMgTFj8jKqeqMS9X8FpWufFc0rGBpZG4O15MgNA7SK7YjVE+jaCGw3CnF01G32d8EgvKvnKetM6",
+	"cQx18Yv6OoKC4rMymNEud1Fl3ZpQ5DVD9H1T8cMNa4jahS0MSgbdFcOM1VgWcoKdXjthaTimIlsM0DcQ",
+	"koGI8fWjJd/UVw+28dqm0wUX5GmzbQP/5DQzTdEXFwku3Vz74eY1g/XqTBeqBem8rikeVa4C1/23z47J",
+	"/u7eowdVh8Y6pTXNlNZjsCiJ+oOp0DVLpRgBpcTkK5t1mJ/KDzJ1rtu87iZmb0GZVd93S8ZUdcnJq7cQ",
+	"u9Kpzag2Db6XrgjrDvz93etXxCggGD1lOovb4kcymgfWTyhM1VqoWE4nDN5JCTbeKm5pG5nwtnX51qr+",
+	"9aVp+5UG5H2Xw+b6q5UIxVV6ltfEK+a96uo4jfLK/uOeSd9vTFYqIXGVJeSpvNXpX5yeviH4QLGNUKvl",
+	"m/SN8Qo/7bbqS2JhY71a+ABftRwS0xQOhcFqGQBT9tdUqIOWnHUbympbevQrffnyK66alqpN/ATMd+ai",
+	"DpczLNMMCzftzjiwVTsN/hbuv5YOemhfjdyCyJQDMDJCeDCkAOfHqNaoG+CayZ/9E9mK3ec0Gz5uBA2N",
+	"i1AbIGU0yqtwme72QSOaYmM95r4BRD8z+59wpbgYuR/t6OXP1CiO+Tc2d8Z+djk0boEJ9wdwMaD2G2gh",
+	"4D1g722a9yk887qXmRIEXuWC/Ggc5fEOwP8uPwT/Wzuz4ZJBpfulORwYtNyXd0CjM9dmFgEoZoVvatqm",
+	"Fys9pNm8UPvBK+Hgf13b0NrWf/C/g+Sl6oBgPyx8D26Mwjd6t/7nCcvGMiqtfmHL/MLSIUDT5U7Bs2yS",
+	"QLivW2DKJhKr3mro9atK+Jc/YRGnFlAXdib1poYsrzMhz6zCyE0PdSxjB1XHxtMs0wBvKl1qAWegT6NY",
+	"pqLUE7YqwhWraeWkLTfpF0UI5ir+LG0wh09d0wi+Vu67NXeYxPellmezeDtyHR0sWZ8XGpjL1ahNjfwo",
+	"Fy4MwV27IrM3c26VvrLluTpalU/h+1jryFDyflVoTHIZdJ2GqRtYglO3sNXnsoH8YEOMmYkhMQWyINZn",
+	"JLM8giEvN9lao6bk4ooib00wiCuYOKZZXg2BTiOeAVnWp0r1n3WK1Du+qNgFRP0ZoLKln9wWrcULbQ7E",
+	"VEaqjzyum9a3Fl7Prlcy61dM8Vc0TZjsIsgp2MRCEfKInQ3mC5KcKNrEtWIHJQfQVgQgMmBMmEpf0YLs",
+	"kz2bfbK3/oqGeU2sNQpBrWcj8ZtbrmcmsW9YS4nn8KhzZNyoq2KdrKq1nAV2E09tkvt8/T6g5p0NU6YC",
+	"rRnJvDKOulfwqVwjP6rS/7K9wI5zFWZoSeZZxj4uMJs7NMDY65lMI+UMw6HpKOAVUoVi4aEUQ64F1voU",
+	"n69ZeMZY52zJGX+/XuJW0S1k87U8ArSyQk3FZ3Q913NhuBtg93Xj1WvAeXseiFi2iZ6uHHQWjm2b0yFL",
+	"+xhCbhhrp9UuCAsmRB/jwL+m5LCxJOD2Ccy/JBGUZIHa3sSb9hveKGZvTTnDjv3E2eRoHL8eNrq/rrmm",
+	"y6AMt2OuMpnWcMnXccRUhonNB7kzKObCZR0mKQNnEeDe2mJuTqJYUttJxwvr3LDuBIr5q9DIbrk0VfXA",
+	"f6tmzuR50bawvRnNs4BaFoG9FyALqunf3tM6U/xrwaA9USHxNlhSDuTKKfrFtK7NQ8hvL59002I16+cm",
+	"LG4Cd5JhEE1+qOW8jMsliFjn79nZywsFiqiQZ615HJKk929OSMQmKLK7K6eYL86jAwzbQDDSinuRhtWE",
+	"u6wRNbe0flmtyFEQFhflQ7pVcZAbCh4kLESrh5bJGbTo0HgTpXS2IMnRzngDDiU/5uIr+5SKUtiC+s3F",
+	"k+MCqEnMh3VmVqCwquics+m4oOOZ8sJYxFX/7cqLukqirvgovmbrvcEIDEW5qUiZkvHFgiJqBcpdS8GA",
+	"OxRI2D1HIetKUd683lcoMLyqQPCVSvPeiFkqr5BYC0BItmqcktjJrkmO64u0Qi1SNaFxXK3Tauq73UIv",
+	"zsug8cGR17raeob6dtd0eA/yto4Lo5F2H9p01MojppKwC9/apCDeVavfmZzFNzQbIxS6HSxnq/jYFSvZ",
+	"2Y3W8DQsLq+3rimLkOCR8XPTq9mHm3HfStgd1sHw3Bz2DNw68/IZdSCPEAQd+q9riVpBV9qaruxtQlI2",
+	"vkyvOMhZVQY6HlNObGfnquXK772wbMK8ScNl0GAXawThYFX5KygzNTee5XoOzu1p2/kWfDCgyy7+nbWm",
+	"XJPre2D0tfk+dq2Zpjybv9ODmIr30KxmWZWzJukP6JjrP5XJX33z+t0p2b5ob+N3E3oOAsFEYy4sEE0x",
+	"MLJbxzjLksblJahQQ7mwtBW0BohZNNKCJJbVp2joIRDkHGK75/BcqyOKzhWZjSUmNc/GcoI5btNwfECO",
+	"9Kon0qTf9wR2WHBdB8aMp0aEdR3hVUDOGUuUib6Q59YAG2v1J0tNz5qMxbGCrHPo4zuHBlE9YbvY2F1w",
+	"1eyJnviP/yCHpgKX+UV/2+/3eyKcpjHZUuQ/jw5fnOgDzSPIt16QXuNwmo1lyj+B1bpLjrCz0H9+//Tn",
+	"XkM/ce8k99Ztfc/mXTJRI7SO3iO9Xk8QeOpYioyJbOt0nrAugd4PIQy5/U8lxT2yFZF7n/XDhPTQFtVr",
+	"dMnnnkn51h96wKR7jcvAPMLMI+CexicKTcj1o3ZIxDzzArBIfAFrH/QaekxLmvGXk1dv/QGEzMwraJo1",
+	"r3gmffw13Hr0CH8zhmP82hiMe43Le+bge+LU1W/R8m2/02r388IueWmpdxqetOjb90x3fdt2G+HyA9aG",
+	"UigH94QJyxhiO2ro+cQzY3vFigfPnyL+uOve/mz/vPzbjPLs207LdfWwzeKoIkpKQajqiYK+pTUbPRe0",
+	"STMOgyZ5nZJIoqJmuh52Pcx1M7vpLKwCqVP6wxdjff1CJowKpf8FFPpipvvSE1+2trYK/+u38i4lXyoN",
+	"oPLKfl/gkKDbCZivhzTV/8wYapRfCI5l9IfCWBB8lVAeBXk2Qc347joBk+2ATg3xh2QwZN6z5gsujHwh",
+	"c6bMi6iz6LdsLBsUPEqnsa1+VN7sAb40TVnfkqq5v+/C8E4TgnWBzAz1WEzDICrm2NUF2spo8rJoIKdG",
+	"FTdYKKddPLyUjFjmbx8m/kIkgvWMum/8GeoupTjEgv2bsfIVo4ZXWK53nVhB2zVBB6soegxh472y0V8T",
+	"AOMfI1A8DeKz0d3Wd3vIlclFYFo3r4HGK07bE56Jzpbd0+CDAKXIfSoIBHG4QifU3J7p9Qph1g+wp55M",
+	"TaNZV58LiQuQMmiJiuhrAbfrSBZclZIThhCVYWsqhAfjDi79zBhk5pgAQFg6NFJWWCoL+4OEmuX1RHE5",
+	"1AZhBbYpLgzqduDIDh0yPRX2I9JfPr1g6RxJVh+19gLvD2maYmkL0i+xwb4rbjSh51yMAjJgpkaPl7ql",
+	"B7OJUuQQfGK0J2wnUH30/b2PH/to1Yylcq1goWWTYiZkDgITXaSrJTnw7Tmbo2cO2lZQ5QrVdHtC/znC",
+	"QnlGOMBzC6DuBLi49B+2Ro6/w7csiemcRV2SpVPWb5Lv2RxVbdthioykjLAZkF1IT/jOkDyWM4/MxYnq",
+	"43/6+vptUCKAqpBQC2OadMmElQJEITFBf8mzvFhcT8BSMGHi+dPTfkD6b96fGpHyydOXT0+f9rGcRgEU",
+	"CgWprDwFAgUwqUPhRUNSV5wJFZaNajTp712c7/1+Lp70ycmrtwHBb/THv7/5+YGXx0F7AiJ5TZYqecdH",
+	"QgWEfTRCu0YsOVVgTVUsoRBkocwALIKUyZhRzTLJJ5ZKVahWRLyAT8AC7+omEjqtUQHv2dM5ZR8BgY5k",
+	"BAiSmkhjLsj702dbjwN3Im3yAz9qEls0Ka995xA6kgylGQHJmRPzJCZuZjMeYhqKCfHrCZigtH72EYES",
+	"S7iQ+309lr5+Ldbpf6HsS/8B5n1Cl7yc+mBb+TgCiINlydhLAgzQqGeIkUx7gosLrriW2POncGfYs82A",
+	"gVEBLTXQYl2THBpRS9N7ENfMfruEjwSetVSmjpJG4EiKe5j7Ys8+TwpD6CxyFT3ujIqswG8qdXzvl3tp",
+	"PmiSdwadID/KvdDXhI1HLB/Pqz9zQGasJ0zzUSOFQiyAbdZaYXqOegGbC0BotGQblRsWK2abY6Plxgb2",
+	"BSSWo0CzN3wHJGt9HwXyj0cq0zlmsiGfdDMCV2DCtDFLUq5l1plrJyhkpG+OKSsT6XsIvNfzRqsgIA3m",
+	"mhkhvZPC7KQsOTuxDslfqYdVH8Lv8adSA62+tzKc3kkJEKKTC0/NnjBx6qZjOLi2q0xLY42WTmnqdTRC",
+	"PTVflgo0yKJmoDfLIINac/Sx3o7mAF0gEshG3ZoqB+FEPp/7FHKxLUy/5AppLfwBy3Q8ngvIzFMBEWzm",
+	"PLLkvrGlqa6WizW+P9B6UqHKzAQaKvY9o0cfASDrunqbXjpg4MCzZ7biYoz1sSJyO3ECWaKIsJCW/hIw",
+	"qF+vUfemrdZOqLmk/oMBt9PcbQxhNQwGOSD9j1swGogXjIZjghFzmozEcDTABKFyF5AISGLWJ8qzJipU",
+	"UOnrC/zga0+oAIxppgVF034BmSizHfG12n5P2YJegeuYWKzshSNhqbEvWFd1CM2zcYxiTSJ9OiyRqQUy",
+	"E8AROAcPWkdwTCMX6mH1z5rxoUISWLpqRTt83gYT1r1gdnjO5iogw5SxT8ztB8RkEwkSSzECSmWBlyaJ",
+	"TXqACOqA/HMKXv9zht5tx67YR66yA6KkLUJgxVZ7RXAH0GKQOUA3kR4qlz6BidEYCIVvNzFE7Zt/Kin6",
+	"Xk6TlXkV+sb6oYw0ND3BxpyDufkmQC5nCq33MQkCoK6/22oBGmA1q0z2hBavQBrdbe1jMOxup2MUKi+U",
+	"1AkFMxbHWxiwjy5eeyZD7km1GtMKcpaBUGgy98UGqHzBY7VpS4GXRVVR/+Hai2kU+vJ3Wy2jYIEGY65P",
+	"YxUIJWAOMjDjp1wsfhWeQUnGwrufm1HzIhNaKTNMA/yY4GBymqCXyVHzNnbLNZlZ7sCrEpIms1rjxWE0",
+	"zYNKe0bFLaaHrJxGS1YLB8szS/Jx3Kv2gI1cM09YzaKNrp4unqOQsOJP40oc5vOZZxeOVUh2qVmytRxg",
+	"sp65HJlCQEKAae9mE+6wRzKXVoA2qJWzm9Qaf340XGjRFJRsbmkHDbN4DrOaY5wBskmThCfKAIulTt3A",
+	"ehBan6Hpytv0C9mY/dKApl5qaURDN+WQ9OnWJ9La2idNcka2+gHp6NXtdIgmmWVsSnh5IPTT5mvJHbDl",
+	"hdharcUB8krwZntySPb1CtqPrYZltE1y8uzdcWnMmCN78lfUnya8u72d0Pnf/v2v/+l7VWNMKRUoVVpa",
+	"26R+afB1ACpRAO1voeadWZdlh1bTw/xKKQlkxjiSUE2NqsyzsAG75ZjFRKoiyhcz+AoFWm3VG0LVOa63",
+	"TFqd4FOE5WwckN+nmm25vFAvVzTH04C4oQC5pkAtUs3EFyJRJduruJ1cEMKa7ghauBj3yhrEccHOvD14",
+	"mudKjLdSpb9S/M5nQ7nWC1LCSEvL+kzMWPW5avmgzhBks1Ircr09wUJqGw7QBnBCQ5FP57gWaeHE9dem",
+	"Q5KT7ryMuHwYkNrt125/F8CzuEIeAzZqrmzHTy3i4pilrLolo2pUkXFksQas9nrnB/CY8XIYM3EpMQ9H",
+	"3TGjYgOlgigWSVwevu7y5PC9XXzP7g0hDIFepk74dBhUGl6LoMY5UcwHzAe3TYcLIAxPO7Cq5g0W1mae",
+	"9t/P3zGDVLMMV6zAKauGqpQTEpecjheXadpy5PrBWgOAVcDffCnHsbh715MXGDTi6RgMBXmzGRyslBjp",
+	"DwOzg56PzgrsLpEZsRN+t9iiTwlU7ZSpjGpijc1BD7CoaSbzHgg+WBZyMJdsPseOapYmvrbnrl1LIhDT",
+	"gnoKvqBFkkP9fD9XDyd1YODleOLA+2ZgtCs4jw+NtYCblwRwoCGgfzjUbQV/heaZYGBJp2iFCLU2wapw",
+	"DH4mf06uUG6xSlpggchqnHpuIz4AxRRwvLiwA4It0fUS0A5g5NVSimo+oY239B1HKKbP5dSOlldJL8Mv",
+	"5reW1m/9N0BRUmxsMEc/RMiUtQVCPowVBgp6sadTuIxZmKK9Y8l9zJQ6ICqJObbcyMJxjeSQ59Xi63v2",
+	"9f5yh3x/Aesxpng9VqeTU1GAD7DgY0/dgoH/QP9CqE15r0JAMZc3H5zWdIQ09rWEgoQxsLYvKLZzYLr8",
+	"LG4QaafGVGE90x4wUE307BDS83GCe+jAaKfWZ6RVVnNBUzXHQYCjaDEPCK4C7Ad1ZPFwJgeq/5Zl6XwL",
+	"nD99VxXZsEQ/g9mbyFEoLYxIPbx+YOlkRsqpSYHOx73WWktp1P5qmee1wpY2UtmCz3oeLkZd6+IcMOtW",
+	"RI7qVlB0a1UlnExqOp0KY5f8AvWoYh4ygcWMbenZhIZjRjrNViNoTNPYRAWp7vb2bDZrUvi5KdPRtnlX",
+	"bb88OX766t3TLf1OXjujcUTHvBE0wNEN0UPtZgufkAkTFLoG7zRbzR2MKh9DrNP2GHr4f9J/jzAc1Mmt",
+	"J1Gja3r8f4LwY6y1Cu91Wi2sTgNIa+phFTBWf4eRWSvbI8AUGAdVE+rfbAQNlCNhZr/AyaKRzePb5smT",
+	"CAffxUXXveE2t31EI/OaPrq9dV45Mfj7NE1N7JmNKmt0f/0taKjpZEJTCHe1aThIdmnMLyCAkY5Uo/tr",
+	"4x1LL3gIWe7GrqoH0ANuT1iW8lB591RJZ3+TgoeITdU98N0QDJZsujRme6c/mLFW3qkeZRuyDIu3WU7y",
+	"q1zcKRTchFn+0OvbbbVXv/K+VGAD3ttd/d4rmT2DmhXXgBMHGc9ZZk9sFUDUpqcDkBhEb1r8q8Xo1wkT",
+	"h29OrovR5VDKGhjgikQyBJ76vwmJn7OSR3g9DAZx8NNCBNYoY9mhjW9DRx703AfJPpVy4jx2luGCwd4w",
+	"ZuC7VYR/i1P/UTQ8pOIvd//6rZ21aIcr3bIMZo4ptMrUuoUVQ9V6YHPR3raOw4WwczQ3sQiajBWaahXh",
+	"4CVX2aEdDPIHjLNwYT5q/si2Da0OVj75kk84JmPeGryZXUDSWQ3QHYIHFmJDzHbv2NBNQ7qD7ZfcBBIN",
+	"pDy/p9yRe/DtgG5NRuYB/fZnDdqXC9nZc2ZBemOINu/lCTpfAWIXSUtWO3RZyiYL4w5ubw1uNR/P3TZX",
+	"hNYrwtwb/U3j8rd6YN9Wfm5NLclHX3yxtpCchmPbTcBaqPwQlMAL/0boMno0o+G4yi1yzMpTfa6NYsFf",
+	"ks/kB7CU2WS2OssfLvL+X8Lceyo/9D8UiyE2aCHGHsaxiR6q+HCHqZXrZYCxvdagphgi9KRemDuCGW8R",
+	"/vUEi4QsW8L/Trb6GrIVQI7R/Tj4srXClYM7gkIR1ldXtbv0QXf7s/7nUl9Omg0YJuVuhhh6FRYrgoZm",
+	"T/UdT0quB+Pcy/gEoq/yID3fCQFxbULODvTvmuuZmlcTjPsC95as4skLt5tbxpN/aD29DlEgdG9GbaiF",
+	"bwGUIkf2vygarQHfz2Q64FGEvfk2Rrzd1v7qF46lGMY8zP4wTH1H57mn3QQT2FuO+QVTK3AVkLQeH8Hf",
+	"q24TGcFBhT1cpwLSKnMElUMbK9skL7D8zTQrFk5yGYZosJJeISoMrM6Bv5BDpfHc5gh7vmb4vUlsdXjY",
+	"fpQHgGI9sCH00JZx5Bw/UPNKBGTq0q1s5xg5HEJkNri8g0r+je+M55FNeTAh7i49tOZKtk14MCaKHhaC",
+	"iTHSWRMyxS5YSmOgbgqSEaiYY+HZrhHAqe/TZx8TbB1mfzO+/AA9jCGdKgbnOJDRvCfQH6Ugk+GYpulc",
+	"bxoCmCBV4ZyxBG9rLqdEQZKjovPcdQWH0iSn0iUx9rVw5W8FloWJPVCJDs+3J/J+LnjNpreKXoAaQ24l",
+	"R7cyiWnGUjilE5+kQ1CCKdII8g5GNKa2QfwEMonT/Az1Q4ooll5gdNhAyvMAp8ikCUAf4psYNM1j7ILr",
+	"wDmkceyADKBop+VchwguEfT/xw0NeFbIPXJJCJjqaCALu82U5DN9o/5u84ruRzKa3xjrcV2IL4tVD7J0",
+	"air23g7Lg0kXyYaG5Vnkda7ggPChO/wQkQ8Q44753RDz222vsaZTKV9C1XN4YW+dzbsYjh9YxOnpPGF/",
+	"GKs9rhMPr8tet716oDfPZt8nmj7ttVq5aweIlcmNMFWvc1Yb2HIKdfXJAxuSkMkRgzqe5C0GJYA0jBlk",
+	"Npm232m1MM/ZcDub1QThX5in4jHdQ2Ef8GKCkBFhloBmU45DaeEBfjO52Dmf51gFBBOauLIVr+IYCzVg",
+	"X0vNoYBOv5LFiEqMUBtCzK4egCrHyV2XeZMsDvJHMlVjprp4pmb9NhlaTzcVoylTChNQYA99eF8vxqra",
+	"Lsg1D6IfQkVHG2Nnir8ERojnisBtcCma5J0ks7EEDmkj98/ZHJR8sxxL9AZWeOJZT1jRJlMsHubJePpV",
+	"iCslA5PADOk8FA5JDwI1aIAAI3MCHyDARJdQj5NilyEbCYgNyQTG8MM9TMj9SuDhA1wHRFoP5rbIRx8X",
+	"nZeiLceI1bFAFKRwnbfM/fwmAF+ZEVamrmGFPmBG2Czojtvdcbt1uJ3VRooS1dXZ3a3yubI6aQv1gPyf",
+	"9w7zCMc9ZbpdJ7EN+A8Z8A1Meda00G9+bFRrJ6J7qXA9oemj1vMU+fVdRkVE04h8YIOxlOfqt/t+YJ0y",
+	"P8/Mr81QTh5gLhXPuqRvvt/y4v+5Iv2LNg3y1lCYVG6589Oos7fX3sdVICuDXIM+ptLaEXmEGbXN4teg",
+	"HWZ0khR+BRXPJuDq4wATmQlMHPILRiZcTDMGOi6w0reYvlpbYsMvzgECR60QQO73UadkUf8B1jiBh41A",
+	"ILKURjyEPFvCaBpzrQpKLDKdslBLLJhliYXGhDRRzPf7+ctciv6DOpaByzfl0Dc1y5urhvrB6z58as99",
+	"g3feuVZL6Hy6FbZmS8z/EcxsIR/zWrTcsbHFbOx/P1d667LkPeWlaDa6NovaHrjODbeokLkUf08hc1L7",
+	"1TWyd44VQbUEPCOumuS1SWhzdUgGth4wlJ/Q0xXqg+TpvGQkiRSrqKa6I5t/dkXgjoLeUVBLQSERO3WY",
+	"uz7FxHpNphNIbcTBh7Gc2KSlwMuVT/N095jRSJFMNgl0m6+m+U+a5JUtLQKWGeGKsrkSmmAnQeJ/wTPA",
+	"HBBFoVEzOq1xajRW2JROI/lDjhT0ZtayZp5Hh6m+mYT6OzRJ1AGyGFf2xJR+mWPV2ZSRTMaR6wvcE9jf",
+	"A8ixTQB0ZR6tqMtixWxlG2vZp1BYhgy5iJRZj4LUwVorv5Tn75MqyS1FazXbD3eb5AcOMR5klvKMkf43",
+	"fag08F+dI6ieSjE5fHGD6g40QGl0G/CcbXfebdh2qDmVKrWxrjRlqkAKx+oS9gj635V6B6f0gi+Y3TVf",
+	"rZ1+Z2eN6V2V/Mqc38nzcTQMF0yNbV5r54U6+eWJrxYpZlYEbwxlyvgIeUKuoVuorYfPvAa+fl8TOOBE",
+	"bheF4uIJnQOtQGYFrdgGhkPmE77C76rjugL6ZhDXrkjOKmtG3LFVIbF/fv06sUtd3l3erPstveDkxHbp",
+	"Wrtkf6e8y6BxwWmj23jx5Nkx8rL12O0TSwCfiiydL+S4lpQEhMZKaoogXEEBa/a+C2C6tQAmKc9dxVbo",
+	"J2M5nLu++qClZdFK52y+OM7uVSHi1daJAE6USRkYP7Y18vOUKBamLKsPsPtez/SXzpT4ns1XZ0noA71D",
+	"gtuN4jPuI1/IA+gqQn8xKLVWdfXKtGMVULDqARAHLsAMSh2AYx2L/mMNf2h/RlVNsPcxNFb8HlpXb6aZ",
+	"+ezRdibLt16JLwKpV3kSr+M5+HLj3dHJK41y00HMw7Nzpkdpt3//+fDn7z8ep8Mf320/Op1/+MeL16NH",
+	"4/DiDU34D3E6O6H0Tfji/Vv5rWl/3ujigPomgKTULMsvnuyvRDPDLryF3dqhGKvmbqmMnG3DTAJjb8C1",
+	"XrGZPuW1VNP2jVEBvN7IzVyFKCsBY9V+RxL/Lyin/wciJuD6tWZjqNDaRMjjuNufz9n8EulRzOrapD0z",
+	"ZbYDIgVWt0RftIYrUHAwzqpJ3mquDKWMwQFhqljUJa5q7m2pUgE3dhd1BjQc/86y8idigHiPV4G/TWWv",
+	"79m8lJVhysOuJS9i/Isp96//MwvBPAyEaNDs6qXFN2aqv7TACA3DVouM5ljvpMbblRoTB1IWXyyQra81",
+	"LRIkf4DyXJSgYo92QTWWSW56s6aBJnkJNaxcjSQITuIZEexjjeb0OmHijTF9bIYJXhkdkFVuz0+A6/vK",
+	"Ypg3aV2nrzSbl/CprsfFKrzy3nGvXAZ34tuNiG+7nc46L5toc8TqP4h+aCzEUqHZfD364cQ9Q3W2P8PL",
+	"S5PvLZ7fLj/aBGfueNANZ9puAkLBzSTYwqXXC3IWKLdNlb3N4wMKgweNZLrAyFIu22eK9oEdA7orUvSJ",
+	"QQ7vrNwiGgvwoh3GQmqA7n1bRRDNMSKKa1Sfdyx7ghs8cVz3lmJoq/N8Zcf5ahTPTROCzWx9xTsV78/g",
+	"PP8LccR3prmYgR9Pnr0ef9z2BOOl+f8YE5syUyQ2KKRKHlhKCykEQzYLiJImLxKD/LGvTL3ueeIt4RZR",
+	"NZ9mWVkA7zzumPPtKogGZu4p/9D/OF69SNd8blM6DYhTaKGJGS4YXHK/EqnyACuqQ3FdzWptuYz7xYq6",
+	"gaun+wD1VDAsmq96QiZMoOfDsnJTfLmLIdawHhNjbWP8BlKeY7w11mz2SpZjvQLwu9jizJgk5fZ2TzkG",
+	"lUfB2OLRylWPViYz2vQsShmZCv771FlLre4duBgUsD+BnOFFyrhsJWwwa7pCYn1bFvUEnFShb5A7B2rb",
+	"VlJxbtxEWLEbpp7JNMoz2u07vLhRORNdYutbg6yT54rpYXvCFjxwhC1JoT0rViOfy2ltVA0X5wWx5ytb",
+	"Eco+LdvzoxxDUZAQnYiCN1NwKOWv86EKjZer1Wq1Ozu7jaCBLUMa3UbLfLf38NFjaC1vZdxCJEZhSQGE",
+	"wXQbecMSIBMmLKe0YBes45Zmn2t8pwdouDnM93oojC8qh4+YoCM3kI0SMd+blwoBTG0YDkG+PJ751hvQ",
+	"1jFsdBsnr97mKzNPbuZz21S4bd8Cx1zNLe+sP//XU8z+QtI0mIRdyP/NStHbn/MPS12OoCHWdmcodmUY",
+	"powZccM2aMBiIAMtW8wHMpo3yalrGoglQrSIYtNrsbpe1OyJ99CCoeq9JJaIuXw16OxQx99wiJJiv557",
+	"ExqAwA7u1N+/cr0gBIGr4c91JPTVPsYcLEsGONdTc01f6jMeQyfSlKks5WHmZcdcy83q0HRV2PXPWo71",
+	"2ptLccFShQHqhVDjcOvRowUxxv5LC2OsO4/XinJGITi3H2LTLa3TNBeFdhvL6wZ2tJMnOHndcFAnce3h",
+	"7DlD9cu6HZmoImKbhUFyqkxNtZ/CCXdanYdbrUdbrd3TVqsL//2yYM/DVE4Ka8Q+Bo1uI6IZg0TZxhrH",
+	"bRfnGiObBS5Y197KdUFdjSst7K/k/reXvjoCwJGDOxPPLdd/9Oid5Q85DbyBOADI03ZtIrEcqeuE7rdF",
+	"Z01yxLIZg3aD0hkvbNkswTC83taeyVyk6oGtdIMac0YYhzQJJqKe4Kb/uvRS+k2AK1R2HMsZNNWDacxI",
+	"/RnlWT+A33iG7WxNhrzXyXxCI5YTAIb1xgZsxIWCqXrCTAzlFSAw3JpzigmemAafN/7B6V15A2eEcZO7",
+	"ijUa7MAOdOoOlCubYOWlQhlh+KDQ8FALe9Csub/b2u0H2MvNFduBCmsJnZve8BBib0oDGJHWnHpP2ASV",
+	"tNSNypsuz0ZFe9zERIe4bvB2b3UCLRJbC5TXNtiskVJKHSG8qmGn1qZzKksnVDDjTOwLFduEeabR3mu1",
+	"mi1ouwQXUm/9efHk2XGrhSaR2nwaZxDaa7Vzi9A+mmM0EBmv57pJN22kr9VAaB+dEyaTmGEqmqEjm2y9",
+	"s2d3XpCZnHQ10QrrSD852XrcftTZ0fuUWqlrRFwIAzbmzOrMR52Gv3tnuAK7FWxPS9Rlu5LScM0i8o+3",
+	"2JQWYH3IP9pC6ZPyJU9YRiOaYZMbzFJqtDuFC8V5Gnl/3oR+G44pTyQX2XfynIc85L1pq9V5mIhvj8eU",
+	"/1enBRle+CWdfLurzwo/hdNv9UH6e7MmsrWvdhNTmMPSGzOEFTLkgFoUb+GtqZ0IPQfTadEAuQZk7TrA",
+	"QpnuDIQuX6Tc7+60u61Wc08Lb3oJ09QYCzLKY2MnMNo5Gu9jU3xYeGDQJKcy0XR7mpgO2KY0d4EiNEFb",
+	"p7D3BhdqOhzykDORnQ2nIlJ6nVzTxKPDF/rqnu0cdo53nzx+dLzzdP+offjwWaf1ZPfp46Odw05u1Ezo",
+	"3Jm6y2Sj8e9//bf7b3en07Y1nbuNk+OTYy2uIlnRn4CotHYb9emFaCquwGoB+GxnOjWm5C2Vm2X36bVZ",
+	"6LUAleqDeth+vNfa16vb1YiPmkjXggt+MVVnGfuYua8D7D0u5HQ0Nt4W46Bx1uJpEq2ECCCa6B4pwuVr",
+	"7AQ6o/MbJnXL4FSrGE2k6KBprAcq7TpQ2Yii1oMTcBUHTpCCGazNpTbK+vRBrH4t4PQISnlA9f6S64Fo",
+	"HVB2PKC0wFKGSqz5qphYBXmFO96AOhdJc9XSaUWwA8xldbIbUlVbo9b0+YDdOPHtzrVwF3fzR6cfOfhd",
+	"V5F1rgKnAns1gZbU9WkHrVaLcBExjcrgtrcDXKfwal68hwxSRs+VNStCG0Co36O12VUFfGCUasdYKEmX",
+	"twiYjWXMsJHyao0Li878eaPti+v8yuGFNZOXbVoGDvTZA3hYcFkODnck9S5W/0YpJBQD2tjcV0MlP9s/",
+	"LxdXB7LhKmOuMpliiFWhrYMiM4g9VOcsapIPnt3Ls9ChtcxU1Sha34Zc0BicHIJEcjrIyP1+xNiERf2g",
+	"J/pTkTIl4wsGNYddKWkgr3AQtio/2tKgtyWvrTP8nGVXNj15hqRbJj9PUBddIdrdGdNvOZlhUxnkhqIk",
+	"7RyLfKoeym6HVIQs3jyxoTzHwgoSxrTrkHVAw3PTAN9WxgKRCFvvMwGtRfSa4krYg1E2vOJRFMqTVwUW",
+	"GODKePoaFk/jWpnlljF3Ec7iPcUsWoS9dyLBnyGA6y8kBgBAXUdRMi65msy9sshrrKFcEZkwgdZZF9jk",
+	"R6VAgSAuIhs33a9tFfrBWuQ2Zb/6ta/TgveDFzhaRWZzHncNeL8yP3amXAvoeE1fO7uwhDjbw5SxT+z6",
+	"yYW1DPh7qMaUG7KxX9cQktucRHBAsrFUzItFNOaDZ3ppOSMu93CpYCc8z/7yCDpM5ScmzIndBT/+iRAZ",
+	"AWx9XK7WFypj3+oG2B8wZgE7iIHqCqxquknPa83v2BJudvW+12Ws+YsFgZW3f9f1+k/GLhf0vP5zsM5M",
+	"JtNE3RLrxGA1dAaDcz6vVe2y0nxvvalUo5y86zv87ylifbxVMnAqk7rKzn+WUKa1be8IFDcf9XGzLs0g",
+	"VzMymZxNk/6dk/POyfkX0t1PZUKmyYYKzUIBaCpuVQF5ybKC/sFFJovah+0L/B4XsoG6Yd5g/0ssAhiE",
+	"hMrHndbxJ5KHLJzdpN6heUqU0hmNv5r84gsuK2QULcoYcccm2Dsxp4qHH8xe7kSYry/C5HB0J8bciTF/",
+	"JTHGUg0b+byhNKPHYuE05dkcSM2A0ZSlje6vv2nyAI37a1M1J/SckXQqGkFjmsaNbmOcZUl3e7vdedRs",
+	"NVvNdvdx63ELaIxZSE23o0pVNgzAGsxdXAPmc0OCSzOPI7XJtjWNcTZooZSPl7e2qI74BqN3TVskk9lk",
+	"V+aNkbt7qmP8ANxjzOKIcKF4xKB4i/eyvaPqq6emug12CjAmAVyM5Y7KG+jQcJdFI1Fxru6RMaNxNg5M",
+	"BAnDZKu5qfVvS/17o2Jzq5oMWdMiARdXtx4oFl198URh1L7JB4NPkeRiFODNm76uRCWMnnvDvWPpBQ9Z",
+	"4/K3y/8XAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
+	"bahi/banks"
 	"bahi/ledger"
 	"bahi/ledger/address"
 )
@@ -81,26 +82,40 @@ func (s *Server) payment(ctx context.Context, app string, in *NewTransfer) (ledg
 	if refused == "" {
 		refused = payee.refused
 	}
-	return s.create(t, refused), nil
+	return s.create(t, refused, "/payer/credential", in.Payer.Credential), nil
 }
 
-// create is the command that makes the transfer, without its numbers.
-func (s *Server) create(t ledger.Transfer, refused ledger.Reason) ledger.Command {
-	return ledger.CreateTransfer{Transfer: t, Refused: refused, Queue: s.dispatcher.Saturated(t.Payer.Bank)}
+// create is the command that makes the transfer, without its numbers; field is where its credential stands.
+func (s *Server) create(t ledger.Transfer, refused ledger.Reason, field string, c banks.Credential) ledger.Command {
+	if refused == "" {
+		refused = s.dispatcher.Refuses(&t)
+	}
+	made := ledger.CreateTransfer{Transfer: t, Refused: refused, Queue: s.dispatcher.Saturated(t.Payer.Bank)}
+	if c.IsZero() || refused != "" {
+		return made
+	}
+	return withCredential(made, field, c)
 }
 
-// numbered gives the transfers that a command makes their numbers, in the order of the request.
-func (s *Server) numbered(c ledger.Command) ledger.Command {
+// numbered gives the transfers that a command makes their numbers, in the order of
+// the request, and their credentials to the dispatcher.
+func (s *Server) numbered(c ledger.Command) (ledger.Command, error) {
 	switch made := c.(type) {
 	case ledger.CreateTransfer:
 		made.Transfer.ID, made.Transfer.RRN = ledger.NewID(), s.rrn.next(s.now())
-		return made
+		return made, nil
+	case credentialed:
+		made.Transfer.ID, made.Transfer.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return made.CreateTransfer, s.entrust(&made)
 	case ledger.Many:
 		for n := range made {
-			made[n] = s.numbered(made[n])
+			var err error
+			if made[n], err = s.numbered(made[n]); err != nil {
+				return c, err
+			}
 		}
 	}
-	return c
+	return c, nil
 }
 
 // readPayment checks everything about a request that needs no look at the book.
@@ -111,6 +126,12 @@ func (s *Server) readPayment(app string, in *NewTransfer) (t ledger.Transfer, li
 	}
 	if err := exactlyOne("/payee", &in.Payee); err != nil {
 		return t, nil, err
+	}
+	if err := checkCredential("/payer/credential", in.Payer.Credential); err != nil {
+		return t, nil, err
+	}
+	if !in.Payee.Credential.IsZero() {
+		return t, nil, badRequest("invalid_field", "only the payer has a credential").at("/payee/credential")
 	}
 	if in.Payee.Link != nil {
 		l, err := address.ParseLink(*in.Payee.Link)
@@ -227,10 +248,23 @@ func (s *Server) payee(ctx context.Context, app string, a *Address, link *addres
 	default:
 		found, err = s.follow(ctx, app, "/payee", a, currency)
 	}
-	if errors.Is(err, ledger.ErrNotFound) {
-		return place{end: unknownEnd(a, link), refused: ledger.PayeeNotFound}, nil
+	if !errors.Is(err, ledger.ErrNotFound) {
+		return found, err
 	}
-	return found, err
+	unknown := place{end: unknownEnd(a, link), refused: ledger.PayeeNotFound}
+	if unknown.end.UPI != "" && currency == upiCurrency {
+		return s.issued(ctx, unknown), nil
+	}
+	return unknown, nil
+}
+
+// issued looks for an account that nobody has linked at the bank of its UPI id.
+func (s *Server) issued(ctx context.Context, unknown place) place {
+	end, refused := s.dispatcher.Resolve(ctx, unknown.end.UPI)
+	if refused != "" || checkText("", end.Name, maxName, true) != nil {
+		end.Name = unknown.end.Name
+	}
+	return place{end: end, refused: refused}
 }
 
 // unknownEnd keeps whom a payment was meant for, where nobody is known by the

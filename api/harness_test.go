@@ -31,6 +31,7 @@ import (
 
 	"bahi/api"
 	"bahi/banks"
+	"bahi/banks/remote"
 	"bahi/banks/sim"
 	"bahi/ledger"
 	"bahi/ledger/sqlite"
@@ -46,6 +47,8 @@ const (
 	operator = "operator"
 	bankN    = "bank NRMD"
 	bankK    = "bank KVRI"
+	bankR    = "bank RMTE"
+	bankR2   = "bank RMTE, another key"
 	revoked  = "revoked"
 	nobody   = "no key"
 )
@@ -69,6 +72,7 @@ type setup struct {
 	maxInFlight int
 	now         func() time.Time
 	log         io.Writer
+	remote      *remote.Bank // RMTE, driven by a process of its own; or none
 }
 
 // stack is a whole Bahi on a port of its own: SQLite, four simulated banks, the
@@ -151,6 +155,9 @@ func (s *stack) openBanks() *banks.Registry {
 		s.banks[code] = b
 		list = append(list, banks.Bank{Code: code, Name: name, IFSCPrefix: code, Handles: []string{name}, Adapter: b, MaxInFlight: s.maxInFlight})
 	}
+	if s.remote != nil {
+		list = append(list, banks.Bank{Code: "RMTE", Name: "remote", IFSCPrefix: "RMTE", Adapter: s.remote})
+	}
 	registry, err := banks.NewRegistry(list)
 	check(s.t, err)
 	return registry
@@ -188,6 +195,8 @@ func (s *stack) makeKeys() {
 		operator: {Role: ledger.RoleOperator},
 		bankN:    {Role: ledger.RoleBank, Bank: "NRMD", PublicKey: signingKey("NRMD").Public().(ed25519.PublicKey)},
 		bankK:    {Role: ledger.RoleBank, Bank: "KVRI", PublicKey: signingKey("KVRI").Public().(ed25519.PublicKey)},
+		bankR:    {Role: ledger.RoleBank, Bank: "RMTE", PublicKey: signingKey("RMTE").Public().(ed25519.PublicKey)},
+		bankR2:   {Role: ledger.RoleBank, Bank: "RMTE", PublicKey: signingKey("RMTE").Public().(ed25519.PublicKey)},
 		revoked:  {Role: ledger.RoleChat, App: "alpha"},
 	} {
 		key.ID = ledger.NewID()

@@ -90,7 +90,8 @@ func (b bankCollector) Collect(ch chan<- prometheus.Metric) {
 		if !ok {
 			continue
 		}
-		for outcome, n := range map[string]int64{"approved": h.Approved, "declined": h.Declined, "unknown": h.Unknown} {
+		for outcome, n := range map[string]int64{"approved": h.Total.Approved, "business_decline": h.Total.Business,
+			"technical_decline": h.Total.Technical, "unknown": h.Total.Unknown} {
 			ch <- prometheus.MustNewConstMetric(bankAnswers, prometheus.CounterValue, float64(n), bank.Code, outcome)
 		}
 		ch <- prometheus.MustNewConstMetric(bankInFlight, prometheus.GaugeValue, float64(h.InFlight), bank.Code)

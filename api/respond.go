@@ -2,6 +2,7 @@ package api
 
 import (
 	"crypto/sha256"
+	"errors"
 	"net/http"
 	"time"
 
@@ -24,13 +25,21 @@ type change struct {
 // commit sends a change through the pipeline and answers with its result, or
 // with the first answer where the key was seen before.
 func (s *Server) commit(c echo.Context, ch change) error {
-	r := ledger.Request{Command: s.numbered(ch.command)}
+	command, err := s.numbered(ch.command)
+	if err != nil {
+		s.forget(command)
+		return err
+	}
+	r := ledger.Request{Command: command}
 	if ch.key != "" {
 		r.Key = &ledger.IdempotencyKey{App: caller(c).App, Key: ch.key}
-		r.RequestHash = requestHash(c.Request(), ch.body)
+		r.RequestHash = requestHash(c.Request(), withoutCredentials(ch.body))
 		r.Answer = func(result any) (int, []byte) { return ch.status, mustMarshal(ch.view(result)) }
 	}
 	reply, err := s.book.Submit(c.Request().Context(), r)
+	if reply.Replayed || err != nil && !errors.Is(err, ledger.ErrOutcomeUnknown) {
+		s.forget(command)
+	}
 	if err != nil {
 		return err
 	}

@@ -48,8 +48,12 @@ var mayCall = map[string]string{
 	"GET /v1/accounts/{name}":           "auditor operator",
 	"GET /v1/accounts/{name}/statement": "auditor operator",
 
-	"GET /v1/banks":                 "chat bank auditor operator",
-	"POST /v1/banks/{bank}/results": "bank",
+	"GET /v1/banks":                        "chat bank auditor operator",
+	"POST /v1/banks/{bank}/results":        "bank",
+	"POST /v1/banks/{bank}/results/batch":  "bank",
+	"POST /v1/banks/{bank}/leases":         "bank",
+	"POST /v1/banks/{bank}/leases/results": "bank",
+	"POST /v1/banks/{bank}/heartbeat":      "bank",
 
 	"POST /v1/keys":         "operator",
 	"GET /v1/keys":          "operator",

@@ -56,7 +56,7 @@ func TestMetrics(t *testing.T) {
 		`bahi_transfer_steps_total{state="completed"} 1`,
 		`bahi_transfer_steps_total{state="failed"} 1`,
 		`bahi_bank_answers_total{bank="NRMD",outcome="approved"} 1`,
-		`bahi_bank_answers_total{bank="NRMD",outcome="declined"} 1`,
+		`bahi_bank_answers_total{bank="NRMD",outcome="business_decline"} 1`,
 		`bahi_bank_answers_total{bank="KVRI",outcome="approved"} 1`,
 		`bahi_bank_in_flight{bank="NRMD"} 0`,
 		`bahi_queue_commands 0`,

@@ -120,7 +120,8 @@ var reasonTexts = map[ledger.Reason]string{
 	ledger.InstrumentUnlinked: "One of the accounts was just unlinked. Try again.",
 	ledger.SameAccount:        "Payer and payee are the same account.",
 	ledger.CurrencyMismatch:   "One of the accounts is in another currency.",
-	ledger.BankUnknown:        "The IFSC belongs to no bank that is connected.",
+	ledger.BankUnknown:        "One of the accounts is at no bank that is connected.",
+	ledger.BankLimitExceeded:  "The amount is more than one of the banks allows in one transfer. Pay less at once.",
 	ledger.AmountTooLarge:     "The amount is more than the book can hold for one of the accounts.",
 	ledger.DebitDeclined:      "The payer's bank declined. The bank's code says why.",
 	ledger.CreditDeclined:     "The payee's bank declined. The bank's code says why.",
@@ -131,6 +132,7 @@ var reasonTexts = map[ledger.Reason]string{
 	ledger.ReversalFailed:     "The payer's bank did not confirm that the money is back. Reconciliation decides.",
 	ledger.BankContradiction:  "A bank said two things that cannot both be true. Reconciliation decides.",
 	ledger.CancelledBySender:  "The sender took it back before anything was sent.",
+	ledger.CredentialLost:     "The payer's credential was lost before the bank was asked. Ask for it again and send a new transfer.",
 }
 
 func walletView(party ledger.ID, a *ledger.Account) Wallet {

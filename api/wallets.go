@@ -56,6 +56,9 @@ func (s *Server) moveOwn(c echo.Context, party, key string, wait int, kind ledge
 	if err := checkText("/note", in.Note, maxNote, false); err != nil {
 		return err
 	}
+	if err := checkCredential("/credential", in.Credential); err != nil {
+		return err
+	}
 	if in.Instrument != "" {
 		if _, err := checked("invalid_field", "/instrument", in.Instrument, ledger.ParseInstrumentRef); err != nil {
 			return err
@@ -92,7 +95,7 @@ func (s *Server) ownTransfer(ctx context.Context, p ledger.Party, in *NewWalletT
 	if kind == ledger.Withdrawal {
 		t.Payer, t.Payee = t.Payee, t.Payer
 	}
-	return s.create(t, account.refused), nil
+	return s.create(t, account.refused, "/credential", in.Credential), nil
 }
 
 // ownAccount is the bank account that is named, or the party's default, or the

@@ -18,9 +18,15 @@ import (
 // An instruction may come several times, with the same ID, in any order and at
 // the same moment: the bank MUST act on it once and give the same answer again.
 //
-// An error means that nothing is known of the outcome, and the bank will be
-// asked by Status; one that wraps [ErrNotSent] means that the bank certainly
-// has not seen the instruction.
+// What a method gives back is one of four things. An answer with an outcome is the
+// bank's word. An answer that is Pending says that the bank has taken the
+// instruction and that its word follows, through a [Reporter] or when it is asked
+// by Status. An error that wraps [ErrNotSent] says that this call certainly did not
+// reach the bank, and never will: a debit or credit is then given up at once. Any
+// other error, and a ctx that ended, says that nothing is known: the bank will be
+// asked by Status, and the instruction reversed if that tells nothing.
+//
+// Package bankstest tests all of this.
 type Adapter interface {
 	// Submit asks the bank to debit or to credit an account.
 	Submit(ctx context.Context, i Instruction) (Answer, error)
@@ -48,6 +54,9 @@ type Instruction struct {
 	RRN          string  // 12 digits, the same for all legs of a transfer; not unique for ever
 	Note         string
 	Initiated    time.Time // when the transfer was made
+	// Credential is the payer's credential block, where there is one, for the first
+	// Submit of a debit and for nothing else. It MUST go nowhere but to the bank.
+	Credential Credential
 }
 
 // Account is an account as its bank knows it.

@@ -51,7 +51,7 @@ func badDay(t *testing.T, payers, payees *scripted, reader func(ledger.Reader) l
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.dispatcher = banks.NewDispatcher(registry)
+		w.registry, w.dispatcher = registry, banks.NewDispatcher(registry)
 		w.book = ledger.NewPipeline(w.store, ledger.PipelineOptions{Policy: &w.policy, Observer: w.dispatcher.Observe, Log: quiet})
 		read := ledger.Reader(w.store)
 		if reader != nil {

@@ -16,20 +16,21 @@ import (
 // the answers. A new instruction comes straight from its commit, in memory; the
 // database is the truth, and whatever was not finished is taken up from there:
 // after its time, after a flood that did not fit in memory, and from other nodes
-// that died.
+// that died. Each bank has a lane of its own, and no lane waits for another.
 type Dispatcher struct {
-	opt    Options
-	lanes  map[string]*lane // by bank code
-	member member
+	opt      Options
+	registry *Registry
+	lanes    sync.Map // by bank code: *lane
+	member   member
+	sweeper  sweeper
+	started  time.Time
 
-	mu   sync.Mutex
-	busy map[ledger.InstructionID]time.Time // not to be taken up before
+	credentials credentials
 
-	looked time.Time // when the sweep last looked for what was missed
-
-	ctx  context.Context // ends when the dispatcher closes
-	stop context.CancelFunc
-	done group
+	ctx     context.Context // ends when the dispatcher closes
+	stop    context.CancelFunc
+	closing sync.Mutex // nothing comes into done once ctx has ended
+	done    group
 }
 
 // Options are what a dispatcher works with.
@@ -49,13 +50,29 @@ type Options struct {
 // NewDispatcher makes a dispatcher for the pipeline's Observer to call. Start
 // it before the first transfer.
 func NewDispatcher(registry *Registry) *Dispatcher {
-	d := &Dispatcher{lanes: map[string]*lane{}, busy: map[ledger.InstructionID]time.Time{}, opt: Options{Tasks: ledger.Goroutines{}}}
+	d := &Dispatcher{registry: registry, opt: Options{Tasks: ledger.Goroutines{}}}
 	d.ctx, d.stop = context.WithCancel(context.Background())
-	for n := range registry.banks {
-		b := &registry.banks[n]
-		d.lanes[b.Code] = &lane{bank: b, run: d.run, start: func(f func()) { d.opt.Tasks.Go(f) }}
-	}
 	return d
+}
+
+// lane is the way to a bank: one that is registered, or was and is leaving.
+func (d *Dispatcher) lane(code string) (*lane, bool) {
+	if l, ok := d.lanes.Load(code); ok {
+		return l.(*lane), true
+	}
+	first, ok := d.registry.driven(code)
+	if !ok {
+		return nil, false
+	}
+	bank := func() *Bank {
+		if b, ok := d.registry.driven(code); ok {
+			return b
+		}
+		return first
+	}
+	l, _ := d.lanes.LoadOrStore(code, &lane{bank: bank, run: d.run, start: func(f func()) { d.opt.Tasks.Go(f) },
+		busy: map[ledger.InstructionID]time.Time{}})
+	return l.(*lane), true
 }
 
 // Start joins the nodes of the database, goes on with what it holds and begins to sweep.
@@ -72,7 +89,7 @@ func (d *Dispatcher) Start(opt Options) {
 	if opt.NewID == nil {
 		opt.NewID = ledger.NewID
 	}
-	d.opt = opt
+	d.opt, d.started = opt, opt.Clock.Now()
 	d.member.start(d.ctx, &d.opt)
 	d.done.add(2)
 	opt.Tasks.Go(d.beatForEver)
@@ -82,9 +99,9 @@ func (d *Dispatcher) Start(opt Options) {
 // Close stops taking work up and waits for what is under way. What a bank has
 // not answered stays open in the database, for another node or the next start.
 func (d *Dispatcher) Close() {
-	d.mu.Lock() // no take may be between its look at ctx and its place in done
+	d.closing.Lock()
 	d.stop()
-	d.mu.Unlock()
+	d.closing.Unlock()
 	d.done.wait(d.opt.Tasks)
 	if d.opt.Book != nil {
 		d.member.leave()
@@ -99,7 +116,9 @@ func (d *Dispatcher) Observe(set *ledger.Set) {
 		if i == nil {
 			return
 		}
-		d.awake(i.ID)
+		if l, ok := d.lane(i.Bank); ok {
+			l.awake(i.ID)
+		}
 		if i.State != ledger.Sent || i.Attempts > 0 || !set.Unsent(i.ID) {
 			return
 		}
@@ -113,57 +132,34 @@ func (d *Dispatcher) Saturated(bank string) bool { return d.room(bank) == 0 }
 
 // Health is how a bank has been doing lately.
 func (d *Dispatcher) Health(bank string) (Health, bool) {
-	l, ok := d.lanes[bank]
+	l, ok := d.lane(bank)
 	if !ok {
 		return Health{}, false
 	}
-	return l.healthNow(), true
+	return l.healthNow(d.opt.Clock.Now()), true
 }
-
-// Report implements [Reporter]: it records what a bank says without being asked.
-// An instruction that is not the bank's own is ledger.ErrNotFound.
-func (d *Dispatcher) Report(ctx context.Context, bank string, id ledger.InstructionID, a Answer) (ledger.Recorded, error) {
-	t, err := d.opt.Reader.Transfer(ctx, id.Transfer)
-	if err != nil {
-		return ledger.Recorded{}, err
-	}
-	if here, _ := t.Ends(id.Leg); here.Bank != bank {
-		return ledger.Recorded{}, ledger.ErrNotFound
-	}
-	r, err := ledger.Do[ledger.Recorded](ctx, d.opt.Book, ledger.RecordResult{
-		Transfer: &t, Leg: id.Leg, Outcome: a.Outcome, Code: a.Code, Ref: a.Ref})
-	if r.Effect == ledger.Contradicted {
-		d.opt.Log.Warn("a bank contradicts itself; no money is moved", "bank", bank, "instruction", id.String(), "says", a.Outcome.String())
-	}
-	return r, err
-}
-
-// inLane is until when an instruction in a lane is not to be taken up again.
-var inLane = time.Unix(1<<40, 0)
 
 // take puts work of this node into its bank's lane, unless it is there already or
 // the bank is given time.
 func (d *Dispatcher) take(w work) {
-	l, ok := d.lanes[w.Instruction.Bank]
+	l, ok := d.lane(w.Instruction.Bank)
 	if node := w.Instruction.Node; !ok || node.IsZero() || node != d.member.id() {
 		return
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	until := d.busy[w.Instruction.ID] // zero for one that is not there
-	if !until.After(d.opt.Clock.Now()) && d.ctx.Err() == nil && l.offer(w) {
-		d.busy[w.Instruction.ID] = inLane
-		d.done.add(1)
+	if d.enter() && !l.offer(w, d.opt.Clock.Now()) {
+		d.done.done()
 	}
 }
 
-// awake ends the rest of an instruction that something happened to.
-func (d *Dispatcher) awake(id ledger.InstructionID) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if until, ok := d.busy[id]; ok && until != inLane {
-		delete(d.busy, id)
+// enter makes Close wait for one thing more, unless it has begun.
+func (d *Dispatcher) enter() bool {
+	d.closing.Lock()
+	defer d.closing.Unlock()
+	if d.ctx.Err() != nil {
+		return false
 	}
+	d.done.add(1)
+	return true
 }
 
 // run asks the bank and records what it says.
@@ -175,12 +171,11 @@ func (d *Dispatcher) run(l *lane, w work) {
 		rests = answer != nothing && d.ctx.Err() == nil && (d.waits(w, answer) || !d.record(w, answer))
 	}
 	// Only now may the next step of the same instruction be taken up.
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.busy, w.Instruction.ID)
-	if due := time.UnixMicro(w.Instruction.Due); rests && due.After(d.opt.Clock.Now()) {
-		d.busy[w.Instruction.ID] = due
+	until := time.UnixMicro(w.Instruction.Due)
+	if !rests || !until.After(d.opt.Clock.Now()) {
+		until = time.Time{}
 	}
+	l.left(w.Instruction.ID, until)
 }
 
 // current says whether the instruction still is what it was when it was read.
@@ -206,23 +201,50 @@ func (d *Dispatcher) waits(w work, a Answer) bool {
 
 // ask puts the question that the instruction's state calls for.
 func (d *Dispatcher) ask(l *lane, w work) Answer {
-	i := &w.Instruction
+	i, bank, now := &w.Instruction, l.bank().Adapter, d.opt.Clock.Now()
 	// The payer of a debit that waited for too long has given up.
-	tooLate := i.ID.Leg == ledger.LegDebit && d.opt.Clock.Now().UnixMicro()-w.Transfer.Created >= d.opt.Policy.QueueLimit.Microseconds()
+	tooLate := i.ID.Leg == ledger.LegDebit && now.UnixMicro()-w.Transfer.Created >= d.opt.Policy.QueueLimit.Microseconds()
 	switch {
 	case i.ID.Leg.Reverses() != 0:
-		return d.call(l, d.opt.Policy.Check, false, l.bank.Adapter.Reverse, w)
+		return d.call(d.opt.Policy.Check, false, bank.Reverse, w)
 	case w.fresh && tooLate:
 		return Answer{Outcome: ledger.SaysNotDone, Code: ledger.CodeExpired} // certainly not sent
+	case w.fresh && i.ID.Leg == ledger.LegDebit && !l.breaker.admit(now):
+		return Answer{Outcome: ledger.SaysNotDone, Code: codeUnavailable} // certainly not sent
 	case w.fresh:
-		return d.call(l, d.opt.Policy.Submit, true, l.bank.Adapter.Submit, w)
+		if w.credentialed() {
+			if w.credential = d.credentials.take(w.Transfer.ID); w.credential.IsZero() {
+				return lost
+			}
+		}
+		return d.send(l, true, bank, w)
 	}
-	answer := d.call(l, d.opt.Policy.Check, false, l.bank.Adapter.Status, w)
+	d.overdue(l, i, now)
+	answer := d.call(d.opt.Policy.Check, false, bank.Status, w)
 	// A node died between its commit and its call, or the call never arrived:
 	// the bank says that it has not seen the instruction, so it is sent now. That
 	// this does not reach the bank proves nothing: an earlier one may be on its way.
-	if i.State == ledger.Sent && answer.Outcome == ledger.SaysNotSeen && !tooLate {
-		return d.call(l, d.opt.Policy.Submit, false, l.bank.Adapter.Submit, w)
+	if i.State == ledger.Sent && answer.Outcome == ledger.SaysNotSeen && !tooLate && !w.credentialed() {
+		return d.send(l, false, bank, w)
+	}
+	return answer
+}
+
+// overdue counts against a bank that it took an instruction as pending and did not
+// report in time. What was sent before this node was there tells nothing: nobody
+// may have been listening.
+func (d *Dispatcher) overdue(l *lane, i *ledger.Instruction, now time.Time) {
+	if sent := time.UnixMicro(i.Updated); i.State == ledger.Sent && i.Due <= now.UnixMicro() && !sent.Before(d.started) {
+		l.answered(Answer{Outcome: ledger.SaysUnknown}, sent, now)
+	}
+}
+
+// send hands a debit or a credit to the bank; how that goes is the bank's health.
+func (d *Dispatcher) send(l *lane, refusable bool, bank Adapter, w work) Answer {
+	began := d.opt.Clock.Now()
+	answer := d.call(d.opt.Policy.Submit, refusable, bank.Submit, w)
+	if answer != nothing {
+		l.answered(answer, began, d.opt.Clock.Now())
 	}
 	return answer
 }
@@ -235,7 +257,7 @@ type method func(context.Context, Instruction) (Answer, error)
 
 // call asks the bank within its time. refusable: that the call did not reach the
 // bank means that nothing was done; of a question about an earlier call it tells nothing.
-func (d *Dispatcher) call(l *lane, limit time.Duration, refusable bool, ask method, w work) Answer {
+func (d *Dispatcher) call(limit time.Duration, refusable bool, ask method, w work) Answer {
 	lease, ok := d.member.holds(w.Instruction.Node)
 	if !ok {
 		return nothing
@@ -243,7 +265,6 @@ func (d *Dispatcher) call(l *lane, limit time.Duration, refusable bool, ask meth
 	ctx, cancel := context.WithCancel(lease)
 	defer cancel()
 	defer d.opt.Clock.AfterFunc(limit, cancel)()
-	began := d.opt.Clock.Now()
 	answer, err := d.guarded(ctx, ask, w.instruction())
 	switch {
 	case lease.Err() != nil && (err != nil || !answer.Outcome.Definite()):
@@ -253,11 +274,6 @@ func (d *Dispatcher) call(l *lane, limit time.Duration, refusable bool, ask meth
 	case err != nil, !answer.Pending && !answer.Outcome.Valid():
 		answer = Answer{Outcome: ledger.SaysUnknown}
 	}
-	if lease.Err() == nil && !answer.Pending {
-		l.mu.Lock()
-		l.health.add(answer.Outcome, d.opt.Clock.Now().Sub(began))
-		l.mu.Unlock()
-	}
 	return answer
 }
 
@@ -265,7 +281,7 @@ func (d *Dispatcher) call(l *lane, limit time.Duration, refusable bool, ask meth
 func (d *Dispatcher) guarded(ctx context.Context, ask method, i Instruction) (answer Answer, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("the adapter panicked: %v", r)
+			err = errors.New(i.Credential.hide(fmt.Sprintf("the adapter panicked: %v", r)))
 			d.opt.Log.Error("adapter", "instruction", i.ID.String(), "error", err)
 		}
 	}()
@@ -306,7 +322,7 @@ func (d *Dispatcher) record(w work, a Answer) bool {
 
 // room is how many instructions the bank could be given at once now.
 func (d *Dispatcher) room(bank string) int {
-	if l, ok := d.lanes[bank]; ok {
+	if l, ok := d.lane(bank); ok {
 		return l.room()
 	}
 	return 0
@@ -324,7 +340,7 @@ func (w *work) instruction() Instruction {
 	t := &w.Transfer
 	here, there := t.Ends(w.Instruction.ID.Leg)
 	return Instruction{ID: w.Instruction.ID, Amount: t.Amount, Account: accountOf(here), Counterparty: accountOf(there),
-		RRN: t.RRN, Note: t.Note, Initiated: time.UnixMicro(t.Created)}
+		RRN: t.RRN, Note: t.Note, Initiated: time.UnixMicro(t.Created), Credential: w.credential}
 }
 
 func accountOf(e *ledger.End) Account {

@@ -27,8 +27,10 @@ type world struct {
 	store      ledger.Store
 	book       *ledger.Pipeline
 	dispatcher *banks.Dispatcher
+	registry   *banks.Registry
 	banks      map[string]*sim.Bank
 	policy     ledger.Policy
+	log        *slog.Logger
 }
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -39,7 +41,7 @@ func inWorld(t *testing.T, test func(*world)) {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, store: memory.New(), banks: map[string]*sim.Bank{}, policy: ledger.DefaultPolicy()}
+	w := &world{t: t, store: memory.New(), banks: map[string]*sim.Bank{}, policy: ledger.DefaultPolicy(), log: quiet}
 	for _, code := range []string{"NRMD", "KVRI"} {
 		b, err := sim.Open(sim.Config{Code: code, Clock: banks.WallClock{}, OpeningBalance: 10_000_000_00})
 		if err != nil {
@@ -75,11 +77,11 @@ func (w *world) start(edit ...func(*banks.Bank)) {
 		w.t.Fatal(err)
 	}
 	w.dispatcher = banks.NewDispatcher(registry)
-	w.book = ledger.NewPipeline(w.store, ledger.PipelineOptions{Policy: &w.policy, Observer: w.dispatcher.Observe, Log: quiet})
+	w.book = ledger.NewPipeline(w.store, ledger.PipelineOptions{Policy: &w.policy, Observer: w.dispatcher.Observe, Log: w.log})
 	for _, b := range w.banks {
 		b.SetReporter(w.dispatcher)
 	}
-	w.dispatcher.Start(banks.Options{Book: w.book, Reader: w.store, Policy: &w.policy, Clock: banks.WallClock{}, Sweep: time.Second, Log: quiet})
+	w.dispatcher.Start(banks.Options{Book: w.book, Reader: w.store, Policy: &w.policy, Clock: banks.WallClock{}, Sweep: time.Second, Log: w.log})
 }
 
 func (w *world) stop() {
@@ -142,9 +144,16 @@ func (w *world) verify() {
 func (w *world) netAgrees() {
 	w.t.Helper()
 	for code, b := range w.banks {
-		a, _ := w.store.Account(context.Background(), ledger.ClearingAccount(code, "INR").ID())
-		if a.Balance() != b.Net() {
-			w.t.Errorf("bank %s moved %d net, our clearing account says %d", code, b.Net(), a.Balance())
+		stripes, err := ledger.Stripes(context.Background(), w.store, ledger.ClearingAccount(code, "INR"))
+		if err != nil {
+			w.t.Error(err)
+		}
+		held := int64(0)
+		for i := range stripes {
+			held += stripes[i].Balance()
+		}
+		if held != b.Net() {
+			w.t.Errorf("bank %s moved %d net, our clearing account says %d", code, b.Net(), held)
 		}
 	}
 }

@@ -187,6 +187,7 @@ func TestAnUnknownCommit(t *testing.T) {
 	inCluster(t, 2, func(c *cluster) {
 		m := c.nodes[0]
 		c.pass(time.Second, 100*time.Millisecond, func() bool { return false })
+		time.Sleep(30 * time.Millisecond) // between two beats: the next commit is the payments'
 		m.store.mu.Lock()
 		m.store.unknown = 1
 		m.store.mu.Unlock()

@@ -1,6 +1,8 @@
 package banks
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"bahi/ledger"
@@ -42,13 +44,13 @@ func (d *Dispatcher) sweep() error {
 			return err
 		}
 	}
-	return nil
+	return d.release(me)
 }
 
-// walk goes through what a node has due before a time, a page at a time: what one
-// bank cannot take now must not hide what waits for another.
-func (d *Dispatcher) walk(node ledger.ID, before int64, visit func([]ledger.Task)) error {
-	for after := (ledger.DuePlace{}); ; {
+// walk goes through what a node has due from behind a place to before a time, a
+// page at a time: what one bank cannot take now must not hide what waits for another.
+func (d *Dispatcher) walk(node ledger.ID, after ledger.DuePlace, before int64, visit func([]ledger.Task)) error {
+	for {
 		tasks, err := d.opt.Reader.Due(d.ctx, node, after, before, sweepLimit)
 		if err != nil {
 			return err
@@ -66,39 +68,64 @@ func (d *Dispatcher) walk(node ledger.ID, before int64, visit func([]ledger.Task
 // outcome was not known, or the lane had no place, or the lease had ended.
 const missAfter = 2 * time.Second
 
-// sweepOwn takes up what is due and, now and then, what was missed.
+// sweeper is what the sweeps remember. Only they use it.
+type sweeper struct {
+	looked time.Time         // when a sweep last looked for what was missed
+	next   time.Time         // when one looks at all that is due again
+	queued map[string]*queue // by bank: what there was no room for since the last look at all
+
+	counted time.Time            // when one last looked for what is open at banks that are leaving
+	unused  map[string]time.Time // which of those nothing was open at, and since when
+}
+
+// queue is a bank's debits that are queued in the database, as far as they were
+// seen. It holds no more than a lane would.
+type queue struct {
+	tasks []ledger.Task
+	seen  map[ledger.InstructionID]struct{}
+}
+
+// late is for how long after it fell due an instruction may first be seen: it
+// was due at once, and its commit took so long.
+const late = 2 * time.Second
+
+// sweepOwn takes up what is due and, now and then, what was missed. A dead bank
+// can have tens of thousands due that its lane holds already or has no place for;
+// to read them all at every sweep would cost the other banks the processor. So
+// all are read once in as many sweeps as they fill pages, and in between those
+// alone that fell due of late.
 func (d *Dispatcher) sweepOwn(me ledger.ID) error {
-	now := d.opt.Clock.Now()
+	s, now := &d.sweeper, d.opt.Clock.Now()
+	defer d.takeQueued(now)
+	if now.Before(s.next) {
+		from := ledger.DuePlace{Due: now.Add(-late).UnixMicro()}
+		return d.walk(me, from, now.UnixMicro(), func(tasks []ledger.Task) { d.takeUp(tasks, now) })
+	}
 	horizon := now
-	if now.Sub(d.looked) >= missAfter {
-		d.looked = now
-		d.forget(now)
+	if now.Sub(s.looked) >= missAfter {
+		s.looked = now
+		d.lanes.Range(func(_, l any) bool { l.(*lane).forget(now); return true })
 		// This is when an instruction is due that was made so long ago.
 		horizon = now.Add(d.opt.Policy.Submit + d.opt.Policy.Takeover - missAfter)
 	}
-	return d.walk(me, max(now.UnixMicro(), horizon.UnixMicro()), func(tasks []ledger.Task) { d.takeUp(tasks, now) })
+	s.queued = map[string]*queue{}
+	read := 0
+	err := d.walk(me, ledger.DuePlace{}, max(now.UnixMicro(), horizon.UnixMicro()), func(tasks []ledger.Task) {
+		read += len(tasks)
+		d.takeUp(tasks, now)
+	})
+	s.next = now.Add(d.opt.Sweep * time.Duration(read/sweepLimit))
+	return err
 }
 
-// forget drops rests that are over.
-func (d *Dispatcher) forget(now time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for id, until := range d.busy {
-		if !until.After(now) {
-			delete(d.busy, id)
-		}
-	}
-}
-
-// takeUp takes what is due or was missed, and sends what is queued.
+// takeUp takes what is due or was missed, and keeps what is queued in mind.
 func (d *Dispatcher) takeUp(tasks []ledger.Task, now time.Time) {
-	var queued []ledger.Task
 	for _, t := range tasks {
 		i := &t.Instruction
-		_, known := d.lanes[i.Bank]
+		_, known := d.lane(i.Bank)
 		switch due := i.Due <= now.UnixMicro(); {
 		case i.State == ledger.Queued:
-			queued = append(queued, t)
+			d.sweeper.add(t)
 		case due && !known:
 			d.opt.Log.Error("an instruction is for a bank that is not registered", "bank", i.Bank, "instruction", i.ID.String())
 			d.record(work{Task: t}, Answer{Outcome: ledger.SaysUnknown})
@@ -106,8 +133,17 @@ func (d *Dispatcher) takeUp(tasks []ledger.Task, now time.Time) {
 			d.take(work{Task: t})
 		}
 	}
-	if len(queued) > 0 {
-		d.takeQueued(queued, now)
+}
+
+// add keeps a queued debit in mind.
+func (s *sweeper) add(t ledger.Task) {
+	q := s.queued[t.Instruction.Bank]
+	if q == nil {
+		q = &queue{seen: map[ledger.InstructionID]struct{}{}}
+		s.queued[t.Instruction.Bank] = q
+	}
+	if _, ok := q.seen[t.Instruction.ID]; !ok && len(q.tasks) < maxWaiting {
+		q.tasks, q.seen[t.Instruction.ID] = append(q.tasks, t), struct{}{}
 	}
 }
 
@@ -123,10 +159,13 @@ func (d *Dispatcher) bury() {
 	}
 }
 
+// forever is a time before which everything is due.
+const forever = 1 << 62
+
 // inherit takes all that a dead node has open over, due or not, and drives it.
 // What was queued is sent by the next sweep.
 func (d *Dispatcher) inherit(node ledger.ID, beat int64) error {
-	return d.walk(node, 1<<62, func(tasks []ledger.Task) {
+	return d.walk(node, ledger.DuePlace{}, forever, func(tasks []ledger.Task) {
 		var commands ledger.Many
 		for _, t := range tasks {
 			commands = append(commands, ledger.TakeOver{ID: t.Instruction.ID, From: node, Beat: beat})
@@ -153,26 +192,27 @@ func (d *Dispatcher) submit(what string, commands ledger.Many) ledger.Outcomes {
 }
 
 // takeQueued claims as many debits as their banks have room for and lets those
-// expire that waited for too long, all in one commit.
-func (d *Dispatcher) takeQueued(tasks []ledger.Task, now time.Time) {
+// expire that waited for too long, a page in a commit. The others stay in mind.
+func (d *Dispatcher) takeQueued(now time.Time) {
 	var commands ledger.Many
-	room := map[string]int{}
-	for _, t := range tasks {
-		bank := t.Instruction.Bank
-		if _, seen := room[bank]; !seen {
-			room[bank] = d.room(bank)
+	for _, bank := range slices.Sorted(maps.Keys(d.sweeper.queued)) {
+		q, room := d.sweeper.queued[bank], d.room(bank)
+		stay := q.tasks[:0]
+		for _, t := range q.tasks {
+			switch expired := now.UnixMicro()-t.Instruction.Created >= d.opt.Policy.QueueLimit.Microseconds(); {
+			case expired:
+				commands = append(commands, ledger.CancelTransfer{Transfer: &t.Transfer, Expired: true})
+			case room > 0:
+				room--
+				commands = append(commands, ledger.ClaimInstruction{ID: t.Instruction.ID})
+			default:
+				stay = append(stay, t)
+			}
 		}
-		switch expired := now.UnixMicro()-t.Instruction.Created >= d.opt.Policy.QueueLimit.Microseconds(); {
-		case expired:
-			commands = append(commands, ledger.CancelTransfer{Transfer: &t.Transfer, Expired: true})
-		case room[bank] > 0:
-			room[bank]--
-			commands = append(commands, ledger.ClaimInstruction{ID: t.Instruction.ID})
-		}
-	}
-	if len(commands) == 0 { // the banks have no room yet
-		return
+		q.tasks = stay
 	}
 	// One that is refused was cancelled meanwhile; what is claimed comes back by Observe.
-	d.submit("take queued instructions", commands)
+	for page := range slices.Chunk(commands, sweepLimit) {
+		d.submit("take queued instructions", page)
+	}
 }

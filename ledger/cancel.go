@@ -36,6 +36,10 @@ type CancelTransfer struct {
 // CodeExpired is UPI's response code for a request that was not sent in time.
 const CodeExpired = "U69"
 
+// CodeCredentialLost says that a debit was not sent because its credential block
+// is gone. It is our own code, none of UPI's.
+const CodeCredentialLost = "NOCRED"
+
 // Declare implements [Command].
 func (c CancelTransfer) Declare(s *Set) { s.WantTransfer(c.Transfer) }
 

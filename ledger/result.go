@@ -294,6 +294,8 @@ func (c *RecordResult) notDoneReason(declined Reason) Reason {
 	switch {
 	case c.Code == CodeExpired:
 		return RequestExpired
+	case c.Code == CodeCredentialLost:
+		return CredentialLost
 	case c.Outcome == SaysNotDone:
 		return BankUnavailable
 	}

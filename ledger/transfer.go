@@ -119,7 +119,10 @@ type Transfer struct {
 	Metadata     string // a JSON object as text, or empty
 	RRN          string // retrieval reference number, 12 digits; repeats after ten years: never a key
 	Created      int64  // Unix microseconds, like all times of the book
-	Born         State  // where its first commit left it; the rest is what the steps after that say
+	// Credential means that the payer's bank gets a credential block with the debit.
+	// The block itself is in no book: whoever lost it must not send the debit.
+	Credential bool
+	Born       State // where its first commit left it; the rest is what the steps after that say
 
 	State    State
 	Reason   Reason // why it failed, is reversed or in doubt; empty otherwise
@@ -148,7 +151,7 @@ func (t *Transfer) Birth() Step {
 		s.N = 2
 	}
 	if t.Born == Failed { // an end: the reason is still the one of that time
-		s.Reason = t.Reason
+		s.Reason, s.BankCode = t.Reason, refusedCodes[t.Reason]
 	}
 	return s
 }
@@ -162,6 +165,9 @@ func (t *Transfer) Beginning() []Step {
 	}
 	return []Step{{Transfer: t.ID, N: 1, State: Pending, At: t.Created}, born}
 }
+
+// refusedCodes are the response codes of what is refused in a bank's name, before it is asked.
+var refusedCodes = map[Reason]string{BankUnavailable: "U28", BankLimitExceeded: "Z8"}
 
 // Reason says in one stable word why a transfer did not simply complete.
 type Reason string
@@ -177,6 +183,7 @@ const (
 	SameAccount        Reason = "same_account"
 	CurrencyMismatch   Reason = "currency_mismatch"
 	BankUnknown        Reason = "bank_unknown"
+	BankLimitExceeded  Reason = "bank_limit_exceeded"
 	AmountTooLarge     Reason = "amount_too_large"
 	DebitDeclined      Reason = "debit_declined"
 	CreditDeclined     Reason = "credit_declined"
@@ -187,6 +194,7 @@ const (
 	ReversalFailed     Reason = "reversal_failed"
 	BankContradiction  Reason = "bank_contradiction"
 	CancelledBySender  Reason = "cancelled_by_sender"
+	CredentialLost     Reason = "credential_lost"
 )
 
 // Leg is one of the four things a bank can be asked to do for a transfer.

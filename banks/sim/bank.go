@@ -12,6 +12,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bahi/banks"
@@ -21,6 +22,7 @@ import (
 // Config is what a bank is opened with.
 type Config struct {
 	Code     string          // in capitals, such as "SBIN"
+	IFSC     string          // of its only branch; default Code and "0000001"
 	Currency ledger.Currency // default INR
 	// Path is the file of the bank's book, made if there is none; empty: the book
 	// is in memory only. Processes of one machine that open the same file are one
@@ -29,17 +31,19 @@ type Config struct {
 	// OpeningBalance is what every account has at first, in minor units. Any
 	// number is an account from its first use, except those that begin with "0000".
 	OpeningBalance int64
-	Latency        time.Duration        // before each answer
+	Latency        time.Duration // before each answer
+	Profile        Profile
 	Clock          banks.Clock          // default banks.WallClock
 	Tasks          ledger.Tasks         // default ledger.Goroutines
-	Behaviours     map[string]Behaviour // by account number; a leg that they do not name goes by its amount
+	Behaviours     map[string]Behaviour // by account number; a leg that they do not name goes by its amount, or else by the profile
 }
 
 // Bank is an open simulated bank. It implements [banks.Adapter].
 type Bank struct {
-	cfg   Config
-	alive context.Context // ends when the bank closes
-	kill  context.CancelFunc
+	cfg    Config
+	manner atomic.Pointer[manner]
+	alive  context.Context // ends when the bank closes
+	kill   context.CancelFunc
 
 	mu       sync.Mutex
 	book     *book
@@ -51,7 +55,10 @@ type Bank struct {
 	timers   timers
 }
 
-var _ banks.Adapter = (*Bank)(nil)
+var (
+	_ banks.Adapter  = (*Bank)(nil)
+	_ banks.Resolver = (*Bank)(nil)
+)
 
 var errClosed = errors.New("the bank is closed")
 
@@ -61,6 +68,9 @@ var errClosed = errors.New("the bank is closed")
 func Open(cfg Config) (*Bank, error) {
 	if cfg.Currency == "" {
 		cfg.Currency = "INR"
+	}
+	if cfg.IFSC == "" {
+		cfg.IFSC = cfg.Code + "0000001"
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = banks.WallClock{}
@@ -88,6 +98,7 @@ func Open(cfg Config) (*Bank, error) {
 			return nil, fmt.Errorf("sim: bank %s: %w", cfg.Code, err)
 		}
 	}
+	b.Behave(cfg.Latency, cfg.Profile)
 	b.alive, b.kill = context.WithCancel(context.Background())
 	return b, nil
 }
@@ -134,6 +145,19 @@ func (b *Bank) Reverse(ctx context.Context, i banks.Instruction) (banks.Answer, 
 // Status implements [banks.Adapter].
 func (b *Bank) Status(ctx context.Context, i banks.Instruction) (banks.Answer, error) {
 	return b.ask(ctx, &i, b.tell)
+}
+
+// Resolve implements [banks.Resolver]: what is before the "@" is the account's number.
+func (b *Bank) Resolve(ctx context.Context, upi string) (banks.Account, error) {
+	m := b.manner.Load()
+	if err := b.wait(ctx, m.latency, m.profile.Hangs); err != nil {
+		return banks.Account{}, fmt.Errorf("sim: bank %s gave no answer: %w", b.cfg.Code, err)
+	}
+	number, _, _ := strings.Cut(upi, "@")
+	if strings.Trim(number, "0123456789") != "" || missing(number) {
+		return banks.Account{}, ledger.ErrNotFound
+	}
+	return banks.Account{Number: number, IFSC: b.cfg.IFSC, UPI: upi, Name: "Account " + number[max(0, len(number)-4):]}, nil
 }
 
 // Net is what the bank owes for its payers minus what it is owed for its payees,
@@ -186,7 +210,7 @@ func (b *Bank) ask(ctx context.Context, i *banks.Instruction, decide func(*banks
 	if err != nil {
 		return banks.Answer{}, fmt.Errorf("sim: bank %s: %w", b.cfg.Code, err)
 	}
-	wait := b.cfg.Latency
+	wait := b.manner.Load().latency
 	if act.Does == Delays {
 		wait += act.After
 	}

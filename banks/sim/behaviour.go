@@ -194,13 +194,14 @@ var magicByMinor = func() map[int64]Behaviour {
 	return byMinor
 }()
 
-// actOn is how the bank treats an instruction: by its account, or else by its amount.
+// actOn is how the bank treats an instruction: by its account, or else by its
+// amount, or else by its profile.
 func (b *Bank) actOn(i *banks.Instruction) Act {
 	if act, ok := b.cfg.Behaviours[i.Account.Number][i.ID.Leg]; ok {
 		return act
 	}
-	if i.Amount.Currency != magicCurrency {
-		return Act{}
+	if magic, ok := magicByMinor[i.Amount.Minor]; ok && i.Amount.Currency == magicCurrency {
+		return magic[i.ID.Leg]
 	}
-	return magicByMinor[i.Amount.Minor][i.ID.Leg]
+	return b.manner.Load().profile.act(i.ID)
 }

@@ -46,13 +46,19 @@ func undo(i banks.Instruction) banks.Instruction {
 	return i
 }
 
+// later is an account whose instructions are answered in a moment.
+var later = map[string]sim.Behaviour{"300300300": {
+	ledger.LegDebit:  {Does: sim.Pends, After: 20 * time.Millisecond},
+	ledger.LegCredit: {Does: sim.Pends, After: 20 * time.Millisecond},
+}}
+
 func TestConformanceInMemory(t *testing.T) {
-	bankstest.Run(t, func(t *testing.T) bankstest.Rail { return rail(open(t, sim.Config{}), nil) })
+	bankstest.Run(t, func(t *testing.T) bankstest.Rail { return rail(open(t, sim.Config{Behaviours: later}), nil) })
 }
 
 func TestConformanceWithFile(t *testing.T) {
 	bankstest.Run(t, func(t *testing.T) bankstest.Rail {
-		return fileRail(t, sim.Config{Code: "SBIN", OpeningBalance: opening, Latency: 50 * time.Microsecond,
+		return fileRail(t, sim.Config{Code: "SBIN", OpeningBalance: opening, Latency: 50 * time.Microsecond, Behaviours: later,
 			Path: filepath.Join(t.TempDir(), "SBIN.journal")})
 	})
 }
@@ -76,6 +82,8 @@ func rail(b *sim.Bank, restart func(*testing.T) bankstest.Rail) bankstest.Rail {
 		},
 		Good:    banks.Account{Number: "100200300"},
 		Missing: banks.Account{Number: "0000123"},
+		Later:   banks.Account{Number: "300300300"},
+		Report:  b.SetReporter,
 		Restart: restart,
 	}
 }

@@ -46,10 +46,15 @@ func (s *several) Status(ctx context.Context, i banks.Instruction) (banks.Answer
 
 func TestConformanceShared(t *testing.T) {
 	bankstest.Run(t, func(t *testing.T) bankstest.Rail {
-		cfg := sim.Config{Code: "SBIN", OpeningBalance: opening, Path: filepath.Join(t.TempDir(), "SBIN.journal")}
+		cfg := sim.Config{Code: "SBIN", OpeningBalance: opening, Path: filepath.Join(t.TempDir(), "SBIN.journal"), Behaviours: later}
 		s := &several{banks: []*sim.Bank{open(t, cfg), open(t, cfg), open(t, cfg)}}
 		r := rail(s.banks[0], nil)
 		r.Adapter = s
+		r.Report = func(to banks.Reporter) {
+			for _, b := range s.banks {
+				b.SetReporter(to)
+			}
+		}
 		return r
 	})
 }

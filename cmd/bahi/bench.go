@@ -21,8 +21,10 @@ type benchCmd struct {
 	Seconds     int    `help:"How long to measure, after one second of warming up." default:"10" env:"BAHI_BENCH_SECONDS"`
 	Parties     int    `help:"Between how many parties money moves." default:"1000" env:"BAHI_BENCH_PARTIES"`
 	Book        int    `help:"Transfers in the book before the run; of the suite: in its line about a large book." env:"BAHI_BENCH_BOOK"`
+	Banks       int    `help:"Workload bank: over so many simulated banks; 0: the four that come with Bahi." default:"0" env:"BAHI_BENCH_BANKS"`
+	Hanging     int    `help:"Workload bank: measure twice, the second time while so many of the banks never answer. Payments from and to those are sent both times, and neither waited for nor counted." default:"0" env:"BAHI_BENCH_HANGING"`
 	Pgbench     bool   `help:"Also run pgbench (TPC-B-like, scale 10, 64 clients) before and after, on a private PostgreSQL, and print the ratio." env:"BAHI_BENCH_PGBENCH"`
-	Profile     string `help:"Also write where the processor time goes into this directory: server.pprof for go tool pprof, and on PostgreSQL statements.txt." type:"path" env:"BAHI_BENCH_PROFILE"`
+	Profile     string `help:"Also write where the processor time goes into this directory: server.pprof and allocs.pprof for go tool pprof, and on PostgreSQL statements.txt." type:"path" env:"BAHI_BENCH_PROFILE"`
 	JSON        bool   `help:"Print the result as one JSON object."`
 }
 
@@ -43,8 +45,13 @@ type benchResult struct {
 	LoadCPU     float64 `json:"load_cpu_us"`
 	Bytes       float64 `json:"bytes"` // of a transfer on the disk, with its indexes, without the log
 	Verify      string  `json:"verify"`
+	Banks       int     `json:"banks,omitempty"`
+	Beside      int64   `json:"beside,omitempty"` // payments from and to banks that can hang
 	Pgbench     float64 `json:"pgbench_per_second,omitempty"`
 	Ratio       float64 `json:"ratio_to_pgbench,omitempty"`
+
+	WithHanging *benchResult `json:"with_hanging,omitempty"`
+	Kept        float64      `json:"kept,omitempty"` // what of the throughput was left while they hung
 }
 
 // Validate is called by the parser.
@@ -56,6 +63,10 @@ func (c *benchCmd) Validate() error {
 		return errors.New("--concurrency: at least one caller")
 	case c.Seconds < 1:
 		return errors.New("--seconds: at least one")
+	case (c.Banks != 0 || c.Hanging != 0) && c.Workload != "bank":
+		return errors.New("--banks and --hanging: with --workload bank")
+	case c.Banks < 0 || c.Banks > maxBenchBanks || c.Hanging < 0 || c.Hanging > 0 && c.Hanging >= c.Banks:
+		return fmt.Errorf("--banks: up to %d, and more than --hanging", maxBenchBanks)
 	}
 	return nil
 }
@@ -78,6 +89,11 @@ func (c *benchCmd) Run() (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, pg.Close()) }()
+	}
+	if c.Pgbench || c.Workload == "all" {
+		if err := initPgbench(pg); err != nil {
+			return err
+		}
 	}
 	if c.Workload == "all" {
 		return c.suite(ctx, dir, pg)
@@ -134,20 +150,30 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server, p
 	if err != nil {
 		return nil, err
 	}
-	server, err := startChild(program, store, log, profile.flags()...)
+	banks, err := newBenchBanks(dir, c.Banks, c.Hanging)
+	if err != nil {
+		return nil, err
+	}
+	server, err := startChild(program, store, log, append(profile.flags(), banks.args()...)...)
 	if err != nil {
 		said, _ := os.ReadFile(log.Name()) // the directory goes with this process
 		return nil, fmt.Errorf("%w\n%s", err, said)
 	}
 	defer server.kill()
-	l := &load{cmd: c, profile: profile, client: newClient(server.url, secret, openers), caller: newCaller(server.url, secret, c.Concurrency)}
+	l := &load{cmd: c, profile: profile, banks: banks, client: newClient(server.url, secret, openers), caller: newCaller(server.url, secret, c.Concurrency)}
 	if err := l.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("preparing: %w", err)
 	}
 	if err := l.fill(c.Book); err != nil {
 		return nil, fmt.Errorf("filling the book: %w", err)
 	}
-	result := l.run(&meter{server: server.cmd.Process.Pid, pg: book, book: store})
+	m := &meter{server: server.cmd.Process.Pid, pg: book, book: store}
+	result := l.run(m)
+	if c.Hanging > 0 {
+		if err := l.hang(ctx, m, result); err != nil {
+			return nil, err
+		}
+	}
 	if err := profile.end(book, store.DatabaseURL); err != nil {
 		return nil, fmt.Errorf("profile: %w", err)
 	}
@@ -188,6 +214,10 @@ func (r *benchResult) print() {
 	fmt.Printf("processor time of a transfer: server %.0f µs, database %.0f µs, load %.0f µs; on the disk: %.0f bytes\n", r.ServerCPU, r.DatabaseCPU, r.LoadCPU, r.Bytes)
 	if r.FirstError != "" {
 		fmt.Println("first error:", r.FirstError)
+	}
+	if h := r.WithHanging; h != nil {
+		fmt.Printf("while some of the %d banks hang: %.0f/s, which is %.1f%%; p50 %.2f ms, p99 %.2f ms, %d errors, server %.0f µs a transfer; beside those %d payments from and to banks that hang, and %d before\n",
+			r.Banks, h.PerSecond, 100*r.Kept, h.P50, h.P99, h.Errors, h.ServerCPU, h.Beside, r.Beside)
 	}
 	if r.Pgbench > 0 {
 		fmt.Printf("pgbench (TPC-B-like, scale 10, 64 clients): %.0f/s; ratio %.2f\n", r.Pgbench, r.Ratio)

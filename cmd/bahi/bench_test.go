@@ -2,6 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -23,6 +26,62 @@ func TestBench(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		})
+	}
+}
+
+// TestBenchHanging: of a few banks one hangs the second time; the payments of the
+// others are counted both times, and nothing of it is an error.
+func TestBenchHanging(t *testing.T) {
+	stdout, stderr, code := bahi(t, "bench", "--workload=bank", "--banks=6", "--hanging=1", "--seconds=1", "--concurrency=4", "--parties=24", "--json")
+	if code != exitOK {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	var r benchResult
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatalf("%v: %s", err, stdout)
+	}
+	if h := r.WithHanging; h == nil || r.Done == 0 || h.Done == 0 || r.Beside == 0 || h.Beside == 0 || r.Errors+h.Errors != 0 || r.Kept <= 0 || r.Verify != "ok" {
+		t.Errorf("%s", stdout)
+	}
+	for _, wrong := range [][]string{{"--workload=wallet", "--banks=6"}, {"--workload=bank", "--banks=6", "--hanging=6"}, {"--workload=bank", "--banks=1000"}} {
+		if _, _, code := bahi(t, append([]string{"bench"}, wrong...)...); code != exitUsage {
+			t.Errorf("%q: exit code %d", wrong, code)
+		}
+	}
+}
+
+// TestBenchSuite runs the whole suite shortly, and a profile of one run.
+func TestBenchSuite(t *testing.T) {
+	stdout, stderr, code := bahi(t, "bench", "--workload=all", "--seconds=1", "--concurrency=4", "--parties=20", "--book=2000", "--json")
+	if code != exitOK {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	var lines []suiteLine
+	if err := json.Unmarshal([]byte(stdout), &lines); err != nil {
+		t.Fatalf("%v: %s", err, stdout)
+	}
+	var against []string
+	for _, l := range lines {
+		word, _, _ := strings.Cut(l.Against, ",")
+		against = append(against, word)
+		if l.Ratio <= 0 || l.Result.Done == 0 || l.Result.Pgbench <= 0 || l.Result.Errors != 0 || l.Result.Verify != "ok" || l.Bar == "" {
+			t.Errorf("%+v", l)
+		}
+	}
+	want := []string{"pgbench", "pgbench", "pgbench", "wallet to wallet", "wallet to wallet", "one fsync'd commit"}
+	if !slices.Equal(against, want) {
+		t.Errorf("the lines are held against %q, want %q", against, want)
+	}
+	dir := filepath.Join(t.TempDir(), "profile")
+	if _, stderr, code = bahi(t, "bench", "--engine=postgres", "--seconds=1", "--concurrency=4", "--parties=20", "--profile", dir); code != exitOK {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	statements, err := os.ReadFile(filepath.Join(dir, "statements.txt"))
+	if err != nil || !strings.Contains(string(statements), "INSERT INTO postings") {
+		t.Errorf("%v: %s", err, statements)
+	}
+	if f, err := os.Stat(filepath.Join(dir, "server.pprof")); err != nil || f.Size() == 0 {
+		t.Errorf("server.pprof: %v", err)
 	}
 }
 

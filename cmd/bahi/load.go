@@ -26,11 +26,12 @@ type load struct {
 	profile *profile
 	client  *client // opens the parties
 	caller  *caller // makes the load
+	banks   *benchBanks
 	parties []string
 
-	done, failed atomic.Int64
-	firstError   atomic.Pointer[string]
-	measuring    atomic.Bool
+	done, failed, beside atomic.Int64
+	firstError           atomic.Pointer[string]
+	measuring            atomic.Bool
 }
 
 // prepare opens the parties, each with a bank account, and funds their wallets.
@@ -61,7 +62,7 @@ func (l *load) prepare(ctx context.Context) error {
 }
 
 func (l *load) open(ctx context.Context, n int) error {
-	bank := simulatedBanks[n%len(simulatedBanks)]
+	bank := l.banks.of(n)
 	var party struct {
 		ID string `json:"id"`
 	}
@@ -133,7 +134,7 @@ func (l *load) run(m *meter) *benchResult {
 
 	all := slices.Concat(latencies...)
 	slices.Sort(all)
-	r := &benchResult{Engine: l.cmd.Engine, Workload: l.cmd.Workload, Concurrency: l.cmd.Concurrency, Seconds: took.Seconds(),
+	r := &benchResult{Engine: l.cmd.Engine, Workload: l.cmd.Workload, Concurrency: l.cmd.Concurrency, Seconds: took.Seconds(), Banks: l.cmd.Banks, Beside: l.beside.Load(),
 		Done: done, PerSecond: float64(done) / took.Seconds(), Errors: l.failed.Load()}
 	if done > 0 {
 		each := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(done) }
@@ -161,6 +162,8 @@ func (l *load) repeat(ctx context.Context, caller int) (latencies []time.Duratio
 		err := l.request(messageID(), caller*7919+n*104729)
 		switch {
 		case !l.measuring.Load():
+		case errors.Is(err, errBeside):
+			l.beside.Add(1)
 		case err != nil:
 			l.failed.Add(1)
 			text := err.Error()
@@ -183,7 +186,7 @@ func (l *load) request(key string, n int) error {
 	case "batch":
 		return l.batch(key, n)
 	case "bank":
-		return l.one("/v1/transfers?wait=20", key, l.body("party", n))
+		return l.bank(key, n)
 	case "shop":
 		return l.one("/v1/transfers", key, pay("wallet", l.parties[1+n%(len(l.parties)-1)], l.parties[0]))
 	default:
@@ -202,9 +205,13 @@ func pay(kind, from, to string) []byte {
 
 // pair spreads payers and payees evenly and never pairs a party with itself.
 func (l *load) pair(n int) (from, to string) {
-	f := n % len(l.parties)
-	t := (f + 1 + (n/len(l.parties))%(len(l.parties)-1)) % len(l.parties)
+	f, t := l.pairOf(n)
 	return l.parties[f], l.parties[t]
+}
+
+func (l *load) pairOf(n int) (from, to int) {
+	from = n % len(l.parties)
+	return from, (from + 1 + (n/len(l.parties))%(len(l.parties)-1)) % len(l.parties)
 }
 
 // one sends a transfer and waits until it is completed.

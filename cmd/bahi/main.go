@@ -29,6 +29,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve the HTTP API until interrupted."`
 	Keys    keysCmd    `cmd:"" help:"Create, list and revoke API keys."`
+	Banks   banksCmd   `cmd:"" help:"Check the file that lists the banks."`
 	Migrate migrateCmd `cmd:"" help:"Bring the book's tables to this version, or show where they are."`
 	Verify  verifyCmd  `cmd:"" help:"Derive every balance from the postings alone and check every invariant of the book."`
 	Demo    demoCmd    `cmd:"" help:"Play a conversation with payments in it, in a temporary directory, and verify the book."`

@@ -197,7 +197,7 @@ func copyDir(t *testing.T, from string) (to string) {
 // people opens parties with a bank account and a funded wallet each.
 func people(t *testing.T, c *client, count int) []string {
 	t.Helper()
-	l := &load{cmd: &benchCmd{Parties: count, Workload: "wallet"}, client: c}
+	l := &load{cmd: &benchCmd{Parties: count, Workload: "wallet"}, banks: &benchBanks{list: simulatedBanks}, client: c}
 	if err := l.prepare(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}

@@ -3,16 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"time"
 
 	"bahi/api"
 	"bahi/banks"
-	"bahi/banks/sim"
 	"bahi/ledger"
 )
 
@@ -34,25 +31,30 @@ func (t timers) policy() *ledger.Policy {
 
 // nodeConfig is what a node is made from.
 type nodeConfig struct {
-	storage  storage
-	policy   *ledger.Policy
-	maxQueue int
-	log      *slog.Logger
+	storage   storage
+	banksFile string // empty: the simulated banks
+	remote    []remoteBank
+	policy    *ledger.Policy
+	maxQueue  int
+	log       *slog.Logger
 }
 
 // node is a whole Bahi: the book, its pipeline, the banks and the HTTP server.
 type node struct {
+	data       string // the directory
+	policy     *ledger.Policy
 	lock       *os.File
 	store      ledger.Store
 	book       *ledger.Pipeline
-	banks      []*sim.Bank
+	banks      *bankSet
+	unwatch    func() // ends the watch over the banks file
 	dispatcher *banks.Dispatcher
 	server     *api.Server
 }
 
 // openNode opens the book and goes on with what an earlier run left open.
 func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
-	n = &node{}
+	n = &node{data: cfg.storage.Data, policy: cfg.policy}
 	defer func() {
 		if err != nil {
 			n.close(ctx)
@@ -64,45 +66,42 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	if n.store, err = cfg.storage.open(ctx); err != nil {
 		return n, err
 	}
-	registry, err := n.openBanks(cfg.storage.Data)
+	registry, err := banks.NewRegistry(nil)
 	if err != nil {
 		return n, err
 	}
 	n.dispatcher = banks.NewDispatcher(registry)
+	n.banks = &bankSet{node: n, path: cfg.banksFile, beside: remoteEntries(cfg.remote), registry: registry, open: map[string]*opened{}, log: cfg.log}
+	if err := n.banks.load(); err != nil {
+		return n, err
+	}
 	n.book = ledger.NewPipeline(n.store, ledger.PipelineOptions{MaxQueue: cfg.maxQueue, Policy: cfg.policy, Log: cfg.log, Observer: n.observe})
 	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Memory: cfg.storage.memory(), Log: cfg.log})
 	if err != nil {
 		return n, err
 	}
-	for _, b := range n.banks {
-		b.SetReporter(n.dispatcher)
-	}
 	// From here on batches are committed and observed.
 	n.dispatcher.Start(banks.Options{Book: n.book, Reader: n.store, Policy: cfg.policy, Clock: banks.WallClock{},
 		Sole: !cfg.storage.shared(), Log: cfg.log})
+	n.watchBanks()
 	return n, nil
 }
+
+// watchBanks keeps the banks as their file has them.
+func (n *node) watchBanks() {
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan struct{})
+	go func() { defer close(over); n.banks.watch(ctx) }()
+	n.unwatch = func() { cancel(); <-over }
+}
+
+// longestCall is for how long a bank may be asked something at most.
+func (n *node) longestCall() time.Duration { return max(n.policy.Submit, n.policy.Check) + time.Second }
 
 // observe hands a committed batch to whoever lives on it.
 func (n *node) observe(set *ledger.Set) {
 	n.dispatcher.Observe(set)
 	n.server.Observe(set)
-}
-
-// openBanks opens the simulated banks, each with a book of its own.
-func (n *node) openBanks(data string) (*banks.Registry, error) {
-	var list []banks.Bank
-	for _, b := range simulatedBanks {
-		bank, err := sim.Open(sim.Config{Code: b.Code, Path: filepath.Join(data, "bank-"+b.Code+".jsonl"),
-			Clock: banks.WallClock{}, OpeningBalance: openingBalance})
-		if err != nil {
-			return nil, fmt.Errorf("simulated bank %s: %w", b.Code, err)
-		}
-		n.banks = append(n.banks, bank)
-		b.Adapter = bank
-		list = append(list, b)
-	}
-	return banks.NewRegistry(list)
 }
 
 // serve answers requests on the listener until ctx ends, then closes the node:
@@ -130,13 +129,14 @@ func (n *node) close(ctx context.Context) {
 			slog.Warn("requests were cut off", "error", err)
 		}
 	}
+	if n.unwatch != nil {
+		n.unwatch()
+	}
 	if n.dispatcher != nil {
 		n.dispatcher.Close()
 	}
-	for _, b := range n.banks {
-		if err := b.Close(); err != nil {
-			slog.Warn("simulated bank", "error", err)
-		}
+	if n.banks != nil {
+		n.banks.closeAll()
 	}
 	if n.book != nil {
 		n.book.Close()

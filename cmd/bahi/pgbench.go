@@ -12,12 +12,15 @@ import (
 var durable = pgtest.Options{Fsync: true, Settings: map[string]string{
 	"shared_buffers": "512MB", "max_connections": "100", "synchronous_commit": "on", "max_wal_size": "4GB"}}
 
+// initPgbench makes the tables of pgbench.
+func initPgbench(pg *pgtest.Server) error {
+	_, err := pg.Run("pgbench", "-i", "-q", "-s", "10", "postgres")
+	return err
+}
+
 // runPgbench measures TPC-B-like transactions a second on the server: the
 // yardstick of this machine at this moment.
 func runPgbench(pg *pgtest.Server, seconds int) (perSecond float64, err error) {
-	if _, err := pg.Run("pgbench", "-i", "-q", "-s", "10", "postgres"); err != nil {
-		return 0, err
-	}
 	out, err := pg.Run("pgbench", "-c", "64", "-j", "2", "-T", strconv.Itoa(seconds), "postgres")
 	if err != nil {
 		return 0, err

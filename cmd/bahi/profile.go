@@ -56,17 +56,17 @@ func (p *profile) withStatements(o pgtest.Options) pgtest.Options {
 // begin starts to look at the server for so long.
 func (p *profile) begin(seconds int) {
 	if p != nil {
-		go func() { p.cpu <- p.fetch(seconds) }()
+		go func() { p.cpu <- p.fetch(fmt.Sprint("profile?seconds=", seconds), "server.pprof") }()
 	}
 }
 
-func (p *profile) fetch(seconds int) error {
-	answer, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", p.address, seconds))
+func (p *profile) fetch(what, file string) error {
+	answer, err := http.Get("http://" + p.address + "/debug/pprof/" + what)
 	if err != nil {
 		return err
 	}
 	defer answer.Body.Close()
-	f, err := os.Create(filepath.Join(p.dir, "server.pprof"))
+	f, err := os.Create(filepath.Join(p.dir, file))
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (p *profile) end(pg *pgtest.Server, url string) error {
 	if p == nil {
 		return nil
 	}
-	err := <-p.cpu
+	err := errors.Join(<-p.cpu, p.fetch("allocs", "allocs.pprof"))
 	if pg != nil {
 		table, failed := pg.Run("psql", "-X", url, "-c", costliest)
 		err = errors.Join(err, failed, os.WriteFile(filepath.Join(p.dir, "statements.txt"), table, 0o644))

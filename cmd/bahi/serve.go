@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,11 +17,21 @@ import (
 type serveCmd struct {
 	storage
 	timers
-	Listen   string     `help:"Address to serve on." default:"127.0.0.1:8080" env:"BAHI_LISTEN"`
-	Demo     bool       `help:"Seed demo people, banks and keys on the first start, and print lines to paste." env:"BAHI_DEMO"`
-	MaxQueue int        `help:"Commands that may wait for a commit; more are refused with 503." default:"16384" env:"BAHI_MAX_QUEUE"`
-	LogLevel slog.Level `help:"Least level to log: debug, info, warn, error." default:"info" env:"BAHI_LOG_LEVEL"`
-	Pprof    string     `help:"Address to serve profiles on; off when empty." env:"BAHI_PPROF"`
+	Banks      string       `help:"File that lists the banks, read again when it changes and at a SIGHUP; without one there are four simulated banks." env:"BAHI_BANKS" type:"path"`
+	Listen     string       `help:"Address to serve on." default:"127.0.0.1:8080" env:"BAHI_LISTEN"`
+	Demo       bool         `help:"Seed demo people, banks and keys on the first start, and print lines to paste." env:"BAHI_DEMO"`
+	MaxQueue   int          `help:"Commands that may wait for a commit; more are refused with 503." default:"16384" env:"BAHI_MAX_QUEUE"`
+	RemoteBank []remoteBank `help:"Also drive this bank, whose own process comes for its instructions." placeholder:"CODE:IFSC:handle,…" sep:"none" env:"BAHI_REMOTE_BANK"`
+	LogLevel   slog.Level   `help:"Least level to log: debug, info, warn, error." default:"info" env:"BAHI_LOG_LEVEL"`
+	Pprof      string       `help:"Address to serve profiles on; off when empty." env:"BAHI_PPROF"`
+}
+
+// Validate is called by the parser.
+func (c *serveCmd) Validate() error {
+	if c.Demo && c.Banks != "" {
+		return errors.New("--demo has banks of its own: leave --banks out")
+	}
+	return c.storage.Validate()
 }
 
 // Run serves until SIGINT or SIGTERM.
@@ -42,7 +53,7 @@ func (c *serveCmd) Run() error {
 	if err != nil {
 		return fmt.Errorf("cannot serve on %s: %w", c.Listen, err)
 	}
-	n, err := openNode(ctx, nodeConfig{storage: c.storage, policy: c.policy(), maxQueue: c.MaxQueue, log: log})
+	n, err := openNode(ctx, nodeConfig{storage: c.storage, banksFile: c.Banks, remote: c.RemoteBank, policy: c.policy(), maxQueue: c.MaxQueue, log: log})
 	if err != nil {
 		l.Close()
 		return err

@@ -11,5 +11,13 @@ var simulatedBanks = []banks.Bank{
 	{Code: "STLJ", Name: "Sutlej Bank", IFSCPrefix: "STLJ", Handles: []string{"sutlej"}},
 }
 
+// simulatedEntries lists them as a banks file would.
+func simulatedEntries() (entries []bankEntry) {
+	for _, b := range simulatedBanks {
+		entries = append(entries, bankEntry{bank: b, rail: simRail})
+	}
+	return entries
+}
+
 // openingBalance is what every account at a simulated bank begins with: INR 1,00,000.00.
 const openingBalance = 100_000_00

@@ -43,7 +43,7 @@ func ReadAccount(r Row) ledger.Account {
 const Transfers = `id, app, kind,
 	payer_party, payer_instrument, payer_name, payer_bank, payer_account, payer_ifsc, payer_upi,
 	payee_party, payee_instrument, payee_name, payee_bank, payee_account, payee_ifsc, payee_upi,
-	amount, currency, note, conversation, message, metadata, rrn, created,
+	amount, currency, note, conversation, message, metadata, rrn, created, credential,
 	state, reason`
 
 // ReadNewTransfer reads a row of [Transfers]: the transfer as its first commit left it.
@@ -61,6 +61,7 @@ func ReadNewTransfer(r Row) ledger.Transfer {
 		Metadata:     r.Text(),
 		RRN:          r.Text(),
 		Created:      r.Int64(),
+		Credential:   r.Bool(),
 	}
 	t.Begin(ledger.State(r.Int64()), ledger.Reason(r.Text()))
 	return t

@@ -56,13 +56,15 @@ type bulk struct {
 	next      int
 }
 
-func (b *bulk) column() *array {
-	if b.arrays == nil {
-		b.arrays = make([]*array, len(b.statement.types))
-		for i, t := range b.statement.types {
-			b.arrays[i] = newArray(t)
-		}
+func newBulk(s *statement, from *arrays) *bulk {
+	b := &bulk{statement: s, arrays: make([]*array, len(s.types))}
+	for i, t := range s.types {
+		b.arrays[i] = from.lend(t)
 	}
+	return b
+}
+
+func (b *bulk) column() *array {
 	a := b.arrays[b.next]
 	b.next = (b.next + 1) % len(b.arrays)
 	return a

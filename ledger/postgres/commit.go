@@ -18,13 +18,13 @@ func (s *Store) Commit(ctx context.Context, declare func() *ledger.Set, apply fu
 	t := &transaction{w: s.writer, cockroach: s.cockroach, begin: s.begin}
 	err := t.within(ctx, func() error {
 		set := declare()
-		if err := s.writer.run(ctx, load(set)); err != nil {
+		if err := s.writer.run(ctx, load(set, &s.writer.arrays)); err != nil {
 			return fmt.Errorf("load: %w", err)
 		}
 		if err := apply(set); err != nil {
 			return &applyError{err}
 		}
-		changes, err := persist(set)
+		changes, err := persist(set, &s.writer.arrays)
 		if err != nil {
 			return err
 		}

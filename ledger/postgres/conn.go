@@ -13,6 +13,7 @@ import (
 type writer struct {
 	pg       *pgconn.PgConn
 	prepared map[string]*pgconn.StatementDescription
+	arrays   arrays // of parameters
 }
 
 func connect(ctx context.Context, cfg *pgconn.Config, settings []string) (*writer, error) {
@@ -48,8 +49,9 @@ type query struct {
 
 var binaryFormat = []int16{1}
 
-// run sends all queries at once and reads their results in order.
+// run sends all queries at once and reads their results in order. Their parameters are of no use after it.
 func (w *writer) run(ctx context.Context, queries []query) error {
+	defer w.arrays.takeBack()
 	if len(queries) == 0 {
 		return nil
 	}

@@ -12,27 +12,27 @@ import (
 // instructions too: each is read by a statement behind it, since one that waited
 // for a lock sees what was before. An answer is never changed, so it needs no lock:
 // two nodes that write the same one meet at its primary key.
-func load(s *ledger.Set) (qs []query) {
-	lock(&qs, columns.Accounts, "accounts", s.Accounts.Wanted(), func(r *row) {
+func load(s *ledger.Set, from *arrays) (qs []query) {
+	lock(&qs, from, columns.Accounts, "accounts", s.Accounts.Wanted(), func(r *row) {
 		a := columns.ReadAccount(r)
 		s.Accounts.Load(a.ID, a)
 	})
 	if wanted := s.Transfers.Wanted(); len(wanted) > 0 {
 		unread := slices.DeleteFunc(slices.Clone(wanted), s.LoadKnown)
-		lock(&qs, "id", "transfers", wanted, nil)
+		lock(&qs, from, "id", "transfers", wanted, nil)
 		if len(unread) > 0 {
-			qs = append(qs, query{sql: `SELECT ` + columns.Transfers + ` FROM transfers WHERE id = ANY($1::uuid[])`, params: [][]byte{ids(unread)}, each: func(r *row) {
+			qs = append(qs, query{sql: `SELECT ` + columns.Transfers + ` FROM transfers WHERE id = ANY($1::uuid[])`, params: [][]byte{ids(from, unread)}, each: func(r *row) {
 				t := columns.ReadNewTransfer(r)
 				s.Transfers.Load(t.ID, t)
 			}})
 		}
-		qs = append(qs, query{sql: `SELECT ` + columns.Steps + ` FROM steps WHERE transfer = ANY($1::uuid[])`, params: [][]byte{ids(wanted)},
+		qs = append(qs, query{sql: `SELECT ` + columns.Steps + ` FROM steps WHERE transfer = ANY($1::uuid[])`, params: [][]byte{ids(from, wanted)},
 			each: func(r *row) { s.LoadStep(columns.ReadStep(r)) }})
 	}
 	if wanted := s.Instructions.Wanted(); len(wanted) > 0 {
-		qs = append(qs, loadInstructions(s, wanted))
+		qs = append(qs, loadInstructions(s, from, wanted))
 	}
-	lock(&qs, columns.Parties, "parties", s.Parties.Wanted(), func(r *row) {
+	lock(&qs, from, columns.Parties, "parties", s.Parties.Wanted(), func(r *row) {
 		p := columns.ReadParty(r)
 		s.Parties.Load(p.ID, p)
 	})
@@ -40,45 +40,45 @@ func load(s *ledger.Set) (qs []query) {
 		i := columns.ReadInstrument(r)
 		s.Instruments.Load(i.ID, i)
 	}
-	lock(&qs, columns.Instruments, "instruments", s.Instruments.Wanted(), instrument)
+	lock(&qs, from, columns.Instruments, "instruments", s.Instruments.Wanted(), instrument)
 	if seen := s.Instruments.Seen(); len(seen) > 0 {
 		// Behind the locks of the accounts: a wallet is unlinked under its account's lock.
-		qs = append(qs, query{sql: `SELECT ` + columns.Instruments + ` FROM instruments WHERE id = ANY($1::uuid[])`, params: [][]byte{ids(seen)}, each: instrument})
+		qs = append(qs, query{sql: `SELECT ` + columns.Instruments + ` FROM instruments WHERE id = ANY($1::uuid[])`, params: [][]byte{ids(from, seen)}, each: instrument})
 	}
-	lock(&qs, columns.Keys, "api_keys", s.Keys.Wanted(), func(r *row) {
+	lock(&qs, from, columns.Keys, "api_keys", s.Keys.Wanted(), func(r *row) {
 		k := columns.ReadKey(r)
 		s.Keys.Load(k.ID, k)
 	})
-	lock(&qs, columns.Nodes, "nodes", s.Nodes.Wanted(), func(r *row) {
+	lock(&qs, from, columns.Nodes, "nodes", s.Nodes.Wanted(), func(r *row) {
 		n := columns.ReadNode(r)
 		s.Nodes.Load(n.ID, n)
 	})
 	if wanted := s.Aliases.Wanted(); len(wanted) > 0 {
-		qs = append(qs, loadAliases(s, wanted))
+		qs = append(qs, loadAliases(s, from, wanted))
 	}
 	if wanted := s.Answers.Wanted(); len(wanted) > 0 {
-		qs = append(qs, loadAnswers(s, wanted))
+		qs = append(qs, loadAnswers(s, from, wanted))
 	}
 	return qs
 }
 
 // lock adds the query that locks rows by their key, if any are wanted. The lock
 // is taken after the sort, so in order.
-func lock[K ~[16]byte](qs *[]query, cols, table string, keys []K, each func(*row)) {
+func lock[K ~[16]byte](qs *[]query, from *arrays, cols, table string, keys []K, each func(*row)) {
 	if len(keys) == 0 {
 		return
 	}
 	*qs = append(*qs, query{
 		sql:    `SELECT ` + cols + ` FROM ` + table + ` WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE`,
-		params: [][]byte{ids(keys)},
+		params: [][]byte{ids(from, keys)},
 		each:   each,
 	})
 }
 
-func loadInstructions(s *ledger.Set, wanted []ledger.InstructionID) query {
+func loadInstructions(s *ledger.Set, from *arrays, wanted []ledger.InstructionID) query {
 	return query{
 		sql:    `SELECT ` + columns.Instructions + ` FROM instructions WHERE transfer = ANY($1::uuid[])`,
-		params: [][]byte{ids(columns.TransfersOf(wanted))},
+		params: [][]byte{ids(from, columns.TransfersOf(wanted))},
 		each: func(r *row) {
 			if i := columns.ReadInstruction(r); s.Instructions.Declared(i.ID) {
 				s.Instructions.Load(i.ID, i)
@@ -87,8 +87,8 @@ func loadInstructions(s *ledger.Set, wanted []ledger.InstructionID) query {
 	}
 }
 
-func loadAliases(s *ledger.Set, wanted []ledger.Alias) query {
-	apps, kinds, values := newArray(oidText), newArray(oidInt2), newArray(oidText)
+func loadAliases(s *ledger.Set, from *arrays, wanted []ledger.Alias) query {
+	apps, kinds, values := from.lend(oidText), from.lend(oidInt2), from.lend(oidText)
 	for _, a := range wanted {
 		apps.text(a.App)
 		kinds.int2(uint16(a.Kind))
@@ -105,8 +105,8 @@ func loadAliases(s *ledger.Set, wanted []ledger.Alias) query {
 	}
 }
 
-func loadAnswers(s *ledger.Set, wanted []ledger.IdempotencyKey) query {
-	apps, keys := newArray(oidText), newArray(oidText)
+func loadAnswers(s *ledger.Set, from *arrays, wanted []ledger.IdempotencyKey) query {
+	apps, keys := from.lend(oidText), from.lend(oidText)
 	for _, k := range wanted {
 		apps.text(k.App)
 		keys.text(k.Key)
@@ -122,8 +122,8 @@ func loadAnswers(s *ledger.Set, wanted []ledger.IdempotencyKey) query {
 	}
 }
 
-func ids[K ~[16]byte](keys []K) []byte {
-	a := newArray(oidUUID)
+func ids[K ~[16]byte](from *arrays, keys []K) []byte {
+	a := from.lend(oidUUID)
 	for i := range keys {
 		a.bytes(keys[i][:])
 	}

@@ -14,7 +14,7 @@ var (
 	insertTransfers = insertInto("transfers", columns.Transfers, uuid, text, i2,
 		uuid, uuid, text, text, text, text, text,
 		uuid, uuid, text, text, text, text, text,
-		i8, text, text, text, text, text, text, i8,
+		i8, text, text, text, text, text, text, i8, boolean,
 		i2, text)
 	insertInstructions = insertInto("instructions", columns.Instructions, uuid, i2, text, uuid, i2, i4, i8, text, text, i8, i8)
 	updateInstructions = update("instructions", 2, columns.Instructions, uuid, i2, text, uuid, i2, i4, i8, text, text, i8, i8) // one may be opened again
@@ -40,8 +40,8 @@ var (
 )
 
 // persist are the statements that write what the batch changed.
-func persist(s *ledger.Set) ([]query, error) {
-	p := persister{}
+func persist(s *ledger.Set, from *arrays) ([]query, error) {
+	p := persister{arrays: from}
 	s.Accounts.Changes(p.account)
 	s.Transfers.Changes(p.transfer)
 	s.Instructions.Changes(p.instruction)
@@ -69,8 +69,9 @@ func persist(s *ledger.Set) ([]query, error) {
 
 // persister gathers the rows of each statement, in the order of their first use.
 type persister struct {
-	bulks []*bulk
-	err   error
+	arrays *arrays
+	bulks  []*bulk
+	err    error
 }
 
 func (p *persister) rows(s *statement) *bulk {
@@ -79,7 +80,7 @@ func (p *persister) rows(s *statement) *bulk {
 			return b
 		}
 	}
-	b := &bulk{statement: s}
+	b := newBulk(s, p.arrays)
 	p.bulks = append(p.bulks, b)
 	return b
 }
@@ -145,6 +146,7 @@ func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
 	b.optionalText(t.Metadata)
 	b.optionalText(t.RRN)
 	b.int8(t.Created)
+	b.bool(t.Credential)
 	b.small(uint8(born.State))
 	b.optionalText(string(born.Reason))
 }

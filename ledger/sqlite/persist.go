@@ -92,7 +92,7 @@ func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
 			optionalID(&payee.Party), optionalID(&payee.Instrument), optionalText(payee.Name), optionalText(payee.Bank),
 			optionalText(payee.Account), optionalText(payee.IFSC), optionalText(payee.UPI),
 			t.Amount.Minor, string(t.Amount.Currency), optionalText(t.Note), optionalText(t.Conversation), optionalText(t.Message),
-			optionalText(t.Metadata), optionalText(t.RRN), t.Created,
+			optionalText(t.Metadata), optionalText(t.RRN), t.Created, t.Credential,
 			int64(born.State), optionalText(born.Reason))
 	}
 }

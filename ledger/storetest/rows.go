@@ -58,7 +58,7 @@ func (s some) end() ledger.End {
 func (s some) transfer() ledger.Transfer {
 	t := ledger.Transfer{ID: s.id(), App: s.text(), Kind: ledger.Kind(s.upTo(3)), Payer: s.end(), Payee: s.end(),
 		Amount: ledger.Amount{Minor: s.amount(), Currency: "JPY"}, Note: s.text(), Conversation: s.text(), Message: s.text(),
-		Metadata: s.text(), RRN: s.text(), Created: s.time()}
+		Metadata: s.text(), RRN: s.text(), Created: s.time(), Credential: s.IntN(2) == 0}
 	born, reason := ledger.State(s.upTo(4)), ledger.Reason("") // pending, debited, completed or failed
 	if born == ledger.Failed {
 		reason = ledger.Reason(s.text())

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"bahi/banks"
+)
+
+// benchBanks are the banks of a run: those that come with Bahi, or so many others,
+// of which the first can be made to hang.
+type benchBanks struct {
+	list    []banks.Bank
+	path    string // of the banks file; empty: those that come with Bahi
+	hanging int
+}
+
+// maxBenchBanks is how many names benchBank has.
+const maxBenchBanks = 26 * 26
+
+func newBenchBanks(dir string, count, hanging int) (*benchBanks, error) {
+	if count == 0 {
+		return &benchBanks{list: simulatedBanks}, nil
+	}
+	b := &benchBanks{path: filepath.Join(dir, "banks.yaml"), hanging: hanging}
+	for n := range count {
+		code := fmt.Sprintf("BN%c%c", 'A'+n/26, 'A'+n%26)
+		b.list = append(b.list, banks.Bank{Code: code, Name: "Bank " + code, IFSCPrefix: code})
+	}
+	return b, b.write("")
+}
+
+// write lists the banks, those that can hang with a profile.
+func (b *benchBanks) write(profile string) error {
+	var text bytes.Buffer
+	fmt.Fprintln(&text, "banks:")
+	for n, bank := range b.list {
+		fmt.Fprintf(&text, "  - {code: %s, name: %s, ifsc_prefix: %s, rail: %s", bank.Code, bank.Name, bank.IFSCPrefix, simRail)
+		if profile != "" && n < b.hanging {
+			fmt.Fprintf(&text, ", profile: %s", profile)
+		}
+		fmt.Fprintln(&text, "}")
+	}
+	return writeFile(b.path, text.Bytes())
+}
+
+// args are those that the server needs of them.
+func (b *benchBanks) args() []string {
+	if b.path == "" {
+		return nil
+	}
+	return []string{"--banks", b.path}
+}
+
+// of is the bank of a party.
+func (b *benchBanks) of(party int) *banks.Bank { return &b.list[party%len(b.list)] }
+
+// hangs says whether a party's bank is one of those that can hang.
+func (b *benchBanks) hangs(party int) bool { return party%len(b.list) < b.hanging }
+
+// errBeside is of a payment that was not waited for and is not counted: one of
+// its banks can hang.
+var errBeside = errors.New("beside")
+
+// bank sends a payment from bank to bank. One that touches a bank that can hang
+// is sent as often whether it does or not, and not waited for.
+func (l *load) bank(key string, n int) error {
+	body := l.body("party", n)
+	if from, to := l.pairOf(n); !l.banks.hangs(from) && !l.banks.hangs(to) {
+		return l.one("/v1/transfers?wait=20", key, body)
+	}
+	status, answer, err := l.caller.call("/v1/transfers", key, body)
+	if err == nil && status != http.StatusCreated {
+		err = fmt.Errorf("status %d: %s", status, answer)
+	}
+	if err == nil {
+		err = errBeside
+	}
+	return err
+}
+
+// hang lets the banks hang that can, in the running server, and measures again.
+func (l *load) hang(ctx context.Context, m *meter, without *benchResult) error {
+	if err := l.banks.write("hanging"); err != nil {
+		return err
+	}
+	// The file is looked at every second. Then a first payment that is never answered
+	// must be seen to stay where it is.
+	time.Sleep(2 * watchEvery)
+	var t transferAnswer
+	if _, err := l.client.send(ctx, "POST", "/v1/transfers", messageID(), json.RawMessage(pay("party", l.parties[0], l.parties[l.banks.hanging])), &t); err != nil {
+		return err
+	}
+	if _, err := l.client.send(ctx, "GET", "/v1/transfers/"+t.ID+"?wait=1", "", nil, &t); err != nil || t.State != "pending" {
+		return fmt.Errorf("a payment from a bank that hangs is %s: %w", t.State, err)
+	}
+	again := &load{cmd: l.cmd, client: l.client, caller: l.caller, banks: l.banks, parties: l.parties}
+	without.WithHanging = again.run(m)
+	without.Kept = without.WithHanging.PerSecond / without.PerSecond
+	return nil
+}
