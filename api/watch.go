@@ -13,7 +13,7 @@ type watch struct {
 	waiting map[ledger.ID][]chan ledger.Story
 	open    map[ledger.ID]ledger.Transfer // those that wait for a bank, as this node's last commits of them say
 
-	// Those that lately ended, for requests that come right after: what is final stays as it is.
+	// Those that lately ended, for requests that come right after.
 	ended map[ledger.ID]ledger.Story
 	ring  [maxEnded]ledger.ID
 	next  int
@@ -66,6 +66,8 @@ func (w *watch) remove(id ledger.ID, ch chan ledger.Story) {
 func (w *watch) observe(set *ledger.Set) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	// A bank may say something of an instruction after the end: that story is told from the book.
+	set.Instructions.Changes(func(id ledger.InstructionID, _ *ledger.Instruction, _ bool) { delete(w.ended, id.Transfer) })
 	set.Transfers.Changes(func(id ledger.ID, t *ledger.Transfer, _ bool) {
 		_, known := w.open[id]
 		switch {
