@@ -93,6 +93,14 @@ func (a *array) bool(v bool) {
 	}
 }
 
+// only is the only value of the array, nil for NULL.
+func (a *array) only() []byte {
+	if a.nulls {
+		return nil
+	}
+	return a.buf[arrayHeader+4:]
+}
+
 // param is the finished array.
 func (a *array) param() []byte {
 	if a.nulls {
