@@ -43,7 +43,7 @@ func (w *writer) exec(ctx context.Context, sql string) (tag string, err error) {
 // query is one statement of a batch.
 type query struct {
 	sql    string
-	params [][]byte   // binary
+	params [][]byte     // binary
 	each   func(*row)   // nil where no rows are wanted; the row is only valid during the call
 	done   func(string) // nil, or told the statement's tag
 }
