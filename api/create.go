@@ -378,7 +378,9 @@ func (s *Server) batchItems(ctx context.Context, app string, texts []jsontext.Va
 	for range min(atOnce, len(texts)) {
 		workers.Go(func() {
 			for n := int(next.Add(1)) - 1; n < len(texts); n = int(next.Add(1)) - 1 {
-				commands[n], errs[n] = s.batchItem(ctx, app, texts[n])
+				if commands[n], errs[n] = s.batchItem(ctx, app, texts[n]); errs[n] != nil {
+					next.Store(int64(len(texts))) // the batch fails with it: no further ones
+				}
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -94,6 +95,9 @@ func (g *gather) answer(questions []*question) {
 	byParty, err := find(ctx, parties, g.reader.Payable)
 	byAlias, err2 := find(ctx, aliases, g.reader.Resolve)
 	err = errors.Join(err, err2)
+	if errors.Is(err, context.DeadlineExceeded) { // ours, not a caller's
+		err = fmt.Errorf("%w: %w", ledger.ErrUnavailable, err)
+	}
 	for _, q := range questions {
 		found, ok := byAlias[q.alias]
 		if !q.party.IsZero() {

@@ -46,9 +46,12 @@ func storyView(s *ledger.Story) TransferDetail {
 	return out
 }
 
-// story reads what the book has of a transfer.
+// story reads what the book has of a transfer, which may have gone on since it was read.
 func (s *Server) story(ctx context.Context, t ledger.Transfer) (ledger.Story, error) {
 	steps, instructions, err := s.reader.TransferHistory(ctx, t.ID)
+	if n := len(steps); n > 0 {
+		t.Take(steps[n-1])
+	}
 	return ledger.Story{Transfer: t, Steps: steps, Instructions: instructions}, err
 }
 
