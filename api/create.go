@@ -389,10 +389,14 @@ func (s *Server) batchItems(ctx context.Context, app string, texts []jsontext.Va
 }
 
 // batchItem is the command of one item; its problem, if it has one, is its result.
-func (s *Server) batchItem(ctx context.Context, app string, text jsontext.Value) (ledger.Command, error) {
+func (s *Server) batchItem(ctx context.Context, app string, text jsontext.Value) (command ledger.Command, err error) {
+	defer func() {
+		if r := recover(); r != nil { // not in the request's own goroutine
+			err = panicked(r)
+		}
+	}()
 	var in NewTransfer
-	err := decode(text, &in)
-	var command ledger.Command
+	err = decode(text, &in)
 	if err == nil {
 		command, err = s.payment(ctx, app, &in)
 	}

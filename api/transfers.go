@@ -82,8 +82,8 @@ func (s *Server) await(ctx context.Context, k *ledger.Key, ref string, limit tim
 	defer over.Stop()
 	again := time.NewTicker(lookAgain)
 	defer again.Stop()
-	t := place.open
-	look := t.ID.IsZero() || !sees(k, t.App) // else it is known to wait
+	var t ledger.Transfer
+	look := place.open == "" || !sees(k, place.open) // else it is known to wait
 	for last := false; ; look = true {
 		if look {
 			if t, err = s.transfer(ctx, k, ref); err != nil {

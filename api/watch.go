@@ -14,7 +14,7 @@ type watch struct {
 
 	mu      sync.Mutex
 	waiting map[ledger.ID][]chan ledger.Story
-	open    map[ledger.ID]ledger.Transfer // those that wait for a bank, as this node's last commits of them say
+	open    map[ledger.ID]string // the apps of those that wait for a bank, as this node's last commits of them say
 
 	// Those that ended a moment ago, for requests that come right after.
 	ended map[ledger.ID]endedStory
@@ -34,13 +34,13 @@ const (
 )
 
 func newWatch(now func() time.Time) *watch {
-	return &watch{now: now, waiting: map[ledger.ID][]chan ledger.Story{}, open: map[ledger.ID]ledger.Transfer{}, ended: map[ledger.ID]endedStory{}}
+	return &watch{now: now, waiting: map[ledger.ID][]chan ledger.Story{}, open: map[ledger.ID]string{}, ended: map[ledger.ID]endedStory{}}
 }
 
 // wait is one request's place among those that wait.
 type wait struct {
 	rested <-chan ledger.Story // gets the story at the next change that brings the transfer to rest
-	open   ledger.Transfer     // where this node knows that it waits for a bank; else zero
+	open   string              // the transfer's app, where this node knows that it waits for a bank
 	stop   func()
 }
 
@@ -83,7 +83,7 @@ func (w *watch) observe(set *ledger.Set) {
 			if len(w.open) >= maxOpen { // other nodes have ended some of them
 				clear(w.open)
 			}
-			w.open[id] = *t
+			w.open[id] = t.App
 		case known || w.waiting[id] != nil:
 			delete(w.open, id)
 			if story, ok := set.Story(id); ok {
