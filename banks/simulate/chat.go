@@ -103,7 +103,7 @@ func (c *chat) want(kind ledger.Kind, payer, payee ledger.End, minor int64) {
 	w := c.w
 	x := &wish{key: ledger.IdempotencyKey{App: chatApp, Key: fmt.Sprint("message-", len(c.wishes)+1)}, queue: w.happens(w.plan.queue),
 		order: ledger.Transfer{App: chatApp, Kind: kind, Payer: payer, Payee: payee, Amount: ledger.Amount{Minor: minor, Currency: "INR"}}}
-	x.order.Message = x.key.Key
+	x.order.Message, x.order.Credential = x.key.Key, payer.Bank != "" && w.plan.pins.in(w.rng)
 	x.hash = sha256.Sum256([]byte(fmt.Sprintf("%+v", x.order)))
 	c.wishes = append(c.wishes, x)
 	c.insist(func() bool { return c.create(x) })
@@ -150,11 +150,19 @@ func (c *chat) create(x *wish) bool {
 		n.rrn++
 		t := x.order
 		t.ID, t.RRN = n.proc.newID(), address.RRN(n.proc.Now(), n.rrn)
-		command := ledger.CreateTransfer{Transfer: t, Queue: x.queue || n.banks.Saturated(t.Payer.Bank)}
+		command := ledger.CreateTransfer{Transfer: t, Queue: x.queue || !c.w.plan.crowds && n.banks.Saturated(t.Payer.Bank)}
 		if c.w.plan.admits {
 			command.Refused = n.banks.Refuses(&t)
 		}
+		if t.Credential && command.Refused == "" {
+			if err := n.banks.Entrust(t.ID, c.w.pins.make(t.ID)); err != nil {
+				return err
+			}
+		}
 		reply, err = n.book.Submit(ctx, ledger.Request{Key: &x.key, RequestHash: x.hash, Answer: answerOf, Command: command})
+		if reply.Replayed || err != nil && !errors.Is(err, ledger.ErrOutcomeUnknown) {
+			n.banks.Forget(t.ID)
+		}
 		return err
 	})
 	if !heard || again(err) {

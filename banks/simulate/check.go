@@ -27,6 +27,7 @@ func (w *world) check() {
 	w.checkClearing(files)
 	w.checkWallets(files)
 	w.checkWishes(files)
+	w.checkForgotten()
 }
 
 // file is a transfer with what we hold of its legs, and what the banks did of them.

@@ -18,6 +18,7 @@ type plan struct {
 	sweep, lease         time.Duration
 	maxInFlight          int
 	admits               bool // transfers are made only where their banks answer well enough
+	crowds               bool // requests come so close together that none sees the others wait for its bank
 	maxQueue, maxBatch   int
 
 	stalls odds // of tasks, wherever they wait
@@ -30,12 +31,14 @@ type plan struct {
 	messages struct { // to and from banks, and to and from chat backends
 		refused, lost, slow, late, twice odds
 		reported                         odds // what was asked, long after
+		stuck                            odds // those that are refused, until then
 	}
 	steps struct { // what happens to machines, by weight
 		crash, freeze, leave, jump, cut, outage, bankDies, bankRefuses, bankIsDark, news, freezeWallet int
 	}
 	magic odds // amounts that make a bank misbehave
 	queue odds // transfers that are to wait
+	pins  odds // payers whose bank wants a credential
 	torn  odds // writes of a bank that it is killed in
 }
 
@@ -64,6 +67,7 @@ func newPlan(rng *rand.Rand) *plan {
 		*weight = rng.IntN(2) * (1 + rng.IntN(4))
 	}
 	p.magic, p.queue, p.torn = some(rng, 2), some(rng, 2), some(rng, 2)
+	p.pins, p.crowds, p.messages.stuck = some(rng, 1), rng.IntN(2) == 0, some(rng, 1)
 	return p
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bahi/banks"
+	"bahi/ledger"
 )
 
 // wire is a bank as one node reaches it: messages take time, get lost, come twice,
@@ -44,12 +45,17 @@ type call struct {
 
 func (x *wire) ask(ctx context.Context, what string, i banks.Instruction, q question) (banks.Answer, error) {
 	w := x.n.w
+	w.checkPIN(what, &i)
+	w.checkTime(x.p, what, &i)
+	defer w.alone(x.p, what, i)()
 	if w.s.now < x.host.refuses || x.host.proc == nil || w.happens(w.plan.messages.refused) {
 		w.note(x.p.name, "%s %s: no connection to %s", what, i.ID, x.host.code)
+		if w.happens(w.plan.messages.stuck) && !x.waits(ctx, w.upTo(w.plan.policy.Submit)) {
+			return banks.Answer{}, ctx.Err()
+		}
 		return banks.Answer{}, banks.ErrNotSent
 	}
 	w.note(x.p.name, "%s %s", what, i.ID)
-	defer w.alone(x.p, what, i)()
 	c := &call{came: make(chan struct{})}
 	for range w.copies() {
 		w.carry(func() { x.host.receive(i, q, c) })
@@ -63,6 +69,13 @@ func (x *wire) ask(ctx context.Context, what string, i banks.Instruction, q ques
 	}
 	w.note(x.p.name, "%s %s: %s %s pending %v, %v", what, i.ID, c.answer.Outcome, c.answer.Code, c.answer.Pending, c.err)
 	return c.answer, c.err
+}
+
+// waits says whether so much time passes before ctx ends.
+func (x *wire) waits(ctx context.Context, d time.Duration) bool {
+	over := make(chan struct{})
+	defer x.p.AfterFunc(d, func() { close(over) })()
+	return x.p.Wait(ctx, over) == nil
 }
 
 // carry brings a message to where it is wanted, some time.
@@ -97,9 +110,23 @@ func (w *world) transit() time.Duration {
 	return w.upTo(50 * time.Millisecond)
 }
 
+// checkTime demands that no debit is sent whose payer has given up, by a clock that
+// nobody set: one that was in time when its bank was asked for it may be sent after that.
+func (w *world) checkTime(p *process, what string, i *banks.Instruction) {
+	age, most := p.Now().Sub(i.Initiated), w.plan.policy.QueueLimit+w.plan.policy.Check+time.Second
+	steady := w.plan.steps.jump == 0 && w.plan.stalls == 0 && p.thawed == 0
+	if steady && what == "submit" && i.ID.Leg == ledger.LegDebit && age > most {
+		w.found("%s is sent %v after it was asked for", i.ID, age)
+	}
+}
+
 // alone demands that no two nodes ask banks about one instruction at once, as far
-// as they can know: not one that stood still, nor by clocks that somebody set.
+// as they can know: not one that stood still, nor by clocks that somebody set. And
+// no node ever asks twice at once.
 func (w *world) alone(p *process, what string, i banks.Instruction) (leave func()) {
+	if slices.Contains(w.asking[i.ID], p) {
+		w.found("%s asks to %s %s while it asks already", p.name, what, i.ID)
+	}
 	if w.plan.steps.jump == 0 && w.plan.stalls == 0 {
 		for _, other := range w.asking[i.ID] {
 			if other != p && !other.dead && !other.frozen && (other.thawed == 0 || w.s.now-other.thawed > time.Second) {
@@ -109,6 +136,7 @@ func (w *world) alone(p *process, what string, i banks.Instruction) (leave func(
 	}
 	w.asking[i.ID] = append(w.asking[i.ID], p)
 	return func() {
-		w.asking[i.ID] = slices.DeleteFunc(w.asking[i.ID], func(other *process) bool { return other == p })
+		at := slices.Index(w.asking[i.ID], p)
+		w.asking[i.ID] = slices.Delete(w.asking[i.ID], at, at+1)
 	}
 }

@@ -28,8 +28,9 @@ type world struct {
 	breaks map[ledger.InstructionID]bool       // that the book noted
 	lies   map[ledger.InstructionID]bool       // that banks told
 	asking map[ledger.InstructionID][]*process // nodes that wait for a bank's answer
-	flying int                                 // messages to and from banks that have not arrived
-	calm   bool                                // nothing goes wrong, for now or any more
+	pins   pins
+	flying int  // messages to and from banks that have not arrived
+	calm   bool // nothing goes wrong, for now or any more
 	report Report
 }
 
@@ -43,7 +44,7 @@ const (
 func newWorld(cfg Config) *world {
 	source := func(purpose uint64) *rand.Rand { return rand.New(rand.NewPCG(cfg.Seed, purpose)) }
 	w := &world{cfg: cfg, plan: newPlan(source(forPlan)), s: newScheduler(source(forOrder)), rng: source(forTrouble),
-		store: memory.New(), breaks: map[ledger.InstructionID]bool{}, lies: map[ledger.InstructionID]bool{}, asking: map[ledger.InstructionID][]*process{}, calm: true, report: Report{Config: cfg}}
+		store: memory.New(), breaks: map[ledger.InstructionID]bool{}, lies: map[ledger.InstructionID]bool{}, asking: map[ledger.InstructionID][]*process{}, pins: pins{}, calm: true, report: Report{Config: cfg}}
 	w.self, w.net = w.s.process("world"), w.s.process("network")
 	for n := range w.plan.banks {
 		w.hosts = append(w.hosts, newHost(w, n))
