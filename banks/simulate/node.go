@@ -84,7 +84,7 @@ func (n *node) bootIn(d time.Duration) {
 // the middle of something.
 func (n *node) strike(p *process) {
 	w := n.w
-	if p != n.proc || !w.happens(w.plan.struck) {
+	if p != n.proc || !w.jams(w.plan.struck, 12) {
 		return
 	}
 	w.report.happened[struck]++

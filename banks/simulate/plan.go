@@ -34,7 +34,7 @@ type plan struct {
 		stuck                            odds // those that are refused, until then
 	}
 	steps struct { // what happens to machines, by weight
-		crash, freeze, leave, jump, cut, outage, bankDies, bankRefuses, bankIsDark, news, freezeWallet int
+		crash, freeze, leave, jump, cut, outage, bankDies, bankRefuses, bankIsDark, news, freezeWallet, jam int
 	}
 	magic odds // amounts that make a bank misbehave
 	queue odds // transfers that are to wait
@@ -63,7 +63,7 @@ func newPlan(rng *rand.Rand) *plan {
 	p.messages.refused, p.messages.lost, p.messages.slow = some(rng, 2), some(rng, 2), some(rng, 3)
 	p.messages.late, p.messages.twice, p.messages.reported = some(rng, 2), some(rng, 2), some(rng, 2)
 	for _, weight := range []*int{&p.steps.crash, &p.steps.freeze, &p.steps.leave, &p.steps.jump, &p.steps.cut, &p.steps.outage,
-		&p.steps.bankDies, &p.steps.bankRefuses, &p.steps.bankIsDark, &p.steps.news, &p.steps.freezeWallet} {
+		&p.steps.bankDies, &p.steps.bankRefuses, &p.steps.bankIsDark, &p.steps.news, &p.steps.freezeWallet, &p.steps.jam} {
 		*weight = rng.IntN(2) * (1 + rng.IntN(4))
 	}
 	p.magic, p.queue, p.torn = some(rng, 2), some(rng, 2), some(rng, 2)

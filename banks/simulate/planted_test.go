@@ -29,6 +29,10 @@ var planted = []struct {
 	{"an answer is given before its commit", 10, bug{store: func(p *process, s ledger.Store) ledger.Store { return &writeBehind{Store: s, p: p} }}, "is not in the book"},
 	{"a bank has not seen it, so it is not done", 10, bug{adapter: func(_ *process, a banks.Adapter) banks.Adapter { return &hasty{a} }}, "and the bank did it: true"},
 	{"a reversal without an answer is held for done", 10, bug{adapter: func(_ *process, a banks.Adapter) banks.Adapter { return &hopeful{a} }}, "and the bank did it: false"},
+	{"a debit is sent without its credential", 20, bug{adapter: func(_ *process, a banks.Adapter) banks.Adapter { return &withoutPIN{a} }}, `comes with the credential "", want "PIN of`},
+	{"a credential is kept for the reversal", 20, bug{adapter: func(_ *process, a banks.Adapter) banks.Adapter {
+		return &keptPIN{a, map[ledger.ID]banks.Credential{}}
+	}}, `want ""`},
 	{"a batch is written over what another node wrote", 10, bug{store: func(p *process, s ledger.Store) ledger.Store { return &lostUpdates{s, p} }}, "the book: account_totals"},
 }
 
@@ -122,6 +126,30 @@ func (a *hopeful) Reverse(ctx context.Context, i banks.Instruction) (banks.Answe
 		return banks.Answer{Outcome: ledger.SaysApproved, Code: "00"}, nil
 	}
 	return answer, err
+}
+
+// withoutPIN drops credentials.
+type withoutPIN struct{ banks.Adapter }
+
+func (a *withoutPIN) Submit(ctx context.Context, i banks.Instruction) (banks.Answer, error) {
+	i.Credential = banks.Credential{}
+	return a.Adapter.Submit(ctx, i)
+}
+
+// keptPIN remembers credentials.
+type keptPIN struct {
+	banks.Adapter
+	kept map[ledger.ID]banks.Credential
+}
+
+func (a *keptPIN) Submit(ctx context.Context, i banks.Instruction) (banks.Answer, error) {
+	a.kept[i.ID.Transfer] = i.Credential
+	return a.Adapter.Submit(ctx, i)
+}
+
+func (a *keptPIN) Reverse(ctx context.Context, i banks.Instruction) (banks.Answer, error) {
+	i.Credential = a.kept[i.ID.Transfer]
+	return a.Adapter.Reverse(ctx, i)
 }
 
 // lateInstructions stores new instructions in a transaction after that of their transfers.

@@ -25,19 +25,20 @@ const (
 	bankWentDark
 	news
 	walletFrozen
+	jammed
 	struck // no step: whenever a node waits
 )
 
 var happenings = [...]string{request: "requests", repeated: "repeats", cancelled: "cancellations", looked: "looks", crashed: "crashes",
 	froze: "nodes frozen", left: "nodes left", jumped: "clocks set", cutOff: "nodes cut off", outage: "database outages",
-	bankDied: "banks died", bankRefused: "banks refused", bankWentDark: "banks went dark", news: "late reports", walletFrozen: "wallets frozen", struck: "nodes struck in the middle of something"}
+	bankDied: "banks died", bankRefused: "banks refused", bankWentDark: "banks went dark", news: "late reports", walletFrozen: "wallets frozen", jammed: "jams", struck: "nodes struck in the middle of something"}
 
 // step lets one thing happen.
 func (w *world) step() {
 	p := &w.plan.steps
 	weights := [len(happenings)]int{request: 20, repeated: 6, cancelled: 3, looked: 3, crashed: p.crash, froze: p.freeze, left: p.leave,
 		jumped: p.jump, cutOff: p.cut, outage: p.outage, bankDied: p.bankDies, bankRefused: p.bankRefuses, bankWentDark: p.bankIsDark,
-		news: p.news, walletFrozen: p.freezeWallet}
+		news: p.news, walletFrozen: p.freezeWallet, jammed: p.jam}
 	total := 0
 	for _, weight := range weights {
 		total += weight
@@ -51,7 +52,13 @@ func (w *world) step() {
 	n, b := w.nodes[w.rng.IntN(len(w.nodes))], w.hosts[w.rng.IntN(len(w.hosts))]
 	switch h {
 	case request:
-		w.chat.pay()
+		many := 1
+		if w.plan.crowds && w.rng.IntN(3) == 0 {
+			many = 10
+		}
+		for range many {
+			w.chat.pay()
+		}
 	case repeated:
 		w.chat.again()
 	case cancelled:
@@ -84,6 +91,9 @@ func (w *world) step() {
 		b.repeatNews()
 	case walletFrozen:
 		w.chat.freezeWallet()
+	case jammed:
+		w.jammed = w.s.now + w.upTo(20*w.plan.policy.Submit)
+		w.note(w.self.name, "everything is jammed until %v", w.jammed)
 	}
 }
 

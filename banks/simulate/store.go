@@ -22,7 +22,7 @@ var errConflict = errors.New("another writer came between")
 func (s *nodeStore) reach() error {
 	w := s.n.w
 	most := 3 * time.Millisecond
-	if w.happens(w.plan.commits.slow) {
+	if w.jams(w.plan.commits.slow, 3) {
 		most = pick(w.rng, 50*time.Millisecond, time.Second, 2*w.plan.lease)
 	}
 	w.s.sleep(w.upTo(most))

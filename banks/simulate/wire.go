@@ -48,9 +48,9 @@ func (x *wire) ask(ctx context.Context, what string, i banks.Instruction, q ques
 	w.checkPIN(what, &i)
 	w.checkTime(x.p, what, &i)
 	defer w.alone(x.p, what, i)()
-	if w.s.now < x.host.refuses || x.host.proc == nil || w.happens(w.plan.messages.refused) {
+	if w.s.now < x.host.refuses || x.host.proc == nil || w.jams(w.plan.messages.refused, 3) {
 		w.note(x.p.name, "%s %s: no connection to %s", what, i.ID, x.host.code)
-		if w.happens(w.plan.messages.stuck) && !x.waits(ctx, w.upTo(w.plan.policy.Submit)) {
+		if w.jams(w.plan.messages.stuck, 2) && !x.waits(ctx, w.upTo(w.plan.policy.Submit)) {
 			return banks.Answer{}, ctx.Err()
 		}
 		return banks.Answer{}, banks.ErrNotSent
@@ -102,7 +102,7 @@ func (w *world) copies() int {
 func (w *world) transit() time.Duration {
 	submit := w.plan.policy.Submit
 	switch {
-	case w.happens(w.plan.messages.late): // past every timer
+	case w.jams(w.plan.messages.late, 3): // past every timer
 		return w.upTo(20 * submit)
 	case w.happens(w.plan.messages.slow):
 		return w.upTo(2 * submit)

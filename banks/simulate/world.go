@@ -22,6 +22,7 @@ type world struct {
 	net    *process // messages on their way
 	store  ledger.Store
 	away   time.Duration // the database is out of reach until then
+	jammed time.Duration // troubles come together until then
 	nodes  []*node
 	hosts  []*host
 	chat   *chat
@@ -78,7 +79,7 @@ func (w *world) play() {
 // heal ends all troubles but those that are on their way.
 func (w *world) heal() {
 	w.note(w.self.name, "the world calms down")
-	w.calm, w.s.stalls, w.away = true, 0, 0
+	w.calm, w.s.stalls, w.away, w.jammed = true, 0, 0, 0
 	for _, h := range w.hosts {
 		h.heal()
 	}
@@ -128,6 +129,15 @@ func (w *world) waiting() bool {
 
 // happens says whether a trouble strikes now.
 func (w *world) happens(o odds) bool { return !w.calm && o.in(w.rng) }
+
+// jams is happens for the troubles of a machine or a network that has too much to
+// do, which come together: in a jam one time in so many.
+func (w *world) jams(o, jammed odds) bool {
+	if w.s.now < w.jammed {
+		o = jammed
+	}
+	return w.happens(o)
+}
 
 // upTo is a time below d.
 func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.rng.Int64N(int64(d))) }
