@@ -334,6 +334,9 @@ func (s *sheet) money(name, text string, currency ledger.Currency, signed bool) 
 	}
 	if s.m.Thousands != "" {
 		whole, fraction, found := strings.Cut(plain, s.m.mark())
+		if !grouped(strings.Split(whole, s.m.Thousands)) {
+			return ledger.Amount{}, false, mistakef(s.line, name, "%s has %q in the wrong place", clip(text), s.m.Thousands)
+		}
 		whole = strings.ReplaceAll(whole, s.m.Thousands, "")
 		if plain = whole; found {
 			plain += s.m.mark() + fraction
@@ -347,6 +350,20 @@ func (s *sheet) money(name, text string, currency ledger.Currency, signed bool) 
 	}
 	a, err := amount(s.line, name, plain, currency)
 	return a, negative, err
+}
+
+// grouped says whether digits lie in groups as people write them, 1,000,000 or
+// 10,00,000: a decimal point taken for the mark of thousands would make 12.50 1250.
+func grouped(groups []string) bool {
+	last := len(groups) - 1
+	for i, g := range groups {
+		switch {
+		case last == 0:
+		case i == last && len(g) != 3, i > 0 && len(g) < 2, len(g) == 0, len(g) > 3:
+			return false
+		}
+	}
+	return true
 }
 
 // signedBy is what a line adds to the balance.
