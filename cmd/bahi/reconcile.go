@@ -79,7 +79,7 @@ func checkStatements(file string, o statement.Options) error {
 			h = item
 		case statement.End:
 			fmt.Printf("%s:%d: %s %s, statement %s of %s, %s, %d lines: opening %s + credits %s - debits %s = closing %s, ok\n",
-				file, h.Line, h.Format, shown(strings.Trim(h.Bank+"/"+h.Account, "/")), shown(h.ID), h.Date.Format(time.DateOnly),
+				file, h.Line, h.Format, printable(strings.Trim(h.Bank+"/"+h.Account, "/")), printable(h.ID), h.Date.Format(time.DateOnly),
 				h.Currency, item.Lines, balance(h.Opening), item.Credits, item.Debits, balance(item.Closing))
 		}
 	}
@@ -94,8 +94,8 @@ func balance(b *statement.Balance) string {
 	return b.String()
 }
 
-// shown quotes what would do something to a terminal.
-func shown(s string) string {
+// printable quotes what would do something to a terminal.
+func printable(s string) string {
 	for _, r := range s {
 		if !strconv.IsPrint(r) {
 			return strconv.Quote(s)
