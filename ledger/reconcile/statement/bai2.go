@@ -116,7 +116,7 @@ func (b *bai2) record() (*baiRecord, error) {
 		if !more {
 			return r, nil
 		}
-		if size += len(rest); size > mostLine {
+		if size += len(next.line); size > mostLine {
 			return nil, mistakef(next.at, "88", "the record is longer than %d bytes", mostLine)
 		}
 		r.extend(rest, next.at)
@@ -183,6 +183,9 @@ func (b *bai2) groupBegins(r *baiRecord) error {
 	b.inGroup, b.group = true, control{records: r.lines}
 	if originator := r.at(1).text; originator != "" {
 		b.bank = originator
+	}
+	if status := r.at(2); status.text != "1" {
+		return mistakef(status.line, "02 status", "%s is not 1: deletions, corrections and tests are not taken", clip(status.text))
 	}
 	date := r.at(3)
 	var err error

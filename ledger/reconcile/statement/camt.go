@@ -134,7 +134,10 @@ func (c *camt) token(token xml.Token, line int) error {
 		return c.start(e)
 	case xml.CharData:
 		if n := len(c.stack); n > 0 {
-			c.stack[n-1].text = append(c.stack[n-1].text, token...)
+			e := &c.stack[n-1]
+			if e.text = append(e.text, token...); len(e.text) > mostLine { // comments may cut it into many small pieces
+				return mistakef(line, e.name, "is longer than %d bytes", mostLine)
+			}
 		} else if strings.TrimSpace(string(token)) != "" {
 			return mistakef(line, "XML", "text outside of the document")
 		}

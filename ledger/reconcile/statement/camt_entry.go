@@ -46,11 +46,7 @@ func (c *camt) entryField(f field) error {
 	}
 	var err error
 	switch f.path {
-	case "Ntry/NtryRef":
-		if e.line.Reference == "" {
-			e.line.Reference = f.text
-		}
-	case "Ntry/AcctSvcrRef":
+	case "Ntry/AcctSvcrRef": // NtryRef may be no more than a place in this statement
 		e.line.Reference = f.text
 	case "Ntry/Amt":
 		e.line.Amount, err = camtAmount(f)
@@ -232,17 +228,17 @@ func (c *camt) entryEnds() error {
 	if err := e.checkBatch(); err != nil {
 		return err
 	}
-	n := e.batch.n
+	single := e.waiting != nil && e.batch.n <= 1
 	switch {
-	case e.waiting != nil && e.waiting.direct && e.waiting.own.Currency != "" && e.waiting.own != e.line.Amount && n <= 1:
+	case single && e.waiting.direct && e.waiting.own.Currency != "" && e.waiting.own != e.line.Amount:
 		return differ(e.line.Line, "Ntry/Amt", e.line.Amount, e.waiting.own)
-	case e.waiting != nil:
+	case single:
 		l := e.waiting.line
-		l.Amount, l.Side, l.Count = e.line.Amount, e.line.Side, n
+		l.Amount, l.Side = e.line.Amount, e.line.Side
 		return c.t.add(l)
-	case e.details == 0 || e.whole:
+	case e.waiting != nil || e.details == 0 || e.whole: // one of many shown is not all of them
 		l := e.line
-		l.Count = max(n, e.details)
+		l.Count = max(e.batch.n, e.details)
 		return c.t.add(l)
 	case e.sum != e.line.Amount.Minor:
 		return differ(e.line.Line, "Ntry/Amt", e.line.Amount, Balance{Minor: e.sum, Currency: e.line.Amount.Currency})

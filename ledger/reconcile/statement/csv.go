@@ -57,10 +57,10 @@ func (t *table) next() error {
 		}
 		return io.EOF
 	}
-	t.line, _ = t.csv.FieldPos(0)
 	if err != nil {
 		return wrap(t.g.line, err)
 	}
+	t.line, _ = t.csv.FieldPos(0)
 	for _, field := range row {
 		if err := (text{line: field, at: t.line}).check(); err != nil {
 			return err

@@ -60,6 +60,16 @@ func read(r io.Reader, o Options, t *tally) error {
 			return mistakef(1, "format", "not recognised by the content: name it")
 		}
 	}
+	if err := readFormat(in, format, o.Mapping, t); err != nil {
+		return err
+	}
+	if !t.any {
+		return mistakef(1, "file", "holds no statement")
+	}
+	return nil
+}
+
+func readFormat(in *input, format Format, m *Mapping, t *tally) error {
 	switch format {
 	case Camt053, Camt054:
 		return readCamt(in, format, t)
@@ -72,10 +82,10 @@ func read(r io.Reader, o Options, t *tally) error {
 	case UPI:
 		return readCSV(in, upi, UPI, t)
 	case CSV:
-		if o.Mapping == nil {
+		if m == nil {
 			return mistakef(1, "format", "csv needs a mapping")
 		}
-		return readCSV(in, o.Mapping, CSV, t)
+		return readCSV(in, m, CSV, t)
 	case JSONL:
 		return readJSONL(in, t)
 	}
@@ -86,9 +96,10 @@ func read(r io.Reader, o Options, t *tally) error {
 func recognise(head string, m *Mapping) Format {
 	start := strings.TrimLeft(head, " \t\r\n")
 	switch {
-	case strings.HasPrefix(start, "<") && strings.Contains(head, "BkToCstmrDbtCdtNtfctn"), strings.HasPrefix(start, "<") && strings.Contains(head, "camt.054"):
-		return Camt054
 	case strings.HasPrefix(start, "<"):
+		if strings.Contains(head, "BkToCstmrDbtCdtNtfctn") || strings.Contains(head, "camt.054") {
+			return Camt054
+		}
 		return Camt053
 	case m != nil:
 		return CSV

@@ -1,6 +1,7 @@
 package statement
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -71,7 +72,14 @@ var upi = &Mapping{Columns: Columns{
 // ReadMapping reads a mapping file (YAML).
 func ReadMapping(r io.Reader) (*Mapping, error) {
 	const most = 64 << 10
-	d := yaml.NewDecoder(io.LimitReader(r, most))
+	b, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > most {
+		return nil, fmt.Errorf("the mapping is longer than %d bytes", most)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true)
 	m := &Mapping{}
 	if err := d.Decode(m); errors.Is(err, io.EOF) {
@@ -106,6 +114,8 @@ func (m *Mapping) check() error {
 		return errors.New("columns: booking_date is missing")
 	case ways != 1:
 		return errors.New("columns: the side comes from exactly one of: credit and debit; amount and side; amount with signed: true; amount, remitter and beneficiary")
+	case c.Balance != "" && c.Remitter != "":
+		return errors.New("columns: a balance is of one account, remitter and beneficiary are two")
 	case c.Side != "" && (len(m.Credit) == 0 || len(m.Debit) == 0):
 		return errors.New("columns: side needs the words under credit and debit")
 	case (c.Reversal != "") != (len(m.Reversal) > 0):

@@ -45,9 +45,15 @@ func TestMistakes(t *testing.T) {
 		{v02, "", "M1", strings.Repeat("a", 2<<20), 4, "record", "longer than"},
 		{v02, "", "</GrpHdr>", "</Grp>", 4, "XML", "Grp ends where it has not begun"},
 		{v02, "", "UTF-8", "EBCDIC", 1, "encoding", "EBCDIC"},
+		{v02, "", "M1", strings.Repeat(strings.Repeat("a", 900_000)+"<!-- -->", 2), 4, "MsgId", "longer than"},
+		{v02, "", "<Sts>BOOK<", "<Sts>GONE<", 17, "Ntry/Sts", `"GONE"`},
 		{"camt053_v08.xml", "", `JPY">250<`, `JPY">249<`, 10, "Ntry/Amt", "says 200, its lines give 199"},
 		{"camt053_v08.xml", "", `JPY">100<`, `JPY">101<`, 8, "Bal", "says 101; opening 300 + credits 50 - debits 250 = 100"},
 		{"camt053_v08.xml", "", "Amt>200</n0:Amt><n0:CdtDbtInd>DBIT", "Amt>200</n0:Amt><n0:CdtDbtInd>CRDT", 9, "TtlNetNtry/Amt", "says 200, its lines give -200"},
+		{v02, "", `<AmtDtls><TxAmt><Amt Ccy="INR">400.00</Amt></TxAmt></AmtDtls>`, "", 30, "TxDtls/Amt", "missing in others"},
+		{v02, "", "<CdtDbtInd>DBIT</CdtDbtInd><RvslInd>", "<RvslInd>", 38, "Ntry/CdtDbtInd", "is missing"},
+		{v02, "", "<Id>ST-330</Id>", "", 5, "Id", "is missing"},
+		{"camt054_v04.xml", "", "</Refs></TxDtls>", `</Refs><Amt Ccy="KWD">1.235</Amt></TxDtls>`, 5, "Ntry/Amt", "says 1.234, its lines give 1.235"},
 		{"camt054_v04.xml", "", "<Sum>1.234<", "<Sum>1.235<", 4, "TxsSummry/TtlCdtNtries/Sum", "says 1.235, its lines give 1.234"},
 
 		{swift, "", ":62F:C261125INR530,50", ":62F:C261125INR530,5", 0, "", ""},
@@ -82,6 +88,7 @@ func TestMistakes(t *testing.T) {
 		{bai, "", ",V,261125,", ",V,261325,", 5, "value date", `"261325"`},
 		{bai, "", ",D,2,1", ",D,900000000,1", 7, "funds type D", ""},
 		{bai, "", ",,JPY,", ",,XXZ,", 14, "02 currency", `"XXZ"`},
+		{bai, "", "NRMDINBB,1,261125,,INR", "NRMDINBB,4,261125,,INR", 2, "02 status", `"4" is not 1`},
 		{bai, "", "16,890", "17,890", 9, "record", `"17"`},
 		{bai, "", "49,300,2/\n", "", 12, "98", "out of its place"},
 
@@ -148,5 +155,30 @@ func TestMappingRefuses(t *testing.T) {
 		if _, err := statement.ReadMapping(strings.NewReader(strings.Replace(right, c.old, c.new, 1))); err == nil || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%q for %q: %v", c.new, c.old, err)
 		}
+	}
+}
+
+// TestNothingInIt: a file without a statement is none.
+func TestNothingInIt(t *testing.T) {
+	upi, _, _ := strings.Cut(string(load(t, "upi.csv")), "\n")
+	settlement, _, _ := strings.Cut(string(load(t, "settlement.csv")), "\n")
+	for _, file := range []string{
+		"", "\n", "{}\n", "nonsense\n", upi + "\n", settlement + "\n", "01,A,B,261125,0100,1,,,2/\n99,0,0,2/\n",
+		"<Document/>", "<Document><BkToCstmrStmt></BkToCstmrStmt></Document>",
+	} {
+		m := (*statement.Mistake)(nil)
+		if items, err := all([]byte(file), statement.Options{}); !errors.As(err, &m) || len(items) > 0 {
+			t.Errorf("%.60q: %d items, %v", file, len(items), err)
+		}
+	}
+}
+
+// TestSumsAreCounted: each amount is one that can be, and their sum is not.
+func TestSumsAreCounted(t *testing.T) {
+	line := `{"line":{"booking_date":"2026-11-25","amount":"10000000000000.00","side":"debit"}}` + "\n"
+	file := `{"statement":{"bank":"A","id":"1","currency":"INR"}}` + "\n" + strings.Repeat(line, 9300)
+	m := (*statement.Mistake)(nil)
+	if _, err := all([]byte(file), statement.Options{}); !errors.As(err, &m) || m.Line != 9225 || m.Field != "amount" {
+		t.Error(err)
 	}
 }

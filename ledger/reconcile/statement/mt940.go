@@ -129,7 +129,7 @@ func (m *mt940) tag(at int, s string) error {
 		if next.cut {
 			return truncated(next.at, "the line break of the last line")
 		}
-		if size += len(next.line); size > mostLine {
+		if size += len(next.line) + 1; size > mostLine {
 			return mistakef(next.at, found[0], "is longer than %d bytes", mostLine)
 		}
 		more = append(more, next.line)

@@ -48,7 +48,7 @@ type Line struct {
 	Count         int    // of the transfers in it; more than 1 if the bank batched them
 	Pending       bool   // the bank shows it and has not booked it
 	Line          int    // where it begins in the file
-	Key           string // see [Line.key]
+	Key           string // the same for this movement in every file and format; made by key
 }
 
 // End ends a statement, when all its totals have been found right.

@@ -15,6 +15,7 @@ type tally struct {
 	yield           func(Item, error) bool
 	head            Header
 	open            bool
+	any             bool // there was a statement
 	lines           int
 	credits, debits sum
 }
@@ -29,7 +30,7 @@ func (t *tally) begin(h Header) error {
 	if h.Opening != nil && h.Opening.Currency != h.Currency {
 		return mistakef(h.Line, "opening balance", "is in %s, the account in %s", h.Opening.Currency, h.Currency)
 	}
-	*t = tally{yield: t.yield, head: h, open: true}
+	*t = tally{yield: t.yield, head: h, open: true, any: true}
 	return t.hand(h)
 }
 
