@@ -378,7 +378,9 @@ func (s *Server) batchItems(ctx context.Context, app string, texts []jsontext.Va
 	for range min(atOnce, len(texts)) {
 		workers.Go(func() {
 			for n := int(next.Add(1)) - 1; n < len(texts); n = int(next.Add(1)) - 1 {
-				commands[n], errs[n] = s.batchItem(ctx, app, texts[n])
+				if commands[n], errs[n] = s.batchItem(ctx, app, texts[n]); errs[n] != nil {
+					next.Store(int64(len(texts))) // the batch fails with it: no further ones
+				}
 			}
 		})
 	}
@@ -387,10 +389,14 @@ func (s *Server) batchItems(ctx context.Context, app string, texts []jsontext.Va
 }
 
 // batchItem is the command of one item; its problem, if it has one, is its result.
-func (s *Server) batchItem(ctx context.Context, app string, text jsontext.Value) (ledger.Command, error) {
+func (s *Server) batchItem(ctx context.Context, app string, text jsontext.Value) (command ledger.Command, err error) {
+	defer func() {
+		if r := recover(); r != nil { // not in the request's own goroutine
+			err = panicked(r)
+		}
+	}()
 	var in NewTransfer
-	err := decode(text, &in)
-	var command ledger.Command
+	err = decode(text, &in)
 	if err == nil {
 		command, err = s.payment(ctx, app, &in)
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type gather struct {
 
 // question is one payee that is looked for, by its alias, or by its party where that is not zero.
 type question struct {
+	ctx   context.Context // of whoever asks
 	party ledger.ID
 	alias ledger.Alias
 	found ledger.Payee
@@ -36,15 +38,15 @@ const (
 
 // party finds a party and its default instrument.
 func (g *gather) party(ctx context.Context, id ledger.ID) (ledger.Payee, error) {
-	return g.ask(ctx, &question{party: id, done: make(chan struct{})})
+	return g.ask(&question{ctx: ctx, party: id, done: make(chan struct{})})
 }
 
 // alias finds the instrument that an alias leads to, and its party.
 func (g *gather) alias(ctx context.Context, a ledger.Alias) (ledger.Payee, error) {
-	return g.ask(ctx, &question{alias: a, done: make(chan struct{})})
+	return g.ask(&question{ctx: ctx, alias: a, done: make(chan struct{})})
 }
 
-func (g *gather) ask(ctx context.Context, q *question) (ledger.Payee, error) {
+func (g *gather) ask(q *question) (ledger.Payee, error) {
 	g.mu.Lock()
 	g.waiting = append(g.waiting, q)
 	first := !g.asking
@@ -56,8 +58,8 @@ func (g *gather) ask(ctx context.Context, q *question) (ledger.Payee, error) {
 	select {
 	case <-q.done:
 		return q.found, q.err
-	case <-ctx.Done():
-		return ledger.Payee{}, context.Cause(ctx)
+	case <-q.ctx.Done():
+		return ledger.Payee{}, context.Cause(q.ctx)
 	}
 }
 
@@ -78,22 +80,27 @@ func (g *gather) answerAll() {
 	}
 }
 
-// answer takes nobody's context: the question is of all of them.
+// answer asks for all who still want to know, in none of their contexts.
 func (g *gather) answer(questions []*question) {
 	ctx, cancel := context.WithTimeout(context.Background(), gatherDeadline)
 	defer cancel()
 	var parties []ledger.ID
 	var aliases []ledger.Alias
 	for _, q := range questions {
-		if q.party.IsZero() {
+		switch {
+		case q.ctx.Err() != nil: // gave up: while a database hangs they must not keep the others waiting
+		case q.party.IsZero():
 			aliases = append(aliases, q.alias)
-		} else {
+		default:
 			parties = append(parties, q.party)
 		}
 	}
 	byParty, err := find(ctx, parties, g.reader.Payable)
 	byAlias, err2 := find(ctx, aliases, g.reader.Resolve)
 	err = errors.Join(err, err2)
+	if errors.Is(err, context.DeadlineExceeded) { // ours, not a caller's
+		err = fmt.Errorf("%w: %w", ledger.ErrUnavailable, err)
+	}
 	for _, q := range questions {
 		found, ok := byAlias[q.alias]
 		if !q.party.IsZero() {

@@ -119,7 +119,7 @@ func parsed(t *testing.T, text string) (all []map[string]any) {
 // random, in which any digits may stand.
 func withoutNumbers(t *testing.T, line string) string {
 	l := parsed(t, line)[0]
-	for _, name := range []string{"time", "took", "request_id"} {
+	for _, name := range []string{"time", "took_us", "request_id"} {
 		delete(l, name)
 	}
 	return fmt.Sprint(l)

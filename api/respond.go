@@ -62,7 +62,11 @@ func (s *Server) whenAtRest(c echo.Context, reply *ledger.Reply, limit time.Dura
 	var first struct {
 		ID string `json:"id"`
 	}
-	if t, ok := reply.Result.(ledger.Transfer); ok {
+	t, made := reply.Result.(ledger.Transfer)
+	if made && !t.State.Waits() {
+		return c.Blob(reply.Answer.Status, echo.MIMEApplicationJSON, reply.Answer.Body)
+	}
+	if made {
 		first.ID = t.ID.TransferRef()
 	} else if err := json.Unmarshal(reply.Answer.Body, &first); err != nil {
 		return err

@@ -65,7 +65,7 @@ func New(opt Options) (*Server, error) {
 	}
 	s := &Server{book: opt.Book, reader: opt.Reader, registry: opt.Registry, dispatcher: opt.Dispatcher,
 		resolver: &resolver{reader: opt.Reader, look: gather{reader: opt.Reader}, banks: opt.Registry, now: opt.Now, memory: opt.Memory, seen: map[query]rememberedPlace{}},
-		now:      opt.Now, log: opt.Log, keys: newKeyring(opt.Reader, opt.Now), watch: newWatch()}
+		now:      opt.Now, log: opt.Log, keys: newKeyring(opt.Reader, opt.Now), watch: newWatch(opt.Now)}
 	s.stopping = make(chan struct{})
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.rrn.n.Store(rand.Uint32N(1_000_000)) // a restart within the hour must not begin with the same numbers

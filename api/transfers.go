@@ -46,9 +46,12 @@ func storyView(s *ledger.Story) TransferDetail {
 	return out
 }
 
-// story reads what the book has of a transfer.
+// story reads what the book has of a transfer, which may have gone on since it was read.
 func (s *Server) story(ctx context.Context, t ledger.Transfer) (ledger.Story, error) {
 	steps, instructions, err := s.reader.TransferHistory(ctx, t.ID)
+	if n := len(steps); n > 0 {
+		t.Take(steps[n-1])
+	}
 	return ledger.Story{Transfer: t, Steps: steps, Instructions: instructions}, err
 }
 
@@ -79,8 +82,8 @@ func (s *Server) await(ctx context.Context, k *ledger.Key, ref string, limit tim
 	defer over.Stop()
 	again := time.NewTicker(lookAgain)
 	defer again.Stop()
-	t := place.open
-	look := t.ID.IsZero() || !sees(k, t.App) // else it is known to wait
+	var t ledger.Transfer
+	look := place.open == "" || !sees(k, place.open) // else it is known to wait
 	for last := false; ; look = true {
 		if look {
 			if t, err = s.transfer(ctx, k, ref); err != nil {

@@ -71,6 +71,8 @@ func TestLifeOfATransfer(t *testing.T) {
 		{"late answer to a credit's reversal while the payer is given the money back", "debit approved, credit silent, credit_reversal silent, credit declined, credit_reversal stands!", "pending debited deemed reversing", inTransit, ledger.CreditDeclined},
 		{"debit declined while its reversal is out, which stays silent", "debit silent, debit declined, debit_reversal silent", "pending reversing failed", nothing, ledger.DebitDeclined},
 		{"credit declined while its reversal is out, which stays silent", "debit approved, credit silent, credit declined, credit_reversal silent, debit_reversal approved", "pending debited reversing reversed", nothing, ledger.CreditDeclined},
+		{"debit declined, then its silent reversal finds the same", "debit silent, debit declined, debit_reversal silent, debit_reversal not_done", "pending reversing failed", nothing, ledger.DebitDeclined},
+		{"credit declined, then its silent reversal finds the same", "debit approved, credit silent, credit_reversal silent, credit declined, credit_reversal not_done, debit_reversal approved", "pending debited deemed reversing reversed", nothing, ledger.CreditDeclined},
 		{"credit declined, its reversal takes it back all the same", "debit approved, credit silent, credit declined, credit_reversal approved, debit_reversal approved", "pending debited reversing reversed", nothing, ledger.CreditTimedOut},
 	} {
 		t.Run(c.name, func(t *testing.T) {

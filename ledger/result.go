@@ -105,6 +105,8 @@ func (c *RecordResult) record(l *life, i Instruction) Effect {
 		c.giveUp(l, i)
 	case i.State.Open() || late:
 		c.decide(l, i)
+	case reversal && i.State == Silent && c.Outcome == SaysNotDone && l.neverDone(c.Leg.Reverses()):
+		l.answered(i, NotDone, c.Code, c.Ref) // what the original's own answer said before
 	case i.State == c.Outcome.state(), notDone(i.State) && notDone(c.Outcome.state()):
 		return Repeated
 	default:
@@ -276,6 +278,12 @@ func (l *life) imply(original Instruction, state InstructionState, posts Event) 
 	if posts != 0 {
 		l.post(posts)
 	}
+}
+
+// neverDone says whether a leg's own answer was that it is not done.
+func (l *life) neverDone(leg Leg) bool {
+	i, _ := l.instruction(leg)
+	return notDone(i.State)
 }
 
 // notDone says whether the bank did not do it and never will.

@@ -150,8 +150,11 @@ func (c *chat) create(x *wish) bool {
 		n.rrn++
 		t := x.order
 		t.ID, t.RRN = n.proc.newID(), address.RRN(n.proc.Now(), n.rrn)
-		reply, err = n.book.Submit(ctx, ledger.Request{Key: &x.key, RequestHash: x.hash, Answer: answerOf,
-			Command: ledger.CreateTransfer{Transfer: t, Queue: x.queue || n.banks.Saturated(t.Payer.Bank)}})
+		command := ledger.CreateTransfer{Transfer: t, Queue: x.queue || n.banks.Saturated(t.Payer.Bank)}
+		if c.w.plan.admits {
+			command.Refused = n.banks.Refuses(&t)
+		}
+		reply, err = n.book.Submit(ctx, ledger.Request{Key: &x.key, RequestHash: x.hash, Answer: answerOf, Command: command})
 		return err
 	})
 	if !heard || again(err) {

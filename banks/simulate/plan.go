@@ -17,6 +17,7 @@ type plan struct {
 	policy               ledger.Policy
 	sweep, lease         time.Duration
 	maxInFlight          int
+	admits               bool // transfers are made only where their banks answer well enough
 	maxQueue, maxBatch   int
 
 	stalls odds // of tasks, wherever they wait
@@ -51,7 +52,7 @@ func newPlan(rng *rand.Rand) *plan {
 		p.policy.Reversals = p.policy.Checks
 		p.sweep, p.lease = pick(rng, 250*time.Millisecond, time.Second), pick(rng, 3*time.Second, 6*time.Second)
 	}
-	p.maxInFlight = pick(rng, 1, 2, 8, 256)
+	p.maxInFlight, p.admits = pick(rng, 1, 2, 8, 256), rng.IntN(2) == 0
 	p.maxQueue, p.maxBatch = pick(rng, 3, 16384), pick(rng, 1, 2, 4096)
 	p.stalls, p.struck = some(rng, 100), some(rng, 8)
 	p.commits.slow, p.commits.conflicts = some(rng, 5), some(rng, 5)

@@ -46,9 +46,19 @@ func (s *arrays) lend(element uint32) *array {
 	return a
 }
 
+// maxSpare is the room of the largest array that is kept: each holds another column
+// in every batch, so all of them would come to have the room of the largest.
+const maxSpare = 1 << 20
+
 // takeBack ends the use of all arrays that are lent.
 func (s *arrays) takeBack() {
-	s.spare, s.lent = append(s.spare, s.lent...), s.lent[:0]
+	for _, a := range s.lent {
+		if cap(a.buf) <= maxSpare {
+			s.spare = append(s.spare, a)
+		}
+	}
+	clear(s.lent)
+	s.lent = s.lent[:0]
 }
 
 func (a *array) size(n int) { a.buf = binary.BigEndian.AppendUint32(a.buf, uint32(n)); a.count++ }
@@ -91,6 +101,14 @@ func (a *array) bool(v bool) {
 	} else {
 		a.buf = append(a.buf, 0)
 	}
+}
+
+// only is the only value of the array, nil for NULL.
+func (a *array) only() []byte {
+	if a.nulls {
+		return nil
+	}
+	return a.buf[arrayHeader+4:]
 }
 
 // param is the finished array.

@@ -8,10 +8,12 @@ import (
 )
 
 // statement is an SQL text whose parameters are arrays, one for each column of
-// the rows it is about: however many rows, it is one statement.
+// the rows it is about: however many rows, it is one statement. To open a set of
+// arrays takes longer than to write a row, so a single row has a text of its own.
 type statement struct {
 	sql   string
-	types []uint32 // of the arrays' elements
+	one   string   // the same for one row, whose values are the parameters
+	types []uint32 // of the values
 }
 
 var typeNames = map[uint32]string{oidUUID: "uuid", oidText: "text", oidInt2: "int2", oidInt4: "int4", oidInt8: "int8", oidBool: "bool", oidBytea: "bytea"}
@@ -23,29 +25,40 @@ const (
 
 // insertInto makes an INSERT of all columns.
 func insertInto(table, columns string, types ...uint32) statement {
-	return statement{sql: "INSERT INTO " + table + " (" + columns + ") SELECT * FROM " + unnest(types), types: types}
+	into := "INSERT INTO " + table + " (" + columns + ") "
+	return statement{sql: into + "SELECT * FROM " + unnest(types), one: into + "VALUES (" + strings.Join(values(types, ""), ", ") + ")", types: types}
 }
 
 // update makes an UPDATE; columns begins with the n columns of the key.
 func update(table string, n int, columns string, types ...uint32) statement {
-	var set, where []string
-	for i, c := range strings.Split(columns, ", ") {
-		if i < n {
-			where = append(where, "t."+c+" = u."+c)
-		} else {
-			set = append(set, c+" = u."+c)
+	names, given := strings.Split(columns, ", "), values(types, "")
+	// each writes "column = value" for some of the columns.
+	each := func(names, values []string, of, between string) string {
+		pairs := make([]string, len(names))
+		for i, c := range names {
+			pairs[i] = of + c + " = " + values[i]
 		}
+		return strings.Join(pairs, between)
 	}
-	return statement{types: types, sql: "UPDATE " + table + " AS t SET " + strings.Join(set, ", ") +
-		" FROM " + unnest(types) + " AS u (" + columns + ") WHERE " + strings.Join(where, " AND ")}
+	unnested := make([]string, len(names))
+	for i, c := range names {
+		unnested[i] = "u." + c
+	}
+	return statement{types: types,
+		sql: "UPDATE " + table + " AS t SET " + each(names[n:], unnested[n:], "", ", ") + " FROM " + unnest(types) + " AS u (" + columns + ") WHERE " +
+			each(names[:n], unnested[:n], "t.", " AND "),
+		one: "UPDATE " + table + " AS t SET " + each(names[n:], given[n:], "", ", ") + " WHERE " + each(names[:n], given[:n], "t.", " AND ")}
 }
 
-func unnest(types []uint32) string {
+func unnest(types []uint32) string { return "unnest(" + strings.Join(values(types, "[]"), ", ") + ")" }
+
+// values are the parameters with their types.
+func values(types []uint32, array string) []string {
 	params := make([]string, len(types))
 	for i, t := range types {
-		params[i] = "$" + strconv.Itoa(i+1) + "::" + typeNames[t] + "[]"
+		params[i] = "$" + strconv.Itoa(i+1) + "::" + typeNames[t] + array
 	}
-	return "unnest(" + strings.Join(params, ", ") + ")"
+	return params
 }
 
 // bulk gathers the rows of a statement, written column by column from left to
@@ -120,6 +133,12 @@ func (b *bulk) optionalBytes(v []byte) {
 // query is the statement with its rows.
 func (b *bulk) query() query {
 	params := make([][]byte, len(b.arrays))
+	if b.arrays[0].count == 1 {
+		for i, a := range b.arrays {
+			params[i] = a.only()
+		}
+		return query{sql: b.statement.one, params: params}
+	}
 	for i, a := range b.arrays {
 		params[i] = a.param()
 	}

@@ -18,7 +18,7 @@ func (s *Store) Commit(ctx context.Context, declare func() *ledger.Set, apply fu
 	t := &transaction{w: s.writer, cockroach: s.cockroach, begin: s.begin}
 	err := t.within(ctx, func() error {
 		set := declare()
-		if err := s.writer.run(ctx, load(set, &s.writer.arrays)); err != nil {
+		if err := t.run(ctx, load(set, &s.writer.arrays)); err != nil {
 			return fmt.Errorf("load: %w", err)
 		}
 		if err := apply(set); err != nil {
@@ -28,7 +28,7 @@ func (s *Store) Commit(ctx context.Context, declare func() *ledger.Set, apply fu
 		if err != nil {
 			return err
 		}
-		if err := s.writer.run(ctx, changes); err != nil {
+		if err := t.finish(ctx, changes); err != nil {
 			return fmt.Errorf("persist: %w", err)
 		}
 		return nil

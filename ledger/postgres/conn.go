@@ -43,13 +43,15 @@ func (w *writer) exec(ctx context.Context, sql string) (tag string, err error) {
 // query is one statement of a batch.
 type query struct {
 	sql    string
-	params [][]byte   // binary
-	each   func(*row) // nil where no rows are wanted; the row is only valid during the call
+	params [][]byte     // binary
+	each   func(*row)   // nil where no rows are wanted; the row is only valid during the call
+	done   func(string) // nil, or told the statement's tag
 }
 
 var binaryFormat = []int16{1}
 
-// run sends all queries at once and reads their results in order. Their parameters are of no use after it.
+// run sends all queries at once and reads their results in order: those behind one
+// that fails are not done. Their parameters are of no use after it.
 func (w *writer) run(ctx context.Context, queries []query) error {
 	defer w.arrays.takeBack()
 	if len(queries) == 0 {
@@ -73,9 +75,13 @@ func (w *writer) run(ctx context.Context, queries []query) error {
 				each(r)
 			}
 		}
-		if _, err := rows.Close(); err != nil {
+		tag, err := rows.Close()
+		if err != nil {
 			_ = results.Close() // says the same
 			return err
+		}
+		if done := queries[n].done; done != nil {
+			done(tag.String())
 		}
 	}
 	return results.Close()

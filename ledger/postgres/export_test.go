@@ -22,8 +22,7 @@ func Within(ctx context.Context, database, begin string, f func(exec func(sql st
 	t := &transaction{w: w, cockroach: w.pg.ParameterStatus("crdb_version") != "", begin: begin}
 	err = t.within(ctx, func() error {
 		return f(func(sql string) error {
-			_, err := w.exec(ctx, sql)
-			return err
+			return t.run(ctx, []query{{sql: sql}})
 		})
 	})
 	return t.restarts, (&Store{}).outcome(t, err)

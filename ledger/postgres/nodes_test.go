@@ -149,6 +149,10 @@ func TestServingRole(t *testing.T) {
 			t.Errorf("%s: got %v, want a lack of privilege", sql, err)
 		}
 	}
+	// A row of transfers may be locked, and is changed by nobody.
+	if err := d.Exec(t.Context(), "UPDATE transfers SET note = 'x'"); err == nil || !strings.Contains(err.Error(), "the past is not rewritten") {
+		t.Errorf("a transfer is changed: got %v", err)
+	}
 }
 
 // TestTakeOverMeetsAnswer takes an instruction over at one node while another,

@@ -22,19 +22,22 @@ var (
 	updateParties      = update("parties", 1, "id, name, kind, default_instrument", uuid, text, i2, uuid)
 	insertInstruments  = insertInto("instruments", columns.Instruments, uuid, uuid, text, i2, text, text, text, text, text, boolean, i8)
 	updateInstruments  = update("instruments", 1, "id, unlinked", uuid, boolean)
-	deleteAliases      = statement{sql: "DELETE FROM aliases WHERE (app, kind, value) IN (SELECT * FROM " + unnest([]uint32{text, i2, text}) + ")", types: []uint32{text, i2, text}}
-	insertAliases      = insertInto("aliases", "app, kind, value, instrument, party", text, i2, text, uuid, uuid)
-	updateAliases      = update("aliases", 3, "app, kind, value, instrument, party", text, i2, text, uuid, uuid)
-	insertKeys         = insertInto("api_keys", columns.Keys, uuid, i2, text, text, text, bytea, bytea, i8, i8)
-	updateKeys         = update("api_keys", 1, "id, revoked", uuid, i8)
-	insertNodes        = insertInto("nodes", columns.Nodes, uuid, i8, i4, boolean, i8)
-	updateNodes        = update("nodes", 1, "id, beat, gone", uuid, i8, boolean)
-	insertAnswers      = insertInto("answers", columns.Answers, text, text, bytea, i4, bytea, i8)
-	insertSteps        = insertInto("steps", columns.Steps, uuid, i4, i2, text, text, i8, i8)
-	insertPostings     = insertInto("postings", columns.Postings, uuid, i2, i2, uuid, uuid, i8, text, i8, i8, i8, i8, i8)
-	insertBreaks       = func() statement {
+	deleteAliases      = statement{types: []uint32{text, i2, text},
+		sql: "DELETE FROM aliases WHERE (app, kind, value) IN (SELECT * FROM " + unnest([]uint32{text, i2, text}) + ")",
+		one: "DELETE FROM aliases WHERE app = $1::text AND kind = $2::int2 AND value = $3::text"}
+	insertAliases  = insertInto("aliases", "app, kind, value, instrument, party", text, i2, text, uuid, uuid)
+	updateAliases  = update("aliases", 3, "app, kind, value, instrument, party", text, i2, text, uuid, uuid)
+	insertKeys     = insertInto("api_keys", columns.Keys, uuid, i2, text, text, text, bytea, bytea, i8, i8)
+	updateKeys     = update("api_keys", 1, "id, revoked", uuid, i8)
+	insertNodes    = insertInto("nodes", columns.Nodes, uuid, i8, i4, boolean, i8)
+	updateNodes    = update("nodes", 1, "id, beat, gone", uuid, i8, boolean)
+	insertAnswers  = insertInto("answers", columns.Answers, text, text, bytea, i4, bytea, i8)
+	insertSteps    = insertInto("steps", columns.Steps, uuid, i4, i2, text, text, i8, i8)
+	insertPostings = insertInto("postings", columns.Postings, uuid, i2, i2, uuid, uuid, i8, text, i8, i8, i8, i8, i8)
+	insertBreaks   = func() statement {
 		s := insertInto("breaks", "transfer, leg, says, was, code, at", uuid, i2, i2, i2, text, i8)
 		s.sql += " ON CONFLICT DO NOTHING" // the same contradiction again is nothing new
+		s.one += " ON CONFLICT DO NOTHING"
 		return s
 	}()
 )
