@@ -56,7 +56,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 				if _, ok := item.(statement.Line); ok {
 					seen++
 				}
-				if seen%50_000 == 1 {
+				if seen%5_000 == 0 {
 					if now := heap(); now > before+most {
 						t.Fatalf("%d bytes of heap after %d lines", now-before, seen)
 					}
