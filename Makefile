@@ -25,7 +25,7 @@ race:
 # Each fuzz target looks for new inputs for a few seconds.
 FUZZTIME ?= 3s
 fuzz:
-	@set -e; for package in ./ledger ./ledger/address; do \
+	@set -e; for package in ./ledger ./ledger/address ./ledger/reconcile/statement; do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
