@@ -81,6 +81,7 @@ type stack struct {
 	setup
 	t          testing.TB
 	store      ledger.Store // as the server sees it
+	registry   *banks.Registry
 	book       *ledger.Pipeline
 	banks      map[string]*sim.Bank
 	dispatcher *banks.Dispatcher
@@ -110,11 +111,11 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 		s.store = s.wrap(file)
 	}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	registry := s.openBanks()
-	s.dispatcher = banks.NewDispatcher(registry)
+	s.registry = s.openBanks()
+	s.dispatcher = banks.NewDispatcher(s.registry)
 	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &patience, Log: log,
 		Observer: func(set *ledger.Set) { s.dispatcher.Observe(set); s.server.Observe(set) }})
-	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: registry, Dispatcher: s.dispatcher, Memory: time.Hour, Now: s.now, Log: log})
+	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Memory: time.Hour, Now: s.now, Log: log})
 	check(t, err)
 	for _, b := range s.banks {
 		b.SetReporter(s.dispatcher)

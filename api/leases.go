@@ -19,9 +19,10 @@ const (
 	maxHold     = 300
 )
 
-// remoteBank is the caller's own bank, if a process of its own drives it.
+// remoteBank is the caller's own bank, if a process of its own drives it. To one
+// that is leaving its process still comes, for what is open.
 func (s *Server) remoteBank(c echo.Context, code string) (*remote.Bank, error) {
-	b, known := s.registry.ByCode(code)
+	b, known := s.registry.Driven(code)
 	if !known || caller(c).Bank != code {
 		return nil, notFound("bank")
 	}
@@ -116,6 +117,7 @@ func (s *Server) AnswerLeases(c echo.Context, bank string) error {
 			t.err = newProblem(http.StatusNotFound, "lease_not_found",
 				"this node did not lease it to this key, or has been restarted since; where the outcome is not known you will be asked for it").at("/lease")
 		}
+		t.Asked = questions[n].Ask == remote.AskSubmit && r.Waits(questions[n])
 	}
 	if err := s.record(c.Request().Context(), bank, all); err != nil {
 		return err

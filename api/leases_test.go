@@ -232,6 +232,52 @@ func TestBankIsDown(t *testing.T) {
 	s.as(chatA).comesTo(transfer, "completed")
 }
 
+// TestABankThatLeavesIsServed: the process of a bank that is not listed any more
+// still comes for what is open, until that has come to its end.
+func TestABankThatLeavesIsServed(t *testing.T) {
+	s, pay := withRemote(t, remote.Config{})
+	a, r := s.as(chatA), s.as(bankR)
+	one, two := pay("10.00"), pay("9201.00") // whose credit is declined, and the debit reversed
+	leased := r.leased(2)
+	check(t, s.registry.Replace(slices.DeleteFunc(slices.Clone(s.registry.All()), func(b banks.Bank) bool { return b.Code == "RMTE" })))
+	for _, l := range leased {
+		wantEqual(t, "the answer to what was leased before", r.answers(answerTo(l, "approved"))[0], "200 applied debited")
+	}
+	a.comesTo(one, "completed")
+	undo := r.leased(1)[0]
+	wantEqual(t, "what is asked after it left", fmt.Sprint(undo.Ask, " ", undo.Instruction), "reverse "+two.ID+".debit_reversal")
+	wantEqual(t, "the reversal", r.answers(answerTo(undo, "approved"))[0], "200 applied reversed")
+	r.post("/v1/banks/RMTE/heartbeat", nil).want(200)
+	wantEqual(t, "a new payment", fmt.Sprint(pay("10.00").Failure.Reason), "bank_unknown")
+	s.verify()
+}
+
+// TestAnAnswerIsCountedOnce: what a bank's process answers is one answer in its
+// health, whether the call waits for it, it was put off, or it came to a status check.
+func TestAnAnswerIsCountedOnce(t *testing.T) {
+	s, pay := withRemote(t, remote.Config{})
+	r := s.as(bankR)
+	counted := func(what string, approved, all int64) {
+		t.Helper()
+		eventually(t, what, func() bool {
+			h, _ := s.dispatcher.Health("RMTE")
+			return h.InFlight == 0 && h.Total.Approved == approved && h.Total.All() == all
+		})
+	}
+	pay("10.00")
+	r.answers(answerTo(r.leased(1)[0], "approved"))
+	counted("an answer", 1, 1)
+	pay("10.00")
+	l := r.leased(1)[0]
+	r.answers(answerTo(l, "pending"))
+	counted("one put off", 1, 1)
+	r.answers(answerTo(l, "approved"))
+	counted("one that was put off", 2, 2)
+	pay("10.00")
+	r.answers(answerTo(r.leased(1)[0], "declined"))
+	counted("a decline", 2, 3)
+}
+
 func TestManyResultsThatABankPushes(t *testing.T) {
 	s, pay := withRemote(t, remote.Config{})
 	r := s.as(bankR)

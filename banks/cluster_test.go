@@ -81,6 +81,7 @@ type member struct {
 	store      *memberStore
 	book       *ledger.Pipeline
 	dispatcher *banks.Dispatcher
+	registry   *banks.Registry
 	asked      map[ledger.InstructionID]int // under the desk's lock
 	close      func()
 }
@@ -101,7 +102,7 @@ func (c *cluster) join() *member {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	m.dispatcher = banks.NewDispatcher(registry)
+	m.registry, m.dispatcher = registry, banks.NewDispatcher(registry)
 	m.book = ledger.NewPipeline(m.store, ledger.PipelineOptions{Policy: &c.policy, Observer: m.dispatcher.Observe, Log: quiet})
 	m.dispatcher.Start(banks.Options{Book: m.book, Reader: m.store, Policy: &c.policy, Clock: memberClock{m.ice}, Lease: lease, Log: quiet})
 	m.close = sync.OnceFunc(func() { m.dispatcher.Close(); m.book.Close() })

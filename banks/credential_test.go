@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -255,6 +256,41 @@ func TestACredentialIsNotKept(t *testing.T) {
 			w.t.Errorf("the bank was asked %v", r.calls)
 		}
 	})
+}
+
+// A debit that will never be sent takes its credential along at once.
+func TestACredentialGoesWithItsDebit(t *testing.T) {
+	for name, c := range map[string]struct {
+		state ledger.State
+		edit  func(*ledger.CreateTransfer)
+	}{
+		"refused by a rule": {ledger.Failed, func(c *ledger.CreateTransfer) { c.Transfer.Payee = c.Transfer.Payer }},
+		"taken back":        {ledger.Cancelled, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.startRecorded(func(b *banks.Bank) { b.MaxInFlight = 1 })
+				w.pay(9114_00, 2) // holds the only place for two seconds
+				synctest.Wait()
+				id := w.payWith(100, 1, c.edit)
+				if c.edit == nil {
+					if n := w.dispatcher.Entrusted(); n != 1 {
+						w.t.Errorf("%d credentials are kept while the debit waits", n)
+					}
+					queued, err := w.store.Transfer(context.Background(), id)
+					if err == nil {
+						_, err = ledger.Do[ledger.Transfer](context.Background(), w.book, ledger.CancelTransfer{Transfer: &queued})
+					}
+					if err != nil {
+						w.t.Fatal(err)
+					}
+				}
+				if got, n := w.state(id), w.dispatcher.Entrusted(); got != c.state || n != 0 {
+					w.t.Errorf("it is %s, and %d credentials are kept", got, n)
+				}
+			})
+		})
+	}
 }
 
 // TestAPanicDoesNotTell: whatever an adapter with a bug throws, the log has no credential.

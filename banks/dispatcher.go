@@ -60,12 +60,12 @@ func (d *Dispatcher) lane(code string) (*lane, bool) {
 	if l, ok := d.lanes.Load(code); ok {
 		return l.(*lane), true
 	}
-	first, ok := d.registry.driven(code)
+	first, ok := d.registry.Driven(code)
 	if !ok {
 		return nil, false
 	}
 	bank := func() *Bank {
-		if b, ok := d.registry.driven(code); ok {
+		if b, ok := d.registry.Driven(code); ok {
 			return b
 		}
 		return first
@@ -112,6 +112,11 @@ func (d *Dispatcher) Close() {
 // those that a sweep claimed. Nothing else takes an instruction for the first
 // time, so none is sent twice for its first time.
 func (d *Dispatcher) Observe(set *ledger.Set) {
+	set.Transfers.Changes(func(id ledger.ID, t *ledger.Transfer, _ bool) {
+		if t != nil && t.Credential && t.State != ledger.Pending { // its debit was sent, or never will be
+			d.Forget(id)
+		}
+	})
 	set.Instructions.Changes(func(_ ledger.InstructionID, i *ledger.Instruction, _ bool) {
 		if i == nil {
 			return
@@ -291,19 +296,24 @@ func (d *Dispatcher) guarded(ctx context.Context, ask method, i Instruction) (an
 // codeUnavailable is UPI's response code for a bank that cannot be reached.
 const codeUnavailable = "U28"
 
-// record stores the answer and says whether it did. The book may be busy or its
-// database away for a while: the answer is worth keeping until then. What is not
-// a bank's own word counts only as long as the node drives the instruction.
-func (d *Dispatcher) record(w work, a Answer) bool {
-	outcome := a.Outcome
+// resultOf is the command that records an answer. What is not a bank's own word
+// counts only as long as the node drives the instruction.
+func resultOf(w work, a Answer) ledger.RecordResult {
+	c := ledger.RecordResult{Transfer: &w.Transfer, Leg: w.Instruction.ID.Leg,
+		Outcome: a.Outcome, Attempt: w.Instruction.Attempts, Code: a.Code, Ref: a.Ref}
 	if a.Pending {
-		outcome = ledger.SaysUnknown
+		c.Outcome = ledger.SaysUnknown
 	}
-	command := ledger.RecordResult{Transfer: &w.Transfer, Leg: w.Instruction.ID.Leg,
-		Outcome: outcome, Attempt: w.Instruction.Attempts, Code: a.Code, Ref: a.Ref}
-	if !outcome.Definite() {
-		command.Node = w.Instruction.Node
+	if !c.Outcome.Definite() {
+		c.Node = w.Instruction.Node
 	}
+	return c
+}
+
+// record stores the answer and says whether it did. The book may be busy or its
+// database away for a while: the answer is worth keeping until then.
+func (d *Dispatcher) record(w work, a Answer) bool {
+	command := resultOf(w, a)
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		_, err := d.opt.Book.Submit(d.ctx, ledger.Request{Command: command})
 		switch {

@@ -12,8 +12,9 @@ import (
 const releaseAfter = time.Minute
 
 // release forgets the banks that are leaving once nothing is open at them any
-// more, and no transfer may still come to need them.
-func (d *Dispatcher) release(me ledger.ID) error {
+// more, and no transfer may still come to need them. What other nodes drive counts
+// too: it is this node's when they die.
+func (d *Dispatcher) release(drivers []ledger.ID) error {
 	s, leaving := &d.sweeper, d.registry.leaving()
 	now := d.opt.Clock.Now()
 	if len(leaving) == 0 || now.Sub(s.counted) < releaseAfter/6 {
@@ -21,13 +22,15 @@ func (d *Dispatcher) release(me ledger.ID) error {
 	}
 	s.counted = now
 	needed := map[string]bool{}
-	err := d.walk(me, ledger.DuePlace{}, forever, func(tasks []ledger.Task) {
-		for i := range tasks {
-			needed[tasks[i].Transfer.Payer.Bank], needed[tasks[i].Transfer.Payee.Bank] = true, true
+	for _, node := range drivers {
+		err := d.walk(node, ledger.DuePlace{}, forever, func(tasks []ledger.Task) {
+			for i := range tasks {
+				needed[tasks[i].Transfer.Payer.Bank], needed[tasks[i].Transfer.Payee.Bank] = true, true
+			}
+		})
+		if err != nil {
+			return err
 		}
-	})
-	if err != nil {
-		return err
 	}
 	unused := map[string]time.Time{} // without those that came back
 	for _, code := range leaving {

@@ -80,6 +80,49 @@ func TestANodeThatLeaves(t *testing.T) {
 	})
 }
 
+// TestABankThatAnotherNodeNeeds: a bank that left is not forgotten while another
+// node drives something at it, which is this one's when that node dies.
+func TestABankThatAnotherNodeNeeds(t *testing.T) {
+	inCluster(t, 2, func(c *cluster) {
+		c.pass(lease, time.Second, func() bool { return false })
+		ids := c.nodes[0].pay(1, func(p *ledger.CreateTransfer) { p.Transfer.Amount.Minor = 9206_00 }) // whose credit is asked after for two hours
+		for _, m := range c.nodes {
+			list := slices.DeleteFunc(slices.Clone(m.registry.All()), func(b banks.Bank) bool { return b.Code == "KVRI" })
+			if err := m.registry.Replace(list); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.pass(5*time.Minute, time.Second, func() bool { return false })
+		c.nodes[0].kill()
+		c.pass(5*time.Hour, time.Second, func() bool { return c.all(ids, func(s ledger.State) bool { return !s.Waits() }) })
+		if got := c.state(ids[0]); got != ledger.Completed {
+			t.Errorf("it is %s", got)
+		}
+		if !c.pass(3*time.Minute, time.Second, func() bool { return len(c.nodes[1].registry.All()) == 1 }) {
+			t.Error("it is not forgotten after that")
+		}
+	})
+}
+
+// TestABankThatNobodyKnows: a thousand credits fall due at a bank that is not
+// registered; what waits for other banks is not held up while that is recorded.
+func TestABankThatNobodyKnows(t *testing.T) {
+	inCluster(t, 1, func(c *cluster) {
+		c.pass(lease, time.Second, func() bool { return false })
+		m := c.nodes[0]
+		m.pay(1000, func(p *ledger.CreateTransfer) { p.Transfer.Payee = end("GONE", 1) })
+		c.pass(c.policy.Submit+c.policy.Takeover, time.Second, func() bool { return false })
+		m.store.mu.Lock()
+		m.store.late = 20 * time.Millisecond
+		m.store.mu.Unlock()
+		c.pass(500*time.Millisecond, 50*time.Millisecond, func() bool { return false }) // they fall due
+		ids := m.pay(1, func(p *ledger.CreateTransfer) { p.Queue = true })
+		if !c.pass(2*time.Second, 50*time.Millisecond, c.allIn(ids, ledger.Completed)) {
+			t.Errorf("beside them a queued payment is %s", c.state(ids[0]))
+		}
+	})
+}
+
 // TestAFrozenNode: a process that stood still for longer than its lease finds its
 // work taken over. It asks no bank about it, and goes on under a new id.
 func TestAFrozenNode(t *testing.T) {

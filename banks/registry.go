@@ -62,8 +62,8 @@ func NewRegistry(list []Bank) (*Registry, error) {
 
 // Replace makes the list the banks that there are, or changes nothing if there
 // is a [BankError] in it. A bank that is not in it any more is leaving: it is not
-// found, but its open instructions go on. A code keeps its meaning: as long as
-// the process lives, it cannot get another IFSC prefix, nor the prefix another code.
+// found, but its open instructions go on. Until nothing of it is open and it is
+// forgotten, its code cannot get another IFSC prefix, nor the prefix another code.
 func (r *Registry) Replace(list []Bank) error {
 	r.replacing.Lock()
 	defer r.replacing.Unlock()
@@ -189,8 +189,8 @@ func (r *Registry) ByIFSC(ifsc string) (*Bank, bool) {
 	return b, ok
 }
 
-// driven finds a bank that has a lane: it is listed, or it is leaving.
-func (r *Registry) driven(code string) (*Bank, bool) {
+// Driven finds a bank that is listed, or is leaving and goes on with what is open.
+func (r *Registry) Driven(code string) (*Bank, bool) {
 	b, ok := r.listed.Load().byCode[code]
 	return b, ok
 }

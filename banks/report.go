@@ -14,17 +14,19 @@ import (
 type Said struct {
 	ID ledger.InstructionID
 	Answer
+	Asked bool // by a Submit that still waits for it, and counts it as the bank's health
 }
 
 // Report implements [Reporter]: it records what a bank says without being asked.
 // An instruction that is not the bank's own is ledger.ErrNotFound.
 func (d *Dispatcher) Report(ctx context.Context, bank string, id ledger.InstructionID, a Answer) (ledger.Recorded, error) {
-	command, err := d.result(ctx, bank, Said{id, a})
+	said := Said{ID: id, Answer: a}
+	command, err := d.result(ctx, bank, said)
 	if err != nil {
 		return ledger.Recorded{}, err
 	}
 	r, err := ledger.Do[ledger.Recorded](ctx, d.opt.Book, command)
-	d.reported(bank, command, r)
+	d.reported(bank, said, command, r)
 	return r, err
 }
 
@@ -54,7 +56,7 @@ func (d *Dispatcher) ReportAll(ctx context.Context, bank string, said []Said) (l
 	outcomes, err := ledger.Do[ledger.Outcomes](ctx, d.opt.Book, commands)
 	for n := range outcomes {
 		if r, ok := outcomes[n].Result.(ledger.Recorded); ok {
-			d.reported(bank, commands[n].(ledger.RecordResult), r)
+			d.reported(bank, said[n], commands[n].(ledger.RecordResult), r)
 		}
 	}
 	return outcomes, err
@@ -72,13 +74,12 @@ func (d *Dispatcher) result(ctx context.Context, bank string, s Said) (ledger.Re
 	return ledger.RecordResult{Transfer: &t, Leg: s.ID.Leg, Outcome: s.Outcome, Code: s.Code, Ref: s.Ref}, nil
 }
 
-func (d *Dispatcher) reported(bank string, c ledger.RecordResult, r ledger.Recorded) {
-	if l, ok := d.lane(bank); ok && r.Effect == ledger.Applied && c.Leg.Reverses() == 0 {
+func (d *Dispatcher) reported(bank string, s Said, c ledger.RecordResult, r ledger.Recorded) {
+	if l, ok := d.lane(bank); ok && !s.Asked && r.Effect == ledger.Applied && c.Leg.Reverses() == 0 {
 		asked := time.UnixMicro(c.Transfer.Updated) // the step before: it made a debit, or a credit
-		l.answered(Answer{Outcome: c.Outcome, Code: c.Code}, asked, d.opt.Clock.Now())
+		l.answered(s.Answer, asked, d.opt.Clock.Now())
 	}
 	if r.Effect == ledger.Contradicted {
-		id := ledger.InstructionID{Transfer: c.Transfer.ID, Leg: c.Leg}
-		d.opt.Log.Warn("a bank contradicts itself; no money is moved", "bank", bank, "instruction", id.String(), "says", c.Outcome.String())
+		d.opt.Log.Warn("a bank contradicts itself; no money is moved", "bank", bank, "instruction", s.ID.String(), "says", s.Outcome.String())
 	}
 }

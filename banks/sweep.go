@@ -44,7 +44,7 @@ func (d *Dispatcher) sweep() error {
 			return err
 		}
 	}
-	return d.release(me)
+	return d.release(drivers)
 }
 
 // walk goes through what a node has due from behind a place to before a time, a
@@ -120,6 +120,7 @@ func (d *Dispatcher) sweepOwn(me ledger.ID) error {
 
 // takeUp takes what is due or was missed, and keeps what is queued in mind.
 func (d *Dispatcher) takeUp(tasks []ledger.Task, now time.Time) {
+	var silent ledger.Many
 	for _, t := range tasks {
 		i := &t.Instruction
 		_, known := d.lane(i.Bank)
@@ -128,10 +129,13 @@ func (d *Dispatcher) takeUp(tasks []ledger.Task, now time.Time) {
 			d.sweeper.add(t)
 		case due && !known:
 			d.opt.Log.Error("an instruction is for a bank that is not registered", "bank", i.Bank, "instruction", i.ID.String())
-			d.record(work{Task: t}, Answer{Outcome: ledger.SaysUnknown})
+			silent = append(silent, resultOf(work{Task: t}, Answer{Outcome: ledger.SaysUnknown}))
 		case due, i.State == ledger.Sent && i.Updated <= now.Add(-missAfter).UnixMicro():
 			d.take(work{Task: t})
 		}
+	}
+	if len(silent) > 0 {
+		d.submit("record that a bank is not there", silent)
 	}
 }
 

@@ -203,6 +203,7 @@ func (b *Bank) giveUp(o *offer, why error) (banks.Answer, error) {
 // drop takes an offer away from wherever it is.
 func (b *Bank) drop(o *offer) {
 	delete(b.offers, o.Question)
+	o.instruction.Credential = banks.Credential{} // its lease may remember it for a while
 	if o.place != nil {
 		b.waiting.Remove(o.place)
 		o.place = nil
@@ -226,6 +227,14 @@ func (b *Bank) Answer(q Question, a banks.Answer) {
 		b.drop(o)
 		close(o.answered)
 	}
+}
+
+// Waits says whether somebody still waits for the answer.
+func (b *Bank) Waits(q Question) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, ok := b.offers[q]
+	return ok
 }
 
 // Heartbeat notes that the bank's process lives and tells it how many offers

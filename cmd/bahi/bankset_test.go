@@ -289,11 +289,11 @@ func TestAdaptersAreClosed(t *testing.T) {
 	if a := b.Adapter.(*spyAdapter); a.key != "two" || closed() != "ooxo" {
 		t.Errorf("with another key %q: %s", a.key, closed())
 	}
-	s.tidy(time.Now().Add(policy.Submit))
+	s.tidy(time.Now().Add(policy.Check + policy.Submit)) // a status check, and then the instruction itself
 	if closed() != "ooxo" {
 		t.Errorf("its calls may still be under way: %s", closed())
 	}
-	if s.tidy(time.Now().Add(policy.Submit + 2*time.Second)); closed() != "xoxo" {
+	if s.tidy(time.Now().Add(policy.Check + policy.Submit + 2*time.Second)); closed() != "xoxo" {
 		t.Errorf("its calls have ended: %s", closed())
 	}
 	if err := load(spy("AAAA", withKey+", endpoint: 'https://moved.example'") + spy("BBBB", "")); err != nil {

@@ -23,6 +23,7 @@ type benchCmd struct {
 	Book        int    `help:"Transfers in the book before the run; of the suite: in its line about a large book." env:"BAHI_BENCH_BOOK"`
 	Banks       int    `help:"Workload bank: over so many simulated banks; 0: the four that come with Bahi." default:"0" env:"BAHI_BENCH_BANKS"`
 	Hanging     int    `help:"Workload bank: measure twice, the second time while so many of the banks never answer. Payments from and to those are sent both times, and neither waited for nor counted." default:"0" env:"BAHI_BENCH_HANGING"`
+	BankProfile string `help:"Workload bank: banks that decline as those in India do, large, good or weak; a payment that they decline is counted apart." enum:",large,good,weak" default:"" env:"BAHI_BENCH_BANK_PROFILE"`
 	Pgbench     bool   `help:"Also run pgbench (TPC-B-like, scale 10, 64 clients) before and after, on a private PostgreSQL, and print the ratio." env:"BAHI_BENCH_PGBENCH"`
 	Profile     string `help:"Also write where the processor time goes into this directory: server.pprof and allocs.pprof for go tool pprof, and on PostgreSQL statements.txt." type:"path" env:"BAHI_BENCH_PROFILE"`
 	JSON        bool   `help:"Print the result as one JSON object."`
@@ -46,7 +47,8 @@ type benchResult struct {
 	Bytes       float64 `json:"bytes"` // of a transfer on the disk, with its indexes, without the log
 	Verify      string  `json:"verify"`
 	Banks       int     `json:"banks,omitempty"`
-	Beside      int64   `json:"beside,omitempty"` // payments from and to banks that can hang
+	Beside      int64   `json:"beside,omitempty"`   // payments from and to banks that can hang
+	Declined    int64   `json:"declined,omitempty"` // payments that banks with a profile declined
 	Pgbench     float64 `json:"pgbench_per_second,omitempty"`
 	Ratio       float64 `json:"ratio_to_pgbench,omitempty"`
 
@@ -63,8 +65,8 @@ func (c *benchCmd) Validate() error {
 		return errors.New("--concurrency: at least one caller")
 	case c.Seconds < 1:
 		return errors.New("--seconds: at least one")
-	case (c.Banks != 0 || c.Hanging != 0) && c.Workload != "bank":
-		return errors.New("--banks and --hanging: with --workload bank")
+	case (c.Banks != 0 || c.Hanging != 0 || c.BankProfile != "") && c.Workload != "bank":
+		return errors.New("--banks, --hanging and --bank-profile: with --workload bank")
 	case c.Banks < 0 || c.Banks > maxBenchBanks || c.Hanging < 0 || c.Hanging > 0 && c.Hanging >= c.Banks:
 		return fmt.Errorf("--banks: up to %d, and more than --hanging", maxBenchBanks)
 	}
@@ -150,7 +152,7 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server, p
 	if err != nil {
 		return nil, err
 	}
-	banks, err := newBenchBanks(dir, c.Banks, c.Hanging)
+	banks, err := newBenchBanks(dir, c)
 	if err != nil {
 		return nil, err
 	}
@@ -214,6 +216,9 @@ func (r *benchResult) print() {
 	fmt.Printf("processor time of a transfer: server %.0f µs, database %.0f µs, load %.0f µs; on the disk: %.0f bytes\n", r.ServerCPU, r.DatabaseCPU, r.LoadCPU, r.Bytes)
 	if r.FirstError != "" {
 		fmt.Println("first error:", r.FirstError)
+	}
+	if r.Declined > 0 {
+		fmt.Printf("the banks declined %d payments\n", r.Declined)
 	}
 	if h := r.WithHanging; h != nil {
 		fmt.Printf("while some of the %d banks hang: %.0f/s, which is %.1f%%; p50 %.2f ms, p99 %.2f ms, %d errors, server %.0f µs a transfer; beside those %d payments from and to banks that hang, and %d before\n",

@@ -43,10 +43,26 @@ func TestBenchHanging(t *testing.T) {
 	if h := r.WithHanging; h == nil || r.Done == 0 || h.Done == 0 || r.Beside == 0 || h.Beside == 0 || r.Errors+h.Errors != 0 || r.Kept <= 0 || r.Verify != "ok" {
 		t.Errorf("%s", stdout)
 	}
-	for _, wrong := range [][]string{{"--workload=wallet", "--banks=6"}, {"--workload=bank", "--banks=6", "--hanging=6"}, {"--workload=bank", "--banks=1000"}} {
+	for _, wrong := range [][]string{{"--workload=wallet", "--banks=6"}, {"--workload=bank", "--banks=6", "--hanging=6"}, {"--workload=bank", "--banks=1000"}, {"--bank-profile=weak"}, {"--workload=bank", "--bank-profile=hanging"}} {
 		if _, _, code := bahi(t, append([]string{"bench"}, wrong...)...); code != exitUsage {
 			t.Errorf("%q: exit code %d", wrong, code)
 		}
+	}
+}
+
+// TestBenchProfile: of weak banks every ninth debit and credit is declined, which is
+// no error.
+func TestBenchProfile(t *testing.T) {
+	stdout, stderr, code := bahi(t, "bench", "--workload=bank", "--bank-profile=weak", "--seconds=1", "--concurrency=4", "--parties=20", "--json")
+	if code != exitOK {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	var r benchResult
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatalf("%v: %s", err, stdout)
+	}
+	if r.Done == 0 || r.Errors != 0 || r.Declined < r.Done/20 || r.Declined > r.Done || r.Verify != "ok" {
+		t.Errorf("%s", stdout)
 	}
 }
 

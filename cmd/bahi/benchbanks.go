@@ -18,31 +18,39 @@ import (
 type benchBanks struct {
 	list    []banks.Bank
 	path    string // of the banks file; empty: those that come with Bahi
+	profile string // that they have while they do not hang, or empty
 	hanging int
 }
 
-// maxBenchBanks is how many names benchBank has.
+// maxBenchBanks is how many names there are.
 const maxBenchBanks = 26 * 26
 
-func newBenchBanks(dir string, count, hanging int) (*benchBanks, error) {
-	if count == 0 {
+func newBenchBanks(dir string, c *benchCmd) (*benchBanks, error) {
+	if c.Banks == 0 && c.BankProfile == "" {
 		return &benchBanks{list: simulatedBanks}, nil
 	}
-	b := &benchBanks{path: filepath.Join(dir, "banks.yaml"), hanging: hanging}
-	for n := range count {
+	b := &benchBanks{path: filepath.Join(dir, "banks.yaml"), profile: c.BankProfile, hanging: c.Hanging}
+	for n := range c.Banks {
 		code := fmt.Sprintf("BN%c%c", 'A'+n/26, 'A'+n%26)
 		b.list = append(b.list, banks.Bank{Code: code, Name: "Bank " + code, IFSCPrefix: code})
 	}
-	return b, b.write("")
+	if c.Banks == 0 {
+		b.list = simulatedBanks
+	}
+	return b, b.write(false)
 }
 
-// write lists the banks, those that can hang with a profile.
-func (b *benchBanks) write(profile string) error {
+// write lists the banks; hang: those that can hang do.
+func (b *benchBanks) write(hang bool) error {
 	var text bytes.Buffer
 	fmt.Fprintln(&text, "banks:")
 	for n, bank := range b.list {
 		fmt.Fprintf(&text, "  - {code: %s, name: %s, ifsc_prefix: %s, rail: %s", bank.Code, bank.Name, bank.IFSCPrefix, simRail)
-		if profile != "" && n < b.hanging {
+		profile := b.profile
+		if hang && n < b.hanging {
+			profile = "hanging"
+		}
+		if profile != "" {
 			fmt.Fprintf(&text, ", profile: %s", profile)
 		}
 		fmt.Fprintln(&text, "}")
@@ -68,6 +76,9 @@ func (b *benchBanks) hangs(party int) bool { return party%len(b.list) < b.hangin
 // its banks can hang.
 var errBeside = errors.New("beside")
 
+// errDeclined is of a payment that a bank with a profile declined.
+var errDeclined = errors.New("declined")
+
 // bank sends a payment from bank to bank. One that touches a bank that can hang
 // is sent as often whether it does or not, and not waited for.
 func (l *load) bank(key string, n int) error {
@@ -87,7 +98,7 @@ func (l *load) bank(key string, n int) error {
 
 // hang lets the banks hang that can, in the running server, and measures again.
 func (l *load) hang(ctx context.Context, m *meter, without *benchResult) error {
-	if err := l.banks.write("hanging"); err != nil {
+	if err := l.banks.write(true); err != nil {
 		return err
 	}
 	// The file is looked at every second. Then a first payment that is never answered

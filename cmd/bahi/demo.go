@@ -14,11 +14,13 @@ import (
 	"syscall"
 	"time"
 
+	"bahi/banks/sim"
 	"bahi/ledger"
 )
 
 type demoCmd struct {
-	JSON bool `help:"Print one JSON object per transfer and a last one with the sums."`
+	JSON        bool   `help:"Print one JSON object per transfer and a last one with the sums."`
+	BankProfile string `help:"Banks that decline as those in India do: large, good or weak." enum:",large,good,weak" default:"" env:"BAHI_BANK_PROFILE"`
 }
 
 // demoLine is one message of the conversation, with the payment that it makes.
@@ -133,6 +135,7 @@ func (c *demoCmd) play(ctx context.Context, n *node, dir, url string) (sum demoS
 	if err != nil {
 		return sum, err
 	}
+	n.behave(c.BankProfile)
 	key := ""
 	for i, line := range conversation(ids) {
 		if line.path == "" {
@@ -162,6 +165,15 @@ func (c *demoCmd) play(ctx context.Context, n *node, dir, url string) (sum demoS
 			Reason: t.Failure.Reason, BankCode: t.Failure.BankCode, Replayed: a.replayed}, t.StatusText)
 	}
 	return sum, nil
+}
+
+// behave gives the simulated banks a profile, once everybody has their money.
+func (n *node) behave(profile string) {
+	for _, b := range n.banks.registry.All() {
+		if bank, ok := b.Adapter.(*sim.Bank); ok {
+			bank.Behave(0, sim.Profiles[profile])
+		}
+	}
 }
 
 func (c *demoCmd) say(t demoTransfer, status string) {

@@ -29,9 +29,9 @@ type load struct {
 	banks   *benchBanks
 	parties []string
 
-	done, failed, beside atomic.Int64
-	firstError           atomic.Pointer[string]
-	measuring            atomic.Bool
+	done, failed, beside, declined atomic.Int64
+	firstError                     atomic.Pointer[string]
+	measuring                      atomic.Bool
 }
 
 // prepare opens the parties, each with a bank account, and funds their wallets.
@@ -134,7 +134,7 @@ func (l *load) run(m *meter) *benchResult {
 
 	all := slices.Concat(latencies...)
 	slices.Sort(all)
-	r := &benchResult{Engine: l.cmd.Engine, Workload: l.cmd.Workload, Concurrency: l.cmd.Concurrency, Seconds: took.Seconds(), Banks: l.cmd.Banks, Beside: l.beside.Load(),
+	r := &benchResult{Engine: l.cmd.Engine, Workload: l.cmd.Workload, Concurrency: l.cmd.Concurrency, Seconds: took.Seconds(), Banks: l.cmd.Banks, Beside: l.beside.Load(), Declined: l.declined.Load(),
 		Done: done, PerSecond: float64(done) / took.Seconds(), Errors: l.failed.Load()}
 	if done > 0 {
 		each := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(done) }
@@ -164,6 +164,8 @@ func (l *load) repeat(ctx context.Context, caller int) (latencies []time.Duratio
 		case !l.measuring.Load():
 		case errors.Is(err, errBeside):
 			l.beside.Add(1)
+		case errors.Is(err, errDeclined):
+			l.declined.Add(1)
 		case err != nil:
 			l.failed.Add(1)
 			text := err.Error()
@@ -225,7 +227,11 @@ func (l *load) one(path, key string, body []byte) error {
 	}
 	id := member(answer, "id")
 	for state := member(answer, "state"); state != "completed"; state = member(answer, "state") {
-		if state != "pending" && state != "debited" {
+		switch {
+		case state == "pending" || state == "debited":
+		case l.banks.profile != "":
+			return errDeclined
+		default:
 			return fmt.Errorf("transfer %s is %s", id, state)
 		}
 		if status, answer, err = l.caller.call("/v1/transfers/"+id+"?wait=20", "", nil); err != nil || status != http.StatusOK {

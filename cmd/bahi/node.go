@@ -95,8 +95,9 @@ func (n *node) watchBanks() {
 	n.unwatch = func() { cancel(); <-over }
 }
 
-// longestCall is for how long a bank may be asked something at most.
-func (n *node) longestCall() time.Duration { return max(n.policy.Submit, n.policy.Check) + time.Second }
+// longestCall is for how long an adapter may be called at most: one that is asked
+// for the status of what it has not seen is sent it at once.
+func (n *node) longestCall() time.Duration { return n.policy.Check + n.policy.Submit + time.Second }
 
 // observe hands a committed batch to whoever lives on it.
 func (n *node) observe(set *ledger.Set) {

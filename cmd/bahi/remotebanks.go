@@ -41,7 +41,8 @@ const remoteRail = "remote"
 // openRemote gives a bank the near end of its process.
 func openRemote(_ *node, _ *bankEntry, before *opened) (*opened, error) {
 	if before != nil {
-		return &opened{Adapter: before.Adapter}, nil
+		return &opened{Adapter: before.Adapter, close: before.close}, nil
 	}
-	return &opened{Adapter: remote.New(remote.Config{})}, nil
+	bank := remote.New(remote.Config{})
+	return &opened{Adapter: bank, close: bank.Close}, nil
 }

@@ -17,19 +17,23 @@ import (
 type serveCmd struct {
 	storage
 	timers
-	Banks      string       `help:"File that lists the banks, read again when it changes and at a SIGHUP; without one there are four simulated banks." env:"BAHI_BANKS" type:"path"`
-	Listen     string       `help:"Address to serve on." default:"127.0.0.1:8080" env:"BAHI_LISTEN"`
-	Demo       bool         `help:"Seed demo people, banks and keys on the first start, and print lines to paste." env:"BAHI_DEMO"`
-	MaxQueue   int          `help:"Commands that may wait for a commit; more are refused with 503." default:"16384" env:"BAHI_MAX_QUEUE"`
-	RemoteBank []remoteBank `help:"Also drive this bank, whose own process comes for its instructions." placeholder:"CODE:IFSC:handle,…" sep:"none" env:"BAHI_REMOTE_BANK"`
-	LogLevel   slog.Level   `help:"Least level to log: debug, info, warn, error." default:"info" env:"BAHI_LOG_LEVEL"`
-	Pprof      string       `help:"Address to serve profiles on; off when empty." env:"BAHI_PPROF"`
+	Banks       string       `help:"File that lists the banks, read again when it changes and at a SIGHUP; without one there are four simulated banks." env:"BAHI_BANKS" type:"path"`
+	Listen      string       `help:"Address to serve on." default:"127.0.0.1:8080" env:"BAHI_LISTEN"`
+	Demo        bool         `help:"Seed demo people, banks and keys on the first start, and print lines to paste." env:"BAHI_DEMO"`
+	BankProfile string       `help:"With --demo, banks that decline as those in India do: large, good or weak. In a banks file each bank has its own." enum:",large,good,weak" default:"" env:"BAHI_BANK_PROFILE"`
+	MaxQueue    int          `help:"Commands that may wait for a commit; more are refused with 503." default:"16384" env:"BAHI_MAX_QUEUE"`
+	RemoteBank  []remoteBank `help:"Also drive this bank, whose own process comes for its instructions." placeholder:"CODE:IFSC:handle,…" sep:"none" env:"BAHI_REMOTE_BANK"`
+	LogLevel    slog.Level   `help:"Least level to log: debug, info, warn, error." default:"info" env:"BAHI_LOG_LEVEL"`
+	Pprof       string       `help:"Address to serve profiles on; off when empty." env:"BAHI_PPROF"`
 }
 
 // Validate is called by the parser.
 func (c *serveCmd) Validate() error {
 	if c.Demo && c.Banks != "" {
 		return errors.New("--demo has banks of its own: leave --banks out")
+	}
+	if !c.Demo && c.BankProfile != "" {
+		return errors.New("--bank-profile: with --demo; in a banks file each bank has its own")
 	}
 	return c.storage.Validate()
 }
@@ -68,6 +72,7 @@ func (c *serveCmd) Run() error {
 			<-served
 			return fmt.Errorf("demo: %w", err)
 		}
+		n.behave(c.BankProfile)
 	}
 	return <-served
 }
