@@ -23,7 +23,7 @@ type benchCmd struct {
 	Book        int    `help:"Transfers in the book before the run; of the suite: in its line about a large book." env:"BAHI_BENCH_BOOK"`
 	Banks       int    `help:"Workload bank: over so many simulated banks; 0: the four that come with Bahi." default:"0" env:"BAHI_BENCH_BANKS"`
 	Hanging     int    `help:"Workload bank: measure twice, the second time while so many of the banks never answer. Payments from and to those are sent both times, and neither waited for nor counted." default:"0" env:"BAHI_BENCH_HANGING"`
-	BankProfile string `help:"Workload bank: banks that decline as those in India do, large, good or weak; a payment that they decline is counted apart." enum:",large,good,weak" default:"" env:"BAHI_BENCH_BANK_PROFILE"`
+	BankProfile string `help:"Workload bank: banks that decline as those in India do, large, good or weak; a payment that they decline or do not answer is counted apart." enum:",large,good,weak" default:"" env:"BAHI_BENCH_BANK_PROFILE"`
 	Pgbench     bool   `help:"Also run pgbench (TPC-B-like, scale 10, 64 clients) before and after, on a private PostgreSQL, and print the ratio." env:"BAHI_BENCH_PGBENCH"`
 	Profile     string `help:"Also write where the processor time goes into this directory: server.pprof and allocs.pprof for go tool pprof, and on PostgreSQL statements.txt." type:"path" env:"BAHI_BENCH_PROFILE"`
 	JSON        bool   `help:"Print the result as one JSON object."`
@@ -48,7 +48,7 @@ type benchResult struct {
 	Verify      string  `json:"verify"`
 	Banks       int     `json:"banks,omitempty"`
 	Beside      int64   `json:"beside,omitempty"`   // payments from and to banks that can hang
-	Declined    int64   `json:"declined,omitempty"` // payments that banks with a profile declined
+	Declined    int64   `json:"declined,omitempty"` // payments that banks with a profile declined or did not answer
 	Pgbench     float64 `json:"pgbench_per_second,omitempty"`
 	Ratio       float64 `json:"ratio_to_pgbench,omitempty"`
 
@@ -218,7 +218,7 @@ func (r *benchResult) print() {
 		fmt.Println("first error:", r.FirstError)
 	}
 	if r.Declined > 0 {
-		fmt.Printf("the banks declined %d payments\n", r.Declined)
+		fmt.Printf("the banks declined %d payments, or did not answer\n", r.Declined)
 	}
 	if h := r.WithHanging; h != nil {
 		fmt.Printf("while some of the %d banks hang: %.0f/s, which is %.1f%%; p50 %.2f ms, p99 %.2f ms, %d errors, server %.0f µs a transfer; beside those %d payments from and to banks that hang, and %d before\n",

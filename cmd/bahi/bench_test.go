@@ -50,8 +50,8 @@ func TestBenchHanging(t *testing.T) {
 	}
 }
 
-// TestBenchProfile: of weak banks every ninth debit and credit is declined, which is
-// no error.
+// TestBenchProfile: of weak banks every ninth debit and credit is declined or not
+// answered, which is no error.
 func TestBenchProfile(t *testing.T) {
 	stdout, stderr, code := bahi(t, "bench", "--workload=bank", "--bank-profile=weak", "--seconds=1", "--concurrency=4", "--parties=20", "--json")
 	if code != exitOK {

@@ -228,9 +228,9 @@ func (l *load) one(path, key string, body []byte) error {
 	id := member(answer, "id")
 	for state := member(answer, "state"); state != "completed"; state = member(answer, "state") {
 		switch {
-		case state == "pending" || state == "debited":
 		case l.banks.profile != "":
-			return errDeclined
+			return errDeclined // or the bank is silent, which lasts for hours
+		case state == "pending" || state == "debited":
 		default:
 			return fmt.Errorf("transfer %s is %s", id, state)
 		}

@@ -27,15 +27,16 @@ type usageError struct{ error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Serve the HTTP API until interrupted."`
-	Keys    keysCmd    `cmd:"" help:"Create, list and revoke API keys."`
-	Banks   banksCmd   `cmd:"" help:"Check the file that lists the banks."`
-	Migrate migrateCmd `cmd:"" help:"Bring the book's tables to this version, or show where they are."`
-	Verify  verifyCmd  `cmd:"" help:"Derive every balance from the postings alone and check every invariant of the book."`
-	Demo    demoCmd    `cmd:"" help:"Play a conversation with payments in it, in a temporary directory, and verify the book."`
-	Bench   benchCmd   `cmd:"" help:"Measure transfers that are done, over HTTP, durable, with the load on the same machine."`
-	Sim     simCmd     `cmd:"" help:"Run several nodes, their banks and their chats in one process on virtual time, while everything goes wrong that can."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Serve the HTTP API until interrupted."`
+	Keys      keysCmd      `cmd:"" help:"Create, list and revoke API keys."`
+	Banks     banksCmd     `cmd:"" help:"Check the file that lists the banks."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the book's tables to this version, or show where they are."`
+	Verify    verifyCmd    `cmd:"" help:"Derive every balance from the postings alone and check every invariant of the book."`
+	Reconcile reconcileCmd `cmd:"" help:"Check banks' statements."`
+	Demo      demoCmd      `cmd:"" help:"Play a conversation with payments in it, in a temporary directory, and verify the book."`
+	Bench     benchCmd     `cmd:"" help:"Measure transfers that are done, over HTTP, durable, with the load on the same machine."`
+	Sim       simCmd       `cmd:"" help:"Run several nodes, their banks and their chats in one process on virtual time, while everything goes wrong that can."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
