@@ -311,3 +311,24 @@ func TestAdaptersAreClosed(t *testing.T) {
 		t.Errorf("at the end: %s", closed())
 	}
 }
+
+// TestARemoteBankIsClosed: whoever waits at a bank that has left is sent away, also
+// where its entry has changed meanwhile.
+func TestARemoteBankIsClosed(t *testing.T) {
+	first, err := openRemote(nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bank, err := openRemote(nil, nil, first)
+	if err != nil || bank.Adapter != first.Adapter || bank.close == nil {
+		t.Fatalf("%+v, %v", bank, err)
+	}
+	said := make(chan error, 1)
+	go func() { _, err := bank.Status(t.Context(), banks.Instruction{}); said <- err }()
+	if err := bank.close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-said; err == nil {
+		t.Error("a bank that is closed answered")
+	}
+}

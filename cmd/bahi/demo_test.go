@@ -1,9 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"testing"
+
+	"bahi/banks"
+	"bahi/ledger"
 )
 
 // demoOutcomes are what the demo's lines come to, in order.
@@ -69,6 +74,40 @@ func TestDemoForPeople(t *testing.T) {
 		"not paid, the payer has the money back", "\n11 transfers, 7 completed; verify: ok\n"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is not in:\n%s", want, stdout)
+		}
+	}
+}
+
+// TestDemoProfile: once everybody has their money, the banks behave as they are told to.
+func TestDemoProfile(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	n, err := openNode(ctx, nodeConfig{storage: storage{Data: t.TempDir()}, policy: demoTimers(), log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.close(context.WithoutCancel(ctx))
+	bank, _ := n.banks.registry.ByCode("NRMD")
+	for profile, most := range map[string]int{"": 0, "weak": 40} {
+		n.behave(profile)
+		declined := 0
+		for range 200 {
+			a, err := bank.Adapter.Submit(ctx, banks.Instruction{ID: ledger.InstructionID{Transfer: ledger.NewID(), Leg: ledger.LegCredit},
+				Amount: ledger.Amount{Minor: 100, Currency: "INR"}, Account: banks.Account{Number: "1234567890"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a.Outcome == ledger.SaysDeclined {
+				declined++
+			}
+		}
+		if declined > 2*most || (declined > 0) != (most > 0) { // 23 of a weak bank's, give or take
+			t.Errorf("profile %q: %d of 200 are declined", profile, declined)
+		}
+	}
+	for _, wrong := range [][]string{{"serve", "--bank-profile=weak"}, {"demo", "--bank-profile=mad"}} {
+		if _, _, code := bahi(t, wrong...); code != exitUsage {
+			t.Errorf("%q: exit code %d", wrong, code)
 		}
 	}
 }
