@@ -66,7 +66,7 @@ func (s *Server) GetAccountStatement(c echo.Context, name string, params GetAcco
 			side = SideDebit
 		}
 		p := &l.Posting
-		out.Data[n] = AccountLine{Seq: l.Seq, Side: side, Event: Event(p.Event.String()), Transfer: p.Transfer.TransferRef(), At: timeView(p.At),
+		out.Data[n] = AccountLine{Seq: l.Seq, Side: side, Event: Event(p.Event.String()), Transfer: p.Entry.TransferRef(), At: timeView(p.At),
 			Amount: moneyView(ledger.Amount{Minor: p.Amount, Currency: p.Currency}), Balance: balanceView(l.Balance, p.Currency)}
 	}
 	return writeJSON(c, http.StatusOK, out)

@@ -113,7 +113,7 @@ func TestLeases(t *testing.T) {
 	wantEqual(t, "a contradiction", strings.Join(r.answers(answerTo(first, "declined")), ""), "200 contradiction completed")
 	wantEqual(t, "repeated", strings.Join(r.answers(answerTo(first, "approved")), ""), "200 repeated completed")
 	wantEqual(t, "postings", s.count("postings"), postings)
-	wantEqual(t, "breaks", s.count("breaks"), 1)
+	wantEqual(t, "contradictions", s.count("contradictions"), 1)
 	s.verify()
 }
 

@@ -83,8 +83,8 @@ func TestResultsThatABankPushes(t *testing.T) {
 	wantEqual(t, "contradicting", read[api.Result](s.report("NRMD", debit, "declined").want(200)),
 		api.Result{Instruction: debit, Effect: "contradiction", State: "completed"})
 	wantEqual(t, "postings after a contradiction", s.count("postings"), postings)
-	wantEqual(t, "breaks", s.count("breaks"), 1)
+	wantEqual(t, "contradictions", s.count("contradictions"), 1)
 	s.report("NRMD", debit, "declined").want(200)
-	wantEqual(t, "breaks after the same contradiction", s.count("breaks"), 1)
+	wantEqual(t, "contradictions after the same contradiction", s.count("contradictions"), 1)
 	s.verify()
 }

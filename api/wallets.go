@@ -145,7 +145,7 @@ func (s *Server) GetWalletStatement(c echo.Context, party string, params GetWall
 	}
 	out := WalletStatement{Data: make([]WalletLine, len(lines)), NextCursor: nextSeq(lines, params.Limit)}
 	for n, l := range lines {
-		t, err := s.reader.Transfer(ctx, l.Posting.Transfer)
+		t, err := s.reader.Transfer(ctx, l.Posting.Entry)
 		if err != nil {
 			return err
 		}

@@ -77,10 +77,13 @@ func (a *Account) Balance() int64 {
 
 // The chart of accounts.
 const (
-	walletPath     = "wallet:"
-	bankPath       = "bank:"
-	clearingSuffix = ":clearing"
-	transitPath    = "transit"
+	walletPath       = "wallet:"
+	bankPath         = "bank:"
+	clearingSuffix   = ":clearing"
+	settlementSuffix = ":settlement"
+	transitPath      = "transit"
+	suspensePath     = "suspense"
+	feesPath         = "fees"
 )
 
 // WalletAccount is the money of a party that is held inside Bahi.
@@ -92,6 +95,22 @@ func WalletAccount(party ID, c Currency) AccountName {
 // for the legs it confirmed and that are not settled yet.
 func ClearingAccount(bank string, c Currency) AccountName {
 	return AccountName{Path: bankPath + bank + clearingSuffix, Currency: c}
+}
+
+// SettlementAccount is what a bank has paid for its net positions, or was paid.
+func SettlementAccount(bank string, c Currency) AccountName {
+	return AccountName{Path: bankPath + bank + settlementSuffix, Currency: c}
+}
+
+// SuspenseAccount is what the reconciliation found and cannot explain yet: what banks
+// took too much or gave too little, less what they gave too much or took too little.
+func SuspenseAccount(c Currency) AccountName {
+	return AccountName{Path: suspensePath, Currency: c}
+}
+
+// FeesAccount is what banks paid for their transfers.
+func FeesAccount(c Currency) AccountName {
+	return AccountName{Path: feesPath, Currency: c}
 }
 
 // TransitAccount is money debited and neither credited nor returned yet.
@@ -153,6 +172,8 @@ func newAccount(n AccountName, at int64) Account {
 		a.Type = Asset
 	case strings.HasPrefix(n.Path, walletPath):
 		a.Bounded = true
+	case n.Path == feesPath:
+		a.Type = Income
 	}
 	return a
 }

@@ -71,7 +71,7 @@ func (c *CreateTransfer) refusal(s *Set) Reason {
 		return SameAccount
 	case (t.Payer.IsWallet() && payer.Frozen) || (t.Payee.IsWallet() && payee.Frozen):
 		return AccountFrozen
-	case t.Payer.IsWallet() && payer.Balance() < t.Amount.Minor:
+	case payer.Bounded && payer.Balance() < t.Amount.Minor:
 		return InsufficientFunds
 	}
 	// A total must not overflow half way through a transfer's life.

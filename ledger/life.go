@@ -42,23 +42,9 @@ func (l *life) step(to State, reason Reason, bankCode string) {
 // transfer's; among an account's postings, of many transfers, it is their number
 // that tells the order, whatever the clocks of the nodes say.
 func (l *life) post(e Event) {
-	amount := l.t.Amount.Minor
 	payer, payee, transit := l.set.parts(l.t)
 	debit, credit := sides(e, payer, payee, transit)
-	d, c := l.set.accountOf(debit), l.set.accountOf(credit)
-	if d.ID == c.ID || amount <= 0 || !d.room(amount, true) || !c.room(amount, false) {
-		panic(fmt.Sprintf("ledger: %s of transfer %s has no room", e, l.t.ID.TransferRef()))
-	}
-	d.Debits += amount
-	c.Credits += amount
-	d.Seq++
-	c.Seq++
-	l.set.Accounts.Put(d.ID, d)
-	l.set.Accounts.Put(c.ID, c)
-	l.set.Postings = append(l.set.Postings, Posting{
-		Transfer: l.t.ID, Event: e, Undoes: e.undoes(), Debit: d.ID, Credit: c.ID, Amount: amount, Currency: l.t.Amount.Currency,
-		DebitSeq: d.Seq, CreditSeq: c.Seq, DebitBalance: d.Balance(), CreditBalance: c.Balance(), At: l.now(),
-	})
+	l.set.post(l.t.ID, e, debit, credit, l.t.Amount.Minor, l.now())
 }
 
 // instruct opens the instruction of a leg, or opens it again. Its times are by the
@@ -112,5 +98,5 @@ func (l *life) giveBack(reason Reason, bankCode string) {
 
 // contradicts keeps a word of a bank that contradicts an earlier one.
 func (l *life) contradicts(i Instruction, says Outcome, code string) {
-	l.set.Breaks = append(l.set.Breaks, Break{Instruction: i.ID, Was: i.State, Says: says, Code: code, At: l.set.Now})
+	l.set.Contradictions = append(l.set.Contradictions, Contradiction{Instruction: i.ID, Was: i.State, Says: says, Code: code, At: l.set.Now})
 }

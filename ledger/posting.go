@@ -11,10 +11,14 @@ const (
 	EventDebitReversal  = Event(LegDebitReversal)  // transit -> payer's side
 	EventCreditReversal = Event(LegCreditReversal) // payee's side -> transit
 	EventWallet         = Event(5)                 // wallet -> wallet, in one step
+	EventAdjustment     = Event(6)                 // a bank's clearing account <-> suspense, of a correction
+	EventSettlement     = Event(7)                 // a bank's clearing account <-> its settlement account, of a position
+	EventFee            = Event(8)                 // a bank's settlement account -> fees, of a position
 )
 
 var eventNames = [...]string{EventDebit: "debit", EventCredit: "credit", EventDebitReversal: "debit_reversal",
-	EventCreditReversal: "credit_reversal", EventWallet: "wallet"}
+	EventCreditReversal: "credit_reversal", EventWallet: "wallet",
+	EventAdjustment: "adjustment", EventSettlement: "settlement", EventFee: "fee"}
 
 // String is the event's word, such as "credit_reversal".
 func (e Event) String() string { return nameOf(eventNames[:], e) }
@@ -50,7 +54,7 @@ func sides[A any](e Event, payer, payee, transit A) (debit, credit A) {
 // of each account; DebitBalance and CreditBalance are the accounts' balances
 // (by their normal side) right after it.
 type Posting struct {
-	Transfer ID
+	Entry    ID // the transfer that it belongs to, or the correction or the position
 	Event    Event
 	Undoes   Event // the event of the same transfer that this posting takes back, or 0
 	Debit    AccountID

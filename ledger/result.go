@@ -36,7 +36,7 @@ func (o Outcome) state() InstructionState {
 
 // RecordResult is a bank's answer to an instruction, or its silence. The same
 // answer again changes nothing; one that contradicts an answer already taken is
-// kept as a [Break] and moves no money.
+// kept as a [Contradiction] and moves no money.
 type RecordResult struct {
 	Transfer *Transfer // as read before the batch: only what never changes of it is used
 	Leg      Leg

@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Set is the working set of one batch: what its commands declared, as the
@@ -25,11 +27,25 @@ type Set struct {
 	Keys         Table[ID, Key]
 	Answers      Table[IdempotencyKey, Answer]
 	Nodes        Table[ID, Node]
+	Runs         Table[int64, Run]
+	Breaks       Table[ID, Break]
+	Corrections  Table[ID, Correction]
+	Windows      Table[string, Window] // with their cuts; a row is only written once
+	Positions    Table[ID, Position]
 
-	// Rows that are only ever added. A break that is known already is not an error.
+	// Rows that are only ever added.
 	Postings []Posting
 	Steps    []Step // but those of a transfer's beginning, which are in its own row
-	Breaks   []Break
+	Notes    []BreakNote
+
+	// Rows that are added unless they are known already, which is no error.
+	Contradictions []Contradiction
+	Lines          []BankLine // one that is known is merged with what is there
+	Statements     []Statement
+	Coverage       []Covered
+	Matches        []Match // its rule is replaced
+
+	Unmatched []Match // matches that are taken back
 
 	named  map[partKey]part           // accounts by whom they belong to
 	unsent map[InstructionID]struct{} // that the batch made or claimed
@@ -51,6 +67,11 @@ func NewSet(now int64, policy *Policy) *Set {
 		Keys:         newTable[ID, Key](ID.Compare),
 		Answers:      newTable[IdempotencyKey, Answer](compareIdempotencyKeys),
 		Nodes:        newTable[ID, Node](ID.Compare),
+		Runs:         newTable[int64, Run](cmp.Compare[int64]),
+		Breaks:       newTable[ID, Break](ID.Compare),
+		Corrections:  newTable[ID, Correction](ID.Compare),
+		Windows:      newTable[string, Window](strings.Compare),
+		Positions:    newTable[ID, Position](ID.Compare),
 		named:        map[partKey]part{},
 		unsent:       map[InstructionID]struct{}{},
 		known:        map[ID]*Transfer{},
@@ -110,11 +131,35 @@ type part struct {
 	id   AccountID
 }
 
-// partKey tells parts from each other: a wallet's party, a bank, or neither for transit.
+// partKey tells parts from each other: a wallet's party, a bank, suspense, or none of them for transit.
 type partKey struct {
 	party    ID
 	bank     string
+	suspense bool
 	currency Currency
+}
+
+// Post writes a posting of a correction or a position, whose ID is the entry. It
+// assumes, as [life.post] does, that there is room.
+func (s *Set) Post(entry ID, e Event, debit, credit AccountName, amount int64) {
+	s.post(entry, e, part{debit, debit.ID()}, part{credit, credit.ID()}, amount, s.Now)
+}
+
+func (s *Set) post(entry ID, e Event, debit, credit part, amount, at int64) {
+	d, c := s.accountOf(debit), s.accountOf(credit)
+	if d.ID == c.ID || amount <= 0 || !d.room(amount, true) || !c.room(amount, false) {
+		panic(fmt.Sprintf("ledger: %s of %s has no room", e, entry.TransferRef()))
+	}
+	d.Debits += amount
+	c.Credits += amount
+	d.Seq++
+	c.Seq++
+	s.Accounts.Put(d.ID, d)
+	s.Accounts.Put(c.ID, c)
+	s.Postings = append(s.Postings, Posting{
+		Entry: entry, Event: e, Undoes: e.undoes(), Debit: d.ID, Credit: c.ID, Amount: amount, Currency: debit.name.Currency,
+		DebitSeq: d.Seq, CreditSeq: c.Seq, DebitBalance: d.Balance(), CreditBalance: c.Balance(), At: at,
+	})
 }
 
 // parts are the accounts that take part in a transfer.
@@ -122,7 +167,7 @@ func (s *Set) parts(t *Transfer) (payer, payee, transit part) {
 	c := t.Amount.Currency
 	end := func(e *End) part {
 		if e.IsWallet() {
-			return s.part(partKey{party: e.Party, currency: c}, func() AccountName { return e.account(c) })
+			return s.part(partKey{party: e.Party, suspense: e.IsSuspense(), currency: c}, func() AccountName { return e.account(c) })
 		}
 		return s.part(partKey{bank: e.Bank, currency: c}, func() AccountName { return e.account(c).Stripe(s.Stripe) })
 	}
@@ -164,8 +209,10 @@ func (s *Set) History(yield func(*Step)) {
 
 // Changed says whether there is anything to persist.
 func (s *Set) Changed() bool {
-	return len(s.Postings)+len(s.Steps)+len(s.Breaks) > 0 || s.Accounts.Changed() || s.Transfers.Changed() || s.Instructions.Changed() ||
-		s.Parties.Changed() || s.Instruments.Changed() || s.Aliases.Changed() || s.Keys.Changed() || s.Answers.Changed() || s.Nodes.Changed()
+	added := len(s.Postings) + len(s.Steps) + len(s.Notes) + len(s.Contradictions) + len(s.Lines) + len(s.Statements) + len(s.Coverage) + len(s.Matches) + len(s.Unmatched)
+	return added > 0 || s.Accounts.Changed() || s.Transfers.Changed() || s.Instructions.Changed() ||
+		s.Parties.Changed() || s.Instruments.Changed() || s.Aliases.Changed() || s.Keys.Changed() || s.Answers.Changed() || s.Nodes.Changed() ||
+		s.Runs.Changed() || s.Breaks.Changed() || s.Corrections.Changed() || s.Windows.Changed() || s.Positions.Changed()
 }
 
 // Table is one kind of row of a working set. Reading or writing a key that was

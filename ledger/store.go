@@ -64,6 +64,9 @@ type Reader interface {
 	KeyByHash(ctx context.Context, hash [32]byte) (Key, error)
 	Keys(ctx context.Context, page Page) ([]Key, error) // newest first
 
+	EvidenceReader
+	SettlementReader
+
 	// Audit calls check with one consistent snapshot of the whole book, while writes go on.
 	Audit(ctx context.Context, check func(Snapshot) error) error
 }
@@ -122,13 +125,35 @@ type StatementLine struct {
 	Balance int64 // of the account, after the posting
 }
 
+// Range is the transfers whose ID is First or greater, and less than Last; all of
+// them where Last is zero. Rows that belong to no transfer lie under the zero ID,
+// see [OfNoTransfer].
+type Range struct{ First, Last ID }
+
+// OfNoTransfer is what belongs to no transfer: lines that do not name any, and the breaks about them.
+var OfNoTransfer = Range{Last: ID{15: 1}}
+
+// Holds says whether a transfer is in the range.
+func (r Range) Holds(id ID) bool {
+	return id.Compare(r.First) >= 0 && (r.Last.IsZero() || id.Compare(r.Last) < 0)
+}
+
 // Snapshot reads the whole book at one moment, each list in one pass.
 // An iterator ends after yielding an error.
 type Snapshot interface {
 	Accounts() iter.Seq2[Account, error]             // by ID
 	StatementLines() iter.Seq2[StatementLine, error] // both sides of every posting, by account, then Seq
-	Transfers() iter.Seq2[Transfer, error]           // by ID
-	Instructions() iter.Seq2[Instruction, error]     // by transfer, then leg
+	Postings() iter.Seq2[Posting, error]             // by entry, then event
 	Steps() iter.Seq2[Step, error]                   // those after the transfers' beginnings, by transfer, then N
-	Postings() iter.Seq2[Posting, error]             // by transfer, then event
+	Positions() iter.Seq2[Position, error]           // by ID
+	Corrections() iter.Seq2[Correction, error]       // by ID
+
+	// These can be had of a range of transfers.
+	Transfers(Range) iter.Seq2[Transfer, error]           // by ID
+	Instructions(Range) iter.Seq2[Instruction, error]     // by transfer, then leg
+	Contradictions(Range) iter.Seq2[Contradiction, error] // by transfer, then leg
+	Lines(Range) iter.Seq2[BankLine, error]               // by transfer, then ID
+	Matches(Range) iter.Seq2[Match, error]                // in the order of Compare
+	Breaks(Range) iter.Seq2[Break, error]                 // by transfer, then ID
+	CorrectionsOf(Range) iter.Seq2[Correction, error]     // by transfer, then ID
 }

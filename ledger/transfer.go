@@ -8,9 +8,10 @@ const (
 	Payment    Kind = iota + 1 // from one party to another
 	TopUp                      // from a party's bank account to its own wallet
 	Withdrawal                 // from a party's wallet to its own bank account
+	Payout                     // from suspense to a bank account, by a correction
 )
 
-var kindNames = [...]string{Payment: "payment", TopUp: "top_up", Withdrawal: "withdrawal"}
+var kindNames = [...]string{Payment: "payment", TopUp: "top_up", Withdrawal: "withdrawal", Payout: "payout"}
 
 // String is the kind's word.
 func (k Kind) String() string { return nameOf(kindNames[:], k) }
@@ -98,9 +99,16 @@ type End struct {
 // IsWallet says whether the end is a wallet.
 func (e *End) IsWallet() bool { return e.Bank == "" }
 
+// IsSuspense says whether the end is the suspense account: a wallet of nobody, from
+// which a correction pays.
+func (e *End) IsSuspense() bool { return e.IsWallet() && e.Party.IsZero() }
+
 // account is the book's account that stands for the end.
 func (e *End) account(c Currency) AccountName {
-	if e.IsWallet() {
+	switch {
+	case e.IsSuspense():
+		return SuspenseAccount(c)
+	case e.IsWallet():
 		return WalletAccount(e.Party, c)
 	}
 	return ClearingAccount(e.Bank, c)
@@ -298,8 +306,8 @@ type Step struct {
 	Deadline int64 // of a state in doubt: when it must be decided; else 0
 }
 
-// Break is a contradiction between a bank's words, kept for reconciliation. It moves no money.
-type Break struct {
+// Contradiction is a word of a bank that contradicts an earlier one, kept for reconciliation. It moves no money.
+type Contradiction struct {
 	Instruction InstructionID
 	Was         InstructionState // what the bank had said before
 	Says        Outcome          // what it says now

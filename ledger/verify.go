@@ -85,7 +85,7 @@ func (v *verifier) accounts(s Snapshot) error {
 			return err
 		}
 		for lines.ok && owner(lines.value).Compare(a.ID) < 0 {
-			v.violated("account_exists", owner(lines.value).String(), "posting of transfer %s names an account that does not exist", lines.value.Posting.Transfer.TransferRef())
+			v.violated("account_exists", owner(lines.value).String(), "posting of transfer %s names an account that does not exist", lines.value.Posting.Entry.TransferRef())
 			lines.advance()
 		}
 		v.account(&a, &lines, owner)
@@ -94,7 +94,7 @@ func (v *verifier) accounts(s Snapshot) error {
 		}
 	}
 	for ; lines.ok; lines.advance() {
-		v.violated("account_exists", owner(lines.value).String(), "posting of transfer %s names an account that does not exist", lines.value.Posting.Transfer.TransferRef())
+		v.violated("account_exists", owner(lines.value).String(), "posting of transfer %s names an account that does not exist", lines.value.Posting.Entry.TransferRef())
 	}
 	return lines.err
 }
@@ -119,7 +119,7 @@ func (v *verifier) account(a *Account, lines *cursor[StatementLine], owner func(
 		}
 		switch {
 		case l.Seq != derived.Seq:
-			v.violated("account_sequence", where, "posting number %d stands where number %d should (transfer %s)", l.Seq, derived.Seq, l.Posting.Transfer.TransferRef())
+			v.violated("account_sequence", where, "posting number %d stands where number %d should (transfer %s)", l.Seq, derived.Seq, l.Posting.Entry.TransferRef())
 			derived.Seq = l.Seq
 		case l.Balance != derived.Balance():
 			v.violated("running_balance", where, "after posting %d the balance is noted as %d and adds up to %d", l.Seq, l.Balance, derived.Balance())
@@ -160,11 +160,11 @@ func (v *verifier) wholeOf(id AccountID) AccountID {
 
 // transfers walks the transfers and, beside them, what belongs to each.
 func (v *verifier) transfers(s Snapshot) error {
-	instructions, steps, postings := pull(s.Instructions()), pull(s.Steps()), pull(s.Postings())
+	instructions, steps, postings := pull(s.Instructions(Range{})), pull(s.Steps()), pull(s.Postings())
 	defer instructions.stop()
 	defer steps.stop()
 	defer postings.stop()
-	for t, err := range s.Transfers() {
+	for t, err := range s.Transfers(Range{}) {
 		if err != nil {
 			return err
 		}
@@ -172,7 +172,7 @@ func (v *verifier) transfers(s Snapshot) error {
 		f := file{Transfer: t,
 			instructions: takeOwn(v, &instructions, t.ID, "instruction", func(i Instruction) ID { return i.ID.Transfer }),
 			steps:        append(t.Beginning(), takeOwn(v, &steps, t.ID, "history line", func(s Step) ID { return s.Transfer })...),
-			postings:     takeOwn(v, &postings, t.ID, "posting", func(p Posting) ID { return p.Transfer })}
+			postings:     takeOwn(v, &postings, t.ID, "posting", func(p Posting) ID { return p.Entry })}
 		v.sum.Postings += int64(len(f.postings))
 		v.transfer(&f)
 		if err := errors.Join(instructions.err, steps.err, postings.err); err != nil {
@@ -182,7 +182,7 @@ func (v *verifier) transfers(s Snapshot) error {
 	last := ID(slices.Repeat([]byte{0xff}, 16))
 	takeOwn(v, &instructions, last, "instruction", func(i Instruction) ID { return i.ID.Transfer })
 	takeOwn(v, &steps, last, "history line", func(s Step) ID { return s.Transfer })
-	takeOwn(v, &postings, last, "posting", func(p Posting) ID { return p.Transfer })
+	takeOwn(v, &postings, last, "posting", func(p Posting) ID { return p.Entry })
 	return errors.Join(instructions.err, steps.err, postings.err)
 }
 

@@ -284,7 +284,7 @@ func write(s ledger.Store, ctx context.Context, declare func() *ledger.Set, kept
 		copyChanges(&set.Aliases, &kept.Aliases)
 		copyChanges(&set.Answers, &kept.Answers)
 		copyChanges(&set.Nodes, &kept.Nodes)
-		set.Postings, set.Steps, set.Breaks = kept.Postings, kept.Steps, kept.Breaks
+		set.Postings, set.Steps, set.Contradictions = kept.Postings, kept.Steps, kept.Contradictions
 		return nil
 	})
 }

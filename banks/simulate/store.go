@@ -75,7 +75,7 @@ func (s *nodeStore) Commit(ctx context.Context, declare func() *ledger.Set, appl
 
 // committed notes what a batch changed.
 func (w *world) committed(p *process, set *ledger.Set) {
-	for _, b := range set.Breaks {
+	for _, b := range set.Contradictions {
 		w.breaks[b.Instruction] = true
 		if !w.lies[b.Instruction] {
 			w.found("%s was %s and is %s now: a break, and no bank has lied", b.Instruction, b.Was, b.Says)

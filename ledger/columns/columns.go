@@ -138,12 +138,12 @@ func ReadStep(r Row) ledger.Step {
 }
 
 // Postings are the columns that [ReadPosting] reads.
-const Postings = `transfer, event, undoes, debit, credit, amount, currency, debit_seq, credit_seq, debit_balance, credit_balance, at`
+const Postings = `entry, event, undoes, debit, credit, amount, currency, debit_seq, credit_seq, debit_balance, credit_balance, at`
 
 // ReadPosting reads a row of [Postings].
 func ReadPosting(r Row) ledger.Posting {
 	return ledger.Posting{
-		Transfer:      r.ID(),
+		Entry:         r.ID(),
 		Event:         ledger.Event(r.Int64()),
 		Undoes:        ledger.Event(r.Int64()),
 		Debit:         r.ID(),

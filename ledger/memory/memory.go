@@ -105,10 +105,10 @@ func (b *book) check(s *ledger.Set) error {
 	}
 	posted := map[ledger.InstructionID]bool{} // of this batch; an event bears a leg's number
 	for _, p := range s.Postings {
-		id := ledger.InstructionID{Transfer: p.Transfer, Leg: ledger.Leg(p.Event)}
-		again := slices.ContainsFunc(b.postings[p.Transfer], func(q ledger.Posting) bool { return q.Event == p.Event })
+		id := ledger.InstructionID{Transfer: p.Entry, Leg: ledger.Leg(p.Event)}
+		again := slices.ContainsFunc(b.postings[p.Entry], func(q ledger.Posting) bool { return q.Event == p.Event })
 		if again || posted[id] {
-			return fmt.Errorf("memory: %s of %s is posted twice", p.Event, p.Transfer.TransferRef())
+			return fmt.Errorf("memory: %s of %s is posted twice", p.Event, p.Entry.TransferRef())
 		}
 		posted[id] = true
 	}
@@ -135,7 +135,7 @@ func (b *book) persist(s *ledger.Set) {
 		b.steps[step.Transfer] = append(b.steps[step.Transfer], step)
 	}
 	for _, p := range s.Postings {
-		b.postings[p.Transfer] = append(b.postings[p.Transfer], p)
+		b.postings[p.Entry] = append(b.postings[p.Entry], p)
 		b.lines[p.Debit] = append(b.lines[p.Debit], ledger.StatementLine{Posting: p, Debited: true, Seq: p.DebitSeq, Balance: p.DebitBalance})
 		b.lines[p.Credit] = append(b.lines[p.Credit], ledger.StatementLine{Posting: p, Seq: p.CreditSeq, Balance: p.CreditBalance})
 	}

@@ -25,17 +25,17 @@ var (
 	deleteAliases      = statement{types: []uint32{text, i2, text},
 		sql: "DELETE FROM aliases WHERE (app, kind, value) IN (SELECT * FROM " + unnest([]uint32{text, i2, text}) + ")",
 		one: "DELETE FROM aliases WHERE app = $1::text AND kind = $2::int2 AND value = $3::text"}
-	insertAliases  = insertInto("aliases", "app, kind, value, instrument, party", text, i2, text, uuid, uuid)
-	updateAliases  = update("aliases", 3, "app, kind, value, instrument, party", text, i2, text, uuid, uuid)
-	insertKeys     = insertInto("api_keys", columns.Keys, uuid, i2, text, text, text, bytea, bytea, i8, i8)
-	updateKeys     = update("api_keys", 1, "id, revoked", uuid, i8)
-	insertNodes    = insertInto("nodes", columns.Nodes, uuid, i8, i4, boolean, i8)
-	updateNodes    = update("nodes", 1, "id, beat, gone", uuid, i8, boolean)
-	insertAnswers  = insertInto("answers", columns.Answers, text, text, bytea, i4, bytea, i8)
-	insertSteps    = insertInto("steps", columns.Steps, uuid, i4, i2, text, text, i8, i8)
-	insertPostings = insertInto("postings", columns.Postings, uuid, i2, i2, uuid, uuid, i8, text, i8, i8, i8, i8, i8)
-	insertBreaks   = func() statement {
-		s := insertInto("breaks", "transfer, leg, says, was, code, at", uuid, i2, i2, i2, text, i8)
+	insertAliases        = insertInto("aliases", "app, kind, value, instrument, party", text, i2, text, uuid, uuid)
+	updateAliases        = update("aliases", 3, "app, kind, value, instrument, party", text, i2, text, uuid, uuid)
+	insertKeys           = insertInto("api_keys", columns.Keys, uuid, i2, text, text, text, bytea, bytea, i8, i8)
+	updateKeys           = update("api_keys", 1, "id, revoked", uuid, i8)
+	insertNodes          = insertInto("nodes", columns.Nodes, uuid, i8, i4, boolean, i8)
+	updateNodes          = update("nodes", 1, "id, beat, gone", uuid, i8, boolean)
+	insertAnswers        = insertInto("answers", columns.Answers, text, text, bytea, i4, bytea, i8)
+	insertSteps          = insertInto("steps", columns.Steps, uuid, i4, i2, text, text, i8, i8)
+	insertPostings       = insertInto("postings", columns.Postings, uuid, i2, i2, uuid, uuid, i8, text, i8, i8, i8, i8, i8)
+	insertContradictions = func() statement {
+		s := insertInto("contradictions", "transfer, leg, says, was, code, at", uuid, i2, i2, i2, text, i8)
 		s.sql += " ON CONFLICT DO NOTHING" // the same contradiction again is nothing new
 		s.one += " ON CONFLICT DO NOTHING"
 		return s
@@ -60,8 +60,8 @@ func persist(s *ledger.Set, from *arrays) ([]query, error) {
 	for i := range s.Postings {
 		p.posting(&s.Postings[i])
 	}
-	for i := range s.Breaks {
-		p.breakOf(&s.Breaks[i])
+	for i := range s.Contradictions {
+		p.contradiction(&s.Contradictions[i])
 	}
 	qs := make([]query, len(p.bulks))
 	for i, b := range p.bulks {
@@ -314,7 +314,7 @@ func (p *persister) step(s *ledger.Step) {
 
 func (p *persister) posting(v *ledger.Posting) {
 	b := p.rows(&insertPostings)
-	b.id(v.Transfer)
+	b.id(v.Entry)
 	b.small(uint8(v.Event))
 	b.optionalSmall(uint8(v.Undoes))
 	b.id(v.Debit)
@@ -328,8 +328,8 @@ func (p *persister) posting(v *ledger.Posting) {
 	b.int8(v.At)
 }
 
-func (p *persister) breakOf(v *ledger.Break) {
-	b := p.rows(&insertBreaks)
+func (p *persister) contradiction(v *ledger.Contradiction) {
+	b := p.rows(&insertContradictions)
 	b.id(v.Instruction.Transfer)
 	b.small(uint8(v.Instruction.Leg))
 	b.small(uint8(v.Says))

@@ -87,7 +87,7 @@ func (s *snapshot) Steps() iter.Seq2[ledger.Step, error] {
 
 // Postings implements [ledger.Snapshot].
 func (s *snapshot) Postings() iter.Seq2[ledger.Posting, error] {
-	return stream(s, "all_postings", columns.ReadPosting, `SELECT `+columns.Postings+` FROM postings ORDER BY transfer, event`)
+	return stream(s, "all_postings", columns.ReadPosting, `SELECT `+columns.Postings+` FROM postings ORDER BY entry, event`)
 }
 
 // pageSize is how many rows of a list come at a time.

@@ -36,8 +36,8 @@ func persist(c *conn, s *ledger.Set) error {
 	for i := range s.Postings {
 		p.posting(&s.Postings[i])
 	}
-	for i := range s.Breaks {
-		p.breakOf(&s.Breaks[i])
+	for i := range s.Contradictions {
+		p.contradiction(&s.Contradictions[i])
 	}
 	return p.err
 }
@@ -197,12 +197,12 @@ func (p *persister) step(s *ledger.Step) {
 var insertPosting = insertInto("postings", columns.Postings)
 
 func (p *persister) posting(v *ledger.Posting) {
-	p.exec(insertPosting, v.Transfer[:], int64(v.Event), optionalInt(v.Undoes), v.Debit[:], v.Credit[:], v.Amount, string(v.Currency),
+	p.exec(insertPosting, v.Entry[:], int64(v.Event), optionalInt(v.Undoes), v.Debit[:], v.Credit[:], v.Amount, string(v.Currency),
 		v.DebitSeq, v.CreditSeq, v.DebitBalance, v.CreditBalance, v.At)
 }
 
 // breakOf keeps a contradiction; the same one again is nothing new.
-func (p *persister) breakOf(b *ledger.Break) {
-	p.exec(`INSERT INTO breaks (transfer, leg, says, was, code, at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+func (p *persister) contradiction(b *ledger.Contradiction) {
+	p.exec(`INSERT INTO contradictions (transfer, leg, says, was, code, at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		b.Instruction.Transfer[:], int64(b.Instruction.Leg), int64(b.Says), int64(b.Was), optionalText(b.Code), b.At)
 }

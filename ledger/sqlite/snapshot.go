@@ -71,7 +71,7 @@ func (s snapshot) Steps() iter.Seq2[ledger.Step, error] {
 
 // Postings implements [ledger.Snapshot].
 func (s snapshot) Postings() iter.Seq2[ledger.Posting, error] {
-	return stream(s, columns.ReadPosting, `SELECT `+columns.Postings+` FROM postings ORDER BY transfer, event`)
+	return stream(s, columns.ReadPosting, `SELECT `+columns.Postings+` FROM postings ORDER BY entry, event`)
 }
 
 // stream reads a query row by row while its reader goes on.

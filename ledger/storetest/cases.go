@@ -458,12 +458,12 @@ func (f *fixture) wantOrders(s ledger.Snapshot) {
 			f.Error("statement lines are not in order")
 		}
 		owner, seq = id, l.Seq
-		postings[ledger.InstructionID{Transfer: l.Posting.Transfer, Leg: ledger.Leg(l.Posting.Event)}]++
+		postings[ledger.InstructionID{Transfer: l.Posting.Entry, Leg: ledger.Leg(l.Posting.Event)}]++
 	}
 	n := 0
 	for p, err := range s.Postings() {
 		f.check(err)
-		if postings[ledger.InstructionID{Transfer: p.Transfer, Leg: ledger.Leg(p.Event)}] != 2 {
+		if postings[ledger.InstructionID{Transfer: p.Entry, Leg: ledger.Leg(p.Event)}] != 2 {
 			f.Errorf("posting %+v has not two sides", p)
 		}
 		n++
@@ -622,17 +622,17 @@ func testAppendOnly(f *fixture) {
 
 // testBreaks tells of one contradiction again, in batches of its own and twice in one, and of another.
 func testBreaks(f *fixture) {
-	b := ledger.Break{Instruction: ledger.InstructionID{Transfer: ledger.NewID(), Leg: ledger.LegCredit}, Was: ledger.Declined, Says: ledger.SaysApproved, Code: "00", At: 1}
+	b := ledger.Contradiction{Instruction: ledger.InstructionID{Transfer: ledger.NewID(), Leg: ledger.LegCredit}, Was: ledger.Declined, Says: ledger.SaysApproved, Code: "00", At: 1}
 	other := b
 	other.Says, other.Code = ledger.SaysStands, ""
-	for _, told := range [][]ledger.Break{{b}, {b}, {b, other, b}} {
+	for _, told := range [][]ledger.Contradiction{{b}, {b}, {b, other, b}} {
 		f.check(f.batch(func(*ledger.Set) {}, func(s *ledger.Set) error {
-			s.Breaks = append(s.Breaks, told...)
+			s.Contradictions = append(s.Contradictions, told...)
 			return nil
 		}))
 	}
 	if db, ok := f.store.(SQL); ok {
-		n, err := db.Count(background, "SELECT count(*) FROM breaks")
+		n, err := db.Count(background, "SELECT count(*) FROM contradictions")
 		equal(f, n, err, 2, same)
 	}
 }

@@ -80,7 +80,7 @@ func (s some) step(t *ledger.Transfer) ledger.Step {
 }
 
 func (s some) posting(of ledger.ID) ledger.Posting {
-	return ledger.Posting{Transfer: of, Event: ledger.Event(s.upTo(5)), Undoes: ledger.Event(s.IntN(3)),
+	return ledger.Posting{Entry: of, Event: ledger.Event(s.upTo(5)), Undoes: ledger.Event(s.IntN(3)),
 		Debit: ledger.AccountID(s.id()), Credit: ledger.AccountID(s.id()), Amount: s.amount(), Currency: "INR",
 		DebitSeq: 1 + s.Int64N(1e9), CreditSeq: 1 + s.Int64N(1e9), DebitBalance: -s.amount(), CreditBalance: s.amount(), At: s.time()}
 }

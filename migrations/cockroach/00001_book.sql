@@ -23,7 +23,7 @@ CREATE TABLE accounts (
 CREATE TABLE transfers (
     id               UUID     NOT NULL,
     app              TEXT     NOT NULL,
-    kind             SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 3), -- payment, top-up, withdrawal
+    kind             SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 4), -- payment, top-up, withdrawal, payout
     payer_party      UUID,
     payer_instrument UUID,
     payer_name       TEXT,
@@ -97,8 +97,8 @@ CREATE INDEX steps_by_state ON steps (state, transfer) USING HASH WHERE state NO
 -- The primary key refuses to post a leg twice; the two unique indexes are each
 -- account's statement and refuse two postings at one place of it.
 CREATE TABLE postings (
-    transfer       UUID     NOT NULL,
-    event          SMALLINT NOT NULL CHECK (event BETWEEN 1 AND 5), -- the four legs; wallet to wallet
+    entry          UUID     NOT NULL,
+    event          SMALLINT NOT NULL CHECK (event BETWEEN 1 AND 8), -- the four legs; wallet to wallet; adjustment, settlement, fee
     undoes         SMALLINT CHECK (undoes BETWEEN 1 AND 2),         -- the event of the same transfer that it takes back
     debit          UUID     NOT NULL,
     credit         UUID     NOT NULL,
@@ -109,7 +109,7 @@ CREATE TABLE postings (
     debit_balance  BIGINT   NOT NULL,
     credit_balance BIGINT   NOT NULL,
     at             BIGINT   NOT NULL,
-    PRIMARY KEY (transfer, event) USING HASH,
+    PRIMARY KEY (entry, event) USING HASH,
     CHECK (debit <> credit)
 );
 
@@ -190,7 +190,7 @@ CREATE TABLE answers (
     PRIMARY KEY (app, key)
 );
 
-CREATE TABLE breaks (
+CREATE TABLE contradictions (
     transfer UUID     NOT NULL,
     leg      SMALLINT NOT NULL CHECK (leg BETWEEN 1 AND 4),
     says     SMALLINT NOT NULL CHECK (says BETWEEN 1 AND 5), -- approved, declined, not done, stands, unknown
@@ -216,8 +216,8 @@ CREATE TRIGGER answers_refuse BEFORE UPDATE OR DELETE ON answers FOR EACH ROW EX
 -- For people at a SQL shell: SELECT * FROM book WHERE credit LIKE 'wallet:%' LIMIT 20;
 CREATE VIEW book AS
 SELECT to_timestamp(p.at / 1000000.0) AS at,
-       'BAH' || upper(replace(p.transfer::text, '-', '')) AS transfer,
-       CASE p.event WHEN 1 THEN 'debit' WHEN 2 THEN 'credit' WHEN 3 THEN 'debit_reversal' WHEN 4 THEN 'credit_reversal' WHEN 5 THEN 'wallet' END AS event,
+       'BAH' || upper(replace(p.entry::text, '-', '')) AS entry,
+       CASE p.event WHEN 1 THEN 'debit' WHEN 2 THEN 'credit' WHEN 3 THEN 'debit_reversal' WHEN 4 THEN 'credit_reversal' WHEN 5 THEN 'wallet' WHEN 6 THEN 'adjustment' WHEN 7 THEN 'settlement' WHEN 8 THEN 'fee' END AS event,
        d.path AS debit,
        c.path AS credit,
        p.amount AS minor_units,

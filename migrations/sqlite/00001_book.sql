@@ -22,7 +22,7 @@ CREATE TABLE accounts (
 CREATE TABLE transfers (
     id               BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     app              TEXT    NOT NULL,
-    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 3), -- payment, top-up, withdrawal
+    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 4), -- payment, top-up, withdrawal, payout
     payer_party      BLOB CHECK (length(payer_party) = 16),
     payer_instrument BLOB CHECK (length(payer_instrument) = 16),
     payer_name       TEXT,
@@ -93,8 +93,8 @@ CREATE INDEX steps_by_state ON steps (state, transfer) WHERE state NOT IN (1, 2,
 -- The primary key refuses to post a leg twice; the two unique indexes are each
 -- account's statement and refuse two postings at one place of it.
 CREATE TABLE postings (
-    transfer       BLOB    NOT NULL CHECK (length(transfer) = 16),
-    event          INTEGER NOT NULL CHECK (event BETWEEN 1 AND 5), -- the four legs; wallet to wallet
+    entry          BLOB    NOT NULL CHECK (length(entry) = 16),
+    event          INTEGER NOT NULL CHECK (event BETWEEN 1 AND 8), -- the four legs; wallet to wallet; adjustment, settlement, fee
     undoes         INTEGER CHECK (undoes BETWEEN 1 AND 2),         -- the event of the same transfer that it takes back
     debit          BLOB    NOT NULL CHECK (length(debit) = 16),
     credit         BLOB    NOT NULL CHECK (length(credit) = 16),
@@ -105,7 +105,7 @@ CREATE TABLE postings (
     debit_balance  INTEGER NOT NULL,
     credit_balance INTEGER NOT NULL,
     at             INTEGER NOT NULL,
-    PRIMARY KEY (transfer, event),
+    PRIMARY KEY (entry, event),
     CHECK (debit <> credit)
 ) STRICT, WITHOUT ROWID;
 
@@ -184,7 +184,7 @@ CREATE TABLE answers (
     UNIQUE (app, key)
 ) STRICT;
 
-CREATE TABLE breaks (
+CREATE TABLE contradictions (
     transfer BLOB    NOT NULL CHECK (length(transfer) = 16),
     leg      INTEGER NOT NULL CHECK (leg BETWEEN 1 AND 4),
     says     INTEGER NOT NULL CHECK (says BETWEEN 1 AND 5), -- approved, declined, not done, stands, unknown
@@ -234,8 +234,8 @@ BEGIN SELECT RAISE(ABORT, 'a first answer is never deleted: a repeat gets it aga
 -- For people at the sqlite3 shell: SELECT * FROM book WHERE credit LIKE 'wallet:%' LIMIT 20;
 CREATE VIEW book AS
 SELECT datetime(p.at / 1000000, 'unixepoch') AS utc,
-       'BAH' || hex(p.transfer) AS transfer,
-       CASE p.event WHEN 1 THEN 'debit' WHEN 2 THEN 'credit' WHEN 3 THEN 'debit_reversal' WHEN 4 THEN 'credit_reversal' WHEN 5 THEN 'wallet' END AS event,
+       'BAH' || hex(p.entry) AS entry,
+       CASE p.event WHEN 1 THEN 'debit' WHEN 2 THEN 'credit' WHEN 3 THEN 'debit_reversal' WHEN 4 THEN 'credit_reversal' WHEN 5 THEN 'wallet' WHEN 6 THEN 'adjustment' WHEN 7 THEN 'settlement' WHEN 8 THEN 'fee' END AS event,
        d.path AS debit,
        c.path AS credit,
        p.amount AS minor_units,
