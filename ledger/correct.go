@@ -81,7 +81,9 @@ func (c *Case) declare(s *Set) {
 	}
 }
 
-var errBreakBusy = refuse(CodeBreakChanged, "others correct this break at this moment; try again")
+// ErrBreakBusy is the refusal of a command that was made from a break as it was
+// before others corrected it: it is to be made anew.
+var ErrBreakBusy error = refuse(CodeBreakChanged, "others correct this break at this moment; try again")
 
 // now is the break and its transfer as they are, and its newest correction, if it has one.
 func (c *Case) now(s *Set) (b Break, t *Transfer, newest *Correction, err error) {
@@ -90,7 +92,7 @@ func (c *Case) now(s *Set) (b Break, t *Transfer, newest *Correction, err error)
 	case !ok:
 		return b, nil, nil, refuse(CodeBreakNotFound, "there is no break %s", c.Break.ID.BreakRef())
 	case b.Tries > c.Break.Tries+1:
-		return b, nil, nil, errBreakBusy
+		return b, nil, nil, ErrBreakBusy
 	}
 	if c.Transfer != nil {
 		if found, ok := s.Transfers.Get(c.Transfer.ID); ok {
@@ -128,7 +130,7 @@ func (c ProposeCorrection) Apply(s *Set) (any, error) {
 		return nil, refuse(CodeCorrectionPending, "correction %s (%s) is %s; withdraw it first", newest.ID.CorrectionRef(), newest.Action, newest.State)
 	}
 	if b.Tries > c.Break.Tries {
-		return nil, errBreakBusy
+		return nil, ErrBreakBusy
 	}
 	if b.State != BreakOpen {
 		return nil, refuse(CodeBreakClosed, "the break is closed (%s): there is nothing to correct", b.Resolution)
