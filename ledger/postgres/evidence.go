@@ -114,10 +114,8 @@ func (s *snapshot) CorrectionsOf(ledger.Range) iter.Seq2[ledger.Correction, erro
 	return notBuilt[ledger.Correction]
 }
 
-func notBuilt[V any](yield func(V, error) bool) {
-	var none V
-	yield(none, errNotBuilt)
-}
+// notBuilt is empty: until the tables are there, nothing can be written to them.
+func notBuilt[V any](yield func(V, error) bool) {}
 
 // unbuilt refuses what would be lost.
 func unbuilt(s *ledger.Set) error {
