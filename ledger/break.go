@@ -84,6 +84,7 @@ type Break struct {
 	Ours, Theirs int64
 	// What each of the three says of it.
 	Bank, Switch, Book Word
+	Steps              int // lines of the transfer's history when this was found; 0 where there is none
 
 	State      BreakState
 	Resolution Resolution // why it is closed
@@ -100,7 +101,7 @@ func (b *Break) Difference() int64 { return b.Theirs - b.Ours }
 
 // Same says whether another finding of the same break says the same.
 func (b *Break) Same(other *Break) bool {
-	return b.Ours == other.Ours && b.Theirs == other.Theirs && b.Bank == other.Bank && b.Switch == other.Switch && b.Book == other.Book && b.Day == other.Day
+	return b.Ours == other.Ours && b.Theirs == other.Theirs && b.Bank == other.Bank && b.Switch == other.Switch && b.Book == other.Book && b.Day == other.Day && b.Steps == other.Steps
 }
 
 // BreakState is whether a break is still open.

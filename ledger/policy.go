@@ -11,6 +11,22 @@ type Policy struct {
 	Checks      []time.Duration // after how long since it was made a silent instruction is asked after; then it is reversed
 	Reversals   []time.Duration // after how long since it was made a reversal is tried again; then it is given up
 	DecideAfter time.Duration   // how long reconciliation has for a transfer in doubt
+
+	Zone         *time.Location // of the banks' business days; nil: India's
+	ApproveAbove int64          // corrections of more than so many rupees (euros, yen) need a second person; below zero: none does
+}
+
+// india has no summer time.
+var india = time.FixedZone("IST", 5*60*60+30*60)
+
+// Day is the business day of a moment (Unix microseconds).
+func (p *Policy) Day(micros int64) Day { return DayAt(micros, p.zone()) }
+
+func (p *Policy) zone() *time.Location {
+	if p.Zone == nil {
+		return india
+	}
+	return p.Zone
 }
 
 // debitTime is how long after its transfer was made a debit is still welcome.
@@ -27,5 +43,7 @@ func DefaultPolicy() Policy {
 		Checks:      []time.Duration{90 * time.Second, 15 * time.Minute, 2 * time.Hour},
 		Reversals:   []time.Duration{90 * time.Second, 15 * time.Minute, 2 * time.Hour},
 		DecideAfter: 24 * time.Hour,
+
+		ApproveAbove: 10_000,
 	}
 }
