@@ -81,7 +81,10 @@ func (j *Judge) Evaluate(c *Case) Verdict {
 		}
 	}
 	if len(stray) > 0 {
-		e.verdict.Breaks = append(e.verdict.Breaks, j.unexplained(stray, c.Transfer.ID, true, adjustments(c.Corrections))...)
+		for _, b := range j.unexplained(stray, c.Transfer.ID, true, adjustments(c.Corrections)) {
+			b.Steps = c.Transfer.Steps
+			e.verdict.Breaks = append(e.verdict.Breaks, b)
+		}
 	}
 	slices.SortFunc(e.verdict.Matches, ledger.Match.Compare)
 	slices.SortFunc(e.verdict.Breaks, func(a, b ledger.Break) int { return a.ID.Compare(b.ID) })
@@ -172,7 +175,7 @@ func (e *evaluation) judge(s *side) {
 	bank, other := e.weigh(s, ledger.SourceBank), e.weigh(s, ledger.SourceSwitch)
 	e.match(s, &bank)
 	e.match(s, &other)
-	b := ledger.Break{Currency: e.Transfer.Amount.Currency, Ours: s.adjusted, Theirs: bank.net}
+	b := ledger.Break{Currency: e.Transfer.Amount.Currency, Ours: s.adjusted, Theirs: bank.net, Steps: e.Transfer.Steps}
 	for k := range s.legs {
 		if s.legs[k].done {
 			b.Ours += sign(k) * e.Transfer.Amount.Minor
@@ -386,7 +389,7 @@ func (e *evaluation) match(s *side, t *tally) {
 // rule is how a line was found to tell of a leg.
 func (e *evaluation) rule(l *leg, line *ledger.BankLine) ledger.Rule {
 	switch onDay := e.day(l.from) <= line.Day && line.Day <= e.day(l.to); {
-	case line.Transfer.IsZero() && line.Count > 1:
+	case line.Transfer.IsZero() && line.RRN == "":
 		return ledger.RuleBatch
 	case line.Transfer.IsZero():
 		return ledger.RuleRRNDateAmount
