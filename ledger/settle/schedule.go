@@ -43,7 +43,7 @@ func ParseClock(s string) (Clock, bool) {
 	hours, err := strconv.Atoi(h)
 	minutes, err2 := strconv.Atoi(m)
 	c := Clock(hours*60 + minutes)
-	return c, err == nil && err2 == nil && minutes < 60 && c <= endOfDay && c.String() == s
+	return c, err == nil && err2 == nil && c >= 0 && minutes < 60 && c <= endOfDay && c.String() == s
 }
 
 // Fees are what the payer's bank pays for each transfer that it remits.
