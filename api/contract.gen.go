@@ -459,6 +459,81 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for SettlementDirection.
+const (
+	SettlementDirectionPaid     SettlementDirection = "paid"
+	SettlementDirectionReceived SettlementDirection = "received"
+)
+
+// Valid indicates whether the value is a known member of the SettlementDirection enum.
+func (e SettlementDirection) Valid() bool {
+	switch e {
+	case SettlementDirectionPaid:
+		return true
+	case SettlementDirectionReceived:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SettlementOutcome.
+const (
+	SettlementOutcomeFailed  SettlementOutcome = "failed"
+	SettlementOutcomeSettled SettlementOutcome = "settled"
+)
+
+// Valid indicates whether the value is a known member of the SettlementOutcome enum.
+func (e SettlementOutcome) Valid() bool {
+	switch e {
+	case SettlementOutcomeFailed:
+		return true
+	case SettlementOutcomeSettled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SettlementState.
+const (
+	SettlementStateConfirmed SettlementState = "confirmed"
+	SettlementStateFailed    SettlementState = "failed"
+	SettlementStateOpen      SettlementState = "open"
+)
+
+// Valid indicates whether the value is a known member of the SettlementState enum.
+func (e SettlementState) Valid() bool {
+	switch e {
+	case SettlementStateConfirmed:
+		return true
+	case SettlementStateFailed:
+		return true
+	case SettlementStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SettlementWindowKind.
+const (
+	SettlementWindowKindDisputes  SettlementWindowKind = "disputes"
+	SettlementWindowKindTransfers SettlementWindowKind = "transfers"
+)
+
+// Valid indicates whether the value is a known member of the SettlementWindowKind enum.
+func (e SettlementWindowKind) Valid() bool {
+	switch e {
+	case SettlementWindowKindDisputes:
+		return true
+	case SettlementWindowKindTransfers:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Side.
 const (
 	SideCredit Side = "credit"
@@ -531,6 +606,30 @@ func (e TransferState) Valid() bool {
 	case TransferStateReversing:
 		return true
 	case TransferStateUnresolved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetSettlementReportParamsFormat.
+const (
+	GetSettlementReportParamsFormatCamt054 GetSettlementReportParamsFormat = "camt.054"
+	GetSettlementReportParamsFormatCsv     GetSettlementReportParamsFormat = "csv"
+	GetSettlementReportParamsFormatJSON    GetSettlementReportParamsFormat = "json"
+	GetSettlementReportParamsFormatPain001 GetSettlementReportParamsFormat = "pain.001"
+)
+
+// Valid indicates whether the value is a known member of the GetSettlementReportParamsFormat enum.
+func (e GetSettlementReportParamsFormat) Valid() bool {
+	switch e {
+	case GetSettlementReportParamsFormatCamt054:
+		return true
+	case GetSettlementReportParamsFormatCsv:
+		return true
+	case GetSettlementReportParamsFormatJSON:
+		return true
+	case GetSettlementReportParamsFormatPain001:
 		return true
 	default:
 		return false
@@ -1381,6 +1480,43 @@ type NewResultBatch struct {
 	Results []NewResult `json:"results"`
 }
 
+// NewSettlementClose Example: {"window":"upi-2026-11-25-03"}
+type NewSettlementClose struct {
+	// Window The scheme, the day and the window's number in it.
+	//
+	// Example: upi-2026-11-25-03
+	Window WindowID `json:"window,omitempty,omitzero"`
+}
+
+// NewSettlementConfirmation Example: {"amount":{"currency":"INR","value":"1251.50"},"bank":"SBIN","direction":"paid","ref":"NEFT2026112500017","window":"upi-2026-11-25-03"}
+type NewSettlementConfirmation struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank"`
+
+	// Direction What the bank did.
+	Direction SettlementDirection `json:"direction"`
+
+	// Outcome Whether the payment was made.
+	Outcome SettlementOutcome `json:"outcome,omitempty,omitzero"`
+
+	// Ref The payment's reference.
+	//
+	// Example: NEFT2026112500017
+	Ref string `json:"ref,omitempty,omitzero"`
+
+	// Window The scheme, the day and the window's number in it.
+	//
+	// Example: upi-2026-11-25-03
+	Window WindowID `json:"window"`
+}
+
 // NewTransfer `amount` is required, unless `payee` is a link that fixes the amount; given all the same, it must be the link's.
 type NewTransfer struct {
 	// Amount A sum of money.
@@ -1551,6 +1687,12 @@ type Problem struct {
 // ProblemCode Stable; see the table of problems. There may be new ones.
 type ProblemCode = string
 
+// ReportVolume Example: {"count":3,"value":"1250.00"}
+type ReportVolume struct {
+	Count int64  `json:"count"`
+	Value string `json:"value"`
+}
+
 // Result defines model for Result.
 type Result struct {
 	// Effect `applied`: the transfer goes on. `repeated`: said before, nothing changes. `contradiction`: not what was said before; kept for
@@ -1586,6 +1728,151 @@ type ResultBatchResult struct {
 
 // Role defines model for Role.
 type Role string
+
+// SettlementDirection What the bank did.
+type SettlementDirection string
+
+// SettlementOutcome Whether the payment was made.
+type SettlementOutcome string
+
+// SettlementPosition defines model for SettlementPosition.
+type SettlementPosition struct {
+	// Bank The bank's code.
+	//
+	// Example: SBIN
+	Bank string `json:"bank"`
+
+	// ConfirmedBy Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b3ff
+	ConfirmedBy string `json:"confirmed_by,omitempty,omitzero"`
+
+	// Fees What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Fees Balance `json:"fees"`
+
+	// Net What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Net      Balance          `json:"net"`
+	Received SettlementVolume `json:"received"`
+
+	// Ref Example: NEFT2026112500017
+	Ref      string           `json:"ref,omitempty,omitzero"`
+	Remitted SettlementVolume `json:"remitted"`
+
+	// State `open`: not settled. `confirmed`: settled and posted. `failed`: the payment failed; it may still be made.
+	State SettlementState `json:"state"`
+
+	// UpdatedAt Example: 2026-11-25T03:45:00Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Window The scheme, the day and the window's number in it.
+	//
+	// Example: upi-2026-11-25-03
+	Window WindowID `json:"window"`
+}
+
+// SettlementPositionList defines model for SettlementPositionList.
+type SettlementPositionList struct {
+	Data []SettlementPosition `json:"data"`
+}
+
+// SettlementReport defines model for SettlementReport.
+type SettlementReport struct {
+	ClosedAt time.Time `json:"closed_at"`
+	Date     string    `json:"date"`
+	From     time.Time `json:"from"`
+	Kind     string    `json:"kind"`
+
+	// Positions By currency and bank. `bahi` is Bahi itself, for wallets and what reconciliation moved. What all of them owe each other is zero.
+	Positions []struct {
+		Bank string `json:"bank"`
+
+		// Currency An ISO 4217 code in capitals.
+		//
+		// Example: INR
+		Currency Currency `json:"currency"`
+
+		// Fees Example: 1.50
+		Fees string `json:"fees"`
+
+		// Net Received less remitted and fees. Below zero where the bank pays.
+		//
+		// Example: -1251.50
+		Net string `json:"net"`
+
+		// Received Example: {"count":3,"value":"1250.00"}
+		Received ReportVolume `json:"received"`
+
+		// Remitted Example: {"count":3,"value":"1250.00"}
+		Remitted ReportVolume `json:"remitted"`
+	} `json:"positions"`
+	Scheme string    `json:"scheme"`
+	Until  time.Time `json:"until"`
+
+	// Window The scheme, the day and the window's number in it.
+	//
+	// Example: upi-2026-11-25-03
+	Window WindowID `json:"window"`
+}
+
+// SettlementState `open`: not settled. `confirmed`: settled and posted. `failed`: the payment failed; it may still be made.
+type SettlementState string
+
+// SettlementVolume defines model for SettlementVolume.
+type SettlementVolume struct {
+	// Count Example: 3
+	Count int64 `json:"count"`
+
+	// Sum What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Sum Balance `json:"sum"`
+}
+
+// SettlementWindow defines model for SettlementWindow.
+type SettlementWindow struct {
+	// ClosedAt Example: 2026-11-25T03:30:01Z
+	ClosedAt time.Time `json:"closed_at"`
+
+	// ClosedBy Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b3ff
+	ClosedBy string `json:"closed_by,omitempty,omitzero"`
+
+	// Date The business day that it belongs to.
+	//
+	// Example: 2026-11-25
+	Date string `json:"date"`
+
+	// From Example: 2026-11-25T01:30:00Z
+	From time.Time `json:"from"`
+
+	// Kind What it settles, transfers or corrections of the reconciliation.
+	Kind SettlementWindowKind `json:"kind"`
+
+	// Scheme Example: upi
+	Scheme string `json:"scheme"`
+
+	// Until Example: 2026-11-25T03:30:00Z
+	Until time.Time `json:"until"`
+
+	// Window The scheme, the day and the window's number in it.
+	//
+	// Example: upi-2026-11-25-03
+	Window WindowID `json:"window"`
+}
+
+// SettlementWindowKind What it settles, transfers or corrections of the reconciliation.
+type SettlementWindowKind string
+
+// SettlementWindowList defines model for SettlementWindowList.
+type SettlementWindowList struct {
+	Data []SettlementWindow `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
 
 // Side The side of the posting that the account stands on.
 type Side string
@@ -1820,6 +2107,11 @@ type WalletStatement struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// WindowID The scheme, the day and the window's number in it.
+//
+// Example: upi-2026-11-25-03
+type WindowID = string
+
 // AccountCurrency defines model for AccountCurrency.
 type AccountCurrency = string
 
@@ -1857,6 +2149,15 @@ type Limit = int
 // OptionalIdempotencyKey defines model for OptionalIdempotencyKey.
 type OptionalIdempotencyKey = string
 
+// OptionalWebhookID defines model for OptionalWebhookID.
+type OptionalWebhookID = string
+
+// OptionalWebhookSignature defines model for OptionalWebhookSignature.
+type OptionalWebhookSignature = string
+
+// OptionalWebhookTimestamp defines model for OptionalWebhookTimestamp.
+type OptionalWebhookTimestamp = string
+
 // PartyParam A party's id.
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
@@ -1881,6 +2182,11 @@ type WebhookSignature = string
 
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
+
+// WindowParam The scheme, the day and the window's number in it.
+//
+// Example: upi-2026-11-25-03
+type WindowParam = WindowID
 
 // BadRequest Why a request was refused (RFC 9457).
 type BadRequest = Problem
@@ -2005,6 +2311,37 @@ type LinkInstrumentParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ConfirmSettlementParams defines parameters for ConfirmSettlement.
+type ConfirmSettlementParams struct {
+	// WebhookID A bank's own name for this message; the same on each try.
+	WebhookID OptionalWebhookID `json:"webhook-id,omitempty,omitzero"`
+
+	// WebhookTimestamp When a bank signed it, in Unix seconds.
+	WebhookTimestamp OptionalWebhookTimestamp `json:"webhook-timestamp,omitempty,omitzero"`
+
+	// WebhookSignature A bank's signatures, as of a result.
+	WebhookSignature OptionalWebhookSignature `json:"webhook-signature,omitempty,omitzero"`
+}
+
+// ListSettlementWindowsParams defines parameters for ListSettlementWindows.
+type ListSettlementWindowsParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// GetSettlementReportParams defines parameters for GetSettlementReport.
+type GetSettlementReportParams struct {
+	// Format `csv` has the columns of the switch's settlement report. `pain.001` is the payments of the banks that owe, `camt.054` those that
+	// the banks that are owed will get.
+	Format GetSettlementReportParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetSettlementReportParamsFormat defines parameters for GetSettlementReport.
+type GetSettlementReportParamsFormat string
+
 // ListTransfersParams defines parameters for ListTransfers.
 type ListTransfersParams struct {
 	// Conversation Your id of the conversation.
@@ -2126,6 +2463,12 @@ type SetDefaultInstrumentJSONRequestBody = DefaultInstrument
 // LinkInstrumentJSONRequestBody defines body for LinkInstrument for application/json ContentType.
 type LinkInstrumentJSONRequestBody = NewInstrument
 
+// ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
+type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
+
+// CloseSettlementWindowsJSONRequestBody defines body for CloseSettlementWindows for application/json ContentType.
+type CloseSettlementWindowsJSONRequestBody = NewSettlementClose
+
 // CreateTransferJSONRequestBody defines body for CreateTransfer for application/json ContentType.
 type CreateTransferJSONRequestBody = NewTransfer
 
@@ -2212,6 +2555,21 @@ type ServerInterface interface {
 	// UnlinkInstrument Unlink an instrument
 	// (DELETE /v1/parties/{party}/instruments/{instrument})
 	UnlinkInstrument(ctx echo.Context, party PartyParam, instrument InstrumentParam) error
+	// ConfirmSettlement Confirm that a position was settled
+	// (POST /v1/settlement/confirmations)
+	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
+	// ListSettlementWindows List closed windows
+	// (GET /v1/settlement/windows)
+	ListSettlementWindows(ctx echo.Context, params ListSettlementWindowsParams) error
+	// CloseSettlementWindows Close windows
+	// (POST /v1/settlement/windows/close)
+	CloseSettlementWindows(ctx echo.Context) error
+	// GetSettlementReport Get the report of a window
+	// (GET /v1/settlement/windows/{window})
+	GetSettlementReport(ctx echo.Context, window WindowParam, params GetSettlementReportParams) error
+	// ListSettlementPositions List the positions of a window
+	// (GET /v1/settlement/windows/{window}/positions)
+	ListSettlementPositions(ctx echo.Context, window WindowParam) error
 	// ListTransfers List transfers
 	// (GET /v1/transfers)
 	ListTransfers(ctx echo.Context, params ListTransfersParams) error
@@ -2637,6 +2995,74 @@ func (w *ServerInterfaceWrapper) UnlinkInstrument(ctx echo.Context) error {
 	return w.Handler.UnlinkInstrument(ctx, party, instrument)
 }
 
+// ConfirmSettlement reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ConfirmSettlement(ctx echo.Context) error {
+	var params ConfirmSettlementParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "webhook-id", false, 255, &params.WebhookID); err != nil {
+		return err
+	}
+	if err := bindHeader(header, "webhook-timestamp", false, 12, &params.WebhookTimestamp); err != nil {
+		return err
+	}
+	if err := bindHeader(header, "webhook-signature", false, 1024, &params.WebhookSignature); err != nil {
+		return err
+	}
+	return w.Handler.ConfirmSettlement(ctx, params)
+}
+
+// ListSettlementWindows reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListSettlementWindows(ctx echo.Context) error {
+	var params ListSettlementWindowsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListSettlementWindows(ctx, params)
+}
+
+// CloseSettlementWindows reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CloseSettlementWindows(ctx echo.Context) error {
+	return w.Handler.CloseSettlementWindows(ctx)
+}
+
+// GetSettlementReport reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetSettlementReport(ctx echo.Context) error {
+	window, err := bindPath(ctx, "window")
+	if err != nil {
+		return err
+	}
+	var params GetSettlementReportParams
+	query := ctx.QueryParams()
+	params.Format = "json"
+	if err := bindQuery(query, "format", "string", "", &params.Format); err != nil {
+		return err
+	}
+	if params.Format != "" && !params.Format.Valid() {
+		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, pain.001, camt.054", ErrParameterRange))
+	}
+	return w.Handler.GetSettlementReport(ctx, window, params)
+}
+
+// ListSettlementPositions reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListSettlementPositions(ctx echo.Context) error {
+	window, err := bindPath(ctx, "window")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ListSettlementPositions(ctx, window)
+}
+
 // ListTransfers reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ListTransfers(ctx echo.Context) error {
 	var params ListTransfersParams
@@ -2944,6 +3370,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/keys", wrapper.ListKeys, options.OperationMiddlewares["ListKeys"]...)
 	router.POST(options.BaseURL+"/v1/keys", wrapper.CreateKey, options.OperationMiddlewares["CreateKey"]...)
 	router.DELETE(options.BaseURL+"/v1/keys/:key", wrapper.RevokeKey, options.OperationMiddlewares["RevokeKey"]...)
+	router.GET(options.BaseURL+"/v1/settlement/windows", wrapper.ListSettlementWindows, options.OperationMiddlewares["ListSettlementWindows"]...)
+	router.POST(options.BaseURL+"/v1/settlement/windows/close", wrapper.CloseSettlementWindows, options.OperationMiddlewares["CloseSettlementWindows"]...)
+	router.GET(options.BaseURL+"/v1/settlement/windows/:window", wrapper.GetSettlementReport, options.OperationMiddlewares["GetSettlementReport"]...)
+	router.GET(options.BaseURL+"/v1/settlement/windows/:window/positions", wrapper.ListSettlementPositions, options.OperationMiddlewares["ListSettlementPositions"]...)
+	router.POST(options.BaseURL+"/v1/settlement/confirmations", wrapper.ConfirmSettlement, options.OperationMiddlewares["ConfirmSettlement"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -2956,320 +3387,353 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L35chu3ljj8KijOTNmutCiSkmyLqtSNJG+6cWxfW46zMJ8IdoMkrppAp9EUTdv66j7L/DEPdp/kVzgH",
-	"QKMXblqcZEZVSVkku7Geff3cCOUkkYKJTDW6nxtjRiOWwp+H02zMRMZDmjH9OWIqTHmScSka3cYLOSOZ",
-	"JNR7qNkIGuwjnSQxa3QbR4ymLG0EjZT9PuUpixrdLJ2yoKHCMZtQPWI2T/STKku5GDUuL4PGScQmicyY",
-	"COdvWRLTuX6tPHVfj9MnszETJBtzRbgi2ZiRIU9VRqhQM5bqtenvztk8IHREudCry6dmYjppdH9t6KEa",
-	"vwU1S3nLfp8ylZ3ULOAVnTCFU6f4FOGCyGlKYjlSTfKcXzDCM72GqcJ1zuWUUHVePKJWe//RcId2wt3o",
-	"8aNwh+0P2vThsNOKdtnjwc5wuPTwJvTjSyZG2bjRfbgbNCZc2I/t+u1k6fxwmLG0up93LJQiUnq9M8oz",
-	"MmBDmTI4P7c/vdWE0YxFhT20ly6RCz7R55yviIuMjVjauNRrSmhKJyyz8BaGciqy42ma6vuvLvN0zAjF",
-	"h+4pEprnikd68uptI2hw/fjvU5bOG0FD0In+xT5fAIOIDek0ztyL3qHu6PVlGUv1WP/fr4dbv/z2eefy",
-	"Pxt1h2uW/kbvZ9W6k5iGTMOLPt5wTNOMyKH9XTXt6hOajfPFwz/Ljvo/UzZsdBv/sZ2j8zb+qrbd6rIx",
-	"rPaIivMlSx1Qca7PV0ZswWr0E1dejZ79WEYMlnI8TZWsgci+YB+zsxB+7evz0YeV0BEzsFm89MNfhp+k",
-	"Ov15+OTh4Pnk8aj9mn+So8VwoKdcgEqdvb3KvdOtT62t/bOt376pv32PaH3PauD2Z00Z5EwQvQIylGmB",
-	"dDTJW0AsLkaaZkxFpKnXmBGlnz5nc417ig5ZAK+OpCxiYGOiRluP2486O3bDSMPzHXvr29ILXJOqwFEU",
-	"yYp/MGTr/194IEJl6XTClmIEdw/dU4RHC0Atf+rKAJev5uQJLO97Nl+yrnM2hwUFRMiM8EwRxcKUZQsW",
-	"eL7iQJet7Hs2N0t6ySc8q2eyEyrmwGmRr9GMTKTKCiCw16oH9RhGraV3+pUJ/YjkudNqBcuJddB4DWui",
-	"8R8M7CEVIYs3hfcbhu83NM2WgVCif18G1fDAlcEGpjeAc5pSoYYsXbKazDyybEH2mSuvya7DLOsDrQPn",
-	"spyhr5gSldFMCxsUpIwhFzQmMtUcMpLTQRHSOwsgXQ9XD+g+nO/4YN6qBfMPNI7ZChlkBs/8yUSQD2ww",
-	"lvL85MnaKDlhStERO8jxTwrCaDgmWTqvsJizpSg3w9m3eHT73MXs9B0fCZpN0xrd5LVgGoImWohV9jEV",
-	"EMW0xJmxiAzmRCU0ZOqASJEDX8pHY/iDCTkdjYuHcNGmwVi83hnunz7+OZvuv5ilP6n4YjqJ3ye/Z69+",
-	"/P18/Ptsm4nnn94c/8T2jqLfPx2fiJ9+//mnZ/PJj3+nh48Of4mSn2Y/vnwjdyav4sdPf/hm8uj06HD0",
-	"7berztXtYt3jbbc6u9c731M+YSqjk6R6vh+0RsMzMqMKzpdFgUbX94J/1MxS43jx6NqPHu+09x7ttlqr",
-	"Npq5WdfdaGfZNltb+/XbvNTDq0QKxUD5OKKRUfj0p1CKTIsc3c8NmiSx1m65FNtJKgcxm3zzT6WP4XO+",
-	"Qf1GpMefinMhZ+JsyFmsUSFiGeWxoRsTNhmwlPQadDLRAnmvoUFNSxnwUpM84REoihNGBaFCZmOWavj8",
-	"WyNo4IjdxrZ5GQ5SZZod6nlT0R3QMe8aPttdU7VkKjvj0XqqqKbTU9Xo7mppIeMZ3OyppyOOqSKUwEIR",
-	"o0DDkSJLaZiRSDLc7JhesPxG3MrN4XaLR3i5NlPE1/FqqzTb02MnNB7KdMKiJnkls7EWRQCQM5micuvZ",
-	"QH7aMlCxhXaAuhWYx7dzgwGs4ViKYczD68GT5ctnQmZnKPvEdBCzMmjZ5/T+IjbgGYu6ILvCB9gfjVNG",
-	"ozlRTGRNcqjOjU41Z0wz5ITONUoPaAhGiqsDx34RONzKQir07Q8YMftg0RIoWLjxmwYIB5ZDjgCbpEwf",
-	"EYoltwsiz2Q64FHExLVgJJUxg2OicSxnrEB2DkGmlkOiHyJ0GvFMM0Y6hy2HKQPRy5y1ut7F7+QX/0pm",
-	"JF/NojuuLPym7hZVONiy3WokQei5ubs7EZrJ0PhpmqIBY837u/YGX09TAhJjHWweGCsd6FeoSd3cll/J",
-	"7JmciujmKNoQhivSspQhV8wpx9HhCw2Iz3YOO8e7Tx4/Ot55un/UPnz4rNN6svv08dHOYft6kLtbhFy7",
-	"qrVoEz58Q5Br947XCp+BkYJQQDXtvsHrPJXyJU1H7GsCL9gXZQRqfiYlifUCbpfIvhe+jyK6pnhXHMuD",
-	"3HdMRIQCubXahKY7KbuQ5ywiVJEeeFRkyj/BdF2CHhLSm7ZaO+E5m8MfrNe4HjC3fWAmFzTmETl8c0LQ",
-	"ULVY6iru7IYB2qwDmFGa62SlW/7w4cNW2eu07KYLz14G14SSC8pRxLgOhAymau6DRQ1kGxNYwb0y49k4",
-	"18NLBiytW1GjWF0HNvZ8Fn0qJZoWzWiK0JSBWUYrSIsBBTZ4E9ChKa2QszrkJ/fhPPSRkr6cZqGcsDOj",
-	"F/S1lKpp4YA9cEdJhxlLSR98XFvg5Or7iqgHYt4jqyHEecyuC1tJKkOm1LWhi+eAcXbO5mcpmypWYqBc",
-	"Ee8xQDl9svpBNLgZvdLc+4H+hVAi2Ew/ey3a0+kUZf9N1rEE5Bbs+hZUwxmL4y1UDgkVkaezRFLcOp9S",
-	"0ySRacaiH1jE6Smcxh/DmkFiZmFMU2RdfX9mPWP/Ns/CXazvFi4hxIDGaPr4nFtVrQX1gsZTDUhb7c5e",
-	"q9lqaUgJUxZxDHFY+Pyu93j5GdCjl7++02rZ14ep/KS1uiGNFSu4Tbvvjk5edcOY0RTpbCKVpriAPg4F",
-	"qFIs0wMlqUxYmnE0UnmbXu5hxceK2173Dc/0vewVZyK/9A9nzUns+bgQkIGUMaNC/4aHtYFH2z/DhQ40",
-	"+wjJ5DQcE150K+ij12hPM3QHPNxtLPcU2G/WWiZgMlocrUHzV+vR91wCMGLgLtkda36L3k7dGeaxK3Lw",
-	"TxYC1Jh5X3IBSywCEZ1YdFq29B+kYHC3tIh5jU6r83Cr9WirtXva2u/utLqtdrOzs7v38NEvDe8QI5ox",
-	"MOZWba/BFeCYXbDVa34KD2nqwX6vgsIxxFeAkOUFY5jz7JJ2QDoB2SH//tf/BCCOyWlGKBnRZANIaddB",
-	"iuLRyq2+089oqLJ+uM3cbT5g6c0HvkMPz86sI7D37wMazZaDERrFi2AU0Qy4Dc/YRK2JCDneNGiaUoAv",
-	"L9Bj1Siv2MfMBIyUNw2rWbKHV9PJoC7y6VB4wCDgIULR66+pdZO8ZDTSXO4TS6UiAxZLMSKZLBOQRqvV",
-	"arURDx43qj6Iz/tB+3Gd586LHcrGK9ZXjRzqkj4wFVQhtZCIOqRjMP1g0ROKZVnMJkxk+hkAFw5/onfT",
-	"vACOanxD/zZkTOl/1VQlTCjWb/bEB9DyFLtgKY2JkBFTRI21MiGFlijkeYBexeE0BYFPPwKIB45gSvRR",
-	"JIzIIRy7nAn9p1sRyGEmAMjuykVLBURpak5VT9gX/mOnT+6DwvT+7Us3zH91dnb6D7pEiniOetZ0AmFX",
-	"7nxhHoj2gOUo482YMCq4GDV7onDdtay84JV6vPiq32U0g5O/GawCMv+HYZYVU0twqwUYBWfKPgKoKDJK",
-	"5YwM5uiSUAFcA6gASn9reBxglYnNRCkoaMScDnjMIWJCrwz+4EJrhXApMH5NEGfQOIyilClke1HEMYLl",
-	"jXfiRkAruzfBHaIgCkGRhHL0b7KPNMziOcD1jM6b5BDcJ/CQ/k4OyVxOU0KTRGMrhTm6pA9IpNEmD2bS",
-	"n5KxFIBVYyqimPX1dAb7+gc9MWCaYBP0SqTM6Lxwan19WExknMZ90KUcvSqC6ecGDg0S5ZjqE5nQj/7+",
-	"0Xnqf9MuC500l783OMNDWI9FrgA9nBrfj+iY650KmTXJG/A+aaTU916clw9VuDK069m7Y19mrGo0YxlH",
-	"EPoCsQ9UOadXCktSFUL+ll5wcjIHzukh9P7+ihDboCEcj1kDaQ1DqkiF+HWAu6+gXdD4uDWSW/rLLaNU",
-	"wBFa/ur/rs55siVN1NZWIrVEkprbMpoBgtBKST9/8jJwELUw7slHA2vX4pqc6vcCjerolwQfhhcFWLyG",
-	"lF7wIh/97m95LGbzbOu3z51gp1PDUjc4Ay+4sDaGxAdhDbOInMA3qnstrp8LdbbcdPKwXdyffkPLCnRr",
-	"+Nvn6+4s5uK8hiqThKqMRUT/DIbYkArBIvKPt2BsC0h/mvDu9nZC539L6Lf//tf/aN7feZgI/Xe/jLD5",
-	"dguvhWPKYUXfyXMe8pC7QY7HlP9Xp/VG/1jEr06r1brGfjGgrnbDpWtaGwKTbL7iBvdKN6jfuLEbBO6w",
-	"OZrBa2vv8Zv99v7jRw/3tPTaKW6m1/vm1/bW/m8ovj4M2rvX28804Usj423ECFfk/ZsTwiMSMwqxggEK",
-	"anNAMvLahmsJCdYqLaZpcGb2hZlxmxn0NWIlEyDGKzpXAeHDnoAx4ImQCv295gQ+fJckvgpQl+B3Ydy4",
-	"oVWdvYeX35lv9eeH1zxPpEXLAhRRauaqDgeMEoG64MJIxj8UBS7rZE5VQ9X6ajqY8KzfJSFN0znRirve",
-	"HIa+yNSIlk3ST7WSoli/S6YiwvwgmfIRFzQO3K+q3yR9NGn3uwAYMwAVFkKIJGoiiFChXkHQE2AqHlMx",
-	"YtZ3a6DHCLK4QLCswxS5zbxOaD3KrSNluZRmvsaiZRsQUuWMqYBAMG0mMxoj0B/knhL0s6YacQSMAPcO",
-	"kD9g8KZgI5rxi2JixZq21aLcdhUDohnVtzO5CQrwtfW3+60vHl1qabX6wf1er4mf28Hu5YO/1cc1+nIW",
-	"TuiZ3+o0nCOKTLRkhE0ZPV8t5x3hY6DrgV1VRmz91BgrZ6kFUKBJGpJJIG3AAALjBtPw2Wt8h35kd6C/",
-	"NuS5GnC9UadcVkCvrEJqKfQsSdmQf1ywED2ZlsKVJbSDlIpwzBQZsBEXsLAiUdFac50dhIuzYcxH4xqa",
-	"dpJjmzLedXDXDBgYA5Qm/kLOCvPsbGzRndCPZxsaR63e4e0OgtmPDOc5ERGndZv9fcqmdamN1Z1CoHwm",
-	"NRKrMv9ubbxHCGpbBwwd3M64iOSsBg5PQL9XM62/Z9Jo9eg1Q1Ue7t4wmpiqjEy4mGYsIEN+wcwHfGEs",
-	"p2kAWQH4BiXZjMXDbIzklmLuzTomEb30D7DiKjiXSAAgZGDt8D6k58hnDyxwWO/DqbvG/JQWkZHDNZXo",
-	"a6jAt699mr0cG0pWp/CbvEE07gwhI5Zp4u3QVhlqsYI6VNIeduuNp3o9N2CfBkq/CmAWWsL02//QkFBd",
-	"RcyoqsPz18OhOxSaMoLPATIIaXOYS6m2e63WKvS24RtL5/MFZ5i2mNDbWZkj4x9KHjBitrrogN5ltWnk",
-	"/YiNUhqxqN/VaM8EIj33iIsRuTwSQvThkCHl8TRlyrMcgyjj84Ys5SzSEmGT9CM5E/2u/lm/qQJ92j3h",
-	"gl/JMJUTuAEw78O1pGwI8Qo0I1KEjNwHY/rZNA8W6j9okn7M6AUXIxzcuM9DKQQLM7jUOaSiHKAgyRWm",
-	"vfXEjM5JKCGVXFolpSg4ThNwA+IJ6T/lTOBR6/kWSI+OAlZdf0mSyguER3fh+7vtzb2fg6nigil1FrEw",
-	"1n9Vb/YJ/mKCPUjKqJLCWfKnKpMTljoDPkYD8iyLGZlo9loE/SssMdlrnU3qXMI0Htpl5PxLnpOYKVXg",
-	"QoIwTefHTfKOx0zfP3odUN3WF5bxCdvS0FXEoOae7wmVUwzYr1muIbh6tfv7tat9PSSUjKcigkgMs1zB",
-	"BcvmW/qfVUsvLOxxa+N1mSiqes/6kKK0idyPxFKeK5dB4KZ9uFRMeVjvXWfhWPCQxusDGFo6zMVqNLXE",
-	"IJTTGMnqQGM0DcclkvdwY9gysWg1lSFcnq4WfPikqE9tCsQVzy7eRZAjch0m1p5evmaHGQ7oakm2r75U",
-	"qXYYSwU029lZOIZ2NUlfJsyjsywiShI5zKBYB7AfjBsSbEZG0hI/c4mzMY/ZgSGjKuNxbMT7og7eEzOj",
-	"BYypapL+mMbDMzMvJUM2y3MaSJZCYovG0gJtxS00goZ+D2Q+M0YtWT2GVInIpDwXyeo5m6+R6W2wKV1k",
-	"tBlgNHAmz5lokpPMCz5LGY3yIia+F3LMz8Ixzc4Gk/3WyfOno3Dy43hwfPTplw+v5r/89A918nx/Onhx",
-	"Pvr5w+7ol5/G48FPhyt1YwwUNkutg43jguugzj45B5dL7mIgg1iG5xonjqhiD3dzsq8plQjTeaI55ZuT",
-	"V4HJT81HQT/8G3DZSBHPA/QIi3huTH20aKdP6FyVjXe/fNj7ZyjiWfT8x/OXx0fjweQfo8Fknw86b/f+",
-	"vvPDKHr+eBR2foxPnv+9HR0ftejz96OfJ8+mdB598qNaEqrUTKZR0fa329p/uCwJ0ZkCv9n+7ZtvP7eC",
-	"FXYx419WTe+gfbMZnyQyRZEXggYADrbhFVtUY0H28qEgJ+9ek91O+xFG13JBQprwjMaqLol5vezjoPEE",
-	"7cwnBX/KJopO4cWNijn4kOsNUwe3T3jKQjyJvAAQ15Aip1kt1uMbMp0/FVlag/lDmw5TDWM75yJaK5H/",
-	"e475Iwt8mJKosZzZkjwJnXMxWuyxrOzAOUbWKiign5/bKOWyum8iIspOMWrNzWjAp+dMoQRnTTLVs7ng",
-	"tDap2Njt8e0ZsO2R7Jo5nWrpucmLB/HiybPjldTNJvfYjdYBytPhkIU1ZBrDYB3fcwlKwMakAAsz1kgC",
-	"yzGPzLUFjumhlVizLMyLjTgAZL8L8skMDT7Kf/eAnLME2GNPpFoACHnMIRBXj2rOiusjvwDuKyROD6E1",
-	"oJMFpJ+g+wNDDITMzhRjoh9odhuOScRCHjnTNRlAhMxEsfiCqSLPNPsHSzZutBE0CjtpBA1YQS06Pb2o",
-	"dbWiXdvG4hG9yzRSB+6W9faoBn2N2WTAshnTwsRMGshTUH1LMKIylvgBJGCTcvGTNqLyDK3wQFTxF/8b",
-	"41epW/4zVDhrTMJaKQxrzSJeQSU5E8TmnCP1HbAx1/omBKFr9agIz7/s12G0DfUvz/RMpiRhMolLxZFO",
-	"S7yURFZudk6SJvEdcehWyPWxZt0qcL2rCIs5sbf4cBkVzRhuS3WoWByhBnTmhOaIGHEU9BWfJDEo10nM",
-	"Mgb7y0NotOQpBSvEGnGhpsMhDzkT2dlwimI2JEcXEhXzbyz9wO/S0nfmLM9MkK4fanA2Feiv1EIWnbAz",
-	"6oI3rDfibMLVhGbhGKI0weBgZXf4CHV9ztjHkDG0C6DZ+iyT8gw8PQ7U7V3noO59U7ZleKkf7GMCt2TH",
-	"0apMdKbZpBvI/8rizxlK/HbsMmVwid9ng/mZYgIrQORi4lksVT3qvVgQdXKIcT1G7XWhGKT/XV8ThWEq",
-	"TWSflXLArKOZlICvo1QmSUkdxFipYiGWnSuFouiFMxpjYGeRZNicmVwQkef1dQgLGmDZa5gjCtiBa8kP",
-	"kBqIWTGECF00TfJuQuPYGWiLBzOhEVsgGr47Onllol0bdYLub593L1v5Af32+WH90Xi+jgU8QdoYHKhf",
-	"AHpgJkkkq8FiehGTJFtgp7DaZ2W0PM57CslZRnkvO1lW2MKMm3Bdz95KRlFgEuUw41rXWbSe2AxnjXJe",
-	"zEar3nnJDKUfrsHWhkxTrtJq91u7nXa7bsVr+aG8RTt31DSJtNhxdvNpCWVdImrgKQW23KF1BTlYK6ym",
-	"FicLp766OFcAUhA3JAuM3mxkzMYOejFssRSEQAal0I11cuateOSh8NHhi19bW/uHW88gfKPXa96Hp74g",
-	"0f9SFKC+lMSnB6vwfJE5Cf1oEFnOhIn57nNxBgXA+sYQlJcMExZPIVBDRArMPriYsrkPAi6igCguQmaL",
-	"FkWasuhJVIbWgr7isZ65S0b8ggkyTYL8xIUeBGTyJukbjqEldvyaiZJhyTkFFTNlenAfRbudx4e16KBX",
-	"hDCGogeuRz+H89VyxaK+7YVteDG76EMsEW3rLGz8+1//7f6D1AVHz6wnDmuEIMKVsKylseyXRm22nKlp",
-	"hoWbIJF0zYhI1JtRfsglI6PGrhuRBMFmwMe/w6iHyyVRzUs9/cAnvPSVjYm9d3yf10yPuloKnjnxGr0d",
-	"YtkhvQGD2bEisdA4wDEwOqrX0/NY32XLMLLZBnzImm/Ws5Lk71hTycZGDRtLufR5eCiPVFz27Ps3J3Xm",
-	"p8hBqtlZfi8FSFjMK8zJ1Bnuauql3m64cWFR35uLqsTXjiUW26MmwtuFbRojbprND5ZZjWispFE5c7+f",
-	"oaR4bw4OgzJVWKKr5yu/gfAAj85eOUig1nNAk6QoxoRjuKH6pMnrUJ5FkpKm4a31MzdXY7ipaRs0Yjpg",
-	"cXHqJJXR1CqDVVPldBDz8Mx4U9x6BvOM1VsgoLLKRpQ1lavJ2Vv9TC1qw9srERkPoA6DTRWWhdWF84M6",
-	"Z6vY3KMSOus3VqLz92x+A9hgfFlfOd3sJaOKLQlCtE5IVOzoQKt1wOFy6bNGbVxPCoC5PSFg0xRqtRJx",
-	"D9U5qoZTkbF0Lf5WXlR4A145CGygaBS8p0xDBRtf3SQ/spQP54Rn6IMTjENCJ1R/IEJC+4NKQtUt+N5q",
-	"Ykd5xj1qV1OutGCw1zrAhJaV66oO2Wq2N6CNRXvGhuq4ge6VN34qz5nYTIMXMitFqUZciHouY4Pgl9Vs",
-	"R40TY9eI1f0gpJ6pq2uh1aWkNXahtyxLObugcW5zMHnbXdLukIiPXG6pstWO0co1UmgEs0CAPnYIvwLX",
-	"uo2eZoLMGU1LO3nYfrzX2m+1Wq3dTt1ipyLj9YgnTDSDHOr11vrxK4DXbjU7V7RbICTZBSHxKcKmNWu4",
-	"QgCeAdqnP3gDJeRaSJq9CNdFKeyEKpep6rIvD/BWnA/RlAzTF4gpm7EU7GayQ72GEWpMyVsqG0vTOBdm",
-	"91dvfxOVof78boAxI4u8soQKr7/Galt1Gd1YhixlahobBmAz+p1/sYsWZPzVBrGSmGYsDcrF/gFQtSow",
-	"mBNqykib0Q88JyV4Mm0+TtATGPNjQiwnjChJhjStuCnXNLOYhZtf9YS12oRHeatF7cdoj7PZazMXV3sA",
-	"xiRbVTev8VZjZG4k7Yvp/NXo9dnTzunvp49/OR/+Mn8+K3ohHu6uFWWyoFGJ3sVoofPVZcINmG9pN2FZ",
-	"jmZey7lad7JFA0sF/m8+Ah4nvHIAfOH1Wh4JccoQ+o7MqFhmwpUZKV5/xQ5XuFv/V8xzWhAO/wPLqCUZ",
-	"9eE3hdrpe9Wc20pZsPeJhoROi0DKlHJphBBtjcZSgG5MrZ8TmpZzyDIMKGm0O3UFCFp1hwyS86YFB0xJ",
-	"j2r08JI0tltJYqvYSGItXkQs5BMaGxkbu7igCx7BBCiIi87SJ6tMqHRdaqZLjivkUBegppIpt3drmXKv",
-	"2GyD2K/i+RxhnYv+ORdRv2vLYhxAqIqpjIEfDAb1jZrSnybceArs2vqEA3SSmJ8z/VJgw0pBuggWPNns",
-	"iR+gNL/BVaxLqNfjJwEgi7mS/uhnAJXsu+XuH5Xob6fbesazzOX4NjcI0iuYiM2ftTfyAz23dUfy7hhf",
-	"zYh8RZPw1zHxwuIWYMD3G9OsPk2SPjHdkfQUAK5Qt7wfjmlmqzcZMM8NZH3vQXjggJhimjKG0kUXzGrn",
-	"NUaPJFmQiZ8kZDaWitnaNeiGdJHUIHpBYlyznBpvjJZ+yESnCJkmGOBXJ6N8bgU77XpI3dTU6UyN60VE",
-	"FcyQm9V4Kdooq0e40yGDecZc0tLTqLO3197Py0KjgIvRFkbmxdxdZ4UpdU5p//7z4c/ffzxOhz++2350",
-	"Ov/wjxevR4/G4cUbmvAf4nR2Qumb8MX7t/JbX2E0VlM/SrkoPeqPN2cfhRcX4IWz3C3FDL9okYyjRreN",
-	"nZuMlAINnrqdVoVT48MeSdPvVeFgbAtBKtuDyggrIM2oXM30mkUtb4q2Qa0G2Eah+Vplja5QJfczgL1m",
-	"b25deze3rpnr0mUW1lnz7Ez/LsjWyHV2UT3CpbEz1yoFYQHrLSDUhvHmm1hk64J1oKPWqjCdWuVMC14L",
-	"CgF+ZfuhzDX9lS9Zq8CicCDXYcwZ5QoZHqiP07hW9XFBQguqp2xv6TOrLZeyyPZVZ/Oy2/1tJSwdQeTl",
-	"ZgBlyPrappoS9CKNOME3LYKbj+0V9hw79YKNvbG+hHWprwnASFiKwbmmzpgzmVUo8A1lOhwqdFGg1AGB",
-	"toooxioOBc94twnzrq+/u0ygW5O0VMu0mzZnHjpvZAl3mOkbsvBwDbJU9dW/Bplak+b8RcjNRgTmq9KW",
-	"2ycrp16h4o00HnA6FJSegExFzJQifUB6k+4BJepAZB7yj8YUgi8fGLMTjWNnTQ6g1tFUZbZEpn79nqrV",
-	"2Tdw3m5ST1EKMHPWhzMDxPK8kK338IGnYRkDbMyVaVJZpn3h1qNHNZVmV2gtptPnymWZ50q9P12z3Y1n",
-	"zY2RS4/aPue5KqtCaN6sTrOHgczG2KFtosdqkkOSUh5Dhkc4hczg++/fnBif3l4LyiXTMGOpelDcnnOF",
-	"FosRrtYE9VpWCpGm/qx5Pl37+RIy4st20hUoeRUa40BwEyrjaECBzrRbmxGafOoF+8KWvGsTHD8M1qH6",
-	"QgPwnunZcBlcr0z+VcupLitBelo2/ZlQFzT1MBE1yUs2hNT2wDiZM6/7tC3+KDFvujBU8wrBgNUwgkSG",
-	"5yxDi/umGFSCAnPc9SDgooUqR/TcONioAtuukmnfJZAL9jEjiaZn5HAALR2lV4zK6KqeWPnL8JNUpz8P",
-	"nzwcPJ88HrVf809y1NjUybbQgdq3wly/a7rJ9K1zst91Rmb0fOrfvQhz61HFzzMex2TA/OB3SPZEdxvk",
-	"j6DDDcMgTFj8jKqeqMS9X8FpWufFc0rGBpZG4O15MgNA7SK7YjVE+jaCGw3CnF01G32d8EgvKvnKetM6",
-	"cQx18Yv6OoKC4rMymNEud1Fl3ZpQ5DVD9H1T8cMNa4jahS0MSgbdFcOM1VgWcoKdXjthaTimIlsM0DcQ",
-	"koGI8fWjJd/UVw+28dqm0wUX5GmzbQP/5DQzTdEXFwku3Vz74eY1g/XqTBeqBem8rikeVa4C1/23z47J",
-	"/u7eowdVh8Y6pTXNlNZjsCiJ+oOp0DVLpRgBpcTkK5t1mJ/KDzJ1rtu87iZmb0GZVd93S8ZUdcnJq7cQ",
-	"u9Kpzag2Db6XrgjrDvz93etXxCggGD1lOovb4kcymgfWTyhM1VqoWE4nDN5JCTbeKm5pG5nwtnX51qr+",
-	"9aVp+5UG5H2Xw+b6q5UIxVV6ltfEK+a96uo4jfLK/uOeSd9vTFYqIXGVJeSpvNXpX5yeviH4QLGNUKvl",
-	"m/SN8Qo/7bbqS2JhY71a+ABftRwS0xQOhcFqGQBT9tdUqIOWnHUbympbevQrffnyK66alqpN/ATMd+ai",
-	"DpczLNMMCzftzjiwVTsN/hbuv5YOemhfjdyCyJQDMDJCeDCkAOfHqNaoG+CayZ/9E9mK3ec0Gz5uBA2N",
-	"i1AbIGU0yqtwme72QSOaYmM95r4BRD8z+59wpbgYuR/t6OXP1CiO+Tc2d8Z+djk0boEJ9wdwMaD2G2gh",
-	"4D1g722a9yk887qXmRIEXuWC/Ggc5fEOwP8uPwT/Wzuz4ZJBpfulORwYtNyXd0CjM9dmFgEoZoVvatqm",
-	"Fys9pNm8UPvBK+Hgf13b0NrWf/C/g+Sl6oBgPyx8D26Mwjd6t/7nCcvGMiqtfmHL/MLSIUDT5U7Bs2yS",
-	"QLivW2DKJhKr3mro9atK+Jc/YRGnFlAXdib1poYsrzMhz6zCyE0PdSxjB1XHxtMs0wBvKl1qAWegT6NY",
-	"pqLUE7YqwhWraeWkLTfpF0UI5ir+LG0wh09d0wi+Vu67NXeYxPellmezeDtyHR0sWZ8XGpjL1ahNjfwo",
-	"Fy4MwV27IrM3c26VvrLluTpalU/h+1jryFDyflVoTHIZdJ2GqRtYglO3sNXnsoH8YEOMmYkhMQWyINZn",
-	"JLM8giEvN9lao6bk4ooib00wiCuYOKZZXg2BTiOeAVnWp0r1n3WK1Du+qNgFRP0ZoLKln9wWrcULbQ7E",
-	"VEaqjzyum9a3Fl7Prlcy61dM8Vc0TZjsIsgp2MRCEfKInQ3mC5KcKNrEtWIHJQfQVgQgMmBMmEpf0YLs",
-	"kz2bfbK3/oqGeU2sNQpBrWcj8ZtbrmcmsW9YS4nn8KhzZNyoq2KdrKq1nAV2E09tkvt8/T6g5p0NU6YC",
-	"rRnJvDKOulfwqVwjP6rS/7K9wI5zFWZoSeZZxj4uMJs7NMDY65lMI+UMw6HpKOAVUoVi4aEUQ64F1voU",
-	"n69ZeMZY52zJGX+/XuJW0S1k87U8ArSyQk3FZ3Q913NhuBtg93Xj1WvAeXseiFi2iZ6uHHQWjm2b0yFL",
-	"+xhCbhhrp9UuCAsmRB/jwL+m5LCxJOD2Ccy/JBGUZIHa3sSb9hveKGZvTTnDjv3E2eRoHL8eNrq/rrmm",
-	"y6AMt2OuMpnWcMnXccRUhonNB7kzKObCZR0mKQNnEeDe2mJuTqJYUttJxwvr3LDuBIr5q9DIbrk0VfXA",
-	"f6tmzuR50bawvRnNs4BaFoG9FyALqunf3tM6U/xrwaA9USHxNlhSDuTKKfrFtK7NQ8hvL59002I16+cm",
-	"LG4Cd5JhEE1+qOW8jMsliFjn79nZywsFiqiQZ615HJKk929OSMQmKLK7K6eYL86jAwzbQDDSinuRhtWE",
-	"u6wRNbe0flmtyFEQFhflQ7pVcZAbCh4kLESrh5bJGbTo0HgTpXS2IMnRzngDDiU/5uIr+5SKUtiC+s3F",
-	"k+MCqEnMh3VmVqCwquics+m4oOOZ8sJYxFX/7cqLukqirvgovmbrvcEIDEW5qUiZkvHFgiJqBcpdS8GA",
-	"OxRI2D1HIetKUd683lcoMLyqQPCVSvPeiFkqr5BYC0BItmqcktjJrkmO64u0Qi1SNaFxXK3Tauq73UIv",
-	"zsug8cGR17raeob6dtd0eA/yto4Lo5F2H9p01MojppKwC9/apCDeVavfmZzFNzQbIxS6HSxnq/jYFSvZ",
-	"2Y3W8DQsLq+3rimLkOCR8XPTq9mHm3HfStgd1sHw3Bz2DNw68/IZdSCPEAQd+q9riVpBV9qaruxtQlI2",
-	"vkyvOMhZVQY6HlNObGfnquXK772wbMK8ScNl0GAXawThYFX5KygzNTee5XoOzu1p2/kWfDCgyy7+nbWm",
-	"XJPre2D0tfk+dq2Zpjybv9ODmIr30KxmWZWzJukP6JjrP5XJX33z+t0p2b5ob+N3E3oOAsFEYy4sEE0x",
-	"MLJbxzjLksblJahQQ7mwtBW0BohZNNKCJJbVp2joIRDkHGK75/BcqyOKzhWZjSUmNc/GcoI5btNwfECO",
-	"9Kon0qTf9wR2WHBdB8aMp0aEdR3hVUDOGUuUib6Q59YAG2v1J0tNz5qMxbGCrHPo4zuHBlE9YbvY2F1w",
-	"1eyJnviP/yCHpgKX+UV/2+/3eyKcpjHZUuQ/jw5fnOgDzSPIt16QXuNwmo1lyj+B1bpLjrCz0H9+//Tn",
-	"XkM/ce8k99Ztfc/mXTJRI7SO3iO9Xk8QeOpYioyJbOt0nrAugd4PIQy5/U8lxT2yFZF7n/XDhPTQFtVr",
-	"dMnnnkn51h96wKR7jcvAPMLMI+CexicKTcj1o3ZIxDzzArBIfAFrH/QaekxLmvGXk1dv/QGEzMwraJo1",
-	"r3gmffw13Hr0CH8zhmP82hiMe43Le+bge+LU1W/R8m2/02r388IueWmpdxqetOjb90x3fdt2G+HyA9aG",
-	"UigH94QJyxhiO2ro+cQzY3vFigfPnyL+uOve/mz/vPzbjPLs207LdfWwzeKoIkpKQajqiYK+pTUbPRe0",
-	"STMOgyZ5nZJIoqJmuh52Pcx1M7vpLKwCqVP6wxdjff1CJowKpf8FFPpipvvSE1+2trYK/+u38i4lXyoN",
-	"oPLKfl/gkKDbCZivhzTV/8wYapRfCI5l9IfCWBB8lVAeBXk2Qc347joBk+2ATg3xh2QwZN6z5gsujHwh",
-	"c6bMi6iz6LdsLBsUPEqnsa1+VN7sAb40TVnfkqq5v+/C8E4TgnWBzAz1WEzDICrm2NUF2spo8rJoIKdG",
-	"FTdYKKddPLyUjFjmbx8m/kIkgvWMum/8GeoupTjEgv2bsfIVo4ZXWK53nVhB2zVBB6soegxh472y0V8T",
-	"AOMfI1A8DeKz0d3Wd3vIlclFYFo3r4HGK07bE56Jzpbd0+CDAKXIfSoIBHG4QifU3J7p9Qph1g+wp55M",
-	"TaNZV58LiQuQMmiJiuhrAbfrSBZclZIThhCVYWsqhAfjDi79zBhk5pgAQFg6NFJWWCoL+4OEmuX1RHE5",
-	"1AZhBbYpLgzqduDIDh0yPRX2I9JfPr1g6RxJVh+19gLvD2maYmkL0i+xwb4rbjSh51yMAjJgpkaPl7ql",
-	"B7OJUuQQfGK0J2wnUH30/b2PH/to1Yylcq1goWWTYiZkDgITXaSrJTnw7Tmbo2cO2lZQ5QrVdHtC/znC",
-	"QnlGOMBzC6DuBLi49B+2Ro6/w7csiemcRV2SpVPWb5Lv2RxVbdthioykjLAZkF1IT/jOkDyWM4/MxYnq",
-	"43/6+vptUCKAqpBQC2OadMmElQJEITFBf8mzvFhcT8BSMGHi+dPTfkD6b96fGpHyydOXT0+f9rGcRgEU",
-	"CgWprDwFAgUwqUPhRUNSV5wJFZaNajTp712c7/1+Lp70ycmrtwHBb/THv7/5+YGXx0F7AiJ5TZYqecdH",
-	"QgWEfTRCu0YsOVVgTVUsoRBkocwALIKUyZhRzTLJJ5ZKVahWRLyAT8AC7+omEjqtUQHv2dM5ZR8BgY5k",
-	"BAiSmkhjLsj702dbjwN3Im3yAz9qEls0Ka995xA6kgylGQHJmRPzJCZuZjMeYhqKCfHrCZigtH72EYES",
-	"S7iQ+309lr5+Ldbpf6HsS/8B5n1Cl7yc+mBb+TgCiINlydhLAgzQqGeIkUx7gosLrriW2POncGfYs82A",
-	"gVEBLTXQYl2THBpRS9N7ENfMfruEjwSetVSmjpJG4EiKe5j7Ys8+TwpD6CxyFT3ujIqswG8qdXzvl3tp",
-	"PmiSdwadID/KvdDXhI1HLB/Pqz9zQGasJ0zzUSOFQiyAbdZaYXqOegGbC0BotGQblRsWK2abY6Plxgb2",
-	"BSSWo0CzN3wHJGt9HwXyj0cq0zlmsiGfdDMCV2DCtDFLUq5l1plrJyhkpG+OKSsT6XsIvNfzRqsgIA3m",
-	"mhkhvZPC7KQsOTuxDslfqYdVH8Lv8adSA62+tzKc3kkJEKKTC0/NnjBx6qZjOLi2q0xLY42WTmnqdTRC",
-	"PTVflgo0yKJmoDfLIINac/Sx3o7mAF0gEshG3ZoqB+FEPp/7FHKxLUy/5AppLfwBy3Q8ngvIzFMBEWzm",
-	"PLLkvrGlqa6WizW+P9B6UqHKzAQaKvY9o0cfASDrunqbXjpg4MCzZ7biYoz1sSJyO3ECWaKIsJCW/hIw",
-	"qF+vUfemrdZOqLmk/oMBt9PcbQxhNQwGOSD9j1swGogXjIZjghFzmozEcDTABKFyF5AISGLWJ8qzJipU",
-	"UOnrC/zga0+oAIxppgVF034BmSizHfG12n5P2YJegeuYWKzshSNhqbEvWFd1CM2zcYxiTSJ9OiyRqQUy",
-	"E8AROAcPWkdwTCMX6mH1z5rxoUISWLpqRTt83gYT1r1gdnjO5iogw5SxT8ztB8RkEwkSSzECSmWBlyaJ",
-	"TXqACOqA/HMKXv9zht5tx67YR66yA6KkLUJgxVZ7RXAH0GKQOUA3kR4qlz6BidEYCIVvNzFE7Zt/Kin6",
-	"Xk6TlXkV+sb6oYw0ND3BxpyDufkmQC5nCq33MQkCoK6/22oBGmA1q0z2hBavQBrdbe1jMOxup2MUKi+U",
-	"1AkFMxbHWxiwjy5eeyZD7km1GtMKcpaBUGgy98UGqHzBY7VpS4GXRVVR/+Hai2kU+vJ3Wy2jYIEGY65P",
-	"YxUIJWAOMjDjp1wsfhWeQUnGwrufm1HzIhNaKTNMA/yY4GBymqCXyVHzNnbLNZlZ7sCrEpIms1rjxWE0",
-	"zYNKe0bFLaaHrJxGS1YLB8szS/Jx3Kv2gI1cM09YzaKNrp4unqOQsOJP40oc5vOZZxeOVUh2qVmytRxg",
-	"sp65HJlCQEKAae9mE+6wRzKXVoA2qJWzm9Qaf340XGjRFJRsbmkHDbN4DrOaY5wBskmThCfKAIulTt3A",
-	"ehBan6Hpytv0C9mY/dKApl5qaURDN+WQ9OnWJ9La2idNcka2+gHp6NXtdIgmmWVsSnh5IPTT5mvJHbDl",
-	"hdharcUB8krwZntySPb1CtqPrYZltE1y8uzdcWnMmCN78lfUnya8u72d0Pnf/v2v/+l7VWNMKRUoVVpa",
-	"26R+afB1ACpRAO1voeadWZdlh1bTw/xKKQlkxjiSUE2NqsyzsAG75ZjFRKoiyhcz+AoFWm3VG0LVOa63",
-	"TFqd4FOE5WwckN+nmm25vFAvVzTH04C4oQC5pkAtUs3EFyJRJduruJ1cEMKa7ghauBj3yhrEccHOvD14",
-	"mudKjLdSpb9S/M5nQ7nWC1LCSEvL+kzMWPW5avmgzhBks1Ircr09wUJqGw7QBnBCQ5FP57gWaeHE9dem",
-	"Q5KT7ryMuHwYkNrt125/F8CzuEIeAzZqrmzHTy3i4pilrLolo2pUkXFksQas9nrnB/CY8XIYM3EpMQ9H",
-	"3TGjYgOlgigWSVwevu7y5PC9XXzP7g0hDIFepk74dBhUGl6LoMY5UcwHzAe3TYcLIAxPO7Cq5g0W1mae",
-	"9t/P3zGDVLMMV6zAKauGqpQTEpecjheXadpy5PrBWgOAVcDffCnHsbh715MXGDTi6RgMBXmzGRyslBjp",
-	"DwOzg56PzgrsLpEZsRN+t9iiTwlU7ZSpjGpijc1BD7CoaSbzHgg+WBZyMJdsPseOapYmvrbnrl1LIhDT",
-	"gnoKvqBFkkP9fD9XDyd1YODleOLA+2ZgtCs4jw+NtYCblwRwoCGgfzjUbQV/heaZYGBJp2iFCLU2wapw",
-	"DH4mf06uUG6xSlpggchqnHpuIz4AxRRwvLiwA4It0fUS0A5g5NVSimo+oY239B1HKKbP5dSOlldJL8Mv",
-	"5reW1m/9N0BRUmxsMEc/RMiUtQVCPowVBgp6sadTuIxZmKK9Y8l9zJQ6ICqJObbcyMJxjeSQ59Xi63v2",
-	"9f5yh3x/Aesxpng9VqeTU1GAD7DgY0/dgoH/QP9CqE15r0JAMZc3H5zWdIQ09rWEgoQxsLYvKLZzYLr8",
-	"LG4QaafGVGE90x4wUE307BDS83GCe+jAaKfWZ6RVVnNBUzXHQYCjaDEPCK4C7Ad1ZPFwJgeq/5Zl6XwL",
-	"nD99VxXZsEQ/g9mbyFEoLYxIPbx+YOlkRsqpSYHOx73WWktp1P5qmee1wpY2UtmCz3oeLkZd6+IcMOtW",
-	"RI7qVlB0a1UlnExqOp0KY5f8AvWoYh4ygcWMbenZhIZjRjrNViNoTNPYRAWp7vb2bDZrUvi5KdPRtnlX",
-	"bb88OX766t3TLf1OXjujcUTHvBE0wNEN0UPtZgufkAkTFLoG7zRbzR2MKh9DrNP2GHr4f9J/jzAc1Mmt",
-	"J1Gja3r8f4LwY6y1Cu91Wi2sTgNIa+phFTBWf4eRWSvbI8AUGAdVE+rfbAQNlCNhZr/AyaKRzePb5smT",
-	"CAffxUXXveE2t31EI/OaPrq9dV45Mfj7NE1N7JmNKmt0f/0taKjpZEJTCHe1aThIdmnMLyCAkY5Uo/tr",
-	"4x1LL3gIWe7GrqoH0ANuT1iW8lB591RJZ3+TgoeITdU98N0QDJZsujRme6c/mLFW3qkeZRuyDIu3WU7y",
-	"q1zcKRTchFn+0OvbbbVXv/K+VGAD3ttd/d4rmT2DmhXXgBMHGc9ZZk9sFUDUpqcDkBhEb1r8q8Xo1wkT",
-	"h29OrovR5VDKGhjgikQyBJ76vwmJn7OSR3g9DAZx8NNCBNYoY9mhjW9DRx703AfJPpVy4jx2luGCwd4w",
-	"ZuC7VYR/i1P/UTQ8pOIvd//6rZ21aIcr3bIMZo4ptMrUuoUVQ9V6YHPR3raOw4WwczQ3sQiajBWaahXh",
-	"4CVX2aEdDPIHjLNwYT5q/si2Da0OVj75kk84JmPeGryZXUDSWQ3QHYIHFmJDzHbv2NBNQ7qD7ZfcBBIN",
-	"pDy/p9yRe/DtgG5NRuYB/fZnDdqXC9nZc2ZBemOINu/lCTpfAWIXSUtWO3RZyiYL4w5ubw1uNR/P3TZX",
-	"hNYrwtwb/U3j8rd6YN9Wfm5NLclHX3yxtpCchmPbTcBaqPwQlMAL/0boMno0o+G4yi1yzMpTfa6NYsFf",
-	"ks/kB7CU2WS2OssfLvL+X8Lceyo/9D8UiyE2aCHGHsaxiR6q+HCHqZXrZYCxvdagphgi9KRemDuCGW8R",
-	"/vUEi4QsW8L/Trb6GrIVQI7R/Tj4srXClYM7gkIR1ldXtbv0QXf7s/7nUl9Omg0YJuVuhhh6FRYrgoZm",
-	"T/UdT0quB+Pcy/gEoq/yID3fCQFxbULODvTvmuuZmlcTjPsC95as4skLt5tbxpN/aD29DlEgdG9GbaiF",
-	"bwGUIkf2vygarQHfz2Q64FGEvfk2Rrzd1v7qF46lGMY8zP4wTH1H57mn3QQT2FuO+QVTK3AVkLQeH8Hf",
-	"q24TGcFBhT1cpwLSKnMElUMbK9skL7D8zTQrFk5yGYZosJJeISoMrM6Bv5BDpfHc5gh7vmb4vUlsdXjY",
-	"fpQHgGI9sCH00JZx5Bw/UPNKBGTq0q1s5xg5HEJkNri8g0r+je+M55FNeTAh7i49tOZKtk14MCaKHhaC",
-	"iTHSWRMyxS5YSmOgbgqSEaiYY+HZrhHAqe/TZx8TbB1mfzO+/AA9jCGdKgbnOJDRvCfQH6Ugk+GYpulc",
-	"bxoCmCBV4ZyxBG9rLqdEQZKjovPcdQWH0iSn0iUx9rVw5W8FloWJPVCJDs+3J/J+LnjNpreKXoAaQ24l",
-	"R7cyiWnGUjilE5+kQ1CCKdII8g5GNKa2QfwEMonT/Az1Q4ooll5gdNhAyvMAp8ikCUAf4psYNM1j7ILr",
-	"wDmkceyADKBop+VchwguEfT/xw0NeFbIPXJJCJjqaCALu82U5DN9o/5u84ruRzKa3xjrcV2IL4tVD7J0",
-	"air23g7Lg0kXyYaG5Vnkda7ggPChO/wQkQ8Q44753RDz222vsaZTKV9C1XN4YW+dzbsYjh9YxOnpPGF/",
-	"GKs9rhMPr8tet716oDfPZt8nmj7ttVq5aweIlcmNMFWvc1Yb2HIKdfXJAxuSkMkRgzqe5C0GJYA0jBlk",
-	"Npm232m1MM/ZcDub1QThX5in4jHdQ2Ef8GKCkBFhloBmU45DaeEBfjO52Dmf51gFBBOauLIVr+IYCzVg",
-	"X0vNoYBOv5LFiEqMUBtCzK4egCrHyV2XeZMsDvJHMlVjprp4pmb9NhlaTzcVoylTChNQYA99eF8vxqra",
-	"Lsg1D6IfQkVHG2Nnir8ERojnisBtcCma5J0ks7EEDmkj98/ZHJR8sxxL9AZWeOJZT1jRJlMsHubJePpV",
-	"iCslA5PADOk8FA5JDwI1aIAAI3MCHyDARJdQj5NilyEbCYgNyQTG8MM9TMj9SuDhA1wHRFoP5rbIRx8X",
-	"nZeiLceI1bFAFKRwnbfM/fwmAF+ZEVamrmGFPmBG2Czojtvdcbt1uJ3VRooS1dXZ3a3yubI6aQv1gPyf",
-	"9w7zCMc9ZbpdJ7EN+A8Z8A1Meda00G9+bFRrJ6J7qXA9oemj1vMU+fVdRkVE04h8YIOxlOfqt/t+YJ0y",
-	"P8/Mr81QTh5gLhXPuqRvvt/y4v+5Iv2LNg3y1lCYVG6589Oos7fX3sdVICuDXIM+ptLaEXmEGbXN4teg",
-	"HWZ0khR+BRXPJuDq4wATmQlMHPILRiZcTDMGOi6w0reYvlpbYsMvzgECR60QQO73UadkUf8B1jiBh41A",
-	"ILKURjyEPFvCaBpzrQpKLDKdslBLLJhliYXGhDRRzPf7+ctciv6DOpaByzfl0Dc1y5urhvrB6z58as99",
-	"g3feuVZL6Hy6FbZmS8z/EcxsIR/zWrTcsbHFbOx/P1d667LkPeWlaDa6NovaHrjODbeokLkUf08hc1L7",
-	"1TWyd44VQbUEPCOumuS1SWhzdUgGth4wlJ/Q0xXqg+TpvGQkiRSrqKa6I5t/dkXgjoLeUVBLQSERO3WY",
-	"uz7FxHpNphNIbcTBh7Gc2KSlwMuVT/N095jRSJFMNgl0m6+m+U+a5JUtLQKWGeGKsrkSmmAnQeJ/wTPA",
-	"HBBFoVEzOq1xajRW2JROI/lDjhT0ZtayZp5Hh6m+mYT6OzRJ1AGyGFf2xJR+mWPV2ZSRTMaR6wvcE9jf",
-	"A8ixTQB0ZR6tqMtixWxlG2vZp1BYhgy5iJRZj4LUwVorv5Tn75MqyS1FazXbD3eb5AcOMR5klvKMkf43",
-	"fag08F+dI6ieSjE5fHGD6g40QGl0G/CcbXfebdh2qDmVKrWxrjRlqkAKx+oS9gj635V6B6f0gi+Y3TVf",
-	"rZ1+Z2eN6V2V/Mqc38nzcTQMF0yNbV5r54U6+eWJrxYpZlYEbwxlyvgIeUKuoVuorYfPvAa+fl8TOOBE",
-	"bheF4uIJnQOtQGYFrdgGhkPmE77C76rjugL6ZhDXrkjOKmtG3LFVIbF/fv06sUtd3l3erPstveDkxHbp",
-	"Wrtkf6e8y6BxwWmj23jx5Nkx8rL12O0TSwCfiiydL+S4lpQEhMZKaoogXEEBa/a+C2C6tQAmKc9dxVbo",
-	"J2M5nLu++qClZdFK52y+OM7uVSHi1daJAE6USRkYP7Y18vOUKBamLKsPsPtez/SXzpT4ns1XZ0noA71D",
-	"gtuN4jPuI1/IA+gqQn8xKLVWdfXKtGMVULDqARAHLsAMSh2AYx2L/mMNf2h/RlVNsPcxNFb8HlpXb6aZ",
-	"+ezRdibLt16JLwKpV3kSr+M5+HLj3dHJK41y00HMw7Nzpkdpt3//+fDn7z8ep8Mf320/Op1/+MeL16NH",
-	"4/DiDU34D3E6O6H0Tfji/Vv5rWl/3ujigPomgKTULMsvnuyvRDPDLryF3dqhGKvmbqmMnG3DTAJjb8C1",
-	"XrGZPuW1VNP2jVEBvN7IzVyFKCsBY9V+RxL/Lyin/wciJuD6tWZjqNDaRMjjuNufz9n8EulRzOrapD0z",
-	"ZbYDIgVWt0RftIYrUHAwzqpJ3mquDKWMwQFhqljUJa5q7m2pUgE3dhd1BjQc/86y8idigHiPV4G/TWWv",
-	"79m8lJVhysOuJS9i/Isp96//MwvBPAyEaNDs6qXFN2aqv7TACA3DVouM5ljvpMbblRoTB1IWXyyQra81",
-	"LRIkf4DyXJSgYo92QTWWSW56s6aBJnkJNaxcjSQITuIZEexjjeb0OmHijTF9bIYJXhkdkFVuz0+A6/vK",
-	"Ypg3aV2nrzSbl/CprsfFKrzy3nGvXAZ34tuNiG+7nc46L5toc8TqP4h+aCzEUqHZfD364cQ9Q3W2P8PL",
-	"S5PvLZ7fLj/aBGfueNANZ9puAkLBzSTYwqXXC3IWKLdNlb3N4wMKgweNZLrAyFIu22eK9oEdA7orUvSJ",
-	"QQ7vrNwiGgvwoh3GQmqA7n1bRRDNMSKKa1Sfdyx7ghs8cVz3lmJoq/N8Zcf5ahTPTROCzWx9xTsV78/g",
-	"PP8LccR3prmYgR9Pnr0ef9z2BOOl+f8YE5syUyQ2KKRKHlhKCykEQzYLiJImLxKD/LGvTL3ueeIt4RZR",
-	"NZ9mWVkA7zzumPPtKogGZu4p/9D/OF69SNd8blM6DYhTaKGJGS4YXHK/EqnyACuqQ3FdzWptuYz7xYq6",
-	"gaun+wD1VDAsmq96QiZMoOfDsnJTfLmLIdawHhNjbWP8BlKeY7w11mz2SpZjvQLwu9jizJgk5fZ2TzkG",
-	"lUfB2OLRylWPViYz2vQsShmZCv771FlLre4duBgUsD+BnOFFyrhsJWwwa7pCYn1bFvUEnFShb5A7B2rb",
-	"VlJxbtxEWLEbpp7JNMoz2u07vLhRORNdYutbg6yT54rpYXvCFjxwhC1JoT0rViOfy2ltVA0X5wWx5ytb",
-	"Eco+LdvzoxxDUZAQnYiCN1NwKOWv86EKjZer1Wq1Ozu7jaCBLUMa3UbLfLf38NFjaC1vZdxCJEZhSQGE",
-	"wXQbecMSIBMmLKe0YBes45Zmn2t8pwdouDnM93oojC8qh4+YoCM3kI0SMd+blwoBTG0YDkG+PJ751hvQ",
-	"1jFsdBsnr97mKzNPbuZz21S4bd8Cx1zNLe+sP//XU8z+QtI0mIRdyP/NStHbn/MPS12OoCHWdmcodmUY",
-	"powZccM2aMBiIAMtW8wHMpo3yalrGoglQrSIYtNrsbpe1OyJ99CCoeq9JJaIuXw16OxQx99wiJJiv557",
-	"ExqAwA7u1N+/cr0gBIGr4c91JPTVPsYcLEsGONdTc01f6jMeQyfSlKks5WHmZcdcy83q0HRV2PXPWo71",
-	"2ptLccFShQHqhVDjcOvRowUxxv5LC2OsO4/XinJGITi3H2LTLa3TNBeFdhvL6wZ2tJMnOHndcFAnce3h",
-	"7DlD9cu6HZmoImKbhUFyqkxNtZ/CCXdanYdbrUdbrd3TVqsL//2yYM/DVE4Ka8Q+Bo1uI6IZg0TZxhrH",
-	"bRfnGiObBS5Y197KdUFdjSst7K/k/reXvjoCwJGDOxPPLdd/9Oid5Q85DbyBOADI03ZtIrEcqeuE7rdF",
-	"Z01yxLIZg3aD0hkvbNkswTC83taeyVyk6oGtdIMac0YYhzQJJqKe4Kb/uvRS+k2AK1R2HMsZNNWDacxI",
-	"/RnlWT+A33iG7WxNhrzXyXxCI5YTAIb1xgZsxIWCqXrCTAzlFSAw3JpzigmemAafN/7B6V15A2eEcZO7",
-	"ijUa7MAOdOoOlCubYOWlQhlh+KDQ8FALe9Csub/b2u0H2MvNFduBCmsJnZve8BBib0oDGJHWnHpP2ASV",
-	"tNSNypsuz0ZFe9zERIe4bvB2b3UCLRJbC5TXNtiskVJKHSG8qmGn1qZzKksnVDDjTOwLFduEeabR3mu1",
-	"mi1ouwQXUm/9efHk2XGrhSaR2nwaZxDaa7Vzi9A+mmM0EBmv57pJN22kr9VAaB+dEyaTmGEqmqEjm2y9",
-	"s2d3XpCZnHQ10QrrSD852XrcftTZ0fuUWqlrRFwIAzbmzOrMR52Gv3tnuAK7FWxPS9Rlu5LScM0i8o+3",
-	"2JQWYH3IP9pC6ZPyJU9YRiOaYZMbzFJqtDuFC8V5Gnl/3oR+G44pTyQX2XfynIc85L1pq9V5mIhvj8eU",
-	"/1enBRle+CWdfLurzwo/hdNv9UH6e7MmsrWvdhNTmMPSGzOEFTLkgFoUb+GtqZ0IPQfTadEAuQZk7TrA",
-	"QpnuDIQuX6Tc7+60u61Wc08Lb3oJ09QYCzLKY2MnMNo5Gu9jU3xYeGDQJKcy0XR7mpgO2KY0d4EiNEFb",
-	"p7D3BhdqOhzykDORnQ2nIlJ6nVzTxKPDF/rqnu0cdo53nzx+dLzzdP+offjwWaf1ZPfp46Odw05u1Ezo",
-	"3Jm6y2Sj8e9//bf7b3en07Y1nbuNk+OTYy2uIlnRn4CotHYb9emFaCquwGoB+GxnOjWm5C2Vm2X36bVZ",
-	"6LUAleqDeth+vNfa16vb1YiPmkjXggt+MVVnGfuYua8D7D0u5HQ0Nt4W46Bx1uJpEq2ECCCa6B4pwuVr",
-	"7AQ6o/MbJnXL4FSrGE2k6KBprAcq7TpQ2Yii1oMTcBUHTpCCGazNpTbK+vRBrH4t4PQISnlA9f6S64Fo",
-	"HVB2PKC0wFKGSqz5qphYBXmFO96AOhdJc9XSaUWwA8xldbIbUlVbo9b0+YDdOPHtzrVwF3fzR6cfOfhd",
-	"V5F1rgKnAns1gZbU9WkHrVaLcBExjcrgtrcDXKfwal68hwxSRs+VNStCG0Co36O12VUFfGCUasdYKEmX",
-	"twiYjWXMsJHyao0Li878eaPti+v8yuGFNZOXbVoGDvTZA3hYcFkODnck9S5W/0YpJBQD2tjcV0MlP9s/",
-	"LxdXB7LhKmOuMpliiFWhrYMiM4g9VOcsapIPnt3Ls9ChtcxU1Sha34Zc0BicHIJEcjrIyP1+xNiERf2g",
-	"J/pTkTIl4wsGNYddKWkgr3AQtio/2tKgtyWvrTP8nGVXNj15hqRbJj9PUBddIdrdGdNvOZlhUxnkhqIk",
-	"7RyLfKoeym6HVIQs3jyxoTzHwgoSxrTrkHVAw3PTAN9WxgKRCFvvMwGtRfSa4krYg1E2vOJRFMqTVwUW",
-	"GODKePoaFk/jWpnlljF3Ec7iPcUsWoS9dyLBnyGA6y8kBgBAXUdRMi65msy9sshrrKFcEZkwgdZZF9jk",
-	"R6VAgSAuIhs33a9tFfrBWuQ2Zb/6ta/TgveDFzhaRWZzHncNeL8yP3amXAvoeE1fO7uwhDjbw5SxT+z6",
-	"yYW1DPh7qMaUG7KxX9cQktucRHBAsrFUzItFNOaDZ3ppOSMu93CpYCc8z/7yCDpM5ScmzIndBT/+iRAZ",
-	"AWx9XK7WFypj3+oG2B8wZgE7iIHqCqxquknPa83v2BJudvW+12Ws+YsFgZW3f9f1+k/GLhf0vP5zsM5M",
-	"JtNE3RLrxGA1dAaDcz6vVe2y0nxvvalUo5y86zv87ylifbxVMnAqk7rKzn+WUKa1be8IFDcf9XGzLs0g",
-	"VzMymZxNk/6dk/POyfkX0t1PZUKmyYYKzUIBaCpuVQF5ybKC/sFFJovah+0L/B4XsoG6Yd5g/0ssAhiE",
-	"hMrHndbxJ5KHLJzdpN6heUqU0hmNv5r84gsuK2QULcoYcccm2Dsxp4qHH8xe7kSYry/C5HB0J8bciTF/",
-	"JTHGUg0b+byhNKPHYuE05dkcSM2A0ZSlje6vv2nyAI37a1M1J/SckXQqGkFjmsaNbmOcZUl3e7vdedRs",
-	"NVvNdvdx63ELaIxZSE23o0pVNgzAGsxdXAPmc0OCSzOPI7XJtjWNcTZooZSPl7e2qI74BqN3TVskk9lk",
-	"V+aNkbt7qmP8ANxjzOKIcKF4xKB4i/eyvaPqq6emug12CjAmAVyM5Y7KG+jQcJdFI1Fxru6RMaNxNg5M",
-	"BAnDZKu5qfVvS/17o2Jzq5oMWdMiARdXtx4oFl198URh1L7JB4NPkeRiFODNm76uRCWMnnvDvWPpBQ9Z",
-	"4/K3y/8XAAD//w==",
+	"7P15cxs3tj8OvxUU773lpKZFkZTkharURJI3TRzbYyvxJGEeEewGSYyaQKfRLZpenprX8v3jvrB5Jb/C",
+	"OQAavXDT4iR3VJWURbIb68HBWT/nYyuUs0QKJjLV6n9sTRmNWAp/HuXZlImMhzRj+nPEVJjyJONStPqt",
+	"53JOMkmo91C7FbTYezpLYtbqt44ZTVnaClop+y3nKYta/SzNWdBS4ZTNqG4xWyT6SZWlXExanz8HrdOI",
+	"zRKZMREu3rAkpgv9WrXroW5nSOZTJkg25YpwRbIpI2OeqoxQoeYs1WPT312wRUDohHKhR1d0zUQ+a/V/",
+	"aemmWr8GDUN5w37LmcpOGwbwks6Ywq5TfIpwQWSeklhOVJs845eM8EyPIVc4zoXMCVUX5SXqdB89GO/R",
+	"XrgfPXwQ7rFHoy69P+51on32cLQ3Hq9cvBl9/4KJSTZt9e/vB60ZF/Zjt3k6Wbo4Gmcsrc/nLQuliJQe",
+	"75zyjIzYWKYM1s/NT081YTRjUWkO3ZVD5ILP9DoXI+IiYxOWtj7rMSU0pTOWWXoLQ5mL7CRPU73/9WGe",
+	"TRmh+NA9RULzXHlJT1++aQUtrh//LWfpohW0BJ3pX+zzJTKI2JjmceZe9BZ1T48vy1iq2/r//XK08/Ov",
+	"H/c+/3eraXHN0F/r+awbdxLTkGl60csbTmmaETm2v6u2HX1Cs2kxePhn1VL/d8rGrX7rv3aL47yLv6pd",
+	"N7psCqM9puJixVBHVFzo9ZURWzIa/cSVR6N7P5ERg6Gc5KmSDRQ5FOx9dh7Cr0O9PnqxEjphhjbLm370",
+	"8/iDVGc/jR/fHz2bPZx0X/EPcrKcDnSXS45S7+Cgtu9050Nn59H5zq9/ad59j2l9xxro9ifNGeRcED0C",
+	"MpZpiXW0yRs4WFxMNM/IRaS515QRpZ++YAt99hQdswBenUhZPoGtmZrsPOw+6O3ZCSMPL2bsjW9HD3BD",
+	"rgJLUWYr/sKQnf//0gURKkvzGVt5Irh76J4iPFpCasVTVya4YjSnj2F437HFinFdsAUMKCBCZoRniigW",
+	"pixbMsCLNQu6amTfsYUZ0gs+41nzJTujYgE3Ld5rNCMzqbISCRx0mkk9hlYb+Z1+ZUbfI3vudTrBamYd",
+	"tF7BmGj8OxN7SEXI4m3p/Ybp267FOzaaSnlx+ri+DEeWjdaXYsaUohN2WMxbCsJoOCVZuqgd7fOVU53j",
+	"CHZ4dOuzfMsngmZ5ylZMVtlnVECognuNpEzlcZleW5ddGkzFq73xo7OHP2X5o+fz9B8qvsxn8Q/Jb9nL",
+	"H3+7mP4232Xi2YfXJ/9gB8fRbx9OTsU/fvvpH08Xsx//Ro8eHP0cJf+Y//jitdybvYwfPvn+L7MHZ8dH",
+	"k2++WbdUbozLVqzb6e3fzJKd8RlTGZ0l9SV7p4VCCusGq8YiwrNAiwU/CP5esxwtkZVXrfvg4V734MF+",
+	"p7NujpnreNkce6tm2Nl5tGyGr2mareKeif59FUOHB67MMaF7wzPPUirUmKUrRpOZR1YNyD5z5THZcZhh",
+	"vaNNnLwqYmtuQInKaKblbAoC9pgLGhOZaiqIZD4qH5reEiavm2vm8T6L3/M5fKeRw7+jcczWiN9zeOYP",
+	"Jn2vYMNLbqNbY8G3LFitZ8WvBNMUNNP6m8+NFdPKVsYiMloQldCQqUMiRUF8KZ9M4Q8mZD6Z/jH59UbL",
+	"ew3+vSHf5hmZU2X49q0w7c0melUm/o6LSM5X8M05PLCEYeKPV2aX2Dkwy8+6DZVIoRhYAI5pZKwu+lMo",
+	"Rabl/v7HFk2SmIdUj3A3SeUoZrO//FPp4X4sllq/EekB5uJCyLk4H3MW60MZsYzy2ExtxmYjlpJBi85m",
+	"WisetDTRa1EfXmqTxzwCa82MUUGokNmUpfqk/LUVtLDFfmvXvAwLpDItk+p+U9Ef0SnvG2G3v6F9h6ns",
+	"nEeb2YP0jZGrVn9fi+wZz4DGzjxDzZQqQgkMFM82mBmkyFIaZiSSDCc7pZesoA03crO4/fISft74esbX",
+	"cWvrZOUZk2Y0Hst0xqI2eSmzqdYH4EhlMkULk2eI/MeOoYodNMY1jcA8vltY7WAMJ1KMYx5ej56shHAu",
+	"ZHaOCkhMRzGrkpZ9Ts8vYiOesagPCiR8gPnROGU0WhDFRNYmR+rCGDYWjGnRIKELzVxGNARL4dWJ41GZ",
+	"ONzIQir07o8YMfNg0QoqWDrxmyYIR5ZjjgSbpEwvEQpIt0siT2U64lHExLVoJJUxg2WicSznrMR2jkCx",
+	"lWOiHyI0j3imr2i6gCmHKQMh0Ky1ut7G7xUb/1JmpBjNsj2uDfym9hbtKDBlO9VIgvh1c3t3KvR1R+Mn",
+	"aYpWxA3379oTfJWnBGTXJto8NKZyMHKgOePmpvxSZk9lLqKb42hjaK7My1KGt2LBOY6PnmtCfLp31DvZ",
+	"f/zwwcnek0fH3aP7T3udx/tPHh7vHXWvR7n7Zcq1o9qIN+HDN0S5du64rfAZLlIQCqjm3Te4nWdSvqDp",
+	"hH1J4gUjv4zA1pZJSWI9gNtlsj8I31EYXVO8K7flUe5bJiJCgd1avUbznZRdygsWEarIANyaMuUfoLs+",
+	"QTclGeSdzl54wRbwBxu0rkfMXZ+YySWNeUSOXp8StBYvl7rKM7thgjbjgMsoLbTDyi6/e/dup+r6XbXT",
+	"pWc/B9ekkkvKUcS4DoWMcrXwyaKBso0duuTjnPNsWlgEKlZkreVRo+JdhzYO/Cv6TEq075vWFKEpAwOR",
+	"VtWWEwpM8CaoQ3NaIedNh598Beuhl5QMZZ6FcsbOjV4w1FKq5oUj9rVbSjrOWEqG4GjeAU/z0FeJPRLz",
+	"HllPIc5tfV3aSlIZMqWuTV28IIzzC7Y4T1muWOUC5Yp4j8GR0yurH0TTn9Erzb4f6l8IJYLN9bPX4j29",
+	"Xln232YcK0huyaxvQTWcszjeQeWQUBF5Okskxa3fUypPEplmLPqeRZyewWr8PlczSMwsjGmKV9fQ71n3",
+	"OLzNtXAb68dmVA7EiMZo+vhY2HetLfeSxrkmpJ1u76DT7nQ0pYQpizjGGS19ft97vPoM6NGrX9/rdOzr",
+	"41R+0FrdmMaKlWIX+m+PT1/2w5jRFPlsIpXmuHB83BGgSrFMN5SkMmFpxtFI5U16dZgDPlae9qZveEb4",
+	"Va84Y/1nf3E27MSuj4vDGkkZMyr0b7hYW4SV+Gu41IttHyGZzMMp4WUHh156fexpho6J+/ut1T4L+81G",
+	"w4STjBZHa7X8xYbVeM4JaDFwm+yWtdhFb6ZuDYsAMjn6JwuBaky/L7iAIZaJiM7scVo19O+lYLC3tHzy",
+	"Wr1O7/5O58FOZ/+s86i/1+l3uu3e3v7B/Qc/t7xFjGjGwKxctwIHV6BjdsnWj/kJPKS5B/utTgonEOQE",
+	"QpYXEWXWs0+6AekFZI/8+1//G4A4JvOMUDKhyRaU0m2iFMWjtVN9q5/RVGU9gts5/nzC0pMPfNcirp0Z",
+	"R2D33yc0mq0mIzSKl8koohncNjxjM7XhQSjOTYumKQX68qKt1rXykr3PTNRWddIwmhVzeJnPRk3hh0fC",
+	"IwYBDxGKoTeaW7fJC0Yjfct9YKlUZMRiKSYkk1UG0up0Op0unoOHrbo35OOjoPuwyYfoBfBl0zXjq4fv",
+	"9ckQLhVUIbWQiDqku2CGwbInFMuymM2YyPQzQC4c/kQ/q3kBXOb4hv5tzJjS/6pcJUwoNmwPxDvQ8hS7",
+	"ZCmNiZARU0RNtTIhhZYo5EWA/s1xnoLApx+BgwcuaUr0UiSMyDEsu5wL/acbEchhJgrPzsqFLAZEaW5O",
+	"1UDYF/5rb0i+AoXphzcvXDP/09vbG37dJ1LEC9Sz8hnEiLj1hX4g5AqGo4w3Y8ao4GLSHojSdjde5SX/",
+	"2MPlW/02oxms/M2cKmDzv9vJsmJqhW61AKNgTdl7IBVFJqmck9ECXRIqgG0AFUDpb80dB6fKBEijFBS0",
+	"Yk5HPOYQu6FHBn9wobVC2BRovyGSOmgdRVHKFF57UcQxQua1t+JGQKs6WsEdoiAeQpGEcvS0svc0zOIF",
+	"0PWcLtrkCNwn8JD+To7JQuYpoUmiTyuFPvpkCIdIH5siolB/SqZSwKmaUhHFbKi7M6dveDgQI6YZNkGv",
+	"RMqMzgurNtSLxUTGaTwEXcrxqzKZfmxh0yBRTqlekRl9788f3bj+N92q0EkL+XuLNcS4LHu4AvRw6vN+",
+	"TKdcz1TIrE1eg/dJH0q97+V++ViFa+Mrn7498WXGukYzlXEEQTgQhUGVc3qlMCRVY+Rv6CUnpwu4Ob0D",
+	"/ejRmjj3oCXcHbPBoTUXUk0qxK8DnH3t2AWt9zsTuaO/3DFKBSyhvV/939UFT3akiQrbSaSWSFKzW0Yz",
+	"QBJaK+kXT34OHEUtjcDyj4G1a3HNTvV7gT7q6JcEH4YXilvehpRe8vI9+u1fi4Do9vnOrx97wV6v4Urd",
+	"Yg28CN/GaBafhDXN4uHE2MLaXMvj50Kdrzad3O+W56ff0LIC3Rn/+vG6M4u5uGgKlkyoylhE9M9giA2p",
+	"ECwif38DxraADPOE93d3E7r4a0K/+fe//lff/b37idB/D6sHtphu6bVwSjmM6Ft5wUMectfIyZTy/+l1",
+	"Xusfy+er1+l0rjFfDO1rnHBlmzamwCRbrNnBg8oO6jdubAfhdtj+mMFrG8/xL4+6jx4+uH+gpddeeTKD",
+	"wV9+6e48+hXF1/tBd/9688kTvjI9xUaMcEV+eH1KeERiRiFqMUBBbQGHjLyygWNCgrVKi2manJl9YW7c",
+	"Zub4GrGSCRDjFV2ogPDxQEAb8ERIhf5e3wQ+fVckvhpRV+h3afKG4VW9g/ufvzXf6s/3r7meyItWhUqi",
+	"1MxV0xkwSgTqgktjKn/XI/C5SeZUDVxtqPLRjGfDPglpmi6IVtz15DD0RaZGtGyTYaqVFMWGfZKLCJP0",
+	"ZMonXNA4cL+qYZsM0aQ97ANhzIFUWAjBmqiJ4IEK9QiCgQBT8ZSKCbO+W0M9RpDFAYJlHboobOZNQutx",
+	"YR2pyqU08zUWLduAkCrnTAUEwnozmdEYif6w8JSgnzXVB0dAC7DvQPkjBm8KNqEZvyxnN21oWy3LbVcx",
+	"IJpWfTuT66BEXzt//arzyeNLHa1Wf/3VYNDGz91g//PXf20OPfTlLOzQM781aTjHFC/RihE2ZfRivZx3",
+	"jI+Brgd2VRmxzfPTrJylllCBZmnIJoG1wQUQGDeYps9B61v0I7sF/aUlL9SI64k65bJGelUVUkuh50nK",
+	"xvz9koHozrQUriyjHaVUhFOmyIhNuICBlZmK1pqb7CBcnI9jPpk28LTT4rQp410Hd82IgTFAaeYvMGjU",
+	"9bO3tUV3Rt+fb2kctXqHNzsIqz82N8+piDhtmuxvOcub8ovrM4WQ/UzqQ6yq93dn6zlCUNsmZOjoFkNu",
+	"G+jwFPR7Ndf6eyaNVo9eM1TlYe/NRRNTlZEZF3nGAjLml8x8wBemMk8DyE/ANyjJ5iweZ1NktxQT4DYx",
+	"ieihY5RvnZwrLAAOZGDt8D6lF4fPLljgTr1Pp24bi1VaxkaONlSir6EC3772aeZyYjjZkkQsVCQgKR7S",
+	"0plm3u7YKsMt1nCHWgLGfrPxVI/nBuzTwOnXEcxSS5h++++aEuqjiBlVTef81XjsFoWmjOBzcBiEtEAC",
+	"lXz3g05n3fG24Rsr+/MFZ+i2nFXfW5ut4y9KETBiprpsgd5mjVgOw4hNUhqxaNjXx54JPPTcYy5G5PJY",
+	"CNGLQ8aUx3nKlGc5BlHGvxuylLNIS4RtMozkXAz7+mf9pgr0ag+EC34l41TOYAfAvA/bkrIxxCvQjEgR",
+	"MvIVGNPP8yJYaPh1mwxjRi+5mGDjxn0eSiFYmMGmLiAp5hAFSa4w93Qg5nRBQgl4DtIqKWXBMU/ADYgr",
+	"pP+Uc4FLrftbIj06Dlh3/SVJKi+RHt2GP9rvbu/9HOWKC6bUecTCWP9V39nH+IsJ9iApo0oKZ8nPVSZn",
+	"LHUGfIwG5FkWMzLT12uZ9K8wxOSgcz5rcgnTeGyHUdxf8oLETKnSLSQI03x+2iZvecz0/qPXAdVtvWEZ",
+	"n7EdTV3lE9Q+8D2hMseA/YbhGoarR/voUeNoX40JJdNcRBCJYYYruGDZYkf/s27opYE97Gw9LhNF1exZ",
+	"H1OUNvH2I7GUF8plELhu768UU+43e9dZOBU8pPHmBIaWDrOx+phaZhDKPEa2OtInmobTCsu7vzVtmVi0",
+	"BngWlyyvBR8+K+tT2xJxzbOLexEUB7npJDauXjFmdzIc0TWybF99qXPtMJYKeLazs3AM7WqToUyYx2dZ",
+	"RJQkcpwBYg5cPxg3JNicTKRlfmYT51Mes0PDRlXG49iI92UdfCDmRguYUtUmwymNx+emX0rGbF7kNJAs",
+	"hcQWfUpLvBWn0Apa+j2Q+UwbjWz1BFIlIoM7UGarF2yxAdyCOU3pMqPNCKOBM3nBRJucZl7wWcpoVCAJ",
+	"+V7IKT8PpzQ7H80edU6fPZmEsx+no5PjDz+/e7n4+R9/V6fPHuWj5xeTn97tT37+x3Q6+sfRWt0YA4XN",
+	"UJto46TkOmiyTy7A5VK4GMgoluGFPhPHVLH7+wXb15xKhOki0Tfl69OXgcmULVpBP/xrcNlIES8C9AiL",
+	"eGFMfbRsp0/oQlWNdz+/O/hnKOJ59OzHixcnx9PR7O+T0ewRH/XeHPxt7/tJ9OzhJOz9GJ8++1s3Ojnu",
+	"0Gc/TH6aPc3pIvrgR7UkVKm5TKOy7W+/8+j+qnRIZwr8y+6vf/nmYydYYxcz/mXV9hbaN5vxWSJTFHkh",
+	"aADoYBdescg2S/KojwQ5ffuK7Pe6DzC6lgsS0oRnNFZN6dSb5UEHrcdoZz4t+VO2UXRKL26FqOJTrtdM",
+	"E90+5ikLcSUKFC6uKUXmWeOpxzdkungisrTh5I9tOkw9jO2Ci2gjSIHvOOaPLPFhSqKmcm5xsRK64GKy",
+	"3GNZm4FzjGwEbaCfX9go5aq6byIiqk4xas3NaMCnF0yhBGdNMvW1ueS0Mb3Z2O3x7Tlc2xPZN3061dJz",
+	"k5cX4vnjpydruZtN7rETbSKUJ+MxCxvYNIbBunvPJSjBNSYFWJgRqAwsxzwy2xa4Sw+txPrKwrzYiANB",
+	"Dvsgn8zR4KP8dw/JBUvgehyIVAsAIY85BOLqVs1acb3kl3D7CondQ2gN6GQBGSbo/sAQAyGzc8WYGAb6",
+	"ug2nJGIhj5zpmowgQmamWHzJVPnONPMHSzZOtBW0SjNpBS0YQeNxenLZ6GpFu7aNxSN6lmmkDt0u6+lR",
+	"Tfr6ZJMRy+ZMCxNzaShPAQSeYERlLPEDSMAm5eInbUTlOVrhganiL/43xq/SNPynqHA2mIS1Uhg2mkU8",
+	"VDM5F8TmnCP3HbEp1/omBKFr9ahMzz8/ajrRNtS/2tNTmZKEySSuIJSdVe5SElm52TlJ2sR3xKFbodDH",
+	"2k2jwPGuYyxmxd7gw9WjaNpwU2o6iuUWGkhnQWhxECOOgr7isyQG5TqJWcZgfkUIjZY8pWClWCMuVD4e",
+	"85AzkZ2PcxSzITm6lKhYfGP5B36XVr4za3lugnT9UIPzXKC/UgtZdMbOqQvesN6I8xlXM5qFU4jSBIOD",
+	"ld3hI4BrnbP3IWNoF0Cz9Xkm5Tl4ehyp270uSN37pmrL8FI/2PsEdsm2o1WZ6Fxfk64h/yt7fs5R4rdt",
+	"VzmDS/w+Hy3OFROIRVGIieexVM1H7/mSqJMjjOsxaq8LxSDDb4eaKYxTaSL7rJQDZh19SQn4OkplklTU",
+	"QYyVKkPC7F0pFEUPnNEYAzvLLMPmzBSCiLxoBgMtaYBVr2FxUMAO3Mh+gNVAzIphROiiaZO3MxrHzkBb",
+	"XpgZjdgS0fDt8elLE+3aahJ0f/24/7lTLNCvH+83L43n61hyJ0gbgwP4BaAHZpJEsh4spgcxS7Ildgqr",
+	"fdZaK+K8c0jOMsp71cmyxhZm3ISbevbWXhSlS6IaZtzoOos2E5thrVHOi9lk3TsvmOH04w2utTHTnKsy",
+	"2ked/V632zTijfxQ3qCdOypPIi12nN98WkJVl4hauEqBxRy1riBHa6XRNJ7J0qqvhwkLQArihmWB0ZtN",
+	"jNnYUS+GLVaCEMioErqxSc68FY+8I3x89PyXzs6jo52nEL4xGLS/gqc+IdP/VBagPlXEp6/XnfNl5iT0",
+	"o0FkORMm5nvIxTlAkQ2NIagALxP2nEKghogUmH1wMFVzHwRcRAFRXITMwidFmrPoTlSG1oKh4rHuuU8m",
+	"/JIJkidBseJCNwIyeZsMzY2hJXb8momKYck5BRUzMD04j7LdzruHteigR4Q0hqIHjkc/h/013oplfdsL",
+	"2/BidtGHWGHa1lnY+ve//p/7D1IXHD+znjjECMEDVzllHX3Kfm41ZssZdDVEZ4JE0g0jIlFvRvmhkIyM",
+	"GrtpRBIEm8E9/i1GPXxeEdW80tMP94SXvrI1s/eW7+OG6VFXS8EzK96gt0MsO6Q3YDA7woILfQY4BkZH",
+	"zXp6Eeu7ahhGNtviHrLmm82sJMU71lSytVHDxlKufB4eKiIVVz37w+vTJvNT5CjVzKzYlxIlLL8rzMo0",
+	"Ge4aQItvN9y4NKjvzEbV4munEmH/qInwdmGbxoibZovDVVYjGitpVM7C72c4Ke6bo8OgyhVW6OrFyG8g",
+	"PMDjs1cOEmj0HNAkKYsx4RR2qDlp8jqcZ5mkpHl4Z/PMzfUn3ABLB62Yjlhc7jpJZZRbZbBuqsxHMQ/P",
+	"jTfFjWe0yFizBQKQVbbirKlcz87e6Gcajza8vfYg4wI0nWCDwrIU4rtYqAu27pp7UDnO+o21x/k7triB",
+	"02B8WV843ewFo4qtCEK0TkhU7OhIq3VwwxXSZ4PauJkUAH17QsC2KdRq7cE9UheoGuYiY+lG91t1UOEN",
+	"eOUgsIGiUfCeMlVNbHx1m/zIUj5eAFo0RCoxDgmdgP5AhIQaJLWEqlvwvTXEjvKMe9yuATi1ZLDXOsCM",
+	"VpXrug7ZaXe34I1le8aW6rih7rU7fiYvmNhOgxcyq0SpRlyI5lvGBsGvKpyAGifGrhGr+0FIPVNX10Lr",
+	"Q0kb7EJvWJZydknjwuZg8rb7pNsjEZ+43FJlcZfRyjUxoPCWCNDHDuFX4Fq30dNMkAWjaWUm97sPDzqP",
+	"Op1OZ7/XNNhcZLz54AkTzSDHeryNfvwa4XU77d4V7RZISXZAyHzKtGnNGg4IwDNA+/wHd6ByuJayZi/C",
+	"dVkKO6HKZaq67MtD3BXnQzSQYXoDMWUzloLdTHaoV7VFTSl5Q2VrZRrn0uz++u5vozI0r98NXMx4RV5Z",
+	"QoXXXyHaVlNGN8KQYU0FvABsRr/zL/bRgoy/2iBWEtOMpUG14gYQqlYFRgtCbSECbP3Qc1KCJ9Pm4wQD",
+	"gTE/JsRyxoiSZEzTmptyQzOLGbj5VXfYqE14nLcOrz9Fe5zNXpu7uNpDMCZZVN0C463ByNxKupf54uXk",
+	"1fmT3tlvZw9/vhj/vHg2L3sh7u9vFGWypFqQnsVkqfPVZcKNmG9pN2FZjmdey7natLJlA0uN/m8+Ah47",
+	"vHIAfOn1xjsS4pQh9B0vozLMhIMZKW9/zQ5X2lv/V8xzWhIO/z3LqGUZzeE3JRT3g3rObQ0W7IdEU0Kv",
+	"QyBlSrk0Qoi2RmMpUDem1i8ITas5ZBkGlLS6vSYAgk7TIoPkvC3ggIH0qEcPr0hju5UktpqNJNbiRcRC",
+	"PqOxkbGxlBK64JFMgIO46Cy9ssqESjelZrrkuFIOdYlqaplyB7eWKfeSzbeI/SqvzzHiXAwvuIiGfQuL",
+	"cQihKgYZAz+YEzQ0asowT7jxFNixDQkH6iQxv2D6pcCGlYJ0ESx5sj0Q3wM0vzmriEuox+MnAeAVcyX9",
+	"0c8Aqth3q3VIatHfTrf1jGeZy/FtbxGkVzIRmz8bd+R7emFxR4o6HV/MiHxFk/CXMfHC4JacgO+25llD",
+	"miRDYkqU6S6AXAG3fBhOaWbRmwyZFwayofcgPHBIDJimjAG66JJZ7bzB6JEkSzLxk4TMp1Ixi12DbkgX",
+	"SQ2iFyTGtaup8cZo6YdM9MqUaYIBfnEyysdOsNdtptRtTZ3O1LhZRFTJDLkdxkvZRllfwr0eGS0y5pKW",
+	"nkS9g4PuowIWGgVcjLYwMi/m7jorTKWGS/e3n45++u79STr+8e3ug7PFu78/fzV5MA0vX9OEfx+n81NK",
+	"X4fPf3gjv/EVRmM19aOUy9Kj/nhz9lF4ccm5cJa7lSfDBy2ScdTqd7GGlJFSoNRUv9ep3dT4sMfS9Ht1",
+	"OphaIEhlq2EZYQWkGVWomV7ZqtWVCbfAaoBplCog1sbogCq5nwHsVVx04zq4uXHNXb0wM7DehmtnKolB",
+	"tkahs4v6Eq6MnbkWFIQlrDdwoLaMN9/GItsUrAO1vdaF6TQqZ1rwWgIE+IXth7LQ9Ne+ZK0Cy8KBXK0z",
+	"Z5QrZXigPk7jRtXHBQktQU/Z3dFr1giXssz21WTzstP9dS0tHUPk5XYEZdj6xqaaCvUijzjFN+0BNx+7",
+	"a+w5tuslE3ttfQmbcl8TgJGwFINzDc6YM5nVOPANZTocKXRRoNQBgbaKKMZqDgXPeLfN5d2Mv7tKoNuQ",
+	"tdRh2k3BNe84b2UJdyfTN2Th4prDUtdX/xxsakOe8ydhN1sxmC/KW26frbx18LEnsdxOvDNF/AA0bgdc",
+	"H93uTu9gp7NXp+u5y2TfsK7f2tFKMeZaRjbku+mgC5fvUltSt3fQbR906iF0UZF31tKqszvNL588PdML",
+	"0O32DjqdTveBQxLZbHW29ENvq1ZFfr7cSvRqt7xFit3mp714e925N25sEwO1JOi4aVFXGtFrHO4KRFeC",
+	"xLBFKk3csPOzFeu55FCdeejfW5kRoIeSJSEguYiZUmQIN6nJoQLcR9BDx/y9sS/iy4fGlkvj2LloAgAQ",
+	"y1VmcWf16/dUoyFsC0rcBqRUCvAdNOcIwDXAC3Ro7+FDz2xhvBoxV6YGbVWgCHcePGiAb15DJaaQ79ph",
+	"mecqpX1dGfmtey0s/CuX2j7n+f/rml1RAVLLXCOZTbHsoT5hqk2OSEp5DGlTYQ7p9l/98PrUOMoPOoBB",
+	"TsOMperr8vRcfEEZ4XO9eUWPZa1mZkCdzfPpxs9Xzim+bDtdcySvcnE7Etzm6nY8oHR5dzvb3d5F10vm",
+	"hRW3N2Y4292EB6YQynUvrKtiFK/C9T2r2tNN/BjaT5mI2uQFGwNeRGAiNzKvuLxFVJUIRlBqqn2FCNt6",
+	"bE4iwwuWoRtr2xNUoQKz3M0k4ELwakv0zHitqQKHiZLp0KEyCPY+I4nmZ+RoBHVSpYfwZgxAnq728/iD",
+	"VGc/jR/fHz2bPZx0X/EPctLa1nO9NCphaDWkYd+UaBpaj/+w7zw3GE6gf/fSNmyYAn6e8zgmI+ZnlEAG",
+	"NfqwQdpALzbGFplckzlVA1FLJrlCJEKTa9xp7luY7+FuLzKEgGqXGevreQe3ETFsDsz5VSEeNok59kL9",
+	"r2yM2CQ4qCkoWG9HULImrI0QtsNdBlfdEN+/Yd6L73+5vyUwrx3Y0kh/MAhh7L6aylKivTMWzVgaTqnI",
+	"lhP0DcQ54cH48iHIr5shuW0ShCkfwwV50u7aaFqZZ0QlNKz6zHzk7crOde9vD8StR2dKuy3JkXeVJqly",
+	"sHZfvXl6Qh7tHzz4uu4l3ASv1nTp9MUlyATvDOzdPJViApwSMxptKm+xKt/L1MVDFGC2mBIJ2MV+QASZ",
+	"UtUnpy/fQEBYrxGmwFTNXzkiBPP429tXL4lRQDAk0ZTrt4hiMloE1vkuDBQ0lAGgMwbvpASr2ZWntIuX",
+	"8K6No2i0pzXjPQ9rVf2HLjHUFS2sMIraKxvUb2wIAi4KQDbdNMqrpYFzJkO/2l8Fl+UqQyjy4+vdPz87",
+	"e03wgXJtrk7H95MZizB+2u8048xhtcpG+oAAEDkmptIiCoN1bA2DpW1gH6HObdOEssY6OcNasctii+v2",
+	"2nplTAH9nTsTw+oLy1SYw0m7NQ4sFK45v6X9b+SD3rGvh0NCuNchWO4h5h7y6otlVBuAccxojEU4z/+J",
+	"14qdZ56NH7aClj6LALiRMhoV0HbneNqDVpRjtUrmvoGDfm7mP+NKcTFxP9rWq5+pURyLb2xCmv3sEtPc",
+	"ABPuN+ACq+03UJfDe8DuW14U/zz3SgIaXA8PDqRYGsd5vAXwvysWwf/W9mxuyaBWUtYsDjRaLXY9otG5",
+	"q92MBBSz0je1kv4o7BbwKWm2KAGqeLgo/teNVeItqIr/HWQE1hsEM1vpe/ANlr7Rs/U/o92uDPciFa+1",
+	"NGPZVEaVWZYGbHBODKaKN0WIjnaJi/AsmyUQa+8mkrKZhNgNbzzyEjbPfCPz7FyOz2WK+ClFJbfzEK3b",
+	"uFn6kPiIMD6NzVjEqT0PS6sKeyOHDM1zIc+tXur1aqg04gAyjFs+1Qcsk+d2O7zFVOZJ6EBLORAsbApn",
+	"q2meZfpdA3WrhbGR3rkyTk2lKHRd3CzD6RVs+A3TK/CjjPOK2P+xZUL59koW/SXhodaMsSVuqAsRXc2n",
+	"LdfAx5tYcOGaLA+MOeSylYUy8alrOvM2wvCwFiYD4LHSg2YGb1tePm9njFvqKKui6ptaH1Ehz5k7bmNk",
+	"ea/nwrt2ZQ9avbW6aIDvI2abuTyHdTk9KcT+TQo/b2F8T93A1q/LFiKbTZVgJhbOAP1BzOJEZkUkVgGb",
+	"29kAG3c5MtIbE9TmgF+nNPO8M3nEM7gJ9apS/WeT7trk4lqTjBoZ2dzqyNbzFzJ+uQTQo+4Ka0pmBEtl",
+	"VvjCyumMtuYMNKV7NJhcq/t7bZhzM7jdSgCgupy6rMSHu57OR4uyzWV9wnOzmjBmbJu604JlWzzttmpj",
+	"B6a5Vwr/5Wq3ZIPiNeNZdrUeN2LHxYubISqB7/mss9ffP9jK6nfDLlS3Lt6mmM3HTS3QmdZAMtUp/gYM",
+	"Ug3H6MpZeEVbKKrUh4bA1VvhHkSGNOrnJ5WzzZuxxtW6386KdnVGcbwoDDbgZAQ456FWY8EpDfVAeaZY",
+	"PMZsDYvp6exEZdRTC3SKeWtxbO7zGZFzhnWG0ZPDFdRsLt3vzYztRvB3LCPyIrfbB41gbaIJAPyNoWpA",
+	"8ieW3DHJkjHVJscslnOYUbXAHeBdl9jvjo1EaeQwm/G0kpy8BWcqv1chenOaPQV37cFuOiJVsy/03Uzf",
+	"Li37y7ItM6ICBQh5E5y2IjW7OMj+CVrNFJYhqBnwewA/xZsfMYbxvh327bcYXClVBg+gaGDgjK00gV+6",
+	"6nEIvjZiKGGUvFsGOd/XOjcSNgr1a4ladY0qXiqfbXzFL1G7dBOrd2FZgZUSa152le5Z2LQN0cCwzZuS",
+	"mKJG+gFxzlSSIBFduCprWPFekUw2QBbAlBrFMnOtNC9BF7E1Nl+Ci0aXlCmEZyhbBV7Ij0xJKFMjp6tC",
+	"5fMvEl9YLsIlglbEVZJnrNknW7CaUu3blYgQq+jgdxCptuVNm5yEG5WhltVvu3X/3lu+DJgVMlQNFVmY",
+	"cqfG2kASdOWTMmVVsuSbaMoPwrleuEwlWq4W4XZFj79BwgH8i20c/yGPmOFbDYA8FEPNCBcE4DExBAPM",
+	"ACPGhEGlj5YgpRxYpJSDzUc0LvDbNwAt3yz0wG7e5tEH9g0bgODFETbFB95oBOAmCEAbxeDZSTyxgIwb",
+	"xOFV3tkS3icgVNlYIyh1cq8UqngNLB8/FAlTH5aER1zF4GnNYucZe78kGs0dA8QJmMs0Ui7eKjTVL72i",
+	"P1DYzpe5GuBoviRIsrlHrALuz9cLfi5HW1psIY8BrVXda6GY10uTKDV3AybdpvaaZZailDRk11tQMle6",
+	"LAunARna74cId2CMp71Ot2QQNnASiFnwJa3DW1t73TzBwFux+lbsvd1GX713T26ysVvll25oS7ZtP3ah",
+	"LjSOX41b/V82HNPnoEq3U64ymTbckq/iiKkMQfgOixjLmAuHkJWkDGIw4ext7MooWBRLGqs+eynIW2Kk",
+	"hhsZv+yUK13VF/zXOspLgeFnizCa1rzAIntFYJ1QQOxp+7v3pEmdeCUYlNIugcQFK6BrrwwnWYYg2j4v",
+	"5/awz7YFVt4cR8OB9TYBVENuSrGoVQyRzysOYlMY5d5BUdRCRCVMQH3HIUv64fUpidgMRXa35RSxDXl0",
+	"iNkQSEYXQs7LPKwhi2SDDM+VWPuNIkdJWFyG3eVGxUFuKDudwKajm5bJOZST1ecmSul8CSCX7fEGVDo/",
+	"leELq3JlKWxJrbHyynEB3CTm46boJeCwqhzzaqHjQMczpbCw4JBnCfOq3rhCOfiarU0ALTAU5XKRMiXj",
+	"Zf7BEudu5GBwO5RY2D3HIZvKpty83lcqhrWumNWVykjdSOhBUc2jkYCQbTXE+mq+waM2OWkuKAR1c9SM",
+	"xnG9ppCpRVDO6Tg4WJqKDIWFegf3P3/rKuv0lmQmB613jr021YEw3Le/YRz5yFhIVyX57N+3sTG1R0zV",
+	"K5cVtU3xhqtWajD4Wq9pNkUqdDPY0Nt7Ja+PmWjDnYaFEPXUNWcREgIdfRzFOlLWdrdvLZsNMVs954pd",
+	"AzfOAuq1ieSRgl5wwa5tiVrDV7qarxxsw1K23kwPyPa8LgOdTCknr7US0Gi52jTvuZTtzC43yG3BCohX",
+	"UGYadjwr9BzsuzHV2CcDumrj31pryjVvfY+Mvvy978zfzZYWMH2jJBjRhYu0Rtu4g+ZEUaASel3Lxm+E",
+	"NwPYjB2L0Wn+6DX80YwuoViYpzxbvIWBopcaykKvqidgvOn6T2WQ4l6/entGdi+7u/jdjF6AODNrF/b/",
+	"vm3ZjWOaZUnr82dQAMdyZfY9iVk00WIwFrCkaKYikPkcgomDhhdamVJ0och8KhE+cD6VM0STysPpIbr+",
+	"Z9IAXQ4E1jJ19T2njKdGAC/CAgJywViiTEqGvLDm41grb1lqqkNnLI4V4DtqAVksoBT7QNh60XYWXLUH",
+	"YiD+67/IkcG6N7/ob4fD4UCEeRqTHUX++/jo+ale0MLHtPOcDFpHeTaVKf8ANvc+OcYa3v/93ZOfBi39",
+	"xL3TIrZ25zu26JOZmqBt9x4ZDAaCwFMnUmRMZDtni4T1CVRZDaHJ3X8qKe6RnYjc+6gfJmSAlrRBq08+",
+	"Dgy4ov4wABFj0PocmEeYeQRi1vEJP+mopx+1TSLfMC/ABY8vYPzroKXbtBcL/nL68o3fgJCZeQUNy+YV",
+	"zyGBv4Y7Dx7gb8bsjV8bc/eg9fmeWfiBOHNIyVo6H/Y63WEBoVyAuL/V9KQF96FneITij858St4hCrtC",
+	"KX4gTK7GmAsaB1hdnWfGcozYos+e4Plx27370f75+a9zyrNveh1XPxdHqQhVREkpCFUDUdIWtV6m+9J0",
+	"bN0dbfIqJZFENRNqHYas751c17PrztIqMGqlP3wytuNPZMaoUPpfOEKfTHefBuLTzs5O6X/9VlEP+FOt",
+	"1HpRQ+MTLBKE24DxfUxT/c+coT78iWBbRvsptQUZWQnlUVBADDS077YTTrJt0ClRfpMMmiyqQ3/CgZFP",
+	"ZMGUedFEM5BPLsENoMXTPLY449XJHuJLecqGllUt/HmXmnd6HIwLJH5APjalualYYP1kKOCs2cuyhpwS",
+	"WJ5gqXBdefFSMmGZP33o+BORSNZz6r7xe2jalHITS+Zv2ipGjPppabjedmKtOhcwAjZd9HfCxAdVl4Vm",
+	"AMa7R8DfDEnb6CwcujkUqvAyMm3q11DjFbsdCM/AaAtcaPJBglLkKyoIZGw4SGFqdk/IkYwWmHv9NYwu",
+	"k6mJt3FI+MhcgJVREQ0EHt9yGA7cn1PgJTOGFJVhEXikBxOwXPmZMYDrMFmBMPRRyuiFQlB6rMQb6itv",
+	"IMrDoTYzy6TDmyrgbgaO7dAx011h5W/95ZNLli6QZQ3R5lC6+0OapggiS4aVa3DoYMRn9IKLSUBGzKBh",
+	"e3guujGLnkKOwKNHB0Jf5TuAzkDJ8OD9+yHaZGOpMj1NgXJvoI9gVFQbcOmvluXAtxdsgX5FKBBLlYOE",
+	"7g+E/nOCJSmMcIDrFgDCKzjo9B8Wjdqf4RuWxHTBoj7J0pwN2+Q7tkBDga3lTiZSRlh22w5kIHxXTpHg",
+	"WaTrYkfN2TpDvf02UxFIVUhAnc2TPpmxStYooBXoL3lWlGUYCBgKoig8e3I2DMjw9Q9nRqR8/OTFk7Mn",
+	"QwSuLZFCCfrdylMgUMAldSS8FEnqYNBR6t0KDV1/72JJvxoW4smQnL58ExD8Rn/82+ufvvbAHehAQHqv",
+	"wYMjb/lEqICw90bl0AdL5gpswYolFNIAlGmARRCTGTOqr0wIwVQlXHDiZYHCKfC2biYhVJMKDEY1q3PG",
+	"3sMBOpYRHJDUpB9zQX44e7rzMHAr0iXf8+M2sfDkRZUJd6AjyVCaEYDYNDNPIppTNuchYlOYvL+BgA4q",
+	"42fvkSgRLJl8NdRt6e3XYp3+FwCWh18jGJRmRR730a1j/T4hcVgy9pCBAjRJGmYk04Hg4pIrriX24imc",
+	"WTilYsIMGRgF1nIDLda1yZERtTS/B3HNzLdP+ETgWktlEMv1AY6kuIeAGHbtC6QYpM7yraLbnVORle6b",
+	"WsUsuAVEmC4SfdW8Pn35dZu8NccJQFPcC0PN2HjEivY8pOdDMmcDEVKht89IoRDJMNF76iooesNz3Auu",
+	"uQCERsu2UblhsWJ9g1uDdiebQReQWE4gSA7fAcla70eJ/eOSynSB8DZ4T7oe4VZgIkOaT1KuZdYiHlnI",
+	"SO8cU1Ym0vsQeK+buY4YCkijhb6MkN9JYWZSlZydWIfsr1Itfgg5+fhTpVT90BsZdu+kBAgwKoSn9kCY",
+	"5HVl2KEUrOHS0qdGS6c09WqHo55aDEsFmmRRM9CTZQCrpm/0qZ6OvgH6wCTwGnVjqi2EE/n826cE0GZp",
+	"+gVXyGvhDximu+O5ALgeFRDB5s6fTL4ylkDV13KxPu9faz2phOesmZdmAoXJZogEkPVdZRsPIyhw5Dkw",
+	"U3GJx3pZ8XA7cQKvRBEhZL3+Ek7QsFmjHuSdzl6ob0n9B4PbTt9uUwgKYtDIIRm+34HWQLzAXADI6dJs",
+	"JIalgUsQMPKBRQCymV5RnrVRoQJM/U/wg689oQIwpZkWFE2hU7xEGRCRnAPs6D1lofODUh5DYTXAlhDU",
+	"/xNWMNKc17ZRRv/WqwPx9IbITPhJ4NxTYB0JrIjrWilyc22HRmjUfep39a2I2kpgma6V+/B5mwvX9IKZ",
+	"/gVbqICMU8Y+sMI6g12jLG2CXWwAsaNwmiQWLgFyqgPyzxwCGy4YOvDdncbec5UdEiUtfKGVbe0+wkZh",
+	"0Ls7DSaYRRUiKtx0NAZu4htXDOf7yz+VFEMPDcUKxgrdf8NQRprkHoO2oM8LfhPgVWjqHg4RPgFIc7jf",
+	"6cBZQXD5TA6ElsFAZN3vPMKczv1ez2hdXkakkxzmLI53MNUfvdh2TcbcE331cSwJY4aM9fjIJxuD8wmX",
+	"1QKeBB7+Ss1GANtfBmDQRLDf6RgtDNQcs3366IHkAjYjQzs+WMPyV+EZFHfsofBRHRpeZEJrbuZmAVct",
+	"+NCcuuhhQDS8rTmFw3RxC14XozQv1moxNqMZIxS+MHpwGVhibTda/FraWIFJUbTjXrULbISfRcIaBm0U",
+	"+nR5HyWoC78bV3Gk6M88u7StEkxGw5CteQFhfszmyBRiLgIEzDOTcIs9kYVIA7xBre3dgHL4/aN1Q8uv",
+	"oIlzyztomMUL6NUs4xwOmzTwPaJKsFh5yDWsG6HN2E4ObXpYwnEaVho05YsqLRr+KcdkSHc+kM7OI9Im",
+	"52RnGJCeHt1ej2iWWT1NCa82hK7oYiyFj7k6EFs6qdxAUZjRTE+OySM9gu5Dq4YZlZScPn17Umkz5niH",
+	"+SMa5gnv7+4mdPHXf//rf4ce3qwBYYXKQZWxzZqHBl8HoDcFJJMSS1CYcdk706qDiMwkJQGwC8cS6qAq",
+	"tX6cjgkskwsSWse+uTnLECzlI1/G/inVS7J4uYSqCxxvlbU66ahMy9k0IL/l+tpyiFIeylRxTgPimoLD",
+	"lQO3SPVlvvQQ1XBiytMppCUssYikhYNxr2zAHJfMzJuDp56uPfFW9PRHit/511ChGoOUMNEitV4T01Yz",
+	"yk3RqLMWWTyrmvBvV7AEioMNdIGc0Jrk8zmu5V5Ycf21KVjuREAPS6doBkR7+7Wb3yXcWVzhHQOGbK5s",
+	"/r2Wg7HNCh7Pilb1UZFxZE8NmPb1zA/hMeMKMbbkCqQPtrpnWsV65iVRLJI4PHzdIefge/v4np0bUhgS",
+	"vUydEOpOUKV5LYoaD0YZSahoHKyKWsL0SRiedmRVRxwqjc087b9fvGMaqeMTrRmB02gNV6lCGa1YHS/0",
+	"1FTJLZSIjRoA04E/+Qo6Unn2aGgwJVbNOZ2CNaGo/YyNVSCV/GagdzAGoEcDi71mRuyE3+1p0asE+njK",
+	"VEY1syaKC80XoMZQJouSpD5ZltCbVky+OB1VfKfytFU4ZVEes9Ku4SswTO7YPKbGWTqsIUQ1rKZp0j6L",
+	"zknuGTPtF9ifvSlqOFPY9IEjUy05QZgR6lX4ghahjvTzw0LnnTWRrYdShQ0/Mg2jscS5sWisBfIC/NCR",
+	"smBMS+RCCgZOGH3Hg9UozdG0Emrth9XPHTjP/D65QjnLKpeBJXqrRuu+jbgDHF4AOeDADkku4Kbl1rhh",
+	"9rsCslV0aENgfW8YqhULmdvWiiKL1fOGCF2V8VunFHDAFOuiLtC5EjJlDZyQomSFl5KyX6NRzfTL++LC",
+	"VDI+K90Nh0iTpmajKLflo4UV7Vld3FAcXAn6oBniNkkHVqetXs1NkGPlsTpa12TknnEFJCEB/RAXxeRN",
+	"ekqgQy2DNrt79n6OmVKHRCUxx5LFWThtEPUKbDN8/cC+PlwdZjFcIisYB4tuq9crrj2YGfhloMZo2W1z",
+	"qH8h1KIb1o9AGU+taNwqHODTMpqCsZomFETCkbVoAq7yoamSvjRLob5jZbi28rwKFlWqhWq9G6kxTTu8",
+	"9DldeFRiXMjcbUsDEFzRX4XpCVkwS+dLzyByyEj34I4rs12LJVeehTsoJldXaZkE5P0oIjkUNNbnzzVy",
+	"6AQPYHrg9jxEw2Cu3N4hVJ3u6QBERn3N2z1oeB3tMdaVSseWCEa5WmAjIENpxQZEDAX3HSjgy5sziY3D",
+	"NyxLFzvgEx26snxmp30EPa8jdydr8Vvq5vUDKzszcn0DBF/R7rXGWoHx80fLPGcu1lSXylYc1P1wMelb",
+	"z/+IWW87ypBuBGVvb12mz6SWTFJREG0raMU8ZAJLGtnaZwkNp4z02p1W0MrT2ATLqf7u7nw+b1P4uS3T",
+	"ya55V+2+OD158vLtkx39ToEz2zqmU94KWhD/AUF13XYHn5AJEzThrX5rr91pm/DCKYQA7k4ZjbPpB/33",
+	"BGO8naZ2GrX6refmd8Bsg2Jf8F6v00FUDeB6Bju+xPL0dxhuubY+L3SB4YEN+TvtVtBCzQl69sGAl7Vs",
+	"Ht81T55G2Pg+DrrpDTe53WMamdf00h1s8sqpOb9P0tQElNpgy1b/l18B9GNGU4hht7l1eHHTmF9CVDKd",
+	"qFb/l9Zbll7yEOAJjbtBN6Ab3J2xLOWh8vaphkP4OgXHKcvVPXBpEoyAbjv8Obun35u21u6pbmUXUofL",
+	"u1mNLq1t3BkUp4Feftft2+9017/yQwWMFt7bX//eS5k9BdzWa9CJo4xnLLMrto4gGnEFgUjMQW/b89d4",
+	"ol8lTBy9Pr3uia7ERzfRANeXYwhCyf+lQ/yMVQIlNjvBoFB8WHqAzyBwHK9DG/aJ/u3fcpaj7phKOXOO",
+	"bHvhgovKXMxw79YP/Bvs+vfi4SEVf7r912/tbcQ7HHTwKpo5oQJUKHrhPHFqM7K57O5af/pS2jlemBAd",
+	"UNGs6l+ngxdcZUe2MUgKMj70pUnmxSO7Nl8iWPvkCz7jmGF9a/RmZgGZpA1EdwSBCaBmmOneXUM3TemO",
+	"tl9wE183kvLinnJL7tG3I7oNLzKP6Hc/atL+vPQ6e8YsSW9N0ea9IuvuC1DsMmnJqtcOesCkVt3R7a3R",
+	"rb7HC0flFan1ijT3Wn/T+vxrM7HvKj9hrpHlY/RJGTBM5uHUVt60Nk4/MivwsiKQuowezWg4rd8Wxckq",
+	"8veufcSCP+U9UyzAyssms5BLv7vI+590cu+pYtF/11MMIXNLT+xRHJuUw1rUwji1cr0MMOTdGtQUwwM9",
+	"axbmjqHHW6R/3cEyIcvitN/JVl9CtgLKMbofh+gNrXAV5I6kUKb19eUIPvuku/tR//NZb06ajRhm2m93",
+	"MPQo7KkA5OGsuTpwxXllvJjgfMqkF7vqu7EgklPI+aH+Xd96Bshuhs4BcOjK+jl57mZzy+fk71pPbzoo",
+	"EKw6pza4yLcASlEc9j/pMdqAvp/KdMSjiIkrHbz9zqP1L5xIMY55mP1uJ/WtRTbOivIVdpdjfsnUmrMK",
+	"h7T5PEKEg7rNwwjeMRh9mgvINi4OqBzb4O82eY6YVnlWRkNzibdosJIeuhzmGxTEX0ot1Ofcps570RXw",
+	"u4Hh5woDPKIi5BlB/nRjw6mMI+f4ASA7EZDcZSHaKstyPIaEBQjyCGppaX74CY9sJpDJ/HBZ0w1bsmui",
+	"5jF/+qgUY48JAJqRKXbJUhoDd1OQo0PFAisG9Y0ATv0oFvY+wTL79jcTvRKgizakuWKwjiMZLQYC/VEK",
+	"EnxOaJou9KQhZA8yeC4YS3C3FjInCnJ/FV0UritYlDY5ky63d6iFK38qMCzMdwN4SVzfgShqH+M2mzrE",
+	"gJw9hZRjjoEJJKYZS2GVTn2WDmE4BnkV5B2M4U35pRV7COJp2TXUDymiWHqJ8ZAjKS8C7CKTJi8Diza0",
+	"MU2Axwyjpiw5hzSOHZEBFe11nOsQySWSc2EnNOJZKSXP5eZgBrChLMSur8hnekf92RbVD49ltLixq+cl",
+	"m0NXyPoLKJMszU2ppdu58qDTZbKhufLs4XWu4IDwsVv8EA8fHIy7y++GLr/97gZjOpPyBZTugxcONpm8",
+	"C4L5nkWcni0S9rtdtSdN4uF1r9ddD+T35q/ZHyAy5KDTKVw7wKxMNpApV1ZctYFFGWkqLBfYkIRMTqBi",
+	"V5u8waAEkIYxsdLmmA97nQ6m/5vbzib7QcAjZmh5l+6RsA94UWV4EWFejL6m3A2lhQf4zUAUFPc8R3Ac",
+	"zPPjysLYxTHilyhwV+gbCvj0S1mOIcaYzDFEqesGqHI3uc1UsxgKWKgmV1Om+rimZvwWI0B3l4tJzpTC",
+	"lCuYwxDe14OxqrYL6y7SRsYA02qjSg0mUmCEeK4I7AaXok3eSjKfSrghba7KBVuAkm+GY5neyApPPBsI",
+	"K9qYGkXWtadfdWFzkNcPCWwUFkk3AtBMwIDxcgIfINBEn1DvJsWK3Db2FYv3C8xagX2Yka9qobZf4zgg",
+	"t2C0sNg3Qxx0gS9djTJsugJRkMJx3vLt51dv/MIXYa3rhqvQJ0xTvO/utru77Ta57aw2Upaorn7d3eo9",
+	"V1UnLX4VyP9FnX2PcdzDvOKUJbFNcQkZ3BuIBKB5IWBDjJivWjsR3Uv+HAjNH7Wep8gvbzMqIppG5B0b",
+	"TaW8UL9+5QfWKfPz3PzaDuXsa8we5FmfDM33O17GC1dkeNmlQVFGHbEW7O38JOodHHQf4SjwKoPsmiFm",
+	"mNsWeYSJ5u3y16AdZnSWlH4FFc/mpevlABOZCUwc80tGZlzkGQMdF65SrJLWjDzjY9aAwNEoBJCvhqhT",
+	"smj4NUL/wMNGIBBZSiMeQvo5YTSNuVYFJSLHpyzUEgtGYyP+npAmDv6rYfEyl2L4ddOVgcM3NQ62Ncub",
+	"rQZQ8E0fPrPrvsU7b11ZcnQ+3cq1ZutG/B6X2dJ7zKute3eNLb/G/u/fSm8ceISnvJTNRte+onZHrhzL",
+	"LSpkDvnCU8ic1H51jeytu4oARATXiKs2eWVSOB08z8iCfAMqC2QP+LA5RQI7mUgixTquqe7Y5h9dEbjj",
+	"oHcc1HJQgB5I3cndnGMijJkp79MYcfBuKmc26yvw0CHSAuAhZjSCCpzkmRYm68AWszZ5acF0wDIjHFah",
+	"Q5YFOwky/0ueYQVMLYq+1h2j0xq7RmOFTWI2kj8kmamEhgAzWWRiYnJ7JgGWiiaJOiyljTlEpAWCMaeM",
+	"ZDI2odF0xgYCi/ZgSXteCrgInKjLYsUs4JO17FPAWyJjLiJlxqMg+bTRyi/lxQ9JneVWorXa3fv7bfI9",
+	"hxgPMk95xsjwL0PA1vif3jGAClOEQyiDg5dwlaGqUavfgudatgIPwjBb+G3gUl4ViO79BjTwGqVwxFOx",
+	"SzD8dlgeRkov+ZLecWuXdb+3t0H3rvRFrc9v5cU0GodLusbyqI39QvGLasdXixQzI1Km1jPjE7wTCg3d",
+	"Um0zfRaFLfT7msHBTeRmUaoYkNAF8Aq8rKC+4sjckEWHL/G7eruuKoZpxNUgk/PamPHsWLBUmiRLx4ml",
+	"J1sJSxVIdWbcb+glJ6e29N7GdTh61VkGrUtOW/3W88dPT/Au2+y6fWwZ4BORpYulN65lJQGhsYIS58JB",
+	"aFiz910A060FMEl54YCMoUiUveHc9jUHLa2KVrpgi+Vxdi9LEa8WGQVuokzKwPixrZGfp0SxMGVZc4Dd",
+	"d7qnP3WmxHdssT5LQi/o3SG43Sg+4z7yhTygrjL1l4NSG1VXr3oBguOCVQ+IOHABZgCWAY51rIWBpS2g",
+	"piFVDcHeJ1At9Tu22NpP41+PttxgMfVafBFIvcqTeN2dgy+33h6fvtRHLh/FPDy/YLqVbve3n45++u79",
+	"STr+8e3ug7PFu78/fzV5MA0vX9OEfx+n81NKX4fPf3gjv9ETkFjOVjeodwJYSsOwfExxfyT6MuzDWxnc",
+	"boBRrG+3VEbOtmE6gba3uLVesrle5Y1U0+6NcQHc3sj1XKcoKwFjMQvHEv8TlNP/gIgJ2H6t2RgutDET",
+	"8m7c3Y8XbPEZ+VHMmmofPjXo8wGRAnFd0Ret6QoUHIyzapM3+lYGhG9wQBgUi6bEVX17W65UOhv7y8p9",
+	"mhv/zrLyB7oAcR+vQn/byl7fsUUlK8OgJm8kL2L8i6mCof8zA8E8DKRo0OyapcXXpqs/tcAIVQDXi4xm",
+	"We+kxtuVGhNHUva8WCLbXGtaJkh+DwBvlKBij3ZBNZVJYXqzpoE2eQEoaA5kSiHQERHsfYPm9Cph4rUx",
+	"fWx3EjwYHZBVbs9PgOP7wmKY12lTAbw0W1TOU1Ppl3XnynvHvfI5uBPfbkR82+/1NnnZRJvjqf6d+Ic+",
+	"hQiOmy024x9O3DNcZ/cjvLwy+d6e89u9j7Y5M3d30A1n2m5DQsHNJNjCpjcLcpYodw1M4fbxAaXGg1aS",
+	"LzGyVHEPDeoh2DGg6KiFnKQ8IvNq3XfEtUQ7jKXUAN37FoYRzTEiihtUn7cse4wTPHW37i3F0Nb7+cKO",
+	"8/VHvDBNCDa3AJV3Kt4fwXn+J7oR35qae4Z+PHn2evfjricYr8z/x5jYlBmY4aCUKnloOS2kEIzZPCBK",
+	"mrxIDPLHckvNuuepN4RbPKpFN6tgAbz1uLucb1dBNDRzT/mL/vvd1ct0zWc2pdOQOIXKspjhgsElX9Ui",
+	"Vb422LyJqadu4TK+KkMSBw6Q+GvUU8GwaL4aCJkwgZ4Pe5Ub+O4+hljDeEyMtY3xG0l5gfHWiPrtgfQj",
+	"XgH4XSy8NyZJubndU+6CKqJgLPy4cvjjymRGm1JeKSO54L/lzlpqde/AxaCA/QnkDC9SxmUrYd1lUywV",
+	"8W1ZNBCwUqVKWW4dqK3mSsWFcRMh5jt0PZdpVGS023d4eaJyLvrEIqSDrFPkiulmB8ICHjjGlqRQtRjx",
+	"9xcyb4yq4eKiJPZ8YStC1adlq9xUYyhKEqITUXBnSg6l4nU+VqHxcnU6nW5vb78VtLBITqvf6pjvDu4/",
+	"eNgC1mpk3FIkRmlIAYTB9FtFiR5gEyYspzJgF6zjhmafa32rG2i5Psz3uimML6qGj5igI9eQjRIx35uX",
+	"SgFMXWgOSb7anvnWa9DiGLb6rdOXb4qRmSe387ltK9x2b+HGXH9b3ll//tNTzP5E0jSYhF3I/81K0bsf",
+	"iw8rXY6gITbW9yjX9RinjBlxw5b4QDCQkZYtFiMZLdrkzNXSRIgQLaLY9FpE14vaA/EDFPGoey+JZWIu",
+	"Xw1qgzTdb9hERbHfzL0JJW9gBnfq758ZLwhJ4Grn5zoS+nofY0GWFQNcUehj15RdoQi90P+4NFSpyNEH",
+	"2Q+CryFKIAtsGnxRLQOAvAIyZkxrM2GcRyw6xNpA1NXNBikcCzfrI4d/QcQ6lPHKeByTERuIGY2wkK4r",
+	"EaMfL+rFmIxFrBfj17tWGV2oNnlLFwit6ePk1AATDPCPcxSb9qHOiMlVDewKuEyiIk2VeplBDXziBFt7",
+	"6xZ+a1H4FWwFjbfK8am8tFWuT+XdL5LzU6zPiUeXX9qKWYzitaHnpSZNS+8O10LI+R07vxPYbhs3B2t5",
+	"G+SUUh0t5O1RCZPeMZ2GNKSmsGzvfsAySRsG3TTaM4vu35m2/tRRNdXprA+wMUt4Zz+9XfupqUo3d0S2",
+	"Kf2vSlCon4Rd6Ge5pHSif8ZcYa8yJI1jMp9KxVxdPnnJUkhFhjTkNnlCwynR89bqUVR4H6GqplexrMAD",
+	"kgkTNguGYWLGPWusK6QjDu4I/12u7FqBgOTuLhSa9E9QkMyCSljkD56ZJ6FaHzTQKOnoX5rO/O2LDLAx",
+	"v5ussJodnLkNNIBXc5baSop3AsMdiNDGVz8U8dyCyW3E0z7iH59XZCDblHdQgFI24xloWykLGb/Uf0Eg",
+	"BReo9GlOIueaDwIHk3OttJ1ZDWy0yJgC1gUpXCg5O6i4xgIGxfww3Xpdou4wVJdDB+EWyjifCeWg/ec8",
+	"C6f3rLAEiijms7TJMKFctKFQv3ORLDBS0rztYb/LOQvIMKSzrN052B+SDFm8AaQrPUpTBstA5lqvnbAM",
+	"mWeRJRuqyyXZsVj+rZQg69wJrX9iKicT+Uxvt/mIjdmp6C/MGDV13Ew27bb80eybpkK/ufezeHVNugCr",
+	"1+kZbV+7zuzqf4To9SdSYJ4xizgD0Ang6kQWtAlLuxFnN17Xyw1jVda46yrBrqre5ap1g5ubigtTqmUq",
+	"51BAH1god1pamxjXI6QlWHTuNWrUazeQL2oDWSXZuLW5U3Juv4KEW+xtz80qfedGjo9VWjbN0XnKY90Y",
+	"IJumPMw81KVrpe849886KeEnmacG78FUE75kqULgk/LlvPPgwZLb2X9pKXZH7+FG6BkYXFHEpaL0lFBE",
+	"1GiEDDERvVvEZ54+xs6bmoP6Oxs3Z9cZqio1zchkq2KACjdF6WVqUORLK9zr9O7vdB7sdPbPOp0+/Pfz",
+	"MnkolbPSGI2A1G9FNGMAwNjaYLnt4ExZfzfAJeM6WDsuwGu+0sD+TAYwu+nrDV+OHdzdCrd8K3j8zt4C",
+	"BQ+8gfwywP+kwtb4hzJX1uiUIq62sUC1yTHL5owJks2lC4qz5RgEQ4OVxTTPHALCoUVQx0isjDAO8DtM",
+	"RAPBMzKRYFQrkPQMcAJUDLLSFXRjWhrOKc+GAfzGM92OVUF90xr4Fh0DYFjHYsQmXKA5bCBMx+DjBG3V",
+	"hgmWgQMRXrUoKI/dO+OZC+5znTuPkSY78D6euQXlygJ3eRBbJsjiEH7ycG9AdybD/c7+MCCKi5A5EHeo",
+	"3JHQBc4boVsM5KwJlTCrPhAW+MiBPJjgC6+7AuUQ4zxnJutwiJ7boZtbo1kQmK0lymsHAm4AVUgdI7xq",
+	"wGBjrOCZrKxQKTxwZl+oxbyZZ1rdg06n3YFy/rAhzVGFzx8/Pel0MNSuEafJBRoedLpFpOEjDPPTRGSy",
+	"aTYFc+oif60DbPjHOWEyiRlCnBk+ss3Uewd25iWZyUlXM62WTvSTs52H3Qe9PT1PmekvIi6EIRuzZk1h",
+	"ib2WP3sXEAnxkDC9mFdhTY6I0nTNIvL3NyR0ePtj/t4W4JxVN3nGMhrRDI0QiH7V6vZKG4r9tPKE93d3",
+	"E7r4a0K/CaeUJ5KL7Ft5wUMe8kHe6fTuJ+Kbkynl/9PrAHIYfkln3+zrtcJPYf6NXkh/bjb0cuOt3SbE",
+	"0p3SGwuwLCGvAbco78IbU5NntCCUpHk5sHUDytp3hIUy3TkIXb5I+ai/1+13Ou0DLbzpIeSpCULLKI+t",
+	"gR6jvjAoPDZF7YRHBm1yJhPNt/NEs8qELkzJxxJHaINiTmHuLS5UPh7zkDORnY9zESk9Tq554vHRc711",
+	"T/eOeif7jx8+ONl78ui4e3T/aa/zeP/Jw+O9o14RLGuskK0mttH697/+n/tvf6/XtbUC+63Tk9MTLa4i",
+	"W9GfgKl09lvNsHUYglyj1RLxmfeO1JSSN1Ruhxqnx2ap1xJUqhfqfvfhQeeRHt2+PvioifQtueAXuTrP",
+	"2PvMfQ34j4QJmU+mJorfOstsFHKeRGspApgmht2X6fKVAKPMnC5umNWtolOtYrSRo4OmsRmpdJtIZSuO",
+	"2kxOcKs4cgJov2DjW2orNEGfxJrHAsH0QQVfqjkO/3ok2kSUPY8oLbFUqRJriSkm1lFeaY+34M5l1lw3",
+	"xFkR7BAxEp3shlzV1j4zRkmYjRPf7kLW7/I5f29YK0e/myqyzqnpVGAPa34FXnw36HQ6hIuI6aMM6WC2",
+	"gesU9CpA4ckoZfTCeh9FltIwA1x4rc2uA4aHVob+CfyOLYYESp0UpWfnUxkzAtNdr3EhmPkfF8WlPM4v",
+	"HMTR0HnVpmXoQK89kIcll9XkcMdS7zBgbpRDAsj81ua+Bi750f65IubDpkFOucpkij7NUrlghVFMELnR",
+	"Ju88u5dnoUNrmYtT861vYy5oDE4OQSKZjzLy1TBibMaiYTAQw1ykTMn4kkEtO1eiENgrLISt9oq2NE18",
+	"S8Lvn7HsyqYnz5B0y+znMeqia0S7O2P6LYPkbCuD3JBH1faxzKfqHdndkIqQxdsD5lT7WIpMbEy77rCO",
+	"aHhB5lCE2VZcAJHIhJwLKFmtxxTX0umMsuEVJaBQ9rIusEADVz6nNl+lUWa55ZO77MziPsVePO+dSPAH",
+	"DBv9E4kBQFDXUZSMS64BEa4q8hprKMdIc7TOuoRZP9sRgOe5iCwex7AxgvOdtchte/3q106soe1Wj/M7",
+	"D5CgIXwb18OhQ4xorHfj7j6+5fvYmXItoeM2fWnUusrB2R2njH1g1weta7yAvwOU/8KQDfWs5RhA05xE",
+	"cGjijYscd2M+eKqHVlzE1VTX2umE59mf/oCOU/mBCbNid0kVf6CDjAS2+VmuJy1UTx/YrmeGoJanLECR",
+	"c0hiisgcrqo8C/Qp8irLuNgMw9CNmglmnpgLtuI2e+tGcd1T8ycLAqtOf3Uc2JQRt1931+UXuS7vqWLJ",
+	"/3BXZyaTPFG3dHVisBo6g8E5X9RAdGhnvrfeIKArJ+/6Dv97yoX019nAmUyaKgb+UUKZNra9I1HcfNTH",
+	"zbo0g0LNyGRynifDOyfnnZPzT6S7n8mE5MmWCs1SASgXt6qAvGBZSf/gIpNl7QOVizb5AQeyhbph3mD/",
+	"RywCGISEysed1vEHkocsnd2k3qHvlCilcxp/MfnFF1zWyChalDHijgVudWJO/Ry+M3O5E2G+vAhT0NGd",
+	"GHMnxvyZxBjLNWzk85bSjG6LhXnKswWwmhGjKUtb/V9+1exBsfSyOVVzRi8YSXPRClp5Grf6rWmWJf3d",
+	"3W7vQbvT7rS7/Yedhx3gMWYgDVX0a9U+MABrtHBxDYgTCgku7SKO1II4NhRc36I0f9FeUTK53uJrCzcB",
+	"5fZNZpMdmddG4e6pt/E93B5TFkeEC8UjBqDg3st2j+qvnhnUdKxAa0wCBtDD3I7Ka+jI3C7LWqLiQt0j",
+	"U0bjbBqYCBKGyVYLm/5vSsh6rR7r1xpXuxR9IucMzXQQPRdYlCO9nfCX16KXFN2QeGsq+uKcm6YJtQ3r",
+	"L54qTAYwaWbwKZJcTAwmZiQhrZ+ohNGL0mjSSx6y1udfP/9/AQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"bahi/ledger"
+	"bahi/ledger/settle"
 )
 
 // problem is an answer "no" as RFC 9457 has it: what was wrong and what to do,
@@ -60,6 +61,11 @@ var refusalStatus = map[string]int{
 	ledger.CodeInstructionNotFound: http.StatusNotFound,
 	ledger.CodeNotAPaymentMethod:   http.StatusUnprocessableEntity,
 	ledger.CodeWalletNotEmpty:      http.StatusConflict,
+	settle.CodeWindowNotFound:      http.StatusNotFound,
+	settle.CodePositionNotFound:    http.StatusNotFound,
+	settle.CodeWindowNotOver:       http.StatusConflict,
+	settle.CodeWindowOutOfOrder:    http.StatusConflict,
+	settle.CodeAlreadyConfirmed:    http.StatusConflict,
 }
 
 // asProblem says in HTTP's words what an error means.

@@ -178,3 +178,13 @@ func (d *Desk) Window(ctx context.Context, id string) (ledger.Window, error) {
 	}
 	return w, err
 }
+
+// Report is what a closed window settles.
+func (d *Desk) Report(ctx context.Context, id string) (*Report, error) {
+	w, err := d.Window(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	positions, err := d.Positions(ctx, &w)
+	return &Report{Window: w, Positions: positions}, err
+}

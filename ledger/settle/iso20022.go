@@ -104,7 +104,7 @@ const operator = "Bahi"
 // instruction is what the banks that owe are to pay: a pain.001 with a payment for each.
 func (r *Report) instruction(w io.Writer) error {
 	var payments []painPayment
-	sum := decimal.Zero
+	total := decimal.Zero
 	for _, p := range r.Positions {
 		if p.Bank == "" || Owes(&p) <= 0 {
 			continue
@@ -114,7 +114,7 @@ func (r *Report) instruction(w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		sum = sum.Add(value)
+		total = total.Add(value)
 		account := ledger.SettlementAccount(p.Bank, p.Currency)
 		payments = append(payments, painPayment{ID: reference(&p), Method: "TRF", Count: 1, Sum: amount.String(), Date: r.Window.Day.String(),
 			Debtor: p.Bank, DebtorAccount: isoAccount{account.Path, string(p.Currency)}, DebtorAgent: p.Bank,
@@ -125,7 +125,7 @@ func (r *Report) instruction(w io.Writer) error {
 		return refuse(CodeNothingToInstruct, "no bank has anything to pay for window %s", r.Window.ID)
 	}
 	return writeXML(w, painDocument{Initiation: painInitiate{Payments: payments,
-		Header: painHeader{MessageID: r.Window.ID, Created: utc(r.Window.Closed), Count: len(payments), Sum: sum.String(), Initiator: operator}}})
+		Header: painHeader{MessageID: r.Window.ID, Created: utc(r.Window.Closed), Count: len(payments), Sum: total.String(), Initiator: operator}}})
 }
 
 // notification is what the banks that are owed will get: a camt.054 with a notice for each.

@@ -75,9 +75,9 @@ func (r *Report) json(w io.Writer) error {
 		From: utc(r.Window.From), Until: utc(r.Window.Until), Closed: utc(r.Window.Closed), Positions: make([]positionJSON, len(r.Positions))}
 	for i := range r.Positions {
 		p := &r.Positions[i]
-		out.Positions[i] = positionJSON{Bank: bankName(p), Currency: string(p.Currency), Fees: signed(p.Fees, p.Currency), Net: signed(-Owes(p), p.Currency),
-			Remitted: volumeJSON{p.Remitted.Count, signed(p.Remitted.Minor, p.Currency)},
-			Received: volumeJSON{p.Received.Count, signed(p.Received.Minor, p.Currency)}}
+		out.Positions[i] = positionJSON{Bank: bankName(p), Currency: string(p.Currency), Fees: sum(p.Fees, p.Currency), Net: sum(-Owes(p), p.Currency),
+			Remitted: volumeJSON{p.Remitted.Count, sum(p.Remitted.Minor, p.Currency)},
+			Received: volumeJSON{p.Received.Count, sum(p.Received.Minor, p.Currency)}}
 	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
@@ -93,9 +93,9 @@ func (r *Report) csv(w io.Writer) error {
 	for i := range r.Positions {
 		p := &r.Positions[i]
 		rows = append(rows, []string{r.Window.ID, bankName(p), r.Window.Day.String(), string(p.Currency),
-			strconv.FormatInt(p.Remitted.Count, 10), signed(p.Remitted.Minor, p.Currency),
-			strconv.FormatInt(p.Received.Count, 10), signed(p.Received.Minor, p.Currency),
-			signed(p.Fees, p.Currency), signed(-Owes(p), p.Currency)})
+			strconv.FormatInt(p.Remitted.Count, 10), sum(p.Remitted.Minor, p.Currency),
+			strconv.FormatInt(p.Received.Count, 10), sum(p.Received.Minor, p.Currency),
+			sum(p.Fees, p.Currency), sum(-Owes(p), p.Currency)})
 	}
 	return out.WriteAll(rows)
 }
@@ -107,11 +107,8 @@ func bankName(p *ledger.Position) string {
 	return p.Bank
 }
 
-// signed is a sum of the currency, with a minus where it is below zero.
-func signed(minor int64, c ledger.Currency) string {
-	if minor < 0 {
-		return "-" + ledger.Amount{Minor: -minor, Currency: c}.String()
-	}
+// sum is an amount that may be below zero.
+func sum(minor int64, c ledger.Currency) string {
 	return ledger.Amount{Minor: minor, Currency: c}.String()
 }
 
