@@ -18,16 +18,12 @@ type ConfirmPosition struct {
 // Declare implements [ledger.Command].
 func (c ConfirmPosition) Declare(s *ledger.Set) {
 	s.Positions.Want(c.id())
-	for _, n := range c.accounts() {
-		s.WantAccount(n)
-	}
+	s.WantAccount(ledger.ClearingAccount(c.Bank, c.Currency))
+	s.WantAccount(ledger.SettlementAccount(c.Bank, c.Currency))
+	s.WantAccount(ledger.FeesAccount(c.Currency))
 }
 
 func (c *ConfirmPosition) id() ledger.ID { return ledger.PositionID(c.Window, c.Bank, c.Currency) }
-
-func (c *ConfirmPosition) accounts() [3]ledger.AccountName {
-	return [...]ledger.AccountName{ledger.ClearingAccount(c.Bank, c.Currency), ledger.SettlementAccount(c.Bank, c.Currency), ledger.FeesAccount(c.Currency)}
-}
 
 // Apply implements [ledger.Command]; it returns the [ledger.Position].
 func (c ConfirmPosition) Apply(s *ledger.Set) (any, error) {
@@ -58,16 +54,12 @@ func (c ConfirmPosition) Apply(s *ledger.Set) (any, error) {
 
 // post moves the net from what the bank owes to what it has paid, and takes the fees out of that.
 func (c *ConfirmPosition) post(s *ledger.Set, p *ledger.Position) {
-	accounts := c.accounts()
-	clearing, settlement, fees := accounts[0], accounts[1], accounts[2]
-	switch net := p.Net(); {
-	case net > 0:
-		s.Post(p.ID, ledger.EventSettlement, settlement, clearing, net)
-	case net < 0:
-		s.Post(p.ID, ledger.EventSettlement, clearing, settlement, -net)
+	if net := p.Net(); net != 0 {
+		debit, credit := p.Sides()
+		s.Post(p.ID, ledger.EventSettlement, debit, credit, max(net, -net))
 	}
 	if p.Fees > 0 {
-		s.Post(p.ID, ledger.EventFee, settlement, fees, p.Fees)
+		s.Post(p.ID, ledger.EventFee, ledger.SettlementAccount(p.Bank, p.Currency), ledger.FeesAccount(p.Currency), p.Fees)
 	}
 }
 

@@ -141,7 +141,7 @@ func (s *Schedule) next(closed *ledger.Window) (next ledger.Window) {
 	for d := closed.Day; next.ID == ""; d++ {
 		for n := range s.Slots {
 			w := s.window(d, n+1)
-			if w.Kind == closed.Kind && w.Until > closed.Until && w.ID > closed.ID {
+			if w.Kind == closed.Kind && w.Until > closed.Until && (w.Day > closed.Day || w.N > closed.N) {
 				return w
 			}
 		}
