@@ -22,6 +22,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // Defines values for AccountType.
@@ -72,6 +73,24 @@ func (e Ask) Valid() bool {
 	}
 }
 
+// Defines values for BankLineSource.
+const (
+	BankLineSourceBank   BankLineSource = "bank"
+	BankLineSourceSwitch BankLineSource = "switch"
+)
+
+// Valid indicates whether the value is a known member of the BankLineSource enum.
+func (e BankLineSource) Valid() bool {
+	switch e {
+	case BankLineSourceBank:
+		return true
+	case BankLineSourceSwitch:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BankState.
 const (
 	BankStateDegraded BankState = "degraded"
@@ -96,6 +115,156 @@ func (e BankState) Valid() bool {
 	}
 }
 
+// Defines values for BreakClass.
+const (
+	BreakClassAmountDiffers     BreakClass = "amount_differs"
+	BreakClassContradiction     BreakClass = "contradiction"
+	BreakClassDuplicate         BreakClass = "duplicate"
+	BreakClassHanging           BreakClass = "hanging"
+	BreakClassInDoubt           BreakClass = "in_doubt"
+	BreakClassLate              BreakClass = "late"
+	BreakClassNotAtBank         BreakClass = "not_at_bank"
+	BreakClassNotAtSwitch       BreakClass = "not_at_switch"
+	BreakClassNotInBook         BreakClass = "not_in_book"
+	BreakClassOnlyAtSwitch      BreakClass = "only_at_switch"
+	BreakClassSettlementDiffers BreakClass = "settlement_differs"
+	BreakClassUnknownAccount    BreakClass = "unknown_account"
+)
+
+// Valid indicates whether the value is a known member of the BreakClass enum.
+func (e BreakClass) Valid() bool {
+	switch e {
+	case BreakClassAmountDiffers:
+		return true
+	case BreakClassContradiction:
+		return true
+	case BreakClassDuplicate:
+		return true
+	case BreakClassHanging:
+		return true
+	case BreakClassInDoubt:
+		return true
+	case BreakClassLate:
+		return true
+	case BreakClassNotAtBank:
+		return true
+	case BreakClassNotAtSwitch:
+		return true
+	case BreakClassNotInBook:
+		return true
+	case BreakClassOnlyAtSwitch:
+		return true
+	case BreakClassSettlementDiffers:
+		return true
+	case BreakClassUnknownAccount:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BreakNoteKind.
+const (
+	BreakNoteKindApplied   BreakNoteKind = "applied"
+	BreakNoteKindApproved  BreakNoteKind = "approved"
+	BreakNoteKindAssigned  BreakNoteKind = "assigned"
+	BreakNoteKindChanged   BreakNoteKind = "changed"
+	BreakNoteKindClosed    BreakNoteKind = "closed"
+	BreakNoteKindCommented BreakNoteKind = "commented"
+	BreakNoteKindOpened    BreakNoteKind = "opened"
+	BreakNoteKindProposed  BreakNoteKind = "proposed"
+	BreakNoteKindReopened  BreakNoteKind = "reopened"
+	BreakNoteKindWithdrawn BreakNoteKind = "withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the BreakNoteKind enum.
+func (e BreakNoteKind) Valid() bool {
+	switch e {
+	case BreakNoteKindApplied:
+		return true
+	case BreakNoteKindApproved:
+		return true
+	case BreakNoteKindAssigned:
+		return true
+	case BreakNoteKindChanged:
+		return true
+	case BreakNoteKindClosed:
+		return true
+	case BreakNoteKindCommented:
+		return true
+	case BreakNoteKindOpened:
+		return true
+	case BreakNoteKindProposed:
+		return true
+	case BreakNoteKindReopened:
+		return true
+	case BreakNoteKindWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BreakResolution.
+const (
+	BreakResolutionAgreed    BreakResolution = "agreed"
+	BreakResolutionCorrected BreakResolution = "corrected"
+	BreakResolutionDismissed BreakResolution = "dismissed"
+)
+
+// Valid indicates whether the value is a known member of the BreakResolution enum.
+func (e BreakResolution) Valid() bool {
+	switch e {
+	case BreakResolutionAgreed:
+		return true
+	case BreakResolutionCorrected:
+		return true
+	case BreakResolutionDismissed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BreakState.
+const (
+	BreakStateClosed BreakState = "closed"
+	BreakStateOpen   BreakState = "open"
+)
+
+// Valid indicates whether the value is a known member of the BreakState enum.
+func (e BreakState) Valid() bool {
+	switch e {
+	case BreakStateClosed:
+		return true
+	case BreakStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BreakWord.
+const (
+	BreakWordNo      BreakWord = "no"
+	BreakWordNothing BreakWord = "nothing"
+	BreakWordYes     BreakWord = "yes"
+)
+
+// Valid indicates whether the value is a known member of the BreakWord enum.
+func (e BreakWord) Valid() bool {
+	switch e {
+	case BreakWordNo:
+		return true
+	case BreakWordNothing:
+		return true
+	case BreakWordYes:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BreakerState.
 const (
 	BreakerStateClosed   BreakerState = "closed"
@@ -111,6 +280,66 @@ func (e BreakerState) Valid() bool {
 	case BreakerStateHalfOpen:
 		return true
 	case BreakerStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CorrectionAction.
+const (
+	CorrectionActionConfirmCredit CorrectionAction = "confirm_credit"
+	CorrectionActionConfirmFailed CorrectionAction = "confirm_failed"
+	CorrectionActionCreditLater   CorrectionAction = "credit_later"
+	CorrectionActionRefund        CorrectionAction = "refund"
+	CorrectionActionReturn        CorrectionAction = "return"
+	CorrectionActionReturnLater   CorrectionAction = "return_later"
+	CorrectionActionReverse       CorrectionAction = "reverse"
+	CorrectionActionSuspense      CorrectionAction = "suspense"
+)
+
+// Valid indicates whether the value is a known member of the CorrectionAction enum.
+func (e CorrectionAction) Valid() bool {
+	switch e {
+	case CorrectionActionConfirmCredit:
+		return true
+	case CorrectionActionConfirmFailed:
+		return true
+	case CorrectionActionCreditLater:
+		return true
+	case CorrectionActionRefund:
+		return true
+	case CorrectionActionReturn:
+		return true
+	case CorrectionActionReturnLater:
+		return true
+	case CorrectionActionReverse:
+		return true
+	case CorrectionActionSuspense:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CorrectionState.
+const (
+	CorrectionStateApplied   CorrectionState = "applied"
+	CorrectionStateApproved  CorrectionState = "approved"
+	CorrectionStateProposed  CorrectionState = "proposed"
+	CorrectionStateWithdrawn CorrectionState = "withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the CorrectionState enum.
+func (e CorrectionState) Valid() bool {
+	switch e {
+	case CorrectionStateApplied:
+		return true
+	case CorrectionStateApproved:
+		return true
+	case CorrectionStateProposed:
+		return true
+	case CorrectionStateWithdrawn:
 		return true
 	default:
 		return false
@@ -161,16 +390,21 @@ func (e Effect) Valid() bool {
 
 // Defines values for Event.
 const (
+	EventAdjustment     Event = "adjustment"
 	EventCredit         Event = "credit"
 	EventCreditReversal Event = "credit_reversal"
 	EventDebit          Event = "debit"
 	EventDebitReversal  Event = "debit_reversal"
+	EventFee            Event = "fee"
+	EventSettlement     Event = "settlement"
 	EventWallet         Event = "wallet"
 )
 
 // Valid indicates whether the value is a known member of the Event enum.
 func (e Event) Valid() bool {
 	switch e {
+	case EventAdjustment:
+		return true
 	case EventCredit:
 		return true
 	case EventCreditReversal:
@@ -178,6 +412,10 @@ func (e Event) Valid() bool {
 	case EventDebit:
 		return true
 	case EventDebitReversal:
+		return true
+	case EventFee:
+		return true
+	case EventSettlement:
 		return true
 	case EventWallet:
 		return true
@@ -435,6 +673,27 @@ func (e PartyKind) Valid() bool {
 	}
 }
 
+// Defines values for ReconciliationRunState.
+const (
+	ReconciliationRunStateEnded     ReconciliationRunState = "ended"
+	ReconciliationRunStateOvertaken ReconciliationRunState = "overtaken"
+	ReconciliationRunStateRunning   ReconciliationRunState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ReconciliationRunState enum.
+func (e ReconciliationRunState) Valid() bool {
+	switch e {
+	case ReconciliationRunStateEnded:
+		return true
+	case ReconciliationRunStateOvertaken:
+		return true
+	case ReconciliationRunStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Role.
 const (
 	RoleAuditor  Role = "auditor"
@@ -555,6 +814,7 @@ func (e Side) Valid() bool {
 // Defines values for TransferKind.
 const (
 	TransferKindPayment    TransferKind = "payment"
+	TransferKindPayout     TransferKind = "payout"
 	TransferKindTopUp      TransferKind = "top_up"
 	TransferKindWithdrawal TransferKind = "withdrawal"
 )
@@ -563,6 +823,8 @@ const (
 func (e TransferKind) Valid() bool {
 	switch e {
 	case TransferKindPayment:
+		return true
+	case TransferKindPayout:
 		return true
 	case TransferKindTopUp:
 		return true
@@ -691,7 +953,10 @@ type AccountLine struct {
 	// Example: {"currency":"INR","value":"-1250.00"}
 	Balance Balance `json:"balance"`
 
-	// Event What a posting records; `wallet` is a payment between two wallets in one step.
+	// Correction Example: cor_9d7c1f6ab3e24d5fa0c3e5d7f9b1a2c4
+	Correction CorrectionID `json:"correction,omitempty,omitzero"`
+
+	// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 	Event Event `json:"event"`
 
 	// Seq Counts the account's postings: 1, 2, 3 …, without a gap.
@@ -705,7 +970,7 @@ type AccountLine struct {
 	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
 	//
 	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
-	Transfer TransferID `json:"transfer"`
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
 }
 
 // AccountList defines model for AccountList.
@@ -896,6 +1161,49 @@ type BankAccount struct {
 // Example: SBIN
 type BankCode = string
 
+// BankLine One movement as a bank or the switch tells it, seen from the customer's account.
+type BankLine struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank"`
+
+	// Code Example: 00
+	Code string `json:"code,omitempty,omitzero"`
+
+	// Day When it was booked.
+	//
+	// Example: 2026-11-25
+	Day openapi_types.Date `json:"day"`
+
+	// Moved Money moved; else it was declined or only announced.
+	Moved bool `json:"moved"`
+
+	// Reference Example: NRMD0000000002
+	Reference string `json:"reference,omitempty,omitzero"`
+
+	// Reversal It undoes an earlier movement.
+	Reversal bool `json:"reversal"`
+
+	// RRN Example: 632921371856
+	RRN string `json:"rrn,omitempty,omitzero"`
+
+	// Side The side of the posting that the account stands on.
+	Side   Side           `json:"side"`
+	Source BankLineSource `json:"source"`
+
+	// TransactionID Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B351
+	TransactionID string `json:"transaction_id,omitempty,omitzero"`
+}
+
+// BankLineSource defines model for BankLineSource.
+type BankLineSource string
+
 // BankList defines model for BankList.
 type BankList struct {
 	Data []Bank `json:"data"`
@@ -955,9 +1263,274 @@ type BankWindow struct {
 	Unknown int64 `json:"unknown"`
 }
 
+// Break defines model for Break.
+type Break struct {
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank"`
+
+	// Class `not_in_book`: the bank moved money that our book doesn't show. `not_at_bank`: our book shows money moved that the bank doesn't. `amount_differs`: both show it, with
+	// different amounts. `duplicate`: the bank moved it twice or more. `late`: the bank booked it on a later day. `contradiction`: a bank's word contradicted an earlier
+	// one. `unknown_account`: a bank, or an account, that the transfer has nothing to do with. `hanging`: under way when the day was cut off. `in_doubt`: a transfer
+	// in doubt that the bank's statement decides. `not_at_switch`: bank and book show it, the switch doesn't. `only_at_switch`: the switch shows it, bank and book
+	// don't. `settlement_differs`: a settlement report differs from the window's positions.
+	Class BreakClass `json:"class"`
+
+	// Compensation A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Compensation Money `json:"compensation,omitempty,omitzero"`
+
+	// Day The business day that it belongs to.
+	//
+	// Example: 2026-11-25
+	Day openapi_types.Date `json:"day"`
+
+	// Deadline Until when it is to be closed; then compensation is due.
+	//
+	// Example: 2026-11-26T18:30:00Z
+	Deadline time.Time `json:"deadline"`
+
+	// ID Example: brk_5b1f0c6de0a44f0f8e7d9a3c21b8f6d0
+	ID BreakID `json:"id"`
+
+	// Leg What a bank can be asked to do for a transfer.
+	Leg Leg `json:"leg,omitempty,omitzero"`
+
+	// OpenedAt Example: 2026-11-26T00:10:02Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// Ours What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Ours Balance `json:"ours"`
+
+	// OverdueDays How many days it is open past the deadline.
+	//
+	// Example: 2
+	OverdueDays int `json:"overdue_days,omitempty,omitzero"`
+
+	// Owner Who looks after it.
+	//
+	// Example: meera
+	Owner string `json:"owner,omitempty,omitzero"`
+
+	// Resolution Why it is closed. `agreed`: later words of the bank or the book agree. `corrected`: by a correction. `dismissed`: by an operator, as it is.
+	Resolution BreakResolution `json:"resolution,omitempty,omitzero"`
+	Says       BreakWords      `json:"says"`
+	State      BreakState      `json:"state"`
+
+	// Theirs What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Theirs Balance `json:"theirs"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
+
+	// UpdatedAt Example: 2026-11-26T00:10:02Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Window Of a settlement report: its window.
+	//
+	// Example: upi-2026-11-25-03
+	Window string `json:"window,omitempty,omitzero"`
+}
+
+// BreakAssignment defines model for BreakAssignment.
+type BreakAssignment struct {
+	// Owner Example: meera
+	Owner string `json:"owner"`
+}
+
+// BreakClass `not_in_book`: the bank moved money that our book doesn't show. `not_at_bank`: our book shows money moved that the bank doesn't. `amount_differs`: both show it, with
+// different amounts. `duplicate`: the bank moved it twice or more. `late`: the bank booked it on a later day. `contradiction`: a bank's word contradicted an earlier
+// one. `unknown_account`: a bank, or an account, that the transfer has nothing to do with. `hanging`: under way when the day was cut off. `in_doubt`: a transfer
+// in doubt that the bank's statement decides. `not_at_switch`: bank and book show it, the switch doesn't. `only_at_switch`: the switch shows it, bank and book
+// don't. `settlement_differs`: a settlement report differs from the window's positions.
+type BreakClass string
+
+// BreakComment defines model for BreakComment.
+type BreakComment struct {
+	// Text Example: The bank looks into it, ticket 4711.
+	Text string `json:"text"`
+}
+
+// BreakCount defines model for BreakCount.
+type BreakCount struct {
+	// Class `not_in_book`: the bank moved money that our book doesn't show. `not_at_bank`: our book shows money moved that the bank doesn't. `amount_differs`: both show it, with
+	// different amounts. `duplicate`: the bank moved it twice or more. `late`: the bank booked it on a later day. `contradiction`: a bank's word contradicted an earlier
+	// one. `unknown_account`: a bank, or an account, that the transfer has nothing to do with. `hanging`: under way when the day was cut off. `in_doubt`: a transfer
+	// in doubt that the bank's statement decides. `not_at_switch`: bank and book show it, the switch doesn't. `only_at_switch`: the switch shows it, bank and book
+	// don't. `settlement_differs`: a settlement report differs from the window's positions.
+	Class BreakClass `json:"class"`
+
+	// Count Example: 3
+	Count int64      `json:"count"`
+	State BreakState `json:"state"`
+}
+
+// BreakDetail defines model for BreakDetail.
+type BreakDetail struct {
+	// Embedded struct due to allOf(#/components/schemas/Break)
+	Break `yaml:",inline"`
+	// Embedded fields due to inline allOf schema
+	// Actions What may be done about it, what the table of the reconciliation proposes first.
+	Actions     []CorrectionAction `json:"actions"`
+	Corrections []Correction       `json:"corrections"`
+	History     []BreakNote        `json:"history"`
+
+	// Lines What the banks and the switch say of its transfer.
+	Lines []BankLine `json:"lines"`
+
+	// TransferState Where a transfer is in its life; see the table of states.
+	TransferState TransferState `json:"transfer_state,omitempty,omitzero"`
+}
+
+// BreakID Example: brk_5b1f0c6de0a44f0f8e7d9a3c21b8f6d0
+type BreakID = string
+
+// BreakList defines model for BreakList.
+type BreakList struct {
+	Data []Break `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// BreakNote defines model for BreakNote.
+type BreakNote struct {
+	// At Example: 2026-11-26T00:10:02Z
+	At time.Time `json:"at"`
+
+	// By Example: meera
+	By string `json:"by,omitempty,omitzero"`
+
+	// N Example: 1
+	N int `json:"n"`
+
+	// Text Example: The bank looks into it, ticket 4711.
+	Text string        `json:"text,omitempty,omitzero"`
+	What BreakNoteKind `json:"what"`
+}
+
+// BreakNoteKind defines model for BreakNoteKind.
+type BreakNoteKind string
+
+// BreakResolution Why it is closed. `agreed`: later words of the bank or the book agree. `corrected`: by a correction. `dismissed`: by an operator, as it is.
+type BreakResolution string
+
+// BreakState defines model for BreakState.
+type BreakState string
+
+// BreakWord What one of the three says of the movement; `nothing`: it has not told of that day.
+type BreakWord string
+
+// BreakWords defines model for BreakWords.
+type BreakWords struct {
+	// Bank What one of the three says of the movement; `nothing`: it has not told of that day.
+	Bank BreakWord `json:"bank"`
+
+	// Book What one of the three says of the movement; `nothing`: it has not told of that day.
+	Book BreakWord `json:"book"`
+
+	// Switch What one of the three says of the movement; `nothing`: it has not told of that day.
+	Switch BreakWord `json:"switch"`
+}
+
 // BreakerState `closed`: the bank is used. `open`: it failed so often that nothing new goes to it for a while; it is still asked what became of
 // what it has. `half_open`: a few transfers try it out.
 type BreakerState string
+
+// Correction defines model for Correction.
+type Correction struct {
+	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
+	// `confirm_failed`: the payer has not paid, or has the money back. `suspense`: the difference is put on suspense, or taken back from there. `refund`: so, and
+	// paid to the payer. `credit_later`: so, and paid to the payee. `return_later`: so, and paid to the payer, since the payee was never credited.
+	Action CorrectionAction `json:"action"`
+
+	// AppliedBy Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	AppliedBy string `json:"applied_by,omitempty,omitzero"`
+
+	// ApprovedBy Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b352
+	ApprovedBy string `json:"approved_by,omitempty,omitzero"`
+
+	// Break Example: brk_5b1f0c6de0a44f0f8e7d9a3c21b8f6d0
+	Break BreakID `json:"break"`
+
+	// CreatedAt Example: 2026-11-26T00:10:02Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Difference What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Difference Balance `json:"difference"`
+
+	// ID Example: cor_9d7c1f6ab3e24d5fa0c3e5d7f9b1a2c4
+	ID CorrectionID `json:"id"`
+
+	// Leg What a bank can be asked to do for a transfer.
+	Leg Leg `json:"leg,omitempty,omitzero"`
+
+	// Override Example: The payer is at the branch.
+	Override string `json:"override,omitempty,omitzero"`
+
+	// Payout 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Payout TransferID `json:"payout,omitempty,omitzero"`
+
+	// ProposedBy Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	ProposedBy string          `json:"proposed_by"`
+	State      CorrectionState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
+
+	// UpdatedAt Example: 2026-11-26T00:10:02Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// CorrectionAction `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
+// `confirm_failed`: the payer has not paid, or has the money back. `suspense`: the difference is put on suspense, or taken back from there. `refund`: so, and
+// paid to the payer. `credit_later`: so, and paid to the payee. `return_later`: so, and paid to the payer, since the payee was never credited.
+type CorrectionAction string
+
+// CorrectionApplication defines model for CorrectionApplication.
+type CorrectionApplication struct {
+	// Override Why it cannot wait for the day's end.
+	//
+	// Example: The payer is at the branch.
+	Override string `json:"override,omitempty,omitzero"`
+}
+
+// CorrectionID Example: cor_9d7c1f6ab3e24d5fa0c3e5d7f9b1a2c4
+type CorrectionID = string
+
+// CorrectionPlan defines model for CorrectionPlan.
+type CorrectionPlan struct {
+	Correction Correction `json:"correction"`
+	Payout     Transfer   `json:"payout,omitempty,omitzero"`
+
+	// Postings What applying it would post now.
+	Postings []PlannedPosting `json:"postings"`
+
+	// Stored The proposal is stored; `false` for a dry run.
+	Stored bool `json:"stored"`
+
+	// TransferState Where a transfer is in its life; see the table of states.
+	TransferState TransferState `json:"transfer_state,omitempty,omitzero"`
+}
+
+// CorrectionState defines model for CorrectionState.
+type CorrectionState string
 
 // CreatedKey defines model for CreatedKey.
 type CreatedKey struct {
@@ -1020,7 +1593,7 @@ type DirectoryEntry struct {
 // reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 type Effect string
 
-// Event What a posting records; `wallet` is a payment between two wallets in one step.
+// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 type Event string
 
 // Failure defines model for Failure.
@@ -1340,6 +1913,14 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// NewCorrection defines model for NewCorrection.
+type NewCorrection struct {
+	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
+	// `confirm_failed`: the payer has not paid, or has the money back. `suspense`: the difference is put on suspense, or taken back from there. `refund`: so, and
+	// paid to the payer. `credit_later`: so, and paid to the payee. `return_later`: so, and paid to the payer, since the payee was never credited.
+	Action CorrectionAction `json:"action,omitempty,omitzero"`
+}
+
 // NewInstrument Beside `kind`: `phone`; or `handle`; or `account`, with `upi` and `currency` if you like; or, for a wallet, `currency` if you like.
 // Members of another kind are refused.
 type NewInstrument struct {
@@ -1451,6 +2032,19 @@ type NewParty struct {
 	//
 	// Example: Asha Rao
 	Name string `json:"name"`
+}
+
+// NewReconciliationRun defines model for NewReconciliationRun.
+type NewReconciliationRun struct {
+	// From Transfers made on this business day or later.
+	//
+	// Example: 2026-11-20
+	From openapi_types.Date `json:"from"`
+
+	// Until And before this one.
+	//
+	// Example: 2026-11-26
+	Until openapi_types.Date `json:"until"`
 }
 
 // NewResult Example: {"code":"00","instruction":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit","outcome":"approved","ref":"904211"}
@@ -1643,6 +2237,33 @@ type PartyList struct {
 // Example: +919876500001
 type Phone = string
 
+// PlannedPosting defines model for PlannedPosting.
+type PlannedPosting struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Credit An account's place in the chart: `bank:<code>:clearing`, `bank:<code>:settlement`, `transit`, `wallet:<party>`, `fees`, `suspense`.
+	// Where several nodes share one book, each further node posts to a stripe of its own of `transit` and of the clearing accounts, such as
+	// `transit#3` (in a URL `transit%233`): only the sum of an account and its stripes has a meaning.
+	//
+	//
+	// Example: bank:SBIN:clearing
+	Credit AccountPath `json:"credit"`
+
+	// Debit An account's place in the chart: `bank:<code>:clearing`, `bank:<code>:settlement`, `transit`, `wallet:<party>`, `fees`, `suspense`.
+	// Where several nodes share one book, each further node posts to a stripe of its own of `transit` and of the clearing accounts, such as
+	// `transit#3` (in a URL `transit%233`): only the sum of an account and its stripes has a meaning.
+	//
+	//
+	// Example: bank:SBIN:clearing
+	Debit AccountPath `json:"debit"`
+
+	// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
+	Event Event `json:"event"`
+}
+
 // Problem Why a request was refused (RFC 9457).
 type Problem struct {
 	// Code Stable; see the table of problems. There may be new ones.
@@ -1686,6 +2307,63 @@ type Problem struct {
 
 // ProblemCode Stable; see the table of problems. There may be new ones.
 type ProblemCode = string
+
+// Reconciliation defines model for Reconciliation.
+type Reconciliation struct {
+	Breaks  []BreakCount      `json:"breaks"`
+	LastRun ReconciliationRun `json:"last_run,omitempty,omitzero"`
+}
+
+// ReconciliationRun defines model for ReconciliationRun.
+type ReconciliationRun struct {
+	// BeganAt Example: 2026-11-26T00:10:00Z
+	BeganAt time.Time `json:"began_at"`
+
+	// By Who began it.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	By string `json:"by,omitempty,omitzero"`
+
+	// EndedAt Example: 2026-11-26T00:10:04Z
+	EndedAt time.Time `json:"ended_at,omitempty,omitzero"`
+
+	// From Example: 2026-11-20
+	From openapi_types.Date `json:"from"`
+
+	// Legs Legs of transfers that were looked at.
+	//
+	// Example: 41228
+	Legs int64 `json:"legs,omitempty,omitzero"`
+
+	// Lines Lines of statements that were looked at.
+	//
+	// Example: 41230
+	Lines int64 `json:"lines,omitempty,omitzero"`
+
+	// Matched Legs that a line tells of.
+	//
+	// Example: 41225
+	Matched int64 `json:"matched,omitempty,omitzero"`
+
+	// N Counts the runs: 1, 2, 3 …
+	//
+	// Example: 7
+	N int64 `json:"n"`
+
+	// OpenBreaks Breaks that were open when it ended.
+	//
+	// Example: 5
+	OpenBreaks int64 `json:"open_breaks,omitempty,omitzero"`
+
+	// State `overtaken`: a later run has begun before it ended.
+	State ReconciliationRunState `json:"state"`
+
+	// Until Example: 2026-11-26
+	Until openapi_types.Date `json:"until"`
+}
+
+// ReconciliationRunState `overtaken`: a later run has begun before it ended.
+type ReconciliationRunState string
 
 // ReportVolume Example: {"count":3,"value":"1250.00"}
 type ReportVolume struct {
@@ -2088,7 +2766,7 @@ type WalletLine struct {
 	CounterpartyName string    `json:"counterparty_name,omitempty,omitzero"`
 	Direction        Direction `json:"direction"`
 
-	// Event What a posting records; `wallet` is a payment between two wallets in one step.
+	// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 	Event Event `json:"event"`
 
 	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
@@ -2126,6 +2804,12 @@ type AccountParam = AccountPath
 //
 // Example: SBIN
 type BankParam = BankCode
+
+// BreakParam Example: brk_5b1f0c6de0a44f0f8e7d9a3c21b8f6d0
+type BreakParam = BreakID
+
+// CorrectionParam Example: cor_9d7c1f6ab3e24d5fa0c3e5d7f9b1a2c4
+type CorrectionParam = CorrectionID
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -2267,6 +2951,42 @@ type ReportResultsParams struct {
 
 	// WebhookSignature One or more signatures, separated by spaces; one that is right is enough.
 	WebhookSignature WebhookSignature `json:"webhook-signature"`
+}
+
+// ListBreaksParams defines parameters for ListBreaks.
+type ListBreaksParams struct {
+	State BreakState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+	Class BreakClass `form:"class,omitempty" json:"class,omitempty,omitzero"`
+
+	// Bank The bank that it is about.
+	Bank BankCode `form:"bank,omitempty" json:"bank,omitempty,omitzero"`
+
+	// Owner Who looks after it.
+	Owner string `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
+
+	// Transfer The transfer that it is about.
+	Transfer TransferID `form:"transfer,omitempty" json:"transfer,omitempty,omitzero"`
+
+	// Overdue Only those whose deadline is over.
+	Overdue bool `form:"overdue,omitempty" json:"overdue,omitempty,omitzero"`
+
+	// From Of this business day or later.
+	From openapi_types.Date `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// Until Of a business day before this one.
+	Until openapi_types.Date `form:"until,omitempty" json:"until,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// ProposeCorrectionParams defines parameters for ProposeCorrection.
+type ProposeCorrectionParams struct {
+	// DryRun Show what it would do, and store nothing.
+	DryRun bool `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
 }
 
 // LookUpParams defines parameters for LookUp.
@@ -2451,6 +3171,21 @@ type ReportResultJSONRequestBody = NewResult
 // ReportResultsJSONRequestBody defines body for ReportResults for application/json ContentType.
 type ReportResultsJSONRequestBody = NewResultBatch
 
+// AssignBreakJSONRequestBody defines body for AssignBreak for application/json ContentType.
+type AssignBreakJSONRequestBody = BreakAssignment
+
+// CloseBreakJSONRequestBody defines body for CloseBreak for application/json ContentType.
+type CloseBreakJSONRequestBody = BreakComment
+
+// CommentBreakJSONRequestBody defines body for CommentBreak for application/json ContentType.
+type CommentBreakJSONRequestBody = BreakComment
+
+// ProposeCorrectionJSONRequestBody defines body for ProposeCorrection for application/json ContentType.
+type ProposeCorrectionJSONRequestBody = NewCorrection
+
+// ApplyCorrectionJSONRequestBody defines body for ApplyCorrection for application/json ContentType.
+type ApplyCorrectionJSONRequestBody = CorrectionApplication
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
 
@@ -2462,6 +3197,9 @@ type SetDefaultInstrumentJSONRequestBody = DefaultInstrument
 
 // LinkInstrumentJSONRequestBody defines body for LinkInstrument for application/json ContentType.
 type LinkInstrumentJSONRequestBody = NewInstrument
+
+// RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
+type RunReconciliationJSONRequestBody = NewReconciliationRun
 
 // ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
 type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
@@ -2522,6 +3260,33 @@ type ServerInterface interface {
 	// ReportResults Report many results
 	// (POST /v1/banks/{bank}/results/batch)
 	ReportResults(ctx echo.Context, bank BankParam, params ReportResultsParams) error
+	// ListBreaks List breaks
+	// (GET /v1/breaks)
+	ListBreaks(ctx echo.Context, params ListBreaksParams) error
+	// GetBreak See a break
+	// (GET /v1/breaks/{break})
+	GetBreak(ctx echo.Context, pBreak BreakParam) error
+	// AssignBreak Give a break to somebody
+	// (POST /v1/breaks/{break}/assign)
+	AssignBreak(ctx echo.Context, pBreak BreakParam) error
+	// CloseBreak Close a break as it is
+	// (POST /v1/breaks/{break}/close)
+	CloseBreak(ctx echo.Context, pBreak BreakParam) error
+	// CommentBreak Comment a break
+	// (POST /v1/breaks/{break}/comment)
+	CommentBreak(ctx echo.Context, pBreak BreakParam) error
+	// ProposeCorrection Propose a correction
+	// (POST /v1/breaks/{break}/corrections)
+	ProposeCorrection(ctx echo.Context, pBreak BreakParam, params ProposeCorrectionParams) error
+	// ApplyCorrection Apply a correction
+	// (POST /v1/corrections/{correction}/apply)
+	ApplyCorrection(ctx echo.Context, correction CorrectionParam) error
+	// ApproveCorrection Approve a correction
+	// (POST /v1/corrections/{correction}/approve)
+	ApproveCorrection(ctx echo.Context, correction CorrectionParam) error
+	// WithdrawCorrection Withdraw a correction
+	// (POST /v1/corrections/{correction}/withdraw)
+	WithdrawCorrection(ctx echo.Context, correction CorrectionParam) error
 	// LookUp Look a payee up
 	// (GET /v1/directory)
 	LookUp(ctx echo.Context, params LookUpParams) error
@@ -2555,6 +3320,12 @@ type ServerInterface interface {
 	// UnlinkInstrument Unlink an instrument
 	// (DELETE /v1/parties/{party}/instruments/{instrument})
 	UnlinkInstrument(ctx echo.Context, party PartyParam, instrument InstrumentParam) error
+	// GetReconciliation See how the reconciliation stands
+	// (GET /v1/reconciliation)
+	GetReconciliation(ctx echo.Context) error
+	// RunReconciliation Match what banks said with the book
+	// (POST /v1/reconciliation/runs)
+	RunReconciliation(ctx echo.Context) error
 	// ConfirmSettlement Confirm that a position was settled
 	// (POST /v1/settlement/confirmations)
 	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
@@ -2852,6 +3623,136 @@ func (w *ServerInterfaceWrapper) ReportResults(ctx echo.Context) error {
 	return w.Handler.ReportResults(ctx, bank, params)
 }
 
+// ListBreaks reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListBreaks(ctx echo.Context) error {
+	var params ListBreaksParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of open, closed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "class", "string", "", &params.Class); err != nil {
+		return err
+	}
+	if params.Class != "" && !params.Class.Valid() {
+		return parameterError("query", "class", fmt.Errorf("%w: one of not_in_book, not_at_bank, amount_differs, duplicate, late, contradiction, unknown_account, hanging, in_doubt, not_at_switch, only_at_switch, settlement_differs", ErrParameterRange))
+	}
+	if err := bindQuery(query, "bank", "string", "", &params.Bank); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "owner", "string", "", &params.Owner); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Owner) > 99 {
+		return parameterError("query", "owner", ErrParameterRange)
+	}
+	if err := bindQuery(query, "transfer", "string", "", &params.Transfer); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "overdue", "boolean", "", &params.Overdue); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "from", "string", "date", &params.From); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "until", "string", "date", &params.Until); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListBreaks(ctx, params)
+}
+
+// GetBreak reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetBreak(ctx echo.Context) error {
+	pBreak, err := bindPath(ctx, "break")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetBreak(ctx, pBreak)
+}
+
+// AssignBreak reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AssignBreak(ctx echo.Context) error {
+	pBreak, err := bindPath(ctx, "break")
+	if err != nil {
+		return err
+	}
+	return w.Handler.AssignBreak(ctx, pBreak)
+}
+
+// CloseBreak reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CloseBreak(ctx echo.Context) error {
+	pBreak, err := bindPath(ctx, "break")
+	if err != nil {
+		return err
+	}
+	return w.Handler.CloseBreak(ctx, pBreak)
+}
+
+// CommentBreak reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CommentBreak(ctx echo.Context) error {
+	pBreak, err := bindPath(ctx, "break")
+	if err != nil {
+		return err
+	}
+	return w.Handler.CommentBreak(ctx, pBreak)
+}
+
+// ProposeCorrection reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ProposeCorrection(ctx echo.Context) error {
+	pBreak, err := bindPath(ctx, "break")
+	if err != nil {
+		return err
+	}
+	var params ProposeCorrectionParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "dry_run", "boolean", "", &params.DryRun); err != nil {
+		return err
+	}
+	return w.Handler.ProposeCorrection(ctx, pBreak, params)
+}
+
+// ApplyCorrection reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ApplyCorrection(ctx echo.Context) error {
+	correction, err := bindPath(ctx, "correction")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ApplyCorrection(ctx, correction)
+}
+
+// ApproveCorrection reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ApproveCorrection(ctx echo.Context) error {
+	correction, err := bindPath(ctx, "correction")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ApproveCorrection(ctx, correction)
+}
+
+// WithdrawCorrection reads the operation's parameters.
+func (w *ServerInterfaceWrapper) WithdrawCorrection(ctx echo.Context) error {
+	correction, err := bindPath(ctx, "correction")
+	if err != nil {
+		return err
+	}
+	return w.Handler.WithdrawCorrection(ctx, correction)
+}
+
 // LookUp reads the operation's parameters.
 func (w *ServerInterfaceWrapper) LookUp(ctx echo.Context) error {
 	var params LookUpParams
@@ -2993,6 +3894,16 @@ func (w *ServerInterfaceWrapper) UnlinkInstrument(ctx echo.Context) error {
 		return err
 	}
 	return w.Handler.UnlinkInstrument(ctx, party, instrument)
+}
+
+// GetReconciliation reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetReconciliation(ctx echo.Context) error {
+	return w.Handler.GetReconciliation(ctx)
+}
+
+// RunReconciliation reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RunReconciliation(ctx echo.Context) error {
+	return w.Handler.RunReconciliation(ctx)
 }
 
 // ConfirmSettlement reads the operation's parameters.
@@ -3367,6 +4278,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/banks/:bank/leases", wrapper.LeaseInstructions, options.OperationMiddlewares["LeaseInstructions"]...)
 	router.POST(options.BaseURL+"/v1/banks/:bank/leases/results", wrapper.AnswerLeases, options.OperationMiddlewares["AnswerLeases"]...)
 	router.POST(options.BaseURL+"/v1/banks/:bank/heartbeat", wrapper.Heartbeat, options.OperationMiddlewares["Heartbeat"]...)
+	router.GET(options.BaseURL+"/v1/reconciliation", wrapper.GetReconciliation, options.OperationMiddlewares["GetReconciliation"]...)
+	router.POST(options.BaseURL+"/v1/reconciliation/runs", wrapper.RunReconciliation, options.OperationMiddlewares["RunReconciliation"]...)
+	router.GET(options.BaseURL+"/v1/breaks", wrapper.ListBreaks, options.OperationMiddlewares["ListBreaks"]...)
+	router.GET(options.BaseURL+"/v1/breaks/:break", wrapper.GetBreak, options.OperationMiddlewares["GetBreak"]...)
+	router.POST(options.BaseURL+"/v1/breaks/:break/assign", wrapper.AssignBreak, options.OperationMiddlewares["AssignBreak"]...)
+	router.POST(options.BaseURL+"/v1/breaks/:break/comment", wrapper.CommentBreak, options.OperationMiddlewares["CommentBreak"]...)
+	router.POST(options.BaseURL+"/v1/breaks/:break/close", wrapper.CloseBreak, options.OperationMiddlewares["CloseBreak"]...)
+	router.POST(options.BaseURL+"/v1/breaks/:break/corrections", wrapper.ProposeCorrection, options.OperationMiddlewares["ProposeCorrection"]...)
+	router.POST(options.BaseURL+"/v1/corrections/:correction/approve", wrapper.ApproveCorrection, options.OperationMiddlewares["ApproveCorrection"]...)
+	router.POST(options.BaseURL+"/v1/corrections/:correction/withdraw", wrapper.WithdrawCorrection, options.OperationMiddlewares["WithdrawCorrection"]...)
+	router.POST(options.BaseURL+"/v1/corrections/:correction/apply", wrapper.ApplyCorrection, options.OperationMiddlewares["ApplyCorrection"]...)
 	router.GET(options.BaseURL+"/v1/keys", wrapper.ListKeys, options.OperationMiddlewares["ListKeys"]...)
 	router.POST(options.BaseURL+"/v1/keys", wrapper.CreateKey, options.OperationMiddlewares["CreateKey"]...)
 	router.DELETE(options.BaseURL+"/v1/keys/:key", wrapper.RevokeKey, options.OperationMiddlewares["RevokeKey"]...)
@@ -3387,353 +4309,424 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P15cxs3tj8OvxUU773lpKZFkZTkharURJI3TRzbYyvxJGEeEewGSYyaQKfRLZpenprX8v3jvrB5Jb/C",
-	"OQAavXDT4iR3VJWURbIb68HBWT/nYyuUs0QKJjLV6n9sTRmNWAp/HuXZlImMhzRj+nPEVJjyJONStPqt",
-	"53JOMkmo91C7FbTYezpLYtbqt44ZTVnaClop+y3nKYta/SzNWdBS4ZTNqG4xWyT6SZWlXExanz8HrdOI",
-	"zRKZMREu3rAkpgv9WrXroW5nSOZTJkg25YpwRbIpI2OeqoxQoeYs1WPT312wRUDohHKhR1d0zUQ+a/V/",
-	"aemmWr8GDUN5w37LmcpOGwbwks6Ywq5TfIpwQWSeklhOVJs845eM8EyPIVc4zoXMCVUX5SXqdB89GO/R",
-	"XrgfPXwQ7rFHoy69P+51on32cLQ3Hq9cvBl9/4KJSTZt9e/vB60ZF/Zjt3k6Wbo4Gmcsrc/nLQuliJQe",
-	"75zyjIzYWKYM1s/NT081YTRjUWkO3ZVD5ILP9DoXI+IiYxOWtj7rMSU0pTOWWXoLQ5mL7CRPU73/9WGe",
-	"TRmh+NA9RULzXHlJT1++aQUtrh//LWfpohW0BJ3pX+zzJTKI2JjmceZe9BZ1T48vy1iq2/r//XK08/Ov",
-	"H/c+/3eraXHN0F/r+awbdxLTkGl60csbTmmaETm2v6u2HX1Cs2kxePhn1VL/d8rGrX7rv3aL47yLv6pd",
-	"N7psCqM9puJixVBHVFzo9ZURWzIa/cSVR6N7P5ERg6Gc5KmSDRQ5FOx9dh7Cr0O9PnqxEjphhjbLm370",
-	"8/iDVGc/jR/fHz2bPZx0X/EPcrKcDnSXS45S7+Cgtu9050Nn59H5zq9/ad59j2l9xxro9ifNGeRcED0C",
-	"MpZpiXW0yRs4WFxMNM/IRaS515QRpZ++YAt99hQdswBenUhZPoGtmZrsPOw+6O3ZCSMPL2bsjW9HD3BD",
-	"rgJLUWYr/sKQnf//0gURKkvzGVt5Irh76J4iPFpCasVTVya4YjSnj2F437HFinFdsAUMKCBCZoRniigW",
-	"pixbMsCLNQu6amTfsYUZ0gs+41nzJTujYgE3Ld5rNCMzqbISCRx0mkk9hlYb+Z1+ZUbfI3vudTrBamYd",
-	"tF7BmGj8OxN7SEXI4m3p/Ybp267FOzaaSnlx+ri+DEeWjdaXYsaUohN2WMxbCsJoOCVZuqgd7fOVU53j",
-	"CHZ4dOuzfMsngmZ5ylZMVtlnVECognuNpEzlcZleW5ddGkzFq73xo7OHP2X5o+fz9B8qvsxn8Q/Jb9nL",
-	"H3+7mP4232Xi2YfXJ/9gB8fRbx9OTsU/fvvpH08Xsx//Ro8eHP0cJf+Y//jitdybvYwfPvn+L7MHZ8dH",
-	"k2++WbdUbozLVqzb6e3fzJKd8RlTGZ0l9SV7p4VCCusGq8YiwrNAiwU/CP5esxwtkZVXrfvg4V734MF+",
-	"p7NujpnreNkce6tm2Nl5tGyGr2mareKeif59FUOHB67MMaF7wzPPUirUmKUrRpOZR1YNyD5z5THZcZhh",
-	"vaNNnLwqYmtuQInKaKblbAoC9pgLGhOZaiqIZD4qH5reEiavm2vm8T6L3/M5fKeRw7+jcczWiN9zeOYP",
-	"Jn2vYMNLbqNbY8G3LFitZ8WvBNMUNNP6m8+NFdPKVsYiMloQldCQqUMiRUF8KZ9M4Q8mZD6Z/jH59UbL",
-	"ew3+vSHf5hmZU2X49q0w7c0melUm/o6LSM5X8M05PLCEYeKPV2aX2Dkwy8+6DZVIoRhYAI5pZKwu+lMo",
-	"Rabl/v7HFk2SmIdUj3A3SeUoZrO//FPp4X4sllq/EekB5uJCyLk4H3MW60MZsYzy2ExtxmYjlpJBi85m",
-	"WisetDTRa1EfXmqTxzwCa82MUUGokNmUpfqk/LUVtLDFfmvXvAwLpDItk+p+U9Ef0SnvG2G3v6F9h6ns",
-	"nEeb2YP0jZGrVn9fi+wZz4DGzjxDzZQqQgkMFM82mBmkyFIaZiSSDCc7pZesoA03crO4/fISft74esbX",
-	"cWvrZOUZk2Y0Hst0xqI2eSmzqdYH4EhlMkULk2eI/MeOoYodNMY1jcA8vltY7WAMJ1KMYx5ej56shHAu",
-	"ZHaOCkhMRzGrkpZ9Ts8vYiOesagPCiR8gPnROGU0WhDFRNYmR+rCGDYWjGnRIKELzVxGNARL4dWJ41GZ",
-	"ONzIQir07o8YMfNg0QoqWDrxmyYIR5ZjjgSbpEwvEQpIt0siT2U64lHExLVoJJUxg2WicSznrMR2jkCx",
-	"lWOiHyI0j3imr2i6gCmHKQMh0Ky1ut7G7xUb/1JmpBjNsj2uDfym9hbtKDBlO9VIgvh1c3t3KvR1R+Mn",
-	"aYpWxA3379oTfJWnBGTXJto8NKZyMHKgOePmpvxSZk9lLqKb42hjaK7My1KGt2LBOY6PnmtCfLp31DvZ",
-	"f/zwwcnek0fH3aP7T3udx/tPHh7vHXWvR7n7Zcq1o9qIN+HDN0S5du64rfAZLlIQCqjm3Te4nWdSvqDp",
-	"hH1J4gUjv4zA1pZJSWI9gNtlsj8I31EYXVO8K7flUe5bJiJCgd1avUbznZRdygsWEarIANyaMuUfoLs+",
-	"QTclGeSdzl54wRbwBxu0rkfMXZ+YySWNeUSOXp8StBYvl7rKM7thgjbjgMsoLbTDyi6/e/dup+r6XbXT",
-	"pWc/B9ekkkvKUcS4DoWMcrXwyaKBso0duuTjnPNsWlgEKlZkreVRo+JdhzYO/Cv6TEq075vWFKEpAwOR",
-	"VtWWEwpM8CaoQ3NaIedNh598Beuhl5QMZZ6FcsbOjV4w1FKq5oUj9rVbSjrOWEqG4GjeAU/z0FeJPRLz",
-	"HllPIc5tfV3aSlIZMqWuTV28IIzzC7Y4T1muWOUC5Yp4j8GR0yurH0TTn9Erzb4f6l8IJYLN9bPX4j29",
-	"Xln232YcK0huyaxvQTWcszjeQeWQUBF5Okskxa3fUypPEplmLPqeRZyewWr8PlczSMwsjGmKV9fQ71n3",
-	"OLzNtXAb68dmVA7EiMZo+vhY2HetLfeSxrkmpJ1u76DT7nQ0pYQpizjGGS19ft97vPoM6NGrX9/rdOzr",
-	"41R+0FrdmMaKlWIX+m+PT1/2w5jRFPlsIpXmuHB83BGgSrFMN5SkMmFpxtFI5U16dZgDPlae9qZveEb4",
-	"Va84Y/1nf3E27MSuj4vDGkkZMyr0b7hYW4SV+Gu41IttHyGZzMMp4WUHh156fexpho6J+/ut1T4L+81G",
-	"w4STjBZHa7X8xYbVeM4JaDFwm+yWtdhFb6ZuDYsAMjn6JwuBaky/L7iAIZaJiM7scVo19O+lYLC3tHzy",
-	"Wr1O7/5O58FOZ/+s86i/1+l3uu3e3v7B/Qc/t7xFjGjGwKxctwIHV6BjdsnWj/kJPKS5B/utTgonEOQE",
-	"QpYXEWXWs0+6AekFZI/8+1//G4A4JvOMUDKhyRaU0m2iFMWjtVN9q5/RVGU9gts5/nzC0pMPfNcirp0Z",
-	"R2D33yc0mq0mIzSKl8koohncNjxjM7XhQSjOTYumKQX68qKt1rXykr3PTNRWddIwmhVzeJnPRk3hh0fC",
-	"IwYBDxGKoTeaW7fJC0Yjfct9YKlUZMRiKSYkk1UG0up0Op0unoOHrbo35OOjoPuwyYfoBfBl0zXjq4fv",
-	"9ckQLhVUIbWQiDqku2CGwbInFMuymM2YyPQzQC4c/kQ/q3kBXOb4hv5tzJjS/6pcJUwoNmwPxDvQ8hS7",
-	"ZCmNiZARU0RNtTIhhZYo5EWA/s1xnoLApx+BgwcuaUr0UiSMyDEsu5wL/acbEchhJgrPzsqFLAZEaW5O",
-	"1UDYF/5rb0i+AoXphzcvXDP/09vbG37dJ1LEC9Sz8hnEiLj1hX4g5AqGo4w3Y8ao4GLSHojSdjde5SX/",
-	"2MPlW/02oxms/M2cKmDzv9vJsmJqhW61AKNgTdl7IBVFJqmck9ECXRIqgG0AFUDpb80dB6fKBEijFBS0",
-	"Yk5HPOYQu6FHBn9wobVC2BRovyGSOmgdRVHKFF57UcQxQua1t+JGQKs6WsEdoiAeQpGEcvS0svc0zOIF",
-	"0PWcLtrkCNwn8JD+To7JQuYpoUmiTyuFPvpkCIdIH5siolB/SqZSwKmaUhHFbKi7M6dveDgQI6YZNkGv",
-	"RMqMzgurNtSLxUTGaTwEXcrxqzKZfmxh0yBRTqlekRl9788f3bj+N92q0EkL+XuLNcS4LHu4AvRw6vN+",
-	"TKdcz1TIrE1eg/dJH0q97+V++ViFa+Mrn7498WXGukYzlXEEQTgQhUGVc3qlMCRVY+Rv6CUnpwu4Ob0D",
-	"/ejRmjj3oCXcHbPBoTUXUk0qxK8DnH3t2AWt9zsTuaO/3DFKBSyhvV/939UFT3akiQrbSaSWSFKzW0Yz",
-	"QBJaK+kXT34OHEUtjcDyj4G1a3HNTvV7gT7q6JcEH4YXilvehpRe8vI9+u1fi4Do9vnOrx97wV6v4Urd",
-	"Yg28CN/GaBafhDXN4uHE2MLaXMvj50Kdrzad3O+W56ff0LIC3Rn/+vG6M4u5uGgKlkyoylhE9M9giA2p",
-	"ECwif38DxraADPOE93d3E7r4a0K/+fe//lff/b37idB/D6sHtphu6bVwSjmM6Ft5wUMectfIyZTy/+l1",
-	"Xusfy+er1+l0rjFfDO1rnHBlmzamwCRbrNnBg8oO6jdubAfhdtj+mMFrG8/xL4+6jx4+uH+gpddeeTKD",
-	"wV9+6e48+hXF1/tBd/9688kTvjI9xUaMcEV+eH1KeERiRiFqMUBBbQGHjLyygWNCgrVKi2manJl9YW7c",
-	"Zub4GrGSCRDjFV2ogPDxQEAb8ERIhf5e3wQ+fVckvhpRV+h3afKG4VW9g/ufvzXf6s/3r7meyItWhUqi",
-	"1MxV0xkwSgTqgktjKn/XI/C5SeZUDVxtqPLRjGfDPglpmi6IVtz15DD0RaZGtGyTYaqVFMWGfZKLCJP0",
-	"ZMonXNA4cL+qYZsM0aQ97ANhzIFUWAjBmqiJ4IEK9QiCgQBT8ZSKCbO+W0M9RpDFAYJlHboobOZNQutx",
-	"YR2pyqU08zUWLduAkCrnTAUEwnozmdEYif6w8JSgnzXVB0dAC7DvQPkjBm8KNqEZvyxnN21oWy3LbVcx",
-	"IJpWfTuT66BEXzt//arzyeNLHa1Wf/3VYNDGz91g//PXf20OPfTlLOzQM781aTjHFC/RihE2ZfRivZx3",
-	"jI+Brgd2VRmxzfPTrJylllCBZmnIJoG1wQUQGDeYps9B61v0I7sF/aUlL9SI64k65bJGelUVUkuh50nK",
-	"xvz9koHozrQUriyjHaVUhFOmyIhNuICBlZmK1pqb7CBcnI9jPpk28LTT4rQp410Hd82IgTFAaeYvMGjU",
-	"9bO3tUV3Rt+fb2kctXqHNzsIqz82N8+piDhtmuxvOcub8ovrM4WQ/UzqQ6yq93dn6zlCUNsmZOjoFkNu",
-	"G+jwFPR7Ndf6eyaNVo9eM1TlYe/NRRNTlZEZF3nGAjLml8x8wBemMk8DyE/ANyjJ5iweZ1NktxQT4DYx",
-	"ieihY5RvnZwrLAAOZGDt8D6lF4fPLljgTr1Pp24bi1VaxkaONlSir6EC3772aeZyYjjZkkQsVCQgKR7S",
-	"0plm3u7YKsMt1nCHWgLGfrPxVI/nBuzTwOnXEcxSS5h++++aEuqjiBlVTef81XjsFoWmjOBzcBiEtEAC",
-	"lXz3g05n3fG24Rsr+/MFZ+i2nFXfW5ut4y9KETBiprpsgd5mjVgOw4hNUhqxaNjXx54JPPTcYy5G5PJY",
-	"CNGLQ8aUx3nKlGc5BlHGvxuylLNIS4RtMozkXAz7+mf9pgr0ag+EC34l41TOYAfAvA/bkrIxxCvQjEgR",
-	"MvIVGNPP8yJYaPh1mwxjRi+5mGDjxn0eSiFYmMGmLiAp5hAFSa4w93Qg5nRBQgl4DtIqKWXBMU/ADYgr",
-	"pP+Uc4FLrftbIj06Dlh3/SVJKi+RHt2GP9rvbu/9HOWKC6bUecTCWP9V39nH+IsJ9iApo0oKZ8nPVSZn",
-	"LHUGfIwG5FkWMzLT12uZ9K8wxOSgcz5rcgnTeGyHUdxf8oLETKnSLSQI03x+2iZvecz0/qPXAdVtvWEZ",
-	"n7EdTV3lE9Q+8D2hMseA/YbhGoarR/voUeNoX40JJdNcRBCJYYYruGDZYkf/s27opYE97Gw9LhNF1exZ",
-	"H1OUNvH2I7GUF8plELhu768UU+43e9dZOBU8pPHmBIaWDrOx+phaZhDKPEa2OtInmobTCsu7vzVtmVi0",
-	"BngWlyyvBR8+K+tT2xJxzbOLexEUB7npJDauXjFmdzIc0TWybF99qXPtMJYKeLazs3AM7WqToUyYx2dZ",
-	"RJQkcpwBYg5cPxg3JNicTKRlfmYT51Mes0PDRlXG49iI92UdfCDmRguYUtUmwymNx+emX0rGbF7kNJAs",
-	"hcQWfUpLvBWn0Apa+j2Q+UwbjWz1BFIlIoM7UGarF2yxAdyCOU3pMqPNCKOBM3nBRJucZl7wWcpoVCAJ",
-	"+V7IKT8PpzQ7H80edU6fPZmEsx+no5PjDz+/e7n4+R9/V6fPHuWj5xeTn97tT37+x3Q6+sfRWt0YA4XN",
-	"UJto46TkOmiyTy7A5VK4GMgoluGFPhPHVLH7+wXb15xKhOki0Tfl69OXgcmULVpBP/xrcNlIES8C9AiL",
-	"eGFMfbRsp0/oQlWNdz+/O/hnKOJ59OzHixcnx9PR7O+T0ewRH/XeHPxt7/tJ9OzhJOz9GJ8++1s3Ojnu",
-	"0Gc/TH6aPc3pIvrgR7UkVKm5TKOy7W+/8+j+qnRIZwr8y+6vf/nmYydYYxcz/mXV9hbaN5vxWSJTFHkh",
-	"aADoYBdescg2S/KojwQ5ffuK7Pe6DzC6lgsS0oRnNFZN6dSb5UEHrcdoZz4t+VO2UXRKL26FqOJTrtdM",
-	"E90+5ikLcSUKFC6uKUXmWeOpxzdkungisrTh5I9tOkw9jO2Ci2gjSIHvOOaPLPFhSqKmcm5xsRK64GKy",
-	"3GNZm4FzjGwEbaCfX9go5aq6byIiqk4xas3NaMCnF0yhBGdNMvW1ueS0Mb3Z2O3x7Tlc2xPZN3061dJz",
-	"k5cX4vnjpydruZtN7rETbSKUJ+MxCxvYNIbBunvPJSjBNSYFWJgRqAwsxzwy2xa4Sw+txPrKwrzYiANB",
-	"Dvsgn8zR4KP8dw/JBUvgehyIVAsAIY85BOLqVs1acb3kl3D7CondQ2gN6GQBGSbo/sAQAyGzc8WYGAb6",
-	"ug2nJGIhj5zpmowgQmamWHzJVPnONPMHSzZOtBW0SjNpBS0YQeNxenLZ6GpFu7aNxSN6lmmkDt0u6+lR",
-	"Tfr6ZJMRy+ZMCxNzaShPAQSeYERlLPEDSMAm5eInbUTlOVrhganiL/43xq/SNPynqHA2mIS1Uhg2mkU8",
-	"VDM5F8TmnCP3HbEp1/omBKFr9ahMzz8/ajrRNtS/2tNTmZKEySSuIJSdVe5SElm52TlJ2sR3xKFbodDH",
-	"2k2jwPGuYyxmxd7gw9WjaNpwU2o6iuUWGkhnQWhxECOOgr7isyQG5TqJWcZgfkUIjZY8pWClWCMuVD4e",
-	"85AzkZ2PcxSzITm6lKhYfGP5B36XVr4za3lugnT9UIPzXKC/UgtZdMbOqQvesN6I8xlXM5qFU4jSBIOD",
-	"ld3hI4BrnbP3IWNoF0Cz9Xkm5Tl4ehyp270uSN37pmrL8FI/2PsEdsm2o1WZ6Fxfk64h/yt7fs5R4rdt",
-	"VzmDS/w+Hy3OFROIRVGIieexVM1H7/mSqJMjjOsxaq8LxSDDb4eaKYxTaSL7rJQDZh19SQn4OkplklTU",
-	"QYyVKkPC7F0pFEUPnNEYAzvLLMPmzBSCiLxoBgMtaYBVr2FxUMAO3Mh+gNVAzIphROiiaZO3MxrHzkBb",
-	"XpgZjdgS0fDt8elLE+3aahJ0f/24/7lTLNCvH+83L43n61hyJ0gbgwP4BaAHZpJEsh4spgcxS7Ildgqr",
-	"fdZaK+K8c0jOMsp71cmyxhZm3ISbevbWXhSlS6IaZtzoOos2E5thrVHOi9lk3TsvmOH04w2utTHTnKsy",
-	"2ked/V632zTijfxQ3qCdOypPIi12nN98WkJVl4hauEqBxRy1riBHa6XRNJ7J0qqvhwkLQArihmWB0ZtN",
-	"jNnYUS+GLVaCEMioErqxSc68FY+8I3x89PyXzs6jo52nEL4xGLS/gqc+IdP/VBagPlXEp6/XnfNl5iT0",
-	"o0FkORMm5nvIxTlAkQ2NIagALxP2nEKghogUmH1wMFVzHwRcRAFRXITMwidFmrPoTlSG1oKh4rHuuU8m",
-	"/JIJkidBseJCNwIyeZsMzY2hJXb8momKYck5BRUzMD04j7LdzruHteigR4Q0hqIHjkc/h/013oplfdsL",
-	"2/BidtGHWGHa1lnY+ve//p/7D1IXHD+znjjECMEDVzllHX3Kfm41ZssZdDVEZ4JE0g0jIlFvRvmhkIyM",
-	"GrtpRBIEm8E9/i1GPXxeEdW80tMP94SXvrI1s/eW7+OG6VFXS8EzK96gt0MsO6Q3YDA7woILfQY4BkZH",
-	"zXp6Eeu7ahhGNtviHrLmm82sJMU71lSytVHDxlKufB4eKiIVVz37w+vTJvNT5CjVzKzYlxIlLL8rzMo0",
-	"Ge4aQItvN9y4NKjvzEbV4munEmH/qInwdmGbxoibZovDVVYjGitpVM7C72c4Ke6bo8OgyhVW6OrFyG8g",
-	"PMDjs1cOEmj0HNAkKYsx4RR2qDlp8jqcZ5mkpHl4Z/PMzfUn3ABLB62Yjlhc7jpJZZRbZbBuqsxHMQ/P",
-	"jTfFjWe0yFizBQKQVbbirKlcz87e6Gcajza8vfYg4wI0nWCDwrIU4rtYqAu27pp7UDnO+o21x/k7triB",
-	"02B8WV843ewFo4qtCEK0TkhU7OhIq3VwwxXSZ4PauJkUAH17QsC2KdRq7cE9UheoGuYiY+lG91t1UOEN",
-	"eOUgsIGiUfCeMlVNbHx1m/zIUj5eAFo0RCoxDgmdgP5AhIQaJLWEqlvwvTXEjvKMe9yuATi1ZLDXOsCM",
-	"VpXrug7ZaXe34I1le8aW6rih7rU7fiYvmNhOgxcyq0SpRlyI5lvGBsGvKpyAGifGrhGr+0FIPVNX10Lr",
-	"Q0kb7EJvWJZydknjwuZg8rb7pNsjEZ+43FJlcZfRyjUxoPCWCNDHDuFX4Fq30dNMkAWjaWUm97sPDzqP",
-	"Op1OZ7/XNNhcZLz54AkTzSDHeryNfvwa4XU77d4V7RZISXZAyHzKtGnNGg4IwDNA+/wHd6ByuJayZi/C",
-	"dVkKO6HKZaq67MtD3BXnQzSQYXoDMWUzloLdTHaoV7VFTSl5Q2VrZRrn0uz++u5vozI0r98NXMx4RV5Z",
-	"QoXXXyHaVlNGN8KQYU0FvABsRr/zL/bRgoy/2iBWEtOMpUG14gYQqlYFRgtCbSECbP3Qc1KCJ9Pm4wQD",
-	"gTE/JsRyxoiSZEzTmptyQzOLGbj5VXfYqE14nLcOrz9Fe5zNXpu7uNpDMCZZVN0C463ByNxKupf54uXk",
-	"1fmT3tlvZw9/vhj/vHg2L3sh7u9vFGWypFqQnsVkqfPVZcKNmG9pN2FZjmdey7natLJlA0uN/m8+Ah47",
-	"vHIAfOn1xjsS4pQh9B0vozLMhIMZKW9/zQ5X2lv/V8xzWhIO/z3LqGUZzeE3JRT3g3rObQ0W7IdEU0Kv",
-	"QyBlSrk0Qoi2RmMpUDem1i8ITas5ZBkGlLS6vSYAgk7TIoPkvC3ggIH0qEcPr0hju5UktpqNJNbiRcRC",
-	"PqOxkbGxlBK64JFMgIO46Cy9ssqESjelZrrkuFIOdYlqaplyB7eWKfeSzbeI/SqvzzHiXAwvuIiGfQuL",
-	"cQihKgYZAz+YEzQ0asowT7jxFNixDQkH6iQxv2D6pcCGlYJ0ESx5sj0Q3wM0vzmriEuox+MnAeAVcyX9",
-	"0c8Aqth3q3VIatHfTrf1jGeZy/FtbxGkVzIRmz8bd+R7emFxR4o6HV/MiHxFk/CXMfHC4JacgO+25llD",
-	"miRDYkqU6S6AXAG3fBhOaWbRmwyZFwayofcgPHBIDJimjAG66JJZ7bzB6JEkSzLxk4TMp1Ixi12DbkgX",
-	"SQ2iFyTGtaup8cZo6YdM9MqUaYIBfnEyysdOsNdtptRtTZ3O1LhZRFTJDLkdxkvZRllfwr0eGS0y5pKW",
-	"nkS9g4PuowIWGgVcjLYwMi/m7jorTKWGS/e3n45++u79STr+8e3ug7PFu78/fzV5MA0vX9OEfx+n81NK",
-	"X4fPf3gjv/EVRmM19aOUy9Kj/nhz9lF4ccm5cJa7lSfDBy2ScdTqd7GGlJFSoNRUv9ep3dT4sMfS9Ht1",
-	"OphaIEhlq2EZYQWkGVWomV7ZqtWVCbfAaoBplCog1sbogCq5nwHsVVx04zq4uXHNXb0wM7DehmtnKolB",
-	"tkahs4v6Eq6MnbkWFIQlrDdwoLaMN9/GItsUrAO1vdaF6TQqZ1rwWgIE+IXth7LQ9Ne+ZK0Cy8KBXK0z",
-	"Z5QrZXigPk7jRtXHBQktQU/Z3dFr1giXssz21WTzstP9dS0tHUPk5XYEZdj6xqaaCvUijzjFN+0BNx+7",
-	"a+w5tuslE3ttfQmbcl8TgJGwFINzDc6YM5nVOPANZTocKXRRoNQBgbaKKMZqDgXPeLfN5d2Mv7tKoNuQ",
-	"tdRh2k3BNe84b2UJdyfTN2Th4prDUtdX/xxsakOe8ydhN1sxmC/KW26frbx18LEnsdxOvDNF/AA0bgdc",
-	"H93uTu9gp7NXp+u5y2TfsK7f2tFKMeZaRjbku+mgC5fvUltSt3fQbR906iF0UZF31tKqszvNL588PdML",
-	"0O32DjqdTveBQxLZbHW29ENvq1ZFfr7cSvRqt7xFit3mp714e925N25sEwO1JOi4aVFXGtFrHO4KRFeC",
-	"xLBFKk3csPOzFeu55FCdeejfW5kRoIeSJSEguYiZUmQIN6nJoQLcR9BDx/y9sS/iy4fGlkvj2LloAgAQ",
-	"y1VmcWf16/dUoyFsC0rcBqRUCvAdNOcIwDXAC3Ro7+FDz2xhvBoxV6YGbVWgCHcePGiAb15DJaaQ79ph",
-	"mecqpX1dGfmtey0s/CuX2j7n+f/rml1RAVLLXCOZTbHsoT5hqk2OSEp5DGlTYQ7p9l/98PrUOMoPOoBB",
-	"TsOMperr8vRcfEEZ4XO9eUWPZa1mZkCdzfPpxs9Xzim+bDtdcySvcnE7Etzm6nY8oHR5dzvb3d5F10vm",
-	"hRW3N2Y4292EB6YQynUvrKtiFK/C9T2r2tNN/BjaT5mI2uQFGwNeRGAiNzKvuLxFVJUIRlBqqn2FCNt6",
-	"bE4iwwuWoRtr2xNUoQKz3M0k4ELwakv0zHitqQKHiZLp0KEyCPY+I4nmZ+RoBHVSpYfwZgxAnq728/iD",
-	"VGc/jR/fHz2bPZx0X/EPctLa1nO9NCphaDWkYd+UaBpaj/+w7zw3GE6gf/fSNmyYAn6e8zgmI+ZnlEAG",
-	"NfqwQdpALzbGFplckzlVA1FLJrlCJEKTa9xp7luY7+FuLzKEgGqXGevreQe3ETFsDsz5VSEeNok59kL9",
-	"r2yM2CQ4qCkoWG9HULImrI0QtsNdBlfdEN+/Yd6L73+5vyUwrx3Y0kh/MAhh7L6aylKivTMWzVgaTqnI",
-	"lhP0DcQ54cH48iHIr5shuW0ShCkfwwV50u7aaFqZZ0QlNKz6zHzk7crOde9vD8StR2dKuy3JkXeVJqly",
-	"sHZfvXl6Qh7tHzz4uu4l3ASv1nTp9MUlyATvDOzdPJViApwSMxptKm+xKt/L1MVDFGC2mBIJ2MV+QASZ",
-	"UtUnpy/fQEBYrxGmwFTNXzkiBPP429tXL4lRQDAk0ZTrt4hiMloE1vkuDBQ0lAGgMwbvpASr2ZWntIuX",
-	"8K6No2i0pzXjPQ9rVf2HLjHUFS2sMIraKxvUb2wIAi4KQDbdNMqrpYFzJkO/2l8Fl+UqQyjy4+vdPz87",
-	"e03wgXJtrk7H95MZizB+2u8048xhtcpG+oAAEDkmptIiCoN1bA2DpW1gH6HObdOEssY6OcNasctii+v2",
-	"2nplTAH9nTsTw+oLy1SYw0m7NQ4sFK45v6X9b+SD3rGvh0NCuNchWO4h5h7y6otlVBuAccxojEU4z/+J",
-	"14qdZ56NH7aClj6LALiRMhoV0HbneNqDVpRjtUrmvoGDfm7mP+NKcTFxP9rWq5+pURyLb2xCmv3sEtPc",
-	"ABPuN+ACq+03UJfDe8DuW14U/zz3SgIaXA8PDqRYGsd5vAXwvysWwf/W9mxuyaBWUtYsDjRaLXY9otG5",
-	"q92MBBSz0je1kv4o7BbwKWm2KAGqeLgo/teNVeItqIr/HWQE1hsEM1vpe/ANlr7Rs/U/o92uDPciFa+1",
-	"NGPZVEaVWZYGbHBODKaKN0WIjnaJi/AsmyUQa+8mkrKZhNgNbzzyEjbPfCPz7FyOz2WK+ClFJbfzEK3b",
-	"uFn6kPiIMD6NzVjEqT0PS6sKeyOHDM1zIc+tXur1aqg04gAyjFs+1Qcsk+d2O7zFVOZJ6EBLORAsbApn",
-	"q2meZfpdA3WrhbGR3rkyTk2lKHRd3CzD6RVs+A3TK/CjjPOK2P+xZUL59koW/SXhodaMsSVuqAsRXc2n",
-	"LdfAx5tYcOGaLA+MOeSylYUy8alrOvM2wvCwFiYD4LHSg2YGb1tePm9njFvqKKui6ptaH1Ehz5k7bmNk",
-	"ea/nwrt2ZQ9avbW6aIDvI2abuTyHdTk9KcT+TQo/b2F8T93A1q/LFiKbTZVgJhbOAP1BzOJEZkUkVgGb",
-	"29kAG3c5MtIbE9TmgF+nNPO8M3nEM7gJ9apS/WeT7trk4lqTjBoZ2dzqyNbzFzJ+uQTQo+4Ka0pmBEtl",
-	"VvjCyumMtuYMNKV7NJhcq/t7bZhzM7jdSgCgupy6rMSHu57OR4uyzWV9wnOzmjBmbJu604JlWzzttmpj",
-	"B6a5Vwr/5Wq3ZIPiNeNZdrUeN2LHxYubISqB7/mss9ffP9jK6nfDLlS3Lt6mmM3HTS3QmdZAMtUp/gYM",
-	"Ug3H6MpZeEVbKKrUh4bA1VvhHkSGNOrnJ5WzzZuxxtW6386KdnVGcbwoDDbgZAQ456FWY8EpDfVAeaZY",
-	"PMZsDYvp6exEZdRTC3SKeWtxbO7zGZFzhnWG0ZPDFdRsLt3vzYztRvB3LCPyIrfbB41gbaIJAPyNoWpA",
-	"8ieW3DHJkjHVJscslnOYUbXAHeBdl9jvjo1EaeQwm/G0kpy8BWcqv1chenOaPQV37cFuOiJVsy/03Uzf",
-	"Li37y7ItM6ICBQh5E5y2IjW7OMj+CVrNFJYhqBnwewA/xZsfMYbxvh327bcYXClVBg+gaGDgjK00gV+6",
-	"6nEIvjZiKGGUvFsGOd/XOjcSNgr1a4ladY0qXiqfbXzFL1G7dBOrd2FZgZUSa152le5Z2LQN0cCwzZuS",
-	"mKJG+gFxzlSSIBFduCprWPFekUw2QBbAlBrFMnOtNC9BF7E1Nl+Ci0aXlCmEZyhbBV7Ij0xJKFMjp6tC",
-	"5fMvEl9YLsIlglbEVZJnrNknW7CaUu3blYgQq+jgdxCptuVNm5yEG5WhltVvu3X/3lu+DJgVMlQNFVmY",
-	"cqfG2kASdOWTMmVVsuSbaMoPwrleuEwlWq4W4XZFj79BwgH8i20c/yGPmOFbDYA8FEPNCBcE4DExBAPM",
-	"ACPGhEGlj5YgpRxYpJSDzUc0LvDbNwAt3yz0wG7e5tEH9g0bgODFETbFB95oBOAmCEAbxeDZSTyxgIwb",
-	"xOFV3tkS3icgVNlYIyh1cq8UqngNLB8/FAlTH5aER1zF4GnNYucZe78kGs0dA8QJmMs0Ui7eKjTVL72i",
-	"P1DYzpe5GuBoviRIsrlHrALuz9cLfi5HW1psIY8BrVXda6GY10uTKDV3AybdpvaaZZailDRk11tQMle6",
-	"LAunARna74cId2CMp71Ot2QQNnASiFnwJa3DW1t73TzBwFux+lbsvd1GX713T26ysVvll25oS7ZtP3ah",
-	"LjSOX41b/V82HNPnoEq3U64ymTbckq/iiKkMQfgOixjLmAuHkJWkDGIw4ext7MooWBRLGqs+eynIW2Kk",
-	"hhsZv+yUK13VF/zXOspLgeFnizCa1rzAIntFYJ1QQOxp+7v3pEmdeCUYlNIugcQFK6BrrwwnWYYg2j4v",
-	"5/awz7YFVt4cR8OB9TYBVENuSrGoVQyRzysOYlMY5d5BUdRCRCVMQH3HIUv64fUpidgMRXa35RSxDXl0",
-	"iNkQSEYXQs7LPKwhi2SDDM+VWPuNIkdJWFyG3eVGxUFuKDudwKajm5bJOZST1ecmSul8CSCX7fEGVDo/",
-	"leELq3JlKWxJrbHyynEB3CTm46boJeCwqhzzaqHjQMczpbCw4JBnCfOq3rhCOfiarU0ALTAU5XKRMiXj",
-	"Zf7BEudu5GBwO5RY2D3HIZvKpty83lcqhrWumNWVykjdSOhBUc2jkYCQbTXE+mq+waM2OWkuKAR1c9SM",
-	"xnG9ppCpRVDO6Tg4WJqKDIWFegf3P3/rKuv0lmQmB613jr021YEw3Le/YRz5yFhIVyX57N+3sTG1R0zV",
-	"K5cVtU3xhqtWajD4Wq9pNkUqdDPY0Nt7Ja+PmWjDnYaFEPXUNWcREgIdfRzFOlLWdrdvLZsNMVs954pd",
-	"AzfOAuq1ieSRgl5wwa5tiVrDV7qarxxsw1K23kwPyPa8LgOdTCknr7US0Gi52jTvuZTtzC43yG3BCohX",
-	"UGYadjwr9BzsuzHV2CcDumrj31pryjVvfY+Mvvy978zfzZYWMH2jJBjRhYu0Rtu4g+ZEUaASel3Lxm+E",
-	"NwPYjB2L0Wn+6DX80YwuoViYpzxbvIWBopcaykKvqidgvOn6T2WQ4l6/entGdi+7u/jdjF6AODNrF/b/",
-	"vm3ZjWOaZUnr82dQAMdyZfY9iVk00WIwFrCkaKYikPkcgomDhhdamVJ0och8KhE+cD6VM0STysPpIbr+",
-	"Z9IAXQ4E1jJ19T2njKdGAC/CAgJywViiTEqGvLDm41grb1lqqkNnLI4V4DtqAVksoBT7QNh60XYWXLUH",
-	"YiD+67/IkcG6N7/ob4fD4UCEeRqTHUX++/jo+ale0MLHtPOcDFpHeTaVKf8ANvc+OcYa3v/93ZOfBi39",
-	"xL3TIrZ25zu26JOZmqBt9x4ZDAaCwFMnUmRMZDtni4T1CVRZDaHJ3X8qKe6RnYjc+6gfJmSAlrRBq08+",
-	"Dgy4ov4wABFj0PocmEeYeQRi1vEJP+mopx+1TSLfMC/ABY8vYPzroKXbtBcL/nL68o3fgJCZeQUNy+YV",
-	"zyGBv4Y7Dx7gb8bsjV8bc/eg9fmeWfiBOHNIyVo6H/Y63WEBoVyAuL/V9KQF96FneITij858St4hCrtC",
-	"KX4gTK7GmAsaB1hdnWfGcozYos+e4Plx27370f75+a9zyrNveh1XPxdHqQhVREkpCFUDUdIWtV6m+9J0",
-	"bN0dbfIqJZFENRNqHYas751c17PrztIqMGqlP3wytuNPZMaoUPpfOEKfTHefBuLTzs5O6X/9VlEP+FOt",
-	"1HpRQ+MTLBKE24DxfUxT/c+coT78iWBbRvsptQUZWQnlUVBADDS077YTTrJt0ClRfpMMmiyqQ3/CgZFP",
-	"ZMGUedFEM5BPLsENoMXTPLY449XJHuJLecqGllUt/HmXmnd6HIwLJH5APjalualYYP1kKOCs2cuyhpwS",
-	"WJ5gqXBdefFSMmGZP33o+BORSNZz6r7xe2jalHITS+Zv2ipGjPppabjedmKtOhcwAjZd9HfCxAdVl4Vm",
-	"AMa7R8DfDEnb6CwcujkUqvAyMm3q11DjFbsdCM/AaAtcaPJBglLkKyoIZGw4SGFqdk/IkYwWmHv9NYwu",
-	"k6mJt3FI+MhcgJVREQ0EHt9yGA7cn1PgJTOGFJVhEXikBxOwXPmZMYDrMFmBMPRRyuiFQlB6rMQb6itv",
-	"IMrDoTYzy6TDmyrgbgaO7dAx011h5W/95ZNLli6QZQ3R5lC6+0OapggiS4aVa3DoYMRn9IKLSUBGzKBh",
-	"e3guujGLnkKOwKNHB0Jf5TuAzkDJ8OD9+yHaZGOpMj1NgXJvoI9gVFQbcOmvluXAtxdsgX5FKBBLlYOE",
-	"7g+E/nOCJSmMcIDrFgDCKzjo9B8Wjdqf4RuWxHTBoj7J0pwN2+Q7tkBDga3lTiZSRlh22w5kIHxXTpHg",
-	"WaTrYkfN2TpDvf02UxFIVUhAnc2TPpmxStYooBXoL3lWlGUYCBgKoig8e3I2DMjw9Q9nRqR8/OTFk7Mn",
-	"QwSuLZFCCfrdylMgUMAldSS8FEnqYNBR6t0KDV1/72JJvxoW4smQnL58ExD8Rn/82+ufvvbAHehAQHqv",
-	"wYMjb/lEqICw90bl0AdL5gpswYolFNIAlGmARRCTGTOqr0wIwVQlXHDiZYHCKfC2biYhVJMKDEY1q3PG",
-	"3sMBOpYRHJDUpB9zQX44e7rzMHAr0iXf8+M2sfDkRZUJd6AjyVCaEYDYNDNPIppTNuchYlOYvL+BgA4q",
-	"42fvkSgRLJl8NdRt6e3XYp3+FwCWh18jGJRmRR730a1j/T4hcVgy9pCBAjRJGmYk04Hg4pIrriX24imc",
-	"WTilYsIMGRgF1nIDLda1yZERtTS/B3HNzLdP+ETgWktlEMv1AY6kuIeAGHbtC6QYpM7yraLbnVORle6b",
-	"WsUsuAVEmC4SfdW8Pn35dZu8NccJQFPcC0PN2HjEivY8pOdDMmcDEVKht89IoRDJMNF76iooesNz3Auu",
-	"uQCERsu2UblhsWJ9g1uDdiebQReQWE4gSA7fAcla70eJ/eOSynSB8DZ4T7oe4VZgIkOaT1KuZdYiHlnI",
-	"SO8cU1Ym0vsQeK+buY4YCkijhb6MkN9JYWZSlZydWIfsr1Itfgg5+fhTpVT90BsZdu+kBAgwKoSn9kCY",
-	"5HVl2KEUrOHS0qdGS6c09WqHo55aDEsFmmRRM9CTZQCrpm/0qZ6OvgH6wCTwGnVjqi2EE/n826cE0GZp",
-	"+gVXyGvhDximu+O5ALgeFRDB5s6fTL4ylkDV13KxPu9faz2phOesmZdmAoXJZogEkPVdZRsPIyhw5Dkw",
-	"U3GJx3pZ8XA7cQKvRBEhZL3+Ek7QsFmjHuSdzl6ob0n9B4PbTt9uUwgKYtDIIRm+34HWQLzAXADI6dJs",
-	"JIalgUsQMPKBRQCymV5RnrVRoQJM/U/wg689oQIwpZkWFE2hU7xEGRCRnAPs6D1lofODUh5DYTXAlhDU",
-	"/xNWMNKc17ZRRv/WqwPx9IbITPhJ4NxTYB0JrIjrWilyc22HRmjUfep39a2I2kpgma6V+/B5mwvX9IKZ",
-	"/gVbqICMU8Y+sMI6g12jLG2CXWwAsaNwmiQWLgFyqgPyzxwCGy4YOvDdncbec5UdEiUtfKGVbe0+wkZh",
-	"0Ls7DSaYRRUiKtx0NAZu4htXDOf7yz+VFEMPDcUKxgrdf8NQRprkHoO2oM8LfhPgVWjqHg4RPgFIc7jf",
-	"6cBZQXD5TA6ElsFAZN3vPMKczv1ez2hdXkakkxzmLI53MNUfvdh2TcbcE331cSwJY4aM9fjIJxuD8wmX",
-	"1QKeBB7+Ss1GANtfBmDQRLDf6RgtDNQcs3366IHkAjYjQzs+WMPyV+EZFHfsofBRHRpeZEJrbuZmAVct",
-	"+NCcuuhhQDS8rTmFw3RxC14XozQv1moxNqMZIxS+MHpwGVhibTda/FraWIFJUbTjXrULbISfRcIaBm0U",
-	"+nR5HyWoC78bV3Gk6M88u7StEkxGw5CteQFhfszmyBRiLgIEzDOTcIs9kYVIA7xBre3dgHL4/aN1Q8uv",
-	"oIlzyztomMUL6NUs4xwOmzTwPaJKsFh5yDWsG6HN2E4ObXpYwnEaVho05YsqLRr+KcdkSHc+kM7OI9Im",
-	"52RnGJCeHt1ej2iWWT1NCa82hK7oYiyFj7k6EFs6qdxAUZjRTE+OySM9gu5Dq4YZlZScPn17Umkz5niH",
-	"+SMa5gnv7+4mdPHXf//rf4ce3qwBYYXKQZWxzZqHBl8HoDcFJJMSS1CYcdk706qDiMwkJQGwC8cS6qAq",
-	"tX6cjgkskwsSWse+uTnLECzlI1/G/inVS7J4uYSqCxxvlbU66ahMy9k0IL/l+tpyiFIeylRxTgPimoLD",
-	"lQO3SPVlvvQQ1XBiytMppCUssYikhYNxr2zAHJfMzJuDp56uPfFW9PRHit/511ChGoOUMNEitV4T01Yz",
-	"yk3RqLMWWTyrmvBvV7AEioMNdIGc0Jrk8zmu5V5Ycf21KVjuREAPS6doBkR7+7Wb3yXcWVzhHQOGbK5s",
-	"/r2Wg7HNCh7Pilb1UZFxZE8NmPb1zA/hMeMKMbbkCqQPtrpnWsV65iVRLJI4PHzdIefge/v4np0bUhgS",
-	"vUydEOpOUKV5LYoaD0YZSahoHKyKWsL0SRiedmRVRxwqjc087b9fvGMaqeMTrRmB02gNV6lCGa1YHS/0",
-	"1FTJLZSIjRoA04E/+Qo6Unn2aGgwJVbNOZ2CNaGo/YyNVSCV/GagdzAGoEcDi71mRuyE3+1p0asE+njK",
-	"VEY1syaKC80XoMZQJouSpD5ZltCbVky+OB1VfKfytFU4ZVEes9Ku4SswTO7YPKbGWTqsIUQ1rKZp0j6L",
-	"zknuGTPtF9ifvSlqOFPY9IEjUy05QZgR6lX4ghahjvTzw0LnnTWRrYdShQ0/Mg2jscS5sWisBfIC/NCR",
-	"smBMS+RCCgZOGH3Hg9UozdG0Emrth9XPHTjP/D65QjnLKpeBJXqrRuu+jbgDHF4AOeDADkku4Kbl1rhh",
-	"9rsCslV0aENgfW8YqhULmdvWiiKL1fOGCF2V8VunFHDAFOuiLtC5EjJlDZyQomSFl5KyX6NRzfTL++LC",
-	"VDI+K90Nh0iTpmajKLflo4UV7Vld3FAcXAn6oBniNkkHVqetXs1NkGPlsTpa12TknnEFJCEB/RAXxeRN",
-	"ekqgQy2DNrt79n6OmVKHRCUxx5LFWThtEPUKbDN8/cC+PlwdZjFcIisYB4tuq9crrj2YGfhloMZo2W1z",
-	"qH8h1KIb1o9AGU+taNwqHODTMpqCsZomFETCkbVoAq7yoamSvjRLob5jZbi28rwKFlWqhWq9G6kxTTu8",
-	"9DldeFRiXMjcbUsDEFzRX4XpCVkwS+dLzyByyEj34I4rs12LJVeehTsoJldXaZkE5P0oIjkUNNbnzzVy",
-	"6AQPYHrg9jxEw2Cu3N4hVJ3u6QBERn3N2z1oeB3tMdaVSseWCEa5WmAjIENpxQZEDAX3HSjgy5sziY3D",
-	"NyxLFzvgEx26snxmp30EPa8jdydr8Vvq5vUDKzszcn0DBF/R7rXGWoHx80fLPGcu1lSXylYc1P1wMelb",
-	"z/+IWW87ypBuBGVvb12mz6SWTFJREG0raMU8ZAJLGtnaZwkNp4z02p1W0MrT2ATLqf7u7nw+b1P4uS3T",
-	"ya55V+2+OD158vLtkx39ToEz2zqmU94KWhD/AUF13XYHn5AJEzThrX5rr91pm/DCKYQA7k4ZjbPpB/33",
-	"BGO8naZ2GrX6refmd8Bsg2Jf8F6v00FUDeB6Bju+xPL0dxhuubY+L3SB4YEN+TvtVtBCzQl69sGAl7Vs",
-	"Ht81T55G2Pg+DrrpDTe53WMamdf00h1s8sqpOb9P0tQElNpgy1b/l18B9GNGU4hht7l1eHHTmF9CVDKd",
-	"qFb/l9Zbll7yEOAJjbtBN6Ab3J2xLOWh8vaphkP4OgXHKcvVPXBpEoyAbjv8Obun35u21u6pbmUXUofL",
-	"u1mNLq1t3BkUp4Feftft2+9017/yQwWMFt7bX//eS5k9BdzWa9CJo4xnLLMrto4gGnEFgUjMQW/b89d4",
-	"ol8lTBy9Pr3uia7ERzfRANeXYwhCyf+lQ/yMVQIlNjvBoFB8WHqAzyBwHK9DG/aJ/u3fcpaj7phKOXOO",
-	"bHvhgovKXMxw79YP/Bvs+vfi4SEVf7r912/tbcQ7HHTwKpo5oQJUKHrhPHFqM7K57O5af/pS2jlemBAd",
-	"UNGs6l+ngxdcZUe2MUgKMj70pUnmxSO7Nl8iWPvkCz7jmGF9a/RmZgGZpA1EdwSBCaBmmOneXUM3TemO",
-	"tl9wE183kvLinnJL7tG3I7oNLzKP6Hc/atL+vPQ6e8YsSW9N0ea9IuvuC1DsMmnJqtcOesCkVt3R7a3R",
-	"rb7HC0flFan1ijT3Wn/T+vxrM7HvKj9hrpHlY/RJGTBM5uHUVt60Nk4/MivwsiKQuowezWg4rd8Wxckq",
-	"8veufcSCP+U9UyzAyssms5BLv7vI+590cu+pYtF/11MMIXNLT+xRHJuUw1rUwji1cr0MMOTdGtQUwwM9",
-	"axbmjqHHW6R/3cEyIcvitN/JVl9CtgLKMbofh+gNrXAV5I6kUKb19eUIPvuku/tR//NZb06ajRhm2m93",
-	"MPQo7KkA5OGsuTpwxXllvJjgfMqkF7vqu7EgklPI+aH+Xd96Bshuhs4BcOjK+jl57mZzy+fk71pPbzoo",
-	"EKw6pza4yLcASlEc9j/pMdqAvp/KdMSjiIkrHbz9zqP1L5xIMY55mP1uJ/WtRTbOivIVdpdjfsnUmrMK",
-	"h7T5PEKEg7rNwwjeMRh9mgvINi4OqBzb4O82eY6YVnlWRkNzibdosJIeuhzmGxTEX0ot1Ofcps570RXw",
-	"u4Hh5woDPKIi5BlB/nRjw6mMI+f4ASA7EZDcZSHaKstyPIaEBQjyCGppaX74CY9sJpDJ/HBZ0w1bsmui",
-	"5jF/+qgUY48JAJqRKXbJUhoDd1OQo0PFAisG9Y0ATv0oFvY+wTL79jcTvRKgizakuWKwjiMZLQYC/VEK",
-	"EnxOaJou9KQhZA8yeC4YS3C3FjInCnJ/FV0UritYlDY5ky63d6iFK38qMCzMdwN4SVzfgShqH+M2mzrE",
-	"gJw9hZRjjoEJJKYZS2GVTn2WDmE4BnkV5B2M4U35pRV7COJp2TXUDymiWHqJ8ZAjKS8C7CKTJi8Diza0",
-	"MU2Axwyjpiw5hzSOHZEBFe11nOsQySWSc2EnNOJZKSXP5eZgBrChLMSur8hnekf92RbVD49ltLixq+cl",
-	"m0NXyPoLKJMszU2ppdu58qDTZbKhufLs4XWu4IDwsVv8EA8fHIy7y++GLr/97gZjOpPyBZTugxcONpm8",
-	"C4L5nkWcni0S9rtdtSdN4uF1r9ddD+T35q/ZHyAy5KDTKVw7wKxMNpApV1ZctYFFGWkqLBfYkIRMTqBi",
-	"V5u8waAEkIYxsdLmmA97nQ6m/5vbzib7QcAjZmh5l+6RsA94UWV4EWFejL6m3A2lhQf4zUAUFPc8R3Ac",
-	"zPPjysLYxTHilyhwV+gbCvj0S1mOIcaYzDFEqesGqHI3uc1UsxgKWKgmV1Om+rimZvwWI0B3l4tJzpTC",
-	"lCuYwxDe14OxqrYL6y7SRsYA02qjSg0mUmCEeK4I7AaXok3eSjKfSrghba7KBVuAkm+GY5neyApPPBsI",
-	"K9qYGkXWtadfdWFzkNcPCWwUFkk3AtBMwIDxcgIfINBEn1DvJsWK3Db2FYv3C8xagX2Yka9qobZf4zgg",
-	"t2C0sNg3Qxx0gS9djTJsugJRkMJx3vLt51dv/MIXYa3rhqvQJ0xTvO/utru77Ta57aw2Upaorn7d3eo9",
-	"V1UnLX4VyP9FnX2PcdzDvOKUJbFNcQkZ3BuIBKB5IWBDjJivWjsR3Uv+HAjNH7Wep8gvbzMqIppG5B0b",
-	"TaW8UL9+5QfWKfPz3PzaDuXsa8we5FmfDM33O17GC1dkeNmlQVFGHbEW7O38JOodHHQf4SjwKoPsmiFm",
-	"mNsWeYSJ5u3y16AdZnSWlH4FFc/mpevlABOZCUwc80tGZlzkGQMdF65SrJLWjDzjY9aAwNEoBJCvhqhT",
-	"smj4NUL/wMNGIBBZSiMeQvo5YTSNuVYFJSLHpyzUEgtGYyP+npAmDv6rYfEyl2L4ddOVgcM3NQ62Ncub",
-	"rQZQ8E0fPrPrvsU7b11ZcnQ+3cq1ZutG/B6X2dJ7zKute3eNLb/G/u/fSm8ceISnvJTNRte+onZHrhzL",
-	"LSpkDvnCU8ic1H51jeytu4oARATXiKs2eWVSOB08z8iCfAMqC2QP+LA5RQI7mUgixTquqe7Y5h9dEbjj",
-	"oHcc1HJQgB5I3cndnGMijJkp79MYcfBuKmc26yvw0CHSAuAhZjSCCpzkmRYm68AWszZ5acF0wDIjHFah",
-	"Q5YFOwky/0ueYQVMLYq+1h2j0xq7RmOFTWI2kj8kmamEhgAzWWRiYnJ7JgGWiiaJOiyljTlEpAWCMaeM",
-	"ZDI2odF0xgYCi/ZgSXteCrgInKjLYsUs4JO17FPAWyJjLiJlxqMg+bTRyi/lxQ9JneVWorXa3fv7bfI9",
-	"hxgPMk95xsjwL0PA1vif3jGAClOEQyiDg5dwlaGqUavfgudatgIPwjBb+G3gUl4ViO79BjTwGqVwxFOx",
-	"SzD8dlgeRkov+ZLecWuXdb+3t0H3rvRFrc9v5cU0GodLusbyqI39QvGLasdXixQzI1Km1jPjE7wTCg3d",
-	"Um0zfRaFLfT7msHBTeRmUaoYkNAF8Aq8rKC+4sjckEWHL/G7eruuKoZpxNUgk/PamPHsWLBUmiRLx4ml",
-	"J1sJSxVIdWbcb+glJ6e29N7GdTh61VkGrUtOW/3W88dPT/Au2+y6fWwZ4BORpYulN65lJQGhsYIS58JB",
-	"aFiz910A060FMEl54YCMoUiUveHc9jUHLa2KVrpgi+Vxdi9LEa8WGQVuokzKwPixrZGfp0SxMGVZc4Dd",
-	"d7qnP3WmxHdssT5LQi/o3SG43Sg+4z7yhTygrjL1l4NSG1VXr3oBguOCVQ+IOHABZgCWAY51rIWBpS2g",
-	"piFVDcHeJ1At9Tu22NpP41+PttxgMfVafBFIvcqTeN2dgy+33h6fvtRHLh/FPDy/YLqVbve3n45++u79",
-	"STr+8e3ug7PFu78/fzV5MA0vX9OEfx+n81NKX4fPf3gjv9ETkFjOVjeodwJYSsOwfExxfyT6MuzDWxnc",
-	"boBRrG+3VEbOtmE6gba3uLVesrle5Y1U0+6NcQHc3sj1XKcoKwFjMQvHEv8TlNP/gIgJ2H6t2RgutDET",
-	"8m7c3Y8XbPEZ+VHMmmofPjXo8wGRAnFd0Ret6QoUHIyzapM3+lYGhG9wQBgUi6bEVX17W65UOhv7y8p9",
-	"mhv/zrLyB7oAcR+vQn/byl7fsUUlK8OgJm8kL2L8i6mCof8zA8E8DKRo0OyapcXXpqs/tcAIVQDXi4xm",
-	"We+kxtuVGhNHUva8WCLbXGtaJkh+DwBvlKBij3ZBNZVJYXqzpoE2eQEoaA5kSiHQERHsfYPm9Cph4rUx",
-	"fWx3EjwYHZBVbs9PgOP7wmKY12lTAbw0W1TOU1Ppl3XnynvHvfI5uBPfbkR82+/1NnnZRJvjqf6d+Ic+",
-	"hQiOmy024x9O3DNcZ/cjvLwy+d6e89u9j7Y5M3d30A1n2m5DQsHNJNjCpjcLcpYodw1M4fbxAaXGg1aS",
-	"LzGyVHEPDeoh2DGg6KiFnKQ8IvNq3XfEtUQ7jKXUAN37FoYRzTEiihtUn7cse4wTPHW37i3F0Nb7+cKO",
-	"8/VHvDBNCDa3AJV3Kt4fwXn+J7oR35qae4Z+PHn2evfjricYr8z/x5jYlBmY4aCUKnloOS2kEIzZPCBK",
-	"mrxIDPLHckvNuuepN4RbPKpFN6tgAbz1uLucb1dBNDRzT/mL/vvd1ct0zWc2pdOQOIXKspjhgsElX9Ui",
-	"Vb422LyJqadu4TK+KkMSBw6Q+GvUU8GwaL4aCJkwgZ4Pe5Ub+O4+hljDeEyMtY3xG0l5gfHWiPrtgfQj",
-	"XgH4XSy8NyZJubndU+6CKqJgLPy4cvjjymRGm1JeKSO54L/lzlpqde/AxaCA/QnkDC9SxmUrYd1lUywV",
-	"8W1ZNBCwUqVKWW4dqK3mSsWFcRMh5jt0PZdpVGS023d4eaJyLvrEIqSDrFPkiulmB8ICHjjGlqRQtRjx",
-	"9xcyb4yq4eKiJPZ8YStC1adlq9xUYyhKEqITUXBnSg6l4nU+VqHxcnU6nW5vb78VtLBITqvf6pjvDu4/",
-	"eNgC1mpk3FIkRmlIAYTB9FtFiR5gEyYspzJgF6zjhmafa32rG2i5Psz3uimML6qGj5igI9eQjRIx35uX",
-	"SgFMXWgOSb7anvnWa9DiGLb6rdOXb4qRmSe387ltK9x2b+HGXH9b3ll//tNTzP5E0jSYhF3I/81K0bsf",
-	"iw8rXY6gITbW9yjX9RinjBlxw5b4QDCQkZYtFiMZLdrkzNXSRIgQLaLY9FpE14vaA/EDFPGoey+JZWIu",
-	"Xw1qgzTdb9hERbHfzL0JJW9gBnfq758ZLwhJ4Grn5zoS+nofY0GWFQNcUehj15RdoQi90P+4NFSpyNEH",
-	"2Q+CryFKIAtsGnxRLQOAvAIyZkxrM2GcRyw6xNpA1NXNBikcCzfrI4d/QcQ6lPHKeByTERuIGY2wkK4r",
-	"EaMfL+rFmIxFrBfj17tWGV2oNnlLFwit6ePk1AATDPCPcxSb9qHOiMlVDewKuEyiIk2VeplBDXziBFt7",
-	"6xZ+a1H4FWwFjbfK8am8tFWuT+XdL5LzU6zPiUeXX9qKWYzitaHnpSZNS+8O10LI+R07vxPYbhs3B2t5",
-	"G+SUUh0t5O1RCZPeMZ2GNKSmsGzvfsAySRsG3TTaM4vu35m2/tRRNdXprA+wMUt4Zz+9XfupqUo3d0S2",
-	"Kf2vSlCon4Rd6Ge5pHSif8ZcYa8yJI1jMp9KxVxdPnnJUkhFhjTkNnlCwynR89bqUVR4H6GqplexrMAD",
-	"kgkTNguGYWLGPWusK6QjDu4I/12u7FqBgOTuLhSa9E9QkMyCSljkD56ZJ6FaHzTQKOnoX5rO/O2LDLAx",
-	"v5ussJodnLkNNIBXc5baSop3AsMdiNDGVz8U8dyCyW3E0z7iH59XZCDblHdQgFI24xloWykLGb/Uf0Eg",
-	"BReo9GlOIueaDwIHk3OttJ1ZDWy0yJgC1gUpXCg5O6i4xgIGxfww3Xpdou4wVJdDB+EWyjifCeWg/ec8",
-	"C6f3rLAEiijms7TJMKFctKFQv3ORLDBS0rztYb/LOQvIMKSzrN052B+SDFm8AaQrPUpTBstA5lqvnbAM",
-	"mWeRJRuqyyXZsVj+rZQg69wJrX9iKicT+Uxvt/mIjdmp6C/MGDV13Ew27bb80eybpkK/ufezeHVNugCr",
-	"1+kZbV+7zuzqf4To9SdSYJ4xizgD0Ang6kQWtAlLuxFnN17Xyw1jVda46yrBrqre5ap1g5ubigtTqmUq",
-	"51BAH1god1pamxjXI6QlWHTuNWrUazeQL2oDWSXZuLW5U3Juv4KEW+xtz80qfedGjo9VWjbN0XnKY90Y",
-	"IJumPMw81KVrpe849886KeEnmacG78FUE75kqULgk/LlvPPgwZLb2X9pKXZH7+FG6BkYXFHEpaL0lFBE",
-	"1GiEDDERvVvEZ54+xs6bmoP6Oxs3Z9cZqio1zchkq2KACjdF6WVqUORLK9zr9O7vdB7sdPbPOp0+/Pfz",
-	"MnkolbPSGI2A1G9FNGMAwNjaYLnt4ExZfzfAJeM6WDsuwGu+0sD+TAYwu+nrDV+OHdzdCrd8K3j8zt4C",
-	"BQ+8gfwywP+kwtb4hzJX1uiUIq62sUC1yTHL5owJks2lC4qz5RgEQ4OVxTTPHALCoUVQx0isjDAO8DtM",
-	"RAPBMzKRYFQrkPQMcAJUDLLSFXRjWhrOKc+GAfzGM92OVUF90xr4Fh0DYFjHYsQmXKA5bCBMx+DjBG3V",
-	"hgmWgQMRXrUoKI/dO+OZC+5znTuPkSY78D6euQXlygJ3eRBbJsjiEH7ycG9AdybD/c7+MCCKi5A5EHeo",
-	"3JHQBc4boVsM5KwJlTCrPhAW+MiBPJjgC6+7AuUQ4zxnJutwiJ7boZtbo1kQmK0lymsHAm4AVUgdI7xq",
-	"wGBjrOCZrKxQKTxwZl+oxbyZZ1rdg06n3YFy/rAhzVGFzx8/Pel0MNSuEafJBRoedLpFpOEjDPPTRGSy",
-	"aTYFc+oif60DbPjHOWEyiRlCnBk+ss3Uewd25iWZyUlXM62WTvSTs52H3Qe9PT1PmekvIi6EIRuzZk1h",
-	"ib2WP3sXEAnxkDC9mFdhTY6I0nTNIvL3NyR0ePtj/t4W4JxVN3nGMhrRDI0QiH7V6vZKG4r9tPKE93d3",
-	"E7r4a0K/CaeUJ5KL7Ft5wUMe8kHe6fTuJ+Kbkynl/9PrAHIYfkln3+zrtcJPYf6NXkh/bjb0cuOt3SbE",
-	"0p3SGwuwLCGvAbco78IbU5NntCCUpHk5sHUDytp3hIUy3TkIXb5I+ai/1+13Ou0DLbzpIeSpCULLKI+t",
-	"gR6jvjAoPDZF7YRHBm1yJhPNt/NEs8qELkzJxxJHaINiTmHuLS5UPh7zkDORnY9zESk9Tq554vHRc711",
-	"T/eOeif7jx8+ONl78ui4e3T/aa/zeP/Jw+O9o14RLGuskK0mttH697/+n/tvf6/XtbUC+63Tk9MTLa4i",
-	"W9GfgKl09lvNsHUYglyj1RLxmfeO1JSSN1Ruhxqnx2ap1xJUqhfqfvfhQeeRHt2+PvioifQtueAXuTrP",
-	"2PvMfQ34j4QJmU+mJorfOstsFHKeRGspApgmht2X6fKVAKPMnC5umNWtolOtYrSRo4OmsRmpdJtIZSuO",
-	"2kxOcKs4cgJov2DjW2orNEGfxJrHAsH0QQVfqjkO/3ok2kSUPY8oLbFUqRJriSkm1lFeaY+34M5l1lw3",
-	"xFkR7BAxEp3shlzV1j4zRkmYjRPf7kLW7/I5f29YK0e/myqyzqnpVGAPa34FXnw36HQ6hIuI6aMM6WC2",
-	"gesU9CpA4ckoZfTCeh9FltIwA1x4rc2uA4aHVob+CfyOLYYESp0UpWfnUxkzAtNdr3EhmPkfF8WlPM4v",
-	"HMTR0HnVpmXoQK89kIcll9XkcMdS7zBgbpRDAsj81ua+Bi750f65IubDpkFOucpkij7NUrlghVFMELnR",
-	"Ju88u5dnoUNrmYtT861vYy5oDE4OQSKZjzLy1TBibMaiYTAQw1ykTMn4kkEtO1eiENgrLISt9oq2NE18",
-	"S8Lvn7HsyqYnz5B0y+znMeqia0S7O2P6LYPkbCuD3JBH1faxzKfqHdndkIqQxdsD5lT7WIpMbEy77rCO",
-	"aHhB5lCE2VZcAJHIhJwLKFmtxxTX0umMsuEVJaBQ9rIusEADVz6nNl+lUWa55ZO77MziPsVePO+dSPAH",
-	"DBv9E4kBQFDXUZSMS64BEa4q8hprKMdIc7TOuoRZP9sRgOe5iCwex7AxgvOdtchte/3q106soe1Wj/M7",
-	"D5CgIXwb18OhQ4xorHfj7j6+5fvYmXItoeM2fWnUusrB2R2njH1g1weta7yAvwOU/8KQDfWs5RhA05xE",
-	"cGjijYscd2M+eKqHVlzE1VTX2umE59mf/oCOU/mBCbNid0kVf6CDjAS2+VmuJy1UTx/YrmeGoJanLECR",
-	"c0hiisgcrqo8C/Qp8irLuNgMw9CNmglmnpgLtuI2e+tGcd1T8ycLAqtOf3Uc2JQRt1931+UXuS7vqWLJ",
-	"/3BXZyaTPFG3dHVisBo6g8E5X9RAdGhnvrfeIKArJ+/6Dv97yoX019nAmUyaKgb+UUKZNra9I1HcfNTH",
-	"zbo0g0LNyGRynifDOyfnnZPzT6S7n8mE5MmWCs1SASgXt6qAvGBZSf/gIpNl7QOVizb5AQeyhbph3mD/",
-	"RywCGISEysed1vEHkocsnd2k3qHvlCilcxp/MfnFF1zWyChalDHijgVudWJO/Ry+M3O5E2G+vAhT0NGd",
-	"GHMnxvyZxBjLNWzk85bSjG6LhXnKswWwmhGjKUtb/V9+1exBsfSyOVVzRi8YSXPRClp5Grf6rWmWJf3d",
-	"3W7vQbvT7rS7/Yedhx3gMWYgDVX0a9U+MABrtHBxDYgTCgku7SKO1II4NhRc36I0f9FeUTK53uJrCzcB",
-	"5fZNZpMdmddG4e6pt/E93B5TFkeEC8UjBqDg3st2j+qvnhnUdKxAa0wCBtDD3I7Ka+jI3C7LWqLiQt0j",
-	"U0bjbBqYCBKGyVYLm/5vSsh6rR7r1xpXuxR9IucMzXQQPRdYlCO9nfCX16KXFN2QeGsq+uKcm6YJtQ3r",
-	"L54qTAYwaWbwKZJcTAwmZiQhrZ+ohNGL0mjSSx6y1udfP/9/AQAA//8=",
+	"7P17cxs3lj8OvxUUd7ecVFoUSUm2RVVqIst2oo1je2xlPEmURwS7QRKjJtBpdItmHD81r+X7x76weSW/",
+	"wjkAGn3jRRcnmdFWdiyS3bgeHJzr53zohHKeSMFEpjrDD50ZoxFL4c/jPJsxkfGQZkx/jpgKU55kXIrO",
+	"sPONXJBMEuo91O0EHfaezpOYdYadJ4ymLO0EnZT9kvOURZ1hluYs6KhwxuZUt5gtE/2kylIupp2PH4PO",
+	"acTmicyYCJdvWBLTpX6t2vVItzMiixkTJJtxRbgi2YyRCU9VRqhQC5bqsenvLtkyIHRKudCjK7pmIp93",
+	"hj91dFOdn4OGobxhv+RMZacNA3hJ50xh1yk+RbggMk9JLKeqS77mV4zwTI8hVzjOpcwJVZflJer1Dx9N",
+	"9ugg3I8ePwr32OG4Tx9OBr1onz0e700mKxdvTt+/YGKazTrDh/tBZ86F/dhvnk6WLo8nGUvr83nLQiki",
+	"pce7oDwjYzaRKYP1c/PTU00YzVhUmkN/5RC54HO9zsWIuMjYlKWdj3pMCU3pnGWW3sJQ5iI7ydNU7399",
+	"mGczRig+9ECR0DxXXtLTl286QYfrx3/JWbrsBB1B5/oX+3yJDCI2oXmcuRe9Rd3T48syluq2/n8/He/8",
+	"+POHvY//3WlaXDP013o+68adxDRkml708oYzmmZETuzvqmtHn9BsVgwe/lm11P+dskln2Pmv3eI47+Kv",
+	"ateNLpvBaJ9QcbliqGMqLvX6yoi1jEY/ce3R6N5PZMRwKCmjxViautIPXL8v/fbpU+jqRKYpC/U8V/UX",
+	"uqeu3WnRke05T5VsOHYjwd5nFyH8OtJEoCkioVNmDmCZso9/nPwq1dkPk6cPx1/PH0/7r/ivctpO7LrL",
+	"Fn4xODioETfd+bW3c3ix8/MXzSTuceZvWcPh/EGzP7kQRI+ATGRa4o9d8ga4BxdTzRhzEWkWPWNE6acv",
+	"2VIzGEUnLIBXp1KW2UxnrqY7j/uPBnt2wnhRFTP2xrejB7gh64SlKPNOf2HIzv+/dUGEytJ8zlYee+4e",
+	"eqAIj1rOU/HUtYmuGI0hum/ZcsW4LtkSBhQQITPCM0UUC1OWtQzwcs2CrhrZt2xphvSCz3nWLEnMqViC",
+	"OIGXN83IXKqsRAIHvWZSj6HVRqauX5nT93gHDXq9YPWNFHRewZho/DsTe0hFyOJt6f2W6duuxTs2nkmp",
+	"uWhtGY7tXVFfijlTik7ZUTFvKQij4Yxk6bJ2tC9WTnWBI9jh0Z3P8i2fCprlKVsxWWWfUQGhCi5vkjKV",
+	"x2V67Vz1aTATr/Ymh2ePf8jyw28W6d9VfJXP4++TX7KXf/vlcvbLYpeJr399ffJ3dvAk+uXXk1Px919+",
+	"+Pvz5fxv/0uPHx3/GCV/X/ztxWu5N38ZP3723RfzR2dPjqdffrluqdwY21as3xvs386SnfE5UxmdJ/Ul",
+	"e6clXwrrBqvGIsKzQMs+3wv+XrMcLXaWV63/6PFe/+DRfq+3bo6Z67htjoNVM+ztHLbN8DVNs1XcM9G/",
+	"r2Lo8MC1OSZ0b3jmWUqFmrB0xWgy88iqAdlnrj0mOw4zrHe0iZNX9QjNDShRGc20MkFBi5hwQWMiU00F",
+	"kczH5UMzaGHyurlmHu+z+D2fw/caOfw7GsdsjY6xgGf+YCrGCjbcchvdGQu+Y8FqPSt+JZimoLlWUn1u",
+	"rJjWKDMWkfGSqISGTB0RKQriS/l0Bn8wIfPp7I/Jrzda3hvw7w35Ns/IgirDt++EaW820esy8XdcRHKx",
+	"gm8u4IEWhok/XptdYufALD/qNlQihWJg5nhCI2Na0p9CKTIt9w8/dGiSxDykeoS7SSrHMZt/8Q+lh/uh",
+	"WGr9RqQHmItLIRfiYsJZrA9lxDLKYzO1OZuPWUrOO3Q+16r/eUcTvRb14aUuecojMEnNGRWECpnNWKpP",
+	"yl86QQdbHHZ2zcuwQCrTMqnuNxXDMZ3xoRF2hxsasZjKLni0mdFL3xi56gz3tcie8Qxo7MyzRs2oIpTA",
+	"QPFsgy1FiiylYUYiyXCyM3rFCtpwIzeLOywv4ceNr2d8Hbe2TlaexWxO44lM5yzqkpcym2l9AI5UJlM0",
+	"o3nW1r/vGKrYQYtj0wjM47uFafIjWjbEJObhzejJSggXQmYXqIDEdByzKmnZ5/T8IjbmGYuGoEDCB5gf",
+	"jVNGoyVRTGRdcqwujWFjyZgWDRK61MxlTEMwh16fOA7LxOFGFlKhd3/MiJkHi1ZQQevEb5sgHFlOOBJs",
+	"kjK9RCgg3S2JPJfpmEcREzeikVTGDJaJxrFcsBLbOQbFVk6IfojQPOKZvqLpEqYcpgyEQLPW6mYbv1ds",
+	"/EuZkWI0bXtcG/ht7S3aUWDKdqqRBPHr9vbuVOjrjsbP0hStiBvu340n+CpPCciuTbR5ZPwBYORAc8bt",
+	"TfmlzJ7LXES3x9Em0FyZl6UMb8WCczw5/kYT4vO948HJ/tPHj072nh0+6R8/fD7oPd1/9vjJ3nH/ZpS7",
+	"X6ZcO6qNeBM+fEuUa+eO2wqf4SIFoYBq3n2L23km5QuaTtmnJF7wZMgIbG2ZlCTWA7hbJvu98L2h0Q3F",
+	"u3JbHuW+ZSIiFNit1Ws030nZlbxkEaGKnIPvVqb8V+huSNAXS87zXm8vvGRL+IOdd25GzH2fmMkVjXlE",
+	"jl+fErQWt0td5ZndMkGbccBllBbaYWWX3717t1P1b6/a6dKzH4MbUskV5Shi3IRCxrla+mTRQNnGDl1y",
+	"5C54NissAhUrstbyqFHxbkIbB/4VfSYl2vdNa4rQlIGBSKtq7YQCE7wN6tCcVshF0+Enn8F66CUlI5ln",
+	"oZyzC6MXjLSUqnnhmH3ulpJOMpaSEXjTd8CdPvJVYo/EvEfWU4jzzd+UtpJUhkypG1MXLwjj4pItL1KW",
+	"K1a5QLki3mNw5PTK6gfR9Gf0SrPvR/oXQolgC/3sjXjPYFCW/bcZxwqSa5n1HaiGCxbHO6gcEioiT2eJ",
+	"pLjze0rlSSLTjEXfsYjTM1iN3+dqBomZhTFN8eoa+T3rHkd3uRZuY/0AlMqBGNMYTR8fCvuuteVe0TjX",
+	"hLTTHxz0ur2eppQwZRHHYKrW5/e9x6vPgB69+vW9Xs++Pknlr1qrm9BYsVKAxvDtk9OXwzBmNEU+m0il",
+	"OS4cH3cEqFIs0w0lqUxYmnE0UnmTXh3LgY+Vp73pG54RfmU8hX3uo784G3Zi18cFm42ljBkV+jdcrC1i",
+	"Z/w1bPVi20dIJvNwRnjZwaGXXh97mqFj4uF+Z7XPwn6z0TDhJKPF0Votf7KxQ55zAloM3Ca7ZS120Zup",
+	"W8MiSk6O/8FCoBrT7wsuYIhlIqJze5xWDf07KRjsLS2fvM6gN3i403u009s/6x0O93rDXr872Ns/ePjo",
+	"x463iBHNGJiV61bg4Dp0XAQAbRXnE3TYFVs/22fwkOY77Jc6EZ1ADBiIZ17AmNmJIekHZBCQPfKvf/5f",
+	"AIKczDNCyZQmW9BYv4nGFI/WLtJb/YymR+tL3M5l6JOknrxdMNN5YMnFp0uaraY6tKGXqS6iGVxOPGNz",
+	"teG5KY5Zh6YpBXL0grPWtfKSvc9MkFd1pjCaFXN4mc/HTSGZx8KjAAEPEYqROpq5d8kLRiN9Kf7KUqnI",
+	"mMVSTEkmq/ym0+v1en08No87defJh8Og/7jJ5egFNWazNeOrhzQOyQjuINQ4tUyJKqe7j0ZB2xOKZVnM",
+	"5kxk+hkgNg5/olvWvAAednxD/zZhTOl/Va4SJhQbdc/FO1AKFbtiKY2JkBFTRM207iGFFkDkZYDu0Eme",
+	"gnyoH4HTBh5sSvRSJIzICSy7XAj9pxsRiG0maM/OyoVxBkRp5k/VubAv/NfeiHwG+tX3b164Zv5nsLc3",
+	"+nxIpIiXqJblcwgpcesL/UCEFgxHGefHnFHBxbR7Lkrb3Xjzl9xpj9u3+m1GM1j52zlVcCv8bifLSrUV",
+	"utXyjoI1Ze+BVBSZpnJBxkv0YKgAtgE0BqW/NVcinCoTNI5CU9CJOR3zmEOohx4Z/MGFViJhU6D9hujy",
+	"oHMcRSlTeEtGEceAmtfeiht5ruqXBe+JgvAJRRLK0THL3tMwi5dA1wu67JJj8LbAQ/o7OSFLmaeEJok+",
+	"rRT6GJIRHCJ9bIoARP0pmUkBp2pGRRSzke7OnL7R0bkYM82wCToxUmZUZFi1kV4sJjJO4xGoXo5flcn0",
+	"QwebBgF0RvWKzOl7f/7o9fW/6VdlVFqI61usIYZx2cMVoENUn/cndMb1TIXMuuQ1OKv0odT7Xu6XT1S4",
+	"Nhzz+dsTX8SsK0AzGUcQswNBG1Q5H1kKQ1I1Rv6GXnFyugSnunegDw/XxP4HHeHumA0OrbmQakIkfh3g",
+	"7GvHLui835nKHf3ljtFBYAnt/er/ri55siNNENlOIrUYkprdMooEktBaAax48mPgKKo1YMs/BtYMxjU7",
+	"1e8F+qijGxNcHl7kbnkbUnrFy/foV38p4qe7Fzs/fxgEe4OGK3WLNfACghuDX3wS1jSLhxNDEWtzLY+f",
+	"C3Wx2tLysF+en35Dywp0Z/Lzh5vOLObisim2MqEqYxHRP4PdNqRCsIj89Q3Y5gIyyhM+3N1N6PIvCf3y",
+	"X//8P333Dx4mQv89qh7YYrql18IZ5TCir+QlD3nIXSMnM8r/Z9B7rX8sn69Br9e7wXwxErBxwpVt2pgC",
+	"k2y5ZgcPKjuo37i1HYTbYftjBq9tPMcvDvuHjx89PNDS66A8mfPzL37q7xz+jOLrw6C/f7P55AlfmbJj",
+	"A0y4It+/PiU8IjGjEOQYoKC2hENGXtk4MyHBuKXFNE3OzL6wMF42c3yNWMkEiPGKLlVA+ORcQBvwREiF",
+	"/l7fBD59VyS+GlFX6Lc118PwqsHBw49fmW/154c3XE/kRasiK1Fq5qrpDBglAnXB1hDM3/UIfGySOVUD",
+	"VxupfDzn2WhIQpqmS6K1dT05jJSRqREtu2SUaiVFsdGQ5CLCxEWZ8ikXNA7cr2rUJSO0gI+GQBgLIBUW",
+	"QmwnaiJ4oMAqEZwLsCzPqJgy6+o11GMEWRwgGOKhi8LE3iS0PimMKVW5lGa+xqJlGxBS5YKpgEAUcCYz",
+	"GiPRHxWOFXTLpvrgCGgB9h0of8zgTcGmNONX5WSoDU2xZbntOvZG06pvlnIdlOhr5y+f9X7z+FJPq9Wf",
+	"f3Z+3sXP/WD/4+d/aY5U9OUs7NCz1jVpOE8oXqIVm23K6OV6Oe8JPga6Hhq8IrZ5zp6Vs1QLFWiWhmwS",
+	"WBtcAIHxmmn6PO98hW5nt6A/deSlGnM9Uadc1kivqkJqKfQiSdmEv28ZiO5MS+HKMtpxSkU4Y4qM2ZQL",
+	"GFiZqWituckOwsXFJObTWQNPOy1OmzLOePDujBkYA5Rm/gJjTF0/e1sbgOf0/cWWtlSrd3izgyj8J+bm",
+	"ORURp02T/SVneVPOdX2mEOGfSX2IVfX+7m09R4iB24QMHd1ihG4DHZ6Cfq8WWn/PpNHq0cmGqjzsvblo",
+	"YqoyMuciz1hAJvyKmQ/4wkzmaQDpDPgGJdmCxZNshuyWYr7cJiYRPXQMCq6Tc4UFwIEMrNnep/Ti8NkF",
+	"C9yp9+nUbWOxSm1s5HhDJfoGKvDda59mLieGk7XkbaEiAUABkKrPNPN2x1YZbrGGO9TyNfabjad6PNYr",
+	"Utff5vIK7GwETHkoDpoUwQXPwhnJWBwrSJZSjAkySeUcDY25yuQc7Abmsq3bJ7ZkFWNzmWzK/+194ZuY",
+	"m1YgosvVmQVjKS8raALo8+n3dwYHVRdPUxd6GRt4FUwN1jg6IixWzPYYsTDmWq3UoomIl4QKIXMR4ijq",
+	"DsKUTZi+hSvzffnmu6c9+3+DpoGhOIUWjCpzAhEP+AthNI05Sx05tIwiLcdodB7uDQ4H/b1H/ccHD5t6",
+	"38aZo2SehhsxXk3Nb/Fp6wSicB9A9IY/vrVRlCCcr5aDzLgCizWgqclzERmXkVtnSwttrMEbvAf+YdrG",
+	"M9ci8up3b+xmAoFtHd9vNWjrt/+qGXp9FDGjqukIvJpMHG+jKSP4HNxpQlqMlMrhO+j11t3SNmhrZX++",
+	"/gvdlgFDBmtz9PxFKcLEzFTbFuht1ghTM4rYNKURi0ZDfXszgXc392QEozl5kgDRi0MmlMd5ypTnAAKN",
+	"xBfxspRrdpJrJS6SCzEa6p/1myrQq30uXMg7MnG9A+Clg21J2QSilGhGpAgZ+Qx8Yhd5ESI4+rxLRjGj",
+	"V1xMsXETNBNKIViYwaYuIRXuCPVBrjDj/Fws6JKEEqBqpLU1lPW/PAHnP66Q/lMuBC617q/1RBhBpu7w",
+	"T5LUsmS34Yf7/e1jHsa54oIpdWFYdoOY99Qyc8wyTRlVUjiHnLknnR8OY4B5lsX69hWsbFA4uMYQk4Pe",
+	"xbwpEITGEzuMQgyVlyRmSpWESUGYFtdmXfKWx/qaIeg8RKuZ3rCMz9mOpq7yCeoe+JejzDFNp2G4Rm7S",
+	"oz08bBztqwmhZJaLCOKvzHAFFyxb7uh/1g29NLDHva3HZWInm+NpJhSFIhRiSSzlpXJ5Q67bhyu1jYfN",
+	"MTUsnAke0nhzAkODpdlYfUwtMwhlHiNbHesTTcNZheU93Jq2TARqA/KUg8jQ+gufl80i2xJxLSoD9yIo",
+	"DnLTSWxcvWLM7mQ4omtk2YDrU7dhbCuMxlSpjSweJ/AkyK/zhAlFNwnxcUJyozALcYxmeUhEl84CgNEY",
+	"+tjfRLqNGI3iRhXie5HxGHHF8EJANTyMpdIib6Z/8KcJuXo5axnMw7P+Ywiv6m0eV8WjjaGX9HUyXff0",
+	"CwbNyoQJFl00RoLhUHu9Yb837A02H6rM020CBuUVS6OcXUR0uSrKT/9sFl8PGvxXxriLu1Y9mKsPvFyI",
+	"piigdzNpuB5a0Ko+4TljKW1WQJSM801IHPbpTfG45slm6mtfeyfTSG1uvdGvOPNNNmN8q425TthZ0MkT",
+	"TRy3TFILJ/80XKZF/BJJWSLTDNNji2zzknNyp+AJO729tWoR4C8g0/NMQL6KBOTultdspn+ySmvicZlW",
+	"Ln2sFJ8K64zewkrkiLpOsNsEMFSWAFttHe2JvRGqWGsyu+DiYizl5WhYeOFAbUSJENm3zFOwTEC6rniQ",
+	"ETWTiy6B92l2oV8aDYun9K/KvI9tuXx0aN+00iUj1F0vIg6q0mhIxjKbwftg59GS1bnAX8EyNEc8QDKK",
+	"coyIZ/Vx84xkCx46NAytK1QeRCuLflIKQon+OdXcq0tGmDAfcdDiQT8ylrKFTCNS/AqSoTVWnAvITxjZ",
+	"5HljhnKvo7tHFAE2bj1clqXWDG3mYSZJhGJlF+KNpqjnIGbWAnxcDC21+oJdUEXCXEthky4ZcXEBCDKo",
+	"2pnWz4UFlinvxAOFedZwMCMW8oipYlvRBKA3BSIrRFTsLuyOZ5ordlSKeFl62XsK6UK/WmrxXEQSXy7Y",
+	"hEcSDdyDmF8LGyByEgwMhqOoykqdR+mdoOPRrTOg2B718bfEpdU+/KdEFoVgZ3cardBTVMrtFhQdGWNK",
+	"0CmvjuZEtRk3K5hwiuX8GgwnY+8rbN7iWZpblAvQhAOS8fCSZWT/UR8SekvAKsYMsjFDgl7b+ZE1xlac",
+	"kdcRXKvJKXvbx3lve1FXfROVqwfH1Dr5pyZZ7EOHxvGrSWf40wY9dz4GNcMCOp5aXH3GlRxJwQgdyzxD",
+	"hur4Dh3Hzj+eah0n5DFHwVh3IxVTiB28sTenCP0/Dq3UVHVRFokEamM7YdFuU4szrjKZLje3OurVfCmz",
+	"xiDcFqX3nc8z0QnmczW6tNYwy2+38oC1RQS7PPeN6NNKeM0kammlWC872fKe1In2Z0u2CLLlBVWnlxcH",
+	"4/6kFz6MWI/u7096k8fsUXRI98JBf/x48jDqVZC9HpZcRbqB1dEntuvbMDabQ/Sp464LcqsbBm9T+h4v",
+	"m2XKetxr6bn+Ot547dujrh/MaLbx4fyWi6ju8OyYVlpzYMrve04NlPQ1sUPgj/6LKkTxghMAFyv8bZhf",
+	"VDb4QAKm8R1nsyilYNNB2wK4XEwHrXf3m5LuWWUvS6M1Y4NaLp6mDMzzKJpq2VP5ZjbrGQWBDB4G0RUO",
+	"Mrw3XhJKipOtJWau5lwp96vQOnpKM5kCYicMoBTPD0Mo+APawm0j7TN1Pgd/7YvFan1P680trNeE68O9",
+	"NUsZg8BA+431Ex6B3DpzLgEjUJNMxpGNTAAZvywVzlBmE7ITdJZMrR6fuqZxzs1Pn1Qtgm7zgpEVN3+l",
+	"cmzKDj0zgNbTY2+QurKIG+irURzzybXUnzDPzcMioiSRkwy0FPB+oWIj2IJMpfW9GBvyYsZjdmROgMp4",
+	"HJsgoXIk37lYGEvijCrQi+LJhemXkglbFEBKJEvhRMk8K2sB7sAamnRtNG77SSnrsUn4uo5IZFjJRZVj",
+	"X7KNwjdro7Rc6joNNvrpx9YKvaElE2GsbtmaZHX+rdJU1xtgq+mpW1hhr1ia8mqUx5nLT+GKWCERYuoa",
+	"78CELmWebWessxfSrRHMRuJksVCFcfKPYmtsMv/ZkgjUKuhWGfMIqbyWJcItjbOJN9ZOcgN/lGLC0/kF",
+	"BtQZPokAfzOTygQmsaBs+NHXvtSLkgEnTVmWp6L2tpDG4ILUNmWZcniBfqh08Yh+C5PhivBqgGOHR6Pu",
+	"uXAjRp5de1vfntiCTMtTsP26zFJ8tVhryMTLwbxmn4FWMnrJBLztTDdgoEvZJBd6BEqaEAHdsa1XA0Pq",
+	"YiIdzy5AJiqeJdVHmVvGtY+mAVFcj7dY7YWeuV4kExnJKuEB5W0G4U93VYoXLy+spkazCPDUBPHN/Nm4",
+	"ZszH1dfRcQEHsq312eNijUKogVxxSNXGyPgA4yRKhvrVvG9r69GKI1dVPUOZXhxGj8L+5CEd77HBfnQw",
+	"ob1wjx1EjyaaBQ7C/ZWqp25grerp1UaJaYMIcB1QhO0vgdUAG5hkkCTx0tRVWIDfXb9gY6w3Uo/1DAWL",
+	"XmNHTXoyYsy0pDgBW6UxCnAIhDgC+hsZGS9KlyTNRXMs320aOkqlajy4DjP81ay9prpsrgw2Hli8X0yx",
+	"jDLxXLLlBjVCTDBI2pY6NEYIu0xeMtElp5mHmJQyGhU1vvxc+Bm/CGc0uxjPD3unXz+bhvO/zcYnT379",
+	"8d3L5Y9//6s6/fowH39zOf3h3f70x7/PZuO/H6+9gxHdzgy1cZFLCaxNWXJLCOAtEl3JOJbhJeGCPKGK",
+	"PdwvopaoIEyE6TLJWERen74MHKeyrSAaxGtgTlLES2T+EN2KCWe0nC2a0KWqppD9+O7gH6GIF9HXf7t8",
+	"cfJkNp7/dTqeH/Lx4M3B/+59N42+fjwNB3+LT7/+33508qRHv/5++sP8eU6X0a++IJNQpbT+XmZI+73D",
+	"h6swvF1C2he7P3/x5YdesCY7y6AcqK630H7yFp8nMkUjGkBXAB3swiu2HFML+P+xIKdvX5H9Qf8RQsJx",
+	"QUKa8IzGqqkGwGbg/UHnKWY7npayercJty+9uFUZoJL0WDTTRLdPucfjLVvgAnzKWeOpxzdkunwmsrTh",
+	"5E8shmudEV4aq9XaOhhoHmvNpJfoozMV6xKqL4f2vPkGLcWk525UjwMuNAutV4vrnhXB/F5qNrVJj+iN",
+	"pJfMuovNpVVfmytOGyPnTfYovo2331R6bltMcPDAGsoL8c3T5ydruZtFpLUTbSKUZ5MJCxvY9MjcFkZE",
+	"dmI/mEHAMGdLCEL+Io/MtgXOaIImS9XgmwZJDdOOlP/uEblkCchv56Ls29GtmrXiCv3l6O/FAUpCMTw5",
+	"IKMEk3AR6ELI7EIxJkYBWcx4ODPOYjfGMeC0zBWLr1jF81rclnaiDe5UGEHjcXp21Zjwj4KPhYECD1Ya",
+	"qSO3yyCTatIHr/GYZQvGBMkW0lCeguKUghGVsSQgIxr9I1cZgH1A+NKkZD4NfNc0gtyMJoyN8Dn8KXKu",
+	"Z9/CCHqXE/YtqtiFF6Nv1ADvG5MsHHSKQZU8xfp2Yc0QKs8xPLvZTHkRNuYCeeUN5UIQW5cBmf2Yzbhx",
+	"d2Ewcfn4/HjYHKRnPZzlnp7LlCRMJjFr0STM1V3kpDjVtUv87HPMpS2il7vN4V5UrZfNzYq9wYerJ9+0",
+	"4abUdPLLLTQqVkUkBok4hsUqPk/ipVP9YX4FboxgC02dJYM8FyqfTHjImcgutA6pkCUxVgLzLr6x7Aq/",
+	"SyvfmbW8MEB2Pr7GRS4wSR9CpebMi3KwKbgXc67m1BiUMTzfRrrCRyhAd8Heh4xhFL0JssikvID0ZncU",
+	"7F4XR8H7phr578GjsvcJ7JJtJ+NzFl3oW9k15H9lz1ehk5sjUWZErjjCxXh5oZjAei2FVHoRS9V873/T",
+	"ArVyjGA2Jkjc4Y+Q0VcjzYMmqTRwVlaogiQINJTor6NUJkk1JQwAgsoa7t618Ff0wBmNEc2szDIsrqzn",
+	"yblsrgpcipeupsoXBwWSHxvZD7Aa4KWGERk7Ank7p3HsshLLCzOnEWuRRN8+OX1pIN46TXL1zx/2P/aK",
+	"Bfr5w8PmpfESfFe4poBlQY0PcFtA9FZDBmKWsXmStcTPWmdJrbUC0TAHAGMT6l7NLF6TOXLNdMbWi6J0",
+	"SVSx9a4XG+2t9ba2eXhi7bVmTJPl0R729gf965vJvUE7O/lKi/eNoDubDN96lVy0qzV6O1pba9cur/r6",
+	"UnoBCF3csCxIEWPToyKuCKgXsboqyBtkXMEr2aSuhBWfvCP85Pibn3o7h8c7z8F0d37e/Qye+g2Z/m9l",
+	"Aeu3inj1+bpz3ub9xORxgFMsZEAXbGn8lkWBP2HPKaCTiAgDGXEw1eQYNMhbS7RNy4XALRERlaFxYqR4",
+	"zCCmdMqvmCB5EhQrjgZrrQJ0ycjcGFpBwK+ZqPhBXSa8YqaUlYtY9Oxc3j2sRQc9IqQxFD1wPPo57K/x",
+	"Viyr9x5WiQdUh4nzFaZtM+Q7//rn/3P/AV6n42c2/dx3QFZOWU+fsh87jYjSpgIhVjADsPUNYcBQTUf5",
+	"oZCMjNa8KQwPICzBPf4VQn18XAHltzIdB+4JD7N1a2Zf8t9u5p69Hky1WfEGMwEAOAKmJzqtMMJZ6DPA",
+	"EQ2wJRu9ALhbNQwjm21xD1lr0WZGmeIda5nZ2oZiAcRWPg8PFfBcq579/vVpk7UrcpRqZlbsS4kS2u8K",
+	"szJNdsKGwt53i7FXGpSN+aqBys0klsakBtbQYZUZm3GaLY9WGalorKRROYssWeshmCFXNHQYVLmC0eVX",
+	"s8ZbiG/0+Oy1U+obHRU0SSrOtxnsUDOw+E04T5uk1LvtLDxTfD3oxHTM4nLXSSqj3CqDdctoPo55eGGc",
+	"N24842VzsqKpPrQVZ03lenb2Rj/TeLTh7bUHGReg6QSbSkWtZfC3iT55VDnO+o21x/lbtryF02BcZ584",
+	"1vcFo4qtiR4HuyQodhiUDzdcIX02qI2bSQHQtycEbFtmQK09uMfq0iVcsHSj+606qPAWnIAAA0DRKPjA",
+	"pCgQCyrYJX9jKZ8sISAZcD0YBxRzcP8SIVMSy2ktY/QOXH0NgGk84x63a4AAKvkHtA4wp1FTfnJJh+x1",
+	"+1vwxrI9Y0t13FD32h0/k5dMbKfBCxMhX8w04kI03zIW+bGZhnyNE5FeiNX9DMjQ9bXQ+lDSBrvQG5al",
+	"nF3RuLA5mGIFQ9IfkIhPHaC6srXJ0co1NY4Hl0YCLn0AKwFPvoUMZIIsGU0rM3nYf3zQO+z1er39xrjO",
+	"XGS8+eDZjHkJ4VuNYQM1wuv3utcN2ENKsgNC5lOmTWvWcNBGngHa5z+4A5XD1cqaPVi3troNGAmvfDMG",
+	"z45wV5zL0pTV0xuIOOWxxNT2m0OiFwt+rGaUvKGysxK7vLWkRX33t1EZmtfvFi5mvCKvLaHC66+wIl1T",
+	"GQMs1ZcylcfmArBlLJw7c4gWZPzVQj5hmkVgMmzdyQRC1aoAZFNguohp/cjziYLj1ILQBufCSz7QAyVK",
+	"kglNa17RDc0sZuDmV91hozbhcd7awrydoT3OQjYvHArVERiTbCRpUQexwcjcSfpX+fLl9NXFs8HZL2eP",
+	"f7yc/Lj8elH2Qjzc3yio5WKnsUC9nsW01dfr4J/HzLe0mwgzP/Xu+s7XppUtG1hq9H/7sI/Y4bVRH0uv",
+	"N96RgOoFeI94GZVrq7jaOuXtr9nhSnvr/4rgvi0YkN+xjFqW0Rzt88EnqIM60HytdN73iaaEQY8ATrBy",
+	"2NmATYbGUqBujGBeEppWgZMzjF/p9AdNVTd6TYsMkvO2VTZMHZs61tYK7OY7QW6u2UhiLV5ELORzGhsZ",
+	"OyNzafFbkEyAg7hgML2yygCLNeGRO0ToUuGAEtXU4KEP7gwe+iVblPN5tgg1u26yz8fmcWwR8lbepydY",
+	"ZGZ0ySFW3tSkOYIIHVOWBj9Y/AmjLo3yhBuPhV2jEeFwSkjML5l+KbDZWCDlBC1Pds/Fd0zzBsMzsIao",
+	"Ho8P3YdX3bX0WB9+t2JndvZjZ8GvwMw4Hdsz4mUOYL+7RWxiyVRt/mzcke/opS36A6o8nJBPZsy+pmn6",
+	"05iaYXAtJ/HbrXnniCbJCPNXsAsg11TGjIzCGc1s6TRD5oWhbuQ9CA8cEVP4VsZQN+yKWStBg/EFjZ8N",
+	"ZTCShCxmUjFbOArdoS4BEURAQKXuVutSGOOpH7oxKFOmCUr4yclKH3rBXr+ZUrc1uTqT52aRWSVz6HYF",
+	"lsq20voS7g3IeJkxl8f7LBocHPQPixLuKGhj1IeRvRE431mDymPt93/54fiHb9+fpJO/vd19dLZ899dv",
+	"Xk0fzcKr1zTh38Xp4pTS1+E337+RX/qKq7He+sHZZSlWf7w9Oy282HIunAVx5cnwK4bJOOoM+z0YvpGW",
+	"FpRn+qatSQz4sMfS9Ht1OphZODcDfeiEJpCqVKHuzul7jDnZK4Hk1nEEtiiUAtPwhggzaoGb4z78vhFX",
+	"SuM6uL1x4aJ6AxtsuHYSgwIgybmwHYj6Eq6M4blRHRZLWG/gQG0r+2xhGW4KGvpBS+LrwoUalUQtALZU",
+	"4fzEdkxZWBzWvmStE21hST8YzaQwDpYSW9AuQONGFcwFK7WULtrd0WvWWKuozQbXZHuz0/15LS09oQaZ",
+	"YAuCMmx9Y5NRhXqRR5zim/aAm4/9NXYl23XLxF5bn8am3NcEgiQsxSBhU+TPme5qHPiWEjyOFbpKlMlp",
+	"XTKmiGKs5tjwjIg3ABc0RTdWCXRvSlkGb/JtNaxJKucNYoKTpyDWEyz6XJXhZWWKxrsWHNfeJqCyLZbx",
+	"Y2ETKrBfKVrRYtf3Uk0p0RO2Pbcu6kb82jciAAtGnlrikVu5ORy7862USLGGA9WNEX8O3r8hI/+T8PCt",
+	"uPYnZdh3z6vfumyYk1huJzNboNoGpNkaXRegtqtmjND/bb6T8mgRGWCz3H0/XNL581sNhf3BQb970KvH",
+	"R0ZFDmMnobw4zS+fPT/TC9DvDw56vV7/USfYanXuuKhOxDfMry+Wt0jX3Py0F2+vO/cmRsEEuLVElDct",
+	"6koPyQok5Y2JrlQdBF93QeHOiVqsZ8uhOvMQXrayzUAPJfNMQHIR6zt6BOKJyceDSrag3E/4e2M8xpeP",
+	"jKGexrHzvwVQEjFXma2krV9/oBqti1tQ4jZll6UAx1BzAghcA7yod+89fOTZgozLKuZQzBdqvVaMQjuP",
+	"HjUUpF9DJXOmFJ2ytcMyz1Uw0nce9x8N9q7Ta+G+WbnU9jkvuKOuLheoK4gFnM0KPGLVJcckpTyGnLgQ",
+	"AEzJZ9+/PjVREAc9Es5oSsOMperz8vRc8Ei5ZvF6m5Uey1p115SpN8+nGz9fOaf4su10zZG8zsXtSHCb",
+	"q9vHHSkubwfhsuHtXXTdMq93YJPfmOFsdxMe9NBldtML67pV11dVKj+rOilMcCAapZmIuuQFmwB2XWAL",
+	"Wdgo5QdFjWhbrM1vqnuN8Ol64FUiAcdzbnjlVieoijo7b0VC9uIra0v0tQlJoAq8UEqmI4fwIdj7jCSa",
+	"n5HjsWIiQ63Q+LRrGtrxj5NfpTr7YfL04fjr+eNp/xX/VU4724YltIacjKyGNBpCxk6XjGw4x2jo3GEY",
+	"K6J/93JybAwKfl7wOCZj5qcLQTY+Big8UC6IDQPHTCLRgioATy9nCl0jzKQp7sGZQ7bwicDdXqR/AdW2",
+	"eUDqSSV3EQ5uDszFdeFCNgko9/I4rm3h2STyqyniW29HUDLRrA3/tsNtK8DfkLyxYVJTO+LW+lLjdmCt",
+	"aRxgZcPEDDWTSSkLw1rg5iwNZ1Rk7QR9C0FseDA+fXz5a+u4bc5wQWsD4YI86/ZtqLTMM6ISGlYdkV8c",
+	"9g8fP3p4AGGDFTGwvHPn5194MRoPg35LYE8FQqzON7a/e3m2YYXc1zSb4WEfb/0Ou9qAJyAKSXWn8NWg",
+	"Hme24uJ7ncpxzOZtOBEG3QBC9GwhxM/ePD8hh/sHjz6ve6g3KVRuunRqdQs6xztTKHGRSjGFCwWzem06",
+	"e0E838nUxQQVVcwxLRiK1vtBQWRG1ZCcvnwDQZGDRqiOCWdxtGZEiJ/zv29fvSRGT8Ow3DnEozhwbBkt",
+	"Axv4IRA5GIBgUjpn8E5KZoxGVbPcLm7Zro0lajQ7Nhf6H+WpGI7pjA/N5g1HLjnabmeVn9ZeWc1cJ5Pm",
+	"QHhEwuAtsHwQw2pgO3HOZPT3nTf41s5pVIFCus4QCoyIevffnJ29JvhAqaP9Xs/30RpvBH7a7zVXJuRZ",
+	"3JZZA8FHckISpHIPyLyEL4P7awuFXtGYN6Zp4BftW2x68ba4btauPcwF9HfhLDFraqfoX+2k3RoHtga6",
+	"Ob+l/V/BaZoLgL+FkMcj8BqV6oGYMasNAGnmNNYyGIsu/oG3r51nnk0eA9B4tATQmZTRyKuZg6fdK7Pj",
+	"voGDfmHmP+dKcTF1P9rWq5+p0a+Lb2xSpv3skjPdABPuN+CSC+w3MReX/gN233Kh8iSRqRaunPbpsG08",
+	"SJxiaRzn8RbA/65YBP9b27MRJrQQyuaJzAB655IB/I7CqPBc0DybaeUzNOBaYxpdKD4VNMtTQ0AxK32T",
+	"yhghgmgcy4XTCQoIoTRblkCFPGwg/2uH3Ol/aYGF/O8gK7beIJbK9r8Hv3TpGz3bUlMpo+W2Cpyuhgcd",
+	"5Lv56Oo/eG8VIfbel0wgcFGaiwuVJ4DR4CGB0vhCWGwjwEhyMigthlIsr9dwJuUFo2m87Fgs2Atz0zvz",
+	"exnQycCKlb6cs2wmo0onpe0wSEYGNcnbQMh/cKnJ8CybJ5BN47YpZXMJXkxvPPIKSNN8o4ctJxcyRYQk",
+	"r46VAT/GRdcswMd88k/QnEWc2tNeJfCUmRXxRg452BdCXljjhNdrrYiXgaa7yOSFJTZvMZV5EjrQoi6k",
+	"A4xzBc3O8kwLsRem9LOWyMeaLstIVMa/4KCvfl6Nz1lcMmVveQNYmyZVtV1tmxMbMluraURVdpHma50o",
+	"dRd+rZAEDqvprmn0/1cmxaZUbAAD39u26E29Oih0VTOzXxcvHxjBBgPf33zgNtzhugELMWsCg35hEgi9",
+	"OhgADqmv8RgrHtLymuz3B4PHDfXS6hJYS2WsF/pr3Wdhtt+k073eRp3CbdoEOg0zNdmdMRTkZnGsx1Gb",
+	"3cFGHTU4d06w6jgI8blQQ9IPyCAge+Rf//w/v5NHW5ebkwkTF8URr4T4w/feGkIhXVvVGEixXKR9o/lt",
+	"hGVVO8MFopWNj7mV0BfNUUvhL17RVssjNuIxbVBN+qKCSw4wl7CCUpoL0D/HbJoLG9VTWlEj1Ka5EMi7",
+	"rQDgmms0Kr2BgpR/k3FeseN9sLUJ90ou+pZkHmsb2bImukvoWb3kVr7Fx5sX18YalQfGHKztSvMIPnXD",
+	"6JxbgH8vh8SYwduW2+ftvGutkS8VxCI0cYDwUxRRBG1sY8h9r+ciXObaITH11urnAt9HQF+j5o3qFqWk",
+	"MFBtYFTaxpueuoGtX5ctjAtFSVvswKBAQ2bHVGZFvHpReby3Qd3/dhzLNyb031UEwZp0Ntwij3gGOput",
+	"r9bIN5piVtZAh0S8xKlcKE/I+FUL/Fo9tqUJegJcj1kR3FIGnzDdGZRjzbwRQXV1f6+NoN1eMa0VrrFu",
+	"UTGBTHWPkVU1rlEcqdmgNWFsm/rrgmVbPO22auOIJHOvFAFJq+OMGkyEc55l1+txI3ZcvLgZ/iUEk531",
+	"9ob7B1uJ+rccE+XWxdsUs/m4qYVMsgZAs07xt+BhajhG18ZMKNpCUaWp7DLUxNoGpSoypNGq2WzWjPWW",
+	"1gNxrJreICEvC9cCRA1BrY/RmM44RJk9oTNOeKZYPMGcVgv47jwalXLHBgUfUQbi2NzncyIXjDAazkxo",
+	"BlfkV5bK0v3ezNhuBS3RMiIvv6170AitK5qqw7wxVE0gCM+SO0JiMKa65AmL5QJmZEqiuGsGiqGU2O+O",
+	"DS1t5DCb8bSSnLwFZyq/11za0jPFrj3YTUekVutI991M304V+rRsy4yowGxE3lRRo4qD7J+g1UyhVYnC",
+	"ypoAVY83PxagwPt2NHRVDyAFRSqsXletJAfSBH4JFT7ndGmgcscMJYxSuIotFetZEDcSNgr1q0Wt2qw6",
+	"fKOKpfL5xld8i9qlm1i9C+8cnaxgzW1X6Z4Fud0QuzW+ZjnJZokpaqQfEOf8PJ3MFG8ds1iKqSKZbMml",
+	"OdjSYHZw1usjEtrmS3DZGGPyzgwRKVsFniFNpl41ENVcN98Xlov4R6iZnORZS2nhgtV4/kPwTrWznlV0",
+	"8DuIVNvypk1Owq3KUOZwffqAnbe8DUYfcDwMFdkaNk6NtZGhGJtHVhaUaaIpP6r2ZjE4lfD3Wsj6NUP4",
+	"DG4hoJVtE8kX8ohdNBv9mSAUjdCECwJg5hhTCWaAMWPClCyKWnDtDiyu3cEWZvyi2s4GJWY2iyUsV8/d",
+	"JJzQvmEjCr3EgKaA/1sN6d8Er3GjoHo7iWcWPnu5eaFh886WYIxQ9V4WNTfUg1LuwQ2QF/3YYsxlbIl3",
+	"vI7B05rFLjL2viW83B0DRHVayDRSLoA6nFXcMZ0xgypjnszVAB74KUtamHvEKuD+fL1spnL6hEWC3Kam",
+	"cy234mZ5j6XmbsGk29Res8ziauQjBpGFkLUhcfr9gIzs9yMEhTLG00GvXzIIG/AvRHb6lNbhra29bp5g",
+	"4K1YfSv23kZH3LYFzbdC4djQlmzbfuqCMmkcv5p0hj9tXB64SrczrjKZNtySr+KIqQwhk4+KpAlwoNo0",
+	"k5RBUgWcvY1dGQWLYkmTmOUDtWyJaB9uZPyyU650VV/wn+uYfAXisiZ8niliWvNCYO0VgS5ZwFfs+rv3",
+	"rEmdeCUYYRibWMBTBisKDVwb/LsMGLl9ou3dIdVuWwZjc7QxV1qhqZwIJJsWi1pFWvu44iA25UXsHRQl",
+	"yERUQnDWdxyypO9fn5KIzVFkd1uOwWCER0eY3ohkdCnkoszDGtJCN4BsWFkZqVHkKAmLbUirblQc5Iay",
+	"02lpSlBmMrnIE68INkRQmeLmq9SSW9Dt/CTFT6zTlcWxloq05SXkAthKzCdNAbfAalU5m8WGI4KyZ+IH",
+	"sU6kZxLzihW6+ob4mi0pBS0wlOlykTIl4zZHYYmFN7IyuCZKvOyBY5VN1e5uXwEs1TBdV4P0WtU/byUG",
+	"oSjC1khAyL8asng0A+FRl5w014EECBw1p3FcLwVpSkiVszUPDlpBRqAe5ODg4cevXEHEQQvmSNB55/hs",
+	"U/kuw4aHG2aIjY2pdFX67v5DGyRTe8QUK3X5ztvU3Lpuga1KvpA3gw3dvtdy/5iJNlxuWC5bT11zFiEh",
+	"Nt+Hv64Di253Ddfy1BFq3/Oy2DVw4ywQ+ptIHinoBRfsxiapNXylr/nKwTYsZevN9OoPXNSFoZMZ5eS1",
+	"1gYaTVibIpqUcEy2yVDbXqtp2PGsUHhsilsDiIhPBnTVxr+1ZpUb3voeGX36e9/ZwZtNLmADR5EwokuX",
+	"HIRGcoeojqJAJVuohrPTiAYLgFg7Flrd/DFo+KMZN0qxME95tnwLAzUB2TRtQogvykAZt7r+Uxlg3dev",
+	"3p6R3av+Ln43p5cgzsy7hSNgaFt245hlWdL5+BE0wYlciatDYhZNtTyMdccp2qsIYJqEYOug4aXWqhRd",
+	"KrKYSURbXszkHME383B2hDEAc2nwyc8FVrx3VeBnjKdGEi/iAwJyyViiTBahvLR25FhrcVm6xGx9DDRe",
+	"ypxoSVksieYs52JhxD47C6665+Jc/Nd/kWNTosj8or8djUbnIszTmOwo8t9Pjr851QtaOJt2viHnneM8",
+	"m8mU/wrG9yF5AktK/vvbZz+cd/QTD06LhImdb9lySOZqikbeB+T8/FwQeOpEioyJbOdsmbAhgVr8ITS5",
+	"+w8lxQOyE5EHH/TDhJyjSe28MyQfzg0Wtf5wDiLGeedjYB5h5hFIs8In/HTigX7UNol8w7wAFzy+gIGw",
+	"5x3dpr1Y8JfTl2/8BoTMzCtoYTaveJ4J/DXcefQIfzP2b/za2L3POx8fmIU/F2euwIWWzkeDXn9UVL4o",
+	"au+81fSkBfeRZ4GEmt3OjkreYWC2Qin+XJj0wgkXNA5IymgEQBZgQkYo9q+f4flx2737wf758S8LyrMv",
+	"B71RQBYzHs7MKBWhiigpBaHqXJTURq2g6b40HVu/R5e8SkkkUd+EEtUhG3on1/XsurO0Coxa6Q+/GSPy",
+	"b2TOqFD6XzhCv5nufjsXv+3s7JT+X7/lyqyQ3xy4j6vq70qf/QaLBHE3YIWf0FT/s2CoGP9GsC2j/ZTa",
+	"giDuhPIoKMCDGtp32wkn2TbolCi/SQZNAlKSmSIMjPxGlkyZF01YA/nN5WRDRZg0j215mOpkj/ClPGUj",
+	"y6qW/rxLzTs9DsYFEj8UrDBh6lQsIZUJwjLBPNfWkFMCyxMs1RsuL15Kpizzpw8d/0YkkvWCum/8Hpo2",
+	"pdxEy/xNW8WIUT8tDdfbTiwx7CJHwLiLjk+Y+HnVd6EZgHHzEXA8AxwLeg1Hbg6FKtxGpk39Gmq8Zrfn",
+	"wrM02rpkmnyQoBT5jAoCaXiuAgM1uyfkWEZLRFX5HEaXydQE3rgCRshcgJVREZ0LPL7leBy4P2fAS+YM",
+	"KSqTRM3kAunBRC5XfmYMgLhMIjsMfWyTVLjSi5ClNNRX3rkoD4faZGIDdIMJecUMHNuhE6a7SlnCKNyQ",
+	"z65YukSWNUKbQ+nuD2maIuY+GVWuwZGr/jKnl1xMAzJmpoiJh9SmG7O4aOQYXHv0XOirfAdwlygZHbx/",
+	"P0LjbCxVpqcpUO4N9BGMiiJRDrHBshz49pIt0cEIdf2pchU0hudC/znFSmJGOMB1CwAQHzx1+g9bvMOf",
+	"4RuWxHTJoiHJ0pyNuuRbtkRDwSVLsPT4VMoIkrfdQM6F79MpMAkKhAnsqDkFc6S33ybXA6kKCSD9eTIk",
+	"c1YBOgAcIv0lz4pqWucChoL4SF8/OxsFZPT6+zMjUj599uLZ2bMR4vyXSKFUscfKUyBQwCV1LLysfuqq",
+	"16DUu1URG/29Cyr9bFSIJyNy+vJNQPAb/fF/X//wuQfbRM8FIFIYpFfylk+FCgh7b1QOfbBkrsAorFhC",
+	"IR9AmQZYBMGZMaP6yoRYTFUqo0I84AI4Bd7WzRGWmAqMSjWrc8bewwF6IiM4IKlBzOCCfH/2fOdx4Fak",
+	"T77jT7rEVnMpioO5Ax1JhtKMACzGuXkScRqzBQ8Rdcqkqp8L6KAyfvYeiRJrS5DPRrotvf1arNP/Qj2K",
+	"0ecI86hZkcd9dOtYdllIHJaMPcy/AE2ShhnJ9FxwccUV1xJ78RTODNO+DRkYBdZyAy3WdcmxEbU0vwdx",
+	"zcx3SPhU4FpLZQq86AMcSfEAoa7s2hcYcEid5VtFt7ugIivdN7VCp3ALiDBdJvqqeX368vMueWuOE8Ch",
+	"uRdGmrHxiBXteYUxjsiCnYuQCr19RgqFkIap3lNX+NobnuNecM0FIDRato3KDYsVGxpEOrQ72bTogMRy",
+	"CtFy+A5I1no/Suwfl1SmSwSuw3vS9Qi3AhMZ0nySci2zFoHJQkZ655gqALlpFnivm7mOGQpI46W+jJDf",
+	"SWFmUpWcnViH7K9Y2wvN8kcAI4M/Yd04fT9EFzLPRt7IsHsnJUCkUSE8dc+FwVtRhh1KwRouLX1qtHRK",
+	"7eUp88zoqcWwVKBJFjUDPVkGgKn6Rp/p6egbYAhMAq9RN6baQjiRz799StCrlqZfcIW8Fv6AYbo7ngsA",
+	"4lMBEWzhHMvkM2MJVEMtF+vz/rnWk0rlLzTz0kygMNmMkACyoStI6KH/BY48z81UHFaGXlaD6WDHjFei",
+	"iLDCj/4STtCoWaM+z3u9vVDfkvoPBredvt1mEB3EoJEjMnq/A62BeIFJAZDcpdlIDEsDlyCUFAIWAZil",
+	"ekV51kWFCkoQ/QY/+NoTKgAzmmlB0dSnx0uUARHJBQCKP1C20lBQSmgorAbYEtZA+g0LT2rOa9soF0vR",
+	"qwOB9YbITBxK4NxTYB0JrIjrWikAF2yHRmjUfep39a2I2kpgma6V+/B5mxTX9IKZ/iVbqoBMUsZ+ZYV1",
+	"xgbbssCMAsVqEwBjg4odsdMksWA/gJkRkH/kEOxwydCp76439p6r7IgoaTGKrZhrtxT2DAPh3cEwAS6q",
+	"kFbh0qMxMBbfzmKY4Bf/UFKMPCwvKyMr9ASOQhlp6nsKioM+OvhNgLeiqVw9QvAfoNLRfq8HxwbL8mTy",
+	"XGhxDKTX/d4h5nnuDwZGAfOyJJ0QsWBxvINANejZtmsy4Z4UrE9mSS4zFK3HR36zcTm/4bJauK7AQw+r",
+	"mQuAEsrwQZoe9ns9o5CBxmO2T59CEGLAfGTIyIcaan8VnkHJx54PH5Oo4UVI+i7yw7V0JqbZzGmOHoJR",
+	"w9uaaThEMrfgdYlKs2WtIWMzmkdCyTCjEpdhkdZ2oyWx1sYKRKWiHfeqXWAjBy0T1jBoo9un7X2UgJr8",
+	"blyttqI/82xrWyWQp4YhW0sDgtSZzZEpxGEEiIprJuEWeyoL6QZ4g1rbu4GU8vtHQ4cWZUEp55Z30DCL",
+	"l9CrWcYFHDZpwOdElWCxZqNrWDdCmwEcXUmJUQmscVRp0BR+rLRoWKmckBHd+ZX0dg5Jl1yQnVFABnp0",
+	"ewOiWWb1NCW82hB6pYuxFO7m6kBs0clyA0VpbTM9OSGHegT9x1YjM9opOX3+9qTSZszxOvNHNMoTPtzd",
+	"TejyL//65/+NPFB5g7QONRcrY5s3Dw2+DkCFCkgmJRbvMuOy16fVDBFXUEoCYEaOJdQhwWr9OHUTWCYX",
+	"JLQ+fnOJlgHEyke+jFxXqjRpQfEJVZc43iprdYJSmZazWUB+yfW15fAQPYzE4pwGxDUFhysHbpHqe731",
+	"ENVQzsrTKQQnLJKNpIWDca9swBxbZubNwdNU1554K4X6I8Xv/Guo0JJBSphq6VqviWmrGaOtaNQZjiwa",
+	"Y00PsCtYgnTDBvpATmhY8vkc1yIwrLj+OmVXgLljpUEPCa5oBqR8+7Wb3xXcWVzhHQM2ba5sTr4WibHN",
+	"Cprcilb1UZFxZE8NWPn1zI/gMeMVMWblCiAdtrpnWr1kyweqLIpFEodnzk8Zkq14m5pCfBY9mKOMiKjY",
+	"5p6zaV12fgWYW9EOOBpTmUjFImsVhrNtWnL05DDa8N19nIFdZaR1PH4ydZKxO8uViWr52LhVyoh8ReNg",
+	"6tSyrn+Y4GlH4HXkvtLYzNP++8U7ppE6zt+aETg12+xPFRJwxep4gbEo+3uazUYNgD3Dn3wFGrA8e7R+",
+	"mHL9hmPMwMThXjWNVaAJ/Wagd7BQoJsFHjXbagjVnlsEIWJCq1wZ1dcGUVxoDgV1IjNZlLf3D0gJBXHF",
+	"5ItzWsFJXLVg+knnIqtjKa54tXgcJsdL15QxC8gJ3KJ+L1WUw/KWqHDGojxmJYrCVyq9YFKhPSM1nMSG",
+	"nTZN2mfRm8s966/9Avuz92kNbRGbPnBHSMuXEJeF2ie+oAXNY/38qDASzJuOlIfViA0fmobRuuT8fjTW",
+	"aksBcOyOGfI9KCsKXistCYGZLc3RFhVqHZHVeQLiZHl9coXSqNXGA3sgrd1B922EQrgHBZAqDuyI5ALk",
+	"EW6tQWa/K1CTRYc2eNh3H6LytZS5ba0o4l3lBYhTWRm/9eLBPZFi/f8leqNCpqxFGJK7rIhXso745wcp",
+	"rLwpSMmaaODHoX8snN/MnIxyY2ioamrNjMNtqKZT87jlD3or61nHAaDsEcxcNrlq+r7Dy4pQwRb1o+15",
+	"6asDQd3SuxURio7yTB0Vu1XZ3ypsarlhrzGuMAYFxUnbnJMCSlCrRSM+iFtj6rUH7VZjMFquKY/HBWVl",
+	"fF4Sf45wR01B90pbPuCpNzRjbjLsAuWLMbOcyeTaWLNNVfpsQk0tj9UxKs0D3DOuujzgLhzhHpl0Yc/O",
+	"4YBXoc3+nhVBY6bUEVFJrEkG88MatJkCnhVfP7Cvj1YHFY1axGHjTtRtDQaFZAczAy+kPowVJ+WR/oVQ",
+	"Cz9d519lSNiicatTgwfXKMPGR5Bg1dCxtd9DfZAj1Nfbk3OcJFMF9y1PyOR7OOODcZByc/8dof+T4E2v",
+	"5Ts05xsbWekkOZzgcg8lVIUS8epDCleDonCPARBiyiM2guiLwksCkoYVLH0A4nJP5XgFzK/TizdJ5Zyo",
+	"XCVMKJt3N6E8PiLhTOrzM7I/joCxMhrV6b2M11vuuLidMZXGmnTndlPQjeWqJi3o0jtjJtyEO6JuQAIu",
+	"+qvc90IWcoKLu8kgytCo/+C6L0scFky4PAvHZkyCv9K7DEpDFJE80U1plu8aOXLXB9z3ECJxhE6EXDnK",
+	"R6xi3dMB6JRa+rYU3PA6Gmxt2AWd2CM0ztUSGwElS0qInATrLeUZWOjamzPZ0KM3LEuXOxA/MXIVz81O",
+	"+xDKXkdOVNb6udTN6wdWdmYU/wYM5qLdG421guPsj5Z5gR/QOASDYDF33Q8X06HVB8fMRuagaudGUI4M",
+	"qSv9mdQKQyoKou0EnZiH+gR1hh9cWemEhjNGBt1eJ+jkaWwCa9Vwd3exWHQp/NyV6XTXvKt2X5yePHv5",
+	"9tmOfqcoo9B5Qme8E3QgVgwCcPvdHj4hEyZowjvDzl631zWhyDMIF96dMRpns1/131PMB3GmnNOoM+x8",
+	"Y34HoEco+QvvDXo9hOKBO8NUkCpdGPo7DM1eF7iNXWAocUPSX7cTdNC0Aj37tS7aWjaP75onTyNsfB8H",
+	"3fSGm9zuExqZ1/TSHWzyyqk5v8/S1ASf28DszvCnnwEpaE5TyHexCbkos9KYX0EGA52qzvCnzluWXvEQ",
+	"ME2Na1I3oBvcnbMs5aHy9qkGXvo6hSALlqsHEP5AMFui60Ar7Z5+Z9pau6e6lV3AGyjvZjUSvbZxZ1Ci",
+	"Enr5Xbdvv9df/8r3lVoL8N7++vdeyuw5APffgE4cZXzNMrti6wiiEYwUiMQc9K49f40n+lXCxPHr05ue",
+	"6EouRRMNcH05hiDS/Tsd4q9ZJahqsxMMuvSvrQf4DJJM8Dq0IeIYC/NLznI0m6RSzl3Qi71wwYdtLma4",
+	"d+sH/g12/Xvx8JCKP93+67f2NuIdrnbEKpo5gdIFYE2yWpDajGyu+rs29qaVdp4sTTgfKLjW6lWngxdc",
+	"Zce2MUggNPE2rcgUxSO7NrcqWPvkCz7nCMtwZ/RmZgFZ5w1EdwxBTKBmmOneX0O3TemOtl9wE4s7lvLy",
+	"gXJL7tG3I7oNLzKP6Hc/aNL+2Hqdfc0sSW9N0ea9IkP3E1Bsm7RkjRMOr8SkYd7T7Z3Rrb7Hi0iGa1Lr",
+	"NWnutf6m8/HnZmLfVX5ybSPLx/C0MsqgzMOZrb9vzft+FGfgZVAhdRk9mtFwVr8tipNV5Pre+IgFf8p7",
+	"pliAlZdNZnHafneR9z/p5D5QxaL/rqcYwmtbT+xxHJv05FpYE9heQa6XAabHWIOaYnig583C3BPo8Q7p",
+	"X3fQJmTZ4g73stWnkK2AcozuxyG8SytcBbkjKZRpfX0Nk48+6e5+0P981JuTZmOGqBzbHQw9CnsqAK68",
+	"4SA8BwdMyW9rHPjgugM3q41z9z24EOot5OJI/65vPYN+OUfnAHhfZP2cfONmc8fn5K9aT286KO+cs9UB",
+	"dtrZS1Ec9j/pMdqAvp/LdMyjiIlrHbz93uH6F06kmMQ8zH63k/rWwqFnRc0bu8sxv2JqzVmFQ9p8HiHw",
+	"SN3lYQTvGIw+zQUgExQH1ET6yIXokm8QCC/PyhCKLkkfDVbSg6TE3KSC+EtpyPqcW5iNariFqd3BFcZd",
+	"RUVOBCKD6sZGMxlHzvED6JciILnLWA5MVJGcTCC5CSIpgloKqx8VxiObNWiyxBzCQsOW7JoMG8RaOC7l",
+	"42CykGZkil2xlMbA3RTk81GxxDJjQyOAUz+4jL1POAze/maCygJ0cIc0VwzWcSyj5blAf5SCZMATmqbg",
+	"E4aYXsj2u2Qswd1aypwowAlQdFm4rmBRuuRMOhyAkRau/KnAsDA3FjBpcX3PBQRGRlKwEW5zxELEHYWs",
+	"zzyGqEpYAwj1gFU69Vk6+KwNXDPIOxjkn/IrK/YQxN6za6gfUkSx9AoDpsdSXgbYRSZNDhdWeuliHhGP",
+	"GQYzWnIOaRwXMT2aivZ6znWI5BLJhbATGvOslL7r8vgQLcBQFha8qMhnekf92RbFvZ/IaHlrV89LtoCu",
+	"kPUXsEdZmpv6bHdz5UGnbbKhufLs4XWu4IDwiVv8EA8fHIz7y++WLr/9/gZjOpPyBdRuhhcONpm8CyH6",
+	"jkWcni0T9rtdtSdN4uFNr9ddDxn89q/Z7yEy5KDXK1w7wKxMuqCpcVhctYFFJGqqRhnYkIRMTqHMX5e8",
+	"waAEkIYxCdviUYwGvR5ChZjbziYGQ1QhRiN6l+6xsA94AZV4EWHinL6m3A2lhQf4zcCZFPc8RyAtzAnm",
+	"ykJexjFiHSlwV+gbCvj0S1lOMsBQ6QmksegGqHI3uc1qtXgrWN0qVzOmhrimZvwWT0R3l4tpzpTCnEyY",
+	"wwje14OxqrbL+yjyyiaA7WyDvQ1+WmCEeK4I7AaXokveSrKYSbghbTLbJVuCkm+GY5ne2ApPPDsXVrQx",
+	"hc2sa0+/6oIOAQMEMlwpLJJuBGDcgAHj5QQ+QKCJIaHeTao5cBGSDmAzEE5M5AT2YU4+q0XAf47jgOSj",
+	"8dLiZI1w0AUofTXAtukKREEKx3nHt59f8vUTX4S1rhuuQp8wTcXP+9vu/rbb5Laz2khZorr+dXen91xV",
+	"nbRYdxjqDcg2gNpUMI4HiEGQsiS2OXAhg3sDUUM0LwQcmTHzVWsnonvZ4edC80et5yny09uMioimEXnH",
+	"xjMpL9XPn/mBdcr8vDC/dkM5/xwjfHk2JCPz/Y6XEscVGV31aTBy/SIui72dn0WDg4P+IY4CrzJIvxsh",
+	"GoVtkUcIStEtfw3aYUbnSelXUPEshoVeDjCRmcDECb9iZM5FnkG5/glcpVhasRmlyse3AoGjUQggn41Q",
+	"p2TR6HOECYOHjUAgspRGPASoCsJoGnOtCkosN5GyUEssGMuOWJ1CmhSQz0bFy1yK0edNVwYO3xRG2dYs",
+	"b7YaKgls+vCZXfct3nlrN9g4n+7kWrPFZn6Py6z1HvMKct9fY+3X2L//rfTGAc14ykvZbHTjK2p37Go4",
+	"3aFC5lByPIXMSe3X18jeuqsIAIdwjbjqklcmx9tBeY1tQQBAcILsAR9iq0C4IFNJpFjHNdU92/yjKwL3",
+	"HPSeg1oOCtgkqTu5W3BMgEhcFROKnuKI0SjmwuDYo8BmvTNd8pzHALiWMpWlPMwKDtYccICd1jgM110C",
+	"3EfHVpMqSv1t5kHVLbvaK80thjFVarsWT+AVaLE5esHVMOaK0LHMIW6nqXPjRd/cH4yFuOo9v5tJSO8t",
+	"7Grl2gFzxlLaMgi5wHqcxSi84jCHh1D22n7sN5QMaFqFckbgBivhVZLYbDXKVSnqdYjipQHiXMD/WooF",
+	"g98VkmLjYlyxNMrLJGYyP10xmXqVsFr3E5PK6adgytS4rJrLWfdaRmTKIxfDKRUs6WywIa8mWn/2h+Kw",
+	"MTmIEi0jetgyIlupeash/Zki9OCUr48DR255H6l0t5FKY3s92GvsTSmjf4vwb2xp9wP8+7H1lntXKe8Y",
+	"WPQsC9mZsThGKT4wkBmu4HtQ1II0BpVIi+rA+gxTrgXEArV17pqcTd3Qtpg7/cg9Jd9dJA8DyACz09en",
+	"5G3VMNj6akhp6RjsUqX4VFxDI/abblOJj5V1L/HMwkmDsdDAbDV7DOtOH2imOCjbaHleLTqUdKw09HEr",
+	"oQ+HUMRrfzoVEKf9b3hw/800vv3BYJOXTdAQMonfK9idXzl+BPgiJvJrU9607m7dBVSbO+Ipz6XxXAnG",
+	"LOS/vYABu14mTNhy/IsZE+XAQrzO1YJn4czCY0HxH4j4hWvdMqQ6IzrR87oxH8KK/J0nEhAYKYjkWjU4",
+	"KgPNZTLG6tHb6KZyfs+j7t3T/4lMDc6m42o2vOf2WJo5WXckKEURYsoLZvF+bMnkokSPGYItI+YLUimf",
+	"zjJn/FkvURk+cVuszFm+0AjFBcwhIBkPL1lG9h/1+/ec7F7a+g9lTObYbqkAbsCRnN3hjrjSawSHxOBD",
+	"A2lXlLvBhABWiFeuVH0L8KLNVMJjRN5hyZx0eZHm4kuoU1av/YYBJsZ1qmZyYSpbOqw0rxCBQ49EqLk5",
+	"vWRdgnPAjGY/PaHGIxt8oGb+J67lupeivGBQCtSEYppRRBKNQjAdnyE3mVbNYmxnfv75BvybmirTnZRN",
+	"zDne2C3qLcsnZtJFz69jKlZGlnhUAZFYmnbNvtwz8nuR9G45/2sLruuR4fXZv8fvdz8UHz7u6oO03P4K",
+	"8E7RmnvgqT45lq0ZxGBla7/N5AKC1DE20Pj6MHNP8z0wBSif77/CoBdAmyi5pYpcRwucbA3nXg3K4FwA",
+	"zrFJX1YZj2NU4KGaWkByAdUSPVBTV1e2jGzaGF6ul7LE76/LWjfmpEVvx0WDvx9HbZN9fQR3A818z0Dv",
+	"GegdB6rr4/gJ2Gcqr9hdMtDjcnmRB4osmeqSl4jGT8e2yIhBLnaMELJSU4NWixk3WvLukmMYMxQ/3dCF",
+	"gpOssLY/ADe5ZyK3xUT+VMcaquHc8cG2ZQPu8mSfQTEPKFfv0mlcASBTzdzdl6Dy6hFtcXDtK/cn9/7k",
+	"/v4n11LjLR1drLEt02V7NM5Mzm2RhsCrV5gWJQdjRiNFMtkl4Nesl1qcd8lLW94VtArhCulTxLQYYmIu",
+	"Zhtc8QxGD7lPr3XHiJKEXWN2rC1mZVLNoCaESmjIuuTYq3qD5dYyCTWTaZKoo1KdAleudwkJVbrhTMYG",
+	"i5fO2bnAcCKInrXlegzCV+BsZSxWzFYjtnY5CsWAyYSLSJnxKCj00wgrIeXl98k62xbUmuyS7ziAipFF",
+	"yjNGRl+MoNrj/wyejACGBAv0lSMK/bKUgxbLF2xwWxRq/+EGYY5gTvRMk6OvRuVhpPSKt/SOW9vW/d7e",
+	"Bt3bba/3+ZW8nEWTsC2aMuFt/Q4ODuodXy/w0YxImWhNZkJ+vCvZUm0zfXaCDlTVxfc1owOV1M3iZEY5",
+	"eS25wXNcAutArfVj0MFU/nKHL6WJOKi2a8ycrhH4rFuRi9qY8ezIiTuPreO85PrvDsrfxeq/oVecnC4h",
+	"8BgnOuwk2fKi1z98NNmjg3A/evwo3GOH4z59OBn0on32eLx3MKjOMuhccdoZdr55+vwE77TN7tunlgE+",
+	"E1m6bLVkWlYSEBoriVENtqijJzncR+/dTRwqFM4yBX3zxLvu3PY1o+Stika9ZMv2TIuXJYhVW6sTbqJM",
+	"ysAAJ1lUCZ5q9TJlWXOCxbe6pz81NPe3bLk+HFsv6P0huNtgbINX4kdVAHW1ynmtalPh1IPKXMbaoYk4",
+	"cH5CKEwISE7kCZ1xwB3DbMYZVQ3owicpoxn7li2va7YFooGknNI9UwO0gzQr5aVYuTsHX+68fXL6Uh+5",
+	"fBzz8OKS6Vb6/V9+OP7h2/cn6eRvb3cfnS3f/fWbV9NHs/DqNU34d3G6OKX0dfjN92/kl3oCMnYpQnon",
+	"gKU0DCsEDBUaXjIR+SPRl+EQ3srgdovpmMX6dktl5JJpTSfQ9ha31ku20Ku8kY26f3u6KWxv5HquU5SV",
+	"gIFGCpb4n6Ck/gdAdMH2a83GcKGNmZB34+5+uGTLj8iPYpax5vDSqZRRQKQgDJxUAH6k6QoUHLTkdskb",
+	"fSsXhhxTNq2pUoq+vS1XKp2N/YaiS8bXBTf+vYXlD3QB4j5eh/62lb2+ZctKzoZWTTjbTF5EwDWUPAH8",
+	"xgwEgb+RokGza5YWX5uu/tQCo57EBiKjWdZ7qfFupcbEkZQ9L5bINtea2gTJ78D+Tm0cLIhEaiaTwvRm",
+	"TQNd8gIqTruasAojbYlg7xs0p1cJE6+N6WO7k+DVbQRZ5e6AKXB8n1gM8zqtS2BgQ6mcJ7+O5RuWxHTJ",
+	"1p4r7x33ysfgXnz7TwsA0KcQTC94EDfgH07cM1xn9wO8vLLakz3nd3sfbXNm7u+gWy7tsg0JBbeTfAub",
+	"3izIWaLcdcG9H27SeNBJ8hYjS7VMuSlSDnaMhC6VqxBPOXiaUkZoAd+BZejRDmMpFZPeXdV0NMeIKG5Q",
+	"fd6y7ClO8NTduncE2lrv5xNH0K0/4oVpQrCFrSd/r+LdZ5NsCSWAoWGGfjx59mb3464nGK8sOIUgrClA",
+	"YkCUr1+b48hyWkz4YIuAKGkKcSCqNChfLbrnqTeEOzyqRTer6lB563F/Od+tgmho5oHyF/33u6vbdM2v",
+	"bQ0RQ+KULOjSQKpjcMlntUiVzyHHXFP9Eq5aW5/tM1q6mgNoTF/Nn6OeCoZF89W5wJR2qBtirvIR/jRE",
+	"TF8YjwH1taCSYykvMXkUTqa3tKZAFvhdEEd3zBCV383tgXIXVBEFE9gQmMAVZDWlePRQMDAmF/yX3FlL",
+	"re4duBgUsD+BnOFFyjh4fCYiLIEC8UVCsDBj0bmAlRqzWELCl/QK9RFqZqMfMW6iDEwC0PVCplERTWvf",
+	"4eWJyoUYAjODKjda1imKE+hmz4WtsOUYG4QvRgbUZCnzxqgaLi5LYs8ntiJUfVoXtippJYaiJCE6EQV3",
+	"puRQKl7nExUaL1ev1+sP9vY7QUfk8zHAq/TMdwcPHz3uAGs1Mm4pEqM0pADCYIYdqmb0K3mpxhzYhAnL",
+	"qQzYBeu4odnnOl/pBjquD/O9bgrji6rhIyboyDVko0TM9+alUgBTH5pDkq+2Z771GrSFszvDzunLN8XI",
+	"zJPb+dy2FW77d3Bjrr8t760/9wkmfxppGkzCDmP6dqXo3Q/Fh5UuR9AQUWxAjhX4GnsRTTpJGTPiBsre",
+	"tvrcWMsWy7GMll1igTGVqUmnRRRbzwXLOUfdc/G9iK2QUfJeEsvEXIEENk+yxqhRbKKi2G/m3tRjwRnc",
+	"q79/5gKVSALXOz83kdDX+xgLsqwY4MqwBK2Krj6SMVVQvBLzWGdygcDKiMKgZVQA3gYAYThhEmzVNuU1",
+	"agR7rMTH3ylyeKmnlmsbAJWbIRvuld47hYPU9NSAkwFFZG4F7rTc8G6aG5iQRtX2BYJHZ5CokLkrBCt+",
+	"sZSROY0YFhUf6f8dESmMPgtQwiMABR4FqECAkmdKslrlzFWatthrM3pl0h1MlgaeM1B1MfHBpI4bnF1Q",
+	"ZS3MPUsYlI0VRdYVNAUtFPovFnYd6lMs2nOuyLF+wAVUj9k0F+diAYU+bSz8FMAjBIBHo4LJs6LwgtE5",
+	"tYJqaxINvBKgitjysaYC7KA3GB2R0dfPsA5seatGiHOCUd4cK1kzETWXBH2Tiwaeck00EMCarmBSI9pz",
+	"CRZ6G52lPLg3ufj0FRQaB1BnhcDpFzMOpGlX/NZ44KA3+F2mZAn3Pg7yP1vR+Y5qnrsouLGivuFNM8vr",
+	"p/EplmUx09LWbijFhKdzWsBStcR/F5U2waAGGW0QepkFFmpEkUQqjtciXaqATJjmuyKM84hFR4jeaWx7",
+	"CV2CaXNCecwizdLxL0gDnNOlBQph5wKuMrhfcKz4uPtATN0xPXBwbwDKCUI40aXqkrd0uRGcFJTvdtF3",
+	"pn0FNUyx4lxgV8DVAyqKzVGvvk8D2z/B1t66hd/avvgKtoLGW1Xqqby0VcWeyrufpHJPsT4nHl1+6iuo",
+	"GMVrQ8+tfmJL7646rZCLex353gp21wiFcDhs/WNHhYA7AsTrFwf1mE5DMaFg9f2w4CKSiw0jmRudxEX3",
+	"70xbf+pQ5ep01kctmyW818/v1imNVhy72lvQ/yqlvH4SPKz0RknpBJVgANqEN7BEehybykZQvdVUNYKC",
+	"glBMsEuegXFKatUuY1ER0sWVdRBjc0VVb7BfmdRihtmuD6wHtJCOOMR4+O9yZdcKBCR3dxX4b6YABApK",
+	"tn4vz8yTum9jMmuSdPQvTWf+7kUG2JjfTVZYzQ7O3Ab6VprC8ngvMNyXAt8cNX0LJrcRT/uAf6wosuQK",
+	"V4IClLI5z0DbSlnI+JX+C6JTuUClD+x6C8Rv1cxuoZU2B4w+XmYM7WWQF+9hUJKJTBsN8cX8sGjiOvST",
+	"UaiuRqCqIqpsnM+FsoZztGg+sMISKKKYJNwlo4Ry0e31+qMi7mSJ6SfmbdTH4RDLBQvIKKTzrNs72B+Z",
+	"EnZY2rXyKHgcFnBBxTGZMgNnWUCPhOqqraQclmtrBBnu/APxMZjI53q7zUdszE5Ff2HGqKnjdiBKtuWP",
+	"Zt80FfrNvZ/H5dZqyC0AWr+rZ7TyuWaLGu7qf4To9WcqaMNs3WgogArxY8iCNmFptxJBiNd1xdu4gjXu",
+	"Wi1rZb1VGz+EvhYoXwM2u5lckAlNkYVyp6V1iYnnglxPY1Zap0a9dgP5pDaQVZKNW5t7JedulZzMX+xt",
+	"z80qfedWjo9zRG6Y+NxeefhmOdEupmadlPCDzFMDooVigrhiqXLudO9y3nn0qOV29l9qBUQbPN4Ikgwj",
+	"VotkH5SeEoowZY04bCZNaoukF1uC9+YFm+06ezWbK8owQoBg1K8Wp7Tyu6Kwbu/RTm//rNcbwn8/XqvE",
+	"7o7uZJM6u3ZwfnVdQK9pHtfB2nGtKbS7YmB/JgOY3fT1hi/HDu5vhTu+FTx+Z2+BggfeQtK+vGIIw4l4",
+	"1xBXYo1OqS0UChaoLnnCsgVjgmQL6TINUMOLsPoMgzwDrQJ5tWKOUE6yWRYZYRziOJiIzgXPrFs8cFEp",
+	"tsSMZpNWuoJuTEujBeXZCMod6O8xPICUip1zhWEyjgEwqDNAxmzKTW3gc2EDSRYzmoG2anMvXBAWUBoE",
+	"pbCE0czv3hnPnOPWde48RprswPt45hYUy3z7OIkG15EzdQQ/eWCCoDuT0X5vfxQQLLWA+I2mcEpCTU0y",
+	"xMMzdY5N/KlZ9XNh0SQdcpaJaPW6M6UYXPLM3EA5jNBzO3JzazQLArM9K8rG3yy7Yj0nfEcdI7xuFkZj",
+	"AsaZrKxQKedibl+oJRKYZzr9g16v2+t1QOJaspZUjW+ePj/p9TB/oRH80mVvHPT6RfrGIeZOaCIyKcqb",
+	"ImT2kb/WUcv845wwmcQMcWMNH9lm6oMDO/OSzOSkq7lWS6f6yfnO4/6jwZ6ep8yg0BIXwpCNWbOmXI9B",
+	"x5+9yzKBJBOYXsyrWHHHRGm6ZhH56xsSysjQ+oS/N+lVZl7eTOcsoxHN0AiBkKKd/qC0odhPJ0/4cHc3",
+	"ocu/JPTLcEZ5IrnIvpKXPOQhP897vcHDRHx5MqP8fwY9gGPFL+n8y329VvgpzL/UC+nPzeazbLy128SA",
+	"uVN6a1krJThb4BblXXiDtWIgMJ6keTlbaAPK2neEhTLdBQhdvkh5ONzrD3u97oEW3vQQ8tRE9kOddWOg",
+	"x1B6zLSDqjQQGliQQZecyUTz7TzRrDKhS7wLyxyhC4o5hbl3uFD5ZMJDzkR2MclFpPQ4ueaJT46/0Vv3",
+	"fO94cLL/9PGjk71nh0/6xw+fD3pP9589frJ3PCgykIwVstPENjr/+uf/c//t7w00zzDIhqcnpydaXEW2",
+	"oj8BU+ntd5qxgDGvq0arJeIz7x2rGSVvqNwOilePzVKvJahUL9TD/uOD3qEe3b4++KiJDC254Be5ujAV",
+	"LPFrANUmTMh8OjOpkdZZZlO78iRaSxHANDGXsUyXrwQYZRZ0ecusbhWdahWjixwdNI3NSKXfRCpbcdRm",
+	"coJbxZET4CUHG99SW0E0+yTWPBbIUAwqoJ3NyY03I9Emohx4RGmJpUqVY8bFlCgm1lFeaY+34M5l1lw3",
+	"xFkR7AiBp53shlzV1eRCsQ+TCaz4dp8HeA+S8XtjhTr63VSRdU5NpwLvjmkWztrjM75PtL7aD3q9HuEC",
+	"ExMgx942EKCR3qijJqoT6syboE9zw0DcRk0LdBkGJu3ImBWzlIaZVnmV1mYhIX0c2xQKaE1ru4pM9ZnF",
+	"Vkb+CfyWLUcm18TBLS9mMmYEprte43oCq/LHhcYrj/MTB3E0dF61aRk60GsP5GHJZTU53LPU+3yAW+WQ",
+	"kNG4tbmvgUt+sH+uiPmw2BKmsj1ih7ianxDaAFFMELlh60Oj3cuz0KG1zMWp+da3CRc0BieHIJHMxxn5",
+	"bBQxNmfRKDgXo1ykTMn4ikWjzzGKDnA+gL3CQtiELbSlZZB/1Rh+/zXLrm168gxJd8x+nqIuuka0uzem",
+	"3zHy4LYyyC15VG0fbT5V78juhlSELN4ehbDax+oqeR6woCmYx2NXEh1FIhNyLrIuOYExxTWMAqNseJWe",
+	"KLlky4ZyENDAtc+pzVdplFnu+OS2Ft/DNfHiee9Fgvt6fjcRA4CgbqIoGZdcA8xuVeQ11lCOkeZonXUo",
+	"JD6EBFTz4SKyIGejxgjOd9Yit+31q187sYa2Oz3O7zyUp4bwbVwPB7k1prHejfv7+I7vY2fKtYSO2/Sp",
+	"oYArB2d3kjL2K7s5EnDjBfwtlE4qDNlE35tyAki0TiI4MvHGBXCQMR8810PbomYtPM/+9Ad0kspfmTAr",
+	"dp9U8Qc6yEhgm5/letJC9fSB7XpuCKo9ZSGkc/RXa9UVrqo8C/Qp8sr1FUn1yNCNmglmnpgLtuI2e+tG",
+	"cdNT8ycLAqtOf3UcmAUuaoAbvL8u7+a6fKCKJf/DXZ2ZTPJE3dHVicFq6AwG53xRWNpByPreelNWRjl5",
+	"13f4P1AupL/OBs5k0lSG+Y8SyrSx7R2J4vajPm7XpRkUakYmk4s8Gd07Oe+dnH8i3f1MJiRPtlRoWgWg",
+	"XNypAvKCZSX9g4tMlrUPVC665HscyBbqhnmD/ZtYBDAICZWPe63jDyQPWTq7Tb1D3ylRShc0/mTyiy+4",
+	"rJFRtChjxB2Lhu/EnPo5fGfmci/CfHoRpqCjezHmXoz5M4kxlmvYyOctpRndFgvzlGdLYDVjRlOWdoY/",
+	"/azZg2LpVXOq5pxeAkBmJ+jkadwZdmZZlgx3d/uDR91et9ftDx/3HveAx5iB1A1CslZCDQOwxksX14Dg",
+	"65Dg0i3iSC0ydj2J8N0MFqFSRQbzaExOTcxopJVMr72nPGVhJtNlQ4uvLdyERbGe0NSNzGujcPfU2/gO",
+	"bo8ZiyPCheIRg0or3st2j+qvnhl0SSzrb0wCykL9wu2ovIaOze3S1hIVl+oBmTEaZ7PARJAwTLZa2vR/",
+	"U5ffa/WJfm11k3IhoFyMkUNNbnQxcjdY6NTOw+ujCrgdNBoQi1AXuWBoE4RQvcBCKmnagb+8pr0M7IYs",
+	"X6xGrSrD9F6H6tT1F08VZh6YnDb4FEkupgaAM5KAIUBUwuhlaTTpFQ9Z5+PPH/+/AAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

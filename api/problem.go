@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"bahi/ledger"
+	"bahi/ledger/reconcile"
 	"bahi/ledger/settle"
 )
 
@@ -61,6 +62,15 @@ var refusalStatus = map[string]int{
 	ledger.CodeInstructionNotFound: http.StatusNotFound,
 	ledger.CodeNotAPaymentMethod:   http.StatusUnprocessableEntity,
 	ledger.CodeWalletNotEmpty:      http.StatusConflict,
+	ledger.CodeBreakNotFound:       http.StatusNotFound,
+	ledger.CodeBreakClosed:         http.StatusConflict,
+	ledger.CodeBreakChanged:        http.StatusConflict,
+	ledger.CodeCorrectionNotFound:  http.StatusNotFound,
+	ledger.CodeCorrectionPending:   http.StatusConflict,
+	ledger.CodeCorrectionEnded:     http.StatusConflict,
+	ledger.CodeApprovalNeeded:      http.StatusForbidden,
+	ledger.CodeSamePerson:          http.StatusForbidden,
+	reconcile.CodeRunSuperseded:    http.StatusConflict,
 	settle.CodeWindowNotFound:      http.StatusNotFound,
 	settle.CodePositionNotFound:    http.StatusNotFound,
 	settle.CodeWindowNotOver:       http.StatusConflict,

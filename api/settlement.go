@@ -19,7 +19,7 @@ func (s *Server) ListSettlementWindows(c echo.Context, params ListSettlementWind
 			return err
 		}
 	}
-	rows, err := s.reader.Windows(c.Request().Context(), s.desk.Schedule.Scheme, before, params.Limit+1)
+	rows, err := s.reader.Windows(c.Request().Context(), s.settlement.Schedule.Scheme, before, params.Limit+1)
 	if err != nil {
 		return err
 	}
@@ -35,13 +35,13 @@ func (s *Server) CloseSettlementWindows(c echo.Context) error {
 	}
 	ctx, by := c.Request().Context(), caller(c).ID.KeyRef()
 	if in.Window == "" {
-		closed, err := s.desk.CloseDue(ctx, s.now().UnixMicro(), by)
+		closed, err := s.settlement.CloseDue(ctx, s.now().UnixMicro(), by)
 		if err != nil {
 			return err
 		}
 		return writeJSON(c, http.StatusOK, SettlementWindowList{Data: windowViews(closed)})
 	}
-	w, err := s.desk.Close(ctx, in.Window, by)
+	w, err := s.settlement.Close(ctx, in.Window, by)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ var reportTypes = map[GetSettlementReportParamsFormat]string{
 
 // GetSettlementReport implements [ServerInterface].
 func (s *Server) GetSettlementReport(c echo.Context, window string, params GetSettlementReportParams) error {
-	r, err := s.desk.Report(c.Request().Context(), window)
+	r, err := s.settlement.Report(c.Request().Context(), window)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (s *Server) GetSettlementReport(c echo.Context, window string, params GetSe
 
 // ListSettlementPositions implements [ServerInterface]: a bank sees its own.
 func (s *Server) ListSettlementPositions(c echo.Context, window string) error {
-	r, err := s.desk.Report(c.Request().Context(), window)
+	r, err := s.settlement.Report(c.Request().Context(), window)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (s *Server) ConfirmSettlement(c echo.Context, _ ConfirmSettlementParams) er
 	if in.Direction == SettlementDirectionReceived {
 		confirm.Amount = -amount.Minor
 	}
-	p, err := s.desk.Confirm(c.Request().Context(), confirm)
+	p, err := s.settlement.Confirm(c.Request().Context(), confirm)
 	if err != nil {
 		return err
 	}

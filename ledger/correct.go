@@ -81,7 +81,9 @@ func (c *Case) declare(s *Set) {
 	}
 }
 
-var errBreakBusy = refuse(CodeBreakChanged, "others correct this break at this moment; try again")
+// ErrBreakBusy is the refusal of a command that was made from a break as it was
+// before others corrected it: it is to be made anew.
+var ErrBreakBusy error = refuse(CodeBreakChanged, "others correct this break at this moment; try again")
 
 // now is the break and its transfer as they are, and its newest correction, if it has one.
 func (c *Case) now(s *Set) (b Break, t *Transfer, newest *Correction, err error) {
@@ -90,7 +92,7 @@ func (c *Case) now(s *Set) (b Break, t *Transfer, newest *Correction, err error)
 	case !ok:
 		return b, nil, nil, refuse(CodeBreakNotFound, "there is no break %s", c.Break.ID.BreakRef())
 	case b.Tries > c.Break.Tries+1:
-		return b, nil, nil, errBreakBusy
+		return b, nil, nil, ErrBreakBusy
 	}
 	if c.Transfer != nil {
 		if found, ok := s.Transfers.Get(c.Transfer.ID); ok {
@@ -128,7 +130,7 @@ func (c ProposeCorrection) Apply(s *Set) (any, error) {
 		return nil, refuse(CodeCorrectionPending, "correction %s (%s) is %s; withdraw it first", newest.ID.CorrectionRef(), newest.Action, newest.State)
 	}
 	if b.Tries > c.Break.Tries {
-		return nil, errBreakBusy
+		return nil, ErrBreakBusy
 	}
 	if b.State != BreakOpen {
 		return nil, refuse(CodeBreakClosed, "the break is closed (%s): there is nothing to correct", b.Resolution)
@@ -211,8 +213,7 @@ func (c ApproveCorrection) Apply(s *Set) (any, error) {
 		return nil, refuse(CodeSamePerson, "%s proposed it: a second person is to approve it", c.By)
 	}
 	made.State, made.ApprovedBy = CorrectionApproved, c.By
-	put(s, &b, made, NoteApproved, c.By)
-	return made, nil
+	return put(s, &b, made, NoteApproved, c.By), nil
 }
 
 // Apply implements [Command].
@@ -225,14 +226,14 @@ func (c WithdrawCorrection) Apply(s *Set) (any, error) {
 		return made, nil
 	}
 	made.State = CorrectionWithdrawn
-	put(s, &b, made, NoteWithdrawn, c.By)
-	return made, nil
+	return put(s, &b, made, NoteWithdrawn, c.By), nil
 }
 
 // put stores a correction that has gone a step, and its line in the break's history.
-func put(s *Set, b *Break, c Correction, what NoteKind, by string) {
+func put(s *Set, b *Break, c Correction, what NoteKind, by string) Correction {
 	c.Updated = max(s.Now, c.Updated)
 	s.Corrections.Put(c.ID, c)
 	s.Note(b, what, by, c.Action.String())
 	s.Breaks.Put(b.ID, *b)
+	return c
 }
