@@ -86,12 +86,7 @@ type Finding struct {
 // Declare implements [ledger.Command].
 func (c Reconciled) Declare(s *ledger.Set) {
 	s.Runs.Want(c.Run)
-	for i := range c.Findings {
-		s.Breaks.Want(c.Findings[i].Break.ID)
-	}
-	for _, id := range c.Gone {
-		s.Breaks.Want(id)
-	}
+	FileBreaks{c.Findings, c.Gone}.Declare(s)
 }
 
 // Apply implements [ledger.Command]; it returns nothing.
@@ -101,6 +96,27 @@ func (c Reconciled) Apply(s *ledger.Set) (any, error) {
 	}
 	s.Matches = append(s.Matches, c.Matches...)
 	s.Unmatched = append(s.Unmatched, c.Unmatched...)
+	return FileBreaks{c.Findings, c.Gone}.Apply(s)
+}
+
+// FileBreaks opens, changes and closes breaks as they were found. It returns nothing.
+type FileBreaks struct {
+	Findings []Finding
+	Gone     []ledger.ID // of which nothing is found any more
+}
+
+// Declare implements [ledger.Command].
+func (c FileBreaks) Declare(s *ledger.Set) {
+	for i := range c.Findings {
+		s.Breaks.Want(c.Findings[i].Break.ID)
+	}
+	for _, id := range c.Gone {
+		s.Breaks.Want(id)
+	}
+}
+
+// Apply implements [ledger.Command].
+func (c FileBreaks) Apply(s *ledger.Set) (any, error) {
 	for i := range c.Findings {
 		c.Findings[i].take(s)
 	}

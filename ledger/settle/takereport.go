@@ -1,0 +1,83 @@
+package settle
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+
+	"bahi/ledger"
+	"bahi/ledger/reconcile"
+	"bahi/ledger/reconcile/statement"
+)
+
+// TakeReport compares the switch's settlement report with our positions, window by
+// window, and opens a break for each bank of which they differ, and closes those that
+// agree now. It returns what differs. A window that is not closed is refused with
+// [CodeWindowNotFound]: nothing is compared then.
+func (d *Desk) TakeReport(ctx context.Context, items iter.Seq2[statement.Item, error]) (differ []ledger.Break, err error) {
+	rows, err := ReadReport(items)
+	if err != nil {
+		return nil, err
+	}
+	byWindow := map[string][]Reported{}
+	var windows []string
+	for _, r := range rows {
+		if _, known := byWindow[r.Window]; !known {
+			windows = append(windows, r.Window)
+		}
+		byWindow[r.Window] = append(byWindow[r.Window], r)
+	}
+	var all reconcile.FileBreaks
+	for _, id := range windows {
+		w, err := d.Window(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		positions, err := d.Positions(ctx, &w)
+		if err != nil {
+			return nil, err
+		}
+		found := Compare(&w, positions, byWindow[id])
+		for _, b := range found {
+			f, err := d.finding(ctx, b)
+			if err != nil {
+				return nil, err
+			}
+			all.Findings = append(all.Findings, f)
+		}
+		differ = append(differ, found...)
+		all.Gone = append(all.Gone, agreed(&w, positions, byWindow[id], found)...)
+	}
+	_, err = ledger.Do[any](ctx, d.Book, all)
+	return differ, err
+}
+
+// finding is a break as it is filed; it is to be closed by the next day's end.
+func (d *Desk) finding(ctx context.Context, b ledger.Break) (f reconcile.Finding, err error) {
+	b.Deadline = (b.Day + 2).Time(d.Schedule.Zone).UnixMicro()
+	was, err := d.Reader.Break(ctx, b.ID)
+	if errors.Is(err, ledger.ErrNotFound) {
+		err = nil
+	}
+	return reconcile.Finding{Break: b, Was: was.State}, err
+}
+
+// agreed are the breaks of those banks of the window that do not differ.
+func agreed(w *ledger.Window, positions []ledger.Position, rows []Reported, differ []ledger.Break) (ids []ledger.ID) {
+	banks := map[string]bool{}
+	for i := range positions {
+		banks[positions[i].Bank] = true
+	}
+	for i := range rows {
+		banks[rows[i].Bank] = true
+	}
+	for bank := range banks {
+		id := ledger.BreakID(ledger.ClassSettlement, ledger.Subject{Window: w.ID, Bank: bank})
+		if !slices.ContainsFunc(differ, func(b ledger.Break) bool { return b.ID == id }) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, ledger.ID.Compare)
+	return ids
+}
