@@ -34,7 +34,7 @@ type loose struct {
 	day      int32
 	n        int32
 	count    int32
-	leg      int32 // its found, from 1; 0 for none, less where it could be of several
+	leg      int32 // its found, from 1; 0 for none; or noLeg
 	bank     uint16
 	currency uint16
 	source   ledger.Source
@@ -43,8 +43,12 @@ type loose struct {
 	reversal bool
 }
 
-// severalLegs marks a line that could tell of several legs: then it is taken to tell of none.
-const severalLegs = -1
+// noLeg marks a line that could tell of several legs, or names what somebody else
+// calls a transfer: it is taken to tell of none.
+const noLeg = -1
+
+// idLength is how long the id of a transfer is, of everybody who takes part in UPI.
+const idLength = 35
 
 // told says that a line was found to tell of a transfer.
 type told struct {
@@ -83,6 +87,9 @@ func (l *looseLines) pack(b *ledger.BankLine) loose {
 		source: b.ID.Source, by: b.By, debit: b.Debit, reversal: b.Reversal}
 	if b.Name != "" {
 		v.name = maphash.String(l.seed, b.Name)
+		if len(b.Name) == idLength { // or it would have a transfer
+			v.leg = noLeg
+		}
 	}
 	l.batched = l.batched || v.batch()
 	return v
@@ -147,7 +154,7 @@ func (l *looseLines) find(j *Judge, s ledger.Snapshot, in ledger.Range) error {
 	if transfers.err != nil {
 		return transfers.err
 	}
-	l.found = slices.DeleteFunc(l.found, func(f told) bool { return l.all[f.line].leg == severalLegs })
+	l.found = slices.DeleteFunc(l.found, func(f told) bool { return l.all[f.line].leg == noLeg })
 	for _, f := range batches.assign(l.found) {
 		l.all[f.line].leg = 1
 		l.found = append(l.found, f)
@@ -165,7 +172,7 @@ func (l *looseLines) offer(j *Judge, t *ledger.Transfer, asked []ledger.Instruct
 	i, _ := slices.BinarySearchFunc(l.all, rrn, func(v loose, rrn uint64) int { return cmp.Compare(v.rrn, rrn) })
 	for ; i < len(l.all) && l.all[i].rrn == rrn; i++ {
 		v := &l.all[i]
-		if v.minor != t.Amount.Minor {
+		if v.minor != t.Amount.Minor || v.leg == noLeg {
 			continue
 		}
 		line := l.line(int32(i))
@@ -174,7 +181,7 @@ func (l *looseLines) offer(j *Judge, t *ledger.Transfer, asked []ledger.Instruct
 			continue
 		}
 		if v.leg != 0 {
-			v.leg = severalLegs
+			v.leg = noLeg
 			continue
 		}
 		l.found = append(l.found, told{t.ID, int32(i), leg})

@@ -121,19 +121,31 @@ func TestLinesWithoutATransfer(t *testing.T) {
 		w.expectRules(b)
 		w.expect("not_in_book of line of NRMD at NRMD: ours 0 theirs 25000, yes nothing no, day +0")
 	})
-	t.Run("another amount, bank or account", func(t *testing.T) {
+	t.Run("another amount, bank, account or id", func(t *testing.T) {
 		w := memoryWorld(t)
 		a := w.completed(25_000)
-		less, elsewhere, other := w.loose(&a, ledger.LegDebit), w.loose(&a, ledger.LegDebit), w.loose(&a, ledger.LegDebit)
+		less, elsewhere, other, foreign := w.loose(&a, ledger.LegDebit), w.loose(&a, ledger.LegDebit), w.loose(&a, ledger.LegDebit), w.loose(&a, ledger.LegCredit)
 		less.Amount.Minor--
 		elsewhere.ID.Bank = "XXXX"
 		other.Account = "111122223333"
-		w.tells(less, elsewhere, other)
+		foreign.Name = "PTM0000000000000000000000000000001A"
+		w.tells(less, elsewhere, other, foreign)
 		w.run()
 		w.expectRules(a)
 		w.expect("not_in_book of line of NRMD at NRMD: ours 0 theirs 24999, yes nothing no, day +0",
 			"unknown_account of line of XXXX at XXXX: ours 0 theirs 25000, yes nothing no, day +0",
-			"not_in_book of line of NRMD at NRMD: ours 0 theirs 25000, yes nothing no, day +0")
+			"not_in_book of line of NRMD at NRMD: ours 0 theirs 25000, yes nothing no, day +0",
+			"not_in_book of line of KVRI at KVRI: ours 0 theirs 25000, yes nothing no, day +0")
+	})
+	t.Run("a name cut short", func(t *testing.T) {
+		w := memoryWorld(t)
+		a := w.completed(25_000)
+		short := w.loose(&a, ledger.LegDebit)
+		short.Name = a.ID.TransferRef()[:16]
+		w.tells(short)
+		w.run()
+		w.expect()
+		w.expectRules(a, "debit rrn_date_amount")
 	})
 	t.Run("unknown", func(t *testing.T) {
 		w := memoryWorld(t)
