@@ -70,7 +70,7 @@ func (w *world) day(n int) {
 	const batch = 1000
 	midnight := monday.Time(india).Add(time.Minute)
 	for made := 0; made < n; made += batch {
-		w.at(midnight.Add(time.Duration(made) * 23 * time.Hour / time.Duration(n)))
+		w.at(midnight.Add(time.Duration(made) * (23 * time.Hour / time.Duration(n))))
 		var commands ledger.Many
 		var lines []ledger.BankLine
 		for i := range min(batch, n-made) {
