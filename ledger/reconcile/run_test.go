@@ -180,6 +180,12 @@ func TestNoDismissalBesideACorrection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := w.book.Submit(ctx, ledger.Request{Command: reconcile.CloseBreak{ID: b.ID, Tries: b.Tries, Text: "x"}}); !errors.Is(err, ledger.ErrBreakBusy) {
+		t.Errorf("closed by what was read before the correction: %v", err)
+	}
+	if _, err := w.book.Submit(ctx, ledger.Request{Command: reconcile.CommentBreak{ID: b.ID, Last: ledger.BreakNote{N: b.Notes}, Text: "x"}}); !errors.Is(err, ledger.ErrBreakBusy) {
+		t.Errorf("commented by what was read before the correction: %v", err)
+	}
 	if _, err := desk.Dismiss(ctx, b.ID, "x", "asha"); err == nil || err.(*ledger.Refusal).Code != ledger.CodeCorrectionPending {
 		t.Errorf("got %v", err)
 	}
@@ -456,6 +462,18 @@ func TestOtherDaysAreLeftAlone(t *testing.T) {
 	}
 	w.run()
 	if open := w.breaks(ledger.BreakOpen); len(open) != 2 {
+		t.Errorf("open breaks %q", showAll(open))
+	}
+}
+
+// What is found about settlement is no matter of a run.
+func TestSettlementIsLeftAlone(t *testing.T) {
+	w := memoryWorld(t)
+	s := ledger.Subject{Window: "upi/2026-11-20/03", Bank: payerBank}
+	b := ledger.Break{ID: ledger.BreakID(ledger.ClassSettlement, s), Class: ledger.ClassSettlement, Subject: s, Day: monday, Currency: "INR", Theirs: 1}
+	w.do(reconcile.Reconciled{Run: w.run().N, Findings: []reconcile.Finding{{Break: b}}})
+	w.run()
+	if open := w.breaks(ledger.BreakOpen); len(open) != 1 {
 		t.Errorf("open breaks %q", showAll(open))
 	}
 }
