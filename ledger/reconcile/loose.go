@@ -45,9 +45,12 @@ type loose struct {
 	reversal bool
 }
 
-// noLeg marks a line that could tell of several legs, or names what somebody else
-// calls a transfer: it is taken to tell of none.
-const noLeg = -1
+// What was found of a line: the leg that it tells of; or that it could tell of several,
+// or names what somebody else calls a transfer, so that it is taken to tell of none.
+const (
+	oneLeg = 1
+	noLeg  = -1
+)
 
 // idLength is how long the id of a transfer is, of everybody who takes part in UPI.
 const idLength = 35
@@ -105,7 +108,9 @@ func (l *looseLines) pack(b *ledger.BankLine) loose {
 			v.leg = noLeg
 		}
 	}
-	l.batched = l.batched || v.batch()
+	if v.batch() {
+		l.batched, v.account = true, 0 // which is no customer's
+	}
 	return v
 }
 
@@ -170,7 +175,7 @@ func (l *looseLines) find(j *Judge, s ledger.Snapshot, in ledger.Range) error {
 	}
 	l.found = slices.DeleteFunc(l.found, func(f told) bool { return l.at(f.line).leg == noLeg })
 	for _, f := range batches.assign(l.found) {
-		l.at(f.line).leg = 1
+		l.at(f.line).leg = oneLeg
 		l.found = append(l.found, f)
 	}
 	slices.SortFunc(l.found, func(a, b told) int { return cmp.Or(a.transfer.Compare(b.transfer), cmp.Compare(a.line, b.line)) })
@@ -202,7 +207,7 @@ func (l *looseLines) offer(j *Judge, t *ledger.Transfer, asked []ledger.Instruct
 			continue
 		}
 		l.found = append(l.found, told{t.ID, i, leg})
-		v.leg = int32(len(l.found))
+		v.leg = oneLeg
 	}
 }
 
@@ -238,7 +243,7 @@ func (l *looseLines) add(lines []ledger.BankLine, t *ledger.Transfer) []ledger.B
 func (l *looseLines) breaks(j *Judge, adjusted map[ledger.ID]int64) iter.Seq2[ledger.Break, error] {
 	var left []int32
 	for i := range l.count {
-		if l.at(i).leg <= 0 {
+		if l.at(i).leg != oneLeg {
 			left = append(left, i)
 		}
 	}

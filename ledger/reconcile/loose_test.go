@@ -162,7 +162,9 @@ func TestBatches(t *testing.T) {
 	}
 	t.Run("one", func(t *testing.T) {
 		w, made := some(t)
-		w.tells(w.batched(ledger.LegCredit, 102+103+104, 3))
+		sum := w.batched(ledger.LegCredit, 102+103+104, 3)
+		sum.Account = "888877776666" // the bank's own
+		w.tells(sum)
 		w.run()
 		w.expect()
 		for i, m := range made {
