@@ -36,7 +36,7 @@ type loose struct {
 	day      int32
 	n        int32
 	count    int32
-	leg      int32 // its found, from 1; 0 for none; or noLeg
+	leg      int32 // oneLeg, noLeg, or 0 while none was found
 	bank     uint16
 	currency uint16
 	source   ledger.Source
