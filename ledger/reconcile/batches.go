@@ -47,16 +47,16 @@ func newBatches(j *Judge, l *looseLines) *batches {
 	if !l.batched {
 		return b
 	}
-	for i := range l.all {
-		if !l.all[i].batch() {
+	for i := range l.count {
+		if !l.at(i).batch() {
 			continue
 		}
-		line := l.line(int32(i))
+		line := l.line(i)
 		key := batchKey{line.ID.Source, line.ID.Bank, line.Amount.Currency, line.Day, plainLeg(&line)}
 		if b.of[key] == nil {
 			b.of[key] = &batch{}
 		}
-		b.of[key].lines = append(b.of[key].lines, batchLine{int32(i), line.Count, line.Amount.Minor})
+		b.of[key].lines = append(b.of[key].lines, batchLine{i, line.Count, line.Amount.Minor})
 	}
 	return b
 }
@@ -88,7 +88,7 @@ func (b *batches) assign(found []told) (all []told) {
 		batch.legs = slices.DeleteFunc(batch.legs, func(l batchLeg) bool {
 			i, _ := slices.BinarySearchFunc(found, l.transfer, func(f told, id ledger.ID) int { return f.transfer.Compare(id) })
 			for ; i < len(found) && found[i].transfer == l.transfer; i++ {
-				if found[i].leg == key.leg && b.loose.all[found[i].line].source == key.source {
+				if found[i].leg == key.leg && b.loose.at(found[i].line).source == key.source {
 					return true
 				}
 			}

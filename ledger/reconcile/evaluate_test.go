@@ -287,6 +287,12 @@ func TestDuplicates(t *testing.T) {
 	s = completed().told(ledger.SourceBank, payerBank, monday)
 	s.tells(ledger.SourceBank, ledger.LegDebit).tells(ledger.SourceBank, ledger.LegDebit).tells(ledger.SourceBank, ledger.LegDebitReversal)
 	s.expectRules(t, s.expect(t), "bank debit id_rrn_date_amount", "bank debit cancelled", "bank debit_reversal cancelled")
+
+	// The one that is not given back is that of the leg's own day.
+	s = completed().told(ledger.SourceBank, payerBank, monday)
+	s.line(ledger.SourceBank, ledger.LegDebit, monday-1, amount)
+	s.tells(ledger.SourceBank, ledger.LegDebit).tells(ledger.SourceBank, ledger.LegDebitReversal)
+	s.expectRules(t, s.expect(t), "bank debit cancelled", "bank debit id_rrn_date_amount", "bank debit_reversal cancelled")
 }
 
 // Two formats that name one movement differently tell of one; each counts its own.
@@ -410,6 +416,7 @@ func TestContradiction(t *testing.T) {
 	contradicted().expect(t, "contradiction of credit at KVRI: ours 25000 theirs 0, nothing nothing yes, day +0")
 	contradicted().told(ledger.SourceBank, payeeBank, monday).expect(t, "contradiction of credit at KVRI: ours 25000 theirs 0, no nothing yes, day +0")
 	contradicted().told(ledger.SourceBank, payeeBank, monday).tells(ledger.SourceBank, ledger.LegCredit).expect(t)
+	contradicted().tells(ledger.SourceBank, ledger.LegCredit).expect(t)
 	contradicted().told(ledger.SourceBank, payeeBank, monday).tells(ledger.SourceBank, ledger.LegCredit).tells(ledger.SourceBank, ledger.LegCredit).
 		expect(t, "duplicate of credit at KVRI: ours 25000 theirs 50000, yes nothing yes, day +0")
 }
@@ -432,7 +439,7 @@ func TestUnknownAccount(t *testing.T) {
 	s.line(ledger.SourceBank, ledger.LegCredit, monday, amount).Amount.Currency = "USD"
 	s.expect(t, "unknown_account of line of KVRI at KVRI: ours 0 theirs 25000, yes nothing no, day +0")
 
-	for _, told := range []string{"", "123456789", "0000123456789", "IN00NRMD000123456789", "XXXXX6789", "Asha Rao", "asha99999@narmada", "0001 2345 6789"} {
+	for _, told := range []string{"", "123456789", "0000123456789", "IN00NRMD000123456789", "XXXXX6789", "Asha Rao", "9876512345@ok", "0001 2345 6789"} {
 		s = completed()
 		s.line(ledger.SourceBank, ledger.LegDebit, monday, amount).Account = told
 		if s.expectRules(t, s.expect(t), "bank debit id_rrn_date_amount"); t.Failed() {

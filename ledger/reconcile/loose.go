@@ -14,11 +14,13 @@ import (
 // some around them. There may be a million: each is kept as little as it can be.
 type looseLines struct {
 	from, until ledger.Day
-	within      int64 // how many were of the run's own days
-	all         []loose
-	batched     bool   // there are lines that stand for several transfers
-	found       []told // by transfer
-	next        int    // the first of found that was not asked for yet
+	within      int64     // how many were of the run's own days
+	blocks      [][]loose // in the order of their IDs: a slice that grows would be copied, and held twice
+	count       int32
+	byRRN       []int32 // those that have one, by it
+	batched     bool    // there are lines that stand for several transfers
+	found       []told  // by transfer
+	next        int     // the first of found that was not asked for yet
 	banks       names[string]
 	currencies  names[ledger.Currency]
 	seed        maphash.Seed
@@ -34,7 +36,7 @@ type loose struct {
 	day      int32
 	n        int32
 	count    int32
-	leg      int32 // its found, from 1; 0 for none, less where it could be of several
+	leg      int32 // oneLeg, noLeg, or 0 while none was found
 	bank     uint16
 	currency uint16
 	source   ledger.Source
@@ -43,8 +45,15 @@ type loose struct {
 	reversal bool
 }
 
-// severalLegs marks a line that could tell of several legs: then it is taken to tell of none.
-const severalLegs = -1
+// What was found of a line: the leg that it tells of; or that it could tell of several,
+// or names what somebody else calls a transfer, so that it is taken to tell of none.
+const (
+	oneLeg = 1
+	noLeg  = -1
+)
+
+// idLength is how long the id of a transfer is, of everybody who takes part in UPI.
+const idLength = 35
 
 // told says that a line was found to tell of a transfer.
 type told struct {
@@ -53,7 +62,7 @@ type told struct {
 	leg      ledger.Leg
 }
 
-// read takes the lines that name no transfer, in order of their RRN.
+// read takes the lines that name no transfer.
 func (l *looseLines) read(s ledger.Snapshot) error {
 	l.seed = maphash.MakeSeed()
 	for line, err := range s.Lines(ledger.OfNoTransfer) {
@@ -65,17 +74,29 @@ func (l *looseLines) read(s ledger.Snapshot) error {
 		}
 		l.within += int64(number(l.from <= line.Day && line.Day < l.until))
 		if line.Moved {
-			l.all = append(l.all, l.pack(&line))
+			l.put(l.pack(&line))
 		}
 	}
-	slices.SortFunc(l.all, func(a, b loose) int { return cmp.Or(cmp.Compare(a.rrn, b.rrn), compareLoose(&a, &b)) })
+	slices.SortFunc(l.byRRN, func(a, b int32) int { return cmp.Or(cmp.Compare(l.at(a).rrn, l.at(b).rrn), cmp.Compare(a, b)) })
 	return nil
 }
 
-// compareLoose orders lines by their IDs, but banks as they came.
-func compareLoose(a, b *loose) int {
-	return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.bank, b.bank), slices.Compare(a.key[:], b.key[:]), cmp.Compare(a.n, b.n))
+// blockSize is how many lines are kept in one piece.
+const blockSize = 1 << 14
+
+func (l *looseLines) put(v loose) {
+	if l.count%blockSize == 0 {
+		l.blocks = append(l.blocks, make([]loose, 0, blockSize))
+	}
+	last := &l.blocks[len(l.blocks)-1]
+	*last = append(*last, v)
+	if v.rrn != 0 {
+		l.byRRN = append(l.byRRN, l.count)
+	}
+	l.count++
 }
+
+func (l *looseLines) at(i int32) *loose { return &l.blocks[i/blockSize][i%blockSize] }
 
 func (l *looseLines) pack(b *ledger.BankLine) loose {
 	v := loose{key: b.ID.Key, rrn: digits(b.RRN), account: digits(accountDigits(b.Account)), minor: b.Amount.Minor, day: int32(b.Day), n: int32(b.ID.N),
@@ -83,8 +104,13 @@ func (l *looseLines) pack(b *ledger.BankLine) loose {
 		source: b.ID.Source, by: b.By, debit: b.Debit, reversal: b.Reversal}
 	if b.Name != "" {
 		v.name = maphash.String(l.seed, b.Name)
+		if len(b.Name) == idLength { // or it would have a transfer
+			v.leg = noLeg
+		}
 	}
-	l.batched = l.batched || v.batch()
+	if v.batch() {
+		l.batched, v.account = true, 0 // which is no customer's
+	}
 	return v
 }
 
@@ -102,7 +128,7 @@ func digits(s string) uint64 {
 
 // line is the line again, without its texts.
 func (l *looseLines) line(i int32) ledger.BankLine {
-	v := &l.all[i]
+	v := l.at(i)
 	b := ledger.BankLine{ID: ledger.LineID{Source: v.source, Bank: l.banks.list[v.bank], Key: v.key, N: int(v.n)}, Day: ledger.Day(v.day),
 		Amount: ledger.Amount{Minor: v.minor, Currency: l.currencies.list[v.currency]}, Debit: v.debit, Reversal: v.reversal, Moved: true, By: v.by, Count: int(v.count)}
 	if v.rrn != 0 {
@@ -117,7 +143,7 @@ func (l *looseLines) line(i int32) ledger.BankLine {
 // find looks for the legs that the lines tell of: by RRN, bank, date and amount, if
 // that leads to one leg of one transfer only.
 func (l *looseLines) find(j *Judge, s ledger.Snapshot, in ledger.Range) error {
-	if len(l.all) == 0 || (l.all[len(l.all)-1].rrn == 0 && !l.batched) {
+	if len(l.byRRN) == 0 && !l.batched {
 		return nil
 	}
 	batches := newBatches(j, l)
@@ -147,9 +173,9 @@ func (l *looseLines) find(j *Judge, s ledger.Snapshot, in ledger.Range) error {
 	if transfers.err != nil {
 		return transfers.err
 	}
-	l.found = slices.DeleteFunc(l.found, func(f told) bool { return l.all[f.line].leg == severalLegs })
+	l.found = slices.DeleteFunc(l.found, func(f told) bool { return l.at(f.line).leg == noLeg })
 	for _, f := range batches.assign(l.found) {
-		l.all[f.line].leg = 1
+		l.at(f.line).leg = oneLeg
 		l.found = append(l.found, f)
 	}
 	slices.SortFunc(l.found, func(a, b told) int { return cmp.Or(a.transfer.Compare(b.transfer), cmp.Compare(a.line, b.line)) })
@@ -162,23 +188,26 @@ func (l *looseLines) offer(j *Judge, t *ledger.Transfer, asked []ledger.Instruct
 	if rrn == 0 {
 		return
 	}
-	i, _ := slices.BinarySearchFunc(l.all, rrn, func(v loose, rrn uint64) int { return cmp.Compare(v.rrn, rrn) })
-	for ; i < len(l.all) && l.all[i].rrn == rrn; i++ {
-		v := &l.all[i]
-		if v.minor != t.Amount.Minor {
+	least, _ := slices.BinarySearchFunc(l.byRRN, rrn, func(i int32, rrn uint64) int { return cmp.Compare(l.at(i).rrn, rrn) })
+	for _, i := range l.byRRN[least:] {
+		v := l.at(i)
+		if v.rrn != rrn {
+			return
+		}
+		if v.minor != t.Amount.Minor || v.leg == noLeg {
 			continue
 		}
-		line := l.line(int32(i))
+		line := l.line(i)
 		leg, ok := LegOf(t, &line)
 		if first, last := j.days(t, asked, leg); !ok || line.Day < first || line.Day > last {
 			continue
 		}
 		if v.leg != 0 {
-			v.leg = severalLegs
+			v.leg = noLeg
 			continue
 		}
-		l.found = append(l.found, told{t.ID, int32(i), leg})
-		v.leg = int32(len(l.found))
+		l.found = append(l.found, told{t.ID, i, leg})
+		v.leg = oneLeg
 	}
 }
 
@@ -213,14 +242,14 @@ func (l *looseLines) add(lines []ledger.BankLine, t *ledger.Transfer) []ledger.B
 // breaks are those about the lines that nothing was found for, by ID.
 func (l *looseLines) breaks(j *Judge, adjusted map[ledger.ID]int64) iter.Seq2[ledger.Break, error] {
 	var left []int32
-	for i := range l.all {
-		if l.all[i].leg <= 0 {
-			left = append(left, int32(i))
+	for i := range l.count {
+		if l.at(i).leg != oneLeg {
+			left = append(left, i)
 		}
 	}
 	tags := l.tags(left)
 	slices.SortFunc(left, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(tags(a), tags(b)), compareLoose(&l.all[a], &l.all[b]))
+		return cmp.Or(cmp.Compare(tags(a), tags(b)), cmp.Compare(a, b))
 	})
 	var found []brief
 	each := func(group []int32) {
@@ -281,18 +310,18 @@ func (l *looseLines) full(f brief, adjusted map[ledger.ID]int64) ledger.Break {
 func (l *looseLines) tags(left []int32) func(int32) uint64 {
 	rrns := map[uint64]uint64{} // of names that came without one
 	for _, i := range left {
-		if v := &l.all[i]; v.rrn == 0 && v.name != 0 {
+		if v := l.at(i); v.rrn == 0 && v.name != 0 {
 			rrns[v.name] = 0
 		}
 	}
 	for _, i := range left {
-		v := &l.all[i]
+		v := l.at(i)
 		if rrn, ok := rrns[v.name]; ok && v.name != 0 {
 			rrns[v.name] = max(rrn, v.rrn)
 		}
 	}
 	return func(i int32) uint64 {
-		v := &l.all[i]
+		v := l.at(i)
 		switch {
 		case v.rrn != 0:
 			return v.rrn

@@ -16,7 +16,7 @@ type Options struct {
 	Zone        *time.Location // of the banks' business days; default UTC
 	By          string         // who runs it
 	Now         func() time.Time
-	CutOff      time.Duration     // see [Judge]; default an hour
+	CutOff      time.Duration     // see [Judge]; default an hour; below zero: none
 	LateAfter   int               // see [Judge]
 	KnownBank   func(string) bool // whether there is such a bank; default: there is
 	Chunk       int               // rows that are written at once; default 4000
@@ -32,6 +32,7 @@ func (o *Options) defaults() {
 	if o.CutOff == 0 {
 		o.CutOff = time.Hour
 	}
+	o.CutOff = max(0, o.CutOff)
 	if o.KnownBank == nil {
 		o.KnownBank = func(string) bool { return true }
 	}
@@ -48,7 +49,7 @@ var ErrSuperseded = errors.New("another run of the reconciliation has begun")
 // closes breaks. What it leaves is a function of what was said and of the book: it
 // may be stopped at any moment and run again, also beside others. It reads one
 // snapshot, and its memory does not grow with the book, except for lines that name
-// no transfer: each of the days from a week before From to a week after Until takes 64 bytes.
+// no transfer: each of the days from a week before From to a week after Until takes 72 bytes.
 //
 // It returns the run with its counts, or [ErrSuperseded].
 func Run(ctx context.Context, book *ledger.Pipeline, r ledger.Reader, opt Options) (ledger.Run, error) {

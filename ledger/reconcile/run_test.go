@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -80,197 +79,6 @@ func TestDeadlines(t *testing.T) {
 	if want := []string{"2026-11-22 00:00:00", "2026-11-26 00:00:00"}; !slices.Equal(ends, want) {
 		t.Errorf("deadlines %q, want %q", ends, want)
 	}
-}
-
-func TestLinesWithoutATransfer(t *testing.T) {
-	t.Run("by RRN", func(t *testing.T) {
-		w := memoryWorld(t)
-		a := w.completed(25_000)
-		w.tells(w.loose(&a, ledger.LegDebit), w.loose(&a, ledger.LegCredit))
-		w.told(monday)
-		w.at(w.days(1))
-		w.run()
-		w.expect()
-		w.expectRules(a, "debit rrn_date_amount", "credit rrn_date_amount")
-	})
-	t.Run("the same RRN ten years before", func(t *testing.T) {
-		w := memoryWorld(t)
-		a := w.completed(25_000)
-		old := w.loose(&a, ledger.LegDebit)
-		old.Day = ledger.DayOf(noon.AddDate(-10, 0, 0))
-		w.tells(old)
-		w.told(monday)
-		w.at(w.days(1))
-		o := w.options()
-		o.From = old.Day - 10
-		if _, err := reconcile.Run(context.Background(), w.book, w.store, o); err != nil {
-			t.Fatal(err)
-		}
-		w.expectRules(a)
-		w.expect(fmt.Sprintf("not_in_book of line of NRMD at NRMD: ours 0 theirs 25000, yes nothing no, day %+d", old.Day-monday),
-			"not_at_bank of debit at NRMD: ours 25000 theirs 0, no nothing yes, day +0", "not_at_bank of credit at KVRI: ours 25000 theirs 0, no nothing yes, day +0")
-	})
-	t.Run("two of one RRN and amount on one day", func(t *testing.T) {
-		w := memoryWorld(t)
-		a := w.completed(25_000)
-		b := w.twin(a)
-		w.answer(&b, ledger.LegDebit, ledger.SaysApproved)
-		w.tells(w.loose(&a, ledger.LegDebit))
-		w.run()
-		w.expectRules(a)
-		w.expectRules(b)
-		w.expect("not_in_book of line of NRMD at NRMD: ours 0 theirs 25000, yes nothing no, day +0")
-	})
-	t.Run("another amount, bank or account", func(t *testing.T) {
-		w := memoryWorld(t)
-		a := w.completed(25_000)
-		less, elsewhere, other := w.loose(&a, ledger.LegDebit), w.loose(&a, ledger.LegDebit), w.loose(&a, ledger.LegDebit)
-		less.Amount.Minor--
-		elsewhere.ID.Bank = "XXXX"
-		other.Account = "111122223333"
-		w.tells(less, elsewhere, other)
-		w.run()
-		w.expectRules(a)
-		w.expect("not_in_book of line of NRMD at NRMD: ours 0 theirs 24999, yes nothing no, day +0",
-			"unknown_account of line of XXXX at XXXX: ours 0 theirs 25000, yes nothing no, day +0",
-			"not_in_book of line of NRMD at NRMD: ours 0 theirs 25000, yes nothing no, day +0")
-	})
-	t.Run("unknown", func(t *testing.T) {
-		w := memoryWorld(t)
-		never := ledger.Transfer{ID: w.id(), Amount: inr(700), RRN: rrn, Created: noon.UnixMicro(), Payer: ledger.End{Bank: payerBank}, Payee: ledger.End{Bank: payeeBank}}
-		named, nameless := w.line(&never, ledger.LegDebit), w.loose(&never, ledger.LegCredit)
-		nameless.RRN, nameless.By = "", ledger.KeyedByReference
-		w.tells(named, nameless)
-		run := w.run()
-		w.expect("not_in_book of line of NRMD at NRMD: ours 0 theirs 700, yes nothing no, day +0",
-			"not_in_book of line of KVRI at KVRI: ours 0 theirs 700, yes nothing no, day +0")
-		if run.Lines != 2 {
-			t.Errorf("%d lines were looked at", run.Lines)
-		}
-		before := w.state()
-		w.run()
-		if after := w.state(); !slices.Equal(before, after) {
-			t.Errorf("a second run:\n%q\n%q", before, after)
-		}
-		// Their reversals undo them, the one by its RRN, the other by its name.
-		byRRN := w.loose(&never, ledger.LegDebit)
-		back := byRRN
-		w.keys++
-		binary.BigEndian.PutUint32(back.ID.Key[:], w.keys)
-		back.Debit, back.Reversal, back.Day = false, true, monday+1
-		w.tells(w.line(&never, ledger.LegDebitReversal), byRRN, back)
-		w.run()
-		w.expect("not_in_book of line of KVRI at KVRI: ours 0 theirs 700, yes nothing no, day +0")
-	})
-	t.Run("names of others", func(t *testing.T) {
-		w := memoryWorld(t)
-		other := ledger.Transfer{Amount: inr(700), Created: noon.UnixMicro(), Payer: ledger.End{Bank: payerBank}, Payee: ledger.End{Bank: payeeBank}}
-		there, again, back := w.loose(&other, ledger.LegDebit), w.loose(&other, ledger.LegDebit), w.loose(&other, ledger.LegDebitReversal)
-		for _, l := range []*ledger.BankLine{&there, &again, &back} {
-			l.Name, l.By = "PTM0000000000000000000000000000001A", ledger.KeyedByName
-		}
-		again.RRN, again.By = rrn, ledger.KeyedByRRN // the same movement in another format
-		w.tells(there, again)
-		w.run()
-		w.expect("not_in_book of line of NRMD at NRMD: ours 0 theirs 700, yes nothing no, day +0")
-		w.tells(back)
-		w.run()
-		w.expect()
-	})
-	t.Run("of the switch", func(t *testing.T) {
-		w := memoryWorld(t)
-		never := ledger.Transfer{ID: w.id(), Amount: inr(700), RRN: rrn, Created: noon.UnixMicro(), Payer: ledger.End{Bank: payerBank}, Payee: ledger.End{Bank: payeeBank}}
-		other := w.line(&never, ledger.LegDebit)
-		other.ID.Source = ledger.SourceSwitch
-		w.tells(other)
-		w.run()
-		w.expect() // the bank has told nothing
-		w.told(monday)
-		w.run()
-		w.expect("only_at_switch of line of NRMD at NRMD: ours 0 theirs 0, no yes no, day +0")
-		w.tells(w.line(&never, ledger.LegDebit))
-		w.run()
-		w.expect("not_in_book of line of NRMD at NRMD: ours 0 theirs 700, yes yes no, day +0")
-	})
-}
-
-func TestBatches(t *testing.T) {
-	some := func(t *testing.T) (*world, []ledger.Transfer) {
-		w := memoryWorld(t)
-		var made []ledger.Transfer
-		for i := range 6 {
-			w.at(noon.Add(time.Duration(i) * time.Minute))
-			made = append(made, w.completed(int64(100+i)))
-		}
-		w.tells(w.line(&made[0], ledger.LegCredit)) // by itself
-		return w, made
-	}
-	t.Run("one", func(t *testing.T) {
-		w, made := some(t)
-		w.tells(w.batched(ledger.LegCredit, 102+103+104, 3))
-		w.run()
-		w.expect()
-		for i, m := range made {
-			switch i {
-			case 0:
-				w.expectRules(m, "credit id_rrn_date_amount")
-			case 2, 3, 4:
-				w.expectRules(m, "credit batch")
-			default:
-				w.expectRules(m)
-			}
-		}
-		// And it stays, whatever is run.
-		before := w.state()
-		w.run()
-		if after := w.state(); !slices.Equal(before, after) {
-			t.Errorf("a second run:\n%q\n%q", before, after)
-		}
-	})
-	for name, line := range map[string]struct {
-		leg   ledger.Leg
-		sum   int64
-		count int
-	}{
-		"not one after the other": {ledger.LegCredit, 102 + 104, 2},
-		"another count":           {ledger.LegCredit, 102 + 103 + 104, 2},
-		"one told by itself":      {ledger.LegCredit, 100 + 101, 2},
-		"another side":            {ledger.LegDebitReversal, 102 + 103, 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w, made := some(t)
-			w.tells(w.batched(line.leg, line.sum, line.count))
-			w.run()
-			if open := w.breaks(ledger.BreakOpen); len(open) != 1 || open[0].Class != ledger.ClassNotInBook {
-				t.Errorf("breaks %q", showAll(open))
-			}
-			for _, m := range made[1:] {
-				w.expectRules(m)
-			}
-		})
-	}
-	t.Run("in two ways", func(t *testing.T) {
-		w := memoryWorld(t)
-		var made []ledger.Transfer
-		for range 4 {
-			made = append(made, w.completed(100))
-		}
-		w.tells(w.batched(ledger.LegCredit, 200, 2))
-		w.run()
-		w.expect("not_in_book of line of KVRI at KVRI: ours 0 theirs 200, yes nothing no, day +0")
-		for _, m := range made {
-			w.expectRules(m)
-		}
-	})
-	t.Run("beside a line by RRN", func(t *testing.T) {
-		w, made := some(t)
-		w.tells(w.loose(&made[3], ledger.LegCredit), w.loose(&made[4], ledger.LegDebit), w.batched(ledger.LegCredit, 102+104, 2))
-		w.run()
-		w.expect()
-		w.expectRules(made[2], "credit batch")
-		w.expectRules(made[3], "credit rrn_date_amount")
-		w.expectRules(made[4], "debit rrn_date_amount", "credit batch")
-	})
 }
 
 func TestLifeOfABreak(t *testing.T) {
@@ -371,6 +179,12 @@ func TestNoDismissalBesideACorrection(t *testing.T) {
 	c, err := desk.Propose(ctx, b.ID, 0, "asha")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := w.book.Submit(ctx, ledger.Request{Command: reconcile.CloseBreak{ID: b.ID, Tries: b.Tries, Text: "x"}}); !errors.Is(err, ledger.ErrBreakBusy) {
+		t.Errorf("closed by what was read before the correction: %v", err)
+	}
+	if _, err := w.book.Submit(ctx, ledger.Request{Command: reconcile.CommentBreak{ID: b.ID, Last: ledger.BreakNote{N: b.Notes}, Text: "x"}}); !errors.Is(err, ledger.ErrBreakBusy) {
+		t.Errorf("commented by what was read before the correction: %v", err)
 	}
 	if _, err := desk.Dismiss(ctx, b.ID, "x", "asha"); err == nil || err.(*ledger.Refusal).Code != ledger.CodeCorrectionPending {
 		t.Errorf("got %v", err)
@@ -509,23 +323,72 @@ func TestClosedWhileARunLooks(t *testing.T) {
 	w.at(w.days(1))
 	w.run()
 	b := w.breaks(ledger.BreakOpen)[0]
-	w.tells(func() ledger.BankLine { l := w.line(&a, ledger.LegDebit); l.Amount.Minor++; return l }())
+	// The switch's word is new: that changes the break. So does the bank's, which ends another.
+	word := w.line(&a, ledger.LegDebit)
+	word.ID.Source = ledger.SourceSwitch
+	w.tells(word)
 	g := &gate{Store: w.store, reached: make(chan struct{}), on: make(chan struct{})}
-	result := make(chan error)
-	go func() {
-		_, err := reconcile.Run(context.Background(), w.book, g, w.options())
-		result <- err
-	}()
-	<-g.reached
-	if _, err := desk.Dismiss(context.Background(), b.ID, "gone", "asha"); err != nil {
-		t.Fatal(err)
+	during := func(do func()) {
+		t.Helper()
+		result := make(chan error)
+		go func() {
+			_, err := reconcile.Run(context.Background(), w.book, g, w.options())
+			result <- err
+		}()
+		<-g.reached
+		do()
+		g.on <- struct{}{}
+		if err := <-result; err != nil {
+			t.Fatal(err)
+		}
 	}
-	g.on <- struct{}{}
-	if err := <-result; err != nil {
-		t.Fatal(err)
-	}
+	during(func() {
+		if _, err := desk.Dismiss(context.Background(), b.ID, "looked into", "asha"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	w.expect()
+	w.run()
+	w.expect("not_at_bank of debit at NRMD: ours 25000 theirs 0, no yes yes, day +0")
+	w.tells(w.line(&a, ledger.LegDebit))
+	during(func() {
+		if _, err := desk.Dismiss(context.Background(), b.ID, "looked into", "asha"); err != nil {
+			t.Fatal(err)
+		}
+	})
 	if now, _ := w.store.Break(context.Background(), b.ID); now.Resolution != ledger.Dismissed {
 		t.Errorf("%+v", now)
+	}
+	if got, want := w.notes(b.ID), []string{"opened", "closed", "reopened", "closed"}; !slices.Equal(got, want) {
+		t.Errorf("history %q, want %q", got, want)
+	}
+}
+
+// What a run writes may be written again, whatever came of the first time, and
+// whatever people have done since.
+func TestWrittenAgain(t *testing.T) {
+	w := memoryWorld(t)
+	desk := reconcile.Desk{Book: w.book, Reader: w.store, Now: w.now}
+	run := w.run()
+	b := ledger.Break{ID: ledger.ID{1}, Class: ledger.ClassLate, Subject: ledger.Subject{Transfer: ledger.ID{2}, Leg: ledger.LegDebit, Bank: payerBank}, Day: monday, Currency: "INR"}
+	chunk := reconcile.Reconciled{Run: run.N, Findings: []reconcile.Finding{{Break: b}},
+		Matches: []ledger.Match{{Line: ledger.LineID{Source: ledger.SourceBank, Bank: payerBank, N: 1}, Transfer: ledger.ID{2}, Leg: ledger.LegDebit, Rule: ledger.RuleIDAmount}}}
+	for range 2 {
+		w.do(chunk)
+	}
+	if _, err := desk.Dismiss(context.Background(), b.ID, "looked into", "asha"); err != nil {
+		t.Fatal(err)
+	}
+	w.do(chunk)
+	if got, want := w.notes(b.ID), []string{"opened", "closed"}; !slices.Equal(got, want) {
+		t.Errorf("history %q, want %q", got, want)
+	}
+	gone := reconcile.Reconciled{Run: run.N, Gone: []ledger.ID{b.ID}, Unmatched: chunk.Matches}
+	for range 2 {
+		w.do(gone)
+	}
+	if got, want := w.state(), []string{"late of debit at NRMD: ours 0 theirs 0, nothing nothing nothing, day +0, closed dismissed, by -20777"}; !slices.Equal(got, want) {
+		t.Errorf("state %q, want %q", got, want)
 	}
 }
 
@@ -599,6 +462,18 @@ func TestOtherDaysAreLeftAlone(t *testing.T) {
 	}
 	w.run()
 	if open := w.breaks(ledger.BreakOpen); len(open) != 2 {
+		t.Errorf("open breaks %q", showAll(open))
+	}
+}
+
+// What is found about settlement is no matter of a run.
+func TestSettlementIsLeftAlone(t *testing.T) {
+	w := memoryWorld(t)
+	s := ledger.Subject{Window: "upi/2026-11-20/03", Bank: payerBank}
+	b := ledger.Break{ID: ledger.BreakID(ledger.ClassSettlement, s), Class: ledger.ClassSettlement, Subject: s, Day: monday, Currency: "INR", Theirs: 1}
+	w.do(reconcile.Reconciled{Run: w.run().N, Findings: []reconcile.Finding{{Break: b}}})
+	w.run()
+	if open := w.breaks(ledger.BreakOpen); len(open) != 1 {
 		t.Errorf("open breaks %q", showAll(open))
 	}
 }
