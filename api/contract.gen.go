@@ -22,6 +22,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // Defines values for AccountType.
@@ -72,6 +73,24 @@ func (e Ask) Valid() bool {
 	}
 }
 
+// Defines values for BankLineSource.
+const (
+	BankLineSourceBank   BankLineSource = "bank"
+	BankLineSourceSwitch BankLineSource = "switch"
+)
+
+// Valid indicates whether the value is a known member of the BankLineSource enum.
+func (e BankLineSource) Valid() bool {
+	switch e {
+	case BankLineSourceBank:
+		return true
+	case BankLineSourceSwitch:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BankState.
 const (
 	BankStateDegraded BankState = "degraded"
@@ -96,6 +115,156 @@ func (e BankState) Valid() bool {
 	}
 }
 
+// Defines values for BreakClass.
+const (
+	BreakClassAmountDiffers     BreakClass = "amount_differs"
+	BreakClassContradiction     BreakClass = "contradiction"
+	BreakClassDuplicate         BreakClass = "duplicate"
+	BreakClassHanging           BreakClass = "hanging"
+	BreakClassInDoubt           BreakClass = "in_doubt"
+	BreakClassLate              BreakClass = "late"
+	BreakClassNotAtBank         BreakClass = "not_at_bank"
+	BreakClassNotAtSwitch       BreakClass = "not_at_switch"
+	BreakClassNotInBook         BreakClass = "not_in_book"
+	BreakClassOnlyAtSwitch      BreakClass = "only_at_switch"
+	BreakClassSettlementDiffers BreakClass = "settlement_differs"
+	BreakClassUnknownAccount    BreakClass = "unknown_account"
+)
+
+// Valid indicates whether the value is a known member of the BreakClass enum.
+func (e BreakClass) Valid() bool {
+	switch e {
+	case BreakClassAmountDiffers:
+		return true
+	case BreakClassContradiction:
+		return true
+	case BreakClassDuplicate:
+		return true
+	case BreakClassHanging:
+		return true
+	case BreakClassInDoubt:
+		return true
+	case BreakClassLate:
+		return true
+	case BreakClassNotAtBank:
+		return true
+	case BreakClassNotAtSwitch:
+		return true
+	case BreakClassNotInBook:
+		return true
+	case BreakClassOnlyAtSwitch:
+		return true
+	case BreakClassSettlementDiffers:
+		return true
+	case BreakClassUnknownAccount:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BreakNoteKind.
+const (
+	BreakNoteKindApplied   BreakNoteKind = "applied"
+	BreakNoteKindApproved  BreakNoteKind = "approved"
+	BreakNoteKindAssigned  BreakNoteKind = "assigned"
+	BreakNoteKindChanged   BreakNoteKind = "changed"
+	BreakNoteKindClosed    BreakNoteKind = "closed"
+	BreakNoteKindCommented BreakNoteKind = "commented"
+	BreakNoteKindOpened    BreakNoteKind = "opened"
+	BreakNoteKindProposed  BreakNoteKind = "proposed"
+	BreakNoteKindReopened  BreakNoteKind = "reopened"
+	BreakNoteKindWithdrawn BreakNoteKind = "withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the BreakNoteKind enum.
+func (e BreakNoteKind) Valid() bool {
+	switch e {
+	case BreakNoteKindApplied:
+		return true
+	case BreakNoteKindApproved:
+		return true
+	case BreakNoteKindAssigned:
+		return true
+	case BreakNoteKindChanged:
+		return true
+	case BreakNoteKindClosed:
+		return true
+	case BreakNoteKindCommented:
+		return true
+	case BreakNoteKindOpened:
+		return true
+	case BreakNoteKindProposed:
+		return true
+	case BreakNoteKindReopened:
+		return true
+	case BreakNoteKindWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BreakResolution.
+const (
+	BreakResolutionAgreed    BreakResolution = "agreed"
+	BreakResolutionCorrected BreakResolution = "corrected"
+	BreakResolutionDismissed BreakResolution = "dismissed"
+)
+
+// Valid indicates whether the value is a known member of the BreakResolution enum.
+func (e BreakResolution) Valid() bool {
+	switch e {
+	case BreakResolutionAgreed:
+		return true
+	case BreakResolutionCorrected:
+		return true
+	case BreakResolutionDismissed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BreakState.
+const (
+	BreakStateClosed BreakState = "closed"
+	BreakStateOpen   BreakState = "open"
+)
+
+// Valid indicates whether the value is a known member of the BreakState enum.
+func (e BreakState) Valid() bool {
+	switch e {
+	case BreakStateClosed:
+		return true
+	case BreakStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BreakWord.
+const (
+	BreakWordNo      BreakWord = "no"
+	BreakWordNothing BreakWord = "nothing"
+	BreakWordYes     BreakWord = "yes"
+)
+
+// Valid indicates whether the value is a known member of the BreakWord enum.
+func (e BreakWord) Valid() bool {
+	switch e {
+	case BreakWordNo:
+		return true
+	case BreakWordNothing:
+		return true
+	case BreakWordYes:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BreakerState.
 const (
 	BreakerStateClosed   BreakerState = "closed"
@@ -111,6 +280,66 @@ func (e BreakerState) Valid() bool {
 	case BreakerStateHalfOpen:
 		return true
 	case BreakerStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CorrectionAction.
+const (
+	CorrectionActionConfirmCredit CorrectionAction = "confirm_credit"
+	CorrectionActionConfirmFailed CorrectionAction = "confirm_failed"
+	CorrectionActionCreditLater   CorrectionAction = "credit_later"
+	CorrectionActionRefund        CorrectionAction = "refund"
+	CorrectionActionReturn        CorrectionAction = "return"
+	CorrectionActionReturnLater   CorrectionAction = "return_later"
+	CorrectionActionReverse       CorrectionAction = "reverse"
+	CorrectionActionSuspense      CorrectionAction = "suspense"
+)
+
+// Valid indicates whether the value is a known member of the CorrectionAction enum.
+func (e CorrectionAction) Valid() bool {
+	switch e {
+	case CorrectionActionConfirmCredit:
+		return true
+	case CorrectionActionConfirmFailed:
+		return true
+	case CorrectionActionCreditLater:
+		return true
+	case CorrectionActionRefund:
+		return true
+	case CorrectionActionReturn:
+		return true
+	case CorrectionActionReturnLater:
+		return true
+	case CorrectionActionReverse:
+		return true
+	case CorrectionActionSuspense:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CorrectionState.
+const (
+	CorrectionStateApplied   CorrectionState = "applied"
+	CorrectionStateApproved  CorrectionState = "approved"
+	CorrectionStateProposed  CorrectionState = "proposed"
+	CorrectionStateWithdrawn CorrectionState = "withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the CorrectionState enum.
+func (e CorrectionState) Valid() bool {
+	switch e {
+	case CorrectionStateApplied:
+		return true
+	case CorrectionStateApproved:
+		return true
+	case CorrectionStateProposed:
+		return true
+	case CorrectionStateWithdrawn:
 		return true
 	default:
 		return false
@@ -161,16 +390,21 @@ func (e Effect) Valid() bool {
 
 // Defines values for Event.
 const (
+	EventAdjustment     Event = "adjustment"
 	EventCredit         Event = "credit"
 	EventCreditReversal Event = "credit_reversal"
 	EventDebit          Event = "debit"
 	EventDebitReversal  Event = "debit_reversal"
+	EventFee            Event = "fee"
+	EventSettlement     Event = "settlement"
 	EventWallet         Event = "wallet"
 )
 
 // Valid indicates whether the value is a known member of the Event enum.
 func (e Event) Valid() bool {
 	switch e {
+	case EventAdjustment:
+		return true
 	case EventCredit:
 		return true
 	case EventCreditReversal:
@@ -178,6 +412,10 @@ func (e Event) Valid() bool {
 	case EventDebit:
 		return true
 	case EventDebitReversal:
+		return true
+	case EventFee:
+		return true
+	case EventSettlement:
 		return true
 	case EventWallet:
 		return true
@@ -435,6 +673,27 @@ func (e PartyKind) Valid() bool {
 	}
 }
 
+// Defines values for ReconciliationRunState.
+const (
+	ReconciliationRunStateEnded     ReconciliationRunState = "ended"
+	ReconciliationRunStateOvertaken ReconciliationRunState = "overtaken"
+	ReconciliationRunStateRunning   ReconciliationRunState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ReconciliationRunState enum.
+func (e ReconciliationRunState) Valid() bool {
+	switch e {
+	case ReconciliationRunStateEnded:
+		return true
+	case ReconciliationRunStateOvertaken:
+		return true
+	case ReconciliationRunStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Role.
 const (
 	RoleAuditor  Role = "auditor"
@@ -480,6 +739,7 @@ func (e Side) Valid() bool {
 // Defines values for TransferKind.
 const (
 	TransferKindPayment    TransferKind = "payment"
+	TransferKindPayout     TransferKind = "payout"
 	TransferKindTopUp      TransferKind = "top_up"
 	TransferKindWithdrawal TransferKind = "withdrawal"
 )
@@ -488,6 +748,8 @@ const (
 func (e TransferKind) Valid() bool {
 	switch e {
 	case TransferKindPayment:
+		return true
+	case TransferKindPayout:
 		return true
 	case TransferKindTopUp:
 		return true
@@ -592,7 +854,10 @@ type AccountLine struct {
 	// Example: {"currency":"INR","value":"-1250.00"}
 	Balance Balance `json:"balance"`
 
-	// Event What a posting records; `wallet` is a payment between two wallets in one step.
+	// Correction Example: cor_9d7c1f6ab3e24d5fa0c3e5d7f9b1a2c4
+	Correction CorrectionID `json:"correction,omitempty,omitzero"`
+
+	// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 	Event Event `json:"event"`
 
 	// Seq Counts the account's postings: 1, 2, 3 …, without a gap.
@@ -606,7 +871,7 @@ type AccountLine struct {
 	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
 	//
 	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
-	Transfer TransferID `json:"transfer"`
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
 }
 
 // AccountList defines model for AccountList.
@@ -797,6 +1062,49 @@ type BankAccount struct {
 // Example: SBIN
 type BankCode = string
 
+// BankLine One movement as a bank or the switch tells it, seen from the customer's account.
+type BankLine struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank"`
+
+	// Code Example: 00
+	Code string `json:"code,omitempty,omitzero"`
+
+	// Day When it was booked.
+	//
+	// Example: 2026-11-25
+	Day openapi_types.Date `json:"day"`
+
+	// Moved Money moved; else it was declined or only announced.
+	Moved bool `json:"moved"`
+
+	// Reference Example: NRMD0000000002
+	Reference string `json:"reference,omitempty,omitzero"`
+
+	// Reversal It undoes an earlier movement.
+	Reversal bool `json:"reversal"`
+
+	// RRN Example: 632921371856
+	RRN string `json:"rrn,omitempty,omitzero"`
+
+	// Side The side of the posting that the account stands on.
+	Side   Side           `json:"side"`
+	Source BankLineSource `json:"source"`
+
+	// TransactionID Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B351
+	TransactionID string `json:"transaction_id,omitempty,omitzero"`
+}
+
+// BankLineSource defines model for BankLineSource.
+type BankLineSource string
+
 // BankList defines model for BankList.
 type BankList struct {
 	Data []Bank `json:"data"`
@@ -856,9 +1164,274 @@ type BankWindow struct {
 	Unknown int64 `json:"unknown"`
 }
 
+// Break defines model for Break.
+type Break struct {
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank"`
+
+	// Class `not_in_book`: the bank moved money that our book doesn't show. `not_at_bank`: our book shows money moved that the bank doesn't. `amount_differs`: both show it, with
+	// different amounts. `duplicate`: the bank moved it twice or more. `late`: the bank booked it on a later day. `contradiction`: a bank's word contradicted an earlier
+	// one. `unknown_account`: a bank, or an account, that the transfer has nothing to do with. `hanging`: under way when the day was cut off. `in_doubt`: a transfer
+	// in doubt that the bank's statement decides. `not_at_switch`: bank and book show it, the switch doesn't. `only_at_switch`: the switch shows it, bank and book
+	// don't. `settlement_differs`: a settlement report differs from the window's positions.
+	Class BreakClass `json:"class"`
+
+	// Compensation A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Compensation Money `json:"compensation,omitempty,omitzero"`
+
+	// Day The business day that it belongs to.
+	//
+	// Example: 2026-11-25
+	Day openapi_types.Date `json:"day"`
+
+	// Deadline Until when it is to be closed; then compensation is due.
+	//
+	// Example: 2026-11-26T18:30:00Z
+	Deadline time.Time `json:"deadline"`
+
+	// ID Example: brk_5b1f0c6de0a44f0f8e7d9a3c21b8f6d0
+	ID BreakID `json:"id"`
+
+	// Leg What a bank can be asked to do for a transfer.
+	Leg Leg `json:"leg,omitempty,omitzero"`
+
+	// OpenedAt Example: 2026-11-26T00:10:02Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// Ours What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Ours Balance `json:"ours"`
+
+	// OverdueDays How many days it is open past the deadline.
+	//
+	// Example: 2
+	OverdueDays int `json:"overdue_days,omitempty,omitzero"`
+
+	// Owner Who looks after it.
+	//
+	// Example: meera
+	Owner string `json:"owner,omitempty,omitzero"`
+
+	// Resolution Why it is closed. `agreed`: later words of the bank or the book agree. `corrected`: by a correction. `dismissed`: by an operator, as it is.
+	Resolution BreakResolution `json:"resolution,omitempty,omitzero"`
+	Says       BreakWords      `json:"says"`
+	State      BreakState      `json:"state"`
+
+	// Theirs What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Theirs Balance `json:"theirs"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
+
+	// UpdatedAt Example: 2026-11-26T00:10:02Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Window Of a settlement report: its window.
+	//
+	// Example: upi-2026-11-25-03
+	Window string `json:"window,omitempty,omitzero"`
+}
+
+// BreakAssignment defines model for BreakAssignment.
+type BreakAssignment struct {
+	// Owner Example: meera
+	Owner string `json:"owner"`
+}
+
+// BreakClass `not_in_book`: the bank moved money that our book doesn't show. `not_at_bank`: our book shows money moved that the bank doesn't. `amount_differs`: both show it, with
+// different amounts. `duplicate`: the bank moved it twice or more. `late`: the bank booked it on a later day. `contradiction`: a bank's word contradicted an earlier
+// one. `unknown_account`: a bank, or an account, that the transfer has nothing to do with. `hanging`: under way when the day was cut off. `in_doubt`: a transfer
+// in doubt that the bank's statement decides. `not_at_switch`: bank and book show it, the switch doesn't. `only_at_switch`: the switch shows it, bank and book
+// don't. `settlement_differs`: a settlement report differs from the window's positions.
+type BreakClass string
+
+// BreakComment defines model for BreakComment.
+type BreakComment struct {
+	// Text Example: The bank looks into it, ticket 4711.
+	Text string `json:"text"`
+}
+
+// BreakCount defines model for BreakCount.
+type BreakCount struct {
+	// Class `not_in_book`: the bank moved money that our book doesn't show. `not_at_bank`: our book shows money moved that the bank doesn't. `amount_differs`: both show it, with
+	// different amounts. `duplicate`: the bank moved it twice or more. `late`: the bank booked it on a later day. `contradiction`: a bank's word contradicted an earlier
+	// one. `unknown_account`: a bank, or an account, that the transfer has nothing to do with. `hanging`: under way when the day was cut off. `in_doubt`: a transfer
+	// in doubt that the bank's statement decides. `not_at_switch`: bank and book show it, the switch doesn't. `only_at_switch`: the switch shows it, bank and book
+	// don't. `settlement_differs`: a settlement report differs from the window's positions.
+	Class BreakClass `json:"class"`
+
+	// Count Example: 3
+	Count int64      `json:"count"`
+	State BreakState `json:"state"`
+}
+
+// BreakDetail defines model for BreakDetail.
+type BreakDetail struct {
+	// Embedded struct due to allOf(#/components/schemas/Break)
+	Break `yaml:",inline"`
+	// Embedded fields due to inline allOf schema
+	// Actions What may be done about it, what the table of the reconciliation proposes first.
+	Actions     []CorrectionAction `json:"actions"`
+	Corrections []Correction       `json:"corrections"`
+	History     []BreakNote        `json:"history"`
+
+	// Lines What the banks and the switch say of its transfer.
+	Lines []BankLine `json:"lines"`
+
+	// TransferState Where a transfer is in its life; see the table of states.
+	TransferState TransferState `json:"transfer_state,omitempty,omitzero"`
+}
+
+// BreakID Example: brk_5b1f0c6de0a44f0f8e7d9a3c21b8f6d0
+type BreakID = string
+
+// BreakList defines model for BreakList.
+type BreakList struct {
+	Data []Break `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// BreakNote defines model for BreakNote.
+type BreakNote struct {
+	// At Example: 2026-11-26T00:10:02Z
+	At time.Time `json:"at"`
+
+	// By Example: meera
+	By string `json:"by,omitempty,omitzero"`
+
+	// N Example: 1
+	N int `json:"n"`
+
+	// Text Example: The bank looks into it, ticket 4711.
+	Text string        `json:"text,omitempty,omitzero"`
+	What BreakNoteKind `json:"what"`
+}
+
+// BreakNoteKind defines model for BreakNoteKind.
+type BreakNoteKind string
+
+// BreakResolution Why it is closed. `agreed`: later words of the bank or the book agree. `corrected`: by a correction. `dismissed`: by an operator, as it is.
+type BreakResolution string
+
+// BreakState defines model for BreakState.
+type BreakState string
+
+// BreakWord What one of the three says of the movement; `nothing`: it has not told of that day.
+type BreakWord string
+
+// BreakWords defines model for BreakWords.
+type BreakWords struct {
+	// Bank What one of the three says of the movement; `nothing`: it has not told of that day.
+	Bank BreakWord `json:"bank"`
+
+	// Book What one of the three says of the movement; `nothing`: it has not told of that day.
+	Book BreakWord `json:"book"`
+
+	// Switch What one of the three says of the movement; `nothing`: it has not told of that day.
+	Switch BreakWord `json:"switch"`
+}
+
 // BreakerState `closed`: the bank is used. `open`: it failed so often that nothing new goes to it for a while; it is still asked what became of
 // what it has. `half_open`: a few transfers try it out.
 type BreakerState string
+
+// Correction defines model for Correction.
+type Correction struct {
+	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
+	// `confirm_failed`: the payer has not paid, or has the money back. `suspense`: the difference is put on suspense, or taken back from there. `refund`: so, and
+	// paid to the payer. `credit_later`: so, and paid to the payee. `return_later`: so, and paid to the payer, since the payee was never credited.
+	Action CorrectionAction `json:"action"`
+
+	// AppliedBy Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	AppliedBy string `json:"applied_by,omitempty,omitzero"`
+
+	// ApprovedBy Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b352
+	ApprovedBy string `json:"approved_by,omitempty,omitzero"`
+
+	// Break Example: brk_5b1f0c6de0a44f0f8e7d9a3c21b8f6d0
+	Break BreakID `json:"break"`
+
+	// CreatedAt Example: 2026-11-26T00:10:02Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Difference What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Difference Balance `json:"difference"`
+
+	// ID Example: cor_9d7c1f6ab3e24d5fa0c3e5d7f9b1a2c4
+	ID CorrectionID `json:"id"`
+
+	// Leg What a bank can be asked to do for a transfer.
+	Leg Leg `json:"leg,omitempty,omitzero"`
+
+	// Override Example: The payer is at the branch.
+	Override string `json:"override,omitempty,omitzero"`
+
+	// Payout 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Payout TransferID `json:"payout,omitempty,omitzero"`
+
+	// ProposedBy Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	ProposedBy string          `json:"proposed_by"`
+	State      CorrectionState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
+
+	// UpdatedAt Example: 2026-11-26T00:10:02Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// CorrectionAction `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
+// `confirm_failed`: the payer has not paid, or has the money back. `suspense`: the difference is put on suspense, or taken back from there. `refund`: so, and
+// paid to the payer. `credit_later`: so, and paid to the payee. `return_later`: so, and paid to the payer, since the payee was never credited.
+type CorrectionAction string
+
+// CorrectionApplication defines model for CorrectionApplication.
+type CorrectionApplication struct {
+	// Override Why it cannot wait for the day's end.
+	//
+	// Example: The payer is at the branch.
+	Override string `json:"override,omitempty,omitzero"`
+}
+
+// CorrectionID Example: cor_9d7c1f6ab3e24d5fa0c3e5d7f9b1a2c4
+type CorrectionID = string
+
+// CorrectionPlan defines model for CorrectionPlan.
+type CorrectionPlan struct {
+	Correction Correction `json:"correction"`
+	Payout     Transfer   `json:"payout,omitempty,omitzero"`
+
+	// Postings What applying it would post now.
+	Postings []PlannedPosting `json:"postings"`
+
+	// Stored The proposal is stored; `false` for a dry run.
+	Stored bool `json:"stored"`
+
+	// TransferState Where a transfer is in its life; see the table of states.
+	TransferState TransferState `json:"transfer_state,omitempty,omitzero"`
+}
+
+// CorrectionState defines model for CorrectionState.
+type CorrectionState string
 
 // CreatedKey defines model for CreatedKey.
 type CreatedKey struct {
@@ -921,7 +1494,7 @@ type DirectoryEntry struct {
 // reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 type Effect string
 
-// Event What a posting records; `wallet` is a payment between two wallets in one step.
+// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 type Event string
 
 // Failure defines model for Failure.
@@ -1241,6 +1814,14 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// NewCorrection defines model for NewCorrection.
+type NewCorrection struct {
+	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
+	// `confirm_failed`: the payer has not paid, or has the money back. `suspense`: the difference is put on suspense, or taken back from there. `refund`: so, and
+	// paid to the payer. `credit_later`: so, and paid to the payee. `return_later`: so, and paid to the payer, since the payee was never credited.
+	Action CorrectionAction `json:"action,omitempty,omitzero"`
+}
+
 // NewInstrument Beside `kind`: `phone`; or `handle`; or `account`, with `upi` and `currency` if you like; or, for a wallet, `currency` if you like.
 // Members of another kind are refused.
 type NewInstrument struct {
@@ -1352,6 +1933,19 @@ type NewParty struct {
 	//
 	// Example: Asha Rao
 	Name string `json:"name"`
+}
+
+// NewReconciliationRun defines model for NewReconciliationRun.
+type NewReconciliationRun struct {
+	// From Transfers made on this business day or later.
+	//
+	// Example: 2026-11-20
+	From openapi_types.Date `json:"from"`
+
+	// Until And before this one.
+	//
+	// Example: 2026-11-26
+	Until openapi_types.Date `json:"until"`
 }
 
 // NewResult Example: {"code":"00","instruction":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit","outcome":"approved","ref":"904211"}
@@ -1507,6 +2101,33 @@ type PartyList struct {
 // Example: +919876500001
 type Phone = string
 
+// PlannedPosting defines model for PlannedPosting.
+type PlannedPosting struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Credit An account's place in the chart: `bank:<code>:clearing`, `bank:<code>:settlement`, `transit`, `wallet:<party>`, `fees`, `suspense`.
+	// Where several nodes share one book, each further node posts to a stripe of its own of `transit` and of the clearing accounts, such as
+	// `transit#3` (in a URL `transit%233`): only the sum of an account and its stripes has a meaning.
+	//
+	//
+	// Example: bank:SBIN:clearing
+	Credit AccountPath `json:"credit"`
+
+	// Debit An account's place in the chart: `bank:<code>:clearing`, `bank:<code>:settlement`, `transit`, `wallet:<party>`, `fees`, `suspense`.
+	// Where several nodes share one book, each further node posts to a stripe of its own of `transit` and of the clearing accounts, such as
+	// `transit#3` (in a URL `transit%233`): only the sum of an account and its stripes has a meaning.
+	//
+	//
+	// Example: bank:SBIN:clearing
+	Debit AccountPath `json:"debit"`
+
+	// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
+	Event Event `json:"event"`
+}
+
 // Problem Why a request was refused (RFC 9457).
 type Problem struct {
 	// Code Stable; see the table of problems. There may be new ones.
@@ -1550,6 +2171,63 @@ type Problem struct {
 
 // ProblemCode Stable; see the table of problems. There may be new ones.
 type ProblemCode = string
+
+// Reconciliation defines model for Reconciliation.
+type Reconciliation struct {
+	Breaks  []BreakCount      `json:"breaks"`
+	LastRun ReconciliationRun `json:"last_run,omitempty,omitzero"`
+}
+
+// ReconciliationRun defines model for ReconciliationRun.
+type ReconciliationRun struct {
+	// BeganAt Example: 2026-11-26T00:10:00Z
+	BeganAt time.Time `json:"began_at"`
+
+	// By Who began it.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	By string `json:"by,omitempty,omitzero"`
+
+	// EndedAt Example: 2026-11-26T00:10:04Z
+	EndedAt time.Time `json:"ended_at,omitempty,omitzero"`
+
+	// From Example: 2026-11-20
+	From openapi_types.Date `json:"from"`
+
+	// Legs Legs of transfers that were looked at.
+	//
+	// Example: 41228
+	Legs int64 `json:"legs,omitempty,omitzero"`
+
+	// Lines Lines of statements that were looked at.
+	//
+	// Example: 41230
+	Lines int64 `json:"lines,omitempty,omitzero"`
+
+	// Matched Legs that a line tells of.
+	//
+	// Example: 41225
+	Matched int64 `json:"matched,omitempty,omitzero"`
+
+	// N Counts the runs: 1, 2, 3 …
+	//
+	// Example: 7
+	N int64 `json:"n"`
+
+	// OpenBreaks Breaks that were open when it ended.
+	//
+	// Example: 5
+	OpenBreaks int64 `json:"open_breaks,omitempty,omitzero"`
+
+	// State `overtaken`: a later run has begun before it ended.
+	State ReconciliationRunState `json:"state"`
+
+	// Until Example: 2026-11-26
+	Until openapi_types.Date `json:"until"`
+}
+
+// ReconciliationRunState `overtaken`: a later run has begun before it ended.
+type ReconciliationRunState string
 
 // Result defines model for Result.
 type Result struct {
@@ -1801,7 +2479,7 @@ type WalletLine struct {
 	CounterpartyName string    `json:"counterparty_name,omitempty,omitzero"`
 	Direction        Direction `json:"direction"`
 
-	// Event What a posting records; `wallet` is a payment between two wallets in one step.
+	// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 	Event Event `json:"event"`
 
 	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
@@ -1834,6 +2512,12 @@ type AccountParam = AccountPath
 //
 // Example: SBIN
 type BankParam = BankCode
+
+// BreakParam Example: brk_5b1f0c6de0a44f0f8e7d9a3c21b8f6d0
+type BreakParam = BreakID
+
+// CorrectionParam Example: cor_9d7c1f6ab3e24d5fa0c3e5d7f9b1a2c4
+type CorrectionParam = CorrectionID
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -1961,6 +2645,42 @@ type ReportResultsParams struct {
 
 	// WebhookSignature One or more signatures, separated by spaces; one that is right is enough.
 	WebhookSignature WebhookSignature `json:"webhook-signature"`
+}
+
+// ListBreaksParams defines parameters for ListBreaks.
+type ListBreaksParams struct {
+	State BreakState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+	Class BreakClass `form:"class,omitempty" json:"class,omitempty,omitzero"`
+
+	// Bank The bank that it is about.
+	Bank BankCode `form:"bank,omitempty" json:"bank,omitempty,omitzero"`
+
+	// Owner Who looks after it.
+	Owner string `form:"owner,omitempty" json:"owner,omitempty,omitzero"`
+
+	// Transfer The transfer that it is about.
+	Transfer TransferID `form:"transfer,omitempty" json:"transfer,omitempty,omitzero"`
+
+	// Overdue Only those whose deadline is over.
+	Overdue bool `form:"overdue,omitempty" json:"overdue,omitempty,omitzero"`
+
+	// From Of this business day or later.
+	From openapi_types.Date `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// Until Of a business day before this one.
+	Until openapi_types.Date `form:"until,omitempty" json:"until,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// ProposeCorrectionParams defines parameters for ProposeCorrection.
+type ProposeCorrectionParams struct {
+	// DryRun Show what it would do, and store nothing.
+	DryRun bool `form:"dry_run,omitempty" json:"dry_run,omitempty,omitzero"`
 }
 
 // LookUpParams defines parameters for LookUp.
@@ -2114,6 +2834,21 @@ type ReportResultJSONRequestBody = NewResult
 // ReportResultsJSONRequestBody defines body for ReportResults for application/json ContentType.
 type ReportResultsJSONRequestBody = NewResultBatch
 
+// AssignBreakJSONRequestBody defines body for AssignBreak for application/json ContentType.
+type AssignBreakJSONRequestBody = BreakAssignment
+
+// CloseBreakJSONRequestBody defines body for CloseBreak for application/json ContentType.
+type CloseBreakJSONRequestBody = BreakComment
+
+// CommentBreakJSONRequestBody defines body for CommentBreak for application/json ContentType.
+type CommentBreakJSONRequestBody = BreakComment
+
+// ProposeCorrectionJSONRequestBody defines body for ProposeCorrection for application/json ContentType.
+type ProposeCorrectionJSONRequestBody = NewCorrection
+
+// ApplyCorrectionJSONRequestBody defines body for ApplyCorrection for application/json ContentType.
+type ApplyCorrectionJSONRequestBody = CorrectionApplication
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
 
@@ -2125,6 +2860,9 @@ type SetDefaultInstrumentJSONRequestBody = DefaultInstrument
 
 // LinkInstrumentJSONRequestBody defines body for LinkInstrument for application/json ContentType.
 type LinkInstrumentJSONRequestBody = NewInstrument
+
+// RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
+type RunReconciliationJSONRequestBody = NewReconciliationRun
 
 // CreateTransferJSONRequestBody defines body for CreateTransfer for application/json ContentType.
 type CreateTransferJSONRequestBody = NewTransfer
@@ -2179,6 +2917,33 @@ type ServerInterface interface {
 	// ReportResults Report many results
 	// (POST /v1/banks/{bank}/results/batch)
 	ReportResults(ctx echo.Context, bank BankParam, params ReportResultsParams) error
+	// ListBreaks List breaks
+	// (GET /v1/breaks)
+	ListBreaks(ctx echo.Context, params ListBreaksParams) error
+	// GetBreak See a break
+	// (GET /v1/breaks/{break})
+	GetBreak(ctx echo.Context, pBreak BreakParam) error
+	// AssignBreak Give a break to somebody
+	// (POST /v1/breaks/{break}/assign)
+	AssignBreak(ctx echo.Context, pBreak BreakParam) error
+	// CloseBreak Close a break as it is
+	// (POST /v1/breaks/{break}/close)
+	CloseBreak(ctx echo.Context, pBreak BreakParam) error
+	// CommentBreak Comment a break
+	// (POST /v1/breaks/{break}/comment)
+	CommentBreak(ctx echo.Context, pBreak BreakParam) error
+	// ProposeCorrection Propose a correction
+	// (POST /v1/breaks/{break}/corrections)
+	ProposeCorrection(ctx echo.Context, pBreak BreakParam, params ProposeCorrectionParams) error
+	// ApplyCorrection Apply a correction
+	// (POST /v1/corrections/{correction}/apply)
+	ApplyCorrection(ctx echo.Context, correction CorrectionParam) error
+	// ApproveCorrection Approve a correction
+	// (POST /v1/corrections/{correction}/approve)
+	ApproveCorrection(ctx echo.Context, correction CorrectionParam) error
+	// WithdrawCorrection Withdraw a correction
+	// (POST /v1/corrections/{correction}/withdraw)
+	WithdrawCorrection(ctx echo.Context, correction CorrectionParam) error
 	// LookUp Look a payee up
 	// (GET /v1/directory)
 	LookUp(ctx echo.Context, params LookUpParams) error
@@ -2212,6 +2977,12 @@ type ServerInterface interface {
 	// UnlinkInstrument Unlink an instrument
 	// (DELETE /v1/parties/{party}/instruments/{instrument})
 	UnlinkInstrument(ctx echo.Context, party PartyParam, instrument InstrumentParam) error
+	// GetReconciliation See how the reconciliation stands
+	// (GET /v1/reconciliation)
+	GetReconciliation(ctx echo.Context) error
+	// RunReconciliation Match what banks said with the book
+	// (POST /v1/reconciliation/runs)
+	RunReconciliation(ctx echo.Context) error
 	// ListTransfers List transfers
 	// (GET /v1/transfers)
 	ListTransfers(ctx echo.Context, params ListTransfersParams) error
@@ -2494,6 +3265,136 @@ func (w *ServerInterfaceWrapper) ReportResults(ctx echo.Context) error {
 	return w.Handler.ReportResults(ctx, bank, params)
 }
 
+// ListBreaks reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListBreaks(ctx echo.Context) error {
+	var params ListBreaksParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of open, closed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "class", "string", "", &params.Class); err != nil {
+		return err
+	}
+	if params.Class != "" && !params.Class.Valid() {
+		return parameterError("query", "class", fmt.Errorf("%w: one of not_in_book, not_at_bank, amount_differs, duplicate, late, contradiction, unknown_account, hanging, in_doubt, not_at_switch, only_at_switch, settlement_differs", ErrParameterRange))
+	}
+	if err := bindQuery(query, "bank", "string", "", &params.Bank); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "owner", "string", "", &params.Owner); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Owner) > 99 {
+		return parameterError("query", "owner", ErrParameterRange)
+	}
+	if err := bindQuery(query, "transfer", "string", "", &params.Transfer); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "overdue", "boolean", "", &params.Overdue); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "from", "string", "date", &params.From); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "until", "string", "date", &params.Until); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListBreaks(ctx, params)
+}
+
+// GetBreak reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetBreak(ctx echo.Context) error {
+	pBreak, err := bindPath(ctx, "break")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetBreak(ctx, pBreak)
+}
+
+// AssignBreak reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AssignBreak(ctx echo.Context) error {
+	pBreak, err := bindPath(ctx, "break")
+	if err != nil {
+		return err
+	}
+	return w.Handler.AssignBreak(ctx, pBreak)
+}
+
+// CloseBreak reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CloseBreak(ctx echo.Context) error {
+	pBreak, err := bindPath(ctx, "break")
+	if err != nil {
+		return err
+	}
+	return w.Handler.CloseBreak(ctx, pBreak)
+}
+
+// CommentBreak reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CommentBreak(ctx echo.Context) error {
+	pBreak, err := bindPath(ctx, "break")
+	if err != nil {
+		return err
+	}
+	return w.Handler.CommentBreak(ctx, pBreak)
+}
+
+// ProposeCorrection reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ProposeCorrection(ctx echo.Context) error {
+	pBreak, err := bindPath(ctx, "break")
+	if err != nil {
+		return err
+	}
+	var params ProposeCorrectionParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "dry_run", "boolean", "", &params.DryRun); err != nil {
+		return err
+	}
+	return w.Handler.ProposeCorrection(ctx, pBreak, params)
+}
+
+// ApplyCorrection reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ApplyCorrection(ctx echo.Context) error {
+	correction, err := bindPath(ctx, "correction")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ApplyCorrection(ctx, correction)
+}
+
+// ApproveCorrection reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ApproveCorrection(ctx echo.Context) error {
+	correction, err := bindPath(ctx, "correction")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ApproveCorrection(ctx, correction)
+}
+
+// WithdrawCorrection reads the operation's parameters.
+func (w *ServerInterfaceWrapper) WithdrawCorrection(ctx echo.Context) error {
+	correction, err := bindPath(ctx, "correction")
+	if err != nil {
+		return err
+	}
+	return w.Handler.WithdrawCorrection(ctx, correction)
+}
+
 // LookUp reads the operation's parameters.
 func (w *ServerInterfaceWrapper) LookUp(ctx echo.Context) error {
 	var params LookUpParams
@@ -2635,6 +3536,16 @@ func (w *ServerInterfaceWrapper) UnlinkInstrument(ctx echo.Context) error {
 		return err
 	}
 	return w.Handler.UnlinkInstrument(ctx, party, instrument)
+}
+
+// GetReconciliation reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetReconciliation(ctx echo.Context) error {
+	return w.Handler.GetReconciliation(ctx)
+}
+
+// RunReconciliation reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RunReconciliation(ctx echo.Context) error {
+	return w.Handler.RunReconciliation(ctx)
 }
 
 // ListTransfers reads the operation's parameters.
@@ -2941,6 +3852,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/banks/:bank/leases", wrapper.LeaseInstructions, options.OperationMiddlewares["LeaseInstructions"]...)
 	router.POST(options.BaseURL+"/v1/banks/:bank/leases/results", wrapper.AnswerLeases, options.OperationMiddlewares["AnswerLeases"]...)
 	router.POST(options.BaseURL+"/v1/banks/:bank/heartbeat", wrapper.Heartbeat, options.OperationMiddlewares["Heartbeat"]...)
+	router.GET(options.BaseURL+"/v1/reconciliation", wrapper.GetReconciliation, options.OperationMiddlewares["GetReconciliation"]...)
+	router.POST(options.BaseURL+"/v1/reconciliation/runs", wrapper.RunReconciliation, options.OperationMiddlewares["RunReconciliation"]...)
+	router.GET(options.BaseURL+"/v1/breaks", wrapper.ListBreaks, options.OperationMiddlewares["ListBreaks"]...)
+	router.GET(options.BaseURL+"/v1/breaks/:break", wrapper.GetBreak, options.OperationMiddlewares["GetBreak"]...)
+	router.POST(options.BaseURL+"/v1/breaks/:break/assign", wrapper.AssignBreak, options.OperationMiddlewares["AssignBreak"]...)
+	router.POST(options.BaseURL+"/v1/breaks/:break/comment", wrapper.CommentBreak, options.OperationMiddlewares["CommentBreak"]...)
+	router.POST(options.BaseURL+"/v1/breaks/:break/close", wrapper.CloseBreak, options.OperationMiddlewares["CloseBreak"]...)
+	router.POST(options.BaseURL+"/v1/breaks/:break/corrections", wrapper.ProposeCorrection, options.OperationMiddlewares["ProposeCorrection"]...)
+	router.POST(options.BaseURL+"/v1/corrections/:correction/approve", wrapper.ApproveCorrection, options.OperationMiddlewares["ApproveCorrection"]...)
+	router.POST(options.BaseURL+"/v1/corrections/:correction/withdraw", wrapper.WithdrawCorrection, options.OperationMiddlewares["WithdrawCorrection"]...)
+	router.POST(options.BaseURL+"/v1/corrections/:correction/apply", wrapper.ApplyCorrection, options.OperationMiddlewares["ApplyCorrection"]...)
 	router.GET(options.BaseURL+"/v1/keys", wrapper.ListKeys, options.OperationMiddlewares["ListKeys"]...)
 	router.POST(options.BaseURL+"/v1/keys", wrapper.CreateKey, options.OperationMiddlewares["CreateKey"]...)
 	router.DELETE(options.BaseURL+"/v1/keys/:key", wrapper.RevokeKey, options.OperationMiddlewares["RevokeKey"]...)
@@ -2956,320 +3878,391 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L35chu3ljj8KijOTNmutCiSkmyLqtSNJG+6cWxfW46zMJ8IdoMkrppAp9EUTdv66j7L/DEPdp/kVzgH",
-	"QKMXblqcZEZVSVkku7Geff3cCOUkkYKJTDW6nxtjRiOWwp+H02zMRMZDmjH9OWIqTHmScSka3cYLOSOZ",
-	"JNR7qNkIGuwjnSQxa3QbR4ymLG0EjZT9PuUpixrdLJ2yoKHCMZtQPWI2T/STKku5GDUuL4PGScQmicyY",
-	"COdvWRLTuX6tPHVfj9MnszETJBtzRbgi2ZiRIU9VRqhQM5bqtenvztk8IHREudCry6dmYjppdH9t6KEa",
-	"vwU1S3nLfp8ylZ3ULOAVnTCFU6f4FOGCyGlKYjlSTfKcXzDCM72GqcJ1zuWUUHVePKJWe//RcId2wt3o",
-	"8aNwh+0P2vThsNOKdtnjwc5wuPTwJvTjSyZG2bjRfbgbNCZc2I/t+u1k6fxwmLG0up93LJQiUnq9M8oz",
-	"MmBDmTI4P7c/vdWE0YxFhT20ly6RCz7R55yviIuMjVjauNRrSmhKJyyz8BaGciqy42ma6vuvLvN0zAjF",
-	"h+4pEprnikd68uptI2hw/fjvU5bOG0FD0In+xT5fAIOIDek0ztyL3qHu6PVlGUv1WP/fr4dbv/z2eefy",
-	"Pxt1h2uW/kbvZ9W6k5iGTMOLPt5wTNOMyKH9XTXt6hOajfPFwz/Ljvo/UzZsdBv/sZ2j8zb+qrbd6rIx",
-	"rPaIivMlSx1Qca7PV0ZswWr0E1dejZ79WEYMlnI8TZWsgci+YB+zsxB+7evz0YeV0BEzsFm89MNfhp+k",
-	"Ov15+OTh4Pnk8aj9mn+So8VwoKdcgEqdvb3KvdOtT62t/bOt376pv32PaH3PauD2Z00Z5EwQvQIylGmB",
-	"dDTJW0AsLkaaZkxFpKnXmBGlnz5nc417ig5ZAK+OpCxiYGOiRluP2486O3bDSMPzHXvr29ILXJOqwFEU",
-	"yYp/MGTr/194IEJl6XTClmIEdw/dU4RHC0Atf+rKAJev5uQJLO97Nl+yrnM2hwUFRMiM8EwRxcKUZQsW",
-	"eL7iQJet7Hs2N0t6ySc8q2eyEyrmwGmRr9GMTKTKCiCw16oH9RhGraV3+pUJ/YjkudNqBcuJddB4DWui",
-	"8R8M7CEVIYs3hfcbhu83NM2WgVCif18G1fDAlcEGpjeAc5pSoYYsXbKazDyybEH2mSuvya7DLOsDrQPn",
-	"spyhr5gSldFMCxsUpIwhFzQmMtUcMpLTQRHSOwsgXQ9XD+g+nO/4YN6qBfMPNI7ZChlkBs/8yUSQD2ww",
-	"lvL85MnaKDlhStERO8jxTwrCaDgmWTqvsJizpSg3w9m3eHT73MXs9B0fCZpN0xrd5LVgGoImWohV9jEV",
-	"EMW0xJmxiAzmRCU0ZOqASJEDX8pHY/iDCTkdjYuHcNGmwVi83hnunz7+OZvuv5ilP6n4YjqJ3ye/Z69+",
-	"/P18/Ptsm4nnn94c/8T2jqLfPx2fiJ9+//mnZ/PJj3+nh48Of4mSn2Y/vnwjdyav4sdPf/hm8uj06HD0",
-	"7berztXtYt3jbbc6u9c731M+YSqjk6R6vh+0RsMzMqMKzpdFgUbX94J/1MxS43jx6NqPHu+09x7ttlqr",
-	"Npq5WdfdaGfZNltb+/XbvNTDq0QKxUD5OKKRUfj0p1CKTIsc3c8NmiSx1m65FNtJKgcxm3zzT6WP4XO+",
-	"Qf1GpMefinMhZ+JsyFmsUSFiGeWxoRsTNhmwlPQadDLRAnmvoUFNSxnwUpM84REoihNGBaFCZmOWavj8",
-	"WyNo4IjdxrZ5GQ5SZZod6nlT0R3QMe8aPttdU7VkKjvj0XqqqKbTU9Xo7mppIeMZ3OyppyOOqSKUwEIR",
-	"o0DDkSJLaZiRSDLc7JhesPxG3MrN4XaLR3i5NlPE1/FqqzTb02MnNB7KdMKiJnkls7EWRQCQM5micuvZ",
-	"QH7aMlCxhXaAuhWYx7dzgwGs4ViKYczD68GT5ctnQmZnKPvEdBCzMmjZ5/T+IjbgGYu6ILvCB9gfjVNG",
-	"ozlRTGRNcqjOjU41Z0wz5ITONUoPaAhGiqsDx34RONzKQir07Q8YMftg0RIoWLjxmwYIB5ZDjgCbpEwf",
-	"EYoltwsiz2Q64FHExLVgJJUxg2OicSxnrEB2DkGmlkOiHyJ0GvFMM0Y6hy2HKQPRy5y1ut7F7+QX/0pm",
-	"JF/NojuuLPym7hZVONiy3WokQei5ubs7EZrJ0PhpmqIBY837u/YGX09TAhJjHWweGCsd6FeoSd3cll/J",
-	"7JmciujmKNoQhivSspQhV8wpx9HhCw2Iz3YOO8e7Tx4/Ot55un/UPnz4rNN6svv08dHOYft6kLtbhFy7",
-	"qrVoEz58Q5Br947XCp+BkYJQQDXtvsHrPJXyJU1H7GsCL9gXZQRqfiYlifUCbpfIvhe+jyK6pnhXHMuD",
-	"3HdMRIQCubXahKY7KbuQ5ywiVJEeeFRkyj/BdF2CHhLSm7ZaO+E5m8MfrNe4HjC3fWAmFzTmETl8c0LQ",
-	"ULVY6iru7IYB2qwDmFGa62SlW/7w4cNW2eu07KYLz14G14SSC8pRxLgOhAymau6DRQ1kGxNYwb0y49k4",
-	"18NLBiytW1GjWF0HNvZ8Fn0qJZoWzWiK0JSBWUYrSIsBBTZ4E9ChKa2QszrkJ/fhPPSRkr6cZqGcsDOj",
-	"F/S1lKpp4YA9cEdJhxlLSR98XFvg5Or7iqgHYt4jqyHEecyuC1tJKkOm1LWhi+eAcXbO5mcpmypWYqBc",
-	"Ee8xQDl9svpBNLgZvdLc+4H+hVAi2Ew/ey3a0+kUZf9N1rEE5Bbs+hZUwxmL4y1UDgkVkaezRFLcOp9S",
-	"0ySRacaiH1jE6Smcxh/DmkFiZmFMU2RdfX9mPWP/Ns/CXazvFi4hxIDGaPr4nFtVrQX1gsZTDUhb7c5e",
-	"q9lqaUgJUxZxDHFY+Pyu93j5GdCjl7++02rZ14ep/KS1uiGNFSu4Tbvvjk5edcOY0RTpbCKVpriAPg4F",
-	"qFIs0wMlqUxYmnE0UnmbXu5hxceK2173Dc/0vewVZyK/9A9nzUns+bgQkIGUMaNC/4aHtYFH2z/DhQ40",
-	"+wjJ5DQcE150K+ij12hPM3QHPNxtLPcU2G/WWiZgMlocrUHzV+vR91wCMGLgLtkda36L3k7dGeaxK3Lw",
-	"TxYC1Jh5X3IBSywCEZ1YdFq29B+kYHC3tIh5jU6r83Cr9WirtXva2u/utLqtdrOzs7v38NEvDe8QI5ox",
-	"MOZWba/BFeCYXbDVa34KD2nqwX6vgsIxxFeAkOUFY5jz7JJ2QDoB2SH//tf/BCCOyWlGKBnRZANIaddB",
-	"iuLRyq2+089oqLJ+uM3cbT5g6c0HvkMPz86sI7D37wMazZaDERrFi2AU0Qy4Dc/YRK2JCDneNGiaUoAv",
-	"L9Bj1Siv2MfMBIyUNw2rWbKHV9PJoC7y6VB4wCDgIULR66+pdZO8ZDTSXO4TS6UiAxZLMSKZLBOQRqvV",
-	"arURDx43qj6Iz/tB+3Gd586LHcrGK9ZXjRzqkj4wFVQhtZCIOqRjMP1g0ROKZVnMJkxk+hkAFw5/onfT",
-	"vACOanxD/zZkTOl/1VQlTCjWb/bEB9DyFLtgKY2JkBFTRI21MiGFlijkeYBexeE0BYFPPwKIB45gSvRR",
-	"JIzIIRy7nAn9p1sRyGEmAMjuykVLBURpak5VT9gX/mOnT+6DwvT+7Us3zH91dnb6D7pEiniOetZ0AmFX",
-	"7nxhHoj2gOUo482YMCq4GDV7onDdtay84JV6vPiq32U0g5O/GawCMv+HYZYVU0twqwUYBWfKPgKoKDJK",
-	"5YwM5uiSUAFcA6gASn9reBxglYnNRCkoaMScDnjMIWJCrwz+4EJrhXApMH5NEGfQOIyilClke1HEMYLl",
-	"jXfiRkAruzfBHaIgCkGRhHL0b7KPNMziOcD1jM6b5BDcJ/CQ/k4OyVxOU0KTRGMrhTm6pA9IpNEmD2bS",
-	"n5KxFIBVYyqimPX1dAb7+gc9MWCaYBP0SqTM6Lxwan19WExknMZ90KUcvSqC6ecGDg0S5ZjqE5nQj/7+",
-	"0Xnqf9MuC500l783OMNDWI9FrgA9nBrfj+iY650KmTXJG/A+aaTU916clw9VuDK069m7Y19mrGo0YxlH",
-	"EPoCsQ9UOadXCktSFUL+ll5wcjIHzukh9P7+ihDboCEcj1kDaQ1DqkiF+HWAu6+gXdD4uDWSW/rLLaNU",
-	"wBFa/ur/rs55siVN1NZWIrVEkprbMpoBgtBKST9/8jJwELUw7slHA2vX4pqc6vcCjerolwQfhhcFWLyG",
-	"lF7wIh/97m95LGbzbOu3z51gp1PDUjc4Ay+4sDaGxAdhDbOInMA3qnstrp8LdbbcdPKwXdyffkPLCnRr",
-	"+Nvn6+4s5uK8hiqThKqMRUT/DIbYkArBIvKPt2BsC0h/mvDu9nZC539L6Lf//tf/aN7feZgI/Xe/jLD5",
-	"dguvhWPKYUXfyXMe8pC7QY7HlP9Xp/VG/1jEr06r1brGfjGgrnbDpWtaGwKTbL7iBvdKN6jfuLEbBO6w",
-	"OZrBa2vv8Zv99v7jRw/3tPTaKW6m1/vm1/bW/m8ovj4M2rvX28804Usj423ECFfk/ZsTwiMSMwqxggEK",
-	"anNAMvLahmsJCdYqLaZpcGb2hZlxmxn0NWIlEyDGKzpXAeHDnoAx4ImQCv295gQ+fJckvgpQl+B3Ydy4",
-	"oVWdvYeX35lv9eeH1zxPpEXLAhRRauaqDgeMEoG64MJIxj8UBS7rZE5VQ9X6ajqY8KzfJSFN0znRirve",
-	"HIa+yNSIlk3ST7WSoli/S6YiwvwgmfIRFzQO3K+q3yR9NGn3uwAYMwAVFkKIJGoiiFChXkHQE2AqHlMx",
-	"YtZ3a6DHCLK4QLCswxS5zbxOaD3KrSNluZRmvsaiZRsQUuWMqYBAMG0mMxoj0B/knhL0s6YacQSMAPcO",
-	"kD9g8KZgI5rxi2JixZq21aLcdhUDohnVtzO5CQrwtfW3+60vHl1qabX6wf1er4mf28Hu5YO/1cc1+nIW",
-	"TuiZ3+o0nCOKTLRkhE0ZPV8t5x3hY6DrgV1VRmz91BgrZ6kFUKBJGpJJIG3AAALjBtPw2Wt8h35kd6C/",
-	"NuS5GnC9UadcVkCvrEJqKfQsSdmQf1ywED2ZlsKVJbSDlIpwzBQZsBEXsLAiUdFac50dhIuzYcxH4xqa",
-	"dpJjmzLedXDXDBgYA5Qm/kLOCvPsbGzRndCPZxsaR63e4e0OgtmPDOc5ERGndZv9fcqmdamN1Z1CoHwm",
-	"NRKrMv9ubbxHCGpbBwwd3M64iOSsBg5PQL9XM62/Z9Jo9eg1Q1Ue7t4wmpiqjEy4mGYsIEN+wcwHfGEs",
-	"p2kAWQH4BiXZjMXDbIzklmLuzTomEb30D7DiKjiXSAAgZGDt8D6k58hnDyxwWO/DqbvG/JQWkZHDNZXo",
-	"a6jAt699mr0cG0pWp/CbvEE07gwhI5Zp4u3QVhlqsYI6VNIeduuNp3o9N2CfBkq/CmAWWsL02//QkFBd",
-	"RcyoqsPz18OhOxSaMoLPATIIaXOYS6m2e63WKvS24RtL5/MFZ5i2mNDbWZkj4x9KHjBitrrogN5ltWnk",
-	"/YiNUhqxqN/VaM8EIj33iIsRuTwSQvThkCHl8TRlyrMcgyjj84Ys5SzSEmGT9CM5E/2u/lm/qQJ92j3h",
-	"gl/JMJUTuAEw78O1pGwI8Qo0I1KEjNwHY/rZNA8W6j9okn7M6AUXIxzcuM9DKQQLM7jUOaSiHKAgyRWm",
-	"vfXEjM5JKCGVXFolpSg4ThNwA+IJ6T/lTOBR6/kWSI+OAlZdf0mSyguER3fh+7vtzb2fg6nigil1FrEw",
-	"1n9Vb/YJ/mKCPUjKqJLCWfKnKpMTljoDPkYD8iyLGZlo9loE/SssMdlrnU3qXMI0Htpl5PxLnpOYKVXg",
-	"QoIwTefHTfKOx0zfP3odUN3WF5bxCdvS0FXEoOae7wmVUwzYr1muIbh6tfv7tat9PSSUjKcigkgMs1zB",
-	"BcvmW/qfVUsvLOxxa+N1mSiqes/6kKK0idyPxFKeK5dB4KZ9uFRMeVjvXWfhWPCQxusDGFo6zMVqNLXE",
-	"IJTTGMnqQGM0DcclkvdwY9gysWg1lSFcnq4WfPikqE9tCsQVzy7eRZAjch0m1p5evmaHGQ7oakm2r75U",
-	"qXYYSwU029lZOIZ2NUlfJsyjsywiShI5zKBYB7AfjBsSbEZG0hI/c4mzMY/ZgSGjKuNxbMT7og7eEzOj",
-	"BYypapL+mMbDMzMvJUM2y3MaSJZCYovG0gJtxS00goZ+D2Q+M0YtWT2GVInIpDwXyeo5m6+R6W2wKV1k",
-	"tBlgNHAmz5lokpPMCz5LGY3yIia+F3LMz8Ixzc4Gk/3WyfOno3Dy43hwfPTplw+v5r/89A918nx/Onhx",
-	"Pvr5w+7ol5/G48FPhyt1YwwUNkutg43jguugzj45B5dL7mIgg1iG5xonjqhiD3dzsq8plQjTeaI55ZuT",
-	"V4HJT81HQT/8G3DZSBHPA/QIi3huTH20aKdP6FyVjXe/fNj7ZyjiWfT8x/OXx0fjweQfo8Fknw86b/f+",
-	"vvPDKHr+eBR2foxPnv+9HR0ftejz96OfJ8+mdB598qNaEqrUTKZR0fa329p/uCwJ0ZkCv9n+7ZtvP7eC",
-	"FXYx419WTe+gfbMZnyQyRZEXggYADrbhFVtUY0H28qEgJ+9ek91O+xFG13JBQprwjMaqLol5vezjoPEE",
-	"7cwnBX/KJopO4cWNijn4kOsNUwe3T3jKQjyJvAAQ15Aip1kt1uMbMp0/FVlag/lDmw5TDWM75yJaK5H/",
-	"e475Iwt8mJKosZzZkjwJnXMxWuyxrOzAOUbWKiign5/bKOWyum8iIspOMWrNzWjAp+dMoQRnTTLVs7ng",
-	"tDap2Njt8e0ZsO2R7Jo5nWrpucmLB/HiybPjldTNJvfYjdYBytPhkIU1ZBrDYB3fcwlKwMakAAsz1kgC",
-	"yzGPzLUFjumhlVizLMyLjTgAZL8L8skMDT7Kf/eAnLME2GNPpFoACHnMIRBXj2rOiusjvwDuKyROD6E1",
-	"oJMFpJ+g+wNDDITMzhRjoh9odhuOScRCHjnTNRlAhMxEsfiCqSLPNPsHSzZutBE0CjtpBA1YQS06Pb2o",
-	"dbWiXdvG4hG9yzRSB+6W9faoBn2N2WTAshnTwsRMGshTUH1LMKIylvgBJGCTcvGTNqLyDK3wQFTxF/8b",
-	"41epW/4zVDhrTMJaKQxrzSJeQSU5E8TmnCP1HbAx1/omBKFr9agIz7/s12G0DfUvz/RMpiRhMolLxZFO",
-	"S7yURFZudk6SJvEdcehWyPWxZt0qcL2rCIs5sbf4cBkVzRhuS3WoWByhBnTmhOaIGHEU9BWfJDEo10nM",
-	"Mgb7y0NotOQpBSvEGnGhpsMhDzkT2dlwimI2JEcXEhXzbyz9wO/S0nfmLM9MkK4fanA2Feiv1EIWnbAz",
-	"6oI3rDfibMLVhGbhGKI0weBgZXf4CHV9ztjHkDG0C6DZ+iyT8gw8PQ7U7V3noO59U7ZleKkf7GMCt2TH",
-	"0apMdKbZpBvI/8rizxlK/HbsMmVwid9ng/mZYgIrQORi4lksVT3qvVgQdXKIcT1G7XWhGKT/XV8ThWEq",
-	"TWSflXLArKOZlICvo1QmSUkdxFipYiGWnSuFouiFMxpjYGeRZNicmVwQkef1dQgLGmDZa5gjCtiBa8kP",
-	"kBqIWTGECF00TfJuQuPYGWiLBzOhEVsgGr47Onllol0bdYLub593L1v5Af32+WH90Xi+jgU8QdoYHKhf",
-	"AHpgJkkkq8FiehGTJFtgp7DaZ2W0PM57CslZRnkvO1lW2MKMm3Bdz95KRlFgEuUw41rXWbSe2AxnjXJe",
-	"zEar3nnJDKUfrsHWhkxTrtJq91u7nXa7bsVr+aG8RTt31DSJtNhxdvNpCWVdImrgKQW23KF1BTlYK6ym",
-	"FicLp766OFcAUhA3JAuM3mxkzMYOejFssRSEQAal0I11cuateOSh8NHhi19bW/uHW88gfKPXa96Hp74g",
-	"0f9SFKC+lMSnB6vwfJE5Cf1oEFnOhIn57nNxBgXA+sYQlJcMExZPIVBDRArMPriYsrkPAi6igCguQmaL",
-	"FkWasuhJVIbWgr7isZ65S0b8ggkyTYL8xIUeBGTyJukbjqEldvyaiZJhyTkFFTNlenAfRbudx4e16KBX",
-	"hDCGogeuRz+H89VyxaK+7YVteDG76EMsEW3rLGz8+1//7f6D1AVHz6wnDmuEIMKVsKylseyXRm22nKlp",
-	"hoWbIJF0zYhI1JtRfsglI6PGrhuRBMFmwMe/w6iHyyVRzUs9/cAnvPSVjYm9d3yf10yPuloKnjnxGr0d",
-	"YtkhvQGD2bEisdA4wDEwOqrX0/NY32XLMLLZBnzImm/Ws5Lk71hTycZGDRtLufR5eCiPVFz27Ps3J3Xm",
-	"p8hBqtlZfi8FSFjMK8zJ1Bnuauql3m64cWFR35uLqsTXjiUW26MmwtuFbRojbprND5ZZjWispFE5c7+f",
-	"oaR4bw4OgzJVWKKr5yu/gfAAj85eOUig1nNAk6QoxoRjuKH6pMnrUJ5FkpKm4a31MzdXY7ipaRs0Yjpg",
-	"cXHqJJXR1CqDVVPldBDz8Mx4U9x6BvOM1VsgoLLKRpQ1lavJ2Vv9TC1qw9srERkPoA6DTRWWhdWF84M6",
-	"Z6vY3KMSOus3VqLz92x+A9hgfFlfOd3sJaOKLQlCtE5IVOzoQKt1wOFy6bNGbVxPCoC5PSFg0xRqtRJx",
-	"D9U5qoZTkbF0Lf5WXlR4A145CGygaBS8p0xDBRtf3SQ/spQP54Rn6IMTjENCJ1R/IEJC+4NKQtUt+N5q",
-	"Ykd5xj1qV1OutGCw1zrAhJaV66oO2Wq2N6CNRXvGhuq4ge6VN34qz5nYTIMXMitFqUZciHouY4Pgl9Vs",
-	"R40TY9eI1f0gpJ6pq2uh1aWkNXahtyxLObugcW5zMHnbXdLukIiPXG6pstWO0co1UmgEs0CAPnYIvwLX",
-	"uo2eZoLMGU1LO3nYfrzX2m+1Wq3dTt1ipyLj9YgnTDSDHOr11vrxK4DXbjU7V7RbICTZBSHxKcKmNWu4",
-	"QgCeAdqnP3gDJeRaSJq9CNdFKeyEKpep6rIvD/BWnA/RlAzTF4gpm7EU7GayQ72GEWpMyVsqG0vTOBdm",
-	"91dvfxOVof78boAxI4u8soQKr7/Galt1Gd1YhixlahobBmAz+p1/sYsWZPzVBrGSmGYsDcrF/gFQtSow",
-	"mBNqykib0Q88JyV4Mm0+TtATGPNjQiwnjChJhjStuCnXNLOYhZtf9YS12oRHeatF7cdoj7PZazMXV3sA",
-	"xiRbVTev8VZjZG4k7Yvp/NXo9dnTzunvp49/OR/+Mn8+K3ohHu6uFWWyoFGJ3sVoofPVZcINmG9pN2FZ",
-	"jmZey7lad7JFA0sF/m8+Ah4nvHIAfOH1Wh4JccoQ+o7MqFhmwpUZKV5/xQ5XuFv/V8xzWhAO/wPLqCUZ",
-	"9eE3hdrpe9Wc20pZsPeJhoROi0DKlHJphBBtjcZSgG5MrZ8TmpZzyDIMKGm0O3UFCFp1hwyS86YFB0xJ",
-	"j2r08JI0tltJYqvYSGItXkQs5BMaGxkbu7igCx7BBCiIi87SJ6tMqHRdaqZLjivkUBegppIpt3drmXKv",
-	"2GyD2K/i+RxhnYv+ORdRv2vLYhxAqIqpjIEfDAb1jZrSnybceArs2vqEA3SSmJ8z/VJgw0pBuggWPNns",
-	"iR+gNL/BVaxLqNfjJwEgi7mS/uhnAJXsu+XuH5Xob6fbesazzOX4NjcI0iuYiM2ftTfyAz23dUfy7hhf",
-	"zYh8RZPw1zHxwuIWYMD3G9OsPk2SPjHdkfQUAK5Qt7wfjmlmqzcZMM8NZH3vQXjggJhimjKG0kUXzGrn",
-	"NUaPJFmQiZ8kZDaWitnaNeiGdJHUIHpBYlyznBpvjJZ+yESnCJkmGOBXJ6N8bgU77XpI3dTU6UyN60VE",
-	"FcyQm9V4Kdooq0e40yGDecZc0tLTqLO3197Py0KjgIvRFkbmxdxdZ4UpdU5p//7z4c/ffzxOhz++2350",
-	"Ov/wjxevR4/G4cUbmvAf4nR2Qumb8MX7t/JbX2E0VlM/SrkoPeqPN2cfhRcX4IWz3C3FDL9okYyjRreN",
-	"nZuMlAINnrqdVoVT48MeSdPvVeFgbAtBKtuDyggrIM2oXM30mkUtb4q2Qa0G2Eah+Vplja5QJfczgL1m",
-	"b25deze3rpnr0mUW1lnz7Ez/LsjWyHV2UT3CpbEz1yoFYQHrLSDUhvHmm1hk64J1oKPWqjCdWuVMC14L",
-	"CgF+ZfuhzDX9lS9Zq8CicCDXYcwZ5QoZHqiP07hW9XFBQguqp2xv6TOrLZeyyPZVZ/Oy2/1tJSwdQeTl",
-	"ZgBlyPrappoS9CKNOME3LYKbj+0V9hw79YKNvbG+hHWprwnASFiKwbmmzpgzmVUo8A1lOhwqdFGg1AGB",
-	"toooxioOBc94twnzrq+/u0ygW5O0VMu0mzZnHjpvZAl3mOkbsvBwDbJU9dW/Bplak+b8RcjNRgTmq9KW",
-	"2ycrp16h4o00HnA6FJSegExFzJQifUB6k+4BJepAZB7yj8YUgi8fGLMTjWNnTQ6g1tFUZbZEpn79nqrV",
-	"2Tdw3m5ST1EKMHPWhzMDxPK8kK338IGnYRkDbMyVaVJZpn3h1qNHNZVmV2gtptPnymWZ50q9P12z3Y1n",
-	"zY2RS4/aPue5KqtCaN6sTrOHgczG2KFtosdqkkOSUh5Dhkc4hczg++/fnBif3l4LyiXTMGOpelDcnnOF",
-	"FosRrtYE9VpWCpGm/qx5Pl37+RIy4st20hUoeRUa40BwEyrjaECBzrRbmxGafOoF+8KWvGsTHD8M1qH6",
-	"QgPwnunZcBlcr0z+VcupLitBelo2/ZlQFzT1MBE1yUs2hNT2wDiZM6/7tC3+KDFvujBU8wrBgNUwgkSG",
-	"5yxDi/umGFSCAnPc9SDgooUqR/TcONioAtuukmnfJZAL9jEjiaZn5HAALR2lV4zK6KqeWPnL8JNUpz8P",
-	"nzwcPJ88HrVf809y1NjUybbQgdq3wly/a7rJ9K1zst91Rmb0fOrfvQhz61HFzzMex2TA/OB3SPZEdxvk",
-	"j6DDDcMgTFj8jKqeqMS9X8FpWufFc0rGBpZG4O15MgNA7SK7YjVE+jaCGw3CnF01G32d8EgvKvnKetM6",
-	"cQx18Yv6OoKC4rMymNEud1Fl3ZpQ5DVD9H1T8cMNa4jahS0MSgbdFcOM1VgWcoKdXjthaTimIlsM0DcQ",
-	"koGI8fWjJd/UVw+28dqm0wUX5GmzbQP/5DQzTdEXFwku3Vz74eY1g/XqTBeqBem8rikeVa4C1/23z47J",
-	"/u7eowdVh8Y6pTXNlNZjsCiJ+oOp0DVLpRgBpcTkK5t1mJ/KDzJ1rtu87iZmb0GZVd93S8ZUdcnJq7cQ",
-	"u9Kpzag2Db6XrgjrDvz93etXxCggGD1lOovb4kcymgfWTyhM1VqoWE4nDN5JCTbeKm5pG5nwtnX51qr+",
-	"9aVp+5UG5H2Xw+b6q5UIxVV6ltfEK+a96uo4jfLK/uOeSd9vTFYqIXGVJeSpvNXpX5yeviH4QLGNUKvl",
-	"m/SN8Qo/7bbqS2JhY71a+ABftRwS0xQOhcFqGQBT9tdUqIOWnHUbympbevQrffnyK66alqpN/ATMd+ai",
-	"DpczLNMMCzftzjiwVTsN/hbuv5YOemhfjdyCyJQDMDJCeDCkAOfHqNaoG+CayZ/9E9mK3ec0Gz5uBA2N",
-	"i1AbIGU0yqtwme72QSOaYmM95r4BRD8z+59wpbgYuR/t6OXP1CiO+Tc2d8Z+djk0boEJ9wdwMaD2G2gh",
-	"4D1g722a9yk887qXmRIEXuWC/Ggc5fEOwP8uPwT/Wzuz4ZJBpfulORwYtNyXd0CjM9dmFgEoZoVvatqm",
-	"Fys9pNm8UPvBK+Hgf13b0NrWf/C/g+Sl6oBgPyx8D26Mwjd6t/7nCcvGMiqtfmHL/MLSIUDT5U7Bs2yS",
-	"QLivW2DKJhKr3mro9atK+Jc/YRGnFlAXdib1poYsrzMhz6zCyE0PdSxjB1XHxtMs0wBvKl1qAWegT6NY",
-	"pqLUE7YqwhWraeWkLTfpF0UI5ir+LG0wh09d0wi+Vu67NXeYxPellmezeDtyHR0sWZ8XGpjL1ahNjfwo",
-	"Fy4MwV27IrM3c26VvrLluTpalU/h+1jryFDyflVoTHIZdJ2GqRtYglO3sNXnsoH8YEOMmYkhMQWyINZn",
-	"JLM8giEvN9lao6bk4ooib00wiCuYOKZZXg2BTiOeAVnWp0r1n3WK1Du+qNgFRP0ZoLKln9wWrcULbQ7E",
-	"VEaqjzyum9a3Fl7Prlcy61dM8Vc0TZjsIsgp2MRCEfKInQ3mC5KcKNrEtWIHJQfQVgQgMmBMmEpf0YLs",
-	"kz2bfbK3/oqGeU2sNQpBrWcj8ZtbrmcmsW9YS4nn8KhzZNyoq2KdrKq1nAV2E09tkvt8/T6g5p0NU6YC",
-	"rRnJvDKOulfwqVwjP6rS/7K9wI5zFWZoSeZZxj4uMJs7NMDY65lMI+UMw6HpKOAVUoVi4aEUQ64F1voU",
-	"n69ZeMZY52zJGX+/XuJW0S1k87U8ArSyQk3FZ3Q913NhuBtg93Xj1WvAeXseiFi2iZ6uHHQWjm2b0yFL",
-	"+xhCbhhrp9UuCAsmRB/jwL+m5LCxJOD2Ccy/JBGUZIHa3sSb9hveKGZvTTnDjv3E2eRoHL8eNrq/rrmm",
-	"y6AMt2OuMpnWcMnXccRUhonNB7kzKObCZR0mKQNnEeDe2mJuTqJYUttJxwvr3LDuBIr5q9DIbrk0VfXA",
-	"f6tmzuR50bawvRnNs4BaFoG9FyALqunf3tM6U/xrwaA9USHxNlhSDuTKKfrFtK7NQ8hvL59002I16+cm",
-	"LG4Cd5JhEE1+qOW8jMsliFjn79nZywsFiqiQZ615HJKk929OSMQmKLK7K6eYL86jAwzbQDDSinuRhtWE",
-	"u6wRNbe0flmtyFEQFhflQ7pVcZAbCh4kLESrh5bJGbTo0HgTpXS2IMnRzngDDiU/5uIr+5SKUtiC+s3F",
-	"k+MCqEnMh3VmVqCwquics+m4oOOZ8sJYxFX/7cqLukqirvgovmbrvcEIDEW5qUiZkvHFgiJqBcpdS8GA",
-	"OxRI2D1HIetKUd683lcoMLyqQPCVSvPeiFkqr5BYC0BItmqcktjJrkmO64u0Qi1SNaFxXK3Tauq73UIv",
-	"zsug8cGR17raeob6dtd0eA/yto4Lo5F2H9p01MojppKwC9/apCDeVavfmZzFNzQbIxS6HSxnq/jYFSvZ",
-	"2Y3W8DQsLq+3rimLkOCR8XPTq9mHm3HfStgd1sHw3Bz2DNw68/IZdSCPEAQd+q9riVpBV9qaruxtQlI2",
-	"vkyvOMhZVQY6HlNObGfnquXK772wbMK8ScNl0GAXawThYFX5KygzNTee5XoOzu1p2/kWfDCgyy7+nbWm",
-	"XJPre2D0tfk+dq2Zpjybv9ODmIr30KxmWZWzJukP6JjrP5XJX33z+t0p2b5ob+N3E3oOAsFEYy4sEE0x",
-	"MLJbxzjLksblJahQQ7mwtBW0BohZNNKCJJbVp2joIRDkHGK75/BcqyOKzhWZjSUmNc/GcoI5btNwfECO",
-	"9Kon0qTf9wR2WHBdB8aMp0aEdR3hVUDOGUuUib6Q59YAG2v1J0tNz5qMxbGCrHPo4zuHBlE9YbvY2F1w",
-	"1eyJnviP/yCHpgKX+UV/2+/3eyKcpjHZUuQ/jw5fnOgDzSPIt16QXuNwmo1lyj+B1bpLjrCz0H9+//Tn",
-	"XkM/ce8k99Ztfc/mXTJRI7SO3iO9Xk8QeOpYioyJbOt0nrAugd4PIQy5/U8lxT2yFZF7n/XDhPTQFtVr",
-	"dMnnnkn51h96wKR7jcvAPMLMI+CexicKTcj1o3ZIxDzzArBIfAFrH/QaekxLmvGXk1dv/QGEzMwraJo1",
-	"r3gmffw13Hr0CH8zhmP82hiMe43Le+bge+LU1W/R8m2/02r388IueWmpdxqetOjb90x3fdt2G+HyA9aG",
-	"UigH94QJyxhiO2ro+cQzY3vFigfPnyL+uOve/mz/vPzbjPLs207LdfWwzeKoIkpKQajqiYK+pTUbPRe0",
-	"STMOgyZ5nZJIoqJmuh52Pcx1M7vpLKwCqVP6wxdjff1CJowKpf8FFPpipvvSE1+2trYK/+u38i4lXyoN",
-	"oPLKfl/gkKDbCZivhzTV/8wYapRfCI5l9IfCWBB8lVAeBXk2Qc347joBk+2ATg3xh2QwZN6z5gsujHwh",
-	"c6bMi6iz6LdsLBsUPEqnsa1+VN7sAb40TVnfkqq5v+/C8E4TgnWBzAz1WEzDICrm2NUF2spo8rJoIKdG",
-	"FTdYKKddPLyUjFjmbx8m/kIkgvWMum/8GeoupTjEgv2bsfIVo4ZXWK53nVhB2zVBB6soegxh472y0V8T",
-	"AOMfI1A8DeKz0d3Wd3vIlclFYFo3r4HGK07bE56Jzpbd0+CDAKXIfSoIBHG4QifU3J7p9Qph1g+wp55M",
-	"TaNZV58LiQuQMmiJiuhrAbfrSBZclZIThhCVYWsqhAfjDi79zBhk5pgAQFg6NFJWWCoL+4OEmuX1RHE5",
-	"1AZhBbYpLgzqduDIDh0yPRX2I9JfPr1g6RxJVh+19gLvD2maYmkL0i+xwb4rbjSh51yMAjJgpkaPl7ql",
-	"B7OJUuQQfGK0J2wnUH30/b2PH/to1Yylcq1goWWTYiZkDgITXaSrJTnw7Tmbo2cO2lZQ5QrVdHtC/znC",
-	"QnlGOMBzC6DuBLi49B+2Ro6/w7csiemcRV2SpVPWb5Lv2RxVbdthioykjLAZkF1IT/jOkDyWM4/MxYnq",
-	"43/6+vptUCKAqpBQC2OadMmElQJEITFBf8mzvFhcT8BSMGHi+dPTfkD6b96fGpHyydOXT0+f9rGcRgEU",
-	"CgWprDwFAgUwqUPhRUNSV5wJFZaNajTp712c7/1+Lp70ycmrtwHBb/THv7/5+YGXx0F7AiJ5TZYqecdH",
-	"QgWEfTRCu0YsOVVgTVUsoRBkocwALIKUyZhRzTLJJ5ZKVahWRLyAT8AC7+omEjqtUQHv2dM5ZR8BgY5k",
-	"BAiSmkhjLsj702dbjwN3Im3yAz9qEls0Ka995xA6kgylGQHJmRPzJCZuZjMeYhqKCfHrCZigtH72EYES",
-	"S7iQ+309lr5+Ldbpf6HsS/8B5n1Cl7yc+mBb+TgCiINlydhLAgzQqGeIkUx7gosLrriW2POncGfYs82A",
-	"gVEBLTXQYl2THBpRS9N7ENfMfruEjwSetVSmjpJG4EiKe5j7Ys8+TwpD6CxyFT3ujIqswG8qdXzvl3tp",
-	"PmiSdwadID/KvdDXhI1HLB/Pqz9zQGasJ0zzUSOFQiyAbdZaYXqOegGbC0BotGQblRsWK2abY6Plxgb2",
-	"BSSWo0CzN3wHJGt9HwXyj0cq0zlmsiGfdDMCV2DCtDFLUq5l1plrJyhkpG+OKSsT6XsIvNfzRqsgIA3m",
-	"mhkhvZPC7KQsOTuxDslfqYdVH8Lv8adSA62+tzKc3kkJEKKTC0/NnjBx6qZjOLi2q0xLY42WTmnqdTRC",
-	"PTVflgo0yKJmoDfLIINac/Sx3o7mAF0gEshG3ZoqB+FEPp/7FHKxLUy/5AppLfwBy3Q8ngvIzFMBEWzm",
-	"PLLkvrGlqa6WizW+P9B6UqHKzAQaKvY9o0cfASDrunqbXjpg4MCzZ7biYoz1sSJyO3ECWaKIsJCW/hIw",
-	"qF+vUfemrdZOqLmk/oMBt9PcbQxhNQwGOSD9j1swGogXjIZjghFzmozEcDTABKFyF5AISGLWJ8qzJipU",
-	"UOnrC/zga0+oAIxppgVF034BmSizHfG12n5P2YJegeuYWKzshSNhqbEvWFd1CM2zcYxiTSJ9OiyRqQUy",
-	"E8AROAcPWkdwTCMX6mH1z5rxoUISWLpqRTt83gYT1r1gdnjO5iogw5SxT8ztB8RkEwkSSzECSmWBlyaJ",
-	"TXqACOqA/HMKXv9zht5tx67YR66yA6KkLUJgxVZ7RXAH0GKQOUA3kR4qlz6BidEYCIVvNzFE7Zt/Kin6",
-	"Xk6TlXkV+sb6oYw0ND3BxpyDufkmQC5nCq33MQkCoK6/22oBGmA1q0z2hBavQBrdbe1jMOxup2MUKi+U",
-	"1AkFMxbHWxiwjy5eeyZD7km1GtMKcpaBUGgy98UGqHzBY7VpS4GXRVVR/+Hai2kU+vJ3Wy2jYIEGY65P",
-	"YxUIJWAOMjDjp1wsfhWeQUnGwrufm1HzIhNaKTNMA/yY4GBymqCXyVHzNnbLNZlZ7sCrEpIms1rjxWE0",
-	"zYNKe0bFLaaHrJxGS1YLB8szS/Jx3Kv2gI1cM09YzaKNrp4unqOQsOJP40oc5vOZZxeOVUh2qVmytRxg",
-	"sp65HJlCQEKAae9mE+6wRzKXVoA2qJWzm9Qaf340XGjRFJRsbmkHDbN4DrOaY5wBskmThCfKAIulTt3A",
-	"ehBan6Hpytv0C9mY/dKApl5qaURDN+WQ9OnWJ9La2idNcka2+gHp6NXtdIgmmWVsSnh5IPTT5mvJHbDl",
-	"hdharcUB8krwZntySPb1CtqPrYZltE1y8uzdcWnMmCN78lfUnya8u72d0Pnf/v2v/+l7VWNMKRUoVVpa",
-	"26R+afB1ACpRAO1voeadWZdlh1bTw/xKKQlkxjiSUE2NqsyzsAG75ZjFRKoiyhcz+AoFWm3VG0LVOa63",
-	"TFqd4FOE5WwckN+nmm25vFAvVzTH04C4oQC5pkAtUs3EFyJRJduruJ1cEMKa7ghauBj3yhrEccHOvD14",
-	"mudKjLdSpb9S/M5nQ7nWC1LCSEvL+kzMWPW5avmgzhBks1Ircr09wUJqGw7QBnBCQ5FP57gWaeHE9dem",
-	"Q5KT7ryMuHwYkNrt125/F8CzuEIeAzZqrmzHTy3i4pilrLolo2pUkXFksQas9nrnB/CY8XIYM3EpMQ9H",
-	"3TGjYgOlgigWSVwevu7y5PC9XXzP7g0hDIFepk74dBhUGl6LoMY5UcwHzAe3TYcLIAxPO7Cq5g0W1mae",
-	"9t/P3zGDVLMMV6zAKauGqpQTEpecjheXadpy5PrBWgOAVcDffCnHsbh715MXGDTi6RgMBXmzGRyslBjp",
-	"DwOzg56PzgrsLpEZsRN+t9iiTwlU7ZSpjGpijc1BD7CoaSbzHgg+WBZyMJdsPseOapYmvrbnrl1LIhDT",
-	"gnoKvqBFkkP9fD9XDyd1YODleOLA+2ZgtCs4jw+NtYCblwRwoCGgfzjUbQV/heaZYGBJp2iFCLU2wapw",
-	"DH4mf06uUG6xSlpggchqnHpuIz4AxRRwvLiwA4It0fUS0A5g5NVSimo+oY239B1HKKbP5dSOlldJL8Mv",
-	"5reW1m/9N0BRUmxsMEc/RMiUtQVCPowVBgp6sadTuIxZmKK9Y8l9zJQ6ICqJObbcyMJxjeSQ59Xi63v2",
-	"9f5yh3x/Aesxpng9VqeTU1GAD7DgY0/dgoH/QP9CqE15r0JAMZc3H5zWdIQ09rWEgoQxsLYvKLZzYLr8",
-	"LG4QaafGVGE90x4wUE307BDS83GCe+jAaKfWZ6RVVnNBUzXHQYCjaDEPCK4C7Ad1ZPFwJgeq/5Zl6XwL",
-	"nD99VxXZsEQ/g9mbyFEoLYxIPbx+YOlkRsqpSYHOx73WWktp1P5qmee1wpY2UtmCz3oeLkZd6+IcMOtW",
-	"RI7qVlB0a1UlnExqOp0KY5f8AvWoYh4ygcWMbenZhIZjRjrNViNoTNPYRAWp7vb2bDZrUvi5KdPRtnlX",
-	"bb88OX766t3TLf1OXjujcUTHvBE0wNEN0UPtZgufkAkTFLoG7zRbzR2MKh9DrNP2GHr4f9J/jzAc1Mmt",
-	"J1Gja3r8f4LwY6y1Cu91Wi2sTgNIa+phFTBWf4eRWSvbI8AUGAdVE+rfbAQNlCNhZr/AyaKRzePb5smT",
-	"CAffxUXXveE2t31EI/OaPrq9dV45Mfj7NE1N7JmNKmt0f/0taKjpZEJTCHe1aThIdmnMLyCAkY5Uo/tr",
-	"4x1LL3gIWe7GrqoH0ANuT1iW8lB591RJZ3+TgoeITdU98N0QDJZsujRme6c/mLFW3qkeZRuyDIu3WU7y",
-	"q1zcKRTchFn+0OvbbbVXv/K+VGAD3ttd/d4rmT2DmhXXgBMHGc9ZZk9sFUDUpqcDkBhEb1r8q8Xo1wkT",
-	"h29OrovR5VDKGhjgikQyBJ76vwmJn7OSR3g9DAZx8NNCBNYoY9mhjW9DRx703AfJPpVy4jx2luGCwd4w",
-	"ZuC7VYR/i1P/UTQ8pOIvd//6rZ21aIcr3bIMZo4ptMrUuoUVQ9V6YHPR3raOw4WwczQ3sQiajBWaahXh",
-	"4CVX2aEdDPIHjLNwYT5q/si2Da0OVj75kk84JmPeGryZXUDSWQ3QHYIHFmJDzHbv2NBNQ7qD7ZfcBBIN",
-	"pDy/p9yRe/DtgG5NRuYB/fZnDdqXC9nZc2ZBemOINu/lCTpfAWIXSUtWO3RZyiYL4w5ubw1uNR/P3TZX",
-	"hNYrwtwb/U3j8rd6YN9Wfm5NLclHX3yxtpCchmPbTcBaqPwQlMAL/0boMno0o+G4yi1yzMpTfa6NYsFf",
-	"ks/kB7CU2WS2OssfLvL+X8Lceyo/9D8UiyE2aCHGHsaxiR6q+HCHqZXrZYCxvdagphgi9KRemDuCGW8R",
-	"/vUEi4QsW8L/Trb6GrIVQI7R/Tj4srXClYM7gkIR1ldXtbv0QXf7s/7nUl9Omg0YJuVuhhh6FRYrgoZm",
-	"T/UdT0quB+Pcy/gEoq/yID3fCQFxbULODvTvmuuZmlcTjPsC95as4skLt5tbxpN/aD29DlEgdG9GbaiF",
-	"bwGUIkf2vygarQHfz2Q64FGEvfk2Rrzd1v7qF46lGMY8zP4wTH1H57mn3QQT2FuO+QVTK3AVkLQeH8Hf",
-	"q24TGcFBhT1cpwLSKnMElUMbK9skL7D8zTQrFk5yGYZosJJeISoMrM6Bv5BDpfHc5gh7vmb4vUlsdXjY",
-	"fpQHgGI9sCH00JZx5Bw/UPNKBGTq0q1s5xg5HEJkNri8g0r+je+M55FNeTAh7i49tOZKtk14MCaKHhaC",
-	"iTHSWRMyxS5YSmOgbgqSEaiYY+HZrhHAqe/TZx8TbB1mfzO+/AA9jCGdKgbnOJDRvCfQH6Ugk+GYpulc",
-	"bxoCmCBV4ZyxBG9rLqdEQZKjovPcdQWH0iSn0iUx9rVw5W8FloWJPVCJDs+3J/J+LnjNpreKXoAaQ24l",
-	"R7cyiWnGUjilE5+kQ1CCKdII8g5GNKa2QfwEMonT/Az1Q4ooll5gdNhAyvMAp8ikCUAf4psYNM1j7ILr",
-	"wDmkceyADKBop+VchwguEfT/xw0NeFbIPXJJCJjqaCALu82U5DN9o/5u84ruRzKa3xjrcV2IL4tVD7J0",
-	"air23g7Lg0kXyYaG5Vnkda7ggPChO/wQkQ8Q44753RDz222vsaZTKV9C1XN4YW+dzbsYjh9YxOnpPGF/",
-	"GKs9rhMPr8tet716oDfPZt8nmj7ttVq5aweIlcmNMFWvc1Yb2HIKdfXJAxuSkMkRgzqe5C0GJYA0jBlk",
-	"Npm232m1MM/ZcDub1QThX5in4jHdQ2Ef8GKCkBFhloBmU45DaeEBfjO52Dmf51gFBBOauLIVr+IYCzVg",
-	"X0vNoYBOv5LFiEqMUBtCzK4egCrHyV2XeZMsDvJHMlVjprp4pmb9NhlaTzcVoylTChNQYA99eF8vxqra",
-	"Lsg1D6IfQkVHG2Nnir8ERojnisBtcCma5J0ks7EEDmkj98/ZHJR8sxxL9AZWeOJZT1jRJlMsHubJePpV",
-	"iCslA5PADOk8FA5JDwI1aIAAI3MCHyDARJdQj5NilyEbCYgNyQTG8MM9TMj9SuDhA1wHRFoP5rbIRx8X",
-	"nZeiLceI1bFAFKRwnbfM/fwmAF+ZEVamrmGFPmBG2Czojtvdcbt1uJ3VRooS1dXZ3a3yubI6aQv1gPyf",
-	"9w7zCMc9ZbpdJ7EN+A8Z8A1Meda00G9+bFRrJ6J7qXA9oemj1vMU+fVdRkVE04h8YIOxlOfqt/t+YJ0y",
-	"P8/Mr81QTh5gLhXPuqRvvt/y4v+5Iv2LNg3y1lCYVG6589Oos7fX3sdVICuDXIM+ptLaEXmEGbXN4teg",
-	"HWZ0khR+BRXPJuDq4wATmQlMHPILRiZcTDMGOi6w0reYvlpbYsMvzgECR60QQO73UadkUf8B1jiBh41A",
-	"ILKURjyEPFvCaBpzrQpKLDKdslBLLJhliYXGhDRRzPf7+ctciv6DOpaByzfl0Dc1y5urhvrB6z58as99",
-	"g3feuVZL6Hy6FbZmS8z/EcxsIR/zWrTcsbHFbOx/P1d667LkPeWlaDa6NovaHrjODbeokLkUf08hc1L7",
-	"1TWyd44VQbUEPCOumuS1SWhzdUgGth4wlJ/Q0xXqg+TpvGQkiRSrqKa6I5t/dkXgjoLeUVBLQSERO3WY",
-	"uz7FxHpNphNIbcTBh7Gc2KSlwMuVT/N095jRSJFMNgl0m6+m+U+a5JUtLQKWGeGKsrkSmmAnQeJ/wTPA",
-	"HBBFoVEzOq1xajRW2JROI/lDjhT0ZtayZp5Hh6m+mYT6OzRJ1AGyGFf2xJR+mWPV2ZSRTMaR6wvcE9jf",
-	"A8ixTQB0ZR6tqMtixWxlG2vZp1BYhgy5iJRZj4LUwVorv5Tn75MqyS1FazXbD3eb5AcOMR5klvKMkf43",
-	"fag08F+dI6ieSjE5fHGD6g40QGl0G/CcbXfebdh2qDmVKrWxrjRlqkAKx+oS9gj635V6B6f0gi+Y3TVf",
-	"rZ1+Z2eN6V2V/Mqc38nzcTQMF0yNbV5r54U6+eWJrxYpZlYEbwxlyvgIeUKuoVuorYfPvAa+fl8TOOBE",
-	"bheF4uIJnQOtQGYFrdgGhkPmE77C76rjugL6ZhDXrkjOKmtG3LFVIbF/fv06sUtd3l3erPstveDkxHbp",
-	"Wrtkf6e8y6BxwWmj23jx5Nkx8rL12O0TSwCfiiydL+S4lpQEhMZKaoogXEEBa/a+C2C6tQAmKc9dxVbo",
-	"J2M5nLu++qClZdFK52y+OM7uVSHi1daJAE6USRkYP7Y18vOUKBamLKsPsPtez/SXzpT4ns1XZ0noA71D",
-	"gtuN4jPuI1/IA+gqQn8xKLVWdfXKtGMVULDqARAHLsAMSh2AYx2L/mMNf2h/RlVNsPcxNFb8HlpXb6aZ",
-	"+ezRdibLt16JLwKpV3kSr+M5+HLj3dHJK41y00HMw7Nzpkdpt3//+fDn7z8ep8Mf320/Op1/+MeL16NH",
-	"4/DiDU34D3E6O6H0Tfji/Vv5rWl/3ujigPomgKTULMsvnuyvRDPDLryF3dqhGKvmbqmMnG3DTAJjb8C1",
-	"XrGZPuW1VNP2jVEBvN7IzVyFKCsBY9V+RxL/Lyin/wciJuD6tWZjqNDaRMjjuNufz9n8EulRzOrapD0z",
-	"ZbYDIgVWt0RftIYrUHAwzqpJ3mquDKWMwQFhqljUJa5q7m2pUgE3dhd1BjQc/86y8idigHiPV4G/TWWv",
-	"79m8lJVhysOuJS9i/Isp96//MwvBPAyEaNDs6qXFN2aqv7TACA3DVouM5ljvpMbblRoTB1IWXyyQra81",
-	"LRIkf4DyXJSgYo92QTWWSW56s6aBJnkJNaxcjSQITuIZEexjjeb0OmHijTF9bIYJXhkdkFVuz0+A6/vK",
-	"Ypg3aV2nrzSbl/CprsfFKrzy3nGvXAZ34tuNiG+7nc46L5toc8TqP4h+aCzEUqHZfD364cQ9Q3W2P8PL",
-	"S5PvLZ7fLj/aBGfueNANZ9puAkLBzSTYwqXXC3IWKLdNlb3N4wMKgweNZLrAyFIu22eK9oEdA7orUvSJ",
-	"QQ7vrNwiGgvwoh3GQmqA7n1bRRDNMSKKa1Sfdyx7ghs8cVz3lmJoq/N8Zcf5ahTPTROCzWx9xTsV78/g",
-	"PP8LccR3prmYgR9Pnr0ef9z2BOOl+f8YE5syUyQ2KKRKHlhKCykEQzYLiJImLxKD/LGvTL3ueeIt4RZR",
-	"NZ9mWVkA7zzumPPtKogGZu4p/9D/OF69SNd8blM6DYhTaKGJGS4YXHK/EqnyACuqQ3FdzWptuYz7xYq6",
-	"gaun+wD1VDAsmq96QiZMoOfDsnJTfLmLIdawHhNjbWP8BlKeY7w11mz2SpZjvQLwu9jizJgk5fZ2TzkG",
-	"lUfB2OLRylWPViYz2vQsShmZCv771FlLre4duBgUsD+BnOFFyrhsJWwwa7pCYn1bFvUEnFShb5A7B2rb",
-	"VlJxbtxEWLEbpp7JNMoz2u07vLhRORNdYutbg6yT54rpYXvCFjxwhC1JoT0rViOfy2ltVA0X5wWx5ytb",
-	"Eco+LdvzoxxDUZAQnYiCN1NwKOWv86EKjZer1Wq1Ozu7jaCBLUMa3UbLfLf38NFjaC1vZdxCJEZhSQGE",
-	"wXQbecMSIBMmLKe0YBes45Zmn2t8pwdouDnM93oojC8qh4+YoCM3kI0SMd+blwoBTG0YDkG+PJ751hvQ",
-	"1jFsdBsnr97mKzNPbuZz21S4bd8Cx1zNLe+sP//XU8z+QtI0mIRdyP/NStHbn/MPS12OoCHWdmcodmUY",
-	"powZccM2aMBiIAMtW8wHMpo3yalrGoglQrSIYtNrsbpe1OyJ99CCoeq9JJaIuXw16OxQx99wiJJiv557",
-	"ExqAwA7u1N+/cr0gBIGr4c91JPTVPsYcLEsGONdTc01f6jMeQyfSlKks5WHmZcdcy83q0HRV2PXPWo71",
-	"2ptLccFShQHqhVDjcOvRowUxxv5LC2OsO4/XinJGITi3H2LTLa3TNBeFdhvL6wZ2tJMnOHndcFAnce3h",
-	"7DlD9cu6HZmoImKbhUFyqkxNtZ/CCXdanYdbrUdbrd3TVqsL//2yYM/DVE4Ka8Q+Bo1uI6IZg0TZxhrH",
-	"bRfnGiObBS5Y197KdUFdjSst7K/k/reXvjoCwJGDOxPPLdd/9Oid5Q85DbyBOADI03ZtIrEcqeuE7rdF",
-	"Z01yxLIZg3aD0hkvbNkswTC83taeyVyk6oGtdIMac0YYhzQJJqKe4Kb/uvRS+k2AK1R2HMsZNNWDacxI",
-	"/RnlWT+A33iG7WxNhrzXyXxCI5YTAIb1xgZsxIWCqXrCTAzlFSAw3JpzigmemAafN/7B6V15A2eEcZO7",
-	"ijUa7MAOdOoOlCubYOWlQhlh+KDQ8FALe9Csub/b2u0H2MvNFduBCmsJnZve8BBib0oDGJHWnHpP2ASV",
-	"tNSNypsuz0ZFe9zERIe4bvB2b3UCLRJbC5TXNtiskVJKHSG8qmGn1qZzKksnVDDjTOwLFduEeabR3mu1",
-	"mi1ouwQXUm/9efHk2XGrhSaR2nwaZxDaa7Vzi9A+mmM0EBmv57pJN22kr9VAaB+dEyaTmGEqmqEjm2y9",
-	"s2d3XpCZnHQ10QrrSD852XrcftTZ0fuUWqlrRFwIAzbmzOrMR52Gv3tnuAK7FWxPS9Rlu5LScM0i8o+3",
-	"2JQWYH3IP9pC6ZPyJU9YRiOaYZMbzFJqtDuFC8V5Gnl/3oR+G44pTyQX2XfynIc85L1pq9V5mIhvj8eU",
-	"/1enBRle+CWdfLurzwo/hdNv9UH6e7MmsrWvdhNTmMPSGzOEFTLkgFoUb+GtqZ0IPQfTadEAuQZk7TrA",
-	"QpnuDIQuX6Tc7+60u61Wc08Lb3oJ09QYCzLKY2MnMNo5Gu9jU3xYeGDQJKcy0XR7mpgO2KY0d4EiNEFb",
-	"p7D3BhdqOhzykDORnQ2nIlJ6nVzTxKPDF/rqnu0cdo53nzx+dLzzdP+offjwWaf1ZPfp46Odw05u1Ezo",
-	"3Jm6y2Sj8e9//bf7b3en07Y1nbuNk+OTYy2uIlnRn4CotHYb9emFaCquwGoB+GxnOjWm5C2Vm2X36bVZ",
-	"6LUAleqDeth+vNfa16vb1YiPmkjXggt+MVVnGfuYua8D7D0u5HQ0Nt4W46Bx1uJpEq2ECCCa6B4pwuVr",
-	"7AQ6o/MbJnXL4FSrGE2k6KBprAcq7TpQ2Yii1oMTcBUHTpCCGazNpTbK+vRBrH4t4PQISnlA9f6S64Fo",
-	"HVB2PKC0wFKGSqz5qphYBXmFO96AOhdJc9XSaUWwA8xldbIbUlVbo9b0+YDdOPHtzrVwF3fzR6cfOfhd",
-	"V5F1rgKnAns1gZbU9WkHrVaLcBExjcrgtrcDXKfwal68hwxSRs+VNStCG0Co36O12VUFfGCUasdYKEmX",
-	"twiYjWXMsJHyao0Li878eaPti+v8yuGFNZOXbVoGDvTZA3hYcFkODnck9S5W/0YpJBQD2tjcV0MlP9s/",
-	"LxdXB7LhKmOuMpliiFWhrYMiM4g9VOcsapIPnt3Ls9ChtcxU1Sha34Zc0BicHIJEcjrIyP1+xNiERf2g",
-	"J/pTkTIl4wsGNYddKWkgr3AQtio/2tKgtyWvrTP8nGVXNj15hqRbJj9PUBddIdrdGdNvOZlhUxnkhqIk",
-	"7RyLfKoeym6HVIQs3jyxoTzHwgoSxrTrkHVAw3PTAN9WxgKRCFvvMwGtRfSa4krYg1E2vOJRFMqTVwUW",
-	"GODKePoaFk/jWpnlljF3Ec7iPcUsWoS9dyLBnyGA6y8kBgBAXUdRMi65msy9sshrrKFcEZkwgdZZF9jk",
-	"R6VAgSAuIhs33a9tFfrBWuQ2Zb/6ta/TgveDFzhaRWZzHncNeL8yP3amXAvoeE1fO7uwhDjbw5SxT+z6",
-	"yYW1DPh7qMaUG7KxX9cQktucRHBAsrFUzItFNOaDZ3ppOSMu93CpYCc8z/7yCDpM5ScmzIndBT/+iRAZ",
-	"AWx9XK7WFypj3+oG2B8wZgE7iIHqCqxquknPa83v2BJudvW+12Ws+YsFgZW3f9f1+k/GLhf0vP5zsM5M",
-	"JtNE3RLrxGA1dAaDcz6vVe2y0nxvvalUo5y86zv87ylifbxVMnAqk7rKzn+WUKa1be8IFDcf9XGzLs0g",
-	"VzMymZxNk/6dk/POyfkX0t1PZUKmyYYKzUIBaCpuVQF5ybKC/sFFJovah+0L/B4XsoG6Yd5g/0ssAhiE",
-	"hMrHndbxJ5KHLJzdpN6heUqU0hmNv5r84gsuK2QULcoYcccm2Dsxp4qHH8xe7kSYry/C5HB0J8bciTF/",
-	"JTHGUg0b+byhNKPHYuE05dkcSM2A0ZSlje6vv2nyAI37a1M1J/SckXQqGkFjmsaNbmOcZUl3e7vdedRs",
-	"NVvNdvdx63ELaIxZSE23o0pVNgzAGsxdXAPmc0OCSzOPI7XJtjWNcTZooZSPl7e2qI74BqN3TVskk9lk",
-	"V+aNkbt7qmP8ANxjzOKIcKF4xKB4i/eyvaPqq6emug12CjAmAVyM5Y7KG+jQcJdFI1Fxru6RMaNxNg5M",
-	"BAnDZKu5qfVvS/17o2Jzq5oMWdMiARdXtx4oFl198URh1L7JB4NPkeRiFODNm76uRCWMnnvDvWPpBQ9Z",
-	"4/K3y/8XAAD//w==",
+	"7P17cxs3lj8OvxUUd7ec1LQokpJsi6rURJLtRBvH9sjKeJIwjwiyQRKjJtBpdItmbD81r+X7x76weSW/",
+	"wjkAGn3jRRdnMqOt7Fgku3E9ODjXz/nQGst5LAUTqWr1P7RmjIYsgT+Ps3TGRMrHNGX6c8jUOOFxyqVo",
+	"9VvfygVJJaHeQ+1W0GLv6TyOWKvfOmE0YUkraCXs14wnLGz10yRjQUuNZ2xOdYvpMtZPqjThYtr69Clo",
+	"nYVsHsuUifHynMURXerXyl0PdTtDspgxQdIZV4Qrks4YmfBEpYQKtWCJHpv+7ootA0KnlAs9urxrJrJ5",
+	"q/9zSzfV+iWoGco5+zVjKj2rGcArOmcKu07wKcIFkVlCIjlVbfINv2aEp3oMmcJxLmVGqLoqLlGne/hk",
+	"skd74/3w6ZPxHjscdenjSa8T7rOno73JZOXizen7l0xM01mr/3g/aM25sB+79dNJk+XxJGVJdT5v2ViK",
+	"UOnxLihPyYhNZMJg/dz89FRjRlMWFubQXTlELvhcr3M+Ii5SNmVJ65MeU0wTOmeppbfxWGYiPc2SRO9/",
+	"dZgXM0YoPvRIkbF5rrikZ6/OW0GL68d/zViybAUtQef6F/t8gQxCNqFZlLoXvUXd0+NLU5botv5/Px/v",
+	"/PTLh71P/92qW1wz9Dd6PuvGHUd0zDS96OUdz2iSEjmxv6u2HX1M01k+ePhn1VL/d8ImrX7rv3bz47yL",
+	"v6pdN7p0BqM9oeJqxVBHVFzp9ZUhaxiNfuLGo9G9n8qQ4VASRvOx1HWlH7h5X/rts2fQ1alMEjbW81zV",
+	"39g9deNO845sz1miZM2xGwr2Pr0cw69DTQSaImI6ZeYAFin7+KfJb1Jd/Dh59nj0zfzptPua/yanzcSu",
+	"u2zgF72Dgwpx053fOjuHlzu//KmexD3O/B2rOZw/avYnF4LoEZCJTAr8sU3OgXtwMdWMMROhZtEzRpR+",
+	"+ootNYNRdMICeHUqZZHNtOZquvO0+6S3ZyeMF1U+Y298O3qAG7JOWIoi7/QXhuz8/xsXRKg0yeZs5bHn",
+	"7qFHivCw4TzlT92Y6PLRGKL7ji1XjOuKLWFAAREyJTxVRLFxwtKGAV6tWdBVI/uOLc2QXvI5T+sliTkV",
+	"SxAn8PKmKZlLlRZI4KBTT+oRtFrL1PUrc/oe76BepxOsvpGC1msYE41+Z2IfUzFm0bb0fsf0/YYm6SoS",
+	"ivXvq6gaHrgx2UD3hnAuEirUhCUrRpOaR1YNyD5z4zHZcZhhvaN15FwWpvQWU6JSmmqJioIoNeGCRkQm",
+	"WgwIZTYqUnqvgdJ1c/WE7tP5nk/mnVoyf0ejiK0RtBbwzL+YnPWOjWZS6ht90yM5Z0rRKTvKz58UhNHx",
+	"jKTJsnLFXK48cgvsfYeH93+7mJm+5VNB0yypUcBeC6YpaK4ldWUfUwFRTIvVKQvJaElUTMdMHREpcuJL",
+	"+HQGfzAhs+msuAjXXRrMxOu9yeHF0x/T7PDbRfI3FV1n8+iH+Nf01V9/vZr9uthl4pvf3pz+jR2chL/+",
+	"dnom/vbrj397sZz/9X/p8ZPjn8L4b4u/vnwj9+avoqfPv//T/MnFyfH0q6/WraubxabL2+309m+3vhd8",
+	"zlRK53F1fd9ptY2nZEEVrC8LA31cfxD8vb4s9RkvLl33ydO97sGT/U5n3URT1+umE+2tmmZn57B+mp90",
+	"8yqWQjHQsE5oaLRa/WksRapFjv6HFo3jSKvwXIrdOJGjiM3/9Hell+FDPkH9Rqjbz8SVkAtxOeEs0kch",
+	"ZCnlkeEbczYfsYQMWnQ+11rHoKVJTUsZ8FKbPOMhaMNzRgWhQqYzlmj6/HMraGGL/daueRkWUqX6OtT9",
+	"JqI/ojPeN/dsf0P9man0koeb6duaT2eq1d/X0kLKU9jZC08RnlFFKIGB4okCNU6KNKHjlISS4WRn9Jrl",
+	"O+JGbha3X1zCTxtfivg6bm2VZ3vK+pxGE5nMWdgmr2Q606IIEHIqE9TgPUPP33YMVeygsaNuBObx3dwq",
+	"8gmVKjGJ+Ph29GTv5Ush00uUfSI6iliZtOxzen4hG/GUhX2QXeEDzI9GCaPhkigm0jY5VldGp1oypi/k",
+	"mC71kR7RMVhibk4ch0XicCMbU6F3f8SImQcLV1BB48TvmiAcWU44EmycML1EKJbcL4m8kMmIhyETt6KR",
+	"REYMlolGkVywAts5BplaToh+iNAs5Km+GOkSpjxOGIheZq3V7TZ+L9/4VzIl+Wia9rgy8LvaW1ThYMp2",
+	"qqEEoefu9u5M6EuGRs+TBA0YG+7frSf4OksISIx1tHlkTJGgX6EmdXdTfiXTFzIT4d1xtAk0V+RlCcNb",
+	"MeccJ8ffakJ8sXfcO91/9vTJ6d7zw5Pu8eMXvc6z/edPT/aOu7ej3P0i5dpRbcSb8OE7olw7d9xW+AwX",
+	"KQgFVPPuO9zOCylf0mTKPifxghFVhqDmp1KSSA/gfpnsD8J3xIS3FO+KbXmU+5aJkFBgt1ab0HwnYdfy",
+	"ioWEKjIAt5FM+G/QXZ+gG4gMsk5nb3zFlvAHG7RuR8xdn5jJNY14SI7fnBE0VDVLXcWZ3TFBm3HAZZTk",
+	"Ollpl9+9e7dTdq2t2unCs5+CW1LJNeUoYtyGQkaZWvpkUUPZxgRW8CEteDrL9fCSAUvrVtQoVrehjQP/",
+	"ir6QEk2LpjVFaMLALKMVpGZCgQneBXVoTivkou7wky9gPfSSkqHM0rGcs0ujFwy1lKp54Yh96ZaSTlKW",
+	"kCE48nbAkzf0FVGPxLxH1lOIcwvelrbiRI6ZUremLp4TxuUVW14mLFOsdIFyRbzH4MjpldUPosHN6JVm",
+	"34/0L4QSwRb62Vvxnl6vKPtvM44VJNcw63tQDRcsinZQOSRUhJ7OEkpx7/eUyuJYJikLv2chpxewGr/P",
+	"1QwSMxtHNMGra+j3rHsc3udauI31fd+lAzGiEZo+PuRWVWtBvaZRpglpp9s76LQ7HU0p44SFHOM4Gp/f",
+	"9x4vPwN69OrX9zod+/okkb9prW5CI8UKvuH+25OzV/1xxGiCfDaWSnNcOD7uCFClWKobihMZsyTlaKTy",
+	"Jr3ajYyPFae96Rue6XulK9c+98lfnA07sevj4lxGUkaMCv0bLtYWbnt/DRsdaPYRkspsPCO86FbQS6+P",
+	"PU3RHfB4v7XaU2C/2WiYcJLR4mgNmj/bsAXPJQAtBm6T3bLmu+jN1K1hHqAjR39nY6Aa0+9LLmCIRSKi",
+	"c3ucVg39eykY7C0tnrxWr9N7vNN5stPZv+gc9vc6/U633dvbP3j85KeWt4ghTRkYc6u21+AmdJzHHmwV",
+	"YhC02DVbP9vn8JDmO+zXKhGdQvgJiGderIrZiT7pBqQXkD3yz3/8XwCCnMxSQsmUxlvQWLeOxhQP1y7S",
+	"W/2MpkfrwdvOUeeTpJ68XTDTeWDJxadLmq6mOrShF6kupClcTjxlc7XhucmPWYsmCQVy9OJC1rXyir1P",
+	"TXxJeaYwmhVzeJXNR3XRYMfCowABDxGKQQKaubfJS0ZDfSn+xhKpyIhFUkxJKsv8ptXpdDpdPDZPW1WX",
+	"xYfDoPu0ztHnxVOlszXjq0ZT9ckQ7iDUOLVMiSqnu4+GQdMTiqVpxOZMpPoZIDYOf6Iz1LwAfm18Q/82",
+	"YUzpf1WmYiYUG7YH4h0ohYpds4RGRMiQKaJmWveQQgsg8ipAJ+QkS0A+1I/AaQO/MSV6KWJG5ASWXS6E",
+	"/tONCMQ2Ey9kZ+UiyAKiNPOnaiDsC/+1NyRfgH71w/lL18z/9Pb2hl/2iRTREtWybA6haG59oR8IDoHh",
+	"KOP8mDMquJi2B6Kw3bU3f8GJ9bR5q9+mNIWVv5tTBbfC73ayrFRbolst7yhYU/YeSEWRaSIXZLRED4YK",
+	"YBtAY1D6W3Mlwqky8aooNAWtiNMRjzgEWOiRwR9caCUSNgXarwlsDVrHYZgwhbdkGHIMeHnjrbiR58re",
+	"UPCeKAhaUCSmHN2h7D0dp9ES6HpBl21yDN4WeEh/JydkKbOE0DjWp5VCH30yhEOkj00e+6Q/xTMp4FTN",
+	"qAgjNtTdmdM3PBqIEdMMm6ATI2FGRYZVG+rFYiLlNBqC6uX4VZFMP7SwaRBAZ1SvyJy+9+ePvlb/m25Z",
+	"RqW5uL7FGh7DeOzhCtAhqs/7CZ1xPVMh0zZ5A84qfSj1vhf75RM1XhsJ9uLtqS9iVhWgmYxCiJSBUAmq",
+	"nI8sgSGpCiM/p9ecnC3Ble0d6MPDNWHHQUu4O2aDQ2supIoQiV8HOPvKsQta73emckd/uWN0EFhCe7/6",
+	"v6srHu9IE+S1E0sthiRmt4wigSS0VgDLn/wUOIpqDJPyj4E1g3HNTvV7gT7q6MYEl4cXNFjchoRe8+I9",
+	"+vWf89DN9uXOLx96wV6v5krdYg28WMTakBOfhDXN4uGEe6M61+L4uVCXqy0tj7vF+ek3tKxAdya/fLjt",
+	"zCIurmq4MompSllI9M9gtx1TIVhI/nIOtrmADLOY93d3Y7r8c0y/+uc//k/f/b3HsdB/D8sHNp9u4bXx",
+	"jHIY0dfyio/5mLtGTmeU/0+v80b/WDxfvU6nc4v5Yvxd7YRL27QxBcbpcs0OHpR2UL9xZzsIt8P2xwxe",
+	"23iOfzrsHj598vhAS6+94mQGgz/93N05/AXF18dBd/9288livjJbwAaYcEV+eHNGeEgiRiG0MEBBbQmH",
+	"jLy20V1CgnFLi2manJl9YWG8bOb4GrGSCRDjFV2qgPDJQEAb8MSYCv29vgl8+i5JfBWiLtFvY5i54VW9",
+	"g8efvjbf6s+Pb7meyItWxTOi1MxV3RkwSgTqgo2Bj7/rEfhUJ3OqGq42VNloztNhn4xpkiyJ1tb15DBS",
+	"RiZGtGyTYaKVFMWGfZKJEHOmZMKnXNAocL+qYZsM0QI+7ANhLIBU2BgiKlETwQMFVolgIMCyPKNiyqyr",
+	"11CPEWRxgGCIhy5yE3ud0HqSG1PKcilNfY1FyzYgpMoFUwGB2NtUpjRCoj/KHSvolk30wRHQAuw7UP6I",
+	"wZuCTWnKr4t5GBuaYoty203sjaZV3yzlOijQ186fv+h89PhSR6vVX34xGLTxczfY//Tln+vDIH05Czv0",
+	"rHV1Gs4JxUu0ZLNNGL1aL+ed4GOg66HBK2SbpwtZOUs1UIFmacgmgbXBBRAYr5mmz0Hra3Q7uwX9uSWv",
+	"1IjriTrlskJ6ZRVSS6GXccIm/H3DQHRnWgpXltGOEirGM6bIiE25gIEVmYrWmuvsIFxcTiI+ndXwtLP8",
+	"tCnjjAfvzoiBMUBp5i/kotDP3tYG4Dl9f7mlLdXqHd7sIPb9xNw8ZyLktG6yv2Ysq0v3rM4U4upTqQ+x",
+	"Kt/fna3nCDFwm5Cho9sFF6Fc1NDhGej3aqH191QarR6dbKjKw96biyaiKiVzLrKUBWTCr5n5gC/MZJYE",
+	"kESAb1CSLlg0SWfIbimm6mxiEtFDfwcjrpJziQXAgQys2d6n9Pzw2QUL3Kn36dRtY75KTWzkeEMl+hYq",
+	"8P1rn2Yup4aT1Sn8JpcSjTsTyBJmmnm7Y6sMt1jDHSpZEvv1xlM9HusVqepvc3kNdjYCpjwUB0120oKn",
+	"4xlJWRQpwtOAKMYEmSRyjobGTKVyDnYDc9lW7RNbsoqRuUw25f/2vvBNzHUrENLl6nj+kZRXpURm9Pl0",
+	"uzu9g7KLp64LvYw1vAqmBmscHhEWKWZ7DNk44lqt1KKJiJaECiEzMcZRVB2ECZswfQuX5vvq/PtnHft/",
+	"vbqBoTiFFowycwIRD/gLYTSJOEscOTSMIinGaLQe7/UOe929J92nB4/ret/GmaNklow3Yryamt/i09YJ",
+	"ROE+gOgNf3xroyhBOF8tB5lxBTbNWVOT5yIyLiO3zpYWmliDN3gPd8C0jWeuQeTV797azQQC2zq+32jQ",
+	"1m//RTP06igiRlXdEXg9mTjeRhNG8Dm404S08Aylw3fQ6ay7pW3Q1sr+fP0Xui1iFfTWZsb5i5KHiZmp",
+	"Ni3Q27QWIWMYsmlCQxYO+/r2ZgLvbu7JCEZz8iQBoheHTCiPsoQpzwEEGokv4qUJ1+wk00pcKBdi2Nc/",
+	"6zdVoFd7IFzIOzJxvQPgpYNtSdgEopRoSqQYM/IF+MQuszxEcPhlmwwjRq+5mGLjJmhmLIVg4xQ2dQkJ",
+	"aEeoD3KFya4DsaBLMpaAkiGtraGo/2UxOP9xhfSfciFwqXV/jSfCCDJVh38cJ5Yluw0/3O9uH/MwyhQX",
+	"TKlLw7JrxLxnlpljbmfCqJLCOeTMPen8cBgDzNM00revYEWDwsENhhgfdC7ndYEgNJrYYeRiqLwiEVOq",
+	"IEwKwrS4NmuTtzzS1wxB5yFazfSGpXzOdjR1FU9Q+8C/HGWGaTo1wzVykx7t4WHtaF9PCCWzTIQQf2WG",
+	"K7hg6XJH/7Nu6IWBPe1sPS4TO1kfTzOhKBShEEsiKa+Uyxty3T5eqW08ro+pYeOZ4GMabU5gaLA0G6uP",
+	"qWUGY5lFyFZH+kTT8azE8h5vTVsmArUG9MZl52v9hc+LZpFtibgSlYF7EeQHue4k1q5ePmZ3MhzR1bJs",
+	"gBSp2jC2FUYjqtRGFo9TeBLk13nMhKKbhPg4IblWmIU4RrM8JKRLZwHAaAx97G8j3YaMhlGtCvGDSHmE",
+	"kEZ4IaAaPo6k0iJvqn/wpwm5ehlrGMzji+5TCK/qbB5XxcONUV/0dTJd9/RLBs3KmAkWXtZGguFQO51+",
+	"t9Pv9DYfqsySbQIG5TVLwoxdhnS5KspP/2wWXw8a/FfGuIu7Vj6Yqw+8XIi6KKB3M2m4HlrQyj7hOWMJ",
+	"rVdAlIyyTUgc9uk8f1zzZDP1ta+9k0moNrfe6Fec+SadMb7Vxtwk7CxoZbEmjjsmqYWTf2ou0zx+iSQs",
+	"lkmK6bH4TsU5uZPzhJ3O3lq1CFAPkOl5JiBfRQJyd8trNtM/WYU18bhMI5c+VopPhXVGb2ElckRdJdht",
+	"AhhKS4CtNo721N4IZZgnmV5ycTmS8mrYz71woDaiRIjsW2YJWCYgXVc8SomayUWbwPs0vdQvDfv5U/pX",
+	"Zd7Htlw+OrRvWmmTIequlyEHVWnYJyOZzuB9sPNoyWog8FewDM0RiowMwwwj4ll13Dwl6YKPHQaF1hVK",
+	"D6KVRT8pBaFE/5xo7tUmQ0yYDzlo8aAfGUvZQiYhyX8FydAaKwYC8hOGNnnemKHc6+juEXmAjVsPl2Wp",
+	"NUObeZhKEqJY2YZ4oynqOQjXswAfF0NLrb5gF1SRcaalsEmbDLm4BNwWVO1M6wNh4VyKO/FIYZ41HMyQ",
+	"jXnIVL6taALQmwKRFSLMdxd2xzPN5TsqRbQsvOw9hXShXy20OBChxJdzNuGRRA33IObX3AaInAQDg+Eo",
+	"qqJS51F6K2h5dOsMKLZHffwtcWm1D/8pkEUu2NmdRiv0FJVyuwV5R8aYErSKq6M5UWXG9QomnGI5vwHD",
+	"Sdn7Epu3UHrmFuUCNOGApHx8xVKy/6QLCb0FOBNjBtmYIUGvzfzIGmNLzsibCK7l5JS97eO8t72oy76J",
+	"0tWDY2qc/DOTLPahRaPo9aTV/3mDnlufgophAR1PDa4+40oOpWCEjmSWIkN1fIeOIucfT7SOM+YRR8FY",
+	"dyMVUwhburE3Jw/9Px5bqansoswTCdTGdsK83boWZ1ylMllubnXUq/lKprVBuA1K7zufZ6ITzOdqdGmt",
+	"YZbfbuUBa4oIdnnuG9GnlfDqSdTSSr5edrLFPakS7S+WbBHayguqTq4uD0bdSWf8OGQdur8/6Uyesifh",
+	"Id0b97qjp5PHYaeEp/W44CrSDayOPrFd34Wx2Ryizx13nZNb1TB4l9L3aFkvU1bjXgvPddfxxhvfHlX9",
+	"YEbTjQ/nd1yEVYdny7TSmANTfN9zaqCkr4kdAn/0X1QhdhacALhY4W/D/MKiwQcSMI3vOJ2FCQWbDtoW",
+	"wOViOmi8u88LumeZvSyN1owNarl4mjAwz6NoqmVP5ZvZrGcUBDJ4GERXOMjw3mhJKMlPtpaYuZpzpdyv",
+	"QuvoCU1lEhBq1PZCPD8MIecPaAu3jTTP1Pkc/LXPF6vxPa03N7BeE64P99YsYQwCA+031k94BHLrzLkE",
+	"jEBNUhmFNjIBZPyiVDhDmU3IVtBaMrV6fOqGxjk3P31StQi6zQtGVtz8ldKxKTr0zAAaT4+9QarKIm6g",
+	"r0ZxzCfXUn/MPDcPC4mSRE5S0FLA+4WKjWALMpXW92JsyIsZj9iROQEq5VFkgoSKkXwDsTCWxBlVoBdF",
+	"k0vTLyUTtsiBlEiawImSWVrUAtyBNTTp2qjd9tNC1mOd8HUTkciwkssyx75iG4VvVkZpudRNGqz104+s",
+	"FXpDSybCWN2xNcnq/Fulqa43wJbTU7ewwl6zJOHlKI8Ll5/CFbFCIsTU1d6BMV3KLN3OWGcvpDsjmI3E",
+	"yXyhcuPkv4qtsc78Z9HYqVXQrTLmEVJxLQuEWxhnHW+snOQa/ijFhCfzSwyoM3wSAf5mJpUJTGJB0fCj",
+	"r32pFyUFTpqwNEtE5W0hjcEFqW3KUuXwAv1Q6fwR/RYmw+Xh1YAEDY+G7YFwI0aeXXlb357YgkyKU7D9",
+	"usxSfDVfa8jEy8C8Zp+BVlJ6xQS87Uw3YKBL2CQTegRKmhAB3bEtlQFDamMiHU8vQSbKnyXlR5lbxrWP",
+	"JgFRXI83X+2FnrleJBMZyUrhAcVtBuFPd1WIFy8urKZGswjw1ATxzfzZuGbMx9XX0XEOB7Kt9dnjYrVC",
+	"qIFccfjQxsj4COMkCob61bxva+vRiiNXVj3HMrk8DJ+Mu5PHdLTHevvhwYR2xnvsIHwy0SywN95fqXrq",
+	"Btaqnl5ZhojWiAA3AUXY/hJYDbCBSQZxHC0NpPsC/O76BRtjvZF6rGcoWPgGO6rTkxFjpiHFCdgqjVCA",
+	"QyDEIdDf0Mh4YbIkSSbqY/nu0tBRqJLhwXWY4a9m7RXVZXNlsPbA4v1icPqLxHPFlhuUJzDBIElT6tAI",
+	"IexSecVEm5ylHmJSwmiYlxfyc+Fn/HI8o+nlaH7YOfvm+XQ8/+tsdHry20/vXi1/+ttf1Nk3h9no26vp",
+	"j+/2pz/9bTYb/e147R2M6HZmqLWLXEhgrcuSW0IAb57oSkaRHF8RLsgJVezxfh61RAVhYpws45SF5M3Z",
+	"q8BxKtsKokG8AeYkRbRE5g/RrZhwRovZojFdqnIK2U/vDv4+FtEi/OavVy9PT2aj+V+mo/khH/XOD/53",
+	"7/tp+M3T6bj31+jsm//thqcnHfrND9Mf5y8yugx/8wWZmCql9fciQ9rvHD5ehZztEtL+tPvLn7760AnW",
+	"ZGcZlAPV9hbaT97i81gmaEQD6Aqgg114xVaCaYDcPxbk7O1rst/rPkFIOC7ImMY8pZGqQ97fDDI/aD3D",
+	"bMezQlbvNuH2hRe3qkBSkB7zZuro9hn3eLxlC1yATzmtPfX4hkyWz0Wa1Jz8icVwrTLCK2O1Wlt9As1j",
+	"jZn0En10plhWTPXl0Jw3X6OlmPTcjapgwIVmofUqcd2zPJjfS82mNukRvZH0ill3sbm0qmtzzWlt5LzJ",
+	"HsW38fabSs9tiwkOHlhDcSG+ffbidC13s4i0dqJ1hPJ8MmHjGjY9NLeFEZGd2A9mEDDM2eplkL/IQ7Nt",
+	"gTOaoMlS1fimQVLDtCPlv3tErlgM8ttAFH07ulWzVlyhvxz9vThASSiGJwdkGGMSLgJdCJleKsbEMCCL",
+	"GR/PjLPYjXEEOC1zxaJrVvK85relnWiNOxVGUHucnl/XJvyj4GNhoMCDlYTqyO0yyKSa9MFrPGLpgjFB",
+	"0oU0lKegLp5gRKUsDsiQhn/PVApgHxC+NCmYTwPfNY0gN8MJY0N8Dn8KnevZtzCC3uWEfYsqdunF6Bs1",
+	"wPvGJAsHrXxQBU+xvl1YPYTKCwzPrjdTXo5rc4G8ympyIYity4DMfsRm3Li7MJi4eHx+OqwP0rMezmJP",
+	"L2RCYibjiDVoEubqznNSnOraJn72OebS5tHL7fpwL6rWy+Zmxc7x4fLJN224KdWd/GILtYpVHolBQo5h",
+	"sYrP42jpVH+YX44bI9hCU2fBIM+FyiYTPuZMpJdah1TIkhgrgHnn31h2hd8lpe/MWl4aIDsfX+MyE5ik",
+	"D6FSc+ZFOdgU3Ms5V3NqDMoYnm8jXeEj1L66ZO/HjGEUvQmySKW8hPRmdxTsXudHwfumHPnvwaOy9zHs",
+	"km0n5XMWXupb2TXkf2XPV66TmyNRZESuOMLlaHmpmMAqKblUehlJVX/vf9sAtXKMYDYmSNzhj5Dh10PN",
+	"gyaJNHBWVqiCJAg0lOivw0TGcTklDACCihru3o3wV/TAGY0QzazIMiyurOfJuaovSFqIly6nyucHBZIf",
+	"a9kPsBrgpYYRGTsCeTunUeSyEosLM6cha5BE356cvTIQb606ufqXD/ufOvkC/fLhcf3SeAm+K1xTwLKg",
+	"xge4LSB6qyYDMU3ZPE4b4mets6TSWo5omAGAsQl1L2cWr8kcuWE6Y+NFUbgkyth6N4uN9tZ6W9s8PLH2",
+	"WjOmyeJoDzv7ve7NzeTeoJ2dfKXF+1bQnXWGb71KLtrVGr0dra21axdXfX0BuwCELm5YFqSIselRHlcE",
+	"1ItYXSXkDTIq4ZVsUlfCik/eET45/vbnzs7h8c4LMN0NBu0v4KmPyPQ/FgWsjyXx6st157zJ+4nJ4wCn",
+	"mMuALtjS+C3zsnrCnlNAJxEhBjLiYMrJMWiQt5Zom5YLgVsiJCpF48RQ8YhBTOmUXzNBsjjIVxwN1loF",
+	"aJOhuTG0goBfM1Hyg7pMeMVMKSsXsejZubx7WIsOekRIYyh64Hj0c9hf7a1YVO89rBIPqA4T50tM22bI",
+	"t/75j//n/gO8TsfPbPq574AsnbKOPmU/tWoRpU3dPyxuBmDrG8KAoZqO8kMuGRmteVMYHkBYgnv8a4T6",
+	"+LQCym9lOg7cEx5m69bMvuC/3cw9ezOYarPiNWYCAHAETE90WmGEs9BngCMaYEM2eg5wt2oYRjbb4h6y",
+	"1qLNjDL5O9Yys7UNxQKIrXweHsrhuVY9+8ObszprV+go1cws35cCJTTfFWZl6uyENTWF7xdjrzAoG/NV",
+	"AZWbSSxISQ2socMqMzbjJF0erTJS0UhJo3LmWbLWQzBDrmjoMChzBaPLr2aNdxDf6PHZG6fU1zoqaByX",
+	"nG8z2KF6YPHbcJ4mSalz11l4pu5z0IroiEXFruNEhplVBquW0WwU8fGlcd648YyW9cmKpvrQVpw1kevZ",
+	"2bl+pvZow9trDzIuQN0JNpWKGitwbxN98qR0nPUba4/zd2x5B6fBuM4+c6zvS0YVWxM9DnZJUOwwKB9u",
+	"uFz6rFEbN5MCoG9PCNi2zIBae3CP1ZVLuGDJRvdbeVDjO3ACAgwARaPgI5OiQCyoYJv8lSV8soSAZMD1",
+	"YBxQzMH9S4RMSCSnlYzRe3D11QCm8ZR73K4GAqjgH9A6wJyGdfnJBR2y0+5uwRuL9owt1XFD3Wt3/EJe",
+	"MbGdBi9MhHw+05ALUX/LWOTHehryNU5EeiFW9zMgQzfXQqtDSWrsQucsTTi7plFuczDFCvqk2yMhnzpA",
+	"dWUrgqOVa2ocDy6NBFz6AFYCnnwLGcgEWTKalGbyuPv0oHPY6XQ6+7VxnZlIef3BsxnzEsK3asMGKoTX",
+	"7bRvGrCHlGQHhMynSJvWrOGgjTwDtM9/cAdKh6uRNXuwbk11GzASXvlmDJ4e4a44l6Upq6c3EHHKI4mp",
+	"7beHRM8X/FjNKDmnsrUSu7yxpEV197dRGerX7w4uZrwibyyhwuuvsSJdXRkDLNWXMJVF5gKwZSycO7OP",
+	"FmT81UI+YZpFYDJs3ckEQtWqAGRTYLqIaf3I84mC49SC0AYD4SUf6IESJcmEJhWv6IZmFjNw86vusFab",
+	"8DhvZWHeztAeZyGbFw6F6giMSTaSNK+DWGNkbsXd62z5avr68nnv4teLpz9dTX5afrMoeiEe728U1HK5",
+	"U1sWXs9i2ujrdfDPI+Zb2k2EmZ96d3Pna93KFg0sFfq/e9hH7PDGqI+F12vvSED1ArxHvIyKtVVcbZ3i",
+	"9lfscIW99X9FcN8GDMjvWUoty6iP9vngE9RBFWi+Ujrvh1hTQq9DACdYOexswCZDYylQN0YwLwlNysDJ",
+	"KcavtLq9uqobnbpFBsl52yobpo5NFWtrBXbzvSA3V2wkkRYvQjbmcxoZGTslc2nxW5BMgIO4YDC9ssoA",
+	"i9XhkTtE6ELhgALVVOChD+4NHvoVWxTzebYINbtpss+n+nFsEfJW3KcTLDIzvOIQK29q0hxBhI4pS4Mf",
+	"LP6EUZeGWcyNx8Ku0ZBwOCUk4ldMvxTYbCyQcoKGJ9sD8T3TvMHwDKwhqsfjQ/fhVXcjPdaH3y3ZmZ39",
+	"2FnwSzAzTsf2jHipA9hvbxGbWDBVmz9rd+R7emWL/oAqDyfksxmzb2ia/jymZhhcw0n8bmveOaRxPMT8",
+	"FewCyDWRESPD8YymtnSaIfPcUDf0HoQHjogpfCsjqBt2zayVoMb4gsbPmjIYcUwWM6mYLRyF7lCXgAgi",
+	"IKBSt8t1KYzx1A/d6BUp0wQl/OxkpQ+dYK9bT6nbmlydyXOzyKyCOXS7AktFW2l1Cfd6ZLRMmcvjfR72",
+	"Dg66h3kJdxS0MerDyN4InO+sQcWxdru//nj843fvT5PJX9/uPrlYvvvLt6+nT2bj6zc05t9HyeKM0jfj",
+	"b384l1/5iqux3vrB2UUpVn+8OzstvNhwLpwFceXJ8CuGyShs9bsdGL6RlhaUp/qmrUgM+LDH0vR7VTqY",
+	"WTg3A33ohCaQqlSu7s7pe4w52SuA5FZxBLYolALT8IYIM2qAm+M+/L4RVwrjOri7ceGiegPrbbh2EoMC",
+	"IMk5tx2I6hKujOG5VR0WS1jncKC2lX22sAzXBQ39qCXxdeFCtUqiFgAbqnB+ZjumzC0Oa1+y1ommsKQf",
+	"jWaSGwcLiS1oF6BRrQrmgpUaShft7ug1q61V1GSDq7O92en+spaWTqhBJtiCoAxb39hkVKJe5BFn+KY9",
+	"4OZjd41dyXbdMLE31qexKfc1gSAxSzBI2BT5c6a7Cge+owSPY4WuEmVyWpeMKaIYqzg2PCPiLcAFTdGN",
+	"VQLdeSHL4DzbVsOaJHJeIyY4eQpiPcGiz1URXlYmaLxrwHHtbAIq22AZPxY2oQL7laIRLXZ9L+WUEj1h",
+	"23Pjom7Er30jArBg5KkFHrmVm8OxO99KiRRrOFDVGPHH4P0bMvI/CA/fimt/VoZ9/7z6wgOj2EqNBI9S",
+	"QZMMSCYizU6GwElN6hAU3QQ9ZMLfGzsXvnxkbIo0ipyrIIDqbZlKbdFf/fojVWsI2cIzv02FWCnAhl0f",
+	"qw4Uy/PS3N7DR57aaqzrEYe6o1CWsqS/7jx5UlM7e40qOGdK0SlbOyzzXAnOeedp90lv7ya95pbmlUtt",
+	"n/P80FXJPgeIQNjSdJZDp6o2OSYJ5RGk74wBa5F88cObM+OwPehAAXg6TlmivixOz/m5i+VV16vXeixr",
+	"JXNTUds8n2z8fOkw4su20zVH8iY8xpHgNlzGh0jI+YxDm9iQ0eRdN8zrHZgPN2Y4foyzO+qN1v2DDlr3",
+	"P92yYNVNC0SvKqp8UbanmjgmtJ8xEbbJSzYBmK3AYu7bgMpHeTlbW1fKb6p9g0jPaoxILAFycG545VYn",
+	"qAyQOW8EbfVCwSpL9I3xnlIFBnMlk6EDIxDsfUpizc/I8UgxkaIAa9xvFWHy+KfJb1Jd/Dh59nj0zfzp",
+	"tPua/yanrW09qI3e8aEV5oZ9SC5ok6H1PA/7znKPbm39u5c+YN3l+HnBo4iMmJ/ZAInD6Et9pFy8Dca4",
+	"mJyHBVWA81xMariBR7zORes0ty3Mt3C355kqQLVNxtpq/Pt9RK6aA3N5U2SDTWJfvZDzGyujmwSp1AWn",
+	"6u0ICtrk2khVO9ymWuE1ceYb5l80gwOtr4psB9YYcQ4GAYwhVzMZFwLGrbFgzpLxjIq0maDvIN4GD8bn",
+	"D4V9U18P3Qbjo2JEuCDP210b1SmzlKiYjss+E7/seWnnuo+3r4KuR1dEO6ryje3vXp5uWMzzDU1neNhH",
+	"W7/DrjfgCQiYUN4pfDWohsSsuPjeJHIUsXlTSrtJxIZoIluz7YvzF6fkcP/gyZdVZ9omNZVNl9Zb1QQk",
+	"8M7UdFskUkzhQsEERJt5mxPP9zJx4Qt5wWXMYIT62n78AplR1Sdnr84hfqtXiyow4SwK14wIoT7+9+3r",
+	"V8ToaRhBOAfXucPxleEysD5qYcqVU83X6JzBOwmZMRqWLQi7uGW7Nuyh1kJSX5N8mCWiP6Iz3jeb1x+6",
+	"PE67nWV+WnllNXOdTOpjdjFpnzcgiEG4nUEYxDmT4d92zvGtnbOwhNpykyHk6ezV7r+9uHhD8IFCR/ud",
+	"ju9OMoZT/LTfqS+ixtOoKQkA4iTkhMRI5R7mcgEKw9R7NzUNr2nEayPK8YvmLTa9eFtctcBVHuYC+rt0",
+	"kbdryjzoX+2k3RoHtlyzOb+F/V/BaeprFb+F6KwjMHAXSheYMasNsDPmNNIyGAsv/463r51nlk6eAiZy",
+	"uAR8jITR0CvvgafdqwjivoGDfmnmP+dKcTF1P9rWy5+p0a/zb2z+mP3s8sjcAGPuN+DioO03ERdX/gN2",
+	"3zKhsjiWiRaunPbpYDg89I58aRzn8RbA/y5fBP9b27MRJrQQyuaxTAEl5IoBUojCANZM0CydaeVzbHCA",
+	"RjS8VHwqaJolhoAiVvgmkRGimdAokgunE+RoJ0m6LOCfeDAm/tcOZND/0mKg+N9BAl+1Qazq638PLrTC",
+	"N3q2haYSRott5ZBCNQ86dGrz0UHVe2/l0cDel0wgxkqSiUt5zRKIcHa53DS6FBaFBdBcnAhK85Hkq+u1",
+	"m0p5yWgSLVsWtfLSXPQgv6YzGZZeLqyywVIxuC3evtjxYWAWPMvmMcTzu9VP2FxiIS99NH3YGJ+y5yzk",
+	"1J7CMuElzAzV6xrSOC+FvLRGA7ieBQQDjzIFKIazLNVy4aUp/KqF3JHe6iIOjbG3O+CbX1aj8+V8u+gr",
+	"q4Fq0ruvtqtscWoD5ioVTahKL5Nsrauk6sCrwMjjsOrYd633rzQpNqViAxDozrYlL6q1AaGriuX6pmjZ",
+	"cLY2GPj+5gO3zs6buisjVgcF+9KkD3ko+AANp2/GCOud0eKa7Hd7vac11ZKqQk1DXZyX+mvdZ24J36TT",
+	"vc5GncIFVQc5CzM1uV0RlONlUaTHUZndwUYd1fhLTrHmMMjFmVB90g1ILyB75J//+D+/kydbF5uSMROX",
+	"+REvBfjC994aQhlNW9MUSLFYonmj+W2EZFM5wzmejfWO34njW3PUgvPbK9loecRGPKYJqMVdgIC4gvVT",
+	"kkyASjdi00xYn35hRY2cmGRCIO+2d2p+n9bZaXIXfZHdMYcGuVJVx6du6dS+A9TkoifZDN62XL8bBW9y",
+	"o8O4BPSB6rZMwlwLNprBxkjVXs+5l/nGnuRqa1WCwvcRB9OoHMOqdSPOjSUbGDi28ewmbmDr12ULRTev",
+	"BIkdGPBUCIieyjQP88wL9nY2KJfdDP92biJmHZA+lnKyRRizkKegP9iyRLUH7i1vQiaD1AhDVBYW1E3R",
+	"erDQh0BWYnTWdet7/25nKyy56Suu9Ru6GkwqOCSAbuNxGPOQXdZLUkwQijc7cdVDwfcDJDJiTBgU2LAh",
+	"VfjApgofbCEb5QCmG6B2bubzKBYk2cTtYd+wng8vgKEuMOFOQw82SYHfyPlvJ/HcIhItN6/dYt7ZMr8d",
+	"ConJHMZQPSrESNwimd33gWJ4WINf5iaXoWWZl7bYXQ1zsccAE+WwHpt19GpGVgLZZwDcjFVAWFifj/05",
+	"UQKNt81KWv58vSz7YpiHTa7fpkxOJQbkdqFkhebu4Lqva6/eVOvKjmFal0XlcCX40vEsIEP7/RDz7MzF",
+	"2ut0C8KCyafEZLnPKTlsLQm4ecLlX5IISrJAfbnILWtEbZXYsKGcYdvets6uF05UpluvyGwp6zAKmUoR",
+	"heYoD+4ArdSGwyQMgj/g7G0s5uYsisV1dh0/92VLkLCGUrqlBc7rxBa6qikQW01zzkFsNOHzVBHTmueq",
+	"c9V0Qc+FlPW2v3vP61zrrwXTOlsRJSVYgd12YzylYg7+9nl29wf+sS2y4OYJnA6trg6hEYJi80UtJ69+",
+	"WnEQ6+I39g5yVGcRFkBx9B2HLOmHN2ckZHMU2d2Wo9Wa8PAIwzCRjK6EXBR5WE346gZR8CvBZmtFjoKw",
+	"2ARe4Zd7m8gCSoUpUqCblvFlFnt1hcAsbepFrVJL7iBSxA+m/MzBIkVxrKHIR3EJuQC2EvFJnWMQWK0q",
+	"Rt1Ytwkoe7bqL1bda6HagV9a/HcHGY+vWZReaIGhTJeJhCkZXTdA3xZYeC0rg2uiwMseOVZZByB+9wpg",
+	"oSzEurIONyqocCf2qRzXupaAkH/VRBtpBsLDNjmth9aHrCI1p1FURdc3qLzFqNKDg8a8DYDY7x08/vS1",
+	"w5jvNaRxBK13js/WISIbNtzfMJJtZAqgrgoz3n9sQUQqj5j6Dy4uexsY45tiFpfimrwZbFjp9SbgJ3ai",
+	"NZcbViDSU9ecRUiIIfARhapYDdtdw5V4ekQv8xzzdg3cOHPQszqSRwp6yQW7tUlqDV/par5ysA1L2Xoz",
+	"PUi3y6owdDqjnLzR2kB9oeANizDmlby2jKS7WeXbhiyDVuBC8ZzanU/BJwO6auPfWrPKLW99j4w+972P",
+	"pQ2zhKfLt7oR6yemSR1sVY5N2ybDEZ1x/acyaB9vXr+9ILvX3V38bk6vQCCY65MLA0SbDLTsxjFL07j1",
+	"6RPoUhPZCEgK9aMiFk61RInFkChafAhkL43BWkDHV1ovgbr0i5lECJjFTM4RESAbz47IiR71XBrQpIEw",
+	"lXRtaaoZ44mRZWViq1QF5IqxWOW1/o0lNtJ6UJqYwobo/1zKjGhZUyyJPpsDYUsd2llw1R6Igfiv/yLH",
+	"BjfV/KK/HQ6HAzHOkojsKPLfJ8ffnukFzZ3JO9+SQes4S2cy4b+B+bpPTrD85H9/9/zHQUs/8egsD8HY",
+	"+Y4t+2SupmgmfUQGg4Eg8NSpFCkT6c7FMmZ9KF9qqtnu/l1J8YjshOTRB/0wIQM0Sg1affJhYABy9IcB",
+	"XNKD1qfAPMLMIxBQhU/4gcM9/ahtEk+eeQGuSHwBEasGLd2mZc34y9mrc78BIVPzCtpozSuebR9/He88",
+	"eYK/GQsyfm0sx4PWp0dm4QfiwqHuafl22Ot0hzkcXw4I+lbTkxZ9h54NDwoJOUskeYf+YoVy8ECYQMIJ",
+	"FzQKsDAoT40RFvGhvnmO58dt9+4H++enPy8oT7/qdVzpNxylIlQRJaUgVA1EuaI19KXp2HoO2uR1QkKJ",
+	"GhvUzRmzvndyXc+uO0urwOqU/vDRmGE/kjmjQul/4Qh9NN19HIiPOzs7hf/Xb+Wl7D5WqoTmeMwfYZGg",
+	"JB7YsSc00f8sGKqWHwm2ZfSHQlulWttAjjXtu+2Ek2wbdGqI32SpZDhM9RoaWTJlXjRVu8lHF30NMJVJ",
+	"FlnMyvJkj/ClLGFDy6qW/rwLzTtNCMaV1+023nMqllj6D2oPavbS1JBTo4oTLBRBKS6eqW9eLDdOPhKJ",
+	"ZL2g7hu/h7pNKTbRMH/TVj5i1PAKw/W2E+ueHEHGL12iedSWCicfyaBs/dcMwDjKCIQ8QOIV+t2Gbg65",
+	"MtlEpnX9Gmq8YbcD4dnqLFiyJh8kKEW+oIJAZJ6DhaNm94QcyXCJ+VNf5nWfi6iqyFyAlUFNdzy+w0K5",
+	"ebg/Z8BL5gwpKsX6pUgPxi9c+pkxSLk1Iesw9JGNnYGC+iJN6FhfeQNRHA61YcMmpc0UsHQzcGyHTpju",
+	"CotW6i+fX7NkiSzLFH4s3P1jmiQIBEaGpWtw6CAp5/SKi2lARswgK3o52boxmwFNjsE5RgdCX+U7kGFJ",
+	"yfDg/fshmjcjqVI9TWELVCpmgrwhlN7lZliWA99esSW66KDYGFUO1q8/EPrPKcIbG+EA1y0AlC7wdek/",
+	"LKKgP8NzFkd0ycI+SZOMDdvkO7ZEVduWISVTKUMs4WgHMhC+VyTPPshzSbCj+qDOod5+G0YPpCokIIdl",
+	"cZ/MWSmlATIO9Zc8zSF+BwKGgpmQ3zy/GAZk+OaHCyNSPnv+8vnF8yGCjxVIoQAjauUpECjgkjoWXvw+",
+	"dZCaqLBshaypv3eZKV8Mc/FkSM5enQcEv9Ef//fNj196CZp0ICD3xMBPkLd8KlRA2HsjtOuDJTMFZlXF",
+	"YgrRFso0wELAQogY1Vcm+Y0lUhWwHYmXogCnwNu6OWKlUAHv2dW5YO/hAJ3IEA5IYnJjuCA/XLzYeRq4",
+	"FemS7/lJm1iIyRyx2B3oUDKUZgSgLszNk4jIkC74GPNLTVD6QEAHpfGz90iUCHhHvhjqtvT2a7FO/wsg",
+	"ecMvEdABSinn3Ee3jrVghMRhycjL7g/QqGeYkUwGgotrrriW2POncGYY4G3IwKiAlhtosa5Njo2opfk9",
+	"iGtmvn3CpwLXWiqDOqkPcCjFI0xqtWufZ3sjdRZvFd3ugoq0cN9Uqi98US64/mWbvDXHCRKf3QtDzdh4",
+	"yPL2PLS+I7JgA2Eq1BspFIICoBSyq8bjDc9xL7jmAhAaLdtG5YZFivVN7jlabmy0dkAiOQ309YbvgGSt",
+	"96PA/nFJZbLEFHW8J12PcCswYYrPxgnXMuvC1ZwWMtQ7x1SOEkTTwHs9r8YPAtJoqS8j5HdSmJmUJWcn",
+	"1iH7K1UeHULCGP5UKns69EaG3TspAWJ1cuGpPRAms0oZdigFq7m09KnR0ilNvDqUqKfmw1KBJlnUDPRk",
+	"GUCj6Bt9pqejb4A+MAm8Rt2YKgvhRD7/9imArFiafskV8lr4A4bp7nguIOVeBUSwhXPNki+MLU31tVys",
+	"z/uXWk8qYPLNoer20DN6DJEA0r5DSffy/ANHngMzFZcVo5fVZG/YMeOVKEKEHdVfwgka1mvUg6zT2Rvr",
+	"W1L/weC207fbDOJrGDRyRIbvd6A1EC8YHc8Ihs5pNhLB0sAlCDinwCIAnUSvKE/bqFABLupH+MHXnlAB",
+	"mNFUC4qmaBZeogyISC4A5eiRsvCngSurXcRBxZYQmPUjouFrzmvbKCI46tVhsUwskZlIjsA5eNA6gm0a",
+	"uVA3q3/WFx8qJIHlq1a0w+dtVGHdC2aGV2ypAjJJGPuN5QYYW0CdocRsokMiKabAtCwd0zi2GXuQ1ROQ",
+	"v2cQCXDF0OPtbi72nqv0iChpgYasBGt3C7YDakQzR/Mm+kPlgijcZzQCnuGbUAx/+9PflRRDLyHXir8K",
+	"3WTDsQw1YT3DQu6jpfkmwAvPVMoZYgYfEOBwv9OBE4EwoKkcCC1pgWC63znEANn9Xs/oVl54qZMPFiyK",
+	"djDbDN2+dk0m3BNw9aEriFyGWKFK8EcbtPIRl9Xm3AZeCnDFEgAUUMwB1HSw3+kYXQuUGbN9+oCBfAKW",
+	"IUM+fr5g86vwDAo1lvT9xMKaFyHMPI9I14KXmKYzpxR6aYg1b2t+4NKK3YJXhSXNcbXyi81o9gcQxUbb",
+	"LeY2ru1GC1mNjeVpkXk77lW7wEbEWcasZtBGbU+a+yhkW/rdOGzovD/zbGNbhUzNmiFbIwJmmpvNkQkE",
+	"KQQIbWMm4RZ7KnPBBXiDWtu7yQv1+0cbhpZSQd/mlnfQcRotoVezjAs4bNJkkIsywSJGvGtYN0LrURgc",
+	"hN2wgLgwLDVogOZLLRoWKidkSHd+I52dQ9Iml2RnGJCeHt1ej2iWWT5NMS83hC7bfCy5L7Y8EAtyX2wg",
+	"L+Vjpicn5FCPoPvUKltG8SRnL96eltqMON5U/oiGWcz7u7sxXf75n//4v6GHDGfg0gDjvTS2ef3Q4OsA",
+	"tKOApFIiWLAZl70ZrdKH4ABSEsh8dCyhmtdb6cdpksAyuchry5vLs5gFXDzyxfTzArK9RbYjVF3heMus",
+	"1clARVpOZwH5NdPXlgM18IAO8nMaENcUHK4MuEWi7/PGQ1RJVS5OJ5eJsCgPkhYOxr2yAXNsmJk3B08J",
+	"XXvirYDpjxS/86+hXAEGKWGqBWe9Jqat+kTrvFFnE7KQChUR365gIS8bG+gCOaHNyOdzXEu3sOL6a1Pi",
+	"0gl6Xjp33gwI8PZrN79ruLO4wjsGzNVc2ZLtWtrFNksp4Sta1UdFRqE9NWDA1zM/gseMw8NYjEtZ5djq",
+	"nmkVK2AWRLFQ4vDM+SkmVudvUwP8bSGAOMqICG1l7jmbXm3nl6dk5+2ADzGRsVQstAZfONumJUdPLosc",
+	"393HGdhVRlrH4ycTJxG7s1yaqJaLjcekmFafNw5WTC3r+ocJnnYEXk2/L4zNPO2/n79jGqkm668ZgdOg",
+	"zf6U8/pXrI4XNWoqvOVKy0YNgKnCn3wpv784ezRsmPJghmPMwHqR1y3Exkr4An4z0DsYH9CDgoXKUiMA",
+	"w+/23GLaIxNam0qpvjawzvwR4tKnMi+n5R+QApTBisnn57QEdrBqwfSTzvtVBURY8Wr+OEyOF64po/HL",
+	"CZbw83qpYhVgHweOJLW8BkFAqM3hC1pwO9bPD3N9el5Hoh7SATZ8aBpGQ4xzkdFIqwE56o8jW+QjUBYA",
+	"HDxasgCLVJKh2WasdS5WPWOY6er1yRVKd1arDSyBWxVd922ELLhXBGw9DuyIZALud24NJ0aqLwE15B3a",
+	"SFXf04bKzFJmtrW8CE/5bCHKQ2n81uEFfDfB+l1LdNyMmbLGU8gksiJTwZDg0yNiahQ3BSmDK4I/9n0y",
+	"cy4mQ2nFxtCmU9eaGYfbUH3szOP2vOmtRH3Yz2QOIE+e0DT3yQOoOzJ/QgVbVI+K59AuDwR1Ne+WwWRy",
+	"ylN1lO9WaX/LWCLFhr3GuMJwDRTPbHPuVvXxR/I2/Cxsl/Xrr4GXm+1pzQ7zA1rq7lmBJmJKHREVRxyr",
+	"AqbjWY1snCOD4OsH9vXh6uiTYYNwZfxOuq1eL5cT4GyDuwrKZxW9WUf6F0ItIlH19BbRSPLGaU3RemNM",
+	"jhHzfmQNvQAZeWQKkTbXsLf3YhnwpTghE1rvVFnjSeOGmx6ho4zgvaGlBbT7GotLgY4cdkyxhwJ2vycJ",
+	"4nUEjFHpXwSBRP6Eh2wIbvrcnA73lhVTfFCaYk9FxzamMunFmyRyTlSmYiaUTXGaUB4dkfFM6iM3tD8O",
+	"ga0wmit3CBWj+zkAAVuLInYDpBcOAZ7kI2O9su5lOrEUMMrUEhsBiVOrgSAGKZgbmCuamzN5k8NzlibL",
+	"HfATD125GSNS+gg2XkdObtDKitTN6wdWdma0oBoInLzdW421BKPjj5Z5Dm6sWSqVraSj++Fi2rfC8YjZ",
+	"CASUc90Iih7wqgaUSi09JcKQ8kfApI34WBNAq//B1fSI6XjGSK/daQWtLIlMAKHq7+4uFos2hZ/bMpnu",
+	"mnfV7suz0+ev3j7f0e/kwHCtEzrjraAFMTEQaNhtd/AJGTNBY97qt/banfYeZqLMICxyd8ZolM5+039P",
+	"MXLc6bVnYavf+tb8DnABUG8B3ut1Ogi9CCzPYOIW+J3+DoM419adgy4wZLImPajdClqoZ0LPPnpfU8vm",
+	"8V3z5FmIje/joOvecJPbPaGheU0v3cEmr5yZ8/s8SUyYqg1AbfV//iVoqWw+pwlExtvUPRQ4aMSvIdaZ",
+	"TlWr/3PrLUuu+RiQMYwLRjegG9ydszThY+XtUwUC400CzmSWqUfg5iUYV9120Ad2T783ba3dU93KLmQm",
+	"F3eznBhc2bgLAN2HXn7X7dvvdNe/8kMJPQ7e21//3iuZvgCctVvQiaOMb1hqV2wdQdRCWgCRmIPetuev",
+	"9kS/jpk4fnN22xNdjrquoQGuSCjHIJH8Ox3ib1gpeGSzEwyK0G+NB1gfGXsd2lBY9Pn/mrEM4zYTKefO",
+	"uW8vXHDomYsZ7t3qgT/Hrn8vHj6m4g+3//qtvY14h4PuW0Uzp4AcB6YAK8SrzcjmurtrYwwaaedkacKW",
+	"NBsrVE0u0sFLrtJj2xikGpm4gsYc9vyRXZuFEax98iWfc0zgvjd6M7OA/NQaojuGYA0IIzPTfbiG7prS",
+	"HW2/5CbmcCTl1SPlltyjb0d0G15kHtHvftCk/anxOvuGWZLemqLNe3ku32eg2CZpyerWDtnAJGw90O29",
+	"0a2+x3O37g2p9YY090Z/0/r0Sz2x7yo/Da+W5WOsThGPTGbjma0oZm2zfrRa4GWKIHUZPZrR8ax6W+Qn",
+	"K88KvPURC/6Q90y+ACsvm9QiOv3uIu9/0sl9pPJF/11PMYQRNp7Y4ygygYaVGA8wHYJcLwNMA7AGNcXw",
+	"QM/rhbkT6PEe6V930CRk2TJeD7LV55CtgHKM7sch1kUrXDm5IykUaX09EuYnn3R3P+h/PunNSdIRw/z9",
+	"7Q6GHoU9FUFLX0/1VQ9LTjfjck/5nKGPzMbz+u43iHsVcnGkf9e3nsHJm2NcKDgPZPWcfOtmc8/n5C9a",
+	"T687KO+cp8xB+9nZ29LDwlTQ+AMeow3o+4VMRjwMsej51gdvv3O4/oVTKSYRH6e/20l9S5d5/IsJNrK7",
+	"HPFrptacVTik9ecRojDUfR5GcO/B6JNMQAZ2fkBN2INciDb5FiGzsrQItuaSkdFgJT3wOszByIm/kG6p",
+	"z7mFEyj7ytvElj6C6Yd5gDhiCOrGhjMZhc7xAzh5IiCZy8y01SPlZAJJHOAGDyqpen6IDA9tdpTJhnGZ",
+	"5DVbsmsyCTCn/LiQd4BJEZqRKXbNEhoBd1OQt0TFEsGq+0YAp36kDXsfY/lg+5uJsAnQPzummWKwjiMZ",
+	"LgcC/VEKkp5OaZKASxMCHCGr6YqxGHdrKTOiIB9a0WXuuoJFaZML6fKdh1q48qcCw8IcQECvxPUdiLym",
+	"I26zqa+oB6Bm4ADlGFBhSqnrVTrzWTq4XA2wK8g7GPGc8Gsr9hBE6bJrqB9SRLHkGqNHR1JeBdhFKk2u",
+	"ygTfxKQKHjGM7LLkPKZRlAdkaCra6zjXIZJLKBfCTmjE00KaostXwqxoQ1lYcbIkn+kd9Weblys6keHy",
+	"zq6eV2wBXSHrzwFS0iQzKN/3c+VBp02yobny7OF1ruCA8Ilb/DEePjgYD5ffHV1++90NxnQh5UuoegMv",
+	"HGwyeRcB8z0LOb1Yxux3u2pP68TD216vux6G8N1fsz/Emj8ddDq5aweYlcmdMkj5+VUbWOSVupoGgQ1J",
+	"SOWUAfYvOcegBJCGMdnU5t0Pe50OQiKY284mQEJIGIaSeZfusbAPeNFweBFhFpG+ptwNpYUH+M3ANuT3",
+	"PEfAIMx95MqC40URYrpgbXt9QwGffiWLEdcYNzqBmH7dAFXuJrfZexZXAuSPOFMzpvq4pmb8FjdBd5eJ",
+	"acaUwgQ1mMMQ3teDsaq2C4LPk2wmgAJrI18NTlRghHiuCOwGl6JN3kqymEm4IW1mzxVbgpJvhmOZ3sgK",
+	"TzwdCCvapIpFkzxvV7+KEd4jg3UA6X4UFkk3AnBVwIDxcgIfINBEn1DvJsUSmjY+F4sSC8zxgX2Yky8q",
+	"4cBf4jggE2O0tHhAQxx0Dl9djo6suwJRkMJx3vPt5xcO+cwXYaXrmqvQJ8wQK2E+3HYPt90mt53VRooS",
+	"1c2vu3u958rqpMX0wkBdVxjXYxyPMGM7YXFkE4LGDO4NREfQvBDwMkbMV62diO6lyg6E5o9az1Pk57cp",
+	"FSFNQvKOjWZSXqlfvvAD65T5eWF+bY/l/EsMUOVpnwzN9ztefhBXZHjdpUFe9xTxJ+zt/DzsHRx0D3EU",
+	"eJVBLtIQs+5tizzE5Pt28WvQDlM6jwu/gopnc/X1coCJzAQmTvg1I3MushSqpU3gKj3HTPdaNB4fxwcE",
+	"jlohgHwxRJ2ShcMvEQ4JHjYCgUgTGvIxpOQTRpOIa1VQIjB9wsZaYsEsbMQkFNLE738xzF/mUgy/rLsy",
+	"cPimhMK2Znmz1YA5vunDF3bdt3jnrasjis6ne7nWbFmK3+Mya7zHvLJOD9dY8zX2738rnTtADU95KZqN",
+	"bn1F7Y5ctZd7VMgcGoinkDmp/eYa2Vt3FQGwCq4RV23y2iS8OsiikYUOB6Qa3V0BSihP9ydTSaRYxzXV",
+	"A9v8V1cEHjjoAwe1HBSAGhJ3crfgmK7Wa1NMKHqKQ0bDiAuMDjUCm/XOtMkLHgGwVMJUmvBxmnOw+oAD",
+	"7LTCYbjuErAPWrbuTF4UbDMPqm7ZVWmob3EcUShyv0WLp/AKtFgfvWDABxBWcSQzrBha07nxom/uD8aS",
+	"PdWe380k5GbmdrVilYg5YwltGIRcYOW+fBReGYnDQygSbD92ayq41a1CMaFtg5XwMOc3W40ifn21Ykm0",
+	"NICDC/hfS7Fg8LtGUqxdjGuWhFmRxEziois7Ua0nVOl+YjIR/QxCmRiXVbUCpS2nXTciU4A4H87aGsY1",
+	"o6HFoTgMQA6iRMOIHjeMyNVC3mZIf6QIPTjl6+PAkVs+RCrdb6TSyF4P9horVtfeIvwbW9r9AP9+arzl",
+	"3pUKwQUWSshCE6YsilCKDwzegc0kVkFeNc4YVEItqgPrM0y5EhAL1Na6b3I2FQabYu70Iw+UfH+RPAwy",
+	"3s1O35ySt1XDYOvLIaWFY7BLleJTcQON2G+6SSU+Vta9xFMLmwvGQoM5VO8xrDp9oJn8oGyj5XlVq1DS",
+	"sdLQp62EPhxCHq/9+VRAnPa/4cH9N9P49nu9TV42QUPIJH6vYHd+7fgRwGOYyK9NedO6u3UX0Gruiae8",
+	"kMZzJRiz0Ob2AgaMbhkzYQt3L2ZMFAML8TpXC56OZxbbCIqcQMQvXOuWIVUZ0ame1635ENbubp1IgKOj",
+	"IJJr1eCoiLqVygjrzG6jm8r5A496cE//JzI1OJuOq9nwnrtjaeZk3ZOgFIYIsC0g6tRTP7xSJGYItlyS",
+	"L0glfDpLnfFnvURl+MRdsTJn+UIjFBcwh4CkfHzFUrL/pNt94GQP0tZ/KGMyx3ZLBXADjuTsDvfEld4g",
+	"sh8GHxpEtrysByYEsFy8ckWtG2DzbKYSHiPyDkuDJMvLJBNfQT2mao0rDDAxrlM1kwtTwc+kKSsfld1B",
+	"/yFS2pxesTbBOWBGs5+eUOGRNT5QM/9T13LVS1FcMCh5aEIxzShCiUYhmI7PkOtMq2YxtjM//3IL/k1N",
+	"PdpWwibmHG/sFvWW5TMz6bznNxEVKyNLPKqASCxNu2ZfHhj5g0h6v5z/jUVG9cjw5uzf4/e7H/IPn3b1",
+	"QVpufwV4p2jNPfBMnxzL1gzcq7I1rmZyAUHqGBtofH2Yuaf5HpgClM/3X2PQC6BNFNxSea6jRb21hnOv",
+	"1l4wEABSa9KXVcqjCBV4qBoVkExAVTgPk9PVzywCc9aGl+ulLPD7m7LWjTlp3ttx3uDvx1GbZF8fztrg",
+	"6j4w0AcGes+B6vo4fgb2mchrdp8M9LhYa+GRIkum2uQVQqnTka24YOqZOEYIWamJQavFjBstebfJMYwZ",
+	"ijxu6ELBSZZY278AN3lgInfFRP5QxxpKg9zzwbaY7/d5si+gEgOU5XbpNK4aiqna7O5LUHn1iLY4uPaV",
+	"h5P7cHJ//5NrqfGOji7WEpbJsjkaZybntsZA4BVvS/L6axGjoSKpbBPwa1brzs3b5JWtdQlahXAFwyli",
+	"WvQxMRezDa55CqOH3Kc3umNEScKuMTvWVvYxqWZQ0kDFdAy13vOSJVh7KpVQG5bGsTrCnAZXh9OUJV1C",
+	"QpVuOJWRweKlczYQGE4E0bO21opB+AqcrYxFitmqq9YuR6HoKZlwESozHgVVWmphJaS8+iFeZ9uCwntt",
+	"8j0HUDGySHjKyPBPQyh99z+9kyHAkGC1smJEoV+jr9dg+YINbopC7T7eIMwRzImeaXL49bA4jIRe84be",
+	"cWubut/b26B7u+3VPr+WV7NwMm6Kpox5U7+9g4NqxzcLfDQjUiZak5mQH+9KtlRbT5+toAUlRvF9zehA",
+	"JXWzOJ1RTt5IbvAcl8A6UGv9FLQwlb/Y4StpIg7K7Rozp2sEPutW5KIyZjw7cuLOY+M4r7j+u4Xyd776",
+	"5/Sak7MlBB7jRPutOF1edrqHTyZ7tDfeD58+Ge+xw1GXPp70OuE+ezraO+iVZxm0rjlt9VvfPntxinfa",
+	"ZvftM8sAn4s0WTZaMi0rCQiNlMSoBlvhzpMcHqL37icOFaoemeqmWexdd2776lHyVkWjXrFlc6bFqwLE",
+	"qi1cCDdRKmVggJMsqgRPtHqZsLQ+weI73dMfGpr7O7ZcH46tF/ThENxvMLbBK/GjKoC6GuW8RrUpd+pB",
+	"YSlj7dBEHDg/IVSVAyQnckJnHHDHMJtxRlUNuvBpwmjKvmPLm5ptgWggKadwz1QA7SDNSnkpVu7OwZdb",
+	"b0/OXukjl40iPr68YrqVbvfXH49//O79aTL569vdJxfLd3/59vX0yWx8/YbG/PsoWZxR+mb87Q/n8is9",
+	"ARm5FCG9E8BSaoY1BgwVOr5iIvRHoi/DPryVwu0W0RGL9O2WyNAl05pOoO0tbq1XbKFXeSMbdffudFPY",
+	"3tD1XKUoKwEDjeQs8T9BSf0PgOiC7deajeFCGzMh78bd/XDFlp+QH0UsZfXhpVMpw4BIQRg4qQD8SNMV",
+	"KDhoyW2Tc30r54YcUzatrlKKvr0tVyqcjf2aokvG1wU3/oOF5V/oAsR9vAn9bSt7fceWpZwNrZpwtpm8",
+	"iIBrKHkC+I0ZCAJ/I0WDZlcvLb4xXf2hBUY9iQ1ERrOsD1Lj/UqNsSMpe14skW2uNTUJkt+D/Z3aOFgQ",
+	"idRMxrnpzZoG2uQllAt2JU0VRtoSwd7XaE6vYybeGNPHdifBq9sIssr9AVPg+D6zGOZ1WpXAwIZSOk9+",
+	"HctzFkd0ydaeK+8d98qn4EF8+08LANCnEEwveBA34B9O3DNcZ/cDvLyy2pM95/d7H21zZh7uoDsu7bIN",
+	"CQV3k3wLm14vyFmi3HXBvR9u03jQirMGI0u5yrapsQ12jJgu0bPFFRaNQdh86tX6p3OmjB3GUiomvbui",
+	"32iOEWFUo/q8ZekznOCZu3XvCbS12s9njqBbf8Rz04RgC1sO/UHFe8gm2RJKIPXL6Xvy7O3ux11PMF5Z",
+	"cApBWBOAxIAoX782x5HltJjwwRYBUdIU4kBUaVC+GnTPM28I93hU825W1aHy1uPhcr5fBdHQzCPlL/rv",
+	"d1c36Zrf2BoihsQpWdClgVTH4JIvKpEqX0KOuab6JVy1tj7bF7RwNQfQmL6av0Q9FQyL5quBwJR2qBti",
+	"rvIh/tRHTF8YjwH1taCSIymvMHkUTqa3tKZAFvhdEEd3xBCV383tkXIXVB4FE9gQmMAVZDWlePRQMDAm",
+	"E/zXzFlLre4duBgUsD+BnOFFyjh4fCZCLIEC8UVCsHHKwoGAlRqxSELCl/QK9RFqZqMfMW6iFEwC0PVC",
+	"JmEeTWvf4cWJyoXoAzODKjda1smLE+hmB8JW2HKMDcIXQwNqspRZbVQNF1cFseczWxHKPq1LW5W0FENR",
+	"kBCdiII7U3Ao5a/ziRobL1en0+n29vZbQUtk8xHAq3TMdwePnzxtAWs1Mm4hEqMwpADCYPotqmb0a3ml",
+	"RhzYhAnLKQ3YBeu4odnnWl/rBlquD/O9bgrji8rhIyboyDVko0TM9+alQgBTF5pDki+3Z771GrSFs1v9",
+	"1tmr83xk5sntfG7bCrfde7gx19+WD9afhwSTP4w0DSZhhzF9t1L07of8w0qXI2iIKDYgxwp8jT2PJp0k",
+	"jBlxA2VvW31upGWL5UiGyzaxwJjK1KTTIoqt54LlnMP2QPwgIitkFLyXxDIxVyCBzeO0NmoUmygp9pu5",
+	"N/VYcAYP6u8fuUAlksDNzs9tJPT1PsacLEsGuCIsQaOiq49kRBUUr8Q81plcILAyojBoGRWAtwFAGE6Y",
+	"BFu1TXkNa8EeS/Hx94ocXuip4doGQOV6yIYHpfde4SA1PdXgZEARmTuBOy02vJtkBiakVrV9ieDRKSQq",
+	"pO4KwYpfLGFkTkOGRcWH+n+HRAqjzwKU8BBAgYcBKhCg5JmSrFY5c5WmLfbajF6bdAeTpYHnDFRdTHww",
+	"qeMGZxdUWQtzz2IGZWNFnnUFTUELuf6LhV37+hSL5pwrcqwfcAHVIzbNxEAsoNCnjYWfAniEAPBoVDB5",
+	"mhdeMDqnVlBtTaKeVwJUEVs+1lSA7XV6wyMy/OY51oEtbtUQcU4wyptjJWsmwvqSoOeZqOEpN0QDAazp",
+	"EiY1oj0XYKG30VmKgzvPxOevoFA7gCorBE6/mHEgTbvid8YDe53e7zIlS7gPcZD/2YrO91Tz3EXOjRX1",
+	"DW+aWd48jc9dGBsGqDVXiLhd7JrTfdblsv0os8QkOyFIkLhmiXJiT56/Nd558qQhcct/qTFxrfd0o9Qx",
+	"tCzmTlmZWJ9sE1KUdWdv4Zy0pRJuX1jDrrNXW6M4IxOqjdZZrrDE3IoCCJ0nO539i06nD//9dKNSCFDu",
+	"bpN6CHZwfhUEWy+6ZlwHa8e1piDCioH9kWIq7aavD6t07OBBhbhfv1nq8TvLunMeeAfBlVBtkQqLSwLy",
+	"P3pCliyxgO6QF9cmJyxdMCZIupDOI2SL3wNKIBOugnSO6Xdk61WjGyIljIO8zUQ4EDy14ktet8xCAWo2",
+	"qXWoCU2wG9PScEF5OgRYKv09inGkUJSGK1RnHANggAelBX9uajgMhBX49ZUJ2XbWR1Ys04bFLKFStte9",
+	"K1LqLljXuas7rckOnGsXbkGxHIufz2rybzlTR/CTl/QJagUZ7nf2hwFBSCxbMhsA7mJqsGMxb9HUozB2",
+	"QrPqA2Gzfl2Gk7E8et3lNeXQyTk3IbfDCeURC4dubnX6CTLbi7y8z+28YBsUhqOOEd7UW1brKLuQpRUq",
+	"+Mbm9oWKw8c80+oedDrtTqcFhq8la3CpffvsxWmng36m2iRl52U76HRzN9sh+rg0EZlQsk0zmbvIX6vZ",
+	"Zf5xjpmMI4b5/YaPbDP13oGdeUFmctLVXAvHU6hTtfO0+6S3p+cpUwDE5EIYsjFrVueT67X82TtvIDgD",
+	"YXoRL+f0HROl6ZqF5C/nZOyqm0/4e+MGN/PyZjpnKQ1pChdliqnfrW6vsKHYTyuLeX93N6bLP8f0q/GM",
+	"8lhykX4tr/iYj/kg63R6j2Px1emM8v/pdSBtHr+k86/29Vrhp3H2lV5If27W77jx1m6jq7tTemfexQLs",
+	"AHCL4i6cI6YfODBIkhW9uhtQ1r4jLJTpLkHo8kXKw/5et9/ptA+08KaHkCXGAwP1cFBPNi4PjIgA9EBX",
+	"VhoH0SYXMtZ8O4s1q4zpEu/CIkdog+2FwtxbXKhsMuFjzkR6OclEqPQ4ueaJJ8ff6q17sXfcO91/9vTJ",
+	"6d7zw5Pu8eMXvc6z/edPT/aOe7mnOKZLFz9QZhutf/7j/7n/9vd6mmeYDNSz07NTLa4iW9GfgKl09lv1",
+	"mA3of6/QaoH4zHvHakbJOZXbQSbosVnqtQSV6IV63H160DnUo9vXBx81kb4lF/wiU5cGaRy/BvATwoTM",
+	"pjMTwmKiXpwLPovDtRQBTBNjTop0+VpAEMSCLu+Y1a2iU61itJGjg6axGal060hlK45aT05wqzhyAlyL",
+	"YONbaisoDZ/E6scCkSRBKbm6PgjldiRaR5Q9jygtsZSpcsS4mBLFxDrKK+zxFty5yJqbCy4eIUCIk92Q",
+	"qzrsVBT70OljxbeHeI2HYObfO6ebePU/N1Jkq6ZHr7L3iurc3aDT6RAu0IEEsZC2gUK1bq8C+SbFuj1P",
+	"kHEPG7NimtBxClW4tTa7rgw3tDL0T+B3bDk0PkEHi7GYyYgRmO56jQtLR//rpjAWx/mZfUM1nZdtWoYO",
+	"9NoDeVhyWU0ODyz1wW9zpxwSIk+2NvfVcMkP9s/NC6DmNU1teTKFMQGA8m7reKDdy7PQobXMQJUVrW8T",
+	"LmgETg5BQpmNUvLFMGRszsJhMBDDTCRMyeiahcMvodoIxmOnWFZVLJ1jHW1pKfjJVR0v/IalNzY9eYak",
+	"e2Y/q2uzOuvagzH9fjNEt5VB7ij1xPZRClSrO7K7YyrGLNo+W7Tcx2o0Yy8B1AAb88iVrjElEgGSnIm0",
+	"TU5hTFElltQoGx4iJyVXbFkD2wUN3PicvobB06hWZrnnk9sIkoxrwsKm0/sgEjzgLm8lBgBB3UZRMi65",
+	"GjiEsshrrKFcQSweWmddtLgf6guoi1yENhltWBvy+s5a5La9fvVrp9bQdq/H+Z2XjVM9zGY9XGrUiEZ6",
+	"Nx7u43u+j50p1xI6btPnhmwoHZzdScLYb+z2iA21F/B3AHGZG7IJFNmbAGKAkwiOSDqTinkJHsZ88EIP",
+	"bYvaAvA8+8Mf0Ekif2PCrNhDRsm/0EFGAtv8LFdDC8unD2zXthBvQ8UAiFmYo79aq65wVWVpoE+RB6uc",
+	"Bz8iQzdqJph5Ii7YitvsrRvFbU/NHywIrDz91XFgNsGkJi304bq8n+vykcqX/F/u6kxlnMXqnq5ODFZD",
+	"ZzA45/MCIC7V3/fWK1to28q7vsP/kSLWx1tlAxcyriuX8a8SyrSx7R2J4u6jPu7WpRnkakYq48ssHj44",
+	"OR+cnH8g3f1CxiSLt1RoGgWgTNyrAvKSpQX9A0r5F7QPVC7a5AccyBbqhnmD/ZtYBDAICZWPB63jX0ge",
+	"snR2l3qHrSVIo88mv/iCyxoZRYsyRtyxqEVOzGkuKfggwnx+ESanowcx5kGM+UOWfjSRz1tKM7otNs4S",
+	"ni6B1YwYTVjS6v/8i2YPWOi4LlVzTq8gkbkVtLIkavVbszSN+7u73d6TdqfdaXf7TztPO8BjzEBqSkhW",
+	"oG4xAGu0dHENCJIDCS7tPI7UIpjUVBvcoi5l3l5eL6za4huM3lUObWRCEzcyr43c3VNt43u4PWYsCgkX",
+	"iocMEPG8l+0eVV+9MFnAWH7JmASUhWSA21F5DR2b26WpJSqu1CMyYzRKZ4GJIGGYbLU0BZRs/SSv1RP9",
+	"2uom5UIArJ+RQ1Xq8pdx5G6w0Kmdh9dHGRilmo5rilyV2vOagHIf1RfPFKYImOQz+BRKLqYBklkoATaC",
+	"qJjRK6+5tyy55mPW+vTLp/8vAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

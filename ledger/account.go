@@ -142,6 +142,15 @@ func (n AccountName) Whole() AccountName {
 	return whole
 }
 
+// Bank is the code of the bank whose account it is, or empty.
+func (n AccountName) Bank() string {
+	rest, ok := strings.CutPrefix(n.Whole().Path, bankPath)
+	if !ok {
+		return ""
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(rest, clearingSuffix), settlementSuffix)
+}
+
 // Stripes are the account and all of its stripes, as far as they were used.
 func Stripes(ctx context.Context, r Reader, whole AccountName) (stripes []Account, err error) {
 	const page = 100

@@ -91,10 +91,10 @@ func (b *book) fingerprint() (sum [32]byte) {
 		for v, err := range s.Accounts() {
 			fmt.Fprintln(h, v, err)
 		}
-		for v, err := range s.Transfers() {
+		for v, err := range s.Transfers(ledger.Range{}) {
 			fmt.Fprintln(h, v, err)
 		}
-		for v, err := range s.Instructions() {
+		for v, err := range s.Instructions(ledger.Range{}) {
 			fmt.Fprintln(h, v, err)
 		}
 		for v, err := range s.Steps() {

@@ -51,6 +51,8 @@ const (
 	instrumentPrefix = "ins_"
 	keyPrefix        = "key_"
 	nodePrefix       = "nod_"
+	breakPrefix      = "brk_"
+	correctionPrefix = "cor_"
 )
 
 // TransferRef is the outside form of a transfer's ID: 35 characters, letters and
@@ -69,6 +71,12 @@ func (id ID) KeyRef() string { return id.ref(keyPrefix) }
 
 // NodeRef is the outside form of a node's ID.
 func (id ID) NodeRef() string { return id.ref(nodePrefix) }
+
+// BreakRef is the outside form of a break's ID.
+func (id ID) BreakRef() string { return id.ref(breakPrefix) }
+
+// CorrectionRef is the outside form of a correction's ID.
+func (id ID) CorrectionRef() string { return id.ref(correctionPrefix) }
 
 func (id ID) ref(prefix string) string {
 	if id.IsZero() {
@@ -93,6 +101,12 @@ func ParseInstrumentRef(s string) (ID, error) { return parseLowerRef(instrumentP
 
 // ParseKeyRef reads what KeyRef wrote.
 func ParseKeyRef(s string) (ID, error) { return parseLowerRef(keyPrefix, s) }
+
+// ParseBreakRef reads what BreakRef wrote.
+func ParseBreakRef(s string) (ID, error) { return parseLowerRef(breakPrefix, s) }
+
+// ParseCorrectionRef reads what CorrectionRef wrote.
+func ParseCorrectionRef(s string) (ID, error) { return parseLowerRef(correctionPrefix, s) }
 
 // One outside form an ID: "PTY_AB" and "pty_ab" must not both be taken.
 func parseLowerRef(prefix, s string) (ID, error) {

@@ -164,11 +164,16 @@ func (v *verifier) transfers(s Snapshot) error {
 	defer instructions.stop()
 	defer steps.stop()
 	defer postings.stop()
+	others := pullEntries(s)
+	defer others.stop()
 	for t, err := range s.Transfers(Range{}) {
 		if err != nil {
 			return err
 		}
 		v.sum.Transfers++
+		if err := v.entriesBefore(t.ID, &others, &postings); err != nil {
+			return err
+		}
 		f := file{Transfer: t,
 			instructions: takeOwn(v, &instructions, t.ID, "instruction", func(i Instruction) ID { return i.ID.Transfer }),
 			steps:        append(t.Beginning(), takeOwn(v, &steps, t.ID, "history line", func(s Step) ID { return s.Transfer })...),
@@ -180,6 +185,9 @@ func (v *verifier) transfers(s Snapshot) error {
 		}
 	}
 	last := ID(slices.Repeat([]byte{0xff}, 16))
+	if err := v.entriesBefore(last, &others, &postings); err != nil {
+		return err
+	}
 	takeOwn(v, &instructions, last, "instruction", func(i Instruction) ID { return i.ID.Transfer })
 	takeOwn(v, &steps, last, "history line", func(s Step) ID { return s.Transfer })
 	takeOwn(v, &postings, last, "posting", func(p Posting) ID { return p.Entry })

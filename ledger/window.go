@@ -79,6 +79,16 @@ type Volume struct{ Count, Minor int64 }
 // Net is what the bank owes for the window, without fees; below zero: what it is owed.
 func (p *Position) Net() int64 { return p.Remitted.Minor - p.Received.Minor }
 
+// Sides are the accounts that the position's payment debits and credits: what a bank
+// owed comes from its clearing account to its settlement account.
+func (p *Position) Sides() (debit, credit AccountName) {
+	debit, credit = SettlementAccount(p.Bank, p.Currency), ClearingAccount(p.Bank, p.Currency)
+	if p.Net() < 0 {
+		return credit, debit
+	}
+	return debit, credit
+}
+
 // PositionID names the position of a bank in a window.
 func PositionID(window, bank string, c Currency) ID {
 	sum := sha256.Sum256([]byte("position\x00" + window + "\x00" + bank + "\x00" + string(c)))

@@ -41,14 +41,14 @@ type file struct {
 func (w *world) files() (files []*file, err error) {
 	err = w.store.Audit(background, func(s ledger.Snapshot) error {
 		byID := map[ledger.ID]*file{}
-		for t, err := range s.Transfers() {
+		for t, err := range s.Transfers(ledger.Range{}) {
 			if err != nil {
 				return err
 			}
 			f := &file{Transfer: t, legs: map[ledger.Leg]ledger.Instruction{}, done: map[ledger.Leg]sim.Entry{}}
 			files, byID[t.ID] = append(files, f), f
 		}
-		for i, err := range s.Instructions() {
+		for i, err := range s.Instructions(ledger.Range{}) {
 			if err != nil {
 				return err
 			}

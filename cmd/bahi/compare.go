@@ -54,7 +54,7 @@ func compareBanks(s storage) (string, error) {
 	}
 	difference := "ok"
 	err = store.Audit(ctx, func(snapshot ledger.Snapshot) error {
-		for i, err := range snapshot.Instructions() {
+		for i, err := range snapshot.Instructions(ledger.Range{}) {
 			switch bank, done := theirs[i.ID]; {
 			case err != nil:
 				return err

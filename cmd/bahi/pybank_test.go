@@ -325,7 +325,7 @@ func (b *pyBank) compare(store ledger.Store) {
 		t.Errorf("the bank moved %d, its accounts changed by %d, our clearing account is %d", moved, kept, held)
 	}
 	err = store.Audit(t.Context(), func(s ledger.Snapshot) error {
-		for i, err := range s.Instructions() {
+		for i, err := range s.Instructions(ledger.Range{}) {
 			if err != nil {
 				return err
 			}

@@ -36,6 +36,7 @@ type book struct {
 	steps        map[ledger.ID][]ledger.Step
 	postings     map[ledger.ID][]ledger.Posting
 	lines        map[ledger.AccountID][]ledger.StatementLine // each side of each posting
+	evidence
 }
 
 // New makes an empty store.
@@ -54,6 +55,7 @@ func New() ledger.Store {
 		steps:        map[ledger.ID][]ledger.Step{},
 		postings:     map[ledger.ID][]ledger.Posting{},
 		lines:        map[ledger.AccountID][]ledger.StatementLine{},
+		evidence:     newEvidence(),
 	}}
 }
 
@@ -91,6 +93,7 @@ func (b *book) load(s *ledger.Set) {
 	loadTable(&s.Keys, b.keys)
 	loadTable(&s.Answers, b.answers)
 	loadTable(&s.Nodes, b.nodes)
+	b.evidence.load(s)
 }
 
 // check refuses what a database's unique indexes refuse.
@@ -98,6 +101,7 @@ func (b *book) check(s *ledger.Set) error {
 	for _, err := range []error{
 		checkTable(&s.Accounts, b.accounts), checkTable(&s.Transfers, b.transfers), checkTable(&s.Instructions, b.instructions),
 		checkTable(&s.Parties, b.parties), checkTable(&s.Instruments, b.instruments), checkTable(&s.Keys, b.keys),
+		b.evidence.check(s),
 	} {
 		if err != nil {
 			return err
@@ -139,6 +143,7 @@ func (b *book) persist(s *ledger.Set) {
 		b.lines[p.Debit] = append(b.lines[p.Debit], ledger.StatementLine{Posting: p, Debited: true, Seq: p.DebitSeq, Balance: p.DebitBalance})
 		b.lines[p.Credit] = append(b.lines[p.Credit], ledger.StatementLine{Posting: p, Seq: p.CreditSeq, Balance: p.CreditBalance})
 	}
+	b.evidence.persist(s)
 }
 
 func loadTable[K comparable, V any](t *ledger.Table[K, V], rows map[K]V) {
@@ -353,6 +358,7 @@ func (m *memory) Audit(ctx context.Context, check func(ledger.Snapshot) error) e
 		steps:        maps.Clone(m.steps),
 		postings:     maps.Clone(m.postings),
 		lines:        maps.Clone(m.lines),
+		evidence:     m.evidence.clone(),
 	}
 	m.mu.RUnlock()
 	return check(copied)

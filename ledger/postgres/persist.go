@@ -67,7 +67,7 @@ func persist(s *ledger.Set, from *arrays) ([]query, error) {
 	for i, b := range p.bulks {
 		qs[i] = b.query()
 	}
-	return qs, p.err
+	return qs, errors.Join(p.err, unbuilt(s))
 }
 
 // persister gathers the rows of each statement, in the order of their first use.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/jackc/pgx/v5"
@@ -68,16 +69,16 @@ func (s *snapshot) StatementLines() iter.Seq2[ledger.StatementLine, error] {
 
 // allTransfers merges the transfers with the last steps: both come in order.
 var allTransfers = `SELECT ` + columns.TransfersNow + ` FROM transfers AS t
-	LEFT JOIN (SELECT DISTINCT ON (transfer) ` + columns.Steps + ` FROM steps ORDER BY transfer, n DESC) AS s ON s.transfer = t.id ORDER BY t.id`
+	LEFT JOIN (SELECT DISTINCT ON (transfer) ` + columns.Steps + ` FROM steps ORDER BY transfer, n DESC) AS s ON s.transfer = t.id`
 
 // Transfers implements [ledger.Snapshot].
-func (s *snapshot) Transfers() iter.Seq2[ledger.Transfer, error] {
-	return stream(s, "all_transfers", columns.ReadTransfer, allTransfers)
+func (s *snapshot) Transfers(in ledger.Range) iter.Seq2[ledger.Transfer, error] {
+	return stream(s, "all_transfers", columns.ReadTransfer, allTransfers+within(in, `t.id`)+` ORDER BY t.id`)
 }
 
 // Instructions implements [ledger.Snapshot].
-func (s *snapshot) Instructions() iter.Seq2[ledger.Instruction, error] {
-	return stream(s, "all_instructions", columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions ORDER BY transfer, leg`)
+func (s *snapshot) Instructions(in ledger.Range) iter.Seq2[ledger.Instruction, error] {
+	return stream(s, "all_instructions", columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions`+within(in, `transfer`)+` ORDER BY transfer, leg`)
 }
 
 // Steps implements [ledger.Snapshot].
@@ -141,3 +142,12 @@ func page[V any](s *snapshot, cursor string, read func(columns.Row) V) ([]V, err
 
 // finish lets the list be read again. Should it fail, the next read says why.
 func (s *snapshot) finish(cursor string) { _, _ = s.tx.Exec(s.ctx, "CLOSE "+cursor) }
+
+// within is the condition that the transfers in a column are those of a range.
+func within(in ledger.Range, column string) string {
+	where := fmt.Sprintf(" WHERE %s >= '%x'", column, in.First[:])
+	if !in.Last.IsZero() {
+		where += fmt.Sprintf(" AND %s < '%x'", column, in.Last[:])
+	}
+	return where
+}

@@ -39,7 +39,7 @@ func persist(c *conn, s *ledger.Set) error {
 	for i := range s.Contradictions {
 		p.contradiction(&s.Contradictions[i])
 	}
-	return p.err
+	return errors.Join(p.err, unbuilt(s))
 }
 
 // persister keeps the first error, so that persist reads as a list.

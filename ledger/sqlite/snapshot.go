@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"bahi/ledger"
@@ -55,13 +56,13 @@ func (s snapshot) StatementLines() iter.Seq2[ledger.StatementLine, error] {
 }
 
 // Transfers implements [ledger.Snapshot].
-func (s snapshot) Transfers() iter.Seq2[ledger.Transfer, error] {
-	return stream(s, columns.ReadTransfer, `SELECT `+columns.TransfersNow+` FROM transfers AS t`+lastStep+`ORDER BY t.id`)
+func (s snapshot) Transfers(in ledger.Range) iter.Seq2[ledger.Transfer, error] {
+	return stream(s, columns.ReadTransfer, `SELECT `+columns.TransfersNow+` FROM transfers AS t`+lastStep+within(in, `t.id`)+` ORDER BY t.id`)
 }
 
 // Instructions implements [ledger.Snapshot].
-func (s snapshot) Instructions() iter.Seq2[ledger.Instruction, error] {
-	return stream(s, columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions ORDER BY transfer, leg`)
+func (s snapshot) Instructions(in ledger.Range) iter.Seq2[ledger.Instruction, error] {
+	return stream(s, columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions`+within(in, `transfer`)+` ORDER BY transfer, leg`)
 }
 
 // Steps implements [ledger.Snapshot].
@@ -95,4 +96,13 @@ func stream[V any](s snapshot, read func(columns.Row) V, query string) iter.Seq2
 			yield(none, err)
 		}
 	}
+}
+
+// within is the condition that the transfers in a column are those of a range.
+func within(in ledger.Range, column string) string {
+	where := fmt.Sprintf(" WHERE %s >= x'%x'", column, in.First[:])
+	if !in.Last.IsZero() {
+		where += fmt.Sprintf(" AND %s < x'%x'", column, in.Last[:])
+	}
+	return where
 }

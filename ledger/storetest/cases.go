@@ -284,7 +284,7 @@ func (f *fixture) manyTransfers() (all []ledger.Transfer) {
 		f.must(c)
 	}
 	f.check(f.store.Audit(background, func(s ledger.Snapshot) error {
-		for t, err := range s.Transfers() {
+		for t, err := range s.Transfers(ledger.Range{}) {
 			if err != nil {
 				return err
 			}
@@ -401,7 +401,7 @@ func testSnapshot(f *fixture) {
 		f.wantOrders(s)
 		f.must(f.pay(mustInstrument(f, all[0].Payer), mustInstrument(f, all[0].Payer), 1)) // committed beside the snapshot
 		n := 0
-		for _, err := range s.Transfers() {
+		for _, err := range s.Transfers(ledger.Range{}) {
 			f.check(err)
 			n++
 		}

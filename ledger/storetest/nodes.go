@@ -146,7 +146,7 @@ func testBank(f *fixture) {
 	readers.Wait()
 	stored := 0
 	f.check(f.store.Audit(background, func(s ledger.Snapshot) error {
-		for t, err := range s.Transfers() {
+		for t, err := range s.Transfers(ledger.Range{}) {
 			if err != nil {
 				return err
 			}
