@@ -61,13 +61,24 @@ func (s *Server) GetAccountStatement(c echo.Context, name string, params GetAcco
 	}
 	out := AccountStatement{Data: make([]AccountLine, len(lines)), NextCursor: nextSeq(lines, params.Limit)}
 	for n, l := range lines {
-		side := SideCredit
-		if l.Debited {
-			side = SideDebit
-		}
-		p := &l.Posting
-		out.Data[n] = AccountLine{Seq: l.Seq, Side: side, Event: Event(p.Event.String()), Transfer: p.Entry.TransferRef(), At: timeView(p.At),
-			Amount: moneyView(ledger.Amount{Minor: p.Amount, Currency: p.Currency}), Balance: balanceView(l.Balance, p.Currency)}
+		out.Data[n] = accountLineView(&l)
 	}
 	return writeJSON(c, http.StatusOK, out)
+}
+
+func accountLineView(l *ledger.StatementLine) AccountLine {
+	p := &l.Posting
+	v := AccountLine{Seq: l.Seq, Side: SideCredit, Event: Event(p.Event.String()), At: timeView(p.At),
+		Amount: moneyView(ledger.Amount{Minor: p.Amount, Currency: p.Currency}), Balance: balanceView(l.Balance, p.Currency)}
+	if l.Debited {
+		v.Side = SideDebit
+	}
+	switch p.Event {
+	case ledger.EventAdjustment:
+		v.Correction = p.Entry.CorrectionRef()
+	case ledger.EventSettlement, ledger.EventFee: // of a window's position: see the settlement
+	default:
+		v.Transfer = p.Entry.TransferRef()
+	}
+	return v
 }

@@ -115,7 +115,7 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	s.dispatcher = banks.NewDispatcher(s.registry)
 	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &patience, Log: log,
 		Observer: func(set *ledger.Set) { s.dispatcher.Observe(set); s.server.Observe(set) }})
-	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Memory: time.Hour, Now: s.now, Log: log})
+	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &patience, Memory: time.Hour, Now: s.now, Log: log})
 	check(t, err)
 	for _, b := range s.banks {
 		b.SetReporter(s.dispatcher)

@@ -60,6 +60,14 @@ var refusalStatus = map[string]int{
 	ledger.CodeInstructionNotFound: http.StatusNotFound,
 	ledger.CodeNotAPaymentMethod:   http.StatusUnprocessableEntity,
 	ledger.CodeWalletNotEmpty:      http.StatusConflict,
+	ledger.CodeBreakNotFound:       http.StatusNotFound,
+	ledger.CodeBreakClosed:         http.StatusConflict,
+	ledger.CodeBreakChanged:        http.StatusConflict,
+	ledger.CodeCorrectionNotFound:  http.StatusNotFound,
+	ledger.CodeCorrectionPending:   http.StatusConflict,
+	ledger.CodeCorrectionEnded:     http.StatusConflict,
+	ledger.CodeApprovalNeeded:      http.StatusForbidden,
+	ledger.CodeSamePerson:          http.StatusForbidden,
 }
 
 // asProblem says in HTTP's words what an error means.

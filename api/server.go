@@ -17,6 +17,7 @@ import (
 
 	"bahi/banks"
 	"bahi/ledger"
+	"bahi/ledger/reconcile"
 )
 
 // Options are what a server works with.
@@ -25,7 +26,8 @@ type Options struct {
 	Reader     ledger.Reader
 	Registry   *banks.Registry
 	Dispatcher *banks.Dispatcher
-	Memory     time.Duration // how long it may be remembered whom an address leads to; other nodes' changes are seen after it
+	Policy     *ledger.Policy // of the book
+	Memory     time.Duration  // how long it may be remembered whom an address leads to; other nodes' changes are seen after it
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -36,6 +38,8 @@ type Server struct {
 	reader     ledger.Reader
 	registry   *banks.Registry
 	dispatcher *banks.Dispatcher
+	policy     *ledger.Policy
+	desk       *reconcile.Desk
 	resolver   *resolver
 	contract   *contract
 	now        func() time.Time
@@ -47,6 +51,7 @@ type Server struct {
 	http       *http.Server
 	stopping   chan struct{} // closed by Shutdown
 	stop       func()
+	runs       sync.WaitGroup // of the reconciliation
 }
 
 // Bounds of one connection and one request.
@@ -66,6 +71,8 @@ func New(opt Options) (*Server, error) {
 	s := &Server{book: opt.Book, reader: opt.Reader, registry: opt.Registry, dispatcher: opt.Dispatcher,
 		resolver: &resolver{reader: opt.Reader, look: gather{reader: opt.Reader}, banks: opt.Registry, now: opt.Now, memory: opt.Memory, seen: map[query]rememberedPlace{}},
 		now:      opt.Now, log: opt.Log, keys: newKeyring(opt.Reader, opt.Now), watch: newWatch(opt.Now)}
+	s.policy = opt.Policy
+	s.desk = &reconcile.Desk{Book: s.book, Reader: s.reader, Policy: s.policy, Now: s.now, RRN: func() string { return s.rrn.next(s.now()) }}
 	s.stopping = make(chan struct{})
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.rrn.n.Store(rand.Uint32N(1_000_000)) // a restart within the hour must not begin with the same numbers
@@ -108,5 +115,6 @@ func (s *Server) Serve(l net.Listener) error {
 // that wait for a bank are answered at once, with what there is.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
+	defer s.runs.Wait()
 	return s.http.Shutdown(ctx)
 }

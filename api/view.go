@@ -102,7 +102,8 @@ func statusText(t *ledger.Transfer) string {
 	}
 }
 
-var completedTexts = map[ledger.Kind]string{ledger.Payment: "paid", ledger.TopUp: "added to the wallet", ledger.Withdrawal: "sent to the bank account"}
+var completedTexts = map[ledger.Kind]string{ledger.Payment: "paid", ledger.TopUp: "added to the wallet", ledger.Withdrawal: "sent to the bank account",
+	ledger.Payout: "paid by a correction"}
 
 // reasonShort is the first sentence of a reason's text, in the middle of another.
 func reasonShort(r ledger.Reason) string {

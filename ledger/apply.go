@@ -45,8 +45,7 @@ func (c ApplyCorrection) Apply(s *Set) (any, error) {
 	}
 	made.State, made.AppliedBy, made.Override = CorrectionApplied, c.By, c.Override
 	b.State, b.Resolution = BreakClosed, Corrected
-	put(s, &b, made, NoteApplied, c.By)
-	return made, nil
+	return put(s, &b, made, NoteApplied, c.By), nil
 }
 
 // refusal is the first rule that keeps the correction from being applied now.

@@ -213,8 +213,7 @@ func (c ApproveCorrection) Apply(s *Set) (any, error) {
 		return nil, refuse(CodeSamePerson, "%s proposed it: a second person is to approve it", c.By)
 	}
 	made.State, made.ApprovedBy = CorrectionApproved, c.By
-	put(s, &b, made, NoteApproved, c.By)
-	return made, nil
+	return put(s, &b, made, NoteApproved, c.By), nil
 }
 
 // Apply implements [Command].
@@ -227,14 +226,14 @@ func (c WithdrawCorrection) Apply(s *Set) (any, error) {
 		return made, nil
 	}
 	made.State = CorrectionWithdrawn
-	put(s, &b, made, NoteWithdrawn, c.By)
-	return made, nil
+	return put(s, &b, made, NoteWithdrawn, c.By), nil
 }
 
 // put stores a correction that has gone a step, and its line in the break's history.
-func put(s *Set, b *Break, c Correction, what NoteKind, by string) {
+func put(s *Set, b *Break, c Correction, what NoteKind, by string) Correction {
 	c.Updated = max(s.Now, c.Updated)
 	s.Corrections.Put(c.ID, c)
 	s.Note(b, what, by, c.Action.String())
 	s.Breaks.Put(b.ID, *b)
+	return c
 }

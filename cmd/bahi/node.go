@@ -76,7 +76,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 		return n, err
 	}
 	n.book = ledger.NewPipeline(n.store, ledger.PipelineOptions{MaxQueue: cfg.maxQueue, Policy: cfg.policy, Log: cfg.log, Observer: n.observe})
-	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Memory: cfg.storage.memory(), Log: cfg.log})
+	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Policy: cfg.policy, Memory: cfg.storage.memory(), Log: cfg.log})
 	if err != nil {
 		return n, err
 	}
