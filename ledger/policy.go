@@ -16,15 +16,15 @@ type Policy struct {
 	ApproveAbove int64          // corrections of more than so many rupees (euros, yen) need a second person; below zero: none does
 }
 
-// india has no summer time.
-var india = time.FixedZone("IST", 5*60*60+30*60)
+// India is the zone of UPI's business days. It has no summer time.
+var India = time.FixedZone("IST", 5*60*60+30*60)
 
 // Day is the business day of a moment (Unix microseconds).
 func (p *Policy) Day(micros int64) Day { return DayAt(micros, p.zone()) }
 
 func (p *Policy) zone() *time.Location {
 	if p.Zone == nil {
-		return india
+		return India
 	}
 	return p.Zone
 }

@@ -55,13 +55,19 @@ type (
 		Details   camtDetails `xml:"NtryDtls>TxDtls"`
 	}
 	camtDetails struct {
-		EndToEnd string     `xml:"Refs>EndToEndId"`
-		Kind     string     `xml:"Refs>Prtry>Tp,omitempty"`
-		RRN      string     `xml:"Refs>Prtry>Ref,omitempty"`
-		Amount   camtAmount `xml:"Amt"`
-		Side     string     `xml:"CdtDbtInd"`
-		Debtor   string     `xml:"RltdPties>DbtrAcct>Id>Othr>Id,omitempty"`
-		Creditor string     `xml:"RltdPties>CdtrAcct>Id>Othr>Id,omitempty"`
+		EndToEnd string         `xml:"Refs>EndToEndId"`
+		RRN      *camtReference `xml:"Refs>Prtry"`
+		Amount   camtAmount     `xml:"Amt"`
+		Side     string         `xml:"CdtDbtInd"`
+		Debtor   *camtParty     `xml:"RltdPties>DbtrAcct"`
+		Creditor *camtParty     `xml:"RltdPties>CdtrAcct"`
+	}
+	camtReference struct {
+		Kind string `xml:"Tp"`
+		Ref  string `xml:"Ref"`
+	}
+	camtParty struct {
+		Account string `xml:"Id>Othr>Id"`
 	}
 )
 
@@ -102,12 +108,12 @@ func (s *Statement) camtEntry(e *Entry) camtEntry {
 	side, amount := camtSide(takes(e.ID.Leg)), s.camtAmount(e.Amount)
 	d := camtDetails{EndToEnd: e.ID.Transfer.TransferRef(), Amount: amount, Side: side}
 	if e.RRN != "" {
-		d.Kind, d.RRN = "RRN", e.RRN
+		d.RRN = &camtReference{"RRN", e.RRN}
 	}
 	if takes(e.ID.Leg) != e.reverses() { // who was the debtor of a payment is so of its reversal
-		d.Debtor = e.Account
+		d.Debtor = &camtParty{e.Account}
 	} else {
-		d.Creditor = e.Account
+		d.Creditor = &camtParty{e.Account}
 	}
 	return camtEntry{Amount: amount, Side: side, Reversal: e.reverses(), Status: "BOOK", Booked: s.Day.String(), Value: s.valueDay(e).String(),
 		Reference: e.Ref, Code: "UPI", Details: d}

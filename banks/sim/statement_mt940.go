@@ -16,10 +16,10 @@ func (s *Statement) writeMT940(w io.Writer) error {
 	t := s.totals()
 	day := s.Day.Time(s.Zone)
 	field := func(format string, args ...any) error {
-		_, err := fmt.Fprintf(w, format+"\r\n", args...)
+		_, err := fmt.Fprintf(w, format+"\n", args...)
 		return err
 	}
-	err := field(":20:%s\r\n:25:%s/%s\r\n:28C:%d\r\n:60F:%s", day.Format(mtDay), s.Bank, poolAccount, day.YearDay(), s.mtBalance(s.Opening))
+	err := field(":20:%s\n:25:%s/%s\n:28C:%d\n:60F:%s", day.Format(mtDay), s.Bank, poolAccount, day.YearDay(), s.mtBalance(s.Opening))
 	for e := range s.Entries {
 		if err != nil {
 			return err
@@ -29,7 +29,7 @@ func (s *Statement) writeMT940(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return field(":62F:%s\r\n-", s.mtBalance(t.closing))
+	return field(":62F:%s\n-", s.mtBalance(t.closing))
 }
 
 func (s *Statement) mtBalance(minor int64) string {
