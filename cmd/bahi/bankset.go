@@ -213,5 +213,7 @@ func (s *bankSet) reload() {
 		s.log.Error("the banks file is refused; the banks stay as they are", "error", err)
 		return
 	}
-	s.log.Info("the banks are as the file lists them", "banks", len(s.registry.All()))
+	if s.path != "" {
+		s.log.Info("the banks are as the file lists them", "banks", len(s.registry.All()))
+	}
 }

@@ -13,8 +13,9 @@ import (
 	"bahi/ledger"
 )
 
-// timers are the policy of a transfer's life as flags.
+// timers are the policy of a transfer's life, and the rules of its reconciliation, as flags.
 type timers struct {
+	rules
 	SubmitTimeout time.Duration   `help:"How long a bank may take to answer a debit or a credit." default:"15s" env:"BAHI_SUBMIT_TIMEOUT"`
 	CheckTimeout  time.Duration   `help:"How long a bank may take to answer a status check or a reversal." default:"10s" env:"BAHI_CHECK_TIMEOUT"`
 	TakeOver      time.Duration   `help:"How long after its time-out an instruction without a result is taken up again." default:"15s" env:"BAHI_TAKE_OVER"`
@@ -25,8 +26,10 @@ type timers struct {
 }
 
 func (t timers) policy() *ledger.Policy {
-	return &ledger.Policy{Submit: t.SubmitTimeout, Check: t.CheckTimeout, Takeover: t.TakeOver, QueueLimit: t.QueueLimit,
+	p := &ledger.Policy{Submit: t.SubmitTimeout, Check: t.CheckTimeout, Takeover: t.TakeOver, QueueLimit: t.QueueLimit,
 		Checks: t.Checks, Reversals: t.Reversals, DecideAfter: t.DecideAfter}
+	t.apply(p)
+	return p
 }
 
 // nodeConfig is what a node is made from.

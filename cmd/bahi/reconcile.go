@@ -12,7 +12,18 @@ import (
 )
 
 type reconcileCmd struct {
-	Check reconcileCheckCmd `cmd:"" help:"Read banks' statements and say of each whether its balances, counts and control sums hold, or the first line that is wrong."`
+	Run      reconcileRunCmd      `cmd:"" help:"Match what banks said with the book; open and close breaks."`
+	Status   reconcileStatusCmd   `cmd:"" help:"Show the last run, and how many breaks there are."`
+	Breaks   reconcileBreaksCmd   `cmd:"" help:"List breaks, by their deadline."`
+	Show     reconcileShowCmd     `cmd:"" help:"Show all that is known of a break."`
+	Assign   reconcileAssignCmd   `cmd:"" help:"Give a break to somebody."`
+	Comment  reconcileCommentCmd  `cmd:"" help:"Comment a break."`
+	Close    reconcileCloseCmd    `cmd:"" help:"Close a break as it is."`
+	Propose  reconcileProposeCmd  `cmd:"" help:"Propose a correction of a break, or show what it would do."`
+	Approve  reconcileApproveCmd  `cmd:"" help:"Approve a correction that somebody else proposed."`
+	Withdraw reconcileWithdrawCmd `cmd:"" help:"Take a correction back that was not applied."`
+	Apply    reconcileApplyCmd    `cmd:"" help:"Apply a correction."`
+	Check    reconcileCheckCmd    `cmd:"" help:"Read banks' statements and say of each whether its balances, counts and control sums hold, or the first line that is wrong."`
 }
 
 type reconcileCheckCmd struct {

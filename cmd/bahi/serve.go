@@ -35,7 +35,7 @@ func (c *serveCmd) Validate() error {
 	if !c.Demo && c.BankProfile != "" {
 		return errors.New("--bank-profile: with --demo; in a banks file each bank has its own")
 	}
-	return c.storage.Validate()
+	return errors.Join(c.storage.Validate(), c.rules.Validate())
 }
 
 // Run serves until SIGINT or SIGTERM.

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"os/user"
+	"time"
+	_ "time/tzdata" // the zone is known on every machine
+
+	"bahi/ledger"
+	"bahi/ledger/address"
+	"bahi/ledger/reconcile"
+)
+
+// rules are what reconciliation and settlement go by.
+type rules struct {
+	Zone         string `help:"Where the banks' business days begin and end." default:"Asia/Kolkata" env:"BAHI_ZONE"`
+	ApproveAbove int64  `help:"Corrections of more than so many rupees (dollars, yen) need a second person; -1: none does." default:"10000" env:"BAHI_APPROVE_ABOVE"`
+}
+
+// Validate is called by the parser.
+func (r rules) Validate() error {
+	if _, err := time.LoadLocation(r.Zone); err != nil || r.Zone == "" {
+		return errors.New("--zone: the name of a time zone, such as Asia/Kolkata")
+	}
+	return nil
+}
+
+// apply sets what the rules say in a policy.
+func (r rules) apply(p *ledger.Policy) {
+	p.Zone, _ = time.LoadLocation(r.Zone) // was tried
+	p.ApproveAbove = r.ApproveAbove
+}
+
+// desk is the book as an operator works on it from the command line, also while
+// servers use it.
+type desk struct {
+	storage
+	rules
+	As string `help:"Who does it, as histories have it; your login name if not given." env:"BAHI_AS"`
+}
+
+// Validate is called by the parser.
+func (d desk) Validate() error { return errors.Join(d.storage.Validate(), d.rules.Validate()) }
+
+// who does it.
+func (d desk) who() string {
+	if d.As != "" {
+		return d.As
+	}
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "operator"
+}
+
+// work opens the book for f.
+func (d desk) work(ctx context.Context, f func(*reconcile.Desk) error) error {
+	store, err := d.openExisting(ctx)
+	if err != nil {
+		return err
+	}
+	policy := ledger.DefaultPolicy()
+	d.apply(&policy)
+	book := ledger.NewPipeline(store, ledger.PipelineOptions{Policy: &policy, Log: slog.Default()})
+	counter := rand.Uint32()
+	err = f(&reconcile.Desk{Book: book, Reader: store, Policy: &policy, Now: time.Now, RRN: func() string {
+		counter++
+		return address.RRN(time.Now(), counter)
+	}})
+	book.Close()
+	return errors.Join(err, store.Close())
+}
+
+// lastDays is the business days up to and with today.
+func (d desk) lastDays(n int) (from, until ledger.Day) {
+	zone, _ := time.LoadLocation(d.Zone) // was tried
+	until = ledger.DayOf(time.Now().In(zone)) + 1
+	return until - ledger.Day(n), until
+}
