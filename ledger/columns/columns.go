@@ -1,6 +1,6 @@
 // Package columns holds, for each table of the book, its columns and the
-// function that reads them in that order. The SQL engines share it: their texts
-// differ, their rows do not.
+// functions that read and write them in that order. The SQL engines share it:
+// their texts differ, their rows do not.
 package columns
 
 import (
@@ -14,6 +14,7 @@ import (
 // and what Blob returns is the reader's to keep.
 type Row interface {
 	Int64() int64
+	Pointer() *int64 // an integer, nil where it is NULL
 	Bool() bool
 	Text() string
 	Blob() []byte
@@ -201,6 +202,11 @@ func ReadInstrument(r Row) ledger.Instrument {
 		Unlinked: r.Bool(),
 		Created:  r.Int64(),
 	}
+}
+
+// ReadPayee reads a party and then an instrument, of which there may be none.
+func ReadPayee(r Row) ledger.Payee {
+	return ledger.Payee{Party: ReadParty(r), Instrument: ReadInstrument(r)}
 }
 
 // Keys are the columns that [ReadKey] reads.

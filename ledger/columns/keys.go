@@ -1,6 +1,10 @@
 package columns
 
-import "bahi/ledger"
+import (
+	"unicode"
+
+	"bahi/ledger"
+)
 
 // newest is an ID behind every other: a page without a beginning starts below it.
 var newest = func() (id ledger.ID) {
@@ -16,6 +20,15 @@ func Before(p ledger.Page) []byte {
 		return newest[:]
 	}
 	return p.Before[:]
+}
+
+// BeforeWindow is the upper bound of a page's windows. Where the page has no beginning,
+// it is the last character there is.
+func BeforeWindow(before string) string {
+	if before == "" {
+		return string(unicode.MaxRune)
+	}
+	return before
 }
 
 // TransfersOf are the transfers of sorted instructions: those of one lie together.

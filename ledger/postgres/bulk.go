@@ -1,68 +1,7 @@
 package postgres
 
-import (
-	"strconv"
-	"strings"
-
-	"bahi/ledger"
-)
-
-// statement is an SQL text whose parameters are arrays, one for each column of
-// the rows it is about: however many rows, it is one statement. To open a set of
-// arrays takes longer than to write a row, so a single row has a text of its own.
-type statement struct {
-	sql   string
-	one   string   // the same for one row, whose values are the parameters
-	types []uint32 // of the values
-}
-
-var typeNames = map[uint32]string{oidUUID: "uuid", oidText: "text", oidInt2: "int2", oidInt4: "int4", oidInt8: "int8", oidBool: "bool", oidBytea: "bytea"}
-
-// short names of the types make the tables below readable.
-const (
-	uuid, text, i2, i4, i8, boolean, bytea = oidUUID, oidText, oidInt2, oidInt4, oidInt8, oidBool, oidBytea
-)
-
-// insertInto makes an INSERT of all columns.
-func insertInto(table, columns string, types ...uint32) statement {
-	into := "INSERT INTO " + table + " (" + columns + ") "
-	return statement{sql: into + "SELECT * FROM " + unnest(types), one: into + "VALUES (" + strings.Join(values(types, ""), ", ") + ")", types: types}
-}
-
-// update makes an UPDATE; columns begins with the n columns of the key.
-func update(table string, n int, columns string, types ...uint32) statement {
-	names, given := strings.Split(columns, ", "), values(types, "")
-	// each writes "column = value" for some of the columns.
-	each := func(names, values []string, of, between string) string {
-		pairs := make([]string, len(names))
-		for i, c := range names {
-			pairs[i] = of + c + " = " + values[i]
-		}
-		return strings.Join(pairs, between)
-	}
-	unnested := make([]string, len(names))
-	for i, c := range names {
-		unnested[i] = "u." + c
-	}
-	return statement{types: types,
-		sql: "UPDATE " + table + " AS t SET " + each(names[n:], unnested[n:], "", ", ") + " FROM " + unnest(types) + " AS u (" + columns + ") WHERE " +
-			each(names[:n], unnested[:n], "t.", " AND "),
-		one: "UPDATE " + table + " AS t SET " + each(names[n:], given[n:], "", ", ") + " WHERE " + each(names[:n], given[:n], "t.", " AND ")}
-}
-
-func unnest(types []uint32) string { return "unnest(" + strings.Join(values(types, "[]"), ", ") + ")" }
-
-// values are the parameters with their types.
-func values(types []uint32, array string) []string {
-	params := make([]string, len(types))
-	for i, t := range types {
-		params[i] = "$" + strconv.Itoa(i+1) + "::" + typeNames[t] + array
-	}
-	return params
-}
-
 // bulk gathers the rows of a statement, written column by column from left to
-// right. Absent values become NULL.
+// right. It is a [columns.Writer].
 type bulk struct {
 	statement *statement
 	arrays    []*array
@@ -83,50 +22,67 @@ func (b *bulk) column() *array {
 	return a
 }
 
-func (b *bulk) id(id [16]byte) { b.column().bytes(id[:]) }
-func (b *bulk) bool(v bool)    { b.column().bool(v) }
-func (b *bulk) text(s string)  { b.column().text(s) }
-func (b *bulk) int8(v int64)   { b.column().int8(v) }
-func (b *bulk) int4(v int)     { b.column().int4(v) }
-func (b *bulk) small(v uint8)  { b.column().int2(uint16(v)) }
-func (b *bulk) bytes(v []byte) { b.column().bytes(v) }
-func (b *bulk) optionalID(id ledger.ID) {
-	if id.IsZero() {
+func (b *bulk) ID(v [16]byte)  { b.column().bytes(v[:]) }
+func (b *bulk) Bool(v bool)    { b.column().bool(v) }
+func (b *bulk) Text(v string)  { b.column().text(v) }
+func (b *bulk) Int8(v int64)   { b.column().int8(v) }
+func (b *bulk) Int4(v int)     { b.column().int4(v) }
+func (b *bulk) Small(v uint8)  { b.column().int2(uint16(v)) }
+func (b *bulk) Bytes(v []byte) { b.column().bytes(v) }
+
+func (b *bulk) OptionalID(v [16]byte) {
+	if v == [16]byte{} {
 		b.column().null()
 	} else {
-		b.id(id)
+		b.ID(v)
 	}
 }
 
-func (b *bulk) optionalText(s string) {
-	if s == "" {
+func (b *bulk) OptionalText(v string) {
+	if v == "" {
 		b.column().null()
 	} else {
-		b.text(s)
+		b.Text(v)
 	}
 }
 
-func (b *bulk) optionalSmall(v uint8) {
+func (b *bulk) OptionalSmall(v uint8) {
 	if v == 0 {
 		b.column().null()
 	} else {
-		b.small(v)
+		b.Small(v)
 	}
 }
 
-func (b *bulk) optionalInt8(v int64) {
+func (b *bulk) OptionalInt4(v int) {
 	if v == 0 {
 		b.column().null()
 	} else {
-		b.int8(v)
+		b.Int4(v)
 	}
 }
 
-func (b *bulk) optionalBytes(v []byte) {
+func (b *bulk) OptionalInt8(v int64) {
+	if v == 0 {
+		b.column().null()
+	} else {
+		b.Int8(v)
+	}
+}
+
+func (b *bulk) Pointer(v *int64) {
+	if v == nil {
+		b.column().null()
+	} else {
+		b.Int8(*v)
+	}
+}
+
+func (b *bulk) OptionalBytes(v []byte) {
 	if len(v) == 0 {
 		b.column().null()
 	} else {
-		b.bytes(v)
+		b.Bytes(v)
 	}
 }
 

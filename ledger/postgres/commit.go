@@ -24,7 +24,7 @@ func (s *Store) Commit(ctx context.Context, declare func() *ledger.Set, apply fu
 		if err := apply(set); err != nil {
 			return &applyError{err}
 		}
-		changes, err := persist(set, &s.writer.arrays)
+		changes, err := s.writer.persist(set)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"bahi/ledger/columns"
 )
 
 // writer is the connection that commits batches. It speaks the protocol's
@@ -14,6 +16,8 @@ type writer struct {
 	pg       *pgconn.PgConn
 	prepared map[string]*pgconn.StatementDescription
 	arrays   arrays // of parameters
+
+	statements map[*columns.Change]*statement
 }
 
 func connect(ctx context.Context, cfg *pgconn.Config, settings []string) (*writer, error) {
@@ -21,7 +25,7 @@ func connect(ctx context.Context, cfg *pgconn.Config, settings []string) (*write
 	if err != nil {
 		return nil, failed("connect", err)
 	}
-	w := &writer{pg: pg, prepared: map[string]*pgconn.StatementDescription{}}
+	w := &writer{pg: pg, prepared: map[string]*pgconn.StatementDescription{}, statements: map[*columns.Change]*statement{}}
 	for _, s := range settings {
 		if _, err := w.exec(ctx, s); err != nil {
 			w.close()

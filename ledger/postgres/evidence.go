@@ -2,126 +2,94 @@ package postgres
 
 import (
 	"context"
-	"errors"
-	"iter"
 
 	"bahi/ledger"
+	"bahi/ledger/columns"
 )
 
-var errNotBuilt = errors.New("postgres: not built yet")
-
-// Statements implements [ledger.Reader].
-func (s *Store) Statements(ctx context.Context, after ledger.StatementPlace, limit int) (v []ledger.Statement, err error) {
-	return v, errNotBuilt
-}
-
-// Coverage implements [ledger.Reader].
-func (s *Store) Coverage(ctx context.Context, from, until ledger.Day) (v []ledger.Covered, err error) {
-	return v, errNotBuilt
-}
-
-// Line implements [ledger.Reader].
-func (s *Store) Line(ctx context.Context, id ledger.LineID) (v ledger.BankLine, err error) {
-	return v, errNotBuilt
-}
-
-// LinesOf implements [ledger.Reader].
-func (s *Store) LinesOf(ctx context.Context, transfer ledger.ID) (v []ledger.BankLine, err error) {
-	return v, errNotBuilt
-}
-
-// LastRun implements [ledger.Reader].
-func (s *Store) LastRun(ctx context.Context) (v ledger.Run, err error) { return v, errNotBuilt }
-
-// Break implements [ledger.Reader].
-func (s *Store) Break(ctx context.Context, id ledger.ID) (v ledger.Break, err error) {
-	return v, errNotBuilt
-}
-
-// Breaks implements [ledger.Reader].
-func (s *Store) Breaks(ctx context.Context, f ledger.BreakFilter, after ledger.BreakPlace, limit int) (v []ledger.Break, err error) {
-	return v, errNotBuilt
-}
-
-// BreakNotes implements [ledger.Reader].
-func (s *Store) BreakNotes(ctx context.Context, id ledger.ID) (v []ledger.BreakNote, err error) {
-	return v, errNotBuilt
-}
-
-// BreakCounts implements [ledger.Reader].
-func (s *Store) BreakCounts(ctx context.Context) (v []ledger.BreakCount, err error) {
-	return v, errNotBuilt
-}
-
-// Correction implements [ledger.Reader].
-func (s *Store) Correction(ctx context.Context, id ledger.ID) (v ledger.Correction, err error) {
-	return v, errNotBuilt
-}
-
-// CorrectionsFor implements [ledger.Reader].
-func (s *Store) CorrectionsFor(ctx context.Context, brk ledger.ID) (v []ledger.Correction, err error) {
-	return v, errNotBuilt
-}
-
-// Window implements [ledger.Reader].
-func (s *Store) Window(ctx context.Context, id string) (v ledger.Window, err error) {
-	return v, errNotBuilt
-}
-
-// Windows implements [ledger.Reader].
-func (s *Store) Windows(ctx context.Context, scheme string, before string, limit int) (v []ledger.Window, err error) {
-	return v, errNotBuilt
-}
-
-// PositionsOf implements [ledger.Reader].
-func (s *Store) PositionsOf(ctx context.Context, window string) (v []ledger.Position, err error) {
-	return v, errNotBuilt
-}
-
-// Flows implements [ledger.Reader].
-func (s *Store) Flows(ctx context.Context, cuts []ledger.Cut) (v []ledger.Flow, err error) {
-	return v, errNotBuilt
-}
-
-// Positions implements [ledger.Snapshot].
-func (s *snapshot) Positions() iter.Seq2[ledger.Position, error] { return notBuilt[ledger.Position] }
-
-// Corrections implements [ledger.Snapshot].
-func (s *snapshot) Corrections() iter.Seq2[ledger.Correction, error] {
-	return notBuilt[ledger.Correction]
-}
-
-// Contradictions implements [ledger.Snapshot].
-func (s *snapshot) Contradictions(ledger.Range) iter.Seq2[ledger.Contradiction, error] {
-	return notBuilt[ledger.Contradiction]
-}
-
-// Lines implements [ledger.Snapshot].
-func (s *snapshot) Lines(ledger.Range) iter.Seq2[ledger.BankLine, error] {
-	return notBuilt[ledger.BankLine]
-}
-
-// Matches implements [ledger.Snapshot].
-func (s *snapshot) Matches(ledger.Range) iter.Seq2[ledger.Match, error] {
-	return notBuilt[ledger.Match]
-}
-
-// Breaks implements [ledger.Snapshot].
-func (s *snapshot) Breaks(ledger.Range) iter.Seq2[ledger.Break, error] { return notBuilt[ledger.Break] }
-
-// CorrectionsOf implements [ledger.Snapshot].
-func (s *snapshot) CorrectionsOf(ledger.Range) iter.Seq2[ledger.Correction, error] {
-	return notBuilt[ledger.Correction]
-}
-
-// notBuilt is empty: until the tables are there, nothing can be written to them.
-func notBuilt[V any](yield func(V, error) bool) {}
-
-// unbuilt refuses what would be lost.
-func unbuilt(s *ledger.Set) error {
-	added := len(s.Notes) + len(s.Lines) + len(s.Statements) + len(s.Coverage) + len(s.Matches) + len(s.Unmatched)
-	if added > 0 || s.Runs.Changed() || s.Breaks.Changed() || s.Corrections.Changed() || s.Windows.Changed() || s.Positions.Changed() {
-		return errNotBuilt
+// Statements implements [ledger.EvidenceReader].
+func (s *Store) Statements(ctx context.Context, after ledger.StatementPlace, limit int) ([]ledger.Statement, error) {
+	if after == (ledger.StatementPlace{}) {
+		return list(s, ctx, columns.ReadStatement, newestStatements, limit)
 	}
-	return nil
+	return list(s, ctx, columns.ReadStatement, olderStatements, after.At, after.File[:], int64(after.N), limit)
+}
+
+const (
+	newestStatements = `SELECT ` + columns.Statements + ` FROM statements ORDER BY at DESC, file DESC, n DESC LIMIT $1`
+	olderStatements  = `SELECT ` + columns.Statements + ` FROM statements WHERE (at, file, n) < ($1, $2, $3) ORDER BY at DESC, file DESC, n DESC LIMIT $4`
+)
+
+const coverage = `SELECT ` + columns.Coverage + ` FROM coverage WHERE day >= $1 AND day < $2`
+
+// Coverage implements [ledger.EvidenceReader].
+func (s *Store) Coverage(ctx context.Context, from, until ledger.Day) ([]ledger.Covered, error) {
+	return list(s, ctx, columns.ReadCovered, coverage, int32(from), int32(until))
+}
+
+const line = `SELECT ` + columns.Lines + ` FROM lines WHERE source = $1 AND bank = $2 AND key = $3 AND n = $4`
+
+// Line implements [ledger.EvidenceReader].
+func (s *Store) Line(ctx context.Context, id ledger.LineID) (ledger.BankLine, error) {
+	return one(s, ctx, columns.ReadBankLine, line, int64(id.Source), id.Bank, id.Key[:], int64(id.N))
+}
+
+const linesOf = `SELECT ` + columns.Lines + ` FROM lines WHERE transfer = $1 ORDER BY source, bank, key, n`
+
+// LinesOf implements [ledger.EvidenceReader].
+func (s *Store) LinesOf(ctx context.Context, transfer ledger.ID) ([]ledger.BankLine, error) {
+	return list(s, ctx, columns.ReadBankLine, linesOf, transfer[:])
+}
+
+const lastRun = `SELECT ` + columns.Runs + ` FROM runs ORDER BY n DESC LIMIT 1`
+
+// LastRun implements [ledger.EvidenceReader].
+func (s *Store) LastRun(ctx context.Context) (ledger.Run, error) {
+	return one(s, ctx, columns.ReadRun, lastRun)
+}
+
+// Break implements [ledger.EvidenceReader].
+func (s *Store) Break(ctx context.Context, id ledger.ID) (ledger.Break, error) {
+	return one(s, ctx, columns.ReadBreak, `SELECT `+columns.Breaks+` FROM breaks WHERE id = $1`, id[:])
+}
+
+// Breaks implements [ledger.EvidenceReader].
+func (s *Store) Breaks(ctx context.Context, f ledger.BreakFilter, after ledger.BreakPlace, limit int) ([]ledger.Break, error) {
+	query, args := breakList(&f, after, limit)
+	return list(s, ctx, columns.ReadBreak, query, args...)
+}
+
+func breakList(f *ledger.BreakFilter, after ledger.BreakPlace, limit int) (query string, args []any) {
+	t := &terms{}
+	place := t.value(after.Deadline) + `, ` + t.value(after.ID[:])
+	for _, c := range columns.BreakTerms(f) {
+		t.and(c.Column, c.Value)
+	}
+	return `SELECT ` + columns.Breaks + ` FROM breaks WHERE (deadline, id) > (` + place + `)` + t.where + ` ORDER BY deadline, id LIMIT ` + t.value(limit), t.args
+}
+
+const breakNotes = `SELECT ` + columns.Notes + ` FROM break_notes WHERE break_id = $1 ORDER BY n`
+
+// BreakNotes implements [ledger.EvidenceReader].
+func (s *Store) BreakNotes(ctx context.Context, id ledger.ID) ([]ledger.BreakNote, error) {
+	return list(s, ctx, columns.ReadNote, breakNotes, id[:])
+}
+
+const breakCounts = `SELECT ` + columns.BreakCounts + ` FROM breaks GROUP BY class, state ORDER BY class, state`
+
+// BreakCounts implements [ledger.EvidenceReader].
+func (s *Store) BreakCounts(ctx context.Context) ([]ledger.BreakCount, error) {
+	return list(s, ctx, columns.ReadBreakCount, breakCounts)
+}
+
+// Correction implements [ledger.EvidenceReader].
+func (s *Store) Correction(ctx context.Context, id ledger.ID) (ledger.Correction, error) {
+	return one(s, ctx, columns.ReadCorrection, `SELECT `+columns.Corrections+` FROM corrections WHERE id = $1`, id[:])
+}
+
+const correctionsFor = `SELECT ` + columns.Corrections + ` FROM corrections WHERE break_id = $1 ORDER BY created, id`
+
+// CorrectionsFor implements [ledger.EvidenceReader].
+func (s *Store) CorrectionsFor(ctx context.Context, brk ledger.ID) ([]ledger.Correction, error) {
+	return list(s, ctx, columns.ReadCorrection, correctionsFor, brk[:])
 }

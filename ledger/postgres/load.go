@@ -41,10 +41,8 @@ func load(s *ledger.Set, from *arrays) (qs []query) {
 		s.Instruments.Load(i.ID, i)
 	}
 	lock(&qs, from, columns.Instruments, "instruments", s.Instruments.Wanted(), instrument)
-	if seen := s.Instruments.Seen(); len(seen) > 0 {
-		// Behind the locks of the accounts: a wallet is unlinked under its account's lock.
-		qs = append(qs, query{sql: `SELECT ` + columns.Instruments + ` FROM instruments WHERE id = ANY($1::uuid[])`, params: [][]byte{ids(from, seen)}, each: instrument})
-	}
+	// Behind the locks of the accounts: a wallet is unlinked under its account's lock.
+	see(&qs, from, columns.Instruments, "instruments", s.Instruments.Seen(), instrument)
 	lock(&qs, from, columns.Keys, "api_keys", s.Keys.Wanted(), func(r *row) {
 		k := columns.ReadKey(r)
 		s.Keys.Load(k.ID, k)
@@ -59,7 +57,64 @@ func load(s *ledger.Set, from *arrays) (qs []query) {
 	if wanted := s.Answers.Wanted(); len(wanted) > 0 {
 		qs = append(qs, loadAnswers(s, from, wanted))
 	}
+	return loadEvidence(qs, s, from)
+}
+
+// loadEvidence reads what banks said, what came of it, and how it is settled. A window is
+// never changed, so it needs no lock either; its query is behind the locks of the accounts.
+func loadEvidence(qs []query, s *ledger.Set, from *arrays) []query {
+	const runs = `SELECT ` + columns.Runs + ` FROM runs WHERE n = ANY($1::int8[])`
+	loadRuns(&qs, s, from, runs+` ORDER BY n FOR UPDATE`, s.Runs.Wanted())
+	loadRuns(&qs, s, from, runs, s.Runs.Seen())
+	brk := func(r *row) {
+		b := columns.ReadBreak(r)
+		s.Breaks.Load(b.ID, b)
+	}
+	lock(&qs, from, columns.Breaks, "breaks", s.Breaks.Wanted(), brk)
+	see(&qs, from, columns.Breaks, "breaks", s.Breaks.Seen(), brk)
+	correction := func(r *row) {
+		c := columns.ReadCorrection(r)
+		s.Corrections.Load(c.ID, c)
+	}
+	lock(&qs, from, columns.Corrections, "corrections", s.Corrections.Wanted(), correction)
+	see(&qs, from, columns.Corrections, "corrections", s.Corrections.Seen(), correction)
+	if windows := append(s.Windows.Wanted(), s.Windows.Seen()...); len(windows) > 0 {
+		qs = append(qs, loadWindows(s, from, windows))
+	}
+	position := func(r *row) {
+		p := columns.ReadPosition(r)
+		s.Positions.Load(p.ID, p)
+	}
+	lock(&qs, from, columns.Positions, "positions", s.Positions.Wanted(), position)
+	see(&qs, from, columns.Positions, "positions", s.Positions.Seen(), position)
 	return qs
+}
+
+func loadRuns(qs *[]query, s *ledger.Set, from *arrays, sql string, numbers []int64) {
+	if len(numbers) == 0 {
+		return
+	}
+	a := from.lend(oidInt8)
+	for _, n := range numbers {
+		a.int8(n)
+	}
+	*qs = append(*qs, query{sql: sql, params: [][]byte{a.param()}, each: func(r *row) {
+		v := columns.ReadRun(r)
+		s.Runs.Load(v.N, v)
+	}})
+}
+
+func loadWindows(s *ledger.Set, from *arrays, wanted []string) query {
+	names := from.lend(oidText)
+	for _, id := range wanted {
+		names.text(id)
+	}
+	var ws []ledger.Window
+	return query{sql: windowsByID, params: [][]byte{names.param()}, each: func(r *row) {
+		ws = columns.ReadWindows(ws, r)
+		w := ws[len(ws)-1] // with the cuts that were read so far
+		s.Windows.Load(w.ID, w)
+	}}
 }
 
 // lock adds the query that locks rows by their key, if any are wanted. The lock
@@ -73,6 +128,13 @@ func lock[K ~[16]byte](qs *[]query, from *arrays, cols, table string, keys []K, 
 		params: [][]byte{ids(from, keys)},
 		each:   each,
 	})
+}
+
+// see adds the query that only reads.
+func see[K ~[16]byte](qs *[]query, from *arrays, cols, table string, keys []K, each func(*row)) {
+	if len(keys) > 0 {
+		*qs = append(*qs, query{sql: `SELECT ` + cols + ` FROM ` + table + ` WHERE id = ANY($1::uuid[])`, params: [][]byte{ids(from, keys)}, each: each})
+	}
 }
 
 func loadInstructions(s *ledger.Set, from *arrays, wanted []ledger.InstructionID) query {

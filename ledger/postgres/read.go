@@ -94,10 +94,6 @@ func (s *Store) Instrument(ctx context.Context, id ledger.ID) (ledger.Instrument
 	return one(s, ctx, columns.ReadInstrument, `SELECT `+columns.Instruments+` FROM instruments WHERE id = $1`, id[:])
 }
 
-func readPayee(r columns.Row) ledger.Payee {
-	return ledger.Payee{Party: columns.ReadParty(r), Instrument: columns.ReadInstrument(r)}
-}
-
 var payable = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
 	FROM parties AS p LEFT JOIN instruments AS i ON i.id = p.default_instrument WHERE p.id = ANY($1::uuid[])`
 
@@ -110,7 +106,7 @@ func (s *Store) Payable(ctx context.Context, parties []ledger.ID) (map[ledger.ID
 	found := make(map[ledger.ID]ledger.Payee, len(parties))
 	for n := retries(0); ; clear(found) {
 		err := each(ctx, s.readers, func(r *row) {
-			p := readPayee(r)
+			p := columns.ReadPayee(r)
 			found[p.Party.ID] = p
 		}, payable, keys)
 		if !n.again(ctx, err) {
@@ -134,7 +130,7 @@ func (s *Store) Resolve(ctx context.Context, aliases []ledger.Alias) (map[ledger
 	for n := retries(0); ; clear(found) {
 		err := each(ctx, s.readers, func(r *row) {
 			a := ledger.Alias{App: r.Text(), Kind: ledger.AliasKind(r.Int64()), Value: r.Text()}
-			found[a] = readPayee(r)
+			found[a] = columns.ReadPayee(r)
 		}, resolve, apps, kinds, values)
 		if !n.again(ctx, err) {
 			return found, err

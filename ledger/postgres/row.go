@@ -27,6 +27,16 @@ func (r *row) Int64() int64 {
 	return 0
 }
 
+// Pointer reads an integer of eight bytes, nil where it is NULL.
+func (r *row) Pointer() *int64 {
+	v := r.value()
+	if v == nil {
+		return nil
+	}
+	n := int64(binary.BigEndian.Uint64(v))
+	return &n
+}
+
 func (r *row) Bool() bool {
 	v := r.value()
 	return len(v) == 1 && v[0] != 0

@@ -15,7 +15,7 @@ import (
 // Audit implements [ledger.Reader]. The transaction sees the book of the moment
 // of its first read, whatever is written meanwhile.
 func (s *Store) Audit(ctx context.Context, check func(ledger.Snapshot) error) error {
-	snap := &snapshot{store: s, ctx: ctx}
+	snap := &snapshot{store: s, ctx: ctx, cursors: map[string]bool{}}
 	if err := snap.begin(); err != nil {
 		return err
 	}
@@ -28,7 +28,8 @@ type snapshot struct {
 	store   *Store
 	ctx     context.Context
 	tx      pgx.Tx
-	told    bool // something of what it sees
+	told    bool            // something of what it sees
+	cursors map[string]bool // that are open
 	retries retries
 }
 
@@ -51,7 +52,7 @@ func (s *snapshot) end() error { return s.tx.Rollback(context.WithoutCancel(s.ct
 
 // Accounts implements [ledger.Snapshot].
 func (s *snapshot) Accounts() iter.Seq2[ledger.Account, error] {
-	return stream(s, "all_accounts", columns.ReadAccount, `SELECT `+columns.Accounts+` FROM accounts ORDER BY id`)
+	return stream(s, "accounts", columns.ReadAccount, `SELECT `+columns.Accounts+` FROM accounts ORDER BY id`)
 }
 
 // lines takes both sides by their own indexes, already in order, and merges them.
@@ -60,35 +61,89 @@ const lines = `SELECT debit, debit_seq, true, ` + columns.Postings + ` FROM post
 
 // StatementLines implements [ledger.Snapshot].
 func (s *snapshot) StatementLines() iter.Seq2[ledger.StatementLine, error] {
-	return stream(s, "all_statementlines", func(r columns.Row) ledger.StatementLine {
+	return stream(s, "statementlines", func(r columns.Row) ledger.StatementLine {
 		r.Blob() // the order's columns
 		r.Int64()
 		return columns.ReadLine(r)
 	}, lines)
 }
 
-// allTransfers merges the transfers with the last steps: both come in order.
-var allTransfers = `SELECT ` + columns.TransfersNow + ` FROM transfers AS t
-	LEFT JOIN (SELECT DISTINCT ON (transfer) ` + columns.Steps + ` FROM steps ORDER BY transfer, n DESC) AS s ON s.transfer = t.id`
-
-// Transfers implements [ledger.Snapshot].
+// Transfers implements [ledger.Snapshot]. It merges the transfers with the last steps:
+// both come in order.
 func (s *snapshot) Transfers(in ledger.Range) iter.Seq2[ledger.Transfer, error] {
-	return stream(s, "all_transfers", columns.ReadTransfer, allTransfers+within(in, `t.id`)+` ORDER BY t.id`)
+	return stream(s, "transfers", columns.ReadTransfer, `SELECT `+columns.TransfersNow+` FROM transfers AS t
+	LEFT JOIN (SELECT DISTINCT ON (transfer) `+columns.Steps+` FROM steps`+where(in, `transfer`)+` ORDER BY transfer, n DESC) AS s ON s.transfer = t.id`+where(in, `t.id`)+` ORDER BY t.id`)
 }
 
 // Instructions implements [ledger.Snapshot].
 func (s *snapshot) Instructions(in ledger.Range) iter.Seq2[ledger.Instruction, error] {
-	return stream(s, "all_instructions", columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions`+within(in, `transfer`)+` ORDER BY transfer, leg`)
+	return ranged(s, in, "instructions", columns.ReadInstruction, columns.Instructions, "leg")
 }
 
 // Steps implements [ledger.Snapshot].
 func (s *snapshot) Steps() iter.Seq2[ledger.Step, error] {
-	return stream(s, "all_steps", columns.ReadStep, `SELECT `+columns.Steps+` FROM steps ORDER BY transfer, n`)
+	return stream(s, "steps", columns.ReadStep, `SELECT `+columns.Steps+` FROM steps ORDER BY transfer, n`)
 }
 
 // Postings implements [ledger.Snapshot].
 func (s *snapshot) Postings() iter.Seq2[ledger.Posting, error] {
-	return stream(s, "all_postings", columns.ReadPosting, `SELECT `+columns.Postings+` FROM postings ORDER BY entry, event`)
+	return stream(s, "postings", columns.ReadPosting, `SELECT `+columns.Postings+` FROM postings ORDER BY entry, event`)
+}
+
+// Positions implements [ledger.Snapshot].
+func (s *snapshot) Positions() iter.Seq2[ledger.Position, error] {
+	return stream(s, "positions", columns.ReadPosition, `SELECT `+columns.Positions+` FROM positions ORDER BY id`)
+}
+
+// Corrections implements [ledger.Snapshot].
+func (s *snapshot) Corrections() iter.Seq2[ledger.Correction, error] {
+	return stream(s, "corrections", columns.ReadCorrection, `SELECT `+columns.Corrections+` FROM corrections ORDER BY id`)
+}
+
+// Contradictions implements [ledger.Snapshot].
+func (s *snapshot) Contradictions(in ledger.Range) iter.Seq2[ledger.Contradiction, error] {
+	return ranged(s, in, "contradictions", columns.ReadContradiction, columns.Contradictions, "leg, says")
+}
+
+// Lines implements [ledger.Snapshot].
+func (s *snapshot) Lines(in ledger.Range) iter.Seq2[ledger.BankLine, error] {
+	return ranged(s, in, "lines", columns.ReadBankLine, columns.Lines, "source, bank, key, n")
+}
+
+// Matches implements [ledger.Snapshot].
+func (s *snapshot) Matches(in ledger.Range) iter.Seq2[ledger.Match, error] {
+	return ranged(s, in, "matches", columns.ReadMatch, columns.Matches, "leg, source, bank, key, n")
+}
+
+// Breaks implements [ledger.Snapshot].
+func (s *snapshot) Breaks(in ledger.Range) iter.Seq2[ledger.Break, error] {
+	return ranged(s, in, "breaks", columns.ReadBreak, columns.Breaks, "id")
+}
+
+// CorrectionsOf implements [ledger.Snapshot].
+func (s *snapshot) CorrectionsOf(in ledger.Range) iter.Seq2[ledger.Correction, error] {
+	return ranged(s, in, "corrections", columns.ReadCorrection, columns.Corrections, "id")
+}
+
+// ranged reads the rows of a range of transfers from a table, by transfer and then in an order of their own.
+func ranged[V any](s *snapshot, in ledger.Range, table string, read func(columns.Row) V, cols, order string) iter.Seq2[V, error] {
+	return stream(s, table, read, `SELECT `+cols+` FROM `+table+where(in, `transfer`)+` ORDER BY transfer, `+order)
+}
+
+// where is the condition that the transfers of a column are those of a range: a
+// cursor takes no parameters, and the planner sees how long the range is.
+func where(in ledger.Range, column string) (condition string) {
+	if !in.First.IsZero() {
+		condition = fmt.Sprintf(" WHERE %s >= '%x'", column, in.First[:])
+	}
+	if in.Last.IsZero() {
+		return condition
+	}
+	word := " WHERE "
+	if condition != "" {
+		word = " AND "
+	}
+	return condition + word + fmt.Sprintf("%s < '%x'", column, in.Last[:])
 }
 
 // pageSize is how many rows of a list come at a time.
@@ -96,8 +151,9 @@ const pageSize = "2000"
 
 // stream reads a query page by page while its reader goes on. A page is read to
 // its end before its first row is handed out: meanwhile another list may be read.
-func stream[V any](s *snapshot, cursor string, read func(columns.Row) V, query string) iter.Seq2[V, error] {
+func stream[V any](s *snapshot, list string, read func(columns.Row) V, query string) iter.Seq2[V, error] {
 	return func(yield func(V, error) bool) {
+		cursor := s.cursor(list)
 		vs, err := firstPage(s, cursor, read, query)
 		for err == nil && len(vs) > 0 {
 			for _, v := range vs {
@@ -114,6 +170,17 @@ func stream[V any](s *snapshot, cursor string, read func(columns.Row) V, query s
 			return
 		}
 		s.finish(cursor)
+	}
+}
+
+// cursor names a new cursor on a list. One that was closed gives its name to another
+// on the same list: each name has a statement that is prepared for its columns.
+func (s *snapshot) cursor(list string) string {
+	for n := 1; ; n++ {
+		if name := fmt.Sprintf("all_%s_%d", list, n); !s.cursors[name] {
+			s.cursors[name] = true
+			return name
+		}
 	}
 }
 
@@ -141,13 +208,7 @@ func page[V any](s *snapshot, cursor string, read func(columns.Row) V) ([]V, err
 }
 
 // finish lets the list be read again. Should it fail, the next read says why.
-func (s *snapshot) finish(cursor string) { _, _ = s.tx.Exec(s.ctx, "CLOSE "+cursor) }
-
-// within is the condition that the transfers in a column are those of a range.
-func within(in ledger.Range, column string) string {
-	where := fmt.Sprintf(" WHERE %s >= '%x'", column, in.First[:])
-	if !in.Last.IsZero() {
-		where += fmt.Sprintf(" AND %s < '%x'", column, in.Last[:])
-	}
-	return where
+func (s *snapshot) finish(cursor string) {
+	_, _ = s.tx.Exec(s.ctx, "CLOSE "+cursor)
+	delete(s.cursors, cursor)
 }

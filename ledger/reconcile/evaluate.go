@@ -103,7 +103,7 @@ type side struct {
 	bank         string // empty for a wallet, of which no bank tells
 	legs         [2]leg // there and back
 	adjusted     int64  // by corrections
-	contradicted *leg   // of which the bank has said two things
+	contradicted int    // of which leg the bank has said two things; less than 0: of none
 }
 
 // leg is one leg of a side.
@@ -121,7 +121,7 @@ func (s *side) leg(name ledger.Leg) *leg {
 }
 
 func (e *evaluation) side(end *ledger.End, there, back ledger.Leg) side {
-	s := side{bank: end.Bank}
+	s := side{bank: end.Bank, contradicted: -1}
 	for k, name := range []ledger.Leg{there, back} {
 		s.legs[k] = leg{name: name, from: e.Transfer.Created, to: e.Transfer.Updated}
 	}
@@ -132,10 +132,9 @@ func (e *evaluation) side(end *ledger.End, there, back ledger.Leg) side {
 			l.from, l.to = in.Created, in.Updated
 		}
 	}
-	for i := range e.Contradictions {
-		name := e.Contradictions[i].Instruction.Leg
-		if l := s.leg(name); l.name == name && (s.contradicted == nil || l == &s.legs[0]) {
-			s.contradicted = l
+	for k := range s.legs {
+		if s.contradicted < 0 && slices.ContainsFunc(e.Contradictions, func(c ledger.Contradiction) bool { return c.Instruction.Leg == s.legs[k].name }) {
+			s.contradicted = k
 		}
 	}
 	for i := range e.Corrections {
@@ -244,14 +243,14 @@ func (e *evaluation) class(s *side, ours int64, bank, other *tally) (ledger.Clas
 	for k := range s.legs {
 		switch class := e.differs(s, bank, k); {
 		case class == 0:
-		case s.contradicted != nil && (class == ledger.ClassNotInBook || class == ledger.ClassNotAtBank):
+		case s.contradicted >= 0 && (class == ledger.ClassNotInBook || class == ledger.ClassNotAtBank):
 			return ledger.ClassContradiction, k
 		default:
 			return class, k
 		}
 	}
-	if l := s.contradicted; l != nil && e.contradicts(s, l, bank) {
-		return ledger.ClassContradiction, s.index(l)
+	if k := s.contradicted; k >= 0 && e.contradicts(s, bank, k) {
+		return ledger.ClassContradiction, k
 	}
 	for k := range s.legs {
 		for _, m := range bank.agreed[k] {
@@ -262,8 +261,6 @@ func (e *evaluation) class(s *side, ours int64, bank, other *tally) (ledger.Clas
 	}
 	return e.atSwitch(s, bank, other)
 }
-
-func (s *side) index(l *leg) int { return number(l != &s.legs[0]) }
 
 // inDoubt says whether the transfer waits for what the side's bank did.
 func (e *evaluation) inDoubt(s *side) bool {
@@ -283,8 +280,8 @@ func (e *evaluation) doubt(s *side) (ledger.Class, int) {
 		if e.told(ledger.SourceBank, s.bank, e.day(l.from), e.cut(l)) {
 			continue
 		}
-		if s.contradicted != nil {
-			return ledger.ClassContradiction, s.index(s.contradicted)
+		if s.contradicted >= 0 {
+			return ledger.ClassContradiction, s.contradicted
 		}
 		return 0, k
 	}
@@ -335,8 +332,9 @@ func (e *evaluation) notThere(s *side, l *leg) ledger.Class {
 func (e *evaluation) cut(l *leg) ledger.Day { return e.day(l.to + e.CutOff.Microseconds()) }
 
 // contradicts says whether a bank's two words are not settled by what it shows.
-func (e *evaluation) contradicts(s *side, l *leg, bank *tally) bool {
-	return len(bank.agreed[s.index(l)]) == 0 && !e.told(ledger.SourceBank, s.bank, e.day(l.from), e.cut(l))
+func (e *evaluation) contradicts(s *side, bank *tally, k int) bool {
+	l := &s.legs[k]
+	return len(bank.agreed[k]) == 0 && !e.told(ledger.SourceBank, s.bank, e.day(l.from), e.cut(l))
 }
 
 // late judges the day that a leg was booked on.

@@ -9,6 +9,8 @@ import (
 	"net/url"
 
 	sqlite "modernc.org/sqlite"
+
+	"bahi/ledger/columns"
 )
 
 // conn is one connection of the driver with its prepared statements. It goes
@@ -17,6 +19,7 @@ import (
 type conn struct {
 	raw   driver.Conn
 	stmts map[string]*stmt
+	texts map[*columns.Change]string
 }
 
 // stmt is a prepared statement with its buffers.
@@ -36,7 +39,7 @@ func connect(path string, pragmas []string) (*conn, error) {
 	if err != nil {
 		return nil, failed("open", err)
 	}
-	c := &conn{raw: raw, stmts: map[string]*stmt{}}
+	c := &conn{raw: raw, stmts: map[string]*stmt{}, texts: map[*columns.Change]string{}}
 	for _, p := range pragmas {
 		if err := c.exec("PRAGMA " + p); err != nil {
 			return nil, errors.Join(failed(p, err), c.close())
@@ -89,6 +92,16 @@ func (c *conn) query(query string, each func(*row) bool, args ...driver.Value) (
 			return nil
 		}
 	}
+}
+
+// text is the SQL of a change, made at its first use.
+func (c *conn) text(of *columns.Change) string {
+	text, ok := c.texts[of]
+	if !ok {
+		text = textOf(of)
+		c.texts[of] = text
+	}
+	return text
 }
 
 // stmt is the prepared statement, prepared at its first use.

@@ -2,124 +2,100 @@ package sqlite
 
 import (
 	"context"
-	"errors"
-	"iter"
+	"database/sql/driver"
 
 	"bahi/ledger"
+	"bahi/ledger/columns"
 )
 
-var errNotBuilt = errors.New("sqlite: not built yet")
-
-// Statements implements [ledger.Reader].
-func (s *Store) Statements(ctx context.Context, after ledger.StatementPlace, limit int) (v []ledger.Statement, err error) {
-	return v, errNotBuilt
-}
-
-// Coverage implements [ledger.Reader].
-func (s *Store) Coverage(ctx context.Context, from, until ledger.Day) (v []ledger.Covered, err error) {
-	return v, errNotBuilt
-}
-
-// Line implements [ledger.Reader].
-func (s *Store) Line(ctx context.Context, id ledger.LineID) (v ledger.BankLine, err error) {
-	return v, errNotBuilt
-}
-
-// LinesOf implements [ledger.Reader].
-func (s *Store) LinesOf(ctx context.Context, transfer ledger.ID) (v []ledger.BankLine, err error) {
-	return v, errNotBuilt
-}
-
-// LastRun implements [ledger.Reader].
-func (s *Store) LastRun(ctx context.Context) (v ledger.Run, err error) { return v, errNotBuilt }
-
-// Break implements [ledger.Reader].
-func (s *Store) Break(ctx context.Context, id ledger.ID) (v ledger.Break, err error) {
-	return v, errNotBuilt
-}
-
-// Breaks implements [ledger.Reader].
-func (s *Store) Breaks(ctx context.Context, f ledger.BreakFilter, after ledger.BreakPlace, limit int) (v []ledger.Break, err error) {
-	return v, errNotBuilt
-}
-
-// BreakNotes implements [ledger.Reader].
-func (s *Store) BreakNotes(ctx context.Context, id ledger.ID) (v []ledger.BreakNote, err error) {
-	return v, errNotBuilt
-}
-
-// BreakCounts implements [ledger.Reader].
-func (s *Store) BreakCounts(ctx context.Context) (v []ledger.BreakCount, err error) {
-	return v, errNotBuilt
-}
-
-// Correction implements [ledger.Reader].
-func (s *Store) Correction(ctx context.Context, id ledger.ID) (v ledger.Correction, err error) {
-	return v, errNotBuilt
-}
-
-// CorrectionsFor implements [ledger.Reader].
-func (s *Store) CorrectionsFor(ctx context.Context, brk ledger.ID) (v []ledger.Correction, err error) {
-	return v, errNotBuilt
-}
-
-// Window implements [ledger.Reader].
-func (s *Store) Window(ctx context.Context, id string) (v ledger.Window, err error) {
-	return v, errNotBuilt
-}
-
-// Windows implements [ledger.Reader].
-func (s *Store) Windows(ctx context.Context, scheme string, before string, limit int) (v []ledger.Window, err error) {
-	return v, errNotBuilt
-}
-
-// PositionsOf implements [ledger.Reader].
-func (s *Store) PositionsOf(ctx context.Context, window string) (v []ledger.Position, err error) {
-	return v, errNotBuilt
-}
-
-// Flows implements [ledger.Reader].
-func (s *Store) Flows(ctx context.Context, cuts []ledger.Cut) (v []ledger.Flow, err error) {
-	return v, errNotBuilt
-}
-
-// Positions implements [ledger.Snapshot].
-func (s snapshot) Positions() iter.Seq2[ledger.Position, error] { return notBuilt[ledger.Position] }
-
-// Corrections implements [ledger.Snapshot].
-func (s snapshot) Corrections() iter.Seq2[ledger.Correction, error] {
-	return notBuilt[ledger.Correction]
-}
-
-// Contradictions implements [ledger.Snapshot].
-func (s snapshot) Contradictions(ledger.Range) iter.Seq2[ledger.Contradiction, error] {
-	return notBuilt[ledger.Contradiction]
-}
-
-// Lines implements [ledger.Snapshot].
-func (s snapshot) Lines(ledger.Range) iter.Seq2[ledger.BankLine, error] {
-	return notBuilt[ledger.BankLine]
-}
-
-// Matches implements [ledger.Snapshot].
-func (s snapshot) Matches(ledger.Range) iter.Seq2[ledger.Match, error] { return notBuilt[ledger.Match] }
-
-// Breaks implements [ledger.Snapshot].
-func (s snapshot) Breaks(ledger.Range) iter.Seq2[ledger.Break, error] { return notBuilt[ledger.Break] }
-
-// CorrectionsOf implements [ledger.Snapshot].
-func (s snapshot) CorrectionsOf(ledger.Range) iter.Seq2[ledger.Correction, error] {
-	return notBuilt[ledger.Correction]
-}
-
-// notBuilt is empty: until the tables are there, nothing can be written to them.
-func notBuilt[V any](yield func(V, error) bool) {}
-
-// unbuilt refuses what would be lost.
-func unbuilt(s *ledger.Set) error {
-	added := len(s.Notes) + len(s.Lines) + len(s.Statements) + len(s.Coverage) + len(s.Matches) + len(s.Unmatched)
-	if added > 0 || s.Runs.Changed() || s.Breaks.Changed() || s.Corrections.Changed() || s.Windows.Changed() || s.Positions.Changed() {
-		return errNotBuilt
+// Statements implements [ledger.EvidenceReader].
+func (s *Store) Statements(ctx context.Context, after ledger.StatementPlace, limit int) ([]ledger.Statement, error) {
+	if after == (ledger.StatementPlace{}) {
+		return list(s, ctx, columns.ReadStatement, newestStatements, int64(limit))
 	}
-	return nil
+	return list(s, ctx, columns.ReadStatement, olderStatements, after.At, after.File[:], int64(after.N), int64(limit))
+}
+
+const (
+	newestStatements = `SELECT ` + columns.Statements + ` FROM statements ORDER BY at DESC, file DESC, n DESC LIMIT ?`
+	olderStatements  = `SELECT ` + columns.Statements + ` FROM statements WHERE (at, file, n) < (?, ?, ?) ORDER BY at DESC, file DESC, n DESC LIMIT ?`
+)
+
+const coverage = `SELECT ` + columns.Coverage + ` FROM coverage WHERE day >= ? AND day < ?`
+
+// Coverage implements [ledger.EvidenceReader].
+func (s *Store) Coverage(ctx context.Context, from, until ledger.Day) ([]ledger.Covered, error) {
+	return list(s, ctx, columns.ReadCovered, coverage, int64(from), int64(until))
+}
+
+const line = `SELECT ` + columns.Lines + ` FROM lines WHERE source = ? AND bank = ? AND key = ? AND n = ?`
+
+// Line implements [ledger.EvidenceReader].
+func (s *Store) Line(ctx context.Context, id ledger.LineID) (ledger.BankLine, error) {
+	return one(s, ctx, columns.ReadBankLine, line, int64(id.Source), id.Bank, id.Key[:], int64(id.N))
+}
+
+const linesOf = `SELECT ` + columns.Lines + ` FROM lines WHERE transfer = ? ORDER BY source, bank, key, n`
+
+// LinesOf implements [ledger.EvidenceReader].
+func (s *Store) LinesOf(ctx context.Context, transfer ledger.ID) ([]ledger.BankLine, error) {
+	return list(s, ctx, columns.ReadBankLine, linesOf, transfer[:])
+}
+
+// LastRun implements [ledger.EvidenceReader].
+func (s *Store) LastRun(ctx context.Context) (ledger.Run, error) {
+	return one(s, ctx, columns.ReadRun, `SELECT `+columns.Runs+` FROM runs ORDER BY n DESC LIMIT 1`)
+}
+
+// Break implements [ledger.EvidenceReader].
+func (s *Store) Break(ctx context.Context, id ledger.ID) (ledger.Break, error) {
+	return one(s, ctx, columns.ReadBreak, `SELECT `+columns.Breaks+` FROM breaks WHERE id = ?`, id[:])
+}
+
+// Breaks implements [ledger.EvidenceReader].
+func (s *Store) Breaks(ctx context.Context, f ledger.BreakFilter, after ledger.BreakPlace, limit int) ([]ledger.Break, error) {
+	query, args := breakList(&f, after, limit)
+	return list(s, ctx, columns.ReadBreak, query, args...)
+}
+
+// breakList walks the narrowest index that there is; SQLite has no statistics here.
+func breakList(f *ledger.BreakFilter, after ledger.BreakPlace, limit int) (query string, args []driver.Value) {
+	index := "breaks_by_deadline"
+	switch {
+	case !f.Transfer.IsZero():
+		index = "breaks_by_transfer"
+	case f.State != 0:
+		index = "breaks_by_state"
+	}
+	query = `SELECT ` + columns.Breaks + ` FROM breaks INDEXED BY ` + index + ` WHERE (deadline, id) > (?, ?)`
+	args = []driver.Value{after.Deadline, after.ID[:]}
+	for _, t := range columns.BreakTerms(f) {
+		query += ` AND ` + t.Column + ` ?`
+		args = append(args, t.Value)
+	}
+	return query + ` ORDER BY deadline, id LIMIT ?`, append(args, int64(limit))
+}
+
+// BreakNotes implements [ledger.EvidenceReader].
+func (s *Store) BreakNotes(ctx context.Context, id ledger.ID) ([]ledger.BreakNote, error) {
+	return list(s, ctx, columns.ReadNote, `SELECT `+columns.Notes+` FROM break_notes WHERE break_id = ? ORDER BY n`, id[:])
+}
+
+const breakCounts = `SELECT ` + columns.BreakCounts + ` FROM breaks GROUP BY class, state ORDER BY class, state`
+
+// BreakCounts implements [ledger.EvidenceReader].
+func (s *Store) BreakCounts(ctx context.Context) ([]ledger.BreakCount, error) {
+	return list(s, ctx, columns.ReadBreakCount, breakCounts)
+}
+
+// Correction implements [ledger.EvidenceReader].
+func (s *Store) Correction(ctx context.Context, id ledger.ID) (ledger.Correction, error) {
+	return one(s, ctx, columns.ReadCorrection, `SELECT `+columns.Corrections+` FROM corrections WHERE id = ?`, id[:])
+}
+
+const correctionsFor = `SELECT ` + columns.Corrections + ` FROM corrections WHERE break_id = ? ORDER BY created, id`
+
+// CorrectionsFor implements [ledger.EvidenceReader].
+func (s *Store) CorrectionsFor(ctx context.Context, brk ledger.ID) ([]ledger.Correction, error) {
+	return list(s, ctx, columns.ReadCorrection, correctionsFor, brk[:])
 }

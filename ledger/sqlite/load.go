@@ -52,6 +52,7 @@ func load(c *conn, s *ledger.Set) error {
 	for _, k := range s.Answers.Wanted() {
 		l.answer(s, k)
 	}
+	l.evidence(s)
 	return l.err
 }
 
@@ -93,4 +94,30 @@ func (l *loader) answer(s *ledger.Set, k ledger.IdempotencyKey) {
 	if found {
 		l.query(`SELECT `+columns.Answers+` FROM answers WHERE app = ? AND key = ?`, func(r *row) { s.Answers.Load(k, columns.ReadAnswer(r)) }, k.App, k.Key)
 	}
+}
+
+// evidence reads what banks said, what came of it, and how it is settled.
+func (l *loader) evidence(s *ledger.Set) {
+	for _, n := range append(s.Runs.Wanted(), s.Runs.Seen()...) {
+		l.query(`SELECT `+columns.Runs+` FROM runs WHERE n = ?`, func(r *row) { s.Runs.Load(n, columns.ReadRun(r)) }, n)
+	}
+	byKey(l, columns.Breaks, "breaks WHERE id", append(s.Breaks.Wanted(), s.Breaks.Seen()...), func(r *row) {
+		b := columns.ReadBreak(r)
+		s.Breaks.Load(b.ID, b)
+	})
+	byKey(l, columns.Corrections, "corrections WHERE id", append(s.Corrections.Wanted(), s.Corrections.Seen()...), func(r *row) {
+		c := columns.ReadCorrection(r)
+		s.Corrections.Load(c.ID, c)
+	})
+	for _, id := range append(s.Windows.Wanted(), s.Windows.Seen()...) {
+		var ws []ledger.Window
+		l.query(window, func(r *row) { ws = columns.ReadWindows(ws, r) }, id)
+		for _, w := range ws {
+			s.Windows.Load(id, w)
+		}
+	}
+	byKey(l, columns.Positions, "positions WHERE id", append(s.Positions.Wanted(), s.Positions.Seen()...), func(r *row) {
+		p := columns.ReadPosition(r)
+		s.Positions.Load(p.ID, p)
+	})
 }

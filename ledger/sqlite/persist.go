@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"database/sql/driver"
-	"errors"
-	"strings"
 
 	"bahi/ledger"
 	"bahi/ledger/columns"
@@ -20,189 +18,91 @@ import (
 // first four a transfer takes a third less. Tables with a rowid, other page
 // sizes and many rows to a statement were not faster.
 func persist(c *conn, s *ledger.Set) error {
-	p := persister{conn: c}
-	s.Accounts.Changes(p.account)
-	s.Transfers.Changes(p.transfer)
-	s.Instructions.Changes(p.instruction)
-	s.Parties.Changes(p.party)
-	s.Instruments.Changes(p.instrument)
-	s.Aliases.Changes(p.alias)
-	s.Keys.Changes(p.key)
-	s.Answers.Changes(p.answer)
-	s.Nodes.Changes(p.node)
-	for i := range s.Steps {
-		p.step(&s.Steps[i])
+	r := rowWriter{conn: c}
+	if err := columns.Persist(s, r.of); err != nil {
+		return err
 	}
-	for i := range s.Postings {
-		p.posting(&s.Postings[i])
-	}
-	for i := range s.Contradictions {
-		p.contradiction(&s.Contradictions[i])
-	}
-	return errors.Join(p.err, unbuilt(s))
+	return r.err
 }
 
-// persister keeps the first error, so that persist reads as a list.
-type persister struct {
-	conn *conn
-	err  error
+// rowWriter is a [columns.Writer] that writes each row when it is complete. It
+// keeps the first error.
+type rowWriter struct {
+	conn   *conn
+	change *columns.Change
+	text   string
+	values []driver.Value
+	err    error
 }
 
-func (p *persister) exec(query string, args ...driver.Value) {
-	if p.err == nil {
-		p.err = p.conn.exec(query, args...)
+// of begins a row.
+func (w *rowWriter) of(c *columns.Change) columns.Writer {
+	if c != w.change {
+		w.change, w.text = c, w.conn.text(c)
 	}
+	return w
 }
 
-// insertInto makes an INSERT of all columns.
-func insertInto(table, columns string) string {
-	return "INSERT INTO " + table + " (" + columns + ") VALUES (?" + strings.Repeat(", ?", strings.Count(columns, ",")) + ")"
-}
-
-var errKept = errors.New("a row that is kept for good was changed or deleted")
-
-// kept notes the bug of a command that changes or deletes what it must not.
-func (p *persister) kept() { p.err = errors.Join(p.err, errKept) }
-
-var insertAccount = insertInto("accounts", columns.Accounts)
-
-func (p *persister) account(_ ledger.AccountID, a *ledger.Account, inserted bool) {
-	switch {
-	case a == nil:
-		p.kept()
-	case inserted:
-		p.exec(insertAccount, a.ID[:], a.Name.Path, string(a.Name.Currency), int64(a.Type), a.Bounded, a.Frozen, a.Debits, a.Credits, a.Seq, a.Created)
-	default:
-		p.exec(`UPDATE accounts SET frozen = ?, debits = ?, credits = ?, seq = ? WHERE id = ?`, a.Frozen, a.Debits, a.Credits, a.Seq, a.ID[:])
-	}
-}
-
-var insertTransfer = insertInto("transfers", columns.Transfers)
-
-func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
-	switch {
-	case t == nil:
-		p.kept()
-	case inserted: // only then: what it becomes, the steps say
-		payer, payee := &t.Payer, &t.Payee
-		born := t.Birth()
-		p.exec(insertTransfer, t.ID[:], t.App, int64(t.Kind),
-			optionalID(&payer.Party), optionalID(&payer.Instrument), optionalText(payer.Name), optionalText(payer.Bank),
-			optionalText(payer.Account), optionalText(payer.IFSC), optionalText(payer.UPI),
-			optionalID(&payee.Party), optionalID(&payee.Instrument), optionalText(payee.Name), optionalText(payee.Bank),
-			optionalText(payee.Account), optionalText(payee.IFSC), optionalText(payee.UPI),
-			t.Amount.Minor, string(t.Amount.Currency), optionalText(t.Note), optionalText(t.Conversation), optionalText(t.Message),
-			optionalText(t.Metadata), optionalText(t.RRN), t.Created, t.Credential,
-			int64(born.State), optionalText(born.Reason))
-	}
-}
-
-var insertInstruction = insertInto("instructions", columns.Instructions)
-
-func (p *persister) instruction(_ ledger.InstructionID, i *ledger.Instruction, inserted bool) {
-	switch {
-	case i == nil:
-		p.kept()
-	case inserted:
-		p.exec(insertInstruction, i.ID.Transfer[:], int64(i.ID.Leg), i.Bank, i.Node[:], int64(i.State), int64(i.Attempts), i.Due,
-			optionalText(i.Code), optionalText(i.Ref), i.Created, i.Updated)
-	default: // one may be opened again, so all of it changes
-		p.exec(`UPDATE instructions SET bank = ?, node = ?, state = ?, attempts = ?, due = ?, code = ?, ref = ?, created = ?, updated = ? WHERE transfer = ? AND leg = ?`,
-			i.Bank, i.Node[:], int64(i.State), int64(i.Attempts), i.Due, optionalText(i.Code), optionalText(i.Ref), i.Created, i.Updated,
-			i.ID.Transfer[:], int64(i.ID.Leg))
-	}
-}
-
-var insertParty = insertInto("parties", columns.Parties)
-
-func (p *persister) party(_ ledger.ID, v *ledger.Party, inserted bool) {
-	switch {
-	case v == nil:
-		p.kept()
-	case inserted:
-		p.exec(insertParty, v.ID[:], v.App, v.Name, int64(v.Kind), optionalID(&v.Default), v.Created)
-	default:
-		p.exec(`UPDATE parties SET name = ?, kind = ?, default_instrument = ? WHERE id = ?`, v.Name, int64(v.Kind), optionalID(&v.Default), v.ID[:])
-	}
-}
-
-var insertInstrument = insertInto("instruments", columns.Instruments)
-
-func (p *persister) instrument(_ ledger.ID, i *ledger.Instrument, inserted bool) {
-	switch {
-	case i == nil:
-		p.kept()
-	case inserted:
-		p.exec(insertInstrument, i.ID[:], i.Party[:], i.App, int64(i.Kind), optionalText(i.Value), optionalText(i.IFSC), optionalText(i.Bank),
-			optionalText(i.UPI), optionalText(i.Currency), i.Unlinked, i.Created)
-	default:
-		p.exec(`UPDATE instruments SET unlinked = ? WHERE id = ?`, i.Unlinked, i.ID[:])
-	}
-}
-
-func (p *persister) alias(a ledger.Alias, to *ledger.AliasTarget, inserted bool) {
-	switch {
-	case to == nil:
-		p.exec(`DELETE FROM aliases WHERE app = ? AND kind = ? AND value = ?`, a.App, int64(a.Kind), a.Value)
-	case inserted:
-		p.exec(`INSERT INTO aliases (app, kind, value, instrument, party) VALUES (?, ?, ?, ?, ?)`, a.App, int64(a.Kind), a.Value, to.Instrument[:], to.Party[:])
-	default:
-		p.exec(`UPDATE aliases SET instrument = ?, party = ? WHERE app = ? AND kind = ? AND value = ?`, to.Instrument[:], to.Party[:], a.App, int64(a.Kind), a.Value)
-	}
-}
-
-var insertKey = insertInto("api_keys", columns.Keys)
-
-func (p *persister) key(_ ledger.ID, k *ledger.Key, inserted bool) {
-	switch {
-	case k == nil:
-		p.kept()
-	case inserted:
-		p.exec(insertKey, k.ID[:], int64(k.Role), optionalText(k.App), optionalText(k.Bank), optionalText(k.Label), k.Hash[:],
-			optionalBytes(k.PublicKey), k.Created, k.Revoked)
-	default:
-		p.exec(`UPDATE api_keys SET revoked = ? WHERE id = ?`, k.Revoked, k.ID[:])
-	}
-}
-
-var insertNode = insertInto("nodes", columns.Nodes)
-
-func (p *persister) node(_ ledger.ID, n *ledger.Node, inserted bool) {
-	switch {
-	case n == nil:
-		p.kept()
-	case inserted:
-		p.exec(insertNode, n.ID[:], n.Beat, int64(n.Stripe), n.Gone, n.Started)
-	default:
-		p.exec(`UPDATE nodes SET beat = ?, gone = ? WHERE id = ?`, n.Beat, n.Gone, n.ID[:])
-	}
-}
-
-var insertAnswer = insertInto("answers", columns.Answers)
-
-func (p *persister) answer(_ ledger.IdempotencyKey, a *ledger.Answer, inserted bool) {
-	if a == nil || !inserted {
-		p.kept()
+func (w *rowWriter) value(v driver.Value) {
+	w.values = append(w.values, v)
+	if len(w.values) < len(w.change.Types) {
 		return
 	}
-	p.exec(insertAnswer, a.Key.App, a.Key.Key, a.RequestHash[:], int64(a.Status), optionalBytes(a.Body), a.Created)
+	if w.err == nil {
+		w.err = w.conn.exec(w.text, w.values...)
+	}
+	w.values = w.values[:0]
 }
 
-var insertStep = insertInto("steps", columns.Steps)
+func (w *rowWriter) ID(v [16]byte)  { w.value(v[:]) }
+func (w *rowWriter) Text(v string)  { w.value(v) }
+func (w *rowWriter) Small(v uint8)  { w.value(int64(v)) }
+func (w *rowWriter) Int4(v int)     { w.value(int64(v)) }
+func (w *rowWriter) Int8(v int64)   { w.value(v) }
+func (w *rowWriter) Bool(v bool)    { w.value(v) }
+func (w *rowWriter) Bytes(v []byte) { w.value(v) }
 
-func (p *persister) step(s *ledger.Step) {
-	p.exec(insertStep, s.Transfer[:], int64(s.N), int64(s.State), optionalText(s.Reason), optionalText(s.BankCode), s.At, optionalInt(s.Deadline))
+// What is absent is stored as NULL: it costs no memory, no byte and no index entry.
+
+func (w *rowWriter) OptionalID(v [16]byte) {
+	if v == [16]byte{} {
+		w.value(nil)
+	} else {
+		w.ID(v)
+	}
 }
 
-var insertPosting = insertInto("postings", columns.Postings)
-
-func (p *persister) posting(v *ledger.Posting) {
-	p.exec(insertPosting, v.Entry[:], int64(v.Event), optionalInt(v.Undoes), v.Debit[:], v.Credit[:], v.Amount, string(v.Currency),
-		v.DebitSeq, v.CreditSeq, v.DebitBalance, v.CreditBalance, v.At)
+func (w *rowWriter) OptionalText(v string) {
+	if v == "" {
+		w.value(nil)
+	} else {
+		w.value(v)
+	}
 }
 
-// breakOf keeps a contradiction; the same one again is nothing new.
-func (p *persister) contradiction(b *ledger.Contradiction) {
-	p.exec(`INSERT INTO contradictions (transfer, leg, says, was, code, at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		b.Instruction.Transfer[:], int64(b.Instruction.Leg), int64(b.Says), int64(b.Was), optionalText(b.Code), b.At)
+func (w *rowWriter) OptionalInt8(v int64) {
+	if v == 0 {
+		w.value(nil)
+	} else {
+		w.value(v)
+	}
+}
+
+func (w *rowWriter) OptionalSmall(v uint8) { w.OptionalInt8(int64(v)) }
+func (w *rowWriter) OptionalInt4(v int)    { w.OptionalInt8(int64(v)) }
+
+func (w *rowWriter) Pointer(v *int64) {
+	if v == nil {
+		w.value(nil)
+	} else {
+		w.value(*v)
+	}
+}
+
+func (w *rowWriter) OptionalBytes(v []byte) {
+	if len(v) == 0 {
+		w.value(nil)
+	} else {
+		w.value(v)
+	}
 }

@@ -58,16 +58,12 @@ func (s *Store) Instrument(ctx context.Context, id ledger.ID) (ledger.Instrument
 	return one(s, ctx, columns.ReadInstrument, `SELECT `+columns.Instruments+` FROM instruments WHERE id = ?`, id[:])
 }
 
-func readPayee(r columns.Row) ledger.Payee {
-	return ledger.Payee{Party: columns.ReadParty(r), Instrument: columns.ReadInstrument(r)}
-}
-
 // payees reads one row for each key, on one connection.
 func payees[K comparable](ctx context.Context, s *Store, keys []K, query string, args func(K) []driver.Value) (map[K]ledger.Payee, error) {
 	found := make(map[K]ledger.Payee, len(keys))
 	return found, s.read(ctx, func(c *conn) error {
 		for _, k := range keys {
-			if err := c.query(query, func(r *row) bool { found[k] = readPayee(r); return false }, args(k)...); err != nil {
+			if err := c.query(query, func(r *row) bool { found[k] = columns.ReadPayee(r); return false }, args(k)...); err != nil {
 				return err
 			}
 		}

@@ -1,10 +1,6 @@
 package sqlite
 
-import (
-	"database/sql/driver"
-
-	"bahi/ledger"
-)
+import "database/sql/driver"
 
 // row is a result row that is read column by column, from left to right. The
 // tables are STRICT, so a column holds its type or NULL, and NULL is Go's zero.
@@ -21,6 +17,14 @@ func (r *row) value() driver.Value {
 func (r *row) Int64() int64 {
 	v, _ := r.value().(int64)
 	return v
+}
+
+func (r *row) Pointer() *int64 {
+	v, ok := r.value().(int64)
+	if !ok {
+		return nil
+	}
+	return &v
 }
 
 func (r *row) Text() string {
@@ -43,34 +47,4 @@ func (r *row) ID() (id [16]byte) {
 func (r *row) Hash() (h [32]byte) {
 	copy(h[:], r.Blob())
 	return h
-}
-
-// What is absent is stored as NULL: it costs no memory, no byte and no index entry.
-
-func optionalText[S ~string](s S) driver.Value {
-	if s == "" {
-		return nil
-	}
-	return string(s)
-}
-
-func optionalID(id *ledger.ID) driver.Value {
-	if id.IsZero() {
-		return nil
-	}
-	return id[:]
-}
-
-func optionalInt[I ~uint8 | ~int64](i I) driver.Value {
-	if i == 0 {
-		return nil
-	}
-	return int64(i)
-}
-
-func optionalBytes(b []byte) driver.Value {
-	if len(b) == 0 {
-		return nil
-	}
-	return b
 }

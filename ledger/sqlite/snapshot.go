@@ -2,8 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
-	"fmt"
 	"iter"
 
 	"bahi/ledger"
@@ -57,12 +57,12 @@ func (s snapshot) StatementLines() iter.Seq2[ledger.StatementLine, error] {
 
 // Transfers implements [ledger.Snapshot].
 func (s snapshot) Transfers(in ledger.Range) iter.Seq2[ledger.Transfer, error] {
-	return stream(s, columns.ReadTransfer, `SELECT `+columns.TransfersNow+` FROM transfers AS t`+lastStep+within(in, `t.id`)+` ORDER BY t.id`)
+	return ranged(s, in, columns.ReadTransfer, `SELECT `+columns.TransfersNow+` FROM transfers AS t`+lastStep, `t.id`, ``)
 }
 
 // Instructions implements [ledger.Snapshot].
 func (s snapshot) Instructions(in ledger.Range) iter.Seq2[ledger.Instruction, error] {
-	return stream(s, columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions`+within(in, `transfer`)+` ORDER BY transfer, leg`)
+	return ranged(s, in, columns.ReadInstruction, `SELECT `+columns.Instructions+` FROM instructions`, `transfer`, `, leg`)
 }
 
 // Steps implements [ledger.Snapshot].
@@ -75,8 +75,54 @@ func (s snapshot) Postings() iter.Seq2[ledger.Posting, error] {
 	return stream(s, columns.ReadPosting, `SELECT `+columns.Postings+` FROM postings ORDER BY entry, event`)
 }
 
+// Positions implements [ledger.Snapshot].
+func (s snapshot) Positions() iter.Seq2[ledger.Position, error] {
+	return stream(s, columns.ReadPosition, `SELECT `+columns.Positions+` FROM positions ORDER BY id`)
+}
+
+// Corrections implements [ledger.Snapshot].
+func (s snapshot) Corrections() iter.Seq2[ledger.Correction, error] {
+	return stream(s, columns.ReadCorrection, `SELECT `+columns.Corrections+` FROM corrections ORDER BY id`)
+}
+
+// Contradictions implements [ledger.Snapshot].
+func (s snapshot) Contradictions(in ledger.Range) iter.Seq2[ledger.Contradiction, error] {
+	return ranged(s, in, columns.ReadContradiction, `SELECT `+columns.Contradictions+` FROM contradictions`, `transfer`, `, leg, says`)
+}
+
+// Lines implements [ledger.Snapshot].
+func (s snapshot) Lines(in ledger.Range) iter.Seq2[ledger.BankLine, error] {
+	return ranged(s, in, columns.ReadBankLine, `SELECT `+columns.Lines+` FROM lines`, `transfer`, `, source, bank, key, n`)
+}
+
+// Matches implements [ledger.Snapshot].
+func (s snapshot) Matches(in ledger.Range) iter.Seq2[ledger.Match, error] {
+	return ranged(s, in, columns.ReadMatch, `SELECT `+columns.Matches+` FROM matches`, `transfer`, `, leg, source, bank, key, n`)
+}
+
+// Breaks implements [ledger.Snapshot].
+func (s snapshot) Breaks(in ledger.Range) iter.Seq2[ledger.Break, error] {
+	return ranged(s, in, columns.ReadBreak, `SELECT `+columns.Breaks+` FROM breaks`, `transfer`, `, id`)
+}
+
+// CorrectionsOf implements [ledger.Snapshot].
+func (s snapshot) CorrectionsOf(in ledger.Range) iter.Seq2[ledger.Correction, error] {
+	return ranged(s, in, columns.ReadCorrection, `SELECT `+columns.Corrections+` FROM corrections`, `transfer`, `, id`)
+}
+
+// ranged reads the rows of a range of transfers, by transfer and then in an order of their own.
+func ranged[V any](s snapshot, in ledger.Range, read func(columns.Row) V, query, transfer, order string) iter.Seq2[V, error] {
+	args := []driver.Value{in.First[:]}
+	query += ` WHERE ` + transfer + ` >= ?`
+	if !in.Last.IsZero() {
+		query += ` AND ` + transfer + ` < ?`
+		args = append(args, in.Last[:])
+	}
+	return stream(s, read, query+` ORDER BY `+transfer+order, args...)
+}
+
 // stream reads a query row by row while its reader goes on.
-func stream[V any](s snapshot, read func(columns.Row) V, query string) iter.Seq2[V, error] {
+func stream[V any](s snapshot, read func(columns.Row) V, query string, args ...driver.Value) iter.Seq2[V, error] {
 	return func(yield func(V, error) bool) {
 		var none V
 		more := true
@@ -86,7 +132,7 @@ func stream[V any](s snapshot, read func(columns.Row) V, query string) iter.Seq2
 			}
 			more = yield(read(r), nil)
 			return more
-		})
+		}, args...)
 		if err == nil {
 			err = context.Cause(s.ctx)
 		} else {
@@ -96,13 +142,4 @@ func stream[V any](s snapshot, read func(columns.Row) V, query string) iter.Seq2
 			yield(none, err)
 		}
 	}
-}
-
-// within is the condition that the transfers in a column are those of a range.
-func within(in ledger.Range, column string) string {
-	where := fmt.Sprintf(" WHERE %s >= x'%x'", column, in.First[:])
-	if !in.Last.IsZero() {
-		where += fmt.Sprintf(" AND %s < x'%x'", column, in.Last[:])
-	}
-	return where
 }
