@@ -49,6 +49,10 @@ var inSilence = []struct{ payer, payee string }{
 // however often and by whomever it is asked: nobody but the bank can mend these.
 var stubborn = []int64{9107_00, 9304_00, 9305_00}
 
+// contradicting are the magic amounts of which a bank says two things: of a debit,
+// approved and then declined, or the other way round, and of a credit likewise.
+var contradicting = []int64{9111_00, 9112_00, 9211_00, 9212_00}
+
 // spend makes a day's transfers, a batch every few seconds, so that a bank that is
 // silent to some has answered others meanwhile and is not left alone.
 func (w *world) spend(many int) {
@@ -80,6 +84,8 @@ func (w *world) transfer(n int, wallets []ledger.ID) ledger.CreateTransfer {
 			magic = 9201_00
 		}
 		return w.payment(ledger.Payment, payer, payee, magic)
+	case n%100 == 57:
+		return w.payment(ledger.Payment, payer, payee, contradicting[n/100%len(contradicting)])
 	case n%50 == 17:
 		odd := inSilence[n/50%len(inSilence)]
 		if odd.payer != "" {

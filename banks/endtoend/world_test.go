@@ -18,9 +18,10 @@ import (
 	"bahi/banks/sim"
 	"bahi/ledger"
 	"bahi/ledger/address"
+	"bahi/ledger/postgres/pgtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(m)) }
 
 // zone is the banks'.
 var zone = ledger.India
@@ -49,6 +50,12 @@ var codes = []string{"NRMD", "KVRI", "GDVR", "STLJ"}
 
 func newWorld(t *testing.T, store ledger.Store, dir string) *world {
 	w := &world{T: t, dir: dir, store: store, policy: ledger.DefaultPolicy(), banks: map[string]*sim.Bank{}, rng: rand.New(rand.NewPCG(1, 2))}
+	t.Cleanup(func() {
+		w.stop()
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return w
 }
 
@@ -76,14 +83,20 @@ func (w *world) start(healthy bool) {
 		b.SetReporter(w.dispatcher)
 	}
 	w.dispatcher.Start(banks.Options{Book: w.book, Reader: w.store, Policy: &w.policy, Clock: banks.WallClock{}, NewID: w.newID,
-		Sweep: 10 * time.Second, Lease: time.Hour, Sole: true, Log: log})
+		Sweep: time.Minute, Lease: time.Hour, Sole: true, Log: log})
 }
 
 func (w *world) stop() {
+	if w.book == nil {
+		return
+	}
 	w.dispatcher.Close()
 	w.book.Close()
+	w.book = nil
 	for _, b := range w.banks {
-		w.no(b.Close())
+		if err := b.Close(); err != nil {
+			w.Error(err)
+		}
 	}
 }
 
