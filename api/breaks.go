@@ -11,7 +11,6 @@ import (
 	"github.com/oapi-codegen/runtime/types"
 
 	"bahi/ledger"
-	"bahi/ledger/reconcile"
 )
 
 // ListBreaks implements [ServerInterface].
@@ -109,43 +108,45 @@ func missing(err error, what string) error {
 // AssignBreak implements [ServerInterface].
 func (s *Server) AssignBreak(c echo.Context, ref string) error {
 	var in BreakAssignment
-	return s.tend(c, ref, &in, func(id ledger.ID, by string) (ledger.Command, error) {
-		return reconcile.AssignBreak{ID: id, Owner: in.Owner, By: by}, checkText("/owner", in.Owner, maxLabel, true)
-	})
+	return s.tend(c, ref, &in, "/owner", func() string { return in.Owner }, s.desk.Assign)
 }
 
 // CommentBreak implements [ServerInterface].
 func (s *Server) CommentBreak(c echo.Context, ref string) error {
 	var in BreakComment
-	return s.tend(c, ref, &in, func(id ledger.ID, by string) (ledger.Command, error) {
-		return reconcile.CommentBreak{ID: id, Text: in.Text, By: by}, checkText("/text", in.Text, maxComment, true)
-	})
+	return s.tend(c, ref, &in, "/text", func() string { return in.Text }, s.desk.Comment)
 }
 
 // CloseBreak implements [ServerInterface].
 func (s *Server) CloseBreak(c echo.Context, ref string) error {
 	var in BreakComment
-	return s.tend(c, ref, &in, func(id ledger.ID, by string) (ledger.Command, error) {
-		return reconcile.CloseBreak{ID: id, Text: in.Text, By: by}, checkText("/text", in.Text, maxComment, true)
-	})
+	return s.tend(c, ref, &in, "/text", func() string { return in.Text }, s.desk.Dismiss)
 }
 
 const maxComment = 1000 // characters
 
-// tend applies a command about a break and answers with the break.
-func (s *Server) tend(c echo.Context, ref string, in any, make func(id ledger.ID, by string) (ledger.Command, error)) error {
+// tend does what a text in the body says about a break, and answers with the break.
+func (s *Server) tend(c echo.Context, ref string, in any, field string, text func() string,
+	do func(ctx context.Context, id ledger.ID, text, by string) (ledger.Break, error)) error {
 	if _, err := readBody(c, in); err != nil {
+		return err
+	}
+	most := maxComment
+	if field == "/owner" {
+		most = maxLabel
+	}
+	if err := checkText(field, text(), most, true); err != nil {
 		return err
 	}
 	id, err := breakID(ref)
 	if err != nil {
 		return err
 	}
-	command, err := make(id, actor(c))
+	b, err := do(c.Request().Context(), id, text(), actor(c))
 	if err != nil {
-		return err
+		return missing(err, "break")
 	}
-	return s.commit(c, change{command: command, status: http.StatusOK, view: func(r any) any { b := r.(ledger.Break); return s.breakView(&b) }})
+	return writeJSON(c, http.StatusOK, s.breakView(&b))
 }
 
 // actor is who asks, as histories have it.

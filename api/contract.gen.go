@@ -718,6 +718,81 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for SettlementDirection.
+const (
+	SettlementDirectionPaid     SettlementDirection = "paid"
+	SettlementDirectionReceived SettlementDirection = "received"
+)
+
+// Valid indicates whether the value is a known member of the SettlementDirection enum.
+func (e SettlementDirection) Valid() bool {
+	switch e {
+	case SettlementDirectionPaid:
+		return true
+	case SettlementDirectionReceived:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SettlementOutcome.
+const (
+	SettlementOutcomeFailed  SettlementOutcome = "failed"
+	SettlementOutcomeSettled SettlementOutcome = "settled"
+)
+
+// Valid indicates whether the value is a known member of the SettlementOutcome enum.
+func (e SettlementOutcome) Valid() bool {
+	switch e {
+	case SettlementOutcomeFailed:
+		return true
+	case SettlementOutcomeSettled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SettlementState.
+const (
+	SettlementStateConfirmed SettlementState = "confirmed"
+	SettlementStateFailed    SettlementState = "failed"
+	SettlementStateOpen      SettlementState = "open"
+)
+
+// Valid indicates whether the value is a known member of the SettlementState enum.
+func (e SettlementState) Valid() bool {
+	switch e {
+	case SettlementStateConfirmed:
+		return true
+	case SettlementStateFailed:
+		return true
+	case SettlementStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SettlementWindowKind.
+const (
+	SettlementWindowKindDisputes  SettlementWindowKind = "disputes"
+	SettlementWindowKindTransfers SettlementWindowKind = "transfers"
+)
+
+// Valid indicates whether the value is a known member of the SettlementWindowKind enum.
+func (e SettlementWindowKind) Valid() bool {
+	switch e {
+	case SettlementWindowKindDisputes:
+		return true
+	case SettlementWindowKindTransfers:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Side.
 const (
 	SideCredit Side = "credit"
@@ -793,6 +868,30 @@ func (e TransferState) Valid() bool {
 	case TransferStateReversing:
 		return true
 	case TransferStateUnresolved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetSettlementReportParamsFormat.
+const (
+	GetSettlementReportParamsFormatCamt054 GetSettlementReportParamsFormat = "camt.054"
+	GetSettlementReportParamsFormatCsv     GetSettlementReportParamsFormat = "csv"
+	GetSettlementReportParamsFormatJSON    GetSettlementReportParamsFormat = "json"
+	GetSettlementReportParamsFormatPain001 GetSettlementReportParamsFormat = "pain.001"
+)
+
+// Valid indicates whether the value is a known member of the GetSettlementReportParamsFormat enum.
+func (e GetSettlementReportParamsFormat) Valid() bool {
+	switch e {
+	case GetSettlementReportParamsFormatCamt054:
+		return true
+	case GetSettlementReportParamsFormatCsv:
+		return true
+	case GetSettlementReportParamsFormatJSON:
+		return true
+	case GetSettlementReportParamsFormatPain001:
 		return true
 	default:
 		return false
@@ -1975,6 +2074,43 @@ type NewResultBatch struct {
 	Results []NewResult `json:"results"`
 }
 
+// NewSettlementClose Example: {"window":"upi-2026-11-25-03"}
+type NewSettlementClose struct {
+	// Window The scheme, the day and the window's number in it.
+	//
+	// Example: upi-2026-11-25-03
+	Window WindowID `json:"window,omitempty,omitzero"`
+}
+
+// NewSettlementConfirmation Example: {"amount":{"currency":"INR","value":"1251.50"},"bank":"SBIN","direction":"paid","ref":"NEFT2026112500017","window":"upi-2026-11-25-03"}
+type NewSettlementConfirmation struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank"`
+
+	// Direction What the bank did.
+	Direction SettlementDirection `json:"direction"`
+
+	// Outcome Whether the payment was made.
+	Outcome SettlementOutcome `json:"outcome,omitempty,omitzero"`
+
+	// Ref The payment's reference.
+	//
+	// Example: NEFT2026112500017
+	Ref string `json:"ref,omitempty,omitzero"`
+
+	// Window The scheme, the day and the window's number in it.
+	//
+	// Example: upi-2026-11-25-03
+	Window WindowID `json:"window"`
+}
+
 // NewTransfer `amount` is required, unless `payee` is a link that fixes the amount; given all the same, it must be the link's.
 type NewTransfer struct {
 	// Amount A sum of money.
@@ -2229,6 +2365,12 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
+// ReportVolume Example: {"count":3,"value":"1250.00"}
+type ReportVolume struct {
+	Count int64  `json:"count"`
+	Value string `json:"value"`
+}
+
 // Result defines model for Result.
 type Result struct {
 	// Effect `applied`: the transfer goes on. `repeated`: said before, nothing changes. `contradiction`: not what was said before; kept for
@@ -2264,6 +2406,151 @@ type ResultBatchResult struct {
 
 // Role defines model for Role.
 type Role string
+
+// SettlementDirection What the bank did.
+type SettlementDirection string
+
+// SettlementOutcome Whether the payment was made.
+type SettlementOutcome string
+
+// SettlementPosition defines model for SettlementPosition.
+type SettlementPosition struct {
+	// Bank The bank's code.
+	//
+	// Example: SBIN
+	Bank string `json:"bank"`
+
+	// ConfirmedBy Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b3ff
+	ConfirmedBy string `json:"confirmed_by,omitempty,omitzero"`
+
+	// Fees What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Fees Balance `json:"fees"`
+
+	// Net What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Net      Balance          `json:"net"`
+	Received SettlementVolume `json:"received"`
+
+	// Ref Example: NEFT2026112500017
+	Ref      string           `json:"ref,omitempty,omitzero"`
+	Remitted SettlementVolume `json:"remitted"`
+
+	// State `open`: not settled. `confirmed`: settled and posted. `failed`: the payment failed; it may still be made.
+	State SettlementState `json:"state"`
+
+	// UpdatedAt Example: 2026-11-25T03:45:00Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Window The scheme, the day and the window's number in it.
+	//
+	// Example: upi-2026-11-25-03
+	Window WindowID `json:"window"`
+}
+
+// SettlementPositionList defines model for SettlementPositionList.
+type SettlementPositionList struct {
+	Data []SettlementPosition `json:"data"`
+}
+
+// SettlementReport defines model for SettlementReport.
+type SettlementReport struct {
+	ClosedAt time.Time `json:"closed_at"`
+	Date     string    `json:"date"`
+	From     time.Time `json:"from"`
+	Kind     string    `json:"kind"`
+
+	// Positions By currency and bank. `bahi` is Bahi itself, for wallets and what reconciliation moved. What all of them owe each other is zero.
+	Positions []struct {
+		Bank string `json:"bank"`
+
+		// Currency An ISO 4217 code in capitals.
+		//
+		// Example: INR
+		Currency Currency `json:"currency"`
+
+		// Fees Example: 1.50
+		Fees string `json:"fees"`
+
+		// Net Received less remitted and fees. Below zero where the bank pays.
+		//
+		// Example: -1251.50
+		Net string `json:"net"`
+
+		// Received Example: {"count":3,"value":"1250.00"}
+		Received ReportVolume `json:"received"`
+
+		// Remitted Example: {"count":3,"value":"1250.00"}
+		Remitted ReportVolume `json:"remitted"`
+	} `json:"positions"`
+	Scheme string    `json:"scheme"`
+	Until  time.Time `json:"until"`
+
+	// Window The scheme, the day and the window's number in it.
+	//
+	// Example: upi-2026-11-25-03
+	Window WindowID `json:"window"`
+}
+
+// SettlementState `open`: not settled. `confirmed`: settled and posted. `failed`: the payment failed; it may still be made.
+type SettlementState string
+
+// SettlementVolume defines model for SettlementVolume.
+type SettlementVolume struct {
+	// Count Example: 3
+	Count int64 `json:"count"`
+
+	// Sum What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Sum Balance `json:"sum"`
+}
+
+// SettlementWindow defines model for SettlementWindow.
+type SettlementWindow struct {
+	// ClosedAt Example: 2026-11-25T03:30:01Z
+	ClosedAt time.Time `json:"closed_at"`
+
+	// ClosedBy Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b3ff
+	ClosedBy string `json:"closed_by,omitempty,omitzero"`
+
+	// Date The business day that it belongs to.
+	//
+	// Example: 2026-11-25
+	Date string `json:"date"`
+
+	// From Example: 2026-11-25T01:30:00Z
+	From time.Time `json:"from"`
+
+	// Kind What it settles, transfers or corrections of the reconciliation.
+	Kind SettlementWindowKind `json:"kind"`
+
+	// Scheme Example: upi
+	Scheme string `json:"scheme"`
+
+	// Until Example: 2026-11-25T03:30:00Z
+	Until time.Time `json:"until"`
+
+	// Window The scheme, the day and the window's number in it.
+	//
+	// Example: upi-2026-11-25-03
+	Window WindowID `json:"window"`
+}
+
+// SettlementWindowKind What it settles, transfers or corrections of the reconciliation.
+type SettlementWindowKind string
+
+// SettlementWindowList defines model for SettlementWindowList.
+type SettlementWindowList struct {
+	Data []SettlementWindow `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
 
 // Side The side of the posting that the account stands on.
 type Side string
@@ -2498,6 +2785,11 @@ type WalletStatement struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// WindowID The scheme, the day and the window's number in it.
+//
+// Example: upi-2026-11-25-03
+type WindowID = string
+
 // AccountCurrency defines model for AccountCurrency.
 type AccountCurrency = string
 
@@ -2541,6 +2833,15 @@ type Limit = int
 // OptionalIdempotencyKey defines model for OptionalIdempotencyKey.
 type OptionalIdempotencyKey = string
 
+// OptionalWebhookID defines model for OptionalWebhookID.
+type OptionalWebhookID = string
+
+// OptionalWebhookSignature defines model for OptionalWebhookSignature.
+type OptionalWebhookSignature = string
+
+// OptionalWebhookTimestamp defines model for OptionalWebhookTimestamp.
+type OptionalWebhookTimestamp = string
+
 // PartyParam A party's id.
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
@@ -2565,6 +2866,11 @@ type WebhookSignature = string
 
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
+
+// WindowParam The scheme, the day and the window's number in it.
+//
+// Example: upi-2026-11-25-03
+type WindowParam = WindowID
 
 // BadRequest Why a request was refused (RFC 9457).
 type BadRequest = Problem
@@ -2725,6 +3031,37 @@ type LinkInstrumentParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ConfirmSettlementParams defines parameters for ConfirmSettlement.
+type ConfirmSettlementParams struct {
+	// WebhookID A bank's own name for this message; the same on each try.
+	WebhookID OptionalWebhookID `json:"webhook-id,omitempty,omitzero"`
+
+	// WebhookTimestamp When a bank signed it, in Unix seconds.
+	WebhookTimestamp OptionalWebhookTimestamp `json:"webhook-timestamp,omitempty,omitzero"`
+
+	// WebhookSignature A bank's signatures, as of a result.
+	WebhookSignature OptionalWebhookSignature `json:"webhook-signature,omitempty,omitzero"`
+}
+
+// ListSettlementWindowsParams defines parameters for ListSettlementWindows.
+type ListSettlementWindowsParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// GetSettlementReportParams defines parameters for GetSettlementReport.
+type GetSettlementReportParams struct {
+	// Format `csv` has the columns of the switch's settlement report. `pain.001` is the payments of the banks that owe, `camt.054` those that
+	// the banks that are owed will get.
+	Format GetSettlementReportParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetSettlementReportParamsFormat defines parameters for GetSettlementReport.
+type GetSettlementReportParamsFormat string
+
 // ListTransfersParams defines parameters for ListTransfers.
 type ListTransfersParams struct {
 	// Conversation Your id of the conversation.
@@ -2864,6 +3201,12 @@ type LinkInstrumentJSONRequestBody = NewInstrument
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
+// ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
+type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
+
+// CloseSettlementWindowsJSONRequestBody defines body for CloseSettlementWindows for application/json ContentType.
+type CloseSettlementWindowsJSONRequestBody = NewSettlementClose
+
 // CreateTransferJSONRequestBody defines body for CreateTransfer for application/json ContentType.
 type CreateTransferJSONRequestBody = NewTransfer
 
@@ -2983,6 +3326,21 @@ type ServerInterface interface {
 	// RunReconciliation Match what banks said with the book
 	// (POST /v1/reconciliation/runs)
 	RunReconciliation(ctx echo.Context) error
+	// ConfirmSettlement Confirm that a position was settled
+	// (POST /v1/settlement/confirmations)
+	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
+	// ListSettlementWindows List closed windows
+	// (GET /v1/settlement/windows)
+	ListSettlementWindows(ctx echo.Context, params ListSettlementWindowsParams) error
+	// CloseSettlementWindows Close windows
+	// (POST /v1/settlement/windows/close)
+	CloseSettlementWindows(ctx echo.Context) error
+	// GetSettlementReport Get the report of a window
+	// (GET /v1/settlement/windows/{window})
+	GetSettlementReport(ctx echo.Context, window WindowParam, params GetSettlementReportParams) error
+	// ListSettlementPositions List the positions of a window
+	// (GET /v1/settlement/windows/{window}/positions)
+	ListSettlementPositions(ctx echo.Context, window WindowParam) error
 	// ListTransfers List transfers
 	// (GET /v1/transfers)
 	ListTransfers(ctx echo.Context, params ListTransfersParams) error
@@ -3548,6 +3906,74 @@ func (w *ServerInterfaceWrapper) RunReconciliation(ctx echo.Context) error {
 	return w.Handler.RunReconciliation(ctx)
 }
 
+// ConfirmSettlement reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ConfirmSettlement(ctx echo.Context) error {
+	var params ConfirmSettlementParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "webhook-id", false, 255, &params.WebhookID); err != nil {
+		return err
+	}
+	if err := bindHeader(header, "webhook-timestamp", false, 12, &params.WebhookTimestamp); err != nil {
+		return err
+	}
+	if err := bindHeader(header, "webhook-signature", false, 1024, &params.WebhookSignature); err != nil {
+		return err
+	}
+	return w.Handler.ConfirmSettlement(ctx, params)
+}
+
+// ListSettlementWindows reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListSettlementWindows(ctx echo.Context) error {
+	var params ListSettlementWindowsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListSettlementWindows(ctx, params)
+}
+
+// CloseSettlementWindows reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CloseSettlementWindows(ctx echo.Context) error {
+	return w.Handler.CloseSettlementWindows(ctx)
+}
+
+// GetSettlementReport reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetSettlementReport(ctx echo.Context) error {
+	window, err := bindPath(ctx, "window")
+	if err != nil {
+		return err
+	}
+	var params GetSettlementReportParams
+	query := ctx.QueryParams()
+	params.Format = "json"
+	if err := bindQuery(query, "format", "string", "", &params.Format); err != nil {
+		return err
+	}
+	if params.Format != "" && !params.Format.Valid() {
+		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, pain.001, camt.054", ErrParameterRange))
+	}
+	return w.Handler.GetSettlementReport(ctx, window, params)
+}
+
+// ListSettlementPositions reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListSettlementPositions(ctx echo.Context) error {
+	window, err := bindPath(ctx, "window")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ListSettlementPositions(ctx, window)
+}
+
 // ListTransfers reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ListTransfers(ctx echo.Context) error {
 	var params ListTransfersParams
@@ -3866,6 +4292,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/keys", wrapper.ListKeys, options.OperationMiddlewares["ListKeys"]...)
 	router.POST(options.BaseURL+"/v1/keys", wrapper.CreateKey, options.OperationMiddlewares["CreateKey"]...)
 	router.DELETE(options.BaseURL+"/v1/keys/:key", wrapper.RevokeKey, options.OperationMiddlewares["RevokeKey"]...)
+	router.GET(options.BaseURL+"/v1/settlement/windows", wrapper.ListSettlementWindows, options.OperationMiddlewares["ListSettlementWindows"]...)
+	router.POST(options.BaseURL+"/v1/settlement/windows/close", wrapper.CloseSettlementWindows, options.OperationMiddlewares["CloseSettlementWindows"]...)
+	router.GET(options.BaseURL+"/v1/settlement/windows/:window", wrapper.GetSettlementReport, options.OperationMiddlewares["GetSettlementReport"]...)
+	router.GET(options.BaseURL+"/v1/settlement/windows/:window/positions", wrapper.ListSettlementPositions, options.OperationMiddlewares["ListSettlementPositions"]...)
+	router.POST(options.BaseURL+"/v1/settlement/confirmations", wrapper.ConfirmSettlement, options.OperationMiddlewares["ConfirmSettlement"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -3878,391 +4309,424 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P17cxs3lj8OvxUUd7ec1LQokpJsi6rURJLtRBvH9sjKeJIwjwiyQRKjJtBpdItmbD81r+X7x76weSW/",
-	"wjkAGn3jRRdnMqOt7Fgku3E9ODjXz/nQGst5LAUTqWr1P7RmjIYsgT+Ps3TGRMrHNGX6c8jUOOFxyqVo",
-	"9VvfygVJJaHeQ+1W0GLv6TyOWKvfOmE0YUkraCXs14wnLGz10yRjQUuNZ2xOdYvpMtZPqjThYtr69Clo",
-	"nYVsHsuUifHynMURXerXyl0PdTtDspgxQdIZV4Qrks4YmfBEpYQKtWCJHpv+7ootA0KnlAs9urxrJrJ5",
-	"q/9zSzfV+iWoGco5+zVjKj2rGcArOmcKu07wKcIFkVlCIjlVbfINv2aEp3oMmcJxLmVGqLoqLlGne/hk",
-	"skd74/3w6ZPxHjscdenjSa8T7rOno73JZOXizen7l0xM01mr/3g/aM25sB+79dNJk+XxJGVJdT5v2ViK",
-	"UOnxLihPyYhNZMJg/dz89FRjRlMWFubQXTlELvhcr3M+Ii5SNmVJ65MeU0wTOmeppbfxWGYiPc2SRO9/",
-	"dZgXM0YoPvRIkbF5rrikZ6/OW0GL68d/zViybAUtQef6F/t8gQxCNqFZlLoXvUXd0+NLU5botv5/Px/v",
-	"/PTLh71P/92qW1wz9Dd6PuvGHUd0zDS96OUdz2iSEjmxv6u2HX1M01k+ePhn1VL/d8ImrX7rv3bz47yL",
-	"v6pdN7p0BqM9oeJqxVBHVFzp9ZUhaxiNfuLGo9G9n8qQ4VASRvOx1HWlH7h5X/rts2fQ1alMEjbW81zV",
-	"39g9deNO845sz1miZM2xGwr2Pr0cw69DTQSaImI6ZeYAFin7+KfJb1Jd/Dh59nj0zfzptPua/yanzcSu",
-	"u2zgF72Dgwpx053fOjuHlzu//KmexD3O/B2rOZw/avYnF4LoEZCJTAr8sU3OgXtwMdWMMROhZtEzRpR+",
-	"+ootNYNRdMICeHUqZZHNtOZquvO0+6S3ZyeMF1U+Y298O3qAG7JOWIoi7/QXhuz8/xsXRKg0yeZs5bHn",
-	"7qFHivCw4TzlT92Y6PLRGKL7ji1XjOuKLWFAAREyJTxVRLFxwtKGAV6tWdBVI/uOLc2QXvI5T+sliTkV",
-	"SxAn8PKmKZlLlRZI4KBTT+oRtFrL1PUrc/oe76BepxOsvpGC1msYE41+Z2IfUzFm0bb0fsf0/YYm6SoS",
-	"ivXvq6gaHrgx2UD3hnAuEirUhCUrRpOaR1YNyD5z4zHZcZhhvaN15FwWpvQWU6JSmmqJioIoNeGCRkQm",
-	"WgwIZTYqUnqvgdJ1c/WE7tP5nk/mnVoyf0ejiK0RtBbwzL+YnPWOjWZS6ht90yM5Z0rRKTvKz58UhNHx",
-	"jKTJsnLFXK48cgvsfYeH93+7mJm+5VNB0yypUcBeC6YpaK4ldWUfUwFRTIvVKQvJaElUTMdMHREpcuJL",
-	"+HQGfzAhs+msuAjXXRrMxOu9yeHF0x/T7PDbRfI3FV1n8+iH+Nf01V9/vZr9uthl4pvf3pz+jR2chL/+",
-	"dnom/vbrj397sZz/9X/p8ZPjn8L4b4u/vnwj9+avoqfPv//T/MnFyfH0q6/WraubxabL2+309m+3vhd8",
-	"zlRK53F1fd9ptY2nZEEVrC8LA31cfxD8vb4s9RkvLl33ydO97sGT/U5n3URT1+umE+2tmmZn57B+mp90",
-	"8yqWQjHQsE5oaLRa/WksRapFjv6HFo3jSKvwXIrdOJGjiM3/9Hell+FDPkH9Rqjbz8SVkAtxOeEs0kch",
-	"ZCnlkeEbczYfsYQMWnQ+11rHoKVJTUsZ8FKbPOMhaMNzRgWhQqYzlmj6/HMraGGL/daueRkWUqX6OtT9",
-	"JqI/ojPeN/dsf0P9man0koeb6duaT2eq1d/X0kLKU9jZC08RnlFFKIGB4okCNU6KNKHjlISS4WRn9Jrl",
-	"O+JGbha3X1zCTxtfivg6bm2VZ3vK+pxGE5nMWdgmr2Q606IIEHIqE9TgPUPP33YMVeygsaNuBObx3dwq",
-	"8gmVKjGJ+Ph29GTv5Ush00uUfSI6iliZtOxzen4hG/GUhX2QXeEDzI9GCaPhkigm0jY5VldGp1oypi/k",
-	"mC71kR7RMVhibk4ch0XicCMbU6F3f8SImQcLV1BB48TvmiAcWU44EmycML1EKJbcL4m8kMmIhyETt6KR",
-	"REYMlolGkVywAts5BplaToh+iNAs5Km+GOkSpjxOGIheZq3V7TZ+L9/4VzIl+Wia9rgy8LvaW1ThYMp2",
-	"qqEEoefu9u5M6EuGRs+TBA0YG+7frSf4OksISIx1tHlkTJGgX6EmdXdTfiXTFzIT4d1xtAk0V+RlCcNb",
-	"MeccJ8ffakJ8sXfcO91/9vTJ6d7zw5Pu8eMXvc6z/edPT/aOu7ej3P0i5dpRbcSb8OE7olw7d9xW+AwX",
-	"KQgFVPPuO9zOCylf0mTKPifxghFVhqDmp1KSSA/gfpnsD8J3xIS3FO+KbXmU+5aJkFBgt1ab0HwnYdfy",
-	"ioWEKjIAt5FM+G/QXZ+gG4gMsk5nb3zFlvAHG7RuR8xdn5jJNY14SI7fnBE0VDVLXcWZ3TFBm3HAZZTk",
-	"Ollpl9+9e7dTdq2t2unCs5+CW1LJNeUoYtyGQkaZWvpkUUPZxgRW8CEteDrL9fCSAUvrVtQoVrehjQP/",
-	"ir6QEk2LpjVFaMLALKMVpGZCgQneBXVoTivkou7wky9gPfSSkqHM0rGcs0ujFwy1lKp54Yh96ZaSTlKW",
-	"kCE48nbAkzf0FVGPxLxH1lOIcwvelrbiRI6ZUremLp4TxuUVW14mLFOsdIFyRbzH4MjpldUPosHN6JVm",
-	"34/0L4QSwRb62Vvxnl6vKPtvM44VJNcw63tQDRcsinZQOSRUhJ7OEkpx7/eUyuJYJikLv2chpxewGr/P",
-	"1QwSMxtHNMGra+j3rHsc3udauI31fd+lAzGiEZo+PuRWVWtBvaZRpglpp9s76LQ7HU0p44SFHOM4Gp/f",
-	"9x4vPwN69OrX9zod+/okkb9prW5CI8UKvuH+25OzV/1xxGiCfDaWSnNcOD7uCFClWKobihMZsyTlaKTy",
-	"Jr3ajYyPFae96Rue6XulK9c+98lfnA07sevj4lxGUkaMCv0bLtYWbnt/DRsdaPYRkspsPCO86FbQS6+P",
-	"PU3RHfB4v7XaU2C/2WiYcJLR4mgNmj/bsAXPJQAtBm6T3bLmu+jN1K1hHqAjR39nY6Aa0+9LLmCIRSKi",
-	"c3ucVg39eykY7C0tnrxWr9N7vNN5stPZv+gc9vc6/U633dvbP3j85KeWt4ghTRkYc6u21+AmdJzHHmwV",
-	"YhC02DVbP9vn8JDmO+zXKhGdQvgJiGderIrZiT7pBqQXkD3yz3/8XwCCnMxSQsmUxlvQWLeOxhQP1y7S",
-	"W/2MpkfrwdvOUeeTpJ68XTDTeWDJxadLmq6mOrShF6kupClcTjxlc7XhucmPWYsmCQVy9OJC1rXyir1P",
-	"TXxJeaYwmhVzeJXNR3XRYMfCowABDxGKQQKaubfJS0ZDfSn+xhKpyIhFUkxJKsv8ptXpdDpdPDZPW1WX",
-	"xYfDoPu0ztHnxVOlszXjq0ZT9ckQ7iDUOLVMiSqnu4+GQdMTiqVpxOZMpPoZIDYOf6Iz1LwAfm18Q/82",
-	"YUzpf1WmYiYUG7YH4h0ohYpds4RGRMiQKaJmWveQQgsg8ipAJ+QkS0A+1I/AaQO/MSV6KWJG5ASWXS6E",
-	"/tONCMQ2Ey9kZ+UiyAKiNPOnaiDsC/+1NyRfgH71w/lL18z/9Pb2hl/2iRTREtWybA6haG59oR8IDoHh",
-	"KOP8mDMquJi2B6Kw3bU3f8GJ9bR5q9+mNIWVv5tTBbfC73ayrFRbolst7yhYU/YeSEWRaSIXZLRED4YK",
-	"YBtAY1D6W3Mlwqky8aooNAWtiNMRjzgEWOiRwR9caCUSNgXarwlsDVrHYZgwhbdkGHIMeHnjrbiR58re",
-	"UPCeKAhaUCSmHN2h7D0dp9ES6HpBl21yDN4WeEh/JydkKbOE0DjWp5VCH30yhEOkj00e+6Q/xTMp4FTN",
-	"qAgjNtTdmdM3PBqIEdMMm6ATI2FGRYZVG+rFYiLlNBqC6uX4VZFMP7SwaRBAZ1SvyJy+9+ePvlb/m25Z",
-	"RqW5uL7FGh7DeOzhCtAhqs/7CZ1xPVMh0zZ5A84qfSj1vhf75RM1XhsJ9uLtqS9iVhWgmYxCiJSBUAmq",
-	"nI8sgSGpCiM/p9ecnC3Ble0d6MPDNWHHQUu4O2aDQ2supIoQiV8HOPvKsQta73emckd/uWN0EFhCe7/6",
-	"v6srHu9IE+S1E0sthiRmt4wigSS0VgDLn/wUOIpqDJPyj4E1g3HNTvV7gT7q6MYEl4cXNFjchoRe8+I9",
-	"+vWf89DN9uXOLx96wV6v5krdYg28WMTakBOfhDXN4uGEe6M61+L4uVCXqy0tj7vF+ek3tKxAdya/fLjt",
-	"zCIurmq4MompSllI9M9gtx1TIVhI/nIOtrmADLOY93d3Y7r8c0y/+uc//k/f/b3HsdB/D8sHNp9u4bXx",
-	"jHIY0dfyio/5mLtGTmeU/0+v80b/WDxfvU6nc4v5Yvxd7YRL27QxBcbpcs0OHpR2UL9xZzsIt8P2xwxe",
-	"23iOfzrsHj598vhAS6+94mQGgz/93N05/AXF18dBd/9288livjJbwAaYcEV+eHNGeEgiRiG0MEBBbQmH",
-	"jLy20V1CgnFLi2manJl9YWG8bOb4GrGSCRDjFV2qgPDJQEAb8MSYCv29vgl8+i5JfBWiLtFvY5i54VW9",
-	"g8efvjbf6s+Pb7meyItWxTOi1MxV3RkwSgTqgo2Bj7/rEfhUJ3OqGq42VNloztNhn4xpkiyJ1tb15DBS",
-	"RiZGtGyTYaKVFMWGfZKJEHOmZMKnXNAocL+qYZsM0QI+7ANhLIBU2BgiKlETwQMFVolgIMCyPKNiyqyr",
-	"11CPEWRxgGCIhy5yE3ud0HqSG1PKcilNfY1FyzYgpMoFUwGB2NtUpjRCoj/KHSvolk30wRHQAuw7UP6I",
-	"wZuCTWnKr4t5GBuaYoty203sjaZV3yzlOijQ186fv+h89PhSR6vVX34xGLTxczfY//Tln+vDIH05Czv0",
-	"rHV1Gs4JxUu0ZLNNGL1aL+ed4GOg66HBK2SbpwtZOUs1UIFmacgmgbXBBRAYr5mmz0Hra3Q7uwX9uSWv",
-	"1IjriTrlskJ6ZRVSS6GXccIm/H3DQHRnWgpXltGOEirGM6bIiE25gIEVmYrWmuvsIFxcTiI+ndXwtLP8",
-	"tCnjjAfvzoiBMUBp5i/kotDP3tYG4Dl9f7mlLdXqHd7sIPb9xNw8ZyLktG6yv2Ysq0v3rM4U4upTqQ+x",
-	"Kt/fna3nCDFwm5Cho9sFF6Fc1NDhGej3aqH191QarR6dbKjKw96biyaiKiVzLrKUBWTCr5n5gC/MZJYE",
-	"kESAb1CSLlg0SWfIbimm6mxiEtFDfwcjrpJziQXAgQys2d6n9Pzw2QUL3Kn36dRtY75KTWzkeEMl+hYq",
-	"8P1rn2Yup4aT1Sn8JpcSjTsTyBJmmnm7Y6sMt1jDHSpZEvv1xlM9HusVqepvc3kNdjYCpjwUB0120oKn",
-	"4xlJWRQpwtOAKMYEmSRyjobGTKVyDnYDc9lW7RNbsoqRuUw25f/2vvBNzHUrENLl6nj+kZRXpURm9Pl0",
-	"uzu9g7KLp64LvYw1vAqmBmscHhEWKWZ7DNk44lqt1KKJiJaECiEzMcZRVB2ECZswfQuX5vvq/PtnHft/",
-	"vbqBoTiFFowycwIRD/gLYTSJOEscOTSMIinGaLQe7/UOe929J92nB4/ret/GmaNklow3Yryamt/i09YJ",
-	"ROE+gOgNf3xroyhBOF8tB5lxBTbNWVOT5yIyLiO3zpYWmliDN3gPd8C0jWeuQeTV797azQQC2zq+32jQ",
-	"1m//RTP06igiRlXdEXg9mTjeRhNG8Dm404S08Aylw3fQ6ay7pW3Q1sr+fP0Xui1iFfTWZsb5i5KHiZmp",
-	"Ni3Q27QWIWMYsmlCQxYO+/r2ZgLvbu7JCEZz8iQBoheHTCiPsoQpzwEEGokv4qUJ1+wk00pcKBdi2Nc/",
-	"6zdVoFd7IFzIOzJxvQPgpYNtSdgEopRoSqQYM/IF+MQuszxEcPhlmwwjRq+5mGLjJmhmLIVg4xQ2dQkJ",
-	"aEeoD3KFya4DsaBLMpaAkiGtraGo/2UxOP9xhfSfciFwqXV/jSfCCDJVh38cJ5Yluw0/3O9uH/MwyhQX",
-	"TKlLw7JrxLxnlpljbmfCqJLCOeTMPen8cBgDzNM00revYEWDwsENhhgfdC7ndYEgNJrYYeRiqLwiEVOq",
-	"IEwKwrS4NmuTtzzS1wxB5yFazfSGpXzOdjR1FU9Q+8C/HGWGaTo1wzVykx7t4WHtaF9PCCWzTIQQf2WG",
-	"K7hg6XJH/7Nu6IWBPe1sPS4TO1kfTzOhKBShEEsiKa+Uyxty3T5eqW08ro+pYeOZ4GMabU5gaLA0G6uP",
-	"qWUGY5lFyFZH+kTT8azE8h5vTVsmArUG9MZl52v9hc+LZpFtibgSlYF7EeQHue4k1q5ePmZ3MhzR1bJs",
-	"gBSp2jC2FUYjqtRGFo9TeBLk13nMhKKbhPg4IblWmIU4RrM8JKRLZwHAaAx97G8j3YaMhlGtCvGDSHmE",
-	"kEZ4IaAaPo6k0iJvqn/wpwm5ehlrGMzji+5TCK/qbB5XxcONUV/0dTJd9/RLBs3KmAkWXtZGguFQO51+",
-	"t9Pv9DYfqsySbQIG5TVLwoxdhnS5KspP/2wWXw8a/FfGuIu7Vj6Yqw+8XIi6KKB3M2m4HlrQyj7hOWMJ",
-	"rVdAlIyyTUgc9uk8f1zzZDP1ta+9k0moNrfe6Fec+SadMb7Vxtwk7CxoZbEmjjsmqYWTf2ou0zx+iSQs",
-	"lkmK6bH4TsU5uZPzhJ3O3lq1CFAPkOl5JiBfRQJyd8trNtM/WYU18bhMI5c+VopPhXVGb2ElckRdJdht",
-	"AhhKS4CtNo721N4IZZgnmV5ycTmS8mrYz71woDaiRIjsW2YJWCYgXVc8SomayUWbwPs0vdQvDfv5U/pX",
-	"Zd7Htlw+OrRvWmmTIequlyEHVWnYJyOZzuB9sPNoyWog8FewDM0RiowMwwwj4ll13Dwl6YKPHQaF1hVK",
-	"D6KVRT8pBaFE/5xo7tUmQ0yYDzlo8aAfGUvZQiYhyX8FydAaKwYC8hOGNnnemKHc6+juEXmAjVsPl2Wp",
-	"NUObeZhKEqJY2YZ4oynqOQjXswAfF0NLrb5gF1SRcaalsEmbDLm4BNwWVO1M6wNh4VyKO/FIYZ41HMyQ",
-	"jXnIVL6taALQmwKRFSLMdxd2xzPN5TsqRbQsvOw9hXShXy20OBChxJdzNuGRRA33IObX3AaInAQDg+Eo",
-	"qqJS51F6K2h5dOsMKLZHffwtcWm1D/8pkEUu2NmdRiv0FJVyuwV5R8aYErSKq6M5UWXG9QomnGI5vwHD",
-	"Sdn7Epu3UHrmFuUCNOGApHx8xVKy/6QLCb0FOBNjBtmYIUGvzfzIGmNLzsibCK7l5JS97eO8t72oy76J",
-	"0tWDY2qc/DOTLPahRaPo9aTV/3mDnlufgophAR1PDa4+40oOpWCEjmSWIkN1fIeOIucfT7SOM+YRR8FY",
-	"dyMVUwhburE3Jw/9Px5bqansoswTCdTGdsK83boWZ1ylMllubnXUq/lKprVBuA1K7zufZ6ITzOdqdGmt",
-	"YZbfbuUBa4oIdnnuG9GnlfDqSdTSSr5edrLFPakS7S+WbBHayguqTq4uD0bdSWf8OGQdur8/6Uyesifh",
-	"Id0b97qjp5PHYaeEp/W44CrSDayOPrFd34Wx2Ryizx13nZNb1TB4l9L3aFkvU1bjXgvPddfxxhvfHlX9",
-	"YEbTjQ/nd1yEVYdny7TSmANTfN9zaqCkr4kdAn/0X1QhdhacALhY4W/D/MKiwQcSMI3vOJ2FCQWbDtoW",
-	"wOViOmi8u88LumeZvSyN1owNarl4mjAwz6NoqmVP5ZvZrGcUBDJ4GERXOMjw3mhJKMlPtpaYuZpzpdyv",
-	"QuvoCU1lEhBq1PZCPD8MIecPaAu3jTTP1Pkc/LXPF6vxPa03N7BeE64P99YsYQwCA+031k94BHLrzLkE",
-	"jEBNUhmFNjIBZPyiVDhDmU3IVtBaMrV6fOqGxjk3P31StQi6zQtGVtz8ldKxKTr0zAAaT4+9QarKIm6g",
-	"r0ZxzCfXUn/MPDcPC4mSRE5S0FLA+4WKjWALMpXW92JsyIsZj9iROQEq5VFkgoSKkXwDsTCWxBlVoBdF",
-	"k0vTLyUTtsiBlEiawImSWVrUAtyBNTTp2qjd9tNC1mOd8HUTkciwkssyx75iG4VvVkZpudRNGqz104+s",
-	"FXpDSybCWN2xNcnq/Fulqa43wJbTU7ewwl6zJOHlKI8Ll5/CFbFCIsTU1d6BMV3KLN3OWGcvpDsjmI3E",
-	"yXyhcuPkv4qtsc78Z9HYqVXQrTLmEVJxLQuEWxhnHW+snOQa/ijFhCfzSwyoM3wSAf5mJpUJTGJB0fCj",
-	"r32pFyUFTpqwNEtE5W0hjcEFqW3KUuXwAv1Q6fwR/RYmw+Xh1YAEDY+G7YFwI0aeXXlb357YgkyKU7D9",
-	"usxSfDVfa8jEy8C8Zp+BVlJ6xQS87Uw3YKBL2CQTegRKmhAB3bEtlQFDamMiHU8vQSbKnyXlR5lbxrWP",
-	"JgFRXI83X+2FnrleJBMZyUrhAcVtBuFPd1WIFy8urKZGswjw1ATxzfzZuGbMx9XX0XEOB7Kt9dnjYrVC",
-	"qIFccfjQxsj4COMkCob61bxva+vRiiNXVj3HMrk8DJ+Mu5PHdLTHevvhwYR2xnvsIHwy0SywN95fqXrq",
-	"Btaqnl5ZhojWiAA3AUXY/hJYDbCBSQZxHC0NpPsC/O76BRtjvZF6rGcoWPgGO6rTkxFjpiHFCdgqjVCA",
-	"QyDEIdDf0Mh4YbIkSSbqY/nu0tBRqJLhwXWY4a9m7RXVZXNlsPbA4v1icPqLxHPFlhuUJzDBIElT6tAI",
-	"IexSecVEm5ylHmJSwmiYlxfyc+Fn/HI8o+nlaH7YOfvm+XQ8/+tsdHry20/vXi1/+ttf1Nk3h9no26vp",
-	"j+/2pz/9bTYb/e147R2M6HZmqLWLXEhgrcuSW0IAb57oSkaRHF8RLsgJVezxfh61RAVhYpws45SF5M3Z",
-	"q8BxKtsKokG8AeYkRbRE5g/RrZhwRovZojFdqnIK2U/vDv4+FtEi/OavVy9PT2aj+V+mo/khH/XOD/53",
-	"7/tp+M3T6bj31+jsm//thqcnHfrND9Mf5y8yugx/8wWZmCql9fciQ9rvHD5ehZztEtL+tPvLn7760AnW",
-	"ZGcZlAPV9hbaT97i81gmaEQD6Aqgg114xVaCaYDcPxbk7O1rst/rPkFIOC7ImMY8pZGqQ97fDDI/aD3D",
-	"bMezQlbvNuH2hRe3qkBSkB7zZuro9hn3eLxlC1yATzmtPfX4hkyWz0Wa1Jz8icVwrTLCK2O1Wlt9As1j",
-	"jZn0En10plhWTPXl0Jw3X6OlmPTcjapgwIVmofUqcd2zPJjfS82mNukRvZH0ill3sbm0qmtzzWlt5LzJ",
-	"HsW38fabSs9tiwkOHlhDcSG+ffbidC13s4i0dqJ1hPJ8MmHjGjY9NLeFEZGd2A9mEDDM2eplkL/IQ7Nt",
-	"gTOaoMlS1fimQVLDtCPlv3tErlgM8ttAFH07ulWzVlyhvxz9vThASSiGJwdkGGMSLgJdCJleKsbEMCCL",
-	"GR/PjLPYjXEEOC1zxaJrVvK85relnWiNOxVGUHucnl/XJvyj4GNhoMCDlYTqyO0yyKSa9MFrPGLpgjFB",
-	"0oU0lKegLp5gRKUsDsiQhn/PVApgHxC+NCmYTwPfNY0gN8MJY0N8Dn8KnevZtzCC3uWEfYsqdunF6Bs1",
-	"wPvGJAsHrXxQBU+xvl1YPYTKCwzPrjdTXo5rc4G8ympyIYity4DMfsRm3Li7MJi4eHx+OqwP0rMezmJP",
-	"L2RCYibjiDVoEubqznNSnOraJn72OebS5tHL7fpwL6rWy+Zmxc7x4fLJN224KdWd/GILtYpVHolBQo5h",
-	"sYrP42jpVH+YX44bI9hCU2fBIM+FyiYTPuZMpJdah1TIkhgrgHnn31h2hd8lpe/MWl4aIDsfX+MyE5ik",
-	"D6FSc+ZFOdgU3Ms5V3NqDMoYnm8jXeEj1L66ZO/HjGEUvQmySKW8hPRmdxTsXudHwfumHPnvwaOy9zHs",
-	"km0n5XMWXupb2TXkf2XPV66TmyNRZESuOMLlaHmpmMAqKblUehlJVX/vf9sAtXKMYDYmSNzhj5Dh10PN",
-	"gyaJNHBWVqiCJAg0lOivw0TGcTklDACCihru3o3wV/TAGY0QzazIMiyurOfJuaovSFqIly6nyucHBZIf",
-	"a9kPsBrgpYYRGTsCeTunUeSyEosLM6cha5BE356cvTIQb606ufqXD/ufOvkC/fLhcf3SeAm+K1xTwLKg",
-	"xge4LSB6qyYDMU3ZPE4b4mets6TSWo5omAGAsQl1L2cWr8kcuWE6Y+NFUbgkyth6N4uN9tZ6W9s8PLH2",
-	"WjOmyeJoDzv7ve7NzeTeoJ2dfKXF+1bQnXWGb71KLtrVGr0dra21axdXfX0BuwCELm5YFqSIselRHlcE",
-	"1ItYXSXkDTIq4ZVsUlfCik/eET45/vbnzs7h8c4LMN0NBu0v4KmPyPQ/FgWsjyXx6st157zJ+4nJ4wCn",
-	"mMuALtjS+C3zsnrCnlNAJxEhBjLiYMrJMWiQt5Zom5YLgVsiJCpF48RQ8YhBTOmUXzNBsjjIVxwN1loF",
-	"aJOhuTG0goBfM1Hyg7pMeMVMKSsXsejZubx7WIsOekRIYyh64Hj0c9hf7a1YVO89rBIPqA4T50tM22bI",
-	"t/75j//n/gO8TsfPbPq574AsnbKOPmU/tWoRpU3dPyxuBmDrG8KAoZqO8kMuGRmteVMYHkBYgnv8a4T6",
-	"+LQCym9lOg7cEx5m69bMvuC/3cw9ezOYarPiNWYCAHAETE90WmGEs9BngCMaYEM2eg5wt2oYRjbb4h6y",
-	"1qLNjDL5O9Yys7UNxQKIrXweHsrhuVY9+8ObszprV+go1cws35cCJTTfFWZl6uyENTWF7xdjrzAoG/NV",
-	"AZWbSSxISQ2socMqMzbjJF0erTJS0UhJo3LmWbLWQzBDrmjoMChzBaPLr2aNdxDf6PHZG6fU1zoqaByX",
-	"nG8z2KF6YPHbcJ4mSalz11l4pu5z0IroiEXFruNEhplVBquW0WwU8fGlcd648YyW9cmKpvrQVpw1kevZ",
-	"2bl+pvZow9trDzIuQN0JNpWKGitwbxN98qR0nPUba4/zd2x5B6fBuM4+c6zvS0YVWxM9DnZJUOwwKB9u",
-	"uFz6rFEbN5MCoG9PCNi2zIBae3CP1ZVLuGDJRvdbeVDjO3ACAgwARaPgI5OiQCyoYJv8lSV8soSAZMD1",
-	"YBxQzMH9S4RMSCSnlYzRe3D11QCm8ZR73K4GAqjgH9A6wJyGdfnJBR2y0+5uwRuL9owt1XFD3Wt3/EJe",
-	"MbGdBi9MhHw+05ALUX/LWOTHehryNU5EeiFW9zMgQzfXQqtDSWrsQucsTTi7plFuczDFCvqk2yMhnzpA",
-	"dWUrgqOVa2ocDy6NBFz6AFYCnnwLGcgEWTKalGbyuPv0oHPY6XQ6+7VxnZlIef3BsxnzEsK3asMGKoTX",
-	"7bRvGrCHlGQHhMynSJvWrOGgjTwDtM9/cAdKh6uRNXuwbk11GzASXvlmDJ4e4a44l6Upq6c3EHHKI4mp",
-	"7beHRM8X/FjNKDmnsrUSu7yxpEV197dRGerX7w4uZrwibyyhwuuvsSJdXRkDLNWXMJVF5gKwZSycO7OP",
-	"FmT81UI+YZpFYDJs3ckEQtWqAGRTYLqIaf3I84mC49SC0AYD4SUf6IESJcmEJhWv6IZmFjNw86vusFab",
-	"8DhvZWHeztAeZyGbFw6F6giMSTaSNK+DWGNkbsXd62z5avr68nnv4teLpz9dTX5afrMoeiEe728U1HK5",
-	"U1sWXs9i2ujrdfDPI+Zb2k2EmZ96d3Pna93KFg0sFfq/e9hH7PDGqI+F12vvSED1ArxHvIyKtVVcbZ3i",
-	"9lfscIW99X9FcN8GDMjvWUoty6iP9vngE9RBFWi+Ujrvh1hTQq9DACdYOexswCZDYylQN0YwLwlNysDJ",
-	"KcavtLq9uqobnbpFBsl52yobpo5NFWtrBXbzvSA3V2wkkRYvQjbmcxoZGTslc2nxW5BMgIO4YDC9ssoA",
-	"i9XhkTtE6ELhgALVVOChD+4NHvoVWxTzebYINbtpss+n+nFsEfJW3KcTLDIzvOIQK29q0hxBhI4pS4Mf",
-	"LP6EUZeGWcyNx8Ku0ZBwOCUk4ldMvxTYbCyQcoKGJ9sD8T3TvMHwDKwhqsfjQ/fhVXcjPdaH3y3ZmZ39",
-	"2FnwSzAzTsf2jHipA9hvbxGbWDBVmz9rd+R7emWL/oAqDyfksxmzb2ia/jymZhhcw0n8bmveOaRxPMT8",
-	"FewCyDWRESPD8YymtnSaIfPcUDf0HoQHjogpfCsjqBt2zayVoMb4gsbPmjIYcUwWM6mYLRyF7lCXgAgi",
-	"IKBSt8t1KYzx1A/d6BUp0wQl/OxkpQ+dYK9bT6nbmlydyXOzyKyCOXS7AktFW2l1Cfd6ZLRMmcvjfR72",
-	"Dg66h3kJdxS0MerDyN4InO+sQcWxdru//nj843fvT5PJX9/uPrlYvvvLt6+nT2bj6zc05t9HyeKM0jfj",
-	"b384l1/5iqux3vrB2UUpVn+8OzstvNhwLpwFceXJ8CuGyShs9bsdGL6RlhaUp/qmrUgM+LDH0vR7VTqY",
-	"WTg3A33ohCaQqlSu7s7pe4w52SuA5FZxBLYolALT8IYIM2qAm+M+/L4RVwrjOri7ceGiegPrbbh2EoMC",
-	"IMk5tx2I6hKujOG5VR0WS1jncKC2lX22sAzXBQ39qCXxdeFCtUqiFgAbqnB+ZjumzC0Oa1+y1ommsKQf",
-	"jWaSGwcLiS1oF6BRrQrmgpUaShft7ug1q61V1GSDq7O92en+spaWTqhBJtiCoAxb39hkVKJe5BFn+KY9",
-	"4OZjd41dyXbdMLE31qexKfc1gSAxSzBI2BT5c6a7Cge+owSPY4WuEmVyWpeMKaIYqzg2PCPiLcAFTdGN",
-	"VQLdeSHL4DzbVsOaJHJeIyY4eQpiPcGiz1URXlYmaLxrwHHtbAIq22AZPxY2oQL7laIRLXZ9L+WUEj1h",
-	"23Pjom7Er30jArBg5KkFHrmVm8OxO99KiRRrOFDVGPHH4P0bMvI/CA/fimt/VoZ9/7z6wgOj2EqNBI9S",
-	"QZMMSCYizU6GwElN6hAU3QQ9ZMLfGzsXvnxkbIo0ipyrIIDqbZlKbdFf/fojVWsI2cIzv02FWCnAhl0f",
-	"qw4Uy/PS3N7DR57aaqzrEYe6o1CWsqS/7jx5UlM7e40qOGdK0SlbOyzzXAnOeedp90lv7ya95pbmlUtt",
-	"n/P80FXJPgeIQNjSdJZDp6o2OSYJ5RGk74wBa5F88cObM+OwPehAAXg6TlmivixOz/m5i+VV16vXeixr",
-	"JXNTUds8n2z8fOkw4su20zVH8iY8xpHgNlzGh0jI+YxDm9iQ0eRdN8zrHZgPN2Y4foyzO+qN1v2DDlr3",
-	"P92yYNVNC0SvKqp8UbanmjgmtJ8xEbbJSzYBmK3AYu7bgMpHeTlbW1fKb6p9g0jPaoxILAFycG545VYn",
-	"qAyQOW8EbfVCwSpL9I3xnlIFBnMlk6EDIxDsfUpizc/I8UgxkaIAa9xvFWHy+KfJb1Jd/Dh59nj0zfzp",
-	"tPua/yanrW09qI3e8aEV5oZ9SC5ok6H1PA/7znKPbm39u5c+YN3l+HnBo4iMmJ/ZAInD6Et9pFy8Dca4",
-	"mJyHBVWA81xMariBR7zORes0ty3Mt3C355kqQLVNxtpq/Pt9RK6aA3N5U2SDTWJfvZDzGyujmwSp1AWn",
-	"6u0ICtrk2khVO9ymWuE1ceYb5l80gwOtr4psB9YYcQ4GAYwhVzMZFwLGrbFgzpLxjIq0maDvIN4GD8bn",
-	"D4V9U18P3Qbjo2JEuCDP210b1SmzlKiYjss+E7/seWnnuo+3r4KuR1dEO6ryje3vXp5uWMzzDU1neNhH",
-	"W7/DrjfgCQiYUN4pfDWohsSsuPjeJHIUsXlTSrtJxIZoIluz7YvzF6fkcP/gyZdVZ9omNZVNl9Zb1QQk",
-	"8M7UdFskUkzhQsEERJt5mxPP9zJx4Qt5wWXMYIT62n78AplR1Sdnr84hfqtXiyow4SwK14wIoT7+9+3r",
-	"V8ToaRhBOAfXucPxleEysD5qYcqVU83X6JzBOwmZMRqWLQi7uGW7Nuyh1kJSX5N8mCWiP6Iz3jeb1x+6",
-	"PE67nWV+WnllNXOdTOpjdjFpnzcgiEG4nUEYxDmT4d92zvGtnbOwhNpykyHk6ezV7r+9uHhD8IFCR/ud",
-	"ju9OMoZT/LTfqS+ixtOoKQkA4iTkhMRI5R7mcgEKw9R7NzUNr2nEayPK8YvmLTa9eFtctcBVHuYC+rt0",
-	"kbdryjzoX+2k3RoHtlyzOb+F/V/BaeprFb+F6KwjMHAXSheYMasNsDPmNNIyGAsv/463r51nlk6eAiZy",
-	"uAR8jITR0CvvgafdqwjivoGDfmnmP+dKcTF1P9rWy5+p0a/zb2z+mP3s8sjcAGPuN+DioO03ERdX/gN2",
-	"3zKhsjiWiRaunPbpYDg89I58aRzn8RbA/y5fBP9b27MRJrQQyuaxTAEl5IoBUojCANZM0CydaeVzbHCA",
-	"RjS8VHwqaJolhoAiVvgmkRGimdAokgunE+RoJ0m6LOCfeDAm/tcOZND/0mKg+N9BAl+1Qazq638PLrTC",
-	"N3q2haYSRott5ZBCNQ86dGrz0UHVe2/l0cDel0wgxkqSiUt5zRKIcHa53DS6FBaFBdBcnAhK85Hkq+u1",
-	"m0p5yWgSLVsWtfLSXPQgv6YzGZZeLqyywVIxuC3evtjxYWAWPMvmMcTzu9VP2FxiIS99NH3YGJ+y5yzk",
-	"1J7CMuElzAzV6xrSOC+FvLRGA7ieBQQDjzIFKIazLNVy4aUp/KqF3JHe6iIOjbG3O+CbX1aj8+V8u+gr",
-	"q4Fq0ruvtqtscWoD5ioVTahKL5Nsrauk6sCrwMjjsOrYd633rzQpNqViAxDozrYlL6q1AaGriuX6pmjZ",
-	"cLY2GPj+5gO3zs6buisjVgcF+9KkD3ko+AANp2/GCOud0eKa7Hd7vac11ZKqQk1DXZyX+mvdZ24J36TT",
-	"vc5GncIFVQc5CzM1uV0RlONlUaTHUZndwUYd1fhLTrHmMMjFmVB90g1ILyB75J//+D+/kydbF5uSMROX",
-	"+REvBfjC994aQhlNW9MUSLFYonmj+W2EZFM5wzmejfWO34njW3PUgvPbK9loecRGPKYJqMVdgIC4gvVT",
-	"kkyASjdi00xYn35hRY2cmGRCIO+2d2p+n9bZaXIXfZHdMYcGuVJVx6du6dS+A9TkoifZDN62XL8bBW9y",
-	"o8O4BPSB6rZMwlwLNprBxkjVXs+5l/nGnuRqa1WCwvcRB9OoHMOqdSPOjSUbGDi28ewmbmDr12ULRTev",
-	"BIkdGPBUCIieyjQP88wL9nY2KJfdDP92biJmHZA+lnKyRRizkKegP9iyRLUH7i1vQiaD1AhDVBYW1E3R",
-	"erDQh0BWYnTWdet7/25nKyy56Suu9Ru6GkwqOCSAbuNxGPOQXdZLUkwQijc7cdVDwfcDJDJiTBgU2LAh",
-	"VfjApgofbCEb5QCmG6B2bubzKBYk2cTtYd+wng8vgKEuMOFOQw82SYHfyPlvJ/HcIhItN6/dYt7ZMr8d",
-	"ConJHMZQPSrESNwimd33gWJ4WINf5iaXoWWZl7bYXQ1zsccAE+WwHpt19GpGVgLZZwDcjFVAWFifj/05",
-	"UQKNt81KWv58vSz7YpiHTa7fpkxOJQbkdqFkhebu4Lqva6/eVOvKjmFal0XlcCX40vEsIEP7/RDz7MzF",
-	"2ut0C8KCyafEZLnPKTlsLQm4ecLlX5IISrJAfbnILWtEbZXYsKGcYdvets6uF05UpluvyGwp6zAKmUoR",
-	"heYoD+4ArdSGwyQMgj/g7G0s5uYsisV1dh0/92VLkLCGUrqlBc7rxBa6qikQW01zzkFsNOHzVBHTmueq",
-	"c9V0Qc+FlPW2v3vP61zrrwXTOlsRJSVYgd12YzylYg7+9nl29wf+sS2y4OYJnA6trg6hEYJi80UtJ69+",
-	"WnEQ6+I39g5yVGcRFkBx9B2HLOmHN2ckZHMU2d2Wo9Wa8PAIwzCRjK6EXBR5WE346gZR8CvBZmtFjoKw",
-	"2ARe4Zd7m8gCSoUpUqCblvFlFnt1hcAsbepFrVJL7iBSxA+m/MzBIkVxrKHIR3EJuQC2EvFJnWMQWK0q",
-	"Rt1Ytwkoe7bqL1bda6HagV9a/HcHGY+vWZReaIGhTJeJhCkZXTdA3xZYeC0rg2uiwMseOVZZByB+9wpg",
-	"oSzEurIONyqocCf2qRzXupaAkH/VRBtpBsLDNjmth9aHrCI1p1FURdc3qLzFqNKDg8a8DYDY7x08/vS1",
-	"w5jvNaRxBK13js/WISIbNtzfMJJtZAqgrgoz3n9sQUQqj5j6Dy4uexsY45tiFpfimrwZbFjp9SbgJ3ai",
-	"NZcbViDSU9ecRUiIIfARhapYDdtdw5V4ekQv8xzzdg3cOHPQszqSRwp6yQW7tUlqDV/par5ysA1L2Xoz",
-	"PUi3y6owdDqjnLzR2kB9oeANizDmlby2jKS7WeXbhiyDVuBC8ZzanU/BJwO6auPfWrPKLW99j4w+972P",
-	"pQ2zhKfLt7oR6yemSR1sVY5N2ybDEZ1x/acyaB9vXr+9ILvX3V38bk6vQCCY65MLA0SbDLTsxjFL07j1",
-	"6RPoUhPZCEgK9aMiFk61RInFkChafAhkL43BWkDHV1ovgbr0i5lECJjFTM4RESAbz47IiR71XBrQpIEw",
-	"lXRtaaoZ44mRZWViq1QF5IqxWOW1/o0lNtJ6UJqYwobo/1zKjGhZUyyJPpsDYUsd2llw1R6Igfiv/yLH",
-	"BjfV/KK/HQ6HAzHOkojsKPLfJ8ffnukFzZ3JO9+SQes4S2cy4b+B+bpPTrD85H9/9/zHQUs/8egsD8HY",
-	"+Y4t+2SupmgmfUQGg4Eg8NSpFCkT6c7FMmZ9KF9qqtnu/l1J8YjshOTRB/0wIQM0Sg1affJhYABy9IcB",
-	"XNKD1qfAPMLMIxBQhU/4gcM9/ahtEk+eeQGuSHwBEasGLd2mZc34y9mrc78BIVPzCtpozSuebR9/He88",
-	"eYK/GQsyfm0sx4PWp0dm4QfiwqHuafl22Ot0hzkcXw4I+lbTkxZ9h54NDwoJOUskeYf+YoVy8ECYQMIJ",
-	"FzQKsDAoT40RFvGhvnmO58dt9+4H++enPy8oT7/qdVzpNxylIlQRJaUgVA1EuaI19KXp2HoO2uR1QkKJ",
-	"GhvUzRmzvndyXc+uO0urwOqU/vDRmGE/kjmjQul/4Qh9NN19HIiPOzs7hf/Xb+Wl7D5WqoTmeMwfYZGg",
-	"JB7YsSc00f8sGKqWHwm2ZfSHQlulWttAjjXtu+2Ek2wbdGqI32SpZDhM9RoaWTJlXjRVu8lHF30NMJVJ",
-	"FlnMyvJkj/ClLGFDy6qW/rwLzTtNCMaV1+023nMqllj6D2oPavbS1JBTo4oTLBRBKS6eqW9eLDdOPhKJ",
-	"ZL2g7hu/h7pNKTbRMH/TVj5i1PAKw/W2E+ueHEHGL12iedSWCicfyaBs/dcMwDjKCIQ8QOIV+t2Gbg65",
-	"MtlEpnX9Gmq8YbcD4dnqLFiyJh8kKEW+oIJAZJ6DhaNm94QcyXCJ+VNf5nWfi6iqyFyAlUFNdzy+w0K5",
-	"ebg/Z8BL5gwpKsX6pUgPxi9c+pkxSLk1Iesw9JGNnYGC+iJN6FhfeQNRHA61YcMmpc0UsHQzcGyHTpju",
-	"CotW6i+fX7NkiSzLFH4s3P1jmiQIBEaGpWtw6CAp5/SKi2lARswgK3o52boxmwFNjsE5RgdCX+U7kGFJ",
-	"yfDg/fshmjcjqVI9TWELVCpmgrwhlN7lZliWA99esSW66KDYGFUO1q8/EPrPKcIbG+EA1y0AlC7wdek/",
-	"LKKgP8NzFkd0ycI+SZOMDdvkO7ZEVduWISVTKUMs4WgHMhC+VyTPPshzSbCj+qDOod5+G0YPpCokIIdl",
-	"cZ/MWSmlATIO9Zc8zSF+BwKGgpmQ3zy/GAZk+OaHCyNSPnv+8vnF8yGCjxVIoQAjauUpECjgkjoWXvw+",
-	"dZCaqLBshaypv3eZKV8Mc/FkSM5enQcEv9Ef//fNj196CZp0ICD3xMBPkLd8KlRA2HsjtOuDJTMFZlXF",
-	"YgrRFso0wELAQogY1Vcm+Y0lUhWwHYmXogCnwNu6OWKlUAHv2dW5YO/hAJ3IEA5IYnJjuCA/XLzYeRq4",
-	"FemS7/lJm1iIyRyx2B3oUDKUZgSgLszNk4jIkC74GPNLTVD6QEAHpfGz90iUCHhHvhjqtvT2a7FO/wsg",
-	"ecMvEdABSinn3Ee3jrVghMRhycjL7g/QqGeYkUwGgotrrriW2POncGYY4G3IwKiAlhtosa5Njo2opfk9",
-	"iGtmvn3CpwLXWiqDOqkPcCjFI0xqtWufZ3sjdRZvFd3ugoq0cN9Uqi98US64/mWbvDXHCRKf3QtDzdh4",
-	"yPL2PLS+I7JgA2Eq1BspFIICoBSyq8bjDc9xL7jmAhAaLdtG5YZFivVN7jlabmy0dkAiOQ309YbvgGSt",
-	"96PA/nFJZbLEFHW8J12PcCswYYrPxgnXMuvC1ZwWMtQ7x1SOEkTTwHs9r8YPAtJoqS8j5HdSmJmUJWcn",
-	"1iH7K1UeHULCGP5UKns69EaG3TspAWJ1cuGpPRAms0oZdigFq7m09KnR0ilNvDqUqKfmw1KBJlnUDPRk",
-	"GUCj6Bt9pqejb4A+MAm8Rt2YKgvhRD7/9imArFiafskV8lr4A4bp7nguIOVeBUSwhXPNki+MLU31tVys",
-	"z/uXWk8qYPLNoer20DN6DJEA0r5DSffy/ANHngMzFZcVo5fVZG/YMeOVKEKEHdVfwgka1mvUg6zT2Rvr",
-	"W1L/weC207fbDOJrGDRyRIbvd6A1EC8YHc8Ihs5pNhLB0sAlCDinwCIAnUSvKE/bqFABLupH+MHXnlAB",
-	"mNFUC4qmaBZeogyISC4A5eiRsvCngSurXcRBxZYQmPUjouFrzmvbKCI46tVhsUwskZlIjsA5eNA6gm0a",
-	"uVA3q3/WFx8qJIHlq1a0w+dtVGHdC2aGV2ypAjJJGPuN5QYYW0CdocRsokMiKabAtCwd0zi2GXuQ1ROQ",
-	"v2cQCXDF0OPtbi72nqv0iChpgYasBGt3C7YDakQzR/Mm+kPlgijcZzQCnuGbUAx/+9PflRRDLyHXir8K",
-	"3WTDsQw1YT3DQu6jpfkmwAvPVMoZYgYfEOBwv9OBE4EwoKkcCC1pgWC63znEANn9Xs/oVl54qZMPFiyK",
-	"djDbDN2+dk0m3BNw9aEriFyGWKFK8EcbtPIRl9Xm3AZeCnDFEgAUUMwB1HSw3+kYXQuUGbN9+oCBfAKW",
-	"IUM+fr5g86vwDAo1lvT9xMKaFyHMPI9I14KXmKYzpxR6aYg1b2t+4NKK3YJXhSXNcbXyi81o9gcQxUbb",
-	"LeY2ru1GC1mNjeVpkXk77lW7wEbEWcasZtBGbU+a+yhkW/rdOGzovD/zbGNbhUzNmiFbIwJmmpvNkQkE",
-	"KQQIbWMm4RZ7KnPBBXiDWtu7yQv1+0cbhpZSQd/mlnfQcRotoVezjAs4bNJkkIsywSJGvGtYN0LrURgc",
-	"hN2wgLgwLDVogOZLLRoWKidkSHd+I52dQ9Iml2RnGJCeHt1ej2iWWT5NMS83hC7bfCy5L7Y8EAtyX2wg",
-	"L+Vjpicn5FCPoPvUKltG8SRnL96eltqMON5U/oiGWcz7u7sxXf75n//4v6GHDGfg0gDjvTS2ef3Q4OsA",
-	"tKOApFIiWLAZl70ZrdKH4ABSEsh8dCyhmtdb6cdpksAyuchry5vLs5gFXDzyxfTzArK9RbYjVF3heMus",
-	"1clARVpOZwH5NdPXlgM18IAO8nMaENcUHK4MuEWi7/PGQ1RJVS5OJ5eJsCgPkhYOxr2yAXNsmJk3B08J",
-	"XXvirYDpjxS/86+hXAEGKWGqBWe9Jqat+kTrvFFnE7KQChUR365gIS8bG+gCOaHNyOdzXEu3sOL6a1Pi",
-	"0gl6Xjp33gwI8PZrN79ruLO4wjsGzNVc2ZLtWtrFNksp4Sta1UdFRqE9NWDA1zM/gseMw8NYjEtZ5djq",
-	"nmkVK2AWRLFQ4vDM+SkmVudvUwP8bSGAOMqICG1l7jmbXm3nl6dk5+2ADzGRsVQstAZfONumJUdPLosc",
-	"393HGdhVRlrH4ycTJxG7s1yaqJaLjcekmFafNw5WTC3r+ocJnnYEXk2/L4zNPO2/n79jGqkm668ZgdOg",
-	"zf6U8/pXrI4XNWoqvOVKy0YNgKnCn3wpv784ezRsmPJghmPMwHqR1y3Exkr4An4z0DsYH9CDgoXKUiMA",
-	"w+/23GLaIxNam0qpvjawzvwR4tKnMi+n5R+QApTBisnn57QEdrBqwfSTzvtVBURY8Wr+OEyOF64po/HL",
-	"CZbw83qpYhVgHweOJLW8BkFAqM3hC1pwO9bPD3N9el5Hoh7SATZ8aBpGQ4xzkdFIqwE56o8jW+QjUBYA",
-	"HDxasgCLVJKh2WasdS5WPWOY6er1yRVKd1arDSyBWxVd922ELLhXBGw9DuyIZALud24NJ0aqLwE15B3a",
-	"SFXf04bKzFJmtrW8CE/5bCHKQ2n81uEFfDfB+l1LdNyMmbLGU8gksiJTwZDg0yNiahQ3BSmDK4I/9n0y",
-	"cy4mQ2nFxtCmU9eaGYfbUH3szOP2vOmtRH3Yz2QOIE+e0DT3yQOoOzJ/QgVbVI+K59AuDwR1Ne+WwWRy",
-	"ylN1lO9WaX/LWCLFhr3GuMJwDRTPbHPuVvXxR/I2/Cxsl/Xrr4GXm+1pzQ7zA1rq7lmBJmJKHREVRxyr",
-	"AqbjWY1snCOD4OsH9vXh6uiTYYNwZfxOuq1eL5cT4GyDuwrKZxW9WUf6F0ItIlH19BbRSPLGaU3RemNM",
-	"jhHzfmQNvQAZeWQKkTbXsLf3YhnwpTghE1rvVFnjSeOGmx6ho4zgvaGlBbT7GotLgY4cdkyxhwJ2vycJ",
-	"4nUEjFHpXwSBRP6Eh2wIbvrcnA73lhVTfFCaYk9FxzamMunFmyRyTlSmYiaUTXGaUB4dkfFM6iM3tD8O",
-	"ga0wmit3CBWj+zkAAVuLInYDpBcOAZ7kI2O9su5lOrEUMMrUEhsBiVOrgSAGKZgbmCuamzN5k8NzlibL",
-	"HfATD125GSNS+gg2XkdObtDKitTN6wdWdma0oBoInLzdW421BKPjj5Z5Dm6sWSqVraSj++Fi2rfC8YjZ",
-	"CASUc90Iih7wqgaUSi09JcKQ8kfApI34WBNAq//B1fSI6XjGSK/daQWtLIlMAKHq7+4uFos2hZ/bMpnu",
-	"mnfV7suz0+ev3j7f0e/kwHCtEzrjraAFMTEQaNhtd/AJGTNBY97qt/banfYeZqLMICxyd8ZolM5+039P",
-	"MXLc6bVnYavf+tb8DnABUG8B3ut1Ogi9CCzPYOIW+J3+DoM419adgy4wZLImPajdClqoZ0LPPnpfU8vm",
-	"8V3z5FmIje/joOvecJPbPaGheU0v3cEmr5yZ8/s8SUyYqg1AbfV//iVoqWw+pwlExtvUPRQ4aMSvIdaZ",
-	"TlWr/3PrLUuu+RiQMYwLRjegG9ydszThY+XtUwUC400CzmSWqUfg5iUYV9120Ad2T783ba3dU93KLmQm",
-	"F3eznBhc2bgLAN2HXn7X7dvvdNe/8kMJPQ7e21//3iuZvgCctVvQiaOMb1hqV2wdQdRCWgCRmIPetuev",
-	"9kS/jpk4fnN22xNdjrquoQGuSCjHIJH8Ox3ib1gpeGSzEwyK0G+NB1gfGXsd2lBY9Pn/mrEM4zYTKefO",
-	"uW8vXHDomYsZ7t3qgT/Hrn8vHj6m4g+3//qtvY14h4PuW0Uzp4AcB6YAK8SrzcjmurtrYwwaaedkacKW",
-	"NBsrVE0u0sFLrtJj2xikGpm4gsYc9vyRXZuFEax98iWfc0zgvjd6M7OA/NQaojuGYA0IIzPTfbiG7prS",
-	"HW2/5CbmcCTl1SPlltyjb0d0G15kHtHvftCk/anxOvuGWZLemqLNe3ku32eg2CZpyerWDtnAJGw90O29",
-	"0a2+x3O37g2p9YY090Z/0/r0Sz2x7yo/Da+W5WOsThGPTGbjma0oZm2zfrRa4GWKIHUZPZrR8ax6W+Qn",
-	"K88KvPURC/6Q90y+ACsvm9QiOv3uIu9/0sl9pPJF/11PMYQRNp7Y4ygygYaVGA8wHYJcLwNMA7AGNcXw",
-	"QM/rhbkT6PEe6V930CRk2TJeD7LV55CtgHKM7sch1kUrXDm5IykUaX09EuYnn3R3P+h/PunNSdIRw/z9",
-	"7Q6GHoU9FUFLX0/1VQ9LTjfjck/5nKGPzMbz+u43iHsVcnGkf9e3nsHJm2NcKDgPZPWcfOtmc8/n5C9a",
-	"T687KO+cp8xB+9nZ29LDwlTQ+AMeow3o+4VMRjwMsej51gdvv3O4/oVTKSYRH6e/20l9S5d5/IsJNrK7",
-	"HPFrptacVTik9ecRojDUfR5GcO/B6JNMQAZ2fkBN2INciDb5FiGzsrQItuaSkdFgJT3wOszByIm/kG6p",
-	"z7mFEyj7ytvElj6C6Yd5gDhiCOrGhjMZhc7xAzh5IiCZy8y01SPlZAJJHOAGDyqpen6IDA9tdpTJhnGZ",
-	"5DVbsmsyCTCn/LiQd4BJEZqRKXbNEhoBd1OQt0TFEsGq+0YAp36kDXsfY/lg+5uJsAnQPzummWKwjiMZ",
-	"LgcC/VEKkp5OaZKASxMCHCGr6YqxGHdrKTOiIB9a0WXuuoJFaZML6fKdh1q48qcCw8IcQECvxPUdiLym",
-	"I26zqa+oB6Bm4ADlGFBhSqnrVTrzWTq4XA2wK8g7GPGc8Gsr9hBE6bJrqB9SRLHkGqNHR1JeBdhFKk2u",
-	"ygTfxKQKHjGM7LLkPKZRlAdkaCra6zjXIZJLKBfCTmjE00KaostXwqxoQ1lYcbIkn+kd9Weblys6keHy",
-	"zq6eV2wBXSHrzwFS0iQzKN/3c+VBp02yobny7OF1ruCA8Ilb/DEePjgYD5ffHV1++90NxnQh5UuoegMv",
-	"HGwyeRcB8z0LOb1Yxux3u2pP68TD216vux6G8N1fsz/Emj8ddDq5aweYlcmdMkj5+VUbWOSVupoGgQ1J",
-	"SOWUAfYvOcegBJCGMdnU5t0Pe50OQiKY284mQEJIGIaSeZfusbAPeNFweBFhFpG+ptwNpYUH+M3ANuT3",
-	"PEfAIMx95MqC40URYrpgbXt9QwGffiWLEdcYNzqBmH7dAFXuJrfZexZXAuSPOFMzpvq4pmb8FjdBd5eJ",
-	"acaUwgQ1mMMQ3teDsaq2C4LPk2wmgAJrI18NTlRghHiuCOwGl6JN3kqymEm4IW1mzxVbgpJvhmOZ3sgK",
-	"TzwdCCvapIpFkzxvV7+KEd4jg3UA6X4UFkk3AnBVwIDxcgIfINBEn1DvJsUSmjY+F4sSC8zxgX2Yky8q",
-	"4cBf4jggE2O0tHhAQxx0Dl9djo6suwJRkMJx3vPt5xcO+cwXYaXrmqvQJ8wQK2E+3HYPt90mt53VRooS",
-	"1c2vu3u958rqpMX0wkBdVxjXYxyPMGM7YXFkE4LGDO4NREfQvBDwMkbMV62diO6lyg6E5o9az1Pk57cp",
-	"FSFNQvKOjWZSXqlfvvAD65T5eWF+bY/l/EsMUOVpnwzN9ztefhBXZHjdpUFe9xTxJ+zt/DzsHRx0D3EU",
-	"eJVBLtIQs+5tizzE5Pt28WvQDlM6jwu/gopnc/X1coCJzAQmTvg1I3MushSqpU3gKj3HTPdaNB4fxwcE",
-	"jlohgHwxRJ2ShcMvEQ4JHjYCgUgTGvIxpOQTRpOIa1VQIjB9wsZaYsEsbMQkFNLE738xzF/mUgy/rLsy",
-	"cPimhMK2Znmz1YA5vunDF3bdt3jnrasjis6ne7nWbFmK3+Mya7zHvLJOD9dY8zX2738rnTtADU95KZqN",
-	"bn1F7Y5ctZd7VMgcGoinkDmp/eYa2Vt3FQGwCq4RV23y2iS8OsiikYUOB6Qa3V0BSihP9ydTSaRYxzXV",
-	"A9v8V1cEHjjoAwe1HBSAGhJ3crfgmK7Wa1NMKHqKQ0bDiAuMDjUCm/XOtMkLHgGwVMJUmvBxmnOw+oAD",
-	"7LTCYbjuErAPWrbuTF4UbDMPqm7ZVWmob3EcUShyv0WLp/AKtFgfvWDABxBWcSQzrBha07nxom/uD8aS",
-	"PdWe380k5GbmdrVilYg5YwltGIRcYOW+fBReGYnDQygSbD92ayq41a1CMaFtg5XwMOc3W40ifn21Ykm0",
-	"NICDC/hfS7Fg8LtGUqxdjGuWhFmRxEziois7Ua0nVOl+YjIR/QxCmRiXVbUCpS2nXTciU4A4H87aGsY1",
-	"o6HFoTgMQA6iRMOIHjeMyNVC3mZIf6QIPTjl6+PAkVs+RCrdb6TSyF4P9horVtfeIvwbW9r9AP9+arzl",
-	"3pUKwQUWSshCE6YsilCKDwzegc0kVkFeNc4YVEItqgPrM0y5EhAL1Na6b3I2FQabYu70Iw+UfH+RPAwy",
-	"3s1O35ySt1XDYOvLIaWFY7BLleJTcQON2G+6SSU+Vta9xFMLmwvGQoM5VO8xrDp9oJn8oGyj5XlVq1DS",
-	"sdLQp62EPhxCHq/9+VRAnPa/4cH9N9P49nu9TV42QUPIJH6vYHd+7fgRwGOYyK9NedO6u3UX0Gruiae8",
-	"kMZzJRiz0Ob2AgaMbhkzYQt3L2ZMFAML8TpXC56OZxbbCIqcQMQvXOuWIVUZ0ame1635ENbubp1IgKOj",
-	"IJJr1eCoiLqVygjrzG6jm8r5A496cE//JzI1OJuOq9nwnrtjaeZk3ZOgFIYIsC0g6tRTP7xSJGYItlyS",
-	"L0glfDpLnfFnvURl+MRdsTJn+UIjFBcwh4CkfHzFUrL/pNt94GQP0tZ/KGMyx3ZLBXADjuTsDvfEld4g",
-	"sh8GHxpEtrysByYEsFy8ckWtG2DzbKYSHiPyDkuDJMvLJBNfQT2mao0rDDAxrlM1kwtTwc+kKSsfld1B",
-	"/yFS2pxesTbBOWBGs5+eUOGRNT5QM/9T13LVS1FcMCh5aEIxzShCiUYhmI7PkOtMq2YxtjM//3IL/k1N",
-	"PdpWwibmHG/sFvWW5TMz6bznNxEVKyNLPKqASCxNu2ZfHhj5g0h6v5z/jUVG9cjw5uzf4/e7H/IPn3b1",
-	"QVpufwV4p2jNPfBMnxzL1gzcq7I1rmZyAUHqGBtofH2Yuaf5HpgClM/3X2PQC6BNFNxSea6jRb21hnOv",
-	"1l4wEABSa9KXVcqjCBV4qBoVkExAVTgPk9PVzywCc9aGl+ulLPD7m7LWjTlp3ttx3uDvx1GbZF8fztrg",
-	"6j4w0AcGes+B6vo4fgb2mchrdp8M9LhYa+GRIkum2uQVQqnTka24YOqZOEYIWamJQavFjBstebfJMYwZ",
-	"ijxu6ELBSZZY278AN3lgInfFRP5QxxpKg9zzwbaY7/d5si+gEgOU5XbpNK4aiqna7O5LUHn1iLY4uPaV",
-	"h5P7cHJ//5NrqfGOji7WEpbJsjkaZybntsZA4BVvS/L6axGjoSKpbBPwa1brzs3b5JWtdQlahXAFwyli",
-	"WvQxMRezDa55CqOH3Kc3umNEScKuMTvWVvYxqWZQ0kDFdAy13vOSJVh7KpVQG5bGsTrCnAZXh9OUJV1C",
-	"QpVuOJWRweKlczYQGE4E0bO21opB+AqcrYxFitmqq9YuR6HoKZlwESozHgVVWmphJaS8+iFeZ9uCwntt",
-	"8j0HUDGySHjKyPBPQyh99z+9kyHAkGC1smJEoV+jr9dg+YINbopC7T7eIMwRzImeaXL49bA4jIRe84be",
-	"cWubut/b26B7u+3VPr+WV7NwMm6Kpox5U7+9g4NqxzcLfDQjUiZak5mQH+9KtlRbT5+toAUlRvF9zehA",
-	"JXWzOJ1RTt5IbvAcl8A6UGv9FLQwlb/Y4StpIg7K7Rozp2sEPutW5KIyZjw7cuLOY+M4r7j+u4Xyd776",
-	"5/Sak7MlBB7jRPutOF1edrqHTyZ7tDfeD58+Ge+xw1GXPp70OuE+ezraO+iVZxm0rjlt9VvfPntxinfa",
-	"ZvftM8sAn4s0WTZaMi0rCQiNlMSoBlvhzpMcHqL37icOFaoemeqmWexdd2776lHyVkWjXrFlc6bFqwLE",
-	"qi1cCDdRKmVggJMsqgRPtHqZsLQ+weI73dMfGpr7O7ZcH46tF/ThENxvMLbBK/GjKoC6GuW8RrUpd+pB",
-	"YSlj7dBEHDg/IVSVAyQnckJnHHDHMJtxRlUNuvBpwmjKvmPLm5ptgWggKadwz1QA7SDNSnkpVu7OwZdb",
-	"b0/OXukjl40iPr68YrqVbvfXH49//O79aTL569vdJxfLd3/59vX0yWx8/YbG/PsoWZxR+mb87Q/n8is9",
-	"ARm5FCG9E8BSaoY1BgwVOr5iIvRHoi/DPryVwu0W0RGL9O2WyNAl05pOoO0tbq1XbKFXeSMbdffudFPY",
-	"3tD1XKUoKwEDjeQs8T9BSf0PgOiC7deajeFCGzMh78bd/XDFlp+QH0UsZfXhpVMpw4BIQRg4qQD8SNMV",
-	"KDhoyW2Tc30r54YcUzatrlKKvr0tVyqcjf2aokvG1wU3/oOF5V/oAsR9vAn9bSt7fceWpZwNrZpwtpm8",
-	"iIBrKHkC+I0ZCAJ/I0WDZlcvLb4xXf2hBUY9iQ1ERrOsD1Lj/UqNsSMpe14skW2uNTUJkt+D/Z3aOFgQ",
-	"idRMxrnpzZoG2uQllAt2JU0VRtoSwd7XaE6vYybeGNPHdifBq9sIssr9AVPg+D6zGOZ1WpXAwIZSOk9+",
-	"HctzFkd0ydaeK+8d98qn4EF8+08LANCnEEwveBA34B9O3DNcZ/cDvLyy2pM95/d7H21zZh7uoDsu7bIN",
-	"CQV3k3wLm14vyFmi3HXBvR9u03jQirMGI0u5yrapsQ12jJgu0bPFFRaNQdh86tX6p3OmjB3GUiomvbui",
-	"32iOEWFUo/q8ZekznOCZu3XvCbS12s9njqBbf8Rz04RgC1sO/UHFe8gm2RJKIPXL6Xvy7O3ux11PMF5Z",
-	"cApBWBOAxIAoX782x5HltJjwwRYBUdIU4kBUaVC+GnTPM28I93hU825W1aHy1uPhcr5fBdHQzCPlL/rv",
-	"d1c36Zrf2BoihsQpWdClgVTH4JIvKpEqX0KOuab6JVy1tj7bF7RwNQfQmL6av0Q9FQyL5quBwJR2qBti",
-	"rvIh/tRHTF8YjwH1taCSIymvMHkUTqa3tKZAFvhdEEd3xBCV383tkXIXVB4FE9gQmMAVZDWlePRQMDAm",
-	"E/zXzFlLre4duBgUsD+BnOFFyjh4fCZCLIEC8UVCsHHKwoGAlRqxSELCl/QK9RFqZqMfMW6iFEwC0PVC",
-	"JmEeTWvf4cWJyoXoAzODKjda1smLE+hmB8JW2HKMDcIXQwNqspRZbVQNF1cFseczWxHKPq1LW5W0FENR",
-	"kBCdiII7U3Ao5a/ziRobL1en0+n29vZbQUtk8xHAq3TMdwePnzxtAWs1Mm4hEqMwpADCYPotqmb0a3ml",
-	"RhzYhAnLKQ3YBeu4odnnWl/rBlquD/O9bgrji8rhIyboyDVko0TM9+alQgBTF5pDki+3Z771GrSFs1v9",
-	"1tmr83xk5sntfG7bCrfde7gx19+WD9afhwSTP4w0DSZhhzF9t1L07of8w0qXI2iIKDYgxwp8jT2PJp0k",
-	"jBlxA2VvW31upGWL5UiGyzaxwJjK1KTTIoqt54LlnMP2QPwgIitkFLyXxDIxVyCBzeO0NmoUmygp9pu5",
-	"N/VYcAYP6u8fuUAlksDNzs9tJPT1PsacLEsGuCIsQaOiq49kRBUUr8Q81plcILAyojBoGRWAtwFAGE6Y",
-	"BFu1TXkNa8EeS/Hx94ocXuip4doGQOV6yIYHpfde4SA1PdXgZEARmTuBOy02vJtkBiakVrV9ieDRKSQq",
-	"pO4KwYpfLGFkTkOGRcWH+n+HRAqjzwKU8BBAgYcBKhCg5JmSrFY5c5WmLfbajF6bdAeTpYHnDFRdTHww",
-	"qeMGZxdUWQtzz2IGZWNFnnUFTUELuf6LhV37+hSL5pwrcqwfcAHVIzbNxEAsoNCnjYWfAniEAPBoVDB5",
-	"mhdeMDqnVlBtTaKeVwJUEVs+1lSA7XV6wyMy/OY51oEtbtUQcU4wyptjJWsmwvqSoOeZqOEpN0QDAazp",
-	"EiY1oj0XYKG30VmKgzvPxOevoFA7gCorBE6/mHEgTbvid8YDe53e7zIlS7gPcZD/2YrO91Tz3EXOjRX1",
-	"DW+aWd48jc9dGBsGqDVXiLhd7JrTfdblsv0os8QkOyFIkLhmiXJiT56/Nd558qQhcct/qTFxrfd0o9Qx",
-	"tCzmTlmZWJ9sE1KUdWdv4Zy0pRJuX1jDrrNXW6M4IxOqjdZZrrDE3IoCCJ0nO539i06nD//9dKNSCFDu",
-	"bpN6CHZwfhUEWy+6ZlwHa8e1piDCioH9kWIq7aavD6t07OBBhbhfv1nq8TvLunMeeAfBlVBtkQqLSwLy",
-	"P3pCliyxgO6QF9cmJyxdMCZIupDOI2SL3wNKIBOugnSO6Xdk61WjGyIljIO8zUQ4EDy14ktet8xCAWo2",
-	"qXWoCU2wG9PScEF5OgRYKv09inGkUJSGK1RnHANggAelBX9uajgMhBX49ZUJ2XbWR1Ys04bFLKFStte9",
-	"K1LqLljXuas7rckOnGsXbkGxHIufz2rybzlTR/CTl/QJagUZ7nf2hwFBSCxbMhsA7mJqsGMxb9HUozB2",
-	"QrPqA2Gzfl2Gk7E8et3lNeXQyTk3IbfDCeURC4dubnX6CTLbi7y8z+28YBsUhqOOEd7UW1brKLuQpRUq",
-	"+Mbm9oWKw8c80+oedDrtTqcFhq8la3CpffvsxWmng36m2iRl52U76HRzN9sh+rg0EZlQsk0zmbvIX6vZ",
-	"Zf5xjpmMI4b5/YaPbDP13oGdeUFmctLVXAvHU6hTtfO0+6S3p+cpUwDE5EIYsjFrVueT67X82TtvIDgD",
-	"YXoRL+f0HROl6ZqF5C/nZOyqm0/4e+MGN/PyZjpnKQ1pChdliqnfrW6vsKHYTyuLeX93N6bLP8f0q/GM",
-	"8lhykX4tr/iYj/kg63R6j2Px1emM8v/pdSBtHr+k86/29Vrhp3H2lV5If27W77jx1m6jq7tTemfexQLs",
-	"AHCL4i6cI6YfODBIkhW9uhtQ1r4jLJTpLkHo8kXKw/5et9/ptA+08KaHkCXGAwP1cFBPNi4PjIgA9EBX",
-	"VhoH0SYXMtZ8O4s1q4zpEu/CIkdog+2FwtxbXKhsMuFjzkR6OclEqPQ4ueaJJ8ff6q17sXfcO91/9vTJ",
-	"6d7zw5Pu8eMXvc6z/edPT/aOe7mnOKZLFz9QZhutf/7j/7n/9vd6mmeYDNSz07NTLa4iW9GfgKl09lv1",
-	"mA3of6/QaoH4zHvHakbJOZXbQSbosVnqtQSV6IV63H160DnUo9vXBx81kb4lF/wiU5cGaRy/BvATwoTM",
-	"pjMTwmKiXpwLPovDtRQBTBNjTop0+VpAEMSCLu+Y1a2iU61itJGjg6axGal060hlK45aT05wqzhyAlyL",
-	"YONbaisoDZ/E6scCkSRBKbm6PgjldiRaR5Q9jygtsZSpcsS4mBLFxDrKK+zxFty5yJqbCy4eIUCIk92Q",
-	"qzrsVBT70OljxbeHeI2HYObfO6ebePU/N1Jkq6ZHr7L3iurc3aDT6RAu0IEEsZC2gUK1bq8C+SbFuj1P",
-	"kHEPG7NimtBxClW4tTa7rgw3tDL0T+B3bDk0PkEHi7GYyYgRmO56jQtLR//rpjAWx/mZfUM1nZdtWoYO",
-	"9NoDeVhyWU0ODyz1wW9zpxwSIk+2NvfVcMkP9s/NC6DmNU1teTKFMQGA8m7reKDdy7PQobXMQJUVrW8T",
-	"LmgETg5BQpmNUvLFMGRszsJhMBDDTCRMyeiahcMvodoIxmOnWFZVLJ1jHW1pKfjJVR0v/IalNzY9eYak",
-	"e2Y/q2uzOuvagzH9fjNEt5VB7ij1xPZRClSrO7K7YyrGLNo+W7Tcx2o0Yy8B1AAb88iVrjElEgGSnIm0",
-	"TU5hTFElltQoGx4iJyVXbFkD2wUN3PicvobB06hWZrnnk9sIkoxrwsKm0/sgEjzgLm8lBgBB3UZRMi65",
-	"GjiEsshrrKFcQSweWmddtLgf6guoi1yENhltWBvy+s5a5La9fvVrp9bQdq/H+Z2XjVM9zGY9XGrUiEZ6",
-	"Nx7u43u+j50p1xI6btPnhmwoHZzdScLYb+z2iA21F/B3AHGZG7IJFNmbAGKAkwiOSDqTinkJHsZ88EIP",
-	"bYvaAvA8+8Mf0Ekif2PCrNhDRsm/0EFGAtv8LFdDC8unD2zXthBvQ8UAiFmYo79aq65wVWVpoE+RB6uc",
-	"Bz8iQzdqJph5Ii7YitvsrRvFbU/NHywIrDz91XFgNsGkJi304bq8n+vykcqX/F/u6kxlnMXqnq5ODFZD",
-	"ZzA45/MCIC7V3/fWK1to28q7vsP/kSLWx1tlAxcyriuX8a8SyrSx7R2J4u6jPu7WpRnkakYq48ssHj44",
-	"OR+cnH8g3f1CxiSLt1RoGgWgTNyrAvKSpQX9A0r5F7QPVC7a5AccyBbqhnmD/ZtYBDAICZWPB63jX0ge",
-	"snR2l3qHrSVIo88mv/iCyxoZRYsyRtyxqEVOzGkuKfggwnx+ESanowcx5kGM+UOWfjSRz1tKM7otNs4S",
-	"ni6B1YwYTVjS6v/8i2YPWOi4LlVzTq8gkbkVtLIkavVbszSN+7u73d6TdqfdaXf7TztPO8BjzEBqSkhW",
-	"oG4xAGu0dHENCJIDCS7tPI7UIpjUVBvcoi5l3l5eL6za4huM3lUObWRCEzcyr43c3VNt43u4PWYsCgkX",
-	"iocMEPG8l+0eVV+9MFnAWH7JmASUhWSA21F5DR2b26WpJSqu1CMyYzRKZ4GJIGGYbLU0BZRs/SSv1RP9",
-	"2uom5UIArJ+RQ1Xq8pdx5G6w0Kmdh9dHGRilmo5rilyV2vOagHIf1RfPFKYImOQz+BRKLqYBklkoATaC",
-	"qJjRK6+5tyy55mPW+vTLp/8vAAD//w==",
+	"7P17cxs3lj8OvxUUd7ecVFoUSUm2RVVqIst2oo1je2xlPEmURwS7QRKjJtBpdItmHD81r+X7x76weSW/",
+	"wjkAGn3jRRcnmdFWdiyS3bgeHJzr53zohHKeSMFEpjrDD50ZoxFL4c/jPJsxkfGQZkx/jpgKU55kXIrO",
+	"sPONXJBMEuo91O0EHfaezpOYdYadJ4ymLO0EnZT9kvOURZ1hluYs6KhwxuZUt5gtE/2kylIupp2PH4PO",
+	"acTmicyYCJdvWBLTpX6t2vVItzMiixkTJJtxRbgi2YyRCU9VRqhQC5bqsenvLtkyIHRKudCjK7pmIp93",
+	"hj91dFOdn4OGobxhv+RMZacNA3hJ50xh1yk+RbggMk9JLKeqS77mV4zwTI8hVzjOpcwJVZflJer1Dx9N",
+	"9ugg3I8ePwr32OG4Tx9OBr1onz0e700mKxdvTt+/YGKazTrDh/tBZ86F/dhvnk6WLo8nGUvr83nLQiki",
+	"pce7oDwjYzaRKYP1c/PTU00YzVhUmkN/5RC54HO9zsWIuMjYlKWdj3pMCU3pnGWW3sJQ5iI7ydNU7399",
+	"mGczRig+9ECR0DxXXtLTl286QYfrx3/JWbrsBB1B5/oX+3yJDCI2oXmcuRe9Rd3T48syluq2/n8/He/8",
+	"+POHvY//3WlaXDP013o+68adxDRkml708oYzmmZETuzvqmtHn9BsVgwe/lm11P+dskln2Pmv3eI47+Kv",
+	"ateNLpvBaJ9QcbliqGMqLvX6yoi1jEY/ce3R6N5PZMRwKCmjxViautIPXL8v/fbpU+jqRKYpC/U8V/UX",
+	"uqeu3WnRke05T5VsOHYjwd5nFyH8OtJEoCkioVNmDmCZso9/nPwq1dkPk6cPx1/PH0/7r/ivctpO7LrL",
+	"Fn4xODioETfd+bW3c3ix8/MXzSTuceZvWcPh/EGzP7kQRI+ATGRa4o9d8ga4BxdTzRhzEWkWPWNE6acv",
+	"2VIzGEUnLIBXp1KW2UxnrqY7j/uPBnt2wnhRFTP2xrejB7gh64SlKPNOf2HIzv+/dUGEytJ8zlYee+4e",
+	"eqAIj1rOU/HUtYmuGI0hum/ZcsW4LtkSBhQQITPCM0UUC1OWtQzwcs2CrhrZt2xphvSCz3nWLEnMqViC",
+	"OIGXN83IXKqsRAIHvWZSj6HVRqauX5nT93gHDXq9YPWNFHRewZho/DsTe0hFyOJt6f2W6duuxTs2nkmp",
+	"uWhtGY7tXVFfijlTik7ZUTFvKQij4Yxk6bJ2tC9WTnWBI9jh0Z3P8i2fCprlKVsxWWWfUQGhCi5vkjKV",
+	"x2V67Vz1aTATr/Ymh2ePf8jyw28W6d9VfJXP4++TX7KXf/vlcvbLYpeJr399ffJ3dvAk+uXXk1Px919+",
+	"+Pvz5fxv/0uPHx3/GCV/X/ztxWu5N38ZP3723RfzR2dPjqdffrluqdwY21as3xvs386SnfE5UxmdJ/Ul",
+	"e6clXwrrBqvGIsKzQMs+3wv+XrMcLXaWV63/6PFe/+DRfq+3bo6Z67htjoNVM+ztHLbN8DVNs1XcM9G/",
+	"r2Lo8MC1OSZ0b3jmWUqFmrB0xWgy88iqAdlnrj0mOw4zrHe0iZNX9QjNDShRGc20MkFBi5hwQWMiU00F",
+	"kczH5UMzaGHyurlmHu+z+D2fw/caOfw7GsdsjY6xgGf+YCrGCjbcchvdGQu+Y8FqPSt+JZimoLlWUn1u",
+	"rJjWKDMWkfGSqISGTB0RKQriS/l0Bn8wIfPp7I/Jrzda3hvw7w35Ns/IgirDt++EaW820esy8XdcRHKx",
+	"gm8u4IEWhok/XptdYufALD/qNlQihWJg5nhCI2Na0p9CKTIt9w8/dGiSxDykeoS7SSrHMZt/8Q+lh/uh",
+	"WGr9RqQHmItLIRfiYsJZrA9lxDLKYzO1OZuPWUrOO3Q+16r/eUcTvRb14aUuecojMEnNGRWECpnNWKpP",
+	"yl86QQdbHHZ2zcuwQCrTMqnuNxXDMZ3xoRF2hxsasZjKLni0mdFL3xi56gz3tcie8Qxo7MyzRs2oIpTA",
+	"QPFsgy1FiiylYUYiyXCyM3rFCtpwIzeLOywv4ceNr2d8Hbe2TlaexWxO44lM5yzqkpcym2l9AI5UJlM0",
+	"o3nW1r/vGKrYQYtj0wjM47uFafIjWjbEJObhzejJSggXQmYXqIDEdByzKmnZ5/T8IjbmGYuGoEDCB5gf",
+	"jVNGoyVRTGRdcqwujWFjyZgWDRK61MxlTEMwh16fOA7LxOFGFlKhd3/MiJkHi1ZQQevEb5sgHFlOOBJs",
+	"kjK9RCgg3S2JPJfpmEcREzeikVTGDJaJxrFcsBLbOQbFVk6IfojQPOKZvqLpEqYcpgyEQLPW6mYbv1ds",
+	"/EuZkWI0bXtcG/ht7S3aUWDKdqqRBPHr9vbuVOjrjsbP0hStiBvu340n+CpPCciuTbR5ZPwBYORAc8bt",
+	"TfmlzJ7LXES3x9Em0FyZl6UMb8WCczw5/kYT4vO948HJ/tPHj072nh0+6R8/fD7oPd1/9vjJ3nH/ZpS7",
+	"X6ZcO6qNeBM+fEuUa+eO2wqf4SIFoYBq3n2L23km5QuaTtmnJF7wZMgIbG2ZlCTWA7hbJvu98L2h0Q3F",
+	"u3JbHuW+ZSIiFNit1Ws030nZlbxkEaGKnIPvVqb8V+huSNAXS87zXm8vvGRL+IOdd25GzH2fmMkVjXlE",
+	"jl+fErQWt0td5ZndMkGbccBllBbaYWWX3717t1P1b6/a6dKzH4MbUskV5Shi3IRCxrla+mTRQNnGDl1y",
+	"5C54NissAhUrstbyqFHxbkIbB/4VfSYl2vdNa4rQlIGBSKtq7YQCE7wN6tCcVshF0+Enn8F66CUlI5ln",
+	"oZyzC6MXjLSUqnnhmH3ulpJOMpaSEXjTd8CdPvJVYo/EvEfWU4jzzd+UtpJUhkypG1MXLwjj4pItL1KW",
+	"K1a5QLki3mNw5PTK6gfR9Gf0SrPvR/oXQolgC/3sjXjPYFCW/bcZxwqSa5n1HaiGCxbHO6gcEioiT2eJ",
+	"pLjze0rlSSLTjEXfsYjTM1iN3+dqBomZhTFN8eoa+T3rHkd3uRZuY/0AlMqBGNMYTR8fCvuuteVe0TjX",
+	"hLTTHxz0ur2eppQwZRHHYKrW5/e9x6vPgB69+vW9Xs++Pknlr1qrm9BYsVKAxvDtk9OXwzBmNEU+m0il",
+	"OS4cH3cEqFIs0w0lqUxYmnE0UnmTXh3LgY+Vp73pG54RfmU8hX3uo784G3Zi18cFm42ljBkV+jdcrC1i",
+	"Z/w1bPVi20dIJvNwRnjZwaGXXh97mqFj4uF+Z7XPwn6z0TDhJKPF0Votf7KxQ55zAloM3Ca7ZS120Zup",
+	"W8MiSk6O/8FCoBrT7wsuYIhlIqJze5xWDf07KRjsLS2fvM6gN3i403u009s/6x0O93rDXr872Ns/ePjo",
+	"x463iBHNGJiV61bg4Dp0XAQAbRXnE3TYFVs/22fwkOY77Jc6EZ1ADBiIZ17AmNmJIekHZBCQPfKvf/5f",
+	"AIKczDNCyZQmW9BYv4nGFI/WLtJb/YymR+tL3M5l6JOknrxdMNN5YMnFp0uaraY6tKGXqS6iGVxOPGNz",
+	"teG5KY5Zh6YpBXL0grPWtfKSvc9MkFd1pjCaFXN4mc/HTSGZx8KjAAEPEYqROpq5d8kLRiN9Kf7KUqnI",
+	"mMVSTEkmq/ym0+v1en08No87defJh8Og/7jJ5egFNWazNeOrhzQOyQjuINQ4tUyJKqe7j0ZB2xOKZVnM",
+	"5kxk+hkgNg5/olvWvAAednxD/zZhTOl/Va4SJhQbdc/FO1AKFbtiKY2JkBFTRM207iGFFkDkZYDu0Eme",
+	"gnyoH4HTBh5sSvRSJIzICSy7XAj9pxsRiG0maM/OyoVxBkRp5k/VubAv/NfeiHwG+tX3b164Zv5nsLc3",
+	"+nxIpIiXqJblcwgpcesL/UCEFgxHGefHnFHBxbR7Lkrb3Xjzl9xpj9u3+m1GM1j52zlVcCv8bifLSrUV",
+	"utXyjoI1Ze+BVBSZpnJBxkv0YKgAtgE0BqW/NVcinCoTNI5CU9CJOR3zmEOohx4Z/MGFViJhU6D9hujy",
+	"oHMcRSlTeEtGEceAmtfeiht5ruqXBe+JgvAJRRLK0THL3tMwi5dA1wu67JJj8LbAQ/o7OSFLmaeEJok+",
+	"rRT6GJIRHCJ9bIoARP0pmUkBp2pGRRSzke7OnL7R0bkYM82wCToxUmZUZFi1kV4sJjJO4xGoXo5flcn0",
+	"QwebBgF0RvWKzOl7f/7o9fW/6VdlVFqI61usIYZx2cMVoENUn/cndMb1TIXMuuQ1OKv0odT7Xu6XT1S4",
+	"Nhzz+dsTX8SsK0AzGUcQswNBG1Q5H1kKQ1I1Rv6GXnFyugSnunegDw/XxP4HHeHumA0OrbmQakIkfh3g",
+	"7GvHLui835nKHf3ljtFBYAnt/er/ri55siNNENlOIrUYkprdMooEktBaAax48mPgKKo1YMs/BtYMxjU7",
+	"1e8F+qijGxNcHl7kbnkbUnrFy/foV38p4qe7Fzs/fxgEe4OGK3WLNfACghuDX3wS1jSLhxNDEWtzLY+f",
+	"C3Wx2tLysF+en35Dywp0Z/Lzh5vOLObisim2MqEqYxHRP4PdNqRCsIj89Q3Y5gIyyhM+3N1N6PIvCf3y",
+	"X//8P333Dx4mQv89qh7YYrql18IZ5TCir+QlD3nIXSMnM8r/Z9B7rX8sn69Br9e7wXwxErBxwpVt2pgC",
+	"k2y5ZgcPKjuo37i1HYTbYftjBq9tPMcvDvuHjx89PNDS66A8mfPzL37q7xz+jOLrw6C/f7P55AlfmbJj",
+	"A0y4It+/PiU8IjGjEOQYoKC2hENGXtk4MyHBuKXFNE3OzL6wMF42c3yNWMkEiPGKLlVA+ORcQBvwREiF",
+	"/l7fBD59VyS+GlFX6Lc118PwqsHBw49fmW/154c3XE/kRasiK1Fq5qrpDBglAnXB1hDM3/UIfGySOVUD",
+	"VxupfDzn2WhIQpqmS6K1dT05jJSRqREtu2SUaiVFsdGQ5CLCxEWZ8ikXNA7cr2rUJSO0gI+GQBgLIBUW",
+	"QmwnaiJ4oMAqEZwLsCzPqJgy6+o11GMEWRwgGOKhi8LE3iS0PimMKVW5lGa+xqJlGxBS5YKpgEAUcCYz",
+	"GiPRHxWOFXTLpvrgCGgB9h0of8zgTcGmNONX5WSoDU2xZbntOvZG06pvlnIdlOhr5y+f9X7z+FJPq9Wf",
+	"f3Z+3sXP/WD/4+d/aY5U9OUs7NCz1jVpOE8oXqIVm23K6OV6Oe8JPga6Hhq8IrZ5zp6Vs1QLFWiWhmwS",
+	"WBtcAIHxmmn6PO98hW5nt6A/deSlGnM9Uadc1kivqkJqKfQiSdmEv28ZiO5MS+HKMtpxSkU4Y4qM2ZQL",
+	"GFiZqWituckOwsXFJObTWQNPOy1OmzLOePDujBkYA5Rm/gJjTF0/e1sbgOf0/cWWtlSrd3izgyj8J+bm",
+	"ORURp02T/SVneVPOdX2mEOGfSX2IVfX+7m09R4iB24QMHd1ihG4DHZ6Cfq8WWn/PpNHq0cmGqjzsvblo",
+	"YqoyMuciz1hAJvyKmQ/4wkzmaQDpDPgGJdmCxZNshuyWYr7cJiYRPXQMCq6Tc4UFwIEMrNnep/Ti8NkF",
+	"C9yp9+nUbWOxSm1s5HhDJfoGKvDda59mLieGk7XkbaEiAUABkKrPNPN2x1YZbrGGO9TyNfabjad6PNYr",
+	"Utff5vIK7GwETHkoDpoUwQXPwhnJWBwrSJZSjAkySeUcDY25yuQc7Abmsq3bJ7ZkFWNzmWzK/+194ZuY",
+	"m1YgosvVmQVjKS8raALo8+n3dwYHVRdPUxd6GRt4FUwN1jg6IixWzPYYsTDmWq3UoomIl4QKIXMR4ijq",
+	"DsKUTZi+hSvzffnmu6c9+3+DpoGhOIUWjCpzAhEP+AthNI05Sx05tIwiLcdodB7uDQ4H/b1H/ccHD5t6",
+	"38aZo2SehhsxXk3Nb/Fp6wSicB9A9IY/vrVRlCCcr5aDzLgCizWgqclzERmXkVtnSwttrMEbvAf+YdrG",
+	"M9ci8up3b+xmAoFtHd9vNWjrt/+qGXp9FDGjqukIvJpMHG+jKSP4HNxpQlqMlMrhO+j11t3SNmhrZX++",
+	"/gvdlgFDBmtz9PxFKcLEzFTbFuht1ghTM4rYNKURi0ZDfXszgXc392QEozl5kgDRi0MmlMd5ypTnAAKN",
+	"xBfxspRrdpJrJS6SCzEa6p/1myrQq30uXMg7MnG9A+Clg21J2QSilGhGpAgZ+Qx8Yhd5ESI4+rxLRjGj",
+	"V1xMsXETNBNKIViYwaYuIRXuCPVBrjDj/Fws6JKEEqBqpLU1lPW/PAHnP66Q/lMuBC617q/1RBhBpu7w",
+	"T5LUsmS34Yf7/e1jHsa54oIpdWFYdoOY99Qyc8wyTRlVUjiHnLknnR8OY4B5lsX69hWsbFA4uMYQk4Pe",
+	"xbwpEITGEzuMQgyVlyRmSpWESUGYFtdmXfKWx/qaIeg8RKuZ3rCMz9mOpq7yCeoe+JejzDFNp2G4Rm7S",
+	"oz08bBztqwmhZJaLCOKvzHAFFyxb7uh/1g29NLDHva3HZWInm+NpJhSFIhRiSSzlpXJ5Q67bhyu1jYfN",
+	"MTUsnAke0nhzAkODpdlYfUwtMwhlHiNbHesTTcNZheU93Jq2TARqA/KUg8jQ+gufl80i2xJxLSoD9yIo",
+	"DnLTSWxcvWLM7mQ4omtk2YDrU7dhbCuMxlSpjSweJ/AkyK/zhAlFNwnxcUJyozALcYxmeUhEl84CgNEY",
+	"+tjfRLqNGI3iRhXie5HxGHHF8EJANTyMpdIib6Z/8KcJuXo5axnMw7P+Ywiv6m0eV8WjjaGX9HUyXff0",
+	"CwbNyoQJFl00RoLhUHu9Yb837A02H6rM020CBuUVS6OcXUR0uSrKT/9sFl8PGvxXxriLu1Y9mKsPvFyI",
+	"piigdzNpuB5a0Ko+4TljKW1WQJSM801IHPbpTfG45slm6mtfeyfTSG1uvdGvOPNNNmN8q425TthZ0MkT",
+	"TRy3TFILJ/80XKZF/BJJWSLTDNNji2zzknNyp+AJO729tWoR4C8g0/NMQL6KBOTultdspn+ySmvicZlW",
+	"Ln2sFJ8K64zewkrkiLpOsNsEMFSWAFttHe2JvRGqWGsyu+DiYizl5WhYeOFAbUSJENm3zFOwTEC6rniQ",
+	"ETWTiy6B92l2oV8aDYun9K/KvI9tuXx0aN+00iUj1F0vIg6q0mhIxjKbwftg59GS1bnAX8EyNEc8QDKK",
+	"coyIZ/Vx84xkCx46NAytK1QeRCuLflIKQon+OdXcq0tGmDAfcdDiQT8ylrKFTCNS/AqSoTVWnAvITxjZ",
+	"5HljhnKvo7tHFAE2bj1clqXWDG3mYSZJhGJlF+KNpqjnIGbWAnxcDC21+oJdUEXCXEthky4ZcXEBCDKo",
+	"2pnWz4UFlinvxAOFedZwMCMW8oipYlvRBKA3BSIrRFTsLuyOZ5ordlSKeFl62XsK6UK/WmrxXEQSXy7Y",
+	"hEcSDdyDmF8LGyByEgwMhqOoykqdR+mdoOPRrTOg2B718bfEpdU+/KdEFoVgZ3cardBTVMrtFhQdGWNK",
+	"0CmvjuZEtRk3K5hwiuX8GgwnY+8rbN7iWZpblAvQhAOS8fCSZWT/UR8SekvAKsYMsjFDgl7b+ZE1xlac",
+	"kdcRXKvJKXvbx3lve1FXfROVqwfH1Dr5pyZZ7EOHxvGrSWf40wY9dz4GNcMCOp5aXH3GlRxJwQgdyzxD",
+	"hur4Dh3Hzj+eah0n5DFHwVh3IxVTiB28sTenCP0/Dq3UVHVRFokEamM7YdFuU4szrjKZLje3OurVfCmz",
+	"xiDcFqX3nc8z0QnmczW6tNYwy2+38oC1RQS7PPeN6NNKeM0kammlWC872fKe1In2Z0u2CLLlBVWnlxcH",
+	"4/6kFz6MWI/u7096k8fsUXRI98JBf/x48jDqVZC9HpZcRbqB1dEntuvbMDabQ/Sp464LcqsbBm9T+h4v",
+	"m2XKetxr6bn+Ot547dujrh/MaLbx4fyWi6ju8OyYVlpzYMrve04NlPQ1sUPgj/6LKkTxghMAFyv8bZhf",
+	"VDb4QAKm8R1nsyilYNNB2wK4XEwHrXf3m5LuWWUvS6M1Y4NaLp6mDMzzKJpq2VP5ZjbrGQWBDB4G0RUO",
+	"Mrw3XhJKipOtJWau5lwp96vQOnpKM5kCYicMoBTPD0Mo+APawm0j7TN1Pgd/7YvFan1P680trNeE68O9",
+	"NUsZg8BA+431Ex6B3DpzLgEjUJNMxpGNTAAZvywVzlBmE7ITdJZMrR6fuqZxzs1Pn1Qtgm7zgpEVN3+l",
+	"cmzKDj0zgNbTY2+QurKIG+irURzzybXUnzDPzcMioiSRkwy0FPB+oWIj2IJMpfW9GBvyYsZjdmROgMp4",
+	"HJsgoXIk37lYGEvijCrQi+LJhemXkglbFEBKJEvhRMk8K2sB7sAamnRtNG77SSnrsUn4uo5IZFjJRZVj",
+	"X7KNwjdro7Rc6joNNvrpx9YKvaElE2GsbtmaZHX+rdJU1xtgq+mpW1hhr1ia8mqUx5nLT+GKWCERYuoa",
+	"78CELmWebWessxfSrRHMRuJksVCFcfKPYmtsMv/ZkgjUKuhWGfMIqbyWJcItjbOJN9ZOcgN/lGLC0/kF",
+	"BtQZPokAfzOTygQmsaBs+NHXvtSLkgEnTVmWp6L2tpDG4ILUNmWZcniBfqh08Yh+C5PhivBqgGOHR6Pu",
+	"uXAjRp5de1vfntiCTMtTsP26zFJ8tVhryMTLwbxmn4FWMnrJBLztTDdgoEvZJBd6BEqaEAHdsa1XA0Pq",
+	"YiIdzy5AJiqeJdVHmVvGtY+mAVFcj7dY7YWeuV4kExnJKuEB5W0G4U93VYoXLy+spkazCPDUBPHN/Nm4",
+	"ZszH1dfRcQEHsq312eNijUKogVxxSNXGyPgA4yRKhvrVvG9r69GKI1dVPUOZXhxGj8L+5CEd77HBfnQw",
+	"ob1wjx1EjyaaBQ7C/ZWqp25grerp1UaJaYMIcB1QhO0vgdUAG5hkkCTx0tRVWIDfXb9gY6w3Uo/1DAWL",
+	"XmNHTXoyYsy0pDgBW6UxCnAIhDgC+hsZGS9KlyTNRXMs320aOkqlajy4DjP81ay9prpsrgw2Hli8X0yx",
+	"jDLxXLLlBjVCTDBI2pY6NEYIu0xeMtElp5mHmJQyGhU1vvxc+Bm/CGc0uxjPD3unXz+bhvO/zcYnT379",
+	"8d3L5Y9//6s6/fowH39zOf3h3f70x7/PZuO/H6+9gxHdzgy1cZFLCaxNWXJLCOAtEl3JOJbhJeGCPKGK",
+	"PdwvopaoIEyE6TLJWERen74MHKeyrSAaxGtgTlLES2T+EN2KCWe0nC2a0KWqppD9+O7gH6GIF9HXf7t8",
+	"cfJkNp7/dTqeH/Lx4M3B/+59N42+fjwNB3+LT7/+33508qRHv/5++sP8eU6X0a++IJNQpbT+XmZI+73D",
+	"h6swvF1C2he7P3/x5YdesCY7y6AcqK630H7yFp8nMkUjGkBXAB3swiu2HFML+P+xIKdvX5H9Qf8RQsJx",
+	"QUKa8IzGqqkGwGbg/UHnKWY7npayercJty+9uFUZoJL0WDTTRLdPucfjLVvgAnzKWeOpxzdkunwmsrTh",
+	"5E8shmudEV4aq9XaOhhoHmvNpJfoozMV6xKqL4f2vPkGLcWk525UjwMuNAutV4vrnhXB/F5qNrVJj+iN",
+	"pJfMuovNpVVfmytOGyPnTfYovo2331R6bltMcPDAGsoL8c3T5ydruZtFpLUTbSKUZ5MJCxvY9MjcFkZE",
+	"dmI/mEHAMGdLCEL+Io/MtgXOaIImS9XgmwZJDdOOlP/uEblkCchv56Ls29GtmrXiCv3l6O/FAUpCMTw5",
+	"IKMEk3AR6ELI7EIxJkYBWcx4ODPOYjfGMeC0zBWLr1jF81rclnaiDe5UGEHjcXp21Zjwj4KPhYECD1Ya",
+	"qSO3yyCTatIHr/GYZQvGBMkW0lCeguKUghGVsSQgIxr9I1cZgH1A+NKkZD4NfNc0gtyMJoyN8Dn8KXKu",
+	"Z9/CCHqXE/YtqtiFF6Nv1ADvG5MsHHSKQZU8xfp2Yc0QKs8xPLvZTHkRNuYCeeUN5UIQW5cBmf2Yzbhx",
+	"d2Ewcfn4/HjYHKRnPZzlnp7LlCRMJjFr0STM1V3kpDjVtUv87HPMpS2il7vN4V5UrZfNzYq9wYerJ9+0",
+	"4abUdPLLLTQqVkUkBok4hsUqPk/ipVP9YX4FboxgC02dJYM8FyqfTHjImcgutA6pkCUxVgLzLr6x7Aq/",
+	"SyvfmbW8MEB2Pr7GRS4wSR9CpebMi3KwKbgXc67m1BiUMTzfRrrCRyhAd8Heh4xhFL0JssikvID0ZncU",
+	"7F4XR8H7phr578GjsvcJ7JJtJ+NzFl3oW9k15H9lz1ehk5sjUWZErjjCxXh5oZjAei2FVHoRS9V873/T",
+	"ArVyjGA2Jkjc4Y+Q0VcjzYMmqTRwVlaogiQINJTor6NUJkk1JQwAgsoa7t618Ff0wBmNEc2szDIsrqzn",
+	"yblsrgpcipeupsoXBwWSHxvZD7Aa4KWGERk7Ank7p3HsshLLCzOnEWuRRN8+OX1pIN46TXL1zx/2P/aK",
+	"Bfr5w8PmpfESfFe4poBlQY0PcFtA9FZDBmKWsXmStcTPWmdJrbUC0TAHAGMT6l7NLF6TOXLNdMbWi6J0",
+	"SVSx9a4XG+2t9ba2eXhi7bVmTJPl0R729gf965vJvUE7O/lKi/eNoDubDN96lVy0qzV6O1pba9cur/r6",
+	"UnoBCF3csCxIEWPToyKuCKgXsboqyBtkXMEr2aSuhBWfvCP85Pibn3o7h8c7z8F0d37e/Qye+g2Z/m9l",
+	"Aeu3inj1+bpz3ub9xORxgFMsZEAXbGn8lkWBP2HPKaCTiAgDGXEw1eQYNMhbS7RNy4XALRERlaFxYqR4",
+	"zCCmdMqvmCB5EhQrjgZrrQJ0ycjcGFpBwK+ZqPhBXSa8YqaUlYtY9Oxc3j2sRQc9IqQxFD1wPPo57K/x",
+	"Viyr9x5WiQdUh4nzFaZtM+Q7//rn/3P/AV6n42c2/dx3QFZOWU+fsh87jYjSpgIhVjADsPUNYcBQTUf5",
+	"oZCMjNa8KQwPICzBPf4VQn18XAHltzIdB+4JD7N1a2Zf8t9u5p69Hky1WfEGMwEAOAKmJzqtMMJZ6DPA",
+	"EQ2wJRu9ALhbNQwjm21xD1lr0WZGmeIda5nZ2oZiAcRWPg8PFfBcq579/vVpk7UrcpRqZlbsS4kS2u8K",
+	"szJNdsKGwt53i7FXGpSN+aqBys0klsakBtbQYZUZm3GaLY9WGalorKRROYssWeshmCFXNHQYVLmC0eVX",
+	"s8ZbiG/0+Oy1U+obHRU0SSrOtxnsUDOw+E04T5uk1LvtLDxTfD3oxHTM4nLXSSqj3CqDdctoPo55eGGc",
+	"N24842VzsqKpPrQVZ03lenb2Rj/TeLTh7bUHGReg6QSbSkWtZfC3iT55VDnO+o21x/lbtryF02BcZ584",
+	"1vcFo4qtiR4HuyQodhiUDzdcIX02qI2bSQHQtycEbFtmQK09uMfq0iVcsHSj+606qPAWnIAAA0DRKPjA",
+	"pCgQCyrYJX9jKZ8sISAZcD0YBxRzcP8SIVMSy2ktY/QOXH0NgGk84x63a4AAKvkHtA4wp1FTfnJJh+x1",
+	"+1vwxrI9Y0t13FD32h0/k5dMbKfBCxMhX8w04kI03zIW+bGZhnyNE5FeiNX9DMjQ9bXQ+lDSBrvQG5al",
+	"nF3RuLA5mGIFQ9IfkIhPHaC6srXJ0co1NY4Hl0YCLn0AKwFPvoUMZIIsGU0rM3nYf3zQO+z1er39xrjO",
+	"XGS8+eDZjHkJ4VuNYQM1wuv3utcN2ENKsgNC5lOmTWvWcNBGngHa5z+4A5XD1cqaPVi3troNGAmvfDMG",
+	"z45wV5zL0pTV0xuIOOWxxNT2m0OiFwt+rGaUvKGysxK7vLWkRX33t1EZmtfvFi5mvCKvLaHC66+wIl1T",
+	"GQMs1ZcylcfmArBlLJw7c4gWZPzVQj5hmkVgMmzdyQRC1aoAZFNguohp/cjziYLj1ILQBufCSz7QAyVK",
+	"kglNa17RDc0sZuDmV91hozbhcd7awrydoT3OQjYvHArVERiTbCRpUQexwcjcSfpX+fLl9NXFs8HZL2eP",
+	"f7yc/Lj8elH2Qjzc3yio5WKnsUC9nsW01dfr4J/HzLe0mwgzP/Xu+s7XppUtG1hq9H/7sI/Y4bVRH0uv",
+	"N96RgOoFeI94GZVrq7jaOuXtr9nhSnvr/4rgvi0YkN+xjFqW0Rzt88EnqIM60HytdN73iaaEQY8ATrBy",
+	"2NmATYbGUqBujGBeEppWgZMzjF/p9AdNVTd6TYsMkvO2VTZMHZs61tYK7OY7QW6u2UhiLV5ELORzGhsZ",
+	"OyNzafFbkEyAg7hgML2yygCLNeGRO0ToUuGAEtXU4KEP7gwe+iVblPN5tgg1u26yz8fmcWwR8lbepydY",
+	"ZGZ0ySFW3tSkOYIIHVOWBj9Y/AmjLo3yhBuPhV2jEeFwSkjML5l+KbDZWCDlBC1Pds/Fd0zzBsMzsIao",
+	"Ho8P3YdX3bX0WB9+t2JndvZjZ8GvwMw4Hdsz4mUOYL+7RWxiyVRt/mzcke/opS36A6o8nJBPZsy+pmn6",
+	"05iaYXAtJ/HbrXnniCbJCPNXsAsg11TGjIzCGc1s6TRD5oWhbuQ9CA8cEVP4VsZQN+yKWStBg/EFjZ8N",
+	"ZTCShCxmUjFbOArdoS4BEURAQKXuVutSGOOpH7oxKFOmCUr4yclKH3rBXr+ZUrc1uTqT52aRWSVz6HYF",
+	"lsq20voS7g3IeJkxl8f7LBocHPQPixLuKGhj1IeRvRE431mDymPt93/54fiHb9+fpJO/vd19dLZ899dv",
+	"Xk0fzcKr1zTh38Xp4pTS1+E337+RX/qKq7He+sHZZSlWf7w9Oy282HIunAVx5cnwK4bJOOoM+z0YvpGW",
+	"FpRn+qatSQz4sMfS9Ht1OphZODcDfeiEJpCqVKHuzul7jDnZK4Hk1nEEtiiUAtPwhggzaoGb4z78vhFX",
+	"SuM6uL1x4aJ6AxtsuHYSgwIgybmwHYj6Eq6M4blRHRZLWG/gQG0r+2xhGW4KGvpBS+LrwoUalUQtALZU",
+	"4fzEdkxZWBzWvmStE21hST8YzaQwDpYSW9AuQONGFcwFK7WULtrd0WvWWKuozQbXZHuz0/15LS09oQaZ",
+	"YAuCMmx9Y5NRhXqRR5zim/aAm4/9NXYl23XLxF5bn8am3NcEgiQsxSBhU+TPme5qHPiWEjyOFbpKlMlp",
+	"XTKmiGKs5tjwjIg3ABc0RTdWCXRvSlkGb/JtNaxJKucNYoKTpyDWEyz6XJXhZWWKxrsWHNfeJqCyLZbx",
+	"Y2ETKrBfKVrRYtf3Uk0p0RO2Pbcu6kb82jciAAtGnlrikVu5ORy7862USLGGA9WNEX8O3r8hI/+T8PCt",
+	"uPYnZdh3z6vfumyYk1huJzNboNoGpNkaXRegtqtmjND/bb6T8mgRGWCz3H0/XNL581sNhf3BQb970KvH",
+	"R0ZFDmMnobw4zS+fPT/TC9DvDw56vV7/USfYanXuuKhOxDfMry+Wt0jX3Py0F2+vO/cmRsEEuLVElDct",
+	"6koPyQok5Y2JrlQdBF93QeHOiVqsZ8uhOvMQXrayzUAPJfNMQHIR6zt6BOKJyceDSrag3E/4e2M8xpeP",
+	"jKGexrHzvwVQEjFXma2krV9/oBqti1tQ4jZll6UAx1BzAghcA7yod+89fOTZgozLKuZQzBdqvVaMQjuP",
+	"HjUUpF9DJXOmFJ2ytcMyz1Uw0nce9x8N9q7Ta+G+WbnU9jkvuKOuLheoK4gFnM0KPGLVJcckpTyGnLgQ",
+	"AEzJZ9+/PjVREAc9Es5oSsOMperz8vRc8Ei5ZvF6m5Uey1p115SpN8+nGz9fOaf4su10zZG8zsXtSHCb",
+	"q9vHHSkubwfhsuHtXXTdMq93YJPfmOFsdxMe9NBldtML67pV11dVKj+rOilMcCAapZmIuuQFmwB2XWAL",
+	"Wdgo5QdFjWhbrM1vqnuN8Ol64FUiAcdzbnjlVieoijo7b0VC9uIra0v0tQlJoAq8UEqmI4fwIdj7jCSa",
+	"n5HjsWIiQ63Q+LRrGtrxj5NfpTr7YfL04fjr+eNp/xX/VU4724YltIacjKyGNBpCxk6XjGw4x2jo3GEY",
+	"K6J/93JybAwKfl7wOCZj5qcLQTY+Big8UC6IDQPHTCLRgioATy9nCl0jzKQp7sGZQ7bwicDdXqR/AdW2",
+	"eUDqSSV3EQ5uDszFdeFCNgko9/I4rm3h2STyqyniW29HUDLRrA3/tsNtK8DfkLyxYVJTO+LW+lLjdmCt",
+	"aRxgZcPEDDWTSSkLw1rg5iwNZ1Rk7QR9C0FseDA+fXz5a+u4bc5wQWsD4YI86/ZtqLTMM6ISGlYdkV8c",
+	"9g8fP3p4AGGDFTGwvHPn5194MRoPg35LYE8FQqzON7a/e3m2YYXc1zSb4WEfb/0Ou9qAJyAKSXWn8NWg",
+	"Hme24uJ7ncpxzOZtOBEG3QBC9GwhxM/ePD8hh/sHjz6ve6g3KVRuunRqdQs6xztTKHGRSjGFCwWzem06",
+	"e0E838nUxQQVVcwxLRiK1vtBQWRG1ZCcvnwDQZGDRqiOCWdxtGZEiJ/zv29fvSRGT8Ow3DnEozhwbBkt",
+	"Axv4IRA5GIBgUjpn8E5KZoxGVbPcLm7Zro0lajQ7Nhf6H+WpGI7pjA/N5g1HLjnabmeVn9ZeWc1cJ5Pm",
+	"QHhEwuAtsHwQw2pgO3HOZPT3nTf41s5pVIFCus4QCoyIevffnJ29JvhAqaP9Xs/30RpvBH7a7zVXJuRZ",
+	"3JZZA8FHckISpHIPyLyEL4P7awuFXtGYN6Zp4BftW2x68ba4btauPcwF9HfhLDFraqfoX+2k3RoHtga6",
+	"Ob+l/V/BaZoLgL+FkMcj8BqV6oGYMasNAGnmNNYyGIsu/oG3r51nnk0eA9B4tATQmZTRyKuZg6fdK7Pj",
+	"voGDfmHmP+dKcTF1P9rWq5+p0a+Lb2xSpv3skjPdABPuN+CSC+w3MReX/gN233Kh8iSRqRaunPbpsG08",
+	"SJxiaRzn8RbA/65YBP9b27MRJrQQyuaJzAB655IB/I7CqPBc0DybaeUzNOBaYxpdKD4VNMtTQ0AxK32T",
+	"yhghgmgcy4XTCQoIoTRblkCFPGwg/2uH3Ol/aYGF/O8gK7beIJbK9r8Hv3TpGz3bUlMpo+W2Cpyuhgcd",
+	"5Lv56Oo/eG8VIfbel0wgcFGaiwuVJ4DR4CGB0vhCWGwjwEhyMigthlIsr9dwJuUFo2m87Fgs2Atz0zvz",
+	"exnQycCKlb6cs2wmo0onpe0wSEYGNcnbQMh/cKnJ8CybJ5BN47YpZXMJXkxvPPIKSNN8o4ctJxcyRYQk",
+	"r46VAT/GRdcswMd88k/QnEWc2tNeJfCUmRXxRg452BdCXljjhNdrrYiXgaa7yOSFJTZvMZV5EjrQoi6k",
+	"A4xzBc3O8kwLsRem9LOWyMeaLstIVMa/4KCvfl6Nz1lcMmVveQNYmyZVtV1tmxMbMluraURVdpHma50o",
+	"dRd+rZAEDqvprmn0/1cmxaZUbAAD39u26E29Oih0VTOzXxcvHxjBBgPf33zgNtzhugELMWsCg35hEgi9",
+	"OhgADqmv8RgrHtLymuz3B4PHDfXS6hJYS2WsF/pr3Wdhtt+k073eRp3CbdoEOg0zNdmdMRTkZnGsx1Gb",
+	"3cFGHTU4d06w6jgI8blQQ9IPyCAge+Rf//w/v5NHW5ebkwkTF8URr4T4w/feGkIhXVvVGEixXKR9o/lt",
+	"hGVVO8MFopWNj7mV0BfNUUvhL17RVssjNuIxbVBN+qKCSw4wl7CCUpoL0D/HbJoLG9VTWlEj1Ka5EMi7",
+	"rQDgmms0Kr2BgpR/k3FeseN9sLUJ90ou+pZkHmsb2bImukvoWb3kVr7Fx5sX18YalQfGHKztSvMIPnXD",
+	"6JxbgH8vh8SYwduW2+ftvGutkS8VxCI0cYDwUxRRBG1sY8h9r+ciXObaITH11urnAt9HQF+j5o3qFqWk",
+	"MFBtYFTaxpueuoGtX5ctjAtFSVvswKBAQ2bHVGZFvHpReby3Qd3/dhzLNyb031UEwZp0Ntwij3gGOput",
+	"r9bIN5piVtZAh0S8xKlcKE/I+FUL/Fo9tqUJegJcj1kR3FIGnzDdGZRjzbwRQXV1f6+NoN1eMa0VrrFu",
+	"UTGBTHWPkVU1rlEcqdmgNWFsm/rrgmVbPO22auOIJHOvFAFJq+OMGkyEc55l1+txI3ZcvLgZ/iUEk531",
+	"9ob7B1uJ+rccE+XWxdsUs/m4qYVMsgZAs07xt+BhajhG18ZMKNpCUaWp7DLUxNoGpSoypNGq2WzWjPWW",
+	"1gNxrJreICEvC9cCRA1BrY/RmM44RJk9oTNOeKZYPMGcVgv47jwalXLHBgUfUQbi2NzncyIXjDAazkxo",
+	"BlfkV5bK0v3ezNhuBS3RMiIvv6170AitK5qqw7wxVE0gCM+SO0JiMKa65AmL5QJmZEqiuGsGiqGU2O+O",
+	"DS1t5DCb8bSSnLwFZyq/11za0jPFrj3YTUekVutI991M304V+rRsy4yowGxE3lRRo4qD7J+g1UyhVYnC",
+	"ypoAVY83PxagwPt2NHRVDyAFRSqsXletJAfSBH4JFT7ndGmgcscMJYxSuIotFetZEDcSNgr1q0Wt2qw6",
+	"fKOKpfL5xld8i9qlm1i9C+8cnaxgzW1X6Z4Fud0QuzW+ZjnJZokpaqQfEOf8PJ3MFG8ds1iKqSKZbMml",
+	"OdjSYHZw1usjEtrmS3DZGGPyzgwRKVsFniFNpl41ENVcN98Xlov4R6iZnORZS2nhgtV4/kPwTrWznlV0",
+	"8DuIVNvypk1Owq3KUOZwffqAnbe8DUYfcDwMFdkaNk6NtZGhGJtHVhaUaaIpP6r2ZjE4lfD3Wsj6NUP4",
+	"DG4hoJVtE8kX8ohdNBv9mSAUjdCECwJg5hhTCWaAMWPClCyKWnDtDiyu3cEWZvyi2s4GJWY2iyUsV8/d",
+	"JJzQvmEjCr3EgKaA/1sN6d8Er3GjoHo7iWcWPnu5eaFh886WYIxQ9V4WNTfUg1LuwQ2QF/3YYsxlbIl3",
+	"vI7B05rFLjL2viW83B0DRHVayDRSLoA6nFXcMZ0xgypjnszVAB74KUtamHvEKuD+fL1spnL6hEWC3Kam",
+	"cy234mZ5j6XmbsGk29Res8ziauQjBpGFkLUhcfr9gIzs9yMEhTLG00GvXzIIG/AvRHb6lNbhra29bp5g",
+	"4K1YfSv23kZH3LYFzbdC4djQlmzbfuqCMmkcv5p0hj9tXB64SrczrjKZNtySr+KIqQwhk4+KpAlwoNo0",
+	"k5RBUgWcvY1dGQWLYkmTmOUDtWyJaB9uZPyyU650VV/wn+uYfAXisiZ8niliWvNCYO0VgS5ZwFfs+rv3",
+	"rEmdeCUYYRibWMBTBisKDVwb/LsMGLl9ou3dIdVuWwZjc7QxV1qhqZwIJJsWi1pFWvu44iA25UXsHRQl",
+	"yERUQnDWdxyypO9fn5KIzVFkd1uOwWCER0eY3ohkdCnkoszDGtJCN4BsWFkZqVHkKAmLbUirblQc5Iay",
+	"02lpSlBmMrnIE68INkRQmeLmq9SSW9Dt/CTFT6zTlcWxloq05SXkAthKzCdNAbfAalU5m8WGI4KyZ+IH",
+	"sU6kZxLzihW6+ob4mi0pBS0wlOlykTIl4zZHYYmFN7IyuCZKvOyBY5VN1e5uXwEs1TBdV4P0WtU/byUG",
+	"oSjC1khAyL8asng0A+FRl5w014EECBw1p3FcLwVpSkiVszUPDlpBRqAe5ODg4cevXEHEQQvmSNB55/hs",
+	"U/kuw4aHG2aIjY2pdFX67v5DGyRTe8QUK3X5ztvU3Lpuga1KvpA3gw3dvtdy/5iJNlxuWC5bT11zFiEh",
+	"Nt+Hv64Di253Ddfy1BFq3/Oy2DVw4ywQ+ptIHinoBRfsxiapNXylr/nKwTYsZevN9OoPXNSFoZMZ5eS1",
+	"1gYaTVibIpqUcEy2yVDbXqtp2PGsUHhsilsDiIhPBnTVxr+1ZpUb3voeGX36e9/ZwZtNLmADR5EwokuX",
+	"HIRGcoeojqJAJVuohrPTiAYLgFg7Flrd/DFo+KMZN0qxME95tnwLAzUB2TRtQogvykAZt7r+Uxlg3dev",
+	"3p6R3av+Ln43p5cgzsy7hSNgaFt245hlWdL5+BE0wYlciatDYhZNtTyMdccp2qsIYJqEYOug4aXWqhRd",
+	"KrKYSURbXszkHME383B2hDEAc2nwyc8FVrx3VeBnjKdGEi/iAwJyyViiTBahvLR25FhrcVm6xGx9DDRe",
+	"ypxoSVksieYs52JhxD47C6665+Jc/Nd/kWNTosj8or8djUbnIszTmOwo8t9Pjr851QtaOJt2viHnneM8",
+	"m8mU/wrG9yF5AktK/vvbZz+cd/QTD06LhImdb9lySOZqikbeB+T8/FwQeOpEioyJbOdsmbAhgVr8ITS5",
+	"+w8lxQOyE5EHH/TDhJyjSe28MyQfzg0Wtf5wDiLGeedjYB5h5hFIs8In/HTigX7UNol8w7wAFzy+gIGw",
+	"5x3dpr1Y8JfTl2/8BoTMzCtoYTaveJ4J/DXcefQIfzP2b/za2L3POx8fmIU/F2euwIWWzkeDXn9UVL4o",
+	"au+81fSkBfeRZ4GEmt3OjkreYWC2Qin+XJj0wgkXNA5IymgEQBZgQkYo9q+f4flx2737wf758S8LyrMv",
+	"B71RQBYzHs7MKBWhiigpBaHqXJTURq2g6b40HVu/R5e8SkkkUd+EEtUhG3on1/XsurO0Coxa6Q+/GSPy",
+	"b2TOqFD6XzhCv5nufjsXv+3s7JT+X7/lyqyQ3xy4j6vq70qf/QaLBHE3YIWf0FT/s2CoGP9GsC2j/ZTa",
+	"giDuhPIoKMCDGtp32wkn2TbolCi/SQZNAlKSmSIMjPxGlkyZF01YA/nN5WRDRZg0j215mOpkj/ClPGUj",
+	"y6qW/rxLzTs9DsYFEj8UrDBh6lQsIZUJwjLBPNfWkFMCyxMs1RsuL15Kpizzpw8d/0YkkvWCum/8Hpo2",
+	"pdxEy/xNW8WIUT8tDdfbTiwx7CJHwLiLjk+Y+HnVd6EZgHHzEXA8AxwLeg1Hbg6FKtxGpk39Gmq8Zrfn",
+	"wrM02rpkmnyQoBT5jAoCaXiuAgM1uyfkWEZLRFX5HEaXydQE3rgCRshcgJVREZ0LPL7leBy4P2fAS+YM",
+	"KSqTRM3kAunBRC5XfmYMgLhMIjsMfWyTVLjSi5ClNNRX3rkoD4faZGIDdIMJecUMHNuhE6a7SlnCKNyQ",
+	"z65YukSWNUKbQ+nuD2maIuY+GVWuwZGr/jKnl1xMAzJmpoiJh9SmG7O4aOQYXHv0XOirfAdwlygZHbx/",
+	"P0LjbCxVpqcpUO4N9BGMiiJRDrHBshz49pIt0cEIdf2pchU0hudC/znFSmJGOMB1CwAQHzx1+g9bvMOf",
+	"4RuWxHTJoiHJ0pyNuuRbtkRDwSVLsPT4VMoIkrfdQM6F79MpMAkKhAnsqDkFc6S33ybXA6kKCSD9eTIk",
+	"c1YBOgAcIv0lz4pqWucChoL4SF8/OxsFZPT6+zMjUj599uLZ2bMR4vyXSKFUscfKUyBQwCV1LLysfuqq",
+	"16DUu1URG/29Cyr9bFSIJyNy+vJNQPAb/fF/X//wuQfbRM8FIFIYpFfylk+FCgh7b1QOfbBkrsAorFhC",
+	"IR9AmQZYBMGZMaP6yoRYTFUqo0I84AI4Bd7WzRGWmAqMSjWrc8bewwF6IiM4IKlBzOCCfH/2fOdx4Fak",
+	"T77jT7rEVnMpioO5Ax1JhtKMACzGuXkScRqzBQ8Rdcqkqp8L6KAyfvYeiRJrS5DPRrotvf1arNP/Qj2K",
+	"0ecI86hZkcd9dOtYdllIHJaMPcy/AE2ShhnJ9FxwccUV1xJ78RTODNO+DRkYBdZyAy3WdcmxEbU0vwdx",
+	"zcx3SPhU4FpLZQq86AMcSfEAoa7s2hcYcEid5VtFt7ugIivdN7VCp3ALiDBdJvqqeX368vMueWuOE8Ch",
+	"uRdGmrHxiBXteYUxjsiCnYuQCr19RgqFkIap3lNX+NobnuNecM0FIDRato3KDYsVGxpEOrQ72bTogMRy",
+	"CtFy+A5I1no/Suwfl1SmSwSuw3vS9Qi3AhMZ0nySci2zFoHJQkZ655gqALlpFnivm7mOGQpI46W+jJDf",
+	"SWFmUpWcnViH7K9Y2wvN8kcAI4M/Yd04fT9EFzLPRt7IsHsnJUCkUSE8dc+FwVtRhh1KwRouLX1qtHRK",
+	"7eUp88zoqcWwVKBJFjUDPVkGgKn6Rp/p6egbYAhMAq9RN6baQjiRz799StCrlqZfcIW8Fv6AYbo7ngsA",
+	"4lMBEWzhHMvkM2MJVEMtF+vz/rnWk0rlLzTz0kygMNmMkACyoStI6KH/BY48z81UHFaGXlaD6WDHjFei",
+	"iLDCj/4STtCoWaM+z3u9vVDfkvoPBredvt1mEB3EoJEjMnq/A62BeIFJAZDcpdlIDEsDlyCUFAIWAZil",
+	"ekV51kWFCkoQ/QY/+NoTKgAzmmlB0dSnx0uUARHJBQCKP1C20lBQSmgorAbYEtZA+g0LT2rOa9soF0vR",
+	"qwOB9YbITBxK4NxTYB0JrIjrWikAF2yHRmjUfep39a2I2kpgma6V+/B5mxTX9IKZ/iVbqoBMUsZ+ZYV1",
+	"xgbbssCMAsVqEwBjg4odsdMksWA/gJkRkH/kEOxwydCp76439p6r7IgoaTGKrZhrtxT2DAPh3cEwAS6q",
+	"kFbh0qMxMBbfzmKY4Bf/UFKMPCwvKyMr9ASOQhlp6nsKioM+OvhNgLeiqVw9QvAfoNLRfq8HxwbL8mTy",
+	"XGhxDKTX/d4h5nnuDwZGAfOyJJ0QsWBxvINANejZtmsy4Z4UrE9mSS4zFK3HR36zcTm/4bJauK7AQw+r",
+	"mQuAEsrwQZoe9ns9o5CBxmO2T59CEGLAfGTIyIcaan8VnkHJx54PH5Oo4UVI+i7yw7V0JqbZzGmOHoJR",
+	"w9uaaThEMrfgdYlKs2WtIWMzmkdCyTCjEpdhkdZ2oyWx1sYKRKWiHfeqXWAjBy0T1jBoo9un7X2UgJr8",
+	"blyttqI/82xrWyWQp4YhW0sDgtSZzZEpxGEEiIprJuEWeyoL6QZ4g1rbu4GU8vtHQ4cWZUEp55Z30DCL",
+	"l9CrWcYFHDZpwOdElWCxZqNrWDdCmwEcXUmJUQmscVRp0BR+rLRoWKmckBHd+ZX0dg5Jl1yQnVFABnp0",
+	"ewOiWWb1NCW82hB6pYuxFO7m6kBs0clyA0VpbTM9OSGHegT9x1YjM9opOX3+9qTSZszxOvNHNMoTPtzd",
+	"TejyL//65/+NPFB5g7QONRcrY5s3Dw2+DkCFCkgmJRbvMuOy16fVDBFXUEoCYEaOJdQhwWr9OHUTWCYX",
+	"JLQ+fnOJlgHEyke+jFxXqjRpQfEJVZc43iprdYJSmZazWUB+yfW15fAQPYzE4pwGxDUFhysHbpHqe731",
+	"ENVQzsrTKQQnLJKNpIWDca9swBxbZubNwdNU1554K4X6I8Xv/Guo0JJBSphq6VqviWmrGaOtaNQZjiwa",
+	"Y00PsCtYgnTDBvpATmhY8vkc1yIwrLj+OmVXgLljpUEPCa5oBqR8+7Wb3xXcWVzhHQM2ba5sTr4WibHN",
+	"Cprcilb1UZFxZE8NWPn1zI/gMeMVMWblCiAdtrpnWr1kyweqLIpFEodnzk8Zkq14m5pCfBY9mKOMiKjY",
+	"5p6zaV12fgWYW9EOOBpTmUjFImsVhrNtWnL05DDa8N19nIFdZaR1PH4ydZKxO8uViWr52LhVyoh8ReNg",
+	"6tSyrn+Y4GlH4HXkvtLYzNP++8U7ppE6zt+aETg12+xPFRJwxep4gbEo+3uazUYNgD3Dn3wFGrA8e7R+",
+	"mHL9hmPMwMThXjWNVaAJ/Wagd7BQoJsFHjXbagjVnlsEIWJCq1wZ1dcGUVxoDgV1IjNZlLf3D0gJBXHF",
+	"5ItzWsFJXLVg+knnIqtjKa54tXgcJsdL15QxC8gJ3KJ+L1WUw/KWqHDGojxmJYrCVyq9YFKhPSM1nMSG",
+	"nTZN2mfRm8s966/9Avuz92kNbRGbPnBHSMuXEJeF2ie+oAXNY/38qDASzJuOlIfViA0fmobRuuT8fjTW",
+	"aksBcOyOGfI9KCsKXistCYGZLc3RFhVqHZHVeQLiZHl9coXSqNXGA3sgrd1B922EQrgHBZAqDuyI5ALk",
+	"EW6tQWa/K1CTRYc2eNh3H6LytZS5ba0o4l3lBYhTWRm/9eLBPZFi/f8leqNCpqxFGJK7rIhXso745wcp",
+	"rLwpSMmaaODHoX8snN/MnIxyY2ioamrNjMNtqKZT87jlD3or61nHAaDsEcxcNrlq+r7Dy4pQwRb1o+15",
+	"6asDQd3SuxURio7yTB0Vu1XZ3ypsarlhrzGuMAYFxUnbnJMCSlCrRSM+iFtj6rUH7VZjMFquKY/HBWVl",
+	"fF4Sf45wR01B90pbPuCpNzRjbjLsAuWLMbOcyeTaWLNNVfpsQk0tj9UxKs0D3DOuujzgLhzhHpl0Yc/O",
+	"4YBXoc3+nhVBY6bUEVFJrEkG88MatJkCnhVfP7Cvj1YHFY1axGHjTtRtDQaFZAczAy+kPowVJ+WR/oVQ",
+	"Cz9d519lSNiicatTgwfXKMPGR5Bg1dCxtd9DfZAj1Nfbk3OcJFMF9y1PyOR7OOODcZByc/8dof+T4E2v",
+	"5Ts05xsbWekkOZzgcg8lVIUS8epDCleDonCPARBiyiM2guiLwksCkoYVLH0A4nJP5XgFzK/TizdJ5Zyo",
+	"XCVMKJt3N6E8PiLhTOrzM7I/joCxMhrV6b2M11vuuLidMZXGmnTndlPQjeWqJi3o0jtjJtyEO6JuQAIu",
+	"+qvc90IWcoKLu8kgytCo/+C6L0scFky4PAvHZkyCv9K7DEpDFJE80U1plu8aOXLXB9z3ECJxhE6EXDnK",
+	"R6xi3dMB6JRa+rYU3PA6Gmxt2AWd2CM0ztUSGwElS0qInATrLeUZWOjamzPZ0KM3LEuXOxA/MXIVz81O",
+	"+xDKXkdOVNb6udTN6wdWdmYU/wYM5qLdG421guPsj5Z5gR/QOASDYDF33Q8X06HVB8fMRuagaudGUI4M",
+	"qSv9mdQKQyoKou0EnZiH+gR1hh9cWemEhjNGBt1eJ+jkaWwCa9Vwd3exWHQp/NyV6XTXvKt2X5yePHv5",
+	"9tmOfqcoo9B5Qme8E3QgVgwCcPvdHj4hEyZowjvDzl631zWhyDMIF96dMRpns1/131PMB3GmnNOoM+x8",
+	"Y34HoEco+QvvDXo9hOKBO8NUkCpdGPo7DM1eF7iNXWAocUPSX7cTdNC0Aj37tS7aWjaP75onTyNsfB8H",
+	"3fSGm9zuExqZ1/TSHWzyyqk5v8/S1ASf28DszvCnnwEpaE5TyHexCbkos9KYX0EGA52qzvCnzluWXvEQ",
+	"ME2Na1I3oBvcnbMs5aHy9qkGXvo6hSALlqsHEP5AMFui60Ar7Z5+Z9pau6e6lV3AGyjvZjUSvbZxZ1Ci",
+	"Enr5Xbdvv9df/8r3lVoL8N7++vdeyuw5APffgE4cZXzNMrti6wiiEYwUiMQc9K49f40n+lXCxPHr05ue",
+	"6EouRRMNcH05hiDS/Tsd4q9ZJahqsxMMuvSvrQf4DJJM8Dq0IeIYC/NLznI0m6RSzl3Qi71wwYdtLma4",
+	"d+sH/g12/Xvx8JCKP93+67f2NuIdrnbEKpo5gdIFYE2yWpDajGyu+rs29qaVdp4sTTgfKLjW6lWngxdc",
+	"Zce2MUggNPE2rcgUxSO7NrcqWPvkCz7nCMtwZ/RmZgFZ5w1EdwxBTKBmmOneX0O3TemOtl9wE4s7lvLy",
+	"gXJL7tG3I7oNLzKP6Hc/aNL+2Hqdfc0sSW9N0ea9IkP3E1Bsm7RkjRMOr8SkYd7T7Z3Rrb7Hi0iGa1Lr",
+	"NWnutf6m8/HnZmLfVX5ybSPLx/C0MsqgzMOZrb9vzft+FGfgZVAhdRk9mtFwVr8tipNV5Pre+IgFf8p7",
+	"pliAlZdNZnHafneR9z/p5D5QxaL/rqcYwmtbT+xxHJv05FpYE9heQa6XAabHWIOaYnig583C3BPo8Q7p",
+	"X3fQJmTZ4g73stWnkK2AcozuxyG8SytcBbkjKZRpfX0Nk48+6e5+0P981JuTZmOGqBzbHQw9CnsqAK68",
+	"4SA8BwdMyW9rHPjgugM3q41z9z24EOot5OJI/65vPYN+OUfnAHhfZP2cfONmc8fn5K9aT286KO+cs9UB",
+	"dtrZS1Ec9j/pMdqAvp/LdMyjiIlrHbz93uH6F06kmMQ8zH63k/rWwqFnRc0bu8sxv2JqzVmFQ9p8HiHw",
+	"SN3lYQTvGIw+zQUgExQH1ET6yIXokm8QCC/PyhCKLkkfDVbSg6TE3KSC+EtpyPqcW5iNariFqd3BFcZd",
+	"RUVOBCKD6sZGMxlHzvED6JciILnLWA5MVJGcTCC5CSIpgloKqx8VxiObNWiyxBzCQsOW7JoMG8RaOC7l",
+	"42CykGZkil2xlMbA3RTk81GxxDJjQyOAUz+4jL1POAze/maCygJ0cIc0VwzWcSyj5blAf5SCZMATmqbg",
+	"E4aYXsj2u2Qswd1aypwowAlQdFm4rmBRuuRMOhyAkRau/KnAsDA3FjBpcX3PBQRGRlKwEW5zxELEHYWs",
+	"zzyGqEpYAwj1gFU69Vk6+KwNXDPIOxjkn/IrK/YQxN6za6gfUkSx9AoDpsdSXgbYRSZNDhdWeuliHhGP",
+	"GQYzWnIOaRwXMT2aivZ6znWI5BLJhbATGvOslL7r8vgQLcBQFha8qMhnekf92RbFvZ/IaHlrV89LtoCu",
+	"kPUXsEdZmpv6bHdz5UGnbbKhufLs4XWu4IDwiVv8EA8fHIz7y++WLr/9/gZjOpPyBdRuhhcONpm8CyH6",
+	"jkWcni0T9rtdtSdN4uFNr9ddDxn89q/Z7yEy5KDXK1w7wKxMuqCpcVhctYFFJGqqRhnYkIRMTqHMX5e8",
+	"waAEkIYxCdviUYwGvR5ChZjbziYGQ1QhRiN6l+6xsA94AZV4EWHinL6m3A2lhQf4zcCZFPc8RyAtzAnm",
+	"ykJexjFiHSlwV+gbCvj0S1lOMsBQ6QmksegGqHI3uc1qtXgrWN0qVzOmhrimZvwWT0R3l4tpzpTCnEyY",
+	"wwje14OxqrbL+yjyyiaA7WyDvQ1+WmCEeK4I7AaXokveSrKYSbghbTLbJVuCkm+GY5ne2ApPPDsXVrQx",
+	"hc2sa0+/6oIOAQMEMlwpLJJuBGDcgAHj5QQ+QKCJIaHeTao5cBGSDmAzEE5M5AT2YU4+q0XAf47jgOSj",
+	"8dLiZI1w0AUofTXAtukKREEKx3nHt59f8vUTX4S1rhuuQp8wTcXP+9vu/rbb5Laz2khZorr+dXen91xV",
+	"nbRYdxjqDcg2gNpUMI4HiEGQsiS2OXAhg3sDUUM0LwQcmTHzVWsnonvZ4edC80et5yny09uMioimEXnH",
+	"xjMpL9XPn/mBdcr8vDC/dkM5/xwjfHk2JCPz/Y6XEscVGV31aTBy/SIui72dn0WDg4P+IY4CrzJIvxsh",
+	"GoVtkUcIStEtfw3aYUbnSelXUPEshoVeDjCRmcDECb9iZM5FnkG5/glcpVhasRmlyse3AoGjUQggn41Q",
+	"p2TR6HOECYOHjUAgspRGPASoCsJoGnOtCkosN5GyUEssGMuOWJ1CmhSQz0bFy1yK0edNVwYO3xRG2dYs",
+	"b7YaKgls+vCZXfct3nlrN9g4n+7kWrPFZn6Py6z1HvMKct9fY+3X2L//rfTGAc14ykvZbHTjK2p37Go4",
+	"3aFC5lByPIXMSe3X18jeuqsIAIdwjbjqklcmx9tBeY1tQQBAcILsAR9iq0C4IFNJpFjHNdU92/yjKwL3",
+	"HPSeg1oOCtgkqTu5W3BMgEhcFROKnuKI0SjmwuDYo8BmvTNd8pzHALiWMpWlPMwKDtYccICd1jgM110C",
+	"3EfHVpMqSv1t5kHVLbvaK80thjFVarsWT+AVaLE5esHVMOaK0LHMIW6nqXPjRd/cH4yFuOo9v5tJSO8t",
+	"7Grl2gFzxlLaMgi5wHqcxSi84jCHh1D22n7sN5QMaFqFckbgBivhVZLYbDXKVSnqdYjipQHiXMD/WooF",
+	"g98VkmLjYlyxNMrLJGYyP10xmXqVsFr3E5PK6adgytS4rJrLWfdaRmTKIxfDKRUs6WywIa8mWn/2h+Kw",
+	"MTmIEi0jetgyIlupeash/Zki9OCUr48DR255H6l0t5FKY3s92GvsTSmjf4vwb2xp9wP8+7H1lntXKe8Y",
+	"WPQsC9mZsThGKT4wkBmu4HtQ1II0BpVIi+rA+gxTrgXEArV17pqcTd3Qtpg7/cg9Jd9dJA8DyACz09en",
+	"5G3VMNj6akhp6RjsUqX4VFxDI/abblOJj5V1L/HMwkmDsdDAbDV7DOtOH2imOCjbaHleLTqUdKw09HEr",
+	"oQ+HUMRrfzoVEKf9b3hw/800vv3BYJOXTdAQMonfK9idXzl+BPgiJvJrU9607m7dBVSbO+Ipz6XxXAnG",
+	"LOS/vYABu14mTNhy/IsZE+XAQrzO1YJn4czCY0HxH4j4hWvdMqQ6IzrR87oxH8KK/J0nEhAYKYjkWjU4",
+	"KgPNZTLG6tHb6KZyfs+j7t3T/4lMDc6m42o2vOf2WJo5WXckKEURYsoLZvF+bMnkokSPGYItI+YLUimf",
+	"zjJn/FkvURk+cVuszFm+0AjFBcwhIBkPL1lG9h/1+/ec7F7a+g9lTObYbqkAbsCRnN3hjrjSawSHxOBD",
+	"A2lXlLvBhABWiFeuVH0L8KLNVMJjRN5hyZx0eZHm4kuoU1av/YYBJsZ1qmZyYSpbOqw0rxCBQ49EqLk5",
+	"vWRdgnPAjGY/PaHGIxt8oGb+J67lupeivGBQCtSEYppRRBKNQjAdnyE3mVbNYmxnfv75BvybmirTnZRN",
+	"zDne2C3qLcsnZtJFz69jKlZGlnhUAZFYmnbNvtwz8nuR9G45/2sLruuR4fXZv8fvdz8UHz7u6oO03P4K",
+	"8E7RmnvgqT45lq0ZxGBla7/N5AKC1DE20Pj6MHNP8z0wBSif77/CoBdAmyi5pYpcRwucbA3nXg3K4FwA",
+	"zrFJX1YZj2NU4KGaWkByAdUSPVBTV1e2jGzaGF6ul7LE76/LWjfmpEVvx0WDvx9HbZN9fQR3A818z0Dv",
+	"GegdB6rr4/gJ2Gcqr9hdMtDjcnmRB4osmeqSl4jGT8e2yIhBLnaMELJSU4NWixk3WvLukmMYMxQ/3dCF",
+	"gpOssLY/ADe5ZyK3xUT+VMcaquHc8cG2ZQPu8mSfQTEPKFfv0mlcASBTzdzdl6Dy6hFtcXDtK/cn9/7k",
+	"/v4n11LjLR1drLEt02V7NM5Mzm2RhsCrV5gWJQdjRiNFMtkl4Nesl1qcd8lLW94VtArhCulTxLQYYmIu",
+	"Zhtc8QxGD7lPr3XHiJKEXWN2rC1mZVLNoCaESmjIuuTYq3qD5dYyCTWTaZKoo1KdAleudwkJVbrhTMYG",
+	"i5fO2bnAcCKInrXlegzCV+BsZSxWzFYjtnY5CsWAyYSLSJnxKCj00wgrIeXl98k62xbUmuyS7ziAipFF",
+	"yjNGRl+MoNrj/wyejACGBAv0lSMK/bKUgxbLF2xwWxRq/+EGYY5gTvRMk6OvRuVhpPSKt/SOW9vW/d7e",
+	"Bt3bba/3+ZW8nEWTsC2aMuFt/Q4ODuodXy/w0YxImWhNZkJ+vCvZUm0zfXaCDlTVxfc1owOV1M3iZEY5",
+	"eS25wXNcAutArfVj0MFU/nKHL6WJOKi2a8ycrhH4rFuRi9qY8ezIiTuPreO85PrvDsrfxeq/oVecnC4h",
+	"8BgnOuwk2fKi1z98NNmjg3A/evwo3GOH4z59OBn0on32eLx3MKjOMuhccdoZdr55+vwE77TN7tunlgE+",
+	"E1m6bLVkWlYSEBoriVENtqijJzncR+/dTRwqFM4yBX3zxLvu3PY1o+Stika9ZMv2TIuXJYhVW6sTbqJM",
+	"ysAAJ1lUCZ5q9TJlWXOCxbe6pz81NPe3bLk+HFsv6P0huNtgbINX4kdVAHW1ynmtalPh1IPKXMbaoYk4",
+	"cH5CKEwISE7kCZ1xwB3DbMYZVQ3owicpoxn7li2va7YFooGknNI9UwO0gzQr5aVYuTsHX+68fXL6Uh+5",
+	"fBzz8OKS6Vb6/V9+OP7h2/cn6eRvb3cfnS3f/fWbV9NHs/DqNU34d3G6OKX0dfjN92/kl3oCMnYpQnon",
+	"gKU0DCsEDBUaXjIR+SPRl+EQ3srgdovpmMX6dktl5JJpTSfQ9ha31ku20Ku8kY26f3u6KWxv5HquU5SV",
+	"gIFGCpb4n6Ck/gdAdMH2a83GcKGNmZB34+5+uGTLj8iPYpax5vDSqZRRQKQgDJxUAH6k6QoUHLTkdskb",
+	"fSsXhhxTNq2pUoq+vS1XKp2N/YaiS8bXBTf+vYXlD3QB4j5eh/62lb2+ZctKzoZWTTjbTF5EwDWUPAH8",
+	"xgwEgb+RokGza5YWX5uu/tQCo57EBiKjWdZ7qfFupcbEkZQ9L5bINtea2gTJ78D+Tm0cLIhEaiaTwvRm",
+	"TQNd8gIqTruasAojbYlg7xs0p1cJE6+N6WO7k+DVbQRZ5e6AKXB8n1gM8zqtS2BgQ6mcJ7+O5RuWxHTJ",
+	"1p4r7x33ysfgXnz7TwsA0KcQTC94EDfgH07cM1xn9wO8vLLakz3nd3sfbXNm7u+gWy7tsg0JBbeTfAub",
+	"3izIWaLcdcG9H27SeNBJ8hYjS7VMuSlSDnaMhC6VqxBPOXiaUkZoAd+BZejRDmMpFZPeXdV0NMeIKG5Q",
+	"fd6y7ClO8NTduncE2lrv5xNH0K0/4oVpQrCFrSd/r+LdZ5NsCSWAoWGGfjx59mb3464nGK8sOIUgrClA",
+	"YkCUr1+b48hyWkz4YIuAKGkKcSCqNChfLbrnqTeEOzyqRTer6lB563F/Od+tgmho5oHyF/33u6vbdM2v",
+	"bQ0RQ+KULOjSQKpjcMlntUiVzyHHXFP9Eq5aW5/tM1q6mgNoTF/Nn6OeCoZF89W5wJR2qBtirvIR/jRE",
+	"TF8YjwH1taCSYykvMXkUTqa3tKZAFvhdEEd3zBCV383tgXIXVBEFE9gQmMAVZDWlePRQMDAmF/yX3FlL",
+	"re4duBgUsD+BnOFFyjh4fCYiLIEC8UVCsDBj0bmAlRqzWELCl/QK9RFqZqMfMW6iDEwC0PVCplERTWvf",
+	"4eWJyoUYAjODKjda1imKE+hmz4WtsOUYG4QvRgbUZCnzxqgaLi5LYs8ntiJUfVoXtippJYaiJCE6EQV3",
+	"puRQKl7nExUaL1ev1+sP9vY7QUfk8zHAq/TMdwcPHz3uAGs1Mm4pEqM0pADCYIYdqmb0K3mpxhzYhAnL",
+	"qQzYBeu4odnnOl/pBjquD/O9bgrji6rhIyboyDVko0TM9+alUgBTH5pDkq+2Z771GrSFszvDzunLN8XI",
+	"zJPb+dy2FW77d3Bjrr8t760/9wkmfxppGkzCDmP6dqXo3Q/Fh5UuR9AQUWxAjhX4GnsRTTpJGTPiBsre",
+	"tvrcWMsWy7GMll1igTGVqUmnRRRbzwXLOUfdc/G9iK2QUfJeEsvEXIEENk+yxqhRbKKi2G/m3tRjwRnc",
+	"q79/5gKVSALXOz83kdDX+xgLsqwY4MqwBK2Krj6SMVVQvBLzWGdygcDKiMKgZVQA3gYAYThhEmzVNuU1",
+	"agR7rMTH3ylyeKmnlmsbAJWbIRvuld47hYPU9NSAkwFFZG4F7rTc8G6aG5iQRtX2BYJHZ5CokLkrBCt+",
+	"sZSROY0YFhUf6f8dESmMPgtQwiMABR4FqECAkmdKslrlzFWatthrM3pl0h1MlgaeM1B1MfHBpI4bnF1Q",
+	"ZS3MPUsYlI0VRdYVNAUtFPovFnYd6lMs2nOuyLF+wAVUj9k0F+diAYU+bSz8FMAjBIBHo4LJs6LwgtE5",
+	"tYJqaxINvBKgitjysaYC7KA3GB2R0dfPsA5seatGiHOCUd4cK1kzETWXBH2Tiwaeck00EMCarmBSI9pz",
+	"CRZ6G52lPLg3ufj0FRQaB1BnhcDpFzMOpGlX/NZ44KA3+F2mZAn3Pg7yP1vR+Y5qnrsouLGivuFNM8vr",
+	"p/EplmUx09LWbijFhKdzWsBStcR/F5U2waAGGW0QepkFFmpEkUQqjtciXaqATJjmuyKM84hFR4jeaWx7",
+	"CV2CaXNCecwizdLxL0gDnNOlBQph5wKuMrhfcKz4uPtATN0xPXBwbwDKCUI40aXqkrd0uRGcFJTvdtF3",
+	"pn0FNUyx4lxgV8DVAyqKzVGvvk8D2z/B1t66hd/avvgKtoLGW1Xqqby0VcWeyrufpHJPsT4nHl1+6iuo",
+	"GMVrQ8+tfmJL7646rZCLex353gp21wiFcDhs/WNHhYA7AsTrFwf1mE5DMaFg9f2w4CKSiw0jmRudxEX3",
+	"70xbf+pQ5ep01kctmyW818/v1imNVhy72lvQ/yqlvH4SPKz0RknpBJVgANqEN7BEehybykZQvdVUNYKC",
+	"glBMsEuegXFKatUuY1ER0sWVdRBjc0VVb7BfmdRihtmuD6wHtJCOOMR4+O9yZdcKBCR3dxX4b6YABApK",
+	"tn4vz8yTum9jMmuSdPQvTWf+7kUG2JjfTVZYzQ7O3Ab6VprC8ngvMNyXAt8cNX0LJrcRT/uAf6wosuQK",
+	"V4IClLI5z0DbSlnI+JX+C6JTuUClD+x6C8Rv1cxuoZU2B4w+XmYM7WWQF+9hUJKJTBsN8cX8sGjiOvST",
+	"UaiuRqCqIqpsnM+FsoZztGg+sMISKKKYJNwlo4Ry0e31+qMi7mSJ6SfmbdTH4RDLBQvIKKTzrNs72B+Z",
+	"EnZY2rXyKHgcFnBBxTGZMgNnWUCPhOqqraQclmtrBBnu/APxMZjI53q7zUdszE5Ff2HGqKnjdiBKtuWP",
+	"Zt80FfrNvZ/H5dZqyC0AWr+rZ7TyuWaLGu7qf4To9WcqaMNs3WgogArxY8iCNmFptxJBiNd1xdu4gjXu",
+	"Wi1rZb1VGz+EvhYoXwM2u5lckAlNkYVyp6V1iYnnglxPY1Zap0a9dgP5pDaQVZKNW5t7JedulZzMX+xt",
+	"z80qfedWjo9zRG6Y+NxeefhmOdEupmadlPCDzFMDooVigrhiqXLudO9y3nn0qOV29l9qBUQbPN4Ikgwj",
+	"VotkH5SeEoowZY04bCZNaoukF1uC9+YFm+06ezWbK8owQoBg1K8Wp7Tyu6Kwbu/RTm//rNcbwn8/XqvE",
+	"7o7uZJM6u3ZwfnVdQK9pHtfB2nGtKbS7YmB/JgOY3fT1hi/HDu5vhTu+FTx+Z2+BggfeQtK+vGIIw4l4",
+	"1xBXYo1OqS0UChaoLnnCsgVjgmQL6TINUMOLsPoMgzwDrQJ5tWKOUE6yWRYZYRziOJiIzgXPrFs8cFEp",
+	"tsSMZpNWuoJuTEujBeXZCMod6O8xPICUip1zhWEyjgEwqDNAxmzKTW3gc2EDSRYzmoG2anMvXBAWUBoE",
+	"pbCE0czv3hnPnOPWde48RprswPt45hYUy3z7OIkG15EzdQQ/eWCCoDuT0X5vfxQQLLWA+I2mcEpCTU0y",
+	"xMMzdY5N/KlZ9XNh0SQdcpaJaPW6M6UYXPLM3EA5jNBzO3JzazQLArM9K8rG3yy7Yj0nfEcdI7xuFkZj",
+	"AsaZrKxQKedibl+oJRKYZzr9g16v2+t1QOJaspZUjW+ePj/p9TB/oRH80mVvHPT6RfrGIeZOaCIyKcqb",
+	"ImT2kb/WUcv845wwmcQMcWMNH9lm6oMDO/OSzOSkq7lWS6f6yfnO4/6jwZ6ep8yg0BIXwpCNWbOmXI9B",
+	"x5+9yzKBJBOYXsyrWHHHRGm6ZhH56xsSysjQ+oS/N+lVZl7eTOcsoxHN0AiBkKKd/qC0odhPJ0/4cHc3",
+	"ocu/JPTLcEZ5IrnIvpKXPOQhP897vcHDRHx5MqP8fwY9gGPFL+n8y329VvgpzL/UC+nPzeazbLy128SA",
+	"uVN6a1krJThb4BblXXiDtWIgMJ6keTlbaAPK2neEhTLdBQhdvkh5ONzrD3u97oEW3vQQ8tRE9kOddWOg",
+	"x1B6zLSDqjQQGliQQZecyUTz7TzRrDKhS7wLyxyhC4o5hbl3uFD5ZMJDzkR2MclFpPQ4ueaJT46/0Vv3",
+	"fO94cLL/9PGjk71nh0/6xw+fD3pP9589frJ3PCgykIwVstPENjr/+uf/c//t7w00zzDIhqcnpydaXEW2",
+	"oj8BU+ntd5qxgDGvq0arJeIz7x2rGSVvqNwOilePzVKvJahUL9TD/uOD3qEe3b4++KiJDC254Be5ujAV",
+	"LPFrANUmTMh8OjOpkdZZZlO78iRaSxHANDGXsUyXrwQYZRZ0ecusbhWdahWjixwdNI3NSKXfRCpbcdRm",
+	"coJbxZET4CUHG99SW0E0+yTWPBbIUAwqoJ3NyY03I9Emohx4RGmJpUqVY8bFlCgm1lFeaY+34M5l1lw3",
+	"xFkR7AiBp53shlzV1eRCsQ+TCaz4dp8HeA+S8XtjhTr63VSRdU5NpwLvjmkWztrjM75PtL7aD3q9HuEC",
+	"ExMgx942EKCR3qijJqoT6syboE9zw0DcRk0LdBkGJu3ImBWzlIaZVnmV1mYhIX0c2xQKaE1ru4pM9ZnF",
+	"Vkb+CfyWLUcm18TBLS9mMmYEprte43oCq/LHhcYrj/MTB3E0dF61aRk60GsP5GHJZTU53LPU+3yAW+WQ",
+	"kNG4tbmvgUt+sH+uiPmw2BKmsj1ih7ianxDaAFFMELlh60Oj3cuz0KG1zMWp+da3CRc0BieHIJHMxxn5",
+	"bBQxNmfRKDgXo1ykTMn4ikWjzzGKDnA+gL3CQtiELbSlZZB/1Rh+/zXLrm168gxJd8x+nqIuuka0uzem",
+	"3zHy4LYyyC15VG0fbT5V78juhlSELN4ehbDax+oqeR6woCmYx2NXEh1FIhNyLrIuOYExxTWMAqNseJWe",
+	"KLlky4ZyENDAtc+pzVdplFnu+OS2Ft/DNfHiee9Fgvt6fjcRA4CgbqIoGZdcA8xuVeQ11lCOkeZonXUo",
+	"JD6EBFTz4SKyIGejxgjOd9Yit+31q187sYa2Oz3O7zyUp4bwbVwPB7k1prHejfv7+I7vY2fKtYSO2/Sp",
+	"oYArB2d3kjL2K7s5EnDjBfwtlE4qDNlE35tyAki0TiI4MvHGBXCQMR8810PbomYtPM/+9Ad0kspfmTAr",
+	"dp9U8Qc6yEhgm5/letJC9fSB7XpuCKo9ZSGkc/RXa9UVrqo8C/Qp8sr1FUn1yNCNmglmnpgLtuI2e+tG",
+	"cdNT8ycLAqtOf3UcmAUuaoAbvL8u7+a6fKCKJf/DXZ2ZTPJE3dHVicFq6AwG53xRWNpByPreelNWRjl5",
+	"13f4P1AupL/OBs5k0lSG+Y8SyrSx7R2J4vajPm7XpRkUakYmk4s8Gd07Oe+dnH8i3f1MJiRPtlRoWgWg",
+	"XNypAvKCZSX9g4tMlrUPVC665HscyBbqhnmD/ZtYBDAICZWPe63jDyQPWTq7Tb1D3ylRShc0/mTyiy+4",
+	"rJFRtChjxB2Lhu/EnPo5fGfmci/CfHoRpqCjezHmXoz5M4kxlmvYyOctpRndFgvzlGdLYDVjRlOWdoY/",
+	"/azZg2LpVXOq5pxeAkBmJ+jkadwZdmZZlgx3d/uDR91et9ftDx/3HveAx5iB1A1CslZCDQOwxksX14Dg",
+	"65Dg0i3iSC0ydj2J8N0MFqFSRQbzaExOTcxopJVMr72nPGVhJtNlQ4uvLdyERbGe0NSNzGujcPfU2/gO",
+	"bo8ZiyPCheIRg0or3st2j+qvnhl0SSzrb0wCykL9wu2ovIaOze3S1hIVl+oBmTEaZ7PARJAwTLZa2vR/",
+	"U5ffa/WJfm11k3IhoFyMkUNNbnQxcjdY6NTOw+ujCrgdNBoQi1AXuWBoE4RQvcBCKmnagb+8pr0M7IYs",
+	"X6xGrSrD9F6H6tT1F08VZh6YnDb4FEkupgaAM5KAIUBUwuhlaTTpFQ9Z5+PPH/+/AAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

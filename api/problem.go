@@ -10,6 +10,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"bahi/ledger"
+	"bahi/ledger/reconcile"
+	"bahi/ledger/settle"
 )
 
 // problem is an answer "no" as RFC 9457 has it: what was wrong and what to do,
@@ -68,6 +70,12 @@ var refusalStatus = map[string]int{
 	ledger.CodeCorrectionEnded:     http.StatusConflict,
 	ledger.CodeApprovalNeeded:      http.StatusForbidden,
 	ledger.CodeSamePerson:          http.StatusForbidden,
+	reconcile.CodeRunSuperseded:    http.StatusConflict,
+	settle.CodeWindowNotFound:      http.StatusNotFound,
+	settle.CodePositionNotFound:    http.StatusNotFound,
+	settle.CodeWindowNotOver:       http.StatusConflict,
+	settle.CodeWindowOutOfOrder:    http.StatusConflict,
+	settle.CodeAlreadyConfirmed:    http.StatusConflict,
 }
 
 // asProblem says in HTTP's words what an error means.

@@ -64,7 +64,7 @@ func (s *Server) RunReconciliation(c echo.Context) error {
 	case until <= from || until > from+maxRunDays:
 		return badRequest("invalid_field", "a day after from, at most %d days", maxRunDays).at("/until")
 	}
-	o := reconcile.Options{From: from, Until: until, Policy: s.policy, KnownBank: s.knowsBank, By: actor(c), Now: s.now}
+	o := reconcile.Options{From: from, Until: until, Zone: s.policy.Location(), KnownBank: s.knowsBank, By: actor(c), Now: s.now}
 	ended := s.runInBackground(func(ctx context.Context) (ledger.Run, error) { return reconcile.Run(ctx, s.book, s.reader, o) })
 	patience := time.NewTimer(runPatience)
 	defer patience.Stop()

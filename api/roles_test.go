@@ -55,6 +55,12 @@ var mayCall = map[string]string{
 	"POST /v1/banks/{bank}/leases/results": "bank",
 	"POST /v1/banks/{bank}/heartbeat":      "bank",
 
+	"GET /v1/settlement/windows":                    "bank auditor operator",
+	"POST /v1/settlement/windows/close":             "operator",
+	"GET /v1/settlement/windows/{window}":           "auditor operator",
+	"GET /v1/settlement/windows/{window}/positions": "bank auditor operator",
+	"POST /v1/settlement/confirmations":             "bank operator",
+
 	"POST /v1/keys":         "operator",
 	"GET /v1/keys":          "operator",
 	"DELETE /v1/keys/{key}": "operator",
@@ -64,7 +70,7 @@ const hex32 = "0123456789abcdef0123456789abcdef"
 
 // absent are well-formed ids of what is not there.
 var absent = strings.NewReplacer("{party}", "pty_"+hex32, "{instrument}", "ins_"+hex32, "{transfer}", "BAH"+strings.ToUpper(hex32),
-	"{name}", "fees", "{bank}", "NRMD", "{key}", "key_"+hex32)
+	"{name}", "fees", "{window}", "upi-2026-11-25-03", "{bank}", "NRMD", "{key}", "key_"+hex32)
 
 func TestRoles(t *testing.T) {
 	s := start(t)

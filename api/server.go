@@ -18,6 +18,7 @@ import (
 	"bahi/banks"
 	"bahi/ledger"
 	"bahi/ledger/reconcile"
+	"bahi/ledger/settle"
 )
 
 // Options are what a server works with.
@@ -26,8 +27,9 @@ type Options struct {
 	Reader     ledger.Reader
 	Registry   *banks.Registry
 	Dispatcher *banks.Dispatcher
-	Policy     *ledger.Policy // of the book
-	Memory     time.Duration  // how long it may be remembered whom an address leads to; other nodes' changes are seen after it
+	Policy     *ledger.Policy   // of the book
+	Schedule   *settle.Schedule // of settlement; nil: UPI's
+	Memory     time.Duration    // how long it may be remembered whom an address leads to; other nodes' changes are seen after it
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -40,6 +42,7 @@ type Server struct {
 	dispatcher *banks.Dispatcher
 	policy     *ledger.Policy
 	desk       *reconcile.Desk
+	settlement settle.Desk
 	resolver   *resolver
 	contract   *contract
 	now        func() time.Time
@@ -68,7 +71,10 @@ func New(opt Options) (*Server, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	s := &Server{book: opt.Book, reader: opt.Reader, registry: opt.Registry, dispatcher: opt.Dispatcher,
+	if opt.Schedule == nil {
+		opt.Schedule = settle.UPI()
+	}
+	s := &Server{book: opt.Book, settlement: settle.Desk{Book: opt.Book, Reader: opt.Reader, Schedule: opt.Schedule}, reader: opt.Reader, registry: opt.Registry, dispatcher: opt.Dispatcher,
 		resolver: &resolver{reader: opt.Reader, look: gather{reader: opt.Reader}, banks: opt.Registry, now: opt.Now, memory: opt.Memory, seen: map[query]rememberedPlace{}},
 		now:      opt.Now, log: opt.Log, keys: newKeyring(opt.Reader, opt.Now), watch: newWatch(opt.Now)}
 	s.policy = opt.Policy

@@ -20,9 +20,10 @@ type Policy struct {
 var India = time.FixedZone("IST", 5*60*60+30*60)
 
 // Day is the business day of a moment (Unix microseconds).
-func (p *Policy) Day(micros int64) Day { return DayAt(micros, p.zone()) }
+func (p *Policy) Day(micros int64) Day { return DayAt(micros, p.Location()) }
 
-func (p *Policy) zone() *time.Location {
+// Location is where the business days begin and end.
+func (p *Policy) Location() *time.Location {
 	if p.Zone == nil {
 		return India
 	}

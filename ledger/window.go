@@ -10,7 +10,7 @@ import "crypto/sha256"
 // behind the last window's cut up to its own. So each is in exactly one window,
 // whatever is written while it closes.
 type Window struct {
-	ID     string // such as upi/2026-11-25/03
+	ID     string // such as upi-2026-11-25-03
 	Scheme string
 	Kind   WindowKind
 	Day    Day

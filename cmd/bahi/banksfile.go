@@ -112,17 +112,9 @@ const (
 // readBanksFile reads a banks file whole, or says all that is wrong with it. The
 // credentials that it refers to are read too; no message shows one.
 func readBanksFile(path string) ([]bankEntry, error) {
-	f, err := os.Open(path)
+	text, err := readBounded(path, "the banks file", maxBanksFile)
 	if err != nil {
-		return nil, fmt.Errorf("the banks file cannot be read: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxBanksFile+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("the banks file cannot be read: %w", err)
-	case len(text) > maxBanksFile:
-		return nil, fmt.Errorf("the banks file %s is larger than %d bytes", path, maxBanksFile)
+		return nil, err
 	}
 	wrong := &fileErrors{path: path}
 	entries := parseBanks(text, wrong)
@@ -132,17 +124,39 @@ func readBanksFile(path string) ([]bankEntry, error) {
 	return entries, nil
 }
 
-func parseBanks(text []byte, wrong *fileErrors) []bankEntry {
-	var file bankFile
+// readBounded reads a file that is not larger than a number of bytes.
+func readBounded(path, what string, most int) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", what, err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s cannot be read: %w", what, err)
+	case len(text) > most:
+		return nil, fmt.Errorf("%s %s is larger than %d bytes", what, path, most)
+	}
+	return text, nil
+}
+
+// decodeYAML decodes the one document of a file, io.EOF where it has none.
+func decodeYAML(text []byte, into any) error {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
-	err := decoder.Decode(&file)
-	if err == nil {
-		if next := decoder.Decode(&yaml.Node{}); next != io.EOF {
-			err = errors.New("line 1: the file holds more than one document")
-		}
+	if err := decoder.Decode(into); err != nil {
+		return err
 	}
-	switch {
+	if next := decoder.Decode(&yaml.Node{}); next != io.EOF {
+		return errors.New("line 1: the file holds more than one document")
+	}
+	return nil
+}
+
+func parseBanks(text []byte, wrong *fileErrors) []bankEntry {
+	var file bankFile
+	switch err := decodeYAML(text, &file); {
 	case err == io.EOF || err == nil && len(file.Banks) == 0:
 		wrong.add(1, "there are no banks in it")
 		return nil

@@ -34,12 +34,13 @@ func (t timers) policy() *ledger.Policy {
 
 // nodeConfig is what a node is made from.
 type nodeConfig struct {
-	storage   storage
-	banksFile string // empty: the simulated banks
-	remote    []remoteBank
-	policy    *ledger.Policy
-	maxQueue  int
-	log       *slog.Logger
+	storage        storage
+	banksFile      string // empty: the simulated banks
+	settlementFile string // empty: UPI's windows
+	remote         []remoteBank
+	policy         *ledger.Policy
+	maxQueue       int
+	log            *slog.Logger
 }
 
 // node is a whole Bahi: the book, its pipeline, the banks and the HTTP server.
@@ -63,6 +64,10 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 			n.close(ctx)
 		}
 	}()
+	schedule, err := readSchedule(cfg.settlementFile)
+	if err != nil {
+		return n, err
+	}
 	if n.lock, err = cfg.storage.lock(); err != nil {
 		return n, err
 	}
@@ -79,7 +84,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 		return n, err
 	}
 	n.book = ledger.NewPipeline(n.store, ledger.PipelineOptions{MaxQueue: cfg.maxQueue, Policy: cfg.policy, Log: cfg.log, Observer: n.observe})
-	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Policy: cfg.policy, Memory: cfg.storage.memory(), Log: cfg.log})
+	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Policy: cfg.policy, Schedule: schedule, Memory: cfg.storage.memory(), Log: cfg.log})
 	if err != nil {
 		return n, err
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"bahi/ledger"
-	"bahi/ledger/address"
 	"bahi/ledger/reconcile"
 )
 
@@ -145,7 +144,7 @@ type reconcileAssignCmd struct {
 
 // Run gives a break to somebody.
 func (c *reconcileAssignCmd) Run() error {
-	return c.tend(c.Break, c.Owner, 99, func(id ledger.ID) ledger.Command { return reconcile.AssignBreak{ID: id, Owner: c.Owner, By: c.who()} })
+	return c.tend(c.Break, c.Owner, (*reconcile.Desk).Assign)
 }
 
 type reconcileCommentCmd struct {
@@ -156,7 +155,7 @@ type reconcileCommentCmd struct {
 
 // Run adds a comment to a break's history.
 func (c *reconcileCommentCmd) Run() error {
-	return c.tend(c.Break, c.Text, 1000, func(id ledger.ID) ledger.Command { return reconcile.CommentBreak{ID: id, Text: c.Text, By: c.who()} })
+	return c.tend(c.Break, c.Text, (*reconcile.Desk).Comment)
 }
 
 type reconcileCloseCmd struct {
@@ -167,16 +166,13 @@ type reconcileCloseCmd struct {
 
 // Run closes a break as it is.
 func (c *reconcileCloseCmd) Run() error {
-	return c.tend(c.Break, c.Text, 1000, func(id ledger.ID) ledger.Command { return reconcile.CloseBreak{ID: id, Text: c.Text, By: c.who()} })
+	return c.tend(c.Break, c.Text, (*reconcile.Desk).Dismiss)
 }
 
-func (d desk) tend(ref, text string, most int, make func(ledger.ID) ledger.Command) error {
-	if err := address.Text(text, most); err != nil {
-		return usagef("%w", err)
-	}
+func (d desk) tend(ref, text string, do func(d *reconcile.Desk, ctx context.Context, id ledger.ID, text, by string) (ledger.Break, error)) error {
 	ctx := context.Background()
 	return d.about(ctx, ref, func(desk *reconcile.Desk, id ledger.ID) error {
-		b, err := ledger.Do[ledger.Break](ctx, desk.Book, make(id))
+		b, err := do(desk, ctx, id, text, d.who())
 		if err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ func (c *reconcileRunCmd) Run() error {
 		return err
 	}
 	return c.work(ctx, func(d *reconcile.Desk) error {
-		run, err := reconcile.Run(ctx, d.Book, d.Reader, reconcile.Options{From: from, Until: until, Policy: d.Policy, By: c.who(), Now: d.Now})
+		run, err := reconcile.Run(ctx, d.Book, d.Reader, reconcile.Options{From: from, Until: until, Zone: d.Policy.Location(), By: c.who(), Now: d.Now})
 		if err != nil {
 			return err
 		}

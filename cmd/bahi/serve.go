@@ -18,6 +18,7 @@ type serveCmd struct {
 	storage
 	timers
 	Banks       string       `help:"File that lists the banks, read again when it changes and at a SIGHUP; without one there are four simulated banks." env:"BAHI_BANKS" type:"path"`
+	Settlement  string       `help:"File with the windows and fees of settlement; without one they are UPI's." env:"BAHI_SETTLEMENT" type:"path"`
 	Listen      string       `help:"Address to serve on." default:"127.0.0.1:8080" env:"BAHI_LISTEN"`
 	Demo        bool         `help:"Seed demo people, banks and keys on the first start, and print lines to paste." env:"BAHI_DEMO"`
 	BankProfile string       `help:"With --demo, banks that decline as those in India do: large, good or weak. In a banks file each bank has its own." enum:",large,good,weak" default:"" env:"BAHI_BANK_PROFILE"`
@@ -57,7 +58,7 @@ func (c *serveCmd) Run() error {
 	if err != nil {
 		return fmt.Errorf("cannot serve on %s: %w", c.Listen, err)
 	}
-	n, err := openNode(ctx, nodeConfig{storage: c.storage, banksFile: c.Banks, remote: c.RemoteBank, policy: c.policy(), maxQueue: c.MaxQueue, log: log})
+	n, err := openNode(ctx, nodeConfig{storage: c.storage, banksFile: c.Banks, settlementFile: c.Settlement, remote: c.RemoteBank, policy: c.policy(), maxQueue: c.MaxQueue, log: log})
 	if err != nil {
 		l.Close()
 		return err
