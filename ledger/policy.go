@@ -16,8 +16,8 @@ type Policy struct {
 	ApproveAbove int64          // corrections of more than so many rupees (euros, yen) need a second person; below zero: none does
 }
 
-// India is the zone of UPI's business days. It has no summer time.
-var India = time.FixedZone("IST", 5*60*60+30*60)
+// india has no summer time.
+var india = time.FixedZone("IST", 5*60*60+30*60)
 
 // Day is the business day of a moment (Unix microseconds).
 func (p *Policy) Day(micros int64) Day { return DayAt(micros, p.Location()) }
@@ -25,7 +25,7 @@ func (p *Policy) Day(micros int64) Day { return DayAt(micros, p.Location()) }
 // Location is where the business days begin and end.
 func (p *Policy) Location() *time.Location {
 	if p.Zone == nil {
-		return India
+		return india
 	}
 	return p.Zone
 }

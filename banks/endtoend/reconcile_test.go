@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -24,18 +25,18 @@ import (
 // these found; all of it mended, and settled to the paisa.
 func TestADayIsReconciledAndSettled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "book.db")
-	inWorld(t, transfers, func() (ledger.Store, error) { return sqlite.Open(t.Context(), path) })
+	inWorld(t, transfers, func(ctx context.Context) (ledger.Store, error) { return sqlite.Open(ctx, path) })
 }
 
 func TestADayIsReconciledAndSettledOnPostgreSQL(t *testing.T) {
 	url := pgtest.NewDatabase(t)
-	inWorld(t, transfers/5, func() (ledger.Store, error) { return postgres.Open(t.Context(), url) })
+	inWorld(t, transfers/5, func(ctx context.Context) (ledger.Store, error) { return postgres.Open(ctx, url) })
 }
 
-func inWorld(t *testing.T, transfers int, open func() (ledger.Store, error)) {
+func inWorld(t *testing.T, transfers int, open func(context.Context) (ledger.Store, error)) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		store, err := open()
+		store, err := open(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(m)) }
 
 // zone is the banks'.
-var zone = ledger.India
+var zone = (&ledger.Policy{}).Location()
 
 // world is a node on a book of its own and its simulated banks, on virtual time:
 // hours pass as soon as everybody waits.

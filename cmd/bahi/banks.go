@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"bahi/banks/sim"
 	"bahi/ledger"
@@ -33,7 +34,8 @@ func (c *banksCheckCmd) Run() error {
 type banksStatementCmd struct {
 	Data   string `help:"Directory of the simulated banks' books." default:"./data" env:"BAHI_DATA" type:"path"`
 	Bank   string `required:"" help:"The bank's code, such as NRMD."`
-	Day    string `required:"" help:"The business day in India, such as 2026-11-25. Of one that is not over: what there is so far."`
+	Day    string `required:"" help:"The business day, such as 2026-11-25. Of one that is not over: what there is so far."`
+	Zone   string `help:"Where the business days begin and end." default:"Asia/Kolkata" env:"BAHI_ZONE"`
 	Format string `enum:"camt.053,mt940,jsonl" default:"camt.053" help:"camt.053, mt940 or jsonl."`
 	Out    string `help:"The file to write; made anew. Standard output if not given." type:"path"`
 }
@@ -44,7 +46,11 @@ func (c *banksStatementCmd) Run() error {
 	if err != nil {
 		return usagef("--day: %q is not a day such as 2026-11-25", c.Day)
 	}
-	s, err := sim.ReadStatement(filepath.Join(c.Data, simJournal(filepath.Base(c.Bank))), day, ledger.India)
+	zone, err := time.LoadLocation(c.Zone)
+	if err != nil || c.Zone == "" {
+		return usagef("--zone: %q is not the name of a time zone, such as Asia/Kolkata", c.Zone)
+	}
+	s, err := sim.ReadStatement(filepath.Join(c.Data, simJournal(filepath.Base(c.Bank))), day, zone)
 	if errors.Is(err, os.ErrNotExist) {
 		return usagef("there is no book of a simulated bank %s in %s", c.Bank, c.Data)
 	}
