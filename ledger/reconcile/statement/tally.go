@@ -13,6 +13,7 @@ var errStopped = errors.New("the reader of the stream stopped")
 // tally hands the items on and adds them up.
 type tally struct {
 	yield           func(Item, error) bool
+	mirrored        bool
 	head            Header
 	open            bool
 	any             bool // there was a statement
@@ -30,7 +31,7 @@ func (t *tally) begin(h Header) error {
 	if h.Opening != nil && h.Opening.Currency != h.Currency {
 		return mistakef(h.Line, "opening balance", "is in %s, the account in %s", h.Opening.Currency, h.Currency)
 	}
-	*t = tally{yield: t.yield, head: h, open: true, any: true}
+	*t = tally{yield: t.yield, mirrored: t.mirrored, head: h, open: true, any: true}
 	return t.hand(h)
 }
 
@@ -51,7 +52,10 @@ func (t *tally) add(l Line) error {
 		}
 	}
 	l.Count = max(l.Count, 1)
-	l.Key = l.key(t.head.Account)
+	if t.mirrored {
+		l.Side = l.Side.other()
+	}
+	l.Key, l.By = l.key(t.head.Account)
 	return t.hand(l)
 }
 
