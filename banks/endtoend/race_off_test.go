@@ -2,5 +2,8 @@
 
 package endtoend
 
-// transfers is how many the day sees.
-const transfers = 20_000
+// How many transfers the days see.
+const (
+	transfers    = 20_000
+	onPostgreSQL = 4_000
+)

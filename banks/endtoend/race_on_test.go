@@ -2,5 +2,8 @@
 
 package endtoend
 
-// transfers is how many the day sees. The race detector makes each slow.
-const transfers = 3_000
+// How many transfers the days see. The race detector makes each slow.
+const (
+	transfers    = 2_000
+	onPostgreSQL = 2_000
+)

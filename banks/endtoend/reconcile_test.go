@@ -30,7 +30,7 @@ func TestADayIsReconciledAndSettled(t *testing.T) {
 
 func TestADayIsReconciledAndSettledOnPostgreSQL(t *testing.T) {
 	url := pgtest.NewDatabase(t)
-	inWorld(t, transfers/5, func(ctx context.Context) (ledger.Store, error) { return postgres.Open(ctx, url) })
+	inWorld(t, onPostgreSQL, func(ctx context.Context) (ledger.Store, error) { return postgres.Open(ctx, url) })
 }
 
 func inWorld(t *testing.T, transfers int, open func(context.Context) (ledger.Store, error)) {
@@ -52,7 +52,7 @@ func (w *world) play(transfers int) {
 	w.live(first, transfers)
 
 	w.until(first+2, 10*time.Second)
-	m := w.mistakes(first, 1+transfers/10_000)
+	m := w.mistakes(first, 1+transfers/4000)
 	files := append(w.files(first, m.tellers), w.files(first+1, m.tellers)...)
 	files = append(files, w.switchFile(m.rows), w.switchFile(w.switchRows(first+1)))
 	w.ingest(m.shuffled(files, files)...)
@@ -133,7 +133,7 @@ func (w *world) mistakes(day ledger.Day, each int) *mistakes {
 	m.rng.Shuffle(len(m.free), func(i, j int) { m.free[i], m.free[j] = m.free[j], m.free[i] })
 	m.plant(each)
 	m.doubts(w.transfers())
-	w.Logf("to be found: %v", m.planted)
+	w.Logf("of %d transfers there is to be found: %v", len(m.transfers()), m.planted)
 	return m
 }
 

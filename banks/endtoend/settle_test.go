@@ -2,7 +2,6 @@ package endtoend
 
 import (
 	"bytes"
-	"slices"
 	"time"
 
 	"bahi/ledger"
@@ -111,7 +110,7 @@ func (m *mistakes) credits() (n int64) {
 }
 
 // reported are a window's positions, by its report, which is read back as the switch's
-// report would be.
+// report would be. One that says something else of a bank is found out.
 func (m *mistakes) reported(window string) []ledger.Position {
 	m.Helper()
 	r, err := m.settlement().Report(m.Context(), window)
@@ -126,7 +125,14 @@ func (m *mistakes) reported(window string) []ledger.Position {
 	if breaks := settle.Compare(&r.Window, r.Positions, rows); len(breaks) > 0 || len(rows) != len(r.Positions) {
 		m.Errorf("the report of %s differs from its window: %+v", window, breaks)
 	}
-	return slices.Clone(r.Positions)
+	wrong := &rows[m.rng.IntN(len(rows))]
+	owed := wrong.Owes()
+	wrong.Received.Minor++
+	breaks := settle.Compare(&r.Window, r.Positions, rows)
+	if len(breaks) != 1 || breaks[0].Class != ledger.ClassSettlement || breaks[0].Subject.Bank != wrong.Bank || breaks[0].Ours != owed || breaks[0].Theirs != owed-1 {
+		m.Errorf("of %s %s a paisa more is reported: %+v", window, wrong.Bank, breaks)
+	}
+	return r.Positions
 }
 
 // pay has a bank pay for a position; the first try fails, and the word that it was

@@ -9,6 +9,7 @@ import (
 
 	"bahi/banks/sim"
 	"bahi/ledger"
+	"bahi/ledger/reconcile"
 	"bahi/ledger/reconcile/statement"
 )
 
@@ -134,4 +135,13 @@ func (w *world) switchFile(rows []row) []byte {
 	to.Flush()
 	w.no(to.Error())
 	return file.Bytes()
+}
+
+// ingest takes files in.
+func (w *world) ingest(files ...[]byte) {
+	w.Helper()
+	for _, file := range files {
+		_, err := reconcile.Ingest(w.Context(), w.book, w.store, bytes.NewReader(file), reconcile.IngestOptions{By: "meera"})
+		w.no(err)
+	}
 }

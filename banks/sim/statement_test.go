@@ -78,7 +78,7 @@ func TestStatementsAreReadBack(t *testing.T) {
 	b, day := bankWithADay(t, "")
 	var before int64 // how the day before closed
 	for _, d := range []ledger.Day{day - 2, day - 1, day, day + 1, day + 2} {
-		keys := map[sim.Entry][]string{}
+		keys := map[sim.Entry][]ledger.LineKey{}
 		for _, format := range sim.Formats {
 			t.Run(d.String()+"/"+string(format), func(t *testing.T) {
 				s := b.Statement(d, kolkata)
