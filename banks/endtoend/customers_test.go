@@ -74,7 +74,7 @@ func (w *world) spend(many int) {
 
 // transfer is the n-th of a day.
 func (w *world) transfer(n int, wallets []ledger.ID) ledger.CreateTransfer {
-	payer, payee := at(codes[n%len(codes)], account(n%997)), at(codes[w.rng.IntN(len(codes))], account(1000+n%991))
+	payer, payee := at(codes[w.rng.IntN(len(codes))], account(n%997)), at(codes[w.rng.IntN(len(codes))], account(1000+n%991))
 	wallet := ledger.End{Party: wallets[n%len(wallets)], Name: "somebody"}
 	amount := 1_00 + w.rng.Int64N(2_000_00)
 	switch {
@@ -84,7 +84,7 @@ func (w *world) transfer(n int, wallets []ledger.ID) ledger.CreateTransfer {
 			magic = 9201_00
 		}
 		return w.payment(ledger.Payment, payer, payee, magic)
-	case n%100 == 57:
+	case n%100 == 43:
 		return w.payment(ledger.Payment, payer, payee, contradicting[n/100%len(contradicting)])
 	case n%50 == 17:
 		odd := inSilence[n/50%len(inSilence)]
