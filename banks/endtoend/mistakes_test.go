@@ -35,6 +35,7 @@ type mistakes struct {
 	lies     map[string]int64 // by bank: what is told to have been taken beside what was
 	suspense int64            // what nobody can explain in the end
 	planted  map[ledger.Class]int
+	applied  []ledger.Correction
 }
 
 func (m *mistakes) expect(e expected, a ledger.Action, lie int64) {

@@ -83,6 +83,7 @@ func (w *world) play(transfers int) {
 		w.Errorf("%d breaks are open in the end, such as %+v", len(open), open[0])
 	}
 	m.agree()
+	m.paidOut()
 	w.holds()
 
 	w.until(first+3, 13*time.Hour)
@@ -197,14 +198,22 @@ func (m *mistakes) mend(open []ledger.Break) {
 		hands.Go(func() error { return m.mendOne(d, &b) })
 	}
 	m.no(hands.Wait())
+	for _, b := range m.open() {
+		if !underWay(&b) {
+			m.Errorf("still open: %s", found(&b))
+		}
+	}
 }
+
+// underWay says whether the break is about a transfer that comes to its end by itself.
+func underWay(b *ledger.Break) bool { return b.Class == ledger.ClassHanging && b.Ours != b.Theirs }
 
 func (m *mistakes) mendOne(d *reconcile.Desk, b *ledger.Break) error {
 	ctx, want := m.Context(), m.finds[found(b)]
 	c, err := d.Propose(ctx, b.ID, 0, "meera")
 	if refused := (*ledger.Refusal)(nil); errors.As(err, &refused) && refused.Code == ledger.CodeActionNotAllowed && want == 0 {
-		if b.Class == ledger.ClassHanging && b.Ours != b.Theirs {
-			return nil // it is under way, and comes to its end by itself
+		if underWay(b) {
+			return nil
 		}
 		_, err := d.Dismiss(ctx, b.ID, "looked into", "meera")
 		return err
@@ -215,9 +224,12 @@ func (m *mistakes) mendOne(d *reconcile.Desk, b *ledger.Break) error {
 	_, err = d.Approve(ctx, c.ID, "ravi")
 	for range 2 { // the second time changes nothing
 		if err == nil {
-			_, err = d.Apply(ctx, c.ID, "", "meera")
+			c, err = d.Apply(ctx, c.ID, "", "meera")
 		}
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.applied = append(m.applied, c)
 	return err
 }
 
@@ -235,5 +247,25 @@ func (m *mistakes) afterwards() {
 		m.no(err)
 		m.expect(expected{Class: ledger.ClassOnlyAtSwitch, Transfer: t.ID, Payee: true, Bank: t.Payee.Bank}, 0, 0)
 		m.expect(expected{Class: ledger.ClassNotAtSwitch, Transfer: t.ID, Bank: t.Payer.Bank}, 0, 0)
+	}
+}
+
+// paidOut makes sure that whoever was to get money that was missing has it.
+func (m *mistakes) paidOut() {
+	m.Helper()
+	m.read()
+	for i := range m.applied {
+		c := &m.applied[i]
+		to, pays := map[ledger.Action]ledger.Leg{ledger.RefundPayer: ledger.LegDebit, ledger.CreditLater: ledger.LegCredit}[c.Action]
+		if !pays {
+			continue
+		}
+		t, err := m.store.Transfer(m.Context(), c.Transfer)
+		m.no(err)
+		end, _ := t.Ends(to)
+		e := m.journals[end.Bank][ledger.InstructionID{Transfer: c.Payout, Leg: ledger.LegCredit}]
+		if e.Account != end.Account || e.Amount != max(c.Difference, -c.Difference) {
+			m.Errorf("%s of %d for %s: %s has credited %+v", c.Action, c.Difference, t.ID.TransferRef(), end.Bank, e)
+		}
 	}
 }

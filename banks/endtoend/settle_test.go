@@ -66,6 +66,9 @@ func (m *mistakes) settled() {
 			fees += p.Fees
 			if windows[i].Kind == ledger.WindowTransfers {
 				moved += p.Remitted.Count
+				if p.Bank != "" && p.Fees != schedule.Fees.Default*p.Remitted.Count {
+					m.Errorf("%s pays a fee of %d for %d transfers", p.Bank, p.Fees, p.Remitted.Count)
+				}
 			}
 			if p.Bank != "" {
 				m.pay(&p)
