@@ -198,7 +198,7 @@ func TestGrammar(t *testing.T) {
 		statements += len(parsed)
 		sharded += strings.Count(string(sql), "USING HASH")
 	}
-	if statements < 21 || sharded < 8 {
+	if statements < 62 || sharded < 21 {
 		t.Errorf("%d statements of migrations, %d keys sharded by a hash", statements, sharded)
 	}
 	if _, err := parser.Parse("SELECT FROM WHERE"); err == nil {

@@ -41,9 +41,12 @@ func WithDatabase(rawURL, name string) string {
 	return u.String()
 }
 
-// TransferList is the SQL of a list; Reading are the settings it runs under.
+// TransferList, BreakList, RangeQuery and Flows are the SQL of reads; Reading are the settings it runs under.
 var (
 	TransferList = transferList
+	BreakList    = breakList
+	RangeQuery   = rangeQuery
+	Flows        = flows
 	Reading      = reading
 )
 
@@ -55,6 +58,21 @@ var Queries = map[string][]any{
 	history:        {zero},
 	resolve:        {[]string{"chat"}, []int16{1}, []string{"x"}},
 	payable:        {[][16]byte{{}}},
+
+	newestStatements: {10},
+	olderStatements:  {int64(9), zero, int64(1), 10},
+	coverage:         {int32(1), int32(2)},
+	line:             {int64(1), "SBIN", zero, int64(1)},
+	linesOf:          {zero},
+	lastRun:          {},
+	breakNotes:       {zero},
+	breakCounts:      {},
+	correctionsFor:   {zero},
+	windowsByID:      {[]string{"upi/1"}},
+	windows:          {"upi/1", 10},
+	windowsOfScheme:  {"upi", "upi/1", 10},
+	positionsOf:      {"upi/1"},
+	flows:            {[][16]byte{{}}, []int64{1}, []int64{2}},
 }
 
 var zero = make([]byte, 16)

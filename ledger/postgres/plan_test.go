@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"bahi/ledger"
+	"bahi/ledger/columns"
 	"bahi/ledger/postgres"
 	"bahi/ledger/postgres/pgtest"
 )
@@ -56,4 +57,52 @@ func plan(t *testing.T, c *pgx.Conn, query string, args []any) string {
 		t.Fatalf("%v\n%s", err, query)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// TestPlansOfMany fills the tables of the reconciliation: its lists come out of an
+// index in their order, a range is not the whole table, and nor is a cut.
+func TestPlansOfMany(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	d := open(t, url)
+	defer d.Close()
+	id := func(n string) string { return "lpad(to_hex(" + n + "), 32, '0')::uuid" }
+	must(t, url, `INSERT INTO breaks SELECT `+id("i")+`, 1 + i % 12, `+id("i / 2")+`, 1, NULL, NULL, NULL, NULL, NULL, 'SBIN', 'INR', i / 1000, 1, 2, 0, 1, 2, 0,
+			2 - (i % 10) / 9, CASE WHEN i % 10 < 9 THEN 1 END, 'ravi', 1, 1, i, 0, 0 FROM generate_series(1, 20000) AS i`,
+		`INSERT INTO lines SELECT 1, 'SBIN', `+id("i * 7919 % 100003")+`, 1, i / 1000, 1, 'INR', true, false, true, 1, `+id("i")+`, '', '', '', '', '', 1 FROM generate_series(1, 50000) AS i`,
+		`INSERT INTO matches SELECT `+id("i")+`, 1, 1, 'SBIN', `+id("i * 7919 % 100003")+`, 1, 1 FROM generate_series(1, 50000) AS i`,
+		`INSERT INTO transfers (id, app, kind, payer_bank, payee_bank, amount, currency, created, state) SELECT `+id("i")+`, 'chat', 1, 'SBIN', 'HDFC', 1, 'INR', 1, 3 FROM generate_series(1, 50000) AS i`,
+		`INSERT INTO postings SELECT `+id("i")+`, 2, NULL, `+id("1")+`, `+id("2")+`, 1, 'INR', i, i, 0, i, 1 FROM generate_series(1, 50000) AS i`,
+		"ANALYZE breaks", "ANALYZE lines", "ANALYZE matches", "ANALYZE transfers", "ANALYZE postings")
+	part := ledger.Range{First: ledger.ID{14: 10}, Last: ledger.ID{14: 12}} // 512 of them
+	for index, query := range map[string]string{
+		"lines_by_transfer":  postgres.RangeQuery(part, "lines", columns.Lines, "source, bank, key, n"),
+		"matches_pkey":       postgres.RangeQuery(part, "matches", columns.Matches, "leg, source, bank, key, n"),
+		"breaks_by_transfer": postgres.RangeQuery(part, "breaks", columns.Breaks, "id"),
+	} {
+		if p := plan(t, d.db, "DECLARE c CURSOR FOR "+query, nil); strings.Contains(p, "Sort") || !strings.Contains(p, "Index Scan using "+index) {
+			t.Errorf("want %s without a sort\n%s\n%s", index, query, p)
+		}
+	}
+	for _, s := range postgres.Reading {
+		if _, err := d.db.Exec(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for index, filter := range map[string]ledger.BreakFilter{
+		"breaks_by_deadline": {Bank: "SBIN", Owner: "ravi", From: 1, Until: 2},
+		"breaks_by_state":    {State: ledger.BreakOpen, Bank: "SBIN"},
+		"breaks_by_class":    {State: ledger.BreakOpen, Class: ledger.ClassLate, Owner: "ravi"},
+		"breaks_by_transfer": {Transfer: ledger.NewID()},
+	} {
+		query, args := postgres.BreakList(&filter, ledger.BreakPlace{Deadline: 9}, 10)
+		p := plan(t, d.db, query, args)
+		sorts := strings.Contains(p, "Sort") && filter.Transfer.IsZero() // of a transfer there are few
+		if sorts || !strings.Contains(p, index) {
+			t.Errorf("%+v: want %s without a sort\n%s\n%s", filter, index, query, p)
+		}
+	}
+	p := plan(t, d.db, postgres.Flows, []any{[][16]byte{{15: 1}}, []int64{100}, []int64{200}})
+	if !strings.Contains(p, "postings_by_debit") || !strings.Contains(p, "postings_by_credit") || strings.Contains(p, "Merge Join") || strings.Contains(p, "Hash Join") || strings.Contains(p, "Seq Scan") {
+		t.Errorf("a cut walks more than its part\n%s", p)
+	}
 }

@@ -127,7 +127,11 @@ func (s *snapshot) CorrectionsOf(in ledger.Range) iter.Seq2[ledger.Correction, e
 
 // ranged reads the rows of a range of transfers from a table, by transfer and then in an order of their own.
 func ranged[V any](s *snapshot, in ledger.Range, table string, read func(columns.Row) V, cols, order string) iter.Seq2[V, error] {
-	return stream(s, table, read, `SELECT `+cols+` FROM `+table+where(in, `transfer`)+` ORDER BY transfer, `+order)
+	return stream(s, table, read, rangeQuery(in, table, cols, order))
+}
+
+func rangeQuery(in ledger.Range, table, cols, order string) string {
+	return `SELECT ` + cols + ` FROM ` + table + where(in, `transfer`) + ` ORDER BY transfer, ` + order
 }
 
 // where is the condition that the transfers of a column are those of a range: a

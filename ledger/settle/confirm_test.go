@@ -3,8 +3,10 @@ package settle
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"bahi/ledger"
 )
@@ -175,7 +177,13 @@ func TestPositionsThatAreNotStored(t *testing.T) {
 		h.refused(store("upi-2026-11-25-04", position("NRMD", 500, 1), position("KVRI", 1, 500)), CodeWindowNotFound)
 		h.wantPositions(third, "")
 		h.check(store(third, position("NRMD", 500, 1), position("KVRI", 1, 500)))
+		first, err := h.nodes[0].Reader.PositionsOf(context.Background(), third)
+		h.check(err)
+		h.pass(time.Hour)
 		h.check(store(third, position("NRMD", 500, 1), position("KVRI", 1, 500)))
+		if again, err := h.nodes[0].Reader.PositionsOf(context.Background(), third); err != nil || !slices.Equal(again, first) {
+			h.Errorf("stored again: %+v, first %+v, %v", again, first, err)
+		}
 		h.refused(store(third, position("NRMD", 501, 1), position("KVRI", 1, 501)), CodePositionsDiffer)
 		h.wantPositions(third, "KVRI 1-500+0, NRMD 500-1+0")
 	})

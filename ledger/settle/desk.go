@@ -64,10 +64,6 @@ func (d *Desk) due(ctx context.Context, kind ledger.WindowKind, now int64) (next
 	case err != nil:
 		return next, false, err
 	default:
-		// Whoever closed it may have ended before its positions were stored.
-		if _, err := d.Positions(ctx, &last); err != nil {
-			return next, false, err
-		}
 		next = d.Schedule.next(&last)
 	}
 	return next, next.Until <= now, nil
@@ -105,6 +101,7 @@ func (d *Desk) close(ctx context.Context, id, by string) (w ledger.Window, err e
 	switch {
 	case err == nil:
 		c.Last = last.ID
+		// Whoever closed it may have ended before its positions were stored.
 		if _, err := d.Positions(ctx, &last); err != nil {
 			return w, err
 		}

@@ -71,6 +71,8 @@ func breakList(f *ledger.BreakFilter, after ledger.BreakPlace, limit int) (query
 	switch {
 	case !f.Transfer.IsZero():
 		index = "breaks_by_transfer"
+	case f.State != 0 && f.Class != 0:
+		index = "breaks_by_class"
 	case f.State != 0:
 		index = "breaks_by_state"
 	}

@@ -7,8 +7,28 @@ import (
 	"bahi/ledger"
 )
 
-// TransferList is the SQL of a list.
-var TransferList = transferList
+// TransferList and BreakList are the SQL of lists.
+var (
+	TransferList = transferList
+	BreakList    = breakList
+	RangeQuery   = rangeQuery
+)
+
+// Evidence are reads of what banks say, each with the index that it goes by.
+var Evidence = map[string]string{
+	newestStatements: "SCAN statements USING INDEX statements_by_time",
+	olderStatements:  "statements_by_time ((at,file,n)<(?,?,?))",
+	coverage:         "PRIMARY KEY (day>? AND day<?)",
+	line:             "lines_by_key (source=? AND bank=? AND key=? AND n=?)",
+	linesOf:          "PRIMARY KEY (transfer=?)",
+	breakCounts:      "SCAN breaks USING COVERING INDEX breaks_by_class",
+	correctionsFor:   "corrections_by_break (break_id=?)",
+	window:           "PRIMARY KEY (id=?)",
+	windows:          "PRIMARY KEY (id<?)",
+	windowsOfScheme:  "windows_by_scheme (scheme=? AND id<?)",
+	positionsOf:      "(window_id=?)",
+	flows:            "postings_by_debit (debit=? AND debit_seq>? AND debit_seq<?)",
+}
 
 // Statement, Due, Drivers, Resolve and Lines are the SQL of the other reads that must not scan.
 var Statement, Due, Drivers, Resolve, Lines = statement, due, drivers, resolve, lines

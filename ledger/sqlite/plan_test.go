@@ -55,6 +55,35 @@ func TestPlans(t *testing.T) {
 			t.Errorf("%s\n%s", query, p)
 		}
 	}
+	for query, want := range sqlite.Evidence {
+		p := plan(t, f.db, query, make([]any, 4)[:values(query)]...)
+		if !strings.Contains(p, want) || strings.Contains(p, "SCAN t") || strings.Contains(p, "SCAN p") {
+			t.Errorf("want %s\n%s\n%s", want, query, p)
+		}
+	}
+	for index, filter := range map[string]ledger.BreakFilter{
+		"breaks_by_deadline ((deadline,id)>(?,?)":                      {Class: ledger.ClassLate, Bank: "SBIN", Owner: "ravi", From: 1, Until: 2},
+		"breaks_by_state (state=? AND (deadline,id)>(?,?)":             {State: ledger.BreakOpen, Bank: "SBIN"},
+		"breaks_by_class (class=? AND state=? AND (deadline,id)>(?,?)": {State: ledger.BreakOpen, Class: ledger.ClassLate, Owner: "ravi"},
+		"breaks_by_transfer (transfer=?)":                              {State: ledger.BreakOpen, Transfer: ledger.NewID()},
+	} {
+		query, args := sqlite.BreakList(&filter, ledger.BreakPlace{Deadline: 9}, 10)
+		p := plan(t, f.db, query, make([]any, len(args))...)
+		sorts := strings.Contains(p, "TEMP B-TREE") && filter.Transfer.IsZero() // of a transfer there are few
+		if sorts || !strings.Contains(p, index) {
+			t.Errorf("%+v: want %s without a sort\n%s\n%s", filter, index, query, p)
+		}
+	}
+	for _, table := range []string{"transfers", "instructions", "contradictions", "lines", "matches", "breaks", "corrections"} {
+		column := "transfer"
+		if table == "transfers" {
+			column = "id"
+		}
+		query, args := sqlite.RangeQuery(ledger.Range{Last: ledger.NewID()}, "SELECT * FROM "+table, column, "")
+		if p := plan(t, f.db, query, make([]any, len(args))...); !strings.Contains(p, "("+column+">? AND "+column+"<?)") || strings.Contains(p, "TEMP B-TREE") {
+			t.Errorf("%s\n%s", query, p)
+		}
+	}
 	if p := plan(t, f.db, sqlite.Lines); !strings.Contains(p, "MERGE (UNION ALL)") || strings.Contains(p, "TEMP B-TREE") {
 		t.Errorf("the lines of all accounts are sorted, not merged:\n%s", p)
 	}
@@ -77,4 +106,12 @@ func plan(t *testing.T, db *sql.DB, query string, args ...any) string {
 		lines = append(lines, detail)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// values is how many a query takes.
+func values(query string) int {
+	if strings.Contains(query, "?3") { // numbered
+		return 3
+	}
+	return strings.Count(query, "?")
 }

@@ -112,13 +112,18 @@ func (s snapshot) CorrectionsOf(in ledger.Range) iter.Seq2[ledger.Correction, er
 
 // ranged reads the rows of a range of transfers, by transfer and then in an order of their own.
 func ranged[V any](s snapshot, in ledger.Range, read func(columns.Row) V, query, transfer, order string) iter.Seq2[V, error] {
-	args := []driver.Value{in.First[:]}
+	query, args := rangeQuery(in, query, transfer, order)
+	return stream(s, read, query, args...)
+}
+
+func rangeQuery(in ledger.Range, query, transfer, order string) (_ string, args []driver.Value) {
+	args = []driver.Value{in.First[:]}
 	query += ` WHERE ` + transfer + ` >= ?`
 	if !in.Last.IsZero() {
 		query += ` AND ` + transfer + ` < ?`
 		args = append(args, in.Last[:])
 	}
-	return stream(s, read, query+` ORDER BY `+transfer+order, args...)
+	return query + ` ORDER BY ` + transfer + order, args
 }
 
 // stream reads a query row by row while its reader goes on.

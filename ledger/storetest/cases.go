@@ -31,6 +31,16 @@ func testNotFound(f *fixture) {
 	wantNotFound(f, "Account", err)
 	_, err = f.store.KeyByHash(background, [32]byte{1})
 	wantNotFound(f, "KeyByHash", err)
+	_, err = f.store.Line(background, ledger.LineID{Source: 1, Bank: "SBIN", N: 1})
+	wantNotFound(f, "Line", err)
+	_, err = f.store.LastRun(background)
+	wantNotFound(f, "LastRun", err)
+	_, err = f.store.Break(background, id)
+	wantNotFound(f, "Break", err)
+	_, err = f.store.Correction(background, id)
+	wantNotFound(f, "Correction", err)
+	_, err = f.store.Window(background, "upi/1")
+	wantNotFound(f, "Window", err)
 
 	instruments, err := f.store.Instruments(background, id)
 	equal(f, instruments, err, nil, sameList)
@@ -620,8 +630,8 @@ func testAppendOnly(f *fixture) {
 	}
 }
 
-// testBreaks tells of one contradiction again, in batches of its own and twice in one, and of another.
-func testBreaks(f *fixture) {
+// testContradictions tells of one contradiction again, in batches of its own and twice in one, and of another.
+func testContradictions(f *fixture) {
 	b := ledger.Contradiction{Instruction: ledger.InstructionID{Transfer: ledger.NewID(), Leg: ledger.LegCredit}, Was: ledger.Declined, Says: ledger.SaysApproved, Code: "00", At: 1}
 	other := b
 	other.Says, other.Code = ledger.SaysStands, ""

@@ -122,7 +122,7 @@ CREATE TABLE breaks (
 CREATE INDEX breaks_by_deadline ON breaks (deadline, id) USING HASH;
 CREATE INDEX breaks_by_state ON breaks (state, deadline, id) USING HASH;
 CREATE INDEX breaks_by_transfer ON breaks (transfer, id) USING HASH;
-CREATE INDEX breaks_by_class ON breaks (class, state); -- they are counted
+CREATE INDEX breaks_by_class ON breaks (class, state, deadline, id) USING HASH; -- they are also counted
 
 CREATE TABLE break_notes (
     break_id UUID     NOT NULL,
