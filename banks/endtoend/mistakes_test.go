@@ -96,6 +96,7 @@ func (m *mistakes) plant(n int) {
 		m.ofNobody("NRMD")
 		m.ofNobody("KVRI")
 		m.onlyRow()
+		m.strangeRow()
 		m.rowOfNobody()
 		m.contradicted()
 	}
@@ -242,6 +243,15 @@ func (m *mistakes) onlyRow() {
 	i := slices.IndexFunc(m.rows, func(r row) bool { return r.t.ID == t.ID && r.bank == t.Payer.Bank })
 	m.rows[i].code = "00"
 	m.expect(expected{Class: ledger.ClassOnlyAtSwitch, Transfer: t.ID, Bank: t.Payer.Bank}, 0, 0)
+}
+
+// strangeRow: the switch tells of another payer's account.
+func (m *mistakes) strangeRow() {
+	t := m.victim(completed(some, some))
+	i := slices.IndexFunc(m.rows, func(r row) bool { return r.t.ID == t.ID && r.bank == t.Payer.Bank })
+	m.rows[i].t.Payer.Account = "7777777777"
+	m.expect(expected{Class: ledger.ClassNotAtSwitch, Transfer: t.ID, Bank: t.Payer.Bank, Ours: t.Amount.Minor, Theirs: t.Amount.Minor}, 0, 0)
+	m.expect(expected{Class: ledger.ClassOnlyAtSwitch, Transfer: t.ID, Line: true, Bank: t.Payer.Bank}, 0, 0)
 }
 
 // rowOfNobody: the switch tells of a transfer that nobody knows.
