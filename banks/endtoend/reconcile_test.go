@@ -35,13 +35,7 @@ func TestADayIsReconciledAndSettledOnPostgreSQL(t *testing.T) {
 
 func inWorld(t *testing.T, transfers int, open func(context.Context) (ledger.Store, error)) {
 	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		store, err := open(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		newWorld(t, store, dir).play(transfers)
-	})
+	synctest.Test(t, func(t *testing.T) { newWorld(t, dir, open).play(transfers) })
 }
 
 // play lives through the days: payments on the first two, mistakes in what is told of
@@ -57,10 +51,10 @@ func (w *world) play(transfers int) {
 	files = append(files, w.switchFile(m.rows), w.switchFile(w.switchRows(first+1)))
 	w.ingest(m.shuffled(files, files)...)
 	w.run(first, first+2)
-	open := w.open()
+	open := w.breaks()
 	m.compare(open)
 	w.run(first, first+2)
-	if again := w.open(); !slices.Equal(again, open) {
+	if again := w.breaks(); !slices.Equal(again, open) {
 		w.Errorf("another run leaves %d breaks open, or others than the %d before", len(again), len(open))
 	}
 	w.holds()
@@ -68,25 +62,27 @@ func (w *world) play(transfers int) {
 
 	// The banks are repaired, and what was found is mended.
 	w.stop()
-	w.start(true)
+	w.repaired = true
+	w.start()
 	m.mend(open)
-	w.until(first+3, 10*time.Second)
+	w.until(first+2, time.Hour)
+	w.asleep(first+3, 10*time.Second)
 	files = append(w.files(first+2, m.tellers), w.switchFile(w.switchRows(first+1)), w.switchFile(w.switchRows(first+2)))
 	w.ingest(m.shuffled(files)...)
 	m.afterwards()
 	w.run(first, first+3)
-	open = w.open()
+	open = w.breaks()
 	m.compare(open)
 	m.mend(open) // of these, all are dismissed
 	w.run(first, first+3)
-	if open = w.open(); len(open) > 0 {
+	if open = w.breaks(); len(open) > 0 {
 		w.Errorf("%d breaks are open in the end, such as %+v", len(open), open[0])
 	}
 	m.agree()
 	m.paidOut()
 	w.holds()
 
-	w.until(first+3, 13*time.Hour)
+	w.asleep(first+3, 13*time.Hour)
 	m.settled()
 	w.holds()
 }
@@ -98,18 +94,21 @@ func (m *mistakes) shuffled(all ...[][]byte) [][]byte {
 	return files
 }
 
-// live lets two days pass: the first has nearly all of the payments.
+// live lets two days pass: the first has nearly all of the payments. What ends in
+// doubt takes less than five hours to do so.
 func (w *world) live(first ledger.Day, transfers int) {
 	w.until(first, 10*time.Hour)
-	w.start(false)
+	w.start()
 	w.spend(transfers)
 	w.until(first, 15*time.Hour)
 	w.closeWindows()
-	w.until(first, 23*time.Hour+50*time.Minute)
+	w.asleep(first, 23*time.Hour+50*time.Minute)
 	w.spend(200)
-	w.until(first+1, 12*time.Hour)
+	w.until(first+1, 5*time.Hour)
+	w.asleep(first+1, 12*time.Hour)
 	w.spend(100)
-	w.until(first+1, 24*time.Hour-30*time.Second)
+	w.until(first+1, 17*time.Hour)
+	w.asleep(first+1, 24*time.Hour-30*time.Second)
 	var late []ledger.CreateTransfer
 	for n := range 12 {
 		late = append(late, w.payment(ledger.Payment, at(codes[n%3], account(n)), at(codes[n%4], payeeAnswerLost), 20_00+int64(n)))
@@ -145,8 +144,8 @@ func (w *world) run(from, until ledger.Day) {
 	w.no(err)
 }
 
-// open are the open breaks.
-func (w *world) open() (all []ledger.Break) {
+// breaks are those that are open.
+func (w *world) breaks() (all []ledger.Break) {
 	w.Helper()
 	const page = 100
 	for after := (ledger.BreakPlace{}); ; after = all[len(all)-1].Place() {
@@ -198,7 +197,7 @@ func (m *mistakes) mend(open []ledger.Break) {
 		hands.Go(func() error { return m.mendOne(d, &b) })
 	}
 	m.no(hands.Wait())
-	for _, b := range m.open() {
+	for _, b := range m.breaks() {
 		if !underWay(&b) {
 			m.Errorf("still open: %s", found(&b))
 		}

@@ -30,11 +30,13 @@ var zone = (&ledger.Policy{}).Location()
 // hours pass as soon as everybody waits.
 type world struct {
 	*testing.T
-	dir    string
-	store  ledger.Store
-	policy ledger.Policy
-	banks  map[string]*sim.Bank
+	dir      string
+	open     func(context.Context) (ledger.Store, error)
+	policy   ledger.Policy
+	repaired bool // the banks
 
+	store      ledger.Store
+	banks      map[string]*sim.Bank
 	book       *ledger.Pipeline
 	dispatcher *banks.Dispatcher
 
@@ -48,25 +50,23 @@ var profiles = map[string]sim.Profile{"NRMD": sim.Profiles["large"], "KVRI": sim
 
 var codes = []string{"NRMD", "KVRI", "GDVR", "STLJ"}
 
-func newWorld(t *testing.T, store ledger.Store, dir string) *world {
-	w := &world{T: t, dir: dir, store: store, policy: ledger.DefaultPolicy(), banks: map[string]*sim.Bank{}, rng: rand.New(rand.NewPCG(1, 2))}
-	t.Cleanup(func() {
-		w.stop()
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+func newWorld(t *testing.T, dir string, open func(context.Context) (ledger.Store, error)) *world {
+	w := &world{T: t, dir: dir, open: open, policy: ledger.DefaultPolicy(), banks: map[string]*sim.Bank{}, rng: rand.New(rand.NewPCG(1, 2))}
+	t.Cleanup(w.stop)
 	return w
 }
 
-// start opens the banks' books and starts a node. Healthy banks approve whatever
-// their customers can pay for.
-func (w *world) start(healthy bool) {
+// start opens the book and the banks' books, and starts a node. Banks that are repaired
+// approve whatever their customers can pay for.
+func (w *world) start() {
 	w.Helper()
+	var err error
+	w.store, err = w.open(w.Context())
+	w.no(err)
 	var list []banks.Bank
 	for _, code := range codes {
 		cfg := sim.Config{Code: code, Path: filepath.Join(w.dir, code+".jsonl"), OpeningBalance: 10_00_000_00, Clock: banks.WallClock{}}
-		if !healthy {
+		if !w.repaired {
 			cfg.Profile, cfg.Behaviours = profiles[code], oddities
 		}
 		b, err := sim.Open(cfg)
@@ -86,18 +86,34 @@ func (w *world) start(healthy bool) {
 		Sweep: time.Minute, Lease: time.Hour, Sole: true, Log: log})
 }
 
+// stop ends what start began, and does nothing where there is nothing to end.
 func (w *world) stop() {
-	if w.book == nil {
-		return
+	if w.book != nil {
+		w.dispatcher.Close()
+		w.book.Close()
+		w.book = nil
 	}
-	w.dispatcher.Close()
-	w.book.Close()
-	w.book = nil
-	for _, b := range w.banks {
+	for code, b := range w.banks {
 		if err := b.Close(); err != nil {
 			w.Error(err)
 		}
+		delete(w.banks, code)
 	}
+	if w.store != nil {
+		if err := w.store.Close(); err != nil {
+			w.Error(err)
+		}
+		w.store = nil
+	}
+}
+
+// asleep lets time pass until a moment of a day with nothing open: what ticks in an
+// open book would make an idle day long.
+func (w *world) asleep(d ledger.Day, at time.Duration) {
+	w.Helper()
+	w.stop()
+	w.until(d, at)
+	w.start()
 }
 
 // no ends the test at an error.
