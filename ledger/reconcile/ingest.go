@@ -20,7 +20,7 @@ type IngestOptions struct {
 	Format   statement.Format   // empty: by the content
 	Mapping  *statement.Mapping // of a CSV
 	Bank     string             // whose statements they are; empty: as the file says
-	Only     bool               // a statement that names another bank than Bank is refused
+	Only     bool               // Bank itself brings them: one that names another bank, and the switch's files, are refused
 	Mirrored bool               // they are of our own account there, see [statement.Options]
 	By       string             // who brings it
 	Chunk    int                // lines that are written at once; default 2000
@@ -167,12 +167,17 @@ func (in *ingest) statementOf(h *statement.Header) (ledger.Statement, error) {
 // both of which begin with the code.
 var bankForms = regexp.MustCompile(`^([A-Z]{4})([A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?|0[A-Z0-9]{6})?$`)
 
+// IsBankCode says whether it has a code's form, such as SBIN.
+func IsBankCode(s string) bool { return len(s) == 4 && bankForms.MatchString(s) }
+
 func (in *ingest) bank(h *statement.Header) (string, error) {
 	code := ""
 	if found := bankForms.FindStringSubmatch(h.Bank); found != nil {
 		code = found[1]
 	}
 	switch {
+	case in.Only && (h.Format == statement.UPI || h.Format == statement.Settlement):
+		return "", &statement.Mistake{Line: h.Line, Field: "format", Text: "the switch's file is not a bank's to bring"}
 	case in.Only && code != "" && code != in.Bank:
 		return "", &statement.Mistake{Line: h.Line, Field: "bank", Text: fmt.Sprintf("the statement is of %q, not of %q", h.Bank, in.Bank)}
 	case in.Bank != "":

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +21,8 @@ import (
 	"bahi/ledger/reconcile"
 	"bahi/ledger/reconcile/statement"
 )
+
+var update = flag.Bool("update", false, "write the golden files anew")
 
 // sample is a file of the readers' tests.
 func sample(t *testing.T, name string) string {
@@ -122,7 +125,7 @@ func TestIngestFormats(t *testing.T) {
 				fmt.Fprintln(&b, l)
 			}
 			golden := "testdata/ingest/" + c.file + ".txt"
-			if os.Getenv("BAHI_GOLDEN") != "" {
+			if *update {
 				if err := os.WriteFile(golden, []byte(b.String()), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -247,6 +250,20 @@ func TestBanksOfStatements(t *testing.T) {
 		case err != nil || in.Statements[0].Bank != c.want || w.covered()[0].Bank != c.want:
 			t.Errorf("%q, %+v: %+v, %v, want %s", c.bank, c.o, in.Statements, err, c.want)
 		}
+	}
+}
+
+// A bank cannot speak for the switch.
+func TestSwitchFilesAreNotABanks(t *testing.T) {
+	w := memoryWorld(t)
+	for _, file := range []string{"upi.csv", "settlement.csv"} {
+		_, err := reconcile.Ingest(t.Context(), w.book, w.store, strings.NewReader(sample(t, file)), reconcile.IngestOptions{Bank: "NRMD", Only: true})
+		if m := (*statement.Mistake)(nil); !errors.As(err, &m) || m.Field != "format" {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	if got := w.evidence(); len(got) != 0 {
+		t.Errorf("stored %q", got)
 	}
 }
 
