@@ -28,6 +28,9 @@ func (c *reconcileIngestCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	if c.Bank != "" && !reconcile.IsBankCode(c.Bank) {
+		return usagef("--bank: a bank's code is four capital letters, such as SBIN")
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	wrong := 0

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"regexp"
+	"slices"
 
 	"bahi/ledger"
 	"bahi/ledger/reconcile/statement"
@@ -18,7 +20,7 @@ type IngestOptions struct {
 	Format   statement.Format   // empty: by the content
 	Mapping  *statement.Mapping // of a CSV
 	Bank     string             // whose statements they are; empty: as the file says
-	Only     bool               // a statement that names another bank than Bank is refused
+	Only     bool               // Bank itself brings them: one that names another bank, and the switch's files, are refused
 	Mirrored bool               // they are of our own account there, see [statement.Options]
 	By       string             // who brings it
 	Chunk    int                // lines that are written at once; default 2000
@@ -28,8 +30,8 @@ type IngestOptions struct {
 type Ingested struct {
 	File       [32]byte           // its SHA-256
 	Again      bool               // it was taken in before: nothing was written
-	Statements []ledger.Statement // in its order
-	Covered    []ledger.Covered   // days of which it tells all
+	Statements []ledger.Statement // in its order; those stored, where it was taken in before
+	Covered    []ledger.Covered   // days of which it tells all, by source, bank and day
 	Lines      int64              // of all statements; the sums of a settlement report are not stored as lines
 }
 
@@ -52,11 +54,17 @@ func Ingest(ctx context.Context, book *ledger.Pipeline, reader ledger.Reader, fi
 	if err != nil {
 		return in.Ingested, err
 	}
-	if len(known) == len(in.Statements) { // they are stored last
-		in.Again = true
+	if slices.EqualFunc(known, in.Statements, sameBank) { // they are stored last
+		in.Again, in.Statements = true, known
 		return in.Ingested, nil
 	}
 	return in.Ingested, in.store(ctx)
+}
+
+// sameBank says whether a statement was taken in as that of the same bank: a file that
+// doesn't name its bank may be brought again as another one's.
+func sameBank(a, b ledger.Statement) bool {
+	return a.N == b.N && a.Source == b.Source && a.Bank == b.Bank
 }
 
 type ingest struct {
@@ -110,7 +118,9 @@ func (in *ingest) check(ctx context.Context) error {
 			days = map[ledger.Day]bool{}
 		case statement.Line:
 			in.twice.see(len(in.Statements), item.Key)
-			days[ledger.DayOf(item.BookingDate)] = true
+			if !item.Pending {
+				days[ledger.DayOf(item.BookingDate)] = true
+			}
 			in.Lines++
 		case statement.End:
 			s := &in.Statements[len(in.Statements)-1]
@@ -118,9 +128,14 @@ func (in *ingest) check(ctx context.Context) error {
 			if item.Closing != nil {
 				s.Closing = &item.Closing.Minor
 			}
+			if !item.Date.IsZero() {
+				s.Date = ledger.DayOf(item.Date)
+			}
 			in.cover(s, days)
 		}
 	}
+	slices.SortFunc(in.Covered, compareCovered)
+	in.Covered = slices.Compact(in.Covered)
 	return nil
 }
 
@@ -140,9 +155,6 @@ func (in *ingest) sum() error {
 func (in *ingest) statementOf(h *statement.Header) (ledger.Statement, error) {
 	s := ledger.Statement{File: in.File, N: len(in.Statements) + 1, Source: ledger.SourceBank, Name: h.ID, Account: h.Account, Format: string(h.Format),
 		Currency: h.Currency, By: in.By}
-	if !h.Date.IsZero() {
-		s.Date = ledger.DayOf(h.Date)
-	}
 	if h.Format == statement.UPI || h.Format == statement.Settlement {
 		s.Source = ledger.SourceSwitch
 	}
@@ -155,12 +167,17 @@ func (in *ingest) statementOf(h *statement.Header) (ledger.Statement, error) {
 // both of which begin with the code.
 var bankForms = regexp.MustCompile(`^([A-Z]{4})([A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?|0[A-Z0-9]{6})?$`)
 
+// IsBankCode says whether it has a code's form, such as SBIN.
+func IsBankCode(s string) bool { return len(s) == 4 && bankForms.MatchString(s) }
+
 func (in *ingest) bank(h *statement.Header) (string, error) {
 	code := ""
 	if found := bankForms.FindStringSubmatch(h.Bank); found != nil {
 		code = found[1]
 	}
 	switch {
+	case in.Only && (h.Format == statement.UPI || h.Format == statement.Settlement):
+		return "", &statement.Mistake{Line: h.Line, Field: "format", Text: "the switch's file is not a bank's to bring"}
 	case in.Only && code != "" && code != in.Bank:
 		return "", &statement.Mistake{Line: h.Line, Field: "bank", Text: fmt.Sprintf("the statement is of %q, not of %q", h.Bank, in.Bank)}
 	case in.Bank != "":
@@ -173,8 +190,8 @@ func (in *ingest) bank(h *statement.Header) (string, error) {
 	return code, nil
 }
 
-// cover notes the days of which a statement tells all: those that it has lines of, and
-// that of its closing balance, which may have none. A notification (camt.054) tells of
+// cover notes the days of which a statement tells all: those on which it has booked
+// something, and that of its closing balance, on which there may be nothing. A notification (camt.054) tells of
 // what there is to tell, never of all; a settlement report tells of no movement.
 func (in *ingest) cover(s *ledger.Statement, days map[ledger.Day]bool) {
 	switch statement.Format(s.Format) {
@@ -187,6 +204,10 @@ func (in *ingest) cover(s *ledger.Statement, days map[ledger.Day]bool) {
 	for d := range days {
 		in.Covered = append(in.Covered, ledger.Covered{Source: s.Source, Bank: s.Bank, Day: d})
 	}
+}
+
+func compareCovered(a, b ledger.Covered) int {
+	return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Bank, b.Bank), cmp.Compare(a.Day, b.Day))
 }
 
 // store is the second reading.
@@ -210,16 +231,18 @@ func (in *ingest) store(ctx context.Context) error {
 			lines = append(lines, in.line(&in.Statements[n-1], &item))
 		}
 		if len(lines) == in.Chunk {
-			if err := in.submit(ctx, StoreLines{Lines: lines}); err != nil {
+			if err := write(ctx, in.book, StoreLines{Lines: lines}); err != nil {
 				return err
 			}
 			lines = make([]ledger.BankLine, 0, in.Chunk)
 		}
 	}
-	if err := in.submit(ctx, StoreLines{Lines: lines}); err != nil {
-		return err
+	if len(lines) > 0 {
+		if err := write(ctx, in.book, StoreLines{Lines: lines}); err != nil {
+			return err
+		}
 	}
-	return in.submit(ctx, EndFile{Statements: in.Statements, Coverage: in.Covered})
+	return write(ctx, in.book, EndFile{Statements: in.Statements, Coverage: in.Covered})
 }
 
 var errChanged = errors.New("the file has changed while it was read")
@@ -229,11 +252,6 @@ func changed(err error) error {
 	if m := (*statement.Mistake)(nil); errors.As(err, &m) {
 		return errors.Join(errChanged, err)
 	}
-	return err
-}
-
-func (in *ingest) submit(ctx context.Context, c ledger.Command) error {
-	_, err := ledger.Do[any](ctx, in.book, c)
 	return err
 }
 

@@ -26,7 +26,7 @@ type numbered struct {
 const (
 	bytesOfLine = 40       // of the shortest line that a format has
 	bitsOfLine  = 16       // with two marks each: one in seventy is taken for a repeat
-	maxBits     = 64 << 23 // 64 MiB
+	maxBits     = 32 << 23 // 32 MiB
 )
 
 func newTwice(size int64) *twice {

@@ -58,7 +58,8 @@ type Line struct {
 type End struct {
 	Lines           int // all, those that moved nothing included
 	Credits, Debits ledger.Amount
-	Closing         *Balance // nil if the file doesn't say
+	Closing         *Balance  // nil if the file doesn't say
+	Date            time.Time // the day that it ends; zero if the file doesn't say
 	Line            int
 }
 

@@ -3,6 +3,7 @@ package statement
 import (
 	"errors"
 	"math"
+	"time"
 
 	"bahi/ledger"
 )
@@ -15,6 +16,7 @@ type tally struct {
 	yield           func(Item, error) bool
 	mirrored        bool
 	head            Header
+	closes          time.Time // the day of the closing balance, where that is not the header's
 	open            bool
 	any             bool // there was a statement
 	lines           int
@@ -70,7 +72,11 @@ func (t *tally) end(line int, closing *Balance, closingLine int, field string) e
 		}
 	}
 	t.open = false
-	return t.hand(End{Lines: t.lines, Credits: t.amount(t.credits), Debits: t.amount(t.debits), Closing: closing, Line: line})
+	date := t.closes
+	if date.IsZero() {
+		date = t.head.Date
+	}
+	return t.hand(End{Lines: t.lines, Credits: t.amount(t.credits), Debits: t.amount(t.debits), Closing: closing, Date: date, Line: line})
 }
 
 // movements checks that opening and movements make the closing balance.
