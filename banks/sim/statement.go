@@ -31,7 +31,8 @@ func (b *Bank) Statement(day ledger.Day, zone *time.Location) *Statement {
 	return b.book.statement(facts, day, zone)
 }
 
-// ReadStatement is the same from the bank's file alone, as [ReadJournal] reads it.
+// ReadStatement is the same from the bank's file alone. The bank may be open meanwhile:
+// a line that is being written is not there yet.
 func ReadStatement(path string, day ledger.Day, zone *time.Location) (*Statement, error) {
 	k, err := readBook(path)
 	if err == nil && k.code == "" {
