@@ -19,7 +19,7 @@ func TestIngestKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
 	}
-	const n = 30_000
+	const n = 16_000
 	var b strings.Builder
 	b.WriteString(`{"statement":{"bank":"KVRI","account":"77","id":"S1","currency":"INR","date":"2026-11-20"}}` + "\n")
 	for i := range n {
@@ -122,4 +122,58 @@ func stored(t *testing.T, where storage) (all []string) {
 		all = append(all, fmt.Sprintf("%x %d %s %s %d %d", s.File, s.N, s.Bank, s.Name, s.Lines, s.Credits))
 	}
 	return all
+}
+
+// TestReadmeIngest runs the lines that the README shows, beside a server.
+func TestReadmeIngest(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(readme), "```\nbahi reconcile ingest")
+	script, _, ends := strings.Cut(rest, "```\n")
+	if !found || !ends || strings.Count(script, "curl ") != 2 {
+		t.Fatal("README.md does not show how statements are taken in")
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"monday.sta": ":20:A\n:25:SBININBB/1\n:28C:330\n:60F:C261124INR1000,00\n:61:2611251125C250,00NTRF632923371856//NB1\n:62F:C261125INR1250,00\n-\n",
+		"monday.csv": "day;in;out;ref\n25.11.2026;10,00;;A\n",
+		"bank.yaml":  "delimiter: ';'\ncurrency: INR\ndate: DD.MM.YYYY\ndecimal: ','\ncolumns: {booking_date: day, credit: in, debit: out, reference: ref}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := filepath.Join(dir, "data")
+	secret, stderr, code := bahi(t, "keys", "create", "--role", "operator", "--data="+data)
+	if code != 0 {
+		t.Fatal(stderr)
+	}
+	server := startServer(t, data, fastTimers...)
+	cmd := exec.CommandContext(t.Context(), "bash", "-ec", "bahi reconcile ingest"+script)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "BAHI_DATA="+data, "BAHI="+server.url, "OPERATOR="+secretOf(secret))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"monday.sta: 1 statements, 1 lines, all of 1 days\n", "monday.csv: 1 statements, 1 lines, all of 1 days\n"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	if n := strings.Count(string(out), `"again":true`); n != 2 {
+		t.Errorf("%d files were taken in before, want 2:\n%s", n, out)
+	}
+}
+
+// secretOf is the key in what "bahi keys create" prints.
+func secretOf(printed string) string {
+	for _, word := range strings.Fields(printed) {
+		if strings.HasPrefix(word, "bahi_") {
+			return word
+		}
+	}
+	return ""
 }
