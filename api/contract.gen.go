@@ -811,6 +811,42 @@ func (e Side) Valid() bool {
 	}
 }
 
+// Defines values for StatementFormat.
+const (
+	StatementFormatBai2       StatementFormat = "bai2"
+	StatementFormatCamt053    StatementFormat = "camt.053"
+	StatementFormatCamt054    StatementFormat = "camt.054"
+	StatementFormatCsv        StatementFormat = "csv"
+	StatementFormatJsonl      StatementFormat = "jsonl"
+	StatementFormatMt940      StatementFormat = "mt940"
+	StatementFormatSettlement StatementFormat = "settlement"
+	StatementFormatUPI        StatementFormat = "upi"
+)
+
+// Valid indicates whether the value is a known member of the StatementFormat enum.
+func (e StatementFormat) Valid() bool {
+	switch e {
+	case StatementFormatBai2:
+		return true
+	case StatementFormatCamt053:
+		return true
+	case StatementFormatCamt054:
+		return true
+	case StatementFormatCsv:
+		return true
+	case StatementFormatJsonl:
+		return true
+	case StatementFormatMt940:
+		return true
+	case StatementFormatSettlement:
+		return true
+	case StatementFormatUPI:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TransferKind.
 const (
 	TransferKindPayment    TransferKind = "payment"
@@ -1227,6 +1263,81 @@ type BankQueue struct {
 // way comes to its end.
 type BankState string
 
+// BankStatement defines model for BankStatement.
+type BankStatement struct {
+	// Account The last digits of the account.
+	//
+	// Example: ••••0001
+	Account string `json:"account,omitempty,omitzero"`
+
+	// At When it was stored.
+	//
+	// Example: 2026-11-26T00:10:04Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Bank Example: NRMD
+	Bank string `json:"bank"`
+
+	// By Who brought it.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	By string `json:"by,omitempty,omitzero"`
+
+	// Closing What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Closing Balance `json:"closing,omitempty,omitzero"`
+
+	// Credits What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Credits Balance `json:"credits"`
+
+	// Day The last one that it tells of.
+	//
+	// Example: 2026-11-25
+	Day openapi_types.Date `json:"day,omitempty,omitzero"`
+
+	// Debits What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Debits Balance `json:"debits"`
+
+	// Format `upi` is the raw file of the switch, `settlement` its report, `csv` any other by a mapping.
+	Format StatementFormat `json:"format"`
+
+	// Lines Those that moved nothing included.
+	//
+	// Example: 41230
+	Lines int `json:"lines"`
+
+	// N Its place in the file.
+	//
+	// Example: 1
+	N int `json:"n"`
+
+	// Name The bank's own name of it.
+	//
+	// Example: 2026/330
+	Name string `json:"name"`
+
+	// SHA256 Of the file that it came in.
+	//
+	// Example: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+	SHA256 string         `json:"sha256"`
+	Source BankLineSource `json:"source"`
+}
+
+// BankStatementList defines model for BankStatementList.
+type BankStatementList struct {
+	Data []BankStatement `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
 // BankWindow defines model for BankWindow.
 type BankWindow struct {
 	// Approved Example: 9412
@@ -1531,6 +1642,16 @@ type CorrectionPlan struct {
 
 // CorrectionState defines model for CorrectionState.
 type CorrectionState string
+
+// CoveredDay defines model for CoveredDay.
+type CoveredDay struct {
+	// Bank Example: NRMD
+	Bank string `json:"bank"`
+
+	// Day Example: 2026-11-25
+	Day    openapi_types.Date `json:"day"`
+	Source BankLineSource     `json:"source"`
+}
 
 // CreatedKey defines model for CreatedKey.
 type CreatedKey struct {
@@ -2274,7 +2395,7 @@ type Problem struct {
 	// Example: More digits after the point than the currency has: INR has 2.
 	Detail string `json:"detail"`
 
-	// Field What is wrong: the JSON pointer of a member of the body, or the name of a parameter or header.
+	// Field What is wrong: the JSON pointer of a member of the body, the name of a parameter or header, or what is wrong in the line of a file.
 	//
 	// Example: /amount/value
 	Field string `json:"field,omitempty,omitzero"`
@@ -2283,6 +2404,11 @@ type Problem struct {
 	//
 	// Example: urn:bahi:request:0197f3a2c4d87c3e9b1a6f20d4e8b3ff
 	Instance string `json:"instance,omitempty,omitzero"`
+
+	// Line Which line of a file of statements is wrong.
+	//
+	// Example: 7
+	Line int `json:"line,omitempty,omitzero"`
 
 	// RequestID The same as the header `X-Request-Id`.
 	//
@@ -2554,6 +2680,46 @@ type SettlementWindowList struct {
 
 // Side The side of the posting that the account stands on.
 type Side string
+
+// StatementFile defines model for StatementFile.
+type StatementFile struct {
+	// Again It was taken in before.
+	Again bool `json:"again"`
+
+	// Covered The days of which it tells all; the first 1,000.
+	Covered []CoveredDay `json:"covered"`
+
+	// CoveredCount Example: 1
+	CoveredCount int `json:"covered_count"`
+
+	// Lines Of all its statements.
+	//
+	// Example: 41230
+	Lines int64 `json:"lines"`
+
+	// SHA256 The file's.
+	//
+	// Example: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+	SHA256 string `json:"sha256"`
+
+	// StatementCount Example: 1
+	StatementCount int `json:"statement_count"`
+
+	// Statements The first 1,000.
+	Statements []BankStatement `json:"statements"`
+}
+
+// StatementForm defines model for StatementForm.
+type StatementForm struct {
+	// File The file.
+	File openapi_types.File `json:"file"`
+
+	// Mapping How a CSV is laid out (YAML).
+	Mapping openapi_types.File `json:"mapping,omitempty,omitzero"`
+}
+
+// StatementFormat `upi` is the raw file of the switch, `settlement` its report, `csv` any other by a mapping.
+type StatementFormat string
 
 // Transfer defines model for Transfer.
 type Transfer struct {
@@ -3062,6 +3228,27 @@ type GetSettlementReportParams struct {
 // GetSettlementReportParamsFormat defines parameters for GetSettlementReport.
 type GetSettlementReportParamsFormat string
 
+// ListStatementsParams defines parameters for ListStatements.
+type ListStatementsParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// IngestStatementsParams defines parameters for IngestStatements.
+type IngestStatementsParams struct {
+	// Format What the file is; by its content if not given.
+	Format StatementFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+
+	// Bank Whose statements they are; as the file says if not given. For operators.
+	Bank BankCode `form:"bank,omitempty" json:"bank,omitempty,omitzero"`
+
+	// Mirrored They are of our own account at the bank: what it pays in there it has taken from a customer.
+	Mirrored bool `form:"mirrored,omitempty" json:"mirrored,omitempty,omitzero"`
+}
+
 // ListTransfersParams defines parameters for ListTransfers.
 type ListTransfersParams struct {
 	// Conversation Your id of the conversation.
@@ -3207,6 +3394,9 @@ type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
 // CloseSettlementWindowsJSONRequestBody defines body for CloseSettlementWindows for application/json ContentType.
 type CloseSettlementWindowsJSONRequestBody = NewSettlementClose
 
+// IngestStatementsMultipartRequestBody defines body for IngestStatements for multipart/form-data ContentType.
+type IngestStatementsMultipartRequestBody = StatementForm
+
 // CreateTransferJSONRequestBody defines body for CreateTransfer for application/json ContentType.
 type CreateTransferJSONRequestBody = NewTransfer
 
@@ -3341,6 +3531,12 @@ type ServerInterface interface {
 	// ListSettlementPositions List the positions of a window
 	// (GET /v1/settlement/windows/{window}/positions)
 	ListSettlementPositions(ctx echo.Context, window WindowParam) error
+	// ListStatements List the statements that were taken in
+	// (GET /v1/statements)
+	ListStatements(ctx echo.Context, params ListStatementsParams) error
+	// IngestStatements Bring a file of statements
+	// (POST /v1/statements)
+	IngestStatements(ctx echo.Context, params IngestStatementsParams) error
 	// ListTransfers List transfers
 	// (GET /v1/transfers)
 	ListTransfers(ctx echo.Context, params ListTransfersParams) error
@@ -3974,6 +4170,45 @@ func (w *ServerInterfaceWrapper) ListSettlementPositions(ctx echo.Context) error
 	return w.Handler.ListSettlementPositions(ctx, window)
 }
 
+// ListStatements reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListStatements(ctx echo.Context) error {
+	var params ListStatementsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListStatements(ctx, params)
+}
+
+// IngestStatements reads the operation's parameters.
+func (w *ServerInterfaceWrapper) IngestStatements(ctx echo.Context) error {
+	var params IngestStatementsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "format", "string", "", &params.Format); err != nil {
+		return err
+	}
+	if params.Format != "" && !params.Format.Valid() {
+		return parameterError("query", "format", fmt.Errorf("%w: one of camt.053, camt.054, mt940, bai2, upi, settlement, csv, jsonl", ErrParameterRange))
+	}
+	if err := bindQuery(query, "bank", "string", "", &params.Bank); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "mirrored", "boolean", "", &params.Mirrored); err != nil {
+		return err
+	}
+	return w.Handler.IngestStatements(ctx, params)
+}
+
 // ListTransfers reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ListTransfers(ctx echo.Context) error {
 	var params ListTransfersParams
@@ -4280,6 +4515,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/banks/:bank/heartbeat", wrapper.Heartbeat, options.OperationMiddlewares["Heartbeat"]...)
 	router.GET(options.BaseURL+"/v1/reconciliation", wrapper.GetReconciliation, options.OperationMiddlewares["GetReconciliation"]...)
 	router.POST(options.BaseURL+"/v1/reconciliation/runs", wrapper.RunReconciliation, options.OperationMiddlewares["RunReconciliation"]...)
+	router.GET(options.BaseURL+"/v1/statements", wrapper.ListStatements, options.OperationMiddlewares["ListStatements"]...)
+	router.POST(options.BaseURL+"/v1/statements", wrapper.IngestStatements, options.OperationMiddlewares["IngestStatements"]...)
 	router.GET(options.BaseURL+"/v1/breaks", wrapper.ListBreaks, options.OperationMiddlewares["ListBreaks"]...)
 	router.GET(options.BaseURL+"/v1/breaks/:break", wrapper.GetBreak, options.OperationMiddlewares["GetBreak"]...)
 	router.POST(options.BaseURL+"/v1/breaks/:break/assign", wrapper.AssignBreak, options.OperationMiddlewares["AssignBreak"]...)
@@ -4309,424 +4546,451 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P17cxs3lj8OvxUUd7ecVFoUSUm2RVVqIst2oo1je2xlPEmURwS7QRKjJtBpdItmHD81r+X7x76weSW/",
-	"wjkAGn3jRRcnmdFWdiyS3bgeHJzr53zohHKeSMFEpjrDD50ZoxFL4c/jPJsxkfGQZkx/jpgKU55kXIrO",
-	"sPONXJBMEuo91O0EHfaezpOYdYadJ4ymLO0EnZT9kvOURZ1hluYs6KhwxuZUt5gtE/2kylIupp2PH4PO",
-	"acTmicyYCJdvWBLTpX6t2vVItzMiixkTJJtxRbgi2YyRCU9VRqhQC5bqsenvLtkyIHRKudCjK7pmIp93",
-	"hj91dFOdn4OGobxhv+RMZacNA3hJ50xh1yk+RbggMk9JLKeqS77mV4zwTI8hVzjOpcwJVZflJer1Dx9N",
-	"9ugg3I8ePwr32OG4Tx9OBr1onz0e700mKxdvTt+/YGKazTrDh/tBZ86F/dhvnk6WLo8nGUvr83nLQiki",
-	"pce7oDwjYzaRKYP1c/PTU00YzVhUmkN/5RC54HO9zsWIuMjYlKWdj3pMCU3pnGWW3sJQ5iI7ydNU7399",
-	"mGczRig+9ECR0DxXXtLTl286QYfrx3/JWbrsBB1B5/oX+3yJDCI2oXmcuRe9Rd3T48syluq2/n8/He/8",
-	"+POHvY//3WlaXDP013o+68adxDRkml708oYzmmZETuzvqmtHn9BsVgwe/lm11P+dskln2Pmv3eI47+Kv",
-	"ateNLpvBaJ9QcbliqGMqLvX6yoi1jEY/ce3R6N5PZMRwKCmjxViautIPXL8v/fbpU+jqRKYpC/U8V/UX",
-	"uqeu3WnRke05T5VsOHYjwd5nFyH8OtJEoCkioVNmDmCZso9/nPwq1dkPk6cPx1/PH0/7r/ivctpO7LrL",
-	"Fn4xODioETfd+bW3c3ix8/MXzSTuceZvWcPh/EGzP7kQRI+ATGRa4o9d8ga4BxdTzRhzEWkWPWNE6acv",
-	"2VIzGEUnLIBXp1KW2UxnrqY7j/uPBnt2wnhRFTP2xrejB7gh64SlKPNOf2HIzv+/dUGEytJ8zlYee+4e",
-	"eqAIj1rOU/HUtYmuGI0hum/ZcsW4LtkSBhQQITPCM0UUC1OWtQzwcs2CrhrZt2xphvSCz3nWLEnMqViC",
-	"OIGXN83IXKqsRAIHvWZSj6HVRqauX5nT93gHDXq9YPWNFHRewZho/DsTe0hFyOJt6f2W6duuxTs2nkmp",
-	"uWhtGY7tXVFfijlTik7ZUTFvKQij4Yxk6bJ2tC9WTnWBI9jh0Z3P8i2fCprlKVsxWWWfUQGhCi5vkjKV",
-	"x2V67Vz1aTATr/Ymh2ePf8jyw28W6d9VfJXP4++TX7KXf/vlcvbLYpeJr399ffJ3dvAk+uXXk1Px919+",
-	"+Pvz5fxv/0uPHx3/GCV/X/ztxWu5N38ZP3723RfzR2dPjqdffrluqdwY21as3xvs386SnfE5UxmdJ/Ul",
-	"e6clXwrrBqvGIsKzQMs+3wv+XrMcLXaWV63/6PFe/+DRfq+3bo6Z67htjoNVM+ztHLbN8DVNs1XcM9G/",
-	"r2Lo8MC1OSZ0b3jmWUqFmrB0xWgy88iqAdlnrj0mOw4zrHe0iZNX9QjNDShRGc20MkFBi5hwQWMiU00F",
-	"kczH5UMzaGHyurlmHu+z+D2fw/caOfw7GsdsjY6xgGf+YCrGCjbcchvdGQu+Y8FqPSt+JZimoLlWUn1u",
-	"rJjWKDMWkfGSqISGTB0RKQriS/l0Bn8wIfPp7I/Jrzda3hvw7w35Ns/IgirDt++EaW820esy8XdcRHKx",
-	"gm8u4IEWhok/XptdYufALD/qNlQihWJg5nhCI2Na0p9CKTIt9w8/dGiSxDykeoS7SSrHMZt/8Q+lh/uh",
-	"WGr9RqQHmItLIRfiYsJZrA9lxDLKYzO1OZuPWUrOO3Q+16r/eUcTvRb14aUuecojMEnNGRWECpnNWKpP",
-	"yl86QQdbHHZ2zcuwQCrTMqnuNxXDMZ3xoRF2hxsasZjKLni0mdFL3xi56gz3tcie8Qxo7MyzRs2oIpTA",
-	"QPFsgy1FiiylYUYiyXCyM3rFCtpwIzeLOywv4ceNr2d8Hbe2TlaexWxO44lM5yzqkpcym2l9AI5UJlM0",
-	"o3nW1r/vGKrYQYtj0wjM47uFafIjWjbEJObhzejJSggXQmYXqIDEdByzKmnZ5/T8IjbmGYuGoEDCB5gf",
-	"jVNGoyVRTGRdcqwujWFjyZgWDRK61MxlTEMwh16fOA7LxOFGFlKhd3/MiJkHi1ZQQevEb5sgHFlOOBJs",
-	"kjK9RCgg3S2JPJfpmEcREzeikVTGDJaJxrFcsBLbOQbFVk6IfojQPOKZvqLpEqYcpgyEQLPW6mYbv1ds",
-	"/EuZkWI0bXtcG/ht7S3aUWDKdqqRBPHr9vbuVOjrjsbP0hStiBvu340n+CpPCciuTbR5ZPwBYORAc8bt",
-	"TfmlzJ7LXES3x9Em0FyZl6UMb8WCczw5/kYT4vO948HJ/tPHj072nh0+6R8/fD7oPd1/9vjJ3nH/ZpS7",
-	"X6ZcO6qNeBM+fEuUa+eO2wqf4SIFoYBq3n2L23km5QuaTtmnJF7wZMgIbG2ZlCTWA7hbJvu98L2h0Q3F",
-	"u3JbHuW+ZSIiFNit1Ws030nZlbxkEaGKnIPvVqb8V+huSNAXS87zXm8vvGRL+IOdd25GzH2fmMkVjXlE",
-	"jl+fErQWt0td5ZndMkGbccBllBbaYWWX3717t1P1b6/a6dKzH4MbUskV5Shi3IRCxrla+mTRQNnGDl1y",
-	"5C54NissAhUrstbyqFHxbkIbB/4VfSYl2vdNa4rQlIGBSKtq7YQCE7wN6tCcVshF0+Enn8F66CUlI5ln",
-	"oZyzC6MXjLSUqnnhmH3ulpJOMpaSEXjTd8CdPvJVYo/EvEfWU4jzzd+UtpJUhkypG1MXLwjj4pItL1KW",
-	"K1a5QLki3mNw5PTK6gfR9Gf0SrPvR/oXQolgC/3sjXjPYFCW/bcZxwqSa5n1HaiGCxbHO6gcEioiT2eJ",
-	"pLjze0rlSSLTjEXfsYjTM1iN3+dqBomZhTFN8eoa+T3rHkd3uRZuY/0AlMqBGNMYTR8fCvuuteVe0TjX",
-	"hLTTHxz0ur2eppQwZRHHYKrW5/e9x6vPgB69+vW9Xs++Pknlr1qrm9BYsVKAxvDtk9OXwzBmNEU+m0il",
-	"OS4cH3cEqFIs0w0lqUxYmnE0UnmTXh3LgY+Vp73pG54RfmU8hX3uo784G3Zi18cFm42ljBkV+jdcrC1i",
-	"Z/w1bPVi20dIJvNwRnjZwaGXXh97mqFj4uF+Z7XPwn6z0TDhJKPF0Votf7KxQ55zAloM3Ca7ZS120Zup",
-	"W8MiSk6O/8FCoBrT7wsuYIhlIqJze5xWDf07KRjsLS2fvM6gN3i403u009s/6x0O93rDXr872Ns/ePjo",
-	"x463iBHNGJiV61bg4Dp0XAQAbRXnE3TYFVs/22fwkOY77Jc6EZ1ADBiIZ17AmNmJIekHZBCQPfKvf/5f",
-	"AIKczDNCyZQmW9BYv4nGFI/WLtJb/YymR+tL3M5l6JOknrxdMNN5YMnFp0uaraY6tKGXqS6iGVxOPGNz",
-	"teG5KY5Zh6YpBXL0grPWtfKSvc9MkFd1pjCaFXN4mc/HTSGZx8KjAAEPEYqROpq5d8kLRiN9Kf7KUqnI",
-	"mMVSTEkmq/ym0+v1en08No87defJh8Og/7jJ5egFNWazNeOrhzQOyQjuINQ4tUyJKqe7j0ZB2xOKZVnM",
-	"5kxk+hkgNg5/olvWvAAednxD/zZhTOl/Va4SJhQbdc/FO1AKFbtiKY2JkBFTRM207iGFFkDkZYDu0Eme",
-	"gnyoH4HTBh5sSvRSJIzICSy7XAj9pxsRiG0maM/OyoVxBkRp5k/VubAv/NfeiHwG+tX3b164Zv5nsLc3",
-	"+nxIpIiXqJblcwgpcesL/UCEFgxHGefHnFHBxbR7Lkrb3Xjzl9xpj9u3+m1GM1j52zlVcCv8bifLSrUV",
-	"utXyjoI1Ze+BVBSZpnJBxkv0YKgAtgE0BqW/NVcinCoTNI5CU9CJOR3zmEOohx4Z/MGFViJhU6D9hujy",
-	"oHMcRSlTeEtGEceAmtfeiht5ruqXBe+JgvAJRRLK0THL3tMwi5dA1wu67JJj8LbAQ/o7OSFLmaeEJok+",
-	"rRT6GJIRHCJ9bIoARP0pmUkBp2pGRRSzke7OnL7R0bkYM82wCToxUmZUZFi1kV4sJjJO4xGoXo5flcn0",
-	"QwebBgF0RvWKzOl7f/7o9fW/6VdlVFqI61usIYZx2cMVoENUn/cndMb1TIXMuuQ1OKv0odT7Xu6XT1S4",
-	"Nhzz+dsTX8SsK0AzGUcQswNBG1Q5H1kKQ1I1Rv6GXnFyugSnunegDw/XxP4HHeHumA0OrbmQakIkfh3g",
-	"7GvHLui835nKHf3ljtFBYAnt/er/ri55siNNENlOIrUYkprdMooEktBaAax48mPgKKo1YMs/BtYMxjU7",
-	"1e8F+qijGxNcHl7kbnkbUnrFy/foV38p4qe7Fzs/fxgEe4OGK3WLNfACghuDX3wS1jSLhxNDEWtzLY+f",
-	"C3Wx2tLysF+en35Dywp0Z/Lzh5vOLObisim2MqEqYxHRP4PdNqRCsIj89Q3Y5gIyyhM+3N1N6PIvCf3y",
-	"X//8P333Dx4mQv89qh7YYrql18IZ5TCir+QlD3nIXSMnM8r/Z9B7rX8sn69Br9e7wXwxErBxwpVt2pgC",
-	"k2y5ZgcPKjuo37i1HYTbYftjBq9tPMcvDvuHjx89PNDS66A8mfPzL37q7xz+jOLrw6C/f7P55AlfmbJj",
-	"A0y4It+/PiU8IjGjEOQYoKC2hENGXtk4MyHBuKXFNE3OzL6wMF42c3yNWMkEiPGKLlVA+ORcQBvwREiF",
-	"/l7fBD59VyS+GlFX6Lc118PwqsHBw49fmW/154c3XE/kRasiK1Fq5qrpDBglAnXB1hDM3/UIfGySOVUD",
-	"VxupfDzn2WhIQpqmS6K1dT05jJSRqREtu2SUaiVFsdGQ5CLCxEWZ8ikXNA7cr2rUJSO0gI+GQBgLIBUW",
-	"QmwnaiJ4oMAqEZwLsCzPqJgy6+o11GMEWRwgGOKhi8LE3iS0PimMKVW5lGa+xqJlGxBS5YKpgEAUcCYz",
-	"GiPRHxWOFXTLpvrgCGgB9h0of8zgTcGmNONX5WSoDU2xZbntOvZG06pvlnIdlOhr5y+f9X7z+FJPq9Wf",
-	"f3Z+3sXP/WD/4+d/aY5U9OUs7NCz1jVpOE8oXqIVm23K6OV6Oe8JPga6Hhq8IrZ5zp6Vs1QLFWiWhmwS",
-	"WBtcAIHxmmn6PO98hW5nt6A/deSlGnM9Uadc1kivqkJqKfQiSdmEv28ZiO5MS+HKMtpxSkU4Y4qM2ZQL",
-	"GFiZqWituckOwsXFJObTWQNPOy1OmzLOePDujBkYA5Rm/gJjTF0/e1sbgOf0/cWWtlSrd3izgyj8J+bm",
-	"ORURp02T/SVneVPOdX2mEOGfSX2IVfX+7m09R4iB24QMHd1ihG4DHZ6Cfq8WWn/PpNHq0cmGqjzsvblo",
-	"YqoyMuciz1hAJvyKmQ/4wkzmaQDpDPgGJdmCxZNshuyWYr7cJiYRPXQMCq6Tc4UFwIEMrNnep/Ti8NkF",
-	"C9yp9+nUbWOxSm1s5HhDJfoGKvDda59mLieGk7XkbaEiAUABkKrPNPN2x1YZbrGGO9TyNfabjad6PNYr",
-	"Utff5vIK7GwETHkoDpoUwQXPwhnJWBwrSJZSjAkySeUcDY25yuQc7Abmsq3bJ7ZkFWNzmWzK/+194ZuY",
-	"m1YgosvVmQVjKS8raALo8+n3dwYHVRdPUxd6GRt4FUwN1jg6IixWzPYYsTDmWq3UoomIl4QKIXMR4ijq",
-	"DsKUTZi+hSvzffnmu6c9+3+DpoGhOIUWjCpzAhEP+AthNI05Sx05tIwiLcdodB7uDQ4H/b1H/ccHD5t6",
-	"38aZo2SehhsxXk3Nb/Fp6wSicB9A9IY/vrVRlCCcr5aDzLgCizWgqclzERmXkVtnSwttrMEbvAf+YdrG",
-	"M9ci8up3b+xmAoFtHd9vNWjrt/+qGXp9FDGjqukIvJpMHG+jKSP4HNxpQlqMlMrhO+j11t3SNmhrZX++",
-	"/gvdlgFDBmtz9PxFKcLEzFTbFuht1ghTM4rYNKURi0ZDfXszgXc392QEozl5kgDRi0MmlMd5ypTnAAKN",
-	"xBfxspRrdpJrJS6SCzEa6p/1myrQq30uXMg7MnG9A+Clg21J2QSilGhGpAgZ+Qx8Yhd5ESI4+rxLRjGj",
-	"V1xMsXETNBNKIViYwaYuIRXuCPVBrjDj/Fws6JKEEqBqpLU1lPW/PAHnP66Q/lMuBC617q/1RBhBpu7w",
-	"T5LUsmS34Yf7/e1jHsa54oIpdWFYdoOY99Qyc8wyTRlVUjiHnLknnR8OY4B5lsX69hWsbFA4uMYQk4Pe",
-	"xbwpEITGEzuMQgyVlyRmSpWESUGYFtdmXfKWx/qaIeg8RKuZ3rCMz9mOpq7yCeoe+JejzDFNp2G4Rm7S",
-	"oz08bBztqwmhZJaLCOKvzHAFFyxb7uh/1g29NLDHva3HZWInm+NpJhSFIhRiSSzlpXJ5Q67bhyu1jYfN",
-	"MTUsnAke0nhzAkODpdlYfUwtMwhlHiNbHesTTcNZheU93Jq2TARqA/KUg8jQ+gufl80i2xJxLSoD9yIo",
-	"DnLTSWxcvWLM7mQ4omtk2YDrU7dhbCuMxlSpjSweJ/AkyK/zhAlFNwnxcUJyozALcYxmeUhEl84CgNEY",
-	"+tjfRLqNGI3iRhXie5HxGHHF8EJANTyMpdIib6Z/8KcJuXo5axnMw7P+Ywiv6m0eV8WjjaGX9HUyXff0",
-	"CwbNyoQJFl00RoLhUHu9Yb837A02H6rM020CBuUVS6OcXUR0uSrKT/9sFl8PGvxXxriLu1Y9mKsPvFyI",
-	"piigdzNpuB5a0Ko+4TljKW1WQJSM801IHPbpTfG45slm6mtfeyfTSG1uvdGvOPNNNmN8q425TthZ0MkT",
-	"TRy3TFILJ/80XKZF/BJJWSLTDNNji2zzknNyp+AJO729tWoR4C8g0/NMQL6KBOTultdspn+ySmvicZlW",
-	"Ln2sFJ8K64zewkrkiLpOsNsEMFSWAFttHe2JvRGqWGsyu+DiYizl5WhYeOFAbUSJENm3zFOwTEC6rniQ",
-	"ETWTiy6B92l2oV8aDYun9K/KvI9tuXx0aN+00iUj1F0vIg6q0mhIxjKbwftg59GS1bnAX8EyNEc8QDKK",
-	"coyIZ/Vx84xkCx46NAytK1QeRCuLflIKQon+OdXcq0tGmDAfcdDiQT8ylrKFTCNS/AqSoTVWnAvITxjZ",
-	"5HljhnKvo7tHFAE2bj1clqXWDG3mYSZJhGJlF+KNpqjnIGbWAnxcDC21+oJdUEXCXEthky4ZcXEBCDKo",
-	"2pnWz4UFlinvxAOFedZwMCMW8oipYlvRBKA3BSIrRFTsLuyOZ5ordlSKeFl62XsK6UK/WmrxXEQSXy7Y",
-	"hEcSDdyDmF8LGyByEgwMhqOoykqdR+mdoOPRrTOg2B718bfEpdU+/KdEFoVgZ3cardBTVMrtFhQdGWNK",
-	"0CmvjuZEtRk3K5hwiuX8GgwnY+8rbN7iWZpblAvQhAOS8fCSZWT/UR8SekvAKsYMsjFDgl7b+ZE1xlac",
-	"kdcRXKvJKXvbx3lve1FXfROVqwfH1Dr5pyZZ7EOHxvGrSWf40wY9dz4GNcMCOp5aXH3GlRxJwQgdyzxD",
-	"hur4Dh3Hzj+eah0n5DFHwVh3IxVTiB28sTenCP0/Dq3UVHVRFokEamM7YdFuU4szrjKZLje3OurVfCmz",
-	"xiDcFqX3nc8z0QnmczW6tNYwy2+38oC1RQS7PPeN6NNKeM0kammlWC872fKe1In2Z0u2CLLlBVWnlxcH",
-	"4/6kFz6MWI/u7096k8fsUXRI98JBf/x48jDqVZC9HpZcRbqB1dEntuvbMDabQ/Sp464LcqsbBm9T+h4v",
-	"m2XKetxr6bn+Ot547dujrh/MaLbx4fyWi6ju8OyYVlpzYMrve04NlPQ1sUPgj/6LKkTxghMAFyv8bZhf",
-	"VDb4QAKm8R1nsyilYNNB2wK4XEwHrXf3m5LuWWUvS6M1Y4NaLp6mDMzzKJpq2VP5ZjbrGQWBDB4G0RUO",
-	"Mrw3XhJKipOtJWau5lwp96vQOnpKM5kCYicMoBTPD0Mo+APawm0j7TN1Pgd/7YvFan1P680trNeE68O9",
-	"NUsZg8BA+431Ex6B3DpzLgEjUJNMxpGNTAAZvywVzlBmE7ITdJZMrR6fuqZxzs1Pn1Qtgm7zgpEVN3+l",
-	"cmzKDj0zgNbTY2+QurKIG+irURzzybXUnzDPzcMioiSRkwy0FPB+oWIj2IJMpfW9GBvyYsZjdmROgMp4",
-	"HJsgoXIk37lYGEvijCrQi+LJhemXkglbFEBKJEvhRMk8K2sB7sAamnRtNG77SSnrsUn4uo5IZFjJRZVj",
-	"X7KNwjdro7Rc6joNNvrpx9YKvaElE2GsbtmaZHX+rdJU1xtgq+mpW1hhr1ia8mqUx5nLT+GKWCERYuoa",
-	"78CELmWebWessxfSrRHMRuJksVCFcfKPYmtsMv/ZkgjUKuhWGfMIqbyWJcItjbOJN9ZOcgN/lGLC0/kF",
-	"BtQZPokAfzOTygQmsaBs+NHXvtSLkgEnTVmWp6L2tpDG4ILUNmWZcniBfqh08Yh+C5PhivBqgGOHR6Pu",
-	"uXAjRp5de1vfntiCTMtTsP26zFJ8tVhryMTLwbxmn4FWMnrJBLztTDdgoEvZJBd6BEqaEAHdsa1XA0Pq",
-	"YiIdzy5AJiqeJdVHmVvGtY+mAVFcj7dY7YWeuV4kExnJKuEB5W0G4U93VYoXLy+spkazCPDUBPHN/Nm4",
-	"ZszH1dfRcQEHsq312eNijUKogVxxSNXGyPgA4yRKhvrVvG9r69GKI1dVPUOZXhxGj8L+5CEd77HBfnQw",
-	"ob1wjx1EjyaaBQ7C/ZWqp25grerp1UaJaYMIcB1QhO0vgdUAG5hkkCTx0tRVWIDfXb9gY6w3Uo/1DAWL",
-	"XmNHTXoyYsy0pDgBW6UxCnAIhDgC+hsZGS9KlyTNRXMs320aOkqlajy4DjP81ay9prpsrgw2Hli8X0yx",
-	"jDLxXLLlBjVCTDBI2pY6NEYIu0xeMtElp5mHmJQyGhU1vvxc+Bm/CGc0uxjPD3unXz+bhvO/zcYnT379",
-	"8d3L5Y9//6s6/fowH39zOf3h3f70x7/PZuO/H6+9gxHdzgy1cZFLCaxNWXJLCOAtEl3JOJbhJeGCPKGK",
-	"PdwvopaoIEyE6TLJWERen74MHKeyrSAaxGtgTlLES2T+EN2KCWe0nC2a0KWqppD9+O7gH6GIF9HXf7t8",
-	"cfJkNp7/dTqeH/Lx4M3B/+59N42+fjwNB3+LT7/+33508qRHv/5++sP8eU6X0a++IJNQpbT+XmZI+73D",
-	"h6swvF1C2he7P3/x5YdesCY7y6AcqK630H7yFp8nMkUjGkBXAB3swiu2HFML+P+xIKdvX5H9Qf8RQsJx",
-	"QUKa8IzGqqkGwGbg/UHnKWY7npayercJty+9uFUZoJL0WDTTRLdPucfjLVvgAnzKWeOpxzdkunwmsrTh",
-	"5E8shmudEV4aq9XaOhhoHmvNpJfoozMV6xKqL4f2vPkGLcWk525UjwMuNAutV4vrnhXB/F5qNrVJj+iN",
-	"pJfMuovNpVVfmytOGyPnTfYovo2331R6bltMcPDAGsoL8c3T5ydruZtFpLUTbSKUZ5MJCxvY9MjcFkZE",
-	"dmI/mEHAMGdLCEL+Io/MtgXOaIImS9XgmwZJDdOOlP/uEblkCchv56Ls29GtmrXiCv3l6O/FAUpCMTw5",
-	"IKMEk3AR6ELI7EIxJkYBWcx4ODPOYjfGMeC0zBWLr1jF81rclnaiDe5UGEHjcXp21Zjwj4KPhYECD1Ya",
-	"qSO3yyCTatIHr/GYZQvGBMkW0lCeguKUghGVsSQgIxr9I1cZgH1A+NKkZD4NfNc0gtyMJoyN8Dn8KXKu",
-	"Z9/CCHqXE/YtqtiFF6Nv1ADvG5MsHHSKQZU8xfp2Yc0QKs8xPLvZTHkRNuYCeeUN5UIQW5cBmf2Yzbhx",
-	"d2Ewcfn4/HjYHKRnPZzlnp7LlCRMJjFr0STM1V3kpDjVtUv87HPMpS2il7vN4V5UrZfNzYq9wYerJ9+0",
-	"4abUdPLLLTQqVkUkBok4hsUqPk/ipVP9YX4FboxgC02dJYM8FyqfTHjImcgutA6pkCUxVgLzLr6x7Aq/",
-	"SyvfmbW8MEB2Pr7GRS4wSR9CpebMi3KwKbgXc67m1BiUMTzfRrrCRyhAd8Heh4xhFL0JssikvID0ZncU",
-	"7F4XR8H7phr578GjsvcJ7JJtJ+NzFl3oW9k15H9lz1ehk5sjUWZErjjCxXh5oZjAei2FVHoRS9V873/T",
-	"ArVyjGA2Jkjc4Y+Q0VcjzYMmqTRwVlaogiQINJTor6NUJkk1JQwAgsoa7t618Ff0wBmNEc2szDIsrqzn",
-	"yblsrgpcipeupsoXBwWSHxvZD7Aa4KWGERk7Ank7p3HsshLLCzOnEWuRRN8+OX1pIN46TXL1zx/2P/aK",
-	"Bfr5w8PmpfESfFe4poBlQY0PcFtA9FZDBmKWsXmStcTPWmdJrbUC0TAHAGMT6l7NLF6TOXLNdMbWi6J0",
-	"SVSx9a4XG+2t9ba2eXhi7bVmTJPl0R729gf965vJvUE7O/lKi/eNoDubDN96lVy0qzV6O1pba9cur/r6",
-	"UnoBCF3csCxIEWPToyKuCKgXsboqyBtkXMEr2aSuhBWfvCP85Pibn3o7h8c7z8F0d37e/Qye+g2Z/m9l",
-	"Aeu3inj1+bpz3ub9xORxgFMsZEAXbGn8lkWBP2HPKaCTiAgDGXEw1eQYNMhbS7RNy4XALRERlaFxYqR4",
-	"zCCmdMqvmCB5EhQrjgZrrQJ0ycjcGFpBwK+ZqPhBXSa8YqaUlYtY9Oxc3j2sRQc9IqQxFD1wPPo57K/x",
-	"Viyr9x5WiQdUh4nzFaZtM+Q7//rn/3P/AV6n42c2/dx3QFZOWU+fsh87jYjSpgIhVjADsPUNYcBQTUf5",
-	"oZCMjNa8KQwPICzBPf4VQn18XAHltzIdB+4JD7N1a2Zf8t9u5p69Hky1WfEGMwEAOAKmJzqtMMJZ6DPA",
-	"EQ2wJRu9ALhbNQwjm21xD1lr0WZGmeIda5nZ2oZiAcRWPg8PFfBcq579/vVpk7UrcpRqZlbsS4kS2u8K",
-	"szJNdsKGwt53i7FXGpSN+aqBys0klsakBtbQYZUZm3GaLY9WGalorKRROYssWeshmCFXNHQYVLmC0eVX",
-	"s8ZbiG/0+Oy1U+obHRU0SSrOtxnsUDOw+E04T5uk1LvtLDxTfD3oxHTM4nLXSSqj3CqDdctoPo55eGGc",
-	"N24842VzsqKpPrQVZ03lenb2Rj/TeLTh7bUHGReg6QSbSkWtZfC3iT55VDnO+o21x/lbtryF02BcZ584",
-	"1vcFo4qtiR4HuyQodhiUDzdcIX02qI2bSQHQtycEbFtmQK09uMfq0iVcsHSj+606qPAWnIAAA0DRKPjA",
-	"pCgQCyrYJX9jKZ8sISAZcD0YBxRzcP8SIVMSy2ktY/QOXH0NgGk84x63a4AAKvkHtA4wp1FTfnJJh+x1",
-	"+1vwxrI9Y0t13FD32h0/k5dMbKfBCxMhX8w04kI03zIW+bGZhnyNE5FeiNX9DMjQ9bXQ+lDSBrvQG5al",
-	"nF3RuLA5mGIFQ9IfkIhPHaC6srXJ0co1NY4Hl0YCLn0AKwFPvoUMZIIsGU0rM3nYf3zQO+z1er39xrjO",
-	"XGS8+eDZjHkJ4VuNYQM1wuv3utcN2ENKsgNC5lOmTWvWcNBGngHa5z+4A5XD1cqaPVi3troNGAmvfDMG",
-	"z45wV5zL0pTV0xuIOOWxxNT2m0OiFwt+rGaUvKGysxK7vLWkRX33t1EZmtfvFi5mvCKvLaHC66+wIl1T",
-	"GQMs1ZcylcfmArBlLJw7c4gWZPzVQj5hmkVgMmzdyQRC1aoAZFNguohp/cjziYLj1ILQBufCSz7QAyVK",
-	"kglNa17RDc0sZuDmV91hozbhcd7awrydoT3OQjYvHArVERiTbCRpUQexwcjcSfpX+fLl9NXFs8HZL2eP",
-	"f7yc/Lj8elH2Qjzc3yio5WKnsUC9nsW01dfr4J/HzLe0mwgzP/Xu+s7XppUtG1hq9H/7sI/Y4bVRH0uv",
-	"N96RgOoFeI94GZVrq7jaOuXtr9nhSnvr/4rgvi0YkN+xjFqW0Rzt88EnqIM60HytdN73iaaEQY8ATrBy",
-	"2NmATYbGUqBujGBeEppWgZMzjF/p9AdNVTd6TYsMkvO2VTZMHZs61tYK7OY7QW6u2UhiLV5ELORzGhsZ",
-	"OyNzafFbkEyAg7hgML2yygCLNeGRO0ToUuGAEtXU4KEP7gwe+iVblPN5tgg1u26yz8fmcWwR8lbepydY",
-	"ZGZ0ySFW3tSkOYIIHVOWBj9Y/AmjLo3yhBuPhV2jEeFwSkjML5l+KbDZWCDlBC1Pds/Fd0zzBsMzsIao",
-	"Ho8P3YdX3bX0WB9+t2JndvZjZ8GvwMw4Hdsz4mUOYL+7RWxiyVRt/mzcke/opS36A6o8nJBPZsy+pmn6",
-	"05iaYXAtJ/HbrXnniCbJCPNXsAsg11TGjIzCGc1s6TRD5oWhbuQ9CA8cEVP4VsZQN+yKWStBg/EFjZ8N",
-	"ZTCShCxmUjFbOArdoS4BEURAQKXuVutSGOOpH7oxKFOmCUr4yclKH3rBXr+ZUrc1uTqT52aRWSVz6HYF",
-	"lsq20voS7g3IeJkxl8f7LBocHPQPixLuKGhj1IeRvRE431mDymPt93/54fiHb9+fpJO/vd19dLZ899dv",
-	"Xk0fzcKr1zTh38Xp4pTS1+E337+RX/qKq7He+sHZZSlWf7w9Oy282HIunAVx5cnwK4bJOOoM+z0YvpGW",
-	"FpRn+qatSQz4sMfS9Ht1OphZODcDfeiEJpCqVKHuzul7jDnZK4Hk1nEEtiiUAtPwhggzaoGb4z78vhFX",
-	"SuM6uL1x4aJ6AxtsuHYSgwIgybmwHYj6Eq6M4blRHRZLWG/gQG0r+2xhGW4KGvpBS+LrwoUalUQtALZU",
-	"4fzEdkxZWBzWvmStE21hST8YzaQwDpYSW9AuQONGFcwFK7WULtrd0WvWWKuozQbXZHuz0/15LS09oQaZ",
-	"YAuCMmx9Y5NRhXqRR5zim/aAm4/9NXYl23XLxF5bn8am3NcEgiQsxSBhU+TPme5qHPiWEjyOFbpKlMlp",
-	"XTKmiGKs5tjwjIg3ABc0RTdWCXRvSlkGb/JtNaxJKucNYoKTpyDWEyz6XJXhZWWKxrsWHNfeJqCyLZbx",
-	"Y2ETKrBfKVrRYtf3Uk0p0RO2Pbcu6kb82jciAAtGnlrikVu5ORy7862USLGGA9WNEX8O3r8hI/+T8PCt",
-	"uPYnZdh3z6vfumyYk1huJzNboNoGpNkaXRegtqtmjND/bb6T8mgRGWCz3H0/XNL581sNhf3BQb970KvH",
-	"R0ZFDmMnobw4zS+fPT/TC9DvDw56vV7/USfYanXuuKhOxDfMry+Wt0jX3Py0F2+vO/cmRsEEuLVElDct",
-	"6koPyQok5Y2JrlQdBF93QeHOiVqsZ8uhOvMQXrayzUAPJfNMQHIR6zt6BOKJyceDSrag3E/4e2M8xpeP",
-	"jKGexrHzvwVQEjFXma2krV9/oBqti1tQ4jZll6UAx1BzAghcA7yod+89fOTZgozLKuZQzBdqvVaMQjuP",
-	"HjUUpF9DJXOmFJ2ytcMyz1Uw0nce9x8N9q7Ta+G+WbnU9jkvuKOuLheoK4gFnM0KPGLVJcckpTyGnLgQ",
-	"AEzJZ9+/PjVREAc9Es5oSsOMperz8vRc8Ei5ZvF6m5Uey1p115SpN8+nGz9fOaf4su10zZG8zsXtSHCb",
-	"q9vHHSkubwfhsuHtXXTdMq93YJPfmOFsdxMe9NBldtML67pV11dVKj+rOilMcCAapZmIuuQFmwB2XWAL",
-	"Wdgo5QdFjWhbrM1vqnuN8Ol64FUiAcdzbnjlVieoijo7b0VC9uIra0v0tQlJoAq8UEqmI4fwIdj7jCSa",
-	"n5HjsWIiQ63Q+LRrGtrxj5NfpTr7YfL04fjr+eNp/xX/VU4724YltIacjKyGNBpCxk6XjGw4x2jo3GEY",
-	"K6J/93JybAwKfl7wOCZj5qcLQTY+Big8UC6IDQPHTCLRgioATy9nCl0jzKQp7sGZQ7bwicDdXqR/AdW2",
-	"eUDqSSV3EQ5uDszFdeFCNgko9/I4rm3h2STyqyniW29HUDLRrA3/tsNtK8DfkLyxYVJTO+LW+lLjdmCt",
-	"aRxgZcPEDDWTSSkLw1rg5iwNZ1Rk7QR9C0FseDA+fXz5a+u4bc5wQWsD4YI86/ZtqLTMM6ISGlYdkV8c",
-	"9g8fP3p4AGGDFTGwvHPn5194MRoPg35LYE8FQqzON7a/e3m2YYXc1zSb4WEfb/0Ou9qAJyAKSXWn8NWg",
-	"Hme24uJ7ncpxzOZtOBEG3QBC9GwhxM/ePD8hh/sHjz6ve6g3KVRuunRqdQs6xztTKHGRSjGFCwWzem06",
-	"e0E838nUxQQVVcwxLRiK1vtBQWRG1ZCcvnwDQZGDRqiOCWdxtGZEiJ/zv29fvSRGT8Ow3DnEozhwbBkt",
-	"Axv4IRA5GIBgUjpn8E5KZoxGVbPcLm7Zro0lajQ7Nhf6H+WpGI7pjA/N5g1HLjnabmeVn9ZeWc1cJ5Pm",
-	"QHhEwuAtsHwQw2pgO3HOZPT3nTf41s5pVIFCus4QCoyIevffnJ29JvhAqaP9Xs/30RpvBH7a7zVXJuRZ",
-	"3JZZA8FHckISpHIPyLyEL4P7awuFXtGYN6Zp4BftW2x68ba4btauPcwF9HfhLDFraqfoX+2k3RoHtga6",
-	"Ob+l/V/BaZoLgL+FkMcj8BqV6oGYMasNAGnmNNYyGIsu/oG3r51nnk0eA9B4tATQmZTRyKuZg6fdK7Pj",
-	"voGDfmHmP+dKcTF1P9rWq5+p0a+Lb2xSpv3skjPdABPuN+CSC+w3MReX/gN233Kh8iSRqRaunPbpsG08",
-	"SJxiaRzn8RbA/65YBP9b27MRJrQQyuaJzAB655IB/I7CqPBc0DybaeUzNOBaYxpdKD4VNMtTQ0AxK32T",
-	"yhghgmgcy4XTCQoIoTRblkCFPGwg/2uH3Ol/aYGF/O8gK7beIJbK9r8Hv3TpGz3bUlMpo+W2Cpyuhgcd",
-	"5Lv56Oo/eG8VIfbel0wgcFGaiwuVJ4DR4CGB0vhCWGwjwEhyMigthlIsr9dwJuUFo2m87Fgs2Atz0zvz",
-	"exnQycCKlb6cs2wmo0onpe0wSEYGNcnbQMh/cKnJ8CybJ5BN47YpZXMJXkxvPPIKSNN8o4ctJxcyRYQk",
-	"r46VAT/GRdcswMd88k/QnEWc2tNeJfCUmRXxRg452BdCXljjhNdrrYiXgaa7yOSFJTZvMZV5EjrQoi6k",
-	"A4xzBc3O8kwLsRem9LOWyMeaLstIVMa/4KCvfl6Nz1lcMmVveQNYmyZVtV1tmxMbMluraURVdpHma50o",
-	"dRd+rZAEDqvprmn0/1cmxaZUbAAD39u26E29Oih0VTOzXxcvHxjBBgPf33zgNtzhugELMWsCg35hEgi9",
-	"OhgADqmv8RgrHtLymuz3B4PHDfXS6hJYS2WsF/pr3Wdhtt+k073eRp3CbdoEOg0zNdmdMRTkZnGsx1Gb",
-	"3cFGHTU4d06w6jgI8blQQ9IPyCAge+Rf//w/v5NHW5ebkwkTF8URr4T4w/feGkIhXVvVGEixXKR9o/lt",
-	"hGVVO8MFopWNj7mV0BfNUUvhL17RVssjNuIxbVBN+qKCSw4wl7CCUpoL0D/HbJoLG9VTWlEj1Ka5EMi7",
-	"rQDgmms0Kr2BgpR/k3FeseN9sLUJ90ou+pZkHmsb2bImukvoWb3kVr7Fx5sX18YalQfGHKztSvMIPnXD",
-	"6JxbgH8vh8SYwduW2+ftvGutkS8VxCI0cYDwUxRRBG1sY8h9r+ciXObaITH11urnAt9HQF+j5o3qFqWk",
-	"MFBtYFTaxpueuoGtX5ctjAtFSVvswKBAQ2bHVGZFvHpReby3Qd3/dhzLNyb031UEwZp0Ntwij3gGOput",
-	"r9bIN5piVtZAh0S8xKlcKE/I+FUL/Fo9tqUJegJcj1kR3FIGnzDdGZRjzbwRQXV1f6+NoN1eMa0VrrFu",
-	"UTGBTHWPkVU1rlEcqdmgNWFsm/rrgmVbPO22auOIJHOvFAFJq+OMGkyEc55l1+txI3ZcvLgZ/iUEk531",
-	"9ob7B1uJ+rccE+XWxdsUs/m4qYVMsgZAs07xt+BhajhG18ZMKNpCUaWp7DLUxNoGpSoypNGq2WzWjPWW",
-	"1gNxrJreICEvC9cCRA1BrY/RmM44RJk9oTNOeKZYPMGcVgv47jwalXLHBgUfUQbi2NzncyIXjDAazkxo",
-	"BlfkV5bK0v3ezNhuBS3RMiIvv6170AitK5qqw7wxVE0gCM+SO0JiMKa65AmL5QJmZEqiuGsGiqGU2O+O",
-	"DS1t5DCb8bSSnLwFZyq/11za0jPFrj3YTUekVutI991M304V+rRsy4yowGxE3lRRo4qD7J+g1UyhVYnC",
-	"ypoAVY83PxagwPt2NHRVDyAFRSqsXletJAfSBH4JFT7ndGmgcscMJYxSuIotFetZEDcSNgr1q0Wt2qw6",
-	"fKOKpfL5xld8i9qlm1i9C+8cnaxgzW1X6Z4Fud0QuzW+ZjnJZokpaqQfEOf8PJ3MFG8ds1iKqSKZbMml",
-	"OdjSYHZw1usjEtrmS3DZGGPyzgwRKVsFniFNpl41ENVcN98Xlov4R6iZnORZS2nhgtV4/kPwTrWznlV0",
-	"8DuIVNvypk1Owq3KUOZwffqAnbe8DUYfcDwMFdkaNk6NtZGhGJtHVhaUaaIpP6r2ZjE4lfD3Wsj6NUP4",
-	"DG4hoJVtE8kX8ohdNBv9mSAUjdCECwJg5hhTCWaAMWPClCyKWnDtDiyu3cEWZvyi2s4GJWY2iyUsV8/d",
-	"JJzQvmEjCr3EgKaA/1sN6d8Er3GjoHo7iWcWPnu5eaFh886WYIxQ9V4WNTfUg1LuwQ2QF/3YYsxlbIl3",
-	"vI7B05rFLjL2viW83B0DRHVayDRSLoA6nFXcMZ0xgypjnszVAB74KUtamHvEKuD+fL1spnL6hEWC3Kam",
-	"cy234mZ5j6XmbsGk29Res8ziauQjBpGFkLUhcfr9gIzs9yMEhTLG00GvXzIIG/AvRHb6lNbhra29bp5g",
-	"4K1YfSv23kZH3LYFzbdC4djQlmzbfuqCMmkcv5p0hj9tXB64SrczrjKZNtySr+KIqQwhk4+KpAlwoNo0",
-	"k5RBUgWcvY1dGQWLYkmTmOUDtWyJaB9uZPyyU650VV/wn+uYfAXisiZ8niliWvNCYO0VgS5ZwFfs+rv3",
-	"rEmdeCUYYRibWMBTBisKDVwb/LsMGLl9ou3dIdVuWwZjc7QxV1qhqZwIJJsWi1pFWvu44iA25UXsHRQl",
-	"yERUQnDWdxyypO9fn5KIzVFkd1uOwWCER0eY3ohkdCnkoszDGtJCN4BsWFkZqVHkKAmLbUirblQc5Iay",
-	"02lpSlBmMrnIE68INkRQmeLmq9SSW9Dt/CTFT6zTlcWxloq05SXkAthKzCdNAbfAalU5m8WGI4KyZ+IH",
-	"sU6kZxLzihW6+ob4mi0pBS0wlOlykTIl4zZHYYmFN7IyuCZKvOyBY5VN1e5uXwEs1TBdV4P0WtU/byUG",
-	"oSjC1khAyL8asng0A+FRl5w014EECBw1p3FcLwVpSkiVszUPDlpBRqAe5ODg4cevXEHEQQvmSNB55/hs",
-	"U/kuw4aHG2aIjY2pdFX67v5DGyRTe8QUK3X5ztvU3Lpuga1KvpA3gw3dvtdy/5iJNlxuWC5bT11zFiEh",
-	"Nt+Hv64Di253Ddfy1BFq3/Oy2DVw4ywQ+ptIHinoBRfsxiapNXylr/nKwTYsZevN9OoPXNSFoZMZ5eS1",
-	"1gYaTVibIpqUcEy2yVDbXqtp2PGsUHhsilsDiIhPBnTVxr+1ZpUb3voeGX36e9/ZwZtNLmADR5EwokuX",
-	"HIRGcoeojqJAJVuohrPTiAYLgFg7Flrd/DFo+KMZN0qxME95tnwLAzUB2TRtQogvykAZt7r+Uxlg3dev",
-	"3p6R3av+Ln43p5cgzsy7hSNgaFt245hlWdL5+BE0wYlciatDYhZNtTyMdccp2qsIYJqEYOug4aXWqhRd",
-	"KrKYSURbXszkHME383B2hDEAc2nwyc8FVrx3VeBnjKdGEi/iAwJyyViiTBahvLR25FhrcVm6xGx9DDRe",
-	"ypxoSVksieYs52JhxD47C6665+Jc/Nd/kWNTosj8or8djUbnIszTmOwo8t9Pjr851QtaOJt2viHnneM8",
-	"m8mU/wrG9yF5AktK/vvbZz+cd/QTD06LhImdb9lySOZqikbeB+T8/FwQeOpEioyJbOdsmbAhgVr8ITS5",
-	"+w8lxQOyE5EHH/TDhJyjSe28MyQfzg0Wtf5wDiLGeedjYB5h5hFIs8In/HTigX7UNol8w7wAFzy+gIGw",
-	"5x3dpr1Y8JfTl2/8BoTMzCtoYTaveJ4J/DXcefQIfzP2b/za2L3POx8fmIU/F2euwIWWzkeDXn9UVL4o",
-	"au+81fSkBfeRZ4GEmt3OjkreYWC2Qin+XJj0wgkXNA5IymgEQBZgQkYo9q+f4flx2737wf758S8LyrMv",
-	"B71RQBYzHs7MKBWhiigpBaHqXJTURq2g6b40HVu/R5e8SkkkUd+EEtUhG3on1/XsurO0Coxa6Q+/GSPy",
-	"b2TOqFD6XzhCv5nufjsXv+3s7JT+X7/lyqyQ3xy4j6vq70qf/QaLBHE3YIWf0FT/s2CoGP9GsC2j/ZTa",
-	"giDuhPIoKMCDGtp32wkn2TbolCi/SQZNAlKSmSIMjPxGlkyZF01YA/nN5WRDRZg0j215mOpkj/ClPGUj",
-	"y6qW/rxLzTs9DsYFEj8UrDBh6lQsIZUJwjLBPNfWkFMCyxMs1RsuL15Kpizzpw8d/0YkkvWCum/8Hpo2",
-	"pdxEy/xNW8WIUT8tDdfbTiwx7CJHwLiLjk+Y+HnVd6EZgHHzEXA8AxwLeg1Hbg6FKtxGpk39Gmq8Zrfn",
-	"wrM02rpkmnyQoBT5jAoCaXiuAgM1uyfkWEZLRFX5HEaXydQE3rgCRshcgJVREZ0LPL7leBy4P2fAS+YM",
-	"KSqTRM3kAunBRC5XfmYMgLhMIjsMfWyTVLjSi5ClNNRX3rkoD4faZGIDdIMJecUMHNuhE6a7SlnCKNyQ",
-	"z65YukSWNUKbQ+nuD2maIuY+GVWuwZGr/jKnl1xMAzJmpoiJh9SmG7O4aOQYXHv0XOirfAdwlygZHbx/",
-	"P0LjbCxVpqcpUO4N9BGMiiJRDrHBshz49pIt0cEIdf2pchU0hudC/znFSmJGOMB1CwAQHzx1+g9bvMOf",
-	"4RuWxHTJoiHJ0pyNuuRbtkRDwSVLsPT4VMoIkrfdQM6F79MpMAkKhAnsqDkFc6S33ybXA6kKCSD9eTIk",
-	"c1YBOgAcIv0lz4pqWucChoL4SF8/OxsFZPT6+zMjUj599uLZ2bMR4vyXSKFUscfKUyBQwCV1LLysfuqq",
-	"16DUu1URG/29Cyr9bFSIJyNy+vJNQPAb/fF/X//wuQfbRM8FIFIYpFfylk+FCgh7b1QOfbBkrsAorFhC",
-	"IR9AmQZYBMGZMaP6yoRYTFUqo0I84AI4Bd7WzRGWmAqMSjWrc8bewwF6IiM4IKlBzOCCfH/2fOdx4Fak",
-	"T77jT7rEVnMpioO5Ax1JhtKMACzGuXkScRqzBQ8Rdcqkqp8L6KAyfvYeiRJrS5DPRrotvf1arNP/Qj2K",
-	"0ecI86hZkcd9dOtYdllIHJaMPcy/AE2ShhnJ9FxwccUV1xJ78RTODNO+DRkYBdZyAy3WdcmxEbU0vwdx",
-	"zcx3SPhU4FpLZQq86AMcSfEAoa7s2hcYcEid5VtFt7ugIivdN7VCp3ALiDBdJvqqeX368vMueWuOE8Ch",
-	"uRdGmrHxiBXteYUxjsiCnYuQCr19RgqFkIap3lNX+NobnuNecM0FIDRato3KDYsVGxpEOrQ72bTogMRy",
-	"CtFy+A5I1no/Suwfl1SmSwSuw3vS9Qi3AhMZ0nySci2zFoHJQkZ655gqALlpFnivm7mOGQpI46W+jJDf",
-	"SWFmUpWcnViH7K9Y2wvN8kcAI4M/Yd04fT9EFzLPRt7IsHsnJUCkUSE8dc+FwVtRhh1KwRouLX1qtHRK",
-	"7eUp88zoqcWwVKBJFjUDPVkGgKn6Rp/p6egbYAhMAq9RN6baQjiRz799StCrlqZfcIW8Fv6AYbo7ngsA",
-	"4lMBEWzhHMvkM2MJVEMtF+vz/rnWk0rlLzTz0kygMNmMkACyoStI6KH/BY48z81UHFaGXlaD6WDHjFei",
-	"iLDCj/4STtCoWaM+z3u9vVDfkvoPBredvt1mEB3EoJEjMnq/A62BeIFJAZDcpdlIDEsDlyCUFAIWAZil",
-	"ekV51kWFCkoQ/QY/+NoTKgAzmmlB0dSnx0uUARHJBQCKP1C20lBQSmgorAbYEtZA+g0LT2rOa9soF0vR",
-	"qwOB9YbITBxK4NxTYB0JrIjrWikAF2yHRmjUfep39a2I2kpgma6V+/B5mxTX9IKZ/iVbqoBMUsZ+ZYV1",
-	"xgbbssCMAsVqEwBjg4odsdMksWA/gJkRkH/kEOxwydCp76439p6r7IgoaTGKrZhrtxT2DAPh3cEwAS6q",
-	"kFbh0qMxMBbfzmKY4Bf/UFKMPCwvKyMr9ASOQhlp6nsKioM+OvhNgLeiqVw9QvAfoNLRfq8HxwbL8mTy",
-	"XGhxDKTX/d4h5nnuDwZGAfOyJJ0QsWBxvINANejZtmsy4Z4UrE9mSS4zFK3HR36zcTm/4bJauK7AQw+r",
-	"mQuAEsrwQZoe9ns9o5CBxmO2T59CEGLAfGTIyIcaan8VnkHJx54PH5Oo4UVI+i7yw7V0JqbZzGmOHoJR",
-	"w9uaaThEMrfgdYlKs2WtIWMzmkdCyTCjEpdhkdZ2oyWx1sYKRKWiHfeqXWAjBy0T1jBoo9un7X2UgJr8",
-	"blyttqI/82xrWyWQp4YhW0sDgtSZzZEpxGEEiIprJuEWeyoL6QZ4g1rbu4GU8vtHQ4cWZUEp55Z30DCL",
-	"l9CrWcYFHDZpwOdElWCxZqNrWDdCmwEcXUmJUQmscVRp0BR+rLRoWKmckBHd+ZX0dg5Jl1yQnVFABnp0",
-	"ewOiWWb1NCW82hB6pYuxFO7m6kBs0clyA0VpbTM9OSGHegT9x1YjM9opOX3+9qTSZszxOvNHNMoTPtzd",
-	"TejyL//65/+NPFB5g7QONRcrY5s3Dw2+DkCFCkgmJRbvMuOy16fVDBFXUEoCYEaOJdQhwWr9OHUTWCYX",
-	"JLQ+fnOJlgHEyke+jFxXqjRpQfEJVZc43iprdYJSmZazWUB+yfW15fAQPYzE4pwGxDUFhysHbpHqe731",
-	"ENVQzsrTKQQnLJKNpIWDca9swBxbZubNwdNU1554K4X6I8Xv/Guo0JJBSphq6VqviWmrGaOtaNQZjiwa",
-	"Y00PsCtYgnTDBvpATmhY8vkc1yIwrLj+OmVXgLljpUEPCa5oBqR8+7Wb3xXcWVzhHQM2ba5sTr4WibHN",
-	"Cprcilb1UZFxZE8NWPn1zI/gMeMVMWblCiAdtrpnWr1kyweqLIpFEodnzk8Zkq14m5pCfBY9mKOMiKjY",
-	"5p6zaV12fgWYW9EOOBpTmUjFImsVhrNtWnL05DDa8N19nIFdZaR1PH4ydZKxO8uViWr52LhVyoh8ReNg",
-	"6tSyrn+Y4GlH4HXkvtLYzNP++8U7ppE6zt+aETg12+xPFRJwxep4gbEo+3uazUYNgD3Dn3wFGrA8e7R+",
-	"mHL9hmPMwMThXjWNVaAJ/Wagd7BQoJsFHjXbagjVnlsEIWJCq1wZ1dcGUVxoDgV1IjNZlLf3D0gJBXHF",
-	"5ItzWsFJXLVg+knnIqtjKa54tXgcJsdL15QxC8gJ3KJ+L1WUw/KWqHDGojxmJYrCVyq9YFKhPSM1nMSG",
-	"nTZN2mfRm8s966/9Avuz92kNbRGbPnBHSMuXEJeF2ie+oAXNY/38qDASzJuOlIfViA0fmobRuuT8fjTW",
-	"aksBcOyOGfI9KCsKXistCYGZLc3RFhVqHZHVeQLiZHl9coXSqNXGA3sgrd1B922EQrgHBZAqDuyI5ALk",
-	"EW6tQWa/K1CTRYc2eNh3H6LytZS5ba0o4l3lBYhTWRm/9eLBPZFi/f8leqNCpqxFGJK7rIhXso745wcp",
-	"rLwpSMmaaODHoX8snN/MnIxyY2ioamrNjMNtqKZT87jlD3or61nHAaDsEcxcNrlq+r7Dy4pQwRb1o+15",
-	"6asDQd3SuxURio7yTB0Vu1XZ3ypsarlhrzGuMAYFxUnbnJMCSlCrRSM+iFtj6rUH7VZjMFquKY/HBWVl",
-	"fF4Sf45wR01B90pbPuCpNzRjbjLsAuWLMbOcyeTaWLNNVfpsQk0tj9UxKs0D3DOuujzgLhzhHpl0Yc/O",
-	"4YBXoc3+nhVBY6bUEVFJrEkG88MatJkCnhVfP7Cvj1YHFY1axGHjTtRtDQaFZAczAy+kPowVJ+WR/oVQ",
-	"Cz9d519lSNiicatTgwfXKMPGR5Bg1dCxtd9DfZAj1Nfbk3OcJFMF9y1PyOR7OOODcZByc/8dof+T4E2v",
-	"5Ts05xsbWekkOZzgcg8lVIUS8epDCleDonCPARBiyiM2guiLwksCkoYVLH0A4nJP5XgFzK/TizdJ5Zyo",
-	"XCVMKJt3N6E8PiLhTOrzM7I/joCxMhrV6b2M11vuuLidMZXGmnTndlPQjeWqJi3o0jtjJtyEO6JuQAIu",
-	"+qvc90IWcoKLu8kgytCo/+C6L0scFky4PAvHZkyCv9K7DEpDFJE80U1plu8aOXLXB9z3ECJxhE6EXDnK",
-	"R6xi3dMB6JRa+rYU3PA6Gmxt2AWd2CM0ztUSGwElS0qInATrLeUZWOjamzPZ0KM3LEuXOxA/MXIVz81O",
-	"+xDKXkdOVNb6udTN6wdWdmYU/wYM5qLdG421guPsj5Z5gR/QOASDYDF33Q8X06HVB8fMRuagaudGUI4M",
-	"qSv9mdQKQyoKou0EnZiH+gR1hh9cWemEhjNGBt1eJ+jkaWwCa9Vwd3exWHQp/NyV6XTXvKt2X5yePHv5",
-	"9tmOfqcoo9B5Qme8E3QgVgwCcPvdHj4hEyZowjvDzl631zWhyDMIF96dMRpns1/131PMB3GmnNOoM+x8",
-	"Y34HoEco+QvvDXo9hOKBO8NUkCpdGPo7DM1eF7iNXWAocUPSX7cTdNC0Aj37tS7aWjaP75onTyNsfB8H",
-	"3fSGm9zuExqZ1/TSHWzyyqk5v8/S1ASf28DszvCnnwEpaE5TyHexCbkos9KYX0EGA52qzvCnzluWXvEQ",
-	"ME2Na1I3oBvcnbMs5aHy9qkGXvo6hSALlqsHEP5AMFui60Ar7Z5+Z9pau6e6lV3AGyjvZjUSvbZxZ1Ci",
-	"Enr5Xbdvv9df/8r3lVoL8N7++vdeyuw5APffgE4cZXzNMrti6wiiEYwUiMQc9K49f40n+lXCxPHr05ue",
-	"6EouRRMNcH05hiDS/Tsd4q9ZJahqsxMMuvSvrQf4DJJM8Dq0IeIYC/NLznI0m6RSzl3Qi71wwYdtLma4",
-	"d+sH/g12/Xvx8JCKP93+67f2NuIdrnbEKpo5gdIFYE2yWpDajGyu+rs29qaVdp4sTTgfKLjW6lWngxdc",
-	"Zce2MUggNPE2rcgUxSO7NrcqWPvkCz7nCMtwZ/RmZgFZ5w1EdwxBTKBmmOneX0O3TemOtl9wE4s7lvLy",
-	"gXJL7tG3I7oNLzKP6Hc/aNL+2Hqdfc0sSW9N0ea9IkP3E1Bsm7RkjRMOr8SkYd7T7Z3Rrb7Hi0iGa1Lr",
-	"NWnutf6m8/HnZmLfVX5ybSPLx/C0MsqgzMOZrb9vzft+FGfgZVAhdRk9mtFwVr8tipNV5Pre+IgFf8p7",
-	"pliAlZdNZnHafneR9z/p5D5QxaL/rqcYwmtbT+xxHJv05FpYE9heQa6XAabHWIOaYnig583C3BPo8Q7p",
-	"X3fQJmTZ4g73stWnkK2AcozuxyG8SytcBbkjKZRpfX0Nk48+6e5+0P981JuTZmOGqBzbHQw9CnsqAK68",
-	"4SA8BwdMyW9rHPjgugM3q41z9z24EOot5OJI/65vPYN+OUfnAHhfZP2cfONmc8fn5K9aT286KO+cs9UB",
-	"dtrZS1Ec9j/pMdqAvp/LdMyjiIlrHbz93uH6F06kmMQ8zH63k/rWwqFnRc0bu8sxv2JqzVmFQ9p8HiHw",
-	"SN3lYQTvGIw+zQUgExQH1ET6yIXokm8QCC/PyhCKLkkfDVbSg6TE3KSC+EtpyPqcW5iNariFqd3BFcZd",
-	"RUVOBCKD6sZGMxlHzvED6JciILnLWA5MVJGcTCC5CSIpgloKqx8VxiObNWiyxBzCQsOW7JoMG8RaOC7l",
-	"42CykGZkil2xlMbA3RTk81GxxDJjQyOAUz+4jL1POAze/maCygJ0cIc0VwzWcSyj5blAf5SCZMATmqbg",
-	"E4aYXsj2u2Qswd1aypwowAlQdFm4rmBRuuRMOhyAkRau/KnAsDA3FjBpcX3PBQRGRlKwEW5zxELEHYWs",
-	"zzyGqEpYAwj1gFU69Vk6+KwNXDPIOxjkn/IrK/YQxN6za6gfUkSx9AoDpsdSXgbYRSZNDhdWeuliHhGP",
-	"GQYzWnIOaRwXMT2aivZ6znWI5BLJhbATGvOslL7r8vgQLcBQFha8qMhnekf92RbFvZ/IaHlrV89LtoCu",
-	"kPUXsEdZmpv6bHdz5UGnbbKhufLs4XWu4IDwiVv8EA8fHIz7y++WLr/9/gZjOpPyBdRuhhcONpm8CyH6",
-	"jkWcni0T9rtdtSdN4uFNr9ddDxn89q/Z7yEy5KDXK1w7wKxMuqCpcVhctYFFJGqqRhnYkIRMTqHMX5e8",
-	"waAEkIYxCdviUYwGvR5ChZjbziYGQ1QhRiN6l+6xsA94AZV4EWHinL6m3A2lhQf4zcCZFPc8RyAtzAnm",
-	"ykJexjFiHSlwV+gbCvj0S1lOMsBQ6QmksegGqHI3uc1qtXgrWN0qVzOmhrimZvwWT0R3l4tpzpTCnEyY",
-	"wwje14OxqrbL+yjyyiaA7WyDvQ1+WmCEeK4I7AaXokveSrKYSbghbTLbJVuCkm+GY5ne2ApPPDsXVrQx",
-	"hc2sa0+/6oIOAQMEMlwpLJJuBGDcgAHj5QQ+QKCJIaHeTao5cBGSDmAzEE5M5AT2YU4+q0XAf47jgOSj",
-	"8dLiZI1w0AUofTXAtukKREEKx3nHt59f8vUTX4S1rhuuQp8wTcXP+9vu/rbb5Laz2khZorr+dXen91xV",
-	"nbRYdxjqDcg2gNpUMI4HiEGQsiS2OXAhg3sDUUM0LwQcmTHzVWsnonvZ4edC80et5yny09uMioimEXnH",
-	"xjMpL9XPn/mBdcr8vDC/dkM5/xwjfHk2JCPz/Y6XEscVGV31aTBy/SIui72dn0WDg4P+IY4CrzJIvxsh",
-	"GoVtkUcIStEtfw3aYUbnSelXUPEshoVeDjCRmcDECb9iZM5FnkG5/glcpVhasRmlyse3AoGjUQggn41Q",
-	"p2TR6HOECYOHjUAgspRGPASoCsJoGnOtCkosN5GyUEssGMuOWJ1CmhSQz0bFy1yK0edNVwYO3xRG2dYs",
-	"b7YaKgls+vCZXfct3nlrN9g4n+7kWrPFZn6Py6z1HvMKct9fY+3X2L//rfTGAc14ykvZbHTjK2p37Go4",
-	"3aFC5lByPIXMSe3X18jeuqsIAIdwjbjqklcmx9tBeY1tQQBAcILsAR9iq0C4IFNJpFjHNdU92/yjKwL3",
-	"HPSeg1oOCtgkqTu5W3BMgEhcFROKnuKI0SjmwuDYo8BmvTNd8pzHALiWMpWlPMwKDtYccICd1jgM110C",
-	"3EfHVpMqSv1t5kHVLbvaK80thjFVarsWT+AVaLE5esHVMOaK0LHMIW6nqXPjRd/cH4yFuOo9v5tJSO8t",
-	"7Grl2gFzxlLaMgi5wHqcxSi84jCHh1D22n7sN5QMaFqFckbgBivhVZLYbDXKVSnqdYjipQHiXMD/WooF",
-	"g98VkmLjYlyxNMrLJGYyP10xmXqVsFr3E5PK6adgytS4rJrLWfdaRmTKIxfDKRUs6WywIa8mWn/2h+Kw",
-	"MTmIEi0jetgyIlupeash/Zki9OCUr48DR255H6l0t5FKY3s92GvsTSmjf4vwb2xp9wP8+7H1lntXKe8Y",
-	"WPQsC9mZsThGKT4wkBmu4HtQ1II0BpVIi+rA+gxTrgXEArV17pqcTd3Qtpg7/cg9Jd9dJA8DyACz09en",
-	"5G3VMNj6akhp6RjsUqX4VFxDI/abblOJj5V1L/HMwkmDsdDAbDV7DOtOH2imOCjbaHleLTqUdKw09HEr",
-	"oQ+HUMRrfzoVEKf9b3hw/800vv3BYJOXTdAQMonfK9idXzl+BPgiJvJrU9607m7dBVSbO+Ipz6XxXAnG",
-	"LOS/vYABu14mTNhy/IsZE+XAQrzO1YJn4czCY0HxH4j4hWvdMqQ6IzrR87oxH8KK/J0nEhAYKYjkWjU4",
-	"KgPNZTLG6tHb6KZyfs+j7t3T/4lMDc6m42o2vOf2WJo5WXckKEURYsoLZvF+bMnkokSPGYItI+YLUimf",
-	"zjJn/FkvURk+cVuszFm+0AjFBcwhIBkPL1lG9h/1+/ec7F7a+g9lTObYbqkAbsCRnN3hjrjSawSHxOBD",
-	"A2lXlLvBhABWiFeuVH0L8KLNVMJjRN5hyZx0eZHm4kuoU1av/YYBJsZ1qmZyYSpbOqw0rxCBQ49EqLk5",
-	"vWRdgnPAjGY/PaHGIxt8oGb+J67lupeivGBQCtSEYppRRBKNQjAdnyE3mVbNYmxnfv75BvybmirTnZRN",
-	"zDne2C3qLcsnZtJFz69jKlZGlnhUAZFYmnbNvtwz8nuR9G45/2sLruuR4fXZv8fvdz8UHz7u6oO03P4K",
-	"8E7RmnvgqT45lq0ZxGBla7/N5AKC1DE20Pj6MHNP8z0wBSif77/CoBdAmyi5pYpcRwucbA3nXg3K4FwA",
-	"zrFJX1YZj2NU4KGaWkByAdUSPVBTV1e2jGzaGF6ul7LE76/LWjfmpEVvx0WDvx9HbZN9fQR3A818z0Dv",
-	"GegdB6rr4/gJ2Gcqr9hdMtDjcnmRB4osmeqSl4jGT8e2yIhBLnaMELJSU4NWixk3WvLukmMYMxQ/3dCF",
-	"gpOssLY/ADe5ZyK3xUT+VMcaquHc8cG2ZQPu8mSfQTEPKFfv0mlcASBTzdzdl6Dy6hFtcXDtK/cn9/7k",
-	"/v4n11LjLR1drLEt02V7NM5Mzm2RhsCrV5gWJQdjRiNFMtkl4Nesl1qcd8lLW94VtArhCulTxLQYYmIu",
-	"Zhtc8QxGD7lPr3XHiJKEXWN2rC1mZVLNoCaESmjIuuTYq3qD5dYyCTWTaZKoo1KdAleudwkJVbrhTMYG",
-	"i5fO2bnAcCKInrXlegzCV+BsZSxWzFYjtnY5CsWAyYSLSJnxKCj00wgrIeXl98k62xbUmuyS7ziAipFF",
-	"yjNGRl+MoNrj/wyejACGBAv0lSMK/bKUgxbLF2xwWxRq/+EGYY5gTvRMk6OvRuVhpPSKt/SOW9vW/d7e",
-	"Bt3bba/3+ZW8nEWTsC2aMuFt/Q4ODuodXy/w0YxImWhNZkJ+vCvZUm0zfXaCDlTVxfc1owOV1M3iZEY5",
-	"eS25wXNcAutArfVj0MFU/nKHL6WJOKi2a8ycrhH4rFuRi9qY8ezIiTuPreO85PrvDsrfxeq/oVecnC4h",
-	"8BgnOuwk2fKi1z98NNmjg3A/evwo3GOH4z59OBn0on32eLx3MKjOMuhccdoZdr55+vwE77TN7tunlgE+",
-	"E1m6bLVkWlYSEBoriVENtqijJzncR+/dTRwqFM4yBX3zxLvu3PY1o+Stika9ZMv2TIuXJYhVW6sTbqJM",
-	"ysAAJ1lUCZ5q9TJlWXOCxbe6pz81NPe3bLk+HFsv6P0huNtgbINX4kdVAHW1ynmtalPh1IPKXMbaoYk4",
-	"cH5CKEwISE7kCZ1xwB3DbMYZVQ3owicpoxn7li2va7YFooGknNI9UwO0gzQr5aVYuTsHX+68fXL6Uh+5",
-	"fBzz8OKS6Vb6/V9+OP7h2/cn6eRvb3cfnS3f/fWbV9NHs/DqNU34d3G6OKX0dfjN92/kl3oCMnYpQnon",
-	"gKU0DCsEDBUaXjIR+SPRl+EQ3srgdovpmMX6dktl5JJpTSfQ9ha31ku20Ku8kY26f3u6KWxv5HquU5SV",
-	"gIFGCpb4n6Ck/gdAdMH2a83GcKGNmZB34+5+uGTLj8iPYpax5vDSqZRRQKQgDJxUAH6k6QoUHLTkdskb",
-	"fSsXhhxTNq2pUoq+vS1XKp2N/YaiS8bXBTf+vYXlD3QB4j5eh/62lb2+ZctKzoZWTTjbTF5EwDWUPAH8",
-	"xgwEgb+RokGza5YWX5uu/tQCo57EBiKjWdZ7qfFupcbEkZQ9L5bINtea2gTJ78D+Tm0cLIhEaiaTwvRm",
-	"TQNd8gIqTruasAojbYlg7xs0p1cJE6+N6WO7k+DVbQRZ5e6AKXB8n1gM8zqtS2BgQ6mcJ7+O5RuWxHTJ",
-	"1p4r7x33ysfgXnz7TwsA0KcQTC94EDfgH07cM1xn9wO8vLLakz3nd3sfbXNm7u+gWy7tsg0JBbeTfAub",
-	"3izIWaLcdcG9H27SeNBJ8hYjS7VMuSlSDnaMhC6VqxBPOXiaUkZoAd+BZejRDmMpFZPeXdV0NMeIKG5Q",
-	"fd6y7ClO8NTduncE2lrv5xNH0K0/4oVpQrCFrSd/r+LdZ5NsCSWAoWGGfjx59mb3464nGK8sOIUgrClA",
-	"YkCUr1+b48hyWkz4YIuAKGkKcSCqNChfLbrnqTeEOzyqRTer6lB563F/Od+tgmho5oHyF/33u6vbdM2v",
-	"bQ0RQ+KULOjSQKpjcMlntUiVzyHHXFP9Eq5aW5/tM1q6mgNoTF/Nn6OeCoZF89W5wJR2qBtirvIR/jRE",
-	"TF8YjwH1taCSYykvMXkUTqa3tKZAFvhdEEd3zBCV383tgXIXVBEFE9gQmMAVZDWlePRQMDAmF/yX3FlL",
-	"re4duBgUsD+BnOFFyjh4fCYiLIEC8UVCsDBj0bmAlRqzWELCl/QK9RFqZqMfMW6iDEwC0PVCplERTWvf",
-	"4eWJyoUYAjODKjda1imKE+hmz4WtsOUYG4QvRgbUZCnzxqgaLi5LYs8ntiJUfVoXtippJYaiJCE6EQV3",
-	"puRQKl7nExUaL1ev1+sP9vY7QUfk8zHAq/TMdwcPHz3uAGs1Mm4pEqM0pADCYIYdqmb0K3mpxhzYhAnL",
-	"qQzYBeu4odnnOl/pBjquD/O9bgrji6rhIyboyDVko0TM9+alUgBTH5pDkq+2Z771GrSFszvDzunLN8XI",
-	"zJPb+dy2FW77d3Bjrr8t760/9wkmfxppGkzCDmP6dqXo3Q/Fh5UuR9AQUWxAjhX4GnsRTTpJGTPiBsre",
-	"tvrcWMsWy7GMll1igTGVqUmnRRRbzwXLOUfdc/G9iK2QUfJeEsvEXIEENk+yxqhRbKKi2G/m3tRjwRnc",
-	"q79/5gKVSALXOz83kdDX+xgLsqwY4MqwBK2Krj6SMVVQvBLzWGdygcDKiMKgZVQA3gYAYThhEmzVNuU1",
-	"agR7rMTH3ylyeKmnlmsbAJWbIRvuld47hYPU9NSAkwFFZG4F7rTc8G6aG5iQRtX2BYJHZ5CokLkrBCt+",
-	"sZSROY0YFhUf6f8dESmMPgtQwiMABR4FqECAkmdKslrlzFWatthrM3pl0h1MlgaeM1B1MfHBpI4bnF1Q",
-	"ZS3MPUsYlI0VRdYVNAUtFPovFnYd6lMs2nOuyLF+wAVUj9k0F+diAYU+bSz8FMAjBIBHo4LJs6LwgtE5",
-	"tYJqaxINvBKgitjysaYC7KA3GB2R0dfPsA5seatGiHOCUd4cK1kzETWXBH2Tiwaeck00EMCarmBSI9pz",
-	"CRZ6G52lPLg3ufj0FRQaB1BnhcDpFzMOpGlX/NZ44KA3+F2mZAn3Pg7yP1vR+Y5qnrsouLGivuFNM8vr",
-	"p/EplmUx09LWbijFhKdzWsBStcR/F5U2waAGGW0QepkFFmpEkUQqjtciXaqATJjmuyKM84hFR4jeaWx7",
-	"CV2CaXNCecwizdLxL0gDnNOlBQph5wKuMrhfcKz4uPtATN0xPXBwbwDKCUI40aXqkrd0uRGcFJTvdtF3",
-	"pn0FNUyx4lxgV8DVAyqKzVGvvk8D2z/B1t66hd/avvgKtoLGW1Xqqby0VcWeyrufpHJPsT4nHl1+6iuo",
-	"GMVrQ8+tfmJL7646rZCLex353gp21wiFcDhs/WNHhYA7AsTrFwf1mE5DMaFg9f2w4CKSiw0jmRudxEX3",
-	"70xbf+pQ5ep01kctmyW818/v1imNVhy72lvQ/yqlvH4SPKz0RknpBJVgANqEN7BEehybykZQvdVUNYKC",
-	"glBMsEuegXFKatUuY1ER0sWVdRBjc0VVb7BfmdRihtmuD6wHtJCOOMR4+O9yZdcKBCR3dxX4b6YABApK",
-	"tn4vz8yTum9jMmuSdPQvTWf+7kUG2JjfTVZYzQ7O3Ab6VprC8ngvMNyXAt8cNX0LJrcRT/uAf6wosuQK",
-	"V4IClLI5z0DbSlnI+JX+C6JTuUClD+x6C8Rv1cxuoZU2B4w+XmYM7WWQF+9hUJKJTBsN8cX8sGjiOvST",
-	"UaiuRqCqIqpsnM+FsoZztGg+sMISKKKYJNwlo4Ry0e31+qMi7mSJ6SfmbdTH4RDLBQvIKKTzrNs72B+Z",
-	"EnZY2rXyKHgcFnBBxTGZMgNnWUCPhOqqraQclmtrBBnu/APxMZjI53q7zUdszE5Ff2HGqKnjdiBKtuWP",
-	"Zt80FfrNvZ/H5dZqyC0AWr+rZ7TyuWaLGu7qf4To9WcqaMNs3WgogArxY8iCNmFptxJBiNd1xdu4gjXu",
-	"Wi1rZb1VGz+EvhYoXwM2u5lckAlNkYVyp6V1iYnnglxPY1Zap0a9dgP5pDaQVZKNW5t7JedulZzMX+xt",
-	"z80qfedWjo9zRG6Y+NxeefhmOdEupmadlPCDzFMDooVigrhiqXLudO9y3nn0qOV29l9qBUQbPN4Ikgwj",
-	"VotkH5SeEoowZY04bCZNaoukF1uC9+YFm+06ezWbK8owQoBg1K8Wp7Tyu6Kwbu/RTm//rNcbwn8/XqvE",
-	"7o7uZJM6u3ZwfnVdQK9pHtfB2nGtKbS7YmB/JgOY3fT1hi/HDu5vhTu+FTx+Z2+BggfeQtK+vGIIw4l4",
-	"1xBXYo1OqS0UChaoLnnCsgVjgmQL6TINUMOLsPoMgzwDrQJ5tWKOUE6yWRYZYRziOJiIzgXPrFs8cFEp",
-	"tsSMZpNWuoJuTEujBeXZCMod6O8xPICUip1zhWEyjgEwqDNAxmzKTW3gc2EDSRYzmoG2anMvXBAWUBoE",
-	"pbCE0czv3hnPnOPWde48RprswPt45hYUy3z7OIkG15EzdQQ/eWCCoDuT0X5vfxQQLLWA+I2mcEpCTU0y",
-	"xMMzdY5N/KlZ9XNh0SQdcpaJaPW6M6UYXPLM3EA5jNBzO3JzazQLArM9K8rG3yy7Yj0nfEcdI7xuFkZj",
-	"AsaZrKxQKedibl+oJRKYZzr9g16v2+t1QOJaspZUjW+ePj/p9TB/oRH80mVvHPT6RfrGIeZOaCIyKcqb",
-	"ImT2kb/WUcv845wwmcQMcWMNH9lm6oMDO/OSzOSkq7lWS6f6yfnO4/6jwZ6ep8yg0BIXwpCNWbOmXI9B",
-	"x5+9yzKBJBOYXsyrWHHHRGm6ZhH56xsSysjQ+oS/N+lVZl7eTOcsoxHN0AiBkKKd/qC0odhPJ0/4cHc3",
-	"ocu/JPTLcEZ5IrnIvpKXPOQhP897vcHDRHx5MqP8fwY9gGPFL+n8y329VvgpzL/UC+nPzeazbLy128SA",
-	"uVN6a1krJThb4BblXXiDtWIgMJ6keTlbaAPK2neEhTLdBQhdvkh5ONzrD3u97oEW3vQQ8tRE9kOddWOg",
-	"x1B6zLSDqjQQGliQQZecyUTz7TzRrDKhS7wLyxyhC4o5hbl3uFD5ZMJDzkR2MclFpPQ4ueaJT46/0Vv3",
-	"fO94cLL/9PGjk71nh0/6xw+fD3pP9589frJ3PCgykIwVstPENjr/+uf/c//t7w00zzDIhqcnpydaXEW2",
-	"oj8BU+ntd5qxgDGvq0arJeIz7x2rGSVvqNwOilePzVKvJahUL9TD/uOD3qEe3b4++KiJDC254Be5ujAV",
-	"LPFrANUmTMh8OjOpkdZZZlO78iRaSxHANDGXsUyXrwQYZRZ0ecusbhWdahWjixwdNI3NSKXfRCpbcdRm",
-	"coJbxZET4CUHG99SW0E0+yTWPBbIUAwqoJ3NyY03I9Emohx4RGmJpUqVY8bFlCgm1lFeaY+34M5l1lw3",
-	"xFkR7AiBp53shlzV1eRCsQ+TCaz4dp8HeA+S8XtjhTr63VSRdU5NpwLvjmkWztrjM75PtL7aD3q9HuEC",
-	"ExMgx942EKCR3qijJqoT6syboE9zw0DcRk0LdBkGJu3ImBWzlIaZVnmV1mYhIX0c2xQKaE1ru4pM9ZnF",
-	"Vkb+CfyWLUcm18TBLS9mMmYEprte43oCq/LHhcYrj/MTB3E0dF61aRk60GsP5GHJZTU53LPU+3yAW+WQ",
-	"kNG4tbmvgUt+sH+uiPmw2BKmsj1ih7ianxDaAFFMELlh60Oj3cuz0KG1zMWp+da3CRc0BieHIJHMxxn5",
-	"bBQxNmfRKDgXo1ykTMn4ikWjzzGKDnA+gL3CQtiELbSlZZB/1Rh+/zXLrm168gxJd8x+nqIuuka0uzem",
-	"3zHy4LYyyC15VG0fbT5V78juhlSELN4ehbDax+oqeR6woCmYx2NXEh1FIhNyLrIuOYExxTWMAqNseJWe",
-	"KLlky4ZyENDAtc+pzVdplFnu+OS2Ft/DNfHiee9Fgvt6fjcRA4CgbqIoGZdcA8xuVeQ11lCOkeZonXUo",
-	"JD6EBFTz4SKyIGejxgjOd9Yit+31q187sYa2Oz3O7zyUp4bwbVwPB7k1prHejfv7+I7vY2fKtYSO2/Sp",
-	"oYArB2d3kjL2K7s5EnDjBfwtlE4qDNlE35tyAki0TiI4MvHGBXCQMR8810PbomYtPM/+9Ad0kspfmTAr",
-	"dp9U8Qc6yEhgm5/letJC9fSB7XpuCKo9ZSGkc/RXa9UVrqo8C/Qp8sr1FUn1yNCNmglmnpgLtuI2e+tG",
-	"cdNT8ycLAqtOf3UcmAUuaoAbvL8u7+a6fKCKJf/DXZ2ZTPJE3dHVicFq6AwG53xRWNpByPreelNWRjl5",
-	"13f4P1AupL/OBs5k0lSG+Y8SyrSx7R2J4vajPm7XpRkUakYmk4s8Gd07Oe+dnH8i3f1MJiRPtlRoWgWg",
-	"XNypAvKCZSX9g4tMlrUPVC665HscyBbqhnmD/ZtYBDAICZWPe63jDyQPWTq7Tb1D3ylRShc0/mTyiy+4",
-	"rJFRtChjxB2Lhu/EnPo5fGfmci/CfHoRpqCjezHmXoz5M4kxlmvYyOctpRndFgvzlGdLYDVjRlOWdoY/",
-	"/azZg2LpVXOq5pxeAkBmJ+jkadwZdmZZlgx3d/uDR91et9ftDx/3HveAx5iB1A1CslZCDQOwxksX14Dg",
-	"65Dg0i3iSC0ydj2J8N0MFqFSRQbzaExOTcxopJVMr72nPGVhJtNlQ4uvLdyERbGe0NSNzGujcPfU2/gO",
-	"bo8ZiyPCheIRg0or3st2j+qvnhl0SSzrb0wCykL9wu2ovIaOze3S1hIVl+oBmTEaZ7PARJAwTLZa2vR/",
-	"U5ffa/WJfm11k3IhoFyMkUNNbnQxcjdY6NTOw+ujCrgdNBoQi1AXuWBoE4RQvcBCKmnagb+8pr0M7IYs",
-	"X6xGrSrD9F6H6tT1F08VZh6YnDb4FEkupgaAM5KAIUBUwuhlaTTpFQ9Z5+PPH/+/AAAA//8=",
+	"7L17cxs3ljf8VVDc3XLypEWRFCVbVKUmkmwn2ji2x1biSaK8ItgNkhg1AabRLZpx/NZ8lueP/WDzSZ7C",
+	"OQAafeNFF2eyo63sWCS7cT04ONff+dAK5WwuBROpag0+tKaMRiyBP4+zdMpEykOaMv05YipM+DzlUrQG",
+	"rW/kgqSSUO+hditosfd0No9Za9A6YTRhSStoJezXjCcsag3SJGNBS4VTNqO6xXQ510+qNOFi0vr4MWid",
+	"RWw2lykT4fINm8d0qV8rdz3U7QzJYsoESadcEa5IOmVkzBOVEirUgiV6bPq7K7YMCJ1QLvTo8q6ZyGat",
+	"wc8t3VTrl6BmKG/YrxlT6VnNAF7SGVPYdYJPES6IzBISy4lqk6/5NSM81WPIFI5zKTNC1VVxiTrdw8fj",
+	"PdoL+9GTx+EeOxx16cG414n67MlobzxeuXgz+v4FE5N02hoc9IPWjAv7sVs/nTRZHo9TllTn85aFUkRK",
+	"j3dBeUpGbCwTBuvn5qenOmc0ZVFhDt2VQ+SCz/Q65yPiImUTlrQ+6jHNaUJnLLX0FoYyE+lpliR6/6vD",
+	"PJ8yQvGhR4qE5rnikp69fNMKWlw//mvGkmUraAk607/Y5wtkELExzeLUvegt6p4eX5qyRLf1//18vPPT",
+	"Lx/2Pv5nq25xzdBf6/msG/c8piHT9KKXN5zSJCVybH9XbTv6OU2n+eDhn1VL/Z8JG7cGrf/YzY/zLv6q",
+	"dt3o0imM9oSKqxVDHVFxpddXRqxhNPqJG49G934qI4ZDSRjNx1LXlX7g5n3pt8+eQlenMklYqOe5qr/Q",
+	"PXXjTvOObM9ZomTNsRsK9j69DOHXoSYCTRFzOmHmABYp+/in8W9Snf84fnow+nr2ZNJ9xX+Tk2Zi1102",
+	"8Ive/n6FuOnOb52dw8udX76oJ3GPM3/Lag7nj5r9yYUgegRkLJMCf2yTN8A9uJhoxpiJSLPoKSNKP33F",
+	"lprBKDpmAbw6kbLIZlozNdl50n3c27MTxosqn7E3vh09wA1ZJyxFkXf6C0N2/v/GBREqTbIZW3nsuXvo",
+	"kSI8ajhP+VM3Jrp8NIbovmXLFeO6YksYUECETAlPFVEsTFjaMMCrNQu6amTfsqUZ0gs+42m9JDGjYgni",
+	"BF7eNCUzqdICCex36kk9hlZrmbp+ZUbf4x3U63SC1TdS0HoFY6LxH0zsIRUhi7el9zumb7sW79hoKqXm",
+	"opVlOLZ3RXUpZkwpOmFH+bylIIyGU5Imy8rRvlw51QWOYIdH9z7Lt3wiaJolbMVklX1GBYQquLxJwlQW",
+	"F+m1dd2lwVS82hsfnj/5Mc0Ov1kkf1PxdTaLv5//mr784der6a+LXSa+/u316d/Y/kn062+nZ+Jvv/74",
+	"t+fL2Q//TY8fH/8Uzf+2+OHFa7k3exk/efbdF7PH5yfHky+/XLdUboxNK9bt9Pp3s2TnfMZUSmfz6pK9",
+	"05IvhXWDVWMR4WmgZZ/vBX+vWY4WO4ur1n38ZK+7/7jf6aybY+o6bppjb9UMOzuHTTN8TZN0Ffec699X",
+	"MXR44MYcE7o3PPM8oUKNWbJiNKl5ZNWA7DM3HpMdhxnWO1rHyct6hOYGlKiUplqZoKBFjLmgMZGJpoJI",
+	"ZqPioek1MHndXD2P91n8ns/hO7Uc/h2NY7ZGx1jAM/9iKsYKNtxwG90bC75nwWo9K34lmKagmVZSfW6s",
+	"mNYoUxaR0ZKoOQ2ZOiJS5MSX8MkU/mBCZpPpvya/3mh5b8G/N+TbPCULqgzfvhemvdlEb8rE33ERycUK",
+	"vrmABxoYJv54Y3aJnQOz/KjbUHMpFAMzxwmNjGlJfwqlSLXcP/jQovN5zEOqR7g7T+QoZrMv/q70cD/k",
+	"S63fiPQAM3El5EJcjjmL9aGMWEp5bKY2Y7MRS8hFi85mWvW/aGmi16I+vNQmT3kEJqkZo4JQIdMpS/RJ",
+	"+UsraGGLg9aueRkWSKVaJtX9JmIwolM+MMLuYEMjFlPpJY82M3rpGyNTrUFfi+wpT4HGzj1r1JQqQgkM",
+	"FM822FKkSBMapiSSDCc7pdcspw03crO4g+ISftz4esbXcWurZOVZzGY0HstkxqI2eSnTqdYH4EilMkEz",
+	"mmdt/duOoYodtDjWjcA8vpubJj+iZUOMYx7ejp6shHApZHqJCkhMRzErk5Z9Ts8vYiOesmgACiR8gPnR",
+	"OGE0WhLFRNomx+rKGDaWjGnRYE6XmrmMaAjm0JsTx2GRONzIQir07o8YMfNg0QoqaJz4XROEI8sxR4Kd",
+	"J0wvEQpI90siz2Uy4lHExK1oJJExg2WicSwXrMB2jkGxlWOiHyI0i3iqr2i6hCmHCQMh0Ky1ut3G7+Ub",
+	"/1KmJB9N0x5XBn5Xe4t2FJiynWokQfy6u707E/q6o/GzJEEr4ob7d+sJvsoSArJrHW0eGX8AGDnQnHF3",
+	"U34p0+cyE9HdcbQxNFfkZQnDWzHnHCfH32hCfL533DvtP33y+HTv2eFJ9/jgea/ztP/sycnecfd2lNsv",
+	"Uq4d1Ua8CR++I8q1c8dthc9wkYJQQDXvvsPtPJfyBU0m7FMSL3gyZAS2tlRKEusB3C+T/V743tDoluJd",
+	"sS2Pct8yEREK7NbqNZrvJOxaXrGIUEUuwHcrE/4bdDcg6IslF1mnsxdesSX8wS5atyPmrk/M5JrGPCLH",
+	"r88IWoubpa7izO6YoM044DJKcu2wtMvv3r3bKfu3V+104dmPwS2p5JpyFDFuQyGjTC19sqihbGOHLjhy",
+	"Fzyd5haBkhVZa3nUqHi3oY19/4o+lxLt+6Y1RWjCwECkVbVmQoEJ3gV1aE4r5KLu8JPPYD30kpKhzNJQ",
+	"ztil0QuGWkrVvHDEPndLSccpS8gQvOk74E4f+iqxR2LeI+spxPnmb0tb80SGTKlbUxfPCePyii0vE5Yp",
+	"VrpAuSLeY3Dk9MrqB9H0Z/RKs+9H+hdCiWAL/eyteE+vV5T9txnHCpJrmPU9qIYLFsc7qBwSKiJPZ4mk",
+	"uPd7SmXzuUxSFn3HIk7PYTX+mKsZJGYWxjTBq2vo96x7HAaaj6PCPzzFEe48E6GMuJgM73Oh3K770Sml",
+	"0zKiMdpFPuTGX2vovaZxpqlsp9vb77Q7HU1GYcIijpFWjc/3vcfLz4CSvfr1vU7Hvj5O5G9a5RvTWLFC",
+	"9Mbg7cnZy0EYM5ogE55LpdkxnC13PqhSLNUNzRM5Z0nK0YLlTXp1oAc+Vpz2pm94FvqVwRb2uY/+4mzY",
+	"iV0fF4k2kjJmVOjfcLG2CKzx17DRxW0fIanMwinhRe+HXnrNE2iKXouDfmu1Q8N+s9Ew4ZijOdKaNH+2",
+	"gUWe5wJaDNwmu2XNd9GbqVvDPIROjv7OQqAa0+8LLmCIRSKiM3ucVg39OykY7C0tnrxWr9M72Ok83un0",
+	"zzuHg73OoNNt9/b6+wePf2p5ixjRlIHNuWoiDm5Cx3l00FZBQEGLXbP1s30GD2m+w36tEtEpBIiB7OZF",
+	"k5mdGJBuQHoB2SP//Mf/BCDlySwllEzofAsa69bRmOLR2kV6q5/R9Ggdjdv5E32S1JO3C2Y6Dyy5+HRJ",
+	"09VUhwb2ItVFNIWbi6dspjY8N/kxa9EkoUCOXuTWulZesvepiQArzxRGs2IOL7PZqC5e81h4FCDgIUIx",
+	"jEcz9zZ5wai+HslvLJGKjFgsxYSkssxvWp1Op9PFY/OkVfWsfDgMuk/q/JFexGM6XTO+arzjgAzhDkJ1",
+	"VAucqI+6+2gYND2hWJrGbMZEqp8BYuPwJ/pszQvgfsc39G9jxpT+V2VqzoRiw/aFeAcao2LXLKExETJi",
+	"iqipVkyk0NKJvArQVzrOEhAe9SNw2sC9TYleijkjcgzLLhdC/+lGBDKdieizs3IxngFRmvlTdSHsC/+x",
+	"NySfgfL1/ZsXrpn/6u3tDT8fECniJeps2QziTdz6Qj8QvgXDUUZQmjEquJi0L0Rhu2tv/oKv7UnzVr9N",
+	"aQorfzenCm6FP+xkWZG3RLda3lGwpuw9kIoik0QuyGiJ7g0VwDaAOqH0t+ZKhFNlIspRaApaMacjHnOI",
+	"A9Ejgz+40BombAq0XxN6HrSOoyhhCm/JKOIYbfPaW3Ejz5WdtuBaURBbociccvTasvc0TOMl0PWCLtvk",
+	"GFwx8JD+To7JUmYJofO5Pq0U+hiQIRwifWzy6ET9aT6VAk7VlIooZkPdnTl9w6MLMWKaYRP0cCTM6M+w",
+	"akO9WEyknMZD0MscvyqS6YcWNg0C6JTqFZnR9/780SXsf9Mty6g0F9e3WEOM8bKHK0BvqT7vJ3TK9UyF",
+	"TNvkNXiy9KHU+17sl49VuDZW8/nbU1/ErGpHUxlHENADER1UOQdaAkNSFUb+hl5zcrYEj7t3oA8P1yQG",
+	"BC3h7pgNDq25kCpCJH4d4Owrxy5ovd+ZyB395Y7RQWAJ7f3q/66u+HxHmgiznbnUYkhidssoEkhCawWw",
+	"/MmPgaOoxmgu/xhYGxnX7FS/F+ijjj5O8Id4Yb3FbUjoNS/eo1/9JQ+ubl/u/PKhF+z1aq7ULdbAixau",
+	"jYzxSVjTLB5OjFOszLU4fi7U5WozzEG3OD/9hpYV6M74lw+3nVnMxVVd4OWcqpRFRP8MRt2QCsEi8tc3",
+	"YLgLyDCb88Hu7pwu/zKnX/7zH/+j7/7ewVzov4flA5tPt/BaOKUcRvSVvOIhD7lr5HRK+X/1Oq/1j8Xz",
+	"1et0OreYL4YJ1k64tE0bU+A8Xa7Zwf3SDuo37mwH4XbY/pjBaxvP8YvD7uGTxwf7WnrtFSdzcfHFz92d",
+	"w19QfD0Iuv3bzSeb85X5PDb6hCvy/eszwiMSMwoRkAEKaks4ZOSVDUITEixfWkzT5MzsCwvjgjPH14iV",
+	"TIAYr+hSBYSPLwS0AU+EVOjv9U3g03dJ4qsQdYl+GxNBDK/q7R98/Mp8qz8f3HI9kRetCrtEqZmrujNg",
+	"lAjUBRvjM//QI/CxTuZUNVxtqLLRjKfDAQlpkiyJ1tb15DCMRiZGtGyTYaKVFMWGA5KJCLMaZcInXNA4",
+	"cL+qYZsM0Tw+HABhLIBUWAiBn6iJ4IECq0RwIcDsPKViwqwf2FCPEWRxgGClhy5y+3ud0HqSG1PKcilN",
+	"fY1FyzYgpMoFU2DcpSSVKY2R6I9yrwv6bBN9cAS0APsOlD9i8KZgE5ry62Km1Iam2KLcdhN7o2nVN0u5",
+	"Dgr0tfOXzzq/e3ypo9Xqzz+7uGjj527Q//j5X+rDGH05Czv0rHV1Gs4JxUu0ZLNNGL1aL+ed4GOg66HB",
+	"K2KbJ/RZOUs1UIFmacgmgbXBBRAYl5qmz4vWV+iTdgv6c0teqRHXE3XKZYX0yiqklkIv5wkb8/cNA9Gd",
+	"aSlcWUY7SqgIp0yREZtwAQMrMhWtNdfZQbi4HMd8Mq3haWf5aVPGUw+unxEDY4DSzF9gAKrrZ29rA/CM",
+	"vr/c0pZq9Q5vdhCif2JunjMRcVo32V8zltUlZFdnCuH/qdSHWJXv787Wc4QAuU3I0NEthu/W0OEZ6Pdq",
+	"ofX3VBqtHj1wqMrD3puLJqYqJTMuspQFZMyvmfmAL0xllgSQ64BvUJIuWDxOp8huKSbTbWIS0UPHiOEq",
+	"OZdYABzIwJrtfUrPD59dsMCdep9O3Tbmq9TERo43VKJvoQLfv/Zp5nJqOFlDUhcqEoAiAHn8TDNvd2yV",
+	"4RZruEMlmaNfbzzV47Fekar+NpPXYGcjYMpDcdDkDy54Gk5JyuJYQSaVYkyQcSJnaGjMVCpnYDcwl23V",
+	"PrElqxiZy2RT/m/vC9/EXLcCEV2uTjsYSXlVghpAn0+3u9PbL7t46rrQy1jDq2BqsMbREWGxYrbHiIUx",
+	"12qlFk1EvCRUCJmJEEdRdRAmbMz0LVya78s33z3t2P/r1Q0MxSm0YJSZE4h4wF8Io0nMWeLIoWEUSTGA",
+	"o3Ww1zvsdfced5/sH9T1vo0zR8ksCTdivJqa3+LT1glE4T6A0A5/fGtDLEE4Xy0HmXEFFohAU5PnIjIu",
+	"I7fOlhaaWIM3eA8ZxLSNZ65B5NXv3trNBALbOr7faNDWb/9VM/TqKGJGVd0ReDUeO95GE0bwObjThLQA",
+	"KqXDt9/prLulbUTXyv58/Re6LaKJ9NYm8PmLkseQmak2LdDbtBbDZhixSUIjFg0H+vZmAu9u7skIRnPy",
+	"JAGiF4eMKY+zhCnPAQQaiS/ipQnX7CTTSlwkF2I40D/rN1WgV/tCuHh4ZOJ6B8BLB9uSsDGEMNGUSBEy",
+	"8hn4xC6zPH5w+HmbDGNGr7mYYOMmoiaUQrAwhU1dQp7cEeqDXGE6+oVY0CUJJeDYSGtrKOp/2Ryc/7hC",
+	"+k+5ELjUur/GE7HCT+QZ5avqPyxxxCewmmPfzV28Bf75j//r/ut0Ot06JkfTNUltLlCo5nY5OO90Bt3O",
+	"oNPfJpQA78niPVD7ZO3FJ8kokRkkJ5ame8U2smZU+gljqcxpvLcgndpb3O1lnniZGpFFjm9zoW8f3mNa",
+	"XHPZWXp9jo+jHbpOhz2fSmWmBBeKC5/nIoyzqERQ/W5vr5ZPinqtpOAnH/OYlXGWVgdpNDuTyhgNwLGq",
+	"G7G7t1crqqkp7e0f1HF1N1K3zWBsQqitvHG2N+qE/X7v8Mk47Ibd/iEdj8b98Mnh4cF4dNjr9x5T1u+y",
+	"/kH/cHS41w9p/3D/8LA7evxkvzd6sr9fDUwAO90qU6TxMr395lgP/caSTFnswJXQOxhUZBCjkRmaszTk",
+	"B00Z+l15R2k6vCORIufDn97L7im01UtgPk+saO6I5LDf3T72bZQpvcjq0ojuNUf2qRXqEYogYVRJ4QIz",
+	"jL7k4jEwUYSnaay1MMGKhuX9Gwxxvt+5nNUFBNJ47G45Z46QVyRmShWMCoIwrbZP2+Qtj7W6QTCIBL0n",
+	"+rLUd9KOljKKklR73+epMsNczprhGv1Zj/bwsHa0r8aEkmkmIgjSNcMVXLB0uaP/WTf0wsCedLYelwmw",
+	"r4+rHFNUjtGYQWIpr5RLLnXdHqy0Oh3Ux1aycCp4SOPNCQwdV2ZjNWewQmEosxjF65GW7Gg4LV0XB1vT",
+	"lklTqIEndDhK+jbhs+JNsi0RV6LzcC+C/CDXncTa1cvH7E6GI7paNgLgb1Vb9rZGiZgqtZHl+xSeBDvG",
+	"bM6EopuEejpjSaM4ZJeHRHTp7kqMytPH/nZCEY3iWlPS9yLlMYJPomKA5lgtF7IIQEEE8acJCd0ZaxSK",
+	"u08gzLazuVDMo43x+bRasVZWfcGgWTlngkWXtRHBBfm9t/lQZZZsI1nKa5ZEGbuM6HJVtLf+2Sy+HjTE",
+	"MRgnH+5a+WCuPvByIeqiQbX2gFwPPSll4W7GWELrDVFKxtkmJA779CZ/XPNkM/W1r72TSaQ2t+LrV5wZ",
+	"P50yvtXG3CT8OGhlc00cd0xSCyf/1FymeRwrSdhcJiliKOSQJIUglZ2cJ+x09taaxwCkB5me5wrwTWVA",
+	"7m55zWb6J6uwJh6XaeTSx0rxibBq/xbeAkfUVYLdJpCttATYauNoT+2NUAbklOklF5cjKa+GgzwaA7U9",
+	"kAiRfcssAQs1YDqIRylRU7loE3ifppf6peEgf0r/qsz72JYDLYH2TSttMkQb5mXEwWQ2HJCRTKfwPtj7",
+	"tWR1IfBX8BDMEDSWDKMM06ZYddxa/V7w0EEmtckwLj2I1nb9pBSEEv1zorlXmwwRVSXiYM0FO5nRJxcy",
+	"iUj+K0iG1mh9ISCJbWgRVowhx72Obn+RB1q69XCp+FOap6enkkQoVrYh7nSC9i4EVlxArANDvVlfsAuq",
+	"SJhpKWzcJkMuLgFmDE18pvULYdHHijvxSCEYBxzMiIU8YirfVjQF602BCDsR5bsLu+O5aPIdlSJeFl72",
+	"nkK60K8WWrwQkcSXczbhkUQN9yDm19wXhJwEE0TgKKqicc+jdK285nTrDOm2R338LXFpvRb/KZBFLtjZ",
+	"nUZv5ARVcrsFeUfGqB60iqujOVFlxvWGRjjFcnYDhpOy9yU2b40k5hblAiyiAUl5eMVS0n/cBdSHAvqW",
+	"MYdvzJCg12Z+ZM2ipaCUmwiu5STFve3zfba9qMs+6tLVg2NqnPxTk1H8oUXj+NW4Nfh5g55bH4OqdRno",
+	"vCHkw4QURVIwQkcyS5GhOr5DR7GLk0q0jhPymKNgrLuRiikEmN/Yq5+ngB2HVmoq22HyhDK1sXEnb7eu",
+	"xSlXqUyWm5uK9Gq+lGltMkaD0vvO55kYDOFzNbq0XhHLb7eKhGjKDHFgKBvRp5Xw6knU0kq+Xp7FztuT",
+	"KtH+YskWkRi95Jrk6nJ/1B13woOIdWi/P+6Mn7DH0SHdC3vd0ZPxQdQpwT8eFCybuoHVUYi267uwEJpD",
+	"9Mktg47cqobBu5S+0c2ygRJUdJ+vNbPf+Pao6gfT9b4Jt1rfchFVA19appXGXMji+55zGyV9TewQAKr/",
+	"ogqhHuEEwMUKfxvmFxUNPpClb2KI0mmUULDpoG0BXO+mg8a7+01B9yyzl6XRmrFBLRdPEgZuWhRNteyp",
+	"fDObjZABgQweBtEVDjK8N1oSSvKTrSVmrmZcKfer0Dp6QlOZAKwzDKCQ1wVDyPkD+kRtI80zdb5nf+3z",
+	"xWp8T+vNDazXpG3BvTVNGIMAcfuNjRc5Arl16lzDRqAmqYwjG6EGMn5RKpyizCZkK2gtmVo9PnVD45yb",
+	"nz6pWgTd5gUjK27+SunYFAM7zAAaT4+9QarKIm6gr0ZxBB3RUv+cee5+FhEliRynoKVAFAQqNoItyERa",
+	"H7yxIS+mPGZH5gSolMexCRYtRnRfiIWxJE6pAr0oHl+afikZs0WOtkfSBE6UzNKiFuAOrKFJ10bttp8W",
+	"st/rhK+biESGlVyWOfZNHd+WS92kwdp4rZG1Qm9oyUSswzu2Jlmdfyu4gvUG2DJMwRZW2GuWJLwc7Xfu",
+	"8hS5IlZIhNjq2jtwTpcyS7cz1tkL6c4IZiNxMl+o3Dj5r2JrrDP/2bo51CroVhnzCKm4lgXCLYyzjjdW",
+	"TnINf5RizJPZJXrADZ9EFNipSWkFk1hQNPzoa1/qRUmBkyYszRJReVtIY3BBapuwVDlQWT9lJn9Ev4VJ",
+	"0XmaDdTsgEej9oVwI0aeXXlb357YgkEkclOw/TqEAXw1X2vIyM7AvGafgVZSesUEvO1MN2CgS9g4E3oE",
+	"SppQMd2xLWoGQ2pjQjVPL0Emyp8l5UeZW8a1jyYBUVyPN1/thZ65XiQTIc9KYWLFbQbhT3dVyBsqLqym",
+	"RrMI8NQYQTD92bhmzMfV19Fxjhm1rfXZ42K1QqjB5XLlDIyR8RHGyxUM9at539bWoxVHrqx6hjK5PIwe",
+	"h93xAR3tsV4/2h/TTrjH9qPHY80Ce2F/peqpG1irenoFtGJaIwLcBBxn+0tgNdASJpvN5/HSFN9ZgN9d",
+	"v2BzbTZSj/UMBYteY0d1ejKGEDakugJbpTEKcIiWOwT6GxoZL0qWJMlEfUz3XRo6CvXMPNgmM/zVrL2i",
+	"umyuDNYf2GuWsOgpusnr1Yb1AZTGy35Th/ndRILVBKDXLiXeqKaGVHHGV2y5QeksE/6SNCXNjhDZNZVX",
+	"TLTJWeoBCSaMRnnpSx8FZsovwylNL0ezw87Z188m4eyH6ej05Lef3r1c/vS3v6qzrw+z0TdXkx/f9Sc/",
+	"/W06Hf3teK3UgaCvZqgNa+FBN9Tlhy8hdSWHeCCjWIZXhAtyQhU76OdxWlQQJsJkOU9ZRF6fvQwcb7at",
+	"IA7Sa2DHUsRLvO4grwNTrWkRJ2FOl6qcPP3Tu/2/hyJeRF//cPXi9GQ6mv11Mpod8lHvzf5/7303ib5+",
+	"Mgl7P8RnX/93Nzo96dCvv5/8OHue0WX0m0+Kc6rUQmuiBRbc7xwerCpt4VKxv9j95YsvP3SCNXnJBt9H",
+	"tb2F9tOW+WwuEzQbAmgT0MEuvGKrFDbUxDkW5OztK9LvdR8jUioXJKRzntJY1ZXG2aymTdB6inn+ZwU8",
+	"i20SzQovblUdryAv583U0e1T7t1qlhFyAV70tJbP4RsyWT4TaVJz8scW2rzK+q+MnW5teSg0CDaG/Ur0",
+	"SppCrnOqr8NmxJgavcwAU2xUpgqucIs4W8lomuZpbB4oCbXp/uh/pVfMOsjNNV1dm2tOa6P6DW4Cvo33",
+	"/UR6jmpM7fNgiooL8c3T56druZsFarcTrSOUZ+MxC2vY9NDcj0YpcIoOGH7AFGkr60LmPo/MtgXOTIRG",
+	"WlXjjQfZFBNulf/uEblic5BYL0TRm6VbNWvFFUYIoIcbBygJxcScgAznCD+BEE9CppeKMTEMyGLKw6lx",
+	"j7sxjgChbKZYfM1KvuZcPrATrXEgwwhqj9Oz61qoGxT1LAAi+OySSB25XQYpXJM++MlHLF0wJki6kIby",
+	"FNRsFoyolM0DMqTR3zOVAswVBGyNCwbjwHfGI7zbcMzYEJ/DnyLnbPdtqqBpOvXGxoFfetlpRvHxvjEw",
+	"GUErH1TBN65vF1YPHvYcE5PqJazLsDYLtpQlYMsVIbMfsSk3Dj4Mny4en58O68MSrU+32NNzmZA5k/NS",
+	"dkNBAMCQGBtX65T1NvFxVxBFIo/XbtcHuFG1XhsxK/YGHy6ffNOGm1LdyS+2UKtK5rEnJOIYCKz4bB4v",
+	"nbED5pcjpgm20NRZcEFwobLxmIecifRSa80KWRJjhRoX+TeWXeF3Sek7s5aXBsLVR5a6zATC00Bw2Ix5",
+	"cR0WfOJyxtWMGhM6JqbZ2F74CHVZL9n7kDHMHzNhJamUlwDs4Y6C3ev8KHjflHPePNRw9n4Ou2TbSfmM",
+	"RZf6VnYN+V/Z85VbIcyRKDIiVzPocrS8VExgGbNcKr2Mpaq/979pABk7xrwbExbvkLfI8Kuh5kHjRBog",
+	"RytUQfofmob011Ei5/NyuhpA4xV1+r0bIY/pgTMaI45nkWVYuHXPd3VVXyy/oByVQWLygwJp/7XsB1gN",
+	"8FLDiIzlhLyd0Th2+fjFhZnRiDVIom9Pzl4acNNWnVz9y4f+x06+QL98OKhfGg/aYoUzDlgWlL4CRw3E",
+	"q9Xk3qcpm83Thohh6x6qtJZj+WaA62+C+8uYGmtyZW6YyN94URQuiTKq7M2iwb213tYbAU+svdaMMbY4",
+	"2sNOv9e9uWPAG7TzDKy08d8KtLrO1K9XyVkirJnf0dpaS35x1ddXmA1A6OKGZUFyNJsc5ZFUQL2IUlnC",
+	"nCKjElLXJuWWrPjkHeGT429+7uwcHu88B2PlxUX7M3jqd2T6vxcFrN9L4tXn6855k78XYVMASDiXAV14",
+	"qfHU5nVvhT2ngMslIgzdxMGU04HQBWFt7xaQAkLVRERUisaJoeIxgyjaCb9mgmTzIF9xNNFrFaBNhubG",
+	"0AoCfs1EyfPrMGAUMxUeXYymZ9nz7mEtOugRIY2h6IHj0c9hf7W3YlG991C6vGxwhIwpMW2LDVPI+Aak",
+	"asfPLPCK73ItnbKOPmU/tWprKZjCvFjYE2qQbAiAiWo6yg+5ZGS05k0B6ABbEO7xrxDk6uMKENuVCUhw",
+	"T3ho5Vsz+4LHejOH9M0KNJgVrzETAHQxoFmjmw5juoU+AxxxcBtwWHJo11XDMLLZFveQtRZtZpTJ37GW",
+	"ma1tKBY6c+Xz8FAOTLnq2e9fn9VZuyJHqWZm+b4UKKH5rjArU2cnzDUIV438ftFlC4OyUW4VONWpxIrR",
+	"1AD6OpROYzNO0uXRKiMVjZU0KmeeF2x9IlPkioYOgzJXMLr8atZ4BxGdHp+9MZhMraOCzucld+MUdmgV",
+	"DsbNOE+TpNS567zDb5k5dDEdsbjY9TyRUWaVwaplNBvFPLw0zhs3ntGy3ttkivJtxVkTuZ6dvdHP1B5t",
+	"eHvtQcYFqDvBpoCfEfW0hALlBcCvsy0yyePScdZvrD3O37LlHZwG4zr7xNHNLxhVbE28PNglQbHDNAS4",
+	"4XLps0Zt3EwKgL49IWDbAjtq7cE9VlcuxYQlG91v5UGFd+AEBOADikbBRyYpg1g43Tb5gSV8vIQQbEC0",
+	"Yhzqd4DDmwiZkFhOKjmy9+Dqq4EK5Sn3uF0NPFHBP6B1gBmN6jKyCzpkp93dgjcW7RlbquOGutfu+Lm8",
+	"YmI7DV6YnIB8phEXov6WsZjH9TTka5yIcUas7mfg9W6uhVaHktTYhd6wNOHsmsa5zcGU6RmQbs+AXAV5",
+	"FU7QF8HKNTGOB5c4Ay59gOkCT74Fy2WCLBlNSjM56D7Z7xx2Op1OvzaSNRMprz94FiNAQsBabdhAhfC6",
+	"nfZNQxSRkuyAkPkUadOaNRyon2eA9vkP7kDpcDWy5uMmALJjr6KOcoVJXLGNI9wV57I01Wb1BmKFjlhi",
+	"Mv/ti4HkC36sppS8obK1smpHYzGn6u5vozLUr98dXMx4Rd5YQoXXX2Gh1roCPljBNmEqi80FYAs4OXfm",
+	"AC3I+KsFO8TEksDkFLuTCYSqVQHIH8EEGdP6kecTBcephV8PLoSXbqEHSpQkY5pUvKIbmlnMwM2vusNa",
+	"bcLjvJWFeTtFe5wtVrBw+ItHYEyysbN5eeAaI3Nr3r3Oli8nry6f9c5/PX/y09X4p+XXi6IX4qC/UVDL",
+	"5c4vX9SKfy/YpNHX6wofjJhvaTcxdX6y4c2dr3UrWzSwVOj/7gGPscMb4x0XXm8G6AOk4xxxkVaryjUj",
+	"L1Yrxvm/Iqx9A/rxdyyllmXUR/t88Alqv1pipVJR9vu5poRehwBCvnJVIwCVE42lQN0Ys70kNCmXDEgx",
+	"fqXV7dXVm+rULTJIztvWlzIV3KroYiuqFtxLzYKKjSTW4kXEQj6jsZGxUzKTFrEGyQQ4iAsG0yurDJRa",
+	"XSUOVwuhUDKnQDWVwgj791YY4SVbFDOYtgg1u2l608f6cWwR8lbcpxMsrza84pAdYKqxHUGEjinIhh8s",
+	"4oZRl4bZnBuPhV2jIeFwSkjMr5h+KbD5ZyDlBA1Pti/Ed0zzBsMzsLS2Ho8PWotX3Y30WB94vmRndvZj",
+	"Z8GvAaQsG/FSV1qmvUVsYsFUbf6s3ZHv6JUtd5cjnn4yY/YNTdOfxtQMg2s4id9uzTuHdD4fYsYOdgHk",
+	"msiYkWE4paktGmrIPDfUDb0H4YEjYurByxgqZl4zayWoMb6g8bOmANR8ThYACGtKJqI71KVcgggI9Rja",
+	"5YpMxnjqh270ipRpghJ+drLSh06w162n1G1Nrs7kuVlkVsEcul1pwaKttLqEez0yWqbMZS4/i3r7+91D",
+	"KOAPxwgFbYz6MLI3loxx1qDiWLvdX388/vHb96fJ+Ie3u4/Pl+/++s2ryeNpeP2azvl3cbI4o/R1+M33",
+	"b+SXvuJqrLd+cHZRitUf785OCy82nAtnQVx5MvxamTKOWoNuB4ZvpKUF5am+aSsSAz7ssTT9XpUOphbA",
+	"zoA9OqEJpCqVq7sz+h5jTvYK8PBV5IQtSoTBNLwhwowaAPa4X3jGiCuFce3f3bhwUb2B9TZcO4lBAZDW",
+	"ndsORHUJV8bw3KoCmSWsN3CgtpV9trAM1wUN/agl8XXhQrVKohYAG+pPf2I7pswtDmtfstaJprCkH41m",
+	"khsHC4ktaBegca0K5oKVGor27e7oNauFxm6ywdXZ3ux0f1lLSyfUYDFsQVCGrW9sMipRL/KIM3zTHnDz",
+	"sbvGrmS7bpjYa+vT2JT7mkCQOUswSNgAjzvTXYUD31GCx7FCV4kyWbxLxhRRjFUcG54R8RZwigbcfJVA",
+	"96aQZfAm21bDGidyViMmOHkKYj3Bos9VEVBXJmi8a0Cu7WySFdhgGT8WNqEC+5WiER93fS/llBI9Ydtz",
+	"46JuxK99IwKwYOSpBR65lZvDsTvfSokUazhQ1Rjx5+D9GzLyPwkP34prf1KGff+8+q3LhjmN5XYys4Xm",
+	"rcHWrdB1DuO7asZY7KDJd1IcLWIhbIZW4IdLOn9+o6Gw29vvtvc71fjIKM9hbM0pz0/zy2fPz/UCdLu9",
+	"/U6n033cCrZanXsuJxfxDREF8uXN0zU3P+352+vOvYlRMAFuDRHldYu60kOyAjt6Y6Ir1MXC111QuHOi",
+	"5uvZcKjOPUybrWwz0EPBPBOQTMT6jh6CeGLy8aCGOyj3Y/7eGI/x5SNjqKdx7PxvARQDzhSESUOoORdX",
+	"j1StdXELStxC6wulAMdQfQIIXAM8cgVFvIePPFuQcVnFHMrYQ5XzklFo53GJSLq9J2upZMaUohO2dljm",
+	"uRIq/M6T7uPe3k16zd03K5faPucFd1TV5RxnBtGP02mOwKza5JgklMeQExcCZCv57PvXZyYKYr9DwilN",
+	"aJiyRH1enJ4LHilW619vs9JjWavuRlHCEG8XpPCNny+dU3zZdrrmSN7k4nYkuM3V7SOt5Je3A63Z8PbO",
+	"u26Y1zuwyW/McLa7Cfc76DK77YVVjFdb6fvJn/wYlKAJ6tOS8ogT4z0AozQTUZu8YGNA6wts6Q4bpfxI",
+	"EWN/cmVK/abaNwifrgZezSUgl84Mr9zqBJVxdmeN2M9efGVlib42IQlUgRdKyWToED4Ee5+SueZn5Hik",
+	"mEhRK8yLzpUU4J/Gv0l1/uP46cHo69mTSfcV/01OWtuGJTSGnAythjQcQMZOmwxtOMdw4NxhGCuif/dy",
+	"cmwMCn5e8DgmI+anC0E2PgYoPFIuiA0Dx0wi0YIqgIsvZgrdIMykLu7BmUO28InA3Z6nfwHVNnlAqkkl",
+	"9xEObg7M5U3hQjYJKPfyOG5s4dkk8qsu4ltvR1Aw0awN/7bDrYsDMGymnLyxYVJTM8aYbmAtM8oXpm5o",
+	"YGXDxAw1lfNCFoa1wM1YEk6pSJsJ+g6C2PBgfPr48tfWcVuf4YLWBsIFedbu2lBpmaVEzWlYdkR+cdg9",
+	"fPL4YL9jiqj6YmBx5y4uvvBiNA6CbkNgTwk0rco3tr97ebphbfjXNJ26IqFbvsOuN+AJiEJS3il8NajG",
+	"ma24+F4nchSzWRNOhEE3gBA9WwL4szfPT8lhf//x51UPtTW8raRX7NKp1Q3oHO9MieBFIsUELhTM6rXp",
+	"7DnxfCcTFxNkQpI1s4e04HRKRSEoiEypGpCzl28gKLJXC9Ux5iyO1owI8XP+++2rl8ToaRiWO4N4FAcH",
+	"LiMDKWqrnVLN1OiMwQsJmTIasQQQgRaFCZvaq/qOxNcqVVhbu7ivuzbgqNY2SQ1Kb0lQyBIxGNEpH5gd",
+	"HgxdBrXd8zLTrbyymgOPx3VDqi8P9w5AfIpz1X/l2pdbmMKYHq9DyLfoHLwBHBHiag14Km4FGf5t5w2+",
+	"tXMWleCZbjLjHLei2v035+evCT5QLNfb6fh+Y+MhwU/9Tn19SJ7GTdk+EBAlx2SOJ8+Dky9g3iA52bLd",
+	"1zTmtakj+EUzRZlePIqqmtorD3MB/V0669CaCjb6Vztpt8bG6et4SmH/V3C/01p3wVsIwzwCT1ahKosZ",
+	"s9oAJGdGYy0Xsujy7ygR2Hlm6fgJwL1HSwDCSRiNvMpFyIG8YkfuGzgEl2b+M64UFxP3o229/JkanT//",
+	"xiaK2s8uYdQNcM79BlzCg/0m5uLKf8DuWyZUNp/LRAt8TiN2eDseTE++NI4hegvgf5cvgv+t7dkIOFow",
+	"ZrO5TAEO6IoBJJDCSPVM0CydaoU4NIBfIxpdKj4RNM0SQ0AxK3yTyBhhi2gcy4WHMkrjS2FRhACNKPe3",
+	"FmCPknRZAELy8Iz8rx2+qv+lBUPyv4NM3mqDYEEtfA++9MI3ejUKTSWMFtvKscUKX6PttojnZFDFCl/O",
+	"WDqVUWm5CjMzQEYGNMlbC0h/cJnJ8CybzSGZxs04YTOJdQNh4K5QgPnoqoZ4s8jTFLwvmcBtSzJxqbI5",
+	"4Fyw0jzlNVCX+UZm6aUcX8oEgZe8gmAGRRrHoU+xDyXlH4IZizi1B7ZMownLcCreikBq96WQl9bmQfON",
+	"yVfXm5bumdEkXrYsfvGlkdWKQ66UUjNweZepvLTEZFFb4AXgNd6eK/MujFcL5JC0MMoUoK1Os1SL2pcR",
+	"4m5pvWGkKbGIl2W8IA6g65fVKKL5tVP06ddAymliUNvVHDq1gb2VWlNUpZdJttbVUw00qBT4wGHV3T61",
+	"UQqlSbEJFRvA83e2LUZUrdoKXVWcATetYwBHbYOB9zcfuA3KuGlYRczqQLpfmDRHrz4JQFjqiz3GSpS0",
+	"uCb9bq/3pKaOXVUma6hY9kJ/XRJvN+h0r7NRp3C/1oGBw0xNDiqI2imLYz2Oyuz2N+qoxgV1itXgQYvI",
+	"hBqQbkB6Adkj//zH/5Tk9i3LAMo5E5f5ES8lIsD33hpCgWNbbRpIsVg8f6P5bYS4VTnDOe6WjeK5kwAd",
+	"zVELQTpeMV3LIzbiMU2AUvreg7sYkKGwslWSCdCSR2ySCRt7VFhRI+YmmRDIu+0V65qrNX29gUKhP8g4",
+	"K1kbP9iakXuFQIKGlCNrwdmyVr1LO1q95FbixcfrF9dGRBUHxhz47kojDj51yxiiO4DlLwbumMHblpvn",
+	"7XyAjfE5JVwltGiALJUXtwT9bONSCF7PeVDPjQN3qq1VzwW+j7DDRvEbVu1e89yMtoHpaxuff+IGtn5d",
+	"tjA35KWGsQODVQ35JxOZ5lH1eUX4OrvD5mibb0yCgqvUgrUCbVBIFvEUtDhb966Wb9RF1qwBOIl4gVO5",
+	"gKOQ8esGkLhqBE4dQAY4SNM8BKcIkWG6M1jMmnkjzuvq/l4bQbu5JEUjqGTVxmLCrap+Lau53KBoVb2J",
+	"a8zYNnXxBUu3eNpt1cZxU+ZeycOmVkdD1SB6zHia3qzHjdhx/uJmKJ0Q8nbe2Rv097cS9e84csuti7cp",
+	"ZvNxU3OZZA3MZ5Xi78APVnOMbozskLeFokpdOWyoVbYNllZkSKNRs9msGevTrYYLWTW9RkJe5g4QiG2C",
+	"iiTDEZ1yiIU7oVNOeKpYPMbMWwtL7/wupTLUBqsfsRDi2NznMyIXjDAaTk0ACVfkN5bIwv1ez9juBNPR",
+	"MiIvC6+9XwsALOpq2LwxVE0gVNCSOwJ3MKba5ITFcgEzMoVb3DUDJVsK7HfHBsDWcpjNeFpBTt6CMxXf",
+	"qy856hln1x7suiNSqUGl+66nb6cKfVq2ZUaUI0sibyqpUflB9k/QaqbQqERhxVMA1MebH8tk4H07HLja",
+	"DJAoIxVWFSxX+ANpAr+EyqszujSAviOGEkYhqMaW8PUMkhsJG7n61aBWbVa1v1bFUtls4yu+Qe3STaze",
+	"hXeOTlaw5qardM9C8W6IMBvfsMxnvcQU1dIPiHN+NlFqiuqOWCzFRJFUNmT87G9pMNs/73QRr23zJbiq",
+	"jYR5Z4aIlK0Cz5AmE69micpVPv8i8YXlPEoTalnPs7Sh5HPOajyPIvirmlnPKjr4A0SqbXnTJifhTmUo",
+	"c7g+fVjRW94E9g9oI4aKbKUdp8ba+FWMICQry97U8kVri33O4xqmCBh0tVjRWu3DKhDc2sjq4TRCrDhY",
+	"P7fIFE3HckY8NcZZGsdHMD0EluwGnU5nY2OJV+KwJnq6vK1meJdV9t/dwrb9agziIMC05qHzN7Nkqynt",
+	"7R/Ur9eYx+xRSeJie6NO2O/3Dp+Mw27Y7R/S8WjcD58cHh6MR4e9fu8xZf0u6x/0D0eHe/2Q9g/3Dw+7",
+	"o8dP9nujJ/v7pThcGx5Ym/xmLDgmxfbtN8d6pB9959mG65ivUtNEt9/4EyquHD2v3/uyEQeXPTA0b7e6",
+	"OrfC4MsElNN77SF3p00ms22Tc3nMmomiXcDS4IImyzo+PqPzuYkLrMI5UHL69getu8SUR0RmKfnsx+Pv",
+	"Xny+UdvlzFregK9RWII6EFaESTIB9wlduKgoSEha8DSclgqB6VOXgOgfkGGoroeEiqXRxAAz0MzaZ40h",
+	"naXtzv4eFBuCP0G6Sw/7HdD8ec9UByiV/ArVdSto/V1JUQ9T5+dS3C7yspT0VElUumHgtkGrBYzKbeK3",
+	"Qx6xy3onKhOEItvTdwGUsMBIejCrjhgTplBd1IBmum/RTPe3cIvmNdY2KCy2WQR5sUr8JkHk9g0bR+6l",
+	"g9Wled1pItcmKL0bpVLZSTyzRROWmxfUN+9sCcEbEKpsyghUP31UyDi7Bd5u6Sb75UO3Icr9Jg4k62a4",
+	"TNn7hqQidwwQy28hk0i5tJlwWnJvt0YMakt6OmwNZOynLGRk5HJr0PTn6+WwFpPmLP6vx4DWmkIrGXW3",
+	"y3YvNHcHLrK69up1wBELTYgzIM9Z4HAbCE3xurLfDxEK0Dijep1uwcFmIB8Rz+9Tetu29p65eYLDrORF",
+	"K/nPauW/1LsnNyo5vw320oa+Odv2UxeKT+P41bg1+HnjMvhlup1ylcqk5pZ8FUdMpSjWHuWpchCQYpML",
+	"EwapdHD2NhZ6cxbF5nVqqw/PtWUdk3AjZ4Kdcqmr6oL/UkVizXH2NeFrOc605iU+2CsCQ1wAVbft796z",
+	"OvPMK8EIw+jvHJQ4WFFe5sYlH4owwdvDK9wfPvm2xY82x5h0BXXqDAMAMZAvatkg8HHFQazLhtvbzwtP",
+	"iqiA26/vOGRJ378+IxGboQnEbTkGkBIeHWFSO5LRlZCLIg+rAQPYAKhnZT28WpGjICw24Wu7UXGQG4pO",
+	"/KXRQlI5v8zmEK+bTqOELiAiFYNgV6old2Ar81PTP7GNrCiONdQhLy4hF8BWYj6uS2kAVquKOYw2gBqM",
+	"ZybmGKsDey4Gr0Stq2qLr9lCgtACQ5kuEwlTMm4KvCiw8FpWlqcIeWUgDausq3F69wpgoXL1usrTN6r5",
+	"fCcxXXnpzVoCQv5Vk7upGQiP2uS0vvovAJ+pGY3jagFgUziwmKO/v98ILQVVgHv7Bx+/cmVwew1IU0Hr",
+	"neOzdUUbDRsebJgXPDKup1WgDf0DG3RYecSUqHbWqW0qLd60rGIpS9SbwYZhNDdyp5uJ1lxumiQU5Gdr",
+	"ziIkZD/5RQ+q9u/truEKOgkWWPG81nYN3Djzuix1JI8U9MLkH97KJLWGr3Q1X9nfhqVsvZle1ZnLqjB0",
+	"OqWcvNbaQK0Ja1McqwJ61TZ5ydtrNTU7nuYKj01sroGO8smArtr43B5+u1vfI6NPf+87v2K9yQV8iigS",
+	"RnTp0i/R6ejqaKAoUMrHrKCr1WKAAwziji2oYf7o1fxRjxaoWJglPF2+hYGaBBea1NUFyYv/mTAl/acy",
+	"cOqvX709J7vX3V38bkavQJyZtXPH6sC27MYxTdN56+NH0ATHciWaGolZNNHyMJtCKQG0VxFAsgrB1kHD",
+	"K61VKbpUZDGViLG/mMoZQi5n4fQIY6pm0lSluBCQzkVGLF0wrK7GEyOJ5/FWAblibK5M7ri8snbkWGtx",
+	"abJEjBb0DS5lRrSkLJZEc5YLsTBin50FV+0LcSH+4z/IsXEjmV/0t8Ph8EKEWRKTHUX+8+T4mzO9oLnz",
+	"fucbctE6ztKpTPhvYHwfkBNYUvKf3z778aKln3h0luez7XzLlgMyUxM08j4iFxcXgsBTp1KkTKQ758s5",
+	"GxA6x3ROLsXu35UUj8hORB590A8TcoEmtYvWgHy4MBUI9IcLEDEuWh8D8wgzj0AiKz7hg0j09KO2SeQb",
+	"5gW44PEFTCy4aOk27cWCv5y9fOM3IGRqXkELs3nF80zgr+HO48f4m7F/49fG7n3R+vjILPyFOHdljbR0",
+	"Pux1usO83lFece2tpictuA89C+TQogMgXb7DRBfjcb0QJoF7zAWNA5IwGgF8EZiQsQDH18/w/Ljt3v1g",
+	"//z4lwXl6Ze9zjAwzmgcpSJUESWlIFRdiILaqBU03ZemY+v3aJNXCYkk6ps0JVKEbOCdXNez687SKjBq",
+	"pT/8bozIv5MZo0Lpf+EI/W66+/1C/L6zs1P4f/2WK65FfneQblpPKBa8/B0WCeIYwQo/pon+Z8FQMf6d",
+	"YFtG+ym0BUkxc8qjIIeMq2nfbSecZNugU6L8Jhk0Cfh4ZoowMPI7WTJlXjRhYuR3h8QBPr0ki21RsPJk",
+	"j/ClLGFDy6qW/rwLzTs9DsYFEj+UKTJpP1QsIVkU4h3APNfUkFMCixMsVJkvLl5CJiz1pw8d/04kkvWC",
+	"um/8Huo2pdhEw/xNW/mIUT8tDNfbTiws7yLxwLiLgSQw8Yuy70IzAOPmIxDIAyBc6DUcujnkqnATmdb1",
+	"a6jxht1eCM/SaKtRavJBglLkMyoIZF+7ujvU7J6QIxktEUvrcxhdKhMTyOjK1iFzAVZGRXQh8PgW4xvh",
+	"/pwCL5kxpKhUEjWVC6QHkwlS+pkxgF80yCQw9JFN+uNKL0Ka0FBfeReiOBxq4RoMvBmmPOczcGyHjpnu",
+	"KmFzRuGGfHbNkiWyrCHaHAp3f0iTBCutkGHpGhy6ml8zesXFJCAjZkpXeficujGLhkmOwbVHL4S+yncA",
+	"bY+S4f7790M0zsZSpXqaAuXeQB/BKC8N6HB6LMuBb6/YEh2M41Tr78rVTRpcCP3nBOtHGuEA1y2AMijg",
+	"qdN/2JJN/gzfsHlMlywakDTJ2LBNvmVLNBRcsXkKr06kjAAeww3kQvg+nRxkJscVwo7qM+SHevstfAmQ",
+	"qpBQmiWbD8iMlZBrAH1Of8nTvIbihYChICre18/OhwEZvv7+3IiUT5+9eHb+bIjVXQqkUKjTZuUpECjg",
+	"kjoWHm4KdTXLUOrdqnSZ/t4F6X82zMWTITl7+SYg+I3++N+vf/zcA+ujFwJwiAy+N3nLJ0IFhL03Koc+",
+	"WDJTYBRWbE4hv0qZBlgEwe4xo/rKhNh2VSieRTxoGDgF3tbNEIyeCozyN6tzzt7DATqRERyQxOAkcUG+",
+	"P3++8yRwK9Il3/GTIwhsKSdEG1AVKOu1JFqGxwMMEAtJm9i6X3kZSccEIslQAhKA2jszTyKib7rgIeIT",
+	"GgCRCwGDKs2ZvUdCxipE5LOhbkuTjBYF9b9QuWj4OQICa/blcSzdOhboFxKHJWMPHTZAM6ZhYDK5EFxc",
+	"c8W1lJ8/hTNDcAtDOkbptRxEi4JtcmzEM71gIOKZ+Q4InwjcH6lMKTB96CMpHiEoot2vHC0UKbp4E+l2",
+	"F1SkhTuqUhIbbg4RJsu5vp5en738vE3emiMIwJnuhaFmhjxieXteCaUjsmAXIqRCb5+RXCEMYqL3NJXV",
+	"i9JxPLgaAxA0LatHhYjFig0Mdinaqiw0RUBiOYGIZXwHpHG9H4UrA5dUJkuEOMW71fUINwkTKZ6TecK1",
+	"nJsnhwgZ6Z1jKi/dQNPAe93MdcRQqBot9QWGPFIKM5OytO1EQWSZ+dpe6mtiiGhi8BNWGNV3SnQps3To",
+	"jQy7d5IFRCflAlf7QhgULGVYqBSs5qLTp0ZLtNReuDJLjW6bD0sFeWirniwDaG0tBUz1dPStMQDGglev",
+	"G1NlIZyY6N9YBZBuS9MvuEL+DH/AMJ1cwAVAtqqACLZwzmjymbEeqoGWpfV5/1zrVoVCSZrhaSaQm3mG",
+	"SADpwJWu9XBiA0eeF2YqDsFIL6tBrrFjxmtURFgLTn8JJ2hYr4VfZJ3OXqhvVv0HgxtS34hTiChi0MgR",
+	"Gb7fgdZAJMHELEiw1WwkhqWBixOKzwGLAHRrDOFtoxIGxep+hx98jQuVhilNtXCJirq5eBkQkVxA6YlH",
+	"ytakCwpJZbmlAVvCanm/Y4lizXltG8WyWnp1IMLREJmJXQmcSwssKgEZwfVr28jvlcAKzPlvLqrRDsWI",
+	"oHo0ulV9x6LuE1h2bKVIfN6mLNe9YBbmii1VQMYJY7+x3NZjUyFYYEaBQroJp7EpH+4Y0PncgrMB8FJA",
+	"/p5B6MQVwxABd/Gx91ylR0RJi3NvhWa72bCbmKbkjowJl1G57AvXIY2B5fhWG8Mev/i7kmLo4UFaiVuh",
+	"X3EYykjT5VNQQ/Shwm8CvC9lotmv5lEp5THQ77Df6cCBwtJuqbwQWrgDWbjfOcQs/H6vZ9Q5L4fdiSQL",
+	"Fsc7CCyGfnK7JmPuydT6zBakPEPrenzkdxvl83sRkzHwECgrxgeghCLcm6aHfqdj1DvQn8z26fMJIhEY",
+	"owwZ+dBwza/CMyhH2ZPjY8jVvAiQHDl6h5b1xCSdOj3UQ5yreVuzE4dq6Ra8Kmtphq31bWxGc08oO2kU",
+	"7CKM3dputIzW2FiOgJe34161C2wkpOWc1QzaWAqS5j4KwHp+N67eZ96febaxrQIoX82Qrd0CcT/N5sgE",
+	"ojoCRFY3k3CLPZG53AO8Qa3t3UAA+v2j2UQLuaDic8s7aJjGS+jVLOMCDps0GKaiTLBY99c1rBuh9SDA",
+	"rizRsAD4Oyw1aIoHl1o0rFSOyZDu/EY6O4ekTS7JzjAgPT26vR7RLLN8mua83BD6uPOx5M7r8kBs4eJi",
+	"A640uZ2eHJNDPYLuE6vfGV2XnD1/e1pqM+Z40fkjGmZzPtjdndPlX/75j/8ZeoVJTLUOqNtbGtusfmjw",
+	"dQAKWUBSKbEApBmXvVitngn0pR8CtcqxhCqEY6Ufp7wCy+SChDZiwFyiRcDH4pEvIo0WqhXbwiqEqisc",
+	"b5m1OhGqSMvpNCC/ZvracrC6HtRufk4D4pqCw5UBt0j0vd54iCqolMXp5CKVPstCImnhYNwrGzDHhpl5",
+	"c/B02LUn3sqn/kjxO/8ayvVnkBImWu7Wa2LaqsfUzBt1ZiiLnlvREOwKFiA4sYEukBOaqXw+x7VwDCuu",
+	"v07YNSCiWTnRQ+7MmwH5337t5ncNdxZXeMeAhZwri5iihWVss4T+uaJVfVRkHNlTAz4DPfMjeMz4WIyR",
+	"ugQgiq3umVav2PKRKopikcThmfNTBBvN36ammKtFoOcoI2JlBXPP2aRbO78cpjRvB9yWiZxLxSJrY4az",
+	"bVpy9OSAPvHdPs7ArjLSOh4/mTjJ2J3l0kS1fGycNEWE1LxxMJxqWdc/TPC0I/AqkmphbOZp//38HdNI",
+	"FXd1zQicAm72pwzRumJ1vDBblP09nWejBsDS4U++BNVanD3aRagRFZBjTMH44V41jZWgYv1moHewXaDT",
+	"Bh4122oI1Z5bhIhjQitjKdXXBlFcaA4FtYZTqW8wdIr5B6SASrti8vk5LeHWrlow/aRzuFWxbVe8mj8O",
+	"k+OFa8oYDOQYblG/lzJUbnFLVDhlURazAkXhK6VeMOXbnpEK2G7NTpsm7bPoG+aeLdl+gf3Z+7QC2YtN",
+	"77sjpOVLiPJC7RNf0ILmsX5+mJsPZnVHygP8xYYPTcNod3JeRBprtcUIIr6dC/kelKYGH5iWhMAAl2Ro",
+	"pQq1jsiqPAFRDL0+uUJp1GrjgT2Q1iKh+zZCIdyDAkgVB3ZEMgHyCLd2IrPfJbzivEMbiuw7I1H5WsrM",
+	"toZidR0vQLDj0vitTxDuiQSONDh/54kMmbK2YkgVsyJewW7inx+ksOKmICVrooEfB/6xcF44czKKjaEJ",
+	"q641Mw63oZpOzeOWP+itrGJCBICBShBXwmS+6fsOLytCBVtUj7bn8y8PBHVL71ZEoFDKU3WU71Zpf8uw",
+	"0cWGvca4wogWFCdtc04KKEBN5434EJu1wBge8GaFwWi5pjgeF+KV8llB/DnCHQVEgSkrteWjW3tDM+Ym",
+	"wy5Qvhgxy5lM5o4125SlzzqI7OJYHaPSPMA9g6Z2ZVBxjnCPDJiDZ+dwKNvQZnfPiqAxU+qIqHmsSQaz",
+	"zWq0mRyLG1/ft68PV4coDRvEYeOc1G31erlkBzMDn6Y+jCWX55H+hVBbLqDKv4r433njVqcGf7BRho33",
+	"YI6Vp0fWsg81po5QX29O9XGSTBlevDghkz3ijA/G3crN/XeE3lSCN72W79DQb2xkhZPkkMqLPRQwbwrE",
+	"qw8pXA2Kwj0GMLUJj9gQYjly/wlIGlaw9CHQiz0Vox8wW08v3jiRM6IyNWdC2Sy+MeXxEQmnUp+fof1x",
+	"CIyV0ahK70V89WLH+e2MiTnWpDuzm4IOLld5b0GX3hkzwSvcEXUNcnveX+m+FzKXE1wUTwoxi0b9h0AA",
+	"pwr54O/FSawoy3LkLgqQjfB+hwCLIzKMuQCfqdFXweHuTc04pTDTbVkSfSzmfHEkjt8ZHBilyQ20lygi",
+	"2VzPSd89rpF8eP7AwM+RKXcEEdJe97QPyq1WA+xRqnkdLcc2moSO7VkeZWqJjYC2JyUEhMJSUZ5yf7Gq",
+	"zZkk7+EblibLHQgLGRqNzw60gLTvdeRkdq7IROrm9QMrOzMWiBqo/rzdW421BPfvj5Z58SzQOMS4LMDh",
+	"pvvhYjKwiumI2YAj1DHdCIoBL1XrQyq15pKI/PQAoEmoj3Jr8MFkEraO5zScMtJrd1pBK0tiEy+sBru7",
+	"i8WiTeHntkwmu+Zdtfvi7PTZy7fPdvQ7ef2d1gmd8lbQghA4iCvutjv4hJwzQee8NWjttTttE2E9hSjo",
+	"3SmjcTr9Tf89wTQXZ1M6i1qD1jfmd8ADhvr18F6v00HENri8TDnEws2lv8OI83Xx6NgFRkjX5DK2W0EL",
+	"bTzQs18kqall8/iuefIswsb7OOi6N9zkdk9oZF7TS7e/yStn5vw+SxITU2/jzVuDn38BQLkZTSCNx+YZ",
+	"o/BMY34NiRl0olqDn1tvWXLNQ0BtMd5T3YBucHfG0oSHytunCsb16wTiQFimHkGEBsEkkLbDNrZ7+p1p",
+	"a+2e6lZ2AUahuJvlAPvKxp1DvWXo5Q/dvn6nu/6V70tFeuC9/vr3Xsr0OZShuQWdOMr4mqV2xdYRRC1m",
+	"NRCJOehte/5qT/SrORPHr89ue6JLKSJ1NMD15RiCbPm/6RB/zUpxX5udYFDqf2s8wIjFhtehjXzHcJ1f",
+	"M5ah/SaRcubicuyFC850czHDvVs98G+w6z+Kh4dU/On2X7+1txHvcCWGVtHMKVS4AbOWVcfUZmRz3d21",
+	"4UGNtHOyNBGHoGlb81uVDl5wlR7bxiAv0oQENQJu5I/s2pSxYO2TL/iMI9rEvdGbmQUk09cQ3THEWYG+",
+	"Y6b7cA3dNaU72n7BTYjxSMqrR8otuUffjug2vMg8ot/9oEn7Y+N19jWzJL01RZv38sTjT0CxTdKStZI4",
+	"GBaTXfpAt/dGt/oez0MqbkitN6S51/qb1sdf6ol9V/k5w7UsH+PkimC0Mgunxpbj/Ax+oGngJYYhdRk9",
+	"mtFwWr0t8pOVpzDf+ogFf8p7xsM0XXXZpBZ+7g8Xef+dTu4jD/H3Dz3FEAHceGKP49hkXVfiq8AIDHK9",
+	"DDDrxxrUFMMDPasX5k6gx3ukf91Bk5BlawA9yFafQrYCyjG6H4c4M61w5eSOpFCk9fWlrj76pLv7Qf/z",
+	"UW9Oko4Ygo1sdzD0KOypgKoWNQfhOXiCCg5kE0kAPkTw99pQfN+VDDHnQi6O9O/61jOgnjP0UoAbSFbP",
+	"yTduNvd8Tv6q9fS6g/LOeX0dDqmdvRT5Yf+THqMN6Pu5TEY8ipi40cHrdw7Xv3AqxTjmYfqHndS3tmpG",
+	"mpdGs7sc82um1pxVOKT15xEioNR9HkZw08Hok0wA4EJ+QE3IkVyINvkG8f2ytIgM6bAH0GAlPaRNTJ/K",
+	"ib+QXa3PuUUPKcd9mBJPXGEAWJQnZyDgqW5sOJVx5Bw/AOopApK5ROzAhDfJ8RjyryCkI6hk5vrhaTyy",
+	"iY0mkc0BR9Rsya5JAkIIieNCyhDmM2lGptg1S2gM3E1ByiGAoycRSwZGAKd+lBt7P+cwePubiW4L0NMe",
+	"0kwxWMeRjJYXAv1RCvIVT2mSgHMagoshIfGKsTnu1lJmRAH8gaLL3HUFi9Im59LBGwy1cOVPBYaFKb8A",
+	"tYvreyEgQjOS4GOFlBcWIpwqJKZmMYR3whpAzAms0pnP0sF5blCoQd7BbIOEX1uxhyCkoF1D/ZAiiiXX",
+	"GLk9kvIqwC5SadLMsCBYGxOaeMwwqtKSc0jjOA8u0lS013GuQySXSC6EndCIp4WsZJdqiCAIhrKwLlJJ",
+	"PtM76s+2hVhLTKUnMlre2dXzki2gK2T9OZpTmmSmjOf9XHnQaZNsaK48e3idKzggfOwWP8TDBwfj4fK7",
+	"o8uv391gTOdSvqDJhOEL+5tM3sUyfcciTs+Xc/aHXbWndeLhba/XXQ/w/O6v2e8hMmS/08ldO8CsTN6i",
+	"KYWbX7WBBVqqK1oc2JCEVE6gGmybvMGgBJCGMU/cwmwMe50OIqCY287mLkN4I4ZFepfusbAPeJGdeBFh",
+	"Bp++ptwNpYUH+M2gtOT3PEd8MExb5rZQEY1jhHBS4K7QNxTw6ZeymO2AMdtjyKfRDVDlbnKbeGthZLAI",
+	"YqamTA1wTc34LUyK7i4Tk4wphcmhMIchvK8HY1Vtl4CSJ7iNAbLaRp0bWLjACPFcEdgNLkWbvJVkMZVw",
+	"Q9qsuiu2BCXfDMcyvZEVnnh6IaxoY+pfWteeftVFPwK0CaTaUlgk3Qig0wEDxssJfIBAEwNCvZtUc+A8",
+	"Nh4wdCCumcgx7MOMfFYJxf8cxwFZUKOlhf8a4qBzrP1ypG/dFYiCFI7znm8/vzL4J74IK13XXIU+YZrC",
+	"0A+33cNtt8ltZ7WRokR18+vuXu+5sjppIfww5hwAewCMKmccjxAMIWHz2CbjhQzuDQQ20bwQoG5GzFet",
+	"nYjupalfCM0ftZ6nyM9vUyoimkTkHRtNpbxSv3zmB9Yp8/PC/NoO5exzDDXm6YAMzfc7Xm4eV2R43aXB",
+	"0PWL0DH2dn4W9fb3u4c4CrzKIA9wiIAZtkUeIW5Gu/g1aIcpnc0Lv4KKZ2E29HKAicwEJo75NSMzLrIU",
+	"QIzGcJViBd568C0ftgsEjlohgHw2RJ2SRcPPEf0MHjYCgUgTGvEQ0DQIo0nMtSoosYpGwkItsWBQPUKQ",
+	"CmlyUT4b5i9zKYaf110ZOHxT72Vbs7zZaiiQsOnD53bdt3jnrd1g43y6l2vN1tD5Iy6zxnsMpVAgh4dr",
+	"rPka+99/K71xWDie8lI0G936itodudJU96iQOSAfTyFzUvvNNbK37ioCTCRcI67a5JVJNndoYyNb5wBA",
+	"piB7wEcBy6E2yEQSKdZxTfXANv/VFYEHDvrAQS0HBZCUxJ3cLTgmoDiuiglFT3HEaBRzYeD5UWCz3pk2",
+	"ec5jwIRLmEoTHqY5B6sPOMBOKxyG6y4Bd6Rli2TlFQw386Dqll1JmfoWw5gqtV2Lp/AKtFgfveBK3XNF",
+	"6EhmELdT17nxom/uD8b6YtWe300l5BnndrViSYQZYwltGIRcYJnRfBRezZvDw6A148J+7NZUQqhbhWJq",
+	"4gYr4RXI2Gw1isU2quWV4qXBCl3A/1qKBYPfNZJi7WJcsyTKiiRmUlBdjZxq8bOawuGYU+rngsrEuKyq",
+	"5XK73Z1ep2FEpop+PpxCHZbWBhvyaqz1Z38oDr6TgyjRMKKDhhHZgv5bDenPFKEHp3x9HDhyy4dIpfuN",
+	"VBrZ68FeY28K0AJbhH9jS7sf4N+Pjbfcu1LVysDCeFlU0ZTFMUrxgcHusDnhKshLXBqDSqRFdWB9hilX",
+	"AmKB2lr3Tc6mHGpTzJ1+5IGS7y+ShwF2gdnpm1PytmoYbH05pLRwDHapUnwibqAR+003qcTHyrqXeGoR",
+	"r8FYaPC+6j2GVacPNJMflG20PK/EHko6Vhr6uJXQh0PI47U/nQqI0/5feHD/l2l8/V5vk5dN0BAyiT8q",
+	"2J1fO34EQCcm8mtT3rTubt0FeJ174inPpfFcCcZsVQJ7AQO8vpwzoWyJqCkTxcBCvM7Vgqfh1OJ0QU0j",
+	"iPhFwA/DkKqM6FTP69Z8CArvD1onEqAgKYjkWjU4KiLepTLGotjb6KZy9sCjHtzT/45MDc6m42o2vOfu",
+	"WJo5WfckKEURgtsLZvF+bCXovPKQGYKtjuYLUgmfTFNn/FkvURk+cVeszFm+0AjFBcwhICkPr1hK+o+7",
+	"3QdO9iBt/ZsyJnNst1QAN+BIzu5wT1zpNaJUYvChwdbLK/JgQgDLxStXgb8BAdJmKuExIu+wqk+yvEwy",
+	"8SWUX6uWtMMAE+M6VVO5MAU7HVaaVxHBwVgi5t2MXrE2wTlgRrOfnlDhkTU+UDP/U9dy1UtRXDCocGpC",
+	"Mc0oIolGIZiOz5DrTKtmMbYzP/9yC/5NTfHsVsLG5hxv7Bb1luUTM+m859cxFSsjSzyqgEgsTbtmXx4Y",
+	"+YNIer+c/7VF+fXI8Obs3+P3ux/yDx939UFabn8FeKdozT3wVJ8cy9YMdLGy5emmcgFB6hgbaHx9mLmn",
+	"+R6YApTP919h0AugTRTcUnmuo0VwtoZzr7RmcCEAcNmkL6uUxzEq8FDwLSCZgCKQHrqqK5dbhFitDS/X",
+	"S1ng9zdlrRtz0ry347zBP46jNsm+PpS8wYh+YKAPDPSeA9X1cfwE7DOR1+w+Gehxsc7JI0WWTLXJSywL",
+	"QEe22omBUHaMELJSE4NWixk3WvJuk2MYM9Rn3dCFgpMssbZ/AW7ywETuion8qY41lOW554Nt6xfc58k+",
+	"h6oiUIXfpdO4SkSmSLu7L0Hl1SPa4uDaVx5O7sPJ/eNPrqXGOzq6WAZcJsvmaJypnNlqEYFXODHJax/G",
+	"jEaKpLJNwK9Zrfk4a5OXts4saBU2Fh+Kt2stZoCJuZhtcM1TGD3kPr3WHSNKEnaN2bG2qpZJNYPiFGpO",
+	"Q9Ymx175Haz7lkoo60znc3VUKJjgKgovIaFKN5zK2GDx0hm7EBhOBNGztm6QQfgKnK2MxYrZgsnWLkeh",
+	"XjEZcxEpMx4FFYdqYSWkvPp+vs62BUUv2+Q7DqBiZJHwlJHhF0MoO/lfvZMhwJBgpcBiRKFfH7PXYPmC",
+	"DW6KQu0ebBDmCOZEzzQ5/GpYHEZCr3lD77i1Td3v7W3Qvd32ap9fyatpNA6boinnvKnf3v5+teObBT6a",
+	"ESkTrclMyI93JVuqrafPVtCC8r74vmZ0oJK6WZxOKSevJTd4jktgHai1fgxamMpf7PClNBEH5XaNmdM1",
+	"Ap91K3JRGTOeHTl257FxnFdc/91C+Ttf/Tf0mpOzJQQe40QHrXm6vOx0Dx+P92gv7EdPHod77HDUpQfj",
+	"Xifqsyejvf1eeZZB65rT1qD1zdPnp3inbXbfPrUM8JlIk2WjJdOykoDQWEmMarDVJT3J4SF6737iUKGC",
+	"l6ksnM29685tXz1K3qpo1Cu2bM60eFmAWLVFQ+EmSqUMDHCSRZXgiVYvE5bWJ1h8q3v6U0Nzf8uW68Ox",
+	"9YI+HIL7DcY2eCV+VAVQV6Oc16g25U49KBFmrB2aiAPnJ4QKiYDkRE7olAPuGGYzTqmqQRc+TRhN2bds",
+	"eVOzLRANJOUU7pkKoB2kWSkvxcrdOfhy6+3J2Ut95LJRzMPLK6Zb6XZ//fH4x2/fnybjH97uPj5fvvvr",
+	"N68mj6fh9Ws659/FyeKM0tfhN9+/kV/qCcjYpQjpnQCWUjOsEDBUaHjFROSPRF+GA3grhdstpiMW69st",
+	"kZFLpjWdQNtb3Fov2UKv8kY26u7d6aawvZHruUpRVgIGGslZ4r+DkvpvANEF2681G8OFNmZC3o27++GK",
+	"LT8iP4pZyurDSydSRgGRgjBwUgH4kaYrUHDQktsmb/StnBtyTNm0ukop+va2XKlwNvo1RZeMrwtu/AcL",
+	"y7/QBYj7eBP621b2+pYtSzkbWjXhbDN5EQHXUPIE8BszEAT+RooGza5eWnxtuvpTC4x6EhuIjGZZH6TG",
+	"+5Ua546k7HmxRLa51tQkSH4H9ndq42BBJFJTOc9Nb9Y00CYvoPS1K06rMNKWCPa+RnN6NWfitTF9bHcS",
+	"vLqNIKvcHzAFju8Ti2Fep1UJDGwopfPk17F8w+YxXbK158p7x73yMXgQ3/7dAgD0KQTTCx7EDfiHE/cM",
+	"19n9AC+vrPZkz/n93kfbnJmHO+iOS7tsQ0LB3STfwqbXC3KWKHddcO+H2zQetOZZg5GlXC/dVEsHO8ac",
+	"LpUrVU95ZGtX5/AdWA8f7TCWUjHp3ZVvR3OMiOIa1ectS5/iBM/crXtPoK3Vfj5xBN36I56bJgRb2ML2",
+	"DyreQzbJllACGBpm6MeTZ293P+56gvHKglMIwpoAJAZE+fq1OY4sp8WED7YIiJKmEAeiSoPy1aB7nnlD",
+	"uMejmnezqg6Vtx4Pl/P9KoiGZh4pf9H/uLu6Sdf82tYQMSROyYIuDaQ6Bpd8VolU+RxyzDXVL+GqtfXZ",
+	"PqOFqzmAxvTV/DnqqWBYNF9dCExph7oh5iof4k8DxPSF8RhQXwsqOZLyCpNH4WR6S2sKZIHfBXF0RwxR",
+	"+d3cHil3QeVRMIENgQlcQVZTikcPBQNjMsF/zZy11OregYtBAfsTyBlepIyDx2ciwhIoEF8kBAtTFl0I",
+	"WKkRiyUkfEmvUB+hZjb6EeMmSsEkAF0vZBLl0bT2HV6cqFyIATAzqHKjZZ28OIFu9kLYCluOsUH4YmRA",
+	"TZYyq42q4eKqIPZ8YitC2ad1aauSlmIoChKiE1FwZwoOpfx1Plah8XJ1Op1ub6/fCloim40AXqVjvts/",
+	"ePykBazVyLiFSIzCkAIIgxm0qJrSr+SVGnFgEyYspzRgF6zjhmafa32lG2i5Psz3uimMLyqHj5igI9eQ",
+	"jRIx35uXCgFMXWgOSb7cnvnWa9AWzm4NWmcv3+QjM09u53PbVrjt3sONuf62fLD+PCSY/GmkaTAJO4zp",
+	"u5Widz/kH1a6HEFDRLEBOVbga+x5NOk4YcyIGyh72+pzIy1bLEcyWraJBcZUpiadFlFsPRcs5xy1L8T3",
+	"IrZCRsF7SSwTcwUS2Gye1kaNYhMlxX4z96YeC87gQf39MxeoRBK42fm5jYS+3seYk2XJAFeEJWhUdPWR",
+	"jKmC4pWYxzqVCwRWRhQGLaMC8DYACMMJk2CrtimvUS3YYyk+/l6Rwws9NVzbAKhcD9nwoPTeKxykpqca",
+	"nAwoInMncKfFhneTzMCE1Kq2LxA8OoVEhdRdIVjxiyWMzGjEsKj4UP/vkEhh9FmAEh4CKPAwQAUClDxT",
+	"ktUqZ67StMVem9Jrk+5gsjTwnIGqi4kPJnXc4OyCKmth7tmcQdlYkWddQVPQQq7/YmHXgT7Fojnnihzr",
+	"B1xA9YhNMnEhFlDo08bCTwA8QgB4NCqYPM0LLxidUyuotiZRzysBqogtH2sqwPY6veERGX79DOvAFrdq",
+	"iDgnGOXNsZI1E1F9SdA3majhKTdEAwGs6RImNaI9F2Cht9FZioN7k4lPX0GhdgBVVgicfjHlQJp2xe+M",
+	"B/Y6vT9kSpZwH+Ig/70Vne+o5rmLnBsr6hveNLO8eRqfYmkaMy1t7YZSjHkyozksVUP8d15pEwxqkNEG",
+	"oZdpYKFGFJlLxfFapEsVkDHTfFeEcRax6AjRO41tb06XYNocUx6zSLN0/AvSAGd0aYFC2IWAqwzuFxwr",
+	"Pu4+EFN3TA8c3BuAcoIQTnSp2uQtXW4EJwXlu130nWlfQQ1TrDgX2BVw9YDyYnPUq+9Tw/ZPsbW3buG3",
+	"ti++gq2g8VaVekovbVWxp/TuJ6nck6/PqUeXn/oKykfx2tBzo5/Y0rurTivk4kFHfrCC3TdCIRwOW//Y",
+	"USHgjgDx+sVBPaZTU0woWH0/LLiI5GLDSOZaJ3He/TvT1p86VLk8nfVRy2YJH/Tz+3VKoxXHrvYW9L9K",
+	"Ka+eBA8rvVZSOkUlGIA24Q0skR7HprIRVG81VY2goCAUE2yTZ2Ccklq1S1mUh3RxZR3E2Fxe1RvsVya1",
+	"mGG26yPrAc2lIw4xHv67XNm1AgHJ3V05/pspAIGCkq3fy1PzpO7bmMzqJB39S92Zv3+RATbmD5MVVrOD",
+	"c7eBvpUmtzw+CAwPpcA3R03fgsltxNM+4B8riiy5wpWgACVsxlPQthIWMn6t/4LoVC5Q6QO73gLxWzWz",
+	"W2ilzQGjj5YpQ3sZ5MV7GJRkLJNaQ3w+PyyauA79ZBiq6yGoqogqG2czoazhHC2aj6ywBIooJgm3yXBO",
+	"uWh3Ot1hHneyxPQT8zbq43CI5YIFZBjSWdru7PeHpoQdlnYtPQoehwVcUHFMJszAWebQI6G6bioph+Xa",
+	"akGGW39HfAwmspnebvMRG7NT0V+YMWrquBuIkm35o9k3TYV+c+9ncbG1CnILgNbv6hmtfK7eooa7+m8h",
+	"ev2ZCtowWzcaCqBC/BiyoE1Y2p1EEOJ1XfI2rmCNu1bLWllv1cYPoa8FyteAzW4qF2RME2Sh3GlpbWLi",
+	"uSDX05iV1qlRr91APqkNZJVk49bmQcm5XyUn9Rd723OzSt+5m+OT0pStjkjX1CLW2wzyhv7UxoITKq7c",
+	"XNZbCvL1ezhH93+O8tX2NDIsw8/Fbcs+NqLojGS0tJLlGDzWyisjlsiUEZ4OiJHX9gL7Vz8g350f9jsB",
+	"OTk+6wXkv9++eolVToOiTJvQBTYMEAIl+RaNEWJJTt/+gDcTJTM6n3MxOboQNCUzqVLSJ1/zkzYZnuIZ",
+	"2NEazxDqMYhHKZkBRE1ARlkK0D8Uuyu2Zl2zcNeJFF0kWpC1Ie4xunn0eusfYykmhKoLwVMS8ysAziKh",
+	"nLGAcKjxBtUghEzJnGaKQcczLIpMBdlzzvs2ObbVXsHQMWUhqBWa1wzsUK0ZZJHoXqHSR9ERdOZVqxv6",
+	"EbHfsuVwkO8dV7kvaLSEv99+c7zT2z9ok2MISqdg8NmB2iv603D//fuhXpLIWVgGeUwE1lBxw78QziCE",
+	"xhl//BBDYajVhnXUOrWQtEYJlF8xw/WI36KTFYhId6OgOp/iE6EbFGyQO7lm8prZXASTkGhcYWPj5AsI",
+	"zfswz+tGzDKxeBwQqAtwIeZMzmMHVOvqFkBQxZGZtrLeJ2s6Q4vYVMZ4ohCECkmOur1JpSSx1vXb5FTO",
+	"5loFG6op7e0fDK0rlaYOjlC/VWfROtNLuvJKaqhlYoZxZEnDXCmaoDUhT/g1E+3Ndb6V4pod3XN8r77m",
+	"vCoxPQahpkeWBcF4ofhCYYTkuYdKou69Nv65GZbeF70tmloL2SPIKwd5gQtjeMCsNROAgycDAqAoCTOV",
+	"yllzFfkZ13cLOE3uqo7P/9n9P0UxwdVcH3FBofOqojvL4pTPaZLu6qd3IprSLSR2nwQ+uRnUdc5j1qQl",
+	"4DVRZVtHDhoX+dedhvF0P90czc3j3w7I0B+Cef69/bUnCaYHoljmy/mbipmNrloX+7kh1tRzHutrS1/k",
+	"acLDlKRyAnDVt4ShcmkM627HHzVP5zaIVN+J1yxRLoLZs4fuPH7cwK/9lxoxqHtPNkKBxiTBHF8BDdZz",
+	"isjQtdDXBpliC5yBs6fYeV1zQAwbN2fXGZhR3YwM6iJelVoG4jNQBWKa4gWYrzCEiHYe73T6553OAP77",
+	"qUkcSeSsMEZ3nUU0ZTu6k9YGy20HZ8RVN8CGce2vHRdGu95kYH8mM4Ld9PUWBMcOHgwI92xA8Pid5eA5",
+	"D7wDnDTQmKiwJYZAkrV+fshQd07/Njlh6YIxQdKFdMndqP9GWPCTQWo3mRizO7r0j6zKjhnFKWEcQueZ",
+	"iEANN5HIgUsEsFU9NZu0Bm3oxrQ0XFCeDqHCnP4eI7JB3fejGSCc0zEABqXdyIhNuMAIhAthY/e1gA+q",
+	"qU13d3kvQGmQB8DmjKZ+9y5ewcXKus5dkJ4mO9CNz92CcmULUHilIkyy4BH85OG3g7uSDPud/tBosQQh",
+	"802tyjk1ZaARgnxGl2TEbMqfWfULYQH8HVix0XK87kz1O4dXMDPoeUMMlh26udVGYgCztUR564T29Zzw",
+	"HXWM8KaJ77U57+eytEKFNPeZfaGSu22eaXX3O512p9MCI/eSNWTHf/P0+WmngynjtfUGXML8fqebZ8wf",
+	"Yrq6JiKDCrVpUYIu8tcqULR/nI1xBJBsDR/ZZuq9fTvzgszkpKuZFo0noAPvPOk+7u3pecoUattyIQzZ",
+	"mDWrS6/vtfzZu8R+yOuH6cW8DM99TJSmaxaRv74hoYwMrY/5e4NoYeblzXTGUmq14RSrOLS6vcKGYj+t",
+	"bM4Hu7tzuvzLnH4ZTimfSy7Sr+QVD3nIL7JOp3cwF1+eTin/r14HKmDgl3T2ZV+vFX4Ksy/1QvpzsxAC",
+	"G2/tNmk37pTeGVBAoYIIcIviLrzB8pyQi0ySrAjQsAFl9R1hoUx3CUKXL1IeDva6g06nva+FNz2ELDHJ",
+	"1CmFFCWIicLsZQQ3gUKgYNDNyaBNzuVc8+1srlnlnC6tVcfnCG3whVKYe4sLlY3HPORMpJfjTERKj5Nr",
+	"nnhy/I3euud7x73T/tMnj0/3nh2edI8Pnvc6T/vPnpzsHfdy0AcT+NGqYxutf/7j/7r/+ns9zTMMmPzZ",
+	"6dmpFleRrehPwFQ6/VZ9+RWE0qjQaoH4zHvHakrJGyq3q36ix2ap1xJUohfqoPtk//+xdzU7bttA+FUE",
+	"X7YFBNsbFGjq3JKgRZAGzSGLPbRBTFvjtWAtJUjUuk6Rdy84M6RoiZat+KfeQreFsaIpejj/833jX/Tu",
+	"ftIXnyKRiREX+qAsvij4W9mPkccoAJmWD0vOAJv+RIOmUWbRXolApUnwMdty+YfEXOlabE6s6trkVIcY",
+	"Q9LoGGkcJiq3PlHppFH94oRWxYoTUtSEB1upTqw4roj594KgMGGNJ8GPJ3OciPqE8oUjlEZY6lI5g1g+",
+	"YI1pj+Rt/cYdtPO2am5mNY0L9oq4fqzvRlrV0iCT20fz28Z966FXelzC/5qewcrvoYFsM/U4mgk1X+5u",
+	"ib/LdLx6G47H4yCWNAuOsGZmgZD6ojgc5RojFkG5tsoWBlvlG1GgHepmpAdOK6pczJUOebGojBhgs8RM",
+	"reNqOtotggd9Z2mVRqmXx/stww0XHPXr7o+4XuOpXC8a+fY+L1ww8nx5PafFcqDPHsXDiEu7OPQqta/a",
+	"nFRDIohM53SfR0v+Y/5sabM3cH7LuFBpTs0V66VT9i6oTQmb5Ymf2OS9nAwdZcvsaJCbfVvEUiRY5JBB",
+	"lJYzFfwwjQAeIZqGf8lpKXMo0uQJoumP1CuEXSyoXvEgDEYG5dIUQl54J55/A/XdqScnkXRm9fOWYtE9",
+	"rl2fTD8z2HtXH+RETazmO2ptrL4rO5oLOYekO/B7/TvaickdLHfmKI8TsO0R1BdGU75SDYM3uKekAQvH",
+	"wYZDriuCFWw8DHy4wHffUwMR4PVZznxzd/Kd05k4I5S9S9BTqB/jBqBAHRMocUnOw2xSd3k5GxrTcC9l",
+	"Zy3wo4vahwSqsYwMrvTUOzR3bzJyXc2vfuyNSbSd9TrfO8C6nolZOg+LcjwTif41ent8ZntsU7lG0Oln",
+	"ujT7Su3ijBY5wFc4nnzFa4DfI1ttlcgOsGd7geQf1iN4xSOeFVYrpw9+1VvbDVnXuJ34//DsL+giT7+C",
+	"5BPr59iv6CKTgB1+l5uthfXbZ7sW26fE5+KR6tU6dEVTVapwa+YrdHDMSKFzmIlpniSW0GLNbBfu0bfm",
+	"mTWB1V+/vQ/MnW/qzeVFzOVNUR351ZlOlWZlVpzJdH5wxoGwOM+tVC5rh1utZybPwvq7bsH/prBT1E01",
+	"8CnN7rLrbWU6OPdOQnH6ro/TljTDKsxQafalzKZ9kbMvcj6j2P1TmgVl1jGg2ekAlfKsAcjvoLbij1iq",
+	"dDv6oOBiGNzRRjqEG/wE/E8yAtSERMFHH3VckT9k5OyUcYe2KVEu1iK5mP/iOi57fBTtyrC7YwjIrJvT",
+	"vIf3/C69C3N5F6aSo96N6d2Y5+TGGK1hOp87ejN6LZiXeaw2qGpmIHLIB5M/P2v1UED+5B/VfBQr5CQY",
+	"hIMyTwaTwVKpbDIa3b74eTgejoe3k5fjl2PUMbwRD+ZAg7WaGrBmG9vXQNP+OOAyrPpIDRmRF8hAH0KN",
+	"uJPmaHimJgER6SDTWe9tnMNcpfnGs+JHg/BniIMWIrc7c9aoyj3NNT6g9VhCEgWxLOIIkNzSedj8Rl7E",
+	"AwT0JxALTgkUhl2lgl0wHbZsXXatJOSquAmWIBK1DLmDBGjYamMQ16i3yl31tX6sfcl0LZGhk/1QhtGp",
+	"dm43S6Ad/B7Od9Q5jsKd0BnU6pKugXKC2KoXGhRbLTv4l7O0A3rlmfL9+C5YATIS1KEs+PH3sPG9/LuC",
+	"Jg94pq0gIBqGtxEMShOroMhArLZ2kz/Fcxh8+/zt3wAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -105,7 +105,9 @@ func TestEveryResponseIsDeclaredWhole(t *testing.T) {
 func TestRequestBodiesAreClosed(t *testing.T) {
 	eachOperation(t, func(t *testing.T, at string, o *openapi3.Operation) {
 		if o.RequestBody != nil {
-			checkClosed(t, at, o.RequestBody.Value.Content["application/json"].Schema.Value)
+			for kind, body := range o.RequestBody.Value.Content {
+				checkClosed(t, at+" "+kind, body.Schema.Value)
+			}
 		}
 	})
 }

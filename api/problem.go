@@ -21,6 +21,7 @@ type problem struct {
 	code   string
 	detail string
 	field  string // JSON pointer, or the name of a parameter or header, of what is wrong
+	line   int    // of the file that was sent, where one is wrong
 	cause  error  // for the log only
 }
 
@@ -140,7 +141,7 @@ func fromEcho(he *echo.HTTPError) *problem {
 // body is the problem as the contract has it.
 func (p *problem) body(requestID string) Problem {
 	out := Problem{Type: "urn:bahi:problem:" + p.code, Title: http.StatusText(p.status), Status: p.status,
-		Code: p.code, Detail: p.detail, Field: p.field, RequestID: requestID}
+		Code: p.code, Detail: p.detail, Field: p.field, Line: p.line, RequestID: requestID}
 	return out
 }
 

@@ -61,6 +61,21 @@ var mayCall = map[string]string{
 	"GET /v1/settlement/windows/{window}/positions": "bank auditor operator",
 	"POST /v1/settlement/confirmations":             "bank operator",
 
+	"GET /v1/reconciliation":                     "auditor operator",
+	"POST /v1/reconciliation/runs":               "operator",
+	"GET /v1/breaks":                             "auditor operator",
+	"GET /v1/breaks/{break}":                     "auditor operator",
+	"POST /v1/breaks/{break}/assign":             "operator",
+	"POST /v1/breaks/{break}/comment":            "operator",
+	"POST /v1/breaks/{break}/close":              "operator",
+	"POST /v1/breaks/{break}/corrections":        "operator",
+	"POST /v1/corrections/{correction}/approve":  "operator",
+	"POST /v1/corrections/{correction}/withdraw": "operator",
+	"POST /v1/corrections/{correction}/apply":    "operator",
+
+	"POST /v1/statements": "bank operator",
+	"GET /v1/statements":  "auditor operator",
+
 	"POST /v1/keys":         "operator",
 	"GET /v1/keys":          "operator",
 	"DELETE /v1/keys/{key}": "operator",
@@ -70,7 +85,7 @@ const hex32 = "0123456789abcdef0123456789abcdef"
 
 // absent are well-formed ids of what is not there.
 var absent = strings.NewReplacer("{party}", "pty_"+hex32, "{instrument}", "ins_"+hex32, "{transfer}", "BAH"+strings.ToUpper(hex32),
-	"{name}", "fees", "{window}", "upi-2026-11-25-03", "{bank}", "NRMD", "{key}", "key_"+hex32)
+	"{name}", "fees", "{window}", "upi-2026-11-25-03", "{bank}", "NRMD", "{break}", "brk_"+hex32, "{correction}", "cor_"+hex32, "{key}", "key_"+hex32)
 
 func TestRoles(t *testing.T) {
 	s := start(t)

@@ -55,6 +55,7 @@ type Server struct {
 	stopping   chan struct{} // closed by Shutdown
 	stop       func()
 	runs       sync.WaitGroup // of the reconciliation
+	uploads    chan struct{}  // holds as many as there are
 }
 
 // Bounds of one connection and one request.
@@ -79,7 +80,7 @@ func New(opt Options) (*Server, error) {
 		now:      opt.Now, log: opt.Log, keys: newKeyring(opt.Reader, opt.Now), watch: newWatch(opt.Now)}
 	s.policy = opt.Policy
 	s.desk = &reconcile.Desk{Book: s.book, Reader: s.reader, Policy: s.policy, Now: s.now, RRN: func() string { return s.rrn.next(s.now()) }}
-	s.stopping = make(chan struct{})
+	s.stopping, s.uploads = make(chan struct{}), make(chan struct{}, maxUploads)
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.rrn.n.Store(rand.Uint32N(1_000_000)) // a restart within the hour must not begin with the same numbers
 	s.metrics = newMetrics(s)

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"cmp"
+	"encoding/hex"
 )
 
 // Source is who says that money moved.
@@ -25,6 +26,9 @@ func ParseSource(s string) (Source, bool) { return parseName[Source](sourceNames
 // LineKey tells one movement of a bank from all others, whatever the file and
 // the format that it comes in.
 type LineKey [16]byte
+
+// String is the key in hexadecimal.
+func (k LineKey) String() string { return hex.EncodeToString(k[:]) }
 
 // LineID names a line: the N-th (1, 2, …) with its key in one statement. Most
 // have no second; where there is one, the statement that has most decides.

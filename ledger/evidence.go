@@ -6,6 +6,7 @@ import "context"
 // a part of [Reader].
 type EvidenceReader interface {
 	Statements(ctx context.Context, after StatementPlace, limit int) ([]Statement, error) // newest first
+	StatementsOf(ctx context.Context, file [32]byte) ([]Statement, error)                 // of a file, by N
 	Coverage(ctx context.Context, from, until Day) ([]Covered, error)                     // of days from, and before until; in no order
 	Line(ctx context.Context, id LineID) (BankLine, error)
 	LinesOf(ctx context.Context, transfer ID) ([]BankLine, error) // by ID

@@ -131,6 +131,14 @@ func newReader(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, 1<<16)
 // ReadJournal gives what [Bank.Entries] gave, from the bank's file alone: for use
 // while the bank is not open. It changes nothing.
 func ReadJournal(path string) ([]Entry, error) {
+	k, err := readBook(path)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Collect(k.entries(k.facts)), nil
+}
+
+func readBook(path string) (*book, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -140,7 +148,7 @@ func ReadJournal(path string) ([]Entry, error) {
 	if err := (&journal{in: newReader(f)}).read(k); err != nil {
 		return nil, fmt.Errorf("journal %s: %w", path, err)
 	}
-	return slices.Collect(k.entries(k.facts)), nil
+	return k, nil
 }
 
 // read takes the whole lines that come into the book.

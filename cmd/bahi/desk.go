@@ -12,6 +12,7 @@ import (
 	"bahi/ledger"
 	"bahi/ledger/address"
 	"bahi/ledger/reconcile"
+	"bahi/ledger/sqlite"
 )
 
 // rules are what reconciliation and settlement go by.
@@ -61,6 +62,11 @@ func (d desk) work(ctx context.Context, f func(*reconcile.Desk) error) error {
 	store, err := d.openExisting(ctx)
 	if err != nil {
 		return err
+	}
+	if file, ok := store.(*sqlite.Store); ok {
+		if err := file.Frugal(); err != nil {
+			return errors.Join(err, store.Close())
+		}
 	}
 	policy := ledger.DefaultPolicy()
 	d.apply(&policy)

@@ -12,6 +12,7 @@ import (
 )
 
 type reconcileCmd struct {
+	Ingest   reconcileIngestCmd   `cmd:"" help:"Take banks' statements, and the switch's files, into the book."`
 	Run      reconcileRunCmd      `cmd:"" help:"Match what banks said with the book; open and close breaks."`
 	Status   reconcileStatusCmd   `cmd:"" help:"Show the last run, and how many breaks there are."`
 	Breaks   reconcileBreaksCmd   `cmd:"" help:"List breaks, by their deadline."`
@@ -26,24 +27,35 @@ type reconcileCmd struct {
 	Check    reconcileCheckCmd    `cmd:"" help:"Read banks' statements and say of each whether its balances, counts and control sums hold, or the first line that is wrong."`
 }
 
+// statementOptions say how files are to be read.
+type statementOptions struct {
+	Format  string `enum:",camt.053,camt.054,mt940,bai2,upi,settlement,csv,jsonl" default:"" help:"What the files are: camt.053, camt.054, mt940, bai2, upi, settlement, csv, jsonl. By their content if not given."`
+	Mapping string `help:"A YAML file that says how a CSV is laid out."`
+}
+
+func (c *statementOptions) options() (o statement.Options, err error) {
+	o.Format = statement.Format(c.Format)
+	if (o.Format == statement.CSV) != (c.Mapping != "") && o.Format != "" {
+		return o, usagef("--format csv needs --mapping, and no other format takes it")
+	}
+	if c.Mapping != "" {
+		if o.Mapping, err = readMapping(c.Mapping); err != nil {
+			return o, usagef("%s: %w", c.Mapping, err)
+		}
+	}
+	return o, nil
+}
+
 type reconcileCheckCmd struct {
-	Format  string   `enum:",camt.053,camt.054,mt940,bai2,upi,settlement,csv,jsonl" default:"" help:"What the files are: camt.053, camt.054, mt940, bai2, upi, settlement, csv, jsonl. By their content if not given."`
-	Mapping string   `help:"A YAML file that says how a CSV is laid out."`
-	Files   []string `arg:"" name:"file" help:"The files."`
+	statementOptions
+	Files []string `arg:"" name:"file" help:"The files."`
 }
 
 // Run reads every file, also after one that is wrong.
 func (c *reconcileCheckCmd) Run() error {
-	o := statement.Options{Format: statement.Format(c.Format)}
-	if (o.Format == statement.CSV) != (c.Mapping != "") && o.Format != "" {
-		return usagef("--format csv needs --mapping, and no other format takes it")
-	}
-	if c.Mapping != "" {
-		m, err := readMapping(c.Mapping)
-		if err != nil {
-			return usagef("%s: %w", c.Mapping, err)
-		}
-		o.Mapping = m
+	o, err := c.options()
+	if err != nil {
+		return err
 	}
 	wrong := 0
 	for _, file := range c.Files {
@@ -79,11 +91,8 @@ func checkStatements(file string, o statement.Options) error {
 	defer f.Close()
 	var h statement.Header
 	for item, err := range statement.Read(f, o) {
-		if m := (*statement.Mistake)(nil); errors.As(err, &m) {
-			return fmt.Errorf("%s:%d: %s: %s", file, m.Line, m.Field, m.Text)
-		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+			return located(file, err)
 		}
 		switch item := item.(type) {
 		case statement.Header:

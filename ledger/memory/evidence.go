@@ -144,6 +144,11 @@ func (m *memory) Statements(ctx context.Context, after ledger.StatementPlace, li
 		})
 }
 
+// StatementsOf implements [ledger.EvidenceReader].
+func (m *memory) StatementsOf(ctx context.Context, file [32]byte) ([]ledger.Statement, error) {
+	return list(m, m.statements, -1, func(a, b *ledger.Statement) int { return a.N - b.N }, func(s *ledger.Statement) bool { return s.File == file })
+}
+
 // Coverage implements [ledger.EvidenceReader].
 func (m *memory) Coverage(ctx context.Context, from, until ledger.Day) (covered []ledger.Covered, err error) {
 	m.mu.RLock()

@@ -20,6 +20,13 @@ const (
 	olderStatements  = `SELECT ` + columns.Statements + ` FROM statements WHERE (at, file, n) < ($1, $2, $3) ORDER BY at DESC, file DESC, n DESC LIMIT $4`
 )
 
+const statementsOf = `SELECT ` + columns.Statements + ` FROM statements WHERE file = $1 ORDER BY n`
+
+// StatementsOf implements [ledger.EvidenceReader].
+func (s *Store) StatementsOf(ctx context.Context, file [32]byte) ([]ledger.Statement, error) {
+	return list(s, ctx, columns.ReadStatement, statementsOf, file[:])
+}
+
 const coverage = `SELECT ` + columns.Coverage + ` FROM coverage WHERE day >= $1 AND day < $2`
 
 // Coverage implements [ledger.EvidenceReader].

@@ -113,7 +113,7 @@ func (o *outbox) wait() error {
 	return err
 }
 
-// The bounds of trying to write a chunk, while the queue is full or the database away.
+// The bounds of trying to write a chunk, while the queue is full or the database is away.
 const (
 	writeTries = 60
 	writePause = 500 * time.Millisecond
@@ -121,7 +121,7 @@ const (
 
 // write stores a chunk. Storing it twice changes nothing, so it is tried again
 // wherever that may help.
-func write(ctx context.Context, book *ledger.Pipeline, chunk Reconciled) (err error) {
+func write(ctx context.Context, book *ledger.Pipeline, chunk ledger.Command) (err error) {
 	for range writeTries {
 		_, err = book.Submit(ctx, ledger.Request{Command: chunk})
 		passing := errors.Is(err, ledger.ErrBusy) || errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, ledger.ErrOutcomeUnknown)

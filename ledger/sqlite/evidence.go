@@ -21,6 +21,13 @@ const (
 	olderStatements  = `SELECT ` + columns.Statements + ` FROM statements WHERE (at, file, n) < (?, ?, ?) ORDER BY at DESC, file DESC, n DESC LIMIT ?`
 )
 
+const statementsOf = `SELECT ` + columns.Statements + ` FROM statements WHERE file = ? ORDER BY n`
+
+// StatementsOf implements [ledger.EvidenceReader].
+func (s *Store) StatementsOf(ctx context.Context, file [32]byte) ([]ledger.Statement, error) {
+	return list(s, ctx, columns.ReadStatement, statementsOf, file[:])
+}
+
 const coverage = `SELECT ` + columns.Coverage + ` FROM coverage WHERE day >= ? AND day < ?`
 
 // Coverage implements [ledger.EvidenceReader].

@@ -88,6 +88,10 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	return s, nil
 }
 
+// Frugal lets the writer remember little, for a command that runs beside a server. It
+// is to be called before the first Commit.
+func (s *Store) Frugal() error { return s.writer.exec("PRAGMA cache_size = -32768") } // KiB
+
 // create makes an empty file that nobody else may read, if there is none: SQLite
 // itself would let everybody, and gives its log the file's permissions.
 func create(path string) error {

@@ -277,6 +277,11 @@ func (f *fixture) wantEvidenceListed(e evidence) {
 		}
 	}
 	equal(f, statements, nil, sortedBy(e.statements, newest), deeply)
+	for _, s := range e.statements {
+		of, err := f.store.StatementsOf(background, s.File)
+		inFile := chosen(e.statements, func(other *ledger.Statement) bool { return other.File == s.File })
+		equal(f, of, err, sortedBy(inFile, func(a, b ledger.Statement) int { return a.N - b.N }), deeply)
+	}
 	for _, scheme := range []string{"", "upi", "imps", "none"} {
 		var windows []ledger.Window
 		for before := ""; ; before = windows[len(windows)-1].ID {

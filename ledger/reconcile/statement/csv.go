@@ -310,14 +310,15 @@ func isBank(code, bank string) bool {
 	return code == bank || len(code) == ifsc && len(bank) < ifsc && strings.HasPrefix(code, bank)
 }
 
-// between fills the other side's account in, where the file names both.
+// between fills both accounts in, where the file names both.
 func (s *sheet) between(l Line) Line {
-	name := s.m.Columns.Payer
+	own, other := s.m.Columns.Payee, s.m.Columns.Payer
 	if (l.Side == Debit) != l.Reversal {
-		name = s.m.Columns.Payee
+		own, other = other, own
 	}
+	l.Account = compact(s.get(own))
 	if l.Counterparty == "" {
-		l.Counterparty = compact(s.get(name))
+		l.Counterparty = compact(s.get(other))
 	}
 	return l
 }

@@ -29,6 +29,10 @@ var Formats = []Format{Camt053, Camt054, MT940, BAI2, UPI, Settlement, CSV, JSON
 type Options struct {
 	Format  Format   // empty: by the content
 	Mapping *Mapping // of a CSV; nil: one of the switch's
+	// Mirrored turns the sides of the lines that are handed on: what a bank writes of
+	// our own account there is seen from its customers' accounts then. The totals of
+	// an [End] stay as the file has them.
+	Mirrored bool
 }
 
 // Read yields the items of a file in its order. After an error, a [*Mistake]
@@ -36,7 +40,7 @@ type Options struct {
 // not to be relied on.
 func Read(r io.Reader, o Options) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		if err := read(r, o, &tally{yield: yield}); err != nil && !errors.Is(err, errStopped) {
+		if err := read(r, o, &tally{yield: yield, mirrored: o.Mirrored}); err != nil && !errors.Is(err, errStopped) {
 			yield(nil, err)
 		}
 	}

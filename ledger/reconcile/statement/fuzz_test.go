@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"bahi/ledger"
 	"bahi/ledger/reconcile/statement"
 )
 
@@ -21,7 +22,7 @@ func holds(t *testing.T, b []byte, o statement.Options) {
 			}
 			begun, opening, credits, debits, n = true, i.Opening, 0, 0, 0
 		case statement.Line:
-			if !begun || i.Amount.Minor < 0 || i.BookingDate.IsZero() || len(i.Key) != 32 || i.Side != statement.Credit && i.Side != statement.Debit {
+			if !begun || i.Amount.Minor < 0 || i.BookingDate.IsZero() || i.Key == (ledger.LineKey{}) || i.Side != statement.Credit && i.Side != statement.Debit {
 				t.Fatalf("taken: %s", render(i))
 			}
 			n++

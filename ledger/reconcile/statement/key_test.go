@@ -15,7 +15,7 @@ func keyOf(t *testing.T, line string) string {
 	if err != nil {
 		t.Fatalf("%s: %v", line, err)
 	}
-	return items[1].(statement.Line).Key
+	return items[1].(statement.Line).Key.String()
 }
 
 // TestKey: what tells movements apart is in the key, what formats leave out is not.

@@ -166,11 +166,11 @@ func (m *mt940) field(at int, tag, value string, more []string) error {
 	case "61":
 		return m.movement(at, value)
 	case "62F", "62M":
-		_, closing, err := m.balance(at, ":"+tag+":", value)
+		date, closing, err := m.balance(at, ":"+tag+":", value)
 		if err != nil {
 			return err
 		}
-		m.state = mtClosed
+		m.state, m.t.closes = mtClosed, date // the header's is that of the opening balance, a day before
 		return m.t.end(at, closing, at, ":"+tag+":")
 	}
 	return nil

@@ -11,7 +11,6 @@ package statement
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -48,14 +47,19 @@ type Line struct {
 	Count         int    // of the transfers in it; more than 1 if the bank batched them
 	Pending       bool   // the bank shows it and has not booked it
 	Line          int    // where it begins in the file
-	Key           string // the same for this movement in every file and format; made by key
+	Account       string // the customer's, where the file names both; else empty
+	// Key is the same for this movement in every file and format, and By is what it
+	// is made of; see key.
+	Key ledger.LineKey
+	By  ledger.KeyedBy
 }
 
 // End ends a statement, when all its totals have been found right.
 type End struct {
 	Lines           int // all, those that moved nothing included
 	Credits, Debits ledger.Amount
-	Closing         *Balance // nil if the file doesn't say
+	Closing         *Balance  // nil if the file doesn't say
+	Date            time.Time // the day that it ends; zero if the file doesn't say
 	Line            int
 }
 
@@ -70,6 +74,13 @@ const (
 	Credit Side = "credit"
 	Debit  Side = "debit"
 )
+
+func (s Side) other() Side {
+	if s == Debit {
+		return Credit
+	}
+	return Debit
+}
 
 // Balance is what an account holds, negative when overdrawn, in minor units.
 type Balance struct {
@@ -103,18 +114,18 @@ func (l Line) Moved() bool {
 // files the largest such number counts. Nothing smaller than the
 // statement can tell, and a statement doesn't fit in memory, so that
 // the count is left to whoever stores the lines.
-func (l Line) key(account string) string {
-	kind, reference := "account", account
+func (l Line) key(account string) (ledger.LineKey, ledger.KeyedBy) {
+	by, kind, reference := ledger.KeyedByAccount, "account", account
 	switch {
 	case l.RRN != "":
-		kind, reference = "rrn", l.RRN
+		by, kind, reference = ledger.KeyedByRRN, "rrn", l.RRN
 	case l.TransactionID != "":
-		kind, reference = "id", l.TransactionID
+		by, kind, reference = ledger.KeyedByName, "id", l.TransactionID
 	case l.Reference != "":
-		kind, reference = "reference", l.Reference
+		by, kind, reference = ledger.KeyedByReference, "reference", l.Reference
 	}
 	// Quoting keeps fields apart, whatever is in them.
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %q %s %t %t %s %q", l.BookingDate.Format(time.DateOnly),
 		l.Amount.Minor, l.Amount.Currency, l.Side, l.Reversal, l.Moved(), kind, reference))
-	return hex.EncodeToString(sum[:16])
+	return ledger.LineKey(sum[:16]), by
 }

@@ -3,6 +3,7 @@ package statement
 import (
 	"errors"
 	"math"
+	"time"
 
 	"bahi/ledger"
 )
@@ -13,7 +14,9 @@ var errStopped = errors.New("the reader of the stream stopped")
 // tally hands the items on and adds them up.
 type tally struct {
 	yield           func(Item, error) bool
+	mirrored        bool
 	head            Header
+	closes          time.Time // the day of the closing balance, where that is not the header's
 	open            bool
 	any             bool // there was a statement
 	lines           int
@@ -30,7 +33,7 @@ func (t *tally) begin(h Header) error {
 	if h.Opening != nil && h.Opening.Currency != h.Currency {
 		return mistakef(h.Line, "opening balance", "is in %s, the account in %s", h.Opening.Currency, h.Currency)
 	}
-	*t = tally{yield: t.yield, head: h, open: true, any: true}
+	*t = tally{yield: t.yield, mirrored: t.mirrored, head: h, open: true, any: true}
 	return t.hand(h)
 }
 
@@ -51,7 +54,10 @@ func (t *tally) add(l Line) error {
 		}
 	}
 	l.Count = max(l.Count, 1)
-	l.Key = l.key(t.head.Account)
+	if t.mirrored {
+		l.Side = l.Side.other()
+	}
+	l.Key, l.By = l.key(t.head.Account)
 	return t.hand(l)
 }
 
@@ -66,7 +72,11 @@ func (t *tally) end(line int, closing *Balance, closingLine int, field string) e
 		}
 	}
 	t.open = false
-	return t.hand(End{Lines: t.lines, Credits: t.amount(t.credits), Debits: t.amount(t.debits), Closing: closing, Line: line})
+	date := t.closes
+	if date.IsZero() {
+		date = t.head.Date
+	}
+	return t.hand(End{Lines: t.lines, Credits: t.amount(t.credits), Debits: t.amount(t.debits), Closing: closing, Date: date, Line: line})
 }
 
 // movements checks that opening and movements make the closing balance.
