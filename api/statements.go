@@ -54,6 +54,9 @@ func (s *Server) IngestStatements(c echo.Context, params IngestStatementsParams)
 	}
 	defer file.Close()
 	in, err := reconcile.Ingest(ctx, s.book, s.reader, file, o)
+	if err == nil {
+		_, err = s.settlement.TakeFile(ctx, &in, file)
+	}
 	if err != nil && ctx.Err() != nil {
 		err = ledger.ErrClosed
 	}

@@ -113,6 +113,8 @@ func (c *ApplyCorrection) act(s *Set, t *Transfer, made *Correction) error {
 		return c.pay(s, &t.Payee, made)
 	case ToSuspense:
 		c.adjust(s, made)
+	case PayAgain:
+		return c.create(s, c.payout(&t.Payee, t.Amount.Minor), made)
 	}
 	return nil
 }
@@ -125,13 +127,19 @@ func (c *ApplyCorrection) adjust(s *Set, made *Correction) {
 
 // pay adjusts, and pays the difference from suspense to whom it is missing.
 func (c *ApplyCorrection) pay(s *Set, to *End, made *Correction) error {
-	create := CreateTransfer{Transfer: c.payout(to, abs(made.Difference))}
-	// An adjustment always leaves suspense with what it adds, so the rules for the
-	// payout may be asked before it.
-	if reason := create.refusal(s); reason != "" {
-		return refuse(CodePayoutRefused, "the payout would fail: %s; put the difference on suspense instead", reason)
+	if err := c.create(s, c.payout(to, abs(made.Difference)), made); err != nil {
+		return err
 	}
 	c.adjust(s, made)
+	return nil
+}
+
+// create makes the transfer that pays from suspense, which may go below zero for it.
+func (c *ApplyCorrection) create(s *Set, t Transfer, made *Correction) error {
+	create := CreateTransfer{Transfer: t}
+	if reason := create.refusal(s); reason != "" { // which is known before anything changes
+		return refuse(CodePayoutRefused, "the payout would fail: %s; leave it on suspense", reason)
+	}
 	if _, err := create.Apply(s); err != nil {
 		return err
 	}

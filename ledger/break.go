@@ -23,11 +23,12 @@ const (
 	ClassNotAtSwitch                     // bank and book show it, the switch doesn't
 	ClassOnlyAtSwitch                    // the switch shows it, bank and book don't
 	ClassSettlement                      // a settlement report differs from the window's positions
+	ClassPayoutFailed                    // a correction's payout did not reach whom it was for: the money is on suspense again
 )
 
 var classNames = [...]string{ClassNotInBook: "not_in_book", ClassNotAtBank: "not_at_bank", ClassAmountDiffers: "amount_differs", ClassDuplicate: "duplicate", ClassLate: "late",
 	ClassContradiction: "contradiction", ClassUnknownAccount: "unknown_account", ClassHanging: "hanging", ClassInDoubt: "in_doubt", ClassNotAtSwitch: "not_at_switch",
-	ClassOnlyAtSwitch: "only_at_switch", ClassSettlement: "settlement_differs"}
+	ClassOnlyAtSwitch: "only_at_switch", ClassSettlement: "settlement_differs", ClassPayoutFailed: "payout_failed"}
 
 // String is the class's word.
 func (c Class) String() string { return nameOf(classNames[:], c) }

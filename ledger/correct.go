@@ -27,6 +27,11 @@ const (
 func (b *Break) Actions(t *Transfer) []Action {
 	d := b.Difference()
 	switch {
+	case b.Class == ClassPayoutFailed:
+		if t != nil && t.PayoutFailed() {
+			return []Action{PayAgain}
+		}
+		return nil
 	case b.Bank == SaysNothing:
 		return nil // silence decides nothing
 	case t == nil && d != 0 && b.Subject.Line != LineID{}:

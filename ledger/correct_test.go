@@ -353,6 +353,38 @@ func TestAPayoutThatWouldFailIsRefused(t *testing.T) {
 	}
 }
 
+// TestAPayoutThatFailedIsPaidAgain: a bank that declines a payout leaves its money on
+// suspense, from where it is paid once more, and only once.
+func TestAPayoutThatFailedIsPaidAgain(t *testing.T) {
+	b, _, brk := completed(t, 4_000_000)
+	defer b.close()
+	b.now = b.now.Add(24 * time.Hour)
+	made := must[ledger.Correction](b, b.apply(must[ledger.Correction](b, ledger.ProposeCorrection{Case: b.at(brk.ID, "asif")}), ""))
+	for range 2 {
+		p, err := b.store.Transfer(context.Background(), made.Payout)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.say(&p, "credit declined")
+		if b.suspense() != 1_000_000 {
+			t.Fatalf("on suspense: %d", b.suspense())
+		}
+		again := b.breakOf(&p, ledger.ClassPayoutFailed, ledger.LegCredit, 0, 0)
+		b.now = b.now.Add(24 * time.Hour)
+		made = must[ledger.Correction](b, ledger.ProposeCorrection{Case: b.at(again.ID, "asif")})
+		if made.Action != ledger.PayAgain {
+			t.Fatalf("proposes %s", made.Action)
+		}
+		apply := b.apply(made, "")
+		made = must[ledger.Correction](b, apply)
+		if twice := must[ledger.Correction](b, apply); twice != made {
+			t.Errorf("applied again: %+v", twice)
+		}
+		b.verify()
+	}
+	b.payOut(made)
+}
+
 // TestCorrectionsUnderRandomCommands proposes and applies corrections of random
 // breaks, true or not, between random words of banks: the book holds, and each is applied once.
 func TestCorrectionsUnderRandomCommands(t *testing.T) {
@@ -375,7 +407,7 @@ func TestCorrectionsUnderRandomCommands(t *testing.T) {
 				if here, _ := t.Ends(leg); here.IsWallet() {
 					rt.Skip("no bank")
 				}
-				class := rapid.SampledFrom([]ledger.Class{ledger.ClassInDoubt, ledger.ClassAmountDiffers, ledger.ClassNotAtBank}).Draw(rt, "class")
+				class := rapid.SampledFrom([]ledger.Class{ledger.ClassInDoubt, ledger.ClassAmountDiffers, ledger.ClassNotAtBank, ledger.ClassPayoutFailed}).Draw(rt, "class")
 				breaks = append(breaks, b.breakOf(t, class, leg, rapid.Int64Range(0, 900).Draw(rt, "ours"), rapid.Int64Range(0, 900).Draw(rt, "theirs")).ID)
 			},
 			"correct": func(rt *rapid.T) {
@@ -383,7 +415,7 @@ func TestCorrectionsUnderRandomCommands(t *testing.T) {
 					rt.Skip("no break yet")
 				}
 				id := rapid.SampledFrom(breaks).Draw(rt, "break")
-				made, _ := m.twice(rt, ledger.ProposeCorrection{Case: b.at(id, "asif"), Action: ledger.Action(rapid.IntRange(0, 8).Draw(rt, "action"))}).(ledger.Correction)
+				made, _ := m.twice(rt, ledger.ProposeCorrection{Case: b.at(id, "asif"), Action: ledger.Action(rapid.IntRange(0, 9).Draw(rt, "action"))}).(ledger.Correction)
 				if made.ID.IsZero() {
 					return
 				}

@@ -20,10 +20,11 @@ const (
 	RefundPayer                     // to suspense, and from there to the payer
 	CreditLater                     // to suspense, and from there to the payee (UPI's TCC 103)
 	ReturnLater                     // to suspense, and from there to the payer, since the payee was never credited
+	PayAgain                        // a payout that failed is paid from suspense once more
 )
 
 var actionNames = [...]string{ConfirmCredit: "confirm_credit", ReturnToPayer: "return", ReverseDebit: "reverse", ConfirmFailed: "confirm_failed",
-	ToSuspense: "suspense", RefundPayer: "refund", CreditLater: "credit_later", ReturnLater: "return_later"}
+	ToSuspense: "suspense", RefundPayer: "refund", CreditLater: "credit_later", ReturnLater: "return_later", PayAgain: "pay_again"}
 
 // String is the action's word.
 func (a Action) String() string { return nameOf(actionNames[:], a) }
@@ -32,7 +33,7 @@ func (a Action) String() string { return nameOf(actionNames[:], a) }
 func ParseAction(s string) (Action, bool) { return parseName[Action](actionNames[:], s) }
 
 // Adjusts says whether the action moves the difference to suspense.
-func (a Action) Adjusts() bool { return a >= ToSuspense }
+func (a Action) Adjusts() bool { return a >= ToSuspense && a != PayAgain }
 
 // CorrectionState is how far a correction is.
 type CorrectionState uint8

@@ -140,6 +140,12 @@ type Transfer struct {
 	Steps    int   // how many lines its history has
 }
 
+// PayoutFailed says whether it is a correction's payout that did not reach its payee,
+// so that the money is on suspense again.
+func (t *Transfer) PayoutFailed() bool {
+	return t.Kind == Payout && t.State.Final() && t.State != Completed
+}
+
 // Begin puts the transfer where its first commit leaves it.
 func (t *Transfer) Begin(born State, reason Reason) {
 	t.Born, t.Reason = born, reason

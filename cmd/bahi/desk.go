@@ -74,7 +74,7 @@ func (d desk) work(ctx context.Context, f func(*reconcile.Desk) error) error {
 	counter := rand.Uint32()
 	err = f(&reconcile.Desk{Book: book, Reader: store, Policy: &policy, Now: time.Now, RRN: func() string {
 		counter++
-		return address.RRN(time.Now(), counter)
+		return address.RRN(time.Now().In(policy.Location()), counter)
 	}})
 	book.Close()
 	return errors.Join(err, store.Close())

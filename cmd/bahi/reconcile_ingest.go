@@ -9,17 +9,22 @@ import (
 	"os"
 	"os/signal"
 
+	"bahi/ledger"
 	"bahi/ledger/reconcile"
 	"bahi/ledger/reconcile/statement"
+	"bahi/ledger/settle"
 )
 
 type reconcileIngestCmd struct {
 	desk
 	statementOptions
-	Bank     string   `help:"The bank whose statements they are, such as SBIN; as the files say if not given."`
-	Mirrored bool     `help:"The statements are of our own account at the bank: what it pays in there it has taken from a customer."`
-	JSON     bool     `help:"Print one JSON object per file."`
-	Files    []string `arg:"" name:"file" help:"The files; - is the standard input."`
+	Bank     string `help:"The bank whose statements they are, such as SBIN; as the files say if not given."`
+	Mirrored bool   `help:"The statements are of our own account at the bank: what it pays in there it has taken from a customer."`
+	JSON     bool   `help:"Print one JSON object per file."`
+
+	Settlement string `help:"File with the settlement's windows, which a settlement report is compared with; without one they are UPI's." env:"BAHI_SETTLEMENT" type:"path"`
+
+	Files []string `arg:"" name:"file" help:"The files; - is the standard input."`
 }
 
 // Run takes every file in, also after one that is wrong.
@@ -65,6 +70,15 @@ func (c *reconcileIngestCmd) ingest(ctx context.Context, d *reconcile.Desk, file
 	if err != nil {
 		return err
 	}
+	schedule, err := readSchedule(c.Settlement)
+	if err != nil {
+		return usageError{err}
+	}
+	settlement := settle.Desk{Book: d.Book, Reader: d.Reader, Schedule: schedule}
+	differ, err := settlement.TakeFile(ctx, &in, f)
+	if err != nil {
+		return err
+	}
 	if c.JSON {
 		return json.NewEncoder(os.Stdout).Encode(map[string]any{"file": file, "sha256": fmt.Sprintf("%x", in.File), "again": in.Again,
 			"statements": len(in.Statements), "lines": in.Lines, "days": len(in.Covered)})
@@ -74,6 +88,11 @@ func (c *reconcileIngestCmd) ingest(ctx context.Context, d *reconcile.Desk, file
 		again = ", taken in before: nothing changes"
 	}
 	fmt.Printf("%s: %d statements, %d lines, all of %d days%s\n", file, len(in.Statements), in.Lines, len(in.Covered), again)
+	for i := range differ {
+		b := &differ[i]
+		fmt.Printf("  %s %s: the report says that %q owes %s, we say %s\n", b.ID.BreakRef(), b.Subject.Window, b.Subject.Bank,
+			ledger.Amount{Minor: b.Theirs, Currency: b.Currency}, ledger.Amount{Minor: b.Ours, Currency: b.Currency})
+	}
 	return nil
 }
 

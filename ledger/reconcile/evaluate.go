@@ -86,9 +86,20 @@ func (j *Judge) Evaluate(c *Case) Verdict {
 			e.verdict.Breaks = append(e.verdict.Breaks, b)
 		}
 	}
+	if c.Transfer.PayoutFailed() {
+		e.payoutFailed()
+	}
 	slices.SortFunc(e.verdict.Matches, ledger.Match.Compare)
 	slices.SortFunc(e.verdict.Breaks, func(a, b ledger.Break) int { return a.ID.Compare(b.ID) })
 	return e.verdict
+}
+
+// payoutFailed finds that the correction which made the payout has not reached whom it
+// was for. All agree on where the money is; that it is on suspense is what is wrong.
+func (e *evaluation) payoutFailed() {
+	s := ledger.Subject{Transfer: e.Transfer.ID, Leg: ledger.LegCredit, Bank: e.Transfer.Payee.Bank}
+	e.verdict.Breaks = append(e.verdict.Breaks, ledger.Break{ID: ledger.BreakID(ledger.ClassPayoutFailed, s), Class: ledger.ClassPayoutFailed, Subject: s,
+		Day: e.day(e.Transfer.Updated), Currency: e.Transfer.Amount.Currency, Book: ledger.SaysNo, Steps: e.Transfer.Steps})
 }
 
 // evaluation is a case while it is judged.

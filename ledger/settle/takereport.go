@@ -3,6 +3,7 @@ package settle
 import (
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"slices"
 
@@ -10,6 +11,18 @@ import (
 	"bahi/ledger/reconcile"
 	"bahi/ledger/reconcile/statement"
 )
+
+// TakeFile compares a file that was taken in with our positions, if it is a settlement
+// report; see [Desk.TakeReport].
+func (d *Desk) TakeFile(ctx context.Context, in *reconcile.Ingested, file io.ReadSeeker) ([]ledger.Break, error) {
+	if len(in.Statements) == 0 || in.Statements[0].Format != string(statement.Settlement) {
+		return nil, nil
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return d.TakeReport(ctx, statement.Read(file, statement.Options{Format: statement.Settlement}))
+}
 
 // TakeReport compares the switch's settlement report with our positions, window by
 // window, and opens a break for each bank of which they differ, and closes those that

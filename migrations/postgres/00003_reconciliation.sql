@@ -91,7 +91,7 @@ CREATE TABLE breaks (
     id          UUID     NOT NULL PRIMARY KEY, -- a hash of class and subject, which therefore never change
     -- not in book, not at bank, amount differs, duplicate, late, contradiction, unknown account, hanging, in doubt,
     -- not at switch, only at switch, settlement differs
-    class       SMALLINT NOT NULL CHECK (class BETWEEN 1 AND 12),
+    class       SMALLINT NOT NULL CHECK (class BETWEEN 1 AND 13),
     transfer    UUID     NOT NULL,
     leg         SMALLINT NOT NULL CHECK (leg BETWEEN 0 AND 4),
     line_source SMALLINT CHECK (line_source BETWEEN 1 AND 2),
@@ -142,7 +142,7 @@ CREATE TABLE corrections (
     leg             SMALLINT NOT NULL CHECK (leg BETWEEN 0 AND 4),
     bank            TEXT     NOT NULL,
     -- confirm credit, return to payer, reverse debit, confirm failed; to suspense, refund payer, credit later, return later
-    action          SMALLINT NOT NULL CHECK (action BETWEEN 1 AND 8),
+    action          SMALLINT NOT NULL CHECK (action BETWEEN 1 AND 9),
     currency        TEXT     NOT NULL,
     difference      BIGINT   NOT NULL,
     state           SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 4), -- proposed, approved, applied, withdrawn
