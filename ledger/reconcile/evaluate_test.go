@@ -551,3 +551,18 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		}
 	})
 }
+
+// A payout that ended without its payee having the money is told of until it is paid again.
+func TestPayoutFailed(t *testing.T) {
+	payout := func(state ledger.State, said ledger.InstructionState) *scene {
+		s := newScene(noon, state).asked(ledger.LegCredit, said)
+		s.Transfer.Payer, s.Transfer.Kind = ledger.End{}, ledger.Payout
+		return s
+	}
+	payout(ledger.Reversed, ledger.Declined).expect(t, "payout_failed of credit at KVRI: ours 0 theirs 0, nothing nothing no, day +0")
+	payout(ledger.Completed, ledger.Approved).expect(t)
+	payout(ledger.Debited, ledger.Sent).expect(t)
+	s := payout(ledger.Reversed, ledger.Declined)
+	s.Transfer.Kind = ledger.Payment
+	s.expect(t)
+}
