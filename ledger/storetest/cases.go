@@ -658,7 +658,10 @@ func testReopen(f *fixture) {
 		all = append(all, s.rows())
 	}
 	f.put(all...)
+	e := s.evidence(20, 0)
+	f.putEvidence(e)
 	f.check(f.store.Close())
 	f.store = re.Reopen(f.T)
 	f.wantRows(all...)
+	f.wantEvidence(e)
 }

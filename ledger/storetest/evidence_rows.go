@@ -272,7 +272,7 @@ func (f *fixture) wantEvidenceListed(e evidence) {
 	for place := (ledger.StatementPlace{}); ; place = statements[len(statements)-1].Place() {
 		page, err := f.store.Statements(background, place, 7)
 		f.check(err)
-		if statements = append(statements, page...); len(page) == 0 {
+		if statements = append(statements, page...); len(page) == 0 || len(statements) > len(e.statements) {
 			break
 		}
 	}
@@ -282,7 +282,7 @@ func (f *fixture) wantEvidenceListed(e evidence) {
 		for before := ""; ; before = windows[len(windows)-1].ID {
 			page, err := f.store.Windows(background, scheme, before, 7)
 			f.check(err)
-			if windows = append(windows, page...); len(page) == 0 {
+			if windows = append(windows, page...); len(page) == 0 || len(windows) > len(e.windows) {
 				break
 			}
 		}
