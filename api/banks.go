@@ -33,6 +33,9 @@ func (s *Server) ListBanks(c echo.Context) error {
 func bankView(b *banks.Bank, h *banks.Health) Bank {
 	v := Bank{Code: b.Code, Name: b.Name, IFSCPrefix: b.IFSCPrefix, Handles: append([]string{}, b.Handles...),
 		State: BankState(h.State), Breaker: BreakerState(h.Breaker.String()), InFlight: int64(h.InFlight), Queued: int64(h.Queued)}
+	if b.NetDebitCap.Minor > 0 {
+		v.NetDebitCap = moneyView(b.NetDebitCap)
+	}
 	if b.MaxAmount.Minor > 0 {
 		v.MaxAmount = moneyView(b.MaxAmount)
 	}

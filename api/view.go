@@ -123,6 +123,7 @@ var reasonTexts = map[ledger.Reason]string{
 	ledger.CurrencyMismatch:   "One of the accounts is in another currency.",
 	ledger.BankUnknown:        "One of the accounts is at no bank that is connected.",
 	ledger.BankLimitExceeded:  "The amount is more than one of the banks allows in one transfer. Pay less at once.",
+	ledger.NetDebitCap:        "The payer's bank may not owe the others more before it has settled. Pay from another bank, or later.",
 	ledger.AmountTooLarge:     "The amount is more than the book can hold for one of the accounts.",
 	ledger.DebitDeclined:      "The payer's bank declined. The bank's code says why.",
 	ledger.CreditDeclined:     "The payee's bank declined. The bank's code says why.",

@@ -20,6 +20,7 @@ type Bank struct {
 	Handles     []string // what its UPI ids end in, without "@"
 	Adapter     Adapter
 	MaxInFlight int           // instructions under way at once; 0: 256
+	NetDebitCap ledger.Amount // the most that it may come to owe; zero: no cap
 	MaxAmount   ledger.Amount // of one transfer, from it or to it; zero: no limit of the bank's own
 
 	leaving bool // not in the list any more
@@ -118,6 +119,8 @@ func (d *directory) add(b *Bank, old *directory) (field, why string) {
 		return "Adapter", fmt.Sprintf("bank %s has no adapter", b.Code)
 	case b.MaxInFlight < 0:
 		return "MaxInFlight", fmt.Sprintf("bank %s: not even one instruction may be under way", b.Code)
+	case b.NetDebitCap.Minor < 0:
+		return "NetDebitCap", fmt.Sprintf("bank %s: the net debit cap is below zero", b.Code)
 	case b.MaxAmount.Minor < 0:
 		return "MaxAmount", fmt.Sprintf("bank %s: the limit of a transfer is below zero", b.Code)
 	}

@@ -63,7 +63,10 @@ type Account struct {
 	Debits  int64 // sum of the postings that debit it
 	Credits int64 // sum of the postings that credit it
 	Seq     int64 // how many postings touch it
-	Created int64 // Unix microseconds
+	// Reserved is, of a clearing account, what its bank was asked to debit and has
+	// neither done nor denied. Of stripes only the sum has a meaning: it may be below zero.
+	Reserved int64
+	Created  int64 // Unix microseconds
 }
 
 // Balance is debits - credits by the account's normal side: what an asset

@@ -20,7 +20,7 @@ func (c ApplyCorrection) Declare(s *Set) {
 	c.declare(s)
 	currency := c.Break.Currency
 	s.WantAccount(SuspenseAccount(currency))
-	s.WantAccount(ClearingAccount(c.Break.Subject.Bank, currency).Stripe(s.Stripe))
+	s.WantAccount(s.clearing(c.Break.Subject.Bank, currency))
 	if c.Transfer != nil { // what it pays by is known once the break is locked: each way is declared
 		for _, to := range []*End{&c.Transfer.Payer, &c.Transfer.Payee} {
 			CreateTransfer{Transfer: c.payout(to, 1)}.Declare(s)
@@ -121,7 +121,7 @@ func (c *ApplyCorrection) act(s *Set, t *Transfer, made *Correction) error {
 
 // adjust posts the difference between the bank's clearing account and suspense.
 func (c *ApplyCorrection) adjust(s *Set, made *Correction) {
-	debit, credit := made.sides(s.Stripe)
+	debit, credit := made.sides(s.clearing(made.Bank, made.Currency))
 	s.Post(made.ID, EventAdjustment, debit, credit, abs(made.Difference))
 }
 

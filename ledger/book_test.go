@@ -18,11 +18,12 @@ type book struct {
 	store ledger.Store
 	pipe  *ledger.Pipeline
 	now   time.Time
+	caps  ledger.Caps
 }
 
 func newBook(t testing.TB) *book {
 	b := &book{t: t, store: memory.New(), now: time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)}
-	b.pipe = ledger.NewPipeline(b.store, ledger.PipelineOptions{Now: func() time.Time { return b.now }})
+	b.pipe = ledger.NewPipeline(b.store, ledger.PipelineOptions{Now: func() time.Time { return b.now }, Caps: func() ledger.Caps { return b.caps }})
 	return b
 }
 

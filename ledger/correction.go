@@ -87,8 +87,8 @@ func (c *Correction) Adjusted() int64 {
 
 // sides are the accounts that the correction's adjustment debits and credits: the bank's
 // clearing account, so that it is what the bank's statement says, and suspense.
-func (c *Correction) sides(stripe int) (debit, credit AccountName) {
-	debit, credit = ClearingAccount(c.Bank, c.Currency).Stripe(stripe), SuspenseAccount(c.Currency)
+func (c *Correction) sides(clearing AccountName) (debit, credit AccountName) {
+	debit, credit = clearing, SuspenseAccount(c.Currency)
 	if taken := c.Difference > 0; taken == c.Leg.PayeeSide() { // what a bank gave, it is owed
 		return credit, debit
 	}

@@ -18,6 +18,7 @@ func (c CreateTransfer) Declare(s *Set) {
 			s.Instruments.See(end.Instrument)
 		}
 	}
+	s.wantPosition(t.Payer.Bank, t.Amount.Currency)
 }
 
 // Apply implements [Command]; it returns the [Transfer].
@@ -79,6 +80,9 @@ func (c *CreateTransfer) refusal(s *Set) Reason {
 		if max(a.Debits, a.Credits) > maxTotal-t.Amount.Minor {
 			return AmountTooLarge
 		}
+	}
+	if s.breaksCap(t.Payer.Bank, t.Amount) {
+		return NetDebitCap
 	}
 	return ""
 }

@@ -58,6 +58,9 @@ func (l *life) instruct(leg Leg, queue bool) {
 	}
 	l.set.Instructions.Put(i.ID, i)
 	l.set.unsent[i.ID] = struct{}{}
+	if leg == LegDebit {
+		l.reserve(l.t.Amount.Minor)
+	}
 }
 
 // instruction is the instruction of a leg, if there is one.
@@ -67,6 +70,9 @@ func (l *life) instruction(leg Leg) (Instruction, bool) {
 
 // answered closes an instruction with what the bank said of it.
 func (l *life) answered(i Instruction, state InstructionState, code, ref string) {
+	if i.ID.Leg == LegDebit && i.State.undecided() && !state.undecided() {
+		l.reserve(-l.t.Amount.Minor)
+	}
 	i.State, i.Code, i.Updated, i.Due = state, code, max(l.now(), i.Updated), 0
 	if ref != "" {
 		i.Ref = ref

@@ -49,6 +49,7 @@ type PipelineOptions struct {
 	MaxQueue int // commands that may wait; default 16384
 	MaxBatch int // commands in one transaction; default 4096
 	Policy   *Policy
+	Caps     func() Caps // as they are when a batch begins; nil: no bank has one
 	Now      func() time.Time
 	Tasks    Tasks
 	Observer Observer
@@ -254,6 +255,9 @@ func (p *Pipeline) try(batch []*job) error {
 	declare := func() *Set {
 		set, node := NewSet(p.last, p.opt.Policy), p.node.Load()
 		set.Node, set.Stripe = node.ID, node.Stripe
+		if p.opt.Caps != nil {
+			set.Caps = p.opt.Caps()
+		}
 		for _, j := range batch {
 			if j.Key != nil {
 				set.Answers.Want(*j.Key)

@@ -17,6 +17,7 @@ type Set struct {
 	Policy *Policy // the timers of a transfer's life
 	Node   ID      // who drives the instructions that the batch makes or takes
 	Stripe int     // which part of the shared accounts the batch posts to
+	Caps   Caps    // of banks that have one
 
 	Accounts     Table[AccountID, Account]
 	Transfers    Table[ID, Transfer] // a row is only written once: what it becomes is in Steps
@@ -169,7 +170,7 @@ func (s *Set) parts(t *Transfer) (payer, payee, transit part) {
 		if e.IsWallet() {
 			return s.part(partKey{party: e.Party, suspense: e.IsSuspense(), currency: c}, func() AccountName { return e.account(c) })
 		}
-		return s.part(partKey{bank: e.Bank, currency: c}, func() AccountName { return e.account(c).Stripe(s.Stripe) })
+		return s.part(partKey{bank: e.Bank, currency: c}, func() AccountName { return s.clearing(e.Bank, c) })
 	}
 	transit = s.part(partKey{currency: c}, func() AccountName { return TransitAccount(c).Stripe(s.Stripe) })
 	return end(&t.Payer), end(&t.Payee), transit

@@ -181,7 +181,11 @@ func (t *Transfer) Beginning() []Step {
 }
 
 // refusedCodes are the response codes of what is refused in a bank's name, before it is asked.
-var refusedCodes = map[Reason]string{BankUnavailable: "U28", BankLimitExceeded: "Z8"}
+var refusedCodes = map[Reason]string{BankUnavailable: "U28", BankLimitExceeded: "Z8", NetDebitCap: CodeNetDebitCap}
+
+// CodeNetDebitCap says that the payer's bank would have owed more than it may. It is
+// our own code, none of UPI's.
+const CodeNetDebitCap = "NETCAP"
 
 // Reason says in one stable word why a transfer did not simply complete.
 type Reason string
@@ -198,6 +202,7 @@ const (
 	CurrencyMismatch   Reason = "currency_mismatch"
 	BankUnknown        Reason = "bank_unknown"
 	BankLimitExceeded  Reason = "bank_limit_exceeded"
+	NetDebitCap        Reason = "net_debit_cap"
 	AmountTooLarge     Reason = "amount_too_large"
 	DebitDeclined      Reason = "debit_declined"
 	CreditDeclined     Reason = "credit_declined"

@@ -27,7 +27,7 @@ type Verified struct {
 // invariant of the book on one snapshot, while writes go on. It calls report for
 // each violation. Memory does not grow with the book.
 func Verify(ctx context.Context, r Reader, report func(Violation)) (Verified, error) {
-	v := verifier{report: report, money: map[Currency]*totals{}, whole: map[AccountID]AccountID{}}
+	v := verifier{report: report, money: map[Currency]*totals{}, whole: map[AccountID]AccountID{}, reserved: map[AccountName]int64{}}
 	err := r.Audit(ctx, func(s Snapshot) error {
 		if err := v.accounts(s); err != nil {
 			return err
@@ -47,6 +47,8 @@ type verifier struct {
 	lines  int64 // statement lines seen: two for each posting
 	money  map[Currency]*totals
 	whole  map[AccountID]AccountID // of each stripe, which account it is a part of
+	// Of each account with all its stripes: what is reserved less what its bank is asked for.
+	reserved map[AccountName]int64
 }
 
 // totals are sums over one currency.
@@ -142,6 +144,9 @@ func (v *verifier) account(a *Account, lines *cursor[StatementLine], owner func(
 	t.debits += derived.Debits
 	t.credits += derived.Credits
 	whole := a.Name.Whole()
+	if a.Reserved != 0 {
+		v.reserved[whole] += a.Reserved
+	}
 	if whole == TransitAccount(a.Name.Currency) {
 		t.transit += derived.Balance()
 	}
@@ -238,6 +243,9 @@ func (v *verifier) history(f *file) {
 func (v *verifier) openInstruction(f *file) {
 	open := 0
 	for _, i := range f.instructions {
+		if i.ID.Leg == LegDebit && i.State.undecided() {
+			v.reserved[f.Payer.account(f.Amount.Currency)] -= f.Amount.Minor
+		}
 		if i.State.Open() {
 			open++
 			if !f.State.awaits(i.ID.Leg) {
@@ -326,6 +334,11 @@ func (v *verifier) currencies() {
 		}
 		if t.transit != t.held {
 			v.violated("transit", string(c), "transit holds %d; the transfers under way add up to %d", t.transit, t.held)
+		}
+	}
+	for account, rest := range v.reserved {
+		if rest != 0 {
+			v.violated("reserved", account.Path+" "+string(account.Currency), "%d more is reserved than the bank was asked for and has not answered", rest)
 		}
 	}
 	if v.lines != 2*v.sum.Postings {

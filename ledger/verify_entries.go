@@ -72,7 +72,7 @@ func (c *Correction) owed() []owed {
 	if c.Adjusted() == 0 {
 		return nil
 	}
-	debit, credit := c.sides(0)
+	debit, credit := c.sides(ClearingAccount(c.Bank, c.Currency))
 	return []owed{{EventAdjustment, debit, credit, abs(c.Difference)}}
 }
 

@@ -195,6 +195,9 @@ func (s *bankSet) watch(ctx context.Context) {
 			}
 			s.tidy(time.Now())
 		}
+		if err := s.node.caps.refresh(ctx, s.node.store, s.registry.All()); err != nil && ctx.Err() == nil {
+			s.log.Warn("the accounts of banks with a net debit cap cannot be read; the caps stay as they were", "error", err)
+		}
 	}
 }
 

@@ -126,6 +126,41 @@ func entry(code, more string) string {
 	return fmt.Sprintf("  - {code: %s, name: Bank %s, ifsc_prefix: %s, rail: sim%s}\n", code, code, code, more)
 }
 
+// comesToPay pays as soon as the cap lets it: the cap follows the list of the banks.
+func (f *fleet) comesToPay(from, to, value string) {
+	f.t.Helper()
+	for began := time.Now(); f.pay(from, to, value).State != "completed"; time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > 20*time.Second {
+			f.t.Fatalf("%s cannot be paid\n%s", value, f.log)
+		}
+	}
+}
+
+// A bank may come to owe up to its cap, which changes with the file.
+func TestNetDebitCapOfTheFile(t *testing.T) {
+	t.Parallel()
+	f := serveFleet(t, "banks:\n"+entry("AAAA", ", net_debit_cap: 10.00")+entry("BBBB", ""))
+	asha, ravi := f.person(1, "AAAA"), f.person(2, "BBBB")
+	f.paid(f.pay(asha, ravi, "10.01"), "failed", "net_debit_cap")
+	f.paid(f.pay(asha, ravi, "10.00"), "completed", "")
+	f.paid(f.pay(asha, ravi, "0.01"), "failed", "net_debit_cap")
+	f.paid(f.pay(ravi, asha, "4.00"), "completed", "")
+	f.paid(f.pay(asha, ravi, "4.00"), "completed", "")
+	f.paid(f.pay(asha, ravi, "0.01"), "failed", "net_debit_cap")
+
+	writeBanks(t, f.path, "banks:\n"+entry("AAAA", ", net_debit_cap: 12.00")+entry("BBBB", ""))
+	f.comes("a higher cap", "AAAA", func(b api.Bank, _ bool) bool { return b.NetDebitCap.Value == "12.00" })
+	f.paid(f.pay(asha, ravi, "2.01"), "failed", "net_debit_cap")
+	f.comesToPay(asha, ravi, "2.00")
+	writeBanks(t, f.path, "banks:\n"+entry("AAAA", "")+entry("BBBB", ""))
+	f.comes("no cap", "AAAA", func(b api.Bank, _ bool) bool { return b.NetDebitCap.Value == "" })
+	f.comesToPay(asha, ravi, "100.00")
+	if err := f.server.stop(); err != nil {
+		t.Fatal(err)
+	}
+	mustHold(t, storage{Data: f.data})
+}
+
 // TestBanksChangeWhileServing: banks come, change and go without a restart; a
 // mistake in the file changes nothing, and nothing is lost meanwhile.
 func TestBanksChangeWhileServing(t *testing.T) {

@@ -60,6 +60,7 @@ type bankYAML struct {
 	Credentials at[string]        `yaml:"credentials"`
 	MaxInFlight at[int]           `yaml:"max_in_flight"`
 	MaxAmount   at[string]        `yaml:"max_amount"`
+	NetDebitCap at[string]        `yaml:"net_debit_cap"`
 	Latency     at[time.Duration] `yaml:"latency"`
 	Profile     at[string]        `yaml:"profile"`
 }
@@ -256,7 +257,7 @@ func (e *fileErrors) addBank(entries []bankEntry, err error) {
 
 // bankKeys are the keys of the fields of a bank.
 var bankKeys = map[string]string{"Code": "code", "IFSCPrefix": "ifsc_prefix", "Handles": "handles", "Adapter": "rail",
-	"MaxInFlight": "max_in_flight", "MaxAmount": "max_amount"}
+	"MaxInFlight": "max_in_flight", "MaxAmount": "max_amount", "NetDebitCap": "net_debit_cap"}
 
 // line is where a key stands, or else where the entry begins.
 func (e *bankEntry) line(key string) int { return cmp.Or(e.lines[key], e.lines[""]) }
@@ -267,7 +268,7 @@ func (y *bankYAML) read(start int, wrong *fileErrors) bankEntry {
 		bank: banks.Bank{Code: y.Code.value, Name: y.Name.value, IFSCPrefix: y.IFSCPrefix.value, Handles: y.Handles.value, MaxInFlight: y.MaxInFlight.value},
 		lines: map[string]int{"": start, "code": y.Code.line, "name": y.Name.line, "ifsc_prefix": y.IFSCPrefix.line, "handles": y.Handles.line,
 			"rail": y.Rail.line, "endpoint": y.Endpoint.line, "credentials": y.Credentials.line, "max_in_flight": y.MaxInFlight.line,
-			"max_amount": y.MaxAmount.line, "latency": y.Latency.line, "profile": y.Profile.line}}
+			"max_amount": y.MaxAmount.line, "net_debit_cap": y.NetDebitCap.line, "latency": y.Latency.line, "profile": y.Profile.line}}
 	check := func(key string, ok bool, format string, args ...any) {
 		if !ok {
 			wrong.add(e.line(key), format, args...)
@@ -280,11 +281,15 @@ func (y *bankYAML) read(start int, wrong *fileErrors) bankEntry {
 	_, known := rails[e.rail]
 	check("rail", known || y.Rail.line == 0, "there is no rail %q", e.rail)
 	check("max_in_flight", y.MaxInFlight.line == 0 || 1 <= e.bank.MaxInFlight && e.bank.MaxInFlight <= maxAtOnce, "max_in_flight is 1 to %d", maxAtOnce)
-	if y.MaxAmount.line != 0 {
-		var err error
-		e.bank.MaxAmount, err = ledger.ParseAmount(y.MaxAmount.value, bankCurrency)
-		check("max_amount", err == nil && e.bank.MaxAmount.Minor > 0, "max_amount is a sum in rupees, such as 100000.00")
+	sum := func(key string, v at[string]) (a ledger.Amount) {
+		if v.line != 0 {
+			var err error
+			a, err = ledger.ParseAmount(v.value, bankCurrency)
+			check(key, err == nil && a.Minor > 0, "%s is a sum in rupees, such as 100000.00", key)
+		}
+		return a
 	}
+	e.bank.MaxAmount, e.bank.NetDebitCap = sum("max_amount", y.MaxAmount), sum("net_debit_cap", y.NetDebitCap)
 	if y.Endpoint.line != 0 {
 		u, err := url.Parse(e.endpoint)
 		check("endpoint", err == nil && u.Scheme != "" && u.Host != "", "the endpoint is not a URL")

@@ -49,7 +49,7 @@ func TestBanksFile(t *testing.T) {
 		t.Fatalf("%d banks, %v", len(entries), err)
 	}
 	e := entries[0]
-	if e.bank.Code != "SBIN" || e.bank.Name != "State Bank" || e.bank.IFSCPrefix != "SBIN" || fmt.Sprint(e.bank.Handles) != "[oksbi sbi]" ||
+	if e.bank.NetDebitCap != (ledger.Amount{}) || e.bank.Code != "SBIN" || e.bank.Name != "State Bank" || e.bank.IFSCPrefix != "SBIN" || fmt.Sprint(e.bank.Handles) != "[oksbi sbi]" ||
 		e.rail != "sim" || e.profile != "large" || e.latency != 20*time.Millisecond || e.bank.MaxInFlight != 64 ||
 		e.bank.MaxAmount != (ledger.Amount{Minor: 100_000_00, Currency: "INR"}) {
 		t.Errorf("%+v", e)
@@ -119,6 +119,7 @@ func TestBanksFileMistakes(t *testing.T) {
 		"none in flight":       {"64", "0", []string{"10: max_in_flight is 1 to"}},
 		"a limit of nothing":   {"100000.00", "0", []string{"11: max_amount is a sum in rupees"}},
 		"a third of a paisa":   {"100000.00", "0.333", []string{"11: max_amount is a sum in rupees"}},
+		"a cap of nothing":     {"max_amount: 100000.00", "net_debit_cap: 0", []string{"11: net_debit_cap is a sum in rupees"}},
 		"an endpoint":          {"    profile: large", "    endpoint: https://bank.example", []string{"8: a simulated bank has no endpoint"}},
 		"a remote's endpoint":  {"    rail: sim\n    profile: large\n    latency: 20ms", "    rail: remote\n    endpoint: https://bank.example", []string{"8: a bank on rail remote has no endpoint"}},
 		"half an endpoint":     {"    profile: large", "    endpoint: bank", []string{"8: the endpoint is not a URL", "8: a simulated bank has no endpoint"}},

@@ -51,6 +51,7 @@ type node struct {
 	store      ledger.Store
 	book       *ledger.Pipeline
 	banks      *bankSet
+	caps       capSet
 	unwatch    func() // ends the watch over the banks file
 	dispatcher *banks.Dispatcher
 	server     *api.Server
@@ -83,7 +84,10 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	if err := n.banks.load(); err != nil {
 		return n, err
 	}
-	n.book = ledger.NewPipeline(n.store, ledger.PipelineOptions{MaxQueue: cfg.maxQueue, Policy: cfg.policy, Log: cfg.log, Observer: n.observe})
+	if err := n.caps.refresh(ctx, n.store, registry.All()); err != nil {
+		return n, err
+	}
+	n.book = ledger.NewPipeline(n.store, ledger.PipelineOptions{MaxQueue: cfg.maxQueue, Policy: cfg.policy, Caps: n.caps.load, Log: cfg.log, Observer: n.observe})
 	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Policy: cfg.policy, Schedule: schedule, Memory: cfg.storage.memory(), Log: cfg.log})
 	if err != nil {
 		return n, err

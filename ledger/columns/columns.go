@@ -23,20 +23,21 @@ type Row interface {
 }
 
 // Accounts are the columns that [ReadAccount] reads.
-const Accounts = `id, path, currency, type, bounded, frozen, debits, credits, seq, created`
+const Accounts = `id, path, currency, type, bounded, frozen, debits, credits, seq, reserved, created`
 
 // ReadAccount reads a row of [Accounts].
 func ReadAccount(r Row) ledger.Account {
 	return ledger.Account{
-		ID:      r.ID(),
-		Name:    ledger.AccountName{Path: r.Text(), Currency: ledger.Currency(r.Text())},
-		Type:    ledger.AccountType(r.Int64()),
-		Bounded: r.Bool(),
-		Frozen:  r.Bool(),
-		Debits:  r.Int64(),
-		Credits: r.Int64(),
-		Seq:     r.Int64(),
-		Created: r.Int64(),
+		ID:       r.ID(),
+		Name:     ledger.AccountName{Path: r.Text(), Currency: ledger.Currency(r.Text())},
+		Type:     ledger.AccountType(r.Int64()),
+		Bounded:  r.Bool(),
+		Frozen:   r.Bool(),
+		Debits:   r.Int64(),
+		Credits:  r.Int64(),
+		Seq:      r.Int64(),
+		Reserved: r.Int64(),
+		Created:  r.Int64(),
 	}
 }
 

@@ -21,12 +21,6 @@ func (d *Desk) Close(ctx context.Context, id, by string) (ledger.Window, error) 
 	if errors.Is(err, ledger.ErrNotFound) {
 		w, err = d.close(ctx, id, by)
 	}
-	if refusal := (*ledger.Refusal)(nil); errors.As(err, &refusal) && refusal.Code == CodeWindowOutOfOrder {
-		// Another node may have closed it since it was looked for.
-		if other, missing := d.Reader.Window(ctx, id); missing == nil {
-			w, err = other, nil
-		}
-	}
 	if err != nil {
 		return w, err
 	}

@@ -75,6 +75,7 @@ type house struct {
 	nodes []*Desk
 	skew  []time.Duration // how far each node's clock is ahead
 	now   atomic.Int64
+	caps  ledger.Caps // set before anything is paid
 }
 
 func newHouse(t *testing.T, stores ...ledger.Store) *house {
@@ -83,7 +84,7 @@ func newHouse(t *testing.T, stores ...ledger.Store) *house {
 	schedule := UPI()
 	schedule.Fees = Fees{Currency: "INR", Default: 10, Banks: map[string]int64{"KVRI": 3}}
 	for n, store := range stores {
-		p := ledger.NewPipeline(store, ledger.PipelineOptions{Now: func() time.Time { return h.clock(n) }})
+		p := ledger.NewPipeline(store, ledger.PipelineOptions{Now: func() time.Time { return h.clock(n) }, Caps: func() ledger.Caps { return h.caps }})
 		p.Become(ledger.Node{ID: ledger.ID{15: byte(n + 1)}, Stripe: n})
 		t.Cleanup(p.Close)
 		h.nodes = append(h.nodes, &Desk{Book: p, Reader: store, Schedule: schedule})

@@ -30,9 +30,10 @@ func someReport(t *testing.T) *Report {
 		{Payer: "STLJ", Payee: "GDVR", Currency: "INR", Count: 4, Minor: 100},
 		{Payer: "", Payee: "KVRI", Currency: "INR", Count: 2, Minor: 999},
 		{Payer: "GDVR", Payee: "", Currency: "INR", Count: 1, Minor: 1},
+		{Payer: "HDFC", Payee: "HDFC", Currency: "INR", Count: 1, Minor: 5}, // owes nothing, and is owed nothing
 		{Payer: "KVRI", Payee: "NRMD", Currency: "KWD", Count: 1, Minor: 1_234},
 	}
-	positions, err := positionsOf(&w, flows, &Fees{Currency: "INR", Default: 50, Banks: map[string]int64{"STLJ": 10, "GDVR": 0}})
+	positions, err := positionsOf(&w, flows, &Fees{Currency: "INR", Default: 50, Banks: map[string]int64{"STLJ": 10, "GDVR": 0, "HDFC": 0}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +58,7 @@ func TestPositionsAndFees(t *testing.T) {
 	want := []string{
 		"INR bahi remitted 2/999 received 1/1 fees 0 owes 998",
 		"INR GDVR remitted 2/101 received 4/100 fees 0 owes 1",
+		"INR HDFC remitted 1/5 received 1/5 fees 0 owes 0",
 		"INR KVRI remitted 1/25000 received 5/126049 fees 50 owes -100999",
 		"INR NRMD remitted 5/125057 received 3/25007 fees 250 owes 100300",
 		"INR STLJ remitted 4/100 received 1/100 fees 40 owes 40",
@@ -229,27 +231,27 @@ func TestCompareFindsEveryDifference(t *testing.T) {
 		want   string
 	}{
 		{"nothing", func(rows []Reported) []Reported { return rows }, ""},
-		{"an amount", func(rows []Reported) []Reported { rows[3].Remitted.Minor += 5; return rows }, "NRMD INR ours 100300 theirs 100305 yes/yes"},
-		{"fees", func(rows []Reported) []Reported { rows[3].Fees--; return rows }, "NRMD INR ours 100300 theirs 100299 yes/yes"},
-		{"a count", func(rows []Reported) []Reported { rows[3].Received.Count++; return rows }, "NRMD INR ours 100300 theirs 100300 yes/yes"},
+		{"an amount", func(rows []Reported) []Reported { rows[4].Remitted.Minor += 5; return rows }, "NRMD INR ours 100300 theirs 100305 yes/yes"},
+		{"fees", func(rows []Reported) []Reported { rows[4].Fees--; return rows }, "NRMD INR ours 100300 theirs 100299 yes/yes"},
+		{"a count", func(rows []Reported) []Reported { rows[4].Received.Count++; return rows }, "NRMD INR ours 100300 theirs 100300 yes/yes"},
 		{"both sides alike", func(rows []Reported) []Reported {
-			rows[2].Received.Minor += 9
-			rows[2].Remitted.Minor += 9
+			rows[3].Received.Minor += 9
+			rows[3].Remitted.Minor += 9
 			return rows
 		}, "KVRI INR ours -100999 theirs -100999 yes/yes"},
-		{"a bank left out", func(rows []Reported) []Reported { return rows[:6] }, "NRMD KWD ours -1234 theirs 0 no/yes"},
+		{"a bank left out", func(rows []Reported) []Reported { return rows[:7] }, "NRMD KWD ours -1234 theirs 0 no/yes"},
 		{"a bank too many", func(rows []Reported) []Reported {
-			return append(rows, Reported{Window: r.Window.ID, Bank: "HDFC", Currency: "INR", Remitted: ledger.Volume{Count: 1, Minor: 5}})
-		}, "HDFC INR ours 0 theirs 5 yes/no"},
+			return append(rows, Reported{Window: r.Window.ID, Bank: "SBIN", Currency: "INR", Remitted: ledger.Volume{Count: 1, Minor: 5}})
+		}, "SBIN INR ours 0 theirs 5 yes/no"},
 		{"a row of zeros", func(rows []Reported) []Reported {
-			return append(rows, Reported{Window: r.Window.ID, Bank: "HDFC", Currency: "INR"})
+			return append(rows, Reported{Window: r.Window.ID, Bank: "SBIN", Currency: "INR"})
 		}, ""},
 		{"one bank in two currencies", func(rows []Reported) []Reported {
-			rows[3].Fees++
-			rows[6].Fees++
+			rows[4].Fees++
+			rows[7].Fees++
 			return rows
 		}, "NRMD INR ours 100300 theirs 100301 yes/yes"},
-		{"everything", func([]Reported) []Reported { return nil }, " INR ours 998 theirs 0 no/yes; GDVR INR ours 1 theirs 0 no/yes; KVRI INR ours -100999 theirs 0 no/yes; NRMD INR ours 100300 theirs 0 no/yes; STLJ INR ours 40 theirs 0 no/yes"},
+		{"everything", func([]Reported) []Reported { return nil }, " INR ours 998 theirs 0 no/yes; GDVR INR ours 1 theirs 0 no/yes; HDFC INR ours 0 theirs 0 no/yes; KVRI INR ours -100999 theirs 0 no/yes; NRMD INR ours 100300 theirs 0 no/yes; STLJ INR ours 40 theirs 0 no/yes"},
 	} {
 		var got []string
 		for _, b := range Compare(&r.Window, r.Positions, reported(c.change)) {

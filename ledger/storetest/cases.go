@@ -80,7 +80,7 @@ func testUpdates(f *fixture) {
 		n.party.Default = s.maybe()
 		n.account = r.account
 		n.account.Frozen, n.account.Bounded = !r.account.Frozen, r.account.Bounded
-		n.account.Debits, n.account.Credits = r.account.Debits/2, r.account.Credits/2
+		n.account.Debits, n.account.Credits, n.account.Reserved = r.account.Debits/2, r.account.Credits/2, -r.account.Reserved/2
 		n.key = r.key
 		n.key.Revoked = s.time()
 		t := r.transfer

@@ -14,6 +14,7 @@ CREATE TABLE accounts (
     debits   INTEGER NOT NULL CHECK (debits >= 0),
     credits  INTEGER NOT NULL CHECK (credits >= 0),
     seq      INTEGER NOT NULL CHECK (seq >= 0),
+    reserved INTEGER NOT NULL, -- of a clearing account: what its bank is asked for
     created  INTEGER NOT NULL,
     UNIQUE (path, currency),
     CONSTRAINT bounded_account CHECK (bounded = 0 OR CASE WHEN type IN (1, 5) THEN debits >= credits ELSE credits >= debits END)
