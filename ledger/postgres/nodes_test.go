@@ -13,6 +13,7 @@ import (
 	"bahi/ledger"
 	"bahi/ledger/postgres"
 	"bahi/ledger/postgres/pgtest"
+	"bahi/ledger/reconcile"
 	"bahi/migrations"
 )
 
@@ -142,6 +143,19 @@ func TestServingRole(t *testing.T) {
 	for range 2 { // a beat, and one that locks and raises it
 		if _, err := ledger.Do[ledger.Node](t.Context(), book, ledger.Beat{Node: node}); err != nil {
 			t.Fatal(err)
+		}
+	}
+	line := ledger.BankLine{ID: ledger.LineID{Source: ledger.SourceBank, Bank: "NRMD", N: 1}, Day: 20_000, Amount: ledger.Amount{Minor: 1, Currency: "INR"}, Moved: true,
+		By: ledger.KeyedByReference, Reference: "1", Count: 1}
+	for _, line.Reference = range []string{"1", "2"} { // one that is stored, and one that grows
+		if _, err := ledger.Do[any](t.Context(), book, reconcile.StoreLines{Lines: []ledger.BankLine{line}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // a run that opens a break, and one that overtakes it
+		run, err := reconcile.Run(t.Context(), book, d.Store, reconcile.Options{From: 19_999, Until: 20_001})
+		if err != nil || run.Breaks != 1 {
+			t.Fatalf("%+v, %v", run, err)
 		}
 	}
 	for _, sql := range []string{"UPDATE postings SET amount = 1", "DELETE FROM postings", "TRUNCATE postings", "DELETE FROM transfers", "TRUNCATE steps", "DROP TRIGGER postings_refuse ON postings"} {

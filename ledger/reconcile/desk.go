@@ -144,7 +144,8 @@ func (d *Desk) Rehearse(ctx context.Context, id ledger.ID, a ledger.Action, by s
 	if err != nil {
 		return Rehearsal{}, err
 	}
-	r := rehearsed{Case: ledger.Case{Break: b, Transfer: t, By: by}, action: a, desk: d}
+	c := ledger.Case{Break: b, Transfer: t, By: by}
+	r := rehearsed{ledger.ProposeCorrection{Case: c, Action: a}, d.application(c, ledger.ID{}, "rehearsed")}
 	set, result, err := ledger.Rehearse(ctx, d.Reader, d.Policy, d.Now(), r)
 	if err != nil {
 		return Rehearsal{}, err
@@ -154,32 +155,29 @@ func (d *Desk) Rehearse(ctx context.Context, id ledger.ID, a ledger.Action, by s
 
 // rehearsed is a proposal, a second person's yes and the application in one.
 type rehearsed struct {
-	ledger.Case
-	action ledger.Action
-	desk   *Desk
-}
-
-func (r rehearsed) propose() ledger.ProposeCorrection {
-	return ledger.ProposeCorrection{Case: r.Case, Action: r.action}
+	propose ledger.ProposeCorrection
+	apply   ledger.ApplyCorrection // of what is proposed: without its ID
 }
 
 // Declare implements [ledger.Command].
 func (r rehearsed) Declare(s *ledger.Set) {
-	r.propose().Declare(s)
-	r.desk.application(r.Case, ledger.ID{}, "").Declare(s)
+	r.propose.Declare(s)
+	r.apply.Declare(s)
 }
 
 // Apply implements [ledger.Command].
 func (r rehearsed) Apply(s *ledger.Set) (any, error) {
-	proposed, err := r.propose().Apply(s)
+	proposed, err := r.propose.Apply(s)
 	if err != nil {
 		return nil, err
 	}
-	id := proposed.(ledger.Correction).ID
-	if _, err := (ledger.ApproveCorrection{Case: ledger.Case{Break: r.Break, Transfer: r.Transfer, By: "a second person"}, ID: id}).Apply(s); err != nil {
+	r.apply.ID = proposed.(ledger.Correction).ID
+	second := ledger.ApproveCorrection{Case: r.apply.Case, ID: r.apply.ID}
+	second.By = "a second person"
+	if _, err := second.Apply(s); err != nil {
 		return nil, err
 	}
-	return r.desk.application(r.Case, id, "rehearsed").Apply(s)
+	return r.apply.Apply(s)
 }
 
 func show(s *ledger.Set, c ledger.Correction) Rehearsal {
