@@ -72,7 +72,7 @@ func (b *bank) Submit(ctx context.Context, i banks.Instruction) (banks.Answer, e
 	a, seen := b.said[i.ID]
 	if b.has("it looks and acts in two steps") && !seen {
 		b.mu.Unlock()
-		time.Sleep(work)
+		time.Sleep(50 * time.Millisecond) // on busy cores the others are a while in coming
 		b.mu.Lock()
 		seen = false
 	}

@@ -302,7 +302,7 @@ func testKept(f *fixture) {
 		"UPDATE break_notes SET at = 1", "DELETE FROM break_notes", "UPDATE windows SET closed = 1", "DELETE FROM windows",
 		"UPDATE window_cuts SET up_to = up_to + 1", "DELETE FROM window_cuts",
 		"DELETE FROM lines", "DELETE FROM runs", "DELETE FROM breaks", "DELETE FROM corrections", "DELETE FROM positions",
-		"UPDATE breaks SET state = 1, resolution = 1", "UPDATE breaks SET class = 13", "UPDATE lines SET amount = -1", "UPDATE positions SET fees = -1",
+		"UPDATE breaks SET state = 1, resolution = 1", "UPDATE breaks SET class = 14", "UPDATE lines SET amount = -1", "UPDATE positions SET fees = -1",
 	} {
 		if err := db.Exec(background, q); err == nil {
 			f.Errorf("%s was not refused", q)

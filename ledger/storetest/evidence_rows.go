@@ -44,7 +44,7 @@ func (s some) run(n int64) ledger.Run {
 }
 
 func (s some) breakOf(transfer ledger.ID) ledger.Break {
-	b := ledger.Break{ID: s.id(), Class: ledger.Class(s.upTo(12)), Subject: ledger.Subject{Transfer: transfer, Leg: ledger.Leg(s.IntN(5)), Bank: s.text()}, Currency: "INR"}
+	b := ledger.Break{ID: s.id(), Class: ledger.Class(s.upTo(13)), Subject: ledger.Subject{Transfer: transfer, Leg: ledger.Leg(s.IntN(5)), Bank: s.text()}, Currency: "INR"}
 	switch s.IntN(3) {
 	case 0:
 		b.Subject.Line = s.lineID()
@@ -71,7 +71,7 @@ func (s some) note(of ledger.ID, n int) ledger.BreakNote {
 }
 
 func (s some) correction(b *ledger.Break) ledger.Correction {
-	c := ledger.Correction{ID: s.id(), Break: b.ID, Transfer: b.Subject.Transfer, Leg: ledger.Leg(s.IntN(5)), Bank: s.text(), Action: ledger.Action(s.upTo(8)), Currency: "INR",
+	c := ledger.Correction{ID: s.id(), Break: b.ID, Transfer: b.Subject.Transfer, Leg: ledger.Leg(s.IntN(5)), Bank: s.text(), Action: ledger.Action(s.upTo(9)), Currency: "INR",
 		Difference: -s.amount(), ProposedBy: s.text(), Created: s.time()}
 	s.decide(&c)
 	return c
