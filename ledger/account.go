@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -155,22 +156,28 @@ func (n AccountName) Bank() string {
 }
 
 // Stripes are the account and all of its stripes, as far as they were used.
-func Stripes(ctx context.Context, r Reader, whole AccountName) (stripes []Account, err error) {
+func Stripes(ctx context.Context, r Reader, whole AccountName) ([]Account, error) {
+	all, err := StripesAt(ctx, r, whole.Path)
+	return slices.DeleteFunc(all, func(a Account) bool { return a.Name.Currency != whole.Currency }), err
+}
+
+// StripesAt are the accounts at a place of the chart, in every currency, and all of their stripes.
+func StripesAt(ctx context.Context, r Reader, path string) (stripes []Account, err error) {
 	const page = 100
-	after := AccountName{Path: whole.Path} // no currency comes before all currencies
+	after := AccountName{Path: path} // no currency comes before all currencies
 	for {
 		accounts, err := r.Accounts(ctx, after, page)
 		if err != nil {
 			return nil, err
 		}
 		for i := range accounts {
-			if accounts[i].Name.Whole() == whole {
+			if accounts[i].Name.Whole().Path == path {
 				stripes = append(stripes, accounts[i])
 			}
 			after = accounts[i].Name
 		}
 		// All paths that begin alike lie together.
-		if len(accounts) < page || !strings.HasPrefix(after.Path, whole.Path) {
+		if len(accounts) < page || !strings.HasPrefix(after.Path, path) {
 			return stripes, nil
 		}
 	}

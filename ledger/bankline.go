@@ -20,9 +20,6 @@ var sourceNames = [...]string{SourceBank: "bank", SourceSwitch: "switch"}
 // String is the source's word.
 func (s Source) String() string { return nameOf(sourceNames[:], s) }
 
-// ParseSource reads what String wrote.
-func ParseSource(s string) (Source, bool) { return parseName[Source](sourceNames[:], s) }
-
 // LineKey tells one movement of a bank from all others, whatever the file and
 // the format that it comes in.
 type LineKey [16]byte

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"math/rand/v2"
 	"os/user"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"bahi/ledger"
 	"bahi/ledger/address"
 	"bahi/ledger/reconcile"
-	"bahi/ledger/sqlite"
 )
 
 // rules are what reconciliation and settlement go by.
@@ -59,25 +57,16 @@ func (d desk) who() string {
 
 // work opens the book for f.
 func (d desk) work(ctx context.Context, f func(*reconcile.Desk) error) error {
-	store, err := d.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	if file, ok := store.(*sqlite.Store); ok {
-		if err := file.Frugal(); err != nil {
-			return errors.Join(err, store.Close())
-		}
-	}
 	policy := ledger.DefaultPolicy()
 	d.apply(&policy)
-	book := ledger.NewPipeline(store, ledger.PipelineOptions{Policy: &policy, Log: slog.Default()})
 	counter := rand.Uint32()
-	err = f(&reconcile.Desk{Book: book, Reader: store, Policy: &policy, Now: time.Now, RRN: func() string {
+	rrn := func() string {
 		counter++
 		return address.RRN(time.Now().In(policy.Location()), counter)
-	}})
-	book.Close()
-	return errors.Join(err, store.Close())
+	}
+	return d.storage.work(ctx, &policy, func(store ledger.Store, book *ledger.Pipeline) error {
+		return f(&reconcile.Desk{Book: book, Reader: store, Policy: &policy, Now: time.Now, RRN: rrn})
+	})
 }
 
 // lastDays is the business days up to and with today.

@@ -32,14 +32,9 @@ func (s *settlement) work(f func(ctx context.Context, d *settle.Desk) error) err
 		return err
 	}
 	ctx := context.Background()
-	store, err := s.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	book := ledger.NewPipeline(store, ledger.PipelineOptions{})
-	defer book.Close()
-	return f(ctx, &settle.Desk{Book: book, Reader: store, Schedule: schedule})
+	return s.storage.work(ctx, nil, func(store ledger.Store, book *ledger.Pipeline) error {
+		return f(ctx, &settle.Desk{Book: book, Reader: store, Schedule: schedule})
+	})
 }
 
 type settleCloseCmd struct {

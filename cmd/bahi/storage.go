@@ -64,6 +64,23 @@ func (s storage) openExisting(ctx context.Context) (ledger.Store, error) {
 	return s.open(ctx)
 }
 
+// work calls f with a book that is there, and a way into it, also while servers use it.
+func (s storage) work(ctx context.Context, policy *ledger.Policy, f func(ledger.Store, *ledger.Pipeline) error) error {
+	store, err := s.openExisting(ctx)
+	if err != nil {
+		return err
+	}
+	if file, ok := store.(*sqlite.Store); ok {
+		if err := file.Frugal(); err != nil {
+			return errors.Join(err, store.Close())
+		}
+	}
+	book := ledger.NewPipeline(store, ledger.PipelineOptions{Policy: policy})
+	err = f(store, book)
+	book.Close()
+	return errors.Join(err, store.Close())
+}
+
 // migrations calls f with the book's database and dialect.
 func (s storage) migrations(ctx context.Context, f func(*sql.DB, migrations.Dialect) error) error {
 	if s.shared() {

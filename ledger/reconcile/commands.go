@@ -161,12 +161,5 @@ func (f *Finding) take(s *ledger.Set) {
 // facts are a break's words and figures, for its history.
 func facts(b *ledger.Break) string {
 	text := "bank " + b.Bank.String() + ", switch " + b.Switch.String() + ", book " + b.Book.String()
-	return text + "; ours " + signed(b.Ours, b.Currency) + ", theirs " + signed(b.Theirs, b.Currency) + " " + string(b.Currency)
-}
-
-func signed(minor int64, c ledger.Currency) string {
-	if minor < 0 {
-		return "-" + ledger.Amount{Minor: -minor, Currency: c}.String()
-	}
-	return ledger.Amount{Minor: minor, Currency: c}.String()
+	return text + "; ours " + ledger.Amount{Minor: b.Ours, Currency: b.Currency}.String() + ", theirs " + ledger.Amount{Minor: b.Theirs, Currency: b.Currency}.String() + " " + string(b.Currency)
 }

@@ -159,7 +159,7 @@ func (in *ingest) statementOf(h *statement.Header) (ledger.Statement, error) {
 		s.Source = ledger.SourceSwitch
 	}
 	var err error
-	s.Bank, err = in.bank(h)
+	s.Bank, err = in.bank(h, s.Source)
 	return s, err
 }
 
@@ -170,13 +170,13 @@ var bankForms = regexp.MustCompile(`^([A-Z]{4})([A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})
 // IsBankCode says whether it has a code's form, such as SBIN.
 func IsBankCode(s string) bool { return len(s) == 4 && bankForms.MatchString(s) }
 
-func (in *ingest) bank(h *statement.Header) (string, error) {
+func (in *ingest) bank(h *statement.Header, source ledger.Source) (string, error) {
 	code := ""
 	if found := bankForms.FindStringSubmatch(h.Bank); found != nil {
 		code = found[1]
 	}
 	switch {
-	case in.Only && (h.Format == statement.UPI || h.Format == statement.Settlement):
+	case in.Only && source == ledger.SourceSwitch:
 		return "", &statement.Mistake{Line: h.Line, Field: "format", Text: "the switch's file is not a bank's to bring"}
 	case in.Only && code != "" && code != in.Bank:
 		return "", &statement.Mistake{Line: h.Line, Field: "bank", Text: fmt.Sprintf("the statement is of %q, not of %q", h.Bank, in.Bank)}

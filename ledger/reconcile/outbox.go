@@ -163,7 +163,12 @@ func (o *outbox) deadlines(ctx context.Context) error {
 		if payees[o.payees[i]].Party.Kind == ledger.Merchant {
 			after = dueAfterMerchant
 		}
-		b.Deadline = (b.Day + after + 1).Time(o.zone).UnixMicro()
+		b.Deadline = endOf(b.Day+after, o.zone)
 	}
 	return nil
 }
+
+// Deadline is until when a break of a day that is about no payee is to be closed.
+func Deadline(day ledger.Day, zone *time.Location) int64 { return endOf(day+dueAfter, zone) }
+
+func endOf(day ledger.Day, zone *time.Location) int64 { return (day + 1).Time(zone).UnixMicro() }

@@ -3,7 +3,6 @@ package settle
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"bahi/ledger"
 )
@@ -114,23 +113,11 @@ func (d *Desk) accounts(ctx context.Context, kind ledger.WindowKind) (ids []ledg
 	if kind == ledger.WindowDisputes {
 		path = ledger.SuspenseAccount("").Path
 	}
-	const page = 100
-	after := ledger.AccountName{Path: path} // no currency comes before all currencies
-	for {
-		accounts, err := d.Reader.Accounts(ctx, after, page)
-		if err != nil {
-			return nil, err
-		}
-		for i := range accounts {
-			if accounts[i].Name.Whole().Path == path {
-				ids = append(ids, accounts[i].ID)
-			}
-			after = accounts[i].Name
-		}
-		if len(accounts) < page || !strings.HasPrefix(after.Path, path) {
-			return ids, nil
-		}
+	accounts, err := ledger.StripesAt(ctx, d.Reader, path)
+	for i := range accounts {
+		ids = append(ids, accounts[i].ID)
 	}
+	return ids, err
 }
 
 // Positions are those of a closed window, stored now if they were not yet.

@@ -68,7 +68,7 @@ func (d *Desk) TakeReport(ctx context.Context, items iter.Seq2[statement.Item, e
 
 // finding is a break as it is filed; it is to be closed by the next day's end.
 func (d *Desk) finding(ctx context.Context, b ledger.Break) (f reconcile.Finding, err error) {
-	b.Deadline = (b.Day + 2).Time(d.Schedule.Zone).UnixMicro()
+	b.Deadline = reconcile.Deadline(b.Day, d.Schedule.Zone)
 	was, err := d.Reader.Break(ctx, b.ID)
 	if errors.Is(err, ledger.ErrNotFound) {
 		err = nil

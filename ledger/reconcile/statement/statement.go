@@ -89,9 +89,6 @@ type Balance struct {
 }
 
 func (b Balance) String() string {
-	if b.Minor < 0 {
-		return "-" + ledger.Amount{Minor: -b.Minor, Currency: b.Currency}.String()
-	}
 	return ledger.Amount{Minor: b.Minor, Currency: b.Currency}.String()
 }
 
