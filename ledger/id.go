@@ -53,6 +53,8 @@ const (
 	nodePrefix       = "nod_"
 	breakPrefix      = "brk_"
 	correctionPrefix = "cor_"
+	positionPrefix   = "pos_"
+	accessPrefix     = "acc_"
 )
 
 // TransferRef is the outside form of a transfer's ID: 35 characters, letters and

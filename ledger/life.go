@@ -39,8 +39,7 @@ func (l *life) step(to State, reason Reason, bankCode string) {
 }
 
 // post writes the posting that an event stands for. Its time is never before the
-// transfer's; among an account's postings, of many transfers, it is their number
-// that tells the order, whatever the clocks of the nodes say.
+// transfer's, nor before that of the postings before it to either account.
 func (l *life) post(e Event) {
 	payer, payee, transit := l.set.parts(l.t)
 	debit, credit := sides(e, payer, payee, transit)

@@ -8,6 +8,8 @@ type Party struct {
 	Kind    PartyKind
 	Default ID // the instrument that pays and is paid when none is named; zero for none
 	Created int64
+	Sealed  string // Name, as it is kept
+	Erased  int64  // when its data was erased, Unix microseconds, or 0
 }
 
 // PartyKind tells a person from a merchant.
@@ -60,6 +62,7 @@ type Instrument struct {
 	Currency Currency // wallets and bank accounts
 	Unlinked bool
 	Created  int64
+	Sealed   string // Value and UPI, as they are kept
 }
 
 // AliasKind is a name space in which an alias is unique.

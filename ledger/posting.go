@@ -23,6 +23,17 @@ var eventNames = [...]string{EventDebit: "debit", EventCredit: "credit", EventDe
 // String is the event's word, such as "credit_reversal".
 func (e Event) String() string { return nameOf(eventNames[:], e) }
 
+// entryPrefix is that of the IDs of what owns such postings.
+func (e Event) entryPrefix() string {
+	switch e {
+	case EventAdjustment:
+		return correctionPrefix
+	case EventSettlement, EventFee:
+		return positionPrefix
+	}
+	return transferPrefix
+}
+
 // undoes is the event that e takes back, or 0: a reversal names the posting it undoes.
 func (e Event) undoes() Event { return Event(Leg(e).Reverses()) }
 

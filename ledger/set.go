@@ -33,11 +33,21 @@ type Set struct {
 	Corrections  Table[ID, Correction]
 	Windows      Table[string, Window] // with their cuts; a row is only written once
 	Positions    Table[ID, Position]
+	Persons      Table[ID, PersonKey]
+	Secrets      Table[string, Secret]
+	LogHead      Table[int, LogHead] // one row, see [Seal]
 
 	// Rows that are only ever added.
 	Postings []Posting
 	Steps    []Step // but those of a transfer's beginning, which are in its own row
 	Notes    []BreakNote
+	Accesses []Access
+	Erasures []Erasure
+	// What a seal adds: see [Seal].
+	Placed       []Placed // rows of the log that get their place
+	Tiles        []Tile   // one that is known grows
+	Checkpoints  []Checkpoint
+	Cosignatures []Cosignature // the latest of a witness replaces the one before
 
 	// Rows that are added unless they are known already, which is no error.
 	Contradictions []Contradiction
@@ -73,6 +83,9 @@ func NewSet(now int64, policy *Policy) *Set {
 		Corrections:  newTable[ID, Correction](ID.Compare),
 		Windows:      newTable[string, Window](strings.Compare),
 		Positions:    newTable[ID, Position](ID.Compare),
+		Persons:      newTable[ID, PersonKey](ID.Compare),
+		Secrets:      newTable[string, Secret](strings.Compare),
+		LogHead:      newTable[int, LogHead](cmp.Compare[int]),
 		named:        map[partKey]part{},
 		unsent:       map[InstructionID]struct{}{},
 		known:        map[ID]*Transfer{},
@@ -155,6 +168,9 @@ func (s *Set) post(entry ID, e Event, debit, credit part, amount, at int64) {
 	c.Credits += amount
 	d.Seq++
 	c.Seq++
+	// A node whose clock is ahead may have posted to one of them before.
+	at = max(at, d.Posted, c.Posted)
+	d.Posted, c.Posted = at, at
 	s.Accounts.Put(d.ID, d)
 	s.Accounts.Put(c.ID, c)
 	s.Postings = append(s.Postings, Posting{
@@ -210,10 +226,11 @@ func (s *Set) History(yield func(*Step)) {
 
 // Changed says whether there is anything to persist.
 func (s *Set) Changed() bool {
-	added := len(s.Postings) + len(s.Steps) + len(s.Notes) + len(s.Contradictions) + len(s.Lines) + len(s.Statements) + len(s.Coverage) + len(s.Matches) + len(s.Unmatched)
+	added := len(s.Postings) + len(s.Steps) + len(s.Notes) + len(s.Contradictions) + len(s.Lines) + len(s.Statements) + len(s.Coverage) + len(s.Matches) + len(s.Unmatched) +
+		len(s.Accesses) + len(s.Erasures) + len(s.Placed) + len(s.Tiles) + len(s.Checkpoints) + len(s.Cosignatures)
 	return added > 0 || s.Accounts.Changed() || s.Transfers.Changed() || s.Instructions.Changed() ||
 		s.Parties.Changed() || s.Instruments.Changed() || s.Aliases.Changed() || s.Keys.Changed() || s.Answers.Changed() || s.Nodes.Changed() ||
-		s.Runs.Changed() || s.Breaks.Changed() || s.Corrections.Changed() || s.Windows.Changed() || s.Positions.Changed()
+		s.Runs.Changed() || s.Breaks.Changed() || s.Corrections.Changed() || s.Windows.Changed() || s.Positions.Changed() || s.Persons.Changed() || s.Secrets.Changed() || s.LogHead.Changed()
 }
 
 // Table is one kind of row of a working set. Reading or writing a key that was

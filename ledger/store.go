@@ -66,6 +66,7 @@ type Reader interface {
 
 	EvidenceReader
 	SettlementReader
+	LogReader
 
 	// Audit calls check with one consistent snapshot of the whole book, while writes go on.
 	Audit(ctx context.Context, check func(Snapshot) error) error
@@ -147,6 +148,12 @@ type Snapshot interface {
 	Steps() iter.Seq2[Step, error]                   // those after the transfers' beginnings, by transfer, then N
 	Positions() iter.Seq2[Position, error]           // by ID
 	Corrections() iter.Seq2[Correction, error]       // by ID
+	Notes() iter.Seq2[BreakNote, error]              // by break, then N
+	Windows() iter.Seq2[Window, error]               // by ID
+	Accesses() iter.Seq2[Access, error]              // by ID
+	Erasures() iter.Seq2[Erasure, error]             // by party
+	LogRows() iter.Seq2[LogRow, error]               // the sealed ones in their order, then the others by N
+	Checkpoints() iter.Seq2[Checkpoint, error]       // by size
 
 	// These can be had of a range of transfers.
 	Transfers(Range) iter.Seq2[Transfer, error]           // by ID

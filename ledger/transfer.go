@@ -94,6 +94,12 @@ type End struct {
 	Account    string // the account's number at the bank
 	IFSC       string
 	UPI        string // the UPI id it was addressed by, or empty
+
+	// Name, Account and UPI are kept as Sealed, encrypted under the key of the party
+	// (of the other end's, where this one has none), with the payer's the note and the metadata.
+	// Mark is a salted SHA-256 of them: what the log knows of them.
+	Sealed string
+	Mark   [32]byte
 }
 
 // IsWallet says whether the end is a wallet.

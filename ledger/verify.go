@@ -119,6 +119,10 @@ func (v *verifier) account(a *Account, lines *cursor[StatementLine], owner func(
 		} else {
 			derived.Credits += l.Posting.Amount
 		}
+		if l.Posting.At < derived.Posted {
+			v.violated("posting_time", where, "posting %d is of %d, before the one before it", l.Seq, l.Posting.At)
+		}
+		derived.Posted = l.Posting.At
 		switch {
 		case l.Seq != derived.Seq:
 			v.violated("account_sequence", where, "posting number %d stands where number %d should (transfer %s)", l.Seq, derived.Seq, l.Posting.Entry.TransferRef())
@@ -133,9 +137,9 @@ func (v *verifier) account(a *Account, lines *cursor[StatementLine], owner func(
 			v.violated("bounded_account", where, "the balance was %d after posting %d", derived.Balance(), l.Seq)
 		}
 	}
-	if a.Debits != derived.Debits || a.Credits != derived.Credits || a.Seq != derived.Seq {
-		v.violated("account_totals", where, "debits %d, credits %d, postings %d are stored; the postings add up to %d, %d, %d",
-			a.Debits, a.Credits, a.Seq, derived.Debits, derived.Credits, derived.Seq)
+	if a.Debits != derived.Debits || a.Credits != derived.Credits || a.Seq != derived.Seq || a.Posted != derived.Posted {
+		v.violated("account_totals", where, "debits %d, credits %d, postings %d, the last one at %d, are stored; the postings add up to %d, %d, %d, %d",
+			a.Debits, a.Credits, a.Seq, a.Posted, derived.Debits, derived.Credits, derived.Seq, derived.Posted)
 	}
 	if a.Type != derived.Type || a.Bounded != derived.Bounded {
 		v.violated("chart", where, "type %s, bounded %v; the chart says %s, %v", a.Type, a.Bounded, derived.Type, derived.Bounded)

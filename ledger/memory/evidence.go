@@ -62,6 +62,8 @@ func (e *evidence) clone() evidence {
 		breaks:         maps.Clone(e.breaks),
 		corrections:    maps.Clone(e.corrections),
 		positions:      maps.Clone(e.positions),
+		notes:          maps.Clone(e.notes),
+		windows:        maps.Clone(e.windows),
 	}
 }
 

@@ -37,6 +37,7 @@ type book struct {
 	postings     map[ledger.ID][]ledger.Posting
 	lines        map[ledger.AccountID][]ledger.StatementLine // each side of each posting
 	evidence
+	log
 }
 
 // New makes an empty store.
@@ -56,6 +57,7 @@ func New() ledger.Store {
 		postings:     map[ledger.ID][]ledger.Posting{},
 		lines:        map[ledger.AccountID][]ledger.StatementLine{},
 		evidence:     newEvidence(),
+		log:          newLog(),
 	}}
 }
 
@@ -94,6 +96,7 @@ func (b *book) load(s *ledger.Set) {
 	loadTable(&s.Answers, b.answers)
 	loadTable(&s.Nodes, b.nodes)
 	b.evidence.load(s)
+	b.log.load(s)
 }
 
 // check refuses what a database's unique indexes refuse.
@@ -101,7 +104,7 @@ func (b *book) check(s *ledger.Set) error {
 	for _, err := range []error{
 		checkTable(&s.Accounts, b.accounts), checkTable(&s.Transfers, b.transfers), checkTable(&s.Instructions, b.instructions),
 		checkTable(&s.Parties, b.parties), checkTable(&s.Instruments, b.instruments), checkTable(&s.Keys, b.keys),
-		b.evidence.check(s),
+		b.evidence.check(s), b.log.check(s),
 	} {
 		if err != nil {
 			return err
@@ -144,6 +147,7 @@ func (b *book) persist(s *ledger.Set) {
 		b.lines[p.Credit] = append(b.lines[p.Credit], ledger.StatementLine{Posting: p, Seq: p.CreditSeq, Balance: p.CreditBalance})
 	}
 	b.evidence.persist(s)
+	b.log.persist(s)
 }
 
 func loadTable[K comparable, V any](t *ledger.Table[K, V], rows map[K]V) {
@@ -359,6 +363,7 @@ func (m *memory) Audit(ctx context.Context, check func(ledger.Snapshot) error) e
 		postings:     maps.Clone(m.postings),
 		lines:        maps.Clone(m.lines),
 		evidence:     m.evidence.clone(),
+		log:          m.log.clone(),
 	}
 	m.mu.RUnlock()
 	return check(copied)

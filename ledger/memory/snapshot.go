@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"bahi/ledger"
 )
@@ -60,6 +61,18 @@ func (s snapshot) Positions() iter.Seq2[ledger.Position, error] {
 	return sorted(s.positions, ledger.ID.Compare)
 }
 
+func (s snapshot) Notes() iter.Seq2[ledger.BreakNote, error] {
+	byNumber := maps.Clone(s.notes)
+	for id, n := range byNumber {
+		byNumber[id] = slices.SortedFunc(slices.Values(n), func(a, b ledger.BreakNote) int { return cmp.Compare(a.N, b.N) })
+	}
+	return flat(sorted(byNumber, ledger.ID.Compare))
+}
+
+func (s snapshot) Windows() iter.Seq2[ledger.Window, error] {
+	return sorted(s.windows, strings.Compare)
+}
+
 func (s snapshot) StatementLines() iter.Seq2[ledger.StatementLine, error] {
 	return flat(sorted(s.lines, ledger.AccountID.Compare))
 }
@@ -103,6 +116,16 @@ func within[K comparable, V any](in ledger.Range, rows map[K]V, transfer func(*V
 			return order(&a, &b)
 		})
 		for _, v := range found {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
+func each[V any](list []V) iter.Seq2[V, error] {
+	return func(yield func(V, error) bool) {
+		for _, v := range list {
 			if !yield(v, nil) {
 				return
 			}
