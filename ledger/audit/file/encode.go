@@ -188,7 +188,7 @@ func (e *encoder) Time(name string, v int64) int64 {
 // Money implements [ledger.Fields].
 func (e *encoder) Money(name string, v int64, c ledger.Currency) int64 {
 	e.name(name)
-	e.b = append(appendMoney(append(e.b, '"'), v, c), '"')
+	e.b = append(AppendMoney(append(e.b, '"'), v, c), '"')
 	return v
 }
 
