@@ -140,14 +140,102 @@ func beancountBalances(t testing.TB, journal []byte) map[string]string {
 
 func TestHledger(t *testing.T) {
 	w := memoryWorld(t)
-	w.busy()
+	w.busy(120)
 	journal := w.export(export.Options{Format: export.HLedger, Range: w.whole()})
 	w.same("hledger", hledgerBalances(t, journal), w.balances(hledgerName))
 }
 
 func TestBeancount(t *testing.T) {
 	w := memoryWorld(t)
-	w.busy()
+	w.busy(120)
 	journal := w.export(export.Options{Format: export.Beancount, Range: w.whole()})
 	w.same("beancount", beancountBalances(t, journal), w.balances(beancountName))
+}
+
+// A journal of a part of the book begins with what the accounts have by then, and ends
+// with what they have at its end.
+func TestJournalOfAPart(t *testing.T) {
+	w := memoryWorld(t)
+	w.busy(60)
+	whole := w.whole()
+	for _, first := range []int64{1, whole.Size / 3, whole.Size - 1, whole.Size} {
+		r := export.Range{First: first, Size: whole.Size}
+		w.same("hledger", hledgerBalances(t, w.export(export.Options{Format: export.HLedger, Range: r})), w.balances(hledgerName))
+		w.same("beancount", beancountBalances(t, w.export(export.Options{Format: export.Beancount, Range: r})), w.balances(beancountName))
+	}
+}
+
+// The journals of an app are those of what its transfers moved; all apps and what belongs
+// to none come to the whole.
+func TestJournalOfAnApp(t *testing.T) {
+	w := memoryWorld(t)
+	w.busy(60)
+	r := export.Range{First: w.whole().Size / 2, Size: w.whole().Size}
+	rows := map[string]int64{}
+	for _, app := range []string{"chat", "=shop"} {
+		o := export.Options{Format: export.HLedger, Range: r, App: app}
+		want := w.shares(r, app, hledgerName)
+		w.same("hledger of "+app, hledgerBalances(t, w.export(o)), want)
+		rows[app] = w.rows(o)
+		o.Format = export.Beancount
+		w.same("beancount of "+app, beancountBalances(t, w.export(o)), w.shares(r, app, beancountName))
+	}
+	if whole := w.rows(export.Options{Format: export.HLedger, Range: r}); rows["chat"] == 0 || rows["=shop"] == 0 || rows["chat"]+rows["=shop"] >= whole {
+		t.Errorf("%v transactions of the apps, %d in all", rows, whole)
+	}
+}
+
+// shares are what an app's transfers leave on the accounts, from the book's own tables.
+func (w *world) shares(in export.Range, app string, call func(ledger.AccountName) string) map[string]string {
+	w.Helper()
+	sums := map[ledger.AccountName]int64{}
+	w.no(w.store.Audit(ctx, func(s ledger.Snapshot) error {
+		apps, names := map[ledger.ID]string{}, map[ledger.AccountID]ledger.AccountName{}
+		for t := range s.Transfers(ledger.Range{}) {
+			apps[t.ID] = t.App
+		}
+		for c := range s.Corrections() {
+			apps[c.ID] = apps[c.Transfer]
+		}
+		for a := range s.Accounts() {
+			names[a.ID] = a.Name.Whole()
+		}
+		for p := range s.Postings() {
+			if apps[p.Entry] == app {
+				sums[names[p.Debit]] += p.Amount
+				sums[names[p.Credit]] -= p.Amount
+			}
+		}
+		return nil
+	}))
+	out := map[string]string{}
+	for n, minor := range sums {
+		if minor != 0 {
+			out[call(n)+" "+string(n.Currency)] = ledger.Amount{Minor: minor, Currency: n.Currency}.String()
+		}
+	}
+	return out
+}
+
+// What is changed in a journal is found by the tools, by the balances at its end.
+func TestToolsFindWhatIsChanged(t *testing.T) {
+	w := memoryWorld(t)
+	w.send(0, "chat", bankOf("NRMD", 1), bankOf("KVRI", 2), 123_45, "INR", paid)
+	w.seal(10)
+	for format, check := range map[export.Format][]string{export.HLedger: {"hledger", "-f", "FILE", "check"}, export.Beancount: {"bean-check", "FILE"}} {
+		journal := w.export(export.Options{Format: format, Range: w.whole()})
+		path := filepath.Join(t.TempDir(), "journal."+string(format))
+		for i := range check {
+			check[i] = strings.ReplaceAll(check[i], "FILE", path)
+		}
+		for amount, fine := range map[string]bool{"123.45": true, "123.46": false} {
+			changed := bytes.Replace(journal, []byte("123.45"), []byte(amount), 1) // the debit's
+			changed = bytes.Replace(changed, []byte("-123.45"), []byte("-"+amount), 1)
+			w.no(os.WriteFile(path, changed, 0o600))
+			out, err := exec.CommandContext(t.Context(), check[0], check[1:]...).CombinedOutput()
+			if (err == nil) != fine {
+				t.Errorf("%s with %s: %v\n%s", check[0], amount, err, out)
+			}
+		}
+	}
 }

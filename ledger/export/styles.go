@@ -198,7 +198,9 @@ func (s beancount) closed(b []byte, d ledger.Day, n ledger.AccountName, minor in
 	return append(append(b, n.Currency...), '\n')
 }
 
+var escapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // quoted appends a text of Beancount.
 func quoted(b []byte, s string) []byte {
-	return append(append(append(b, '"'), strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)...), '"')
+	return append(append(append(b, '"'), escapes.Replace(s)...), '"')
 }

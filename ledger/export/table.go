@@ -65,13 +65,30 @@ func appendRef(b []byte, id ledger.ID, prefix string) []byte {
 	if id.IsZero() {
 		return b
 	}
-	if prefix == "" {
-		return append(b, id.TransferRef()...)
+	if prefix == transferPrefix {
+		b = append(b, prefix...)
+		for _, v := range id {
+			b = append(b, capitals[v>>4], capitals[v&15])
+		}
+		return b
 	}
 	return hex.AppendEncode(append(b, prefix...), id[:])
 }
 
-const partyPrefix = "pty_"
+// appendEntry appends the outside form of a posting's entry: nearly always a transfer.
+func appendEntry(b []byte, p *ledger.Posting) []byte {
+	switch p.Event {
+	case ledger.EventAdjustment, ledger.EventSettlement, ledger.EventFee:
+		return append(b, p.EntryRef()...)
+	}
+	return appendRef(b, p.Entry, transferPrefix)
+}
+
+const (
+	transferPrefix = "BAH"
+	partyPrefix    = "pty_"
+	capitals       = "0123456789ABCDEF"
+)
 
 // place is where the leaf stands in the log, which a row can be found and proved by.
 var place = numbers("place", whole, func(l *line) int64 { return l.place })
@@ -84,10 +101,10 @@ var postingTable = table{
 	columns: []column{
 		place,
 		numbers("time", moment, func(l *line) int64 { return l.posting.At }),
-		{name: "entry", kind: text, text: func(b []byte, l *line) []byte { return append(b, l.posting.EntryRef()...) }},
+		{name: "entry", kind: text, text: func(b []byte, l *line) []byte { return appendEntry(b, l.posting) }},
 		words("event", func(l *line) string { return l.posting.Event.String() }),
 		words("undoes", func(l *line) string { return undone(l.posting) }),
-		ref("transfer", "", func(l *line) ledger.ID { return l.about.transfer }),
+		ref("transfer", transferPrefix, func(l *line) ledger.ID { return l.about.transfer }),
 		words("app", func(l *line) string { return l.about.app }),
 		ref("payer_party", partyPrefix, func(l *line) ledger.ID { return l.about.payer.party }),
 		ref("payee_party", partyPrefix, func(l *line) ledger.ID { return l.about.payee.party }),
@@ -117,7 +134,7 @@ var transferTable = table{
 	columns: []column{
 		place,
 		numbers("time", moment, func(l *line) int64 { return l.transfer.Created }),
-		ref("transfer", "", func(l *line) ledger.ID { return l.transfer.ID }),
+		ref("transfer", transferPrefix, func(l *line) ledger.ID { return l.transfer.ID }),
 		words("app", func(l *line) string { return l.transfer.App }),
 		words("kind", func(l *line) string { return l.transfer.Kind.String() }),
 		ref("payer_party", partyPrefix, func(l *line) ledger.ID { return l.transfer.Payer.Party }),
@@ -148,7 +165,7 @@ var stepTable = table{
 	columns: []column{
 		place,
 		numbers("time", moment, func(l *line) int64 { return l.step.At }),
-		ref("transfer", "", func(l *line) ledger.ID { return l.step.Transfer }),
+		ref("transfer", transferPrefix, func(l *line) ledger.ID { return l.step.Transfer }),
 		words("app", func(l *line) string { return l.about.app }),
 		numbers("n", whole, func(l *line) int64 { return int64(l.step.N) }),
 		words("state", func(l *line) string { return l.step.State.String() }),

@@ -141,13 +141,13 @@ const paid = "debit approved, credit approved"
 
 // busy lets everything happen in the book that can, for some days and in several
 // currencies, and seals it in pieces.
-func (w *world) busy() {
+func (w *world) busy(n int) {
 	w.Helper()
 	stories := []string{paid, paid, "debit declined", "debit approved, credit declined, debit_reversal approved", "debit approved",
 		"debit approved, credit silent, credit approved, credit_reversal approved", "debit approved, credit silent, credit_reversal stands",
 		"debit approved, credit silent, credit_reversal silent", "debit silent, debit_reversal silent", ""}
 	codes := []string{"NRMD", "KVRI", "GDVR"}
-	for i := range 120 {
+	for i := range n {
 		w.pass(17 * time.Minute)
 		app, c := []string{"chat", "=shop"}[i%2], []ledger.Currency{"INR", "JPY", "INR", "KWD"}[i/2%4]
 		from, to := bankOf(codes[i%3], i%7), bankOf(codes[(i+1+i/3)%3], 7+i%5)
