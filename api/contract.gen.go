@@ -705,10 +705,11 @@ func (e ReconciliationRunState) Valid() bool {
 
 // Defines values for Role.
 const (
-	RoleAuditor  Role = "auditor"
-	RoleBank     Role = "bank"
-	RoleChat     Role = "chat"
-	RoleOperator Role = "operator"
+	RoleAuditor   Role = "auditor"
+	RoleBank      Role = "bank"
+	RoleChat      Role = "chat"
+	RoleInspector Role = "inspector"
+	RoleOperator  Role = "operator"
 )
 
 // Valid indicates whether the value is a known member of the Role enum.
@@ -719,6 +720,8 @@ func (e Role) Valid() bool {
 	case RoleBank:
 		return true
 	case RoleChat:
+		return true
+	case RoleInspector:
 		return true
 	case RoleOperator:
 		return true
@@ -941,6 +944,54 @@ func (e GetSettlementReportParamsFormat) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Access That somebody looked at the book, changed it from outside a chat or a bank, or was denied to.
+type Access struct {
+	// At Example: 2026-07-04T09:30:00.123456Z
+	At time.Time `json:"at"`
+
+	// Denied It was denied.
+	Denied bool `json:"denied,omitempty,omitzero"`
+
+	// ID Example: acc_0197f3a2c4d87c3e9b1a6f20d4e8b381
+	ID string `json:"id"`
+
+	// Reason Why it was denied.
+	//
+	// Example: role_not_allowed
+	Reason string `json:"reason,omitempty,omitzero"`
+	Role   Role   `json:"role,omitempty,omitzero"`
+
+	// Subject What of it: ids, times and such. A parameter that could name a person is there without its value.
+	//
+	// Example: transfer BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Subject string `json:"subject,omitempty,omitzero"`
+
+	// Times How often. Denials that are alike and follow each other within a second are counted together.
+	//
+	// Example: 1
+	Times int64 `json:"times"`
+
+	// What The method and route of the request
+	//
+	// Example: GET /v1/transfers/{transfer}
+	What string `json:"what"`
+
+	// Who An API key, `user:` and the name of who ran a command, or `unknown`. `others`: denials beyond those that are told apart within a second.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
+	Who string `json:"who"`
+}
+
+// AccessList defines model for AccessList.
+type AccessList struct {
+	Data []Access `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
 // Account Example: {"balance":{"currency":"INR","value":"-1250.00"},"credits":{"currency":"INR","value":"4250.00"},"currency":"INR","debits":{"currency":"INR","value":"3000.00"},"frozen":false,"name":"bank:SBIN:clearing","postings":42,"type":"asset"}
@@ -1642,7 +1693,9 @@ type CorrectionID = string
 // CorrectionPlan defines model for CorrectionPlan.
 type CorrectionPlan struct {
 	Correction Correction `json:"correction"`
-	Payout     Transfer   `json:"payout,omitempty,omitzero"`
+
+	// Payout Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Payout Transfer `json:"payout,omitempty,omitzero"`
 
 	// Postings What applying it would post now.
 	Postings []PlannedPosting `json:"postings"`
@@ -1705,7 +1758,7 @@ type DirectoryEntry struct {
 	// Kind A person or a shop.
 	Kind PartyKind `json:"kind,omitempty,omitzero"`
 
-	// Name To show before paying.
+	// Name To show before paying. Left out where the key's role sees no personal data.
 	//
 	// Example: Ravi Iyer
 	Name string `json:"name,omitempty,omitzero"`
@@ -1815,7 +1868,9 @@ type InstructionID = string
 // `silent`: given up, the bank never said. `dropped`: never sent.
 type InstructionState string
 
-// Instrument Example: {"account":{"ifsc":"SBIN0001234","number":"••••5678"},"bank":"SBIN","created_at":"2026-07-04T09:00:01Z","currency":"INR","default":true,"id":"ins_0197f3a2c4d87c3e9b1a6f20d4e8b361","kind":"bank_account","party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","upi":"asha@oksbi"}
+// Instrument Without `phone`, `handle` and `upi` where the key's role sees no personal data.
+//
+// Example: {"account":{"ifsc":"SBIN0001234","number":"••••5678"},"bank":"SBIN","created_at":"2026-07-04T09:00:01Z","currency":"INR","default":true,"id":"ins_0197f3a2c4d87c3e9b1a6f20d4e8b361","kind":"bank_account","party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","upi":"asha@oksbi"}
 type Instrument struct {
 	Account MaskedAccount `json:"account,omitempty,omitzero"`
 
@@ -2017,13 +2072,13 @@ type MaskedAccount struct {
 	// Example: SBIN0001234
 	IFSC IFSC `json:"ifsc"`
 
-	// Number The last four digits of an account's number.
+	// Number The last four digits of an account's number; for an inspector, all of it.
 	//
 	// Example: ••••5678
 	Number MaskedNumber `json:"number"`
 }
 
-// MaskedNumber The last four digits of an account's number.
+// MaskedNumber The last four digits of an account's number; for an inspector, all of it.
 //
 // Example: ••••5678
 type MaskedNumber = string
@@ -2345,8 +2400,10 @@ type Party struct {
 	// Kind A person or a shop.
 	Kind PartyKind `json:"kind"`
 
-	// Name Example: Asha Rao
-	Name string `json:"name"`
+	// Name Left out where the key's role sees no personal data.
+	//
+	// Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
 }
 
 // PartyID A party's id.
@@ -2735,7 +2792,7 @@ type StatementForm struct {
 // StatementFormat `upi` is the raw file of the switch, `settlement` its report, `csv` any other by a mapping.
 type StatementFormat string
 
-// Transfer defines model for Transfer.
+// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 type Transfer struct {
 	// Amount A sum of money.
 	//
@@ -2773,10 +2830,10 @@ type Transfer struct {
 	// Note Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee One end of a transfer, a bank account or a wallet.
+	// Payee One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
 	Payee TransferEnd `json:"payee"`
 
-	// Payer One end of a transfer, a bank account or a wallet.
+	// Payer One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
 	Payer TransferEnd `json:"payer"`
 
 	// RRN Retrieval reference number, as on the banks' statements. It comes again after ten years.
@@ -2809,7 +2866,9 @@ type TransferBatchResult struct {
 	// Status The HTTP status that the transfer alone would have got.
 	//
 	// Example: 201
-	Status   int       `json:"status"`
+	Status int `json:"status"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer *Transfer `json:"transfer,omitempty"`
 }
 
@@ -2823,9 +2882,9 @@ type TransferDetail struct {
 	Instructions []Instruction  `json:"instructions"`
 }
 
-// TransferEnd One end of a transfer, a bank account or a wallet.
+// TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
 type TransferEnd struct {
-	// Account The last four digits of an account's number.
+	// Account The last four digits of an account's number; for an inspector, all of it.
 	//
 	// Example: ••••5678
 	Account MaskedNumber `json:"account,omitempty,omitzero"`
@@ -2942,7 +3001,9 @@ type WalletLine struct {
 	// Example: {"currency":"INR","value":"-1250.00"}
 	Balance Balance `json:"balance"`
 
-	// CounterpartyName Example: Chai Point
+	// CounterpartyName Left out where the key's role sees no personal data.
+	//
+	// Example: Chai Point
 	CounterpartyName string    `json:"counterparty_name,omitempty,omitzero"`
 	Direction        Direction `json:"direction"`
 
@@ -3081,6 +3142,21 @@ type Unprocessable = Problem
 
 // UnsupportedMediaType Why a request was refused (RFC 9457).
 type UnsupportedMediaType = Problem
+
+// ListAccessesParams defines parameters for ListAccesses.
+type ListAccessesParams struct {
+	// Who Only those of this key, or of this user of the command line.
+	Who string `form:"who,omitempty" json:"who,omitempty,omitzero"`
+
+	// Denied Only denials.
+	Denied bool `form:"denied,omitempty" json:"denied,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
 
 // ListAccountsParams defines parameters for ListAccounts.
 type ListAccountsParams struct {
@@ -3437,6 +3513,9 @@ type ServerInterface interface {
 	// Readyz Can it take requests
 	// (GET /readyz)
 	Readyz(ctx echo.Context) error
+	// ListAccesses List who looked at the book
+	// (GET /v1/accesses)
+	ListAccesses(ctx echo.Context, params ListAccessesParams) error
 	// ListAccounts List the book's accounts
 	// (GET /v1/accounts)
 	ListAccounts(ctx echo.Context, params ListAccountsParams) error
@@ -3690,6 +3769,35 @@ func (w *ServerInterfaceWrapper) OpenAPI(ctx echo.Context) error {
 // Readyz reads the operation's parameters.
 func (w *ServerInterfaceWrapper) Readyz(ctx echo.Context) error {
 	return w.Handler.Readyz(ctx)
+}
+
+// ListAccesses reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListAccesses(ctx echo.Context) error {
+	var params ListAccessesParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "who", "string", "", &params.Who); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Who) > 128 {
+		return parameterError("query", "who", ErrParameterRange)
+	}
+	if err := bindQuery(query, "denied", "boolean", "", &params.Denied); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListAccesses(ctx, params)
 }
 
 // ListAccounts reads the operation's parameters.
@@ -4548,6 +4656,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window", wrapper.GetSettlementReport, options.OperationMiddlewares["GetSettlementReport"]...)
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window/positions", wrapper.ListSettlementPositions, options.OperationMiddlewares["ListSettlementPositions"]...)
 	router.POST(options.BaseURL+"/v1/settlement/confirmations", wrapper.ConfirmSettlement, options.OperationMiddlewares["ConfirmSettlement"]...)
+	router.GET(options.BaseURL+"/v1/accesses", wrapper.ListAccesses, options.OperationMiddlewares["ListAccesses"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -4560,453 +4669,471 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs3lgf8KijubjnZtCiSutiiKjWRZTvRxLE9thJPEuUTwW6QxKgJdBrdohnHX+2zfH/sg82TfIVz",
-	"ADT6xosuzmTHW7OxSHajAfTBuZ/fed8J5TyRgolMdYbvOzNGI5bCnyd5NmMi4yHNmP4cMRWmPMm4FJ1h",
-	"5xu5IJkk1Luo2wk67B2dJzHrDDuPGU1Z2gk6Kfs15ymLOsMszVnQUeGMzakeMVsm+kqVpVxMOx8+BJ2z",
-	"iM0TmTERLl+zJKZLfVv10SM9zogsZkyQbMYV4YpkM0YmPFUZoUItWKrnpr+7YsuA0CnlQs+ueDQT+bwz",
-	"/Lmjh+r8EjRM5TX7NWcqO2uYwAs6ZwofneJVhAsi85TEcqq65Gt+zQjP9BxyhfNcypxQdVXeol7/6OFk",
-	"jw7C/ejRw3CPHY379HAy6EX77NF4bzJZuXlz+u45E9Ns1hke7gedORf2Y795OVm6PJlkLK2v5w0LpYiU",
-	"nu+C8oyM2USmDPbPrU8vNWE0Y1FpDf2VU+SCz/U+FzPiImNTlnY+6DklNKVzlll6C0OZi+w0T1P9/uvT",
-	"PJ8xQvGiB4qE5rrylp69eN0JOlxf/mvO0mUn6Ag617/Y60tkELEJzePM3eht6p6eX5axVI/1//x8svPT",
-	"L+/3Pvxnp2lzzdRf6fWsm3cS05BpetHbG85omhE5sb+rrp19QrNZMXn4Z9VW/2fKJp1h5z92i+O8i7+q",
-	"XTe7bAazfUzF1Yqpjqm40vsrI9YyG33FjWejn34qI4ZTSRkt5tL0KH3BzZ+l7z57Ao86lWnKQr3OVc8L",
-	"3VU3fmjxIPvkPFWy4diNBHuXXYbw60gTgaaIhE6ZOYBlyj75afKbVOc/Tp4cjr+eP5r2X/Lf5LSd2PUj",
-	"W/jF4OCgRtx057feztHlzi9fNJO4x5m/ZQ2H80fN/uRCED0DMpFpiT92yWvgHlxMNWPMRaRZ9IwRpa++",
-	"YkvNYBSdsABunUpZZjOduZruPOo/HOzZBaOgKlbszW9HT3BD1glbUead/saQnf+3dUOEytJ8zlYee+4u",
-	"eqAIj1rOU3HVjYmumI0hum/ZcsW8rtgSJhQQITPCM0UUC1OWtUzwas2GrprZt2xppvScz3nWrEnMqViC",
-	"OoHCm2ZkLlVWIoGDXjOpxzBqI1PXt8zpO5RBg14vWC2Rgs5LmBON/2BiD6kIWbwtvd8xfdu9eMvGMyk1",
-	"F61tw4mVFfWtmDOl6JQdF+uWgjAazkiWLmtH+3LlUhc4gx0e3fsq3/CpoFmeshWLVfYaFRCqQHiTlKk8",
-	"LtNr57pPg5l4uTc5On/0Y5YffbNI/67i63wef5/8mr344der2a+LXSa+/u3V6d/ZwePo199Oz8Tff/3x",
-	"78+W8x/+Sk8envwUJX9f/PD8ldybv4gfPf3ui/nD88cn0y+/XLdVbo5tO9bvDfbvZsvO+ZypjM6T+pa9",
-	"1ZovhX2DXWMR4VmgdZ/vBX+nWY5WO8u71n/4aK9/8HC/11u3xsw9uG2Ng1Ur7O0cta3wFU2zVdwz0b+v",
-	"YuhwwY05Jjze8MzzlAo1YemK2WTmklUTstfceE52HmZab2kTJ6/aEZobUKIymmljgoIVMeGCxkSmmgoi",
-	"mY/Lh2bQwuT1cM083mfxez6H7zVy+Lc0jtkaG2MB1/yLmRgr2HCLNLo3FnzPitV6VvxSME1Bc22k+txY",
-	"MW1RZiwi4yVRCQ2ZOiZSFMSX8ukM/mBC5tPZvya/3mh7b8G/N+TbPCMLqgzfvhemvdlCb8rE33IRycUK",
-	"vrmAC1oYJv54Y3aJDwdm+UGPoRIpFAM3x2MaGdeS/hRKkWm9f/i+Q5Mk5iHVM9xNUjmO2fyLfyg93ffF",
-	"Vus7Ij3BXFwJuRCXE85ifSgjllEem6XN2XzMUnLRofO5Nv0vOprotaoPN3XJEx6BS2rOqCBUyGzGUn1S",
-	"/tIJOjjisLNrboYNUpnWSfVzUzEc0xkfGmV3uKETi6nskkebOb20xMhVZ7ivVfaMZ0Bj5543akYVoQQm",
-	"imcbfClSZCkNMxJJhoud0WtW0IabudncYXkLP2wsnvF2fLV1svI8ZnMaT2Q6Z1GXvJDZTNsDcKQymaIb",
-	"zfO2/n3HUMUOehybZmAu3y1ckx/QsyEmMQ9vR09WQ7gUMrtEAySm45hVSctep9cXsTHPWDQEAxI+wPpo",
-	"nDIaLYliIuuSE3VlHBtLxrRqkNClZi5jGoI79ObEcVQmDjezkAr99seMmHWwaAUVtC78rgnCkeWEI8Em",
-	"KdNbhArS/ZLIM5mOeRQxcSsaSWXMYJtoHMsFK7GdEzBs5YToiwjNI55pEU2XsOQwZaAEmr1Wt3vxe8WL",
-	"fyEzUsym7R3XJn5X7xb9KLBku9RIgvp1d+/uTGhxR+OnaYpexA3f360X+DJPCeiuTbR5bOIB4ORAd8bd",
-	"LfmFzJ7JXER3x9EmMFyZl6UMpWLBOR6ffKMJ8dneyeB0/8mjh6d7T48e908Onw16T/afPnq8d9K/HeXu",
-	"lynXzmoj3oQX3xHl2rXja4XPIEhBKaCad9/h6zyX8jlNp+xjEi9EMmQEvrZMShLrCdwvk/1e+NHQ6Jbq",
-	"XXksj3LfMBERCuzW2jWa76TsWl6xiFBFLiB2K1P+GzxuSDAWSy7yXm8vvGJL+INddG5HzH2fmMk1jXlE",
-	"Tl6dEfQWt2td5ZXdMUGbeYAwSgvrsPKW3759u1ONb69606VrPwS3pJJrylHFuA2FjHO19MmigbKNH7oU",
-	"yF3wbFZ4BCpeZG3lUWPi3YY2DnwRfS4l+vfNaIrQlIGDSJtq7YQCC7wL6tCcVshF0+Enn8F+6C0lI5ln",
-	"oZyzS2MXjLSWqnnhmH3utpJOMpaSEUTTdyCcPvJNYo/EvEvWU4iLzd+WtpJUhkypW1MXLwjj8ootL1OW",
-	"K1YRoFwR7zI4cnpn9YXo+jN2pXnvx/oXQolgC33trXjPYFDW/beZxwqSa1n1PZiGCxbHO2gcEioiz2aJ",
-	"pLh3OaXyJJFpxqLvWMTpOezGHyOaQWNmYUxTFF0j/8n6iaNA83E0+EenOMOdpyKUERfT0X1ulHvrfnZK",
-	"5bSMaYx+kfeF89c6eq9pnGsq2+kPDnrdXk+TUZiyiGOmVev1+97l1WvAyF59+16vZ2+fpPI3bfJNaKxY",
-	"KXtj+Obx2YthGDOaIhNOpNLsGM6WOx9UKZbpgZJUJizNOHqwvEWvTvTAy8rL3vQOz0O/MtnCXvfB35wN",
-	"H2L3x2WijaWMGRX6N9ysLRJr/D1sDXHbS0gm83BGeDn6obde8wSaYdTicL+zOqBhv9lomnDM0R1pXZo/",
-	"28QiL3IBIwbuJbttLd6it1K3h0UKnRz/g4VANea5z7mAKZaJiM7tcVo19e+kYPBuafnkdQa9weFO7+FO",
-	"b/+8dzTc6w17/e5gb//g8OFPHW8TI5ox8DnXXcTBTei4yA7aKgko6LBrtn61T+EizXfYr3UiOoUEMdDd",
-	"vGwy8yaGpB+QQUD2yD//538D0PJknhFKpjTZgsb6TTSmeLR2k97oazQ92kDjdvFEnyT14u2GmYcHllx8",
-	"uqTZaqpDB3uZ6iKageTiGZurDc9Nccw6NE0pkKOXubVulBfsXWYywKorhdmsWMOLfD5uytc8ER4FCLiI",
-	"UEzj0cy9S54zqsUj+Y2lUpExi6WYkkxW+U2n1+v1+nhsHnXqkZX3R0H/UVM80st4zGZr5lfPdxySEcgg",
-	"NEe1won2qJNHo6DtCsWyLGZzJjJ9DRAbhz8xZmtugPA73qF/mzCm9L8qVwkTio26F+ItWIyKXbOUxkTI",
-	"iCmiZtowkUJrJ/IqwFjpJE9BedSXwGmD8DYleisSRuQEtl0uhP7TzQh0OpPRZ1flcjwDojTzp+pC2Bv+",
-	"Y29EPgPj6/vXz90w/zXY2xt9PiRSxEu02fI55Ju4/YXnQPoWTEcZRWnOqOBi2r0QpdfdKPlLsbZH7a/6",
-	"TUYz2Pm7OVUgFf6wk2VV3grdan1HwZ6yd0AqikxTuSDjJYY3VACvAcwJpb81IhFOlckoR6Up6MScjnnM",
-	"IQ9Ezwz+4EJbmPBSYPyG1POgcxJFKVMoJaOIY7bNK2/HjT5XDdpCaEVBboUiCeUYtWXvaJjFS6DrBV12",
-	"yQmEYuAi/Z2ckKXMU0KTRJ9WCs8YkhEcIn1siuxE/SmZSQGnakZFFLORfpw5faPjCzFmmmETjHCkzNjP",
-	"sGsjvVlMZJzGI7DLHL8qk+n7Dg4NCuiM6h2Z03f++jEk7H/Tr+qotFDXt9hDzPGyhyvAaKk+74/pjOuV",
-	"Cpl1ySuIZOlDqd97+bl8osK1uZrP3pz6KmbdOprJOIKEHsjooMoF0FKYkqox8tf0mpOzJUTcvQN9dLSm",
-	"MCDoCCdjNji0RiDVlEj8OsDV145d0Hm3M5U7+ssdY4PAFlr56v+urniyI02G2U4itRqSmrdlDAkkobUK",
-	"WHHlh8BRVGs2l38MrI+Ma3aq7wv0UccYJ8RDvLTe8mtI6TUvy9Gv/lIkV3cvd355Pwj2Bg0idYs98LKF",
-	"GzNjfBLWNIuHE/MUa2stz58LdbnaDXPYL69P36F1Bboz+eX9bVcWc3HVlHiZUJWxiOifwakbUiFYRP72",
-	"Ghx3ARnlCR/u7iZ0+ZeEfvnP//lfLfsHh4nQf4+qB7ZYbum2cEY5zOgrecVDHnI3yOmM8v8a9F7pH8vn",
-	"a9Dr9W6xXkwTbFxw5TVtTIFJtlzzBg8qb1DfcWdvEKTD9scMbtt4jV8c9Y8ePTw80NrroLyYi4svfu7v",
-	"HP2C6uth0N+/3XryhK+s57HZJ1yR71+dER6RmFHIgAxQUVvCISMvbRKakOD50mqaJmdmb1iYEJw5vkat",
-	"ZALUeEWXKiB8ciFgDLgipEJ/ryWBT98Vja9G1BX6bS0EMbxqcHD44Svzrf58eMv9RF60Ku0StWaums6A",
-	"MSLQFmzNz/xDj8CHJp1TNXC1kcrHc56NhiSkabok2lrXi8M0Gpka1bJLRqk2UhQbDUkuIqxqlCmfckHj",
-	"wP2qRl0yQvf4aAiEsQBSYSEkfqIlggcKvBLBhQC384yKKbNxYEM9RpHFCYKXHh5R+N+blNbHhTOlqpfS",
-	"zLdYtG4DSqpcMAXOXUoymdEYif64iLpgzDbVB0fACPDegfLHDO4UbEozfl2ulNrQFVvW227ibzSj+m4p",
-	"94ASfe385bPe7x5f6mmz+vPPLi66+Lkf7H/4/C/NaYy+noUP9Lx1TRbOY4pCtOKzTRm9Wq/nPcbLwNZD",
-	"h1fENi/os3qWaqECzdKQTQJrAwEQmJCaps+LzlcYk3Yb+nNHXqkx1wt1xmWN9KompNZCL5OUTfi7lono",
-	"h2ktXFlGO06pCGdMkTGbcgETKzMVbTU3+UG4uJzEfDpr4GlnxWlTJlIPoZ8xA2eA0sxfYAKqe87e1g7g",
-	"OX13uaUv1dod3uogRf+xkTxnIuK0abGCZZfAny5Dmmz8uF9zljeVcdf3B4oGMqmPvqpK/d7WOwNpdZsQ",
-	"r6N2TPptoN4z8Aqohbb6M2l8ARi3QwcAUIwRTzFVGZlzkWcsIBN+zcwHvGEm8zSACgm8g5JsweJJNkMm",
-	"TbEEbxNHip465hnXD0GFccAxDqyz3z8fxZG1GxY4XuFTt3uNxS61MZ+TDU3vWxjO92+zmrWcGv7XUgqG",
-	"5gdgD0D1P9Ms3x12ZXjMGp5SKwHZb3a56vnYWErd6pvLa/DOEXAAohJpqg4XPAtnJGNxrKD+SjEmyCSV",
-	"c3RP5iqTc/A2GBFd92psyWDGRgRtKjWslPEd0007ENHl6mKFsZRXFYACjBT1+zuDg2pgqOkRehsbeBUs",
-	"DfY4OiYsVsw+MWJhzLUxqhUaES8JFULmIsRZ1MOKKZswLbsr633x+rsnPft/g6aJoRKGfo8qcwLFEPgL",
-	"YTSNOUsdObTMIi2nfXQO9wZHg/7ew/6jg8Omp28TAlIyT8ONGK+m5jd4tQ0dUZAHkBDiz29tYiao9Ku1",
-	"JzOvwMIXaGryAksm0OT22dJCG2vwJu/hiZix8cy1KMr63lsHp0DNW8f3W93g+u6/aYZen0XMqGo6Ai8n",
-	"E8fbaMoIXgcyTUgLu1I5fAe93jopbfPAVj7Pt5rhsWUMksHasj9/U4rMM7PUtg16kzUi34wiNk1pxKLR",
-	"UEtvJlB2c09HMPaWpwkQvTlkQnmcp0x5YSOwY3zFMEu5Zie5Nv0iuRCjof5Z36kCvdsXwmXRIxPXbwBi",
-	"e/BaUjaBxCeaESlCRj6DSNplXmQdjj7vklHM6DUXUxzc5OGEUggWZvBSl1Bdd4xWJFdYxH4hFnRJQgno",
-	"N9J6KMpWY55AygDukP5TLgRutX5e64lYEV3yXPl1pwFsccSnsJsTPzhelgL//J//z/2v1+v1m5gczdaU",
-	"wrn0ogbpcnje6w37vWFvf5sEBJSTZTnQeGWj4JNknMocShory71iG/lAas8JY6nMaby31J5GKe7eZVGu",
-	"mRmVRU5uI9C3TwoyI64RdpZen+Hl6L1usnzPZ1KZJYFAcUn3XIRxHlUIar8/2Gvkk6LZKilF1yc8ZlV0",
-	"ptWpHe0hqCqyA3Cs+ovY3dtrVNXUjA4ODpu4upupe83gokKArmJwtjfuhfv7g6NHk7Af9veP6GQ82Q8f",
-	"HR0dTsZHg/3BQ8r2+2z/cP9ofLS3H9L9o4Ojo/744aODwfjRwUE9nQG8e6scmCY29eabEz31G2syVbUD",
-	"d0K/waCmgxiLzNCcpSE/1crQ70oZpenwjlSKgg9//Ni8Z9DWhUCSpFY1d0RytN/fPmNunCu9yerSqO4N",
-	"R/aJVeoRwCBlVEnh0jmMveSyOLC8hGdZrK0wwcru6IMbTDE56F3Om9IIaTxxUs65I+QViZlSJaeCIEyb",
-	"7bMuecNjbW4QTD3BmIsWllom7Wgto6xJdQ98nipzrABtmK6xn/Vsj44aZ/tyQiiZ5SKC1F4zXcEFy5Y7",
-	"+p91Uy9N7FFv63mZtPzmbMwJReMYnRkklvJKuZJU99jDlV6nw+aMTBbOBA9pvDmBYbjLvFjNGaxSGMo8",
-	"RvV6rDU7Gs4q4uJwa9oyxQ0NoIYOfUlLEz4vS5JtibiW04fvIigOctNJbNy9Ys7uZDiia2QjABlX94Bv",
-	"65SIqVIb+ctP4UrwY8wTJhTdJEHUOUta1SG7PSSiSycrMZdPH/vbKUU0ihtdSd+LjMcIWYmGAbpjtV7I",
-	"IoASEcRfJpSB56xVKe4/guTc3uZKMY82RvXTZsVaXfU5g2FlwgSLLhvziEv6+2Dzqco83UazlNcsjXJ2",
-	"GdHlqhxx/bPZfD1pyH4woUF8a9WDufrAy4VoyiHV1gNyPYy/VJW7OWMpbXZEKRnnm5A4vKfXxeWaJ5ul",
-	"r73trUwjtbkXX9/i3PjZjPGtXsxNkpaDTp5o4rhjklo4/adBmBbZryRliUwzRF4ogExKqS07BU/Y6e2t",
-	"dY8BtA8yPS8U4LvKgNzd9pqX6Z+s0p54XKaVS58oxafCmv1bRAscUdcJdpv0t8oW4Kitsz21EqEK4ymz",
-	"Sy4ux1JejYZFDgdae6ARIvuWeQoeakCCEA8yomZy0SVwP80u9U2jYXGV/lWZ+3EsB3UC45tRumSEPszL",
-	"iIPLbDQkY5nN4H7w92vN6kLgrxAhmCPULBlFORZbsfq8tfm94KEDWuqSUVy5EL3t+kopCCX651Rzry4Z",
-	"IRZLxMGbC34yY08uZBqR4lfQDK3T+kJA6dvI4rIYR467HZMFRJGe6fbDFfDPaFHUnkkSoVrZhWzVKfq7",
-	"EI5xARkSDO1mLWAXVJEw11rYpEtGXFwCOBm6+MzoF8JilpXfxAOFEB5wMCMW8oip4rWiK1i/FMjLE1Hx",
-	"duHteCGa4o1KES9LN3tXIV3oW0sjXohI4s0Fm/BIooF7EPNrEQtCToJlJXAU9ToSupR5djmhPDY+z6IM",
-	"BjKG9c8k4pEpQ6chWhgA+ILrQyKGhGNis/ANKnfJeeidJG0cF+fCOertijR7scSr7Wb8p0R2heJoKQmj",
-	"nVM0+e0rLh5knPZBp7z7mtPVdhTcC96+NDs2gWvI+Q0YXMbeVcSKdcoYqc0FeGADkvHwimVk/2EfsClK",
-	"GGHG/b4xA4SntvM/64atpM7cRFGullLubV+VtK1iUI2JV0Qdzql18U9M3fP7Do3jl5PO8OcNntz5ENS9",
-	"2XCuWhJTTOJTJAUjdKzPFTBwx+foOHbZXKm2qUIec1TE9WOkYgph8DfOIigK1U5Cq6VV/T7FeVcbO5OK",
-	"cZtGnHGVyXS5uWtK7+YLmTWWjLQY2W99Ho3JFz4XpUsbhbH8favMi7b6FQfZshF9Wo2ymUQtrRT75XkI",
-	"vXdSJ9pfLNkiXqRXApReXR6M+5NeeBixHt3fn/Qmj9jD6IjuhYP++NHkMOpVQCoPS55UPcDqXEn76Lvw",
-	"SJpD9NE9kY7c6o7Iu9T2MayzgdFVDtevdevfWHrU7ZHZ+liI261vuYjqiTYdM0prxWb5fi+YjpaFJnZI",
-	"U9V/UYWAlHACQLDC34b5RWUHE2AJmJylbBalFHxI6MuAUL95QKvsfl2ydavsZWmsdBxQ6+HTlIGKhKqw",
-	"1nWV79azGTmgAMLFoCrDQYb7xsuSdqU1dK7mXCn3qyCaGGkmUwCfhgmUqs9gCgV/wBisHaR9pS7W7e99",
-	"sVmt92k7vYX1muIykFuzlDFIY7ff2PyUY9CTZy4UbRR4ksk4shlxYFOUtcQZ6nBCdoLOkqnV81M3dAa6",
-	"9emTqlXSbW4wuuPmt1SOTTmRxEyg9fRYCVI3TvEF+mYbR2gUbWUkzEsvYBFRkshJBlYRZF2gISXYgkyl",
-	"jfkbn/VixmN2bE6Ayngcm5TWct75hVgYz+WMKrDD4smleS4lE7YoMAFJlsKJknlWtgrcgTU06cZofO2n",
-	"pRr9JuXrJiqRYSWXVY5900C75VI3GbAxP2xsvd4bek4RkfGOvVfWx7AVqMJ6h28VTGELr+81S1NezS48",
-	"d9WUXBGrJEIGeKMMRENvO+egFUh3RjAbqZPFRhXO0H8V32aTu9F296HWYLfGmEdI5b0sEW5pnk28sXaS",
-	"G/ijFBOezi8x4m74JGLVzkzhLXgvgrKjSYt9qTclA06asixPRe1uIY2DB6ltyjLloG/9wp7iEn0Xlm4X",
-	"xUDQWQQujboXws3YOWTKd2vpiSMY3KTCAWOe63AQ8NZir6FuPM98Lw2MktErJuBu5yoCh2DKJrnQM1DS",
-	"pKbpB9vWazClLpZ98+wSdKLiWlK9lLltXHtpGhDF9XyL3V7oletNMhn58FYSurwEL9NoiGKJWkFnnFYx",
-	"m5RWawvnMXUO3J5lSVQiFlAh9YRLNVLl16Np2gwOV00Q8NPfEzeM++jmvUbAnRRYWdv6zz2+2KjWGjwy",
-	"18bBuEkfYMZfKdSwmptu7Y9acYirxmwo08uj6GHYnxzS8R4b7EcHE9oL99hB9HCimeog3F9pzOoB1hqz",
-	"XuOwmDYoFTcBBdperKwGmMIiuySJl6bp0AIyB/QNtsZoI4Nbr1Cw6BU+qMnyxiTIlhJfYNQ0RpUQUYJH",
-	"QH8jozVG6ZKkuWjOSr9L10mpj5sHV2Wmv1pY1Iyhzc3L5gN7zVIWPcFAf7Mhsj4F1OQJ3DTkfze5bA0p",
-	"9I1biTLa9M4qr/iKLTdoGWYSeNK2YuExItpm8oqJLjnLPADFlNGoaPnpo9/M+GU4o9nleH7UO/v66TSc",
-	"/zAbnz7+7ae3L5Y//f1v6uzro3z8zdX0x7f705/+PpuN/36yVo9BsFsz1Za98CArmuril1B8U0BbkHEs",
-	"wyvCBXlMFTvcLzLNqCBMhOkyyVhEXp29CBxvtqMg/tMrYMdSxEsUoFCZgiXmtIwPkdClqhaN//T24B+h",
-	"iBfR1z9cPT99PBvP/zYdz4/4ePD64K97302jrx9Nw8EP8dnXf+1Hp4979Ovvpz/On+V0Gf3mk2JClVpo",
-	"27bEgvd7R4erWnq4EvQvdn/54sv3vWBNPbbBNVJdb6P9cm0+T2SKjkgAqwI62IVbbHfGll5AJ4KcvXlJ",
-	"9gf9h4gQywUJacIzGqumlkCb9fIJOk8Q3+CshOOxTalc6catugKWNPBimCa6fcI9qWYZIReQB5A18jm8",
-	"Q6bLpyJLG07+xEK611n/lfH8rW2LhS7G1sRliXFV08A2oVoctiPlNFh6BpBjo/ZcIMIt0m6tJmtWFOJ5",
-	"YCzUwhxgBJleMRviN2K6vjfXnDbWJRi8CLwb5f1UeqF2LE704JnKG/HNk2ena7mbBai3C20ilKeTCQsb",
-	"2PTIyEdjZjjTCVxJ4Ny0HYUBsYBH5rUFzvGEbl/VkE8AuimWDCv/3mNyxRLQWC9EOT6mRy3i0JDjgDF6",
-	"nKAkFEuLAjJKEHYDoa2EzC4VY2IUkMWMhzMT4HdzHAMy21yx+JqpsrVQ6Ad2oQ0haphB43F6et0I8YOq",
-	"ngV+hChgGqlj95ZBC9ekD5H+McsWjAmSLaShPAW9qgUjKmNJQEY0+keuMoD3ggj9pOSCDvx0AoS1G00Y",
-	"G+F1+FPk0gV8Ly3Yrs7UsZnsl159nTGCvG8MPEjQKSZVir5r6cKaQdOeYWlVs4Z1GTbW8VbqHGybJmT2",
-	"YzbjJmSICeDl4/PTUXNipY0Sl5/0TKYkYTKp1GeUFABM6rGZwc787xIfbwbRM4qM825zih5V660Rs2Ov",
-	"8eLqyTdjuCU1nfzyCI2mZJE94zJEFJ8n8dK5T2B9BVKcYAtNnaWgBhcqn0x4yJnILrUFbdIvGCv19ii+",
-	"sewKv0sr35m9vDTQtT6i1mUuEJYH0tvmzMscsaAbl3Ou5tQ45bG0zmYnw0foR3vJ3oWMYQVcGTXBJbJk",
-	"Ul4CwIk7GvbdF0fD+6Zaxeehp7N3Cbw1O07G5yy61FLaDeR/Zc9b4aEwR6TMmFzvpMvx8lIxge3cCi31",
-	"MpaqWQ/4pgVs7QQriUyiv0MgI6OvRponTVJpAC2tkgUFjeh80l9HqUySagEeQASWbfy9GyGw6YkzGiOe",
-	"aZmFWNh5Lzp21bDyqrFUBcspDg4AGTSyI2A9wFsNYzKeFPJmTuPYIQyUN2ZOI9aimb55fPbCgLx2mvTs",
-	"X97vf+gVG/TL+8PmrfHAOlaE+4CFQQswCAVBBl4DmkCWsXmSteRA2wBUbbQC0ziH/gamXKGKErKm+ueG",
-	"0AStgqMkNKroujfLb/f2ett4B1yxVswZd295tke9/UH/5qEHb9Iu9rAyinAr8O6mYILeJeeZsIEER2tr",
-	"YwXlXV/faTcAJYwblgXl3mx6XORqAfUiWmcFe4uMK4hlm7SdsuqUd4Qfn3zzc2/n6GTnGTgvLy66n8FV",
-	"vyPT/72scP1eUbc+X3fO2yLKCAQDgMqFTugSZk0suOj/K+w5BXwyEWEyKk6mWuCEQQ7r3bcQG5AMJyKi",
-	"MnRWjBSPGeQFT/k1EyRPgmLHMQigTYIuGRmJoQ0G/JqJSmzZodooZjpduqxQz9PnyWGtSugZIY2hKoLz",
-	"0dfh8xqlYtnc99DKvPp2BMGpMG2LdlOqYQfEbsfPLJSMH9StnLKePmU/dRp7SpgGxdjgFHqxbAgEimY7",
-	"6g+FpmSs6E2B+ABjEeT4Vwj29WEFmO/KkiqQEx5q+9bMvhQT3yzkfbNGFWbHG9wGAOEMqN4mFAVZ6kKf",
-	"AY54wC3IMgXE7appGN1sCzlkvUebOWmKe6ynZmufioUQXXk9XFQAdK669vtXZ03er8hRqllZ8V5KlNAu",
-	"K8zONPkNC4vCdWW/X5Td0qRsHl0NVnYmsXM2NcDGDq3U+JDTbHm8ymlFYyWNCVpUOtsYyQy5oqHDoMoV",
-	"jG2/mjXeQc6ox2dvDI/TGLigSVIJP87gDa1C9rgZ52nTlHp3XUn5LTOHLqZjFpcfnaQyyq0xWPeU5uOY",
-	"h5cmmOPmM142R59Mc8KtOGsq17Oz1/qaxqMNd689yLgBTSfYNDI0qp7WUKDNAsR5tsVaeVg5zvqOtcf5",
-	"W7a8g9NgQmkfOX/6OaOKrcnIBz8lGHZY6AASrtA+G8zGzbQAeLanBGzbaEitPbgn6soVsbB0I/lWnVR4",
-	"B0FBgHKg6CR8YMo+iIUV7pIfWMonS0jyBowuxqGPCQTAiZApieW0VvV7D6G/BshUnnGP2zUALpXiBdoG",
-	"mNOoqca8ZEP2uv0teGPZn7GlOW6oe+0bP5dXTGxnwQtTdVCsNOJCNEsZi/3cTEO+xYmobcTafgYw8OZW",
-	"aH0qaYNf6DXLUs6uaVz4HEy7oiHpDwxsV1B0IwV7EbxcUxOIcKU5EOIH4DGI7FvQYCbIktG0spLD/qOD",
-	"3lGv1+vtN+bK5iLjzQfPoh5ISIlrTCOoEV6/171pEiRSkp0QMp8ybVq3hoMp9BzSPv/BN1A5XK2s+aQN",
-	"Uu3E6yykXIMW13TkGN+KC2Garrv6BWKnklgiPMHtm6IUG36iZpS8prKzsntJa1Or+tvfxmRo3r87EMwo",
-	"Im+socLtL7FhbVMjI+zkmzKVx0YA2EZWLrw5RA8y/mrhG7F0JTBV0u5kAqFqUwAqVLAEx4x+7MVIIZBq",
-	"YeiDC+EVdOiJEiXJhKa1KOmGbhYzcfOrfmCjNeFx3trGvJmhP842bVg4RMljcCbZ7NyiTXKDk7mT9K/z",
-	"5Yvpy8ung/Nfzx/9dDX5afn1ohyFONzfKMnlcueXLxrVv+ds2hr7dQ0gxsz3tJscO7+c8ebB2KadLTtY",
-	"avR/9xDO+MAbIziXbm+HHATs5gJDkta767VjSdY75/m/Irx/C57zdyyjlmU0Z/+89wnqoN5qptZZ9/tE",
-	"U8KgR6BTgHLdMwBnFJ2lQN2YFb4kNK22Tsgwn6XTHzT13eo1bTJoztv22TKd7Op4aSu6N9xL74aajyTW",
-	"6kXEQj6nsdGxMzKXFoMHyQQ4iEsO0zurDDhcU0cS1xOi1DqoRDW1BhEH99Yg4gVblGuktkg9u2kB1Yfm",
-	"eWyRAld+T4+xzdzoikP9gelKdwwZO6YxHX6wGCLGXBrlCTcRC7tHI8LhlJCYXzF9U2Ar3EDLCVqu7F6I",
-	"75jmDYZnYItxPR8fhhdF3Y3sWB9Kv+Jndv5j58FvgNisOvEy12Knu0WuYslVbf5sfCPf0Svb9q/AcP1o",
-	"zuwbuqY/jqsZJtdyEr/dmneOaJKMsCYIHwHkmsqYkVE4o5ltnmrIvHDUjbwL4YJjYvriyxg6h14z6yVo",
-	"cL6g87OhEVaSkAVA3JrWkRgOdUWdoAJCh4lutTOVcZ76qRuDMmWapISfna70vhfs9ZspdVuXq3N5bpap",
-	"VXKHbtdisewrrW/h3oCMlxlztdFPo8HBQf+IXFngKFS0MevD6N7YOsd5g8pz7fd//fHkx2/fnaaTH97s",
-	"Pjxfvv3bNy+nD2fh9Sua8O/idHFG6avwm+9fyy99w9V4b/1k7bIWqz/enZ8Wbmw5F86DuPJk+D1DZRx1",
-	"hv0eTN9oSwvKMy1paxoDXuyxNH1fnQ5mFpLPwFc6pQm0KlWYu3P6DnNO9kqA93Vshi1apcEyvCnCilog",
-	"A7nfSseoK6V5HdzdvHBTvYkNNtw7iUkBUDhe+A5EfQtX5vDcqhObJazXcKC21X228Aw3JQ39qDXxdelC",
-	"jUaiVgBb+nB/ZD+mLDwOa2+y3om2tKQfjWVSOAdLhS7oF6BxownmkpVamhfu7ug9awT7bvPBNfne7HJ/",
-	"WUtLj6lBe9iCoAxb39hlVKFe5BFneKc94OZjf41fyT66ZWGvbExjU+5rEkESlmLSsIFSd667Gge+o4KP",
-	"E4SZS5WpE14ypohirBbY8JyItwCINHDtqxS616Wqg9f5thbWJJXzBjXB6VOQ6wkefa7KEMEyReddCxZv",
-	"b5MqwRbP+ImwBRb4XClaEX/XP6VaYqIXbJ/cuqkb8WvfiQAsGHlqiUduFeZw7M73UiLFGg5Ud0b8OXj/",
-	"hoz8T8LDt+LaH5Vh3z+vfuOqY05juZ3ObMGGG9CCa3RdABOvWjG2b2iLnZRnizgJm6EX+OmSLp7f6ijs",
-	"Dw763YNePT8yKmoaOwnlxWl+8fTZud6Afn9w0Ov1+g87wVa7c88N8iK+IcJAsb1F+ebmp724e925NzkK",
-	"JsGtJaO8aVNXRkhWoGFvTHSlTl94u0sKd0HUYj9bDtW5h5qzlW8GnlByzwQkF7GW0SNQT0x9HvSyB+N+",
-	"wt8Z5zHefGwc9TSOXfwtgKbIuYI0aUg15+LqgWr0Lm5BiVtYfaEUEBhqLgABMcAj1yLFu/jY8wWZkFXM",
-	"oZ0/dHuvOIV2HlaIpD94tJZK5kwpOmVrp2Wuq+Dc7zzqPxzs3eSpRfhm5Vbb67zkjrq5XCDZIJ5zNisw",
-	"pVWXnJCU8hhq5EIAhSWfff/qzGRBHPRIOKMpDTOWqs/Ly3PJI6XQQ2+9z0rPZa25G0UpQ0Rf0MI3vr5y",
-	"TvFm+9A1R/ImgtuR4Dai20deKYS3A7HZUHoXj25Z11vwyW/McLaThAc9DJndVmCV89VWxn6KKz8EFaiC",
-	"5rKkIuPERA/AKc1E1CXPAZ8pzwLbjMRmKT9QxPifXONVf6juDdKn64lXiQRs1LnhlVudoCqS77wVXdrL",
-	"r6xt0dcmJYEqiEIpmY4c4odg7zKSaH5GTsaKiQytwqKNXsUA/mnym1TnP06eHI6/nj+a9l/y3+S0s21a",
-	"QmvKychaSKMhVOx0ycimc4yGLhyGuSL6d68mx+ag4OcFj2MyZn65EFTnY4LCA+WS2DBxzBQSLagCAPxy",
-	"pdAN0kya8h6cO2SLmAjI9qL8C6i2LQJSLyq5j3Rwc2AubwofsklCuVfHcWMPzyaZX00Z3/p1BCUXzdr0",
-	"bzvdpjwAw2aqxRsbFjW1Y47pAdYyo2JjmqYGXjYszFAzmZSqMKwHbs7ScEZF1k7Qd5DEhgfj4+eXv7KB",
-	"2+YKF/Q2EC7I027fpkrLPCMqoWE1EPnFUf/o0cPDg55pC+urgeU3d3HxhZejcRj0WxJ7KiBqdb6xvezl",
-	"2Ybd7l/RbObanm55D7vegCcgKkn1TeGtQT3PbIXge5XKcczmbbgRBt0AUvRsU+PPXj87JUf7Bw8/r0eo",
-	"reNtJb3iI51Z3YLW8dY0PV6kUkxBoGBVry1nL4jnO5m6nCCTkqyZPZQFZzMqSklBZEbVkJy9eA1JkYNG",
-	"6I4JZ3G0ZkaIp/PXNy9fEGOnYVruHPJRHOC4jAxoqe3fSjVTo3MGN6RkxmjEUkAIWpQWbLrJahmJt9X6",
-	"ynZ28b3u2oSjRt8kNTjAFUUhT8VwTGd8aN7wcOQqqO07rzLd2i2rOfBk0jSl5oZ3bwHUp7xW/VdhfbmN",
-	"Kc3p4ToMfovOwVvAEiGv1sCz4qsgo7/vvMa7ds6iClzTTVZc4FbUH//N+fkrgheUGxD3en7c2ERI8NN+",
-	"r7njJc/itmofSIiSE5LgyfMA60sYOEhOthH5NY15Y+kIftFOUeYpHkXVXe21i7mA510679CaHjn6V7to",
-	"t8cm6Ot4Sun9r+B+p43hgjeQhnkMkaxS3xczZ7UBaM6cxlovZNHlP1AjsOvMs8kjAJSPlgCMkzIaeb2S",
-	"kAN57ZXcN3AILs3651wpLqbuRzt69TM1Nn/xjS0UtZ9dwaibYML9AVzBg/0m5uLKv8C+t1yoPElkqhU+",
-	"ZxE7vB0PtqfYGscQvQ3wvys2wf/WPtkoOFoxZvNEZgAPdMUAIkhhpnouaJ7NtEEcGgCwMY0uFZ8KmuWp",
-	"IaCYlb5JZYwwRjSO5cJDHaXxpbCoQoBOVMRbSzBIabYsASN5+Eb+1w5v1f/SgiP530Elb31A8KCWvodY",
-	"eukbvRuloVJGy2MVWGOlr9F3W8Z3MihjpS/nLJvJqLJdpZUZICMDmuTtBZQ/uMpkuJbNEyimcStO2Vxi",
-	"J0SYuGtFYD66viTeKooyBe9LJvC1pbm4VHkCOBessk55DdRlvpF5diknlzJF4CWvBZlBmMZ56FPsQ0n5",
-	"h2DOIk7tga3SaMpyXIq3I1DafSnkpfV50OLFFLvrLUs/mdE0Xhb90IyuVp5yrXmbgc+7zOSlJSaL2gI3",
-	"AK/x3rky98J8tUIORQvjXAH66izPtKp9GSEOl7YbxpoSy3hZJgriALt+WY0qWoidcky/AWJOE4ParqvR",
-	"qU3srXWzoiq7TPO1oZ56okGthQhOq0n6NGYpVBbFplRs0ACgt227o3ofWnhULRhw004JcNQ2mPj+5hO3",
-	"SRk3TauIWRNo93NT5uh1QAFISy3YY+ytSct7st8fDB41dMqr62QtPdGe668r6u0GD93rbfRQkK9N4OCw",
-	"UlODCqp2xuJYz6O2uoONHtQQgjrF/vZgReRCDUk/IIOA7JF//s//VvT2LRsNyoSJy+KIVwoR4HtvD6Fl",
-	"s+2fDaRYWuNm69sIcat2hgvcLZvFcycJOpqjlpJ0vPbAlkdsxGPaAKW03ANZDMhQ2DsrzQVYyWM2zYXN",
-	"PSrtqFFz01wI5N1WxLrhGl1fr6H16Q8yzivexve2K+VeKZGgpeTIenC27L7vyo5Wb7nVePHy5s21GVHl",
-	"iTEHxrvSiYNX3TKH6A5g+suJO2byduT2dbsYYGt+TgVXCT0aoEsV7TPBPtu4NYL35CKp58aJO/XR6ucC",
-	"70cYYmP4jep+r6Rwo23g+tom5p+6ia3fly3cDUXzZHyAwa6G+pOpzIqs+qLHfZPfYXO0zdemQMF1ccFu",
-	"hDYpJI94Blac7azXyDeaMmvWAJxEvMSpXMJRyPh1C0hcPQOnCSADAqRZkYJThsgwjzPYzJp5t3coLp73",
-	"yija7S0qWkEl6z4Wk25Vj2tZy+UGbbGaXVwTxrbp9C9YtsXV7lVtnDdl5EqRNrU6G6oB0WPOs+xmT9yI",
-	"HRc3bobSCSlv57294f7BVqr+HWduuX3xXop5+fhSC51kDcxnneLvIA7WcIxujOxQjIWqSlPDbeiGtg2W",
-	"VmRIo9Wy2WwYG9OtpwtZM71BQ14WARDIbYIOJaMxnXHIhXtMZ5zwTLF4gpW3FqbexV0qja4Ndj9iIcSx",
-	"kedzIheMQPN5TCDhivzGUlmS782M7U4wHS0j8qrwugeNAMCiqafNa0PVBFIFLbkjcAdjqkses1guYEWm",
-	"kYsTM9DCpcR+d2wCbCOH2YynlfTkLThT+b7mpqaec3btwW46IrWeVPrZzfTtTKGPy7bMjApkSeRNFTOq",
-	"OMj+CVrNFFqNKOypCgD7KPmxbQbK29HQ9WqAQhmpsENetYcgaBP4JfR2ndOlAfQdM9QwSkk1tkmw55Dc",
-	"SNkozK8Ws8rR8l6wrYml8vnGIr7F7NJDrH4Lbx2drGDNbaJ0z0LxbogwG9+wkWizxhQ10g+oc341UWba",
-	"9o5ZLMVUkUy2VPwcbOkwOzjv9RGvbfMtuGrMhHlrpoiUrQLPkSZTr4eJKkw+X5D4ynKRpQndspM8a2kq",
-	"XbAaL6II8ap21rOKDv4AlWpb3rTJSbhTHcocro+fVvSGt4H9A9qIoSLbeceZsTZ/FTMIyco2OI180fpi",
-	"n/G4gSliJ9AmrGht9mEXCG59ZM1wGiF2IGxeW2TasmN7I54Z5yyN42NYHgJL9oNer7exs8RrediQPV19",
-	"rWZ6l3X239/Ct/1yAuogwLQWqfM382SrGR0cHDbv14TH7EFF42J74164vz84ejQJ+2F//4hOxpP98NHR",
-	"0eFkfDTYHzykbL/P9g/3j8ZHe/sh3T86ODrqjx8+OhiMHx0cVPJwbXpgY/Gb8eCYEts335zomX7wg2cb",
-	"7mOxS20L3f7FP6biytHz+ndfdeLgtgeG5u2rrq+tNPkqARX03njI3WmT6Xzb4lwes3ai6JawNLig6bKJ",
-	"j89pkpi8wDqcAyWnb37QtksMbYjzjHz248l3zz/faOxqZS1vwdcobUETCCvCJJmE+5QuXFYUFCQteBbO",
-	"Ko3B9KlLQfUPyChU1yNCxdJYYoAZaFbts8aQzrNu72APmg3Bn6DdZUf7PbD8+cB0B6i0AAvVdSfo/ENJ",
-	"0QxT59dS3C7zslL0VCtUumHitkGrBYzKbfK3Qx6xy+YgKhOEItvTsgBaWGAmPbhVx4wJ07guakEzPbBo",
-	"pgdbhEWLnmsbNBrbLIO83Id+kyRye4fNI/fKwZrKvO60kGsTlN6NSqnsIp7apgnLzVv2m3u2hOANCFW2",
-	"ZAS6oT4oVZzdAm+3Isl+ed9vyXK/SQDJhhkuM/aupajIHQPE8lvINFKubCacVcLbnTGDXpOeDdsAGfsx",
-	"GxkZvdw6NP31ejWs5aI5i//rMaC1rtBaRd3tqt1Lw91BiKxpvGYbcMxCk+IMyHMWONwmQlMUV/b7EUIB",
-	"mmDUoNcvBdgM5CPi+X3MaNvW0TO3TgiYVaJolfhZo/6XeXJyoxb022AvbRibs2M/can4NI5fTjrDnzdu",
-	"i1+l2xlXmUwbpOTLOGIqQ7X2uCiVg4QUW1yYMiilg7O3sdJbsCiWNJmtPjzXln1Mwo2CCXbJlUfVN/yX",
-	"OhJrgbOvCV/rcWY0r/DBighMcQFU3a7/9p42uWdeCkYYZn8XoMTBivYyN275UIYJ3h5e4f7wybdtfrQ5",
-	"xqRrqNPkGACIgWJTqw6BDysOYlM13N5B0XhSRCXcfi3jkCV9/+qMRGyOLhD3yjGBlPDoGIvakYyuhFyU",
-	"eVgDGMAGQD0r++E1qhwlZbENX9vNioPeUA7iL40VksnkMk8gXzebRSldQEYqJsGuNEvuwFfml6Z/ZB9Z",
-	"WR1r6Ute3kIugK3EfNJU0gCsVpVrGG0CNTjPTM4xdgv2Qgxei1rX1RZvs40EYQSGOl0uUqZk3JZ4UWLh",
-	"jaysKBHy2kAaVtnU4/TuDcBSJ+t1nahv1AP6TnK6itabjQSE/KuhdlMzEB51yWlz918APlNzGsf1BsCm",
-	"cWC5Rv/goBVaCroADw4OP3zl2uAOWpCmgs5bx2ebmjYaNjzcsC54bEJPq0Ab9g9t0mHtEtOy2nmntum0",
-	"eNO2ipUqUW8FG6bR3CicbhbaINw0SSioz9acRUiofvKbHtT939uJ4Ro6CTZY8aLWdg/cPIu+LE0kjxT0",
-	"3NQf3soltYav9DVfOdiGpWz9Mr2uM5d1Zeh0Rjl5pa2BRhfWpjhWJfSqbeqSt7dqGt54Vhg8trC5ATrK",
-	"JwO66sUX/vDbSX2PjD6+3HdxxWaXC8QUUSWM6NKVX2LQ0fXRQFWgUo9ZQ1drxAAHGMQd21DD/DFo+KMZ",
-	"LVCxME95tnwDEzUFLjRt6gtSNP8zaUr6T2Xg1F+9fHNOdq/7u/jdnF6BOjPvFoHVoR3ZzWOWZUnnwwew",
-	"BCdyJZoaiVk01fowm0ErAfRXEUCyCsHXQcMrbVUpulRkMZOIsb+YyTlCLufh7BhzqubSdKW4EFDORcYs",
-	"WzDsrsZTo4kX+VYBuWIsUaZ2XF5ZP3KsrbgsXSJGC8YGlzInWlMWS6I5y4VYGLXProKr7oW4EP/xH+TE",
-	"hJHML/rb0Wh0IcI8jcmOIv/5+OSbM72hRfB+5xty0TnJs5lM+W/gfB+Sx7Cl5D+/ffrjRUdf8eCsqGfb",
-	"+ZYth2SupujkfUAuLi4EgatOpciYyHbOlwkbEppgOSeXYvcfSooHZCciD97riwm5QJfaRWdI3l+YDgT6",
-	"wwWoGBedD4G5hJlLoJAVr/BBJAb6Ujsk8g1zAwh4vAELCy46ekwrWPCXsxev/QGEzMwt6GE2t3iRCfw1",
-	"3Hn4EH8z/m/82vi9LzofHpiNvxDnrq2R1s5Hg15/VPQ7KjquvdH0pBX3keeBHFl0AKTLt1joYiKuF8IU",
-	"cE+4oHFAUkYjgC8CFzI24Pj6KZ4f97p339s/P/xlQXn25aA3CkwwGmepCFVESSkIVReiZDZqA00/S9Ox",
-	"jXt0ycuURBLtTZoRKUI29E6ue7J7nKVVYNRKf/jdOJF/J3NGhdL/whH63Tzu9wvx+87OTun/9V2uuRb5",
-	"3UG6aTuh3PDyd9gkyGMEL/yEpvqfBUPD+HeCYxnrpzQWFMUklEdBARnXML57nXCS7YDOiPKHZDAk4OOZ",
-	"JcLEyO9kyZS50aSJkd8dEgfE9NI8tk3Bqos9xpvylI0sq1r66y4N7+w4mBdo/NCmyJT9ULGEYlHIdwD3",
-	"XNtAzggsL7DUZb68eSmZssxfPjz4dyKRrBfUfeM/oemllIdoWb8Zq5gx2qel6XqvExvLu0w8cO5iIgks",
-	"/KIau9AMwIT5CCTyAAgXRg1Hbg2FKdxGpk3PNdR4w8deCM/TaLtRavJBglLkMyoIVF+7vjvUvD0hxzJa",
-	"IpbW5zC7TKYmkdG1rUPmAqyMiuhC4PEt5zeC/JwBL5kzpKhMEjWTC6QHUwlS+ZkxgF80yCQw9bEt+uNK",
-	"b0KW0lCLvAtRng61cA0G3gxLnosVOLZDJ0w/KmUJoyAhn16zdIksa4Q+h5LsD2maYqcVMqqIwZHr+TWn",
-	"V1xMAzJmpnWVh8+pB7NomOQEQnv0QmhRvgNoe5SMDt69G6FzNpYq08sUqPcG+ghGRWtAh9NjWQ58e8WW",
-	"GGCcZNp+V65v0vBC6D+n2D/SKAe4bwG0QYFInf7DtmzyV/iaJTFdsmhIsjRnoy75li3RUXDFkgxunUoZ",
-	"ATyGm8iF8GM6BchMgSuED2qukB/p12/hS4BUhYTWLHkyJHNWQa4B9Dn9Jc+KHooXAqaCqHhfPz0fBWT0",
-	"6vtzo1I+efr86fnTEXZ3KZFCqU+b1adAoQAhdSI83BTqepah1rtV6zL9vUvS/2xUqCcjcvbidUDwG/3x",
-	"r69+/NwD66MXAnCIDL43ecOnQgWEvTMmhz5YMlfgFFYsoVBfpcwALIJk95hRLTIht12VmmcRDxoGToH3",
-	"6uYIRk8FZvmb3Tln7+AAPZYRHJDU4CRxQb4/f7bzKHA70iff8cfHkNhSLYg2oCrQ1mtJtA6PBxggFtIu",
-	"sX2/ijaSjglEkqEGJAC1d26uRETfbMFDxCc0ACIXAiZVWTN7h4SMXYjIZyM9liYZrQrqf6Fz0ehzBATW",
-	"7MvjWHp0bNAvJE5Lxh46bIBuTMPAZHohuLjmimstv7gKV4bgFoZ0jNFrOYhWBbvkxKhnesNAxTPrHRI+",
-	"Ffh+pDKtwPShj6R4gKCI9n0VaKFI0WVJpMddUJGVZFStJTZIDhGmy0SLp1dnLz7vkjfmCAJwprthpJkh",
-	"j1gxntdC6Zgs2IUIqdCvz2iukAYx1e80k3VB6TgeiMYAFE3L6tEgYrFiQ4Ndir4qC00RkFhOIWMZ7wFt",
-	"XL+PksjALZXpEiFOUba6J4IkYSLDc5KkXOu5RXGIkJF+c0wVrRtoFni3m7WOGSpV46UWYMgjpTArqWrb",
-	"ThVEllns7aUWEyNEE4OfsMOolinRpcyzkTczfLzTLCA7qVC4uhfCoGApw0KlYA2CTp8ardFSK3Blnhnb",
-	"tpiWCorUVr1YBtDaWguY6eVoqTEExoKi182pthFOTfQlVgmk29L0c66QP8MfME2nF3ABkK0qIIItXDCa",
-	"fGa8h2qodWl93j/XtlWpUZJmeJoJFG6eERJANnStaz2c2MCR54VZikMw0ttqkGvsnFGMigh7wekv4QSN",
-	"mq3wi7zX2wu1ZNV/MJCQWiLOIKOIwSDHZPRuB0YDlQQLs6DAVrORGLYGBCc0nwMWAejWmMLbRSMMmtX9",
-	"Dj/4FhcaDTOaaeUSDXUjeBkQkVxA64kHyvakC0pFZYWnAUfCbnm/Y4tizXntGOW2Wnp3IMPREJnJXQlc",
-	"SAs8KgEZg/i1YxRyJbAKc/Gby2q0UzEqqJ6NHlXLWLR9AsuOrRaJ19uS5aYbzMZcsaUKyCRl7DdW+Hps",
-	"KQQLzCxQSTfpNLbkwx0DmiQWnA2AlwLyjxxSJ64Ypgg4wcfecZUdEyUtzr1Vmu3LhreJZUruyJh0GVXo",
-	"viAOaQwsx/faGPb4xT+UFCMPD9Jq3ArjiqNQRpoun4AZog8VfhOgvJSpZr+aR2WUx0C/o/1eDw4UtnbL",
-	"5IXQyh3owvu9I6zC3x8MjDnn1bA7lWTB4ngHgcUwTm73ZMI9nVqf2ZKWZ2hdz4/8brN8fi9jMgYeAmXN",
-	"+QCUUIZ70/Sw3+sZ8w7sJ/P69PkElQicUYaMfGi49lvhGtSj7MnxMeQabgRIjgK9Q+t6YprNnB3qIc41",
-	"3K3ZiUO1dBte17U0w9b2Ng6juSe0nTQGdhnGbu1jtI7WOliBgFeM4261G2w0pGXCGiZtPAVp+zNKwHr+",
-	"Y1y/z+J55trWsUqgfA1Ttn4LxP00L0emkNURILK6WYTb7Kks9B7gDWrt0w0EoP98dJtoJRdMfG55Bw2z",
-	"eAlPNdu4gMMmDYapqBIs9v11A+tBaDMIsGtLNCoB/o4qA5rmwZURDSuVEzKiO7+R3s4R6ZJLsjMKyEDP",
-	"bm9ANMusnqaEVwfCGHcxlyJ4XZ2IbVxcHsC1JrfLkxNypGfQf2TtO2PrkrNnb04rY8YcBZ0/o1Ge8OHu",
-	"bkKXf/nn//zvyGtMYrp1QN/eytzmzVODrwMwyAKSSYkNIM28rGC1dibQl74IzCrHEuoQjrXnOOMVWCYX",
-	"JLQZA0aIlgEfy0e+jDRa6lZsG6sQqq5wvlXW6lSoMi1ns4D8mmux5WB1Pajd4pwGxA0FhysHbpFqud56",
-	"iGqolOXlFCqVPstCImnhZNwtGzDHlpV5a/Bs2LUn3uqn/kzxO18MFfYzaAlTrXfrPTFjNWNqFoM6N5RF",
-	"z61ZCHYHSxCcOEAfyAndVD6f41o5hh3XX6fsGhDRrJ7oIXcWw4D+b79267sGmcUVyhjwkHNlEVO0soxj",
-	"VtA/V4yqj4qMI3tqIGagV34Ml5kYi3FSVwBEcdQ9M+oVWz5QZVUskjg9c37KYKPF3dQ0c7UI9Bx1ROys",
-	"YOScLbq16ytgSotxIGyZykQqFlkfM5xtM5KjJwf0iffu4wrsLiOt4/GTqdOM3VmuLFTrxyZIU0ZILQYH",
-	"x6nWdf3DBFc7Aq8jqZbmZq727y/uMYPUcVfXzMAZ4Ob9VCFaV+yOl2aLur9n82w0AHg6/MVXoFrLq0e/",
-	"CDWqAnKMGTg/3K1msApUrD8MPB18Fxi0gUvNazWEas8tQsQxoY2xjGqxQRQXmkNBr+FMagmGQTH/gJRQ",
-	"aVcsvjinFdzaVRumr3QBtzq27Ypbi8thcbwkpozDQE5AivpPqULlll+JCmcsymNWoii8pfIULPm2Z6QG",
-	"ttvwps2Q9lqMDXPPl2y/wOdZeVqD7MWhD9wR0volZHmh9Yk3aEXzRF8/KtwH86Yj5QH+4sBHZmD0O7ko",
-	"Io212WIUEd/PhXwPWlNDDExrQuCAS3P0UoXaRmR1noAoht4zuUJt1FrjgT2Q1iOhn22UQpCDAkgVJ3ZM",
-	"cgH6CLd+IvO+K3jFxQNtKrIfjETjaylzOxqq1U28AMGOK/O3MUGQEykcaQj+JqkMmbK+YigVsypeyW/i",
-	"nx+ksPJLQUrWRAM/Dv1j4aJw5mSUB0MXVtNoZh7uhWo6NZdb/qBfZR0TIgAMVIK4EqbyTcs7FFaECrao",
-	"H20v5l+dCNqWnlREoFDKM3VcvK3K+63CRpcH9gbjCjNaUJ20wzktoAQ1XQziQ2w2AmN4wJs1BqP1mvJ8",
-	"XIpXxucl9ecY3yggCsxYZSwf3dqbmnE3GXaB+sWYWc5kKnes26aqfTZBZJfn6hiV5gHuGnS1K4OKc4zv",
-	"yIA5eH4Oh7INY/b3rAoaM6WOiUpiTTJYbdZgzRRY3Hj7gb19tDpFadSiDpvgpB5rMCg0O1gZxDT1YayE",
-	"PI/1L4TadgF1/lXG/y4GtzY1xIONMWyiBwl2nh5bzz70mDpGe7291MdpMlV48fKCTPWIcz6YcCs38u8Y",
-	"o6kEJb3W79DRb3xkpZPkkMrLTyhh3pSIVx9SEA2KghwDmNqUR2wEuRxF/AQ0DatY+hDo5SeVsx+wWk9v",
-	"3iSVc6JylTChbBXfhPL4mIQzqc/PyP44AsbKaFSn9zK+evnBhXTGwhzr0p3bl4IBLtd5b0GX3hkzySvc",
-	"EXUDcnvxvIq8F7LQE1wWTwY5i8b8h0QAZwr54O/lRaxoy3LsBAXoRijfIcHimIxiLiBmauxVCLh7SzNB",
-	"Kax0W1ZUH4s5X56J43cGB0ZpcgPrJYpInug1adnjBimm508M4hy5ckcQIe31kw7AuNVmgD1KDbej59hm",
-	"k9CJPcvjXC1xELD2pISEUNgqyjPub1Z9OFPkPXrNsnS5A2khI2Px2YmWkPa9BzmdnSsylXp4fcHKhxkP",
-	"RANUfzHureZagfv3Z8u8fBYYHHJcFhBw08/hYjq0humY2YQjtDHdDMoJL3XvQya15ZKK4vQAoEmoj3Jn",
-	"+N5UEnZOEhrOGBl0e52gk6exyRdWw93dxWLRpfBzV6bTXXOv2n1+dvr0xZunO/qeov9O5zGd8U7QgRQ4",
-	"yCvud3t4hUyYoAnvDDt73V7XZFjPIAt6d8ZonM1+039PsczF+ZTOos6w8435HfCAoX893Dfo9RCxDYSX",
-	"aYdYklz6O8w4X5ePjo/ADOmGWsZuJ+igjwee7DdJahvZXL5rrjyLcPB9nHTTHW5xu49pZG7TW3ewyS1n",
-	"5vw+TVOTU2/zzTvDn38BQLk5TaGMx9YZo/JMY34NhRl0qjrDnztvWHrNQ0BtMdFTPYAecHfOspSHyntP",
-	"NYzrVynkgbBcPYAMDYJFIF2HbWzf6XdmrLXvVI+yCzAK5bdZTbCvvbhz6LcMT/lDX99+r7/+lu8rTXrg",
-	"vv31972Q2TNoQ3MLOnGU8TXL7I6tI4hGzGogEnPQu/b8NZ7olwkTJ6/ObnuiKyUiTTTAtXAMQbf8v3SI",
-	"v2aVvK/NTjAY9b+1HmDEYkNxaDPfMV3n15zl6L9JpZy7vBwrcCGYbgQzyN36gX+Nj/6jeHhIxZ/u/eu7",
-	"9jbiHa7F0CqaOYUON+DWsuaY2oxsrvu7Nj2olXYeL03GIVja1v1Wp4PnXGUndjCoizQpQa2AG8Ulu7Zk",
-	"LFh75XM+54g2cW/0ZlYBxfQNRHcCeVZg75jlfhJDd03pjrafc5NiPJby6oFyW+7RtyO6DQWZR/S77zVp",
-	"f2gVZ18zS9JbU7S5ryg8/ggU26YtWS+Jg2Ex1aWf6Pbe6FbL8SKl4obUekOae6W/6Xz4pZnYd5VfM9zI",
-	"8jFPrgxGK/NwZnw5Ls7gJ5oGXmEYUpexoxkNZ3VpUZysooT51kcs+FPKGQ/TdJWwySz83B+u8v47ndwH",
-	"HuLvH3qKIQO49cSexLGpuq7lV4ETGPR6GWDVj3WoKYYHet6szD2GJ94j/esHtClZtgfQJ93qY+hWQDnG",
-	"9uOQZ6YNroLckRTKtL6+1dUHn3R33+t/PuiXk2ZjhmAj2x0MPQt7KqCrRcNBeAaRoFIA2WQSQAwR4r02",
-	"Fd8PJUPOuZCLY/27lnoG1HOOUQoIA8n6OfnGreaez8nftJ3edFDeuqivwyG1q5eiOOx/0mO0AX0/k+mY",
-	"RxETNzp4+72j9TecSjGJeZj9YSf1je2akRWt0exbjvk1U2vOKhzS5vMIGVDqPg8jhOlg9mkuAHChOKAm",
-	"5UguRJd8g/h+eVZGhnTYA+iwkh7SJpZPFcRfqq7W59yih1TzPkyLJ64wASwqijMQ8FQPNprJOHKBHwD1",
-	"FAHJXSF2YNKb5GQC9VeQ0hHUKnP99DQe2cJGU8jmgCMaXsmuKQJCCImTUskQ1jNpRqbYNUtpDNxNQckh",
-	"gKOnEUuHRgGnfpYbe5dwmLz9zWS3BRhpD2muGOzjWEbLC4HxKAX1iqc0TSE4DcnFUJB4xViCb2spc6IA",
-	"/kDRZRG6gk3pknPp4A1GWrnylwLTwpJfgNrF/b0QkKEZSYixQskLCxFOFQpT8xjSO2EPIOcEdunMZ+kQ",
-	"PDco1KDvYLVByq+t2kMQUtDuob5IEcXSa8zcHkt5FeAjMmnKzLAhWBcLmnjMMKvSknNI47hILtJUtNdz",
-	"oUMkl0guhF3QmGelqmRXaoggCIaysC9SRT/Tb9RfbQexlpjKHstoeWei5wVbwKOQ9RdoTlmamzae9yPy",
-	"4KFtuqERefbwulBwQPjEbX6Ihw8Oxifhd0fCb7+/wZzOpXxO0ynDGw42WbzLZfqORZyeLxP2h4na0yb1",
-	"8LbiddcDPL97Mfs9ZIYc9HpFaAeYlalbNK1wC1EbWKClpqbFgU1JyOQUusF2yWtMSgBtGOvELczGaNDr",
-	"IQKKkXa2dhnSGzEt0hO6J8Je4GV2oiDCCj4tppyE0soD/GZQWgo5zxEfDMuWuW1UROMYIZwUhCu0hAI+",
-	"/UKWqx0wZ3sC9TR6AKqcJLeFtxZGBpsg5mrG1BD31MzfwqTox+VimjOlsDgU1jCC+/VkrKntClCKArcJ",
-	"QFbbrHMDCxcYJZ4rAm+DS9ElbyRZzCRISFtVd8WWYOSb6VimN7bKE88uhFVtTP9LG9rTt7rsR4A2gVJb",
-	"CpukBwF0OmDAKJwgBgg0MSTUk6SaAxe58YChA3nNRE7gPczJZ7VU/M9xHlAFNV5a+K8RTrrA2q9m+jaJ",
-	"QFSkcJ73LP38zuAfWRDWHt0gCn3CNI2hP0m7T9JuE2lnrZGyRnVzcXevcq5qTloIP8w5B8AeAKMqGMcD",
-	"BENIWRLbYryQgdxAYBPNCwHqZsx809qp6F6Z+oXQ/FHbeYr8/CajIqJpRN6y8UzKK/XLZ35inTI/L8yv",
-	"3VDOP8dUY54Nych8v+PV5nFFRtd9GozccxE6xkrnp9Hg4KB/hLNAUQZ1gCMEzLAj8ghxM7rlr8E6zOg8",
-	"Kf0KJp6F2dDbAS4yk5g44deMzLnIMwAxmoAoxQ68zeBbPmwXKByNSgD5bIQ2JYtGnyP6GVxsFAKRpTTi",
-	"IaBpEEbTmGtTUGIXjZSFWmPBpHqEIBXS1KJ8Nipu5lKMPm8SGTh90+9lW7e8edXQIGHTi8/tvm9xzxv7",
-	"gk3w6V7Emu2h80cIs1Y5hlookMMnMdYuxv7vS6XXDgvHM17KbqNbi6jdsWtNdY8GmQPy8Qwyp7Xf3CJ7",
-	"40QRYCLhHnHVJS9NsblDGxvbPgcAMgXVAz4KWAG1QaaSSLGOa6pPbPNf3RD4xEE/cVDLQQEkJXUndwuO",
-	"CSiOq3JCMVIcMRrFXBh4flTYbHSmS57xGDDhUqaylIdZwcGaEw7woTUOw/UjAXekY5tkFR0MN4ug6pFd",
-	"S5nmEcOYKrXdiKdwC4zYnL3gWt1zRehY5pC30/RwE0XfPB6M/cXqT347k1BnXPjVyi0R5oyltGUScoFt",
-	"RotZeD1vjo6CzpwL+7Hf0AmhaRfKpYkb7ITXIGOz3Sg326i3V4qXBit0Af+1FAsOv2skxcbNuGZplJdJ",
-	"zJSguh459eZnDY3DsabUrwWVqQlZ1dvl9vs7g17LjEwX/WI6pT4snQ1eyMuJtp/9qTj4Tg6qRMuMDltm",
-	"ZBv6bzWlP1OGHpzy9XngyC0/ZSrdb6bS2IoHK8Zel6AFtkj/xpF238O/H1ql3NtK18rAwnhZVNGMxTFq",
-	"8YHB7rA14SooWlwah0qkVXVgfYYp1xJigdo6903Oph1qW86dvuQTJd9fJg8D7ALzpm9OyduaYfDqqyml",
-	"pWOwS5XiU3EDi9gfus0kPlE2vMQzi3gNzkKD99UcMawHfWCY4qBsY+V5LfZQ07Ha0IetlD6cQpGv/fFM",
-	"QFz2/8GD+3/M4tsfDDa52SQNIZP4o5Ld+bXjRwB0YjK/NuVN62TrLsDr3BNPeSZN5EowZrsSWAEM8Poy",
-	"YULZFlEzJsqJhSjO1YJn4czidEFPI8j4RcAPw5DqjOhUr+vWfAga7w87jyVAQVJQybVpcFxGvMtkjE2x",
-	"t7FN5fwTj/oUnv53ZGpwNh1Xs+k9d8fSzMm6J0UpihDcXjCL92M7QRedh8wUbHc0X5FK+XSWOefPeo3K",
-	"8Im7YmXO84VOKC5gDQHJeHjFMrL/sN//xMk+aVv/pozJHNstDcANOJLzO9wTV3qFKJWYfGiw9YqOPFgQ",
-	"wAr1ynXgb0GAtJVKeIzIW+zqky4v01x8Ce3X6i3tMMHEhE7VTC5Mw06HleZ1RHAwloh5N6dXrEtwDVjR",
-	"7Jcn1HhkQwzUrP/UjVyPUpQ3DDqcmlRMM4tIolMIluMz5CbXqtmM7dzPv9yCf1PTPLuTsok5xxuHRb1t",
-	"+chMunjyq5iKlZklHlVAJpamXfNePjHyTyrp/XL+Vxbl1yPDm7N/j9/vvi8+fNjVB2m5vQjwTtEaOfBE",
-	"nxzL1gx0sbLt6WZyAUnqmBtoYn1Yuaf5HrgClM/3X2LSC6BNlMJSRa2jRXC2jnOvtWZwIQBw2ZQvq4zH",
-	"MRrw0PAtILmAJpAeuqprl1uGWG1ML9dbWeL3N2WtG3PS4mknxYB/HEdt0319KHmDEf2JgX5ioPecqK6P",
-	"40dgn6m8ZvfJQE/KfU4eKLJkqkteYFsAOrbdTgyEsmOEUJWaGrRarLjRmneXnMCcoT/rhiEUXGSFtf0L",
-	"cJNPTOSumMif6lhDW557Pti2f8F9nuxz6CoCXfhdOY3rRGSatDt5CSavntEWB9fe8unkfjq5f/zJtdR4",
-	"R0cX24DLdNmejTOTc9stIvAaJ6ZF78OY0UiRTHYJxDXrPR/nXfLC9pkFq8Lm4kPzdm3FDLEwF6sNrnkG",
-	"s4fap1f6wYiShI/G6ljbVcuUmkFzCpXQkHXJidd+B/u+ZRLaOtMkUcelhgmuo/ASCqr0wJmMDRYvnbML",
-	"gelEkD1r+wYZhK/A+cpYrJhtmGz9chT6FZMJF5Ey81HQcagRVkLKq++Tdb4taHrZJd9xABUji5RnjIy+",
-	"GEHbyf8aPB4BDAl2CixnFPr9MQctni94wW1ZqP3DDdIcwZ3ouSZHX43K00jpNW95Or7atsfv7W3wePva",
-	"68/8Sl7NoknYlk2Z8LbnDg4O6g++WeKjmZEy2ZrMpPx4ItlSbTN9doIOtPfF+zWjA5PUreJ0Rjl5JbnB",
-	"c1wC60Cr9UPQwVL+8gNfSJNxUB3XuDndIPBZjyIXtTnj2ZETdx5b53nF9d8d1L+L3X9Nrzk5W0LiMS50",
-	"2Emy5WWvf/RwskcH4X706GG4x47GfXo4GfSiffZovHcwqK4y6Fxz2hl2vnny7BRl2mby9ollgE9Fli5b",
-	"PZmWlQSExkpiVoPtLulpDp+y9+4nDxU6eJnOwnniiTv3+ppR8lZlo16xZXulxYsSxKptGgqSKJMyMMBJ",
-	"FlWCp9q8TFnWXGDxrX7Snxqa+1u2XJ+OrTf00yG432Rsg1fiZ1UAdbXqea1mUxHUgxZhxtuhiThwcULo",
-	"kAhITuQxnXHAHcNqxhlVDejCpymjGfuWLW/qtgWigaKckpypAdpBmZXySqyczMGbO28en73QRy4fxzy8",
-	"vGJ6lH7/1x9Pfvz23Wk6+eHN7sPz5du/ffNy+nAWXr+iCf8uThdnlL4Kv/n+tfxSL0DGrkRIvwlgKQ3T",
-	"CgFDhYZXTET+TLQwHMJdGUi3mI5ZrKVbKiNXTGseAmNvIbVesIXe5Y181P27s03h9UbuyXWKshow0EjB",
-	"Ev8djNR/A4gueP3asjFcaGMm5Enc3fdXbPkB+VHMMtacXjqVMgqIFIRBkArAjzRdgYGDntwuea2lcuHI",
-	"MW3TmjqlaOltuVLpbOw3NF0ysS6Q+J88LP9CAhDf403ob1vd61u2rNRsaNOEs830RQRcQ80TwG/MRBD4",
-	"GykaLLtmbfGVedSfWmHUi9hAZTTb+klrvF+tMXEkZc+LJbLNraY2RfI78L9TmwcLKpGayaRwvVnXQJc8",
-	"h9bXrjmtwkxbIti7BsvpZcLEK+P62O4keH0bQVe5P2AKnN9HVsO8h9Y1MPChVM6T38fyNUtiumRrz5V3",
-	"j7vlQ/BJfft3SwDQpxBcL3gQN+AfTt0zXGf3Pdy8stuTPef3K4+2OTOfZNAdt3bZhoSCuym+hZferMhZ",
-	"otx1yb3vbzN40EnyFidLtV+66ZYOfoyELpVrVU95ZHtXF/Ad2A8f/TCWUrHo3bVvR3eMiOIG0+cNy57g",
-	"As+c1L0n0Nb6cz5yBt36I164JgRb2Mb2n0y8T9UkW0IJYGqYoR9Pn72dfNz1FOOVDacQhDUFSAzI8vV7",
-	"cxxbTosFH2wRECVNIw5ElQbjq8X2PPOmcI9HtXjMqj5U3n58Es73ayAamnmg/E3/42R1m635te0hYkic",
-	"kgVdGkh1TC75rJap8jnUmGuqX4Kotf3ZPqMl0RzAYFo0f452KjgWzVcXAkvaoW+IEeUj/GmImL4wHwPq",
-	"a0Elx1JeYfEonExva02DLIi7II7umCEqv1vbA+UEVJEFE9gUmMA1ZDWtePRUMDEmF/zX3HlLre0duBwU",
-	"8D+BnuFlyjh4fCYibIEC+UVCsDBj0YWAnRqzWELBl/Qa9RFqVqMvMWGiDFwC8OiFTKMim9bew8sLlQsx",
-	"BGYGXW60rlM0J9DDXgjbYcsxNkhfjAyoyVLmjVk1XFyV1J6P7EWoxrQubVfSSg5FSUN0Kgq+mVJAqbid",
-	"T1Rooly9Xq8/2NvvBB2Rz8cAr9Iz3x0cPnzUAdZqdNxSJkZpSgGkwQw7VM3oV/JKjTmwCZOWU5mwS9Zx",
-	"U7PXdb7SA3TcM8z3eijML6qmj5ikIzeQzRIx35ubSglMfRgOSb46nvnWG9A2zu4MO2cvXhczM1duF3Pb",
-	"Vrnt34PEXC8tP3l/PhWY/Gm0aXAJO4zpu9Wid98XH1aGHMFCRLUBOVbgW+xFNukkZcyoG6h72+5zY61b",
-	"LMcyWnaJBcZUpiedVlFsPxds5xx1L8T3IrZKRil6SSwTcw0S2DzJGrNGcYiKYb9ZeFPPBVfwyfz9Mzeo",
-	"RBK42fm5jYa+PsZYkGXFAVeGJWg1dPWRjKmC5pVYxzqTCwRWRhQGraMC8DYACMMJk+CrtiWvUSPYYyU/",
-	"/l6Rw0tPahHbAKjcDNnwyei9VzhITU8NOBnQROZO4E7LA++muYEJaTRtnyN4dAaFCpkTIdjxi6WMzGnE",
-	"sKn4SP93RKQw9ixACY8AFHgUoAEBRp5pyWqNM9dp2mKvzei1KXcwVRp4zsDUxcIHUzpucHbBlLUw9yxh",
-	"0DZWFFVXMBSMUNi/2Nh1qE+xaK+5Iif6ApdQPWbTXFyIBTT6tLnwUwCPEAAejQYmz4rGC8bm1Aaq7Uk0",
-	"8FqAKmLbx5oOsIPeYHRMRl8/xT6w5Vc1QpwTzPLm2Mmaiai5JejrXDTwlBuigQDWdAWTGtGeS7DQ29gs",
-	"5cm9zsXH76DQOIE6KwROv5hxIE2743fGAwe9wR+yJEu4n/Ig/70Nne+o5rmLghsr6jveNLO8eRmfYlkW",
-	"M61t7YZSTHg6pwUsVUv+d9FpExxqUNEGqZdZYKFGFEmk4igW6VIFZMI03xVhnEcsOkb0TuPbS+gSXJsT",
-	"ymMWaZaOf0EZ4JwuLVAIuxAgykC+4FzxcveBmL5jeuIQ3gCUE4RwokvVJW/ociM4KWjf7bLvzPgKephi",
-	"x7nA7oDrB1Q0m6Nef58Gtn+Ko71xG7+1f/ElvAoab9Wpp3LTVh17Kvd+lM49xf6cenT5sUVQMYtXhp5b",
-	"48SW3l13WiEXn2zkT16w+0YohMNh+x87KgTcESBevzmox3QamgkFq+XDgotILjbMZG4MEhePf2vG+lOn",
-	"KleXsz5r2WzhJ/v8foPS6MWxu70F/a8yyusnwcNKb9SUTtEIBqBNuANbpMex6WwE3VtNVyNoKAjNBLvk",
-	"KTinpDbtMhYVKV1c2QAxDld09Qb/lSktZljt+sBGQAvtiEOOh38vV3avQEFysqvAfzMNIFBRsv17eWau",
-	"1M82LrMmTUf/0nTm719lgBfzh+kKq9nBuXuBvpem8Dx+Uhg+tQLfHDV9Cya3EU97j3+saLLkGleCAZSy",
-	"Oc/A2kpZyPi1/guyU7lAow/8egvEb9XMbqGNNgeMPl5mDP1lUBfvYVCSiUwbHfHF+rBp4jr0k1Gorkdg",
-	"qiKqbJzPhbKOc/RoPrDKEhiiWCTcJaOEctHt9fqjIu9kieUn5m60x+EQywULyCik86zbO9gfmRZ22Nq1",
-	"cilEHBYgoOKYTJmBsyygR0J13dZSDtu1NYIMd/6B+BhM5HP9us1HHMwuRX9h5qip424gSrblj+a9aSr0",
-	"h3s3j8uj1ZBbALR+V69o5XXNHjV8q/8WqtefqaENs32joQEq5I8hC9qEpd1JBiGK60q0cQVr3LVW1sp+",
-	"qzZ/CGMt0L4GfHYzuSATmiIL5c5K6xKTzwW1nsattM6MeuUm8lF9IKs0G7c3n4yc+zVyMn+ztz03q+yd",
-	"uzk+Gc3Y6ox0TS1ivc+gGOhP7Sx4TMWVW8t6T0Gxf5/O0f2fo2K3PYsM2/Bzcdu2j60oOmMZLa1mOYGI",
-	"tfLaiKUyY4RnQ2L0tb3A/rUfkO/Oj/Z7AXl8cjYIyF/fvHyBXU6Dsk6b0gUODBACFf0WnRFiSU7f/ICS",
-	"iZI5TRIupscXgmZkLlVG9snX/HGXjE7xDOxoi2cE/RjEg4zMAaImIOM8A+gfio8rj2ZDsyDrRIYhEq3I",
-	"2hT3GMM8er/1j7EUU0LVheAZifkVAGeRUM5ZQDj0eINuEEJmJKG5YvDgOTZFpoLsueB9l5zYbq/g6Jix",
-	"EMwKzWuGdqrWDbJI9VOh00c5EHTmdasb+Rmx37LlaFi8O66KWNB4CX+/+eZkZ3Bw2CUnkJROweGzA71X",
-	"9KfRwbt3I70lkfOwDIucCOyh4qZ/IZxDCJ0z/vwhh8JQq03raAxqIWmNU2i/YqbrEb9FJysRkX6Mgu58",
-	"ik+FHlCwYRHkmstrZmsRTEGiCYVNTJAvILR4hrleD2K2icWTgEBfgAuRMJnEDqjW9S2ApIpjs2xlo0/W",
-	"dYYesZmM8UQhCBWSHHXvJpOSxNrW75JTOU+0CTZSMzo4OBzZUCrNHByhvqvJo3Wmt3SlSGrpZWKmcWxJ",
-	"w4gUTdCakKf8monu5jbfSnXNzu4Z3tfcc15VmB6DVNNjy4JgvtB8oTRD8sxDJVH33hv/3ExLvxf9WjS1",
-	"lqpHkFcOiwYXxvGAVWsmAQdPBiRAURLmKpPz9i7yc65lCwRN7qqPz3/v/ndZTXA918dcUHh43dCd53HG",
-	"E5pmu/rqnYhmdAuN3SeBj+4GdQ/nMWuzElBM1NnWsYPGRf51p2k8/Y+3RiN5fOmADP1TMs+/d7z2cYrl",
-	"gaiW+Xr+pmpma6jW5X5uiDX1jMdabGlBnqU8zEgmpwBXfUsYKlfGsE46/qh5OrdJpFomXrNUuQxmzx+6",
-	"8/BhC7/2b2rFoB482ggFGosEC3wFdFgnFJGhG6GvDTLFFjgDZ0/w4U3DATFsPJzdZ2BGTSsyqIsoKrUO",
-	"xOdgCsQ0QwFY7DCkiPYe7vT2z3u9IfzvpzZ1JJXz0hydOItoxnb0QzobbLednFFX3QRb5nWwdl6Y7XqT",
-	"if2Z3Aj2pa/3IDh28MmBcM8OBI/fWQ5e8MA7wEkDi4kK22IINFkb54cKdRf075LHLFswJki2kK64G+3f",
-	"CBt+MijtJlPjdseQ/rE12bGiOCOMQ+o8ExGY4SYTOXCFALarp2aT1qENjzEjjRaUZyPoMKe/x4xsMPf9",
-	"bAZI53QMgEFrNzJmUy4wA+FC2Nx9reCDaWrL3V3dC1Aa1AGwhNHMf7zLV3C5su7hLklPkx3YxuduQ7my",
-	"DSi8VhGmWPAYfvLw2yFcSUb7vf2RsWIJQuabXpUJNW2gEYJ8TpdkzGzJn9n1C2EB/B1YsbFyvMeZ7ncO",
-	"r2Bu0PNGmCw7cmtrzMQAZmuJ8tYF7es54VvqGOFNC98ba97PZWWHSmXuc3tDrXbbXNPpH/R63V6vA07u",
-	"JWupjv/mybPTXg9Lxhv7DbiC+YNev6iYP8JydU1EBhVq06YEfeSvdaBo/zgb5wgg2Ro+ss3SBwd25SWd",
-	"yWlXc60aT8EG3nnUfzjY0+uUGfS25UIYsjF71lReP+j4q3eF/VDXD8uLeRWe+4QoTdcsIn97TUIZGVqf",
-	"8HcG0cKsy1vpnGXUWsMZdnHo9AelF4rP6eQJH+7uJnT5l4R+Gc4oTyQX2Vfyioc85Bd5rzc4TMSXpzPK",
-	"/2vQgw4Y+CWdf7mv9wo/hfmXeiP9tVkIgY1f7TZlN+6U3hlQQKmDCHCL8lt4je05oRaZpHkZoGEDytp3",
-	"hIU63SUoXb5KeTTc6w97ve6BVt70FPLUFFNnFEqUICcKq5cR3AQagYJDtyCDLjmXiebbeaJZZUKX1qvj",
-	"c4QuxEIprL3DhconEx5yJrLLSS4ipefJNU98fPKNfnXP9k4Gp/tPHj083Xt69Lh/cvhs0Huy//TR472T",
-	"QQH6YBI/Ok1so/PP/5+9a+tt24bCf0XwSzZA8CXLtsx9WlNsCLpixdAgD1tR0xYdCVYoQaLiuUOB/Zb9",
-	"0oHnHFKURF8UX+YMAvqQBhFN0Yfnfr7v73/Mv6tvLpXOIDD525vbG+WuolpR/wOlMrzquelXEEqjIasV",
-	"4aPnfsxD5v3GknbsJ2pvWnq1QGXqoL4bXX87/EHt7kpdfIxExlpc8BdF/knyP6X5NfAYeVwkxUNIGWDd",
-	"n6jRNIo02CoRoDQRPqYql78KyJUu2erAqm6TnKoQo48aHSKN3URl5BKVVhrVLU5gVYw4AUWNv7OVasWK",
-	"Y4uYey8ACuPXeBLceDL7iahLKC8todTCUpfKKY/EA9SYtkhe5TtuoZ2rqrmZ1dQu2Cvk+jG+G2pVQ4OM",
-	"bh/Ob2v3rYNe6XAJ/2t6BiO/uwayzdTjYMrkLFzfEn+Xqnh15A+HQy8SOAsOsGZ6AR/7oigcpRojFEGp",
-	"tkoWBlrlG1GgGeompAdKK8qMzaQKeaGoDBhg01hPrcNqKtrNvQd1Z3GVRqmXxvsNww0VHNXrbo+4XsOp",
-	"nC8aeXWfJy4YOT68ntMiOVBnD+KhxWWzOHQqtavaHFRDAohM63SfQ0v+pX/c0Gav4fzCKJdJhs0Vy9Aq",
-	"e+fYpgTN8shPrPNeVoYOs2VmNMjOvs0jwWIocggvSIqp9L6aBJw/8mDi/yEmhch4nsRPPJh8jb1C0MUC",
-	"6hUOQmNkYC5NAuSFc+L5Zy6fnXqyEklHVj9vMBbd4tp1yfQjg7239UEO1MSqP6PWxuq6soMZEzMetwd+",
-	"r3/GZmJyC8udOMqjmJv2COwLwylfIfveDewpbsDCUbBhkesyb8FXDgY+WODZ91RDBDh9liPf3LV853gm",
-	"1ghl5xJ0FOr7uAEgUPsESlSSczCb1F1eyoZGONyL2VkD/Gij9gGBaiQCjSs9cQ7N3euMXFvzqx670Ym2",
-	"o17newtY1zExi+dhUI6nLFbfRmePj2yPTSpXCzp+TadmX6ldnME84/wz3598xWmA3wJbbZnI9qBnew7k",
-	"H8YjeEUjniVWK6UPflJbWw9Z17id8Pf8xV/QeZZ85oJOrJtjP6OLjAK2+11uthbWb5/pWtw8JT5jj1iv",
-	"VqErmKpC+pWZL9/CMUOFTmEmpHniSPAN1sx04e59a15YE1j99Tf3gdnzTZ25PIm5vMjLIz870ymTtEjz",
-	"I5nOd9Y4EBTnqZXKZu2wq/XE5Jkbf9cu+F/kZoq6qQY+JOlder6tTDvn3lEoDt/1cdiSpl+GGTJJPxXp",
-	"pCtydkXOFxS7f0hSr0hbBjRrHaBCHDUA+YXLSvwRCZlUow8MLvreHW6kRbhBT/D/SUYAm5Aw+OiijjPy",
-	"h7ScHTLuUDYlyNiSxSfzX2zHZYuPolwZcnc0AZlxc5r38J7epXNhTu/ClHLUuTGdG/OS3BitNXTnc0tv",
-	"Rq3FZ0UWyRWomilnGc96498/KvWQ8+zJPar5yBbASdDze0UW98a9UMp0PBiMLr/vD/vD/mh8Pbwego6h",
-	"jTgwBxqs1diANV2Zvgac9ocBl37ZR6rJiJxABuoQasSdOEdDMzUxZ4EKMq313kQZn8kkWzlWfK8R/jRx",
-	"0JxlZmfWGmW5p7nGO7AeIY8DLxJ5FHAgt7Qe1t+RE/EAAP0RxIJSArlmVylhF3SHLVmXdSsxscgvvJCz",
-	"WIY+dZBwHLZaacQ17K2yV32tHtu8ZLIUwNBJfijB6JQ7N5tF0A56D+sz6hxH/lroDGx1SZYcc4LQqudr",
-	"FFslO/CTtbQFeuWY8n1/6y04MBLUoSzo8bd85Xr52xwnD2imLUcgGoK3YQRKE0kvTzlbVHaTPUUz3vvy",
-	"8cu/AQAA//8=",
+	"7L37chs3lgf8KijubtmpaVEkJdkWVVMzsmInmji2x3biSaJ8ItgNkhg1AaaBFs04/mqf5ftjH2yf5Cuc",
+	"A6DRN15kyZnseGsnFsluXA/ODef8zvtOLOcLKZjQqjN835kxmrAM/jzN9YwJzWOqmfmcMBVnfKG5FJ1h",
+	"52u5JFoSGjzU7UQd9o7OFynrDDuPGc1Y1ok6Gfsl5xlLOkOd5SzqqHjG5tS0qFcL86TSGRfTzocPUec8",
+	"YfOF1EzEq1dskdKVea3a9ci0MyLLGRNEz7giXBE9Y2TCM6UJFWrJMjM2890VW0WETikXZnRF10zk887w",
+	"p45pqvNz1DCUV+yXnCl93jCA53TOFHad4VOECyLzjKRyqrrkK37NCNdmDLnCca5kTqi6Ki9Rr3/8cHJA",
+	"B/Fh8uhhfMCOx336YDLoJYfs0fhgMlm7eHP67hkTUz3rDB8cRp05F+5jv3k6OludTjTL6vN5zWIpEmXG",
+	"u6RckzGbyIzB+vn5makuGNUsKc2hv3aIXPC5WediRFxoNmVZ54MZ04JmdM60o7c4lrnQZ3mWmf2vD/PN",
+	"jBGKD91TJLbPlZf0/PmrTtTh5vFfcpatOlFH0Ln5xT1fIoOETWieav9isKgHZnxas8y09f/8dLr348/v",
+	"Dz78Z6dpce3QX5r5bBr3IqUxM/Riljee0UwTOXG/q64b/YLqWTF4+GfdUv9nxiadYec/9ovjvI+/qn0/",
+	"Oj2D0T6m4mrNUMdUXJn1lQlrGY154sajMb2fyYThUDJGi7E0dWUeuHlf5u3zL6GrM5llLDbzXNdf7J+6",
+	"cadFR67nPFOy4diNBHunL2P4dWSIwFDEgk6ZPYBlyj79cfKrVG9+mHz5YPzV/NG0/4L/KqftxG66bOEX",
+	"g6OjGnHTvV97e8eXez//qZnEA878DWs4nD8Y9ieXgpgRkInMSvyxS14B9+BiahhjLhLDomeMKPP0FVsZ",
+	"BqPohEXw6lTKMpvpzNV071H/4eDATRgFVTHjYHx7ZoBbsk5YijLvDBeG7P2/rQsilM7yOVt77Ll/6J4i",
+	"PGk5T8VTNya6YjSW6L5hqzXjumIrGFBEhNSEa0UUizOmWwZ4tWFB143sG7ayQ3rG51w3axJzKlagTqDw",
+	"pprMpdIlEjjqNZN6Cq02MnXzypy+Qxk06PWi9RIp6ryAMdH0dyb2mIqYpbvS+y3Tt1uLt2w8k9Jw0doy",
+	"nDpZUV+KOVOKTtlJMW8pCKPxjOhsVTval2unusQR7PHkzmf5mk8F1XnG1kxWuWdURKgC4U0ypvK0TK+d",
+	"6z6NZuLFweT4zaMfdH789TL7h0qv83n63eIX/fz7X65mvyz3mfjq15dn/2BHj5Nffj07F//45Yd/PF3N",
+	"v/8bPX14+mOy+Mfy+2cv5cH8efroybd/mj988/h0+uc/b1oqP8a2Fev3Boe3s2Rv+JwpTeeL+pK9NZov",
+	"hXWDVWMJ4Toyus93gr8zLMeoneVV6z98dNA/enjY622ao/Ydt81xsG6Gvb3jthm+pJlexz0X5vd1DB0e",
+	"uDHHhO4tz3yTUaEmLFszGm0fWTcg98yNx+TGYYf1ljZx8qodYbgBJUpTbYwJClbEhAuaEpkZKkhkPi4f",
+	"mkELkzfNNfP4kMUfhBy+18jh39I0ZRtsjCU88y9mYqxhwy3S6M5Y8B0rVptZ8QvBDAXNjZEacmPFjEWp",
+	"WULGK6IWNGbqhEhREF/GpzP4gwmZT2f/mvx6q+X9CP69Jd/mmiypsnz7Tpj2dhO9KRN/y0Uil2v45hIe",
+	"aGGY+OON2SV2Dszyg2lDLaRQDNwcj2liXUvmUyyFNnr/8H2HLhYpj6kZ4f4ik+OUzf/0T2WG+75YavNG",
+	"YgaYiyshl+JywllqDmXCNOWpndqczccsIxcdOp8b0/+iY4jeqPrwUpd8yRNwSc0ZFYQKqWcsMyflL52o",
+	"gy0OO/v2ZVggpY1OavrNxHBMZ3xold3hlk4spvQlT7ZzehmJkavO8NCo7JproLE3gTdqRhWhBAaKZxt8",
+	"KVLojMaaJJLhZGf0mhW04UduF3dYXsIPW4tnfB23tk5WgcdsTtOJzOYs6ZLnUs+MPQBHSssM3WiBt/Uf",
+	"e5Yq9tDj2DQC+/h+4Zr8gJ4NMUl5/HH05DSESyH1JRogKR2nrEpa7jkzv4SNuWbJEAxI+ADzo2nGaLIi",
+	"igndJafqyjo2VowZ1WBBV4a5jGkM7tCbE8dxmTj8yGIqzO6PGbHzYMkaKmid+G0ThCfLCUeCXWTMLBEq",
+	"SHdLIk9lNuZJwsRH0UgmUwbLRNNULlmJ7ZyCYSsnxDxEaJ5wbUQ0XcGU44yBEmjXWn3cxh8UG/9calKM",
+	"pm2PawO/rb1FPwpM2U01kaB+3d7enQsj7mj6JMvQi7jl/n30BF/kGQHdtYk2T+x9ADg50J1xe1N+LvVT",
+	"mYvk9jjaBJor87KMoVQsOMfj068NIT49OB2cHX756OHZwZPjx/3TB08HvS8Pnzx6fHDa/zjKPSxTrhvV",
+	"VrwJH74lynVzx22FzyBIQSmghnff4na+kfIZzabsUxIv3GTIBHxtWkqSmgHcLZP9ToS3oclHqnfltgLK",
+	"fc1EQiiwW2fXGL6TsWt5xRJCFbmAu1uZ8V+huyHBu1hykfd6B/EVW8Ef7KLzccTcD4mZXNOUJ+T05TlB",
+	"b3G71lWe2S0TtB0HCKOssA4ru/z27du96v32up0uPfsh+kgquaYcVYyPoZBxrlYhWTRQtvVDly5yl1zP",
+	"Co9AxYtsrDxqTbyPoY2jUES/kRL9+7Y1RWjGwEFkTLV2QoEJ3gZ1GE4r5LLp8JP7sB5mSclI5jqWc3Zp",
+	"7YKR0VINLxyzL/xS0olmGRnBbfoeXKePQpM4ILHgkc0U4u/mP5a2FpmMmVIfTV28IIzLK7a6zFiuWEWA",
+	"ckWCx+DImZU1D6Lrz9qVdt9PzC+EEsGW5tmP4j2DQVn332Uca0iuZdZ3YBouWZruoXFIqEgCmyWR4s7l",
+	"lMoXC5lplnzLEk7fwGr8PqIZNGYWpzRD0TUKezY9jiLDx9HgH53hCPeeiFgmXExHd7lQftdddApTqsmT",
+	"RDVRcs5gRqlEGYw8dyzlVUTiGRVTuPogk0zOicy14ok5CbF5F3zkYyquYKJmGgkTnCVESzOTRSYXLNMc",
+	"nUdUl45rZ9AbPNjrPdzrHb7pHQ8PesNer9sfHBwePfixE3UMfZk3OgnVDFxvdU+Z2RzTXX1m5zoYTbd4",
+	"cyxlyqgwr/KkPBwax5frj/GjfqfkwTNv/NTbO6Z7k5/fHwyanN+GTVBLe1U/5cq5KYtRFqNpMFfrTcuU",
+	"bSLlV9J6A/LxP1msm8ZBIYiH6yHhiYoIeDnhXKs8nnXJKfGhTqizxTJPE/TXU7JgmZLCRrEZ0cj1TOZ4",
+	"LX9N07wSCLKLtdI0ZRhc8zW8nGgmuuRLJjhNFQ7VCGua8isG85lIs5Z4jYBc1Yw2UBvgeYg3AhKeMvNQ",
+	"NWTMEyYX+sFhZ/29fNRZzqhu9uHOmZ5J5KCZzDVzUTQFqy/W7asnb8j+dX/fOyH237s/P3SijsysF3E+",
+	"p0b7GYo8TRuWbzmTDZfDwmm+ERnlimXDEQzKtAi7LCdkOZMko2albB9w4EdO2+iSESyoGg2Bms0GjNlK",
+	"QitSsWI3tEwTQhc009XFLxOKkWDrT+PDfqPrvPB5/9SBGx8zZ7sNjn4iw4uKwEmJRwNj4ZhSzzj6t8vs",
+	"K6EaBAfXbK62CFszHPeD74NmGQWNMIib2tTIc/ZO2/ir6sxgMC0zAL93WTEa0xRd4O+Lez53pwentDPs",
+	"7PUHR71ur2daiTOWcAyqbX3+MHi8+gz4U9e/ftDrudcnmfyVic5wQlPFSoF6w9ePz58P45TRDPXthVRG",
+	"8wY1qlhbpRhMvrxhwaTXx/ThY+Vpb/tGcBm7Nq7OPfchXJwtO3Hr875BiuFi7RBDGa5hazSTe4Romccz",
+	"wssX3Wbp27lgr4kLaqumbTFM0Oiq9G5jSINLamgx8pvsl7XYxWCmfg3XHJlnXLD6qadzd5zWDf1bKRjs",
+	"7WYdp98FFefh9jrODei4CATdKd4z6rBrtnm2T+Aho1SwX+pEdAaxwCA9gsBhuxND0o/IICIH5H//+38i",
+	"ry1QMqWLHWisUdIaxXTT0F+bZww9upiS3UJHQpI0k3cLZjuPHLmEdNkuapDqbkPWQKe/m7B5ns/HTaH5",
+	"pyKgAAEPGevCqIaGuXfJM0aNJUR+ZZk0CkMqxZRoWeU3nV6v10PL4OGjTv0S/f1x1H/UrH2HrG/9+Oqh",
+	"7UMyAhmEnsdYJgxdj14ejaK2JxTTOmVzJrR5BoiNw58YnmNfgEgrfMP8NmFMmX9VrhZMKDbqXoi3oFQr",
+	"ds0ymhIhE6aImhlFSgpno4E+O8kz0GjNI3DaIJKJErMUC4YKPsY6ykkxItDzrNrpZuXD+SMwAAhVF8K9",
+	"8B8HI3IfdLbvXj3zzfzX4OBg9MWQSJGu0D2XzyG00K8v9AORujAcZW3iOaOCi2n3QpS2u1Hyl8IqHrVv",
+	"9WtNNaz87ZwqkAq/28ly3o0K3Rp9B0009g5IRZFpJpdkvMKbbGPFzRjaOMp8a0UinCqbPIRKU9RJOR3z",
+	"lEPInxkZ/MFFLEEY2fYbsoyizmmSZNatQJOEY2Dly2DFrT5XtTfhFl1BGJ0iC8oxQIe9o7FOV0DXS7pC",
+	"u3OFd/XmOzkhK5lnhC4W5rRS6GNIRnCIzLEpAtHNp8VMCjhVMyqSlI3AXMHTNzq5EGMGbgy8zM6YdZXC",
+	"qo3MYjGhOU1H4ILz/KpMpu872DQooDNqVmRO34Xzx+if8Jt+zSdSqOs7rCGG87rDFWFgjDnvj+mMm5kK",
+	"qbvkJQQtmENZ98XwiYo3huU/fX0Wqph1C3Ym0wRiN9EZoHysRAZDUjVG/opec3K+guCq4EAfH2/IAYs6",
+	"wsuYLQ6tFUg1JRK/jnD2tWMXdd7tTeWe+XLP2iCwhE6+hr+rK77YkzaYeG8hjRqS2d2yhgSS0EYFrHjy",
+	"Q+QpqjVwNzwG7jqEG3Zq3ovMUcdwFrj6DjI4Ks4les3LcvSvfynyaLqXez+/H0SNDq0d1iBIDGkMggxJ",
+	"GL2H5nBiSHptruXxc6E2OAceVFx15o31rrodZpZycdUUY7+gSrOEmJ/h/i6mQrCE/P0V3NFEZJQv+HB/",
+	"f0FXf1nQP//vf/+Pkf2DBwth/h5VD2wx3dJr8YxyGNFf5RWPecx9I2czyv9r0Htpfiyfr0Gv1/uI+WJE",
+	"eOOEK9u0NQUu9Cb3zlFlB80bt7aDIB12P2bw2tZz/NNx//jRwwdHRnsdlCdzcfGnn/p7xz+j+vog6h9+",
+	"3HzyBV+buukCDbki3708JzwhKaMQ7B6horaCQ0ZeuHhjIeFKwKhphpyZe2Fpoy3s8bVqJROgxiu6UhHh",
+	"kwsBbcATMRXmeyMJQvquaHw1oq7Qb2vOn+VVg6MHH/5qvzWfH3zkeiIvWhdhj1ozV01nwBoRaAu2huL/",
+	"rkfgQ5POqRq42kjl4znXoyGJaZatiLHWzeQwYlJmVrXsklFmjBTFRkOSiwQT2GXGp1zQNPK/qlGXjPAm",
+	"dDQEwlgCqbDYOpq1TzwEr0R0IeCGEa6hXMiPpR6ryOIA4UIWuiiuWpuU1seFM6XhHiSwWIxuA0qqXDIV",
+	"4U2XlpqmSPQnxQU7hufA5YiAFmDfgfLHDN4UbEo1vy7fhWzpii3rbTfxN9pWQ7eU76BEX3t/ud/7LeBL",
+	"PWNWf3H/4qKLn/vR4Ycv/vKfG93u2GHgrWuycB5TFKIVn23G6NVmPe8xPga2Hjq8ErZ97rbTs1QLFRiW",
+	"hmwSWBsIgMhGTxj6vOj8FcOP/IL+1JFXaszNRL1xWb+7qpiQRgu9XGRswt+1DMR0ZrRw5RjtOKMinjFF",
+	"xmzKBQyszFSM1dzkB+HicpLy6ayBp50Xp83emnG45R8zcAYow/wF5hr4fg52dgDP6bvLHX2pzu4IZgfZ",
+	"WI+t5DkXCadNkxVMXwJ/uozpYuvufslZ3niVXFsfyA/T0hx9VZX6vZ1XBiKotyFeT+2Y36Gabr2VzUIG",
+	"7w/6AjBEAx0A7s7NEFZKlSZzLnLNIjLh18x+wBdmMs8iSIZzt3R6ydKJniGTpphtvY0jxQwdU0rqh6DC",
+	"OOAYR87ZH56P4si6BYs8rwip229jsUptzOd0S9P7Iwznu7dZ7VzOLP9ryfpF8wNgZgDohRmW7w+7sjxm",
+	"A0+pZfsdNrtczXjcXUrd6pvLa/DOEXAAohJpE8yXXMczolmaKki1VYwJjDoB92SutJyDt8GK6IYIk90Y",
+	"zNiKoG2lhpMyoWO6MSiFrtbnpY0h0qa8ynBT1O/vDY6qF0NNXZhlbOBVMDVY4+SEsFSxIsQkTrkxRo1C",
+	"I9IVoULIXMRtwTEZmzAjuyvzff7q2y977v8GzeEuRglDv0ctJMcohsBfCKNZylnmyaFlFFk5wq/z4GBw",
+	"POgfPOw/OnrQ1PsuV0BK5lm8FeM11Pwan3ZXRxTkwWU1hmhjVMvR5qAFO67IIdUYagouluxFk19nRwtt",
+	"rCEYfAAdZdvGM9eiKJt3P/pyCtS8TXy/1Q1u3v67Yej1UaSMqqYj8GIy8byNZozgcyDThHQIW5XDd9Tr",
+	"bZLSLuR3bX+h1QzdlmOHBhszvMNFKYKM7VTbFui1bgQ5GyVsmtGEJaOhkd5MoOzmgY5g7a1AEyBmcciE",
+	"8jTPmAqujcCOCRVDnXHDTnJj+iVyKUZDCBKkPFWRWe0L4WOVkIlDSJE0D5ltydgEYlypJlLEjNyHm7TL",
+	"vAgwH33RJaOU0Wsupti4DbmMpRAs1rCpK0ikPkErkivEK7kQS7oisQSgM+k8FGWrMV9AyACukPlTLgUu",
+	"temv9USsuV0KXPl1pwEsccKnsJqT8HK8LAX+97//P///vV6vMQaO6g1Zzz6StEG6PHjT6w37vWHvcJcA",
+	"BJSTZTnQ+GSj4JNknMkcstf1rlFeR41LEKdS2dN4Z6E9jVLc72WRma+tyiInHyPQdw8Ksi1uEHaOXp/i",
+	"4+i9Zo2xwD5ODwSKz6/iIk7zpEJQh/3BQSOfFM1WSel2fcJTVo2qXB/a0X4FVQXxAY5V34j9g4NGVU3N",
+	"6ODoQRNX9yP12wwuKsRiLBpnB+NefHg4OH40iftx//CYTsaTw/jR8fGDyfh4cDh4SNlhnx0+ODweHx8c",
+	"xvTw+Oj4uD9++OhoMH50dFQPZwDv3joHpr2bev31qRn6jTWZqtqBK2F2MKrpINYiszTnaCgMtbL0u1ZG",
+	"GTq8JZWi4MOf/m4+MGjrQmCxyJxq7onk+LC/e8TcOFdmkdWlVd0bjuyXTqlHrBqMNPfhHNZe8lEcmEnI",
+	"tU6NFSZY2R19dIMhLo56l/OmMEKaTryU8+4IeUVSplTJqSAIM2b7rEte89SYGxh9jX4KENxGJu0ZLaOs",
+	"SXWPQp4qc0z2bxiutZ/NaI+PG0f7YkIomeUigSwOO1zBBdOrPfPPpqGXBvaot/O4bAZWczTmhKJxjM4M",
+	"SNFQHn3Ad/tgrdfpQXNEJotngsc03Z7A8LrLbqzP+uA+IwBzgDJG41lFXDzYmbZsZHkDfq0H2jPShM/L",
+	"kmRXIq7F9OFeRMVBbjqJjatXjNmfDE90jWwE0EHrHvBdnRIpVWorf/kZPAl+jPmCCUW3CRD1zpJWdcgt",
+	"D0noystKjOVTNg/o5koRTdJGV9J3QvMU0YnRMEB3rNELWQKoUYKE0wTEj2oySqAU9x9hAtL2SjFPtgZw",
+	"NWbFRl31GYNm5YIJllw2xhGX9PfB9kOVebaLZimvWZbk7DKhq3Ux4uZnu/hm0BD9YK8GcdeqB3P9gZdL",
+	"0RRDaqwH5Hp4/1JV7uaMZbTZEaVkmm9D4rBPr4rHDU+2U9/42luZJWp7L755xbvx9YzxnTbmJkHLUSdf",
+	"GOK4ZZJaev2nQZgW0a8kYwuZaQTZKTCrSqEtewVP2OsdbJfTg0wvuAoIXWVA7n557WaGJ6u0JgGXaeXS",
+	"p0rxqXBm/w63BZ6o6wS7S/hbZQmw1dbRnjmJUEVslvqSi8uxlFejYRHDgdYeaITIvmWegYcaQH/EPU3U",
+	"TC67BN6n+tK8NBoWT5lflX0f2/KoVtC+baVLRujDvEw4uMxGQzKWegbvg7/faFYXAn+FG4I5ooqTUZJj",
+	"Xi2rj9uY30see0y9LhmllQfR226elIJQYn7ODPfqkhHCbiUcvLngJ7P25FJmCSl+Bc3QOa0vBGQ5u+S3",
+	"S+vI8a9jsIAowjP9evjsxxkt8Eu0JAmqlV2IVp2ivwuRd5cQIcHQbjYCdkkViXOjhU26ZMTFJeBQoovP",
+	"tn4hHDxleSfuKURrgoOZsJgnTBXbiq5gsykQlyeSYndhd4IrmmJHpUhXpZeDp5AuzKulFi9EIvHlgk0E",
+	"JNHAPYj9tbgLQk6CaSVwFM08FnQlc305oTy1Ps8iDQYihs3PJOGJRRyhMVoYgO2F80MihoBj4qLwbQGG",
+	"kvMwOEnGOC7OhXfUuxkZ9uKI19jN+E+J7ArF0VES3nZO0eR3W1x0ZJ32Uae8+obT1VYU3AvBujQ7NoFr",
+	"yPkNGJxm7ypixTllrNTmAjywEdE8vmKaHD7sAwxRCQ7Sut+3ZoDQazv/c27YSujMTRTlairlwe5ZSbsq",
+	"BtU78YqowzG1Tv5LC3HxvkPT9MWkM/xpi547H6K6NxvOVUtgig18SqRghI4x3ztCJzzwOTpOg3TmWIqY",
+	"pxwVcdONVExhxZOtowiKRLXT2GlpVb9Pcd7V1s6kot2mFmdcaZmttndNmdV8LnVjykiLkf025NHKZ147",
+	"LkpX7hbG8fedIi/a8lc8OtdW9Ok0ymYSdbRSrFfgIQz2pE60PzuyRWjgIAUou7o8GvcnvfhBwnr08HDS",
+	"mzxiD5NjehAP+uNHkwdJr4JH/KDkSTUNbMRmgK5vwyNpD9En90R6cqs7Im9T28drnS2MrvJ1/Ua3/o2l",
+	"RwOwwea7EL9a33CR1ANtCpAAqtevNrwfXKajZWGIHdFSTBMKsYfhBIBghb8t80vKDiaAjbExS3qWZBR8",
+	"SOjLgKt+20Gr7H5VsnUbcUa4ss4Ro4dPMwYqEqrCRtdVoVvPReSAAggPg6oMBxneG69K2pXR0Lmac6X8",
+	"r4IYYqRaZlBnAAZQyj6DIRT8Ae9gXSPtM/V33eHaF4vV+p6x09uwT4QXVXqWMQZh7O4bF59yAnryzF9F",
+	"WwUe4SxsRBzYFGUtcYY6nJCdqLNiav341A2dgX5+5qQalXSXF6zuuP0rlWNTDiSxA2g9PU6C1I1T3MDQ",
+	"bOOIgmWsjAULwgtYQpREtBcXdYGGlGBLMpXuzt/6rJcznrITewKU5mlqQ1rLcecXYmk9lzOqwA5LJ5e2",
+	"X0ombFnAvxKdwYmSuS5bBf7AWpr0bTRu+1kpR79J+bqJSmRZyWWVY9/0ot1xqZs02BgfNnZe7y09pwi+",
+	"e8veK+dj2AlUYbPDtwqmsIPX95plGa9GF77x2ZRceVguiABvlIFo6O3mHHQC6dYIZit1sliowhn6r+Lb",
+	"bHI3ukJu1BnszhgLCKm8liXCLY2ziTfWTnIDf5RiwrP5Jd64Wz6JsOQzm3gL3ouo7GgyYl+aRdHASTOm",
+	"80zU3hbSOniQ2qZMK49yHib2FI+YtzB1u0gGgiJS8GjSvRB+xN4hU37bSE9swULkFQ4Y26/HQcBXi7WG",
+	"vPFch14aaEXTKybgbe8qAodgxia5MCNQ0oammY5dlU0YUhfTvrm+BJ2oeJZUH2V+GTc+mkVEcTPeYrWX",
+	"ZuZmkWxEPuzKgq4uwcs0GqJYok7QWadVyial2brEeQydA7dnWRKViAVUSDPgUo5UeXsMTdvG4akJYjuH",
+	"a+Kb8R/9uDcIuNMCFnFX/3nAFxvVWgs96Sv2WDfpPYz4K101rOemO/uj1hziqjEby+zyOHkY9ycP6PiA",
+	"DQ6TowntxQfsKHk4MUx1EB+uNWZNAxuN2aBGZEoblIqbgALtLlbWA0xhkt1ika5sfbklRA6YF1yO0VYG",
+	"t5mhYMlL7KjJ8sYgyJYUX2DUNEWVEAHhR0B/I6s1JtmKZLlojkq/TddJqWRnAFdlh79eWNSMoe3Ny+YD",
+	"e80ylnyJF/3NhsjmEFAbJ3DTK//biWVrCKFvXEqU0bZMYnnGV2y1RXVIG8CTtSULjxG8XMsrJrrkXAdY",
+	"uRmjSVHdOUS/mfHLeEb15Xh+3Dv/6sk0nn8/G589/vXHt89XP/7j7+r8q+N8/PXV9Ie3h9Mf/zGbjf9x",
+	"ulGPQVxzO9SWtQggK5ry4leQfFNAW5BxKuMrwgV5TBV7cFhEmlFBmIiz1UKzhLw8fx553uxaQfynl8CO",
+	"pUhXKEAhMwVTzGkZH2JBV6qaNP7j26N/xiJdJl99f/Xs7PFsPP/7dDw/5uPBq6O/HXw7Tb56NI0H36fn",
+	"X/2tn5w97tGvvpv+MH+a01Xya0iKC6rU0ti2JRZ82Dt+sK56k09B/9P+z3/68/tetCEf2+IaqW6w0GG6",
+	"Np8vZIaOSACrAjrYh1dcId6Wsm+ngpy/fkEOB/2HCAbOBYnpgmuaqqbqb9uVbYs6XyK+wXkJx2OXVLnS",
+	"izsVgC1p4EUzTXT7JQ+kmmOEXEAcgG7kc/iGzFZPhM4aTv7EVe+os/4r6/nbWAERXYytgcsS71VtrfIF",
+	"NeKwS56BmpfrAGUhqNGiGJTgsYi7NCUJ1bQdXqfBPLQoHluVbwS575DYa4lcsyJ7L0BwoQ4bAa+d6RVz",
+	"cQFWttcX9JrTxmQGO318G5WEqQzu5zGjMcB0Ki/E118+PdvIEl0BEzfRJup6Mpk0oiaPrFC1tom3t8D/",
+	"BB5RV3EeYA54Yvc68t4q9BWrhiAEUGgxz1iF756QK7YANfdClC/VTKvF5TUERuDFPg5QEor5SBEZLRCr",
+	"A/GwhNSXijExishyxuOZjQrwYxwDnNtcsfSaqbKJUSgVbqIN99owgsYz+OS6ERcI9UOHFglXh1miTvwu",
+	"g+puzguEB4yZXjImiF5KS3nK8D4pGFGaLSIyosk/c6UBEwyu9Sclv3UUxiAgFt5owtgIn8OfEh9jELp2",
+	"weD19pELf78MkvKs5RR8YzFFok4xqNKVvRFJrBlp7SnmYzWrZZdxY/JvJTnClfFDCTFmM27vGTFqvHx8",
+	"fjxujsZ0V8vlnp7KjCyYXFSSOkpaA0YCuXBi7zPokhCkBiE3ijD17no89XV8zK7YK3y4evJtG35KTSe/",
+	"3EKj/VmE3PiwEsXni3TlfS4wvwJeTrCloc7STQgXKp9MeMyZ0JfG7LYxG4yVaj8V3zh2hd9lle/sWl5a",
+	"vNsQhusyF4jlAzFxcxaEmzikjss5V3NqPfmYj+dCmuEj1Cu/ZO9ixjBtrgy14KNftJSXgIrij4bb++Jo",
+	"BN9UU/+C6hrs3QJ2zbWj+Zwll0a0+4bCr9x5K9wa9oiUGZOvrXc5Xl0qJrDcZ6HaXqZSNSsPX7cgtJ1i",
+	"+pHNDvCwZWT015HhSZNMWhRMp5khGjp4rMzXSSYXi2rWHuAKlh0DBzeCbTMDZzRFENQyC3FlSYIrtauG",
+	"mVctrCrCTnFwAP2gkR0B6wHeahmTdb+Q13Oaph6WoLwwc5qwFnX29ePz5xYZttOknP/8/vBDr1ign98/",
+	"aF6aAOFjzR0hsDAoEQn3RxC211TkQrP5Qq+rUVBccRWtFUDIOdS/sTkOVWiRDSlDN8QzaBUcJaFRheS9",
+	"WVB8sNa7XpLAExvFnPURl0d73Dsc9G9+XxEM2l9YrL16+CjE76YbCLNK3p3hbh88rW28YCiv+uZK7BEo",
+	"YdyyLMgRZ9OTIsALqBchPiuAXWRcgTnbpiyhU6eCI/z49OufenvHp3tPweN5cdG9D0/9hkz/t7LC9VtF",
+	"3fpi0zlvu4ZG9BhAYS50Qh9lay+Qi/rwwp1TADUTCUaw4mCqWVF4M+KuBBwuB0TQiYQojR6OkeIpg2Di",
+	"Kb9mguSLqFhxvDkwJkGXjKzEMAYDfs1E5ULaQ+EoZish+1DSwD0YyGGjSpgRIY2hKoLjMc9hf41S8XwN",
+	"1udby9rqkLywuPmCj25q8JaS7hGZpyIUHARPKbEeYMQ9v3T4NuFNc+UU98wp/rHTWOjCFsjHAttQC2xL",
+	"dFL0JaB+Umhi1krfFh0QgB9BT/grIpB9WIMwvDbPC+RQACW/szApXdRvdw9/s+oZdsUb3BKAKw1Q4/Z+",
+	"DELnhTljHEGKW+BuCtzddcOwut8Ocs65tLbzHBXvOPfRzj4bh2u69nl4qEANXffsdy/Pm1xyiadUO7Ni",
+	"X0qU0C6L7Mo0OTMLiwVk0d1D/5YG5YL7ali3MwgUywi1aMseQtU6tjO9OlnnFKOpktbELdKv3cXNDLmu",
+	"pcOoyhWs72A9672FQNaAj98Ys6fxNoUuFpU70Rns0Dq4kZtxnjZNrHfb6Z3fMHvoUjpmabnrRSaT3Bmb",
+	"dU9sPk55fGlvmPx4xqvmKzFbHHcnzrp9abimow1vbzzIuABryolZVdJoQFD7AS6fblTmKzjO5o2Nx/kb",
+	"trqF02Dv9z5xUPczRhXbkCYAflAwHDH7AiRcod02mKXbaQHQd6AE7Fr9SG08uKfqymfWsGwr+VYdVHwL",
+	"N5WAL0HRCXnP5qIQh3XcJd+zjE9WEHkOwGGMQ3EVuJUnQmYkldNaKvId3Ec24LhyzQNu14ACVbqPMDbG",
+	"nCZNie/Vyps78Mayv2RHc99S98YdfyOvmNjNQyBsKkQx04QL0SxlHCB1Mw2FFi1CyRFnW1oUw5tbufWh",
+	"ZA1+p1dMZ5xd07TwadgaSkPSH1gssaiohg32KHjRpvaiw+cLQdwBoKFBuIFDMmaCrBjNKjN50H901Dvu",
+	"9Xq9w8YA3lxo3nzwHBSDhDi9xtiGGuH1e92bRmYiJbkBIfMp06Zzm3jsxMDhHfIf3IHK4WplzadtOG+n",
+	"Qbkj5avG+EooJ7gr/orUVn33VTZpKhEz4eMrtRQLfqpmlLyisrO2pEprpa367u9iMjSv3y0IZhSRN9ZQ",
+	"4fUXWDC9qboSVpLPmMpTKwBcdS1/fTpEDzX+6jAlMZ8msqnb/mQCoRpTANJmMC/Itn4S3MHCRa3Dxo8u",
+	"RJBlYgZKlCQTmtVuYbd049iB219Nh43WRMB5awvzeob+PldJYulhLk/AWeVChosy/Q1O7M6if52vnk9f",
+	"XD4ZvPnlzaMfryY/rr5alm85HhxuFXlzuffznxrVv2ds2nq37KtSjFnoybeBf2GO5c0ve5tWtuxgqdH/",
+	"7eNKY4c3hpUuvd6OgwiA0gWwJa2X/DtxrlIu1AICbyIQVA1IfTUnXWnj74c/Y0WCww+/BRUAm72+3zJN",
+	"HXdpjl56H9LeUb1UTq0I/HcLQzSDHla4Vr76B+Ckot8WDgJGta8IzaqlHzSG1nT6g6a6Yb2m/QAle9c6",
+	"YbYSXx3vbU31iTupPVFzp6RGE0lYzOc0teq4JnPpMISQooDZ+OA2s7LKgts1VVTxNS1KpY/KNFQtcHF0",
+	"ZwUunrNlOcdrh9C5myaAfWgexw4hfOV9eoxl8kZXHPInrAv/BIKHrBcfPzgMFGtZoVcf/PtujUaEwykh",
+	"Kb9i5qXIZeiBQhS1PNm9EN8yw0Yse8G67WY8IYwwSsUbmbxhKYCKS9q7mr2zvwEitOrv075EUHeHWMuS",
+	"V9v+2bgj39IrV7awwKD9ZH7vG3qxP41XGgbXchK/2Zl3juhiMcKcJuwCyBUupkbxjGpX/NWSeeHTGwUP",
+	"wgMnWIgTvlJkRq+Zcyg0+GnQT9pQyGuxIEuA6LWlL/Fm1ielgrYIFTK61cpa1s8aRpEMypRp4yN+8mrV",
+	"+1500G+m1F29s947ul3QWMlzuluJyLJbtb6EBwMyXmnmc7ufJIOjo/4xuXLAV6iTYwCKVdOx9I93HJXH",
+	"2u//8sPpD9+8O8sm37/ef/hm9fbvX7+YPpzF1y/pgn+bZstzSl/GX3/3Sv45tHGtozcMNi8rvObj7bl0",
+	"4cWWc+GdjWtPRljzVKZJZ9jvwfCttrSkXBtJW9MY8OGApZn36nQwc5CCFn7TK02gVanCMp7Tdxj+clAC",
+	"7K9jS+xQ6g2mEQwRZtQCecjDUkBWXSmN6+j2xoWLGgxssOXaSYxPgMT3ws0g6ku4NpzooyrJOcJ6BQdq",
+	"V91nBydyU/zSD0YT3xS51GhPGgWwpY74J3Z5ysI5sfEl58hoi5D6wVomhR+xlKiDLgSaWmutJW6qpfji",
+	"/p5Zs0aw8jZ3XZObzk3354209JhatIodCMqy9a29SxXqRR5xjm+6A24/9je4oFzXLRN76a4/tuW+NmYE",
+	"I2IcLnvg5atx4FtKWDlFmLxM2TznFWOKKMZqFnzgb/wIgEsLN79OoXtVSoB4le9qYU0yOW9QE7w+BWGn",
+	"4PznqgxxLDP087VgCfe2yXJscaKfCpfrgf1K0YpYvLmXaraLmbDruXVRt+LXoRMBWDDy1BKP3OlGxLO7",
+	"0KGJFGs5UN0Z8cfg/Vsy8j8ID9+Ja39Shn33vPq1T9Q5S+VuOrMDS25AO67RdQGsvG7GWH6i7ZqlPFrE",
+	"edgOfSGMrPRX/62Owv7gqN896tVDKZMiJ7OzoLw4zc+fPH1jFqDfHxz1er3+w0600+rccYG/hG+JkFAs",
+	"b5F+uv1pL97edO5tOIONhWsJbm9a1LWXKWvQvLcmulKlMnzdx6f7+9ZiPVsO1ZsA9Wcn3wz0UHLPRCQX",
+	"qZHRI1BPbKog1OIH437C31nnMb58Yh31NE39VV0ERZ1zBRHbEPXOxdU91ehd3IESd7D6YingDqk5FwXE",
+	"AE98iZfg4ZPAF2Rvt1KuNEuwWn3FKbT3sEIk/cGjjVQyZ0rRKds4LPtcBad/71H/4eDgJr0W1zdrl9o9",
+	"F8SB1M3lAokH8aj1rMDEVl1ySjLKU0jXiwHUltz/7uW5DZg46pF4RjMaa5apL8rT83EmpauH3maflRnL",
+	"RnM3STKGiMSghW/9fOWc4suu0w1H8iaC25PgLqI7RI4phLcH4dlSehddt8zrLfjkt2Y4u0nCox5emX2s",
+	"wCqHtq29+yme/BBVoBaaM6SK4BR7ewBOaSaSAnggcsVUXEDzPUWs/8kXjg2b6t4g0roeo7WQgO06t7xy",
+	"pxNURSKet6JjB6GYtSX6ykYvUAW3UEpmI49YItg7TRaGn5HTsWJCo1VYlAGsGMA/Tn6V6s0Pky8fjL+a",
+	"P5r2X/Bf5bSzawRDa3TKyFlIoyEkD3XJyEV+jIb+OgzDSszvQXqQC1fBz0uepmTMwswlAArAWIZ7yse7",
+	"YYyZzWlaUgUA/uWkpRtEpDSFSHh3yA53IiDbi0w0oNq2G5B6/sldRI7bA3N5U/iTbWLPg5SPW/LwfDT2",
+	"SHukWVOEudlTnzqyIc7cTbYpisAyqWqWyJbZU+2Ia6aBjaysWNamocFSYQaImslFKd3D+e/mLItnVOj2",
+	"43AL0XJ4rD59IPtLd+3bnEqDvgrCBXnS7buYbEOBakHj6jXmn477x48ePjjq2aK4oRJZ3rmLiz8FER4P",
+	"on5LmfoKhFyd6+wuubnestb/S6pnvujrju+w6y04CsKrVHcKX43qAW1rxObLTI5TNm8DwLAwDRAL6Eo6",
+	"33/19IwcHx49/KJ+v+3cdmvpFbv0RnkL7MhbW/J5mUkxBXGE6ckuL78gnm9l5iOKbOyzERWQ36xnVJRC",
+	"isiMqiE5f/4Koi8HjRgkE87SZMOIEBjob69fPCfWysP43zlEs3i4dZlYyFZXvZYapkbnDF7IyIzRhGUA",
+	"dbQsTdjW0jUSFl+rVdXt7OO+7rtwpUbPJrUoyBU1I8/EcExnfGh3eDjyqeBuz6tMt/bKeg48mTQNqbnc",
+	"31tAJyrP1fxV2G5+YUpjeripAoGDGeEtUJEQwGvBaXEryOgfe6/wrb3zpII7dZMZFwAc9e6/fvPmJcEH",
+	"yuWXe73w1tner+Cnw15zvU+u07a0IginkhOywJMXwPWXwHyQnFwZ9mua8sYcFfyinaJsLwFF1R31tYe5",
+	"gP4uvW9pQ4Ug86ubtF9je2XseUpp/9dwv7PGy4bXEMR5Avdgpao3dsxqC/SfOU2NVsmSy3+iRuDmmevJ",
+	"I4DTT1aA8JMxmgSVopADBcWl/DdwCC7t/OdcKS6m/kfXevUztR6D4huXkeo++8xUP8AFDxvwmRXum5SL",
+	"q/ABt2+5UPliITOj8Hl72gMHBfhDxdJ4hhgsQPhdsQjht65nq+AYtZrNF1IDztEVA6wjhSHxuaC5nhlz",
+	"OrZIZmOaXCo+FVTnmSWglJW+MXox7AxNU7kMMFdpeikcPBLALBW3tSU8p0yvSghPAVBT+LVHmw2/dChP",
+	"4XeQMlxvEPyvpe/hJr70jVmNUlMZo+W2CtC00tfo+S0DVVm4tNKXc6ZnMqksV2lmFpHJoj8FawF5Fj4F",
+	"Gp5l8wVk7fgZZ2wusQ4kDNwXYrAffVWWYBZFPkTwJRO4bVkuLlW+AMAOVpmnvAbqst/IXF/KyaXMEEEq",
+	"KMBm8bVxHOYUh5hY4SGYs4RTd2CrNJqxHKcSrAjkkF8Keek8JrTYmGJ1g2mZnhnN0lVRDc7qauUh10rX",
+	"WRzASy0vHTE5+Bl4AXhNsOfKvgvjNQo5ZEeMcwXYs7NcG1X7MkFAMWM3jA0lloG/7B2KRx77eT2maiF2",
+	"yhEBDVh5hhjUbjWdzlxYcK2WF1X6Mss3XhTVwxRqBVRwWE3SpzHGoTIpNqVii/IHvV2LPdWr8EJXtauE",
+	"m9aJgKO2xcAPtx+4C+m4aVBGypogy5/ZfMqg/gtgcxrBnmJlUVpek8P+YPCooU5gXSdrqQj3zHxdUW+3",
+	"6PSgt1WnIF+boNFhpjbZFVRtzdLUjKM2u6OtOmq4wDrD6v5gReRCDUk/IoOIHJD//e//qejtO5ZZlAsm",
+	"LosjXkljgO+DNYSC1a56OJBiaY7bzW8r6LDaGS4AxFwM0K2E9xiOWgrxCYojOx6xFY9pQ8Yycg9kMUBc",
+	"YeWwLBdgJY/ZNBcucqm0olbNzXIhkHc7Eeuba3R9vYLCr9/LNK8ktL53NTkPSmEILQlLzoPTTkuNppJP",
+	"Wlq/5E7jxcebF9fFU5UHxjyq8FonDj71kRFIt1CkoBz2YwfvWm6ft79BbI3uqQA4oUcDdKmieCjYZ1sX",
+	"hgh6LkKCbhz2U2+tfi7wfcRTtobfqO73WhRutC1cX7tEDGR+YJvXZQd3Q1E6GjuwINyQvTKVuojJLyr8",
+	"N/kdtocNfWXTG3wNG6zF6EJK8oRrsOJcXUHUiTGhtJGHNMXobEBVSXiJa/nQpZjx6xbku3osTxMqB1y1",
+	"6iKYp4zLYbuzgNOGkbfXai76e2mV7vZiHa1ImXV/iw3cqt+QOSvmBgXCmt1dE8bUDlXXBNM7PO23ausI",
+	"LCtjigCs9XFVDTAic671zXrcijUXL24HPQrBc296B8PDo53U/luOAfPrEmyK3Xzc1EI/2YBdWqf4W7gT",
+	"azhGN4aTKNpCtaWp9DjUhdsFwCuxpNFq5WzXjLsdrgceOZO9QVteFZchECUFtVpGYzrjEFX3mM444Vqx",
+	"dII5vA5739/BVEp+24IECMCAmf96xuZELhmBMvwYisIV+ZVlsiTrmxnbrQBJOkYU5PN1jxpRjUVTdZ9X",
+	"lqoJBB06cke0EMZUlzxmqVzCjII7dRAzUMymxH73XChtI4fZjqeVdOYdOFP5vebyroGjduPBbjoitepc",
+	"pu9m+vZm0adlW3ZEBZwl8qaKSVUc5PAErWcKrQYVVpeFqgEo+bEWCMrb0dAXoICUG6mwVmC1miJoE/gl",
+	"VLmd05VFKR4z1DBK4TmuXHLgnNxK2ShMsRYTy9PyQbSruaXy+dYivsUEM02s34W3nk7WsOY2UXrg8H+3",
+	"hLVNb1hStVljShrpB9S5MC9J2wLGY5ZKMVVEy5bcoaMdnWdHb3p9BInbfgmuGqNi3tohImWrKHCqySwo",
+	"zKIK8y8UJKGyXMR7Qt3wRa5bymsXrCa4XYS7q3bWs44OfgeValfetM1JuFUdyh6uTx9i9Jq3VTAA3BJL",
+	"Ra6ckDdpXSQsxiKStbV9Gvmi88s+5WkDU8SaqE0A1cbsw9IW3PnLmoE5YqzF2Dy3xBaox5pNXFtHLU3T",
+	"E5geoln2o16vt7XjJCj+2BCHXd1WO7zLOvvv7+DnfjEBdRCwYYsg/Jt5tdWMDo4eNK/XhKfsXkXjYgfj",
+	"Xnx4ODh+NIn7cf/wmE7Gk8P40fHxg8n4eHA4eEjZYZ8dPjg8Hh8fHMb08Pjo+Lg/fvjoaDB+dHRUieh1",
+	"oYKNaXTWm2OTdV9/fWpG+iG8SNtyHYtVapvo7hv/mIorT8+b977q0MFljyzNu62uz600+CoBFfTeeMj9",
+	"aZPZfNc0X56ydqLollA5uKDZqomPz+liYWME68AQlJy9/t7YLikUZM41uf/D6bfPvtiq7WqOLm9B6igt",
+	"QRPyKwIu2dD9jC59hBSkNi25jmeVamfm1GWg+kdkFKvrEaFiZS0xACq0sw5ZY0znuts7OoAKSvAnaHf6",
+	"+LAHlj8f2JIElbpmsbruRJ1/KimasfHCrIyW4hFCaqgdEeY8mc822cii8LhkoV0rSnxc6GclZ6uWZ3XD",
+	"uHOLywtonLuEn8c8YZfNt7hMEIq81gggKAaCiQDg1x0zJmwJwKQFt/XI4bYe7XAvW1Sv26Jk23YB8I5i",
+	"to+Bd2+4MPggm60pS+1W89C2wSPeKhPMTeKJKw+xRTZY5Z0dwYYjQpXLeIFitPdKCXMfgSxcEZ8/v++3",
+	"hNnf5AbL3XNcavauJSfKHwOEIlzKLFE+6yeeVe7XO2MGVTsDw7kBHPdTloSyxoDzoobzDVJwyzl/Duk4",
+	"YEAb/a+1hMCPS9YvNXcLd3RN7TUbnmMW2xhrAM5zEOkuEpuijHTfjxDJ0N6GDXr90g2fRaxEOMJPed23",
+	"8/Wdnyfc2FWu8SoXeI1Kpw6E8zYbuxN01JaXg67tL30uAE3TF5PO8Kctx/QhqtLtjCstswYp+SJNmNKo",
+	"S58UmX4QEeNyIzMGmYBw9rbWtAsWxRZNtnKILrZjxZZ4qxsMN+VKV/UF/7kOJFtUFDCEb5RH21qQeeFE",
+	"BMbYAH5wN9y9J00+oReCEYbh5wX8crSmkM6JTxQaGYvq5mXEPqJOlkNV3h1i4u7g3HetFbU9zqavP9Tk",
+	"0gCYhQLwtOrK+LDmNDfl9B0cFXVARVIqc2AEJfK1716ek4TN0Xnj6QbDYAlPTjCxH2nxSshlmRE2ACJs",
+	"AVa0tjxho95S0jjb4Mj9qDgoH+Xwg5W1n7RcXOYLiDrWsySjS4irxVDetQbVLXj5wvT8T+zdK+t0LWXi",
+	"y0vIBfCmlE+aEjOAX6tyJqYLAwe3n42cxuLNweVIUDHYFxnG11xdR2iBoWKYi4wpmbaFjJTkQCM/LBKd",
+	"gqqclt82lZy9fSuyVFh8U2HwG5XkvpXItKISaiMBIf9qyEA1DIQnXXLWXIwZwN/UnKZpvR6zrbNYxik4",
+	"OmqF14KizIOjBx/+6qsSD1rQtqLOW89nm2pcWjY83DK7eWwvzdYBVxw+cKGTtUdsBXHvV9ulMOVNq1BW",
+	"cl2DGWwZAHSjQAA70QbhZkhCQZa54SxCQg5XWCOi7rnfTQzXEFqwHk1w3+7WwI+zKGPTRPJIQc9sFuVH",
+	"+bU28JW+4StHu7CUnTczKNJzeUewBWczyslLY5c0OtO2BQQrwYDtkqK9u33VQDa6ML1cjncDBldIS3Qd",
+	"9RTXAR+nOgS0+OmVB3+t2uz8gStV1CsTuvKZqHjn6muXoD5RSU2twdQ1gqkDnuSeK1Ni/xg0/NEMu6hY",
+	"nGdcr17DQG2uD82afORFwUUbpWX+VNYuevni9Ruyf93fx+/m9ApOybxb3CsPXct+HDOtF50PH8Amnci1",
+	"sHQkZcnUKNVsBjUZ0HNGABIsBq8Lja+MfafoSpHlTGKxguVMzhG7Oo9nJxhSNpe2vMeFgMw2MmZ6ybCi",
+	"Hc+sOl+Em0XkirGFsmn08sp5tFNjT+pshWA3eDW6kjkx6rZYEcOeLsTS6o5uFlx1L8SF+I//IKf2Fs3+",
+	"Yr4djUYXIs6zlOwp8p+PT78+NwtaxC7sfU0uOqe5nsmM/wrXAEPyGJaU/Oc3T3646Jgn7p0XqX1737DV",
+	"kMzVFN3N98jFxYUg8NSZFJoJvfdmtWBDQheY2cql2P+nkuIe2UvIvffmYUIu0Ll30RmS9xe2lIP5cAF6",
+	"ykXnQ2QfYfYRyOnFJ0I8jYF51DWJfMO+AFoCvoA5Fhcd06aTTvjL+fNXYQNCavsK+rrtK8EdCf4a7z18",
+	"iL9ZTzx+bT3wF50P9+zCX4g3vpSUUfFHg15/VNSYKqrcvTb0ZLT/UeALHTmgBKTLt5jzYy+cL4TNZZ9w",
+	"QdOIZIwmgAMFzmysZPLVEzw/frv337s/P/xlSbn+86A3iuxdPI5SEaqIklIQqi5EyfY0Vp7py9Cxu4Hp",
+	"khcZSSQarVQTKWI2DE6u79l352gVGLUyH36z7uzfyJxRocy/cIR+s939diF+29vbK/3PvOULmpHfPDae",
+	"MTbKRUZ/g0WCME64D5jQzPyzZGhd/0awLWtCldqC/KAF5UlUYO81tO+3E06ya9BbYmGTDJoEoEE7RRgY",
+	"+Y2smLIv2ig58psHJYErzSxPXSG26mRP8KU8YyPHqlbhvEvNe2MQxgVmA9R7shlQVKwgbxbCPcBR2NaQ",
+	"tyTLE4zBSWteGbPK4mVkynQ4fej4NyKRrJfUfxP20LQp5SZa5m/bKkaMRm5puMF2Kp4yoX0gIriZMY4G",
+	"Jn5RvUUxDMBeOBKIYwI0M7y/HPk5FPZ0G5k29Wup8YbdXojA5+kqgBryQYJS5D4VBBLRfQEjandPyLFM",
+	"VghK9gWMTsvMxnH6UoHIXICVUZFcCDy+5fBOkJ8z4CVzhhSlJVEzuUR6sEkxlZ8ZAxxLC9ICQx+7/Eeu",
+	"zCLojMZG5F2I8nCoQ66wOHGY/V3MwLMdOmGmq4wtGAUJ+eSaZStkWSN0XJRkf0yzDEvWkFFFDI588bQ5",
+	"veJiGpExszXAAqBT05iDFSWncMlIL4QR5XsAW0jJ6OjduxG6iVOptJmmQL03MkcwKcoxesgix3Lg2yu2",
+	"wqvOiWaGb/sCVMMLYf6cYs1OqxzgukVQTwbuDM0frvZVOMNXbJHSFUuGRGc5G3XJN2yF3oYrttDw6lTK",
+	"BJBC/EAuRHi7VODtFBBL2FEzWMDIbL9DcgFSFRJq3OSLIZmzCogPwPiZL7ku6lZeCBgKwgt+9eTNKCKj",
+	"l9+9sSrll0+ePXnzZIRlckqkUCp45/QpUChASJ2KAEKG+uJvqPXuVAPOfO9zFO6PCvVkRM6fv4oIfmM+",
+	"/u3lD18EqIf0QgAkkwVKJ6/5VKiIsHfW5DAHS+YKPMuKLSikminbAEsg1j9l1IhMCO1XpSpkJEDJgVMQ",
+	"bN0cUf2pwCQHuzpv2Ds4QI9lAgcks5BRXJDv3jzdexT5FemTb/njE4jrqeaGW3wZqI+2IkaHxwMMaBNZ",
+	"l7gCakXpTs8EEslQAxIAfzy3TyI0sl7yGIEeLZbKhYBBVebM3iEhYzknch+vZaIiZgdKQI2+QGRlw74C",
+	"jmVaB0ALQ6UwLJkGMLsR+kItA5PZheDimitutPziKZwZ4nxY0rFGr+MgRhXsklOrnpkFAxXPzndI+FTg",
+	"/khla6qZQ59IcQ/RJd1+FbCrSNFlSWTaXVKhSzKqVoYcJIeIs9XCiKeX58+/6JLX9ggCAql/YWSYIU9Y",
+	"0V5Qi+qELNmFiKkw22c1VwjImJo91bIuKD3HA9EYgaLpWD0aRCxVbGhBYNHh5VA6IpLKKQRs4zugjZv9",
+	"KIkMXFKZrRArFmWr7xEkCRMaz8ki40bPLRw3QiZm55gqamBQHQWv27mOGSpV45URYMgjpbAzqWrbXhVE",
+	"llms7aUREyMEVoOfsKqrkSnJpcx1eJuI3XvNAuKkCoWreyEsIJiyLFQK1iDozKkxGi11Alfm2tq2xbBU",
+	"VET2mskywCg3WsDMTMdIjSEwFhS9fky1hfBqYiixSmjnjqafcYX8Gf6AYXq9gAvAvlUREWzpr8XJfeuC",
+	"VEOjS5vz/oWxrUoVpwzDM0ygcPOMkAD00JcLDgB3I0+eF3YqHszJLKsF8XFjRjEqEiyqZ76EEzRqtsIv",
+	"8l7vIDaS1fzBQEIaiTiD2CYGjZyQ0bs9aA1UEsxLg1xjw0ZSWBoQnFDFD1gEwIRjBHMXjTDwOv4GP4QW",
+	"FxoNM6qNcomGuhW8DIhILqGGxz3livtFpZy6wtOALWHZwd+wLLThvK6Ncn0yszoQ4GmJzEbRRP5eDDwq",
+	"ERmD+HVtFHIlcgpz8ZsP6nRDsSqoGY1p1chYa/uMc132u0aOQTu9Eltw+dyuCQgloKJQbplZDrtoV2yl",
+	"IjLJGPuVFX4glyXCIjtC27TPD68PLyqPjWgpm8Z3IWzkkEup8eeMLhYOCA9AriLyzxyiRK7sFLxkZe+4",
+	"0idESVeRwGnljpqAXDANzJ/Jl+HokLbkhHgqul+imi9IsBNReUlLi9DiBKBW+lNEZo2A35j1Nn/hVZlZ",
+	"wJnp8DeSOpe7/wraqBd+Jr/hXWy1THTr12Fz4c2n0SPwXs7GVkbeKgDsX4W1pFWpIIJ9AWyGjaO3bfjT",
+	"V6BtVU5g5A7N+dPXZyoir149V5FV+czJAodMBE7GYEbVfz1huZ1SZJlxjZ5ZxVKj4t4HrQmGhVQfyzkO",
+	"SAqrD6FxCU0aykxT8K9CBiAwliGCihrFKldazr0/2xLZ25m0aEKFDec0VlvLG4nKSBQ/VlKp5m1l3mj/",
+	"uj9CFE6ujQ2VmHEVmDCG+K1UcSdN4bFzSKZyeiHgYFgDOqaCZAwWxqgJMoKDhdINZKT54CM38U07Xzzc",
+	"1t2HymGhO4AtG5WhTL1pdSHuj456B6gYjI56vdEXNWPYrHiXvJbV2aII4xBjDdUYoR7w0g4c7Q+xgrkt",
+	"qSIJE9xYhrRkkhrapAiuiUapr/ILojG43XJsY06vGD42CVBiA0Z1D9zmiP3QLTyaNI6ZUkbeoXTj2uVo",
+	"l613MKoRH8PwNB8ABhIHeVy4Cp6FWRTMkLYmuaIpqGWhZ9uqkH/6p5JiFMAHO6+EwgCOUSwTI7u/BFeN",
+	"UTzwmwhtCpkZEjJ6nKY8BRk/Ouz1gCaxjqiWF8IYwOAvOOwdI2jL4WBgXV4B5IkniyVL0z3EocSAJMfW",
+	"JzzwOxiqKFnCVh8w4yO/uZjM38oQvlEAWFzjzSDAyuighp0f9nrWBQZkZJff7D2YjeCw99KvQBJtfxUJ",
+	"Dc06q12EkKMNLwKCU3GwjT0spnrmfXUBQGnD20bl8iDIfsHr9qhRak/IyDZjzjXUOLZOyDLq6cZujB3b",
+	"2lgBmFq04191C2ytyNWCNQzaelOz9j5KOKxhN764dNGffba1rRKGa8OQnW8XYaLt5sgMwuciLONhJ+EX",
+	"eyoL2xC4htrYu0WMDftH17LMrBuUO/WHxjpdQa92GZdw2KSFvBZVgsUi875h0whtxoz3NfBGJXz4UaVB",
+	"W6m+0qJVKeWEjOjer6S3d0y65JLsjSIyMKM7GBCj9VVP04JXG7Iakh9LESVUHYirkl9uwGtObnpyQo7N",
+	"CPqPnG5k/YGgdVTaTDkaA+GIRvmCD/f3F3T1l//97/8ZBVWwbGkoKBJfGdu8eWjwdQROq8jIa6w2bMfl",
+	"jA/niwP6Mg+B68mzhDrib60f7+ADlskFiV1oljU0yvjA5SNfBqYulcZ3VbwIVVc43ipr9WZmmZb1LCK/",
+	"5EZseRT2AJm9OKcR8U3B4cqBW2RGv2k9RDUQ4/J0CrPTnGUhkbRwMP6VLZhjy8yCOQR+vo0n3tnw4Ujx",
+	"u1AMFT5GMHSm9Jqhuo1tNUMwF416V70DW695UdwKlhCbsYE+kJPVmgI+xxWxK26+ztg1AGg6WzoAei6a",
+	"AR+J+9rP7xpkFlcoY+AWkSsHqnXFVrbNClj0mlbNUZFp4k4N3KuamZ/AY/Ye2l7kVfCmsdUD22qDWphI",
+	"HJ49P2Vs6uJtr6vagiUczVws42PlnMNlcPMrUK2LdiC0I5MLqVji7uHgbNuWPD15XGh89xBn4FYZaR2P",
+	"n8y82u3PcmWixtCxF9llQO2icbhcMuZ6eJjg6cJNUAPeLo3NPh2+X7xjG6nDdG8YgXdS2v2pInqvWZ0g",
+	"KQJ9IIFfaKsGQJkPJ19B9i7PHn3H1KoKyDFm4CD2r9rGKsjiYTPQO/h38WIbHrXbagnVnVtEFGXG+FOa",
+	"GrFBFBeGQ0Fhey2NBMPAgfCAlEDM10y+OKcVmPN1C2ae9EEJdSj0Na8Wj8PkeElMWaeqdV+EvVSR1ctb",
+	"ouIZS/KUlSgKX6n0gqgg7ozUsNkbdto26Z5F85wH923uC+zPydMawjs2feSPkNEvIZwW7VJ8wSiap+b5",
+	"UeFinTcdqQAfHhs+tg2jb95HWtDUmC1WEQnvApDvESEFgzgBownBJUWWC+s8yjPF6jwBQW+DPrlyfjLv",
+	"JcMD6by2pm+rFIIcFECqOLATkgvQR7jzpdv9rsDbFx26nI8wYAONr5XMXWuoVjfxAsTGr4zfxU2AnMjg",
+	"SEOAzCKTMVPuPg0Se52KV/Ith+cHKay8KUjJhmjgx2F4LHykgj0Z5cbQzd/Umh2H31BDp/Zxxx/MVtZh",
+	"gyJwchGEHrJ5ykbeobAiVLBl/WgHcVHVgaBtGUhFxJWmXKuTYrcq+1utMlBuOGiMK4z6Q3XSNee1gFJl",
+	"gqKREJG5ETspwGmuMRij15TH48NgNZ+X1J8T3FEAnZmxSlthMYRgaNYRZdkF6hdj5jiTzbN0bpuq9tlU",
+	"UaE8Vs+oDA/wz+B1pLLAaSe4RxbvJ/Bz+KIM0Gb/wKmgKVPqhKhFakgGc4MbrJmidAO+fuReH60P4xy1",
+	"qMM2gMO0NRgUmh3MDOI+JuB7LYWFnJhfCHXVZer8q1wuomjc2dTg3rPGsPWSLihYPWN3+wkFDU/QXm9P",
+	"zPSaTLUaRXlCNk3POx9sSAq38u8EI04ISnq8EeLxzPnISifJF7Yo91CCRSsRrzmkIBoUBTkGqOYZT9gI",
+	"4t2KO2bQNJxiGVbMKPdUjhDD3GqzeJNMzonK1YIJ5XKuJ5SnJySeSXN+Ru7HETBWRpM6vZfLcZQ7LqQz",
+	"ZkA6Z+/cbQoGAfgyr0u6Cs6YDfDjnqgbCn0U/VXkvZCFnuAjHTXEdVvzH4KlvCkU1gopT2JNFa8TLyhA",
+	"N0L5Do77EzJKuYC4EmuvQlBSMDV7cY95yauK6uNKlJRH4vmdhQpThtzAekkSki/MnIzs8Y0UwwsHBnfB",
+	"ufJHECugmJ6OwLg1ZoA7Sg2vo+fYXTLQiTvL41ytsBGw9qSEoHlYKso1Dxer3pyF5Bi9Yjpb7UHo3Mha",
+	"fG6gpcIsQUdeZ+eKTKVp3jywtjPrgWio7FK0+1FjrVSHCUfLgpg/aBziAJcQlGD64WI6dIapvwayNqYf",
+	"QTkosO590NJYLpkoTg9gXsXmKHeG723Kdud0QeMZI4NurxN18iy1ORVquL+/XC67FH7uymy6b99V+8/O",
+	"z548f/1kz7xTlGvrPKYz3ok6ECYMuRf9bg+fkAsm6IJ3hp2Dbq9rs1BmkCmyP2M01bNfzd9TzCf0PqXz",
+	"pDPsfG1/B/j4hTQDMA8Nej0E9QThZWvvliSX+Q6zcjbl7GAXmEXSkDTe7UQd9PFAz2FNvbaW7eP79snz",
+	"BBs/xEE3veEnt/+YJvY1s3RH27xybs/vkyyzeUcuJ6cz/OlnwByd0wzyJR0qBCrPNOXXkAFHp6oz/Knz",
+	"mmXXPAZgLxthYhowDe7Pmc54rIJ9qpVEeJlBrBzL1T2IYiOYbdf1UPhuT7+1bW3cU9PKPoDelHezmoRU",
+	"27g3UNwfevldt++w19/8yneVmm7w3uHm955L/RSqln0EnXjK+Ippt2KbCGJjiQMgGHvou+4sNp7uFwsm",
+	"Tl+ef+zprqTUNdEDN4IyBj3z/9KB/opV4mS3O81g4P/aepgRuhNFo8sUwjCEX3KWoy8nk3Lu4xid8IXY",
+	"ICuk8Yq9dvhfYde/Fz+PqfjD7b9562ArPuKr062jmTMojgYuLmeaqe3IJgjFaKWdF9e2gMjpy3PEmDcW",
+	"Bio98zkEe3MX+bmcySC+hGh5Evoawd6OkLx9EsBcgo+dzSF3gE5ZEew6YUu0b8SFGKV8zvUoIjRVElxp",
+	"kVWwSlGfQ6PZI4RLUa9sghlv1AfY2+AYl/GGOOVlqn7GlT51SwOp9TYgFICfqrgZ6crGb4MDJHAou8+5",
+	"KuC+wmXbtaLdwz5w5s6wA3dyHYfU01nOpEurhfMUVikfPAIcdP+5Iem3cUpmF2kKArepS9zkUq/WXvfI",
+	"DXVInmaaL5Z33yVbb37ymaEIQIy6M86DFABQNg3cx9KrMYItpXzWTW6b5XkmZzYB+IsvQuiTNgNe54/s",
+	"DRQcZIYQTtnKDB+vbMAquCDdvUS3jX1gYzX28Qc7AmYWW50BmO7nM3C3Z8BR/T3ll7x8APCrjzsA++8N",
+	"mX9o1fO/Yo68d6Zu+14Bg/MJqLfNpHSuZB9YamFKPtPwndGwMXCKuLNboNwb0t9L803nw8/NhL+vQiCa",
+	"RlGAgcXlAg8yj2fW+e0vZsvKb4E2gJRmHY+MxrO6FClOWYGL89HHLfpDyp+gTsA6IaQduvLv7hf4dzrF",
+	"94IqGv8yJxqyZVpP72maWlifWnAq2LfgCJERppW72wgA9XIQRnWF7zH0eIdnwXTQpoi5Gpuf9a9PoX8B",
+	"5VhnGYcg3VTPAtJHUijT/W5lZT+EZLz/3vzzwWxUpscM4fF2OyRmRO6EQAW5hkPxFK7US5E4NiQLgjEg",
+	"cMblfYYxOZB/KOTyxPxupKHFsp/jdS/cp8v6mfnaz+aOz8zfc5azpkPz1ofPePh9N3spioP/Bz1SW9D6",
+	"U5mNeZIwcaNDeNg73vzCmRSTlMf6dzu1r12FOl2UIXa7nPJrpjacWziwzecRQknVXR5GiHeA0We5AHSv",
+	"4oDa2E1ICfwaEakBjjKsK+2ArtDbLwOAeeux9cRfgvIx59xB1VUD6GyqHlcYSZsUWW6I828aG81kmvgb",
+	"dPACi4jkosjDxDhROZlAsj/ExkU1GJgwzpcnDkXDoiZ4lLKGLdm3GeeIV3Zayk/H5HnDyBS7ZhlNMWcW",
+	"EjqhEFGWsGxoFXMahguzdwsOg3e/2TDhCEOWYporBus4lsnqQuDFPmY3ntEsgygfyNIA9Isrxha4WyuZ",
+	"EwVYW4quihgAWJQueSM9ltbIpr/6qWDqKeR3QoUJXN8LAaHuiYRgFcgdZDFWEQAUlDyFOHlYAwjeg1U6",
+	"D1k6RCHZ4iug+2DaVsavnQpEEATbraF5SBHFsmtMgRlLeRVhF1paTAMsvtvFHGSeMgxPd+Qc0zQtojQN",
+	"FR30fAwGkgumuuKExlyXIHB8CisiblnKavTtmx0NZ9tBYE+m9GOZrG5N9DxnS+gKWX8BHaqz3JbPvxuR",
+	"B5226YlW5LnD62NqIsInfvFjPHxwMD4Lv1sSfof9Lcb0RspnNJsyfOFom8n7oNBvWcLpm9WC/W6i9qxJ",
+	"PfxY8bof1Pm5fTH7HYTYHfV6xb04MCubAI59B6LWgwaAmCginoFkIxfbpeWUQX0e8gqju0AbRlAih+k2",
+	"GvR6CLdnpZ0DyoE4cYdT4IXuqXAPBCHyKIgwFdqIKS+hjPIAv1lEg0LOcwSjRYwc7oqC0jRFvFAF1xv2",
+	"WvRCPJfltDFMfplAYqJpgCovyR3Ki8MsxILjuZoxNcQ1teN3mHymu1xMc6YUZtnDHEbwvhmMM7t9Jl+R",
+	"KTyBSi0ufcdiEEdWieeKwG5wiVgJy5kECenSk68YIjzY4TimN3bKE9cXwqk2tta8i4swr/owcsDRA9gV",
+	"CotkGgEoZGDAKJwggAJoYkhoIEkNBy6SjACwEW61iZzAPszJ/VpO0xc4DkgnHa8c1uwIB12UmKqmTDSJ",
+	"QFSkcJx3LP2wMBaW8PrEgrDWdYMoDAkz4clnafdZ2m0r7Zw1Utaobi7u7lTOVc1JhxeNyTuADgnIpwXj",
+	"uIc4KxlbpC6rOWYgNxBFz/BCwFUcs9C09ip6gPdxIQx/NHaeIj+91lQkNEvIWzaeSXmlfr4fRigr+/PS",
+	"/tqN5fwLzNngekhG9vu9IMmZKzK67tNo5PtFnEInnZ8kg6Oj/jGOAkUZJFSPEJ3NtcgTBGnrlr8G61DT",
+	"+aL0K5h4DtPNLAe4yGyE94RfMzLnIteAmDkBUfoKEdEakV5DjFhQOBqVAHJ/hDYlS0ZfINQuPGwVAqEz",
+	"mvAYgKMIo1nKjSkosXhcxmKjsWB2EuLdC2mT+u6Pipe5FKMvmkQGDt+WOdzVRW+3Gkp6bfvwG7fuO7zz",
+	"2m2wvZS6E7HmSkf+HsKsVY6hFgrk8FmMtYux//tS6ZUHXgyMl7Lb6KNF1P7YV2S9Q4PMo0YGBpnX2m9u",
+	"kb32oggAOHGNuOqSFxa1w0Pbjl1lLkA0hTSsEHK2wCwiU0mk2MQ11We2+a9uCHzmoJ85qOOggDaV+ZO7",
+	"A8cEiMx1MaR4a5wwmmDsvOEkqLC525kueWoD2TOmdMZjXXCw5uAD7LTGYZoit33h7u1uUE3Lvghic4tx",
+	"SpXarcUzeKUh9txFMlgEJYSUHMtctwWi2xv17e+DsSJuvWeHSlr41crx+XPGMtoyCLnE6vqNIfjHxztH",
+	"4L+p5XhvsRJBNbbtVqNc2W1NYsMS/usoFhx+10iKjYtxzbIkZzvnBlS6t8kTpaR6mdkrq9LO+KpovZYR",
+	"TTI5Lw2nVDmws01KxMTYz+FQPFY8B1WiZUQPWkYEzuBdh/RHityDU745bhy55eeopbuNWho78eDE2KsS",
+	"RssNw8Wx1f338O+HVon3tlK4PXLYiA7OXrM0RY0+soBIDmhDRUWVd+tcSYzaDmzQMuha0CxQXueuSftL",
+	"wH1ojcUzj3ym6ruL6mEACGN3+naoelfzDMigGnZaOhL7VCk+FTewlMOm20zlU+Wunbh2ZVfAiWgBFZtv",
+	"EuuXQdBMcWh2sf6CYtGoATkt6cNOyiAOoYjv/nSmIU77/+Ah/j9mCR4OBtu8bIOJkGH8XsHx/NrzJkCS",
+	"shFh2/Ipz51a5Ow+4JfdEU956oD8BWOuNJYTxlDjSS6YUK5O6YyJcsAhina15DqeOSBEKKwJkcCIqGQZ",
+	"Up0RnZl5fTQf0uydUaIf2zxRUNWNyXBShhTVMk26O7KpMyyE8ZlHfb62/ndjanA2PVdzYT+3x9Lsyboj",
+	"RSlJsACSYA5QzZoiQflLOwRXojdUpDI+nWnvFNqsUVk+cVuszHvE0DnFBcwhIprHV0yTw4f9/mdO9lnb",
+	"+jdlTPbY7mgMbsGRvA/ijrjSS4QBxqBEC15alIXERAFWqFdYiqgdYtdlMOExIm+xtGS2usxy8WeoAVyv",
+	"q4yBJ/ZKVc3k0laN92CUQckZjxOMoKJzesW6BOeAGdBh2kKNRzbcjdr5n/mWNwHtQJl9G6JpR5FIdBDB",
+	"dEKG3IhYg4uxm1v654/g37innWEnYxN7jre+Lg2W5RMz6aLnlykVayNOAqqACC1Du3ZfPjPyzyrp3XL+",
+	"lw5GPSDDm7P/gN/vvy8+fNg3B2m1uwgITtEGOfAl1LazbM1iwytXI3kmlxC8jjGD9g4QM/oM3wNXgAr5",
+	"/gsMhgF0itJ1VZED6SDynRM9KEIYXQhAtLcpzkrzNEUDHqoORyQXUIk8gK+2kM5VDOvGsHOzlCV+f1PW",
+	"ujUnLXo7LRr8/Thqm+4b1uqwIPyfGehnBnrHAezmOH4C9pnJa3aXDPS0XEjqniIrprrkOdZdoWNXTspi",
+	"1HtGCNmqmYUDx0wco3l3ySmM2Wi1216h4CQrrO1fgJt8ZiK3xUT+UMca6p7d8cF2BWLu8mS/gbJNYxpf",
+	"FWk2vtSbLY7s5SWYvGZEOxxc98rnk/v55P7+J9dR4y0d3YRnENqwao/Mmcl5vfg+ltaxdcRSRhNFtOwS",
+	"uNesF9Wdd8lzCQX1se6Rj9GPHMDyEBN2MQvhmmsYPeREvTQdI5ISdo1Zs65soU1Bg+o/akFj1iWnQX0z",
+	"LKxpC9DTxUKdlCrSwPtYQHElc2hYy9QCnNM5uxAYWgRRta4wm0UBi7yvjKUKuoVqSK5KuoCiihMuEmXH",
+	"o6CkWyPchJRX3y02+bagqnCXfMsBeMwW5R/9aQR1ff9r8HiEENbg0SpHGoYFiActni/Y4FaA6AdbhD+C",
+	"OzFwTY7+OioPI6PXvKV33Nq27g8OtujebXu9z7/Kq1kyiduiLBe8rd/B0VG945sFRNoRKRvFyWzITyCS",
+	"HdU202cn6kD9dHzfMDowSf0szmaUk5eSW/zHFbAOtFo/RB1M8S93+FzaiINqu9bN6RuBz6YVuayNGc+O",
+	"nPjz2DrOK27+7qD+Xaz+K3rNyfkKApJxosPOQm8COT8aVGcZda457Qw7X3/59Axl2nby9kvHAJ8Ina1a",
+	"PZmOlVh0eYhqcOV7A83hcyTf3cSnQolEW7o9XwTizm9fM5LetlGqV2zVno3xvATP6io0g1TSUkYWXMkh",
+	"T/DMmJoZ081JGN+Ynv7QcN/fsNXmkG2zoJ8PxN0GbFtMkzDCAqirVedrNaGKCz6ox2g9H4aII39nCOVo",
+	"Ae2JPKYzDthkmPE4o6oBmfgsY1Szb9jqpi5cIBpI3CnJnBroHaRiqSANy8sffLnz+vH5c3Pk8nHK48sr",
+	"Zlrp93/54fSHb96dZZPvX+8/fLN6+/evX0wfzuLrl3TBv02z5TmlL+Ovv3sl/2wmIFOfRmR2AthLw7Bi",
+	"wFmh8RUTSTgSIxiH8JYGSZfSMUuNpMtk4hNubSfQ9g4S7DlbmlXeyl/dvz07FbY38T3XKcppw0AjBUv8",
+	"dzBY/w1gvGD7jZVjudDWTCiQuPvvr9jqA/KjlGnWHGo6lTKJiBSEwYUVACQZugJjB726XfLKSOXCqWNr",
+	"VDaVojLS23Gl0tk4bKhwZ++9QOJ/9rb8CwlA3Meb0N+uutc3bFXJ3zBmCmfb6YsIyoZaaETcMAji36EW",
+	"ipjhSNxg8DUrji9tr39o3dFMYgvt0a7wZwXybhXIhScpd3Qckd3MmGrTL78FFz11obKgKamZXBTeOec9",
+	"6JJnXFyRokC4wmBcIti7BoPqxYKJl9Y7stupCGrnggpzd5gWOL5PrJ0FndYVM3CzVM5WWEv4FVukdMU2",
+	"nrHgHf/Kh+izVvfvFiNgTiF4Z/AgbsFLvBZoOdD+e3h5bTEpd87vVjbtcmY+y6NbrhazCwlFt5+rCwTQ",
+	"rOs5At33scDvP6bxqLPIW/ww4NhwRcdkRpY0TZkNSFnQFV6EcYV1aBB9nxYoIILOmbKuGke1mC8P1zug",
+	"d4LHRiRpg3X0mukvcYLnXgLfEfZrvZ9PHHC3+bgX3gvBlsTu/Gcr8HPyyY4oBBhJZukn0G0/TlbuB0ry",
+	"2hpWiOWaAZoGBAWHJT5OHNfF/BC2jIiStp4HglODUdZik54HQ7jDo1p0s660VbAenwX13RqOlmbuqXDR",
+	"/zXkdpsN+pUrS2LJnZIlXVmUdoxLuV8LcvkC0tPNCViB2HXl3+7TkpiOoDEjpr9A+xX8kParC4HZ8FCK",
+	"xIr1Ef40RJhgGI/FCXY4lWMprzDvFE5psMy25hZc0yA075gh0L+f2z3lhVURQBO56JnI14S11X3MUDCm",
+	"Jhf8l9w7V51NHvnwFfBRgc4RBNl4xH0mEqyqAqFJQrBYs+RCwEqNWSohV0wGNQGxQDNcmIgre6ukwVUA",
+	"XS9llhSBuO4dXp6oXIohMDYonGP0nqLegWn2QriiXZ7JQeRjYvFQVjJvru0urkoq0Cf2LlSvwC5dMdRK",
+	"+EVJW/TqCu5M6f6peJ1PVGwvxXq9Xn9wcNiJOiKfjwGZpWe/O3rw8FEH2KzVd0tBHKUhRRBBM+xQNaN/",
+	"lVdqzIFl2IieyoB9nI8fmnuu81fTQMf3Yb83TWFoUjXyxMYr+YZcgIn93r5Uin3qQ3NI8tX27LdBg652",
+	"d2fYOX/+qhiZfXK3K7pdFd3+HUjPzZLzs1foc27KH0azBlexh62+XY16/33xYe0NJViLqDYgx4pC670I",
+	"RJ1kjFl1A/VwV9BubHSL1Vgmqy5xWJvKlrkzKoorEYOVo5PuhfhOpE7JKF12EsfEfM0FNl/oxoBTbKJi",
+	"5G93G2rGgjP4bAr/kWteIgnc7Px8jIa++R6yIMuKM66MaNBq9JojmVIF9TAxBXYml4jVjAAORkcFLG/A",
+	"JIYTJsGH7bJlk0bMyEpo/Z2CkZd6ahHbgNHcjPbw2QC+U1RJQ08NEBtQl+bWEVTLnexnuUUbaTRznyE2",
+	"tYZ8B+3FCRYUYxkjc5owrF8+Mv8dESmsbQtIxSPAHB5FaEyAwWcrvjpDzRe1dhBuM3ptsyZssgeeOTB7",
+	"MX/CZqBbGF8wax2KPlswqEoriuQtaApaKGxhrBs7NCdatKdukVPzgI/LHrNpLi7EEuqIupD6KWBQCMCm",
+	"RmOT66Kug7U/jbHqSh4NggqjirjqtLbA7KA3GJ2Q0VdPsMxseatGCJeCweIcC2UzkTRXHH2Viwb+ckNQ",
+	"EYCyrkBeI5h0CXV6F/ulPLhXufj0BRoaB1Bni8D1lzMOpOlW/Nb44aA3+F2m5Aj3cwjlv7fR8y01PHdZ",
+	"cGNFQyecYZY3zwZUTOuUGc1rP5ZiwrM5LdCtWkLHi0Ke4FyDxDiI2tSRQyxRZCEVRxFJVyoiE2b4rojT",
+	"PGHJCYKAWj/fgq7AzTmhPGWJYen4F2QTzunK4Y2wCwGiDOQLjhUf9x+ILWtmBg7XHgCWgkhQdKW65DVd",
+	"bYVKBdXBfeiebV9BiVQsaBe5FfDlhopadjQoH9TA9s+wtdd+4Xf2Nb6AraDpToWAKi/tVBCo8u4nKQxU",
+	"rM9ZQJefWgQVo3hp6bn1/tjRuy9+K+Tys7382SN210CHcDhceWVPhQBfAsQb1h4NmE5DraJovXxYcpHI",
+	"5ZZB0I2Xx0X3b21bf+jQ5up0Nkc52yX8bKvf7WU1enTcau9A/9sa6PVTEcCvN2pNZ2gQA3YnvIHV2NPU",
+	"FlGCQrG2gBLULoS6hV3yBJxW0ph5miVF2BdX7uIYmysKiINfy2YrM0ygveduRgtNiUMcSPguV27dQFny",
+	"cqyAlLM1JVBpcqWCubZPmr6tK61J6zG/NJ3/u1cfYGN+N71hPWt44zcw9NgUHsnPysPnquPbA7HvwPC2",
+	"kfT77/GPNTWcfI1MMIYyNucaLK+MxYxfm78ggpULNADBx7dESFjD7JbGgPNY6+OVZug7g/T6ANaSTGTW",
+	"6KAv5of1GTcBqoxidT0CsxWBatN8LpRzqKN3855TnMAoxVzjLhktKBfdXq8/KuJRVpiuYt9G2xwOsVyy",
+	"iIxiOtfd3tHhyFbLwyqylUfhJmIJwipNyZRZhMwCzSRW123V67AyXCNuceefCLnBRD43220/YmNuKuYL",
+	"O0ZDHbeDerIrf7T7ZqgwbO7dPC23VgODARz8fTOjtc81e9dwV/8t1LA/Uo0c5kpUQ61ViCtDFrQNS7v1",
+	"KEMU3ZUbyTVsct9ZX2vLvLoYI7yDgeo44MubySWZ0AzZKffWW5fYmC/IGbXupk3m1Us/kE/qG1mn5fi1",
+	"+Wz83K3xo8PF3vUMbWsH3c5R0lSz9dHshnLEZr9C0dAf2qHwmIorP5fN3oRi/T6fqbs/U8VqB5aapldM",
+	"EC5us9pkK2DPWCYrp31O4IZbBdXLMqkZ4XpIrE53ELm/DiPy7Zvjw15EHp+eDyLyt9cvnmOh1ais92Z0",
+	"iQ0DREFFB0aHhViRs9ffo8SiZE4XCy6mJxeCajKXSpND8hV/3CWjMzwPe8YqGkEZCHFPkzmg4URknGtA",
+	"GaLYXbk1d5ULMlBovFIxyq4Lj0/xWsisvfkxlWJKqLoQXJOUXwFGF4nlnEWEQ2k5KEIhpCYLmisGHc+x",
+	"RjMV5MBf9nfJqSs4C86QGYvB9DB8Z+iG6lwly8z0CgVGyhdH50GRvFEYTfsNW42Gxd5xVdwdjVfw9+uv",
+	"T/cGRw+65BQC2ik4hfag5Iv5NDp6925kliTxXphhEUOBpVv88C+EdxqhAyccP8RcWMp1YSCNl2BIWuMM",
+	"qr7Y4QYHwQGhlYjIdKOgKKDiU2EaFGxYXIrN5TVzeQw2sdFenU3spWBEaNGHfd40YpeJpZOIQDmCC7Fg",
+	"cpF6fFxfLgGCME7stJW7rXLuNfSazWSKJwrxrpDkqN8bLSVJaTZlXXIm5wtjpo3UjA6OHozc1SvVHgXR",
+	"vNXk9Tr//9m7+t3GcSP+KoSBYtuDY8uOs8k6WLT5uPSC66HXRRaLtntY0xYdE5ElQaKS8xUH9Fn6aH2S",
+	"gjNDmrLor8TOJj0B+8duNqJIajhfnPn99JauNE9LKFRoGqdGNMi8aIHWgnwr70Xc2jwuXOnGmdld4XN+",
+	"Cvx8QQEKKFM9NSoI5gucD6UZsqsks/eo+d6p+m9oWvq76M+ipbXUeYK6sj/n1aDkBHa/UcEOngwomOJs",
+	"VOQqmS4ntZ9KbWfgkmVX9EHftL8puwyWAn4oYw4vrwbD0yJSMuWZauvfPgi54lt48q4IPHuq1L5cRmJZ",
+	"9IBmoqq2Ti0iL+qvnZb9dJ5vjWR5XOuACr0u/vlt3++eZ9haiG6Z6/Nv6nIuvdq1taIbwlpdyUibLW3I",
+	"VSZHiqnkFlCyd4d4Zbsh1hnKv2v1Lk39qTaP9yLLbSG0kz49OD5eorrdh5aiYHdPNsKhxl7DOWQD5rdT",
+	"jtjUXvBtAr7YArrg+hJf7hsO5GLj4cw+g17yrYiwHtFqandITiEqiLhCWzjfYaguDY4Pgt5NEPThzz+W",
+	"eSZZMi3N0Vq2kCtxoF/S2GC7zeTIc7UTXDKvo7XzwkLZx0zsNWUXzEdfn1iwmqHOK+w5r+DoO6PM5zpw",
+	"x5BsEEjx2BAegYNrSgSg6d3WC7TYuVAPQsRMPSS2XxzD4hDpRwV0i7NbythjNcCpieSxSVkxIaECX8Qh",
+	"ROdU0Ny0/QSGY1SrTJP/htfQSIMHLtUA+O70z7GwG7IAbiEEVIVaZSCAaI4Nxa2MsXjhc2xaALTfDxGr",
+	"6aC3rTQgddBOIFLBlft6W+pgS27ty22tnxZBCJlv7IbK3NBhOMQV1H94Cv/loMnDTScb9ILegIJbhgD+",
+	"xJyZciKlRkD0KZ+xoTBdhLTrn2NDJ2Dhkin4cV5HXHwWAmFKQH0DrLkd2LV5izhA8RoBfXKP/Hqt+Ilb",
+	"pfjYXnpvG/1NsrBDpc75qXmg0g5Ov9PoHAVBKwgakAefiSUN999dXl0EAXahe9kPbA/+UdCZN+G/ww54",
+	"LUQEOrUpRUIHdW0Vqto9zpQzASxd0inbLL17ZFZe8p+spzXVHvMthMYHJ53j7qFeZ6KAaVfGMYkN7Zmv",
+	"Y7/bcFdvsQIAKgCWF8lFgPAzlmu5FiH72wc2SkKS9bH8mUAyaF3OSqdCcRMkK+SUaHS6pQ+K72kUqey3",
+	"2ymf/THl70cTLtNExupPyZ0cyZH8XARB920av7+YcPm7bgB8HPhDPn3f03uF/xoV7/VGumszqAQbf9pt",
+	"unfsKd0Z9kCJzwS0RfkrfECyUGhvZllRxnzYQLJ6VrDQv/sCDpjrXr7rH3b6QdA60o6cnkKRUX+24tDp",
+	"BOVU2BCNeClASwp53rkYtNhNkmq9XaRaVaZ8ZpI9rkZowdUph7Vr+1qMx3IkRay+jIs4zPU8pdaJ52ff",
+	"6U93dXjWvehdnhxfHH777rxz9vaqG1z2vj05PzzrznEkqGak4VMbjf/++z/2T++wq3UGwdlfX1xfaCuP",
+	"akX/C5RK0Gv4yWAQnaMiqyXho+fO8glnH3iyHReLnpuRXiNQmd6ot52To+Cdnl1PH3yMSvpGXPAHRf5F",
+	"iZ+V/TGwKjERJ8XthBLDprTRAHQUabhWIkBpIiJNWS7/GkMK9YHPdqzqVsmpDjdaqNEh6thMVDo+UdlK",
+	"o/rFCayKFScgzGlubKW24uhxRcw/F8CZaS4wNfghap4moj6h7DpCaYRlUSqHQsa3cPW0RvJK33gL7VxW",
+	"zdVkp3HBTpF5yPpuqFUtKTO6fdgSbty3Gs2lhj382gQRVn43DWqrGcn2kKvRZHk1/cdUx6udZhAETMbY",
+	"Ug5IaWaAJpZRUThKV49wN0pXrmRhoMq+EgXa3nACj6AUo8r4SOmQF+6aAVZsGJnmdxhNR7s5u9VnFkep",
+	"3AATYoDl2KF7SL3c9RHXOezKywU+L8/zme+RPC9fzG+RHOi9B/Ew4rJaHGqVWl/m7FRDAi7N1qk/j5b8",
+	"l/nrigp9gxA4kblKMqy5eJg4t+E5VjJBnT2yJZu8l5Ohw2yZ7Spys29jGfMIL3tYmBRDxX4/CIWYinDQ",
+	"/BwPijgTeRLdi3DwBywhguIWUK+wEQZqA3NpCpAzvI3Tfxbq0aknJ5G0Z/VzibHoGteuTqzvGVd+Wx9k",
+	"DzWv5n0LVa++49se8Xgkou0x5hffsZoy3YGNJ/Z0GQlbQYGlY9g4HKsWu4A5RRXUOQo8HNpfzu7EzMMH",
+	"CAM8+swa1AGv/7LnU7yUiR33xOnErN2Dmtz9KS4BCNRTgia6nvMQqiy6v5QZldgjjJlaiyvpggICnauM",
+	"QwNbPfD23n0y2bltTbF+7MIk3fZ6nD85uL2exlvcDwuiPOSR/hq1bd6zbbZpXSPo+Jm+JunLwiFqjzMh",
+	"fhFP53zxGuPvgUd3nuBmUOI9Bs4R6x2cUtfoHBaW0gpXemrLEfEqJxV+X7z6wzrOkl9ETDtWt8a/oEON",
+	"Arb5ua5WIi6ePlvkuLrxfMSneI+tQ1owW4VqltrFmg5MGip3Cj8h/RPJWKywbLZo98mn5pUVii0uf3Wt",
+	"mNsaVZvOZzGdb/L5lr9oM6qStEjzPZnRH5xOIrjAp3IrlyzEvdEnYtHc+sFuUcCb3DZmV1XCTZJ+TF9u",
+	"udPG+XkUkN1Xhuz22rM5Dz9Ukn4p0kF9EVpfhL6imP4mSVmRbhnoLHWGinivwchfhCrFIjJWSTkSwUCj",
+	"xT7iRLYIPegJ8X+SKcBCJQxE6gjkBflGRs52GYNomxJm/IFHz+a/uI7LGh9FuzLk7hjeM+vmVM/hJ1pL",
+	"7cI8vwszl6PajandmNfkxhitYaqjt/Rm9FhiVGRSzUDVDAXPRNbo//MnrR5ykd37Wzun/A7oDxrNRpFF",
+	"jX5jolTab7c73eNW0Apanf5JcBKAjqGJeOAKKsTZWKQ1nNnaBwQKgCaY1rzW1HAgeTEQ9CYs8IVirw31",
+	"3USChzrIdMa7lBnE1zPPiD8aAEHDVzTmmZ2ZM8b8Gqg6xg9gPSYiCpmMcxkK4NR0HjbfyAuWANwBiH9B",
+	"6YHcELnMERtMFS5Zl2Uj8fguf8Mmgkdq0qQqE4ENWTMD6Ib1V+6o5/qx1UMmDzEQg5IfSmg885nbySLe",
+	"B63DeccitVJzKeoGlsMkDwLzg1DO1zQguVp24G/O0A6OlldiWJQkd6aNljheS1sq8twrbWc/XrM7AcQJ",
+	"iwga9PD3YuZ78DrHzgbqmcsR/4ZQdThh4UjF8lTwu9JKsns5Eo1ff/r1fwEAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
