@@ -69,6 +69,7 @@ var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 // eachView calls look with the path of every route of the book that shows something.
 func (s *seeded) eachView(t *testing.T, look func(at, path string)) {
 	t.Helper()
+	look("GET /v1/parties/{party}/instruments", "/v1/parties/"+s.ravi.id+"/instruments")
 	eachOperation(t, func(t *testing.T, at string, o *openapi3.Operation) {
 		route, ok := strings.CutPrefix(at, "GET /v1/")
 		if !ok || !slices.Contains(o.Extensions["x-roles"].([]any), any("auditor")) {

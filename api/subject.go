@@ -132,6 +132,9 @@ func (s *Server) isWindow(v string) bool {
 
 // isAccount says whether it is a place in the chart of accounts.
 func (s *Server) isAccount(v string) bool {
+	if _, stripe, _ := strings.Cut(v, "#"); len(stripe) > maxDigits {
+		return false
+	}
 	whole := ledger.AccountName{Path: v}.Whole()
 	if party, ok := strings.CutPrefix(whole.Path, "wallet:"); ok {
 		_, err := ledger.ParsePartyRef(party)
