@@ -63,9 +63,9 @@ func (w *world) batch(commands []ledger.Command) {
 func BenchmarkExport(b *testing.B) {
 	w := newWorld(b, memory.New())
 	w.many(100_000, 20_000)
-	w.seal(1000)
+	w.seal()
 	r := w.whole()
-	for _, o := range []export.Options{{Format: export.CSV}, {Format: export.CSV, Of: export.Transfers}, {Format: export.CSV, Of: export.Steps},
+	for _, o := range []export.Options{{Format: export.JSONL}, {Format: export.CSV}, {Format: export.CSV, Of: export.Transfers}, {Format: export.CSV, Of: export.Steps},
 		{Format: export.Parquet}, {Format: export.HLedger}, {Format: export.Beancount}} {
 		o.Range = r
 		b.Run(string(o.Format)+string(o.Of), func(b *testing.B) {

@@ -17,6 +17,7 @@ type Format string
 
 // The formats.
 const (
+	JSONL     Format = "jsonl" // the audit file: everything there is, see package file
 	CSV       Format = "csv"
 	Parquet   Format = "parquet"
 	HLedger   Format = "hledger"
@@ -24,7 +25,7 @@ const (
 )
 
 // Formats are all of them.
-var Formats = []Format{CSV, Parquet, HLedger, Beancount}
+var Formats = []Format{JSONL, CSV, Parquet, HLedger, Beancount}
 
 // Resumable says whether an export in the format can go on from a place within it.
 func (f Format) Resumable() bool { return f != Parquet }
@@ -32,6 +33,8 @@ func (f Format) Resumable() bool { return f != Parquet }
 // Type is the content type.
 func (f Format) Type() string {
 	switch f {
+	case JSONL:
+		return "application/jsonl"
 	case CSV:
 		return "text/csv"
 	case Parquet:
@@ -43,7 +46,7 @@ func (f Format) Type() string {
 // journal says whether it is a format of plain-text accounting.
 func (f Format) journal() bool { return f == HLedger || f == Beancount }
 
-// Table is what the rows of a table are. A journal is always of postings.
+// Table is what the rows of a table are. A journal is always of postings, the audit file of everything.
 type Table string
 
 // The tables.
@@ -80,7 +83,7 @@ func Write(ctx context.Context, r ledger.Reader, w io.Writer, o Options) (rows i
 	if o.Zone == nil {
 		o.Zone = (&ledger.Policy{}).Location()
 	}
-	s, err := newSink(&output{w: w}, &o)
+	s, err := newSink(ctx, r, w, &o)
 	if err != nil {
 		return 0, err
 	}
@@ -100,15 +103,18 @@ func Write(ctx context.Context, r ledger.Reader, w io.Writer, o Options) (rows i
 
 var tables = map[Table]table{Postings: postingTable, Transfers: transferTable, Steps: stepTable}
 
-func newSink(out *output, o *Options) (sink, error) {
+func newSink(ctx context.Context, r ledger.Reader, w io.Writer, o *Options) (sink, error) {
 	if o.Of == "" {
 		o.Of = Postings
 	}
 	t, ok := tables[o.Of]
-	if !ok || (o.Format.journal() && o.Of != Postings) {
+	if !ok || (o.Of != Postings && o.Format != CSV && o.Format != Parquet) {
 		return nil, fmt.Errorf("there are no %s as %s", o.Of, o.Format)
 	}
+	out := &output{w: w}
 	switch o.Format {
+	case JSONL:
+		return newAuditFile(ctx, r, w, o)
 	case CSV:
 		return newCSV(out, t), nil
 	case Parquet:

@@ -221,7 +221,7 @@ func (w *world) shares(in export.Range, app string, call func(ledger.AccountName
 func TestToolsFindWhatIsChanged(t *testing.T) {
 	w := memoryWorld(t)
 	w.send(0, "chat", bankOf("NRMD", 1), bankOf("KVRI", 2), 123_45, "INR", paid)
-	w.seal(10)
+	w.seal()
 	for format, check := range map[export.Format][]string{export.HLedger: {"hledger", "-f", "FILE", "check"}, export.Beancount: {"bean-check", "FILE"}} {
 		journal := w.export(export.Options{Format: format, Range: w.whole()})
 		path := filepath.Join(t.TempDir(), "journal."+string(format))

@@ -32,7 +32,7 @@ func TestRanges(t *testing.T) {
 	for day := range 3 { // from noon of the 25th, in India
 		w.at(time.Date(2026, 11, 25+day, 6, 30, 0, 0, time.UTC).Format(time.RFC3339))
 		w.send(0, "chat", bankOf("NRMD", 1), bankOf("KVRI", 2), 100, "INR", paid)
-		sizes = append(sizes, w.seal(100).Size)
+		sizes = append(sizes, w.seal().Size)
 	}
 	for _, c := range []struct {
 		bounds export.Bounds
@@ -79,7 +79,7 @@ func all(in export.Range, app string) (forms []export.Options) {
 			forms = append(forms, export.Options{Format: f, Of: of, Range: in, App: app})
 		}
 	}
-	return append(forms, export.Options{Format: export.HLedger, Range: in, App: app}, export.Options{Format: export.Beancount, Range: in, App: app})
+	return append(forms, export.Options{Format: export.JSONL, Range: in, App: app}, export.Options{Format: export.HLedger, Range: in, App: app}, export.Options{Format: export.Beancount, Range: in, App: app})
 }
 
 // The same range has the same bytes, whatever is written and sealed meanwhile.
@@ -101,7 +101,7 @@ func TestSameRangeSameBytes(t *testing.T) {
 			default:
 			}
 			w.send(i, "chat", bankOf("NRMD", 1), bankOf("KVRI", 2), 100, "INR", paid)
-			w.seal(10)
+			w.seal()
 		}
 	})
 	for i, o := range forms {

@@ -85,6 +85,7 @@ func (r *records) whole() bool {
 }
 
 var places = map[Format]*regexp.Regexp{
+	JSONL:     regexp.MustCompile(`^\{"place":(\d+),`),
 	CSV:       regexp.MustCompile(`^(\d+),`),
 	HLedger:   regexp.MustCompile(`(?m)^    ; place:(\d+), `),
 	Beancount: regexp.MustCompile(`(?m)^  place: (\d+)$`),

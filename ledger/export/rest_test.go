@@ -9,7 +9,7 @@ import (
 
 // eachTextual calls test with what every resumable export can be of a range.
 func eachTextual(t *testing.T, in export.Range, test func(t *testing.T, o export.Options)) {
-	for _, o := range []export.Options{{Format: export.CSV}, {Format: export.CSV, Of: export.Transfers}, {Format: export.CSV, Of: export.Steps},
+	for _, o := range []export.Options{{Format: export.JSONL}, {Format: export.CSV}, {Format: export.CSV, Of: export.Transfers}, {Format: export.CSV, Of: export.Steps},
 		{Format: export.HLedger}, {Format: export.Beancount}} {
 		for _, app := range []string{"", "chat"} {
 			o.Range, o.App = in, app

@@ -162,7 +162,7 @@ func TestHostileTexts(t *testing.T) {
 		w.send(0, app, bankOf("NRMD", 1), bankOf("KVRI", 2), 100, "INR", "debit declined")
 	}
 	w.send(0, "x", bankOf("NRMD", 1), bankOf("KVRI", 2), 100, "INR", paid)
-	w.seal(100)
+	w.seal()
 	o := export.Options{Format: export.CSV, Of: export.Transfers, Range: w.whole()}
 	got := w.export(o)
 	rows := readCSV(t, got)[1:]
@@ -291,7 +291,7 @@ func TestTablesAsParquet(t *testing.T) {
 func TestParquetHasRowGroups(t *testing.T) {
 	w := memoryWorld(t)
 	w.many(50_000, 100)
-	w.seal(1000)
+	w.seal()
 	_, rows, groups := parquetRows(t, w.export(export.Options{Format: export.Parquet, Range: w.whole()}))
 	if len(rows) != 100_000 || groups != 4 {
 		t.Errorf("%d rows in %d groups", len(rows), groups)

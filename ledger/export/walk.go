@@ -11,6 +11,7 @@ import (
 // fact is a leaf with what is known of what it belongs to.
 type fact struct {
 	place         int64
+	raw           []byte // the leaf in its canonical form
 	leaf          ledger.Leaf
 	about         *about             // of a transfer, a step or a posting
 	debit, credit ledger.AccountName // of a posting
@@ -41,6 +42,9 @@ func walk(ctx context.Context, r ledger.Reader, o *Options, s sink) error {
 	from := max(o.From, o.Range.First)
 	w := walker{reader: r, options: o, sink: s, lookup: newLookup(r)}
 	for place := min(s.replays(), from); place < o.Range.Size; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		rows, err := r.LogFrom(ctx, place, chunk)
 		if err != nil {
 			return err
@@ -51,8 +55,10 @@ func walk(ctx context.Context, r ledger.Reader, o *Options, s sink) error {
 		if err := w.read(rows, place); err != nil {
 			return err
 		}
-		if err := w.lookup.fill(ctx, w.facts); err != nil {
-			return err
+		if o.Format != JSONL || o.App != "" {
+			if err := w.lookup.fill(ctx, w.facts); err != nil {
+				return err
+			}
 		}
 		if err := w.hand(ctx, from); err != nil {
 			return err
@@ -63,7 +69,7 @@ func walk(ctx context.Context, r ledger.Reader, o *Options, s sink) error {
 			o.Progress(place)
 		}
 	}
-	return ctx.Err()
+	return nil
 }
 
 type walker struct {
@@ -104,7 +110,7 @@ func (w *walker) read(rows []ledger.LogRow, from int64) error {
 				wrong = fmt.Errorf("leaf %d of the log: %w", place, err)
 				return false
 			}
-			w.facts = append(w.facts, fact{place: place, leaf: l})
+			w.facts = append(w.facts, fact{place: place, raw: b, leaf: l})
 			return true
 		})
 		if wrong != nil || err != nil {
@@ -127,10 +133,10 @@ func firstOf(errs ...error) error {
 func (w *walker) hand(ctx context.Context, from int64) error {
 	for i := range w.facts {
 		f := &w.facts[i]
-		if !w.sink.wants(f.leaf.LeafKind()) || (w.options.App != "" && f.about.app != w.options.App) {
+		if !w.sink.wants(f.leaf.LeafKind()) || (w.options.App != "" && f.about.app != w.options.App && w.options.Format != JSONL) {
 			continue
 		}
-		if p, ok := f.leaf.(*ledger.Posting); ok {
+		if p, ok := f.leaf.(*ledger.Posting); ok && w.options.Format != JSONL {
 			var err error
 			if f.debit, err = w.lookup.account(ctx, p.Debit, p.Currency, f.about); err != nil {
 				return err

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"bahi/ledger"
+	"bahi/ledger/audit"
 	"bahi/ledger/memory"
+	"bahi/ledger/privacy"
 	"bahi/ledger/reconcile"
 	"bahi/ledger/settle"
 )
@@ -24,6 +26,7 @@ type world struct {
 	nodes []*ledger.Pipeline
 	clock atomic.Int64 // Unix microseconds
 	made  uint32
+	kek   *privacy.KEK
 }
 
 var ctx = context.Background()
@@ -32,7 +35,7 @@ func newWorld(t testing.TB, store ledger.Store) *world {
 	w := &world{TB: t, store: store}
 	w.at("2026-11-25T04:00:00Z")
 	for n := range 3 {
-		p := ledger.NewPipeline(store, ledger.PipelineOptions{Now: func() time.Time { return time.UnixMicro(w.clock.Load()) }, Log: slog.New(slog.DiscardHandler)})
+		p := ledger.NewPipeline(store, ledger.PipelineOptions{Now: w.now, Log: slog.New(slog.DiscardHandler)})
 		p.Become(ledger.Node{ID: ledger.ID{15: byte(n + 1)}, Stripe: n})
 		t.Cleanup(p.Close)
 		w.nodes = append(w.nodes, p)
@@ -48,6 +51,8 @@ func (w *world) at(s string) {
 	w.no(err)
 	w.clock.Store(t.UnixMicro())
 }
+
+func (w *world) now() time.Time { return time.UnixMicro(w.clock.Load()) }
 
 func (w *world) pass(d time.Duration) { w.clock.Add(d.Microseconds()) }
 
@@ -116,25 +121,20 @@ func (w *world) send(node int, app string, from, to ledger.End, minor int64, c l
 	return t
 }
 
-// seal gives what is committed its places, as the sealer does, in seals of some rows.
-func (w *world) seal(rows int) ledger.LogHead {
+// seal seals what is committed, with a key of the log's own.
+func (w *world) seal() ledger.LogHead {
 	w.Helper()
-	for {
-		head, err := w.store.LogHead(ctx)
+	if w.kek == nil {
+		var err error
+		w.kek, err = privacy.NewKEK()
 		w.no(err)
-		unsealed, err := w.store.Unsealed(ctx, rows)
+		ring := audit.Keyring{Book: w.nodes[0], Reader: w.store, Wrapper: w.kek, Now: w.now}
+		_, err = ring.Ensure(ctx, "bahi.example/log")
 		w.no(err)
-		if len(unsealed) == 0 {
-			return head
-		}
-		to := head
-		var placed []ledger.Placed
-		for _, r := range unsealed {
-			placed = append(placed, ledger.Placed{Row: r.N, First: to.Size})
-			to.Size += int64(r.Leaves)
-		}
-		w.do(0, ledger.Seal{From: head, To: to, Placed: placed, Checkpoint: ledger.Checkpoint{Size: to.Size, Note: fmt.Sprint("of ", to.Size)}})
 	}
+	head, err := audit.SealAll(ctx, w.nodes[0], w.store, w.kek)
+	w.no(err)
+	return head
 }
 
 const paid = "debit approved, credit approved"
@@ -161,13 +161,13 @@ func (w *world) busy(n int) {
 		default:
 			w.send(i, app, from, to, minor, c, stories[i%len(stories)])
 		}
-		if i%10 == 9 {
-			w.seal(3)
+		if i%3 == 2 {
+			w.seal()
 		}
 	}
 	w.settle()
 	w.correct()
-	w.seal(5)
+	w.seal()
 }
 
 // settle closes the windows that are over and confirms what banks pay, all but the last.
@@ -216,11 +216,10 @@ func (w *world) correct() {
 	w.do(0, tell{lines: []ledger.BankLine{{ID: ledger.LineID{Source: ledger.SourceBank, Bank: "NRMD", N: 1, Key: ledger.LineKey{1}}, Transfer: t.ID, Name: t.ID.TransferRef(), RRN: t.RRN,
 		Day: day, Amount: t.Amount, Debit: true, Moved: true, By: ledger.KeyedByRRN, Code: "00", Count: 1}}, coverage: []ledger.Covered{{Source: ledger.SourceBank, Bank: "NRMD", Day: day}}})
 	w.pass(48 * time.Hour)
-	now := func() time.Time { return time.UnixMicro(w.clock.Load()) }
-	_, err := reconcile.Run(ctx, w.nodes[0], w.store, reconcile.Options{From: day, Until: day + 1, Zone: zone, By: "asha", Now: now, KnownBank: func(string) bool { return true }})
+	_, err := reconcile.Run(ctx, w.nodes[0], w.store, reconcile.Options{From: day, Until: day + 1, Zone: zone, By: "asha", Now: w.now, KnownBank: func(string) bool { return true }})
 	w.no(err)
 	policy := ledger.DefaultPolicy()
-	d := &reconcile.Desk{Book: w.nodes[1], Reader: w.store, Policy: &policy, Now: now, RRN: func() string { return "632900000000" }}
+	d := &reconcile.Desk{Book: w.nodes[1], Reader: w.store, Policy: &policy, Now: w.now, RRN: func() string { return "632900000000" }}
 	breaks, err := w.store.Breaks(ctx, ledger.BreakFilter{State: ledger.BreakOpen}, ledger.BreakPlace{}, 1000)
 	w.no(err)
 	i := slices.IndexFunc(breaks, func(b ledger.Break) bool { return b.Subject.Transfer == t.ID })
@@ -229,7 +228,7 @@ func (w *world) correct() {
 	}
 	c, err := d.Propose(ctx, breaks[i].ID, ledger.RefundPayer, "asha")
 	w.no(err)
-	w.seal(2) // the proposal is before the places in which it is applied
+	w.seal() // the proposal is before the places in which it is applied
 	c, err = d.Apply(ctx, c.ID, "", "ravi")
 	w.no(err)
 	payout, err := w.store.Transfer(ctx, c.Payout)

@@ -50,6 +50,9 @@ func (f *Writer) Checkpoint(note string) error {
 	return f.write(func(e *encoder) { e.checkpoint(note) })
 }
 
+// Flush hands over what is written so far, whole lines.
+func (f *Writer) Flush() error { return f.out.Flush() }
+
 // Close writes the last line. It does not close what is written to.
 func (f *Writer) Close() error {
 	if err := f.out.Flush(); err != nil {
