@@ -72,6 +72,18 @@ type Options struct {
 	Progress func(place int64) // is told how far it is, now and then; may be nil
 }
 
+// String says which export it is, in words that name no person.
+func (o *Options) String() string {
+	s := fmt.Sprintf("%s of leaves %d to %d", o.Format, o.Range.First, o.Range.Size)
+	if o.Of != "" && (o.Format == CSV || o.Format == Parquet) {
+		s = fmt.Sprintf("%s of %s of leaves %d to %d", o.Format, o.Of, o.Range.First, o.Range.Size)
+	}
+	if o.App != "" {
+		s += fmt.Sprintf(", app %q", o.App)
+	}
+	return s
+}
+
 // resumed says whether the output is the rest of an export.
 func (o *Options) resumed() bool { return o.From > o.Range.First }
 
