@@ -1572,6 +1572,13 @@ type BreakWords struct {
 // what it has. `half_open`: a few transfers try it out.
 type BreakerState string
 
+// ConsistencyProof defines model for ConsistencyProof.
+type ConsistencyProof struct {
+	From   int64    `json:"from"`
+	Hashes [][]byte `json:"hashes"`
+	To     int64    `json:"to"`
+}
+
 // Correction defines model for Correction.
 type Correction struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -1915,6 +1922,21 @@ type KeyList struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// LeafProof defines model for LeafProof.
+type LeafProof struct {
+	// Hashes From the leaf's sibling up to the root's child.
+	Hashes [][]byte `json:"hashes"`
+
+	// Kind What it tells of; transfer, step or posting.
+	Kind string `json:"kind"`
+
+	// Leaf Its canonical form, of which the tree has the hash.
+	Leaf []byte `json:"leaf"`
+
+	// Place In the log, from 0.
+	Place int64 `json:"place"`
+}
+
 // Lease What the bank is asked about one instruction.
 type Lease struct {
 	// Account An account as its bank knows it; of a wallet there is the name alone.
@@ -2010,6 +2032,27 @@ type LeaseToken = string
 // Leg What a bank can be asked to do for a transfer.
 type Leg string
 
+// LogKey defines model for LogKey.
+type LogKey struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Key A verifier key of C2SP signed-note.
+	//
+	// Example: example.com/log+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k
+	Key string `json:"key"`
+
+	// Until When it signs no more; not yet known where it is missing.
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
+// LogKeyList defines model for LogKeyList.
+type LogKeyList struct {
+	Data []LogKey `json:"data"`
+
+	// Origin The log's name.
+	Origin string `json:"origin,omitempty,omitzero"`
+}
+
 // MaskedAccount defines model for MaskedAccount.
 type MaskedAccount struct {
 	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
@@ -2054,6 +2097,14 @@ type NewCorrection struct {
 	// `confirm_failed`: the payer has not paid, or has the money back. `suspense`: the difference is put on suspense, or taken back from there. `refund`: so, and
 	// paid to the payer. `credit_later`: so, and paid to the payee. `return_later`: so, and paid to the payer, since the payee was never credited. `pay_again`: what a failed payout left on suspense is paid once more.
 	Action CorrectionAction `json:"action,omitempty,omitzero"`
+}
+
+// NewCosignatures Example: {"lines":["— witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA=="],"size":1024}
+type NewCosignatures struct {
+	Lines []string `json:"lines"`
+
+	// Size Of the checkpoint.
+	Size int64 `json:"size"`
 }
 
 // NewInstrument Beside `kind`: `phone`; or `handle`; or `account`, with `upi` and `currency` if you like; or, for a wallet, `currency` if you like.
@@ -2875,6 +2926,21 @@ type TransferList struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// TransferProof defines model for TransferProof.
+type TransferProof struct {
+	// Checkpoint The signed checkpoint with its cosignatures.
+	Checkpoint string      `json:"checkpoint"`
+	Leaves     []LeafProof `json:"leaves"`
+
+	// Size Leaves in the tree that the checkpoint signs.
+	Size int64 `json:"size"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
 // TransferState Where a transfer is in its life; see the table of states.
 type TransferState string
 
@@ -3007,6 +3073,9 @@ type InstrumentParam = InstrumentID
 // Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
 type KeyParam = KeyID
 
+// LevelParam defines model for LevelParam.
+type LevelParam = string
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -3026,6 +3095,9 @@ type OptionalWebhookTimestamp = string
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
+
+// TileParam defines model for TileParam.
+type TileParam = string
 
 // TransferParam 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
 //
@@ -3188,6 +3260,21 @@ type ListKeysParams struct {
 
 	// Limit How many to answer at most.
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// GetCheckpointParams defines parameters for GetCheckpoint.
+type GetCheckpointParams struct {
+	// Size How many leaves the log had; one of a checkpoint that was signed. 0 is the newest.
+	Size int64 `form:"size,omitempty" json:"size,omitempty,omitzero"`
+}
+
+// ProveConsistencyParams defines parameters for ProveConsistency.
+type ProveConsistencyParams struct {
+	// From The size of the older tree.
+	From int64 `form:"from" json:"from"`
+
+	// To The size of the newer tree. 0 is that of the newest checkpoint.
+	To int64 `form:"to,omitempty" json:"to,omitempty,omitzero"`
 }
 
 // ListPartiesParams defines parameters for ListParties.
@@ -3390,6 +3477,9 @@ type ApplyCorrectionJSONRequestBody = CorrectionApplication
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
 
+// AddCosignaturesJSONRequestBody defines body for AddCosignatures for application/json ContentType.
+type AddCosignaturesJSONRequestBody = NewCosignatures
+
 // OpenPartyJSONRequestBody defines body for OpenParty for application/json ContentType.
 type OpenPartyJSONRequestBody = NewParty
 
@@ -3503,6 +3593,24 @@ type ServerInterface interface {
 	// RevokeKey Revoke an API key
 	// (DELETE /v1/keys/{key})
 	RevokeKey(ctx echo.Context, key KeyParam) error
+	// GetCheckpoint Get a signed checkpoint
+	// (GET /v1/log/checkpoint)
+	GetCheckpoint(ctx echo.Context, params GetCheckpointParams) error
+	// AddCosignatures Bring witnesses' cosignatures of a checkpoint
+	// (POST /v1/log/cosignatures)
+	AddCosignatures(ctx echo.Context) error
+	// ListLogKeys List the keys that the log is signed with
+	// (GET /v1/log/keys)
+	ListLogKeys(ctx echo.Context) error
+	// ProveConsistency Prove that the log has only grown
+	// (GET /v1/log/proofs/consistency)
+	ProveConsistency(ctx echo.Context, params ProveConsistencyParams) error
+	// GetEntries Get a bundle of leaves
+	// (GET /v1/log/tile/entries/{tile})
+	GetEntries(ctx echo.Context, tile TileParam) error
+	// GetTile Get a tile of the tree
+	// (GET /v1/log/tile/{level}/{tile})
+	GetTile(ctx echo.Context, level LevelParam, tile TileParam) error
 	// ListParties List parties
 	// (GET /v1/parties)
 	ListParties(ctx echo.Context, params ListPartiesParams) error
@@ -3566,6 +3674,12 @@ type ServerInterface interface {
 	// CancelTransfer Cancel a transfer
 	// (POST /v1/transfers/{transfer}/cancel)
 	CancelTransfer(ctx echo.Context, transfer TransferParam, params CancelTransferParams) error
+	// ProveTransfer Prove what the log has of a transfer
+	// (GET /v1/transfers/{transfer}/proof)
+	ProveTransfer(ctx echo.Context, transfer TransferParam) error
+	// GetReceipt Get a receipt of a transfer
+	// (GET /v1/transfers/{transfer}/receipt)
+	GetReceipt(ctx echo.Context, transfer TransferParam) error
 	// GetWallet Get a wallet
 	// (GET /v1/wallets/{party})
 	GetWallet(ctx echo.Context, party PartyParam, params GetWalletParams) error
@@ -4022,6 +4136,70 @@ func (w *ServerInterfaceWrapper) RevokeKey(ctx echo.Context) error {
 	return w.Handler.RevokeKey(ctx, key)
 }
 
+// GetCheckpoint reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetCheckpoint(ctx echo.Context) error {
+	var params GetCheckpointParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "size", "integer", "int64", &params.Size); err != nil {
+		return err
+	}
+	if params.Size < 0 || params.Size > 1e+12 {
+		return parameterError("query", "size", fmt.Errorf("%w: 0 to 1e+12", ErrParameterRange))
+	}
+	return w.Handler.GetCheckpoint(ctx, params)
+}
+
+// AddCosignatures reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AddCosignatures(ctx echo.Context) error {
+	return w.Handler.AddCosignatures(ctx)
+}
+
+// ListLogKeys reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListLogKeys(ctx echo.Context) error {
+	return w.Handler.ListLogKeys(ctx)
+}
+
+// ProveConsistency reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ProveConsistency(ctx echo.Context) error {
+	var params ProveConsistencyParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "from", "integer", "int64", &params.From); err != nil {
+		return err
+	}
+	if params.From < 1 || params.From > 1e+12 {
+		return parameterError("query", "from", fmt.Errorf("%w: 1 to 1e+12", ErrParameterRange))
+	}
+	if err := bindQuery(query, "to", "integer", "int64", &params.To); err != nil {
+		return err
+	}
+	if params.To < 0 || params.To > 1e+12 {
+		return parameterError("query", "to", fmt.Errorf("%w: 0 to 1e+12", ErrParameterRange))
+	}
+	return w.Handler.ProveConsistency(ctx, params)
+}
+
+// GetEntries reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetEntries(ctx echo.Context) error {
+	tile, err := bindPath(ctx, "tile")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetEntries(ctx, tile)
+}
+
+// GetTile reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetTile(ctx echo.Context) error {
+	level, err := bindPath(ctx, "level")
+	if err != nil {
+		return err
+	}
+	tile, err := bindPath(ctx, "tile")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetTile(ctx, level, tile)
+}
+
 // ListParties reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ListParties(ctx echo.Context) error {
 	var params ListPartiesParams
@@ -4325,6 +4503,24 @@ func (w *ServerInterfaceWrapper) CancelTransfer(ctx echo.Context) error {
 	return w.Handler.CancelTransfer(ctx, transfer, params)
 }
 
+// ProveTransfer reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ProveTransfer(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ProveTransfer(ctx, transfer)
+}
+
+// GetReceipt reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetReceipt(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetReceipt(ctx, transfer)
+}
+
 // GetWallet reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetWallet(ctx echo.Context) error {
 	party, err := bindPath(ctx, "party")
@@ -4512,6 +4708,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/transfers/batch", wrapper.CreateTransferBatch, options.OperationMiddlewares["CreateTransferBatch"]...)
 	router.GET(options.BaseURL+"/v1/transfers/:transfer", wrapper.GetTransfer, options.OperationMiddlewares["GetTransfer"]...)
 	router.POST(options.BaseURL+"/v1/transfers/:transfer/cancel", wrapper.CancelTransfer, options.OperationMiddlewares["CancelTransfer"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/proof", wrapper.ProveTransfer, options.OperationMiddlewares["ProveTransfer"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/receipt", wrapper.GetReceipt, options.OperationMiddlewares["GetReceipt"]...)
 	router.GET(options.BaseURL+"/v1/wallets/:party", wrapper.GetWallet, options.OperationMiddlewares["GetWallet"]...)
 	router.POST(options.BaseURL+"/v1/wallets/:party/topups", wrapper.TopUp, options.OperationMiddlewares["TopUp"]...)
 	router.POST(options.BaseURL+"/v1/wallets/:party/withdrawals", wrapper.Withdraw, options.OperationMiddlewares["Withdraw"]...)
@@ -4548,6 +4746,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window", wrapper.GetSettlementReport, options.OperationMiddlewares["GetSettlementReport"]...)
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window/positions", wrapper.ListSettlementPositions, options.OperationMiddlewares["ListSettlementPositions"]...)
 	router.POST(options.BaseURL+"/v1/settlement/confirmations", wrapper.ConfirmSettlement, options.OperationMiddlewares["ConfirmSettlement"]...)
+	router.GET(options.BaseURL+"/v1/log/checkpoint", wrapper.GetCheckpoint, options.OperationMiddlewares["GetCheckpoint"]...)
+	router.GET(options.BaseURL+"/v1/log/tile/:level/:tile", wrapper.GetTile, options.OperationMiddlewares["GetTile"]...)
+	router.GET(options.BaseURL+"/v1/log/tile/entries/:tile", wrapper.GetEntries, options.OperationMiddlewares["GetEntries"]...)
+	router.GET(options.BaseURL+"/v1/log/proofs/consistency", wrapper.ProveConsistency, options.OperationMiddlewares["ProveConsistency"]...)
+	router.GET(options.BaseURL+"/v1/log/keys", wrapper.ListLogKeys, options.OperationMiddlewares["ListLogKeys"]...)
+	router.POST(options.BaseURL+"/v1/log/cosignatures", wrapper.AddCosignatures, options.OperationMiddlewares["AddCosignatures"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -4560,453 +4764,489 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs3lgf8KijubjnZtCiSutiiKjWRZTvRxLE9thJPEuUTwW6QxKgJdBrdohnHX+2zfH/sg82TfIVz",
-	"ADT6xosuzmTHW7OxSHajAfTBuZ/fed8J5TyRgolMdYbvOzNGI5bCnyd5NmMi4yHNmP4cMRWmPMm4FJ1h",
-	"5xu5IJkk1Luo2wk67B2dJzHrDDuPGU1Z2gk6Kfs15ymLOsMszVnQUeGMzakeMVsm+kqVpVxMOx8+BJ2z",
-	"iM0TmTERLl+zJKZLfVv10SM9zogsZkyQbMYV4YpkM0YmPFUZoUItWKrnpr+7YsuA0CnlQs+ueDQT+bwz",
-	"/Lmjh+r8EjRM5TX7NWcqO2uYwAs6ZwofneJVhAsi85TEcqq65Gt+zQjP9BxyhfNcypxQdVXeol7/6OFk",
-	"jw7C/ejRw3CPHY379HAy6EX77NF4bzJZuXlz+u45E9Ns1hke7gedORf2Y795OVm6PJlkLK2v5w0LpYiU",
-	"nu+C8oyM2USmDPbPrU8vNWE0Y1FpDf2VU+SCz/U+FzPiImNTlnY+6DklNKVzlll6C0OZi+w0T1P9/uvT",
-	"PJ8xQvGiB4qE5rrylp69eN0JOlxf/mvO0mUn6Ag617/Y60tkELEJzePM3eht6p6eX5axVI/1//x8svPT",
-	"L+/3Pvxnp2lzzdRf6fWsm3cS05BpetHbG85omhE5sb+rrp19QrNZMXn4Z9VW/2fKJp1h5z92i+O8i7+q",
-	"XTe7bAazfUzF1Yqpjqm40vsrI9YyG33FjWejn34qI4ZTSRkt5tL0KH3BzZ+l7z57Ao86lWnKQr3OVc8L",
-	"3VU3fmjxIPvkPFWy4diNBHuXXYbw60gTgaaIhE6ZOYBlyj75afKbVOc/Tp4cjr+eP5r2X/Lf5LSd2PUj",
-	"W/jF4OCgRtx057feztHlzi9fNJO4x5m/ZQ2H80fN/uRCED0DMpFpiT92yWvgHlxMNWPMRaRZ9IwRpa++",
-	"YkvNYBSdsABunUpZZjOduZruPOo/HOzZBaOgKlbszW9HT3BD1glbUead/saQnf+3dUOEytJ8zlYee+4u",
-	"eqAIj1rOU3HVjYmumI0hum/ZcsW8rtgSJhQQITPCM0UUC1OWtUzwas2GrprZt2xppvScz3nWrEnMqViC",
-	"OoHCm2ZkLlVWIoGDXjOpxzBqI1PXt8zpO5RBg14vWC2Rgs5LmBON/2BiD6kIWbwtvd8xfdu9eMvGMyk1",
-	"F61tw4mVFfWtmDOl6JQdF+uWgjAazkiWLmtH+3LlUhc4gx0e3fsq3/CpoFmeshWLVfYaFRCqQHiTlKk8",
-	"LtNr57pPg5l4uTc5On/0Y5YffbNI/67i63wef5/8mr344der2a+LXSa+/u3V6d/ZwePo199Oz8Tff/3x",
-	"78+W8x/+Sk8envwUJX9f/PD8ldybv4gfPf3ui/nD88cn0y+/XLdVbo5tO9bvDfbvZsvO+ZypjM6T+pa9",
-	"1ZovhX2DXWMR4VmgdZ/vBX+nWY5WO8u71n/4aK9/8HC/11u3xsw9uG2Ng1Ur7O0cta3wFU2zVdwz0b+v",
-	"YuhwwY05Jjze8MzzlAo1YemK2WTmklUTstfceE52HmZab2kTJ6/aEZobUKIymmljgoIVMeGCxkSmmgoi",
-	"mY/Lh2bQwuT1cM083mfxez6H7zVy+Lc0jtkaG2MB1/yLmRgr2HCLNLo3FnzPitV6VvxSME1Bc22k+txY",
-	"MW1RZiwi4yVRCQ2ZOiZSFMSX8ukM/mBC5tPZvya/3mh7b8G/N+TbPCMLqgzfvhemvdlCb8rE33IRycUK",
-	"vrmAC1oYJv54Y3aJDwdm+UGPoRIpFAM3x2MaGdeS/hRKkWm9f/i+Q5Mk5iHVM9xNUjmO2fyLfyg93ffF",
-	"Vus7Ij3BXFwJuRCXE85ifSgjllEem6XN2XzMUnLRofO5Nv0vOprotaoPN3XJEx6BS2rOqCBUyGzGUn1S",
-	"/tIJOjjisLNrboYNUpnWSfVzUzEc0xkfGmV3uKETi6nskkebOb20xMhVZ7ivVfaMZ0Bj5543akYVoQQm",
-	"imcbfClSZCkNMxJJhoud0WtW0IabudncYXkLP2wsnvF2fLV1svI8ZnMaT2Q6Z1GXvJDZTNsDcKQymaIb",
-	"zfO2/n3HUMUOehybZmAu3y1ckx/QsyEmMQ9vR09WQ7gUMrtEAySm45hVSctep9cXsTHPWDQEAxI+wPpo",
-	"nDIaLYliIuuSE3VlHBtLxrRqkNClZi5jGoI79ObEcVQmDjezkAr99seMmHWwaAUVtC78rgnCkeWEI8Em",
-	"KdNbhArS/ZLIM5mOeRQxcSsaSWXMYJtoHMsFK7GdEzBs5YToiwjNI55pEU2XsOQwZaAEmr1Wt3vxe8WL",
-	"fyEzUsym7R3XJn5X7xb9KLBku9RIgvp1d+/uTGhxR+OnaYpexA3f360X+DJPCeiuTbR5bOIB4ORAd8bd",
-	"LfmFzJ7JXER3x9EmMFyZl6UMpWLBOR6ffKMJ8dneyeB0/8mjh6d7T48e908Onw16T/afPnq8d9K/HeXu",
-	"lynXzmoj3oQX3xHl2rXja4XPIEhBKaCad9/h6zyX8jlNp+xjEi9EMmQEvrZMShLrCdwvk/1e+NHQ6Jbq",
-	"XXksj3LfMBERCuzW2jWa76TsWl6xiFBFLiB2K1P+GzxuSDAWSy7yXm8vvGJL+INddG5HzH2fmMk1jXlE",
-	"Tl6dEfQWt2td5ZXdMUGbeYAwSgvrsPKW3759u1ONb69606VrPwS3pJJrylHFuA2FjHO19MmigbKNH7oU",
-	"yF3wbFZ4BCpeZG3lUWPi3YY2DnwRfS4l+vfNaIrQlIGDSJtq7YQCC7wL6tCcVshF0+Enn8F+6C0lI5ln",
-	"oZyzS2MXjLSWqnnhmH3utpJOMpaSEUTTdyCcPvJNYo/EvEvWU4iLzd+WtpJUhkypW1MXLwjj8ootL1OW",
-	"K1YRoFwR7zI4cnpn9YXo+jN2pXnvx/oXQolgC33trXjPYFDW/beZxwqSa1n1PZiGCxbHO2gcEioiz2aJ",
-	"pLh3OaXyJJFpxqLvWMTpOezGHyOaQWNmYUxTFF0j/8n6iaNA83E0+EenOMOdpyKUERfT0X1ulHvrfnZK",
-	"5bSMaYx+kfeF89c6eq9pnGsq2+kPDnrdXk+TUZiyiGOmVev1+97l1WvAyF59+16vZ2+fpPI3bfJNaKxY",
-	"KXtj+Obx2YthGDOaIhNOpNLsGM6WOx9UKZbpgZJUJizNOHqwvEWvTvTAy8rL3vQOz0O/MtnCXvfB35wN",
-	"H2L3x2WijaWMGRX6N9ysLRJr/D1sDXHbS0gm83BGeDn6obde8wSaYdTicL+zOqBhv9lomnDM0R1pXZo/",
-	"28QiL3IBIwbuJbttLd6it1K3h0UKnRz/g4VANea5z7mAKZaJiM7tcVo19e+kYPBuafnkdQa9weFO7+FO",
-	"b/+8dzTc6w17/e5gb//g8OFPHW8TI5ox8DnXXcTBTei4yA7aKgko6LBrtn61T+EizXfYr3UiOoUEMdDd",
-	"vGwy8yaGpB+QQUD2yD//538D0PJknhFKpjTZgsb6TTSmeLR2k97oazQ92kDjdvFEnyT14u2GmYcHllx8",
-	"uqTZaqpDB3uZ6iKageTiGZurDc9Nccw6NE0pkKOXubVulBfsXWYywKorhdmsWMOLfD5uytc8ER4FCLiI",
-	"UEzj0cy9S54zqsUj+Y2lUpExi6WYkkxW+U2n1+v1+nhsHnXqkZX3R0H/UVM80st4zGZr5lfPdxySEcgg",
-	"NEe1won2qJNHo6DtCsWyLGZzJjJ9DRAbhz8xZmtugPA73qF/mzCm9L8qVwkTio26F+ItWIyKXbOUxkTI",
-	"iCmiZtowkUJrJ/IqwFjpJE9BedSXwGmD8DYleisSRuQEtl0uhP7TzQh0OpPRZ1flcjwDojTzp+pC2Bv+",
-	"Y29EPgPj6/vXz90w/zXY2xt9PiRSxEu02fI55Ju4/YXnQPoWTEcZRWnOqOBi2r0QpdfdKPlLsbZH7a/6",
-	"TUYz2Pm7OVUgFf6wk2VV3grdan1HwZ6yd0AqikxTuSDjJYY3VACvAcwJpb81IhFOlckoR6Up6MScjnnM",
-	"IQ9Ezwz+4EJbmPBSYPyG1POgcxJFKVMoJaOIY7bNK2/HjT5XDdpCaEVBboUiCeUYtWXvaJjFS6DrBV12",
-	"yQmEYuAi/Z2ckKXMU0KTRJ9WCs8YkhEcIn1siuxE/SmZSQGnakZFFLORfpw5faPjCzFmmmETjHCkzNjP",
-	"sGsjvVlMZJzGI7DLHL8qk+n7Dg4NCuiM6h2Z03f++jEk7H/Tr+qotFDXt9hDzPGyhyvAaKk+74/pjOuV",
-	"Cpl1ySuIZOlDqd97+bl8osK1uZrP3pz6KmbdOprJOIKEHsjooMoF0FKYkqox8tf0mpOzJUTcvQN9dLSm",
-	"MCDoCCdjNji0RiDVlEj8OsDV145d0Hm3M5U7+ssdY4PAFlr56v+urniyI02G2U4itRqSmrdlDAkkobUK",
-	"WHHlh8BRVGs2l38MrI+Ma3aq7wv0UccYJ8RDvLTe8mtI6TUvy9Gv/lIkV3cvd355Pwj2Bg0idYs98LKF",
-	"GzNjfBLWNIuHE/MUa2stz58LdbnaDXPYL69P36F1Bboz+eX9bVcWc3HVlHiZUJWxiOifwakbUiFYRP72",
-	"Ghx3ARnlCR/u7iZ0+ZeEfvnP//lfLfsHh4nQf4+qB7ZYbum2cEY5zOgrecVDHnI3yOmM8v8a9F7pH8vn",
-	"a9Dr9W6xXkwTbFxw5TVtTIFJtlzzBg8qb1DfcWdvEKTD9scMbtt4jV8c9Y8ePTw80NrroLyYi4svfu7v",
-	"HP2C6uth0N+/3XryhK+s57HZJ1yR71+dER6RmFHIgAxQUVvCISMvbRKakOD50mqaJmdmb1iYEJw5vkat",
-	"ZALUeEWXKiB8ciFgDLgipEJ/ryWBT98Vja9G1BX6bS0EMbxqcHD44Svzrf58eMv9RF60Ku0StWaums6A",
-	"MSLQFmzNz/xDj8CHJp1TNXC1kcrHc56NhiSkabok2lrXi8M0Gpka1bJLRqk2UhQbDUkuIqxqlCmfckHj",
-	"wP2qRl0yQvf4aAiEsQBSYSEkfqIlggcKvBLBhQC384yKKbNxYEM9RpHFCYKXHh5R+N+blNbHhTOlqpfS",
-	"zLdYtG4DSqpcMAXOXUoymdEYif64iLpgzDbVB0fACPDegfLHDO4UbEozfl2ulNrQFVvW227ibzSj+m4p",
-	"94ASfe385bPe7x5f6mmz+vPPLi66+Lkf7H/4/C/NaYy+noUP9Lx1TRbOY4pCtOKzTRm9Wq/nPcbLwNZD",
-	"h1fENi/os3qWaqECzdKQTQJrAwEQmJCaps+LzlcYk3Yb+nNHXqkx1wt1xmWN9KompNZCL5OUTfi7lono",
-	"h2ktXFlGO06pCGdMkTGbcgETKzMVbTU3+UG4uJzEfDpr4GlnxWlTJlIPoZ8xA2eA0sxfYAKqe87e1g7g",
-	"OX13uaUv1dod3uogRf+xkTxnIuK0abGCZZfAny5Dmmz8uF9zljeVcdf3B4oGMqmPvqpK/d7WOwNpdZsQ",
-	"r6N2TPptoN4z8Aqohbb6M2l8ARi3QwcAUIwRTzFVGZlzkWcsIBN+zcwHvGEm8zSACgm8g5JsweJJNkMm",
-	"TbEEbxNHip465hnXD0GFccAxDqyz3z8fxZG1GxY4XuFTt3uNxS61MZ+TDU3vWxjO92+zmrWcGv7XUgqG",
-	"5gdgD0D1P9Ms3x12ZXjMGp5SKwHZb3a56vnYWErd6pvLa/DOEXAAohJpqg4XPAtnJGNxrKD+SjEmyCSV",
-	"c3RP5iqTc/A2GBFd92psyWDGRgRtKjWslPEd0007ENHl6mKFsZRXFYACjBT1+zuDg2pgqOkRehsbeBUs",
-	"DfY4OiYsVsw+MWJhzLUxqhUaES8JFULmIsRZ1MOKKZswLbsr633x+rsnPft/g6aJoRKGfo8qcwLFEPgL",
-	"YTSNOUsdObTMIi2nfXQO9wZHg/7ew/6jg8Omp28TAlIyT8ONGK+m5jd4tQ0dUZAHkBDiz29tYiao9Ku1",
-	"JzOvwMIXaGryAksm0OT22dJCG2vwJu/hiZix8cy1KMr63lsHp0DNW8f3W93g+u6/aYZen0XMqGo6Ai8n",
-	"E8fbaMoIXgcyTUgLu1I5fAe93jopbfPAVj7Pt5rhsWUMksHasj9/U4rMM7PUtg16kzUi34wiNk1pxKLR",
-	"UEtvJlB2c09HMPaWpwkQvTlkQnmcp0x5YSOwY3zFMEu5Zie5Nv0iuRCjof5Z36kCvdsXwmXRIxPXbwBi",
-	"e/BaUjaBxCeaESlCRj6DSNplXmQdjj7vklHM6DUXUxzc5OGEUggWZvBSl1Bdd4xWJFdYxH4hFnRJQgno",
-	"N9J6KMpWY55AygDukP5TLgRutX5e64lYEV3yXPl1pwFsccSnsJsTPzhelgL//J//z/2v1+v1m5gczdaU",
-	"wrn0ogbpcnje6w37vWFvf5sEBJSTZTnQeGWj4JNknMocShory71iG/lAas8JY6nMaby31J5GKe7eZVGu",
-	"mRmVRU5uI9C3TwoyI64RdpZen+Hl6L1usnzPZ1KZJYFAcUn3XIRxHlUIar8/2Gvkk6LZKilF1yc8ZlV0",
-	"ptWpHe0hqCqyA3Cs+ovY3dtrVNXUjA4ODpu4upupe83gokKArmJwtjfuhfv7g6NHk7Af9veP6GQ82Q8f",
-	"HR0dTsZHg/3BQ8r2+2z/cP9ofLS3H9L9o4Ojo/744aODwfjRwUE9nQG8e6scmCY29eabEz31G2syVbUD",
-	"d0K/waCmgxiLzNCcpSE/1crQ70oZpenwjlSKgg9//Ni8Z9DWhUCSpFY1d0RytN/fPmNunCu9yerSqO4N",
-	"R/aJVeoRwCBlVEnh0jmMveSyOLC8hGdZrK0wwcru6IMbTDE56F3Om9IIaTxxUs65I+QViZlSJaeCIEyb",
-	"7bMuecNjbW4QTD3BmIsWllom7Wgto6xJdQ98nipzrABtmK6xn/Vsj44aZ/tyQiiZ5SKC1F4zXcEFy5Y7",
-	"+p91Uy9N7FFv63mZtPzmbMwJReMYnRkklvJKuZJU99jDlV6nw+aMTBbOBA9pvDmBYbjLvFjNGaxSGMo8",
-	"RvV6rDU7Gs4q4uJwa9oyxQ0NoIYOfUlLEz4vS5JtibiW04fvIigOctNJbNy9Ys7uZDiia2QjABlX94Bv",
-	"65SIqVIb+ctP4UrwY8wTJhTdJEHUOUta1SG7PSSiSycrMZdPH/vbKUU0ihtdSd+LjMcIWYmGAbpjtV7I",
-	"IoASEcRfJpSB56xVKe4/guTc3uZKMY82RvXTZsVaXfU5g2FlwgSLLhvziEv6+2Dzqco83UazlNcsjXJ2",
-	"GdHlqhxx/bPZfD1pyH4woUF8a9WDufrAy4VoyiHV1gNyPYy/VJW7OWMpbXZEKRnnm5A4vKfXxeWaJ5ul",
-	"r73trUwjtbkXX9/i3PjZjPGtXsxNkpaDTp5o4rhjklo4/adBmBbZryRliUwzRF4ogExKqS07BU/Y6e2t",
-	"dY8BtA8yPS8U4LvKgNzd9pqX6Z+s0p54XKaVS58oxafCmv1bRAscUdcJdpv0t8oW4Kitsz21EqEK4ymz",
-	"Sy4ux1JejYZFDgdae6ARIvuWeQoeakCCEA8yomZy0SVwP80u9U2jYXGV/lWZ+3EsB3UC45tRumSEPszL",
-	"iIPLbDQkY5nN4H7w92vN6kLgrxAhmCPULBlFORZbsfq8tfm94KEDWuqSUVy5EL3t+kopCCX651Rzry4Z",
-	"IRZLxMGbC34yY08uZBqR4lfQDK3T+kJA6dvI4rIYR467HZMFRJGe6fbDFfDPaFHUnkkSoVrZhWzVKfq7",
-	"EI5xARkSDO1mLWAXVJEw11rYpEtGXFwCOBm6+MzoF8JilpXfxAOFEB5wMCMW8oip4rWiK1i/FMjLE1Hx",
-	"duHteCGa4o1KES9LN3tXIV3oW0sjXohI4s0Fm/BIooF7EPNrEQtCToJlJXAU9ToSupR5djmhPDY+z6IM",
-	"BjKG9c8k4pEpQ6chWhgA+ILrQyKGhGNis/ANKnfJeeidJG0cF+fCOertijR7scSr7Wb8p0R2heJoKQmj",
-	"nVM0+e0rLh5knPZBp7z7mtPVdhTcC96+NDs2gWvI+Q0YXMbeVcSKdcoYqc0FeGADkvHwimVk/2EfsClK",
-	"GGHG/b4xA4SntvM/64atpM7cRFGullLubV+VtK1iUI2JV0Qdzql18U9M3fP7Do3jl5PO8OcNntz5ENS9",
-	"2XCuWhJTTOJTJAUjdKzPFTBwx+foOHbZXKm2qUIec1TE9WOkYgph8DfOIigK1U5Cq6VV/T7FeVcbO5OK",
-	"cZtGnHGVyXS5uWtK7+YLmTWWjLQY2W99Ho3JFz4XpUsbhbH8favMi7b6FQfZshF9Wo2ymUQtrRT75XkI",
-	"vXdSJ9pfLNkiXqRXApReXR6M+5NeeBixHt3fn/Qmj9jD6IjuhYP++NHkMOpVQCoPS55UPcDqXEn76Lvw",
-	"SJpD9NE9kY7c6o7Iu9T2MayzgdFVDtevdevfWHrU7ZHZ+liI261vuYjqiTYdM0prxWb5fi+YjpaFJnZI",
-	"U9V/UYWAlHACQLDC34b5RWUHE2AJmJylbBalFHxI6MuAUL95QKvsfl2ydavsZWmsdBxQ6+HTlIGKhKqw",
-	"1nWV79azGTmgAMLFoCrDQYb7xsuSdqU1dK7mXCn3qyCaGGkmUwCfhgmUqs9gCgV/wBisHaR9pS7W7e99",
-	"sVmt92k7vYX1muIykFuzlDFIY7ff2PyUY9CTZy4UbRR4ksk4shlxYFOUtcQZ6nBCdoLOkqnV81M3dAa6",
-	"9emTqlXSbW4wuuPmt1SOTTmRxEyg9fRYCVI3TvEF+mYbR2gUbWUkzEsvYBFRkshJBlYRZF2gISXYgkyl",
-	"jfkbn/VixmN2bE6Ayngcm5TWct75hVgYz+WMKrDD4smleS4lE7YoMAFJlsKJknlWtgrcgTU06cZofO2n",
-	"pRr9JuXrJiqRYSWXVY5900C75VI3GbAxP2xsvd4bek4RkfGOvVfWx7AVqMJ6h28VTGELr+81S1NezS48",
-	"d9WUXBGrJEIGeKMMRENvO+egFUh3RjAbqZPFRhXO0H8V32aTu9F296HWYLfGmEdI5b0sEW5pnk28sXaS",
-	"G/ijFBOezi8x4m74JGLVzkzhLXgvgrKjSYt9qTclA06asixPRe1uIY2DB6ltyjLloG/9wp7iEn0Xlm4X",
-	"xUDQWQQujboXws3YOWTKd2vpiSMY3KTCAWOe63AQ8NZir6FuPM98Lw2MktErJuBu5yoCh2DKJrnQM1DS",
-	"pKbpB9vWazClLpZ98+wSdKLiWlK9lLltXHtpGhDF9XyL3V7oletNMhn58FYSurwEL9NoiGKJWkFnnFYx",
-	"m5RWawvnMXUO3J5lSVQiFlAh9YRLNVLl16Np2gwOV00Q8NPfEzeM++jmvUbAnRRYWdv6zz2+2KjWGjwy",
-	"18bBuEkfYMZfKdSwmptu7Y9acYirxmwo08uj6GHYnxzS8R4b7EcHE9oL99hB9HCimeog3F9pzOoB1hqz",
-	"XuOwmDYoFTcBBdperKwGmMIiuySJl6bp0AIyB/QNtsZoI4Nbr1Cw6BU+qMnyxiTIlhJfYNQ0RpUQUYJH",
-	"QH8jozVG6ZKkuWjOSr9L10mpj5sHV2Wmv1pY1Iyhzc3L5gN7zVIWPcFAf7Mhsj4F1OQJ3DTkfze5bA0p",
-	"9I1biTLa9M4qr/iKLTdoGWYSeNK2YuExItpm8oqJLjnLPADFlNGoaPnpo9/M+GU4o9nleH7UO/v66TSc",
-	"/zAbnz7+7ae3L5Y//f1v6uzro3z8zdX0x7f705/+PpuN/36yVo9BsFsz1Za98CArmuril1B8U0BbkHEs",
-	"wyvCBXlMFTvcLzLNqCBMhOkyyVhEXp29CBxvtqMg/tMrYMdSxEsUoFCZgiXmtIwPkdClqhaN//T24B+h",
-	"iBfR1z9cPT99PBvP/zYdz4/4ePD64K97302jrx9Nw8EP8dnXf+1Hp4979Ovvpz/On+V0Gf3mk2JClVpo",
-	"27bEgvd7R4erWnq4EvQvdn/54sv3vWBNPbbBNVJdb6P9cm0+T2SKjkgAqwI62IVbbHfGll5AJ4KcvXlJ",
-	"9gf9h4gQywUJacIzGqumlkCb9fIJOk8Q3+CshOOxTalc6catugKWNPBimCa6fcI9qWYZIReQB5A18jm8",
-	"Q6bLpyJLG07+xEK611n/lfH8rW2LhS7G1sRliXFV08A2oVoctiPlNFh6BpBjo/ZcIMIt0m6tJmtWFOJ5",
-	"YCzUwhxgBJleMRviN2K6vjfXnDbWJRi8CLwb5f1UeqF2LE704JnKG/HNk2ena7mbBai3C20ilKeTCQsb",
-	"2PTIyEdjZjjTCVxJ4Ny0HYUBsYBH5rUFzvGEbl/VkE8AuimWDCv/3mNyxRLQWC9EOT6mRy3i0JDjgDF6",
-	"nKAkFEuLAjJKEHYDoa2EzC4VY2IUkMWMhzMT4HdzHAMy21yx+JqpsrVQ6Ad2oQ0haphB43F6et0I8YOq",
-	"ngV+hChgGqlj95ZBC9ekD5H+McsWjAmSLaShPAW9qgUjKmNJQEY0+keuMoD3ggj9pOSCDvx0AoS1G00Y",
-	"G+F1+FPk0gV8Ly3Yrs7UsZnsl159nTGCvG8MPEjQKSZVir5r6cKaQdOeYWlVs4Z1GTbW8VbqHGybJmT2",
-	"YzbjJmSICeDl4/PTUXNipY0Sl5/0TKYkYTKp1GeUFABM6rGZwc787xIfbwbRM4qM825zih5V660Rs2Ov",
-	"8eLqyTdjuCU1nfzyCI2mZJE94zJEFJ8n8dK5T2B9BVKcYAtNnaWgBhcqn0x4yJnILrUFbdIvGCv19ii+",
-	"sewKv0sr35m9vDTQtT6i1mUuEJYH0tvmzMscsaAbl3Ou5tQ45bG0zmYnw0foR3vJ3oWMYQVcGTXBJbJk",
-	"Ul4CwIk7GvbdF0fD+6Zaxeehp7N3Cbw1O07G5yy61FLaDeR/Zc9b4aEwR6TMmFzvpMvx8lIxge3cCi31",
-	"MpaqWQ/4pgVs7QQriUyiv0MgI6OvRponTVJpAC2tkgUFjeh80l9HqUySagEeQASWbfy9GyGw6YkzGiOe",
-	"aZmFWNh5Lzp21bDyqrFUBcspDg4AGTSyI2A9wFsNYzKeFPJmTuPYIQyUN2ZOI9aimb55fPbCgLx2mvTs",
-	"X97vf+gVG/TL+8PmrfHAOlaE+4CFQQswCAVBBl4DmkCWsXmSteRA2wBUbbQC0ziH/gamXKGKErKm+ueG",
-	"0AStgqMkNKroujfLb/f2ett4B1yxVswZd295tke9/UH/5qEHb9Iu9rAyinAr8O6mYILeJeeZsIEER2tr",
-	"YwXlXV/faTcAJYwblgXl3mx6XORqAfUiWmcFe4uMK4hlm7SdsuqUd4Qfn3zzc2/n6GTnGTgvLy66n8FV",
-	"vyPT/72scP1eUbc+X3fO2yLKCAQDgMqFTugSZk0suOj/K+w5BXwyEWEyKk6mWuCEQQ7r3bcQG5AMJyKi",
-	"MnRWjBSPGeQFT/k1EyRPgmLHMQigTYIuGRmJoQ0G/JqJSmzZodooZjpduqxQz9PnyWGtSugZIY2hKoLz",
-	"0dfh8xqlYtnc99DKvPp2BMGpMG2LdlOqYQfEbsfPLJSMH9StnLKePmU/dRp7SpgGxdjgFHqxbAgEimY7",
-	"6g+FpmSs6E2B+ABjEeT4Vwj29WEFmO/KkiqQEx5q+9bMvhQT3yzkfbNGFWbHG9wGAOEMqN4mFAVZ6kKf",
-	"AY54wC3IMgXE7appGN1sCzlkvUebOWmKe6ynZmufioUQXXk9XFQAdK669vtXZ03er8hRqllZ8V5KlNAu",
-	"K8zONPkNC4vCdWW/X5Td0qRsHl0NVnYmsXM2NcDGDq3U+JDTbHm8ymlFYyWNCVpUOtsYyQy5oqHDoMoV",
-	"jG2/mjXeQc6ox2dvDI/TGLigSVIJP87gDa1C9rgZ52nTlHp3XUn5LTOHLqZjFpcfnaQyyq0xWPeU5uOY",
-	"h5cmmOPmM142R59Mc8KtOGsq17Oz1/qaxqMNd689yLgBTSfYNDI0qp7WUKDNAsR5tsVaeVg5zvqOtcf5",
-	"W7a8g9NgQmkfOX/6OaOKrcnIBz8lGHZY6AASrtA+G8zGzbQAeLanBGzbaEitPbgn6soVsbB0I/lWnVR4",
-	"B0FBgHKg6CR8YMo+iIUV7pIfWMonS0jyBowuxqGPCQTAiZApieW0VvV7D6G/BshUnnGP2zUALpXiBdoG",
-	"mNOoqca8ZEP2uv0teGPZn7GlOW6oe+0bP5dXTGxnwQtTdVCsNOJCNEsZi/3cTEO+xYmobcTafgYw8OZW",
-	"aH0qaYNf6DXLUs6uaVz4HEy7oiHpDwxsV1B0IwV7EbxcUxOIcKU5EOIH4DGI7FvQYCbIktG0spLD/qOD",
-	"3lGv1+vtN+bK5iLjzQfPoh5ISIlrTCOoEV6/171pEiRSkp0QMp8ybVq3hoMp9BzSPv/BN1A5XK2s+aQN",
-	"Uu3E6yykXIMW13TkGN+KC2Garrv6BWKnklgiPMHtm6IUG36iZpS8prKzsntJa1Or+tvfxmRo3r87EMwo",
-	"Im+socLtL7FhbVMjI+zkmzKVx0YA2EZWLrw5RA8y/mrhG7F0JTBV0u5kAqFqUwAqVLAEx4x+7MVIIZBq",
-	"YeiDC+EVdOiJEiXJhKa1KOmGbhYzcfOrfmCjNeFx3trGvJmhP842bVg4RMljcCbZ7NyiTXKDk7mT9K/z",
-	"5Yvpy8ung/Nfzx/9dDX5afn1ohyFONzfKMnlcueXLxrVv+ds2hr7dQ0gxsz3tJscO7+c8ebB2KadLTtY",
-	"avR/9xDO+MAbIziXbm+HHATs5gJDkta767VjSdY75/m/Irx/C57zdyyjlmU0Z/+89wnqoN5qptZZ9/tE",
-	"U8KgR6BTgHLdMwBnFJ2lQN2YFb4kNK22Tsgwn6XTHzT13eo1bTJoztv22TKd7Op4aSu6N9xL74aajyTW",
-	"6kXEQj6nsdGxMzKXFoMHyQQ4iEsO0zurDDhcU0cS1xOi1DqoRDW1BhEH99Yg4gVblGuktkg9u2kB1Yfm",
-	"eWyRAld+T4+xzdzoikP9gelKdwwZO6YxHX6wGCLGXBrlCTcRC7tHI8LhlJCYXzF9U2Ar3EDLCVqu7F6I",
-	"75jmDYZnYItxPR8fhhdF3Y3sWB9Kv+Jndv5j58FvgNisOvEy12Knu0WuYslVbf5sfCPf0Svb9q/AcP1o",
-	"zuwbuqY/jqsZJtdyEr/dmneOaJKMsCYIHwHkmsqYkVE4o5ltnmrIvHDUjbwL4YJjYvriyxg6h14z6yVo",
-	"cL6g87OhEVaSkAVA3JrWkRgOdUWdoAJCh4lutTOVcZ76qRuDMmWapISfna70vhfs9ZspdVuXq3N5bpap",
-	"VXKHbtdisewrrW/h3oCMlxlztdFPo8HBQf+IXFngKFS0MevD6N7YOsd5g8pz7fd//fHkx2/fnaaTH97s",
-	"Pjxfvv3bNy+nD2fh9Sua8O/idHFG6avwm+9fyy99w9V4b/1k7bIWqz/enZ8Wbmw5F86DuPJk+D1DZRx1",
-	"hv0eTN9oSwvKMy1paxoDXuyxNH1fnQ5mFpLPwFc6pQm0KlWYu3P6DnNO9kqA93Vshi1apcEyvCnCilog",
-	"A7nfSseoK6V5HdzdvHBTvYkNNtw7iUkBUDhe+A5EfQtX5vDcqhObJazXcKC21X228Aw3JQ39qDXxdelC",
-	"jUaiVgBb+nB/ZD+mLDwOa2+y3om2tKQfjWVSOAdLhS7oF6BxownmkpVamhfu7ug9awT7bvPBNfne7HJ/",
-	"WUtLj6lBe9iCoAxb39hlVKFe5BFneKc94OZjf41fyT66ZWGvbExjU+5rEkESlmLSsIFSd667Gge+o4KP",
-	"E4SZS5WpE14ypohirBbY8JyItwCINHDtqxS616Wqg9f5thbWJJXzBjXB6VOQ6wkefa7KEMEyReddCxZv",
-	"b5MqwRbP+ImwBRb4XClaEX/XP6VaYqIXbJ/cuqkb8WvfiQAsGHlqiUduFeZw7M73UiLFGg5Ud0b8OXj/",
-	"hoz8T8LDt+LaH5Vh3z+vfuOqY05juZ3ObMGGG9CCa3RdABOvWjG2b2iLnZRnizgJm6EX+OmSLp7f6ijs",
-	"Dw763YNePT8yKmoaOwnlxWl+8fTZud6Afn9w0Ov1+g87wVa7c88N8iK+IcJAsb1F+ebmp724e925NzkK",
-	"JsGtJaO8aVNXRkhWoGFvTHSlTl94u0sKd0HUYj9bDtW5h5qzlW8GnlByzwQkF7GW0SNQT0x9HvSyB+N+",
-	"wt8Z5zHefGwc9TSOXfwtgKbIuYI0aUg15+LqgWr0Lm5BiVtYfaEUEBhqLgABMcAj1yLFu/jY8wWZkFXM",
-	"oZ0/dHuvOIV2HlaIpD94tJZK5kwpOmVrp2Wuq+Dc7zzqPxzs3eSpRfhm5Vbb67zkjrq5XCDZIJ5zNisw",
-	"pVWXnJCU8hhq5EIAhSWfff/qzGRBHPRIOKMpDTOWqs/Ly3PJI6XQQ2+9z0rPZa25G0UpQ0Rf0MI3vr5y",
-	"TvFm+9A1R/ImgtuR4Dai20deKYS3A7HZUHoXj25Z11vwyW/McLaThAc9DJndVmCV89VWxn6KKz8EFaiC",
-	"5rKkIuPERA/AKc1E1CXPAZ8pzwLbjMRmKT9QxPifXONVf6juDdKn64lXiQRs1LnhlVudoCqS77wVXdrL",
-	"r6xt0dcmJYEqiEIpmY4c4odg7zKSaH5GTsaKiQytwqKNXsUA/mnym1TnP06eHI6/nj+a9l/y3+S0s21a",
-	"QmvKychaSKMhVOx0ycimc4yGLhyGuSL6d68mx+ag4OcFj2MyZn65EFTnY4LCA+WS2DBxzBQSLagCAPxy",
-	"pdAN0kya8h6cO2SLmAjI9qL8C6i2LQJSLyq5j3Rwc2AubwofsklCuVfHcWMPzyaZX00Z3/p1BCUXzdr0",
-	"bzvdpjwAw2aqxRsbFjW1Y47pAdYyo2JjmqYGXjYszFAzmZSqMKwHbs7ScEZF1k7Qd5DEhgfj4+eXv7KB",
-	"2+YKF/Q2EC7I027fpkrLPCMqoWE1EPnFUf/o0cPDg55pC+urgeU3d3HxhZejcRj0WxJ7KiBqdb6xvezl",
-	"2Ybd7l/RbObanm55D7vegCcgKkn1TeGtQT3PbIXge5XKcczmbbgRBt0AUvRsU+PPXj87JUf7Bw8/r0eo",
-	"reNtJb3iI51Z3YLW8dY0PV6kUkxBoGBVry1nL4jnO5m6nCCTkqyZPZQFZzMqSklBZEbVkJy9eA1JkYNG",
-	"6I4JZ3G0ZkaIp/PXNy9fEGOnYVruHPJRHOC4jAxoqe3fSjVTo3MGN6RkxmjEUkAIWpQWbLrJahmJt9X6",
-	"ynZ28b3u2oSjRt8kNTjAFUUhT8VwTGd8aN7wcOQqqO07rzLd2i2rOfBk0jSl5oZ3bwHUp7xW/VdhfbmN",
-	"Kc3p4ToMfovOwVvAEiGv1sCz4qsgo7/vvMa7ds6iClzTTVZc4FbUH//N+fkrgheUGxD3en7c2ERI8NN+",
-	"r7njJc/itmofSIiSE5LgyfMA60sYOEhOthH5NY15Y+kIftFOUeYpHkXVXe21i7mA510679CaHjn6V7to",
-	"t8cm6Ot4Sun9r+B+p43hgjeQhnkMkaxS3xczZ7UBaM6cxlovZNHlP1AjsOvMs8kjAJSPlgCMkzIaeb2S",
-	"kAN57ZXcN3AILs3651wpLqbuRzt69TM1Nn/xjS0UtZ9dwaibYML9AVzBg/0m5uLKv8C+t1yoPElkqhU+",
-	"ZxE7vB0PtqfYGscQvQ3wvys2wf/WPtkoOFoxZvNEZgAPdMUAIkhhpnouaJ7NtEEcGgCwMY0uFZ8KmuWp",
-	"IaCYlb5JZYwwRjSO5cJDHaXxpbCoQoBOVMRbSzBIabYsASN5+Eb+1w5v1f/SgiP530Elb31A8KCWvodY",
-	"eukbvRuloVJGy2MVWGOlr9F3W8Z3MihjpS/nLJvJqLJdpZUZICMDmuTtBZQ/uMpkuJbNEyimcStO2Vxi",
-	"J0SYuGtFYD66viTeKooyBe9LJvC1pbm4VHkCOBessk55DdRlvpF5diknlzJF4CWvBZlBmMZ56FPsQ0n5",
-	"h2DOIk7tga3SaMpyXIq3I1DafSnkpfV50OLFFLvrLUs/mdE0Xhb90IyuVp5yrXmbgc+7zOSlJSaL2gI3",
-	"AK/x3rky98J8tUIORQvjXAH66izPtKp9GSEOl7YbxpoSy3hZJgriALt+WY0qWoidcky/AWJOE4ParqvR",
-	"qU3srXWzoiq7TPO1oZ56okGthQhOq0n6NGYpVBbFplRs0ACgt227o3ofWnhULRhw004JcNQ2mPj+5hO3",
-	"SRk3TauIWRNo93NT5uh1QAFISy3YY+ytSct7st8fDB41dMqr62QtPdGe668r6u0GD93rbfRQkK9N4OCw",
-	"UlODCqp2xuJYz6O2uoONHtQQgjrF/vZgReRCDUk/IIOA7JF//s//VvT2LRsNyoSJy+KIVwoR4HtvD6Fl",
-	"s+2fDaRYWuNm69sIcat2hgvcLZvFcycJOpqjlpJ0vPbAlkdsxGPaAKW03ANZDMhQ2DsrzQVYyWM2zYXN",
-	"PSrtqFFz01wI5N1WxLrhGl1fr6H16Q8yzivexve2K+VeKZGgpeTIenC27L7vyo5Wb7nVePHy5s21GVHl",
-	"iTEHxrvSiYNX3TKH6A5g+suJO2byduT2dbsYYGt+TgVXCT0aoEsV7TPBPtu4NYL35CKp58aJO/XR6ucC",
-	"70cYYmP4jep+r6Rwo23g+tom5p+6ia3fly3cDUXzZHyAwa6G+pOpzIqs+qLHfZPfYXO0zdemQMF1ccFu",
-	"hDYpJI94Blac7azXyDeaMmvWAJxEvMSpXMJRyPh1C0hcPQOnCSADAqRZkYJThsgwjzPYzJp5t3coLp73",
-	"yija7S0qWkEl6z4Wk25Vj2tZy+UGbbGaXVwTxrbp9C9YtsXV7lVtnDdl5EqRNrU6G6oB0WPOs+xmT9yI",
-	"HRc3bobSCSlv57294f7BVqr+HWduuX3xXop5+fhSC51kDcxnneLvIA7WcIxujOxQjIWqSlPDbeiGtg2W",
-	"VmRIo9Wy2WwYG9OtpwtZM71BQ14WARDIbYIOJaMxnXHIhXtMZ5zwTLF4gpW3FqbexV0qja4Ndj9iIcSx",
-	"kedzIheMQPN5TCDhivzGUlmS782M7U4wHS0j8qrwugeNAMCiqafNa0PVBFIFLbkjcAdjqkses1guYEWm",
-	"kYsTM9DCpcR+d2wCbCOH2YynlfTkLThT+b7mpqaec3btwW46IrWeVPrZzfTtTKGPy7bMjApkSeRNFTOq",
-	"OMj+CVrNFFqNKOypCgD7KPmxbQbK29HQ9WqAQhmpsENetYcgaBP4JfR2ndOlAfQdM9QwSkk1tkmw55Dc",
-	"SNkozK8Ws8rR8l6wrYml8vnGIr7F7NJDrH4Lbx2drGDNbaJ0z0LxbogwG9+wkWizxhQ10g+oc341UWba",
-	"9o5ZLMVUkUy2VPwcbOkwOzjv9RGvbfMtuGrMhHlrpoiUrQLPkSZTr4eJKkw+X5D4ynKRpQndspM8a2kq",
-	"XbAaL6II8ap21rOKDv4AlWpb3rTJSbhTHcocro+fVvSGt4H9A9qIoSLbeceZsTZ/FTMIyco2OI180fpi",
-	"n/G4gSliJ9AmrGht9mEXCG59ZM1wGiF2IGxeW2TasmN7I54Z5yyN42NYHgJL9oNer7exs8RrediQPV19",
-	"rWZ6l3X239/Ct/1yAuogwLQWqfM382SrGR0cHDbv14TH7EFF42J74164vz84ejQJ+2F//4hOxpP98NHR",
-	"0eFkfDTYHzykbL/P9g/3j8ZHe/sh3T86ODrqjx8+OhiMHx0cVPJwbXpgY/Gb8eCYEts335zomX7wg2cb",
-	"7mOxS20L3f7FP6biytHz+ndfdeLgtgeG5u2rrq+tNPkqARX03njI3WmT6Xzb4lwes3ai6JawNLig6bKJ",
-	"j89pkpi8wDqcAyWnb37QtksMbYjzjHz248l3zz/faOxqZS1vwdcobUETCCvCJJmE+5QuXFYUFCQteBbO",
-	"Ko3B9KlLQfUPyChU1yNCxdJYYoAZaFbts8aQzrNu72APmg3Bn6DdZUf7PbD8+cB0B6i0AAvVdSfo/ENJ",
-	"0QxT59dS3C7zslL0VCtUumHitkGrBYzKbfK3Qx6xy+YgKhOEItvTsgBaWGAmPbhVx4wJ07guakEzPbBo",
-	"pgdbhEWLnmsbNBrbLIO83Id+kyRye4fNI/fKwZrKvO60kGsTlN6NSqnsIp7apgnLzVv2m3u2hOANCFW2",
-	"ZAS6oT4oVZzdAm+3Isl+ed9vyXK/SQDJhhkuM/aupajIHQPE8lvINFKubCacVcLbnTGDXpOeDdsAGfsx",
-	"GxkZvdw6NP31ejWs5aI5i//rMaC1rtBaRd3tqt1Lw91BiKxpvGYbcMxCk+IMyHMWONwmQlMUV/b7EUIB",
-	"mmDUoNcvBdgM5CPi+X3MaNvW0TO3TgiYVaJolfhZo/6XeXJyoxb022AvbRibs2M/can4NI5fTjrDnzdu",
-	"i1+l2xlXmUwbpOTLOGIqQ7X2uCiVg4QUW1yYMiilg7O3sdJbsCiWNJmtPjzXln1Mwo2CCXbJlUfVN/yX",
-	"OhJrgbOvCV/rcWY0r/DBighMcQFU3a7/9p42uWdeCkYYZn8XoMTBivYyN275UIYJ3h5e4f7wybdtfrQ5",
-	"xqRrqNPkGACIgWJTqw6BDysOYlM13N5B0XhSRCXcfi3jkCV9/+qMRGyOLhD3yjGBlPDoGIvakYyuhFyU",
-	"eVgDGMAGQD0r++E1qhwlZbENX9vNioPeUA7iL40VksnkMk8gXzebRSldQEYqJsGuNEvuwFfml6Z/ZB9Z",
-	"WR1r6Ute3kIugK3EfNJU0gCsVpVrGG0CNTjPTM4xdgv2Qgxei1rX1RZvs40EYQSGOl0uUqZk3JZ4UWLh",
-	"jaysKBHy2kAaVtnU4/TuDcBSJ+t1nahv1AP6TnK6itabjQSE/KuhdlMzEB51yWlz918APlNzGsf1BsCm",
-	"cWC5Rv/goBVaCroADw4OP3zl2uAOWpCmgs5bx2ebmjYaNjzcsC54bEJPq0Ab9g9t0mHtEtOy2nmntum0",
-	"eNO2ipUqUW8FG6bR3CicbhbaINw0SSioz9acRUiofvKbHtT939uJ4Ro6CTZY8aLWdg/cPIu+LE0kjxT0",
-	"3NQf3soltYav9DVfOdiGpWz9Mr2uM5d1Zeh0Rjl5pa2BRhfWpjhWJfSqbeqSt7dqGt54Vhg8trC5ATrK",
-	"JwO66sUX/vDbSX2PjD6+3HdxxWaXC8QUUSWM6NKVX2LQ0fXRQFWgUo9ZQ1drxAAHGMQd21DD/DFo+KMZ",
-	"LVCxME95tnwDEzUFLjRt6gtSNP8zaUr6T2Xg1F+9fHNOdq/7u/jdnF6BOjPvFoHVoR3ZzWOWZUnnwwew",
-	"BCdyJZoaiVk01fowm0ErAfRXEUCyCsHXQcMrbVUpulRkMZOIsb+YyTlCLufh7BhzqubSdKW4EFDORcYs",
-	"WzDsrsZTo4kX+VYBuWIsUaZ2XF5ZP3KsrbgsXSJGC8YGlzInWlMWS6I5y4VYGLXProKr7oW4EP/xH+TE",
-	"hJHML/rb0Wh0IcI8jcmOIv/5+OSbM72hRfB+5xty0TnJs5lM+W/gfB+Sx7Cl5D+/ffrjRUdf8eCsqGfb",
-	"+ZYth2SupujkfUAuLi4EgatOpciYyHbOlwkbEppgOSeXYvcfSooHZCciD97riwm5QJfaRWdI3l+YDgT6",
-	"wwWoGBedD4G5hJlLoJAVr/BBJAb6Ujsk8g1zAwh4vAELCy46ekwrWPCXsxev/QGEzMwt6GE2t3iRCfw1",
-	"3Hn4EH8z/m/82vi9LzofHpiNvxDnrq2R1s5Hg15/VPQ7KjquvdH0pBX3keeBHFl0AKTLt1joYiKuF8IU",
-	"cE+4oHFAUkYjgC8CFzI24Pj6KZ4f97p339s/P/xlQXn25aA3CkwwGmepCFVESSkIVReiZDZqA00/S9Ox",
-	"jXt0ycuURBLtTZoRKUI29E6ue7J7nKVVYNRKf/jdOJF/J3NGhdL/whH63Tzu9wvx+87OTun/9V2uuRb5",
-	"3UG6aTuh3PDyd9gkyGMEL/yEpvqfBUPD+HeCYxnrpzQWFMUklEdBARnXML57nXCS7YDOiPKHZDAk4OOZ",
-	"JcLEyO9kyZS50aSJkd8dEgfE9NI8tk3Bqos9xpvylI0sq1r66y4N7+w4mBdo/NCmyJT9ULGEYlHIdwD3",
-	"XNtAzggsL7DUZb68eSmZssxfPjz4dyKRrBfUfeM/oemllIdoWb8Zq5gx2qel6XqvExvLu0w8cO5iIgks",
-	"/KIau9AMwIT5CCTyAAgXRg1Hbg2FKdxGpk3PNdR4w8deCM/TaLtRavJBglLkMyoIVF+7vjvUvD0hxzJa",
-	"IpbW5zC7TKYmkdG1rUPmAqyMiuhC4PEt5zeC/JwBL5kzpKhMEjWTC6QHUwlS+ZkxgF80yCQw9bEt+uNK",
-	"b0KW0lCLvAtRng61cA0G3gxLnosVOLZDJ0w/KmUJoyAhn16zdIksa4Q+h5LsD2maYqcVMqqIwZHr+TWn",
-	"V1xMAzJmpnWVh8+pB7NomOQEQnv0QmhRvgNoe5SMDt69G6FzNpYq08sUqPcG+ghGRWtAh9NjWQ58e8WW",
-	"GGCcZNp+V65v0vBC6D+n2D/SKAe4bwG0QYFInf7DtmzyV/iaJTFdsmhIsjRnoy75li3RUXDFkgxunUoZ",
-	"ATyGm8iF8GM6BchMgSuED2qukB/p12/hS4BUhYTWLHkyJHNWQa4B9Dn9Jc+KHooXAqaCqHhfPz0fBWT0",
-	"6vtzo1I+efr86fnTEXZ3KZFCqU+b1adAoQAhdSI83BTqepah1rtV6zL9vUvS/2xUqCcjcvbidUDwG/3x",
-	"r69+/NwD66MXAnCIDL43ecOnQgWEvTMmhz5YMlfgFFYsoVBfpcwALIJk95hRLTIht12VmmcRDxoGToH3",
-	"6uYIRk8FZvmb3Tln7+AAPZYRHJDU4CRxQb4/f7bzKHA70iff8cfHkNhSLYg2oCrQ1mtJtA6PBxggFtIu",
-	"sX2/ijaSjglEkqEGJAC1d26uRETfbMFDxCc0ACIXAiZVWTN7h4SMXYjIZyM9liYZrQrqf6Fz0ehzBATW",
-	"7MvjWHp0bNAvJE5Lxh46bIBuTMPAZHohuLjmimstv7gKV4bgFoZ0jNFrOYhWBbvkxKhnesNAxTPrHRI+",
-	"Ffh+pDKtwPShj6R4gKCI9n0VaKFI0WVJpMddUJGVZFStJTZIDhGmy0SLp1dnLz7vkjfmCAJwprthpJkh",
-	"j1gxntdC6Zgs2IUIqdCvz2iukAYx1e80k3VB6TgeiMYAFE3L6tEgYrFiQ4Ndir4qC00RkFhOIWMZ7wFt",
-	"XL+PksjALZXpEiFOUba6J4IkYSLDc5KkXOu5RXGIkJF+c0wVrRtoFni3m7WOGSpV46UWYMgjpTArqWrb",
-	"ThVEllns7aUWEyNEE4OfsMOolinRpcyzkTczfLzTLCA7qVC4uhfCoGApw0KlYA2CTp8ardFSK3Blnhnb",
-	"tpiWCorUVr1YBtDaWguY6eVoqTEExoKi182pthFOTfQlVgmk29L0c66QP8MfME2nF3ABkK0qIIItXDCa",
-	"fGa8h2qodWl93j/XtlWpUZJmeJoJFG6eERJANnStaz2c2MCR54VZikMw0ttqkGvsnFGMigh7wekv4QSN",
-	"mq3wi7zX2wu1ZNV/MJCQWiLOIKOIwSDHZPRuB0YDlQQLs6DAVrORGLYGBCc0nwMWAejWmMLbRSMMmtX9",
-	"Dj/4FhcaDTOaaeUSDXUjeBkQkVxA64kHyvakC0pFZYWnAUfCbnm/Y4tizXntGOW2Wnp3IMPREJnJXQlc",
-	"SAs8KgEZg/i1YxRyJbAKc/Gby2q0UzEqqJ6NHlXLWLR9AsuOrRaJ19uS5aYbzMZcsaUKyCRl7DdW+Hps",
-	"KQQLzCxQSTfpNLbkwx0DmiQWnA2AlwLyjxxSJ64Ypgg4wcfecZUdEyUtzr1Vmu3LhreJZUruyJh0GVXo",
-	"viAOaQwsx/faGPb4xT+UFCMPD9Jq3ArjiqNQRpoun4AZog8VfhOgvJSpZr+aR2WUx0C/o/1eDw4UtnbL",
-	"5IXQyh3owvu9I6zC3x8MjDnn1bA7lWTB4ngHgcUwTm73ZMI9nVqf2ZKWZ2hdz4/8brN8fi9jMgYeAmXN",
-	"+QCUUIZ70/Sw3+sZ8w7sJ/P69PkElQicUYaMfGi49lvhGtSj7MnxMeQabgRIjgK9Q+t6YprNnB3qIc41",
-	"3K3ZiUO1dBte17U0w9b2Ng6juSe0nTQGdhnGbu1jtI7WOliBgFeM4261G2w0pGXCGiZtPAVp+zNKwHr+",
-	"Y1y/z+J55trWsUqgfA1Ttn4LxP00L0emkNURILK6WYTb7Kks9B7gDWrt0w0EoP98dJtoJRdMfG55Bw2z",
-	"eAlPNdu4gMMmDYapqBIs9v11A+tBaDMIsGtLNCoB/o4qA5rmwZURDSuVEzKiO7+R3s4R6ZJLsjMKyEDP",
-	"bm9ANMusnqaEVwfCGHcxlyJ4XZ2IbVxcHsC1JrfLkxNypGfQf2TtO2PrkrNnb04rY8YcBZ0/o1Ge8OHu",
-	"bkKXf/nn//zvyGtMYrp1QN/eytzmzVODrwMwyAKSSYkNIM28rGC1dibQl74IzCrHEuoQjrXnOOMVWCYX",
-	"JLQZA0aIlgEfy0e+jDRa6lZsG6sQqq5wvlXW6lSoMi1ns4D8mmux5WB1Pajd4pwGxA0FhysHbpFqud56",
-	"iGqolOXlFCqVPstCImnhZNwtGzDHlpV5a/Bs2LUn3uqn/kzxO18MFfYzaAlTrXfrPTFjNWNqFoM6N5RF",
-	"z61ZCHYHSxCcOEAfyAndVD6f41o5hh3XX6fsGhDRrJ7oIXcWw4D+b79267sGmcUVyhjwkHNlEVO0soxj",
-	"VtA/V4yqj4qMI3tqIGagV34Ml5kYi3FSVwBEcdQ9M+oVWz5QZVUskjg9c37KYKPF3dQ0c7UI9Bx1ROys",
-	"YOScLbq16ytgSotxIGyZykQqFlkfM5xtM5KjJwf0iffu4wrsLiOt4/GTqdOM3VmuLFTrxyZIU0ZILQYH",
-	"x6nWdf3DBFc7Aq8jqZbmZq727y/uMYPUcVfXzMAZ4Ob9VCFaV+yOl2aLur9n82w0AHg6/MVXoFrLq0e/",
-	"CDWqAnKMGTg/3K1msApUrD8MPB18Fxi0gUvNazWEas8tQsQxoY2xjGqxQRQXmkNBr+FMagmGQTH/gJRQ",
-	"aVcsvjinFdzaVRumr3QBtzq27Ypbi8thcbwkpozDQE5AivpPqULlll+JCmcsymNWoii8pfIULPm2Z6QG",
-	"ttvwps2Q9lqMDXPPl2y/wOdZeVqD7MWhD9wR0volZHmh9Yk3aEXzRF8/KtwH86Yj5QH+4sBHZmD0O7ko",
-	"Io212WIUEd/PhXwPWlNDDExrQuCAS3P0UoXaRmR1noAoht4zuUJt1FrjgT2Q1iOhn22UQpCDAkgVJ3ZM",
-	"cgH6CLd+IvO+K3jFxQNtKrIfjETjaylzOxqq1U28AMGOK/O3MUGQEykcaQj+JqkMmbK+YigVsypeyW/i",
-	"nx+ksPJLQUrWRAM/Dv1j4aJw5mSUB0MXVtNoZh7uhWo6NZdb/qBfZR0TIgAMVIK4EqbyTcs7FFaECrao",
-	"H20v5l+dCNqWnlREoFDKM3VcvK3K+63CRpcH9gbjCjNaUJ20wzktoAQ1XQziQ2w2AmN4wJs1BqP1mvJ8",
-	"XIpXxucl9ecY3yggCsxYZSwf3dqbmnE3GXaB+sWYWc5kKnes26aqfTZBZJfn6hiV5gHuGnS1K4OKc4zv",
-	"yIA5eH4Oh7INY/b3rAoaM6WOiUpiTTJYbdZgzRRY3Hj7gb19tDpFadSiDpvgpB5rMCg0O1gZxDT1YayE",
-	"PI/1L4TadgF1/lXG/y4GtzY1xIONMWyiBwl2nh5bzz70mDpGe7291MdpMlV48fKCTPWIcz6YcCs38u8Y",
-	"o6kEJb3W79DRb3xkpZPkkMrLTyhh3pSIVx9SEA2KghwDmNqUR2wEuRxF/AQ0DatY+hDo5SeVsx+wWk9v",
-	"3iSVc6JylTChbBXfhPL4mIQzqc/PyP44AsbKaFSn9zK+evnBhXTGwhzr0p3bl4IBLtd5b0GX3hkzySvc",
-	"EXUDcnvxvIq8F7LQE1wWTwY5i8b8h0QAZwr54O/lRaxoy3LsBAXoRijfIcHimIxiLiBmauxVCLh7SzNB",
-	"Kax0W1ZUH4s5X56J43cGB0ZpcgPrJYpInug1adnjBimm508M4hy5ckcQIe31kw7AuNVmgD1KDbej59hm",
-	"k9CJPcvjXC1xELD2pISEUNgqyjPub1Z9OFPkPXrNsnS5A2khI2Px2YmWkPa9BzmdnSsylXp4fcHKhxkP",
-	"RANUfzHureZagfv3Z8u8fBYYHHJcFhBw08/hYjq0humY2YQjtDHdDMoJL3XvQya15ZKK4vQAoEmoj3Jn",
-	"+N5UEnZOEhrOGBl0e52gk6exyRdWw93dxWLRpfBzV6bTXXOv2n1+dvr0xZunO/qeov9O5zGd8U7QgRQ4",
-	"yCvud3t4hUyYoAnvDDt73V7XZFjPIAt6d8ZonM1+039PsczF+ZTOos6w8435HfCAoX893Dfo9RCxDYSX",
-	"aYdYklz6O8w4X5ePjo/ADOmGWsZuJ+igjwee7DdJahvZXL5rrjyLcPB9nHTTHW5xu49pZG7TW3ewyS1n",
-	"5vw+TVOTU2/zzTvDn38BQLk5TaGMx9YZo/JMY34NhRl0qjrDnztvWHrNQ0BtMdFTPYAecHfOspSHyntP",
-	"NYzrVynkgbBcPYAMDYJFIF2HbWzf6XdmrLXvVI+yCzAK5bdZTbCvvbhz6LcMT/lDX99+r7/+lu8rTXrg",
-	"vv31972Q2TNoQ3MLOnGU8TXL7I6tI4hGzGogEnPQu/b8NZ7olwkTJ6/ObnuiKyUiTTTAtXAMQbf8v3SI",
-	"v2aVvK/NTjAY9b+1HmDEYkNxaDPfMV3n15zl6L9JpZy7vBwrcCGYbgQzyN36gX+Nj/6jeHhIxZ/u/eu7",
-	"9jbiHa7F0CqaOYUON+DWsuaY2oxsrvu7Nj2olXYeL03GIVja1v1Wp4PnXGUndjCoizQpQa2AG8Ulu7Zk",
-	"LFh75XM+54g2cW/0ZlYBxfQNRHcCeVZg75jlfhJDd03pjrafc5NiPJby6oFyW+7RtyO6DQWZR/S77zVp",
-	"f2gVZ18zS9JbU7S5ryg8/ggU26YtWS+Jg2Ex1aWf6Pbe6FbL8SKl4obUekOae6W/6Xz4pZnYd5VfM9zI",
-	"8jFPrgxGK/NwZnw5Ls7gJ5oGXmEYUpexoxkNZ3VpUZysooT51kcs+FPKGQ/TdJWwySz83B+u8v47ndwH",
-	"HuLvH3qKIQO49cSexLGpuq7lV4ETGPR6GWDVj3WoKYYHet6szD2GJ94j/esHtClZtgfQJ93qY+hWQDnG",
-	"9uOQZ6YNroLckRTKtL6+1dUHn3R33+t/PuiXk2ZjhmAj2x0MPQt7KqCrRcNBeAaRoFIA2WQSQAwR4r02",
-	"Fd8PJUPOuZCLY/27lnoG1HOOUQoIA8n6OfnGreaez8nftJ3edFDeuqivwyG1q5eiOOx/0mO0AX0/k+mY",
-	"RxETNzp4+72j9TecSjGJeZj9YSf1je2akRWt0exbjvk1U2vOKhzS5vMIGVDqPg8jhOlg9mkuAHChOKAm",
-	"5UguRJd8g/h+eVZGhnTYA+iwkh7SJpZPFcRfqq7W59yih1TzPkyLJ64wASwqijMQ8FQPNprJOHKBHwD1",
-	"FAHJXSF2YNKb5GQC9VeQ0hHUKnP99DQe2cJGU8jmgCMaXsmuKQJCCImTUskQ1jNpRqbYNUtpDNxNQckh",
-	"gKOnEUuHRgGnfpYbe5dwmLz9zWS3BRhpD2muGOzjWEbLC4HxKAX1iqc0TSE4DcnFUJB4xViCb2spc6IA",
-	"/kDRZRG6gk3pknPp4A1GWrnylwLTwpJfgNrF/b0QkKEZSYixQskLCxFOFQpT8xjSO2EPIOcEdunMZ+kQ",
-	"PDco1KDvYLVByq+t2kMQUtDuob5IEcXSa8zcHkt5FeAjMmnKzLAhWBcLmnjMMKvSknNI47hILtJUtNdz",
-	"oUMkl0guhF3QmGelqmRXaoggCIaysC9SRT/Tb9RfbQexlpjKHstoeWei5wVbwKOQ9RdoTlmamzae9yPy",
-	"4KFtuqERefbwulBwQPjEbX6Ihw8Oxifhd0fCb7+/wZzOpXxO0ynDGw42WbzLZfqORZyeLxP2h4na0yb1",
-	"8LbiddcDPL97Mfs9ZIYc9HpFaAeYlalbNK1wC1EbWKClpqbFgU1JyOQUusF2yWtMSgBtGOvELczGaNDr",
-	"IQKKkXa2dhnSGzEt0hO6J8Je4GV2oiDCCj4tppyE0soD/GZQWgo5zxEfDMuWuW1UROMYIZwUhCu0hAI+",
-	"/UKWqx0wZ3sC9TR6AKqcJLeFtxZGBpsg5mrG1BD31MzfwqTox+VimjOlsDgU1jCC+/VkrKntClCKArcJ",
-	"QFbbrHMDCxcYJZ4rAm+DS9ElbyRZzCRISFtVd8WWYOSb6VimN7bKE88uhFVtTP9LG9rTt7rsR4A2gVJb",
-	"CpukBwF0OmDAKJwgBgg0MSTUk6SaAxe58YChA3nNRE7gPczJZ7VU/M9xHlAFNV5a+K8RTrrA2q9m+jaJ",
-	"QFSkcJ73LP38zuAfWRDWHt0gCn3CNI2hP0m7T9JuE2lnrZGyRnVzcXevcq5qTloIP8w5B8AeAKMqGMcD",
-	"BENIWRLbYryQgdxAYBPNCwHqZsx809qp6F6Z+oXQ/FHbeYr8/CajIqJpRN6y8UzKK/XLZ35inTI/L8yv",
-	"3VDOP8dUY54Nych8v+PV5nFFRtd9GozccxE6xkrnp9Hg4KB/hLNAUQZ1gCMEzLAj8ghxM7rlr8E6zOg8",
-	"Kf0KJp6F2dDbAS4yk5g44deMzLnIMwAxmoAoxQ68zeBbPmwXKByNSgD5bIQ2JYtGnyP6GVxsFAKRpTTi",
-	"IaBpEEbTmGtTUGIXjZSFWmPBpHqEIBXS1KJ8Nipu5lKMPm8SGTh90+9lW7e8edXQIGHTi8/tvm9xzxv7",
-	"gk3w6V7Emu2h80cIs1Y5hlookMMnMdYuxv7vS6XXDgvHM17KbqNbi6jdsWtNdY8GmQPy8Qwyp7Xf3CJ7",
-	"40QRYCLhHnHVJS9NsblDGxvbPgcAMgXVAz4KWAG1QaaSSLGOa6pPbPNf3RD4xEE/cVDLQQEkJXUndwuO",
-	"CSiOq3JCMVIcMRrFXBh4flTYbHSmS57xGDDhUqaylIdZwcGaEw7woTUOw/UjAXekY5tkFR0MN4ug6pFd",
-	"S5nmEcOYKrXdiKdwC4zYnL3gWt1zRehY5pC30/RwE0XfPB6M/cXqT347k1BnXPjVyi0R5oyltGUScoFt",
-	"RotZeD1vjo6CzpwL+7Hf0AmhaRfKpYkb7ITXIGOz3Sg326i3V4qXBit0Af+1FAsOv2skxcbNuGZplJdJ",
-	"zJSguh459eZnDY3DsabUrwWVqQlZ1dvl9vs7g17LjEwX/WI6pT4snQ1eyMuJtp/9qTj4Tg6qRMuMDltm",
-	"ZBv6bzWlP1OGHpzy9XngyC0/ZSrdb6bS2IoHK8Zel6AFtkj/xpF238O/H1ql3NtK18rAwnhZVNGMxTFq",
-	"8YHB7rA14SooWlwah0qkVXVgfYYp1xJigdo6903Oph1qW86dvuQTJd9fJg8D7ALzpm9OyduaYfDqqyml",
-	"pWOwS5XiU3EDi9gfus0kPlE2vMQzi3gNzkKD99UcMawHfWCY4qBsY+V5LfZQ07Ha0IetlD6cQpGv/fFM",
-	"QFz2/8GD+3/M4tsfDDa52SQNIZP4o5Ld+bXjRwB0YjK/NuVN62TrLsDr3BNPeSZN5EowZrsSWAEM8Poy",
-	"YULZFlEzJsqJhSjO1YJn4czidEFPI8j4RcAPw5DqjOhUr+vWfAga7w87jyVAQVJQybVpcFxGvMtkjE2x",
-	"t7FN5fwTj/oUnv53ZGpwNh1Xs+k9d8fSzMm6J0UpihDcXjCL92M7QRedh8wUbHc0X5FK+XSWOefPeo3K",
-	"8Im7YmXO84VOKC5gDQHJeHjFMrL/sN//xMk+aVv/pozJHNstDcANOJLzO9wTV3qFKJWYfGiw9YqOPFgQ",
-	"wAr1ynXgb0GAtJVKeIzIW+zqky4v01x8Ce3X6i3tMMHEhE7VTC5Mw06HleZ1RHAwloh5N6dXrEtwDVjR",
-	"7Jcn1HhkQwzUrP/UjVyPUpQ3DDqcmlRMM4tIolMIluMz5CbXqtmM7dzPv9yCf1PTPLuTsok5xxuHRb1t",
-	"+chMunjyq5iKlZklHlVAJpamXfNePjHyTyrp/XL+Vxbl1yPDm7N/j9/vvi8+fNjVB2m5vQjwTtEaOfBE",
-	"nxzL1gx0sbLt6WZyAUnqmBtoYn1Yuaf5HrgClM/3X2LSC6BNlMJSRa2jRXC2jnOvtWZwIQBw2ZQvq4zH",
-	"MRrw0PAtILmAJpAeuqprl1uGWG1ML9dbWeL3N2WtG3PS4mknxYB/HEdt0319KHmDEf2JgX5ioPecqK6P",
-	"40dgn6m8ZvfJQE/KfU4eKLJkqkteYFsAOrbdTgyEsmOEUJWaGrRarLjRmneXnMCcoT/rhiEUXGSFtf0L",
-	"cJNPTOSumMif6lhDW557Pti2f8F9nuxz6CoCXfhdOY3rRGSatDt5CSavntEWB9fe8unkfjq5f/zJtdR4",
-	"R0cX24DLdNmejTOTc9stIvAaJ6ZF78OY0UiRTHYJxDXrPR/nXfLC9pkFq8Lm4kPzdm3FDLEwF6sNrnkG",
-	"s4fap1f6wYiShI/G6ljbVcuUmkFzCpXQkHXJidd+B/u+ZRLaOtMkUcelhgmuo/ASCqr0wJmMDRYvnbML",
-	"gelEkD1r+wYZhK/A+cpYrJhtmGz9chT6FZMJF5Ey81HQcagRVkLKq++Tdb4taHrZJd9xABUji5RnjIy+",
-	"GEHbyf8aPB4BDAl2CixnFPr9MQctni94wW1ZqP3DDdIcwZ3ouSZHX43K00jpNW95Or7atsfv7W3wePva",
-	"68/8Sl7NoknYlk2Z8LbnDg4O6g++WeKjmZEy2ZrMpPx4ItlSbTN9doIOtPfF+zWjA5PUreJ0Rjl5JbnB",
-	"c1wC60Cr9UPQwVL+8gNfSJNxUB3XuDndIPBZjyIXtTnj2ZETdx5b53nF9d8d1L+L3X9Nrzk5W0LiMS50",
-	"2Emy5WWvf/RwskcH4X706GG4x47GfXo4GfSiffZovHcwqK4y6Fxz2hl2vnny7BRl2mby9ollgE9Fli5b",
-	"PZmWlQSExkpiVoPtLulpDp+y9+4nDxU6eJnOwnniiTv3+ppR8lZlo16xZXulxYsSxKptGgqSKJMyMMBJ",
-	"FlWCp9q8TFnWXGDxrX7Snxqa+1u2XJ+OrTf00yG432Rsg1fiZ1UAdbXqea1mUxHUgxZhxtuhiThwcULo",
-	"kAhITuQxnXHAHcNqxhlVDejCpymjGfuWLW/qtgWigaKckpypAdpBmZXySqyczMGbO28en73QRy4fxzy8",
-	"vGJ6lH7/1x9Pfvz23Wk6+eHN7sPz5du/ffNy+nAWXr+iCf8uThdnlL4Kv/n+tfxSL0DGrkRIvwlgKQ3T",
-	"CgFDhYZXTET+TLQwHMJdGUi3mI5ZrKVbKiNXTGseAmNvIbVesIXe5Y181P27s03h9UbuyXWKshow0EjB",
-	"Ev8djNR/A4gueP3asjFcaGMm5Enc3fdXbPkB+VHMMtacXjqVMgqIFIRBkArAjzRdgYGDntwuea2lcuHI",
-	"MW3TmjqlaOltuVLpbOw3NF0ysS6Q+J88LP9CAhDf403ob1vd61u2rNRsaNOEs830RQRcQ80TwG/MRBD4",
-	"GykaLLtmbfGVedSfWmHUi9hAZTTb+klrvF+tMXEkZc+LJbLNraY2RfI78L9TmwcLKpGayaRwvVnXQJc8",
-	"h9bXrjmtwkxbIti7BsvpZcLEK+P62O4keH0bQVe5P2AKnN9HVsO8h9Y1MPChVM6T38fyNUtiumRrz5V3",
-	"j7vlQ/BJfft3SwDQpxBcL3gQN+AfTt0zXGf3Pdy8stuTPef3K4+2OTOfZNAdt3bZhoSCuym+hZferMhZ",
-	"otx1yb3vbzN40EnyFidLtV+66ZYOfoyELpVrVU95ZHtXF/Ad2A8f/TCWUrHo3bVvR3eMiOIG0+cNy57g",
-	"As+c1L0n0Nb6cz5yBt36I164JgRb2Mb2n0y8T9UkW0IJYGqYoR9Pn72dfNz1FOOVDacQhDUFSAzI8vV7",
-	"cxxbTosFH2wRECVNIw5ElQbjq8X2PPOmcI9HtXjMqj5U3n58Es73ayAamnmg/E3/42R1m635te0hYkic",
-	"kgVdGkh1TC75rJap8jnUmGuqX4Kotf3ZPqMl0RzAYFo0f452KjgWzVcXAkvaoW+IEeUj/GmImL4wHwPq",
-	"a0Elx1JeYfEonExva02DLIi7II7umCEqv1vbA+UEVJEFE9gUmMA1ZDWtePRUMDEmF/zX3HlLre0duBwU",
-	"8D+BnuFlyjh4fCYibIEC+UVCsDBj0YWAnRqzWELBl/Qa9RFqVqMvMWGiDFwC8OiFTKMim9bew8sLlQsx",
-	"BGYGXW60rlM0J9DDXgjbYcsxNkhfjAyoyVLmjVk1XFyV1J6P7EWoxrQubVfSSg5FSUN0Kgq+mVJAqbid",
-	"T1Rooly9Xq8/2NvvBB2Rz8cAr9Iz3x0cPnzUAdZqdNxSJkZpSgGkwQw7VM3oV/JKjTmwCZOWU5mwS9Zx",
-	"U7PXdb7SA3TcM8z3eijML6qmj5ikIzeQzRIx35ubSglMfRgOSb46nvnWG9A2zu4MO2cvXhczM1duF3Pb",
-	"Vrnt34PEXC8tP3l/PhWY/Gm0aXAJO4zpu9Wid98XH1aGHMFCRLUBOVbgW+xFNukkZcyoG6h72+5zY61b",
-	"LMcyWnaJBcZUpiedVlFsPxds5xx1L8T3IrZKRil6SSwTcw0S2DzJGrNGcYiKYb9ZeFPPBVfwyfz9Mzeo",
-	"RBK42fm5jYa+PsZYkGXFAVeGJWg1dPWRjKmC5pVYxzqTCwRWRhQGraMC8DYACMMJk+CrtiWvUSPYYyU/",
-	"/l6Rw0tPahHbAKjcDNnwyei9VzhITU8NOBnQROZO4E7LA++muYEJaTRtnyN4dAaFCpkTIdjxi6WMzGnE",
-	"sKn4SP93RKQw9ixACY8AFHgUoAEBRp5pyWqNM9dp2mKvzei1KXcwVRp4zsDUxcIHUzpucHbBlLUw9yxh",
-	"0DZWFFVXMBSMUNi/2Nh1qE+xaK+5Iif6ApdQPWbTXFyIBTT6tLnwUwCPEAAejQYmz4rGC8bm1Aaq7Uk0",
-	"8FqAKmLbx5oOsIPeYHRMRl8/xT6w5Vc1QpwTzPLm2Mmaiai5JejrXDTwlBuigQDWdAWTGtGeS7DQ29gs",
-	"5cm9zsXH76DQOIE6KwROv5hxIE2743fGAwe9wR+yJEu4n/Ig/70Nne+o5rmLghsr6jveNLO8eRmfYlkW",
-	"M61t7YZSTHg6pwUsVUv+d9FpExxqUNEGqZdZYKFGFEmk4igW6VIFZMI03xVhnEcsOkb0TuPbS+gSXJsT",
-	"ymMWaZaOf0EZ4JwuLVAIuxAgykC+4FzxcveBmL5jeuIQ3gCUE4RwokvVJW/ociM4KWjf7bLvzPgKephi",
-	"x7nA7oDrB1Q0m6Nef58Gtn+Ko71xG7+1f/ElvAoab9Wpp3LTVh17Kvd+lM49xf6cenT5sUVQMYtXhp5b",
-	"48SW3l13WiEXn2zkT16w+0YohMNh+x87KgTcESBevzmox3QamgkFq+XDgotILjbMZG4MEhePf2vG+lOn",
-	"KleXsz5r2WzhJ/v8foPS6MWxu70F/a8yyusnwcNKb9SUTtEIBqBNuANbpMex6WwE3VtNVyNoKAjNBLvk",
-	"KTinpDbtMhYVKV1c2QAxDld09Qb/lSktZljt+sBGQAvtiEOOh38vV3avQEFysqvAfzMNIFBRsv17eWau",
-	"1M82LrMmTUf/0nTm719lgBfzh+kKq9nBuXuBvpem8Dx+Uhg+tQLfHDV9Cya3EU97j3+saLLkGleCAZSy",
-	"Oc/A2kpZyPi1/guyU7lAow/8egvEb9XMbqGNNgeMPl5mDP1lUBfvYVCSiUwbHfHF+rBp4jr0k1Gorkdg",
-	"qiKqbJzPhbKOc/RoPrDKEhiiWCTcJaOEctHt9fqjIu9kieUn5m60x+EQywULyCik86zbO9gfmRZ22Nq1",
-	"cilEHBYgoOKYTJmBsyygR0J13dZSDtu1NYIMd/6B+BhM5HP9us1HHMwuRX9h5qip424gSrblj+a9aSr0",
-	"h3s3j8uj1ZBbALR+V69o5XXNHjV8q/8WqtefqaENs32joQEq5I8hC9qEpd1JBiGK60q0cQVr3LVW1sp+",
-	"qzZ/CGMt0L4GfHYzuSATmiIL5c5K6xKTzwW1nsattM6MeuUm8lF9IKs0G7c3n4yc+zVyMn+ztz03q+yd",
-	"uzk+Gc3Y6ox0TS1ivc+gGOhP7Sx4TMWVW8t6T0Gxf5/O0f2fo2K3PYsM2/Bzcdu2j60oOmMZLa1mOYGI",
-	"tfLaiKUyY4RnQ2L0tb3A/rUfkO/Oj/Z7AXl8cjYIyF/fvHyBXU6Dsk6b0gUODBACFf0WnRFiSU7f/ICS",
-	"iZI5TRIupscXgmZkLlVG9snX/HGXjE7xDOxoi2cE/RjEg4zMAaImIOM8A+gfio8rj2ZDsyDrRIYhEq3I",
-	"2hT3GMM8er/1j7EUU0LVheAZifkVAGeRUM5ZQDj0eINuEEJmJKG5YvDgOTZFpoLsueB9l5zYbq/g6Jix",
-	"EMwKzWuGdqrWDbJI9VOh00c5EHTmdasb+Rmx37LlaFi8O66KWNB4CX+/+eZkZ3Bw2CUnkJROweGzA71X",
-	"9KfRwbt3I70lkfOwDIucCOyh4qZ/IZxDCJ0z/vwhh8JQq03raAxqIWmNU2i/YqbrEb9FJysRkX6Mgu58",
-	"ik+FHlCwYRHkmstrZmsRTEGiCYVNTJAvILR4hrleD2K2icWTgEBfgAuRMJnEDqjW9S2ApIpjs2xlo0/W",
-	"dYYesZmM8UQhCBWSHHXvJpOSxNrW75JTOU+0CTZSMzo4OBzZUCrNHByhvqvJo3Wmt3SlSGrpZWKmcWxJ",
-	"w4gUTdCakKf8monu5jbfSnXNzu4Z3tfcc15VmB6DVNNjy4JgvtB8oTRD8sxDJVH33hv/3ExLvxf9WjS1",
-	"lqpHkFcOiwYXxvGAVWsmAQdPBiRAURLmKpPz9i7yc65lCwRN7qqPz3/v/ndZTXA918dcUHh43dCd53HG",
-	"E5pmu/rqnYhmdAuN3SeBj+4GdQ/nMWuzElBM1NnWsYPGRf51p2k8/Y+3RiN5fOmADP1TMs+/d7z2cYrl",
-	"gaiW+Xr+pmpma6jW5X5uiDX1jMdabGlBnqU8zEgmpwBXfUsYKlfGsE46/qh5OrdJpFomXrNUuQxmzx+6",
-	"8/BhC7/2b2rFoB482ggFGosEC3wFdFgnFJGhG6GvDTLFFjgDZ0/w4U3DATFsPJzdZ2BGTSsyqIsoKrUO",
-	"xOdgCsQ0QwFY7DCkiPYe7vT2z3u9IfzvpzZ1JJXz0hydOItoxnb0QzobbLednFFX3QRb5nWwdl6Y7XqT",
-	"if2Z3Aj2pa/3IDh28MmBcM8OBI/fWQ5e8MA7wEkDi4kK22IINFkb54cKdRf075LHLFswJki2kK64G+3f",
-	"CBt+MijtJlPjdseQ/rE12bGiOCOMQ+o8ExGY4SYTOXCFALarp2aT1qENjzEjjRaUZyPoMKe/x4xsMPf9",
-	"bAZI53QMgEFrNzJmUy4wA+FC2Nx9reCDaWrL3V3dC1Aa1AGwhNHMf7zLV3C5su7hLklPkx3YxuduQ7my",
-	"DSi8VhGmWPAYfvLw2yFcSUb7vf2RsWIJQuabXpUJNW2gEYJ8TpdkzGzJn9n1C2EB/B1YsbFyvMeZ7ncO",
-	"r2Bu0PNGmCw7cmtrzMQAZmuJ8tYF7es54VvqGOFNC98ba97PZWWHSmXuc3tDrXbbXNPpH/R63V6vA07u",
-	"JWupjv/mybPTXg9Lxhv7DbiC+YNev6iYP8JydU1EBhVq06YEfeSvdaBo/zgb5wgg2Ro+ss3SBwd25SWd",
-	"yWlXc60aT8EG3nnUfzjY0+uUGfS25UIYsjF71lReP+j4q3eF/VDXD8uLeRWe+4QoTdcsIn97TUIZGVqf",
-	"8HcG0cKsy1vpnGXUWsMZdnHo9AelF4rP6eQJH+7uJnT5l4R+Gc4oTyQX2Vfyioc85Bd5rzc4TMSXpzPK",
-	"/2vQgw4Y+CWdf7mv9wo/hfmXeiP9tVkIgY1f7TZlN+6U3hlQQKmDCHCL8lt4je05oRaZpHkZoGEDytp3",
-	"hIU63SUoXb5KeTTc6w97ve6BVt70FPLUFFNnFEqUICcKq5cR3AQagYJDtyCDLjmXiebbeaJZZUKX1qvj",
-	"c4QuxEIprL3DhconEx5yJrLLSS4ipefJNU98fPKNfnXP9k4Gp/tPHj083Xt69Lh/cvhs0Huy//TR472T",
-	"QQH6YBI/Ok1so/PP/5+9a+tt24bCf0XwSzZA8CXLtsx9WlNsCLpixdAgD1tR0xYdCVYoQaLiuUOB/Zb9",
-	"0oHnHFKURF8UX+YMAvqQBhFN0Yfnfr7v73/Mv6tvLpXOIDD525vbG+WuolpR/wOlMrzquelXEEqjIasV",
-	"4aPnfsxD5v3GknbsJ2pvWnq1QGXqoL4bXX87/EHt7kpdfIxExlpc8BdF/knyP6X5NfAYeVwkxUNIGWDd",
-	"n6jRNIo02CoRoDQRPqYql78KyJUu2erAqm6TnKoQo48aHSKN3URl5BKVVhrVLU5gVYw4AUWNv7OVasWK",
-	"Y4uYey8ACuPXeBLceDL7iahLKC8todTCUpfKKY/EA9SYtkhe5TtuoZ2rqrmZ1dQu2Cvk+jG+G2pVQ4OM",
-	"bh/Ob2v3rYNe6XAJ/2t6BiO/uwayzdTjYMrkLFzfEn+Xqnh15A+HQy8SOAsOsGZ6AR/7oigcpRojFEGp",
-	"tkoWBlrlG1GgGeompAdKK8qMzaQKeaGoDBhg01hPrcNqKtrNvQd1Z3GVRqmXxvsNww0VHNXrbo+4XsOp",
-	"nC8aeXWfJy4YOT68ntMiOVBnD+KhxWWzOHQqtavaHFRDAohM63SfQ0v+pX/c0Gav4fzCKJdJhs0Vy9Aq",
-	"e+fYpgTN8shPrPNeVoYOs2VmNMjOvs0jwWIocggvSIqp9L6aBJw/8mDi/yEmhch4nsRPPJh8jb1C0MUC",
-	"6hUOQmNkYC5NAuSFc+L5Zy6fnXqyEklHVj9vMBbd4tp1yfQjg7239UEO1MSqP6PWxuq6soMZEzMetwd+",
-	"r3/GZmJyC8udOMqjmJv2COwLwylfIfveDewpbsDCUbBhkesyb8FXDgY+WODZ91RDBDh9liPf3LV853gm",
-	"1ghl5xJ0FOr7uAEgUPsESlSSczCb1F1eyoZGONyL2VkD/Gij9gGBaiQCjSs9cQ7N3euMXFvzqx670Ym2",
-	"o17newtY1zExi+dhUI6nLFbfRmePj2yPTSpXCzp+TadmX6ldnME84/wz3598xWmA3wJbbZnI9qBnew7k",
-	"H8YjeEUjniVWK6UPflJbWw9Z17id8Pf8xV/QeZZ85oJOrJtjP6OLjAK2+11uthbWb5/pWtw8JT5jj1iv",
-	"VqErmKpC+pWZL9/CMUOFTmEmpHniSPAN1sx04e59a15YE1j99Tf3gdnzTZ25PIm5vMjLIz870ymTtEjz",
-	"I5nOd9Y4EBTnqZXKZu2wq/XE5Jkbf9cu+F/kZoq6qQY+JOlder6tTDvn3lEoDt/1cdiSpl+GGTJJPxXp",
-	"pCtydkXOFxS7f0hSr0hbBjRrHaBCHDUA+YXLSvwRCZlUow8MLvreHW6kRbhBT/D/SUYAm5Aw+OiijjPy",
-	"h7ScHTLuUDYlyNiSxSfzX2zHZYuPolwZcnc0AZlxc5r38J7epXNhTu/ClHLUuTGdG/OS3BitNXTnc0tv",
-	"Rq3FZ0UWyRWomilnGc96498/KvWQ8+zJPar5yBbASdDze0UW98a9UMp0PBiMLr/vD/vD/mh8Pbwego6h",
-	"jTgwBxqs1diANV2Zvgac9ocBl37ZR6rJiJxABuoQasSdOEdDMzUxZ4EKMq313kQZn8kkWzlWfK8R/jRx",
-	"0JxlZmfWGmW5p7nGO7AeIY8DLxJ5FHAgt7Qe1t+RE/EAAP0RxIJSArlmVylhF3SHLVmXdSsxscgvvJCz",
-	"WIY+dZBwHLZaacQ17K2yV32tHtu8ZLIUwNBJfijB6JQ7N5tF0A56D+sz6hxH/lroDGx1SZYcc4LQqudr",
-	"FFslO/CTtbQFeuWY8n1/6y04MBLUoSzo8bd85Xr52xwnD2imLUcgGoK3YQRKE0kvTzlbVHaTPUUz3vvy",
-	"8cu/AQAA//8=",
+	"7P37chs3tgcKvwqKe+9yUmlRJHWxJdXURJZvmji2xlbiXJRPBLtBEqMmwDTQohnHX81DnCc4f+wHmyc5",
+	"hbUANLrZzYsuzmSPp/aORbIbDaAX1n391odWLCdTKZjQqnX4oTVmNGEZ/Hmc6zETmsdUM/M5YSrO+FRz",
+	"KVqHrRdyRrQkNLio3Ypa7D2dTFPWOmw9ZjRjWStqZezXnGcsaR3qLGdRS8VjNqFmRD2fmiuVzrgYtT5+",
+	"jFonNB6zEyl0JtPFZz6TGRnLGUmlGBGuyYTOyYCRKzbV5WdP80HK44hM6PstOmJ/2enu7ex3Op2I8Mkk",
+	"13SQsg0ndpqwyVRqJuL5GzZN6dzcVp1f34zTJ7MxE0SPuSJcET1mZMgzpQkVasYys2nmuys2jwgdUS7M",
+	"1ItHM5FPWoc/t8xQrV+imqm8Yb/mTOnTmgm8ohOm8NEZXkW4IDLPSCpHqk2e82tmNk5Lkiuc51zmhKqr",
+	"8v51ugcPhzu0F+8mjx7GO+xg0KX7w14n2WWPBjvD4dLNm9D3L5kY6XHrcH83ak24cB+79cvR2fx4qFm2",
+	"uJ63LJYiUWa+M8o1GbChzBjsn1+fWeqUUc2S0hq6S6fIBZ+YfS5mxIVmI5a1Ppo5TWlGJ0y7gxDHMhf6",
+	"JM8y8/4Xp3k+ZoTiRQ8Uie115S09ffWmFbW4ufzXnGXzVtQSdGJ+cdeXyCBhQ5qn2t8YbOqOmZ/WLDNj",
+	"/f9+Pt766ZcPOx//u1W3uXbqZ2Y9q+Y9TWnMDL2Y7Y3HNNNEDt3vqu1mP6V6XEwe/lm21f+dsWHrsPVf",
+	"2wWf2cZf1bafnR7DbB9TcbVkqgMqrsz+yoQ1zMZccePZmKefyIThVDJGi7nUPcpccPNnmbtPnyDPk1nG",
+	"YrPOZc+L/VU3fmjxIPfkPFOy5tj1BXuvL2P4tW+IwFDElI6YPYBlyj7+afibVOc/Dp/sD55PHo26r/lv",
+	"ctRM7OaRDfyit7e3QNx067fO1sHl1i9f1ZN4wJm/YTWH80fD/uRMEDMDMpRZiT+2yRvgHhwlSi4Sw6LH",
+	"jChz9RWbGwaj6JBFcOtIyjKbaU3UaOtR92Fvxy0YJWix4mB+W2aCa7JO2Ioy7ww3hmz9/xs3RCid5RO2",
+	"9Nhzf9EDRXjScJ6Kq25MdMVsLNF9w+ZL5nXF5jChiAipCdeKKBZnTDdM8GrFhi6b2Tdsbqf0kl2ztGFS",
+	"HUsyjKSMXjP1gIypGjN1RBiNx/DBnRBzakhqxnKCP5MSmSgZ5mlKNE8ZXswVkaJyjjr1S4QB16aaMpV0",
+	"tg6aqOQln3Bdr9ZNqJiDbocKC9VkIlVZw9rr1B/vFEatFWTmlgl9j3K31+lEy6Vw1HoNc6LpH3zAYypi",
+	"lm56xu/4TLu9eMcGYymN5FjYhmMnHxe3YsKUoiN2VKxbCiRfnc0X2Nnl0qXOcAZbPLn3Vb7lI0F1nrEl",
+	"i1XuGhURqvCsZUzlacUiuO7SaCxe7wwPzh/9qPODF7PsB5Ve55P0u+mv+tX3v16Nf51tM/H8t7OTH9je",
+	"4+TX305OxQ+//vjDs/nk+7/R44fHPyXTH2bfvzyTO5NX6aOn3341eXj++Hj0l7+s2io/x6Yd63Z6u3ez",
+	"Zed8wpSmk+nilr0z2j6FfYNdYwnhOjL63neCvzds1qja5V3rPny00917uNvprFqj9g9uWmNv2QqXMKoz",
+	"mullEmNqfl8mxOCCG0sJeLyVE+c8ZUtmYtj7A0VEPhmwzGzsKJP5VCHHzxgjCR9xrSIy43pMqCDvnUFD",
+	"05QMco1ihip9ZO6Rwlg6FEwcIwyNCInA/jUM+kKgHCIys5KJ0IyRGRXGEiKnRnKmeIUxk5WmInHKvdkf",
+	"c1r0mM3NXe0LUXrt7zud7nZn/2F7ut3t1W+qWesmVuDiez3PqFBDli3bUHvJsrfrrrnxC3bzsO/4Ha0T",
+	"i1VD1LBWajZVF+9oyAVNzevggiQyH5Q5UK9BYprh6gVmKC93QnHZqRWX72iashVG6gyu+TezUZfItAbR",
+	"fm/y7J4189Vy7bVghoImhimEok2xKc2oZgkZzIma0tgooCGDyPhoDH8wIfPR+N9T+K21vbcQhmsKQa7J",
+	"jCorBO9FAq630JtKxHdcJHK2hG/O4IIGhok/3phd4sOBWX40Y6ipFIqBn+wxTaxv0nyKpdDGcDz80KLT",
+	"acpjama4Pc3kIGWTr/6hzHQ/FFtt7kjMBHNxJeRMXA45S82hTJimPLVLmzAQrhctOpnIXOiLlhOPcFOb",
+	"POEJ+DQnjApChdRjlpmT8tdW1MIRD1vb9mbYICMZY3huJg4HdMwPreVwuKYXlCl9yZP1vKZGYuSqdbhr",
+	"7B/NNdDYeeDOHFNlrEUzUTzb4IyTQmc01iSRDBc7ptesoA0/c7u5h+Ut/Li2roO346tdJKvA5Tqh6VBm",
+	"E6NpvJJ6bIwrOFJaZuiHDeIIP2xZqthCl3XdDOzl24Vv+yO6xsQw5fHt6MlpCJdC6ku05lIbASiRlrvO",
+	"rC9hA65ZcggeCPgA66NpxmgyJ4oJ3SbH6sqqU3PGjGowpXPDXAY0Bn/6zYnjoEwcfmYxFebtDxix62DJ",
+	"EipoXPhdE4QnyyFHgp1mzGwRKkj3SyLPZDbgScLErWgkkymDbaJpKmesxHaOwUsgh8RcRGiecG1ENJ3D",
+	"kuOMgRJo91rd7sXvFC/+ldSkmE3TO16Y+F29W3TEwZLdUhMJ6tfdvbtTYcQdTZ9mGbqh13x/t17g6zwj",
+	"oLvW0eaRDSiBxwh9Q3e35FdSP5O5SO6Oow1huDIvyxhKxYJzPD5+YQjx2c5x72T3yaOHJztPDx53j/ef",
+	"9TpPdp8+erxz3L0d5e6WKdfNai3ehBffEeW6teNrhc8gSEEpMJYwu8PXeS7lS5qN2KckXgiFyQQcl1pK",
+	"kpoJ3C+T/U6Ecf7klupdeayAct8ykRAK7DZ0fGTsWl6xhFBFLiArQWb8N3jcIcEsA3KRdzo78RWbwx/s",
+	"onU7Yu6GxEyuacoTcnx2SjDc0Kx1lVd2xwRt5wHCKCusw8pbfvfu3VY1c2PZmy5d+zG6JZVcU44qxm0o",
+	"ZJCreUgWNZRtnfqlTADwqnmPQMUlb6w8ak2829DGXiiiz6XEYIkdzbnguJEdSwgFFngX1GE4rZCzusNP",
+	"voD9MFtK+jLXsZywS2sX9IvkmS/9VtKhZhnpQzrGFuRj9EOTOCCx4JLVFOKTO25LW9NMxkypW1MXLwjj",
+	"8orNLzOWK1YRoFyR4DI4cmZnzYXo+rN2pX3vR+YXQolgM3PtrXhPr1fW/TeZxxKSa1j1PZiGM5amW2gc",
+	"EiqSwGZJpLh3OaXy6VRmmiXfsoTTc9iNP0Y0g8bM4pRmKLr64ZPNE/uR4eNo8PdPcIZbT0UsEy5G/fvc",
+	"KP/Ww/SmymkZ0BT9Ih8K569z9F7TNDdUttXt7XXanY4hozhjCcccwsbrd4PLq9eAkb389p1Ox90+zORv",
+	"xuQb0lSxUvrP4dvHp68O45TRDJnwVCrDjuFs+fNBlWLaDDTN5JRlmqMHK1j08kwhvKy87HXvCDz0S7N1",
+	"3HUfw81Z8yFuf3wq40DKlFFhfsPN2iAzK9zDxnwBdwnRMo/HhJejH2brDU+gGqMW+7ut5QEN981a04Rj",
+	"ju5I59L82WWmBZELGDHyL9lva/EWg5X6PSxyMOXgHywGqrHPfckFTLFMRHTijtOyqX8rBYN3S8snr9Xr",
+	"9Pa3Og+3OrvnnYPDnc5hp9vu7ezu7T/8qRVsYkI1A5/zoos4ugkdF+llG2WRRS12zVav9ilcZPgO+3WR",
+	"iE4gwxB0tyAd0b6JQ9KNSC8iO+Rf//xfjJ3KXBNKRnS6AY1162hM8WTlJr011xh6dIHGzeKJIUmaxbsN",
+	"sw+PHLmEdEn1cqpDB3uZ6hKqQXJxzSZqzXNTHLMWzTIK5Bik/q0a5RV7r20KYXWlMJsla3gFMfKavA4R",
+	"UIANpFPMAzPMvU1eMmrEI/mNZVKRAYNUcC2r/KbV6XQ6XTw2j1qLkZUPB1H3UV08MkiZ1eMV81tMmD0k",
+	"fZBBaI4ahRPtUS+P+lHTFYppnbIJE9pcA8TG4U+M2dobIJcB7zC/DRlT5l+VqykTivXbF+IdWIyKXbOM",
+	"pkTIhCmixsYwkcJoJ/IqwljpMM9AeTSXwGmD8DYlZiumkKdmtl3OhPnTzwh0Opvw5lblk4Qjogzzp+pC",
+	"uBv+a6dPvgDj67s3L/0w/9Pb2el/eUikSOdos+UTSN7x+wvPgfw/mI6yitKEUcHFqJqxUCv5S7G2R82v",
+	"+q2mGnb+bk4VSIU/7GQ5lbdCt0bfUbCn7D2QiiKjTM7IYI7hDRXBawBzQplvrUiEU2VLElBpiloppwOe",
+	"ckiqMTODP7gwFia8FBi/pnYhah0nScYUSskk4Zi6dBbsuNXnqkFbCK1AqgtXZEo5Rm3ZexrrdA50PaPz",
+	"NjmGUAxcZL6TQzKXeUbodGpOK4VnHJI+HCJzbIr0VvNpOpYCTtWYiiRlffM4e/r6RxdiwAzDJhjhyJgr",
+	"PjG71jebxYTmNO2DXeb5VZlMP7RwaFBAx9TsyIS+D9ePIeHwm25VR6WFur7BHmLCnDtcEUZLzXl/TMfc",
+	"rFRI3SZnEMkyh9K89/Jz+VDFK5N9n709CVXMRetoLNMEEnogowNzkOxbM1NSC4z8Db3m5HQOEffgQB8c",
+	"rKgsiVrCy5g1Dq0VSAtKJH4d4eoXjl3Uer81klvmyy1rg8AWOvka/q6u+HRL2nS9rak0akhm35Y1JJCE",
+	"VipgxZUfI09Rjalx4TFwPjJu2Km5LzJHHWOcEA8J8sLLryGj17wsR7/+a5Gd377c+uVDL9rp1YjUDfYg",
+	"SDevzYwJSdjQLB5OTPpcWGt5/lyoy+VumP1ueX3mDqMr0K3hLx9uu7KUi6u6LNYpVZolxPwMTt2YCsES",
+	"8vc34LiLSD+f8sPt7Smd/3VK//Kvf/6vkf29/akwf/erB7ZYbum2eEw5zOhrecVjHnM/yMmY8v/pdc7M",
+	"j+Xz1et0OrdYL+Zc1i648prWpsCpnq94g3uVN2juuLM3CNJh82MGt629xq8OugePHu7vGe21V17MxcVX",
+	"P3e3Dn5B9XU/6u7ebj35lC8tCHPZJ1yR785OCU9IyihkQEaoqM3hkJHXLglNSPB8GTXNkDNzN8xsCM4e",
+	"X6tWMgFqvKJzFRE+vBAwBlwRU2G+N5IgpO+KxrdA1BX6bawksryqt7f/8Wv7rfm8f8v9RF60LO3SV37U",
+	"nAFrRKAt2Jif+YcegY91Oqeq4Wp9lQ8mXPcPSUyzbE6kTWzGNBqZWdWyTfqZMVIU6x+SXCRYFiszPuKC",
+	"ppH/VfXbpI/u8f4hEMYMSIXFkPiJlggeKPBKRBcC3M5jKkbMxYEt9VhFFicIXnp4ROF/r1NaHxfOlKpe",
+	"SnVosRjdBpRUOWMKnLuUaKlpikR/FJQsQ8w2MwdHwAjw3oHyBwzuFGxENb8ulwit6Yot62038TfaUUO3",
+	"lH9Aib62/vpF5/eAL3WMWf3lFxcXbfzcjXY/fvnX+jTGUM/CBwbeujoL5zFFIVrx2WaMXq3W8x7jZWDr",
+	"ocMrYetXhDo9SzVQgWFpyCaBtYEAiGxIzdDnRetrjEn7Df25Ja/UgJuFeuNygfSqJqTRQi+nGRvy9w0T",
+	"MQ8zWrhyjHaQURGPmSIDNuICJlZmKsZqrvODcHE5TPloXMPTTovTpmykHkI/AwbOAGWYv8AEVP+cnY0d",
+	"wBP6/nJDX6qzO4LVQYr+Yyt5TkXCad1iBdOXwJ8uYzpd+3G/5iyvwwFY3B8oGtDSHH1VlfqdjXcG0urW",
+	"IV5P7Zj0W0O9p+AVUDNj9WtpfQEYt0MHAFCMFU8pVZpMuMg1i8iQXzP7AW8YyzyLoEIC76BEz1g61LY+",
+	"kmIN5zqOFDN1zDNePAQVxgHHOHLO/vB8FEfWbVjkeUVI3f41FrvUxHyO1zS9b2E437/NatdyYvlfQ10d",
+	"mh8AXgHwEcywfH/YleUxK3jKQgnIbr3L1czHxVIWrb6JvAbvHAEHICqRtoRzxnU8JpqlqYJiNsWYIMNM",
+	"TtA9mSstJ+BtsCJ60auxIYMZWBG0rtRwUiZ0TNftQELny4sVBlJeVRAuMFLU7W719qqBobpHmG2s4VWw",
+	"NNjj5IiwVDH3xITFKTfGqFFoRDonVAiZixhnsRhWzNiQGdldWe+rN98+6bj/9eomhkoYTeuYEyiGwF8I",
+	"o1nKWebJoWEWWTnto7W/0zvodXcedh/t7dc9fZMQkJJ5Fq/FeA01v8WrXeiIgjyAhJBwfisTM0GlX649",
+	"2XlFDv/CUFMQWLKBJr/PjhaaWEMw+QCQxo6NZ65BUTb33jo4BWreKr7f6AY3d//dMPTFWaSMqroj8Ho4",
+	"9LyNZlDor2zyipAOt6dy+PY6nVVS2uWBLX1eaDXDY8sgNr2VZX/hphSZZ3apTRv0VtdiOvUTNspowpL+",
+	"oZHeTKDs5oGOYO2tQBMgZnPIkPI0z5gKwkZgx4SKoc64YSe5Mf0SORP9Q/OzuVNFZrcvhM+iRyZu3gDE",
+	"9uC1ZGwIiU9UEyliRr6ASNplXmQd9r9sk37K6DUXIxzc5uHEUggWa3ipc6iuO0IrkitEBLgQMzonsQT4",
+	"JOk8FGWrMZ9CygDukPlTzgRutXle44lYEl0KXPmLTgPYYqwYdrseSLGCgfzrn/+v/79Op9OtY3JUryiF",
+	"8+lFNdJl/7zTOex2Dju7myQgoJwsy4HaK2sFnySDTOZQ0lhZ7hVbywey8Jw4lcqexntL7amV4v5dFuWa",
+	"2qoscngbgb55UpAdcYWwc/T6DC9H73Wd5Xs+lsouCQSKT7rnIk7zpEJQu93eTi2fFPVWSSm6PuQpq8J7",
+	"LU/taA5BVWEygGMtvojtnZ1aVU2NaW9vv46r+5n61wwuKkR4KwZnO4NOvLvbO3g0jLtxd/eADgfD3fjR",
+	"wcH+cHDQ2+09pGy3y3b3dw8GBzu7Md092Ds46A4ePtrrDR7t7S2mM4B3b5kD08am3r44NlO/sSZTVTtw",
+	"J8wbjBZ0EGuRWZpzNBSmWln6XSqjDB3ekUpR8OFPH5sPDNpFITCdZk4190RysNvdPGNukCuzyerSqu41",
+	"R/aJU+oRwCBjVEnh0zmsveSzOLC8hGudGitMsLI7eu8GU5zudS4ndWmENB16KefdEfKKpEypklNBEGbM",
+	"9nGbvOWpMTcIpp5gzMUISyOTtoyWUdak2nshT5U5VoDWTNfaz2a2Bwe1s309JJSMc5FAaq+druCC6fmW",
+	"+WfV1EsTe9TZeF42Lb8+G3NI0ThGZwZJpbxSviTVP3Z/qddpvz4jk8VjwWOark9gGO6yL9ZwBqcUxjJP",
+	"Ub0eGM2OxuOKuNjfmLZscUMNKqaHsjLShE/KkmRTIl7I6cN3ERUHue4k1u5eMWd/MjzR1bIRwBxc9IBv",
+	"6pRIqVJr+ctP4ErwY0ymTCi6ToKod5Y0qkNue0hC515WYi6fOfa3U4pokta6kr4TmqeIeYqGAbpjjV7I",
+	"EoASESRcJpSB56xRKe4+guTczvpKMU/WhoU0ZsVKXfUlg2HllAmWXNbmEZf09976U5V5tolmKa9ZluTs",
+	"MqHzZTni5me7+WbSkP1gQ4P41qoHc/mBlzNRl0NqrAfkehh/qSp3E8YyWu+IUjLN1yFxeE9vissNT7ZL",
+	"X3nbO5klan0vvrnFu/H1mPGNXsxNkpajVj41xHHHJDXz+k+NMC2yX0nGpjLTiLxQAJmUUlu2Cp6w1dlZ",
+	"6R4DaB9kekEoIHSVAbn77bUvMzxZpT0JuEwjlz5Wio+EM/s3iBZ4ol4k2E3S3ypbgKM2zvbESYQqDqzU",
+	"l1xcDqS86h8WORxo7YFGiOxb5hl4qAEJQjzQRI3lrE3gfqovzU39w+Iq86uy9+NYHuoExrejtEkffZiX",
+	"CQeXWf+QDKQew/3g7zea1YXAXyFCMEGsYtJPciy2YovzNub3jMceaKlN+mnlQvS2myulIJSYnzPDvdqk",
+	"j1gsCQdvLvjJrD05k1lCil9BM3RO6wsBpW99h8tiHTn+dkwWEEV6pt8PX8A/pkVRu5YkQbWyDdmqI/R3",
+	"IbblDDIkGNrNRsDOqCJxbrSwYZv0ubgEcDJ08dnRL4TDLCu/iQcKITzgYCYs5glTxWtFV7B5KZCXJ5Li",
+	"7cLbCUI0xRuVIp2Xbg6uQrowt5ZGvBCJxJsLNhGQRA33IPbXIhaEnATLSuAomnVM6Vzm+nJIeWp9nkUZ",
+	"DGQMm59JwhNbhk5jtDAA8AXXh0QMCcfEZeFbWPeS8zA4ScY4Ls6Fd9S7FRn24ojX2M34T4nsCsXRURJG",
+	"O0do8rtXXDzIOu2jVnn3Dadb2FFwLwT7Uu/YBK4hJzdgcJq9r4gV55SxUpsL8MBGRPP4immy+7AL2BQl",
+	"jDDrfl+bAcJTm/mfc8NWUmduoihXSyl3Nq9K2lQxqMbEK6IO59S4+Ce27vlDi6bp62Hr8Oc1ntz6GC16",
+	"s+FcNSSm2MSnRApG6MCcK2Dgns/RQeqzuTJjU8U85aiIm8dIxRT2UVg7i6AoVDuOnZZW9fsU512t7Uwq",
+	"xq0bccyVltl8fdeU2c1XUteWjDQY2e9CHo3JFyEXpXMXhXH8faPMi6b6FQ/ZshZ9Oo2ynkQdrRT7FXgI",
+	"g3eySLS/OLJFvMigBCi7utwbdIedeD9hHbq7O+wMH7GHyQHdiXvdwaPhftKpgFTulzypZoDluZLu0Xfh",
+	"kbSH6JN7Ij25LToi71Lbx7DOGkZXOVy/0q1/Y+mxaI+MV8dC/G59w0WymGjTsqM0VmyW7w+C6WhZGGKH",
+	"NFXzF1UISAknAAQr/G2ZX1J2MAGWgM1Z0uMko+BDQl8GhPrtAxpl95uSrVtlL3NrpeOARg8fZQxUJFSF",
+	"ja6rQreey8gBBRAuBlUZDjLcN5iXtCujoXM14Ur5XwUxxEi1zADJGyZQqj6DKRT8AWOwbpDmlfpYd7j3",
+	"xWY13mfs9AbWa4vLQG4BsLOC6rSh1QgxP+UI9OSxD0VbBZ5omSYuIw5sirKWOEYdTshW1JoztXx+6obO",
+	"QL8+c1KNSrrJDVZ3XP+WyrEpJ5LYCTSeHidBFo1TfIGh2cYRGsVYGVMWpBewhChJ5FCDVQRZF2hICTYj",
+	"I+li/tZnPRvzlB3ZE6A0T1Ob0lrOO78QM+u5HFMFdlg6vLTPpWTIZgUmINEZnCiZ67JV4A+spUk/Ru1r",
+	"P5FCcQUYLmeZlMPFl2/MHfi3qnAuMlJEDy/JK3/XYF7vXF3QCORaD6u8f5gk3OxnUff2T0qIBHWq5k0U",
+	"QMs4L6vy6aZpBY4n32TA2my4gfPxr+knRvzJO/bVOY/KRhASq93bVeiIDXzc1yzLeDWX8tzXjnJFnEoM",
+	"+e61Eh/N2s1coU783hnBrKU8FxtVuH7/XTy5dc5V1wyLOveEMz0DQirvZYlwS/NczguO43qdpR9LMeTZ",
+	"5BLzC6xUQGTesS0zBl9NVHarGSVHmk2Brgn9jOk8Ewt3C2ndWUhtI6aVB/oNy5iKS8xdWKhelD5BUxq4",
+	"NGlfCD9j734q3210BRzBokQV7ib7XI/6gLcWew1V8rkOfVIwiqZXTMDd3jEG7s+MDXNhZqCkTcQzD3ad",
+	"CmFKbSxy5/oSNMDiWlK9lPltXHlpFhHFzXyL3Z6ZlZtNsvUH8FamdH4JPrX+IQph6sS6ddGlbFharYMJ",
+	"wERBcPKW5W6JWEBhNhMuVYSVX4+haTs4XDVEeNNwT/ww/qOfd4M490RdIINtGi0I+GKtEm/R13zTCusU",
+	"foD5jaXAynJuurH3bckhrpruscwuD5KHcXe4Twc7rLeb7A1pJ95he8nDoWGqvXh3qeluBlhpugd99lJa",
+	"o1TcBAJpc7GyHE4LSwqn03Ru+1XNIE/C3OAqqtZyL5gVCpac4YPqdDdM+WwoaAZGTVNUgBETuQ/017c6",
+	"cpLNSZaL+hz8u3QUldoeBuBcdvrLhcWC6be+MV1/YK9ZxpInmNZQb3atTni1WRE3TXC4m8y9moKB2q1E",
+	"GW3brpVXfMXma3TYs+lKWVNp9ADxe7W8YqJNTnUAF5kxmhQdckOsnzG/jMdUXw4mB53T509H8eT78eDk",
+	"8W8/vXs1/+mHv6vT5wf54MXV6Md3u6OffhiPBz8cr9RjENrXTrVhLwKAjjoUgDmUGhVAHmSQyviKcEEe",
+	"U8X2d4u8OioIE3E2n2qWkLPTV5HnzW4URLs6A3YsRTpHAQp1OFhQT8toGFM6V9US+Z/e7f0jFuksef79",
+	"1cuTx+PB5O+jweSAD3pv9v628+0oef5oFPe+T0+f/62bnDzu0OffjX6cPMvpPPktJMUpVWpmLPkSC97t",
+	"HOwva2DiC+6/2v7lq7986EQrqs8tipNqBxsdFqfzyVRm6HYFaC6gg224xTUzbeh8dCzI6dvXZLfXfYh4",
+	"uFyQmE65pqmqa4C0XueiqPUE0RxOS6glmxQGlm7cqIlmSQMvhqmj2yc8kGqOEXIBWQ+6ls/hHTKbPxU6",
+	"qzn5Qwdgv8j6r6yfc2VHNXSoNqZpS4wi2/ZoU2rEYTMuUI2lZ+FH1ursBiLc4QovVKCNi7LDAHqGOlAH",
+	"jJfTK+YSGqyYXtyba05rqzAsOgbejfJ+JIPEAizFDMCoyhvx4smzk5XczcHxu4XWEcrT4ZDFNWy6b+Wj",
+	"NTO86QSOM3DlugbcgM/AE/vaIu9mQye3qsmeAN0UC6RVeO8RNHU3XPFClKOBZtQi6g4ZHZiRgBOUhGIh",
+	"VUT6UwQZQSAvIfWlYkz0IzIb83hs0xn8HAeAQzdRLL1mqmwtFPqBW2hNQB5mUHucnl7XAhqhqudgLiHm",
+	"mSXqyL9l0MIN6UNew4DpGWOC6Jm0lKegtbtgRGk2jUifJv/IlQYwM8hHGJYc7lGYPIEgfv0hY328Dn9K",
+	"fHJE6JMG29WbOi5v/zKoJrRGUPCNBUOJWsWkSrkGRrqweoi4Z1hIVq9hXca1VcuVqg7XlAqZ/YCNuQ2Q",
+	"Yrp7+fj8dFCfRupi4uUnPZMZmTI5rVSjlBQATGFyedDe/G+TEF0HsUKK/Pp2fUIiVautEbtjb/Di6sm3",
+	"Y/gl1Z388gi1pmSRK+TzYRSfTNO5d5/A+gpcPMFmhjpLIRwuVD4c8pgzoS+NBW2TTRgrdTIpvnHsCr/L",
+	"Kt/Zvby0QL0hfthlLhCECJL5JizIk3EQI5cTribUhiCwkNDlYsNHaGV8yd7HjGG9XxkjwqftaCkvAc7F",
+	"Hw337oujEXxTrVkMsOLZ+ym8NTeO5hOWXBop7QcKv3LnrfBQ2CNSZky+U9TlYH6pmMDmdYWWeplKVa8H",
+	"vGiAljvGuilb1uDx1kj/677hScNMWvhOp2RB+SY6n8zXSSan02q5IQAilm38nRvhzZmJM5oiemuZhTiQ",
+	"/SAWeFWz8qqxVIUGKg4OwDbUsiNgPcBbLWOynhTydkLT1OMplDdmQhPWoJm+fXz6ykLatur07F8+7H7s",
+	"FBv0y4f9+q0JoEmWBDeBhUHDMwh8Qb5hDXaC1mwy1Q0Z3y7ctjBageCcQzcHW5xRxURZUet0QyCGRsFR",
+	"EhpVLOGbZfMHe71pvAOuWCnmrLu3PNuDzm6ve/PQQzBpH3tYGkW4FVR5XTDB7JL3TLhAgqe1lbGC8q6v",
+	"7iscgRLGLcvCRv+joyIzDagXsUkrSGNkUMFnW6fJllOngiP8+PjFz52tg+OtZ+C8vLhofwFX/Y5M//ey",
+	"wvV7Rd36ctU5b4qfI+wNwEcXOqFPD7aR76LbsXDnFNDYRIKptziZajkXBjmcd98BikDqn0iI0uis6Cue",
+	"MsiCHvFrJkg+jYodxyCAMQnapG8lhjEY8GsmKpF0j+GjmO3r6XNgA09fIIeNKmFmhDSGqgjOx1yHz6uV",
+	"imVzP8BmC6r5EfKnwrQdtk+pYh/wyT0/c8A5YVC3cso65pT91KrtoGHbMWM7V+g8sybsKZrtqD8UmpK1",
+	"oteFHQRESZDjXyO02ccl0MVLC8hATgQY9Rsz+1JMfL2Q983actgdr3EbAGA1YJjbUBTk5AtzBjiiHzfg",
+	"6BSAvsumYXWzDeSQ8x6t56Qp7nGemo19Kg4wden1cFEBR7rs2u/OTuu8X4mnVLuy4r2UKKFZVtidqfMb",
+	"FhaF70F/v5jCpUm5rMEFEN2xxD7h1MI4e2xW60PO9PxomdOKpkpaE7So63YxkjFyRUuHUZUrWNt+OWu8",
+	"gwzZgM/eGAyoNnBBp9NK+HEMb2gZjsnNOE+TptS567rRb5g9dCkdsLT86Gkmk9wZg4ue0nyQ8vjSBnNW",
+	"ZoDZVowbcdZMrmZnb8w1tUcb7l55kHED6k6wbdtoVT2joUBTCYjzbIos87BynM0dK4/zN2x+B6fBhtI+",
+	"cbb4S0aHDamGRf5gxUPmKq5SRocPFFF8kHIxIvnUsadMSoA4HvM0KQW0N84/vKrlj+8qGDtHXt+PwFdq",
+	"OKH1utZ63czE6yFpYioklPAbjXgCONjoS0a/eJBqZHanHR7wpiUByk0dgijuoRxFmKrTKY22ZqYlDu7F",
+	"Iixsac7lS0YVW1FvAn5pMOSxjAc0msLaqHETrKf1wbMDpW/TNlpqJaM+Vle+RItla+kz1UnFdxAEBqAS",
+	"ik7hB7aoiTjQ7Db5nmV8OIcSBkCgYxy69EDCAxEyM0SxUNN+D6HeGkBgrnkg3WrgxErxIWPzTWhSh6BQ",
+	"8hl02t0NZGHZf7Wh+8VS98o3fi6vmNjMYyNsTU2x0oQLUa9VOGTzehoKPQyISUicrW/hMG/udVicSlbj",
+	"B3zDdMbZNU0LH5NtxnVIuj0LShcVvXbBPwBezZENPPnCM0jpAFg9yORwkNhMkDmjWWUl+91He52DTqfT",
+	"2a3Njc6F5vUHz2F6SEiBrE0bWSC8bqd906RXpCQ3IWQ+Zdp0biwPwhkEIEL+g2+gcrgaWfNxE2DgcdA3",
+	"S/n2Q76lzhG+FR+ytj2lzQvEPjypRPCN27f8KTb8WI0peUNla2lvnsaWbYtvfxMTsX7/7kARQxF5Y4sE",
+	"bn+N7Zjr2nRhn+qMqTy1AsC1afPh7EOMGOCvDpwUC7MiiwHgTyYQqlF4oP4KC8zs6EdBTBwC567JQnQh",
+	"gnIlM1GiJBnSbCEqvqZbzU7c/moeWGs9Bpx3YWPejtH/6lqSzDxe6hE4D102dtEEvCao0Jp2r/P5q9Hr",
+	"y6e981/PH/10Nfxp/nxWjjrt766V1HS59ctXter+SzZqjPX79iYDFkZWbE5lWKx78+B77c7KUa0lfBM/",
+	"mbUUqy6Ja6O1cJZhe/ohOem9PbP0tmVEYwUCEf9qx3KyncrRV3s7neSgs0O/OmZXc/Ymm+ztj4+nz59d",
+	"zf/+Zvenk8H3e7unSe/lN/T41Y9xJr653vmud7WBhHBYp2ZCChNIMnYE9D1n2jZDw7w6lCMTrpS1D24g",
+	"HjCXcIXJii/lLjgSvt0a+wibqTRAksqR7cLWXrmeRm5W9tQuLOPuke/xgTcGvi/d3ozUCpD3BfQuXWxK",
+	"2gzBu9hwNPwVu6I0wOB/yzR1b74+jfBDyKn2Fjt0LTQk/w6s7l6HQIMV5ZsOATwzRl2AbaLZOic0q3ac",
+	"0ZgY1+r26toVduo2GUyyTdsT2gagizCTS5re3EvLmwVna2r01oTFfEJTa7xpMpEOugzJBESTzzI1O6ss",
+	"pmZdIyffSqfUca1ENQt9dfbura/OKzYrF1tukMN600rMj03zMCya6jxjq7uEBiRigTJ+bv3rn/+PeUeC",
+	"KdUOpcysS/7xbnB2Njs+Pj5+fPX82ZOXT3/69sXs7Rv6t1f89IlkB09+FNu//RBn+uwFk+m3p3uv3/3w",
+	"dPzTyeODJM2e/E39sDPoyTkXXXH206/j4Z54JTvvv2NfTQan3z2+enw6/OmrX8XxX/5i9ljx31jrsNvp",
+	"7S4Qp8f08Mw9IIJH3YPeysaWE/r+FO/tYga2+1RT5QHzaIAqjscsvoLQd61zaRkQQzVFxjzGIXg0kNgG",
+	"adLl2T7Gxqv9Kw41arZP6xFkddpWrfjBoWpZF0s/n3Ib1Xbk3yccGCBJ+RUzN0Wu5hsso6jhyvaF+JYZ",
+	"tm/FAXTJJWY+ITA9qsc38n2FzWUqsUgfY/RR3po3WQ30aN90rr1BPnspnGn/rH0j39Ir1wi3QDX/ZAHP",
+	"G4YvP004EibXcAK+2Vgs9ul02se6UXwEkGsmU0b68Zhq107cknkRzOkHF8IFR9jaGb5SZEyvmfMs1jhs",
+	"MUBW0xpyOiUzAH23zZQxZcbDHIDZCD2X2tVejTbAFqb39cqUaRPXfvb21YdOtNOtp9RNw3I+LLZeNm8p",
+	"ZLZZ0+FyPG1xC3d6ZDDXzKOFPE16e3vdAzCb4BihcY6ZgdZex2Zy3oNcnmu3++uPxz9+8/4kG37/dvvh",
+	"+fzd31+8Hj0cx9dndMq/TbPZKaVn8Yvv3si/1AQkwoKesuVrPt5dLA9ubDgXPuqwrrQfyzQx0hWmbxXh",
+	"GeXaKFEL8hYvDliauW+RDsYOpNYCOnt9GBRmVbjIJvQ9isWdUguYRSG5QfNQWEYwRVhRA4guD5vLWU20",
+	"NK+9u5sXbmowsd6aeycxcQygVAp/o1jcwqV5nrfqTeoI6w0cqE3V2g2iSXWJpT8aI2tVSmmtY8no9o/q",
+	"ud4njn3Iwku58ibn0WxKXf3RGp1FQKFUDIm+RJrWWtc+obWhne/2ltmz2vYXTX77On+9W+4vK2npMbX4",
+	"RxsQlGXrazt1KtRb0vrdAW9S+xcqQPDRDQs7c3HQdbmvTRacsgwLS2xzEe/uX+DAd1QUeIzAq5myWBJz",
+	"xhRRjC0EQ4PAwy0gk20Dk2UK3ZtSZdqbfFPj2cE1VdQEr09BPQBEAbkqg+bLDB3+Dej0nXUqyRt8pcfC",
+	"FeHhc6VoxMBf/ZR66Cd8cuOmrsWvQ/8QsGDkqSUeuVFo1LO7MLKBFGs50KKf6c/B+9dk5H8SHr4R1/6k",
+	"DPv+efVbX0F5ksrNdGYHv1+Dn79A1wVU/7IVY0OjpnhrebaIpbMewk2YUu9zgBp9wN3eXre911nMoU+K",
+	"uvfWlPLiNL96+uzcbEC329vrdDrdh61oo92555axCV8ThabY3qLEf/3TXty96tzbvCabBN1QdVS3qUuj",
+	"qkv6Q6xNdKXel3i7LxzyiRfFfjYcqvMAWW0j3ww8oeSeiUguUiOj+6Ce2BrulIsrNO6H/L2NC+DNRzYG",
+	"Q9PUx+wjwjWZ5ApKaSAJkIurB6rWu7gBJW5g9cVSQDC5vkgQxABPfNOw4OKjwBdkw9wpV5olZDBf0NLi",
+	"rYcVIun2Hq32fTOl6IitnJa9rtL5ZetR92Fv5yZPLSJzS7faXRckhC2aywXaGXY40OOiy4Jqk2OSUZ5C",
+	"HXUMMOnki+/OTm3m1F6HxGOa0VizTH1ZXp5POCtFlTqrfVZmLivN3STJGGLcgxa+9vXVnFQ6d9hojK06",
+	"kjcR3J4ENxHdITpXEF7pbCa9i0c3rOsd+OTXZjibScK9DkZDbyuwyjmuS8N6xZUfowqcTX3papGlZqMH",
+	"4JRmImmTl4Dhl+vItedylSwPFLH+J9+KPByqfYMSm8VkzakEtPCJ5ZUbnaAqtv2ksd9CkIO/sEXPbRoT",
+	"VRCFUjLre1Qowd5rMjX8jBwPFBMarcKisWzFAP5p+JtU5z8On+wPnk8ejbqv+W9y1No0lakxTa3vLKT+",
+	"IVR1tknfpYD1D304DPPLzO9B3abLW8PPM56mZMDCklJAcMGkpgfKJ75isqktNp1RBS1hytWkN0hNq8uV",
+	"8u6QDWIiINuLEmGg2qYIyGLh4X2UDNkDc3lTiKl1io6CWr8be3jWyRatqwoyryMquWhW5lu56daleFg2",
+	"Uy3wW7PwtRmX0gywkhkVG1M3NfCyYfGeGstpqVLPeeAmLIvHVOhmgr6DNDM8GJ++BunMBW7rqyDR20C4",
+	"IE/bXVdeIXNN1JTG1UDkVwfdg0cP9/c6tlF6qAaW39zFxVdB+s1+1G3I2aoAbS7yjc1lL195uU0VOKN6",
+	"7BuBb3gPu16DJyByVfVN4a3RYm7qEsF3lslByiZN2EIWAQfSel2b/y/ePDshB7t7D79cjFA7x9tSesVH",
+	"erO6AdEJq8UUmWVSjECgIPKDgzwpiOdbmfl0L1vGYJg9QEfoMRWlfC8ypuqQnL56A4nUvdpCsyFnabJi",
+	"Roi59re3r18Ra6dhKv8E8lF8Cw6ZWGBr19GcGqZGJwxuyMiY0YRlgCI3Ky3Y9lc3MhJvW+i03trG97rt",
+	"cslqfZNU1JWx9fNMHA7omB/aN3zY9ygb7p1Xme7CLcs58HBYW8NX2wL2HRTrlddq/iqsL78xpTk9XNWV",
+	"xiE48QZAXcjFd6WB8CpI/4etN3jX1mlSgfS7yYoLbKPFx784Pz8jeEG5JX+nE8aNbYQEP+126ntAc502",
+	"VQhCQpQckimevKCFSwknDckJ48GaXNOUJ83Fns0UZZ8SUNSiq33hYi7geZfeO7Sia5z51S3a77EN+nqe",
+	"Unr/S7jfSW244C1k2B5BJKvUCc3OWa0BrDahqdELWXL5D9QI3DpzPXwELVaSOYCnZYwmQfdA5EBBw0H/",
+	"DRyCS7t+mw3vf3SjVz9Ta/MX3zgwAffZgwr4CU55OIAvknLfpFxchRe495YLlU+nMjMKn7eIPSZbAO1W",
+	"bI1niMEGhN8VmxB+655sFRyjGLPJVEIXlssrBjByCqtbckFzPTYGcWxBIgc0ufQJrUhAKSt9k8kUoe5o",
+	"mspZgExN00vhkOcAwa6It5ag8jI9L4HnBRh44dcekzv80gHohd8B2sPigOBBLX0PsfTSN2Y3SkNljJbH",
+	"KvAoS1+j77aMAWiRKMu3+4TV8tp4yiqLrSAKTpgey6Syz6UtsSh5FpEv2ESotfKwF3Atm0yhcs9vVcYm",
+	"EpsKw4p9Vx/70bf4CpZf1EQFXzKB7zvLxaXKpwCixCobJK+BLO03MteXcngpM0T1C7p52vYF3vJVjFqQ",
+	"QMMLQtDC8ChNWMKpO/ZVSs9YjusKtgdARC6FvHSeE1q83mKrgzWaJzOapfOiz6jV+MrzX2iKaoFaL7W8",
+	"dCTp8MHgBuBY8Cx/vvx3vumrHQ/WYFR9KKEa5Aqwv8e5Nkr8ZYIokMYiGRgaL6M12viKh4v8ZTmmdSHQ",
+	"ytkCNQCnhlrUZh0ET1zK8ELnSKr0ZZavDCItpjAstOvCadXJtdr8h8qi2IiKNdrPdDZtLbjY8x0etRBm",
+	"uGmfHjiLa0x8d/2Ju3SPmyZspKyuZcRLW3QddBsDQGWjMqTYx5qW92S32+s9itZpEtbQf/Sl+bqiOK/x",
+	"0J3OWg8FyV3XmgJWaiviQYl3CB8Lq9tb60E1wS04T6inZ7lQh6QbkV5Edsi//vm/FYtgw6a+csrEZXHE",
+	"KyUO8H2wh+ZqTKDnmgAplta43vrWwntcOMMF6qPLD7qT1B/DUUvpP0Erfscj1uIxTXCGRjCCsAZcQuxT",
+	"meUC7O8BG+XCZTWVdtQq0FkuBPJuJ4P9cLVOtTfQZvx7meYVP+YH1wF6p5Si0FCn5nxDzbRUa4T5WrXl",
+	"W+50aby8fnNdrlV5YsxDwS91D+FVt8xOuoMmMeWUIDt5N3Lzun10sTHzpxaUB5StolU1WH5rN+YJnlyk",
+	"C904JWhxtMVzgfcjCL41KfuLHrVp4aBbw6m2STZB5ie2el82cGQ4MABmKyZs5wSobBlJXeTr+6PZq/No",
+	"rI/1/MaWPvgeYtj516Wb5AnXYB+6Lra1fKMuZ2cF3FLCS5zKpzLFjF83QJQu5vbUVcRD6FUXyT1lwB77",
+	"ONsZwDBvRBlf/rwzq2g3N0hqhDRe9N7YRK7FiJkzbW7QlLHeeTZkTG3Q6VIwvcHV/lWtnZFl5UqRkLU8",
+	"z6oGX2jCtb7ZE9dix8WN62FEQzLdeWfncHdvI1X/jnPC/L4EL8W+fHyphU6yAmR6keLvIMJWc4xujDNT",
+	"jIWqSg34B3gpNsL+SCxpNFo2a0KI8FL7oCARyZnpNRryvAitQNYU9MfqD+iYQ5bdYzrmhGvF0iHW9Lom",
+	"KT6iU24j4zrHIDJLmlp5PiFyxgij8dimpnBFfmOZLMn3esZ2J4jCjhEF9X3tvVr4eVHXUe2NpWoCSYiO",
+	"3BFGiDHVJo9ZKmewIgt34sUMNBArsd8tl1pby2HW42klPXkDzlS+r76BeOD2XXmw647IQq28eXY9fXtT",
+	"6NOyLTujAtcYeVPFjCoOcniCljOFRiMK+5dDexeU/Ni0CeVt/9B3CoISHKmwP2u1gy1oE/gl9FGf0LmF",
+	"kx8w1DBK6TquIX/gsVxL2SjMrwazytPyTrSpiaXyydoivsHsMkMsfwvvPJ0sYc1NonTHAcGviW+e3rCN",
+	"db3GlNTSD6hzYZ2StlisA5ZKMVJEy4Zaor0NHWZ7550uokeuvwXL4WKRslUUONJkFnTQUoXJFwqSUFku",
+	"8j+jVsLVNNesPsmsYDVBrBIiYc2sZxkd/AEq1aa8aZ2TcKc6lD1cnz5h6S1vajUDOCaWilzfN2/GusxY",
+	"zE0kS5uw1fJF54t9xtMapoh9qOs6FRizD3sQcecjqwfqiLH/bf3aEjpXBSCyh1+maXoEy0OY227U6XTW",
+	"dpYEDXdr8rKrr9VO73KR/Xc38G2/HoI6CCDhRVL+zTzZakx7e/v1+zXkKXtQ0bjYzqAT7+72Dh4N427c",
+	"3T2gw8FwN350cLA/HBz0dnsPKdvtst393YPBwc5uTHcP9g4OuoOHj/Z6g0d7e5UMX5d4WFtWZz04tnj3",
+	"7YtjM9OPYUBtzX0sdqlpoZu/+MdUXHl6Xv3uq04c3PbI0rx71YtrK02+SkAFvdcecn/aZDbZtOyXp6yZ",
+	"KMqw4VzQbN6qBYGaTm3G4SJQBCUnb783tksKTfBzTb748fjbl1+uNXa1Zpc3IHeUtqAOEhoBmGwqf0Zn",
+	"Pt8KSp1mXMfjSltKc+oyUP0j0o/VdZ9QMbeWGCCY2lWHrDGmE93u7O1Aqzv4E7Q7fbDbAcuf92xvmkoD",
+	"ylhdt6LWP5QU9aCZYZXG7XI6K+VUCyVQN0wJt9jZgJi7SWZ4zBN2WR9EZYJQZHtGFkADJczRB7fqgDFh",
+	"26YmDdjKew5beW+DsGjR8XONNpfr5aa7l7d+erq7w2WoB4VmdQVkd1oitg5m+FpFWm4RT13LnjUKtSr3",
+	"bAgIHhGqXDEK9OJ+UKpluwX6d0WS/fKh25A/f5MAkgszXGr2vqFcyR8DBICcySxRviAnHlfC260Bg07H",
+	"gQ1bA2D9KdvoWb3cOTTD9QbVseVyPIdGHjCgla7QhVq929XRl4a7gxBZ3Xj1NuCAxTZ5GjDtXBsDl2JN",
+	"UVy57/sIMmiDUb1OtxRgszihiBT4KaNtG0fP/DohYFaJolXiZ7X6nw7k5DovdiNUpzVjc27sJz7Jn6bp",
+	"62Hr8Oc15/QxWuhvw5WWWY2UfJ0mTGlUa4+KIjxISHFlixmDIj04e2srvQWLYtM6szUE/tqwi1a8VjDB",
+	"LbnyqMUN/2URvrfo+mEI3+hxdrSgpMKJCExxASjmdvj2nta5Z14LRhjmldOgkU9zc7MbN6ApY0tvDtxw",
+	"f90SNm29tz56pW/nVucYAPCCYlOrDoGPSw5iXZ3dzl7R9lgkpS4iRsYhS/ru7JQkbIIuEP/KMamU8OQI",
+	"y+WRjK6EnJV5WA3MwBoQQEu7sdaqHCVlsQnt38+Kg95QDuLPrRWi5fQyn0JCrx4nGZ1BRiomxi41S+7A",
+	"VxYWvX9iH5l7dENzsSLRu8mRBsCYxWUF2wnSf1VTe69rpjbp92FboH1cF175JTzBlVZBXzAvboMpQzOC",
+	"tdp6bS5kazy3upC/Fq452GW/LcteVkPQ6B0EEsv0zgW8jJQP6ypbQC6qcimrS4cHT6dNGjdHWIfxoKCb",
+	"vW+Aj7e5nsMwAkMFPBcZUzJtypIpydtauVNUigUdo61cq2uHfvfWuu3on1SExU8H9UFZqlYn4Fk7+g1e",
+	"fDcJeEWX7loCQmFTU8JruD1P2uTE9ryv64evJjRNyzw96DFchmrY22tEGNv65UMv6u3tf/zad8zvNQCO",
+	"Ra13XijW9Xe2MvNwzfLwgY0TLsPu2N13GaILlwwz+RsThStxk6bMN+3AXCkWDlawZs7TjXIf7EJrNBFD",
+	"EgrK9A1nERKK4MJ+OYvBis10pgWQGuzNFaQYuD3w8yxaetWRPFLQS1uGeiv/4Qq+0jV8ZW8TlrLxywwa",
+	"ll0uaq4nY8rJmRUji/7GdeHMSiBmm5Sn37V0dPXtNQhiIRnQZS++CF7cTkULyOjTK2k+CFyvg0EAGPX3",
+	"hM59FS5GiH2nHFQFKmW5CyB7tVDwgIa55Vrm2D96NX/Ug0YqFucZ1/O3MFFbjUSzus4/RZ9gm1Nm/lQW",
+	"Vf/s9dtzsn3d3cbvJvQK1JlJu4iCH7qR/TzGWk9bHz+C2T6US0H1SMqSkTFe2Bg6SqBzkQCgWQyOKRpf",
+	"GRNY0bkis7HEVguzsZwg8nYej48wAW4ibd+ZCwH1eGTA9IxhY06eWbOpSI6LyBVjU2UhBOSVc/qnxuTW",
+	"2RyhejCQO5c5MWaNmBPDWS7EzKp9bhVctS/Ehfiv/yLHNuZnfzHf9vv9CxHnWUq2FPnvx8cvTs2GFpkW",
+	"Wy/IRes412OZ8d8gUnJIHsOWkv/+5umPFy1zxYPToiBx6xs2PyQTNUKP/ANycXEhCFx1IoVmQm+dz6fs",
+	"kNApVvVyKbb/oaR4QLYS8uCDuZiQC/R/XrQOyYcL24jCfLgAFeOi9TGylzB7CdQz4xUhlkjPXOqGRL5h",
+	"bwABjzdgFchFy4zpBAv+cvrqTTiAkNreguEAe0sQRsJf462HD/E3G6zAr22Q4qL18YHd+Atx7jviGe28",
+	"3+t0+0WrvKJZ51tDT0Zx7wfu4r6zZJAubS81Gx6/ELaOf8gFTSOSMZoAihX4+7EPy/OneH78697+4P78",
+	"+NcZ5fovvU4/spkDOEtFqCJKSkGouhAlG99Y0+ZZho5dkKpNXmckkegcoJpIEbPD4OT6J/vHOVoFRq3M",
+	"h9+tx/93MmFUKPMvHKHf7eN+vxC/b21tlf7f3OX7MpLfPbKfsRPKvZJ/h02CpFMImQxpZv6ZMfRi/E5w",
+	"LGv9lMaCCqYp5UlUIAfWjO9fJ5xkN6A3osIhiz7VbokwMfI7mTNlb7Q5feR3D8gCAdgsT10/yepij/Cm",
+	"PGN9x6rm4bpLw3s7DuYFGj80IrM1WlTModoXklPAl9o0kDcCywuMwY9tbhmwyuZlZMR0uHx48O9EIlnP",
+	"qP8mfELdSykP0bB+O1YxY7RPS9MNXqfiKRPap02CJx6zfmDhF9VAk2EANiZLIOsKsNgwxNv3ayhM4SYy",
+	"rXuupcYbPvZCBG5h18jYkA8SlCJfUEGglt63X6L27Qk5kMkcIdW+hNlpmdmsU9/xFJkLsDIqkguBx7ec",
+	"jArycwy8ZMKQorQkaixnSA+2bKfyM2OAwmkBamDqA1ehyZXZBJ3R2Ii8C1GeDnWoHRblDmvWixV4tkOH",
+	"zDwqY1NGQUI+vWbZHFlWH30OJdkf0yzDhjukXxGDfd/Vb0KvuBhFZMBsc7oAptUM5kBRyTHEYemFMKJ8",
+	"C0AXKenvvX/fR096KpU2yxSo90bmCCZFV1kP1+RYDnx7xeYYDR5qY78r3z7r8EKYP0fYetgqB7hvEXTD",
+	"gbCq+cN17gpX+IZNUzpnySHRWc76bfINm6Oj4IpNNdw6kjIBlBQ/kQsRBuAKrKECXgofVA9x0Dev36HY",
+	"AKkKCR168ukhmbAKgBGAEJovuS7a714ImAqCIz5/et6PSP/su3OrUj55+vLp+dM+NvkpkUKpE6PTp0Ch",
+	"ACF1LAL4HOq7EqLWu1FzQvCVuoqKL/qFetInp6/eRAS/MR//dvbjlwFmI70QAEdlYd7JWz4SKiLsvTU5",
+	"zMGSuQIPvmJTCsVwyg7AEqhMSBk1IhMKEVSphxoJEILgFASvboI9CajAkgy7O+fsPRygxzKBA5JZuCwu",
+	"yHfnz7YeRX5HuuRb/vgIspCq1esWWwe6u82J0eHxAANGRtYmrv1b0YHYM4FEMtSABIA3T+yVCOysZzxG",
+	"mEqLI3MhYFKVNbP3SMjYjIp80TdjGZIxqqD5FxpY9b9EXGjDvgKOZUYHGA5DpTAtmQYgwRG6MS0Dk9mF",
+	"4OKaK260/OIqXBlClVjSsUav4yBGFWyTY6uemQ0DFc+u95DwkcD3I5X1d5tDn0jxALEx3fsqQGORosuS",
+	"yIw7o0KXZFSBSEsGqYyvUHKIOJtPjXg6O331ZZu8tUcQ8FP9DX3DDHnCivGCTlpHZMYuREyFeX1Wc4Wc",
+	"lZF5p1ouCkrP8UA0RqBoOlaPBhFLFTu0ELboq3I4IhFJ5QjSy/Ee0MbN+yiJDNxSmc0R6RZlq38iSBIm",
+	"NJ6TacaNnltU8giZmDfHVNHBg+oouN2udcBQqRrMjQBDHimFXUlV2/aqILLMYm8vjZjoI6gc/ITNqY1M",
+	"SS5lrvvBzPDxXrOAVLJC4WpfCAuGpiwLlYLVCDpzaoxGS53Albm2tm0xLRUVechmsQwQ1o0WMDbLMVLj",
+	"EBgLil4/p4WN8GpiKLFKWO2Opl9yhfwZ/oBper2AC0DuVRERbOYzB8gX1nuoDo0ubc77l8a2KvXLMgzP",
+	"MIHCzdNHAtCHvut5ABccefK8sEvxQFZmWy0OkZszilGRYEtA8yWcoH69FX6Rdzo7sZGs5g8GEtJIxDGk",
+	"fzEY5Ij032/BaKCSYBUdVEMbNpLC1oDghB6EwCIA5BzzrdtohEHPwt/hh9DiQqNhTLVRLtFQt4KXARHJ",
+	"GXQgeaBca8KoVAFYeBpwJGya+Dt2tzec141R7q5mdgfSUS2R2USjyIe0wKMSkQGIXzdGIVcipzAXv/kU",
+	"VDcVq4Ka2ZhRjYxF2ydy7NhpkXi9qy+vu8FuzBWbq4gMM8Z+Y4Wvx9WtsMjOApV0m/vk6nP8MaDTqcPo",
+	"AxitiPwjhzyXK4b5HF7wsfdc6SOipGt34JRm97LhbWJNmT8yNrdJFboviEOaAssJvTaWPX71DyVFP4AF",
+	"dRq3wrhiP5aJocsnYIaYQ4XfRCgvZWbYr+FRmvIU6Le/2+nAgcIOf1peCKPcgS682zlAyITdXs+acwHg",
+	"gFdJZixNtxBfDpMa3J4MeaBTmzNb0vIsrZv5kd9dStbvZWjOKAAiXXA+ACWUUf8MPex2Ota8A/vJvj5z",
+	"PkElAmeUJaMQIbD5VrgG9Sh3ckIowZobAT+lgFoxup4Y6bG3QwPgwZq7DTvx4KZF0HxB1zIM29jbOIzh",
+	"ntB91BrYZTTDlY8xOlrjYAUQYjGOv9VtsNWQ5lNWM2nrKcian1HCVwwf49u+Fs+z1zaOVcJmrJmy81sg",
+	"/Kt9OTKDFJwIAfbtIvxmj2Sh9wBvUCufbpEgw+ej28QouWDic8c7aKzTOTzVbuMMDpu0ULaiSrDY/tkP",
+	"bAah9VjQvjtVv4T73K8MaHtIV0a0rFQOSZ9u/UY6WwekTS7JVj8iPTO7nR4xLLN6mqa8OhDGuIu5FMHr",
+	"6kRc/+ryAMInudnlySE5MDPoPnL2nbV1yemztyeVMVOOgi6cUT+f8sPt7Smd//Vf//zfftCfxjZtgfbN",
+	"lblN6qcGX0dgkEVES4l9QO28nGB1dibQl7kIzCrPEhaRPBee441XYJlckNhlDFghWsb9LB/5MuBsqWm1",
+	"669DqLrC+VZZq1ehyrSsxxH5NTdiy6MrB4jLxTmNiB8KDlcO3CIzcr3xEC2Ak5aXU6hU5iwLiaSFk/G3",
+	"rMEcG1YWrCGwYVeeeKefhjPF70IxVNjPoCWMjN5t9sSOVQ+tWgzq3VAORHnBQnA7WEJixQG6QE7opgr5",
+	"HDfKMey4+Tpj1wBf5/TEAMC1GEbbHDT42q/vGmQWVyhjwEPOlYO3McoyjlkBgV0yqjkqMk3cqYGYgVn5",
+	"EVxmYyzWSV3BkcVRd+yoV2z+QJVVsUTi9Oz5KWPOFndT29PXNSLgqCNigw0r51yFtFtfgVZbjANhy0xO",
+	"pWKJ8zHD2bYjeXrysK147y6uwO0y0joeP5l5zdif5cpCjX5sgzRloNxicHCcGl03PExwtSfwRUDd0tzs",
+	"1eH9xT12kEX43RUz8Aa4fT9VpN4luxPkRKPuH9g8aw0Ano5w8RXE3vLq0S9CraqAHGMMzg9/qx2sghgc",
+	"DgNPB98FBm3gUvtaLaG6c4t4fkwYY0xTIzaI4sJwKGg5raWRYBgUCw9ICZx4yeKLc1qBL162YeZKH3Bb",
+	"hDhecmtxOSyOl8SUdRjIIUjR8ClVxOTyK1HxmCV5ykoUhbdUnoL1+e6MLGAu17xpO6S7FmPDPPAluy/w",
+	"eW5XapCby4Mb48yOHeTIgkoI0anfmD3xgpG5p+ky9HPjiHikwPRFrmGM1Yn5EvbWH1K2dDD0f49pAgmh",
+	"jJVm5xSHBaRpHGfP8wqjSEM6G5rZeIPRqI/N9f3CTzKp4x0BTjUOfGAHRgebD5fS1NhnVuMKHXrI4GEf",
+	"IdhnVD7wNGa5sAnUeabYIvNDbM3gmVyh2u3cDpHjPM71Yp5ttV8Q+ALOJE7siOQCFC/uHGKWsCsw28UD",
+	"XYJ8GHVFK3Muczca2g91TA8xuivzd8FPEIgZ8C6Ick8zGTPlnOJQwOh02ZKDKGQUeJTKLwWPrDkd8ONh",
+	"eP59uNGygPJg6KurG83Ow79QQ+L2cscIzatcRCqJAJmXINqJrcc0gh2lMqGCzRZ5WJDcUJ0IGtGB+Ef4",
+	"Wsq1OireVuX9VtHOywMHg3GFqTuoN7vhvLpTQkgvBgmBX2vhWgI42AVOahS48nx8Lpvmk5Ked4RvFHAu",
+	"xqwyVgjKHkzN+tUsX0RFasAcC7b1ZM4/VVWz65Ddy3P1HNnwAH8NxhSUxWo6wndkIUYKhQvB4YOzZvVi",
+	"FKMIp2YGnVhAMfAECjlzo5ttCcsd5kwfmZtLErgMPA8P6+44pT5lSh0RNU0NbWKxZY19WMDT4+177vb+",
+	"8qSvfoOBYcO9Zqxer9CVYbUQJTZLrwSRj8wvhLo+HIuMsgyJXwzuvBQQYbfuBRuPmWJL94GLlUDztiP0",
+	"gDRXunndsIq4X16QLZ7y7hwbwOZWozjC+DRB3clozBg6sV7H0pH14P3lJ5Qgn0qnxHADkEGKgmYAKM0Z",
+	"T1gfsmOKiBTobk5VD7sClJ9UzifBYlWzecNMTojK1ZQJ5YpYh5SnRyQeS3NQ++7HPnBwRpPFg1VuOVB+",
+	"cKHvYF2ac5JP3EvBkKFvaTmj8+Aw23Qg7om6pplB8byKBiVkoXn5vCgNWaDWoQKpFd64DPshlBexpN/R",
+	"kZdIqBGBIgEpK0ekn3IBUWjrAYAUhmBpNsyHhZ5zTzWVNgzFVIT01bI0MHidNhWofyCMZ1wLL4w5lv0J",
+	"Ao8s662uu0N50Z6HW8QlZSgbTM8kIfnUbJ+Rp36QYifCPYAgVa78acfmEeZJe+CZMDacO7U1t6Pb36UC",
+	"0aGb+iBXcxwETHVptVLzVijXPHwvi8NZOIX+G6az+Rbk9PStue4mWuppETzIG1xckZE0w5sLlj7Muo9q",
+	"mmIU495qrpXGGuFsWZCMBINDgtIMoqXmOVyMDp1XYcBcthiq+n4G5WylRdeRlsbszERxUAE6KDZco3X4",
+	"wdbsto6nNB4z0mt3WlErz1Kb7K0Ot7dns1mbws9tmY227b1q++XpydNXb59umXuKHlqtx3TMW1EL8hch",
+	"Kbzb7uAVcsoEnfLWYWun3Wnb9PgxpLBvjxlN9fg38/cIa5S8Q/A0aR22XtjfAXl7Ks0EzEW9TgexEUFO",
+	"2pamJSFpvsNygVXFBPgITG+vqRput6IWOujgyWGjs6aR7eXb9srTBAffxUnX3eEXt/2YJvY2s3V769xy",
+	"as/v0yyzBRGuWKB1+PMvAN04oRnUYLmKfjQIaMqvoaqGjlTr8OfWW5Zd8xjwkWzo2wxgBtyeMJ3xWAXv",
+	"aQFN/iyDJB6WqweQXkOwgqftUcTdO/3WjrXynZpRtgGwpPw2q9URCy/uHHqmw1P+0Ne32+muvuW7SqMt",
+	"uG939X2vpH4GHaFuQSeeMp4z7XZsFUHUosMDkdiD3nbnr/ZEv54ycXx2etsTXanvqaMBboRjDGrs/6VD",
+	"/JxVkvbWO8HgqPit8QAj6iGKQ1e2gLlWv+YsR+dbJuXEJ1U5gQv+JyuYQe4uHvg3+Og/iofHVPzp3r+5",
+	"a2ct3uGbeS2jmRPoJQWuOmf5qfXI5rq77XK7Gmnn8dymi4L3wPlOF+ngJVf62A0GRa02n6sR2qa4ZNvV",
+	"+0Urr3zJJxxxXe6N3uwqALaihuiOIUkOTCu73M9i6K4p3dP2S27zwwdSXj1QfssD+vZEt6YgC4h++4Mh",
+	"7Y+N4uw5cyS9MUXb+4qq8U9AsU3aknPIeOQRWxr8mW7vjW6NHC/yYW5IrTekuTPzTevjL/XEvq3Cgu9a",
+	"lo9JjmXYZ5nHY+s28rGTMEs4Cqr6kLqsHc1oPF6UFsXJKurPb33Eoj+lnAnQg5cJG+2AHv9wlfc/6eQ+",
+	"CLC1/9BTDOnbjSf2OE1tyfxCchz4m0GvlxGWbDmHmmJ4oCf1ytxjeOI90r95QJOS5bptfdatPoVuBZRj",
+	"bT8OSYLG4CrIHUmhTOurm8p9DEl3+4P556N5OZkeMESK2exgmFm4UwH9Y2oOwjMIOpWC4jaxAuKiEMN2",
+	"dRRheNyFCY/M70bqWfjcCQZEIOIkF8/JC7+aez4nfzd2et1Beecj2R7x161eiuKw/0mP0Rr0/UxmA54k",
+	"TNzo4O12DlbfcCLFMOWx/sNO6lvXn0YXTQjdW075NVMrzioc0vrzCOlr6j4PI0QEYfZZLgAtozigNl9M",
+	"zkSbvEAkzVyXMVh9cB8dVjLAtMXat4L4S6Xx5pw76JdqLottpsYVZu8lRWUNQgubwfpjmSY+8APwuSIi",
+	"ua+ij2xumhwOoXgO8geihbLqMLeQJ64q1VYhetSPmleybSu4EP/juFTvhcVohpEpds0ymgJ3U1AvCm0I",
+	"soRlh1YBp2GKIns/5TB595tNTYwwqB/TXDHYx4FM5hcC41EKik1PaJZBHBwyw6Ga9IqxKb6tucyJAuwK",
+	"RedF6Ao2pU3Opcem6BvlKlwKTAvz1QDUGvf3QkC2RyIhnAv1SizGUCxUFecp5ObCHkAeDezSacjSIU5v",
+	"8d5B38FSkYxfO7WHIB6k20NzkSKKZdeYdj+Q8irCR2hpawSx9V4bq9F4yjAl1pFzTNO0SJgyVLTT8aFD",
+	"JJdEzoRb0IDrUkm5rxNFBAtLWdiBrKKfmTcarraFQFlM6ccymd+Z6HnFZvAoZP0FFJfOctsw935EHjy0",
+	"STe0Is8dXh8Kjggf+s2P8fDBwfgs/O5I+O1215jTuZQvaTZieMPeOov3aVPfsoTT8/mU/WGi9qROPbyt",
+	"eN0OWgvcvZj9DjJD9jqdIrQDzMoWndqm04WojVwCXF178MilJGg5gr7LbfIGkxJAG8Yif4eR0u91Oghf",
+	"Y6WdKzyHXDpM9QyE7rFwFwTZqiiIsPzSiCkvoYzyAL9ZiJ1CznMEd8Oac+5agtE0RfwtBeEKI6GAT7+S",
+	"5VKVIlPQcH+wiZ0kd1XTDgMI243maszUIe6pnb/DuDGPy8UoZ0phZS+soQ/3m8k4U9tXDxXViUMAh3cl",
+	"AxbTL7JKPFcE3gaXok3eSjIbS5vRrXzmnzHy7XQc0xs45YnrC+FUG9tp1oX2zK0+oxNwaaBOGtObzCAA",
+	"LQgMGIUTxACBJg4JDSSp4cBFYQMAIGHOuxzCe5iQLxbqKL7EeUAJ22DusNv6OOmiq0U1e7lOBKIihfO8",
+	"Z+kX9uD/xIJw4dE1ojAkTNuC/bO0+yzt1pF2zhopa1Q3F3f3Kueq5qTDX8Q8ekBbAiSxgnE8QCSLjE1T",
+	"V0kZM5AbiEpjeCHgFA1YaFp7FT3AGLgQFsmfKvLzW01FQrOEvGODsZRX6pcvwsQ6ZX+e2V/bsZx8iVnN",
+	"XB+Svv1+Kyis5Ir0r7s06vvnIu6Pk85Pk97eXvcAZ2GTUI1A6CPaiRuRJwh60i5/DdahppNp6Vcw8RxG",
+	"itkOcJHZxMQhv2ZkwkWuAYFqCKIUe13XI6eFmGugcNQqAeSLPtqULOl/idB1cLFVCITOaMJjgEIhjGYp",
+	"N6agxAzcjMVGY8FCAcSPFdLW13zRL27mUvS/rBMZOH3bWWlTt7x91dCKZN2Lz92+b3DPW/eCbfDpXsSa",
+	"61b1RwizRjmGWiiQw2cx1izG/u9LpTceyCgwXspuo1uLqO2BbwJ3jwaZR2EKDDKvtd/cInvrRREAWuEe",
+	"cdUmry1SgIeKG7gmFYAQBtUDIYRbgZNCRpJIsYprqs9s89/dEPjMQT9zUMdBAeEm8yd3A44JEJzLckIx",
+	"UpwwmqRc2N4KqLC56EybPOMpAPplTOmMx7rgYPUJB/jQBQ7DzSMBNKbl2tEVvULXi6CakX0/oPoR45Qq",
+	"tdmIJ3ALjFifvWALwbBAdSBzyNupe7iNoq8fD8ZOfotPfjeWUDtd+NXK/SwmjGW0YRJyhg19i1kEDYsO",
+	"DqLWhAv3sVvTxqJuF8pVkGvsRNj7a63dKHdKWeyNlc4t0OsM/usoFhx+10iKtZtxzbIkL5OYrXb1DY4W",
+	"2wzWtOjH8tWw7FRmNmS12Ji6293qdRpmNMzkpDSdUhOd1hov5PXQ2M/hVDz2KgdVomFG+w0zAmfwplP6",
+	"M2XowSlfnQeO3PJzptL9ZioNnHhwYuxNCS5hg/RvHGn7A/z7sVHKvav0h40cBpuDhNUsTVGLjyweiSs/",
+	"V1HRTNY6VBKjqgPrs0x5ISEWqK113+RsGw835dyZSz5T8v1l8jCASbBv+uaUvKkZBq++mlJaOgbbVCk+",
+	"EjewiMOhm0ziY+XCS1w7uHJwFlqwtvqI4WLQB4YpDsomVl7QHxE1HacNfdxI6cMpFPnan84ExGX/Hzy4",
+	"/8csvt1eb52bbdIQMok/KtmdX3t+BJgqNvNrXd60SrZuA2TQPfGUZ9JGrgRjrqWEE8DQG0FOmVCuv9eY",
+	"iXJiIYpzNeM6HjvsMWhIBRm/iC1iGdIiIzox67o1H9LsvVGWH0vA8aSgkhvT4KgMV6hliu3nN7FN5eQz",
+	"j/ocnv5PZGpwNj1Xc+k9d8fS7Mm6J0UpSbAzgWAO78e18S7aRtkpuNZ2oSKV8dFYe+fPao3K8om7YmXe",
+	"84VOKC5gDRHRPL5imuw+7HY/c7LP2tZ/KGOyx3ZDA3ANjuT9DvfElc4QeROTDy2MX9FOCQsCWKFeYZuT",
+	"ZlRLV6mEx4i8w5ZM2fwyy8VfoHfeYj9CTDCxoVM1ljPbbdVjpQXtLDw0J8LrTegVaxNcA1Y0h+UJCzyy",
+	"JgZq13/iR16MUpQ3DNrT2lRMO4tEolMIlhMy5DrXqt2MzdzPv9yCf1Pb+byVsaE9x2uHRYNt+cRMunjy",
+	"WUrF0sySgCogE8vQrn0vnxn5Z5X0fjn/mUMuDsjw5uw/4PfbH4oPH7fNQZpvLgKCU7RCDjwxJ8exNQvH",
+	"rFxvwbGcQZI65gZyHVTuGb4HrgAV8v3XmPQCaBOlsFRR6+hQqZ3jPOiLGl0IAJG25ctK8zRFAx669UUk",
+	"F9DBMwBy9b2Oy2iutenlZitL/P6mrHVtTlo87bgY8I/jqE26b9gHwOJef2agnxnoPSeqm+P4CdhnJq/Z",
+	"fTLQ43KTmgeKzJlqk1fY6oAOXKsai9bsGSFUpWYWrRYrbozm3SbHMGdorrtmCAUXWWFt/wbc5DMTuSsm",
+	"8qc61tBT6Z4PtuvJcJ8n+xw6pQxofFWU0/g2UrbDvpeXYPKaGW1wcN0tn0/u55P7x59cR413dHSxh7vM",
+	"5s3ZOGM5cY0poqDrZVY0rkwZTRTRsk0grrnYsHPSJq9ck2CwKlwuPnTeN1bMIRbmYrXBNdcwe6h9OjMP",
+	"RpQkfDRWx7qWaLbUDPpgqCmNWZscBy2FsBOAltCTm06n6qjUm8G3g55DQZUZWMvUYvHSCbsQmE4E2bOu",
+	"F5JF+Iq8r4ylirlu184vR6HZNBlykSg7HwVdlGphJaS8+m66yrcFHUvb5FsOoGJklnHNSP+rPvQM/Z/e",
+	"4z7AkGCbx3JGYdjctNfg+YIX3JSF2t1fI80R3ImBa7L/db88jYxe84an46ttevzOzhqPd6998Zlfy6tx",
+	"MoybsimnvOm5vb29xQffLPHRzkjZbE1mU34Ckeyotp4+W1ELejPj/YbRgUnqV3EyppycSW7xHOfAOtBq",
+	"/Ri1sJS//MBX0mYcVMe1bk4/CHw2o8jZwpzx7MihP4+N87zi5u8W6t/F7r+h15ycziHxGBd62Jrq+WWn",
+	"e/BwuEN78W7y6GG8ww4GXbo/7HWSXfZosLPXq64yal1z2jpsvXjy7ARl2nry9oljgE+FzuaNnkzHSiJC",
+	"UyUxq8F1Gwk0h8/Ze/eThwpdyWxb6HwaiDv/+upR8pZlo16xeXOlxasSxKrr+AqSSEsZWeAkhyrBM2Ne",
+	"ZkzXF1h8Y570p4bm/obNV6djmw39fAjuNxnb4pWEWRVAXY16XqPZVAT1oBuZ9XYYIo58nBC6PgKSE3lM",
+	"xxxwx7CacUxVDbrwScaoZt+w+U3dtkA0UJRTkjMLgHZQZqWCEisvc/Dm1tvHp6/MkcsHKY8vr5gZpdv9",
+	"9cfjH795f5INv3+7/fB8/u7vL16PHo7j6zM65d+m2eyU0rP4xXdv5F/MAmTqS4TMmwCWUjOtGDBUaHzF",
+	"RBLOxAjDQ7hLg3RL6YClRrplMvHFtPYhMPYGUusVm5ldXstH3b072xReb+KfvEhRTgMGGilY4n+Ckfof",
+	"ANEFr99YNpYLrc2EAom7/eGKzT8iP0qZZvXppSMpk4hIQRgEqQD8yNAVGDjoyW2TN0YqF44c2zatrlOK",
+	"kd6OK5XOxm5N0yUb6wKJ/9nD8m8kAPE93oT+NtW9vmHzSs1GKkfbRdfBpQ1/EJ3ft1W2XhBqG1R7ILKg",
+	"+6HNobFdDJmRrtfMNUqXgF1z0nt7RnQqR1vFLNqkb6cGODYIQcyG/P2FgAcW92ieMkVSWZtj85zpk2Jl",
+	"K3wQL+QMq5tTRi2ep+2inRwVSw36M3rIMoTxaZOOmyvuU8la73Z6u/VGutm8+qScTlRUP3Kh93dbkTHh",
+	"+SSfmAGD/0EhLX7f8WY9F5qNWLaWXX+r1mnBeyszlRMaj9nWiRQ6k+kqrgIXu2s/Rp+cI/0b84klnb2o",
+	"pb7gJQS846UcNTRpglMfnFOIY9Sq0y+hOlEOw4Na3Ngm51AELYfBIbcxRq5ckBGh/L7ob23Zi/pfgkcS",
+	"Jm2DGVdsqm09JNW28z+j8fjIwYnQjF2IlA0BLrhNHhuSrMm9c8KyLgMjSU7CNd8bqkfpKTdKt7ijA2kB",
+	"YlxRqSrx5s8qwOds443UFDhyxTl/UJb0Ffm4jA0t9V4Z1rTUg2XU6FiKayY4EzFrk3djSWZUaIdBqvKM",
+	"OWDTCbYrYaligNxe78d6KUfWlXV/ANTwiGXdScyioxIc/X96H0LfT8RsTZG6YtQy7vQuYHFry7xpJuVQ",
+	"bcdSKK6g//ESjdflnmcMBJxRAo225tS8ARtxIWzbcJhcEeA4Im+enZD9g/1eRHrtbrvXrssAvzYKj5/I",
+	"CgUVanXM420WvCGUDCa3pqZp4T7KoqgWa2NtbbNbo21GqyZu1GM7cacz494VunNFp/SLe4jPr4V5kX+4",
+	"Fn2b3AhPBmeGQptYBJDvHyy3/3yKMpy0MvsYU4xZk1EmZ2Jt9mHMzW0mdMaZ2v5gPjWDfbxEOxJx+HhG",
+	"Yiqk4DFNodN1COCHUOVipMcOPodrQBGv2rlOpkEtsu1w0VRP/JzppzjRzaSajDXTW0pnjE7KBOyP0YAL",
+	"CkdvLW0U7ek/s2n4f745HRnkmPoytG9rLeVtc+/TOU9ZjfsJTtWHlF2z9OOqU/WCqjEzsj9hZDCHfyOy",
+	"0yODuWYKztRdnBwz0T/42Jh5f/anfHp/itl3p4wYHWW5bNj0BLw0RG6PQHST8zKlmeZsvfA+9sfA0wpY",
+	"5dbWwj6NGICARJx6o+jMPupPHd83i1gjwm+39XOQ/36D/FNPUu5MOSJbP8mlKe7/LaRLUwdbABFsNZbT",
+	"IlPSZXK1yUsuriz484RZxwE3guF9TaLL6ykTZzZTbbOTcJqwyVSCWg+h5fvDEcb5feKoefDQGlPF/Fg5",
+	"T8F+bL1h05TO2cpzFdzjb/kT6YD/3tH2P5Hz0ZxCyJTDg7gG//CWm+U62x/g5qXN+d05v195tMmZ+SyD",
+	"7trY2YCEorvBSoSXXq/IOaLc9g6rD7cZPGpN84boPSSZ2SbkkMxO05TZMPaUzrEQgSvs8Y1dTmmBtizo",
+	"hFmXiXaUihilkF5PZGaz54whuShD3zL9BBd46qXuPcXfFp/ziQueVx/xwu0j2IzYN/85HPc5HLch8iv6",
+	"My39BPrs7eTjdqAYN9qZx2lqe2ZlgGAMoAxh7OrIcVrE52GziChp+yZjE0Awvhpsz9NgCvd4VIvHLAvM",
+	"BfvxWTjfr4FoaeaBCjf9j5PVTbbmc9fy2ZI4JTM6t9FnrAX8YqGw8EvImzNUPwdRa4vtzJWhaI5gMCOa",
+	"v0Q7FfJA7VcXAhFIoc2zFeV9/OkQW7DBfGwPNtcDaCDlFWL9wckMthaPMKbJY9uzAcMmqn5tD5QXUEXR",
+	"YuQqFiM3DWU7p5upYB1jLvivuU9udbZ35EsGwf+EMfmisNEnETKR2MgqJbEUgsWaJRcCdmrAUgn4XBKK",
+	"Ee0+ULsac4nN6tfgEoBHz2SWFCEgdw8vL1TOxCEwM2hKbnSdopesGfZC2NTHgrFBtXliMajnMq8tguTi",
+	"qqT2fGIvQrUE4dIuv1ryVtIQvYqCb6aU/1/czocqtkUJnU6n29vZbUUtkU8GgIbdsd/t7T981ALWanXc",
+	"UuFcaUoRVC0etqga06/llRpwYBO2irIyYV9b6afmrmt9bQZo+WfY781QWA5arfazNaJ+IFfUZ7+3N5Xq",
+	"TbswHJJ8dTz7bTBgnGcZ5hu0Tl+9KWZmr9ysRGJT5bZ7DxJztbT87P35jAf0p9GmwSXsWwLerRa9/aH4",
+	"sLRCBCxEVBuQY0WhxV4U/w8zxqy6gbo3Jr9GZGB0i/lAJvM2cX2MFMlFAlA/c99+W8s8HrOkfSG+E6lT",
+	"Mkr5s8QxMd/Plk2murbIH4eoGPbrVaOYueAKPpu/d3TC/5DTgyRws/NzGw19dYyxIMuKA66MIru08CWl",
+	"SpMstz2cx65SBEFzXaI6gX5vcMIk+KodQmFSm2JQgTO510aPpSc1iG3of1ePsPvZ6L3X7j2GnmpgjaHn",
+	"9510pyoPvJ3lYlm9B/b601A1oL0IwWonljEyoQnDpOq++W+fSGHtWUhd60MPt76tBwMjD7FkvHGmfKNY",
+	"2yoDisIAncaC6uA5A1MXcWos0qdtiwamrOtKyqZMAABNAZIFQ8EIhf1LaCoFOzSnWDRDZJFjc4HHvxiw",
+	"US4uxGzMU+ahS0aA9Sug1x8amFwXfXKtzWkMVNdCvtexhZ0KEYKU2UZr6vZ7nV7/iPSfPz0ni6+qj7DU",
+	"CMrBNRicTCQgtxeLQXNRw1NuCN4MucKVFoLYnK/UxW8Tm6U8uTe5+PQNb2snsMgKgdPPxhxI0+34nfHA",
+	"Xqf3hyzJEe7nsvX/bEPnW2p47qzgxoqGjjfDLG+OuqaY1ikz2tZ2LMWQZxNadBFogOug2kFggEMNAMig",
+	"Ul5HDhlakalUHMUinauIDBmkVsdpnrDkCCuSrW9vSufg2hxSnrLEsHT8C+o3JnTucJ3ZhQBRBvIF54qX",
+	"+w9wB4dnawhvACg1Iu7TuWqTt3S+Fvr/hTgWRfadHd+Igjms+4GK3A749u3KN2SnQTv2GrZ/gqO99Ru/",
+	"sX/xNbwKmm7UWL1y00YN1iv3fpJG68X+nAR0+alFUDGLs/+PvevhbeO24l+FEDBkK2T5JMv5IyPYbKdZ",
+	"szZrl7oLtrmIKB1lsb4jD3e8KGpRYJ9lH22fZOB7jzxKOv1LJMdeBQSILevuSN7j4/v7+5E8L80TO3l3",
+	"bENM6cnBRz5EwfZNKAObg1K7lRQCzgEIbxwcDoHSqeF+b64+HyZSxXqyYSVzbZK4evxbuteDLlWen876",
+	"qmVawoN/vt+kNEZx3GpvIf+rnPLFnRBQW9ZaSpfoBAMvElwBZpJ105GI3sjUk9A3mVRM57HIW+xLCE5p",
+	"69oZEVclXdI1p9HtKkQTiF8REqRAcMJHLgNaWUcSajzCa2Xh1goMJH92VXQdxNeLhhK6wvAd/KZ9NoXM",
+	"6iwd+5e6Pb9/kwFezGezFVargyv/AsMoTRV5PBgMD85g+Iwkl1souY102i/4wwpOfCuyED8HBygXqTTg",
+	"beViKOR7+xNUp0qFTh/E9SZIt2WV3cQ6bZ7HEtsAreqCHr+AMoiNdF4biK/m9wbAF9f14feHxfu+ayhk",
+	"Q52UqSpc4Bwjmo+csQSOKGI6tlg/41K1oqhdgVqhq+qvRn8c2+Enosn6Q56aVnTa7TODKn7MDZLUBV+F",
+	"jMMEDqgkYTeC2IcqpOhh8X4JQjT1JtY2zjd+QjhjocrUvm76FW/mpmI/oDFa6dgNovS2+pHem5XC8HYf",
+	"0mQ1eE4TYXbsjLYH2aG3+pswvR4S/zgVxeLrwfoxVEGbqLSdVBDicT2XbVyhGo+dl7XcF7qYMlc/hLkW",
+	"YBuHmN1YT9iI56hCpffSWozquaDXk8JK69yo7/xA7jQGssqy8WtzcHL26+SYcLG33Ter/J3dbB/DjVhd",
+	"kV4hVK6MGVQ3etDBgguubv1c1kcKqvU77KP976NqtQOPzPBboZhUn5TRXwV6PtDx1FmWI8hYF96qZJNc",
+	"GwGAq2SvnTTdT90me331rBs12cX5q06T/eX7b/8KdPFFc9amzfkEbwwQAnP2LQYj1JRdfv93gh1kKc8y",
+	"qW7OrhU3LNWFYV32Z3nRYv1L3ANH1uPpA32uemRYCojiTTYoDSC1c3zc7N1cahbOOmUwRWINWVfinmCa",
+	"x663/WOi1Q3jxbWShiXyFngO2FCnosnkyHoIQN6rtGEZLwsBD051LjB5f+KT9y127nAUIdBB2JWga3pu",
+	"qC4MMsntU4GYeTYRBPAjIrYfsn5YEfu1mPZ71buTRZULGkzh5++/Oj/qnD5usXMoSucQ8DkCqmz7W//0",
+	"w4e+XZLYR1h6VU0EUl774V8rHxDC4Ew4fqihIGl1ZR21SS0UrUEObNk03ED4HZnEjBDZxxQAw1LIG2Vv",
+	"qESvSnKl+r1wvQjUkEipsBEl+ZqMV8+g79ub0DKJZNRkQON6rTKhs8TzinmaWSiqOKNpewRDFzrDiNhY",
+	"J7ijkDMARY77d2O0Zon19VvsUqeZdcH6xZh3Th/3XSoVMc2g+cBeVRfRemWXdOWRtIR6moZx5kSDjhQr",
+	"0FaQAWC5tbnPt9Jcc6N7idfV0SOBbzqj9ASUmp45FQTjBa7cmRGylwEqSbFswGRcbH4uXupYLAGiwwpY",
+	"PWL2tVhpnekeQV3Zq/iIKfCAXWtUgIM7AwqgOBuWhdGpyJeNPZX2bIGkya5o1784/mJbgKFmIy0TIzOe",
+	"m2P77aOYG76FxR6KwJ2HQf3DZSKWeQl4TCyqrTPPZIb6a6dlPO27myOdPOHpgAr9UMxzgOS9cefSjJ2/",
+	"qZm5NFXraz83xJp6KRN7bNmD3ORyaJjRN8Au+IkwVL6NYd3p+A+r06UrIkWI4LzwFcxBPPToyZMl+jq8",
+	"aCllYOfpRqR92CRY4StgwDrjSORXy1RIyBRb4Ay8eoEPr6UWsMKw8e3cOoMyqpsRkeQwB+4O+UadA157",
+	"PrvCUCIaPTmKuldR1IN//2ysRKWtOc5ibsSRfUhjg+V2gyNz1Q9wybhO144Lq10/ZmAPKYzgXvr6CIJX",
+	"B4cAwp4DCIG+cxq80oE7wEkDj4krxwgPlqzL80OHuk/6t9iFMBMhFDMT7Zu70f+NoQ5hLKC1m91Q2B1T",
+	"+mfOZceOYsOEhNJ5oWJww6kSuekbAYivDTwEF9CGx9Cd+hMuTb8Jf5OGKrLB3Q+rGaCc0ysAaxBKgyjd",
+	"WIFwrVztvjXwwTV17e6+7wUkDfoARCa4CR/v6xV8rax/uC/Ss2IHvvGVX1BZOPqYgNmXmgWRWSag24R0",
+	"Jet3o26fvFiGDKdsossktrfEeSNjZMqnbCBcyx+t+rVyfKueW468nOBxQ67s4zxeQUroeX0slu37udVW",
+	"YoCydUL5yQ3t6zXhW+4V4cc2vtf2vF/puRWaaXNP3QULvdv0nUb7NIpaUdSAIPdULOmO/+rFy0uEGG/X",
+	"08P6hvnTqF11zD/DdnUrRIQKtSmHbBv16yKvX7idKTgCxGOkR7aZeufUzXzGZvLWVWpN4xvwgY+etp90",
+	"Tuw8tbEfxFIpEhtas7r2+k4jnL1v7Ie+fpheIufZFM9ZYeVaxOxvb9hQxyTrI/mBEC1oXsFMU2G484YN",
+	"ku422p2ZF4rPaZSZ7B0fZ3z6x4w/H465BHj6P+lbOZRDeV1GUedxpp5fjrn8XScCwmL8kKfPu3at8Ldh",
+	"+dwuZDg3ByGw8avdpu3G79KdAQXMED6Dtph9C2/EqCysKTZlnOXlLEDDBpLV9YKFNt07MLpCk/JZ76Td",
+	"i6LWqTXe7BDKnJqpDYcWJaiJwu5lBDdJRFFgQLcSgxa70pnV22VmVWXGpy6qE2qEFuRCOcy9IVVRjkZy",
+	"KIUy70aligs7Tml14sX5V/bVvTw571x2Xzx9cnny5bOL9vnjl53oRffLpxcn550K9IEKPxp1aqPx33//",
+	"x//rnnSsziDuz1eXry6tuYpqxf4GSiXqNurZshFKY0FWZ4SPrjsvxpy94Xo7smo7Nie9TqByu1CP209P",
+	"o2d2dF278dET6TlxwQ/K4p0RH4z/GGjnmVC6vBlTBNjVJzo0jTKL10oEKE2Ej5mVy28VxEonfLpjVbdK",
+	"Tq2L0UKNDp7GZqLSrhOVrTRqvTjBqeLFCRjFmxufUluRmIciVj8WAIVpztHa1uPJfJqI1gllJxBKJyzz",
+	"UjkQUt1AjmmN5M284y2086xqroGAp7+fITW7t91Qq7Ic9SzVgWD/tjPfDtArB1zCz82m6+V3U0d2MfR4",
+	"POBmOF5eEv9DZv3VdjOKIiYV9oIDrJm7QUiz4nOMxIUHuVU6YaBUfsEL9E3dhPRAYUWT86GxLi8klQED",
+	"bJC4rnW4GzIW3tg9i3dZSPVSe78nJKeEo53ueo/rAlbl/qKRz47zjhNGNQ+fj2mRHNi1B/Fw4rJaHA4q",
+	"9ZC12amGBBCZrcN9NVryF/fjijJ7B+c3loXRORZXTMZB2rvAMiUolm+xt0HcK4jQYbTMtwaF0beRVDyB",
+	"JIdisS4Hhv2+HwuRirjfvFb9UuWi0Ml7Eff/gLVCUMUC6hUWwmFkYCzNAORFsYTW+aNDT0Egac/q5wX6",
+	"omtMu0Mwfc9g79vaIDsqYnXPmCtjrduyx0OuhiLZHvh9/hlLawMptOs364APbxmC2rjyCKwLwy5fZVrs",
+	"EsaULMDCkbOhc/hfl3aJb8V0MXOLN/jofeogAmptlj3v3KW0yrgmQQvlwSS4h516D8gMAIHajaMU6BMg",
+	"CV1OoEdoY14b2E2f8liQq0TOUWFEhs124adWwWCxp1UoieAjZyQn+gYTU2QoOMI9UhhgaQBWclE1sWEx",
+	"nlQVy64HcVmggcVq0d4crW67xd66itWhTrF1kP1UFoYpPYFCXC4NFY9ylmqApa2xKYAiNNBWe1cyK2le",
+	"kYTRuZMyR97X30jm/WEAXiKn7GSBU3ZUv50XWTQ/l7UBbbWZWdlGg2BGxUxR+JArNhDsVmQGu/mp/n0w",
+	"Zf0BH0us8GJ0+763D8qixwqdCkBgx3gHZh5d3XlF1QlSfq28W271S7PKtoO64VhoLj6YnLOYG77EQ3hD",
+	"01y7laEFNEu4VB/VBApPOWzM+7Mx0eynF3O/9iMV0NTwkM0HqCh3KRGKA3eZh2kOMXbtBG+lih0LRL+2",
+	"xf2ty59t6yzbyy5dWmyvxvfbAAa/Bt8C18NzEgx4Ym2ng/e8523kE69u3+BrumuutLmNczzKhfhZfDpV",
+	"Wq27/LWwlm+VdmbQYTUCqi5/op4RIEOFrE7B/pd2aMsBZhd2J3xfPPgNOsr1z0LRih1QZ+7RRkYB23wv",
+	"LzYCzO8+32OwGtNlaI1IidjQEziqStOc6dAObDtS6BQURutPKrHiNPM9M5+8ax5Yyfb89FdXbYfdyIfj",
+	"8k6Oy0dFteT37ug0OiuzYk9H5+ugeRdK6ajwOeTYCmvriHe78PZuWJ73qPCYJ4tq4EpnP2T3t/B440w5",
+	"CsXuazR3W4DUrNwMo7N3ZdY/lCQdSpIeUKT9SmeszLZ0aJYaQKXaqwPyjTAz/odURs96H+hctNgPOJAt",
+	"3A26QvyfRASwZBidj4PXcY/sISdnu/Q77JkS53zCkzuzX0LDZY2NYk0ZMnccXag3cxb34Vuay8GEuXsT",
+	"ppKjgxlzMGMekhnjtIbrU9rSmrH3EsMyl2YKqmYgeC7yRu9fP1r1UIj8fT2wQspvgUGo0WyUedLoNcbG",
+	"ZL3j43bnSStqRa1272n0NAIdQwOpQQhCDASCdEKSF0CynPokKpYDQDtqq+r6cNSBtbBDdhHmaLax65U6",
+	"YBPBY+tkBvd7IXMxNDqf1tzxO4fH62j+Rjz3IwvuURVnLN7jNZweY5HETKpCxgKoqIOL3TuqxScC+h2E",
+	"nKKQQOG40CqQJNcPQ6fLsjtxdVs8YmPBEzNuUr2nwNboqcNHxUro8K4X9rLVt9QTRdlcsDoJ9K4auR8s",
+	"ZnhpHsEz5hkJm0uBrrAwVU8ElaGYsVXlhDlvZQd+Cm4dQFTWYHJ894rdCuAPmgeeosu/FtNVbwaT4q9F",
+	"fptgxYpDB9PQTT7hFNOA5DgeKdS+nYtJLg2SxVWP+0bf1DztVYFdidTvXiBIHUHfcQKsk4YVmeC3M3PP",
+	"38uhaPz646//CwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -170,13 +170,13 @@ func TestOpenTrustsOnlyTheLogsOwnKeys(t *testing.T) {
 	foreign, err := head.Sign(otherSigner)
 	check(t, err)
 	for name, c := range map[string]struct{ text, key string }{
-		"another key":                  {signed, other},
-		"another log's key signed it":  {foreign, other},
-		"another size":                 {strings.Replace(signed, "\n12\n", "\n13\n", 1), verifier},
-		"another root":                 {strings.Replace(signed, head.Hash.String(), tlog.RecordHash([]byte("x")).String(), 1), verifier},
-		"no signature":                 {strings.SplitAfter(signed, "\n\n")[0], verifier},
-		"a spoilt signature":           {signed[:len(signed)-12] + "AAAAAAAAAA=\n", verifier},
-		"nothing":                      {"", verifier},
+		"another key":                 {signed, other},
+		"another log's key signed it": {foreign, other},
+		"another size":                {strings.Replace(signed, "\n12\n", "\n13\n", 1), verifier},
+		"another root":                {strings.Replace(signed, head.Hash.String(), tlog.RecordHash([]byte("x")).String(), 1), verifier},
+		"no signature":                {strings.SplitAfter(signed, "\n\n")[0], verifier},
+		"a spoilt signature":          {signed[:len(signed)-12] + "AAAAAAAAAA=\n", verifier},
+		"nothing":                     {"", verifier},
 	} {
 		if _, err := audit.Open(c.text, c.key); !errors.Is(err, audit.ErrCheckpoint) {
 			t.Errorf("%s: %v", name, err)
