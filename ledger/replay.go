@@ -1,18 +1,17 @@
 package ledger
 
 import (
-	"fmt"
+	"cmp"
 	"iter"
 	"maps"
+	"slices"
 )
 
 // Misfit is a leaf that may not stand where it stands in the log.
 type Misfit struct {
 	Violation
 	Place int64 // of the leaf
-	// Late is that it was only seen at the end: what should have followed on the leaf
-	// never came.
-	Late bool
+	Late  bool  // what should have followed on the leaf did not come, up to the end of a commit
 }
 
 // Replay goes through the log leaf by leaf, as if each were written at that moment, and
@@ -30,6 +29,7 @@ type Replay struct {
 
 	accounts    map[AccountID]*replayed
 	transfers   map[ID]*underway
+	promised    map[ID]*underway    // of them, those whose state wants a posting that has not come yet
 	ended       map[uint64]struct{} // of transfers, positions and erasures that are over: the last 8 bytes of the ID
 	loose       map[ID]*loose       // postings of corrections and positions, until these come
 	corrections map[ID]Correction   // that are not at their end
@@ -84,13 +84,14 @@ type netOf struct {
 	currency Currency
 }
 
-// NewReplay begins a replay. It calls report for each leaf that does not fit, in the order of the log, and then for the late ones.
+// NewReplay begins a replay. It calls report for each leaf that does not fit.
 func NewReplay(part Part, report func(Misfit)) *Replay {
 	r := &Replay{
 		report:      report,
 		part:        part,
 		accounts:    map[AccountID]*replayed{},
 		transfers:   map[ID]*underway{},
+		promised:    map[ID]*underway{},
 		ended:       map[uint64]struct{}{},
 		loose:       map[ID]*loose{},
 		corrections: map[ID]Correction{},
@@ -210,7 +211,12 @@ func (r *Replay) moved(id ID, u *underway) {
 	if held := u.done.held(); held < 0 || held > 1 || u.last.State.excludes(&u.done) {
 		r.violated("state_of_money", id.TransferRef(), "state %s does not fit its postings: %d of the amount is in transit", u.last.State, held)
 	}
-	if u.last.State.Final() && u.last.State.fits(&u.done) {
+	if !u.last.State.fits(&u.done) {
+		r.promised[id] = u
+		return
+	}
+	delete(r.promised, id)
+	if u.last.State.Final() {
 		delete(r.transfers, id)
 		r.ended[tail(id)] = struct{}{}
 	}
@@ -289,29 +295,57 @@ func (r *Replay) adoptedLine(a *replayed, l *StatementLine) {
 	a.Seq, a.balance, a.Posted = l.Seq, l.Balance, l.Posting.At
 }
 
-// End checks what only holds over the whole.
-func (r *Replay) End() {
-	r.late = true
-	for id, u := range r.transfers {
-		if r.place = u.place; !u.last.State.fits(&u.done) {
-			r.violated("state_of_money", id.TransferRef(), "state %s does not fit its postings, of which one is missing", u.last.State)
-		}
+// Settled checks what holds wherever a commit ends, as each checkpoint does: what was begun is complete.
+func (r *Replay) Settled() {
+	type open struct {
+		place  int64
+		report func()
 	}
+	var all []open
+	for id, u := range r.promised {
+		all = append(all, open{u.place, func() {
+			r.violated("state_of_money", id.TransferRef(), "state %s does not fit its postings: one is missing", u.last.State)
+		}})
+	}
+	clear(r.promised)
 	for id, l := range r.loose {
-		if r.place = l.place; r.part.whole() {
-			r.violated("belongs_to_an_entry", fmt.Sprintf("%s%x", l.postings[0].Event.entryPrefix(), id[:]), "%s of what does not exist", l.postings[0].Event)
+		if r.part.whole() {
+			all = append(all, open{l.place, func() {
+				e := l.postings[0].Event
+				r.violated("belongs_to_an_entry", id.Ref(e.entryPrefix()), "%s of what does not exist", e)
+			}})
 		}
+		delete(r.loose, id)
 	}
+	place := r.place
+	for of, net := range r.nets {
+		if r.part.whole() {
+			all = append(all, open{place, func() {
+				r.violated("positions", of.window, "what the banks owe each other does not cancel out: %d minor units of %s are left", net, of.currency)
+			}})
+		}
+		delete(r.nets, of)
+	}
+	slices.SortFunc(all, func(a, b open) int { return cmp.Compare(a.place, b.place) })
+	r.late = true
+	for _, o := range all {
+		r.place = o.place
+		o.report()
+	}
+	r.place, r.late = place, false
+}
+
+// End checks what holds over the whole, once the last leaf was given.
+func (r *Replay) End() {
+	r.Settled()
 	if !r.part.whole() {
 		return
 	}
+	r.late = true
 	for _, a := range r.accounts {
 		r.add(&a.Account)
 	}
 	r.currencies()
-	for of, net := range r.nets {
-		r.violated("positions", of.window, "what the banks owe each other does not cancel out: %d minor units of %s are left", net, of.currency)
-	}
 }
 
 // Accounts are those that the whole log opened, with what its postings make of them, in no order.
