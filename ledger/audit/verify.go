@@ -19,17 +19,16 @@ type Finding struct {
 	Until  int64  `json:"until,omitempty"` // the last place, where only a range is known
 	Leaf   string `json:"leaf,omitempty"`  // its kind and name, where it is given
 	Detail string `json:"detail"`
-	strong strength
+	by     evidence
 }
 
-// strength is how well a finding says which leaf was the first to be touched.
-type strength int
+// evidence is what a finding rests on.
+type evidence int
 
 const (
-	aboutFile  strength = iota // no leaf
-	aboutRange                 // one of some leaves
-	aboutLate                  // the leaf on which another should have followed
-	aboutLeaf                  // the leaf
+	byFile   evidence = iota // it is about no leaf
+	byReplay                 // the leaf does not fit those before it; or, as the last word on one that is missing, what should have followed did not
+	byHash                   // the leaf, or one of the range, is not what was there
 )
 
 // Rules of findings; those of [ledger.Replay] come beside them.
@@ -104,6 +103,7 @@ func Verify(r io.Reader, o VerifyOptions, report func(Finding)) (Report, error) 
 		return v.sum, err
 	}
 	v.end()
+	v.sum.FirstBad = v.firstBad()
 	return v.sum, nil
 }
 
@@ -121,6 +121,7 @@ type verification struct {
 	// How many leaves lead to what the log's keys signed, and to what the auditor has kept;
 	// and whether those that follow do not.
 	signed, known ground
+	first         [byHash + 1]*Finding // of each evidence
 }
 
 // ground is how far the leaves are those that somebody vouches for.
@@ -138,15 +139,31 @@ type awaited struct {
 
 func (v *verification) finding(f Finding) {
 	v.sum.Findings++
-	if b := v.sum.FirstBad; b == nil || f.strong > b.strong || (f.strong == b.strong && f.Place < b.Place) {
-		v.sum.FirstBad = &f
+	if first := v.first[f.by]; first == nil || f.last() < first.last() {
+		v.first[f.by] = &f
 	}
 	v.found(f)
 }
 
+// last is the last place that the finding may be about.
+func (f *Finding) last() int64 { return max(f.Place, f.Until) }
+
+// firstBad chooses what says best which leaf was the first to be touched. Hashes never
+// err, but may leave a range; in it, the replay says more.
+func (v *verification) firstBad() *Finding {
+	hash, replay := v.first[byHash], v.first[byReplay]
+	switch {
+	case replay != nil && (hash == nil || (hash.Until > 0 && replay.Place >= hash.Place && replay.Place <= hash.Until)):
+		return replay
+	case hash != nil:
+		return hash
+	}
+	return v.first[byFile]
+}
+
 // at is about a leaf.
 func (v *verification) at(rule string, place int64, leaf ledger.Leaf, format string, args ...any) {
-	f := Finding{Rule: rule, Place: place, Detail: fmt.Sprintf(format, args...), strong: aboutLeaf}
+	f := Finding{Rule: rule, Place: place, Detail: fmt.Sprintf(format, args...), by: byHash}
 	if leaf != nil {
 		f.Leaf = ledger.LeafName(leaf)
 	}
@@ -159,11 +176,10 @@ func (v *verification) about(rule, format string, args ...any) {
 
 // misfit is what the replay finds.
 func (v *verification) misfit(m ledger.Misfit) {
-	f := Finding{Rule: m.Rule, Place: m.Place, Leaf: m.Where, Detail: m.Detail, strong: aboutLeaf}
-	switch {
-	case m.Late:
-		f.strong = aboutLate
-	case v.line.Leaf != nil && v.line.Place == m.Place:
+	f := Finding{Rule: m.Rule, Place: m.Place, Leaf: m.Where, Detail: m.Detail, by: byReplay}
+	if m.Late { // what is missing should have stood before the next leaf
+		f.Until = v.next
+	} else if v.line.Leaf != nil {
 		f.Leaf, f.Detail = ledger.LeafName(v.line.Leaf), m.Where+": "+m.Detail
 	}
 	v.finding(f)
@@ -238,7 +254,7 @@ func (v *verification) agrees(a awaited) bool {
 	}
 	if !g.lost {
 		g.lost = true
-		v.finding(Finding{Rule: rule, Place: g.good, Until: a.N - 1, strong: aboutRange,
+		v.finding(Finding{Rule: rule, Place: g.good, Until: a.N - 1, by: byHash,
 			Detail: fmt.Sprintf("the leaves from %d to %d do not lead to the root that %s has", g.good, a.N-1, a.name)})
 	}
 	return false
