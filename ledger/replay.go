@@ -26,6 +26,8 @@ type Replay struct {
 	part   Part
 	place  int64
 	late   bool
+	kind   int   // of the leaf before, in the order of a commit's leaves
+	commit int64 // the leaves from here on may all be of one commit
 
 	accounts    map[AccountID]*replayed
 	transfers   map[ID]*underway
@@ -37,7 +39,7 @@ type Replay struct {
 	windows     map[string]struct{}
 	cuts        map[windowsOf]map[AccountID]int64 // where the last window ends
 	positions   map[ID]Position                   // that are not confirmed
-	nets        map[netOf]int64                   // of windows: what their positions add up to, where it is not nothing
+	nets        map[netOf]netSum                  // of windows: what their positions add up to, where it is not nothing
 }
 
 // Part says how much of the log is replayed.
@@ -84,6 +86,11 @@ type netOf struct {
 	currency Currency
 }
 
+type netSum struct {
+	minor int64
+	place int64
+}
+
 // NewReplay begins a replay. It calls report for each leaf that does not fit.
 func NewReplay(part Part, report func(Misfit)) *Replay {
 	r := &Replay{
@@ -99,15 +106,23 @@ func NewReplay(part Part, report func(Misfit)) *Replay {
 		windows:     map[string]struct{}{},
 		cuts:        map[windowsOf]map[AccountID]int64{},
 		positions:   map[ID]Position{},
-		nets:        map[netOf]int64{},
+		nets:        map[netOf]netSum{},
 	}
 	r.rules = newRules(func(v Violation) { r.report(Misfit{v, r.place, r.late}) })
 	return r
 }
 
+// logOrder is the order of the leaves of a commit, see [Set.Log].
+var logOrder = [...]int{LeafAccount: 1, LeafTransfer: 2, LeafStep: 3, LeafPosting: 4, LeafCorrection: 5, LeafWindow: 6, LeafPosition: 7, LeafNote: 8, LeafAccess: 9, LeafErasure: 10}
+
 // Leaf takes the next leaf.
 func (r *Replay) Leaf(place int64, l Leaf) {
 	r.place = place
+	kind := logOrder[l.LeafKind()]
+	if kind < r.kind {
+		r.commit = place
+	}
+	r.kind = kind
 	switch l := l.(type) {
 	case *Account:
 		r.account(l)
@@ -295,7 +310,8 @@ func (r *Replay) adoptedLine(a *replayed, l *StatementLine) {
 	a.Seq, a.balance, a.Posted = l.Seq, l.Balance, l.Posting.At
 }
 
-// Settled checks what holds wherever a commit ends, as each checkpoint does: what was begun is complete.
+// Settled checks at a checkpoint that what the commits before it began is complete. A
+// seal may end within a commit, so what the last one began may still be to come.
 func (r *Replay) Settled() {
 	type open struct {
 		place  int64
@@ -303,36 +319,44 @@ func (r *Replay) Settled() {
 	}
 	var all []open
 	for id, u := range r.promised {
-		all = append(all, open{u.place, func() {
-			r.violated("state_of_money", id.TransferRef(), "state %s does not fit its postings: one is missing", u.last.State)
-		}})
+		if u.place < r.commit {
+			all = append(all, open{u.place, func() {
+				r.violated("state_of_money", id.TransferRef(), "state %s does not fit its postings: one is missing", u.last.State)
+			}})
+			delete(r.promised, id)
+		}
 	}
-	clear(r.promised)
 	for id, l := range r.loose {
-		if r.part.whole() {
+		if l.place < r.commit {
 			all = append(all, open{l.place, func() {
-				e := l.postings[0].Event
-				r.violated("belongs_to_an_entry", id.Ref(e.entryPrefix()), "%s of what does not exist", e)
+				r.missing("belongs_to_an_entry", id.Ref(l.postings[0].Event.entryPrefix()), "%s of what does not exist", l.postings[0].Event)
 			}})
+			delete(r.loose, id)
 		}
-		delete(r.loose, id)
 	}
-	place := r.place
 	for of, net := range r.nets {
-		if r.part.whole() {
-			all = append(all, open{place, func() {
-				r.violated("positions", of.window, "what the banks owe each other does not cancel out: %d minor units of %s are left", net, of.currency)
+		if net.place < r.commit {
+			all = append(all, open{net.place, func() {
+				r.missing("positions", of.window, "what the banks owe each other does not cancel out: %d minor units of %s are left", net.minor, of.currency)
 			}})
+			delete(r.nets, of)
 		}
-		delete(r.nets, of)
 	}
 	slices.SortFunc(all, func(a, b open) int { return cmp.Compare(a.place, b.place) })
+	place := r.place
 	r.late = true
 	for _, o := range all {
 		r.place = o.place
 		o.report()
 	}
 	r.place, r.late = place, false
+}
+
+// missing reports what can only be said where the whole log is known.
+func (r *Replay) missing(rule, where, format string, args ...any) {
+	if r.part.whole() {
+		r.violated(rule, where, format, args...)
+	}
 }
 
 // End checks what holds over the whole, once the last leaf was given.

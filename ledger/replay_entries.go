@@ -103,7 +103,8 @@ func (r *Replay) position(p *Position) {
 	}
 	if !ok && !r.isEnded(p.ID) {
 		of := netOf{p.Window, p.Currency}
-		if r.nets[of] += p.Net(); r.nets[of] == 0 {
+		net := netSum{r.nets[of].minor + p.Net(), r.place}
+		if r.nets[of] = net; net.minor == 0 {
 			delete(r.nets, of)
 		}
 	}
