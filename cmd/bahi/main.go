@@ -40,6 +40,8 @@ type cli struct {
 	Bench     benchCmd     `cmd:"" help:"Measure transfers that are done, over HTTP, durable, with the load on the same machine."`
 	Sim       simCmd       `cmd:"" help:"Run several nodes, their banks and their chats in one process on virtual time, while everything goes wrong that can."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
+
+	ServeUnlogged unloggedCmd `cmd:"" hidden:"" help:"For the bench: serve without the log."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
