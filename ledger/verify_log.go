@@ -53,7 +53,7 @@ type rest struct {
 const parts = 1 << 16
 
 // shownParts bounds what is looked at one by one.
-const shownParts = 32
+const shownParts = 256
 
 func newCompared(v *verifier) compared {
 	c := compared{v: v, sums: make([]difference, parts), latest: map[ID]changing{}}

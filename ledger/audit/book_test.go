@@ -32,8 +32,10 @@ type book struct {
 	made    []ledger.Transfer
 }
 
-func newBook(t testing.TB) *book {
-	b := &book{t: t, store: memory.New(), now: time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)}
+func newBook(t testing.TB) *book { return newBookOn(t, memory.New()) }
+
+func newBookOn(t testing.TB, store ledger.Store) *book {
+	b := &book{t: t, store: store, now: time.Date(2026, 11, 2, 10, 0, 0, 0, time.UTC)}
 	b.pipe = ledger.NewPipeline(b.store, ledger.PipelineOptions{Now: func() time.Time { return b.now }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Observer: func(s *ledger.Set) {
 			n := int64(0)
@@ -67,7 +69,7 @@ func (b *book) id() (id ledger.ID) {
 }
 
 func bankOf(code string) ledger.End {
-	return ledger.End{Bank: code, Account: "1" + code, IFSC: code + "0000001", Mark: [32]byte{1}}
+	return ledger.End{Bank: code, Account: "1" + code, IFSC: code + "0000001"}
 }
 
 func walletOf(n byte) ledger.End { return ledger.End{Party: ledger.ID{15: n}} }
