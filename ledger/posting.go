@@ -78,6 +78,14 @@ type Posting struct {
 	At                          int64 // Unix microseconds
 }
 
+// EntryRef is the outside form of the entry's ID: that of a transfer, a correction or a position.
+func (p *Posting) EntryRef() string {
+	if prefix := p.Event.entryPrefix(); prefix != transferPrefix {
+		return p.Entry.ref(prefix)
+	}
+	return p.Entry.TransferRef()
+}
+
 // nameOf looks a small enumeration's word up.
 func nameOf[E ~uint8](names []string, e E) string {
 	if int(e) < len(names) && names[e] != "" {
