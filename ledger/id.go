@@ -63,24 +63,28 @@ const (
 func (id ID) TransferRef() string { return transferPrefix + strings.ToUpper(hex.EncodeToString(id[:])) }
 
 // PartyRef is the outside form of a party's ID.
-func (id ID) PartyRef() string { return id.ref(partyPrefix) }
+func (id ID) PartyRef() string { return id.Ref(partyPrefix) }
 
 // InstrumentRef is the outside form of an instrument's ID.
-func (id ID) InstrumentRef() string { return id.ref(instrumentPrefix) }
+func (id ID) InstrumentRef() string { return id.Ref(instrumentPrefix) }
 
 // KeyRef is the outside form of an API key's ID.
-func (id ID) KeyRef() string { return id.ref(keyPrefix) }
+func (id ID) KeyRef() string { return id.Ref(keyPrefix) }
 
 // NodeRef is the outside form of a node's ID.
-func (id ID) NodeRef() string { return id.ref(nodePrefix) }
+func (id ID) NodeRef() string { return id.Ref(nodePrefix) }
 
 // BreakRef is the outside form of a break's ID.
-func (id ID) BreakRef() string { return id.ref(breakPrefix) }
+func (id ID) BreakRef() string { return id.Ref(breakPrefix) }
 
 // CorrectionRef is the outside form of a correction's ID.
-func (id ID) CorrectionRef() string { return id.ref(correctionPrefix) }
+func (id ID) CorrectionRef() string { return id.Ref(correctionPrefix) }
 
-func (id ID) ref(prefix string) string {
+// Ref is the outside form of an ID with a prefix of the book's own; empty for none.
+func (id ID) Ref(prefix string) string {
+	if prefix == transferPrefix && !id.IsZero() {
+		return id.TransferRef()
+	}
 	if id.IsZero() {
 		return ""
 	}
@@ -116,6 +120,14 @@ func parseLowerRef(prefix, s string) (ID, error) {
 		return ID{}, badID(prefix)
 	}
 	return parseRef(prefix, s)
+}
+
+// ParseRef reads what Ref wrote.
+func ParseRef(prefix, s string) (ID, error) {
+	if prefix == transferPrefix {
+		return ParseTransferRef(s)
+	}
+	return parseLowerRef(prefix, s)
 }
 
 func parseRef(prefix, s string) (ID, error) {

@@ -99,12 +99,17 @@ const maxLeaf = math.MaxUint16
 // time, a number and money 8 (big-endian, two's complement), a word and a flag 1; a text has its
 // length before it in 4 bytes, a list how many it has.
 func AppendLeaf(b []byte, l Leaf) []byte {
-	w := leafWriter{append(b, leafVersion, byte(l.LeafKind()))}
-	l.Describe(&w)
+	w := leafWriter{b}
+	w.leaf(l)
 	return w.b
 }
 
 type leafWriter struct{ b []byte }
+
+func (w *leafWriter) leaf(l Leaf) {
+	w.b = append(w.b, leafVersion, byte(l.LeafKind()))
+	l.Describe(w)
+}
 
 func (w *leafWriter) ID(_ string, v ID, _ string) ID {
 	w.b = append(w.b, v[:]...)

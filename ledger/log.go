@@ -46,6 +46,9 @@ func (r *LogRow) Each(yield func(place int64, leaf []byte) bool) error {
 // Log is what the batch adds to the log: the rows without N, in order. Engines
 // persist them last, after all locks were taken.
 func (s *Set) Log() []LogRow {
+	if s.unlogged {
+		return nil
+	}
 	w := logWriter{}
 	s.Accounts.Changes(func(_ AccountID, a *Account, inserted bool) {
 		if inserted {
@@ -79,17 +82,26 @@ func (s *Set) Log() []LogRow {
 }
 
 // logWriter gathers leaves to rows.
-type logWriter struct{ rows []LogRow }
+type logWriter struct {
+	rows []LogRow
+	leaf leafWriter
+}
+
+// usualLeaf is about how long a leaf is, so that a row need not grow often.
+const usualLeaf = 180
 
 func (w *logWriter) add(l Leaf) {
 	n := len(w.rows) - 1
 	if n < 0 || w.rows[n].At != l.LeafTime() || w.rows[n].Leaves == maxRow {
 		w.rows = append(w.rows, LogRow{First: -1, At: l.LeafTime()})
+		w.leaf.b = make([]byte, 0, 4*usualLeaf)
 		n++
 	}
 	r := &w.rows[n]
 	at := len(r.Data)
-	r.Data = AppendLeaf(append(r.Data, 0, 0), l) // as the tiles of C2SP have it: the length, then the leaf
+	w.leaf.b = append(w.leaf.b, 0, 0) // as the tiles of C2SP have it: the length, then the leaf
+	w.leaf.leaf(l)
+	r.Data = w.leaf.b
 	size := len(r.Data) - at - 2
 	if size > maxLeaf {
 		panic(fmt.Sprintf("ledger: a %s of %d bytes is too long for the log", l.LeafKind(), size))

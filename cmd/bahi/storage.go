@@ -21,6 +21,7 @@ import (
 type storage struct {
 	Data        string `help:"Directory of the book and of the simulated banks' books; made if missing." default:"./data" env:"BAHI_DATA" type:"path"`
 	DatabaseURL string `help:"Keep the book in this PostgreSQL or CockroachDB database instead: postgres://user:password@host:5432/bahi. Several hosts, with commas, are tried for the one that takes writes." env:"BAHI_DATABASE_URL"`
+	KEKFile     string `name:"kek-file" help:"File with the key-encryption key, a keyset of Tink; by default kek.json in the data directory, made at the first start. BAHI_KEK may hold the keyset itself." env:"BAHI_KEK_FILE" type:"path"`
 }
 
 // Validate is called by the parser.
@@ -36,8 +37,19 @@ func (s storage) shared() bool { return s.DatabaseURL != "" }
 
 func (s storage) path() string { return filepath.Join(s.Data, "bahi.db") }
 
-// open opens the book, made if missing.
+// open opens the book, made if missing, with the key-encryption key that it was made with.
 func (s storage) open(ctx context.Context) (ledger.Store, error) {
+	store, err := s.openEngine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkKEK(ctx, store); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return store, nil
+}
+
+func (s storage) openEngine(ctx context.Context) (ledger.Store, error) {
 	if s.shared() {
 		return postgres.Open(ctx, s.DatabaseURL)
 	}
