@@ -79,12 +79,7 @@ type Posting struct {
 }
 
 // EntryRef is the outside form of the entry's ID: that of a transfer, a correction or a position.
-func (p *Posting) EntryRef() string {
-	if prefix := p.Event.entryPrefix(); prefix != transferPrefix {
-		return p.Entry.ref(prefix)
-	}
-	return p.Entry.TransferRef()
-}
+func (p *Posting) EntryRef() string { return p.Entry.Ref(p.Event.entryPrefix()) }
 
 // nameOf looks a small enumeration's word up.
 func nameOf[E ~uint8](names []string, e E) string {
