@@ -27,7 +27,12 @@ type Verified struct {
 // invariant of the book on one snapshot, while writes go on. It calls report for
 // each violation. Memory does not grow with the book.
 func Verify(ctx context.Context, r Reader, report func(Violation)) (Verified, error) {
-	v := verifier{report: report, money: map[Currency]*totals{}, whole: map[AccountID]AccountID{}, reserved: map[AccountName]int64{}}
+	return Derive(ctx, r, report, func(*Account) {})
+}
+
+// Derive does so, and calls derived with each account as its postings add up to.
+func Derive(ctx context.Context, r Reader, report func(Violation), derived func(*Account)) (Verified, error) {
+	v := verifier{report: report, derived: derived, money: map[Currency]*totals{}, whole: map[AccountID]AccountID{}, reserved: map[AccountName]int64{}}
 	err := r.Audit(ctx, func(s Snapshot) error {
 		if err := v.accounts(s); err != nil {
 			return err
@@ -42,11 +47,12 @@ func Verify(ctx context.Context, r Reader, report func(Violation)) (Verified, er
 }
 
 type verifier struct {
-	report func(Violation)
-	sum    Verified
-	lines  int64 // statement lines seen: two for each posting
-	money  map[Currency]*totals
-	whole  map[AccountID]AccountID // of each stripe, which account it is a part of
+	report  func(Violation)
+	derived func(*Account)
+	sum     Verified
+	lines   int64 // statement lines seen: two for each posting
+	money   map[Currency]*totals
+	whole   map[AccountID]AccountID // of each stripe, which account it is a part of
 	// Of each account with all its stripes: what is reserved less what its bank is asked for.
 	reserved map[AccountName]int64
 }
@@ -141,6 +147,7 @@ func (v *verifier) account(a *Account, lines *cursor[StatementLine], owner func(
 		v.violated("account_totals", where, "debits %d, credits %d, postings %d, the last one at %d, are stored; the postings add up to %d, %d, %d, %d",
 			a.Debits, a.Credits, a.Seq, a.Posted, derived.Debits, derived.Credits, derived.Seq, derived.Posted)
 	}
+	v.derived(&derived)
 	if a.Type != derived.Type || a.Bounded != derived.Bounded {
 		v.violated("chart", where, "type %s, bounded %v; the chart says %s, %v", a.Type, a.Bounded, derived.Type, derived.Bounded)
 	}

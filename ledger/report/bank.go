@@ -53,13 +53,8 @@ func (q *Query) positions(ctx context.Context, r ledger.Reader, bank string, yie
 		if p.Updated <= q.To {
 			state = p.State
 		}
-		debit, credit := p.Sides()
-		counter := debit
-		if counter.Bank() == bank && counter == ledger.ClearingAccount(bank, p.Currency) {
-			counter = credit
-		}
 		err := yield(text(rowPosition), text(ledger.ClearingAccount(bank, p.Currency).Path), text(string(p.Currency)), at(p.closed), text(p.ID.PositionRef()),
-			text(ledger.EventSettlement.String()), text(counter.Path), side(max(p.Net(), 0), p.Currency), side(max(-p.Net(), 0), p.Currency), Cell{},
+			text(ledger.EventSettlement.String()), text(ledger.SettlementAccount(bank, p.Currency).Path), side(max(p.Net(), 0), p.Currency), side(max(-p.Net(), 0), p.Currency), Cell{},
 			text(p.Window), text(state.String()))
 		if err != nil {
 			return err
