@@ -16,8 +16,8 @@ type Balance struct {
 	Last  int64 // the time of the last posting, Unix microseconds; 0 where there was none
 }
 
-// maxPlaces is how many lines are asked for at once.
-const maxPlaces = 2000
+// maxPlaces is how many lines, or accounts, are asked for at once.
+var maxPlaces = 2000
 
 // BalancesAt are the balances of accounts at an instant, in their order. It looks at
 // no posting of an account that was not posted to since, and else at as many as it takes to

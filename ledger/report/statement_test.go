@@ -203,8 +203,8 @@ func TestOpenTransfersWhileTheyGoOn(t *testing.T) {
 	w.want("total", short(rows, "total", "count", "sum"), "1 1.00")
 }
 
-// The trial balance is of one moment, whatever is committed while it is made.
-func TestTrialBalanceWhileWritesGoOn(t *testing.T) {
+// A report is of one moment, whatever is committed while it is made.
+func TestReportsWhileWritesGoOn(t *testing.T) {
 	w := newWorld(t, memory.New(), 0, time.Minute, -time.Minute)
 	defer w.close()
 	for n := range places {
@@ -216,10 +216,23 @@ func TestTrialBalanceWhileWritesGoOn(t *testing.T) {
 		w.send(2, bankOf("STLJ"), bankOf("NRMD"), inr(9), paid)
 	}
 	at := w.time().UnixMicro()
-	before := w.read(report.TrialBalance(w.store, report.Query{Period: report.Period{To: at}}), nil)
-	after := w.read(report.TrialBalance(m, report.Query{Period: report.Period{To: at}}), nil)
-	if fmt.Sprint(before) != fmt.Sprint(after) || m.written == 0 {
-		t.Errorf("before:\n%v\nafter %d writes:\n%v", before, m.written, after)
+	for name, make := range map[string]func(ledger.Reader) (*report.Report, error){
+		"trial balance": func(r ledger.Reader) (*report.Report, error) {
+			return report.TrialBalance(r, report.Query{Period: report.Period{To: at}}), nil
+		},
+		"turnover": func(r ledger.Reader) (*report.Report, error) {
+			return report.TrialBalance(r, report.Query{Period: report.Period{From: 1, To: at}}), nil
+		},
+		"ledger": func(r ledger.Reader) (*report.Report, error) {
+			return report.GeneralLedger(background, r, report.Query{Period: report.Period{To: at}})
+		},
+	} {
+		m.written = 0
+		before := w.read(make(w.store))
+		after := w.read(make(m))
+		if fmt.Sprint(before) != fmt.Sprint(after) || m.written == 0 {
+			t.Errorf("%s before:\n%v\nafter %d writes:\n%v", name, before, m.written, after)
+		}
 	}
 	w.checkInstants(20)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,12 +17,15 @@ import (
 
 	"bahi/ledger"
 	"bahi/ledger/memory"
+	"bahi/ledger/postgres"
+	"bahi/ledger/postgres/pgtest"
 
 	"bahi/ledger/report"
 	"bahi/ledger/report/reporttest"
+	"bahi/ledger/sqlite"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(m)) }
 
 // checked is what a test and a property's check have in common.
 type checked interface {
@@ -35,6 +39,25 @@ var background = context.Background()
 // engines open an empty book.
 var engines = map[string]func(t *testing.T) ledger.Store{
 	"memory": func(*testing.T) ledger.Store { return memory.New() },
+	"sqlite": func(t *testing.T) ledger.Store {
+		return opened(t, func() (ledger.Store, error) { return sqlite.Open(background, filepath.Join(t.TempDir(), "bahi.db")) })
+	},
+	"postgres": func(t *testing.T) ledger.Store {
+		return opened(t, func() (ledger.Store, error) { return postgres.Open(background, pgtest.NewDatabase(t)) })
+	},
+}
+
+func opened(t *testing.T, open func() (ledger.Store, error)) ledger.Store {
+	s, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
 
 var zone = (&ledger.Policy{}).Location()
