@@ -35,6 +35,7 @@ type cli struct {
 	Verify    verifyCmd    `cmd:"" help:"Derive every balance from the postings alone and check every invariant of the book."`
 	Reconcile reconcileCmd `cmd:"" help:"Check banks' statements."`
 	Settle    settleCmd    `cmd:"" help:"Close settlement windows, report what the banks owe each other, and confirm that it was paid."`
+	Report    reportCmd    `cmd:"" help:"Report the book at any past instant: trial balance, balances, postings, statements, transfers by state and age."`
 	Demo      demoCmd      `cmd:"" help:"Play a conversation with payments in it, in a temporary directory, and verify the book."`
 	Bench     benchCmd     `cmd:"" help:"Measure transfers that are done, over HTTP, durable, with the load on the same machine."`
 	Sim       simCmd       `cmd:"" help:"Run several nodes, their banks and their chats in one process on virtual time, while everything goes wrong that can."`
