@@ -616,6 +616,27 @@ func (e LeaseOutcome) Valid() bool {
 	}
 }
 
+// Defines values for LedgerRowRow.
+const (
+	LedgerRowRowClosing LedgerRowRow = "closing"
+	LedgerRowRowOpening LedgerRowRow = "opening"
+	LedgerRowRowPosting LedgerRowRow = "posting"
+)
+
+// Valid indicates whether the value is a known member of the LedgerRowRow enum.
+func (e LedgerRowRow) Valid() bool {
+	switch e {
+	case LedgerRowRowClosing:
+		return true
+	case LedgerRowRowOpening:
+		return true
+	case LedgerRowRowPosting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Leg.
 const (
 	LegCredit         Leg = "credit"
@@ -859,6 +880,33 @@ func (e StatementFormat) Valid() bool {
 	}
 }
 
+// Defines values for StatementRowRow.
+const (
+	StatementRowRowClosing  StatementRowRow = "closing"
+	StatementRowRowOpening  StatementRowRow = "opening"
+	StatementRowRowPosition StatementRowRow = "position"
+	StatementRowRowPosting  StatementRowRow = "posting"
+	StatementRowRowTransfer StatementRowRow = "transfer"
+)
+
+// Valid indicates whether the value is a known member of the StatementRowRow enum.
+func (e StatementRowRow) Valid() bool {
+	switch e {
+	case StatementRowRowClosing:
+		return true
+	case StatementRowRowOpening:
+		return true
+	case StatementRowRowPosition:
+		return true
+	case StatementRowRowPosting:
+		return true
+	case StatementRowRowTransfer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TransferKind.
 const (
 	TransferKindPayment    TransferKind = "payment"
@@ -916,6 +964,195 @@ func (e TransferState) Valid() bool {
 	case TransferStateReversing:
 		return true
 	case TransferStateUnresolved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TransfersRowAge.
+const (
+	TransfersRowAgeLessThan15M TransfersRowAge = "<15m"
+	TransfersRowAgeLessThan1M  TransfersRowAge = "<1m"
+	TransfersRowAgeLessThan24H TransfersRowAge = "<24h"
+	TransfersRowAgeLessThan2H  TransfersRowAge = "<2h"
+	TransfersRowAgeOlder       TransfersRowAge = "older"
+)
+
+// Valid indicates whether the value is a known member of the TransfersRowAge enum.
+func (e TransfersRowAge) Valid() bool {
+	switch e {
+	case TransfersRowAgeLessThan15M:
+		return true
+	case TransfersRowAgeLessThan1M:
+		return true
+	case TransfersRowAgeLessThan24H:
+		return true
+	case TransfersRowAgeLessThan2H:
+		return true
+	case TransfersRowAgeOlder:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TransfersRowRow.
+const (
+	TransfersRowRowTotal     TransfersRowRow = "total"
+	TransfersRowRowTransfers TransfersRowRow = "transfers"
+)
+
+// Valid indicates whether the value is a known member of the TransfersRowRow enum.
+func (e TransfersRowRow) Valid() bool {
+	switch e {
+	case TransfersRowRowTotal:
+		return true
+	case TransfersRowRowTransfers:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrialBalanceRowRow.
+const (
+	TrialBalanceRowRowAccount TrialBalanceRowRow = "account"
+	TrialBalanceRowRowTotal   TrialBalanceRowRow = "total"
+)
+
+// Valid indicates whether the value is a known member of the TrialBalanceRowRow enum.
+func (e TrialBalanceRowRow) Valid() bool {
+	switch e {
+	case TrialBalanceRowRowAccount:
+		return true
+	case TrialBalanceRowRowTotal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReportFormat.
+const (
+	ReportFormatCsv   ReportFormat = "csv"
+	ReportFormatJSON  ReportFormat = "json"
+	ReportFormatTable ReportFormat = "table"
+)
+
+// Valid indicates whether the value is a known member of the ReportFormat enum.
+func (e ReportFormat) Valid() bool {
+	switch e {
+	case ReportFormatCsv:
+		return true
+	case ReportFormatJSON:
+		return true
+	case ReportFormatTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetBalanceReportParamsFormat.
+const (
+	GetBalanceReportParamsFormatCsv   GetBalanceReportParamsFormat = "csv"
+	GetBalanceReportParamsFormatJSON  GetBalanceReportParamsFormat = "json"
+	GetBalanceReportParamsFormatTable GetBalanceReportParamsFormat = "table"
+)
+
+// Valid indicates whether the value is a known member of the GetBalanceReportParamsFormat enum.
+func (e GetBalanceReportParamsFormat) Valid() bool {
+	switch e {
+	case GetBalanceReportParamsFormatCsv:
+		return true
+	case GetBalanceReportParamsFormatJSON:
+		return true
+	case GetBalanceReportParamsFormatTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetLedgerReportParamsFormat.
+const (
+	GetLedgerReportParamsFormatCsv   GetLedgerReportParamsFormat = "csv"
+	GetLedgerReportParamsFormatJSON  GetLedgerReportParamsFormat = "json"
+	GetLedgerReportParamsFormatTable GetLedgerReportParamsFormat = "table"
+)
+
+// Valid indicates whether the value is a known member of the GetLedgerReportParamsFormat enum.
+func (e GetLedgerReportParamsFormat) Valid() bool {
+	switch e {
+	case GetLedgerReportParamsFormatCsv:
+		return true
+	case GetLedgerReportParamsFormatJSON:
+		return true
+	case GetLedgerReportParamsFormatTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetStatementReportParamsFormat.
+const (
+	GetStatementReportParamsFormatCsv   GetStatementReportParamsFormat = "csv"
+	GetStatementReportParamsFormatJSON  GetStatementReportParamsFormat = "json"
+	GetStatementReportParamsFormatTable GetStatementReportParamsFormat = "table"
+)
+
+// Valid indicates whether the value is a known member of the GetStatementReportParamsFormat enum.
+func (e GetStatementReportParamsFormat) Valid() bool {
+	switch e {
+	case GetStatementReportParamsFormatCsv:
+		return true
+	case GetStatementReportParamsFormatJSON:
+		return true
+	case GetStatementReportParamsFormatTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetTransfersReportParamsFormat.
+const (
+	GetTransfersReportParamsFormatCsv   GetTransfersReportParamsFormat = "csv"
+	GetTransfersReportParamsFormatJSON  GetTransfersReportParamsFormat = "json"
+	GetTransfersReportParamsFormatTable GetTransfersReportParamsFormat = "table"
+)
+
+// Valid indicates whether the value is a known member of the GetTransfersReportParamsFormat enum.
+func (e GetTransfersReportParamsFormat) Valid() bool {
+	switch e {
+	case GetTransfersReportParamsFormatCsv:
+		return true
+	case GetTransfersReportParamsFormatJSON:
+		return true
+	case GetTransfersReportParamsFormatTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetTrialBalanceParamsFormat.
+const (
+	GetTrialBalanceParamsFormatCsv   GetTrialBalanceParamsFormat = "csv"
+	GetTrialBalanceParamsFormatJSON  GetTrialBalanceParamsFormat = "json"
+	GetTrialBalanceParamsFormatTable GetTrialBalanceParamsFormat = "table"
+)
+
+// Valid indicates whether the value is a known member of the GetTrialBalanceParamsFormat enum.
+func (e GetTrialBalanceParamsFormat) Valid() bool {
+	switch e {
+	case GetTrialBalanceParamsFormatCsv:
+		return true
+	case GetTrialBalanceParamsFormatJSON:
+		return true
+	case GetTrialBalanceParamsFormatTable:
 		return true
 	default:
 		return false
@@ -1189,6 +1426,80 @@ type Balance struct {
 
 	// Value Example: -1250.00
 	Value string `json:"value"`
+}
+
+// BalanceReport The balance of an account.
+type BalanceReport struct {
+	// At At which instant.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// From The beginning of the period.
+	//
+	// Example: 2026-11-23T18:30:00.000000Z
+	From time.Time `json:"from,omitempty,omitzero"`
+
+	// Report Which report it is.
+	//
+	// Example: BalanceReport
+	Report string `json:"report"`
+
+	// Rows The rows, in the order of the report.
+	Rows []BalanceRow `json:"rows"`
+
+	// To The end of the period.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	To time.Time `json:"to,omitempty,omitzero"`
+}
+
+// BalanceRow An account in a currency.
+type BalanceRow struct {
+	// Account The account.
+	//
+	// Example: bank:NRMD:clearing
+	Account string `json:"account"`
+
+	// Balance A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Balance ReportSum `json:"balance"`
+
+	// Credits A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Credits ReportSum `json:"credits,omitempty,omitzero"`
+
+	// Currency An ISO 4217 code in capitals.
+	//
+	// Example: INR
+	Currency Currency `json:"currency"`
+
+	// Debits A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Debits ReportSum `json:"debits,omitempty,omitzero"`
+
+	// LastPosting The time of the last of them.
+	//
+	// Example: 2026-11-24T06:30:00.000001Z
+	LastPosting time.Time `json:"last_posting,omitempty,omitzero"`
+
+	// Opening A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Opening ReportSum `json:"opening,omitempty,omitzero"`
+
+	// Postings How many postings it had.
+	//
+	// Example: 12
+	Postings int64 `json:"postings"`
+
+	// Type asset, liability, equity, income or expense.
+	//
+	// Example: asset
+	Type string `json:"type"`
 }
 
 // Bank defines model for Bank.
@@ -2062,6 +2373,90 @@ type LeaseOutcome string
 // Example: p1vuyNgO_E2TqT8ZkfZyGw
 type LeaseToken = string
 
+// LedgerReport The general ledger.
+type LedgerReport struct {
+	// At At which instant.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// From The beginning of the period.
+	//
+	// Example: 2026-11-23T18:30:00.000000Z
+	From time.Time `json:"from,omitempty,omitzero"`
+
+	// Report Which report it is.
+	//
+	// Example: LedgerReport
+	Report string `json:"report"`
+
+	// Rows The rows, in the order of the report.
+	Rows []LedgerRow `json:"rows"`
+
+	// To The end of the period.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	To time.Time `json:"to,omitempty,omitzero"`
+}
+
+// LedgerRow A posting, or the balance before or after all.
+type LedgerRow struct {
+	// Account The account.
+	//
+	// Example: bank:NRMD:clearing
+	Account string `json:"account"`
+
+	// At When.
+	//
+	// Example: 2026-11-24T06:30:00.000001Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Balance A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Balance ReportSum `json:"balance,omitempty,omitzero"`
+
+	// CounterAccount The account at the other side.
+	//
+	// Example: transit
+	CounterAccount string `json:"counter_account,omitempty,omitzero"`
+
+	// Credit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Credit ReportSum `json:"credit,omitempty,omitzero"`
+
+	// Currency An ISO 4217 code in capitals.
+	//
+	// Example: INR
+	Currency Currency `json:"currency"`
+
+	// Debit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Debit ReportSum `json:"debit,omitempty,omitzero"`
+
+	// Entry The transfer, correction or position that the posting belongs to.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3FF
+	Entry string `json:"entry,omitempty,omitzero"`
+
+	// Event What the posting records.
+	//
+	// Example: debit
+	Event string `json:"event,omitempty,omitzero"`
+
+	// Row What the row is.
+	//
+	// Example: opening
+	Row LedgerRowRow `json:"row"`
+}
+
+// LedgerRowRow What the row is.
+//
+// Example: opening
+type LedgerRowRow string
+
 // Leg What a bank can be asked to do for a transfer.
 type Leg string
 
@@ -2562,6 +2957,11 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
+// ReportSum A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+//
+// Example: 1250.00
+type ReportSum = string
+
 // ReportVolume Example: {"count":3,"value":"1250.00"}
 type ReportVolume struct {
 	Count int64  `json:"count"`
@@ -2792,6 +3192,125 @@ type StatementForm struct {
 // StatementFormat `upi` is the raw file of the switch, `settlement` its report, `csv` any other by a mapping.
 type StatementFormat string
 
+// StatementReport The statement of a party or a bank.
+type StatementReport struct {
+	// At At which instant.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Bank The bank.
+	//
+	// Example: NRMD
+	Bank string `json:"bank,omitempty,omitzero"`
+
+	// From The beginning of the period.
+	//
+	// Example: 2026-11-23T18:30:00.000000Z
+	From time.Time `json:"from,omitempty,omitzero"`
+
+	// Party The party.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b3ff
+	Party string `json:"party,omitempty,omitzero"`
+
+	// Report Which report it is.
+	//
+	// Example: StatementReport
+	Report string `json:"report"`
+
+	// Rows The rows, in the order of the report.
+	Rows []StatementRow `json:"rows"`
+
+	// To The end of the period.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	To time.Time `json:"to,omitempty,omitzero"`
+}
+
+// StatementRow A posting, a balance, a transfer of a party, or a position of a bank.
+type StatementRow struct {
+	// Account The account.
+	//
+	// Example: bank:NRMD:clearing
+	Account string `json:"account"`
+
+	// Amount A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Amount ReportSum `json:"amount,omitempty,omitzero"`
+
+	// At When.
+	//
+	// Example: 2026-11-24T06:30:00.000001Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Balance A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Balance ReportSum `json:"balance,omitempty,omitzero"`
+
+	// CounterAccount The account at the other side.
+	//
+	// Example: transit
+	CounterAccount string `json:"counter_account,omitempty,omitzero"`
+
+	// Credit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Credit ReportSum `json:"credit,omitempty,omitzero"`
+
+	// Currency An ISO 4217 code in capitals.
+	//
+	// Example: INR
+	Currency Currency `json:"currency"`
+
+	// Debit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Debit ReportSum `json:"debit,omitempty,omitzero"`
+
+	// Direction As the party sees it.
+	//
+	// Example: in
+	Direction string `json:"direction,omitempty,omitzero"`
+
+	// Entry The transfer, correction or position that the posting belongs to.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3FF
+	Entry string `json:"entry,omitempty,omitzero"`
+
+	// Event What the posting records.
+	//
+	// Example: debit
+	Event string `json:"event,omitempty,omitzero"`
+
+	// Reason Why the transfer did not complete.
+	//
+	// Example: debit_declined
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Row What the row is.
+	//
+	// Example: opening
+	Row StatementRowRow `json:"row"`
+
+	// State Of the transfer or the position.
+	//
+	// Example: completed
+	State string `json:"state,omitempty,omitzero"`
+
+	// Window The position's settlement window.
+	//
+	// Example: upi-2026-11-25-03
+	Window string `json:"window,omitempty,omitzero"`
+}
+
+// StatementRowRow What the row is.
+//
+// Example: opening
+type StatementRowRow string
+
 // Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 type Transfer struct {
 	// Amount A sum of money.
@@ -2952,6 +3471,177 @@ type TransferStep struct {
 	State TransferState `json:"state"`
 }
 
+// TransfersReport Transfers by state and age.
+type TransfersReport struct {
+	// At At which instant.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// CreatedFrom Made from then on.
+	//
+	// Example: 2026-11-23T18:30:00.000000Z
+	CreatedFrom time.Time `json:"created_from,omitempty,omitzero"`
+
+	// CreatedTo Made up to then.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	CreatedTo time.Time `json:"created_to,omitempty,omitzero"`
+
+	// From The beginning of the period.
+	//
+	// Example: 2026-11-23T18:30:00.000000Z
+	From time.Time `json:"from,omitempty,omitzero"`
+
+	// Report Which report it is.
+	//
+	// Example: TransfersReport
+	Report string `json:"report"`
+
+	// Rows The rows, in the order of the report.
+	Rows []TransfersRow `json:"rows"`
+
+	// To The end of the period.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	To time.Time `json:"to,omitempty,omitzero"`
+}
+
+// TransfersRow How many there are, or the total of a currency.
+type TransfersRow struct {
+	// Age How long ago they were made.
+	//
+	// Example: older
+	Age TransfersRowAge `json:"age,omitempty,omitzero"`
+
+	// Count How many.
+	//
+	// Example: 12
+	Count int64 `json:"count"`
+
+	// Currency An ISO 4217 code in capitals.
+	//
+	// Example: INR
+	Currency Currency `json:"currency"`
+
+	// Oldest When the oldest of them was made.
+	//
+	// Example: 2026-11-24T06:30:00.000001Z
+	Oldest time.Time `json:"oldest,omitempty,omitzero"`
+
+	// Overdue How many of them are in doubt and should have been decided.
+	//
+	// Example: 0
+	Overdue int64 `json:"overdue"`
+
+	// Row What the row is.
+	//
+	// Example: transfers
+	Row TransfersRowRow `json:"row"`
+
+	// State Where a transfer is in its life; see the table of states.
+	State TransferState `json:"state,omitempty,omitzero"`
+
+	// Sum A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Sum ReportSum `json:"sum"`
+}
+
+// TransfersRowAge How long ago they were made.
+//
+// Example: older
+type TransfersRowAge string
+
+// TransfersRowRow What the row is.
+//
+// Example: transfers
+type TransfersRowRow string
+
+// TrialBalanceReport The trial balance. Of an instant it has no opening balances.
+type TrialBalanceReport struct {
+	// At At which instant.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// From The beginning of the period.
+	//
+	// Example: 2026-11-23T18:30:00.000000Z
+	From time.Time `json:"from,omitempty,omitzero"`
+
+	// Report Which report it is.
+	//
+	// Example: TrialBalanceReport
+	Report string `json:"report"`
+
+	// Rows The rows, in the order of the report.
+	Rows []TrialBalanceRow `json:"rows"`
+
+	// To The end of the period.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	To time.Time `json:"to,omitempty,omitzero"`
+}
+
+// TrialBalanceRow An account, or the total of a currency.
+type TrialBalanceRow struct {
+	// Account The account.
+	//
+	// Example: bank:NRMD:clearing
+	Account string `json:"account,omitempty,omitzero"`
+
+	// Credit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Credit ReportSum `json:"credit"`
+
+	// Credits A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Credits ReportSum `json:"credits,omitempty,omitzero"`
+
+	// Currency An ISO 4217 code in capitals.
+	//
+	// Example: INR
+	Currency Currency `json:"currency"`
+
+	// Debit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Debit ReportSum `json:"debit"`
+
+	// Debits A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Debits ReportSum `json:"debits,omitempty,omitzero"`
+
+	// OpeningCredit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	OpeningCredit ReportSum `json:"opening_credit,omitempty,omitzero"`
+
+	// OpeningDebit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	OpeningDebit ReportSum `json:"opening_debit,omitempty,omitzero"`
+
+	// Row What the row is.
+	//
+	// Example: account
+	Row TrialBalanceRowRow `json:"row"`
+
+	// Type asset, liability, equity, income or expense.
+	//
+	// Example: asset
+	Type string `json:"type,omitempty,omitzero"`
+}
+
+// TrialBalanceRowRow What the row is.
+//
+// Example: account
+type TrialBalanceRowRow string
+
 // UPIID A UPI id. Capitals are taken and made small.
 //
 // Example: asha@oksbi
@@ -3087,6 +3777,39 @@ type OptionalWebhookTimestamp = string
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
+
+// ReportAccount defines model for ReportAccount.
+type ReportAccount = string
+
+// ReportAccountRequired defines model for ReportAccountRequired.
+type ReportAccountRequired = string
+
+// ReportAt defines model for ReportAt.
+type ReportAt = string
+
+// ReportBank defines model for ReportBank.
+type ReportBank = string
+
+// ReportCurrency defines model for ReportCurrency.
+type ReportCurrency = string
+
+// ReportFormat defines model for ReportFormat.
+type ReportFormat string
+
+// ReportFrom defines model for ReportFrom.
+type ReportFrom = string
+
+// ReportOpen defines model for ReportOpen.
+type ReportOpen = bool
+
+// ReportParty defines model for ReportParty.
+type ReportParty = string
+
+// ReportStripes defines model for ReportStripes.
+type ReportStripes = bool
+
+// ReportTo defines model for ReportTo.
+type ReportTo = string
 
 // TransferParam 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
 //
@@ -3286,6 +4009,123 @@ type LinkInstrumentParams struct {
 	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
+
+// GetBalanceReportParams defines parameters for GetBalanceReport.
+type GetBalanceReportParams struct {
+	// Account The account.
+	Account ReportAccountRequired `form:"account" json:"account"`
+
+	// At At this instant: an RFC 3339 time, or the end of a day in the book's zone. Now if it is left out. Not with `from` and `to`.
+	At ReportAt `form:"at,omitempty" json:"at,omitempty,omitzero"`
+
+	// From From this instant, or the beginning of this day. The whole past if it is left out.
+	From ReportFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To To this instant, or the end of this day. Now if it is left out.
+	To ReportTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Currency Only of this currency.
+	Currency ReportCurrency `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
+
+	// Stripes The parts of accounts that nodes share apart.
+	Stripes ReportStripes `form:"stripes,omitempty" json:"stripes,omitempty,omitzero"`
+
+	// Format As JSON, as CSV, or as a table for people. If it is left out `Accept` chooses: `application/json`, `text/csv` or `text/plain`.
+	Format GetBalanceReportParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetBalanceReportParamsFormat defines parameters for GetBalanceReport.
+type GetBalanceReportParamsFormat string
+
+// GetLedgerReportParams defines parameters for GetLedgerReport.
+type GetLedgerReportParams struct {
+	// Account The account; all if it is left out.
+	Account ReportAccount `form:"account,omitempty" json:"account,omitempty,omitzero"`
+
+	// From From this instant, or the beginning of this day. The whole past if it is left out.
+	From ReportFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To To this instant, or the end of this day. Now if it is left out.
+	To ReportTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Currency Only of this currency.
+	Currency ReportCurrency `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
+
+	// Stripes The parts of accounts that nodes share apart.
+	Stripes ReportStripes `form:"stripes,omitempty" json:"stripes,omitempty,omitzero"`
+
+	// Format As JSON, as CSV, or as a table for people. If it is left out `Accept` chooses: `application/json`, `text/csv` or `text/plain`.
+	Format GetLedgerReportParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetLedgerReportParamsFormat defines parameters for GetLedgerReport.
+type GetLedgerReportParamsFormat string
+
+// GetStatementReportParams defines parameters for GetStatementReport.
+type GetStatementReportParams struct {
+	// Party The party's id. Either it or `bank`.
+	Party ReportParty `form:"party,omitempty" json:"party,omitempty,omitzero"`
+
+	// Bank The bank's code.
+	Bank ReportBank `form:"bank,omitempty" json:"bank,omitempty,omitzero"`
+
+	// From From this instant, or the beginning of this day. The whole past if it is left out.
+	From ReportFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To To this instant, or the end of this day. Now if it is left out.
+	To ReportTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Currency Only of this currency.
+	Currency ReportCurrency `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
+
+	// Format As JSON, as CSV, or as a table for people. If it is left out `Accept` chooses: `application/json`, `text/csv` or `text/plain`.
+	Format GetStatementReportParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetStatementReportParamsFormat defines parameters for GetStatementReport.
+type GetStatementReportParamsFormat string
+
+// GetTransfersReportParams defines parameters for GetTransfersReport.
+type GetTransfersReportParams struct {
+	// From From this instant, or the beginning of this day. The whole past if it is left out.
+	From ReportFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To To this instant, or the end of this day. Now if it is left out.
+	To ReportTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Open Only those that are not at an end, which is fast however many others there are.
+	Open ReportOpen `form:"open,omitempty" json:"open,omitempty,omitzero"`
+
+	// Format As JSON, as CSV, or as a table for people. If it is left out `Accept` chooses: `application/json`, `text/csv` or `text/plain`.
+	Format GetTransfersReportParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetTransfersReportParamsFormat defines parameters for GetTransfersReport.
+type GetTransfersReportParamsFormat string
+
+// GetTrialBalanceParams defines parameters for GetTrialBalance.
+type GetTrialBalanceParams struct {
+	// At At this instant: an RFC 3339 time, or the end of a day in the book's zone. Now if it is left out. Not with `from` and `to`.
+	At ReportAt `form:"at,omitempty" json:"at,omitempty,omitzero"`
+
+	// From From this instant, or the beginning of this day. The whole past if it is left out.
+	From ReportFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To To this instant, or the end of this day. Now if it is left out.
+	To ReportTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Currency Only of this currency.
+	Currency ReportCurrency `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
+
+	// Stripes The parts of accounts that nodes share apart.
+	Stripes ReportStripes `form:"stripes,omitempty" json:"stripes,omitempty,omitzero"`
+
+	// Format As JSON, as CSV, or as a table for people. If it is left out `Accept` chooses: `application/json`, `text/csv` or `text/plain`.
+	Format GetTrialBalanceParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetTrialBalanceParamsFormat defines parameters for GetTrialBalance.
+type GetTrialBalanceParamsFormat string
 
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
@@ -3609,6 +4449,21 @@ type ServerInterface interface {
 	// RunReconciliation Match what banks said with the book
 	// (POST /v1/reconciliation/runs)
 	RunReconciliation(ctx echo.Context) error
+	// GetBalanceReport Get an account's balance at an instant
+	// (GET /v1/reports/balance)
+	GetBalanceReport(ctx echo.Context, params GetBalanceReportParams) error
+	// GetLedgerReport Get the general ledger
+	// (GET /v1/reports/ledger)
+	GetLedgerReport(ctx echo.Context, params GetLedgerReportParams) error
+	// GetStatementReport Get the statement of a party or a bank
+	// (GET /v1/reports/statement)
+	GetStatementReport(ctx echo.Context, params GetStatementReportParams) error
+	// GetTransfersReport Count the transfers by state and age
+	// (GET /v1/reports/transfers)
+	GetTransfersReport(ctx echo.Context, params GetTransfersReportParams) error
+	// GetTrialBalance Get the trial balance
+	// (GET /v1/reports/trial-balance)
+	GetTrialBalance(ctx echo.Context, params GetTrialBalanceParams) error
 	// ConfirmSettlement Confirm that a position was settled
 	// (POST /v1/settlement/confirmations)
 	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
@@ -4224,6 +5079,203 @@ func (w *ServerInterfaceWrapper) RunReconciliation(ctx echo.Context) error {
 	return w.Handler.RunReconciliation(ctx)
 }
 
+// GetBalanceReport reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetBalanceReport(ctx echo.Context) error {
+	var params GetBalanceReportParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "account", "string", "", &params.Account); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Account) > 64 {
+		return parameterError("query", "account", ErrParameterRange)
+	}
+	if err := bindQuery(query, "at", "string", "", &params.At); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.At) > 40 {
+		return parameterError("query", "at", ErrParameterRange)
+	}
+	if err := bindQuery(query, "from", "string", "", &params.From); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.From) > 40 {
+		return parameterError("query", "from", ErrParameterRange)
+	}
+	if err := bindQuery(query, "to", "string", "", &params.To); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.To) > 40 {
+		return parameterError("query", "to", ErrParameterRange)
+	}
+	if err := bindQuery(query, "currency", "string", "", &params.Currency); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Currency) > 3 {
+		return parameterError("query", "currency", ErrParameterRange)
+	}
+	if err := bindQuery(query, "stripes", "boolean", "", &params.Stripes); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "format", "string", "", &params.Format); err != nil {
+		return err
+	}
+	if params.Format != "" && !params.Format.Valid() {
+		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, table", ErrParameterRange))
+	}
+	return w.Handler.GetBalanceReport(ctx, params)
+}
+
+// GetLedgerReport reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetLedgerReport(ctx echo.Context) error {
+	var params GetLedgerReportParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "account", "string", "", &params.Account); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Account) > 64 {
+		return parameterError("query", "account", ErrParameterRange)
+	}
+	if err := bindQuery(query, "from", "string", "", &params.From); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.From) > 40 {
+		return parameterError("query", "from", ErrParameterRange)
+	}
+	if err := bindQuery(query, "to", "string", "", &params.To); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.To) > 40 {
+		return parameterError("query", "to", ErrParameterRange)
+	}
+	if err := bindQuery(query, "currency", "string", "", &params.Currency); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Currency) > 3 {
+		return parameterError("query", "currency", ErrParameterRange)
+	}
+	if err := bindQuery(query, "stripes", "boolean", "", &params.Stripes); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "format", "string", "", &params.Format); err != nil {
+		return err
+	}
+	if params.Format != "" && !params.Format.Valid() {
+		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, table", ErrParameterRange))
+	}
+	return w.Handler.GetLedgerReport(ctx, params)
+}
+
+// GetStatementReport reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetStatementReport(ctx echo.Context) error {
+	var params GetStatementReportParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 64 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "bank", "string", "", &params.Bank); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Bank) > 4 {
+		return parameterError("query", "bank", ErrParameterRange)
+	}
+	if err := bindQuery(query, "from", "string", "", &params.From); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.From) > 40 {
+		return parameterError("query", "from", ErrParameterRange)
+	}
+	if err := bindQuery(query, "to", "string", "", &params.To); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.To) > 40 {
+		return parameterError("query", "to", ErrParameterRange)
+	}
+	if err := bindQuery(query, "currency", "string", "", &params.Currency); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Currency) > 3 {
+		return parameterError("query", "currency", ErrParameterRange)
+	}
+	if err := bindQuery(query, "format", "string", "", &params.Format); err != nil {
+		return err
+	}
+	if params.Format != "" && !params.Format.Valid() {
+		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, table", ErrParameterRange))
+	}
+	return w.Handler.GetStatementReport(ctx, params)
+}
+
+// GetTransfersReport reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetTransfersReport(ctx echo.Context) error {
+	var params GetTransfersReportParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "from", "string", "", &params.From); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.From) > 40 {
+		return parameterError("query", "from", ErrParameterRange)
+	}
+	if err := bindQuery(query, "to", "string", "", &params.To); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.To) > 40 {
+		return parameterError("query", "to", ErrParameterRange)
+	}
+	if err := bindQuery(query, "open", "boolean", "", &params.Open); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "format", "string", "", &params.Format); err != nil {
+		return err
+	}
+	if params.Format != "" && !params.Format.Valid() {
+		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, table", ErrParameterRange))
+	}
+	return w.Handler.GetTransfersReport(ctx, params)
+}
+
+// GetTrialBalance reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetTrialBalance(ctx echo.Context) error {
+	var params GetTrialBalanceParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "at", "string", "", &params.At); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.At) > 40 {
+		return parameterError("query", "at", ErrParameterRange)
+	}
+	if err := bindQuery(query, "from", "string", "", &params.From); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.From) > 40 {
+		return parameterError("query", "from", ErrParameterRange)
+	}
+	if err := bindQuery(query, "to", "string", "", &params.To); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.To) > 40 {
+		return parameterError("query", "to", ErrParameterRange)
+	}
+	if err := bindQuery(query, "currency", "string", "", &params.Currency); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Currency) > 3 {
+		return parameterError("query", "currency", ErrParameterRange)
+	}
+	if err := bindQuery(query, "stripes", "boolean", "", &params.Stripes); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "format", "string", "", &params.Format); err != nil {
+		return err
+	}
+	if params.Format != "" && !params.Format.Valid() {
+		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, table", ErrParameterRange))
+	}
+	return w.Handler.GetTrialBalance(ctx, params)
+}
+
 // ConfirmSettlement reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ConfirmSettlement(ctx echo.Context) error {
 	var params ConfirmSettlementParams
@@ -4629,6 +5681,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/accounts", wrapper.ListAccounts, options.OperationMiddlewares["ListAccounts"]...)
 	router.GET(options.BaseURL+"/v1/accounts/:name", wrapper.GetAccount, options.OperationMiddlewares["GetAccount"]...)
 	router.GET(options.BaseURL+"/v1/accounts/:name/statement", wrapper.GetAccountStatement, options.OperationMiddlewares["GetAccountStatement"]...)
+	router.GET(options.BaseURL+"/v1/reports/trial-balance", wrapper.GetTrialBalance, options.OperationMiddlewares["GetTrialBalance"]...)
+	router.GET(options.BaseURL+"/v1/reports/balance", wrapper.GetBalanceReport, options.OperationMiddlewares["GetBalanceReport"]...)
+	router.GET(options.BaseURL+"/v1/reports/ledger", wrapper.GetLedgerReport, options.OperationMiddlewares["GetLedgerReport"]...)
+	router.GET(options.BaseURL+"/v1/reports/statement", wrapper.GetStatementReport, options.OperationMiddlewares["GetStatementReport"]...)
+	router.GET(options.BaseURL+"/v1/reports/transfers", wrapper.GetTransfersReport, options.OperationMiddlewares["GetTransfersReport"]...)
 	router.GET(options.BaseURL+"/v1/banks", wrapper.ListBanks, options.OperationMiddlewares["ListBanks"]...)
 	router.POST(options.BaseURL+"/v1/banks/:bank/results", wrapper.ReportResult, options.OperationMiddlewares["ReportResult"]...)
 	router.POST(options.BaseURL+"/v1/banks/:bank/results/batch", wrapper.ReportResults, options.OperationMiddlewares["ReportResults"]...)
@@ -4669,471 +5726,514 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs3lgf8KijubtmpaVEkJdkWVVMzsmInmji2x3biScJ8arAbJDFqAkyjWzTj+Kt9lu+PfbB9kq9w",
-	"DoBG33jRxZnsaGsnFsluXA/ODef8zsdOJOcLKZjIVGf4sTNjNGYp/HmaZzMmMh7RjOnPMVNRyhcZl6Iz",
-	"7HwtlySThHoPdTtBh32g80XCOsPOU0ZTlnaCTsp+yXnK4s4wS3MWdFQ0Y3OqW8xWC/2kylIupp1Pn4LO",
-	"eczmC5kxEa3esEVCV/q1atehbickyxkTJJtxRbgi2YyRCU9VRqhQS5bqsenvLtkqIHRKudCjK7pmIp93",
-	"hj91dFOdn4OGobxhv+RMZecNA3hJ50xh1yk+RbggMk9JIqeqS77iV4zwTI8hVzjOlcwJVZflJer1jx9P",
-	"DuggOoyfPI4O2PG4Tx9NBr34kD0ZH0wmaxdvTj+8YGKazTrDR4dBZ86F/dhvnk6Wrk4nGUvr83nLIili",
-	"pce7pDwjYzaRKYP1c/PTU10wmrG4NIf+2iFywed6nYsRcZGxKUs7n/SYFjSlc5ZZeosimYvsLE9Tvf/1",
-	"Yb6bMULxoQeKROa58pKev3zTCTpcP/5LztJVJ+gIOte/2OdLZBCzCc2TzL3oLeqBHl+WsVS39f/8dLr3",
-	"488fDz79Z6dpcc3QX+v5bBr3IqER0/Silzea0TQjcmJ/V107+gXNZsXg4Z91S/2fKZt0hp3/2C+O8z7+",
-	"qvbd6LIZjPYpFZdrhjqm4lKvr4xZy2j0E9ceje79TMYMh5IyWoylqSv9wPX70m+ffwldnck0ZZGe57r+",
-	"IvfUtTstOrI956mSDccuFOxDdhHBr6EmAk0RCzpl5gCWKfv0x8mvUr37YfLlo/FX8yfT/iv+q5y2E7vu",
-	"soVfDI6OasRN937t7R1f7P38p2YS9zjzN6zhcP6g2Z9cCqJHQCYyLfHHLnkD3IOLqWaMuYg1i54xovTT",
-	"l2ylGYyiExbAq1Mpy2ymM1fTvSf9x4MDO2EUVMWMvfHt6QFuyTphKcq8018Ysvf/ti6IUFmaz9naY8/d",
-	"Qw8U4XHLeSqeujbRFaMxRPcNW60Z1yVbwYACImRGeKaIYlHKspYBXm5Y0HUj+4atzJBe8DnPmjWJORUr",
-	"UCdQeNOMzKXKSiRw1Gsm9QRabWTq+pU5/YAyaNDrBeslUtB5BWOiye9M7BEVEUt2pfdbpm+7Fu/ZeCal",
-	"5qK1ZTi1sqK+FHOmFJ2yk2LeUhBGoxnJ0lXtaF+sneoSR7DH4zuf5Vs+FTTLU7Zmsso+owJCFQhvkjKV",
-	"J2V67Vz1aTATrw4mx++e/JDlx18v03+o5CqfJ98tfslefv/L5eyX5T4TX/36+uwf7Ohp/MuvZ+fiH7/8",
-	"8I/nq/n3f6Onj09/jBf/WH7/4rU8mL9Mnjz79k/zx++enk7//OdNS+XG2LZi/d7g8HaW7B2fM5XR+aK+",
-	"ZO+15kth3WDVWEx4Fmjd5zvBP2iWo9XO8qr1Hz856B89Puz1Ns0xcx23zXGwboa9veO2Gb6mabaOey70",
-	"7+sYOjxwbY4J3Rue+S6lQk1YumY0mXlk3YDsM9cekx2HGdZ72sTJq3aE5gaUqIxm2pigYEVMuKAJkamm",
-	"gljm4/KhGbQwed1cM4/3WfyBz+F7jRz+PU0StsHGWMIz/2Imxho23CKN7owF37FitZkVvxJMU9BcG6k+",
-	"N1ZMW5QZi8l4RdSCRkydECkK4kv5dAZ/MCHz6exfk19vtbw34N9b8m2ekSVVhm/fCdPebqLXZeLvuYjl",
-	"cg3fXMIDLQwTf7w2u8TOgVl+0m2ohRSKgZvjKY2Na0l/iqTItN4//Nihi0XCI6pHuL9I5Thh8z/9U+nh",
-	"fiyWWr8R6wHm4lLIpbiYcJboQxmzjPLETG3O5mOWklGHzufa9B91NNFrVR9e6pIveQwuqTmjglAhsxlL",
-	"9Un5SyfoYIvDzr55GRZIZVon1f2mYjimMz40yu5wSycWU9kFj7dzemmJkavO8FCr7BnPgMbeed6oGVWE",
-	"Ehgonm3wpUiRpTTKSCwZTnZGr1hBG27kZnGH5SX8tLV4xtdxa+tk5XnM5jSZyHTO4i55KbOZtgfgSGUy",
-	"RTea5239x56hij30ODaNwDy+X7gmP6FnQ0wSHt2MnqyGcCFkdoEGSELHCauSln1Ozy9mY56xeAgGJHyA",
-	"+dEkZTReEcVE1iWn6tI4NlaMadVgQVeauYxpBO7Q6xPHcZk43MgiKvTujxkx82DxGiponfhtE4QjywlH",
-	"gl2kTC8RKkh3SyLPZTrmcczEjWgklQmDZaJJIpesxHZOwbCVE6IfIjSPeaZFNF3BlKOUgRJo1lrdbOMP",
-	"io1/KTNSjKZtj2sDv629RT8KTNlONZagft3e3p0LLe5o8ixN0Yu45f7deIKv8pSA7tpEmyfmPgCcHOjO",
-	"uL0pv5TZc5mL+PY42gSaK/OylKFULDjH09OvNSE+PzgdnB1++eTx2cGz46f900fPB70vD589eXpw2r8Z",
-	"5R6WKdeOaivehA/fEuXaueO2wmcQpKAUUM27b3E730n5gqZT9jmJF24yZAy+tkxKkugB3C2T/U74t6Hx",
-	"DdW7clse5b5lIiYU2K21azTfSdmVvGQxoYqM4O5WpvxX6G5I8C6WjPJe7yC6ZCv4g406NyPmvk/M5Iom",
-	"PCanr88Jeovbta7yzG6ZoM04QBilhXVY2eX379/vVe+31+106dlPwQ2p5IpyVDFuQiHjXK18smigbOOH",
-	"Ll3kLnk2KzwCFS+ytvKoMfFuQhtHvoh+JyX6901ritCUgYNIm2rthAITvA3q0JxWyGXT4ScPYT30kpJQ",
-	"5lkk5+zC2AWh1lI1LxyzL9xS0knGUhLCbfoeXKeHvknskZj3yGYKcXfzN6WtRSojptSNqYsXhHFxyVYX",
-	"KcsVqwhQroj3GBw5vbL6QXT9GbvS7PuJ/oVQIthSP3sj3jMYlHX/XcaxhuRaZn0HpuGSJckeGoeEitiz",
-	"WWIp7lxOqXyxkGnG4m9ZzOk7WI3fRzSDxsyihKYoukK/Z91jGGg+jgZ/eIYj3HsmIhlzMQ3vcqHcrtvo",
-	"FKZUkyeJZkTJOYMZJRJlMPLcsZSXAYlmVEzh6oNMUjknMs8Uj/VJiPS74CMfU3EJE9XTiJngLCaZ1DNZ",
-	"pHLB0oyj84hmpePaGfQGj/Z6j/d6h+96x8OD3rDX6/YHB4dHj37sBB1NX/qNTkwzBq63uqdMb47urj6z",
-	"88wbTbd4cyxlwqjQr/K4PBwaRRfrj/GTfqfkwdNv/NTbO6Z7k58/HgyanN+aTVBDe1U/5cq6KYtRFqNp",
-	"MFfrTcuEbSLlN9J4A/LxP1mUNY2DQhAPz4aExyog4OWEc63yaNYlp8SFOqHOFsk8idFfT8mCpUoKE8Wm",
-	"RSPPZjLHa/krmuSVQJBdrJWmKcPgmq/h5SRjoku+ZILTROFQtbCmCb9kMJ+J1GuJ1wjIVfVoPbUBnod4",
-	"IyDhKdMPVUPGHGFykT067Ky/lw86yxnNmn24c5bNJHLQVOYZs1E0htPCkULf4HxORYU+vnr2juxf9fed",
-	"V2L/o/3zU9PCLWey4VpYWJ03IGGuWDoMYTi6V9hfOSHLmSQp1WtkxgHjCq2e0SUhLKUKh0DHeunHbCWh",
-	"FalYsQ+ZTGJCFzTNqstenpmWXevP4eN+o9O88Hb/1IG7Hj1nswGWcgLNhYqQSYmHAqPgmFIvOHq2y4wr",
-	"phmIDJ6xudoiYE3z2k+uD5qmFHRBL2JqUyMv2YfMRF5VZwaDaZkBeLzLKtGYJuj8/ljc8NnbPDifnWFn",
-	"rz846nV7Pd1KlLKYYzht6/OH3uPVZ8CTuv71g17Pvj5J5a9MdIYTmihWCtEbvn16/nIYJYymqGkvpNI6",
-	"NyhQxdoqxWDy5Q3zJr0+mg8fK0972ze8a9i1EXX2uU/+4mzZiV2fjw3yCxdrh+hJfw1b45jsIySTeTQj",
-	"vHzFrZe+nf/1mvhfZhS0LYYJulyV3k30qHc9DS0GbpPdsha76M3UreGaI/OCC1Y/9XRuj9O6oX8rBYO9",
-	"3azd9Lug3DzeXru5Bh0XIaA7RXoGHXbFNs/2GTyk1Qn2S52IziAKGKSHFzJsdmJI+gEZBOSA/O9//0/g",
-	"9ARKpnSxA401ylitkm4a+lv9jKZHG02yW9CIT5J68nbBTOeBJRefLttFDVLdbcga6PR3EzYv8/m4KSj/",
-	"VHgUIOAhbVdopVAz9y55wai2gcivLJVaYUikmJJMVvlNp9fr9dAmePykU78+/3gc9J80690+61s/vnpQ",
-	"+5CEIIPQ5xjJmKHT0cmjMGh7QrEsS9iciUw/A8TG4U8MzDEvQIwVvqF/mzCm9L8qVwsmFAu7I/Ee1GnF",
-	"rlhKEyJkzBRRM61ISWGtM9BkJ3kKuqx+BE4bxDBRopdiwVC1xyhHOSlGBHqeUTjtrFwgfwCqP6FqJOwL",
-	"/3EQkoegs3335oVr5r8GBwfhF0MiRbJCx1w+h6BCt77QD8TownCUsYbnjAoupt2RKG13o+QvBVQ8ad/q",
-	"txnNYOVv51SBVPjdTpb1a1ToVus7aJyxD0AqikxTuSTjFd5ha/ttxtC6UfpbIxLhVJm0IVSagk7C6Zgn",
-	"HIL99MjgDy4iCcLItN+QXxR0TuM4NQ4FGsccQypfeytu9LmqpQn35woC6BRZUI6hOewDjbJkBXS9pCu0",
-	"OFd4S6+/kxOyknlK6GKhTyuFPoYkhEOkj00Rgq4/LWZSwKmaUREnLARzBU9feDISYwYODLzGTplxksKq",
-	"hXqxmMg4TUJwvjl+VSbTjx1sGhTQGdUrMqcf/Plj3I//Tb/mDSnU9R3WEAN57eEKMCRGn/endMb1TIXM",
-	"uuQ1hCvoQ1n3wvCJijYG5D9/e+armHXbdSaTGKI20Q2gXJRECkNSNUb+hl5xcr6CsCrvQB8fb8j+CjrC",
-	"yZgtDq0RSDUlEr8OcPa1Yxd0PuxN5Z7+cs/YILCEVr76v6tLvtiTJox4byG1GpKa3TKGBJLQRgWsePJT",
-	"4CiqNWTXPwb2IoRrdqrfC/RRx0AWuPT2cjcqbiV6xcty9K9/KTJouhd7P38cBI2urB3WwEsJaQx/9EkY",
-	"/Yb6cGIwem2u5fFzoTY4Bx5VnHT6jfVOuh1mlnBx2RRdv6AqYzHRP8PNXUSFYDH5+xu4nQlImC/4cH9/",
-	"QVd/WdA//+9//4+W/YNHC6H/DqsHtphu6bVoRjmM6K/ykkc84q6Rsxnl/zXovdY/ls/XoNfr3WC+GAve",
-	"OOHKNm1NgYtsk3vnqLKD+o1b20GQDrsfM3ht6zn+6bh//OTxoyOtvQ7KkxmN/vRTf+/4Z1RfHwX9w5vN",
-	"J1/wtUmbNsSQK/Ld63PCY5IwCmHuASpqKzhk5JWNNBYSLgO0mqbJmdkXlibOwhxfo1YyAWq8oisVED4Z",
-	"CWgDnoio0N9rSeDTd0XjqxF1hX5bs/0MrxocPfr0V/Ot/vzohuuJvGhdbD1qzVw1nQFjRKAt2BqE/7se",
-	"gU9NOqdq4GqhysdznoVDEtE0XRFtrevJYaykTI1q2SVhqo0UxcIhyUWMqesy5VMuaBK4X1XYJSHegYZD",
-	"IIwlkAqLjKM5cymH4JUIRgLuFuECygb7GOoxiiwOEK5ioYvikrVJaX1aOFMabkA8i0XrNqCkyiVTAd5x",
-	"ZTKjCRL9SXG1joE5cC0ioAXYd6D8MYM3BZvSjF+Vb0G2dMWW9bbr+BtNq75bynVQoq+9vzzs/ebxpZ42",
-	"q794OBp18XM/OPz0xV/+c6PbHTv0vHVNFs5TikK04rNNGb3crOc9xcfA1kOHV8y2z9q2epZqoQLN0pBN",
-	"AmsDARCYuAlNn6POXzHwyC3oTx15qcZcT9QZl/Vbq4oJqbXQi0XKJvxDy0B0Z1oLV5bRjlMqohlTZMym",
-	"XMDAykxFW81NfhAuLiYJn84aeNp5cdrMfRmH+/0xA2eA0sxfYJaB6+dgZwfwnH642NGXau0Ob3aQh/XU",
-	"SJ5zEXPaNFnBsgvgTxcRXWzd3S85yxsvkWvrA5lhmdRHX1Wlfm/nlYHY6W2I11E7ZnaopvtuZfKPwfuD",
-	"vgAMzkAHgL1z04SVUJWRORd5xgIy4VfMfMAXZjJPA0iDs7d02ZIlk2yGTJpinvU2jhQ9dEwmqR+CCuOA",
-	"YxxYZ79/PoojaxcscLzCp263jcUqtTGf0y1N7xsYzndvs5q5nBn+15Lvi+YHAMwAxAvTLN8ddmV4zAae",
-	"UsvzO2x2uerx2LuUutU3l1fgnSPgAEQl0qSWL3kWzUjGkkRBkq1iTGC8Cbgnc5XJOXgbjIhuiC3ZjcGM",
-	"jQjaVmpYKeM7phvDUehqfUbaGGJsyqsMN0X9/t7gqHox1NSFXsYGXgVTgzWOTwhLFCuCS6KEa2NUKzQi",
-	"WREqhMxF1BYWk7IJ07K7Mt+Xb779smf/b9Ac6KKVMPR71IJxtGII/IUwmiacpY4cWkaRlmP7Oo8OBseD",
-	"/sHj/pOjR02973IFpGSeRlsxXk3Nb/Fpe3VEQR5cVKOHNsazHG0OWjDjCixGjaYm72LJXDS5dba00MYa",
-	"vMF7oFGmbTxzLYqyfvfGl1Og5m3i+61ucP323zVDr48iYVQ1HYFXk4njbTRlBJ8DmSakxdaqHL6jXm+T",
-	"lLbBvmv7861m6LYcNTTYmNvtL0oRXmym2rZAb7NGeLMwZtOUxiwOh1p6M4Gym3s6grG3PE2A6MUhE8qT",
-	"PGXKuzYCO8ZXDLOUa3aSa9MvlksRDiE8kPJEBXq1R8IFJSETh5AiqR/S25KyCUS30oxIETHyEG7SLvIi",
-	"tDz8okvChNErLqbYuAm2jKQQLMpgU1eQQn2CViRXiFQyEku6IpEEiDNpPRRlqzFfQMgArpD+Uy4FLrXu",
-	"r/VErLld8lz5dacBLHHMp7CaE/9yvCwF/ve//z/3/71erzH6jWYb8p1dDGmDdHn0rtcb9nvD3uEuAQgo",
-	"J8tyoPHJRsEnyTiVOeStZ7tGeR01LkGUSGVO452F9jRKcbeXRU5+ZlQWObmJQN89KMi0uEHYWXp9jo+j",
-	"95o1RgG7OD0QKC6ziosoyeMKQR32BweNfFI0WyWl2/UJT1g1nnJ9aEf7FVQVvgc4Vn0j9g8OGlU1NaOD",
-	"o0dNXN2N1G0zuKgQhbFonB2Me9Hh4eD4ySTqR/3DYzoZTw6jJ8fHjybj48Hh4DFlh312+OjweHx8cBjR",
-	"w+Oj4+P++PGTo8H4ydFRPZwBvHvrHJjmburt16d66NfWZKpqB66E3sGgpoMYi8zQnKUhP9TK0O9aGaXp",
-	"8JZUioIPf/67ec+grQuBxSK1qrkjkuPD/u4Rc+Nc6UVWF0Z1bziyX1qlHlFqMMbchXMYe8lFcWAOIc+y",
-	"RFthgpXd0UfXGOLiqHcxbwojpMnESTnnjpCXJGFKlZwKgjBtts+65C1PtLmBcdfopwDBrWXSntYyyppU",
-	"98jnqTLHNP+G4Rr7WY/2+LhxtK8mhJJZLmLI3zDDFVywbLWn/9k09NLAnvR2HpfJvWqOxpxQNI7RmQHJ",
-	"GcrhDrhuH631Oj1qjshk0UzwiCbbExhed5mNdfke3OUCYPZPymg0q4iLRzvTloksb0CudRB7WprweVmS",
-	"7ErEtZg+3IugOMhNJ7Fx9Yoxu5PhiK6RjQAuaN0DvqtTIqFKbeUvP4MnwY8xXzCh6DYBos5Z0qoO2eUh",
-	"MV05WYmxfMpkAF1fKaJx0uhK+k5kPEFcYjQM0B2r9UIWA16UIP40AeujmobiKcX9J5h6tL1SzOOtoVu1",
-	"WbFRV33BoFm5YILFF41xxCX9fbD9UGWe7qJZyiuWxjm7iOlqXYy4/tksvh40RD+Yq0HcterBXH/g5VI0",
-	"xZBq6wG5Ht6/VJW7OWMpbXZEKZnk25A47NOb4nHNk83UN772Xqax2t6Lr19xbvxsxvhOG3OdoOWgky80",
-	"cdwySS2d/tMgTIvoV5KyhUwzhNcp0KpKoS17BU/Y6x1sl9ODTM+7CvBdZUDubnnNZvonq7QmHpdp5dKn",
-	"SvGpsGb/DrcFjqjrBLtL+FtlCbDV1tGeWYlQxWqW2QUXF2MpL8NhEcOB1h5ohMi+ZZ6ChxrgfsSDjKiZ",
-	"XHYJvE+zC/1SOCye0r8q8z625fCsoH3TSpeE6MO8iDm4zMIhGctsBu+Dv19rViOBv8INwRzxxEkY55hR",
-	"y+rj1ub3kkcOTa9LwqTyIHrb9ZNSEEr0z6nmXl0SIuBWzMGbC34yY08uZRqT4lfQDK3TeiQgv9kmv10Y",
-	"R457HYMFRBGe6dbD5T3OaIFckkkSo1rZhWjVKfq7EHN3CRESDO1mLWCXVJEo11rYpEtCLi4AgRJdfKb1",
-	"kbDAlOWdeKAQpwkOZswiHjNVbCu6gvWmQFyeiIvdhd3xrmiKHZUiWZVe9p5CutCvllociVjiywWb8Eii",
-	"gXsQ82txF4ScBNNK4CjqeSzoSubZxYTyxPg8izQYiBjWP5OYxwZrhEZoYQCqF84PiRgCjomNwjelF0rO",
-	"Q+8kaeO4OBfOUW9npNmLJV5tN+M/JbIrFEdLSXjbOUWT325x0ZFx2ged8uprTldbUXAveOvS7NgEriHn",
-	"12BwGftQESvWKWOkNhfggQ1IxqNLlpHDx30AICoBQRr3+9YMEHpt53/WDVsJnbmOolxNpTzYPStpV8Wg",
-	"eideEXU4ptbJf2nALT52aJK8mnSGP23Rc+dTUPdmw7lqCUwxgU+xFIzQMWZ6B+iEBz5Hx4mXyBxJEfGE",
-	"oyKuu5GKKax1snUUQZGodhpZLa3q9ynOu9ramVS029TijKtMpqvtXVN6NV/KrDFlpMXIfu/zaOUyry0X",
-	"pSt7C2P5+06RF235Kw6Xayv6tBplM4laWinWy/MQentSJ9qfLdkiKLCXApReXhyN+5Ne9ChmPXp4OOlN",
-	"nrDH8TE9iAb98ZPJo7hXQSJ+VPKk6gY2ojJA17fhkTSH6LN7Ih251R2Rt6nt47XOFkZX+bp+o1v/2tKj",
-	"Adhg812IW61vuIjrgTYFSADN1q82vO9dpqNloYkdcVJ0EwpRh+EEgGCFvw3zi8sOJgCMMTFL2SxOKfiQ",
-	"0JcBV/2mg1bZ/aZk6zYijHBlnCNaD5+mDFQkVIW1rqt8t56NyAEFEB4GVRkOMrw3XpW0K62hczXnSrlf",
-	"BdHESDOZQoUBGEAp+wyGUPAHvIO1jbTP1N11+2tfLFbre9pOb0M9EU5UZbOUMQhjt9/Y+JQT0JNn7ira",
-	"KPAIZ2Ei4sCmKGuJM9ThhOwEnRVT68enrukMdPPTJ1WrpLu8YHTH7V+pHJtyIIkZQOvpsRKkbpziBvpm",
-	"G0f8K21lLJgXXsBioiTivNioCzSkBFuSqbR3/sZnvZzxhJ2YE6AyniQmpLUcdz4SS+O5nFEFdlgyuTD9",
-	"UjJhywL4lWQpnCiZZ2WrwB1YQ5OujcZtPyvl6DcpX9dRiQwruahy7OtetFsudZ0GG+PDxtbrvaXnFGF3",
-	"b9l7ZX0MO4EqbHb4VsEUdvD6XrE05dXowncum5IrB8gFEeCNMhANvd2cg1Yg3RrBbKVOFgtVOEP/VXyb",
-	"Te5GW8KNWoPdGmMeIZXXskS4pXE28cbaSW7gj1JMeDq/wBt3wycRkHxmEm/BexGUHU1a7Eu9KBlw0pRl",
-	"eSpqbwtpHDxIbVOWKYdv7if2FI/otzB1u0gGgvJR8GjcHQk3YueQKb+tpSe2YMDxCgeM6dfhIOCrxVpD",
-	"3nie+V4ahMmil0zA285VBA7BlE1yoUegpAlN0x3b+powpC6mffPsAnSi4llSfZS5Zdz4aBoQxfV4i9Ve",
-	"6pnrRTIR+bArC7q6AC9TOESxRK2gM06rhE1Ks7WJ8xg6B27PsiQqEQuokHrApRyp8vZomjaNw1MTRHX2",
-	"18Q14z66cW8QcKcFIOKu/nOPLzaqtQZ00tXqMW7SBxjxV7pqWM9Nd/ZHrTnEVWM2kunFcfw46k8e0fEB",
-	"GxzGRxPaiw7YUfx4opnqIDpca8zqBjYas151yIQ2KBXXAQXaXaysB5jCJLvFIlmZynJLiBzQL9gco60M",
-	"bj1DweLX2FGT5Y1BkC0pvsCoaYIqIULBh0B/odEa43RF0lw0R6XfpuukVKzTg6syw18vLGrG0PbmZfOB",
-	"vWIpi7/Ei/5mQ2RzCKiJE7julf/txLI1hNA3LiXKaFMgsTzjS7baoi6kCeBJ25KFxwhbnslLJrrkPPNQ",
-	"clNG46Kus49+M+MX0YxmF+P5ce/8q2fTaP79bHz29Ncf379c/fiPv6vzr47z8deX0x/eH05//MdsNv7H",
-	"6UY9BhHNzVBb1sKDrGjKi19B8k0BbUHGiYwuCRfkKVXs0WERaUYFYSJKV4uMxeT1+cvA8WbbCuI/vQZ2",
-	"LEWyQgEKmSmYYk7L+BALulLVpPEf3x/9MxLJMv7q+8sXZ09n4/nfp+P5MR8P3hz97eDbafzVk2k0+D45",
-	"/+pv/fjsaY9+9d30h/nznK7iX31SXFClltq2LbHgw97xo3V1m1wK+p/2f/7Tnz/2gg352AbXSHW9hfbT",
-	"tfl8IVN0RAJYFdDBPrxiS/C2FHw7FeT87StyOOg/RhhwLkhEFzyjiWqq+7Zdwbag8yXiG5yXcDx2SZUr",
-	"vbhT6deSBl4000S3X3JPqllGyAXEAWSNfA7fkOnqmcjShpM/sXU76qz/0nj+NtY+RBdja+CyxHtVU6V8",
-	"QbU47JIXoOblmYey4FVnUQyK7xisXZqQmGa0HV6nwTw0KB5bFW4EuW8x2GuJXLMie89DcKEWGwGvnekl",
-	"s3EBRrbXF/SK08ZkBjN9fBuVhKn07ucxo9HDdCovxNdfPj/byBJt6RI70SbqejaZNOIlh0aoGtvE2Vvg",
-	"fwKPqK01DzAHPDZ7HThvFfqKVUMQAii0mGes/HdPyCVbgJo7EuVLNd1qcXkNgRF4sY8DlIRiPlJAwgVi",
-	"dSAelpDZhWJMhAFZzng0M1EBboxjgHObK5ZcMVU2MQqlwk604V4bRtB4Bp9dNeICoX5o0SLh6jCN1Ynb",
-	"ZVDd9XmB8IAxy5aMCZItpaE8pXmfFIyojC0CEtL4n7nKABMMrvUnJb914McgIBZeOGEsxOfwp9jFGPiu",
-	"XTB4nX1kw98vvKQ8Yzl53xhMkaBTDKp0Za9FEmtGWnuO+VjNatlF1Jj8W0mOsAX8UEKM2Yybe0aMGi8f",
-	"nx+Pm6Mx7dVyuafnMiULJheVpI6S1oCRQDac2PkMusQHqUHIjSJMvbseSX0dHzMr9gYfrp5804abUtPJ",
-	"L7fQaH8WITcurETx+SJZOZ8LzK+AlxNsqamzdBPChconEx5xJrILbXabmA3GSlWfim8su8Lv0sp3Zi0v",
-	"DN6tD8N1kQvE8oGYuDnzwk0sUsfFnKs5NZ58zMezIc3wESqVX7APEWOYNleGWnDRL5mUF4CK4o6G3fvi",
-	"aHjfVFP/vLoa7MMCds22k/E5iy+0aHcN+V/Z81a4NcwRKTMmV1XvYry6UExgoc9Ctb1IpGpWHr5uQWg7",
-	"xfQjkx3gYMtI+NdQ86RJKg0KptXMEA0dPFb66ziVi0U1aw9wBcuOgYNrwbbpgTOaIAhqmYXYgiTeldpl",
-	"w8yrFlYVYac4OIB+0MiOgPUAbzWMybhfyNs5TRIHS1BemDmNWYs6+/bp+UuDDNtpUs5//nj4qVcs0M8f",
-	"HzUvjYfwseaOEFgYFIeE+yMI22sqb5Gx+SJbV52guOIqWiuAkHOofGNyHKrQIhtShq6JZ9AqOEpCowrJ",
-	"e72geG+td70kgSc2ijnjIy6P9rh3OOhf/77CG7S7sFh79XAjxO+mGwi9Ss6dYW8fHK1tvGAor/rmGuwB",
-	"KGHcsCzIEWfTkyLAC6gXIT4rgF1kXIE526YgoVWnvCP89PTrn3p7x6d7z8HjORp1H8JTvyHT/62scP1W",
-	"Ube+2HTO266hET0GUJgLndBF2ZoL5KIyvLDnFEDNRIwRrDiYalYU3ozYKwGLywERdCImKkMPR6h4wiCY",
-	"eMqvmCD5IihWHG8OtEnQJaGRGNpgwK+ZqFxIOygcxUwNZBdK6rkHPTmsVQk9IqQxVEVwPPo57K9RKp6v",
-	"wfp8b1hbHZIXFjdf8PC6Bm8p6R6ReSpCwULwlBLrAUbc8UuLb+PfNFdOcU+f4h87jYUuTGl8LK0NVcC2",
-	"RCdFXwLqJ4UmZqz0bdEBAfgR9IS/IgLZpzUIw2vzvEAOeVDyOwuT0kX9dvfw16ueYVa8wS0BuNIANW7u",
-	"xyB0XugzxhGkuAXupsDdXTcMo/vtIOesS2s7z1HxjnUf7eyzsbima5+HhwrU0HXPfvf6vMklFztKNTMr",
-	"9qVECe2yyKxMkzOzsFhAFt099G9pUDa4r4Z1O4NAsZRQg7bsIFSNYzvNVifrnGI0UdKYuEX6tb24mSHX",
-	"NXQYVLmC8R2sZ723EMjq8fFrY/Y03qbQxaJyJzqDHVoHN3I9ztOmifVuO73zG2YOXULHLCl3vUhlnFtj",
-	"s+6JzccJjy7MDZMbz3jVfCVmyuLuxFm3LwrXdLTh7Y0HGRdgTTkxo0pqDQhqP8Dl07XKfHnHWb+x8Th/",
-	"w1a3cBrM/d5nDup+wahiG9IEwA8KhiNmX4CEK7TbBrN0Oy0A+vaUgF2rH6mNB/dUXbrMGpZuJd+qg4pu",
-	"4aYS8CUoOiEfmFwUYrGOu+R7lvLJCiLPATiMcSiuArfyRMiUJHJaS0W+g/vIBhxXnnGP2zWgQJXuI7SN",
-	"MadxU+J7tebmDryx7C/Z0dw31L1xx9/JSyZ28xAIkwpRzDTmQjRLGQtI3UxDvkWLUHLE2pYGxfD6Vm59",
-	"KGmD3+kNy1LOrmhS+DRMDaUh6Q8MllhQ1MEGexS8aFNz0eHyhSDuANDQINzAIhkzQVaMppWZPOo/Oeod",
-	"93q93mFjAG8uMt588CwUg4Q4vcbYhhrh9Xvd60ZmIiXZASHzKdOmdZs47ETP4e3zH9yByuFqZc2nbThv",
-	"p165I+WqxrhKKCe4K+6K1NR7d1U2aSIRM+HmlVqKBT9VM0reUNlZW1KltdJWffd3MRma1+8WBDOKyGtr",
-	"qPD6KyyV3lRdCWvIp0zliREAtrqWuz4doocaf7WYkphPE5jUbXcygVC1KQBpM5gXZFo/8e5g4aLWYuMH",
-	"I+FlmeiBEiXJhKa1W9gt3Thm4OZX3WGjNeFx3trCvJ2hv89Wklg6mMsTcFbZkOGiQH+DE7uz6F/lq5fT",
-	"VxfPBu9+effkx8vJj6uvluVbjkeHW0XeXOz9/KdG9e8Fm7beLbuqFGPme/JN4J+fY3n9y96mlS07WGr0",
-	"f/u40tjhtWGlS6+34yACoHQBbEnrJf9OrKuUC7WAwJsABFUDUl/NSVfa+If+z1iR4PDTb14FwGav77cs",
-	"o5a7NEcvffRp76heKqdW/v27hSaaQQ9rWytX/QNwUtFvCwcBo9pXhKbV0g8ZhtZ0+oOmumG9pv0AJXvX",
-	"OmGmEl8d721N9Yk7qT1Rc6ckWhOJWcTnNDHqeEbm0mIIIUUBs3HBbXpllQG3a6qo4mpalEoflWmoWuDi",
-	"6M4KXLxky3KO1w6hc9dNAPvUPI4dQvjK+/QUy+SFlxzyJ4wL/wSCh4wXHz9YDBRjWaFXH/z7do1CwuGU",
-	"kIRfMv1SYDP0QCEKWp7sjsS3TLMRw16wYrsejw8jjFLxWiavXwqg4pJ2rmbn7G+ACK36+zJXIqi7Q6xl",
-	"yatt/mzckW/ppS1bWGDQfja/9zW92J/HKw2DazmJ3+zMO0O6WISY04RdALnCxVQYzWhmi78aMi98eqH3",
-	"IDxwgoU44StFZvSKWYdCg58G/aQNhbwWC7IEiF5T+hJvZl1SKmiLUCGjW62sZfysfhTJoEyZJj7iJ6dW",
-	"fewFB/1mSt3VO+u8o9sFjZU8p7uViCy7VetLeDAg41XGXG73s3hwdNQ/JpcW+Ap1cgxAMWo6lv5xjqPy",
-	"WPv9X344/eGbD2fp5Pu3+4/frd7//etX08ez6Oo1XfBvk3R5Tunr6Ovv3sg/+zaucfT6weZlhVd/vD2X",
-	"LrzYci6cs3HtyfBrnsok7gz7PRi+0ZaWlGda0tY0BnzYY2n6vTodzCykoIHfdEoTaFWqsIzn9AOGvxyU",
-	"APvr2BI7lHqDaXhDhBm1QB5yvxSQUVdK4zq6vXHhonoDG2y5dhLjEyDxvXAziPoSrg0nulElOUtYb+BA",
-	"7ar77OBEbopf+kFr4psilxrtSa0AttQR/8wuT1k4Jza+ZB0ZbRFSPxjLpPAjlhJ10IVAE2OttcRNtRRf",
-	"3N/Ta9YIVt7mrmty09np/ryRlp5Sg1axA0EZtr61d6lCvcgjzvFNe8DNx/4GF5TtumVir+31x7bc18SM",
-	"YESMxWX3vHw1DnxLCSunCJOXKpPnvGJMEcVYzYL3/I03ALg0cPPrFLo3pQSIN/muFtYklfMGNcHpUxB2",
-	"Cs5/rsoQxzJFP18LlnBvmyzHFif6qbC5HtivFK2IxZt7qWa76AnbnlsXdSt+7TsRgAUjTy3xyJ1uRBy7",
-	"8x2aSLGGA9WdEX8M3r8lI/+D8PCduPZnZdh3z6vfukSds0TupjNbsOQGtOMaXRfAyutmjOUn2q5ZyqNF",
-	"nIft0Bf8yEp39d/qKOwPjvrdo149lDIucjI7C8qL0/zy2fN3egH6/cFRr9frP+4EO63OHRf4i/mWCAnF",
-	"8hbpp9uf9uLtTefehDOYWLiW4PamRV17mbIGzXtroitVKsPXXXy6u28t1rPlUL3zUH928s1ADyX3TEBy",
-	"kWgZHYJ6YlIFoRY/GPcT/sE4j/HlE+Oop0niruoCKOqcK4jYhqh3Li4fqEbv4g6UuIPVF0kBd0jNuSgg",
-	"BnjsSrx4D594viBzu5VwlbEYq9VXnEJ7jytE0h882Uglc6YUnbKNwzLPVXD69570Hw8OrtNrcX2zdqnt",
-	"c14cSN1cLpB4EI86mxWY2KpLTklKeQLpehGA2pKH370+NwETRz0SzWhKo4yl6ovy9FycSenqobfZZ6XH",
-	"stHcjeOUISIxaOFbP185p/iy7XTDkbyO4HYkuIvo9pFjCuHtQHi2lN5F1y3zeg8++a0Zzm6S8KiHV2Y3",
-	"FVjl0La1dz/Fk5+CCtRCc4ZUEZxibg/AKc1EXAAPBLaYig1ofqCI8T+5wrF+U91rRFrXY7QWErBd54ZX",
-	"7nSCqkjE81Z0bC8Us7ZEX5noBargFkrJNHSIJYJ9yMhC8zNyOlZMZGgVFmUAKwbwj5NfpXr3w+TLR+Ov",
-	"5k+m/Vf8Vznt7BrB0BqdEloLKRxC8lCXhDbyIxy66zAMK9G/e+lBNlwFPy95kpAx8zOXACgAYxkeKBfv",
-	"hjFmJqdpSRUA+JeTlq4RkdIUIuHcITvciYBsLzLRgGrbbkDq+Sd3ETluDszFdeFPtok991I+bsnDc2Ps",
-	"kfZIs6YIc72nLnVkQ5y5nWxTFIFhUtUskS2zp9oR13QDG1lZsaxNQ4OlwgwQNZOLUrqH9d/NWRrNqMja",
-	"j8MtRMvhsfr8geyv7bVvcyoN+ioIF+RZt29jsjUFqgWNqteYfzruHz95/OioZ4ri+kpkeedGoz95ER6P",
-	"gn5LmfoKhFyd6+wuuXm2Za3/1zSbuaKvO77DrrbgKAivUt0pfDWoB7StEZuvUzlO2LwNAMPANEAsoC3p",
-	"/PDN8zNyfHj0+Iv6/bZ1262lV+zSGeUtsCPvTcnnZSrFFMQRpifbvPyCeL6VqYsoMrHPWlRAfnM2o6IU",
-	"UkRmVA3J+cs3EH05aMQgmXCWxBtGhMBAf3v76iUxVh7G/84hmsXBrcvYQLba6rVUMzU6Z/BCSmaMxiwF",
-	"qKNlacKmlq6WsPharapuZx/3dd+GKzV6NqlBQa6oGXkqhmM640Ozw8PQpYLbPa8y3dor6znwZNI0pOZy",
-	"f+8Bnag8V/1XYbu5hSmN6fGmCgQWZoS3QEVCAK8Bp8WtIOE/9t7gW3vncQV36jozLgA46t1//e7da4IP",
-	"lMsv93r+rbO5X8FPh73mep88S9rSiiCcSk7IAk+eB9dfAvNBcrJl2K9owhtzVPCLdooyvXgUVXfU1x7m",
-	"Avq7cL6lDRWC9K920m6NzZWx4yml/V/D/c4aLxveQhDnCdyDlaremDGrLdB/5jTRWiWLL/6JGoGdZ55N",
-	"ngCcfrwChJ+U0dirFIUcyCsu5b6BQ3Bh5j/nSnExdT/a1qufqfEYFN/YjFT72WWmugEuuN+Ay6yw3yRc",
-	"XPoP2H3LhcoXC5lqhc/Z0w44yMMfKpbGMURvAfzvikXwv7U9GwVHq9VsvpAZ4BxdMsA6UhgSnwuaZzNt",
-	"TkcGyWxM4wvFp4JmeWoIKGGlb7ReDDtDk0QuPcxVmlwIC48EMEvFbW0JzynNViWEJw+oyf/aoc36X1qU",
-	"J/87SBmuNwj+19L3cBNf+kavRqmplNFyWwVoWulr9PyWgaoMXFrpyznLZjKuLFdpZgaRyaA/eWsBeRYu",
-	"BRqeZfMFZO24GadsLrEOJAzcFWIwH11VFm8WRT6E9yUTuG1pLi5UvgDADlaZp7wC6jLfyDy7kJMLmSKC",
-	"lFeAzeBr4zj0KfYxsfxDMGcxp/bAVmk0ZTlOxVsRyCG/EPLCekxosTHF6nrT0j0zmiarohqc0dXKQ66V",
-	"rjM4gBeZvLDEZOFn4AXgNd6eK/MujFcr5JAdMc4VYM/O8kyr2hcxAoppu2GsKbEM/GXuUBzy2M/rMVUL",
-	"sVOOCGjAytPEoHar6XRmw4Jrtbyoyi7SfONFUT1MoVZABYfVJH0aYxwqk2JTKrYof9DbtdhTvQovdFW7",
-	"SrhunQg4alsM/HD7gduQjusGZSSsCbL8hcmn9Oq/ADanFuwJVhal5TU57A8GTxrqBNZ1spaKcC/01xX1",
-	"dotOD3pbdQrytQkaHWZqkl1B1c5Ykuhx1GZ3tFVHDRdYZ1jdH6yIXKgh6QdkEJAD8r///T8VvX3HMoty",
-	"wcRFccQraQzwvbeGULDaVg8HUizNcbv5bQUdVjvDBYCYjQG6lfAezVFLIT5ecWTLI7biMW3IWFrugSwG",
-	"iCusHJbmAqzkMZvmwkYulVbUqLlpLgTybitiXXONrq83UPj1e5nklYTWj7Ym50EpDKElYcl6cNppqdFU",
-	"cklL65fcarz4ePPi2niq8sCYQxVe68TBp24YgXQLRQrKYT9m8Lbl9nm7G8TW6J4KgBN6NECXKoqHgn22",
-	"dWEIr+ciJOjaYT/11urnAt9HPGVj+IV1v9eicKNt4fraJWIgdQPbvC47uBuK0tHYgQHhhuyVqcyKmPyi",
-	"wn+T32F72NA3Jr3B1bDBWow2pCSPeQZWnK0riDoxJpQ28pCmGJ0NqCoxL3EtF7oUMX7VgnxXj+VpQuWA",
-	"q9asCOYp43KY7gzgtGbk7bWai/5eG6W7vVhHK1Jm3d9iArfqN2TWirlGgbBmd9eEMbVD1TXBsh2edlu1",
-	"dQSWkTFFANb6uKoGGJE5z7Lr9bgVay5e3A56FILn3vUOhodHO6n9txwD5tbF2xSz+biphX6yAbu0TvG3",
-	"cCfWcIyuDSdRtIVqS1PpcagLtwuAV2xIo9XK2a4ZeztcDzyyJnuDtrwqLkMgSgpqtYRjOuMQVfeUzjjh",
-	"mWLJBHN4Lfa+u4OplPw2BQkQgAEz/7MZmxO5ZATK8GMoClfkV5bKkqxvZmy3AiRpGZGXz9c9akQ1Fk3V",
-	"fd4YqiYQdGjJHdFCGFNd8pQlcgkz8u7UQcxAMZsS+92zobSNHGY7nlbSmXfgTOX3msu7eo7ajQe76YjU",
-	"qnPpvpvp25lFn5dtmREVcJbImyomVXGQ/RO0nim0GlRYXRaqBqDkx1ogKG/DoStAASk3UmGtwGo1RdAm",
-	"8EuocjunK4NSPGaoYZTCc2y5ZM85uZWyUZhiLSaWo+WDYFdzS+XzrUV8iwmmm1i/C+8dnaxhzW2i9MDi",
-	"/24Ja5tcs6Rqs8YUN9IPqHN+XlJmChiPWSLFVJFMtuQOHe3oPDt61+sjSNz2S3DZGBXz3gwRKVsFnlNN",
-	"pl5hFlWYf74g8ZXlIt4T6oYv8qylvHbBarzbRbi7amc96+jgd1CpduVN25yEW9WhzOH6/CFGb3lbBQPA",
-	"LTFUZMsJOZPWRsJiLCJZW9unkS9av+xznjQwRayJ2gRQrc0+LG3Brb+sGZgjwlqMzXOLTYF6rNnEM+Oo",
-	"pUlyAtNDNMt+0Ov1tnaceMUfG+Kwq9tqhndRZ//9HfzcryagDgI2bBGEfz2vtprRwdGj5vWa8IQ9qGhc",
-	"7GDciw4PB8dPJlE/6h8e08l4chg9OT5+NBkfDw4Hjyk77LPDR4fH4+ODw4geHh8dH/fHj58cDcZPjo4q",
-	"Eb02VLAxjc54c0yy7tuvT/VIP/kXaVuuY7FKbRPdfeOfUnHp6Hnz3lcdOrjsgaF5u9X1uZUGXyWggt4b",
-	"D7k7bTKd75rmyxPWThTdEioHFzRdNfHxOV0sTIxgHRiCkrO332vbJYGCzHlGHv5w+u2LL7Zqu5qjy1uQ",
-	"OkpL0IT8ioBLJnQ/pUsXIQWpTUueRbNKtTN96lJQ/QMSRuoqJFSsjCUGQIVm1j5rjOg86/aODqCCEvwJ",
-	"2l12fNgDy58PTEmCSl2zSF11gs4/lRTN2Hh+VkZL8QghM6gd4ec86c8m2cig8NhkoV0rStws9LOSs1XL",
-	"s7pm3LnB5QU0zl3CzyMes4vmW1wmCEVeqwUQFAPBRADw644ZE6YEYNyC23pkcVuPdriXLarXbVGybbsA",
-	"eEsx28fA2zdsGLyXzdaUpXareWjb4BFvlQlmJ/HMlofYIhus8s6OYMMBocpmvEAx2gelhLkbIAtXxOfP",
-	"H/stYfbXucGy9xwXGfvQkhPljgFCES5lGiuX9RPNKvfrnTGDqp2e4dwAjvs5S0IZY8B6Uf35eim45Zw/",
-	"i3TsMaCN/tdaQuDNkvVLzd3CHV1Te82G55hFJsYagPMsRLqNxKYoI+33ISIZmtuwQa9fuuEziJUIR/g5",
-	"r/t2vr5z84Qbu8o1XuUCr1HpzDzhvM3G7gQdteXloG37S5cLQJPk1aQz/GnLMX0KqnQ74yqTaYOUfJXE",
-	"TGWoS58UmX4QEWNzI1MGmYBw9rbWtAsWxRZNtrKPLrZjxZZoqxsMO+VKV/UF/7kOJFtUFNCEr5VH05qX",
-	"eWFFBMbYAH5w19+9Z00+oVeCEYbh5wX8crCmkM6JSxQKtUV1/TJiN6iTZVGVd4eYuDs4911rRW2Ps+nq",
-	"DzW5NABmoQA8rboyPq05zU05fQdHRR1QEZfKHGhBiXztu9fnJGZzdN44usEwWMLjE0zsR1q8FHJZZoQN",
-	"gAhbgBWtLU/YqLeUNM42OHI3Kg7KRzn8YGXsp0wuLvIFRB1nszilS4irxVDetQbVLXj5/PT8z+zdK+t0",
-	"LWXiy0vIBfCmhE+aEjOAX6tyJqYNAwe3n4mcxuLN3uWIVzHYFRnG12xdR2iBoWKYi5QpmbSFjJTkQCM/",
-	"LBKdvKqcht82lZy9fSuyVFh8U2Hwa5XkvpXItKISaiMBIf9qyEDVDITHXXLWXIwZwN/UnCZJvR6zqbNY",
-	"xik4OmqF14KizIOjR5/+6qoSD1rQtoLOe8dnm2pcGjY83DK7eWwuzdYBVxw+sqGTtUdMBXHnV9ulMOV1",
-	"q1BWcl29GWwZAHStQAAz0QbhpklCQZa55ixCQg6XXyOi7rnfTQzXEFqwHo13327XwI2zKGPTRPJIQS9M",
-	"FuWN/Fob+Epf85WjXVjKzpvpFem5uCPYgrMZ5eS1tksanWnbAoKVYMB2SdHe3b5qIJusML1sjncDBpdP",
-	"S3Qd9RTXATdTHTxa/PzKg7tWbXb+wJUq6pUxXblMVLxzdbVLUJ+opKbWYOoawdQBT3LPlikxfwwa/miG",
-	"XVQsylOerd7CQE2uD02bfORFwUUTpaX/VMYuev3q7Tuyf9Xfx+/m9BJOybxb3CsPbctuHLMsW3Q+fQKb",
-	"dCLXwtKRhMVTrVSzGdRkQM8ZAUiwCLwuNLrU9p2iK0WWM4nFCpYzOUfs6jyanWBI2Vya8h4jAZltZMyy",
-	"JcOKdjw16nwRbhaQS8YWyqTRy0vr0U60PZmlKwS7wavRlcyJVrfFimj2NBJLozvaWXDVHYmR+I//IKfm",
-	"Fs38or8Nw3AkojxNyJ4i//n09OtzvaBF7MLe12TUOc2zmUz5r3ANMCRPYUnJf37z7IdRRz/x4LxI7dv7",
-	"hq2GZK6m6G5+QEajkSDw1JkUGRPZ3rvVgg0JXWBmK5di/59KigdkLyYPPuqHCRmhc2/UGZKPI1PKQX8Y",
-	"gZ4y6nwKzCPMPAI5vfiEj6cx0I/aJpFvmBdAS8AXMMdi1NFtWumEv5y/fOM3IGRmXkFft3nFuyPBX6O9",
-	"x4/xN+OJx6+NB37U+fTALPxIvHOlpLSKHw56/bCoMVVUuXur6Ulr/6HnCw0tUALS5XvM+TEXziNhctkn",
-	"XNAkICmjMeBAgTMbK5l89QzPj9vu/Y/2z09/WVKe/XnQCwNzF4+jVIQqoqQUhKqRKNme2srTfWk6tjcw",
-	"XfIqJbFEo5VmRIqIDb2T63p23VlaBUat9IffjDv7NzJnVCj9Lxyh30x3v43Eb3t7e6X/6bdcQTPym8PG",
-	"08ZGucjob7BIEMYJ9wETmup/lgyt698ItmVMqFJbkB+0oDwOCuy9hvbddsJJtg06S8xvkkGTADRopggD",
-	"I7+RFVPmRRMlR35zoCRwpZnmiS3EVp3sCb6Upyy0rGrlz7vUvDMGYVxgNkC9J5MBRcUK8mYh3AMchW0N",
-	"OUuyPMEInLT6lTGrLF5Kpizzpw8d/0YkkvWSum/8Hpo2pdxEy/xNW8WI0cgtDdfbTsUTJjIXiAhuZoyj",
-	"gYmPqrcomgGYC0cCcUyAZob3l6GbQ2FPt5FpU7+GGq/Z7Uh4Pk9bAVSTDxKUIg+pIJCI7goYUbN7Qo5l",
-	"vEJQsi9gdJlMTRynKxWIzAVYGRXxSODxLYd3gvycAS+ZM6SoTBI1k0ukB5MUU/mZMcCxNCAtMPSxzX/k",
-	"Si9CltJIi7yRKA+HWuQKgxOH2d/FDBzboROmu0rZglGQkM+uWLpClhWi46Ik+yOapliyhoQVMRi64mlz",
-	"esnFNCBjZmqAeUCnujELK0pO4ZKRjoQW5XsAW0hJePThQ4hu4kSqTE9ToN4b6CMYF+UYHWSRZTnw7SVb",
-	"4VXnJGOab7sCVMOR0H9OsWanUQ5w3QKoJwN3hvoPW/vKn+EbtkjoisVDkqU5C7vkG7ZCb8MlW2Tw6lTK",
-	"GJBC3EBGwr9dKvB2Cogl7KgZLCDU22+RXIBUhYQaN/liSOasAuIDMH76S54VdStHAoaC8IJfPXsXBiR8",
-	"/d07o1J++ezFs3fPQiyTUyKFUsE7q0+BQgFC6lR4EDLUFX9DrXenGnD6e5ej8DAs1JOQnL98ExD8Rn/8",
-	"2+sfvvBQD+lIACSTAUonb/lUqICwD8bk0AdL5go8y4otKKSaKdMAiyHWP2FUi0wI7VelKmTEQ8mBU+Bt",
-	"3RxR/anAJAezOu/YBzhAT2UMByQ1kFFckO/ePd97ErgV6ZNv+dMTiOup5oYbfBmoj7YiWofHAwxoE2mX",
-	"2AJqRelOxwRiyVADEgB/PDdPIjRytuQRAj0aLJWRgEFV5sw+ICFjOSfyEK9lgiJmB0pAhV8gsrJmXx7H",
-	"0q0DoIWmUhiWTDyY3QB9oYaByXQkuLjiimstv3gKZ4Y4H4Z0jNFrOYhWBbvk1KhnesFAxTPzHRI+Fbg/",
-	"UpmaavrQx1I8QHRJu18F7CpSdFkS6XaXVGQlGVUrQw6SQ0TpaqHF0+vzl190yVtzBAGB1L0QambIY1a0",
-	"59WiOiFLNhIRFXr7jOYKARlTvaeZrAtKx/FANAagaFpWjwYRSxQbGhBYdHhZlI6AJHIKAdv4Dmjjej9K",
-	"IgOXVKYrxIpF2ep6BEnCRIbnZJFyrecWjhshY71zTBU1MGgWeK+buY4ZKlXjlRZgyCOlMDOpattOFUSW",
-	"WazthRYTIQKrwU9Y1VXLlPhC5pl/m4jdO80C4qQKhas7EgYQTBkWKgVrEHT61GiNllqBK/PM2LbFsFRQ",
-	"RPbqyTLAKNdawExPR0uNITAWFL1uTLWFcGqiL7FKaOeWpl9whfwZ/oBhOr2AC8C+VQERbOmuxclD44JU",
-	"Q61L6/P+hbatShWnNMPTTKBw84RIANnQlQv2AHcDR54jMxUH5qSX1YD42DGjGBUxFtXTX8IJCput8FHe",
-	"6x1EWrLqPxhISC0RZxDbxKCRExJ+2IPWQCXBvDTINdZsJIGlAcEJVfyARQBMOEYwd9EIA6/jb/CDb3Gh",
-	"0TCjmVYu0VA3gpcBEckl1PB4oGxxv6CUU1d4GrAlLDv4G5aF1pzXtlGuT6ZXBwI8DZGZKJrA3YuBRyUg",
-	"YxC/to1CrgRWYS5+c0GddihGBdWj0a1qGWtsn3Gelf2ugWXQVq/EFmw+t20CQgmoKJRbppfDLNolW6mA",
-	"TFLGfmWFH8hmibDAjNA07fLD68MLymMjmZRN4xsJEzlkU2rcOaOLhQXCA5CrgPwzhyiRSzMFJ1nZB66y",
-	"E6KkrUhgtXJLTUAumAbmzuRrf3RIW3JCHBU9LFHNF8TbiaC8pKVFaHECUCP9KSKzBsBv9Hrrv/CqTC/g",
-	"THf4G0msy919BW3UCz+T3/AutlomuvVrvzn/5lPrEXgvZ2IrA2cVAPavwlrSqlQQwbwANsPG0Zs23Okr",
-	"0LYqJzCwh+b8+dszFZA3b16qwKh8+mSBQyYAJ6M3o+q/jrDsTimyTHmGnlnFEq3iPgStCYaFVB/JOQ5I",
-	"CqMPoXEJTWrKTBLwr0IGIDCWIYKKasUqV5mcO3+2IbL3M2nQhAobzmqsppY3EpWWKG6spFLN28i8cP+q",
-	"HyIKJ8+0DRXrcRWYMJr4jVSxJ03hsbNIpnI6EnAwjAEdUUFSBguj1QQZwMFC6QYyUn9wkZv4ppkvHm7j",
-	"7kPlsNAdwJYNylCmzrQaiYfhUe8AFYPwqNcLv6gZw3rFu+StrM4WRRiHGGuoxgj1gJdm4Gh/iBXMbUkV",
-	"iZng2jKkJZNU0yZFcE00Sl2VXxCN3u2WZRtzesnwsYmHEusxqgfgNkfsh27h0aRRxJTS8g6lG89sjnbZ",
-	"egejGvExNE9zAWAgcZDH+avgWJhBwfRpa5IrmoBa5nu2jQr5p38qKUIPPth6JRQGcISRjLXs/hJcNVrx",
-	"wG8CtClkqklI63EZ5QnI+PCw1wOaxDqimRwJbQCDv+Cwd4ygLYeDgXF5eZAnjiyWLEn2EIcSA5IsW59w",
-	"z++gqaJkCRt9QI+P/GZjMn8rQ/gGHmBxjTeDACujg2p2ftjrGRcYkJFZfr33YDaCw95JvwJJtP1VJDQ0",
-	"64x24UOONrwICE7Fwdb2sJhmM+er8wBKG97WKpcDQXYLXrdHtVJ7QkLTjD7XUOPYOCHLqKcbu9F2bGtj",
-	"BWBq0Y571S6wsSJXC9YwaONNTdv7KOGw+t244tJFf+bZ1rZKGK4NQ7a+XYSJNpsjUwifC7CMh5mEW+yp",
-	"LGxD4BpqY+8GMdbvH13LMjVuUG7VHxplyQp6Ncu4hMMmDeS1qBIsFpl3DetGaDNmvKuBF5bw4cNKg6ZS",
-	"faVFo1LKCQnp3q+kt3dMuuSC7IUBGejRHQyI1vqqp2nBqw0ZDcmNpYgSqg7EVskvN+A0Jzs9OSHHegT9",
-	"J1Y3Mv5A0DoqbSYcjQF/RGG+4MP9/QVd/eV///t/Qq8KlikNBUXiK2ObNw8Nvg7AaRVoeY3Vhs24rPFh",
-	"fXFAX/ohcD05llBH/K314xx8wDK5IJENzTKGRhkfuHzky8DUpdL4tooXoeoSx1tlrc7MLNNyNgvIL7kW",
-	"Ww6F3UNmL85pQFxTcLhy4Bap1m9aD1ENxLg8ncLs1GdZSCQtHIx7ZQvm2DIzbw6en2/jibc2vD9S/M4X",
-	"Q4WPEQydKb1iqG5jW80QzEWjzlVvwdZrXhS7giXEZmygD+RktCaPz3FFzIrrr1N2BQCa1pb2gJ6LZsBH",
-	"Yr9287sCmcUVyhi4ReTKgmpdspVpswIWvaZVfVRkEttTA/eqeuYn8Ji5hzYXeRW8aWz1wLTaoBbGEodn",
-	"zk8Zm7p42+mqpmAJRzMXy/gYOWdxGez8ClTroh0I7UjlQioW23s4ONumJUdPDhca3z3EGdhVRlrH4ydT",
-	"p3a7s1yZqDZ0zEV2GVC7aBwul7S57h8meLpwE9SAt0tjM0/77xfvmEbqMN0bRuCclGZ/qojea1bHS4pA",
-	"H4jnF9qqAVDm/clXkL3Ls0ffMTWqAnKMGTiI3aumsQqyuN8M9A7+XbzYhkfNthpCtecWEUWZNv5URrXY",
-	"IIoLzaGgsH0mtQTDwAH/gJRAzNdMvjinFZjzdQumn3RBCXUo9DWvFo/D5HhJTBmnqnFf+L1UkdXLW6Ki",
-	"GYvzhJUoCl+p9IKoIPaM1LDZG3baNGmfRfOce/dt9gvsz8rTGsI7Nn3kjpDWLyGcFu1SfEErmqf6+bBw",
-	"sc6bjpSHD48NH5uG0TfvIi1oos0Wo4j4dwHI94iQgkGcgNaE4JIizYVxHuWpYnWegKC3Xp9cWT+Z85Lh",
-	"gbReW923UQpBDgogVRzYCckF6CPc+tLNflfg7YsObc6HH7CBxtdK5rY1VKubeAFi41fGb+MmQE6kcKQh",
-	"QGaRyogpe58Gib1WxSv5lv3zgxRW3hSkZE008OPQPxYuUsGcjHJj6OZvas2Mw22oplPzuOUPeivrsEEB",
-	"OLkIQg+ZPGUt71BYESrYsn60vbio6kDQtvSkIuJKU56pk2K3KvtbrTJQbthrjCuM+kN10jbntIBSZYKi",
-	"ER+RuRE7ycNprjEYrdeUx+PCYDM+L6k/J7ijADozY5W2/GII3tCMI8qwC9QvxsxyJpNnad02Ve2zqaJC",
-	"eayOUWke4J7B60hlgNNOcI8M3o/n53BFGaDN/oFVQROm1AlRi0STDOYGN1gzRekGfP3Ivh6uD+MMW9Rh",
-	"E8Ch2xoMCs0OZgZxHxPwvZbCQk70L4Ta6jJ1/lUuF1E0bm1qcO8ZY9h4SRcUrJ6xvf2EgoYnaK+3J2Y6",
-	"TaZajaI8IZOm55wPJiSFG/l3ghEnBCU93gjxaGZ9ZKWT5ApblHsowaKViFcfUhANioIcA1TzlMcshHi3",
-	"4o4ZNA2rWPoVM8o9lSPEMLdaL94klXOicrVgQtmc6wnlyQmJZlKfn9D+GAJjZTSu03u5HEe540I6Ywak",
-	"dfbO7aZgEIAr87qkK++MmQA/7oi6odBH0V9F3gtZ6Aku0jGDuG5j/kOwlDOF/Foh5UmsqeJ14gQF6EYo",
-	"38Fxf0LChAuIKzH2KgQleVMzF/eYl7yqqD62REl5JI7fGagwpckNrJc4JvlCz0nLHtdIMTx/YHAXnCt3",
-	"BLECiu7pCIxbbQbYo9TwOnqO7SUDndizPM7VChsBa09KCJqHpaI84/5i1ZszkBzhG5alqz0InQuNxWcH",
-	"WirM4nXkdHauyFTq5vUDazszHoiGyi5Fuzcaa6U6jD9a5sX8QeMQB7iEoATdDxfToTVM3TWQsTHdCMpB",
-	"gXXvQya15ZKK4vQA5lWkj3Jn+NGkbHdOFzSaMTLo9jpBJ08Tk1Ohhvv7y+WyS+Hnrkyn++Zdtf/i/OzZ",
-	"y7fP9vQ7Rbm2zlM6452gA2HCkHvR7/bwCblggi54Z9g56Pa6JgtlBpki+zNGk2z2q/57ivmEzqd0HneG",
-	"na/N7wAfv5B6APqhQa+HoJ4gvEzt3ZLk0t9hVs6mnB3sArNIGpLGu52ggz4e6NmvqdfWsnl83zx5HmPj",
-	"hzjopjfc5Paf0ti8ppfuaJtXzs35fZamJu/I5uR0hj/9DJijc5pCvqRFhUDlmSb8CjLg6FR1hj913rL0",
-	"ikcA7GUiTHQDusH9OctSHilvn2olEV6nECvHcvUAotgIZtt1HRS+3dNvTVsb91S3sg+gN+XdrCYh1Tbu",
-	"HRT3h15+1+077PU3v/JdpaYbvHe4+b2XMnsOVctuQCeOMr5imV2xTQSxscQBEIw59F17FhtP96sFE6ev",
-	"z296uispdU30wLWgjEDP/L90oL9ilTjZ7U4zGPi/th5mhO5E0WgzhTAM4Zec5ejLSaWcuzhGK3whNsgI",
-	"abxirx3+N9j178XPIyr+cPuv3zrYio+46nTraOYMiqOBi8uaZmo7svFCMVpp59WVKSBy+vocMea1hYFK",
-	"z3wOwd7cRn4uZ9KLLyGZPPF9jWBvB0jeLglgLsHHzuaQO0CnrAh2nbAl2jdiJMKEz3kWBoQmSoIrLTAK",
-	"Vinqc6g1e4RwKeqVTTDjjboAexMcYzPeEKe8TNUvuMpO7dJAar0JCAXgpypuRrIy8dvgAPEcyvZzrgq4",
-	"L3/Zdq1o97gPnLkz7MCdXMci9XSWM2nTauE8+VXKB08AB919bkj6bZyS3kWagMBt6hI3udSrsdcdckMd",
-	"kqeZ5ovl3bfJ1puffKEpAhCj7ozzIAUAlE0D9zH0qo1gQyn3usltszzH5PQmAH9xRQhd0qbH69yRvYaC",
-	"g8wQwilbmeHTlQlYBRekvZfotrEPbKzGPv5gR0DPYqszANO9PwN3ewYs1T9QbsnLBwC/utkB2P+oyfxT",
-	"q57/FbPkvTN1m/cKGJzPQL1tJqV1JbvAUgNTck/Dd0bD2sAp4s5ugXKvSX+v9TedTz83E/6+8oFoGkUB",
-	"BhaXCzzIPJoZ57e7mC0rvwXaAFKacTwyGs3qUqQ4ZQUuzo2PW/CHlD9enYB1Qiiz6Mq/u1/g3+kUP/Cq",
-	"aPzLnGjIlmk9vadJYmB9asGpYN+CI0QGmFZubyMA1MtCGNUVvqfQ4x2eBd1BmyJma2ze61+fQ/8CyjHO",
-	"Mg5Bukk280gfSaFM97uVlf3kk/H+R/3PJ71RaTZmCI+32yHRI7InBCrINRyK53ClXorEMSFZEIwBgTM2",
-	"79OPyYH8QyGXJ/p3LQ0Nlv0cr3vhPl3Wz8zXbjZ3fGb+nrOcNR2a9y58xsHv29lLURz8P+iR2oLWn8t0",
-	"zOOYiWsdwsPe8eYXzqSYJDzKfrdT+9ZWqMuKMsR2lxN+xdSGcwsHtvk8QiipusvDCPEOMPo0F4DuVRxQ",
-	"E7sJKYFfIyI1wFH6daUt0BV6+6UHMG88to74S1A++pxbqLpqAJ1J1eMKI2njIssNcf51Y+FMJrG7QQcv",
-	"sAhILoo8TIwTlZMJJPtDbFxQg4Hx43x5bFE0DGqCQylr2JJ9k3GOeGWnpfx0TJ7XjEyxK5bSBHNmIaET",
-	"ChGlMUuHRjGnfrgw+7DgMHj7mwkTDjBkKaK5YrCOYxmvRgIv9jG78YymKUT5QJYGoF9cMrbA3VrJnCjA",
-	"2lJ0VcQAwKJ0yTvpsLRCk/7qpoKpp5DfCRUmcH1HAkLdYwnBKpA7yCKsIgAoKHkCcfKwBhC8B6t07rN0",
-	"iEIyxVdA98G0rZRfWRWIIAi2XUP9kCKKpVeYAjOW8jLALjJpMA2w+G4Xc5B5wjA83ZJzRJOkiNLUVHTQ",
-	"czEYSC6Y6ooTGvOsBIHjUlgRcctQVqNvX++oP9sOAnsylT2V8erWRM9LtoSukPUX0KFZmpvy+Xcj8qDT",
-	"Nj3RiDx7eF1MTUD4xC1+hIcPDsa98Lsl4XfY32JM76R8QdMpwxeOtpm8Cwr9lsWcvlst2O8mas+a1MOb",
-	"itd9r87P7YvZ7yDE7qjXK+7FgVmZBHDs2xO1DjQAxEQR8QwkG9jYrkxOGdTnIW8wugu0YQQlsphu4aDX",
-	"Q7g9I+0sUA7EiVucAid0T4V9wAuRR0GEqdBaTDkJpZUH+M0gGhRyniMYLWLkcFsUlCYJ4oUquN4w16Ij",
-	"8VKW08Yw+WUCiYm6AaqcJLcoLxazEAuO52rG1BDX1IzfYvLp7nIxzZlSmGUPcwjhfT0Ya3a7TL4iU3gC",
-	"lVps+o7BIA6MEs8Vgd3gErESljMJEtKmJ18yRHgww7FMb2yVJ56NhFVtTK15GxehX3Vh5ICjB7ArFBZJ",
-	"NwJQyMCAUThBAAXQxJBQT5JqDlwkGQFgI9xqEzmBfZiTh7Wcpi9wHJBOOl5ZrNkQB12UmKqmTDSJQFSk",
-	"cJx3LP2wMBaW8PrMgrDWdYMo9Akz5vG9tLuXdttKO2uNlDWq64u7O5VzVXPS4kVj8g6gQwLyacE4HiDO",
-	"SsoWic1qjhjIDUTR07wQcBXHzDetnYru4X2MhOaP2s5T5Ke3GRUxTWPyno1nUl6qnx/6EcrK/Lw0v3Yj",
-	"Of8CczZ4NiSh+X7PS3LmioRXfRqErl/EKbTS+Vk8ODrqH+MoUJRBQnWI6Gy2RR4jSFu3/DVYhxmdL0q/",
-	"golnMd30coCLzER4T/gVI3Mu8gwQMycgSt8gIloj0quPEQsKR6MSQB6GaFOyOPwCoXbhYaMQiCylMY8A",
-	"OIowmiZcm4ISi8elLNIaC2YnId69kCap72FYvMylCL9oEhk4fFPmcFcXvdlqKOm17cPv7Lrv8M5bu8Hm",
-	"UupOxJotHfl7CLNWOYZaKJDDvRhrF2P/96XSGwe86BkvZbfRjUXU/thVZL1Dg8yhRnoGmdPar2+RvXWi",
-	"CAA4cY246pJXBrXDQduObWUuQDSFNCwfcrbALCJTSaTYxDXVPdv8VzcE7jnoPQe1HBTQplJ3cnfgmACR",
-	"uS6GFG+NY0ZjjJ3XnAQVNns70yXPTSB7ylSW8igrOFhz8AF2WuMwTZHbrnD3djeoumVXBLG5xSihSu3W",
-	"4hm80hB7biMZDIISQkqOZZ61BaKbG/Xt74OxIm69Z4tKWvjVyvH5c8ZS2jIIucTq+o0h+MfHO0fgv6vl",
-	"eG+xEl41tu1Wo1zZbU1iwxL+aykWHH5XSIqNi3HF0jhnO+cGVLo3yROlpHqZmiur0s64qmi9lhFNUjkv",
-	"DadUObCzTUrERNvP/lAcVjwHVaJlRI9aRgTO4F2H9EeK3INTvjluHLnlfdTS3UYtja14sGLsTQmj5Zrh",
-	"4tjq/kf491OrxHtfKdweWGxEC2efsSRBjT4wgEgWaEMFRZV341yJtdoObNAw6FrQLFBe565J+0vAfWiN",
-	"xdOP3FP13UX1MACEMTt9O1S9q3kGZFANOy0diX2qFJ+Ka1jKftNtpvKpstdOPLNlV8CJaAAVm28S65dB",
-	"0ExxaHax/rxi0agBWS3p007KIA6hiO/+fKYhTvv/4CH+P2YJHg4G27xsgomQYfxewfH8yvEmQJIyEWHb",
-	"8inHnVrk7D7gl90RT3lugfwFY7Y0lhXGUONJLphQtk7pjIlywCGKdrXkWTSzQIhQWBMigRFRyTCkOiM6",
-	"0/O6MR/K2AetRD81eaKgqmuT4aQMKZrJJO7uyKbOsBDGPY+6v7b+d2NqcDYdV7NhP7fH0szJuiNFKY6x",
-	"AJJgFlDNmCJe+UszBFui11ekUj6dZc4ptFmjMnzitliZ84ihc4oLmENAMh5dsowcPu737znZvbb1b8qY",
-	"zLHd0RjcgiM5H8QdcaXXCAOMQYkGvLQoC4mJAqxQr7AUUTvErs1gwmNE3mNpyXR1kebiz1ADuF5XGQNP",
-	"zJWqmsmlqRrvwCi9kjMOJxhBRef0knUJzgEzoP20hRqPbLgbNfM/cy1vAtqBMvsmRNOMIpboIILp+Ay5",
-	"EbEGF2M3t/TPN+DfuKedYSdlE3OOt74u9ZblMzPpoufXCRVrI048qoAILU27Zl/uGfm9Snq3nP+1hVH3",
-	"yPD67N/j9/sfiw+f9vVBWu0uArxTtEEOfAm17QxbM9jwytZInsklBK9jzKC5A8SMPs33wBWgfL7/CoNh",
-	"AJ2idF1V5EBaiHzrRPeKEAYjAYj2JsVZZTxJ0ICHqsMByQVUIvfgqw2kcxXDujHsXC9lid9fl7VuzUmL",
-	"3k6LBn8/jtqm+/q1OgwI/z0DvWegdxzAro/jZ2Cfqbxid8lAT8uFpB4osmKqS15i3RU6tuWkDEa9Y4SQ",
-	"rZoaOHDMxNGad5ecwpi1VrvtFQpOssLa/gW4yT0TuS0m8oc61lD37I4Pti0Qc5cn+x2UbRrT6LJIs3Gl",
-	"3kxxZCcvweTVI9rh4NpX7k/u/cn9/U+upcZbOroxTyG0YdUemTOT83rxfSytY+qIJYzGimSyS+Bes15U",
-	"d94lLyUU1Me6Ry5GP7AAy0NM2MUshCueweghJ+q17hiRlLBrzJq1ZQtNChpU/1ELGrEuOfXqm2FhTVOA",
-	"ni4W6qRUkQbexwKKK5lDw5lMDMA5nbORwNAiiKq1hdkMCljgfGUsUdAtVEOyVdIFFFWccBErMx4FJd0a",
-	"4SakvPxuscm3BVWFu+RbDsBjpih/+KcQ6vr+1+BpiBDW4NEqRxr6BYgHLZ4v2OBWgOhHW4Q/gjvRc02G",
-	"fw3Lw0jpFW/pHbe2rfuDgy26t9te7/Ov8nIWT6K2KMsFb+t3cHRU7/h6AZFmRMpEcTIT8uOJZEu1zfTZ",
-	"CTpQPx3f14wOTFI3i7MZ5eS15Ab/cQWsA63WT0EHU/zLHb6UJuKg2q5xc7pG4LNuRS5rY8azIyfuPLaO",
-	"85Lrvzuofxer/4ZecXK+goBknOiws8g2gZwfDaqzDDpXnHaGna+/fH6GMm07efulZYDPRJauWj2ZlpUY",
-	"dHmIarDlez3N4T6S727iU6FEoindni88cee2rxlJb9so1Uu2as/GeFmCZ7UVmkEqZVIGBlzJIk/wVJua",
-	"KcuakzC+0T39oeG+v2GrzSHbekHvD8TdBmwbTBM/wgKoq1XnazWhigs+qMdoPB+aiAN3ZwjlaAHtiTyl",
-	"Mw7YZJjxOKOqAZn4LGU0Y9+w1XVduEA0kLhTkjk10DtIxVJeGpaTP/hy5+3T85f6yOXjhEcXl0y30u//",
-	"8sPpD998OEsn37/df/xu9f7vX7+aPp5FV6/pgn+bpMtzSl9HX3/3Rv5ZT0AmLo1I7wSwl4ZhRYCzQqNL",
-	"JmJ/JFowDuGtDCRdQscs0ZIulbFLuDWdQNs7SLCXbKlXeSt/df/27FTY3tj1XKcoqw0DjRQs8d/BYP03",
-	"gPGC7ddWjuFCWzMhT+Luf7xkq0/IjxKWseZQ06mUcUCkIAwurAAgSdMVGDvo1e2SN1oqF04dU6OyqRSV",
-	"lt6WK5XOxmFDhTtz7wUS/97b8i8kAHEfr0N/u+pe37BVJX9DmymcbacvIigbaqEBscMgiH+HWihihiNx",
-	"g8HXrDi+Nr3+oXVHPYkttEezwvcK5N0qkAtHUvboWCK7njHVpl9+Cy56akNlQVNSM7kovHPWe9AlL7i4",
-	"JEWBcIXBuESwDw0G1asFE6+Nd2S3U+HVzgUV5u4wLXB8n1k78zqtK2bgZqmcLb+W8Bu2SOiKbTxj3jvu",
-	"lU/BvVb37xYjoE8heGfwIG7BS5wWaDjQ/kd4eW0xKXvO71Y27XJm7uXRLVeL2YWEgtvP1QUCaNb1LIHu",
-	"u1jgjzdpPOgs8hY/DDg2bNExmZIlTRJmAlIWdIUXYVxhHRpE36cFCoigc6aMq8ZSLebLw/UO6J3gsRFx",
-	"0mAdvWXZlzjBcyeB7wj7td7PZw6423zcC++FYEtidv7eCrxPPtkRhQAjyQz9eLrtzWTlvqckr61hhViu",
-	"KaBpQFCwX+LjxHJdzA9hy4Aoaep5IDg1GGUtNum5N4Q7PKpFN+tKW3nrcS+o79ZwNDTzQPmL/q8ht9ts",
-	"0K9sWRJD7pQs6cqgtGNcysNakMsXkJ6uT8AKxK4t//aQlsR0AI1pMf0F2q/ghzRfjQRmw0MpEiPWQ/xp",
-	"iDDBMB6DE2xxKsdSXmLeKZxSb5lNzS24pkFo3jFDoH83twfKCasigCaw0TOBqwlrqvvooWBMTS74L7lz",
-	"rlqbPHDhK+CjAp3DC7JxiPtMxFhVBUKThGBRxuKRgJUas0RCrpj0agJigWa4MBGX5lYpA1cBdL2UaVwE",
-	"4tp3eHmicimGwNigcI7We4p6B7rZkbBFuxyTg8jH2OChrGTeXNtdXJZUoM/sXahegV3YYqiV8IuStujU",
-	"FdyZ0v1T8TqfqMhcivV6vf7g4LATdEQ+HwMyS898d/To8ZMOsFmj75aCOEpDCiCCZtihakb/Ki/VmAPL",
-	"MBE9lQG7OB83NPtc56+6gY7rw3yvm8LQpGrkiYlXcg3ZABPzvXmpFPvUh+aQ5KvtmW+9Bm3t7s6wc/7y",
-	"TTEy8+RuV3S7Krr9O5CemyXnvVfoPjflD6NZg6vYwVbfrka9/7H4sPaGEqxFVBuQYwW+9V4Eok5Sxoy6",
-	"gXq4LWg31rrFaizjVZdYrE1lytxpFcWWiMHK0XF3JL4TiVUySpedxDIxV3OBzRdZY8ApNlEx8re7DdVj",
-	"wRncm8J/5JqXSALXOz830dA330MWZFlxxpURDVqNXn0kE6qgHiamwM7kErGaEcBB66iA5Q2YxHDCJPiw",
-	"bbZs3IgZWQmtv1Mw8lJPLWIbMJqb0R7uDeA7RZXU9NQAsQF1aW4dQbXcyX6aG7SRRjP3BWJTZ5DvkDlx",
-	"ggXFWMrInMYM65eH+r8hkcLYtoBUHALmcBigMQEGn6n4ag01V9TaQrjN6JXJmjDJHnjmwOzF/AmTgW5g",
-	"fMGstSj6bMGgKq0okregKWihsIWxbuxQn2jRnrpFTvUDLi57zKa5GIkl1BG1IfVTwKAQgE2NxibPiroO",
-	"xv7UxqoteTTwKowqYqvTmgKzg94gPCHhV8+wzGx5q0KES8FgcY6FspmImyuOvslFA3+5JqgIQFlXIK8R",
-	"TLqEOr2L/VIe3JtcfP4CDY0DqLNF4PrLGQfStCt+a/xw0Bv8LlOyhHsfQvnvbfR8SzXPXRbcWFHfCaeZ",
-	"5fWzARXLsoRpzWs/kmLC0zkt0K1aQseLQp7gXIPEOIjazAKLWKLIQiqOIpKuVEAmTPNdESV5zOITBAE1",
-	"fr4FXYGbc0J5wmLN0vEvyCac05XFG2EjAaIM5AuOFR93H4gpa6YHDtceAJaCSFB0pbrkLV1thUoF1cFd",
-	"6J5pX0GJVCxoF9gVcOWGilp21Csf1MD2z7C1t27hd/Y1voKtoMlOhYAqL+1UEKjy7mcpDFSsz5lHl59b",
-	"BBWjeG3oufX+2NK7K34r5PLeXr73iN010CEcDlte2VEhwJcA8fq1Rz2m01CrKFgvH5ZcxHK5ZRB04+Vx",
-	"0f1709YfOrS5Op3NUc5mCe9t9bu9rEaPjl3tHeh/WwO9fio8+PVGrekMDWLA7oQ3sBp7kpgiSlAo1hRQ",
-	"gtqFULewS56B00pqMy9jcRH2xZW9OMbmigLi4Ncy2coME2gf2JvRQlPiEAfiv8uVXTdQlpwcKyDlTE0J",
-	"VJpsqWCemSd138aV1qT16F+azv/dqw+wMb+b3rCeNbxzG+h7bAqP5L3ycF91fHsg9h0Y3jaSfv8j/rGm",
-	"hpOrkQnGUMrmPAPLK2UR41f6L4hg5QINQPDxLRESVjO7pTbgHNb6eJUx9J1Ber0Ha0kmMm100Bfzw/qM",
-	"mwBVwkhdhWC2IlBtks+Fsg519G4+sIoTGKWYa9wl4YJy0e31+mERj7LCdBXzNtrmcIjlkgUkjOg86/aO",
-	"DkNTLQ+ryFYehZuIJQirJCFTZhAyCzSTSF21Va/DynCNuMWdfyLkBhP5XG+3+YiN2anoL8wYNXXcDurJ",
-	"rvzR7JumQr+5D/Ok3FoNDAZw8Pf1jNY+1+xdw139t1DD/kg1cpgtUQ21ViGuDFnQNizt1qMMUXRXbiTX",
-	"sMl9a32tLfNqY4zwDgaq44AvbyaXZEJTZKfcWW9dYmK+IGfUuJs2mVev3UA+q29knZbj1ube+Llb4yfz",
-	"F3vXM7StHXQ7RymjGVsfza4pR2z2KxQN/aEdCk+puHRz2exNKNbv/kzd/ZkqVtuz1DJ6yQTh4jarTbYC",
-	"9oxlvLLa5wRuuJVXvSyVGSM8GxKj0x0E9q/DgHz77viwF5Cnp+eDgPzt7auXWGg1KOu9KV1iwwBRUNGB",
-	"0WEhVuTs7fcosSiZ08WCi+nJSNCMzKXKyCH5ij/tkvAMz8OetopCKAMhHmRkDmg4ARnnGaAMUeyu3Jq9",
-	"ygUZKDK8UtHKrg2PT/BaSK+9/jGRYkqoGgmekYRfAkYXieScBYRDaTkoQiFkRhY0Vww6nmONZirIgbvs",
-	"75JTW3AWnCEzFoHpofnO0A7VukqWqe4VCoyUL47OvSJ5oR9N+w1bhcNi77gq7o7GK/j77dene4OjR11y",
-	"CgHtFJxCe1DyRX8Kjz58CPWSxM4LMyxiKLB0ixv+SDinETpw/PFDzIWhXBsG0ngJhqQ1TqHqixmudxAs",
-	"EFqJiHQ3CooCKj4VukHBhsWl2FxeMZvHYBIbzdXZxFwKBoQWfZjndSNmmVgyCQiUIxiJBZOLxOHjunIJ",
-	"EIRxYqat7G2Vda+h12wmEzxRiHeFJEfd3mRSkoSmU9YlZ3K+0GZaqGZ0cPQotFevNHMoiPqtJq/XuV7S",
-	"teKppYSKGcaJJQ0jXjRBa0Ke/v/sXf1u47gRfxXCQLHtwbFlx9lkHSzafFx6wfXQ6yKLRds9rGmLjonI",
-	"kiBRyfmKA/osfbQ+ScGZIU1Z9FdiZ5OegP1jNxtRJDWcL878fvJexK3N48KVbpyZ3RU+56fAzxcUoIAy",
-	"1VOjgmC+wPlQmiG7SjJ7j5rvnar/hqalv4v+LFpaS50nqCv7c14NSk5g9xsV7ODJgIIpzkZFrpLpclL7",
-	"qdR2Bi5ZdkUf9E37m7LLYCnghzLm8PJqMDwtIiVTnqm2/u2DkCu+hSfvisCzp0rty2UklkUPaCaqauvU",
-	"IvKi/tpp2U/n+dZIlse1DqjQ6+Kf3/b97nmGrYXolrk+/6Yu59KrXVsruiGs1ZWMtNnShlxlcqSYSm4B",
-	"JXt3iFe2G2Kdofy7Vu/S1J9q83gvstwWQjvp04Pj4yWq231oKQp292QjHGrsNZxDNmB+O+WITe0F3ybg",
-	"iy2gC64v8eW+4UAuNh7O7DPoJd+KCOsRraZ2h+QUooKIK7SF8x2G6tLg+CDo3QRBH/78Y5lnkiXT0hyt",
-	"ZQu5Egf6JY0NtttMjjxXO8El8zpaOy8slH3MxF5TdsF89PWJBasZ6rzCnvMKjr4zynyuA3cMyQaBFI8N",
-	"4RE4uKZEAJrebb1Ai50L9SBEzNRDYvvFMSwOkX5UQLc4u6WMPVYDnJpIHpuUFRMSKvBFHEJ0TgXNTdtP",
-	"YDhGtco0+W94DY00eOBSDYDvTv8cC7shC+AWQkBVqFUGAojm2FDcyhiLFz7HpgVA+/0QsZoOettKA1IH",
-	"7QQiFVy5r7elDrbk1r7c1vppEYSQ+cZuqMwNHYZDXEH9h6fwXw6aPNx0skEv6A0ouGUI4E/MmSknUmoE",
-	"RJ/yGRsK00VIu/45NnQCFi6Zgh/ndcTFZyEQpgTUN8Ca24Fdm7eIAxSvEdAn98iv14qfuFWKj+2l97bR",
-	"3yQLO1TqnJ+aByrt4PQ7jc5RELSCoAF58JlY0nD/3eXVRRBgF7qX/cD24B8FnXkT/jvsgNdCRKBTm1Ik",
-	"dFDXVqGq3eNMORPA0iWdss3Su0dm5SX/yXpaU+0x30JofHDSOe4e6nUmCph2ZRyT2NCe+Tr2uw139RYr",
-	"AKACYHmRXAQIP2O5lmsRsr99YKMkJFkfy58JJIPW5ax0KhQ3QbJCTolGp1v6oPieRpHKfrud8tkfU/5+",
-	"NOEyTWSs/pTcyZEcyc9FEHTfpvH7iwmXv+sGwMeBP+TT9z29V/ivUfFeb6S7NoNKsPGn3aZ7x57SnWEP",
-	"lPhMQFuUv8IHJAuF9maWFWXMhw0kq2cFC/27L+CAue7lu/5hpx8ErSPtyOkpFBn1ZysOnU5QToUN0YiX",
-	"ArSkkOedi0GL3SSp1ttFqlVlymcm2eNqhBZcnXJYu7avxXgsR1LE6su4iMNcz1NqnXh+9p3+dFeHZ92L",
-	"3uXJ8cXht+/OO2dvr7rBZe/bk/PDs+4cR4JqRho+tdH477//Y//0DrtaZxCc/fXF9YW28qhW9L9AqQS9",
-	"hp8MBtE5KrJaEj567iyfcPaBJ9txsei5Gek1ApXpjXrbOTkK3unZ9fTBx6ikb8QFf1DkX5T4WdkfA6sS",
-	"E3FS3E4oMWxKGw1AR5GGayUClCYi0pTl8q8xpFAf+GzHqm6VnOpwo4UaHaKOzUSl4xOVrTSqX5zAqlhx",
-	"AsKc5sZWaiuOHlfE/HMBnJnmAlODH6LmaSLqE8quI5RGWBalcihkfAtXT2skr/SNt9DOZdVcTXYaF+wU",
-	"mYes74Za1ZIyo9uHLeHGfavRXGrYw69NEGHld9OgtpqRbA+5Gk2WV9N/THW82mkGQcBkjC3lgJRmBmhi",
-	"GRWFo3T1CHejdOVKFgaq7CtRoO0NJ/AISjGqjI+UDnnhrhlgxYaRaX6H0XS0m7NbfWZxlMoNMCEGWI4d",
-	"uofUy10fcZ3Drrxc4PPyPJ/5Hsnz8sX8FsmB3nsQDyMuq8WhVqn1Zc5ONSTg0myd+vNoyX+Zv66o0DcI",
-	"gROZqyTDmouHiXMbnmMlE9TZI1uyyXs5GTrMltmuIjf7NpYxj/Cyh4VJMVTs94NQiKkIB83P8aCIM5En",
-	"0b0IB3/AEiIobgH1ChthoDYwl6YAOcPbOP1noR6denISSXtWP5cYi65x7erE+p5x5bf1QfZQ82ret1D1",
-	"6ju+7RGPRyLaHmN+8R2rKdMd2HhiT5eRsBUUWDqGjcOxarELmFNUQZ2jwMOh/eXsTsw8fIAwwKPPrEEd",
-	"8Povez7FS5nYcU+cTszaPajJ3Z/iEoBAPSVoous5D6HKovtLmVGJPcKYqbW4ki4oINC5yjg0sNUDb+/d",
-	"J5Od29YU68cuTNJtr8f5k4Pb62m8xf2wIMpDHumvUdvmPdtmm9Y1go6f6WuSviwcovY4E+IX8XTOF68x",
-	"/h54dOcJbgYl3mPgHLHewSl1jc5hYSmtcKWnthwRr3JS4ffFqz+s4yz5RcS0Y3Vr/As61Chgm5/raiXi",
-	"4umzRY6rG89HfIr32DqkBbNVqGapXazpwKShcqfwE9I/kYzFCstmi3affGpeWaHY4vJX14q5rVG16XwW",
-	"0/kmn2/5izajKkmLNN+TGf3B6SSCC3wqt3LJQtwbfSIWza0f7BYFvMltY3ZVJdwk6cf05ZY7bZyfRwHZ",
-	"fWXIbq89m/PwQyXplyId1Beh9UXoK4rpb5KUFemWgc5SZ6iI9xqM/EWoUiwiY5WUIxEMNFrsI05ki9CD",
-	"nhD/J5kCLFTCQKSOQF6Qb2TkbJcxiLYpYcYfePRs/ovruKzxUbQrQ+6O4T2zbk71HH6itdQuzPO7MHM5",
-	"qt2Y2o15TW6M0RqmOnpLb0aPJUZFJtUMVM1Q8Exkjf4/f9LqIRfZvb+1c8rvgP6g0WwUWdToNyZKpf12",
-	"u9M9bgWtoNXpnwQnAegYmogHrqBCnI1FWsOZrX1AoABogmnNa00NB5IXA0FvwgJfKPbaUN9NJHiog0xn",
-	"vEuZQXw984z4owEQNHxFY57ZmTljzK+BqmP8ANZjIqKQyTiXoQBOTedh8428YAnAHYD4F5QeyA2Ryxyx",
-	"wVThknVZNhKP7/I3bCJ4pCZNqjIR2JA1M4BuWH/ljnquH1s9ZPIQAzEo+aGExjOfuZ0s4n3QOpx3LFIr",
-	"NZeibmA5TPIgMD8I5XxNA5KrZQf+5gzt4Gh5JYZFSXJn2miJ47W0pSLPvdJ29uM1uxNAnLCIoEEPfy9m",
-	"vgevc+xsoJ65HPFvCFWHExaOVCxPBb8rrSS7lyPR+PWnX/8XAAD//w==",
+	"7L19c9u2lgf8VTDa3Uk7pWVJtpNYnju3Tpq03qZJbpI2t637WBAJSbimAJUgrahpntnP8vyxH2w/yTM4",
+	"BwBBEtSLX9J2N527G0siQQA8OO/nd953YjlfSMFErjrD950ZownL4M/TIp8xkfOY5kx/TpiKM77IuRSd",
+	"YecbuSS5JNS7qNuJOuwdnS9S1hl2HjGasawTdTL2a8EzlnSGeVawqKPiGZtTPWK+WugrVZ5xMe18+BB1",
+	"zhI2X8iciXj1ii1SutK31R890uOMyHLGBMlnXBGuSD5jZMIzlRMq1JJlem76u0u2igidUi707MpHM1HM",
+	"O8OfO3qozi9RYCqv2K8FU/lZYALP6ZwpfHSGVxEuiCwyksqp6pKv+RUjPNdzKBTOcyULQtVldYt6/eMH",
+	"kwM6iA+Thw/iA3Y87tP7k0EvOWQPxweTydrNm9N3z5iY5rPO8P5h1JlzYT/2w8vJs9XpJGdZcz2vWSxF",
+	"ovR8l5TnZMwmMmOwf259eqkLRnOWVNbQXztFLvhc73M5Iy5yNmVZ54Oe04JmdM5yS29xLAuRPy6yTL//",
+	"5jTfzBiheNE9RWJzXXVLz56/6kQdri//tWDZqhN1BJ3rX+z1FTJI2IQWae5u9Db1QM8vz1mmx/p/fj7d",
+	"++mX9wcf/r0T2lwz9Zd6PZvmvUhpzDS96O2NZzTLiZzY31XXzn5B81k5efhn3Vb/e8YmnWHn3/bL47yP",
+	"v6p9N7t8BrN9RMXlmqmOqbjU+ysT1jIbfcW1Z6Of/lgmDKeSMVrOJfQofcH1n6XvPvsKHvVYZhmL9TrX",
+	"PS92V137oeWD7JOLTMnAsRsJ9i6/iOHXkSYCTRELOmXmAFYp+/SnyW9Svflx8tX98dfzh9P+C/6bnLYT",
+	"u35kC78YHB01iJvu/dbbO77Y++WLMIl7nPlbFjicP2r2J5eC6BmQicwq/LFLXgH34GKqGWMhEs2iZ4wo",
+	"ffUlW2kGo+iERXDrVMoqm+nM1XTvYf/B4MAuGAVVuWJvfnt6gluyTtiKKu/0N4bs/b+tGyJUnhVztvbY",
+	"c3fRPUV40nKeyquuTXTlbAzRfctWa+Z1yVYwoYgImROeK6JYnLG8ZYKXGzZ03cy+ZSszpWd8zvOwJjGn",
+	"YgXqBApvmpO5VHmFBI56YVJPYdQgU9e3zOk7lEGDXi9aL5GizguYE03/YGKPqYhZuiu93zJ92714y8Yz",
+	"KTUXbWzDqZUVza2YM6XolJ2U65aCMBrPSJ6tGkf7Yu1SlziDPZ7c+Spf86mgeZGxNYtV9hoVEapAeJOM",
+	"qSKt0mvnqk+jmXhxMDl+8/DHvDj+Zpn9U6VXxTz9fvFr/vyHXy9nvy73mfj6t5eP/8mOHiW//vb4TPzz",
+	"1x//+XQ1/+E/6emD05+SxT+XPzx7KQ/mz9OHT777Yv7gzaPT6d/+tmmr3BzbdqzfGxzezpa94XOmcjpf",
+	"NLfsrdZ8Kewb7BpLCM8jrft8L/g7zXK02lndtf6Dhwf9oweHvd6mNebuwW1rHKxbYW/vuG2FL2mWr+Oe",
+	"C/37OoYOF1ybY8LjDc98xRYyy40Gt1a1PCE0TQmfaJbDFUnZJCeyqNGkfhXD56+++2oYp4zCgsNc1Qza",
+	"WWNxhGwMb7Kv3NrXTPrGs9vaPmqdbWBXT3NjVwqVU5EPCRXk1dPH5ODg4JhosouIRI7ORIIMIKErq9OP",
+	"pdRs4jcpWJc8l8vAOyHPZU6WPJ+R0SST8xGhIiGjXI6q+zHoDe7v9ft7g8O2fWh9QYe99iVrDXwr1b+c",
+	"iX4pLXMwxkB4FgEb6rDFhsK5tVt/L0S6QiWZ35Lxd01jDyf6VGZzGqIdRf7z9YvnIBoev/4BKIUqQklO",
+	"xykKyAWTi5R1yVmdLsjoNI7ZIh+ReCalYmpIRnSxSHlM9ej7/1JSjCIyytm7fD9WVyM9OH5apJSLGvnE",
+	"6qplOyY4+ZBDRD+jE5l7Yc5t7hHYhUwGeKT+tnKC3HkZsykXQitG9k0mdNUlmvaWM5lq1qryTUxs47HQ",
+	"Z+o6B+PFgokWwstnUjGSz2hOaMZAa9Z/Cs0BIrKc8XimJzzR05/JJbtiGSq1Mp+xDPxTGdO3VpaCPCu0",
+	"BKmnElRqJzRVzK1hLGXKqPAWAdJjo9wiT7iekt5nTUP6ENeoZ5GvLrZwUIUmb8Xfzsz4dZ7xBVPts1e+",
+	"rwRfh5AJU0TN9Guh+potd1iZZ11rk9/IwBxlmOaNjCipPSwTWkj8Tf/h8KA37PV+atnsXO5G6m8yKtSE",
+	"ZWv0m9xcsk7FsddcW8ux8zCKzlsasg3rnknNPilROc3NYdRnjgua6s3mgiSyGFe3ctBiNurhwu/eNxoP",
+	"fJuxF7QZ39I0ZRu8lku45k/mtFxj2LXYt3dm1N2xq2azcfdCME1Bc5mxin2n2IJmNGcJGa+IWtCYqRMi",
+	"RUl8GZ/O4A8mZDGd/TktwK229wYW4ZaWIM/JkipjCd6JGbjdQq9rFr7lIpHLNXxzCRe0MEz88drsEh8O",
+	"zPKDHkMtpFAoKh/RxASr9KdYipyhrejrjotMjlM2/wL0O63v2a3WdyR6goW4FHIpLiacpfpQJiynPDVL",
+	"m7P5mGXkvEPncy18zzua6LUaBDd1yVc8gSDXnFFBqAC1R5+Uv3eiDo447Oybm2GDtJCM4bmZGI7pjA+N",
+	"+2y4ZViMqfyCJ9uF0bTEKJQWiZqJ8xxo7I0X35qBjg4TxbMN0Rkp8ozGOUkkw8XO6BUracPN3GzusLqF",
+	"H7Y2+PF2fLVNsvJicHOaat2dJWBCzrQiDUcqlxkG5rz47T/3DFXsYQwzNANz+X4Z7PyAsRIxSXl8M3qy",
+	"GsKFkPkFujRTsCdqpGWv0+tL2JjnLBmCSxo+wPpomjGarIhiIu+SU3VpQiUrxrRqsNDGd07GNIYA6/WJ",
+	"47hKHG5mMRX67Y8ZMetgyRoqaF34bROEI8sJR4JdZExvESpId0siT2U25kmCBtO1aSSTKYNtomkql6zC",
+	"dk7BVS4nRF9EaJHwXItouoIlxxkDJdDstbrZiz8oX/xzbdq52bS948bEb+vdYmQGlmyXmqBhcXvv7kxo",
+	"cUfTJ1mGcckt39+NF/iiyAjoriHaPDEZBhA2wQDJ7S35ucyfykIkt8fRJjBclZdlDKViyTkenX6jCfHp",
+	"weng8eFXDx88Pnhy/Kh/ev/poPfV4ZOHjw5O+zej3MMq5dpZbcWb8OJboly7dnyt8BkEKSgFVPPuW3yd",
+	"b6R8RrMp+5jECw5SmUD0LpeSpHoCd8tkvxd+flVyQ/WuOpZHua+ZSAgFdmvtGs13MnYlL1lCqCLnkA0m",
+	"M/4bPG5IMLuLnBe93kF8yVbwBzvv3IyY+z4xkyua8oScvjwjGH9u17qqK7tlgjbzAGGUldZh7S2/fft2",
+	"r54xt+5NV679EN2QSq4oRxXjJhQyLtTKJ4sAZZvIdiU1DOIYziNQi0trK48aE+8mtHHki+g3UqJz1Yym",
+	"wCe7pDzHkFEbocACb4M6NKcVchk6/OQz2A+9pWQkizyWc3Zh7IKR1lI1Lxyzz91W0knOMjKC/Lw9SNAb",
+	"+SaxR2LeJZspxGX73ZS2FpmMmVI3pi5eEsbFJVtdZKxQrCZAuSLeZXDk9M7qC9H1Z+xK895P9C+EEsGW",
+	"+tob8Z7BoKr77zKPNSTXsuo7MA2XLE330DiEcGJpsyQmEnmXckoVi4XMcpZ8xxJO38Bu/DGiGTRmFqc0",
+	"Q9EViqDJzBj8o8c4w70nIpYJF9PRXW6Ue+s235WpYKyD5kTJOYMVpRJlcO5iyxGJZ1RMIZmCTDI5J7LI",
+	"FU/0SYj1veAjH1NxCQvVy0iY4CwhudQrWWRywbKco/MIY5i1yEPvwV7v8E3vGCMP3f7g4PDo/k+dyAYO",
+	"h52E5gxcb01PmX45+nHNlZ3l3my6nWZ8JerwpDodGscbolAP+52KB0/f8XNv75juTX55fzAIOb81m6CG",
+	"9up+ypV1U5azLGcTMFebQ8uUbSLlV9J4A4rxv1ich+ZBIS2Y50PCExVB1oGCc62KeNYlp8QlT6POFssi",
+	"TdBfT8mCZUoKkxevRSPPZ7LARL8rmha16P4u1kpoyTC5cGKfnORMdMlXTHCaqjKASlN+yWA9E6n3EsMI",
+	"yFX1bD21Aa6HiB+Q8JTpi+pJ6I4wucjvH3bWZ/pFneWMtmTTzFk+k8hBM1nkzOblGk7ronqxnM+pqNHH",
+	"10/ekP2r/r7zSuy/t39+CG3cchaII54Kq/NGZFQolg0xP0Q/Fd6vnJDlTJKM6j0y84B5jaye0SUjjDuP",
+	"hkDHeuvHbCVhlEogO5dpgmHT+rZXV6Zl1/pz+KAfdJqX3u6fOxDr0Ws2L8BSTqS5UJllIPFQYF49U+oZ",
+	"R892lXElNAeRwXM2V1ukwGte+8E9g2YZBV3Qy8HeNMhz9i43udz1lcFkWlZgM7c8lWhMU3R+vy8jfDaa",
+	"B+ezM+zs9QdHvW6vp0eJM5ZwLNBpvf7Qu7x+DXhS199+0OvZ2yeZ/I0JFwT38nyGrx+dPfeTsxZSaZ0b",
+	"FKhyb5VisPjqC/MWvb4+AC+rLnvbO7ww7NocfXvdB39ztnyI3Z/3AfmFm7VDPYa/h62Z0fYSkssinhFe",
+	"DXHrrW/nf70Q/8uNgrbFNEGXq9O7qUfxwtMwYuRestvW8i16K3V7uObIPOOCNU89ndvjtG7q30nB4N1u",
+	"1m76XVBuHmyv3VyDjsuikp1qR6IOu2KbV/sELtLqBPu1SUSPba5MpQjJvIkh6UdkEJED8j//9d+R0xMo",
+	"mdLFDjQWlLFaJd009df6Gk2PNptkt6QRnyT14u2GmYdHllx8umwXNUh1tyFr4KF/mLB5XszHoTK/U+FR",
+	"gICLtF2hlULN3LvkGaPaBiK/sUxqhSGVYkpyWec3nV6v10Ob4MHDTjN8/v446j8M690+61s/v2aZ3BDT",
+	"1Iboc4xlwtDp6OTRKGq7QrE8T9mciRzSJzURcfgTE3PMDZC2hnfo3yaMKf2vKtSCCcVG3XPxFtRpxa5Y",
+	"RtNK6pkU1joDTXZSZKDL6kvgtEEOEyWYdYaqPdZNyEk5I9DzjMJpV+XS3SJQ/QlV58Le8G8HI/IZ6Gzf",
+	"v3rmhvmPwcHB6PMhkZi4yIgq5pA35/YXngNVP5gEZ6zhOaOCi2n3XDTTsuuSv5JQ8bD9Vb/OaQ47fzun",
+	"CqTCH3ayrF+jnvKrWI7GGXsHpKLINJNLMl5hDFvbbzNmU0HHK2JEIpwqk3eLSlPUSTkd85RD/qSeGfzB",
+	"RSxBGJnxAym5Uec0STLjUKBJwrFI46W340afq1uaED9XkECnyIJyTM1h72icpyug6yVdocW5wii9/k5O",
+	"yEoWGaGLhT6tFJ4xJCM4RPrYlEVt+tNiJgWcqhkVScowcxlP3+jkXIwZODAwjJ0x4ySFXRvpzWIi5zQd",
+	"gfPN8asqmb7v4NCggM6o3pE5feevH/N+/G/6DW9Iqa7vsIdYGmQPV4QpMfq8P6IzrlcqZN4lLyFdQR/K",
+	"pheGT1S8scTv6evHvorZtF1nMk0gaxPdAMplSWQwJdVg5K/oFSdnK0ir8g708fGGevKoI5yM2eLQGoHU",
+	"UCLx6whX3zh2Uefd3lTu6S/3jA0CW3jqij/K39UlX+xJU5i0t5BaDcnM2zKGBJLQRgWsvPJD5CiqNZna",
+	"PwY2EMI1O9X3RfqoYyILBL29atCaW4le8aoc/fLvZU1u92Lvl/eDKOjK2mEPvCLTYPqjT8LoN9SHE6tb",
+	"Gmutzp8LtcE5cL/mpNN3rHfS7bCylIfqWU6hloAlRP8MkbuYCsES8o9XEJ2JyKhY8OH+/oKu/r6gf/uf",
+	"//pvLfsH9xdC/z2qH9hyuZXb4hnlMKMv5SWPeczdII9nlP/HoPdS/1g9X4Ner3eD9S7CGf6nzde0NQVu",
+	"TvY/qr1BfcetvUGQDrsfM7ht6zV+cdw/fvjg/pHWXgfVxZyff/Fzf+/4F1Rf70f9w5utp1jwtWVvNsWQ",
+	"K/L9yzPCE5IyCmnuESpqKzhk5IXNNBYSggFaTdPkzOwNS5NnYY6vUSuZADVe0ZWKCJ+cCxgDroip0N9r",
+	"SeDTd03jaxB1jX5b8QMMrxoc3f/wpflWf75/w/1EXrQut95VWATOgDEi0BZsTcL/Q4/Ah5DOqQJcbaSK",
+	"8ZznoyGJaZatoGpMLw5zJWVmVMsuGWXaSFFsNCSFSBAMR2Z8ygVNI/erGnXJCGOgoyEQxhJIhcXG0Zw7",
+	"EAPwSkTnAmKLEICyyT6GeowiixOEUCw8ogyyhpTWR6UzJRAB8SwWrduAkiqXTGFVHcllTlMk+pMytI6J",
+	"ORAWETACvHeg/DFWbgo2pTm/qkZBtnTFVvW26/gbzai+W8o9oEJfe3//rPe7x5d62qz+/LPz8y5+7keH",
+	"Hz7/+79vdLvjAz1vXcjCMS8Cy5vaqkPhkqop2RZRbFTUmho5LI5aV+00OB4eHXeP4b/tvXKTYCXim2bN",
+	"ISMLlvE65IKbwoEruOr24L/tp5C17N1bWDn+ilVfNaSsytYHQ4rLlpo4/YtjcDJLWFbGq/RoUIuwjXlt",
+	"5yCXIes6l+HHs9JdsXZTr/1ea5Sc2S2CHVlHxnK5zr+EWUm+HGg1A29Sun5d17EphizmOwRBqvfcWRik",
+	"8piUqvzCuJJbKgl5KUb01ebveSud9O77h6+//eGTCybMNLae/y6RF56TGa1hn4V84u2xluoTwN8TEefu",
+	"iQh6e/RpjuUcytGMt6e6WdZRtP6klAgJ62I0bgPCRwnNqloUL2P0crPl/wgvA+8fhkAStj0ymLW8VYte",
+	"oJVcVJxB2QWTIDKZdJrUzjtfYiqq27afO/JSjbleqOOHzTyGGtvjExVfLDI24e9aJqIfdvb09WNlVe9x",
+	"RkU8YwqlDkys+vpePzp7HqJfLi4mKZ/OAkznrNS/TAYFlg6PGbiHlTYHBNaduecc7BwSnNN3FztG16wn",
+	"ylsdVOY+MrbImUg4DS1WsPwC+M1FTBdbP+7XghXBtKLG/kCtcC61MqjqdmBv552BapptiNdRO9b6qVAG",
+	"lDIYVxAPQJ6L6XrI5m0WhmOYcy6KnEVkwq+Y+YA3zGSRRVAYbfM28iVLJ/kMeSzdRfaLSywvbB6CGluB",
+	"YxzZ8K9/PsojazcscrzCp273GstdamM+p1s6Y2/gSr17L6ZZy2PD/1owpdAhBSCmACPKtBHgDrsyPGYD",
+	"T9kOagXnY6PrTT/gXF5BvAZRS9CtYODLljyPZyRnaaoAyEkxJjADEQJWhcrlHPzP7bbBbgxmbETQtlLD",
+	"Shk/VBlMUKSr9TXKY8i6bNFSjupKSegRehsDvAqWBnucnBCWKlamG8YpFywBE1ekK0KFkIWI2xIlMzZh",
+	"Wq7X1qtV0J79bxC2UrRZjp7wRnpmIaCmkArCaJZyljlyaJlFVs327tw/GBwP+gcP+g+P7oeevktSgJJF",
+	"Fm/FeDU1v8arbTIBBXlwUc8n3ZjheLQ5jc3MK7LQR5qavFQDk3rg9tnSQhtr8Cbv4fBYWCU4cy2uE33v",
+	"jdMVQM3bxPdbA6P67n9oht6cRcqoCh2BF5OJ4200YwSvA5kGsDogHmuH76jX2ySlbfnH2uf5flR4bEOh",
+	"34D24W9KWXBiltq2Qa/zIIT2KGHTjCYsGQ219GYCZTf3dATfdELhT/TmkAnlaZEx5SUSgGfLVwzzjGt2",
+	"UuRdMkrkUoyGkDBOeaoivdvnwqWpIhOHJFOpL9KvJWMTqHegOZEiZuQzyK24KMpio9HnXTJKGb3iYoqD",
+	"m/T7WArB4hxe6gpANU7Qr8gVomGeiyVdEW3mKHwiqPFVP2KxgCQy3CH9p1wK3Gr9vNYTsSbfYK1VD1uc",
+	"8CnP3a4HDf3/+a//z/1PW6ghJkfzDQgYrqogIF3uv+n1hv3esHe4S0oayskGYFvzyqDgk2ScyQKQTPJd",
+	"836PglsQp1JtYY7fKNkzKMXduyxRWnKjssjJTQT67mmiDiFurbCz9GoA5TCeGcbAcpnbIFBcrS0XcVok",
+	"NYI67A8OgnxShK2SSr7VhKesnmG/PtmvPSmhDhELHKv5IvYPDoKqmprRwdH9EFd3M3WvGYIWiPRfDs4O",
+	"xr348HBw/HAS9+P+4TGdjCeH8cPj4/uT8fHgcPCAssM+O7x/eDw+PjiM6eHx0fFxf/zg4dFg/PDoqJng",
+	"BvGedSEtk63w+ptTPfVrazJ1tQN3Qr/BqKGDGIvMAfshDfnJt4Z+18ooTYe3pFKUfPjjZ2t5Bm1TCCwW",
+	"mVXNHZEcH/Z3z6EeF0pvsrowqnvgyH5llXrELcOqI5fgZ+wll9eHVeU8z1NthQlWDVAeXWOKi6PexTzk",
+	"3qTpxEk5546QlyRlSlWcCoIwbbbPuuQ1T7W5QQz2HkThtbDUMmmvDmDXH3SPfJ4qCwR+CUzX2M96tsfH",
+	"wdm+mBBKZoVIoKLPTFdwwfLVnv5n09QrE3vY23lepho37CWeUDSO0ZkB5XrKIdG4x95f63W6H87RZ/FM",
+	"8Jim2xMYJkCYF+sqALmrDsN60IzReFYTF/d3pi1TaxTojuJg3LU04fOqJNmViBtZ3vguovIgh05icPfK",
+	"ObuT4YguyEag90TTA76rUyKlSm3lL38MV4IfY75gQtFtSgacs6RVHbLbAyDFVlZidrcyNaHXV4pokgZd",
+	"Sd+LnKfY+wYNA3THar2QJYAgKIi/TEB/qhcmekqxD4O5nVLMk63bg2izYqOu+oy5QBNLLoKVJRX9fbBD",
+	"8KrIdtEs5RXLkoJdJHS1LnalfzabryeN2LqYLIJvrX4w1x94uRShqgJtPSDXw/hLXbmbM5bRsCNKybTY",
+	"hsThPb0qL9c82Sx9421vZZao7b34+hbnxs9njO/0Yq5TxhJ1ioUmjlsmqaXTfwLCtKyHMHkCCLhW4hdW",
+	"kh33Sp6w1zvYrsoTmZ4XCvBdZUDubnvNy/RPVmVPPC7TyqVPleJTYc3+HaIFjqibBLtLQnRtC3DU1tk+",
+	"thKh3g9I5hdcXIylvBwNy6w+tPZAI0T2LYsMPNQAACfu5UTN5LJL4H6aXwCY87C8Sv+qzP04lkM4hPHN",
+	"KF0yQh/mRcLBZTYakrHMZ3A/+Pu1ZnUu8FeIEMyxZxUZJQViLLDmvLX5veSxw1ftklFauxC97YBFLQgl",
+	"+ucMoZJHCMGYcPDmgp/M2JNLmSWk/BU0Q+u0PheAeGHLoS+MI8fdjuljokzYd/vhKuFntMSyyiVJUK3s",
+	"Qv3CFP1d2NdlCTlzDO1mLWCXVJG40FrYpEtGXFwAJjG6+Mzo58JCFVffxD2FyH1wMBMW84Sp8rWiK1i/",
+	"FMjUFkn5duHteCGa8o1Kka4qN3tXIV3oWysjnotE4s0lm/BIIsA9iPm1jAUhJ8FCQziKeh0LupJFfjGh",
+	"PDU+z7IwEmpI9M8k4YlBn6IxWhiA84jrQyKGEhRi67JMe7+K89A7Sdo4Ls+Fc9TbFWn2YolX2834T4Xs",
+	"SsXxokyrMHSAsU14l+WDjNM+6lR3X3O6xo6Ce8Hbl7BjE7iGnF+DweXsXU2sWKeMkdpcgAc2IjmPL1lO",
+	"Dh/0AZKuAg1s3O9bM0B4ajv/s27YWjLldRTlenH9we51qrsqBvWYeE3U4ZxaF/+VgTt636Fp+mLSGf68",
+	"xZM7H6KmNxvOVUtiikmFTaRghI4R+yNCJzzwOWhG4VIFYylinnJUxPVjpGIK+2lunUVQli6fxlZLq/t9",
+	"yvOutnYmleOGRpxxlctstb1rSu/mc5kHiwhbjOy3Po9WDovDclG6slEYy993yrxoq2h0SI1b0afVKMMk",
+	"amml3C/PQ+i9kybR/mLJFmHivYTH7PLiaNyf9OL7CevRw8NJb/KQPUiO6UE86I8fTu4nvRo2/f2KJ1UP",
+	"sBGnBx59Gx5Jc4g+uifSkVvTEXmb2j6GdbYwuqrh+o1u/WtLjwDUzeZYiNutb7lImok2JWwMzdfvNtzv",
+	"BdPRstDEjshZegiFOPRwAkCwwt+G+SVVBxNAiJmcpXyWZBR8SOjLgFC/eUCr7H5VsXWDmFNcGeeI1sOn",
+	"GQMVCVVhresq363n2uloBRAuBlUZDjLcN15VtCutoXM150q5XwXRxEhzmUGrojIt3dYjwxRK/oAxWDtI",
+	"+0pdrNvf+3KzWu/TdnobDpZwoiqfZYxBYZP9xuannICePHOhaKPAI8CRyYgDm6KqJc5QhxOyE3VWTK2f",
+	"n7qmM9CtT59UrZLucoPRHbe/pXZsqokkZgKtp8dKkKZxii/QN9s4IiJqK2PBvPQClhAlEfnLZl2gISXY",
+	"kkyljfkbn/VyxlN2Yk6AynmampTWaiXSuVgaz+WMKrDD0smFeS4lE7YsocBJnsGJkkVetQrcgTU06cYI",
+	"vvbHFdSWkPJ1HZXIsJKLOse+bqDdcqnrDBjMDxtbr/eWnlMEYr9l75X1MewEs7PZ4VuH19nB63vFsozX",
+	"swvfuPp6rhxEI2SAB2UgGnq7OQetQLo1gtlKnSw3qnSG/ll8myF3o20TTq3Bbo0xj5Cqe1kh3Mo8Q7yx",
+	"cZID/FGKCc/mFxhxN3wSW1TMDBQDeC+iqqNJi32pNyUHTpqxvMhE424hjYMHqW3KcuU6XvilnuUl+i4E",
+	"8yjLQ6FFMVyadM+Fm7FzyFTv1tITRzBwqaUDxjzXIePgreVeA5JIkfteGgROpJdMwN3OVQQOwYxNCqFn",
+	"oKRJTdMP1mLCTamLQCA8vwCdqLyW1C9lbhs3XppFRHE933K3l3rl0L4PHwdvZUFXF+BlGg1RLFEr6IzT",
+	"Cru4eT4pA6WCqXPg9qxKogqxgAqpJ1ypmq2+Hk3TZnC4aoI4//6euGHcRzfvDQLutITI3dV/7vHFoFpr",
+	"YIhd9zbjJr2HGX+VUMN6brqzP2rNIa4bs7HMLo6TB3F/cp+OD9jgMDma0F58wI6SBxPNVAfx4VpjVg+w",
+	"0Zgtn/8ypQGl4jowcbuLlfWFb1h2vVikK9O9fAmZA/oGW2O0lcGtVyhY8tIUBwYsb0yCbAF9AEZNU1QJ",
+	"sTnICOhvZLTGJFuRrBDhrPTbdJ14L6UCYGimv15YNIyh7c3L8IG9YhlLvsJAf9gQ2ZwCavIErhvyv51c",
+	"tkAKfXArUUabJvzVFV+yjfWt32JmhGJx1gYfMcZGFrm8ZKJLznIPNz1jNDHBhVqt74xfxDOaX4znx72z",
+	"r59M4/kPs/HjR7/99Pb56qd//kOdfX1cjL+5nP749nD60z9ns/E/TzfqMdjjwky1ZS88EKMQUsoKim9K",
+	"sCMyTmV8Sbggj6hi9w/LTDNoXBtnq0XOEvLy7HnkeLMdBREBXwI7liJdoQCFyhQEHaFVxKAFXak6jMhP",
+	"b4/+FYt0mXz9w+Wzx49m4/k/puP5MR8PXh3958F30+Trh9N48EN69vV/9pPHj3r06++nP86fFnSV/OaT",
+	"4oIqtdS2bVRtb3p8f10nPwdK8sX+L1/87X0v2oDQYaq4VdfbaB/Ag89teT809kM62Idb4GW2twA9FeTs",
+	"9QtyOOg/wMYQXJCYLnhOUxXqBLpdC8+o8xUi3pxVkJ12KZWr3Li2YM5dGUDe9IYJ0e1X3JNqlhFyAXkA",
+	"eZDP4R0yWz0ReRY4+RPbyanJ+i+N529jf310MbYmLkuMq47ZRGZwKLiYdskz26i7xN3x+nUpBu3YDPo6",
+	"TUlCc9oOuBYwDw2u08bJG9OQrmxXjkYh16ys3vMwvahFy8GwM71kNi/AyPbmhl5xGixmMMvHu1FJmEov",
+	"Po8VjR7KX3Ujvvnq6eONLNE2s7ILDVHXk8kkiKA/MkLV2CbO3gL/E3hEsdsYXKG0qo7vOnLeKvQVq0AS",
+	"Aii0WGes/HtPyCVbgJp7LqpBNT1qGbyGxAgM7OMEJaFYjxSR0QLRmxAhUcj8QjEmRrbHOGYFuDmOAeBz",
+	"rlh6xVTVxCiVCrvQQFwbZhA8g0+ugkhxqB9aWAQIHWaJOnFvGVR3fV4gPWDM8iVjguRLaShPad4nBSMq",
+	"Z4uIjGjyr0LlgBIJYf1JxW8d+TkIiI46mjA2wuvwp8TlGPiuXTB4nX1k098vvKI8Yzl53xiUqahTTqoS",
+	"stciiYWxN59iPVZYLbuIg8W/teII29IVJcSYzbiJM2LWePX4/HQczsa0oeVaP36ZkQWTi1pRR0VrwEwg",
+	"m07sfAbYm78KwlSmqXfX99ZYx8fMjr3Ci5tAL/C1W1Lo5FdHCNqfZcqNSytRfL5IV87nAusrAUcFW2rq",
+	"rERCuFDFZMJjzkR+oc1uk7PBWKUPYPmNZVf4XVb7zuzlhUFA94EZLwqB6G6QEzdnF00Uj4s5V3NqPPlY",
+	"j2dTmuFjyuc8v2DvYsawbK4KteCyX3IpLwAnyx0N++7Lo+F9Uy/98zotsXcLeGt2nJzPWXKhRbsbyP/K",
+	"nrfSrWGOSJUxuT6rF+PVhWICWz+Xqu1FKlVYefimBbPzFMuPTHWAA7Ikoy9HmidNMmlwka1mhv0xwGOl",
+	"v04yuVjUq/YAabbqGDi4FpCnnjijKcJiV1mIbVHlhdQuAyuvW1h1zLXy4AD6QZAdAesB3moYk3G/kNdz",
+	"mqYOlqC6MXOasBZ19vWjs+cGK7wTUs5/eX/4oVdu0C/v74e3xkP4WBMjBBYG7YIhfgRpeyF4spzNF/m6",
+	"fjVliKscrYTGL6AXmqlxqEOLbCgZuiaeQavgqAiNOkj79ZLivb3eNUgCV2wUc8ZHXJ3tce9w0L9+vMKb",
+	"tAtYrA093KgHRCgCoXfJuTNs9MHR2sYAQ3XXw1haRpTdU4QnEShh3LAsqBFn05MywQuoF0GfaxCOZFwD",
+	"vtymRa1Vp7wj/Oj0m597e8ene0/B43l+3v0Mrvodmf7vVYXr95q69fmmc94Whkb0GMDlL3VCl2VrAsjO",
+	"2wwIkHBOAeZSJJjBipOpV0VhZMSGBCwuB2TQiYSoHD0cI8VTBsnEU37FBCkWUbnjGDnQJkGXjIzE0AYD",
+	"fs1ELSDtoHAUM13xXSqp5x705LBWJfSMkMZQFcH56OvweUGpeLYG/fmtYW1NkHbY3GLBR9c1eCtF94jM",
+	"UxMKFoKnUlgPjSUcv7T4Nn6kuXaKe/oU/9QJtj4CH0lnmGcFQ/63LV41+hJQPyk1MWOlb4sXC1DAoCd8",
+	"iQhkH9aADa6t8wI55DUX2VmYVAL128XhrwckaHY84JaATgPQfMLExyB1XugzxhG2vgXupkRiXzcNo/vt",
+	"IOesS2s7z1F5j3Uf7eyzsUjXa6+Hi0oc6XXXfv/yLOSSSxylmpWV76VCCe2yyOxMyJlZWiwgi+4eDL4y",
+	"KZvc10A/n0GiWEaowd93oNrGsZ3lq5N1TjGaKmlM3LL82gZuZsh1DR1Gda5gfAfrWe8tJLJ6fPzamD3B",
+	"aApdLGox0Rm8oXVwI9fjPG2aWO+2yzu/ZebQpXTM0uqjF5lMCmtsNj2xxTjl8YWJMLn5jFd5C/AvNErf",
+	"ibNu3yY0dLTh7o0HGTdgTYNJo0pqDQi6AUHw6VqNH73jrO/YeJy/ZatbOA0mvveRk7qfMarYhjIB8IOC",
+	"4YjVFyDhSu12LeTwekuLKuYpAbv2w1MbD+6punSVNSzbSr7VJxXfQqQS8CUoOiHvmVoUYtHvu+QHlvHJ",
+	"CjLPATiMcWi3BVF5ImRGUjltlCLfQTwygOPKc+5xuwAKVCUeoW2MOU1Che/1Lsw78Maqv2RHc99Q98Y3",
+	"/kZeMrGbh0CYUohypQkXIixlbIuCMA35Fi1CyRFrWxoUw+tbuc2pZAG/0yuWZ5xd0bT0aZiuekPSHxgs",
+	"MVOWSecM7VHwok1NoMPVC0HeAaChQbqBRTJmgqwYzWorud9/eNQ77vV6vcNgAm8hch4+eBaKQUKeXjC3",
+	"oUF4/V73upmZSEl2Qsh8qrRp3SYOO9FzePv8B99A7XC1subTNpw3DwAeSh6U7ybh+Qm+FRci1RYvttA2",
+	"DbVSiZgJN+/dVW74qZpR8orKztomW629F5tvfxeTIbx/tyCYUUReW0OF218UOXS9C/TbQ/z+jKkiNQLA",
+	"9lt04dMheqjxV4spifU0kSnddicTCFWbAlA2g3VBZvQTLwYLgVrbLSU6F16VCSC2K0kmNGtEYbd045iJ",
+	"m1/1A4PWhMd5Gxvzeob+PttbaOlgLk/AWWVThm0LpaATu7PoXxWr59MXF08Gb3598/Cny8lPq6+X1SjH",
+	"/cOtMm8u9n75Iqj+PWPJlGXrmo1MmYAemylc+anLyI27jFS2/I9pMmKm8FfvMVIuI+SFwMyIyJXomaY5",
+	"JpNI6wAg3Gmafry+I22q6O234bhWhxMU9RfbrN7mhUtU93ldcTYtcIO+TEwF+Sh9VHZ6CrNZbu0xn8hL",
+	"itE0ZFNeSvwQm5HThuu1Uf99+jS0aWxNGpD/WJMIVH1muz4dOjtuzEwua8WotrmLy8DulAizv/hPLC/c",
+	"cMjlsqptrmuN9YxNWxOhXFO9MfPDziZL3QcEuH5mUkgNqEYDGsra7TdBwAdeuwdC5fZ20F7oflCiMNNm",
+	"x/ITG9fjQi0gSzQCqyoAK9uIKFW0lM/8n7Gh2uGH370G5uEQ5Xcsp1YVDqfavvcVpaNmp88P9fbB3y80",
+	"0Qx6BBq1Kde8EEC9McgIWhuWYK0Izeqd63LMA+30B6G2x73Q+wCP0K5tjk0j8SY46ZrmeXfSOq8hdVNt",
+	"Nics5nOaGt9RTubSAt4hRQGzdJnYemeVQWINNYR0LfkqnVurNFTvz3d0Z/35nrNltSB5hzzv61YrfwjP",
+	"Y4d88+p7eoRdvkeXHIr9TLz5BDJdTcgZP1jALuMGxBA0BKPtHo0Ih1NCUn7J9E2RLScH6z1qubJ7Lr5j",
+	"mo0Y9oJqhJ6Pj3mPJty1/LN+35qaAuHioi4yHcCzrgenctfhtLtDYUAlBGv+DL6R7+il7bpeAqZ/tCDt",
+	"NUOuHyeECpNrOYnf7sw7R3SxGGEBLj4CyBWyKEbxjEKPfMDtQzIvA1Aj70K44MTovvorRWb0ilnvd8Ce",
+	"wKBeQJteLMgS8ORN535MI3IICuDagHZO3XpjYBMU9FMeB1XKNMl8PzsfwPtedNAPU+quoUQXytsuw7kS",
+	"5tutw301BtjcwoMBGa9y5oBIniSDo6P+Mbm0KI3oQMJsSeNTwj51LspRnWu//+uPpz9+++5xNvnh9f6D",
+	"N6u3//jmxfTBLL56SRf8uzRbnlH6Mv7m+1fyb749ZqKSfmVU1TujP95e/BFubDkXLjK29mR4WsNMpkln",
+	"2O/B9I22tKTafhr0GhoDXuyxNH1fkw5mFv/WYEU7pQm0KlW6cef0HeZqHlS6yzSBkHboVA3L8KYIK2rB",
+	"5+V+3zqjrlTmdXR788JN9SY22HLvJCbTAUpL6RMXzS1cm/t6o0bYlrBewYHaVffZIeIZSrb9UWvim9Js",
+	"g85PrQA+DHO9jxyfk6UnfeNN1uvels77o7FMyqBXpaoU/d00NdZaS5JvS+/4/T29Z8HOGm2xpVBMyS73",
+	"l4209IgaaKUdCMqw9a1DITXqRR5xhnfaA24+9jfES+yjWxb20sbqt+W+JsER0zdtExEvJNXgwLdUXXmK",
+	"mK6ZMqAcK8YUUYw1LHgvOHYDNGbTG2WdQveqUq33qtjVwmqJCzh9CmokwF3HVRWPX2YYlGpxxfa2Kclv",
+	"ifieCluYiM+VohVef/NT6qWZesH2ya2buhW/9p0IwIKRp1Z45E7he8fu/OgbUqzhQE1nxF+D92/JyP8i",
+	"PHwnrv1RGfbd8+rXrqr0cSp305ktsn8Amr9B12UXgHUrxl5JbTkB1dkiKNF2UEF+GYDLU2t1FPYHR/3u",
+	"Ua+Z95+UAAKdBeXlaX7+5OkbvQH9/uCo1+v1H3SinXbnjrvRJnxLOJ9ye0ushO1Pe3n3pnNvcu9M4nZL",
+	"JVZoU9dG/te0ntia6CptNfF2V0zlkoPK/Ww5VG88iLqdfDPwhIp7JiKFSLWMHoF6YuraUy4u0bif8HfG",
+	"eYw3nxhHPU1Tl1cSEZ6TeaGgvAhKtLi4vKeC3sUdKHEHqy+WAmJI4cJJEAPcRdf9i088X5CJbqVc5Swh",
+	"41VDS4v3HtSIpD94uJFK5kwpOmUbp2WuqzWV2XvYfzA4uM5Ty/DN2q2213lJi01zuYSNw+YJ+axs4KC6",
+	"5JRklKdQWx4DAjv57PuXZyYB4KhH4hnNaJyzTH1eC5zapMhK6KG32Wel57LR3E2SjCF8PmjhW19fO6d4",
+	"s33ohiN5HcHtSHAX0e3DnJXC2yHGbSm9y0e3rOst+OS3Zji7ScKjHobMbiqwqnnYa2M/5ZUfohouULic",
+	"N5yQwURSouREtvOXrb65p4jxP7ku5/5Q3WuUBTUTihcSgMjnhlfudILqsPnz1lYOXt1AY4u+Nql2VEEU",
+	"Ssls5OC1BHuXk4XmZ+R0rJjI0Sose9bWDOCfJr9J9ebHyVf3x1/PH077L/hvctrZNd2uNZVyZC2k0RAq",
+	"XbtkZNMUR0MXDsMcSP27V8tqcyvx85KnKRkzv8wWUG0wl+GecsnZmBBtCnCXVEG3mWqF7TXSJ0MpEs4d",
+	"skNMBGR7WTYNVNsWAQklGN1+mZM5MBfXxeraplDKq0+8JQ/PjYGy2tOiQ+VQ+p26OscNRVF2saEsAsOk",
+	"6iWNW5b6tsOD6gE2srJyW0NTg63CckU1k4tKbaL1381ZFs+oyNuPwy2kduOx+vhVVy9t2Ddc94m+CsIF",
+	"edLt2wIiTYFqQeN6GPOL4/7xwwf3j3qmg7uvRFbf3Pn5F16Gx/2of9jy8qp4p02us7vk3pxFaBINXtJ8",
+	"tnXmYe0el9+37h7EAqu/Kbw1aia0rRGbLzM5Ttm8Da3JYApB4roRPuSzV08fk+PDowefN+Pb1m23ll7x",
+	"kc4ob8HIgnw+rsgyk2IK4gixNCyITEk838nMZRSZQh1IhOQCcPVEJaWIzKgakrPnr6BUYBAEzJpwliYb",
+	"ZoQodv/5+sVzYqw8LFaZQzaL6w0iE4MvblutU83U6JzBDRmZMZqwDJKTl5UFm+xuLWHxtkYL+M4+vtd9",
+	"m64U9Gza5N+amlFkYjimMz40b3g4crgl9p3XmW7jlvUceDIJTSncmxZT5atr1X+VtpvbmMqcHmxql2Mx",
+	"sXgLrjFUmxgkdXwVZPTPvVd4195ZUgNJvM6KS7So5uO/efPmJcELKg867PX8qLOJr+Cnw164OTXP07Ya",
+	"WEinkhOywJMXKkZ44xwnGE3OyRVNebCgEr9opyjzFI+imo76xsVcwPMunG9pQzs7/atdtNtjEzJ2PKXy",
+	"/tdwv8fBYMNrSOI8gThYpUWbmbPaAqpuTlOtVbLk4l+oEdh1FvnkIfR+SVYAR5cxmnhtDZEDeZ0Q3Tdw",
+	"CC7M+udcKS6m7kc7ev0zNR6D8hsLn2A/OxgFN8EF9wdwidn2m5SLS/8C+94KoYrFQmZa4XP2tEO588Dy",
+	"yq1xDNHbAP+7chP8b+2TjYKj1Wo2X8gcQPkuGQDzKUw9LwQt8pk2p2MDuzmmyYXiU0HzIjMElLLKN1ov",
+	"hjdD01QuPYBwml4Ii+UHmIBltLYCPpjlqwocoYcq6H/toNH9Ly0kof8d4Fs0BwT/a+V7iMRXvtG7URkq",
+	"Y7Q6VlnMUPkaPb9VVEVT6FD5cs7ymUxq21VZmYEPNFCF3l5AUaDD64Br2XwBJaZuxRmbS2xaDBN3XYPM",
+	"R9dCzFtFWbznfckEvrasEBeqWAC6FKutU14BdZlvZJFfyMkF1FhVu4WaZhA4D32KfQBH/xDMWcKpPbB1",
+	"Gs1YgUvxdgQATy6EvLAeE1q+mHJ3vWXpJzOapauydanR1apTbvRZNaC1F7m8sMRksdLgBuA13jtX5l6Y",
+	"r1bIoTpiXCgASp8VuVa1LxJEv9R2w1hTYhWl0sRQHEzmL+sBwEuxU80ICAC7amJQuzUgfGzTghuNJ6nK",
+	"L7JCbC4bqqcpNLp94bRC0ieY41BbFJtSsUWvnt6unQmbLePhUY1QwnWbGsFR22Lih7uXel43KSNlof4a",
+	"z0zxv9esDICktWBPsQ02re7JYX8weBhoatvUyVralz7TX9fU2y0eetDb6qEgX0N9PGClBpkBVO2cpame",
+	"R2N1R1s9KBDAgvOE2nRWCDUk/YgMInJA/ue//rumt+/YE1gumLgoj3itjAG+9/ZQX41J8jwnQIqVNW63",
+	"vq1wLhtnuES7tDlAt5LeozlqJcXH6+RvecRWPKYNxlHLPZDFgMeIbS6zQoCVPGbTQtjMpcqOGjU3K4Sp",
+	"8rMi1g0XdH2V1ZYB95Eq5hZOQF8F6dmFMAVophzxniprhMiZ664M8jdDo1//Dw0ajJfWcrtdMZHnW9r7",
+	"e6N+6OFW9UN2RT/ItKjhSby3LbEPKokVLSVY1ifVfjqCxp8rw1pPRFaHx8vD5GIzxKoTYw7Uf61bCq+6",
+	"YU7VLfQIqiYymcnbkdvX7WKirflKNfzEYAU+WJxbl+B7Ty6TnK6dyNQcrXnS8X5sZ2BM2VHTk7coHYNb",
+	"OPN2yYHI3MQ278sODpSy8hofYHpgQD3OVOZllYE7moOQJ2V71O5XpmDDtZDDVsg2SaZIeA52qW3ri1o+",
+	"lsgGuWIo62gDqFnCK3zYJWPFjF+1AM82s5NCSAQQPM7L9KQqLJZ5nOn3oEUTYsevf95LY0a098pqBapu",
+	"epBMKloz5mftsmv05ww78CaMqR2angqW73C1e1Vb55QZGVOmlK3PFAvAlcx5nl/viVux5vLG7ZC/IR3w",
+	"Te9geHi0kyFzy1ltbl+8l2JePr7UUuPaAB3epPhbiPIFjtG10ZzKsUrAn5oiAi6WnfAzE0MarXbbdsPY",
+	"eHczlco6IQL6/6oM70DeF7RKG43pjEOe4CM644TniqUTrEq2rW9cVKnaHMj2A0JICcQyyGdsTuSSEUbj",
+	"mUmu4Yr8xjJZkfVhxnYrOM6WEXlabPco2FRAhJrrvTJUTSCN0pI7gnUxprrkEUvlElbkZQmAmIFechX2",
+	"u2eTg4McZjueVtGZd+BM1fvC3dU91/PGgx06Io3mmPrZYfp2ht7HZVtmRiWaNPKmmpFYHmT/BK1nCq0m",
+	"IjZ3h6Y9KPmxFRfK29HQ9X+CIiKpsFVvvZkxaBP4JTSZ16YbNgkYM9QwKglHpjO8727dStkoTbEWE8vR",
+	"8kG0q7mlivnWIr7FBNNDrH8Lbx2drGHNbaL0wMLvb4kqn16zo3lYY0qC9APqnF9pBQo7z1sRkiptUHdx",
+	"Bx696fURLmv7LbgM5vm8NVNEylaR5yaUmQcBVfomKoLEV5bLDNaok3C1KHIWTpMrWY0XL4VoXDvrWUcH",
+	"f4BKtStv2uYk3KoOZQ7Xx0+aes3bGggBEovF1TMgXs6ktbm9mF1J1rbWC/JF62l+ytMAU8SW5KH+ENrs",
+	"w85S3HoAw1AjMbZCDq8toSs4IQYMMjeuZ5qmJ7A8BJPuR71eb2vHidd7OZBZXn+tZnoXTfbf38Fz/2IC",
+	"6iBAs5dlBdfz06sZHRzdD+/XhKfsXk3jYgfjXnx4ODh+OIn7cf/wmE7Gk8P44fHx/cn4eHA4eEDZYZ8d",
+	"3j88Hh8fHMb08Pjo+Lg/fvDwaDB+eHRUy1G2yY/BwkDjzTHlx6+/OdUz/eCHBrfcx3KX2ha6+4t/RMWl",
+	"o+fN777u0MFtjwzN21fdXFtl8nUCKuk9eMjdaZPZfNfCZZ6ydqLoVnBGuKDZKsTH53SxMFmPTagLSh6/",
+	"/kHbLinlCeQEf/bj6XfPPt9q7HrVMW/BHqlsQQjtEiGkTDFCRpcu5wuKtZY8j2e1ZqP61NmQwChWVyNC",
+	"xcpYYoATbFbts8aYzvNu7+gAGhjCn6Dd5ceHPbD8+cB0BKq1FY3VVSfq/EtJka7np+sQcx39uLy/fIUJ",
+	"w2Cg/kkQdNf73mqliC0d7P8EKLyuL0KowrJRNLA5gTys2V4X67dOL38M3G85i7864m9lJetAf6nF+438",
+	"3rPleYzwQDr4Vtdr8yNiAW+ViV4BqP0EH/xnhg9O2qM3p14ZE1bd1BNuuAin0/yfQyRe00W60q/F9pF2",
+	"DaSb4/uNk+8U+rhMevTcbVsCInvRlSAQZcm8bH2D12S9rIYzu5CsN+8DQtIMd0+RUhMieEctd7uB43Cr",
+	"4M5+CW9LW0whc+iK6RfI68+mMt1ANtrK8l17Zd6sTqhW4N8oyr9mkaLpOAR9RnapVYx5wi7CKX9MEIo6",
+	"qtYtoM0pVo1CyHzMGOL31pOnyokd2Y40Rzsk8ZV9+bdoRr9dtaSlmO0LJu0dtmbSgz4IQRrcKmjBNp2W",
+	"toINsIt4YhtfbgEdULtnxzZKEaHKlkdr3Ubdq6Ar3KBnUs0z8cv7fktN5nWSg2wKyUXO3q0z1fQxQNzq",
+	"pRZUrkQ8ntG6Yse0QPNjEoG2Px+z2bXxs9oAtb9eD6+lChBhezh5DGhjaLuBHnEzZKfKcLeQ/hQaLyzb",
+	"xyw2BXmAsuwZBkjc6H6w348Q9tokGg16/UrylIE3R+zqj5lJtXNmlFsnJEPVMqRquVFBf17uCedtXuxO",
+	"OKNb5l3Zsb9yhaM0TV9MOsOft5zTh6hOtzOuchlSsF+kCVM5uilPSlgISJ+2QBoZA9gIOHtbm+Ili2KL",
+	"kCnuQ9Hu2Is23io5xC659qjmhv/S7DpQ9krUhM9zRcxoXpmuFRGYkA3NJrr+23sSCre9EM7ZQD3Dpr1F",
+	"8ImrKh8JOr9Bg/QbdAC3LTh2xyO7u0Z1u3bB3h6U3XVWDkWLAJOrRMevR4k+rDnNIQCIgyOSMq0YYKaO",
+	"38BRC0rka9+/PCMJm2NczNEN1kwRnpwgChTS4qWQyyojDKBnbYFsWdVYHp1+o5WW072n7VgSFY2zrXeN",
+	"mxUH5aOa2bkyrulcLi6KBZSo5bMko0sowsK6r6Cv2j76FgKoPpbTRw6cVnW6kDmj2UxlC7kA3pTySaiK",
+	"F/i1qsJ22JpB8BqYMrvSnjZ5J1HHFDOalCJt7+FtpkEqguMwVAwLkTEl07Zs3IocCPLDsireru2e47dt",
+	"MYTbtSKhDtMiO3jNe4/X+222sO9e4cW3k/Rvld8NqqtqDdm41I7xyhgE0Kpyyv4soRqrqYfDLd/RhBH9",
+	"k6ZzQaS4/SCLnUAoUACPLxamu7/41OrRR1eo0d4fE/4pZ/FXD/9UVhIMckPPBOyOQDPmmj/mMqcpclO/",
+	"x1Q9G4aFB00BiWYqsYHFErEfqiUR50WvdxD3tRln/jwq/x7Myj8P9d8yTVhW8w+nSQuYWTiWYhdbeSf9",
+	"wVYpKNcJh0iwiNY0UscLXMr0mnbqNwxNySuWJQVb8/7tHGjmuTgB2G5WWr6tjs7t0nh2DR/4aYBAjdXX",
+	"X/n5lpxfm7NVvfBV0HXvZVP7CazlOwgfUk5Tkwe7Lk0i19fZMG2XvJiYZoJahhLX0pmYwIm9UH3qQHwL",
+	"Yqnxhv4oyeRN5K8vnKqLWdP1fke5dEcJCNcJpMMt6s8YfNd37DYxw1kurrEP9tbd57mr3CijpwGp4f24",
+	"HVoXVYrlEUk5HfOU56uIaBLX/3IBrfNlRti7BROqJrjhxi0Dvp7UaE1RLo8N+pcCuTzfvzwjPOmSx3TB",
+	"c5pi/zbMSdayHDq5qLlp3+3PdEa/lJdqzGugw0dHrb0y9n55P4gGR/c/fGm+1Z/vtyBMvnV+MB9M2p5R",
+	"4yYbbglV6uXZtKJQH963qAGNSyaZ/I2JMqUU3X/b4aR+uKb3swZcuWWmkFf7eq0aOLPQgPNRk4SC1Bot",
+	"koQEQDa/4XMzaX03N2kDbj0DmCqPzO0euHmWWQ8hkkcKemYgEW+Ud7DB79PXasXRrad9+S8Tk74M7tnd",
+	"YBA/nlFOXkoe5nRbd/eo9PTYBW919/hXgGy8DCEL2BpoqOHTEl1HPWUm/M1cux4tfnznrqsoCgfnoZoI",
+	"/f4JXTlYSUxOco3I0d+7OVcp0BkVmkPt2Z7j5o9B4I9wDyXF4iLj+eo1TNQAd9EslMN0KsjpyzNN96ZA",
+	"Wf+pTNzq5YvXb8j+VX8fv5vTSzgl825ZUjW0I7t5zPJ80fnwAWKGE7m2xwxJWTJlGRmzGTRYxswGAv09",
+	"YoiK0/hSK9SKrhRZziR2Hl7O5BwbURbx7ASrqefS9Oo+FwBTR8YsXzJ0AfDMhFvKSuuIXDK2UAYTV15a",
+	"czzVCnyerRC5HquCVrIgNIfkfs2ezsXS+PbtKrjqnotz8W//Rk5NAYn5RX87Go3ORVxkKdlT5N8fnX5z",
+	"pje0LNvb+4acd06LfCYz/hukaQ3JI9hS8u/fPvnxvKOvuHdW4vTtfctWQzJXU0wHukfOz88FgaseS5Ez",
+	"ke+9WS3YkNAFwlRyKfb/paS4R/YScu+9vpiQc0y+OO8Myftz05dZfzgHPeW88yEylzBzCQB04hU+OPZA",
+	"X2qHRL5hbgAtAW9AeKHzjh7TSif85ez5K38AIXNzC+YimVu8HDb8Nd578AB/M5lS+LXJkDrvfLhnNv5c",
+	"gC0i1BJDMKNBr2/yI/ywW5e81vTEcwXtCWyuysjakkiXbxHAy9RanQsDTDvhgqYRyRhNoKkDJBthW/Kv",
+	"n+D5ca97/73988Pfl5Tnfxv0RpHxCOAsFaGKKCkFoepcVGKDXOGzNB1b91GXvMhIIjGoSHMiRcyG3sl1",
+	"T3aPs7QKjFrpD7+b6MLvZM6oUPpfOEK/m8f9fi5+39vbq/yfvmtkAlQj8rtrdJPdUxgc5wqD7OR32CRA",
+	"MIB8rQnN9D9LhtHP3wmOZUJclbHA1bKgPInKRjqB8d3rhJNsB3SRMn9IBkNC1yCzRJgY+Z2smDI3mgJx",
+	"8rtDGIdqnqxIwQwZrxqLPcGbioyNLKta+euuDO+CdTAvMBs0m7NwZlSsAAQTHJWQyNE2kIv0VRcYgytR",
+	"3zJmtc3LyJTl/vLhwb8TiWS9pO4b/wmhl1IdomX9ZqxyxhiErEzXe52Kp0zkrgYfnKFon8HCz+tZbpoB",
+	"GD8pgRJeaE2C+aUjt4Yy3tlGpqHnGmq85mPPhZeTYhAOgXyQoBT5jAoCqLJGHkUoTRgjQo5lssIOI5/D",
+	"7HKZGQgDZBCmS7hhZVQk5wKPbxXZAOTnDHjJnCFF5ZKomVwiPRg8qNrPjEFTKoO4DlMfWzBDrvQm5BmN",
+	"tcg7F9XpUAtDbZq+IJRruQLHduiE6UdlbMEoSMgnVyxbIcsaGZeTL/tjmmXYf56MamIQLl9pbWFOL6G8",
+	"ZozTZn7XMj2Y7RFGTiEJlJ4LLcr3oAcRJaOjd+9GmMaTSpXrZQrUeyN9BBPXsK3sP2BZDnx7yVaYijrJ",
+	"mebboDKk/JINz4X+c8pyr6wY9y2C5vCQ06n/iMxL9Vf4ii1SumLJkORZwUZd8i1bobfhki1yuHUqZQKw",
+	"324i58LP/ivB88t+CfigMPLvSL9+C8sOpCokNKwvFkMyZzVEfghd6C95TgqRIELXuYCpYK+gr5+8GUVk",
+	"9PL7N0al/OrJsydvnoyw532FFAzsPTRid/oUKBQgpE6FhwdP4QTOaUpQ6zUkiB3SUS/H9gtAwWevX5DD",
+	"Qf8BdOBTwOocPM9no1I9GZGz568igt/oj//58sfPvRZG9FxAfwXT9ZS85lOhIsLeGZNDHyxZKMj8UWxB",
+	"AWVNmQFYAjA3KaNaZAKqDb5L10PJg7yHU+C9ujm26KUC8X3M7rxh7+AAPZIJHJDM9H/ggnz/5unew8jt",
+	"SJ98xx+dQElrHejVIFXqJ2oFd7VgeIARurJLvoP+ES5n02cCiWSoAQnoZTg3V2Kfw3zJY0xYMMDo5wIm",
+	"VVsze4eEvGBykTLyGabNRWVNRUrHLB19jm0SNfvyOJYeHdCpNZXCtGTq9cyLMFfFMDCZnQsurrjiWssv",
+	"r8KVIWi3IR1XtWQqXdi7vEtOjXqmNwxUPLPeIeFTge9HKoaj6UOfSHEPW0XZ91X2UEOKrkoiPe6Sirwi",
+	"o8oGbWScyvgSJYeIs9VCi6eXZ88/75LX5ghCOzF3w0gzQ56wcjwIjTyiit0/PCFLdi5iKvTrM5orJMxP",
+	"9TvFlInq9BzHA9EYgaJpWT0aRCxVbGg6uqHDy0JuRySVU8AqwXtAG9fvoyIycEtltsLGbyhb3RNBkjCR",
+	"4zlZZFzruaXjRshEvzmmyobWNI+8281axwyVqvFKCzDkkVKYldS1bacKIsss9/ZCi4kRdkmBn7CsS8uU",
+	"5EIWuZ/tiY93mgWEd0uFq3suTHcPZVioFCwg6PSp0RottQJXFrmxbctpqagEtdCLZdBwVGsBM70cLTWG",
+	"iGMLotfNqbERTk30JValdaml6WdcIX+GP2CaTi/gAhrZqYgItnRpy+Qz44JUQ61L6/P+ubateMpMgoRh",
+	"eJoJlG6eERJAPgT+UuueFznyPDdLcZ0Z9LYaRH47ZxSjIgE/H0weTtAobIVjfoSWrPoPBhJSS8QZ1J4w",
+	"GOSEjN7twWigkiAkG8BsajaSwtZgGCVlhuFAz08E7+iiEQZex9/hB9/iQqNhRnOtXKKhbgQvAyKSS2jI",
+	"fQ9dzVxvtw8nV3oacCR9mPVIEFXRnNeO4add4+5gnBaJzFQ5RC5vETwqERmD+LVjlHIlsgpz+Zur4rNT",
+	"MSqono0eVctYY/uMi7zqd40sg7Z6JY5goUztEJDqTUWp3DK9HWbTLtlKRWSSMfYbK/1AFiCJRWaGZmgH",
+	"jdqcXlSdG8mlDM3vXJjKDlvd6s4ZXSxsVxvoWBGRfxWQxX9pluAkK3vHVX5ClLTtha1WbqkJyAUR0NyZ",
+	"fOnPDmlLToijos8qVPM58d5EVN3Syia0OAGokf4U26xFwG/0fuu/MFSmN3CmH/g7Sa3L3X0FY7gAdOk8",
+	"/R1zZamCPcqsQtf6tT+cn5mq9QiMy5nat8hZBdDID/QhUAk9L5O5AWyGjbM3Y7jTV7bOqJ3AyB6as6ev",
+	"H6uIvHr1XEVG5dMnCxwyETgZvRXV/3WEZd+UIsuM5+iZVSzVKu5noDXBtJDqYznHCUlh9CE0LmFITZlp",
+	"Cv5VAL8DxjLEDmFasSpULufOn22I7O1MmtYApQ1nNVZQJu0h1BLFzRWMLOA1SFdG5o32r/ojbKnFc21D",
+	"JXpeJcC7Jn4jVexJU3jsbFsyOT0XcDCMAR1TQTIGG6PVBBnBwULpBjKSIpA7VtbhnWa9eLiNuw+Vw1J3",
+	"AFs2qvYlc6bVufhsdNQ7QMVgdNTrjT5vGMN6x7vktayvFkUY4MwrzZISSMVYmomj/SFWsLYlVSRhgmvL",
+	"kFZMUk2bFDtloVEKxWSGX5wLL7pl2cacXjK8bOK1fPMY1T1wmyPscbf0aNI4ZkppeYfSjecWnrRqvTt4",
+	"GeRprkAHJA7yOH8XHAszLa182poUiqaglvmebaNCfvEvJcXI6wVovRIKE+xHsUy07P4KXDVa8cBvIrQp",
+	"ZKZJSOtxOeUpyPjRYa8HNLmShbYS5LnQBjD4Cw57x4hXfjgYGJeXh/btyGLJ0nQPm0phwYhl6xPu+R00",
+	"VVQsYaMP6PmR323N3O/VfnyR132wwZtBgFVbfWl2ftjrGRcYkJHZfv3uwWwEh72TfmVbsPZbkdDQrDPa",
+	"hd8/LHAjtGMoD7a2h8U0nzlfnddtLHC3VrlcR0O34U17VCu1J2RkhtHnWhOodUJWW5htfIy2Y1sHK7uf",
+	"leO4W+0GGytytWCBSRtvatb+jEpTNf8xNpTpPc9c2zpWpSFbYMrWt4s9H83LkRmUN0XYk9sswm32VJa2",
+	"IXANtfHppv2b/3x0LcvMuEG5VX9onKcreKrZxiUcNmn6V4o6wYISUg6sB6HhBrBEFfEMjIhKs9dRbUBU",
+	"ZuojGpVSTsiI7v1GenvHpEsuyN4oIgM9u4MBJmfXTtOC1wcyGpKbS5klVJ+I0ZBqAzjNyS5PTsixnkH/",
+	"odWNjD8QtI7amClHY8Cf0ahY8OH+/oKu/v4///Xfmr+LSycGbUyhPrd5eGpzTCr8jWUy0vIa06DNvKzx",
+	"YX1xmHwoJbqeHEtotu9rPMc5+IBlckFim5plDI1qs7/qka92mQQq9oQmLp+qS5xvnbU6M7NKy/ksIr8W",
+	"Wmy5lqpem9XynEbEDQWHqwBukWn9pvUQNToSVpdTmp0mTxlICyfjbtmCObaszFuD5+fbeOKtDe/PFL/z",
+	"xVDpYwRDZ0qvGKrbOFa4n2I5qHPV286pDS+K3cFK+0UcoA/kZLQmj89xRcyO668zdgXdsKwt7XVtLIcB",
+	"H4n92q3vCmQWVyhjIIrIle0ncclWZsxa58c1o+qjItPEnhqIq+qVn8BlJg5tAnm15pE46oEZNaAWJhKn",
+	"Z85PtdFkebfTVU33cY5mLvbkN3LOYUCZ9ZUtKstxILUjkwupWGLjcHC2zUiOnlyTR7z3EFdgdxlpHY+f",
+	"zJza7c5ybaHa0DGB7Gp3zHJwCC5pc90/TIiW5dwEjS6albmZq/37y3vMIM2emxtm4JyU5v3U23Ou2R2v",
+	"aB19IJ5faKsBQJn3F19r01ldPfqOqVEVkGPMwEHsbjWD1dqE+sPA08G/i4FtuNS8VkOo9txiezCmjT+V",
+	"Uy02iOJCc6gl5XD52FT/Vw5IpSPpmsWX57TWs3TdhukrXVJCs6/pmlvLy2FxvCKmjFPVuC/8p9TbpFZf",
+	"iYpnLClSVqEovKX2FATEtmek0Wg18KbNkA7rjZvX7eJt9gt8npWnjXatOPSRO0Jav4R0WrRL8QataJ7q",
+	"60eli3UeOlJes1cc+NgMjL55l2lBU222rMoqCHvMkO8RIQWDPAGtCUGQIiuEcR4VmWJNnoAd7LxncmX9",
+	"ZM5LZksvzHGUmVUKQQ4KIFWc2AkpBOgj3PrSzfuu9aotH2hr8v2EDTS+VrKwo6FaHeIF2Oi2Nn+bNwFy",
+	"IoMjDQkyi0zGTNl4GgAvWRWv4lv2zw9SWPWlICVrooEfh/6xcJkK5mRUB0M3f2g0Mw/3QjWdmsstf9Cv",
+	"somYH4GTiyDqvsGR0vIOhRWhgi2bR9vLi6pPBG1LTypik0jKc3VSvq3a+623DK4O7A3GFWb9oTpph3Na",
+	"QKXNcDmI314x2DbAa7rYYDBar6nOx6XB5nxeUX9O8I0C3vqM1cbyOxt7UzOOKMMuUL8YM8uZDA6OddvU",
+	"tc9Qe+TqXB2j0jzAXYPhSGV6hpzgOzJQ956fw3VYhjH7B1YFTZlSJ0QtUk0yiN0UsGbKPsx4+5G9fbQ+",
+	"jXPUog6bBA491mBQanawMsj7mIDvtZIWcqJ/IdS2im/yr2rv53Jwa1ODe88Yw8ZLuqBg9Yxt9HNCizQ/",
+	"QXu9HTjHaTL11tLVBRkYFed8MCkp3Mi/E8w4ISjpMSLE45n1kVVOkutSXX1CpSNIhXj1IQXRoCjIMWhR",
+	"mvGEjSDfrYwxg6ZhFUu//XX1SdUMMcS+0psHkAmqUFDtZL6fUJ6ekHgm9fkZ2R9HwFgZTZr0Xu2tXX1w",
+	"KZ0RocY6e+f2pWASgEPBXdKVd8ZMgh93RB3o2l0+rybvhSz1BJfpmENetzH/IVnKmUJ+4+/qIiw8u5fK",
+	"Yn2jJ05QgG6E8h0c9ydklHIBeSXGXoWkJG9pJnCPuFGrmupj+41XZ+L4ncFfVZrcwHpJEgNAoWWPG6Sc",
+	"nj8xiAUXyh1BbGeun3QExq02A+xRCtyOnmMbZKATe5bHhVrhIGDtSQlJ87BVlOfc36zmcAYycfSK5dlq",
+	"D1LnRsbisxOtdFn3HuR0dq7IVOrh9QVrH2Y8EIE27eW4N5prrdW7P1vm5fzB4JAHuISkBP0cLqZDa5i6",
+	"MJCxMd0MqkmBTe9DLrXlkony9EC7h1gf5c7wvYHU6pwuaDxjZNDtdaJOkaWmpkIN9/eXy2WXws9dmU33",
+	"zb1q/9nZ4yfPXz/Z0/d8iDo5zxE5is54J+pAmjDUXvS7PbxCLpigC94Zdg66va6pQplBpcj+jNE0n/2m",
+	"/55iPaHzKZ0lnWHnG/M7dE5dSD0BfdGg18N+ViC8oGSsJrn0d1iVs6lmBx+BVSQBUK9uJ+qgjwee/M89",
+	"k0Kzd9aKtGou3zdXniU4+CFOOnSHW9z+I5qY2/TWHW1zy5k5v0+yzNQd2ZqczvDnXwCtYE4zqJe0qH2o",
+	"PNOUX0EFHJ2qzvDnzmuWXfEYAA1MhokeQA+4P2d5xmPlvadGN+CXGeTKsULdgyw2gtV2XdcF1r7T78xY",
+	"G9+pHmUfQEmrb7NehNR4cW+0AYJP+UNf32Gvv/mW76seQrzvcPN9z2X+VFvGN6ETRxlfs9zu2CaC2Njd",
+	"FwjGHPquPYvB0/1iwcTpy7Obnu5aSV2IHrgWlDHomf+bDvTXrJYnu91pBgP/t9bDjF2rUDTaSiFMQ/i1",
+	"YAX6cjIp5y6P0QpfyA0yQhpD7I3D/wof/Ufx85iKv9z713cdbMVHrA6zlmYeUwE2C710+QNqO7LxUjFa",
+	"aefFlemdffryDNurGlA2SAuCZG9uMz+XM+nll5Bcnvi+RrC3IyRvVwQwl+BjZ3OoHaBTVia7TtgS7Rtx",
+	"LkYpn/N8FBGaKgmutMgoWJWsz6HW7BFiM2Mmwwj9SIJQl2BvkmNsxRu26KxS9TOu8lO7NVBabxJCAZi3",
+	"jmuYrkz+NjhAPIey/VyoEk3G37Zqfe/mDpUP+sCZO8MOxOQ6Fkm1s5xJW1YL58mDiOgPHkILUPc5UPQb",
+	"XJJ+izQFgRt6JL7kylONve6QG5qQqWGaL7d33xZbb77ymaYIQPS9M86DFABQowHuY+hVG8GGUj7pJrfN",
+	"8hyT0y8B+Is51BaVWcpLj9e5I3sNBQeZIaRTtjLDRyuTsAouSB/cKMg+cLAG+/iLHQG9iq3OACz30xm4",
+	"2zNgqf6ecltePQD41c0OwP57TeYfWvX8r5kl752p29xXwuB8BOptMymtK9klllrcvk80fFc0rA2cMu/s",
+	"Fij3mvT3Un/T+fBLmPD3lQ9EExQFmFhc7W0si3hmnN8uMFtVfku0AaQ043hkNJ41pUh5ykpcnBsft+gv",
+	"KX+8FrnrhFDuNyr9dIo/0im+5zWQ/tOcaKiWaT29p2lqYH0ayalg34IjREZYVm6jEQDqZSGMmgrfI3ji",
+	"HZ4F/YA2Rcy2uP2kf30M/QsoxzjLOCTppvnMI30khSrdxzPoSQVtVaKtNTJ41P57/c8H/aKyfMwQHm+3",
+	"Q6JnZE8INntsHoqn2D3Wz8QxKVmQjAGJM7bu08/JgfpDIZcn+nctDU2vsTmGeyGeLptn5hu3mjs+M/8o",
+	"WMFCh+atS59x7dHs6qUoD/5f9EhtQetPZTbmScLEtQ7hYe948w2PpZikPM7/sFP7mq7KJF6TMW3fcsqv",
+	"mNpwbuHAhs8jpJKquzyMkO8As88KAehe5QE1uZtQEvgNdgwCOEpvqQ7oKvLR7I0uCh5bR/wVKB99zi1U",
+	"XT2BzpTqcYWZtElZ5YZ92PRgo5lMExdBBy+wiEghyjpMzBOVkwkU+0NuXNSAgfHzfHliUTQMaoJDKQu8",
+	"kn1TcY54ZaeV+nQsnteMTLErltEUa2ahoBNw9rOEZUOjmFM/XZi9W3CYvP3NpAlHmLIU00Ix2MexTFbn",
+	"AgP7WN34mGYZZPlAlQagX1wytsC3tZIFUYC1peiqzAGATemSN9JhaY0smLxdCpaeQn0ndADE/T0XkOqe",
+	"SEhWgdpBbBmsJ2C6BXDMssTkPdilM5+lQxaSaY4Jug+WbWX8yqpABJsU2T3UFymiWHaFJTBjKS8jfEQu",
+	"DaYBNjDoYg0yTxmmp1tyjmmallmamooOei4HA8kFS11xQWOeVyBwXAkrIm4Zygr69vUb9VfbQWBPpvJH",
+	"Mlndmuh5zpbwKGT9JXRonhXswx2KPHhom55oRJ49vC6nJiJ84jY/xsMHB+OT8Lsl4XfY32JOb6R8RrMp",
+	"wxuOtlm8Swr9jiWcvlkt2B8mah+H1MObitd9rw/r7YvZ7yHF7qjXK+PiwKxMATg+2xO1bR0igGQjm9uV",
+	"yymD/qnkFWZ3gTaMoEQW02006PUQbs9IOwuUA3niFqfACd1TYS/wUuRREGEptBZTTkJp5QF+M4gGpZzn",
+	"CEaLGDlcWez5NEW8UAXhDRMWPRfPZbVsDItfJlCYqAegyklyi/JiMQtB/1gUasbUEPfUzN9i8unHFWJa",
+	"MKWwyh7WMIL79WSs2e0q+cpK4Ql00rTlOwaDODJKPFcE3gaXiJWwnEmQkLY8+ZIhwoOZjmV6Y6s88fxc",
+	"WNUmVyydlPhO+laXRg44egC7QmGT9CAAhQwMGIUTJFAATQwJ9SSp5sBlkREANkJUm8gJvIc5+axR0/Q5",
+	"zgPKSccrizU7wkmXLYDrJRMhEYiKFM7zjqUfNi7GFssfWRA2Hh0QhT5hJjz5JO0+SbttpZ21Rqoa1fXF",
+	"3Z3Kubo5afGisXgH0CEB+bRkHPcQZyVji9RWNccM5Aai6GleCLiKY+ab1k5F9/A+zoXmj9rOU+Tn1zkV",
+	"Cc0S8paNZ1Jeql8+8zOUlfl5aX7txnL+OdZs8HxIRub7Pa/ImSsyuurTaOSeiziFVjo/SQZHR/1jnAWK",
+	"MiioHiE6mx2RJwjS1q1+DdZhTueLyq9g4llMN2j8xefMZnhP+BUjcy6KHBAzJyBKsWFOGOnVx4gFhSOo",
+	"BJDPRmhTsmT0OULtwsVGIRB5RhMeA3AUYTRLuTYFJTb3zlisNRasTkK8eyFNUd9no/JmLsXo85DIwOmb",
+	"NvS7uujNq4aWy9te/Mbu+w73vLYv2ASl7kSs2db+f4Qwa5VjqIUCOXwSY+1i7H+/VHrlgBc946XqNrqx",
+	"iNqHssS7NsgcaqRnkDmt/foW2WsnigCAE/eIqy55YVA7HLTt2HbmAkRTKMPyIWdLzCIylUSKTVxTfWKb",
+	"f3ZD4BMH/cRBLQcFtKnMndwdOCZAZK7LIcWoccJogrnzmpOgwmajM13y1CSyZ0zlGY/zkoOFkw/woQ0O",
+	"E8rctr3lt4yg6pFdk/rwiHFKldptxMdwSyD33GYyGAQlhJQcyyJvS0Q3EfXt48GPZcJCT7aopKVfrZqf",
+	"P2csoy2TkEsBfayCKfjHxztn4L9p1HhvsRNeN7btdqPa2W1NYcMS/r+lWHD4XSEpBjfDNFLetTag9nhT",
+	"PFEpqpeZCVmFG+P2WmYEfY396VQ6B3a2KYmYaPvZn4rDiuegSrTM6H7LjMAZvOuU/kqZe3DKN+eNI7f8",
+	"lLV0t1lLYyserBh7VcFouWa6OI66/x7+/dAq8d7a9OoZ19r4KrLYiBbOPmdpihp9ZACRLNCGsoVl1JXP",
+	"J1ptBzZoGHQjaRYor3PXpP0V4D605uLpSz5R9d1l9TAAhDFv+naoelfzDMignnZaORL7VCk+FdewlP2h",
+	"20zlU2XDTjy3bVfAiWgAFcORxGYwCIYpD80u1p/XLBo1IKslfdhJGcQplPndH880xGX/LzzE/8sswcPB",
+	"YJubTTIRMow/KjmeXzneBEhSJiNsWz7luFOLnN0H/LI74ilPLZC/YMy2xrLCGHo8yQUTyvYpnTFRTThE",
+	"0a6WPI9nFggRGmtCJjAiKhmG1GREj/W6bsyHcvZOK9GPTJ0oqOraZDipQormMk26O7Kpx9gI4xOP+hS2",
+	"/r/G1OBsOq5m035uj6WZk3VHilKSYAMkwSygmjFFvPaXZgq2Ra+vSGV8OsudU2izRmX4xG2xMucRQ+cU",
+	"F7CGiOQ8vmQ5OXzQ73/iZJ+0rf+jjMkc2x2NwS04kvNB3BFXeokwwJiUaMBLy7aQWCjASvUKWxG1Q+za",
+	"CiY8RuQttpbMVhdZIf4GPYCbfZUx8cSEVNVMLk3XeAdG6bWccTjBCCo6p5esS3ANWAHtly00eGQgNmrW",
+	"/9iNvAloB9rsmxRNM4tEooMIluMz5CBiDW7Gbm7pX27Av/GddoadjE3MOd46XOpty0dm0uWTX6ZUrM04",
+	"8agCMrQ07Zr38omRf1JJ75bzv7Qw6h4ZXp/9e/x+/3354cO+Pkir3UWAd4o2yIGvoLedYWsGG17ZHskz",
+	"uYTkdcwZNDFArOjTfA9cAcrn+y8wGQbQKSrhqrIG0kLkWye614QwOheAaG9KnFXO0xQNeOg6HJFCQCdy",
+	"D77aQDrXMayDaed6Kyv8/rqsdWtOWj7ttBzwj+Oobbqv36vDgPB/YqCfGOgdJ7Dr4/gR2Gcmr9hdMtDT",
+	"aiOpe4qsmOqS59h3hY5tOymDUe8YIVSrZgYOHCtxtObdJacwZ63VbhtCwUXWWNufgJt8YiK3xUT+Usca",
+	"+p7d8cG2DWLu8mS/gbZNYxpflmU2rtWbaY7s5CWYvHpGOxxce8unk/vp5P7xJ9dS4y0d3YRnkNqwas/M",
+	"mcl5s/k+ttYxfcRSRhNFctklENdsNtWdd8lzCQ31se+Ry9GPLMDyEAt2sQrhiucwe6iJeqkfjEhK+Gis",
+	"mrVtC00JGnT/UQsasy459fqbYWNN04CeLhbqpNKRBu7HBoorWcDAuUwNwDmds3OBqUWQVWsbsxkUsMj5",
+	"yliq4LHQDcl2SRfQVHHCRaLMfBS0dAvCTUh5+f1ik28Lugp3yXccgMdMU/7RFyPo6/sfg0cjhLAGj1Y1",
+	"09BvQDxo8XzBC24FiL6/RfojuBM91+Toy1F1Ghm94i1Px1fb9viDgy0eb19785lfystZMonbsiwXvO25",
+	"g6Oj5oOvlxBpZqRMFiczKT+eSLZUG6bPTtSB/ul4v2Z0YJK6VTyeUU5eSm7wH1fAOtBq/RB1sMS/+sDn",
+	"0mQc1Mc1bk43CHzWo8hlY854duTEncfWeV5y/XcH9e9y91/RK07OVpCQjAsddhb5JpDzo0F9lVHnitPO",
+	"sPPNV08fo0zbTt5+ZRngE5Fnq1ZPpmUlBl0eshps+15Pc/iUyXc3+anQItG0bi8Wnrhzry+MpLdtluol",
+	"W7VXYzyvwLPaDs0glXIpIwOuZJEneKZNzYzl4SKMb/WT/tJw39+y1eaUbb2hnw7E3SZsG0wTP8MCqKtV",
+	"52s1ocoAH/RjNJ4PTcSRixlCO1pAeyKP6IwDNhlWPM6oCiATP84Yzdm3bHVdFy4QDRTuVGROA/QOSrGU",
+	"V4bl5A/e3Hn96Oy5PnLFOOXxxSXTo/T7v/54+uO37x5nkx9e7z94s3r7j29eTB/M4quXdMG/S7PlGaUv",
+	"42++fyX/phcgU1dGpN8EsJfAtGLAWaHxJROJPxMtGIdwVw6SLqVjlmpJl8nEFdyah8DYO0iw52ypd3kr",
+	"f3X/9uxUeL2Je3KToqw2DDRSssT/Cwbr/wEYL3j92soxXGhrJuRJ3P33l2z1AflRynIWTjWdSplERArC",
+	"IGAFAEmarsDYQa9ul7zSUrl06pgelaFWVFp6W65UORuHgQ53Ju4FEv+Tt+VPJADxPV6H/nbVvb5lq1r9",
+	"hjZTONtOX0RQNtRCI2KnQRD/DrVQxAxH4gaDL6w4vjRP/UvrjnoRW2iPZoc/KZB3q0AuHEnZo2OJ7HrG",
+	"VJt++R246KlNlQVNSc3kovTOWe9Blzzj4pKUDcIVJuMSwd4FDKoXCyZeGu/IbqfC650LKszdYVrg/D6y",
+	"duY9tKmYgZuldrb8XsKv2CKlK7bxjHn3uFs+RJ+0uv9rOQL6FIJ3Bg/iFrzEaYGGA+2/h5vXNpOy5/xu",
+	"ZdMuZ+aTPLrlbjG7kFB0+7W6QABhXc8S6L7LBX5/k8GjzqJo8cOAY8M2HZMZWdI0ZSYhZUFXGAjjCvvQ",
+	"IPo+LVFABJ0zZVw1lmqxXh7CO6B3gsdGJGnAOnrN8q9wgWdOAt8R9mvzOR854W7zcS+9F4ItiXnzn6zA",
+	"T8UnO6IQYCaZoR9Pt72ZrNz3lOS1PawQyzUDNA1ICvZbfJxYrov1IWwZESVNPw8EpwajrMUmPfOmcIdH",
+	"tXzMutZW3n58EtR3azgamrmn/E3/c8jtNhv0a9uWxJA7JUu6MijtmJfyWSPJ5XMoT9cnYAVi17Z/+4xW",
+	"xHQEg2kx/Tnar+CHNF+dC6yGh1YkRqyP8KchwgTDfAxOsMWpHEt5iXWncEq9bTY9tyBMg9C8Y4ZA/25t",
+	"95QTVmUCTWSzZyLXE9Z099FTwZyaQvBfC+dctTZ55NJXwEcFOoeXZOMQ95lIsKsKpCYJweKcJecCdmrM",
+	"Ugm1YtLrCYgNmiFgIi5NVCkHVwE8eimzpEzEtffw6kLlUgyBsUHjHK33lP0O9LDnwjbtckwOMh8Tg4ey",
+	"kkW4t7u4rKhAH9m7UA+BXdhmqLX0i4q26NQVfDOV+FN5O5+o2ATFer1ef3Bw2Ik6opiPAZmlZ747uv/g",
+	"YQfYrNF3K0kclSlFkEEz7FA1o1/KSzXmwDJMRk9twi7Px03NXtf5Ug/Qcc8w3+uhMDWpnnli8pXcQDbB",
+	"xHxvbqrkPvVhOCT5+njmW29A27u7M+ycPX9VzsxcuVuIbldFt38H0nOz5PzkFfpUm/KX0azBVexgq29X",
+	"o95/X35YG6EEaxHVBuRYkW+9l4mok4wxo26gHm4b2o21brEay2TVJRZrU5k2d1pFsS1isHN00j0X34v/",
+	"n71r0W0c586vQgQopv3hOI4nmUuCRZtkZnbT3e1OZ7IdtM2PFW3RNhuJFEQqHv+LBfosfbQ+ScFzDinJ",
+	"lm8ZOzPpClgskoxEUdTh4bl+X+KNjFqyk3klFjgXRJrZxoJTHGLOyd8sG+rmgm/QusJPmfMSReBh++dL",
+	"LPT1echSLOeCcXVEg6VOr9uSCTfAh4ktsBM9RaxmBHBwNipgeQMmMewwDTFs3y0bN2JGzpXW7xWMvPak",
+	"Jcc2YDQ3oz20DvBeUSWdPDVAbAAvzc4RVOsPOcoLQhtpdHN/QmxqC/0ONhwnSCgmcsFSHgvkL4/c/yOm",
+	"Ffm2gFQcAeZw1EFnAhw+Ynz1jlogtfYQbhN+T10T1OyBew7cXuyfoA50gvEFt9aj6ItMACutKpu3YCgY",
+	"ofSFkTf2zO1otbx1i124C0Jd9kCMC3WrpsAj6kvqx4BBoQCbGp1NaUteB/I/nbPqKY/6FYZRwzw7LRHM",
+	"9nv96JxF379Fmtn6p4oQLgWLxSUSZQsVNzOOfihUg355IKgIQFnPQV4jmHQNdXob/6U+uQ+FenyChsYJ",
+	"LKpF0PrTiQTR9Cu+M33Y7/W/yit5wW1LKP/cTs/P3OncaamNDa8G4ZyyfHg3INVSHw14wtVQLLWwrn0x",
+	"pg+RBPqBCTfg0kDWTOcpT5iRsfBYU3jkUAuNv8MfPhUcb3cOAH8z9fAOcxHDL4A80qQ/vxf2EmeN3Bxb",
+	"x+zwtgv03T54tbaBuUo32s2vfefU88ZX3+jNr73yIauN7/hoc5kJs8XkkYJgv7wAtS/ppNOKz/ZoaO7r",
+	"Yyz0BOJ1WcKlWn1ls5qF5wFj7YjnhGA55KmoGAhOMoeFZXo0YmC6+G5HJ/FCEeYOItRDDBzg0IiYSjgl",
+	"0Nrm+60iCfmFZ4aRIgODGB1dXvNyUcLMgy1zVJeJiMciX6ot34KqJLw8oloLqSMNdGQ8STrYvZuJXGoC",
+	"3XMmNNAO41sQy5kfKOj8SjoF+M7AznVa11vqtyqsAyVHSnYyZ5tXnrFEtf4Eb7gLzdpqyR2S+Fc+Sqsk",
+	"WyW5uZJ0O38slMh5wkh77VopQnTKAzY36kWgS8K8rJhXkU42KDWNwoJXhEI3uqSa/zSl7EGQg1LpqFAr",
+	"nWgQNVN62r1VSNjkxmicwDARPIdwg4qZEdYmAnFk6YGlFs20kYB/427FECKbShU797+MvSgNHLwjmafO",
+	"rrUIpCpUDKj5WLuXCZ0lghCmZb4SNuJ7YT/6Vf4i3Uy1cJsqt0tog3yKevwx1PL8J2k1c6uZt9PMQXVi",
+	"MQ1hbPi2551r6hAmXl5GCEU3Phc5PSsTKu4vUqFhCtMGOFIIoDI+1nhbCDxjNzncXAwnc7kZih4zMwF4",
+	"YAgrD4RQLBZDGUMp0Qz0dggjqJhFVkcwCQQqJVyO6jOXKM6Qav0ixbk/3fZLBoGwb0ivza9Yq9davbYp",
+	"/j5iaopKRmowI0vMfRc+FnvQapInh+simTeLLjBkh7Ebt3Ssy+gB+OlOkCA+6TsqMEDJhjopUkXZM86s",
+	"tjwBnYfpZrJX0Lu3U+00FxqBBsR5IUjaEAXwyetNoqVSsYGwUyFUl13UrGSlY2GYmXCs875VwJjogxIe",
+	"wdmg2xtBiYmwS1Wp5AmF7B4aHGjjArtU1OX3aHV1q6sfZIOC+vQ6Z2fKuXSij8gR5iV9yhJsIm69kw7V",
+	"24C8CLAgtuOTSCY44AA132EjIQyTapgUsYjPkWWOCskzPgPTesRlIuIuu6CfAK4y5TMPaC9uFYQRQKF6",
+	"p91dXnrwGmmu3cShrwZitEg1wmemyz7y2Ua0J7fqQpXYEDS+YVCwxNXdM9PxKwDx3anqMCPHyml7w7iv",
+	"pZCmST9f4Wgfw8JvraF/gU/Bk09iMNH67vrNJtpu7qYbmQpjeZo94N6Pcqy4LXKxzy79cn2uKnL52DUO",
+	"5SzekzwvbVD08u5p1sAzagsy25LrPVvysDmop7CUQsDHB+GNK2dFRenUjwsKYywWIFTOBwqfboay09id",
+	"WD7+E431pLFz5l9nPYwOLWFrLe23G7Ie799C/h9gNdFDKvy+jVbTFVZcAjkc3AEmE08SNp1oIwDH0R0a",
+	"+l7k4NDqPBZ5l70FN1WnWSKc/xjSLdL4dAoOVxryUDjtw26I0PrMt96VlpKERuPqvdL4dQNjKZxjJWcR",
+	"kZaj0YR1l3ANXglOBNZqN1k97l+a9v/+zQf4MF/NblitGm7CB6ympcqS99Z4eHLGw1dk+t1C4W1y0h/9",
+	"jj/8sYKKgFuMpIEzlItUWvC8cjEU8t79BBApUqEDCEXkU+QcdMpu6hy4QOY7mFmBxdmA31zhTWMjDDEs",
+	"ZlvDpJdlDeoTjobmPgK3FZkQkyLFFHFZPv/MVDPLGD7psijjUnV7veOobHieIR4a3Y3Fn7CJ9VR0WDTk",
+	"qe32Tk8iZlHFT3yCuXIptLpM4bBKEjb2Ib0SLn9o7pfA5I8wctVIjHnwX4jpLlSRus9Nv+Jg/lXcH2iO",
+	"Tjp2A6u/rX6sxMOqw31Ok43CYmvDZyuCYn8OM+wJOTM+1IWfB3OtqII2UWk7h7HAo3uu5W2FmjwKRSdL",
+	"FeZlpUIbmny4uqPkxERPIUIL6lQG763LCFQAQEkp3LTOvXofJvKosZFVVk5Ym9b52a/zs1D9tM0e2tQP",
+	"2s1W8lUVZmU2UK2PK5QDPemAwiVXd+Fd1kcTyvVr99T+91S52hVPzfI7oZhUO2sxXcUIMdDxzFufI2ih",
+	"NMHyZNNcW8GkPWNk0z3v+J9OOuznm9cnvQ67vLjud9g/f/zlX1giAYOoZvfmfIoDAwb2nA2MAQs1Y1cf",
+	"/82n01OeZVKNz28VtyzVxrIT9r287LLoCvfDofOKIuAZV88sS4FuocMGhYUkPMfH1UfzvYJwBiqLKRVn",
+	"7Hr8pQTTQm7t3T9iaZO5VdKyRN4BCQwb6lR0mBw5LwJYzpW2LOOFEfDgVOcCu0mfh27SLrtIEqw0hWDI",
+	"RAzB9XB658xP1YdKprl7KjDY1xNH15YpIWL3RxZV4Vp+FLPorPx20pS5I2rP+vjDxWH/9EWXXUBTAIeg",
+	"0KEuLJaaRaefP0duSeIQhTkryw1gKnGY/q0KQSMM4FTnD029JLm+z7gxCYaiNXCmdJhuZSN4pp2aELnH",
+	"GKifNXKs3IBKnJVJsVTfCw+URciZlDobUVKww3il4A6vh2oIXCaRjDrYdXarqDaXePdCBxt0+Z7Taxuf",
+	"rfLhNYyaTXSCOwpL4FDkePg2VmuW8HwsuuxKp5lz0yIz4f3TF5Hv8+A20Gy5u5qiXtduSVceT0s4+mka",
+	"51406HhxAu0EeSzvBRiBG/qFG1XH+kqIBh458F9rChBrD8+9CoL5Aql4bYbsnc5DHtUsmzAZHZufkVc6",
+	"Fk3zvPElkXrE3Gdx0lqDNkNdeVYSt1NwAuEVqSMcdwZ05HM2LIzVqciXzT2V7pyBJEuDG07EbeSTDrRO",
+	"BFfetV4W9/zL0V/qJgN90LODgVQcHr7oDKdFYmXGc3vkrj6MueUPKJB2IvDoodLwcJmIZd4DHhOLaus8",
+	"UD6i/tppX/nx470jnTzV0wEVettd/ufO715iuwuZZVWbf1OTc2lqd32VeZ035Z1M3LHlDnKby6FlVo+B",
+	"hnV3lCqhonndQfnvTr1LD3Dijsd7kZuAtFMJnx6+fLlEdVdvWkqz2n+1EdEpdgSUmOAY3844kp82srsS",
+	"svoW2NjXb/DhTcOBXGw8nF9n0EtNb0RkYnhqOnNIpuAVJNziWViuMMCX9F4e9k5uer0z+O8/llkmuU5r",
+	"cwwnW8ytOHQPOdhguf3kyHINE1wyr9O180IklodM7ClFF/xHXx9YCJqhjSvsOa5Q0XdemZc6cMecP+BI",
+	"ccV4CgYxGLi+RABQlUO9QJddYpE6lMR7QGJ0i2MoYZgIgCNmY4rYYzXAuffksQvUMiGh9V2oGLxzQswp",
+	"uzSJ4xIcBx//hsfQSNGUSxthB5O0hBwEUYBqIQRUhQZl4OxEadlAjKXC4oVb5TGmnN0PHquHaA5YbSB1",
+	"gFclMsFt9fGh1CH094eHh1o/J4LgMt+EBZXG861XmNEJ4PIc/qlCVwyZThad9E4icm4ZMkSzKfReZXyG",
+	"742MuymfsYHwMJW06rfK81UHPk5yfiqPG3LlHhcwtlNigoqw5jYK79ZYxAGK1wvoF4Mwr9eKn3hQig8F",
+	"a27Eab7RcytUg2ZO/Q0LeMN0zcHxaa/X7fUOIA4+E0sQnX948+6q10OY40Z67QDyfNo7LlGeXyPEshMi",
+	"YjXZlIP7GHXtIhdqdTtTzASwLUinbPPq/VP/5jX7KVhaqbOYx+AaH746ftl/7t5TW/eHWCpFYkNr1gQJ",
+	"3T+ovn0AowYsani9RM4z0F4w4+RaxOxfP7ChjknWR/IzobDTe1XeNBWWeyfZImn5wXG/9kHxOQdFJs+O",
+	"jjI++8eMfzeccJlpqew/6Ts5lEN5W/R6/ReZ+u5qwuXf9XtA+I5/5Ol3J26t8Ldh8Z1byOq7edjrjT/t",
+	"NvBwYZfuDNy6RpgP2qL+FT6IUWGcWTZjnOVFHVR8A8k6CYKF9t1vYIBVzcvXZ8+Pz3q97qkz5NwUipwA",
+	"gC0HKD0op0LEXQTkh64piPOWYtBlNzpzervInKrM+MwHe6oaoQupUw7v7s7XYjSSQymU/W1UqNi4eUqn",
+	"Ey8vfnCf7t3zi/7VyZtXL6+ev319eXzx4l2/9+bk7avL5xf9EqicakYOmtTGwf/+9/+E/06e953OIL7k",
+	"66vrK3fKo1pxv4FS6Z2UasWJHwPhC/DvC7JaEz6678JMOPvA9XZk/25uXnq9QOVuoV4cvzrtvXazO3Eb",
+	"H72SMy8u+IfC/GbFZxv+3IEDUChdjCcUGPaljR4BvsjitRIBShMpD+py+Ysi8IrZjlXdKjl17kYXNTp4",
+	"HZuJynGTqGylUZvFCU6VIE7uXCrFae0ptYVc1HV381yAyKAzRwXezIHwZSLaJJT9ilB6YZmXyoGQagyp",
+	"pzWSV/vGW2jnumpeDHZ6E+wcW06D7YZaleWoZ6lsBHt2vfnW0gW0vFpfm4E8yO+mTu1iRPJowO1wsrya",
+	"/tfM+avHnV6vx6RCzGKg4vEDEDIbuaOUeiQQIUi50gkDVfYLXmBojCV0cgox2pwPrXN5IdcMvDWDxKMr",
+	"w2jO2zVs7PYsjrKQASZIakp2hjyke931HtclrMq3y6xbn+cj55EaHj4f3yI5CO3/XlxWi0OrUttkzk41",
+	"JIDrbB36a9CSv/sfV1Toe5S1iTRW57MSo6IsRIdKJqiz94AXGPeqROgwWha6iqrRt5FUPMFkD4t1MbDs",
+	"76NYiFTEUedWRYXKhdHJvYijf8ASIihuAfUKC+Gx3DGWZgGa3azBCNpaB1YCSXtWP2/QF11j2rWB9T0T",
+	"F29rg+yh5tU/b67qtWn7Hg25GopkexLj+WcsLR+kMG/YuAM+vGNIxOArKLB0DBuHle2yK5hTskBrRI6H",
+	"zgNMCGd3YraY0cUBHrxnPepAo/2y5128bP/id0oqnZitefANNvw9IZMABOpLnCZKzzUw9s+bvxQZldgj",
+	"jJHaQFxWZZ1yquBOqtjzokaNvXeffHRu26PY3VYiO+1zO3+qEEM2NN7iegQgWo+43Z7N+z2bQ1jXCzp+",
+	"pq/CTty8iY5GuRB/E9ufxxsxH/8oRGYqAW4GJd4jILUP1sE5dY2WvIMUVnjnpraccmlhp8L14slv1lGu",
+	"/yYUrVjbGv8NbWoUsM339WIl4vzuW49U/glrGVLMYzuXFo6twnZq7WKdCg9PjXABwj+JVGLFyRaKdr94",
+	"1zyxQrH5119dK1ZtjWqPzkc5Op+Zcsm/6WPU6qzIzJ6O0Z8rnUSQwKdyqyob/Rwdga7QGPiYLyaCn5nQ",
+	"mL2oEm509mv27ZY7bRyfRwHZfWXIbtOendL9sDr7rciiNhHaJkKfkE9/ozNWZFs6OkuNoULt1Rn5Sdia",
+	"LyKV1XVPBB2NLvsVJ7KF60F3iP8nkQIsVEJHpPVAviHbyMvZLn0Qd6bEOZ/y5NHsl6rhssZGcaYMmTsL",
+	"rEuL+/ATvUtrwjy+CVPKUWvGtGbMUzJjvNbw1dFbWjNuLDEscmlnoGoGguciPzj7z7869WBEft/c2pny",
+	"O+DXPugcFHlycHYwsTY7Ozo67r/s9rq97vHZq96rHugYmkgDXAF2YRK+BCLUA9zWLNQ+IFAANMF0y1rT",
+	"99ifc9CIgeAWAToWOowzbEzAXhvqu0kEj52TWRnvjczBv541jPjeAwh60qURz8PMKmOUaaDFMX6G02Mi",
+	"kphJBQyjl3wiKzf7b9QIlgDk1Ih/QeEBgmisIjb4Klw6XVaMhLQsM5ZxY0tylhWjY7uVzucIXZgVSWKI",
+	"hdVTAJo5oFwOqCjU9SVtF5BXJNwVMFGGOkVAysD4PxBjrs59lCBxE/X1J0anAhPhVc4BpkP1OJrGntMb",
+	"K1R8uTRxMCxZG67uzDM2ETyxgSVGYLPazK8A1qZVV/zS3bZ6SD1VbKrzmGx0Qioqv2pYasRCoa/QrU68",
+	"1jneJPa1UiE9FRg7hVLHjgcQdvsKfqoMXcEYa9xNLNH6zrcY05rWxE0Y07gTL95fszsBpBLz6CJ0849i",
+	"1nTjtcGuD+onNIgNRIhDnHCCpGUmE/yu9ib5vRyKgz/++sf/BQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

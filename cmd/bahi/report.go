@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"bahi/ledger"
+	"bahi/ledger/reconcile"
 	"bahi/ledger/report"
 )
 
@@ -37,6 +39,29 @@ func (r reporting) Validate() error {
 	return errors.Join(r.storage.Validate(), rules{Zone: r.Zone}.Validate())
 }
 
+// about is a period as a subject names it.
+func about(p report.Period) string {
+	to := "to " + when(p.To)
+	if p.From == 0 {
+		return to
+	}
+	return "from " + when(p.From) + ", " + to
+}
+
+// aboutAccount is an account as a subject names it; nothing where the text is no place
+// in the chart of accounts.
+func aboutAccount(path string) string {
+	n := ledger.AccountName{Path: path}.Whole()
+	party, isWallet := strings.CutPrefix(n.Path, "wallet:")
+	_, err := ledger.ParsePartyRef(party)
+	bank := n.Bank()
+	isBank := reconcile.IsBankCode(bank) && (n == ledger.ClearingAccount(bank, "") || n == ledger.SettlementAccount(bank, ""))
+	if n == ledger.TransitAccount("") || n == ledger.SuspenseAccount("") || n == ledger.FeesAccount("") || isBank || (isWallet && err == nil) {
+		return "account " + n.Path
+	}
+	return ""
+}
+
 // period reads an instant, or the two ends of a period.
 func (r reporting) period(at, from, to string) (report.Period, error) {
 	zone, _ := time.LoadLocation(r.Zone) // was tried
@@ -50,22 +75,23 @@ func (r reporting) period(at, from, to string) (report.Period, error) {
 	return p, nil
 }
 
-// write makes a report and writes it.
-func (r reporting) write(of string, make func(context.Context, ledger.Reader) (*report.Report, error)) error {
+// write makes a report and writes it, once it is written down who looks at what.
+func (r reporting) write(command, subject, of string, make func(context.Context, ledger.Reader) (*report.Report, error)) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	store, err := r.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	made, err := make(ctx, store)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return fmt.Errorf("the book has no %s", of)
-	}
-	if err != nil {
-		return err
-	}
+	return r.look(ctx, loginName(), "report "+command, joined(subject, "format "+r.Format), func(store ledger.Store) error {
+		made, err := make(ctx, store)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return fmt.Errorf("the book has no %s", of)
+		}
+		if err != nil {
+			return err
+		}
+		return r.print(ctx, made)
+	})
+}
+
+func (r reporting) print(ctx context.Context, made *report.Report) (err error) {
 	if r.Out == "" {
 		err = made.Write(ctx, os.Stdout, report.Format(r.Format))
 	} else {
@@ -110,7 +136,7 @@ func (c *reportTrialCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	return c.write("accounts", func(_ context.Context, r ledger.Reader) (*report.Report, error) {
+	return c.write("trial-balance", about(p), "accounts", func(_ context.Context, r ledger.Reader) (*report.Report, error) {
 		return report.TrialBalance(r, report.Query{Period: p, Currency: ledger.Currency(c.Currency), Stripes: c.Stripes}), nil
 	})
 }
@@ -131,7 +157,7 @@ func (c *reportBalanceCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	return c.write("account "+c.Account, func(ctx context.Context, r ledger.Reader) (*report.Report, error) {
+	return c.write("balance", joined(aboutAccount(c.Account), about(p)), "account "+c.Account, func(ctx context.Context, r ledger.Reader) (*report.Report, error) {
 		return report.AccountBalance(ctx, r, report.Query{Period: p, Account: c.Account, Currency: ledger.Currency(c.Currency), Stripes: c.Stripes})
 	})
 }
@@ -156,7 +182,7 @@ func (c *reportLedgerCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	return c.write("account "+c.Account, func(ctx context.Context, r ledger.Reader) (*report.Report, error) {
+	return c.write("ledger", joined(aboutAccount(c.Account), about(p)), "account "+c.Account, func(ctx context.Context, r ledger.Reader) (*report.Report, error) {
 		return report.GeneralLedger(ctx, r, report.Query{Period: p, Account: c.Account, Currency: ledger.Currency(c.Currency), Stripes: c.Stripes})
 	})
 }
@@ -177,7 +203,7 @@ func (c *reportStatementCmd) Run() error {
 	}
 	q := report.Query{Period: p, Currency: ledger.Currency(c.Currency)}
 	if c.Bank != "" {
-		return c.write("account of bank "+c.Bank, func(ctx context.Context, r ledger.Reader) (*report.Report, error) {
+		return c.write("statement", joined(aboutBank(c.Bank), about(p)), "account of bank "+c.Bank, func(ctx context.Context, r ledger.Reader) (*report.Report, error) {
 			return report.BankStatement(ctx, r, c.Bank, q)
 		})
 	}
@@ -185,7 +211,7 @@ func (c *reportStatementCmd) Run() error {
 	if err != nil {
 		return usagef("--party: %w", err)
 	}
-	return c.write("party "+c.Party, func(ctx context.Context, r ledger.Reader) (*report.Report, error) {
+	return c.write("statement", joined(id.PartyRef(), about(p)), "party "+c.Party, func(ctx context.Context, r ledger.Reader) (*report.Report, error) {
 		return report.PartyStatement(ctx, r, id, q)
 	})
 }
@@ -202,7 +228,7 @@ func (c *reportTransfersCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	return c.write("transfers", func(_ context.Context, r ledger.Reader) (*report.Report, error) {
+	return c.write("transfers", about(p), "transfers", func(_ context.Context, r ledger.Reader) (*report.Report, error) {
 		return report.Transfers(r, p, c.Open, time.Now()), nil
 	})
 }

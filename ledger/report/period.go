@@ -27,11 +27,6 @@ func ParsePeriod(from, to string, zone *time.Location, now time.Time) (p Period,
 	return p, err
 }
 
-// ParseInstant reads the end of a period that has no beginning.
-func ParseInstant(s string, zone *time.Location, now time.Time) (Period, error) {
-	return ParsePeriod("", s, zone, now)
-}
-
 func parseInstant(s string, zone *time.Location, end bool, now time.Time) (int64, error) {
 	if s == "" {
 		return now.UnixMicro(), nil
