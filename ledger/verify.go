@@ -28,7 +28,12 @@ type Verified struct {
 // and it compares the tables with the log. It calls report for each violation. Memory
 // grows with the accounts, and by some ten bytes with each transfer, see [Replay].
 func Verify(ctx context.Context, r Reader, report func(Violation)) (Verified, error) {
-	v := verifier{rules: newRules(report), reserved: map[AccountName]int64{}}
+	return Derive(ctx, r, report, func(*Account) {})
+}
+
+// Derive does so, and calls derived with each account as its postings add up to.
+func Derive(ctx context.Context, r Reader, report func(Violation), derived func(*Account)) (Verified, error) {
+	v := verifier{rules: newRules(report), derived: derived, reserved: map[AccountName]int64{}}
 	v.compared = newCompared(&v)
 	err := r.Audit(ctx, func(s Snapshot) error {
 		if err := v.compared.log(s); err != nil {
@@ -53,6 +58,7 @@ func Verify(ctx context.Context, r Reader, report func(Violation)) (Verified, er
 
 type verifier struct {
 	rules
+	derived  func(*Account)
 	compared compared
 	sum      Verified
 	lines    int64 // statement lines seen: two for each posting
@@ -102,6 +108,7 @@ func (v *verifier) account(a *Account, lines *cursor[StatementLine], owner func(
 			a.Debits, a.Credits, a.Seq, a.Posted, derived.Debits, derived.Credits, derived.Seq, derived.Posted)
 	}
 	v.add(&derived)
+	v.derived(&derived)
 	if a.Reserved != 0 {
 		v.reserved[a.Name.Whole()] += a.Reserved
 	}
