@@ -46,6 +46,9 @@ func (r *LogRow) Each(yield func(place int64, leaf []byte) bool) error {
 // Log is what the batch adds to the log: the rows without N, in order. Engines
 // persist them last, after all locks were taken.
 func (s *Set) Log() []LogRow {
+	if s.unlogged {
+		return nil
+	}
 	w := logWriter{}
 	s.Accounts.Changes(func(_ AccountID, a *Account, inserted bool) {
 		if inserted {

@@ -54,6 +54,9 @@ type PipelineOptions struct {
 	Tasks    Tasks
 	Observer Observer
 	Log      *slog.Logger
+	// Unlogged leaves the leaves out, so that what they cost can be measured. A book
+	// that was written so does not verify.
+	Unlogged bool
 }
 
 // Pipeline is the one way into the book. While one batch is being written the
@@ -254,7 +257,7 @@ func (p *Pipeline) try(batch []*job) error {
 	var committed *Set
 	declare := func() *Set {
 		set, node := NewSet(p.last, p.opt.Policy), p.node.Load()
-		set.Node, set.Stripe = node.ID, node.Stripe
+		set.Node, set.Stripe, set.unlogged = node.ID, node.Stripe, p.opt.Unlogged
 		if p.opt.Caps != nil {
 			set.Caps = p.opt.Caps()
 		}

@@ -58,10 +58,11 @@ type Set struct {
 
 	Unmatched []Match // matches that are taken back
 
-	named  map[partKey]part           // accounts by whom they belong to
-	unsent map[InstructionID]struct{} // that the batch made or claimed
-	known  map[ID]*Transfer           // rows of transfers that were read before the batch
-	later  map[ID][]Step              // of each transfer: the steps after its beginning, in order
+	named    map[partKey]part           // accounts by whom they belong to
+	unlogged bool                       // see [PipelineOptions]
+	unsent   map[InstructionID]struct{} // that the batch made or claimed
+	known    map[ID]*Transfer           // rows of transfers that were read before the batch
+	later    map[ID][]Step              // of each transfer: the steps after its beginning, in order
 }
 
 // NewSet makes the empty working set that commands declare their keys to.

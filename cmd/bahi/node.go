@@ -40,6 +40,7 @@ type nodeConfig struct {
 	remote         []remoteBank
 	policy         *ledger.Policy
 	maxQueue       int
+	unlogged       bool // see ledger.PipelineOptions
 	log            *slog.Logger
 }
 
@@ -87,7 +88,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	if err := n.caps.refresh(ctx, n.store, registry.All()); err != nil {
 		return n, err
 	}
-	n.book = ledger.NewPipeline(n.store, ledger.PipelineOptions{MaxQueue: cfg.maxQueue, Policy: cfg.policy, Caps: n.caps.load, Log: cfg.log, Observer: n.observe})
+	n.book = ledger.NewPipeline(n.store, ledger.PipelineOptions{MaxQueue: cfg.maxQueue, Policy: cfg.policy, Caps: n.caps.load, Log: cfg.log, Observer: n.observe, Unlogged: cfg.unlogged})
 	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Policy: cfg.policy, Schedule: schedule, Memory: cfg.storage.memory(), Log: cfg.log})
 	if err != nil {
 		return n, err

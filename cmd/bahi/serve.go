@@ -26,6 +26,7 @@ type serveCmd struct {
 	RemoteBank  []remoteBank `help:"Also drive this bank, whose own process comes for its instructions." placeholder:"CODE:IFSC:handle,…" sep:"none" env:"BAHI_REMOTE_BANK"`
 	LogLevel    slog.Level   `help:"Least level to log: debug, info, warn, error." default:"info" env:"BAHI_LOG_LEVEL"`
 	Pprof       string       `help:"Address to serve profiles on; off when empty." env:"BAHI_PPROF"`
+	unlogged    bool         // see benchServeCmd
 }
 
 // Validate is called by the parser.
@@ -58,7 +59,7 @@ func (c *serveCmd) Run() error {
 	if err != nil {
 		return fmt.Errorf("cannot serve on %s: %w", c.Listen, err)
 	}
-	n, err := openNode(ctx, nodeConfig{storage: c.storage, banksFile: c.Banks, settlementFile: c.Settlement, remote: c.RemoteBank, policy: c.policy(), maxQueue: c.MaxQueue, log: log})
+	n, err := openNode(ctx, nodeConfig{storage: c.storage, banksFile: c.Banks, settlementFile: c.Settlement, remote: c.RemoteBank, policy: c.policy(), maxQueue: c.MaxQueue, unlogged: c.unlogged, log: log})
 	if err != nil {
 		l.Close()
 		return err

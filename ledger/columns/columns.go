@@ -23,7 +23,7 @@ type Row interface {
 }
 
 // Accounts are the columns that [ReadAccount] reads.
-const Accounts = `id, path, currency, type, bounded, frozen, debits, credits, seq, reserved, created`
+const Accounts = `id, path, currency, type, bounded, frozen, debits, credits, seq, reserved, posted, created`
 
 // ReadAccount reads a row of [Accounts].
 func ReadAccount(r Row) ledger.Account {
@@ -37,6 +37,7 @@ func ReadAccount(r Row) ledger.Account {
 		Credits:  r.Int64(),
 		Seq:      r.Int64(),
 		Reserved: r.Int64(),
+		Posted:   r.Int64(),
 		Created:  r.Int64(),
 	}
 }
@@ -166,6 +167,15 @@ func ReadLine(r Row) ledger.StatementLine {
 		l.Seq, l.Balance = l.Posting.DebitSeq, l.Posting.DebitBalance
 	}
 	return l
+}
+
+// PlaceOf is where a line stands in its account's statement.
+func PlaceOf(l *ledger.StatementLine) ledger.LinePlace {
+	p := ledger.LinePlace{Account: l.Posting.Credit, Seq: l.Seq}
+	if l.Debited {
+		p.Account = l.Posting.Debit
+	}
+	return p
 }
 
 // Parties are the columns that [ReadParty] reads.

@@ -8,8 +8,8 @@ import (
 
 // The changes of the book's tables. Updates set only what can change in a row's life.
 var (
-	insertAccounts  = Change{Table: "accounts", Columns: Accounts, Types: []Type{UUID, Text, Text, Int2, Bool, Bool, Int8, Int8, Int8, Int8, Int8}}
-	updateAccounts  = Change{Verb: Update, Table: "accounts", Key: 1, Columns: "id, frozen, debits, credits, seq, reserved", Types: []Type{UUID, Bool, Int8, Int8, Int8, Int8}}
+	insertAccounts  = Change{Table: "accounts", Columns: Accounts, Types: []Type{UUID, Text, Text, Int2, Bool, Bool, Int8, Int8, Int8, Int8, Int8, Int8}}
+	updateAccounts  = Change{Verb: Update, Table: "accounts", Key: 1, Columns: "id, frozen, debits, credits, seq, reserved, posted", Types: []Type{UUID, Bool, Int8, Int8, Int8, Int8, Int8}}
 	insertTransfers = Change{Table: "transfers", Columns: Transfers, Types: []Type{UUID, Text, Int2,
 		UUID, UUID, Text, Text, Bytea, Bytea,
 		UUID, UUID, Text, Text, Bytea, Bytea,
@@ -56,6 +56,7 @@ func Persist(s *ledger.Set, to func(*Change) Writer) error {
 		p.posting(&s.Postings[i])
 	}
 	p.evidence(s)
+	p.log(s)
 	return p.err
 }
 
@@ -93,6 +94,7 @@ func (p *persister) account(_ ledger.AccountID, a *ledger.Account, inserted bool
 		w.Int8(a.Credits)
 		w.Int8(a.Seq)
 		w.Int8(a.Reserved)
+		w.Int8(a.Posted)
 		w.Int8(a.Created)
 	default:
 		w := p.rows(&updateAccounts)
@@ -102,6 +104,7 @@ func (p *persister) account(_ ledger.AccountID, a *ledger.Account, inserted bool
 		w.Int8(a.Credits)
 		w.Int8(a.Seq)
 		w.Int8(a.Reserved)
+		w.Int8(a.Posted)
 	}
 }
 

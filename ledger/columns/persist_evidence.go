@@ -49,7 +49,7 @@ func (p *persister) evidence(s *ledger.Set) {
 	for i := range s.Unmatched {
 		writeMatch(p.rows(&deleteMatches), &s.Unmatched[i])
 	}
-	for _, m := range lastMatches(s.Matches) {
+	for _, m := range lastOf(s.Matches, ledger.Match.Compare) {
 		w := p.rows(&replaceMatches)
 		writeMatch(w, &m)
 		w.Small(uint8(m.Rule))
@@ -87,18 +87,6 @@ func mergedLines(lines []ledger.BankLine) (merged []ledger.BankLine) {
 		}
 	}
 	return merged
-}
-
-// lastMatches are the matches in the order of their keys, of each key the last.
-func lastMatches(matches []ledger.Match) (last []ledger.Match) {
-	for _, m := range slices.SortedStableFunc(slices.Values(matches), ledger.Match.Compare) {
-		if n := len(last) - 1; n >= 0 && last[n].Compare(m) == 0 {
-			last[n] = m
-		} else {
-			last = append(last, m)
-		}
-	}
-	return last
 }
 
 func writeLineID(w Writer, id *ledger.LineID) {

@@ -2,6 +2,7 @@ package columns
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"bahi/ledger"
@@ -38,6 +39,32 @@ func ReadWindows(windows []ledger.Window, r Row) []ledger.Window {
 		last.Cuts = append(last.Cuts, cut)
 	}
 	return windows
+}
+
+// ReadWindow reads a row of [WindowsWithCuts]: a window with one of its cuts.
+func ReadWindow(r Row) ledger.Window { return ReadWindows(nil, r)[0] }
+
+// JoinWindows makes whole windows of those that [ReadWindow] read, in their order.
+func JoinWindows(parts iter.Seq2[ledger.Window, error]) iter.Seq2[ledger.Window, error] {
+	return func(yield func(ledger.Window, error) bool) {
+		var whole ledger.Window
+		for part, err := range parts {
+			switch {
+			case err != nil:
+				yield(whole, err)
+				return
+			case part.ID == whole.ID:
+				whole.Cuts = append(whole.Cuts, part.Cuts...)
+				continue
+			case whole.ID != "" && !yield(whole, nil):
+				return
+			}
+			whole = part
+		}
+		if whole.ID != "" {
+			yield(whole, nil)
+		}
+	}
 }
 
 // settled is what may change of a position.

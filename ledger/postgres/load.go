@@ -87,6 +87,42 @@ func loadEvidence(qs []query, s *ledger.Set, from *arrays) []query {
 	}
 	lock(&qs, from, columns.Positions, "positions", s.Positions.Wanted(), position)
 	see(&qs, from, columns.Positions, "positions", s.Positions.Seen(), position)
+	return loadLog(qs, s, from)
+}
+
+// loadLog reads what is secret, and how far the log is sealed. One sealer waits here for another.
+func loadLog(qs []query, s *ledger.Set, from *arrays) []query {
+	const persons = `SELECT ` + columns.Persons + ` FROM persons WHERE party = ANY($1::uuid[])`
+	const secrets = `SELECT ` + columns.Secrets + ` FROM secrets WHERE name = ANY($1::text[])`
+	add := func(sql string, keys []byte, each func(*row)) {
+		qs = append(qs, query{sql: sql, params: [][]byte{keys}, each: each})
+	}
+	person := func(r *row) {
+		k := columns.ReadPersonKey(r)
+		s.Persons.Load(k.Party, k)
+	}
+	secret := func(r *row) {
+		v := columns.ReadSecret(r)
+		s.Secrets.Load(v.Name, v)
+	}
+	if wanted := s.Persons.Wanted(); len(wanted) > 0 {
+		add(persons+` ORDER BY party FOR UPDATE`, ids(from, wanted), person)
+	}
+	if seen := s.Persons.Seen(); len(seen) > 0 {
+		add(persons, ids(from, seen), person)
+	}
+	if wanted := s.Secrets.Wanted(); len(wanted) > 0 {
+		add(secrets+` ORDER BY name FOR UPDATE`, names(from, wanted), secret)
+	}
+	if seen := s.Secrets.Seen(); len(seen) > 0 {
+		add(secrets, names(from, seen), secret)
+	}
+	head := func(r *row) { s.LogHead.Load(columns.ReadLogHead(r)) }
+	if len(s.LogHead.Wanted()) > 0 {
+		qs = append(qs, query{sql: logHead + ` FOR UPDATE`, each: head})
+	} else if len(s.LogHead.Seen()) > 0 {
+		qs = append(qs, query{sql: logHead, each: head})
+	}
 	return qs
 }
 
@@ -105,12 +141,8 @@ func loadRuns(qs *[]query, s *ledger.Set, from *arrays, sql string, numbers []in
 }
 
 func loadWindows(s *ledger.Set, from *arrays, wanted []string) query {
-	names := from.lend(oidText)
-	for _, id := range wanted {
-		names.text(id)
-	}
 	var ws []ledger.Window
-	return query{sql: windowsByID, params: [][]byte{names.param()}, each: func(r *row) {
+	return query{sql: windowsByID, params: [][]byte{names(from, wanted)}, each: func(r *row) {
 		ws = columns.ReadWindows(ws, r)
 		w := ws[len(ws)-1] // with the cuts that were read so far
 		s.Windows.Load(w.ID, w)
@@ -188,6 +220,14 @@ func ids[K ~[16]byte](from *arrays, keys []K) []byte {
 	a := from.lend(oidUUID)
 	for i := range keys {
 		a.bytes(keys[i][:])
+	}
+	return a.param()
+}
+
+func names(from *arrays, values []string) []byte {
+	a := from.lend(oidText)
+	for _, v := range values {
+		a.text(v)
 	}
 	return a.param()
 }

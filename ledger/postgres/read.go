@@ -99,20 +99,10 @@ var payable = `SELECT ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("
 
 // Payable implements [ledger.Reader].
 func (s *Store) Payable(ctx context.Context, parties []ledger.ID) (map[ledger.ID]ledger.Payee, error) {
-	keys := make([][16]byte, len(parties))
-	for i, id := range parties {
-		keys[i] = id
-	}
-	found := make(map[ledger.ID]ledger.Payee, len(parties))
-	for n := retries(0); ; clear(found) {
-		err := each(ctx, s.readers, func(r *row) {
-			p := columns.ReadPayee(r)
-			found[p.Party.ID] = p
-		}, payable, keys)
-		if !n.again(ctx, err) {
-			return found, err
-		}
-	}
+	return found(s, ctx, func(r *row) (ledger.ID, ledger.Payee) {
+		p := columns.ReadPayee(r)
+		return p.Party.ID, p
+	}, payable, uuids(parties))
 }
 
 var resolve = `SELECT a.app, a.kind, a.value, ` + columns.Of("p", columns.Parties) + `, ` + columns.Of("i", columns.Instruments) + `
@@ -126,16 +116,9 @@ func (s *Store) Resolve(ctx context.Context, aliases []ledger.Alias) (map[ledger
 	for i, a := range aliases {
 		apps[i], kinds[i], values[i] = a.App, int16(a.Kind), a.Value
 	}
-	found := make(map[ledger.Alias]ledger.Payee, len(aliases))
-	for n := retries(0); ; clear(found) {
-		err := each(ctx, s.readers, func(r *row) {
-			a := ledger.Alias{App: r.Text(), Kind: ledger.AliasKind(r.Int64()), Value: r.Text()}
-			found[a] = columns.ReadPayee(r)
-		}, resolve, apps, kinds, values)
-		if !n.again(ctx, err) {
-			return found, err
-		}
-	}
+	return found(s, ctx, func(r *row) (ledger.Alias, ledger.Payee) {
+		return ledger.Alias{App: r.Text(), Kind: ledger.AliasKind(r.Int64()), Value: r.Text()}, columns.ReadPayee(r)
+	}, resolve, apps, kinds, values)
 }
 
 // lastStep joins the transfer t with the last step s of its history.

@@ -18,6 +18,9 @@ var (
 	windowsOfScheme = windowsWhere(`scheme = $1 AND id < $2 ORDER BY id DESC LIMIT $3`)
 )
 
+// allWindows are all of them, in their order.
+var allWindows = `SELECT ` + columns.WindowsWithCuts + ` FROM windows AS w LEFT JOIN window_cuts AS c ON c.window_id = w.id ORDER BY w.id, c.place`
+
 func (s *Store) windows(ctx context.Context, sql string, args ...any) (ws []ledger.Window, err error) {
 	for n := retries(0); ; {
 		ws = nil

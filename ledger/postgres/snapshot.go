@@ -100,6 +100,36 @@ func (s *snapshot) Corrections() iter.Seq2[ledger.Correction, error] {
 	return stream(s, "corrections", columns.ReadCorrection, `SELECT `+columns.Corrections+` FROM corrections ORDER BY id`)
 }
 
+// Notes implements [ledger.Snapshot].
+func (s *snapshot) Notes() iter.Seq2[ledger.BreakNote, error] {
+	return stream(s, "break_notes", columns.ReadNote, `SELECT `+columns.Notes+` FROM break_notes ORDER BY break_id, n`)
+}
+
+// Windows implements [ledger.Snapshot].
+func (s *snapshot) Windows() iter.Seq2[ledger.Window, error] {
+	return columns.JoinWindows(stream(s, "windows", columns.ReadWindow, allWindows))
+}
+
+// Accesses implements [ledger.Snapshot].
+func (s *snapshot) Accesses() iter.Seq2[ledger.Access, error] {
+	return stream(s, "accesses", columns.ReadAccess, `SELECT `+columns.Accesses+` FROM accesses ORDER BY id`)
+}
+
+// Erasures implements [ledger.Snapshot].
+func (s *snapshot) Erasures() iter.Seq2[ledger.Erasure, error] {
+	return stream(s, "erasures", columns.ReadErasure, `SELECT `+columns.Erasures+` FROM erasures ORDER BY party`)
+}
+
+// LogRows implements [ledger.Snapshot].
+func (s *snapshot) LogRows() iter.Seq2[ledger.LogRow, error] {
+	return columns.Both(streamBy(s, "log", logPage, columns.ReadLogRow, sealed), streamBy(s, "log", logPage, columns.ReadLogRow, unsealed))
+}
+
+// Checkpoints implements [ledger.Snapshot].
+func (s *snapshot) Checkpoints() iter.Seq2[ledger.Checkpoint, error] {
+	return stream(s, "checkpoints", columns.ReadCheckpoint, `SELECT `+columns.Checkpoints+` FROM checkpoints ORDER BY size`)
+}
+
 // Contradictions implements [ledger.Snapshot].
 func (s *snapshot) Contradictions(in ledger.Range) iter.Seq2[ledger.Contradiction, error] {
 	return ranged(s, in, "contradictions", columns.ReadContradiction, columns.Contradictions, "leg, says")
@@ -150,15 +180,23 @@ func where(in ledger.Range, column string) (condition string) {
 	return condition + word + fmt.Sprintf("%s < '%x'", column, in.Last[:])
 }
 
-// pageSize is how many rows of a list come at a time.
-const pageSize = "2000"
+// How many rows of a list come at a time: those of the log have up to 256 leaves each.
+const (
+	pageSize = 2000
+	logPage  = 100
+)
 
-// stream reads a query page by page while its reader goes on. A page is read to
-// its end before its first row is handed out: meanwhile another list may be read.
 func stream[V any](s *snapshot, list string, read func(columns.Row) V, query string) iter.Seq2[V, error] {
+	return streamBy(s, list, pageSize, read, query)
+}
+
+// streamBy reads a query page by page while its reader goes on. A page is read to
+// its end before its first row is handed out: meanwhile another list may be read.
+func streamBy[V any](s *snapshot, list string, size int, read func(columns.Row) V, query string) iter.Seq2[V, error] {
 	return func(yield func(V, error) bool) {
 		cursor := s.cursor(list)
-		vs, err := firstPage(s, cursor, read, query)
+		fetch := fmt.Sprintf("FETCH %d FROM %s", size, cursor)
+		vs, err := firstPage(s, cursor, fetch, read, query)
 		for err == nil && len(vs) > 0 {
 			for _, v := range vs {
 				if !yield(v, nil) {
@@ -166,7 +204,7 @@ func stream[V any](s *snapshot, list string, read func(columns.Row) V, query str
 					return
 				}
 			}
-			vs, err = page(s, cursor, read)
+			vs, err = page(s, fetch, read)
 		}
 		if err != nil {
 			var none V
@@ -190,12 +228,12 @@ func (s *snapshot) cursor(list string) string {
 
 // firstPage opens a list. As long as nothing was told of what the snapshot sees,
 // it may become the snapshot of a later moment, if the database asks for it.
-func firstPage[V any](s *snapshot, cursor string, read func(columns.Row) V, query string) (vs []V, err error) {
+func firstPage[V any](s *snapshot, cursor, fetch string, read func(columns.Row) V, query string) (vs []V, err error) {
 	for {
 		if _, err = s.tx.Exec(s.ctx, "DECLARE "+cursor+" CURSOR FOR "+query); err != nil {
 			err = failed("read", err)
 		} else {
-			vs, err = page(s, cursor, read)
+			vs, err = page(s, fetch, read)
 		}
 		if s.told || !s.retries.again(s.ctx, err) {
 			s.told = true
@@ -207,8 +245,8 @@ func firstPage[V any](s *snapshot, cursor string, read func(columns.Row) V, quer
 	}
 }
 
-func page[V any](s *snapshot, cursor string, read func(columns.Row) V) ([]V, error) {
-	return appendRows(nil, s.tx, s.ctx, read, "FETCH "+pageSize+" FROM "+cursor)
+func page[V any](s *snapshot, fetch string, read func(columns.Row) V) ([]V, error) {
+	return appendRows(nil, s.tx, s.ctx, read, fetch)
 }
 
 // finish lets the list be read again. Should it fail, the next read says why.

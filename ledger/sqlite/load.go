@@ -53,6 +53,7 @@ func load(c *conn, s *ledger.Set) error {
 		l.answer(s, k)
 	}
 	l.evidence(s)
+	l.log(s)
 	return l.err
 }
 
@@ -120,4 +121,18 @@ func (l *loader) evidence(s *ledger.Set) {
 		p := columns.ReadPosition(r)
 		s.Positions.Load(p.ID, p)
 	})
+}
+
+// log reads how far the log is sealed, and what is secret.
+func (l *loader) log(s *ledger.Set) {
+	byKey(l, columns.Persons, "persons WHERE party", append(s.Persons.Wanted(), s.Persons.Seen()...), func(r *row) {
+		k := columns.ReadPersonKey(r)
+		s.Persons.Load(k.Party, k)
+	})
+	for _, name := range append(s.Secrets.Wanted(), s.Secrets.Seen()...) {
+		l.query(`SELECT `+columns.Secrets+` FROM secrets WHERE name = ?`, func(r *row) { s.Secrets.Load(name, columns.ReadSecret(r)) }, name)
+	}
+	for _, id := range append(s.LogHead.Wanted(), s.LogHead.Seen()...) {
+		l.query(logHead, func(r *row) { s.LogHead.Load(columns.ReadLogHead(r)) }, int64(id))
+	}
 }

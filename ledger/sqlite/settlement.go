@@ -20,6 +20,9 @@ var (
 	windowsOfScheme = windowsWhere(`scheme = ? AND id < ? ORDER BY id DESC LIMIT ?`)
 )
 
+// allWindows are all of them, in their order.
+var allWindows = `SELECT ` + columns.WindowsWithCuts + ` FROM windows AS w LEFT JOIN window_cuts AS c ON c.window_id = w.id ORDER BY w.id, c.place`
+
 func (s *Store) windows(ctx context.Context, query string, args ...driver.Value) (ws []ledger.Window, err error) {
 	err = s.read(ctx, func(c *conn) error {
 		return c.query(query, func(r *row) bool { ws = columns.ReadWindows(ws, r); return true }, args...)

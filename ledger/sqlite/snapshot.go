@@ -85,6 +85,36 @@ func (s snapshot) Corrections() iter.Seq2[ledger.Correction, error] {
 	return stream(s, columns.ReadCorrection, `SELECT `+columns.Corrections+` FROM corrections ORDER BY id`)
 }
 
+// Notes implements [ledger.Snapshot].
+func (s snapshot) Notes() iter.Seq2[ledger.BreakNote, error] {
+	return stream(s, columns.ReadNote, `SELECT `+columns.Notes+` FROM break_notes ORDER BY break_id, n`)
+}
+
+// Windows implements [ledger.Snapshot].
+func (s snapshot) Windows() iter.Seq2[ledger.Window, error] {
+	return columns.JoinWindows(stream(s, columns.ReadWindow, allWindows))
+}
+
+// Accesses implements [ledger.Snapshot].
+func (s snapshot) Accesses() iter.Seq2[ledger.Access, error] {
+	return stream(s, columns.ReadAccess, `SELECT `+columns.Accesses+` FROM accesses ORDER BY id`)
+}
+
+// Erasures implements [ledger.Snapshot].
+func (s snapshot) Erasures() iter.Seq2[ledger.Erasure, error] {
+	return stream(s, columns.ReadErasure, `SELECT `+columns.Erasures+` FROM erasures ORDER BY party`)
+}
+
+// LogRows implements [ledger.Snapshot].
+func (s snapshot) LogRows() iter.Seq2[ledger.LogRow, error] {
+	return columns.Both(stream(s, columns.ReadLogRow, sealed), stream(s, columns.ReadLogRow, unsealed))
+}
+
+// Checkpoints implements [ledger.Snapshot].
+func (s snapshot) Checkpoints() iter.Seq2[ledger.Checkpoint, error] {
+	return stream(s, columns.ReadCheckpoint, `SELECT `+columns.Checkpoints+` FROM checkpoints ORDER BY size`)
+}
+
 // Contradictions implements [ledger.Snapshot].
 func (s snapshot) Contradictions(in ledger.Range) iter.Seq2[ledger.Contradiction, error] {
 	return ranged(s, in, columns.ReadContradiction, `SELECT `+columns.Contradictions+` FROM contradictions`, `transfer`, `, leg, says`)

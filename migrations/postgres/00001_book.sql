@@ -16,6 +16,7 @@ CREATE TABLE accounts (
     credits  BIGINT   NOT NULL CHECK (credits >= 0),
     seq      BIGINT   NOT NULL CHECK (seq >= 0),
     reserved BIGINT   NOT NULL, -- of a clearing account: what its bank is asked for
+    posted   BIGINT   NOT NULL, -- when it was posted to last
     created  BIGINT   NOT NULL,
     UNIQUE (path, currency),
     CONSTRAINT bounded_account CHECK (NOT bounded OR CASE WHEN type IN (1, 5) THEN debits >= credits ELSE credits >= debits END)

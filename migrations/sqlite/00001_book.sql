@@ -15,6 +15,7 @@ CREATE TABLE accounts (
     credits  INTEGER NOT NULL CHECK (credits >= 0),
     seq      INTEGER NOT NULL CHECK (seq >= 0),
     reserved INTEGER NOT NULL, -- of a clearing account: what its bank is asked for
+    posted   INTEGER NOT NULL, -- when it was posted to last
     created  INTEGER NOT NULL,
     UNIQUE (path, currency),
     CONSTRAINT bounded_account CHECK (bounded = 0 OR CASE WHEN type IN (1, 5) THEN debits >= credits ELSE credits >= debits END)
