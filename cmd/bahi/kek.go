@@ -85,28 +85,33 @@ func saveKEK(path string, k *privacy.KEK) error {
 	return nil
 }
 
-// checkKEK refuses to work on a book whose secrets were wrapped by another key.
-func (s storage) checkKEK(ctx context.Context, store ledger.Store) error {
+// private opens a store of an engine whose secrets were wrapped by the key-encryption key.
+func (s storage) private(ctx context.Context, engine ledger.Store) (ledger.Store, error) {
 	_, err := os.Stat(s.kekPath())
-	made := errors.Is(err, fs.ErrNotExist) && os.Getenv(kekVariable) == ""
+	made := s.KEKFile == "" && errors.Is(err, fs.ErrNotExist) && os.Getenv(kekVariable) == ""
 	k, err := s.kek()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	secrets, err := store.Secrets(ctx)
-	if err != nil {
-		return err
-	}
-	book := ledger.NewPipeline(store, ledger.PipelineOptions{})
-	defer book.Close()
-	err = privacy.Check(ctx, book, secrets, k)
+	store, err := privacy.Open(ctx, engine, k)
 	if errors.Is(err, privacy.ErrOtherKEK) {
 		if made {
 			os.Remove(s.kekPath()) // it never wrapped anything
 		}
-		return fmt.Errorf("%w: start with the one that the book's first start made or was given: its keyset in %s, or its file as --kek-file (by default kek.json in the data directory of the first node)", err, kekVariable)
+		return nil, fmt.Errorf("%w: start with the one that the book's first start made or was given: its keyset in %s, or its file as --kek-file (by default kek.json in the data directory of the first node)", err, kekVariable)
 	}
-	return err
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
+}
+
+// engineOf is the engine under a store.
+func engineOf(s ledger.Store) ledger.Store {
+	if p, ok := s.(*privacy.Store); ok {
+		return p.Store
+	}
+	return s
 }
 
 type kekCmd struct {

@@ -3,6 +3,7 @@ package privacytest
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 
@@ -32,4 +33,16 @@ func Over(t testing.TB, engine ledger.Store) *privacy.Store {
 // Open is Over where there is no test at hand.
 func Open(ctx context.Context, engine ledger.Store) (*privacy.Store, error) {
 	return privacy.Open(ctx, engine, KEK())
+}
+
+// Sealed is the store over an engine that was just opened.
+func Sealed(engine ledger.Store, err error) (ledger.Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	s, err := Open(context.Background(), engine)
+	if err != nil {
+		return nil, errors.Join(err, engine.Close())
+	}
+	return s, nil
 }
