@@ -106,7 +106,7 @@ func TestDiskFull(t *testing.T) {
 	defer f.Close()
 	n := newBook(t, f.Store)
 	w := n.wallet()
-	sqlite.LimitPages(f.Store, 60)
+	sqlite.LimitPages(f.Store, 80)
 	stored := 0
 	var full error
 	for full == nil && stored < 100 {
