@@ -705,10 +705,11 @@ func (e ReconciliationRunState) Valid() bool {
 
 // Defines values for Role.
 const (
-	RoleAuditor  Role = "auditor"
-	RoleBank     Role = "bank"
-	RoleChat     Role = "chat"
-	RoleOperator Role = "operator"
+	RoleAuditor   Role = "auditor"
+	RoleBank      Role = "bank"
+	RoleChat      Role = "chat"
+	RoleInspector Role = "inspector"
+	RoleOperator  Role = "operator"
 )
 
 // Valid indicates whether the value is a known member of the Role enum.
@@ -719,6 +720,8 @@ func (e Role) Valid() bool {
 	case RoleBank:
 		return true
 	case RoleChat:
+		return true
+	case RoleInspector:
 		return true
 	case RoleOperator:
 		return true
@@ -941,6 +944,54 @@ func (e GetSettlementReportParamsFormat) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Access That somebody looked at the book, changed it from outside a chat or a bank, or was denied to.
+type Access struct {
+	// At Example: 2026-07-04T09:30:00.123456Z
+	At time.Time `json:"at"`
+
+	// Denied It was denied.
+	Denied bool `json:"denied,omitempty,omitzero"`
+
+	// ID Example: acc_0197f3a2c4d87c3e9b1a6f20d4e8b381
+	ID string `json:"id"`
+
+	// Reason Why it was denied.
+	//
+	// Example: role_not_allowed
+	Reason string `json:"reason,omitempty,omitzero"`
+	Role   Role   `json:"role,omitempty,omitzero"`
+
+	// Subject What of it: ids, times and such. A parameter that could name a person is there without its value.
+	//
+	// Example: transfer BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Subject string `json:"subject,omitempty,omitzero"`
+
+	// Times How often. Denials that are alike and follow each other within a second are counted together.
+	//
+	// Example: 1
+	Times int64 `json:"times"`
+
+	// What The method and route of the request, or the command.
+	//
+	// Example: GET /v1/transfers/{transfer}
+	What string `json:"what"`
+
+	// Who An API key, `user:` and the name of who ran a command, or `unknown`. `others`: denials beyond those that are told apart within a second.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
+	Who string `json:"who"`
+}
+
+// AccessList defines model for AccessList.
+type AccessList struct {
+	Data []Access `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
 // Account Example: {"balance":{"currency":"INR","value":"-1250.00"},"credits":{"currency":"INR","value":"4250.00"},"currency":"INR","debits":{"currency":"INR","value":"3000.00"},"frozen":false,"name":"bank:SBIN:clearing","postings":42,"type":"asset"}
@@ -1642,7 +1693,9 @@ type CorrectionID = string
 // CorrectionPlan defines model for CorrectionPlan.
 type CorrectionPlan struct {
 	Correction Correction `json:"correction"`
-	Payout     Transfer   `json:"payout,omitempty,omitzero"`
+
+	// Payout Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Payout Transfer `json:"payout,omitempty,omitzero"`
 
 	// Postings What applying it would post now.
 	Postings []PlannedPosting `json:"postings"`
@@ -1705,7 +1758,7 @@ type DirectoryEntry struct {
 	// Kind A person or a shop.
 	Kind PartyKind `json:"kind,omitempty,omitzero"`
 
-	// Name To show before paying.
+	// Name To show before paying. Left out where the key's role sees no personal data.
 	//
 	// Example: Ravi Iyer
 	Name string `json:"name,omitempty,omitzero"`
@@ -1815,7 +1868,9 @@ type InstructionID = string
 // `silent`: given up, the bank never said. `dropped`: never sent.
 type InstructionState string
 
-// Instrument Example: {"account":{"ifsc":"SBIN0001234","number":"••••5678"},"bank":"SBIN","created_at":"2026-07-04T09:00:01Z","currency":"INR","default":true,"id":"ins_0197f3a2c4d87c3e9b1a6f20d4e8b361","kind":"bank_account","party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","upi":"asha@oksbi"}
+// Instrument Without `phone`, `handle` and `upi` where the key's role sees no personal data.
+//
+// Example: {"account":{"ifsc":"SBIN0001234","number":"••••5678"},"bank":"SBIN","created_at":"2026-07-04T09:00:01Z","currency":"INR","default":true,"id":"ins_0197f3a2c4d87c3e9b1a6f20d4e8b361","kind":"bank_account","party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","upi":"asha@oksbi"}
 type Instrument struct {
 	Account MaskedAccount `json:"account,omitempty,omitzero"`
 
@@ -2017,13 +2072,13 @@ type MaskedAccount struct {
 	// Example: SBIN0001234
 	IFSC IFSC `json:"ifsc"`
 
-	// Number The last four digits of an account's number.
+	// Number The last four digits of an account's number; for an inspector, all of it.
 	//
 	// Example: ••••5678
 	Number MaskedNumber `json:"number"`
 }
 
-// MaskedNumber The last four digits of an account's number.
+// MaskedNumber The last four digits of an account's number; for an inspector, all of it.
 //
 // Example: ••••5678
 type MaskedNumber = string
@@ -2345,8 +2400,10 @@ type Party struct {
 	// Kind A person or a shop.
 	Kind PartyKind `json:"kind"`
 
-	// Name Example: Asha Rao
-	Name string `json:"name"`
+	// Name Left out where the key's role sees no personal data.
+	//
+	// Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
 }
 
 // PartyID A party's id.
@@ -2735,7 +2792,7 @@ type StatementForm struct {
 // StatementFormat `upi` is the raw file of the switch, `settlement` its report, `csv` any other by a mapping.
 type StatementFormat string
 
-// Transfer defines model for Transfer.
+// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 type Transfer struct {
 	// Amount A sum of money.
 	//
@@ -2773,10 +2830,10 @@ type Transfer struct {
 	// Note Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee One end of a transfer, a bank account or a wallet.
+	// Payee One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
 	Payee TransferEnd `json:"payee"`
 
-	// Payer One end of a transfer, a bank account or a wallet.
+	// Payer One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
 	Payer TransferEnd `json:"payer"`
 
 	// RRN Retrieval reference number, as on the banks' statements. It comes again after ten years.
@@ -2809,7 +2866,9 @@ type TransferBatchResult struct {
 	// Status The HTTP status that the transfer alone would have got.
 	//
 	// Example: 201
-	Status   int       `json:"status"`
+	Status int `json:"status"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer *Transfer `json:"transfer,omitempty"`
 }
 
@@ -2823,9 +2882,9 @@ type TransferDetail struct {
 	Instructions []Instruction  `json:"instructions"`
 }
 
-// TransferEnd One end of a transfer, a bank account or a wallet.
+// TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
 type TransferEnd struct {
-	// Account The last four digits of an account's number.
+	// Account The last four digits of an account's number; for an inspector, all of it.
 	//
 	// Example: ••••5678
 	Account MaskedNumber `json:"account,omitempty,omitzero"`
@@ -2942,7 +3001,9 @@ type WalletLine struct {
 	// Example: {"currency":"INR","value":"-1250.00"}
 	Balance Balance `json:"balance"`
 
-	// CounterpartyName Example: Chai Point
+	// CounterpartyName Left out where the key's role sees no personal data.
+	//
+	// Example: Chai Point
 	CounterpartyName string    `json:"counterparty_name,omitempty,omitzero"`
 	Direction        Direction `json:"direction"`
 
@@ -3081,6 +3142,21 @@ type Unprocessable = Problem
 
 // UnsupportedMediaType Why a request was refused (RFC 9457).
 type UnsupportedMediaType = Problem
+
+// ListAccessesParams defines parameters for ListAccesses.
+type ListAccessesParams struct {
+	// Who Only those of this key, or of this user of the command line.
+	Who string `form:"who,omitempty" json:"who,omitempty,omitzero"`
+
+	// Denied Only denials.
+	Denied bool `form:"denied,omitempty" json:"denied,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
 
 // ListAccountsParams defines parameters for ListAccounts.
 type ListAccountsParams struct {
@@ -3437,6 +3513,9 @@ type ServerInterface interface {
 	// Readyz Can it take requests
 	// (GET /readyz)
 	Readyz(ctx echo.Context) error
+	// ListAccesses List who looked at the book
+	// (GET /v1/accesses)
+	ListAccesses(ctx echo.Context, params ListAccessesParams) error
 	// ListAccounts List the book's accounts
 	// (GET /v1/accounts)
 	ListAccounts(ctx echo.Context, params ListAccountsParams) error
@@ -3690,6 +3769,35 @@ func (w *ServerInterfaceWrapper) OpenAPI(ctx echo.Context) error {
 // Readyz reads the operation's parameters.
 func (w *ServerInterfaceWrapper) Readyz(ctx echo.Context) error {
 	return w.Handler.Readyz(ctx)
+}
+
+// ListAccesses reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListAccesses(ctx echo.Context) error {
+	var params ListAccessesParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "who", "string", "", &params.Who); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Who) > 128 {
+		return parameterError("query", "who", ErrParameterRange)
+	}
+	if err := bindQuery(query, "denied", "boolean", "", &params.Denied); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListAccesses(ctx, params)
 }
 
 // ListAccounts reads the operation's parameters.
@@ -4548,6 +4656,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window", wrapper.GetSettlementReport, options.OperationMiddlewares["GetSettlementReport"]...)
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window/positions", wrapper.ListSettlementPositions, options.OperationMiddlewares["ListSettlementPositions"]...)
 	router.POST(options.BaseURL+"/v1/settlement/confirmations", wrapper.ConfirmSettlement, options.OperationMiddlewares["ConfirmSettlement"]...)
+	router.GET(options.BaseURL+"/v1/accesses", wrapper.ListAccesses, options.OperationMiddlewares["ListAccesses"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -4560,453 +4669,471 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs3lgf8KijubjnZtCiSutiiKjWRZTvRxLE9thJPEuUTwW6QxKgJdBrdohnHX+2zfH/sg82TfIVz",
-	"ADT6xosuzmTHW7OxSHajAfTBuZ/fed8J5TyRgolMdYbvOzNGI5bCnyd5NmMi4yHNmP4cMRWmPMm4FJ1h",
-	"5xu5IJkk1Luo2wk67B2dJzHrDDuPGU1Z2gk6Kfs15ymLOsMszVnQUeGMzakeMVsm+kqVpVxMOx8+BJ2z",
-	"iM0TmTERLl+zJKZLfVv10SM9zogsZkyQbMYV4YpkM0YmPFUZoUItWKrnpr+7YsuA0CnlQs+ueDQT+bwz",
-	"/Lmjh+r8EjRM5TX7NWcqO2uYwAs6ZwofneJVhAsi85TEcqq65Gt+zQjP9BxyhfNcypxQdVXeol7/6OFk",
-	"jw7C/ejRw3CPHY379HAy6EX77NF4bzJZuXlz+u45E9Ns1hke7gedORf2Y795OVm6PJlkLK2v5w0LpYiU",
-	"nu+C8oyM2USmDPbPrU8vNWE0Y1FpDf2VU+SCz/U+FzPiImNTlnY+6DklNKVzlll6C0OZi+w0T1P9/uvT",
-	"PJ8xQvGiB4qE5rrylp69eN0JOlxf/mvO0mUn6Ag617/Y60tkELEJzePM3eht6p6eX5axVI/1//x8svPT",
-	"L+/3Pvxnp2lzzdRf6fWsm3cS05BpetHbG85omhE5sb+rrp19QrNZMXn4Z9VW/2fKJp1h5z92i+O8i7+q",
-	"XTe7bAazfUzF1Yqpjqm40vsrI9YyG33FjWejn34qI4ZTSRkt5tL0KH3BzZ+l7z57Ao86lWnKQr3OVc8L",
-	"3VU3fmjxIPvkPFWy4diNBHuXXYbw60gTgaaIhE6ZOYBlyj75afKbVOc/Tp4cjr+eP5r2X/Lf5LSd2PUj",
-	"W/jF4OCgRtx057feztHlzi9fNJO4x5m/ZQ2H80fN/uRCED0DMpFpiT92yWvgHlxMNWPMRaRZ9IwRpa++",
-	"YkvNYBSdsABunUpZZjOduZruPOo/HOzZBaOgKlbszW9HT3BD1glbUead/saQnf+3dUOEytJ8zlYee+4u",
-	"eqAIj1rOU3HVjYmumI0hum/ZcsW8rtgSJhQQITPCM0UUC1OWtUzwas2GrprZt2xppvScz3nWrEnMqViC",
-	"OoHCm2ZkLlVWIoGDXjOpxzBqI1PXt8zpO5RBg14vWC2Rgs5LmBON/2BiD6kIWbwtvd8xfdu9eMvGMyk1",
-	"F61tw4mVFfWtmDOl6JQdF+uWgjAazkiWLmtH+3LlUhc4gx0e3fsq3/CpoFmeshWLVfYaFRCqQHiTlKk8",
-	"LtNr57pPg5l4uTc5On/0Y5YffbNI/67i63wef5/8mr344der2a+LXSa+/u3V6d/ZwePo199Oz8Tff/3x",
-	"78+W8x/+Sk8envwUJX9f/PD8ldybv4gfPf3ui/nD88cn0y+/XLdVbo5tO9bvDfbvZsvO+ZypjM6T+pa9",
-	"1ZovhX2DXWMR4VmgdZ/vBX+nWY5WO8u71n/4aK9/8HC/11u3xsw9uG2Ng1Ur7O0cta3wFU2zVdwz0b+v",
-	"YuhwwY05Jjze8MzzlAo1YemK2WTmklUTstfceE52HmZab2kTJ6/aEZobUKIymmljgoIVMeGCxkSmmgoi",
-	"mY/Lh2bQwuT1cM083mfxez6H7zVy+Lc0jtkaG2MB1/yLmRgr2HCLNLo3FnzPitV6VvxSME1Bc22k+txY",
-	"MW1RZiwi4yVRCQ2ZOiZSFMSX8ukM/mBC5tPZvya/3mh7b8G/N+TbPCMLqgzfvhemvdlCb8rE33IRycUK",
-	"vrmAC1oYJv54Y3aJDwdm+UGPoRIpFAM3x2MaGdeS/hRKkWm9f/i+Q5Mk5iHVM9xNUjmO2fyLfyg93ffF",
-	"Vus7Ij3BXFwJuRCXE85ifSgjllEem6XN2XzMUnLRofO5Nv0vOprotaoPN3XJEx6BS2rOqCBUyGzGUn1S",
-	"/tIJOjjisLNrboYNUpnWSfVzUzEc0xkfGmV3uKETi6nskkebOb20xMhVZ7ivVfaMZ0Bj5543akYVoQQm",
-	"imcbfClSZCkNMxJJhoud0WtW0IabudncYXkLP2wsnvF2fLV1svI8ZnMaT2Q6Z1GXvJDZTNsDcKQymaIb",
-	"zfO2/n3HUMUOehybZmAu3y1ckx/QsyEmMQ9vR09WQ7gUMrtEAySm45hVSctep9cXsTHPWDQEAxI+wPpo",
-	"nDIaLYliIuuSE3VlHBtLxrRqkNClZi5jGoI79ObEcVQmDjezkAr99seMmHWwaAUVtC78rgnCkeWEI8Em",
-	"KdNbhArS/ZLIM5mOeRQxcSsaSWXMYJtoHMsFK7GdEzBs5YToiwjNI55pEU2XsOQwZaAEmr1Wt3vxe8WL",
-	"fyEzUsym7R3XJn5X7xb9KLBku9RIgvp1d+/uTGhxR+OnaYpexA3f360X+DJPCeiuTbR5bOIB4ORAd8bd",
-	"LfmFzJ7JXER3x9EmMFyZl6UMpWLBOR6ffKMJ8dneyeB0/8mjh6d7T48e908Onw16T/afPnq8d9K/HeXu",
-	"lynXzmoj3oQX3xHl2rXja4XPIEhBKaCad9/h6zyX8jlNp+xjEi9EMmQEvrZMShLrCdwvk/1e+NHQ6Jbq",
-	"XXksj3LfMBERCuzW2jWa76TsWl6xiFBFLiB2K1P+GzxuSDAWSy7yXm8vvGJL+INddG5HzH2fmMk1jXlE",
-	"Tl6dEfQWt2td5ZXdMUGbeYAwSgvrsPKW3759u1ONb69606VrPwS3pJJrylHFuA2FjHO19MmigbKNH7oU",
-	"yF3wbFZ4BCpeZG3lUWPi3YY2DnwRfS4l+vfNaIrQlIGDSJtq7YQCC7wL6tCcVshF0+Enn8F+6C0lI5ln",
-	"oZyzS2MXjLSWqnnhmH3utpJOMpaSEUTTdyCcPvJNYo/EvEvWU4iLzd+WtpJUhkypW1MXLwjj8ootL1OW",
-	"K1YRoFwR7zI4cnpn9YXo+jN2pXnvx/oXQolgC33trXjPYFDW/beZxwqSa1n1PZiGCxbHO2gcEioiz2aJ",
-	"pLh3OaXyJJFpxqLvWMTpOezGHyOaQWNmYUxTFF0j/8n6iaNA83E0+EenOMOdpyKUERfT0X1ulHvrfnZK",
-	"5bSMaYx+kfeF89c6eq9pnGsq2+kPDnrdXk+TUZiyiGOmVev1+97l1WvAyF59+16vZ2+fpPI3bfJNaKxY",
-	"KXtj+Obx2YthGDOaIhNOpNLsGM6WOx9UKZbpgZJUJizNOHqwvEWvTvTAy8rL3vQOz0O/MtnCXvfB35wN",
-	"H2L3x2WijaWMGRX6N9ysLRJr/D1sDXHbS0gm83BGeDn6obde8wSaYdTicL+zOqBhv9lomnDM0R1pXZo/",
-	"28QiL3IBIwbuJbttLd6it1K3h0UKnRz/g4VANea5z7mAKZaJiM7tcVo19e+kYPBuafnkdQa9weFO7+FO",
-	"b/+8dzTc6w17/e5gb//g8OFPHW8TI5ox8DnXXcTBTei4yA7aKgko6LBrtn61T+EizXfYr3UiOoUEMdDd",
-	"vGwy8yaGpB+QQUD2yD//538D0PJknhFKpjTZgsb6TTSmeLR2k97oazQ92kDjdvFEnyT14u2GmYcHllx8",
-	"uqTZaqpDB3uZ6iKageTiGZurDc9Nccw6NE0pkKOXubVulBfsXWYywKorhdmsWMOLfD5uytc8ER4FCLiI",
-	"UEzj0cy9S54zqsUj+Y2lUpExi6WYkkxW+U2n1+v1+nhsHnXqkZX3R0H/UVM80st4zGZr5lfPdxySEcgg",
-	"NEe1won2qJNHo6DtCsWyLGZzJjJ9DRAbhz8xZmtugPA73qF/mzCm9L8qVwkTio26F+ItWIyKXbOUxkTI",
-	"iCmiZtowkUJrJ/IqwFjpJE9BedSXwGmD8DYleisSRuQEtl0uhP7TzQh0OpPRZ1flcjwDojTzp+pC2Bv+",
-	"Y29EPgPj6/vXz90w/zXY2xt9PiRSxEu02fI55Ju4/YXnQPoWTEcZRWnOqOBi2r0QpdfdKPlLsbZH7a/6",
-	"TUYz2Pm7OVUgFf6wk2VV3grdan1HwZ6yd0AqikxTuSDjJYY3VACvAcwJpb81IhFOlckoR6Up6MScjnnM",
-	"IQ9Ezwz+4EJbmPBSYPyG1POgcxJFKVMoJaOIY7bNK2/HjT5XDdpCaEVBboUiCeUYtWXvaJjFS6DrBV12",
-	"yQmEYuAi/Z2ckKXMU0KTRJ9WCs8YkhEcIn1siuxE/SmZSQGnakZFFLORfpw5faPjCzFmmmETjHCkzNjP",
-	"sGsjvVlMZJzGI7DLHL8qk+n7Dg4NCuiM6h2Z03f++jEk7H/Tr+qotFDXt9hDzPGyhyvAaKk+74/pjOuV",
-	"Cpl1ySuIZOlDqd97+bl8osK1uZrP3pz6KmbdOprJOIKEHsjooMoF0FKYkqox8tf0mpOzJUTcvQN9dLSm",
-	"MCDoCCdjNji0RiDVlEj8OsDV145d0Hm3M5U7+ssdY4PAFlr56v+urniyI02G2U4itRqSmrdlDAkkobUK",
-	"WHHlh8BRVGs2l38MrI+Ma3aq7wv0UccYJ8RDvLTe8mtI6TUvy9Gv/lIkV3cvd355Pwj2Bg0idYs98LKF",
-	"GzNjfBLWNIuHE/MUa2stz58LdbnaDXPYL69P36F1Bboz+eX9bVcWc3HVlHiZUJWxiOifwakbUiFYRP72",
-	"Ghx3ARnlCR/u7iZ0+ZeEfvnP//lfLfsHh4nQf4+qB7ZYbum2cEY5zOgrecVDHnI3yOmM8v8a9F7pH8vn",
-	"a9Dr9W6xXkwTbFxw5TVtTIFJtlzzBg8qb1DfcWdvEKTD9scMbtt4jV8c9Y8ePTw80NrroLyYi4svfu7v",
-	"HP2C6uth0N+/3XryhK+s57HZJ1yR71+dER6RmFHIgAxQUVvCISMvbRKakOD50mqaJmdmb1iYEJw5vkat",
-	"ZALUeEWXKiB8ciFgDLgipEJ/ryWBT98Vja9G1BX6bS0EMbxqcHD44Svzrf58eMv9RF60Ku0StWaums6A",
-	"MSLQFmzNz/xDj8CHJp1TNXC1kcrHc56NhiSkabok2lrXi8M0Gpka1bJLRqk2UhQbDUkuIqxqlCmfckHj",
-	"wP2qRl0yQvf4aAiEsQBSYSEkfqIlggcKvBLBhQC384yKKbNxYEM9RpHFCYKXHh5R+N+blNbHhTOlqpfS",
-	"zLdYtG4DSqpcMAXOXUoymdEYif64iLpgzDbVB0fACPDegfLHDO4UbEozfl2ulNrQFVvW227ibzSj+m4p",
-	"94ASfe385bPe7x5f6mmz+vPPLi66+Lkf7H/4/C/NaYy+noUP9Lx1TRbOY4pCtOKzTRm9Wq/nPcbLwNZD",
-	"h1fENi/os3qWaqECzdKQTQJrAwEQmJCaps+LzlcYk3Yb+nNHXqkx1wt1xmWN9KompNZCL5OUTfi7lono",
-	"h2ktXFlGO06pCGdMkTGbcgETKzMVbTU3+UG4uJzEfDpr4GlnxWlTJlIPoZ8xA2eA0sxfYAKqe87e1g7g",
-	"OX13uaUv1dod3uogRf+xkTxnIuK0abGCZZfAny5Dmmz8uF9zljeVcdf3B4oGMqmPvqpK/d7WOwNpdZsQ",
-	"r6N2TPptoN4z8Aqohbb6M2l8ARi3QwcAUIwRTzFVGZlzkWcsIBN+zcwHvGEm8zSACgm8g5JsweJJNkMm",
-	"TbEEbxNHip465hnXD0GFccAxDqyz3z8fxZG1GxY4XuFTt3uNxS61MZ+TDU3vWxjO92+zmrWcGv7XUgqG",
-	"5gdgD0D1P9Ms3x12ZXjMGp5SKwHZb3a56vnYWErd6pvLa/DOEXAAohJpqg4XPAtnJGNxrKD+SjEmyCSV",
-	"c3RP5iqTc/A2GBFd92psyWDGRgRtKjWslPEd0007ENHl6mKFsZRXFYACjBT1+zuDg2pgqOkRehsbeBUs",
-	"DfY4OiYsVsw+MWJhzLUxqhUaES8JFULmIsRZ1MOKKZswLbsr633x+rsnPft/g6aJoRKGfo8qcwLFEPgL",
-	"YTSNOUsdObTMIi2nfXQO9wZHg/7ew/6jg8Omp28TAlIyT8ONGK+m5jd4tQ0dUZAHkBDiz29tYiao9Ku1",
-	"JzOvwMIXaGryAksm0OT22dJCG2vwJu/hiZix8cy1KMr63lsHp0DNW8f3W93g+u6/aYZen0XMqGo6Ai8n",
-	"E8fbaMoIXgcyTUgLu1I5fAe93jopbfPAVj7Pt5rhsWUMksHasj9/U4rMM7PUtg16kzUi34wiNk1pxKLR",
-	"UEtvJlB2c09HMPaWpwkQvTlkQnmcp0x5YSOwY3zFMEu5Zie5Nv0iuRCjof5Z36kCvdsXwmXRIxPXbwBi",
-	"e/BaUjaBxCeaESlCRj6DSNplXmQdjj7vklHM6DUXUxzc5OGEUggWZvBSl1Bdd4xWJFdYxH4hFnRJQgno",
-	"N9J6KMpWY55AygDukP5TLgRutX5e64lYEV3yXPl1pwFsccSnsJsTPzhelgL//J//z/2v1+v1m5gczdaU",
-	"wrn0ogbpcnje6w37vWFvf5sEBJSTZTnQeGWj4JNknMocShory71iG/lAas8JY6nMaby31J5GKe7eZVGu",
-	"mRmVRU5uI9C3TwoyI64RdpZen+Hl6L1usnzPZ1KZJYFAcUn3XIRxHlUIar8/2Gvkk6LZKilF1yc8ZlV0",
-	"ptWpHe0hqCqyA3Cs+ovY3dtrVNXUjA4ODpu4upupe83gokKArmJwtjfuhfv7g6NHk7Af9veP6GQ82Q8f",
-	"HR0dTsZHg/3BQ8r2+2z/cP9ofLS3H9L9o4Ojo/744aODwfjRwUE9nQG8e6scmCY29eabEz31G2syVbUD",
-	"d0K/waCmgxiLzNCcpSE/1crQ70oZpenwjlSKgg9//Ni8Z9DWhUCSpFY1d0RytN/fPmNunCu9yerSqO4N",
-	"R/aJVeoRwCBlVEnh0jmMveSyOLC8hGdZrK0wwcru6IMbTDE56F3Om9IIaTxxUs65I+QViZlSJaeCIEyb",
-	"7bMuecNjbW4QTD3BmIsWllom7Wgto6xJdQ98nipzrABtmK6xn/Vsj44aZ/tyQiiZ5SKC1F4zXcEFy5Y7",
-	"+p91Uy9N7FFv63mZtPzmbMwJReMYnRkklvJKuZJU99jDlV6nw+aMTBbOBA9pvDmBYbjLvFjNGaxSGMo8",
-	"RvV6rDU7Gs4q4uJwa9oyxQ0NoIYOfUlLEz4vS5JtibiW04fvIigOctNJbNy9Ys7uZDiia2QjABlX94Bv",
-	"65SIqVIb+ctP4UrwY8wTJhTdJEHUOUta1SG7PSSiSycrMZdPH/vbKUU0ihtdSd+LjMcIWYmGAbpjtV7I",
-	"IoASEcRfJpSB56xVKe4/guTc3uZKMY82RvXTZsVaXfU5g2FlwgSLLhvziEv6+2Dzqco83UazlNcsjXJ2",
-	"GdHlqhxx/bPZfD1pyH4woUF8a9WDufrAy4VoyiHV1gNyPYy/VJW7OWMpbXZEKRnnm5A4vKfXxeWaJ5ul",
-	"r73trUwjtbkXX9/i3PjZjPGtXsxNkpaDTp5o4rhjklo4/adBmBbZryRliUwzRF4ogExKqS07BU/Y6e2t",
-	"dY8BtA8yPS8U4LvKgNzd9pqX6Z+s0p54XKaVS58oxafCmv1bRAscUdcJdpv0t8oW4Kitsz21EqEK4ymz",
-	"Sy4ux1JejYZFDgdae6ARIvuWeQoeakCCEA8yomZy0SVwP80u9U2jYXGV/lWZ+3EsB3UC45tRumSEPszL",
-	"iIPLbDQkY5nN4H7w92vN6kLgrxAhmCPULBlFORZbsfq8tfm94KEDWuqSUVy5EL3t+kopCCX651Rzry4Z",
-	"IRZLxMGbC34yY08uZBqR4lfQDK3T+kJA6dvI4rIYR467HZMFRJGe6fbDFfDPaFHUnkkSoVrZhWzVKfq7",
-	"EI5xARkSDO1mLWAXVJEw11rYpEtGXFwCOBm6+MzoF8JilpXfxAOFEB5wMCMW8oip4rWiK1i/FMjLE1Hx",
-	"duHteCGa4o1KES9LN3tXIV3oW0sjXohI4s0Fm/BIooF7EPNrEQtCToJlJXAU9ToSupR5djmhPDY+z6IM",
-	"BjKG9c8k4pEpQ6chWhgA+ILrQyKGhGNis/ANKnfJeeidJG0cF+fCOertijR7scSr7Wb8p0R2heJoKQmj",
-	"nVM0+e0rLh5knPZBp7z7mtPVdhTcC96+NDs2gWvI+Q0YXMbeVcSKdcoYqc0FeGADkvHwimVk/2EfsClK",
-	"GGHG/b4xA4SntvM/64atpM7cRFGullLubV+VtK1iUI2JV0Qdzql18U9M3fP7Do3jl5PO8OcNntz5ENS9",
-	"2XCuWhJTTOJTJAUjdKzPFTBwx+foOHbZXKm2qUIec1TE9WOkYgph8DfOIigK1U5Cq6VV/T7FeVcbO5OK",
-	"cZtGnHGVyXS5uWtK7+YLmTWWjLQY2W99Ho3JFz4XpUsbhbH8favMi7b6FQfZshF9Wo2ymUQtrRT75XkI",
-	"vXdSJ9pfLNkiXqRXApReXR6M+5NeeBixHt3fn/Qmj9jD6IjuhYP++NHkMOpVQCoPS55UPcDqXEn76Lvw",
-	"SJpD9NE9kY7c6o7Iu9T2MayzgdFVDtevdevfWHrU7ZHZ+liI261vuYjqiTYdM0prxWb5fi+YjpaFJnZI",
-	"U9V/UYWAlHACQLDC34b5RWUHE2AJmJylbBalFHxI6MuAUL95QKvsfl2ydavsZWmsdBxQ6+HTlIGKhKqw",
-	"1nWV79azGTmgAMLFoCrDQYb7xsuSdqU1dK7mXCn3qyCaGGkmUwCfhgmUqs9gCgV/wBisHaR9pS7W7e99",
-	"sVmt92k7vYX1muIykFuzlDFIY7ff2PyUY9CTZy4UbRR4ksk4shlxYFOUtcQZ6nBCdoLOkqnV81M3dAa6",
-	"9emTqlXSbW4wuuPmt1SOTTmRxEyg9fRYCVI3TvEF+mYbR2gUbWUkzEsvYBFRkshJBlYRZF2gISXYgkyl",
-	"jfkbn/VixmN2bE6Ayngcm5TWct75hVgYz+WMKrDD4smleS4lE7YoMAFJlsKJknlWtgrcgTU06cZofO2n",
-	"pRr9JuXrJiqRYSWXVY5900C75VI3GbAxP2xsvd4bek4RkfGOvVfWx7AVqMJ6h28VTGELr+81S1NezS48",
-	"d9WUXBGrJEIGeKMMRENvO+egFUh3RjAbqZPFRhXO0H8V32aTu9F296HWYLfGmEdI5b0sEW5pnk28sXaS",
-	"G/ijFBOezi8x4m74JGLVzkzhLXgvgrKjSYt9qTclA06asixPRe1uIY2DB6ltyjLloG/9wp7iEn0Xlm4X",
-	"xUDQWQQujboXws3YOWTKd2vpiSMY3KTCAWOe63AQ8NZir6FuPM98Lw2MktErJuBu5yoCh2DKJrnQM1DS",
-	"pKbpB9vWazClLpZ98+wSdKLiWlK9lLltXHtpGhDF9XyL3V7oletNMhn58FYSurwEL9NoiGKJWkFnnFYx",
-	"m5RWawvnMXUO3J5lSVQiFlAh9YRLNVLl16Np2gwOV00Q8NPfEzeM++jmvUbAnRRYWdv6zz2+2KjWGjwy",
-	"18bBuEkfYMZfKdSwmptu7Y9acYirxmwo08uj6GHYnxzS8R4b7EcHE9oL99hB9HCimeog3F9pzOoB1hqz",
-	"XuOwmDYoFTcBBdperKwGmMIiuySJl6bp0AIyB/QNtsZoI4Nbr1Cw6BU+qMnyxiTIlhJfYNQ0RpUQUYJH",
-	"QH8jozVG6ZKkuWjOSr9L10mpj5sHV2Wmv1pY1Iyhzc3L5gN7zVIWPcFAf7Mhsj4F1OQJ3DTkfze5bA0p",
-	"9I1biTLa9M4qr/iKLTdoGWYSeNK2YuExItpm8oqJLjnLPADFlNGoaPnpo9/M+GU4o9nleH7UO/v66TSc",
-	"/zAbnz7+7ae3L5Y//f1v6uzro3z8zdX0x7f705/+PpuN/36yVo9BsFsz1Za98CArmuril1B8U0BbkHEs",
-	"wyvCBXlMFTvcLzLNqCBMhOkyyVhEXp29CBxvtqMg/tMrYMdSxEsUoFCZgiXmtIwPkdClqhaN//T24B+h",
-	"iBfR1z9cPT99PBvP/zYdz4/4ePD64K97302jrx9Nw8EP8dnXf+1Hp4979Ovvpz/On+V0Gf3mk2JClVpo",
-	"27bEgvd7R4erWnq4EvQvdn/54sv3vWBNPbbBNVJdb6P9cm0+T2SKjkgAqwI62IVbbHfGll5AJ4KcvXlJ",
-	"9gf9h4gQywUJacIzGqumlkCb9fIJOk8Q3+CshOOxTalc6catugKWNPBimCa6fcI9qWYZIReQB5A18jm8",
-	"Q6bLpyJLG07+xEK611n/lfH8rW2LhS7G1sRliXFV08A2oVoctiPlNFh6BpBjo/ZcIMIt0m6tJmtWFOJ5",
-	"YCzUwhxgBJleMRviN2K6vjfXnDbWJRi8CLwb5f1UeqF2LE704JnKG/HNk2ena7mbBai3C20ilKeTCQsb",
-	"2PTIyEdjZjjTCVxJ4Ny0HYUBsYBH5rUFzvGEbl/VkE8AuimWDCv/3mNyxRLQWC9EOT6mRy3i0JDjgDF6",
-	"nKAkFEuLAjJKEHYDoa2EzC4VY2IUkMWMhzMT4HdzHAMy21yx+JqpsrVQ6Ad2oQ0haphB43F6et0I8YOq",
-	"ngV+hChgGqlj95ZBC9ekD5H+McsWjAmSLaShPAW9qgUjKmNJQEY0+keuMoD3ggj9pOSCDvx0AoS1G00Y",
-	"G+F1+FPk0gV8Ly3Yrs7UsZnsl159nTGCvG8MPEjQKSZVir5r6cKaQdOeYWlVs4Z1GTbW8VbqHGybJmT2",
-	"YzbjJmSICeDl4/PTUXNipY0Sl5/0TKYkYTKp1GeUFABM6rGZwc787xIfbwbRM4qM825zih5V660Rs2Ov",
-	"8eLqyTdjuCU1nfzyCI2mZJE94zJEFJ8n8dK5T2B9BVKcYAtNnaWgBhcqn0x4yJnILrUFbdIvGCv19ii+",
-	"sewKv0sr35m9vDTQtT6i1mUuEJYH0tvmzMscsaAbl3Ou5tQ45bG0zmYnw0foR3vJ3oWMYQVcGTXBJbJk",
-	"Ul4CwIk7GvbdF0fD+6Zaxeehp7N3Cbw1O07G5yy61FLaDeR/Zc9b4aEwR6TMmFzvpMvx8lIxge3cCi31",
-	"MpaqWQ/4pgVs7QQriUyiv0MgI6OvRponTVJpAC2tkgUFjeh80l9HqUySagEeQASWbfy9GyGw6YkzGiOe",
-	"aZmFWNh5Lzp21bDyqrFUBcspDg4AGTSyI2A9wFsNYzKeFPJmTuPYIQyUN2ZOI9aimb55fPbCgLx2mvTs",
-	"X97vf+gVG/TL+8PmrfHAOlaE+4CFQQswCAVBBl4DmkCWsXmSteRA2wBUbbQC0ziH/gamXKGKErKm+ueG",
-	"0AStgqMkNKroujfLb/f2ett4B1yxVswZd295tke9/UH/5qEHb9Iu9rAyinAr8O6mYILeJeeZsIEER2tr",
-	"YwXlXV/faTcAJYwblgXl3mx6XORqAfUiWmcFe4uMK4hlm7SdsuqUd4Qfn3zzc2/n6GTnGTgvLy66n8FV",
-	"vyPT/72scP1eUbc+X3fO2yLKCAQDgMqFTugSZk0suOj/K+w5BXwyEWEyKk6mWuCEQQ7r3bcQG5AMJyKi",
-	"MnRWjBSPGeQFT/k1EyRPgmLHMQigTYIuGRmJoQ0G/JqJSmzZodooZjpduqxQz9PnyWGtSugZIY2hKoLz",
-	"0dfh8xqlYtnc99DKvPp2BMGpMG2LdlOqYQfEbsfPLJSMH9StnLKePmU/dRp7SpgGxdjgFHqxbAgEimY7",
-	"6g+FpmSs6E2B+ABjEeT4Vwj29WEFmO/KkiqQEx5q+9bMvhQT3yzkfbNGFWbHG9wGAOEMqN4mFAVZ6kKf",
-	"AY54wC3IMgXE7appGN1sCzlkvUebOWmKe6ynZmufioUQXXk9XFQAdK669vtXZ03er8hRqllZ8V5KlNAu",
-	"K8zONPkNC4vCdWW/X5Td0qRsHl0NVnYmsXM2NcDGDq3U+JDTbHm8ymlFYyWNCVpUOtsYyQy5oqHDoMoV",
-	"jG2/mjXeQc6ox2dvDI/TGLigSVIJP87gDa1C9rgZ52nTlHp3XUn5LTOHLqZjFpcfnaQyyq0xWPeU5uOY",
-	"h5cmmOPmM142R59Mc8KtOGsq17Oz1/qaxqMNd689yLgBTSfYNDI0qp7WUKDNAsR5tsVaeVg5zvqOtcf5",
-	"W7a8g9NgQmkfOX/6OaOKrcnIBz8lGHZY6AASrtA+G8zGzbQAeLanBGzbaEitPbgn6soVsbB0I/lWnVR4",
-	"B0FBgHKg6CR8YMo+iIUV7pIfWMonS0jyBowuxqGPCQTAiZApieW0VvV7D6G/BshUnnGP2zUALpXiBdoG",
-	"mNOoqca8ZEP2uv0teGPZn7GlOW6oe+0bP5dXTGxnwQtTdVCsNOJCNEsZi/3cTEO+xYmobcTafgYw8OZW",
-	"aH0qaYNf6DXLUs6uaVz4HEy7oiHpDwxsV1B0IwV7EbxcUxOIcKU5EOIH4DGI7FvQYCbIktG0spLD/qOD",
-	"3lGv1+vtN+bK5iLjzQfPoh5ISIlrTCOoEV6/171pEiRSkp0QMp8ybVq3hoMp9BzSPv/BN1A5XK2s+aQN",
-	"Uu3E6yykXIMW13TkGN+KC2Garrv6BWKnklgiPMHtm6IUG36iZpS8prKzsntJa1Or+tvfxmRo3r87EMwo",
-	"Im+socLtL7FhbVMjI+zkmzKVx0YA2EZWLrw5RA8y/mrhG7F0JTBV0u5kAqFqUwAqVLAEx4x+7MVIIZBq",
-	"YeiDC+EVdOiJEiXJhKa1KOmGbhYzcfOrfmCjNeFx3trGvJmhP842bVg4RMljcCbZ7NyiTXKDk7mT9K/z",
-	"5Yvpy8ung/Nfzx/9dDX5afn1ohyFONzfKMnlcueXLxrVv+ds2hr7dQ0gxsz3tJscO7+c8ebB2KadLTtY",
-	"avR/9xDO+MAbIziXbm+HHATs5gJDkta767VjSdY75/m/Irx/C57zdyyjlmU0Z/+89wnqoN5qptZZ9/tE",
-	"U8KgR6BTgHLdMwBnFJ2lQN2YFb4kNK22Tsgwn6XTHzT13eo1bTJoztv22TKd7Op4aSu6N9xL74aajyTW",
-	"6kXEQj6nsdGxMzKXFoMHyQQ4iEsO0zurDDhcU0cS1xOi1DqoRDW1BhEH99Yg4gVblGuktkg9u2kB1Yfm",
-	"eWyRAld+T4+xzdzoikP9gelKdwwZO6YxHX6wGCLGXBrlCTcRC7tHI8LhlJCYXzF9U2Ar3EDLCVqu7F6I",
-	"75jmDYZnYItxPR8fhhdF3Y3sWB9Kv+Jndv5j58FvgNisOvEy12Knu0WuYslVbf5sfCPf0Svb9q/AcP1o",
-	"zuwbuqY/jqsZJtdyEr/dmneOaJKMsCYIHwHkmsqYkVE4o5ltnmrIvHDUjbwL4YJjYvriyxg6h14z6yVo",
-	"cL6g87OhEVaSkAVA3JrWkRgOdUWdoAJCh4lutTOVcZ76qRuDMmWapISfna70vhfs9ZspdVuXq3N5bpap",
-	"VXKHbtdisewrrW/h3oCMlxlztdFPo8HBQf+IXFngKFS0MevD6N7YOsd5g8pz7fd//fHkx2/fnaaTH97s",
-	"Pjxfvv3bNy+nD2fh9Sua8O/idHFG6avwm+9fyy99w9V4b/1k7bIWqz/enZ8Wbmw5F86DuPJk+D1DZRx1",
-	"hv0eTN9oSwvKMy1paxoDXuyxNH1fnQ5mFpLPwFc6pQm0KlWYu3P6DnNO9kqA93Vshi1apcEyvCnCilog",
-	"A7nfSseoK6V5HdzdvHBTvYkNNtw7iUkBUDhe+A5EfQtX5vDcqhObJazXcKC21X228Aw3JQ39qDXxdelC",
-	"jUaiVgBb+nB/ZD+mLDwOa2+y3om2tKQfjWVSOAdLhS7oF6BxownmkpVamhfu7ug9awT7bvPBNfne7HJ/",
-	"WUtLj6lBe9iCoAxb39hlVKFe5BFneKc94OZjf41fyT66ZWGvbExjU+5rEkESlmLSsIFSd667Gge+o4KP",
-	"E4SZS5WpE14ypohirBbY8JyItwCINHDtqxS616Wqg9f5thbWJJXzBjXB6VOQ6wkefa7KEMEyReddCxZv",
-	"b5MqwRbP+ImwBRb4XClaEX/XP6VaYqIXbJ/cuqkb8WvfiQAsGHlqiUduFeZw7M73UiLFGg5Ud0b8OXj/",
-	"hoz8T8LDt+LaH5Vh3z+vfuOqY05juZ3ObMGGG9CCa3RdABOvWjG2b2iLnZRnizgJm6EX+OmSLp7f6ijs",
-	"Dw763YNePT8yKmoaOwnlxWl+8fTZud6Afn9w0Ov1+g87wVa7c88N8iK+IcJAsb1F+ebmp724e925NzkK",
-	"JsGtJaO8aVNXRkhWoGFvTHSlTl94u0sKd0HUYj9bDtW5h5qzlW8GnlByzwQkF7GW0SNQT0x9HvSyB+N+",
-	"wt8Z5zHefGwc9TSOXfwtgKbIuYI0aUg15+LqgWr0Lm5BiVtYfaEUEBhqLgABMcAj1yLFu/jY8wWZkFXM",
-	"oZ0/dHuvOIV2HlaIpD94tJZK5kwpOmVrp2Wuq+Dc7zzqPxzs3eSpRfhm5Vbb67zkjrq5XCDZIJ5zNisw",
-	"pVWXnJCU8hhq5EIAhSWfff/qzGRBHPRIOKMpDTOWqs/Ly3PJI6XQQ2+9z0rPZa25G0UpQ0Rf0MI3vr5y",
-	"TvFm+9A1R/ImgtuR4Dai20deKYS3A7HZUHoXj25Z11vwyW/McLaThAc9DJndVmCV89VWxn6KKz8EFaiC",
-	"5rKkIuPERA/AKc1E1CXPAZ8pzwLbjMRmKT9QxPifXONVf6juDdKn64lXiQRs1LnhlVudoCqS77wVXdrL",
-	"r6xt0dcmJYEqiEIpmY4c4odg7zKSaH5GTsaKiQytwqKNXsUA/mnym1TnP06eHI6/nj+a9l/y3+S0s21a",
-	"QmvKychaSKMhVOx0ycimc4yGLhyGuSL6d68mx+ag4OcFj2MyZn65EFTnY4LCA+WS2DBxzBQSLagCAPxy",
-	"pdAN0kya8h6cO2SLmAjI9qL8C6i2LQJSLyq5j3Rwc2AubwofsklCuVfHcWMPzyaZX00Z3/p1BCUXzdr0",
-	"bzvdpjwAw2aqxRsbFjW1Y47pAdYyo2JjmqYGXjYszFAzmZSqMKwHbs7ScEZF1k7Qd5DEhgfj4+eXv7KB",
-	"2+YKF/Q2EC7I027fpkrLPCMqoWE1EPnFUf/o0cPDg55pC+urgeU3d3HxhZejcRj0WxJ7KiBqdb6xvezl",
-	"2Ybd7l/RbObanm55D7vegCcgKkn1TeGtQT3PbIXge5XKcczmbbgRBt0AUvRsU+PPXj87JUf7Bw8/r0eo",
-	"reNtJb3iI51Z3YLW8dY0PV6kUkxBoGBVry1nL4jnO5m6nCCTkqyZPZQFZzMqSklBZEbVkJy9eA1JkYNG",
-	"6I4JZ3G0ZkaIp/PXNy9fEGOnYVruHPJRHOC4jAxoqe3fSjVTo3MGN6RkxmjEUkAIWpQWbLrJahmJt9X6",
-	"ynZ28b3u2oSjRt8kNTjAFUUhT8VwTGd8aN7wcOQqqO07rzLd2i2rOfBk0jSl5oZ3bwHUp7xW/VdhfbmN",
-	"Kc3p4ToMfovOwVvAEiGv1sCz4qsgo7/vvMa7ds6iClzTTVZc4FbUH//N+fkrgheUGxD3en7c2ERI8NN+",
-	"r7njJc/itmofSIiSE5LgyfMA60sYOEhOthH5NY15Y+kIftFOUeYpHkXVXe21i7mA510679CaHjn6V7to",
-	"t8cm6Ot4Sun9r+B+p43hgjeQhnkMkaxS3xczZ7UBaM6cxlovZNHlP1AjsOvMs8kjAJSPlgCMkzIaeb2S",
-	"kAN57ZXcN3AILs3651wpLqbuRzt69TM1Nn/xjS0UtZ9dwaibYML9AVzBg/0m5uLKv8C+t1yoPElkqhU+",
-	"ZxE7vB0PtqfYGscQvQ3wvys2wf/WPtkoOFoxZvNEZgAPdMUAIkhhpnouaJ7NtEEcGgCwMY0uFZ8KmuWp",
-	"IaCYlb5JZYwwRjSO5cJDHaXxpbCoQoBOVMRbSzBIabYsASN5+Eb+1w5v1f/SgiP530Elb31A8KCWvodY",
-	"eukbvRuloVJGy2MVWGOlr9F3W8Z3MihjpS/nLJvJqLJdpZUZICMDmuTtBZQ/uMpkuJbNEyimcStO2Vxi",
-	"J0SYuGtFYD66viTeKooyBe9LJvC1pbm4VHkCOBessk55DdRlvpF5diknlzJF4CWvBZlBmMZ56FPsQ0n5",
-	"h2DOIk7tga3SaMpyXIq3I1DafSnkpfV50OLFFLvrLUs/mdE0Xhb90IyuVp5yrXmbgc+7zOSlJSaL2gI3",
-	"AK/x3rky98J8tUIORQvjXAH66izPtKp9GSEOl7YbxpoSy3hZJgriALt+WY0qWoidcky/AWJOE4ParqvR",
-	"qU3srXWzoiq7TPO1oZ56okGthQhOq0n6NGYpVBbFplRs0ACgt227o3ofWnhULRhw004JcNQ2mPj+5hO3",
-	"SRk3TauIWRNo93NT5uh1QAFISy3YY+ytSct7st8fDB41dMqr62QtPdGe668r6u0GD93rbfRQkK9N4OCw",
-	"UlODCqp2xuJYz6O2uoONHtQQgjrF/vZgReRCDUk/IIOA7JF//s//VvT2LRsNyoSJy+KIVwoR4HtvD6Fl",
-	"s+2fDaRYWuNm69sIcat2hgvcLZvFcycJOpqjlpJ0vPbAlkdsxGPaAKW03ANZDMhQ2DsrzQVYyWM2zYXN",
-	"PSrtqFFz01wI5N1WxLrhGl1fr6H16Q8yzivexve2K+VeKZGgpeTIenC27L7vyo5Wb7nVePHy5s21GVHl",
-	"iTEHxrvSiYNX3TKH6A5g+suJO2byduT2dbsYYGt+TgVXCT0aoEsV7TPBPtu4NYL35CKp58aJO/XR6ucC",
-	"70cYYmP4jep+r6Rwo23g+tom5p+6ia3fly3cDUXzZHyAwa6G+pOpzIqs+qLHfZPfYXO0zdemQMF1ccFu",
-	"hDYpJI94Blac7azXyDeaMmvWAJxEvMSpXMJRyPh1C0hcPQOnCSADAqRZkYJThsgwjzPYzJp5t3coLp73",
-	"yija7S0qWkEl6z4Wk25Vj2tZy+UGbbGaXVwTxrbp9C9YtsXV7lVtnDdl5EqRNrU6G6oB0WPOs+xmT9yI",
-	"HRc3bobSCSlv57294f7BVqr+HWduuX3xXop5+fhSC51kDcxnneLvIA7WcIxujOxQjIWqSlPDbeiGtg2W",
-	"VmRIo9Wy2WwYG9OtpwtZM71BQ14WARDIbYIOJaMxnXHIhXtMZ5zwTLF4gpW3FqbexV0qja4Ndj9iIcSx",
-	"kedzIheMQPN5TCDhivzGUlmS782M7U4wHS0j8qrwugeNAMCiqafNa0PVBFIFLbkjcAdjqkses1guYEWm",
-	"kYsTM9DCpcR+d2wCbCOH2YynlfTkLThT+b7mpqaec3btwW46IrWeVPrZzfTtTKGPy7bMjApkSeRNFTOq",
-	"OMj+CVrNFFqNKOypCgD7KPmxbQbK29HQ9WqAQhmpsENetYcgaBP4JfR2ndOlAfQdM9QwSkk1tkmw55Dc",
-	"SNkozK8Ws8rR8l6wrYml8vnGIr7F7NJDrH4Lbx2drGDNbaJ0z0LxbogwG9+wkWizxhQ10g+oc341UWba",
-	"9o5ZLMVUkUy2VPwcbOkwOzjv9RGvbfMtuGrMhHlrpoiUrQLPkSZTr4eJKkw+X5D4ynKRpQndspM8a2kq",
-	"XbAaL6II8ap21rOKDv4AlWpb3rTJSbhTHcocro+fVvSGt4H9A9qIoSLbeceZsTZ/FTMIyco2OI180fpi",
-	"n/G4gSliJ9AmrGht9mEXCG59ZM1wGiF2IGxeW2TasmN7I54Z5yyN42NYHgJL9oNer7exs8RrediQPV19",
-	"rWZ6l3X239/Ct/1yAuogwLQWqfM382SrGR0cHDbv14TH7EFF42J74164vz84ejQJ+2F//4hOxpP98NHR",
-	"0eFkfDTYHzykbL/P9g/3j8ZHe/sh3T86ODrqjx8+OhiMHx0cVPJwbXpgY/Gb8eCYEts335zomX7wg2cb",
-	"7mOxS20L3f7FP6biytHz+ndfdeLgtgeG5u2rrq+tNPkqARX03njI3WmT6Xzb4lwes3ai6JawNLig6bKJ",
-	"j89pkpi8wDqcAyWnb37QtksMbYjzjHz248l3zz/faOxqZS1vwdcobUETCCvCJJmE+5QuXFYUFCQteBbO",
-	"Ko3B9KlLQfUPyChU1yNCxdJYYoAZaFbts8aQzrNu72APmg3Bn6DdZUf7PbD8+cB0B6i0AAvVdSfo/ENJ",
-	"0QxT59dS3C7zslL0VCtUumHitkGrBYzKbfK3Qx6xy+YgKhOEItvTsgBaWGAmPbhVx4wJ07guakEzPbBo",
-	"pgdbhEWLnmsbNBrbLIO83Id+kyRye4fNI/fKwZrKvO60kGsTlN6NSqnsIp7apgnLzVv2m3u2hOANCFW2",
-	"ZAS6oT4oVZzdAm+3Isl+ed9vyXK/SQDJhhkuM/aupajIHQPE8lvINFKubCacVcLbnTGDXpOeDdsAGfsx",
-	"GxkZvdw6NP31ejWs5aI5i//rMaC1rtBaRd3tqt1Lw91BiKxpvGYbcMxCk+IMyHMWONwmQlMUV/b7EUIB",
-	"mmDUoNcvBdgM5CPi+X3MaNvW0TO3TgiYVaJolfhZo/6XeXJyoxb022AvbRibs2M/can4NI5fTjrDnzdu",
-	"i1+l2xlXmUwbpOTLOGIqQ7X2uCiVg4QUW1yYMiilg7O3sdJbsCiWNJmtPjzXln1Mwo2CCXbJlUfVN/yX",
-	"OhJrgbOvCV/rcWY0r/DBighMcQFU3a7/9p42uWdeCkYYZn8XoMTBivYyN275UIYJ3h5e4f7wybdtfrQ5",
-	"xqRrqNPkGACIgWJTqw6BDysOYlM13N5B0XhSRCXcfi3jkCV9/+qMRGyOLhD3yjGBlPDoGIvakYyuhFyU",
-	"eVgDGMAGQD0r++E1qhwlZbENX9vNioPeUA7iL40VksnkMk8gXzebRSldQEYqJsGuNEvuwFfml6Z/ZB9Z",
-	"WR1r6Ute3kIugK3EfNJU0gCsVpVrGG0CNTjPTM4xdgv2Qgxei1rX1RZvs40EYQSGOl0uUqZk3JZ4UWLh",
-	"jaysKBHy2kAaVtnU4/TuDcBSJ+t1nahv1AP6TnK6itabjQSE/KuhdlMzEB51yWlz918APlNzGsf1BsCm",
-	"cWC5Rv/goBVaCroADw4OP3zl2uAOWpCmgs5bx2ebmjYaNjzcsC54bEJPq0Ab9g9t0mHtEtOy2nmntum0",
-	"eNO2ipUqUW8FG6bR3CicbhbaINw0SSioz9acRUiofvKbHtT939uJ4Ro6CTZY8aLWdg/cPIu+LE0kjxT0",
-	"3NQf3soltYav9DVfOdiGpWz9Mr2uM5d1Zeh0Rjl5pa2BRhfWpjhWJfSqbeqSt7dqGt54Vhg8trC5ATrK",
-	"JwO66sUX/vDbSX2PjD6+3HdxxWaXC8QUUSWM6NKVX2LQ0fXRQFWgUo9ZQ1drxAAHGMQd21DD/DFo+KMZ",
-	"LVCxME95tnwDEzUFLjRt6gtSNP8zaUr6T2Xg1F+9fHNOdq/7u/jdnF6BOjPvFoHVoR3ZzWOWZUnnwwew",
-	"BCdyJZoaiVk01fowm0ErAfRXEUCyCsHXQcMrbVUpulRkMZOIsb+YyTlCLufh7BhzqubSdKW4EFDORcYs",
-	"WzDsrsZTo4kX+VYBuWIsUaZ2XF5ZP3KsrbgsXSJGC8YGlzInWlMWS6I5y4VYGLXProKr7oW4EP/xH+TE",
-	"hJHML/rb0Wh0IcI8jcmOIv/5+OSbM72hRfB+5xty0TnJs5lM+W/gfB+Sx7Cl5D+/ffrjRUdf8eCsqGfb",
-	"+ZYth2SupujkfUAuLi4EgatOpciYyHbOlwkbEppgOSeXYvcfSooHZCciD97riwm5QJfaRWdI3l+YDgT6",
-	"wwWoGBedD4G5hJlLoJAVr/BBJAb6Ujsk8g1zAwh4vAELCy46ekwrWPCXsxev/QGEzMwt6GE2t3iRCfw1",
-	"3Hn4EH8z/m/82vi9LzofHpiNvxDnrq2R1s5Hg15/VPQ7KjquvdH0pBX3keeBHFl0AKTLt1joYiKuF8IU",
-	"cE+4oHFAUkYjgC8CFzI24Pj6KZ4f97p339s/P/xlQXn25aA3CkwwGmepCFVESSkIVReiZDZqA00/S9Ox",
-	"jXt0ycuURBLtTZoRKUI29E6ue7J7nKVVYNRKf/jdOJF/J3NGhdL/whH63Tzu9wvx+87OTun/9V2uuRb5",
-	"3UG6aTuh3PDyd9gkyGMEL/yEpvqfBUPD+HeCYxnrpzQWFMUklEdBARnXML57nXCS7YDOiPKHZDAk4OOZ",
-	"JcLEyO9kyZS50aSJkd8dEgfE9NI8tk3Bqos9xpvylI0sq1r66y4N7+w4mBdo/NCmyJT9ULGEYlHIdwD3",
-	"XNtAzggsL7DUZb68eSmZssxfPjz4dyKRrBfUfeM/oemllIdoWb8Zq5gx2qel6XqvExvLu0w8cO5iIgks",
-	"/KIau9AMwIT5CCTyAAgXRg1Hbg2FKdxGpk3PNdR4w8deCM/TaLtRavJBglLkMyoIVF+7vjvUvD0hxzJa",
-	"IpbW5zC7TKYmkdG1rUPmAqyMiuhC4PEt5zeC/JwBL5kzpKhMEjWTC6QHUwlS+ZkxgF80yCQw9bEt+uNK",
-	"b0KW0lCLvAtRng61cA0G3gxLnosVOLZDJ0w/KmUJoyAhn16zdIksa4Q+h5LsD2maYqcVMqqIwZHr+TWn",
-	"V1xMAzJmpnWVh8+pB7NomOQEQnv0QmhRvgNoe5SMDt69G6FzNpYq08sUqPcG+ghGRWtAh9NjWQ58e8WW",
-	"GGCcZNp+V65v0vBC6D+n2D/SKAe4bwG0QYFInf7DtmzyV/iaJTFdsmhIsjRnoy75li3RUXDFkgxunUoZ",
-	"ATyGm8iF8GM6BchMgSuED2qukB/p12/hS4BUhYTWLHkyJHNWQa4B9Dn9Jc+KHooXAqaCqHhfPz0fBWT0",
-	"6vtzo1I+efr86fnTEXZ3KZFCqU+b1adAoQAhdSI83BTqepah1rtV6zL9vUvS/2xUqCcjcvbidUDwG/3x",
-	"r69+/NwD66MXAnCIDL43ecOnQgWEvTMmhz5YMlfgFFYsoVBfpcwALIJk95hRLTIht12VmmcRDxoGToH3",
-	"6uYIRk8FZvmb3Tln7+AAPZYRHJDU4CRxQb4/f7bzKHA70iff8cfHkNhSLYg2oCrQ1mtJtA6PBxggFtIu",
-	"sX2/ijaSjglEkqEGJAC1d26uRETfbMFDxCc0ACIXAiZVWTN7h4SMXYjIZyM9liYZrQrqf6Fz0ehzBATW",
-	"7MvjWHp0bNAvJE5Lxh46bIBuTMPAZHohuLjmimstv7gKV4bgFoZ0jNFrOYhWBbvkxKhnesNAxTPrHRI+",
-	"Ffh+pDKtwPShj6R4gKCI9n0VaKFI0WVJpMddUJGVZFStJTZIDhGmy0SLp1dnLz7vkjfmCAJwprthpJkh",
-	"j1gxntdC6Zgs2IUIqdCvz2iukAYx1e80k3VB6TgeiMYAFE3L6tEgYrFiQ4Ndir4qC00RkFhOIWMZ7wFt",
-	"XL+PksjALZXpEiFOUba6J4IkYSLDc5KkXOu5RXGIkJF+c0wVrRtoFni3m7WOGSpV46UWYMgjpTArqWrb",
-	"ThVEllns7aUWEyNEE4OfsMOolinRpcyzkTczfLzTLCA7qVC4uhfCoGApw0KlYA2CTp8ardFSK3Blnhnb",
-	"tpiWCorUVr1YBtDaWguY6eVoqTEExoKi182pthFOTfQlVgmk29L0c66QP8MfME2nF3ABkK0qIIItXDCa",
-	"fGa8h2qodWl93j/XtlWpUZJmeJoJFG6eERJANnStaz2c2MCR54VZikMw0ttqkGvsnFGMigh7wekv4QSN",
-	"mq3wi7zX2wu1ZNV/MJCQWiLOIKOIwSDHZPRuB0YDlQQLs6DAVrORGLYGBCc0nwMWAejWmMLbRSMMmtX9",
-	"Dj/4FhcaDTOaaeUSDXUjeBkQkVxA64kHyvakC0pFZYWnAUfCbnm/Y4tizXntGOW2Wnp3IMPREJnJXQlc",
-	"SAs8KgEZg/i1YxRyJbAKc/Gby2q0UzEqqJ6NHlXLWLR9AsuOrRaJ19uS5aYbzMZcsaUKyCRl7DdW+Hps",
-	"KQQLzCxQSTfpNLbkwx0DmiQWnA2AlwLyjxxSJ64Ypgg4wcfecZUdEyUtzr1Vmu3LhreJZUruyJh0GVXo",
-	"viAOaQwsx/faGPb4xT+UFCMPD9Jq3ArjiqNQRpoun4AZog8VfhOgvJSpZr+aR2WUx0C/o/1eDw4UtnbL",
-	"5IXQyh3owvu9I6zC3x8MjDnn1bA7lWTB4ngHgcUwTm73ZMI9nVqf2ZKWZ2hdz4/8brN8fi9jMgYeAmXN",
-	"+QCUUIZ70/Sw3+sZ8w7sJ/P69PkElQicUYaMfGi49lvhGtSj7MnxMeQabgRIjgK9Q+t6YprNnB3qIc41",
-	"3K3ZiUO1dBte17U0w9b2Ng6juSe0nTQGdhnGbu1jtI7WOliBgFeM4261G2w0pGXCGiZtPAVp+zNKwHr+",
-	"Y1y/z+J55trWsUqgfA1Ttn4LxP00L0emkNURILK6WYTb7Kks9B7gDWrt0w0EoP98dJtoJRdMfG55Bw2z",
-	"eAlPNdu4gMMmDYapqBIs9v11A+tBaDMIsGtLNCoB/o4qA5rmwZURDSuVEzKiO7+R3s4R6ZJLsjMKyEDP",
-	"bm9ANMusnqaEVwfCGHcxlyJ4XZ2IbVxcHsC1JrfLkxNypGfQf2TtO2PrkrNnb04rY8YcBZ0/o1Ge8OHu",
-	"bkKXf/nn//zvyGtMYrp1QN/eytzmzVODrwMwyAKSSYkNIM28rGC1dibQl74IzCrHEuoQjrXnOOMVWCYX",
-	"JLQZA0aIlgEfy0e+jDRa6lZsG6sQqq5wvlXW6lSoMi1ns4D8mmux5WB1Pajd4pwGxA0FhysHbpFqud56",
-	"iGqolOXlFCqVPstCImnhZNwtGzDHlpV5a/Bs2LUn3uqn/kzxO18MFfYzaAlTrXfrPTFjNWNqFoM6N5RF",
-	"z61ZCHYHSxCcOEAfyAndVD6f41o5hh3XX6fsGhDRrJ7oIXcWw4D+b79267sGmcUVyhjwkHNlEVO0soxj",
-	"VtA/V4yqj4qMI3tqIGagV34Ml5kYi3FSVwBEcdQ9M+oVWz5QZVUskjg9c37KYKPF3dQ0c7UI9Bx1ROys",
-	"YOScLbq16ytgSotxIGyZykQqFlkfM5xtM5KjJwf0iffu4wrsLiOt4/GTqdOM3VmuLFTrxyZIU0ZILQYH",
-	"x6nWdf3DBFc7Aq8jqZbmZq727y/uMYPUcVfXzMAZ4Ob9VCFaV+yOl2aLur9n82w0AHg6/MVXoFrLq0e/",
-	"CDWqAnKMGTg/3K1msApUrD8MPB18Fxi0gUvNazWEas8tQsQxoY2xjGqxQRQXmkNBr+FMagmGQTH/gJRQ",
-	"aVcsvjinFdzaVRumr3QBtzq27Ypbi8thcbwkpozDQE5AivpPqULlll+JCmcsymNWoii8pfIULPm2Z6QG",
-	"ttvwps2Q9lqMDXPPl2y/wOdZeVqD7MWhD9wR0volZHmh9Yk3aEXzRF8/KtwH86Yj5QH+4sBHZmD0O7ko",
-	"Io212WIUEd/PhXwPWlNDDExrQuCAS3P0UoXaRmR1noAoht4zuUJt1FrjgT2Q1iOhn22UQpCDAkgVJ3ZM",
-	"cgH6CLd+IvO+K3jFxQNtKrIfjETjaylzOxqq1U28AMGOK/O3MUGQEykcaQj+JqkMmbK+YigVsypeyW/i",
-	"nx+ksPJLQUrWRAM/Dv1j4aJw5mSUB0MXVtNoZh7uhWo6NZdb/qBfZR0TIgAMVIK4EqbyTcs7FFaECrao",
-	"H20v5l+dCNqWnlREoFDKM3VcvK3K+63CRpcH9gbjCjNaUJ20wzktoAQ1XQziQ2w2AmN4wJs1BqP1mvJ8",
-	"XIpXxucl9ecY3yggCsxYZSwf3dqbmnE3GXaB+sWYWc5kKnes26aqfTZBZJfn6hiV5gHuGnS1K4OKc4zv",
-	"yIA5eH4Oh7INY/b3rAoaM6WOiUpiTTJYbdZgzRRY3Hj7gb19tDpFadSiDpvgpB5rMCg0O1gZxDT1YayE",
-	"PI/1L4TadgF1/lXG/y4GtzY1xIONMWyiBwl2nh5bzz70mDpGe7291MdpMlV48fKCTPWIcz6YcCs38u8Y",
-	"o6kEJb3W79DRb3xkpZPkkMrLTyhh3pSIVx9SEA2KghwDmNqUR2wEuRxF/AQ0DatY+hDo5SeVsx+wWk9v",
-	"3iSVc6JylTChbBXfhPL4mIQzqc/PyP44AsbKaFSn9zK+evnBhXTGwhzr0p3bl4IBLtd5b0GX3hkzySvc",
-	"EXUDcnvxvIq8F7LQE1wWTwY5i8b8h0QAZwr54O/lRaxoy3LsBAXoRijfIcHimIxiLiBmauxVCLh7SzNB",
-	"Kax0W1ZUH4s5X56J43cGB0ZpcgPrJYpInug1adnjBimm508M4hy5ckcQIe31kw7AuNVmgD1KDbej59hm",
-	"k9CJPcvjXC1xELD2pISEUNgqyjPub1Z9OFPkPXrNsnS5A2khI2Px2YmWkPa9BzmdnSsylXp4fcHKhxkP",
-	"RANUfzHureZagfv3Z8u8fBYYHHJcFhBw08/hYjq0humY2YQjtDHdDMoJL3XvQya15ZKK4vQAoEmoj3Jn",
-	"+N5UEnZOEhrOGBl0e52gk6exyRdWw93dxWLRpfBzV6bTXXOv2n1+dvr0xZunO/qeov9O5zGd8U7QgRQ4",
-	"yCvud3t4hUyYoAnvDDt73V7XZFjPIAt6d8ZonM1+039PsczF+ZTOos6w8435HfCAoX893Dfo9RCxDYSX",
-	"aYdYklz6O8w4X5ePjo/ADOmGWsZuJ+igjwee7DdJahvZXL5rrjyLcPB9nHTTHW5xu49pZG7TW3ewyS1n",
-	"5vw+TVOTU2/zzTvDn38BQLk5TaGMx9YZo/JMY34NhRl0qjrDnztvWHrNQ0BtMdFTPYAecHfOspSHyntP",
-	"NYzrVynkgbBcPYAMDYJFIF2HbWzf6XdmrLXvVI+yCzAK5bdZTbCvvbhz6LcMT/lDX99+r7/+lu8rTXrg",
-	"vv31972Q2TNoQ3MLOnGU8TXL7I6tI4hGzGogEnPQu/b8NZ7olwkTJ6/ObnuiKyUiTTTAtXAMQbf8v3SI",
-	"v2aVvK/NTjAY9b+1HmDEYkNxaDPfMV3n15zl6L9JpZy7vBwrcCGYbgQzyN36gX+Nj/6jeHhIxZ/u/eu7",
-	"9jbiHa7F0CqaOYUON+DWsuaY2oxsrvu7Nj2olXYeL03GIVja1v1Wp4PnXGUndjCoizQpQa2AG8Ulu7Zk",
-	"LFh75XM+54g2cW/0ZlYBxfQNRHcCeVZg75jlfhJDd03pjrafc5NiPJby6oFyW+7RtyO6DQWZR/S77zVp",
-	"f2gVZ18zS9JbU7S5ryg8/ggU26YtWS+Jg2Ex1aWf6Pbe6FbL8SKl4obUekOae6W/6Xz4pZnYd5VfM9zI",
-	"8jFPrgxGK/NwZnw5Ls7gJ5oGXmEYUpexoxkNZ3VpUZysooT51kcs+FPKGQ/TdJWwySz83B+u8v47ndwH",
-	"HuLvH3qKIQO49cSexLGpuq7lV4ETGPR6GWDVj3WoKYYHet6szD2GJ94j/esHtClZtgfQJ93qY+hWQDnG",
-	"9uOQZ6YNroLckRTKtL6+1dUHn3R33+t/PuiXk2ZjhmAj2x0MPQt7KqCrRcNBeAaRoFIA2WQSQAwR4r02",
-	"Fd8PJUPOuZCLY/27lnoG1HOOUQoIA8n6OfnGreaez8nftJ3edFDeuqivwyG1q5eiOOx/0mO0AX0/k+mY",
-	"RxETNzp4+72j9TecSjGJeZj9YSf1je2akRWt0exbjvk1U2vOKhzS5vMIGVDqPg8jhOlg9mkuAHChOKAm",
-	"5UguRJd8g/h+eVZGhnTYA+iwkh7SJpZPFcRfqq7W59yih1TzPkyLJ64wASwqijMQ8FQPNprJOHKBHwD1",
-	"FAHJXSF2YNKb5GQC9VeQ0hHUKnP99DQe2cJGU8jmgCMaXsmuKQJCCImTUskQ1jNpRqbYNUtpDNxNQckh",
-	"gKOnEUuHRgGnfpYbe5dwmLz9zWS3BRhpD2muGOzjWEbLC4HxKAX1iqc0TSE4DcnFUJB4xViCb2spc6IA",
-	"/kDRZRG6gk3pknPp4A1GWrnylwLTwpJfgNrF/b0QkKEZSYixQskLCxFOFQpT8xjSO2EPIOcEdunMZ+kQ",
-	"PDco1KDvYLVByq+t2kMQUtDuob5IEcXSa8zcHkt5FeAjMmnKzLAhWBcLmnjMMKvSknNI47hILtJUtNdz",
-	"oUMkl0guhF3QmGelqmRXaoggCIaysC9SRT/Tb9RfbQexlpjKHstoeWei5wVbwKOQ9RdoTlmamzae9yPy",
-	"4KFtuqERefbwulBwQPjEbX6Ihw8Oxifhd0fCb7+/wZzOpXxO0ynDGw42WbzLZfqORZyeLxP2h4na0yb1",
-	"8LbiddcDPL97Mfs9ZIYc9HpFaAeYlalbNK1wC1EbWKClpqbFgU1JyOQUusF2yWtMSgBtGOvELczGaNDr",
-	"IQKKkXa2dhnSGzEt0hO6J8Je4GV2oiDCCj4tppyE0soD/GZQWgo5zxEfDMuWuW1UROMYIZwUhCu0hAI+",
-	"/UKWqx0wZ3sC9TR6AKqcJLeFtxZGBpsg5mrG1BD31MzfwqTox+VimjOlsDgU1jCC+/VkrKntClCKArcJ",
-	"QFbbrHMDCxcYJZ4rAm+DS9ElbyRZzCRISFtVd8WWYOSb6VimN7bKE88uhFVtTP9LG9rTt7rsR4A2gVJb",
-	"CpukBwF0OmDAKJwgBgg0MSTUk6SaAxe58YChA3nNRE7gPczJZ7VU/M9xHlAFNV5a+K8RTrrA2q9m+jaJ",
-	"QFSkcJ73LP38zuAfWRDWHt0gCn3CNI2hP0m7T9JuE2lnrZGyRnVzcXevcq5qTloIP8w5B8AeAKMqGMcD",
-	"BENIWRLbYryQgdxAYBPNCwHqZsx809qp6F6Z+oXQ/FHbeYr8/CajIqJpRN6y8UzKK/XLZ35inTI/L8yv",
-	"3VDOP8dUY54Nych8v+PV5nFFRtd9GozccxE6xkrnp9Hg4KB/hLNAUQZ1gCMEzLAj8ghxM7rlr8E6zOg8",
-	"Kf0KJp6F2dDbAS4yk5g44deMzLnIMwAxmoAoxQ68zeBbPmwXKByNSgD5bIQ2JYtGnyP6GVxsFAKRpTTi",
-	"IaBpEEbTmGtTUGIXjZSFWmPBpHqEIBXS1KJ8Nipu5lKMPm8SGTh90+9lW7e8edXQIGHTi8/tvm9xzxv7",
-	"gk3w6V7Emu2h80cIs1Y5hlookMMnMdYuxv7vS6XXDgvHM17KbqNbi6jdsWtNdY8GmQPy8Qwyp7Xf3CJ7",
-	"40QRYCLhHnHVJS9NsblDGxvbPgcAMgXVAz4KWAG1QaaSSLGOa6pPbPNf3RD4xEE/cVDLQQEkJXUndwuO",
-	"CSiOq3JCMVIcMRrFXBh4flTYbHSmS57xGDDhUqaylIdZwcGaEw7woTUOw/UjAXekY5tkFR0MN4ug6pFd",
-	"S5nmEcOYKrXdiKdwC4zYnL3gWt1zRehY5pC30/RwE0XfPB6M/cXqT347k1BnXPjVyi0R5oyltGUScoFt",
-	"RotZeD1vjo6CzpwL+7Hf0AmhaRfKpYkb7ITXIGOz3Sg326i3V4qXBit0Af+1FAsOv2skxcbNuGZplJdJ",
-	"zJSguh459eZnDY3DsabUrwWVqQlZ1dvl9vs7g17LjEwX/WI6pT4snQ1eyMuJtp/9qTj4Tg6qRMuMDltm",
-	"ZBv6bzWlP1OGHpzy9XngyC0/ZSrdb6bS2IoHK8Zel6AFtkj/xpF238O/H1ql3NtK18rAwnhZVNGMxTFq",
-	"8YHB7rA14SooWlwah0qkVXVgfYYp1xJigdo6903Oph1qW86dvuQTJd9fJg8D7ALzpm9OyduaYfDqqyml",
-	"pWOwS5XiU3EDi9gfus0kPlE2vMQzi3gNzkKD99UcMawHfWCY4qBsY+V5LfZQ07Ha0IetlD6cQpGv/fFM",
-	"QFz2/8GD+3/M4tsfDDa52SQNIZP4o5Ld+bXjRwB0YjK/NuVN62TrLsDr3BNPeSZN5EowZrsSWAEM8Poy",
-	"YULZFlEzJsqJhSjO1YJn4czidEFPI8j4RcAPw5DqjOhUr+vWfAga7w87jyVAQVJQybVpcFxGvMtkjE2x",
-	"t7FN5fwTj/oUnv53ZGpwNh1Xs+k9d8fSzMm6J0UpihDcXjCL92M7QRedh8wUbHc0X5FK+XSWOefPeo3K",
-	"8Im7YmXO84VOKC5gDQHJeHjFMrL/sN//xMk+aVv/pozJHNstDcANOJLzO9wTV3qFKJWYfGiw9YqOPFgQ",
-	"wAr1ynXgb0GAtJVKeIzIW+zqky4v01x8Ce3X6i3tMMHEhE7VTC5Mw06HleZ1RHAwloh5N6dXrEtwDVjR",
-	"7Jcn1HhkQwzUrP/UjVyPUpQ3DDqcmlRMM4tIolMIluMz5CbXqtmM7dzPv9yCf1PTPLuTsok5xxuHRb1t",
-	"+chMunjyq5iKlZklHlVAJpamXfNePjHyTyrp/XL+Vxbl1yPDm7N/j9/vvi8+fNjVB2m5vQjwTtEaOfBE",
-	"nxzL1gx0sbLt6WZyAUnqmBtoYn1Yuaf5HrgClM/3X2LSC6BNlMJSRa2jRXC2jnOvtWZwIQBw2ZQvq4zH",
-	"MRrw0PAtILmAJpAeuqprl1uGWG1ML9dbWeL3N2WtG3PS4mknxYB/HEdt0319KHmDEf2JgX5ioPecqK6P",
-	"40dgn6m8ZvfJQE/KfU4eKLJkqkteYFsAOrbdTgyEsmOEUJWaGrRarLjRmneXnMCcoT/rhiEUXGSFtf0L",
-	"cJNPTOSumMif6lhDW557Pti2f8F9nuxz6CoCXfhdOY3rRGSatDt5CSavntEWB9fe8unkfjq5f/zJtdR4",
-	"R0cX24DLdNmejTOTc9stIvAaJ6ZF78OY0UiRTHYJxDXrPR/nXfLC9pkFq8Lm4kPzdm3FDLEwF6sNrnkG",
-	"s4fap1f6wYiShI/G6ljbVcuUmkFzCpXQkHXJidd+B/u+ZRLaOtMkUcelhgmuo/ASCqr0wJmMDRYvnbML",
-	"gelEkD1r+wYZhK/A+cpYrJhtmGz9chT6FZMJF5Ey81HQcagRVkLKq++Tdb4taHrZJd9xABUji5RnjIy+",
-	"GEHbyf8aPB4BDAl2CixnFPr9MQctni94wW1ZqP3DDdIcwZ3ouSZHX43K00jpNW95Or7atsfv7W3wePva",
-	"68/8Sl7NoknYlk2Z8LbnDg4O6g++WeKjmZEy2ZrMpPx4ItlSbTN9doIOtPfF+zWjA5PUreJ0Rjl5JbnB",
-	"c1wC60Cr9UPQwVL+8gNfSJNxUB3XuDndIPBZjyIXtTnj2ZETdx5b53nF9d8d1L+L3X9Nrzk5W0LiMS50",
-	"2Emy5WWvf/RwskcH4X706GG4x47GfXo4GfSiffZovHcwqK4y6Fxz2hl2vnny7BRl2mby9ollgE9Fli5b",
-	"PZmWlQSExkpiVoPtLulpDp+y9+4nDxU6eJnOwnniiTv3+ppR8lZlo16xZXulxYsSxKptGgqSKJMyMMBJ",
-	"FlWCp9q8TFnWXGDxrX7Snxqa+1u2XJ+OrTf00yG432Rsg1fiZ1UAdbXqea1mUxHUgxZhxtuhiThwcULo",
-	"kAhITuQxnXHAHcNqxhlVDejCpymjGfuWLW/qtgWigaKckpypAdpBmZXySqyczMGbO28en73QRy4fxzy8",
-	"vGJ6lH7/1x9Pfvz23Wk6+eHN7sPz5du/ffNy+nAWXr+iCf8uThdnlL4Kv/n+tfxSL0DGrkRIvwlgKQ3T",
-	"CgFDhYZXTET+TLQwHMJdGUi3mI5ZrKVbKiNXTGseAmNvIbVesIXe5Y181P27s03h9UbuyXWKshow0EjB",
-	"Ev8djNR/A4gueP3asjFcaGMm5Enc3fdXbPkB+VHMMtacXjqVMgqIFIRBkArAjzRdgYGDntwuea2lcuHI",
-	"MW3TmjqlaOltuVLpbOw3NF0ysS6Q+J88LP9CAhDf403ob1vd61u2rNRsaNOEs830RQRcQ80TwG/MRBD4",
-	"GykaLLtmbfGVedSfWmHUi9hAZTTb+klrvF+tMXEkZc+LJbLNraY2RfI78L9TmwcLKpGayaRwvVnXQJc8",
-	"h9bXrjmtwkxbIti7BsvpZcLEK+P62O4keH0bQVe5P2AKnN9HVsO8h9Y1MPChVM6T38fyNUtiumRrz5V3",
-	"j7vlQ/BJfft3SwDQpxBcL3gQN+AfTt0zXGf3Pdy8stuTPef3K4+2OTOfZNAdt3bZhoSCuym+hZferMhZ",
-	"otx1yb3vbzN40EnyFidLtV+66ZYOfoyELpVrVU95ZHtXF/Ad2A8f/TCWUrHo3bVvR3eMiOIG0+cNy57g",
-	"As+c1L0n0Nb6cz5yBt36I164JgRb2Mb2n0y8T9UkW0IJYGqYoR9Pn72dfNz1FOOVDacQhDUFSAzI8vV7",
-	"cxxbTosFH2wRECVNIw5ElQbjq8X2PPOmcI9HtXjMqj5U3n58Es73ayAamnmg/E3/42R1m635te0hYkic",
-	"kgVdGkh1TC75rJap8jnUmGuqX4Kotf3ZPqMl0RzAYFo0f452KjgWzVcXAkvaoW+IEeUj/GmImL4wHwPq",
-	"a0Elx1JeYfEonExva02DLIi7II7umCEqv1vbA+UEVJEFE9gUmMA1ZDWtePRUMDEmF/zX3HlLre0duBwU",
-	"8D+BnuFlyjh4fCYibIEC+UVCsDBj0YWAnRqzWELBl/Qa9RFqVqMvMWGiDFwC8OiFTKMim9bew8sLlQsx",
-	"BGYGXW60rlM0J9DDXgjbYcsxNkhfjAyoyVLmjVk1XFyV1J6P7EWoxrQubVfSSg5FSUN0Kgq+mVJAqbid",
-	"T1Rooly9Xq8/2NvvBB2Rz8cAr9Iz3x0cPnzUAdZqdNxSJkZpSgGkwQw7VM3oV/JKjTmwCZOWU5mwS9Zx",
-	"U7PXdb7SA3TcM8z3eijML6qmj5ikIzeQzRIx35ubSglMfRgOSb46nvnWG9A2zu4MO2cvXhczM1duF3Pb",
-	"Vrnt34PEXC8tP3l/PhWY/Gm0aXAJO4zpu9Wid98XH1aGHMFCRLUBOVbgW+xFNukkZcyoG6h72+5zY61b",
-	"LMcyWnaJBcZUpiedVlFsPxds5xx1L8T3IrZKRil6SSwTcw0S2DzJGrNGcYiKYb9ZeFPPBVfwyfz9Mzeo",
-	"RBK42fm5jYa+PsZYkGXFAVeGJWg1dPWRjKmC5pVYxzqTCwRWRhQGraMC8DYACMMJk+CrtiWvUSPYYyU/",
-	"/l6Rw0tPahHbAKjcDNnwyei9VzhITU8NOBnQROZO4E7LA++muYEJaTRtnyN4dAaFCpkTIdjxi6WMzGnE",
-	"sKn4SP93RKQw9ixACY8AFHgUoAEBRp5pyWqNM9dp2mKvzei1KXcwVRp4zsDUxcIHUzpucHbBlLUw9yxh",
-	"0DZWFFVXMBSMUNi/2Nh1qE+xaK+5Iif6ApdQPWbTXFyIBTT6tLnwUwCPEAAejQYmz4rGC8bm1Aaq7Uk0",
-	"8FqAKmLbx5oOsIPeYHRMRl8/xT6w5Vc1QpwTzPLm2Mmaiai5JejrXDTwlBuigQDWdAWTGtGeS7DQ29gs",
-	"5cm9zsXH76DQOIE6KwROv5hxIE2743fGAwe9wR+yJEu4n/Ig/70Nne+o5rmLghsr6jveNLO8eRmfYlkW",
-	"M61t7YZSTHg6pwUsVUv+d9FpExxqUNEGqZdZYKFGFEmk4igW6VIFZMI03xVhnEcsOkb0TuPbS+gSXJsT",
-	"ymMWaZaOf0EZ4JwuLVAIuxAgykC+4FzxcveBmL5jeuIQ3gCUE4RwokvVJW/ociM4KWjf7bLvzPgKephi",
-	"x7nA7oDrB1Q0m6Nef58Gtn+Ko71xG7+1f/ElvAoab9Wpp3LTVh17Kvd+lM49xf6cenT5sUVQMYtXhp5b",
-	"48SW3l13WiEXn2zkT16w+0YohMNh+x87KgTcESBevzmox3QamgkFq+XDgotILjbMZG4MEhePf2vG+lOn",
-	"KleXsz5r2WzhJ/v8foPS6MWxu70F/a8yyusnwcNKb9SUTtEIBqBNuANbpMex6WwE3VtNVyNoKAjNBLvk",
-	"KTinpDbtMhYVKV1c2QAxDld09Qb/lSktZljt+sBGQAvtiEOOh38vV3avQEFysqvAfzMNIFBRsv17eWau",
-	"1M82LrMmTUf/0nTm719lgBfzh+kKq9nBuXuBvpem8Dx+Uhg+tQLfHDV9Cya3EU97j3+saLLkGleCAZSy",
-	"Oc/A2kpZyPi1/guyU7lAow/8egvEb9XMbqGNNgeMPl5mDP1lUBfvYVCSiUwbHfHF+rBp4jr0k1Gorkdg",
-	"qiKqbJzPhbKOc/RoPrDKEhiiWCTcJaOEctHt9fqjIu9kieUn5m60x+EQywULyCik86zbO9gfmRZ22Nq1",
-	"cilEHBYgoOKYTJmBsyygR0J13dZSDtu1NYIMd/6B+BhM5HP9us1HHMwuRX9h5qip424gSrblj+a9aSr0",
-	"h3s3j8uj1ZBbALR+V69o5XXNHjV8q/8WqtefqaENs32joQEq5I8hC9qEpd1JBiGK60q0cQVr3LVW1sp+",
-	"qzZ/CGMt0L4GfHYzuSATmiIL5c5K6xKTzwW1nsattM6MeuUm8lF9IKs0G7c3n4yc+zVyMn+ztz03q+yd",
-	"uzk+Gc3Y6ox0TS1ivc+gGOhP7Sx4TMWVW8t6T0Gxf5/O0f2fo2K3PYsM2/Bzcdu2j60oOmMZLa1mOYGI",
-	"tfLaiKUyY4RnQ2L0tb3A/rUfkO/Oj/Z7AXl8cjYIyF/fvHyBXU6Dsk6b0gUODBACFf0WnRFiSU7f/ICS",
-	"iZI5TRIupscXgmZkLlVG9snX/HGXjE7xDOxoi2cE/RjEg4zMAaImIOM8A+gfio8rj2ZDsyDrRIYhEq3I",
-	"2hT3GMM8er/1j7EUU0LVheAZifkVAGeRUM5ZQDj0eINuEEJmJKG5YvDgOTZFpoLsueB9l5zYbq/g6Jix",
-	"EMwKzWuGdqrWDbJI9VOh00c5EHTmdasb+Rmx37LlaFi8O66KWNB4CX+/+eZkZ3Bw2CUnkJROweGzA71X",
-	"9KfRwbt3I70lkfOwDIucCOyh4qZ/IZxDCJ0z/vwhh8JQq03raAxqIWmNU2i/YqbrEb9FJysRkX6Mgu58",
-	"ik+FHlCwYRHkmstrZmsRTEGiCYVNTJAvILR4hrleD2K2icWTgEBfgAuRMJnEDqjW9S2ApIpjs2xlo0/W",
-	"dYYesZmM8UQhCBWSHHXvJpOSxNrW75JTOU+0CTZSMzo4OBzZUCrNHByhvqvJo3Wmt3SlSGrpZWKmcWxJ",
-	"w4gUTdCakKf8monu5jbfSnXNzu4Z3tfcc15VmB6DVNNjy4JgvtB8oTRD8sxDJVH33hv/3ExLvxf9WjS1",
-	"lqpHkFcOiwYXxvGAVWsmAQdPBiRAURLmKpPz9i7yc65lCwRN7qqPz3/v/ndZTXA918dcUHh43dCd53HG",
-	"E5pmu/rqnYhmdAuN3SeBj+4GdQ/nMWuzElBM1NnWsYPGRf51p2k8/Y+3RiN5fOmADP1TMs+/d7z2cYrl",
-	"gaiW+Xr+pmpma6jW5X5uiDX1jMdabGlBnqU8zEgmpwBXfUsYKlfGsE46/qh5OrdJpFomXrNUuQxmzx+6",
-	"8/BhC7/2b2rFoB482ggFGosEC3wFdFgnFJGhG6GvDTLFFjgDZ0/w4U3DATFsPJzdZ2BGTSsyqIsoKrUO",
-	"xOdgCsQ0QwFY7DCkiPYe7vT2z3u9IfzvpzZ1JJXz0hydOItoxnb0QzobbLednFFX3QRb5nWwdl6Y7XqT",
-	"if2Z3Aj2pa/3IDh28MmBcM8OBI/fWQ5e8MA7wEkDi4kK22IINFkb54cKdRf075LHLFswJki2kK64G+3f",
-	"CBt+MijtJlPjdseQ/rE12bGiOCOMQ+o8ExGY4SYTOXCFALarp2aT1qENjzEjjRaUZyPoMKe/x4xsMPf9",
-	"bAZI53QMgEFrNzJmUy4wA+FC2Nx9reCDaWrL3V3dC1Aa1AGwhNHMf7zLV3C5su7hLklPkx3YxuduQ7my",
-	"DSi8VhGmWPAYfvLw2yFcSUb7vf2RsWIJQuabXpUJNW2gEYJ8TpdkzGzJn9n1C2EB/B1YsbFyvMeZ7ncO",
-	"r2Bu0PNGmCw7cmtrzMQAZmuJ8tYF7es54VvqGOFNC98ba97PZWWHSmXuc3tDrXbbXNPpH/R63V6vA07u",
-	"JWupjv/mybPTXg9Lxhv7DbiC+YNev6iYP8JydU1EBhVq06YEfeSvdaBo/zgb5wgg2Ro+ss3SBwd25SWd",
-	"yWlXc60aT8EG3nnUfzjY0+uUGfS25UIYsjF71lReP+j4q3eF/VDXD8uLeRWe+4QoTdcsIn97TUIZGVqf",
-	"8HcG0cKsy1vpnGXUWsMZdnHo9AelF4rP6eQJH+7uJnT5l4R+Gc4oTyQX2Vfyioc85Bd5rzc4TMSXpzPK",
-	"/2vQgw4Y+CWdf7mv9wo/hfmXeiP9tVkIgY1f7TZlN+6U3hlQQKmDCHCL8lt4je05oRaZpHkZoGEDytp3",
-	"hIU63SUoXb5KeTTc6w97ve6BVt70FPLUFFNnFEqUICcKq5cR3AQagYJDtyCDLjmXiebbeaJZZUKX1qvj",
-	"c4QuxEIprL3DhconEx5yJrLLSS4ipefJNU98fPKNfnXP9k4Gp/tPHj083Xt69Lh/cvhs0Huy//TR472T",
-	"QQH6YBI/Ok1so/PP/5+9a+tt24bCf0XwSzZA8CXLtsx9WlNsCLpixdAgD1tR0xYdCVYoQaLiuUOB/Zb9",
-	"0oHnHFKURF8UX+YMAvqQBhFN0Yfnfr7v73/Mv6tvLpXOIDD525vbG+WuolpR/wOlMrzquelXEEqjIasV",
-	"4aPnfsxD5v3GknbsJ2pvWnq1QGXqoL4bXX87/EHt7kpdfIxExlpc8BdF/knyP6X5NfAYeVwkxUNIGWDd",
-	"n6jRNIo02CoRoDQRPqYql78KyJUu2erAqm6TnKoQo48aHSKN3URl5BKVVhrVLU5gVYw4AUWNv7OVasWK",
-	"Y4uYey8ACuPXeBLceDL7iahLKC8todTCUpfKKY/EA9SYtkhe5TtuoZ2rqrmZ1dQu2Cvk+jG+G2pVQ4OM",
-	"bh/Ob2v3rYNe6XAJ/2t6BiO/uwayzdTjYMrkLFzfEn+Xqnh15A+HQy8SOAsOsGZ6AR/7oigcpRojFEGp",
-	"tkoWBlrlG1GgGeompAdKK8qMzaQKeaGoDBhg01hPrcNqKtrNvQd1Z3GVRqmXxvsNww0VHNXrbo+4XsOp",
-	"nC8aeXWfJy4YOT68ntMiOVBnD+KhxWWzOHQqtavaHFRDAohM63SfQ0v+pX/c0Gav4fzCKJdJhs0Vy9Aq",
-	"e+fYpgTN8shPrPNeVoYOs2VmNMjOvs0jwWIocggvSIqp9L6aBJw/8mDi/yEmhch4nsRPPJh8jb1C0MUC",
-	"6hUOQmNkYC5NAuSFc+L5Zy6fnXqyEklHVj9vMBbd4tp1yfQjg7239UEO1MSqP6PWxuq6soMZEzMetwd+",
-	"r3/GZmJyC8udOMqjmJv2COwLwylfIfveDewpbsDCUbBhkesyb8FXDgY+WODZ91RDBDh9liPf3LV853gm",
-	"1ghl5xJ0FOr7uAEgUPsESlSSczCb1F1eyoZGONyL2VkD/Gij9gGBaiQCjSs9cQ7N3euMXFvzqx670Ym2",
-	"o17newtY1zExi+dhUI6nLFbfRmePj2yPTSpXCzp+TadmX6ldnME84/wz3598xWmA3wJbbZnI9qBnew7k",
-	"H8YjeEUjniVWK6UPflJbWw9Z17id8Pf8xV/QeZZ85oJOrJtjP6OLjAK2+11uthbWb5/pWtw8JT5jj1iv",
-	"VqErmKpC+pWZL9/CMUOFTmEmpHniSPAN1sx04e59a15YE1j99Tf3gdnzTZ25PIm5vMjLIz870ymTtEjz",
-	"I5nOd9Y4EBTnqZXKZu2wq/XE5Jkbf9cu+F/kZoq6qQY+JOlder6tTDvn3lEoDt/1cdiSpl+GGTJJPxXp",
-	"pCtydkXOFxS7f0hSr0hbBjRrHaBCHDUA+YXLSvwRCZlUow8MLvreHW6kRbhBT/D/SUYAm5Aw+OiijjPy",
-	"h7ScHTLuUDYlyNiSxSfzX2zHZYuPolwZcnc0AZlxc5r38J7epXNhTu/ClHLUuTGdG/OS3BitNXTnc0tv",
-	"Rq3FZ0UWyRWomilnGc96498/KvWQ8+zJPar5yBbASdDze0UW98a9UMp0PBiMLr/vD/vD/mh8Pbwego6h",
-	"jTgwBxqs1diANV2Zvgac9ocBl37ZR6rJiJxABuoQasSdOEdDMzUxZ4EKMq313kQZn8kkWzlWfK8R/jRx",
-	"0JxlZmfWGmW5p7nGO7AeIY8DLxJ5FHAgt7Qe1t+RE/EAAP0RxIJSArlmVylhF3SHLVmXdSsxscgvvJCz",
-	"WIY+dZBwHLZaacQ17K2yV32tHtu8ZLIUwNBJfijB6JQ7N5tF0A56D+sz6hxH/lroDGx1SZYcc4LQqudr",
-	"FFslO/CTtbQFeuWY8n1/6y04MBLUoSzo8bd85Xr52xwnD2imLUcgGoK3YQRKE0kvTzlbVHaTPUUz3vvy",
-	"8cu/AQAA//8=",
+	"7L37chs3lgf8KijubtmpaVEkJdkWVVMzsmInmji2x3biScJ8arAbJDFqAkyjWzTj+Kt9lu+PfbB9kq9w",
+	"DoBG33jRxZnsaGsnFsluXA/ODef8zsdOJOcLKZjIVGf4sTNjNGYp/HmaZzMmMh7RjOnPMVNRyhcZl6Iz",
+	"7HwtlySThHoPdTtBh32g80XCOsPOU0ZTlnaCTsp+yXnK4s4wS3MWdFQ0Y3OqW8xWC/2kylIupp1Pn4LO",
+	"eczmC5kxEa3esEVCV/q1atehbickyxkTJJtxRbgi2YyRCU9VRqhQS5bqsenvLtkqIHRKudCjK7pmIp93",
+	"hj91dFOdn4OGobxhv+RMZecNA3hJ50xh1yk+RbggMk9JIqeqS77iV4zwTI8hVzjOlcwJVZflJer1jx9P",
+	"DuggOoyfPI4O2PG4Tx9NBr34kD0ZH0wmaxdvTj+8YGKazTrDR4dBZ86F/dhvnk6Wrk4nGUvr83nLIili",
+	"pce7pDwjYzaRKYP1c/PTU10wmrG4NIf+2iFywed6nYsRcZGxKUs7n/SYFjSlc5ZZeosimYvsLE9Tvf/1",
+	"Yb6bMULxoQeKROa58pKev3zTCTpcP/5LztJVJ+gIOte/2OdLZBCzCc2TzL3oLeqBHl+WsVS39f/8dLr3",
+	"488fDz79Z6dpcc3QX+v5bBr3IqER0/Silzea0TQjcmJ/V107+gXNZsXg4Z91S/2fKZt0hp3/2C+O8z7+",
+	"qvbd6LIZjPYpFZdrhjqm4lKvr4xZy2j0E9ceje79TMYMh5IyWoylqSv9wPX70m+ffwldnck0ZZGe57r+",
+	"IvfUtTstOrI956mSDccuFOxDdhHBr6EmAk0RCzpl5gCWKfv0x8mvUr37YfLlo/FX8yfT/iv+q5y2E7vu",
+	"soVfDI6OasRN937t7R1f7P38p2YS9zjzN6zhcP6g2Z9cCqJHQCYyLfHHLnkD3IOLqWaMuYg1i54xovTT",
+	"l2ylGYyiExbAq1Mpy2ymM1fTvSf9x4MDO2EUVMWMvfHt6QFuyTphKcq8018Ysvf/ti6IUFmaz9naY8/d",
+	"Qw8U4XHLeSqeujbRFaMxRPcNW60Z1yVbwYACImRGeKaIYlHKspYBXm5Y0HUj+4atzJBe8DnPmjWJORUr",
+	"UCdQeNOMzKXKSiRw1Gsm9QRabWTq+pU5/YAyaNDrBeslUtB5BWOiye9M7BEVEUt2pfdbpm+7Fu/ZeCal",
+	"5qK1ZTi1sqK+FHOmFJ2yk2LeUhBGoxnJ0lXtaF+sneoSR7DH4zuf5Vs+FTTLU7Zmsso+owJCFQhvkjKV",
+	"J2V67Vz1aTATrw4mx++e/JDlx18v03+o5CqfJ98tfslefv/L5eyX5T4TX/36+uwf7Ohp/MuvZ+fiH7/8",
+	"8I/nq/n3f6Onj09/jBf/WH7/4rU8mL9Mnjz79k/zx++enk7//OdNS+XG2LZi/d7g8HaW7B2fM5XR+aK+",
+	"ZO+15kth3WDVWEx4Fmjd5zvBP2iWo9XO8qr1Hz856B89Puz1Ns0xcx23zXGwboa9veO2Gb6mabaOey70",
+	"7+sYOjxwbY4J3Rue+S6lQk1YumY0mXlk3YDsM9cekx2HGdZ72sTJq3aE5gaUqIxm2pigYEVMuKAJkamm",
+	"gljm4/KhGbQwed1cM4/3WfyBz+F7jRz+PU0StsHGWMIz/2Imxho23CKN7owF37FitZkVvxJMU9BcG6k+",
+	"N1ZMW5QZi8l4RdSCRkydECkK4kv5dAZ/MCHz6exfk19vtbw34N9b8m2ekSVVhm/fCdPebqLXZeLvuYjl",
+	"cg3fXMIDLQwTf7w2u8TOgVl+0m2ohRSKgZvjKY2Na0l/iqTItN4//Nihi0XCI6pHuL9I5Thh8z/9U+nh",
+	"fiyWWr8R6wHm4lLIpbiYcJboQxmzjPLETG3O5mOWklGHzufa9B91NNFrVR9e6pIveQwuqTmjglAhsxlL",
+	"9Un5SyfoYIvDzr55GRZIZVon1f2mYjimMz40yu5wSycWU9kFj7dzemmJkavO8FCr7BnPgMbeed6oGVWE",
+	"Ehgonm3wpUiRpTTKSCwZTnZGr1hBG27kZnGH5SX8tLV4xtdxa+tk5XnM5jSZyHTO4i55KbOZtgfgSGUy",
+	"RTea5239x56hij30ODaNwDy+X7gmP6FnQ0wSHt2MnqyGcCFkdoEGSELHCauSln1Ozy9mY56xeAgGJHyA",
+	"+dEkZTReEcVE1iWn6tI4NlaMadVgQVeauYxpBO7Q6xPHcZk43MgiKvTujxkx82DxGiponfhtE4QjywlH",
+	"gl2kTC8RKkh3SyLPZTrmcczEjWgklQmDZaJJIpesxHZOwbCVE6IfIjSPeaZFNF3BlKOUgRJo1lrdbOMP",
+	"io1/KTNSjKZtj2sDv629RT8KTNlONZagft3e3p0LLe5o8ixN0Yu45f7deIKv8pSA7tpEmyfmPgCcHOjO",
+	"uL0pv5TZc5mL+PY42gSaK/OylKFULDjH09OvNSE+PzgdnB1++eTx2cGz46f900fPB70vD589eXpw2r8Z",
+	"5R6WKdeOaivehA/fEuXaueO2wmcQpKAUUM27b3E730n5gqZT9jmJF24yZAy+tkxKkugB3C2T/U74t6Hx",
+	"DdW7clse5b5lIiYU2K21azTfSdmVvGQxoYqM4O5WpvxX6G5I8C6WjPJe7yC6ZCv4g406NyPmvk/M5Iom",
+	"PCanr88Jeovbta7yzG6ZoM04QBilhXVY2eX379/vVe+31+106dlPwQ2p5IpyVDFuQiHjXK18smigbOOH",
+	"Ll3kLnk2KzwCFS+ytvKoMfFuQhtHvoh+JyX6901ritCUgYNIm2rthAITvA3q0JxWyGXT4ScPYT30kpJQ",
+	"5lkk5+zC2AWh1lI1LxyzL9xS0knGUhLCbfoeXKeHvknskZj3yGYKcXfzN6WtRSojptSNqYsXhHFxyVYX",
+	"KcsVqwhQroj3GBw5vbL6QXT9GbvS7PuJ/oVQIthSP3sj3jMYlHX/XcaxhuRaZn0HpuGSJckeGoeEitiz",
+	"WWIp7lxOqXyxkGnG4m9ZzOk7WI3fRzSDxsyihKYoukK/Z91jGGg+jgZ/eIYj3HsmIhlzMQ3vcqHcrtvo",
+	"FKZUkyeJZkTJOYMZJRJlMPLcsZSXAYlmVEzh6oNMUjknMs8Uj/VJiPS74CMfU3EJE9XTiJngLCaZ1DNZ",
+	"pHLB0oyj84hmpePaGfQGj/Z6j/d6h+96x8OD3rDX6/YHB4dHj37sBB1NX/qNTkwzBq63uqdMb47urj6z",
+	"88wbTbd4cyxlwqjQr/K4PBwaRRfrj/GTfqfkwdNv/NTbO6Z7k58/HgyanN+aTVBDe1U/5cq6KYtRFqNp",
+	"MFfrTcuEbSLlN9J4A/LxP1mUNY2DQhAPz4aExyog4OWEc63yaNYlp8SFOqHOFsk8idFfT8mCpUoKE8Wm",
+	"RSPPZjLHa/krmuSVQJBdrJWmKcPgmq/h5SRjoku+ZILTROFQtbCmCb9kMJ+J1GuJ1wjIVfVoPbUBnod4",
+	"IyDhKdMPVUPGHGFykT067Ky/lw86yxnNmn24c5bNJHLQVOYZs1E0htPCkULf4HxORYU+vnr2juxf9fed",
+	"V2L/o/3zU9PCLWey4VpYWJ03IGGuWDoMYTi6V9hfOSHLmSQp1WtkxgHjCq2e0SUhLKUKh0DHeunHbCWh",
+	"FalYsQ+ZTGJCFzTNqstenpmWXevP4eN+o9O88Hb/1IG7Hj1nswGWcgLNhYqQSYmHAqPgmFIvOHq2y4wr",
+	"phmIDJ6xudoiYE3z2k+uD5qmFHRBL2JqUyMv2YfMRF5VZwaDaZkBeLzLKtGYJuj8/ljc8NnbPDifnWFn",
+	"rz846nV7Pd1KlLKYYzht6/OH3uPVZ8CTuv71g17Pvj5J5a9MdIYTmihWCtEbvn16/nIYJYymqGkvpNI6",
+	"NyhQxdoqxWDy5Q3zJr0+mg8fK0972ze8a9i1EXX2uU/+4mzZiV2fjw3yCxdrh+hJfw1b45jsIySTeTQj",
+	"vHzFrZe+nf/1mvhfZhS0LYYJulyV3k30qHc9DS0GbpPdsha76M3UreGaI/OCC1Y/9XRuj9O6oX8rBYO9",
+	"3azd9Lug3DzeXru5Bh0XIaA7RXoGHXbFNs/2GTyk1Qn2S52IziAKGKSHFzJsdmJI+gEZBOSA/O9//0/g",
+	"9ARKpnSxA401ylitkm4a+lv9jKZHG02yW9CIT5J68nbBTOeBJRefLttFDVLdbcga6PR3EzYv8/m4KSj/",
+	"VHgUIOAhbVdopVAz9y55wai2gcivLJVaYUikmJJMVvlNp9fr9dAmePykU78+/3gc9J80690+61s/vnpQ",
+	"+5CEIIPQ5xjJmKHT0cmjMGh7QrEsS9iciUw/A8TG4U8MzDEvQIwVvqF/mzCm9L8qVwsmFAu7I/Ee1GnF",
+	"rlhKEyJkzBRRM61ISWGtM9BkJ3kKuqx+BE4bxDBRopdiwVC1xyhHOSlGBHqeUTjtrFwgfwCqP6FqJOwL",
+	"/3EQkoegs3335oVr5r8GBwfhF0MiRbJCx1w+h6BCt77QD8TownCUsYbnjAoupt2RKG13o+QvBVQ8ad/q",
+	"txnNYOVv51SBVPjdTpb1a1ToVus7aJyxD0AqikxTuSTjFd5ha/ttxtC6UfpbIxLhVJm0IVSagk7C6Zgn",
+	"HIL99MjgDy4iCcLItN+QXxR0TuM4NQ4FGsccQypfeytu9LmqpQn35woC6BRZUI6hOewDjbJkBXS9pCu0",
+	"OFd4S6+/kxOyknlK6GKhTyuFPoYkhEOkj00Rgq4/LWZSwKmaUREnLARzBU9feDISYwYODLzGTplxksKq",
+	"hXqxmMg4TUJwvjl+VSbTjx1sGhTQGdUrMqcf/Plj3I//Tb/mDSnU9R3WEAN57eEKMCRGn/endMb1TIXM",
+	"uuQ1hCvoQ1n3wvCJijYG5D9/e+armHXbdSaTGKI20Q2gXJRECkNSNUb+hl5xcr6CsCrvQB8fb8j+CjrC",
+	"yZgtDq0RSDUlEr8OcPa1Yxd0PuxN5Z7+cs/YILCEVr76v6tLvtiTJox4byG1GpKa3TKGBJLQRgWsePJT",
+	"4CiqNWTXPwb2IoRrdqrfC/RRx0AWuPT2cjcqbiV6xcty9K9/KTJouhd7P38cBI2urB3WwEsJaQx/9EkY",
+	"/Yb6cGIwem2u5fFzoTY4Bx5VnHT6jfVOuh1mlnBx2RRdv6AqYzHRP8PNXUSFYDH5+xu4nQlImC/4cH9/",
+	"QVd/WdA//+9//4+W/YNHC6H/DqsHtphu6bVoRjmM6K/ykkc84q6Rsxnl/zXovdY/ls/XoNfr3WC+GAve",
+	"OOHKNm1NgYtsk3vnqLKD+o1b20GQDrsfM3ht6zn+6bh//OTxoyOtvQ7KkxmN/vRTf+/4Z1RfHwX9w5vN",
+	"J1/wtUmbNsSQK/Ld63PCY5IwCmHuASpqKzhk5JWNNBYSLgO0mqbJmdkXlibOwhxfo1YyAWq8oisVED4Z",
+	"CWgDnoio0N9rSeDTd0XjqxF1hX5bs/0MrxocPfr0V/Ot/vzohuuJvGhdbD1qzVw1nQFjRKAt2BqE/7se",
+	"gU9NOqdq4GqhysdznoVDEtE0XRFtrevJYaykTI1q2SVhqo0UxcIhyUWMqesy5VMuaBK4X1XYJSHegYZD",
+	"IIwlkAqLjKM5cymH4JUIRgLuFuECygb7GOoxiiwOEK5ioYvikrVJaX1aOFMabkA8i0XrNqCkyiVTAd5x",
+	"ZTKjCRL9SXG1joE5cC0ioAXYd6D8MYM3BZvSjF+Vb0G2dMWW9bbr+BtNq75bynVQoq+9vzzs/ebxpZ42",
+	"q794OBp18XM/OPz0xV/+c6PbHTv0vHVNFs5TikK04rNNGb3crOc9xcfA1kOHV8y2z9q2epZqoQLN0pBN",
+	"AmsDARCYuAlNn6POXzHwyC3oTx15qcZcT9QZl/Vbq4oJqbXQi0XKJvxDy0B0Z1oLV5bRjlMqohlTZMym",
+	"XMDAykxFW81NfhAuLiYJn84aeNp5cdrMfRmH+/0xA2eA0sxfYJaB6+dgZwfwnH642NGXau0Ob3aQh/XU",
+	"SJ5zEXPaNFnBsgvgTxcRXWzd3S85yxsvkWvrA5lhmdRHX1Wlfm/nlYHY6W2I11E7ZnaopvtuZfKPwfuD",
+	"vgAMzkAHgL1z04SVUJWRORd5xgIy4VfMfMAXZjJPA0iDs7d02ZIlk2yGTJpinvU2jhQ9dEwmqR+CCuOA",
+	"YxxYZ79/PoojaxcscLzCp263jcUqtTGf0y1N7xsYzndvs5q5nBn+15Lvi+YHAMwAxAvTLN8ddmV4zAae",
+	"UsvzO2x2uerx2LuUutU3l1fgnSPgAEQl0qSWL3kWzUjGkkRBkq1iTGC8Cbgnc5XJOXgbjIhuiC3ZjcGM",
+	"jQjaVmpYKeM7phvDUehqfUbaGGJsyqsMN0X9/t7gqHox1NSFXsYGXgVTgzWOTwhLFCuCS6KEa2NUKzQi",
+	"WREqhMxF1BYWk7IJ07K7Mt+Xb779smf/b9Ac6KKVMPR71IJxtGII/IUwmiacpY4cWkaRlmP7Oo8OBseD",
+	"/sHj/pOjR02973IFpGSeRlsxXk3Nb/Fpe3VEQR5cVKOHNsazHG0OWjDjCixGjaYm72LJXDS5dba00MYa",
+	"vMF7oFGmbTxzLYqyfvfGl1Og5m3i+61ucP323zVDr48iYVQ1HYFXk4njbTRlBJ8DmSakxdaqHL6jXm+T",
+	"lLbBvmv7861m6LYcNTTYmNvtL0oRXmym2rZAb7NGeLMwZtOUxiwOh1p6M4Gym3s6grG3PE2A6MUhE8qT",
+	"PGXKuzYCO8ZXDLOUa3aSa9MvlksRDiE8kPJEBXq1R8IFJSETh5AiqR/S25KyCUS30oxIETHyEG7SLvIi",
+	"tDz8okvChNErLqbYuAm2jKQQLMpgU1eQQn2CViRXiFQyEku6IpEEiDNpPRRlqzFfQMgArpD+Uy4FLrXu",
+	"r/VErLld8lz5dacBLHHMp7CaE/9yvCwF/ve//z/3/71erzH6jWYb8p1dDGmDdHn0rtcb9nvD3uEuAQgo",
+	"J8tyoPHJRsEnyTiVOeStZ7tGeR01LkGUSGVO452F9jRKcbeXRU5+ZlQWObmJQN89KMi0uEHYWXp9jo+j",
+	"95o1RgG7OD0QKC6ziosoyeMKQR32BweNfFI0WyWl2/UJT1g1nnJ9aEf7FVQVvgc4Vn0j9g8OGlU1NaOD",
+	"o0dNXN2N1G0zuKgQhbFonB2Me9Hh4eD4ySTqR/3DYzoZTw6jJ8fHjybj48Hh4DFlh312+OjweHx8cBjR",
+	"w+Oj4+P++PGTo8H4ydFRPZwBvHvrHJjmburt16d66NfWZKpqB66E3sGgpoMYi8zQnKUhP9TK0O9aGaXp",
+	"8JZUioIPf/67ec+grQuBxSK1qrkjkuPD/u4Rc+Nc6UVWF0Z1bziyX1qlHlFqMMbchXMYe8lFcWAOIc+y",
+	"RFthgpXd0UfXGOLiqHcxbwojpMnESTnnjpCXJGFKlZwKgjBtts+65C1PtLmBcdfopwDBrWXSntYyyppU",
+	"98jnqTLHNP+G4Rr7WY/2+LhxtK8mhJJZLmLI3zDDFVywbLWn/9k09NLAnvR2HpfJvWqOxpxQNI7RmQHJ",
+	"GcrhDrhuH631Oj1qjshk0UzwiCbbExhed5mNdfke3OUCYPZPymg0q4iLRzvTloksb0CudRB7WprweVmS",
+	"7ErEtZg+3IugOMhNJ7Fx9Yoxu5PhiK6RjQAuaN0DvqtTIqFKbeUvP4MnwY8xXzCh6DYBos5Z0qoO2eUh",
+	"MV05WYmxfMpkAF1fKaJx0uhK+k5kPEFcYjQM0B2r9UIWA16UIP40AeujmobiKcX9J5h6tL1SzOOtoVu1",
+	"WbFRV33BoFm5YILFF41xxCX9fbD9UGWe7qJZyiuWxjm7iOlqXYy4/tksvh40RD+Yq0HcterBXH/g5VI0",
+	"xZBq6wG5Ht6/VJW7OWMpbXZEKZnk25A47NOb4nHNk83UN772Xqax2t6Lr19xbvxsxvhOG3OdoOWgky80",
+	"cdwySS2d/tMgTIvoV5KyhUwzhNcp0KpKoS17BU/Y6x1sl9ODTM+7CvBdZUDubnnNZvonq7QmHpdp5dKn",
+	"SvGpsGb/DrcFjqjrBLtL+FtlCbDV1tGeWYlQxWqW2QUXF2MpL8NhEcOB1h5ohMi+ZZ6ChxrgfsSDjKiZ",
+	"XHYJvE+zC/1SOCye0r8q8z625fCsoH3TSpeE6MO8iDm4zMIhGctsBu+Dv19rViOBv8INwRzxxEkY55hR",
+	"y+rj1ub3kkcOTa9LwqTyIHrb9ZNSEEr0z6nmXl0SIuBWzMGbC34yY08uZRqT4lfQDK3TeiQgv9kmv10Y",
+	"R457HYMFRBGe6dbD5T3OaIFckkkSo1rZhWjVKfq7EHN3CRESDO1mLWCXVJEo11rYpEtCLi4AgRJdfKb1",
+	"kbDAlOWdeKAQpwkOZswiHjNVbCu6gvWmQFyeiIvdhd3xrmiKHZUiWZVe9p5CutCvllociVjiywWb8Eii",
+	"gXsQ82txF4ScBNNK4CjqeSzoSubZxYTyxPg8izQYiBjWP5OYxwZrhEZoYQCqF84PiRgCjomNwjelF0rO",
+	"Q+8kaeO4OBfOUW9npNmLJV5tN+M/JbIrFEdLSXjbOUWT325x0ZFx2ged8uprTldbUXAveOvS7NgEriHn",
+	"12BwGftQESvWKWOkNhfggQ1IxqNLlpHDx30AICoBQRr3+9YMEHpt53/WDVsJnbmOolxNpTzYPStpV8Wg",
+	"eideEXU4ptbJf2nALT52aJK8mnSGP23Rc+dTUPdmw7lqCUwxgU+xFIzQMWZ6B+iEBz5Hx4mXyBxJEfGE",
+	"oyKuu5GKKax1snUUQZGodhpZLa3q9ynOu9ramVS029TijKtMpqvtXVN6NV/KrDFlpMXIfu/zaOUyry0X",
+	"pSt7C2P5+06RF235Kw6Xayv6tBplM4laWinWy/MQentSJ9qfLdkiKLCXApReXhyN+5Ne9ChmPXp4OOlN",
+	"nrDH8TE9iAb98ZPJo7hXQSJ+VPKk6gY2ojJA17fhkTSH6LN7Ih251R2Rt6nt47XOFkZX+bp+o1v/2tKj",
+	"Adhg812IW61vuIjrgTYFSADN1q82vO9dpqNloYkdcVJ0EwpRh+EEgGCFvw3zi8sOJgCMMTFL2SxOKfiQ",
+	"0JcBV/2mg1bZ/aZk6zYijHBlnCNaD5+mDFQkVIW1rqt8t56NyAEFEB4GVRkOMrw3XpW0K62hczXnSrlf",
+	"BdHESDOZQoUBGEAp+wyGUPAHvIO1jbTP1N11+2tfLFbre9pOb0M9EU5UZbOUMQhjt9/Y+JQT0JNn7ira",
+	"KPAIZ2Ei4sCmKGuJM9ThhOwEnRVT68enrukMdPPTJ1WrpLu8YHTH7V+pHJtyIIkZQOvpsRKkbpziBvpm",
+	"G0f8K21lLJgXXsBioiTivNioCzSkBFuSqbR3/sZnvZzxhJ2YE6AyniQmpLUcdz4SS+O5nFEFdlgyuTD9",
+	"UjJhywL4lWQpnCiZZ2WrwB1YQ5OujcZtPyvl6DcpX9dRiQwruahy7OtetFsudZ0GG+PDxtbrvaXnFGF3",
+	"b9l7ZX0MO4EqbHb4VsEUdvD6XrE05dXowncum5IrB8gFEeCNMhANvd2cg1Yg3RrBbKVOFgtVOEP/VXyb",
+	"Te5GW8KNWoPdGmMeIZXXskS4pXE28cbaSW7gj1JMeDq/wBt3wycRkHxmEm/BexGUHU1a7Eu9KBlw0pRl",
+	"eSpqbwtpHDxIbVOWKYdv7if2FI/otzB1u0gGgvJR8GjcHQk3YueQKb+tpSe2YMDxCgeM6dfhIOCrxVpD",
+	"3nie+V4ahMmil0zA285VBA7BlE1yoUegpAlN0x3b+powpC6mffPsAnSi4llSfZS5Zdz4aBoQxfV4i9Ve",
+	"6pnrRTIR+bArC7q6AC9TOESxRK2gM06rhE1Ks7WJ8xg6B27PsiQqEQuokHrApRyp8vZomjaNw1MTRHX2",
+	"18Q14z66cW8QcKcFIOKu/nOPLzaqtQZ00tXqMW7SBxjxV7pqWM9Nd/ZHrTnEVWM2kunFcfw46k8e0fEB",
+	"GxzGRxPaiw7YUfx4opnqIDpca8zqBjYas151yIQ2KBXXAQXaXaysB5jCJLvFIlmZynJLiBzQL9gco60M",
+	"bj1DweLX2FGT5Y1BkC0pvsCoaYIqIULBh0B/odEa43RF0lw0R6XfpuukVKzTg6syw18vLGrG0PbmZfOB",
+	"vWIpi7/Ei/5mQ2RzCKiJE7julf/txLI1hNA3LiXKaFMgsTzjS7baoi6kCeBJ25KFxwhbnslLJrrkPPNQ",
+	"clNG46Kus49+M+MX0YxmF+P5ce/8q2fTaP79bHz29Ncf379c/fiPv6vzr47z8deX0x/eH05//MdsNv7H",
+	"6UY9BhHNzVBb1sKDrGjKi19B8k0BbUHGiYwuCRfkKVXs0WERaUYFYSJKV4uMxeT1+cvA8WbbCuI/vQZ2",
+	"LEWyQgEKmSmYYk7L+BALulLVpPEf3x/9MxLJMv7q+8sXZ09n4/nfp+P5MR8P3hz97eDbafzVk2k0+D45",
+	"/+pv/fjsaY9+9d30h/nznK7iX31SXFClltq2LbHgw97xo3V1m1wK+p/2f/7Tnz/2gg352AbXSHW9hfbT",
+	"tfl8IVN0RAJYFdDBPrxiS/C2FHw7FeT87StyOOg/RhhwLkhEFzyjiWqq+7Zdwbag8yXiG5yXcDx2SZUr",
+	"vbhT6deSBl4000S3X3JPqllGyAXEAWSNfA7fkOnqmcjShpM/sXU76qz/0nj+NtY+RBdja+CyxHtVU6V8",
+	"QbU47JIXoOblmYey4FVnUQyK7xisXZqQmGa0HV6nwTw0KB5bFW4EuW8x2GuJXLMie89DcKEWGwGvnekl",
+	"s3EBRrbXF/SK08ZkBjN9fBuVhKn07ucxo9HDdCovxNdfPj/byBJt6RI70SbqejaZNOIlh0aoGtvE2Vvg",
+	"fwKPqK01DzAHPDZ7HThvFfqKVUMQAii0mGes/HdPyCVbgJo7EuVLNd1qcXkNgRF4sY8DlIRiPlJAwgVi",
+	"dSAelpDZhWJMhAFZzng0M1EBboxjgHObK5ZcMVU2MQqlwk604V4bRtB4Bp9dNeICoX5o0SLh6jCN1Ynb",
+	"ZVDd9XmB8IAxy5aMCZItpaE8pXmfFIyojC0CEtL4n7nKABMMrvUnJb914McgIBZeOGEsxOfwp9jFGPiu",
+	"XTB4nX1kw98vvKQ8Yzl53xhMkaBTDKp0Za9FEmtGWnuO+VjNatlF1Jj8W0mOsAX8UEKM2Yybe0aMGi8f",
+	"nx+Pm6Mx7dVyuafnMiULJheVpI6S1oCRQDac2PkMusQHqUHIjSJMvbseSX0dHzMr9gYfrp5804abUtPJ",
+	"L7fQaH8WITcurETx+SJZOZ8LzK+AlxNsqamzdBPChconEx5xJrILbXabmA3GSlWfim8su8Lv0sp3Zi0v",
+	"DN6tD8N1kQvE8oGYuDnzwk0sUsfFnKs5NZ58zMezIc3wESqVX7APEWOYNleGWnDRL5mUF4CK4o6G3fvi",
+	"aHjfVFP/vLoa7MMCds22k/E5iy+0aHcN+V/Z81a4NcwRKTMmV1XvYry6UExgoc9Ctb1IpGpWHr5uQWg7",
+	"xfQjkx3gYMtI+NdQ86RJKg0KptXMEA0dPFb66ziVi0U1aw9wBcuOgYNrwbbpgTOaIAhqmYXYgiTeldpl",
+	"w8yrFlYVYac4OIB+0MiOgPUAbzWMybhfyNs5TRIHS1BemDmNWYs6+/bp+UuDDNtpUs5//nj4qVcs0M8f",
+	"HzUvjYfwseaOEFgYFIeE+yMI22sqb5Gx+SJbV52guOIqWiuAkHOofGNyHKrQIhtShq6JZ9AqOEpCowrJ",
+	"e72geG+td70kgSc2ijnjIy6P9rh3OOhf/77CG7S7sFh79XAjxO+mGwi9Ss6dYW8fHK1tvGAor/rmGuwB",
+	"KGHcsCzIEWfTkyLAC6gXIT4rgF1kXIE526YgoVWnvCP89PTrn3p7x6d7z8HjORp1H8JTvyHT/62scP1W",
+	"Ube+2HTO266hET0GUJgLndBF2ZoL5KIyvLDnFEDNRIwRrDiYalYU3ozYKwGLywERdCImKkMPR6h4wiCY",
+	"eMqvmCD5IihWHG8OtEnQJaGRGNpgwK+ZqFxIOygcxUwNZBdK6rkHPTmsVQk9IqQxVEVwPPo57K9RKp6v",
+	"wfp8b1hbHZIXFjdf8PC6Bm8p6R6ReSpCwULwlBLrAUbc8UuLb+PfNFdOcU+f4h87jYUuTGl8LK0NVcC2",
+	"RCdFXwLqJ4UmZqz0bdEBAfgR9IS/IgLZpzUIw2vzvEAOeVDyOwuT0kX9dvfw16ueYVa8wS0BuNIANW7u",
+	"xyB0XugzxhGkuAXupsDdXTcMo/vtIOesS2s7z1HxjnUf7eyzsbima5+HhwrU0HXPfvf6vMklFztKNTMr",
+	"9qVECe2yyKxMkzOzsFhAFt099G9pUDa4r4Z1O4NAsZRQg7bsIFSNYzvNVifrnGI0UdKYuEX6tb24mSHX",
+	"NXQYVLmC8R2sZ723EMjq8fFrY/Y03qbQxaJyJzqDHVoHN3I9ztOmifVuO73zG2YOXULHLCl3vUhlnFtj",
+	"s+6JzccJjy7MDZMbz3jVfCVmyuLuxFm3LwrXdLTh7Y0HGRdgTTkxo0pqDQhqP8Dl07XKfHnHWb+x8Th/",
+	"w1a3cBrM/d5nDup+wahiG9IEwA8KhiNmX4CEK7TbBrN0Oy0A+vaUgF2rH6mNB/dUXbrMGpZuJd+qg4pu",
+	"4aYS8CUoOiEfmFwUYrGOu+R7lvLJCiLPATiMcSiuArfyRMiUJHJaS0W+g/vIBhxXnnGP2zWgQJXuI7SN",
+	"MadxU+J7tebmDryx7C/Z0dw31L1xx9/JSyZ28xAIkwpRzDTmQjRLGQtI3UxDvkWLUHLE2pYGxfD6Vm59",
+	"KGmD3+kNy1LOrmhS+DRMDaUh6Q8MllhQ1MEGexS8aFNz0eHyhSDuANDQINzAIhkzQVaMppWZPOo/Oeod",
+	"93q93mFjAG8uMt588CwUg4Q4vcbYhhrh9Xvd60ZmIiXZASHzKdOmdZs47ETP4e3zH9yByuFqZc2nbThv",
+	"p165I+WqxrhKKCe4K+6K1NR7d1U2aSIRM+HmlVqKBT9VM0reUNlZW1KltdJWffd3MRma1+8WBDOKyGtr",
+	"qPD6KyyV3lRdCWvIp0zliREAtrqWuz4doocaf7WYkphPE5jUbXcygVC1KQBpM5gXZFo/8e5g4aLWYuMH",
+	"I+FlmeiBEiXJhKa1W9gt3Thm4OZX3WGjNeFx3trCvJ2hv89Wklg6mMsTcFbZkOGiQH+DE7uz6F/lq5fT",
+	"VxfPBu9+effkx8vJj6uvluVbjkeHW0XeXOz9/KdG9e8Fm7beLbuqFGPme/JN4J+fY3n9y96mlS07WGr0",
+	"f/u40tjhtWGlS6+34yACoHQBbEnrJf9OrKuUC7WAwJsABFUDUl/NSVfa+If+z1iR4PDTb14FwGav77cs",
+	"o5a7NEcvffRp76heKqdW/v27hSaaQQ9rWytX/QNwUtFvCwcBo9pXhKbV0g8ZhtZ0+oOmumG9pv0AJXvX",
+	"OmGmEl8d721N9Yk7qT1Rc6ckWhOJWcTnNDHqeEbm0mIIIUUBs3HBbXpllQG3a6qo4mpalEoflWmoWuDi",
+	"6M4KXLxky3KO1w6hc9dNAPvUPI4dQvjK+/QUy+SFlxzyJ4wL/wSCh4wXHz9YDBRjWaFXH/z7do1CwuGU",
+	"kIRfMv1SYDP0QCEKWp7sjsS3TLMRw16wYrsejw8jjFLxWiavXwqg4pJ2rmbn7G+ACK36+zJXIqi7Q6xl",
+	"yatt/mzckW/ppS1bWGDQfja/9zW92J/HKw2DazmJ3+zMO0O6WISY04RdALnCxVQYzWhmi78aMi98eqH3",
+	"IDxwgoU44StFZvSKWYdCg58G/aQNhbwWC7IEiF5T+hJvZl1SKmiLUCGjW62sZfysfhTJoEyZJj7iJ6dW",
+	"fewFB/1mSt3VO+u8o9sFjZU8p7uViCy7VetLeDAg41XGXG73s3hwdNQ/JpcW+Ap1cgxAMWo6lv5xjqPy",
+	"WPv9X344/eGbD2fp5Pu3+4/frd7//etX08ez6Oo1XfBvk3R5Tunr6Ovv3sg/+zaucfT6weZlhVd/vD2X",
+	"LrzYci6cs3HtyfBrnsok7gz7PRi+0ZaWlGda0tY0BnzYY2n6vTodzCykoIHfdEoTaFWqsIzn9AOGvxyU",
+	"APvr2BI7lHqDaXhDhBm1QB5yvxSQUVdK4zq6vXHhonoDG2y5dhLjEyDxvXAziPoSrg0nulElOUtYb+BA",
+	"7ar77OBEbopf+kFr4psilxrtSa0AttQR/8wuT1k4Jza+ZB0ZbRFSPxjLpPAjlhJ10IVAE2OttcRNtRRf",
+	"3N/Ta9YIVt7mrmty09np/ryRlp5Sg1axA0EZtr61d6lCvcgjzvFNe8DNx/4GF5TtumVir+31x7bc18SM",
+	"YESMxWX3vHw1DnxLCSunCJOXKpPnvGJMEcVYzYL3/I03ALg0cPPrFLo3pQSIN/muFtYklfMGNcHpUxB2",
+	"Cs5/rsoQxzJFP18LlnBvmyzHFif6qbC5HtivFK2IxZt7qWa76AnbnlsXdSt+7TsRgAUjTy3xyJ1uRBy7",
+	"8x2aSLGGA9WdEX8M3r8lI/+D8PCduPZnZdh3z6vfukSds0TupjNbsOQGtOMaXRfAyutmjOUn2q5ZyqNF",
+	"nIft0Bf8yEp39d/qKOwPjvrdo149lDIucjI7C8qL0/zy2fN3egH6/cFRr9frP+4EO63OHRf4i/mWCAnF",
+	"8hbpp9uf9uLtTefehDOYWLiW4PamRV17mbIGzXtroitVKsPXXXy6u28t1rPlUL3zUH928s1ADyX3TEBy",
+	"kWgZHYJ6YlIFoRY/GPcT/sE4j/HlE+Oop0niruoCKOqcK4jYhqh3Li4fqEbv4g6UuIPVF0kBd0jNuSgg",
+	"BnjsSrx4D594viBzu5VwlbEYq9VXnEJ7jytE0h882Uglc6YUnbKNwzLPVXD69570Hw8OrtNrcX2zdqnt",
+	"c14cSN1cLpB4EI86mxWY2KpLTklKeQLpehGA2pKH370+NwETRz0SzWhKo4yl6ovy9FycSenqobfZZ6XH",
+	"stHcjeOUISIxaOFbP185p/iy7XTDkbyO4HYkuIvo9pFjCuHtQHi2lN5F1y3zeg8++a0Zzm6S8KiHV2Y3",
+	"FVjl0La1dz/Fk5+CCtRCc4ZUEZxibg/AKc1EXAAPBLaYig1ofqCI8T+5wrF+U91rRFrXY7QWErBd54ZX",
+	"7nSCqkjE81Z0bC8Us7ZEX5noBargFkrJNHSIJYJ9yMhC8zNyOlZMZGgVFmUAKwbwj5NfpXr3w+TLR+Ov",
+	"5k+m/Vf8Vznt7BrB0BqdEloLKRxC8lCXhDbyIxy66zAMK9G/e+lBNlwFPy95kpAx8zOXACgAYxkeKBfv",
+	"hjFmJqdpSRUA+JeTlq4RkdIUIuHcITvciYBsLzLRgGrbbkDq+Sd3ETluDszFdeFPtok991I+bsnDc2Ps",
+	"kfZIs6YIc72nLnVkQ5y5nWxTFIFhUtUskS2zp9oR13QDG1lZsaxNQ4OlwgwQNZOLUrqH9d/NWRrNqMja",
+	"j8MtRMvhsfr8geyv7bVvcyoN+ioIF+RZt29jsjUFqgWNqteYfzruHz95/OioZ4ri+kpkeedGoz95ER6P",
+	"gn5LmfoKhFyd6+wuuXm2Za3/1zSbuaKvO77DrrbgKAivUt0pfDWoB7StEZuvUzlO2LwNAMPANEAsoC3p",
+	"/PDN8zNyfHj0+Iv6/bZ1262lV+zSGeUtsCPvTcnnZSrFFMQRpifbvPyCeL6VqYsoMrHPWlRAfnM2o6IU",
+	"UkRmVA3J+cs3EH05aMQgmXCWxBtGhMBAf3v76iUxVh7G/84hmsXBrcvYQLba6rVUMzU6Z/BCSmaMxiwF",
+	"qKNlacKmlq6WsPharapuZx/3dd+GKzV6NqlBQa6oGXkqhmM640Ozw8PQpYLbPa8y3dor6znwZNI0pOZy",
+	"f+8Bnag8V/1XYbu5hSmN6fGmCgQWZoS3QEVCAK8Bp8WtIOE/9t7gW3vncQV36jozLgA46t1//e7da4IP",
+	"lMsv93r+rbO5X8FPh73mep88S9rSiiCcSk7IAk+eB9dfAvNBcrJl2K9owhtzVPCLdooyvXgUVXfU1x7m",
+	"Avq7cL6lDRWC9K920m6NzZWx4yml/V/D/c4aLxveQhDnCdyDlaremDGrLdB/5jTRWiWLL/6JGoGdZ55N",
+	"ngCcfrwChJ+U0dirFIUcyCsu5b6BQ3Bh5j/nSnExdT/a1qufqfEYFN/YjFT72WWmugEuuN+Ay6yw3yRc",
+	"XPoP2H3LhcoXC5lqhc/Z0w44yMMfKpbGMURvAfzvikXwv7U9GwVHq9VsvpAZ4BxdMsA6UhgSnwuaZzNt",
+	"TkcGyWxM4wvFp4JmeWoIKGGlb7ReDDtDk0QuPcxVmlwIC48EMEvFbW0JzynNViWEJw+oyf/aoc36X1qU",
+	"J/87SBmuNwj+19L3cBNf+kavRqmplNFyWwVoWulr9PyWgaoMXFrpyznLZjKuLFdpZgaRyaA/eWsBeRYu",
+	"BRqeZfMFZO24GadsLrEOJAzcFWIwH11VFm8WRT6E9yUTuG1pLi5UvgDADlaZp7wC6jLfyDy7kJMLmSKC",
+	"lFeAzeBr4zj0KfYxsfxDMGcxp/bAVmk0ZTlOxVsRyCG/EPLCekxosTHF6nrT0j0zmiarohqc0dXKQ66V",
+	"rjM4gBeZvLDEZOFn4AXgNd6eK/MujFcr5JAdMc4VYM/O8kyr2hcxAoppu2GsKbEM/GXuUBzy2M/rMVUL",
+	"sVOOCGjAytPEoHar6XRmw4Jrtbyoyi7SfONFUT1MoVZABYfVJH0aYxwqk2JTKrYof9DbtdhTvQovdFW7",
+	"SrhunQg4alsM/HD7gduQjusGZSSsCbL8hcmn9Oq/ADanFuwJVhal5TU57A8GTxrqBNZ1spaKcC/01xX1",
+	"dotOD3pbdQrytQkaHWZqkl1B1c5Ykuhx1GZ3tFVHDRdYZ1jdH6yIXKgh6QdkEJAD8r///T8VvX3HMoty",
+	"wcRFccQraQzwvbeGULDaVg8HUizNcbv5bQUdVjvDBYCYjQG6lfAezVFLIT5ecWTLI7biMW3IWFrugSwG",
+	"iCusHJbmAqzkMZvmwkYulVbUqLlpLgTybitiXXONrq83UPj1e5nklYTWj7Ym50EpDKElYcl6cNppqdFU",
+	"cklL65fcarz4ePPi2niq8sCYQxVe68TBp24YgXQLRQrKYT9m8Lbl9nm7G8TW6J4KgBN6NECXKoqHgn22",
+	"dWEIr+ciJOjaYT/11urnAt9HPGVj+IV1v9eicKNt4fraJWIgdQPbvC47uBuK0tHYgQHhhuyVqcyKmPyi",
+	"wn+T32F72NA3Jr3B1bDBWow2pCSPeQZWnK0riDoxJpQ28pCmGJ0NqCoxL3EtF7oUMX7VgnxXj+VpQuWA",
+	"q9asCOYp43KY7gzgtGbk7bWai/5eG6W7vVhHK1Jm3d9iArfqN2TWirlGgbBmd9eEMbVD1TXBsh2edlu1",
+	"dQSWkTFFANb6uKoGGJE5z7Lr9bgVay5e3A56FILn3vUOhodHO6n9txwD5tbF2xSz+biphX6yAbu0TvG3",
+	"cCfWcIyuDSdRtIVqS1PpcagLtwuAV2xIo9XK2a4ZeztcDzyyJnuDtrwqLkMgSgpqtYRjOuMQVfeUzjjh",
+	"mWLJBHN4Lfa+u4OplPw2BQkQgAEz/7MZmxO5ZATK8GMoClfkV5bKkqxvZmy3AiRpGZGXz9c9akQ1Fk3V",
+	"fd4YqiYQdGjJHdFCGFNd8pQlcgkz8u7UQcxAMZsS+92zobSNHGY7nlbSmXfgTOX3msu7eo7ajQe76YjU",
+	"qnPpvpvp25lFn5dtmREVcJbImyomVXGQ/RO0nim0GlRYXRaqBqDkx1ogKG/DoStAASk3UmGtwGo1RdAm",
+	"8EuocjunK4NSPGaoYZTCc2y5ZM85uZWyUZhiLSaWo+WDYFdzS+XzrUV8iwmmm1i/C+8dnaxhzW2i9MDi",
+	"/24Ja5tcs6Rqs8YUN9IPqHN+XlJmChiPWSLFVJFMtuQOHe3oPDt61+sjSNz2S3DZGBXz3gwRKVsFnlNN",
+	"pl5hFlWYf74g8ZXlIt4T6oYv8qylvHbBarzbRbi7amc96+jgd1CpduVN25yEW9WhzOH6/CFGb3lbBQPA",
+	"LTFUZMsJOZPWRsJiLCJZW9unkS9av+xznjQwRayJ2gRQrc0+LG3Brb+sGZgjwlqMzXOLTYF6rNnEM+Oo",
+	"pUlyAtNDNMt+0Ov1tnaceMUfG+Kwq9tqhndRZ//9HfzcryagDgI2bBGEfz2vtprRwdGj5vWa8IQ9qGhc",
+	"7GDciw4PB8dPJlE/6h8e08l4chg9OT5+NBkfDw4Hjyk77LPDR4fH4+ODw4geHh8dH/fHj58cDcZPjo4q",
+	"Eb02VLAxjc54c0yy7tuvT/VIP/kXaVuuY7FKbRPdfeOfUnHp6Hnz3lcdOrjsgaF5u9X1uZUGXyWggt4b",
+	"D7k7bTKd75rmyxPWThTdEioHFzRdNfHxOV0sTIxgHRiCkrO332vbJYGCzHlGHv5w+u2LL7Zqu5qjy1uQ",
+	"OkpL0IT8ioBLJnQ/pUsXIQWpTUueRbNKtTN96lJQ/QMSRuoqJFSsjCUGQIVm1j5rjOg86/aODqCCEvwJ",
+	"2l12fNgDy58PTEmCSl2zSF11gs4/lRTN2Hh+VkZL8QghM6gd4ec86c8m2cig8NhkoV0rStws9LOSs1XL",
+	"s7pm3LnB5QU0zl3CzyMes4vmW1wmCEVeqwUQFAPBRADw644ZE6YEYNyC23pkcVuPdriXLarXbVGybbsA",
+	"eEsx28fA2zdsGLyXzdaUpXareWjb4BFvlQlmJ/HMlofYIhus8s6OYMMBocpmvEAx2gelhLkbIAtXxOfP",
+	"H/stYfbXucGy9xwXGfvQkhPljgFCES5lGiuX9RPNKvfrnTGDqp2e4dwAjvs5S0IZY8B6Uf35eim45Zw/",
+	"i3TsMaCN/tdaQuDNkvVLzd3CHV1Te82G55hFJsYagPMsRLqNxKYoI+33ISIZmtuwQa9fuuEziJUIR/g5",
+	"r/t2vr5z84Qbu8o1XuUCr1HpzDzhvM3G7gQdteXloG37S5cLQJPk1aQz/GnLMX0KqnQ74yqTaYOUfJXE",
+	"TGWoS58UmX4QEWNzI1MGmYBw9rbWtAsWxRZNtrKPLrZjxZZoqxsMO+VKV/UF/7kOJFtUFNCEr5VH05qX",
+	"eWFFBMbYAH5w19+9Z00+oVeCEYbh5wX8crCmkM6JSxQKtUV1/TJiN6iTZVGVd4eYuDs4911rRW2Ps+nq",
+	"DzW5NABmoQA8rboyPq05zU05fQdHRR1QEZfKHGhBiXztu9fnJGZzdN44usEwWMLjE0zsR1q8FHJZZoQN",
+	"gAhbgBWtLU/YqLeUNM42OHI3Kg7KRzn8YGXsp0wuLvIFRB1nszilS4irxVDetQbVLXj5/PT8z+zdK+t0",
+	"LWXiy0vIBfCmhE+aEjOAX6tyJqYNAwe3n4mcxuLN3uWIVzHYFRnG12xdR2iBoWKYi5QpmbSFjJTkQCM/",
+	"LBKdvKqcht82lZy9fSuyVFh8U2Hwa5XkvpXItKISaiMBIf9qyEDVDITHXXLWXIwZwN/UnCZJvR6zqbNY",
+	"xik4OmqF14KizIOjR5/+6qoSD1rQtoLOe8dnm2pcGjY83DK7eWwuzdYBVxw+sqGTtUdMBXHnV9ulMOV1",
+	"q1BWcl29GWwZAHStQAAz0QbhpklCQZa55ixCQg6XXyOi7rnfTQzXEFqwHo13327XwI2zKGPTRPJIQS9M",
+	"FuWN/Fob+Epf85WjXVjKzpvpFem5uCPYgrMZ5eS1tksanWnbAoKVYMB2SdHe3b5qIJusML1sjncDBpdP",
+	"S3Qd9RTXATdTHTxa/PzKg7tWbXb+wJUq6pUxXblMVLxzdbVLUJ+opKbWYOoawdQBT3LPlikxfwwa/miG",
+	"XVQsylOerd7CQE2uD02bfORFwUUTpaX/VMYuev3q7Tuyf9Xfx+/m9BJOybxb3CsPbctuHLMsW3Q+fQKb",
+	"dCLXwtKRhMVTrVSzGdRkQM8ZAUiwCLwuNLrU9p2iK0WWM4nFCpYzOUfs6jyanWBI2Vya8h4jAZltZMyy",
+	"JcOKdjw16nwRbhaQS8YWyqTRy0vr0U60PZmlKwS7wavRlcyJVrfFimj2NBJLozvaWXDVHYmR+I//IKfm",
+	"Fs38or8Nw3AkojxNyJ4i//n09OtzvaBF7MLe12TUOc2zmUz5r3ANMCRPYUnJf37z7IdRRz/x4LxI7dv7",
+	"hq2GZK6m6G5+QEajkSDw1JkUGRPZ3rvVgg0JXWBmK5di/59KigdkLyYPPuqHCRmhc2/UGZKPI1PKQX8Y",
+	"gZ4y6nwKzCPMPAI5vfiEj6cx0I/aJpFvmBdAS8AXMMdi1NFtWumEv5y/fOM3IGRmXkFft3nFuyPBX6O9",
+	"x4/xN+OJx6+NB37U+fTALPxIvHOlpLSKHw56/bCoMVVUuXur6Ulr/6HnCw0tUALS5XvM+TEXziNhctkn",
+	"XNAkICmjMeBAgTMbK5l89QzPj9vu/Y/2z09/WVKe/XnQCwNzF4+jVIQqoqQUhKqRKNme2srTfWk6tjcw",
+	"XfIqJbFEo5VmRIqIDb2T63p23VlaBUat9IffjDv7NzJnVCj9Lxyh30x3v43Eb3t7e6X/6bdcQTPym8PG",
+	"08ZGucjob7BIEMYJ9wETmup/lgyt698ItmVMqFJbkB+0oDwOCuy9hvbddsJJtg06S8xvkkGTADRopggD",
+	"I7+RFVPmRRMlR35zoCRwpZnmiS3EVp3sCb6Upyy0rGrlz7vUvDMGYVxgNkC9J5MBRcUK8mYh3AMchW0N",
+	"OUuyPMEInLT6lTGrLF5Kpizzpw8d/0YkkvWSum/8Hpo2pdxEy/xNW8WI0cgtDdfbTsUTJjIXiAhuZoyj",
+	"gYmPqrcomgGYC0cCcUyAZob3l6GbQ2FPt5FpU7+GGq/Z7Uh4Pk9bAVSTDxKUIg+pIJCI7goYUbN7Qo5l",
+	"vEJQsi9gdJlMTRynKxWIzAVYGRXxSODxLYd3gvycAS+ZM6SoTBI1k0ukB5MUU/mZMcCxNCAtMPSxzX/k",
+	"Si9CltJIi7yRKA+HWuQKgxOH2d/FDBzboROmu0rZglGQkM+uWLpClhWi46Ik+yOapliyhoQVMRi64mlz",
+	"esnFNCBjZmqAeUCnujELK0pO4ZKRjoQW5XsAW0hJePThQ4hu4kSqTE9ToN4b6CMYF+UYHWSRZTnw7SVb",
+	"4VXnJGOab7sCVMOR0H9OsWanUQ5w3QKoJwN3hvoPW/vKn+EbtkjoisVDkqU5C7vkG7ZCb8MlW2Tw6lTK",
+	"GJBC3EBGwr9dKvB2Cogl7KgZLCDU22+RXIBUhYQaN/liSOasAuIDMH76S54VdStHAoaC8IJfPXsXBiR8",
+	"/d07o1J++ezFs3fPQiyTUyKFUsE7q0+BQgFC6lR4EDLUFX9DrXenGnD6e5ej8DAs1JOQnL98ExD8Rn/8",
+	"2+sfvvBQD+lIACSTAUonb/lUqICwD8bk0AdL5go8y4otKKSaKdMAiyHWP2FUi0wI7VelKmTEQ8mBU+Bt",
+	"3RxR/anAJAezOu/YBzhAT2UMByQ1kFFckO/ePd97ErgV6ZNv+dMTiOup5oYbfBmoj7YiWofHAwxoE2mX",
+	"2AJqRelOxwRiyVADEgB/PDdPIjRytuQRAj0aLJWRgEFV5sw+ICFjOSfyEK9lgiJmB0pAhV8gsrJmXx7H",
+	"0q0DoIWmUhiWTDyY3QB9oYaByXQkuLjiimstv3gKZ4Y4H4Z0jNFrOYhWBbvk1KhnesFAxTPzHRI+Fbg/",
+	"UpmaavrQx1I8QHRJu18F7CpSdFkS6XaXVGQlGVUrQw6SQ0TpaqHF0+vzl190yVtzBAGB1L0QambIY1a0",
+	"59WiOiFLNhIRFXr7jOYKARlTvaeZrAtKx/FANAagaFpWjwYRSxQbGhBYdHhZlI6AJHIKAdv4Dmjjej9K",
+	"IgOXVKYrxIpF2ep6BEnCRIbnZJFyrecWjhshY71zTBU1MGgWeK+buY4ZKlXjlRZgyCOlMDOpattOFUSW",
+	"WazthRYTIQKrwU9Y1VXLlPhC5pl/m4jdO80C4qQKhas7EgYQTBkWKgVrEHT61GiNllqBK/PM2LbFsFRQ",
+	"RPbqyTLAKNdawExPR0uNITAWFL1uTLWFcGqiL7FKaOeWpl9whfwZ/oBhOr2AC8C+VQERbOmuxclD44JU",
+	"Q61L6/P+hbatShWnNMPTTKBw84RIANnQlQv2AHcDR54jMxUH5qSX1YD42DGjGBUxFtXTX8IJCput8FHe",
+	"6x1EWrLqPxhISC0RZxDbxKCRExJ+2IPWQCXBvDTINdZsJIGlAcEJVfyARQBMOEYwd9EIA6/jb/CDb3Gh",
+	"0TCjmVYu0VA3gpcBEckl1PB4oGxxv6CUU1d4GrAlLDv4G5aF1pzXtlGuT6ZXBwI8DZGZKJrA3YuBRyUg",
+	"YxC/to1CrgRWYS5+c0GddihGBdWj0a1qGWtsn3Gelf2ugWXQVq/EFmw+t20CQgmoKJRbppfDLNolW6mA",
+	"TFLGfmWFH8hmibDAjNA07fLD68MLymMjmZRN4xsJEzlkU2rcOaOLhQXCA5CrgPwzhyiRSzMFJ1nZB66y",
+	"E6KkrUhgtXJLTUAumAbmzuRrf3RIW3JCHBU9LFHNF8TbiaC8pKVFaHECUCP9KSKzBsBv9Hrrv/CqTC/g",
+	"THf4G0msy919BW3UCz+T3/AutlomuvVrvzn/5lPrEXgvZ2IrA2cVAPavwlrSqlQQwbwANsPG0Zs23Okr",
+	"0LYqJzCwh+b8+dszFZA3b16qwKh8+mSBQyYAJ6M3o+q/jrDsTimyTHmGnlnFEq3iPgStCYaFVB/JOQ5I",
+	"CqMPoXEJTWrKTBLwr0IGIDCWIYKKasUqV5mcO3+2IbL3M2nQhAobzmqsppY3EpWWKG6spFLN28i8cP+q",
+	"HyIKJ8+0DRXrcRWYMJr4jVSxJ03hsbNIpnI6EnAwjAEdUUFSBguj1QQZwMFC6QYyUn9wkZv4ppkvHm7j",
+	"7kPlsNAdwJYNylCmzrQaiYfhUe8AFYPwqNcLv6gZw3rFu+StrM4WRRiHGGuoxgj1gJdm4Gh/iBXMbUkV",
+	"iZng2jKkJZNU0yZFcE00Sl2VXxCN3u2WZRtzesnwsYmHEusxqgfgNkfsh27h0aRRxJTS8g6lG89sjnbZ",
+	"egejGvExNE9zAWAgcZDH+avgWJhBwfRpa5IrmoBa5nu2jQr5p38qKUIPPth6JRQGcISRjLXs/hJcNVrx",
+	"wG8CtClkqklI63EZ5QnI+PCw1wOaxDqimRwJbQCDv+Cwd4ygLYeDgXF5eZAnjiyWLEn2EIcSA5IsW59w",
+	"z++gqaJkCRt9QI+P/GZjMn8rQ/gGHmBxjTeDACujg2p2ftjrGRcYkJFZfr33YDaCw95JvwJJtP1VJDQ0",
+	"64x24UOONrwICE7Fwdb2sJhmM+er8wBKG97WKpcDQXYLXrdHtVJ7QkLTjD7XUOPYOCHLqKcbu9F2bGtj",
+	"BWBq0Y571S6wsSJXC9YwaONNTdv7KOGw+t244tJFf+bZ1rZKGK4NQ7a+XYSJNpsjUwifC7CMh5mEW+yp",
+	"LGxD4BpqY+8GMdbvH13LMjVuUG7VHxplyQp6Ncu4hMMmDeS1qBIsFpl3DetGaDNmvKuBF5bw4cNKg6ZS",
+	"faVFo1LKCQnp3q+kt3dMuuSC7IUBGejRHQyI1vqqp2nBqw0ZDcmNpYgSqg7EVskvN+A0Jzs9OSHHegT9",
+	"J1Y3Mv5A0DoqbSYcjQF/RGG+4MP9/QVd/eV///t/Qq8KlikNBUXiK2ObNw8Nvg7AaRVoeY3Vhs24rPFh",
+	"fXFAX/ohcD05llBH/K314xx8wDK5IJENzTKGRhkfuHzky8DUpdL4tooXoeoSx1tlrc7MLNNyNgvIL7kW",
+	"Ww6F3UNmL85pQFxTcLhy4Bap1m9aD1ENxLg8ncLs1GdZSCQtHIx7ZQvm2DIzbw6en2/jibc2vD9S/M4X",
+	"Q4WPEQydKb1iqG5jW80QzEWjzlVvwdZrXhS7giXEZmygD+RktCaPz3FFzIrrr1N2BQCa1pb2gJ6LZsBH",
+	"Yr9287sCmcUVyhi4ReTKgmpdspVpswIWvaZVfVRkEttTA/eqeuYn8Ji5hzYXeRW8aWz1wLTaoBbGEodn",
+	"zk8Zm7p42+mqpmAJRzMXy/gYOWdxGez8ClTroh0I7UjlQioW23s4ONumJUdPDhca3z3EGdhVRlrH4ydT",
+	"p3a7s1yZqDZ0zEV2GVC7aBwul7S57h8meLpwE9SAt0tjM0/77xfvmEbqMN0bRuCclGZ/qojea1bHS4pA",
+	"H4jnF9qqAVDm/clXkL3Ls0ffMTWqAnKMGTiI3aumsQqyuN8M9A7+XbzYhkfNthpCtecWEUWZNv5URrXY",
+	"IIoLzaGgsH0mtQTDwAH/gJRAzNdMvjinFZjzdQumn3RBCXUo9DWvFo/D5HhJTBmnqnFf+L1UkdXLW6Ki",
+	"GYvzhJUoCl+p9IKoIPaM1LDZG3baNGmfRfOce/dt9gvsz8rTGsI7Nn3kjpDWLyGcFu1SfEErmqf6+bBw",
+	"sc6bjpSHD48NH5uG0TfvIi1oos0Wo4j4dwHI94iQgkGcgNaE4JIizYVxHuWpYnWegKC3Xp9cWT+Z85Lh",
+	"gbReW923UQpBDgogVRzYCckF6CPc+tLNflfg7YsObc6HH7CBxtdK5rY1VKubeAFi41fGb+MmQE6kcKQh",
+	"QGaRyogpe58Gib1WxSv5lv3zgxRW3hSkZE008OPQPxYuUsGcjHJj6OZvas2Mw22oplPzuOUPeivrsEEB",
+	"OLkIQg+ZPGUt71BYESrYsn60vbio6kDQtvSkIuJKU56pk2K3KvtbrTJQbthrjCuM+kN10jbntIBSZYKi",
+	"ER+RuRE7ycNprjEYrdeUx+PCYDM+L6k/J7ijADozY5W2/GII3tCMI8qwC9QvxsxyJpNnad02Ve2zqaJC",
+	"eayOUWke4J7B60hlgNNOcI8M3o/n53BFGaDN/oFVQROm1AlRi0STDOYGN1gzRekGfP3Ivh6uD+MMW9Rh",
+	"E8Ch2xoMCs0OZgZxHxPwvZbCQk70L4Ta6jJ1/lUuF1E0bm1qcO8ZY9h4SRcUrJ6xvf2EgoYnaK+3J2Y6",
+	"TaZajaI8IZOm55wPJiSFG/l3ghEnBCU93gjxaGZ9ZKWT5ApblHsowaKViFcfUhANioIcA1TzlMcshHi3",
+	"4o4ZNA2rWPoVM8o9lSPEMLdaL94klXOicrVgQtmc6wnlyQmJZlKfn9D+GAJjZTSu03u5HEe540I6Ywak",
+	"dfbO7aZgEIAr87qkK++MmQA/7oi6odBH0V9F3gtZ6Aku0jGDuG5j/kOwlDOF/Foh5UmsqeJ14gQF6EYo",
+	"38Fxf0LChAuIKzH2KgQleVMzF/eYl7yqqD62REl5JI7fGagwpckNrJc4JvlCz0nLHtdIMTx/YHAXnCt3",
+	"BLECiu7pCIxbbQbYo9TwOnqO7SUDndizPM7VChsBa09KCJqHpaI84/5i1ZszkBzhG5alqz0InQuNxWcH",
+	"WirM4nXkdHauyFTq5vUDazszHoiGyi5Fuzcaa6U6jD9a5sX8QeMQB7iEoATdDxfToTVM3TWQsTHdCMpB",
+	"gXXvQya15ZKK4vQA5lWkj3Jn+NGkbHdOFzSaMTLo9jpBJ08Tk1Ohhvv7y+WyS+Hnrkyn++Zdtf/i/OzZ",
+	"y7fP9vQ7Rbm2zlM6452gA2HCkHvR7/bwCblggi54Z9g56Pa6JgtlBpki+zNGk2z2q/57ivmEzqd0HneG",
+	"na/N7wAfv5B6APqhQa+HoJ4gvEzt3ZLk0t9hVs6mnB3sArNIGpLGu52ggz4e6NmvqdfWsnl83zx5HmPj",
+	"hzjopjfc5Paf0ti8ppfuaJtXzs35fZamJu/I5uR0hj/9DJijc5pCvqRFhUDlmSb8CjLg6FR1hj913rL0",
+	"ikcA7GUiTHQDusH9OctSHilvn2olEV6nECvHcvUAotgIZtt1HRS+3dNvTVsb91S3sg+gN+XdrCYh1Tbu",
+	"HRT3h15+1+077PU3v/JdpaYbvHe4+b2XMnsOVctuQCeOMr5imV2xTQSxscQBEIw59F17FhtP96sFE6ev",
+	"z296uispdU30wLWgjEDP/L90oL9ilTjZ7U4zGPi/th5mhO5E0WgzhTAM4Zec5ejLSaWcuzhGK3whNsgI",
+	"abxirx3+N9j178XPIyr+cPuv3zrYio+46nTraOYMiqOBi8uaZmo7svFCMVpp59WVKSBy+vocMea1hYFK",
+	"z3wOwd7cRn4uZ9KLLyGZPPF9jWBvB0jeLglgLsHHzuaQO0CnrAh2nbAl2jdiJMKEz3kWBoQmSoIrLTAK",
+	"Vinqc6g1e4RwKeqVTTDjjboAexMcYzPeEKe8TNUvuMpO7dJAar0JCAXgpypuRrIy8dvgAPEcyvZzrgq4",
+	"L3/Zdq1o97gPnLkz7MCdXMci9XSWM2nTauE8+VXKB08AB919bkj6bZyS3kWagMBt6hI3udSrsdcdckMd",
+	"kqeZ5ovl3bfJ1puffKEpAhCj7ozzIAUAlE0D9zH0qo1gQyn3usltszzH5PQmAH9xRQhd0qbH69yRvYaC",
+	"g8wQwilbmeHTlQlYBRekvZfotrEPbKzGPv5gR0DPYqszANO9PwN3ewYs1T9QbsnLBwC/utkB2P+oyfxT",
+	"q57/FbPkvTN1m/cKGJzPQL1tJqV1JbvAUgNTck/Dd0bD2sAp4s5ugXKvSX+v9TedTz83E/6+8oFoGkUB",
+	"BhaXCzzIPJoZ57e7mC0rvwXaAFKacTwyGs3qUqQ4ZQUuzo2PW/CHlD9enYB1Qiiz6Mq/u1/g3+kUP/Cq",
+	"aPzLnGjIlmk9vadJYmB9asGpYN+CI0QGmFZubyMA1MtCGNUVvqfQ4x2eBd1BmyJma2ze61+fQ/8CyjHO",
+	"Mg5Bukk280gfSaFM97uVlf3kk/H+R/3PJ71RaTZmCI+32yHRI7InBCrINRyK53ClXorEMSFZEIwBgTM2",
+	"79OPyYH8QyGXJ/p3LQ0Nlv0cr3vhPl3Wz8zXbjZ3fGb+nrOcNR2a9y58xsHv29lLURz8P+iR2oLWn8t0",
+	"zOOYiWsdwsPe8eYXzqSYJDzKfrdT+9ZWqMuKMsR2lxN+xdSGcwsHtvk8QiipusvDCPEOMPo0F4DuVRxQ",
+	"E7sJKYFfIyI1wFH6daUt0BV6+6UHMG88to74S1A++pxbqLpqAJ1J1eMKI2njIssNcf51Y+FMJrG7QQcv",
+	"sAhILoo8TIwTlZMJJPtDbFxQg4Hx43x5bFE0DGqCQylr2JJ9k3GOeGWnpfx0TJ7XjEyxK5bSBHNmIaET",
+	"ChGlMUuHRjGnfrgw+7DgMHj7mwkTDjBkKaK5YrCOYxmvRgIv9jG78YymKUT5QJYGoF9cMrbA3VrJnCjA",
+	"2lJ0VcQAwKJ0yTvpsLRCk/7qpoKpp5DfCRUmcH1HAkLdYwnBKpA7yCKsIgAoKHkCcfKwBhC8B6t07rN0",
+	"iEIyxVdA98G0rZRfWRWIIAi2XUP9kCKKpVeYAjOW8jLALjJpMA2w+G4Xc5B5wjA83ZJzRJOkiNLUVHTQ",
+	"czEYSC6Y6ooTGvOsBIHjUlgRcctQVqNvX++oP9sOAnsylT2V8erWRM9LtoSukPUX0KFZmpvy+Xcj8qDT",
+	"Nj3RiDx7eF1MTUD4xC1+hIcPDsa98Lsl4XfY32JM76R8QdMpwxeOtpm8Cwr9lsWcvlst2O8mas+a1MOb",
+	"itd9r87P7YvZ7yDE7qjXK+7FgVmZBHDs2xO1DjQAxEQR8QwkG9jYrkxOGdTnIW8wugu0YQQlsphu4aDX",
+	"Q7g9I+0sUA7EiVucAid0T4V9wAuRR0GEqdBaTDkJpZUH+M0gGhRyniMYLWLkcFsUlCYJ4oUquN4w16Ij",
+	"8VKW08Yw+WUCiYm6AaqcJLcoLxazEAuO52rG1BDX1IzfYvLp7nIxzZlSmGUPcwjhfT0Ya3a7TL4iU3gC",
+	"lVps+o7BIA6MEs8Vgd3gErESljMJEtKmJ18yRHgww7FMb2yVJ56NhFVtTK15GxehX3Vh5ICjB7ArFBZJ",
+	"NwJQyMCAUThBAAXQxJBQT5JqDlwkGQFgI9xqEzmBfZiTh7Wcpi9wHJBOOl5ZrNkQB12UmKqmTDSJQFSk",
+	"cJx3LP2wMBaW8PrMgrDWdYMo9Akz5vG9tLuXdttKO2uNlDWq64u7O5VzVXPS4kVj8g6gQwLyacE4HiDO",
+	"SsoWic1qjhjIDUTR07wQcBXHzDetnYru4X2MhOaP2s5T5Ke3GRUxTWPyno1nUl6qnx/6EcrK/Lw0v3Yj",
+	"Of8CczZ4NiSh+X7PS3LmioRXfRqErl/EKbTS+Vk8ODrqH+MoUJRBQnWI6Gy2RR4jSFu3/DVYhxmdL0q/",
+	"golnMd30coCLzER4T/gVI3Mu8gwQMycgSt8gIloj0quPEQsKR6MSQB6GaFOyOPwCoXbhYaMQiCylMY8A",
+	"OIowmiZcm4ISi8elLNIaC2YnId69kCap72FYvMylCL9oEhk4fFPmcFcXvdlqKOm17cPv7Lrv8M5bu8Hm",
+	"UupOxJotHfl7CLNWOYZaKJDDvRhrF2P/96XSGwe86BkvZbfRjUXU/thVZL1Dg8yhRnoGmdPar2+RvXWi",
+	"CAA4cY246pJXBrXDQduObWUuQDSFNCwfcrbALCJTSaTYxDXVPdv8VzcE7jnoPQe1HBTQplJ3cnfgmACR",
+	"uS6GFG+NY0ZjjJ3XnAQVNns70yXPTSB7ylSW8igrOFhz8AF2WuMwTZHbrnD3djeoumVXBLG5xSihSu3W",
+	"4hm80hB7biMZDIISQkqOZZ61BaKbG/Xt74OxIm69Z4tKWvjVyvH5c8ZS2jIIucTq+o0h+MfHO0fgv6vl",
+	"eG+xEl41tu1Wo1zZbU1iwxL+aykWHH5XSIqNi3HF0jhnO+cGVLo3yROlpHqZmiur0s64qmi9lhFNUjkv",
+	"DadUObCzTUrERNvP/lAcVjwHVaJlRI9aRgTO4F2H9EeK3INTvjluHLnlfdTS3UYtja14sGLsTQmj5Zrh",
+	"4tjq/kf491OrxHtfKdweWGxEC2efsSRBjT4wgEgWaEMFRZV341yJtdoObNAw6FrQLFBe565J+0vAfWiN",
+	"xdOP3FP13UX1MACEMTt9O1S9q3kGZFANOy0diX2qFJ+Ka1jKftNtpvKpstdOPLNlV8CJaAAVm28S65dB",
+	"0ExxaHax/rxi0agBWS3p007KIA6hiO/+fKYhTvv/4CH+P2YJHg4G27xsgomQYfxewfH8yvEmQJIyEWHb",
+	"8inHnVrk7D7gl90RT3lugfwFY7Y0lhXGUONJLphQtk7pjIlywCGKdrXkWTSzQIhQWBMigRFRyTCkOiM6",
+	"0/O6MR/K2AetRD81eaKgqmuT4aQMKZrJJO7uyKbOsBDGPY+6v7b+d2NqcDYdV7NhP7fH0szJuiNFKY6x",
+	"AJJgFlDNmCJe+UszBFui11ekUj6dZc4ptFmjMnzitliZ84ihc4oLmENAMh5dsowcPu737znZvbb1b8qY",
+	"zLHd0RjcgiM5H8QdcaXXCAOMQYkGvLQoC4mJAqxQr7AUUTvErs1gwmNE3mNpyXR1kebiz1ADuF5XGQNP",
+	"zJWqmsmlqRrvwCi9kjMOJxhBRef0knUJzgEzoP20hRqPbLgbNfM/cy1vAtqBMvsmRNOMIpboIILp+Ay5",
+	"EbEGF2M3t/TPN+DfuKedYSdlE3OOt74u9ZblMzPpoufXCRVrI048qoAILU27Zl/uGfm9Snq3nP+1hVH3",
+	"yPD67N/j9/sfiw+f9vVBWu0uArxTtEEOfAm17QxbM9jwytZInsklBK9jzKC5A8SMPs33wBWgfL7/CoNh",
+	"AJ2idF1V5EBaiHzrRPeKEAYjAYj2JsVZZTxJ0ICHqsMByQVUIvfgqw2kcxXDujHsXC9lid9fl7VuzUmL",
+	"3k6LBn8/jtqm+/q1OgwI/z0DvWegdxzAro/jZ2Cfqbxid8lAT8uFpB4osmKqS15i3RU6tuWkDEa9Y4SQ",
+	"rZoaOHDMxNGad5ecwpi1VrvtFQpOssLa/gW4yT0TuS0m8oc61lD37I4Pti0Qc5cn+x2UbRrT6LJIs3Gl",
+	"3kxxZCcvweTVI9rh4NpX7k/u/cn9/U+upcZbOroxTyG0YdUemTOT83rxfSytY+qIJYzGimSyS+Bes15U",
+	"d94lLyUU1Me6Ry5GP7AAy0NM2MUshCueweghJ+q17hiRlLBrzJq1ZQtNChpU/1ELGrEuOfXqm2FhTVOA",
+	"ni4W6qRUkQbexwKKK5lDw5lMDMA5nbORwNAiiKq1hdkMCljgfGUsUdAtVEOyVdIFFFWccBErMx4FJd0a",
+	"4SakvPxuscm3BVWFu+RbDsBjpih/+KcQ6vr+1+BpiBDW4NEqRxr6BYgHLZ4v2OBWgOhHW4Q/gjvRc02G",
+	"fw3Lw0jpFW/pHbe2rfuDgy26t9te7/Ov8nIWT6K2KMsFb+t3cHRU7/h6AZFmRMpEcTIT8uOJZEu1zfTZ",
+	"CTpQPx3f14wOTFI3i7MZ5eS15Ab/cQWsA63WT0EHU/zLHb6UJuKg2q5xc7pG4LNuRS5rY8azIyfuPLaO",
+	"85Lrvzuofxer/4ZecXK+goBknOiws8g2gZwfDaqzDDpXnHaGna+/fH6GMm07efulZYDPRJauWj2ZlpUY",
+	"dHmIarDlez3N4T6S727iU6FEoindni88cee2rxlJb9so1Uu2as/GeFmCZ7UVmkEqZVIGBlzJIk/wVJua",
+	"KcuakzC+0T39oeG+v2GrzSHbekHvD8TdBmwbTBM/wgKoq1XnazWhigs+qMdoPB+aiAN3ZwjlaAHtiTyl",
+	"Mw7YZJjxOKOqAZn4LGU0Y9+w1XVduEA0kLhTkjk10DtIxVJeGpaTP/hy5+3T85f6yOXjhEcXl0y30u//",
+	"8sPpD998OEsn37/df/xu9f7vX7+aPp5FV6/pgn+bpMtzSl9HX3/3Rv5ZT0AmLo1I7wSwl4ZhRYCzQqNL",
+	"JmJ/JFowDuGtDCRdQscs0ZIulbFLuDWdQNs7SLCXbKlXeSt/df/27FTY3tj1XKcoqw0DjRQs8d/BYP03",
+	"gPGC7ddWjuFCWzMhT+Luf7xkq0/IjxKWseZQ06mUcUCkIAwurAAgSdMVGDvo1e2SN1oqF04dU6OyqRSV",
+	"lt6WK5XOxmFDhTtz7wUS/97b8i8kAHEfr0N/u+pe37BVJX9DmymcbacvIigbaqEBscMgiH+HWihihiNx",
+	"g8HXrDi+Nr3+oXVHPYkttEezwvcK5N0qkAtHUvboWCK7njHVpl9+Cy56akNlQVNSM7kovHPWe9AlL7i4",
+	"JEWBcIXBuESwDw0G1asFE6+Nd2S3U+HVzgUV5u4wLXB8n1k78zqtK2bgZqmcLb+W8Bu2SOiKbTxj3jvu",
+	"lU/BvVb37xYjoE8heGfwIG7BS5wWaDjQ/kd4eW0xKXvO71Y27XJm7uXRLVeL2YWEgtvP1QUCaNb1LIHu",
+	"u1jgjzdpPOgs8hY/DDg2bNExmZIlTRJmAlIWdIUXYVxhHRpE36cFCoigc6aMq8ZSLebLw/UO6J3gsRFx",
+	"0mAdvWXZlzjBcyeB7wj7td7PZw6423zcC++FYEtidv7eCrxPPtkRhQAjyQz9eLrtzWTlvqckr61hhViu",
+	"KaBpQFCwX+LjxHJdzA9hy4Aoaep5IDg1GGUtNum5N4Q7PKpFN+tKW3nrcS+o79ZwNDTzQPmL/q8ht9ts",
+	"0K9sWRJD7pQs6cqgtGNcysNakMsXkJ6uT8AKxK4t//aQlsR0AI1pMf0F2q/ghzRfjQRmw0MpEiPWQ/xp",
+	"iDDBMB6DE2xxKsdSXmLeKZxSb5lNzS24pkFo3jFDoH83twfKCasigCaw0TOBqwlrqvvooWBMTS74L7lz",
+	"rlqbPHDhK+CjAp3DC7JxiPtMxFhVBUKThGBRxuKRgJUas0RCrpj0agJigWa4MBGX5lYpA1cBdL2UaVwE",
+	"4tp3eHmicimGwNigcI7We4p6B7rZkbBFuxyTg8jH2OChrGTeXNtdXJZUoM/sXahegV3YYqiV8IuStujU",
+	"FdyZ0v1T8TqfqMhcivV6vf7g4LATdEQ+HwMyS898d/To8ZMOsFmj75aCOEpDCiCCZtihakb/Ki/VmAPL",
+	"MBE9lQG7OB83NPtc56+6gY7rw3yvm8LQpGrkiYlXcg3ZABPzvXmpFPvUh+aQ5KvtmW+9Bm3t7s6wc/7y",
+	"TTEy8+RuV3S7Krr9O5CemyXnvVfoPjflD6NZg6vYwVbfrka9/7H4sPaGEqxFVBuQYwW+9V4Eok5Sxoy6",
+	"gXq4LWg31rrFaizjVZdYrE1lytxpFcWWiMHK0XF3JL4TiVUySpedxDIxV3OBzRdZY8ApNlEx8re7DdVj",
+	"wRncm8J/5JqXSALXOz830dA330MWZFlxxpURDVqNXn0kE6qgHiamwM7kErGaEcBB66iA5Q2YxHDCJPiw",
+	"bbZs3IgZWQmtv1Mw8lJPLWIbMJqb0R7uDeA7RZXU9NQAsQF1aW4dQbXcyX6aG7SRRjP3BWJTZ5DvkDlx",
+	"ggXFWMrInMYM65eH+r8hkcLYtoBUHALmcBigMQEGn6n4ag01V9TaQrjN6JXJmjDJHnjmwOzF/AmTgW5g",
+	"fMGstSj6bMGgKq0okregKWihsIWxbuxQn2jRnrpFTvUDLi57zKa5GIkl1BG1IfVTwKAQgE2NxibPiroO",
+	"xv7UxqoteTTwKowqYqvTmgKzg94gPCHhV8+wzGx5q0KES8FgcY6FspmImyuOvslFA3+5JqgIQFlXIK8R",
+	"TLqEOr2L/VIe3JtcfP4CDY0DqLNF4PrLGQfStCt+a/xw0Bv8LlOyhHsfQvnvbfR8SzXPXRbcWFHfCaeZ",
+	"5fWzARXLsoRpzWs/kmLC0zkt0K1aQseLQp7gXIPEOIjazAKLWKLIQiqOIpKuVEAmTPNdESV5zOITBAE1",
+	"fr4FXYGbc0J5wmLN0vEvyCac05XFG2EjAaIM5AuOFR93H4gpa6YHDtceAJaCSFB0pbrkLV1thUoF1cFd",
+	"6J5pX0GJVCxoF9gVcOWGilp21Csf1MD2z7C1t27hd/Y1voKtoMlOhYAqL+1UEKjy7mcpDFSsz5lHl59b",
+	"BBWjeG3oufX+2NK7K34r5PLeXr73iN010CEcDlte2VEhwJcA8fq1Rz2m01CrKFgvH5ZcxHK5ZRB04+Vx",
+	"0f1709YfOrS5Op3NUc5mCe9t9bu9rEaPjl3tHeh/WwO9fio8+PVGrekMDWLA7oQ3sBp7kpgiSlAo1hRQ",
+	"gtqFULewS56B00pqMy9jcRH2xZW9OMbmigLi4Ncy2coME2gf2JvRQlPiEAfiv8uVXTdQlpwcKyDlTE0J",
+	"VJpsqWCemSd138aV1qT16F+azv/dqw+wMb+b3rCeNbxzG+h7bAqP5L3ycF91fHsg9h0Y3jaSfv8j/rGm",
+	"hpOrkQnGUMrmPAPLK2UR41f6L4hg5QINQPDxLRESVjO7pTbgHNb6eJUx9J1Ber0Ha0kmMm100Bfzw/qM",
+	"mwBVwkhdhWC2IlBtks+Fsg519G4+sIoTGKWYa9wl4YJy0e31+mERj7LCdBXzNtrmcIjlkgUkjOg86/aO",
+	"DkNTLQ+ryFYehZuIJQirJCFTZhAyCzSTSF21Va/DynCNuMWdfyLkBhP5XG+3+YiN2anoL8wYNXXcDurJ",
+	"rvzR7JumQr+5D/Ok3FoNDAZw8Pf1jNY+1+xdw139t1DD/kg1cpgtUQ21ViGuDFnQNizt1qMMUXRXbiTX",
+	"sMl9a32tLfNqY4zwDgaq44AvbyaXZEJTZKfcWW9dYmK+IGfUuJs2mVev3UA+q29knZbj1ube+Llb4yfz",
+	"F3vXM7StHXQ7RymjGVsfza4pR2z2KxQN/aEdCk+puHRz2exNKNbv/kzd/ZkqVtuz1DJ6yQTh4jarTbYC",
+	"9oxlvLLa5wRuuJVXvSyVGSM8GxKj0x0E9q/DgHz77viwF5Cnp+eDgPzt7auXWGg1KOu9KV1iwwBRUNGB",
+	"0WEhVuTs7fcosSiZ08WCi+nJSNCMzKXKyCH5ij/tkvAMz8OetopCKAMhHmRkDmg4ARnnGaAMUeyu3Jq9",
+	"ygUZKDK8UtHKrg2PT/BaSK+9/jGRYkqoGgmekYRfAkYXieScBYRDaTkoQiFkRhY0Vww6nmONZirIgbvs",
+	"75JTW3AWnCEzFoHpofnO0A7VukqWqe4VCoyUL47OvSJ5oR9N+w1bhcNi77gq7o7GK/j77dene4OjR11y",
+	"CgHtFJxCe1DyRX8Kjz58CPWSxM4LMyxiKLB0ixv+SDinETpw/PFDzIWhXBsG0ngJhqQ1TqHqixmudxAs",
+	"EFqJiHQ3CooCKj4VukHBhsWl2FxeMZvHYBIbzdXZxFwKBoQWfZjndSNmmVgyCQiUIxiJBZOLxOHjunIJ",
+	"EIRxYqat7G2Vda+h12wmEzxRiHeFJEfd3mRSkoSmU9YlZ3K+0GZaqGZ0cPQotFevNHMoiPqtJq/XuV7S",
+	"teKppYSKGcaJJQ0jXjRBa0Ke/v/sXf1u47gRfxXCQLHtwbFlx9lkHSzafFx6wfXQ6yKLRds9rGmLjonI",
+	"kiBRyfmKA/osfbQ+ScGZIU1Z9FdiZ5OegP1jNxtRJDWcL878fvJexK3N48KVbpyZ3RU+56fAzxcUoIAy",
+	"1VOjgmC+wPlQmiG7SjJ7j5rvnar/hqalv4v+LFpaS50nqCv7c14NSk5g9xsV7ODJgIIpzkZFrpLpclL7",
+	"qdR2Bi5ZdkUf9E37m7LLYCnghzLm8PJqMDwtIiVTnqm2/u2DkCu+hSfvisCzp0rty2UklkUPaCaqauvU",
+	"IvKi/tpp2U/n+dZIlse1DqjQ6+Kf3/b97nmGrYXolrk+/6Yu59KrXVsruiGs1ZWMtNnShlxlcqSYSm4B",
+	"JXt3iFe2G2Kdofy7Vu/S1J9q83gvstwWQjvp04Pj4yWq231oKQp292QjHGrsNZxDNmB+O+WITe0F3ybg",
+	"iy2gC64v8eW+4UAuNh7O7DPoJd+KCOsRraZ2h+QUooKIK7SF8x2G6tLg+CDo3QRBH/78Y5lnkiXT0hyt",
+	"ZQu5Egf6JY0NtttMjjxXO8El8zpaOy8slH3MxF5TdsF89PWJBasZ6rzCnvMKjr4zynyuA3cMyQaBFI8N",
+	"4RE4uKZEAJrebb1Ai50L9SBEzNRDYvvFMSwOkX5UQLc4u6WMPVYDnJpIHpuUFRMSKvBFHEJ0TgXNTdtP",
+	"YDhGtco0+W94DY00eOBSDYDvTv8cC7shC+AWQkBVqFUGAojm2FDcyhiLFz7HpgVA+/0QsZoOettKA1IH",
+	"7QQiFVy5r7elDrbk1r7c1vppEYSQ+cZuqMwNHYZDXEH9h6fwXw6aPNx0skEv6A0ouGUI4E/MmSknUmoE",
+	"RJ/yGRsK00VIu/45NnQCFi6Zgh/ndcTFZyEQpgTUN8Ca24Fdm7eIAxSvEdAn98iv14qfuFWKj+2l97bR",
+	"3yQLO1TqnJ+aByrt4PQ7jc5RELSCoAF58JlY0nD/3eXVRRBgF7qX/cD24B8FnXkT/jvsgNdCRKBTm1Ik",
+	"dFDXVqGq3eNMORPA0iWdss3Su0dm5SX/yXpaU+0x30JofHDSOe4e6nUmCph2ZRyT2NCe+Tr2uw139RYr",
+	"AKACYHmRXAQIP2O5lmsRsr99YKMkJFkfy58JJIPW5ax0KhQ3QbJCTolGp1v6oPieRpHKfrud8tkfU/5+",
+	"NOEyTWSs/pTcyZEcyc9FEHTfpvH7iwmXv+sGwMeBP+TT9z29V/ivUfFeb6S7NoNKsPGn3aZ7x57SnWEP",
+	"lPhMQFuUv8IHJAuF9maWFWXMhw0kq2cFC/27L+CAue7lu/5hpx8ErSPtyOkpFBn1ZysOnU5QToUN0YiX",
+	"ArSkkOedi0GL3SSp1ttFqlVlymcm2eNqhBZcnXJYu7avxXgsR1LE6su4iMNcz1NqnXh+9p3+dFeHZ92L",
+	"3uXJ8cXht+/OO2dvr7rBZe/bk/PDs+4cR4JqRho+tdH477//Y//0DrtaZxCc/fXF9YW28qhW9L9AqQS9",
+	"hp8MBtE5KrJaEj567iyfcPaBJ9txsei5Gek1ApXpjXrbOTkK3unZ9fTBx6ikb8QFf1DkX5T4WdkfA6sS",
+	"E3FS3E4oMWxKGw1AR5GGayUClCYi0pTl8q8xpFAf+GzHqm6VnOpwo4UaHaKOzUSl4xOVrTSqX5zAqlhx",
+	"AsKc5sZWaiuOHlfE/HMBnJnmAlODH6LmaSLqE8quI5RGWBalcihkfAtXT2skr/SNt9DOZdVcTXYaF+wU",
+	"mYes74Za1ZIyo9uHLeHGfavRXGrYw69NEGHld9OgtpqRbA+5Gk2WV9N/THW82mkGQcBkjC3lgJRmBmhi",
+	"GRWFo3T1CHejdOVKFgaq7CtRoO0NJ/AISjGqjI+UDnnhrhlgxYaRaX6H0XS0m7NbfWZxlMoNMCEGWI4d",
+	"uofUy10fcZ3Drrxc4PPyPJ/5Hsnz8sX8FsmB3nsQDyMuq8WhVqn1Zc5ONSTg0myd+vNoyX+Zv66o0DcI",
+	"gROZqyTDmouHiXMbnmMlE9TZI1uyyXs5GTrMltmuIjf7NpYxj/Cyh4VJMVTs94NQiKkIB83P8aCIM5En",
+	"0b0IB3/AEiIobgH1ChthoDYwl6YAOcPbOP1noR6denISSXtWP5cYi65x7erE+p5x5bf1QfZQ82ret1D1",
+	"6ju+7RGPRyLaHmN+8R2rKdMd2HhiT5eRsBUUWDqGjcOxarELmFNUQZ2jwMOh/eXsTsw8fIAwwKPPrEEd",
+	"8Povez7FS5nYcU+cTszaPajJ3Z/iEoBAPSVoous5D6HKovtLmVGJPcKYqbW4ki4oINC5yjg0sNUDb+/d",
+	"J5Od29YU68cuTNJtr8f5k4Pb62m8xf2wIMpDHumvUdvmPdtmm9Y1go6f6WuSviwcovY4E+IX8XTOF68x",
+	"/h54dOcJbgYl3mPgHLHewSl1jc5hYSmtcKWnthwRr3JS4ffFqz+s4yz5RcS0Y3Vr/As61Chgm5/raiXi",
+	"4umzRY6rG89HfIr32DqkBbNVqGapXazpwKShcqfwE9I/kYzFCstmi3affGpeWaHY4vJX14q5rVG16XwW",
+	"0/kmn2/5izajKkmLNN+TGf3B6SSCC3wqt3LJQtwbfSIWza0f7BYFvMltY3ZVJdwk6cf05ZY7bZyfRwHZ",
+	"fWXIbq89m/PwQyXplyId1Beh9UXoK4rpb5KUFemWgc5SZ6iI9xqM/EWoUiwiY5WUIxEMNFrsI05ki9CD",
+	"nhD/J5kCLFTCQKSOQF6Qb2TkbJcxiLYpYcYfePRs/ovruKzxUbQrQ+6O4T2zbk71HH6itdQuzPO7MHM5",
+	"qt2Y2o15TW6M0RqmOnpLb0aPJUZFJtUMVM1Q8Exkjf4/f9LqIRfZvb+1c8rvgP6g0WwUWdToNyZKpf12",
+	"u9M9bgWtoNXpnwQnAegYmogHrqBCnI1FWsOZrX1AoABogmnNa00NB5IXA0FvwgJfKPbaUN9NJHiog0xn",
+	"vEuZQXw984z4owEQNHxFY57ZmTljzK+BqmP8ANZjIqKQyTiXoQBOTedh8428YAnAHYD4F5QeyA2Ryxyx",
+	"wVThknVZNhKP7/I3bCJ4pCZNqjIR2JA1M4BuWH/ljnquH1s9ZPIQAzEo+aGExjOfuZ0s4n3QOpx3LFIr",
+	"NZeibmA5TPIgMD8I5XxNA5KrZQf+5gzt4Gh5JYZFSXJn2miJ47W0pSLPvdJ29uM1uxNAnLCIoEEPfy9m",
+	"vgevc+xsoJ65HPFvCFWHExaOVCxPBb8rrSS7lyPR+PWnX/8XAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
