@@ -116,6 +116,7 @@ func engineOf(s ledger.Store) ledger.Store {
 
 type kekCmd struct {
 	Rotate kekRotateCmd `cmd:"" help:"Wrap with a new key from now on; those before it go on unwrapping."`
+	Rewrap kekRewrapCmd `cmd:"" help:"Wrap by the newest key what older ones wrapped. Safe to repeat, and beside servers."`
 }
 
 type kekRotateCmd struct {
@@ -163,4 +164,39 @@ func (s storage) putKEK(k *privacy.KEK) error {
 		fmt.Fprintf(os.Stderr, "Start every node with this keyset in %s.\n", kekVariable)
 	}
 	return err
+}
+
+type kekRewrapCmd struct {
+	storage
+	Retire bool `help:"Then drop the older keys: what only they can unwrap is lost, such as an old backup."`
+}
+
+// Run wraps again. With --retire it does so until nothing was left to do: a server that
+// was started before the rotation goes on wrapping by the older key.
+func (c *kekRewrapCmd) Run() error {
+	ctx := context.Background()
+	k, err := c.kek()
+	if err != nil {
+		return err
+	}
+	return c.work(ctx, nil, func(store ledger.Store, book *ledger.Pipeline) error {
+		n, err := privacy.Rewrap(ctx, book, store, k)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("wrapped again: %d\n", n)
+		if !c.Retire {
+			return nil
+		}
+		if n, err = privacy.Rewrap(ctx, book, store, k); err != nil {
+			return err
+		}
+		if n > 0 {
+			return errors.New("a server still wraps by an older key: restart all of them with the new keyset, then do this again")
+		}
+		if k, err = k.Retire(); err != nil {
+			return err
+		}
+		return c.putKEK(k)
+	})
 }
