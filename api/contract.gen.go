@@ -1623,6 +1623,13 @@ type BreakWords struct {
 // what it has. `half_open`: a few transfers try it out.
 type BreakerState string
 
+// ConsistencyProof defines model for ConsistencyProof.
+type ConsistencyProof struct {
+	From   int64    `json:"from"`
+	Hashes [][]byte `json:"hashes"`
+	To     int64    `json:"to"`
+}
+
 // Correction defines model for Correction.
 type Correction struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -1970,6 +1977,21 @@ type KeyList struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// LeafProof defines model for LeafProof.
+type LeafProof struct {
+	// Hashes From the leaf's sibling up to the root's child.
+	Hashes [][]byte `json:"hashes"`
+
+	// Kind What it tells of; transfer, step or posting.
+	Kind string `json:"kind"`
+
+	// Leaf Its canonical form, of which the tree has the hash.
+	Leaf []byte `json:"leaf"`
+
+	// Place In the log, from 0.
+	Place int64 `json:"place"`
+}
+
 // Lease What the bank is asked about one instruction.
 type Lease struct {
 	// Account An account as its bank knows it; of a wallet there is the name alone.
@@ -2065,6 +2087,27 @@ type LeaseToken = string
 // Leg What a bank can be asked to do for a transfer.
 type Leg string
 
+// LogKey defines model for LogKey.
+type LogKey struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Key A verifier key of C2SP signed-note.
+	//
+	// Example: example.com/log+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k
+	Key string `json:"key"`
+
+	// Until When it signs no more; not yet known where it is missing.
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
+// LogKeyList defines model for LogKeyList.
+type LogKeyList struct {
+	Data []LogKey `json:"data"`
+
+	// Origin The log's name.
+	Origin string `json:"origin,omitempty,omitzero"`
+}
+
 // MaskedAccount defines model for MaskedAccount.
 type MaskedAccount struct {
 	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
@@ -2109,6 +2152,14 @@ type NewCorrection struct {
 	// `confirm_failed`: the payer has not paid, or has the money back. `suspense`: the difference is put on suspense, or taken back from there. `refund`: so, and
 	// paid to the payer. `credit_later`: so, and paid to the payee. `return_later`: so, and paid to the payer, since the payee was never credited. `pay_again`: what a failed payout left on suspense is paid once more.
 	Action CorrectionAction `json:"action,omitempty,omitzero"`
+}
+
+// NewCosignatures Example: {"lines":["— witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA=="],"size":1024}
+type NewCosignatures struct {
+	Lines []string `json:"lines"`
+
+	// Size Of the checkpoint.
+	Size int64 `json:"size"`
 }
 
 // NewInstrument Beside `kind`: `phone`; or `handle`; or `account`, with `upi` and `currency` if you like; or, for a wallet, `currency` if you like.
@@ -2946,6 +2997,21 @@ type TransferList struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// TransferProof defines model for TransferProof.
+type TransferProof struct {
+	// Checkpoint The signed checkpoint with its cosignatures.
+	Checkpoint string      `json:"checkpoint"`
+	Leaves     []LeafProof `json:"leaves"`
+
+	// Size Leaves in the tree that the checkpoint signs.
+	Size int64 `json:"size"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
 // TransferState Where a transfer is in its life; see the table of states.
 type TransferState string
 
@@ -3080,6 +3146,9 @@ type InstrumentParam = InstrumentID
 // Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
 type KeyParam = KeyID
 
+// LevelParam defines model for LevelParam.
+type LevelParam = string
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -3099,6 +3168,9 @@ type OptionalWebhookTimestamp = string
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
+
+// TileParam defines model for TileParam.
+type TileParam = string
 
 // TransferParam 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
 //
@@ -3279,6 +3351,21 @@ type ListKeysParams struct {
 
 	// Limit How many to answer at most.
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// GetCheckpointParams defines parameters for GetCheckpoint.
+type GetCheckpointParams struct {
+	// Size How many leaves the log had; one of a checkpoint that was signed. 0 is the newest.
+	Size int64 `form:"size,omitempty" json:"size,omitempty,omitzero"`
+}
+
+// ProveConsistencyParams defines parameters for ProveConsistency.
+type ProveConsistencyParams struct {
+	// From The size of the older tree.
+	From int64 `form:"from" json:"from"`
+
+	// To The size of the newer tree. 0 is that of the newest checkpoint.
+	To int64 `form:"to,omitempty" json:"to,omitempty,omitzero"`
 }
 
 // ListPartiesParams defines parameters for ListParties.
@@ -3481,6 +3568,9 @@ type ApplyCorrectionJSONRequestBody = CorrectionApplication
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
 
+// AddCosignaturesJSONRequestBody defines body for AddCosignatures for application/json ContentType.
+type AddCosignaturesJSONRequestBody = NewCosignatures
+
 // OpenPartyJSONRequestBody defines body for OpenParty for application/json ContentType.
 type OpenPartyJSONRequestBody = NewParty
 
@@ -3597,6 +3687,24 @@ type ServerInterface interface {
 	// RevokeKey Revoke an API key
 	// (DELETE /v1/keys/{key})
 	RevokeKey(ctx echo.Context, key KeyParam) error
+	// GetCheckpoint Get a signed checkpoint
+	// (GET /v1/log/checkpoint)
+	GetCheckpoint(ctx echo.Context, params GetCheckpointParams) error
+	// AddCosignatures Bring witnesses' cosignatures of a checkpoint
+	// (POST /v1/log/cosignatures)
+	AddCosignatures(ctx echo.Context) error
+	// ListLogKeys List the keys that the log is signed with
+	// (GET /v1/log/keys)
+	ListLogKeys(ctx echo.Context) error
+	// ProveConsistency Prove that the log has only grown
+	// (GET /v1/log/proofs/consistency)
+	ProveConsistency(ctx echo.Context, params ProveConsistencyParams) error
+	// GetEntries Get a bundle of leaves
+	// (GET /v1/log/tile/entries/{tile})
+	GetEntries(ctx echo.Context, tile TileParam) error
+	// GetTile Get a tile of the tree
+	// (GET /v1/log/tile/{level}/{tile})
+	GetTile(ctx echo.Context, level LevelParam, tile TileParam) error
 	// ListParties List parties
 	// (GET /v1/parties)
 	ListParties(ctx echo.Context, params ListPartiesParams) error
@@ -3663,6 +3771,12 @@ type ServerInterface interface {
 	// CancelTransfer Cancel a transfer
 	// (POST /v1/transfers/{transfer}/cancel)
 	CancelTransfer(ctx echo.Context, transfer TransferParam, params CancelTransferParams) error
+	// ProveTransfer Prove what the log has of a transfer
+	// (GET /v1/transfers/{transfer}/proof)
+	ProveTransfer(ctx echo.Context, transfer TransferParam) error
+	// GetReceipt Get a receipt of a transfer
+	// (GET /v1/transfers/{transfer}/receipt)
+	GetReceipt(ctx echo.Context, transfer TransferParam) error
 	// GetWallet Get a wallet
 	// (GET /v1/wallets/{party})
 	GetWallet(ctx echo.Context, party PartyParam, params GetWalletParams) error
@@ -4148,6 +4262,70 @@ func (w *ServerInterfaceWrapper) RevokeKey(ctx echo.Context) error {
 	return w.Handler.RevokeKey(ctx, key)
 }
 
+// GetCheckpoint reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetCheckpoint(ctx echo.Context) error {
+	var params GetCheckpointParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "size", "integer", "int64", &params.Size); err != nil {
+		return err
+	}
+	if params.Size < 0 || params.Size > 1e+12 {
+		return parameterError("query", "size", fmt.Errorf("%w: 0 to 1e+12", ErrParameterRange))
+	}
+	return w.Handler.GetCheckpoint(ctx, params)
+}
+
+// AddCosignatures reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AddCosignatures(ctx echo.Context) error {
+	return w.Handler.AddCosignatures(ctx)
+}
+
+// ListLogKeys reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListLogKeys(ctx echo.Context) error {
+	return w.Handler.ListLogKeys(ctx)
+}
+
+// ProveConsistency reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ProveConsistency(ctx echo.Context) error {
+	var params ProveConsistencyParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "from", "integer", "int64", &params.From); err != nil {
+		return err
+	}
+	if params.From < 1 || params.From > 1e+12 {
+		return parameterError("query", "from", fmt.Errorf("%w: 1 to 1e+12", ErrParameterRange))
+	}
+	if err := bindQuery(query, "to", "integer", "int64", &params.To); err != nil {
+		return err
+	}
+	if params.To < 0 || params.To > 1e+12 {
+		return parameterError("query", "to", fmt.Errorf("%w: 0 to 1e+12", ErrParameterRange))
+	}
+	return w.Handler.ProveConsistency(ctx, params)
+}
+
+// GetEntries reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetEntries(ctx echo.Context) error {
+	tile, err := bindPath(ctx, "tile")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetEntries(ctx, tile)
+}
+
+// GetTile reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetTile(ctx echo.Context) error {
+	level, err := bindPath(ctx, "level")
+	if err != nil {
+		return err
+	}
+	tile, err := bindPath(ctx, "tile")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetTile(ctx, level, tile)
+}
+
 // ListParties reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ListParties(ctx echo.Context) error {
 	var params ListPartiesParams
@@ -4460,6 +4638,24 @@ func (w *ServerInterfaceWrapper) CancelTransfer(ctx echo.Context) error {
 	return w.Handler.CancelTransfer(ctx, transfer, params)
 }
 
+// ProveTransfer reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ProveTransfer(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ProveTransfer(ctx, transfer)
+}
+
+// GetReceipt reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetReceipt(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetReceipt(ctx, transfer)
+}
+
 // GetWallet reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetWallet(ctx echo.Context) error {
 	party, err := bindPath(ctx, "party")
@@ -4648,6 +4844,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/transfers/batch", wrapper.CreateTransferBatch, options.OperationMiddlewares["CreateTransferBatch"]...)
 	router.GET(options.BaseURL+"/v1/transfers/:transfer", wrapper.GetTransfer, options.OperationMiddlewares["GetTransfer"]...)
 	router.POST(options.BaseURL+"/v1/transfers/:transfer/cancel", wrapper.CancelTransfer, options.OperationMiddlewares["CancelTransfer"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/proof", wrapper.ProveTransfer, options.OperationMiddlewares["ProveTransfer"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/receipt", wrapper.GetReceipt, options.OperationMiddlewares["GetReceipt"]...)
 	router.GET(options.BaseURL+"/v1/wallets/:party", wrapper.GetWallet, options.OperationMiddlewares["GetWallet"]...)
 	router.POST(options.BaseURL+"/v1/wallets/:party/topups", wrapper.TopUp, options.OperationMiddlewares["TopUp"]...)
 	router.POST(options.BaseURL+"/v1/wallets/:party/withdrawals", wrapper.Withdraw, options.OperationMiddlewares["Withdraw"]...)
@@ -4684,6 +4882,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window", wrapper.GetSettlementReport, options.OperationMiddlewares["GetSettlementReport"]...)
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window/positions", wrapper.ListSettlementPositions, options.OperationMiddlewares["ListSettlementPositions"]...)
 	router.POST(options.BaseURL+"/v1/settlement/confirmations", wrapper.ConfirmSettlement, options.OperationMiddlewares["ConfirmSettlement"]...)
+	router.GET(options.BaseURL+"/v1/log/checkpoint", wrapper.GetCheckpoint, options.OperationMiddlewares["GetCheckpoint"]...)
+	router.GET(options.BaseURL+"/v1/log/tile/:level/:tile", wrapper.GetTile, options.OperationMiddlewares["GetTile"]...)
+	router.GET(options.BaseURL+"/v1/log/tile/entries/:tile", wrapper.GetEntries, options.OperationMiddlewares["GetEntries"]...)
+	router.GET(options.BaseURL+"/v1/log/proofs/consistency", wrapper.ProveConsistency, options.OperationMiddlewares["ProveConsistency"]...)
+	router.GET(options.BaseURL+"/v1/log/keys", wrapper.ListLogKeys, options.OperationMiddlewares["ListLogKeys"]...)
+	router.POST(options.BaseURL+"/v1/log/cosignatures", wrapper.AddCosignatures, options.OperationMiddlewares["AddCosignatures"]...)
 	router.GET(options.BaseURL+"/v1/accesses", wrapper.ListAccesses, options.OperationMiddlewares["ListAccesses"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
@@ -4697,479 +4901,516 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs3lgf8KijubtmptCiSkmyLqqmJrNiJJo6tsZR4kjCfCHaDJEZNgGl0i2Zsf7XP8v2xD7ZP8hXO",
-	"AdDoGy+6OJMdbe3EItmN68G54Zzf+dAK5WwuBROpavU/tKaMRiyBP4+zdMpEykOaMv05YipM+DzlUrT6",
-	"rW/lgqSSUO+hditosfd0No9Zq996zmjCklbQSthvGU9Y1OqnScaClgqnbEZ1i+lyrp9UacLFpPXpU9A6",
-	"jdhsLlMmwuVbNo/pUr9W7nqo2xmSxZQJkk65IlyRdMrImCcqJVSoBUv02PR3V2wZEDqhXOjR5V0zkc1a",
-	"/V9auqnWr0HNUN6y3zKm0tOaAbymM6aw6wSfIlwQmSUklhPVJt/wa0Z4qseQKRznUmaEqqviEnW6h0/H",
-	"e7QX7kfPnoZ77HDUpU/GvU60z56N9sbjlYs3o+9fMTFJp63+k/2gNePCfuzWTydNlsfjlCXV+ZyzUIpI",
-	"6fEuKE/JiI1lwmD93Pz0VOeMpiwqzKG7cohc8Jle53xEXKRswpLWJz2mOU3ojKWW3sJQZiI9yZJE7391",
-	"mBdTRig+9EiR0DxXXNLT129bQYvrx3/LWLJsBS1BZ/oX+3yBDCI2plmcuhe9Rd3T40tTlui2/p9fjnd+",
-	"/vXD3qf/bNUtrhn6mZ7PunHPYxoyTS96ecMpTVIix/Z31bajn9N0mg8e/lm11P+ZsHGr3/qP3fw47+Kv",
-	"ateNLp3CaJ9TcbViqCMqrvT6yog1jEY/cePR6N5PZMRwKAmj+VjqutIP3Lwv/fbp19DViUwSFup5ruov",
-	"dE/duNO8I9tzlihZc+yGgr1PL0P4daiJQFPEnE6YOYBFyj7+efy7VBc/jb9+Mvpm9mzSfcN/l5NmYtdd",
-	"NvCL3sFBhbjpzu+dncPLnV+/rCdxjzN/x2oO50+a/cmFIHoEZCyTAn9sk7fAPbiYaMaYiUiz6CkjSj99",
-	"xZaawSg6ZgG8OpGyyGZaMzXZedZ92tuzE0ZBlc/YG9+OHuCGrBOWosg7/YUhO/9v44IIlSbZjK089tw9",
-	"9EgRHjWcp/ypGxNdPhpDdN+x5YpxXbElDCggQqaEp4ooFiYsbRjg1ZoFXTWy79jSDOkVn/G0XpOYUbEE",
-	"dQKFN03JTKq0QAIHnXpSj6HVWqauX5nR9yiDep1OsFoiBa03MCYa/8HEHlIRsnhber9j+rZr8Y6NplJq",
-	"LlpZhmMrK6pLMWNK0Qk7yuctBWE0nJI0WVaO9uXKqS5wBDs8uvdZnvOJoGmWsBWTVfYZFRCqQHiThKks",
-	"LtJr67pLg6l4szc+vHj2U5odfrtI/qHi62wW/zD/LX39429X098Wu0x88/vZyT/YwfPot99PTsU/fvvp",
-	"Hy+Xsx//Ro+fHv8czf+x+PHVmdybvY6fvfj+y9nTi+fHk7/8Zd1SuTE2rVi309u/myW74DOmUjqbV5fs",
-	"ndZ8KawbrBqLCE8Drfv8IPh7zXK02llcte7TZ3vdg6f7nc66Oaau46Y59lbNsLNz2DTDM5qkq7jnXP++",
-	"iqHDAzfmmNC94ZkXCRVqzJIVo0nNI6sGZJ+58ZjsOMyw3tE6Tl62IzQ3oESlNNXGBAUrYswFjYlMNBVE",
-	"MhsVD02vgcnr5up5vM/i93wO36nl8O9oHLM1NsYCnvkXMzFWsOEGaXRvLPieFav1rPiNYJqCZtpI9bmx",
-	"YtqiTFlERkui5jRk6ohIkRNfwidT+IMJmU2m/5r8eqPlvQX/3pBv85QsqDJ8+16Y9mYTvSkTf8dFJBcr",
-	"+OYCHmhgmPjjjdkldg7M8pNuQ82lUAzcHM9pZFxL+lMoRar1/v6HFp3PYx5SPcLdeSJHMZt9+U+lh/sh",
-	"X2r9RqQHmIkrIRficsxZrA9lxFLKYzO1GZuNWEIGLTqbadN/0NJEr1V9eKlNvuYRuKRmjApChUynLNEn",
-	"5a+toIUt9lu75mVYIJVqnVT3m4j+iE553yi7/Q2dWEyllzzazOmlJUamWv19rbKnPAUau/C8UVOqCCUw",
-	"UDzb4EuRIk1omJJIMpzslF6znDbcyM3i9otL+Glj8Yyv49ZWycrzmM1oPJbJjEVt8lqmU20PwJFKZYJu",
-	"NM/b+o8dQxU76HGsG4F5fDd3TX5Cz4YYxzy8HT1ZDeFSyPQSDZCYjmJWJi37nJ5fxEY8ZVEfDEj4APOj",
-	"ccJotCSKibRNjtWVcWwsGdOqwZwuNXMZ0RDcoTcnjsMicbiRhVTo3R8xYubBohVU0DjxuyYIR5ZjjgQ7",
-	"T5heIlSQ7pdEXspkxKOIiVvRSCJjBstE41guWIHtHINhK8dEP0RoFvFUi2i6hCmHCQMl0Ky1ut3G7+Ub",
-	"/1qmJB9N0x5XBn5Xe4t+FJiynWokQf26u737Rgp2q21Dp8olS6gq7hmoiZrcIq0k1fgp0A+JGqS7V4kj",
-	"tHnnLFFSkMVUQhvYPFFcy4nS7h6MO+EePeiNOnR/P3wa+rvZ9Xg8TLV5G4sTuYs9PE3z+d90svd7ck+F",
-	"VnZo/CJJ0Ie8IRncemneZAkBy6VufkfmNghcXOjMurspv5bpS5mJ6O7k2RiaK0qyhKFOlMuN58ffajb0",
-	"cu+4d7L/9bOnJ3svDp93j5+87HW+3n/x7Pnecfd2fGu/yLfsqDaSTPjwHfEtO3fcVvgMahSohFRL7jvc",
-	"zgspX9Fkwj4n8cI9lozA05pKSWI9gPs9qD8I/y48uqVyX2zLo9xzJiJCgTtbq1ZLnYRdyysWEarIAG7u",
-	"ZcJ/h+76BG/iySDrdPbCK7aEP9igdTti7vrETK5pzCNyfHZK8K6gWecuzuyOCdqMA1SRJPcNlHb53bt3",
-	"O+XohlU7XXj2U3BLKrmmHBXM21DIKFNLnyxqKNvcQhSu8Rc8neYivnSHoG18agz829DGga+gXUiJtzum",
-	"NUVowsA9qA31ZkKBCd4FdWhOK+Si7vCTx7AeeknJUGZpKGfs0liFQ22jaF44Yl+4paTjlCVkCLEUOxBM",
-	"MfQdIh6JeY+spxAXmXFb2ponMmRK3Zq6eE4Yl1dseZmwrKQ6XkDcTf4YHDm9svpBdPwar4LZ9yP9C6FE",
-	"sIV+9la8p9crWn7bjGMFyTXM+h4cAwsWxzvoGiBURJ7FqjXR+5ZTKpvPZZKy6HsWcXoBq/HHiGawl1gY",
-	"0wRF19DvWfc4DDQfR3fP8ARHuPNChDLiYjK8z4Vyu25jk5hSdX5EmhIlZwxmFEuUwchzR1JeBSScUjGB",
-	"iy8yTuSMyCxVPNInIdTvwg3JiIormCjYIkxwFpFU6pnMEzlnScrRdUjTwnFt9Tq9Jzudpzud/YvOYX+v",
-	"0+902t3e3v7Bk59bQUvTl36jFdGUgeO16ifVm6O7q87MWkbwczt/cyRlzKjQr/KoOBwahperj/Gzbqvg",
-	"v9Vv/NLZOaQ7418/7PXqrj40m6CG9spe6qV1UuejzEdT46yoNi1jto6U30rjC8pG/2RhWjcOCiFcPO0T",
-	"HqmAgI8bzrXKwmmbHBMX6IY6WyizOMLbGmdZYgyjFo08ncoMgzKuaZyVwoC2sVbqpgyDqw/CkOOUiTb5",
-	"mglOY4VD1cKaxvyKwXzGUq8lXiIhV9Wj9dQGeB6izYCEJ0w/VA4YdITJRfpkv7U6KiNoLaY0rffgz1g6",
-	"lchBE5mlzMZQGU4LRwo9w7MZFSX6+ObFBdm97u46n9TuB/vnp7qFW0xlTVCAsDpvQIaZYkl/CMPRvcL+",
-	"yjH4DBKq18iMA8Y1tHpGmwxhKdWwD3Ssl37ElhJakYrl+wDeCDqnSVpe9uLMtOxafQ6fdmuvTPK7jl9a",
-	"cNOn52w2wFJOoLlQHjAr8VBgDCRT6hXHe40i44poCiKDp2ymNghX1Lz2k+uDJgkFXdCLl1vXyGv2PjVx",
-	"d+WZwWAaZgD3HUWVaERjvPr4kN/v2rtcOJ+tfmun2zvotDsd3UqYsIhjMHXj8/ve4+VnwI+++vW9Tse+",
-	"Pk7k70y0+mMaK1YI0OyfPz993Q9jRhPUtOdSaZ0bFKh8bZViMPnihnmTXh3LiY8Vp73pG94l/Mp4Svvc",
-	"J39xNuzErs+HGvmFi7VF7Ky/ho1RbPYRksosnBJeDHDQS9/M/zp1/C81CtoGwwRdrkzvJnbYC06AFgO3",
-	"yW5Z8130ZurWcMWRecXRRV1SV2b2OK0a+vdSMNjb9dpNtw3KzdPNtZsb0HEeALxVnG/QYtds/WxfwENa",
-	"nWC/VYnoBGLA0QOdB4ybneiTbkB6Adkj//vf/xM4PYGSCZ1vQWO1MlarpOuGfq6f0fRoY4m2CxnySVJP",
-	"3i6Y6Tyw5OLTZbOoQaq7C1kDnf5hwuZ1NhvVpWQcC48CBDyk7QqtFGrm3iavGNU2EPmdJVIrDLEUE5LK",
-	"Mr9pdTqdDtoET5+1qsETHw6D7rN6vdtnfavHV01p6JMhyCD0OYYyYuh0dPJoGDQ9oViaxmzGRKqfAWLj",
-	"8CeGZZkXIMIO39C/jRlT+l+VqTkTig3bA/EO1GnFrllCYyJkxBRRU61IwW0PWGegyY6zBHRZ/QicNohg",
-	"o0QvxZyhao8xrnKcjwj0PKNw2lm5NI4AVH9C1UDYF/5jb0geg872w9tXrpn/6u3tDb/oEyniJTrmshnc",
-	"OLn1hX4gQhuGo4w1PGNUcDFpD0Rhu2slfyGc5lnzVp+nNIWVv5tTBVLhDztZ1q9Rolut76Bxxt4DqSgy",
-	"SeSCjJYYwaDttylD60bpb41IhFNlksZQaQpaMacjHnMI9dQjgz+4CCUII9N+TXZZ0DqOosQ4FGgUcQyo",
-	"PfNW3OhzZUsToicUhE8qMqccA7PYexqm8RLoekGXaHEuMUZDfyfHZCmzhND5XJ9WCn30yRAOkT42eQKC",
-	"/jSfSgGnakpFFLMhmCt4+oZHAzFi4MDAIIaEGScprNpQLxYTKafxEJxvjl8VyfRDC5sGBXRK9YrM6Ht/",
-	"/hj15X/TrXhDcnV9izXEMG57uAIMiNLn/Tmdcj1TIdM2OYNgFX0oq14YPlbh2nSMl+cnvopZtV2nMo4g",
-	"ZhfdAMrFyCQwJFVh5G/pNSenSwiq8w704eGa3L+gJZyM2eDQGoFUUSLx6wBnXzl2Qev9zkTu6C93jA0C",
-	"S2jlq/+7uuLzHWmCyHfmUqshidktY0ggCa1VwPInPwWOohoDtv1jYC9CuGan+r1AH3UMY4JLby9zp+RW",
-	"ote8KEe/+mueP9W+3Pn1Qy+odWVtsQZeQlBt8KtPwug31IfTRCqU51ocPxdqjXPgSclJp99Y7aTbYmYx",
-	"F1d1uRVzqlIWEf0z3NyFVAgWkb+/hduZgAyzOe/v7s7p8q9z+pf//e//0bK/92Qu9N/D8oHNp1t4LZxS",
-	"DiP6Sl7xkIfcNXIypfy/ep0z/WPxfPU6nc4t5ouZALUTLm3TxhQ4T9e5dw5KO6jfuLMdBOmw/TGD1zae",
-	"45eH3cNnT58caO21V5zMYPDlL92dw19RfX0SdPdvN59szlem7NoAU67ID2enhEckZhSSHAJU1JZwyMgb",
-	"G2cuJFwGaDVNkzOzLyxMnIU5vkatZALUeEWXKiB8PBDQBjwRUqG/15LAp++Sxlch6hL9NuZ6Gl7VO3jy",
-	"6Svzrf785JbribxoVWYFas1c1Z0BY0SgLdiYgvGHHoFPdTqnquFqQ5WNZjwd9klIk2RJtLWuJ4eRsjIx",
-	"qmWbDBNtpCg27JNMRAhcIBM+4YLGgftVDdtkiHegwz4QxgJIhYXG0Zy6hFPwSgQDAXeLcAFlg30M9RhF",
-	"FgcIV7HQRX7JWqe0Ps+dKTU3IJ7FonUbUFLlgqkA77hSmdIYif4ov1rHwBy4FhHQAuw7UP6IwZuCTWjK",
-	"r4u3IBu6Yot62038jaZV3y3lOijQ185fH3c+enypo83qLx4PBm383A32P33x1/9c63bHDj1vXZ2F85yi",
-	"EC35bBNGr9brec/xMbD10OEVsc1z9q2epRqoQLM0ZJPA2kAABCZuQtPnoPUVBh65Bf2lJa/UiOuJOuOy",
-	"emtVMiG1Fno5T9iYv28YiO5Ma+HKMtpRQkU4ZYqM2IQLGFiRqWiruc4PwsXlOOaTaQ1PO81Pm7kv43C/",
-	"P2LgDFCa+QvMMXH97G3tAJ7R95db+lKt3eHNDrLwnhvJcyoiTusmK1h6CfzpMqTzjbv7LWNZ7SVyZX0g",
-	"LzCV+uirstTvbL0yEDm/CfE6ase8HlV3361M1C94f9AXgMEZ6ACwd26asGKqUjLjIktZQMb8mpkP+MJU",
-	"ZkkASZD2li5dsHicTpFJU8yy38SRooeOqUTVQ1BiHHCMA+vs989HfmTtggWOV/jU7bYxX6Um5nO8oel9",
-	"C8P5/m1WM5cTw/8asr3R/AB4IQD4YZrlu8OuDI9Zw1MqWZ779S5XPR57l1K1+mbyGrxzBByAqESagP0F",
-	"T8MpSVkcK0ixVowJjDcB92SmUjkDb4MR0TWxJdsxmJERQZtKDStlfMd0bTgKXa7ORxxBjE1xleGmqNvd",
-	"6R2UL4bqutDLWMOrYGqwxtERYbFieXBJGHNtjGqFRsRLQoWQmQibwmISNmZadpfm+/rt91937P/16gNd",
-	"tBKGfo9KMI5WDIG/EEaTmLPEkUPDKJJibF/ryV7vsNfde9p9dvCkrvdtroCUzJJwI8arqfkcn7ZXRxTk",
-	"wWU5emhtPMvB+qAFM67AIhRpavIulsxFk1tnSwtNrMEbvAcZZtrGM9egKOt3b305BWreOr7f6AbXb/9d",
-	"M/TqKGIGCTRVJjMeO95GE0bwOZBpQlpktdLhO+h01klpG+y7sj/faoZui1FDvbWZ/f6i5OHFZqpNC3Se",
-	"1oLbDSM2SWjEomFfS28mUHZzT0cw9panCRC9OGRMeZwlTHnXRmDH+IphmnDNTjJt+kVyIYZ9CA+kPFaB",
-	"Xu2BcEFJyMQhpEjqh/S2JGwM0a00JVKEjDyGm7TLLA8tH37RJsOY0WsuJti4CbYMpRAsTGFTl5BAf4RW",
-	"JFeY/zUQC7okoQSAO2k9FEWrMZtDyACukP5TLgQute6v8USsuF3yXPlVpwEsccQnsJpj/3K8KAX+97//",
-	"P/f/nU6nNvqNpmuy3V0MaY10eXLR6fS7nX5nf5sABJSTRTlQ+2St4JNklMgMUAvSbaO8DmqXIIylMqfx",
-	"3kJ7aqW428sckSE1Kosc30agbx8UZFpcI+wsvb7Ex9F7zWqjgF2cHggUl1nFRRhnUYmg9ru9vVo+Keqt",
-	"ksLt+pjHrBxPuTq0o/kKqgzeBByruhG7e3u1qpqa0t7Bkzqu7kbqthlcVIjBmTfO9kadcH+/d/hsHHbD",
-	"7v4hHY/G++Gzw8Mn49Fhb7/3lLL9Ltt/sn84OtzbD+n+4cHhYXf09NlBb/Ts4KAazgDevVUOTHM3df7t",
-	"sR76jTWZstqBK6F3MKjoIMYiMzRnacgPtTL0u1JGaTq8I5Ui58Of/27eM2irQmA+T6xq7ojkcL+7fcTc",
-	"KFN6kdWlUd1rjuzXVqlHjCKMMXfhHMZeclEcmEPI0zTWVphgRXf0wQ2GOD/oXM7qwghpPHZSzrkj5BWJ",
-	"mVIFp4IgTJvt0zY557E2NzDuGv0UILi1TNrRWkZRk2of+DxVZgjyUDNcYz/r0R4e1o72zZhQMs1EBPkb",
-	"ZriCC5Yud/Q/64ZeGNizztbjMrlX9dGYY4rGMTozIDlDOdQJ1+2TlV6nJ/URmSycCh7SeHMCw+sus7Eu",
-	"34O7XADM/kkYDaclcfFka9oykeU1uMUOYFFLEz4rSpJtibgS04d7EeQHue4k1q5ePmZ3MhzR1bIRQIWt",
-	"esC3dUrEVKmN/OUn8CT4MWZzJhTdJEDUOUsa1SG7PCSiSycrMZZPmQygmytFNIprXUk/iJTHiEqNhgG6",
-	"Y7VeyCKAPxDEnyYgvZTTUDyluPsMU482V4p5tDFwrzYr1uqqrxg0K+dMsOiyNo64oL/3Nh+qzJJtNEt5",
-	"zZIoY5cRXa6KEdc/m8XXg4boB3M1iLtWPpirD7xciLoYUm09INfD+5eycjdjLKH1jigl42wTEod9eps/",
-	"rnmymfra197JJFKbe/H1K86Nn04Z32pjbhK0HLSyuSaOOyaphdN/aoRpHv1KEjaXSYrgSjlWWSG0ZSfn",
-	"CTudvc1yepDpeVcBvqsMyN0tr9lM/2QV1sTjMo1c+lgpPhHW7N/itsARdZVgtwl/Ky0Btto42hMrEcpI",
-	"3TK95OJyJOXVsJ/HcKC1Bxohsm+ZJeChBrAn8SglaioXbQLv0/RSvzTs50/pX5V5H9tyaGbQvmmlTYbo",
-	"w7yMOLjMhn0ykukU3gd/v9asBgJ/hRuCGaLJk2GUYUYtq45bm98LHjosxTYZxqUH0duun5SCUKJ/TjT3",
-	"apMhwq1FHLy54Ccz9uRCJhHJfwXN0DqtBwLym23y26Vx5LjXMVhA5OGZbj1c3uOU5sglqSQRqpVtiFad",
-	"oL8LkYwWECHB0G7WAnZBFQkzrYWN22TIxSXgj6KLz7Q+EBaWtLgTjxSidMHBjFjII6bybUVXsN4UiMsT",
-	"Ub67sDveFU2+o1LEy8LL3lNIF/rVQosDEUl8OWcTHknUcA9ifs3vgpCTYFoJHEU9jzldyiy9HFMeG59n",
-	"ngYDEcP6ZxLxyGCN0BAtDMB0w/khEUPAMbFR+KbwRsF56J0kbRzn58I56u2MNHuxxKvtZvynQHa54mgp",
-	"CW87J2jy2y3OOzJO+6BVXH3N6SorCu4Fb13qHZvANeTsBgwuZe9LYsU6ZYzU5gI8sAFJeXjFUrL/tAsA",
-	"RAUYUON+35gBQq/N/M+6YUuhMzdRlMuplHvbZyVtqxiU78RLog7H1Dj5rw24xYcWjeM341b/lw16bn0K",
-	"qt5sOFcNgSkm8Akgx+gIM70DdMIDn6Oj2EtkDqUIecxREdfdSMUUVrrZOIogT1Q7Dq2WVvb75OddbexM",
-	"ytuta3HKVSqT5eauKb2ar2VamzLSYGS/83m0cpnXlovSpb2Fsfx9q8iLpvwVh8u1EX1ajbKeRC2t5Ovl",
-	"eQi9PakS7a+WbBES2ksBSq4uD0bdcSd8ErEO3d8fd8bP2NPokO6Fve7o2fhJ1CnhUD8peFJ1A2tRGaDr",
-	"u/BImkP02T2Rjtyqjsi71PbxWmcDo6t4Xb/WrX9j6VEDbLD+LsSt1ndcRNVAmxwkgKarVxve9y7T0bLQ",
-	"xI44KboJhZjTcAJAsMLfhvlFRQcTAMaYmKV0GiUUfEjoy4CrftNBo+x+W7B1axFGuDLOEa2HTxIGKhKq",
-	"wlrXVb5bz0bkgAIID4OqDAcZ3hstC9qV1tC5mnGl3K+CaGKkqUygvgQMoJB9BkPI+QPewdpGmmfq7rr9",
-	"tc8Xq/E9bac3oZ4IJ6rSacIYhLHbb2x8yhHoyVN3FW0UeAeuCYq2timKWuIUdTghW0FrydTq8akbOgPd",
-	"/PRJ1SrpNi8Y3XHzV0rHphhIYgbQeHqsBKkap7iBvtnGEf9KWxlz5oUXsIgoiTgvNuoCDSnBFmQi7Z2/",
-	"8VkvpjxmR+YEqJTHsQlpLcadD8TCeC6nVIEdFo8vTb+UjNkih/0laQInSmZp0SpwB9bQpGujdttPCjn6",
-	"dcrXTVQiw0ouyxz7phftlkvdpMHa+LCR9Xpv6DlF0OU79l5ZH8NWoArrHb5lMIUtvL7XLEl4ObrwwmVT",
-	"cuUAuSACvFYGoqG3nXPQCqQ7I5iN1Ml8oXJn6L+Kb7PO3WgL+FFrsFtjzCOk4loWCLcwzjreWDnJNfxR",
-	"ijFPZpd44274JMLRT03iLXgvgqKjSYt9qRclBU6asDRLROVtIY2DB6ltwlLl0O39xJ78Ef0Wpm7nyUBQ",
-	"PAwejdoD4UbsHDLFt7X0xBYMOF7ugDH9OhwEfDVfa8gbz1LfS4MwWfSKCXjbuYrAIZiwcSb0CJQ0oWm6",
-	"Y1tdFYbUxrRvnl6CTpQ/S8qPMreMax9NAgTX9lZ7oWeuF8lE5MOuzOnyErxMwz6KJWoFnXFaxWxcmK1N",
-	"nMfQOXB7FiVRgVhAhdQDLuRIFbdH07RpHJ4aI6qzvyauGffRjXuNgDvOARG39Z97fLFWrTWgk65Sk3GT",
-	"PsKIv8JVw2puurU/asUhLhuzoUwuD6OnYXf8hI72WG8/OhjTTrjHDqKnY81Ue+H+SmNWN7DWmPVqg8a0",
-	"Rqm4CSjQ9mJlNcAUJtnN5/HS1BVcQOSAfsHmGG1kcOsZChadYUd1ljcGQTak+AKjpjGqhAgFPwT6Gxqt",
-	"MUqWJMlEfVT6XbpOCqVaPbgqM/zVwqJiDG1uXtYf2GuWsOhrvOivN0TWh4CaOIGbXvnfTSxbTQh97VKi",
-	"jDblMYszvmLLDaqCmgCepClZeISw5am8YqJNTlMPJTdhNMqrevvoN1N+GU5pejmaHXZOv3kxCWc/Tkcn",
-	"z3//+d3r5c//+Ls6/eYwG317Nfnp3f7k539Mp6N/HK/VYxDR3Ay1YS08yIq6vPglJN/k0BZkFMvwinBB",
-	"nlPFnuznkWZUECbCZDlPWUTOTl8HjjfbVhD/6QzYsRTxEgUoZKZgijkt4kPM6VKVk8Z/fnfwz1DEi+ib",
-	"H69enTyfjmZ/n4xmh3zUe3vwt73vJ9E3zyZh78f49Ju/daOT5x36zQ+Tn2YvM7qMfvdJcU6VWmjbtsCC",
-	"9zuHT1ZV7XIp6F/u/vrlXz50gjX52AbXSLW9hfbTtflsLhN0RAJYFdDBLrxiCzA3lPs7FuT0/A3Z73Wf",
-	"Igw4FySkc57SWNVV/dusXF/Q+hrxDU4LOB7bpMoVXtyq8G9BA8+bqaPbr7kn1Swj5ALiANJaPodvyGT5",
-	"QqRJzckf27odVdZ/ZTx/aytfoouxMXBZ4r2qqVE/p1octskrUPOy1ENZ8GrzKAallwzWLo1JRFPaDK9T",
-	"Yx4aFI+NynaC3LcY7JVErmmevechuFCLjYDXzvSK2bgAI9urC3rNaW0yg5k+vo1KwkR69/OY0ehhOhUX",
-	"4tuvX56sZYm2dImdaB11vRiPa/GSh0aoGtvE2VvgfwKPKNaWgSeUVtVxrwPnrUJfsaoJQgCFFvOMlf/u",
-	"Eblic1BzB6J4qaZbzS+vITACL/ZxgJJQzEcKyHCOWB2IhyVkeqkYE8OALKY8nJqoADfGEcC5zRSLr5kq",
-	"mhi5UmEnWnOvDSOoPYMvrmtxgVA/tGiRcHWYROrI7TKo7vq8QHjAiKULxgRJF9JQntK8TwpGVMrmARnS",
-	"6J+ZSgETDK71xwW/deDHICAW3nDM2BCfw58iF2Pgu3bB4HX2kQ1/v/SS8ozl5H1jMEWCVj6owpW9Fkms",
-	"HmntJeZj1atll2Ft8m8pOcKWb0QJMWJTbu4ZMWq8eHx+PqyPxrRXy8WeXsqEzJmcl5I6CloDRgLZcGLn",
-	"M2gTH6QGITfyMPX2aiT1VXzMrNhbfLh88k0bbkp1J7/YQq39mYfcuLASxWfzeOl8LjC/HF5OsIWmzsJN",
-	"CBcqG495yJlIL7XZbWI2GCtUfcq/sewKv0tK35m1vDR4tz4M12UmEMsHYuJmzAs3sUgdlzOuZtR48jEf",
-	"z4Y0w0eoU3/J3oeMYdpcEWrBRb+kUl4CKoo7Gnbv86PhfVNO/fPqarD3c9g1207KZyy61KLdNeR/Zc9b",
-	"7tYwR6TImFxNxcvR8lIxgWVec9X2MpaqXnn4tgGh7RjTj0x2gIMtI8OvhponjRNpUDCtZoZo6OCx0l9H",
-	"iZzPy1l7gCtYdAzs3Qi2TQ+c0RhBUIssxBYk8a7UrmpmXrawygg7+cEB9INadgSsB3irYUzG/ULOZzSO",
-	"HSxBcWFmNGIN6uz589PXBhm2Vaec//ph/1MnX6BfPzypXxoP4WPFHSGwMCgNCvdHELZXV94iZbN5uqo6",
-	"QX7FlbeWAyFnUPnG5DiUoUXWpAzdEM+gUXAUhEYZkvdmQfHeWm97SQJPrBVzxkdcHO1hZ7/Xvfl9hTdo",
-	"d2Gx8urhVojfdTcQepWcO8PePjhaW3vBUFz19RX4A1DCuGFZkCPOJkd5gBdQL0J8lgC7yKgEc7ZJQUKr",
-	"TnlH+Pnxt790dg6Pd16Cx3MwaD+Gpz4i0/9YVLg+ltStL9ad86ZraESPARTmXCd0UbbmAtl5mwHvC84p",
-	"gJqJCCNYcTDlrCi8GbFXAtwr2glVVlL0cAwVjxkEE0/4NRMkmwf5iuPNgTYJ2mRoJIY2GPBrJkoX0g4K",
-	"RzFTAduFknruQU8Oa1UiwvKlOB3Am4jxbdNfrVQ8XYH1+c6wtiokLyxuNufDmxq8haR7ROYpCQULwVNI",
-	"rAcYcccvLb6Nf9NcOsUdfYp/btUWugAfiS2sDlXANkQnRV8C6ie5Jmas9E3RAQH4EfSErxCB7NMKhOGV",
-	"eV4ghzwo+a2FSeGifrN7+JtVzzArXuOWAFxpgBo392MQOi/0GeMIUtwAd5Pj7q4ahtH9tpBz1qW1meco",
-	"f8e6j7b22Vhc05XPw0M5auiqZ384O61zyUWOUs3M8n0pUEKzLDIrU+fMzC0WkEX3D/1bGJQN7qtg3U4h",
-	"UCwh1KAtOwhV49hO0uXRKqcYjZU0Jm6efm0vbqbIdQ0dBmWuYHwHq1nvHQSyenz8xpg9tbcpdD4v3YlO",
-	"YYdWwY3cjPM0aWKdu07v/I6ZQxfTEYuLXc8TGWXW2Kx6YrNRzMNLc8PkxjNa1l+JmbK4W3HWzYvC1R1t",
-	"eHvtQcYFWFFOzKiSWgOC2g9w+XSjMl/ecdZvrD3O37HlHZwGc7/3mYO6XzGq2Jo0AfCDguGI2Rcg4XLt",
-	"tsYs3UwLgL49JWDb6kdq7cE9Vlcus4YlG8m38qDCO7ipBHwJik7IRyYXhVis4zb5kSV8vITIcwAOYxyK",
-	"q8CtPBEyIbGcVFKR7+E+sgbHlafc43Y1KFCF+whtY8xoVJf4Xq65uQVvLPpLtjT3DXWv3fELecXEdh4C",
-	"YVIh8plGXIh6KWMBqetpyLdoEUqOWNvSoBje3MqtDiWp8Tu9ZWnC2TWNc5+GqaHUJ92ewRIL8jrYYI+C",
-	"F21iLjpcvhDEHQAaGoQbWCRjJsiS0aQ0kyfdZwedw06n09mvDeDNRMrrD56FYpAQp1cb21AhvG6nfdPI",
-	"TKQkOyBkPkXatG4Th53oObx9/oM7UDpcjaz5uAnn7dgrd6Rc1RhXCeUId8VdkZp6767KJo0lYibcvlJL",
-	"vuDHakrJWypbK0uqNFbaqu7+NiZD/frdgWBGEXljDRVef4Ol0uuqK2EN+YSpLDYCwFbXctenffRQ468W",
-	"UxLzaQKTuu1OJhCqNgUgbQbzgkzrR94dLFzUWmz8YCC8LBM9UKIkGdOkcgu7oRvHDNz8qjustSY8zltZ",
-	"mPMp+vtsJYmFg7k8AmeVDRnOC/TXOLFb8+51tnw9eXP5onfx28Wzn6/GPy+/WRRvOZ7sbxR5c7nz65e1",
-	"6t8rNmm8W3ZVKUbM9+SbwD8/x/Lml711K1t0sFTo/+5xpbHDG8NKF15vxkEEQOkc2JJWS/4dWVcpF2oO",
-	"gTcBCKoapL6Kk66w8Y/9n7Eiwf6nj14FwHqv7/cspZa71EcvffBp76BaKqdS/v2HuSaaXgdrWytX/QNw",
-	"UtFvCwcBo9qXhCbl0g8phta0ur26umGduv0AJXvbOmGmEl8V721F9Yl7qT1RcafEWhOJWMhnNDbqeEpm",
-	"0mIIIUUBs3HBbXpllQG3q6uo4mpaFEofFWmoXODi4N4KXLxmi2KO1xahczdNAPtUP44tQviK+/Qcy+QN",
-	"rzjkTxgX/hEEDxkvPn6wGCjGskKvPvj37RoNCYdTQmJ+xfRLgc3QA4UoaHiyPRDfM81GDHvBiu16PD6M",
-	"MErFG5m8fimAkkvauZqds78GIrTs70tdiaD2FrGWBa+2+bN2R76nV7ZsYY5B+9n83jf0Yn8erzQMruEk",
-	"frc17xzS+XyIOU3YBZArXEwNwylNbfFXQ+a5T2/oPQgPHGEhTvhKkSm9ZtahUOOnQT9pTSGv+ZwsAKLX",
-	"lL7Em1mXlAraIlTIaJcraxk/qx9F0itSpomP+MWpVR86wV63nlK39c467+hmQWMFz+l2JSKLbtXqEu71",
-	"yGiZMpfb/SLqHRx0D8mVBb5CnRwDUIyajqV/nOOoONZu97efjn/67v1JMv7xfPfpxfLd3799M3k6Da/P",
-	"6Jx/HyeLU0rPwm9/eCv/4tu4xtHrB5sXFV798e5cuvBiw7lwzsaVJ8OveSrjqNXvdmD4RltaUJ5qSVvR",
-	"GPBhj6Xp96p0MLWQggZ+0ylNoFWp3DKe0fcY/rJXAOyvYktsUeoNpuENEWbUAHnI/VJARl0pjOvg7saF",
-	"i+oNrLfh2kmMT4DE99zNIKpLuDKc6FaV5CxhvYUDta3us4UTuS5+6Setia+LXKq1J7UC2FBH/DO7PGXu",
-	"nFj7knVkNEVI/WQsk9yPWEjUQRcCjY211hA31VB8cXdHr1ktWHmTu67OTWen++taWnpODVrFFgRl2PrG",
-	"3qUS9SKPOMU37QE3H7trXFC264aJndnrj025r4kZwYgYi8vuefkqHPiOElaOESYvUSbPecmYIoqxigXv",
-	"+RtvAXBp4OZXKXRvCwkQb7NtLaxxImc1aoLTpyDsFJz/XBUhjmWCfr4GLOHOJlmODU70Y2FzPbBfKRoR",
-	"i9f3Us520RO2PTcu6kb82nciAAtGnlrgkVvdiDh25zs0kWINB6o6I/4cvH9DRv4n4eFbce3PyrDvn1ef",
-	"u0Sdk1hupzNbsOQatOMKXefAyqtmjOUnmq5ZiqNFnIfN0Bf8yEp39d/oKOz2Drrtg041lDLKczJbc8rz",
-	"0/z6xcsLvQDdbu+g0+l0n7aCrVbnngv8RXxDhIR8efP0081Pe/72unNvwhlMLFxDcHvdoq68TFmB5r0x",
-	"0RUqleHrLj7d3bfm69lwqC481J+tfDPQQ8E9E5BMxFpGD0E9MamCUIsfjPsxf2+cx/jykXHU0zh2V3UB",
-	"FHXOFERsQ9Q7F1ePVK13cQtK3MLqC6WAO6T6XBQQAzxyJV68h488X5C53Yq5SlmE1epLTqGdpyUi6fae",
-	"raWSGVOKTtjaYZnnSjj9O8+6T3t7N+k1v75ZudT2OS8OpGou50g8iEedTnNMbNUmxyShPIZ0vRBAbcnj",
-	"H85OTcDEQYeEU5rQMGWJ+qI4PRdnUrh66Kz3WemxrDV3oyhhiEgMWvjGz5fOKb5sO11zJG8iuB0JbiO6",
-	"feSYXHg7EJ4NpXfedcO83oFPfmOGs50kPOjgldltBVYxtG3l3U/+5KegBLVQnyGVB6eY2wNwSjMR5cAD",
-	"gS2mYgOaHyli/E+ucKzfVPsGkdbVGK25BGzXmeGVW52gMhLxrBEd2wvFrCzRNyZ6gSq4hVIyGTrEEsHe",
-	"p2Su+Rk5HikmUrQK8zKAJQP45/HvUl38NP76yeib2bNJ9w3/XU5a20YwNEanDK2FNOxD8lCbDG3kx7Dv",
-	"rsMwrET/7qUH2XAV/LzgcUxGzM9cAqAAjGV4pFy8G8aYmZymBVUA4F9MWrpBREpdiIRzh2xxJwKyPc9E",
-	"A6ptugGpLSPZEEp5Dlla5h4N0RCMeIMujIyd1Ae4PbtZzPm9BLKb83t5UzSWoMUSqtYFnKJHCkKC8PE7",
-	"XBYebZEBc0cOr1tDsTQH3tUF3GsSd5k0a8Lu7WTrgioMzy4nzWyYTNYMQKcbWMvZ82WtGxoSCNz4q6mc",
-	"F7JfrDtzxpJwSkXazB3uIHgQucznj+s/s7fg9ZlF6LohXJAX7a4NUdcUqOY0LN/qfnnYPXz29MlBx9QI",
-	"9nXq4s4NBl96AS9Pgm5D1f4Sol6VCW+vyPC1j5u4izOaTl0N3C3fYdcbcDREmynvFL4aVOP7VmgRZ4kc",
-	"xWzWhAdiUCuAD9oK14/fvjwhh/sHT7+oXvdbL+ZKesUunY+iAYXlnamAvUikmIB0xmxtC1OQE8/3MnEB",
-	"ViYUXHNwSPdOp1QUIqzIlKo+OX39FoJRe7WQLGPO4mjNiBAn6W/nb14TY/RiOPQMgnsc+ryMDIKtLeZL",
-	"NVOjMwYvJGTKaMQSQH5aFCZsSgtrhQNfqxQZbu3ivu7a6K1aRy81oNAlrStLRH9Ep7xvdrg/dJnxds/L",
-	"TLfyymoOPB7XDam++uE7AGsqzlX/lZuybmEKY3q6riCDRV3hDciZEM9ssHpxK8jwHztv8a2d06gEw3WT",
-	"Ged4JNXuv724OCP4QLEadafjX8Kb6yb8tN+pL3/K07gpywqiy+SYzPHkedULCthGSE62Kv01jXltyg5+",
-	"0UxRphePoqr3FpWHuYD+Lp2rbU3BJP2rnbRbY3OD7nhKYf9XcL+T2ruXc4hpPYJrwUIRIDNmtQEY0ozG",
-	"Widk0eU/USOw88zS8TOoLhAtAfAoYTTyCmchB/Jqbblv4BBcmvnPuFJcTNyPtvXyZ2ocKPk3NkHXfnaJ",
-	"um6Ac+434BJN7DcxF1f+A3bfMqGy+VwmWuFz7gWHo+TBMeVL4xiitwD+d/ki+N/ano2Co9VqNpvLFGCf",
-	"rhhAPynMEMgEzdIpEym0giBK0aXiE0HTLDEEFLPCN1ovhp2hcSwXHgQtjS+FRYsC1Kn88roAb5WkywLg",
-	"lYdb5X/twHf9Ly3olf8dZFBXGwR3dOF7CEwofKNXo9BUwmixrRxDrvA1OsKLuF0GPa7w5YylUxmVlqsw",
-	"MwNQZcCwvLWAtBOXEQ7PstkckphwDV0VCvw4ytTSX42EzSSWzIRJuafNR1fAxpthnjrifckEbmmSiUuV",
-	"zQHbhJXWQF4D5ZlvZJZeyvGlTBBsy6tVZ6DIkWggZeQSjUh74n04Mf/AzFjEqT3cZXpOWIZNeKsH6feX",
-	"Ql5aZxPNNzHfCW+aumdGk3iZF9Izel1xCpWqf8ZpcJnKS0t4FrkHXgC+5NGHMu/CeLXyDoklZvfUNEu1",
-	"Wn4ZIRabtjFGmmqLmGnm+smBtv26Go42F1HFYIoamEFNHGq7clgnNqK6UgaNqvQyydbesVUjPCq1Z3BY",
-	"dZKqNjykNCk2oWKDyhGdbetkVQsYQ1eVW5ibltiAo7fBwPc3H7iNhrlpPEvM6tDeX5lUVK90DsCaaiUg",
-	"xqKstLgm+91e71lNicWq/tZQTO+V/rqkCm/Q6V5no05BFtehysNMTZ4wqOUpi2M9jsrsDjbqqObuD84T",
-	"at5JJlSfdAPSC8ge+d///p+Sjr9lhUo5Z+IyP+KlDBD43ltDqPVtC68DKRbmuNn8NkJdq5zhHHvNhk/d",
-	"SWSU5qiF6CivrrTlERvxmCZQMS0HQW4DOhgWXUsyARb1iE0yYYO+CitqVOIkEwJ5txW5rrlaN9lbqJn7",
-	"o4yzUi7wB1vOdK8QwdGQ62W9Pc20VGtWuXyv1UtutWN8vH5xbShacWDMATKvdPjgU7cM3rqD+g7FiCkz",
-	"eNty87zd5WtjYFQJ+wq9H6Bb5XVXwZbbuKaG13MeTXXjiKlqa9Vzge8jFLUxEodVH9k8d7lt4CbbJtgi",
-	"cQNbvy5buCbyqtvYgcEvh8SfiUzzdAZ3NHt1PorNEVffmswQV/4Hy1jaaJws4ilYfLYkI+rEmItby0Pq",
-	"wpvWANJEvMC1XNRXyPh1A2hgNQyq7n4JbqnTPA6qCGliujNY3ZqRN5e5zvs7M0p3c52TRpDRqm/GxLxV",
-	"b/OsVXOD2mr1rrExY2qLgnWCpVs87bZq4+A1I2Py2LXVIWk1CCwznqY363Ej1py/uBlqK8QdXnT2+vsH",
-	"W6n9dxw+59bF2xSz+bipuX6yBva1SvF3cH9Wc4xujMSRt4VqS13Vdu+KfsMbb0MajVbOZs3Ym+RqzJY1",
-	"2Wu05WV+cQIBZlDmZjiiUw4Bic/plBOeKhaPMf3Zli1w9zWlaummlgNiVyBoQjplMyIXjDAaTk0UD1fk",
-	"d5bIgqyvZ2x3gsFpGZGXCtk+qAWEFnWFkd4aqiYQr2nJHYFWGFNt8pzFcgEz8u7fQcxAHaAC+92xUci1",
-	"HGYznlbQmbfgTMX36ivjek7dtQe77ohUCpvpvuvp25lFn5dtmRHlSKDIm0omVX6Q/RO0mik0GlRYmBcK",
-	"LqDkxzIqKG+HfVe7A7KVpMIyi+VClKBN4JdQIHhGlwbgecRQwyhENtlK056zciNlIzfFGkwsR8t7wbbm",
-	"lspmG4v4BhNMN7F6F945OlnBmptE6Z6FTt4wBCq+YTXaeo0pqqUfUOf8lK7U1H4esViKiSKpbEi7OtjS",
-	"eXZw0ekivt7mS3BVG0HzzgwRKVsFnlNNJl5NG5Wbf74g8ZXlPFQWSq7Ps7ShMnnOarybSLjnamY9q+jg",
-	"D1CptuVNm5yEO9WhzOH6/OFI57yp+ANAvthgR1OJyZm0NogYwzjJyrJItXzR+mVf8riGKWI52Tpsb232",
-	"YVUQbv1l9ZgmIZaxrJ9bZGr7Y7krnhpHLY3jI5geAoF2g06ns7HjxKubWRPCXt5WM7zLKvvvbuHnfjMG",
-	"dRBgdfP8hZt5tdWU9g6e1K/XmMfsUUnjYnujTri/3zt8Ng67YXf/kI5H4/3w2eHhk/HosLffe0rZfpft",
-	"P9k/HB3u7Yd0//Dg8LA7evrsoDd6dnBQCoa2YYW1GYjGm2PynM+/PdYj/eRfpG24jvkqNU10+41/TsWV",
-	"o+f1e1926OCyB4bm7VZX51YYfJmAcnqvPeTutMlktm2GNI9ZM1G0C4AmXNBkWcfHZ3Q+N/GEVUwNSk7O",
-	"f9S2Swy1rLOUPP7p+PtXX2zUdjm9mTeAnBSWoC6GGbGqTNZDQhcumgqywhY8DaelQnH61CWg+gdkGKrr",
-	"IaFiaSwxwHg0s/ZZY0hnabtzsAfFp+BP0O7Sw/0OWP68Z6o5lErCheq6FbT+qaSohxX0E1oa6m4ImULZ",
-	"DT9dTH82eVoGwMjmWW1bjON2YaKldLdKitoNY+QNpDEAmW4TKh/yiF3W3+IyQSjyWi2AoI4K5lCAX3fE",
-	"mDDVE6MGyNsDC3l7sMW9bF74b4Nqd5sFy1uK2Txe3r5hQ+a9RMC6BL87TeHbBMp5oyQ6O4kXtrLGBol0",
-	"pXe2xGkOCFU2WQjq+D4q5BreApS5JD5//dBtCMm/yQ2Wvee4TNn7hnQydwwQxXEhk0i5hKlwWrpfb40Y",
-	"FDz1DOcaXOHPWU3LGAPWi+rP18teLqZLWpBojwGt9b9Wcilvh3NQaO4O7ujq2qs3PEcsNPHYgDlo0eVt",
-	"1DZFGWm/HyIIpLkN63W6hRs+A/aJSI6f87pv6+s7N0+4sStd45Uu8GqVztQTzpts7FaoWxteDtq2v3Z5",
-	"AzSO34xb/V82HNOnoEy3U65SmdRIyTdxxFSKuvRRniQJETE2rTRhkEQJZ29jTTtnUWxeZyv7wGxbFrsJ",
-	"N7rBsFMudVVd8F+rGLx5MQZN+Fp5NK15WRpWRGCMDUAvt/3de1HnE3ojGGEYqp4jVwcrahAduaSiobao",
-	"bl6B7RYlxiwg9fboHDdBwi8u2IvZPF0SqUW0l7TI63MWV0Hnb1uXa3NMU1frqc4HApAWObhs2ffxacXx",
-	"r0sY3DvIa66KqFBSQktWZIQ/nJ2SiM3Q2+MIDeNmCY+OEEQBifdKyEWRc9aAT2wADLWyFGStolNQUZug",
-	"392oOGgrxXiFpTG4Ujm/zOYQtpxOo4QuIBAXY39XWmB34Bb0oRA+szuwqAQ2lOQvLiEXwMxiPq7L+gAG",
-	"r4ppnjaOHPyEJtQaC2V7tyledWZX0BlfszU0oQWGmmQmEqZk3BRjUhActQw0z6LyKqAaBl1X3vfuzc5C",
-	"Efd1RdhvVP78TkLZ8qqztQSE/KsmvVUzEB61yUl94WsA2lMzGsfV2tempmURE+LgoBHKDApg9w6efPrK",
-	"VYDuNSCbBa13js/W1RM1bLi/Yer0yNyyrQIJ2X9iYy0rj5hq7c4Rt00R0JtW/Cwl0noz2DBi6EaRA2ai",
-	"NcJNk4SCFHbNWYSEBDG/HkfV1b+dGK6g4WDtH++C3q6BG2deMqiO5JGCXpkUzVs5wtbwla7mKwfbsJSt",
-	"N9MriHR5T5gIJ1PKyZk2ZGq9b5uCrxUg17bJ/97eIKshmzS31WwCeQ3emU9LdBX15PcHt1MdPFr8/MqD",
-	"u4et9xbBHSzqlRFdujRXvKR1dWJQnyjlvVYgAWuB6wG7c8eWhDF/9Gr+qIe4VCzMEp4uz2GgJjmIJnVO",
-	"9by4pQnr0n8qY0idvTm/ILvX3V38bkav4JTM2vlFdN+27MYxTdN569MnMGLHciUEIIlZNNFKNZtC/Qt0",
-	"tRGAXwvBTUPDK20QKrpUZDGVWBhiMZUzxAnPwukRxqDNpCmlMhCQCkdGLF0wBHPhiVHn8/i0gFwxNlcm",
-	"R19eWRd4rA3QNFkisBDepS5lRrS6LZZEs6eBWBjd0c6Cq/ZADMR//Ac5Ntdu5hf97XA4HIgwS2Kyo8h/",
-	"Pj/+9lQvaB7ssPMtGbSOs3QqE/473Bv0yXNYUvKf3734adDSTzw6zXMBd75jyz6ZqQn6px+RwWAgCDx1",
-	"IkXKRLpzsZyzPqFzTJvlUuz+U0nxiOxE5NEH/TAhA/QGDlp98mFgymboDwPQUwatT4F5hJlHIGEYn/DB",
-	"Onr6Udsk8g3zAmgJ+AImZQxauk0rnfCX09dv/QaETM0r6Bw3r3iXKvhruPP0Kf5mXPf4tXHZD1qfHpmF",
-	"H4gLV7ZLq/jDXqc7zOt55RUFzzU9ae1/6DlPhxaFAenyHSYJmRvqgTCJ8mMuaByQhNEIMLfA+41VY755",
-	"gefHbffuB/vnp78uKE//0usMA3N5j6NUhCqipBSEqoEo2J7aytN9aTq2VzZt8iYhkUSjlabgC+h7J9f1",
-	"7LqztAqMWukPH43/+yOZMSqU/heO0EfT3ceB+Lizs1P4n37LFY8jHx0OoTY2igVdP8IiQdwnXCCMaaL/",
-	"WTC0rj8SbMuYUIW2IKFoTnkU5DiHNe277YSTbBt0lpjfJIMmAdTRTBEGRj6SJVPmRRNWRz46xBO4A02y",
-	"2Ba9K0/2CF/KEja0rGrpz7vQvDMGYVxgNkBtLZMyRcUS0bkWmg40e2lqyFmSxQmG4NXVr4xYafESMmGp",
-	"P33o+CORSNYL6r7xe6jblGITDfM3beUjRiO3MFxvOxWPmUhd5CL4pTHwBiY+KF+7aAZgbigJBD4Bchxe",
-	"eA7dHHJ7uolM6/o11HjDbgfCc5LaaquafJCgFHlMBYEsd1csiprdE3IkoyUCwH0Bo0tlYgI/XVlGZC7A",
-	"yqiIBgKPbzEeFOTnFHjJjCFFpZKoqVwgPZgsmtLPjAFmqEGAgaGPbMIkV3oR0oSGWuQNRHE41MJiGEw+",
-	"gzHnZuDYDh0z3VXC5oyChHxxzZIlsqwhOi4Ksj+kSYLlgciwJAaHrlDdjF5xMQnIiJl6ax6orG7MQriS",
-	"Y7iVpAOhRfkOQERSMjx4/36IfuVYqlRPU6DeG+gjGOWlLx0ekmU58O0VW+Ld6Dhlmm+7Yl/9gdB/TrA+",
-	"qlEOcN0CqN0Dl4z6D1tnzJ/hWzaP6ZJFfZImGRu2yXdsid6GKzZP4dWJlBHAkLiBDIR/HZWD+eT4TdhR",
-	"PbrAUG+/hYkBUhUS6gll8z6ZsRJCEEAm6i95mtcIHQgYCkI5fvPiYhiQ4dkPF0al/PrFqxcXL4ZYkqhA",
-	"CoXiglafAoUChNSx8PBpqCu0h1rvVvX29PcuqeHxMFdPhuT09duA4Df649/OfvrCQ5ikAwF4TwaUnpzz",
-	"iVABYe+NyaEPlswUeJYVm1PITVOmARZBckDMqBaZkAugChXfiAfBA6fA27oZVlCgArMizOpcsPdwgJ7L",
-	"CA5IYvCouCA/XLzceRa4FemS7/nzIwgEKieTG/AaqEW3JFqHxwMM8BRJm9hidXmZVMcEIslQAxIANT0z",
-	"TyIMdbrgIYJqGqCWgYBBlebM3iMhY+ks8hjvcYI8yAfKbQ2/QBRrzb48jqVbBwQMTaUwLBl7kMYB+kIN",
-	"A5PJQHBxzRXXWn7+FM4MgUIM6Rij13IQrQq2ybFRz/SCgYpn5tsnfCJwf6Qy9ev0oY+keIRInna/cohb",
-	"pOiiJNLtLqhICzKqUvIdJIcIk+Vci6ez09dftMm5OYKA9upeGGpmyCOWt+fV/ToiCzYQIRV6+4zmChEc",
-	"E72nqawKSsfxQDQGoGhaVo8GEYsV6xvAXXR4WViPgMRyAhHe+A5o43o/CiIDl1QmS8TlRdnqegRJwkSK",
-	"52SecK3n5o4bISO9c0zl9UZoGnivm7mOGCpVo6UWYMgjpTAzKWvbThVElpmv7aUWE0NEbYOfsIKulinR",
-	"pcxS//oRu3eaBQRW5QpXeyAM2pgyLFQKViPo9KnRGi21AldmqbFt82GpIA8F1pNlgAevtYCpno6WGn1g",
-	"LCh63ZgqC+HURF9iFZDlLU2/4gr5M/wBw3R6AReAM6wCItjC3aOTx8YFqfpal9bn/QttWxWqe2mGp5lA",
-	"7uYZIgGkfVea2QM3Dhx5DsxUHFKUXlaDAmTHjGJURFjAUH8JJ2hYb4UPsk5nL9SSVf/BQEJqiTiFYCgG",
-	"jRyR4fsdaA1UEkxkg+RkzUZiWBoQnFAxEVgEQLJjyHMbjTDwOn6EH3yLC42GKU21comGuhG8DIhILqBe",
-	"yiNlCykGhSS83NOALWGJx49YgltzXttGsRacXh2ICDVEZsJuAncvBh6VgIxA/No2crkSWIU5/81Fgdqh",
-	"GBVUj0a3qmWssX1GWVr0uwaWQVu9EluwCeC2CYg9oCJXbpleDrNoV2ypAjJOGPud5X4gm1bCAjNC07RL",
-	"KK8OLyiOjaRS1o1vIEyokc3BceeMzucWZQ8QtALyzwzCSq7MFJxkZe+5So+Ikrb6g9XKLTUBuWDemDuT",
-	"Z/7okLbkmDgqelygmi+ItxNBcUkLi9DgBKBG+lOEfQ2A3+j11n/hVZlewKnu8COJrcvdfQVtVItsk494",
-	"F1suyd34td+cf/Op9Qi8lzPBmIGzCgBYWGHdblUoPmFeAJth7ehNG+705fBcpRMY2ENz+vL8RAXk7dvX",
-	"KjAqnz5Z4JAJwMnozaj8ryMsu1OKLBKeomdWsViruI9Ba4JhIdWHcoYDksLoQ2hcQpOaMuMY/KuQMgiM",
-	"pY+IpVqxylQqZ86fbYjs3VQa+KHchrMaq6mbjkSlJYobKylVTjcyb7h73R0ixCdPtQ0V6XHlIDKa+I1U",
-	"sSdN4bGzMKlyMhBwMIwBHVJBEgYLo9UEGcDBQukGMlJ/cKGe+KaZLx5u4+5D5TDXHcCWDYo4qc60GojH",
-	"w4POHioGw4NOZ/hFxRjWK94m57I8WxRhHIKyofIl1F5emIGj/SGWMLcFVSRigmvLkBZMUk2bFJE70Sh1",
-	"FZVBNHq3W5ZtzOgVw8fGHgStx6gegdscwSLauUeThiFTSss7lG48tUndResdjGoE1NA8zUWMgcRBHuev",
-	"gmNhBmLTp61xpmgMapnv2TYq5Jf/VFIMPWxi65VQGMAxDGWkZffX4KrRigd+E6BNIRNNQlqPSymPQcYP",
-	"9zsdoEms2ZrKgdAGMPgL9juHiPKy3+sZl5eHkeLIYsHieAdBLjEgybL1Mff8DpoqCpaw0Qf0+MhHG8T5",
-	"sYgPHHhoyBXeDAKsCD2q2fl+p2NcYEBGZvn13oPZCA57J/1ymNLmV5HQ0Kwz2oWPZ1rzIkA+5Qdb28Ni",
-	"kk6dr85DP615W6tcDmHZLXjVHtVK7REZmmb0uYZ60sYJWYRUXduNtmMbG8vRWPN23Kt2gY0VuZyzmkEb",
-	"b2rS3EcB5NXvxhXyzvszzza2VQCIrRmy9e0iBrXZHJlA+FyAJVPMJNxiT2RuGwLXUGt7N3C0fv/oWpaJ",
-	"cYNyq/7QMI2X0KtZxgUcNmnwtEWZYLGgv2tYN0LrAeldvcFhAXx+WGoQlZlyi0allGMypDu/k87OIWmT",
-	"S7IzDEhPj26vR7TWVz5Nc15uyGhIbix5lFB5IEZDKjXgNCc7PTkmh3oE3WdWNzL+QNA6Sm3GHI0Bf0TD",
-	"bM77u7tzuvzr//73/wy9imOmDBcU5C+NbVY/NPg6AKdVoOU1VnY247LGh/XFAX3ph8D15FhCFU640o9z",
-	"8AHL5IKENjTLGBpF8OHikS+iXgMVe0ITp0/VFY63zFqdmVmk5XQakN8yLbYcxLsH+56f04C4puBwZcAt",
-	"Eq3fNB6iCkJycTq52anPspBIWjgY98oGzLFhZt4cPD/f2hNvbXh/pPidL4ZyHyMYOhN6zVDdxrbq8Z3z",
-	"Rp2r3iK5V7wodgULcNDYQBfIyWhNHp/jipgV118n7BoQN60t7aFI582Aj8R+7eZ3DTKLK5QxcIvIlUXh",
-	"umJL02YJiXpFq/qoyDiypwbuVfXMj+Axcw9tLvJKYNbY6p5ptUYtjCQOz5yfIvB1/rbTVfPIc21MYMkk",
-	"I+cskIOdXw6ZnbcDoR2JnEvFInsPB2fbtOToyYFO47v7OAO7ykjrePxk4tRud5ZLE9WGjrnILqJ1543D",
-	"5ZI21/3DhAWTnJuggupdGJt52n8/f8c0UsUAXzMC56Q0+1OGC1+xOl4WBfpAPL/QRg2AMu9PvgQbXpw9",
-	"+o6pURWQY0zBQexeNY2VYMv9ZqB38O/ixTY8arbVEKo9twhByrTxp1KqxQZRXGgOtaAcHh+ZdJTCASkg",
-	"pK+YfH5OSxjqqxZMP+mCEqo46ytezR+HyfGCmDJOVeO+8Hspw7YXt0SFUxZlMStQFL5S6gVhROwZqQC/",
-	"1+y0adI+i+Y59+7b7BfYn5WnFfh4bPrAHSGtX0I4Ldql+IJWNI/188PcxTqrO1Ie+Dw2fGgaRt+8i7Sg",
-	"sTZbjCLi3wUg3yNCCgZxAloTgkuKJBPGeZQlilV5AqLken1yZf1kzkuGB9J6bXXfRikEOSiAVHFgRyQT",
-	"oI9w60s3+13Czs87tDkffsAGGl9LmdnWUK32eIEPvF9cMGRmesEMbeCBwnSjI8dxXcFWGH0qwV0vlniP",
-	"6fcxypQ3WlrJxMT+DDmib5eJ6Ag71K0unJOGqzInw9IApdW3UR8g5RJgSBDeM09kyJS9DYQ8ZqugFjzj",
-	"/umvWyE8h9wuUN8/1C7OwpzrYmN4SVHXmhmHWxx9yszjlrtpQqyiJAXgoiOItGTSsrW0RlFLqGCLKmPy",
-	"orrKA0HL2JPpCKNNeaqOclorUWe5yEKxYa8xrjBmEZVh25zTYQqFGXyiyQGoa6GiPFjqCnvUWllxPC6I",
-	"N+WzgvJ2hDsKGDua6Apt+bUgvKEZN5phdqgdjZg9Oyat1DqdyrpzXUGJ0mm0bBYOpH0GL1OVwYk7wj0y",
-	"8EZGX/BrUkCT3Y49H+Bc1NqvC+hwoSWGdWAirLkTTEEDhbJWpmLiVHpVE5E8A7jA8P2oplS1J4GLdTFw",
-	"UHtWqY+ZUkdEzWNNxpieXWMf5tUz8PUD+/pwdWDssMHAMCExuq1eL9eVYXoQSTMGb3Yh0OZI/0KoLQZU",
-	"lQjFih1549ZLAQ5T414w6zWnYEeO7H0y1L88Qg9Ic26s0w3LBUGKEzKJj86dY4J8uNEojjCGh6DuhHds",
-	"PJxar2PhdLvaIsUeCsh0hQOlGQcIW0VBMwBg+YRHbAgRhDnFgO5m5YZftKTYUzHmDtPb9eKNEzkjKlNz",
-	"JpRNex9THh+RcCr1mR7aH4fA7BmNqmewWBGl2HGu72BOqXWfz+ymYFiFK1K8oEvv3JuQSe6IuqbWSt5f",
-	"SYMSMte8XOxoCpHyxqEC4WfOuPTLtRQnsaLo2pFfM9ZqTHAVckSGMRcQqWM8ABDm5U3NhEJgaviypEza",
-	"KjHFkTgebNDaNEdCDSCKSDZHhUK5VVf58PyBwe16ptwRxCI0uqcDcBdow8oepZrX0Rdvr23o2J5lq7Ic",
-	"oP0sJaQhwFJRnnJ/sarNGVSU4VuWJssdCEYcGhvaDrRQG8fryFlBXJGJ1M3rB1Z2Znw6NcV18nZvNdZS",
-	"gR5/tMyLooTGIbJyAWEeuh8uJn1r6ruLNWO1uxEUwyyr/pxUalswEfnpAdixUB/lVv+DyZpvHc9pOGWk",
-	"1+60glaWxCZLRfV3dxeLRZvCz22ZTHbNu2r31enJi9fnL3b0O3l1vdZzOuWtoAWB15DN0m138Ak5Z4LO",
-	"eavf2mt32iavZwq5N7tTRuN0+rv+e4IZms5Ldxq1+q1vze+A4D+XegD6oV6ng7iqILxM5eiC5NLfYZ7T",
-	"uiwo7ALzcmrS8NutoIVeM+jZL4HY1LJ5fNc8eRph4/s46Lo33OR2n9PIvKaX7mCTV07N+X2RJCaTy2Y5",
-	"tfq//AqwrzOaQAaqBeZAhZ7G/BpyCulEtfq/tM5Zcs1DwFYzMTu6Ad3g7oylCQ+Vt0+VqhRnCUQfskw9",
-	"grhAgvmLbVeNwO7p96attXuqW9kF3KHibpbTuiobd6FNOuzlD92+/U53/Ss/lErwwXv76997LdOXUGTu",
-	"FnTiKOMbltoVW0cQa6tMAMGYQ9+2Z7H2dL+ZM3F8dnrb011KUqyjB64FZQh65v+lA/0NK0Ueb3aawWXy",
-	"e+NhRvRUFI029woDO37LWIbesUTKmYsMtcIXoq2MkMaghcrhf4td/1H8PKTiT7f/+q29jfiIKxC4imZO",
-	"oD4dOA2taaY2IxsvuKWRdt5cG9P4+OwUYf61hYFKz2wG4fPcxtJagxgjdkgqj3zvLfgAAiRvl1Yxk3Br",
-	"wWaQjUEnLA8fHrMF2jdiIIYxn/F0GBAaKwnOycAoWIU42r7W7BEUJy8ZN8YcQupSFky4kc0hRKj4IlW/",
-	"4io9tksDYAUmxBawt8pIJPHSRMSDU8Zz0dvPmcr9fP6ybVtU8GkXOHOr34JbzpYFS2otptImKsN58ovK",
-	"954BFL37XJNGXTslvYs0BoFb1yVucqFXY687LIwqyFE9zefLu2vT19c/+UpTBIB23RvnQQoAcKAa7mPo",
-	"VRvBhlIedJO7ZnmOyelNAP7i6kC6NFiP17kjewMFB5khBKg2MsPnSxMCDG5Re9PTbmIf2FiFffzJjoCe",
-	"xUZnAKb7cAbu9wxYqn+k3JIXDwB+dbsDsPtBk/mnRj3/G2bJe2vqNu/lwEKfgXqbTErrSnahugb45YGG",
-	"742GtYGTR/LdAeXekP7O9DetT7/WE/6u8qF9akUBhmoXa2zILJwa57e76i4qvzl+A1KacTwyGk6rUiQ/",
-	"ZTnS0K2PW/CnlD9eqYZVQii1ANd/uF/g3+kUP/IKmfzLnGjIP2o8vcdxbICSKuG+YN+CI0QGmKhvbyMA",
-	"Js2CQlUVvufQ4z2eBd1BkyJmy5w+6F+fQ/8CyjHOMg5hz3E69UgfSaFI99tV9v3kk/HuB/3PJ71RSTpi",
-	"CDi43SHRI7InBIr41RyKl3ClXogOMkFuECACwTw2k9aPE4KMTiEXR/p3LQ1NOYEZXvfCfbqsnplv3Wzu",
-	"+cz8PWMZqzs071xIj6uAYGcvRX7w/6RHagNafymTEY8iJm50CPc7h+tfOJFiHPMw/cNO7bktEpjmlaDt",
-	"Lsf8mqk15xYObP15hOBcdZ+HEeIdYPRJJgAvLT+gJhoWkiy/RYxvAPj0S3tb6DD09ksP4994bB3xF8CR",
-	"9Dm34H/loD6T/MgVxiZHed4gllrQjQ2nMo7cDTp4gUVAMpFntmLkrRyPAT4BoqOCCrCOHznNI4tLYnAo",
-	"HO5bzZbsmhx+RIA7LmT8IxyBZmSKXbOExpiFDCmyUAsqiVjSN4o59QOw2fs5h8Hb30zgdYAhSyHNFIN1",
-	"HMloORB4sY/5oic0SSDKB/JeIE7sirE57tZSZkQBepmiyzwGABalTS6kQycbmoRiNxVM5oWMWSjyges7",
-	"EJA8EEkIVoFsTBZiIQfAlcliyDyANYCAQlilU5+lQxSSqX8Dug8mwiX82qpABGHF7RrqhxRRLLnGpKKR",
-	"lFcBdpFKgxKB9Y/bmNXNY4YB/5acQxrHeeSopqK9jovBQHLB5GGc0IinBVAhlxSMGGaGsmp9+3pH/dm2",
-	"ECqVqfS5jJZ3JnpeswV0haw/B2NNk4x9ukeRB5026YlG5NnD62JqAsLHXkwzHD44GA/C746E3353gzFd",
-	"SPmKJhOGLxxsMnkXFPo9izi9WM7ZHyZqT+rUw9uK112v1NLdi9kfIMTuoNPJ78WBWZmUeuzbE7UOhgHE",
-	"RB6FDSQb2NiuVE4YlEgibzG6C7RhhHmyKHnDXqeDAIZG2lnoIYgUtsgPTugeCxeHnIftoyDC5HItppyE",
-	"0soD/GYwInI576UnBBCmjWj+cYwIrAquN8y16EC8lsVEPEwnGkOqp26AKifJLW6ORYHEmu+ZmjLVxzU1",
-	"47coh7q7TEwyphTiFsAchvC+How1u11uZJ57PYZiOTYhyqA6B0aJ54rAbnCJ6BOLqQQJaRO+rxhiZpjh",
-	"WKY3ssoTTwfCqjam3L+Ni9CvutB2QCYEIBsKi6QbAXBpYMAonCCAAmiiT6gnSTUHztO2AAITbrWJHMM+",
-	"zMjjSpbYFzgOSNAdLS167xAHnVf5Kqdx1IlAVKRwnPcs/bA2GVZR+8yCsNJ1jSj0CTPi0YO0e5B2m0o7",
-	"a40UNaqbi7t7lXNlc9IicGNCEeBtApZszjgeIXJNwuaxzRMPGcgNxCXUvBCQKkfMN62diu4hqAyE5o/a",
-	"zlPkl/OUiogmEXnHRlMpr9Svj/0IZWV+Xphf26GcfYE5Gzztk6H5fsdLG+eKDK+7NBi6fhH50UrnF1Hv",
-	"4KB7iKNAUQYp6kPEu7Mt8ghh79rFr8E6TOlsXvgVTDyLkqeXA1xkJsJ7zK8ZmXGRpYBBOgZR+hYx5mqx",
-	"c33UXVA4apUA8niINiWLhl8geDE8bBQCkSY04iFAcRFGk5hrU1Bi/b6EhVpjwYwprCAgpEmTfDzMX+ZS",
-	"DL+oExk4fFNpclsXvdlqKJK26cMXdt23eOfcbrC5lLoXsWard/4RwqxRjqEWCuTwIMaaxdj/fan01kFZ",
-	"esZL0W10axG1O3JFce/RIHM4nJ5B5rT2m1tk504UAaQprhFXbfLG4KA4sOCRrXUGGLGQhuWD+OYoUGQi",
-	"iRTruKZ6YJv/6obAAwd94KCWgwJ+V+JO7hYcE0BHV8WQ4q1xxGiEsfOak6DCZm9n2uSlCWRPmEoTHqY5",
-	"B6sPPsBOKxymLnLb1U7f7AZVt+zKSta3GMZUqe1aPIFXamLPbSSDgbpAkM6RzNKmQHRzo775fTAWJa72",
-	"bHFec79aMT5/xlhCGwYhFwIqg9WG4B8ebh2Bf1HJ8d5gJbz6dputRrFW3orEhgX811IsOPyukRRrF+Oa",
-	"JVHGts4NKHVvkicKSfUyMVdWhZ1xdeY6DSMaJ3JWGE6hFmNrk5SIsbaf/aE49H0OqkTDiJ40jAicwdsO",
-	"6c8UuQenfH3cOHLLh6il+41aGlnxYMXY2wJuzA3DxbHV3Q/w76dGifeuVDs/sGiTtkBAyuIYNfrAQExZ",
-	"oA0V5IX2jXMFEFuADRoGXQmaBcpr3Tdpfw24D42xePqRB6q+v6geBoAwZqfvhqq3Nc+ADMphp4UjsUuV",
-	"4hNxA0vZb7rJVD5W9tqJp7aQDTgRDT5R/U1i9TIImskPzTbWn1d+GzUgqyV92koZxCHk8d2fzzTEaf8f",
-	"PMT/xyzB/V5vk5dNMBEyjD8qOJ5fO94ESFImImxTPuW4U4Oc3QVMtXviKS9taQTBmC02ZoUxVM2ScyaU",
-	"rfw6ZaIYcIiiXS14Gk4ttCSUKoVIYERUMgypyohO9LxuzYdS9l4r0c9Nniio6tpkOCqCtKYyjtpbsqkT",
-	"LC3ywKMerq3/3ZganE3H1WzYz92xNHOy7klRiiIsKSWYBVQzpohXUNQMwRY99hWphE+mqXMKrdeoDJ+4",
-	"K1bmPGLonOIC5hCQlIdXLCX7T7vdB072oG39mzImc2y3NAY34EjOB3FPXOkMoYkxKNGAl+aFNjFRgOXq",
-	"FRZ3aob9tRlMeIzIOyzWmSwvk0z8BaoqVytV9318WzWVC1OH34FRekV8HHYxgorO6BVrE5wDZkD7aQsV",
-	"HllzN2rmf+JaXge0cz6VCxuiaUYRSXQQwXR8hlyLWIOLsZ1b+tdb8G/c01a/lbCxOccbX5d6y/KZmXTe",
-	"81lMxcqIE48qIEJL067ZlwdG/qCS3i/nP7PQ7h4Z3pz9e/x+90P+4dOuPkjL7UWAd4rWyIGvoVqgYWsG",
-	"r17ZqtNTuYDgdYwZNHeAmNGn+R64ApTP999gMAygUxSuq/IcSAvbb53oXlnHYCAAxtykOKuUxzEa8FDH",
-	"OSCZgNruHny1gXQuY1jXhp3rpSzw+5uy1o05ad7bcd7gH8dRm3Rfv/qJKQzwwEAfGOg9B7Dr4/gZ2Gci",
-	"r9l9MtDjYmmuR4osmWqT11jJho5sgS6DUe8YIWSrJgYOHDNxtObdJscwZq3VbnqFgpMssbZ/AW7ywETu",
-	"ion8qY41VJK754Nti9bc58m+gEJYIxpe5Wk2rnieKTft5CWYvHpEWxxc+8rDyX04uX/8ybXUeEdHN+IJ",
-	"hDYsmyNzpnJmy/EEXq3fJC/XGzMaKZLKNoF7zWqZ4lmbvJYpgRxVLKhuHEqBBVjuY8IuZiFc8xRGDzlR",
-	"Z7pjRFLCrjFr1haCNCloUP1HzWnI2uTYqxiHpUpNSX86n6ujQkUaeB+rqi1lBg1DCSfAtKAzNhAYWgRR",
-	"tbbUnUEBC5yvjMUKuoVqSLbuvIAylWMuImXGo6BIXi3chJRXP8zX+bagTnObfM8BeAwKxTMy/HIIlZL/",
-	"q/d8iBDW4NEqRhr6JZ17DZ4v2OBGgOgnG4Q/gjvRc00OvxoWh5HQa97QO25tU/d7ext0b7e92udX8moa",
-	"jcOmKMs5b+q3d3BQ7fhmAZFmRMpEcTIT8uOJZEu19fTZClpQkR7f14wOTFI3i5Mp5eRMcoP/uATWgVbr",
-	"p6CFKf7FDl9LE3FQbte4OV0j8Fm3IheVMePZkWN3HhvHecX13y3Uv/PVf0uvOTldQkAyTrTfmqfrQM4P",
-	"euVZBq1rTlv91rdfvzxBmbaZvP3aMsAXIk2WjZ5My0oMunyhzqKnOTxE8t1PfCqUbTTF8LO5J+7c9tUj",
-	"6W0apXrFls3ZGK8L8Ky25jVIpVTKwIArWeQJnmhTM2FpfRLGd7qnPzXc93dsuT5kWy/ow4G434Btg2ni",
-	"R1gAdTXqfI0mVH7BB/UYjedDE3Hg7gyhwC+gPZHndMoBmwwzHqdU1SATnySMpuw7trypCxeIBhJ3CjKn",
-	"AnoHqVjKS8Ny8gdfbp0/P32tj1w2inl4ecV0K93ubz8d//Td+5Nk/OP57tOL5bu/f/tm8nQaXp/ROf8+",
-	"ThanlJ6F3/7wVv5FT0DGLo1I7wSwl5phhYCzQsMrJiJ/JFow9uGtFCRdTEcs1pIukZFLuDWdQNtbSLDX",
-	"bKFXeSN/dffu7FTY3sj1XKUoqw0DjeQs8d/BYP03gPGC7ddWjuFCGzMhT+Lufrhiy0/Ij2KWsvpQ04mU",
-	"UUCkIAwurAAgSdMVGDvo1W2Tt1oq504dU6OyrhSVlt6WKxXOxn5NhTtz7wUS/8Hb8i8kAHEfb0J/2+pe",
-	"37FlKX9DmymcbaYvIigbaqEBscMgiH+HWihihiNxg8FXrziemV7/1LqjnsQG2qNZ4QcF8n4VyLkjKXt0",
-	"LJHdzJhq0i+/Bxe9q4kOmpKaynnunbPegzZ5xcUVyQuEKwzGJYK9rzGo3syZODPeke1OhVc7F1SY+8O0",
-	"wPF9Zu3M67SqmIGbpXS2/FrCb9k8pku29ox577hXPgX/h7W6DQb3jRTsIaBgBePRRxZcOXhqN2A8TmU0",
-	"7Gr3A7y8Um/8QcQcK3cYcn+kCkwFEM6QK8VxfttvGJRx8iN3Gi1JJhJGI4itHRuFtG+KvJlrEXRfB7ba",
-	"yUCIbDYCpFjj+ofLAqYCMmMpjWhKsU6mVhEczl4qXW1OB1gEcVX6UQ4ArBbTyKI4qDY5hogFFSBEOT4b",
-	"qYFQKV3mIESxnJhIrWuW8LEWrpDWsKBxzFLlUPrYbJ4u3VuuGwJwgIRpVftFQlVV06651dAPMsue71el",
-	"WMnqAsL0SB4U+D91jQagJqdEbKqzFBT/pjp1/wI0+qDq3m8hqm0ETnD3MABAAPVmpBVnuy7N4MNtGg9a",
-	"86zBxQs+U1vPUCaG96P0m9OlkR0KS1xhYQ+aAwxpeaeMFzjnrIB4N4Wb/sQ4g7UkrKrq5yz9Gid46uTw",
-	"PcFKV/v5zLG864977hgVbEHMzj/Ip4e8ti0BTlBtNfTjabi306x3PVV5ZXk8hIlOAKgH8g386kFHluti",
-	"6hlbBERJUyoIce/B39Pg7jr1hnCPRzXvZlXVPG89HgT1/fqkaJ299q8ht5vcW9/YikeG3ClZ0KUpAIEh",
-	"b48r8XNfAPKFPgFobdnKko9pQUwH0JgW01+gawwML/PVQCDQBlQ5MmJ9iD/1EYEcxmMgyH2LEm0/tD7z",
-	"ZTbl/OAGGFG/RwxriPhmtBVWeWyeNX+Vs3+VKRyGtqU+7Jngv2Xu3sa6+5x5jO5v0Dm8+D1XzIOJCAs2",
-	"QdSjECxMWTQQsFIjFktIQ5VeuVGs/Q53seLKXFinYO9D1wuZRLnVb9/hxYnKhegDY4OaXFrvyUup6GYH",
-	"wtYDdEwOgqojA7W0lFltrB8XVwUV6DM7Lsu365e2znIpsqugLTp1BXemcLWdv87HKjT37Z1Op9vb228F",
-	"LfSEtPqtjvnu4MnTZy1gs0bfLcSHFYYUQHBev0XVlH4lr9SIA8swwYKlAbsQQjc0+1zrK91Ay/VhvtdN",
-	"YdRjOajNhEK6hmzsmvnevFQIq+xCc0jy5fbMt16Doa213G+dvn6bj8w8ud3t/7aKbvcepOd6yfngcP5X",
-	"THt7cGnfhd6iOaW4F/V790P+YaXHG0zLWme01jTygPhxwpjRTVBpt4U1R1oRWY5ktGyTC+f3xXKbWp+x",
-	"paqwgn3UHgh0slddwcRyvKJXuU4YYhMlj8BmURl6LDiDB7v5z+zXRRK42fm5jTq/Ph4iJ8uS566IrNJo",
-	"IesjGVMFdXnxJmYqF4gZj0AyWqGFmgKAjQ4nTML1mM3aj2qxa0spPvdaFKHQU4OMB6z4etSZB2v5XtFt",
-	"NT3VQP1Afaw7R3IudrKbZAb1qNYmfoUY+SnerzpxgoUNWcLIjEaMjBM5I0P93yGRwhjCgJg+BOzzYYCW",
-	"B1iHpvK0tepccX0LJTml1yZ7yySd4ZkDGxnzuAwShoETBxvYVvNgcwbVsUWeRApNQQv+VWwsBevrEy2a",
-	"U0jJsX7A5YeM2CQTA7GAesY2tWcCWDgCMPLRMuVpXl/GGKvasrWl13pepWNFbJVsU+i61+kNj8jwmxdY",
-	"7rq4VUOEbcKkFY4F+5mI6isfv81EDX+5IbgRQOqXoPcR1L6Afr+NsVMc3NtMfP5CMbUDqLJF4PqLKQfS",
-	"tCt+Z/yw1+n9IVOyhPsQyv3vbfR8TzXPXeTcWFHfY6eZ5c2zkhVL05hpzWs3lGLMkxnNUfYaUljygsLg",
-	"iYMEXQjWSQOLnKTIXCqOIpIuVUDGTPNdEcZZxKIjBCO2oUB0CT7RMeUxizRLx78gq3lGlxb3iA0EiDKQ",
-	"LzhWfNx9IKa8oh443JEAaBMi0tGlapNzutwIHW8gjkUeQmzaV1CqGQtrBnYFXNmzvKYm9cqY1bD9E2zt",
-	"3C381o7JN7AVNN6qIFnppa0Kk5Xe/SwFyvL1OfHo8nOLoHwUZ4aeGy+bLb27ItxCLh7s5QfUqPsGXIXD",
-	"Ycu8OyoEGCUgXr8Gssd0amqmBavlw4KLSC42TMaovWnOu39n2vpTp1iUp7M+28Is4YOtfr832+jRsau9",
-	"Bf1vaqBXT4VXBqJWazpBgxgwhOENUJm0yY7F3KBgtSnkBiHJUD+1TV6A00pqMy9lUR4jxpW9ZcbmjL1P",
-	"Ffq1DGoCw0T+R/YaNdeUOASN+O9yZdcNlCUnx3JoS1PbBpUmG0rNU/Ok7tu40uq0Hv1L3fm/f/UBNuYP",
-	"0xtWs4YLt4G+xyb3SD4oD3865eEPLAixBcPbRNLvfsA/VtSSc7V6wRhK2IynYHklLGT8Wv8F4a5coAEI",
-	"Pr4FQlNrZrfQBpyr+TBapgx9ZwDz4cHrkrFMah30+fywTuw6YKdhqK6HYLYiYHaczYSyDnX0bj6yihMY",
-	"pYh50CbDOeWi3el0h3nwyhIzXMzbaJvDIZYLFpBhSGdpu3OwPzRVO7GadelRuIlYgLCKYzJhBqk3R1UK",
-	"1XVTFU2sUFmLn976J0buM5HN9Habj9iYnYr+woxRU8fdoC9tyx/Nvmkq9Jt7P4uLrVVAqaAex66e0crn",
-	"6r1ruKv/FmrYn6lWF7Ol8qHmMwShIQvahKXdeUgiiu7SjeQKNrlrra+V5aZtQBLewUCVLvDlTeWCjGmC",
-	"7JQ7661NTIAY5K4bd9M68+rMDeSz+kZWaTlubR6Mn/s1flJ/sbc9Q5vaQXdzlFKastWh75pyxHq/Qt7Q",
-	"n9qh8JyKKzeX9d6EfP0eztT9n6l8tT1LLaVXTBAu7rLqbSNw2EhGS6t9juGGW3lVFBOZMsLTPjE63V5g",
-	"/9oPyPcXh/udgDw/Pu0F5G/nb15jweegqPcmdIENA1RKSQdGh4VYkpPzH1FiUTKj8zkXk6OBoCmZSZWS",
-	"/f+fvavfbVu34q9CGBi6XTiO7DgfdVBsjnNzG3QXu+tSFNtyUdEWbRORKUGikvoOF9iz7NH2JAPPOaQo",
-	"W07sxslNOwP9o00jiqQOD8/n78d+kGctFg7wPOwZrygEOhr1SrMZoHI12bDQ0N/N8XXV0WwqF+5ApTGl",
-	"YoxdW0sfY1rI7L35zzhRE8bzayU1i+UNYAWyUTITTSaB4hLIcFSiWcqLHBvLZ8gVzxU7cMn+Fuvbtm8I",
-	"hkzFCFwPo3d6dqo2VHKXmbcC0VE1cXTpkXWGfuntOzEPe+W3k3mZOxrO4e9/e9vf6xwetVgfqt85BIX2",
-	"gHrK/Cs8/Pw5NFsSuShMr6yhQAopN/1r5YJGGMDx5w81FyS5tgykNgmGojXMgH2KpusdBAvIWBEi85oc",
-	"yElzOVFmQCV6ZVJsltwK2/RAXZCUOhtTUrDJePkO+n0zCG2TiMdNBrQo1yoVSRo7nG5H2wJFGKe07Nxm",
-	"q2x4DaNm0yTGE4W4eyhy3H0bnSQs5tlEtNggmaXGTQvzKe8cHoU29cq1Q2M1T9VFvS7Nlt57Pa2gcqJp",
-	"nFrRoOvFCLQR5Im8Faq1vl94rxlnZ3eBz9XBDYP/WlGAAspUT60KgvkC90xlhuwiyVweNV81YTI61r8j",
-	"B0kk6uZ5RdMy38V8FiOtlTYV1JW9kt+HghPYKkcFO3gyoGCKs1GR62QmslVzn0lzz0CSZVs0Zt/tf1c1",
-	"GeiD9hpDqTi8fNkZnhWxlinP9L757b2Ia76BJe+LwLOHSt3LZSxWeQ94TSyrrVOHDI76a6tlP+3nWyPd",
-	"PP7tgAp9V/zz/53fPcuwDxHNMt/mX9fkXJnadbWia8LrXcjYXFvmIteZHGmmkwmg9W8Pec91Qzx0Uf7d",
-	"qHdp60/N9XgrstwVQnvh073j4xWq239oJRp/52QtPHxsTCzxHTC+nXLEyK8lASCUjA1wDi7P8eV1w4Fc",
-	"rD2c3WfQS3UrIsxZvDWNOSRn4BXEXONdWO4wVJcGx3tB9yoIevDnH6sskyyZVebobraIa7FnXtJYY7vt",
-	"5MhydRNcMa/DB+eFhbJfMrGvKbpgP/rDgYUS82oXV3jauIKn76wyL3XglqEhwZHiyhKvgYFrSwSgQ97V",
-	"C7TYmdB3Qiim7xLXXI5ucYQ0yAJay9mEIvZYDXBqPXnsaNZMSKjAFyoC75wKmkusNMt1bFSmjX/Da2ik",
-	"8I5LHQLvpvk5FnZDFMAvhICqUKcMBBBesqGYSIXFC9fKtgAYux88Vttu71ppQOqgnUCkgmv/9a7UwZXc",
-	"upe7Wj8jguAyX7kNlbml5fEIdKj/8BT+y2O1gEwnC7tBNyTnliGRCDH4ppzI8ZGYYcbnbChsFyHt+rWy",
-	"tCYOtp2cH+91xAnq8BIImo+FWHMburXVFnGA4rUC+uiG+oe14kfulOKXNt7X9txfJQs7VGmzn9kHlnrH",
-	"6Xca7cMgaAVBA+Lgc7GiO//t+cUgCLBlvZaFxTXsHwbtsmP/NbbLGyEihKp1qVraqGuXIfP940wxE8D0",
-	"Jp2yydI7h3blFfvJWVozYzFPwDXeO2kfdw7MOhMNjN9SKRIb2rO69v5Ow1+9AxYAXAFYXiwXiQr6LDdy",
-	"LSL21/dslEQk62P5mRA1aF3eSi04JKSMkdum0e5UPii+p1Gksre/n/L5H1P+ZjTlMk2k0n9KbuRIjuR1",
-	"EQSdo1S9GUy5/F0nAF4g/CGfvemavcJ/jYo3ZiP9tVkIg7U/7SbdO+6Ubg2ooMKrBNqi+hXeI2kxtDez",
-	"rKgCRKwhWV0nWGjffQIDzDcvX/cO2r0gaB0aQ85MocioP1tz6HQqcTYJXAXokSHOW4pBi10lqdHbRWpU",
-	"ZcrnNtjja4QWpE45rN3cr8V4LEdSKP1pXKgoN/OURiee9d+aT3dx0O8Muucnx4OD71+ftftHF53gvPv9",
-	"ydlBv1OCTlDNSKNObTT+++//uD/dg47RGUSrcTm4HJhbHtWK+RcolaDbqCelQiiPJVmtCB8918+nnL3n",
-	"yWacUGZuVnqtQGVmo47aJ4fBazO7rjn46JX0rLjgD4r8kxaftfsxALYyoZJiMqXAsC1ttGgeRRo9KBGg",
-	"NBG+piqXf1EQQr3j8y2ruvvk1LgbLdTo4HWsJyrtOlHZSKPWixPcKk6cgLirufYttRFXmC9i9XMBUJrm",
-	"AmNMPZ7N40S0Tig7nlBaYVmUyqGQagKppwckr/KNN9DOVdW8HOy0JtgpMqA52w21qiOHR7MPW8Kt+baD",
-	"fnkGjMQdksv2WG2csK/rAS+HL/eHXI+mq0vvP6TGuW03gyBgUmH/OWCw2QGaWHNFvivlKQn+G/KzdB1B",
-	"Sf6Sy+gayQlpguKROuMjbfxjSEwDYNkwtp3yMJpxjXM2MQccR1lKFxO8gCMGo6SlWe7D7tkZ7MrLZWuo",
-	"zvOZk041L18MhpEcmL0H8bDicr847PTvjuvht1OngHizcVCxRqX+y/71ntp/C1Q4lblOMqzmuJt6efYc",
-	"a6Sggh/54G1EzYv9YRzO9Sv5cb2xVDzGNBKLkmKo2e/DSIiZiMLmtQoLlYk8iW9FFP4Bi5OgbAZ0MWyE",
-	"BfHAKJ0GTI7aluwfhP7ioJYXonpiXXWOXu4DRuMuZP/E8PabGixPUE1r37dQT1t3fPdHXI1EvDnU/eI7",
-	"VhYmUgDZHdwhH90wROCxtRlYlIYtyUq32ADmFC/h2ZFL4xGbc3Yj5jWMpzDAF59Zi2dQa+w88SledX7x",
-	"O8Vej+fOlniBrYRfkUkAAvUYD4sSfz4LVD0+vY25Suw+xhiwQ6z04QaBsFqqyKJnh7VdfR9t3G/Tq9g8",
-	"NrDhvCc9zh89+OCall7cD4flPOSx+Rq7u/mJ72YXMLaCjp/pt+SeWThE++NMiF/E46lnai/jd8AUXobO",
-	"GRSPj4H6xFkHp9SPWgLOUgziwkxtNdbe0kmF3xdf/WEdZ8kvQtGO7ZruX9ChRgFb/1wv1zgunj5XPnl/",
-	"S/uIzzBDblxauLYK3aw0ojU9ADZU7uR+Qqwolkrcc7O5cuBHn5qvrARtcfn3V6H5TVe7q/NZrs5Xebnl",
-	"L/oa1UlapPkTXaM/ej1KUBpAhVw+Z4lfK0DUybmzg/1yg1e5a/leVglXSfohfbmFVGsH81FAtl9zst2E",
-	"arN0P3SSfirScJdi3aVYv9WcwFWSsiLd0CtaaTkV6kk9lz8LXXFcpNJJ1W1Br6TFPuBENvBT6AnxjYQV",
-	"sF4KvZadu/KCDCkrZ9t0WMwFFGX8jsfPZuz4Vs4DBo2xe8g2slxtziZaPocfaS07e+f57Z1SjnY2z87m",
-	"+WZtHqtibEX3hqaPGUuMikzqOeiloeCZyBq9f/5sdEkustv6dtQZvwHKhkazUWRxo9eYap329vfbneNW",
-	"0Apa7d5JcBKAQqKJ1EAsLDGDY63YcO6qKhDcABp3WmV9rOVtqsVtMJuwQIiK/UHUKxQLHhn31RvvXGbg",
-	"uc9rRvzJgh5ajqUxz9zMvDHKBNPyGD/CVTMVccSkymUkgDTUe9h+o1qAB+A7QMwOCjzklnymRJmwlcN0",
-	"Fa0aiaub/BWbCh7raZPqVwQ2kc0tCB2WgfmjnpnH7h8yuVPAfEpGKyEIlTN3k0WMElqH945FOqjmSqQQ",
-	"LLRJ7gRGHqGqsGmBfY3swN+8oT3sr1qJYXGS3NjWXyKxrWypyPNaaev/dMluBJA9LKJ+0MPvxLzuwcsc",
-	"uzGozy9HzB5CAuKE3yM1y1PBbyoryW7lSDR+/fnX/wUAAP//",
+	"7P37cts4lgeOvwpKu1vprqZlSb4klmtqxnFunk4nniTd6Yv7Z0EkJGFMAWoCtKKk86t9iO8TfP/YB9sn",
+	"+RbOAUCQInVx7PT0Trp2J5ZEggB4cO7ncz60YjmdScGEVq3+h9aE0YRl8OdJridMaB5TzcznhKk44zPN",
+	"pWj1W8/knGhJaHBRuxW12Ds6naWs1W89ZDRjWStqZey3nGcsafV1lrOopeIJm1Izol7MzJVKZ1yMWx8/",
+	"Rq1TGk/YqRQ6k+nyM5/IjEzknKRSjAnXZEoXZMjIFZvp8rNn+TDlcUSm9N0OHbO/7HUP9g47nU5E+HSa",
+	"azpM2ZYTO0vYdCY1E/HiFZuldGFuq85vYMYZkPmECaInXBGuiJ4wMuKZ0oQKNWeZ2TTz3RVbRISOKRdm",
+	"6sWjmcinrf4vLTNU69eoZiqv2G85U/qsZgIv6JQpfHSGVxEuiMwzksqxapOn/JqZjdOS5ArnuZA5oeqq",
+	"vH+d7tH90R7txfvJg/vxHjsadunhqNdJ9tmD4d5otHLzpvTdcybGetLqH+5HrSkX7mO3fjk6W5yMNMuW",
+	"1/OaxVIkysx3TrkmQzaSGYP98+szS50xqllSWkN35RS54FOzz8WMuNBszLLWRzOnGc3olGl3EOJY5kKf",
+	"5llm3v/yNN9MGKF40T1FYntdeUvPXrxqRS1uLv8tZ9miFbUEnZpf3PUlMkjYiOap9jcGm7pn5qc1y8xY",
+	"/79fTnZ+/vXD3sf/bNVtrp36uVnPunnPUhozQy9me+MJzTSRI/e7arvZz6ieFJOHf1Zt9X9mbNTqt/5j",
+	"t+Azu/ir2vWz0xOY7UMqrlZMdUjFldlfmbCG2Zgrbjwb8/RTmTCcSsZoMZe6R5kLbv4sc/fZI+R5MstY",
+	"bNa56nmxv+rGDy0e5J6cZ0rWHLuBYO/0ZQy/DgwRGIqY0TGzB7BM2Sc/j95L9ean0aPD4dPpg3H3JX8v",
+	"x83Ebh7ZwC96BwdLxE133nd2ji53fv2mnsQDzvwtqzmcPxn2J+eCmBmQkcxK/LFNXgH34ChRcpEYFj1h",
+	"RJmrr9jCMBhFRyyCW8dSltlMa6rGOw+693t7bsEoQYsVB/PbMRPckHXCVpR5Z7gxZOf/37ghQuksn7KV",
+	"x577i+4pwpOG81RcdWOiK2Zjie5btlgxryu2gAlFREhNuFZEsThjumGCV2s2dNXMvmULO6Xn7JqlDZPq",
+	"WJJhJGX0mql7ZELVhKljwmg8gQ/uhJhTQ1IzlhP8mZTIRMkoT1OiecrwYq6IFJVz1KlfIgy4MdWUqaSz",
+	"c9REJc/5lOt6tW5KxQJ0O1RYqCZTqcoa1kGn/ninMGqtIDO3TOk7lLu9TidaLYWj1kuYE03/4AMeUxGz",
+	"dNszfstn2u3FWzacSGkkx9I2nDj5uLwVU6YUHbPjYt1SIPnqbLHEzi5XLnWOM9jhyZ2v8jUfC6rzjK1Y",
+	"rHLXqIhQhWctYypPKxbBdZdGE/Fyb3T05sFPOj96Ns9+VOl1Pk2/n/2mX/zw29Xkt/kuE0/fn5/+yA4e",
+	"Jr+9Pz0TP/72049PFtMf/k5P7p/8nMx+nP/w/FzuTV+kDx5/9830/puHJ+O//GXdVvk5Nu1Yt9Pbv50t",
+	"e8OnTGk6nS1v2Vuj7VPYN9g1lhCuI6PvfS/4O8Nmjapd3rXu/Qd73YP7+53OujVq/+CmNfZWrXAFozqn",
+	"mV4lMWbm91VCDC64sZSAx1s58YanbMVMDHu/p4jIp0OWmY0dZzKfKeT4GWMk4WOuVUTmXE8IFeSdM2ho",
+	"mpJhrlHMUKWPzT1SGEuHgoljhKERIRHYv4ZBXwiUQ0RmVjIRmjEyp8JYQuTMSM4UrzBmstJUJE65N/tj",
+	"TouesIW5q30hSq/9XafT3e0c3m/Pdru9+k01a93GClx+r28yKtSIZas21F6y6u26a278gt087Dt+S+vE",
+	"YtUQNayVmk3VxTsacUFT8zq4IInMh2UO1GuQmGa4eoEZysu9UFx2asXlW5qmbI2ROodr/sVs1BUyrUG0",
+	"35k8u2PNfL1ceymYoaCpYQqhaFNsRjOqWUKGC6JmNDYKaMggMj6ewB9MyHw8+dcUfhtt7ycIww2FINdk",
+	"TpUVgnciATdb6E0l4lsuEjlfwTfncEEDw8Qfb8wu8eHALD+aMdRMCsXAT/aQJtY3aT7FUmhjOPY/tOhs",
+	"lvKYmhnuzjI5TNn0m38qM90PxVabOxIzwVxcCTkXlyPOUnMoE6YpT+3SpgyE60WLTqcyF/qi5cQj3NQm",
+	"j3gCPs0po4JQIfWEZeak/LUVtXDEfmvX3gwbZCRjDM/NRH9IJ7xvLYf+hl5QpvQlTzbzmhqJkatWf9/Y",
+	"P5proLE3gTtzQpWxFs1E8WyDM04KndFYk0QyXOyEXrOCNvzM7eb2y1v4cWNdB2/HV7tMVoHLdUrTkcym",
+	"RtN4IfXEGFdwpLTM0A8bxBF+3LFUsYMu67oZ2Mt3C9/2R3SNiVHK40+jJ6chXAqpL9GaS20EoERa7jqz",
+	"voQNuWZJHzwQ8AHWR9OM0WRBFBO6TU7UlVWnFowZ1WBGF4a5DGkM/vSbE8dRmTj8zGIqzNsfMmLXwZIV",
+	"VNC48NsmCE+WI44EO8uY2SJUkO6WRJ7IbMiThIlPopFMpgy2iaapnLMS2zkBL4EcEXMRoXnCtRHRdAFL",
+	"jjMGSqDda/VpL36vePEvpCbFbJre8dLEb+vdoiMOluyWmkhQv27v3T2Vgn3Sa0MP1SXLqCq/M1ATDbkl",
+	"Rkmqcfqg4YUapA/MpQk6EGYsU1KQ+UTCGDg8UdzIicrbPRh14j160Bt26P5+fD8O32Y34PGw1ObXWF7I",
+	"bbzDM12s/6aLvduTeyaMskPTx1mGQYgNyeCTt+ZlnhGwXOrWd2zDieAvRM/g7S35hdRPZC6S25NnIxiu",
+	"LMkyhjpRITcenjwzbOjJ3knvdP/Rg/une4+PHnZPDp/0Oo/2Hz94uHfS/TS+tV/mW25WG0kmvPiW+JZb",
+	"O75W+AxqFKiE1EjuW3ydb6R8TrMx+5zEC4FQmYDbWktJUjOBuz2o34swyyP5ROW+PFZAua+ZSAgF7hy6",
+	"vTJ2La9YQqgiF5CTIjP+Hh7XJ5hjQi7yTmcvvmIL+INdtD6NmLshMZNrmvKEnJyfEQw2Nevc5ZXdMkHb",
+	"eYAqkhW+gcpbfvv27U41b2fVmy5d+zH6RCq5phwVzE+hkGGuFiFZ1FC2DemU8kDAp+pFfCUgY2x8ag38",
+	"T6GNg1BBeyMlhsrsaM4By43sWEEosMDboA7DaYWc1x1+8hXsh9lSMpC5juWUXVqrcFCkTn3tt5KONMvI",
+	"AJJxdiAbZxA6RAISCy5ZTyE+tedTaWuWyZgp9cnUxQvCuLxii8uM5RXV8Q0kbhWXwZEzO2suRMev9SrY",
+	"935sfiGUCDY3134S7+n1ypbfNvNYQXINq74Dx8CcpekOugYIFUlgsRpN9K7llMpnM5lplnzHEk7fwG78",
+	"MaIZ7CUWpzRD0TUIn2yeOIgMH0d3z+AUZ7jzWMQy4WI8uMuN8m/dJbcxper8iFQTJacMVpRKlMHIc4dS",
+	"XkUknlAxhigiGWVySmSuFU/MSYjNvRAhGVJxBQsFW4QJzhKipVnJLJMzlmmOrkOqS8e11ev0Dnc693c6",
+	"+286R/29Tr/TaXd7e/sHhz+3opahL3NHK6GageN12U9qXo553PLKnGUEP7eLO4dSpowKcytPytOhcXy5",
+	"+hg/6LZK/ltzxy+dnSO6M/r1w16vLvRh2AS1tFf1Ui+ck7qYZTGbGmfF8tAyZetI+ZW0vqB8+E8W67p5",
+	"UEhf4bpPeKIiAj5uONcqjydtckJ8piTqbLHM0wSjNd6yxFwYIxq5nsgcs3quaZpX8l+2sVbqlgyTq89o",
+	"kSPNRJs8YoLTVOFUKcRd+RWD9Yyk2UsMIiFXNbMN1Aa4HtIVgYTHzFxUzTj1hMmFPtxvrU5xiVrzCdX1",
+	"Hvwp0xOJHDSTuWYuxchyWjhS6BmeTqmo0MfTx2/I7nV31/ukdj+4Pz/Wbdx8ImsyLITTeSMyyBXL+gOY",
+	"DiQ6QchtBD6DjJo9svOAeQ2cntEmA9hKNegDHZutH7KFhFGkYsV7AG8EndFMV7e9vDIju1afw/vd2pBJ",
+	"Eev4pQWRPrNm+wIc5USGCxUZ1xIPBSbRMqWec4xrlBlXQjWIDK7ZVG2Q72p47Uf/DJplFHTBIOFy3SAv",
+	"2DttEzerK4PJNKwA4h1llWhIUwx9fCjiuy6WC+ez1W/tdHsHnXanY0aJM5ZwLBNovH4/uLx6DfjRV9++",
+	"1+m420eZfM9Eqz+iqWKlDN/+64dnL/pxymiGmvZMKqNzgwJV7K1SDBZffmHBolcnA+Nl5WVvekcQhF+Z",
+	"kOuu+xhuzoYPcfvzoUZ+4WZtkXwd7mFjSqC7hGiZxxPCywkOZuub+V+njv9pq6BtME3Q5ar0bpPPg+QE",
+	"GDHyL9lva/EWg5X6PVxxZJ5zdFFX1JWpO06rpv6dFAze7XrtptsG5eb+5trNDei4yCDfKlE8arFrtn61",
+	"j+Eio06w35aJ6BSKCNADXVQc2DfRJ92I9CKyR/73v/8n8noCJWM624LGamWsUUnXTf21ucbQo8sl2i5l",
+	"KCRJs3i3YfbhkSOXkC6bRQ1S3W3IGnjoHyZsXkAaXK1iUVCAzZWjqBQa5t4mzxk1NhB5zzJpFAao9tKy",
+	"ym9anU6ngzbB/Qet5eSJD0dR90G93h2yvtXzW66J6ZMByCD0OcYyYeh09PJoEDVdoZjWKZsyoc01QGwc",
+	"/sS0LHsDpCviHea3EWPK/KtyNWNCsUH7QrwFdVqxa5bRlAiZMEXUxChSEO0B6ww02VGegS5rLoHTBhls",
+	"lJitmDFU7TFhWI6KGYGeZxVOtypfBxSB6k+ouhDuhv/YG5CvQGf7/tVzP8x/9fb2Bl/3iRTpAh1z+RQi",
+	"Tn5/4TmQ4g/TUdYanjIquBhXkxJrJX8pneZB86t+ramGnb+dUwVS4Q87Wc6vUaFbo++gccbeAakoMs7k",
+	"nAwXmMFg7LcJQ+tGmW+tSIRTZasOUWmKWimnQ55yyJs1M4M/uIglCCM7fk15YtQ6SZLMOhRoknDMTj4P",
+	"dtzqc1VLE7InIJuVKzKjHBOz2Dsa63QBdD2nC7Q4F5ijYb6TI7KQeUbobGZOK4Vn9MkADpE5NkUFi/k0",
+	"m0gBp2pCRZKyAZgrePoGxxdiyMCBgUkMGXP1pWbXBmazmNCcpgNwvnl+VSbTDy0cGhTQCTU7MqXvwvVj",
+	"1lf4TXfJG1Ko61vsIebEu8MVYUKUOe8P6YSblQqp2+QcklXMoVz2wvCRitfW8zx5fRqqmMu260SmCeTs",
+	"ohtA+RyZDKaklhj5K3rNydkCkuqCA310tKZ4NGoJL2M2OLRWIC0pkfh1hKtfOnZR693OWO6YL3esDQJb",
+	"6ORr+Lu64rMdaTPyd2bSqCGZfVvWkEASWquAFVd+jDxFNWa/h8fABUK4YafmvsgcdUxjgqB3UPpVcSvR",
+	"a16Wo3/7a1GA177c+fVDL6p1ZW2xB0FFWW3ya0jC6Dc0h9NmKlTXWp4/F2qNc+Cw4qQzd6x20m2xspSL",
+	"q7pClRlVmiXE/AyRu5gKwRLyj1cQnYnIIJ/x/u7ujC7+OqN/+d///h8j+3uHM2H+HlQPbLHc0m3xhHKY",
+	"0d/kFY95zP0gpxPK/6vXOTc/ls9Xr9PpfMJ6sayidsGV17QxBc70OvfOQeUNmjtu7Q2CdNj+mMFtG6/x",
+	"m6Pu0YP7hwdGe+2VF3Nx8c0v3Z2jX1F9PYy6+5+2nnzGV9Z8uwRTrsj352eEJyRlFIocIlTUFnDIyEuX",
+	"Zy4kBAOMmmbImbkb5jbPwh5fq1YyAWq8ogsVET66EDAGXBFTYb43kiCk74rGt0TUFfptLBa2vKp3cPjx",
+	"b/Zb8/nwE/cTedGqygpf3FlzBqwRgbZgYwnGH3oEPtbpnKqGqw1UPpxyPeiTmGbZgkhbu4SZsjKzqmWb",
+	"DDJjpCg26JNcJIh8ITM+5oKmkf9VDdpkgDHQQR8IYw6kwmLraNa+Yhm8EtGFgNgiBKBcso+lHqvI4gQh",
+	"FAuPKIKsdUrrw8KZUhMBCSwWo9uAkirnTEUY49JS0xSJ/jhAJYHEHAiLCBgB3jtQ/pDBnYKNqebX5SjI",
+	"hq7Yst52E3+jHTV0S/kHlOhr569fdX4P+FLHmNVff3Vx0cbP3Wj/49d//c+1bnd8YOCtq7NwHlIUohWf",
+	"bcbo1Xo97yFeBrYeOrwStjnog9OzVAMVGJaGbBJYGwiAyOZNGPq8aP0NE4/8hv7SkldqyM1CvXG5HLWq",
+	"mJBGC72cZWzE3zVMxDzMaOHKMdphRkU8YYoM2ZgLmFiZqRiruc4PwsXlKOXjSQ1POytOm42XcYjvDxk4",
+	"A5Rh/gJrTPxz9rZ2AE/pu8stfanO7ghWB1V4D63kORMJp3WLFUxfAn+6jOls48f9lrO8Noi8tD9QF6il",
+	"OfqqKvU7W+8MZM5vQrye2rGuR9XFu5XN+gXvD/oCMDkDHQAu5uaqT8mUi1yziIz4NbMf8IaJzLMIiiBd",
+	"lE7PWTrSFgKBIkzDJo4UM3UsJVo+BBXGAcc4cs7+8HwUR9ZtWOR5RUjd/jUWu9TEfE42NL0/wXC+e5vV",
+	"ruXU8r+G0nk0PwCfChCimGH5/rAry2PW8JSlKs/9epermY+LpSxbfVN5Dd45Ag5AVCJtwv6c63hCNEtT",
+	"BfXqijGB+SbgnsyVllPwNlgRXZNbsh2DGVoRtKnUcFImdEzXpqPQxep6xCHk2JR3GSJF3e5O76AaGKp7",
+	"hNnGGl4FS4M9To4JSxUrkkvilBtj1Cg0Il0QKoTMRdyUFpOxETOyu7LeF6++e9Rx//XqE12MEkbT2mQc",
+	"oxgCfyGMZilnmSeHhllk5dy+1uFe76jX3bvffXBwWPf0bUJASuZZvBHjNdT8Gq92oSMK8uCymj20Np/l",
+	"YH3Sgp1X5CCuDDUFgSUbaPL77GihiTUEkw8w5+zYeOYaFGVz7ycHp0DNW8f3G93g5u5/GIa+PIuUQQHN",
+	"MpMZjTxvoxlg+SiboSikg+arHL6DTmedlHbJviufF1rN8Nhy1lBvbWV/uClFerFdatMGvda1sI2DhI0z",
+	"mrBk0DfSmwmU3TzQEay9FWgCxGwOGVGe5hlTQdgI7JhQMdQZN+wkN6ZfIudi0If0QMpTFZndvhA+KQmZ",
+	"OKQUSXOReS0ZG0F2K9VEipiRryCSdpkXqeWDr9tkkDJ6zcUYB7fJlrEUgsUaXuoCCuiP0YrkCuu/LsSc",
+	"LkgsASFROg9F2WrMZ5AygDtk/pRzgVttntd4IlZElwJX/rLTALYYQUHcrgdSrGAg//vf/6//v06nU5v9",
+	"RvWaanefQ1ojXQ7fdDr9bqff2d8mAQHlZFkO1F5ZK/gkGWYyB9QCvW2W10HtFsSpVPY03llqT60U9++y",
+	"QGTQVmWRo08R6NsnBdkR1wg7R69P8HL0XrPaLGCfpwcCxVdWcRGneVIhqP1ub6+WT4p6q6QUXR/xlFXz",
+	"KVendjSHoKpIWMCxll/E7t5eraqmJrR3cFjH1f1M/WsGFxWCuBaDs71hJ97f7x09GMXduLt/REfD0X78",
+	"4OjocDQ86u337lO232X7h/tHw6O9/ZjuHx0cHXWH9x8c9IYPDg6W0xnAu7fKgWljU6+fnZip31iTqaod",
+	"uBPmDUZLOoi1yCzNORoKU60s/a6UUYYOb0mlKPjw54/NBwbtshCYzTKnmnsiOdrvbp8xN8yV2WR1aVX3",
+	"miP7yCn1iFGEOeY+ncPaSz6LA2sIudapscIEK7ujD24wxdlB53Jal0ZI05GXct4dIa9IypQqORUEYcZs",
+	"n7TJa54acwPzrtFPAYLbyKQdo2WUNan2QchTZY4gDzXTtfazme3RUe1sX44IJZNcJFC/YacruGB6sWP+",
+	"WTf10sQedLael629qs/GHFE0jtGZAcUZyqNO+McervQ6HdZnZLJ4InhM080JDMNd9sX6eg/uawGw+idj",
+	"NJ5UxMXh1rRlM8trgK89WqWRJnxaliTbEvFSTh++i6g4yHUnsXb3ijn7k+GJrpaNAKzwsgd8W6dESpXa",
+	"yF9+CleCH2M6Y0LRTRJEvbOkUR1y20MSuvCyEnP5lK0AurlSRJO01pX0vdA8RVhzNAzQHWv0QpYA/IEg",
+	"4TIB6aVahhIoxd0HWHq0uVLMk42Rn41ZsVZXfc5gWDljgiWXtXnEJf29t/lUZZ5to1nKa5YlObtM6GJV",
+	"jrj52W6+mTRkP9jQIL616sFcfeDlXNTlkBrrAbkexl+qyt2UsYzWO6KUTPNNSBze06vicsOT7dLX3vZW",
+	"Zona3ItvbvFufD1hfKsXc5Ok5aiVzwxx3DJJzb3+UyNMi+xXkrGZzDSCKxVYZaXUlp2CJ+x09jar6UGm",
+	"F4QCQlcZkLvfXvsyw5NV2pOAyzRy6ROl+Fg4s3+LaIEn6mWC3Sb9rbIFOGrjbE+dRKhCvUt9ycXlUMqr",
+	"Qb/I4UBrDzRCZN8yz8BDDWBP4p4maiLnbQL3U31pbhr0i6vMr8rej2N5NDMY347SJgP0YV4mHFxmgz4Z",
+	"Sj2B+8HfbzSrC4G/QoRgiu0IyCDJsaKWLc/bmN9zHnssxTYZpJUL0dturpSCUGJ+zgz3apMBwq0lHLy5",
+	"4Cez9uRcZgkpfgXN0DmtLwTUN7vit0vryPG3Y7KAKNIz/X74uscJLZBLtCQJqpVtyFYdo78LkYzmkCHB",
+	"0G42AnZOFYlzo4WN2mTAxSXgj6KLz45+IRwsaflN3FOI0gUHM2ExT5gqXiu6gs1Lgbw8kRRvF95OEKIp",
+	"3qgU6aJ0c3AV0oW5tTTihUgk3lywiYAkargHsb8WsSDkJFhWAkfRrGNGFzLXlyPKU+vzLMpgIGPY/EwS",
+	"nlisERqjhQGYbrg+JGJIOCYuC992bik5D4OTZIzj4lx4R71bkWEvjniN3Yz/lMiuUBwdJWG0c4wmv3vF",
+	"xYOs0z5qlXffcLqlHQX3QrAv9Y5N4BpyegMGp9m7ilhxThkrtbkAD2xENI+vmCb797sAQFSCAbXu940Z",
+	"IDy1mf85N2wldeYminK1lHJv+6qkbRWDaky8IupwTo2Lf2TBLT60aJq+HLX6v2zw5NbHaNmbDeeqITHF",
+	"Jj4B5BgdYqV3hE544HN0mAaFzLEUMU85KuLmMVIxha2SNs4iKArVTmKnpVX9PsV5Vxs7k4px60accKVl",
+	"ttjcNWV284XUtSUjDUb225BHK1957bgoXbgojOPvW2VeNNWveFyujejTaZT1JOpopdivwEMYvJNlov3V",
+	"kS1CQgclQNnV5cGwO+rEhwnr0P39UWf0gN1Pjuhe3OsOH4wOk04Fh/qw5Ek1A6xFZYBH34ZH0h6iz+6J",
+	"9OS27Ii8TW0fwzobGF3lcP1at/6NpUcNsMH6WIjfrW+5SJYTbQqQAKpX7zbcHwTT0bIwxI44KWYIhZjT",
+	"cAJAsMLflvklZQcTAMbYnCU9STIKPiT0ZUCo3z6gUXa/Ktm6tQgjXFnniNHDxxkDFQlVYaPrqtCt5zJy",
+	"QAGEi0FVhoMM9w0XJe3KaOhcTblS/ldBDDFSLTNo1gETKFWfwRQK/oAxWDdI80p9rDvc+2KzGu8zdnoT",
+	"6onwogp7NyioThtZjRDzU45BT574ULRV4D24JijaxqYoa4kT1OGEbEWtBVOr56du6Az06zMn1aik29xg",
+	"dcfNb6kcm3IiiZ1A4+lxEmTZOMUXGJptHPGvjJUxY0F6AUuIkojz4rIu0JASbE7G0sX8rc96PuEpO7Yn",
+	"QGmepjaltZx3fiHm1nM5oQrssHR0aZ9LyYjNC9hfojM4UTLXZavAH1hLk36M2td+KoXiCoC6zjMpR8sv",
+	"35g78G9V4VxmpNggpCSv/F3DRb1zdUkjkBs9rPL+YZJws59F3ds/LSES1KmaN1EALeO8rMqnm6YVOJ58",
+	"kwFrs+GGzse/oZ8YIaZv2VfnPCpbQUisd29XoSO28HFfsyzj1VzKN752lCsPPwb57rUSH83a7VyhTvze",
+	"GsFspDwXG1W4fv9VPLl1zlXX75I694QzPQNCKu9liXBL81zNC07iep1lEEsx4tn0EvMLrFRA8P2JLTMG",
+	"X01UdqsZJUeaTYHGSIOM6TwTS3cLad1ZSG1jppXH8g/LmIpLzF1YqF6UPkHfObg0aV8IP2PvfirfbXQF",
+	"HMFCARbuJvtcj/qAtxZ7DVXyuQ59UggKRq+YgLu9Ywzcnxkb5cLMQEmbiGce7JoRw5TaWOTO9SVogMW1",
+	"pHop89u49tIsQijxYLfnZuVmk2z9AbyVGV1cgk9t0EchTJ1Yty66lI1Kq3UwAZgoCE7estwtEQsozGbC",
+	"pYqw8usxNG0Hh6tGiGEd7okfxn/0824Q556oC/jHbaMFAV+sVeItxKbvS2Wdwvcwv7EUWFnNTbf2vq04",
+	"xFXTPZbZ5VFyP+6ODulwj/X2k4MR7cR77CC5PzJMtRfvrzTdzQBrTfeglW5Ka5SKm0AgbS9WVsNpYUnh",
+	"bJYubEvKOeRJmBtcRdVG7gWzQsGSc3xQne6GKZ8NBc3AqGmKCjAC3w+A/gZWR06yBclyUZ+Df5uOolJn",
+	"4wCcy05/tbBYMv02N6brD+w1y1jyCNMa6s2u9QmvNivipgkOt5O5V1MwULuVKKNtZ9Xyiq/YYoMmujZd",
+	"KWsqjR4iSLuWV0y0yZkOMIEzRpOiCX6I9TPhl/GE6svh9Khz9vTxOJ7+MBmePnz/89sXi59//Ic6e3qU",
+	"D59djX96uz/++cfJZPjjyVo9BvHb7VQb9iIA6KhDAVhAqVEB5EGGqYyvCBfkIVXscL/Iq6OCMBFni5lm",
+	"CTk/exF53uxGQbSrc2DHUqQLFKBQh4MF9bSMhjGjC1Utkf/57cE/Y5HOk6c/XD0/fTgZTv8xHk6P+LD3",
+	"6uDve9+Nk6cPxnHvh/Ts6d+7yenDDn36/fin6ZOcLpL3ISnOqFJzY8mXWPB+5+hwVY8yX3D/ze6v3/zl",
+	"QydaU31uUZxUO9josDidT2cyQ7crQHMBHezCLa5feUNzwxNBzl6/JPu97n0EPeeCxHTGNU1VXY/DzZoT",
+	"Rq1HiOZwVkIt2aYwsHTjVn2ySxp4MUwd3T7igVRzjJALyHrQtXwO75DZ4rHQWc3JH7kuJcus/8r6Odc2",
+	"TUWHamOatsQosu2AOqNGHLbJc1Dzch1gSgSdiBSDRlMWWZimJKGaNoMJ1ZiHFrNko46vIPcd4vxS2dqk",
+	"qFUM8GqoQ4LAIDu9Yi4Lwsr25Q295rS2dMMuH+9GJWEsg2wErN8MEKzKG/Hs0ZPTtSzRNWpxC62jrsej",
+	"US069MAKVWubeHsLvG3g/8VOOnCFMqo6vuvI++bQM65qUi5AocWqahXee0yu2AzU3AtRDiGaUYtQPaSB",
+	"YBoDTlASitVXERnMEJkE0b+E1JeKMTGIyHzC44nNgfBzHAJ43VSx9JqpsolRKBVuoTVRfJhB7Rl8fF2L",
+	"goT6ocPGhEBplqhj/5ZBdTfnBZIhhkzPGRNEz6WlPGV4nxSMKM1mERnQ5J+50oCABkkMo5KXPgozLhD5",
+	"bzBibIDX4U+Jz6gIHdlg8Hr7yCX7XwYliNZyCr6xCCpRq5hUKUHBiCRWjyv3BKvP6tWyy7i21LlSCuKa",
+	"VaKEGLIJt1FVzJEvH5+fj+pzT10gvfykJzIjMyZnlRKWktaAeU8uedr7DNokhORBgJEiKb+9Gjd+FR+z",
+	"O/YKL66efDuGX1LdyS+PUGt/FglGPolG8eksXXifC6yvANMTbG6osxT34ULloxGPORP60pjdNkOFsVKP",
+	"q+Ibx67wu6zynd3LS4vuG4KOXeYCkYsgA3DKguQah0tyOeVqSm3cAqsPXQI3fEz5lOtL9i5mDIsEy8AS",
+	"PtdHS3kJGDD+aLh3XxyN4JtqoWPQRYS9m8Fbc+NoPmXJpRHtfqDwK3feCreGPSJlxuQ7SF4OF5eKCWxq",
+	"W6i2l6lU9crDswY8uhMstrK1EB6kjQz+NjA8aZRJi/npNDPEfgePlfk6yeRsVq1RBBTFsmNg70YgdWbi",
+	"jKYI+VpmIa79ShBAvKpZedXCquIJFQcHsB5q2RGwHuCtljFZ9wt5PaVp6kEYyhszpQlrUGdfPzx7YXFw",
+	"W3XK+a8f9j92ig369cNh/dYEeCYrIqLAwqARKkTLIEmxrpmHZtOZXtWLoQjoFaMVsM859PmxFR1VIJU1",
+	"BVI3RG9oFBwloVEFIL5ZCUCw19sGSeCKtWLO+ojLsz3q7Pe6N49XBJP2AYuVoYdPwjevi0CYXfLuDBd9",
+	"8LS2NsBQ3vXaTXSi7J4iPIlACeOWZUFFPBsfF+lsQL0IaFqBJyPDCqjbJu0XnToVHOGHJ89+6ewcnew8",
+	"AY/nxUX7K7jqd2T6v5cVrt8r6tbX6855U9AdsXIAc7rQCX1OsQ2Xe28zoJvBOQUIN5Fgvi5OploDhpER",
+	"FxLgQYtS6Cmj0cMxUDxlkDo95tdMkHwWFTuOkQNjErTJwEoMYzDg10xUwu8e+Ecx2+/bJ84G7sFADhtV",
+	"IsFmrbgcQNdI8W77vFqpeLYC2fStZW3LAMSwufmMD25q8JYgBhCHqCIUHOBQCUYAQNM9v3RoPmGkuXKK",
+	"O+YU/9yqbesBPhLXRh56nm2IxYq+BNRPCk3MWumbYiECzCXoCX9DvLWPK/CUV1a1gRwKgPO3FialQP1m",
+	"cfib9QqxO17jlgAUbQBWt/ExKBQQ5oxxhGRuAPcpUIZXTcPqflvIOefS2sxzVNzj3Edb+2wciuvK6+Gi",
+	"AiN11bXfn5/VueQST6l2ZcV7KVFCsyyyO1PnzCwsFpBFdw90XJqUS2VcQvadQFpcRqjFlvaAsdaxnenF",
+	"8SqnGE2VtCZuUWzuAjcT5LqWDqMqV7C+g9Ws9xbSdgM+fmOEotpoCp3NKjHRCbyhVeAqN+M8TZpY57aL",
+	"Wb9l9tCldMjS8qNnmUxyZ2wue2LzYcrjSxthWpuWZpsAb8VZN2+BV3e04e61Bxk3YEXzNKtKGg0IOl1A",
+	"8OlGTc2C42zuWHucv2WLWzgNNr73mVPYnzM6ash/LJIaKx44VwaWMjq6p4jiw5SLMclnjj1lUgLu8oSn",
+	"SSnKvnVS5FUtf3xbAf459vZEBL5YwwmtV7fWq2cmXo+TE1MhAVfAaNzTCFvv8Xhi/e5B/pPZnXZ4wJuW",
+	"BNA7dbCmuIdyHGH+UKc02obpnzi4F4uwsJWJoM8ZVWxNEQz4vcFRgLVFoNEU1kyNG2IzrQ+eHSh92/b2",
+	"UmsZ9Ym68nVjLNtIn6lOKr6FyDSgp1B0Ot+zlVbEIXm3yQ8s46MF1FUALB7j0DoIsjCIkJkhiqVC+zuI",
+	"P9egFHPNA+lWg3FWij8Zm3JKkzpYh2pH2S1kYdk/tqV7x1L32jf+Rl4xsZ1HSNhCn2KlCReiXqtwcOv1",
+	"NBR6MBAokThfgsXovLlXY3kqWY2f8RXTGWfXNC18WLZDWJ90exYpLyq6vIP/AbymYxvY8tVwkGcCWH+Q",
+	"XuJwupkgC0azykoOuw8OOkedTqezX5uwnQvN6w+eAxqRkJdZm8uyRHjdTvummbhISW5CyHzKtOncZB4Z",
+	"NAhwhPwH30DlcDWy5pMmFMOToJmX8j2RfJ+fY3wrPiTOMmbbAdvmQKlERJBP70NUbPiJmlDyisrWyoZB",
+	"jX3klt/+NiZi/f7dgiKGIvLGFgnc/jLX0MGrpncYATTvjKk8tQLA9Y7z4fI+RiTwV4eYitVikQUm8CcT",
+	"CNUoPFAUhlVvdvTjIOYOgXnX+SG6EEENlZkoUZKMaLYUdd/QbWcnbn81D6y1HgPOu7Qxryfo33V9UuYe",
+	"xPUYnJMuRdy1g6kNWrRm3et88WL88vJx781vbx78fDX6efF0Xo5qHe5vlGl1ufPrN7Xq/nM2bswl8D1X",
+	"hiyM3NhEz7CC+ObB/dqdleNaS/gmfjJrKVZdEtdGa+EsM7aWYTanvdfnlt52jGis4DLiX+1YTndTOf7m",
+	"YK+THHX26Dcn7GrBXmXTg8PJyezpk6vFP17t/3w6/OFg/yzpPf+Wnrz4Kc7Et9d73/eutpAQDoDVTEhh",
+	"gkrGjoG+F0zbDm3o+EU5MuVKWfvgBuIBExzXmKz4Um6DI+HbrbGPsMNLA06qHNvWcO2162nkZmVP7dIy",
+	"bh+OHx94YzT+0u3N8LGAw1/gAdPlTqnHLubChZpBBl8EGlANwOmSt7/EUb4Kf8ZGLvsffw8ap9aHj75j",
+	"mjoiqU+D/BAytYPlDmMfq20LvwcDvdch0CBG+aZJAC+NASDgsGjhLgjNqh1zNObotbq9unaLnbr3Adbb",
+	"tu0VbQPTZZjMFU177qRlz5JfNjUqbsJiPqWptfM0mUoHvYYUBVLMZ8manVUWE7SuEZVvBVTqGFemoWpf",
+	"oIM76wv0gs3LxaJb5ODetJL0Y9M8DDenOs/Y+i6nAYlYoI9fWv/73/+PeUeCKdUOBdK8S/75dnh+Pj85",
+	"OTl5ePX0yaPnj3/+7tn89Sv69xf87JFkR49+Ervvf4wzff6MyfS7s4OXb398PPn59OFRkmaP/q5+3Bv2",
+	"5IKLrjj/+bfJ6EC8kJ1337NvpsOz7x9ePTwb/fzNb+LkL38xe6z4e9bqdzu9/SXi9JgkXg4ERPCge9Rb",
+	"25hzSt+d4b1dzCB3n2qqVGAeDVDL8YTFVxCFr/VDrQKSqGbrmMc4BJIGEtsizbs824fYOHZwxaHGzoZ5",
+	"jyHB1EZ68YNDBbPeGIz8QgzYkf+AcGCAJOVXzNwUuZp1MKKihivbF+I7ZiSElRzQ5ZeY+YTA+qhJ38hN",
+	"FjbHqYQtfTjSB4Rr3mQ1JqR907z2Fvn4pcin/bP2jXxHr1wj3wKV/bPFRm8Y6fw8kUuYXMMJ+HZrsTig",
+	"s9kA617xEUCukLwwiCdUu3bolsyLuM8guBAuOMbW1PCVIhN6zZwTssa3i7G0mtaWsxmZA2i9bQaN2Tse",
+	"pgEsTOgZ1a72mrSxuDDTsFemTJtD94s3xT50or1uPaVuG8HzEbTNEotL0bXtmiaXQ2/LW7jXI8OFZh7t",
+	"5HHSOzjoHoGFBccI7XhMUrSmPTbD887m8ly73d9+Ovnp23en2eiH17v33yze/uPZy/H9SXx9Tmf8uzSb",
+	"n1F6Hj/7/pX8S03sIixIKhvJ5uPthf3gxoZz4QMUm0r7iUwTI11h+lYRnlOujRK1JG/x4oClmfuW6WDi",
+	"QHYtILXXh0FhVoU3bUrfoVjcK7WwWRaSWzQ/hWUEU4QVNYAA87A5ntVES/M6uL154aYGE+ttuHcSc9gA",
+	"CqZwTYrlLVyZcvpJvVUdYb2CA7WtWrtF4Kkux/UnY2Sty26t9UEZ3f5BPdf7zGESWTg0197knJ9NWbQ/",
+	"WaOziD2UijnR7UhTa4g35NY2tCPe3TF7Vtu+o8nFX+fad8v9dS0tPaQWv2kLgrJsfWP/T4V6S1q/O+BN",
+	"av9SMQo+umFh5y5kuin3tXmFmDXpOpUEkYElDnxLRY0nCBybKYuFsWBMEcXYknMmiFF8AuSzbcCySqF7",
+	"VSqSe5Vvazw7uKmKmuD1KShNgIAhV2XQf5lhbKABXb+zSSV8g1v1RLh6QHyuFI0Y/uufUg9dhU9u3NSN",
+	"+HXoHwIWjDy1xCO3iqJ6dhcGQZBiLQda9jP9OXj/hoz8T8LDt+Lan5Vh3z2vfu2LOU9TuZ3O7NoH1OD/",
+	"L9F10Wpg1YqxIVNTaLY8W8QC2gyhJ8y+9+lCjT7gbu+g2z7oLKfbJ0XdfmtGeXGaXzx+8sZsQLfbO+h0",
+	"Ot37rWir3bnjlrcJ3xBFp9jeAqJg89Ne3L3u3NsUKJsv3VAAVbepKwOwK/pbbEx0pd6deLuvYfI5GsV+",
+	"NhyqNwEy3Fa+GXhCyT0TkVykRkYPQD2x5eQpF1do3I/4OxsXwJuPbQyGpqkP70eEazLNFVT1QL4gF1f3",
+	"VK13cQtK3MLqi6WAuHN9vSKIAZ74pmfBxceBL8hGxFOuNEvIcLGkpcU79ytE0u09WO/7ZkrRMVs7LXtd",
+	"pXPNzoPu/d7eTZ5aROZWbrW7LsgdWzaXC7Q27NCgJ0WXCNUmJySjPIWS7hhg3slX35+f2SSrgw6JJzSj",
+	"sWaZ+rq8PJ+bVooqddb7rMxc1pq7SZIxxOgHLXzj66vpq3ThsN0YW3ckbyK4PQluI7pDdLEgvNLZTnoX",
+	"j25Y11vwyW/McLaThAcdjIZ+qsAqp8OuDOsVV36MKnA89VW0RUKbjR6AU5qJpACniVx7MVf0ck8R63/y",
+	"rdTDodo3qMZZzuucSUA7n1peudUJqmLzTxv7RQTp+ktb9NRmPFEFUSgls4FHtRLsnSYzw8/IyVAxodEq",
+	"LBrjVgzgn0fvpXrz0+jR4fDp9MG4+5K/l+PWtllPjRltA2chDfpQYNomA5ctNuj7cBimopnfgxJSl+KG",
+	"n+c8TcmQhdWtACaD+U/3lM+RxbxUW/c6pwpa2pQLW2+QxVaXVuXdIVvEREC2F9XKQLVNEZDaxsoN6dev",
+	"oZLXxtEQMceKN3iElbHj+qTYBzerS7qTYid7fi9vitgVtVhG1bokdfRIQRohXn6L28KTLaokb8nh9clw",
+	"Xc3JunVFWYbEfVnJmjw3t9i6fBnLs6uFlRsWHDeDlJoB1nL2YlvrpoYEAhF/NZGzUoWkc2dOWRZPqNDN",
+	"3OEW0vuQy3z+2q9zFwWvrz5F1w3hgjxud11Zi6FANaNxNar7zVH36MH9w4OO7Zof6tTlN3dx8U2Qy3QY",
+	"dfcbXl4ZdXWZCW+vyPC1l9u8i3OqJ74r/Jb3sOsNOBoiklXfFN4aLecEr9AizjM5TNm0CTPKIhsBH7Sy",
+	"mHz16skpOdo/uP/1crjfeTFX0is+0vsoGpC6sEpPkXkmxRikMyJ6OCibgni+k5nPnbPlI4aDAySInlBR",
+	"Sp4jE6r65OzFK0hg79UW+I04S5M1M0Isvb+/fvmCWKMXSyimkNzj+7HIxKKcu/b21DA1OmVwQ0YmjCYs",
+	"A3TAeWnBttm+UTjwtqW2+61dfK+7LjGv1tFLRV354CDPRH9IJ7xv33B/4NFT3DuvMt2lW1Zz4NGotnay",
+	"th/wWyiSLK/V/FWYsn5jSnO6v65FkUPm4g3oylAD4Uoy4VWQwY87r/CunbOkAtV4kxUXmFXLj3/25s05",
+	"wQtKD9rvdMIgvA034af9Tn1DcK7TpspMyC6TIzLDkxf08ynh3yE5YXBdk2ua8qS5yLaZouxTAopajlss",
+	"XcwFPO/Su9rWtBA0v7pF+z22EXTPU0rvfwX3O62NvbyGdOVjCAuW2uLZOasNAPOmNDU6IUsu/4kagVtn",
+	"rkcPoN9OsgBQvIzRJGgliRwo6D7pv4FDcGnXb6sQ/I9u9Opnah0oxTcOxMF99mAOfoIzHg7gi9PcNykX",
+	"V+EF7r3lQuWzmcyMwufdCx5rL4DsK7bGM8RgA8Lvik0Iv3VPtgqOUavZdCahJc/lFQN4QIVVRbmguZ4w",
+	"oWEUBNpLLn12MBJQykrfGL0Y3gxNUzkPYMppeikcoiAgExbB6xIEYqYXJVDEANsw/NoDtIdfOmDE8DtA",
+	"2VgeENzRpe8hMaH0jdmN0lAZo+WxCpzR0tfoCC9jO1qE0fLtPvu3vDaesspiK0iRU6YnMqnsc2lLLPqh",
+	"RVoMNhFq3DzcCFzLpjOomMTN9w2d8OMwV4twGzM2ldh9GnbDX20/+l5wwdYUdWrBl0wgLWS5uFT5DICz",
+	"WGXz5DWQrP1G5vpSji5lhkiOQdtX2+fCuxgUowgMicVql2iKOr4RAleGx27KEk4di6ieiozlOESwlQD0",
+	"cinkpXNZ0YIUitcSrNk8mdEsXRQNaq12WF7PUjdd63q41PLSka/DiIMbgLvBs/xZ9N/5bsF2PFiDMQug",
+	"zM2+XjXJtVH4LxNEAjXWy9CchzJipw1secjQX1eDoRfCr5ymUQNya6hHbdd68tTlai+1HKVKX2b52ujd",
+	"cu7IUp83nFadDKxNPKksio2p2KBvUWfbnpRVXUUSeNRSfOemDZ7gbG4w8f3NJ+7ybG6aKZOyul4jz21h",
+	"fNCmDkC1jXqRYgN0Wt6T/W6v9yDapLtcQ+Pa5+bripK9wUP3Ohs9FKR8XU8TWKlFLQCF36GwLK3uYKMH",
+	"1UQV4TyhTp/lQvVJNyK9iOyR//3v/6lYD1t2g5YzJi6LI16pLYHvgz00V6PHlWsCpFha42br2wjzc+kM",
+	"F8ifLjHrVnKuDEct5V0V+J6eR2zEY5ogLY2gBMEO2JTY4DTLBdjqQzbOhUsnK+2oVbazXAjk3U4m++Fq",
+	"HXCvoD/9DzLNK8gEH1zr8L1SbkhDgaDzIzXTUq3B5osEV2+507vx8vrNdUlu5Ykx3w5gpSsJr/rEtLBb",
+	"6C5UzsWyk3cjN6/bh3UbU65qgZNA+Sp6nIOVuHFHp+DJRZ7WjXOxlkdbPhd4PzZCsObnYNn7NiuceRs4",
+	"4LZJ48j8xNbvyxZODwfYwGypiu2eASVFY6mLQgl/NHt13o/N8b5f2ZoT33wOW0a7PJ884RpsSdf+GPVk",
+	"LOCu5SF1iVNr4LESXuJaPp8sZvy6AbJ2OcGqLnIF8W9dZFiVAZbs42ynCMPIEXV+9fPOrdLd3GWrEeJ6",
+	"2etjs+mW44TO7LlBZ896p9uIMbVFu1TB9BZX+1e1cVqclTFFVtzqZLcaPKgp1/pmT9yINRc3boYZDhmN",
+	"bzp7/f2DrdT+W07M8/sSvBT78vGlFvrJGtDxZYq/hchczTG6MS5QMRaqLTVgLWHwf8NYuiWNRitnQ8gX",
+	"XupBFWSDOZO9RlteFCEZSF2DJmuDIZ1wSHV8SCeccK1YOsLCatc0x0eCym2FXCchRNJBpA09YVMi54ww",
+	"Gk9sfhBX5D3LZEnW1zO2W0GAdowoKLJsH9S2IxB1bfleWaomkAnqyB1hnxhTbfKQpXIOKwoi+yBmoAtd",
+	"if3uuPzmWg6zGU8r6cxbcKbyffVd6AN38dqDXXdElgALzLPr6dubRZ+XbdkZFTjUyJsqJlVxkMMTtJop",
+	"NBpU2AQf2v2g5McmXihvB33fOQrqoKTCJr/VNsigTeCX0Ix/She2vcCQoYZRypmyHfRDb+ZGykZhijWY",
+	"WJ6W96JtzS2VTzcW8Q0mmBli9Vt46+lkBWtuEqV7Drh/w+Sq9Ia90Os1pqSWfkCdC4vFtMXOHbJUirEi",
+	"WjYUdB1s6Tw7eNPpItrn5luwGt4XKVtFgVNNZkFHNVWYf6EgCZXlIgk3aiVczXLN6jP9ClYTxDghgtbM",
+	"elbRwR+gUm3LmzY5CbeqQ9nD9fkTnV7zptZDACbj0ihtH0Bv0rr0ZEwQJSub8tXyReeXfcLTGqaIzczr",
+	"OksYsw97UnHnL6tHS4mxiXL92hK6UAWAtYfLpml6DMtDWOJu1Ol0NnacBF2ba5Ljq6/VTu9ymf13t/Bz",
+	"vxyBOgig7kVlxM282mpCeweH9fs14im7V9G42N6wE+/v944ejOJu3N0/oqPhaD9+cHR0OBoe9fZ79ynb",
+	"77L9w/2j4dHefkz3jw6OjrrD+w8OesMHBweVNGuXsFhb22i9ObaC+vWzEzPTj2FwbcN9LHapaaHbv/iH",
+	"VFx5el7/7qsOHdz2yNK8e9XLaytNvkpABb3XHnJ/2mQ23bb2mqesmSjKMO9c0GzRqkXims1spuIyWgcl",
+	"p69/MLZLSnkCebxf/XTy3fOvNxq7WjjNG+BTSltQlx2NKFi2niKjc5+nBfVmc67jSaVNqTl1Gaj+ERnE",
+	"6npAqFhYSwwQZ+2qQ9YY06ludw72oPUh/AnanT7a74Dlz3u2l1ClIWmsrltR659KinqQ07BUpqHrk5Aa",
+	"mj6FhWjms60As9BIroJr21ZQn5aAWimkWyp+u2H2vQVYB1jlbZLwY56wy/ooLhOEIq81Agi6eGF1Bvh1",
+	"h4wJ27s3aQDgPnAA3AdbxGWLtrMb9FrdLA3fUczmmfjuDpeMH5QY1pUO3mpx4CbA8huV57lFPHZ9nTYo",
+	"0avcsyVqfESocmVI0EX+XqmK8RMg4ivi89cP3YZk/5tEsFyc41Kzdw2Fav4YIPTnXGaJ8qVY8aQSX28N",
+	"GbTbDgznGpTzz9nL0RoDzosarjeoiy4XYjrI+oABrfW/LlVpfhqCQmm4W4jR1Y1Xb3gOWWwzvQHN0PW6",
+	"cPngFGWk+36A8JI2GtbrdEsRPosQixiRnzPct3X4zq8TInaVMF4lgFerdOpAOG/yYrfC89owOOjGfuQr",
+	"Emiavhy1+r9sOKeP0VITJK60zGqk5Ms0YUqjLn1clF9CRowrWM0YlGfC2dtY0y5YFJvV2coh5NuWrdbi",
+	"jSIYbsmVRy1v+K/LwM1FaxhD+EZ5tKMF9R9ORGCODeB1t8O397jOJ/RSMMIwCZ4G3Z6aO+Ad+3KlgbGo",
+	"bt7/8xMaXDoU8+1xP27Sl6O8YY+nM70g0ojooByS11dDrmrksW1XyM3RUn2nwTofCIBlFLC1Vd/HxxXH",
+	"v64Uce+g6PgtklKDGyNZkRF+f35GEjZFb48nNMylJTw5RngGJN4rIedlzlkDa7EB5NTKRsS1ik5JRW1q",
+	"ROFnxUFbKecrLKzBpeXsMp9BXrOeJBmdQyIu5gOvtMBuwS0Ygix8Znege3RD37siF77JZwhArMVlBbML",
+	"sp5VU+e5a6a2aUVju/N93BTO+zk8wVWfQcs6L+SDKUOfjI06zm0v2muc1LqQ+hYePNhlvy2rXlZDfOwt",
+	"8PIyvXMBLyPlo7riH5DGqlzt66oCwKlrc+XNEdZh6Ctq2VIGG9U01jze5tptwwgM1f5cZEzJtCkhqCTl",
+	"a6VdUUwXNEu30rRGLt2BjwAqLVxBaNCJ7qg+/kzV+rxDa72/wotvJ++waFBfS0AobGqqnA2350mbnNIZ",
+	"1zRFlGV0uxsRAXiLakrTtMzTg/bXZWiQg4NGRLudXz/0ot7B4ce/2W/N58OGwue3XijWtR63MrO/YQX9",
+	"0IZEV2HF7B+6xNilS0aZfM9E4TXdpl/4TZuDV+qpgxVsmN51ozQPu9AaTcSQhAIkA8NZhIQ6wbCV03Jc",
+	"ZjudaQkUCdvGBdkUbg/8PItuc3UkjxT03FbqfpLXcg1f6Rq+crANS9n6ZQa99C7vCBrjdEI5ObeyaNlV",
+	"uikGXwl5bxsYgNsWsQ5HoAb2LqQluop6imDPp+l5AS1+fk3PB83rFTkImKMRkNCFr3bGiLrvBIX6RKX8",
+	"eQkZsrZ/AUC47rimT/aPXs0f9UinisV5xvXiNUzUVnLRrC4CUvTBtjl45k9lrd7zl6/fkN3r7i5+N6VX",
+	"cEqm7SJroO9G9vOYaD1rffwIHoeRXIkESVKWjI0FxCbQBgX9ogRQ+GLwqdH4yljvii4UmU8k9geZT+QU",
+	"4eLzeHKMCYNTaZslXQioZSRDpucMMX14Zm2vIpkwIleMzZSFapBXLl6RMsKEzhaIL4WB74XMibGNxIIY",
+	"9nQh5lZ3dKvgqn0hLsR//Ac5sTFS+4v5djAYXIg4z1Kyo8h/Pjx5dmY2tMhM2XlGLlonuZ7IjL+HIE+f",
+	"PIQtJf/57eOfLlrmintnRTHnzrds0SdTNcZgwj1ycXEhCFx1KoVmQu+8WcxYn9AZVk9zKXb/qaS4R3YS",
+	"cu+DuZiQC3TdXrT65MOF7Z5iPlyAnnLR+hjZS5i9BOrG8YoQs6VnLnVDIt+wN4CWgDdgBc1Fy4zppBP+",
+	"cvbiVTiAkNregpEMe0sQAcNf45379/E3G2fBr2185aL18Z7d+Avxxnd8NCr+oNfpDopWkEUz2teGnoz2",
+	"Pwg83QNnDiFd2l6BNp3gQli8hBEXNI1IxmgC0GsQqsDmQU8f4/nxr3v3g/vz41/nlOu/9DqDyGZa4CwV",
+	"oYooKQWh6kKUHAXGJDfPMnTs4mtt8jIjiUQPA9XguOkHJ9c/2T/O0SowamU+/G6DFb+TKaNCmX/hCP1u",
+	"H/f7hfh9Z2en9P/mLt93lPzu4SiNsVHuBf47bBIk6UK0Z0Qz88+coSvkd4JjWROqNBZUf80oT6IC7rJm",
+	"fP864SS7Ab0lFg5Z9GF3S4SJkd/Jgil7o82BJL974BsIWGd56vqlVhd7jDflGRs4VrUI110a3huDMC8w",
+	"G6B7nq1vo2KBIG1zQweGvTQN5C3J8gJjcMGbW4assnkZGTMdLh8e/DuRSNZz6r8Jn1D3UspDNKzfjlXM",
+	"GI3c0nSD16l4yoT2aaYQRMAsKVj4RTVGZhiADScTyFIDAEGMTg/8Ggp7uolM655rqfGGj70QgUfbNeo2",
+	"5IMEpchXVBDALPA9w6h9e0IOZbJAHMCvYXZaZjZL13f0ReYCrIyK5ELg8S0n74L8nAAvmTKkKC2Jmsg5",
+	"0oMtear8zBhAx1ogIJj60FW3cmU2QWc0NiLvQpSnQx06ioVmtFCDfgWe7dARM4/K2IxRkJCPr1m2QJY1",
+	"QMdFSfbHNMuwSxQZVMTgwLeinNIrLsYRGTLbUTHAFjaDOSRfcgIhZHohjCjfAaRQSgYH794NMAiQSqXN",
+	"MgXqvZE5gknRNdnDYjmWA99esQUGskeaGb7te771L4T5c4ytta1ygPsWQQsniAibP1y7uXCFr9gspQuW",
+	"9InOcjZok2/ZAr0NV2ym4daxlAmg0fiJXIgwdlhgOhUwXvigeniIgXn9Di0ISFVIaCuVz/pkyipAUYCc",
+	"ab7kumgvfSFgKojo+fTxm0FEBuffv7Eq5aPHzx+/eTzAzlQlUii1D3X6FCgUIKRORABTRH0rTdR6t+qo",
+	"CQ5XV4Hy1aBQTwbk7MWriOA35uPfz3/6OgAapRcCYL9sbwLymo+Figh7Z00Oc7BkriAMoNiMQiGhsgOw",
+	"BCo5UkaNyITCDVVq/EcCJCY4BcGrm2IjDSqwhMXuzhv2Dg7QQ5nAAcksLBkX5Ps3T3YeRH5HuuQ7/vAY",
+	"sraqlf8WwwhaEi6I0eHxAAO+SNYmrmdh0WHbM4FEMtSABCCOT+2ViEau5zxGbFWL13MhYFKVNbN3SMjY",
+	"QY18hUG3qMjIgq5rg68RzNywr4BjmdEBwsRQKUxLpgGydYS+UMvAZHYhuLjmihstv7gKV4awL5Z0rNHr",
+	"OIhRBdvkxKpnZsNAxbPr7RM+Fvh+pLJOc3PoEynuIaCre18F0jFSdFkSmXHnVOiSjCpglMkwlfEVSg4R",
+	"Z4uZEU/nZy++bpPX9ggC6K+/YWCYIU9YMV7Q/u2YzNmFiKkwr89qrpBuMzbvVMtlQek5HojGCBRNx+rR",
+	"IGKpYn2Lu4wOL4fBEpFUjiEdH+8Bbdy8j5LIwC2V2QLhmVG2+ieCJGFC4zmZZdzouYXjRsjEvDmmirYz",
+	"VEfB7XatQ4ZK1XBhBBjySCnsSqratlcFkWUWe3tpxMQAwfvgJ2y+bmRKcilzHcaK8fFes4AsuELhal8I",
+	"CzqnLAuVgtUIOnNqjEZLncCVuba2bTEtFRV522axDNoCGC1gYpZjpEYfGAuKXj+npY3wamIosUoNBhxN",
+	"P+cK+TP8AdP0egEXADetIiLY3Cc9kK+sC1L1jS5tzvvXxrYqNXkzDM8wgcLNM0AC0H3f1T/AuI48eV7Y",
+	"pXjAMLOtFtPJzRnFqEiwj6X5Ek7QoN4Kv8g7nb3YSFbzBwMJaSTiBDLXGAxyTAbvdmA0UEmw6hAqyQ0b",
+	"SWFrQHBC40xgEYDMj/npbTTCwOv4O/wQWlxoNEyoNsolGupW8DIgIjmHtjn3lOunGZUqJgtPA46EnT5/",
+	"h7w64LxujHJLQLM7kL5riczmSEU+LgYelYgMQfy6MQq5EjmFufjNp+y6qVgV1MzGjGpkrLV9hrku+10j",
+	"x6CdXokjuGp9NwQkilBRKLfMbIfdtCu2UBEZZYy9Z4UfyNUAscjO0A7tq/+XpxeV50a0lHXzuxA2L8wV",
+	"TPlzRmczB7YIeGgR+WcOOUBXdglesrJ3XOljoqRrAuK0ckdNQC5Y5OfP5Hk4O6QtOSKeir4qUc3XJHgT",
+	"UXlLS5vQ4ASgVvpTRP+NgN+Y/TZ/YajMbODEPPB3kjqXu/8Kxlhuo09+x1hstel+49fhcGHk0+gRGJez",
+	"mbORtwoAX1phZ35V6kFibwCbYe3s7Rj+9BX4apUTGLlDc/bk9amKyKtXL1RkVT5zssAhE4GTMVhR9V9P",
+	"WO5NKTLPuEbPrGKpUXG/Aq0JpoVUH8spTkgKqw+hcQlDGspMU/CvQn0nMJY+AtcaxSpXWk69P9sS2duJ",
+	"tFhRhQ3nNFZQJt0hNBLFzxWMLOA1SFdW5g12r7sDRHrl2thQiZlXgfhjiN9KFXfSFB47h5YrxxcCDoY1",
+	"oGMqSMZgY4yaICM4WCjdQEaaDz4vF++068XDbd19qBwWugPYslEZLtebVhfiq8FBZw8Vg8FBpzP4eskY",
+	"NjveJq9ldbUowjhk0EMDVGjBPbcTR/tDLGBtc6pIwgQ3liEtmaSGNikCuKJR6htrg2gMoluObUzpFcPL",
+	"RgESccCo7oHbHJE92oVHk8YxU8rIO5RuXLsK/LL1DkY1op8YnuYzXkDiII8Ld8GzMIu0GtLWKFc0BbUs",
+	"9GxbFfKbfyopBgFEtfNKKEzgGMQyMbL7EbhqjOKB30RoU8jMkJDR4zTlKcj4wX6nAzSJrXu1vBDGAAZ/",
+	"wX7nCCF59ns96/IKAG08WcxZmu4g1ilmjzm2PuKB38FQRckStvqAmR/53WXc/l6GiY4CUOwl3gwCrIxA",
+	"a9j5fqdjXWBARnb7zbsHsxEc9l76FWi1zbcioaFZZ7WLENa25kbA5yoOtrGHxVhPvK8uAMGtuduoXB5o",
+	"u8hOWrJHjVJ7TAZ2GHOuoa24dUKWkXXXPsbYsY2DFaC8xTj+VrfB1opczFjNpK03NWt+RgnrN3yM7+de",
+	"PM9e2zhWCSe4ZsrOt4tQ5PblyAxyHSPsnGMX4Td7LAvbELiGWvt0i0ocPh9dyzKzblDu1B8a63QBT7Xb",
+	"OIfDJi2suqgSLCghxcBmEFrfl8C3nRyUehAMKgOiMlMd0aqUckQGdOc96ewckTa5JDuDiPTM7PZ6xGh9",
+	"1dM049WBrIbk51JkCVUnYjWkygBec3LLkyNyZGbQfeB0I+sPBK2jMmbK0RgIZzTIZ7y/uzuji7/+73//",
+	"zyBoPGe7sc2oUenKc5vWTw2+jsBpFRl5jQ2+7byc8eF8cUBf5iJwPXmWsIwqvfQc7+ADlskFiV1qljU0",
+	"yhjU5SNfBj8HKg6EJi6fqiucb5W1ejOzTMt6EpHfciO2PNJ/gP5fnNOI+KHgcOXALTKj3zQeoiWg7PJy",
+	"CrPTnGUhkbRwMv6WDZhjw8qCNQR+vrUn3tnw4Uzxu1AMFT5GMHTG9Jqhuo1j1cN8F4N6V70D9F/yorgd",
+	"LKGC4wBdICerNQV8jitid9x8nbFrgEd1tnQAJl4Mo22yL3zt13cNMosrlDEQReTKQaZdsYUdswJIvmJU",
+	"c1RkmrhTA3FVs/JjuMzGoW0gr4JpjqPu2VFr1MJE4vTs+Snjnxd3e121KBMwxgR2zrJyzqFuuPUVyOnF",
+	"OJDakcmZVCxxcTg423YkT08eQhzv3ccVuF1GWsfjJzOvdvuzXFmoMXRsILsM2l4MDsElY66Hhwn7Znk3",
+	"wRK4e2lu9urw/uIeO8gyFPyaGXgnpX0/VdT4FbsTlLygDyTwC200ACjz4eIr6PHl1aPvmFpVATnGBBzE",
+	"/lY7WAW9PhwGng7+XQxsw6X2tVpCdecW8WKZMf6UpkZsEMWF4VBzyuHyoa0dKh2QElD+isUX57QCpb9q",
+	"w8yVPilhGW5/xa3F5bA4XhJT1qlq3RfhU6ro/eVXouIJS/KUlSgKb6k8BTFf3BlZwv+vedN2SHctmuc8",
+	"iLe5L/B5bldqugiUBzfGmR07KEYAlRAi+O+ZPfGCkYWn6XIbgsYR8UiBCxC5BlEScstwb/0hZSsHwxjh",
+	"hCbgf2KsNDunOCx1PcBxDjyvMIo05A2jAY43GI36xFw/KHzJ0zreEfRMwIGP7MAYhPApJTQ19pnVuMKg",
+	"BzJ42EdIiDAqH0RjslxYL1meKbbM/BC7OXgmV84h6N2ByHmce9o822q/IPAFnEmc2DHJBShe3AUNLGFX",
+	"Wj4UD3SVSGFmClqZC5m70dB+CJhe2C+ivGHItc2G2UOAnAOL4I69aPENimH2WkJcQiwwYBs+Y5irYLZ0",
+	"qT4Yn2fPHTqxmUiO8YFm1Ln3RnFVZdnY0aKy+y69BcR5BpwX8phmmYyZcmFPqK53mngpBBCyubodQobD",
+	"3Qb1Q+7lE0osAysPhtGYutHsPPzmmANqL3ds3BDiMnZXBL5IgvhfFizAqCWoUxAq2HyZAwfpa9WJoAsg",
+	"UF4Q3J1yrY4LWqtQZ7U3SHngYDCuMDkTtX43nFfWSv1EQqIpYNFrAcwCsPQlOWDUz/J8fLay5tOSlnqM",
+	"bxSQnwzRlcYKW5gEU7P+QsvVUQ0cMnd2bLGz865VjYS6PiiV0+jkCRxIdw1GjZVFLzzGd2RBtwp1EVup",
+	"BJzC+ThBCUCAUQUOcoTYhFCMkHM3utmWsCpuwfSxubmkP5TatMCzuh13EMFdawSTT5HxyTqWR2EduI2y",
+	"atDpoV+cbUU6kUE7UjwHEYSEQs+07QEfzKncKgYntefMpJQpdUzULDXnBdEJaizuoqEM3n7gbh+sTjUe",
+	"NJhsNsnIjNXrFdYHLA9yk0YQHyilLh2bXwh1XbaWRU+5iU0xuPP7gAvaOmzsfs0oWOZDF6GHxrLH6FNq",
+	"Lg332na1R055Qbbu1zvIbNoUtzraMWZFEdRGMWrJ44nz45bYiG+3U35CCZixdHINhwKprijoWtBXIeMJ",
+	"G0BOZkExoA07ARX28Sk/qZzFiOgOZvNGmZwSlasZE8qhPowoT49JPJGGeQzcjwOQKowmy4e93CSo/OBC",
+	"g8SSaheQmLqXgokqvvv3nC4CBmOTULkn6pr2Q8XzKjqpkIUu67NxNdQeWBcVJPR5cz3sYFRexIpuhsdh",
+	"M2anmkFw6ZgMUi4g98n6VCBxLliaTS5BZISFp5pK46RiKkJ6eAkauBCcfhoo1KAgzLkWXkHgWLEuCDyy",
+	"bAm4fkzlRXu5YnERDfNDrSZJSD5DJUn5F6yKnQj3AFIjcuVPO7Z7Mk86AF+PsYrdqa25HQMpLuZGR27q",
+	"Tg07QOeHtHo+cGmuefheloez+EODV0xnix3IJB1YB4ibaKkLVfAgb8JyRcbSDG8uWPkw65CraWNVjPtJ",
+	"c620wgpny4IUWBgc0mLnkKNjnsPFuO/8ND4qao0nP4NyjuyyM05LY8hnojioAPAXG67R6n+w+BStkxmN",
+	"J4z02p1W1Mqz1JYYqf7u7nw+b1P4uS2z8a69V+0+Pzt9/OL14x1zT9Ehs/WQTngrakHWPJQiddsdvELO",
+	"mKAz3uq39tqdti3KmkDh1O6E0VRP3pu/x1he612sZ0mr33pmf4deGTNpJmAu6nU6iGAMctJ2fy8JSfMd",
+	"FqmtK2HDR2BRVQ3gRbsVtdDlCU8O25g2jWwv37VXniU4+D5Ouu4Ov7jdhzSxt5mtO9jkljN7fh9nmS3D",
+	"cyVqrf4vvwLA8pRmUD7sIHDQSKEpv4aCUDpWrf4vrdcsu+YxoBjahCszgBlwd8p0xmMVvKel/i/nGaSO",
+	"slzdg6ROgsWnbd/3w73T7+xYa9+pGWUXEL7Kb7Nak7f04t4YMxWf8oe+vv1Od/0t31faaMJ9++vveyH1",
+	"E+j3+Al04injKdNux9YRxNp+LkAw9tC33VmsPd0vZ0ycnJ996umuVJjW0QM3gjIGlfb/0oF+yipp45ud",
+	"ZnADvW88zIhTjKLRFc5hVs5vOcvRtZlJOfVpvU74gnfPCmnMOFk6/K/w0X8UP4+p+NO9f3PX3kZ8xLfi",
+	"XEUzp9AJEhyhzgpUm5FNkJnUSDsvr60VfnJ+hg01jDGDSs90CrUP3CVCO9sb062Ilseh6x38GhGSt6+J",
+	"mUoIObEplNLQMStyv0dsjqaUuBCDlE+5HkSEpkqCwzWyClYpCbpvjAiEnyqaM46wAJT6ehObK+YKQLEp",
+	"Q5mqn3OlT9zWANKEzY8GlLsqjEy6sOUMzkjwcVH7OVeF7zLctm3bd97vAmdu9VsQom45WLLWfCJdlTmc",
+	"pwAxpdt7AE0f/OeaGvjaJZm3SFMQuHWPxJdceqp1DXggk2U4sXqaL7Z312EPrL/yuaEIgMe7M86DFAAw",
+	"XDXcx9KrsbctpXzRTW6b5XkmZ14C8BffcdXXMAe8zh/ZGyg4yAwhu7iRGT5c2PxtcPW6MF27iX3gYEvs",
+	"4092BMwqNjoDsNwvZ+Buz4Cj+nvKb3n5AOBXn3YAdj8YMv/YqOc/ZY68t6Zue1+BCvUZqLfJpHRea59n",
+	"bVF7vtDwndGwMXCKNMxboNwb0t+5+ab18dd6wt9VIS5TrSjAPPtyNxuZxxPrZ/fh+7LyW4BvIKVZxyOj",
+	"8WRZihSnrICJ+uTjFv0p5U/QFGWVENIOSv4P9wv8O53ie0HLoH+ZEw3FY42n9yRNLcrVUq422LfgCJER",
+	"oiy4aARg3DlEr2WF7yE88Q7PgnlAkyLmGgp/0b8+h/4FlGOdZRxy1lM9CUgfSaFM99v10P4YkvHuB/PP",
+	"R/OiMj1kiBa53SExM3InBNpl1hyKJxC9L2U82Zw/SHqBBCVXBh3mPrkckGPzu5GGtnHHFCPLELqXy2fm",
+	"mV/NHZ+Zf+QsZ3WH5q1PU/K9RtzqpSgO/p/0SG1A609kNuRJwsSNDuF+52j9DadSjFIe6z/s1L527Th1",
+	"0XPdveWUXzO15tzCga0/j5BZre7yMEJqBcw+ywWA3RUH1KYyQ4XsM0TTB3TWsIm+y9xCb78MumlYj60n",
+	"/hKylTnnDrmxmqhoK1e5wsTypCj6xKYmZrDBRKaJj6CDF1hEJBdFWTKmTcvRCLAvIBErWkJFCtPeeeJA",
+	"ZSyIiAftq3kluxaAAeH7TkpwDYglYRiZYtcsoymWkEN9M3RdyxKW9a1iTsPsefZuxmHy7jebNR9hdlRM",
+	"c8VgH4cyWVwIDOxjse8pzTJIKIKiJUhJu2Jshm9rIXOiAHpO0UWRAwCb0iZvpIeWG9hqcL8UrMSGVGpo",
+	"p4P7eyEglS+RkBcDpbQsxpwWAAXKUygbgT2AJEnYpbOQpUPCk+00BboPVjFm/NqpQAQx4d0emosUUSy7",
+	"xoqwoZRXET5CSwvxgZ3G21iSz1OG1RqOnGOapkU2rKGivY7PwUBywcpvXNCQ6xIilK/oRgA6S1m1vn3z",
+	"RsPVthDnlin9UCaLWxM9L9gcHoWsv0DS1VnOPt6hyIOHNumJVuS5w+tzaiLCR0GeNhw+OBhfhN8tCb/9",
+	"7gZzeiPlc5qNGd5wsMniff7pdyzh9M1ixv4wUXtapx5+qnjdDZqa3b6Y/R5S7A46nSIuDszK4iHgswNR",
+	"6zE0QEwUmeVAspHL7dJyzKAZGXmF2V2gDSNGl4M4HPQ6HUSftNLO4UZBUrKD7fBC90T4lOeiFAEFESID",
+	"GDHlJZRRHuA3C/BRyPmg5CKC1HNsxZCmCJ+rILxhw6IX4oUsV1EWaeCG+4N97CS5Az1yEJ6gf8xyNWGq",
+	"j3tq5+8gKs3jcjHOmVIIOgFrGMD9ZjLO7PaFrUXh/AjaUrlqNgvJHVklnisCb4NLhA6ZT6QtNlI+hdoY",
+	"/HY6jukNnfLE9YVwqo1WLB0VcGfmVp+uD7CSgEKEeaJmEEAGBwaMwgkSKIAm+oQGktRw4KLmDvBLsRxL",
+	"juA9TMlXSyV+X+M8oLp6uHDQywOcdNFPr1qaUicCUZHCed6x9MMugNiv8DMLwqVH14jCkDATnnyRdl+k",
+	"3abSzlkjZY3q5uLuTuVc1Zx08OlYJAVgqQAEXDCOewg7lLFZ6or8YwZyA0ElDS8EmNEhC01rr6IH8DcX",
+	"wnbzoor88lpTkdAsIW/ZcCLllfr1qzBDWdmf5/bXdiynX2N5CNd9MrDf7wQ1/1yRwXWXRgP/XITtdNL5",
+	"cdI7OOge4SxsNr8RCAMEK3Qj8gQxC9vlr8E61HQ6K/0KJp6DODTbAS4ym+E94teMTLnINQDIjkCUvkKA",
+	"wFrg4xAyGRSOWiWAfDVAm5Ilg68ReRoutgqB0BlNeAw4aoTRLOXGFJRYypCx2GgsWAWG7R+EtKWfXw2K",
+	"m7kUg6/rRAZO3/Z03dZFb181tCPc9OI3bt+3uOe1e8E2KHUnYs31yf0jhFmjHEMtFMjhixhrFmP/96XS",
+	"K49DGhgvZbfRJ4uo3aFvP32HBpkHUQ0MMq+139wie+1FEeDR4h5x1SYvLYiNR3oeukZ1APALZVghAnMB",
+	"4UXGkkixjmuqL2zzX90Q+MJBv3BQx0EBfC3zJ3cLjgmIsatySDFqnDCaYO684SSosLnoTJs8sYnsGVM6",
+	"47EuOFh98gE+dInD1GVuu1aeG0ZQzci+J2j9iHFKldpuxFO4pSb33GUy2IpaRB8Yylw3JaLbiPrm8WBs",
+	"/738ZAfSW/jVyvn5U8Yy2jAJORfYd7cuBf/oaOsM/DdL5eQb7ETY/3ej3Sg3OlxR2DCH/3UUCw6/ayTF",
+	"2s24ZlmSs61rAyqPt8UTpfp9mdmQVenN+CaBnYYZjTI5LU2n1EiztUlJxMjYz+FUfOsEDqpEw4wOG2YE",
+	"zuBtp/RnytyDU74+bxy55ZespbvNWho68eDE2KsSFs4N08Vx1N0P8O/HRon31qVX277akYMKdd0dNEtT",
+	"1OgjC5vlMD2UKyyjvnwewGGADVoGvZQ0C5TXumvSfgQQE425eOaSL1R9d1k9DLBn7Ju+Hare1jwDMqim",
+	"nZaOxC5Vio/FDSzlcOgmU/lEubAT164LETgRLRRSfSRxORgEwxSHZhvrL+idjhqQ05I+bqUM4hSK/O7P",
+	"Zxrisv8PHuL/Y5bgfq+3yc02mQgZxh+VHM+vPW8C0CqbEbYpn/LcqUHO7gJO3B3xlCeur4VgzHWKc8IY",
+	"Wp7JGRPKte2dMFFOOETRruZcxxMHlwl9ZiETGMGbLENaZkSnZl2fzIc0e2eU6Ie2ThRUdWMyHJcRdrVM",
+	"k/aWbOoU+8J84VFfwtb/bkwNzqbnai7t5/ZYmj1Zd6QoJQn2AxPMAapZUyToBmun4DpWh4pUxscT7Z1C",
+	"6zUqyydui5V5jxg6p7iANURE8/iKabJ/v9v9wsm+aFv/pozJHtstjcENOJL3QdwRVzpHuGVMSrQ4qUWX",
+	"VCwUYIV6hZ25mqGMXQUTHiPyFjutZovLLBd/gZbYy23G+yGUrprIucIsUA9GGXRg8njMiF86pVesTXAN",
+	"WAEdli0s8cia2Khd/6kfeR3QzuuJnLsUTTuLRKKDCJYTMuRaxBrcjO3c0r9+Av/Gd9rqtzI2sud443Bp",
+	"sC2fmUkXTz5PqViZcRJQBWRoGdq17+ULI/+ikt4t5z93cPUBGd6c/Qf8fvdD8eHjrjlIi+1FQHCK1siB",
+	"R9Dq0bI1i8GvXMvwiZxD8jrmDHIdVPQZvgeuABXy/ZeYDAPoFKVwVVED6VoROCd60JMzuhCAmG5LnJXm",
+	"aYoGPDThjkguoDF/gJRt0aOrcNm1aedmK0v8/qasdWNOWjztpBjwj+OoTbpv2LrGNjv4wkC/MNA7TmA3",
+	"x/EzsM9MXrO7ZKAn5b5q9xRZMNUmL7A7Dx267moWDt8zQqhWzSwcOFbiGM27TU5gzkar3TSEgoussLZ/",
+	"AW7yhYncFhP5Ux1raAN4xwfbNeK5y5P9Bpp7DWl8VZTZ+M6Htle4l5dg8poZbXFw3S1fTu6Xk/vHn1xH",
+	"jbd0dBOeQWrDojkzZyKnrvNPFDRqzopeyymjiSJatgnENZd7TE/b5IXUBGpUsRu+dShFDmC5jwW7WIVw",
+	"zTXMHmqizs2DEUkJH41Vs66Lpy1Bg0ZDakZj1iYnQRc8bLWiJaFpai5Xx6XmN3A/dopbyBwGhm5RgGlB",
+	"p+xCYGoRZNW69n0WBSzyvjKWKngsNF6yfjmzxNmMjLhIlJ2PgsZ/tXATUl59P1vn24Im223yHQfgMejy",
+	"z8jgmwG0uf6v3sMBQliDR6ucaRj24+41eL7gBTcCRB9ukP4I7sTANTn426A8jYxe84an46ttevze3gaP",
+	"d699+Zl/k1eTZBQ3ZVnOeNNzewcHyw++WUKknZGyWZzMpvwEItlRbT19tqLWNU1zhvcbRgcmqV/F6YRy",
+	"ci65xX9cAOtAq/Vj1MIS//IDX0ibcVAd17o5/SDw2Ywi50tzxrMjR/48Ns7zipu/W6h/F7v/il5zcraA",
+	"hGRcaL810+tAzg961VVGrWtOW/3Ws0dPTlGmbSZvHzkG+FjobNHoyXSsxKLLl3pHBprDl0y+u8lPhVaU",
+	"ZEYXjJF8Fog7//rqkfQ2zVK9YovmaowXJXhW17AcpJKWMrLgSg55gmfG1MyYri/C+NY86U8N9/0tW6xP",
+	"2TYb+uVA3G3CtsU0CTMsgLoadb5GE6oI8EHrR+v5MEQc+ZghNC0GtCfykE44YJNhxeOEqhpk4tOMUc2+",
+	"ZYubunCBaKBwpyRzlkDvoBRLBWVYXv7gza3XD89emCOXD1MeX14xM0q3+9tPJz99++40G/3wevf+m8Xb",
+	"fzx7Ob4/ia/P6Yx/l2bzM0rP42ffv5J/MQuQqS8jMm8C2EvNtGLAWaHxFRNJOBMjGPtwlwZJl9IhS42k",
+	"y2TiC27tQ2DsLSTYCzY3u7yRv7p7e3YqvN7EP3mZopw2DDRSsMR/B4P13wDGC16/sXIsF9qYCQUSd/fD",
+	"FVt8RH6UMs3qU03HUiYRkYIwCFgBQJKhKzB20KvbJq+MVC6cOrZHZV0rKiO9HVcqnY39mg53Nu4FEv+L",
+	"t+VfSADie7wJ/W2re33LFpX6jVSOd4sWrys7qiGyf0S8DMU+KETx9yxA+g9azdp8Gtsylinsc4W9qCGn",
+	"r09Oe6/PiU7leKeYRZsM7NQA6wZhitmIv7sQ8MDiHs1Tpkgqa/NtnjJ9WqxsjT/imZxjBXTKqMX8NOOS",
+	"CU2Oi6UGzXA9rBlC/bRJx80V96lkuXc7vf16g91sXn2CTicqKiS50If7rciY83yaT82AwX9QbIvfd7yJ",
+	"z4VmY5ZtZON/Up/K4L2VmcopjSds51QKncl0HVeBi921H6PPzpH+hfnEitaJ1FJf8BIC3vFcjhu64MGp",
+	"D84pxDRq1ennULUoR+FBLW5skzeuD1xxyG28kSsXcES4v68GOzv2osHX4J2ESdvAxhWbaVsnSbWxUOUI",
+	"ICqOHeQIzdiFSNkIIIXb5KEhyZo8PCcs67IxkuQ0XPOdIX+UnnKj1ItbOpAWRMYVm6oSb/6iAnzJPN5K",
+	"TYEjV5zze2VJX5GPq9hQnSerxJpWerCMGh1Lcc0EZyJmbfIWunAK7XBKVZ4xB346xfYmLFUM0N3r/VjP",
+	"5di6su4OpBoesaqbiVl0VIKs/3dv9Or7j5itKdJYjFrGnd4FLG5jmTfLpByp3VgKxRU0m1+h8bo89IyB",
+	"gDNKoNHWnJo3ZGMuBGKv4+SKYMcxefXklBweHfYi0mt32712XTb4tVF4/ETWKKhQt2MebzPiDaFkMLkN",
+	"NU0LCVIWRbV4HBtrm90abTNaN3GBbW7NxJ3OjHsXtM4t65R+cffx+bVQMPIP16I/JU/Ck8G5odAmFgHk",
+	"+wfL7T+fogwnrcw+JhTj12ScybnYmH0Yc3OXCZ1xpnY/mE/NICDP0Y5ErD6ekZgKKXhMU2LoMQT5Qzhz",
+	"MdYTB7HDNSCNV+1cJ9OgLtl2wWiqLX7K9GOc6HZSTcaa6R2lM0anZQL2x2jIBYWjt5E2ivb0n9k0/D/f",
+	"2I4Mc0yDGdm3tZHytr336Q1PWY37CU7Vh5Rds/TjulP1jKoJM7I/YWS4gH8jstcjw4VmCs7UbZwcM9E/",
+	"+NiYeX/xp3x+f4rZd6eMGB1ltWzY9gQ8N0Ruj0B0k/Myo5nmbLPwPvbQwNMaEWdpEWxXgkkD2OIRYxGQ",
+	"n1NvH53bp/6pQ/1mERsE++0Of4n33228f+ZJyh0vR2Q3y31pSgf4DjKqqUM2gMC2mshZkUzpkr3a5DkX",
+	"VxY3esqsP4EbefGuJv/l5f/H3tXotpEj6VchBByys1BkSbGTjIzBje38jG82O7nEc8HdeRFRasriukX2",
+	"NdlRtMEA9yz3aPckC1YV2Wyp9edYjj0jYJCxZTWbzS4W6/f7MqHeUjHbdrviPBGTTIO1Dxnn3UEQ4/zu",
+	"OJke3bTGg3F/nNtb0Xo8fieylM/E2j0WXRMueUCm4fZJ+A0m91orsQ9grlA8bstC5R3u2g0UT/D+SF0d",
+	"fIGLV6b5f1WpRKJlEvdHpqJUgJACtVKalm4pKSiqyUbtNJixQuWCJwCFMKL6gR5Uczd9FTtWGzc9OfWl",
+	"UsVkAMReVKkNtd3CNNlEWJ5wy2EKYCIEWhSrPYK8Cfjy0AbrvipVnEPwoLumxU6gwcw0kVESv5uYS2Us",
+	"n5WY8c7hxsbaTyKXI3e4AgrNlKepsCaQqohJZmfhqnAbBuwtTKikxV7m3CwWRtTketwXhVfPuzUpVqq6",
+	"JhNuJvt6iwdNqQvSFIyITW2WSp0GWesLruY9kNG9qbvj8MoWB07z9lFbQQDq3Uh/nB2EcPmXrxm82ciK",
+	"JbVDUOJKJxS01YDux9Mv4zM6Owz0IjHkYeYlHrw77yhga0vNCgQlY6jNyal2152Ei6b6e2Ff4AOeh3N4",
+	"R9n/xfvcMfTC+u1eBp2VmDJ68/vzaV8MsCUeNZqtJD+Rhft1lvVBZCovjXKdeMOZ54CrDvAwceb82Gtd",
+	"RAoT0yYzmpjdkaYU4j1Lwl3n0RR2uFXL26wqC4jWY39Q7zYmxev8tftxbi8Lb732BPUk7pxN+YzqYLBD",
+	"+U8L7c7fQQWv2wHobVELsPtmfEw3YTB3TH+HoTFwvOijS4W4yEBKT8d6H//UQ8JImA8xRsYeJfp+6H2W",
+	"y4zbGRt2kKRxIJDyOXaj/WFVtlJ799cE/xdNCe9bus1eKPk/RSiz9+G+4B5j+Burg8p261DOLFRCNR6c",
+	"DbVSYmhFcqlgpQYi1YAaqKFFmtaB09O4r1B/kQV/H2491XlSev3+Gll9UD1VPVBsTFq0e0rmazfspaIi",
+	"7FLJAQZGQsj4M13UtmZLdV0xge44cDnfDPWRHn++EbdiLQZzBd9MpROpvFyOzJDao9rtdqf75LDRbGAk",
+	"pNFrtOmzo6fPnjdAzZK9W2nnrUypCb3UvQY3Y/6jvjYDCSqDervnJhw6vsPU/PcaP7oBGuEe9LkbCpvU",
+	"53uQqXM9DORbjelzuqjSBd+B4VDk58ejT6MBh0WeY+VT4/yv78qZ0Te3a9ba1tDt7OD0XH9y7gPO9xGl",
+	"bB/Svg27xWlKtRPz++BL+cvKiDe4lrXBaGdplPglo1wIsk3QaMc4bpMNnCEyG+hk1mIXIe5bqATQymZk",
+	"sruTrRiORdK6VBhkXwwFM6/xqlHlusMQh5iLCGzWROfmgk+w95sfclwXReBm++drzPn19RClWM5F7qpA",
+	"2Cv79VJuLMsLoqcf+wY3xP32/TUMqCxhh2lIj3mQ1aS2MmoOkWmnHLaVOy0544Hasx4kfO8t75SMzMlT",
+	"DTK7sVwlt068V73JQV6oVS1rSGlqMb8ajhNs2BS5YBOeCOwL6bt/+0wrcoSh+rYPVJV9amkF7xChsYJX",
+	"Z0KWkph/oK8VwLYIIwz3HPjICLtFwMXE/gg+sCdfFplQgKdVYv7BUDBCnIpNtRI9t6PVcsQ/duK+EOB8",
+	"BuKqUJdqOpapCEhMVwBdroDSFD1TaUs6cHJWnWeLVKyKddvUm24Q8My4ZSQfud9td/vHrP/65QVbfFV9",
+	"RNlHjCFpwVMVKoEzfLGfvVA1+uWGWPTQ7jDHlIocpBWy0m2cnerk3hXq7nm9ayewqBZB60/HEkTTr/it",
+	"6cNuu/tNHskL7h5544/t9LzhTudOS21seByxc8ry5iCSRlibCmd5HQy1Gsl8wktSlCWIQ9x6FB+IxAGe",
+	"IhTr2KYHujcs00biEclnpslGArpDhmmRiOQYQRV8KRCfQUx0xGUqEqfS8SdoQZvwmYepF5cKjjI4X3Cu",
+	"+PXwC1wh4d4WciSAsY8EInxmWuw9n21EZnKpTlRZQkzju6NgBs/9yDT9CrhHBWw56s/jhnF/1ElTp/bP",
+	"cLT3YeG3Dkz+Aq+Cpx/EYKz19fmLTUzsuYsu5EQYyyfZDa5979tgd1nMWa7PWSSXd30ElbN4S/K8NNns",
+	"5d2TpzGlp3t/eQ/yv2t+LNgclB8upRCgWkB4k+hwiJRO9WAAdLTm6vNhKlWipxs2Y9Rmmsvbf6CxHnSL",
+	"xfzjrO+2oCXc++q7zWxjRMev9hbyv6mDvrgrItbeWqvpDB1ioHyDK8Bkci77FCBlrJyA6eKcVChJ1nki",
+	"8hZ7CUEr7dw8K5KyRkz6XlsargRogrgWgdwKxF195NOopaUkoWgkvlYav25gLIVzrGQiIipyNJp8KbX7",
+	"AP5196ZQWp3V4/5St/93bz7Ai/lmdsNq1XARXmAcsSkjknvj4cEZD9+Qv3cLhbfJSX/wBX/4bQXBALcY",
+	"VwdnKBcTacHzysVQyE/uJyh3lQodQIjxTZFJ0Cm7qXPgAkUvdjU71QUtyxEbGhvpvDZAXz7fO8CSXQcr",
+	"0h+aT33fH82GOi0myviAOkY3H3nDCZxShKhtsX7GpWq1250Sow/d1nA1+uaI7jEVTdYf8olttY8O+8yi",
+	"ih9zi/yb0VchEzGFwypN2ZUgYrUSBH9oPi0Bv6dW61ockMbfsXJfqGLiXjf9ioP5R3Ef0ByddNwOWP62",
+	"+pHem5PCeLjPk3Q1FlgTUcPcE22PGUZv9Q9hhj0gZ+Y1Vdni68EiNFRBm6i0Wy9JxKN7LiO5Qk0eeO9r",
+	"uY90OmO+IAlzMFxdU+ZlrKdsxHNUpzJ4by1GBWLQu07hpnXu1dswkTuNjayycsLa7J2f3To/Nl7sbffQ",
+	"pn7Q7Wwly61YXfpeAvGujCuUAz3ogMIpV9fhWdZHE8r12++p3e+pcrUjT83ya6GYVLdWAbCK52Ggk5m3",
+	"PkeQ4TbB8mTTXFsBGNNk0z1p+p8Om+zNxfeH7SY7PTnvNtm/vf/lryyVUE9esXtzPsWBASplzgbGgIWa",
+	"sbP3/0FIq2zCs0yqq+NLxS2baGPZIXstT1usf4b74bHzivrAHq4eWTYBEoUmGxQW+rs53q46mk/lwhmo",
+	"LKZUnLHra+lTTAu5tXd/TLW6YtxcKmlZKq+B2oUN9UQ0mRw5LwK4y5W2LOOFwcbyic4FJvufhGR/i534",
+	"tm8IhhBcL+idnp+qD5VMc3dX4KWvJo4AcUkk7kPWj0tvfxazfq98d9KUuaPBDH5+/9PJ4+7R0xY7gep3",
+	"DkGhx7qwiOPRP/r8ue+WJAlRmF5ZQ4GM/2H6lyoEjTCAE88fai5Icn0ZSG0SDEVr4EzpMN1oI3j+nIoQ",
+	"udsYQJ4y8kq5AZXolUmxif4kfNMDdUFS6mxEScEm4+U96PtuEFomkY6aDFisL1UmdJYGWsXAsg1FGMf0",
+	"2AG01YfXMGo21inuKKRJQZHj4d1YrVnK8yvRYmd6kjk3rW/GvHv0tO9TrwjjCF0O7qq6qNe5W9KVx9MS",
+	"5n2axrEXDTpenEA7QQZM+dbmfuFKM87P7hVeV8cOB/5rRQEKKFM99ioI5gtU4ZUZslc6D3lUs2zCZHRs",
+	"fkae6UQswd7E6lk9Yu61OGmttKmgruyVdOwUnMBWOSrYwZ0BBVOcDQtj9UTky+Y+ke6cgSRLjRtOdGzk",
+	"kw60TgVX3rVeFvf888Gft8VUazYmRWplxnN74L79OOGWb2HJxyJw56HScHOZimXeAx4Ti2rrOBA5ov66",
+	"1bKfzt09I5088emACn1f/LNHIb/y51LF5t/U5Fya2g21ohvC672SqTu23EFuczm0zOorIFe9PeS90A2x",
+	"7qD8T6fepa8/RYD03IRC6Ch8+vjZsyWqO75oKXlq9/lG9KXYmFjiO2B8O+NIaVrL2UooGVvgHJy/wJvX",
+	"Eqs4udh4OL/OoJfqnogowpintoD0pM6BrSKvrjBUl7afPW4fXrTbPfjvvxorMblrTraEW/HY3aSxwXL7",
+	"yZHlGia4ZF5Ha+eFhbI3mdhDii74l74+sFBiXu3jCruNK0T6zivzUgfeMjQkOFJcMQ4wZmjg+hIB6JAP",
+	"9QItdirsVAjF7FSH5nJ0ixMoYRgLaC1nVxSxx2qAY+/JY0ezZUJCBb5QCXjnVNBcYqURcyU4Dj7+Dbeh",
+	"kfpTLm2/CX+Tlgq7IQoQF0JAVWhQBs5OlBb5CrB44VL5FgBn94PH6tvtQysNSB20E4hMcBvfPpQ6hJLb",
+	"cPNQ6+dEEFzmi7Cg0ngirYjvnPoPkWMrIiGGTCfrH7YP++TcMuR9ZlNdpIkbEp8beXQnfMYGwncR0qpf",
+	"Ks9CHVg2yfmJbjfkyt0u4CUQNB/rY81tPzxbbREHKF4voF/dUL9eK37gQSnetPG+tuf+Qs+tUKXNfuIv",
+	"WOgdp+80OkftdqvdbkAcfCaWdOf/9OLVGZItdOpJs0PD/lG7U3bsf4/t8k6ICKFqU2btDuraRYbTeDtT",
+	"zAQoGEmnbPPo3SP/5BX7KVhaE2cxX4Fr/Ph551n3iXtObd0HiVSKxIbWrK69v9uInz4ACwCuADxeKud5",
+	"ZU+YcXItEvbv79hQJyTrI/mZEDXouaIn9eCQkDJGKvJGp1t5oXifRpHJ3sFBxmf/mvEfhmMugajjR30t",
+	"h3IoL4t2u/s0Uz+cjbn8l24baNzxQz754dCtFf42LH5wCxk/m4cw2PjVbtO9E3bprQEVVGjwQVtU38I7",
+	"MSqMM8tmjLO8qAJEbCBZh0Gw0L77CAZYbF5+33vS6bXbrSNnyLkpFDn1Z1sOnU4lziaBq6TCGIzzlmLQ",
+	"Yhc6c3q7yJyqzPjMB3tijdCC1CmHZ3fnazEayaEUyn4cFSoxbp7S6cTTk5/cq3v15KR7dvji+bOzJy+/",
+	"P+2cPH3Vbb84fPn89MlJtwSdoJqRRp3aaPz///5f+O/wSdfpDGJBPj87P3OnPKoV9xsolfZhqVac+LG3",
+	"REWFUB4LsloRPrruxIw5e8f1dhT+bm5eer1A5W6hnnaeH7W/d7M7dBsfvZKeFxf8oDAfrfhsw8cA2MqE",
+	"0sXVmALDvrTRo3kUWbJWIkBpInxNVS5/URBCnfLZLau6VXLq3I0WanTwOjYTlU6dqGylUevFCU6VIE7u",
+	"XCrFae0ptYVcVHV3/VwAlKY5R/Bdj2fzdSJaJ5TdSCi9sMxL5UBIdQWppzWSV3nHW2jnqmquIcOgvx8z",
+	"nhpd2m6oVVmOepbKRrAl3Jtve+iXO8BI3CO53B4JeRD2TT3gxfDlwYDb4Xh56f2vmXNuO812u82kwv5z",
+	"wGDzA8TsVCFPSfDfkJ+l4whK8hdcxtBITkgTFI+0OR9a5x9DYhoAywap75SH0ZDo9cptcBxlIV1M8AKU",
+	"GQ1JS/e4692zU1iV+8vWUJ3nHSedam4+HwwjOXBrD+LhxWW1OOz1757r4dupU0C82TqoWKNSv/gfV9T+",
+	"e6DCsTRW51jNMR1HeXaDNVJQwd9iH6KIWhT7wzhc6FeK43ojqXiKaSSW6GJg2Z/6iRATkfSbl6pfqFwY",
+	"nX4SSf87LE6CshnQxbAQHsQDo3QWMDnMEur8Gwe1ohDVjnXVC/Ry1xiN+5D9juHttzVYdlBN6+83V09b",
+	"t30PhlwNRbo91P38PZYWJlIAOWzcAR9eM0Tg8bUZWJSGLcnKttgZzCldwLMjl0bn8H9duOW+FrPFXDEO",
+	"cOM96/EMao2dHe/ipTT2uCZRj+felriHrYQPyCQAgbodDyvSJ0DKvJywlGDSgjZwm37CE0E+FnlVxooM",
+	"uwHjT52CwUpTp1BSwUfeuk71Faa/yGjwBKekMMDqAERoU3bZYSWgVCWreUCcWaDdxlLV3hyNeafFPvhy",
+	"2aGeYG8j+3thLFN6ClXAXFqqXOVsogF8t8a+AErmSFvtXMmspNVG0lvvh8ocebb/ILn+h4HUiRze0wUO",
+	"71H9dl5kLV5ueezW2oC+38yu7OdB5CVTqUj3PHAiswg3QMX3gxnrD/hYYnkZo+H7wT4oTI8ZPRGAM4+B",
+	"Esxv+qL3khoZpPxSBX/e6ZdmmdMHdcOxyl18tjlnCbd8ibfwjh5z7VaGHtUs5VLdqEsV7rLfmPdnY6IL",
+	"QC/mfu1HKtOJORvr2WR8hlQiVgjusoAvHYMDuwe8lirxXBf92h78Dz5Lt63j7C4788m3nRrfHyKw/xoA",
+	"DlyPwLww4Kmznfae9I63UUjv+n2Dr+lbMsXNbaKDUS7EP8TXE8XVus4/C2cFl4luBq1eIyAqC6frMaFH",
+	"lPDwlDF45aa2HBl3YafC98WD36yjXP9DKFqxPUTOPdrUKGCb7+vFjoT53ReaHVYD0AydQSkR1HoKx1Zh",
+	"m5W28cjOI+VOwWK0BKUSK0620Lzz1bvmgRWMzz/+6prxuEV6f3TeydH5yJRLfq+PUauzIjM7OkbfRB3F",
+	"UMhHZdcxw1hc2Qf94VgRhnZwXBz4yASAlkWVcKGzX7P7W/a8ceodBeT2K0Rvt/ypWbofVmcfi6y/L4ja",
+	"F0T9XjP4FzpjRbalV7TUcirUTj2XvwhbcVyksrrqtqBX0mK/4kS28FPoCvE7CStgdTN6LXt35R4ZUl7O",
+	"btNhcQdQkvMpT+/M2ImtnDUGjbN7yDbyzKrBJlrchx/oWfb2zt3bO6Uc7W2evc3zu7V5vIrx/Vdbmj5u",
+	"LDEscmlnoJcGgucib/T++29OlxiRf6oHj5jwayBYajQbRZ42eo2xtVnv4KDTfdZqt9qtTu95+3kbFBJN",
+	"pAYQCXEeCMEKOXAA0HMW0rZYgABttq2ym8WzLNaiLLlFmKMvx25e6uxNBU+c+xqN90Lm4LnPakZ86yGK",
+	"PSPiiOdhZtEYZTnI4hhv4KgZizRhUhmZCKD4ji7276gWjgnYiRBhiwIPxlPFlZhQvs+HjqJlI3F1bR6x",
+	"seCpHTep2lRgy/fMQ8Zi0XY86qm7bPWQeqoofwwmKuH9lTMPk8WcMj1HdI958sbmUlwvLIvVU0GFL3bs",
+	"9D7B8DvZgZ+ioSOkzlqJYanW1x6ogyjnK0sqjKmVtpO35+xaADXTPEYXXfyzmK16q5jCfyPy6xTrazyQ",
+	"moYO+ymnSAuk8vHsopb2XExzaZGHr7zdX/RVzd3ODXZqEgaAQTw/QgnkhO0nLTOZ4NeVdcs/yaFo/Pa3",
+	"3/4ZAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
