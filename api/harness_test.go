@@ -34,6 +34,7 @@ import (
 	"bahi/banks/remote"
 	"bahi/banks/sim"
 	"bahi/ledger"
+	"bahi/ledger/privacy/privacytest"
 	"bahi/ledger/sqlite"
 )
 
@@ -105,7 +106,7 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	for _, change := range changes {
 		change(&s.setup)
 	}
-	file, err := sqlite.Open(t.Context(), s.path)
+	file, err := privacytest.Sealed(sqlite.Open(t.Context(), s.path))
 	check(t, err)
 	s.store = file
 	if s.wrap != nil {

@@ -25,6 +25,7 @@ var mayCall = map[string]string{
 	"POST /v1/parties":                                    "chat",
 	"GET /v1/parties":                                     "chat auditor operator inspector",
 	"GET /v1/parties/{party}":                             "chat auditor operator inspector",
+	"DELETE /v1/parties/{party}":                          "chat operator",
 	"POST /v1/parties/{party}/instruments":                "chat",
 	"GET /v1/parties/{party}/instruments":                 "chat auditor operator inspector",
 	"DELETE /v1/parties/{party}/instruments/{instrument}": "chat",

@@ -37,7 +37,7 @@ func masked(number string) string {
 
 func partyView(p ledger.Party, see sight) Party {
 	return Party{ID: p.ID.PartyRef(), App: p.App, Name: see.text(p.Name), Kind: PartyKind(p.Kind.String()),
-		DefaultInstrument: p.Default.InstrumentRef(), CreatedAt: timeView(p.Created)}
+		DefaultInstrument: p.Default.InstrumentRef(), CreatedAt: timeView(p.Created), ClosedAt: timeView(p.Closed), ErasedAt: timeView(p.Erased)}
 }
 
 func instrumentView(i ledger.Instrument, isDefault bool, see sight) Instrument {

@@ -225,6 +225,8 @@ func (d *Dispatcher) ask(l *lane, w work) Answer {
 		return Answer{Outcome: ledger.SaysNotDone, Code: ledger.CodeExpired} // certainly not sent
 	case w.fresh && i.ID.Leg == ledger.LegDebit && !l.breaker.admit(now):
 		return Answer{Outcome: ledger.SaysNotDone, Code: codeUnavailable} // certainly not sent
+	case w.fresh && w.unreadable():
+		return Answer{Outcome: ledger.SaysNotDone, Code: codeUnavailable} // certainly not sent
 	case w.fresh:
 		if w.credentialed() {
 			if w.credential = d.credentials.take(w.Transfer.ID); w.credential.IsZero() {
@@ -238,7 +240,7 @@ func (d *Dispatcher) ask(l *lane, w work) Answer {
 	// A node died between its commit and its call, or the call never arrived:
 	// the bank says that it has not seen the instruction, so it is sent now. That
 	// this does not reach the bank proves nothing: an earlier one may be on its way.
-	if i.State == ledger.Sent && answer.Outcome == ledger.SaysNotSeen && !tooLate && !w.credentialed() {
+	if i.State == ledger.Sent && answer.Outcome == ledger.SaysNotSeen && !tooLate && !w.credentialed() && !w.unreadable() {
 		return d.send(l, false, bank, w)
 	}
 	return answer
@@ -352,6 +354,14 @@ func (d *Dispatcher) pause(how time.Duration) {
 	over := make(chan struct{})
 	defer d.opt.Clock.AfterFunc(how, func() { close(over) })()
 	_ = d.opt.Tasks.Wait(d.ctx, over)
+}
+
+// unreadable says whether the account's number was erased with its person, on another
+// node while the transfer began: nothing is sent that would need it. What was sent is
+// asked after and undone by its ID.
+func (w *work) unreadable() bool {
+	here, _ := w.Transfer.Ends(w.Instruction.ID.Leg)
+	return here.Unreadable()
 }
 
 // instruction is the work as the bank is told it.

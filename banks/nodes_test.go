@@ -15,6 +15,7 @@ import (
 	"bahi/ledger"
 	"bahi/ledger/postgres"
 	"bahi/ledger/postgres/pgtest"
+	"bahi/ledger/privacy/privacytest"
 	"bahi/ledger/sqlite"
 )
 
@@ -354,7 +355,7 @@ func (b *slowWire) Submit(ctx context.Context, i banks.Instruction) (banks.Answe
 
 // TestNodesOnSQLite: what holds in memory holds in a database.
 func TestNodesOnSQLite(t *testing.T) {
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "book.db"))
+	store, err := privacytest.Sealed(sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "book.db")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -390,7 +391,7 @@ func TestNodesOnPostgreSQL(t *testing.T) {
 		}
 	})
 	join := func() *member {
-		store, err := postgres.Open(t.Context(), url)
+		store, err := privacytest.Sealed(postgres.Open(t.Context(), url))
 		if err != nil {
 			t.Fatal(err)
 		}

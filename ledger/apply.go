@@ -150,7 +150,8 @@ func (c *ApplyCorrection) create(s *Set, t Transfer, made *Correction) error {
 // payout is the transfer from suspense to an end of the corrected transfer.
 func (c *ApplyCorrection) payout(to *End, minor int64) Transfer {
 	payee := *to
-	payee.Instrument = ID{} // the account is paid, even if its owner has unlinked it since
+	payee.Instrument = ID{}                   // the account is paid, even if its owner has unlinked it since
+	payee.Sealed, payee.Mark = "", [32]byte{} // which are the other transfer's own
 	t := c.Transfer
 	return Transfer{ID: c.Payout, App: t.App, Kind: Payout, Payer: End{Name: "suspense"}, Payee: payee,
 		Amount: Amount{Minor: minor, Currency: c.Break.Currency}, Note: "correction of " + t.ID.TransferRef(), Conversation: t.Conversation, RRN: c.RRN}

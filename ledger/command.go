@@ -42,6 +42,9 @@ const (
 	CodeInstructionNotFound = "instruction_not_found"
 	CodeNotAPaymentMethod   = "instrument_holds_no_money"
 	CodeWalletNotEmpty      = "wallet_not_empty"
+	CodePartyClosed         = "party_closed"
+	CodePartyBusy           = "party_busy"
+	CodeAnswerErased        = "answer_erased"
 	CodeNodeGone            = "node_gone"
 	CodeNodeAlive           = "node_alive"
 )
@@ -59,6 +62,9 @@ type Answer struct {
 	Status      int      // HTTP status
 	Body        []byte   // byte for byte what was answered
 	Created     int64
+	About       []ID   // the persons it tells of
+	Sealed      []byte // RequestHash, Body and About, as they are kept
+	Erased      bool   // a person was erased, and with them what is sealed
 }
 
 func compareInstructions(a, b InstructionID) int {

@@ -68,6 +68,8 @@ func (c *CreateTransfer) refusal(s *Set) Reason {
 	payer, payee, transit := s.accountOf(from), s.accountOf(to), s.accountOf(between)
 	sameEnd := t.Payer.Bank == t.Payee.Bank && t.Payer.IFSC == t.Payee.IFSC && t.Payer.Account == t.Payee.Account
 	switch {
+	case t.Kind == Payout && t.Payee.Unreadable():
+		return PayeeNotPayable
 	case payer.ID == payee.ID && sameEnd:
 		return SameAccount
 	case (t.Payer.IsWallet() && payer.Frozen) || (t.Payee.IsWallet() && payee.Frozen):

@@ -6,7 +6,10 @@ type OpenParty struct {
 }
 
 // Declare implements [Command].
-func (c OpenParty) Declare(s *Set) { s.Parties.New(c.Party.ID) }
+func (c OpenParty) Declare(s *Set) {
+	s.Parties.New(c.Party.ID)
+	s.Persons.New(c.Party.ID) // made with the row, by whoever keeps it encrypted
+}
 
 // Apply implements [Command].
 func (c OpenParty) Apply(s *Set) (any, error) {
@@ -41,6 +44,9 @@ func (c LinkInstrument) Apply(s *Set) (any, error) {
 	p, ok := s.Parties.Get(i.Party)
 	if !ok || p.App != i.App {
 		return nil, refuse(CodePartyNotFound, "there is no party %s", i.Party.PartyRef())
+	}
+	if p.Closed != 0 {
+		return nil, refuse(CodePartyClosed, "the party was closed to be erased; open a new one")
 	}
 	if c.MakeDefault && !i.Kind.HoldsMoney() {
 		return nil, refuse(CodeNotAPaymentMethod, "a %s holds no money and cannot be the default", i.Kind)
@@ -84,19 +90,28 @@ func (c UnlinkInstrument) Declare(s *Set) {
 	}
 }
 
-// Apply implements [Command].
-func (c UnlinkInstrument) Apply(s *Set) (any, error) {
+// refusal is the rule that keeps the instrument linked, if any does.
+func (c *UnlinkInstrument) refusal(s *Set) error {
 	i, ok := s.Instruments.Get(c.Instrument.ID)
 	if !ok {
-		return nil, refuse(CodeInstrumentNotFound, "there is no instrument %s", c.Instrument.ID.InstrumentRef())
+		return refuse(CodeInstrumentNotFound, "there is no instrument %s", c.Instrument.ID.InstrumentRef())
 	}
+	if !i.Unlinked && i.Kind == Wallet {
+		if a := s.account(WalletAccount(i.Party, i.Currency)); a.Balance() != 0 {
+			return refuse(CodeWalletNotEmpty, "the wallet holds money; withdraw it first")
+		}
+	}
+	return nil
+}
+
+// Apply implements [Command].
+func (c UnlinkInstrument) Apply(s *Set) (any, error) {
+	if err := c.refusal(s); err != nil {
+		return nil, err
+	}
+	i, _ := s.Instruments.Get(c.Instrument.ID)
 	if i.Unlinked {
 		return i, nil
-	}
-	if i.Kind == Wallet {
-		if a := s.account(WalletAccount(i.Party, i.Currency)); a.Balance() != 0 {
-			return nil, refuse(CodeWalletNotEmpty, "the wallet holds money; withdraw it first")
-		}
 	}
 	i.Unlinked = true
 	s.Instruments.Put(i.ID, i)

@@ -9,6 +9,7 @@ type Party struct {
 	Default ID // the instrument that pays and is paid when none is named; zero for none
 	Created int64
 	Sealed  string // Name, as it is kept
+	Closed  int64  // since when it takes part in nothing that begins, to be erased; Unix microseconds, or 0
 	Erased  int64  // when its data was erased, Unix microseconds, or 0
 }
 

@@ -1,5 +1,7 @@
 package ledger
 
+import "iter"
+
 // What a person can be known by is kept under a key of the person's own, which is
 // itself kept under a key that is not in the book. To erase a person is to delete
 // that key: what was written under it is noise from then on, and the log, which
@@ -56,4 +58,47 @@ func (c KeepSecret) Apply(s *Set) (any, error) {
 		s.Secrets.Put(kept.Name, kept)
 	}
 	return kept, nil
+}
+
+// Opener is implemented by snapshots whose transfers hold personal data in a closed form.
+type Opener interface {
+	OpenTransfers([]Transfer) error // fills in what can be read
+}
+
+// openAtOnce is how many transfers are opened together.
+const openAtOnce = 512
+
+// Opened are a snapshot's transfers with what their persons can be known by; of who was
+// erased it is empty.
+func Opened(s Snapshot, in Range) iter.Seq2[Transfer, error] {
+	o, ok := s.(Opener)
+	if !ok {
+		return s.Transfers(in)
+	}
+	return func(yield func(Transfer, error) bool) {
+		chunk := make([]Transfer, 0, openAtOnce)
+		give := func() bool {
+			if err := o.OpenTransfers(chunk); err != nil {
+				yield(Transfer{}, err)
+				return false
+			}
+			for _, t := range chunk {
+				if !yield(t, nil) {
+					return false
+				}
+			}
+			chunk = chunk[:0]
+			return true
+		}
+		for t, err := range s.Transfers(in) {
+			if err != nil {
+				yield(t, err)
+				return
+			}
+			if chunk = append(chunk, t); len(chunk) == cap(chunk) && !give() {
+				return
+			}
+		}
+		give()
+	}
 }

@@ -295,6 +295,9 @@ func (p *Pipeline) try(batch []*job) error {
 func (j *job) apply(set *Set) (Reply, error) {
 	if j.Key != nil {
 		if first, ok := set.Answers.Get(*j.Key); ok {
+			if first.Erased {
+				return Reply{}, refuse(CodeAnswerErased, "this was done under the same key before; the answer told of a person who was erased since")
+			}
 			if first.RequestHash != j.RequestHash {
 				return Reply{}, refuse(CodeIdempotencyReuse, "this idempotency key was used for another request; use a new key")
 			}
@@ -307,7 +310,7 @@ func (j *job) apply(set *Set) (Reply, error) {
 	}
 	reply := Reply{Result: result}
 	if j.Key != nil {
-		reply.Answer = Answer{Key: *j.Key, RequestHash: j.RequestHash, Created: set.Now}
+		reply.Answer = Answer{Key: *j.Key, RequestHash: j.RequestHash, Created: set.Now, About: personsOf(j.Command)}
 		reply.Answer.Status, reply.Answer.Body = j.Answer(result)
 		set.Answers.Put(*j.Key, reply.Answer)
 	}

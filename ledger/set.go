@@ -239,7 +239,9 @@ func (s *Set) Changed() bool {
 type Table[K comparable, V any] struct {
 	compare func(a, b K) int
 	rows    map[K]*row[V]
-	changed []K // in the order of their first change
+	changed []K       // in the order of their first change
+	hide    func(K) K // what the engine is given for a key, or nil
+	hidden  map[K]K   // by what the engine was given
 }
 
 type row[V any] struct {
@@ -293,15 +295,32 @@ func (t *Table[K, V]) keys(seen bool) []K {
 	keys := make([]K, 0, len(t.rows))
 	for k, r := range t.rows {
 		if !r.fresh && r.seen == seen {
-			keys = append(keys, k)
+			keys = append(keys, t.outside(k))
 		}
 	}
 	slices.SortFunc(keys, t.compare)
 	return keys
 }
 
+// Hide gives the engine another key for each one that is declared: commands go on
+// using the plain ones, the engine sees and keeps what hide makes of them.
+func (t *Table[K, V]) Hide(hide func(K) K) { t.hide, t.hidden = hide, map[K]K{} }
+
+// outside is the key as the engine knows it.
+func (t *Table[K, V]) outside(k K) K {
+	if t.hide == nil {
+		return k
+	}
+	h := t.hide(k)
+	t.hidden[h] = k
+	return h
+}
+
 // Load is called by the engine with a row it found.
 func (t *Table[K, V]) Load(k K, v V) {
+	if t.hide != nil {
+		k = t.hidden[k]
+	}
 	r := t.row(k)
 	r.value, r.loaded, r.exists = v, true, true
 }
@@ -341,9 +360,19 @@ func (t *Table[K, V]) Changes(yield func(k K, v *V, inserted bool)) {
 	for _, k := range t.changed {
 		switch r := t.rows[k]; {
 		case r.exists:
-			yield(k, &r.value, !r.loaded)
+			yield(t.outside(k), &r.value, !r.loaded)
 		case r.loaded:
-			yield(k, nil, false)
+			yield(t.outside(k), nil, false)
+		}
+	}
+}
+
+// Loaded calls yield for each row that the engine found, in no order; seen says that it
+// is there to be looked at only.
+func (t *Table[K, V]) Loaded(yield func(k K, v *V, seen bool)) {
+	for k, r := range t.rows {
+		if r.loaded {
+			yield(k, &r.value, r.seen)
 		}
 	}
 }

@@ -102,6 +102,11 @@ type End struct {
 	Mark   [32]byte
 }
 
+// Unreadable says whether it is a bank account whose number was erased with its person.
+func (e *End) Unreadable() bool {
+	return e.Bank != "" && e.Name == "" && e.Account == "" && e.UPI == ""
+}
+
 // IsWallet says whether the end is a wallet.
 func (e *End) IsWallet() bool { return e.Bank == "" }
 

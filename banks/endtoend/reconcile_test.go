@@ -16,6 +16,7 @@ import (
 	"bahi/ledger"
 	"bahi/ledger/postgres"
 	"bahi/ledger/postgres/pgtest"
+	"bahi/ledger/privacy/privacytest"
 	"bahi/ledger/reconcile"
 	"bahi/ledger/sqlite"
 )
@@ -25,12 +26,12 @@ import (
 // these found; all of it mended, and settled to the paisa.
 func TestADayIsReconciledAndSettled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "book.db")
-	inWorld(t, transfers, func(ctx context.Context) (ledger.Store, error) { return sqlite.Open(ctx, path) })
+	inWorld(t, transfers, func(ctx context.Context) (ledger.Store, error) { return privacytest.Sealed(sqlite.Open(ctx, path)) })
 }
 
 func TestADayIsReconciledAndSettledOnPostgreSQL(t *testing.T) {
 	url := pgtest.NewDatabase(t)
-	inWorld(t, onPostgreSQL, func(ctx context.Context) (ledger.Store, error) { return postgres.Open(ctx, url) })
+	inWorld(t, onPostgreSQL, func(ctx context.Context) (ledger.Store, error) { return privacytest.Sealed(postgres.Open(ctx, url)) })
 }
 
 func inWorld(t *testing.T, transfers int, open func(context.Context) (ledger.Store, error)) {

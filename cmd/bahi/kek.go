@@ -85,32 +85,38 @@ func saveKEK(path string, k *privacy.KEK) error {
 	return nil
 }
 
-// checkKEK refuses to work on a book whose secrets were wrapped by another key.
-func (s storage) checkKEK(ctx context.Context, store ledger.Store) error {
+// private opens a store of an engine whose secrets were wrapped by the key-encryption key.
+func (s storage) private(ctx context.Context, engine ledger.Store) (ledger.Store, error) {
 	_, err := os.Stat(s.kekPath())
-	made := errors.Is(err, fs.ErrNotExist) && os.Getenv(kekVariable) == ""
+	made := s.KEKFile == "" && errors.Is(err, fs.ErrNotExist) && os.Getenv(kekVariable) == ""
 	k, err := s.kek()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	secrets, err := store.Secrets(ctx)
-	if err != nil {
-		return err
-	}
-	book := ledger.NewPipeline(store, ledger.PipelineOptions{})
-	defer book.Close()
-	err = privacy.Check(ctx, book, secrets, k)
+	store, err := privacy.Open(ctx, engine, k)
 	if errors.Is(err, privacy.ErrOtherKEK) {
 		if made {
 			os.Remove(s.kekPath()) // it never wrapped anything
 		}
-		return fmt.Errorf("%w: start with the one that the book's first start made or was given: its keyset in %s, or its file as --kek-file (by default kek.json in the data directory of the first node)", err, kekVariable)
+		return nil, fmt.Errorf("%w: start with the one that the book's first start made or was given: its keyset in %s, or its file as --kek-file (by default kek.json in the data directory of the first node)", err, kekVariable)
 	}
-	return err
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
+}
+
+// engineOf is the engine under a store.
+func engineOf(s ledger.Store) ledger.Store {
+	if p, ok := s.(*privacy.Store); ok {
+		return p.Store
+	}
+	return s
 }
 
 type kekCmd struct {
 	Rotate kekRotateCmd `cmd:"" help:"Wrap with a new key from now on; those before it go on unwrapping."`
+	Rewrap kekRewrapCmd `cmd:"" help:"Wrap by the newest key what older ones wrapped. Safe to repeat, and beside servers."`
 }
 
 type kekRotateCmd struct {
@@ -157,4 +163,39 @@ func (s storage) putKEK(k *privacy.KEK) error {
 		fmt.Fprintf(os.Stderr, "Start every node with this keyset in %s.\n", kekVariable)
 	}
 	return err
+}
+
+type kekRewrapCmd struct {
+	storage
+	Retire bool `help:"Then drop the older keys: what only they can unwrap is lost, such as an old backup."`
+}
+
+// Run wraps again. With --retire it does so until nothing was left to do: a server that
+// was started before the rotation goes on wrapping by the older key.
+func (c *kekRewrapCmd) Run() error {
+	ctx := context.Background()
+	k, err := c.kek()
+	if err != nil {
+		return err
+	}
+	return c.work(ctx, nil, func(store ledger.Store, book *ledger.Pipeline) error {
+		n, err := privacy.Rewrap(ctx, book, store, k)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("wrapped again: %d\n", n)
+		if !c.Retire {
+			return nil
+		}
+		if n, err = privacy.Rewrap(ctx, book, store, k); err != nil {
+			return err
+		}
+		if n > 0 {
+			return errors.New("a server still wraps by an older key: restart all of them with the new keyset, then do this again")
+		}
+		if k, err = k.Retire(); err != nil {
+			return err
+		}
+		return c.putKEK(k)
+	})
 }

@@ -29,6 +29,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 type cli struct {
 	Serve     serveCmd     `cmd:"" help:"Serve the HTTP API until interrupted."`
 	Keys      keysCmd      `cmd:"" help:"Create, list and revoke API keys."`
+	Party     partyCmd     `cmd:"" help:"Erase a person."`
 	KEK       kekCmd       `cmd:"" name:"kek" help:"Rotate the key-encryption key, under which the book's secrets are kept."`
 	Banks     banksCmd     `cmd:"" help:"Check the file that lists the banks."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the book's tables to this version, or show where they are."`

@@ -39,12 +39,13 @@ func (s storage) path() string { return filepath.Join(s.Data, "bahi.db") }
 
 // open opens the book, made if missing, with the key-encryption key that it was made with.
 func (s storage) open(ctx context.Context) (ledger.Store, error) {
-	store, err := s.openEngine(ctx)
+	engine, err := s.openEngine(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkKEK(ctx, store); err != nil {
-		return nil, errors.Join(err, store.Close())
+	store, err := s.private(ctx, engine)
+	if err != nil {
+		return nil, errors.Join(err, engine.Close())
 	}
 	return store, nil
 }
@@ -82,7 +83,7 @@ func (s storage) work(ctx context.Context, policy *ledger.Policy, f func(ledger.
 	if err != nil {
 		return err
 	}
-	if file, ok := store.(*sqlite.Store); ok {
+	if file, ok := engineOf(store).(*sqlite.Store); ok {
 		if err := file.Frugal(); err != nil {
 			return errors.Join(err, store.Close())
 		}

@@ -44,9 +44,9 @@ func ReadAccount(r Row) ledger.Account {
 
 // Transfers are the columns of a transfer's row.
 const Transfers = `id, app, kind,
-	payer_party, payer_instrument, payer_name, payer_bank, payer_account, payer_ifsc, payer_upi,
-	payee_party, payee_instrument, payee_name, payee_bank, payee_account, payee_ifsc, payee_upi,
-	amount, currency, note, conversation, message, metadata, rrn, created, credential,
+	payer_party, payer_instrument, payer_bank, payer_ifsc, payer_sealed, payer_mark,
+	payee_party, payee_instrument, payee_bank, payee_ifsc, payee_sealed, payee_mark,
+	amount, currency, conversation, message, rrn, created, credential,
 	state, reason`
 
 // ReadNewTransfer reads a row of [Transfers]: the transfer as its first commit left it.
@@ -58,10 +58,8 @@ func ReadNewTransfer(r Row) ledger.Transfer {
 		Payer:        readEnd(r),
 		Payee:        readEnd(r),
 		Amount:       ledger.Amount{Minor: r.Int64(), Currency: ledger.Currency(r.Text())},
-		Note:         r.Text(),
 		Conversation: r.Text(),
 		Message:      r.Text(),
-		Metadata:     r.Text(),
 		RRN:          r.Text(),
 		Created:      r.Int64(),
 		Credential:   r.Bool(),
@@ -94,7 +92,7 @@ func ReadBeginning(r Row) []ledger.Step {
 }
 
 func readEnd(r Row) ledger.End {
-	return ledger.End{Party: r.ID(), Instrument: r.ID(), Name: r.Text(), Bank: r.Text(), Account: r.Text(), IFSC: r.Text(), UPI: r.Text()}
+	return ledger.End{Party: r.ID(), Instrument: r.ID(), Bank: r.Text(), IFSC: r.Text(), Sealed: string(r.Blob()), Mark: r.Hash()}
 }
 
 // Instructions are the columns that [ReadInstruction] reads.
@@ -181,22 +179,24 @@ func PlaceOf(l *ledger.StatementLine) ledger.LinePlace {
 }
 
 // Parties are the columns that [ReadParty] reads.
-const Parties = `id, app, name, kind, default_instrument, created`
+const Parties = `id, app, sealed, kind, default_instrument, created, closed, erased`
 
 // ReadParty reads a row of [Parties].
 func ReadParty(r Row) ledger.Party {
 	return ledger.Party{
 		ID:      r.ID(),
 		App:     r.Text(),
-		Name:    r.Text(),
+		Sealed:  string(r.Blob()),
 		Kind:    ledger.PartyKind(r.Int64()),
 		Default: r.ID(),
 		Created: r.Int64(),
+		Closed:  r.Int64(),
+		Erased:  r.Int64(),
 	}
 }
 
 // Instruments are the columns that [ReadInstrument] reads.
-const Instruments = `id, party, app, kind, value, ifsc, bank, upi, currency, unlinked, created`
+const Instruments = `id, party, app, kind, sealed, ifsc, bank, currency, unlinked, created`
 
 // ReadInstrument reads a row of [Instruments].
 func ReadInstrument(r Row) ledger.Instrument {
@@ -205,10 +205,9 @@ func ReadInstrument(r Row) ledger.Instrument {
 		Party:    r.ID(),
 		App:      r.Text(),
 		Kind:     ledger.InstrumentKind(r.Int64()),
-		Value:    r.Text(),
+		Sealed:   string(r.Blob()),
 		IFSC:     r.Text(),
 		Bank:     r.Text(),
-		UPI:      r.Text(),
 		Currency: ledger.Currency(r.Text()),
 		Unlinked: r.Bool(),
 		Created:  r.Int64(),
@@ -239,16 +238,15 @@ func ReadKey(r Row) ledger.Key {
 }
 
 // Answers are the columns that [ReadAnswer] reads.
-const Answers = `app, key, request_hash, status, body, created`
+const Answers = `app, key, status, sealed, created`
 
 // ReadAnswer reads a row of [Answers].
 func ReadAnswer(r Row) ledger.Answer {
 	return ledger.Answer{
-		Key:         ledger.IdempotencyKey{App: r.Text(), Key: r.Text()},
-		RequestHash: r.Hash(),
-		Status:      int(r.Int64()),
-		Body:        r.Blob(),
-		Created:     r.Int64(),
+		Key:     ledger.IdempotencyKey{App: r.Text(), Key: r.Text()},
+		Status:  int(r.Int64()),
+		Sealed:  r.Blob(),
+		Created: r.Int64(),
 	}
 }
 

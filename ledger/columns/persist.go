@@ -11,16 +11,16 @@ var (
 	insertAccounts  = Change{Table: "accounts", Columns: Accounts, Types: []Type{UUID, Text, Text, Int2, Bool, Bool, Int8, Int8, Int8, Int8, Int8, Int8}}
 	updateAccounts  = Change{Verb: Update, Table: "accounts", Key: 1, Columns: "id, frozen, debits, credits, seq, reserved, posted", Types: []Type{UUID, Bool, Int8, Int8, Int8, Int8, Int8}}
 	insertTransfers = Change{Table: "transfers", Columns: Transfers, Types: []Type{UUID, Text, Int2,
-		UUID, UUID, Text, Text, Text, Text, Text,
-		UUID, UUID, Text, Text, Text, Text, Text,
-		Int8, Text, Text, Text, Text, Text, Text, Int8, Bool,
+		UUID, UUID, Text, Text, Bytea, Bytea,
+		UUID, UUID, Text, Text, Bytea, Bytea,
+		Int8, Text, Text, Text, Text, Int8, Bool,
 		Int2, Text}}
 	instructionTypes   = []Type{UUID, Int2, Text, UUID, Int2, Int4, Int8, Text, Text, Int8, Int8}
 	insertInstructions = Change{Table: "instructions", Columns: Instructions, Types: instructionTypes}
 	updateInstructions = Change{Verb: Update, Table: "instructions", Key: 2, Columns: Instructions, Types: instructionTypes} // one may be opened again
-	insertParties      = Change{Table: "parties", Columns: Parties, Types: []Type{UUID, Text, Text, Int2, UUID, Int8}}
-	updateParties      = Change{Verb: Update, Table: "parties", Key: 1, Columns: "id, name, kind, default_instrument", Types: []Type{UUID, Text, Int2, UUID}}
-	insertInstruments  = Change{Table: "instruments", Columns: Instruments, Types: []Type{UUID, UUID, Text, Int2, Text, Text, Text, Text, Text, Bool, Int8}}
+	insertParties      = Change{Table: "parties", Columns: Parties, Types: []Type{UUID, Text, Bytea, Int2, UUID, Int8, Int8, Int8}}
+	updateParties      = Change{Verb: Update, Table: "parties", Key: 1, Columns: "id, sealed, default_instrument, closed, erased", Types: []Type{UUID, Bytea, UUID, Int8, Int8}}
+	insertInstruments  = Change{Table: "instruments", Columns: Instruments, Types: []Type{UUID, UUID, Text, Int2, Bytea, Text, Text, Text, Bool, Int8}}
 	updateInstruments  = Change{Verb: Update, Table: "instruments", Key: 1, Columns: "id, unlinked", Types: []Type{UUID, Bool}}
 	aliasTypes         = []Type{Text, Int2, Text, UUID, UUID}
 	insertAliases      = Change{Table: "aliases", Columns: aliases, Types: aliasTypes}
@@ -30,7 +30,7 @@ var (
 	updateKeys         = Change{Verb: Update, Table: "api_keys", Key: 1, Columns: "id, revoked", Types: []Type{UUID, Int8}}
 	insertNodes        = Change{Table: "nodes", Columns: Nodes, Types: []Type{UUID, Int8, Int4, Bool, Int8}}
 	updateNodes        = Change{Verb: Update, Table: "nodes", Key: 1, Columns: "id, beat, gone", Types: []Type{UUID, Int8, Bool}}
-	insertAnswers      = Change{Table: "answers", Columns: Answers, Types: []Type{Text, Text, Bytea, Int4, Bytea, Int8}}
+	insertAnswers      = Change{Table: "answers", Columns: Answers, Types: []Type{Text, Text, Int4, Bytea, Int8}}
 	insertSteps        = Change{Table: "steps", Columns: Steps, Types: []Type{UUID, Int4, Int2, Text, Text, Int8, Int8}}
 	insertPostings     = Change{Table: "postings", Columns: Postings, Types: []Type{UUID, Int2, Int2, UUID, UUID, Int8, Text, Int8, Int8, Int8, Int8, Int8}}
 )
@@ -125,10 +125,8 @@ func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
 	writeEnd(w, &t.Payee)
 	w.Int8(t.Amount.Minor)
 	w.Text(string(t.Amount.Currency))
-	w.OptionalText(t.Note)
 	w.OptionalText(t.Conversation)
 	w.OptionalText(t.Message)
-	w.OptionalText(t.Metadata)
 	w.OptionalText(t.RRN)
 	w.Int8(t.Created)
 	w.Bool(t.Credential)
@@ -139,11 +137,14 @@ func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
 func writeEnd(w Writer, e *ledger.End) {
 	w.OptionalID(e.Party)
 	w.OptionalID(e.Instrument)
-	w.OptionalText(e.Name)
 	w.OptionalText(e.Bank)
-	w.OptionalText(e.Account)
 	w.OptionalText(e.IFSC)
-	w.OptionalText(e.UPI)
+	w.OptionalBytes([]byte(e.Sealed))
+	if e.Mark == [32]byte{} {
+		w.OptionalBytes(nil)
+	} else {
+		w.Bytes(e.Mark[:])
+	}
 }
 
 func (p *persister) instruction(_ ledger.InstructionID, i *ledger.Instruction, inserted bool) {
@@ -173,16 +174,19 @@ func (p *persister) party(_ ledger.ID, v *ledger.Party, inserted bool) {
 		w := p.rows(&insertParties)
 		w.ID(v.ID)
 		w.Text(v.App)
-		w.Text(v.Name)
+		w.OptionalBytes([]byte(v.Sealed))
 		w.Small(uint8(v.Kind))
 		w.OptionalID(v.Default)
 		w.Int8(v.Created)
+		w.OptionalInt8(v.Closed)
+		w.OptionalInt8(v.Erased)
 	default:
 		w := p.rows(&updateParties)
 		w.ID(v.ID)
-		w.Text(v.Name)
-		w.Small(uint8(v.Kind))
+		w.OptionalBytes([]byte(v.Sealed))
 		w.OptionalID(v.Default)
+		w.OptionalInt8(v.Closed)
+		w.OptionalInt8(v.Erased)
 	}
 }
 
@@ -196,10 +200,9 @@ func (p *persister) instrument(_ ledger.ID, i *ledger.Instrument, inserted bool)
 		w.ID(i.Party)
 		w.Text(i.App)
 		w.Small(uint8(i.Kind))
-		w.OptionalText(i.Value)
+		w.OptionalBytes([]byte(i.Sealed))
 		w.OptionalText(i.IFSC)
 		w.OptionalText(i.Bank)
-		w.OptionalText(i.UPI)
 		w.OptionalText(string(i.Currency))
 		w.Bool(i.Unlinked)
 		w.Int8(i.Created)
@@ -277,9 +280,8 @@ func (p *persister) answer(_ ledger.IdempotencyKey, a *ledger.Answer, inserted b
 	w := p.rows(&insertAnswers)
 	w.Text(a.Key.App)
 	w.Text(a.Key.Key)
-	w.Bytes(a.RequestHash[:])
 	w.Int4(a.Status)
-	w.OptionalBytes(a.Body)
+	w.Bytes(a.Sealed)
 	w.Int8(a.Created)
 }
 

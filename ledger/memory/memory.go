@@ -124,13 +124,13 @@ func (b *book) check(s *ledger.Set) error {
 
 func (b *book) persist(s *ledger.Set) {
 	saveTable(&s.Accounts, b.accounts)
-	saveTable(&s.Transfers, b.transfers)
+	s.Transfers.Changes(b.saveTransfer)
 	saveTable(&s.Instructions, b.instructions)
-	saveTable(&s.Parties, b.parties)
-	saveTable(&s.Instruments, b.instruments)
+	s.Parties.Changes(func(id ledger.ID, p *ledger.Party, _ bool) { b.parties[id] = closedParty(*p) })
+	s.Instruments.Changes(func(id ledger.ID, i *ledger.Instrument, _ bool) { b.instruments[id] = closedInstrument(*i) })
 	saveTable(&s.Aliases, b.aliases)
 	saveTable(&s.Keys, b.keys)
-	saveTable(&s.Answers, b.answers)
+	s.Answers.Changes(func(k ledger.IdempotencyKey, a *ledger.Answer, _ bool) { b.answers[k] = closedAnswer(*a) })
 	saveTable(&s.Nodes, b.nodes)
 	s.Instructions.Changes(func(id ledger.InstructionID, i *ledger.Instruction, _ bool) {
 		delete(b.open, id)

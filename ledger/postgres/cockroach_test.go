@@ -16,6 +16,7 @@ import (
 	"bahi/ledger/postgres"
 	"bahi/ledger/postgres/crdbproxy"
 	"bahi/ledger/postgres/pgtest"
+	"bahi/ledger/privacy/privacytest"
 	"bahi/ledger/storetest"
 )
 
@@ -110,7 +111,7 @@ func TestUnknownOutcome(t *testing.T) {
 			proxy, url, direct := behindProxy(t)
 			d := open(t, url)
 			defer d.Close()
-			book := ledger.NewPipeline(d.Store, ledger.PipelineOptions{})
+			book := ledger.NewPipeline(privacytest.Over(t, d.Store), ledger.PipelineOptions{})
 			defer book.Close()
 			wallets := richPeople(t, book, 2, 1000)
 			var n atomic.Int64

@@ -166,7 +166,7 @@ func TestServingRole(t *testing.T) {
 		}
 	}
 	// A row of transfers may be locked, and is changed by nobody.
-	if err := d.Exec(t.Context(), "UPDATE transfers SET note = 'x'"); err == nil || !strings.Contains(err.Error(), "the past is not rewritten") {
+	if err := d.Exec(t.Context(), "UPDATE transfers SET message = 'x'"); err == nil || !strings.Contains(err.Error(), "the past is not rewritten") {
 		t.Errorf("a transfer is changed: got %v", err)
 	}
 }

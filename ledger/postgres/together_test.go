@@ -17,12 +17,12 @@ func TestWhatFailsWithTheCommit(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	d := open(t, url)
 	defer d.Close()
-	must(t, url, "CREATE TABLE known (name text PRIMARY KEY)", "INSERT INTO known VALUES ('Asha')",
-		"ALTER TABLE parties ADD CONSTRAINT no_mallory CHECK (name <> 'Mallory')",
-		"ALTER TABLE parties ADD CONSTRAINT known_at_the_end FOREIGN KEY (name) REFERENCES known DEFERRABLE INITIALLY DEFERRED")
+	must(t, url, "CREATE TABLE known (app text COLLATE \"C\" PRIMARY KEY)", "INSERT INTO known VALUES ('Asha')",
+		"ALTER TABLE parties ADD CONSTRAINT no_mallory CHECK (app <> 'Mallory')",
+		"ALTER TABLE parties ADD CONSTRAINT known_at_the_end FOREIGN KEY (app) REFERENCES known DEFERRABLE INITIALLY DEFERRED")
 	policy := ledger.DefaultPolicy()
-	commit := func(name string) error {
-		c := ledger.OpenParty{Party: ledger.Party{ID: ledger.NewID(), App: "chat", Name: name, Kind: ledger.Person}}
+	commit := func(app string) error {
+		c := ledger.OpenParty{Party: ledger.Party{ID: ledger.NewID(), App: app, Name: "Asha", Kind: ledger.Person}}
 		return d.Commit(context.Background(), func() *ledger.Set {
 			s := ledger.NewSet(1, &policy)
 			c.Declare(s)

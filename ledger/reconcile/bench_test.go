@@ -11,6 +11,7 @@ import (
 	"bahi/ledger"
 	"bahi/ledger/postgres"
 	"bahi/ledger/postgres/pgtest"
+	"bahi/ledger/privacy/privacytest"
 )
 
 // BenchmarkRun matches as many lines as there are instructions, of one day; each
@@ -69,7 +70,7 @@ var durable = []struct {
 		if err != nil {
 			b.Fatal(err)
 		}
-		store, err := postgres.Open(b.Context(), url)
+		store, err := privacytest.Sealed(postgres.Open(b.Context(), url))
 		return opened(b, store, err)
 	}},
 }

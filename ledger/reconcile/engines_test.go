@@ -14,6 +14,7 @@ import (
 	"bahi/ledger/memory"
 	"bahi/ledger/postgres"
 	"bahi/ledger/postgres/pgtest"
+	"bahi/ledger/privacy/privacytest"
 	"bahi/ledger/reconcile"
 	"bahi/ledger/sqlite"
 )
@@ -25,13 +26,13 @@ var engines = []struct {
 	name string
 	open func(t testing.TB) ledger.Store
 }{
-	{"memory", func(testing.TB) ledger.Store { return memory.New() }},
+	{"memory", func(t testing.TB) ledger.Store { return privacytest.Over(t, memory.New()) }},
 	{"sqlite", func(t testing.TB) ledger.Store {
-		store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "book.db"))
+		store, err := privacytest.Sealed(sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "book.db")))
 		return opened(t, store, err)
 	}},
 	{"postgres", func(t testing.TB) ledger.Store {
-		store, err := postgres.Open(t.Context(), pgtest.NewDatabase(t))
+		store, err := privacytest.Sealed(postgres.Open(t.Context(), pgtest.NewDatabase(t)))
 		return opened(t, store, err)
 	}},
 }
@@ -94,7 +95,7 @@ func TestNodesAtOnce(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	var worlds []*world
 	for range 3 {
-		store, err := postgres.Open(t.Context(), url)
+		store, err := privacytest.Sealed(postgres.Open(t.Context(), url))
 		w := newWorld(t, opened(t, store, err))
 		defer w.close()
 		worlds = append(worlds, w)

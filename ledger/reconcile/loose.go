@@ -147,7 +147,7 @@ func (l *looseLines) find(j *Judge, s ledger.Snapshot, in ledger.Range) error {
 		return nil
 	}
 	batches := newBatches(j, l)
-	transfers := pull(s.Transfers(in), func(t *ledger.Transfer) ledger.ID { return t.ID })
+	transfers := pull(ledger.Opened(s, in), func(t *ledger.Transfer) ledger.ID { return t.ID })
 	defer transfers.stop()
 	instructions := pull(s.Instructions(in), func(i *ledger.Instruction) ledger.ID { return i.ID.Transfer })
 	defer instructions.stop()

@@ -178,7 +178,7 @@ func (p *pass) within(d ledger.Day) bool { return p.opt.From <= d && d < p.opt.U
 // transfers walks the transfers and, beside them, all that belongs to each.
 func (p *pass) transfers(ctx context.Context, s ledger.Snapshot) error {
 	in := p.reach()
-	transfers := pull(s.Transfers(in), func(t *ledger.Transfer) ledger.ID { return t.ID })
+	transfers := pull(ledger.Opened(s, in), func(t *ledger.Transfer) ledger.ID { return t.ID })
 	defer transfers.stop()
 	instructions := pull(s.Instructions(in), func(i *ledger.Instruction) ledger.ID { return i.ID.Transfer })
 	defer instructions.stop()

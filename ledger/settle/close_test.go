@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bahi/ledger"
+	"bahi/ledger/privacy/privacytest"
 	"bahi/ledger/sqlite"
 )
 
@@ -294,7 +295,7 @@ func TestKilledBetweenCloseAndPositions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "bahi.db")
-			store, err := sqlite.Open(t.Context(), path)
+			store, err := privacytest.Sealed(sqlite.Open(t.Context(), path))
 			if err != nil {
 				t.Fatal(err)
 			}

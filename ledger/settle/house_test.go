@@ -20,6 +20,7 @@ import (
 	"bahi/ledger/memory"
 	"bahi/ledger/postgres"
 	"bahi/ledger/postgres/pgtest"
+	"bahi/ledger/privacy/privacytest"
 	"bahi/ledger/sqlite"
 )
 
@@ -38,11 +39,11 @@ var engines = map[string]func(t testing.TB, n int) []ledger.Store{
 	},
 	"sqlite": func(t testing.TB, n int) []ledger.Store {
 		path := filepath.Join(t.TempDir(), "bahi.db")
-		return opened(t, n, func() (ledger.Store, error) { return sqlite.Open(context.Background(), path) })
+		return opened(t, n, func() (ledger.Store, error) { return privacytest.Sealed(sqlite.Open(context.Background(), path)) })
 	},
 	"postgres": func(t testing.TB, n int) []ledger.Store {
 		url := pgtest.NewDatabase(t)
-		return opened(t, n, func() (ledger.Store, error) { return postgres.Open(context.Background(), url) })
+		return opened(t, n, func() (ledger.Store, error) { return privacytest.Sealed(postgres.Open(context.Background(), url)) })
 	},
 }
 

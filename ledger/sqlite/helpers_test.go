@@ -85,7 +85,7 @@ func (b *book) try(commands []ledger.Command, answered bool) error {
 				return err
 			}
 			if answered {
-				set.Answers.Put(keys[i], ledger.Answer{Key: keys[i], Status: 201, Body: make([]byte, 500), Created: set.Now})
+				set.Answers.Put(keys[i], ledger.Answer{Key: keys[i], Status: 201, Sealed: make([]byte, 500), Created: set.Now})
 			}
 		}
 		return nil

@@ -48,6 +48,7 @@ var writing = append(common[:len(common):len(common)],
 	"wal_autocheckpoint = 0",
 	fmt.Sprintf("journal_size_limit = %d", 4*walBytes),
 	"cache_size = -131072", // KiB
+	"secure_delete = ON",   // the deleted key of a person is not to be found in the file
 )
 
 var reading = append(common[:len(common):len(common)],

@@ -61,7 +61,7 @@ func TestRefusals(t *testing.T) {
 		"DELETE FROM postings":                                   "postings are never deleted",
 		"UPDATE steps SET n = 9":                                 "the history of a transfer is never changed",
 		"UPDATE accounts SET debits = credits + 1 WHERE bounded": "bounded_account",
-		"UPDATE transfers SET note = 'x'":                        "a transfer is never changed",
+		"UPDATE transfers SET message = 'x'":                     "a transfer is never changed",
 		"DELETE FROM transfers":                                  "a transfer is never deleted",
 		"INSERT INTO transfers (id, app, kind, amount, currency, created, state) VALUES (x'00112233445566778899aabbccddeeff', 'a', 1, 0, 'INR', 1, 1)": "amount > 0",
 		"UPDATE accounts SET type = 'asset'": "INTEGER",
@@ -106,7 +106,7 @@ func TestDiskFull(t *testing.T) {
 	defer f.Close()
 	n := newBook(t, f.Store)
 	w := n.wallet()
-	sqlite.LimitPages(f.Store, 60)
+	sqlite.LimitPages(f.Store, 80)
 	stored := 0
 	var full error
 	for full == nil && stored < 100 {

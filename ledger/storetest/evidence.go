@@ -130,6 +130,7 @@ func testMatches(f *fixture) {
 
 // testRanges reads ranges of transfers, also several lists side by side.
 func testRanges(f *fixture) {
+	f.bare()
 	s := some{rand.New(rand.NewPCG(29, 30))}
 	e := s.evidence(60, 0)
 	for range 5000 { // more than a page of them
@@ -289,7 +290,7 @@ func (f *fixture) wantBreaks(all []ledger.Break, filter ledger.BreakFilter) {
 
 // testKept asks the database itself to forget.
 func testKept(f *fixture) {
-	db, ok := f.store.(SQL)
+	db, ok := f.engine.(SQL)
 	if !ok {
 		f.Skip("no SQL")
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"bahi/ledger"
+	"bahi/ledger/privacy/privacytest"
 )
 
 // node is a pipeline with a store of its own on the book.
@@ -19,10 +20,10 @@ type node struct {
 // nodes are two nodes, or one where no other store can be opened on the book.
 func (f *fixture) nodes() (all []node) {
 	stores := []ledger.Store{f.store}
-	if re, ok := f.store.(Reopener); ok {
+	if re, ok := f.engine.(Reopener); ok {
 		second := re.Reopen(f.T)
 		f.Cleanup(func() { f.check(second.Close()) })
-		stores = append(stores, second)
+		stores = append(stores, privacytest.Over(f.T, second))
 	}
 	for n, s := range stores {
 		book := ledger.NewPipeline(s, ledger.PipelineOptions{Policy: &f.policy})

@@ -51,14 +51,20 @@ func (s some) account() ledger.Account {
 	return a
 }
 
+// sealed is as what persons can be known by comes to an engine: any bytes.
+func (s some) sealed() string { return string(s.bytes(s.IntN(3) * 40)) }
+
 func (s some) end() ledger.End {
-	return ledger.End{Party: s.maybe(), Instrument: s.maybe(), Name: s.text(), Bank: s.text(), Account: s.text(), IFSC: s.text(), UPI: s.text()}
+	e := ledger.End{Party: s.maybe(), Instrument: s.maybe(), Bank: s.text(), IFSC: s.text(), Sealed: s.sealed()}
+	if s.IntN(3) > 0 { // the mark outlives what was sealed
+		e.Mark = s.hash()
+	}
+	return e
 }
 
 func (s some) transfer() ledger.Transfer {
 	t := ledger.Transfer{ID: s.id(), App: s.text(), Kind: ledger.Kind(s.upTo(3)), Payer: s.end(), Payee: s.end(),
-		Amount: ledger.Amount{Minor: s.amount(), Currency: "JPY"}, Note: s.text(), Conversation: s.text(), Message: s.text(),
-		Metadata: s.text(), RRN: s.text(), Created: s.time(), Credential: s.IntN(2) == 0}
+		Amount: ledger.Amount{Minor: s.amount(), Currency: "JPY"}, Conversation: s.text(), Message: s.text(), RRN: s.text(), Created: s.time(), Credential: s.IntN(2) == 0}
 	born, reason := ledger.State(s.upTo(4)), ledger.Reason("") // pending, debited, completed or failed
 	if born == ledger.Failed {
 		reason = ledger.Reason(s.text())
@@ -86,12 +92,13 @@ func (s some) posting(of ledger.ID) ledger.Posting {
 }
 
 func (s some) party() ledger.Party {
-	return ledger.Party{ID: s.id(), App: s.text(), Name: s.text(), Kind: ledger.PartyKind(s.upTo(2)), Default: s.maybe(), Created: s.time()}
+	return ledger.Party{ID: s.id(), App: s.text(), Sealed: s.sealed(), Kind: ledger.PartyKind(s.upTo(2)), Default: s.maybe(), Created: s.time(),
+		Closed: s.time() * int64(s.IntN(2)), Erased: s.time() * int64(s.IntN(2))}
 }
 
 func (s some) instrument() ledger.Instrument {
-	return ledger.Instrument{ID: s.id(), Party: s.id(), App: s.text(), Kind: ledger.InstrumentKind(s.upTo(4)), Value: s.text(),
-		IFSC: s.text(), Bank: s.text(), UPI: s.text(), Currency: "USD", Unlinked: s.IntN(2) == 0, Created: s.time()}
+	return ledger.Instrument{ID: s.id(), Party: s.id(), App: s.text(), Kind: ledger.InstrumentKind(s.upTo(4)), Sealed: s.sealed(),
+		IFSC: s.text(), Bank: s.text(), Currency: "USD", Unlinked: s.IntN(2) == 0, Created: s.time()}
 }
 
 func (s some) key() ledger.Key {
@@ -104,8 +111,8 @@ func (s some) key() ledger.Key {
 }
 
 func (s some) answer() ledger.Answer {
-	return ledger.Answer{Key: ledger.IdempotencyKey{App: s.text(), Key: s.text() + s.id().KeyRef()}, RequestHash: s.hash(),
-		Status: 100 + s.IntN(500), Body: s.bytes(s.IntN(2000)), Created: s.time()}
+	return ledger.Answer{Key: ledger.IdempotencyKey{App: s.text(), Key: s.text() + s.id().KeyRef()},
+		Status: 100 + s.IntN(500), Sealed: s.bytes(1 + s.IntN(2000)), Created: s.time()}
 }
 
 func (s some) node() ledger.Node {
@@ -276,7 +283,7 @@ func sameKey(a, b ledger.Key) bool {
 }
 
 func sameAnswer(a, b ledger.Answer) bool {
-	equal := slices.Equal(a.Body, b.Body)
-	a.Body, b.Body = nil, nil
+	equal := slices.Equal(a.Sealed, b.Sealed)
+	a.Sealed, b.Sealed = nil, nil
 	return equal && reflect.DeepEqual(a, b)
 }

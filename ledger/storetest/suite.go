@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bahi/ledger"
+	"bahi/ledger/privacy/privacytest"
 )
 
 // SQL is implemented by stores whose tables a test can reach beside the engine.
@@ -73,8 +74,9 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Store) {
 		{"reopened", testReopen},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f := &fixture{T: t, store: open(t), policy: ledger.DefaultPolicy(), now: time.Now().UnixMicro()}
-			t.Cleanup(func() { f.check(f.store.Close()) })
+			f := &fixture{T: t, engine: open(t), policy: ledger.DefaultPolicy(), now: time.Now().UnixMicro()}
+			t.Cleanup(func() { f.check(f.engine.Close()) })
+			f.store = privacytest.Over(t, f.engine)
 			test.run(f)
 			f.verify()
 		})
@@ -84,12 +86,16 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Store) {
 // fixture is a store under test and a clock that moves with each batch.
 type fixture struct {
 	*testing.T
-	store  ledger.Store
+	engine ledger.Store // under test
+	store  ledger.Store // the engine as a server uses it, or the engine itself: see bare
 	policy ledger.Policy
 	now    int64
 	seq    byte
 	node   ledger.Node // that makes the batches
 }
+
+// bare has a test write and read rows as the engine itself keeps them.
+func (f *fixture) bare() { f.store = f.engine }
 
 var background = context.Background()
 

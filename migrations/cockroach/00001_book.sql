@@ -28,24 +28,20 @@ CREATE TABLE transfers (
     kind             SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 4), -- payment, top-up, withdrawal, payout
     payer_party      UUID,
     payer_instrument UUID,
-    payer_name       TEXT,
     payer_bank       TEXT,
-    payer_account    TEXT,
     payer_ifsc       TEXT,
-    payer_upi        TEXT,
+    payer_sealed     BYTEA, -- name, account and UPI id, with the note and the metadata, encrypted
+    payer_mark       BYTEA CHECK (length(payer_mark) = 32), -- a salted hash of them
     payee_party      UUID,
     payee_instrument UUID,
-    payee_name       TEXT,
     payee_bank       TEXT,
-    payee_account    TEXT,
     payee_ifsc       TEXT,
-    payee_upi        TEXT,
+    payee_sealed     BYTEA,
+    payee_mark       BYTEA CHECK (length(payee_mark) = 32),
     amount           BIGINT   NOT NULL CHECK (amount > 0),
     currency         TEXT     NOT NULL,
-    note             TEXT,
     conversation     TEXT,
     message          TEXT,
-    metadata         TEXT,
     rrn              TEXT,
     created          BIGINT   NOT NULL,
     -- where its first commit left it: pending, debited, completed or failed; what follows stands in steps
@@ -132,10 +128,12 @@ CREATE INDEX nodes_here ON nodes (id) WHERE NOT gone;
 CREATE TABLE parties (
     id                 UUID     NOT NULL,
     app                TEXT     NOT NULL,
-    name               TEXT     NOT NULL,
+    sealed             BYTEA, -- the name, encrypted
     kind               SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 2), -- person, merchant
     default_instrument UUID,
     created            BIGINT   NOT NULL,
+    closed             BIGINT, -- since when nothing of it begins, to be erased
+    erased             BIGINT,
     PRIMARY KEY (id) USING HASH
 );
 
@@ -146,10 +144,9 @@ CREATE TABLE instruments (
     party    UUID     NOT NULL,
     app      TEXT     NOT NULL,
     kind     SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 4), -- phone, handle, bank account, wallet
-    value    TEXT,
+    sealed   BYTEA, -- the phone, handle or account number, and the UPI id, encrypted
     ifsc     TEXT,
     bank     TEXT,
-    upi      TEXT,
     currency TEXT,
     unlinked BOOLEAN  NOT NULL,
     created  BIGINT   NOT NULL,
@@ -158,7 +155,7 @@ CREATE TABLE instruments (
 
 CREATE INDEX instruments_by_party ON instruments (party, id) WHERE NOT unlinked;
 
--- Names of active instruments: a row goes when its instrument is unlinked.
+-- Names of active instruments, as a keyed hash: a row goes when its instrument is unlinked.
 CREATE TABLE aliases (
     app        TEXT     NOT NULL, -- empty for UPI ids, which are everybody's
     kind       SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 5), -- phone, handle, account, wallet, UPI id
@@ -185,9 +182,8 @@ CREATE TABLE api_keys (
 CREATE TABLE answers (
     app          TEXT    NOT NULL,
     key          TEXT    NOT NULL,
-    request_hash BYTEA   NOT NULL CHECK (length(request_hash) = 32),
     status       INTEGER NOT NULL,
-    body         BYTEA,
+    sealed       BYTEA   NOT NULL, -- the request's hash and the answer, encrypted
     created      BIGINT  NOT NULL,
     PRIMARY KEY (app, key)
 );

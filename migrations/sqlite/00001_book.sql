@@ -27,24 +27,20 @@ CREATE TABLE transfers (
     kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 4), -- payment, top-up, withdrawal, payout
     payer_party      BLOB CHECK (length(payer_party) = 16),
     payer_instrument BLOB CHECK (length(payer_instrument) = 16),
-    payer_name       TEXT,
     payer_bank       TEXT,
-    payer_account    TEXT,
     payer_ifsc       TEXT,
-    payer_upi        TEXT,
+    payer_sealed     BLOB, -- name, account and UPI id, with the note and the metadata, encrypted
+    payer_mark       BLOB CHECK (length(payer_mark) = 32), -- a salted hash of them
     payee_party      BLOB CHECK (length(payee_party) = 16),
     payee_instrument BLOB CHECK (length(payee_instrument) = 16),
-    payee_name       TEXT,
     payee_bank       TEXT,
-    payee_account    TEXT,
     payee_ifsc       TEXT,
-    payee_upi        TEXT,
+    payee_sealed     BLOB,
+    payee_mark       BLOB CHECK (length(payee_mark) = 32),
     amount           INTEGER NOT NULL CHECK (amount > 0),
     currency         TEXT    NOT NULL,
-    note             TEXT,
     conversation     TEXT,
     message          TEXT,
-    metadata         TEXT,
     rrn              TEXT,
     created          INTEGER NOT NULL,
     -- where its first commit left it: pending, debited, completed or failed; what follows stands in steps
@@ -128,10 +124,12 @@ CREATE INDEX nodes_here ON nodes (id) WHERE gone = 0;
 CREATE TABLE parties (
     id                 BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     app                TEXT    NOT NULL,
-    name               TEXT    NOT NULL,
+    sealed             BLOB, -- the name, encrypted
     kind               INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 2), -- person, merchant
     default_instrument BLOB CHECK (length(default_instrument) = 16),
-    created            INTEGER NOT NULL
+    created            INTEGER NOT NULL,
+    closed             INTEGER, -- since when nothing of it begins, to be erased
+    erased             INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX parties_by_app ON parties (app, id);
@@ -141,10 +139,9 @@ CREATE TABLE instruments (
     party    BLOB    NOT NULL CHECK (length(party) = 16),
     app      TEXT    NOT NULL,
     kind     INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 4), -- phone, handle, bank account, wallet
-    value    TEXT,
+    sealed   BLOB, -- the phone, handle or account number, and the UPI id, encrypted
     ifsc     TEXT,
     bank     TEXT,
-    upi      TEXT,
     currency TEXT,
     unlinked INTEGER NOT NULL CHECK (unlinked IN (0, 1)),
     created  INTEGER NOT NULL
@@ -152,7 +149,7 @@ CREATE TABLE instruments (
 
 CREATE INDEX instruments_by_party ON instruments (party, id) WHERE unlinked = 0;
 
--- Names of active instruments: a row goes when its instrument is unlinked.
+-- Names of active instruments, as a keyed hash: a row goes when its instrument is unlinked.
 CREATE TABLE aliases (
     app        TEXT    NOT NULL, -- empty for UPI ids, which are everybody's
     kind       INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 5), -- phone, handle, account, wallet, UPI id
@@ -179,9 +176,8 @@ CREATE TABLE api_keys (
 CREATE TABLE answers (
     app          TEXT    NOT NULL,
     key          TEXT    NOT NULL,
-    request_hash BLOB    NOT NULL CHECK (length(request_hash) = 32),
     status       INTEGER NOT NULL,
-    body         BLOB,
+    sealed       BLOB    NOT NULL, -- the request's hash and the answer, encrypted
     created      INTEGER NOT NULL,
     UNIQUE (app, key)
 ) STRICT;
