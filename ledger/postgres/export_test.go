@@ -81,6 +81,7 @@ var Queries = map[string][]any{
 	due:            {zero, int64(9), int64(1), zero, int64(1), 10},
 	nextDriver:     {zero},
 	history:        {zero},
+	postingsOf:     {zero},
 	resolve:        {[]string{"chat"}, []int16{1}, []string{"x"}},
 	payable:        {[][16]byte{{}}},
 

@@ -146,6 +146,13 @@ func (s *Store) TransfersOf(ctx context.Context, ids []ledger.ID) (map[ledger.ID
 	})
 }
 
+const postingsOf = `SELECT ` + columns.Postings + ` FROM postings WHERE entry = ? ORDER BY event`
+
+// PostingsOf implements [ledger.LogReader].
+func (s *Store) PostingsOf(ctx context.Context, entry ledger.ID) ([]ledger.Posting, error) {
+	return list(s, ctx, columns.ReadPosting, postingsOf, entry[:])
+}
+
 // linesAt looks for each place among the debits and among the credits. CROSS JOIN keeps
 // SQLite from beginning at the postings.
 var linesAt = linesOn("debit", "1") + ` UNION ALL ` + linesOn("credit", "0")
