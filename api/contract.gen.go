@@ -616,6 +616,27 @@ func (e LeaseOutcome) Valid() bool {
 	}
 }
 
+// Defines values for LedgerRowRow.
+const (
+	LedgerRowRowClosing LedgerRowRow = "closing"
+	LedgerRowRowOpening LedgerRowRow = "opening"
+	LedgerRowRowPosting LedgerRowRow = "posting"
+)
+
+// Valid indicates whether the value is a known member of the LedgerRowRow enum.
+func (e LedgerRowRow) Valid() bool {
+	switch e {
+	case LedgerRowRowClosing:
+		return true
+	case LedgerRowRowOpening:
+		return true
+	case LedgerRowRowPosting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Leg.
 const (
 	LegCredit         Leg = "credit"
@@ -859,6 +880,33 @@ func (e StatementFormat) Valid() bool {
 	}
 }
 
+// Defines values for StatementRowRow.
+const (
+	StatementRowRowClosing  StatementRowRow = "closing"
+	StatementRowRowOpening  StatementRowRow = "opening"
+	StatementRowRowPosition StatementRowRow = "position"
+	StatementRowRowPosting  StatementRowRow = "posting"
+	StatementRowRowTransfer StatementRowRow = "transfer"
+)
+
+// Valid indicates whether the value is a known member of the StatementRowRow enum.
+func (e StatementRowRow) Valid() bool {
+	switch e {
+	case StatementRowRowClosing:
+		return true
+	case StatementRowRowOpening:
+		return true
+	case StatementRowRowPosition:
+		return true
+	case StatementRowRowPosting:
+		return true
+	case StatementRowRowTransfer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TransferKind.
 const (
 	TransferKindPayment    TransferKind = "payment"
@@ -916,6 +964,195 @@ func (e TransferState) Valid() bool {
 	case TransferStateReversing:
 		return true
 	case TransferStateUnresolved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TransfersRowAge.
+const (
+	TransfersRowAgeLessThan15M TransfersRowAge = "<15m"
+	TransfersRowAgeLessThan1M  TransfersRowAge = "<1m"
+	TransfersRowAgeLessThan24H TransfersRowAge = "<24h"
+	TransfersRowAgeLessThan2H  TransfersRowAge = "<2h"
+	TransfersRowAgeOlder       TransfersRowAge = "older"
+)
+
+// Valid indicates whether the value is a known member of the TransfersRowAge enum.
+func (e TransfersRowAge) Valid() bool {
+	switch e {
+	case TransfersRowAgeLessThan15M:
+		return true
+	case TransfersRowAgeLessThan1M:
+		return true
+	case TransfersRowAgeLessThan24H:
+		return true
+	case TransfersRowAgeLessThan2H:
+		return true
+	case TransfersRowAgeOlder:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TransfersRowRow.
+const (
+	TransfersRowRowTotal     TransfersRowRow = "total"
+	TransfersRowRowTransfers TransfersRowRow = "transfers"
+)
+
+// Valid indicates whether the value is a known member of the TransfersRowRow enum.
+func (e TransfersRowRow) Valid() bool {
+	switch e {
+	case TransfersRowRowTotal:
+		return true
+	case TransfersRowRowTransfers:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrialBalanceRowRow.
+const (
+	TrialBalanceRowRowAccount TrialBalanceRowRow = "account"
+	TrialBalanceRowRowTotal   TrialBalanceRowRow = "total"
+)
+
+// Valid indicates whether the value is a known member of the TrialBalanceRowRow enum.
+func (e TrialBalanceRowRow) Valid() bool {
+	switch e {
+	case TrialBalanceRowRowAccount:
+		return true
+	case TrialBalanceRowRowTotal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReportFormat.
+const (
+	ReportFormatCsv   ReportFormat = "csv"
+	ReportFormatJSON  ReportFormat = "json"
+	ReportFormatTable ReportFormat = "table"
+)
+
+// Valid indicates whether the value is a known member of the ReportFormat enum.
+func (e ReportFormat) Valid() bool {
+	switch e {
+	case ReportFormatCsv:
+		return true
+	case ReportFormatJSON:
+		return true
+	case ReportFormatTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetBalanceReportParamsFormat.
+const (
+	GetBalanceReportParamsFormatCsv   GetBalanceReportParamsFormat = "csv"
+	GetBalanceReportParamsFormatJSON  GetBalanceReportParamsFormat = "json"
+	GetBalanceReportParamsFormatTable GetBalanceReportParamsFormat = "table"
+)
+
+// Valid indicates whether the value is a known member of the GetBalanceReportParamsFormat enum.
+func (e GetBalanceReportParamsFormat) Valid() bool {
+	switch e {
+	case GetBalanceReportParamsFormatCsv:
+		return true
+	case GetBalanceReportParamsFormatJSON:
+		return true
+	case GetBalanceReportParamsFormatTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetLedgerReportParamsFormat.
+const (
+	GetLedgerReportParamsFormatCsv   GetLedgerReportParamsFormat = "csv"
+	GetLedgerReportParamsFormatJSON  GetLedgerReportParamsFormat = "json"
+	GetLedgerReportParamsFormatTable GetLedgerReportParamsFormat = "table"
+)
+
+// Valid indicates whether the value is a known member of the GetLedgerReportParamsFormat enum.
+func (e GetLedgerReportParamsFormat) Valid() bool {
+	switch e {
+	case GetLedgerReportParamsFormatCsv:
+		return true
+	case GetLedgerReportParamsFormatJSON:
+		return true
+	case GetLedgerReportParamsFormatTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetStatementReportParamsFormat.
+const (
+	GetStatementReportParamsFormatCsv   GetStatementReportParamsFormat = "csv"
+	GetStatementReportParamsFormatJSON  GetStatementReportParamsFormat = "json"
+	GetStatementReportParamsFormatTable GetStatementReportParamsFormat = "table"
+)
+
+// Valid indicates whether the value is a known member of the GetStatementReportParamsFormat enum.
+func (e GetStatementReportParamsFormat) Valid() bool {
+	switch e {
+	case GetStatementReportParamsFormatCsv:
+		return true
+	case GetStatementReportParamsFormatJSON:
+		return true
+	case GetStatementReportParamsFormatTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetTransfersReportParamsFormat.
+const (
+	GetTransfersReportParamsFormatCsv   GetTransfersReportParamsFormat = "csv"
+	GetTransfersReportParamsFormatJSON  GetTransfersReportParamsFormat = "json"
+	GetTransfersReportParamsFormatTable GetTransfersReportParamsFormat = "table"
+)
+
+// Valid indicates whether the value is a known member of the GetTransfersReportParamsFormat enum.
+func (e GetTransfersReportParamsFormat) Valid() bool {
+	switch e {
+	case GetTransfersReportParamsFormatCsv:
+		return true
+	case GetTransfersReportParamsFormatJSON:
+		return true
+	case GetTransfersReportParamsFormatTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetTrialBalanceParamsFormat.
+const (
+	GetTrialBalanceParamsFormatCsv   GetTrialBalanceParamsFormat = "csv"
+	GetTrialBalanceParamsFormatJSON  GetTrialBalanceParamsFormat = "json"
+	GetTrialBalanceParamsFormatTable GetTrialBalanceParamsFormat = "table"
+)
+
+// Valid indicates whether the value is a known member of the GetTrialBalanceParamsFormat enum.
+func (e GetTrialBalanceParamsFormat) Valid() bool {
+	switch e {
+	case GetTrialBalanceParamsFormatCsv:
+		return true
+	case GetTrialBalanceParamsFormatJSON:
+		return true
+	case GetTrialBalanceParamsFormatTable:
 		return true
 	default:
 		return false
@@ -1189,6 +1426,80 @@ type Balance struct {
 
 	// Value Example: -1250.00
 	Value string `json:"value"`
+}
+
+// BalanceReport The balance of an account.
+type BalanceReport struct {
+	// At At which instant.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// From The beginning of the period.
+	//
+	// Example: 2026-11-23T18:30:00.000000Z
+	From time.Time `json:"from,omitempty,omitzero"`
+
+	// Report Which report it is.
+	//
+	// Example: BalanceReport
+	Report string `json:"report"`
+
+	// Rows The rows, in the order of the report.
+	Rows []BalanceRow `json:"rows"`
+
+	// To The end of the period.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	To time.Time `json:"to,omitempty,omitzero"`
+}
+
+// BalanceRow An account in a currency.
+type BalanceRow struct {
+	// Account The account.
+	//
+	// Example: bank:NRMD:clearing
+	Account string `json:"account"`
+
+	// Balance A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Balance ReportSum `json:"balance"`
+
+	// Credits A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Credits ReportSum `json:"credits,omitempty,omitzero"`
+
+	// Currency An ISO 4217 code in capitals.
+	//
+	// Example: INR
+	Currency Currency `json:"currency"`
+
+	// Debits A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Debits ReportSum `json:"debits,omitempty,omitzero"`
+
+	// LastPosting The time of the last of them.
+	//
+	// Example: 2026-11-24T06:30:00.000001Z
+	LastPosting time.Time `json:"last_posting,omitempty,omitzero"`
+
+	// Opening A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Opening ReportSum `json:"opening,omitempty,omitzero"`
+
+	// Postings How many postings it had.
+	//
+	// Example: 12
+	Postings int64 `json:"postings"`
+
+	// Type asset, liability, equity, income or expense.
+	//
+	// Example: asset
+	Type string `json:"type"`
 }
 
 // Bank defines model for Bank.
@@ -2084,6 +2395,90 @@ type LeaseOutcome string
 // Example: p1vuyNgO_E2TqT8ZkfZyGw
 type LeaseToken = string
 
+// LedgerReport The general ledger.
+type LedgerReport struct {
+	// At At which instant.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// From The beginning of the period.
+	//
+	// Example: 2026-11-23T18:30:00.000000Z
+	From time.Time `json:"from,omitempty,omitzero"`
+
+	// Report Which report it is.
+	//
+	// Example: LedgerReport
+	Report string `json:"report"`
+
+	// Rows The rows, in the order of the report.
+	Rows []LedgerRow `json:"rows"`
+
+	// To The end of the period.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	To time.Time `json:"to,omitempty,omitzero"`
+}
+
+// LedgerRow A posting, or the balance before or after all.
+type LedgerRow struct {
+	// Account The account.
+	//
+	// Example: bank:NRMD:clearing
+	Account string `json:"account"`
+
+	// At When.
+	//
+	// Example: 2026-11-24T06:30:00.000001Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Balance A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Balance ReportSum `json:"balance,omitempty,omitzero"`
+
+	// CounterAccount The account at the other side.
+	//
+	// Example: transit
+	CounterAccount string `json:"counter_account,omitempty,omitzero"`
+
+	// Credit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Credit ReportSum `json:"credit,omitempty,omitzero"`
+
+	// Currency An ISO 4217 code in capitals.
+	//
+	// Example: INR
+	Currency Currency `json:"currency"`
+
+	// Debit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Debit ReportSum `json:"debit,omitempty,omitzero"`
+
+	// Entry The transfer, correction or position that the posting belongs to.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3FF
+	Entry string `json:"entry,omitempty,omitzero"`
+
+	// Event What the posting records.
+	//
+	// Example: debit
+	Event string `json:"event,omitempty,omitzero"`
+
+	// Row What the row is.
+	//
+	// Example: opening
+	Row LedgerRowRow `json:"row"`
+}
+
+// LedgerRowRow What the row is.
+//
+// Example: opening
+type LedgerRowRow string
+
 // Leg What a bank can be asked to do for a transfer.
 type Leg string
 
@@ -2613,6 +3008,11 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
+// ReportSum A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+//
+// Example: 1250.00
+type ReportSum = string
+
 // ReportVolume Example: {"count":3,"value":"1250.00"}
 type ReportVolume struct {
 	Count int64  `json:"count"`
@@ -2843,6 +3243,125 @@ type StatementForm struct {
 // StatementFormat `upi` is the raw file of the switch, `settlement` its report, `csv` any other by a mapping.
 type StatementFormat string
 
+// StatementReport The statement of a party or a bank.
+type StatementReport struct {
+	// At At which instant.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Bank The bank.
+	//
+	// Example: NRMD
+	Bank string `json:"bank,omitempty,omitzero"`
+
+	// From The beginning of the period.
+	//
+	// Example: 2026-11-23T18:30:00.000000Z
+	From time.Time `json:"from,omitempty,omitzero"`
+
+	// Party The party.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b3ff
+	Party string `json:"party,omitempty,omitzero"`
+
+	// Report Which report it is.
+	//
+	// Example: StatementReport
+	Report string `json:"report"`
+
+	// Rows The rows, in the order of the report.
+	Rows []StatementRow `json:"rows"`
+
+	// To The end of the period.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	To time.Time `json:"to,omitempty,omitzero"`
+}
+
+// StatementRow A posting, a balance, a transfer of a party, or a position of a bank.
+type StatementRow struct {
+	// Account The account.
+	//
+	// Example: bank:NRMD:clearing
+	Account string `json:"account"`
+
+	// Amount A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Amount ReportSum `json:"amount,omitempty,omitzero"`
+
+	// At When.
+	//
+	// Example: 2026-11-24T06:30:00.000001Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Balance A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Balance ReportSum `json:"balance,omitempty,omitzero"`
+
+	// CounterAccount The account at the other side.
+	//
+	// Example: transit
+	CounterAccount string `json:"counter_account,omitempty,omitzero"`
+
+	// Credit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Credit ReportSum `json:"credit,omitempty,omitzero"`
+
+	// Currency An ISO 4217 code in capitals.
+	//
+	// Example: INR
+	Currency Currency `json:"currency"`
+
+	// Debit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Debit ReportSum `json:"debit,omitempty,omitzero"`
+
+	// Direction As the party sees it.
+	//
+	// Example: in
+	Direction string `json:"direction,omitempty,omitzero"`
+
+	// Entry The transfer, correction or position that the posting belongs to.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3FF
+	Entry string `json:"entry,omitempty,omitzero"`
+
+	// Event What the posting records.
+	//
+	// Example: debit
+	Event string `json:"event,omitempty,omitzero"`
+
+	// Reason Why the transfer did not complete.
+	//
+	// Example: debit_declined
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Row What the row is.
+	//
+	// Example: opening
+	Row StatementRowRow `json:"row"`
+
+	// State Of the transfer or the position.
+	//
+	// Example: completed
+	State string `json:"state,omitempty,omitzero"`
+
+	// Window The position's settlement window.
+	//
+	// Example: upi-2026-11-25-03
+	Window string `json:"window,omitempty,omitzero"`
+}
+
+// StatementRowRow What the row is.
+//
+// Example: opening
+type StatementRowRow string
+
 // Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 type Transfer struct {
 	// Amount A sum of money.
@@ -3018,6 +3537,177 @@ type TransferStep struct {
 	State TransferState `json:"state"`
 }
 
+// TransfersReport Transfers by state and age.
+type TransfersReport struct {
+	// At At which instant.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// CreatedFrom Made from then on.
+	//
+	// Example: 2026-11-23T18:30:00.000000Z
+	CreatedFrom time.Time `json:"created_from,omitempty,omitzero"`
+
+	// CreatedTo Made up to then.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	CreatedTo time.Time `json:"created_to,omitempty,omitzero"`
+
+	// From The beginning of the period.
+	//
+	// Example: 2026-11-23T18:30:00.000000Z
+	From time.Time `json:"from,omitempty,omitzero"`
+
+	// Report Which report it is.
+	//
+	// Example: TransfersReport
+	Report string `json:"report"`
+
+	// Rows The rows, in the order of the report.
+	Rows []TransfersRow `json:"rows"`
+
+	// To The end of the period.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	To time.Time `json:"to,omitempty,omitzero"`
+}
+
+// TransfersRow How many there are, or the total of a currency.
+type TransfersRow struct {
+	// Age How long ago they were made.
+	//
+	// Example: older
+	Age TransfersRowAge `json:"age,omitempty,omitzero"`
+
+	// Count How many.
+	//
+	// Example: 12
+	Count int64 `json:"count"`
+
+	// Currency An ISO 4217 code in capitals.
+	//
+	// Example: INR
+	Currency Currency `json:"currency"`
+
+	// Oldest When the oldest of them was made.
+	//
+	// Example: 2026-11-24T06:30:00.000001Z
+	Oldest time.Time `json:"oldest,omitempty,omitzero"`
+
+	// Overdue How many of them are in doubt and should have been decided.
+	//
+	// Example: 0
+	Overdue int64 `json:"overdue"`
+
+	// Row What the row is.
+	//
+	// Example: transfers
+	Row TransfersRowRow `json:"row"`
+
+	// State Where a transfer is in its life; see the table of states.
+	State TransferState `json:"state,omitempty,omitzero"`
+
+	// Sum A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Sum ReportSum `json:"sum"`
+}
+
+// TransfersRowAge How long ago they were made.
+//
+// Example: older
+type TransfersRowAge string
+
+// TransfersRowRow What the row is.
+//
+// Example: transfers
+type TransfersRowRow string
+
+// TrialBalanceReport The trial balance. Of an instant it has no opening balances.
+type TrialBalanceReport struct {
+	// At At which instant.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// From The beginning of the period.
+	//
+	// Example: 2026-11-23T18:30:00.000000Z
+	From time.Time `json:"from,omitempty,omitzero"`
+
+	// Report Which report it is.
+	//
+	// Example: TrialBalanceReport
+	Report string `json:"report"`
+
+	// Rows The rows, in the order of the report.
+	Rows []TrialBalanceRow `json:"rows"`
+
+	// To The end of the period.
+	//
+	// Example: 2026-11-24T18:29:59.999999Z
+	To time.Time `json:"to,omitempty,omitzero"`
+}
+
+// TrialBalanceRow An account, or the total of a currency.
+type TrialBalanceRow struct {
+	// Account The account.
+	//
+	// Example: bank:NRMD:clearing
+	Account string `json:"account,omitempty,omitzero"`
+
+	// Credit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Credit ReportSum `json:"credit"`
+
+	// Credits A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Credits ReportSum `json:"credits,omitempty,omitzero"`
+
+	// Currency An ISO 4217 code in capitals.
+	//
+	// Example: INR
+	Currency Currency `json:"currency"`
+
+	// Debit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Debit ReportSum `json:"debit"`
+
+	// Debits A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	Debits ReportSum `json:"debits,omitempty,omitzero"`
+
+	// OpeningCredit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	OpeningCredit ReportSum `json:"opening_credit,omitempty,omitzero"`
+
+	// OpeningDebit A sum in a report, in units of the row's currency. It may be larger than an amount can be.
+	//
+	// Example: 1250.00
+	OpeningDebit ReportSum `json:"opening_debit,omitempty,omitzero"`
+
+	// Row What the row is.
+	//
+	// Example: account
+	Row TrialBalanceRowRow `json:"row"`
+
+	// Type asset, liability, equity, income or expense.
+	//
+	// Example: asset
+	Type string `json:"type,omitempty,omitzero"`
+}
+
+// TrialBalanceRowRow What the row is.
+//
+// Example: account
+type TrialBalanceRowRow string
+
 // UPIID A UPI id. Capitals are taken and made small.
 //
 // Example: asha@oksbi
@@ -3156,6 +3846,39 @@ type OptionalWebhookTimestamp = string
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
+
+// ReportAccount defines model for ReportAccount.
+type ReportAccount = string
+
+// ReportAccountRequired defines model for ReportAccountRequired.
+type ReportAccountRequired = string
+
+// ReportAt defines model for ReportAt.
+type ReportAt = string
+
+// ReportBank defines model for ReportBank.
+type ReportBank = string
+
+// ReportCurrency defines model for ReportCurrency.
+type ReportCurrency = string
+
+// ReportFormat defines model for ReportFormat.
+type ReportFormat string
+
+// ReportFrom defines model for ReportFrom.
+type ReportFrom = string
+
+// ReportOpen defines model for ReportOpen.
+type ReportOpen = bool
+
+// ReportParty defines model for ReportParty.
+type ReportParty = string
+
+// ReportStripes defines model for ReportStripes.
+type ReportStripes = bool
+
+// ReportTo defines model for ReportTo.
+type ReportTo = string
 
 // TileParam defines model for TileParam.
 type TileParam = string
@@ -3373,6 +4096,123 @@ type LinkInstrumentParams struct {
 	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
+
+// GetBalanceReportParams defines parameters for GetBalanceReport.
+type GetBalanceReportParams struct {
+	// Account The account.
+	Account ReportAccountRequired `form:"account" json:"account"`
+
+	// At At this instant: an RFC 3339 time, or the end of a day in the book's zone. Now if it is left out. Not with `from` and `to`.
+	At ReportAt `form:"at,omitempty" json:"at,omitempty,omitzero"`
+
+	// From From this instant, or the beginning of this day. The whole past if it is left out.
+	From ReportFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To To this instant, or the end of this day. Now if it is left out.
+	To ReportTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Currency Only of this currency.
+	Currency ReportCurrency `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
+
+	// Stripes The parts of accounts that nodes share apart.
+	Stripes ReportStripes `form:"stripes,omitempty" json:"stripes,omitempty,omitzero"`
+
+	// Format As JSON, as CSV, or as a table for people. If it is left out `Accept` chooses: `application/json`, `text/csv` or `text/plain`.
+	Format GetBalanceReportParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetBalanceReportParamsFormat defines parameters for GetBalanceReport.
+type GetBalanceReportParamsFormat string
+
+// GetLedgerReportParams defines parameters for GetLedgerReport.
+type GetLedgerReportParams struct {
+	// Account The account; all if it is left out.
+	Account ReportAccount `form:"account,omitempty" json:"account,omitempty,omitzero"`
+
+	// From From this instant, or the beginning of this day. The whole past if it is left out.
+	From ReportFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To To this instant, or the end of this day. Now if it is left out.
+	To ReportTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Currency Only of this currency.
+	Currency ReportCurrency `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
+
+	// Stripes The parts of accounts that nodes share apart.
+	Stripes ReportStripes `form:"stripes,omitempty" json:"stripes,omitempty,omitzero"`
+
+	// Format As JSON, as CSV, or as a table for people. If it is left out `Accept` chooses: `application/json`, `text/csv` or `text/plain`.
+	Format GetLedgerReportParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetLedgerReportParamsFormat defines parameters for GetLedgerReport.
+type GetLedgerReportParamsFormat string
+
+// GetStatementReportParams defines parameters for GetStatementReport.
+type GetStatementReportParams struct {
+	// Party The party's id. Either it or `bank`.
+	Party ReportParty `form:"party,omitempty" json:"party,omitempty,omitzero"`
+
+	// Bank The bank's code.
+	Bank ReportBank `form:"bank,omitempty" json:"bank,omitempty,omitzero"`
+
+	// From From this instant, or the beginning of this day. The whole past if it is left out.
+	From ReportFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To To this instant, or the end of this day. Now if it is left out.
+	To ReportTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Currency Only of this currency.
+	Currency ReportCurrency `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
+
+	// Format As JSON, as CSV, or as a table for people. If it is left out `Accept` chooses: `application/json`, `text/csv` or `text/plain`.
+	Format GetStatementReportParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetStatementReportParamsFormat defines parameters for GetStatementReport.
+type GetStatementReportParamsFormat string
+
+// GetTransfersReportParams defines parameters for GetTransfersReport.
+type GetTransfersReportParams struct {
+	// From From this instant, or the beginning of this day. The whole past if it is left out.
+	From ReportFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To To this instant, or the end of this day. Now if it is left out.
+	To ReportTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Open Only those that are not at an end, which is fast however many others there are.
+	Open ReportOpen `form:"open,omitempty" json:"open,omitempty,omitzero"`
+
+	// Format As JSON, as CSV, or as a table for people. If it is left out `Accept` chooses: `application/json`, `text/csv` or `text/plain`.
+	Format GetTransfersReportParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetTransfersReportParamsFormat defines parameters for GetTransfersReport.
+type GetTransfersReportParamsFormat string
+
+// GetTrialBalanceParams defines parameters for GetTrialBalance.
+type GetTrialBalanceParams struct {
+	// At At this instant: an RFC 3339 time, or the end of a day in the book's zone. Now if it is left out. Not with `from` and `to`.
+	At ReportAt `form:"at,omitempty" json:"at,omitempty,omitzero"`
+
+	// From From this instant, or the beginning of this day. The whole past if it is left out.
+	From ReportFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To To this instant, or the end of this day. Now if it is left out.
+	To ReportTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Currency Only of this currency.
+	Currency ReportCurrency `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
+
+	// Stripes The parts of accounts that nodes share apart.
+	Stripes ReportStripes `form:"stripes,omitempty" json:"stripes,omitempty,omitzero"`
+
+	// Format As JSON, as CSV, or as a table for people. If it is left out `Accept` chooses: `application/json`, `text/csv` or `text/plain`.
+	Format GetTrialBalanceParamsFormat `form:"format,omitempty" json:"format,omitempty,omitzero"`
+}
+
+// GetTrialBalanceParamsFormat defines parameters for GetTrialBalance.
+type GetTrialBalanceParamsFormat string
 
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
@@ -3717,6 +4557,21 @@ type ServerInterface interface {
 	// RunReconciliation Match what banks said with the book
 	// (POST /v1/reconciliation/runs)
 	RunReconciliation(ctx echo.Context) error
+	// GetBalanceReport Get an account's balance at an instant
+	// (GET /v1/reports/balance)
+	GetBalanceReport(ctx echo.Context, params GetBalanceReportParams) error
+	// GetLedgerReport Get the general ledger
+	// (GET /v1/reports/ledger)
+	GetLedgerReport(ctx echo.Context, params GetLedgerReportParams) error
+	// GetStatementReport Get the statement of a party or a bank
+	// (GET /v1/reports/statement)
+	GetStatementReport(ctx echo.Context, params GetStatementReportParams) error
+	// GetTransfersReport Count the transfers by state and age
+	// (GET /v1/reports/transfers)
+	GetTransfersReport(ctx echo.Context, params GetTransfersReportParams) error
+	// GetTrialBalance Get the trial balance
+	// (GET /v1/reports/trial-balance)
+	GetTrialBalance(ctx echo.Context, params GetTrialBalanceParams) error
 	// ConfirmSettlement Confirm that a position was settled
 	// (POST /v1/settlement/confirmations)
 	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
@@ -4402,6 +5257,203 @@ func (w *ServerInterfaceWrapper) RunReconciliation(ctx echo.Context) error {
 	return w.Handler.RunReconciliation(ctx)
 }
 
+// GetBalanceReport reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetBalanceReport(ctx echo.Context) error {
+	var params GetBalanceReportParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "account", "string", "", &params.Account); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Account) > 64 {
+		return parameterError("query", "account", ErrParameterRange)
+	}
+	if err := bindQuery(query, "at", "string", "", &params.At); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.At) > 40 {
+		return parameterError("query", "at", ErrParameterRange)
+	}
+	if err := bindQuery(query, "from", "string", "", &params.From); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.From) > 40 {
+		return parameterError("query", "from", ErrParameterRange)
+	}
+	if err := bindQuery(query, "to", "string", "", &params.To); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.To) > 40 {
+		return parameterError("query", "to", ErrParameterRange)
+	}
+	if err := bindQuery(query, "currency", "string", "", &params.Currency); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Currency) > 3 {
+		return parameterError("query", "currency", ErrParameterRange)
+	}
+	if err := bindQuery(query, "stripes", "boolean", "", &params.Stripes); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "format", "string", "", &params.Format); err != nil {
+		return err
+	}
+	if params.Format != "" && !params.Format.Valid() {
+		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, table", ErrParameterRange))
+	}
+	return w.Handler.GetBalanceReport(ctx, params)
+}
+
+// GetLedgerReport reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetLedgerReport(ctx echo.Context) error {
+	var params GetLedgerReportParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "account", "string", "", &params.Account); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Account) > 64 {
+		return parameterError("query", "account", ErrParameterRange)
+	}
+	if err := bindQuery(query, "from", "string", "", &params.From); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.From) > 40 {
+		return parameterError("query", "from", ErrParameterRange)
+	}
+	if err := bindQuery(query, "to", "string", "", &params.To); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.To) > 40 {
+		return parameterError("query", "to", ErrParameterRange)
+	}
+	if err := bindQuery(query, "currency", "string", "", &params.Currency); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Currency) > 3 {
+		return parameterError("query", "currency", ErrParameterRange)
+	}
+	if err := bindQuery(query, "stripes", "boolean", "", &params.Stripes); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "format", "string", "", &params.Format); err != nil {
+		return err
+	}
+	if params.Format != "" && !params.Format.Valid() {
+		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, table", ErrParameterRange))
+	}
+	return w.Handler.GetLedgerReport(ctx, params)
+}
+
+// GetStatementReport reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetStatementReport(ctx echo.Context) error {
+	var params GetStatementReportParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 64 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "bank", "string", "", &params.Bank); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Bank) > 4 {
+		return parameterError("query", "bank", ErrParameterRange)
+	}
+	if err := bindQuery(query, "from", "string", "", &params.From); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.From) > 40 {
+		return parameterError("query", "from", ErrParameterRange)
+	}
+	if err := bindQuery(query, "to", "string", "", &params.To); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.To) > 40 {
+		return parameterError("query", "to", ErrParameterRange)
+	}
+	if err := bindQuery(query, "currency", "string", "", &params.Currency); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Currency) > 3 {
+		return parameterError("query", "currency", ErrParameterRange)
+	}
+	if err := bindQuery(query, "format", "string", "", &params.Format); err != nil {
+		return err
+	}
+	if params.Format != "" && !params.Format.Valid() {
+		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, table", ErrParameterRange))
+	}
+	return w.Handler.GetStatementReport(ctx, params)
+}
+
+// GetTransfersReport reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetTransfersReport(ctx echo.Context) error {
+	var params GetTransfersReportParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "from", "string", "", &params.From); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.From) > 40 {
+		return parameterError("query", "from", ErrParameterRange)
+	}
+	if err := bindQuery(query, "to", "string", "", &params.To); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.To) > 40 {
+		return parameterError("query", "to", ErrParameterRange)
+	}
+	if err := bindQuery(query, "open", "boolean", "", &params.Open); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "format", "string", "", &params.Format); err != nil {
+		return err
+	}
+	if params.Format != "" && !params.Format.Valid() {
+		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, table", ErrParameterRange))
+	}
+	return w.Handler.GetTransfersReport(ctx, params)
+}
+
+// GetTrialBalance reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetTrialBalance(ctx echo.Context) error {
+	var params GetTrialBalanceParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "at", "string", "", &params.At); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.At) > 40 {
+		return parameterError("query", "at", ErrParameterRange)
+	}
+	if err := bindQuery(query, "from", "string", "", &params.From); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.From) > 40 {
+		return parameterError("query", "from", ErrParameterRange)
+	}
+	if err := bindQuery(query, "to", "string", "", &params.To); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.To) > 40 {
+		return parameterError("query", "to", ErrParameterRange)
+	}
+	if err := bindQuery(query, "currency", "string", "", &params.Currency); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Currency) > 3 {
+		return parameterError("query", "currency", ErrParameterRange)
+	}
+	if err := bindQuery(query, "stripes", "boolean", "", &params.Stripes); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "format", "string", "", &params.Format); err != nil {
+		return err
+	}
+	if params.Format != "" && !params.Format.Valid() {
+		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, table", ErrParameterRange))
+	}
+	return w.Handler.GetTrialBalance(ctx, params)
+}
+
 // ConfirmSettlement reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ConfirmSettlement(ctx echo.Context) error {
 	var params ConfirmSettlementParams
@@ -4827,6 +5879,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/accounts", wrapper.ListAccounts, options.OperationMiddlewares["ListAccounts"]...)
 	router.GET(options.BaseURL+"/v1/accounts/:name", wrapper.GetAccount, options.OperationMiddlewares["GetAccount"]...)
 	router.GET(options.BaseURL+"/v1/accounts/:name/statement", wrapper.GetAccountStatement, options.OperationMiddlewares["GetAccountStatement"]...)
+	router.GET(options.BaseURL+"/v1/reports/trial-balance", wrapper.GetTrialBalance, options.OperationMiddlewares["GetTrialBalance"]...)
+	router.GET(options.BaseURL+"/v1/reports/balance", wrapper.GetBalanceReport, options.OperationMiddlewares["GetBalanceReport"]...)
+	router.GET(options.BaseURL+"/v1/reports/ledger", wrapper.GetLedgerReport, options.OperationMiddlewares["GetLedgerReport"]...)
+	router.GET(options.BaseURL+"/v1/reports/statement", wrapper.GetStatementReport, options.OperationMiddlewares["GetStatementReport"]...)
+	router.GET(options.BaseURL+"/v1/reports/transfers", wrapper.GetTransfersReport, options.OperationMiddlewares["GetTransfersReport"]...)
 	router.GET(options.BaseURL+"/v1/banks", wrapper.ListBanks, options.OperationMiddlewares["ListBanks"]...)
 	router.POST(options.BaseURL+"/v1/banks/:bank/results", wrapper.ReportResult, options.OperationMiddlewares["ReportResult"]...)
 	router.POST(options.BaseURL+"/v1/banks/:bank/results/batch", wrapper.ReportResults, options.OperationMiddlewares["ReportResults"]...)
@@ -4873,507 +5930,551 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37chs3lgeOvwqKu1tOKi2KpC62qJqakWU71sSxNbYT56L8RLAbJDFqAkwDLZpx/Kt9iO8TfP/YB9sn",
-	"+RbOAdDoZjcvujiTHad2xyLZjQbQB+d+PudDK5bTmRRMaNXqf2hNGE1YBn+e5HrChOYx1cx8TpiKMz7T",
-	"XIpWv/VczomWhAYXtVtRi72n01nKWv3WY0YzlrWiVsZ+zXnGklZfZzmLWiqesCk1I+rFzFypdMbFuPXx",
-	"Y9Q6pfGEnUqhM5kuP/OZzMhEzkkqxZhwTaZ0QYaMXLGZLj97lg9THkdkSt/v0DH7y173YO+w0+lEhE+n",
-	"uabDlG05sbOETWdSMxEvXrNZShfmtur8BmacAZlPmCB6whXhiugJIyOeKU2oUHOWmU0z312xRUTomHJh",
-	"pl48mol82ur/3DJDtX6Jaqbymv2aM6XPaibwkk6ZwkdneBXhgsg8I6kcqzb5ml8zs3FaklzhPBcyJ1Rd",
-	"lfev0z16ONqjvXg/efQw3mNHwy49HPU6yT57NNwbjVZu3pS+f8HEWE9a/cP9qDXlwn3s1i9HZ4uTkWbZ",
-	"8nresFiKRJn5zinXZMhGMmOwf359ZqkzRjVLSmvorpwiF3xq9rmYEReajVnW+mjmNKMZnTLtDkIcy1zo",
-	"0zzLzPtfnubbCSMUL3qgSGyvK2/p2cvXrajFzeW/5ixbtKKWoFPzi7u+RAYJG9E81f7GYFP3zPy0ZpkZ",
-	"6//388nOT7982Pv4n626zbVTPzfrWTfvWUpjZujFbG88oZkmcuR+V203+xnVk2Ly8M+qrf7PjI1a/dZ/",
-	"7BZ8Zhd/Vbt+dnoCs31MxdWKqQ6puDL7KxPWMBtzxY1nY55+KhOGU8kYLeZS9yhzwc2fZe4+e4I8T2YZ",
-	"i806Vz0v9lfd+KHFg9yT80zJmmM3EOy9vozh14EhAkMRMzpm9gCWKfvkp9FvUr39cfTkcPj19NG4+4r/",
-	"JsfNxG4e2cAvegcHS8RNd37r7Bxd7vzyVT2JB5z5G1ZzOH807E/OBTEzICOZlfhjm7wG7sFRouQiMSx6",
-	"wogyV1+xhWEwio5YBLeOpSyzmdZUjXcedR/29tyCUYIWKw7mt2MmuCHrhK0o885wY8jO/79xQ4TSWT5l",
-	"K4899xc9UIQnDeepuOrGRFfMxhLdN2yxYl5XbAETioiQmnCtiGJxxnTDBK/WbOiqmX3DFnZKL9g1Sxsm",
-	"1bEkw0jK6DVTD8iEqglTx4TReAIf3Akxp4akZiwn+DMpkYmSUZ6mRPOU4cVcESkq56hTv0QYcGOqKVNJ",
-	"Z+eoiUpe8CnX9WrdlIoF6HaosFBNplKVNayDTv3xTmHUWkFmbpnS9yh3e51OtFoKR61XMCea/sEHPKYi",
-	"Zum2Z/yOz7Tbi3dsOJHSSI6lbThx8nF5K6ZMKTpmx8W6pUDy1dliiZ1drlzqHGeww5N7X+UbPhZU5xlb",
-	"sVjlrlERoQrPWsZUnlYsgusujSbi1d7o6O2jH3V+9Hye/aDS63yafjf7Vb/8/terya/zXSa+/u389Ad2",
-	"8Dj59bfTM/HDrz/+8Gwx/f7v9OThyU/J7If59y/O5d70Zfro6bdfTR++fXwy/stf1m2Vn2PTjnU7vf27",
-	"2bK3fMqUptPZ8pa9M9o+hX2DXWMJ4Toy+t53gr83bNao2uVd6z58tNc9eLjf6axbo/YPblpjb9UKVzCq",
-	"c5rpVRJjZn5fJcTgghtLCXi8lRNvecpWzMSw9weKiHw6ZJnZ2HEm85lCjp8xRhI+5lpFZM71hFBB3juD",
-	"hqYpGeYaxQxV+tjcI4WxdCiYOEYYGhESgf1rGPSFQDlEZGYlE6EZI3MqjCVEzozkTPEKYyYrTUXilHuz",
-	"P+a06AlbmLvaF6L02t93Ot3dzuHD9my326vfVLPWbazA5ff6NqNCjVi2akPtJaverrvmxi/YzcO+43e0",
-	"TixWDVHDWqnZVF28oxEXNDWvgwuSyHxY5kC9BolphqsXmKG83AvFZadWXL6jacrWGKlzuOZfzEZdIdMa",
-	"RPu9ybN71szXy7VXghkKmhqmEIo2xWY0o5olZLggakZjo4CGDCLj4wn8wYTMx5N/TeG30fbeQhhuKAS5",
-	"JnOqrBC8Fwm42UJvKhHfcZHI+Qq+OYcLGhgm/nhjdokPB2b50YyhZlIoBn6yxzSxvknzKZZCG8Ox/6FF",
-	"Z7OUx9TMcHeWyWHKpl/9U5npfii22tyRmAnm4krIubgccZaaQ5kwTXlqlzZlIFwvWnQ6lbnQFy0nHuGm",
-	"NnnCE/BpThkVhAqpJywzJ+WvraiFI/Zbu/Zm2CAjGWN4bib6QzrhfWs59Df0gjKlL3mymdfUSIxctfr7",
-	"xv7RXAONvQ3cmROqjLVoJopnG5xxUuiMxpokkuFiJ/SaFbThZ243t1/ewo8b6zp4O77aZbIKXK5Tmo5k",
-	"NjWaxkupJ8a4giOlZYZ+2CCO8MOOpYoddFnXzcBevlv4tj+ia0yMUh7fjp6chnAppL5Eay61EYASabnr",
-	"zPoSNuSaJX3wQMAHWB9NM0aTBVFM6DY5UVdWnVowZlSDGV0Y5jKkMfjTb04cR2Xi8DOLqTBvf8iIXQdL",
-	"VlBB48LvmiA8WY44EuwsY2aLUEG6XxJ5JrMhTxImbkUjmUwZbBNNUzlnJbZzAl4COSLmIkLzhGsjoukC",
-	"lhxnDJRAu9fqdi9+r3jxL6UmxWya3vHSxO/q3aIjDpbslppIUL/u7t2dCSPuaPo0y9ANveH7u/UCX+UZ",
-	"Ad21jjaPbUAJPEboG7q7Jb+U+pnMRXJ3HG0Ew5V5WcZQKhac4/HJc0OIz/ZOeqf7Tx49PN17evS4e3L4",
-	"rNd5sv/00eO9k+7tKHe/TLluVhvxJrz4jijXrR1fK3wGQQpKgbGE2R2+zrdSvqDZmH1K4oVQmEzAcaml",
-	"JKmZwP0y2e9EGOdPbqnelccKKPcNEwmhwG5Dx0fGruUVSwhV5AKyEmTGf4PH9QlmGZCLvNPZi6/YAv5g",
-	"F63bEXM3JGZyTVOekJPzM4Lhhmatq7yyOyZoOw8QRllhHVbe8rt373aqmRur3nTp2o/RLankmnJUMW5D",
-	"IcNcLUKyqKFs69QvZQKAV817BCoueWPlUWvi3YY2DkIR/VZKDJbY0ZwLjhvZsYJQYIF3QR2G0wo5rzv8",
-	"5AvYD7OlZCBzHcspu7R2waBInvnSbyUdaZaRAaRj7EA+xiA0iQMSCy5ZTyE+ueO2tDXLZMyUujV18YIw",
-	"Lq/Y4jJjuWIVAcoVCS6DI2d21lyIrj9rV9r3fmx+IZQINjfX3or39Hpl3X+beawguYZV34NpOGdpuoPG",
-	"IaEiCWyWRIp7l1Mqn81kplnyLUs4fQu78ceIZtCYWZzSDEXXIHyyeeIgMnwcDf7BKc5w56mIZcLFeHCf",
-	"G+XfuktvYkrVeZKoJkpOGawolSiDkecOpbyKSDyhYgxxJDLK5JTIXCuemJMQm3vBRz6k4goWapaRMMFZ",
-	"QrQ0K5llcsYyzdF5RHXpuLZ6nd7hTufhTmf/beeov9fpdzrtbm9v/+Dwp1bUMvRl7mglVDNwvS17yszL",
-	"MY9bXtmZDmbTLu4cSpkyKsytPClPh8bx5epj/KjbKnnwzB0/d3aO6M7olw97vTrnt2ET1NJe1U+5cG7K",
-	"YpbFbGrM1eWhZcrWkfJrab0B+fCfLNZ186CQwMB1n/BERQS8nHCuVR5P2uSE+Fw51NlimacJ+uspmbFM",
-	"SWGzIYxo5Hoic8zruKZpXsmA2MZaqVsyTK4+p0GONBNt8oQJTlOFU6UQeeNXDNYzkmYvMYyAXNXMNlAb",
-	"4HpIWAMSHjNzUTXn0BMmF/pwv7U6ySFqzSdU1/twp0xPJHLQTOaauSQTy2nhSKFvcDqlokIfXz99S3av",
-	"u7veK7H7wf35sW7j5hNZE2MXTueNyCBXLOsPYDqQ6gJBlxGZTyTJqNkjOw+Y18DpGW0ygK1Ugz7Qsdn6",
-	"IVtIGEUqVrwHLdOE0BnNdHXbyyszsmv1OXzYrXWaF97un1sQ6zFrti/AUU5kuFCRcyvxUGAaJVPqBUfP",
-	"dplxJVSDyOCaTdUGGY+G1370z6BZRkEXDFLu1g3ykr3XNnWvujKYTMMKwONdVomGNEXn94ciwueieXA+",
-	"W/3WTrd30Gl3OmaUOGMJx0Txxuv3g8ur14AndfXte52Ou32Uyd+YaPVHNFWslOPZf/P47GU/ThnNUNOe",
-	"SWV0blCgir1VisHiyy8sWPTqdFC8rLzsTe8IwrArUzLddR/DzdnwIW5/PtTIL9ysLdJvwz1sTApzlxAt",
-	"83hCeDnEbba+mf916viftgraBtMEXa5K7zb9OAhPw4iRf8l+W4u3GKzU7+GKI/OCC7Z86unUHadVU/9W",
-	"Cgbvdr12022DcvNwc+3mBnRc5BBvlSoctdg1W7/ap3CRUSfYr8tEdApp5CA9gpxz+yb6pBuRXkT2yP/+",
-	"9/9EXk+gZExnW9BYrYw1Kum6qb8x1xh6dNkk2yWNhCRpFu82zD48cuQS0mWzqEGquwtZAw/9w4TNS0iE",
-	"qlUsCgqw2VIUlULD3NvkBaPGBiK/sUwahQHqfbSs8ptWp9PpoE3w8FFrOXz+4SjqPqrXu0PWt3p+y1UR",
-	"fTIAGYQ+x1gmDJ2OXh4NoqYrFNM6ZVMmtLkGiI3Dn5iYY2+AhDW8w/w2YkyZf1WuZkwoNmhfiHegTit2",
-	"zTKaEiETpoiaGEVKCmedgSY7yjPQZc0lcNogh4kSsxUzhqo9pozKUTEj0POswulW5StBIlD9CVUXwt3w",
-	"H3sD8gXobN+9fuGH+a/e3t7gyz6RIl2gYy6fQoam3194DiR5w3SUtYanjAouxtW0tFrJX0qoeNT8qt9o",
-	"qmHn7+ZUgVT4w06W82tU6NboO2icsfdAKoqMMzknwwXGsI39NmFo3SjzrRWJcKps3RkqTVEr5XTIUw6Z",
-	"k2Zm8AcXsQRhZMevKVCLWidJklmHAk0Sjvmp58GOW32uamlC/BzyGbkiM8oxNYe9p7FOF0DXc7pAi3OB",
-	"UXrznRyRhcwzQmczc1opPKNPBnCIzLEpahjMp9lECjhVEyqSlA3AXMHTNzi+EEMGDgwMY2fMVRiaXRuY",
-	"zWJCc5oOwPnm+VWZTD+0cGhQQCfU7MiUvg/Xj3k/4TfdJW9Ioa5vsYeYFe0OV4QpMea8P6YTblYqpG6T",
-	"c0hXMIdy2QvDRypeW9Hx7M1pqGIu264TmSaQtYluAOWzJDKYklpi5K/pNSdnC0irCg700dGa8sGoJbyM",
-	"2eDQWoG0pETi1xGufunYRa33O2O5Y77csTYIbKGTr+Hv6orPdqTNyd6ZSaOGZPZtWUMCSWitAlZc+THy",
-	"FNWY/xweAxcI4Yadmvsic9QxkQWC3kHxT8WtRK95WY7+7a9FCVb7cueXD72o1pW1xR4ENUW16Y8hCaPf",
-	"0BxOzOxfWmt5/lyoNc6Bw4qTztyx2km3xcpSLq7qShVmVGmWEPMzRO5iKgRLyD9eQ3QmIoN8xvu7uzO6",
-	"+OuM/uV///t/jOzvHc6E+XtQPbDFcku3xRPKYUZ/k1c85jH3g5xOKP+vXufc/Fg+X71Op3OL9WJife2C",
-	"K69pYwqc6XXunYPKGzR33NkbBOmw/TGD2zZe41dH3aNHDw8PjPbaKy/m4uKrn7s7R7+g+noYdfdvt558",
-	"xldW/boUQ67Id+dnhCckZRTS3CNU1BZwyMgrl2ksJAQDjJpmyJm5G+Y2z8IeX6tWMgFqvKILFRE+uhAw",
-	"BlwRU2G+N5IgpO+KxrdE1BX6bSwXtbyqd3D48W/2W/P58Jb7ibxoVW69L++rOQPWiEBbsDEJ/w89Ah/r",
-	"dE5Vw9UGKh9OuR70SUyzbEGkrV7BXEmZWdWyTQaZMVIUG/RJLhLEPpAZH3NB08j/qgZtMsAY6KAPhDEH",
-	"UmGxdTRrX7MKXonoQkBsEQJQLtnHUo9VZHGCEIqFRxRB1jql9XHhTKmJgAQWi9FtQEmVc6YijHFpqWmK",
-	"RH8c4FJAYg6ERQSMAO8dKH/I4E7BxlTz63IUZENXbFlvu4m/0Y4auqX8A0r0tfPXLzq/B3ypY8zqL7+4",
-	"uGjj5260//HLv/7nWrc7PjDw1tVZOI8pCtGKzzZj9Gq9nvcYLwNbDx1eCdu87N/pWaqBCgxLQzYJrA0E",
-	"QGTzJgx9XrT+holHfkN/bskrNeRmod64XI5aVUxIo4VezjI24u8bJmIeZrRw5RjtMKMinjBFhmzMBUys",
-	"zFSM1VznB+HicpTy8aSGp50Vp83GyzjE94cMnAHKMH+BVQb+OXtbO4Cn9P3llr5UZ3cEq4M6rMdW8pyJ",
-	"hNO6xQqmL4E/XcZ0tvHjfs1ZXhtEXtofqAzT0hx9VZX6na13BnKnNyFeT+1Y2aHq4t3KFnOD9wd9AZic",
-	"gQ4AF3Nz9YdkykWuWURG/JrZD3jDROZZBGVwLkqn5ywdaVsET7FQfxNHipk6FpMsH4IK44BjHDlnf3g+",
-	"iiPrNizyvCKkbv8ai11qYj4nG5retzCc799mtWs5tfyvoXgazQ9AKAKMIGZYvj/syvKYNTxlqc5vv97l",
-	"aubjYinLVt9UXoN3joADEJVIW6c/5zqeEM3SVEHFsmJMYL4JuCdzpeUUvA1WRNfklmzHYIZWBG0qNZyU",
-	"CR3TtekodLG6Im0IOTblXYZIUbe70zuoBobqHmG2sYZXwdJgj5NjwlLFiuSSOOXGGDUKjUgXhAohcxE3",
-	"pcVkbMSM7K6s9+Xrb5903H+9+kQXo4TRtDYZxyiGwF8Io1nKWebJoWEWWTm3r3W41zvqdfcedh8dHNY9",
-	"fZsQkJJ5Fm/EeA01v8GrXeiIgjy4rGYPrc1nOViftGDnFTmQI0NNQWDJBpr8PjtaaGINweQD1DE7Np65",
-	"BkXZ3Hvr4BSoeev4fqMb3Nz9D8PQl2eRMqrqjsCr0cjzNpoBmouyGYpCOnC2yuE76HTWSWmX7LvyeaHV",
-	"DI8tZw311tZ2h5tSpBfbpTZt0BtdC9w3SNg4owlLBn0jvZlA2c0DHcHaW4EmQMzmkBHlaZ4xFYSNwI4J",
-	"FUOdccNOcmP6JXIuBn1ID6Q8VZHZ7Qvhk5KQiUNKkTQXmdeSsRFkt1JNpIgZ+QIiaZd5kVo++LJNBimj",
-	"11yMcXCbbBlLIVis4aUuoIT6GK1IrhD25ULM6YLEEjDypPNQlK3GfAYpA7hD5k85F7jV5nmNJ2JFdClw",
-	"5S87DWCLERbC7XogxQoG8r///f/6/+t0OrXZb1SvqXf2OaQ10uXwbafT73b6nf1tEhBQTpblQO2VtYJP",
-	"kmEmc6hb19tmeR3UbkGcSmVP472l9tRKcf8ui5p8bVUWObqNQN8+KciOuEbYOXp9hpej95rVZgH7PD0Q",
-	"KL6yios4zZMKQe13e3u1fFLUWyWl6PqIp6yaT7k6taM5BFXFQgKOtfwidvf2alU1NaG9g8M6ru5n6l8z",
-	"uKgQxrMYnO0NO/H+fu/o0Sjuxt39IzoajvbjR0dHh6PhUW+/95Cy/S7bP9w/Gh7t7cd0/+jg6Kg7fPjo",
-	"oDd8dHCwnM4A3r1VDkwbm3rz/MRM/caaTFXtwJ0wbzBa0kGsRWZpztFQmGpl6XeljDJ0eEcqRcGHP31s",
-	"PjBol4XAbJY51dwTydF+d/uMuWGuzCarS6u61xzZJ06pR5QazDH36RzWXvJZHFhDyLVOjRUmWNkdfXCD",
-	"Kc4OOpfTujRCmo68lPPuCHlFUqZUyakgCDNm+6RN3vDUmBuYd41+ChDcRibtGC2jrEm1D0KeKnMs86+Z",
-	"rrWfzWyPjmpn+2pEKJnkIoH6DTtdwQXTix3zz7qplyb2qLP1vGztVX025oiicYzODCjOUB53wD/2cKXX",
-	"6bA+I5PFE8Fjmm5OYBjusi/W13twXwuA1T8Zo/GkIi4Ot6Ytm1leA33s8QqNNOHTsiTZloiXcvrwXUTF",
-	"Qa47ibW7V8zZnwxPdLVsBIBllz3g2zolUqrURv7yU7gS/BjTGROKbpIg6p0ljeqQ2x6S0IWXlZjLp2wF",
-	"0M2VIpqkta6k74TmKQJbo2GA7lijF7IE8KIECZcJWB/VMpRAKe4+wtKjzZVinmyM/WvMirW66gsGw8oZ",
-	"Eyy5rM0jLunvvc2nKvNsG81SXrMsydllQhercsTNz3bzzaQh+8GGBvGtVQ/m6gMv56Iuh9RYD8j1MP5S",
-	"Ve6mjGW03hGlZJpvQuLwnl4XlxuebJe+9rZ3MkvU5l58c4t34+sJ41u9mJskLUetfGaI445Jau71nxph",
-	"WmS/kozNZKYRXqdAqyqltuwUPGGns7dZTQ8yvSAUELrKgNz99tqXGZ6s0p4EXKaRS58oxcfCmf1bRAs8",
-	"US8T7Dbpb5UtwFEbZ3vqJEIV7FvqSy4uh1JeDfpFDgdae6ARIvuWeQYeaoD7EQ80URM5bxO4n+pLc9Og",
-	"X1xlflX2fhzL41nB+HaUNhmgD/My4eAyG/TJUOoJ3A/+fqNZXQj8FSIEUwSkJ4Mkx4patjxvY37PeezR",
-	"9NpkkFYuRG+7uVIKQon5OTPcq00GCLiVcPDmgp/M2pNzmSWk+BU0Q+e0vhBQ3+yK3y6tI8ffjskCokjP",
-	"9Pvh6x4ntEAu0ZIkqFa2IVt1jP4uBDCeQ4YEQ7vZCNg5VSTOjRY2apMBF5eAQIkuPjv6hXDAlOU38UAh",
-	"ThMczITFPGGqeK3oCjYvBfLyRFK8XXg7QYimeKNSpIvSzcFVSBfm1tKIFyKReHPBJgKSqOEexP5axIKQ",
-	"k2BZCRxFs44ZXchcX44oT63PsyiDgYxh8zNJeGKxRmiMFgageuH6kIgh4Zi4LHzbu6PkPAxOkjGOi3Ph",
-	"HfVuRYa9OOI1djP+UyK7QnF0lITRzjGa/O4VFw+yTvuoVd59w+mWdhTcC8G+1Ds2gWvI6Q0YnGbvK2LF",
-	"OWWs1OYCPLAR0Ty+YprsP+wCAFEJCNK63zdmgPDUZv7n3LCV1JmbKMrVUsq97auStlUMqjHxiqjDOTUu",
-	"/okFt/jQomn6atTq/7zBk1sfo2VvNpyrhsQUm/iUSMEIHWKld4ROeOBzdJgGhcyxFDFPOSri5jFSMYXN",
-	"cjbOIigK1U5ip6VV/T7FeVcbO5OKcetGnHClZbbY3DVldvOl1LUlIw1G9ruQRytfee24KF24KIzj71tl",
-	"XjTVr3hcro3o02mU9STqaKXYr8BDGLyTZaL9xZEtggIHJUDZ1eXBsDvqxIcJ69D9/VFn9Ig9TI7oXtzr",
-	"Dh+NDpNOBYn4sORJNQOsRWWAR9+FR9Ieok/uifTktuyIvEttH8M6Gxhd5XD9Wrf+jaVHDbDB+liI361v",
-	"uEiWE20KkACqV+823B8E09GyMMSOOClmCIWow3ACQLDC35b5JWUHEwDG2JwlPUkyCj4k9GVAqN8+oFF2",
-	"vy7ZurUII1xZ54jRw8cZAxUJVWGj66rQrecyckABhItBVYaDDPcNFyXtymjoXE25Uv5XQQwxUi0zaNcA",
-	"EyhVn8EUCv6AMVg3SPNKfaw73PtisxrvM3Z6E+qJ8KIK0fsVVKeNrEaI+SnHoCdPfCjaKvAIZ2Ez4sCm",
-	"KGuJE9ThhGxFrQVTq+enbugM9OszJ9WopNvcYHXHzW+pHJtyIomdQOPpcRJk2TjFFxiabRzxr4yVMWNB",
-	"egFLiJKI8+KyLtCQEmxOxtLF/K3Pej7hKTu2J0BpnqY2pbWcd34h5tZzOaEK7LB0dGmfS8mIzQvgV6Iz",
-	"OFEy12WrwB9YS5N+jNrXfiqF4gqAus4zKUfLL9+YO/BvVeFcZqTYIqIkr/xdw0W9c3VJI5AbPazy/mGS",
-	"cLOfRd3bPy0hEtSpmjdRAC3jvKzKp5umFTiefJMBa7Phhs7Hv6GfGEGG79hX5zwqW0FIrHdvV6EjtvBx",
-	"X7Ms49Vcyre+dpQrDz8G+e61Eh/N2u1coU783hnBbKQ8FxtVuH7/VTy5dc5V1/GQOveEMz0DQirvZYlw",
-	"S/NczQtO4nqdZRBLMeLZ9BLzC6xUQPj1iS0zBl9NVHarGSVHmk2B1jiDjOk8E0t3C2ndWUhtY6aVR3MP",
-	"y5iKS8xdWKhelD5B5zG4NGlfCD9j734q3210BRzBQgEW7ib7XI/6gLcWew1V8rkOfVIICkavmIC7vWMM",
-	"3J8ZG+XCzEBJm4hnHuza0cKU2ljkzvUlaIDFtaR6KfPbuPbSLCKKm/kWuz03KzebZOsP4K3M6OISfGqD",
-	"Pgph6sS6ddGlbFRarYMJwERBcPKW5W6JWEBhNhMuVYSVX4+haTs4XDVCDOtwT/ww/qOfd4M490RdwD9u",
-	"Gy0I+GKtEm8hNn1nIusUfoD5jaXAympuurX3bcUhrpruscwuj5KHcXd0SId7rLefHIxoJ95jB8nDkWGq",
-	"vXh/peluBlhrugfNVFNao1TcBAJpe7GyGk4LSwpns3RhmxLOIU/C3OAqqjZyL5gVCpac44PqdDdM+Wwo",
-	"aAZGTVNUgBH4fgD0N7A6cpItSJaL+hz8u3QUlXrbBuBcdvqrhcWS6be5MV1/YK9ZxpInmNZQb3atT3i1",
-	"WRE3TXC4m8y9moKB2q1EGW17a5ZXfMUWG7RRtelKWVNp9BBB2rW8YqJNznSACZwxmhRt0EOsnwm/jCdU",
-	"Xw6nR52zr5+O4+n3k+Hp499+evdy8dMP/1BnXx/lw+dX4x/f7Y9/+mEyGf5wslaPQfx2O9WGvQgAOupQ",
-	"ABZQalQAeZBhKuMrwgV5TBU73C/y6qggTMTZYqZZQs7PXkaeN7tREO3qHNixFOkCBSjU4WBBPS2jYczo",
-	"QlVL5H96d/DPWKTz5Ovvr16cPp4Mp/8YD6dHfNh7ffD3vW/HydePxnHv+/Ts6793k9PHHfr1d+Mfp89y",
-	"ukh+C0lxRpWaG0u+xIL3O0eHq7pU+YL7r3Z/+eovHzrRmupzi+Kk2sFGh8XpfDqTGbpdAZoL6GAXbnEd",
-	"qxva250IcvbmFdnvdR8i6DkXJKYzrmmq6rrcbdaeLmo9QTSHsxJqyTaFgaUbt+qUXNLAi2Hq6PYJD6Sa",
-	"Y4RcQNaDruVzeIfMFk+FzmpO/sh1KVlm/VfWz7m2bSY6VBvTtCVGkW0PzBk14rBNXoCal+sAUyLoRaMY",
-	"tBqyyMI0JQnVtBlMqMY8tJglG/X8BLnvEOeXytYmRa1igFdDHRIEBtnpFXNZEFa2L2/oNae1pRt2+Xg3",
-	"KgljGWQjYP1mgGBV3ojnT56drmWJrlGLW2gddT0djWrRoQdWqFrbxNtb4G0D/y920oErlFHV8V1H3jeH",
-	"nnFVk3IBCi1WVavw3mNyxWag5l6IcgjRjFqE6iENBNMYcIKSUKy+ishghsgkiP4lpL5UjIlBROYTHk9s",
-	"DoSf4xDA66aKpddMlU2MQqlwC62J4sMMas/g0+taFCTUDx02JgRKs0Qd+7cMqrs5L5AMMWR6zpggei4t",
-	"5SnD+6RgRGk2i8iAJv/MlQYENEhiGJW89FGYcYHIf4MRYwO8Dn9KfEZF6MgGg9fbRy7Z/zIoQbSWU/CN",
-	"RVCJWsWkSgkKRiSxely5Z1h9Vq+WXca1pc6VUhDXrhAlxJBNuI2qYo58+fj8dFSfe+oC6eUnPZMZmTE5",
-	"q5SwlLQGzHtyydPeZ9AmISQPAowUSfnt1bjxq/iY3bHXeHH15Nsx/JLqTn55hFr7s0gw8kk0ik9n6cL7",
-	"XGB9BZieYHNDnaW4DxcqH414zJnQl8bsthkqjJV6XBXfOHaF32WV7+xeXlp03xB07DIXiFwEGYBTFiTX",
-	"OFySyylXU2rjFlh96BK44SM0ub9k72PGsEiwDCzhc320lJeAAeOPhnv3xdEIvqkWOgZdRNj7Gbw1N47m",
-	"U5ZcGtHuBwq/cuetcGvYI1JmTL6H4OVwcamYwLamhWp7mUpVrzw8b8CjO8FiK1sL4UHayOBvA8OTRpm0",
-	"mJ9OM0Psd/BYma+TTM5m1RpFQFEsOwb2bgRSZybOaIqQr2UW4tqvBAHEq5qVVy2sKp5QcXAA66GWHQHr",
-	"Ad5qGZN1v5A3U5qmHoShvDFTmrAGdfbN47OXFge3Vaec//Jh/2On2KBfPhzWb02AZ7IiIgosDFphQrQM",
-	"khTrmnloNp3pVb0YioBeMVoB+5xDnx9b0VEFUllTIHVD9IZGwVESGlUA4puVAAR7vW2QBK5YK+asj7g8",
-	"26POfq9783hFMGkfsFgZergVvnldBMLskndnuOiDp7W1AYbyrq/vOB+BEsYty4KKeDY+LtLZgHoR0LQC",
-	"T0aGFVC3TdovOnUqOMKPT57/3Nk5Otl5Bh7Pi4v2F3DV78j0fy8rXL9X1K0v153zpqA7YuUA5nShE/qc",
-	"YhsuL/rgC3dOAcJNJJivi5Op1oBhZMSFBBwKCeQLioQojR6OgeIpg9TpMb9mguSzqNhxjBwYk6BNBlZi",
-	"GIMBv2aiEn73wD+K2Y7PPnE2cA8GctioEmZGSGOoiuB8zHX4vFqpeLYC2fSdZW3LAMSwufmMD25q8JYg",
-	"BhCHqCIUHOBQCUYAQNM9v3RoPmGkuXKKO+YU/9SqbesBPhLXSBx6nm2IxYq+BNRPCk3MWumbYiECzCXo",
-	"CX9DvLWPK/CUV1a1gRwKgPO3FialQP1mcfib9QqxO17jlgAUbQBWt/ExKBQQ5oxxhGRuAPcpUIZXTcPq",
-	"flvIOefS2sxzVNzj3Edb+2wciuvK6+GiAiN11bXfnZ/VueQST6l2ZcV7KVFCsyyyO1PnzCwsFpBF9w90",
-	"XJqUS2VcQvadQFpcRqjFlvaAsdaxnenF8SqnGE2VtCZuUWzuAjcT5LqWDqMqV7C+g9Ws9w7SdgM+fmOE",
-	"otpoCp3NKjHRCbyhVeAqN+M8TZpY566LWb9h9tCldMjS8qNnmUxyZ2wue2LzYcrjSxthWpuWZpsAb8VZ",
-	"N2+BV3e04e61Bxk3YEXzNKtKGg0IOl1A8OlGTc2C42zuWHucv2GLOzgNNr73iVPYXzA6ash/LJIaKx44",
-	"VwaWMjp6oIjiw5SLMclnjj1lUgLu8oSnSSnKvnVS5FUtf3xXAf459vZEBL5YwwmtV7fWq2cmXo+TE1Mh",
-	"AVfAaNzTCFvv8Xhi/e5B/pPZnXZ4wJuWBNA7dbCmuIdyHGH+UKc02obpnzi4F4uwsJWJoC8YVWxNEQz4",
-	"vcFRgLVFoNEU1kyNG2IzrQ+eHSh92/b2UmsZ9Ym68nVjLNtIn6lOKr6DyDSgp1B0Oj+wlVbEIXm3yfcs",
-	"46MF1FUALB7j0DoIsjCIkJkhiqVC+3uIP9egFHPNA+lWg3FWij8Zm3JKkzpYh2pH2S1kYdk/tqV7x1L3",
-	"2jf+Vl4xsZ1HSNhCn2KlCReiXqtwcOv1NBR6MBAokThfgsXovLlXY3kqWY2f8TXTGWfXNC18WLZDWJ90",
-	"exYpLyq6vIP/AbymYxvY8tVwkGcCWH+QXuJwupkgC0azykoOu48OOkedTqezX5uwnQvN6w+eAxqRkJdZ",
-	"m8uyRHjdTvummbhISW5CyHzKtOncZB4ZNAhwhPwH30DlcDWy5pMmFMOToJmX8j2RfJ+fY3wrPiTOMmbb",
-	"AdvmQKlERJDb9yEqNvxETSh5TWVrZcOgxj5yy29/GxOxfv/uQBFDEXljiwRuf5Vr6OBV0zuMAJp3xlSe",
-	"WgHgesf5cHkfIxL4q0NMxWqxyAIT+JMJhGoUHigKw6o3O/pxEHOHwLzr/BBdiKCGykyUKElGNFuKum/o",
-	"trMTt7+aB9ZajwHnXdqYNxP077o+KXMP4noMzkmXIu7awdQGLVqz7nW+eDl+dfm09/bXt49+uhr9tPh6",
-	"Xo5qHe5vlGl1ufPLV7Xq/gs2bswl8D1XhiyM3NhEz7CC+ObB/dqdleNaS/gmfjJrKVZdEtdGa+EsM7aW",
-	"YTanvTfnlt52jGis4DLiX+1YTndTOf7qYK+THHX26Fcn7GrBXmfTg8PJyezrZ1eLf7ze/+l0+P3B/lnS",
-	"e/ENPXn5Y5yJb673vutdbSEhHACrmZDCBJWMHQN9L5i2HdrQ8YtyZMqVsvbBDcQDJjiuMVnxpdwFR8K3",
-	"W2MfYYeXBpxUObat4dpr19PIzcqe2qVl3D0cPz7wxmj8pdub4WMBh7/AA6bLnVKPXcyFCzWDDL4INKAa",
-	"gNMlb3+Jo3wR/oyNXPY//h40Tq0PH33LNHVEUp8G+SFkagfLHcY+VtsWfgcGeq9DoEGM8k2TAF4aA0DA",
-	"YdHCXRCaVTvmaMzRa3V7de0WO3XvA6y3bdsr2gamyzCZK5r23EvLniW/bGpU3ITFfEpTa+dpMpUOeg0p",
-	"CqSYz5I1O6ssJmhdIyrfCqjUMa5MQ9W+QAf31hfoJZuXi0W3yMG9aSXpx6Z5GG5OdZ6x9V1OAxKxQB8/",
-	"t/73v/8f844EU6odCqR5l/zz3fD8fH5ycnLy+OrrZ09ePP3p2+fzN6/p31/ysyeSHT35Uez+9kOc6fPn",
-	"TKbfnh28evfD08lPp4+PkjR78nf1w96wJxdcdMX5T79ORgfipey8/459NR2efff46vHZ6KevfhUnf/mL",
-	"2WPFf2OtfrfT218iTo9J4uVAQASPuke9tY05p/T9Gd7bxQxy96mmSgXm0QC1HE9YfAVR+Fo/1CogiWq2",
-	"jnmMQyBpILEt0rzLs32MjWMHVxxq7GyY9xgSTG2kFz84VDDrjcHIL8SAHfkPCAcGSFJ+xcxNkatZByMq",
-	"ariyfSG+ZUZCWMkBXX6JmU8IrI+a9I3cZGFznErY0ocjfUC45k1WY0LaN81rb5GPX4p82j9r38i39Mo1",
-	"8i1Q2T9ZbPSGkc5PE7mEyTWcgG+2FosDOpsNsO4VHwHkCskLg3hCtWuHbsm8iPsMggvhgmNsTQ1fKTKh",
-	"18w5IWt8uxhLq2ltOZuROYDW22bQmL3jYRrAwoSeUe1qr0kbiwszDXtlyrQ5dD97U+xDJ9rr1lPqthE8",
-	"H0HbLLG4FF3brmlyOfS2vIV7PTJcaObRTp4mvYOD7hFYWHCM0I7HJEVr2mMzPO9sLs+12/31x5Mfv3l/",
-	"mo2+f7P78O3i3T+evxo/nMTX53TGv02z+Rml5/Hz717Lv9TELsKCpLKRbD7eXdgPbmw4Fz5Asam0n8g0",
-	"MdIVpm8V4Tnl2ihRS/IWLw5YmrlvmQ4mDmTXAlJ7fRgUZlV406b0PYrFvVILm2UhuUXzU1hGMEVYUQMI",
-	"MA+b41lNtDSvg7ubF25qMLHehnsnMYcNoGAK16RY3sKVKae36q3qCOs1HKht1dotAk91Oa4/GiNrXXZr",
-	"rQ/K6PaP6rneJw6TyMKhufYm5/xsyqL90RqdReyhVMyJbkeaWkO8Ibe2oR3x7o7Zs9r2HU0u/jrXvlvu",
-	"L2tp6TG1+E1bEJRl6xv7fyrUW9L63QFvUvuXilHw0Q0LO3ch0025r80rxKxJ16kkiAwsceA7Kmo8QeDY",
-	"TFksjAVjiijGlpwzQYziFpDPtgHLKoXudalI7nW+rfHs4KYqaoLXp6A0AQKGXJVB/2WGsYEGdP3OJpXw",
-	"DW7VE+HqAfG5UjRi+K9/Sj10FT65cVM34tehfwhYMPLUEo/cKorq2V0YBEGKtRxo2c/05+D9GzLyPwkP",
-	"34prf1KGff+8+o0v5jxN5XY6s2sfUIP/v0TXRauBVSvGhkxNodnybBELaDOEnjD73qcLNfqAu72Dbvug",
-	"s5xunxR1+60Z5cVpfvn02VuzAd1u76DT6XQftqKtdueeW94mfEMUnWJ7C4iCzU97cfe6c29ToGy+dEMB",
-	"VN2mrgzAruhvsTHRlXp34u2+hsnnaBT72XCo3gbIcFv5ZuAJJfdMRHKRGhk9APXElpOnXFyhcT/i721c",
-	"AG8+tjEYmqY+vB8Rrsk0V1DVA/mCXFw9ULXexS0ocQurL5YC4s719YogBnjim54FFx8HviAbEU+50iwh",
-	"w8WSlhbvPKwQSbf3aL3vmylFx2zttOx1lc41O4+6D3t7N3lqEZlbudXuuiB3bNlcLtDasEODnhRdIlSb",
-	"nJCM8hRKumOAeSdffHd+ZpOsDjokntCMxppl6svy8nxuWimq1FnvszJzWWvuJknGEKMftPCNr6+mr9KF",
-	"w3ZjbN2RvIng9iS4jegO0cWC8EpnO+ldPLphXe/AJ78xw9lOEh50MBp6W4FVToddGdYrrvwYVeB46qto",
-	"i4Q2Gz0ApzQTSQFOE7n2Yq7o5YEi1v/kW6mHQ7VvUI2znNc5k4B2PrW8cqsTVMXmnzb2iwjS9Ze26Gub",
-	"8UQVRKGUzAYe1Uqw95rMDD8jJ0PFhEarsGiMWzGAfxr9JtXbH0dPDodfTx+Nu6/4b3Lc2jbrqTGjbeAs",
-	"pEEfCkzbZOCyxQZ9Hw7DVDTze1BC6lLc8POcpykZsrC6FcBkMP/pgfI5spiXaute51RBS5tyYesNstjq",
-	"0qq8O2SLmAjI9qJaGai2KQKyXKN4H9VF9sBc3hQia5P6pKAs8I48PLfGp2rOTq2rQjLv1NdRrEnscout",
-	"SxCxTKpaSbhhhW0zKqcZYC0rK7a1bmqwVVglqCZyVioJdP67KcviCRW6+TjcQT4bHqtPX+x07sK+9eWW",
-	"6KsgXJCn7a6r4zAUqGY0roYxvzrqHj16eHjQsW3iQyWy/OYuLr4KkncOo+5+w8srw4wuc53tJTdfe7lN",
-	"NDineuLboG95D7vegKMgBFf1TeGt0XIS7AqxeZ7JYcqmTSBJFsoH8oet8CFfvH52So72Dx5+uRzfdm67",
-	"lfSKj/RGeQM0FZalKTLPpBiDOEIIC4fdUhDPtzLzyWK2XsKICsDA0BMqStliZEJVn5y9fA0Z273airYR",
-	"Z2myZkYIHvf3N69eEmvlYc3AFLJZfAMSmVhYb9fPnRqmRqcMbsjIhNGEZQCHNy8t2HaXNxIWb1vqM9/a",
-	"xfe66zLRaj2bVNTVyw3yTPSHdML79g33Bx4uxL3zKtNdumU1Bx6NaosFaxvgvoOqwPJazV+F7eY3pjSn",
-	"h+t68jgoKt4AJwxJ/64GEV4FGfyw8xrv2jlLKtiEN1lxAdK0/Pjnb9+eE7yg9KD9TieMOtv4Cn7a79R3",
-	"wOY6bSpFhHQqOSIzPHlBA5sS4BuSE0aTNbmmKU+aq0qbKco+JaCoZUf90sVcwPMuvW9pTc8886tbtN9j",
-	"GzL2PKX0/ldwv9PaYMMbyM89hjhYqQ+cnbPaACFuSlOjVbLk8p+oEbh15nr0CBrMJAtAgcsYTYLeiciB",
-	"gnaL/hs4BJd2/Tbt3v/oRq9+ptZjUHzjUAvcZ49e4Cc44+EAvhrLfZNycRVe4N5bLlQ+m8nMKHzenvbg",
-	"cgFGXbE1niEGGxB+V2xC+K17slVwjFrNpjMJPWgurxjg4Skso8kFzfXEmNOxRbsc0uTSp8MiAaWs9I3R",
-	"i+HN0DSV8wCXm6aXwkHoARRfEa0tYf5lelFCAQzA/MKvPSJ5+KVDAgy/A1iJ5QHB/1r6HiLxpW/MbpSG",
-	"yhgtj1UAa5a+Rs9vGczQQmqWb/fpruW18ZRVFluBRpwyPZFJZZ9LW2Lh/iy0YLCJUNTl8TXgWjadQYmg",
-	"36qMTSW2VIYV+55G9qNvcBYsvyi+Cr5kAt93lotLlc8ADYpVNkheA1nab2SuL+XoUmYITxj0MrXNG7zd",
-	"rBi1aIeGF4Toi+FRmrKEU3fsq5SesRzXFWwPoJVcCnnp/C60eL3FVgdrNE9mNEsXRZdVq/GV57/UEtYi",
-	"zl5qeelI0gGdwQ3AseBZ/nz573zLWzserMGo+lCrNcwVIJ9Pcm2U+MsE4SyNRTI0NF6GnbTRGY97+ctq",
-	"RO9CoJVzDWqQWg21qO36J566hOOlvplU6cssXxuCWk6AWGpWhtOqk2u12ROVRbExFRs03+ls21hxueM9",
-	"PGopSHHTLkVwFjeY+P7mE3fJIjdN90hZXcOMF7a6O+i1BsjQRmVIsYs3Le/JfrfXexRt0iKtofvqC/N1",
-	"RXHe4KF7nY0eCpK7rjEHrNSW3oMS76BEllZ3sNGDakJjcJ5QT89yofqkG5FeRPbI//73/1Qsgi1bGssZ",
-	"E5fFEa8USMD3wR6aqzH9nmsCpFha42br2wi4cukMF/CVLrvoThKHDEctJQ8VIJWeR2zEY5pwGY1gBGEN",
-	"AIvYpTPLBdjfQzbOhcuJKu2oVaCzXAjk3U4G++FqnWqvocn69zLNK+X1H1z/671SgkNDlZvzDTXTUq0R",
-	"5ivdVm+506Xx8vrNdZla5Ykxj2m/0j2EV90yt+kOWuSUE4rs5N3Izev2scnGvKFa9B9QtopG3WD5bdyW",
-	"KHhykWx044Si5dGWzwXej2j+1qQcLHvUZoWDbgOn2ja5CJmf2Pp92cKR4VAHmK23sC0goC5mLHWR7e+P",
-	"Zq/Oo7E5aPVrWzjhO6hh32OXrJInXIN96Hr4op6MVci1PKQu+2cNxlPCS1zLJ0XFjF834K4uZwnVleFD",
-	"EFcXaUJllCD7ONvuwDByhE5f/bxzq3Q3t4pqxGle9uTYlLDl2Jszc27QnrLekTZiTG3R81MwvcXV/lVt",
-	"nNtlZUyR2rU6Y6sG1GjKtb7ZEzdizcWNmwFfQ1re285ef/9gK7X/jrPL/L4EL8W+fHyphX6yBjl7meLv",
-	"INpWc4xuDG5TjIVqSw3iCHgstgIcSSxpNFo5G+KW8FIjpSClyZnsNdryogizQP4VdAobDOmEQ77eYzrh",
-	"hGvF0hFWB7vOLz66U+6N49rhIBwMwkXoCZsSOWeE0Xhik1y4Ir+xTJZkfT1juxMYY8eIgkrB9kEtpr6o",
-	"6y332lI1gXRGR+6IXcSYapPHLJVzWFEQrQcxA63USux3xyXp1nKYzXhaSWfegjOV76tvpR64gNce7Loj",
-	"slR1b55dT9/eLPq0bMvOqABTRt5UMamKgxyeoNVModGgwk7u0LMGJT92okJ5O+j79kdQzCMVdqqt9vIF",
-	"bQK/hI7yU7qwGPlDhhpGKfHHtoEPvZcbKRuFKdZgYnla3ou2NbdUPt1YxDeYYGaI1W/hnaeTFay5SZTu",
-	"OfT5DUHV0xs29K7XmJJa+gF1Lqx40hYAdshSKcaKaNlQlXSwpfPs4G2ni5CVm2/BaoxapGwVBU41mQVt",
-	"wVRh/oWCJFSWi0zSqJVwNcs1q09XK1hNELeEqFgz61lFB3+ASrUtb9rkJNypDmUP16dPXnrDm/rnACKK",
-	"pSLXzM6btC7HFrMcycrOcrV80flln/G0hiliR+669gjG7MPGStz5y+ohP2LsBFy/toQuVIHC7DGfaZoe",
-	"w/IQW7cbdTqdjR0nQevhmgzv6mu107tcZv/dLfzcr0agDgIyeZHefzOvtprQ3sFh/X6NeMoeVDQutjfs",
-	"xPv7vaNHo7gbd/eP6Gg42o8fHR0djoZHvf3eQ8r2u2z/cP9oeLS3H9P9o4Ojo+7w4aOD3vDRwUElV9gl",
-	"IdYW6Flvji0DfvP8xMz0Yxhc23Afi11qWuj2L/4xFVeente/+6pDB7c9sjTvXvXy2kqTrxJQQe+1h9yf",
-	"NplNty0g5ilrJooyVjkXNFu0auGkZjObfbgMOUHJ6Zvvje2SUp5Abu4XP558++LLjcauVv/yBgyQ0hbU",
-	"4VAjlJMtCsjo3OdeQdHUnOt4Uum1aU5dBqp/RAaxuh4QKhbWEgPYVLvqkDXGdKrbnYM96N8Hf4J2p4/2",
-	"O2D5855tiFPpqhmr61bU+qeSoh6pM6z3aGhdJKSGzkVhNZX5bMuYLL6PK0Patp/R7ZJKK9VgSxVcN8xo",
-	"tyjhgA28TWJ7zBN2WR/FZYJQ5LVGAEErKiwxAL/ukDFhG9AmDSjSBw5F+mCLuGzRO3WDhqGbpdY7itk8",
-	"u97d4RLsgzq5uvq3O61w2wQdfaMaM7eIp6450QZ1ZpV7toQ+jwhVrpYGWqE/KJXi3QLnvCI+f/nQbUjg",
-	"v0kEy8U5LjV731Bt5Y8B4lfOZZYoX08UTyrx9daQQc/owHCuger+lA0JrTHgvKjheoPi3nI1ocNdDxjQ",
-	"Wv/rUqnh7WAASsPdQYyubrx6w3PIYpu9DZB8rmGDy/GmKCPd9wPESLTRsF6nW4rwWZhTBDr8lOG+rcN3",
-	"fp0QsauE8SoBvFqlUwfCeZMXuxUo1YbBQTf2E19lQNP01ajV/3nDOX2Mljr5cKVlViMlX6UJUxp16eOi",
-	"hhAyYlzVZcagxhDO3saadsGi2KzOVg5xy7bsFxZvFMFwS648annDf1lGHy76mxjCN8qjHS2o6XAiAnNs",
-	"AHS6Hb69p3U+oVeCEYaJ7TRoWdTcxu3YlyANjEV18yaWt+jS6KC4twevuL/mEtt2KtwcwdN3v6tzaQCA",
-	"QwGlWnVlfFxxmuuqBfcOii7UIik1XTGCEvnad+dnJGFTdN54usHUWMKTY4QMQFq8EnJeZoQ1UAsbwCCt",
-	"bI5bq7eUNM6m5gh+VhyUj3L6wcLaT1rOLvMZpCXrSZLROeTVYnrvSoPqDrx8YeH/J/buuUc39GIr0tWb",
-	"XIAADlpcVvCuIIlZNXVDu2Zqm/YotmPcx00hpl/AE1yBGLRR8zI7mDL0btioC9r2krrG56wLIW4hq4Nd",
-	"9tuy6mU1hLveAWsu0zsX8DJSPqqrzwHhqsoFuS6pH3y0NvXdHGEdRrKilq02sEFKY5zjba4FNIzAUIvP",
-	"RcaUTJvye0pCu1Z4FfVuQQNvKxzrutPfvckPhRKuZjPojnZUH06man0aoTXGX+PFd5NGWDRNryUgFDY1",
-	"hciG2/OkTU7pjGuaIvIvetGNiAAMQDWlaVrm6UFL5jJcxcFBI8razi8felHv4PDj3+y35vNhQ23yOy8U",
-	"69phW5nZ37DIfWgjnKvwS/YPXZ7r0iWjTP7GROEE3aaH9U0bVldKnoMVbJitdaOsDbvQGk3EkIQCsAHD",
-	"WYSEUr6wvdBymGU7nWkJqAdbmQXJEW4P/DyLDmh1JI8U9MIW097KCbmGr3QNXznYhqVs/TKD/m6X94Re",
-	"cTqhnJxbWbTs+dwUF66EBrdNpf5di1hX6l8DxRbSEl1FPUXs5nZ6XkCLn17T8zHwekUO4t9oBCR04QuS",
-	"MUDuuxOhPlGpUF5CK6zF1AdY0R3XiMj+0av5ox59U7E4z7hevIGJ2sIsmtUFNIrezDalzvyprBF7/urN",
-	"W7J73d3F76b0Ck7JtF0kAfTdyH4eE61nrY8fwYEwkivRCUnKkrGxgNgEWnOgm5MAMlwMLjIaXxljXNGF",
-	"IvOJxJ4V84mcIoR5Hk+OMf9vKm0DnwsBpYlkyPScYTNUnlnbq8gNjMgVYzNl0RTklQs/pMb419kCMY8w",
-	"jr2QOTG2kVgQw54uxNzqjm4VXLUvxIX4j/8gJzbkaX8x3w4GgwsR51lKdhT5z8cnz8/MhhaJJjvPyUXr",
-	"JNcTmfHfIGbTJ49hS8l/fvP0x4uWueLBWVGbufMNW/TJVI0xNvCAXFxcCAJXnUqhmdA7bxcz1id0hgXO",
-	"XIrdfyopHpCdhDz4YC4m5AI9sRetPvlwYTt6mA8XoKdctD5G9hJmL4HSbrwihFXpmUvdkMg37A2gJeAN",
-	"WBBz0TJjOumEv5y9fB0OIKS2t2Bgwt4SBLTw13jn4UP8zYZN8GsbLrlofXxgN/5CvPVdCI2KP+h1uoOi",
-	"PWHRIPWNoSej/Q8Cx/XAmUNIl7Z/nc0OuBAW0mDEBU0jkjGaABwYRB6woc3XT/H8+Ne9+8H9+fGvc8r1",
-	"X3qdQWQTJ3CWilBFlJSCUHUhSo4CY5KbZxk6duGyNnmVkUSih4FqIkXM+sHJ9U/2j3O0CoxamQ+/29jD",
-	"72TKqFDmXzhCv9vH/X4hft/Z2Sn9v7nL98Ikv3uIRGNslPtT/w6bBDm3ELwZ0cz8M2foCvmd4FjWhCqN",
-	"BcVcM8qTqIBgrBnfv044yW5Ab4mFQxa9wd0SYWLkd7Jgyt5oUxrJ7x6bBuLPWZ66Hp7VxR7jTXnGBo5V",
-	"LcJ1l4b3xiDMC8wG6Ohmy9WoWEDhM+TmgFe3aSBvSZYXGINH3dwyZJXNy8iY6XD58ODfiUSynlP/TfiE",
-	"updSHqJh/XasYsZo5JamG7xOxVMmtM8ahZgAJj3Bwi+qIS/DAGx0mEDSGYDaYbB54NdQ2NNNZFr3XEuN",
-	"N3zshQgc1K55tCEfJChFvqCCAKyA72NF7dsTciiTBWLTfQmz0zKzSbe+yywyF2BlVCQXAo9vORcX5OcE",
-	"eMmUIUVpSdREzpEebAVT5WfGAM7UYvXA1IeuWJUrswk6o7EReReiPB3qAEwsXCCW7xcr8GyHjph5VMZm",
-	"jIKEfHrNsgWyrAE6LkqyP6ZZhp2LyKAiBge+PeKUXnExjsiQ2S5/Ad6tGcyhy5ITiAjTC2FE+Q6gV1Iy",
-	"OHj/foA+/VQqbZYpUO+NzBFMik6+HrnKsRz49ootMC490szwbd+HrH8hzJ9jbPdslQPctwjaCkGA1/zh",
-	"WqCFK3zNZildsKRPdJazQZt8wxbobbhiMw23jqVMADDGT+RChKHAAnapQNrCB9WjPQzM63eAPkCqQkKr",
-	"o3zWJ1NWwXICNEfzJddFy+MLAVNBlMmvn74dRGRw/t1bq1I+efri6dunA+yWVCKFUktLp0+BQgFC6kQE",
-	"SELUt3dErXerLo/gcHUFJV8MCvVkQM5evo4IfmM+/v38xy8D8Et6IQCZy+Llkzd8LFRE2HtrcpiDJXMF",
-	"YQDFZhTqApUdgCVQmJEyakQm1GGoUjM6EoAlwSkIXt0UmztQgRUpdnfesvdwgB7LBA5IZpHDuCDfvX22",
-	"8yjyO9Il3/LHx5CEVS3ktzBD0CZvQYwOjwcY4EKyNnF99Iquz54JJJKhBiQABXtqr0SEbD3nMeJ9Wkid",
-	"CwGTqqyZvUdCxq5e5AuMoUVFghV0Aht8iQDbhn0FHMuMDogkhkphWjIN0JYj9IVaBiazC8HFNVfcaPnF",
-	"VbgyRG2xpGONXsdBjCrYJidWPTMbBiqeXW+f8LHA9yOVdZqbQ59I8QBBRt37KtB3kaLLksiMO6dCl2RU",
-	"Ae1LhqmMr1ByiDhbzIx4Oj97+WWbvLFHEIBo/Q0Dwwx5worxgpZkx2TOLkRMhXl9VnOF7JmxeadaLgtK",
-	"z/FANEagaDpWjwYRSxXrWyxgdHg5SJWIpHIM2fV4D2jj5n2URAZuqcwWCBmMstU/ESQJExrPySzjRs8t",
-	"HDdCJubNMVW0QqE6Cm63ax0yVKqGCyPAkEdKYVdS1ba9Kogss9jbSyMmBoivBz9hQ3AjU5JLmesw9IuP",
-	"95oFJLUVClf7QlhcOGVZqBSsRtCZU2M0WuoErsy1tW2LaamoSMM2i2UAVW+0gIlZjpEafWAsKHr9nJY2",
-	"wquJocQqgd47mn7BFfJn+AOm6fUCLgACWUVEsLnPYSBfWBek6htd2pz3L41tVWo8ZhieYQKFm2eABKD7",
-	"vtN8gLscefK8sEvxmF5mWy0kk5szilGRYG9F8yWcoEG9FX6Rdzp7sZGs5g8GEtJIxAkkojEY5JgM3u/A",
-	"aKCSYBEhFIYbNpLC1oDghGaOwCIALR7TzdtohIHX8Xf4IbS40GiYUG2USzTUreBlQERyDq1cHijX4zEq",
-	"FUAWngYcCbtP/g5pcsB53RjlNnVmdyAb1xKZTXmKfFwMPCoRGYL4dWMUciVyCnPxm8/AdVOxKqiZjRnV",
-	"yFhr+wxzXfa7Ro5BO70SR3DF924IyPugolBumdkOu2lXbKEiMsoY+40VfiBX0sMiO0M7tC/mX55eVJ4b",
-	"0VLWze9C2DQvV//kzxmdzRweIkCWReSfOaT0XNkleMnK3nOlj4mSrjGF08odNQG5YM2eP5Pn4eyQtuSI",
-	"eCr6okQ1X5LgTUTlLS1tQoMTgFrpTxGgNwJ+Y/bb/IWhMrOBE/PA30nqXO7+KxhjubU7+R1jsdVG8I1f",
-	"h8OFkU+jR2BczibCRt4qAAhohd3iVakvhr0BbIa1s7dj+NNXwKVVTmDkDs3ZszenKiKvX79UkVX5zMkC",
-	"h0wETsZgRdV/PWG5N6XIPOMaPbOKpUbF/QK0JpgWUn0spzghKaw+hMYlDGkoM03BvwrlmsBY+ogtaxSr",
-	"XGk59f5sS2TvJtJCPxU2nNNYbbd+JCojUfxcSaVfv5V5g93r7gDBWLk2NlRi5lUA+Bjit1LFnTSFx84B",
-	"2srxhYCDYQ3omAqSMdgYoybICA4WSjeQkeaDT7PFO+168XBbdx8qh4XuALZsVEa09abVhfhicNDZQ8Vg",
-	"cNDpDL5cMobNjrfJG1ldLYowDgnx0JQT2kLP7cTR/hALWNucKpIwwY1lSEsmqaFNihiraJT6Zs8gGoPo",
-	"lmMbU3rF8LJRABYcMKoH4DZHoI524dGkccyUMvIOpRvXrqC+bL2DUY1gJoan+YwXkDjI48Jd8CzMgqGG",
-	"tDXKFU1BLQs921aF/OqfSopBgCLtvBIKEzgGsUyM7H4CrhqjeOA3EdoUMjMkZPQ4TXkKMn6w3+kATWI7",
-	"WS0vhDGAwV+w3zlChJ39Xs+6vAJ8Gk8Wc5amOwhHitljjq2PeOB3MFRRsoStPmDmR353CbS/l5GcowC3",
-	"eok3gwArg8Qadr7f6VgXGJCR3X7z7sFsBIe9l34FoGzzrUhoaNZZ7SJEnq25EeC2ioNt7GEx1hPvqwtw",
-	"amvuNiqXx8IuspOW7FGj1B6TgR3GnGtodW2dkGXw27WPMXZs42AFbm4xjr/VbbC1IhczVjNp603Nmp9R",
-	"guMNH+N7jBfPs9c2jlWC8q2ZsvPtIlq4fTkyg1zHCLu52EX4zR7LwjYErqHWPt0CB4fPR9eyzKwblDv1",
-	"h8Y6XcBT7TbO4bBJi3wuqgQLSkgxsBmE1rcO8K0QB6U2AYPKgKjMVEe0KqUckQHd+Y10do5Im1ySnUFE",
-	"emZ2ez1itL7qaZrx6kBWQ/JzKbKEqhOxGlJlAK85ueXJETkyM+g+crqR9QeC1lEZM+VoDIQzGuQz3t/d",
-	"ndHFX//3v/9nEDRDsx3CZtSodOW5TeunBl9H4LSKjLzGptN2Xs74cL44oC9zEbiePEtYBn5eeo538AHL",
-	"5ILELjXLGhplmOjykS/jkwMVB0ITl0/VFc63ylq9mVmmZT2JyK+5EVsejD8A6C/OaUT8UHC4cuAWmdFv",
-	"Gg/REpZ1eTmF2WnOspBIWjgZf8sGzLFhZcEaAj/f2hPvbPhwpvhdKIYKHyMYOmN6zVDdxrHqkbiLQb2r",
-	"3mHuL3lR3A6WgLtxgC6Qk9WaAj7HFbE7br7O2DWgnTpbOsD7LobRNtkXvvbruwaZxRXKGIgicuUQ0K7Y",
-	"wo5ZwQxfMao5KjJN3KmBuKpZ+TFcZuPQNpBXgR3HUffsqDVqYSJxevb8lCHKi7u9rmr71nA0c7Gbk5Vz",
-	"DkTDra8ANy/GgdSOTM6kYomLw8HZtiN5evIo33jvPq7A7TLSOh4/mXm125/lykKNoWMD2WVc9WJwCC4Z",
-	"cz08THB14SZYwl8vzc1eHd5f3GMHWUZrXzMD76S076cK7L5id4IKFvSBBH6hjQYAZT5cfAXgvbx69B1T",
-	"qyogx5iAg9jfagerAMyHw8DTwb+LgW241L5WS6ju3CL8KzPGn9LUiA2iuDAcak45XD60pUClA1LCsl+x",
-	"+OKcVtDuV22YudInJSwj4q+4tbgcFsdLYso6Va37InxKFWC//EpUPGFJnrISReEtlacghIs7I0sQ/TVv",
-	"2g7prkXznAfxNvcFPs/tSg3Qf3lwY5zZsYNiBFAJIYL/G7MnXjCy8DRd7hTQOCIeKXABItcgSkJuGe6t",
-	"P6Rs5WAYI5zQBPxPjJVm5xSHpcYEOM6B5xVGkYa8YTTA8QajUZ+Y6weFL3laxzuCtgY48JEdGIMQPqWE",
-	"psY+sxpXGPRABg/7CAkRRuWDaEyWC+slyzPFlpkfQjEHz+TKOQS9OxA5j3NPm2db7RcEvoAziRM7JrkA",
-	"xYu7oIEl7EpXhuKBrhIpzExBK3Mhczca2g91TA9bOlTm7xJEQCBmwLsgE2iWyZgpFziEcnOny5ac6CGj",
-	"wKNUfil4ZM3pgB/74fn3KRmWBZQHw3hG3Wh2Hv6FGhK3lztGaF7lMphVBN48goBYtnreCHaUyoQKNl/m",
-	"YUECWHUiaEQH4h/RzinX6rh4W5X3W22OUR44GIwrTG9EvdkN59WdUkONYpAQJ7wW0StAD1/ipEaBK8/H",
-	"5/tqPi3pecf4RgEKacIqY4U9PIKpWY+b5YuoSA2ZY8G2+tf5p6pqdl0jkPJcPUc2PMBfg3FXZeH8jvEd",
-	"WRSqQuHCXiLBWXNeQhCjiLipwMWMmJMQzBBy7kY32xLWlS2YPjY3lyRwuU8JPKy755T6lCl1TNQsNbSJ",
-	"pfE19mHRzQRvP3C3D1Ynxg4aDAybEmPG6vUKXRlWC5k0I/BmlxJtjs0vhLq2TcuMstxBpRjceSnAYWrd",
-	"C9bvPKNgRw5dPBk6hR6jB6S5LtnrhtUGLeUF2SpV786xST7cahTHmMNDUHfCGBuPJ87rWDqyvtdL+Qkl",
-	"VMDSKTHcAGSQoqAZAKh/xhM2gAzCImoPuptT1cMmMuUnlXPuEFrAbN4ok1OicjVjQjnIgRHl6TGJJ9Ic",
-	"1IH7cQAcnNFk+WCVO9SUH1zoO1gA7NznU/dSMK3C90+e00VwmG3KJPdEXdP7pnheRYMSstC8fO6ohkx5",
-	"61CB9DNvXIbtc8qLWNEe79hLJNSIQJGAUMgxGaRcQKaO9QBAmlewNJsKgWX5C081la49xVSE9NgGNDB4",
-	"nTYVqH8gjOdcCy+MOdZXCwKPLOutrhlQedGeh1tQPmUoG0zPJCH5zGyfkad+kGInwj2AQH6u/GnHXkPm",
-	"SQfgmTA2nDu1Nbej299FiOjITX2YqwUOAqa6tFqpeSuUax6+l+XhLPjN4DXT2WIH8h4H1lx3Ey21QAoe",
-	"5A0urshYmuHNBSsfZt1HNT2UinFvNddKH6ZwtixI2ITBIYlzDhkl5jlcjPvOq+BjeFbV9zMoZ3Quu460",
-	"NGZnJoqDCuhyseEarf4HC47QOpnReMJIr91pRa08S21BjOrv7s7n8zaFn9syG+/ae9Xui7PTpy/fPN0x",
-	"9xQtF1uP6YS3ohbkeEPhTLfdwSvkjAk6461+a6/dadsSogmU+exOGE315Dfz9xiLQb1D8Cxp9VvP7e/Q",
-	"qGEmzQTMRb1OB+FzQU7a/tklIWm+w5KqdQVX+AgsAaqBZ2i3ohY66ODJYV/MppHt5bv2yrMEB9/HSdfd",
-	"4Re3+5gm9jazdQeb3HJmz+/TLLNFY66gqtX/+RdA953SDIpdHf4KGgQ05ddQvkjHqtX/ufWGZdc8Bgg9",
-	"mx5kBjAD7k6Zznisgve01HzkPINER5arB5CCSLBUsu2bTrh3+q0da+07NaPsArxU+W1WK8iWXtxbY1Th",
-	"U/7Q17ff6a6/5btKX0a4b3/9fS+lfgYNBG9BJ54yvmba7dg6gljbTAQIxh76tjuLtaf71YyJk/Oz257u",
-	"Sj1kHT1wIyhjUGn/Lx3or1klyXmz0wxOi98aDzOC5KJodGVemEPya85ydMRlUk59EqoTvuCLskIa8yOW",
-	"Dv9rfPQfxc9jKv5079/ctbcRH/F9IFfRzCm0IQS3nbMC1WZkE+TRNNLOq2vbqufk/Ay7ORhjBpWe6RQy",
-	"9blL251PZJAcRLQ8Dh3F4EOIkLx9BcdUQoCETaHwg45Zkak8YnM0pcSFGKR8yvUgIjRVEtyDkVWwSim7",
-	"fWNEIFhS0RlwhOWK1FdH2MwmV66IHQHKVP2CK33itgZwEWw2L0CsVUFP0oVNvndGgo/i2c+5KoD1wm3b",
-	"tnfkwy5w5la/BQHVlsPEas0n0tVEw3kK8D26vUfQccB/rqnYrl2SeYs0BYFb90h8yaWnWteAh91YBr+q",
-	"p/lie3ddpfz6K18YigBstnvjPEgBABpVw30svRp721LKZ93krlmeZ3LmJQB/8e0+fcVtwOv8kb2BgoPM",
-	"EHJhG5nh44XNNga3qgsqtZvYBw62xD7+ZEfArGKjMwDL/XwG7vcMOKp/oPyWlw8AfnW7A7D7wZD5x0Y9",
-	"/2vmyHtr6rb3FRhGn4B6m0xK57X2WcEWY+YzDd8bDRsDp0gavAPKvSH9nZtvWh9/qSf8XRWiCNWKAswK",
-	"L7dSkXk8sX52H2wuK78FVARSmnU8MhpPlqVIccoKUKNbH7foTyl/go4cq4SQdjjmf7hf4N/pFD8I+tX8",
-	"y5xoKHVqPL0naWoxmZYyi8G+BUeIjBATwEUjAJHN4U8tK3yP4Yn3eBbMA5oUMdfN9rP+9Sn0L6Ac6yzj",
-	"kGGd6klA+kgKZbrfroHzx5CMdz+Yfz6aF5XpIUNsw+0OiZmROyHQq7HmUDyD6H0pu8hmqEGCCSQDuaLd",
-	"MM/I5Vscm9+NNLRdI6YYWYbQvVw+M8/9au75zPwjZzmrOzTvfEqQb3ThVi9FcfD/pEdqA1p/JrMhTxIm",
-	"bnQI9ztH6284lWKU8lj/Yaf2jesFqYuG3+4tp/yaqTXnFg5s/XmEPGB1n4cRUitg9lkuAJqtOKA28Rbq",
-	"OZ8j9jtgiYYd3F2WFHr7ZdDKwXpsPfGXcJjMOXc4g9WkQFtnyRWmQSdFiSJ21DCDDSYyTXwEHbzAIiK5",
-	"KIpoMclXjkaA1ACJWNEShk+YpM0TB4FiIS88xFzNK9m1cAEINndSAhdA5APDyBS7ZhlNseAZqnGh5VeW",
-	"sKxvFXMa5nqz9zMOk3e/2RzvCLOjYporBvs4lMniQmBgH0tTT2mWQUIRlNgAdMkVYzN8WwuZEwVAaYou",
-	"ihwA2JQ2eSs9ENrA1i77pWDdMCT+Qi8X3N8LAWlziYS8GCj8ZDHmtACETZ5CkQPsASQkwi6dhSwdEp5s",
-	"myPQfbDmLuPXTgUiiGDu9tBcpIhi2TXWLw2lvIrwEVpaQApsc93GAnKeMqwtcOQc0zQtMk8NFe11fA4G",
-	"kgvWKeOChlyX8It8/THCpVnKqvXtmzcarraFqKxM6ccyWdyZ6HnJ5vAoZP0F7qvOcvbxHkUePLRJT7Qi",
-	"zx1en1MTET7ymx/j4YOD8Vn43ZHw2+9uMKe3Ur6g2ZjhDQebLN7nn37LEk7fLmbsDxO1p3Xq4W3F627Q",
-	"Uevuxex3kGJ30OkUcXFgVrZ6H58diFqP+ABiosjiBpKNXG6XlmMGnbDIa8zuAm0YEaUcIN+g1+kgVqKV",
-	"dg7lCJKSHciEF7onwl0QpP2jIMI6diOmvIQyygP8ZuEoCjnPEUkYAY64a79L0xTBXhWEN2xY9EK8lOWa",
-	"vyLl2nB/sI+dJHcQPQ5wElv752rCVB/31M7fASqax+VinDOlECIB1jCA+81knNntyzCLMu8R9ERytVcW",
-	"QDqySjxXBN4Glwh0MZ9IWxqjfAq1MfjtdBzTGzrliesL4VQbrVg6KsC5zK0+NR5AEAEzB/NEzSCAYw0M",
-	"GIUTJFAATfQJDSSp4cBFhRigbWLxkBzBe5iSL5YK0r7EeUAt8HDhgIIHOOmimVu1DKROBKIihfO8Z+mH",
-	"LeiwWd4nFoRLj64RhSFhJjz5LO0+S7tNpZ2zRsoa1c3F3b3Kuao56cC+sSAJoD0BtrZgHA8QJCdjs9SV",
-	"pMcM5AZCIBpeCKCYQxaa1l5FD8BaLoTtPUUV+fmNpiKhWULeseFEyiv1yxdhhrKyP8/tr+1YTr/E8hCu",
-	"+2Rgv98JKtS5IoPrLo0G/rkIMumk89Okd3DQPcJZ2Gx+IxAGCK3nRuQJIuy1y1+DdajpdFb6FUw8B8hn",
-	"tgNcZDbDe8SvGZlykWuAOx2BKH2NcHa1ML0hwC8oHLVKAPligDYlSwZfIk4yXGwVAqEzmvAYUL8Io1nK",
-	"jSkosZQhY7HRWLDiCpsVCGkLFb8YFDdzKQZf1okMnL5tKLqti96+amiet+nFb92+b3HPG/eCbVDqXsSa",
-	"a9L6RwizRjmGWiiQw2cx1izG/u9LpdceNTMwXspuo1uLqN2h7318jwaZh/wMDDKvtd/cInvjRRGgp+Ie",
-	"cdUmryzkisclHrq2agBHC2VYIV5wAThFxpJIsY5rqs9s81/dEPjMQT9zUMdBASos8yd3C44J+Karckgx",
-	"apwwmmDuvOEkqLC56EybPLOJ7BlTOuOxLjhYffIBPnSJw9RlbvsW+ZtFUM3IvoNl/YhxSpXabsRTuKUm",
-	"99xlMtiKWqz0H8pcNyWi24j65vFg7D29/GQHKVv41cr5+VPGMtowCTkX2CW2LgX/6GjrDPy3S+XkG+xE",
-	"2K12o90ot+VbUdgwh/91FAsOv2skxdrNuGZZkrOtawMqj7fFE6X6fZnZkFXpzfiWdp2GGY0yOS1Np9T2",
-	"sbVJScTI2M/hVDzQPwdVomFGhw0zAmfwtlP6M2XuwSlfnzeO3PJz1tL9Zi0NnXhwYux1CXfmhuniOOru",
-	"B/j3Y6PEe+fSq20X6MgBW7peBJqlKWr0kQV5cpgeyhWWUV8+nxi1HdigZdBLSbNAea37Ju0nADHRmItn",
-	"LvlM1feX1cMAe8a+6buh6m3NMyCDatpp6UjsUqX4WNzAUg6HbjKVT5QLO3HteuaAE9GiYdZHEpeDQTBM",
-	"cWi2sf6CTt+oATkt6eNWyiBOocjv/nSmIS77/+Ah/j9mCe73epvcbJOJkGH8Ucnx/NrzJgCtshlhm/Ip",
-	"z50a5OwuYLLdE0955rowCMZcXzMnjKFBl5wxoVyT2QkT5YRDFO1qznU8ceCO0BUVMoERvMkypGVGdGrW",
-	"dWs+pNl7o0Q/tnWioKobk+G4jAerZZq0t2RTp9jF5DOP+hy2/ndjanA2PVdzaT93x9LsybonRSlJsHuV",
-	"YA5QzZoiQe9SOwXXXzlUpDI+nmjvFFqvUVk+cVeszHvE0DnFBawhIprHV0yT/Yfd7mdO9lnb+jdlTPbY",
-	"bmkMbsCRvA/inrjSOUIbY1KixUktenpioQAr1CvsI9UMG+wqmPAYkXfYFzRbXGa5+As0cF5uio2JJzak",
-	"qiZyblv+ezDKoF+Qxz5G/NIpvWJtgmvACuiwbGGJR9bERu36T/3I64B23kzk3KVo2lkkEh1EsJyQIdci",
-	"1uBmbOeW/uUW/BvfaavfytjInuONw6XBtnxiJl08+TylYmXGSUAVkKFlaNe+l8+M/LNKer+c/9xBwwdk",
-	"eHP2H/D73Q/Fh4+75iAtthcBwSlaIweeQGNCy9Ys3r1yDa4ncg7J65gzyHVQ0Wf4HrgCVMj3X2EyDKBT",
-	"lMJVRQ2kg/13TvSgg2R0IQCl35Y4K83TFA14aBkdkVxAG/kAKduiR1fhsmvTzs1Wlvj9TVnrxpy0eNpJ",
-	"MeAfx1GbdN+w0YptLPCZgX5moPecwG6O4ydgn5m8ZvfJQE/KXcAeKLJgqk1eYi8ZOnS9wCwcvmeEUK2a",
-	"WThwrMQxmnebnMCcjVa7aQgFF1lhbf8C3OQzE7krJvKnOtbQtO6eD7ZrenOfJ/sttKIa0viqKLPxffps",
-	"Z2svL8HkNTPa4uC6Wz6f3M8n948/uY4a7+joJjyD1IZFc2bORE5d558oaCucFZ2BU0YTRbRsE4hrLndE",
-	"nrbJS6kJ1Khi73brUIocwHIfC3axCuGaa5g91ESdmwcjkhI+GqtmXc9JW4IGjYbUjMasTU6Cnm3YakVL",
-	"QtPUXK6OS81v4H7sfrmQOQysZWoBzumUXQhMLYKsWtdszqKARd5XxlIFj4XGS67FvYCOmCMuEmXno6BN",
-	"XS3chJRX383W+bagJXSbfMsBeAx60jMy+GoATZn/q/d4gBDW4NEqZxqG3aN7DZ4veMGNANGHG6Q/gjsx",
-	"cE0O/jYoTyOj17zh6fhqmx6/t7fB491rX37m3+TVJBnFTVmWM9703N7BwfKDb5YQaWekbBYnsyk/gUh2",
-	"VFtPn62oBc3v8X7D6MAk9as4nVBOziW3+I8LYB1otX6MWljiX37gS2kzDqrjWjenHwQ+m1HkfGnOeHbk",
-	"yJ/HxnlecfN3C/XvYvdf02tOzhaQkIwL7bdmeh3I+UGvusqodc1pq996/uTZKcq0zeTtE8cAnwqdLRo9",
-	"mY6VWHR5yGpw7ZwCzeFzJt/95KdC20fbdz+fBeLOv756JL1Ns1Sv2KK5GuNlCZ7VtdcGqaSljCy4kkOe",
-	"4JkxNTOm64swvjFP+lPDfX/DFutTts2Gfj4Q95uwbTFNwgwLoK5Gna/RhCoCfND60Xo+DBFHPmYILXYB",
-	"7Yk8phMO2GRY8TihqgaZ+DRjVLNv2OKmLlwgGijcKcmcJdA7KMVSQRmWlz94c+vN47OX5sjlw5THl1fM",
-	"jNLt/vrjyY/fvD/NRt+/2X34dvHuH89fjR9O4utzOuPfptn8jNLz+Pl3r+VfzAJk6suIzJsA9lIzrRhw",
-	"Vmh8xUQSzsQIxj7cpUHSpXTIUiPpMpn4glv7EBh7Cwn2ks3NLm/kr+7enZ0KrzfxT16mKKcNA40ULPHf",
-	"wWD9N4DxgtdvrBzLhTZmQoHE3f1wxRYfkR+lTLP6VNOxlElEpCAMAlYAkGToCowd9Oq2yWsjlQunju1R",
-	"WdeKykhvx5VKZ2O/psOdjXuBxP/sbfkXEoD4Hm9Cf9vqXt+wRaV+I5Xj3aLF68qOaojs73vYW48IhX77",
-	"AdJ/0GrW5tPYlrFMYZ+rMXR2h5y+PjntvTknOpXjnWIWbTKwUwOsG4QpZiP+/kLAA4t7NE+ZIqmszbf5",
-	"munTYmVr/BHP5RwroFNGLeanGZdMaHJcLDVohuthzRDqp006bq64TyXLvdvp7dcb7Gbz6hN0OlFRIcmF",
-	"PtxvRcac59N8agYM/oNiW/y+4018LjQbs2wjG/9WfSqD91ZmKqc0nrCdUyl0JtN1XAUudtd+jD45R/oX",
-	"5hMrWidSS33BSwh4xws5buiCB6c+OKcQ06hVp19A1aIchQe1uLFN3ro+cMUht/FGrlzAEeH+vhjs7NiL",
-	"Bl+CdxImbQMbV2ymbZ0k1cZClSOAqDh2kCM0YxciZSOAFG6Tx4Yka/LwnLCsy8ZIktNwzfeG/FF6yo1S",
-	"L+7oQFoQGVdsqkq8+bMK8DnzeCs1BY5ccc4flCV9RT6uYkN1nqwSa1rpwTJqdCzFNROciZi1yTvowim0",
-	"wylVecYc+OkU25uwVDFAd6/3Y72QY+vKuj+QanjEqm4mZtFRCbL+373Rq+8/YramSGMxahl3ehewuI1l",
-	"3iyTcqR2YykUV9BsfoXG6/LQMwYCziiBRltzat6QjbkQiL2OkyuCHcfk9bNTcnh02ItIr91t99p12eDX",
-	"RuHxE1mjoELdjnm8zYg3hJLB5DbUNC0kSFkU1eJxbKxtdmu0zWjdxAW2uTUTdzoz7l3QOresU/rFPcTn",
-	"10LByD9ci75NnoQng3NDoU0sAsj3D5bbfz5FGU5amX1MKMavyTiTc7Ex+zDm5i4TOuNM7X4wn5pBQF6g",
-	"HYlYfTwjMRVS8JimxNBjCPKHcOZirCcOYodrQBqv2rlOpkFdsu2C0VRb/DXTT3Gi20k1GWumd5TOGJ2W",
-	"CdgfoyEXFI7eRtoo2tN/ZtPw/3xjOzLMMQ1mZN/WRsrb9t6ntzxlNe4nOFUfUnbN0o/rTtVzqibMyP6E",
-	"keEC/o3IXo8MF5opOFN3cXLMRP/gY2Pm/dmf8un9KWbfnTJidJTVsmHbE/DCELk9AtFNzsuMZpqzzcL7",
-	"2EMDT2tEnKVFsF0JJg1gi0eMRUB+Tr19dG6f+qcO9ZtFbBDstzv8Od5/v/H+mScpd7wckd0s96UpHeBb",
-	"yKimDtkAAttqImdFMqVL9mqTF1xcWdzoKbP+BG7kxfua/JdXMybObTLbdqfiLGHTmQRtHyLO9wdBjPP7",
-	"xMH04KE1Foz5sXK2gv3Yec1mKV2wtWcsuMff8idSDf+1g/B/Ip+kOYWQTIcHcQNe4g06y4F2P8DNK3v/",
-	"u3N+v7JpmzPzWR7dtQ20BQlFdw+tCARQr+s5At31Pq0Ptxk8as3yhgA/5KHZHueQ+07TlNlI94wusG6B",
-	"K2wbjs1SaQHaLOiUWa+KdlSL8KaQjQ96JyTYGVtzWZ6+YfoJLvDMS+B7CtEtP+cT10evP+6FZ0iwObFv",
-	"/nPE7nPEbkvQWHR5WvoJdNvbycrdQEluNEVP0tS23soA/BgwHMLw1rHjugjnw+YRUdK2X8ZegmCUNdik",
-	"Z8EU7vGoFo9ZFbsL9uOzoP7/2Lsa3baNLf0qAwEL314wMiXb+ZFRbG2nabO9ue0m7ga764twJI6suSJn",
-	"uOQwim5RYJ9lH22fZDHnnBmSEiVLieTYWwFBa8vicDg8c+b8ft9+HUeSmaOivugP49xe5YP+4FikSdw5",
-	"m/E5JauxjfBPSz2J30CZnd0Bczh2qU/PfrN+TAcwmD2mv0H/FcpG6aMbheClwBxNx3qEfxogqxvMh2jd",
-	"HK3QUOspwgTCLq0tM25nrKpHJrWhQF5W/2xHhT+sqn7HwDU7Bm4aBZGx26lgC2Sp5H+VvhbW+eSB7zaE",
-	"GBWm8KueSF9zKFRMiVjORlopMTIivlGwUkORaID20tDHSOvA6WnsV6gJwECoAG4903lcZYzcNbL5oHqm",
-	"BqDYgOfc2j0VPa0d9kZRpWSl5KBRPSb46rkuW/snpZo2TKB7ji4sdix8oMdf7JZrWIveXME302gXqC6X",
-	"42JEPQxhGPb6J6edoKPKdAhA2iF9dvb02fMOqFmydxs9d40pBdDwOOjwYsK/09NiKEFlUAPmwoR9W6af",
-	"mvte5zs7QMffgz63Q2En6WKjILWX+oFcPyB9Thc1WlV7MByK/OJ49GltwFGZ51ie0Hn917fVzOib23VU",
-	"bGvo9vZwet59ch6iQgcooUdjWUOo2LMM7taiPv6t+mVtQwl4i2g2oMYK6t57hRswzoUgcwPtcKyVDdjQ",
-	"2hbzoY7nXeaokQpWqhhQguae0dvocjQRcfdG/aoSZ2Q0ym2ZU2KeIlekmWnFB8AhFpz8zZpX7FzwCQ6u",
-	"8I52+FfZPSgCn7d/vsRCvzsPWYnlQjCuCUC7tk8m4YVheUm00BPXWIJ4u66unQGFHOwwDTFsB24Yt1Yk",
-	"LCCh7JU7snGnFcc2UOq1g/MeHOC9kgBZeWpBRAYa8Z0TXjVvcpyXal2rCFIJGmg4MP44wUYpkQuW8lhg",
-	"PXZk/xsxrci3haq3CCjiImolA4cPIWm8o1Z4Hlpi3IB+MgC5IWwe3HPg9iLcDQGGEusauLWO9FRkQgGO",
-	"TYW1BUPBCJUvzHiilRjYHa1WI22xC/sFD6MxFLelulGziUyER0C5BchgBVSC6GxKU9Hwkv9pnVXHUN8P",
-	"qSe0QKChwi4jub1RP+xH5yz64ftrtvyqIkS3RmwPacD5FCqGM3y5j7RULfrlMzGgocx4gaEQuf8aJIHb",
-	"+C/Nyb0t1f3z6bZOYFktgtafTSSIplvxnenDftj/Ko/kBPfQ8f7HdnrecKtzZ5U2Lng9CGeV5eeDtxXC",
-	"mERYy+t4pNVY5imvyAhWIH1w49AzILgGOGbQZG8CBzBdsEwXEo9IPi8CNhZQlT1KyljE59jMTHG+jM8h",
-	"zDnmMhGxVen4E7R+pHzu4KHFjYKjDM4XnCt+3f8CV0i4t4G0B2BbI3A/nxdd9o7PNyIRuFEXqirdo/Ht",
-	"UTCH5z4qArcCnh2+8HzvvMb23qL2r3C0d37ht441/gyvgidb8bYvXLQVf/vCtffC416tz1VNLu/7CKpm",
-	"8QvJ88r8sZN3R1rElJ4d/OVDRGzfvDSwOSjlW0khQCSA8Ma1w6GmdFqo5YP158NMqljPNiyCbk0eV7d/",
-	"T2M96tLmxce5u8qZlvDgq+83WY0RHbfaW8j/pg768q6osWW2Wk1X6BAD1RJcASaTddmR897I1PPdB0wq",
-	"pvNY5F32PQSttHXzjIirsi/petxouAoYBeJaBC4pEO/wyGVGK0tJQh1I/VpZuHUDY8mfYxUDCFEAo9GE",
-	"bjF8B79p702htDarx/6lbf/v33yAF/PV7Ib1quHav8B6xKaKSB6Mh0dnPHxF3swtFN4mJ/3xb/jDGsp9",
-	"K7IQVwdnKBepNOB55WIk5Ef7E1SwSoUOIMT4ZsjgZZXdzDpwnhoTuwmt6oJWwRoLERvrvDVAXz3fW8Bw",
-	"vKudPxoVHyPXl8hGOilTVbiAOkY3j5zhBE4pQkN2WZRxqbph2KuwsdBt9Vejb45d9TMRsGjEU9MNz04j",
-	"ZlDFT7hB3rvaVyETMYPDKknYrSBCowp8elR8XAE6TS2Orf33nb8jQrJQZWpfN/2Kg7lHsR/QHK107Aak",
-	"elv9SO/NSmF9uE9psh6DJ0C0HvtE22P10Fv9Q5hhj4nSnApn8fVgXRmqoE1U2s6rDPHoXshIrlGTx877",
-	"Wu0jXc6ZqzHCHAyQmUMsb6JnbMxzVKfSe29dRjVf0DNK4aa73Ktf/ETuNTayzsrxa3Nwfvbr/Jj6Ym+7",
-	"hzb1g3azlQw3Yn01ewWAuTauUA30qAMKl1xN/bPcHU2o1u+wp/a/p6rVrnlqhk+FYlLtrAJgHb76UMdz",
-	"Z32OIcNdeMuTzXJtBGC7kk13ErifTgP25vrFaRiwy4vX/YD9y7uf/wos9UXQtHtzPsOBAaJgwQbGgIWa",
-	"s6t3/0YIhyzlWSbV7fmN4oalujDslP0gL7ssusL98MR6RRGw9qojw1IALw/YsDQACs/xds3RXCoXzkBl",
-	"MKVijV1XHp9gWsiuvf1jotUt48WNkoYlcgqUCmykUxEwObZeBHAGK21YxstCwI1TnQtM9p/4ZH+XXTjI",
-	"RgiGEEwm6J2Bm6oLlcxye1fgg24mjgDpRMT2QxbVq2l/EvNoUL07WVS5o+Ecfn7348WT/tnTLruAgnYO",
-	"QaEnwNBtf4vOPn2K7JLEPgozqGookGnbT/9G+aARBnDq84eaC5JcVwbSmgRD0RrmQNJN061tBMdb0RAi",
-	"e5sCEF8KeavsgEoMqqRYqj8K18dAjY2UOhtTUjBgvLoHfd8OQsskknHAgD32RmVCZ4mnM/PstlCEcU6P",
-	"7cESXXgNo2YTneCOQnoCFDnu343RmiU8vxVddqXTzLppUTHh/bOnkUu9InwaNC7Yq9qiXq/tkq49nlYw",
-	"XtM0zp1o0PFiBdoKMmA5dzf3C9eacW52r/C6NlYm8F8bClBAmeq5U0EwX6DobcyQvdK5z6MWqyZMRsfm",
-	"Z+SVjsUKzDusntVjZl+LldZG5wnqykFFg0zBCex+o4Id3BlQMMXZqCyMTkW+au6ptOcMJFl2xfb+5+M/",
-	"b4tlFHTSMjEy47k5tt9+EnPDt7Dk6yJw76FSf3OZiFXeAx4Ty2rr3BOoof7aadlP7/6ekU6e+umACv1Q",
-	"/HNA/71151LD5t/U5FyZ2vW1ohvCWr2SiT227EFucjkyzOhbIDXcHeKV74a466D8d6vepas/RWDivPCF",
-	"0LXw6ZNnz1ao7vpFK0kL+883og3EXsMKsgHj2xlHKsFWrkQCvtgCuuD1S7x5K6GBlYuNh3PrDHqp7YmI",
-	"moc5SHlIT+ocUOLz5gpDdWn47El4eh2GA/j3H521WLgtJ1vMjXhib9LZYLnd5Mhy9RNcMa+zO+eFhbKf",
-	"M7HHFF1wL/3uwILXDIe4wp7jCjV955R5pQN3DMkGjhRXjp8eDFxXIgBN775eoMsuhZkJoZiZad8vjm5x",
-	"DCUMEwHd4uyWIvZYDXDuPHlsUjZMSKjAFyoG75wKmgPfT0CMceA4uPg33IZGimZcmiiAv0lDhd0QBagX",
-	"QkBVqFcG1k6UBnHCsXjhRrkWAGv3g8fqOuh9Kw1IHbQTiExwU7+9L3XwJbf+5r7Wz4oguMzXfkFl4Qhs",
-	"ajzD1H+I3DY18k/IdLLoNDyNyLllyLfKZrpMYjskPjfyV6Z8zobCdRHSqt8ox/7q2e3I+andbsSVvZ2H",
-	"QEgJqC/CmtvIP1trEQcoXiegX9wjf7dWfM+9UvzcXvrWNvprvbBCjc751F2w1A5O3+n0zsKwG4YdiIPP",
-	"xYqG+x9fvrpCkPNeO1mt78E/C3tVE/4L7IC3QkSgU5sy2vZQ1y4zC9a3M8VMgPqMdMo2j94/c0/esJ+8",
-	"pZVai/kWXOMnz3vP+if2ObWxH8RSKRIbWrO2jv1+p/70HisAoALg8RK5yOd4wQor1yJm//qWjXRMsj6W",
-	"nwgkg56r9qSpMNw5yQYpgDu9fuOF4n06ZSYHx8cZn/9zxr8dTbgEgPzv9FSO5EjelGHYf5qpb68mXP5T",
-	"PwT6ZPyQp9+e2rXC30blt3Yh68/mUAk2frXbdO/4Xboz7IEG/TRoi+ZbeCvGZWHNsjnjLC+bmA8bSNap",
-	"Fyy07z6AAVY3L18MTnqDMOyeWUPOTqHMqT/bcOh0gnIqbIhGvJREFAXGeSsx6LJrnVm9XWZWVWZ87oI9",
-	"dY3QhdQph2e352s5HsuRFMp8GJcqLuw8pdWJlxc/2lf36uSif3X68vmzq5PvX1z2Lp6+6ocvT79/fnly",
-	"0a9wJKhmpNOmNjr/+9//4/+dnvStziD20ddXr6/sKY9qxf4GSiU87bRzdyM6x5KsNoSPrrsoJpy95Xo7",
-	"6mw7Nye9TqByu1BPe8/Pwhd2dqd246NXMnDigh+UxQcjPhn/MZDgM6F0eTuhwLArbXQAHWUW3ykRoDQR",
-	"kaYplz8rCKHO+HzHqm6dnFp3o4saHbyOzUSl1yYqW2nUdnGCU8WLE/CbBxufUltRqtdFrH0ugDMTLBDr",
-	"tkPUfJmItgllvyaUTlgWpXIopLqF1NMdktd4x1to56ZqbgGhp7+fI1G8t91Qq7Ic9SyVjWBLuDPfDmgu",
-	"B9jDr83n6+V3U6d2OSJ5PORmNFldTf9rZv3VXhCGIZMKW8oBKc0NUCd68alHYuODlCudMFBlv+QF+t5w",
-	"Ao+gEKPJ+chYlxdyzQArNkxc8zuMhpyJt3bP4ihLGWBCDPCU6JSHtI97t8d1CavycIHPm/O85zxSy80X",
-	"41skB3btQTycuKwXh4NKPSRzdqohAZdm69Bfi5b8zf24pkLfIQROZGF0jjUXs0ktG15gJRPU2XfZ+1rc",
-	"qxahw2iZ7yqqR9/GUvEEkz0s1uXQsD9FsRCpiKPgRkWlykWhk48ijr7BEiIobgH1CgvhoDYwlmYAOaNY",
-	"QSz92aGnWiBpz+rnJfqid5h2h8D6nnHlt7VB9lDz6u63UPXatn2PR1yNRLI9xvziPVaWD1KY12/cIR9N",
-	"GeLkuAoKLB3DxmFluuwK5pQsoc6R46Fz+L8u7XJPxXw5o4sDfPaedagDrfbLnnfxSpJnXJNaJ+bBPHiA",
-	"DX+PyCQAgdqN01TTJ0BZuprOj8DMvDawmz7lsSC3iRylwogMe/bqn1oFg/WgVqEkgo+dwZzoW0xSkdHg",
-	"6P9IYYDVAVDMRdULh/V6UlWcvx4XZomUFgtKBwskv70ue++KWkc6xQ5E9veyMEzpGdTqcmmovpSzVAPq",
-	"bYt9AYSlNW21dyWzlnQWKSGdaylzZKH9g2TkHweeJjLczpYYbsft23mZ03O15bFfawO6czOztusG8ZGK",
-	"Rt34iCs2FGwqMoOgAFQiP5yzaMgnEovAGA0fefugLAas0KkAgHeMfWAW0pWmV8ShIOU3yrvoVr8EVeYd",
-	"1A3HWnTxyeScxdzwFd7CW3rMO7cydJJmCZfqs3pJ4S6HjflwNia6APRiHtZ+pGKaFvqzxWAV5TElInrg",
-	"LvMo0HUIX/uAU6liRzIRtXbKv3e5tG0dZ3vZlUuR7dX4fl9D2W+BycD18JQHQ55Y2+ngSe95G/kkrNs3",
-	"+Jq+JkXbwiY6HudC/EN8OUNbq+v8k7BWcJWOZtCQNQaGMH+6nhPGQwXiTkmAV3Zqq/Frl3YqfF88+s06",
-	"zvU/hKIVOwDZPKBNjQK2+b5e7htY3H2+JWE9TMzIGpQSoadncGyVJmg0d9fsPFLuFCxGS1AqseZk8y02",
-	"X7xrHllZ9+Ljr6/srjcyH47Oezk6j4pqyR/0MWp0VmbFno7RN7W+Xyi3o+LoOrVXvf6OaMALbwfXS/iO",
-	"Cg+jsqwSrnX2a/Zwi5M3zqajgOy+jnO3RUpB5X4YnX0os+hQtnQoW3pEEfhrnbEy29LRWWkMlWqvzshf",
-	"hGn4IlIZ3fRE0NHosl9xIlu4HnSF+H8SKcCyYnREDh7IA7KNnJzt0gexZ0qc8xlP7s1+qRsud9go1pQh",
-	"c8exlHozZ3kfvqdnOZgw92/CVHJ0MGMOZsxjMmOc1nC9TFtaM3YsMSpzaeagaoaC5yLvDP7zb1Y9FCL/",
-	"2A7EkPIpkBV1gk6ZJ51BZ2JMNjg+7vWfdcNu2O0NnofPQ9AxNJEWcCHETCA0KOSTAXDMuU+uYpkAtKx2",
-	"q84Qx1jYilhkF2GB3Rs7Y6lLNhE8tk5mbbyXMgf/et4y4i8O7texC4557mdWG6Mq2lge4w2cHhORxEyq",
-	"QsYCGLBrF7t31AptBEw/iFZF4YHC0a5V+EquZ4ZOl1UjcTUtjthE8MRMAqoJFdg+PXfwq1gtXR/10l62",
-	"fkg9U5TlBauTsPOqmfvJYuaXnqN2j0UixGAlRhYWr+qZoPIUM7GqnCDtrezAT7Wha6iXrRLDEq2nDvSC",
-	"GNkbSyqKolXaLn55zaYCaI4W8a7o4p/EfN1bxUT7G5FPE6yCcaBkGrrVZ5ziIZBwx+OI2sNzMculQU67",
-	"6nZ/0bctd3tdYNcj9dMXiI1HiHuccPKkYUUm+LSxbvlHORKd3//2+/8FAAD//w==",
+	"7P39chs3lgcM3wqKu1tOKi2KpD5sUTU1I8t2oolja2wnzofyimA3SGLUBJhGt2ja0Vt7Ec8VPH/shc2V",
+	"PIVzADS6ieaHJDuTXadm1xTZjQbQB+f7/M6HViynMymYyFWr/6E1YTRhGXw8KfIJEzmPac703wlTccZn",
+	"OZei1W99I+ckl4R6F7VbUYu9o9NZylr91mNGM5a1olbGfit4xpJWP88KFrVUPGFTqkfMFzN9pcozLsat",
+	"m5uodUrjCTuVIs9kuvzMZzIjEzknqRRjwnMypQsyZOSKzfLqs2fFMOVxRKb03Q4ds7/sdQ/2DjudTkT4",
+	"dFrkdJiyLSd2lrDpTOZMxItXbJbShb6tPr+BHmdA5hMmSD7hinBF8gkjI56pnFCh5izTm6a/u2KLiNAx",
+	"5UJPvXw0E8W01f+lpYdq/RoFpvKK/VYwlZ8FJvCCTpnCR2d4FeGCyCIjqRyrNvmaXzO9cbkkhcJ5LmRB",
+	"qLqq7l+ne/RwtEd78X7y6GG8x46GXXo46nWSffZouDcardy8KX33nIlxPmn1D/ej1pQL+2c3vJw8W5yM",
+	"cpYtr+c1i6VIlJ7vnPKcDNlIZgz2z61PL3XGaM6Syhq6K6fIBZ/qfS5nxEXOxixr3eg5zWhGpyy3ByGO",
+	"ZSHy0yLL9PtfnuabCSMUL3qgSGyuq27p2YtXrajF9eW/FSxbtKKWoFP9i72+QgYJG9Eizd2N3qbu6fnl",
+	"Ocv0WP+/X052fv71w97Nf7ZCm2umfq7Xs27es5TGTNOL3t54QrOcyJH9XbXt7Gc0n5STh39WbfV/ZmzU",
+	"6rf+Y7fkM7v4q9p1s8snMNvHVFytmOqQiiu9vzJhDbPRV9x6NvrppzJhOJWM0XIuoUfpC27/LH332RPk",
+	"eTLLWKzXuep5sbvq1g8tH2SfXGRKBo7dQLB3+WUMvw40EWiKmNExMwewStknP4/eS/Xmp9GTw+HX00fj",
+	"7kv+Xo6biV0/soFf9A4Oloib7rzv7Bxd7vz6VZjEPc78LQsczp80+5NzQfQMyEhmFf7YJq+Ae3CUKIVI",
+	"NIueMKL01VdsoRmMoiMWwa1jKatspjVV451H3Ye9PbtglKDlir357egJbsg6YSuqvNPfGLLz/2/cEKHy",
+	"rJiylceeu4seKMKThvNUXnVroitnY4juW7ZYMa8rtoAJRUTInPBcEcXijOUNE7xas6GrZvYtW5gpPWfX",
+	"LG2YVMeQDCMpo9dMPSATqiZMHRNG4wn8YU+IPjUk1WNZwZ9JiUyUjIo0JTlPGV7MFZGido464SXCgBtT",
+	"TZVKOjtHTVTynE95HlbrplQsQLdDhYXmZCpVVcM66ISPdwqjBgWZvmVK36Hc7XU60WopHLVewpxo+gcf",
+	"8JiKmKXbnvF7PtN2L96y4URKLTmWtuHEysflrZgypeiYHZfrlgLJN88WS+zscuVS5ziDHZ589FW+5mNB",
+	"8yJjKxar7DUqIlThWcuYKtKaRXDdpdFEvNwbHb159FNeHH0zz35U6XUxTb+f/Za/+OG3q8lv810mvn5/",
+	"fvojO3ic/Pb+9Ez8+NtPPz5bTH/4Oz15ePJzMvtx/sPzc7k3fZE+evrdV9OHbx6fjP/yl3Vb5ebYtGPd",
+	"Tm//frbsDZ8yldPpbHnL3mptn8K+wa6xhPA80vre94K/02xWq9rVXes+fLTXPXi43+msW2PuHty0xt6q",
+	"Fa5gVOc0y1dJjJn+fZUQgwtuLSXg8UZOvGIzmeVGa12pTh8TmqaEjzTL4YqkbJQTWdRoUr+K/otX3z3p",
+	"xymjsOAwVzWDtlZYWSG7ypvsK7f2FZO+8+w2tgkbZxvY1ZPc2NJC5VTkfUIFefXslOzt7R0RTXYRMQKa",
+	"iQQZQEIX1o4ZSqnZxHstbckLOQ+8E/JC5mTO8wkZjDI5HRAqEjLI5aC6H71O73Cn293p7TftQ+ML2u80",
+	"L1lbHRuZO+VM9EtpmIMxgMKzCNiN+w12I86t2eJ9KdKF02TuxeC9pYGLE30msykN0Y4if3/98gWIhtPX",
+	"PwClUEUoARcQCMgZk7OUtclZnS7I4CSO2SwfkHgipWKqTwZ0Nkt5TPXou/9UUgwiMsjZu3w3VtcDPTj+",
+	"NUspFzXyidV1w3aMcPIhJ5B+Risy96Lb6tcVu5DJAI/U31ZOkDsvQzbmQmjFyL7JhC7aRNPefCJTzVpV",
+	"vo6JrT0W+kzd5mC8nDHRQHj5RCpG8gnNCc0YWAr6o9AcICLzCY8nesIjPf2JnLNrlqFSK/MJy0A1z5i+",
+	"tbIU5FmhJUg9laBSO6KpYm4NQylTRoW3CJAea+UWecr1lPQ+axrSh7hGPbN8cbmBUy40eSv+tmbGr/OM",
+	"z5hqnr3y/UP4OoRMmCJqol8L1ddsuMPKPOtWm/xGBuYowzRvZERJ7WGZ0EDib7qP+nudfqfzc8Nm53I7",
+	"Un/DU7ZCt9EG4wNFRDEdavIQZJzJYqZwBRljJOFjnqsIxRcV5J11kWr1Y1jkaLhSlR/re6Qwp4YrODTa",
+	"KI3Ao65Px4VAy1ZvFdq6cLrmVOQsaZMzbYuneMWULoje18SKWa1xac6aT9gCDtaFqGzhu06nu9s5fNie",
+	"7XZ7YTVNr/VuOsSbjAo1YtmqDTWXrNIX7TW3VhntPIzW+JaGDO26a1vLIqo3NS/f0YgLmurXwQVJZDGs",
+	"0mWvwQbXw4UPkm+B7/kGeCdogL+lacrWuL3ncM2/mdd7hZXc4Cz4aBbyR/b1rbeUXwqmKWiqmYJvLCs2",
+	"oxnNWUKGC6JmNGbquMIgMj6ewAcmZDGe/Hua0xtt7x3M6w3Nap6TOVXGrP4oNvVmC72tjf2Wi0TOV/DN",
+	"OVzQwDDxx1uzS3w4MMsbPYaaSaFQ73hMExPt1H/FUuQMDW9fEZ9lcpiy6VegLGvl2W61viPREyzElZBz",
+	"cTniLNWHMmE55alZ2pSBcL1o0elUazIXLSse4aY2ecITiJJOGRWECtAh9Un5aytq4Yj91q65GTZIS8YY",
+	"npuJ/pBOeN/4IvsbxlWZyi95slkcVkuMQmn9QjNxngONvfECpBMweGCieLYhvCdFntE4J4lkuNgJvWYl",
+	"bbiZm83tV7fwZmPvCd6Or3aZrLwg7pSm2hDSmsYLmU+0VQJHKpcZRna9zIQfdwxV7GAQPDQDc/luGS2/",
+	"wWCbGKU8vhs9WQ3hUsj8Ev3DqckpqJCWvU6vL2FDnrOkDzEN+APWR9OM0WRBFBN5m5yoK6NOLRjTqsGM",
+	"LjRzGdIYIvS3J46jKnG4mcVU6Lc/ZMSsgyUrqKBx4fdNEI4sRxwJdpYxvUWoIH1cEnkmsyFPErQ+b00j",
+	"mUwZbBNNUzlnFbZzAnEHOSL6IkKLhOdaRNMFLDnOGCiBZq/V3V78XvniX2g72c2m6R0vTfy+3i2G9mDJ",
+	"dqkJWmn39+7OhBZ3NH2aZRjY3vD93XmBL4uMgO4aos1jk6ICMSiMNt3fkl/I/JksRHJ/HG0Ew1V5WcZQ",
+	"Kpac4/HJN5oQn+2d9E73nzx6eLr39Ohx9+TwWa/zZP/po8d7J927Ue5+lXLtrDbiTXjxPVGuXTu+Vvgb",
+	"BCkoBdoSZvf4Ot9I+ZxmY/YpiRe8zTKBUGguJUn1BD4uk/1e+JmDyR3Vu+pYHuW+ZiIhFNit7/jI2LW8",
+	"YgmhilxAnqPM+Ht4XJ9g3iK5KDqdvfiKLeADu2jdjZi7PjGTa5ryhJycnxFMYGjWuqoru2eCNvMAYZSV",
+	"1mHtLb99+3anngu66k1Xrr2J7kgl15SjinEXChkWauGTRYCyTZpAJbcQvGrOI1AL8msrjxoT7y60ceCL",
+	"6DdSoqfajGZdcDzH+FsTocAC74M6NKcVch46/OQL2A+9pWQgizyWU3Zp7IJBmY77pdtKOspZRgaQ4LkD",
+	"GZ4D3yT2SMy7ZD2FuHTRu9LWLJMxU+rO1MVLwri8YovLjBWK1QQoV8S7DI6c3ll9Ibr+jF1p3vux/oVQ",
+	"IthcX3sn3tPrVXX/beaxguQaVv0RTMM5S9MdNA4hNlvaLIkJ635MOaWK2UxmOUu+Ywmnb2A3/hjRDBoz",
+	"i1OaoegKhSNlZgz+wSnOcOepiGXCxXjwMTfKvXWbMM1UMHBEc6LklMGKUokyOHeB+ojEEyrGkJlCRpmc",
+	"Elnkiif6JMT6XvCRD6m4goXqZSRMcJaQXOqVzDI5Y1nO0XmEAeFaGKfzcKez/6ZzhGGcdre3t39w+HMr",
+	"slHYfiuhOQPX27KnTL8c/bjllZ3l3mzareVgVdTiSXU6NI7XhPQedVsVD56+45fOzhHdGf36Ya8Xcn5r",
+	"NkEN7dX9lAvrpixnWc4mYK4uDy1Tto6UX0njDSiG/2RxHpoHhZRInvcJT1QEKRwKzrUq4kmbnBCXfY86",
+	"WyyLNEF/PSUzlikpTH6lFo08n8gCM0WvaVrUUiW2sVZCS4bJhbMk5Shnok2eMMFpqspoNE35FYP1jKTe",
+	"SwwjIFfVs/XUBrgewqdAwmOmL6pXMTjC5CI/3G+tTpuMWvMJbUhNmrJ8IpGDZrLImU1bNZzWhUhjOZ1S",
+	"UaOPr5++IbvX3V3nldj9YD/ehDZuPgkEZU+E1XkjMigUy/qYbAPJsxB0GZH5RJKM6j0y84B5Daye0SYD",
+	"DOIP+kDHeuuHbCFhlEpWQC7TBGPQ9W2vrkzLrtXn8GE36DQvvd2/tCDWo9dsXoClnEhzoTJlQ+KhwMIM",
+	"ptRzjp7tKuNKaA4ig+dsqjaoodC89sY9g2YZBV3QS+JfN8gL9i43xQD1lcFkGlZg0+A8lWhIU3R+fygj",
+	"fDaaB+ez1W/tdHsHnXano0eJM5ZwLD1rvH7fu7x+DXhSV9++1+nY20eZfM+Eyyjwkqb6rx+fvfAz3WZS",
+	"aZ0bFKhyb5VisPjqC/MWvbrABC+rLnvTO7ww7MoiD3vdjb85Gz7E7s+HgPzCzdqioMffw8Y0c3sJyWUR",
+	"Twivhrj11jfzv06I/+VGQdtgmqDL1endFDR54WkYMXIv2W1r+Ra9lbo9XHFknnPBlk89ndrjtGrq30nB",
+	"4N2u1266bVBuHm6u3dyCjsuqpK2Kj6IWu2brV/sULtLqBPttmYhObeJRpYrNvIk+6UakF5E98q///p/I",
+	"6QmUjOlsCxoLylitkq6b+mt9jaZHm02yXdKIT5J68XbDzMMjSy4+XTaLGqS6+5A18NA/TNi8gESooGJR",
+	"UoDJlqKoFGrm3ibPGdU2EHnPMqkVBqggzmWd37Q6nU4HbYKHj1rL4fMPR1H3UVjv9lnf6vkt11n2Meev",
+	"jz7HWCYMnY5OHg2ipisUy/OUTZnIIRdVExGHj5iYY26AHEC8Q/82Ykzpf1WhZkwoNmhfiLegTit2zTKa",
+	"VvL4pLDWGWiyoyIDXVZfAqcNcpgowRQ+VO2xCEWOyhmBnmcUTrsqlzsYgepPqLoQ9ob/2BuQL0Bn+/7V",
+	"czfMf/X29gZf9onELFBGVDGFJES3v/AcKBvDjEJjDU8ZFVyM62lpQclfSah41PyqX+c0h52/n1MFUuEP",
+	"O1nWr1HPn1YsR+OMvQNSUWScyTkZLjCGre23CbN5tcMFMSIRTpVJYkalKWqlnA55yiEZVc8MPnARSxBG",
+	"ZvxAfnPUOkmSzDgUaJJwrHg593bc6HN1SxPi55DPyBWZUY6pOewdjfN0AXQ9pwu0OBcYpdffyRFZyCIj",
+	"dDbTp5XCM/pkAIdIH5uyKlL/NZtIAadqQkWSMkwDx9M3OL4QQwYODAxjZ8xiFuhdG+jNYiLnNB2A883x",
+	"qyqZfmjh0KCATqjekSl9568f8378b7pL3pBSXd9iD7HOyh6uCFNi9Hl/TCdcr1TIvE3OIV1BH8plLwwf",
+	"qXhtjeiz16e+irlsu05kmkDWJroBlMuSyGBKaomRv6LXnJwtIK3KO9BHR2sACaKWcDJmg0NrBNKSEolf",
+	"R7j6pWMXtd7tjOWO/nLH2CCwhSeukqb8XV3x2Y40VV47M6nVkMy8LWNIIAmtVcDKK28iR1GNmen+MbCB",
+	"EK7Zqb4v0kcdE1kg6O2VE9fcSvSaV+Xo3/5aFnW3L3d+/dCLgq6sLfbAq1IOpj/6JIx+Q304sVRoaa3V",
+	"+XOh1jgHDmtOOn3HaifdFitLeag46AQKM1hC9M8QuYupECwh/3gF0ZmIDIoZ7+/uzujirzP6l3/99/9o",
+	"2d87nAn9eVA/sOVyK7fFE8phRn+TVzzmMXeDnE4o/69e51z/WD1fvU6nc4f1zsLlEifLr2ljClxfOXFQ",
+	"e4P6jnt7gyAdtj9mcNvGa/zqqHv06OHhgdZee9XFXFx89Ut35+hXVF8Po+7+3dZTzPjKGkKbYsgV+f78",
+	"jPCEpIxCmnuEitoCDhl5aTONhYRggFbTNDkze8Pc5FmY42vUSiZAjVd0oSLCRxcCxoArYir091oS+PRd",
+	"0/iWiLpGv40AFIZX9Q4Ob/5mvtV/H95xP5EXrcqtd+UqgTNgjAi0BRuT8P/QI3AT0jlVgKsNVDGc8nzQ",
+	"JzHNsgWU4OnFYa6kzIxq2SaDTBspig36pBAJoinJjI+5oGnkflWDNhlgDHTQB8KYA6mw2Diac4eCAV6J",
+	"6EJAbBECUDbZx1CPUWRxghCKhUeUQdaQ0vq4dKYEIiCexaJ1G1BS5ZwpLFEkucxpikR/7CFdQWIOhEUE",
+	"jADvHSh/iGWwgo1pzq+rUZANXbFVve02/kYzqu+Wcg+o0NfOX7/o/O7xpY42q7/84uKijX93o/2bL//6",
+	"n2vd7vhAz1sXsnDMi8BasaZSW7ikako2RRSXypNNwSFWmq0qHesd9Q+O2kfw3+ZeuVGwrPPNcgEnIzOW",
+	"8Tp+hZvCnqtea3fgv82nkDXs3VtYOf6KJXQ1DLjK1gdDivOGAkP9i2NwMktYVsar9GhQi7CJeW3nIOch",
+	"6zqX4cez0l2xclNv/V5rlJzZLYIdWUXGcr7Kv4RZSb4caDQD74IDcFvXsaksLaZbBEGq93y0MEjlMSlV",
+	"+aVxJTeVZpZiRF9tPk8b6aRz6B++7uaHT86YMNPYeP7bRF54Tia0Bp4X8ok3x1qqTwB/T0Scuyci6O3R",
+	"pzmWUyhHM96e6mZZR9Hqk1LCTayK0bgNCB8lNKtqUbyM0av1lv9jvAy8fxgCSdjm0HLW8lYNeoFWclFx",
+	"BmUXTILIZNJpUrto/Q1TUd22/dKSV2rI9UIdP1zOY6ixPT5S8eUsYyP+rmEi+mFnz16fKqt6DzMq4glT",
+	"KHVgYtXX9/rx2YsQ/XJxOUr5eBJgOmel/mUyKLAOe8jAPay0OSCw7sw9Z2/rkOCUvrvcMrpmPVHe6qAy",
+	"97GxRc5EwmlosYLll8BvLmM62/hxvxWsCKYVLe0P1ArnUiuDqm4HdrbeGaim2YR4HbVjrZ8KZUApAxgG",
+	"8QDkuZiuh2zeZmE4hjnloshZREb8mpk/8IaJLLIICqNt3kY+Z+koN0BrdBvZL66wvHD5ENTYChzjyIZ/",
+	"/fNRHlm7YZHjFT51u9dY7lIT8znZ0Bl7B1fqx/dimrWcGv7XANCFDilAwQUcWqaNAHfYleExa3jKZrg1",
+	"OB8bXV/2A07lNcRrEAIG3QoGC27O83hCcpamClCxFGMCMxAhYFWoXE7B/9xsG2zHYIZGBG0qNayU8UOV",
+	"wQRFulhdozyErMsGLeWgrpSEHqG3McCrYGmwx8kxYaliZbphnHLBEjBxRbogVAhZiLgpUTJjI6blem29",
+	"WgXt2P96YStFm+U0DaZnFgJqCqkgjGYpZ5kjh4ZZZNVs79bhXu+o19172H10cBh6+jZJAUoWWbwR49XU",
+	"/BqvtskEFOTBZT2fdG2G48H6NDYzr8jiSGlq8lINTOqB22dLC02swZu8B2pkMargzDW4TvS9d05XADVv",
+	"Hd9vDIzqu/+hGfryLFJGVegIvByNHG+jGSCGKpOzDhhFIB5rh++g01knpW35x8rn+X5UeOySQr8G7cPf",
+	"lLLgxCy1aYNe50Fw+EHCxhlNWDLoa+nNBMpu7ukIvumEwp/ozSEjytMiY8pLJADPlq8Y5hnX7KTI22SQ",
+	"yLkY9CFhnPJURXq3L4RLU0UmDkmmUl+kX0vGRlDvQHMiRczIF5BbcVmUxUaDL9tkkDJ6zcUYBzfp97EU",
+	"gsU5vNQFgGoco1+RK4QWvRBzuiDazFH4RFDjq37EYgZJZLhD+qOcC9xq/bzGE7Ei32ClVQ9bjEBBdteD",
+	"hv6//vv/df/TFmqIydF8DQKGqyoISJfDN51Ov9vpd/a3SUlDObmEfrd8ZVDwSTLMZAFIJvm2eb8HwS2I",
+	"U6k2MMfvlOwZlOLuXZYoLblRWeToLgJ9+zRRB7e3UthZejXofBjPDAOKucxtECiu1paLOC2SGkHtd3t7",
+	"QT4pwlZJJd9qxFNWz7BfnezXnJRQx9sFjrX8Inb39oKqmprQ3sFhiKu7mbrXDEELbBVRDs72hp14f793",
+	"9GgUd+Pu/hEdDUf78aOjo8PR8Ki333tI2X6X7R/uHw2P9vZjun90cHTUHT58dNAbPjo4WE5wg3jPqpCW",
+	"yVZ4/c2JnvqtNZm62oE7od9gtKSDGIvMoSQiDfnJt4Z+V8ooTYf3pFKUfPjTZ2t5Bu2yEJjNMquaOyI5",
+	"2u9un0M9LJTeZHVpVPfAkX1ilXrELcOqI5fgZ+wll9eHVeU8z1NthQlWDVAe3GKKs4PO5TTk3qTpyEk5",
+	"546QVyRlSlWcCoIwbbZP2uQ1T7W5QQyQIUThtbDUMmmnjgbY7bUPfJ4qCwR+CUzX2M96tkdHwdm+HBFK",
+	"JoVIoKLPTFdwwfLFjv5n3dQrE3vU2Xpepho37CUeUTSO0ZkB5XrKIdG4xx6u9DodhnP0WTwRPKbp5gSG",
+	"CRDmxboKQO6qw7AeNGM0ntTExeHWtGVqjQLtdRwmvpYmfFqVJNsS8VKWN76LqDzIoZMY3L1yzu5kOKIL",
+	"shFoXrLsAd/WKZFSpTbyl5/CleDHmM6YUHSTkgHnLGlUh+z2AOKzlZWY3a1MTejtlSKapEFX0vci5yk2",
+	"T0LDAN2xWi9kCSAICuIvE9Cf6oWJnlLsY4puphTzZOP+MtqsWKurPmcu0MSSy2BlSUV/720RvCqybTRL",
+	"ec2ypGCXCV2sil3pn83m60kjUDEmi+Bbqx/M1QdezkWoqkBbD8j1MP5SV+6mjGU07IhSMi02IXF4T6/K",
+	"yzVPNktfe9tbmSVqcy++vsW58fMJ41u9mNuUsUStYqaJ455Jau70n4AwLeshTJ4AAq6V+IWVZMedkifs",
+	"dPY2q/JEpueFAnxXGZC7217zMv2TVdkTj8s0cukTpfhYWLN/i2iBI+plgt0mIbq2BThq42xPrUSoN5SS",
+	"+SUXl0Mprwb9MqsPrT3QCJF9yyIDDzUAwIkHOVETOW8TuJ/ml4CM3S+v0r8qcz+O5RAOYXwzSpsM0Id5",
+	"mXBwmQ36ZCjzCdwP/n6tWV0I/BUiBFNsekYGSYEYC2x53tr8nvPY4au2ySCtXYjedgD2FoQS/XOGuNMD",
+	"hGBMOHhzwU9m7Mm5zBJS/gqaoXVaXwhAvLDl0JfGkeNux/QxUSbsu/1wlfATWmJZ5ZIkqFa2oX5hjP4u",
+	"bJIzh5w5hnazFrBzqkhcaC1s1CYDLi4BkxhdfGb0C2Ghiqtv4oFC5D44mAmLecJU+VrRFaxfCmRqi6R8",
+	"u/B2vBBN+UalSBeVm72rkC70rZURL0Qi8eaSTXgkEeAexPxaxoKQk2ChIRxFvY4ZXcgivxxRnhqfZ1kY",
+	"CTUk+meS8MSgT9EYLQzAecT1IRFDCQqxdVmmP2TFeeidJG0cl+fCOertijR7scSr7Wb8p0J2peJ4WaZV",
+	"GDrA2Ca8y/JBxmkftaq7rznd0o6Ce8Hbl7BjE7iGnN6CweXsXU2sWKeMkdpcgAc2IjmPr1hO9h92AZKu",
+	"Ag1s3O8bM0B4ajP/s27YWjLlbRTlenH93vZ1qtsqBvWYeE3U4ZwaF//EwB19aNE0fTlq9X/Z4Mmtm2jZ",
+	"mw3nqiExxaTCJlIwQoeI/RGhEx74HHT2cKmCsRQxTzkq4voxUjGFDVk3ziIoS5dPYqul1f0+5XlXGzuT",
+	"ynFDI064ymW22Nw1pXfzhcyDRYQNRvZbn0crh8VhuShd2CiM5e9bZV40VTQ6pMaN6NNqlGEStbRS7pfn",
+	"IfTeyTLR/mrJFmHivYTH7OryYNgddeLDhHXo/v6oM3rEHiZHdC/udYePRodJp4ZNf1jxpOoB1uL0wKPv",
+	"wyNpDtEn90Q6clt2RN6nto9hnQ2Mrmq4fq1b/9bSIwB1sz4W4nbrWy6S5USbEjaG5qt3G+73guloWWhi",
+	"R+QsPYRCHHo4ASBY4bNhfknVwQQQYiZnKZ8kGQUfEvoyINRvHtAou19VbN0g5hRXxjmi9fBxxkBFQlVY",
+	"67rKd+u53kRaAYSLQVWGgwz3DRcV7Upr6FxNuVLuV0E0MdJcZtD3qUxLt/XIMIWSP2AM1g7SvFIX6/b3",
+	"vtysxvu0nd6EgyWcqMJ+LgrqlUdGI8T8lGPQkycuFG0UeAQ4MhlxYFNUtcQJ6nBCtqLWgqnV81O3dAa6",
+	"9emTqlXSbW4wuuPmt9SOTTWRxEyg8fRYCbJsnOIL9M02joiI2sqYMS+9gCVESUT+slkXaEgJNidjaWP+",
+	"xmc9n/CUHZsToHKepialtVqJdCHmxnM5oQrssHR0aZ5LyYjNSyhwkmdwomSRV60Cd2ANTboxgq/9VArF",
+	"FUA3nmdSjpZfvq052SAJHJsGVeSVu2u4CDtXw1UYax9We/+msxj0XDKzCL390wpGTUjVvI0CaBjnZV0+",
+	"3TatwPLk2wwYzIYbWh//hn5ihJ2/Z1+d9ahsBSq03r1dBxPawsd9zbKM13Mp3zg0Aa4cICXkuwclPpq1",
+	"27lCrfi9N4LZSHkuN6p0/f67eHJDzlXbVZ9a94Q1PT1Cqu5lhXAr81zNC07isM4yiKUY8Wx6ifkFRipg",
+	"Q46JAZ4AX01UdatpJUfqTYFmaYOM5UUmlu4W0rizkNrGLFeuv4df2Fpeou9C6JKyGBa6W8OlSftCuBk7",
+	"91P1bq0r4AgGHLZ0N5nnOhwgvLXca8BNKXLfJ4UwkfSKCbjbOcbA/ZmxUSH0DJQ0iXj6wVoouim1EfaE",
+	"55egAZbXkvqlzG3j2kuziCiu51vu9lyvHDo/4uPgrczo4hJ8aoM+CmFqxbpx0WEDQM8DZ4BjMFEQnLxV",
+	"uVshFlCY9YQrNcLV16Np2gwOV42wq4G/J24Y96ebd4M4d0RdAgJvGy3w+GJQiTegy65XnXEKP8D8xkpg",
+	"ZTU33dr7tuIQ1033WGaXR8nDuDs6pMM91ttPDka0E++xg+ThSDPVXry/0nTXA6w13cvnn6c0oFTcBhRv",
+	"e7GyuswPi8xns3RhGt/PIU9C32ArqjZyL+gVCpacm1LIgO6GKZ8NEBfAqGmKCjC2QhkA/Q2MjpxkC5IV",
+	"IpyDf5+OIu+lVOAazfRXC4sl029zYzp8YK9ZxpInmNYQNrvWJ7yarIjbJjjcT+ZeoGAguJUoo79lgRVf",
+	"sbXVvN9iHohicdYEljHEth25vGKiTc5yDyU+YzQxoZRaZfOEX8YTml8Op0eds6+fjuPpD5Ph6eP3P799",
+	"sfj5x3+os6+PiuE3V+Of3u6Pf/5xMhn+eLJWj8GOHmaqDXvhQTaFcGEWUGpUQjuRYSrjK8IFeUwVO9wv",
+	"8+qg53GcLWY5S8j52YvI8WY7CuIfngM7liJdoACFOhyEWKFVfKQZXag6aMrPbw/+GYt0nnz9w9Xz08eT",
+	"4fQf4+H0iA97rw7+vvfdOPn60Tju/ZCeff33bnL6uEO//n780/RZQRfJe58UZ1Spubbko2pn3KPDVX0L",
+	"HQTLV7u/fvWXD51oDR6JqVlXbW+jfbgSPrVgBtDGEOlgF26Bl9nc8PREkLPXL8l+r/sQ22BwQWI64zlN",
+	"Vajv6WYNS6PWE8T3OavgWG1TGFi5cWV5oLsygDPqDROi2yfck2qWEXIBWQ95kM/hHTJbPBV5Fjj5I9u3",
+	"apn1Xxk/50rZRLN8gQ7VxjRtiVFk0xV5RrU4bJPntsd7iTLkdSdTDJrPGax5mpKE5rQZXi5gHhoUq7WT",
+	"N6YhXdgeJEtla5OyVtFDMKMWGwiD7PSK2SwII9uXN/Sa02Dphlk+3o1Kwlh62QhYv+lhGlY34psnz07X",
+	"skTbussuNERdT0ejYL+AgRGqxjZx9hZ428D/i73V4AqlVXV815HzzaFnXAVSLkChxapq5d97TK7YDNTc",
+	"C1ENIepRy1A9pIFgGgNOUBKK1VcRGcwQqwrxIIXMLxVjYmDb02MOhJvjEOBMp4ql10xVTYxSqbALDUTx",
+	"YQbBM/j0OoiLh/qhBYGAQGmWqGP3lkF11+cFkiGGLJ8zJkg+l4bylOZ9UjCicjaLyIAm/yxUDpiYkMQw",
+	"qnjpIz/jArFgByPGBngd/pS4jArfkQ0Gr7OPbLL/pVeCaCwn7xuDqRW1yklVEhS0SGJhpNFnWH0WVssu",
+	"42Cpc60UxDawRQkxZBNuoqqYI189Pj8fhXNPbSC9+qRnMiMzJme1EpaK1oB5TzZ52vkM2sQHaUPIqTIp",
+	"v726k8gqPmZ27BVevAxrA1+7JYVOfnWEoP1ZJhi5JBrFp7N04XwusL4SXlWwuabOStyHC1WMRjzmTOSX",
+	"2uw2GSqMVboelt9YdoXfZbXvzF5eGrx3H4byshCIZQcZgFN2uYxZcjnlakpN3AKrD20CN/yZ8inPL9m7",
+	"mDEsEqwCS7hcn1zKS0AFc0fDvvvyaHjf1Asdvb5S7N0M3podJ+dTllxq0e4G8r+y5610a5gjUmVMrqvs",
+	"5XBxqZjARtelanuZShVWHr5pQCg9wWIrUwvhYDvJ4G8DzZNGmTQo0FYzw24g4LHSXyeZnM3qNYqAq1t1",
+	"DOzdCrZUT5zRFEHAqyzENuTyAohXgZXXLaw6wlx5cADrIciOgPUAbzWMybhfyOspTVMHwlDdmClNWIM6",
+	"+/rx2QuDjN4KKee/fti/6ZQb9OuHw/DWeHgmKyKiwMKgOTJEyyBJMQTGlrPpLF/VnacM6JWjlY0ACuj8",
+	"Zio66kAqawqkbone0Cg4KkKjDkl/uxIAb6+3DZLAFWvFnPERV2d71NnvdW8fr/Am7QIWK0MPd+p4EYpA",
+	"6F1y7gwbfXC0tjbAUN31MHKYEWUPFOFJBEoYNywLKuLZ+LhMZwPqRYjrGmAlGdZgPjdpyGvVKe8IPz75",
+	"5pfOztHJzjPweF5ctL+Aq35Hpv97VeH6vaZufbnunDcF3RErB7oQlDqhyyk24XLnbQa8SzinAOopEszX",
+	"xcnUa8AwMmJDAhaFBPIFRUJUjh6OgeIpg9TpMb9mghSzqNxxjBxok6BNBkZiaIMBv2aiFn53wD8K1Usv",
+	"cdZzD3pyWKsSekZIY6iK4Hz0dfi8oFQ8W4F1/dawtmVIetjcYsYHtzV4KxADiENUEwoWcKgCIwBtNBy/",
+	"tGg+fqS5doo7+hT/3Ao2egIfSaufZwVD/rcpOjf6ElA/KTUxY6Vvio4LwMegJ/wN8dZuVkArrqxqAznk",
+	"tVLZWphUAvWbxeFvB5todjzgloC+CtBqw8THoFBA6DPGEaS/AdynxJ1fNQ2j+20h56xLazPPUXmPdR9t",
+	"7bOxuN4rr4eLStTsVdd+f34WcskljlLNysr3UqGEZllkdibkzCwtFpBFHx/6vjIpm8q4hPU+gbS4jFDT",
+	"bcBBiBvHdpYvjlc5xWiqpDFxy2JzG7iZINc1dBjVuYLxHaxmvfeQtuvx8VsjFAWjKXQ2q8VEJ/CGVoGr",
+	"3I7zNGlinfsuZv2WmUOX0iFLq4+eZTIprLG57IkthimPL02EaW1ammkLvxVn3bwpauhow91rDzJuwIp2",
+	"mkaV1BoQ9D6C4NOt2lx6x1nfsfY4f8sW93AaTHzvE6ewP2d01JD/WCY11jxwtgwsZXT0QBHFhykXY1LM",
+	"LHvKpAQk/glPk0qUfeukyKsgf3xbA/45dvZEBL5YzQmNVzfo1dMTD+PkxFRIwBXQGvc0wmasPJ4Yv7uX",
+	"/6R3p+0f8KYlAfROCNYU91COI8wf6lRG2zD9Ewd3YhEWtjIR9Dmjiq0pggG/NzgKsLYINJrSmlkJqL3a",
+	"sqaKeUrftt0e1VpGfaKuXN0YyzbSZ+qTiu8hMg3oKRSdzg9MpRWxvR3a5AeW8dEC6ioAFo9xaCYHWRhE",
+	"yEwTxVKh/UeIPwdQinnOPekWwDirxJ+0TTmlSQjWod5jfAtZWPWPbeneMdS99o2/kVdMbOcREqbQp1xp",
+	"woUIaxW2AUeYhnwPBgIlEutLMBidt/dqLE8lC/gZX7E84+yapqUPy/SM7JNuzyDlmaJjOmXofwCv6dgE",
+	"tlw1HOSZANYfpJdYnG4myILRrLaSw+6jg85Rp9Pp7AcTtguR8/DBs0AjEvIyg7ksS4TX7bRvm4mLlGQn",
+	"hMynSpvWTeaQQb0Ah89/8A3UDlcjaz5pQjH02htAQY/y3WI8P8a34kLiLGOmQbxpF5dKRAS5e2e6csNP",
+	"1ISSV1S2VraQa+wsuvz2tzERw/t3D4oYishbWyRw+8sih56OgW6S2J0iY6pIjQCw3URduLyPEQn81SKm",
+	"YrVYZIAJ3MkEQtUKDxSFYdWbGf3Yi7lDYN72AoouhFdDBf0IlCQjmi1F3Td025mJm1/1A4PWo8d5lzbm",
+	"9QT9u7Zz1tyBuB6Dc9KmiNsGYcGgRWvWvS4WL8YvL5/23vz25tHPV6OfF1/Pq1Gtw/2NMq0ud379Kqju",
+	"P2fJmGWrWumMmYAOsilc+bmHzp176FS2/I9poWOm8GfvoFMuI+R1QpspcgWopiWUyRzTOgAId5qmn66r",
+	"TpMqev9NZm7VvwdF/eUmq7d1ABLVfV5XnE2D56DvGlN/PkmXoK2ewmxWY3OML/KSoIxlzkvVF86GycBq",
+	"Qq1bq/8+exbaNLYi7ct/rEn8qj6zWZ8OnR03ZibntVJr27rIZdy3SvzkX/0nlheuOeRyXtU2VzV+e87G",
+	"jYlvrmXkkPlpBqYqwYe7uH0mWlANkOOg2/Y2QR3j1qxzsmttYnOWkSsG+B2nvdfnRjna0XZcDUQYP7Vj",
+	"Od1N5firg71OctTZo1+dsKsFe5VNDw4nJ7Ovn10t/vFq/+fT4Q8H+2dJ7/m39OTFT3Emvr3e+753tYU5",
+	"Y9HC9YQUZlNm7BiUsQXLTYNpjFKi0TPlShln1i2kAmbjr/Gv4ku5D/UZ325ASmKDygZQbzk2na3ba9fT",
+	"qHpXw4pLy7j/3jH4wFu3jqnc3ox1Dk1jSvD6EtpM7xjcfGwTBLhQM0g3j8BcD6BxL4WmK+rvF/7P2Idy",
+	"/+Z3/HAEDSqDKvF3LKeWSMI5+x98DfxguUHyTb3r+vfgTe51CPS3VK7nK/RCwGwFMAfQHbsgNKs3/Mwx",
+	"obzV7YW6xXdC7wNcjdt2h1fFVM9uGdN5Rc/Rj9JxdEmdSykXkGU9palxSuZkKi1OKFIUSGFX0qF3VhkA",
+	"61AfXdfJtNLwukpD9bamBx+trekLNq8iG2xRMHJb2IObpnlobk7zIjPDr5qJRyIGleqX1r/++//R70gw",
+	"pdq+QJp3yT/fDs/P5ycnJyePr75+9uT505+/+2b++hX9+wt+9kSyoyc/id33P8ZZfv4Nk+l3Zwcv3/74",
+	"dPLz6eOjJM2e/F39uDfsyQUXXXH+82+T0YF4ITvvvmdfTYdn3z++enw2+vmr38TJX/6i91jx96zV73Z6",
+	"+0vE6QC0nBzwiOBR96i3po4ViOYM7+1iuZP9K1BSCfNo6AsQT1h8BSljwaDJKtSjemqpfoyFy2ogsS1q",
+	"kqqzfcy0kk8GVxwKwk1O0jFUQ5i0JPzDQlia0AGmKUHCkiX/AeHAAEnKr5i+KbIAK+DxixqubF+I75iW",
+	"EEZyoOmh5+N3gUG3z61iOn4nt5rR4XJnXPZS4E3WExhy1/O7vUXxWCVNx3wMvpHv6BXoVGCG2RYinyyR",
+	"55ZpOZ8mzQYm13ACvt1aLA7obDZAkAZ8BJArZNoN4gnVpA4dhwyZl0kKA+9CuODY2Mv6K0Um9JrZiFnA",
+	"B4GJHwELfDYjc+iwMqNwNaaaOkwhcIdCg8N2vVW+SRzx0+J7Vco0Cd+/OL/hh0601w1T6rbpJi7dY7Mq",
+	"mEoqyDYQx/U8keUt3OuR4SJnDprradI7OOgegYUFxwidzphRb/zQ2LnVRUarc+12f/vp5Kdv351mox9e",
+	"7z58s3j7j29ejh9O4utzOuPfpdn8jNLz+JvvX8m/BALtfvVs1aOr/7y/HBW4seFcuGj6ptJ+ItNES1eY",
+	"vlGE55TnWolakrd4scfS9H3LdDCxiPCme4LTh0FhVmXoZ0rfoVjcq/RbWxaSfqWwuuKzHTnDxe2AzNXG",
+	"CiztxizDmyKsqAGxnvudXI0mWpnXwf3NCzfVm1hvw72TmHANuGVlHE0sb+HK+oiNZ3qzgrBewYHaVq3d",
+	"IksiVJDxkzay1pViBAMmWrd/FOZ6nzimL8vo29qbbKSuqeTjJ2N0loHyCvIAxshoagzxhkKQ4H61L3d3",
+	"9J4Fe001xaNDcWi73F/X0tJjasAGtyAow9Y39v/UqLei9dsD3qT2L4Uz8NENCzu3+T2bcl+TBI8p/rat",
+	"lhfGXuLA91SBf4Io55kywE0LxhRRjC05Z7yA+h36E5huYasUuleViu5XxbbGc0Ms0elTUEcHLn6uqh1q",
+	"ZIaB7IbwTWcT2JYGt+qJsMXr+FwpGhvOrH9KGGcRn9y4qRvxa98/BCwYeWqFR26V8uPYnR+xR4o1HGjZ",
+	"z/Tn4P0bMvI/CQ/fimt/Uob98Xn1a4c8cJrK7XRm2+sm0Kxmia7LvjirVozdA5vyiKqzReC6zeDk/FIx",
+	"l9va6APu9g667YPOcm1YUoLMtGaUl6f5xdNnb/QGdLu9g06n033YirbanY/cnz3hG0K+ldtb4ulsftrL",
+	"u9ede5Ova4p7Gqp1Q5u6MltoRTOmjYmu0mgab3cFty6hsNzPhkP1xoMx3co3A0+ouGciUohUy+gBqCcG",
+	"+yTl4gqN+xF/Z+ICePOxicHQNHW5aBHhOZkWCkpQIbmdi6sHKuhd3IISt7D6Yikg7hwurgcxwF1Gjn/x",
+	"secLMhHxlKucJWS4WNLS4p2HNSLp9h6t930zpeiYrZ2Wua7WZm3nUfdhb+82Ty0jcyu32l7nJTovm8sl",
+	"tCi2E8onZUsj1SYnJKM8BfyRGHqSkC++Pz8zSUMHHRJPaEbjnGXqy1qyhU2krkSVOut9Vnoua83dJMkY",
+	"NpQBLXzj6+u1FnRhgUgZW3ckbyO4HQluI7p9KEwvvNLZTnqXj25Y11vwyW/McLaThAcdjIbeVWBVazdW",
+	"hvXKK2+iGnZcGPIhnMTFRFIiqUW2F6at0HygiPE/abMH8Ab9odq3KB1dLkKYSWjNMTW8cqsTVG8kM21s",
+	"buTVli1t0dcmPZcqiEIpmQ0cBKNg73Iy0/yMnAwVEzlahWUX95oB/PPovVRvfho9ORx+PX007r7k7+W4",
+	"tW2KbmP69cBaSIM+oCG0ycCmNg/6LhyGedP6dw/vwOZj499znqZkyHwoBkA+w/ynB8oVdGARhQFpmFMF",
+	"/deqKAy3SLkOpVU5d8gWMRGQ7SW0BlBtUwQklJR4/6Ww5sBc3hbPcZNiWq+G/Z48PHcGU2wupQiVzOp3",
+	"6or+1iR22cWGEkQMk6qXvW8IB9EMIa0HWMvKym0NTQ22Ckva1UTOKvXr1n83ZVk8oSJvPg73kM+Gx+rT",
+	"V+ae27BvGBsAfRWEC/K03bVFh5oC1YzG9TDmV0fdo0cPDw8gIbqmRFbf3MXFV17yzmHU3W94eVVM7GWu",
+	"s73kXp95bBINzmk+2ThbuXaPywledQ/iRdbfFN4aLSfBrhCb55kcpmzahOhncOeg2MUIH/LFq2en5Gj/",
+	"4OGXy/Ft67ZbSa/4SGeUN+AoYg21IvNMijGII8RbskBjJfF8JzOXLGaK+yB5mgvAXhWVbDEyoapPzl68",
+	"gvKiXrD8esRZmqyZESKd/v31yxfEWHlY4DaFbBbXLUsmpgeFwD5CgNeZ0SmDGzIyYTRhGRQ0zCsLNhUh",
+	"WsLibSNej6Xv4nvdtZloQc+mLRioqRlFJvpDOuF984b7A4dtZd95neku3bKaA49Gwcr2YLd2LK+prlV/",
+	"Km03tzGVOT1c10DO4ibyBux7qFCzBfPwKsjgx51XeNfOWVID0r3NiktEweXHf/PmzTnBCyoP2u90/Kiz",
+	"ia/gX/udINpdzvO0qW4e0qnkiMzw5IUKmN44xwlGk3NyTVOeNEMgNFOUeYpHUcuO+qWLuYDnXTrf0poG",
+	"r/pXu2i3xyZk7HhK5f2v4H6nwWDDa8jPPYY4WKVpqZmz2gDOdEpTrVWy5PKfqBHYdRb56BF0Q0sWAFma",
+	"MZp4jX6RA3m9gd03cAguzfpN2r370Y5e/5saj0H5jYXYsX87qB03wRn3B3DFHPablIsr/wL73gqhitlM",
+	"Zlrhc/a0Q0L1AFXLrXEM0dsA/7tyE/xv7ZONgqPVajadSWiYdnnFALxVYblKIWiRT7Q5HRto5iFNLl06",
+	"LBJQyirfaL0Y3gxNUzn3mkjQ9FJYvFfAjS2jtRWA2ixfVCBrPeRZ/2vXPsP/0sLW+t8BBtLygOB/rXwP",
+	"kfjKN3o3KkNljFbHKgugKl+j57eKvGuKo6q3u3TX6tp4ymqLreH4Tlk+kUltnytbYrBpDQ6ut4lQgezA",
+	"oOBaNp1BPbvbqoxNJfb/hxW7BnzmT9eN01t+WSnsfckEvu+sEJeqmAF0IattkLwGsjTfyCK/lKNLKOis",
+	"Nt42nYac3awYNdC8mhf4UMH+UZqyhFN77OuUnrEC1+VtD0BrXQp5af0utHy95VZ7a9RPZjRLF2VLcKPx",
+	"Vee/1L/cwKNf5vLSkqRF5YQbgGPBs9z5ct+5/uxmPFiDVvWhVmtYKGjTMSlyrcRfJoi9rC2SoabxKkay",
+	"ic44kOZfV7efKAVaNdcgACuuqUVt1+z31CYcLzV5piq/zAqxvoixngCx1FkTpxWSa8Hsidqi2JiKDTrF",
+	"dbbtAlzXPySBRy0FKW7bUg/O4gYT39++8Py26R4pC3V3em6gSLzGoNDGQKsMqZQAX1Tdk/1ur/co2qSf",
+	"Z0Or8Of665rivMFD9zobPRQkd6iLFKzU4MSAEm9xr5ZWd7DRgwKhMThPqKdnhVB90o1ILyJ75F///T81",
+	"i2DL/vtyxsRlecRrBRLwvbeH+mpMv+c5AVKsrHGz9W2Esrx0hkusZZtddC+JQ5qjVpKHSkRlxyM24jFN",
+	"IMJaMIKwBjRgbCmdFQLs7yEbF8LmRFV21CjQWSFMzbGVwW64oFOtrP0OOKZUMbXgJvoqSPwuhKlaNMXR",
+	"D1RZWEbOcqvcg0zO0J2g/4emEkZia1njrgLN81rt/HWp6OzRRkVndkU/yLSoodt8aJkCmL1KykZD3Z71",
+	"djWfjqBZ6Wr3VhORtQ7w8jC52Nyz6sSYaymz0uGFV90xW+seOtRVU6TM5O3Izet20dbGTKgg+F4NDwRs",
+	"2Y0BQbwnl+lTt06RWh5t+aTj/dhMxxjJg2Uf4ax0OW7gJtwmuyJzE1u/L1u4ZkocCHyA6cAElT5jmZf1",
+	"C+5o9kI+ms17RrwypSCugekE2uba9Jsi4TlYvLaFPmr+WFcd5IqhfKY1EIsJr/Bhl+YVM37dAHu+nPcU",
+	"AhaAsHReJj5VQfrM40y3IS2asHPJ6uedGzOiuVNjY5uEZd+USXJbjiZaw+0W3aHDrsERY2qLltuC5Vtc",
+	"7V7VxtlqRsaUyWqrc9AC4ElTnue3e+JGrLm8cbO+E5Bo+Kaz198/2MqQued8Obcv3ksxLx9faqlxrWlc",
+	"sUzx9xA/DByjW2PLlWOV8GM1RQR8MFtBqCSGNBrttg2RWHilj6GXpGWdEAH9f1EGjiCjDBp1DoZ0wiED",
+	"8TGdcMJzxdIR1jvbxmsuXlVtTWe70SHADQJg5BM2JXLOCKPxxKTtcEXes0xWZH2Ysd1LFwHLiDwttn0Q",
+	"bGkjQq1dXxmqJpCgackdoQMZU23ymKVyDivy8g9AzEAn0wr73bFpx0EOsxlPq+jMW3Cm6n11fwueZs+p",
+	"vfZgh47IEo6AfnaYvp2h92nZlplR2csAeVPNSCwPsn+CVjOFRhNxxmyrRyP5sREkyttB33UfhPIkqbBR",
+	"fL2VPmgT+OUxZPrShWlRM2SoYVRSmfRDW55Y31TZKE2xBhPL0fJetK25pYrpxiK+wQTTQ6x+C28dnaxg",
+	"zU2idM82f9mwpwmOeV8aUxKkH1Dn/Bqu3OCvN+G1VZpwb+MOPHjT6SJ43+ZbsBoiHilbRZ6bUGYeIF3p",
+	"m6gIEl9ZLnNjo1bC1azIWTgBr2Q1XiQW4nzNrGcVHfwBKtW2vGmTk3CvOpQ5XJ8+Hes1b2pfBxgvFuXT",
+	"QAo6k9ZmDWPeJlnZ2DXIF62n+RlPA0wRULCD3Ym02Yd9Dbn1AIZBTGJsxB9eW0IXqmyC4Fou0DQ9huUh",
+	"tH036nQ6GztOvM7/gZz1+ms107tcZv/dLTz3L0egDkJjkLJg4XZ+ejWhvYPD8H6NeMoe1DQutjfsxPv7",
+	"vaNHo7gbd/eP6Gg42o8fHR0djoZHvf3eQ8r2u2z/cP9oeLS3H9P9o4Ojo+7w4aOD3vDRwUEt+9mmVQZL",
+	"Do03xxQ2v/7mRM/0xg8XbriP5S41LXT7F/+YiitHz+vffd2hg9seGZq3r3p5bZXJ1wmopPfgIXenTWbT",
+	"bUuiecqaiaLaKoQLmi1aQYCs2czkUy6DaFBy+voHbbuklCeQbfzFTyffPf9yo7Hr9cy8AdWksgUh7F0E",
+	"pzJlDhmdu2wyKAOb8zye1Fpd61NnQwKDWF0PCBULY4kBarlZtc8aYzrN252DPWifCx9Bu8uP9jtg+fOe",
+	"6UdXa2odq+tW1PqnkiJdzU9X4Xc7+nEZhfkCU5HBQP03wfNe7XurFTm++u7JvykmuOvSEqrdXCpHWJ+a",
+	"HtZsb4s8XqeXPwZ8vJzFnx1/vLKSVRDk1KKPR37n8/I8RnggHZi06/T8CZHJN8pxr8BlfwYz/3cGM0+a",
+	"ozcnXoEU1vPUE264CKfT/J/DR2dUheNfi2r3qIQntv/ILGV1TO6lRv4fFYi9zIr03G0bwrN70ZUgxGXJ",
+	"vGzlBA5fq7Mzu5CsNu8DQtIM90CRUhMieEctK3wJIeJeoeb94uCGpsxC5tCT2S+913+bmncDBmlr1rft",
+	"1Hy3CqQadMBSuf8tyx9N/zPoerRNFWTME3YZTvljglDUUbVuAU22sR4VQuZDxhD0uZ48VU7swPbHOtgi",
+	"iY/ytMjWypNn5rKN6jAtxWxeimnvsNWYHqhCCCzhXuEQNun7thEggV3EU9t2eQNQgto9WzZ1iwhVtvBa",
+	"6zbqQQW34Q4d3GqeiV8/dBuqPW+THGRTSC5z9m6VqaaPAYKdz7WgcsXn8YTWFTumBZofkwg0IUs2PNbd",
+	"NvYyu6WyDBkfxs9qA9T+ej0kmCr0hO0o5zGgtaHtJVyKu2FGVYa7h/Sn0Hhh2T5ksSn1A/xmzzBA4kb3",
+	"g/1+gIDaJtGo1+lWkqcMJj6iYn/KTKqtM6PcOiEZqpYhVcuNCvrzck84b/Jit0Iw3TDvyo79xJWk0jR9",
+	"OWr1f9lwTjfRUo9irnIZUrBfpglTObopj0vACUifthAdGQNACjh7G5viJYtis5Ap7oPcbtkJPd4oOcQu",
+	"ufao5Q3/dblVRdm5VRM+zxUxo3kFwFZEYEI2dChp+2/vaSjc9lI4ZwP1DJvmBvXHrl59IOjUan7gWryT",
+	"0rcZan21b8v2SGcfr23mRj2LPfyKzeHeXV//ULQI0L5K3P16lOhmxWkOQUvsHZCUacUAM3X8drJaUCJf",
+	"+/78jCRsinExRzdYR0V4coz4UkiLV0LOq4wwgMu1AWZmVWN5fPKNVlpOdp41o1RUNM6mTlpuVhyUj2pm",
+	"58K4pnM5uyxmUMOWT5KMzqEIC2vBgr5q++h7CKD6KFGfOHBqH93QZb6sbWyKrgKSfHlZybu8ijfV1Of9",
+	"mqltGr+aXvg3m/YjeQ5PsC5eaBDvZLY3ZWj0tVF/9+0ldSCc7/kyTH8Tb5fdtqx6WQ2ZRG+BNVfpnQt4",
+	"GSkfhYq5QbiqKnqLrQAFF4+pkyydHyZJKGqZ0lST/6WNc7zN9NZGjCSGWnwhMqZk2pQ6XRHaQeFVgiPY",
+	"tT1wwrEp4HO/Jj9U1VqAD6/v+9FqJ9sGxvgrvPh+KjSspbLGzlCN8TWXhzNcGOsNuhyP2b9LXM2aVeHY",
+	"2Hc0YUT/pOlcECnuPyJmJxCK6sDjC+iNlq+KG/xf7BJcp70/JlZXzuLPHqurrCSYkQCtM7BJBs2Y6xuc",
+	"y5ymyE39LnL11CUWHjQFQKKxxD4mc4QAqdavXBSdzl7c1Ta3+XhQfu5Nyo/7+rNME5bVnPlp0oBpFw58",
+	"2cVW3km3t5FAv03sSoL52uD8BQpF+9bmt1eKfO41jiivWZYUbMX7t3OgmeePBnzDSemmaPRKb5ZztW2s",
+	"x8/ZBGqsvv7Kz/fkqVyfWuzFGoNxFi/13c82Lt9B+JBympqk5VU5Lbm+zsbU2+TlyLQL1TIU21+BfW2i",
+	"XPZC9bl5/T2IpaU39EdJJm8if37hVF1MoBuI9TttKZc+UrbIbbIe4Bb175gpoe/YbmKGs1zeYh/srdvP",
+	"c1u5UYa6A1LD+3Ez0DaqFMsjknI65CnPFxHRJK7/5SKWU32aCXs3Y0LVBDfcuGF03pMajfnk5bFBZ2Ag",
+	"8er78zPCkzY5pTOe0xTb+GECuZbl0NBHTWma1mc6oX+TV2rIa9jTBweNLVN2fv3Qi3oHhzd/M9/qvw8b",
+	"gEbfOqeljyluz6jxafY3RKz1kqIawcj3Dy3Ew9Ilo0y+Z6LM/0Vf7WZwuTe3dFXX8Es3TOvyCpVvVbBo",
+	"FhrwFGuSUJAHpUWSkIDLZ/WpcIXBdj7tJdT9DEDHPDK3e+DmWaaohEgeKei5Qca8U5LIGr9PV6sVB/ee",
+	"o+e/TMzQM/B3HweK+nRCOTk3vsLlzJRNm7xUWrtsA7t73y5Qi9sb6Kvi0xJdRT1l2cLd/PAeLX56T7wr",
+	"/wo72qH0C4M0CV04dFHMJHugPMTpeuAllFgWaJALPcJ2ME1k337oBT6EW2kpFhcZzxevYaIGZY1moYSz",
+	"E0FOzs803Ztqcv1RmSDj+cvXb8judXcXv5vSKzgl03ZZ/9a3I7t5TPJ81rq5gQDvSK5sNURSloxZRoZs",
+	"An22MQ2FQJuXGFIYaHylFWpFF4rMJxIbUM8ncor9SIt4coyl71NpuvFfCMAZJEOWzxm6AHhmYmNlWXxE",
+	"rhibKQONLK+sOZ5qBT7PFtjAAEu4FrIgNIdKDM2eLsTc+PbtKrhqX4gL8R//QU5MtY/5RX87GAwuRFxk",
+	"KdlR5D8fn3xzpje0rLHc+YZctE6KfCIz/h5y6vrkMWwp+c9vn/500dJXPDgrgRZ3vmWLPpmqMeZuPSAX",
+	"FxeCwFWnUuRM5DtvFjPWJ3SGaKVcit1/KikekJ2EPPigLybkAjNlLlp98uHCtOfWf1yAnnLRuonMJcxc",
+	"AjiteIWPkd7Tl9ohkW+YG0BLwBsQC+qipce00gl/OXvxyh9AyNzcgolj5hYv4RB/jXcePsTfTFobfm3S",
+	"2S5aNw/Mxl8IsEWEmmMIZtDrdE0yix8jbZPXmp54rqBLhU0sGlhbEunyLaKtmcK4C2HwiUdc0DQiGaMJ",
+	"9PaAzDDsTv/1Uzw/7nXvfrAfb/46pzz/S68ziIxHAGepCFVESSkIVReiEsjlCp+l6di6j9rkZUYSiRFg",
+	"mhMpYtb3Tq57snucpVVg1Er/8buJLvxOpowKpf+FI/S7edzvF+L3nZ2dyv/puwYmQDUgv7t+R9kDhZkM",
+	"XGFGBPkdNgngJiC5bkQz/c+cYaj6d4JjmRBXZSxwtcwoT6Kyn1JgfPc64STbAV2kzB+SwZDQPMosESZG",
+	"ficLpsyNppqf/O6A5qH0KitSMEOGi6XFHuNNRcYGllUt/HVXhnfBOpgXmA2azVnsOSoWgGIKjkrIumka",
+	"yEX6qguMwZWobxmy2uZlZMxyf/nw4N+JRLKeU/eN/4TQS6kO0bB+M1Y5YwxCVqbrvU7FUyZyB5gAzlC0",
+	"z2DhF/WURM0AjJ+UQL01dKjBZOCBW0MZ72wi09BzDTXe8rEXwksgMnCUQD5IUIp8QQUBjGAjjyKUJowR",
+	"IYcyWWCjmS9hdrnMDN4EMgjTLN6wMiqSC4HHtwpDAfJzArxkypCicknURM6RHgx4V+1nxqA3mQHeh6kP",
+	"LfIkV3oT8ozGWuRdiOp0qEUjN71/EIu3XIFjO3TE9KMyNmMUJOTTa5YtkGUNjMvJl/0xzTLOoP3ooCYG",
+	"4fKF1ham9ApqoYY4beY3r9OD2VZx5AQydumF0KJ8B1pRUTI4ePdugDlXqVS5XqZAvTfSRzBxffvKNhSW",
+	"5cC3V2yBecOjnGm+DSpDyq9Y/0Loj2OWezXguG8RGS5ySPKBD5F5qf4KX7FZShcs6ZM8K9igTb5lC/Q2",
+	"XLFZDreOpUwA/d1N5EL4qZplD4WybQY+KAzdPNCv36LzA6kKqUclxaxPpqzWmAFCF/pLnpNCJAindiFg",
+	"Ktgy6uunbwYRGZx//8aolE+ePn/65ukAVqEqpGC6H0A/fqdPgUIBQupEeG0BKJzAKU0Jar2GBLFRPurl",
+	"2IUDKPjs9Uuy3+s+hEaMChNiLJbSF4NSPRmQsxevIoLf6D//fv7Tl14nK3ohoM2GaX5LXvOxUBFh74zJ",
+	"oQ+WLBSkaSk2owCJp8wALAFMopRRLTIBggjfpWul5XU+gFPgvbopdmqmAsGYzO68Ye/gAD2WCRyQzLQB",
+	"4YJ8/+bZzqPI7UiXfMcfH0P9cR2V18CK6idqBXcxY3iAEWe0Tb6DNiIuwdZnAolkqAEJaGk5NVdiu8t8",
+	"zmNMWDD4+BcCJlVbM3uHhDxjcpYy8gXmOEZlAUxKhywdfIndMjX78jiWHh3gxTWVwrRk6rVOjDBXxTAw",
+	"mV0ILq654lrLL6/ClSEEuyEdV2JmypLYu7xNTox6pjcMVDyz3j7hY4HvRyqT1KQPfSLFA+wYZt9X2UoP",
+	"KboqifS4cyryiowq+/SRYSrjK5QcIs4WMy2ezs9efNkmr80RhK5y7oaBZoY8YeV4EBp5TBU73D8mc3Yh",
+	"Yir06zOaK1Q3jPU7xZSJ6vQcxwPRGIGiaVk9GkQsVaxvGvuhw8vio0cklWMAlsF7QBvX76MiMnBLZbbA",
+	"/n8oW90TQZIwkeM5mWVc67ml40bIRL85psq+5jSPvNvNWocMlarhQgsw5JFSmJXUtW2nCiLLLPf2UouJ",
+	"ATbLgZ+wBk/LlORSFrmfmouPd5oFhHdLhat9IUyTF2VYqBQsIOj0qdEaLbUCVxa5sW3LaamoRCDRi2XQ",
+	"d1ZrARO9HC01+gg6DKLXzWlpI5ya6EusSgdbS9PPuUL+DB9gmk4v4AL6GaqICDZ3OebkC+OCVH2tS+vz",
+	"/qW2rXjKTIKEYXiaCZRungESQN4H/lJrohg58rwwS3ENOvS2mv4Kds4oRkUCfj6YPJygQdgKx/wILVn1",
+	"BwYSUkvECRQKMRjkmAze7cBooJIgfh5gomo2ksLWYBglZYbhQOtXRFppoxEGXsff4Qff4kKjYUJzrVyi",
+	"oW4ELwMiknPoy/4AXc1cb7eP/Vd6GnAkfZj1SBBV0ZzXjuHnyOPuYJwWicyUpEQubxE8KhEZgvi1Y5Ry",
+	"JbIKc/mbK7m0UzEqqJ6NHlXLWGP7DIu86neNLIO2eiWOYHFn7RCQl09FqdwyvR1m067YQkVklDH2npV+",
+	"IItmxSIzQzO0w7Fdnl5UnRvJpQzN70KYMhxbiuzOGZ3NbHMj6D8SkX8WUHJxZZbgJCt7x1V+TJS0Xaat",
+	"Vm6pCcgF4ercmTz3Z4e0JUfEUdEXFar5knhvIqpuaWUTGpwA1Eh/it32IuA3er/1JwyV6Q2c6Af+TlLr",
+	"cndfwRguAF06T3/HXFmqYI8yq9A1fu0P52emaj0C43KmUDFyVgH0cwR9CHOkSy+TuQFshrWzN2O401f2",
+	"PqmdwMgemrNnr09VRF69eqEio/LpkwUOmQicjN6K6v86wrJvSpF5xnP0zCqWahX3C9CaYFpI9bGc4oSk",
+	"MPoQGpcwpKbMNAX/KiAVAmPpY6M4rVgVKpdT5882RPZ2Ik0fh9KGsxorKJP2EGqJ4uYKRhbwGqQrI/MG",
+	"u9fdAXZW47m2oRI9rxKNXxO/kSr2pCk8drY7nRxfCDgYxoCOqSAZg43RaoKM4GChdAMZSRF1H8sg8U6z",
+	"Xjzcxt2HymGpO4AtG1Xb0znT6kJ8MTjo7KFiMDjodAZfLhnDesfb5LWsrxZFGDQFUJolJZCKMTcTR/tD",
+	"LGBtc6pIwgTXliGtmKSaNik2TEOjFCr/DL+4EF50y7KNKb1ieNnI6/znMaoH4DZHjOp26dGkccyU0vIO",
+	"pRvPLZZs1Xp3WEDI01xFAkgc5HH+LjgWZjqb+bQ1KhRNQS3zPdtGhfzqn0qKgdcS0nolFCbYD2KZaNn9",
+	"BFw1WvHAbyK0KWSmSUjrcTnlKcj4wX6nAzS5kIW2EuSF0AYw+Av2O0cILr/f6xmXlwfN7shiztJ0B3uL",
+	"YXWPZesj7vkdNFVULGGjD+j5kd9tgePv1baMkdeEcok3gwCrdnzT7Hy/0zEuMCAjs/363YPZCA57J/3K",
+	"7nDNtyKhoVlntAu/jVzgRuidUR5sbQ+LcT5xvjqv6Vzgbq1yucaWZfXIkj2qldpjMjDD6HOtCdQ6Iaud",
+	"7NY+RtuxjYOVTfDKcdytdoONFbmYscCkjTc1a35Gpbee/xgbyvSeZ65tHKvSly8wZevbxdaf5uXIDGrR",
+	"ImzNbhbhNnssS9sQuIZa+3TTBdB/PrqWZWbcoNyqPzTO0wU81WzjHA6bNG1MRZ1gQQkpB9aD0HAfYKKK",
+	"eAJGRKXn76A2ICoz9RGNSilHZEB33pPOzhFpk0uyM4hIT89ur4fJ2bXTNOP1gYyG5OZSZgnVJ2I0pNoA",
+	"TnOyy5MjcqRn0H1kdSPjDwStozZmytEY8Gc0KGa8v7s7o4u//uu//0fzd3HlxKCNKdTnNg1PbYpJhe9Z",
+	"JiMtrzEN2szLGh/WF4fJh1Ki68mxhOUujkvPcQ4+YJlckNimZhlDo9rzsXrkq81GgYo9oYnLp+oK51tn",
+	"rc7MrNJyPonIb4UWW66zrtdttzynEXFDweEqgFtkWr9pPERLjSmryynNTpOnDKSFk3G3bMAcG1bmrcHz",
+	"86098daG92eK3/liqPQxgqEzptcM1W0cK9xWsxzUueptA90lL4rdwUoXThygC+RktCaPz3FFzI7rrzN2",
+	"Da3LrC3tNe8sh8lNMSZ87dZ3DTKLK5QxEEXkyjb/uGILM2atAeiKUfVRkWliTw3EVfXKj+EyE4c2gbxa",
+	"D1Ecdc+MGlALE4nTM+en2m+0vNvpqqYJPUczFy5nRs45wC6zvrJTaTkOpHZkciYVS2wcDs62GcnRk2vZ",
+	"iffu4wrsLiOt4/GTmVO73VmuLVQbOiaQXW2SWg4OwSVtrvuHCaHNnJtgqZlqZW7mav/+8h4zyHLr1TUz",
+	"cE5K837qXVpX7I6HMIA+EM8vtNEAoMz7i691a62uHn3H1KgKyDEm4CB2t5rBat1i/WHg6eDfxcA2XGpe",
+	"qyFUe26xlxvTxp/KqRYbRHGhOdSccrh8aKAaKgek0ph2xeLLc1prXbtqw/SVLilhub3tilvLy2FxvCKm",
+	"jFPVuC/8p9S75VZfiYonLClSVqEovKX2FEQvt2dkqd9u4E2bIR0wHzev28Xb7Bf4PLsrga691cG1cWbG",
+	"9orFQSWECP57Zk68YGThaLra9rdxRDxS4AJErkGUhNwy3Ft3SNnKwTBGOKEJ+J8Yq8zOKg5LXYZxnAPH",
+	"K7QiDXnDaIDjDVqjPtHXD0pf8jTEO7wexTjwkRkYgxAupYSm2j5blOUelp8gg4d9hIQIrfJBNCYrhPGS",
+	"FZliy8wP+yp6z+TKOgSdO9DWmBi+IzOr/YLAF3AmcWLHpBCgeHEbNDCEXWuxXD7QIkX4mSloZS5kYUdD",
+	"+yHE9LA/c23+NkEEBGIGvAsygWaZjJmygUOAA7O6bMWJ7jMKPErVl4JHVp8O+LHvn3+XkmFYQHUwjGeE",
+	"RjPzcC9Uk7i53DJC/SqX+zhE4M0j2AvCoJtpwY5SmVDB5ss8zEsAq08EjWhP/GPrUspzdVy+rdr7rXe6",
+	"rg7sDcYVpjei3myHc+pOpTt2OYjf9DPYzMJrBbrESbUCV52Py/fN+bSi5x3jG4UuABNWG8tvyO1NzXjc",
+	"DF9ERWrILAs26EzWP1VXs0NdvatzdRxZ8wB3DcZdlelkc4zvyDRgKBUubAzunTXrJQQxis2mFLiYsd0S",
+	"BDOEnNvR9bb4uB8Llh/rmysSuNp0HB7W3bNKfcqUOiZqlmraROiygH1YtibH2w/s7YPVibGDBgPDpMTo",
+	"sXq9UleG1UImzQi82ZVEm2P9C6FQ6+F7JxraoZeDWy8FOEyNe8H4nWcU7MihjSePaJHmx+gBacaNcrph",
+	"vdt6dUEGRci5c0ySDzcaxTHm8BDUnTDGxuOJ9TpWjqxr3F59QqUhTuWUaG4AMkhR0AygQ2/GEzaADMIy",
+	"ag+6m1XV/Y7w1SdVc+4Q+k1vHoBQqEJB/Zj5fkR5ekziidQHdWB/HAAHZzRZPljVdvPVB5f6DgI0Wff5",
+	"1L4UTKtwINBzuvAOs0mZ5I6oA43sy+fVNCghS83L5Y7mkClvHCqQfuaMS78XfnURtjuBlxxkvc3HTiKh",
+	"RgSKBIRCjskg5QIydYwHANK8vKWZVAiETVs4qqm14C+nIqTDnqOewWu1KU/9A2E857lwwpgj/pUg8Miq",
+	"3mo7+1cX7Xi4QTpWmrLB9EwSgx6i5akbpNwJfw8gkF8od9pzlgma6icdgGdC23D21AZuR7e/jRDRkZ36",
+	"sFALHARMdWm0Uv1WKM+5/16WhzPgpINXLM8WO5D3ODDmup2omhR5DuWici68BzmDiysylnp4fcHKhxn3",
+	"kUn4uSwEvabcKaI47p3mKrGT66VxxvizZV7CJgwOSZxzyCjRz+Fi3LdeBRfDM6q+m0E1o3PZdZRLbXZm",
+	"ojyo0Fgl1lyj1f9gwOtaJzMaTxjptTutqFVkqSmIUf3d3fl83qbwc1tm411zr9p9fnb69MXrpzv6npuo",
+	"lfMcMdrohLeiFuR4Q+FMt93BK+SMCTrjrX5rr91pmxKiCZT57E4YTfPJe/15jMWgziF4lrT6rW/M79Cj",
+	"eCb1BPRFvU4HO8eBnIR6v5qQ1N9hSdW6git8BJYABeDz2q2ohQ46ePKPOyb/aeesEdPYXL5rrjxLcPB9",
+	"nHToDre43cc0MbfprTvY5JYzc36fZpkpGrMFVa3+L78C1MSUZlDsavEx0SCgKb+G8kU6Vq3+L63XLLvm",
+	"MaBRmPQgPYAecHfK8ozHyntPS323zzNIdGSFegApiARLJduu37J9p9+Zsda+Uz3KLsD/Vt9mvYJs6cW9",
+	"0UYVPuUPfX37ne76W76vunfxvv31972Q+TNt2t+FThxlfM1yu2PrCGJtH20gGHPo2/YsBk/3yxkTJ+dn",
+	"dz3dtXrIED1wLShjUGn/Nx3or1ktyXmz0wxOi/eNhxn7w6FotGVemEPyW8EKdMRlUk5dEqoVvuCLMkIa",
+	"8yOWDv8rfPQfxc9jKv5071/ftbcRH7E6zEqaOaUCzCN65ZI/1GZk4+XRNNLOy2vTpf7k/AwbGRtEPTC4",
+	"IVOf27Td+UR6yUEkl8e+oxh8CBGSt6vgmEoIkLApFH7QMSszlUdsjqaUuBCDlE95PogITZUE92BkFKxK",
+	"ym5fGxEIZpsxkx6GvjFBqKuOMJlNtlwRm+FWqfo5V/mJ3RrARTDZvACBXQelTBcm+d4aCS6KZ/4uVAkF",
+	"5G9btTh7fS/Yh13gzK1+CwKqLYtZ3JpPpK2JhvPk4Xt0e4+g2a77O1CxHVySfos0BYEbeiS+5MpTjWvA",
+	"wW4sgxOHab7c3l1bKb/+yueaIgA7+6NxHqQAAPUNcB9Dr9reNpTyWTe5b5bnmJx+CcBfzKG2+OdSXnm8",
+	"zh3ZWyg4yAwhF7aRGT5emGxjcKv6yFRB9oGDLbGPP9kR0KvY6AzAcj+fgY97BizVP1Buy6sHAL+62wHY",
+	"/aDJ/KZRz/+aWfLemrrNfSWG0Seg3iaT0nqtXVawBV38TMMfi4a1gVMmDd4D5d6S/s71N62bX8OEv6t8",
+	"FKGgKMCs8GoXcVnEE+Nnd8HmqvJbQkUgpRnHI6PxZFmKlKesBDW683GL/pTyx2tGvUoI5X5L4M+n+BOd",
+	"4gdeq/Z/mxMNpU6Np/ckTQ0m01JmMdi34AiREWIC2GgEILJZ/Kllhe8xPPEjngX9gCZFzDaT/qx/fQr9",
+	"CyjHOMs4ZFin+cQjfSSFKt3HE+j+Bg2Moo01MnjU7gf9z41+UVk+ZIhtuN0h0TOyJwTbqi4fimfYp9nP",
+	"LjIZapBgAslAtmjXzzOy+RbH+nctDU1XvylGliF0L5fPzDduNR/5zPyjYAULHZq3LiXINSK0q5eiPPh/",
+	"0iO1Aa0/k9mQJwkTtzqE+52j9TecSjFKeZz/Yaf2NV2UGdgm3d2+5ZRfM7Xm3MKBDZ9HyANWH/MwQmoF",
+	"zD4rBECzlQfUJN5CPec32JsLsES9pbosqchvRWB0UfDYOuKv4DDpc25xButJgabOkitMg07KEkXseKgH",
+	"G0xkmrgIOniBRUQKURbRYpKvHI0AqQESsaIlDB8/SZsnFgLFQF44iLnAK9k1cAEINndSARdA5APNyBS7",
+	"ZhlNseAZqnGhSUKWsKxvFHPq53qzdzMOk7e/mRzvCLOjYlooBvs4lMniQmBgH0tTT2mWQUIRlNgAdMkV",
+	"YzN8WwtZEAVAaYouyhwA2JQ2eSMdENrAdgKwS8G6YUj8hV6buL8XAtLmEgl5MVD4ic259QRMqweOmaOY",
+	"kAi7dOazdEh4Mm1oQffBmruMX1sViGCHKbuH+iJFFMuusX5pKOVVhI/IpQGkwO4TbSwg5ynD2gJLzjFN",
+	"0zLzVFPRXsflYCC5YJ0yLmjI8wp+kas/Rrg0Q1lB375+o/5qW4jKylT+WCaLexM9L9gcHoWsv8R9zbOC",
+	"3XxEkQcPbdITjcizh9fl1ESEj9zmx3j44GB8Fn73JPz2uxvM6Y2Uz2k2ZnjDwSaLd/mn37GE0zeLGfvD",
+	"RO1pSD28q3jd9Toe37+Y/R5S7A46nTIuDszKVO/jsz1R29TeA0g2srlduRwz6FRMXmF2F2jDiChlAfkG",
+	"vU4HsRKNtLMoR5CUbEEmnNA9EfYCL+0fBRHWsWsx5SSUVh7gNwNHUcp5jkjCCHDElW0ckKYI9qogvGHC",
+	"ohfihazW/JUp15r7g31sJbmF6LGAk6B/zAo1YaqPe2rmbwEV9eMKMS6YUgiRAGsYwP16MtbsdmWYZZn3",
+	"CHrW2torAyAdGSWeKwJvg0sEuphPpCmNUS6FWhv8ZjqW6Q2t8sTzC2FVm1yxdFSCc+lbXWo8gCACZg7m",
+	"iepBAMcaGDAKJ0igAJroE+pJUs2BywoxQNvE4iE5gvcwJV8sFaR9ifOAWuDhwgIFD3DSZbPtehlISASi",
+	"IoXz/MjSD1uEYzPzTywIlx4dEIU+YSY8+SztPku7TaWdtUaqGtXtxd1HlXN1c9KCfWNBEkB7AmxtyTge",
+	"IEhOxmapLUmPGcgNhEDUvBBAMYfMN62diu6BtVwI0xuYKvLL65yKhGYJecuGEymv1K9f+BnKyvw8N7+2",
+	"Yzn9EstDeN4nA/P9jlehzhUZXHdpNHDPRZBJK52fJr2Dg+4RzsJk82uBMEBoPTsiTxBhr139GqzDnE5n",
+	"lV/BxLOAfNC1jU+ZzfAe8WtGplwUOcCdjkCUYrejMEyvD/ALCkdQCSBfDNCmZMngS8RJhouNQiDyjCY8",
+	"BtQvwmiWcm0KSixlyFisNRasuMJmBUKaQsUvBuXNXIrBlyGRgdNHlrp1FMq8amhuvunFb+y+b3HPa/uC",
+	"TVDqo4g1swd/iDBrlGOohQI5fBZjzWLsf79UeuVQMz3jpeo2urOI2oUKyI9tkDnIT88gc1r77S2y104U",
+	"AXoq7hFXbfLSQK44XOKhbasGcLRQhuXjBZeAU2QsiRTruKb6zDb/3Q2Bzxz0Mwe1HBSgwjJ3crfgmIBv",
+	"uiqHFKPGCaMJ5s5rToIKm43OtMkzk8ieMZVnPM5LDhZOPsCHLnGYUOY2tk2ONo2g6pFN82TNUkIjxilV",
+	"arsRT+GWQO65zWQwFbVY6T+URd6UiG4i6pvHg09lwkJPtpCypV+tmp8/ZSyjDZOQcwFNyIIp+EdHW2fg",
+	"v1kqJ99gJ7xWepvtRrUt34rChjn8f0ux4PC7RlIMbobpgr1tbUDt8aZ4olK/LzMTsgp3Ne40zAiaUvvT",
+	"qbR9bG1SEjHS9rM/FQf0z0GVaJjRYcOMwBm87ZT+TJl7cMrX540jt/yctfRxs5aGVjxYMfaqgjtzy3Rx",
+	"HHX3A/x70yjx3tr06gnX2vgissCWthdBztIUNfrIgDxZTA9lC8uoK59PtNoObNAw6KWkWaC81scm7ScA",
+	"MdGYi6cv+UzVHy+rhwH2jHnT90PV25pnQAb1tNPKkdilSvGxuIWl7A/dZCqfKBt24rntmQNORIOGGY4k",
+	"LgeDYJjy0Gxj/XmdvlEDslrSzVbKIE6hzO/+dKYhLvt/4SH+X2YJ7vd6m9xskomQYfxRyfH82vEmAK0y",
+	"GWGb8inHnRrk7C5gsn0knvLMdmEQjNm+ZlYYQ4MuOWNC2SazEyaqCYco2tWc5/HEgjtCV1TIBEbwJsOQ",
+	"lhnRqV7XnflQzt5pJfqxqRMFVV2bDMdVPNhcpkl7SzZ1il1MPvOoz2Hr/2tMDc6m42o27ef+WJo5WR9J",
+	"UUoS7F4lmAVUM6aI17vUTMH2V/YVqYyPJ7lzCq3XqAyfuC9W5jxi6JziAtYQkZzHVywn+w+73c+c7LO2",
+	"9X+UMZlju6UxuAFHcj6Ij8SVzhHaGJMSDU5q2dMTCwVYqV5hH6lm2GBbwYTHiLzFvqDZ4jIrxF+ggfNy",
+	"U2xMPDEhVTWRc9Py34FRev2CHPYx4pdO6RVrE1wDVkD7ZQtLPDIQGzXrP3UjrwPaeT2Rc5uiaWaRSHQQ",
+	"wXJ8hhxErMHN2M4t/esd+De+01a/lbGROccbh0u9bfnETLp88nlKxcqME48qIENL0655L58Z+WeV9ONy",
+	"/nMLDe+R4e3Zv8fvdz+Uf9zs6oO02F4EeKdojRx4Ao0JDVszePfKNrieyDkkr2POIM+9ij7N98AVoHy+",
+	"/xKTYQCdohKuKmsgLey/daJ7HSSjCwEo/abEWeU8TdGAh5bRESkEtJH3kLINenQdLjuYdq63ssLvb8ta",
+	"N+ak5dNOygH/OI7apPv6jVZMY4HPDPQzA/3ICez6OH4C9pnJa/YxGehJtQvYA0UWTLXJC+wlQ4e2F5iB",
+	"w3eMEKpVMwMHjpU4WvNukxOYs9ZqNw2h4CJrrO3fgJt8ZiL3xUT+VMcamtZ95INtm958zJP9BlpRDWl8",
+	"VZbZuD59prO1k5dg8uoZbXFw7S2fT+7nk/vHn1xLjfd0dBOeQWrDojkzZyKntvNP5LUVzsrOwCmjiSK5",
+	"bBOIay53RJ62yQuZE6hRxd7txqEUWYDlPhbsYhXCNc9h9lATda4fjEhK+GismrU9J00JGjQaUjMaszY5",
+	"8Xq2YauVXBKapvpydVxpfgP3Y/fLhSxg4FymBuCcTtmFwNQiyKq1zeYMCljkfGUsVfBYaLxkW9wL6Ig5",
+	"4iJRZj4K2tQF4SakvPp+ts63BS2h2+Q7DsBj0JOekcFXA2jK/F+9xwOEsAaPVjXT0O8e3WvwfMELbgSI",
+	"Ptwg/RHciZ5rcvC3QXUaGb3mDU/HV9v0+L29DR5vX/vyM/8mrybJKG7Kspzxpuf2Dg6WH3y7hEgzI2Wy",
+	"OJlJ+fFEsqXaMH22ohY0v8f7NaMDk9St4nRCOTmX3OA/LoB1oNV6E7WwxL/6wBfSZBzUxzVuTjcI/K1H",
+	"kfOlOePZkSN3HhvnecX15xbq3+Xuv/r/2Psa3bZxbP9XIQz80Z2F49hu+uVg8N/Ebae5bWeyTWaLuTeL",
+	"mrZom2uZ1EpUXG8xwH2W+2j3SS54ziEl2fJXaqfNjhbFTuJYFEUdHp7P34/fSnYxh4JkfNBOLTKbQM6f",
+	"tBefsl67lbzWqb15+bqLZ9p25+1LpwBfKRPPV0YynSohdHmoanB0TjnLoarkO0x9KtA+Eu9+GuWOO//6",
+	"ypH0tq1SnYj56m6MnwvwrI5eG04lo3WdwJUc8oSMrasZC1PehPHW3ulBw32/FfPNJdt2QasNcdiCbcI0",
+	"yVdYgHSttPlWulBZgg+oHynyYYW47nOGQLELaE/snI8lYJNhx+OYJyXIxN1YcCPeivldQ7ggNNC4Uzhz",
+	"lkDvoBUrybVh+fMHL65dnV/8bLdc2g/l4NNE2FFarX/+dvbb28/dePi3q+Nn1/OPf33zy+jZeHB7ySP5",
+	"PoxnF5xfDt78+kH/aB9Ah76NyL4JUC8l0xoAzgofTIQK8jOxB2MHrjJw0oW8L0J70sU68A23dBMYe4cT",
+	"7Gcxs6u8Vby6tT8/FV5v4O+8LFHOGgYZyVTiH8Fh/QPAeMHrt14OaaGtlVDuxD3+MhHz31EfhcKI8lLT",
+	"kdZBnWnFBCSsACDJyhU4OxjVbbAP9lTOgjrEUVlGRWVPb6eVCnvjpIThjvJecOJX0Zbv6ADE93gX+dvV",
+	"9nor5gv9G6EeHWcUr2sZ1RDZ33PYU0SEA99+Duk/RzVL9TREGSsS5LkaAbM71PR1WLd9dclMqEdH2Swa",
+	"rEdTA6wbhCkWQ/n5RsENs2uMDEXCQl1ab/OTMN3syTbEI97oGXZAh4IT5qcdl415cJo9ao4M18OaIdRP",
+	"gzXdXHGdCp57q9k+KXfY7eKVF+g061mHpFTm6Umtbt15OU2ndsDc/6DZFj9vehdfKiNGIt7Kx/8qnsrc",
+	"eysqlS4fjMVRVysT63CTVoEvu+/+Xr93jfQd64k11ImcpC/3EnK6450erWDBg12f26eQ0yg1p99B16Ie",
+	"5jdqdmGDXTseuGyTU75RJi7hiHB/f+odHdGXej9AdBImTYmNiYgM9UlyYz1UPQSIilMHOcJjcaNCMQRI",
+	"4QY7tyJZUofnDsuyaowg6Oaf+WDIH4W73Kn0Yk8bkkBkXLNpUtDNlQlQVR7vZKbAlsv2+aPiSb9wPq5T",
+	"Q2WRrIJqWhvBsmb0QKtboaRQA9FgH4GFUxmHU5qksXDgp1OkNxFhIgDdvTyO9U6PKJR1OJBquMU6NhP7",
+	"0PUCZP0fnejV84/YpcnKWKxZJp3dBSpu6zMvirUeJscDrRKZANn8GovX1aHHAg44awRaa82ZeX0xkkoh",
+	"9jpOLkt2nLIPr7vs6Yun7TprN1qNdqOsGvzWGjx+IhsMVOjbsbeningrKDFMbktLkyBBikdRKR7H1tZm",
+	"q8TarG+auEKaWztxZzPj2uWoc4s2pX+4Z3j/UigY/c2t6K+pk/BicGkldJWKAPH9xuf2wzOUYacV1ceY",
+	"Y/6ajWI9U1urD+tuHgtlYimS4y/2t9UgIO/Qj0SsPhmzAVdayQEPmZXHPMgfwpmrkRk7iB1pAGl80c91",
+	"Zxr0JRMLxqre4p+EeYUT3e1U0wMjzFFiYsGnRQH226gvFYett5U1iv70Q3YN/+2J7Vg/xTKYIb2trYy3",
+	"3aNP1zIUJeEn2FVfQnErwt837ao3PBkLe/YHgvXn8N86e9xm/bkRCeypfewcO9FvvG3svKt4yv3HU+y6",
+	"O2PE2ijrz4Zdd8A7K+S0Bep32S8Rj40U26X3kUMDd2udOU+LIV0JFg0gxSPmIqA+p9w/uqS7PuhUv32I",
+	"LZL9tMJVvv+w+f7Ii5TbXk7I7lb7sqoc4D1UVHOHbACJ7WSso6yY0hV7Ndg7qSaEGz0VFE+Q9rz4XFL/",
+	"8ksk1CUVs+22Ky4CMY00WPuQcT4cBDHO756T6bmblngw9o8Leyu3HkcfRBTyudi4x3LX+EsekGn4fSfh",
+	"H1BM0u5CKKbDjbiFLvEOHWmg4y9w8Vruf7fPD3s27bJnqvNo3z7QDiJU3z+0IghAua3nBPTYx7S+fM3g",
+	"9VqUrkjwQx0acZxD7TsPQ0GZ7ojPsW9BJkgbjmSpPANtVnwqKKpinNQivClU44PdCQV21tdcPk+vhHmJ",
+	"D3jhT+ADpeiW73PP/dGbt3sWGVJixujNVxm7KmO3I2gshjxJfnK27dedlcc5I3mlK3oWhkS9FQP4MWA4",
+	"5NNbp07rIpyPmNVZool+GbkEwSlb4ZNe5KZwwK2a3WZd7i63HtVBfVjHkWTmUZJf9O/j3F7lg/7kWKRJ",
+	"3Dmb8Tklq7GN8E9LPYk/QJmd3QFzOHapT89+M39M12Ewe0z/gP4rlI3SRzcKwUuBOZqO9R7+qYOsbjAf",
+	"onVztEJ9rScIEwi7NLfMuJ2xqh6Z1PoCeVn9sz1K/GGV9TvWXbNj3U0jITJ2OxVsgUyV/Gfqa2GdT173",
+	"3YYQo8IUftYT6WsOhQooEcvZQCslBkYENwpWqi9CDdBeGvoYaR04PY39CjUBGAgVwK1nOg6yjJG7RhYf",
+	"VM9UBxQb8Jxbuyejp7XD3iiqlMyUHDSqBwRfPddpaf+kVJOCCXTP0YXFjoVP9PiL3XIFa9GbK/hmCu0C",
+	"2eVymAyoh6HZbLbaj09q9ZpKp30A0m7SZ0+ePnteAzVL9m6h564wpTo0PHZqPBnzv+hJ0pegMqgBc2HC",
+	"vi3TT819r/YXO0DN34M+t0NhJ+lioyC1l/qBXD8gfU4XFVpVWzAcivziePRpbsBBGsdYnlC7+PlDNjP6",
+	"5m4dFbsauq0DnJ6bT84qKlRBCT0YyxpCxZ5lcL8W9fGX7Je1DSXgLaLZgBqrnvfeM9yAYSwEmRtoh2Ot",
+	"bJ31rW0x7+tg3mCOGilhqQoAJWjuGb2NTgdjETRu1K8qdEZGodyWOSXmKXLFNDKl+AA4xIKTv13zip0L",
+	"PkHlCu9ph3+T3YMicLf98zUW+uY8ZCaWC8G4IgDt2j6ZkCeGxSnRQo9dYwni7bq6dgYUcrDDNMSwHbhh",
+	"UFqRsICEclDuyMKdVhzbQKlXDs5bOcAHJQGy8lSCiAw04nsnvCre5DhO1bpWEaQSNNBwYPxxgo1SIhZs",
+	"ygOB9dg9+/89phX5tlD11gOKuB61koHDh5A03lFLPA8tMW5APxmA3BA2D+45cHsR7oYAQ4l1DdxaR3oq",
+	"IqEAxybD2oKhYITMF2Y81Ep07I5Wq5G22Jn9gofR6ItRqm7UbCxD4RFQRgAZrIBKEJ1NaTIaXvI/rbPq",
+	"GOrbTeoJTRBoKLHLSG5vr91s905Z76dX12z5VfUQ3RqxPaQB51OoAM7w5T7SVJXolztiQEOZ8QJDIXL/",
+	"FUgCd/FfipP7kKr759MtncCyWgStPxtLEE234nvTh+1m+5s8khPcquP9j+30vOdW584ybZzwfBDOKsu7",
+	"g7cR9MVxn4dcDcRKC+vC9c67EIlnix3zBFwayJrpeMpDqA911AB45BDikbvCHT452kV7DgSiLw11Jg5i",
+	"EcAvABS9otH4HGeNVMo7x+zwsjP03T44tbaFuUoXmu2/+9qq562/fa23/27Xhay2vuLKxDISyQ6Tx1ra",
+	"w9K4Ft6klU5oxhwkt+tbMetf17SJ4g/Fy0MeE+HQgE9FzkCwkjlIDdPDIQPTxYHTWYkXiiDSsc8TYuDA",
+	"XgEtoIoJqwQq2/ywVSQ+v/AoYaTIwCBGR5cXvFyUsOTOljmqy1AEIxGv1JavQFUSvQk2qGWpIx3DJ2FY",
+	"R7DFSMRSE0eKNaHtJfQU1K/iBvI6P5dOsXKHdi5U55OlfqP8OlBypO6NeGub5+6xQrW+gyfch2attOT+",
+	"2lnzL6VSkpWS3F5J2p0/EkrEPGSkvfatFCE65fj1SvUisNtjXlYsqkgrG5SaRmHBb/hCN/pKPv+ZZLIH",
+	"QQ5KpaNCzQGHQdRM6VnjRiG/vh2jdAKDUHDotwe2J2FMKJD2i26YadFIJxLgyu2lGEJkM6kC6/5nsRel",
+	"jRX4oYyn1q41yHslVIAtUVC7FwkdhYIIAWW8FuX3J2Gu3Cp/lW6mWrhtlds5oNY9RD1+H2p58ZVUmrnS",
+	"zLtpZq86sZiGIJEdSuXeNbUPE68uI4SiG5eLnHWyhIr9RCo0TGHawB4FAVTGRxov84FnBP+Ei1PoEs3n",
+	"Zih6zJIxsLlBWLkvhGKBGMgASonmoLd9GEEFrGd0DyaBvFIEo5y/5wrF6VOtX6U4D6fbfokgEPYd6bXF",
+	"Fav0WqXXtqVLRQokkctI9edkidn3wkfiAFpN8vBoUyTzetkFhuwwduNmjnUWPQA/3QoSxCddRwUGKNlA",
+	"h+lUUfaMM6MNYk1QupnsFfTuzUwjoJpDTysJkpZEAVzyeptoqVSsL8xMCNVgZwUrWelAJCwZc6zzvlFa",
+	"iSwo4Qj3EnR7AQEyEWalKpU8pJDdXYMDVVxgn4o6ex+Vrq509Z1sUFCfTufsTTlnTvQxOcI8Y7teASXP",
+	"jXPSoXobiHIAxdnUXRIp8Q44MIPW2VAA7M8gTAMRnCJaLhWSR3wOpvWQy1AEDXZGPwG22JTPHf+ouFEQ",
+	"RgCF6px2+/XMg7dXSLi3gb4aiNEiMzSfJw12xedbsVTfqDOVYUPQ+AmDgiWuJo+SulsBiO/OVN0Br/GE",
+	"cVdLIZMy/dzF0a78wu+soX+BV8HDj6I/1npy8XIbbbdw0bWcisTwaXSHa68cvuEhu/Sz9enm5PK+axyy",
+	"WVySPK9sUHTyjhoW6jJnVUFmVXJ9aEseNgf1FGZSCBjcILxB7qzIKZ3icUFhjOUChNz5QOHT7VB2SrsT",
+	"s9t/pLEeNHbO4uNshtGhJayspcN2Qxbj/TvI/x2sJrrJMdxztdXUxYpLa6DgFWAy8TBkM8AKN3IKpou+",
+	"FTE4tDoORNxgr8BN1dMoFNZ/9OkW6UAUabjMkIfCaRd2Q0KtR671LrOUJDQa56+ViVs3MJb8OZZRzFvT",
+	"SRoymrDuEr6D3wQnAmu1y6we+5ey/X948wFezDezG9arhmv/AvNpqazkvTIeHpzx8G3MACsxuyi8bU76",
+	"4y/4w+9rmGO5wUgaOEOxmEoDnlcsBkLe2p8AIkUqdAChiHxm9SBoMD2zDty188YQrtKqLsCiRCuaJxMR",
+	"sCGGGJazrX7Sq7IGxQn3BsltzwFfUnAwcR0bWD7/KMlnljF80mC9iEvVaDZbGfkKuq3+aiz+RNjmmaiz",
+	"3oBPTaP55KTHDKr4sUsw574KrS4zOKzCkI1cSC9jNx0ktytYTQlDsxTgufYPpOAUKp3a102/4mDuUewH",
+	"NEcrHfthQd1VP+biYfnhPk/DrcJiG8Nna4Jifwwz7AE5My7Uha8Hc62ogrZRaXuHscCje6HlbY2aPPZF",
+	"JysV5nmuQhuafLiaUHJirGcQoQV1Kr331mAEKgCgpBRu2uReXfqJ3GtsZJ2V49emcn4O6/wsVT/tsoe2",
+	"9YP2s5VcVUWyBcPa2rhCNtCDDiicczXxz7I5mpCtX7WnDr+nstXOeWqGT4RiUu2txXQdgW9fB3NnfQ6h",
+	"hTLxliebxdoIIA8km+5x3f10Umfvr1+cNOvs/OyiXWf/cfXLzyyUgEFUsHtjPsOBAQN7wQbGgIWas+7V",
+	"31w6fcqjSKrR6Y3ihk11YtgJ+0meN1ivi/vhyHpFPRZokahHhk2BHbfO+qmBJDzH2xVHc72CcAYqgykV",
+	"a+w6/KUQ00J27e0fsbQpuVHSsFBOgLObDfRU1JkcWi/C3h1KPSOeJgJuPNWxwG7Sx76btMHOHCcYBEOI",
+	"hw30TsdN1YVKZrG9a2J0vJA4Aih9EdgPWS8P1/JWzHud7N3JJMsdUXvW1Zuzo/aTpw12Bk0BHIJCRzo1",
+	"WGrWe/L5c88uSeCjMJ2s3ACmEvjp3ygfNMIATn7+0NRLkuv6jEuTYChafWtK++nmNoIjRi8Ikb1NAvWz",
+	"iRwpO6ASnSwpNtW3wgFlEXImpc6GlBSsM54ruMPvQzUELpMIh3XsOrtRVJs70HEsBsZ3sEGX7yk9tmfj",
+	"cuE1jJqNdYg7CkvgUOS4fzdGaxbyeCQarKunkXXTesmYt5887bk+D+TnAWQse1VZ1OvCLuna46nEn86J",
+	"yKkTDTperEBbQQay0Mb2fuFW1bGuEmKZrOgj+K8FBYi1h6dOBcF8E3D18zNkr3Xs86jJqgmT0bH9GdnV",
+	"gVhBqoQFkHrI7Gux0lqANkNd2fGC4oITCK9IHeG4M6Ajn7NBmhg9FfGquU+lPWcgyVLihg95mAjvWfe1",
+	"DgVXzrVeFff88/GfdyXLqNemaWhkxGNzbL99FHDD71AgbUXg3kOl/uYyFKu8BzwmltXWqdNXpL/22lfe",
+	"ur9npJMnfzqgQq+6yyt6yZE7lwo2/7Ym58rU7uYq8yJvymsZ2mPLHuQmlgPDjB4Jqzn3R6niK5o3HZS/",
+	"WfUuHcAJMl/GiUfayYVPj549W6G68xcV1PeUf34HzGO1Tqv9vETbfilxyWIzz2GCY3w74jJYdXA4ZPUd",
+	"sLEvXuLNSxmzrVxsPZxbZ9BLZU+E5P8Bc5zFkJ7UMdAQx8UVBviS5rOj5sl1s9mBf/9ZW0u2WHKyBdyI",
+	"I3uT2hbL7SZHlquf4Ip5Pdk4L0RiucvEHlJ0wb30zYEFrxmquMKB4wo5feeUeaYD98z5A44UV4xPwSAG",
+	"A9eVCACqsq8XaLBzLFKHkngHSIxucQAlDGMBcMRsRBF7rAY4dZ48doEaJiS0vgsVgHdOiDlZlyZeho6D",
+	"i3/DbWik3oxL08MOJmkIOQiiAPlCCKgK9crA2onSIBEtFi/cKIcxZe1+8FgdRLPHagOpA7wqEQlu8rf3",
+	"pQ6+v9/f3Nf6WREEl/naL6jEag/nIsKp5wieTuFPLpZg/SWZWA//pHnSI+eWKQ3xnhn0XkV8js8N7wfC",
+	"H33hYCpp1W8UgVv6xjTn/ORuN+DK3s5jbE+JCaqHNbc9/2ylRRygeJ2AfjUI82at+JF7pXhXsOZSnOZr",
+	"vbBCBWjmqbtgCW+YvlNrPWk2G81mDeLgc7EC0fnNy9ddZNFtZWfNB34r2cUcls+DPD9ptjKU5xcIsWyF",
+	"iFhNjJ1BZOafmq0Xz4aPeXtwEjx/NngsXvRb/Omw3QxOxPP+4yct1LWgKQrPm9/OFDMBbAvSKbs8evuJ",
+	"e/KC/eQtram1mEfgGh89bz1rP7bPqY39IJBKkdjQmpVBQrdr+af3YNSARQ2PF0o1WcSKTqxci4D99QMb",
+	"6IBkfSg/Ewo7PVfuSafCcOckG1DPnVqrXXiheJ9aGsnO8XHE5/8/4j8OxlwCA/Nf9EQO5EDepM1m+2mk",
+	"fuyOufx/7eal/SN+yKc/nti1wt8G6Y92IfPP5mCvt361u8DD+V26N3Dr/K5CbVF8Cx/EME2sWTZnnMVp",
+	"EVR8C8k68YKF9t0nMMDy5uWLzuNWp9lsPLGGnJ1CGhMAsOEApQflVIi4i4D80DUFcd5MDBrsWkdWb6eR",
+	"VZURn7tgT14jNCB1yuHZ7fmaDodyIIUyn4apChI7T2l14vnZG/vqXj8+a3dPXj5/1n386sV56+zp63bz",
+	"5cmr5+ePz9oZUDnVjNTK1Ebtf//7f/y/k8dtqzPAd+vULroXXXvKo1qxv4FSaZ5kasWKHwPh8/DvS7Ja",
+	"ED667iwZc/aBa1Tm2yuaDLTdCVRsF+pp6/mT5gs7uxO78dEr6ThxwQ/S5JMRn43/uA4HoFA6HY0pMOxK",
+	"Gx0CfBoFGyUClCZSHhTl8hdF4BXzPau6dXJq3Y0GanTwOrYTlVaZqOykUcvFCU4VL072XMrEaeMptYNc",
+	"FHV3+VyAyMDP5er84udsLgscCF8nomVC2c4JpROWRansC6lGkHraIHmFd7yDdi6q5hKWY/r7KbacetsN",
+	"tSqLUc9S2Qj27DrzraILqHi1vlkNKqjDHPndtk7tckTyuM/NYLy6mv7XyPqrrXqz2WRSIWYxUPG4AQiZ",
+	"jdxRSj0SiBCkXOmEgSr7JS/QN8YSOjmFGE3MB8a6vJBrBt6afujQlWE06+0mbGT3LI6ylAEmSGpKdvo8",
+	"pH3czR7XOazK98usW5znPeeRSm6+GN8iOfDt/05c1otDpVKrZM5eNSSA6+wc+ivRkl/cj2sq9B3K2lgm",
+	"RsfzDKMiK0SHSiaos3eAFxj3ykXoMFrmu4ry0behVDzEZA8LdNo37E+9QIipCHr1G9VLVSwSHd6KoPcD",
+	"lhBBcQuoV1gIh+WOsTQD0OzJBoygnXVgLpB0YPXzEn3RDaZdFVg/MHHxrjbIAWpe3f0Wql7Ltu/xgKuB",
+	"CHcnMV68x8ryQQrz+o3b54MJQyIGV0GBpWPYOKxMg3VhTuESrRE5Hjr2MCGcTcR8OaOLA9x5zzrUgVL7",
+	"5cC7eNX+xfcU5joxK/PgO2z4e0AmAQjUfpymnD6JYq2HK42CN8SW47WBg2glt4kcpcSICHv28p8SJCuS",
+	"r7BQ8KEzmEM9wiQVGQ3UZjclhQFWB3B9JlkvnAcsxPkIkeHCUN0/1OFCHBMLSjvsw+sue/riabvO2o1W",
+	"o9VgHz2IkZ5iByL7R5oYpvQManU5YG9hwfFUA61iiX1xaaeW01YHVzKX8JJWaJpQ8FvhqX1kzOCV/kEy",
+	"8g+DsA0EJjOmQz0CkYeWm5Lt/E6PtrY8DmttQHduZNZ23SA+UlKoGx9wxfqCTURkEBSASuT7c9br87HE",
+	"IjBGw/e8fZAmHZboqQAGYYx9YBbSlaZ321eXzIR6dARSfqO8i271Sz3LvIO64ViLLj6bmLOAG77CW/hA",
+	"j7lxK38lwBrcpdqY38/GRBeAXsz3tR+pmMYxnK4G+HV5TImIHrjLPM1oniPSPuBEqsCxmPdKO+U/ulza",
+	"ro6zvSzDYTyk8f0xR+NcApOB6+Fh4x0/RuVJH3Yb+SSs2zf4mu7Li84zla7YRMfDWIh/id2958LYq1zn",
+	"t8JawVk6mkFD1tCap1kQ75QwHjKWYEoCvLZTW02QuLRT4fviwW/WYaz/JRStWAVk8x1tahSw7ff1ct/A",
+	"4u7bzCvyEY3HKVadqYDN4NhKTb3Q3J2z84r0SGgJSiXWnGy+xeard80DK+tefPz1ld35Rubq6LyXo/NR",
+	"ki35d32MGh2lUXKgY/R9ru8Xyu2oOBqLzmMzf7REHqRzpEMuRIRlW48SD6OyrBKudfRr9P0WJ2+dTUcB",
+	"2X8d536LlOqZ+2F09CmNelXZUlW29IAi8Nc6Ymm0o6Oz0hhK1UGdkXfCFHwRqYwueiLoaDTYrziRHVwP",
+	"ukL8m0QKsKwYHZHKA/mObCMnZ/v0QeyZEsR8xsN7s1/yhssGG8WaMmTuLHEkLu/Dj/QslQlz/yZMJkeV",
+	"GVOZMQ/JjHFaw/Uy7WjN2LHEII2lmYOq6Qsei7jW+a+/W/WQiPi2HIhhyieCxamq1WtpHNY6tbExUef4",
+	"uNV+1mg2mo1W53nzeRN0DE2kBFwIMRMIDQr5ZAAcc+6Tq1gmAC2rjawz5BK7aWuliEV2EaC/sM44wzZC",
+	"7IylLtlQ8MA6mbnxXsoY/Ot5yYiXDu7XUSQOeexnlhsjK9pYHuM9nB5jEQZMKuADP+djmbvYvaNSaCPW",
+	"13qCaFUUHiBA5Ty+kuuZodNlzUhIojZnEU9MRqW2ZnRsjtbxAv0aMyIME+JMz6pDirD2HDDMqEdbmgbg",
+	"pEm4arZcvAF1ptjDzdWpLy+xE3XVoomeCixbyzMEMe17vdA0NvSwmCF2zU3EmLRibbiaJI/YWPDQeE43",
+	"ga3lc7cCWEmeX/Fze9n6IfVMUQYcLHLCFczeql9qzIrTW2jkJ17AeSkT+0Jhr54JKt0xY3vMEdy/3Vfw",
+	"U27oHCJo6W5iodYTBwhCa1oQN5EkpTvx7PKCTQRQQC1igdHFb8V8vZwmjLP3Ip6EWCHkANs0dPLPOMWK",
+	"oBjBcelBW3wsZrE0gJqbu907PSq520WCHaGENZAgbiChEXLCEJSGJZHgk8K6xbdyIGq///33/wsAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

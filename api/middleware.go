@@ -18,6 +18,8 @@ import (
 type exchange struct {
 	id     string     // the request's id, in the log and in the answer
 	caller ledger.Key // whose key it came with; zero where none is needed
+	// connection ends with the caller's: of answers that may take longer than others.
+	connection context.Context
 }
 
 const exchangeKey = "exchange"
@@ -41,7 +43,7 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
 		r := c.Request()
-		x := &exchange{id: acceptRequestID(r.Header.Get(echo.HeaderXRequestID))}
+		x := &exchange{id: acceptRequestID(r.Header.Get(echo.HeaderXRequestID)), connection: r.Context()}
 		c.Set(exchangeKey, x)
 		c.Response().Header().Set(echo.HeaderXRequestID, x.id)
 		if len(r.TransferEncoding) > 0 {

@@ -48,6 +48,12 @@ var mayCall = map[string]string{
 	"GET /v1/accounts/{name}":           "auditor operator inspector",
 	"GET /v1/accounts/{name}/statement": "auditor operator inspector",
 
+	"GET /v1/reports/trial-balance": "auditor operator inspector",
+	"GET /v1/reports/balance":       "auditor operator inspector",
+	"GET /v1/reports/ledger":        "auditor operator inspector",
+	"GET /v1/reports/statement":     "auditor operator inspector",
+	"GET /v1/reports/transfers":     "auditor operator inspector",
+
 	"GET /v1/banks":                        "chat bank auditor operator inspector",
 	"POST /v1/banks/{bank}/results":        "bank",
 	"POST /v1/banks/{bank}/results/batch":  "bank",

@@ -61,7 +61,9 @@ func seed(t *testing.T, changes ...func(*setup)) *seeded {
 
 // lookUps are queries of routes that need one.
 var lookUps = map[string]func(*seeded) string{
-	"/v1/directory": func(s *seeded) string { return "?upi=" + url.QueryEscape(s.ravi.upi) },
+	"/v1/directory":         func(s *seeded) string { return "?upi=" + url.QueryEscape(s.ravi.upi) },
+	"/v1/reports/balance":   func(*seeded) string { return "?account=transit" },
+	"/v1/reports/statement": func(s *seeded) string { return "?party=" + s.asha.id },
 }
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)

@@ -102,8 +102,10 @@ func (s *Server) word(p *parameter, value string) string {
 		ok = err == nil
 	case p.name == "window":
 		ok = s.isWindow(value)
-	case p.name == "name":
+	case p.name == "name", p.name == "account":
 		ok = s.isAccount(value)
+	case p.name == "at", p.name == "from", p.name == "to": // of a report: a time or a day
+		ok = isTime(value)
 	default:
 		ok = isRef(value)
 	}
@@ -111,6 +113,13 @@ func (s *Server) word(p *parameter, value string) string {
 		return ""
 	}
 	return value
+}
+
+// isTime says whether it is an RFC 3339 time or a day.
+func isTime(v string) bool {
+	_, err := time.Parse(time.RFC3339, v)
+	_, day := ledger.ParseDay(v)
+	return err == nil || day == nil
 }
 
 // isRef says whether it is an id of ours.

@@ -83,6 +83,9 @@ func (id ID) AccessRef() string { return id.Ref(accessPrefix) }
 // CorrectionRef is the outside form of a correction's ID.
 func (id ID) CorrectionRef() string { return id.Ref(correctionPrefix) }
 
+// PositionRef is the outside form of a settlement position's ID.
+func (id ID) PositionRef() string { return id.Ref(positionPrefix) }
+
 // Ref is the outside form of an ID with a prefix of the book's own; empty for none.
 func (id ID) Ref(prefix string) string {
 	if prefix == transferPrefix && !id.IsZero() {
