@@ -69,7 +69,7 @@ func TestLogNumbers(t *testing.T) {
 		}
 	}
 	if want := []ledger.AccountID{names[1].ID(), names[0].ID()}; !slices.Equal(payers, want) {
-		t.Errorf("the log tells of the debits of %x, want %x", payers, want)
+		t.Errorf("the log tells of the debits of %v, want %v", payers, want)
 	}
 }
 

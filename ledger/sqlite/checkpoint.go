@@ -22,10 +22,11 @@ const (
 // it. So it copies the bulk from a connection of its own; then the writer,
 // between two batches, copies the little that was added since.
 type checkpointer struct {
-	conn  *conn
-	ready atomic.Bool // the bulk is copied: the writer's turn
-	quit  chan struct{}
-	done  sync.WaitGroup
+	conn   *conn
+	ready  atomic.Bool // the bulk is copied: the writer's turn
+	forget atomic.Bool // the log is to be emptied, however short it is: something in it was erased since
+	quit   chan struct{}
+	done   sync.WaitGroup
 }
 
 func startCheckpointer(path string) (*checkpointer, error) {
@@ -62,7 +63,8 @@ func (w *checkpointer) run() {
 
 func (w *checkpointer) bulk() error {
 	frames, err := w.checkpoint("NOOP")
-	if err != nil || frames*pageBytes < walBytes || w.ready.Load() {
+	long := frames*pageBytes >= walBytes || w.forget.Load()
+	if err != nil || !long || w.ready.Load() {
 		return err
 	}
 	for range walPasses {
@@ -91,6 +93,17 @@ func (w *checkpointer) finish(writer *conn) {
 		return
 	}
 	_ = writer.exec("PRAGMA busy_timeout = 20")
-	_ = writer.exec("PRAGMA wal_checkpoint(RESTART)")
+	if w.forget.Load() {
+		w.empty(writer)
+	} else {
+		_ = writer.exec("PRAGMA wal_checkpoint(RESTART)")
+	}
 	_ = writer.exec("PRAGMA " + patience)
+}
+
+// empty copies the whole log and cuts it off, unless somebody reads from it.
+func (w *checkpointer) empty(writer *conn) {
+	busy := true
+	err := writer.query("PRAGMA wal_checkpoint(TRUNCATE)", func(r *row) bool { busy = r.Bool(); return false })
+	w.forget.Store(busy || err != nil)
 }

@@ -42,7 +42,15 @@ func (s *Store) Commit(ctx context.Context, declare func() *ledger.Set, apply fu
 		return failed("persist", err)
 	}
 	begun = false
-	return s.commit()
+	if err := s.commit(); err != nil {
+		return err
+	}
+	set.Persons.Changes(func(_ ledger.ID, k *ledger.PersonKey, _ bool) {
+		if k == nil {
+			s.wal.forget.Store(true)
+		}
+	})
+	return nil
 }
 
 // prepareWriter makes the writer ready for the next transaction.

@@ -48,7 +48,7 @@ var writing = append(common[:len(common):len(common)],
 	"wal_autocheckpoint = 0",
 	fmt.Sprintf("journal_size_limit = %d", 4*walBytes),
 	"cache_size = -131072", // KiB
-	"secure_delete = ON",   // the deleted key of a person is not to be found in the file
+	"secure_delete = FAST", // what is free within a page is zeros: see the table of persons
 )
 
 var reading = append(common[:len(common):len(common)],
@@ -152,6 +152,9 @@ const (
 func (s *Store) Close() error {
 	errs := []error{s.wal.stop(), s.readers.close(), s.audits.close()}
 	if s.writer != nil {
+		if s.wal.forget.Load() { // others may have the file open
+			s.wal.empty(s.writer)
+		}
 		errs = append(errs, s.writer.close())
 	}
 	return errors.Join(errs...)

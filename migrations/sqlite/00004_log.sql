@@ -63,11 +63,15 @@ CREATE TABLE accesses (
     at      INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The keys of persons' data, encrypted. To delete one is to erase the person.
+-- The keys of persons' data, encrypted. To delete one is to erase the person. SQLite
+-- leaves copies behind of rows that it moves from page to page. So these rows are
+-- appended and stay where they are, and one that is deleted, or gets another length,
+-- is overwritten there by noise.
 CREATE TABLE persons (
-    party   BLOB NOT NULL PRIMARY KEY CHECK (length(party) = 16),
-    wrapped BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+    n       INTEGER NOT NULL PRIMARY KEY,
+    party   BLOB    NOT NULL UNIQUE CHECK (length(party) = 16),
+    wrapped BLOB    NOT NULL
+) STRICT;
 
 CREATE TABLE erasures (
     party     BLOB    NOT NULL PRIMARY KEY CHECK (length(party) = 16),
@@ -83,6 +87,22 @@ CREATE TABLE secrets (
     created    INTEGER NOT NULL,
     until_time INTEGER NOT NULL -- of no use from then on; 0: not known yet
 ) STRICT, WITHOUT ROWID;
+
+-- +goose StatementBegin
+CREATE TRIGGER persons_delete BEFORE DELETE ON persons
+BEGIN
+    UPDATE persons SET party = randomblob(16), wrapped = randomblob(length(OLD.wrapped)) WHERE n = OLD.n;
+    SELECT RAISE(IGNORE);
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER persons_update BEFORE UPDATE OF wrapped ON persons WHEN length(NEW.wrapped) <> length(OLD.wrapped)
+BEGIN
+    DELETE FROM persons WHERE n = OLD.n;
+    INSERT INTO persons (party, wrapped) VALUES (NEW.party, NEW.wrapped);
+    SELECT RAISE(IGNORE);
+END;
+-- +goose StatementEnd
 
 -- A row of the log gets its place once, and nothing else of it changes; tiles and the
 -- head only grow. All but the keys of persons is kept, whoever asks.
