@@ -16,7 +16,7 @@ import (
 
 // unwatched are the commands that open a book and show nothing of one that is anybody's:
 // they serve it, make it, or have one of their own.
-var unwatched = []string{"serve", "migrate up", "migrate status", "bench", "demo", "banks statement"}
+var unwatched = []string{"serve", "serve-unlogged", "migrate up", "migrate status", "bench", "demo", "banks statement"}
 
 // looks is how each other command is called that opens a book.
 var looks = map[string]string{
