@@ -24,6 +24,7 @@ var looks = map[string]string{
 	"keys list":          "",
 	"keys revoke":        "key_" + zeros,
 	"verify":             "",
+	"export":             "--format=csv",
 	"access list":        "",
 	"reconcile ingest":   "/dev/null",
 	"reconcile run":      "",
