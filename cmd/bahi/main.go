@@ -37,6 +37,7 @@ type cli struct {
 	Log       logCmd       `cmd:"" help:"Handle the keys that the log is signed with."`
 	Audit     auditCmd     `cmd:"" help:"Check what the log proves, without trusting who keeps it."`
 	Settle    settleCmd    `cmd:"" help:"Close settlement windows, report what the banks owe each other, and confirm that it was paid."`
+	Audit     auditCmd     `cmd:"" help:"Check what an auditor was given, without the book."`
 	Access    accessCmd    `cmd:"" help:"Show who looked at the book, and who was denied to."`
 	Export    exportCmd    `cmd:"" help:"Write the book, or a part of it, for others to read: audit file, CSV, Parquet, journals of hledger and Beancount."`
 	Demo      demoCmd      `cmd:"" help:"Play a conversation with payments in it, in a temporary directory, and verify the book."`
