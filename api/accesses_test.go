@@ -155,7 +155,7 @@ func TestNothingIsShownBeforeItIsWrittenDown(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	select {
 	case <-answered:
-		t.Error("it was answered before it was written down")
+		t.Fatal("it was answered before it was written down")
 	default:
 	}
 	wantEqual(t, "looks at the transfer", g.looks.Load(), looks)
