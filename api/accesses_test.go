@@ -155,7 +155,7 @@ func TestNothingIsShownBeforeItIsWrittenDown(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	select {
 	case <-answered:
-		t.Error("it was answered before it was written down")
+		t.Fatal("it was answered before it was written down")
 	default:
 	}
 	wantEqual(t, "looks at the transfer", g.looks.Load(), looks)
@@ -334,7 +334,7 @@ func TestFloodOfDenials(t *testing.T) {
 func TestFloodOfKindsOfDenials(t *testing.T) {
 	s := start(t)
 	h := s.server.Handler()
-	kinds := 0
+	began, kinds := time.Now(), 0
 	for range 3 {
 		kinds = 0
 		eachOperation(t, func(t *testing.T, at string, o *openapi3.Operation) {
@@ -346,6 +346,7 @@ func TestFloodOfKindsOfDenials(t *testing.T) {
 			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, absent.Replace(path), nil))
 		})
 	}
+	took := time.Since(began)
 	s.stop()
 	s.reopened(func(r ledger.Reader) {
 		rows, err := r.Accesses(t.Context(), ledger.Page{Limit: 1000})
@@ -357,8 +358,8 @@ func TestFloodOfKindsOfDenials(t *testing.T) {
 			}
 		}
 		wantEqual(t, "denials", times, int64(3*kinds))
-		if len(rows) > 3*33 || others == 0 {
-			t.Errorf("%d rows, %d of them of others", len(rows), others)
+		if most := 33 * (int(took/time.Second) + 2); len(rows) > most || (took < time.Second && others == 0) {
+			t.Errorf("%d rows in %s, at most %d; %d of them of others", len(rows), took, most, others)
 		}
 	})
 }

@@ -28,13 +28,17 @@ func (n *node) sealLog(ctx context.Context, cfg nodeConfig) error {
 	return nil
 }
 
-// ring calls f with what makes the log's keys, also while servers use them.
-func (s storage) ring(ctx context.Context, f func(*audit.Keyring) error) error {
+// ring calls f with what makes the log's keys, also while servers use them, once it is
+// written down who is at it.
+func (s storage) ring(ctx context.Context, command string, f func(*audit.Keyring) error) error {
 	wrapper, err := s.wrapper()
 	if err != nil {
 		return err
 	}
 	return s.work(ctx, nil, func(store ledger.Store, book *ledger.Pipeline) error {
+		if err := accessed(ctx, book, loginName(), command, ""); err != nil {
+			return err
+		}
 		return f(&audit.Keyring{Book: book, Reader: store, Wrapper: wrapper})
 	})
 }
@@ -52,16 +56,13 @@ type logKeysCmd struct {
 // Run prints each key on a line, with the time until which it signs.
 func (c *logKeysCmd) Run() error {
 	ctx := context.Background()
-	store, err := c.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	keys, err := audit.ReadKeys(ctx, store)
-	if err != nil {
-		return err
-	}
-	return printLogKeys(keys)
+	return c.look(ctx, loginName(), "log keys", "", func(store ledger.Store) error {
+		keys, err := audit.ReadKeys(ctx, store)
+		if err != nil {
+			return err
+		}
+		return printLogKeys(keys)
+	})
 }
 
 func printLogKeys(keys audit.Keys) error {
@@ -99,7 +100,7 @@ func (c *logRotateCmd) Validate() error {
 // Run makes the key.
 func (c *logRotateCmd) Run() error {
 	ctx := context.Background()
-	return c.ring(ctx, func(r *audit.Keyring) error {
+	return c.ring(ctx, "log rotate", func(r *audit.Keyring) error {
 		keys, err := r.Rotate(ctx, c.Overlap)
 		if err != nil {
 			return err
@@ -133,7 +134,7 @@ func (c *logImportCmd) Run() error {
 	if err := store.Close(); err != nil {
 		return err
 	}
-	return c.ring(ctx, func(r *audit.Keyring) error {
+	return c.ring(ctx, "log import", func(r *audit.Keyring) error {
 		keys, err := r.Import(ctx, string(text), c.Overlap)
 		if err != nil {
 			return err
