@@ -51,7 +51,7 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 // ReportResult implements [ServerInterface]: a bank says what became of an instruction.
 func (s *Server) ReportResult(c echo.Context, bank string, _ ReportResultParams) error {
 	if caller(c).Bank != bank {
-		return notFound("bank")
+		return foreign("bank", "")
 	}
 	var in NewResult
 	body, err := readBody(c, &in)

@@ -98,7 +98,7 @@ func planView(r *reconcile.Rehearsal, made *ledger.Correction) CorrectionPlan {
 		v.TransferState = TransferState(r.Transfer.State.String())
 	}
 	if r.Payout != nil {
-		v.Payout = transferView(r.Payout)
+		v.Payout = transferView(r.Payout, sightNone) // operators propose
 	}
 	return v
 }

@@ -705,10 +705,11 @@ func (e ReconciliationRunState) Valid() bool {
 
 // Defines values for Role.
 const (
-	RoleAuditor  Role = "auditor"
-	RoleBank     Role = "bank"
-	RoleChat     Role = "chat"
-	RoleOperator Role = "operator"
+	RoleAuditor   Role = "auditor"
+	RoleBank      Role = "bank"
+	RoleChat      Role = "chat"
+	RoleInspector Role = "inspector"
+	RoleOperator  Role = "operator"
 )
 
 // Valid indicates whether the value is a known member of the Role enum.
@@ -719,6 +720,8 @@ func (e Role) Valid() bool {
 	case RoleBank:
 		return true
 	case RoleChat:
+		return true
+	case RoleInspector:
 		return true
 	case RoleOperator:
 		return true
@@ -941,6 +944,54 @@ func (e GetSettlementReportParamsFormat) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Access That somebody looked at the book, changed it from outside a chat or a bank, or was denied to.
+type Access struct {
+	// At Example: 2026-07-04T09:30:00.123456Z
+	At time.Time `json:"at"`
+
+	// Denied It was denied.
+	Denied bool `json:"denied,omitempty,omitzero"`
+
+	// ID Example: acc_0197f3a2c4d87c3e9b1a6f20d4e8b381
+	ID string `json:"id"`
+
+	// Reason Why it was denied.
+	//
+	// Example: role_not_allowed
+	Reason string `json:"reason,omitempty,omitzero"`
+	Role   Role   `json:"role,omitempty,omitzero"`
+
+	// Subject What of it: ids, times and such. A parameter that could name a person is there without its value.
+	//
+	// Example: transfer BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Subject string `json:"subject,omitempty,omitzero"`
+
+	// Times How often. Denials that are alike and follow each other within a second are counted together.
+	//
+	// Example: 1
+	Times int64 `json:"times"`
+
+	// What The method and route of the request, or the command.
+	//
+	// Example: GET /v1/transfers/{transfer}
+	What string `json:"what"`
+
+	// Who An API key, `user:` and the name of who ran a command, or `unknown`. `others`: denials beyond those that are told apart within a second.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
+	Who string `json:"who"`
+}
+
+// AccessList defines model for AccessList.
+type AccessList struct {
+	Data []Access `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
 // Account Example: {"balance":{"currency":"INR","value":"-1250.00"},"credits":{"currency":"INR","value":"4250.00"},"currency":"INR","debits":{"currency":"INR","value":"3000.00"},"frozen":false,"name":"bank:SBIN:clearing","postings":42,"type":"asset"}
@@ -1649,7 +1700,9 @@ type CorrectionID = string
 // CorrectionPlan defines model for CorrectionPlan.
 type CorrectionPlan struct {
 	Correction Correction `json:"correction"`
-	Payout     Transfer   `json:"payout,omitempty,omitzero"`
+
+	// Payout Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Payout Transfer `json:"payout,omitempty,omitzero"`
 
 	// Postings What applying it would post now.
 	Postings []PlannedPosting `json:"postings"`
@@ -1712,7 +1765,7 @@ type DirectoryEntry struct {
 	// Kind A person or a shop.
 	Kind PartyKind `json:"kind,omitempty,omitzero"`
 
-	// Name To show before paying.
+	// Name To show before paying. Left out where the key's role sees no personal data.
 	//
 	// Example: Ravi Iyer
 	Name string `json:"name,omitempty,omitzero"`
@@ -1822,7 +1875,9 @@ type InstructionID = string
 // `silent`: given up, the bank never said. `dropped`: never sent.
 type InstructionState string
 
-// Instrument Example: {"account":{"ifsc":"SBIN0001234","number":"••••5678"},"bank":"SBIN","created_at":"2026-07-04T09:00:01Z","currency":"INR","default":true,"id":"ins_0197f3a2c4d87c3e9b1a6f20d4e8b361","kind":"bank_account","party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","upi":"asha@oksbi"}
+// Instrument Without `phone`, `handle` and `upi` where the key's role sees no personal data.
+//
+// Example: {"account":{"ifsc":"SBIN0001234","number":"••••5678"},"bank":"SBIN","created_at":"2026-07-04T09:00:01Z","currency":"INR","default":true,"id":"ins_0197f3a2c4d87c3e9b1a6f20d4e8b361","kind":"bank_account","party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","upi":"asha@oksbi"}
 type Instrument struct {
 	Account MaskedAccount `json:"account,omitempty,omitzero"`
 
@@ -2060,13 +2115,13 @@ type MaskedAccount struct {
 	// Example: SBIN0001234
 	IFSC IFSC `json:"ifsc"`
 
-	// Number The last four digits of an account's number.
+	// Number The last four digits of an account's number; for an inspector, all of it.
 	//
 	// Example: ••••5678
 	Number MaskedNumber `json:"number"`
 }
 
-// MaskedNumber The last four digits of an account's number.
+// MaskedNumber The last four digits of an account's number; for an inspector, all of it.
 //
 // Example: ••••5678
 type MaskedNumber = string
@@ -2396,8 +2451,10 @@ type Party struct {
 	// Kind A person or a shop.
 	Kind PartyKind `json:"kind"`
 
-	// Name Example: Asha Rao
-	Name string `json:"name"`
+	// Name Left out where the key's role sees no personal data.
+	//
+	// Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
 }
 
 // PartyID A party's id.
@@ -2786,7 +2843,7 @@ type StatementForm struct {
 // StatementFormat `upi` is the raw file of the switch, `settlement` its report, `csv` any other by a mapping.
 type StatementFormat string
 
-// Transfer defines model for Transfer.
+// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 type Transfer struct {
 	// Amount A sum of money.
 	//
@@ -2824,10 +2881,10 @@ type Transfer struct {
 	// Note Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee One end of a transfer, a bank account or a wallet.
+	// Payee One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
 	Payee TransferEnd `json:"payee"`
 
-	// Payer One end of a transfer, a bank account or a wallet.
+	// Payer One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
 	Payer TransferEnd `json:"payer"`
 
 	// RRN Retrieval reference number, as on the banks' statements. It comes again after ten years.
@@ -2860,7 +2917,9 @@ type TransferBatchResult struct {
 	// Status The HTTP status that the transfer alone would have got.
 	//
 	// Example: 201
-	Status   int       `json:"status"`
+	Status int `json:"status"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer *Transfer `json:"transfer,omitempty"`
 }
 
@@ -2874,9 +2933,9 @@ type TransferDetail struct {
 	Instructions []Instruction  `json:"instructions"`
 }
 
-// TransferEnd One end of a transfer, a bank account or a wallet.
+// TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
 type TransferEnd struct {
-	// Account The last four digits of an account's number.
+	// Account The last four digits of an account's number; for an inspector, all of it.
 	//
 	// Example: ••••5678
 	Account MaskedNumber `json:"account,omitempty,omitzero"`
@@ -3008,7 +3067,9 @@ type WalletLine struct {
 	// Example: {"currency":"INR","value":"-1250.00"}
 	Balance Balance `json:"balance"`
 
-	// CounterpartyName Example: Chai Point
+	// CounterpartyName Left out where the key's role sees no personal data.
+	//
+	// Example: Chai Point
 	CounterpartyName string    `json:"counterparty_name,omitempty,omitzero"`
 	Direction        Direction `json:"direction"`
 
@@ -3153,6 +3214,21 @@ type Unprocessable = Problem
 
 // UnsupportedMediaType Why a request was refused (RFC 9457).
 type UnsupportedMediaType = Problem
+
+// ListAccessesParams defines parameters for ListAccesses.
+type ListAccessesParams struct {
+	// Who Only those of this key, or of this user of the command line.
+	Who string `form:"who,omitempty" json:"who,omitempty,omitzero"`
+
+	// Denied Only denials.
+	Denied bool `form:"denied,omitempty" json:"denied,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
 
 // ListAccountsParams defines parameters for ListAccounts.
 type ListAccountsParams struct {
@@ -3527,6 +3603,9 @@ type ServerInterface interface {
 	// Readyz Can it take requests
 	// (GET /readyz)
 	Readyz(ctx echo.Context) error
+	// ListAccesses List who looked at the book
+	// (GET /v1/accesses)
+	ListAccesses(ctx echo.Context, params ListAccessesParams) error
 	// ListAccounts List the book's accounts
 	// (GET /v1/accounts)
 	ListAccounts(ctx echo.Context, params ListAccountsParams) error
@@ -3804,6 +3883,35 @@ func (w *ServerInterfaceWrapper) OpenAPI(ctx echo.Context) error {
 // Readyz reads the operation's parameters.
 func (w *ServerInterfaceWrapper) Readyz(ctx echo.Context) error {
 	return w.Handler.Readyz(ctx)
+}
+
+// ListAccesses reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListAccesses(ctx echo.Context) error {
+	var params ListAccessesParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "who", "string", "", &params.Who); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Who) > 128 {
+		return parameterError("query", "who", ErrParameterRange)
+	}
+	if err := bindQuery(query, "denied", "boolean", "", &params.Denied); err != nil {
+		return err
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListAccesses(ctx, params)
 }
 
 // ListAccounts reads the operation's parameters.
@@ -4746,6 +4854,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window", wrapper.GetSettlementReport, options.OperationMiddlewares["GetSettlementReport"]...)
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window/positions", wrapper.ListSettlementPositions, options.OperationMiddlewares["ListSettlementPositions"]...)
 	router.POST(options.BaseURL+"/v1/settlement/confirmations", wrapper.ConfirmSettlement, options.OperationMiddlewares["ConfirmSettlement"]...)
+	router.GET(options.BaseURL+"/v1/accesses", wrapper.ListAccesses, options.OperationMiddlewares["ListAccesses"]...)
 	router.GET(options.BaseURL+"/v1/log/checkpoint", wrapper.GetCheckpoint, options.OperationMiddlewares["GetCheckpoint"]...)
 	router.GET(options.BaseURL+"/v1/log/tile/:level/:tile", wrapper.GetTile, options.OperationMiddlewares["GetTile"]...)
 	router.GET(options.BaseURL+"/v1/log/tile/entries/:tile", wrapper.GetEntries, options.OperationMiddlewares["GetEntries"]...)
@@ -4764,489 +4873,507 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37chs3tgcKvwqKe+9yUmlRJHWxJdXURJZvmji2xlbiXJRPBLtBEqMmwDTQohnHX81DnCc4f+wHmyc5",
-	"hbUANLrZzYsuzmSPp/aORbIbDaAX1n391odWLCdTKZjQqnX4oTVmNGEZ/Hmc6zETmsdUM/M5YSrO+FRz",
-	"KVqHrRdyRrQkNLio3Ypa7D2dTFPWOmw9ZjRjWStqZezXnGcsaR3qLGdRS8VjNqFmRD2fmiuVzrgYtT5+",
-	"jFonNB6zEyl0JtPFZz6TGRnLGUmlGBGuyYTOyYCRKzbV5WdP80HK44hM6PstOmJ/2enu7ex3Op2I8Mkk",
-	"13SQsg0ndpqwyVRqJuL5GzZN6dzcVp1f34zTJ7MxE0SPuSJcET1mZMgzpQkVasYys2nmuys2jwgdUS7M",
-	"1ItHM5FPWoc/t8xQrV+imqm8Yb/mTOnTmgm8ohOm8NEZXkW4IDLPSCpHqk2e82tmNk5Lkiuc51zmhKqr",
-	"8v51ugcPhzu0F+8mjx7GO+xg0KX7w14n2WWPBjvD4dLNm9D3L5kY6XHrcH83ak24cB+79cvR2fx4qFm2",
-	"uJ63LJYiUWa+M8o1GbChzBjsn1+fWeqUUc2S0hq6S6fIBZ+YfS5mxIVmI5a1Ppo5TWlGJ0y7gxDHMhf6",
-	"JM8y8/4Xp3k+ZoTiRQ8Uie115S09ffWmFbW4ufzXnGXzVtQSdGJ+cdeXyCBhQ5qn2t8YbOqOmZ/WLDNj",
-	"/f9+Pt766ZcPOx//u1W3uXbqZ2Y9q+Y9TWnMDL2Y7Y3HNNNEDt3vqu1mP6V6XEwe/lm21f+dsWHrsPVf",
-	"2wWf2cZf1bafnR7DbB9TcbVkqgMqrsz+yoQ1zMZccePZmKefyIThVDJGi7nUPcpccPNnmbtPnyDPk1nG",
-	"YrPOZc+L/VU3fmjxIPfkPFOy5tj1BXuvL2P4tW+IwFDElI6YPYBlyj7+afibVOc/Dp/sD55PHo26r/lv",
-	"ctRM7OaRDfyit7e3QNx067fO1sHl1i9f1ZN4wJm/YTWH80fD/uRMEDMDMpRZiT+2yRvgHhwlSi4Sw6LH",
-	"jChz9RWbGwaj6JBFcOtIyjKbaU3UaOtR92Fvxy0YJWix4mB+W2aCa7JO2Ioy7ww3hmz9/xs3RCid5RO2",
-	"9Nhzf9EDRXjScJ6Kq25MdMVsLNF9w+ZL5nXF5jChiAipCdeKKBZnTDdM8GrFhi6b2Tdsbqf0kl2ztGFS",
-	"HUsyjKSMXjP1gIypGjN1RBiNx/DBnRBzakhqxnKCP5MSmSgZ5mlKNE8ZXswVkaJyjjr1S4QB16aaMpV0",
-	"tg6aqOQln3Bdr9ZNqJiDbocKC9VkIlVZw9rr1B/vFEatFWTmlgl9j3K31+lEy6Vw1HoNc6LpH3zAYypi",
-	"lm56xu/4TLu9eMcGYymN5FjYhmMnHxe3YsKUoiN2VKxbCiRfnc0X2Nnl0qXOcAZbPLn3Vb7lI0F1nrEl",
-	"i1XuGhURqvCsZUzlacUiuO7SaCxe7wwPzh/9qPODF7PsB5Ve55P0u+mv+tX3v16Nf51tM/H8t7OTH9je",
-	"4+TX305OxQ+//vjDs/nk+7/R44fHPyXTH2bfvzyTO5NX6aOn3341eXj++Hj0l7+s2io/x6Yd63Z6u3ez",
-	"Zed8wpSmk+nilr0z2j6FfYNdYwnhOjL63neCvzds1qja5V3rPny00917uNvprFqj9g9uWmNv2QqXMKoz",
-	"mullEmNqfl8mxOCCG0sJeLyVE+c8ZUtmYtj7A0VEPhmwzGzsKJP5VCHHzxgjCR9xrSIy43pMqCDvnUFD",
-	"05QMco1ihip9ZO6Rwlg6FEwcIwyNCInA/jUM+kKgHCIys5KJ0IyRGRXGEiKnRnKmeIUxk5WmInHKvdkf",
-	"c1r0mM3NXe0LUXrt7zud7nZn/2F7ut3t1W+qWesmVuDiez3PqFBDli3bUHvJsrfrrrnxC3bzsO/4Ha0T",
-	"i1VD1LBWajZVF+9oyAVNzevggiQyH5Q5UK9BYprh6gVmKC93QnHZqRWX72iashVG6gyu+TezUZfItAbR",
-	"fm/y7J4189Vy7bVghoImhimEok2xKc2oZgkZzIma0tgooCGDyPhoDH8wIfPR+N9T+K21vbcQhmsKQa7J",
-	"jCorBO9FAq630JtKxHdcJHK2hG/O4IIGhok/3phd4sOBWX40Y6ipFIqBn+wxTaxv0nyKpdDGcDz80KLT",
-	"acpjama4Pc3kIGWTr/6hzHQ/FFtt7kjMBHNxJeRMXA45S82hTJimPLVLmzAQrhctOpnIXOiLlhOPcFOb",
-	"POEJ+DQnjApChdRjlpmT8tdW1MIRD1vb9mbYICMZY3huJg4HdMwPreVwuKYXlCl9yZP1vKZGYuSqdbhr",
-	"7B/NNdDYeeDOHFNlrEUzUTzb4IyTQmc01iSRDBc7ptesoA0/c7u5h+Ut/Li2roO346tdJKvA5Tqh6VBm",
-	"E6NpvJJ6bIwrOFJaZuiHDeIIP2xZqthCl3XdDOzl24Vv+yO6xsQw5fHt6MlpCJdC6ku05lIbASiRlrvO",
-	"rC9hA65ZcggeCPgA66NpxmgyJ4oJ3SbH6sqqU3PGjGowpXPDXAY0Bn/6zYnjoEwcfmYxFebtDxix62DJ",
-	"EipoXPhdE4QnyyFHgp1mzGwRKkj3SyLPZDbgScLErWgkkymDbaJpKmesxHaOwUsgh8RcRGiecG1ENJ3D",
-	"kuOMgRJo91rd7sXvFC/+ldSkmE3TO16Y+F29W3TEwZLdUhMJ6tfdvbtTYcQdTZ9mGbqh13x/t17g6zwj",
-	"oLvW0eaRDSiBxwh9Q3e35FdSP5O5SO6Oow1huDIvyxhKxYJzPD5+YQjx2c5x72T3yaOHJztPDx53j/ef",
-	"9TpPdp8+erxz3L0d5e6WKdfNai3ehBffEeW6teNrhc8gSEEpMJYwu8PXeS7lS5qN2KckXgiFyQQcl1pK",
-	"kpoJ3C+T/U6Ecf7klupdeayAct8ykRAK7DZ0fGTsWl6xhFBFLiArQWb8N3jcIcEsA3KRdzo78RWbwx/s",
-	"onU7Yu6GxEyuacoTcnx2SjDc0Kx1lVd2xwRt5wHCKCusw8pbfvfu3VY1c2PZmy5d+zG6JZVcU44qxm0o",
-	"ZJCreUgWNZRtnfqlTADwqnmPQMUlb6w8ak2829DGXiiiz6XEYIkdzbnguJEdSwgFFngX1GE4rZCzusNP",
-	"voD9MFtK+jLXsZywS2sX9IvkmS/9VtKhZhnpQzrGFuRj9EOTOCCx4JLVFOKTO25LW9NMxkypW1MXLwjj",
-	"8orNLzOWK1YRoFyR4DI4cmZnzYXo+rN2pX3vR+YXQolgM3PtrXhPr1fW/TeZxxKSa1j1PZiGM5amW2gc",
-	"EiqSwGZJpLh3OaXy6VRmmiXfsoTTc9iNP0Y0g8bM4pRmKLr64ZPNE/uR4eNo8PdPcIZbT0UsEy5G/fvc",
-	"KP/Ww/SmymkZ0BT9Ih8K569z9F7TNDdUttXt7XXanY4hozhjCcccwsbrd4PLq9eAkb389p1Ox90+zORv",
-	"xuQb0lSxUvrP4dvHp68O45TRDJnwVCrDjuFs+fNBlWLaDDTN5JRlmqMHK1j08kwhvKy87HXvCDz0S7N1",
-	"3HUfw81Z8yFuf3wq40DKlFFhfsPN2iAzK9zDxnwBdwnRMo/HhJejH2brDU+gGqMW+7ut5QEN981a04Rj",
-	"ju5I59L82WWmBZELGDHyL9lva/EWg5X6PSxyMOXgHywGqrHPfckFTLFMRHTijtOyqX8rBYN3S8snr9Xr",
-	"9Pa3Og+3OrvnnYPDnc5hp9vu7ezu7T/8qRVsYkI1A5/zoos4ugkdF+llG2WRRS12zVav9ilcZPgO+3WR",
-	"iE4gwxB0tyAd0b6JQ9KNSC8iO+Rf//xfjJ3KXBNKRnS6AY1162hM8WTlJr011xh6dIHGzeKJIUmaxbsN",
-	"sw+PHLmEdEn1cqpDB3uZ6hKqQXJxzSZqzXNTHLMWzTIK5Bik/q0a5RV7r20KYXWlMJsla3gFMfKavA4R",
-	"UIANpFPMAzPMvU1eMmrEI/mNZVKRAYNUcC2r/KbV6XQ6XTw2j1qLkZUPB1H3UV08MkiZ1eMV81tMmD0k",
-	"fZBBaI4ahRPtUS+P+lHTFYppnbIJE9pcA8TG4U+M2dobIJcB7zC/DRlT5l+VqykTivXbF+IdWIyKXbOM",
-	"pkTIhCmixsYwkcJoJ/IqwljpMM9AeTSXwGmD8DYlZiumkKdmtl3OhPnTzwh0Opvw5lblk4Qjogzzp+pC",
-	"uBv+a6dPvgDj67s3L/0w/9Pb2el/eUikSOdos+UTSN7x+wvPgfw/mI6yitKEUcHFqJqxUCv5S7G2R82v",
-	"+q2mGnb+bk4VSIU/7GQ5lbdCt0bfUbCn7D2QiiKjTM7IYI7hDRXBawBzQplvrUiEU2VLElBpiloppwOe",
-	"ckiqMTODP7gwFia8FBi/pnYhah0nScYUSskk4Zi6dBbsuNXnqkFbCK1AqgtXZEo5Rm3ZexrrdA50PaPz",
-	"NjmGUAxcZL6TQzKXeUbodGpOK4VnHJI+HCJzbIr0VvNpOpYCTtWYiiRlffM4e/r6RxdiwAzDJhjhyJgr",
-	"PjG71jebxYTmNO2DXeb5VZlMP7RwaFBAx9TsyIS+D9ePIeHwm25VR6WFur7BHmLCnDtcEUZLzXl/TMfc",
-	"rFRI3SZnEMkyh9K89/Jz+VDFK5N9n709CVXMRetoLNMEEnogowNzkOxbM1NSC4z8Db3m5HQOEffgQB8c",
-	"rKgsiVrCy5g1Dq0VSAtKJH4d4eoXjl3Uer81klvmyy1rg8AWOvka/q6u+HRL2nS9rak0akhm35Y1JJCE",
-	"VipgxZUfI09Rjalx4TFwPjJu2Km5LzJHHWOcEA8J8sLLryGj17wsR7/+a5Gd377c+uVDL9rp1YjUDfYg",
-	"SDevzYwJSdjQLB5OTPpcWGt5/lyoy+VumP1ueX3mDqMr0K3hLx9uu7KUi6u6LNYpVZolxPwMTt2YCsES",
-	"8vc34LiLSD+f8sPt7Smd/3VK//Kvf/6vkf29/akwf/erB7ZYbum2eEw5zOhrecVjHnM/yMmY8v/pdc7M",
-	"j+Xz1et0OrdYL+Zc1i648prWpsCpnq94g3uVN2juuLM3CNJh82MGt629xq8OugePHu7vGe21V17MxcVX",
-	"P3e3Dn5B9XU/6u7ebj35lC8tCHPZJ1yR785OCU9IyihkQEaoqM3hkJHXLglNSPB8GTXNkDNzN8xsCM4e",
-	"X6tWMgFqvKJzFRE+vBAwBlwRU2G+N5IgpO+KxrdA1BX6bawksryqt7f/8Wv7rfm8f8v9RF60LO3SV37U",
-	"nAFrRKAt2Jif+YcegY91Oqeq4Wp9lQ8mXPcPSUyzbE6kTWzGNBqZWdWyTfqZMVIU6x+SXCRYFiszPuKC",
-	"ppH/VfXbpI/u8f4hEMYMSIXFkPiJlggeKPBKRBcC3M5jKkbMxYEt9VhFFicIXnp4ROF/r1NaHxfOlKpe",
-	"SnVosRjdBpRUOWMKnLuUaKlpikR/FJQsQ8w2MwdHwAjw3oHyBwzuFGxENb8ulwit6Yot62038TfaUUO3",
-	"lH9Aib62/vpF5/eAL3WMWf3lFxcXbfzcjXY/fvnX+jTGUM/CBwbeujoL5zFFIVrx2WaMXq3W8x7jZWDr",
-	"ocMrYetXhDo9SzVQgWFpyCaBtYEAiGxIzdDnRetrjEn7Df25Ja/UgJuFeuNygfSqJqTRQi+nGRvy9w0T",
-	"MQ8zWrhyjHaQURGPmSIDNuICJlZmKsZqrvODcHE5TPloXMPTTovTpmykHkI/AwbOAGWYv8AEVP+cnY0d",
-	"wBP6/nJDX6qzO4LVQYr+Yyt5TkXCad1iBdOXwJ8uYzpd+3G/5iyvwwFY3B8oGtDSHH1VlfqdjXcG0urW",
-	"IV5P7Zj0W0O9p+AVUDNj9WtpfQEYt0MHAFCMFU8pVZpMuMg1i8iQXzP7AW8YyzyLoEIC76BEz1g61LY+",
-	"kmIN5zqOFDN1zDNePAQVxgHHOHLO/vB8FEfWbVjkeUVI3f41FrvUxHyO1zS9b2E437/NatdyYvlfQ10d",
-	"mh8AXgHwEcywfH/YleUxK3jKQgnIbr3L1czHxVIWrb6JvAbvHAEHICqRtoRzxnU8JpqlqYJiNsWYIMNM",
-	"TtA9mSstJ+BtsCJ60auxIYMZWBG0rtRwUiZ0TNftQELny4sVBlJeVRAuMFLU7W719qqBobpHmG2s4VWw",
-	"NNjj5IiwVDH3xITFKTfGqFFoRDonVAiZixhnsRhWzNiQGdldWe+rN98+6bj/9eomhkoYTeuYEyiGwF8I",
-	"o1nKWebJoWEWWTnto7W/0zvodXcedh/t7dc9fZMQkJJ5Fq/FeA01v8WrXeiIgjyAhJBwfisTM0GlX649",
-	"2XlFDv/CUFMQWLKBJr/PjhaaWEMw+QCQxo6NZ65BUTb33jo4BWreKr7f6AY3d//dMPTFWaSMqroj8Ho4",
-	"9LyNZlDor2zyipAOt6dy+PY6nVVS2uWBLX1eaDXDY8sgNr2VZX/hphSZZ3apTRv0VtdiOvUTNspowpL+",
-	"oZHeTKDs5oGOYO2tQBMgZnPIkPI0z5gKwkZgx4SKoc64YSe5Mf0SORP9Q/OzuVNFZrcvhM+iRyZu3gDE",
-	"9uC1ZGwIiU9UEyliRr6ASNplXmQd9r9sk37K6DUXIxzc5uHEUggWa3ipc6iuO0IrkitEBLgQMzonsQT4",
-	"JOk8FGWrMZ9CygDukPlTzgRutXle44lYEl0KXPmLTgPYYqwYdrseSLGCgfzrn/+v/79Op9OtY3JUryiF",
-	"8+lFNdJl/7zTOex2Dju7myQgoJwsy4HaK2sFnySDTOZQ0lhZ7hVbywey8Jw4lcqexntL7amV4v5dFuWa",
-	"2qoscngbgb55UpAdcYWwc/T6DC9H73Wd5Xs+lsouCQSKT7rnIk7zpEJQu93eTi2fFPVWSSm6PuQpq8J7",
-	"LU/taA5BVWEygGMtvojtnZ1aVU2NaW9vv46r+5n61wwuKkR4KwZnO4NOvLvbO3g0jLtxd/eADgfD3fjR",
-	"wcH+cHDQ2+09pGy3y3b3dw8GBzu7Md092Ds46A4ePtrrDR7t7S2mM4B3b5kD08am3r44NlO/sSZTVTtw",
-	"J8wbjBZ0EGuRWZpzNBSmWln6XSqjDB3ekUpR8OFPH5sPDNpFITCdZk4190RysNvdPGNukCuzyerSqu41",
-	"R/aJU+oRwCBjVEnh0zmsveSzOLC8hGudGitMsLI7eu8GU5zudS4ndWmENB16KefdEfKKpEypklNBEGbM",
-	"9nGbvOWpMTcIpp5gzMUISyOTtoyWUdak2nshT5U5VoDWTNfaz2a2Bwe1s309JJSMc5FAaq+druCC6fmW",
-	"+WfV1EsTe9TZeF42Lb8+G3NI0ThGZwZJpbxSviTVP3Z/qddpvz4jk8VjwWOark9gGO6yL9ZwBqcUxjJP",
-	"Ub0eGM2OxuOKuNjfmLZscUMNKqaHsjLShE/KkmRTIl7I6cN3ERUHue4k1u5eMWd/MjzR1bIRwBxc9IBv",
-	"6pRIqVJr+ctP4ErwY0ymTCi6ToKod5Y0qkNue0hC515WYi6fOfa3U4pokta6kr4TmqeIeYqGAbpjjV7I",
-	"EoASESRcJpSB56xRKe4+guTczvpKMU/WhoU0ZsVKXfUlg2HllAmWXNbmEZf09976U5V5tolmKa9ZluTs",
-	"MqHzZTni5me7+WbSkP1gQ4P41qoHc/mBlzNRl0NqrAfkehh/qSp3E8YyWu+IUjLN1yFxeE9vissNT7ZL",
-	"X3nbO5klan0vvrnFu/H1mPGNXsxNkpajVj41xHHHJDXz+k+NMC2yX0nGpjLTiLxQAJmUUlu2Cp6w1dlZ",
-	"6R4DaB9kekEoIHSVAbn77bUvMzxZpT0JuEwjlz5Wio+EM/s3iBZ4ol4k2E3S3ypbgKM2zvbESYQqDqzU",
-	"l1xcDqS86h8WORxo7YFGiOxb5hl4qAEJQjzQRI3lrE3gfqovzU39w+Iq86uy9+NYHuoExrejtEkffZiX",
-	"CQeXWf+QDKQew/3g7zea1YXAXyFCMEGsYtJPciy2YovzNub3jMceaKlN+mnlQvS2myulIJSYnzPDvdqk",
-	"j1gsCQdvLvjJrD05k1lCil9BM3RO6wsBpW99h8tiHTn+dkwWEEV6pt8PX8A/pkVRu5YkQbWyDdmqI/R3",
-	"IbblDDIkGNrNRsDOqCJxbrSwYZv0ubgEcDJ08dnRL4TDLCu/iQcKITzgYCYs5glTxWtFV7B5KZCXJ5Li",
-	"7cLbCUI0xRuVIp2Xbg6uQrowt5ZGvBCJxJsLNhGQRA33IPbXIhaEnATLSuAomnVM6Vzm+nJIeWp9nkUZ",
-	"DGQMm59JwhNbhk5jtDAA8AXXh0QMCcfEZeFbWPeS8zA4ScY4Ls6Fd9S7FRn24ojX2M34T4nsCsXRURJG",
-	"O0do8rtXXDzIOu2jVnn3Dadb2FFwLwT7Uu/YBK4hJzdgcJq9r4gV55SxUpsL8MBGRPP4immy+7AL2BQl",
-	"jDDrfl+bAcJTm/mfc8NWUmduoihXSyl3Nq9K2lQxqMbEK6IO59S4+Ce27vlDi6bp62Hr8Oc1ntz6GC16",
-	"s+FcNSSm2MSnRApG6MCcK2Dgns/RQeqzuTJjU8U85aiIm8dIxRT2UVg7i6AoVDuOnZZW9fsU512t7Uwq",
-	"xq0bccyVltl8fdeU2c1XUteWjDQY2e9CHo3JFyEXpXMXhXH8faPMi6b6FQ/ZshZ9Oo2ynkQdrRT7FXgI",
-	"g3eySLS/OLJFvMigBCi7utwbdIedeD9hHbq7O+wMH7GHyQHdiXvdwaPhftKpgFTulzypZoDluZLu0Xfh",
-	"kbSH6JN7Ij25LToi71Lbx7DOGkZXOVy/0q1/Y+mxaI+MV8dC/G59w0WymGjTsqM0VmyW7w+C6WhZGGKH",
-	"NFXzF1UISAknAAQr/G2ZX1J2MAGWgM1Z0uMko+BDQl8GhPrtAxpl95uSrVtlL3NrpeOARg8fZQxUJFSF",
-	"ja6rQreey8gBBRAuBlUZDjLcN5iXtCujoXM14Ur5XwUxxEi1zADJGyZQqj6DKRT8AWOwbpDmlfpYd7j3",
-	"xWY13mfs9AbWa4vLQG4BsLOC6rSh1QgxP+UI9OSxD0VbBZ5omSYuIw5sirKWOEYdTshW1JoztXx+6obO",
-	"QL8+c1KNSrrJDVZ3XP+WyrEpJ5LYCTSeHidBFo1TfIGh2cYRGsVYGVMWpBewhChJ5FCDVQRZF2hICTYj",
-	"I+li/tZnPRvzlB3ZE6A0T1Ob0lrOO78QM+u5HFMFdlg6vLTPpWTIZgUmINEZnCiZ67JV4A+spUk/Ru1r",
-	"P5FCcQUYLmeZlMPFl2/MHfi3qnAuMlJEDy/JK3/XYF7vXF3QCORaD6u8f5gk3OxnUff2T0qIBHWq5k0U",
-	"QMs4L6vy6aZpBY4n32TA2my4gfPxr+knRvzJO/bVOY/KRhASq93bVeiIDXzc1yzLeDWX8tzXjnJFnEoM",
-	"+e61Eh/N2s1coU783hnBrKU8FxtVuH7/XTy5dc5V1wyLOveEMz0DQirvZYlwS/NczguO43qdpR9LMeTZ",
-	"5BLzC6xUQGTesS0zBl9NVHarGSVHmk2Brgn9jOk8Ewt3C2ndWUhtI6aVB/oNy5iKS8xdWKhelD5BUxq4",
-	"NGlfCD9j734q3210BRzBokQV7ib7XI/6gLcWew1V8rkOfVIwiqZXTMDd3jEG7s+MDXNhZqCkTcQzD3ad",
-	"CmFKbSxy5/oSNMDiWlK9lPltXHlpFhHFzXyL3Z6ZlZtNsvUH8FamdH4JPrX+IQph6sS6ddGlbFharYMJ",
-	"wERBcPKW5W6JWEBhNhMuVYSVX4+haTs4XDVEeNNwT/ww/qOfd4M490RdIINtGi0I+GKtEm/R13zTCusU",
-	"foD5jaXAynJuurH3bckhrpruscwuD5KHcXe4Twc7rLeb7A1pJ95he8nDoWGqvXh3qeluBlhpugd99lJa",
-	"o1TcBAJpc7GyHE4LSwqn03Ru+1XNIE/C3OAqqtZyL5gVCpac4YPqdDdM+WwoaAZGTVNUgBETuQ/017c6",
-	"cpLNSZaL+hz8u3QUldoeBuBcdvrLhcWC6be+MV1/YK9ZxpInmNZQb3atTni1WRE3TXC4m8y9moKB2q1E",
-	"GW3brpVXfMXma3TYs+lKWVNp9ADxe7W8YqJNTnUAF5kxmhQdckOsnzG/jMdUXw4mB53T509H8eT78eDk",
-	"8W8/vXs1/+mHv6vT5wf54MXV6Md3u6OffhiPBz8cr9RjENrXTrVhLwKAjjoUgDmUGhVAHmSQyviKcEEe",
-	"U8X2d4u8OioIE3E2n2qWkLPTV5HnzW4URLs6A3YsRTpHAQp1OFhQT8toGFM6V9US+Z/e7f0jFuksef79",
-	"1cuTx+PB5O+jweSAD3pv9v628+0oef5oFPe+T0+f/62bnDzu0OffjX6cPMvpPPktJMUpVWpmLPkSC97t",
-	"HOwva2DiC+6/2v7lq7986EQrqs8tipNqBxsdFqfzyVRm6HYFaC6gg224xTUzbeh8dCzI6dvXZLfXfYh4",
-	"uFyQmE65pqmqa4C0XueiqPUE0RxOS6glmxQGlm7cqIlmSQMvhqmj2yc8kGqOEXIBWQ+6ls/hHTKbPxU6",
-	"qzn5Qwdgv8j6r6yfc2VHNXSoNqZpS4wi2/ZoU2rEYTMuUI2lZ+FH1ursBiLc4QovVKCNi7LDAHqGOlAH",
-	"jJfTK+YSGqyYXtyba05rqzAsOgbejfJ+JIPEAizFDMCoyhvx4smzk5XczcHxu4XWEcrT4ZDFNWy6b+Wj",
-	"NTO86QSOM3DlugbcgM/AE/vaIu9mQye3qsmeAN0UC6RVeO8RNHU3XPFClKOBZtQi6g4ZHZiRgBOUhGIh",
-	"VUT6UwQZQSAvIfWlYkz0IzIb83hs0xn8HAeAQzdRLL1mqmwtFPqBW2hNQB5mUHucnl7XAhqhqudgLiHm",
-	"mSXqyL9l0MIN6UNew4DpGWOC6Jm0lKegtbtgRGk2jUifJv/IlQYwM8hHGJYc7lGYPIEgfv0hY328Dn9K",
-	"fHJE6JMG29WbOi5v/zKoJrRGUPCNBUOJWsWkSrkGRrqweoi4Z1hIVq9hXca1VcuVqg7XlAqZ/YCNuQ2Q",
-	"Yrp7+fj8dFCfRupi4uUnPZMZmTI5rVSjlBQATGFyedDe/G+TEF0HsUKK/Pp2fUIiVautEbtjb/Di6sm3",
-	"Y/gl1Z388gi1pmSRK+TzYRSfTNO5d5/A+gpcPMFmhjpLIRwuVD4c8pgzoS+NBW2TTRgrdTIpvnHsCr/L",
-	"Kt/Zvby0QL0hfthlLhCECJL5JizIk3EQI5cTribUhiCwkNDlYsNHaGV8yd7HjGG9XxkjwqftaCkvAc7F",
-	"Hw337oujEXxTrVkMsOLZ+ym8NTeO5hOWXBop7QcKv3LnrfBQ2CNSZky+U9TlYH6pmMDmdYWWeplKVa8H",
-	"vGiAljvGuilb1uDx1kj/677hScNMWvhOp2RB+SY6n8zXSSan02q5IQAilm38nRvhzZmJM5oiemuZhTiQ",
-	"/SAWeFWz8qqxVIUGKg4OwDbUsiNgPcBbLWOynhTydkLT1OMplDdmQhPWoJm+fXz6ykLatur07F8+7H7s",
-	"FBv0y4f9+q0JoEmWBDeBhUHDMwh8Qb5hDXaC1mwy1Q0Z3y7ctjBageCcQzcHW5xRxURZUet0QyCGRsFR",
-	"EhpVLOGbZfMHe71pvAOuWCnmrLu3PNuDzm6ve/PQQzBpH3tYGkW4FVR5XTDB7JL3TLhAgqe1lbGC8q6v",
-	"7iscgRLGLcvCRv+joyIzDagXsUkrSGNkUMFnW6fJllOngiP8+PjFz52tg+OtZ+C8vLhofwFX/Y5M//ey",
-	"wvV7Rd36ctU5b4qfI+wNwEcXOqFPD7aR76LbsXDnFNDYRIKptziZajkXBjmcd98BikDqn0iI0uis6Cue",
-	"MsiCHvFrJkg+jYodxyCAMQnapG8lhjEY8GsmKpF0j+GjmO3r6XNgA09fIIeNKmFmhDSGqgjOx1yHz6uV",
-	"imVzP8BmC6r5EfKnwrQdtk+pYh/wyT0/c8A5YVC3cso65pT91KrtoGHbMWM7V+g8sybsKZrtqD8UmpK1",
-	"oteFHQRESZDjXyO02ccl0MVLC8hATgQY9Rsz+1JMfL2Q983actgdr3EbAGA1YJjbUBTk5AtzBjiiHzfg",
-	"6BSAvsumYXWzDeSQ8x6t56Qp7nGemo19Kg4wden1cFEBR7rs2u/OTuu8X4mnVLuy4r2UKKFZVtidqfMb",
-	"FhaF70F/v5jCpUm5rMEFEN2xxD7h1MI4e2xW60PO9PxomdOKpkpaE7So63YxkjFyRUuHUZUrWNt+OWu8",
-	"gwzZgM/eGAyoNnBBp9NK+HEMb2gZjsnNOE+TptS567rRb5g9dCkdsLT86Gkmk9wZg4ue0nyQ8vjSBnNW",
-	"ZoDZVowbcdZMrmZnb8w1tUcb7l55kHED6k6wbdtoVT2joUBTCYjzbIos87BynM0dK4/zN2x+B6fBhtI+",
-	"cbb4S0aHDamGRf5gxUPmKq5SRocPFFF8kHIxIvnUsadMSoA4HvM0KQW0N84/vKrlj+8qGDtHXt+PwFdq",
-	"OKH1utZ63czE6yFpYioklPAbjXgCONjoS0a/eJBqZHanHR7wpiUByk0dgijuoRxFmKrTKY22ZqYlDu7F",
-	"Iixsac7lS0YVW1FvAn5pMOSxjAc0msLaqHETrKf1wbMDpW/TNlpqJaM+Vle+RItla+kz1UnFdxAEBqAS",
-	"ik7hB7aoiTjQ7Db5nmV8OIcSBkCgYxy69EDCAxEyM0SxUNN+D6HeGkBgrnkg3WrgxErxIWPzTWhSh6BQ",
-	"8hl02t0NZGHZf7Wh+8VS98o3fi6vmNjMYyNsTU2x0oQLUa9VOGTzehoKPQyISUicrW/hMG/udVicSlbj",
-	"B3zDdMbZNU0LH5NtxnVIuj0LShcVvXbBPwBezZENPPnCM0jpAFg9yORwkNhMkDmjWWUl+91He52DTqfT",
-	"2a3Njc6F5vUHz2F6SEiBrE0bWSC8bqd906RXpCQ3IWQ+Zdp0biwPwhkEIEL+g2+gcrgaWfNxE2DgcdA3",
-	"S/n2Q76lzhG+FR+ytj2lzQvEPjypRPCN27f8KTb8WI0peUNla2lvnsaWbYtvfxMTsX7/7kARQxF5Y4sE",
-	"bn+N7Zjr2nRhn+qMqTy1AsC1afPh7EOMGOCvDpwUC7MiiwHgTyYQqlF4oP4KC8zs6EdBTBwC567JQnQh",
-	"gnIlM1GiJBnSbCEqvqZbzU7c/moeWGs9Bpx3YWPejtH/6lqSzDxe6hE4D102dtEEvCao0Jp2r/P5q9Hr",
-	"y6e981/PH/10Nfxp/nxWjjrt766V1HS59ctXter+SzZqjPX79iYDFkZWbE5lWKx78+B77c7KUa0lfBM/",
-	"mbUUqy6Ja6O1cJZhe/ohOem9PbP0tmVEYwUCEf9qx3KyncrRV3s7neSgs0O/OmZXc/Ymm+ztj4+nz59d",
-	"zf/+Zvenk8H3e7unSe/lN/T41Y9xJr653vmud7WBhHBYp2ZCChNIMnYE9D1n2jZDw7w6lCMTrpS1D24g",
-	"HjCXcIXJii/lLjgSvt0a+wibqTRAksqR7cLWXrmeRm5W9tQuLOPuke/xgTcGvi/d3ozUCpD3BfQuXWxK",
-	"2gzBu9hwNPwVu6I0wOB/yzR1b74+jfBDyKn2Fjt0LTQk/w6s7l6HQIMV5ZsOATwzRl2AbaLZOic0q3ac",
-	"0ZgY1+r26toVduo2GUyyTdsT2gagizCTS5re3EvLmwVna2r01oTFfEJTa7xpMpEOugzJBESTzzI1O6ss",
-	"pmZdIyffSqfUca1ENQt9dfbura/OKzYrF1tukMN600rMj03zMCya6jxjq7uEBiRigTJ+bv3rn/+PeUeC",
-	"KdUOpcysS/7xbnB2Njs+Pj5+fPX82ZOXT3/69sXs7Rv6t1f89IlkB09+FNu//RBn+uwFk+m3p3uv3/3w",
-	"dPzTyeODJM2e/E39sDPoyTkXXXH206/j4Z54JTvvv2NfTQan3z2+enw6/OmrX8XxX/5i9ljx31jrsNvp",
-	"7S4Qp8f08Mw9IIJH3YPeysaWE/r+FO/tYga2+1RT5QHzaIAqjscsvoLQd61zaRkQQzVFxjzGIXg0kNgG",
-	"adLl2T7Gxqv9Kw41arZP6xFkddpWrfjBoWpZF0s/n3Ib1Xbk3yccGCBJ+RUzN0Wu5hsso6jhyvaF+JYZ",
-	"tm/FAXTJJWY+ITA9qsc38n2FzWUqsUgfY/RR3po3WQ30aN90rr1BPnspnGn/rH0j39Ir1wi3QDX/ZAHP",
-	"G4YvP004EibXcAK+2Vgs9ul02se6UXwEkGsmU0b68Zhq107cknkRzOkHF8IFR9jaGb5SZEyvmfMs1jhs",
-	"MUBW0xpyOiUzAH23zZQxZcbDHIDZCD2X2tVejTbAFqb39cqUaRPXfvb21YdOtNOtp9RNw3I+LLZeNm8p",
-	"ZLZZ0+FyPG1xC3d6ZDDXzKOFPE16e3vdAzCb4BihcY6ZgdZex2Zy3oNcnmu3++uPxz9+8/4kG37/dvvh",
-	"+fzd31+8Hj0cx9dndMq/TbPZKaVn8Yvv3si/1AQkwoKesuVrPt5dLA9ubDgXPuqwrrQfyzQx0hWmbxXh",
-	"GeXaKFEL8hYvDliauW+RDsYOpNYCOnt9GBRmVbjIJvQ9isWdUguYRSG5QfNQWEYwRVhRA4guD5vLWU20",
-	"NK+9u5sXbmowsd6aeycxcQygVAp/o1jcwqV5nrfqTeoI6w0cqE3V2g2iSXWJpT8aI2tVSmmtY8no9o/q",
-	"ud4njn3Iwku58ibn0WxKXf3RGp1FQKFUDIm+RJrWWtc+obWhne/2ltmz2vYXTX77On+9W+4vK2npMbX4",
-	"RxsQlGXrazt1KtRb0vrdAW9S+xcqQPDRDQs7c3HQdbmvTRacsgwLS2xzEe/uX+DAd1QUeIzAq5myWBJz",
-	"xhRRjC0EQ4PAwy0gk20Dk2UK3ZtSZdqbfFPj2cE1VdQEr09BPQBEAbkqg+bLDB3+Dej0nXUqyRt8pcfC",
-	"FeHhc6VoxMBf/ZR66Cd8cuOmrsWvQ/8QsGDkqSUeuVFo1LO7MLKBFGs50KKf6c/B+9dk5H8SHr4R1/6k",
-	"DPv+efVbX0F5ksrNdGYHv1+Dn79A1wVU/7IVY0OjpnhrebaIpbMewk2YUu9zgBp9wN3eXre911nMoU+K",
-	"uvfWlPLiNL96+uzcbEC329vrdDrdh61oo92555axCV8ThabY3qLEf/3TXty96tzbvCabBN1QdVS3qUuj",
-	"qkv6Q6xNdKXel3i7LxzyiRfFfjYcqvMAWW0j3ww8oeSeiUguUiOj+6Ce2BrulIsrNO6H/L2NC+DNRzYG",
-	"Q9PUx+wjwjWZ5ApKaSAJkIurB6rWu7gBJW5g9cVSQDC5vkgQxABPfNOw4OKjwBdkw9wpV5olZDBf0NLi",
-	"rYcVIun2Hq32fTOl6IitnJa9rtL5ZetR92Fv5yZPLSJzS7faXRckhC2aywXaGXY40OOiy4Jqk2OSUZ5C",
-	"HXUMMOnki+/OTm3m1F6HxGOa0VizTH1ZXp5POCtFlTqrfVZmLivN3STJGGLcgxa+9vXVnFQ6d9hojK06",
-	"kjcR3J4ENxHdITpXEF7pbCa9i0c3rOsd+OTXZjibScK9DkZDbyuwyjmuS8N6xZUfowqcTX3papGlZqMH",
-	"4JRmImmTl4Dhl+vItedylSwPFLH+J9+KPByqfYMSm8VkzakEtPCJ5ZUbnaAqtv2ksd9CkIO/sEXPbRoT",
-	"VRCFUjLre1Qowd5rMjX8jBwPFBMarcKisWzFAP5p+JtU5z8On+wPnk8ejbqv+W9y1No0lakxTa3vLKT+",
-	"IVR1tknfpYD1D304DPPLzO9B3abLW8PPM56mZMDCklJAcMGkpgfKJ75isqktNp1RBS1hytWkN0hNq8uV",
-	"8u6QDWIiINuLEmGg2qYIyGLh4X2UDNkDc3lTiKl1io6CWr8be3jWyRatqwoyryMquWhW5lu56daleFg2",
-	"Uy3wW7PwtRmX0gywkhkVG1M3NfCyYfGeGstpqVLPeeAmLIvHVOhmgr6DNDM8GJ++BunMBW7rqyDR20C4",
-	"IE/bXVdeIXNN1JTG1UDkVwfdg0cP9/c6tlF6qAaW39zFxVdB+s1+1G3I2aoAbS7yjc1lL195uU0VOKN6",
-	"7BuBb3gPu16DJyByVfVN4a3RYm7qEsF3lslByiZN2EIWAQfSel2b/y/ePDshB7t7D79cjFA7x9tSesVH",
-	"erO6AdEJq8UUmWVSjECgIPKDgzwpiOdbmfl0L1vGYJg9QEfoMRWlfC8ypuqQnL56A4nUvdpCsyFnabJi",
-	"Roi59re3r18Ra6dhKv8E8lF8Cw6ZWGBr19GcGqZGJwxuyMiY0YRlgCI3Ky3Y9lc3MhJvW+i03trG97rt",
-	"cslqfZNU1JWx9fNMHA7omB/aN3zY9ygb7p1Xme7CLcs58HBYW8NX2wL2HRTrlddq/iqsL78xpTk9XNWV",
-	"xiE48QZAXcjFd6WB8CpI/4etN3jX1mlSgfS7yYoLbKPFx784Pz8jeEG5JX+nE8aNbYQEP+126ntAc502",
-	"VQhCQpQckimevKCFSwknDckJ48GaXNOUJ83Fns0UZZ8SUNSiq33hYi7geZfeO7Sia5z51S3a77EN+nqe",
-	"Unr/S7jfSW244C1k2B5BJKvUCc3OWa0BrDahqdELWXL5D9QI3DpzPXwELVaSOYCnZYwmQfdA5EBBw0H/",
-	"DRyCS7t+mw3vf3SjVz9Ta/MX3zgwAffZgwr4CU55OIAvknLfpFxchRe495YLlU+nMjMKn7eIPSZbAO1W",
-	"bI1niMEGhN8VmxB+655sFRyjGLPJVEIXlssrBjByCqtbckFzPTYGcWxBIgc0ufQJrUhAKSt9k8kUoe5o",
-	"mspZgExN00vhkOcAwa6It5ag8jI9L4HnBRh44dcekzv80gHohd8B2sPigOBBLX0PsfTSN2Y3SkNljJbH",
-	"KvAoS1+j77aMAWiRKMu3+4TV8tp4yiqLrSAKTpgey6Syz6UtsSh5FpEv2ESotfKwF3Atm0yhcs9vVcYm",
-	"EpsKw4p9Vx/70bf4CpZf1EQFXzKB7zvLxaXKpwCixCobJK+BLO03MteXcngpM0T1C7p52vYF3vJVjFqQ",
-	"QMMLQtDC8ChNWMKpO/ZVSs9YjusKtgdARC6FvHSeE1q83mKrgzWaJzOapfOiz6jV+MrzX2iKaoFaL7W8",
-	"dCTp8MHgBuBY8Cx/vvx3vumrHQ/WYFR9KKEa5Aqwv8e5Nkr8ZYIokMYiGRgaL6M12viKh4v8ZTmmdSHQ",
-	"ytkCNQCnhlrUZh0ET1zK8ELnSKr0ZZavDCItpjAstOvCadXJtdr8h8qi2IiKNdrPdDZtLbjY8x0etRBm",
-	"uGmfHjiLa0x8d/2Ju3SPmyZspKyuZcRLW3QddBsDQGWjMqTYx5qW92S32+s9itZpEtbQf/Sl+bqiOK/x",
-	"0J3OWg8FyV3XmgJWaiviQYl3CB8Lq9tb60E1wS04T6inZ7lQh6QbkV5Edsi//vm/FYtgw6a+csrEZXHE",
-	"KyUO8H2wh+ZqTKDnmgAplta43vrWwntcOMMF6qPLD7qT1B/DUUvpP0Erfscj1uIxTXCGRjCCsAZcQuxT",
-	"meUC7O8BG+XCZTWVdtQq0FkuBPJuJ4P9cLVOtTfQZvx7meYVP+YH1wF6p5Si0FCn5nxDzbRUa4T5WrXl",
-	"W+50aby8fnNdrlV5YsxDwS91D+FVt8xOuoMmMeWUIDt5N3Lzun10sTHzpxaUB5StolU1WH5rN+YJnlyk",
-	"C904JWhxtMVzgfcjCL41KfuLHrVp4aBbw6m2STZB5ie2el82cGQ4MABmKyZs5wSobBlJXeTr+6PZq/No",
-	"rI/1/MaWPvgeYtj516Wb5AnXYB+6Lra1fKMuZ2cF3FLCS5zKpzLFjF83QJQu5vbUVcRD6FUXyT1lwB77",
-	"ONsZwDBvRBlf/rwzq2g3N0hqhDRe9N7YRK7FiJkzbW7QlLHeeTZkTG3Q6VIwvcHV/lWtnZFl5UqRkLU8",
-	"z6oGX2jCtb7ZE9dix8WN62FEQzLdeWfncHdvI1X/jnPC/L4EL8W+fHyphU6yAmR6keLvIMJWc4xujDNT",
-	"jIWqSg34B3gpNsL+SCxpNFo2a0KI8FL7oCARyZnpNRryvAitQNYU9MfqD+iYQ5bdYzrmhGvF0iHW9Lom",
-	"KT6iU24j4zrHIDJLmlp5PiFyxgij8dimpnBFfmOZLMn3esZ2J4jCjhEF9X3tvVr4eVHXUe2NpWoCSYiO",
-	"3BFGiDHVJo9ZKmewIgt34sUMNBArsd8tl1pby2HW42klPXkDzlS+r76BeOD2XXmw647IQq28eXY9fXtT",
-	"6NOyLTujAtcYeVPFjCoOcniCljOFRiMK+5dDexeU/Ni0CeVt/9B3CoISHKmwP2u1gy1oE/gl9FGf0LmF",
-	"kx8w1DBK6TquIX/gsVxL2SjMrwazytPyTrSpiaXyydoivsHsMkMsfwvvPJ0sYc1NonTHAcGviW+e3rCN",
-	"db3GlNTSD6hzYZ2StlisA5ZKMVJEy4Zaor0NHWZ7550uokeuvwXL4WKRslUUONJkFnTQUoXJFwqSUFku",
-	"8j+jVsLVNNesPsmsYDVBrBIiYc2sZxkd/AEq1aa8aZ2TcKc6lD1cnz5h6S1vajUDOCaWilzfN2/GusxY",
-	"zE0kS5uw1fJF54t9xtMapoh9qOs6FRizD3sQcecjqwfqiLH/bf3aEjpXBSCyh1+maXoEy0OY227U6XTW",
-	"dpYEDXdr8rKrr9VO73KR/Xc38G2/HoI6CCDhRVL+zTzZakx7e/v1+zXkKXtQ0bjYzqAT7+72Dh4N427c",
-	"3T2gw8FwN350cLA/HBz0dnsPKdvtst393YPBwc5uTHcP9g4OuoOHj/Z6g0d7e5UMX5d4WFtWZz04tnj3",
-	"7YtjM9OPYUBtzX0sdqlpoZu/+MdUXHl6Xv3uq04c3PbI0rx71YtrK02+SkAFvdcecn/aZDbZtOyXp6yZ",
-	"KMqw4VzQbN6qBYGaTm3G4SJQBCUnb783tksKTfBzTb748fjbl1+uNXa1Zpc3IHeUtqAOEhoBmGwqf0Zn",
-	"Pt8KSp1mXMfjSltKc+oyUP0j0o/VdZ9QMbeWGCCY2lWHrDGmE93u7O1Aqzv4E7Q7fbDbAcuf92xvmkoD",
-	"ylhdt6LWP5QU9aCZYZXG7XI6K+VUCyVQN0wJt9jZgJi7SWZ4zBN2WR9EZYJQZHtGFkADJczRB7fqgDFh",
-	"26YmDdjKew5beW+DsGjR8XONNpfr5aa7l7d+erq7w2WoB4VmdQVkd1oitg5m+FpFWm4RT13LnjUKtSr3",
-	"bAgIHhGqXDEK9OJ+UKpluwX6d0WS/fKh25A/f5MAkgszXGr2vqFcyR8DBICcySxRviAnHlfC260Bg07H",
-	"gQ1bA2D9KdvoWb3cOTTD9QbVseVyPIdGHjCgla7QhVq929XRl4a7gxBZ3Xj1NuCAxTZ5GjDtXBsDl2JN",
-	"UVy57/sIMmiDUb1OtxRgszihiBT4KaNtG0fP/DohYFaJolXiZ7X6nw7k5DovdiNUpzVjc27sJz7Jn6bp",
-	"62Hr8Oc15/QxWuhvw5WWWY2UfJ0mTGlUa4+KIjxISHFlixmDIj04e2srvQWLYtM6szUE/tqwi1a8VjDB",
-	"LbnyqMUN/2URvrfo+mEI3+hxdrSgpMKJCExxASjmdvj2nta5Z14LRhjmldOgkU9zc7MbN6ApY0tvDtxw",
-	"f90SNm29tz56pW/nVucYAPCCYlOrDoGPSw5iXZ3dzl7R9lgkpS4iRsYhS/ru7JQkbIIuEP/KMamU8OQI",
-	"y+WRjK6EnJV5WA3MwBoQQEu7sdaqHCVlsQnt38+Kg95QDuLPrRWi5fQyn0JCrx4nGZ1BRiomxi41S+7A",
-	"VxYWvX9iH5l7dENzsSLRu8mRBsCYxWUF2wnSf1VTe69rpjbp92FboH1cF175JTzBlVZBXzAvboMpQzOC",
-	"tdp6bS5kazy3upC/Fq452GW/LcteVkPQ6B0EEsv0zgW8jJQP6ypbQC6qcimrS4cHT6dNGjdHWIfxoKCb",
-	"vW+Aj7e5nsMwAkMFPBcZUzJtypIpydtauVNUigUdo61cq2uHfvfWuu3on1SExU8H9UFZqlYn4Fk7+g1e",
-	"fDcJeEWX7loCQmFTU8JruD1P2uTE9ryv64evJjRNyzw96DFchmrY22tEGNv65UMv6u3tf/zad8zvNQCO",
-	"Ra13XijW9Xe2MvNwzfLwgY0TLsPu2N13GaILlwwz+RsThStxk6bMN+3AXCkWDlawZs7TjXIf7EJrNBFD",
-	"EgrK9A1nERKK4MJ+OYvBis10pgWQGuzNFaQYuD3w8yxaetWRPFLQS1uGeiv/4Qq+0jV8ZW8TlrLxywwa",
-	"ll0uaq4nY8rJmRUji/7GdeHMSiBmm5Sn37V0dPXtNQhiIRnQZS++CF7cTkULyOjTK2k+CFyvg0EAGPX3",
-	"hM59FS5GiH2nHFQFKmW5CyB7tVDwgIa55Vrm2D96NX/Ug0YqFucZ1/O3MFFbjUSzus4/RZ9gm1Nm/lQW",
-	"Vf/s9dtzsn3d3cbvJvQK1JlJu4iCH7qR/TzGWk9bHz+C2T6US0H1SMqSkTFe2Bg6SqBzkQCgWQyOKRpf",
-	"GRNY0bkis7HEVguzsZwg8nYej48wAW4ibd+ZCwH1eGTA9IxhY06eWbOpSI6LyBVjU2UhBOSVc/qnxuTW",
-	"2RyhejCQO5c5MWaNmBPDWS7EzKp9bhVctS/Ehfiv/yLHNuZnfzHf9vv9CxHnWUq2FPnvx8cvTs2GFpkW",
-	"Wy/IRes412OZ8d8gUnJIHsOWkv/+5umPFy1zxYPToiBx6xs2PyQTNUKP/ANycXEhCFx1IoVmQm+dz6fs",
-	"kNApVvVyKbb/oaR4QLYS8uCDuZiQC/R/XrQOyYcL24jCfLgAFeOi9TGylzB7CdQz4xUhlkjPXOqGRL5h",
-	"bwABjzdgFchFy4zpBAv+cvrqTTiAkNreguEAe0sQRsJf462HD/E3G6zAr22Q4qL18YHd+Atx7jviGe28",
-	"3+t0+0WrvKJZ51tDT0Zx7wfu4r6zZJAubS81Gx6/ELaOf8gFTSOSMZoAihX4+7EPy/OneH78697+4P78",
-	"+NcZ5fovvU4/spkDOEtFqCJKSkGouhAlG99Y0+ZZho5dkKpNXmckkegcoJpIEbPD4OT6J/vHOVoFRq3M",
-	"h9+tx/93MmFUKPMvHKHf7eN+vxC/b21tlf7f3OX7MpLfPbKfsRPKvZJ/h02CpFMImQxpZv6ZMfRi/E5w",
-	"LGv9lMaCCqYp5UlUIAfWjO9fJ5xkN6A3osIhiz7VbokwMfI7mTNlb7Q5feR3D8gCAdgsT10/yepij/Cm",
-	"PGN9x6rm4bpLw3s7DuYFGj80IrM1WlTModoXklPAl9o0kDcCywuMwY9tbhmwyuZlZMR0uHx48O9EIlnP",
-	"qP8mfELdSykP0bB+O1YxY7RPS9MNXqfiKRPap02CJx6zfmDhF9VAk2EANiZLIOsKsNgwxNv3ayhM4SYy",
-	"rXuupcYbPvZCBG5h18jYkA8SlCJfUEGglt63X6L27Qk5kMkcIdW+hNlpmdmsU9/xFJkLsDIqkguBx7ec",
-	"jArycwy8ZMKQorQkaixnSA+2bKfyM2OAwmkBamDqA1ehyZXZBJ3R2Ii8C1GeDnWoHRblDmvWixV4tkOH",
-	"zDwqY1NGQUI+vWbZHFlWH30OJdkf0yzDhjukXxGDfd/Vb0KvuBhFZMBsc7oAptUM5kBRyTHEYemFMKJ8",
-	"C0AXKenvvX/fR096KpU2yxSo90bmCCZFV1kP1+RYDnx7xeYYDR5qY78r3z7r8EKYP0fYetgqB7hvEXTD",
-	"gbCq+cN17gpX+IZNUzpnySHRWc76bfINm6Oj4IpNNdw6kjIBlBQ/kQsRBuAKrKECXgofVA9x0Dev36HY",
-	"AKkKCR168ukhmbAKgBGAEJovuS7a714ImAqCIz5/et6PSP/su3OrUj55+vLp+dM+NvkpkUKpE6PTp0Ch",
-	"ACF1LAL4HOq7EqLWu1FzQvCVuoqKL/qFetInp6/eRAS/MR//dvbjlwFmI70QAEdlYd7JWz4SKiLsvTU5",
-	"zMGSuQIPvmJTCsVwyg7AEqhMSBk1IhMKEVSphxoJEILgFASvboI9CajAkgy7O+fsPRygxzKBA5JZuCwu",
-	"yHfnz7YeRX5HuuRb/vgIspCq1esWWwe6u82J0eHxAANGRtYmrv1b0YHYM4FEMtSABIA3T+yVCOysZzxG",
-	"mEqLI3MhYFKVNbP3SMjYjIp80TdjGZIxqqD5FxpY9b9EXGjDvgKOZUYHGA5DpTAtmQYgwRG6MS0Dk9mF",
-	"4OKaK260/OIqXBlClVjSsUav4yBGFWyTY6uemQ0DFc+u95DwkcD3I5X1d5tDn0jxALEx3fsqQGORosuS",
-	"yIw7o0KXZFSBSEsGqYyvUHKIOJtPjXg6O331ZZu8tUcQ8FP9DX3DDHnCivGCTlpHZMYuREyFeX1Wc4Wc",
-	"lZF5p1ouCkrP8UA0RqBoOlaPBhFLFTu0ELboq3I4IhFJ5QjSy/Ee0MbN+yiJDNxSmc0R6RZlq38iSBIm",
-	"NJ6TacaNnltU8giZmDfHVNHBg+oouN2udcBQqRrMjQBDHimFXUlV2/aqILLMYm8vjZjoI6gc/ITNqY1M",
-	"SS5lrvvBzPDxXrOAVLJC4WpfCAuGpiwLlYLVCDpzaoxGS53Albm2tm0xLRUVechmsQwQ1o0WMDbLMVLj",
-	"EBgLil4/p4WN8GpiKLFKWO2Opl9yhfwZ/oBper2AC0DuVRERbOYzB8gX1nuoDo0ubc77l8a2KvXLMgzP",
-	"MIHCzdNHAtCHvut5ABccefK8sEvxQFZmWy0OkZszilGRYEtA8yWcoH69FX6Rdzo7sZGs5g8GEtJIxDGk",
-	"fzEY5Ij032/BaKCSYBUdVEMbNpLC1oDghB6EwCIA5BzzrdtohEHPwt/hh9DiQqNhTLVRLtFQt4KXARHJ",
-	"GXQgeaBca8KoVAFYeBpwJGya+Dt2tzec141R7q5mdgfSUS2R2USjyIe0wKMSkQGIXzdGIVcipzAXv/kU",
-	"VDcVq4Ka2ZhRjYxF2ydy7NhpkXi9qy+vu8FuzBWbq4gMM8Z+Y4Wvx9WtsMjOApV0m/vk6nP8MaDTqcPo",
-	"AxitiPwjhzyXK4b5HF7wsfdc6SOipGt34JRm97LhbWJNmT8yNrdJFboviEOaAssJvTaWPX71DyVFP4AF",
-	"dRq3wrhiP5aJocsnYIaYQ4XfRCgvZWbYr+FRmvIU6Le/2+nAgcIOf1peCKPcgS682zlAyITdXs+acwHg",
-	"gFdJZixNtxBfDpMa3J4MeaBTmzNb0vIsrZv5kd9dStbvZWjOKAAiXXA+ACWUUf8MPex2Ota8A/vJvj5z",
-	"PkElAmeUJaMQIbD5VrgG9Sh3ckIowZobAT+lgFoxup4Y6bG3QwPgwZq7DTvx4KZF0HxB1zIM29jbOIzh",
-	"ntB91BrYZTTDlY8xOlrjYAUQYjGOv9VtsNWQ5lNWM2nrKcian1HCVwwf49u+Fs+z1zaOVcJmrJmy81sg",
-	"/Kt9OTKDFJwIAfbtIvxmj2Sh9wBvUCufbpEgw+ej28QouWDic8c7aKzTOTzVbuMMDpu0ULaiSrDY/tkP",
-	"bAah9VjQvjtVv4T73K8MaHtIV0a0rFQOSZ9u/UY6WwekTS7JVj8iPTO7nR4xLLN6mqa8OhDGuIu5FMHr",
-	"6kRc/+ryAMInudnlySE5MDPoPnL2nbV1yemztyeVMVOOgi6cUT+f8sPt7Smd//Vf//zfftCfxjZtgfbN",
-	"lblN6qcGX0dgkEVES4l9QO28nGB1dibQl7kIzCrPEhaRPBee441XYJlckNhlDFghWsb9LB/5MuBsqWm1",
-	"669DqLrC+VZZq1ehyrSsxxH5NTdiy6MrB4jLxTmNiB8KDlcO3CIzcr3xEC2Ak5aXU6hU5iwLiaSFk/G3",
-	"rMEcG1YWrCGwYVeeeKefhjPF70IxVNjPoCWMjN5t9sSOVQ+tWgzq3VAORHnBQnA7WEJixQG6QE7opgr5",
-	"HDfKMey4+Tpj1wBf5/TEAMC1GEbbHDT42q/vGmQWVyhjwEPOlYO3McoyjlkBgV0yqjkqMk3cqYGYgVn5",
-	"EVxmYyzWSV3BkcVRd+yoV2z+QJVVsUTi9Oz5KWPOFndT29PXNSLgqCNigw0r51yFtFtfgVZbjANhy0xO",
-	"pWKJ8zHD2bYjeXrysK147y6uwO0y0joeP5l5zdif5cpCjX5sgzRloNxicHCcGl03PExwtSfwRUDd0tzs",
-	"1eH9xT12kEX43RUz8Aa4fT9VpN4luxPkRKPuH9g8aw0Ano5w8RXE3vLq0S9CraqAHGMMzg9/qx2sghgc",
-	"DgNPB98FBm3gUvtaLaG6c4t4fkwYY0xTIzaI4sJwKGg5raWRYBgUCw9ICZx4yeKLc1qBL162YeZKH3Bb",
-	"hDhecmtxOSyOl8SUdRjIIUjR8ClVxOTyK1HxmCV5ykoUhbdUnoL1+e6MLGAu17xpO6S7FmPDPPAluy/w",
-	"eW5XapCby4Mb48yOHeTIgkoI0anfmD3xgpG5p+ky9HPjiHikwPRFrmGM1Yn5EvbWH1K2dDD0f49pAgmh",
-	"jJVm5xSHBaRpHGfP8wqjSEM6G5rZeIPRqI/N9f3CTzKp4x0BTjUOfGAHRgebD5fS1NhnVuMKHXrI4GEf",
-	"IdhnVD7wNGa5sAnUeabYIvNDbM3gmVyh2u3cDpHjPM71Yp5ttV8Q+ALOJE7siOQCFC/uHGKWsCsw28UD",
-	"XYJ8GHVFK3Muczca2g91TA8xuivzd8FPEIgZ8C6Ick8zGTPlnOJQwOh02ZKDKGQUeJTKLwWPrDkd8ONh",
-	"eP59uNGygPJg6KurG83Ow79QQ+L2cscIzatcRCqJAJmXINqJrcc0gh2lMqGCzRZ5WJDcUJ0IGtGB+Ef4",
-	"Wsq1OireVuX9VtHOywMHg3GFqTuoN7vhvLpTQkgvBgmBX2vhWgI42AVOahS48nx8Lpvmk5Ked4RvFHAu",
-	"xqwyVgjKHkzN+tUsX0RFasAcC7b1ZM4/VVWz65Ddy3P1HNnwAH8NxhSUxWo6wndkIUYKhQvB4YOzZvVi",
-	"FKMIp2YGnVhAMfAECjlzo5ttCcsd5kwfmZtLErgMPA8P6+44pT5lSh0RNU0NbWKxZY19WMDT4+177vb+",
-	"8qSvfoOBYcO9Zqxer9CVYbUQJTZLrwSRj8wvhLo+HIuMsgyJXwzuvBQQYbfuBRuPmWJL94GLlUDztiP0",
-	"gDRXunndsIq4X16QLZ7y7hwbwOZWozjC+DRB3clozBg6sV7H0pH14P3lJ5Qgn0qnxHADkEGKgmYAKM0Z",
-	"T1gfsmOKiBTobk5VD7sClJ9UzifBYlWzecNMTojK1ZQJ5YpYh5SnRyQeS3NQ++7HPnBwRpPFg1VuOVB+",
-	"cKHvYF2ac5JP3EvBkKFvaTmj8+Aw23Qg7om6pplB8byKBiVkoXn5vCgNWaDWoQKpFd64DPshlBexpN/R",
-	"kZdIqBGBIgEpK0ekn3IBUWjrAYAUhmBpNsyHhZ5zTzWVNgzFVIT01bI0MHidNhWofyCMZ1wLL4w5lv0J",
-	"Ao8s662uu0N50Z6HW8QlZSgbTM8kIfnUbJ+Rp36QYifCPYAgVa78acfmEeZJe+CZMDacO7U1t6Pb36UC",
-	"0aGb+iBXcxwETHVptVLzVijXPHwvi8NZOIX+G6az+Rbk9PStue4mWuppETzIG1xckZE0w5sLlj7Muo9q",
-	"mmIU495qrpXGGuFsWZCMBINDgtIMoqXmOVyMDp1XYcBcthiq+n4G5WylRdeRlsbszERxUAE6KDZco3X4",
-	"wdbsto6nNB4z0mt3WlErz1Kb7K0Ot7dns1mbws9tmY227b1q++XpydNXb59umXuKHlqtx3TMW1EL8hch",
-	"Kbzb7uAVcsoEnfLWYWun3Wnb9PgxpLBvjxlN9fg38/cIa5S8Q/A0aR22XtjfAXl7Ks0EzEW9TgexEUFO",
-	"2pamJSFpvsNygVXFBPgITG+vqRput6IWOujgyWGjs6aR7eXb9srTBAffxUnX3eEXt/2YJvY2s3V769xy",
-	"as/v0yyzBRGuWKB1+PMvAN04oRnUYLmKfjQIaMqvoaqGjlTr8OfWW5Zd8xjwkWzo2wxgBtyeMJ3xWAXv",
-	"aQFN/iyDJB6WqweQXkOwgqftUcTdO/3WjrXynZpRtgGwpPw2q9URCy/uHHqmw1P+0Ne32+muvuW7SqMt",
-	"uG939X2vpH4GHaFuQSeeMp4z7XZsFUHUosMDkdiD3nbnr/ZEv54ycXx2etsTXanvqaMBboRjDGrs/6VD",
-	"/JxVkvbWO8HgqPit8QAj6iGKQ1e2gLlWv+YsR+dbJuXEJ1U5gQv+JyuYQe4uHvg3+Og/iofHVPzp3r+5",
-	"a2ct3uGbeS2jmRPoJQWuOmf5qfXI5rq77XK7Gmnn8dymi4L3wPlOF+ngJVf62A0GRa02n6sR2qa4ZNvV",
-	"+0Urr3zJJxxxXe6N3uwqALaihuiOIUkOTCu73M9i6K4p3dP2S27zwwdSXj1QfssD+vZEt6YgC4h++4Mh",
-	"7Y+N4uw5cyS9MUXb+4qq8U9AsU3aknPIeOQRWxr8mW7vjW6NHC/yYW5IrTekuTPzTevjL/XEvq3Cgu9a",
-	"lo9JjmXYZ5nHY+s28rGTMEs4Cqr6kLqsHc1oPF6UFsXJKurPb33Eoj+lnAnQg5cJG+2AHv9wlfc/6eQ+",
-	"CLC1/9BTDOnbjSf2OE1tyfxCchz4m0GvlxGWbDmHmmJ4oCf1ytxjeOI90r95QJOS5bptfdatPoVuBZRj",
-	"bT8OSYLG4CrIHUmhTOurm8p9DEl3+4P556N5OZkeMESK2exgmFm4UwH9Y2oOwjMIOpWC4jaxAuKiEMN2",
-	"dRRheNyFCY/M70bqWfjcCQZEIOIkF8/JC7+aez4nfzd2et1Beecj2R7x161eiuKw/0mP0Rr0/UxmA54k",
-	"TNzo4O12DlbfcCLFMOWx/sNO6lvXn0YXTQjdW075NVMrzioc0vrzCOlr6j4PI0QEYfZZLgAtozigNl9M",
-	"zkSbvEAkzVyXMVh9cB8dVjLAtMXat4L4S6Xx5pw76JdqLottpsYVZu8lRWUNQgubwfpjmSY+8APwuSIi",
-	"ua+ij2xumhwOoXgO8geihbLqMLeQJ64q1VYhetSPmleybSu4EP/juFTvhcVohpEpds0ymgJ3U1AvCm0I",
-	"soRlh1YBp2GKIns/5TB595tNTYwwqB/TXDHYx4FM5hcC41EKik1PaJZBHBwyw6Ga9IqxKb6tucyJAuwK",
-	"RedF6Ao2pU3Opcem6BvlKlwKTAvz1QDUGvf3QkC2RyIhnAv1SizGUCxUFecp5ObCHkAeDezSacjSIU5v",
-	"8d5B38FSkYxfO7WHIB6k20NzkSKKZdeYdj+Q8irCR2hpawSx9V4bq9F4yjAl1pFzTNO0SJgyVLTT8aFD",
-	"JJdEzoRb0IDrUkm5rxNFBAtLWdiBrKKfmTcarraFQFlM6ccymd+Z6HnFZvAoZP0FFJfOctsw935EHjy0",
-	"STe0Is8dXh8Kjggf+s2P8fDBwfgs/O5I+O1215jTuZQvaTZieMPeOov3aVPfsoTT8/mU/WGi9qROPbyt",
-	"eN0OWgvcvZj9DjJD9jqdIrQDzMoWndqm04WojVwCXF178MilJGg5gr7LbfIGkxJAG8Yif4eR0u91Oghf",
-	"Y6WdKzyHXDpM9QyE7rFwFwTZqiiIsPzSiCkvoYzyAL9ZiJ1CznMEd8Oac+5agtE0RfwtBeEKI6GAT7+S",
-	"5VKVIlPQcH+wiZ0kd1XTDgMI243maszUIe6pnb/DuDGPy8UoZ0phZS+soQ/3m8k4U9tXDxXViUMAh3cl",
-	"AxbTL7JKPFcE3gaXok3eSjIbS5vRrXzmnzHy7XQc0xs45YnrC+FUG9tp1oX2zK0+oxNwaaBOGtObzCAA",
-	"LQgMGIUTxACBJg4JDSSp4cBFYQMAIGHOuxzCe5iQLxbqKL7EeUAJ22DusNv6OOmiq0U1e7lOBKIihfO8",
-	"Z+kX9uD/xIJw4dE1ojAkTNuC/bO0+yzt1pF2zhopa1Q3F3f3Kueq5qTDX8Q8ekBbAiSxgnE8QCSLjE1T",
-	"V0kZM5AbiEpjeCHgFA1YaFp7FT3AGLgQFsmfKvLzW01FQrOEvGODsZRX6pcvwsQ6ZX+e2V/bsZx8iVnN",
-	"XB+Svv1+Kyis5Ir0r7s06vvnIu6Pk85Pk97eXvcAZ2GTUI1A6CPaiRuRJwh60i5/DdahppNp6Vcw8RxG",
-	"itkOcJHZxMQhv2ZkwkWuAYFqCKIUe13XI6eFmGugcNQqAeSLPtqULOl/idB1cLFVCITOaMJjgEIhjGYp",
-	"N6agxAzcjMVGY8FCAcSPFdLW13zRL27mUvS/rBMZOH3bWWlTt7x91dCKZN2Lz92+b3DPW/eCbfDpXsSa",
-	"61b1RwizRjmGWiiQw2cx1izG/u9LpTceyCgwXspuo1uLqO2BbwJ3jwaZR2EKDDKvtd/cInvrRREAWuEe",
-	"cdUmry1SgIeKG7gmFYAQBtUDIYRbgZNCRpJIsYprqs9s89/dEPjMQT9zUMdBAeEm8yd3A44JEJzLckIx",
-	"UpwwmqRc2N4KqLC56EybPOMpAPplTOmMx7rgYPUJB/jQBQ7DzSMBNKbl2tEVvULXi6CakX0/oPoR45Qq",
-	"tdmIJ3ALjFifvWALwbBAdSBzyNupe7iNoq8fD8ZOfotPfjeWUDtd+NXK/SwmjGW0YRJyhg19i1kEDYsO",
-	"DqLWhAv3sVvTxqJuF8pVkGvsRNj7a63dKHdKWeyNlc4t0OsM/usoFhx+10iKtZtxzbIkL5OYrXb1DY4W",
-	"2wzWtOjH8tWw7FRmNmS12Ji6293qdRpmNMzkpDSdUhOd1hov5PXQ2M/hVDz2KgdVomFG+w0zAmfwplP6",
-	"M2XowSlfnQeO3PJzptL9ZioNnHhwYuxNCS5hg/RvHGn7A/z7sVHKvav0h40cBpuDhNUsTVGLjyweiSs/",
-	"V1HRTNY6VBKjqgPrs0x5ISEWqK113+RsGw835dyZSz5T8v1l8jCASbBv+uaUvKkZBq++mlJaOgbbVCk+",
-	"EjewiMOhm0ziY+XCS1w7uHJwFlqwtvqI4WLQB4YpDsomVl7QHxE1HacNfdxI6cMpFPnan84ExGX/Hzy4",
-	"/8csvt1eb52bbdIQMok/KtmdX3t+BJgqNvNrXd60SrZuA2TQPfGUZ9JGrgRjrqWEE8DQG0FOmVCuv9eY",
-	"iXJiIYpzNeM6HjvsMWhIBRm/iC1iGdIiIzox67o1H9LsvVGWH0vA8aSgkhvT4KgMV6hliu3nN7FN5eQz",
-	"j/ocnv5PZGpwNj1Xc+k9d8fS7Mm6J0UpSbAzgWAO78e18S7aRtkpuNZ2oSKV8dFYe+fPao3K8om7YmXe",
-	"84VOKC5gDRHRPL5imuw+7HY/c7LP2tZ/KGOyx3ZDA3ANjuT9DvfElc4QeROTDy2MX9FOCQsCWKFeYZuT",
-	"ZlRLV6mEx4i8w5ZM2fwyy8VfoHfeYj9CTDCxoVM1ljPbbdVjpQXtLDw0J8LrTegVaxNcA1Y0h+UJCzyy",
-	"JgZq13/iR16MUpQ3DNrT2lRMO4tEolMIlhMy5DrXqt2MzdzPv9yCf1Pb+byVsaE9x2uHRYNt+cRMunjy",
-	"WUrF0sySgCogE8vQrn0vnxn5Z5X0fjn/mUMuDsjw5uw/4PfbH4oPH7fNQZpvLgKCU7RCDjwxJ8exNQvH",
-	"rFxvwbGcQZI65gZyHVTuGb4HrgAV8v3XmPQCaBOlsFRR6+hQqZ3jPOiLGl0IAJG25ctK8zRFAx669UUk",
-	"F9DBMwBy9b2Oy2iutenlZitL/P6mrHVtTlo87bgY8I/jqE26b9gHwOJef2agnxnoPSeqm+P4CdhnJq/Z",
-	"fTLQ43KTmgeKzJlqk1fY6oAOXKsai9bsGSFUpWYWrRYrbozm3SbHMGdorrtmCAUXWWFt/wbc5DMTuSsm",
-	"8qc61tBT6Z4PtuvJcJ8n+xw6pQxofFWU0/g2UrbDvpeXYPKaGW1wcN0tn0/u55P7x59cR413dHSxh7vM",
-	"5s3ZOGM5cY0poqDrZVY0rkwZTRTRsk0grrnYsHPSJq9ck2CwKlwuPnTeN1bMIRbmYrXBNdcwe6h9OjMP",
-	"RpQkfDRWx7qWaLbUDPpgqCmNWZscBy2FsBOAltCTm06n6qjUm8G3g55DQZUZWMvUYvHSCbsQmE4E2bOu",
-	"F5JF+Iq8r4ylirlu184vR6HZNBlykSg7HwVdlGphJaS8+m66yrcFHUvb5FsOoGJklnHNSP+rPvQM/Z/e",
-	"4z7AkGCbx3JGYdjctNfg+YIX3JSF2t1fI80R3ImBa7L/db88jYxe84an46ttevzOzhqPd6998Zlfy6tx",
-	"MoybsimnvOm5vb29xQffLPHRzkjZbE1mU34Ckeyotp4+W1ELejPj/YbRgUnqV3EyppycSW7xHOfAOtBq",
-	"/Ri1sJS//MBX0mYcVMe1bk4/CHw2o8jZwpzx7MihP4+N87zi5u8W6t/F7r+h15ycziHxGBd62Jrq+WWn",
-	"e/BwuEN78W7y6GG8ww4GXbo/7HWSXfZosLPXq64yal1z2jpsvXjy7ARl2nry9oljgE+FzuaNnkzHSiJC",
-	"UyUxq8F1Gwk0h8/Ze/eThwpdyWxb6HwaiDv/+upR8pZlo16xeXOlxasSxKrr+AqSSEsZWeAkhyrBM2Ne",
-	"ZkzXF1h8Y570p4bm/obNV6djmw39fAjuNxnb4pWEWRVAXY16XqPZVAT1oBuZ9XYYIo58nBC6PgKSE3lM",
-	"xxxwx7CacUxVDbrwScaoZt+w+U3dtkA0UJRTkjMLgHZQZqWCEisvc/Dm1tvHp6/MkcsHKY8vr5gZpdv9",
-	"9cfjH795f5INv3+7/fB8/u7vL16PHo7j6zM65d+m2eyU0rP4xXdv5F/MAmTqS4TMmwCWUjOtGDBUaHzF",
-	"RBLOxAjDQ7hLg3RL6YClRrplMvHFtPYhMPYGUusVm5ldXstH3b072xReb+KfvEhRTgMGGilY4n+Ckfof",
-	"ANEFr99YNpYLrc2EAom7/eGKzT8iP0qZZvXppSMpk4hIQRgEqQD8yNAVGDjoyW2TN0YqF44c2zatrlOK",
-	"kd6OK5XOxm5N0yUb6wKJ/9nD8m8kAPE93oT+NtW9vmHzSs1GKkfbRdfBpQ1/EJ3ft1W2XhBqG1R7ILKg",
-	"+6HNobFdDJmRrtfMNUqXgF1z0nt7RnQqR1vFLNqkb6cGODYIQcyG/P2FgAcW92ieMkVSWZtj85zpk2Jl",
-	"K3wQL+QMq5tTRi2ep+2inRwVSw36M3rIMoTxaZOOmyvuU8la73Z6u/VGutm8+qScTlRUP3Kh93dbkTHh",
-	"+SSfmAGD/0EhLX7f8WY9F5qNWLaWXX+r1mnBeyszlRMaj9nWiRQ6k+kqrgIXu2s/Rp+cI/0b84klnb2o",
-	"pb7gJQS846UcNTRpglMfnFOIY9Sq0y+hOlEOw4Na3Ngm51AELYfBIbcxRq5ckBGh/L7ob23Zi/pfgkcS",
-	"Jm2DGVdsqm09JNW28z+j8fjIwYnQjF2IlA0BLrhNHhuSrMm9c8KyLgMjSU7CNd8bqkfpKTdKt7ijA2kB",
-	"YlxRqSrx5s8qwOds443UFDhyxTl/UJb0Ffm4jA0t9V4Z1rTUg2XU6FiKayY4EzFrk3djSWZUaIdBqvKM",
-	"OWDTCbYrYaligNxe78d6KUfWlXV/ANTwiGXdScyioxIc/X96H0LfT8RsTZG6YtQy7vQuYHFry7xpJuVQ",
-	"bcdSKK6g//ESjdflnmcMBJxRAo225tS8ARtxIWzbcJhcEeA4Im+enZD9g/1eRHrtbrvXrssAvzYKj5/I",
-	"CgUVanXM420WvCGUDCa3pqZp4T7KoqgWa2NtbbNbo21GqyZu1GM7cacz494VunNFp/SLe4jPr4V5kX+4",
-	"Fn2b3AhPBmeGQptYBJDvHyy3/3yKMpy0MvsYU4xZk1EmZ2Jt9mHMzW0mdMaZ2v5gPjWDfbxEOxJx+HhG",
-	"Yiqk4DFNodN1COCHUOVipMcOPodrQBGv2rlOpkEtsu1w0VRP/JzppzjRzaSajDXTW0pnjE7KBOyP0YAL",
-	"CkdvLW0U7ek/s2n4f745HRnkmPoytG9rLeVtc+/TOU9ZjfsJTtWHlF2z9OOqU/WCqjEzsj9hZDCHfyOy",
-	"0yODuWYKztRdnBwz0T/42Jh5f/anfHp/itl3p4wYHWW5bNj0BLw0RG6PQHST8zKlmeZsvfA+9sfA0wpY",
-	"5dbWwj6NGICARJx6o+jMPupPHd83i1gjwm+39XOQ/36D/FNPUu5MOSJbP8mlKe7/LaRLUwdbABFsNZbT",
-	"IlPSZXK1yUsuriz484RZxwE3guF9TaLL6ykTZzZTbbOTcJqwyVSCWg+h5fvDEcb5feKoefDQGlPF/Fg5",
-	"T8F+bL1h05TO2cpzFdzjb/kT6YD/3tH2P5Hz0ZxCyJTDg7gG//CWm+U62x/g5qXN+d05v195tMmZ+SyD",
-	"7trY2YCEorvBSoSXXq/IOaLc9g6rD7cZPGpN84boPSSZ2SbkkMxO05TZMPaUzrEQgSvs8Y1dTmmBtizo",
-	"hFmXiXaUihilkF5PZGaz54whuShD3zL9BBd46qXuPcXfFp/ziQueVx/xwu0j2IzYN/85HPc5HLch8iv6",
-	"My39BPrs7eTjdqAYN9qZx2lqe2ZlgGAMoAxh7OrIcVrE52GziChp+yZjE0Awvhpsz9NgCvd4VIvHLAvM",
-	"BfvxWTjfr4FoaeaBCjf9j5PVTbbmc9fy2ZI4JTM6t9FnrAX8YqGw8EvImzNUPwdRa4vtzJWhaI5gMCOa",
-	"v0Q7FfJA7VcXAhFIoc2zFeV9/OkQW7DBfGwPNtcDaCDlFWL9wckMthaPMKbJY9uzAcMmqn5tD5QXUEXR",
-	"YuQqFiM3DWU7p5upYB1jLvivuU9udbZ35EsGwf+EMfmisNEnETKR2MgqJbEUgsWaJRcCdmrAUgn4XBKK",
-	"Ee0+ULsac4nN6tfgEoBHz2SWFCEgdw8vL1TOxCEwM2hKbnSdopesGfZC2NTHgrFBtXliMajnMq8tguTi",
-	"qqT2fGIvQrUE4dIuv1ryVtIQvYqCb6aU/1/czocqtkUJnU6n29vZbUUtkU8GgIbdsd/t7T981ALWanXc",
-	"UuFcaUoRVC0etqga06/llRpwYBO2irIyYV9b6afmrmt9bQZo+WfY781QWA5arfazNaJ+IFfUZ7+3N5Xq",
-	"TbswHJJ8dTz7bTBgnGcZ5hu0Tl+9KWZmr9ysRGJT5bZ7DxJztbT87P35jAf0p9GmwSXsWwLerRa9/aH4",
-	"sLRCBCxEVBuQY0WhxV4U/w8zxqy6gbo3Jr9GZGB0i/lAJvM2cX2MFMlFAlA/c99+W8s8HrOkfSG+E6lT",
-	"Mkr5s8QxMd/Plk2murbIH4eoGPbrVaOYueAKPpu/d3TC/5DTgyRws/NzGw19dYyxIMuKA66MIru08CWl",
-	"SpMstz2cx65SBEFzXaI6gX5vcMIk+KodQmFSm2JQgTO510aPpSc1iG3of1ePsPvZ6L3X7j2GnmpgjaHn",
-	"9510pyoPvJ3lYlm9B/b601A1oL0IwWonljEyoQnDpOq++W+fSGHtWUhd60MPt76tBwMjD7FkvHGmfKNY",
-	"2yoDisIAncaC6uA5A1MXcWos0qdtiwamrOtKyqZMAABNAZIFQ8EIhf1LaCoFOzSnWDRDZJFjc4HHvxiw",
-	"US4uxGzMU+ahS0aA9Sug1x8amFwXfXKtzWkMVNdCvtexhZ0KEYKU2UZr6vZ7nV7/iPSfPz0ni6+qj7DU",
-	"CMrBNRicTCQgtxeLQXNRw1NuCN4MucKVFoLYnK/UxW8Tm6U8uTe5+PQNb2snsMgKgdPPxhxI0+34nfHA",
-	"Xqf3hyzJEe7nsvX/bEPnW2p47qzgxoqGjjfDLG+OuqaY1ikz2tZ2LMWQZxNadBFogOug2kFggEMNAMig",
-	"Ul5HDhlakalUHMUinauIDBmkVsdpnrDkCCuSrW9vSufg2hxSnrLEsHT8C+o3JnTucJ3ZhQBRBvIF54qX",
-	"+w9wB4dnawhvACg1Iu7TuWqTt3S+Fvr/hTgWRfadHd+Igjms+4GK3A749u3KN2SnQTv2GrZ/gqO99Ru/",
-	"sX/xNbwKmm7UWL1y00YN1iv3fpJG68X+nAR0+alFUDGLs/+PvevhbeO24l+FEDBkK2T5JMv5IyPYbKdZ",
-	"szZrl7oLtrmIKB1lsb4jD3e8KGpRYJ9lH22fZOB7jzxKOv1LJMdeBQSILevuSN7j4/v7+5E8L80TO3l3",
-	"bENM6cnBRz5EwfZNKAObg1K7lRQCzgEIbxwcDoHSqeF+b64+HyZSxXqyYSVzbZK4evxbuteDLlWen876",
-	"qmVawoN/vt+kNEZx3GpvIf+rnPLFnRBQW9ZaSpfoBAMvElwBZpJ105GI3sjUk9A3mVRM57HIW+xLCE5p",
-	"69oZEVclXdI1p9HtKkQTiF8REqRAcMJHLgNaWUcSajzCa2Xh1goMJH92VXQdxNeLhhK6wvAd/KZ9NoXM",
-	"6iwd+5e6Pb9/kwFezGezFVargyv/AsMoTRV5PBgMD85g+Iwkl1souY102i/4wwpOfCuyED8HBygXqTTg",
-	"beViKOR7+xNUp0qFTh/E9SZIt2WV3cQ6bZ7HEtsAreqCHr+AMoiNdF4biK/m9wbAF9f14feHxfu+ayhk",
-	"Q52UqSpc4Bwjmo+csQSOKGI6tlg/41K1oqhdgVqhq+qvRn8c2+Enosn6Q56aVnTa7TODKn7MDZLUBV+F",
-	"jMMEDqgkYTeC2IcqpOhh8X4JQjT1JtY2zjd+QjhjocrUvm76FW/mpmI/oDFa6dgNovS2+pHem5XC8HYf",
-	"0mQ1eE4TYXbsjLYH2aG3+pswvR4S/zgVxeLrwfoxVEGbqLSdVBDicT2XbVyhGo+dl7XcF7qYMlc/hLkW",
-	"YBuHmN1YT9iI56hCpffSWozquaDXk8JK69yo7/xA7jQGssqy8WtzcHL26+SYcLG33Ter/J3dbB/DjVhd",
-	"kV4hVK6MGVQ3etDBgguubv1c1kcKqvU77KP976NqtQOPzPBboZhUn5TRXwV6PtDx1FmWI8hYF96qZJNc",
-	"GwGAq2SvnTTdT90me331rBs12cX5q06T/eX7b/8KdPFFc9amzfkEbwwQAnP2LQYj1JRdfv93gh1kKc8y",
-	"qW7OrhU3LNWFYV32Z3nRYv1L3ANH1uPpA32uemRYCojiTTYoDSC1c3zc7N1cahbOOmUwRWINWVfinmCa",
-	"x663/WOi1Q3jxbWShiXyFngO2FCnosnkyHoIQN6rtGEZLwsBD051LjB5f+KT9y127nAUIdBB2JWga3pu",
-	"qC4MMsntU4GYeTYRBPAjIrYfsn5YEfu1mPZ71buTRZULGkzh5++/Oj/qnD5usXMoSucQ8DkCqmz7W//0",
-	"w4e+XZLYR1h6VU0EUl774V8rHxDC4Ew4fqihIGl1ZR21SS0UrUEObNk03ED4HZnEjBDZxxQAw1LIG2Vv",
-	"qESvSnKl+r1wvQjUkEipsBEl+ZqMV8+g79ub0DKJZNRkQON6rTKhs8TzinmaWSiqOKNpewRDFzrDiNhY",
-	"J7ijkDMARY77d2O0Zon19VvsUqeZdcH6xZh3Th/3XSoVMc2g+cBeVRfRemWXdOWRtIR6moZx5kSDjhQr",
-	"0FaQAWC5tbnPt9Jcc6N7idfV0SOBbzqj9ASUmp45FQTjBa7cmRGylwEqSbFswGRcbH4uXupYLAGiwwpY",
-	"PWL2tVhpnekeQV3Zq/iIKfCAXWtUgIM7AwqgOBuWhdGpyJeNPZX2bIGkya5o1784/mJbgKFmIy0TIzOe",
-	"m2P77aOYG76FxR6KwJ2HQf3DZSKWeQl4TCyqrTPPZIb6a6dlPO27myOdPOHpgAr9UMxzgOS9cefSjJ2/",
-	"qZm5NFXraz83xJp6KRN7bNmD3ORyaJjRN8Au+IkwVL6NYd3p+A+r06UrIkWI4LzwFcxBPPToyZMl+jq8",
-	"aCllYOfpRqR92CRY4StgwDrjSORXy1RIyBRb4Ay8eoEPr6UWsMKw8e3cOoMyqpsRkeQwB+4O+UadA157",
-	"PrvCUCIaPTmKuldR1IN//2ysRKWtOc5ibsSRfUhjg+V2gyNz1Q9wybhO144Lq10/ZmAPKYzgXvr6CIJX",
-	"B4cAwp4DCIG+cxq80oE7wEkDj4krxwgPlqzL80OHuk/6t9iFMBMhFDMT7Zu70f+NoQ5hLKC1m91Q2B1T",
-	"+mfOZceOYsOEhNJ5oWJww6kSuekbAYivDTwEF9CGx9Cd+hMuTb8Jf5OGKrLB3Q+rGaCc0ysAaxBKgyjd",
-	"WIFwrVztvjXwwTV17e6+7wUkDfoARCa4CR/v6xV8rax/uC/Ss2IHvvGVX1BZOPqYgNmXmgWRWSag24R0",
-	"Jet3o26fvFiGDKdsossktrfEeSNjZMqnbCBcyx+t+rVyfKueW468nOBxQ67s4zxeQUroeX0slu37udVW",
-	"YoCydUL5yQ3t6zXhW+4V4cc2vtf2vF/puRWaaXNP3QULvdv0nUb7NIpaUdSAIPdULOmO/+rFy0uEGG/X",
-	"08P6hvnTqF11zD/DdnUrRIQKtSmHbBv16yKvX7idKTgCxGOkR7aZeufUzXzGZvLWVWpN4xvwgY+etp90",
-	"Tuw8tbEfxFIpEhtas7r2+k4jnL1v7Ie+fpheIufZFM9ZYeVaxOxvb9hQxyTrI/mBEC1oXsFMU2G484YN",
-	"ku422p2ZF4rPaZSZ7B0fZ3z6x4w/H465BHj6P+lbOZRDeV1GUedxpp5fjrn8XScCwmL8kKfPu3at8Ldh",
-	"+dwuZDg3ByGw8avdpu3G79KdAQXMED6Dtph9C2/EqCysKTZlnOXlLEDDBpLV9YKFNt07MLpCk/JZ76Td",
-	"i6LWqTXe7BDKnJqpDYcWJaiJwu5lBDdJRFFgQLcSgxa70pnV22VmVWXGpy6qE2qEFuRCOcy9IVVRjkZy",
-	"KIUy70aligs7Tml14sX5V/bVvTw571x2Xzx9cnny5bOL9vnjl53oRffLpxcn550K9IEKPxp1aqPx33//",
-	"x//rnnSsziDuz1eXry6tuYpqxf4GSiXqNurZshFKY0FWZ4SPrjsvxpy94Xo7smo7Nie9TqByu1CP209P",
-	"o2d2dF278dET6TlxwQ/K4p0RH4z/GGjnmVC6vBlTBNjVJzo0jTKL10oEKE2Ej5mVy28VxEonfLpjVbdK",
-	"Tq2L0UKNDp7GZqLSrhOVrTRqvTjBqeLFCRjFmxufUluRmIciVj8WAIVpztHa1uPJfJqI1gllJxBKJyzz",
-	"UjkQUt1AjmmN5M284y2086xqroGAp7+fITW7t91Qq7Ic9SzVgWD/tjPfDtArB1zCz82m6+V3U0d2MfR4",
-	"POBmOF5eEv9DZv3VdjOKIiYV9oIDrJm7QUiz4nOMxIUHuVU6YaBUfsEL9E3dhPRAYUWT86GxLi8klQED",
-	"bJC4rnW4GzIW3tg9i3dZSPVSe78nJKeEo53ueo/rAlbl/qKRz47zjhNGNQ+fj2mRHNi1B/Fw4rJaHA4q",
-	"9ZC12amGBBCZrcN9NVryF/fjijJ7B+c3loXRORZXTMZB2rvAMiUolm+xt0HcK4jQYbTMtwaF0beRVDyB",
-	"JIdisS4Hhv2+HwuRirjfvFb9UuWi0Ml7Eff/gLVCUMUC6hUWwmFkYCzNAORFsYTW+aNDT0Egac/q5wX6",
-	"omtMu0Mwfc9g79vaIDsqYnXPmCtjrduyx0OuhiLZHvh9/hlLawMptOs364APbxmC2rjyCKwLwy5fZVrs",
-	"EsaULMDCkbOhc/hfl3aJb8V0MXOLN/jofeogAmptlj3v3KW0yrgmQQvlwSS4h516D8gMAIHajaMU6BMg",
-	"CV1OoEdoY14b2E2f8liQq0TOUWFEhs124adWwWCxp1UoieAjZyQn+gYTU2QoOMI9UhhgaQBWclE1sWEx",
-	"nlQVy64HcVmggcVq0d4crW67xd66itWhTrF1kP1UFoYpPYFCXC4NFY9ylmqApa2xKYAiNNBWe1cyK2le",
-	"kYTRuZMyR97X30jm/WEAXiKn7GSBU3ZUv50XWTQ/l7UBbbWZWdlGg2BGxUxR+JArNhDsVmQGu/mp/n0w",
-	"Zf0BH0us8GJ0+763D8qixwqdCkBgx3gHZh5d3XlF1QlSfq28W271S7PKtoO64VhoLj6YnLOYG77EQ3hD",
-	"01y7laEFNEu4VB/VBApPOWzM+7Mx0eynF3O/9iMV0NTwkM0HqCh3KRGKA3eZh2kOMXbtBG+lih0LRL+2",
-	"xf2ty59t6yzbyy5dWmyvxvfbAAa/Bt8C18NzEgx4Ym2ng/e8523kE69u3+BrumuutLmNczzKhfhZfDpV",
-	"Wq27/LWwlm+VdmbQYTUCqi5/op4RIEOFrE7B/pd2aMsBZhd2J3xfPPgNOsr1z0LRih1QZ+7RRkYB23wv",
-	"LzYCzO8+32OwGtNlaI1IidjQEziqStOc6dAObDtS6BQURutPKrHiNPM9M5+8ax5Yyfb89FdXbYfdyIfj",
-	"8k6Oy0dFteT37ug0OiuzYk9H5+ugeRdK6ajwOeTYCmvriHe78PZuWJ73qPCYJ4tq4EpnP2T3t/B440w5",
-	"CsXuazR3W4DUrNwMo7N3ZdY/lCQdSpIeUKT9SmeszLZ0aJYaQKXaqwPyjTAz/odURs96H+hctNgPOJAt",
-	"3A26QvyfRASwZBidj4PXcY/sISdnu/Q77JkS53zCkzuzX0LDZY2NYk0ZMnccXag3cxb34Vuay8GEuXsT",
-	"ppKjgxlzMGMekhnjtIbrU9rSmrH3EsMyl2YKqmYgeC7yRu9fP1r1UIj8fT2wQspvgUGo0WyUedLoNcbG",
-	"ZL3j43bnSStqRa1272n0NAIdQwOpQQhCDASCdEKSF0CynPokKpYDQDtqq+r6cNSBtbBDdhHmaLax65U6",
-	"YBPBY+tkBvd7IXMxNDqf1tzxO4fH62j+Rjz3IwvuURVnLN7jNZweY5HETKpCxgKoqIOL3TuqxScC+h2E",
-	"nKKQQOG40CqQJNcPQ6fLsjtxdVs8YmPBEzNuUr2nwNboqcNHxUro8K4X9rLVt9QTRdlcsDoJ9K4auR8s",
-	"ZnhpHsEz5hkJm0uBrrAwVU8ElaGYsVXlhDlvZQd+Cm4dQFTWYHJ894rdCuAPmgeeosu/FtNVbwaT4q9F",
-	"fptgxYpDB9PQTT7hFNOA5DgeKdS+nYtJLg2SxVWP+0bf1DztVYFdidTvXiBIHUHfcQKsk4YVmeC3M3PP",
-	"38uhaPz646//CwAA//8=",
+	"7P37chs3lgeOvwqKu1tOKi2KpC62qJqakWU71sSxNbYT56L8RLAbJDFqAkwDLZpx/Kt9iO8TfP/YB9sn",
+	"+RbOAdDoZjcvujiTHad2xyLZjQbQB+d+PudDK5bTmRRMaNXqf2hNGE1YBn+e5HrChOYx1cx8TpiKMz7T",
+	"XIpWv/VczomWhAYXtVtRi72n01nKWv3WY0YzlrWiVsZ+zXnGklZfZzmLWiqesCk1I+rFzFypdMbFuPXx",
+	"Y9Q6pfGEnUqhM5kuP/OZzMhEzkkqxZhwTaZ0QYaMXLGZLj97lg9THkdkSt/v0DH7y173YO+w0+lEhE+n",
+	"uabDlG05sbOETWdSMxEvXrNZShfmtur8BmacAZlPmCB6whXhiugJIyOeKU2oUHOWmU0z312xRUTomHJh",
+	"pl48mol82ur/3DJDtX6Jaqbymv2aM6XPaibwkk6ZwkdneBXhgsg8I6kcqzb5ml8zs3FaklzhPBcyJ1Rd",
+	"lfev0z16ONqjvXg/efQw3mNHwy49HPU6yT57NNwbjVZu3pS+f8HEWE9a/cP9qDXlwn3s1i9HZ4uTkWbZ",
+	"8nresFiKRJn5zinXZMhGMmOwf359ZqkzRjVLSmvorpwiF3xq9rmYEReajVnW+mjmNKMZnTLtDkIcy1zo",
+	"0zzLzPtfnubbCSMUL3qgSGyvK2/p2cvXrajFzeW/5ixbtKKWoFPzi7u+RAYJG9E81f7GYFP3zPy0ZpkZ",
+	"6//388nOT7982Pv4n626zbVTPzfrWTfvWUpjZujFbG88oZkmcuR+V203+xnVk2Ly8M+qrf7PjI1a/dZ/",
+	"7BZ8Zhd/Vbt+dnoCs31MxdWKqQ6puDL7KxPWMBtzxY1nY55+KhOGU8kYLeZS9yhzwc2fZe4+e4I8T2YZ",
+	"i806Vz0v9lfd+KHFg9yT80zJmmM3EOy9vozh14EhAkMRMzpm9gCWKfvkp9FvUr39cfTkcPj19NG4+4r/",
+	"JsfNxG4e2cAvegcHS8RNd37r7Bxd7vzyVT2JB5z5G1ZzOH807E/OBTEzICOZlfhjm7wG7sFRouQiMSx6",
+	"wogyV1+xhWEwio5YBLeOpSyzmdZUjXcedR/29tyCUYIWKw7mt2MmuCHrhK0o885wY8jO/79xQ4TSWT5l",
+	"K4899xc9UIQnDeepuOrGRFfMxhLdN2yxYl5XbAETioiQmnCtiGJxxnTDBK/WbOiqmX3DFnZKL9g1Sxsm",
+	"1bEkw0jK6DVTD8iEqglTx4TReAIf3Akxp4akZiwn+DMpkYmSUZ6mRPOU4cVcESkq56hTv0QYcGOqKVNJ",
+	"Z+eoiUpe8CnX9WrdlIoF6HaosFBNplKVNayDTv3xTmHUWkFmbpnS9yh3e51OtFoKR61XMCea/sEHPKYi",
+	"Zum2Z/yOz7Tbi3dsOJHSSI6lbThx8nF5K6ZMKTpmx8W6pUDy1dliiZ1drlzqHGeww5N7X+UbPhZU5xlb",
+	"sVjlrlERoQrPWsZUnlYsgusujSbi1d7o6O2jH3V+9Hye/aDS63yafjf7Vb/8/terya/zXSa+/u389Ad2",
+	"8Dj59bfTM/HDrz/+8Gwx/f7v9OThyU/J7If59y/O5d70Zfro6bdfTR++fXwy/stf1m2Vn2PTjnU7vf27",
+	"2bK3fMqUptPZ8pa9M9o+hX2DXWMJ4Toy+t53gr83bNao2uVd6z58tNc9eLjf6axbo/YPblpjb9UKVzCq",
+	"c5rpVRJjZn5fJcTgghtLCXi8lRNvecpWzMSw9weKiHw6ZJnZ2HEm85lCjp8xRhI+5lpFZM71hFBB3juD",
+	"hqYpGeYaxQxV+tjcI4WxdCiYOEYYGhESgf1rGPSFQDlEZGYlE6EZI3MqjCVEzozkTPEKYyYrTUXilHuz",
+	"P+a06AlbmLvaF6L02t93Ot3dzuHD9my326vfVLPWbazA5ff6NqNCjVi2akPtJaverrvmxi/YzcO+43e0",
+	"TixWDVHDWqnZVF28oxEXNDWvgwuSyHxY5kC9BolphqsXmKG83AvFZadWXL6jacrWGKlzuOZfzEZdIdMa",
+	"RPu9ybN71szXy7VXghkKmhqmEIo2xWY0o5olZLggakZjo4CGDCLj4wn8wYTMx5N/TeG30fbeQhhuKAS5",
+	"JnOqrBC8Fwm42UJvKhHfcZHI+Qq+OYcLGhgm/nhjdokPB2b50YyhZlIoBn6yxzSxvknzKZZCG8Ox/6FF",
+	"Z7OUx9TMcHeWyWHKpl/9U5npfii22tyRmAnm4krIubgccZaaQ5kwTXlqlzZlIFwvWnQ6lbnQFy0nHuGm",
+	"NnnCE/BpThkVhAqpJywzJ+WvraiFI/Zbu/Zm2CAjGWN4bib6QzrhfWs59Df0gjKlL3mymdfUSIxctfr7",
+	"xv7RXAONvQ3cmROqjLVoJopnG5xxUuiMxpokkuFiJ/SaFbThZ243t1/ewo8b6zp4O77aZbIKXK5Tmo5k",
+	"NjWaxkupJ8a4giOlZYZ+2CCO8MOOpYoddFnXzcBevlv4tj+ia0yMUh7fjp6chnAppL5Eay61EYASabnr",
+	"zPoSNuSaJX3wQMAHWB9NM0aTBVFM6DY5UVdWnVowZlSDGV0Y5jKkMfjTb04cR2Xi8DOLqTBvf8iIXQdL",
+	"VlBB48LvmiA8WY44EuwsY2aLUEG6XxJ5JrMhTxImbkUjmUwZbBNNUzlnJbZzAl4COSLmIkLzhGsjoukC",
+	"lhxnDJRAu9fqdi9+r3jxL6UmxWya3vHSxO/q3aIjDpbslppIUL/u7t2dCSPuaPo0y9ANveH7u/UCX+UZ",
+	"Ad21jjaPbUAJPEboG7q7Jb+U+pnMRXJ3HG0Ew5V5WcZQKhac4/HJc0OIz/ZOeqf7Tx49PN17evS4e3L4",
+	"rNd5sv/00eO9k+7tKHe/TLluVhvxJrz4jijXrR1fK3wGQQpKgbGE2R2+zrdSvqDZmH1K4oVQmEzAcaml",
+	"JKmZwP0y2e9EGOdPbqnelccKKPcNEwmhwG5Dx0fGruUVSwhV5AKyEmTGf4PH9QlmGZCLvNPZi6/YAv5g",
+	"F63bEXM3JGZyTVOekJPzM4Lhhmatq7yyOyZoOw8QRllhHVbe8rt373aqmRur3nTp2o/RLankmnJUMW5D",
+	"IcNcLUKyqKFs69QvZQKAV817BCoueWPlUWvi3YY2DkIR/VZKDJbY0ZwLjhvZsYJQYIF3QR2G0wo5rzv8",
+	"5AvYD7OlZCBzHcspu7R2waBInvnSbyUdaZaRAaRj7EA+xiA0iQMSCy5ZTyE+ueO2tDXLZMyUujV18YIw",
+	"Lq/Y4jJjuWIVAcoVCS6DI2d21lyIrj9rV9r3fmx+IZQINjfX3or39Hpl3X+beawguYZV34NpOGdpuoPG",
+	"IaEiCWyWRIp7l1Mqn81kplnyLUs4fQu78ceIZtCYWZzSDEXXIHyyeeIgMnwcDf7BKc5w56mIZcLFeHCf",
+	"G+XfuktvYkrVeZKoJkpOGawolSiDkecOpbyKSDyhYgxxJDLK5JTIXCuemJMQm3vBRz6k4goWapaRMMFZ",
+	"QrQ0K5llcsYyzdF5RHXpuLZ6nd7hTufhTmf/beeov9fpdzrtbm9v/+Dwp1bUMvRl7mglVDNwvS17yszL",
+	"MY9bXtmZDmbTLu4cSpkyKsytPClPh8bx5epj/KjbKnnwzB0/d3aO6M7olw97vTrnt2ET1NJe1U+5cG7K",
+	"YpbFbGrM1eWhZcrWkfJrab0B+fCfLNZ186CQwMB1n/BERQS8nHCuVR5P2uSE+Fw51NlimacJ+uspmbFM",
+	"SWGzIYxo5Hoic8zruKZpXsmA2MZaqVsyTK4+p0GONBNt8oQJTlOFU6UQeeNXDNYzkmYvMYyAXNXMNlAb",
+	"4HpIWAMSHjNzUTXn0BMmF/pwv7U6ySFqzSdU1/twp0xPJHLQTOaauSQTy2nhSKFvcDqlokIfXz99S3av",
+	"u7veK7H7wf35sW7j5hNZE2MXTueNyCBXLOsPYDqQ6gJBlxGZTyTJqNkjOw+Y18DpGW0ygK1Ugz7Qsdn6",
+	"IVtIGEUqVrwHLdOE0BnNdHXbyyszsmv1OXzYrXWaF97un1sQ6zFrti/AUU5kuFCRcyvxUGAaJVPqBUfP",
+	"dplxJVSDyOCaTdUGGY+G1370z6BZRkEXDFLu1g3ykr3XNnWvujKYTMMKwONdVomGNEXn94ciwueieXA+",
+	"W/3WTrd30Gl3OmaUOGMJx0Txxuv3g8ur14AndfXte52Ou32Uyd+YaPVHNFWslOPZf/P47GU/ThnNUNOe",
+	"SWV0blCgir1VisHiyy8sWPTqdFC8rLzsTe8IwrArUzLddR/DzdnwIW5/PtTIL9ysLdJvwz1sTApzlxAt",
+	"83hCeDnEbba+mf916viftgraBtMEXa5K7zb9OAhPw4iRf8l+W4u3GKzU7+GKI/OCC7Z86unUHadVU/9W",
+	"Cgbvdr12022DcvNwc+3mBnRc5BBvlSoctdg1W7/ap3CRUSfYr8tEdApp5CA9gpxz+yb6pBuRXkT2yP/+",
+	"9/9EXk+gZExnW9BYrYw1Kum6qb8x1xh6dNkk2yWNhCRpFu82zD48cuQS0mWzqEGquwtZAw/9w4TNS0iE",
+	"qlUsCgqw2VIUlULD3NvkBaPGBiK/sUwahQHqfbSs8ptWp9PpoE3w8FFrOXz+4SjqPqrXu0PWt3p+y1UR",
+	"fTIAGYQ+x1gmDJ2OXh4NoqYrFNM6ZVMmtLkGiI3Dn5iYY2+AhDW8w/w2YkyZf1WuZkwoNmhfiHegTit2",
+	"zTKaEiETpoiaGEVKCmedgSY7yjPQZc0lcNogh4kSsxUzhqo9pozKUTEj0POswulW5StBIlD9CVUXwt3w",
+	"H3sD8gXobN+9fuGH+a/e3t7gyz6RIl2gYy6fQoam3194DiR5w3SUtYanjAouxtW0tFrJX0qoeNT8qt9o",
+	"qmHn7+ZUgVT4w06W82tU6NboO2icsfdAKoqMMzknwwXGsI39NmFo3SjzrRWJcKps3RkqTVEr5XTIUw6Z",
+	"k2Zm8AcXsQRhZMevKVCLWidJklmHAk0Sjvmp58GOW32uamlC/BzyGbkiM8oxNYe9p7FOF0DXc7pAi3OB",
+	"UXrznRyRhcwzQmczc1opPKNPBnCIzLEpahjMp9lECjhVEyqSlA3AXMHTNzi+EEMGDgwMY2fMVRiaXRuY",
+	"zWJCc5oOwPnm+VWZTD+0cGhQQCfU7MiUvg/Xj3k/4TfdJW9Ioa5vsYeYFe0OV4QpMea8P6YTblYqpG6T",
+	"c0hXMIdy2QvDRypeW9Hx7M1pqGIu264TmSaQtYluAOWzJDKYklpi5K/pNSdnC0irCg700dGa8sGoJbyM",
+	"2eDQWoG0pETi1xGufunYRa33O2O5Y77csTYIbKGTr+Hv6orPdqTNyd6ZSaOGZPZtWUMCSWitAlZc+THy",
+	"FNWY/xweAxcI4Yadmvsic9QxkQWC3kHxT8WtRK95WY7+7a9FCVb7cueXD72o1pW1xR4ENUW16Y8hCaPf",
+	"0BxOzOxfWmt5/lyoNc6Bw4qTztyx2km3xcpSLq7qShVmVGmWEPMzRO5iKgRLyD9eQ3QmIoN8xvu7uzO6",
+	"+OuM/uV///t/jOzvHc6E+XtQPbDFcku3xRPKYUZ/k1c85jH3g5xOKP+vXufc/Fg+X71Op3OL9WJife2C",
+	"K69pYwqc6XXunYPKGzR33NkbBOmw/TGD2zZe41dH3aNHDw8PjPbaKy/m4uKrn7s7R7+g+noYdfdvt558",
+	"xldW/boUQ67Id+dnhCckZRTS3CNU1BZwyMgrl2ksJAQDjJpmyJm5G+Y2z8IeX6tWMgFqvKILFRE+uhAw",
+	"BlwRU2G+N5IgpO+KxrdE1BX6bSwXtbyqd3D48W/2W/P58Jb7ibxoVW69L++rOQPWiEBbsDEJ/w89Ah/r",
+	"dE5Vw9UGKh9OuR70SUyzbEGkrV7BXEmZWdWyTQaZMVIUG/RJLhLEPpAZH3NB08j/qgZtMsAY6KAPhDEH",
+	"UmGxdTRrX7MKXonoQkBsEQJQLtnHUo9VZHGCEIqFRxRB1jql9XHhTKmJgAQWi9FtQEmVc6YijHFpqWmK",
+	"RH8c4FJAYg6ERQSMAO8dKH/I4E7BxlTz63IUZENXbFlvu4m/0Y4auqX8A0r0tfPXLzq/B3ypY8zqL7+4",
+	"uGjj5260//HLv/7nWrc7PjDw1tVZOI8pCtGKzzZj9Gq9nvcYLwNbDx1eCdu87N/pWaqBCgxLQzYJrA0E",
+	"QGTzJgx9XrT+holHfkN/bskrNeRmod64XI5aVUxIo4VezjI24u8bJmIeZrRw5RjtMKMinjBFhmzMBUys",
+	"zFSM1VznB+HicpTy8aSGp50Vp83GyzjE94cMnAHKMH+BVQb+OXtbO4Cn9P3llr5UZ3cEq4M6rMdW8pyJ",
+	"hNO6xQqmL4E/XcZ0tvHjfs1ZXhtEXtofqAzT0hx9VZX6na13BnKnNyFeT+1Y2aHq4t3KFnOD9wd9AZic",
+	"gQ4AF3Nz9YdkykWuWURG/JrZD3jDROZZBGVwLkqn5ywdaVsET7FQfxNHipk6FpMsH4IK44BjHDlnf3g+",
+	"iiPrNizyvCKkbv8ai11qYj4nG5retzCc799mtWs5tfyvoXgazQ9AKAKMIGZYvj/syvKYNTxlqc5vv97l",
+	"aubjYinLVt9UXoN3joADEJVIW6c/5zqeEM3SVEHFsmJMYL4JuCdzpeUUvA1WRNfklmzHYIZWBG0qNZyU",
+	"CR3TtekodLG6Im0IOTblXYZIUbe70zuoBobqHmG2sYZXwdJgj5NjwlLFiuSSOOXGGDUKjUgXhAohcxE3",
+	"pcVkbMSM7K6s9+Xrb5903H+9+kQXo4TRtDYZxyiGwF8Io1nKWebJoWEWWTm3r3W41zvqdfcedh8dHNY9",
+	"fZsQkJJ5Fm/EeA01v8GrXeiIgjy4rGYPrc1nOViftGDnFTmQI0NNQWDJBpr8PjtaaGINweQD1DE7Np65",
+	"BkXZ3Hvr4BSoeev4fqMb3Nz9D8PQl2eRMqrqjsCr0cjzNpoBmouyGYpCOnC2yuE76HTWSWmX7LvyeaHV",
+	"DI8tZw311tZ2h5tSpBfbpTZt0BtdC9w3SNg4owlLBn0jvZlA2c0DHcHaW4EmQMzmkBHlaZ4xFYSNwI4J",
+	"FUOdccNOcmP6JXIuBn1ID6Q8VZHZ7Qvhk5KQiUNKkTQXmdeSsRFkt1JNpIgZ+QIiaZd5kVo++LJNBimj",
+	"11yMcXCbbBlLIVis4aUuoIT6GK1IrhD25ULM6YLEEjDypPNQlK3GfAYpA7hD5k85F7jV5nmNJ2JFdClw",
+	"5S87DWCLERbC7XogxQoG8r///f/6/+t0OrXZb1SvqXf2OaQ10uXwbafT73b6nf1tEhBQTpblQO2VtYJP",
+	"kmEmc6hb19tmeR3UbkGcSmVP472l9tRKcf8ui5p8bVUWObqNQN8+KciOuEbYOXp9hpej95rVZgH7PD0Q",
+	"KL6yios4zZMKQe13e3u1fFLUWyWl6PqIp6yaT7k6taM5BFXFQgKOtfwidvf2alU1NaG9g8M6ru5n6l8z",
+	"uKgQxrMYnO0NO/H+fu/o0Sjuxt39IzoajvbjR0dHh6PhUW+/95Cy/S7bP9w/Gh7t7cd0/+jg6Kg7fPjo",
+	"oDd8dHCwnM4A3r1VDkwbm3rz/MRM/caaTFXtwJ0wbzBa0kGsRWZpztFQmGpl6XeljDJ0eEcqRcGHP31s",
+	"PjBol4XAbJY51dwTydF+d/uMuWGuzCarS6u61xzZJ06pR5QazDH36RzWXvJZHFhDyLVOjRUmWNkdfXCD",
+	"Kc4OOpfTujRCmo68lPPuCHlFUqZUyakgCDNm+6RN3vDUmBuYd41+ChDcRibtGC2jrEm1D0KeKnMs86+Z",
+	"rrWfzWyPjmpn+2pEKJnkIoH6DTtdwQXTix3zz7qplyb2qLP1vGztVX025oiicYzODCjOUB53wD/2cKXX",
+	"6bA+I5PFE8Fjmm5OYBjusi/W13twXwuA1T8Zo/GkIi4Ot6Ytm1leA33s8QqNNOHTsiTZloiXcvrwXUTF",
+	"Qa47ibW7V8zZnwxPdLVsBIBllz3g2zolUqrURv7yU7gS/BjTGROKbpIg6p0ljeqQ2x6S0IWXlZjLp2wF",
+	"0M2VIpqkta6k74TmKQJbo2GA7lijF7IE8KIECZcJWB/VMpRAKe4+wtKjzZVinmyM/WvMirW66gsGw8oZ",
+	"Eyy5rM0jLunvvc2nKvNsG81SXrMsydllQhercsTNz3bzzaQh+8GGBvGtVQ/m6gMv56Iuh9RYD8j1MP5S",
+	"Ve6mjGW03hGlZJpvQuLwnl4XlxuebJe+9rZ3MkvU5l58c4t34+sJ41u9mJskLUetfGaI445Jau71nxph",
+	"WmS/kozNZKYRXqdAqyqltuwUPGGns7dZTQ8yvSAUELrKgNz99tqXGZ6s0p4EXKaRS58oxcfCmf1bRAs8",
+	"US8T7Dbpb5UtwFEbZ3vqJEIV7FvqSy4uh1JeDfpFDgdae6ARIvuWeQYeaoD7EQ80URM5bxO4n+pLc9Og",
+	"X1xlflX2fhzL41nB+HaUNhmgD/My4eAyG/TJUOoJ3A/+fqNZXQj8FSIEUwSkJ4Mkx4patjxvY37PeezR",
+	"9NpkkFYuRG+7uVIKQon5OTPcq00GCLiVcPDmgp/M2pNzmSWk+BU0Q+e0vhBQ3+yK3y6tI8ffjskCokjP",
+	"9Pvh6x4ntEAu0ZIkqFa2IVt1jP4uBDCeQ4YEQ7vZCNg5VSTOjRY2apMBF5eAQIkuPjv6hXDAlOU38UAh",
+	"ThMczITFPGGqeK3oCjYvBfLyRFK8XXg7QYimeKNSpIvSzcFVSBfm1tKIFyKReHPBJgKSqOEexP5axIKQ",
+	"k2BZCRxFs44ZXchcX44oT63PsyiDgYxh8zNJeGKxRmiMFgageuH6kIgh4Zi4LHzbu6PkPAxOkjGOi3Ph",
+	"HfVuRYa9OOI1djP+UyK7QnF0lITRzjGa/O4VFw+yTvuoVd59w+mWdhTcC8G+1Ds2gWvI6Q0YnGbvK2LF",
+	"OWWs1OYCPLAR0Ty+YprsP+wCAFEJCNK63zdmgPDUZv7n3LCV1JmbKMrVUsq97auStlUMqjHxiqjDOTUu",
+	"/okFt/jQomn6atTq/7zBk1sfo2VvNpyrhsQUm/iUSMEIHWKld4ROeOBzdJgGhcyxFDFPOSri5jFSMYXN",
+	"cjbOIigK1U5ip6VV/T7FeVcbO5OKcetGnHClZbbY3DVldvOl1LUlIw1G9ruQRytfee24KF24KIzj71tl",
+	"XjTVr3hcro3o02mU9STqaKXYr8BDGLyTZaL9xZEtggIHJUDZ1eXBsDvqxIcJ69D9/VFn9Ig9TI7oXtzr",
+	"Dh+NDpNOBYn4sORJNQOsRWWAR9+FR9Ieok/uifTktuyIvEttH8M6Gxhd5XD9Wrf+jaVHDbDB+liI361v",
+	"uEiWE20KkACqV+823B8E09GyMMSOOClmCIWow3ACQLDC35b5JWUHEwDG2JwlPUkyCj4k9GVAqN8+oFF2",
+	"vy7ZurUII1xZ54jRw8cZAxUJVWGj66rQrecyckABhItBVYaDDPcNFyXtymjoXE25Uv5XQQwxUi0zaNcA",
+	"EyhVn8EUCv6AMVg3SPNKfaw73PtisxrvM3Z6E+qJ8KIK0fsVVKeNrEaI+SnHoCdPfCjaKvAIZ2Ez4sCm",
+	"KGuJE9ThhGxFrQVTq+enbugM9OszJ9WopNvcYHXHzW+pHJtyIomdQOPpcRJk2TjFFxiabRzxr4yVMWNB",
+	"egFLiJKI8+KyLtCQEmxOxtLF/K3Pej7hKTu2J0BpnqY2pbWcd34h5tZzOaEK7LB0dGmfS8mIzQvgV6Iz",
+	"OFEy12WrwB9YS5N+jNrXfiqF4gqAus4zKUfLL9+YO/BvVeFcZqTYIqIkr/xdw0W9c3VJI5AbPazy/mGS",
+	"cLOfRd3bPy0hEtSpmjdRAC3jvKzKp5umFTiefJMBa7Phhs7Hv6GfGEGG79hX5zwqW0FIrHdvV6EjtvBx",
+	"X7Ms49Vcyre+dpQrDz8G+e61Eh/N2u1coU783hnBbKQ8FxtVuH7/VTy5dc5V1/GQOveEMz0DQirvZYlw",
+	"S/NczQtO4nqdZRBLMeLZ9BLzC6xUQPj1iS0zBl9NVHarGSVHmk2B1jiDjOk8E0t3C2ndWUhtY6aVR3MP",
+	"y5iKS8xdWKhelD5B5zG4NGlfCD9j734q3210BRzBQgEW7ib7XI/6gLcWew1V8rkOfVIICkavmIC7vWMM",
+	"3J8ZG+XCzEBJm4hnHuza0cKU2ljkzvUlaIDFtaR6KfPbuPbSLCKKm/kWuz03KzebZOsP4K3M6OISfGqD",
+	"Pgph6sS6ddGlbFRarYMJwERBcPKW5W6JWEBhNhMuVYSVX4+haTs4XDVCDOtwT/ww/qOfd4M490RdwD9u",
+	"Gy0I+GKtEm8hNn1nIusUfoD5jaXAympuurX3bcUhrpruscwuj5KHcXd0SId7rLefHIxoJ95jB8nDkWGq",
+	"vXh/peluBlhrugfNVFNao1TcBAJpe7GyGk4LSwpns3RhmxLOIU/C3OAqqjZyL5gVCpac44PqdDdM+Wwo",
+	"aAZGTVNUgBH4fgD0N7A6cpItSJaL+hz8u3QUlXrbBuBcdvqrhcWS6be5MV1/YK9ZxpInmNZQb3atT3i1",
+	"WRE3TXC4m8y9moKB2q1EGW17a5ZXfMUWG7RRtelKWVNp9BBB2rW8YqJNznSACZwxmhRt0EOsnwm/jCdU",
+	"Xw6nR52zr5+O4+n3k+Hp499+evdy8dMP/1BnXx/lw+dX4x/f7Y9/+mEyGf5wslaPQfx2O9WGvQgAOupQ",
+	"ABZQalQAeZBhKuMrwgV5TBU73C/y6qggTMTZYqZZQs7PXkaeN7tREO3qHNixFOkCBSjU4WBBPS2jYczo",
+	"QlVL5H96d/DPWKTz5Ovvr16cPp4Mp/8YD6dHfNh7ffD3vW/HydePxnHv+/Ts6793k9PHHfr1d+Mfp89y",
+	"ukh+C0lxRpWaG0u+xIL3O0eHq7pU+YL7r3Z/+eovHzrRmupzi+Kk2sFGh8XpfDqTGbpdAZoL6GAXbnEd",
+	"qxva250IcvbmFdnvdR8i6DkXJKYzrmmq6rrcbdaeLmo9QTSHsxJqyTaFgaUbt+qUXNLAi2Hq6PYJD6Sa",
+	"Y4RcQNaDruVzeIfMFk+FzmpO/sh1KVlm/VfWz7m2bSY6VBvTtCVGkW0PzBk14rBNXoCal+sAUyLoRaMY",
+	"tBqyyMI0JQnVtBlMqMY8tJglG/X8BLnvEOeXytYmRa1igFdDHRIEBtnpFXNZEFa2L2/oNae1pRt2+Xg3",
+	"KgljGWQjYP1mgGBV3ojnT56drmWJrlGLW2gddT0djWrRoQdWqFrbxNtb4G0D/y920oErlFHV8V1H3jeH",
+	"nnFVk3IBCi1WVavw3mNyxWag5l6IcgjRjFqE6iENBNMYcIKSUKy+ishghsgkiP4lpL5UjIlBROYTHk9s",
+	"DoSf4xDA66aKpddMlU2MQqlwC62J4sMMas/g0+taFCTUDx02JgRKs0Qd+7cMqrs5L5AMMWR6zpggei4t",
+	"5SnD+6RgRGk2i8iAJv/MlQYENEhiGJW89FGYcYHIf4MRYwO8Dn9KfEZF6MgGg9fbRy7Z/zIoQbSWU/CN",
+	"RVCJWsWkSgkKRiSxely5Z1h9Vq+WXca1pc6VUhDXrhAlxJBNuI2qYo58+fj8dFSfe+oC6eUnPZMZmTE5",
+	"q5SwlLQGzHtyydPeZ9AmISQPAowUSfnt1bjxq/iY3bHXeHH15Nsx/JLqTn55hFr7s0gw8kk0ik9n6cL7",
+	"XGB9BZieYHNDnaW4DxcqH414zJnQl8bsthkqjJV6XBXfOHaF32WV7+xeXlp03xB07DIXiFwEGYBTFiTX",
+	"OFySyylXU2rjFlh96BK44SM0ub9k72PGsEiwDCzhc320lJeAAeOPhnv3xdEIvqkWOgZdRNj7Gbw1N47m",
+	"U5ZcGtHuBwq/cuetcGvYI1JmTL6H4OVwcamYwLamhWp7mUpVrzw8b8CjO8FiK1sL4UHayOBvA8OTRpm0",
+	"mJ9OM0Psd/BYma+TTM5m1RpFQFEsOwb2bgRSZybOaIqQr2UW4tqvBAHEq5qVVy2sKp5QcXAA66GWHQHr",
+	"Ad5qGZN1v5A3U5qmHoShvDFTmrAGdfbN47OXFge3Vaec//Jh/2On2KBfPhzWb02AZ7IiIgosDFphQrQM",
+	"khTrmnloNp3pVb0YioBeMVoB+5xDnx9b0VEFUllTIHVD9IZGwVESGlUA4puVAAR7vW2QBK5YK+asj7g8",
+	"26POfq9783hFMGkfsFgZergVvnldBMLskndnuOiDp7W1AYbyrq/vOB+BEsYty4KKeDY+LtLZgHoR0LQC",
+	"T0aGFVC3TdovOnUqOMKPT57/3Nk5Otl5Bh7Pi4v2F3DV78j0fy8rXL9X1K0v153zpqA7YuUA5nShE/qc",
+	"YhsuL/rgC3dOAcJNJJivi5Op1oBhZMSFBBwKCeQLioQojR6OgeIpg9TpMb9mguSzqNhxjBwYk6BNBlZi",
+	"GIMBv2aiEn73wD+K2Y7PPnE2cA8GctioEmZGSGOoiuB8zHX4vFqpeLYC2fSdZW3LAMSwufmMD25q8JYg",
+	"BhCHqCIUHOBQCUYAQNM9v3RoPmGkuXKKO+YU/9SqbesBPhLXSBx6nm2IxYq+BNRPCk3MWumbYiECzCXo",
+	"CX9DvLWPK/CUV1a1gRwKgPO3FialQP1mcfib9QqxO17jlgAUbQBWt/ExKBQQ5oxxhGRuAPcpUIZXTcPq",
+	"flvIOefS2sxzVNzj3Edb+2wciuvK6+GiAiN11bXfnZ/VueQST6l2ZcV7KVFCsyyyO1PnzCwsFpBF9w90",
+	"XJqUS2VcQvadQFpcRqjFlvaAsdaxnenF8SqnGE2VtCZuUWzuAjcT5LqWDqMqV7C+g9Ws9w7SdgM+fmOE",
+	"otpoCp3NKjHRCbyhVeAqN+M8TZpY566LWb9h9tCldMjS8qNnmUxyZ2wue2LzYcrjSxthWpuWZpsAb8VZ",
+	"N2+BV3e04e61Bxk3YEXzNKtKGg0IOl1A8OlGTc2C42zuWHucv2GLOzgNNr73iVPYXzA6ash/LJIaKx44",
+	"VwaWMjp6oIjiw5SLMclnjj1lUgLu8oSnSSnKvnVS5FUtf3xXAf459vZEBL5YwwmtV7fWq2cmXo+TE1Mh",
+	"AVfAaNzTCFvv8Xhi/e5B/pPZnXZ4wJuWBNA7dbCmuIdyHGH+UKc02obpnzi4F4uwsJWJoC8YVWxNEQz4",
+	"vcFRgLVFoNEU1kyNG2IzrQ+eHSh92/b2UmsZ9Ym68nVjLNtIn6lOKr6DyDSgp1B0Oj+wlVbEIXm3yfcs",
+	"46MF1FUALB7j0DoIsjCIkJkhiqVC+3uIP9egFHPNA+lWg3FWij8Zm3JKkzpYh2pH2S1kYdk/tqV7x1L3",
+	"2jf+Vl4xsZ1HSNhCn2KlCReiXqtwcOv1NBR6MBAokThfgsXovLlXY3kqWY2f8TXTGWfXNC18WLZDWJ90",
+	"exYpLyq6vIP/AbymYxvY8tVwkGcCWH+QXuJwupkgC0azykoOu48OOkedTqezX5uwnQvN6w+eAxqRkJdZ",
+	"m8uyRHjdTvummbhISW5CyHzKtOncZB4ZNAhwhPwH30DlcDWy5pMmFMOToJmX8j2RfJ+fY3wrPiTOMmbb",
+	"AdvmQKlERJDb9yEqNvxETSh5TWVrZcOgxj5yy29/GxOxfv/uQBFDEXljiwRuf5Vr6OBV0zuMAJp3xlSe",
+	"WgHgesf5cHkfIxL4q0NMxWqxyAIT+JMJhGoUHigKw6o3O/pxEHOHwLzr/BBdiKCGykyUKElGNFuKum/o",
+	"trMTt7+aB9ZajwHnXdqYNxP077o+KXMP4noMzkmXIu7awdQGLVqz7nW+eDl+dfm09/bXt49+uhr9tPh6",
+	"Xo5qHe5vlGl1ufPLV7Xq/gs2bswl8D1XhiyM3NhEz7CC+ObB/dqdleNaS/gmfjJrKVZdEtdGa+EsM7aW",
+	"YTanvTfnlt52jGis4DLiX+1YTndTOf7qYK+THHX26Fcn7GrBXmfTg8PJyezrZ1eLf7ze/+l0+P3B/lnS",
+	"e/ENPXn5Y5yJb673vutdbSEhHACrmZDCBJWMHQN9L5i2HdrQ8YtyZMqVsvbBDcQDJjiuMVnxpdwFR8K3",
+	"W2MfYYeXBpxUObat4dpr19PIzcqe2qVl3D0cPz7wxmj8pdub4WMBh7/AA6bLnVKPXcyFCzWDDL4INKAa",
+	"gNMlb3+Jo3wR/oyNXPY//h40Tq0PH33LNHVEUp8G+SFkagfLHcY+VtsWfgcGeq9DoEGM8k2TAF4aA0DA",
+	"YdHCXRCaVTvmaMzRa3V7de0WO3XvA6y3bdsr2gamyzCZK5r23EvLniW/bGpU3ITFfEpTa+dpMpUOeg0p",
+	"CqSYz5I1O6ssJmhdIyrfCqjUMa5MQ9W+QAf31hfoJZuXi0W3yMG9aSXpx6Z5GG5OdZ6x9V1OAxKxQB8/",
+	"t/73v/8f844EU6odCqR5l/zz3fD8fH5ycnLy+OrrZ09ePP3p2+fzN6/p31/ysyeSHT35Uez+9kOc6fPn",
+	"TKbfnh28evfD08lPp4+PkjR78nf1w96wJxdcdMX5T79ORgfipey8/459NR2efff46vHZ6KevfhUnf/mL",
+	"2WPFf2OtfrfT218iTo9J4uVAQASPuke9tY05p/T9Gd7bxQxy96mmSgXm0QC1HE9YfAVR+Fo/1CogiWq2",
+	"jnmMQyBpILEt0rzLs32MjWMHVxxq7GyY9xgSTG2kFz84VDDrjcHIL8SAHfkPCAcGSFJ+xcxNkatZByMq",
+	"ariyfSG+ZUZCWMkBXX6JmU8IrI+a9I3cZGFznErY0ocjfUC45k1WY0LaN81rb5GPX4p82j9r38i39Mo1",
+	"8i1Q2T9ZbPSGkc5PE7mEyTWcgG+2FosDOpsNsO4VHwHkCskLg3hCtWuHbsm8iPsMggvhgmNsTQ1fKTKh",
+	"18w5IWt8uxhLq2ltOZuROYDW22bQmL3jYRrAwoSeUe1qr0kbiwszDXtlyrQ5dD97U+xDJ9rr1lPqthE8",
+	"H0HbLLG4FF3brmlyOfS2vIV7PTJcaObRTp4mvYOD7hFYWHCM0I7HJEVr2mMzPO9sLs+12/31x5Mfv3l/",
+	"mo2+f7P78O3i3T+evxo/nMTX53TGv02z+Rml5/Hz717Lv9TELsKCpLKRbD7eXdgPbmw4Fz5Asam0n8g0",
+	"MdIVpm8V4Tnl2ihRS/IWLw5YmrlvmQ4mDmTXAlJ7fRgUZlV406b0PYrFvVILm2UhuUXzU1hGMEVYUQMI",
+	"MA+b41lNtDSvg7ubF25qMLHehnsnMYcNoGAK16RY3sKVKae36q3qCOs1HKht1dotAk91Oa4/GiNrXXZr",
+	"rQ/K6PaP6rneJw6TyMKhufYm5/xsyqL90RqdReyhVMyJbkeaWkO8Ibe2oR3x7o7Zs9r2HU0u/jrXvlvu",
+	"L2tp6TG1+E1bEJRl6xv7fyrUW9L63QFvUvuXilHw0Q0LO3ch0025r80rxKxJ16kkiAwsceA7Kmo8QeDY",
+	"TFksjAVjiijGlpwzQYziFpDPtgHLKoXudalI7nW+rfHs4KYqaoLXp6A0AQKGXJVB/2WGsYEGdP3OJpXw",
+	"DW7VE+HqAfG5UjRi+K9/Sj10FT65cVM34tehfwhYMPLUEo/cKorq2V0YBEGKtRxo2c/05+D9GzLyPwkP",
+	"34prf1KGff+8+o0v5jxN5XY6s2sfUIP/v0TXRauBVSvGhkxNodnybBELaDOEnjD73qcLNfqAu72Dbvug",
+	"s5xunxR1+60Z5cVpfvn02VuzAd1u76DT6XQftqKtdueeW94mfEMUnWJ7C4iCzU97cfe6c29ToGy+dEMB",
+	"VN2mrgzAruhvsTHRlXp34u2+hsnnaBT72XCo3gbIcFv5ZuAJJfdMRHKRGhk9APXElpOnXFyhcT/i721c",
+	"AG8+tjEYmqY+vB8Rrsk0V1DVA/mCXFw9ULXexS0ocQurL5YC4s719YogBnjim54FFx8HviAbEU+50iwh",
+	"w8WSlhbvPKwQSbf3aL3vmylFx2zttOx1lc41O4+6D3t7N3lqEZlbudXuuiB3bNlcLtDasEODnhRdIlSb",
+	"nJCM8hRKumOAeSdffHd+ZpOsDjokntCMxppl6svy8nxuWimq1FnvszJzWWvuJknGEKMftPCNr6+mr9KF",
+	"w3ZjbN2RvIng9iS4jegO0cWC8EpnO+ldPLphXe/AJ78xw9lOEh50MBp6W4FVToddGdYrrvwYVeB46qto",
+	"i4Q2Gz0ApzQTSQFOE7n2Yq7o5YEi1v/kW6mHQ7VvUI2znNc5k4B2PrW8cqsTVMXmnzb2iwjS9Ze26Gub",
+	"8UQVRKGUzAYe1Uqw95rMDD8jJ0PFhEarsGiMWzGAfxr9JtXbH0dPDodfTx+Nu6/4b3Lc2jbrqTGjbeAs",
+	"pEEfCkzbZOCyxQZ9Hw7DVDTze1BC6lLc8POcpykZsrC6FcBkMP/pgfI5spiXaute51RBS5tyYesNstjq",
+	"0qq8O2SLmAjI9qJaGai2KQKyXKN4H9VF9sBc3hQia5P6pKAs8I48PLfGp2rOTq2rQjLv1NdRrEnscout",
+	"SxCxTKpaSbhhhW0zKqcZYC0rK7a1bmqwVVglqCZyVioJdP67KcviCRW6+TjcQT4bHqtPX+x07sK+9eWW",
+	"6KsgXJCn7a6r4zAUqGY0roYxvzrqHj16eHjQsW3iQyWy/OYuLr4KkncOo+5+w8srw4wuc53tJTdfe7lN",
+	"NDineuLboG95D7vegKMgBFf1TeGt0XIS7AqxeZ7JYcqmTSBJFsoH8oet8CFfvH52So72Dx5+uRzfdm67",
+	"lfSKj/RGeQM0FZalKTLPpBiDOEIIC4fdUhDPtzLzyWK2XsKICsDA0BMqStliZEJVn5y9fA0Z273airYR",
+	"Z2myZkYIHvf3N69eEmvlYc3AFLJZfAMSmVhYb9fPnRqmRqcMbsjIhNGEZQCHNy8t2HaXNxIWb1vqM9/a",
+	"xfe66zLRaj2bVNTVyw3yTPSHdML79g33Bx4uxL3zKtNdumU1Bx6NaosFaxvgvoOqwPJazV+F7eY3pjSn",
+	"h+t68jgoKt4AJwxJ/64GEV4FGfyw8xrv2jlLKtiEN1lxAdK0/Pjnb9+eE7yg9KD9TieMOtv4Cn7a79R3",
+	"wOY6bSpFhHQqOSIzPHlBA5sS4BuSE0aTNbmmKU+aq0qbKco+JaCoZUf90sVcwPMuvW9pTc8886tbtN9j",
+	"GzL2PKX0/ldwv9PaYMMbyM89hjhYqQ+cnbPaACFuSlOjVbLk8p+oEbh15nr0CBrMJAtAgcsYTYLeiciB",
+	"gnaL/hs4BJd2/Tbt3v/oRq9+ptZjUHzjUAvcZ49e4Cc44+EAvhrLfZNycRVe4N5bLlQ+m8nMKHzenvbg",
+	"cgFGXbE1niEGGxB+V2xC+K17slVwjFrNpjMJPWgurxjg4Skso8kFzfXEmNOxRbsc0uTSp8MiAaWs9I3R",
+	"i+HN0DSV8wCXm6aXwkHoARRfEa0tYf5lelFCAQzA/MKvPSJ5+KVDAgy/A1iJ5QHB/1r6HiLxpW/MbpSG",
+	"yhgtj1UAa5a+Rs9vGczQQmqWb/fpruW18ZRVFluBRpwyPZFJZZ9LW2Lh/iy0YLCJUNTl8TXgWjadQYmg",
+	"36qMTSW2VIYV+55G9qNvcBYsvyi+Cr5kAt93lotLlc8ADYpVNkheA1nab2SuL+XoUmYITxj0MrXNG7zd",
+	"rBi1aIeGF4Toi+FRmrKEU3fsq5SesRzXFWwPoJVcCnnp/C60eL3FVgdrNE9mNEsXRZdVq/GV57/UEtYi",
+	"zl5qeelI0gGdwQ3AseBZ/nz573zLWzserMGo+lCrNcwVIJ9Pcm2U+MsE4SyNRTI0NF6GnbTRGY97+ctq",
+	"RO9CoJVzDWqQWg21qO36J566hOOlvplU6cssXxuCWk6AWGpWhtOqk2u12ROVRbExFRs03+ls21hxueM9",
+	"PGopSHHTLkVwFjeY+P7mE3fJIjdN90hZXcOMF7a6O+i1BsjQRmVIsYs3Le/JfrfXexRt0iKtofvqC/N1",
+	"RXHe4KF7nY0eCpK7rjEHrNSW3oMS76BEllZ3sNGDakJjcJ5QT89yofqkG5FeRPbI//73/1Qsgi1bGssZ",
+	"E5fFEa8USMD3wR6aqzH9nmsCpFha42br2wi4cukMF/CVLrvoThKHDEctJQ8VIJWeR2zEY5pwGY1gBGEN",
+	"AIvYpTPLBdjfQzbOhcuJKu2oVaCzXAjk3U4G++FqnWqvocn69zLNK+X1H1z/671SgkNDlZvzDTXTUq0R",
+	"5ivdVm+506Xx8vrNdZla5Ykxj2m/0j2EV90yt+kOWuSUE4rs5N3Izev2scnGvKFa9B9QtopG3WD5bdyW",
+	"KHhykWx044Si5dGWzwXej2j+1qQcLHvUZoWDbgOn2ja5CJmf2Pp92cKR4VAHmK23sC0goC5mLHWR7e+P",
+	"Zq/Oo7E5aPVrWzjhO6hh32OXrJInXIN96Hr4op6MVci1PKQu+2cNxlPCS1zLJ0XFjF834K4uZwnVleFD",
+	"EFcXaUJllCD7ONvuwDByhE5f/bxzq3Q3t4pqxGle9uTYlLDl2Jszc27QnrLekTZiTG3R81MwvcXV/lVt",
+	"nNtlZUyR2rU6Y6sG1GjKtb7ZEzdizcWNmwFfQ1re285ef/9gK7X/jrPL/L4EL8W+fHyphX6yBjl7meLv",
+	"INpWc4xuDG5TjIVqSw3iCHgstgIcSSxpNFo5G+KW8FIjpSClyZnsNdryogizQP4VdAobDOmEQ77eYzrh",
+	"hGvF0hFWB7vOLz66U+6N49rhIBwMwkXoCZsSOWeE0Xhik1y4Ir+xTJZkfT1juxMYY8eIgkrB9kEtpr6o",
+	"6y332lI1gXRGR+6IXcSYapPHLJVzWFEQrQcxA63USux3xyXp1nKYzXhaSWfegjOV76tvpR64gNce7Loj",
+	"slR1b55dT9/eLPq0bMvOqABTRt5UMamKgxyeoNVModGgwk7u0LMGJT92okJ5O+j79kdQzCMVdqqt9vIF",
+	"bQK/hI7yU7qwGPlDhhpGKfHHtoEPvZcbKRuFKdZgYnla3ou2NbdUPt1YxDeYYGaI1W/hnaeTFay5SZTu",
+	"OfT5DUHV0xs29K7XmJJa+gF1Lqx40hYAdshSKcaKaNlQlXSwpfPs4G2ni5CVm2/BaoxapGwVBU41mQVt",
+	"wVRh/oWCJFSWi0zSqJVwNcs1q09XK1hNELeEqFgz61lFB3+ASrUtb9rkJNypDmUP16dPXnrDm/rnACKK",
+	"pSLXzM6btC7HFrMcycrOcrV80flln/G0hiliR+669gjG7MPGStz5y+ohP2LsBFy/toQuVIHC7DGfaZoe",
+	"w/IQW7cbdTqdjR0nQevhmgzv6mu107tcZv/dLfzcr0agDgIyeZHefzOvtprQ3sFh/X6NeMoeVDQutjfs",
+	"xPv7vaNHo7gbd/eP6Gg42o8fHR0djoZHvf3eQ8r2u2z/cP9oeLS3H9P9o4Ojo+7w4aOD3vDRwUElV9gl",
+	"IdYW6Flvji0DfvP8xMz0Yxhc23Afi11qWuj2L/4xFVeente/+6pDB7c9sjTvXvXy2kqTrxJQQe+1h9yf",
+	"NplNty0g5ilrJooyVjkXNFu0auGkZjObfbgMOUHJ6Zvvje2SUp5Abu4XP558++LLjcauVv/yBgyQ0hbU",
+	"4VAjlJMtCsjo3OdeQdHUnOt4Uum1aU5dBqp/RAaxuh4QKhbWEgPYVLvqkDXGdKrbnYM96N8Hf4J2p4/2",
+	"O2D5855tiFPpqhmr61bU+qeSoh6pM6z3aGhdJKSGzkVhNZX5bMuYLL6PK0Patp/R7ZJKK9VgSxVcN8xo",
+	"tyjhgA28TWJ7zBN2WR/FZYJQ5LVGAEErKiwxAL/ukDFhG9AmDSjSBw5F+mCLuGzRO3WDhqGbpdY7itk8",
+	"u97d4RLsgzq5uvq3O61w2wQdfaMaM7eIp6450QZ1ZpV7toQ+jwhVrpYGWqE/KJXi3QLnvCI+f/nQbUjg",
+	"v0kEy8U5LjV731Bt5Y8B4lfOZZYoX08UTyrx9daQQc/owHCuger+lA0JrTHgvKjheoPi3nI1ocNdDxjQ",
+	"Wv/rUqnh7WAASsPdQYyubrx6w3PIYpu9DZB8rmGDy/GmKCPd9wPESLTRsF6nW4rwWZhTBDr8lOG+rcN3",
+	"fp0QsauE8SoBvFqlUwfCeZMXuxUo1YbBQTf2E19lQNP01ajV/3nDOX2Mljr5cKVlViMlX6UJUxp16eOi",
+	"hhAyYlzVZcagxhDO3saadsGi2KzOVg5xy7bsFxZvFMFwS648annDf1lGHy76mxjCN8qjHS2o6XAiAnNs",
+	"AHS6Hb69p3U+oVeCEYaJ7TRoWdTcxu3YlyANjEV18yaWt+jS6KC4twevuL/mEtt2KtwcwdN3v6tzaQCA",
+	"QwGlWnVlfFxxmuuqBfcOii7UIik1XTGCEvnad+dnJGFTdN54usHUWMKTY4QMQFq8EnJeZoQ1UAsbwCCt",
+	"bI5bq7eUNM6m5gh+VhyUj3L6wcLaT1rOLvMZpCXrSZLROeTVYnrvSoPqDrx8YeH/J/buuUc39GIr0tWb",
+	"XIAADlpcVvCuIIlZNXVDu2Zqm/YotmPcx00hpl/AE1yBGLRR8zI7mDL0btioC9r2krrG56wLIW4hq4Nd",
+	"9tuy6mU1hLveAWsu0zsX8DJSPqqrzwHhqsoFuS6pH3y0NvXdHGEdRrKilq02sEFKY5zjba4FNIzAUIvP",
+	"RcaUTJvye0pCu1Z4FfVuQQNvKxzrutPfvckPhRKuZjPojnZUH06man0aoTXGX+PFd5NGWDRNryUgFDY1",
+	"hciG2/OkTU7pjGuaIvIvetGNiAAMQDWlaVrm6UFL5jJcxcFBI8razi8felHv4PDj3+y35vNhQ23yOy8U",
+	"69phW5nZ37DIfWgjnKvwS/YPXZ7r0iWjTP7GROEE3aaH9U0bVldKnoMVbJitdaOsDbvQGk3EkIQCsAHD",
+	"WYSEUr6wvdBymGU7nWkJqAdbmQXJEW4P/DyLDmh1JI8U9MIW097KCbmGr3QNXznYhqVs/TKD/m6X94Re",
+	"cTqhnJxbWbTs+dwUF66EBrdNpf5di1hX6l8DxRbSEl1FPUXs5nZ6XkCLn17T8zHwekUO4t9oBCR04QuS",
+	"MUDuuxOhPlGpUF5CK6zF1AdY0R3XiMj+0av5ox59U7E4z7hevIGJ2sIsmtUFNIrezDalzvyprBF7/urN",
+	"W7J73d3F76b0Ck7JtF0kAfTdyH4eE61nrY8fwYEwkivRCUnKkrGxgNgEWnOgm5MAMlwMLjIaXxljXNGF",
+	"IvOJxJ4V84mcIoR5Hk+OMf9vKm0DnwsBpYlkyPScYTNUnlnbq8gNjMgVYzNl0RTklQs/pMb419kCMY8w",
+	"jr2QOTG2kVgQw54uxNzqjm4VXLUvxIX4j/8gJzbkaX8x3w4GgwsR51lKdhT5z8cnz8/MhhaJJjvPyUXr",
+	"JNcTmfHfIGbTJ49hS8l/fvP0x4uWueLBWVGbufMNW/TJVI0xNvCAXFxcCAJXnUqhmdA7bxcz1id0hgXO",
+	"XIrdfyopHpCdhDz4YC4m5AI9sRetPvlwYTt6mA8XoKdctD5G9hJmL4HSbrwihFXpmUvdkMg37A2gJeAN",
+	"WBBz0TJjOumEv5y9fB0OIKS2t2Bgwt4SBLTw13jn4UP8zYZN8GsbLrlofXxgN/5CvPVdCI2KP+h1uoOi",
+	"PWHRIPWNoSej/Q8Cx/XAmUNIl7Z/nc0OuBAW0mDEBU0jkjGaABwYRB6woc3XT/H8+Ne9+8H9+fGvc8r1",
+	"X3qdQWQTJ3CWilBFlJSCUHUhSo4CY5KbZxk6duGyNnmVkUSih4FqIkXM+sHJ9U/2j3O0CoxamQ+/29jD",
+	"72TKqFDmXzhCv9vH/X4hft/Z2Sn9v7nL98Ikv3uIRGNslPtT/w6bBDm3ELwZ0cz8M2foCvmd4FjWhCqN",
+	"BcVcM8qTqIBgrBnfv044yW5Ab4mFQxa9wd0SYWLkd7Jgyt5oUxrJ7x6bBuLPWZ66Hp7VxR7jTXnGBo5V",
+	"LcJ1l4b3xiDMC8wG6Ohmy9WoWEDhM+TmgFe3aSBvSZYXGINH3dwyZJXNy8iY6XD58ODfiUSynlP/TfiE",
+	"updSHqJh/XasYsZo5JamG7xOxVMmtM8ahZgAJj3Bwi+qIS/DAGx0mEDSGYDaYbB54NdQ2NNNZFr3XEuN",
+	"N3zshQgc1K55tCEfJChFvqCCAKyA72NF7dsTciiTBWLTfQmz0zKzSbe+yywyF2BlVCQXAo9vORcX5OcE",
+	"eMmUIUVpSdREzpEebAVT5WfGAM7UYvXA1IeuWJUrswk6o7EReReiPB3qAEwsXCCW7xcr8GyHjph5VMZm",
+	"jIKEfHrNsgWyrAE6LkqyP6ZZhp2LyKAiBge+PeKUXnExjsiQ2S5/Ad6tGcyhy5ITiAjTC2FE+Q6gV1Iy",
+	"OHj/foA+/VQqbZYpUO+NzBFMik6+HrnKsRz49ootMC490szwbd+HrH8hzJ9jbPdslQPctwjaCkGA1/zh",
+	"WqCFK3zNZildsKRPdJazQZt8wxbobbhiMw23jqVMADDGT+RChKHAAnapQNrCB9WjPQzM63eAPkCqQkKr",
+	"o3zWJ1NWwXICNEfzJddFy+MLAVNBlMmvn74dRGRw/t1bq1I+efri6dunA+yWVCKFUktLp0+BQgFC6kQE",
+	"SELUt3dErXerLo/gcHUFJV8MCvVkQM5evo4IfmM+/v38xy8D8Et6IQCZy+Llkzd8LFRE2HtrcpiDJXMF",
+	"YQDFZhTqApUdgCVQmJEyakQm1GGoUjM6EoAlwSkIXt0UmztQgRUpdnfesvdwgB7LBA5IZpHDuCDfvX22",
+	"8yjyO9Il3/LHx5CEVS3ktzBD0CZvQYwOjwcY4EKyNnF99Iquz54JJJKhBiQABXtqr0SEbD3nMeJ9Wkid",
+	"CwGTqqyZvUdCxq5e5AuMoUVFghV0Aht8iQDbhn0FHMuMDogkhkphWjIN0JYj9IVaBiazC8HFNVfcaPnF",
+	"VbgyRG2xpGONXsdBjCrYJidWPTMbBiqeXW+f8LHA9yOVdZqbQ59I8QBBRt37KtB3kaLLksiMO6dCl2RU",
+	"Ae1LhqmMr1ByiDhbzIx4Oj97+WWbvLFHEIBo/Q0Dwwx5worxgpZkx2TOLkRMhXl9VnOF7JmxeadaLgtK",
+	"z/FANEagaDpWjwYRSxXrWyxgdHg5SJWIpHIM2fV4D2jj5n2URAZuqcwWCBmMstU/ESQJExrPySzjRs8t",
+	"HDdCJubNMVW0QqE6Cm63ax0yVKqGCyPAkEdKYVdS1ba9Kogss9jbSyMmBoivBz9hQ3AjU5JLmesw9IuP",
+	"95oFJLUVClf7QlhcOGVZqBSsRtCZU2M0WuoErsy1tW2LaamoSMM2i2UAVW+0gIlZjpEafWAsKHr9nJY2",
+	"wquJocQqgd47mn7BFfJn+AOm6fUCLgACWUVEsLnPYSBfWBek6htd2pz3L41tVWo8ZhieYQKFm2eABKD7",
+	"vtN8gLscefK8sEvxmF5mWy0kk5szilGRYG9F8yWcoEG9FX6Rdzp7sZGs5g8GEtJIxAkkojEY5JgM3u/A",
+	"aKCSYBEhFIYbNpLC1oDghGaOwCIALR7TzdtohIHX8Xf4IbS40GiYUG2USzTUreBlQERyDq1cHijX4zEq",
+	"FUAWngYcCbtP/g5pcsB53RjlNnVmdyAb1xKZTXmKfFwMPCoRGYL4dWMUciVyCnPxm8/AdVOxKqiZjRnV",
+	"yFhr+wxzXfa7Ro5BO70SR3DF924IyPugolBumdkOu2lXbKEiMsoY+40VfiBX0sMiO0M7tC/mX55eVJ4b",
+	"0VLWze9C2DQvV//kzxmdzRweIkCWReSfOaT0XNkleMnK3nOlj4mSrjGF08odNQG5YM2eP5Pn4eyQtuSI",
+	"eCr6okQ1X5LgTUTlLS1tQoMTgFrpTxGgNwJ+Y/bb/IWhMrOBE/PA30nqXO7+KxhjubU7+R1jsdVG8I1f",
+	"h8OFkU+jR2BczibCRt4qAAhohd3iVakvhr0BbIa1s7dj+NNXwKVVTmDkDs3ZszenKiKvX79UkVX5zMkC",
+	"h0wETsZgRdV/PWG5N6XIPOMaPbOKpUbF/QK0JpgWUn0spzghKaw+hMYlDGkoM03BvwrlmsBY+ogtaxSr",
+	"XGk59f5sS2TvJtJCPxU2nNNYbbd+JCojUfxcSaVfv5V5g93r7gDBWLk2NlRi5lUA+Bjit1LFnTSFx84B",
+	"2srxhYCDYQ3omAqSMdgYoybICA4WSjeQkeaDT7PFO+168XBbdx8qh4XuALZsVEa09abVhfhicNDZQ8Vg",
+	"cNDpDL5cMobNjrfJG1ldLYowDgnx0JQT2kLP7cTR/hALWNucKpIwwY1lSEsmqaFNihiraJT6Zs8gGoPo",
+	"lmMbU3rF8LJRABYcMKoH4DZHoI524dGkccyUMvIOpRvXrqC+bL2DUY1gJoan+YwXkDjI48Jd8CzMgqGG",
+	"tDXKFU1BLQs921aF/OqfSopBgCLtvBIKEzgGsUyM7H4CrhqjeOA3EdoUMjMkZPQ4TXkKMn6w3+kATWI7",
+	"WS0vhDGAwV+w3zlChJ39Xs+6vAJ8Gk8Wc5amOwhHitljjq2PeOB3MFRRsoStPmDmR353CbS/l5GcowC3",
+	"eok3gwArg8Qadr7f6VgXGJCR3X7z7sFsBIe9l34FoGzzrUhoaNZZ7SJEnq25EeC2ioNt7GEx1hPvqwtw",
+	"amvuNiqXx8IuspOW7FGj1B6TgR3GnGtodW2dkGXw27WPMXZs42AFbm4xjr/VbbC1IhczVjNp603Nmp9R",
+	"guMNH+N7jBfPs9c2jlWC8q2ZsvPtIlq4fTkyg1zHCLu52EX4zR7LwjYErqHWPt0CB4fPR9eyzKwblDv1",
+	"h8Y6XcBT7TbO4bBJi3wuqgQLSkgxsBmE1rcO8K0QB6U2AYPKgKjMVEe0KqUckQHd+Y10do5Im1ySnUFE",
+	"emZ2ez1itL7qaZrx6kBWQ/JzKbKEqhOxGlJlAK85ueXJETkyM+g+crqR9QeC1lEZM+VoDIQzGuQz3t/d",
+	"ndHFX//3v/9nEDRDsx3CZtSodOW5TeunBl9H4LSKjLzGptN2Xs74cL44oC9zEbiePEtYBn5eeo538AHL",
+	"5ILELjXLGhplmOjykS/jkwMVB0ITl0/VFc63ylq9mVmmZT2JyK+5EVsejD8A6C/OaUT8UHC4cuAWmdFv",
+	"Gg/REpZ1eTmF2WnOspBIWjgZf8sGzLFhZcEaAj/f2hPvbPhwpvhdKIYKHyMYOmN6zVDdxrHqkbiLQb2r",
+	"3mHuL3lR3A6WgLtxgC6Qk9WaAj7HFbE7br7O2DWgnTpbOsD7LobRNtkXvvbruwaZxRXKGIgicuUQ0K7Y",
+	"wo5ZwQxfMao5KjJN3KmBuKpZ+TFcZuPQNpBXgR3HUffsqDVqYSJxevb8lCHKi7u9rmr71nA0c7Gbk5Vz",
+	"DkTDra8ANy/GgdSOTM6kYomLw8HZtiN5evIo33jvPq7A7TLSOh4/mXm125/lykKNoWMD2WVc9WJwCC4Z",
+	"cz08THB14SZYwl8vzc1eHd5f3GMHWUZrXzMD76S076cK7L5id4IKFvSBBH6hjQYAZT5cfAXgvbx69B1T",
+	"qyogx5iAg9jfagerAMyHw8DTwb+LgW241L5WS6ju3CL8KzPGn9LUiA2iuDAcak45XD60pUClA1LCsl+x",
+	"+OKcVtDuV22YudInJSwj4q+4tbgcFsdLYso6Va37InxKFWC//EpUPGFJnrISReEtlacghIs7I0sQ/TVv",
+	"2g7prkXznAfxNvcFPs/tSg3Qf3lwY5zZsYNiBFAJIYL/G7MnXjCy8DRd7hTQOCIeKXABItcgSkJuGe6t",
+	"P6Rs5WAYI5zQBPxPjJVm5xSHpcYEOM6B5xVGkYa8YTTA8QajUZ+Y6weFL3laxzuCtgY48JEdGIMQPqWE",
+	"psY+sxpXGPRABg/7CAkRRuWDaEyWC+slyzPFlpkfQjEHz+TKOQS9OxA5j3NPm2db7RcEvoAziRM7JrkA",
+	"xYu7oIEl7EpXhuKBrhIpzExBK3Mhczca2g91TA9bOlTm7xJEQCBmwLsgE2iWyZgpFziEcnOny5ac6CGj",
+	"wKNUfil4ZM3pgB/74fn3KRmWBZQHw3hG3Wh2Hv6FGhK3lztGaF7lMphVBN48goBYtnreCHaUyoQKNl/m",
+	"YUECWHUiaEQH4h/RzinX6rh4W5X3W22OUR44GIwrTG9EvdkN59WdUkONYpAQJ7wW0StAD1/ipEaBK8/H",
+	"5/tqPi3pecf4RgEKacIqY4U9PIKpWY+b5YuoSA2ZY8G2+tf5p6pqdl0jkPJcPUc2PMBfg3FXZeH8jvEd",
+	"WRSqQuHCXiLBWXNeQhCjiLipwMWMmJMQzBBy7kY32xLWlS2YPjY3lyRwuU8JPKy755T6lCl1TNQsNbSJ",
+	"pfE19mHRzQRvP3C3D1Ynxg4aDAybEmPG6vUKXRlWC5k0I/BmlxJtjs0vhLq2TcuMstxBpRjceSnAYWrd",
+	"C9bvPKNgRw5dPBk6hR6jB6S5LtnrhtUGLeUF2SpV786xST7cahTHmMNDUHfCGBuPJ87rWDqyvtdL+Qkl",
+	"VMDSKTHcAGSQoqAZAKh/xhM2gAzCImoPuptT1cMmMuUnlXPuEFrAbN4ok1OicjVjQjnIgRHl6TGJJ9Ic",
+	"1IH7cQAcnNFk+WCVO9SUH1zoO1gA7NznU/dSMK3C90+e00VwmG3KJPdEXdP7pnheRYMSstC8fO6ohkx5",
+	"61CB9DNvXIbtc8qLWNEe79hLJNSIQJGAUMgxGaRcQKaO9QBAmlewNJsKgWX5C081la49xVSE9NgGNDB4",
+	"nTYVqH8gjOdcCy+MOdZXCwKPLOutrhlQedGeh1tQPmUoG0zPJCH5zGyfkad+kGInwj2AQH6u/GnHXkPm",
+	"SQfgmTA2nDu1Nbej299FiOjITX2YqwUOAqa6tFqpeSuUax6+l+XhLPjN4DXT2WIH8h4H1lx3Ey21QAoe",
+	"5A0urshYmuHNBSsfZt1HNT2UinFvNddKH6ZwtixI2ITBIYlzDhkl5jlcjPvOq+BjeFbV9zMoZ3Quu460",
+	"NGZnJoqDCuhyseEarf4HC47QOpnReMJIr91pRa08S21BjOrv7s7n8zaFn9syG+/ae9Xui7PTpy/fPN0x",
+	"9xQtF1uP6YS3ohbkeEPhTLfdwSvkjAk6461+a6/dadsSogmU+exOGE315Dfz9xiLQb1D8Cxp9VvP7e/Q",
+	"qGEmzQTMRb1OB+FzQU7a/tklIWm+w5KqdQVX+AgsAaqBZ2i3ohY66ODJYV/MppHt5bv2yrMEB9/HSdfd",
+	"4Re3+5gm9jazdQeb3HJmz+/TLLNFY66gqtX/+RdA953SDIpdHf4KGgQ05ddQvkjHqtX/ufWGZdc8Bgg9",
+	"mx5kBjAD7k6Zznisgve01HzkPINER5arB5CCSLBUsu2bTrh3+q0da+07NaPsArxU+W1WK8iWXtxbY1Th",
+	"U/7Q17ff6a6/5btKX0a4b3/9fS+lfgYNBG9BJ54yvmba7dg6gljbTAQIxh76tjuLtaf71YyJk/Oz257u",
+	"Sj1kHT1wIyhjUGn/Lx3or1klyXmz0wxOi98aDzOC5KJodGVemEPya85ydMRlUk59EqoTvuCLskIa8yOW",
+	"Dv9rfPQfxc9jKv5079/ctbcRH/F9IFfRzCm0IQS3nbMC1WZkE+TRNNLOq2vbqufk/Ay7ORhjBpWe6RQy",
+	"9blL251PZJAcRLQ8Dh3F4EOIkLx9BcdUQoCETaHwg45Zkak8YnM0pcSFGKR8yvUgIjRVEtyDkVWwSim7",
+	"fWNEIFhS0RlwhOWK1FdH2MwmV66IHQHKVP2CK33itgZwEWw2L0CsVUFP0oVNvndGgo/i2c+5KoD1wm3b",
+	"tnfkwy5w5la/BQHVlsPEas0n0tVEw3kK8D26vUfQccB/rqnYrl2SeYs0BYFb90h8yaWnWteAh91YBr+q",
+	"p/lie3ddpfz6K18YigBstnvjPEgBABpVw30svRp721LKZ93krlmeZ3LmJQB/8e0+fcVtwOv8kb2BgoPM",
+	"EHJhG5nh44XNNga3qgsqtZvYBw62xD7+ZEfArGKjMwDL/XwG7vcMOKp/oPyWlw8AfnW7A7D7wZD5x0Y9",
+	"/2vmyHtr6rb3FRhGn4B6m0xK57X2WcEWY+YzDd8bDRsDp0gavAPKvSH9nZtvWh9/qSf8XRWiCNWKAswK",
+	"L7dSkXk8sX52H2wuK78FVARSmnU8MhpPlqVIccoKUKNbH7foTyl/go4cq4SQdjjmf7hf4N/pFD8I+tX8",
+	"y5xoKHVqPL0naWoxmZYyi8G+BUeIjBATwEUjAJHN4U8tK3yP4Yn3eBbMA5oUMdfN9rP+9Sn0L6Ac6yzj",
+	"kGGd6klA+kgKZbrfroHzx5CMdz+Yfz6aF5XpIUNsw+0OiZmROyHQq7HmUDyD6H0pu8hmqEGCCSQDuaLd",
+	"MM/I5Vscm9+NNLRdI6YYWYbQvVw+M8/9au75zPwjZzmrOzTvfEqQb3ThVi9FcfD/pEdqA1p/JrMhTxIm",
+	"bnQI9ztH6284lWKU8lj/Yaf2jesFqYuG3+4tp/yaqTXnFg5s/XmEPGB1n4cRUitg9lkuAJqtOKA28Rbq",
+	"OZ8j9jtgiYYd3F2WFHr7ZdDKwXpsPfGXcJjMOXc4g9WkQFtnyRWmQSdFiSJ21DCDDSYyTXwEHbzAIiK5",
+	"KIpoMclXjkaA1ACJWNEShk+YpM0TB4FiIS88xFzNK9m1cAEINndSAhdA5APDyBS7ZhlNseAZqnGh5VeW",
+	"sKxvFXMa5nqz9zMOk3e/2RzvCLOjYporBvs4lMniQmBgH0tTT2mWQUIRlNgAdMkVYzN8WwuZEwVAaYou",
+	"ihwA2JQ2eSs9ENrA1i77pWDdMCT+Qi8X3N8LAWlziYS8GCj8ZDHmtACETZ5CkQPsASQkwi6dhSwdEp5s",
+	"myPQfbDmLuPXTgUiiGDu9tBcpIhi2TXWLw2lvIrwEVpaQApsc93GAnKeMqwtcOQc0zQtMk8NFe11fA4G",
+	"kgvWKeOChlyX8It8/THCpVnKqvXtmzcarraFqKxM6ccyWdyZ6HnJ5vAoZP0F7qvOcvbxHkUePLRJT7Qi",
+	"zx1en1MTET7ymx/j4YOD8Vn43ZHw2+9uMKe3Ur6g2ZjhDQebLN7nn37LEk7fLmbsDxO1p3Xq4W3F627Q",
+	"Uevuxex3kGJ30OkUcXFgVrZ6H58diFqP+ABiosjiBpKNXG6XlmMGnbDIa8zuAm0YEaUcIN+g1+kgVqKV",
+	"dg7lCJKSHciEF7onwl0QpP2jIMI6diOmvIQyygP8ZuEoCjnPEUkYAY64a79L0xTBXhWEN2xY9EK8lOWa",
+	"vyLl2nB/sI+dJHcQPQ5wElv752rCVB/31M7fASqax+VinDOlECIB1jCA+81knNntyzCLMu8R9ERytVcW",
+	"QDqySjxXBN4Glwh0MZ9IWxqjfAq1MfjtdBzTGzrliesL4VQbrVg6KsC5zK0+NR5AEAEzB/NEzSCAYw0M",
+	"GIUTJFAATfQJDSSp4cBFhRigbWLxkBzBe5iSL5YK0r7EeUAt8HDhgIIHOOmimVu1DKROBKIihfO8Z+mH",
+	"LeiwWd4nFoRLj64RhSFhJjz5LO0+S7tNpZ2zRsoa1c3F3b3Kuao56cC+sSAJoD0BtrZgHA8QJCdjs9SV",
+	"pMcM5AZCIBpeCKCYQxaa1l5FD8BaLoTtPUUV+fmNpiKhWULeseFEyiv1yxdhhrKyP8/tr+1YTr/E8hCu",
+	"+2Rgv98JKtS5IoPrLo0G/rkIMumk89Okd3DQPcJZ2Gx+IxAGCK3nRuQJIuy1y1+DdajpdFb6FUw8B8hn",
+	"tgNcZDbDe8SvGZlykWuAOx2BKH2NcHa1ML0hwC8oHLVKAPligDYlSwZfIk4yXGwVAqEzmvAYUL8Io1nK",
+	"jSkosZQhY7HRWLDiCpsVCGkLFb8YFDdzKQZf1okMnL5tKLqti96+amiet+nFb92+b3HPG/eCbVDqXsSa",
+	"a9L6RwizRjmGWiiQw2cx1izG/u9LpdceNTMwXspuo1uLqN2h7318jwaZh/wMDDKvtd/cInvjRRGgp+Ie",
+	"cdUmryzkisclHrq2agBHC2VYIV5wAThFxpJIsY5rqs9s81/dEPjMQT9zUMdBASos8yd3C44J+Karckgx",
+	"apwwmmDuvOEkqLC56EybPLOJ7BlTOuOxLjhYffIBPnSJw9RlbvsW+ZtFUM3IvoNl/YhxSpXabsRTuKUm",
+	"99xlMtiKWqz0H8pcNyWi24j65vFg7D29/GQHKVv41cr5+VPGMtowCTkX2CW2LgX/6GjrDPy3S+XkG+xE",
+	"2K12o90ot+VbUdgwh/91FAsOv2skxdrNuGZZkrOtawMqj7fFE6X6fZnZkFXpzfiWdp2GGY0yOS1Np9T2",
+	"sbVJScTI2M/hVDzQPwdVomFGhw0zAmfwtlP6M2XuwSlfnzeO3PJz1tL9Zi0NnXhwYux1CXfmhuniOOru",
+	"B/j3Y6PEe+fSq20X6MgBW7peBJqlKWr0kQV5cpgeyhWWUV8+nxi1HdigZdBLSbNAea37Ju0nADHRmItn",
+	"LvlM1feX1cMAe8a+6buh6m3NMyCDatpp6UjsUqX4WNzAUg6HbjKVT5QLO3HteuaAE9GiYdZHEpeDQTBM",
+	"cWi2sf6CTt+oATkt6eNWyiBOocjv/nSmIS77/+Ah/j9mCe73epvcbJOJkGH8Ucnx/NrzJgCtshlhm/Ip",
+	"z50a5OwuYLLdE0955rowCMZcXzMnjKFBl5wxoVyT2QkT5YRDFO1qznU8ceCO0BUVMoERvMkypGVGdGrW",
+	"dWs+pNl7o0Q/tnWioKobk+G4jAerZZq0t2RTp9jF5DOP+hy2/ndjanA2PVdzaT93x9LsybonRSlJsHuV",
+	"YA5QzZoiQe9SOwXXXzlUpDI+nmjvFFqvUVk+cVeszHvE0DnFBawhIprHV0yT/Yfd7mdO9lnb+jdlTPbY",
+	"bmkMbsCRvA/inrjSOUIbY1KixUktenpioQAr1CvsI9UMG+wqmPAYkXfYFzRbXGa5+As0cF5uio2JJzak",
+	"qiZyblv+ezDKoF+Qxz5G/NIpvWJtgmvACuiwbGGJR9bERu36T/3I64B23kzk3KVo2lkkEh1EsJyQIdci",
+	"1uBmbOeW/uUW/BvfaavfytjInuONw6XBtnxiJl08+TylYmXGSUAVkKFlaNe+l8+M/LNKer+c/9xBwwdk",
+	"eHP2H/D73Q/Fh4+75iAtthcBwSlaIweeQGNCy9Ys3r1yDa4ncg7J65gzyHVQ0Wf4HrgCVMj3X2EyDKBT",
+	"lMJVRQ2kg/13TvSgg2R0IQCl35Y4K83TFA14aBkdkVxAG/kAKduiR1fhsmvTzs1Wlvj9TVnrxpy0eNpJ",
+	"MeAfx1GbdN+w0YptLPCZgX5moPecwG6O4ydgn5m8ZvfJQE/KXcAeKLJgqk1eYi8ZOnS9wCwcvmeEUK2a",
+	"WThwrMQxmnebnMCcjVa7aQgFF1lhbf8C3OQzE7krJvKnOtbQtO6eD7ZrenOfJ/sttKIa0viqKLPxffps",
+	"Z2svL8HkNTPa4uC6Wz6f3M8n948/uY4a7+joJjyD1IZFc2bORE5d558oaCucFZ2BU0YTRbRsE4hrLndE",
+	"nrbJS6kJ1Khi73brUIocwHIfC3axCuGaa5g91ESdmwcjkhI+GqtmXc9JW4IGjYbUjMasTU6Cnm3YakVL",
+	"QtPUXK6OS81v4H7sfrmQOQysZWoBzumUXQhMLYKsWtdszqKARd5XxlIFj4XGS67FvYCOmCMuEmXno6BN",
+	"XS3chJRX383W+bagJXSbfMsBeAx60jMy+GoATZn/q/d4gBDW4NEqZxqG3aN7DZ4veMGNANGHG6Q/gjsx",
+	"cE0O/jYoTyOj17zh6fhqmx6/t7fB491rX37m3+TVJBnFTVmWM9703N7BwfKDb5YQaWekbBYnsyk/gUh2",
+	"VFtPn62oBc3v8X7D6MAk9as4nVBOziW3+I8LYB1otX6MWljiX37gS2kzDqrjWjenHwQ+m1HkfGnOeHbk",
+	"yJ/HxnlecfN3C/XvYvdf02tOzhaQkIwL7bdmeh3I+UGvusqodc1pq996/uTZKcq0zeTtE8cAnwqdLRo9",
+	"mY6VWHR5yGpw7ZwCzeFzJt/95KdC20fbdz+fBeLOv756JL1Ns1Sv2KK5GuNlCZ7VtdcGqaSljCy4kkOe",
+	"4JkxNTOm64swvjFP+lPDfX/DFutTts2Gfj4Q95uwbTFNwgwLoK5Gna/RhCoCfND60Xo+DBFHPmYILXYB",
+	"7Yk8phMO2GRY8TihqgaZ+DRjVLNv2OKmLlwgGijcKcmcJdA7KMVSQRmWlz94c+vN47OX5sjlw5THl1fM",
+	"jNLt/vrjyY/fvD/NRt+/2X34dvHuH89fjR9O4utzOuPfptn8jNLz+Pl3r+VfzAJk6suIzJsA9lIzrRhw",
+	"Vmh8xUQSzsQIxj7cpUHSpXTIUiPpMpn4glv7EBh7Cwn2ks3NLm/kr+7enZ0KrzfxT16mKKcNA40ULPHf",
+	"wWD9N4DxgtdvrBzLhTZmQoHE3f1wxRYfkR+lTLP6VNOxlElEpCAMAlYAkGToCowd9Oq2yWsjlQunju1R",
+	"WdeKykhvx5VKZ2O/psOdjXuBxP/sbfkXEoD4Hm9Cf9vqXt+wRaV+I5Xj3aLF68qOaojs73vYW48IhX77",
+	"AdJ/0GrW5tPYlrFMYZ+rMXR2h5y+PjntvTknOpXjnWIWbTKwUwOsG4QpZiP+/kLAA4t7NE+ZIqmszbf5",
+	"munTYmVr/BHP5RwroFNGLeanGZdMaHJcLDVohuthzRDqp006bq64TyXLvdvp7dcb7Gbz6hN0OlFRIcmF",
+	"PtxvRcac59N8agYM/oNiW/y+4018LjQbs2wjG/9WfSqD91ZmKqc0nrCdUyl0JtN1XAUudtd+jD45R/oX",
+	"5hMrWidSS33BSwh4xws5buiCB6c+OKcQ06hVp19A1aIchQe1uLFN3ro+cMUht/FGrlzAEeH+vhjs7NiL",
+	"Bl+CdxImbQMbV2ymbZ0k1cZClSOAqDh2kCM0YxciZSOAFG6Tx4Yka/LwnLCsy8ZIktNwzfeG/FF6yo1S",
+	"L+7oQFoQGVdsqkq8+bMK8DnzeCs1BY5ccc4flCV9RT6uYkMbe7IMm1rpzTIqdSzFNROciZi1yTvoyCm0",
+	"wyxVecYcEOoUW52wVDFAeq/3ab2QY+vWuj/AanjEqs4mZtFRCb7+373pq+9FYramSGkxKhp3Ohiwu43l",
+	"3yyTcqR2YykUV9B4foX263LSMwbCziiERnNzKt+QjbkQiMOOkysCH8fk9bNTcnh02ItIr91t99p1meHX",
+	"RvnxE1mjrEINj3m8zY43hJLB5DbUOi08SFks1WJzbKx5dms0z2jdxAW2vDUTd/oz7l3QRresX/rFPcTn",
+	"18LCyD9co75NzoQng3NDoU0sAsj3D5bhfz6lGU5amX1MKMayyTiTc7Ex+zCm5y4TOuNM7X4wn5oBQV6g",
+	"TYm4fTwjMRVS8JimxNBjCPiH0OZirCcObodrQB2v2rxOpkGNsu2I0VRn/DXTT3Gi20k1GWumd5TOGJ2W",
+	"CdgfoyEXFI7eRpop2tZ/ZjPx/3yTOzLMMSVmZN/W7RS5bR1Ub3nKajxUcNg+pOyapR/XHbbnVE2YUQkS",
+	"RoYL+Dciez0yXGim4KjdxYEyE/2DT5OZ92eXy6d3uZh9dzqKUV1Wi4xtT8ALQ+T2CEQ3OS8zmmnONssA",
+	"wDYbeIgj4s4wwY4meIixCySGKyCFp95sOrdP/VNnA5hFbJAPYHf4c0rA/aYEzDxJuePliOxm6TFNGQPf",
+	"QtI1deAHEPtWEzkr8i1dPlibvODiykJLT5l1M3AjL97XpMi8mjFxbvPdtjsVZwmbziQYARCUvj+UYpzf",
+	"J463Bw+tMWzMj5WzFezHzms2S+mCrT1jwT3+lj+RxvivHaf/E7ktzSmEfDs8iBvwEm/nWQ60+wFuDlXO",
+	"JX3QnfP7lU3bnJnP8uiuTaMtSCi6e9MICKBe13MEuutdXR9uM3jUmuUNOQCQqmbboEN6PE1TZoPhM7rA",
+	"0gausLM49lOlBa6zoFNmnS3aUS0ioELCPuidkINnTNBlefqG6Se4wDMvge8pirf8nE9cQr3+uBcOI8Hm",
+	"xL75z0G9z0G9LXFl0RNq6SfQbW8nK3cDJbnRFD1JU9udKwN8ZIB5CKNex47rIuIPm0dESduhGdsNglHW",
+	"YJOeBVO4x6NaPGZVSC/Yj/+PvavRbdvY0q8yELDw7QUjU7KdHxnF1naaNtub227ibrC7vghH4siaK3KG",
+	"Sw6j6BYF9ln20fZJFnPOmSEpUbKUSI69FRC0tiwOh8MzZ87v9x0O6v06jiQzR0V90R/Gub3KB/3BEU2T",
+	"uHM243PKYWOn4Z+W2ha/gUo8uwPmcOxSK5/9Zv2YDmAwe0x/g/4rVJbSRzcK8U2BXJqO9Qj/NEDiN5gP",
+	"Mb855qGh1lNEEoRdWltm3M5YeI9ka0OB1K3+2Y4Kf1hVLZGB64cM3DQK4mu3U8EuyVLJ/yp9uazzyQPf",
+	"kAgxKszsV22TvixRqJjys5yNtFJiZER8o2ClhiLRgP6lodWR1oHT09ivUJ+AgVAB3Hqm87hKJLlrZPNB",
+	"9UwNQLEBFbq1eyoGWzvsjaJiykrJQS97TAjXc122tlhKNW2YQPccXVhsavhAj7/YUNewFr25gm+m0VFQ",
+	"XS7HxYjaHMIw7PVPTjtBR5XpELC2Q/rs7Omz5x1Qs2TvNtryGlMKoCdy0OHFhH+np8VQgsqgHs2FCfvO",
+	"TT81973Od3aAjr8HfW6HwmbTxV5C6kD1A7mWQfqcLmp0s/ZgOBT5xfHo09qAozLPsWqh8/qvb6uZ0Te3",
+	"a7rY1tDt7eH0vPvkPESFDmhDj8ayhlCxJyLcrUV9/Fv1y9qeE/AW0WxAjRXUvfcKWmCcC0HmBtrhWE4b",
+	"sKG1LeZDHc+7zLEnFaxUMQAJzT3pt9HlaCLi7o36VSXOyGhU5DKnxDyLrkgz0wohgEMsOPmb9bfYueAT",
+	"HFzhHe3wr7J7UAQ+b/98iYV+dx6yEsuFYFwTo3ZtK03CC8PykpijJ673BCF5Xek7A5Y52GEaYtgO/zBu",
+	"rUhYAEvZK71k404rjm1g3WvH7z04wHvlCbLy1AKaDEzjO+fEat7kOC/Vum4SZBs00JNg/HGCvVQiFyzl",
+	"scAy7cj+N2JakW8LxXARsMhF1G0GDh+i1nhHrfBUtUTKAS1ngIND8D2458DtRUQcwhQlYjZwax0vqsiE",
+	"AqibCo4LhoIRKl+Y8UQrMbA7Wq0G42IX9gseaWMobkt1o2YTmQgPknILqMIK2AbR2ZSmYuol/9M6q47E",
+	"vh9S22iBWESFXUZye6N+2I/OWfTD99ds+VVFCICN8B/SgPMpVAxn+HKraala9MtnwkRD9fECiSHSAzZ4",
+	"BLfxX5qTe1uq+6fcbZ3AsloErT+bSBBNt+I704f9sP9VHskJ7qEp/o/t9LzhVufOKm1c8HoQzirLz8d3",
+	"K4QxibCW1/FIq7HMU17xFawAA+HGAWxAcA2gzqAP3wQOg7pgmS4kHpF8XgRsLKBYe5SUsYjPsd+Z4nwZ",
+	"n0OYc8xlImKr0vEn6AhJ+dwhSIsbBUcZnC84V/y6/wWukHBvA2kPgL9GbH8+L7rsHZ9vxDNwoy5UVbpH",
+	"49ujYA7PfVQEbgU8gXzhKeF5jRC+Re1f4Wjv/MJvHWv8GV4FT7aidl+4aCuK94Vr74XqvVqfq5pc3vcR",
+	"VM3iF5LnlfljJ++O14gpPTv4y4eI2L6pa2BzUMq3kkJAUQDhjWuHQ03ptLDPB+vPh5lUsZ5tWATdmjyu",
+	"bv+exnrUpc2Lj3N3lTMt4cFX32+yGiM6brW3kP9NHfTlXVEj1Gy1mq7QIQY2JrgCTCbrsiMtvpGpp8QP",
+	"mFRM57HIu+x7CFpp6+YZEVdlX9K1vtFwFXYKxLUIf1IgJOKRy4xWlpKEOpD6tbJw6wbGkj/HKpIQYglG",
+	"owndYvgOftPem0JpbVaP/Uvb/t+/+QAv5qvZDetVw7V/gfWITRWRPBgPj854+IrUmlsovE1O+uPf8Ic1",
+	"rPxWZCGuDs5QLlJpwPPKxUjIj/YnqGCVCh1AiPHNkOTLKruZdeA8eyZ2E1rVBa2CNaIiNtZ5a4C+er63",
+	"APN4V5d/NCo+Rq4vkY10UqaqcAF1jG4eOcMJnFJEj+yyKONSdcOwV8Fnodvqr0bfHJvtZyJg0Yinphue",
+	"nUbMoIqfcIPUeLWvQiZiBodVkrBbQZxHFT71qPi4ApeaWhxb2/I7f0cQZaHK1L5u+hUHc49iP6A5WunY",
+	"DY71tvqR3puVwvpwn9JkPUxPgIA+9om2h/Oht/qHMMMeE+s5Fc7i68G6MlRBm6i0nVcZ4tG9kJFcoyaP",
+	"nfe12ke6nDNXY4Q5GOA7h1jeRM/YmOeoTqX33rqMar6gZ5TCTXe5V7/4idxrbGSdlePX5uD87Nf5MfXF",
+	"3nYPbeoH7WYrGW7E+mr2CiNzbVyhGuhRBxQuuZr6Z7k7mlCt32FP7X9PVatd89QMnwrFpNpZBcA6CPah",
+	"jufO+hxDhrvwlieb5doIgH8lm+4kcD+dBuzN9YvTMGCXF6/7AfuXdz//FYjsi6Bp9+Z8hgMDRMGCDYwB",
+	"CzVnV+/+jUAQWcqzTKrb8xvFDUt1Ydgp+0Fedll0hfvhifWKIiD2VUeGpYBvHrBhaQA3nuPtmqO5VC6c",
+	"gcpgSsUau648PsG0kF17+8dEq1vGixslDUvkFFgX2EinImBybL0IoBVW2rCMl4WAG6c6F5jsP/HJ/i67",
+	"cKiOEAwhJE3QOwM3VRcqmeX2rkAZ3UwcAdKJiO2HLKpX0/4k5tGgeneyqHJHwzn8/O7Hiyf9s6dddgEF",
+	"7RyCQk+AxNv+Fp19+hTZJYl9FGZQ1VAgGbef/o3yQSMM4NTnDzUXJLmuDKQ1CYaiNcyBx5umW9sIjtqi",
+	"IUT2NgUgvhTyVtkBlRhUSbFUfxSuj4EaGyl1NqakYMB4dQ/6vh2Elkkk44ABweyNyoTOEs945glwoQjj",
+	"nB7b4ym68BpGzSY6wR2FDAYocty/G6M1S3h+K7rsSqeZddOiYsL7Z08jl3pFVDVoXLBXtUW9XtslXXs8",
+	"rSDFpmmcO9Gg48UKtBVkgHvubu4XrjXj3Oxe4XVtxE3gvzYUoIAy1XOngmC+wOLbmCF7pXOfRy1WTZiM",
+	"js3PyCsdixVQeFg9q8fMvhYrrY3OE9SVg4opmYIT2P1GBTu4M6BgirNRWRidinzV3FNpzxlIsuyKEP7P",
+	"x3/eFsso6KRlYmTGc3Nsv/0k5oZvYcnXReDeQ6X+5jIRq7wHPCaW1da551hD/bXTsp/e/T0jnTz10wEV",
+	"+qH45wAQfOvOpYbNv6nJuTK162tFN4S1eiUTe2zZg9zkcmSY0bfAe7g7xCvfDXHXQfnvVr1LV3+KeMV5",
+	"4Quha+HTJ8+erVDd9YtW8hr2n2/ELIi9hhVkA8a3M45sg610igR8sQV0weuXePNWzgMrFxsP59YZ9FLb",
+	"ExF7D3Oo85Ce1DkAyefNFYbq0vDZk/D0OgwH8O8/OmshcltOtpgb8cTepLPBcrvJkeXqJ7hiXmd3zgsL",
+	"ZT9nYo8puuBe+t2BBa8ZDnGFPccVavrOKfNKB+4Ykg0cKa4chT0YuK5EAJrefb1Al10KMxNCMTPTvl8c",
+	"3eIYShgmArrF2S1F7LEa4Nx58tikbJiQUIEvVAzeORU0B76fgEjlwHFw8W+4DY0Uzbg0UQB/k4YKuyEK",
+	"UC+EgKpQrwysnSgNwodj8cKNci0A1u4Hj9V10PtWGpA6aCcQmeCmfntf6uBLbv3Nfa2fFUFwma/9gsrC",
+	"cdzUqIip/xDpb2r8oJDpZNFpeBqRc8uQkpXNdJnEdkh8bqS4TPmcDYXrIqRVv1GOINYT4JHzU7vdiCt7",
+	"Ow+BkBJQX4Q1t5F/ttYiDlC8TkC/uEf+bq34nnul+Lm99K1t9Nd6YYUanfOpu2CpHZy+0+mdhWE3DDsQ",
+	"B5+LFQ33P758dYXY5712Plvfg38W9qom/BfYAW+FiECnNiW97aGuXSYfrG9nipkAOxrplG0evX/mnrxh",
+	"P3lLK7UW8y24xk+e9571T+xzamM/iKVSJDa0Zm0d+/1O/ek9VgBABcDjJXKR8vGCFVauRcz+9S0b6Zhk",
+	"fSw/EUgGPVftSVNhuHOSDbIEd3r9xgvF+3TKTA6OjzM+/+eMfzuacAm4+d/pqRzJkbwpw7D/NFPfXk24",
+	"/Kd+CAzL+CFPvz21a4W/jcpv7ULWn82hEmz8arfp3vG7dGfYAw2GatAWzbfwVozLwpplc8ZZXjYxHzaQ",
+	"rFMvWGjffQADrG5evhic9AZh2D2zhpydQplTf7bh0OkE5VTYEI14KYkoCozzVmLQZdc6s3q7zKyqzPjc",
+	"BXvqGqELqVMOz27P13I8liMplPkwLlVc2HlKqxMvL360r+7VyUX/6vTl82dXJ9+/uOxdPH3VD1+efv/8",
+	"8uSiX+FIUM1Ip01tdP73v//H/zs96VudQQSlr69eX9lTHtWK/Q2USnjaaaf3RnSOJVltCB9dd1FMOHvL",
+	"9Xbs2nZuTnqdQOV2oZ72np+FL+zsTu3GR69k4MQFPyiLD0Z8Mv5j4MlnQunydkKBYVfa6AA6yiy+UyJA",
+	"aSIiTVMuf1YQQp3x+Y5V3To5te5GFzU6eB2biUqvTVS20qjt4gSnihcnoEAPNj6ltmJdr4tY+1wAZyZY",
+	"4N5th6j5MhFtE8p+TSidsCxK5VBIdQuppzskr/GOt9DOTdXcAkJPfz9HLnlvu6FWZTnqWSobwZZwZ74d",
+	"0FwOsIdfm/LXy++mTu1yRPJ4yM1osrqa/tfM+qu9IAxDJhW2lANSmhugzv/iU49E2AcpVzphoMp+yQv0",
+	"veEEHkEhRpPzkbEuL+SaAVZsmLjmdxgNaRVv7Z7FUZYywIQY4FnTKQ9pH/duj+sSVuXhAp8353nPeaSW",
+	"my/Gt0gO7NqDeDhxWS8OB5V6SObsVEMCLs3Wob8WLfmb+3FNhb5DCJzIwugcay5mk1o2vMBKJqiz77L3",
+	"tbhXLUKH0TLfVVSPvo2l4gkme1isy6Fhf4piIVIRR8GNikqVi0InH0UcfYMlRFDcAuoVFsJBbWAszQBy",
+	"RrGCe/qzQ0+1QNKe1c9L9EXvMO0OgfU948pva4PsoebV3W+h6rVt+x6PuBqJZHuM+cV7rCwfpDCv37hD",
+	"PpoyxMlxFRRYOoaNw8p02RXMKVlCnSPHQ+fwf13a5Z6K+XJGFwf47D3rUAda7Zc97+KVPNC4JrVOzIN5",
+	"8AAb/h6RSQACtRunqaZPgMl0NZ0fgZl5bWA3fcpjQW4TOUqFERn27NU/tQoG60GtQkkEHzuDOdG3mKQi",
+	"o8HR/5HCAKsDoJiLqhcO6/WkqqiAPS7MElctFpQOFrh/e1323hW1jnSKHYjs72VhmNIzqNXl0lB9KWep",
+	"BtTbFvsCeExr2mrvSmYtFy0yRTrXUuZITvsHycg/DjxNJL6dLRHfjtu38zLV50OwPKBTNzNrO3AQK6lo",
+	"1JCPuGJDwaYiMwgQQOXywzmLhnwisSCM0fCRtxXKYsAKnQoAe8c4CGYkXZl6RSIKEn+jvLtudU1QZeFB",
+	"9XCsSxefTM5ZzA1f4Tm8pce8c1tDV2mWcKk+q68U7nLYpA9nk6I7QC/m4e5NKrJpoUVbDGJRflMi0gfu",
+	"OI8OXYf2tQ87lSp25BNRawf9e5dj29ahtpddudTZXo3y9zX0/Rb4DFwPT4Uw5Im1qQ4e9p63lE/Ouj2E",
+	"r+lrUrctbKLjcS7EP8SXM7e1utQ/CWsdV2lqBo1aY2AO8yftOWE/VODulBx4Zae2Gtd2aafC98Wj36zj",
+	"XP9DKFqxA8DNA9rUKGCb7+vlfoLF3edbFdbDx4yscSkRknoGx1ZpgkbTd83mI+VOQWS0CqUSa04233rz",
+	"xbvmkZV7Lz7++orveoPz4ei8l6PzqKiW/EEfo0ZnZVbs6Rh9U+sHhjI8KpquU37V6/KIHrzwdnC9tO+o",
+	"8PAqyyrhWme/Zg+3aHnjLDsKyO7rO3dbvBRU7ofR2Ycyiw7lTIdypkcUmb/WGSuzLR2dlcZQqfbqjPxF",
+	"mIYvIpXRTU8EHY0u+xUnsoXrQVeI/yeRAiw3Rkfk4IE8INvIydkufRB7psQ5n/Hk3uyXuuFyh41iTRky",
+	"dxx7qTdzlvfhe3qWgwlz/yZMJUcHM+ZgxjwmM8ZpDdfjtKU1Y8cSozKXZg6qZih4LvLO4D//ZtVDIfKP",
+	"7QANKZ8CiVEn6JR50hl0JsZkg+PjXv9ZN+yG3d7gefg8BB1DE2kBHUIsBUKJQp4ZAM2c+6Qrlg9AK2u3",
+	"6hhxTIatSEZ2ERZYv7FjlrpnE8Fj62TWxnspc/Cv5y0j/uJggB3r4Jjnfma1MapijuUx3sDpMRFJzKQq",
+	"ZCyAGbt2sXtHrZBHwACEKFYUHigcHVuFu+R6aeh0WTUSV9PiiE0ET8wkoFpRgW3VcwfLilXU9VEv7WXr",
+	"h9QzRRlfsDoJU6+auZ8sZoHpOWr3WCRIDFZiZ2FRq54JKlsxE6vKCereyg78VBu6hobZKjEs0XrqwDCI",
+	"qb2xpKIoWqXt4pfXbCqA/mgRB4su/knM171VTLq/Efk0weoYB1amoYt9xikeAsl3PI6obTwXs1wa5Lqr",
+	"bvcXfdtyt9cFdkNSn32BmHmExMcJP08aVmSCTxvrln+UI9H5/W+//18AAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -17,16 +17,21 @@ import (
 // contract is what the guard needs of openapi.yaml: who may call what, and with
 // which parameters. The contract is the only place where that is written down.
 type contract struct {
-	operations map[string]operation // by method and route, such as "GET /v1/transfers/:transfer"
-	json       []byte               // as served
+	operations map[string]*operation // by method and route, such as "GET /v1/transfers/:transfer"
+	json       []byte                // as served
 }
 
 // operation is one line of the table of routes and roles.
 type operation struct {
-	id    string
-	roles []ledger.Role // who may call it; none: everybody, without a key
-	query map[string]bool
+	id     string
+	at     string        // the contract's own words for it, such as "GET /v1/transfers/{transfer}"
+	roles  []ledger.Role // who may call it; none: everybody, without a key
+	query  map[string]bool
+	params []parameter // of the path and the query
 }
+
+// ofBook says whether the operation shows or changes something of the book.
+func (op *operation) ofBook() bool { return strings.Contains(op.at, " /v1/") }
 
 var pathParameter = regexp.MustCompile(`\{(\w+)\}`)
 
@@ -35,15 +40,16 @@ func loadContract() (*contract, error) {
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
 	}
-	c := &contract{operations: map[string]operation{}}
+	c := &contract{operations: map[string]*operation{}}
 	for path, item := range doc.Paths.Map() {
 		route := pathParameter.ReplaceAllString(path, ":$1")
 		for method, o := range item.Operations() {
 			op, err := readOperation(o)
+			op.at, op.params = method+" "+path, readParameters(item.Parameters, o.Parameters)
 			if err != nil {
 				return nil, fmt.Errorf("contract: %s %s: %w", method, path, err)
 			}
-			c.operations[method+" "+route] = op
+			c.operations[method+" "+route] = &op
 		}
 	}
 	c.json, err = doc.MarshalJSON()
@@ -71,33 +77,51 @@ func readOperation(o *openapi3.Operation) (operation, error) {
 	return op, nil
 }
 
+// operation is what the request's method and route stand for.
+func (s *Server) operation(c echo.Context) (op *operation, ok bool) {
+	op, ok = s.contract.operations[c.Request().Method+" "+c.Path()]
+	return op, ok
+}
+
 // guard lets a request through to its handler when its key has a role that the
 // contract names, and every query parameter is the contract's.
 func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		op, ok := s.contract.operations[c.Request().Method+" "+c.Path()]
+		op, ok := s.operation(c)
 		if !ok && c.Request().Method == http.MethodOptions && c.Path() != "" {
 			return echo.MethodNotAllowedHandler(c) // Echo would answer by itself, which the contract does not have
 		}
 		if !ok {
 			return next(c) // no such route: the router says so
 		}
-		if len(op.roles) > 0 {
-			if err := s.authenticate(c, op); err != nil {
-				return err
-			}
+		err := s.admit(c, op)
+		if err == nil {
+			err = next(c)
 		}
-		if c.Request().URL.RawQuery != "" {
-			if err := checkQuery(c, op); err != nil {
-				return err
-			}
+		if err != nil {
+			s.noteDenial(c, op, err)
 		}
-		return next(c)
+		return err
 	}
 }
 
+// admit checks the caller and the query, and writes down what is to be written down
+// before the handler looks at the book.
+func (s *Server) admit(c echo.Context, op *operation) error {
+	if len(op.roles) == 0 {
+		return checkQuery(c, op)
+	}
+	if err := s.authenticate(c, op); err != nil {
+		return err
+	}
+	if err := checkQuery(c, op); err != nil {
+		return err
+	}
+	return s.before(c, op)
+}
+
 // authenticate finds the caller by the bearer key and checks the role.
-func (s *Server) authenticate(c echo.Context, op operation) error {
+func (s *Server) authenticate(c echo.Context, op *operation) error {
 	r := c.Request()
 	values := r.Header.Values(echo.HeaderAuthorization)
 	if len(values) != 1 {
@@ -108,8 +132,11 @@ func (s *Server) authenticate(c echo.Context, op operation) error {
 		return unauthenticated()
 	}
 	key, err := s.keys.find(r.Context(), secret)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return unauthenticated()
+	switch {
+	case errors.Is(err, ledger.ErrNotFound) && key.Revoked != 0:
+		return unauthenticated().withhold("unauthenticated", "revoked "+key.ID.KeyRef())
+	case errors.Is(err, ledger.ErrNotFound):
+		return unauthenticated().withhold("unauthenticated", "key "+shortHash(secret))
 	}
 	if err != nil {
 		return err
@@ -120,10 +147,11 @@ func (s *Server) authenticate(c echo.Context, op operation) error {
 			return nil
 		}
 	}
+	const reason = "role_not_allowed"
 	if r.Method == http.MethodGet { // whoever may not look is not told what there is
-		return newProblem(http.StatusNotFound, "not_found", "there is nothing here for a key of role %s", key.Role)
+		return newProblem(http.StatusNotFound, "not_found", "there is nothing here for a key of role %s", key.Role).withhold(reason, "")
 	}
-	return newProblem(http.StatusForbidden, "role_not_allowed", "a key of role %s may not do this", key.Role)
+	return newProblem(http.StatusForbidden, reason, "a key of role %s may not do this", key.Role).withhold(reason, "")
 }
 
 func unauthenticated() *problem {
@@ -132,7 +160,10 @@ func unauthenticated() *problem {
 
 // checkQuery refuses parameters that the contract does not have: a misspelt
 // filter must not silently list everything.
-func checkQuery(c echo.Context, op operation) error {
+func checkQuery(c echo.Context, op *operation) error {
+	if c.Request().URL.RawQuery == "" {
+		return nil
+	}
 	if _, err := url.ParseQuery(c.Request().URL.RawQuery); err != nil { // what it cannot read Echo leaves out
 		return badRequest("malformed_parameter", "the query is not well-formed")
 	}

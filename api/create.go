@@ -47,7 +47,7 @@ func (s *Server) CreateTransfer(c echo.Context, params CreateTransferParams) err
 
 func viewTransfer(result any) any {
 	t := result.(ledger.Transfer)
-	return transferView(&t)
+	return transferView(&t, sightOwn)
 }
 
 // payment makes the command that a request for a transfer asks for. What the
@@ -233,9 +233,31 @@ func (s *Server) payer(ctx context.Context, app string, a *Address, currency led
 	}
 	found, err := s.follow(ctx, app, "/payer", a, currency)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return place{}, notFound("party").at("/payer")
+		return place{}, s.noPayer(ctx, app, a)
 	}
 	return found, err
+}
+
+// noPayer says that there is no such payer. One of another app is looked for to be
+// written down, by its id: nobody else can be named by what is another app's.
+func (s *Server) noPayer(ctx context.Context, app string, a *Address) *problem {
+	p := notFound("party").at("/payer")
+	for _, ref := range []*string{a.Party, a.Wallet} {
+		if ref == nil {
+			continue
+		}
+		id, _ := ledger.ParsePartyRef(*ref) // it was read before
+		if other, err := s.reader.Party(ctx, id); err == nil && other.App != app {
+			return p.withhold(p.code, "party "+*ref)
+		}
+	}
+	if a.Instrument != nil {
+		id, _ := ledger.ParseInstrumentRef(*a.Instrument)
+		if other, err := s.reader.Instrument(ctx, id); err == nil && other.App != app {
+			return p.withhold(p.code, "instrument "+*a.Instrument)
+		}
+	}
+	return p
 }
 
 // payee follows the payee's address; nobody at its end is a rule's refusal.
@@ -362,6 +384,12 @@ func (s *Server) CreateTransferBatch(c echo.Context, params CreateTransferBatchP
 	if err != nil {
 		return err
 	}
+	op, _ := s.operation(c)
+	for _, command := range commands {
+		if refused, ok := command.(ledger.Refused); ok {
+			s.noteDenial(c, op, refused.Why)
+		}
+	}
 	id := requestID(c)
 	return s.commit(c, change{command: commands, key: params.IdempotencyKey, body: body, status: http.StatusOK,
 		view: func(r any) any { return batchView(r.(ledger.Outcomes), id) }})
@@ -417,7 +445,7 @@ func batchView(outcomes ledger.Outcomes, requestID string) TransferBatch {
 			continue
 		}
 		t := outcomes[n].Result.(ledger.Transfer)
-		v := transferView(&t)
+		v := transferView(&t, sightOwn)
 		out.Results[n] = TransferBatchResult{Status: http.StatusCreated, Transfer: &v}
 	}
 	return out

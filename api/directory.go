@@ -23,7 +23,7 @@ func (s *Server) LookUp(c echo.Context, params LookUpParams) error {
 	if err != nil {
 		return err
 	}
-	out := DirectoryEntry{Found: true, Name: found.party.Name, Kind: PartyKind(found.party.Kind.String()), Payable: found.refused == ""}
+	out := DirectoryEntry{Found: true, Name: sightOf(caller(c)).text(found.party.Name), Kind: PartyKind(found.party.Kind.String()), Payable: found.refused == ""}
 	if sees(caller(c), found.party.App) {
 		out.Party = found.party.ID.PartyRef()
 		if out.Payable {

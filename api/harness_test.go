@@ -34,6 +34,8 @@ import (
 	"bahi/banks/remote"
 	"bahi/banks/sim"
 	"bahi/ledger"
+	"bahi/ledger/audit"
+	"bahi/ledger/privacy"
 	"bahi/ledger/sqlite"
 )
 
@@ -41,16 +43,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Whose keys a stack has.
 const (
-	chatA    = "chat a"
-	chatB    = "chat b"
-	auditor  = "auditor"
-	operator = "operator"
-	bankN    = "bank NRMD"
-	bankK    = "bank KVRI"
-	bankR    = "bank RMTE"
-	bankR2   = "bank RMTE, another key"
-	revoked  = "revoked"
-	nobody   = "no key"
+	chatA     = "chat a"
+	chatB     = "chat b"
+	auditor   = "auditor"
+	operator  = "operator"
+	inspector = "inspector"
+	bankN     = "bank NRMD"
+	bankK     = "bank KVRI"
+	bankR     = "bank RMTE"
+	bankR2    = "bank RMTE, another key"
+	revoked   = "revoked"
+	nobody    = "no key"
 )
 
 // Accounts at every simulated bank that behave in a way of their own. The banks'
@@ -73,6 +76,8 @@ type setup struct {
 	now         func() time.Time
 	log         io.Writer
 	remote      *remote.Bank // RMTE, driven by a process of its own; or none
+	witnesses   audit.Witnesses
+	kek         *privacy.KEK
 }
 
 // stack is a whole Bahi on a port of its own: SQLite, four simulated banks, the
@@ -115,7 +120,7 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	s.dispatcher = banks.NewDispatcher(s.registry)
 	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &patience, Log: log,
 		Observer: func(set *ledger.Set) { s.dispatcher.Observe(set); s.server.Observe(set) }})
-	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &patience, Memory: time.Hour, Now: s.now, Log: log})
+	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &patience, Memory: time.Hour, Witnesses: s.witnesses, Now: s.now, Log: log})
 	check(t, err)
 	for _, b := range s.banks {
 		b.SetReporter(s.dispatcher)
@@ -190,17 +195,18 @@ func (s *stack) makeKeys() {
 	s.t.Helper()
 	s.keys = map[string]string{}
 	for name, key := range map[string]ledger.Key{
-		chatA:    {Role: ledger.RoleChat, App: "alpha"},
-		chatB:    {Role: ledger.RoleChat, App: "beta"},
-		auditor:  {Role: ledger.RoleAuditor},
-		operator: {Role: ledger.RoleOperator},
-		bankN:    {Role: ledger.RoleBank, Bank: "NRMD", PublicKey: signingKey("NRMD").Public().(ed25519.PublicKey)},
-		bankK:    {Role: ledger.RoleBank, Bank: "KVRI", PublicKey: signingKey("KVRI").Public().(ed25519.PublicKey)},
-		bankR:    {Role: ledger.RoleBank, Bank: "RMTE", PublicKey: signingKey("RMTE").Public().(ed25519.PublicKey)},
-		bankR2:   {Role: ledger.RoleBank, Bank: "RMTE", PublicKey: signingKey("RMTE").Public().(ed25519.PublicKey)},
-		revoked:  {Role: ledger.RoleChat, App: "alpha"},
+		chatA:     {Role: ledger.RoleChat, App: "alpha"},
+		chatB:     {Role: ledger.RoleChat, App: "beta"},
+		auditor:   {Role: ledger.RoleAuditor},
+		operator:  {Role: ledger.RoleOperator},
+		inspector: {Role: ledger.RoleInspector},
+		bankN:     {Role: ledger.RoleBank, Bank: "NRMD", PublicKey: signingKey("NRMD").Public().(ed25519.PublicKey)},
+		bankK:     {Role: ledger.RoleBank, Bank: "KVRI", PublicKey: signingKey("KVRI").Public().(ed25519.PublicKey)},
+		bankR:     {Role: ledger.RoleBank, Bank: "RMTE", PublicKey: signingKey("RMTE").Public().(ed25519.PublicKey)},
+		bankR2:    {Role: ledger.RoleBank, Bank: "RMTE", PublicKey: signingKey("RMTE").Public().(ed25519.PublicKey)},
+		revoked:   {Role: ledger.RoleChat, App: "alpha"},
 	} {
-		key.ID = ledger.NewID()
+		key.ID, key.Label = ledger.NewID(), name
 		s.keys[name], key.Hash = api.NewSecret(key.Role)
 		_, err := ledger.Do[ledger.Key](s.t.Context(), s.book, ledger.CreateKey{Key: key})
 		check(s.t, err)
@@ -211,7 +217,8 @@ func (s *stack) makeKeys() {
 	}
 }
 
-// fingerprint is a hash of every row of every table.
+// fingerprint is a hash of every row of every table and of every leaf of the log, but
+// for those that say who looked: tests of accesses count these.
 func (s *stack) fingerprint() string {
 	s.t.Helper()
 	db, err := sql.Open("sqlite", "file:"+s.path+"?_pragma=query_only(1)")
@@ -219,12 +226,39 @@ func (s *stack) fingerprint() string {
 	defer db.Close()
 	h := sha256.New()
 	for _, table := range column(s.t, db, `SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`) {
+		if table == "accesses" || table == "log" {
+			continue
+		}
 		fmt.Fprintln(h, table)
 		for _, row := range rowsOf(s.t, db, table) {
 			fmt.Fprintln(h, row)
 		}
 	}
+	eachLeaf(s.t, s.store, func(l ledger.Leaf) {
+		if l.LeafKind() != ledger.LeafAccess {
+			h.Write(ledger.AppendLeaf(nil, l))
+		}
+	})
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// eachLeaf calls yield with every leaf of the log.
+func eachLeaf(t testing.TB, r ledger.Reader, yield func(ledger.Leaf)) {
+	t.Helper()
+	check(t, r.Audit(context.Background(), func(snap ledger.Snapshot) error {
+		for row, err := range snap.LogRows() {
+			if err != nil {
+				return err
+			}
+			check(t, row.Each(func(_ int64, b []byte) bool {
+				leaf, err := ledger.ParseLeaf(b)
+				check(t, err)
+				yield(leaf)
+				return true
+			}))
+		}
+		return nil
+	}))
 }
 
 func column(t testing.TB, db *sql.DB, query string) (values []string) {
@@ -270,6 +304,15 @@ func (s *stack) count(table string) int {
 	n, err := strconv.Atoi(column(s.t, db, `SELECT count(*) FROM "`+table+`"`)[0])
 	check(s.t, err)
 	return n
+}
+
+// reopened calls look with the book of a stack that was stopped.
+func (s *stack) reopened(look func(ledger.Reader)) {
+	s.t.Helper()
+	file, err := sqlite.Open(s.t.Context(), s.path)
+	check(s.t, err)
+	look(file)
+	check(s.t, file.Close())
 }
 
 // verify checks every invariant of the book.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"sync"
 	"time"
@@ -22,6 +23,13 @@ func NewSecret(role ledger.Role) (secret string, hash [32]byte) {
 	_, _ = rand.Read(b[:]) // never fails
 	secret = secretPrefix + role.String() + "_" + base64.RawURLEncoding.EncodeToString(b[:])
 	return secret, sha256.Sum256([]byte(secret))
+}
+
+// shortHash is as much of a secret's hash as is written down: it tells two tries from
+// each other and gives nobody a key.
+func shortHash(secret string) string {
+	hash := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(hash[:4])
 }
 
 // keyring finds keys by their secret. It remembers what it found for a moment:
@@ -50,7 +58,8 @@ func newKeyring(r ledger.Reader, now func() time.Time) *keyring {
 	return &keyring{reader: r, now: now, seen: map[[32]byte]rememberedKey{}}
 }
 
-// find is the valid key with the secret, or ledger.ErrNotFound.
+// find is the valid key with the secret, or ledger.ErrNotFound, with the key where
+// it was revoked.
 func (k *keyring) find(ctx context.Context, secret string) (ledger.Key, error) {
 	hash := sha256.Sum256([]byte(secret))
 	k.mu.RLock()
@@ -70,7 +79,7 @@ func (k *keyring) find(ctx context.Context, secret string) (ledger.Key, error) {
 		delete(k.seen, hash)
 	}
 	if err != nil {
-		return ledger.Key{}, err
+		return key, err
 	}
 	if generation != k.generation { // perhaps read before it was revoked: good for this request only
 		return key, nil

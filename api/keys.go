@@ -41,7 +41,7 @@ func (s *Server) CreateKey(c echo.Context) error {
 	}
 	role, ok := ledger.ParseRole(string(in.Role))
 	if !ok {
-		return badRequest("invalid_field", "role is chat, bank, auditor or operator").at("/role")
+		return badRequest("invalid_field", "role is chat, bank, auditor, operator or inspector").at("/role")
 	}
 	k := ledger.Key{ID: ledger.NewID(), Role: role, App: in.App, Bank: in.Bank, Label: in.Label, PublicKey: in.PublicKey}
 	if err := CheckKey(&k); err != nil {
@@ -52,6 +52,10 @@ func (s *Server) CreateKey(c echo.Context) error {
 	}
 	secret, hash := NewSecret(role)
 	k.Hash = hash
+	op, _ := s.operation(c)
+	if err := s.accessed(c, op, joined(k.ID.KeyRef()+" of role "+role.String(), k.Bank, k.App)); err != nil {
+		return err
+	}
 	return s.commit(c, change{command: ledger.CreateKey{Key: k}, status: http.StatusCreated,
 		view: func(r any) any { return CreatedKey{Key: keyView(r.(ledger.Key)), Secret: secret} }})
 }

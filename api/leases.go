@@ -23,8 +23,11 @@ const (
 // that is leaving its process still comes, for what is open.
 func (s *Server) remoteBank(c echo.Context, code string) (*remote.Bank, error) {
 	b, known := s.registry.Driven(code)
-	if !known || caller(c).Bank != code {
+	switch {
+	case !known:
 		return nil, notFound("bank")
+	case caller(c).Bank != code:
+		return nil, foreign("bank", "")
 	}
 	r, ok := b.Adapter.(*remote.Bank)
 	if !ok {

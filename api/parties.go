@@ -21,8 +21,11 @@ func (s *Server) party(c echo.Context, ref string) (ledger.Party, error) {
 		return ledger.Party{}, notFound("party")
 	}
 	p, err := s.reader.Party(c.Request().Context(), id)
-	if errors.Is(err, ledger.ErrNotFound) || (err == nil && !sees(caller(c), p.App)) {
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
 		return ledger.Party{}, notFound("party")
+	case err == nil && !sees(caller(c), p.App):
+		return ledger.Party{}, foreign("party", "")
 	}
 	return p, err
 }
@@ -57,7 +60,7 @@ func (s *Server) OpenParty(c echo.Context, params OpenPartyParams) error {
 	}
 	party := ledger.Party{ID: ledger.NewID(), App: caller(c).App, Name: in.Name, Kind: kind}
 	return s.commit(c, change{command: ledger.OpenParty{Party: party}, key: params.IdempotencyKey, body: body, status: http.StatusCreated,
-		view: func(r any) any { return partyView(r.(ledger.Party)) }})
+		view: func(r any) any { return partyView(r.(ledger.Party), sightOwn) }})
 }
 
 // ListParties implements [ServerInterface].
@@ -73,7 +76,7 @@ func (s *Server) ListParties(c echo.Context, params ListPartiesParams) error {
 	rows, next := cut(rows, params.Limit, func(last *ledger.Party) string { return string(last.ID[:]) })
 	out := PartyList{Data: make([]Party, len(rows)), NextCursor: next}
 	for i := range rows {
-		out.Data[i] = partyView(rows[i])
+		out.Data[i] = partyView(rows[i], sightOf(caller(c)))
 	}
 	return writeJSON(c, http.StatusOK, out)
 }
@@ -84,7 +87,7 @@ func (s *Server) GetParty(c echo.Context, party string) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, partyView(p))
+	return writeJSON(c, http.StatusOK, partyView(p, sightOf(caller(c))))
 }
 
 // ListInstruments implements [ServerInterface].
@@ -99,7 +102,7 @@ func (s *Server) ListInstruments(c echo.Context, party string) error {
 	}
 	out := InstrumentList{Data: make([]Instrument, len(rows))}
 	for n, i := range rows {
-		out.Data[n] = instrumentView(i, i.ID == p.Default)
+		out.Data[n] = instrumentView(i, i.ID == p.Default, sightOf(caller(c)))
 	}
 	return writeJSON(c, http.StatusOK, out)
 }
@@ -122,7 +125,7 @@ func (s *Server) LinkInstrument(c echo.Context, party string, params LinkInstrum
 	i.ID, i.Party, i.App = ledger.NewID(), p.ID, p.App
 	isDefault := in.Default || (i.Kind.HoldsMoney() && p.Default.IsZero())
 	return s.commit(c, change{command: ledger.LinkInstrument{Instrument: i, MakeDefault: in.Default}, key: params.IdempotencyKey, body: body,
-		status: http.StatusCreated, view: func(r any) any { return instrumentView(r.(ledger.Instrument), isDefault) }})
+		status: http.StatusCreated, view: func(r any) any { return instrumentView(r.(ledger.Instrument), isDefault, sightOwn) }})
 }
 
 // newInstrument checks what the contract says of each kind.
@@ -258,7 +261,10 @@ func (s *Server) instrumentOf(ctx context.Context, p ledger.Party, ref string) (
 		return ledger.Instrument{}, notFound("instrument")
 	}
 	i, err := s.reader.Instrument(ctx, id)
-	if errors.Is(err, ledger.ErrNotFound) || (err == nil && i.Party != p.ID) {
+	switch {
+	case err == nil && i.App != p.App:
+		return ledger.Instrument{}, foreign("instrument", "instrument "+ref)
+	case errors.Is(err, ledger.ErrNotFound), err == nil && i.Party != p.ID:
 		return ledger.Instrument{}, notFound("instrument")
 	}
 	return i, err
@@ -282,5 +288,5 @@ func (s *Server) SetDefaultInstrument(c echo.Context, party string) error {
 		return err
 	}
 	return s.commit(c, change{command: ledger.SetDefault{Party: p.ID, Instrument: i.ID}, status: http.StatusOK,
-		view: func(r any) any { return partyView(r.(ledger.Party)) }})
+		view: func(r any) any { return partyView(r.(ledger.Party), sightOwn) }})
 }

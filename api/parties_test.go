@@ -127,6 +127,8 @@ func TestDirectory(t *testing.T) {
 	a.link(walletOnly, obj{"kind": "wallet"})
 
 	found := api.DirectoryEntry{Found: true, Name: "asha", Kind: "person", Party: asha.id, Payable: true, Via: "NRMD"}
+	unnamed := found
+	unnamed.Name = ""
 	foreign := api.DirectoryEntry{Found: true, Name: "asha", Kind: "person", Payable: true}
 	for _, c := range []struct {
 		who   *caller
@@ -145,7 +147,8 @@ func TestDirectory(t *testing.T) {
 		{b, "handle=asha", api.DirectoryEntry{}},
 		{b, "upi=asha@narmada", foreign},
 		{s.as(auditor), "handle=asha", api.DirectoryEntry{}},
-		{s.as(auditor), "upi=asha@narmada", found},
+		{s.as(inspector), "upi=asha@narmada", found},
+		{s.as(auditor), "upi=asha@narmada", unnamed},
 	} {
 		if got := read[api.DirectoryEntry](c.who.get("/v1/directory?" + c.query).want(200)); got != c.want {
 			t.Errorf("%s, %s: %+v, want %+v", c.who.name, c.query, got, c.want)

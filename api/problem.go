@@ -23,6 +23,8 @@ type problem struct {
 	field  string // JSON pointer, or the name of a parameter or header, of what is wrong
 	line   int    // of the file that was sent, where one is wrong
 	cause  error  // for the log only
+
+	withheld *withheld // there is something, which the caller may not have
 }
 
 // Error makes a problem an error.

@@ -75,7 +75,7 @@ func (s *Server) whenAtRest(c echo.Context, reply *ledger.Reply, limit time.Dura
 	if err != nil {
 		return c.Blob(reply.Answer.Status, echo.MIMEApplicationJSON, reply.Answer.Body)
 	}
-	return writeJSON(c, reply.Answer.Status, transferView(&story.Transfer))
+	return writeJSON(c, reply.Answer.Status, transferView(&story.Transfer, sightOwn))
 }
 
 // requestHash tells one request from another under the same key.

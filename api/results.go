@@ -18,7 +18,7 @@ const maxResults = 500
 // ReportResults implements [ServerInterface]: a bank says what became of many instructions.
 func (s *Server) ReportResults(c echo.Context, bank string, _ ReportResultsParams) error {
 	if caller(c).Bank != bank {
-		return notFound("bank")
+		return foreign("bank", "")
 	}
 	items, body, err := readResults(c)
 	if err != nil {

@@ -20,51 +20,61 @@ var mayCall = map[string]string{
 	"GET /healthz":      "everybody",
 	"GET /readyz":       "everybody",
 	"GET /openapi.json": "everybody",
-	"GET /metrics":      "auditor operator",
+	"GET /metrics":      "auditor operator inspector",
 
 	"POST /v1/parties":                                    "chat",
-	"GET /v1/parties":                                     "chat auditor operator",
-	"GET /v1/parties/{party}":                             "chat auditor operator",
+	"GET /v1/parties":                                     "chat auditor operator inspector",
+	"GET /v1/parties/{party}":                             "chat auditor operator inspector",
 	"POST /v1/parties/{party}/instruments":                "chat",
-	"GET /v1/parties/{party}/instruments":                 "chat auditor operator",
+	"GET /v1/parties/{party}/instruments":                 "chat auditor operator inspector",
 	"DELETE /v1/parties/{party}/instruments/{instrument}": "chat",
 	"PUT /v1/parties/{party}/default":                     "chat",
-	"GET /v1/directory":                                   "chat auditor operator",
+	"GET /v1/directory":                                   "chat auditor operator inspector",
 
 	"POST /v1/transfers":                   "chat",
-	"GET /v1/transfers":                    "chat auditor operator",
+	"GET /v1/transfers":                    "chat auditor operator inspector",
 	"POST /v1/transfers/batch":             "chat",
-	"GET /v1/transfers/{transfer}":         "chat auditor operator",
+	"GET /v1/transfers/{transfer}":         "chat auditor operator inspector",
 	"POST /v1/transfers/{transfer}/cancel": "chat",
 
-	"GET /v1/wallets/{party}":              "chat auditor operator",
+	"GET /v1/transfers/{transfer}/proof":   "chat auditor operator inspector",
+	"GET /v1/transfers/{transfer}/receipt": "chat auditor operator inspector",
+
+	"GET /v1/log/checkpoint":          "everybody",
+	"GET /v1/log/tile/{level}/{tile}": "everybody",
+	"GET /v1/log/tile/entries/{tile}": "auditor operator inspector",
+	"GET /v1/log/proofs/consistency":  "everybody",
+	"GET /v1/log/keys":                "everybody",
+	"POST /v1/log/cosignatures":       "auditor operator inspector",
+
+	"GET /v1/wallets/{party}":              "chat auditor operator inspector",
 	"POST /v1/wallets/{party}/topups":      "chat",
 	"POST /v1/wallets/{party}/withdrawals": "chat",
-	"GET /v1/wallets/{party}/statement":    "chat auditor operator",
+	"GET /v1/wallets/{party}/statement":    "chat auditor operator inspector",
 	"POST /v1/wallets/{party}/freeze":      "operator",
 	"POST /v1/wallets/{party}/unfreeze":    "operator",
 
-	"GET /v1/accounts":                  "auditor operator",
-	"GET /v1/accounts/{name}":           "auditor operator",
-	"GET /v1/accounts/{name}/statement": "auditor operator",
+	"GET /v1/accounts":                  "auditor operator inspector",
+	"GET /v1/accounts/{name}":           "auditor operator inspector",
+	"GET /v1/accounts/{name}/statement": "auditor operator inspector",
 
-	"GET /v1/banks":                        "chat bank auditor operator",
+	"GET /v1/banks":                        "chat bank auditor operator inspector",
 	"POST /v1/banks/{bank}/results":        "bank",
 	"POST /v1/banks/{bank}/results/batch":  "bank",
 	"POST /v1/banks/{bank}/leases":         "bank",
 	"POST /v1/banks/{bank}/leases/results": "bank",
 	"POST /v1/banks/{bank}/heartbeat":      "bank",
 
-	"GET /v1/settlement/windows":                    "bank auditor operator",
+	"GET /v1/settlement/windows":                    "bank auditor operator inspector",
 	"POST /v1/settlement/windows/close":             "operator",
-	"GET /v1/settlement/windows/{window}":           "auditor operator",
-	"GET /v1/settlement/windows/{window}/positions": "bank auditor operator",
+	"GET /v1/settlement/windows/{window}":           "auditor operator inspector",
+	"GET /v1/settlement/windows/{window}/positions": "bank auditor operator inspector",
 	"POST /v1/settlement/confirmations":             "bank operator",
 
-	"GET /v1/reconciliation":                     "auditor operator",
+	"GET /v1/reconciliation":                     "auditor operator inspector",
 	"POST /v1/reconciliation/runs":               "operator",
-	"GET /v1/breaks":                             "auditor operator",
-	"GET /v1/breaks/{break}":                     "auditor operator",
+	"GET /v1/breaks":                             "auditor operator inspector",
+	"GET /v1/breaks/{break}":                     "auditor operator inspector",
 	"POST /v1/breaks/{break}/assign":             "operator",
 	"POST /v1/breaks/{break}/comment":            "operator",
 	"POST /v1/breaks/{break}/close":              "operator",
@@ -74,7 +84,9 @@ var mayCall = map[string]string{
 	"POST /v1/corrections/{correction}/apply":    "operator",
 
 	"POST /v1/statements": "bank operator",
-	"GET /v1/statements":  "auditor operator",
+	"GET /v1/statements":  "auditor operator inspector",
+
+	"GET /v1/accesses": "auditor operator inspector",
 
 	"POST /v1/keys":         "operator",
 	"GET /v1/keys":          "operator",
@@ -85,11 +97,11 @@ const hex32 = "0123456789abcdef0123456789abcdef"
 
 // absent are well-formed ids of what is not there.
 var absent = strings.NewReplacer("{party}", "pty_"+hex32, "{instrument}", "ins_"+hex32, "{transfer}", "BAH"+strings.ToUpper(hex32),
-	"{name}", "fees", "{window}", "upi-2026-11-25-03", "{bank}", "NRMD", "{break}", "brk_"+hex32, "{correction}", "cor_"+hex32, "{key}", "key_"+hex32)
+	"{name}", "fees", "{window}", "upi-2026-11-25-03", "{bank}", "NRMD", "{break}", "brk_"+hex32, "{correction}", "cor_"+hex32, "{key}", "key_"+hex32, "{level}", "0", "{tile}", "999")
 
 func TestRoles(t *testing.T) {
 	s := start(t)
-	callers := map[string]string{chatA: "chat", auditor: "auditor", operator: "operator", bankN: "bank", revoked: "", nobody: ""}
+	callers := map[string]string{chatA: "chat", auditor: "auditor", operator: "operator", inspector: "inspector", bankN: "bank", revoked: "", nobody: ""}
 	seen := 0
 	eachOperation(t, func(t *testing.T, at string, _ *openapi3.Operation) {
 		seen++

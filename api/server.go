@@ -53,6 +53,7 @@ type Server struct {
 	keys       *keyring
 	watch      *watch
 	metrics    *metrics
+	accesses   *accesses
 	rrn        rrnCounter
 	http       *http.Server
 	stopping   chan struct{} // closed by Shutdown
@@ -87,6 +88,7 @@ func New(opt Options) (*Server, error) {
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.rrn.n.Store(rand.Uint32N(1_000_000)) // a restart within the hour must not begin with the same numbers
 	s.metrics = newMetrics(s)
+	s.accesses = &accesses{book: s.book, reader: s.reader, log: s.log}
 	var err error
 	if s.contract, err = loadContract(); err != nil {
 		return nil, err
@@ -127,5 +129,6 @@ func (s *Server) Serve(l net.Listener) error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
 	defer s.runs.Wait()
+	defer s.accesses.close(ctx)
 	return s.http.Shutdown(ctx)
 }

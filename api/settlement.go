@@ -96,7 +96,7 @@ func (s *Server) ConfirmSettlement(c echo.Context, _ ConfirmSettlementParams) er
 			return err
 		}
 		if in.Bank != who.Bank {
-			return notFound("position")
+			return foreign("position", "bank "+s.word(&parameter{name: "bank"}, in.Bank))
 		}
 	}
 	amount, err := ledger.ParseAmount(in.Amount.Value, in.Amount.Currency)

@@ -18,8 +18,11 @@ func (s *Server) transfer(ctx context.Context, k *ledger.Key, ref string) (ledge
 		return ledger.Transfer{}, notFound("transfer")
 	}
 	t, err := s.reader.Transfer(ctx, id)
-	if errors.Is(err, ledger.ErrNotFound) || (err == nil && !sees(k, t.App)) {
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
 		return ledger.Transfer{}, notFound("transfer")
+	case err == nil && !sees(k, t.App):
+		return ledger.Transfer{}, foreign("transfer", "")
 	}
 	return t, err
 }
@@ -31,11 +34,11 @@ func (s *Server) GetTransfer(c echo.Context, ref string, params GetTransferParam
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, storyView(&story))
+	return writeJSON(c, http.StatusOK, storyView(&story, sightOf(caller(c))))
 }
 
-func storyView(s *ledger.Story) TransferDetail {
-	out := TransferDetail{Transfer: transferView(&s.Transfer), History: make([]TransferStep, len(s.Steps)), Instructions: make([]Instruction, len(s.Instructions))}
+func storyView(s *ledger.Story, see sight) TransferDetail {
+	out := TransferDetail{Transfer: transferView(&s.Transfer, see), History: make([]TransferStep, len(s.Steps)), Instructions: make([]Instruction, len(s.Instructions))}
 	for n, step := range s.Steps {
 		out.History[n] = TransferStep{State: TransferState(step.State.String()), Reason: FailureReason(step.Reason), BankCode: step.BankCode, At: timeView(step.At)}
 	}
@@ -73,7 +76,7 @@ func (s *Server) await(ctx context.Context, k *ledger.Key, ref string, limit tim
 	place, ended, ok := s.watch.add(id)
 	if ok {
 		if !sees(k, ended.Transfer.App) {
-			return ledger.Story{}, notFound("transfer")
+			return ledger.Story{}, foreign("transfer", "")
 		}
 		return ended, nil
 	}
@@ -135,7 +138,7 @@ func (s *Server) ListTransfers(c echo.Context, params ListTransfersParams) error
 	rows, next := cut(rows, params.Limit, func(last *ledger.Transfer) string { return string(last.ID[:]) })
 	out := TransferList{Data: make([]Transfer, len(rows)), NextCursor: next}
 	for i := range rows {
-		out.Data[i] = transferView(&rows[i])
+		out.Data[i] = transferView(&rows[i], sightOf(caller(c)))
 	}
 	return writeJSON(c, http.StatusOK, out)
 }

@@ -35,36 +35,36 @@ func masked(number string) string {
 	return "••••" + number[max(0, len(number)-4):]
 }
 
-func partyView(p ledger.Party) Party {
-	return Party{ID: p.ID.PartyRef(), App: p.App, Name: p.Name, Kind: PartyKind(p.Kind.String()),
+func partyView(p ledger.Party, see sight) Party {
+	return Party{ID: p.ID.PartyRef(), App: p.App, Name: see.text(p.Name), Kind: PartyKind(p.Kind.String()),
 		DefaultInstrument: p.Default.InstrumentRef(), CreatedAt: timeView(p.Created)}
 }
 
-func instrumentView(i ledger.Instrument, isDefault bool) Instrument {
+func instrumentView(i ledger.Instrument, isDefault bool, see sight) Instrument {
 	v := Instrument{ID: i.ID.InstrumentRef(), Party: i.Party.PartyRef(), Kind: InstrumentKind(i.Kind.String()),
-		Bank: i.Bank, UPI: i.UPI, Currency: string(i.Currency), Default: isDefault, CreatedAt: timeView(i.Created)}
+		Bank: i.Bank, UPI: see.text(i.UPI), Currency: string(i.Currency), Default: isDefault, CreatedAt: timeView(i.Created)}
 	switch i.Kind {
 	case ledger.Phone:
-		v.Phone = i.Value
+		v.Phone = see.text(i.Value)
 	case ledger.Handle:
-		v.Handle = i.Value
+		v.Handle = see.text(i.Value)
 	case ledger.BankAccount:
-		v.Account = MaskedAccount{Number: masked(i.Value), IFSC: i.IFSC}
+		v.Account = MaskedAccount{Number: see.account(i.Value), IFSC: i.IFSC}
 	}
 	return v
 }
 
-func endView(e *ledger.End) TransferEnd {
-	return TransferEnd{Party: e.Party.PartyRef(), Name: e.Name, Bank: e.Bank, Account: masked(e.Account), IFSC: e.IFSC, UPI: e.UPI,
+func endView(e *ledger.End, see sight) TransferEnd {
+	return TransferEnd{Party: e.Party.PartyRef(), Name: see.text(e.Name), Bank: e.Bank, Account: see.account(e.Account), IFSC: e.IFSC, UPI: see.text(e.UPI),
 		Wallet: e.IsWallet() && !e.Instrument.IsZero()}
 }
 
-func transferView(t *ledger.Transfer) Transfer {
+func transferView(t *ledger.Transfer, see sight) Transfer {
 	v := Transfer{ID: t.ID.TransferRef(), Kind: TransferKind(t.Kind.String()), State: TransferState(t.State.String()), StatusText: statusText(t),
-		Amount: moneyView(t.Amount), Payer: endView(&t.Payer), Payee: endView(&t.Payee),
-		Note: t.Note, Conversation: t.Conversation, Message: t.Message, RRN: t.RRN,
+		Amount: moneyView(t.Amount), Payer: endView(&t.Payer, see), Payee: endView(&t.Payee, see),
+		Note: see.text(t.Note), Conversation: see.text(t.Conversation), Message: see.text(t.Message), RRN: t.RRN,
 		CreatedAt: timeView(t.Created), UpdatedAt: timeView(t.Updated), DecideBy: timeView(t.Deadline)}
-	if t.Metadata != "" {
+	if see.text(t.Metadata) != "" {
 		_ = json.Unmarshal([]byte(t.Metadata), &v.Metadata) // written by metadataText
 	}
 	if t.Reason != "" {

@@ -143,6 +143,7 @@ func (s *Server) GetWalletStatement(c echo.Context, party string, params GetWall
 	if err != nil {
 		return err
 	}
+	see := sightOf(caller(c))
 	out := WalletStatement{Data: make([]WalletLine, len(lines)), NextCursor: nextSeq(lines, params.Limit)}
 	for n, l := range lines {
 		t, err := s.reader.Transfer(ctx, l.Posting.Entry)
@@ -151,12 +152,12 @@ func (s *Server) GetWalletStatement(c echo.Context, party string, params GetWall
 		}
 		v := WalletLine{Transfer: t.ID.TransferRef(), Event: Event(l.Posting.Event.String()), Amount: moneyView(t.Amount),
 			Balance: balanceView(l.Balance, t.Amount.Currency), At: timeView(l.Posting.At)}
-		v.Direction, v.CounterpartyName = DirectionIn, t.Payer.Name
+		v.Direction, v.CounterpartyName = DirectionIn, see.text(t.Payer.Name)
 		if l.Debited { // a wallet is a liability: debits take money out
 			v.Direction = DirectionOut
 		}
 		if t.Payer.IsWallet() && ledger.WalletAccount(t.Payer.Party, a.Name.Currency) == a.Name {
-			v.CounterpartyName = t.Payee.Name
+			v.CounterpartyName = see.text(t.Payee.Name)
 		}
 		out.Data[n] = v
 	}

@@ -4,13 +4,13 @@ package ledger
 // the answer is given. Accesses are only ever added.
 type Access struct {
 	ID      ID
-	Who     string // an API key's outside form, or the name of an operating system's user, as "user:asha"
+	Who     string // an API key's outside form, or the name of an operating system's user, as "user:asha"; "unknown" of who had no valid key
 	Role    string // of the key; empty for a user
 	What    string // the route, as "GET /v1/export", or the command, as "bahi export"
 	Subject string // what of it, in words that name no person: ids, a range, a format
 	Denied  bool
 	Reason  string // why it was denied: a code of problems
-	Times   int64  // how often; denials that follow each other closely are counted together
+	Times   int64  // how often; denials that follow each other closely are counted together, in a flood those of several as "others"
 	At      int64  // Unix microseconds
 }
 

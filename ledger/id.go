@@ -77,6 +77,9 @@ func (id ID) NodeRef() string { return id.Ref(nodePrefix) }
 // BreakRef is the outside form of a break's ID.
 func (id ID) BreakRef() string { return id.Ref(breakPrefix) }
 
+// AccessRef is the outside form of an access' ID.
+func (id ID) AccessRef() string { return id.Ref(accessPrefix) }
+
 // CorrectionRef is the outside form of a correction's ID.
 func (id ID) CorrectionRef() string { return id.Ref(correctionPrefix) }
 

@@ -5,13 +5,14 @@ type Role uint8
 
 // The roles.
 const (
-	RoleChat     Role = iota + 1 // a chat backend: its own app's parties and transfers
-	RoleBank                     // a bank: reports results of its own instructions
-	RoleAuditor                  // reads everything, changes nothing
-	RoleOperator                 // reads everything, handles keys and frozen accounts
+	RoleChat      Role = iota + 1 // a chat backend: its own app's parties and transfers
+	RoleBank                      // a bank: reports results of its own instructions
+	RoleAuditor                   // reads everything but personal data, changes nothing
+	RoleOperator                  // reads what an auditor reads, handles keys and frozen accounts
+	RoleInspector                 // an auditor who may also see personal data
 )
 
-var roleNames = [...]string{RoleChat: "chat", RoleBank: "bank", RoleAuditor: "auditor", RoleOperator: "operator"}
+var roleNames = [...]string{RoleChat: "chat", RoleBank: "bank", RoleAuditor: "auditor", RoleOperator: "operator", RoleInspector: "inspector"}
 
 // String is the role's word.
 func (r Role) String() string { return nameOf(roleNames[:], r) }

@@ -27,6 +27,7 @@ type benchCmd struct {
 	Pgbench     bool   `help:"Also run pgbench (TPC-B-like, scale 10, 64 clients) before and after, on a private PostgreSQL, and print the ratio." env:"BAHI_BENCH_PGBENCH"`
 	Profile     string `help:"Also write where the processor time goes into this directory: server.pprof and allocs.pprof for go tool pprof, and on PostgreSQL statements.txt." type:"path" env:"BAHI_BENCH_PROFILE"`
 	JSON        bool   `help:"Print the result as one JSON object."`
+	unlogged    bool   // by a server that leaves the log out
 }
 
 // benchResult is what one run measured.
@@ -156,7 +157,11 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server, p
 	if err != nil {
 		return nil, err
 	}
-	server, err := startChild(program, store, log, append(profile.flags(), banks.args()...)...)
+	command := "serve"
+	if c.unlogged {
+		command = "serve-unlogged"
+	}
+	server, err := startAs(command, program, store, log, append(profile.flags(), banks.args()...)...)
 	if err != nil {
 		said, _ := os.ReadFile(log.Name()) // the directory goes with this process
 		return nil, fmt.Errorf("%w\n%s", err, said)

@@ -18,7 +18,12 @@ type child struct {
 
 // startChild runs "program serve" on a free loopback port and waits until it listens.
 func startChild(program string, s storage, log io.Writer, args ...string) (*child, error) {
-	cmd := exec.Command(program, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", s.Data, "--database-url", s.DatabaseURL}, args...)...)
+	return startAs("serve", program, s, log, args...)
+}
+
+// startAs does so with a command that serves in its own way.
+func startAs(command, program string, s storage, log io.Writer, args ...string) (*child, error) {
+	cmd := exec.Command(program, append([]string{command, "--listen", "127.0.0.1:0", "--data", s.Data, "--database-url", s.DatabaseURL}, args...)...)
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
 	if err != nil {

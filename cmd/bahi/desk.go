@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"os/user"
 	"time"
 	_ "time/tzdata" // the zone is known on every machine
 
@@ -42,21 +41,23 @@ type desk struct {
 }
 
 // Validate is called by the parser.
-func (d desk) Validate() error { return errors.Join(d.storage.Validate(), d.rules.Validate()) }
+func (d desk) Validate() error {
+	if d.As != "" && address.Text(d.As, maxUserName) != nil {
+		return errors.New("--as: a name that can be read, of 99 characters at most")
+	}
+	return errors.Join(d.storage.Validate(), d.rules.Validate())
+}
 
 // who does it.
 func (d desk) who() string {
 	if d.As != "" {
 		return d.As
 	}
-	if u, err := user.Current(); err == nil && u.Username != "" {
-		return u.Username
-	}
-	return "operator"
+	return loginName()
 }
 
-// work opens the book for f.
-func (d desk) work(ctx context.Context, f func(*reconcile.Desk) error) error {
+// work opens the book for f, once it is written down who is at it and by which command.
+func (d desk) work(ctx context.Context, command, subject string, f func(*reconcile.Desk) error) error {
 	policy := ledger.DefaultPolicy()
 	d.apply(&policy)
 	counter := rand.Uint32()
@@ -65,6 +66,9 @@ func (d desk) work(ctx context.Context, f func(*reconcile.Desk) error) error {
 		return address.RRN(time.Now().In(policy.Location()), counter)
 	}
 	return d.storage.work(ctx, &policy, func(store ledger.Store, book *ledger.Pipeline) error {
+		if err := accessed(ctx, book, d.who(), command, subject); err != nil {
+			return err
+		}
 		return f(&reconcile.Desk{Book: book, Reader: store, Policy: &policy, Now: time.Now, RRN: rrn})
 	})
 }

@@ -21,7 +21,7 @@ type keysCmd struct {
 
 type keysCreateCmd struct {
 	storage
-	Role      string `help:"What the key may do: chat, bank, auditor or operator." enum:"chat,bank,auditor,operator" required:""`
+	Role      string `help:"What the key may do: chat, bank, auditor, operator or inspector (an auditor who sees personal data)." enum:"chat,bank,auditor,operator,inspector" required:""`
 	App       string `help:"The chat backend's app (role chat)."`
 	Bank      string `help:"The bank's code (role bank)."`
 	PublicKey string `help:"The bank's Ed25519 public key in base64 (role bank); without it a pair is made and the private key printed, once."`
@@ -75,11 +75,10 @@ type keysListCmd struct {
 // Run lists the keys.
 func (c *keysListCmd) Run() error {
 	ctx := context.Background()
-	store, err := c.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
+	return c.look(ctx, loginName(), "keys list", "", func(store ledger.Store) error { return printKeys(ctx, store) })
+}
+
+func printKeys(ctx context.Context, store ledger.Store) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tROLE\tAPP\tBANK\tLABEL\tCREATED\tREVOKED")
 	page := ledger.Page{Limit: 100}
@@ -125,16 +124,17 @@ func (c *keysRevokeCmd) Run() error {
 		return usagef("that is not a key's id; see \"bahi keys list\"")
 	}
 	ctx := context.Background()
-	store, err := c.openExisting(ctx)
-	if err != nil {
+	return c.work(ctx, nil, func(_ ledger.Store, book *ledger.Pipeline) error {
+		if err := accessed(ctx, book, loginName(), "keys revoke", c.Key); err != nil {
+			return err
+		}
+		_, err := ledger.Do[ledger.Key](ctx, book, ledger.RevokeKey{ID: id})
 		return err
-	}
-	defer store.Close()
-	_, err = change[ledger.Key](ctx, store, ledger.RevokeKey{ID: id})
-	return err
+	})
 }
 
-// createKey stores a key without a server, in a new book where there is none.
+// createKey stores a key without a server, in a new book where there is none, once it
+// is written down who does it.
 func createKey(s storage, key ledger.Key) error {
 	ctx := context.Background()
 	store, err := s.open(ctx)
@@ -142,13 +142,11 @@ func createKey(s storage, key ledger.Key) error {
 		return err
 	}
 	defer store.Close()
-	_, err = change[ledger.Key](ctx, store, ledger.CreateKey{Key: key})
+	book := ledger.NewPipeline(store, ledger.PipelineOptions{})
+	defer book.Close()
+	if err := accessed(ctx, book, loginName(), "keys create", joined(key.ID.KeyRef()+" of role "+key.Role.String(), key.App, key.Bank)); err != nil {
+		return err
+	}
+	_, err = ledger.Do[ledger.Key](ctx, book, ledger.CreateKey{Key: key})
 	return err
-}
-
-// change applies one command without a server.
-func change[R any](ctx context.Context, store ledger.Store, c ledger.Command) (R, error) {
-	p := ledger.NewPipeline(store, ledger.PipelineOptions{})
-	defer p.Close()
-	return ledger.Do[R](ctx, p, c)
 }

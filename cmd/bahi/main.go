@@ -37,10 +37,13 @@ type cli struct {
 	Log       logCmd       `cmd:"" help:"Handle the keys that the log is signed with."`
 	Audit     auditCmd     `cmd:"" help:"Check what the log proves, without trusting who keeps it."`
 	Settle    settleCmd    `cmd:"" help:"Close settlement windows, report what the banks owe each other, and confirm that it was paid."`
+	Access    accessCmd    `cmd:"" help:"Show who looked at the book, and who was denied to."`
 	Demo      demoCmd      `cmd:"" help:"Play a conversation with payments in it, in a temporary directory, and verify the book."`
 	Bench     benchCmd     `cmd:"" help:"Measure transfers that are done, over HTTP, durable, with the load on the same machine."`
 	Sim       simCmd       `cmd:"" help:"Run several nodes, their banks and their chats in one process on virtual time, while everything goes wrong that can."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
+
+	ServeUnlogged unloggedCmd `cmd:"" hidden:"" help:"For the bench: serve without the log."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }

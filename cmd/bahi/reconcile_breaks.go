@@ -36,7 +36,7 @@ func (c *reconcileBreaksCmd) Run() error {
 		f.OverdueAt = time.Now().UnixMicro()
 	}
 	ctx := context.Background()
-	return c.work(ctx, func(d *reconcile.Desk) error {
+	return c.work(ctx, "reconcile breaks", c.subject(), func(d *reconcile.Desk) error {
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "BREAK\tCLASS\tSTATE\tBANK\tDAY\tOURS\tTHEIRS\tOWNER\tABOUT")
 		var after ledger.BreakPlace
@@ -55,6 +55,18 @@ func (c *reconcileBreaksCmd) Run() error {
 		}
 		return w.Flush()
 	})
+}
+
+// subject says which breaks, without the names of who looks after them.
+func (c *reconcileBreaksCmd) subject() string {
+	parts := []string{"state " + c.State, c.Class, aboutBank(c.Bank)}
+	if c.Owner != "" {
+		parts = append(parts, "owner")
+	}
+	if c.Overdue {
+		parts = append(parts, "overdue")
+	}
+	return joined(parts...)
 }
 
 func printBreak(w *tabwriter.Writer, b *ledger.Break) {
@@ -78,7 +90,7 @@ type reconcileShowCmd struct {
 // Run shows all that is known of a break.
 func (c *reconcileShowCmd) Run() error {
 	ctx := context.Background()
-	return c.about(ctx, c.Break, func(d *reconcile.Desk, id ledger.ID) error {
+	return c.about(ctx, "reconcile show", c.Break, func(d *reconcile.Desk, id ledger.ID) error {
 		f, err := d.File(ctx, id)
 		if err != nil {
 			return err
@@ -122,12 +134,12 @@ func printCorrection(w *tabwriter.Writer, c *ledger.Correction) {
 }
 
 // about works on the break that the text names.
-func (d desk) about(ctx context.Context, ref string, f func(d *reconcile.Desk, id ledger.ID) error) error {
+func (d desk) about(ctx context.Context, command, ref string, f func(d *reconcile.Desk, id ledger.ID) error) error {
 	id, err := ledger.ParseBreakRef(ref)
 	if err != nil {
 		return usagef("%s: %w", ref, err)
 	}
-	return d.work(ctx, func(desk *reconcile.Desk) error {
+	return d.work(ctx, command, "break "+ref, func(desk *reconcile.Desk) error {
 		err := f(desk, id)
 		if errors.Is(err, ledger.ErrNotFound) {
 			return fmt.Errorf("there is no break %s", ref)
@@ -144,7 +156,7 @@ type reconcileAssignCmd struct {
 
 // Run gives a break to somebody.
 func (c *reconcileAssignCmd) Run() error {
-	return c.tend(c.Break, c.Owner, (*reconcile.Desk).Assign)
+	return c.tend("reconcile assign", c.Break, c.Owner, (*reconcile.Desk).Assign)
 }
 
 type reconcileCommentCmd struct {
@@ -155,7 +167,7 @@ type reconcileCommentCmd struct {
 
 // Run adds a comment to a break's history.
 func (c *reconcileCommentCmd) Run() error {
-	return c.tend(c.Break, c.Text, (*reconcile.Desk).Comment)
+	return c.tend("reconcile comment", c.Break, c.Text, (*reconcile.Desk).Comment)
 }
 
 type reconcileCloseCmd struct {
@@ -166,12 +178,12 @@ type reconcileCloseCmd struct {
 
 // Run closes a break as it is.
 func (c *reconcileCloseCmd) Run() error {
-	return c.tend(c.Break, c.Text, (*reconcile.Desk).Dismiss)
+	return c.tend("reconcile close", c.Break, c.Text, (*reconcile.Desk).Dismiss)
 }
 
-func (d desk) tend(ref, text string, do func(d *reconcile.Desk, ctx context.Context, id ledger.ID, text, by string) (ledger.Break, error)) error {
+func (d desk) tend(command, ref, text string, do func(d *reconcile.Desk, ctx context.Context, id ledger.ID, text, by string) (ledger.Break, error)) error {
 	ctx := context.Background()
-	return d.about(ctx, ref, func(desk *reconcile.Desk, id ledger.ID) error {
+	return d.about(ctx, command, ref, func(desk *reconcile.Desk, id ledger.ID) error {
 		b, err := do(desk, ctx, id, text, d.who())
 		if err != nil {
 			return err

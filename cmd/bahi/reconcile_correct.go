@@ -29,7 +29,7 @@ func (c *reconcileProposeCmd) Run() error {
 		}
 	}
 	ctx := context.Background()
-	return c.about(ctx, c.Break, func(d *reconcile.Desk, id ledger.ID) error {
+	return c.about(ctx, "reconcile propose", c.Break, func(d *reconcile.Desk, id ledger.ID) error {
 		if !c.DryRun {
 			if _, err := d.Propose(ctx, id, action, c.who()); err != nil {
 				return err
@@ -68,7 +68,7 @@ type reconcileApproveCmd struct {
 
 // Run is the second person's yes.
 func (c *reconcileApproveCmd) Run() error {
-	return c.decide(c.Correction, func(ctx context.Context, d *reconcile.Desk, id ledger.ID) (ledger.Correction, error) {
+	return c.decide("reconcile approve", c.Correction, func(ctx context.Context, d *reconcile.Desk, id ledger.ID) (ledger.Correction, error) {
 		return d.Approve(ctx, id, c.who())
 	})
 }
@@ -80,7 +80,7 @@ type reconcileWithdrawCmd struct {
 
 // Run takes a proposal back.
 func (c *reconcileWithdrawCmd) Run() error {
-	return c.decide(c.Correction, func(ctx context.Context, d *reconcile.Desk, id ledger.ID) (ledger.Correction, error) {
+	return c.decide("reconcile withdraw", c.Correction, func(ctx context.Context, d *reconcile.Desk, id ledger.ID) (ledger.Correction, error) {
 		return d.Withdraw(ctx, id, c.who())
 	})
 }
@@ -98,18 +98,18 @@ func (c *reconcileApplyCmd) Run() error {
 			return usagef("--override: %w", err)
 		}
 	}
-	return c.decide(c.Correction, func(ctx context.Context, d *reconcile.Desk, id ledger.ID) (ledger.Correction, error) {
+	return c.decide("reconcile apply", c.Correction, func(ctx context.Context, d *reconcile.Desk, id ledger.ID) (ledger.Correction, error) {
 		return d.Apply(ctx, id, c.Override, c.who())
 	})
 }
 
-func (d desk) decide(ref string, f func(context.Context, *reconcile.Desk, ledger.ID) (ledger.Correction, error)) error {
+func (d desk) decide(command, ref string, f func(context.Context, *reconcile.Desk, ledger.ID) (ledger.Correction, error)) error {
 	id, err := ledger.ParseCorrectionRef(ref)
 	if err != nil {
 		return usagef("%s: %w", ref, err)
 	}
 	ctx := context.Background()
-	return d.work(ctx, func(desk *reconcile.Desk) error {
+	return d.work(ctx, command, "correction "+ref, func(desk *reconcile.Desk) error {
 		made, err := f(ctx, desk, id)
 		if errors.Is(err, ledger.ErrNotFound) {
 			return fmt.Errorf("there is no correction %s", ref)

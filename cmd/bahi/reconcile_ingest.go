@@ -39,7 +39,7 @@ func (c *reconcileIngestCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	wrong := 0
-	err = c.work(ctx, func(d *reconcile.Desk) error {
+	err = c.work(ctx, "reconcile ingest", fmt.Sprint(len(c.Files), " files"), func(d *reconcile.Desk) error {
 		for _, file := range c.Files {
 			err := c.ingest(ctx, d, file, reconcile.IngestOptions{Format: o.Format, Mapping: o.Mapping, Bank: c.Bank, Mirrored: c.Mirrored, By: c.who()})
 			switch {

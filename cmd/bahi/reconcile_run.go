@@ -54,7 +54,7 @@ func (c *reconcileRunCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	return c.work(ctx, func(d *reconcile.Desk) error {
+	return c.work(ctx, "reconcile run", fmt.Sprintf("days from %s, until %s", from, until), func(d *reconcile.Desk) error {
 		run, err := reconcile.Run(ctx, d.Book, d.Reader, reconcile.Options{From: from, Until: until, Zone: d.Policy.Location(), By: c.who(), Now: d.Now})
 		if err != nil {
 			return err
@@ -82,7 +82,7 @@ type reconcileStatusCmd struct{ desk }
 // Run shows the last run and how many breaks there are.
 func (c *reconcileStatusCmd) Run() error {
 	ctx := context.Background()
-	return c.work(ctx, func(d *reconcile.Desk) error {
+	return c.work(ctx, "reconcile status", "", func(d *reconcile.Desk) error {
 		switch run, err := d.Reader.LastRun(ctx); {
 		case err == nil:
 			printRun(&run)

@@ -25,14 +25,20 @@ type settlement struct {
 	Settlement string `help:"File with the windows and fees; without one they are UPI's." env:"BAHI_SETTLEMENT" type:"path"`
 }
 
-// work calls f with a desk over the book.
-func (s *settlement) work(f func(ctx context.Context, d *settle.Desk) error) error {
+// work calls f with a desk over the book, once it is written down who is at it.
+func (s *settlement) work(command, window, subject string, f func(ctx context.Context, d *settle.Desk) error) error {
 	schedule, err := readSchedule(s.Settlement)
 	if err != nil {
 		return err
 	}
 	ctx := context.Background()
 	return s.storage.work(ctx, nil, func(store ledger.Store, book *ledger.Pipeline) error {
+		if _, ok := schedule.Find(window); ok { // else it may be anything
+			subject = joined("window "+window, subject)
+		}
+		if err := accessed(ctx, book, loginName(), command, subject); err != nil {
+			return err
+		}
 		return f(ctx, &settle.Desk{Book: book, Reader: store, Schedule: schedule})
 	})
 }
@@ -45,7 +51,7 @@ type settleCloseCmd struct {
 
 // Run closes and prints the windows that were closed.
 func (c *settleCloseCmd) Run() error {
-	return c.work(func(ctx context.Context, d *settle.Desk) (err error) {
+	return c.work("settle close", c.Window, "", func(ctx context.Context, d *settle.Desk) (err error) {
 		var closed []ledger.Window
 		if c.Window == "" {
 			closed, err = d.CloseDue(ctx, time.Now().UnixMicro(), c.By)
@@ -73,7 +79,7 @@ type settleReportCmd struct {
 
 // Run prints the report.
 func (c *settleReportCmd) Run() error {
-	return c.work(func(ctx context.Context, d *settle.Desk) error {
+	return c.work("settle report", c.Window, "format "+c.Format, func(ctx context.Context, d *settle.Desk) error {
 		r, err := d.Report(ctx, c.Window)
 		if err != nil {
 			return err
@@ -99,7 +105,7 @@ func (c *settleConfirmCmd) Run() error {
 	if err != nil {
 		return usagef("the amount: %w", err)
 	}
-	return c.work(func(ctx context.Context, d *settle.Desk) error {
+	return c.work("settle confirm", c.Window, aboutBank(c.Bank), func(ctx context.Context, d *settle.Desk) error {
 		r, err := d.Report(ctx, c.Window)
 		if err != nil {
 			return err
@@ -126,7 +132,7 @@ type settleStatusCmd struct {
 
 // Run lists windows, newest first, or the positions of one.
 func (c *settleStatusCmd) Run() error {
-	return c.work(func(ctx context.Context, d *settle.Desk) error {
+	return c.work("settle status", c.Window, "", func(ctx context.Context, d *settle.Desk) error {
 		if c.Window != "" {
 			r, err := d.Report(ctx, c.Window)
 			if err != nil {

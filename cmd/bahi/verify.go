@@ -17,11 +17,10 @@ type verifyCmd struct {
 // Run checks the book, also one that a server is writing to at the moment.
 func (c *verifyCmd) Run() error {
 	ctx := context.Background()
-	store, err := c.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
+	return c.look(ctx, loginName(), "verify", "", func(store ledger.Store) error { return c.check(ctx, store) })
+}
+
+func (c *verifyCmd) check(ctx context.Context, store ledger.Store) error {
 	out := json.NewEncoder(os.Stdout)
 	sum, err := ledger.Verify(ctx, store, func(v ledger.Violation) {
 		if c.JSON {

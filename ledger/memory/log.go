@@ -59,6 +59,11 @@ func (l *log) check(s *ledger.Set) error {
 			return errors.New("memory: a person is erased twice")
 		}
 	}
+	for _, c := range s.Checkpoints {
+		if slices.ContainsFunc(l.checkpoints, func(o ledger.Checkpoint) bool { return o.Size == c.Size }) {
+			return errors.New("memory: a checkpoint of that size exists")
+		}
+	}
 	return errors.Join(checkTable(&s.LogHead, l.heads), checkTable(&s.Secrets, l.secrets), checkTable(&s.Persons, l.persons))
 }
 

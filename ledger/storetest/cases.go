@@ -81,6 +81,7 @@ func testUpdates(f *fixture) {
 		n.account = r.account
 		n.account.Frozen, n.account.Bounded = !r.account.Frozen, r.account.Bounded
 		n.account.Debits, n.account.Credits, n.account.Reserved = r.account.Debits/2, r.account.Credits/2, -r.account.Reserved/2
+		n.account.Posted = s.time()
 		n.key = r.key
 		n.key.Revoked = s.time()
 		t := r.transfer

@@ -235,6 +235,8 @@ func (f *fixture) wantEvidence(e evidence) {
 	f.wantEvidenceListed(e)
 	f.check(f.store.Audit(background, func(s ledger.Snapshot) error {
 		f.wantEvidenceIn(s, e, ledger.Range{})
+		wantStreamOf(f, s.Windows(), sortedBy(e.windows, func(a, b ledger.Window) int { return cmp.Compare(a.ID, b.ID) }), deeply)
+		wantStream(f, s.Notes(), sortedBy(e.notes, func(a, b ledger.BreakNote) int { return cmp.Or(a.Break.Compare(b.Break), cmp.Compare(a.N, b.N)) }))
 		return nil
 	}))
 }
@@ -327,12 +329,17 @@ func linesIn(lines []ledger.BankLine, in ledger.Range) []ledger.BankLine {
 
 func wantStream[V comparable](f *fixture, stream iter.Seq2[V, error], want []V) {
 	f.Helper()
+	wantStreamOf(f, stream, want, same)
+}
+
+func wantStreamOf[V any](f *fixture, stream iter.Seq2[V, error], want []V, same func(a, b V) bool) {
+	f.Helper()
 	var got []V
 	for v, err := range stream {
 		f.check(err)
 		got = append(got, v)
 	}
-	if !sameList(got, want) {
+	if !slices.EqualFunc(got, want, same) {
 		f.Errorf("%d %T, want %d in their order", len(got), want, len(want))
 	}
 }

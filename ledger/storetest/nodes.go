@@ -159,6 +159,7 @@ func testBank(f *fixture) {
 	if stored != paid {
 		f.Errorf("%d payments are stored, want %d", stored, paid)
 	}
+	f.wantLogInOrder()
 }
 
 func (f *fixture) randomPayments(r *rand.Rand, wallets []ledger.Instrument) (payments []ledger.CreateTransfer) {

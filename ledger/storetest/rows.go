@@ -46,7 +46,7 @@ func (s some) amount() int64 {
 func (s some) account() ledger.Account {
 	n := ledger.AccountName{Path: "test:" + s.id().PartyRef(), Currency: "KWD"}
 	a := ledger.Account{ID: n.ID(), Reserved: s.Int64N(2e6) - 1e6, Name: n, Type: ledger.AccountType(s.upTo(5)), Bounded: s.IntN(2) == 0, Frozen: s.IntN(2) == 0,
-		Debits: s.amount(), Credits: s.amount(), Seq: s.time(), Created: s.time()}
+		Debits: s.amount(), Credits: s.amount(), Seq: s.time(), Posted: s.time(), Created: s.time()}
 	a.Bounded = a.Bounded && a.Balance() >= 0
 	return a
 }

@@ -170,7 +170,7 @@ CREATE TABLE aliases (
 
 CREATE TABLE api_keys (
     id         UUID     NOT NULL,
-    role       SMALLINT NOT NULL CHECK (role BETWEEN 1 AND 4), -- chat, bank, auditor, operator
+    role       SMALLINT NOT NULL CHECK (role BETWEEN 1 AND 5), -- chat, bank, auditor, operator, inspector
     app        TEXT,
     bank       TEXT,
     label      TEXT,

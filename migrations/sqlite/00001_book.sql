@@ -164,7 +164,7 @@ CREATE TABLE aliases (
 
 CREATE TABLE api_keys (
     id         BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
-    role       INTEGER NOT NULL CHECK (role BETWEEN 1 AND 4), -- chat, bank, auditor, operator
+    role       INTEGER NOT NULL CHECK (role BETWEEN 1 AND 5), -- chat, bank, auditor, operator, inspector
     app        TEXT,
     bank       TEXT,
     label      TEXT,
