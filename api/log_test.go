@@ -162,7 +162,7 @@ func TestLogIsCheckedByTessera(t *testing.T) {
 		}
 		return hashes, err
 	}
-	if err := fsck.New(keys.Origin(), verifier, fetcher, hasher, fsck.Opts{N: 2}).Check(t.Context()); err == nil {
+	if _, err := fetcher.ReadEntryBundle(t.Context(), 0, 1); err == nil {
 		t.Fatal("leaves are read without a key")
 	}
 	fetcher.SetAuthorizationHeader("Bearer " + s.keys[auditor])
