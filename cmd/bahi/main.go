@@ -35,7 +35,6 @@ type cli struct {
 	Verify    verifyCmd    `cmd:"" help:"Derive every balance from the postings alone and check every invariant of the book."`
 	Reconcile reconcileCmd `cmd:"" help:"Check banks' statements."`
 	Log       logCmd       `cmd:"" help:"Handle the keys that the log is signed with."`
-	Audit     auditCmd     `cmd:"" help:"Check what the log proves, without trusting who keeps it."`
 	Settle    settleCmd    `cmd:"" help:"Close settlement windows, report what the banks owe each other, and confirm that it was paid."`
 	Audit     auditCmd     `cmd:"" help:"Check what an auditor was given, without the book."`
 	Access    accessCmd    `cmd:"" help:"Show who looked at the book, and who was denied to."`
