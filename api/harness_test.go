@@ -34,6 +34,8 @@ import (
 	"bahi/banks/remote"
 	"bahi/banks/sim"
 	"bahi/ledger"
+	"bahi/ledger/audit"
+	"bahi/ledger/privacy"
 	"bahi/ledger/privacy/privacytest"
 	"bahi/ledger/sqlite"
 )
@@ -75,6 +77,8 @@ type setup struct {
 	now         func() time.Time
 	log         io.Writer
 	remote      *remote.Bank // RMTE, driven by a process of its own; or none
+	witnesses   audit.Witnesses
+	kek         *privacy.KEK
 }
 
 // stack is a whole Bahi on a port of its own: SQLite, four simulated banks, the
@@ -117,7 +121,7 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	s.dispatcher = banks.NewDispatcher(s.registry)
 	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &patience, Log: log,
 		Observer: func(set *ledger.Set) { s.dispatcher.Observe(set); s.server.Observe(set) }})
-	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &patience, Memory: time.Hour, Now: s.now, Log: log})
+	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &patience, Memory: time.Hour, Witnesses: s.witnesses, Now: s.now, Log: log})
 	check(t, err)
 	for _, b := range s.banks {
 		b.SetReporter(s.dispatcher)

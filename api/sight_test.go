@@ -55,7 +55,8 @@ func seed(t *testing.T, changes ...func(*setup)) *seeded {
 		t.Fatal("there is no break to look at")
 	}
 	windows := read[api.SettlementWindowList](o.post(toClose, obj{}).want(200)).Data
-	s.paths = map[string]string{"party": s.asha.id, "transfer": paid.ID, "name": "transit", "break": breaks[0].ID, "window": windows[0].Window}
+	s.paths = map[string]string{"party": s.asha.id, "transfer": paid.ID, "name": "transit", "break": breaks[0].ID, "window": windows[0].Window, "tile": "000.p%2F1"}
+	s.seal()
 	return s
 }
 
@@ -179,7 +180,8 @@ func TestInspectorIsAnAuditor(t *testing.T) {
 		if strings.Contains(roles, "auditor") != strings.Contains(roles, "inspector") {
 			t.Errorf("%s: %s", at, roles)
 		}
-		if method, _, _ := strings.Cut(at, " "); method != http.MethodGet && strings.Contains(roles, "inspector") {
+		// Witnesses' signatures change nothing of the book.
+		if method, _, _ := strings.Cut(at, " "); method != http.MethodGet && strings.Contains(roles, "inspector") && at != "POST /v1/log/cosignatures" {
 			t.Errorf("%s: an inspector changes something", at)
 		}
 	}

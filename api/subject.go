@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"bahi/ledger"
+	"bahi/ledger/audit"
 )
 
 // The subject of an access says what was asked for in words that name nobody. So a
@@ -76,6 +77,9 @@ func (s *Server) subject(c echo.Context, op *operation) string {
 	return strings.Join(said, ", ")
 }
 
+// maxTile is how long the path of a tile may be, for the same reason.
+const maxTile = len("x001/067.p/255")
+
 // maxDigits is how long a number may be: a longer one may be a phone's.
 const maxDigits = 8
 
@@ -100,6 +104,9 @@ func (s *Server) word(p *parameter, value string) string {
 	case p.name == "currency":
 		_, err := ledger.Currency(value).Digits()
 		ok = err == nil
+	case p.name == "tile":
+		_, err := audit.ParseTile("0", value)
+		ok = err == nil && len(value) <= maxTile
 	case p.name == "window":
 		ok = s.isWindow(value)
 	case p.name == "name", p.name == "account":

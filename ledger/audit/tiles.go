@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -14,18 +15,26 @@ type Tile struct{ tlog.Tile }
 
 // ParseTile reads the level and the rest of a path, such as x001/067.p/12.
 func ParseTile(level, rest string) (Tile, error) {
-	t, err := tlog.ParseTilePath(fmt.Sprintf("tile/%d/%s/%s", tileHeight, level, rest))
-	if err != nil || (t.L < 0) != (level == bundle) {
-		return Tile{}, fmt.Errorf("%w: no path of a tile", ledger.ErrNotFound)
+	t, err := parseTile(level, rest)
+	if err == nil && t.L < 0 {
+		err = errNoTile
 	}
-	return Tile{t}, nil
+	return t, err
 }
 
-// bundle is the level of leaves in the library's paths.
-const bundle = "data"
-
 // ParseBundle reads the part of a path that names a bundle of leaves.
-func ParseBundle(rest string) (Tile, error) { return ParseTile(bundle, rest) }
+func ParseBundle(rest string) (Tile, error) { return parseTile("data", rest) }
+
+var errNoTile = fmt.Errorf("%w: no path of a tile", ledger.ErrNotFound)
+
+// parseTile has the library read the path in the form that it knows.
+func parseTile(level, rest string) (Tile, error) {
+	t, err := tlog.ParseTilePath(fmt.Sprintf("tile/%d/%s/%s", tileHeight, level, rest))
+	if err != nil || strings.Contains(level, "/") {
+		err = errNoTile
+	}
+	return Tile{t}, err
+}
 
 // Hashes are those of the tile, as many as it is wide: [ledger.ErrNotFound] where there are fewer.
 func (t Tile) Hashes(ctx context.Context, r ledger.LogReader) ([]byte, error) {
