@@ -60,6 +60,7 @@ type Server struct {
 	stop       func()
 	runs       sync.WaitGroup // of the reconciliation
 	uploads    chan struct{}  // holds as many as there are
+	exports    chan struct{}  // likewise
 }
 
 // Bounds of one connection and one request.
@@ -85,6 +86,7 @@ func New(opt Options) (*Server, error) {
 	s.policy, s.witnesses = opt.Policy, opt.Witnesses
 	s.desk = &reconcile.Desk{Book: s.book, Reader: s.reader, Policy: s.policy, Now: s.now, RRN: func() string { return s.rrn.next(s.now()) }}
 	s.stopping, s.uploads = make(chan struct{}), make(chan struct{}, maxUploads)
+	s.exports = make(chan struct{}, maxExports)
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.rrn.n.Store(rand.Uint32N(1_000_000)) // a restart within the hour must not begin with the same numbers
 	s.metrics = newMetrics(s)
