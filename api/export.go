@@ -73,11 +73,13 @@ func (s *Server) exportOptions(ctx context.Context, p *ExportBookParams) (o expo
 		return o, badRequest("malformed_parameter", "an export as %s cannot be gone on with: begin it again", o.Format).at("resume_at")
 	}
 	bounds := export.Bounds{From: p.From, To: p.To, First: -1, Checkpoint: -1}
-	if p.FromLeaf != nil {
-		bounds.First = *p.FromLeaf
-	}
-	if p.Checkpoint != nil {
-		bounds.Checkpoint = *p.Checkpoint
+	for name, place := range map[string]struct{ given, bound *int64 }{"from_leaf": {p.FromLeaf, &bounds.First}, "checkpoint": {p.Checkpoint, &bounds.Checkpoint}} {
+		if place.given != nil {
+			*place.bound = *place.given
+		}
+		if place.given != nil && *place.given < 0 {
+			return o, badRequest("malformed_parameter", "a place in the log is not below zero").at(name)
+		}
 	}
 	o.Range, err = bounds.Find(ctx, s.reader, o.Zone)
 	if wrong := (*export.BoundsError)(nil); errors.As(err, &wrong) {
