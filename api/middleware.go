@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -54,13 +56,17 @@ func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout+maxWait)
 		defer cancel()
 		c.SetRequest(r.WithContext(ctx))
-		if err := next(c); err != nil {
+		err := next(c)
+		if err != nil {
 			c.Error(err)
 		}
 		s.log.LogAttrs(ctx, slog.LevelInfo, "request",
 			slog.String("request_id", x.id), slog.String("method", r.Method), slog.String("route", c.Path()),
 			slog.Int("status", c.Response().Status), slog.Int64("took_us", time.Since(began).Microseconds()),
 			slog.String("role", x.role()), slog.String("app", x.caller.App))
+		if errors.Is(err, errCut) {
+			panic(http.ErrAbortHandler) // net/http closes the connection, so that the caller sees it
+		}
 		return nil
 	}
 }

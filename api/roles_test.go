@@ -93,6 +93,7 @@ var mayCall = map[string]string{
 	"POST /v1/statements": "bank operator",
 	"GET /v1/statements":  "auditor operator inspector",
 
+	"GET /v1/export":   "auditor operator inspector",
 	"GET /v1/accesses": "auditor operator inspector",
 
 	"POST /v1/keys":         "operator",

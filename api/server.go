@@ -61,6 +61,7 @@ type Server struct {
 	runs       sync.WaitGroup // of the reconciliation
 	uploads    chan struct{}  // holds as many as there are
 	reports    chan struct{}  // likewise
+	exports    chan struct{}  // likewise
 }
 
 // Bounds of one connection and one request.
@@ -87,6 +88,7 @@ func New(opt Options) (*Server, error) {
 	s.desk = &reconcile.Desk{Book: s.book, Reader: s.reader, Policy: s.policy, Now: s.now, RRN: func() string { return s.rrn.next(s.now()) }}
 	s.stopping, s.uploads = make(chan struct{}), make(chan struct{}, maxUploads)
 	s.reports = make(chan struct{}, maxReports)
+	s.exports = make(chan struct{}, maxExports)
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.rrn.n.Store(rand.Uint32N(1_000_000)) // a restart within the hour must not begin with the same numbers
 	s.metrics = newMetrics(s)

@@ -155,14 +155,21 @@ func (f *exportFile) begin(in export.Range) error {
 	if err := f.part.Truncate(0); err != nil {
 		return err
 	}
-	b, err := json.Marshal(partialExport{f.words, in})
+	f.partial = partialExport{f.words, in}
+	b, err := json.Marshal(f.partial)
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(f.notePath(), append(b, '\n'), 0o600)
 }
 
-func (f *exportFile) close() { f.part.Close() }
+// close leaves no file behind in which there is nothing.
+func (f *exportFile) close() {
+	if is, err := f.part.Stat(); err == nil && is.Size() == 0 && f.partial.Words == "" {
+		_ = os.Remove(f.partPath())
+	}
+	f.part.Close()
+}
 
 // write writes the export, or the rest of it, and puts the file in its place.
 func (f *exportFile) write(ctx context.Context, store ledger.Store, o export.Options) error {

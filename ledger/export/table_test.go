@@ -363,4 +363,3 @@ type withoutTransfers struct{ ledger.Store }
 func (withoutTransfers) TransfersOf(context.Context, []ledger.ID) (map[ledger.ID]ledger.Transfer, error) {
 	return nil, nil
 }
-

@@ -84,7 +84,9 @@ func bankOf(code string, n int) ledger.End {
 	return ledger.End{Name: "somebody", Bank: code, Account: fmt.Sprintf("10000000%04d", n), IFSC: code + "0000001", Party: party(n), Mark: [32]byte{1}}
 }
 
-func walletOf(n int) ledger.End { return ledger.End{Name: "somebody", Party: party(n), Mark: [32]byte{1}} }
+func walletOf(n int) ledger.End {
+	return ledger.End{Name: "somebody", Party: party(n), Mark: [32]byte{1}}
+}
 
 func party(n int) (id ledger.ID) {
 	id[0] = 0xA
