@@ -1623,6 +1623,13 @@ type BreakWords struct {
 // what it has. `half_open`: a few transfers try it out.
 type BreakerState string
 
+// ConsistencyProof defines model for ConsistencyProof.
+type ConsistencyProof struct {
+	From   int64    `json:"from"`
+	Hashes [][]byte `json:"hashes"`
+	To     int64    `json:"to"`
+}
+
 // Correction defines model for Correction.
 type Correction struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -1970,6 +1977,21 @@ type KeyList struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// LeafProof defines model for LeafProof.
+type LeafProof struct {
+	// Hashes From the leaf's sibling up to the root's child.
+	Hashes [][]byte `json:"hashes"`
+
+	// Kind What it tells of; transfer, step or posting.
+	Kind string `json:"kind"`
+
+	// Leaf Its canonical form, of which the tree has the hash.
+	Leaf []byte `json:"leaf"`
+
+	// Place In the log, from 0.
+	Place int64 `json:"place"`
+}
+
 // Lease What the bank is asked about one instruction.
 type Lease struct {
 	// Account An account as its bank knows it; of a wallet there is the name alone.
@@ -2065,6 +2087,27 @@ type LeaseToken = string
 // Leg What a bank can be asked to do for a transfer.
 type Leg string
 
+// LogKey defines model for LogKey.
+type LogKey struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Key A verifier key of C2SP signed-note.
+	//
+	// Example: example.com/log+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k
+	Key string `json:"key"`
+
+	// Until When it signs no more; not yet known where it is missing.
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
+// LogKeyList defines model for LogKeyList.
+type LogKeyList struct {
+	Data []LogKey `json:"data"`
+
+	// Origin The log's name.
+	Origin string `json:"origin,omitempty,omitzero"`
+}
+
 // MaskedAccount defines model for MaskedAccount.
 type MaskedAccount struct {
 	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
@@ -2109,6 +2152,14 @@ type NewCorrection struct {
 	// `confirm_failed`: the payer has not paid, or has the money back. `suspense`: the difference is put on suspense, or taken back from there. `refund`: so, and
 	// paid to the payer. `credit_later`: so, and paid to the payee. `return_later`: so, and paid to the payer, since the payee was never credited. `pay_again`: what a failed payout left on suspense is paid once more.
 	Action CorrectionAction `json:"action,omitempty,omitzero"`
+}
+
+// NewCosignatures Example: {"lines":["— witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA=="],"size":1024}
+type NewCosignatures struct {
+	Lines []string `json:"lines"`
+
+	// Size Of the checkpoint.
+	Size int64 `json:"size"`
 }
 
 // NewInstrument Beside `kind`: `phone`; or `handle`; or `account`, with `upi` and `currency` if you like; or, for a wallet, `currency` if you like.
@@ -2934,6 +2985,21 @@ type TransferList struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// TransferProof defines model for TransferProof.
+type TransferProof struct {
+	// Checkpoint The signed checkpoint with its cosignatures.
+	Checkpoint string      `json:"checkpoint"`
+	Leaves     []LeafProof `json:"leaves"`
+
+	// Size Leaves in the tree that the checkpoint signs.
+	Size int64 `json:"size"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
 // TransferState Where a transfer is in its life; see the table of states.
 type TransferState string
 
@@ -3068,6 +3134,9 @@ type InstrumentParam = InstrumentID
 // Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
 type KeyParam = KeyID
 
+// LevelParam defines model for LevelParam.
+type LevelParam = string
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -3087,6 +3156,9 @@ type OptionalWebhookTimestamp = string
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
+
+// TileParam defines model for TileParam.
+type TileParam = string
 
 // TransferParam 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
 //
@@ -3264,6 +3336,21 @@ type ListKeysParams struct {
 
 	// Limit How many to answer at most.
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// GetCheckpointParams defines parameters for GetCheckpoint.
+type GetCheckpointParams struct {
+	// Size How many leaves the log had; one of a checkpoint that was signed. 0 is the newest.
+	Size int64 `form:"size,omitempty" json:"size,omitempty,omitzero"`
+}
+
+// ProveConsistencyParams defines parameters for ProveConsistency.
+type ProveConsistencyParams struct {
+	// From The size of the older tree.
+	From int64 `form:"from" json:"from"`
+
+	// To The size of the newer tree. 0 is that of the newest checkpoint.
+	To int64 `form:"to,omitempty" json:"to,omitempty,omitzero"`
 }
 
 // ListPartiesParams defines parameters for ListParties.
@@ -3466,6 +3553,9 @@ type ApplyCorrectionJSONRequestBody = CorrectionApplication
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
 
+// AddCosignaturesJSONRequestBody defines body for AddCosignatures for application/json ContentType.
+type AddCosignaturesJSONRequestBody = NewCosignatures
+
 // OpenPartyJSONRequestBody defines body for OpenParty for application/json ContentType.
 type OpenPartyJSONRequestBody = NewParty
 
@@ -3582,6 +3672,24 @@ type ServerInterface interface {
 	// RevokeKey Revoke an API key
 	// (DELETE /v1/keys/{key})
 	RevokeKey(ctx echo.Context, key KeyParam) error
+	// GetCheckpoint Get a signed checkpoint
+	// (GET /v1/log/checkpoint)
+	GetCheckpoint(ctx echo.Context, params GetCheckpointParams) error
+	// AddCosignatures Bring witnesses' cosignatures of a checkpoint
+	// (POST /v1/log/cosignatures)
+	AddCosignatures(ctx echo.Context) error
+	// ListLogKeys List the keys that the log is signed with
+	// (GET /v1/log/keys)
+	ListLogKeys(ctx echo.Context) error
+	// ProveConsistency Prove that the log has only grown
+	// (GET /v1/log/proofs/consistency)
+	ProveConsistency(ctx echo.Context, params ProveConsistencyParams) error
+	// GetEntries Get a bundle of leaves
+	// (GET /v1/log/tile/entries/{tile})
+	GetEntries(ctx echo.Context, tile TileParam) error
+	// GetTile Get a tile of the tree
+	// (GET /v1/log/tile/{level}/{tile})
+	GetTile(ctx echo.Context, level LevelParam, tile TileParam) error
 	// ListParties List parties
 	// (GET /v1/parties)
 	ListParties(ctx echo.Context, params ListPartiesParams) error
@@ -3645,6 +3753,12 @@ type ServerInterface interface {
 	// CancelTransfer Cancel a transfer
 	// (POST /v1/transfers/{transfer}/cancel)
 	CancelTransfer(ctx echo.Context, transfer TransferParam, params CancelTransferParams) error
+	// ProveTransfer Prove what the log has of a transfer
+	// (GET /v1/transfers/{transfer}/proof)
+	ProveTransfer(ctx echo.Context, transfer TransferParam) error
+	// GetReceipt Get a receipt of a transfer
+	// (GET /v1/transfers/{transfer}/receipt)
+	GetReceipt(ctx echo.Context, transfer TransferParam) error
 	// GetWallet Get a wallet
 	// (GET /v1/wallets/{party})
 	GetWallet(ctx echo.Context, party PartyParam, params GetWalletParams) error
@@ -4130,6 +4244,70 @@ func (w *ServerInterfaceWrapper) RevokeKey(ctx echo.Context) error {
 	return w.Handler.RevokeKey(ctx, key)
 }
 
+// GetCheckpoint reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetCheckpoint(ctx echo.Context) error {
+	var params GetCheckpointParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "size", "integer", "int64", &params.Size); err != nil {
+		return err
+	}
+	if params.Size < 0 || params.Size > 1e+12 {
+		return parameterError("query", "size", fmt.Errorf("%w: 0 to 1e+12", ErrParameterRange))
+	}
+	return w.Handler.GetCheckpoint(ctx, params)
+}
+
+// AddCosignatures reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AddCosignatures(ctx echo.Context) error {
+	return w.Handler.AddCosignatures(ctx)
+}
+
+// ListLogKeys reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListLogKeys(ctx echo.Context) error {
+	return w.Handler.ListLogKeys(ctx)
+}
+
+// ProveConsistency reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ProveConsistency(ctx echo.Context) error {
+	var params ProveConsistencyParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "from", "integer", "int64", &params.From); err != nil {
+		return err
+	}
+	if params.From < 1 || params.From > 1e+12 {
+		return parameterError("query", "from", fmt.Errorf("%w: 1 to 1e+12", ErrParameterRange))
+	}
+	if err := bindQuery(query, "to", "integer", "int64", &params.To); err != nil {
+		return err
+	}
+	if params.To < 0 || params.To > 1e+12 {
+		return parameterError("query", "to", fmt.Errorf("%w: 0 to 1e+12", ErrParameterRange))
+	}
+	return w.Handler.ProveConsistency(ctx, params)
+}
+
+// GetEntries reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetEntries(ctx echo.Context) error {
+	tile, err := bindPath(ctx, "tile")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetEntries(ctx, tile)
+}
+
+// GetTile reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetTile(ctx echo.Context) error {
+	level, err := bindPath(ctx, "level")
+	if err != nil {
+		return err
+	}
+	tile, err := bindPath(ctx, "tile")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetTile(ctx, level, tile)
+}
+
 // ListParties reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ListParties(ctx echo.Context) error {
 	var params ListPartiesParams
@@ -4433,6 +4611,24 @@ func (w *ServerInterfaceWrapper) CancelTransfer(ctx echo.Context) error {
 	return w.Handler.CancelTransfer(ctx, transfer, params)
 }
 
+// ProveTransfer reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ProveTransfer(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ProveTransfer(ctx, transfer)
+}
+
+// GetReceipt reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetReceipt(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetReceipt(ctx, transfer)
+}
+
 // GetWallet reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetWallet(ctx echo.Context) error {
 	party, err := bindPath(ctx, "party")
@@ -4620,6 +4816,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/transfers/batch", wrapper.CreateTransferBatch, options.OperationMiddlewares["CreateTransferBatch"]...)
 	router.GET(options.BaseURL+"/v1/transfers/:transfer", wrapper.GetTransfer, options.OperationMiddlewares["GetTransfer"]...)
 	router.POST(options.BaseURL+"/v1/transfers/:transfer/cancel", wrapper.CancelTransfer, options.OperationMiddlewares["CancelTransfer"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/proof", wrapper.ProveTransfer, options.OperationMiddlewares["ProveTransfer"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/receipt", wrapper.GetReceipt, options.OperationMiddlewares["GetReceipt"]...)
 	router.GET(options.BaseURL+"/v1/wallets/:party", wrapper.GetWallet, options.OperationMiddlewares["GetWallet"]...)
 	router.POST(options.BaseURL+"/v1/wallets/:party/topups", wrapper.TopUp, options.OperationMiddlewares["TopUp"]...)
 	router.POST(options.BaseURL+"/v1/wallets/:party/withdrawals", wrapper.Withdraw, options.OperationMiddlewares["Withdraw"]...)
@@ -4656,6 +4854,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window", wrapper.GetSettlementReport, options.OperationMiddlewares["GetSettlementReport"]...)
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window/positions", wrapper.ListSettlementPositions, options.OperationMiddlewares["ListSettlementPositions"]...)
 	router.POST(options.BaseURL+"/v1/settlement/confirmations", wrapper.ConfirmSettlement, options.OperationMiddlewares["ConfirmSettlement"]...)
+	router.GET(options.BaseURL+"/v1/log/checkpoint", wrapper.GetCheckpoint, options.OperationMiddlewares["GetCheckpoint"]...)
+	router.GET(options.BaseURL+"/v1/log/tile/:level/:tile", wrapper.GetTile, options.OperationMiddlewares["GetTile"]...)
+	router.GET(options.BaseURL+"/v1/log/tile/entries/:tile", wrapper.GetEntries, options.OperationMiddlewares["GetEntries"]...)
+	router.GET(options.BaseURL+"/v1/log/proofs/consistency", wrapper.ProveConsistency, options.OperationMiddlewares["ProveConsistency"]...)
+	router.GET(options.BaseURL+"/v1/log/keys", wrapper.ListLogKeys, options.OperationMiddlewares["ListLogKeys"]...)
+	router.POST(options.BaseURL+"/v1/log/cosignatures", wrapper.AddCosignatures, options.OperationMiddlewares["AddCosignatures"]...)
 	router.GET(options.BaseURL+"/v1/accesses", wrapper.ListAccesses, options.OperationMiddlewares["ListAccesses"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
@@ -4669,471 +4873,507 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs3lgf8KijubtmpaVEkJdkWVVMzsmInmji2x3biScJ8arAbJDFqAkyjWzTj+Kt9lu+PfbB9kq9w",
-	"DoBG33jRxZnsaGsnFsluXA/ODef8zsdOJOcLKZjIVGf4sTNjNGYp/HmaZzMmMh7RjOnPMVNRyhcZl6Iz",
-	"7HwtlySThHoPdTtBh32g80XCOsPOU0ZTlnaCTsp+yXnK4s4wS3MWdFQ0Y3OqW8xWC/2kylIupp1Pn4LO",
-	"eczmC5kxEa3esEVCV/q1atehbickyxkTJJtxRbgi2YyRCU9VRqhQS5bqsenvLtkqIHRKudCjK7pmIp93",
-	"hj91dFOdn4OGobxhv+RMZecNA3hJ50xh1yk+RbggMk9JIqeqS77iV4zwTI8hVzjOlcwJVZflJer1jx9P",
-	"DuggOoyfPI4O2PG4Tx9NBr34kD0ZH0wmaxdvTj+8YGKazTrDR4dBZ86F/dhvnk6Wrk4nGUvr83nLIili",
-	"pce7pDwjYzaRKYP1c/PTU10wmrG4NIf+2iFywed6nYsRcZGxKUs7n/SYFjSlc5ZZeosimYvsLE9Tvf/1",
-	"Yb6bMULxoQeKROa58pKev3zTCTpcP/5LztJVJ+gIOte/2OdLZBCzCc2TzL3oLeqBHl+WsVS39f/8dLr3",
-	"488fDz79Z6dpcc3QX+v5bBr3IqER0/Silzea0TQjcmJ/V107+gXNZsXg4Z91S/2fKZt0hp3/2C+O8z7+",
-	"qvbd6LIZjPYpFZdrhjqm4lKvr4xZy2j0E9ceje79TMYMh5IyWoylqSv9wPX70m+ffwldnck0ZZGe57r+",
-	"IvfUtTstOrI956mSDccuFOxDdhHBr6EmAk0RCzpl5gCWKfv0x8mvUr37YfLlo/FX8yfT/iv+q5y2E7vu",
-	"soVfDI6OasRN937t7R1f7P38p2YS9zjzN6zhcP6g2Z9cCqJHQCYyLfHHLnkD3IOLqWaMuYg1i54xovTT",
-	"l2ylGYyiExbAq1Mpy2ymM1fTvSf9x4MDO2EUVMWMvfHt6QFuyTphKcq8018Ysvf/ti6IUFmaz9naY8/d",
-	"Qw8U4XHLeSqeujbRFaMxRPcNW60Z1yVbwYACImRGeKaIYlHKspYBXm5Y0HUj+4atzJBe8DnPmjWJORUr",
-	"UCdQeNOMzKXKSiRw1Gsm9QRabWTq+pU5/YAyaNDrBeslUtB5BWOiye9M7BEVEUt2pfdbpm+7Fu/ZeCal",
-	"5qK1ZTi1sqK+FHOmFJ2yk2LeUhBGoxnJ0lXtaF+sneoSR7DH4zuf5Vs+FTTLU7Zmsso+owJCFQhvkjKV",
-	"J2V67Vz1aTATrw4mx++e/JDlx18v03+o5CqfJ98tfslefv/L5eyX5T4TX/36+uwf7Ohp/MuvZ+fiH7/8",
-	"8I/nq/n3f6Onj09/jBf/WH7/4rU8mL9Mnjz79k/zx++enk7//OdNS+XG2LZi/d7g8HaW7B2fM5XR+aK+",
-	"ZO+15kth3WDVWEx4Fmjd5zvBP2iWo9XO8qr1Hz856B89Puz1Ns0xcx23zXGwboa9veO2Gb6mabaOey70",
-	"7+sYOjxwbY4J3Rue+S6lQk1YumY0mXlk3YDsM9cekx2HGdZ72sTJq3aE5gaUqIxm2pigYEVMuKAJkamm",
-	"gljm4/KhGbQwed1cM4/3WfyBz+F7jRz+PU0StsHGWMIz/2Imxho23CKN7owF37FitZkVvxJMU9BcG6k+",
-	"N1ZMW5QZi8l4RdSCRkydECkK4kv5dAZ/MCHz6exfk19vtbw34N9b8m2ekSVVhm/fCdPebqLXZeLvuYjl",
-	"cg3fXMIDLQwTf7w2u8TOgVl+0m2ohRSKgZvjKY2Na0l/iqTItN4//Nihi0XCI6pHuL9I5Thh8z/9U+nh",
-	"fiyWWr8R6wHm4lLIpbiYcJboQxmzjPLETG3O5mOWklGHzufa9B91NNFrVR9e6pIveQwuqTmjglAhsxlL",
-	"9Un5SyfoYIvDzr55GRZIZVon1f2mYjimMz40yu5wSycWU9kFj7dzemmJkavO8FCr7BnPgMbeed6oGVWE",
-	"Ehgonm3wpUiRpTTKSCwZTnZGr1hBG27kZnGH5SX8tLV4xtdxa+tk5XnM5jSZyHTO4i55KbOZtgfgSGUy",
-	"RTea5239x56hij30ODaNwDy+X7gmP6FnQ0wSHt2MnqyGcCFkdoEGSELHCauSln1Ozy9mY56xeAgGJHyA",
-	"+dEkZTReEcVE1iWn6tI4NlaMadVgQVeauYxpBO7Q6xPHcZk43MgiKvTujxkx82DxGiponfhtE4QjywlH",
-	"gl2kTC8RKkh3SyLPZTrmcczEjWgklQmDZaJJIpesxHZOwbCVE6IfIjSPeaZFNF3BlKOUgRJo1lrdbOMP",
-	"io1/KTNSjKZtj2sDv629RT8KTNlONZagft3e3p0LLe5o8ixN0Yu45f7deIKv8pSA7tpEmyfmPgCcHOjO",
-	"uL0pv5TZc5mL+PY42gSaK/OylKFULDjH09OvNSE+PzgdnB1++eTx2cGz46f900fPB70vD589eXpw2r8Z",
-	"5R6WKdeOaivehA/fEuXaueO2wmcQpKAUUM27b3E730n5gqZT9jmJF24yZAy+tkxKkugB3C2T/U74t6Hx",
-	"DdW7clse5b5lIiYU2K21azTfSdmVvGQxoYqM4O5WpvxX6G5I8C6WjPJe7yC6ZCv4g406NyPmvk/M5Iom",
-	"PCanr88Jeovbta7yzG6ZoM04QBilhXVY2eX379/vVe+31+106dlPwQ2p5IpyVDFuQiHjXK18smigbOOH",
-	"Ll3kLnk2KzwCFS+ytvKoMfFuQhtHvoh+JyX6901ritCUgYNIm2rthAITvA3q0JxWyGXT4ScPYT30kpJQ",
-	"5lkk5+zC2AWh1lI1LxyzL9xS0knGUhLCbfoeXKeHvknskZj3yGYKcXfzN6WtRSojptSNqYsXhHFxyVYX",
-	"KcsVqwhQroj3GBw5vbL6QXT9GbvS7PuJ/oVQIthSP3sj3jMYlHX/XcaxhuRaZn0HpuGSJckeGoeEitiz",
-	"WWIp7lxOqXyxkGnG4m9ZzOk7WI3fRzSDxsyihKYoukK/Z91jGGg+jgZ/eIYj3HsmIhlzMQ3vcqHcrtvo",
-	"FKZUkyeJZkTJOYMZJRJlMPLcsZSXAYlmVEzh6oNMUjknMs8Uj/VJiPS74CMfU3EJE9XTiJngLCaZ1DNZ",
-	"pHLB0oyj84hmpePaGfQGj/Z6j/d6h+96x8OD3rDX6/YHB4dHj37sBB1NX/qNTkwzBq63uqdMb47urj6z",
-	"88wbTbd4cyxlwqjQr/K4PBwaRRfrj/GTfqfkwdNv/NTbO6Z7k58/HgyanN+aTVBDe1U/5cq6KYtRFqNp",
-	"MFfrTcuEbSLlN9J4A/LxP1mUNY2DQhAPz4aExyog4OWEc63yaNYlp8SFOqHOFsk8idFfT8mCpUoKE8Wm",
-	"RSPPZjLHa/krmuSVQJBdrJWmKcPgmq/h5SRjoku+ZILTROFQtbCmCb9kMJ+J1GuJ1wjIVfVoPbUBnod4",
-	"IyDhKdMPVUPGHGFykT067Ky/lw86yxnNmn24c5bNJHLQVOYZs1E0htPCkULf4HxORYU+vnr2juxf9fed",
-	"V2L/o/3zU9PCLWey4VpYWJ03IGGuWDoMYTi6V9hfOSHLmSQp1WtkxgHjCq2e0SUhLKUKh0DHeunHbCWh",
-	"FalYsQ+ZTGJCFzTNqstenpmWXevP4eN+o9O88Hb/1IG7Hj1nswGWcgLNhYqQSYmHAqPgmFIvOHq2y4wr",
-	"phmIDJ6xudoiYE3z2k+uD5qmFHRBL2JqUyMv2YfMRF5VZwaDaZkBeLzLKtGYJuj8/ljc8NnbPDifnWFn",
-	"rz846nV7Pd1KlLKYYzht6/OH3uPVZ8CTuv71g17Pvj5J5a9MdIYTmihWCtEbvn16/nIYJYymqGkvpNI6",
-	"NyhQxdoqxWDy5Q3zJr0+mg8fK0972ze8a9i1EXX2uU/+4mzZiV2fjw3yCxdrh+hJfw1b45jsIySTeTQj",
-	"vHzFrZe+nf/1mvhfZhS0LYYJulyV3k30qHc9DS0GbpPdsha76M3UreGaI/OCC1Y/9XRuj9O6oX8rBYO9",
-	"3azd9Lug3DzeXru5Bh0XIaA7RXoGHXbFNs/2GTyk1Qn2S52IziAKGKSHFzJsdmJI+gEZBOSA/O9//0/g",
-	"9ARKpnSxA401ylitkm4a+lv9jKZHG02yW9CIT5J68nbBTOeBJRefLttFDVLdbcga6PR3EzYv8/m4KSj/",
-	"VHgUIOAhbVdopVAz9y55wai2gcivLJVaYUikmJJMVvlNp9fr9dAmePykU78+/3gc9J80690+61s/vnpQ",
-	"+5CEIIPQ5xjJmKHT0cmjMGh7QrEsS9iciUw/A8TG4U8MzDEvQIwVvqF/mzCm9L8qVwsmFAu7I/Ee1GnF",
-	"rlhKEyJkzBRRM61ISWGtM9BkJ3kKuqx+BE4bxDBRopdiwVC1xyhHOSlGBHqeUTjtrFwgfwCqP6FqJOwL",
-	"/3EQkoegs3335oVr5r8GBwfhF0MiRbJCx1w+h6BCt77QD8TownCUsYbnjAoupt2RKG13o+QvBVQ8ad/q",
-	"txnNYOVv51SBVPjdTpb1a1ToVus7aJyxD0AqikxTuSTjFd5ha/ttxtC6UfpbIxLhVJm0IVSagk7C6Zgn",
-	"HIL99MjgDy4iCcLItN+QXxR0TuM4NQ4FGsccQypfeytu9LmqpQn35woC6BRZUI6hOewDjbJkBXS9pCu0",
-	"OFd4S6+/kxOyknlK6GKhTyuFPoYkhEOkj00Rgq4/LWZSwKmaUREnLARzBU9feDISYwYODLzGTplxksKq",
-	"hXqxmMg4TUJwvjl+VSbTjx1sGhTQGdUrMqcf/Plj3I//Tb/mDSnU9R3WEAN57eEKMCRGn/endMb1TIXM",
-	"uuQ1hCvoQ1n3wvCJijYG5D9/e+armHXbdSaTGKI20Q2gXJRECkNSNUb+hl5xcr6CsCrvQB8fb8j+CjrC",
-	"yZgtDq0RSDUlEr8OcPa1Yxd0PuxN5Z7+cs/YILCEVr76v6tLvtiTJox4byG1GpKa3TKGBJLQRgWsePJT",
-	"4CiqNWTXPwb2IoRrdqrfC/RRx0AWuPT2cjcqbiV6xcty9K9/KTJouhd7P38cBI2urB3WwEsJaQx/9EkY",
-	"/Yb6cGIwem2u5fFzoTY4Bx5VnHT6jfVOuh1mlnBx2RRdv6AqYzHRP8PNXUSFYDH5+xu4nQlImC/4cH9/",
-	"QVd/WdA//+9//4+W/YNHC6H/DqsHtphu6bVoRjmM6K/ykkc84q6Rsxnl/zXovdY/ls/XoNfr3WC+GAve",
-	"OOHKNm1NgYtsk3vnqLKD+o1b20GQDrsfM3ht6zn+6bh//OTxoyOtvQ7KkxmN/vRTf+/4Z1RfHwX9w5vN",
-	"J1/wtUmbNsSQK/Ld63PCY5IwCmHuASpqKzhk5JWNNBYSLgO0mqbJmdkXlibOwhxfo1YyAWq8oisVED4Z",
-	"CWgDnoio0N9rSeDTd0XjqxF1hX5bs/0MrxocPfr0V/Ot/vzohuuJvGhdbD1qzVw1nQFjRKAt2BqE/7se",
-	"gU9NOqdq4GqhysdznoVDEtE0XRFtrevJYaykTI1q2SVhqo0UxcIhyUWMqesy5VMuaBK4X1XYJSHegYZD",
-	"IIwlkAqLjKM5cymH4JUIRgLuFuECygb7GOoxiiwOEK5ioYvikrVJaX1aOFMabkA8i0XrNqCkyiVTAd5x",
-	"ZTKjCRL9SXG1joE5cC0ioAXYd6D8MYM3BZvSjF+Vb0G2dMWW9bbr+BtNq75bynVQoq+9vzzs/ebxpZ42",
-	"q794OBp18XM/OPz0xV/+c6PbHTv0vHVNFs5TikK04rNNGb3crOc9xcfA1kOHV8y2z9q2epZqoQLN0pBN",
-	"AmsDARCYuAlNn6POXzHwyC3oTx15qcZcT9QZl/Vbq4oJqbXQi0XKJvxDy0B0Z1oLV5bRjlMqohlTZMym",
-	"XMDAykxFW81NfhAuLiYJn84aeNp5cdrMfRmH+/0xA2eA0sxfYJaB6+dgZwfwnH642NGXau0Ob3aQh/XU",
-	"SJ5zEXPaNFnBsgvgTxcRXWzd3S85yxsvkWvrA5lhmdRHX1Wlfm/nlYHY6W2I11E7ZnaopvtuZfKPwfuD",
-	"vgAMzkAHgL1z04SVUJWRORd5xgIy4VfMfMAXZjJPA0iDs7d02ZIlk2yGTJpinvU2jhQ9dEwmqR+CCuOA",
-	"YxxYZ79/PoojaxcscLzCp263jcUqtTGf0y1N7xsYzndvs5q5nBn+15Lvi+YHAMwAxAvTLN8ddmV4zAae",
-	"UsvzO2x2uerx2LuUutU3l1fgnSPgAEQl0qSWL3kWzUjGkkRBkq1iTGC8Cbgnc5XJOXgbjIhuiC3ZjcGM",
-	"jQjaVmpYKeM7phvDUehqfUbaGGJsyqsMN0X9/t7gqHox1NSFXsYGXgVTgzWOTwhLFCuCS6KEa2NUKzQi",
-	"WREqhMxF1BYWk7IJ07K7Mt+Xb779smf/b9Ac6KKVMPR71IJxtGII/IUwmiacpY4cWkaRlmP7Oo8OBseD",
-	"/sHj/pOjR02973IFpGSeRlsxXk3Nb/Fpe3VEQR5cVKOHNsazHG0OWjDjCixGjaYm72LJXDS5dba00MYa",
-	"vMF7oFGmbTxzLYqyfvfGl1Og5m3i+61ucP323zVDr48iYVQ1HYFXk4njbTRlBJ8DmSakxdaqHL6jXm+T",
-	"lLbBvmv7861m6LYcNTTYmNvtL0oRXmym2rZAb7NGeLMwZtOUxiwOh1p6M4Gym3s6grG3PE2A6MUhE8qT",
-	"PGXKuzYCO8ZXDLOUa3aSa9MvlksRDiE8kPJEBXq1R8IFJSETh5AiqR/S25KyCUS30oxIETHyEG7SLvIi",
-	"tDz8okvChNErLqbYuAm2jKQQLMpgU1eQQn2CViRXiFQyEku6IpEEiDNpPRRlqzFfQMgArpD+Uy4FLrXu",
-	"r/VErLld8lz5dacBLHHMp7CaE/9yvCwF/ve//z/3/71erzH6jWYb8p1dDGmDdHn0rtcb9nvD3uEuAQgo",
-	"J8tyoPHJRsEnyTiVOeStZ7tGeR01LkGUSGVO452F9jRKcbeXRU5+ZlQWObmJQN89KMi0uEHYWXp9jo+j",
-	"95o1RgG7OD0QKC6ziosoyeMKQR32BweNfFI0WyWl2/UJT1g1nnJ9aEf7FVQVvgc4Vn0j9g8OGlU1NaOD",
-	"o0dNXN2N1G0zuKgQhbFonB2Me9Hh4eD4ySTqR/3DYzoZTw6jJ8fHjybj48Hh4DFlh312+OjweHx8cBjR",
-	"w+Oj4+P++PGTo8H4ydFRPZwBvHvrHJjmburt16d66NfWZKpqB66E3sGgpoMYi8zQnKUhP9TK0O9aGaXp",
-	"8JZUioIPf/67ec+grQuBxSK1qrkjkuPD/u4Rc+Nc6UVWF0Z1bziyX1qlHlFqMMbchXMYe8lFcWAOIc+y",
-	"RFthgpXd0UfXGOLiqHcxbwojpMnESTnnjpCXJGFKlZwKgjBtts+65C1PtLmBcdfopwDBrWXSntYyyppU",
-	"98jnqTLHNP+G4Rr7WY/2+LhxtK8mhJJZLmLI3zDDFVywbLWn/9k09NLAnvR2HpfJvWqOxpxQNI7RmQHJ",
-	"GcrhDrhuH631Oj1qjshk0UzwiCbbExhed5mNdfke3OUCYPZPymg0q4iLRzvTloksb0CudRB7WprweVmS",
-	"7ErEtZg+3IugOMhNJ7Fx9Yoxu5PhiK6RjQAuaN0DvqtTIqFKbeUvP4MnwY8xXzCh6DYBos5Z0qoO2eUh",
-	"MV05WYmxfMpkAF1fKaJx0uhK+k5kPEFcYjQM0B2r9UIWA16UIP40AeujmobiKcX9J5h6tL1SzOOtoVu1",
-	"WbFRV33BoFm5YILFF41xxCX9fbD9UGWe7qJZyiuWxjm7iOlqXYy4/tksvh40RD+Yq0HcterBXH/g5VI0",
-	"xZBq6wG5Ht6/VJW7OWMpbXZEKZnk25A47NOb4nHNk83UN772Xqax2t6Lr19xbvxsxvhOG3OdoOWgky80",
-	"cdwySS2d/tMgTIvoV5KyhUwzhNcp0KpKoS17BU/Y6x1sl9ODTM+7CvBdZUDubnnNZvonq7QmHpdp5dKn",
-	"SvGpsGb/DrcFjqjrBLtL+FtlCbDV1tGeWYlQxWqW2QUXF2MpL8NhEcOB1h5ohMi+ZZ6ChxrgfsSDjKiZ",
-	"XHYJvE+zC/1SOCye0r8q8z625fCsoH3TSpeE6MO8iDm4zMIhGctsBu+Dv19rViOBv8INwRzxxEkY55hR",
-	"y+rj1ub3kkcOTa9LwqTyIHrb9ZNSEEr0z6nmXl0SIuBWzMGbC34yY08uZRqT4lfQDK3TeiQgv9kmv10Y",
-	"R457HYMFRBGe6dbD5T3OaIFckkkSo1rZhWjVKfq7EHN3CRESDO1mLWCXVJEo11rYpEtCLi4AgRJdfKb1",
-	"kbDAlOWdeKAQpwkOZswiHjNVbCu6gvWmQFyeiIvdhd3xrmiKHZUiWZVe9p5CutCvllociVjiywWb8Eii",
-	"gXsQ82txF4ScBNNK4CjqeSzoSubZxYTyxPg8izQYiBjWP5OYxwZrhEZoYQCqF84PiRgCjomNwjelF0rO",
-	"Q+8kaeO4OBfOUW9npNmLJV5tN+M/JbIrFEdLSXjbOUWT325x0ZFx2ged8uprTldbUXAveOvS7NgEriHn",
-	"12BwGftQESvWKWOkNhfggQ1IxqNLlpHDx30AICoBQRr3+9YMEHpt53/WDVsJnbmOolxNpTzYPStpV8Wg",
-	"eideEXU4ptbJf2nALT52aJK8mnSGP23Rc+dTUPdmw7lqCUwxgU+xFIzQMWZ6B+iEBz5Hx4mXyBxJEfGE",
-	"oyKuu5GKKax1snUUQZGodhpZLa3q9ynOu9ramVS029TijKtMpqvtXVN6NV/KrDFlpMXIfu/zaOUyry0X",
-	"pSt7C2P5+06RF235Kw6Xayv6tBplM4laWinWy/MQentSJ9qfLdkiKLCXApReXhyN+5Ne9ChmPXp4OOlN",
-	"nrDH8TE9iAb98ZPJo7hXQSJ+VPKk6gY2ojJA17fhkTSH6LN7Ih251R2Rt6nt47XOFkZX+bp+o1v/2tKj",
-	"Adhg812IW61vuIjrgTYFSADN1q82vO9dpqNloYkdcVJ0EwpRh+EEgGCFvw3zi8sOJgCMMTFL2SxOKfiQ",
-	"0JcBV/2mg1bZ/aZk6zYijHBlnCNaD5+mDFQkVIW1rqt8t56NyAEFEB4GVRkOMrw3XpW0K62hczXnSrlf",
-	"BdHESDOZQoUBGEAp+wyGUPAHvIO1jbTP1N11+2tfLFbre9pOb0M9EU5UZbOUMQhjt9/Y+JQT0JNn7ira",
-	"KPAIZ2Ei4sCmKGuJM9ThhOwEnRVT68enrukMdPPTJ1WrpLu8YHTH7V+pHJtyIIkZQOvpsRKkbpziBvpm",
-	"G0f8K21lLJgXXsBioiTivNioCzSkBFuSqbR3/sZnvZzxhJ2YE6AyniQmpLUcdz4SS+O5nFEFdlgyuTD9",
-	"UjJhywL4lWQpnCiZZ2WrwB1YQ5OujcZtPyvl6DcpX9dRiQwruahy7OtetFsudZ0GG+PDxtbrvaXnFGF3",
-	"b9l7ZX0MO4EqbHb4VsEUdvD6XrE05dXowncum5IrB8gFEeCNMhANvd2cg1Yg3RrBbKVOFgtVOEP/VXyb",
-	"Te5GW8KNWoPdGmMeIZXXskS4pXE28cbaSW7gj1JMeDq/wBt3wycRkHxmEm/BexGUHU1a7Eu9KBlw0pRl",
-	"eSpqbwtpHDxIbVOWKYdv7if2FI/otzB1u0gGgvJR8GjcHQk3YueQKb+tpSe2YMDxCgeM6dfhIOCrxVpD",
-	"3nie+V4ahMmil0zA285VBA7BlE1yoUegpAlN0x3b+powpC6mffPsAnSi4llSfZS5Zdz4aBoQxfV4i9Ve",
-	"6pnrRTIR+bArC7q6AC9TOESxRK2gM06rhE1Ks7WJ8xg6B27PsiQqEQuokHrApRyp8vZomjaNw1MTRHX2",
-	"18Q14z66cW8QcKcFIOKu/nOPLzaqtQZ00tXqMW7SBxjxV7pqWM9Nd/ZHrTnEVWM2kunFcfw46k8e0fEB",
-	"GxzGRxPaiw7YUfx4opnqIDpca8zqBjYas151yIQ2KBXXAQXaXaysB5jCJLvFIlmZynJLiBzQL9gco60M",
-	"bj1DweLX2FGT5Y1BkC0pvsCoaYIqIULBh0B/odEa43RF0lw0R6XfpuukVKzTg6syw18vLGrG0PbmZfOB",
-	"vWIpi7/Ei/5mQ2RzCKiJE7julf/txLI1hNA3LiXKaFMgsTzjS7baoi6kCeBJ25KFxwhbnslLJrrkPPNQ",
-	"clNG46Kus49+M+MX0YxmF+P5ce/8q2fTaP79bHz29Ncf379c/fiPv6vzr47z8deX0x/eH05//MdsNv7H",
-	"6UY9BhHNzVBb1sKDrGjKi19B8k0BbUHGiYwuCRfkKVXs0WERaUYFYSJKV4uMxeT1+cvA8WbbCuI/vQZ2",
-	"LEWyQgEKmSmYYk7L+BALulLVpPEf3x/9MxLJMv7q+8sXZ09n4/nfp+P5MR8P3hz97eDbafzVk2k0+D45",
-	"/+pv/fjsaY9+9d30h/nznK7iX31SXFClltq2LbHgw97xo3V1m1wK+p/2f/7Tnz/2gg352AbXSHW9hfbT",
-	"tfl8IVN0RAJYFdDBPrxiS/C2FHw7FeT87StyOOg/RhhwLkhEFzyjiWqq+7Zdwbag8yXiG5yXcDx2SZUr",
-	"vbhT6deSBl4000S3X3JPqllGyAXEAWSNfA7fkOnqmcjShpM/sXU76qz/0nj+NtY+RBdja+CyxHtVU6V8",
-	"QbU47JIXoOblmYey4FVnUQyK7xisXZqQmGa0HV6nwTw0KB5bFW4EuW8x2GuJXLMie89DcKEWGwGvnekl",
-	"s3EBRrbXF/SK08ZkBjN9fBuVhKn07ucxo9HDdCovxNdfPj/byBJt6RI70SbqejaZNOIlh0aoGtvE2Vvg",
-	"fwKPqK01DzAHPDZ7HThvFfqKVUMQAii0mGes/HdPyCVbgJo7EuVLNd1qcXkNgRF4sY8DlIRiPlJAwgVi",
-	"dSAelpDZhWJMhAFZzng0M1EBboxjgHObK5ZcMVU2MQqlwk604V4bRtB4Bp9dNeICoX5o0SLh6jCN1Ynb",
-	"ZVDd9XmB8IAxy5aMCZItpaE8pXmfFIyojC0CEtL4n7nKABMMrvUnJb914McgIBZeOGEsxOfwp9jFGPiu",
-	"XTB4nX1kw98vvKQ8Yzl53xhMkaBTDKp0Za9FEmtGWnuO+VjNatlF1Jj8W0mOsAX8UEKM2Yybe0aMGi8f",
-	"nx+Pm6Mx7dVyuafnMiULJheVpI6S1oCRQDac2PkMusQHqUHIjSJMvbseSX0dHzMr9gYfrp5804abUtPJ",
-	"L7fQaH8WITcurETx+SJZOZ8LzK+AlxNsqamzdBPChconEx5xJrILbXabmA3GSlWfim8su8Lv0sp3Zi0v",
-	"DN6tD8N1kQvE8oGYuDnzwk0sUsfFnKs5NZ58zMezIc3wESqVX7APEWOYNleGWnDRL5mUF4CK4o6G3fvi",
-	"aHjfVFP/vLoa7MMCds22k/E5iy+0aHcN+V/Z81a4NcwRKTMmV1XvYry6UExgoc9Ctb1IpGpWHr5uQWg7",
-	"xfQjkx3gYMtI+NdQ86RJKg0KptXMEA0dPFb66ziVi0U1aw9wBcuOgYNrwbbpgTOaIAhqmYXYgiTeldpl",
-	"w8yrFlYVYac4OIB+0MiOgPUAbzWMybhfyNs5TRIHS1BemDmNWYs6+/bp+UuDDNtpUs5//nj4qVcs0M8f",
-	"HzUvjYfwseaOEFgYFIeE+yMI22sqb5Gx+SJbV52guOIqWiuAkHOofGNyHKrQIhtShq6JZ9AqOEpCowrJ",
-	"e72geG+td70kgSc2ijnjIy6P9rh3OOhf/77CG7S7sFh79XAjxO+mGwi9Ss6dYW8fHK1tvGAor/rmGuwB",
-	"KGHcsCzIEWfTkyLAC6gXIT4rgF1kXIE526YgoVWnvCP89PTrn3p7x6d7z8HjORp1H8JTvyHT/62scP1W",
-	"Ube+2HTO266hET0GUJgLndBF2ZoL5KIyvLDnFEDNRIwRrDiYalYU3ozYKwGLywERdCImKkMPR6h4wiCY",
-	"eMqvmCD5IihWHG8OtEnQJaGRGNpgwK+ZqFxIOygcxUwNZBdK6rkHPTmsVQk9IqQxVEVwPPo57K9RKp6v",
-	"wfp8b1hbHZIXFjdf8PC6Bm8p6R6ReSpCwULwlBLrAUbc8UuLb+PfNFdOcU+f4h87jYUuTGl8LK0NVcC2",
-	"RCdFXwLqJ4UmZqz0bdEBAfgR9IS/IgLZpzUIw2vzvEAOeVDyOwuT0kX9dvfw16ueYVa8wS0BuNIANW7u",
-	"xyB0XugzxhGkuAXupsDdXTcMo/vtIOesS2s7z1HxjnUf7eyzsbima5+HhwrU0HXPfvf6vMklFztKNTMr",
-	"9qVECe2yyKxMkzOzsFhAFt099G9pUDa4r4Z1O4NAsZRQg7bsIFSNYzvNVifrnGI0UdKYuEX6tb24mSHX",
-	"NXQYVLmC8R2sZ723EMjq8fFrY/Y03qbQxaJyJzqDHVoHN3I9ztOmifVuO73zG2YOXULHLCl3vUhlnFtj",
-	"s+6JzccJjy7MDZMbz3jVfCVmyuLuxFm3LwrXdLTh7Y0HGRdgTTkxo0pqDQhqP8Dl07XKfHnHWb+x8Th/",
-	"w1a3cBrM/d5nDup+wahiG9IEwA8KhiNmX4CEK7TbBrN0Oy0A+vaUgF2rH6mNB/dUXbrMGpZuJd+qg4pu",
-	"4aYS8CUoOiEfmFwUYrGOu+R7lvLJCiLPATiMcSiuArfyRMiUJHJaS0W+g/vIBhxXnnGP2zWgQJXuI7SN",
-	"MadxU+J7tebmDryx7C/Z0dw31L1xx9/JSyZ28xAIkwpRzDTmQjRLGQtI3UxDvkWLUHLE2pYGxfD6Vm59",
-	"KGmD3+kNy1LOrmhS+DRMDaUh6Q8MllhQ1MEGexS8aFNz0eHyhSDuANDQINzAIhkzQVaMppWZPOo/Oeod",
-	"93q93mFjAG8uMt588CwUg4Q4vcbYhhrh9Xvd60ZmIiXZASHzKdOmdZs47ETP4e3zH9yByuFqZc2nbThv",
-	"p165I+WqxrhKKCe4K+6K1NR7d1U2aSIRM+HmlVqKBT9VM0reUNlZW1KltdJWffd3MRma1+8WBDOKyGtr",
-	"qPD6KyyV3lRdCWvIp0zliREAtrqWuz4doocaf7WYkphPE5jUbXcygVC1KQBpM5gXZFo/8e5g4aLWYuMH",
-	"I+FlmeiBEiXJhKa1W9gt3Thm4OZX3WGjNeFx3trCvJ2hv89Wklg6mMsTcFbZkOGiQH+DE7uz6F/lq5fT",
-	"VxfPBu9+effkx8vJj6uvluVbjkeHW0XeXOz9/KdG9e8Fm7beLbuqFGPme/JN4J+fY3n9y96mlS07WGr0",
-	"f/u40tjhtWGlS6+34yACoHQBbEnrJf9OrKuUC7WAwJsABFUDUl/NSVfa+If+z1iR4PDTb14FwGav77cs",
-	"o5a7NEcvffRp76heKqdW/v27hSaaQQ9rWytX/QNwUtFvCwcBo9pXhKbV0g8ZhtZ0+oOmumG9pv0AJXvX",
-	"OmGmEl8d721N9Yk7qT1Rc6ckWhOJWcTnNDHqeEbm0mIIIUUBs3HBbXpllQG3a6qo4mpalEoflWmoWuDi",
-	"6M4KXLxky3KO1w6hc9dNAPvUPI4dQvjK+/QUy+SFlxzyJ4wL/wSCh4wXHz9YDBRjWaFXH/z7do1CwuGU",
-	"kIRfMv1SYDP0QCEKWp7sjsS3TLMRw16wYrsejw8jjFLxWiavXwqg4pJ2rmbn7G+ACK36+zJXIqi7Q6xl",
-	"yatt/mzckW/ppS1bWGDQfja/9zW92J/HKw2DazmJ3+zMO0O6WISY04RdALnCxVQYzWhmi78aMi98eqH3",
-	"IDxwgoU44StFZvSKWYdCg58G/aQNhbwWC7IEiF5T+hJvZl1SKmiLUCGjW62sZfysfhTJoEyZJj7iJ6dW",
-	"fewFB/1mSt3VO+u8o9sFjZU8p7uViCy7VetLeDAg41XGXG73s3hwdNQ/JpcW+Ap1cgxAMWo6lv5xjqPy",
-	"WPv9X344/eGbD2fp5Pu3+4/frd7//etX08ez6Oo1XfBvk3R5Tunr6Ovv3sg/+zaucfT6weZlhVd/vD2X",
-	"LrzYci6cs3HtyfBrnsok7gz7PRi+0ZaWlGda0tY0BnzYY2n6vTodzCykoIHfdEoTaFWqsIzn9AOGvxyU",
-	"APvr2BI7lHqDaXhDhBm1QB5yvxSQUVdK4zq6vXHhonoDG2y5dhLjEyDxvXAziPoSrg0nulElOUtYb+BA",
-	"7ar77OBEbopf+kFr4psilxrtSa0AttQR/8wuT1k4Jza+ZB0ZbRFSPxjLpPAjlhJ10IVAE2OttcRNtRRf",
-	"3N/Ta9YIVt7mrmty09np/ryRlp5Sg1axA0EZtr61d6lCvcgjzvFNe8DNx/4GF5TtumVir+31x7bc18SM",
-	"YESMxWX3vHw1DnxLCSunCJOXKpPnvGJMEcVYzYL3/I03ALg0cPPrFLo3pQSIN/muFtYklfMGNcHpUxB2",
-	"Cs5/rsoQxzJFP18LlnBvmyzHFif6qbC5HtivFK2IxZt7qWa76AnbnlsXdSt+7TsRgAUjTy3xyJ1uRBy7",
-	"8x2aSLGGA9WdEX8M3r8lI/+D8PCduPZnZdh3z6vfukSds0TupjNbsOQGtOMaXRfAyutmjOUn2q5ZyqNF",
-	"nIft0Bf8yEp39d/qKOwPjvrdo149lDIucjI7C8qL0/zy2fN3egH6/cFRr9frP+4EO63OHRf4i/mWCAnF",
-	"8hbpp9uf9uLtTefehDOYWLiW4PamRV17mbIGzXtroitVKsPXXXy6u28t1rPlUL3zUH928s1ADyX3TEBy",
-	"kWgZHYJ6YlIFoRY/GPcT/sE4j/HlE+Oop0niruoCKOqcK4jYhqh3Li4fqEbv4g6UuIPVF0kBd0jNuSgg",
-	"BnjsSrx4D594viBzu5VwlbEYq9VXnEJ7jytE0h882Uglc6YUnbKNwzLPVXD69570Hw8OrtNrcX2zdqnt",
-	"c14cSN1cLpB4EI86mxWY2KpLTklKeQLpehGA2pKH370+NwETRz0SzWhKo4yl6ovy9FycSenqobfZZ6XH",
-	"stHcjeOUISIxaOFbP185p/iy7XTDkbyO4HYkuIvo9pFjCuHtQHi2lN5F1y3zeg8++a0Zzm6S8KiHV2Y3",
-	"FVjl0La1dz/Fk5+CCtRCc4ZUEZxibg/AKc1EXAAPBLaYig1ofqCI8T+5wrF+U91rRFrXY7QWErBd54ZX",
-	"7nSCqkjE81Z0bC8Us7ZEX5noBargFkrJNHSIJYJ9yMhC8zNyOlZMZGgVFmUAKwbwj5NfpXr3w+TLR+Ov",
-	"5k+m/Vf8Vznt7BrB0BqdEloLKRxC8lCXhDbyIxy66zAMK9G/e+lBNlwFPy95kpAx8zOXACgAYxkeKBfv",
-	"hjFmJqdpSRUA+JeTlq4RkdIUIuHcITvciYBsLzLRgGrbbkDq+Sd3ETluDszFdeFPtok991I+bsnDc2Ps",
-	"kfZIs6YIc72nLnVkQ5y5nWxTFIFhUtUskS2zp9oR13QDG1lZsaxNQ4OlwgwQNZOLUrqH9d/NWRrNqMja",
-	"j8MtRMvhsfr8geyv7bVvcyoN+ioIF+RZt29jsjUFqgWNqteYfzruHz95/OioZ4ri+kpkeedGoz95ER6P",
-	"gn5LmfoKhFyd6+wuuXm2Za3/1zSbuaKvO77DrrbgKAivUt0pfDWoB7StEZuvUzlO2LwNAMPANEAsoC3p",
-	"/PDN8zNyfHj0+Iv6/bZ1262lV+zSGeUtsCPvTcnnZSrFFMQRpifbvPyCeL6VqYsoMrHPWlRAfnM2o6IU",
-	"UkRmVA3J+cs3EH05aMQgmXCWxBtGhMBAf3v76iUxVh7G/84hmsXBrcvYQLba6rVUMzU6Z/BCSmaMxiwF",
-	"qKNlacKmlq6WsPharapuZx/3dd+GKzV6NqlBQa6oGXkqhmM640Ozw8PQpYLbPa8y3dor6znwZNI0pOZy",
-	"f+8Bnag8V/1XYbu5hSmN6fGmCgQWZoS3QEVCAK8Bp8WtIOE/9t7gW3vncQV36jozLgA46t1//e7da4IP",
-	"lMsv93r+rbO5X8FPh73mep88S9rSiiCcSk7IAk+eB9dfAvNBcrJl2K9owhtzVPCLdooyvXgUVXfU1x7m",
-	"Avq7cL6lDRWC9K920m6NzZWx4yml/V/D/c4aLxveQhDnCdyDlaremDGrLdB/5jTRWiWLL/6JGoGdZ55N",
-	"ngCcfrwChJ+U0dirFIUcyCsu5b6BQ3Bh5j/nSnExdT/a1qufqfEYFN/YjFT72WWmugEuuN+Ay6yw3yRc",
-	"XPoP2H3LhcoXC5lqhc/Z0w44yMMfKpbGMURvAfzvikXwv7U9GwVHq9VsvpAZ4BxdMsA6UhgSnwuaZzNt",
-	"TkcGyWxM4wvFp4JmeWoIKGGlb7ReDDtDk0QuPcxVmlwIC48EMEvFbW0JzynNViWEJw+oyf/aoc36X1qU",
-	"J/87SBmuNwj+19L3cBNf+kavRqmplNFyWwVoWulr9PyWgaoMXFrpyznLZjKuLFdpZgaRyaA/eWsBeRYu",
-	"BRqeZfMFZO24GadsLrEOJAzcFWIwH11VFm8WRT6E9yUTuG1pLi5UvgDADlaZp7wC6jLfyDy7kJMLmSKC",
-	"lFeAzeBr4zj0KfYxsfxDMGcxp/bAVmk0ZTlOxVsRyCG/EPLCekxosTHF6nrT0j0zmiarohqc0dXKQ66V",
-	"rjM4gBeZvLDEZOFn4AXgNd6eK/MujFcr5JAdMc4VYM/O8kyr2hcxAoppu2GsKbEM/GXuUBzy2M/rMVUL",
-	"sVOOCGjAytPEoHar6XRmw4Jrtbyoyi7SfONFUT1MoVZABYfVJH0aYxwqk2JTKrYof9DbtdhTvQovdFW7",
-	"SrhunQg4alsM/HD7gduQjusGZSSsCbL8hcmn9Oq/ADanFuwJVhal5TU57A8GTxrqBNZ1spaKcC/01xX1",
-	"dotOD3pbdQrytQkaHWZqkl1B1c5Ykuhx1GZ3tFVHDRdYZ1jdH6yIXKgh6QdkEJAD8r///T8VvX3HMoty",
-	"wcRFccQraQzwvbeGULDaVg8HUizNcbv5bQUdVjvDBYCYjQG6lfAezVFLIT5ecWTLI7biMW3IWFrugSwG",
-	"iCusHJbmAqzkMZvmwkYulVbUqLlpLgTybitiXXONrq83UPj1e5nklYTWj7Ym50EpDKElYcl6cNppqdFU",
-	"cklL65fcarz4ePPi2niq8sCYQxVe68TBp24YgXQLRQrKYT9m8Lbl9nm7G8TW6J4KgBN6NECXKoqHgn22",
-	"dWEIr+ciJOjaYT/11urnAt9HPGVj+IV1v9eicKNt4fraJWIgdQPbvC47uBuK0tHYgQHhhuyVqcyKmPyi",
-	"wn+T32F72NA3Jr3B1bDBWow2pCSPeQZWnK0riDoxJpQ28pCmGJ0NqCoxL3EtF7oUMX7VgnxXj+VpQuWA",
-	"q9asCOYp43KY7gzgtGbk7bWai/5eG6W7vVhHK1Jm3d9iArfqN2TWirlGgbBmd9eEMbVD1TXBsh2edlu1",
-	"dQSWkTFFANb6uKoGGJE5z7Lr9bgVay5e3A56FILn3vUOhodHO6n9txwD5tbF2xSz+biphX6yAbu0TvG3",
-	"cCfWcIyuDSdRtIVqS1PpcagLtwuAV2xIo9XK2a4ZeztcDzyyJnuDtrwqLkMgSgpqtYRjOuMQVfeUzjjh",
-	"mWLJBHN4Lfa+u4OplPw2BQkQgAEz/7MZmxO5ZATK8GMoClfkV5bKkqxvZmy3AiRpGZGXz9c9akQ1Fk3V",
-	"fd4YqiYQdGjJHdFCGFNd8pQlcgkz8u7UQcxAMZsS+92zobSNHGY7nlbSmXfgTOX3msu7eo7ajQe76YjU",
-	"qnPpvpvp25lFn5dtmREVcJbImyomVXGQ/RO0nim0GlRYXRaqBqDkx1ogKG/DoStAASk3UmGtwGo1RdAm",
-	"8EuocjunK4NSPGaoYZTCc2y5ZM85uZWyUZhiLSaWo+WDYFdzS+XzrUV8iwmmm1i/C+8dnaxhzW2i9MDi",
-	"/24Ja5tcs6Rqs8YUN9IPqHN+XlJmChiPWSLFVJFMtuQOHe3oPDt61+sjSNz2S3DZGBXz3gwRKVsFnlNN",
-	"pl5hFlWYf74g8ZXlIt4T6oYv8qylvHbBarzbRbi7amc96+jgd1CpduVN25yEW9WhzOH6/CFGb3lbBQPA",
-	"LTFUZMsJOZPWRsJiLCJZW9unkS9av+xznjQwRayJ2gRQrc0+LG3Brb+sGZgjwlqMzXOLTYF6rNnEM+Oo",
-	"pUlyAtNDNMt+0Ov1tnaceMUfG+Kwq9tqhndRZ//9HfzcryagDgI2bBGEfz2vtprRwdGj5vWa8IQ9qGhc",
-	"7GDciw4PB8dPJlE/6h8e08l4chg9OT5+NBkfDw4Hjyk77LPDR4fH4+ODw4geHh8dH/fHj58cDcZPjo4q",
-	"Eb02VLAxjc54c0yy7tuvT/VIP/kXaVuuY7FKbRPdfeOfUnHp6Hnz3lcdOrjsgaF5u9X1uZUGXyWggt4b",
-	"D7k7bTKd75rmyxPWThTdEioHFzRdNfHxOV0sTIxgHRiCkrO332vbJYGCzHlGHv5w+u2LL7Zqu5qjy1uQ",
-	"OkpL0IT8ioBLJnQ/pUsXIQWpTUueRbNKtTN96lJQ/QMSRuoqJFSsjCUGQIVm1j5rjOg86/aODqCCEvwJ",
-	"2l12fNgDy58PTEmCSl2zSF11gs4/lRTN2Hh+VkZL8QghM6gd4ec86c8m2cig8NhkoV0rStws9LOSs1XL",
-	"s7pm3LnB5QU0zl3CzyMes4vmW1wmCEVeqwUQFAPBRADw644ZE6YEYNyC23pkcVuPdriXLarXbVGybbsA",
-	"eEsx28fA2zdsGLyXzdaUpXareWjb4BFvlQlmJ/HMlofYIhus8s6OYMMBocpmvEAx2gelhLkbIAtXxOfP",
-	"H/stYfbXucGy9xwXGfvQkhPljgFCES5lGiuX9RPNKvfrnTGDqp2e4dwAjvs5S0IZY8B6Uf35eim45Zw/",
-	"i3TsMaCN/tdaQuDNkvVLzd3CHV1Te82G55hFJsYagPMsRLqNxKYoI+33ISIZmtuwQa9fuuEziJUIR/g5",
-	"r/t2vr5z84Qbu8o1XuUCr1HpzDzhvM3G7gQdteXloG37S5cLQJPk1aQz/GnLMX0KqnQ74yqTaYOUfJXE",
-	"TGWoS58UmX4QEWNzI1MGmYBw9rbWtAsWxRZNtrKPLrZjxZZoqxsMO+VKV/UF/7kOJFtUFNCEr5VH05qX",
-	"eWFFBMbYAH5w19+9Z00+oVeCEYbh5wX8crCmkM6JSxQKtUV1/TJiN6iTZVGVd4eYuDs4911rRW2Ps+nq",
-	"DzW5NABmoQA8rboyPq05zU05fQdHRR1QEZfKHGhBiXztu9fnJGZzdN44usEwWMLjE0zsR1q8FHJZZoQN",
-	"gAhbgBWtLU/YqLeUNM42OHI3Kg7KRzn8YGXsp0wuLvIFRB1nszilS4irxVDetQbVLXj5/PT8z+zdK+t0",
-	"LWXiy0vIBfCmhE+aEjOAX6tyJqYNAwe3n4mcxuLN3uWIVzHYFRnG12xdR2iBoWKYi5QpmbSFjJTkQCM/",
-	"LBKdvKqcht82lZy9fSuyVFh8U2Hwa5XkvpXItKISaiMBIf9qyEDVDITHXXLWXIwZwN/UnCZJvR6zqbNY",
-	"xik4OmqF14KizIOjR5/+6qoSD1rQtoLOe8dnm2pcGjY83DK7eWwuzdYBVxw+sqGTtUdMBXHnV9ulMOV1",
-	"q1BWcl29GWwZAHStQAAz0QbhpklCQZa55ixCQg6XXyOi7rnfTQzXEFqwHo13327XwI2zKGPTRPJIQS9M",
-	"FuWN/Fob+Epf85WjXVjKzpvpFem5uCPYgrMZ5eS1tksanWnbAoKVYMB2SdHe3b5qIJusML1sjncDBpdP",
-	"S3Qd9RTXATdTHTxa/PzKg7tWbXb+wJUq6pUxXblMVLxzdbVLUJ+opKbWYOoawdQBT3LPlikxfwwa/miG",
-	"XVQsylOerd7CQE2uD02bfORFwUUTpaX/VMYuev3q7Tuyf9Xfx+/m9BJOybxb3CsPbctuHLMsW3Q+fQKb",
-	"dCLXwtKRhMVTrVSzGdRkQM8ZAUiwCLwuNLrU9p2iK0WWM4nFCpYzOUfs6jyanWBI2Vya8h4jAZltZMyy",
-	"JcOKdjw16nwRbhaQS8YWyqTRy0vr0U60PZmlKwS7wavRlcyJVrfFimj2NBJLozvaWXDVHYmR+I//IKfm",
-	"Fs38or8Nw3AkojxNyJ4i//n09OtzvaBF7MLe12TUOc2zmUz5r3ANMCRPYUnJf37z7IdRRz/x4LxI7dv7",
-	"hq2GZK6m6G5+QEajkSDw1JkUGRPZ3rvVgg0JXWBmK5di/59KigdkLyYPPuqHCRmhc2/UGZKPI1PKQX8Y",
-	"gZ4y6nwKzCPMPAI5vfiEj6cx0I/aJpFvmBdAS8AXMMdi1NFtWumEv5y/fOM3IGRmXkFft3nFuyPBX6O9",
-	"x4/xN+OJx6+NB37U+fTALPxIvHOlpLSKHw56/bCoMVVUuXur6Ulr/6HnCw0tUALS5XvM+TEXziNhctkn",
-	"XNAkICmjMeBAgTMbK5l89QzPj9vu/Y/2z09/WVKe/XnQCwNzF4+jVIQqoqQUhKqRKNme2srTfWk6tjcw",
-	"XfIqJbFEo5VmRIqIDb2T63p23VlaBUat9IffjDv7NzJnVCj9Lxyh30x3v43Eb3t7e6X/6bdcQTPym8PG",
-	"08ZGucjob7BIEMYJ9wETmup/lgyt698ItmVMqFJbkB+0oDwOCuy9hvbddsJJtg06S8xvkkGTADRopggD",
-	"I7+RFVPmRRMlR35zoCRwpZnmiS3EVp3sCb6Upyy0rGrlz7vUvDMGYVxgNkC9J5MBRcUK8mYh3AMchW0N",
-	"OUuyPMEInLT6lTGrLF5Kpizzpw8d/0YkkvWSum/8Hpo2pdxEy/xNW8WI0cgtDdfbTsUTJjIXiAhuZoyj",
-	"gYmPqrcomgGYC0cCcUyAZob3l6GbQ2FPt5FpU7+GGq/Z7Uh4Pk9bAVSTDxKUIg+pIJCI7goYUbN7Qo5l",
-	"vEJQsi9gdJlMTRynKxWIzAVYGRXxSODxLYd3gvycAS+ZM6SoTBI1k0ukB5MUU/mZMcCxNCAtMPSxzX/k",
-	"Si9CltJIi7yRKA+HWuQKgxOH2d/FDBzboROmu0rZglGQkM+uWLpClhWi46Ik+yOapliyhoQVMRi64mlz",
-	"esnFNCBjZmqAeUCnujELK0pO4ZKRjoQW5XsAW0hJePThQ4hu4kSqTE9ToN4b6CMYF+UYHWSRZTnw7SVb",
-	"4VXnJGOab7sCVMOR0H9OsWanUQ5w3QKoJwN3hvoPW/vKn+EbtkjoisVDkqU5C7vkG7ZCb8MlW2Tw6lTK",
-	"GJBC3EBGwr9dKvB2Cogl7KgZLCDU22+RXIBUhYQaN/liSOasAuIDMH76S54VdStHAoaC8IJfPXsXBiR8",
-	"/d07o1J++ezFs3fPQiyTUyKFUsE7q0+BQgFC6lR4EDLUFX9DrXenGnD6e5ej8DAs1JOQnL98ExD8Rn/8",
-	"2+sfvvBQD+lIACSTAUonb/lUqICwD8bk0AdL5go8y4otKKSaKdMAiyHWP2FUi0wI7VelKmTEQ8mBU+Bt",
-	"3RxR/anAJAezOu/YBzhAT2UMByQ1kFFckO/ePd97ErgV6ZNv+dMTiOup5oYbfBmoj7YiWofHAwxoE2mX",
-	"2AJqRelOxwRiyVADEgB/PDdPIjRytuQRAj0aLJWRgEFV5sw+ICFjOSfyEK9lgiJmB0pAhV8gsrJmXx7H",
-	"0q0DoIWmUhiWTDyY3QB9oYaByXQkuLjiimstv3gKZ4Y4H4Z0jNFrOYhWBbvk1KhnesFAxTPzHRI+Fbg/",
-	"UpmaavrQx1I8QHRJu18F7CpSdFkS6XaXVGQlGVUrQw6SQ0TpaqHF0+vzl190yVtzBAGB1L0QambIY1a0",
-	"59WiOiFLNhIRFXr7jOYKARlTvaeZrAtKx/FANAagaFpWjwYRSxQbGhBYdHhZlI6AJHIKAdv4Dmjjej9K",
-	"IgOXVKYrxIpF2ep6BEnCRIbnZJFyrecWjhshY71zTBU1MGgWeK+buY4ZKlXjlRZgyCOlMDOpattOFUSW",
-	"WazthRYTIQKrwU9Y1VXLlPhC5pl/m4jdO80C4qQKhas7EgYQTBkWKgVrEHT61GiNllqBK/PM2LbFsFRQ",
-	"RPbqyTLAKNdawExPR0uNITAWFL1uTLWFcGqiL7FKaOeWpl9whfwZ/oBhOr2AC8C+VQERbOmuxclD44JU",
-	"Q61L6/P+hbatShWnNMPTTKBw84RIANnQlQv2AHcDR54jMxUH5qSX1YD42DGjGBUxFtXTX8IJCput8FHe",
-	"6x1EWrLqPxhISC0RZxDbxKCRExJ+2IPWQCXBvDTINdZsJIGlAcEJVfyARQBMOEYwd9EIA6/jb/CDb3Gh",
-	"0TCjmVYu0VA3gpcBEckl1PB4oGxxv6CUU1d4GrAlLDv4G5aF1pzXtlGuT6ZXBwI8DZGZKJrA3YuBRyUg",
-	"YxC/to1CrgRWYS5+c0GddihGBdWj0a1qGWtsn3Gelf2ugWXQVq/EFmw+t20CQgmoKJRbppfDLNolW6mA",
-	"TFLGfmWFH8hmibDAjNA07fLD68MLymMjmZRN4xsJEzlkU2rcOaOLhQXCA5CrgPwzhyiRSzMFJ1nZB66y",
-	"E6KkrUhgtXJLTUAumAbmzuRrf3RIW3JCHBU9LFHNF8TbiaC8pKVFaHECUCP9KSKzBsBv9Hrrv/CqTC/g",
-	"THf4G0msy919BW3UCz+T3/AutlomuvVrvzn/5lPrEXgvZ2IrA2cVAPavwlrSqlQQwbwANsPG0Zs23Okr",
-	"0LYqJzCwh+b8+dszFZA3b16qwKh8+mSBQyYAJ6M3o+q/jrDsTimyTHmGnlnFEq3iPgStCYaFVB/JOQ5I",
-	"CqMPoXEJTWrKTBLwr0IGIDCWIYKKasUqV5mcO3+2IbL3M2nQhAobzmqsppY3EpWWKG6spFLN28i8cP+q",
-	"HyIKJ8+0DRXrcRWYMJr4jVSxJ03hsbNIpnI6EnAwjAEdUUFSBguj1QQZwMFC6QYyUn9wkZv4ppkvHm7j",
-	"7kPlsNAdwJYNylCmzrQaiYfhUe8AFYPwqNcLv6gZw3rFu+StrM4WRRiHGGuoxgj1gJdm4Gh/iBXMbUkV",
-	"iZng2jKkJZNU0yZFcE00Sl2VXxCN3u2WZRtzesnwsYmHEusxqgfgNkfsh27h0aRRxJTS8g6lG89sjnbZ",
-	"egejGvExNE9zAWAgcZDH+avgWJhBwfRpa5IrmoBa5nu2jQr5p38qKUIPPth6JRQGcISRjLXs/hJcNVrx",
-	"wG8CtClkqklI63EZ5QnI+PCw1wOaxDqimRwJbQCDv+Cwd4ygLYeDgXF5eZAnjiyWLEn2EIcSA5IsW59w",
-	"z++gqaJkCRt9QI+P/GZjMn8rQ/gGHmBxjTeDACujg2p2ftjrGRcYkJFZfr33YDaCw95JvwJJtP1VJDQ0",
-	"64x24UOONrwICE7Fwdb2sJhmM+er8wBKG97WKpcDQXYLXrdHtVJ7QkLTjD7XUOPYOCHLqKcbu9F2bGtj",
-	"BWBq0Y571S6wsSJXC9YwaONNTdv7KOGw+t244tJFf+bZ1rZKGK4NQ7a+XYSJNpsjUwifC7CMh5mEW+yp",
-	"LGxD4BpqY+8GMdbvH13LMjVuUG7VHxplyQp6Ncu4hMMmDeS1qBIsFpl3DetGaDNmvKuBF5bw4cNKg6ZS",
-	"faVFo1LKCQnp3q+kt3dMuuSC7IUBGejRHQyI1vqqp2nBqw0ZDcmNpYgSqg7EVskvN+A0Jzs9OSHHegT9",
-	"J1Y3Mv5A0DoqbSYcjQF/RGG+4MP9/QVd/eV///t/Qq8KlikNBUXiK2ObNw8Nvg7AaRVoeY3Vhs24rPFh",
-	"fXFAX/ohcD05llBH/K314xx8wDK5IJENzTKGRhkfuHzky8DUpdL4tooXoeoSx1tlrc7MLNNyNgvIL7kW",
-	"Ww6F3UNmL85pQFxTcLhy4Bap1m9aD1ENxLg8ncLs1GdZSCQtHIx7ZQvm2DIzbw6en2/jibc2vD9S/M4X",
-	"Q4WPEQydKb1iqG5jW80QzEWjzlVvwdZrXhS7giXEZmygD+RktCaPz3FFzIrrr1N2BQCa1pb2gJ6LZsBH",
-	"Yr9287sCmcUVyhi4ReTKgmpdspVpswIWvaZVfVRkEttTA/eqeuYn8Ji5hzYXeRW8aWz1wLTaoBbGEodn",
-	"zk8Zm7p42+mqpmAJRzMXy/gYOWdxGez8ClTroh0I7UjlQioW23s4ONumJUdPDhca3z3EGdhVRlrH4ydT",
-	"p3a7s1yZqDZ0zEV2GVC7aBwul7S57h8meLpwE9SAt0tjM0/77xfvmEbqMN0bRuCclGZ/qojea1bHS4pA",
-	"H4jnF9qqAVDm/clXkL3Ls0ffMTWqAnKMGTiI3aumsQqyuN8M9A7+XbzYhkfNthpCtecWEUWZNv5URrXY",
-	"IIoLzaGgsH0mtQTDwAH/gJRAzNdMvjinFZjzdQumn3RBCXUo9DWvFo/D5HhJTBmnqnFf+L1UkdXLW6Ki",
-	"GYvzhJUoCl+p9IKoIPaM1LDZG3baNGmfRfOce/dt9gvsz8rTGsI7Nn3kjpDWLyGcFu1SfEErmqf6+bBw",
-	"sc6bjpSHD48NH5uG0TfvIi1oos0Wo4j4dwHI94iQgkGcgNaE4JIizYVxHuWpYnWegKC3Xp9cWT+Z85Lh",
-	"gbReW923UQpBDgogVRzYCckF6CPc+tLNflfg7YsObc6HH7CBxtdK5rY1VKubeAFi41fGb+MmQE6kcKQh",
-	"QGaRyogpe58Gib1WxSv5lv3zgxRW3hSkZE008OPQPxYuUsGcjHJj6OZvas2Mw22oplPzuOUPeivrsEEB",
-	"OLkIQg+ZPGUt71BYESrYsn60vbio6kDQtvSkIuJKU56pk2K3KvtbrTJQbthrjCuM+kN10jbntIBSZYKi",
-	"ER+RuRE7ycNprjEYrdeUx+PCYDM+L6k/J7ijADozY5W2/GII3tCMI8qwC9QvxsxyJpNnad02Ve2zqaJC",
-	"eayOUWke4J7B60hlgNNOcI8M3o/n53BFGaDN/oFVQROm1AlRi0STDOYGN1gzRekGfP3Ivh6uD+MMW9Rh",
-	"E8Ch2xoMCs0OZgZxHxPwvZbCQk70L4Ta6jJ1/lUuF1E0bm1qcO8ZY9h4SRcUrJ6xvf2EgoYnaK+3J2Y6",
-	"TaZajaI8IZOm55wPJiSFG/l3ghEnBCU93gjxaGZ9ZKWT5ApblHsowaKViFcfUhANioIcA1TzlMcshHi3",
-	"4o4ZNA2rWPoVM8o9lSPEMLdaL94klXOicrVgQtmc6wnlyQmJZlKfn9D+GAJjZTSu03u5HEe540I6Ywak",
-	"dfbO7aZgEIAr87qkK++MmQA/7oi6odBH0V9F3gtZ6Aku0jGDuG5j/kOwlDOF/Foh5UmsqeJ14gQF6EYo",
-	"38Fxf0LChAuIKzH2KgQleVMzF/eYl7yqqD62REl5JI7fGagwpckNrJc4JvlCz0nLHtdIMTx/YHAXnCt3",
-	"BLECiu7pCIxbbQbYo9TwOnqO7SUDndizPM7VChsBa09KCJqHpaI84/5i1ZszkBzhG5alqz0InQuNxWcH",
-	"WirM4nXkdHauyFTq5vUDazszHoiGyi5Fuzcaa6U6jD9a5sX8QeMQB7iEoATdDxfToTVM3TWQsTHdCMpB",
-	"gXXvQya15ZKK4vQA5lWkj3Jn+NGkbHdOFzSaMTLo9jpBJ08Tk1Ohhvv7y+WyS+Hnrkyn++Zdtf/i/OzZ",
-	"y7fP9vQ7Rbm2zlM6452gA2HCkHvR7/bwCblggi54Z9g56Pa6JgtlBpki+zNGk2z2q/57ivmEzqd0HneG",
-	"na/N7wAfv5B6APqhQa+HoJ4gvEzt3ZLk0t9hVs6mnB3sArNIGpLGu52ggz4e6NmvqdfWsnl83zx5HmPj",
-	"hzjopjfc5Paf0ti8ppfuaJtXzs35fZamJu/I5uR0hj/9DJijc5pCvqRFhUDlmSb8CjLg6FR1hj913rL0",
-	"ikcA7GUiTHQDusH9OctSHilvn2olEV6nECvHcvUAotgIZtt1HRS+3dNvTVsb91S3sg+gN+XdrCYh1Tbu",
-	"HRT3h15+1+077PU3v/JdpaYbvHe4+b2XMnsOVctuQCeOMr5imV2xTQSxscQBEIw59F17FhtP96sFE6ev",
-	"z296uispdU30wLWgjEDP/L90oL9ilTjZ7U4zGPi/th5mhO5E0WgzhTAM4Zec5ejLSaWcuzhGK3whNsgI",
-	"abxirx3+N9j178XPIyr+cPuv3zrYio+46nTraOYMiqOBi8uaZmo7svFCMVpp59WVKSBy+vocMea1hYFK",
-	"z3wOwd7cRn4uZ9KLLyGZPPF9jWBvB0jeLglgLsHHzuaQO0CnrAh2nbAl2jdiJMKEz3kWBoQmSoIrLTAK",
-	"Vinqc6g1e4RwKeqVTTDjjboAexMcYzPeEKe8TNUvuMpO7dJAar0JCAXgpypuRrIy8dvgAPEcyvZzrgq4",
-	"L3/Zdq1o97gPnLkz7MCdXMci9XSWM2nTauE8+VXKB08AB919bkj6bZyS3kWagMBt6hI3udSrsdcdckMd",
-	"kqeZ5ovl3bfJ1puffKEpAhCj7ozzIAUAlE0D9zH0qo1gQyn3usltszzH5PQmAH9xRQhd0qbH69yRvYaC",
-	"g8wQwilbmeHTlQlYBRekvZfotrEPbKzGPv5gR0DPYqszANO9PwN3ewYs1T9QbsnLBwC/utkB2P+oyfxT",
-	"q57/FbPkvTN1m/cKGJzPQL1tJqV1JbvAUgNTck/Dd0bD2sAp4s5ugXKvSX+v9TedTz83E/6+8oFoGkUB",
-	"BhaXCzzIPJoZ57e7mC0rvwXaAFKacTwyGs3qUqQ4ZQUuzo2PW/CHlD9enYB1Qiiz6Mq/u1/g3+kUP/Cq",
-	"aPzLnGjIlmk9vadJYmB9asGpYN+CI0QGmFZubyMA1MtCGNUVvqfQ4x2eBd1BmyJma2ze61+fQ/8CyjHO",
-	"Mg5Bukk280gfSaFM97uVlf3kk/H+R/3PJ71RaTZmCI+32yHRI7InBCrINRyK53ClXorEMSFZEIwBgTM2",
-	"79OPyYH8QyGXJ/p3LQ0Nlv0cr3vhPl3Wz8zXbjZ3fGb+nrOcNR2a9y58xsHv29lLURz8P+iR2oLWn8t0",
-	"zOOYiWsdwsPe8eYXzqSYJDzKfrdT+9ZWqMuKMsR2lxN+xdSGcwsHtvk8QiipusvDCPEOMPo0F4DuVRxQ",
-	"E7sJKYFfIyI1wFH6daUt0BV6+6UHMG88to74S1A++pxbqLpqAJ1J1eMKI2njIssNcf51Y+FMJrG7QQcv",
-	"sAhILoo8TIwTlZMJJPtDbFxQg4Hx43x5bFE0DGqCQylr2JJ9k3GOeGWnpfx0TJ7XjEyxK5bSBHNmIaET",
-	"ChGlMUuHRjGnfrgw+7DgMHj7mwkTDjBkKaK5YrCOYxmvRgIv9jG78YymKUT5QJYGoF9cMrbA3VrJnCjA",
-	"2lJ0VcQAwKJ0yTvpsLRCk/7qpoKpp5DfCRUmcH1HAkLdYwnBKpA7yCKsIgAoKHkCcfKwBhC8B6t07rN0",
-	"iEIyxVdA98G0rZRfWRWIIAi2XUP9kCKKpVeYAjOW8jLALjJpMA2w+G4Xc5B5wjA83ZJzRJOkiNLUVHTQ",
-	"czEYSC6Y6ooTGvOsBIHjUlgRcctQVqNvX++oP9sOAnsylT2V8erWRM9LtoSukPUX0KFZmpvy+Xcj8qDT",
-	"Nj3RiDx7eF1MTUD4xC1+hIcPDsa98Lsl4XfY32JM76R8QdMpwxeOtpm8Cwr9lsWcvlst2O8mas+a1MOb",
-	"itd9r87P7YvZ7yDE7qjXK+7FgVmZBHDs2xO1DjQAxEQR8QwkG9jYrkxOGdTnIW8wugu0YQQlsphu4aDX",
-	"Q7g9I+0sUA7EiVucAid0T4V9wAuRR0GEqdBaTDkJpZUH+M0gGhRyniMYLWLkcFsUlCYJ4oUquN4w16Ij",
-	"8VKW08Yw+WUCiYm6AaqcJLcoLxazEAuO52rG1BDX1IzfYvLp7nIxzZlSmGUPcwjhfT0Ya3a7TL4iU3gC",
-	"lVps+o7BIA6MEs8Vgd3gErESljMJEtKmJ18yRHgww7FMb2yVJ56NhFVtTK15GxehX3Vh5ICjB7ArFBZJ",
-	"NwJQyMCAUThBAAXQxJBQT5JqDlwkGQFgI9xqEzmBfZiTh7Wcpi9wHJBOOl5ZrNkQB12UmKqmTDSJQFSk",
-	"cJx3LP2wMBaW8PrMgrDWdYMo9Akz5vG9tLuXdttKO2uNlDWq64u7O5VzVXPS4kVj8g6gQwLyacE4HiDO",
-	"SsoWic1qjhjIDUTR07wQcBXHzDetnYru4X2MhOaP2s5T5Ke3GRUxTWPyno1nUl6qnx/6EcrK/Lw0v3Yj",
-	"Of8CczZ4NiSh+X7PS3LmioRXfRqErl/EKbTS+Vk8ODrqH+MoUJRBQnWI6Gy2RR4jSFu3/DVYhxmdL0q/",
-	"golnMd30coCLzER4T/gVI3Mu8gwQMycgSt8gIloj0quPEQsKR6MSQB6GaFOyOPwCoXbhYaMQiCylMY8A",
-	"OIowmiZcm4ISi8elLNIaC2YnId69kCap72FYvMylCL9oEhk4fFPmcFcXvdlqKOm17cPv7Lrv8M5bu8Hm",
-	"UupOxJotHfl7CLNWOYZaKJDDvRhrF2P/96XSGwe86BkvZbfRjUXU/thVZL1Dg8yhRnoGmdPar2+RvXWi",
-	"CAA4cY246pJXBrXDQduObWUuQDSFNCwfcrbALCJTSaTYxDXVPdv8VzcE7jnoPQe1HBTQplJ3cnfgmACR",
-	"uS6GFG+NY0ZjjJ3XnAQVNns70yXPTSB7ylSW8igrOFhz8AF2WuMwTZHbrnD3djeoumVXBLG5xSihSu3W",
-	"4hm80hB7biMZDIISQkqOZZ61BaKbG/Xt74OxIm69Z4tKWvjVyvH5c8ZS2jIIucTq+o0h+MfHO0fgv6vl",
-	"eG+xEl41tu1Wo1zZbU1iwxL+aykWHH5XSIqNi3HF0jhnO+cGVLo3yROlpHqZmiur0s64qmi9lhFNUjkv",
-	"DadUObCzTUrERNvP/lAcVjwHVaJlRI9aRgTO4F2H9EeK3INTvjluHLnlfdTS3UYtja14sGLsTQmj5Zrh",
-	"4tjq/kf491OrxHtfKdweWGxEC2efsSRBjT4wgEgWaEMFRZV341yJtdoObNAw6FrQLFBe565J+0vAfWiN",
-	"xdOP3FP13UX1MACEMTt9O1S9q3kGZFANOy0diX2qFJ+Ka1jKftNtpvKpstdOPLNlV8CJaAAVm28S65dB",
-	"0ExxaHax/rxi0agBWS3p007KIA6hiO/+fKYhTvv/4CH+P2YJHg4G27xsgomQYfxewfH8yvEmQJIyEWHb",
-	"8inHnVrk7D7gl90RT3lugfwFY7Y0lhXGUONJLphQtk7pjIlywCGKdrXkWTSzQIhQWBMigRFRyTCkOiM6",
-	"0/O6MR/K2AetRD81eaKgqmuT4aQMKZrJJO7uyKbOsBDGPY+6v7b+d2NqcDYdV7NhP7fH0szJuiNFKY6x",
-	"AJJgFlDNmCJe+UszBFui11ekUj6dZc4ptFmjMnzitliZ84ihc4oLmENAMh5dsowcPu737znZvbb1b8qY",
-	"zLHd0RjcgiM5H8QdcaXXCAOMQYkGvLQoC4mJAqxQr7AUUTvErs1gwmNE3mNpyXR1kebiz1ADuF5XGQNP",
-	"zJWqmsmlqRrvwCi9kjMOJxhBRef0knUJzgEzoP20hRqPbLgbNfM/cy1vAtqBMvsmRNOMIpboIILp+Ay5",
-	"EbEGF2M3t/TPN+DfuKedYSdlE3OOt74u9ZblMzPpoufXCRVrI048qoAILU27Zl/uGfm9Snq3nP+1hVH3",
-	"yPD67N/j9/sfiw+f9vVBWu0uArxTtEEOfAm17QxbM9jwytZInsklBK9jzKC5A8SMPs33wBWgfL7/CoNh",
-	"AJ2idF1V5EBaiHzrRPeKEAYjAYj2JsVZZTxJ0ICHqsMByQVUIvfgqw2kcxXDujHsXC9lid9fl7VuzUmL",
-	"3k6LBn8/jtqm+/q1OgwI/z0DvWegdxzAro/jZ2Cfqbxid8lAT8uFpB4osmKqS15i3RU6tuWkDEa9Y4SQ",
-	"rZoaOHDMxNGad5ecwpi1VrvtFQpOssLa/gW4yT0TuS0m8oc61lD37I4Pti0Qc5cn+x2UbRrT6LJIs3Gl",
-	"3kxxZCcvweTVI9rh4NpX7k/u/cn9/U+upcZbOroxTyG0YdUemTOT83rxfSytY+qIJYzGimSyS+Bes15U",
-	"d94lLyUU1Me6Ry5GP7AAy0NM2MUshCueweghJ+q17hiRlLBrzJq1ZQtNChpU/1ELGrEuOfXqm2FhTVOA",
-	"ni4W6qRUkQbexwKKK5lDw5lMDMA5nbORwNAiiKq1hdkMCljgfGUsUdAtVEOyVdIFFFWccBErMx4FJd0a",
-	"4SakvPxuscm3BVWFu+RbDsBjpih/+KcQ6vr+1+BpiBDW4NEqRxr6BYgHLZ4v2OBWgOhHW4Q/gjvRc02G",
-	"fw3Lw0jpFW/pHbe2rfuDgy26t9te7/Ov8nIWT6K2KMsFb+t3cHRU7/h6AZFmRMpEcTIT8uOJZEu1zfTZ",
-	"CTpQPx3f14wOTFI3i7MZ5eS15Ab/cQWsA63WT0EHU/zLHb6UJuKg2q5xc7pG4LNuRS5rY8azIyfuPLaO",
-	"85Lrvzuofxer/4ZecXK+goBknOiws8g2gZwfDaqzDDpXnHaGna+/fH6GMm07efulZYDPRJauWj2ZlpUY",
-	"dHmIarDlez3N4T6S727iU6FEoindni88cee2rxlJb9so1Uu2as/GeFmCZ7UVmkEqZVIGBlzJIk/wVJua",
-	"KcuakzC+0T39oeG+v2GrzSHbekHvD8TdBmwbTBM/wgKoq1XnazWhigs+qMdoPB+aiAN3ZwjlaAHtiTyl",
-	"Mw7YZJjxOKOqAZn4LGU0Y9+w1XVduEA0kLhTkjk10DtIxVJeGpaTP/hy5+3T85f6yOXjhEcXl0y30u//",
-	"8sPpD998OEsn37/df/xu9f7vX7+aPp5FV6/pgn+bpMtzSl9HX3/3Rv5ZT0AmLo1I7wSwl4ZhRYCzQqNL",
-	"JmJ/JFowDuGtDCRdQscs0ZIulbFLuDWdQNs7SLCXbKlXeSt/df/27FTY3tj1XKcoqw0DjRQs8d/BYP03",
-	"gPGC7ddWjuFCWzMhT+Luf7xkq0/IjxKWseZQ06mUcUCkIAwurAAgSdMVGDvo1e2SN1oqF04dU6OyqRSV",
-	"lt6WK5XOxmFDhTtz7wUS/97b8i8kAHEfr0N/u+pe37BVJX9DmymcbacvIigbaqEBscMgiH+HWihihiNx",
-	"g8HXrDi+Nr3+oXVHPYkttEezwvcK5N0qkAtHUvboWCK7njHVpl9+Cy56akNlQVNSM7kovHPWe9AlL7i4",
-	"JEWBcIXBuESwDw0G1asFE6+Nd2S3U+HVzgUV5u4wLXB8n1k78zqtK2bgZqmcLb+W8Bu2SOiKbTxj3jvu",
-	"lU/BvVb37xYjoE8heGfwIG7BS5wWaDjQ/kd4eW0xKXvO71Y27XJm7uXRLVeL2YWEgtvP1QUCaNb1LIHu",
-	"u1jgjzdpPOgs8hY/DDg2bNExmZIlTRJmAlIWdIUXYVxhHRpE36cFCoigc6aMq8ZSLebLw/UO6J3gsRFx",
-	"0mAdvWXZlzjBcyeB7wj7td7PZw6423zcC++FYEtidv7eCrxPPtkRhQAjyQz9eLrtzWTlvqckr61hhViu",
-	"KaBpQFCwX+LjxHJdzA9hy4Aoaep5IDg1GGUtNum5N4Q7PKpFN+tKW3nrcS+o79ZwNDTzQPmL/q8ht9ts",
-	"0K9sWRJD7pQs6cqgtGNcysNakMsXkJ6uT8AKxK4t//aQlsR0AI1pMf0F2q/ghzRfjQRmw0MpEiPWQ/xp",
-	"iDDBMB6DE2xxKsdSXmLeKZxSb5lNzS24pkFo3jFDoH83twfKCasigCaw0TOBqwlrqvvooWBMTS74L7lz",
-	"rlqbPHDhK+CjAp3DC7JxiPtMxFhVBUKThGBRxuKRgJUas0RCrpj0agJigWa4MBGX5lYpA1cBdL2UaVwE",
-	"4tp3eHmicimGwNigcI7We4p6B7rZkbBFuxyTg8jH2OChrGTeXNtdXJZUoM/sXahegV3YYqiV8IuStujU",
-	"FdyZ0v1T8TqfqMhcivV6vf7g4LATdEQ+HwMyS898d/To8ZMOsFmj75aCOEpDCiCCZtihakb/Ki/VmAPL",
-	"MBE9lQG7OB83NPtc56+6gY7rw3yvm8LQpGrkiYlXcg3ZABPzvXmpFPvUh+aQ5KvtmW+9Bm3t7s6wc/7y",
-	"TTEy8+RuV3S7Krr9O5CemyXnvVfoPjflD6NZg6vYwVbfrka9/7H4sPaGEqxFVBuQYwW+9V4Eok5Sxoy6",
-	"gXq4LWg31rrFaizjVZdYrE1lytxpFcWWiMHK0XF3JL4TiVUySpedxDIxV3OBzRdZY8ApNlEx8re7DdVj",
-	"wRncm8J/5JqXSALXOz830dA330MWZFlxxpURDVqNXn0kE6qgHiamwM7kErGaEcBB66iA5Q2YxHDCJPiw",
-	"bbZs3IgZWQmtv1Mw8lJPLWIbMJqb0R7uDeA7RZXU9NQAsQF1aW4dQbXcyX6aG7SRRjP3BWJTZ5DvkDlx",
-	"ggXFWMrInMYM65eH+r8hkcLYtoBUHALmcBigMQEGn6n4ag01V9TaQrjN6JXJmjDJHnjmwOzF/AmTgW5g",
-	"fMGstSj6bMGgKq0okregKWihsIWxbuxQn2jRnrpFTvUDLi57zKa5GIkl1BG1IfVTwKAQgE2NxibPiroO",
-	"xv7UxqoteTTwKowqYqvTmgKzg94gPCHhV8+wzGx5q0KES8FgcY6FspmImyuOvslFA3+5JqgIQFlXIK8R",
-	"TLqEOr2L/VIe3JtcfP4CDY0DqLNF4PrLGQfStCt+a/xw0Bv8LlOyhHsfQvnvbfR8SzXPXRbcWFHfCaeZ",
-	"5fWzARXLsoRpzWs/kmLC0zkt0K1aQseLQp7gXIPEOIjazAKLWKLIQiqOIpKuVEAmTPNdESV5zOITBAE1",
-	"fr4FXYGbc0J5wmLN0vEvyCac05XFG2EjAaIM5AuOFR93H4gpa6YHDtceAJaCSFB0pbrkLV1thUoF1cFd",
-	"6J5pX0GJVCxoF9gVcOWGilp21Csf1MD2z7C1t27hd/Y1voKtoMlOhYAqL+1UEKjy7mcpDFSsz5lHl59b",
-	"BBWjeG3oufX+2NK7K34r5PLeXr73iN010CEcDlte2VEhwJcA8fq1Rz2m01CrKFgvH5ZcxHK5ZRB04+Vx",
-	"0f1709YfOrS5Op3NUc5mCe9t9bu9rEaPjl3tHeh/WwO9fio8+PVGrekMDWLA7oQ3sBp7kpgiSlAo1hRQ",
-	"gtqFULewS56B00pqMy9jcRH2xZW9OMbmigLi4Ncy2coME2gf2JvRQlPiEAfiv8uVXTdQlpwcKyDlTE0J",
-	"VJpsqWCemSd138aV1qT16F+azv/dqw+wMb+b3rCeNbxzG+h7bAqP5L3ycF91fHsg9h0Y3jaSfv8j/rGm",
-	"hpOrkQnGUMrmPAPLK2UR41f6L4hg5QINQPDxLRESVjO7pTbgHNb6eJUx9J1Ber0Ha0kmMm100Bfzw/qM",
-	"mwBVwkhdhWC2IlBtks+Fsg519G4+sIoTGKWYa9wl4YJy0e31+mERj7LCdBXzNtrmcIjlkgUkjOg86/aO",
-	"DkNTLQ+ryFYehZuIJQirJCFTZhAyCzSTSF21Va/DynCNuMWdfyLkBhP5XG+3+YiN2anoL8wYNXXcDurJ",
-	"rvzR7JumQr+5D/Ok3FoNDAZw8Pf1jNY+1+xdw139t1DD/kg1cpgtUQ21ViGuDFnQNizt1qMMUXRXbiTX",
-	"sMl9a32tLfNqY4zwDgaq44AvbyaXZEJTZKfcWW9dYmK+IGfUuJs2mVev3UA+q29knZbj1ube+Llb4yfz",
-	"F3vXM7StHXQ7RymjGVsfza4pR2z2KxQN/aEdCk+puHRz2exNKNbv/kzd/ZkqVtuz1DJ6yQTh4jarTbYC",
-	"9oxlvLLa5wRuuJVXvSyVGSM8GxKj0x0E9q/DgHz77viwF5Cnp+eDgPzt7auXWGg1KOu9KV1iwwBRUNGB",
-	"0WEhVuTs7fcosSiZ08WCi+nJSNCMzKXKyCH5ij/tkvAMz8OetopCKAMhHmRkDmg4ARnnGaAMUeyu3Jq9",
-	"ygUZKDK8UtHKrg2PT/BaSK+9/jGRYkqoGgmekYRfAkYXieScBYRDaTkoQiFkRhY0Vww6nmONZirIgbvs",
-	"75JTW3AWnCEzFoHpofnO0A7VukqWqe4VCoyUL47OvSJ5oR9N+w1bhcNi77gq7o7GK/j77dene4OjR11y",
-	"CgHtFJxCe1DyRX8Kjz58CPWSxM4LMyxiKLB0ixv+SDinETpw/PFDzIWhXBsG0ngJhqQ1TqHqixmudxAs",
-	"EFqJiHQ3CooCKj4VukHBhsWl2FxeMZvHYBIbzdXZxFwKBoQWfZjndSNmmVgyCQiUIxiJBZOLxOHjunIJ",
-	"EIRxYqat7G2Vda+h12wmEzxRiHeFJEfd3mRSkoSmU9YlZ3K+0GZaqGZ0cPQotFevNHMoiPqtJq/XuV7S",
-	"teKppYSKGcaJJQ0jXjRBa0Ke/v/sXf1u47gRfxXCQLHtwbFlx9lkHSzafFx6wfXQ6yKLRds9rGmLjonI",
-	"kiBRyfmKA/osfbQ+ScGZIU1Z9FdiZ5OegP1jNxtRJDWcL878fvJexK3N48KVbpyZ3RU+56fAzxcUoIAy",
-	"1VOjgmC+wPlQmiG7SjJ7j5rvnar/hqalv4v+LFpaS50nqCv7c14NSk5g9xsV7ODJgIIpzkZFrpLpclL7",
-	"qdR2Bi5ZdkUf9E37m7LLYCnghzLm8PJqMDwtIiVTnqm2/u2DkCu+hSfvisCzp0rty2UklkUPaCaqauvU",
-	"IvKi/tpp2U/n+dZIlse1DqjQ6+Kf3/b97nmGrYXolrk+/6Yu59KrXVsruiGs1ZWMtNnShlxlcqSYSm4B",
-	"JXt3iFe2G2Kdofy7Vu/S1J9q83gvstwWQjvp04Pj4yWq231oKQp292QjHGrsNZxDNmB+O+WITe0F3ybg",
-	"iy2gC64v8eW+4UAuNh7O7DPoJd+KCOsRraZ2h+QUooKIK7SF8x2G6tLg+CDo3QRBH/78Y5lnkiXT0hyt",
-	"ZQu5Egf6JY0NtttMjjxXO8El8zpaOy8slH3MxF5TdsF89PWJBasZ6rzCnvMKjr4zynyuA3cMyQaBFI8N",
-	"4RE4uKZEAJrebb1Ai50L9SBEzNRDYvvFMSwOkX5UQLc4u6WMPVYDnJpIHpuUFRMSKvBFHEJ0TgXNTdtP",
-	"YDhGtco0+W94DY00eOBSDYDvTv8cC7shC+AWQkBVqFUGAojm2FDcyhiLFz7HpgVA+/0QsZoOettKA1IH",
-	"7QQiFVy5r7elDrbk1r7c1vppEYSQ+cZuqMwNHYZDXEH9h6fwXw6aPNx0skEv6A0ouGUI4E/MmSknUmoE",
-	"RJ/yGRsK00VIu/45NnQCFi6Zgh/ndcTFZyEQpgTUN8Ca24Fdm7eIAxSvEdAn98iv14qfuFWKj+2l97bR",
-	"3yQLO1TqnJ+aByrt4PQ7jc5RELSCoAF58JlY0nD/3eXVRRBgF7qX/cD24B8FnXkT/jvsgNdCRKBTm1Ik",
-	"dFDXVqGq3eNMORPA0iWdss3Su0dm5SX/yXpaU+0x30JofHDSOe4e6nUmCph2ZRyT2NCe+Tr2uw139RYr",
-	"AKACYHmRXAQIP2O5lmsRsr99YKMkJFkfy58JJIPW5ax0KhQ3QbJCTolGp1v6oPieRpHKfrud8tkfU/5+",
-	"NOEyTWSs/pTcyZEcyc9FEHTfpvH7iwmXv+sGwMeBP+TT9z29V/ivUfFeb6S7NoNKsPGn3aZ7x57SnWEP",
-	"lPhMQFuUv8IHJAuF9maWFWXMhw0kq2cFC/27L+CAue7lu/5hpx8ErSPtyOkpFBn1ZysOnU5QToUN0YiX",
-	"ArSkkOedi0GL3SSp1ttFqlVlymcm2eNqhBZcnXJYu7avxXgsR1LE6su4iMNcz1NqnXh+9p3+dFeHZ92L",
-	"3uXJ8cXht+/OO2dvr7rBZe/bk/PDs+4cR4JqRho+tdH477//Y//0DrtaZxCc/fXF9YW28qhW9L9AqQS9",
-	"hp8MBtE5KrJaEj567iyfcPaBJ9txsei5Gek1ApXpjXrbOTkK3unZ9fTBx6ikb8QFf1DkX5T4WdkfA6sS",
-	"E3FS3E4oMWxKGw1AR5GGayUClCYi0pTl8q8xpFAf+GzHqm6VnOpwo4UaHaKOzUSl4xOVrTSqX5zAqlhx",
-	"AsKc5sZWaiuOHlfE/HMBnJnmAlODH6LmaSLqE8quI5RGWBalcihkfAtXT2skr/SNt9DOZdVcTXYaF+wU",
-	"mYes74Za1ZIyo9uHLeHGfavRXGrYw69NEGHld9OgtpqRbA+5Gk2WV9N/THW82mkGQcBkjC3lgJRmBmhi",
-	"GRWFo3T1CHejdOVKFgaq7CtRoO0NJ/AISjGqjI+UDnnhrhlgxYaRaX6H0XS0m7NbfWZxlMoNMCEGWI4d",
-	"uofUy10fcZ3Drrxc4PPyPJ/5Hsnz8sX8FsmB3nsQDyMuq8WhVqn1Zc5ONSTg0myd+vNoyX+Zv66o0DcI",
-	"gROZqyTDmouHiXMbnmMlE9TZI1uyyXs5GTrMltmuIjf7NpYxj/Cyh4VJMVTs94NQiKkIB83P8aCIM5En",
-	"0b0IB3/AEiIobgH1ChthoDYwl6YAOcPbOP1noR6denISSXtWP5cYi65x7erE+p5x5bf1QfZQ82ret1D1",
-	"6ju+7RGPRyLaHmN+8R2rKdMd2HhiT5eRsBUUWDqGjcOxarELmFNUQZ2jwMOh/eXsTsw8fIAwwKPPrEEd",
-	"8Povez7FS5nYcU+cTszaPajJ3Z/iEoBAPSVoous5D6HKovtLmVGJPcKYqbW4ki4oINC5yjg0sNUDb+/d",
-	"J5Od29YU68cuTNJtr8f5k4Pb62m8xf2wIMpDHumvUdvmPdtmm9Y1go6f6WuSviwcovY4E+IX8XTOF68x",
-	"/h54dOcJbgYl3mPgHLHewSl1jc5hYSmtcKWnthwRr3JS4ffFqz+s4yz5RcS0Y3Vr/As61Chgm5/raiXi",
-	"4umzRY6rG89HfIr32DqkBbNVqGapXazpwKShcqfwE9I/kYzFCstmi3affGpeWaHY4vJX14q5rVG16XwW",
-	"0/kmn2/5izajKkmLNN+TGf3B6SSCC3wqt3LJQtwbfSIWza0f7BYFvMltY3ZVJdwk6cf05ZY7bZyfRwHZ",
-	"fWXIbq89m/PwQyXplyId1Beh9UXoK4rpb5KUFemWgc5SZ6iI9xqM/EWoUiwiY5WUIxEMNFrsI05ki9CD",
-	"nhD/J5kCLFTCQKSOQF6Qb2TkbJcxiLYpYcYfePRs/ovruKzxUbQrQ+6O4T2zbk71HH6itdQuzPO7MHM5",
-	"qt2Y2o15TW6M0RqmOnpLb0aPJUZFJtUMVM1Q8Exkjf4/f9LqIRfZvb+1c8rvgP6g0WwUWdToNyZKpf12",
-	"u9M9bgWtoNXpnwQnAegYmogHrqBCnI1FWsOZrX1AoABogmnNa00NB5IXA0FvwgJfKPbaUN9NJHiog0xn",
-	"vEuZQXw984z4owEQNHxFY57ZmTljzK+BqmP8ANZjIqKQyTiXoQBOTedh8428YAnAHYD4F5QeyA2Ryxyx",
-	"wVThknVZNhKP7/I3bCJ4pCZNqjIR2JA1M4BuWH/ljnquH1s9ZPIQAzEo+aGExjOfuZ0s4n3QOpx3LFIr",
-	"NZeibmA5TPIgMD8I5XxNA5KrZQf+5gzt4Gh5JYZFSXJn2miJ47W0pSLPvdJ29uM1uxNAnLCIoEEPfy9m",
-	"vgevc+xsoJ65HPFvCFWHExaOVCxPBb8rrSS7lyPR+PWnX/8XAAD//w==",
+	"7P37chs3lgeOvwqKu1tOKi2KpC62qJqakWU71sSxNbYT56L8RLAbJDFqAkwDLZpx/Kt9iO8TfP/YB9sn",
+	"+RbOAdDoZjcvujiTHad2xyLZjQbQB+d+PudDK5bTmRRMaNXqf2hNGE1YBn+e5HrChOYx1cx8TpiKMz7T",
+	"XIpWv/VczomWhAYXtVtRi72n01nKWv3WY0YzlrWiVsZ+zXnGklZfZzmLWiqesCk1I+rFzFypdMbFuPXx",
+	"Y9Q6pfGEnUqhM5kuP/OZzMhEzkkqxZhwTaZ0QYaMXLGZLj97lg9THkdkSt/v0DH7y173YO+w0+lEhE+n",
+	"uabDlG05sbOETWdSMxEvXrNZShfmtur8BmacAZlPmCB6whXhiugJIyOeKU2oUHOWmU0z312xRUTomHJh",
+	"pl48mol82ur/3DJDtX6Jaqbymv2aM6XPaibwkk6ZwkdneBXhgsg8I6kcqzb5ml8zs3FaklzhPBcyJ1Rd",
+	"lfev0z16ONqjvXg/efQw3mNHwy49HPU6yT57NNwbjVZu3pS+f8HEWE9a/cP9qDXlwn3s1i9HZ4uTkWbZ",
+	"8nresFiKRJn5zinXZMhGMmOwf359ZqkzRjVLSmvorpwiF3xq9rmYEReajVnW+mjmNKMZnTLtDkIcy1zo",
+	"0zzLzPtfnubbCSMUL3qgSGyvK2/p2cvXrajFzeW/5ixbtKKWoFPzi7u+RAYJG9E81f7GYFP3zPy0ZpkZ",
+	"6//388nOT7982Pv4n626zbVTPzfrWTfvWUpjZujFbG88oZkmcuR+V203+xnVk2Ly8M+qrf7PjI1a/dZ/",
+	"7BZ8Zhd/Vbt+dnoCs31MxdWKqQ6puDL7KxPWMBtzxY1nY55+KhOGU8kYLeZS9yhzwc2fZe4+e4I8T2YZ",
+	"i806Vz0v9lfd+KHFg9yT80zJmmM3EOy9vozh14EhAkMRMzpm9gCWKfvkp9FvUr39cfTkcPj19NG4+4r/",
+	"JsfNxG4e2cAvegcHS8RNd37r7Bxd7vzyVT2JB5z5G1ZzOH807E/OBTEzICOZlfhjm7wG7sFRouQiMSx6",
+	"wogyV1+xhWEwio5YBLeOpSyzmdZUjXcedR/29tyCUYIWKw7mt2MmuCHrhK0o885wY8jO/79xQ4TSWT5l",
+	"K4899xc9UIQnDeepuOrGRFfMxhLdN2yxYl5XbAETioiQmnCtiGJxxnTDBK/WbOiqmX3DFnZKL9g1Sxsm",
+	"1bEkw0jK6DVTD8iEqglTx4TReAIf3Akxp4akZiwn+DMpkYmSUZ6mRPOU4cVcESkq56hTv0QYcGOqKVNJ",
+	"Z+eoiUpe8CnX9WrdlIoF6HaosFBNplKVNayDTv3xTmHUWkFmbpnS9yh3e51OtFoKR61XMCea/sEHPKYi",
+	"Zum2Z/yOz7Tbi3dsOJHSSI6lbThx8nF5K6ZMKTpmx8W6pUDy1dliiZ1drlzqHGeww5N7X+UbPhZU5xlb",
+	"sVjlrlERoQrPWsZUnlYsgusujSbi1d7o6O2jH3V+9Hye/aDS63yafjf7Vb/8/terya/zXSa+/u389Ad2",
+	"8Dj59bfTM/HDrz/+8Gwx/f7v9OThyU/J7If59y/O5d70Zfro6bdfTR++fXwy/stf1m2Vn2PTjnU7vf27",
+	"2bK3fMqUptPZ8pa9M9o+hX2DXWMJ4Toy+t53gr83bNao2uVd6z58tNc9eLjf6axbo/YPblpjb9UKVzCq",
+	"c5rpVRJjZn5fJcTgghtLCXi8lRNvecpWzMSw9weKiHw6ZJnZ2HEm85lCjp8xRhI+5lpFZM71hFBB3juD",
+	"hqYpGeYaxQxV+tjcI4WxdCiYOEYYGhESgf1rGPSFQDlEZGYlE6EZI3MqjCVEzozkTPEKYyYrTUXilHuz",
+	"P+a06AlbmLvaF6L02t93Ot3dzuHD9my326vfVLPWbazA5ff6NqNCjVi2akPtJaverrvmxi/YzcO+43e0",
+	"TixWDVHDWqnZVF28oxEXNDWvgwuSyHxY5kC9BolphqsXmKG83AvFZadWXL6jacrWGKlzuOZfzEZdIdMa",
+	"RPu9ybN71szXy7VXghkKmhqmEIo2xWY0o5olZLggakZjo4CGDCLj4wn8wYTMx5N/TeG30fbeQhhuKAS5",
+	"JnOqrBC8Fwm42UJvKhHfcZHI+Qq+OYcLGhgm/nhjdokPB2b50YyhZlIoBn6yxzSxvknzKZZCG8Ox/6FF",
+	"Z7OUx9TMcHeWyWHKpl/9U5npfii22tyRmAnm4krIubgccZaaQ5kwTXlqlzZlIFwvWnQ6lbnQFy0nHuGm",
+	"NnnCE/BpThkVhAqpJywzJ+WvraiFI/Zbu/Zm2CAjGWN4bib6QzrhfWs59Df0gjKlL3mymdfUSIxctfr7",
+	"xv7RXAONvQ3cmROqjLVoJopnG5xxUuiMxpokkuFiJ/SaFbThZ243t1/ewo8b6zp4O77aZbIKXK5Tmo5k",
+	"NjWaxkupJ8a4giOlZYZ+2CCO8MOOpYoddFnXzcBevlv4tj+ia0yMUh7fjp6chnAppL5Eay61EYASabnr",
+	"zPoSNuSaJX3wQMAHWB9NM0aTBVFM6DY5UVdWnVowZlSDGV0Y5jKkMfjTb04cR2Xi8DOLqTBvf8iIXQdL",
+	"VlBB48LvmiA8WY44EuwsY2aLUEG6XxJ5JrMhTxImbkUjmUwZbBNNUzlnJbZzAl4COSLmIkLzhGsjoukC",
+	"lhxnDJRAu9fqdi9+r3jxL6UmxWya3vHSxO/q3aIjDpbslppIUL/u7t2dCSPuaPo0y9ANveH7u/UCX+UZ",
+	"Ad21jjaPbUAJPEboG7q7Jb+U+pnMRXJ3HG0Ew5V5WcZQKhac4/HJc0OIz/ZOeqf7Tx49PN17evS4e3L4",
+	"rNd5sv/00eO9k+7tKHe/TLluVhvxJrz4jijXrR1fK3wGQQpKgbGE2R2+zrdSvqDZmH1K4oVQmEzAcaml",
+	"JKmZwP0y2e9EGOdPbqnelccKKPcNEwmhwG5Dx0fGruUVSwhV5AKyEmTGf4PH9QlmGZCLvNPZi6/YAv5g",
+	"F63bEXM3JGZyTVOekJPzM4Lhhmatq7yyOyZoOw8QRllhHVbe8rt373aqmRur3nTp2o/RLankmnJUMW5D",
+	"IcNcLUKyqKFs69QvZQKAV817BCoueWPlUWvi3YY2DkIR/VZKDJbY0ZwLjhvZsYJQYIF3QR2G0wo5rzv8",
+	"5AvYD7OlZCBzHcspu7R2waBInvnSbyUdaZaRAaRj7EA+xiA0iQMSCy5ZTyE+ueO2tDXLZMyUujV18YIw",
+	"Lq/Y4jJjuWIVAcoVCS6DI2d21lyIrj9rV9r3fmx+IZQINjfX3or39Hpl3X+beawguYZV34NpOGdpuoPG",
+	"IaEiCWyWRIp7l1Mqn81kplnyLUs4fQu78ceIZtCYWZzSDEXXIHyyeeIgMnwcDf7BKc5w56mIZcLFeHCf",
+	"G+XfuktvYkrVeZKoJkpOGawolSiDkecOpbyKSDyhYgxxJDLK5JTIXCuemJMQm3vBRz6k4goWapaRMMFZ",
+	"QrQ0K5llcsYyzdF5RHXpuLZ6nd7hTufhTmf/beeov9fpdzrtbm9v/+Dwp1bUMvRl7mglVDNwvS17yszL",
+	"MY9bXtmZDmbTLu4cSpkyKsytPClPh8bx5epj/KjbKnnwzB0/d3aO6M7olw97vTrnt2ET1NJe1U+5cG7K",
+	"YpbFbGrM1eWhZcrWkfJrab0B+fCfLNZ186CQwMB1n/BERQS8nHCuVR5P2uSE+Fw51NlimacJ+uspmbFM",
+	"SWGzIYxo5Hoic8zruKZpXsmA2MZaqVsyTK4+p0GONBNt8oQJTlOFU6UQeeNXDNYzkmYvMYyAXNXMNlAb",
+	"4HpIWAMSHjNzUTXn0BMmF/pwv7U6ySFqzSdU1/twp0xPJHLQTOaauSQTy2nhSKFvcDqlokIfXz99S3av",
+	"u7veK7H7wf35sW7j5hNZE2MXTueNyCBXLOsPYDqQ6gJBlxGZTyTJqNkjOw+Y18DpGW0ygK1Ugz7Qsdn6",
+	"IVtIGEUqVrwHLdOE0BnNdHXbyyszsmv1OXzYrXWaF97un1sQ6zFrti/AUU5kuFCRcyvxUGAaJVPqBUfP",
+	"dplxJVSDyOCaTdUGGY+G1370z6BZRkEXDFLu1g3ykr3XNnWvujKYTMMKwONdVomGNEXn94ciwueieXA+",
+	"W/3WTrd30Gl3OmaUOGMJx0Txxuv3g8ur14AndfXte52Ou32Uyd+YaPVHNFWslOPZf/P47GU/ThnNUNOe",
+	"SWV0blCgir1VisHiyy8sWPTqdFC8rLzsTe8IwrArUzLddR/DzdnwIW5/PtTIL9ysLdJvwz1sTApzlxAt",
+	"83hCeDnEbba+mf916viftgraBtMEXa5K7zb9OAhPw4iRf8l+W4u3GKzU7+GKI/OCC7Z86unUHadVU/9W",
+	"Cgbvdr12022DcvNwc+3mBnRc5BBvlSoctdg1W7/ap3CRUSfYr8tEdApp5CA9gpxz+yb6pBuRXkT2yP/+",
+	"9/9EXk+gZExnW9BYrYw1Kum6qb8x1xh6dNkk2yWNhCRpFu82zD48cuQS0mWzqEGquwtZAw/9w4TNS0iE",
+	"qlUsCgqw2VIUlULD3NvkBaPGBiK/sUwahQHqfbSs8ptWp9PpoE3w8FFrOXz+4SjqPqrXu0PWt3p+y1UR",
+	"fTIAGYQ+x1gmDJ2OXh4NoqYrFNM6ZVMmtLkGiI3Dn5iYY2+AhDW8w/w2YkyZf1WuZkwoNmhfiHegTit2",
+	"zTKaEiETpoiaGEVKCmedgSY7yjPQZc0lcNogh4kSsxUzhqo9pozKUTEj0POswulW5StBIlD9CVUXwt3w",
+	"H3sD8gXobN+9fuGH+a/e3t7gyz6RIl2gYy6fQoam3194DiR5w3SUtYanjAouxtW0tFrJX0qoeNT8qt9o",
+	"qmHn7+ZUgVT4w06W82tU6NboO2icsfdAKoqMMzknwwXGsI39NmFo3SjzrRWJcKps3RkqTVEr5XTIUw6Z",
+	"k2Zm8AcXsQRhZMevKVCLWidJklmHAk0Sjvmp58GOW32uamlC/BzyGbkiM8oxNYe9p7FOF0DXc7pAi3OB",
+	"UXrznRyRhcwzQmczc1opPKNPBnCIzLEpahjMp9lECjhVEyqSlA3AXMHTNzi+EEMGDgwMY2fMVRiaXRuY",
+	"zWJCc5oOwPnm+VWZTD+0cGhQQCfU7MiUvg/Xj3k/4TfdJW9Ioa5vsYeYFe0OV4QpMea8P6YTblYqpG6T",
+	"c0hXMIdy2QvDRypeW9Hx7M1pqGIu264TmSaQtYluAOWzJDKYklpi5K/pNSdnC0irCg700dGa8sGoJbyM",
+	"2eDQWoG0pETi1xGufunYRa33O2O5Y77csTYIbKGTr+Hv6orPdqTNyd6ZSaOGZPZtWUMCSWitAlZc+THy",
+	"FNWY/xweAxcI4Yadmvsic9QxkQWC3kHxT8WtRK95WY7+7a9FCVb7cueXD72o1pW1xR4ENUW16Y8hCaPf",
+	"0BxOzOxfWmt5/lyoNc6Bw4qTztyx2km3xcpSLq7qShVmVGmWEPMzRO5iKgRLyD9eQ3QmIoN8xvu7uzO6",
+	"+OuM/uV///t/jOzvHc6E+XtQPbDFcku3xRPKYUZ/k1c85jH3g5xOKP+vXufc/Fg+X71Op3OL9WJife2C",
+	"K69pYwqc6XXunYPKGzR33NkbBOmw/TGD2zZe41dH3aNHDw8PjPbaKy/m4uKrn7s7R7+g+noYdfdvt558",
+	"xldW/boUQ67Id+dnhCckZRTS3CNU1BZwyMgrl2ksJAQDjJpmyJm5G+Y2z8IeX6tWMgFqvKILFRE+uhAw",
+	"BlwRU2G+N5IgpO+KxrdE1BX6bSwXtbyqd3D48W/2W/P58Jb7ibxoVW69L++rOQPWiEBbsDEJ/w89Ah/r",
+	"dE5Vw9UGKh9OuR70SUyzbEGkrV7BXEmZWdWyTQaZMVIUG/RJLhLEPpAZH3NB08j/qgZtMsAY6KAPhDEH",
+	"UmGxdTRrX7MKXonoQkBsEQJQLtnHUo9VZHGCEIqFRxRB1jql9XHhTKmJgAQWi9FtQEmVc6YijHFpqWmK",
+	"RH8c4FJAYg6ERQSMAO8dKH/I4E7BxlTz63IUZENXbFlvu4m/0Y4auqX8A0r0tfPXLzq/B3ypY8zqL7+4",
+	"uGjj5260//HLv/7nWrc7PjDw1tVZOI8pCtGKzzZj9Gq9nvcYLwNbDx1eCdu87N/pWaqBCgxLQzYJrA0E",
+	"QGTzJgx9XrT+holHfkN/bskrNeRmod64XI5aVUxIo4VezjI24u8bJmIeZrRw5RjtMKMinjBFhmzMBUys",
+	"zFSM1VznB+HicpTy8aSGp50Vp83GyzjE94cMnAHKMH+BVQb+OXtbO4Cn9P3llr5UZ3cEq4M6rMdW8pyJ",
+	"hNO6xQqmL4E/XcZ0tvHjfs1ZXhtEXtofqAzT0hx9VZX6na13BnKnNyFeT+1Y2aHq4t3KFnOD9wd9AZic",
+	"gQ4AF3Nz9YdkykWuWURG/JrZD3jDROZZBGVwLkqn5ywdaVsET7FQfxNHipk6FpMsH4IK44BjHDlnf3g+",
+	"iiPrNizyvCKkbv8ai11qYj4nG5retzCc799mtWs5tfyvoXgazQ9AKAKMIGZYvj/syvKYNTxlqc5vv97l",
+	"aubjYinLVt9UXoN3joADEJVIW6c/5zqeEM3SVEHFsmJMYL4JuCdzpeUUvA1WRNfklmzHYIZWBG0qNZyU",
+	"CR3TtekodLG6Im0IOTblXYZIUbe70zuoBobqHmG2sYZXwdJgj5NjwlLFiuSSOOXGGDUKjUgXhAohcxE3",
+	"pcVkbMSM7K6s9+Xrb5903H+9+kQXo4TRtDYZxyiGwF8Io1nKWebJoWEWWTm3r3W41zvqdfcedh8dHNY9",
+	"fZsQkJJ5Fm/EeA01v8GrXeiIgjy4rGYPrc1nOViftGDnFTmQI0NNQWDJBpr8PjtaaGINweQD1DE7Np65",
+	"BkXZ3Hvr4BSoeev4fqMb3Nz9D8PQl2eRMqrqjsCr0cjzNpoBmouyGYpCOnC2yuE76HTWSWmX7LvyeaHV",
+	"DI8tZw311tZ2h5tSpBfbpTZt0BtdC9w3SNg4owlLBn0jvZlA2c0DHcHaW4EmQMzmkBHlaZ4xFYSNwI4J",
+	"FUOdccNOcmP6JXIuBn1ID6Q8VZHZ7Qvhk5KQiUNKkTQXmdeSsRFkt1JNpIgZ+QIiaZd5kVo++LJNBimj",
+	"11yMcXCbbBlLIVis4aUuoIT6GK1IrhD25ULM6YLEEjDypPNQlK3GfAYpA7hD5k85F7jV5nmNJ2JFdClw",
+	"5S87DWCLERbC7XogxQoG8r///f/6/+t0OrXZb1SvqXf2OaQ10uXwbafT73b6nf1tEhBQTpblQO2VtYJP",
+	"kmEmc6hb19tmeR3UbkGcSmVP472l9tRKcf8ui5p8bVUWObqNQN8+KciOuEbYOXp9hpej95rVZgH7PD0Q",
+	"KL6yios4zZMKQe13e3u1fFLUWyWl6PqIp6yaT7k6taM5BFXFQgKOtfwidvf2alU1NaG9g8M6ru5n6l8z",
+	"uKgQxrMYnO0NO/H+fu/o0Sjuxt39IzoajvbjR0dHh6PhUW+/95Cy/S7bP9w/Gh7t7cd0/+jg6Kg7fPjo",
+	"oDd8dHCwnM4A3r1VDkwbm3rz/MRM/caaTFXtwJ0wbzBa0kGsRWZpztFQmGpl6XeljDJ0eEcqRcGHP31s",
+	"PjBol4XAbJY51dwTydF+d/uMuWGuzCarS6u61xzZJ06pR5QazDH36RzWXvJZHFhDyLVOjRUmWNkdfXCD",
+	"Kc4OOpfTujRCmo68lPPuCHlFUqZUyakgCDNm+6RN3vDUmBuYd41+ChDcRibtGC2jrEm1D0KeKnMs86+Z",
+	"rrWfzWyPjmpn+2pEKJnkIoH6DTtdwQXTix3zz7qplyb2qLP1vGztVX025oiicYzODCjOUB53wD/2cKXX",
+	"6bA+I5PFE8Fjmm5OYBjusi/W13twXwuA1T8Zo/GkIi4Ot6Ytm1leA33s8QqNNOHTsiTZloiXcvrwXUTF",
+	"Qa47ibW7V8zZnwxPdLVsBIBllz3g2zolUqrURv7yU7gS/BjTGROKbpIg6p0ljeqQ2x6S0IWXlZjLp2wF",
+	"0M2VIpqkta6k74TmKQJbo2GA7lijF7IE8KIECZcJWB/VMpRAKe4+wtKjzZVinmyM/WvMirW66gsGw8oZ",
+	"Eyy5rM0jLunvvc2nKvNsG81SXrMsydllQhercsTNz3bzzaQh+8GGBvGtVQ/m6gMv56Iuh9RYD8j1MP5S",
+	"Ve6mjGW03hGlZJpvQuLwnl4XlxuebJe+9rZ3MkvU5l58c4t34+sJ41u9mJskLUetfGaI445Jau71nxph",
+	"WmS/kozNZKYRXqdAqyqltuwUPGGns7dZTQ8yvSAUELrKgNz99tqXGZ6s0p4EXKaRS58oxcfCmf1bRAs8",
+	"US8T7Dbpb5UtwFEbZ3vqJEIV7FvqSy4uh1JeDfpFDgdae6ARIvuWeQYeaoD7EQ80URM5bxO4n+pLc9Og",
+	"X1xlflX2fhzL41nB+HaUNhmgD/My4eAyG/TJUOoJ3A/+fqNZXQj8FSIEUwSkJ4Mkx4patjxvY37PeezR",
+	"9NpkkFYuRG+7uVIKQon5OTPcq00GCLiVcPDmgp/M2pNzmSWk+BU0Q+e0vhBQ3+yK3y6tI8ffjskCokjP",
+	"9Pvh6x4ntEAu0ZIkqFa2IVt1jP4uBDCeQ4YEQ7vZCNg5VSTOjRY2apMBF5eAQIkuPjv6hXDAlOU38UAh",
+	"ThMczITFPGGqeK3oCjYvBfLyRFK8XXg7QYimeKNSpIvSzcFVSBfm1tKIFyKReHPBJgKSqOEexP5axIKQ",
+	"k2BZCRxFs44ZXchcX44oT63PsyiDgYxh8zNJeGKxRmiMFgageuH6kIgh4Zi4LHzbu6PkPAxOkjGOi3Ph",
+	"HfVuRYa9OOI1djP+UyK7QnF0lITRzjGa/O4VFw+yTvuoVd59w+mWdhTcC8G+1Ds2gWvI6Q0YnGbvK2LF",
+	"OWWs1OYCPLAR0Ty+YprsP+wCAFEJCNK63zdmgPDUZv7n3LCV1JmbKMrVUsq97auStlUMqjHxiqjDOTUu",
+	"/okFt/jQomn6atTq/7zBk1sfo2VvNpyrhsQUm/iUSMEIHWKld4ROeOBzdJgGhcyxFDFPOSri5jFSMYXN",
+	"cjbOIigK1U5ip6VV/T7FeVcbO5OKcetGnHClZbbY3DVldvOl1LUlIw1G9ruQRytfee24KF24KIzj71tl",
+	"XjTVr3hcro3o02mU9STqaKXYr8BDGLyTZaL9xZEtggIHJUDZ1eXBsDvqxIcJ69D9/VFn9Ig9TI7oXtzr",
+	"Dh+NDpNOBYn4sORJNQOsRWWAR9+FR9Ieok/uifTktuyIvEttH8M6Gxhd5XD9Wrf+jaVHDbDB+liI361v",
+	"uEiWE20KkACqV+823B8E09GyMMSOOClmCIWow3ACQLDC35b5JWUHEwDG2JwlPUkyCj4k9GVAqN8+oFF2",
+	"vy7ZurUII1xZ54jRw8cZAxUJVWGj66rQrecyckABhItBVYaDDPcNFyXtymjoXE25Uv5XQQwxUi0zaNcA",
+	"EyhVn8EUCv6AMVg3SPNKfaw73PtisxrvM3Z6E+qJ8KIK0fsVVKeNrEaI+SnHoCdPfCjaKvAIZ2Ez4sCm",
+	"KGuJE9ThhGxFrQVTq+enbugM9OszJ9WopNvcYHXHzW+pHJtyIomdQOPpcRJk2TjFFxiabRzxr4yVMWNB",
+	"egFLiJKI8+KyLtCQEmxOxtLF/K3Pej7hKTu2J0BpnqY2pbWcd34h5tZzOaEK7LB0dGmfS8mIzQvgV6Iz",
+	"OFEy12WrwB9YS5N+jNrXfiqF4gqAus4zKUfLL9+YO/BvVeFcZqTYIqIkr/xdw0W9c3VJI5AbPazy/mGS",
+	"cLOfRd3bPy0hEtSpmjdRAC3jvKzKp5umFTiefJMBa7Phhs7Hv6GfGEGG79hX5zwqW0FIrHdvV6EjtvBx",
+	"X7Ms49Vcyre+dpQrDz8G+e61Eh/N2u1coU783hnBbKQ8FxtVuH7/VTy5dc5V1/GQOveEMz0DQirvZYlw",
+	"S/NczQtO4nqdZRBLMeLZ9BLzC6xUQPj1iS0zBl9NVHarGSVHmk2B1jiDjOk8E0t3C2ndWUhtY6aVR3MP",
+	"y5iKS8xdWKhelD5B5zG4NGlfCD9j734q3210BRzBQgEW7ib7XI/6gLcWew1V8rkOfVIICkavmIC7vWMM",
+	"3J8ZG+XCzEBJm4hnHuza0cKU2ljkzvUlaIDFtaR6KfPbuPbSLCKKm/kWuz03KzebZOsP4K3M6OISfGqD",
+	"Pgph6sS6ddGlbFRarYMJwERBcPKW5W6JWEBhNhMuVYSVX4+haTs4XDVCDOtwT/ww/qOfd4M490RdwD9u",
+	"Gy0I+GKtEm8hNn1nIusUfoD5jaXAympuurX3bcUhrpruscwuj5KHcXd0SId7rLefHIxoJ95jB8nDkWGq",
+	"vXh/peluBlhrugfNVFNao1TcBAJpe7GyGk4LSwpns3RhmxLOIU/C3OAqqjZyL5gVCpac44PqdDdM+Wwo",
+	"aAZGTVNUgBH4fgD0N7A6cpItSJaL+hz8u3QUlXrbBuBcdvqrhcWS6be5MV1/YK9ZxpInmNZQb3atT3i1",
+	"WRE3TXC4m8y9moKB2q1EGW17a5ZXfMUWG7RRtelKWVNp9BBB2rW8YqJNznSACZwxmhRt0EOsnwm/jCdU",
+	"Xw6nR52zr5+O4+n3k+Hp499+evdy8dMP/1BnXx/lw+dX4x/f7Y9/+mEyGf5wslaPQfx2O9WGvQgAOupQ",
+	"ABZQalQAeZBhKuMrwgV5TBU73C/y6qggTMTZYqZZQs7PXkaeN7tREO3qHNixFOkCBSjU4WBBPS2jYczo",
+	"QlVL5H96d/DPWKTz5Ovvr16cPp4Mp/8YD6dHfNh7ffD3vW/HydePxnHv+/Ts6793k9PHHfr1d+Mfp89y",
+	"ukh+C0lxRpWaG0u+xIL3O0eHq7pU+YL7r3Z/+eovHzrRmupzi+Kk2sFGh8XpfDqTGbpdAZoL6GAXbnEd",
+	"qxva250IcvbmFdnvdR8i6DkXJKYzrmmq6rrcbdaeLmo9QTSHsxJqyTaFgaUbt+qUXNLAi2Hq6PYJD6Sa",
+	"Y4RcQNaDruVzeIfMFk+FzmpO/sh1KVlm/VfWz7m2bSY6VBvTtCVGkW0PzBk14rBNXoCal+sAUyLoRaMY",
+	"tBqyyMI0JQnVtBlMqMY8tJglG/X8BLnvEOeXytYmRa1igFdDHRIEBtnpFXNZEFa2L2/oNae1pRt2+Xg3",
+	"KgljGWQjYP1mgGBV3ojnT56drmWJrlGLW2gddT0djWrRoQdWqFrbxNtb4G0D/y920oErlFHV8V1H3jeH",
+	"nnFVk3IBCi1WVavw3mNyxWag5l6IcgjRjFqE6iENBNMYcIKSUKy+ishghsgkiP4lpL5UjIlBROYTHk9s",
+	"DoSf4xDA66aKpddMlU2MQqlwC62J4sMMas/g0+taFCTUDx02JgRKs0Qd+7cMqrs5L5AMMWR6zpggei4t",
+	"5SnD+6RgRGk2i8iAJv/MlQYENEhiGJW89FGYcYHIf4MRYwO8Dn9KfEZF6MgGg9fbRy7Z/zIoQbSWU/CN",
+	"RVCJWsWkSgkKRiSxely5Z1h9Vq+WXca1pc6VUhDXrhAlxJBNuI2qYo58+fj8dFSfe+oC6eUnPZMZmTE5",
+	"q5SwlLQGzHtyydPeZ9AmISQPAowUSfnt1bjxq/iY3bHXeHH15Nsx/JLqTn55hFr7s0gw8kk0ik9n6cL7",
+	"XGB9BZieYHNDnaW4DxcqH414zJnQl8bsthkqjJV6XBXfOHaF32WV7+xeXlp03xB07DIXiFwEGYBTFiTX",
+	"OFySyylXU2rjFlh96BK44SM0ub9k72PGsEiwDCzhc320lJeAAeOPhnv3xdEIvqkWOgZdRNj7Gbw1N47m",
+	"U5ZcGtHuBwq/cuetcGvYI1JmTL6H4OVwcamYwLamhWp7mUpVrzw8b8CjO8FiK1sL4UHayOBvA8OTRpm0",
+	"mJ9OM0Psd/BYma+TTM5m1RpFQFEsOwb2bgRSZybOaIqQr2UW4tqvBAHEq5qVVy2sKp5QcXAA66GWHQHr",
+	"Ad5qGZN1v5A3U5qmHoShvDFTmrAGdfbN47OXFge3Vaec//Jh/2On2KBfPhzWb02AZ7IiIgosDFphQrQM",
+	"khTrmnloNp3pVb0YioBeMVoB+5xDnx9b0VEFUllTIHVD9IZGwVESGlUA4puVAAR7vW2QBK5YK+asj7g8",
+	"26POfq9783hFMGkfsFgZergVvnldBMLskndnuOiDp7W1AYbyrq/vOB+BEsYty4KKeDY+LtLZgHoR0LQC",
+	"T0aGFVC3TdovOnUqOMKPT57/3Nk5Otl5Bh7Pi4v2F3DV78j0fy8rXL9X1K0v153zpqA7YuUA5nShE/qc",
+	"YhsuL/rgC3dOAcJNJJivi5Op1oBhZMSFBBwKCeQLioQojR6OgeIpg9TpMb9mguSzqNhxjBwYk6BNBlZi",
+	"GIMBv2aiEn73wD+K2Y7PPnE2cA8GctioEmZGSGOoiuB8zHX4vFqpeLYC2fSdZW3LAMSwufmMD25q8JYg",
+	"BhCHqCIUHOBQCUYAQNM9v3RoPmGkuXKKO+YU/9SqbesBPhLXSBx6nm2IxYq+BNRPCk3MWumbYiECzCXo",
+	"CX9DvLWPK/CUV1a1gRwKgPO3FialQP1mcfib9QqxO17jlgAUbQBWt/ExKBQQ5oxxhGRuAPcpUIZXTcPq",
+	"flvIOefS2sxzVNzj3Edb+2wciuvK6+GiAiN11bXfnZ/VueQST6l2ZcV7KVFCsyyyO1PnzCwsFpBF9w90",
+	"XJqUS2VcQvadQFpcRqjFlvaAsdaxnenF8SqnGE2VtCZuUWzuAjcT5LqWDqMqV7C+g9Ws9w7SdgM+fmOE",
+	"otpoCp3NKjHRCbyhVeAqN+M8TZpY566LWb9h9tCldMjS8qNnmUxyZ2wue2LzYcrjSxthWpuWZpsAb8VZ",
+	"N2+BV3e04e61Bxk3YEXzNKtKGg0IOl1A8OlGTc2C42zuWHucv2GLOzgNNr73iVPYXzA6ash/LJIaKx44",
+	"VwaWMjp6oIjiw5SLMclnjj1lUgLu8oSnSSnKvnVS5FUtf3xXAf459vZEBL5YwwmtV7fWq2cmXo+TE1Mh",
+	"AVfAaNzTCFvv8Xhi/e5B/pPZnXZ4wJuWBNA7dbCmuIdyHGH+UKc02obpnzi4F4uwsJWJoC8YVWxNEQz4",
+	"vcFRgLVFoNEU1kyNG2IzrQ+eHSh92/b2UmsZ9Ym68nVjLNtIn6lOKr6DyDSgp1B0Oj+wlVbEIXm3yfcs",
+	"46MF1FUALB7j0DoIsjCIkJkhiqVC+3uIP9egFHPNA+lWg3FWij8Zm3JKkzpYh2pH2S1kYdk/tqV7x1L3",
+	"2jf+Vl4xsZ1HSNhCn2KlCReiXqtwcOv1NBR6MBAokThfgsXovLlXY3kqWY2f8TXTGWfXNC18WLZDWJ90",
+	"exYpLyq6vIP/AbymYxvY8tVwkGcCWH+QXuJwupkgC0azykoOu48OOkedTqezX5uwnQvN6w+eAxqRkJdZ",
+	"m8uyRHjdTvummbhISW5CyHzKtOncZB4ZNAhwhPwH30DlcDWy5pMmFMOToJmX8j2RfJ+fY3wrPiTOMmbb",
+	"AdvmQKlERJDb9yEqNvxETSh5TWVrZcOgxj5yy29/GxOxfv/uQBFDEXljiwRuf5Vr6OBV0zuMAJp3xlSe",
+	"WgHgesf5cHkfIxL4q0NMxWqxyAIT+JMJhGoUHigKw6o3O/pxEHOHwLzr/BBdiKCGykyUKElGNFuKum/o",
+	"trMTt7+aB9ZajwHnXdqYNxP077o+KXMP4noMzkmXIu7awdQGLVqz7nW+eDl+dfm09/bXt49+uhr9tPh6",
+	"Xo5qHe5vlGl1ufPLV7Xq/gs2bswl8D1XhiyM3NhEz7CC+ObB/dqdleNaS/gmfjJrKVZdEtdGa+EsM7aW",
+	"YTanvTfnlt52jGis4DLiX+1YTndTOf7qYK+THHX26Fcn7GrBXmfTg8PJyezrZ1eLf7ze/+l0+P3B/lnS",
+	"e/ENPXn5Y5yJb673vutdbSEhHACrmZDCBJWMHQN9L5i2HdrQ8YtyZMqVsvbBDcQDJjiuMVnxpdwFR8K3",
+	"W2MfYYeXBpxUObat4dpr19PIzcqe2qVl3D0cPz7wxmj8pdub4WMBh7/AA6bLnVKPXcyFCzWDDL4INKAa",
+	"gNMlb3+Jo3wR/oyNXPY//h40Tq0PH33LNHVEUp8G+SFkagfLHcY+VtsWfgcGeq9DoEGM8k2TAF4aA0DA",
+	"YdHCXRCaVTvmaMzRa3V7de0WO3XvA6y3bdsr2gamyzCZK5r23EvLniW/bGpU3ITFfEpTa+dpMpUOeg0p",
+	"CqSYz5I1O6ssJmhdIyrfCqjUMa5MQ9W+QAf31hfoJZuXi0W3yMG9aSXpx6Z5GG5OdZ6x9V1OAxKxQB8/",
+	"t/73v/8f844EU6odCqR5l/zz3fD8fH5ycnLy+OrrZ09ePP3p2+fzN6/p31/ysyeSHT35Uez+9kOc6fPn",
+	"TKbfnh28evfD08lPp4+PkjR78nf1w96wJxdcdMX5T79ORgfipey8/459NR2efff46vHZ6KevfhUnf/mL",
+	"2WPFf2OtfrfT218iTo9J4uVAQASPuke9tY05p/T9Gd7bxQxy96mmSgXm0QC1HE9YfAVR+Fo/1CogiWq2",
+	"jnmMQyBpILEt0rzLs32MjWMHVxxq7GyY9xgSTG2kFz84VDDrjcHIL8SAHfkPCAcGSFJ+xcxNkatZByMq",
+	"ariyfSG+ZUZCWMkBXX6JmU8IrI+a9I3cZGFznErY0ocjfUC45k1WY0LaN81rb5GPX4p82j9r38i39Mo1",
+	"8i1Q2T9ZbPSGkc5PE7mEyTWcgG+2FosDOpsNsO4VHwHkCskLg3hCtWuHbsm8iPsMggvhgmNsTQ1fKTKh",
+	"18w5IWt8uxhLq2ltOZuROYDW22bQmL3jYRrAwoSeUe1qr0kbiwszDXtlyrQ5dD97U+xDJ9rr1lPqthE8",
+	"H0HbLLG4FF3brmlyOfS2vIV7PTJcaObRTp4mvYOD7hFYWHCM0I7HJEVr2mMzPO9sLs+12/31x5Mfv3l/",
+	"mo2+f7P78O3i3T+evxo/nMTX53TGv02z+Rml5/Hz717Lv9TELsKCpLKRbD7eXdgPbmw4Fz5Asam0n8g0",
+	"MdIVpm8V4Tnl2ihRS/IWLw5YmrlvmQ4mDmTXAlJ7fRgUZlV406b0PYrFvVILm2UhuUXzU1hGMEVYUQMI",
+	"MA+b41lNtDSvg7ubF25qMLHehnsnMYcNoGAK16RY3sKVKae36q3qCOs1HKht1dotAk91Oa4/GiNrXXZr",
+	"rQ/K6PaP6rneJw6TyMKhufYm5/xsyqL90RqdReyhVMyJbkeaWkO8Ibe2oR3x7o7Zs9r2HU0u/jrXvlvu",
+	"L2tp6TG1+E1bEJRl6xv7fyrUW9L63QFvUvuXilHw0Q0LO3ch0025r80rxKxJ16kkiAwsceA7Kmo8QeDY",
+	"TFksjAVjiijGlpwzQYziFpDPtgHLKoXudalI7nW+rfHs4KYqaoLXp6A0AQKGXJVB/2WGsYEGdP3OJpXw",
+	"DW7VE+HqAfG5UjRi+K9/Sj10FT65cVM34tehfwhYMPLUEo/cKorq2V0YBEGKtRxo2c/05+D9GzLyPwkP",
+	"34prf1KGff+8+o0v5jxN5XY6s2sfUIP/v0TXRauBVSvGhkxNodnybBELaDOEnjD73qcLNfqAu72Dbvug",
+	"s5xunxR1+60Z5cVpfvn02VuzAd1u76DT6XQftqKtdueeW94mfEMUnWJ7C4iCzU97cfe6c29ToGy+dEMB",
+	"VN2mrgzAruhvsTHRlXp34u2+hsnnaBT72XCo3gbIcFv5ZuAJJfdMRHKRGhk9APXElpOnXFyhcT/i721c",
+	"AG8+tjEYmqY+vB8Rrsk0V1DVA/mCXFw9ULXexS0ocQurL5YC4s719YogBnjim54FFx8HviAbEU+50iwh",
+	"w8WSlhbvPKwQSbf3aL3vmylFx2zttOx1lc41O4+6D3t7N3lqEZlbudXuuiB3bNlcLtDasEODnhRdIlSb",
+	"nJCM8hRKumOAeSdffHd+ZpOsDjokntCMxppl6svy8nxuWimq1FnvszJzWWvuJknGEKMftPCNr6+mr9KF",
+	"w3ZjbN2RvIng9iS4jegO0cWC8EpnO+ldPLphXe/AJ78xw9lOEh50MBp6W4FVToddGdYrrvwYVeB46qto",
+	"i4Q2Gz0ApzQTSQFOE7n2Yq7o5YEi1v/kW6mHQ7VvUI2znNc5k4B2PrW8cqsTVMXmnzb2iwjS9Ze26Gub",
+	"8UQVRKGUzAYe1Uqw95rMDD8jJ0PFhEarsGiMWzGAfxr9JtXbH0dPDodfTx+Nu6/4b3Lc2jbrqTGjbeAs",
+	"pEEfCkzbZOCyxQZ9Hw7DVDTze1BC6lLc8POcpykZsrC6FcBkMP/pgfI5spiXaute51RBS5tyYesNstjq",
+	"0qq8O2SLmAjI9qJaGai2KQKyXKN4H9VF9sBc3hQia5P6pKAs8I48PLfGp2rOTq2rQjLv1NdRrEnscout",
+	"SxCxTKpaSbhhhW0zKqcZYC0rK7a1bmqwVVglqCZyVioJdP67KcviCRW6+TjcQT4bHqtPX+x07sK+9eWW",
+	"6KsgXJCn7a6r4zAUqGY0roYxvzrqHj16eHjQsW3iQyWy/OYuLr4KkncOo+5+w8srw4wuc53tJTdfe7lN",
+	"NDineuLboG95D7vegKMgBFf1TeGt0XIS7AqxeZ7JYcqmTSBJFsoH8oet8CFfvH52So72Dx5+uRzfdm67",
+	"lfSKj/RGeQM0FZalKTLPpBiDOEIIC4fdUhDPtzLzyWK2XsKICsDA0BMqStliZEJVn5y9fA0Z273airYR",
+	"Z2myZkYIHvf3N69eEmvlYc3AFLJZfAMSmVhYb9fPnRqmRqcMbsjIhNGEZQCHNy8t2HaXNxIWb1vqM9/a",
+	"xfe66zLRaj2bVNTVyw3yTPSHdML79g33Bx4uxL3zKtNdumU1Bx6NaosFaxvgvoOqwPJazV+F7eY3pjSn",
+	"h+t68jgoKt4AJwxJ/64GEV4FGfyw8xrv2jlLKtiEN1lxAdK0/Pjnb9+eE7yg9KD9TieMOtv4Cn7a79R3",
+	"wOY6bSpFhHQqOSIzPHlBA5sS4BuSE0aTNbmmKU+aq0qbKco+JaCoZUf90sVcwPMuvW9pTc8886tbtN9j",
+	"GzL2PKX0/ldwv9PaYMMbyM89hjhYqQ+cnbPaACFuSlOjVbLk8p+oEbh15nr0CBrMJAtAgcsYTYLeiciB",
+	"gnaL/hs4BJd2/Tbt3v/oRq9+ptZjUHzjUAvcZ49e4Cc44+EAvhrLfZNycRVe4N5bLlQ+m8nMKHzenvbg",
+	"cgFGXbE1niEGGxB+V2xC+K17slVwjFrNpjMJPWgurxjg4Skso8kFzfXEmNOxRbsc0uTSp8MiAaWs9I3R",
+	"i+HN0DSV8wCXm6aXwkHoARRfEa0tYf5lelFCAQzA/MKvPSJ5+KVDAgy/A1iJ5QHB/1r6HiLxpW/MbpSG",
+	"yhgtj1UAa5a+Rs9vGczQQmqWb/fpruW18ZRVFluBRpwyPZFJZZ9LW2Lh/iy0YLCJUNTl8TXgWjadQYmg",
+	"36qMTSW2VIYV+55G9qNvcBYsvyi+Cr5kAt93lotLlc8ADYpVNkheA1nab2SuL+XoUmYITxj0MrXNG7zd",
+	"rBi1aIeGF4Toi+FRmrKEU3fsq5SesRzXFWwPoJVcCnnp/C60eL3FVgdrNE9mNEsXRZdVq/GV57/UEtYi",
+	"zl5qeelI0gGdwQ3AseBZ/nz573zLWzserMGo+lCrNcwVIJ9Pcm2U+MsE4SyNRTI0NF6GnbTRGY97+ctq",
+	"RO9CoJVzDWqQWg21qO36J566hOOlvplU6cssXxuCWk6AWGpWhtOqk2u12ROVRbExFRs03+ls21hxueM9",
+	"PGopSHHTLkVwFjeY+P7mE3fJIjdN90hZXcOMF7a6O+i1BsjQRmVIsYs3Le/JfrfXexRt0iKtofvqC/N1",
+	"RXHe4KF7nY0eCpK7rjEHrNSW3oMS76BEllZ3sNGDakJjcJ5QT89yofqkG5FeRPbI//73/1Qsgi1bGssZ",
+	"E5fFEa8USMD3wR6aqzH9nmsCpFha42br2wi4cukMF/CVLrvoThKHDEctJQ8VIJWeR2zEY5pwGY1gBGEN",
+	"AIvYpTPLBdjfQzbOhcuJKu2oVaCzXAjk3U4G++FqnWqvocn69zLNK+X1H1z/671SgkNDlZvzDTXTUq0R",
+	"5ivdVm+506Xx8vrNdZla5Ykxj2m/0j2EV90yt+kOWuSUE4rs5N3Izev2scnGvKFa9B9QtopG3WD5bdyW",
+	"KHhykWx044Si5dGWzwXej2j+1qQcLHvUZoWDbgOn2ja5CJmf2Pp92cKR4VAHmK23sC0goC5mLHWR7e+P",
+	"Zq/Oo7E5aPVrWzjhO6hh32OXrJInXIN96Hr4op6MVci1PKQu+2cNxlPCS1zLJ0XFjF834K4uZwnVleFD",
+	"EFcXaUJllCD7ONvuwDByhE5f/bxzq3Q3t4pqxGle9uTYlLDl2Jszc27QnrLekTZiTG3R81MwvcXV/lVt",
+	"nNtlZUyR2rU6Y6sG1GjKtb7ZEzdizcWNmwFfQ1re285ef/9gK7X/jrPL/L4EL8W+fHyphX6yBjl7meLv",
+	"INpWc4xuDG5TjIVqSw3iCHgstgIcSSxpNFo5G+KW8FIjpSClyZnsNdryogizQP4VdAobDOmEQ77eYzrh",
+	"hGvF0hFWB7vOLz66U+6N49rhIBwMwkXoCZsSOWeE0Xhik1y4Ir+xTJZkfT1juxMYY8eIgkrB9kEtpr6o",
+	"6y332lI1gXRGR+6IXcSYapPHLJVzWFEQrQcxA63USux3xyXp1nKYzXhaSWfegjOV76tvpR64gNce7Loj",
+	"slR1b55dT9/eLPq0bMvOqABTRt5UMamKgxyeoNVModGgwk7u0LMGJT92okJ5O+j79kdQzCMVdqqt9vIF",
+	"bQK/hI7yU7qwGPlDhhpGKfHHtoEPvZcbKRuFKdZgYnla3ou2NbdUPt1YxDeYYGaI1W/hnaeTFay5SZTu",
+	"OfT5DUHV0xs29K7XmJJa+gF1Lqx40hYAdshSKcaKaNlQlXSwpfPs4G2ni5CVm2/BaoxapGwVBU41mQVt",
+	"wVRh/oWCJFSWi0zSqJVwNcs1q09XK1hNELeEqFgz61lFB3+ASrUtb9rkJNypDmUP16dPXnrDm/rnACKK",
+	"pSLXzM6btC7HFrMcycrOcrV80flln/G0hiliR+669gjG7MPGStz5y+ohP2LsBFy/toQuVIHC7DGfaZoe",
+	"w/IQW7cbdTqdjR0nQevhmgzv6mu107tcZv/dLfzcr0agDgIyeZHefzOvtprQ3sFh/X6NeMoeVDQutjfs",
+	"xPv7vaNHo7gbd/eP6Gg42o8fHR0djoZHvf3eQ8r2u2z/cP9oeLS3H9P9o4Ojo+7w4aOD3vDRwUElV9gl",
+	"IdYW6Flvji0DfvP8xMz0Yxhc23Afi11qWuj2L/4xFVeente/+6pDB7c9sjTvXvXy2kqTrxJQQe+1h9yf",
+	"NplNty0g5ilrJooyVjkXNFu0auGkZjObfbgMOUHJ6Zvvje2SUp5Abu4XP558++LLjcauVv/yBgyQ0hbU",
+	"4VAjlJMtCsjo3OdeQdHUnOt4Uum1aU5dBqp/RAaxuh4QKhbWEgPYVLvqkDXGdKrbnYM96N8Hf4J2p4/2",
+	"O2D5855tiFPpqhmr61bU+qeSoh6pM6z3aGhdJKSGzkVhNZX5bMuYLL6PK0Patp/R7ZJKK9VgSxVcN8xo",
+	"tyjhgA28TWJ7zBN2WR/FZYJQ5LVGAEErKiwxAL/ukDFhG9AmDSjSBw5F+mCLuGzRO3WDhqGbpdY7itk8",
+	"u97d4RLsgzq5uvq3O61w2wQdfaMaM7eIp6450QZ1ZpV7toQ+jwhVrpYGWqE/KJXi3QLnvCI+f/nQbUjg",
+	"v0kEy8U5LjV731Bt5Y8B4lfOZZYoX08UTyrx9daQQc/owHCuger+lA0JrTHgvKjheoPi3nI1ocNdDxjQ",
+	"Wv/rUqnh7WAASsPdQYyubrx6w3PIYpu9DZB8rmGDy/GmKCPd9wPESLTRsF6nW4rwWZhTBDr8lOG+rcN3",
+	"fp0QsauE8SoBvFqlUwfCeZMXuxUo1YbBQTf2E19lQNP01ajV/3nDOX2Mljr5cKVlViMlX6UJUxp16eOi",
+	"hhAyYlzVZcagxhDO3saadsGi2KzOVg5xy7bsFxZvFMFwS648annDf1lGHy76mxjCN8qjHS2o6XAiAnNs",
+	"AHS6Hb69p3U+oVeCEYaJ7TRoWdTcxu3YlyANjEV18yaWt+jS6KC4twevuL/mEtt2KtwcwdN3v6tzaQCA",
+	"QwGlWnVlfFxxmuuqBfcOii7UIik1XTGCEvnad+dnJGFTdN54usHUWMKTY4QMQFq8EnJeZoQ1UAsbwCCt",
+	"bI5bq7eUNM6m5gh+VhyUj3L6wcLaT1rOLvMZpCXrSZLROeTVYnrvSoPqDrx8YeH/J/buuUc39GIr0tWb",
+	"XIAADlpcVvCuIIlZNXVDu2Zqm/YotmPcx00hpl/AE1yBGLRR8zI7mDL0btioC9r2krrG56wLIW4hq4Nd",
+	"9tuy6mU1hLveAWsu0zsX8DJSPqqrzwHhqsoFuS6pH3y0NvXdHGEdRrKilq02sEFKY5zjba4FNIzAUIvP",
+	"RcaUTJvye0pCu1Z4FfVuQQNvKxzrutPfvckPhRKuZjPojnZUH06man0aoTXGX+PFd5NGWDRNryUgFDY1",
+	"hciG2/OkTU7pjGuaIvIvetGNiAAMQDWlaVrm6UFL5jJcxcFBI8razi8felHv4PDj3+y35vNhQ23yOy8U",
+	"69phW5nZ37DIfWgjnKvwS/YPXZ7r0iWjTP7GROEE3aaH9U0bVldKnoMVbJitdaOsDbvQGk3EkIQCsAHD",
+	"WYSEUr6wvdBymGU7nWkJqAdbmQXJEW4P/DyLDmh1JI8U9MIW097KCbmGr3QNXznYhqVs/TKD/m6X94Re",
+	"cTqhnJxbWbTs+dwUF66EBrdNpf5di1hX6l8DxRbSEl1FPUXs5nZ6XkCLn17T8zHwekUO4t9oBCR04QuS",
+	"MUDuuxOhPlGpUF5CK6zF1AdY0R3XiMj+0av5ox59U7E4z7hevIGJ2sIsmtUFNIrezDalzvyprBF7/urN",
+	"W7J73d3F76b0Ck7JtF0kAfTdyH4eE61nrY8fwYEwkivRCUnKkrGxgNgEWnOgm5MAMlwMLjIaXxljXNGF",
+	"IvOJxJ4V84mcIoR5Hk+OMf9vKm0DnwsBpYlkyPScYTNUnlnbq8gNjMgVYzNl0RTklQs/pMb419kCMY8w",
+	"jr2QOTG2kVgQw54uxNzqjm4VXLUvxIX4j/8gJzbkaX8x3w4GgwsR51lKdhT5z8cnz8/MhhaJJjvPyUXr",
+	"JNcTmfHfIGbTJ49hS8l/fvP0x4uWueLBWVGbufMNW/TJVI0xNvCAXFxcCAJXnUqhmdA7bxcz1id0hgXO",
+	"XIrdfyopHpCdhDz4YC4m5AI9sRetPvlwYTt6mA8XoKdctD5G9hJmL4HSbrwihFXpmUvdkMg37A2gJeAN",
+	"WBBz0TJjOumEv5y9fB0OIKS2t2Bgwt4SBLTw13jn4UP8zYZN8GsbLrlofXxgN/5CvPVdCI2KP+h1uoOi",
+	"PWHRIPWNoSej/Q8Cx/XAmUNIl7Z/nc0OuBAW0mDEBU0jkjGaABwYRB6woc3XT/H8+Ne9+8H9+fGvc8r1",
+	"X3qdQWQTJ3CWilBFlJSCUHUhSo4CY5KbZxk6duGyNnmVkUSih4FqIkXM+sHJ9U/2j3O0CoxamQ+/29jD",
+	"72TKqFDmXzhCv9vH/X4hft/Z2Sn9v7nL98Ikv3uIRGNslPtT/w6bBDm3ELwZ0cz8M2foCvmd4FjWhCqN",
+	"BcVcM8qTqIBgrBnfv044yW5Ab4mFQxa9wd0SYWLkd7Jgyt5oUxrJ7x6bBuLPWZ66Hp7VxR7jTXnGBo5V",
+	"LcJ1l4b3xiDMC8wG6Ohmy9WoWEDhM+TmgFe3aSBvSZYXGINH3dwyZJXNy8iY6XD58ODfiUSynlP/TfiE",
+	"updSHqJh/XasYsZo5JamG7xOxVMmtM8ahZgAJj3Bwi+qIS/DAGx0mEDSGYDaYbB54NdQ2NNNZFr3XEuN",
+	"N3zshQgc1K55tCEfJChFvqCCAKyA72NF7dsTciiTBWLTfQmz0zKzSbe+yywyF2BlVCQXAo9vORcX5OcE",
+	"eMmUIUVpSdREzpEebAVT5WfGAM7UYvXA1IeuWJUrswk6o7EReReiPB3qAEwsXCCW7xcr8GyHjph5VMZm",
+	"jIKEfHrNsgWyrAE6LkqyP6ZZhp2LyKAiBge+PeKUXnExjsiQ2S5/Ad6tGcyhy5ITiAjTC2FE+Q6gV1Iy",
+	"OHj/foA+/VQqbZYpUO+NzBFMik6+HrnKsRz49ootMC490szwbd+HrH8hzJ9jbPdslQPctwjaCkGA1/zh",
+	"WqCFK3zNZildsKRPdJazQZt8wxbobbhiMw23jqVMADDGT+RChKHAAnapQNrCB9WjPQzM63eAPkCqQkKr",
+	"o3zWJ1NWwXICNEfzJddFy+MLAVNBlMmvn74dRGRw/t1bq1I+efri6dunA+yWVCKFUktLp0+BQgFC6kQE",
+	"SELUt3dErXerLo/gcHUFJV8MCvVkQM5evo4IfmM+/v38xy8D8Et6IQCZy+Llkzd8LFRE2HtrcpiDJXMF",
+	"YQDFZhTqApUdgCVQmJEyakQm1GGoUjM6EoAlwSkIXt0UmztQgRUpdnfesvdwgB7LBA5IZpHDuCDfvX22",
+	"8yjyO9Il3/LHx5CEVS3ktzBD0CZvQYwOjwcY4EKyNnF99Iquz54JJJKhBiQABXtqr0SEbD3nMeJ9Wkid",
+	"CwGTqqyZvUdCxq5e5AuMoUVFghV0Aht8iQDbhn0FHMuMDogkhkphWjIN0JYj9IVaBiazC8HFNVfcaPnF",
+	"VbgyRG2xpGONXsdBjCrYJidWPTMbBiqeXW+f8LHA9yOVdZqbQ59I8QBBRt37KtB3kaLLksiMO6dCl2RU",
+	"Ae1LhqmMr1ByiDhbzIx4Oj97+WWbvLFHEIBo/Q0Dwwx5worxgpZkx2TOLkRMhXl9VnOF7JmxeadaLgtK",
+	"z/FANEagaDpWjwYRSxXrWyxgdHg5SJWIpHIM2fV4D2jj5n2URAZuqcwWCBmMstU/ESQJExrPySzjRs8t",
+	"HDdCJubNMVW0QqE6Cm63ax0yVKqGCyPAkEdKYVdS1ba9Kogss9jbSyMmBoivBz9hQ3AjU5JLmesw9IuP",
+	"95oFJLUVClf7QlhcOGVZqBSsRtCZU2M0WuoErsy1tW2LaamoSMM2i2UAVW+0gIlZjpEafWAsKHr9nJY2",
+	"wquJocQqgd47mn7BFfJn+AOm6fUCLgACWUVEsLnPYSBfWBek6htd2pz3L41tVWo8ZhieYQKFm2eABKD7",
+	"vtN8gLscefK8sEvxmF5mWy0kk5szilGRYG9F8yWcoEG9FX6Rdzp7sZGs5g8GEtJIxAkkojEY5JgM3u/A",
+	"aKCSYBEhFIYbNpLC1oDghGaOwCIALR7TzdtohIHX8Xf4IbS40GiYUG2USzTUreBlQERyDq1cHijX4zEq",
+	"FUAWngYcCbtP/g5pcsB53RjlNnVmdyAb1xKZTXmKfFwMPCoRGYL4dWMUciVyCnPxm8/AdVOxKqiZjRnV",
+	"yFhr+wxzXfa7Ro5BO70SR3DF924IyPugolBumdkOu2lXbKEiMsoY+40VfiBX0sMiO0M7tC/mX55eVJ4b",
+	"0VLWze9C2DQvV//kzxmdzRweIkCWReSfOaT0XNkleMnK3nOlj4mSrjGF08odNQG5YM2eP5Pn4eyQtuSI",
+	"eCr6okQ1X5LgTUTlLS1tQoMTgFrpTxGgNwJ+Y/bb/IWhMrOBE/PA30nqXO7+KxhjubU7+R1jsdVG8I1f",
+	"h8OFkU+jR2BczibCRt4qAAhohd3iVakvhr0BbIa1s7dj+NNXwKVVTmDkDs3ZszenKiKvX79UkVX5zMkC",
+	"h0wETsZgRdV/PWG5N6XIPOMaPbOKpUbF/QK0JpgWUn0spzghKaw+hMYlDGkoM03BvwrlmsBY+ogtaxSr",
+	"XGk59f5sS2TvJtJCPxU2nNNYbbd+JCojUfxcSaVfv5V5g93r7gDBWLk2NlRi5lUA+Bjit1LFnTSFx84B",
+	"2srxhYCDYQ3omAqSMdgYoybICA4WSjeQkeaDT7PFO+168XBbdx8qh4XuALZsVEa09abVhfhicNDZQ8Vg",
+	"cNDpDL5cMobNjrfJG1ldLYowDgnx0JQT2kLP7cTR/hALWNucKpIwwY1lSEsmqaFNihiraJT6Zs8gGoPo",
+	"lmMbU3rF8LJRABYcMKoH4DZHoI524dGkccyUMvIOpRvXrqC+bL2DUY1gJoan+YwXkDjI48Jd8CzMgqGG",
+	"tDXKFU1BLQs921aF/OqfSopBgCLtvBIKEzgGsUyM7H4CrhqjeOA3EdoUMjMkZPQ4TXkKMn6w3+kATWI7",
+	"WS0vhDGAwV+w3zlChJ39Xs+6vAJ8Gk8Wc5amOwhHitljjq2PeOB3MFRRsoStPmDmR353CbS/l5GcowC3",
+	"eok3gwArg8Qadr7f6VgXGJCR3X7z7sFsBIe9l34FoGzzrUhoaNZZ7SJEnq25EeC2ioNt7GEx1hPvqwtw",
+	"amvuNiqXx8IuspOW7FGj1B6TgR3GnGtodW2dkGXw27WPMXZs42AFbm4xjr/VbbC1IhczVjNp603Nmp9R",
+	"guMNH+N7jBfPs9c2jlWC8q2ZsvPtIlq4fTkyg1zHCLu52EX4zR7LwjYErqHWPt0CB4fPR9eyzKwblDv1",
+	"h8Y6XcBT7TbO4bBJi3wuqgQLSkgxsBmE1rcO8K0QB6U2AYPKgKjMVEe0KqUckQHd+Y10do5Im1ySnUFE",
+	"emZ2ez1itL7qaZrx6kBWQ/JzKbKEqhOxGlJlAK85ueXJETkyM+g+crqR9QeC1lEZM+VoDIQzGuQz3t/d",
+	"ndHFX//3v/9nEDRDsx3CZtSodOW5TeunBl9H4LSKjLzGptN2Xs74cL44oC9zEbiePEtYBn5eeo538AHL",
+	"5ILELjXLGhplmOjykS/jkwMVB0ITl0/VFc63ylq9mVmmZT2JyK+5EVsejD8A6C/OaUT8UHC4cuAWmdFv",
+	"Gg/REpZ1eTmF2WnOspBIWjgZf8sGzLFhZcEaAj/f2hPvbPhwpvhdKIYKHyMYOmN6zVDdxrHqkbiLQb2r",
+	"3mHuL3lR3A6WgLtxgC6Qk9WaAj7HFbE7br7O2DWgnTpbOsD7LobRNtkXvvbruwaZxRXKGIgicuUQ0K7Y",
+	"wo5ZwQxfMao5KjJN3KmBuKpZ+TFcZuPQNpBXgR3HUffsqDVqYSJxevb8lCHKi7u9rmr71nA0c7Gbk5Vz",
+	"DkTDra8ANy/GgdSOTM6kYomLw8HZtiN5evIo33jvPq7A7TLSOh4/mXm125/lykKNoWMD2WVc9WJwCC4Z",
+	"cz08THB14SZYwl8vzc1eHd5f3GMHWUZrXzMD76S076cK7L5id4IKFvSBBH6hjQYAZT5cfAXgvbx69B1T",
+	"qyogx5iAg9jfagerAMyHw8DTwb+LgW241L5WS6ju3CL8KzPGn9LUiA2iuDAcak45XD60pUClA1LCsl+x",
+	"+OKcVtDuV22YudInJSwj4q+4tbgcFsdLYso6Va37InxKFWC//EpUPGFJnrISReEtlacghIs7I0sQ/TVv",
+	"2g7prkXznAfxNvcFPs/tSg3Qf3lwY5zZsYNiBFAJIYL/G7MnXjCy8DRd7hTQOCIeKXABItcgSkJuGe6t",
+	"P6Rs5WAYI5zQBPxPjJVm5xSHpcYEOM6B5xVGkYa8YTTA8QajUZ+Y6weFL3laxzuCtgY48JEdGIMQPqWE",
+	"psY+sxpXGPRABg/7CAkRRuWDaEyWC+slyzPFlpkfQjEHz+TKOQS9OxA5j3NPm2db7RcEvoAziRM7JrkA",
+	"xYu7oIEl7EpXhuKBrhIpzExBK3Mhczca2g91TA9bOlTm7xJEQCBmwLsgE2iWyZgpFziEcnOny5ac6CGj",
+	"wKNUfil4ZM3pgB/74fn3KRmWBZQHw3hG3Wh2Hv6FGhK3lztGaF7lMphVBN48goBYtnreCHaUyoQKNl/m",
+	"YUECWHUiaEQH4h/RzinX6rh4W5X3W22OUR44GIwrTG9EvdkN59WdUkONYpAQJ7wW0StAD1/ipEaBK8/H",
+	"5/tqPi3pecf4RgEKacIqY4U9PIKpWY+b5YuoSA2ZY8G2+tf5p6pqdl0jkPJcPUc2PMBfg3FXZeH8jvEd",
+	"WRSqQuHCXiLBWXNeQhCjiLipwMWMmJMQzBBy7kY32xLWlS2YPjY3lyRwuU8JPKy755T6lCl1TNQsNbSJ",
+	"pfE19mHRzQRvP3C3D1Ynxg4aDAybEmPG6vUKXRlWC5k0I/BmlxJtjs0vhLq2TcuMstxBpRjceSnAYWrd",
+	"C9bvPKNgRw5dPBk6hR6jB6S5LtnrhtUGLeUF2SpV786xST7cahTHmMNDUHfCGBuPJ87rWDqyvtdL+Qkl",
+	"VMDSKTHcAGSQoqAZAKh/xhM2gAzCImoPuptT1cMmMuUnlXPuEFrAbN4ok1OicjVjQjnIgRHl6TGJJ9Ic",
+	"1IH7cQAcnNFk+WCVO9SUH1zoO1gA7NznU/dSMK3C90+e00VwmG3KJPdEXdP7pnheRYMSstC8fO6ohkx5",
+	"61CB9DNvXIbtc8qLWNEe79hLJNSIQJGAUMgxGaRcQKaO9QBAmlewNJsKgWX5C081la49xVSE9NgGNDB4",
+	"nTYVqH8gjOdcCy+MOdZXCwKPLOutrhlQedGeh1tQPmUoG0zPJCH5zGyfkad+kGInwj2AQH6u/GnHXkPm",
+	"SQfgmTA2nDu1Nbej299FiOjITX2YqwUOAqa6tFqpeSuUax6+l+XhLPjN4DXT2WIH8h4H1lx3Ey21QAoe",
+	"5A0urshYmuHNBSsfZt1HNT2UinFvNddKH6ZwtixI2ITBIYlzDhkl5jlcjPvOq+BjeFbV9zMoZ3Quu460",
+	"NGZnJoqDCuhyseEarf4HC47QOpnReMJIr91pRa08S21BjOrv7s7n8zaFn9syG+/ae9Xui7PTpy/fPN0x",
+	"9xQtF1uP6YS3ohbkeEPhTLfdwSvkjAk6461+a6/dadsSogmU+exOGE315Dfz9xiLQb1D8Cxp9VvP7e/Q",
+	"qGEmzQTMRb1OB+FzQU7a/tklIWm+w5KqdQVX+AgsAaqBZ2i3ohY66ODJYV/MppHt5bv2yrMEB9/HSdfd",
+	"4Re3+5gm9jazdQeb3HJmz+/TLLNFY66gqtX/+RdA953SDIpdHf4KGgQ05ddQvkjHqtX/ufWGZdc8Bgg9",
+	"mx5kBjAD7k6Zznisgve01HzkPINER5arB5CCSLBUsu2bTrh3+q0da+07NaPsArxU+W1WK8iWXtxbY1Th",
+	"U/7Q17ff6a6/5btKX0a4b3/9fS+lfgYNBG9BJ54yvmba7dg6gljbTAQIxh76tjuLtaf71YyJk/Oz257u",
+	"Sj1kHT1wIyhjUGn/Lx3or1klyXmz0wxOi98aDzOC5KJodGVemEPya85ydMRlUk59EqoTvuCLskIa8yOW",
+	"Dv9rfPQfxc9jKv5079/ctbcRH/F9IFfRzCm0IQS3nbMC1WZkE+TRNNLOq2vbqufk/Ay7ORhjBpWe6RQy",
+	"9blL251PZJAcRLQ8Dh3F4EOIkLx9BcdUQoCETaHwg45Zkak8YnM0pcSFGKR8yvUgIjRVEtyDkVWwSim7",
+	"fWNEIFhS0RlwhOWK1FdH2MwmV66IHQHKVP2CK33itgZwEWw2L0CsVUFP0oVNvndGgo/i2c+5KoD1wm3b",
+	"tnfkwy5w5la/BQHVlsPEas0n0tVEw3kK8D26vUfQccB/rqnYrl2SeYs0BYFb90h8yaWnWteAh91YBr+q",
+	"p/lie3ddpfz6K18YigBstnvjPEgBABpVw30svRp721LKZ93krlmeZ3LmJQB/8e0+fcVtwOv8kb2BgoPM",
+	"EHJhG5nh44XNNga3qgsqtZvYBw62xD7+ZEfArGKjMwDL/XwG7vcMOKp/oPyWlw8AfnW7A7D7wZD5x0Y9",
+	"/2vmyHtr6rb3FRhGn4B6m0xK57X2WcEWY+YzDd8bDRsDp0gavAPKvSH9nZtvWh9/qSf8XRWiCNWKAswK",
+	"L7dSkXk8sX52H2wuK78FVARSmnU8MhpPlqVIccoKUKNbH7foTyl/go4cq4SQdjjmf7hf4N/pFD8I+tX8",
+	"y5xoKHVqPL0naWoxmZYyi8G+BUeIjBATwEUjAJHN4U8tK3yP4Yn3eBbMA5oUMdfN9rP+9Sn0L6Ac6yzj",
+	"kGGd6klA+kgKZbrfroHzx5CMdz+Yfz6aF5XpIUNsw+0OiZmROyHQq7HmUDyD6H0pu8hmqEGCCSQDuaLd",
+	"MM/I5Vscm9+NNLRdI6YYWYbQvVw+M8/9au75zPwjZzmrOzTvfEqQb3ThVi9FcfD/pEdqA1p/JrMhTxIm",
+	"bnQI9ztH6284lWKU8lj/Yaf2jesFqYuG3+4tp/yaqTXnFg5s/XmEPGB1n4cRUitg9lkuAJqtOKA28Rbq",
+	"OZ8j9jtgiYYd3F2WFHr7ZdDKwXpsPfGXcJjMOXc4g9WkQFtnyRWmQSdFiSJ21DCDDSYyTXwEHbzAIiK5",
+	"KIpoMclXjkaA1ACJWNEShk+YpM0TB4FiIS88xFzNK9m1cAEINndSAhdA5APDyBS7ZhlNseAZqnGh5VeW",
+	"sKxvFXMa5nqz9zMOk3e/2RzvCLOjYporBvs4lMniQmBgH0tTT2mWQUIRlNgAdMkVYzN8WwuZEwVAaYou",
+	"ihwA2JQ2eSs9ENrA1i77pWDdMCT+Qi8X3N8LAWlziYS8GCj8ZDHmtACETZ5CkQPsASQkwi6dhSwdEp5s",
+	"myPQfbDmLuPXTgUiiGDu9tBcpIhi2TXWLw2lvIrwEVpaQApsc93GAnKeMqwtcOQc0zQtMk8NFe11fA4G",
+	"kgvWKeOChlyX8It8/THCpVnKqvXtmzcarraFqKxM6ccyWdyZ6HnJ5vAoZP0F7qvOcvbxHkUePLRJT7Qi",
+	"zx1en1MTET7ymx/j4YOD8Vn43ZHw2+9uMKe3Ur6g2ZjhDQebLN7nn37LEk7fLmbsDxO1p3Xq4W3F627Q",
+	"Uevuxex3kGJ30OkUcXFgVrZ6H58diFqP+ABiosjiBpKNXG6XlmMGnbDIa8zuAm0YEaUcIN+g1+kgVqKV",
+	"dg7lCJKSHciEF7onwl0QpP2jIMI6diOmvIQyygP8ZuEoCjnPEUkYAY64a79L0xTBXhWEN2xY9EK8lOWa",
+	"vyLl2nB/sI+dJHcQPQ5wElv752rCVB/31M7fASqax+VinDOlECIB1jCA+81knNntyzCLMu8R9ERytVcW",
+	"QDqySjxXBN4Glwh0MZ9IWxqjfAq1MfjtdBzTGzrliesL4VQbrVg6KsC5zK0+NR5AEAEzB/NEzSCAYw0M",
+	"GIUTJFAATfQJDSSp4cBFhRigbWLxkBzBe5iSL5YK0r7EeUAt8HDhgIIHOOmimVu1DKROBKIihfO8Z+mH",
+	"LeiwWd4nFoRLj64RhSFhJjz5LO0+S7tNpZ2zRsoa1c3F3b3Kuao56cC+sSAJoD0BtrZgHA8QJCdjs9SV",
+	"pMcM5AZCIBpeCKCYQxaa1l5FD8BaLoTtPUUV+fmNpiKhWULeseFEyiv1yxdhhrKyP8/tr+1YTr/E8hCu",
+	"+2Rgv98JKtS5IoPrLo0G/rkIMumk89Okd3DQPcJZ2Gx+IxAGCK3nRuQJIuy1y1+DdajpdFb6FUw8B8hn",
+	"tgNcZDbDe8SvGZlykWuAOx2BKH2NcHa1ML0hwC8oHLVKAPligDYlSwZfIk4yXGwVAqEzmvAYUL8Io1nK",
+	"jSkosZQhY7HRWLDiCpsVCGkLFb8YFDdzKQZf1okMnL5tKLqti96+amiet+nFb92+b3HPG/eCbVDqXsSa",
+	"a9L6RwizRjmGWiiQw2cx1izG/u9LpdceNTMwXspuo1uLqN2h7318jwaZh/wMDDKvtd/cInvjRRGgp+Ie",
+	"cdUmryzkisclHrq2agBHC2VYIV5wAThFxpJIsY5rqs9s81/dEPjMQT9zUMdBASos8yd3C44J+Karckgx",
+	"apwwmmDuvOEkqLC56EybPLOJ7BlTOuOxLjhYffIBPnSJw9RlbvsW+ZtFUM3IvoNl/YhxSpXabsRTuKUm",
+	"99xlMtiKWqz0H8pcNyWi24j65vFg7D29/GQHKVv41cr5+VPGMtowCTkX2CW2LgX/6GjrDPy3S+XkG+xE",
+	"2K12o90ot+VbUdgwh/91FAsOv2skxdrNuGZZkrOtawMqj7fFE6X6fZnZkFXpzfiWdp2GGY0yOS1Np9T2",
+	"sbVJScTI2M/hVDzQPwdVomFGhw0zAmfwtlP6M2XuwSlfnzeO3PJz1tL9Zi0NnXhwYux1CXfmhuniOOru",
+	"B/j3Y6PEe+fSq20X6MgBW7peBJqlKWr0kQV5cpgeyhWWUV8+nxi1HdigZdBLSbNAea37Ju0nADHRmItn",
+	"LvlM1feX1cMAe8a+6buh6m3NMyCDatpp6UjsUqX4WNzAUg6HbjKVT5QLO3HteuaAE9GiYdZHEpeDQTBM",
+	"cWi2sf6CTt+oATkt6eNWyiBOocjv/nSmIS77/+Ah/j9mCe73epvcbJOJkGH8Ucnx/NrzJgCtshlhm/Ip",
+	"z50a5OwuYLLdE0955rowCMZcXzMnjKFBl5wxoVyT2QkT5YRDFO1qznU8ceCO0BUVMoERvMkypGVGdGrW",
+	"dWs+pNl7o0Q/tnWioKobk+G4jAerZZq0t2RTp9jF5DOP+hy2/ndjanA2PVdzaT93x9LsybonRSlJsHuV",
+	"YA5QzZoiQe9SOwXXXzlUpDI+nmjvFFqvUVk+cVeszHvE0DnFBawhIprHV0yT/Yfd7mdO9lnb+jdlTPbY",
+	"bmkMbsCRvA/inrjSOUIbY1KixUktenpioQAr1CvsI9UMG+wqmPAYkXfYFzRbXGa5+As0cF5uio2JJzak",
+	"qiZyblv+ezDKoF+Qxz5G/NIpvWJtgmvACuiwbGGJR9bERu36T/3I64B23kzk3KVo2lkkEh1EsJyQIdci",
+	"1uBmbOeW/uUW/BvfaavfytjInuONw6XBtnxiJl08+TylYmXGSUAVkKFlaNe+l8+M/LNKer+c/9xBwwdk",
+	"eHP2H/D73Q/Fh4+75iAtthcBwSlaIweeQGNCy9Ys3r1yDa4ncg7J65gzyHVQ0Wf4HrgCVMj3X2EyDKBT",
+	"lMJVRQ2kg/13TvSgg2R0IQCl35Y4K83TFA14aBkdkVxAG/kAKduiR1fhsmvTzs1Wlvj9TVnrxpy0eNpJ",
+	"MeAfx1GbdN+w0YptLPCZgX5moPecwG6O4ydgn5m8ZvfJQE/KXcAeKLJgqk1eYi8ZOnS9wCwcvmeEUK2a",
+	"WThwrMQxmnebnMCcjVa7aQgFF1lhbf8C3OQzE7krJvKnOtbQtO6eD7ZrenOfJ/sttKIa0viqKLPxffps",
+	"Z2svL8HkNTPa4uC6Wz6f3M8n948/uY4a7+joJjyD1IZFc2bORE5d558oaCucFZ2BU0YTRbRsE4hrLndE",
+	"nrbJS6kJ1Khi73brUIocwHIfC3axCuGaa5g91ESdmwcjkhI+GqtmXc9JW4IGjYbUjMasTU6Cnm3YakVL",
+	"QtPUXK6OS81v4H7sfrmQOQysZWoBzumUXQhMLYKsWtdszqKARd5XxlIFj4XGS67FvYCOmCMuEmXno6BN",
+	"XS3chJRX383W+bagJXSbfMsBeAx60jMy+GoATZn/q/d4gBDW4NEqZxqG3aN7DZ4veMGNANGHG6Q/gjsx",
+	"cE0O/jYoTyOj17zh6fhqmx6/t7fB491rX37m3+TVJBnFTVmWM9703N7BwfKDb5YQaWekbBYnsyk/gUh2",
+	"VFtPn62oBc3v8X7D6MAk9as4nVBOziW3+I8LYB1otX6MWljiX37gS2kzDqrjWjenHwQ+m1HkfGnOeHbk",
+	"yJ/HxnlecfN3C/XvYvdf02tOzhaQkIwL7bdmeh3I+UGvusqodc1pq996/uTZKcq0zeTtE8cAnwqdLRo9",
+	"mY6VWHR5yGpw7ZwCzeFzJt/95KdC20fbdz+fBeLOv756JL1Ns1Sv2KK5GuNlCZ7VtdcGqaSljCy4kkOe",
+	"4JkxNTOm64swvjFP+lPDfX/DFutTts2Gfj4Q95uwbTFNwgwLoK5Gna/RhCoCfND60Xo+DBFHPmYILXYB",
+	"7Yk8phMO2GRY8TihqgaZ+DRjVLNv2OKmLlwgGijcKcmcJdA7KMVSQRmWlz94c+vN47OX5sjlw5THl1fM",
+	"jNLt/vrjyY/fvD/NRt+/2X34dvHuH89fjR9O4utzOuPfptn8jNLz+Pl3r+VfzAJk6suIzJsA9lIzrRhw",
+	"Vmh8xUQSzsQIxj7cpUHSpXTIUiPpMpn4glv7EBh7Cwn2ks3NLm/kr+7enZ0KrzfxT16mKKcNA40ULPHf",
+	"wWD9N4DxgtdvrBzLhTZmQoHE3f1wxRYfkR+lTLP6VNOxlElEpCAMAlYAkGToCowd9Oq2yWsjlQunju1R",
+	"WdeKykhvx5VKZ2O/psOdjXuBxP/sbfkXEoD4Hm9Cf9vqXt+wRaV+I5Xj3aLF68qOaojs73vYW48IhX77",
+	"AdJ/0GrW5tPYlrFMYZ+rMXR2h5y+PjntvTknOpXjnWIWbTKwUwOsG4QpZiP+/kLAA4t7NE+ZIqmszbf5",
+	"munTYmVr/BHP5RwroFNGLeanGZdMaHJcLDVohuthzRDqp006bq64TyXLvdvp7dcb7Gbz6hN0OlFRIcmF",
+	"PtxvRcac59N8agYM/oNiW/y+4018LjQbs2wjG/9WfSqD91ZmKqc0nrCdUyl0JtN1XAUudtd+jD45R/oX",
+	"5hMrWidSS33BSwh4xws5buiCB6c+OKcQ06hVp19A1aIchQe1uLFN3ro+cMUht/FGrlzAEeH+vhjs7NiL",
+	"Bl+CdxImbQMbV2ymbZ0k1cZClSOAqDh2kCM0YxciZSOAFG6Tx4Yka/LwnLCsy8ZIktNwzfeG/FF6yo1S",
+	"L+7oQFoQGVdsqkq8+bMK8DnzeCs1BY5ccc4flCV9RT6uYkN1nqwSa1rpwTJqdCzFNROciZi1yTvowim0",
+	"wylVecYc+OkU25uwVDFAd6/3Y72QY+vKuj+QanjEqm4mZtFRCbL+373Rq+8/YramSGMxahl3ehewuI1l",
+	"3iyTcqR2YykUV9BsfoXG6/LQMwYCziiBRltzat6QjbkQiL2OkyuCHcfk9bNTcnh02ItIr91t99p12eDX",
+	"RuHxE1mjoELdjnm8zYg3hJLB5DbUNC0kSFkU1eJxbKxtdmu0zWjdxAW2uTUTdzoz7l3QOresU/rFPcTn",
+	"10LByD9ci75NnoQng3NDoU0sAsj3D5bbfz5FGU5amX1MKMavyTiTc7Ex+zDm5i4TOuNM7X4wn5pBQF6g",
+	"HYlYfTwjMRVS8JimxNBjCPKHcOZirCcOYodrQBqv2rlOpkFdsu2C0VRb/DXTT3Gi20k1GWumd5TOGJ2W",
+	"CdgfoyEXFI7eRtoo2tN/ZtPw/3xjOzLMMQ1mZN/WRsrb9t6ntzxlNe4nOFUfUnbN0o/rTtVzqibMyP6E",
+	"keEC/o3IXo8MF5opOFN3cXLMRP/gY2Pm/dmf8un9KWbfnTJidJTVsmHbE/DCELk9AtFNzsuMZpqzzcL7",
+	"2EMDT2tEnKVFsF0JJg1gi0eMRUB+Tr19dG6f+qcO9ZtFbBDstzv8Od5/v/H+mScpd7wckd0s96UpHeBb",
+	"yKimDtkAAttqImdFMqVL9mqTF1xcWdzoKbP+BG7kxfua/JdXMybObTLbdqfiLGHTmQRtHyLO9wdBjPP7",
+	"xMH04KE1Foz5sXK2gv3Yec1mKV2wtWcsuMff8idSDf+1g/B/Ip+kOYWQTIcHcQNe4g06y4F2P8DNK3v/",
+	"u3N+v7JpmzPzWR7dtQ20BQlFdw+tCARQr+s5At31Pq0Ptxk8as3yhgA/5KHZHueQ+07TlNlI94wusG6B",
+	"K2wbjs1SaQHaLOiUWa+KdlSL8KaQjQ96JyTYGVtzWZ6+YfoJLvDMS+B7CtEtP+cT10evP+6FZ0iwObFv",
+	"/nPE7nPEbkvQWHR5WvoJdNvbycrdQEluNEVP0tS23soA/BgwHMLw1rHjugjnw+YRUdK2X8ZegmCUNdik",
+	"Z8EU7vGoFo9ZFbsL9uOzoP7/2Lsa3baNLf0qAwEL314wMiXb+ZFRbG2nabO9ue0m7ga764twJI6suSJn",
+	"uOQwim5RYJ9lH22fZDHnnBmSEiVLieTYWwFBa8vicDg8c+b8ft9+HUeSmaOivugP49xe5YP+4FikSdw5",
+	"m/E5JauxjfBPSz2J30CZnd0Bczh2qU/PfrN+TAcwmD2mv0H/FcpG6aMbheClwBxNx3qEfxogqxvMh2jd",
+	"HK3QUOspwgTCLq0tM25nrKpHJrWhQF5W/2xHhT+sqn7HwDU7Bm4aBZGx26lgC2Sp5H+VvhbW+eSB7zaE",
+	"GBWm8KueSF9zKFRMiVjORlopMTIivlGwUkORaID20tDHSOvA6WnsV6gJwECoAG4903lcZYzcNbL5oHqm",
+	"BqDYgOfc2j0VPa0d9kZRpWSl5KBRPSb46rkuW/snpZo2TKB7ji4sdix8oMdf7JZrWIveXME302gXqC6X",
+	"42JEPQxhGPb6J6edoKPKdAhA2iF9dvb02fMOqFmydxs9d40pBdDwOOjwYsK/09NiKEFlUAPmwoR9W6af",
+	"mvte5zs7QMffgz63Q2En6WKjILWX+oFcPyB9Thc1WlV7MByK/OJ49GltwFGZ51ie0Hn917fVzOib23VU",
+	"bGvo9vZwet59ch6iQgcooUdjWUOo2LMM7taiPv6t+mVtQwl4i2g2oMYK6t57hRswzoUgcwPtcKyVDdjQ",
+	"2hbzoY7nXeaokQpWqhhQguae0dvocjQRcfdG/aoSZ2Q0ym2ZU2KeIlekmWnFB8AhFpz8zZpX7FzwCQ6u",
+	"8I52+FfZPSgCn7d/vsRCvzsPWYnlQjCuCUC7tk8m4YVheUm00BPXWIJ4u66unQGFHOwwDTFsB24Yt1Yk",
+	"LCCh7JU7snGnFcc2UOq1g/MeHOC9kgBZeWpBRAYa8Z0TXjVvcpyXal2rCFIJGmg4MP44wUYpkQuW8lhg",
+	"PXZk/xsxrci3haq3CCjiImolA4cPIWm8o1Z4Hlpi3IB+MgC5IWwe3HPg9iLcDQGGEusauLWO9FRkQgGO",
+	"TYW1BUPBCJUvzHiilRjYHa1WI22xC/sFD6MxFLelulGziUyER0C5BchgBVSC6GxKU9Hwkv9pnVXHUN8P",
+	"qSe0QKChwi4jub1RP+xH5yz64ftrtvyqIkS3RmwPacD5FCqGM3y5j7RULfrlMzGgocx4gaEQuf8aJIHb",
+	"+C/Nyb0t1f3z6bZOYFktgtafTSSIplvxnenDftj/Ko/kBPfQ8f7HdnrecKtzZ5U2Lng9CGeV5eeDtxXC",
+	"mERYy+t4pNVY5imvyAhWIH1w49AzILgGOGbQZG8CBzBdsEwXEo9IPi8CNhZQlT1KyljE59jMTHG+jM8h",
+	"zDnmMhGxVen4E7R+pHzu4KHFjYKjDM4XnCt+3f8CV0i4t4G0B2BbI3A/nxdd9o7PNyIRuFEXqirdo/Ht",
+	"UTCH5z4qArcCnh2+8HzvvMb23qL2r3C0d37ht441/gyvgidb8bYvXLQVf/vCtffC416tz1VNLu/7CKpm",
+	"8QvJ88r8sZN3R1rElJ4d/OVDRGzfvDSwOSjlW0khQCSA8Ma1w6GmdFqo5YP158NMqljPNiyCbk0eV7d/",
+	"T2M96tLmxce5u8qZlvDgq+83WY0RHbfaW8j/pg768q6osWW2Wk1X6BAD1RJcASaTddmR897I1PPdB0wq",
+	"pvNY5F32PQSttHXzjIirsi/petxouAoYBeJaBC4pEO/wyGVGK0tJQh1I/VpZuHUDY8mfYxUDCFEAo9GE",
+	"bjF8B79p702htDarx/6lbf/v33yAF/PV7Ib1quHav8B6xKaKSB6Mh0dnPHxF3swtFN4mJ/3xb/jDGsp9",
+	"K7IQVwdnKBepNOB55WIk5Ef7E1SwSoUOIMT4ZsjgZZXdzDpwnhoTuwmt6oJWwRoLERvrvDVAXz3fW8Bw",
+	"vKudPxoVHyPXl8hGOilTVbiAOkY3j5zhBE4pQkN2WZRxqbph2KuwsdBt9Vejb45d9TMRsGjEU9MNz04j",
+	"ZlDFT7hB3rvaVyETMYPDKknYrSBCowp8elR8XAE6TS2Orf33nb8jQrJQZWpfN/2Kg7lHsR/QHK107Aak",
+	"elv9SO/NSmF9uE9psh6DJ0C0HvtE22P10Fv9Q5hhj4nSnApn8fVgXRmqoE1U2s6rDPHoXshIrlGTx877",
+	"Wu0jXc6ZqzHCHAyQmUMsb6JnbMxzVKfSe29dRjVf0DNK4aa73Ktf/ETuNTayzsrxa3Nwfvbr/Jj6Ym+7",
+	"hzb1g3azlQw3Yn01ewWAuTauUA30qAMKl1xN/bPcHU2o1u+wp/a/p6rVrnlqhk+FYlLtrAJgHb76UMdz",
+	"Z32OIcNdeMuTzXJtBGC7kk13ErifTgP25vrFaRiwy4vX/YD9y7uf/wos9UXQtHtzPsOBAaJgwQbGgIWa",
+	"s6t3/0YIhyzlWSbV7fmN4oalujDslP0gL7ssusL98MR6RRGw9qojw1IALw/YsDQACs/xds3RXCoXzkBl",
+	"MKVijV1XHp9gWsiuvf1jotUt48WNkoYlcgqUCmykUxEwObZeBHAGK21YxstCwI1TnQtM9p/4ZH+XXTjI",
+	"RgiGEEwm6J2Bm6oLlcxye1fgg24mjgDpRMT2QxbVq2l/EvNoUL07WVS5o+Ecfn7348WT/tnTLruAgnYO",
+	"QaEnwNBtf4vOPn2K7JLEPgozqGookGnbT/9G+aARBnDq84eaC5JcVwbSmgRD0RrmQNJN061tBMdb0RAi",
+	"e5sCEF8KeavsgEoMqqRYqj8K18dAjY2UOhtTUjBgvLoHfd8OQsskknHAgD32RmVCZ4mnM/PstlCEcU6P",
+	"7cESXXgNo2YTneCOQnoCFDnu343RmiU8vxVddqXTzLppUTHh/bOnkUu9InwaNC7Yq9qiXq/tkq49nlYw",
+	"XtM0zp1o0PFiBdoKMmA5dzf3C9eacW52r/C6NlYm8F8bClBAmeq5U0EwX6DobcyQvdK5z6MWqyZMRsfm",
+	"Z+SVjsUKzDusntVjZl+LldZG5wnqykFFg0zBCex+o4Id3BlQMMXZqCyMTkW+au6ptOcMJFl2xfb+5+M/",
+	"b4tlFHTSMjEy47k5tt9+EnPDt7Dk6yJw76FSf3OZiFXeAx4Ty2rr3BOoof7aadlP7/6ekU6e+umACv1Q",
+	"/HNA/71151LD5t/U5FyZ2vW1ohvCWr2SiT227EFucjkyzOhbIDXcHeKV74a466D8d6vepas/RWDivPCF",
+	"0LXw6ZNnz1ao7vpFK0kL+883og3EXsMKsgHj2xlHKsFWrkQCvtgCuuD1S7x5K6GBlYuNh3PrDHqp7YmI",
+	"moc5SHlIT+ocUOLz5gpDdWn47El4eh2GA/j3H521WLgtJ1vMjXhib9LZYLnd5Mhy9RNcMa+zO+eFhbKf",
+	"M7HHFF1wL/3uwILXDIe4wp7jCjV955R5pQN3DMkGjhRXjp8eDFxXIgBN775eoMsuhZkJoZiZad8vjm5x",
+	"DCUMEwHd4uyWIvZYDXDuPHlsUjZMSKjAFyoG75wKmgPfT0CMceA4uPg33IZGimZcmiiAv0lDhd0QBagX",
+	"QkBVqFcG1k6UBnHCsXjhRrkWAGv3g8fqOuh9Kw1IHbQTiExwU7+9L3XwJbf+5r7Wz4oguMzXfkFl4Qhs",
+	"ajzD1H+I3DY18k/IdLLoNDyNyLllyLfKZrpMYjskPjfyV6Z8zobCdRHSqt8ox/7q2e3I+andbsSVvZ2H",
+	"QEgJqC/CmtvIP1trEQcoXiegX9wjf7dWfM+9UvzcXvrWNvprvbBCjc751F2w1A5O3+n0zsKwG4YdiIPP",
+	"xYqG+x9fvrpCkPNeO1mt78E/C3tVE/4L7IC3QkSgU5sy2vZQ1y4zC9a3M8VMgPqMdMo2j94/c0/esJ+8",
+	"pZVai/kWXOMnz3vP+if2ObWxH8RSKRIbWrO2jv1+p/70HisAoALg8RK5yOd4wQor1yJm//qWjXRMsj6W",
+	"nwgkg56r9qSpMNw5yQYpgDu9fuOF4n06ZSYHx8cZn/9zxr8dTbgEgPzv9FSO5EjelGHYf5qpb68mXP5T",
+	"PwT6ZPyQp9+e2rXC30blt3Yh68/mUAk2frXbdO/4Xboz7IEG/TRoi+ZbeCvGZWHNsjnjLC+bmA8bSNap",
+	"Fyy07z6AAVY3L18MTnqDMOyeWUPOTqHMqT/bcOh0gnIqbIhGvJREFAXGeSsx6LJrnVm9XWZWVWZ87oI9",
+	"dY3QhdQph2e352s5HsuRFMp8GJcqLuw8pdWJlxc/2lf36uSif3X68vmzq5PvX1z2Lp6+6ocvT79/fnly",
+	"0a9wJKhmpNOmNjr/+9//4/+dnvStziD20ddXr6/sKY9qxf4GSiU87bRzdyM6x5KsNoSPrrsoJpy95Xo7",
+	"6mw7Nye9TqByu1BPe8/Pwhd2dqd246NXMnDigh+UxQcjPhn/MZDgM6F0eTuhwLArbXQAHWUW3ykRoDQR",
+	"kaYplz8rCKHO+HzHqm6dnFp3o4saHbyOzUSl1yYqW2nUdnGCU8WLE/CbBxufUltRqtdFrH0ugDMTLBDr",
+	"tkPUfJmItgllvyaUTlgWpXIopLqF1NMdktd4x1to56ZqbgGhp7+fI1G8t91Qq7Ic9SyVjWBLuDPfDmgu",
+	"B9jDr83n6+V3U6d2OSJ5PORmNFldTf9rZv3VXhCGIZMKW8oBKc0NUCd68alHYuODlCudMFBlv+QF+t5w",
+	"Ao+gEKPJ+chYlxdyzQArNkxc8zuMhpyJt3bP4ihLGWBCDPCU6JSHtI97t8d1CavycIHPm/O85zxSy80X",
+	"41skB3btQTycuKwXh4NKPSRzdqohAZdm69Bfi5b8zf24pkLfIQROZGF0jjUXs0ktG15gJRPU2XfZ+1rc",
+	"qxahw2iZ7yqqR9/GUvEEkz0s1uXQsD9FsRCpiKPgRkWlykWhk48ijr7BEiIobgH1CgvhoDYwlmYAOaNY",
+	"QSz92aGnWiBpz+rnJfqid5h2h8D6nnHlt7VB9lDz6u63UPXatn2PR1yNRLI9xvziPVaWD1KY12/cIR9N",
+	"GeLkuAoKLB3DxmFluuwK5pQsoc6R46Fz+L8u7XJPxXw5o4sDfPaedagDrfbLnnfxSpJnXJNaJ+bBPHiA",
+	"DX+PyCQAgdqN01TTJ0BZuprOj8DMvDawmz7lsSC3iRylwogMe/bqn1oFg/WgVqEkgo+dwZzoW0xSkdHg",
+	"6P9IYYDVAVDMRdULh/V6UlWcvx4XZomUFgtKBwskv70ue++KWkc6xQ5E9veyMEzpGdTqcmmovpSzVAPq",
+	"bYt9AYSlNW21dyWzlnQWKSGdaylzZKH9g2TkHweeJjLczpYYbsft23mZ03O15bFfawO6czOztusG8ZGK",
+	"Rt34iCs2FGwqMoOgAFQiP5yzaMgnEovAGA0fefugLAas0KkAgHeMfWAW0pWmV8ShIOU3yrvoVr8EVeYd",
+	"1A3HWnTxyeScxdzwFd7CW3rMO7cydJJmCZfqs3pJ4S6HjflwNia6APRiHtZ+pGKaFvqzxWAV5TElInrg",
+	"LvMo0HUIX/uAU6liRzIRtXbKv3e5tG0dZ3vZlUuR7dX4fl9D2W+BycD18JQHQ55Y2+ngSe95G/kkrNs3",
+	"+Jq+JkXbwiY6HudC/EN8OUNbq+v8k7BWcJWOZtCQNQaGMH+6nhPGQwXiTkmAV3Zqq/Frl3YqfF88+s06",
+	"zvU/hKIVOwDZPKBNjQK2+b5e7htY3H2+JWE9TMzIGpQSoadncGyVJmg0d9fsPFLuFCxGS1AqseZk8y02",
+	"X7xrHllZ9+Ljr6/srjcyH47Oezk6j4pqyR/0MWp0VmbFno7RN7W+Xyi3o+LoOrVXvf6OaMALbwfXS/iO",
+	"Cg+jsqwSrnX2a/Zwi5M3zqajgOy+jnO3RUpB5X4YnX0os+hQtnQoW3pEEfhrnbEy29LRWWkMlWqvzshf",
+	"hGn4IlIZ3fRE0NHosl9xIlu4HnSF+H8SKcCyYnREDh7IA7KNnJzt0gexZ0qc8xlP7s1+qRsud9go1pQh",
+	"c8exlHozZ3kfvqdnOZgw92/CVHJ0MGMOZsxjMmOc1nC9TFtaM3YsMSpzaeagaoaC5yLvDP7zb1Y9FCL/",
+	"2A7EkPIpkBV1gk6ZJ51BZ2JMNjg+7vWfdcNu2O0NnofPQ9AxNJEWcCHETCA0KOSTAXDMuU+uYpkAtKx2",
+	"q84Qx1jYilhkF2GB3Rs7Y6lLNhE8tk5mbbyXMgf/et4y4i8O7texC4557mdWG6Mq2lge4w2cHhORxEyq",
+	"QsYCGLBrF7t31AptBEw/iFZF4YHC0a5V+EquZ4ZOl1UjcTUtjthE8MRMAqoJFdg+PXfwq1gtXR/10l62",
+	"fkg9U5TlBauTsPOqmfvJYuaXnqN2j0UixGAlRhYWr+qZoPIUM7GqnCDtrezAT7Wha6iXrRLDEq2nDvSC",
+	"GNkbSyqKolXaLn55zaYCaI4W8a7o4p/EfN1bxUT7G5FPE6yCcaBkGrrVZ5ziIZBwx+OI2sNzMculQU67",
+	"6nZ/0bctd3tdYNcj9dMXiI1HiHuccPKkYUUm+LSxbvlHORKd3//2+/8FAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

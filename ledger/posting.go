@@ -78,6 +78,9 @@ type Posting struct {
 	At                          int64 // Unix microseconds
 }
 
+// EntryRef is the outside form of the entry's ID.
+func (p *Posting) EntryRef() string { return p.Entry.Ref(p.Event.entryPrefix()) }
+
 // nameOf looks a small enumeration's word up.
 func nameOf[E ~uint8](names []string, e E) string {
 	if int(e) < len(names) && names[e] != "" {
