@@ -13,7 +13,7 @@ import (
 type verifyCmd struct {
 	storage
 	JSON bool     `help:"Print one JSON object per violation and a last one with the counts."`
-	Key  []string `help:"Verifier key that the log is signed with, from elsewhere than the book; without one, the book's own." env:"BAHI_LOG_KEY"`
+	Key  []string `help:"Verifier key that the log is signed with, from elsewhere than the book; without one, the book's own." placeholder:"VKEY" sep:"none" env:"BAHI_LOG_KEY"`
 }
 
 // Run checks the book, also one that a server is writing to at the moment.

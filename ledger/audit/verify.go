@@ -79,7 +79,7 @@ type Balance struct {
 type VerifyOptions struct {
 	Keys     []string // verifier keys of the log, from elsewhere than the file
 	Older    []*Kept
-	Progress func(leaves, of int64) // may be nil
+	Progress func(place, first, size int64) // is told how far it is, now and then; may be nil
 }
 
 // Verify checks an audit file with nothing but the file and what the auditor knows. It calls
@@ -403,6 +403,6 @@ const toldEvery = 1 << 14
 
 func (v *verification) tell() {
 	if v.o.Progress != nil && v.sum.Leaves%toldEvery == 0 {
-		v.o.Progress(v.sum.Leaves, v.sum.Size-v.sum.First)
+		v.o.Progress(v.next, v.sum.First, v.sum.Size)
 	}
 }
