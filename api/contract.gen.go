@@ -1934,6 +1934,13 @@ type BreakWords struct {
 // what it has. `half_open`: a few transfers try it out.
 type BreakerState string
 
+// ConsistencyProof defines model for ConsistencyProof.
+type ConsistencyProof struct {
+	From   int64    `json:"from"`
+	Hashes [][]byte `json:"hashes"`
+	To     int64    `json:"to"`
+}
+
 // Correction defines model for Correction.
 type Correction struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -2281,6 +2288,21 @@ type KeyList struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// LeafProof defines model for LeafProof.
+type LeafProof struct {
+	// Hashes From the leaf's sibling up to the root's child.
+	Hashes [][]byte `json:"hashes"`
+
+	// Kind What it tells of; transfer, step or posting.
+	Kind string `json:"kind"`
+
+	// Leaf Its canonical form, of which the tree has the hash.
+	Leaf []byte `json:"leaf"`
+
+	// Place In the log, from 0.
+	Place int64 `json:"place"`
+}
+
 // Lease What the bank is asked about one instruction.
 type Lease struct {
 	// Account An account as its bank knows it; of a wallet there is the name alone.
@@ -2460,6 +2482,27 @@ type LedgerRowRow string
 // Leg What a bank can be asked to do for a transfer.
 type Leg string
 
+// LogKey defines model for LogKey.
+type LogKey struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Key A verifier key of C2SP signed-note.
+	//
+	// Example: example.com/log+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k
+	Key string `json:"key"`
+
+	// Until When it signs no more; not yet known where it is missing.
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
+// LogKeyList defines model for LogKeyList.
+type LogKeyList struct {
+	Data []LogKey `json:"data"`
+
+	// Origin The log's name.
+	Origin string `json:"origin,omitempty,omitzero"`
+}
+
 // MaskedAccount defines model for MaskedAccount.
 type MaskedAccount struct {
 	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
@@ -2504,6 +2547,14 @@ type NewCorrection struct {
 	// `confirm_failed`: the payer has not paid, or has the money back. `suspense`: the difference is put on suspense, or taken back from there. `refund`: so, and
 	// paid to the payer. `credit_later`: so, and paid to the payee. `return_later`: so, and paid to the payer, since the payee was never credited. `pay_again`: what a failed payout left on suspense is paid once more.
 	Action CorrectionAction `json:"action,omitempty,omitzero"`
+}
+
+// NewCosignatures Example: {"lines":["— witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA=="],"size":1024}
+type NewCosignatures struct {
+	Lines []string `json:"lines"`
+
+	// Size Of the checkpoint.
+	Size int64 `json:"size"`
 }
 
 // NewInstrument Beside `kind`: `phone`; or `handle`; or `account`, with `upi` and `currency` if you like; or, for a wallet, `currency` if you like.
@@ -3453,6 +3504,21 @@ type TransferList struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// TransferProof defines model for TransferProof.
+type TransferProof struct {
+	// Checkpoint The signed checkpoint with its cosignatures.
+	Checkpoint string      `json:"checkpoint"`
+	Leaves     []LeafProof `json:"leaves"`
+
+	// Size Leaves in the tree that the checkpoint signs.
+	Size int64 `json:"size"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
 // TransferState Where a transfer is in its life; see the table of states.
 type TransferState string
 
@@ -3758,6 +3824,9 @@ type InstrumentParam = InstrumentID
 // Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
 type KeyParam = KeyID
 
+// LevelParam defines model for LevelParam.
+type LevelParam = string
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -3810,6 +3879,9 @@ type ReportStripes = bool
 
 // ReportTo defines model for ReportTo.
 type ReportTo = string
+
+// TileParam defines model for TileParam.
+type TileParam = string
 
 // TransferParam 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
 //
@@ -3987,6 +4059,21 @@ type ListKeysParams struct {
 
 	// Limit How many to answer at most.
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// GetCheckpointParams defines parameters for GetCheckpoint.
+type GetCheckpointParams struct {
+	// Size How many leaves the log had; one of a checkpoint that was signed. 0 is the newest.
+	Size int64 `form:"size,omitempty" json:"size,omitempty,omitzero"`
+}
+
+// ProveConsistencyParams defines parameters for ProveConsistency.
+type ProveConsistencyParams struct {
+	// From The size of the older tree.
+	From int64 `form:"from" json:"from"`
+
+	// To The size of the newer tree. 0 is that of the newest checkpoint.
+	To int64 `form:"to,omitempty" json:"to,omitempty,omitzero"`
 }
 
 // ListPartiesParams defines parameters for ListParties.
@@ -4306,6 +4393,9 @@ type ApplyCorrectionJSONRequestBody = CorrectionApplication
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = NewKey
 
+// AddCosignaturesJSONRequestBody defines body for AddCosignatures for application/json ContentType.
+type AddCosignaturesJSONRequestBody = NewCosignatures
+
 // OpenPartyJSONRequestBody defines body for OpenParty for application/json ContentType.
 type OpenPartyJSONRequestBody = NewParty
 
@@ -4422,6 +4512,24 @@ type ServerInterface interface {
 	// RevokeKey Revoke an API key
 	// (DELETE /v1/keys/{key})
 	RevokeKey(ctx echo.Context, key KeyParam) error
+	// GetCheckpoint Get a signed checkpoint
+	// (GET /v1/log/checkpoint)
+	GetCheckpoint(ctx echo.Context, params GetCheckpointParams) error
+	// AddCosignatures Bring witnesses' cosignatures of a checkpoint
+	// (POST /v1/log/cosignatures)
+	AddCosignatures(ctx echo.Context) error
+	// ListLogKeys List the keys that the log is signed with
+	// (GET /v1/log/keys)
+	ListLogKeys(ctx echo.Context) error
+	// ProveConsistency Prove that the log has only grown
+	// (GET /v1/log/proofs/consistency)
+	ProveConsistency(ctx echo.Context, params ProveConsistencyParams) error
+	// GetEntries Get a bundle of leaves
+	// (GET /v1/log/tile/entries/{tile})
+	GetEntries(ctx echo.Context, tile TileParam) error
+	// GetTile Get a tile of the tree
+	// (GET /v1/log/tile/{level}/{tile})
+	GetTile(ctx echo.Context, level LevelParam, tile TileParam) error
 	// ListParties List parties
 	// (GET /v1/parties)
 	ListParties(ctx echo.Context, params ListPartiesParams) error
@@ -4500,6 +4608,12 @@ type ServerInterface interface {
 	// CancelTransfer Cancel a transfer
 	// (POST /v1/transfers/{transfer}/cancel)
 	CancelTransfer(ctx echo.Context, transfer TransferParam, params CancelTransferParams) error
+	// ProveTransfer Prove what the log has of a transfer
+	// (GET /v1/transfers/{transfer}/proof)
+	ProveTransfer(ctx echo.Context, transfer TransferParam) error
+	// GetReceipt Get a receipt of a transfer
+	// (GET /v1/transfers/{transfer}/receipt)
+	GetReceipt(ctx echo.Context, transfer TransferParam) error
 	// GetWallet Get a wallet
 	// (GET /v1/wallets/{party})
 	GetWallet(ctx echo.Context, party PartyParam, params GetWalletParams) error
@@ -4983,6 +5097,70 @@ func (w *ServerInterfaceWrapper) RevokeKey(ctx echo.Context) error {
 		return err
 	}
 	return w.Handler.RevokeKey(ctx, key)
+}
+
+// GetCheckpoint reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetCheckpoint(ctx echo.Context) error {
+	var params GetCheckpointParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "size", "integer", "int64", &params.Size); err != nil {
+		return err
+	}
+	if params.Size < 0 || params.Size > 1e+12 {
+		return parameterError("query", "size", fmt.Errorf("%w: 0 to 1e+12", ErrParameterRange))
+	}
+	return w.Handler.GetCheckpoint(ctx, params)
+}
+
+// AddCosignatures reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AddCosignatures(ctx echo.Context) error {
+	return w.Handler.AddCosignatures(ctx)
+}
+
+// ListLogKeys reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListLogKeys(ctx echo.Context) error {
+	return w.Handler.ListLogKeys(ctx)
+}
+
+// ProveConsistency reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ProveConsistency(ctx echo.Context) error {
+	var params ProveConsistencyParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "from", "integer", "int64", &params.From); err != nil {
+		return err
+	}
+	if params.From < 1 || params.From > 1e+12 {
+		return parameterError("query", "from", fmt.Errorf("%w: 1 to 1e+12", ErrParameterRange))
+	}
+	if err := bindQuery(query, "to", "integer", "int64", &params.To); err != nil {
+		return err
+	}
+	if params.To < 0 || params.To > 1e+12 {
+		return parameterError("query", "to", fmt.Errorf("%w: 0 to 1e+12", ErrParameterRange))
+	}
+	return w.Handler.ProveConsistency(ctx, params)
+}
+
+// GetEntries reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetEntries(ctx echo.Context) error {
+	tile, err := bindPath(ctx, "tile")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetEntries(ctx, tile)
+}
+
+// GetTile reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetTile(ctx echo.Context) error {
+	level, err := bindPath(ctx, "level")
+	if err != nil {
+		return err
+	}
+	tile, err := bindPath(ctx, "tile")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetTile(ctx, level, tile)
 }
 
 // ListParties reads the operation's parameters.
@@ -5485,6 +5663,24 @@ func (w *ServerInterfaceWrapper) CancelTransfer(ctx echo.Context) error {
 	return w.Handler.CancelTransfer(ctx, transfer, params)
 }
 
+// ProveTransfer reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ProveTransfer(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ProveTransfer(ctx, transfer)
+}
+
+// GetReceipt reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetReceipt(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetReceipt(ctx, transfer)
+}
+
 // GetWallet reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetWallet(ctx echo.Context) error {
 	party, err := bindPath(ctx, "party")
@@ -5672,6 +5868,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/transfers/batch", wrapper.CreateTransferBatch, options.OperationMiddlewares["CreateTransferBatch"]...)
 	router.GET(options.BaseURL+"/v1/transfers/:transfer", wrapper.GetTransfer, options.OperationMiddlewares["GetTransfer"]...)
 	router.POST(options.BaseURL+"/v1/transfers/:transfer/cancel", wrapper.CancelTransfer, options.OperationMiddlewares["CancelTransfer"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/proof", wrapper.ProveTransfer, options.OperationMiddlewares["ProveTransfer"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/receipt", wrapper.GetReceipt, options.OperationMiddlewares["GetReceipt"]...)
 	router.GET(options.BaseURL+"/v1/wallets/:party", wrapper.GetWallet, options.OperationMiddlewares["GetWallet"]...)
 	router.POST(options.BaseURL+"/v1/wallets/:party/topups", wrapper.TopUp, options.OperationMiddlewares["TopUp"]...)
 	router.POST(options.BaseURL+"/v1/wallets/:party/withdrawals", wrapper.Withdraw, options.OperationMiddlewares["Withdraw"]...)
@@ -5713,6 +5911,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window", wrapper.GetSettlementReport, options.OperationMiddlewares["GetSettlementReport"]...)
 	router.GET(options.BaseURL+"/v1/settlement/windows/:window/positions", wrapper.ListSettlementPositions, options.OperationMiddlewares["ListSettlementPositions"]...)
 	router.POST(options.BaseURL+"/v1/settlement/confirmations", wrapper.ConfirmSettlement, options.OperationMiddlewares["ConfirmSettlement"]...)
+	router.GET(options.BaseURL+"/v1/log/checkpoint", wrapper.GetCheckpoint, options.OperationMiddlewares["GetCheckpoint"]...)
+	router.GET(options.BaseURL+"/v1/log/tile/:level/:tile", wrapper.GetTile, options.OperationMiddlewares["GetTile"]...)
+	router.GET(options.BaseURL+"/v1/log/tile/entries/:tile", wrapper.GetEntries, options.OperationMiddlewares["GetEntries"]...)
+	router.GET(options.BaseURL+"/v1/log/proofs/consistency", wrapper.ProveConsistency, options.OperationMiddlewares["ProveConsistency"]...)
+	router.GET(options.BaseURL+"/v1/log/keys", wrapper.ListLogKeys, options.OperationMiddlewares["ListLogKeys"]...)
+	router.POST(options.BaseURL+"/v1/log/cosignatures", wrapper.AddCosignatures, options.OperationMiddlewares["AddCosignatures"]...)
 	router.GET(options.BaseURL+"/v1/accesses", wrapper.ListAccesses, options.OperationMiddlewares["ListAccesses"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
@@ -5726,514 +5930,551 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L19c9u2lgf8VTDa3Uk7pWVJtpNYnju3Tpq03qZJbpI2t637WBAJSbimAJUgrahpntnP8vyxH2w/yTM4",
-	"BwBBEtSLX9J2N527G0siQQA8OO/nd953YjlfSMFErjrD950ZownL4M/TIp8xkfOY5kx/TpiKM77IuRSd",
-	"YecbuSS5JNS7qNuJOuwdnS9S1hl2HjGasawTdTL2a8EzlnSGeVawqKPiGZtTPWK+WugrVZ5xMe18+BB1",
-	"zhI2X8iciXj1ii1SutK31R890uOMyHLGBMlnXBGuSD5jZMIzlRMq1JJlem76u0u2igidUi707MpHM1HM",
-	"O8OfO3qozi9RYCqv2K8FU/lZYALP6ZwpfHSGVxEuiCwyksqp6pKv+RUjPNdzKBTOcyULQtVldYt6/eMH",
-	"kwM6iA+Thw/iA3Y87tP7k0EvOWQPxweTydrNm9N3z5iY5rPO8P5h1JlzYT/2w8vJs9XpJGdZcz2vWSxF",
-	"ovR8l5TnZMwmMmOwf259eqkLRnOWVNbQXztFLvhc73M5Iy5yNmVZ54Oe04JmdM5yS29xLAuRPy6yTL//",
-	"5jTfzBiheNE9RWJzXXVLz56/6kQdri//tWDZqhN1BJ3rX+z1FTJI2IQWae5u9Db1QM8vz1mmx/p/fj7d",
-	"++mX9wcf/r0T2lwz9Zd6PZvmvUhpzDS96O2NZzTLiZzY31XXzn5B81k5efhn3Vb/e8YmnWHn3/bL47yP",
-	"v6p9N7t8BrN9RMXlmqmOqbjU+ysT1jIbfcW1Z6Of/lgmDKeSMVrOJfQofcH1n6XvPvsKHvVYZhmL9TrX",
-	"PS92V137oeWD7JOLTMnAsRsJ9i6/iOHXkSYCTRELOmXmAFYp+/SnyW9Svflx8tX98dfzh9P+C/6bnLYT",
-	"u35kC78YHB01iJvu/dbbO77Y++WLMIl7nPlbFjicP2r2J5eC6BmQicwq/LFLXgH34GKqGWMhEs2iZ4wo",
-	"ffUlW2kGo+iERXDrVMoqm+nM1XTvYf/B4MAuGAVVuWJvfnt6gluyTtiKKu/0N4bs/b+tGyJUnhVztvbY",
-	"c3fRPUV40nKeyquuTXTlbAzRfctWa+Z1yVYwoYgImROeK6JYnLG8ZYKXGzZ03cy+ZSszpWd8zvOwJjGn",
-	"YgXqBApvmpO5VHmFBI56YVJPYdQgU9e3zOk7lEGDXi9aL5GizguYE03/YGKPqYhZuiu93zJ92714y8Yz",
-	"KTUXbWzDqZUVza2YM6XolJ2U65aCMBrPSJ6tGkf7Yu1SlziDPZ7c+Spf86mgeZGxNYtV9hoVEapAeJOM",
-	"qSKt0mvnqk+jmXhxMDl+8/DHvDj+Zpn9U6VXxTz9fvFr/vyHXy9nvy73mfj6t5eP/8mOHiW//vb4TPzz",
-	"1x//+XQ1/+E/6emD05+SxT+XPzx7KQ/mz9OHT777Yv7gzaPT6d/+tmmr3BzbdqzfGxzezpa94XOmcjpf",
-	"NLfsrdZ8Kewb7BpLCM8jrft8L/g7zXK02lndtf6Dhwf9oweHvd6mNebuwW1rHKxbYW/vuG2FL2mWr+Oe",
-	"C/37OoYOF1ybY8LjDc98xRYyy40Gt1a1PCE0TQmfaJbDFUnZJCeyqNGkfhXD56+++2oYp4zCgsNc1Qza",
-	"WWNxhGwMb7Kv3NrXTPrGs9vaPmqdbWBXT3NjVwqVU5EPCRXk1dPH5ODg4JhosouIRI7ORIIMIKErq9OP",
-	"pdRs4jcpWJc8l8vAOyHPZU6WPJ+R0SST8xGhIiGjXI6q+zHoDe7v9ft7g8O2fWh9QYe99iVrDXwr1b+c",
-	"iX4pLXMwxkB4FgEb6rDFhsK5tVt/L0S6QiWZ35Lxd01jDyf6VGZzGqIdRf7z9YvnIBoev/4BKIUqQklO",
-	"xykKyAWTi5R1yVmdLsjoNI7ZIh+ReCalYmpIRnSxSHlM9ej7/1JSjCIyytm7fD9WVyM9OH5apJSLGvnE",
-	"6qplOyY4+ZBDRD+jE5l7Yc5t7hHYhUwGeKT+tnKC3HkZsykXQitG9k0mdNUlmvaWM5lq1qryTUxs47HQ",
-	"Z+o6B+PFgokWwstnUjGSz2hOaMZAa9Z/Cs0BIrKc8XimJzzR05/JJbtiGSq1Mp+xDPxTGdO3VpaCPCu0",
-	"BKmnElRqJzRVzK1hLGXKqPAWAdJjo9wiT7iekt5nTUP6ENeoZ5GvLrZwUIUmb8Xfzsz4dZ7xBVPts1e+",
-	"rwRfh5AJU0TN9Guh+potd1iZZ11rk9/IwBxlmOaNjCipPSwTWkj8Tf/h8KA37PV+atnsXO5G6m8yKtSE",
-	"ZWv0m9xcsk7FsddcW8ux8zCKzlsasg3rnknNPilROc3NYdRnjgua6s3mgiSyGFe3ctBiNurhwu/eNxoP",
-	"fJuxF7QZ39I0ZRu8lku45k/mtFxj2LXYt3dm1N2xq2azcfdCME1Bc5mxin2n2IJmNGcJGa+IWtCYqRMi",
-	"RUl8GZ/O4A8mZDGd/TktwK229wYW4ZaWIM/JkipjCd6JGbjdQq9rFr7lIpHLNXxzCRe0MEz88drsEh8O",
-	"zPKDHkMtpFAoKh/RxASr9KdYipyhrejrjotMjlM2/wL0O63v2a3WdyR6goW4FHIpLiacpfpQJiynPDVL",
-	"m7P5mGXkvEPncy18zzua6LUaBDd1yVc8gSDXnFFBqAC1R5+Uv3eiDo447Oybm2GDtJCM4bmZGI7pjA+N",
-	"+2y4ZViMqfyCJ9uF0bTEKJQWiZqJ8xxo7I0X35qBjg4TxbMN0Rkp8ozGOUkkw8XO6BUracPN3GzusLqF",
-	"H7Y2+PF2fLVNsvJicHOaat2dJWBCzrQiDUcqlxkG5rz47T/3DFXsYQwzNANz+X4Z7PyAsRIxSXl8M3qy",
-	"GsKFkPkFujRTsCdqpGWv0+tL2JjnLBmCSxo+wPpomjGarIhiIu+SU3VpQiUrxrRqsNDGd07GNIYA6/WJ",
-	"47hKHG5mMRX67Y8ZMetgyRoqaF34bROEI8sJR4JdZExvESpId0siT2U25kmCBtO1aSSTKYNtomkql6zC",
-	"dk7BVS4nRF9EaJHwXItouoIlxxkDJdDstbrZiz8oX/xzbdq52bS948bEb+vdYmQGlmyXmqBhcXvv7kxo",
-	"cUfTJ1mGcckt39+NF/iiyAjoriHaPDEZBhA2wQDJ7S35ucyfykIkt8fRJjBclZdlDKViyTkenX6jCfHp",
-	"weng8eFXDx88Pnhy/Kh/ev/poPfV4ZOHjw5O+zej3MMq5dpZbcWb8OJboly7dnyt8BkEKSgFVPPuW3yd",
-	"b6R8RrMp+5jECw5SmUD0LpeSpHoCd8tkvxd+flVyQ/WuOpZHua+ZSAgFdmvtGs13MnYlL1lCqCLnkA0m",
-	"M/4bPG5IMLuLnBe93kF8yVbwBzvv3IyY+z4xkyua8oScvjwjGH9u17qqK7tlgjbzAGGUldZh7S2/fft2",
-	"r54xt+5NV679EN2QSq4oRxXjJhQyLtTKJ4sAZZvIdiU1DOIYziNQi0trK48aE+8mtHHki+g3UqJz1Yym",
-	"wCe7pDzHkFEbocACb4M6NKcVchk6/OQz2A+9pWQkizyWc3Zh7IKR1lI1Lxyzz91W0knOMjKC/Lw9SNAb",
-	"+SaxR2LeJZspxGX73ZS2FpmMmVI3pi5eEsbFJVtdZKxQrCZAuSLeZXDk9M7qC9H1Z+xK895P9C+EEsGW",
-	"+tob8Z7BoKr77zKPNSTXsuo7MA2XLE330DiEcGJpsyQmEnmXckoVi4XMcpZ8xxJO38Bu/DGiGTRmFqc0",
-	"Q9EViqDJzBj8o8c4w70nIpYJF9PRXW6Ue+s235WpYKyD5kTJOYMVpRJlcO5iyxGJZ1RMIZmCTDI5J7LI",
-	"FU/0SYj1veAjH1NxCQvVy0iY4CwhudQrWWRywbKco/MIY5i1yEPvwV7v8E3vGCMP3f7g4PDo/k+dyAYO",
-	"h52E5gxcb01PmX45+nHNlZ3l3my6nWZ8JerwpDodGscbolAP+52KB0/f8XNv75juTX55fzAIOb81m6CG",
-	"9up+ypV1U5azLGcTMFebQ8uUbSLlV9J4A4rxv1ich+ZBIS2Y50PCExVB1oGCc62KeNYlp8QlT6POFssi",
-	"TdBfT8mCZUoKkxevRSPPZ7LARL8rmha16P4u1kpoyTC5cGKfnORMdMlXTHCaqjKASlN+yWA9E6n3EsMI",
-	"yFX1bD21Aa6HiB+Q8JTpi+pJ6I4wucjvH3bWZ/pFneWMtmTTzFk+k8hBM1nkzOblGk7ronqxnM+pqNHH",
-	"10/ekP2r/r7zSuy/t39+CG3cchaII54Kq/NGZFQolg0xP0Q/Fd6vnJDlTJKM6j0y84B5jaye0SUjjDuP",
-	"hkDHeuvHbCVhlEogO5dpgmHT+rZXV6Zl1/pz+KAfdJqX3u6fOxDr0Ws2L8BSTqS5UJllIPFQYF49U+oZ",
-	"R892lXElNAeRwXM2V1ukwGte+8E9g2YZBV3Qy8HeNMhz9i43udz1lcFkWlZgM7c8lWhMU3R+vy8jfDaa",
-	"B+ezM+zs9QdHvW6vp0eJM5ZwLNBpvf7Qu7x+DXhS199+0OvZ2yeZ/I0JFwT38nyGrx+dPfeTsxZSaZ0b",
-	"FKhyb5VisPjqC/MWvb4+AC+rLnvbO7ww7NocfXvdB39ztnyI3Z/3AfmFm7VDPYa/h62Z0fYSkssinhFe",
-	"DXHrrW/nf70Q/8uNgrbFNEGXq9O7qUfxwtMwYuRestvW8i16K3V7uObIPOOCNU89ndvjtG7q30nB4N1u",
-	"1m76XVBuHmyv3VyDjsuikp1qR6IOu2KbV/sELtLqBPu1SUSPba5MpQjJvIkh6UdkEJED8j//9d+R0xMo",
-	"mdLFDjQWlLFaJd009df6Gk2PNptkt6QRnyT14u2GmYdHllx8umwXNUh1tyFr4KF/mLB5XszHoTK/U+FR",
-	"gICLtF2hlULN3LvkGaPaBiK/sUxqhSGVYkpyWec3nV6v10Ob4MHDTjN8/v446j8M690+61s/v2aZ3BDT",
-	"1Iboc4xlwtDp6OTRKGq7QrE8T9mciRzSJzURcfgTE3PMDZC2hnfo3yaMKf2vKtSCCcVG3XPxFtRpxa5Y",
-	"RtNK6pkU1joDTXZSZKDL6kvgtEEOEyWYdYaqPdZNyEk5I9DzjMJpV+XS3SJQ/QlV58Le8G8HI/IZ6Gzf",
-	"v3rmhvmPwcHB6PMhkZi4yIgq5pA35/YXngNVP5gEZ6zhOaOCi2n3XDTTsuuSv5JQ8bD9Vb/OaQ47fzun",
-	"CqTCH3ayrF+jnvKrWI7GGXsHpKLINJNLMl5hDFvbbzNmU0HHK2JEIpwqk3eLSlPUSTkd85RD/qSeGfzB",
-	"RSxBGJnxAym5Uec0STLjUKBJwrFI46W340afq1uaED9XkECnyIJyTM1h72icpyug6yVdocW5wii9/k5O",
-	"yEoWGaGLhT6tFJ4xJCM4RPrYlEVt+tNiJgWcqhkVScowcxlP3+jkXIwZODAwjJ0x4ySFXRvpzWIi5zQd",
-	"gfPN8asqmb7v4NCggM6o3pE5feevH/N+/G/6DW9Iqa7vsIdYGmQPV4QpMfq8P6IzrlcqZN4lLyFdQR/K",
-	"pheGT1S8scTv6evHvorZtF1nMk0gaxPdAMplSWQwJdVg5K/oFSdnK0ir8g708fGGevKoI5yM2eLQGoHU",
-	"UCLx6whX3zh2Uefd3lTu6S/3jA0CW3jqij/K39UlX+xJU5i0t5BaDcnM2zKGBJLQRgWsvPJD5CiqNZna",
-	"PwY2EMI1O9X3RfqoYyILBL29atCaW4le8aoc/fLvZU1u92Lvl/eDKOjK2mEPvCLTYPqjT8LoN9SHE6tb",
-	"Gmutzp8LtcE5cL/mpNN3rHfS7bCylIfqWU6hloAlRP8MkbuYCsES8o9XEJ2JyKhY8OH+/oKu/r6gf/uf",
-	"//pvLfsH9xdC/z2qH9hyuZXb4hnlMKMv5SWPeczdII9nlP/HoPdS/1g9X4Ner3eD9S7CGf6nzde0NQVu",
-	"TvY/qr1BfcetvUGQDrsfM7ht6zV+cdw/fvjg/pHWXgfVxZyff/Fzf+/4F1Rf70f9w5utp1jwtWVvNsWQ",
-	"K/L9yzPCE5IyCmnuESpqKzhk5IXNNBYSggFaTdPkzOwNS5NnYY6vUSuZADVe0ZWKCJ+cCxgDroip0N9r",
-	"SeDTd03jaxB1jX5b8QMMrxoc3f/wpflWf75/w/1EXrQut95VWATOgDEi0BZsTcL/Q4/Ah5DOqQJcbaSK",
-	"8ZznoyGJaZatoGpMLw5zJWVmVMsuGWXaSFFsNCSFSBAMR2Z8ygVNI/erGnXJCGOgoyEQxhJIhcXG0Zw7",
-	"EAPwSkTnAmKLEICyyT6GeowiixOEUCw8ogyyhpTWR6UzJRAB8SwWrduAkiqXTGFVHcllTlMk+pMytI6J",
-	"ORAWETACvHeg/DFWbgo2pTm/qkZBtnTFVvW26/gbzai+W8o9oEJfe3//rPe7x5d62qz+/LPz8y5+7keH",
-	"Hz7/+79vdLvjAz1vXcjCMS8Cy5vaqkPhkqop2RZRbFTUmho5LI5aV+00OB4eHXeP4b/tvXKTYCXim2bN",
-	"ISMLlvE65IKbwoEruOr24L/tp5C17N1bWDn+ilVfNaSsytYHQ4rLlpo4/YtjcDJLWFbGq/RoUIuwjXlt",
-	"5yCXIes6l+HHs9JdsXZTr/1ea5Sc2S2CHVlHxnK5zr+EWUm+HGg1A29Sun5d17EphizmOwRBqvfcWRik",
-	"8piUqvzCuJJbKgl5KUb01ebveSud9O77h6+//eGTCybMNLae/y6RF56TGa1hn4V84u2xluoTwN8TEefu",
-	"iQh6e/RpjuUcytGMt6e6WdZRtP6klAgJ62I0bgPCRwnNqloUL2P0crPl/wgvA+8fhkAStj0ymLW8VYte",
-	"oJVcVJxB2QWTIDKZdJrUzjtfYiqq27afO/JSjbleqOOHzTyGGtvjExVfLDI24e9aJqIfdvb09WNlVe9x",
-	"RkU8YwqlDkys+vpePzp7HqJfLi4mKZ/OAkznrNS/TAYFlg6PGbiHlTYHBNaduecc7BwSnNN3FztG16wn",
-	"ylsdVOY+MrbImUg4DS1WsPwC+M1FTBdbP+7XghXBtKLG/kCtcC61MqjqdmBv552BapptiNdRO9b6qVAG",
-	"lDIYVxAPQJ6L6XrI5m0WhmOYcy6KnEVkwq+Y+YA3zGSRRVAYbfM28iVLJ/kMeSzdRfaLSywvbB6CGluB",
-	"YxzZ8K9/PsojazcscrzCp273GstdamM+p1s6Y2/gSr17L6ZZy2PD/1owpdAhBSCmACPKtBHgDrsyPGYD",
-	"T9kOagXnY6PrTT/gXF5BvAZRS9CtYODLljyPZyRnaaoAyEkxJjADEQJWhcrlHPzP7bbBbgxmbETQtlLD",
-	"Shk/VBlMUKSr9TXKY8i6bNFSjupKSegRehsDvAqWBnucnBCWKlamG8YpFywBE1ekK0KFkIWI2xIlMzZh",
-	"Wq7X1qtV0J79bxC2UrRZjp7wRnpmIaCmkArCaJZyljlyaJlFVs327tw/GBwP+gcP+g+P7oeevktSgJJF",
-	"Fm/FeDU1v8arbTIBBXlwUc8n3ZjheLQ5jc3MK7LQR5qavFQDk3rg9tnSQhtr8Cbv4fBYWCU4cy2uE33v",
-	"jdMVQM3bxPdbA6P67n9oht6cRcqoCh2BF5OJ4200YwSvA5kGsDogHmuH76jX2ySlbfnH2uf5flR4bEOh",
-	"34D24W9KWXBiltq2Qa/zIIT2KGHTjCYsGQ219GYCZTf3dATfdELhT/TmkAnlaZEx5SUSgGfLVwzzjGt2",
-	"UuRdMkrkUoyGkDBOeaoivdvnwqWpIhOHJFOpL9KvJWMTqHegOZEiZuQzyK24KMpio9HnXTJKGb3iYoqD",
-	"m/T7WArB4hxe6gpANU7Qr8gVomGeiyVdEW3mKHwiqPFVP2KxgCQy3CH9p1wK3Gr9vNYTsSbfYK1VD1uc",
-	"8CnP3a4HDf3/+a//z/1PW6ghJkfzDQgYrqogIF3uv+n1hv3esHe4S0oayskGYFvzyqDgk2ScyQKQTPJd",
-	"836PglsQp1JtYY7fKNkzKMXduyxRWnKjssjJTQT67mmiDiFurbCz9GoA5TCeGcbAcpnbIFBcrS0XcVok",
-	"NYI67A8OgnxShK2SSr7VhKesnmG/PtmvPSmhDhELHKv5IvYPDoKqmprRwdH9EFd3M3WvGYIWiPRfDs4O",
-	"xr348HBw/HAS9+P+4TGdjCeH8cPj4/uT8fHgcPCAssM+O7x/eDw+PjiM6eHx0fFxf/zg4dFg/PDoqJng",
-	"BvGedSEtk63w+ptTPfVrazJ1tQN3Qr/BqKGDGIvMAfshDfnJt4Z+18ooTYe3pFKUfPjjZ2t5Bm1TCCwW",
-	"mVXNHZEcH/Z3z6EeF0pvsrowqnvgyH5llXrELcOqI5fgZ+wll9eHVeU8z1NthQlWDVAeXWOKi6PexTzk",
-	"3qTpxEk5546QlyRlSlWcCoIwbbbPuuQ1T7W5QQz2HkThtbDUMmmvDmDXH3SPfJ4qCwR+CUzX2M96tsfH",
-	"wdm+mBBKZoVIoKLPTFdwwfLVnv5n09QrE3vY23lepho37CWeUDSO0ZkB5XrKIdG4x95f63W6H87RZ/FM",
-	"8Jim2xMYJkCYF+sqALmrDsN60IzReFYTF/d3pi1TaxTojuJg3LU04fOqJNmViBtZ3vguovIgh05icPfK",
-	"ObuT4YguyEag90TTA76rUyKlSm3lL38MV4IfY75gQtFtSgacs6RVHbLbAyDFVlZidrcyNaHXV4pokgZd",
-	"Sd+LnKfY+wYNA3THar2QJYAgKIi/TEB/qhcmekqxD4O5nVLMk63bg2izYqOu+oy5QBNLLoKVJRX9fbBD",
-	"8KrIdtEs5RXLkoJdJHS1LnalfzabryeN2LqYLIJvrX4w1x94uRShqgJtPSDXw/hLXbmbM5bRsCNKybTY",
-	"hsThPb0qL9c82Sx9421vZZao7b34+hbnxs9njO/0Yq5TxhJ1ioUmjlsmqaXTfwLCtKyHMHkCCLhW4hdW",
-	"kh33Sp6w1zvYrsoTmZ4XCvBdZUDubnvNy/RPVmVPPC7TyqVPleJTYc3+HaIFjqibBLtLQnRtC3DU1tk+",
-	"thKh3g9I5hdcXIylvBwNy6w+tPZAI0T2LYsMPNQAACfu5UTN5LJL4H6aXwCY87C8Sv+qzP04lkM4hPHN",
-	"KF0yQh/mRcLBZTYakrHMZ3A/+Pu1ZnUu8FeIEMyxZxUZJQViLLDmvLX5veSxw1ftklFauxC97YBFLQgl",
-	"+ucMoZJHCMGYcPDmgp/M2JNLmSWk/BU0Q+u0PheAeGHLoS+MI8fdjuljokzYd/vhKuFntMSyyiVJUK3s",
-	"Qv3CFP1d2NdlCTlzDO1mLWCXVJG40FrYpEtGXFwAJjG6+Mzo58JCFVffxD2FyH1wMBMW84Sp8rWiK1i/",
-	"FMjUFkn5duHteCGa8o1Kka4qN3tXIV3oWysjnotE4s0lm/BIIsA9iPm1jAUhJ8FCQziKeh0LupJFfjGh",
-	"PDU+z7IwEmpI9M8k4YlBn6IxWhiA84jrQyKGEhRi67JMe7+K89A7Sdo4Ls+Fc9TbFWn2YolX2834T4Xs",
-	"SsXxokyrMHSAsU14l+WDjNM+6lR3X3O6xo6Ce8Hbl7BjE7iGnF+DweXsXU2sWKeMkdpcgAc2IjmPL1lO",
-	"Dh/0AZKuAg1s3O9bM0B4ajv/s27YWjLldRTlenH9we51qrsqBvWYeE3U4ZxaF/+VgTt636Fp+mLSGf68",
-	"xZM7H6KmNxvOVUtiikmFTaRghI4R+yNCJzzwOWhG4VIFYylinnJUxPVjpGIK+2lunUVQli6fxlZLq/t9",
-	"yvOutnYmleOGRpxxlctstb1rSu/mc5kHiwhbjOy3Po9WDovDclG6slEYy993yrxoq2h0SI1b0afVKMMk",
-	"amml3C/PQ+i9kybR/mLJFmHivYTH7PLiaNyf9OL7CevRw8NJb/KQPUiO6UE86I8fTu4nvRo2/f2KJ1UP",
-	"sBGnBx59Gx5Jc4g+uifSkVvTEXmb2j6GdbYwuqrh+o1u/WtLjwDUzeZYiNutb7lImok2JWwMzdfvNtzv",
-	"BdPRstDEjshZegiFOPRwAkCwwt+G+SVVBxNAiJmcpXyWZBR8SOjLgFC/eUCr7H5VsXWDmFNcGeeI1sOn",
-	"GQMVCVVhresq363n2uloBRAuBlUZDjLcN15VtCutoXM150q5XwXRxEhzmUGrojIt3dYjwxRK/oAxWDtI",
-	"+0pdrNvf+3KzWu/TdnobDpZwoiqfZYxBYZP9xuannICePHOhaKPAI8CRyYgDm6KqJc5QhxOyE3VWTK2f",
-	"n7qmM9CtT59UrZLucoPRHbe/pXZsqokkZgKtp8dKkKZxii/QN9s4IiJqK2PBvPQClhAlEfnLZl2gISXY",
-	"kkyljfkbn/VyxlN2Yk6AynmampTWaiXSuVgaz+WMKrDD0smFeS4lE7YsocBJnsGJkkVetQrcgTU06cYI",
-	"vvbHFdSWkPJ1HZXIsJKLOse+bqDdcqnrDBjMDxtbr/eWnlMEYr9l75X1MewEs7PZ4VuH19nB63vFsozX",
-	"swvfuPp6rhxEI2SAB2UgGnq7OQetQLo1gtlKnSw3qnSG/ll8myF3o20TTq3Bbo0xj5Cqe1kh3Mo8Q7yx",
-	"cZID/FGKCc/mFxhxN3wSW1TMDBQDeC+iqqNJi32pNyUHTpqxvMhE424hjYMHqW3KcuU6XvilnuUl+i4E",
-	"8yjLQ6FFMVyadM+Fm7FzyFTv1tITRzBwqaUDxjzXIePgreVeA5JIkfteGgROpJdMwN3OVQQOwYxNCqFn",
-	"oKRJTdMP1mLCTamLQCA8vwCdqLyW1C9lbhs3XppFRHE933K3l3rl0L4PHwdvZUFXF+BlGg1RLFEr6IzT",
-	"Cru4eT4pA6WCqXPg9qxKogqxgAqpJ1ypmq2+Hk3TZnC4aoI4//6euGHcRzfvDQLutITI3dV/7vHFoFpr",
-	"YIhd9zbjJr2HGX+VUMN6brqzP2rNIa4bs7HMLo6TB3F/cp+OD9jgMDma0F58wI6SBxPNVAfx4VpjVg+w",
-	"0Zgtn/8ypQGl4jowcbuLlfWFb1h2vVikK9O9fAmZA/oGW2O0lcGtVyhY8tIUBwYsb0yCbAF9AEZNU1QJ",
-	"sTnICOhvZLTGJFuRrBDhrPTbdJ14L6UCYGimv15YNIyh7c3L8IG9YhlLvsJAf9gQ2ZwCavIErhvyv51c",
-	"tkAKfXArUUabJvzVFV+yjfWt32JmhGJx1gYfMcZGFrm8ZKJLznIPNz1jNDHBhVqt74xfxDOaX4znx72z",
-	"r59M4/kPs/HjR7/99Pb56qd//kOdfX1cjL+5nP749nD60z9ns/E/TzfqMdjjwky1ZS88EKMQUsoKim9K",
-	"sCMyTmV8Sbggj6hi9w/LTDNoXBtnq0XOEvLy7HnkeLMdBREBXwI7liJdoQCFyhQEHaFVxKAFXak6jMhP",
-	"b4/+FYt0mXz9w+Wzx49m4/k/puP5MR8PXh3958F30+Trh9N48EN69vV/9pPHj3r06++nP86fFnSV/OaT",
-	"4oIqtdS2bVRtb3p8f10nPwdK8sX+L1/87X0v2oDQYaq4VdfbaB/Ag89teT809kM62Idb4GW2twA9FeTs",
-	"9QtyOOg/wMYQXJCYLnhOUxXqBLpdC8+o8xUi3pxVkJ12KZWr3Li2YM5dGUDe9IYJ0e1X3JNqlhFyAXkA",
-	"eZDP4R0yWz0ReRY4+RPbyanJ+i+N529jf310MbYmLkuMq47ZRGZwKLiYdskz26i7xN3x+nUpBu3YDPo6",
-	"TUlCc9oOuBYwDw2u08bJG9OQrmxXjkYh16ys3vMwvahFy8GwM71kNi/AyPbmhl5xGixmMMvHu1FJmEov",
-	"Po8VjR7KX3Ujvvnq6eONLNE2s7ILDVHXk8kkiKA/MkLV2CbO3gL/E3hEsdsYXKG0qo7vOnLeKvQVq0AS",
-	"Aii0WGes/HtPyCVbgJp7LqpBNT1qGbyGxAgM7OMEJaFYjxSR0QLRmxAhUcj8QjEmRrbHOGYFuDmOAeBz",
-	"rlh6xVTVxCiVCrvQQFwbZhA8g0+ugkhxqB9aWAQIHWaJOnFvGVR3fV4gPWDM8iVjguRLaShPad4nBSMq",
-	"Z4uIjGjyr0LlgBIJYf1JxW8d+TkIiI46mjA2wuvwp8TlGPiuXTB4nX1k098vvKI8Yzl53xiUqahTTqoS",
-	"stciiYWxN59iPVZYLbuIg8W/teII29IVJcSYzbiJM2LWePX4/HQczsa0oeVaP36ZkQWTi1pRR0VrwEwg",
-	"m07sfAbYm78KwlSmqXfX99ZYx8fMjr3Ci5tAL/C1W1Lo5FdHCNqfZcqNSytRfL5IV87nAusrAUcFW2rq",
-	"rERCuFDFZMJjzkR+oc1uk7PBWKUPYPmNZVf4XVb7zuzlhUFA94EZLwqB6G6QEzdnF00Uj4s5V3NqPPlY",
-	"j2dTmuFjyuc8v2DvYsawbK4KteCyX3IpLwAnyx0N++7Lo+F9Uy/98zotsXcLeGt2nJzPWXKhRbsbyP/K",
-	"nrfSrWGOSJUxuT6rF+PVhWICWz+Xqu1FKlVYefimBbPzFMuPTHWAA7Ikoy9HmidNMmlwka1mhv0xwGOl",
-	"v04yuVjUq/YAabbqGDi4FpCnnjijKcJiV1mIbVHlhdQuAyuvW1h1zLXy4AD6QZAdAesB3moYk3G/kNdz",
-	"mqYOlqC6MXOasBZ19vWjs+cGK7wTUs5/eX/4oVdu0C/v74e3xkP4WBMjBBYG7YIhfgRpeyF4spzNF/m6",
-	"fjVliKscrYTGL6AXmqlxqEOLbCgZuiaeQavgqAiNOkj79ZLivb3eNUgCV2wUc8ZHXJ3tce9w0L9+vMKb",
-	"tAtYrA093KgHRCgCoXfJuTNs9MHR2sYAQ3XXw1haRpTdU4QnEShh3LAsqBFn05MywQuoF0GfaxCOZFwD",
-	"vtymRa1Vp7wj/Oj0m597e8ene0/B43l+3v0Mrvodmf7vVYXr95q69fmmc94Whkb0GMDlL3VCl2VrAsjO",
-	"2wwIkHBOAeZSJJjBipOpV0VhZMSGBCwuB2TQiYSoHD0cI8VTBsnEU37FBCkWUbnjGDnQJkGXjIzE0AYD",
-	"fs1ELSDtoHAUM13xXSqp5x705LBWJfSMkMZQFcH56OvweUGpeLYG/fmtYW1NkHbY3GLBR9c1eCtF94jM",
-	"UxMKFoKnUlgPjSUcv7T4Nn6kuXaKe/oU/9QJtj4CH0lnmGcFQ/63LV41+hJQPyk1MWOlb4sXC1DAoCd8",
-	"iQhkH9aADa6t8wI55DUX2VmYVAL128XhrwckaHY84JaATgPQfMLExyB1XugzxhG2vgXupkRiXzcNo/vt",
-	"IOesS2s7z1F5j3Uf7eyzsUjXa6+Hi0oc6XXXfv/yLOSSSxylmpWV76VCCe2yyOxMyJlZWiwgi+4eDL4y",
-	"KZvc10A/n0GiWEaowd93oNrGsZ3lq5N1TjGaKmlM3LL82gZuZsh1DR1Gda5gfAfrWe8tJLJ6fPzamD3B",
-	"aApdLGox0Rm8oXVwI9fjPG2aWO+2yzu/ZebQpXTM0uqjF5lMCmtsNj2xxTjl8YWJMLn5jFd5C/AvNErf",
-	"ibNu3yY0dLTh7o0HGTdgTYNJo0pqDQi6AUHw6VqNH73jrO/YeJy/ZatbOA0mvveRk7qfMarYhjIB8IOC",
-	"4YjVFyDhSu12LeTwekuLKuYpAbv2w1MbD+6punSVNSzbSr7VJxXfQqQS8CUoOiHvmVoUYtHvu+QHlvHJ",
-	"CjLPATiMcWi3BVF5ImRGUjltlCLfQTwygOPKc+5xuwAKVCUeoW2MOU1Che/1Lsw78Maqv2RHc99Q98Y3",
-	"/kZeMrGbh0CYUohypQkXIixlbIuCMA35Fi1CyRFrWxoUw+tbuc2pZAG/0yuWZ5xd0bT0aZiuekPSHxgs",
-	"MVOWSecM7VHwok1NoMPVC0HeAaChQbqBRTJmgqwYzWorud9/eNQ77vV6vcNgAm8hch4+eBaKQUKeXjC3",
-	"oUF4/V73upmZSEl2Qsh8qrRp3SYOO9FzePv8B99A7XC1subTNpw3DwAeSh6U7ybh+Qm+FRci1RYvttA2",
-	"DbVSiZgJN+/dVW74qZpR8orKztomW629F5tvfxeTIbx/tyCYUUReW0OF218UOXS9C/TbQ/z+jKkiNQLA",
-	"9lt04dMheqjxV4spifU0kSnddicTCFWbAlA2g3VBZvQTLwYLgVrbLSU6F16VCSC2K0kmNGtEYbd045iJ",
-	"m1/1A4PWhMd5Gxvzeob+PttbaOlgLk/AWWVThm0LpaATu7PoXxWr59MXF08Gb3598/Cny8lPq6+X1SjH",
-	"/cOtMm8u9n75Iqj+PWPJlGXrmo1MmYAemylc+anLyI27jFS2/I9pMmKm8FfvMVIuI+SFwMyIyJXomaY5",
-	"JpNI6wAg3Gmafry+I22q6O234bhWhxMU9RfbrN7mhUtU93ldcTYtcIO+TEwF+Sh9VHZ6CrNZbu0xn8hL",
-	"itE0ZFNeSvwQm5HThuu1Uf99+jS0aWxNGpD/WJMIVH1muz4dOjtuzEwua8WotrmLy8DulAizv/hPLC/c",
-	"cMjlsqptrmuN9YxNWxOhXFO9MfPDziZL3QcEuH5mUkgNqEYDGsra7TdBwAdeuwdC5fZ20F7oflCiMNNm",
-	"x/ITG9fjQi0gSzQCqyoAK9uIKFW0lM/8n7Gh2uGH370G5uEQ5Xcsp1YVDqfavvcVpaNmp88P9fbB3y80",
-	"0Qx6BBq1Kde8EEC9McgIWhuWYK0Izeqd63LMA+30B6G2x73Q+wCP0K5tjk0j8SY46ZrmeXfSOq8hdVNt",
-	"Nics5nOaGt9RTubSAt4hRQGzdJnYemeVQWINNYR0LfkqnVurNFTvz3d0Z/35nrNltSB5hzzv61YrfwjP",
-	"Y4d88+p7eoRdvkeXHIr9TLz5BDJdTcgZP1jALuMGxBA0BKPtHo0Ih1NCUn7J9E2RLScH6z1qubJ7Lr5j",
-	"mo0Y9oJqhJ6Pj3mPJty1/LN+35qaAuHioi4yHcCzrgenctfhtLtDYUAlBGv+DL6R7+il7bpeAqZ/tCDt",
-	"NUOuHyeECpNrOYnf7sw7R3SxGGEBLj4CyBWyKEbxjEKPfMDtQzIvA1Aj70K44MTovvorRWb0ilnvd8Ce",
-	"wKBeQJteLMgS8ORN535MI3IICuDagHZO3XpjYBMU9FMeB1XKNMl8PzsfwPtedNAPU+quoUQXytsuw7kS",
-	"5tutw301BtjcwoMBGa9y5oBIniSDo6P+Mbm0KI3oQMJsSeNTwj51LspRnWu//+uPpz9+++5xNvnh9f6D",
-	"N6u3//jmxfTBLL56SRf8uzRbnlH6Mv7m+1fyb749ZqKSfmVU1TujP95e/BFubDkXLjK29mR4WsNMpkln",
-	"2O/B9I22tKTafhr0GhoDXuyxNH1fkw5mFv/WYEU7pQm0KlW6cef0HeZqHlS6yzSBkHboVA3L8KYIK2rB",
-	"5+V+3zqjrlTmdXR788JN9SY22HLvJCbTAUpL6RMXzS1cm/t6o0bYlrBewYHaVffZIeIZSrb9UWvim9Js",
-	"g85PrQA+DHO9jxyfk6UnfeNN1uvels77o7FMyqBXpaoU/d00NdZaS5JvS+/4/T29Z8HOGm2xpVBMyS73",
-	"l4209IgaaKUdCMqw9a1DITXqRR5xhnfaA24+9jfES+yjWxb20sbqt+W+JsER0zdtExEvJNXgwLdUXXmK",
-	"mK6ZMqAcK8YUUYw1LHgvOHYDNGbTG2WdQveqUq33qtjVwmqJCzh9CmokwF3HVRWPX2YYlGpxxfa2Kclv",
-	"ifieCluYiM+VohVef/NT6qWZesH2ya2buhW/9p0IwIKRp1Z45E7he8fu/OgbUqzhQE1nxF+D92/JyP8i",
-	"PHwnrv1RGfbd8+rXrqr0cSp305ktsn8Amr9B12UXgHUrxl5JbTkB1dkiKNF2UEF+GYDLU2t1FPYHR/3u",
-	"Ua+Z95+UAAKdBeXlaX7+5OkbvQH9/uCo1+v1H3SinXbnjrvRJnxLOJ9ye0ushO1Pe3n3pnNvcu9M4nZL",
-	"JVZoU9dG/te0ntia6CptNfF2V0zlkoPK/Ww5VG88iLqdfDPwhIp7JiKFSLWMHoF6YuraUy4u0bif8HfG",
-	"eYw3nxhHPU1Tl1cSEZ6TeaGgvAhKtLi4vKeC3sUdKHEHqy+WAmJI4cJJEAPcRdf9i088X5CJbqVc5Swh",
-	"41VDS4v3HtSIpD94uJFK5kwpOmUbp2WuqzWV2XvYfzA4uM5Ty/DN2q2213lJi01zuYSNw+YJ+axs4KC6",
-	"5JRklKdQWx4DAjv57PuXZyYB4KhH4hnNaJyzTH1eC5zapMhK6KG32Wel57LR3E2SjCF8PmjhW19fO6d4",
-	"s33ohiN5HcHtSHAX0e3DnJXC2yHGbSm9y0e3rOst+OS3Zji7ScKjHobMbiqwqnnYa2M/5ZUfohouULic",
-	"N5yQwURSouREtvOXrb65p4jxP7ku5/5Q3WuUBTUTihcSgMjnhlfudILqsPnz1lYOXt1AY4u+Nql2VEEU",
-	"Ssls5OC1BHuXk4XmZ+R0rJjI0Sose9bWDOCfJr9J9ebHyVf3x1/PH077L/hvctrZNd2uNZVyZC2k0RAq",
-	"XbtkZNMUR0MXDsMcSP27V8tqcyvx85KnKRkzv8wWUG0wl+GecsnZmBBtCnCXVEG3mWqF7TXSJ0MpEs4d",
-	"skNMBGR7WTYNVNsWAQklGN1+mZM5MBfXxeraplDKq0+8JQ/PjYGy2tOiQ+VQ+p26OscNRVF2saEsAsOk",
-	"6iWNW5b6tsOD6gE2srJyW0NTg63CckU1k4tKbaL1381ZFs+oyNuPwy2kduOx+vhVVy9t2Ddc94m+CsIF",
-	"edLt2wIiTYFqQeN6GPOL4/7xwwf3j3qmg7uvRFbf3Pn5F16Gx/2of9jy8qp4p02us7vk3pxFaBINXtJ8",
-	"tnXmYe0el9+37h7EAqu/Kbw1aia0rRGbLzM5Ttm8Da3JYApB4roRPuSzV08fk+PDowefN+Pb1m23ll7x",
-	"kc4ob8HIgnw+rsgyk2IK4gixNCyITEk838nMZRSZQh1IhOQCcPVEJaWIzKgakrPnr6BUYBAEzJpwliYb",
-	"ZoQodv/5+sVzYqw8LFaZQzaL6w0iE4MvblutU83U6JzBDRmZMZqwDJKTl5UFm+xuLWHxtkYL+M4+vtd9",
-	"m64U9Gza5N+amlFkYjimMz40b3g4crgl9p3XmW7jlvUceDIJTSncmxZT5atr1X+VtpvbmMqcHmxql2Mx",
-	"sXgLrjFUmxgkdXwVZPTPvVd4195ZUgNJvM6KS7So5uO/efPmJcELKg867PX8qLOJr+Cnw164OTXP07Ya",
-	"WEinkhOywJMXKkZ44xwnGE3OyRVNebCgEr9opyjzFI+imo76xsVcwPMunG9pQzs7/atdtNtjEzJ2PKXy",
-	"/tdwv8fBYMNrSOI8gThYpUWbmbPaAqpuTlOtVbLk4l+oEdh1FvnkIfR+SVYAR5cxmnhtDZEDeZ0Q3Tdw",
-	"CC7M+udcKS6m7kc7ev0zNR6D8hsLn2A/OxgFN8EF9wdwidn2m5SLS/8C+94KoYrFQmZa4XP2tEO588Dy",
-	"yq1xDNHbAP+7chP8b+2TjYKj1Wo2X8gcQPkuGQDzKUw9LwQt8pk2p2MDuzmmyYXiU0HzIjMElLLKN1ov",
-	"hjdD01QuPYBwml4Ii+UHmIBltLYCPpjlqwocoYcq6H/toNH9Ly0kof8d4Fs0BwT/a+V7iMRXvtG7URkq",
-	"Y7Q6VlnMUPkaPb9VVEVT6FD5cs7ymUxq21VZmYEPNFCF3l5AUaDD64Br2XwBJaZuxRmbS2xaDBN3XYPM",
-	"R9dCzFtFWbznfckEvrasEBeqWAC6FKutU14BdZlvZJFfyMkF1FhVu4WaZhA4D32KfQBH/xDMWcKpPbB1",
-	"Gs1YgUvxdgQATy6EvLAeE1q+mHJ3vWXpJzOapauydanR1apTbvRZNaC1F7m8sMRksdLgBuA13jtX5l6Y",
-	"r1bIoTpiXCgASp8VuVa1LxJEv9R2w1hTYhWl0sRQHEzmL+sBwEuxU80ICAC7amJQuzUgfGzTghuNJ6nK",
-	"L7JCbC4bqqcpNLp94bRC0ieY41BbFJtSsUWvnt6unQmbLePhUY1QwnWbGsFR22Lih7uXel43KSNlof4a",
-	"z0zxv9esDICktWBPsQ02re7JYX8weBhoatvUyVralz7TX9fU2y0eetDb6qEgX0N9PGClBpkBVO2cpame",
-	"R2N1R1s9KBDAgvOE2nRWCDUk/YgMInJA/ue//rumt+/YE1gumLgoj3itjAG+9/ZQX41J8jwnQIqVNW63",
-	"vq1wLhtnuES7tDlAt5LeozlqJcXH6+RvecRWPKYNxlHLPZDFgMeIbS6zQoCVPGbTQtjMpcqOGjU3K4Sp",
-	"8rMi1g0XdH2V1ZYB95Eq5hZOQF8F6dmFMAVophzxniprhMiZ664M8jdDo1//Dw0ajJfWcrtdMZHnW9r7",
-	"e6N+6OFW9UN2RT/ItKjhSby3LbEPKokVLSVY1ifVfjqCxp8rw1pPRFaHx8vD5GIzxKoTYw7Uf61bCq+6",
-	"YU7VLfQIqiYymcnbkdvX7WKirflKNfzEYAU+WJxbl+B7Ty6TnK6dyNQcrXnS8X5sZ2BM2VHTk7coHYNb",
-	"OPN2yYHI3MQ278sODpSy8hofYHpgQD3OVOZllYE7moOQJ2V71O5XpmDDtZDDVsg2SaZIeA52qW3ri1o+",
-	"lsgGuWIo62gDqFnCK3zYJWPFjF+1AM82s5NCSAQQPM7L9KQqLJZ5nOn3oEUTYsevf95LY0a098pqBapu",
-	"epBMKloz5mftsmv05ww78CaMqR2angqW73C1e1Vb55QZGVOmlK3PFAvAlcx5nl/viVux5vLG7ZC/IR3w",
-	"Te9geHi0kyFzy1ltbl+8l2JePr7UUuPaAB3epPhbiPIFjtG10ZzKsUrAn5oiAi6WnfAzE0MarXbbdsPY",
-	"eHczlco6IQL6/6oM70DeF7RKG43pjEOe4CM644TniqUTrEq2rW9cVKnaHMj2A0JICcQyyGdsTuSSEUbj",
-	"mUmu4Yr8xjJZkfVhxnYrOM6WEXlabPco2FRAhJrrvTJUTSCN0pI7gnUxprrkEUvlElbkZQmAmIFechX2",
-	"u2eTg4McZjueVtGZd+BM1fvC3dU91/PGgx06Io3mmPrZYfp2ht7HZVtmRiWaNPKmmpFYHmT/BK1nCq0m",
-	"IjZ3h6Y9KPmxFRfK29HQ9X+CIiKpsFVvvZkxaBP4JTSZ16YbNgkYM9QwKglHpjO8727dStkoTbEWE8vR",
-	"8kG0q7mlivnWIr7FBNNDrH8Lbx2drGHNbaL0wMLvb4kqn16zo3lYY0qC9APqnF9pBQo7z1sRkiptUHdx",
-	"Bx696fURLmv7LbgM5vm8NVNEylaR5yaUmQcBVfomKoLEV5bLDNaok3C1KHIWTpMrWY0XL4VoXDvrWUcH",
-	"f4BKtStv2uYk3KoOZQ7Xx0+aes3bGggBEovF1TMgXs6ktbm9mF1J1rbWC/JF62l+ytMAU8SW5KH+ENrs",
-	"w85S3HoAw1AjMbZCDq8toSs4IQYMMjeuZ5qmJ7A8BJPuR71eb2vHidd7OZBZXn+tZnoXTfbf38Fz/2IC",
-	"6iBAs5dlBdfz06sZHRzdD+/XhKfsXk3jYgfjXnx4ODh+OIn7cf/wmE7Gk8P44fHx/cn4eHA4eEDZYZ8d",
-	"3j88Hh8fHMb08Pjo+Lg/fvDwaDB+eHRUy1G2yY/BwkDjzTHlx6+/OdUz/eCHBrfcx3KX2ha6+4t/RMWl",
-	"o+fN777u0MFtjwzN21fdXFtl8nUCKuk9eMjdaZPZfNfCZZ6ydqLoVnBGuKDZKsTH53SxMFmPTagLSh6/",
-	"/kHbLinlCeQEf/bj6XfPPt9q7HrVMW/BHqlsQQjtEiGkTDFCRpcu5wuKtZY8j2e1ZqP61NmQwChWVyNC",
-	"xcpYYoATbFbts8aYzvNu7+gAGhjCn6Dd5ceHPbD8+cB0BKq1FY3VVSfq/EtJka7np+sQcx39uLy/fIUJ",
-	"w2Cg/kkQdNf73mqliC0d7P8EKLyuL0KowrJRNLA5gTys2V4X67dOL38M3G85i7864m9lJetAf6nF+438",
-	"3rPleYzwQDr4Vtdr8yNiAW+ViV4BqP0EH/xnhg9O2qM3p14ZE1bd1BNuuAin0/yfQyRe00W60q/F9pF2",
-	"DaSb4/uNk+8U+rhMevTcbVsCInvRlSAQZcm8bH2D12S9rIYzu5CsN+8DQtIMd0+RUhMieEctd7uB43Cr",
-	"4M5+CW9LW0whc+iK6RfI68+mMt1ANtrK8l17Zd6sTqhW4N8oyr9mkaLpOAR9RnapVYx5wi7CKX9MEIo6",
-	"qtYtoM0pVo1CyHzMGOL31pOnyokd2Y40Rzsk8ZV9+bdoRr9dtaSlmO0LJu0dtmbSgz4IQRrcKmjBNp2W",
-	"toINsIt4YhtfbgEdULtnxzZKEaHKlkdr3Ubdq6Ar3KBnUs0z8cv7fktN5nWSg2wKyUXO3q0z1fQxQNzq",
-	"pRZUrkQ8ntG6Yse0QPNjEoG2Px+z2bXxs9oAtb9eD6+lChBhezh5DGhjaLuBHnEzZKfKcLeQ/hQaLyzb",
-	"xyw2BXmAsuwZBkjc6H6w348Q9tokGg16/UrylIE3R+zqj5lJtXNmlFsnJEPVMqRquVFBf17uCedtXuxO",
-	"OKNb5l3Zsb9yhaM0TV9MOsOft5zTh6hOtzOuchlSsF+kCVM5uilPSlgISJ+2QBoZA9gIOHtbm+Ili2KL",
-	"kCnuQ9Hu2Is23io5xC659qjmhv/S7DpQ9krUhM9zRcxoXpmuFRGYkA3NJrr+23sSCre9EM7ZQD3Dpr1F",
-	"8ImrKh8JOr9Bg/QbdAC3LTh2xyO7u0Z1u3bB3h6U3XVWDkWLAJOrRMevR4k+rDnNIQCIgyOSMq0YYKaO",
-	"38BRC0rka9+/PCMJm2NczNEN1kwRnpwgChTS4qWQyyojDKBnbYFsWdVYHp1+o5WW072n7VgSFY2zrXeN",
-	"mxUH5aOa2bkyrulcLi6KBZSo5bMko0sowsK6r6Cv2j76FgKoPpbTRw6cVnW6kDmj2UxlC7kA3pTySaiK",
-	"F/i1qsJ22JpB8BqYMrvSnjZ5J1HHFDOalCJt7+FtpkEqguMwVAwLkTEl07Zs3IocCPLDsireru2e47dt",
-	"MYTbtSKhDtMiO3jNe4/X+222sO9e4cW3k/Rvld8NqqtqDdm41I7xyhgE0Kpyyv4soRqrqYfDLd/RhBH9",
-	"k6ZzQaS4/SCLnUAoUACPLxamu7/41OrRR1eo0d4fE/4pZ/FXD/9UVhIMckPPBOyOQDPmmj/mMqcpclO/",
-	"x1Q9G4aFB00BiWYqsYHFErEfqiUR50WvdxD3tRln/jwq/x7Myj8P9d8yTVhW8w+nSQuYWTiWYhdbeSf9",
-	"wVYpKNcJh0iwiNY0UscLXMr0mnbqNwxNySuWJQVb8/7tHGjmuTgB2G5WWr6tjs7t0nh2DR/4aYBAjdXX",
-	"X/n5lpxfm7NVvfBV0HXvZVP7CazlOwgfUk5Tkwe7Lk0i19fZMG2XvJiYZoJahhLX0pmYwIm9UH3qQHwL",
-	"Yqnxhv4oyeRN5K8vnKqLWdP1fke5dEcJCNcJpMMt6s8YfNd37DYxw1kurrEP9tbd57mr3CijpwGp4f24",
-	"HVoXVYrlEUk5HfOU56uIaBLX/3IBrfNlRti7BROqJrjhxi0Dvp7UaE1RLo8N+pcCuTzfvzwjPOmSx3TB",
-	"c5pi/zbMSdayHDq5qLlp3+3PdEa/lJdqzGugw0dHrb0y9n55P4gGR/c/fGm+1Z/vtyBMvnV+MB9M2p5R",
-	"4yYbbglV6uXZtKJQH963qAGNSyaZ/I2JMqUU3X/b4aR+uKb3swZcuWWmkFf7eq0aOLPQgPNRk4SC1Bot",
-	"koQEQDa/4XMzaX03N2kDbj0DmCqPzO0euHmWWQ8hkkcKemYgEW+Ud7DB79PXasXRrad9+S8Tk74M7tnd",
-	"YBA/nlFOXkoe5nRbd/eo9PTYBW919/hXgGy8DCEL2BpoqOHTEl1HPWUm/M1cux4tfnznrqsoCgfnoZoI",
-	"/f4JXTlYSUxOco3I0d+7OVcp0BkVmkPt2Z7j5o9B4I9wDyXF4iLj+eo1TNQAd9EslMN0KsjpyzNN96ZA",
-	"Wf+pTNzq5YvXb8j+VX8fv5vTSzgl825ZUjW0I7t5zPJ80fnwAWKGE7m2xwxJWTJlGRmzGTRYxswGAv09",
-	"YoiK0/hSK9SKrhRZziR2Hl7O5BwbURbx7ASrqefS9Oo+FwBTR8YsXzJ0AfDMhFvKSuuIXDK2UAYTV15a",
-	"czzVCnyerRC5HquCVrIgNIfkfs2ezsXS+PbtKrjqnotz8W//Rk5NAYn5RX87Go3ORVxkKdlT5N8fnX5z",
-	"pje0LNvb+4acd06LfCYz/hukaQ3JI9hS8u/fPvnxvKOvuHdW4vTtfctWQzJXU0wHukfOz88FgaseS5Ez",
-	"ke+9WS3YkNAFwlRyKfb/paS4R/YScu+9vpiQc0y+OO8Myftz05dZfzgHPeW88yEylzBzCQB04hU+OPZA",
-	"X2qHRL5hbgAtAW9AeKHzjh7TSif85ez5K38AIXNzC+YimVu8HDb8Nd578AB/M5lS+LXJkDrvfLhnNv5c",
-	"gC0i1BJDMKNBr2/yI/ywW5e81vTEcwXtCWyuysjakkiXbxHAy9RanQsDTDvhgqYRyRhNoKkDJBthW/Kv",
-	"n+D5ca97/73988Pfl5Tnfxv0RpHxCOAsFaGKKCkFoepcVGKDXOGzNB1b91GXvMhIIjGoSHMiRcyG3sl1",
-	"T3aPs7QKjFrpD7+b6MLvZM6oUPpfOEK/m8f9fi5+39vbq/yfvmtkAlQj8rtrdJPdUxgc5wqD7OR32CRA",
-	"MIB8rQnN9D9LhtHP3wmOZUJclbHA1bKgPInKRjqB8d3rhJNsB3SRMn9IBkNC1yCzRJgY+Z2smDI3mgJx",
-	"8rtDGIdqnqxIwQwZrxqLPcGbioyNLKta+euuDO+CdTAvMBs0m7NwZlSsAAQTHJWQyNE2kIv0VRcYgytR",
-	"3zJmtc3LyJTl/vLhwb8TiWS9pO4b/wmhl1IdomX9ZqxyxhiErEzXe52Kp0zkrgYfnKFon8HCz+tZbpoB",
-	"GD8pgRJeaE2C+aUjt4Yy3tlGpqHnGmq85mPPhZeTYhAOgXyQoBT5jAoCqLJGHkUoTRgjQo5lssIOI5/D",
-	"7HKZGQgDZBCmS7hhZVQk5wKPbxXZAOTnDHjJnCFF5ZKomVwiPRg8qNrPjEFTKoO4DlMfWzBDrvQm5BmN",
-	"tcg7F9XpUAtDbZq+IJRruQLHduiE6UdlbMEoSMgnVyxbIcsaGZeTL/tjmmXYf56MamIQLl9pbWFOL6G8",
-	"ZozTZn7XMj2Y7RFGTiEJlJ4LLcr3oAcRJaOjd+9GmMaTSpXrZQrUeyN9BBPXsK3sP2BZDnx7yVaYijrJ",
-	"mebboDKk/JINz4X+c8pyr6wY9y2C5vCQ06n/iMxL9Vf4ii1SumLJkORZwUZd8i1bobfhki1yuHUqZQKw",
-	"324i58LP/ivB88t+CfigMPLvSL9+C8sOpCokNKwvFkMyZzVEfghd6C95TgqRIELXuYCpYK+gr5+8GUVk",
-	"9PL7N0al/OrJsydvnoyw532FFAzsPTRid/oUKBQgpE6FhwdP4QTOaUpQ6zUkiB3SUS/H9gtAwWevX5DD",
-	"Qf8BdOBTwOocPM9no1I9GZGz568igt/oj//58sfPvRZG9FxAfwXT9ZS85lOhIsLeGZNDHyxZKMj8UWxB",
-	"AWVNmQFYAjA3KaNaZAKqDb5L10PJg7yHU+C9ujm26KUC8X3M7rxh7+AAPZIJHJDM9H/ggnz/5unew8jt",
-	"SJ98xx+dQElrHejVIFXqJ2oFd7VgeIARurJLvoP+ES5n02cCiWSoAQnoZTg3V2Kfw3zJY0xYMMDo5wIm",
-	"VVsze4eEvGBykTLyGabNRWVNRUrHLB19jm0SNfvyOJYeHdCpNZXCtGTq9cyLMFfFMDCZnQsurrjiWssv",
-	"r8KVIWi3IR1XtWQqXdi7vEtOjXqmNwxUPLPeIeFTge9HKoaj6UOfSHEPW0XZ91X2UEOKrkoiPe6Sirwi",
-	"o8oGbWScyvgSJYeIs9VCi6eXZ88/75LX5ghCOzF3w0gzQ56wcjwIjTyiit0/PCFLdi5iKvTrM5orJMxP",
-	"9TvFlInq9BzHA9EYgaJpWT0aRCxVbGg6uqHDy0JuRySVU8AqwXtAG9fvoyIycEtltsLGbyhb3RNBkjCR",
-	"4zlZZFzruaXjRshEvzmmyobWNI+8281axwyVqvFKCzDkkVKYldS1bacKIsss9/ZCi4kRdkmBn7CsS8uU",
-	"5EIWuZ/tiY93mgWEd0uFq3suTHcPZVioFCwg6PSp0RottQJXFrmxbctpqagEtdCLZdBwVGsBM70cLTWG",
-	"iGMLotfNqbERTk30JValdaml6WdcIX+GP2CaTi/gAhrZqYgItnRpy+Qz44JUQ61L6/P+ubateMpMgoRh",
-	"eJoJlG6eERJAPgT+UuueFznyPDdLcZ0Z9LYaRH47ZxSjIgE/H0weTtAobIVjfoSWrPoPBhJSS8QZ1J4w",
-	"GOSEjN7twWigkiAkG8BsajaSwtZgGCVlhuFAz08E7+iiEQZex9/hB9/iQqNhRnOtXKKhbgQvAyKSS2jI",
-	"fQ9dzVxvtw8nV3oacCR9mPVIEFXRnNeO4add4+5gnBaJzFQ5RC5vETwqERmD+LVjlHIlsgpz+Zur4rNT",
-	"MSqono0eVctYY/uMi7zqd40sg7Z6JY5goUztEJDqTUWp3DK9HWbTLtlKRWSSMfYbK/1AFiCJRWaGZmgH",
-	"jdqcXlSdG8mlDM3vXJjKDlvd6s4ZXSxsVxvoWBGRfxWQxX9pluAkK3vHVX5ClLTtha1WbqkJyAUR0NyZ",
-	"fOnPDmlLToijos8qVPM58d5EVN3Syia0OAGokf4U26xFwG/0fuu/MFSmN3CmH/g7Sa3L3X0FY7gAdOk8",
-	"/R1zZamCPcqsQtf6tT+cn5mq9QiMy5nat8hZBdDID/QhUAk9L5O5AWyGjbM3Y7jTV7bOqJ3AyB6as6ev",
-	"H6uIvHr1XEVG5dMnCxwyETgZvRXV/3WEZd+UIsuM5+iZVSzVKu5noDXBtJDqYznHCUlh9CE0LmFITZlp",
-	"Cv5VAL8DxjLEDmFasSpULufOn22I7O1MmtYApQ1nNVZQJu0h1BLFzRWMLOA1SFdG5o32r/ojbKnFc21D",
-	"JXpeJcC7Jn4jVexJU3jsbFsyOT0XcDCMAR1TQTIGG6PVBBnBwULpBjKSIpA7VtbhnWa9eLiNuw+Vw1J3",
-	"AFs2qvYlc6bVufhsdNQ7QMVgdNTrjT5vGMN6x7vktayvFkUY4MwrzZISSMVYmomj/SFWsLYlVSRhgmvL",
-	"kFZMUk2bFDtloVEKxWSGX5wLL7pl2cacXjK8bOK1fPMY1T1wmyPscbf0aNI4ZkppeYfSjecWnrRqvTt4",
-	"GeRprkAHJA7yOH8XHAszLa182poUiqaglvmebaNCfvEvJcXI6wVovRIKE+xHsUy07P4KXDVa8cBvIrQp",
-	"ZKZJSOtxOeUpyPjRYa8HNLmShbYS5LnQBjD4Cw57x4hXfjgYGJeXh/btyGLJ0nQPm0phwYhl6xPu+R00",
-	"VVQsYaMP6PmR323N3O/VfnyR132wwZtBgFVbfWl2ftjrGRcYkJHZfv3uwWwEh72TfmVbsPZbkdDQrDPa",
-	"hd8/LHAjtGMoD7a2h8U0nzlfnddtLHC3VrlcR0O34U17VCu1J2RkhtHnWhOodUJWW5htfIy2Y1sHK7uf",
-	"leO4W+0GGytytWCBSRtvatb+jEpTNf8xNpTpPc9c2zpWpSFbYMrWt4s9H83LkRmUN0XYk9sswm32VJa2",
-	"IXANtfHppv2b/3x0LcvMuEG5VX9onKcreKrZxiUcNmn6V4o6wYISUg6sB6HhBrBEFfEMjIhKs9dRbUBU",
-	"ZuojGpVSTsiI7v1GenvHpEsuyN4oIgM9u4MBJmfXTtOC1wcyGpKbS5klVJ+I0ZBqAzjNyS5PTsixnkH/",
-	"odWNjD8QtI7amClHY8Cf0ahY8OH+/oKu/v4///Xfmr+LSycGbUyhPrd5eGpzTCr8jWUy0vIa06DNvKzx",
-	"YX1xmHwoJbqeHEtotu9rPMc5+IBlckFim5plDI1qs7/qka92mQQq9oQmLp+qS5xvnbU6M7NKy/ksIr8W",
-	"Wmy5lqpem9XynEbEDQWHqwBukWn9pvUQNToSVpdTmp0mTxlICyfjbtmCObaszFuD5+fbeOKtDe/PFL/z",
-	"xVDpYwRDZ0qvGKrbOFa4n2I5qHPV286pDS+K3cFK+0UcoA/kZLQmj89xRcyO668zdgXdsKwt7XVtLIcB",
-	"H4n92q3vCmQWVyhjIIrIle0ncclWZsxa58c1o+qjItPEnhqIq+qVn8BlJg5tAnm15pE46oEZNaAWJhKn",
-	"Z85PtdFkebfTVU33cY5mLvbkN3LOYUCZ9ZUtKstxILUjkwupWGLjcHC2zUiOnlyTR7z3EFdgdxlpHY+f",
-	"zJza7c5ybaHa0DGB7Gp3zHJwCC5pc90/TIiW5dwEjS6albmZq/37y3vMIM2emxtm4JyU5v3U23Ou2R2v",
-	"aB19IJ5faKsBQJn3F19r01ldPfqOqVEVkGPMwEHsbjWD1dqE+sPA08G/i4FtuNS8VkOo9txiezCmjT+V",
-	"Uy02iOJCc6gl5XD52FT/Vw5IpSPpmsWX57TWs3TdhukrXVJCs6/pmlvLy2FxvCKmjFPVuC/8p9TbpFZf",
-	"iYpnLClSVqEovKX2FATEtmek0Wg18KbNkA7rjZvX7eJt9gt8npWnjXatOPSRO0Jav4R0WrRL8QataJ7q",
-	"60eli3UeOlJes1cc+NgMjL55l2lBU222rMoqCHvMkO8RIQWDPAGtCUGQIiuEcR4VmWJNnoAd7LxncmX9",
-	"ZM5LZksvzHGUmVUKQQ4KIFWc2AkpBOgj3PrSzfuu9aotH2hr8v2EDTS+VrKwo6FaHeIF2Oi2Nn+bNwFy",
-	"IoMjDQkyi0zGTNl4GgAvWRWv4lv2zw9SWPWlICVrooEfh/6xcJkK5mRUB0M3f2g0Mw/3QjWdmsstf9Cv",
-	"somYH4GTiyDqvsGR0vIOhRWhgi2bR9vLi6pPBG1LTypik0jKc3VSvq3a+623DK4O7A3GFWb9oTpph3Na",
-	"QKXNcDmI314x2DbAa7rYYDBar6nOx6XB5nxeUX9O8I0C3vqM1cbyOxt7UzOOKMMuUL8YM8uZDA6OddvU",
-	"tc9Qe+TqXB2j0jzAXYPhSGV6hpzgOzJQ956fw3VYhjH7B1YFTZlSJ0QtUk0yiN0UsGbKPsx4+5G9fbQ+",
-	"jXPUog6bBA491mBQanawMsj7mIDvtZIWcqJ/IdS2im/yr2rv53Jwa1ODe88Yw8ZLuqBg9Yxt9HNCizQ/",
-	"QXu9HTjHaTL11tLVBRkYFed8MCkp3Mi/E8w4ISjpMSLE45n1kVVOkutSXX1CpSNIhXj1IQXRoCjIMWhR",
-	"mvGEjSDfrYwxg6ZhFUu//XX1SdUMMcS+0psHkAmqUFDtZL6fUJ6ekHgm9fkZ2R9HwFgZTZr0Xu2tXX1w",
-	"KZ0RocY6e+f2pWASgEPBXdKVd8ZMgh93RB3o2l0+rybvhSz1BJfpmENetzH/IVnKmUJ+4+/qIiw8u5fK",
-	"Yn2jJ05QgG6E8h0c9ydklHIBeSXGXoWkJG9pJnCPuFGrmupj+41XZ+L4ncFfVZrcwHpJEgNAoWWPG6Sc",
-	"nj8xiAUXyh1BbGeun3QExq02A+xRCtyOnmMbZKATe5bHhVrhIGDtSQlJ87BVlOfc36zmcAYycfSK5dlq",
-	"D1LnRsbisxOtdFn3HuR0dq7IVOrh9QVrH2Y8EIE27eW4N5prrdW7P1vm5fzB4JAHuISkBP0cLqZDa5i6",
-	"MJCxMd0MqkmBTe9DLrXlkony9EC7h1gf5c7wvYHU6pwuaDxjZNDtdaJOkaWmpkIN9/eXy2WXws9dmU33",
-	"zb1q/9nZ4yfPXz/Z0/d8iDo5zxE5is54J+pAmjDUXvS7PbxCLpigC94Zdg66va6pQplBpcj+jNE0n/2m",
-	"/55iPaHzKZ0lnWHnG/M7dE5dSD0BfdGg18N+ViC8oGSsJrn0d1iVs6lmBx+BVSQBUK9uJ+qgjwee/M89",
-	"k0Kzd9aKtGou3zdXniU4+CFOOnSHW9z+I5qY2/TWHW1zy5k5v0+yzNQd2ZqczvDnXwCtYE4zqJe0qH2o",
-	"PNOUX0EFHJ2qzvDnzmuWXfEYAA1MhokeQA+4P2d5xmPlvadGN+CXGeTKsULdgyw2gtV2XdcF1r7T78xY",
-	"G9+pHmUfQEmrb7NehNR4cW+0AYJP+UNf32Gvv/mW76seQrzvcPN9z2X+VFvGN6ETRxlfs9zu2CaC2Njd",
-	"FwjGHPquPYvB0/1iwcTpy7Obnu5aSV2IHrgWlDHomf+bDvTXrJYnu91pBgP/t9bDjF2rUDTaSiFMQ/i1",
-	"YAX6cjIp5y6P0QpfyA0yQhpD7I3D/wof/Ufx85iKv9z713cdbMVHrA6zlmYeUwE2C710+QNqO7LxUjFa",
-	"aefFlemdffryDNurGlA2SAuCZG9uMz+XM+nll5Bcnvi+RrC3IyRvVwQwl+BjZ3OoHaBTVia7TtgS7Rtx",
-	"LkYpn/N8FBGaKgmutMgoWJWsz6HW7BFiM2Mmwwj9SIJQl2BvkmNsxRu26KxS9TOu8lO7NVBabxJCAZi3",
-	"jmuYrkz+NjhAPIey/VyoEk3G37Zqfe/mDpUP+sCZO8MOxOQ6Fkm1s5xJW1YL58mDiOgPHkILUPc5UPQb",
-	"XJJ+izQFgRt6JL7kylONve6QG5qQqWGaL7d33xZbb77ymaYIQPS9M86DFABQowHuY+hVG8GGUj7pJrfN",
-	"8hyT0y8B+Is51BaVWcpLj9e5I3sNBQeZIaRTtjLDRyuTsAouSB/cKMg+cLAG+/iLHQG9iq3OACz30xm4",
-	"2zNgqf6ecltePQD41c0OwP57TeYfWvX8r5kl752p29xXwuB8BOptMymtK9klllrcvk80fFc0rA2cMu/s",
-	"Fij3mvT3Un/T+fBLmPD3lQ9EExQFmFhc7W0si3hmnN8uMFtVfku0AaQ043hkNJ41pUh5ykpcnBsft+gv",
-	"KX+8FrnrhFDuNyr9dIo/0im+5zWQ/tOcaKiWaT29p2lqYH0ayalg34IjREZYVm6jEQDqZSGMmgrfI3ji",
-	"HZ4F/YA2Rcy2uP2kf30M/QsoxzjLOCTppvnMI30khSrdxzPoSQVtVaKtNTJ41P57/c8H/aKyfMwQHm+3",
-	"Q6JnZE8INntsHoqn2D3Wz8QxKVmQjAGJM7bu08/JgfpDIZcn+nctDU2vsTmGeyGeLptn5hu3mjs+M/8o",
-	"WMFCh+atS59x7dHs6qUoD/5f9EhtQetPZTbmScLEtQ7hYe948w2PpZikPM7/sFP7mq7KJF6TMW3fcsqv",
-	"mNpwbuHAhs8jpJKquzyMkO8As88KAehe5QE1uZtQEvgNdgwCOEpvqQ7oKvLR7I0uCh5bR/wVKB99zi1U",
-	"XT2BzpTqcYWZtElZ5YZ92PRgo5lMExdBBy+wiEghyjpMzBOVkwkU+0NuXNSAgfHzfHliUTQMaoJDKQu8",
-	"kn1TcY54ZaeV+nQsnteMTLErltEUa2ahoBNw9rOEZUOjmFM/XZi9W3CYvP3NpAlHmLIU00Ix2MexTFbn",
-	"AgP7WN34mGYZZPlAlQagX1wytsC3tZIFUYC1peiqzAGATemSN9JhaY0smLxdCpaeQn0ndADE/T0XkOqe",
-	"SEhWgdpBbBmsJ2C6BXDMssTkPdilM5+lQxaSaY4Jug+WbWX8yqpABJsU2T3UFymiWHaFJTBjKS8jfEQu",
-	"DaYBNjDoYg0yTxmmp1tyjmmallmamooOei4HA8kFS11xQWOeVyBwXAkrIm4Zygr69vUb9VfbQWBPpvJH",
-	"Mlndmuh5zpbwKGT9JXRonhXswx2KPHhom55oRJ49vC6nJiJ84jY/xsMHB+OT8Lsl4XfY32JOb6R8RrMp",
-	"wxuOtlm8Swr9jiWcvlkt2B8mah+H1MObitd9rw/r7YvZ7yHF7qjXK+PiwKxMATg+2xO1bR0igGQjm9uV",
-	"yymD/qnkFWZ3gTaMoEQW02006PUQbs9IOwuUA3niFqfACd1TYS/wUuRREGEptBZTTkJp5QF+M4gGpZzn",
-	"CEaLGDlcWez5NEW8UAXhDRMWPRfPZbVsDItfJlCYqAegyklyi/JiMQtB/1gUasbUEPfUzN9i8unHFWJa",
-	"MKWwyh7WMIL79WSs2e0q+cpK4Ql00rTlOwaDODJKPFcE3gaXiJWwnEmQkLY8+ZIhwoOZjmV6Y6s88fxc",
-	"WNUmVyydlPhO+laXRg44egC7QmGT9CAAhQwMGIUTJFAATQwJ9SSp5sBlkREANkJUm8gJvIc5+axR0/Q5",
-	"zgPKSccrizU7wkmXLYDrJRMhEYiKFM7zjqUfNi7GFssfWRA2Hh0QhT5hJjz5JO0+SbttpZ21Rqoa1fXF",
-	"3Z3Kubo5afGisXgH0CEB+bRkHPcQZyVji9RWNccM5Aai6GleCLiKY+ab1k5F9/A+zoXmj9rOU+Tn1zkV",
-	"Cc0S8paNZ1Jeql8+8zOUlfl5aX7txnL+OdZs8HxIRub7Pa/ImSsyuurTaOSeiziFVjo/SQZHR/1jnAWK",
-	"MiioHiE6mx2RJwjS1q1+DdZhTueLyq9g4llMN2j8xefMZnhP+BUjcy6KHBAzJyBKsWFOGOnVx4gFhSOo",
-	"BJDPRmhTsmT0OULtwsVGIRB5RhMeA3AUYTRLuTYFJTb3zlisNRasTkK8eyFNUd9no/JmLsXo85DIwOmb",
-	"NvS7uujNq4aWy9te/Mbu+w73vLYv2ASl7kSs2db+f4Qwa5VjqIUCOXwSY+1i7H+/VHrlgBc946XqNrqx",
-	"iNqHssS7NsgcaqRnkDmt/foW2WsnigCAE/eIqy55YVA7HLTt2HbmAkRTKMPyIWdLzCIylUSKTVxTfWKb",
-	"f3ZD4BMH/cRBLQcFtKnMndwdOCZAZK7LIcWoccJogrnzmpOgwmajM13y1CSyZ0zlGY/zkoOFkw/woQ0O",
-	"E8rctr3lt4yg6pFdk/rwiHFKldptxMdwSyD33GYyGAQlhJQcyyJvS0Q3EfXt48GPZcJCT7aopKVfrZqf",
-	"P2csoy2TkEsBfayCKfjHxztn4L9p1HhvsRNeN7btdqPa2W1NYcMS/r+lWHD4XSEpBjfDNFLetTag9nhT",
-	"PFEpqpeZCVmFG+P2WmYEfY396VQ6B3a2KYmYaPvZn4rDiuegSrTM6H7LjMAZvOuU/kqZe3DKN+eNI7f8",
-	"lLV0t1lLYyserBh7VcFouWa6OI66/x7+/dAq8d7a9OoZ19r4KrLYiBbOPmdpihp9ZACRLNCGsoVl1JXP",
-	"J1ptBzZoGHQjaRYor3PXpP0V4D605uLpSz5R9d1l9TAAhDFv+naoelfzDMignnZaORL7VCk+FdewlP2h",
-	"20zlU2XDTjy3bVfAiWgAFcORxGYwCIYpD80u1p/XLBo1IKslfdhJGcQplPndH880xGX/LzzE/8sswcPB",
-	"YJubTTIRMow/KjmeXzneBEhSJiNsWz7luFOLnN0H/LI74ilPLZC/YMy2xrLCGHo8yQUTyvYpnTFRTThE",
-	"0a6WPI9nFggRGmtCJjAiKhmG1GREj/W6bsyHcvZOK9GPTJ0oqOraZDipQormMk26O7Kpx9gI4xOP+hS2",
-	"/r/G1OBsOq5m035uj6WZk3VHilKSYAMkwSygmjFFvPaXZgq2Ra+vSGV8OsudU2izRmX4xG2xMucRQ+cU",
-	"F7CGiOQ8vmQ5OXzQ73/iZJ+0rf+jjMkc2x2NwS04kvNB3BFXeokwwJiUaMBLy7aQWCjASvUKWxG1Q+za",
-	"CiY8RuQttpbMVhdZIf4GPYCbfZUx8cSEVNVMLk3XeAdG6bWccTjBCCo6p5esS3ANWAHtly00eGQgNmrW",
-	"/9iNvAloB9rsmxRNM4tEooMIluMz5CBiDW7Gbm7pX27Av/GddoadjE3MOd46XOpty0dm0uWTX6ZUrM04",
-	"8agCMrQ07Zr38omRf1JJ75bzv7Qw6h4ZXp/9e/x+/3354cO+Pkir3UWAd4o2yIGvoLedYWsGG17ZHskz",
-	"uYTkdcwZNDFArOjTfA9cAcrn+y8wGQbQKSrhqrIG0kLkWye614QwOheAaG9KnFXO0xQNeOg6HJFCQCdy",
-	"D77aQDrXMayDaed6Kyv8/rqsdWtOWj7ttBzwj+Oobbqv36vDgPB/YqCfGOgdJ7Dr4/gR2Gcmr9hdMtDT",
-	"aiOpe4qsmOqS59h3hY5tOymDUe8YIVSrZgYOHCtxtObdJacwZ63VbhtCwUXWWNufgJt8YiK3xUT+Usca",
-	"+p7d8cG2DWLu8mS/gbZNYxpflmU2rtWbaY7s5CWYvHpGOxxce8unk/vp5P7xJ9dS4y0d3YRnkNqwas/M",
-	"mcl5s/k+ttYxfcRSRhNFctklENdsNtWdd8lzCQ31se+Ry9GPLMDyEAt2sQrhiucwe6iJeqkfjEhK+Gis",
-	"mrVtC00JGnT/UQsasy459fqbYWNN04CeLhbqpNKRBu7HBoorWcDAuUwNwDmds3OBqUWQVWsbsxkUsMj5",
-	"yliq4LHQDcl2SRfQVHHCRaLMfBS0dAvCTUh5+f1ik28Lugp3yXccgMdMU/7RFyPo6/sfg0cjhLAGj1Y1",
-	"09BvQDxo8XzBC24FiL6/RfojuBM91+Toy1F1Ghm94i1Px1fb9viDgy0eb19785lfystZMonbsiwXvO25",
-	"g6Oj5oOvlxBpZqRMFiczKT+eSLZUG6bPTtSB/ul4v2Z0YJK6VTyeUU5eSm7wH1fAOtBq/RB1sMS/+sDn",
-	"0mQc1Mc1bk43CHzWo8hlY854duTEncfWeV5y/XcH9e9y91/RK07OVpCQjAsddhb5JpDzo0F9lVHnitPO",
-	"sPPNV08fo0zbTt5+ZRngE5Fnq1ZPpmUlBl0eshps+15Pc/iUyXc3+anQItG0bi8Wnrhzry+MpLdtluol",
-	"W7VXYzyvwLPaDs0glXIpIwOuZJEneKZNzYzl4SKMb/WT/tJw39+y1eaUbb2hnw7E3SZsG0wTP8MCqKtV",
-	"52s1ocoAH/RjNJ4PTcSRixlCO1pAeyKP6IwDNhlWPM6oCiATP84Yzdm3bHVdFy4QDRTuVGROA/QOSrGU",
-	"V4bl5A/e3Hn96Oy5PnLFOOXxxSXTo/T7v/54+uO37x5nkx9e7z94s3r7j29eTB/M4quXdMG/S7PlGaUv",
-	"42++fyX/phcgU1dGpN8EsJfAtGLAWaHxJROJPxMtGIdwVw6SLqVjlmpJl8nEFdyah8DYO0iw52ypd3kr",
-	"f3X/9uxUeL2Je3KToqw2DDRSssT/Cwbr/wEYL3j92soxXGhrJuRJ3P33l2z1AflRynIWTjWdSplERArC",
-	"IGAFAEmarsDYQa9ul7zSUrl06pgelaFWVFp6W65UORuHgQ53Ju4FEv+Tt+VPJADxPV6H/nbVvb5lq1r9",
-	"hjZTONtOX0RQNtRCI2KnQRD/DrVQxAxH4gaDL6w4vjRP/UvrjnoRW2iPZoc/KZB3q0AuHEnZo2OJ7HrG",
-	"VJt++R246KlNlQVNSc3kovTOWe9Blzzj4pKUDcIVJuMSwd4FDKoXCyZeGu/IbqfC650LKszdYVrg/D6y",
-	"duY9tKmYgZuldrb8XsKv2CKlK7bxjHn3uFs+RJ+0uv9rOQL6FIJ3Bg/iFrzEaYGGA+2/h5vXNpOy5/xu",
-	"ZdMuZ+aTPLrlbjG7kFB0+7W6QABhXc8S6L7LBX5/k8GjzqJo8cOAY8M2HZMZWdI0ZSYhZUFXGAjjCvvQ",
-	"IPo+LVFABJ0zZVw1lmqxXh7CO6B3gsdGJGnAOnrN8q9wgWdOAt8R9mvzOR854W7zcS+9F4ItiXnzn6zA",
-	"T8UnO6IQYCaZoR9Pt72ZrNz3lOS1PawQyzUDNA1ICvZbfJxYrov1IWwZESVNPw8EpwajrMUmPfOmcIdH",
-	"tXzMutZW3n58EtR3azgamrmn/E3/c8jtNhv0a9uWxJA7JUu6MijtmJfyWSPJ5XMoT9cnYAVi17Z/+4xW",
-	"xHQEg2kx/Tnar+CHNF+dC6yGh1YkRqyP8KchwgTDfAxOsMWpHEt5iXWncEq9bTY9tyBMg9C8Y4ZA/25t",
-	"95QTVmUCTWSzZyLXE9Z099FTwZyaQvBfC+dctTZ55NJXwEcFOoeXZOMQ95lIsKsKpCYJweKcJecCdmrM",
-	"Ugm1YtLrCYgNmiFgIi5NVCkHVwE8eimzpEzEtffw6kLlUgyBsUHjHK33lP0O9LDnwjbtckwOMh8Tg4ey",
-	"kkW4t7u4rKhAH9m7UA+BXdhmqLX0i4q26NQVfDOV+FN5O5+o2ATFer1ef3Bw2Ik6opiPAZmlZ747uv/g",
-	"YQfYrNF3K0kclSlFkEEz7FA1o1/KSzXmwDJMRk9twi7Px03NXtf5Ug/Qcc8w3+uhMDWpnnli8pXcQDbB",
-	"xHxvbqrkPvVhOCT5+njmW29A27u7M+ycPX9VzsxcuVuIbldFt38H0nOz5PzkFfpUm/KX0azBVexgq29X",
-	"o95/X35YG6EEaxHVBuRYkW+9l4mok4wxo26gHm4b2o21brEay2TVJRZrU5k2d1pFsS1isHN00j0X34v/",
-	"n71r0W0c586vQgQopv3hOI4nmUuCRZtkZnbT3e1OZ7IdtM2PFW3RNhuJFEQqHv+LBfosfbQ+ScFzDinJ",
-	"lm8ZOzPpClgskoxEUdTh4bl+X+KNjFqyk3klFjgXRJrZxoJTHGLOyd8sG+rmgm/QusJPmfMSReBh++dL",
-	"LPT1echSLOeCcXVEg6VOr9uSCTfAh4ktsBM9RaxmBHBwNipgeQMmMewwDTFs3y0bN2JGzpXW7xWMvPak",
-	"Jcc2YDQ3oz20DvBeUSWdPDVAbAAvzc4RVOsPOcoLQhtpdHN/QmxqC/0ONhwnSCgmcsFSHgvkL4/c/yOm",
-	"Ffm2gFQcAeZw1EFnAhw+Ynz1jlogtfYQbhN+T10T1OyBew7cXuyfoA50gvEFt9aj6ItMACutKpu3YCgY",
-	"ofSFkTf2zO1otbx1i124C0Jd9kCMC3WrpsAj6kvqx4BBoQCbGp1NaUteB/I/nbPqKY/6FYZRwzw7LRHM",
-	"9nv96JxF379Fmtn6p4oQLgWLxSUSZQsVNzOOfihUg355IKgIQFnPQV4jmHQNdXob/6U+uQ+FenyChsYJ",
-	"LKpF0PrTiQTR9Cu+M33Y7/W/yit5wW1LKP/cTs/P3OncaamNDa8G4ZyyfHg3INVSHw14wtVQLLWwrn0x",
-	"pg+RBPqBCTfg0kDWTOcpT5iRsfBYU3jkUAuNv8MfPhUcb3cOAH8z9fAOcxHDL4A80qQ/vxf2EmeN3Bxb",
-	"x+zwtgv03T54tbaBuUo32s2vfefU88ZX3+jNr73yIauN7/hoc5kJs8XkkYJgv7wAtS/ppNOKz/ZoaO7r",
-	"Yyz0BOJ1WcKlWn1ls5qF5wFj7YjnhGA55KmoGAhOMoeFZXo0YmC6+G5HJ/FCEeYOItRDDBzg0IiYSjgl",
-	"0Nrm+60iCfmFZ4aRIgODGB1dXvNyUcLMgy1zVJeJiMciX6ot34KqJLw8oloLqSMNdGQ8STrYvZuJXGoC",
-	"3XMmNNAO41sQy5kfKOj8SjoF+M7AznVa11vqtyqsAyVHSnYyZ5tXnrFEtf4Eb7gLzdpqyR2S+Fc+Sqsk",
-	"WyW5uZJ0O38slMh5wkh77VopQnTKAzY36kWgS8K8rJhXkU42KDWNwoJXhEI3uqSa/zSl7EGQg1LpqFAr",
-	"nWgQNVN62r1VSNjkxmicwDARPIdwg4qZEdYmAnFk6YGlFs20kYB/427FECKbShU797+MvSgNHLwjmafO",
-	"rrUIpCpUDKj5WLuXCZ0lghCmZb4SNuJ7YT/6Vf4i3Uy1cJsqt0tog3yKevwx1PL8J2k1c6uZt9PMQXVi",
-	"MQ1hbPi2551r6hAmXl5GCEU3Phc5PSsTKu4vUqFhCtMGOFIIoDI+1nhbCDxjNzncXAwnc7kZih4zMwF4",
-	"YAgrD4RQLBZDGUMp0Qz0dggjqJhFVkcwCQQqJVyO6jOXKM6Qav0ixbk/3fZLBoGwb0ivza9Yq9davbYp",
-	"/j5iaopKRmowI0vMfRc+FnvQapInh+simTeLLjBkh7Ebt3Ssy+gB+OlOkCA+6TsqMEDJhjopUkXZM86s",
-	"tjwBnYfpZrJX0Lu3U+00FxqBBsR5IUjaEAXwyetNoqVSsYGwUyFUl13UrGSlY2GYmXCs875VwJjogxIe",
-	"wdmg2xtBiYmwS1Wp5AmF7B4aHGjjArtU1OX3aHV1q6sfZIOC+vQ6Z2fKuXSij8gR5iV9yhJsIm69kw7V",
-	"24C8CLAgtuOTSCY44AA132EjIQyTapgUsYjPkWWOCskzPgPTesRlIuIuu6CfAK4y5TMPaC9uFYQRQKF6",
-	"p91dXnrwGmmu3cShrwZitEg1wmemyz7y2Ua0J7fqQpXYEDS+YVCwxNXdM9PxKwDx3anqMCPHyml7w7iv",
-	"pZCmST9f4Wgfw8JvraF/gU/Bk09iMNH67vrNJtpu7qYbmQpjeZo94N6Pcqy4LXKxzy79cn2uKnL52DUO",
-	"5SzekzwvbVD08u5p1sAzagsy25LrPVvysDmop7CUQsDHB+GNK2dFRenUjwsKYywWIFTOBwqfboay09id",
-	"WD7+E431pLFz5l9nPYwOLWFrLe23G7Ie799C/h9gNdFDKvy+jVbTFVZcAjkc3AEmE08SNp1oIwDH0R0a",
-	"+l7k4NDqPBZ5l70FN1WnWSKc/xjSLdL4dAoOVxryUDjtw26I0PrMt96VlpKERuPqvdL4dQNjKZxjJWcR",
-	"kZaj0YR1l3ANXglOBNZqN1k97l+a9v/+zQf4MF/NblitGm7CB6ympcqS99Z4eHLGw1dk+t1C4W1y0h/9",
-	"jj/8sYKKgFuMpIEzlItUWvC8cjEU8t79BBApUqEDCEXkU+QcdMpu6hy4QOY7mFmBxdmA31zhTWMjDDEs",
-	"ZlvDpJdlDeoTjobmPgK3FZkQkyLFFHFZPv/MVDPLGD7psijjUnV7veOobHieIR4a3Y3Fn7CJ9VR0WDTk",
-	"qe32Tk8iZlHFT3yCuXIptLpM4bBKEjb2Ib0SLn9o7pfA5I8wctVIjHnwX4jpLlSRus9Nv+Jg/lXcH2iO",
-	"Tjp2A6u/rX6sxMOqw31Ok43CYmvDZyuCYn8OM+wJOTM+1IWfB3OtqII2UWk7h7HAo3uu5W2FmjwKRSdL",
-	"FeZlpUIbmny4uqPkxERPIUIL6lQG763LCFQAQEkp3LTOvXofJvKosZFVVk5Ym9b52a/zs1D9tM0e2tQP",
-	"2s1W8lUVZmU2UK2PK5QDPemAwiVXd+Fd1kcTyvVr99T+91S52hVPzfI7oZhUO2sxXcUIMdDxzFufI2ih",
-	"NMHyZNNcW8GkPWNk0z3v+J9OOuznm9cnvQ67vLjud9g/f/zlX1giAYOoZvfmfIoDAwb2nA2MAQs1Y1cf",
-	"/82n01OeZVKNz28VtyzVxrIT9r287LLoCvfDofOKIuAZV88sS4FuocMGhYUkPMfH1UfzvYJwBiqLKRVn",
-	"7Hr8pQTTQm7t3T9iaZO5VdKyRN4BCQwb6lR0mBw5LwJYzpW2LOOFEfDgVOcCu0mfh27SLrtIEqw0hWDI",
-	"RAzB9XB658xP1YdKprl7KjDY1xNH15YpIWL3RxZV4Vp+FLPorPx20pS5I2rP+vjDxWH/9EWXXUBTAIeg",
-	"0KEuLJaaRaefP0duSeIQhTkryw1gKnGY/q0KQSMM4FTnD029JLm+z7gxCYaiNXCmdJhuZSN4pp2aELnH",
-	"GKifNXKs3IBKnJVJsVTfCw+URciZlDobUVKww3il4A6vh2oIXCaRjDrYdXarqDaXePdCBxt0+Z7Taxuf",
-	"rfLhNYyaTXSCOwpL4FDkePg2VmuW8HwsuuxKp5lz0yIz4f3TF5Hv8+A20Gy5u5qiXtduSVceT0s4+mka",
-	"51406HhxAu0EeSzvBRiBG/qFG1XH+kqIBh458F9rChBrD8+9CoL5Aql4bYbsnc5DHtUsmzAZHZufkVc6",
-	"Fk3zvPElkXrE3Gdx0lqDNkNdeVYSt1NwAuEVqSMcdwZ05HM2LIzVqciXzT2V7pyBJEuDG07EbeSTDrRO",
-	"BFfetV4W9/zL0V/qJgN90LODgVQcHr7oDKdFYmXGc3vkrj6MueUPKJB2IvDoodLwcJmIZd4DHhOLaus8",
-	"UD6i/tppX/nx470jnTzV0wEVettd/ufO715iuwuZZVWbf1OTc2lqd32VeZ035Z1M3LHlDnKby6FlVo+B",
-	"hnV3lCqhonndQfnvTr1LD3Dijsd7kZuAtFMJnx6+fLlEdVdvWkqz2n+1EdEpdgSUmOAY3844kp82srsS",
-	"svoW2NjXb/DhTcOBXGw8nF9n0EtNb0RkYnhqOnNIpuAVJNziWViuMMCX9F4e9k5uer0z+O8/llkmuU5r",
-	"cwwnW8ytOHQPOdhguf3kyHINE1wyr9O180IklodM7ClFF/xHXx9YCJqhjSvsOa5Q0XdemZc6cMecP+BI",
-	"ccV4CgYxGLi+RABQlUO9QJddYpE6lMR7QGJ0i2MoYZgIgCNmY4rYYzXAuffksQvUMiGh9V2oGLxzQswp",
-	"uzSJ4xIcBx//hsfQSNGUSxthB5O0hBwEUYBqIQRUhQZl4OxEadlAjKXC4oVb5TGmnN0PHquHaA5YbSB1",
-	"gFclMsFt9fGh1CH094eHh1o/J4LgMt+EBZXG861XmNEJ4PIc/qlCVwyZThad9E4icm4ZMkSzKfReZXyG",
-	"742MuymfsYHwMJW06rfK81UHPk5yfiqPG3LlHhcwtlNigoqw5jYK79ZYxAGK1wvoF4Mwr9eKn3hQig8F",
-	"a27Eab7RcytUg2ZO/Q0LeMN0zcHxaa/X7fUOIA4+E0sQnX948+6q10OY40Z67QDyfNo7LlGeXyPEshMi",
-	"YjXZlIP7GHXtIhdqdTtTzASwLUinbPPq/VP/5jX7KVhaqbOYx+AaH746ftl/7t5TW/eHWCpFYkNr1gQJ",
-	"3T+ovn0AowYsani9RM4z0F4w4+RaxOxfP7ChjknWR/IzobDTe1XeNBWWeyfZImn5wXG/9kHxOQdFJs+O",
-	"jjI++8eMfzeccJlpqew/6Ts5lEN5W/R6/ReZ+u5qwuXf9XtA+I5/5Ol3J26t8Ldh8Z1byOq7edjrjT/t",
-	"NvBwYZfuDNy6RpgP2qL+FT6IUWGcWTZjnOVFHVR8A8k6CYKF9t1vYIBVzcvXZ8+Pz3q97qkz5NwUipwA",
-	"gC0HKD0op0LEXQTkh64piPOWYtBlNzpzervInKrM+MwHe6oaoQupUw7v7s7XYjSSQymU/W1UqNi4eUqn",
-	"Ey8vfnCf7t3zi/7VyZtXL6+ev319eXzx4l2/9+bk7avL5xf9EqicakYOmtTGwf/+9/+E/06e953OIL7k",
-	"66vrK3fKo1pxv4FS6Z2UasWJHwPhC/DvC7JaEz6678JMOPvA9XZk/25uXnq9QOVuoV4cvzrtvXazO3Eb",
-	"H72SMy8u+IfC/GbFZxv+3IEDUChdjCcUGPaljR4BvsjitRIBShMpD+py+Ysi8IrZjlXdKjl17kYXNTp4",
-	"HZuJynGTqGylUZvFCU6VIE7uXCrFae0ptYVc1HV381yAyKAzRwXezIHwZSLaJJT9ilB6YZmXyoGQagyp",
-	"pzWSV/vGW2jnumpeDHZ6E+wcW06D7YZaleWoZ6lsBHt2vfnW0gW0vFpfm4E8yO+mTu1iRPJowO1wsrya",
-	"/tfM+avHnV6vx6RCzGKg4vEDEDIbuaOUeiQQIUi50gkDVfYLXmBojCV0cgox2pwPrXN5IdcMvDWDxKMr",
-	"w2jO2zVs7PYsjrKQASZIakp2hjyke931HtclrMq3y6xbn+cj55EaHj4f3yI5CO3/XlxWi0OrUttkzk41",
-	"JIDrbB36a9CSv/sfV1Toe5S1iTRW57MSo6IsRIdKJqiz94AXGPeqROgwWha6iqrRt5FUPMFkD4t1MbDs",
-	"76NYiFTEUedWRYXKhdHJvYijf8ASIihuAfUKC+Gx3DGWZgGa3azBCNpaB1YCSXtWP2/QF11j2rWB9T0T",
-	"F29rg+yh5tU/b67qtWn7Hg25GopkexLj+WcsLR+kMG/YuAM+vGNIxOArKLB0DBuHle2yK5hTskBrRI6H",
-	"zgNMCGd3YraY0cUBHrxnPepAo/2y5128bP/id0oqnZitefANNvw9IZMABOpLnCZKzzUw9s+bvxQZldgj",
-	"jJHaQFxWZZ1yquBOqtjzokaNvXeffHRu26PY3VYiO+1zO3+qEEM2NN7iegQgWo+43Z7N+z2bQ1jXCzp+",
-	"pq/CTty8iY5GuRB/E9ufxxsxH/8oRGYqAW4GJd4jILUP1sE5dY2WvIMUVnjnpraccmlhp8L14slv1lGu",
-	"/yYUrVjbGv8NbWoUsM339WIl4vzuW49U/glrGVLMYzuXFo6twnZq7WKdCg9PjXABwj+JVGLFyRaKdr94",
-	"1zyxQrH5119dK1ZtjWqPzkc5Op+Zcsm/6WPU6qzIzJ6O0Z8rnUSQwKdyqyob/Rwdga7QGPiYLyaCn5nQ",
-	"mL2oEm509mv27ZY7bRyfRwHZfWXIbtOendL9sDr7rciiNhHaJkKfkE9/ozNWZFs6OkuNoULt1Rn5Sdia",
-	"LyKV1XVPBB2NLvsVJ7KF60F3iP8nkQIsVEJHpPVAviHbyMvZLn0Qd6bEOZ/y5NHsl6rhssZGcaYMmTsL",
-	"rEuL+/ATvUtrwjy+CVPKUWvGtGbMUzJjvNbw1dFbWjNuLDEscmlnoGoGguciPzj7z7869WBEft/c2pny",
-	"O+DXPugcFHlycHYwsTY7Ozo67r/s9rq97vHZq96rHugYmkgDXAF2YRK+BCLUA9zWLNQ+IFAANMF0y1rT",
-	"99ifc9CIgeAWAToWOowzbEzAXhvqu0kEj52TWRnvjczBv541jPjeAwh60qURz8PMKmOUaaDFMX6G02Mi",
-	"kphJBQyjl3wiKzf7b9QIlgDk1Ih/QeEBgmisIjb4Klw6XVaMhLQsM5ZxY0tylhWjY7uVzucIXZgVSWKI",
-	"hdVTAJo5oFwOqCjU9SVtF5BXJNwVMFGGOkVAysD4PxBjrs59lCBxE/X1J0anAhPhVc4BpkP1OJrGntMb",
-	"K1R8uTRxMCxZG67uzDM2ETyxgSVGYLPazK8A1qZVV/zS3bZ6SD1VbKrzmGx0Qioqv2pYasRCoa/QrU68",
-	"1jneJPa1UiE9FRg7hVLHjgcQdvsKfqoMXcEYa9xNLNH6zrcY05rWxE0Y07gTL95fszsBpBLz6CJ0849i",
-	"1nTjtcGuD+onNIgNRIhDnHCCpGUmE/yu9ib5vRyKgz/++sf/BQAA//8=",
+	"7P39chs3lgcM3wqKu1tOKi2KpD5sUTU1I8t2oolja2wnzofyimA3SGLUBJhGt2ja0Vt7Ec8VPH/shc2V",
+	"PIVzADS6ieaHJDuTXadm1xTZjQbQB+f7/M6HViynMymYyFWr/6E1YTRhGXw8KfIJEzmPac703wlTccZn",
+	"OZei1W99I+ckl4R6F7VbUYu9o9NZylr91mNGM5a1olbGfit4xpJWP88KFrVUPGFTqkfMFzN9pcozLsat",
+	"m5uodUrjCTuVIs9kuvzMZzIjEzknqRRjwnMypQsyZOSKzfLqs2fFMOVxRKb03Q4ds7/sdQ/2DjudTkT4",
+	"dFrkdJiyLSd2lrDpTOZMxItXbJbShb6tPr+BHmdA5hMmSD7hinBF8gkjI56pnFCh5izTm6a/u2KLiNAx",
+	"5UJPvXw0E8W01f+lpYdq/RoFpvKK/VYwlZ8FJvCCTpnCR2d4FeGCyCIjqRyrNvmaXzO9cbkkhcJ5LmRB",
+	"qLqq7l+ne/RwtEd78X7y6GG8x46GXXo46nWSffZouDcardy8KX33nIlxPmn1D/ej1pQL+2c3vJw8W5yM",
+	"cpYtr+c1i6VIlJ7vnPKcDNlIZgz2z61PL3XGaM6Syhq6K6fIBZ/qfS5nxEXOxixr3eg5zWhGpyy3ByGO",
+	"ZSHy0yLL9PtfnuabCSMUL3qgSGyuq27p2YtXrajF9eW/FSxbtKKWoFP9i72+QgYJG9Eizd2N3qbu6fnl",
+	"Ocv0WP+/X052fv71w97Nf7ZCm2umfq7Xs27es5TGTNOL3t54QrOcyJH9XbXt7Gc0n5STh39WbfV/ZmzU",
+	"6rf+Y7fkM7v4q9p1s8snMNvHVFytmOqQiiu9vzJhDbPRV9x6NvrppzJhOJWM0XIuoUfpC27/LH332RPk",
+	"eTLLWKzXuep5sbvq1g8tH2SfXGRKBo7dQLB3+WUMvw40EWiKmNExMwewStknP4/eS/Xmp9GTw+HX00fj",
+	"7kv+Xo6biV0/soFf9A4Oloib7rzv7Bxd7vz6VZjEPc78LQsczp80+5NzQfQMyEhmFf7YJq+Ae3CUKIVI",
+	"NIueMKL01VdsoRmMoiMWwa1jKatspjVV451H3Ye9PbtglKDlir357egJbsg6YSuqvNPfGLLz/2/cEKHy",
+	"rJiylceeu4seKMKThvNUXnVroitnY4juW7ZYMa8rtoAJRUTInPBcEcXijOUNE7xas6GrZvYtW5gpPWfX",
+	"LG2YVMeQDCMpo9dMPSATqiZMHRNG4wn8YU+IPjUk1WNZwZ9JiUyUjIo0JTlPGV7MFZGido464SXCgBtT",
+	"TZVKOjtHTVTynE95HlbrplQsQLdDhYXmZCpVVcM66ISPdwqjBgWZvmVK36Hc7XU60WopHLVewpxo+gcf",
+	"8JiKmKXbnvF7PtN2L96y4URKLTmWtuHEysflrZgypeiYHZfrlgLJN88WS+zscuVS5ziDHZ589FW+5mNB",
+	"8yJjKxar7DUqIlThWcuYKtKaRXDdpdFEvNwbHb159FNeHH0zz35U6XUxTb+f/Za/+OG3q8lv810mvn5/",
+	"fvojO3ic/Pb+9Ez8+NtPPz5bTH/4Oz15ePJzMvtx/sPzc7k3fZE+evrdV9OHbx6fjP/yl3Vb5ebYtGPd",
+	"Tm//frbsDZ8yldPpbHnL3mptn8K+wa6xhPA80vre94K/02xWq9rVXes+fLTXPXi43+msW2PuHty0xt6q",
+	"Fa5gVOc0y1dJjJn+fZUQgwtuLSXg8UZOvGIzmeVGa12pTh8TmqaEjzTL4YqkbJQTWdRoUr+K/otX3z3p",
+	"xymjsOAwVzWDtlZYWSG7ypvsK7f2FZO+8+w2tgkbZxvY1ZPc2NJC5VTkfUIFefXslOzt7R0RTXYRMQKa",
+	"iQQZQEIX1o4ZSqnZxHstbckLOQ+8E/JC5mTO8wkZjDI5HRAqEjLI5aC6H71O73Cn293p7TftQ+ML2u80",
+	"L1lbHRuZO+VM9EtpmIMxgMKzCNiN+w12I86t2eJ9KdKF02TuxeC9pYGLE30msykN0Y4if3/98gWIhtPX",
+	"PwClUEUoARcQCMgZk7OUtclZnS7I4CSO2SwfkHgipWKqTwZ0Nkt5TPXou/9UUgwiMsjZu3w3VtcDPTj+",
+	"NUspFzXyidV1w3aMcPIhJ5B+Risy96Lb6tcVu5DJAI/U31ZOkDsvQzbmQmjFyL7JhC7aRNPefCJTzVpV",
+	"vo6JrT0W+kzd5mC8nDHRQHj5RCpG8gnNCc0YWAr6o9AcICLzCY8nesIjPf2JnLNrlqFSK/MJy0A1z5i+",
+	"tbIU5FmhJUg9laBSO6KpYm4NQylTRoW3CJAea+UWecr1lPQ+axrSh7hGPbN8cbmBUy40eSv+tmbGr/OM",
+	"z5hqnr3y/UP4OoRMmCJqol8L1ddsuMPKPOtWm/xGBuYowzRvZERJ7WGZ0EDib7qP+nudfqfzc8Nm53I7",
+	"Un/DU7ZCt9EG4wNFRDEdavIQZJzJYqZwBRljJOFjnqsIxRcV5J11kWr1Y1jkaLhSlR/re6Qwp4YrODTa",
+	"KI3Ao65Px4VAy1ZvFdq6cLrmVOQsaZMzbYuneMWULoje18SKWa1xac6aT9gCDtaFqGzhu06nu9s5fNie",
+	"7XZ7YTVNr/VuOsSbjAo1YtmqDTWXrNIX7TW3VhntPIzW+JaGDO26a1vLIqo3NS/f0YgLmurXwQVJZDGs",
+	"0mWvwQbXw4UPkm+B7/kGeCdogL+lacrWuL3ncM2/mdd7hZXc4Cz4aBbyR/b1rbeUXwqmKWiqmYJvLCs2",
+	"oxnNWUKGC6JmNGbquMIgMj6ewAcmZDGe/Hua0xtt7x3M6w3Nap6TOVXGrP4oNvVmC72tjf2Wi0TOV/DN",
+	"OVzQwDDxx1uzS3w4MMsbPYaaSaFQ73hMExPt1H/FUuQMDW9fEZ9lcpiy6VegLGvl2W61viPREyzElZBz",
+	"cTniLNWHMmE55alZ2pSBcL1o0elUazIXLSse4aY2ecITiJJOGRWECtAh9Un5aytq4Yj91q65GTZIS8YY",
+	"npuJ/pBOeN/4IvsbxlWZyi95slkcVkuMQmn9QjNxngONvfECpBMweGCieLYhvCdFntE4J4lkuNgJvWYl",
+	"bbiZm83tV7fwZmPvCd6Or3aZrLwg7pSm2hDSmsYLmU+0VQJHKpcZRna9zIQfdwxV7GAQPDQDc/luGS2/",
+	"wWCbGKU8vhs9WQ3hUsj8Ev3DqckpqJCWvU6vL2FDnrOkDzEN+APWR9OM0WRBFBN5m5yoK6NOLRjTqsGM",
+	"LjRzGdIYIvS3J46jKnG4mcVU6Lc/ZMSsgyUrqKBx4fdNEI4sRxwJdpYxvUWoIH1cEnkmsyFPErQ+b00j",
+	"mUwZbBNNUzlnFbZzAnEHOSL6IkKLhOdaRNMFLDnOGCiBZq/V3V78XvniX2g72c2m6R0vTfy+3i2G9mDJ",
+	"dqkJWmn39+7OhBZ3NH2aZRjY3vD93XmBL4uMgO4aos1jk6ICMSiMNt3fkl/I/JksRHJ/HG0Ew1V5WcZQ",
+	"Kpac4/HJN5oQn+2d9E73nzx6eLr39Ohx9+TwWa/zZP/po8d7J927Ue5+lXLtrDbiTXjxPVGuXTu+Vvgb",
+	"BCkoBdoSZvf4Ot9I+ZxmY/YpiRe8zTKBUGguJUn1BD4uk/1e+JmDyR3Vu+pYHuW+ZiIhFNit7/jI2LW8",
+	"YgmhilxAnqPM+Ht4XJ9g3iK5KDqdvfiKLeADu2jdjZi7PjGTa5ryhJycnxFMYGjWuqoru2eCNvMAYZSV",
+	"1mHtLb99+3anngu66k1Xrr2J7kgl15SjinEXChkWauGTRYCyTZpAJbcQvGrOI1AL8msrjxoT7y60ceCL",
+	"6DdSoqfajGZdcDzH+FsTocAC74M6NKcVch46/OQL2A+9pWQgizyWU3Zp7IJBmY77pdtKOspZRgaQ4LkD",
+	"GZ4D3yT2SMy7ZD2FuHTRu9LWLJMxU+rO1MVLwri8YovLjBWK1QQoV8S7DI6c3ll9Ibr+jF1p3vux/oVQ",
+	"IthcX3sn3tPrVXX/beaxguQaVv0RTMM5S9MdNA4hNlvaLIkJ635MOaWK2UxmOUu+Ywmnb2A3/hjRDBoz",
+	"i1OaoegKhSNlZgz+wSnOcOepiGXCxXjwMTfKvXWbMM1UMHBEc6LklMGKUokyOHeB+ojEEyrGkJlCRpmc",
+	"Elnkiif6JMT6XvCRD6m4goXqZSRMcJaQXOqVzDI5Y1nO0XmEAeFaGKfzcKez/6ZzhGGcdre3t39w+HMr",
+	"slHYfiuhOQPX27KnTL8c/bjllZ3l3mzareVgVdTiSXU6NI7XhPQedVsVD56+45fOzhHdGf36Ya8Xcn5r",
+	"NkEN7dX9lAvrpixnWc4mYK4uDy1Tto6UX0njDSiG/2RxHpoHhZRInvcJT1QEKRwKzrUq4kmbnBCXfY86",
+	"WyyLNEF/PSUzlikpTH6lFo08n8gCM0WvaVrUUiW2sVZCS4bJhbMk5Shnok2eMMFpqspoNE35FYP1jKTe",
+	"SwwjIFfVs/XUBrgewqdAwmOmL6pXMTjC5CI/3G+tTpuMWvMJbUhNmrJ8IpGDZrLImU1bNZzWhUhjOZ1S",
+	"UaOPr5++IbvX3V3nldj9YD/ehDZuPgkEZU+E1XkjMigUy/qYbAPJsxB0GZH5RJKM6j0y84B5Daye0SYD",
+	"DOIP+kDHeuuHbCFhlEpWQC7TBGPQ9W2vrkzLrtXn8GE36DQvvd2/tCDWo9dsXoClnEhzoTJlQ+KhwMIM",
+	"ptRzjp7tKuNKaA4ig+dsqjaoodC89sY9g2YZBV3QS+JfN8gL9i43xQD1lcFkGlZg0+A8lWhIU3R+fygj",
+	"fDaaB+ez1W/tdHsHnXano0eJM5ZwLD1rvH7fu7x+DXhSV9++1+nY20eZfM+Eyyjwkqb6rx+fvfAz3WZS",
+	"aZ0bFKhyb5VisPjqC/MWvbrABC+rLnvTO7ww7MoiD3vdjb85Gz7E7s+HgPzCzdqioMffw8Y0c3sJyWUR",
+	"Twivhrj11jfzv06I/+VGQdtgmqDL1endFDR54WkYMXIv2W1r+Ra9lbo9XHFknnPBlk89ndrjtGrq30nB",
+	"4N2u1266bVBuHm6u3dyCjsuqpK2Kj6IWu2brV/sULtLqBPttmYhObeJRpYrNvIk+6UakF5E98q///p/I",
+	"6QmUjOlsCxoLylitkq6b+mt9jaZHm02yXdKIT5J68XbDzMMjSy4+XTaLGqS6+5A18NA/TNi8gESooGJR",
+	"UoDJlqKoFGrm3ibPGdU2EHnPMqkVBqggzmWd37Q6nU4HbYKHj1rL4fMPR1H3UVjv9lnf6vkt11n2Meev",
+	"jz7HWCYMnY5OHg2ipisUy/OUTZnIIRdVExGHj5iYY26AHEC8Q/82Ykzpf1WhZkwoNmhfiLegTit2zTKa",
+	"VvL4pLDWGWiyoyIDXVZfAqcNcpgowRQ+VO2xCEWOyhmBnmcUTrsqlzsYgepPqLoQ9ob/2BuQL0Bn+/7V",
+	"czfMf/X29gZf9onELFBGVDGFJES3v/AcKBvDjEJjDU8ZFVyM62lpQclfSah41PyqX+c0h52/n1MFUuEP",
+	"O1nWr1HPn1YsR+OMvQNSUWScyTkZLjCGre23CbN5tcMFMSIRTpVJYkalKWqlnA55yiEZVc8MPnARSxBG",
+	"ZvxAfnPUOkmSzDgUaJJwrHg593bc6HN1SxPi55DPyBWZUY6pOewdjfN0AXQ9pwu0OBcYpdffyRFZyCIj",
+	"dDbTp5XCM/pkAIdIH5uyKlL/NZtIAadqQkWSMkwDx9M3OL4QQwYODAxjZ8xiFuhdG+jNYiLnNB2A883x",
+	"qyqZfmjh0KCATqjekSl9568f8378b7pL3pBSXd9iD7HOyh6uCFNi9Hl/TCdcr1TIvE3OIV1BH8plLwwf",
+	"qXhtjeiz16e+irlsu05kmkDWJroBlMuSyGBKaomRv6LXnJwtIK3KO9BHR2sACaKWcDJmg0NrBNKSEolf",
+	"R7j6pWMXtd7tjOWO/nLH2CCwhSeukqb8XV3x2Y40VV47M6nVkMy8LWNIIAmtVcDKK28iR1GNmen+MbCB",
+	"EK7Zqb4v0kcdE1kg6O2VE9fcSvSaV+Xo3/5aFnW3L3d+/dCLgq6sLfbAq1IOpj/6JIx+Q304sVRoaa3V",
+	"+XOh1jgHDmtOOn3HaifdFitLeag46AQKM1hC9M8QuYupECwh/3gF0ZmIDIoZ7+/uzujirzP6l3/99/9o",
+	"2d87nAn9eVA/sOVyK7fFE8phRn+TVzzmMXeDnE4o/69e51z/WD1fvU6nc4f1zsLlEifLr2ljClxfOXFQ",
+	"e4P6jnt7gyAdtj9mcNvGa/zqqHv06OHhgdZee9XFXFx89Ut35+hXVF8Po+7+3dZTzPjKGkKbYsgV+f78",
+	"jPCEpIxCmnuEitoCDhl5aTONhYRggFbTNDkze8Pc5FmY42vUSiZAjVd0oSLCRxcCxoArYir091oS+PRd",
+	"0/iWiLpGv40AFIZX9Q4Ob/5mvtV/H95xP5EXrcqtd+UqgTNgjAi0BRuT8P/QI3AT0jlVgKsNVDGc8nzQ",
+	"JzHNsgWU4OnFYa6kzIxq2SaDTBspig36pBAJoinJjI+5oGnkflWDNhlgDHTQB8KYA6mw2Diac4eCAV6J",
+	"6EJAbBECUDbZx1CPUWRxghCKhUeUQdaQ0vq4dKYEIiCexaJ1G1BS5ZwpLFEkucxpikR/7CFdQWIOhEUE",
+	"jADvHSh/iGWwgo1pzq+rUZANXbFVve02/kYzqu+Wcg+o0NfOX7/o/O7xpY42q7/84uKijX93o/2bL//6",
+	"n2vd7vhAz1sXsnDMi8BasaZSW7ikako2RRSXypNNwSFWmq0qHesd9Q+O2kfw3+ZeuVGwrPPNcgEnIzOW",
+	"8Tp+hZvCnqtea3fgv82nkDXs3VtYOf6KJXQ1DLjK1gdDivOGAkP9i2NwMktYVsar9GhQi7CJeW3nIOch",
+	"6zqX4cez0l2xclNv/V5rlJzZLYIdWUXGcr7Kv4RZSb4caDQD74IDcFvXsaksLaZbBEGq93y0MEjlMSlV",
+	"+aVxJTeVZpZiRF9tPk8b6aRz6B++7uaHT86YMNPYeP7bRF54Tia0Bp4X8ok3x1qqTwB/T0Scuyci6O3R",
+	"pzmWUyhHM96e6mZZR9Hqk1LCTayK0bgNCB8lNKtqUbyM0av1lv9jvAy8fxgCSdjm0HLW8lYNeoFWclFx",
+	"BmUXTILIZNJpUrto/Q1TUd22/dKSV2rI9UIdP1zOY6ixPT5S8eUsYyP+rmEi+mFnz16fKqt6DzMq4glT",
+	"KHVgYtXX9/rx2YsQ/XJxOUr5eBJgOmel/mUyKLAOe8jAPay0OSCw7sw9Z2/rkOCUvrvcMrpmPVHe6qAy",
+	"97GxRc5EwmlosYLll8BvLmM62/hxvxWsCKYVLe0P1ArnUiuDqm4HdrbeGaim2YR4HbVjrZ8KZUApAxgG",
+	"8QDkuZiuh2zeZmE4hjnloshZREb8mpk/8IaJLLIICqNt3kY+Z+koN0BrdBvZL66wvHD5ENTYChzjyIZ/",
+	"/fNRHlm7YZHjFT51u9dY7lIT8znZ0Bl7B1fqx/dimrWcGv7XANCFDilAwQUcWqaNAHfYleExa3jKZrg1",
+	"OB8bXV/2A07lNcRrEAIG3QoGC27O83hCcpamClCxFGMCMxAhYFWoXE7B/9xsG2zHYIZGBG0qNayU8UOV",
+	"wQRFulhdozyErMsGLeWgrpSEHqG3McCrYGmwx8kxYaliZbphnHLBEjBxRbogVAhZiLgpUTJjI6blem29",
+	"WgXt2P96YStFm+U0DaZnFgJqCqkgjGYpZ5kjh4ZZZNVs79bhXu+o19172H10cBh6+jZJAUoWWbwR49XU",
+	"/BqvtskEFOTBZT2fdG2G48H6NDYzr8jiSGlq8lINTOqB22dLC02swZu8B2pkMargzDW4TvS9d05XADVv",
+	"Hd9vDIzqu/+hGfryLFJGVegIvByNHG+jGSCGKpOzDhhFIB5rh++g01knpW35x8rn+X5UeOySQr8G7cPf",
+	"lLLgxCy1aYNe50Fw+EHCxhlNWDLoa+nNBMpu7ukIvumEwp/ozSEjytMiY8pLJADPlq8Y5hnX7KTI22SQ",
+	"yLkY9CFhnPJURXq3L4RLU0UmDkmmUl+kX0vGRlDvQHMiRczIF5BbcVmUxUaDL9tkkDJ6zcUYBzfp97EU",
+	"gsU5vNQFgGoco1+RK4QWvRBzuiDazFH4RFDjq37EYgZJZLhD+qOcC9xq/bzGE7Ei32ClVQ9bjEBBdteD",
+	"hv6//vv/df/TFmqIydF8DQKGqyoISJfDN51Ov9vpd/a3SUlDObmEfrd8ZVDwSTLMZAFIJvm2eb8HwS2I",
+	"U6k2MMfvlOwZlOLuXZYoLblRWeToLgJ9+zRRB7e3UthZejXofBjPDAOKucxtECiu1paLOC2SGkHtd3t7",
+	"QT4pwlZJJd9qxFNWz7BfnezXnJRQx9sFjrX8Inb39oKqmprQ3sFhiKu7mbrXDEELbBVRDs72hp14f793",
+	"9GgUd+Pu/hEdDUf78aOjo8PR8Ki333tI2X6X7R/uHw2P9vZjun90cHTUHT58dNAbPjo4WE5wg3jPqpCW",
+	"yVZ4/c2JnvqtNZm62oE7od9gtKSDGIvMoSQiDfnJt4Z+V8ooTYf3pFKUfPjTZ2t5Bu2yEJjNMquaOyI5",
+	"2u9un0M9LJTeZHVpVPfAkX1ilXrELcOqI5fgZ+wll9eHVeU8z1NthQlWDVAe3GKKs4PO5TTk3qTpyEk5",
+	"546QVyRlSlWcCoIwbbZP2uQ1T7W5QQyQIUThtbDUMmmnjgbY7bUPfJ4qCwR+CUzX2M96tkdHwdm+HBFK",
+	"JoVIoKLPTFdwwfLFjv5n3dQrE3vU2Xpepho37CUeUTSO0ZkB5XrKIdG4xx6u9DodhnP0WTwRPKbp5gSG",
+	"CRDmxboKQO6qw7AeNGM0ntTExeHWtGVqjQLtdRwmvpYmfFqVJNsS8VKWN76LqDzIoZMY3L1yzu5kOKIL",
+	"shFoXrLsAd/WKZFSpTbyl5/CleDHmM6YUHSTkgHnLGlUh+z2AOKzlZWY3a1MTejtlSKapEFX0vci5yk2",
+	"T0LDAN2xWi9kCSAICuIvE9Cf6oWJnlLsY4puphTzZOP+MtqsWKurPmcu0MSSy2BlSUV/720RvCqybTRL",
+	"ec2ypGCXCV2sil3pn83m60kjUDEmi+Bbqx/M1QdezkWoqkBbD8j1MP5SV+6mjGU07IhSMi02IXF4T6/K",
+	"yzVPNktfe9tbmSVqcy++vsW58fMJ41u9mNuUsUStYqaJ455Jau70n4AwLeshTJ4AAq6V+IWVZMedkifs",
+	"dPY2q/JEpueFAnxXGZC7217zMv2TVdkTj8s0cukTpfhYWLN/i2iBI+plgt0mIbq2BThq42xPrUSoN5SS",
+	"+SUXl0Mprwb9MqsPrT3QCJF9yyIDDzUAwIkHOVETOW8TuJ/ml4CM3S+v0r8qcz+O5RAOYXwzSpsM0Id5",
+	"mXBwmQ36ZCjzCdwP/n6tWV0I/BUiBFNsekYGSYEYC2x53tr8nvPY4au2ySCtXYjedgD2FoQS/XOGuNMD",
+	"hGBMOHhzwU9m7Mm5zBJS/gqaoXVaXwhAvLDl0JfGkeNux/QxUSbsu/1wlfATWmJZ5ZIkqFa2oX5hjP4u",
+	"bJIzh5w5hnazFrBzqkhcaC1s1CYDLi4BkxhdfGb0C2Ghiqtv4oFC5D44mAmLecJU+VrRFaxfCmRqi6R8",
+	"u/B2vBBN+UalSBeVm72rkC70rZURL0Qi8eaSTXgkEeAexPxaxoKQk2ChIRxFvY4ZXcgivxxRnhqfZ1kY",
+	"CTUk+meS8MSgT9EYLQzAecT1IRFDCQqxdVmmP2TFeeidJG0cl+fCOertijR7scSr7Wb8p0J2peJ4WaZV",
+	"GDrA2Ca8y/JBxmkftaq7rznd0o6Ce8Hbl7BjE7iGnN6CweXsXU2sWKeMkdpcgAc2IjmPr1hO9h92AZKu",
+	"Ag1s3O8bM0B4ajP/s27YWjLlbRTlenH93vZ1qtsqBvWYeE3U4ZwaF//EwB19aNE0fTlq9X/Z4Mmtm2jZ",
+	"mw3nqiExxaTCJlIwQoeI/RGhEx74HHT2cKmCsRQxTzkq4voxUjGFDVk3ziIoS5dPYqul1f0+5XlXGzuT",
+	"ynFDI064ymW22Nw1pXfzhcyDRYQNRvZbn0crh8VhuShd2CiM5e9bZV40VTQ6pMaN6NNqlGEStbRS7pfn",
+	"IfTeyTLR/mrJFmHivYTH7OryYNgddeLDhHXo/v6oM3rEHiZHdC/udYePRodJp4ZNf1jxpOoB1uL0wKPv",
+	"wyNpDtEn90Q6clt2RN6nto9hnQ2Mrmq4fq1b/9bSIwB1sz4W4nbrWy6S5USbEjaG5qt3G+73guloWWhi",
+	"R+QsPYRCHHo4ASBY4bNhfknVwQQQYiZnKZ8kGQUfEvoyINRvHtAou19VbN0g5hRXxjmi9fBxxkBFQlVY",
+	"67rKd+u53kRaAYSLQVWGgwz3DRcV7Upr6FxNuVLuV0E0MdJcZtD3qUxLt/XIMIWSP2AM1g7SvFIX6/b3",
+	"vtysxvu0nd6EgyWcqMJ+LgrqlUdGI8T8lGPQkycuFG0UeAQ4MhlxYFNUtcQJ6nBCtqLWgqnV81O3dAa6",
+	"9emTqlXSbW4wuuPmt9SOTTWRxEyg8fRYCbJsnOIL9M02joiI2sqYMS+9gCVESUT+slkXaEgJNidjaWP+",
+	"xmc9n/CUHZsToHKepialtVqJdCHmxnM5oQrssHR0aZ5LyYjNSyhwkmdwomSRV60Cd2ANTboxgq/9VArF",
+	"FUA3nmdSjpZfvq052SAJHJsGVeSVu2u4CDtXw1UYax9We/+msxj0XDKzCL390wpGTUjVvI0CaBjnZV0+",
+	"3TatwPLk2wwYzIYbWh//hn5ihJ2/Z1+d9ahsBSq03r1dBxPawsd9zbKM13Mp3zg0Aa4cICXkuwclPpq1",
+	"27lCrfi9N4LZSHkuN6p0/f67eHJDzlXbVZ9a94Q1PT1Cqu5lhXAr81zNC07isM4yiKUY8Wx6ifkFRipg",
+	"Q46JAZ4AX01UdatpJUfqTYFmaYOM5UUmlu4W0rizkNrGLFeuv4df2Fpeou9C6JKyGBa6W8OlSftCuBk7",
+	"91P1bq0r4AgGHLZ0N5nnOhwgvLXca8BNKXLfJ4UwkfSKCbjbOcbA/ZmxUSH0DJQ0iXj6wVoouim1EfaE",
+	"55egAZbXkvqlzG3j2kuziCiu51vu9lyvHDo/4uPgrczo4hJ8aoM+CmFqxbpx0WEDQM8DZ4BjMFEQnLxV",
+	"uVshFlCY9YQrNcLV16Np2gwOV42wq4G/J24Y96ebd4M4d0RdAgJvGy3w+GJQiTegy65XnXEKP8D8xkpg",
+	"ZTU33dr7tuIQ1033WGaXR8nDuDs6pMM91ttPDka0E++xg+ThSDPVXry/0nTXA6w13cvnn6c0oFTcBhRv",
+	"e7GyuswPi8xns3RhGt/PIU9C32ArqjZyL+gVCpacm1LIgO6GKZ8NEBfAqGmKCjC2QhkA/Q2MjpxkC5IV",
+	"IpyDf5+OIu+lVOAazfRXC4sl029zYzp8YK9ZxpInmNYQNrvWJ7yarIjbJjjcT+ZeoGAguJUoo79lgRVf",
+	"sbXVvN9iHohicdYEljHEth25vGKiTc5yDyU+YzQxoZRaZfOEX8YTml8Op0eds6+fjuPpD5Ph6eP3P799",
+	"sfj5x3+os6+PiuE3V+Of3u6Pf/5xMhn+eLJWj8GOHmaqDXvhQTaFcGEWUGpUQjuRYSrjK8IFeUwVO9wv",
+	"8+qg53GcLWY5S8j52YvI8WY7CuIfngM7liJdoACFOhyEWKFVfKQZXag6aMrPbw/+GYt0nnz9w9Xz08eT",
+	"4fQf4+H0iA97rw7+vvfdOPn60Tju/ZCeff33bnL6uEO//n780/RZQRfJe58UZ1Spubbko2pn3KPDVX0L",
+	"HQTLV7u/fvWXD51oDR6JqVlXbW+jfbgSPrVgBtDGEOlgF26Bl9nc8PREkLPXL8l+r/sQ22BwQWI64zlN",
+	"Vajv6WYNS6PWE8T3OavgWG1TGFi5cWV5oLsygDPqDROi2yfck2qWEXIBWQ95kM/hHTJbPBV5Fjj5I9u3",
+	"apn1Xxk/50rZRLN8gQ7VxjRtiVFk0xV5RrU4bJPntsd7iTLkdSdTDJrPGax5mpKE5rQZXi5gHhoUq7WT",
+	"N6YhXdgeJEtla5OyVtFDMKMWGwiD7PSK2SwII9uXN/Sa02Dphlk+3o1Kwlh62QhYv+lhGlY34psnz07X",
+	"skTbussuNERdT0ejYL+AgRGqxjZx9hZ428D/i73V4AqlVXV815HzzaFnXAVSLkChxapq5d97TK7YDNTc",
+	"C1ENIepRy1A9pIFgGgNOUBKK1VcRGcwQqwrxIIXMLxVjYmDb02MOhJvjEOBMp4ql10xVTYxSqbALDUTx",
+	"YQbBM/j0OoiLh/qhBYGAQGmWqGP3lkF11+cFkiGGLJ8zJkg+l4bylOZ9UjCicjaLyIAm/yxUDpiYkMQw",
+	"qnjpIz/jArFgByPGBngd/pS4jArfkQ0Gr7OPbLL/pVeCaCwn7xuDqRW1yklVEhS0SGJhpNFnWH0WVssu",
+	"42Cpc60UxDawRQkxZBNuoqqYI189Pj8fhXNPbSC9+qRnMiMzJme1EpaK1oB5TzZ52vkM2sQHaUPIqTIp",
+	"v726k8gqPmZ27BVevAxrA1+7JYVOfnWEoP1ZJhi5JBrFp7N04XwusL4SXlWwuabOStyHC1WMRjzmTOSX",
+	"2uw2GSqMVboelt9YdoXfZbXvzF5eGrx3H4byshCIZQcZgFN2uYxZcjnlakpN3AKrD20CN/yZ8inPL9m7",
+	"mDEsEqwCS7hcn1zKS0AFc0fDvvvyaHjf1Asdvb5S7N0M3podJ+dTllxq0e4G8r+y5610a5gjUmVMrqvs",
+	"5XBxqZjARtelanuZShVWHr5pQCg9wWIrUwvhYDvJ4G8DzZNGmTQo0FYzw24g4LHSXyeZnM3qNYqAq1t1",
+	"DOzdCrZUT5zRFEHAqyzENuTyAohXgZXXLaw6wlx5cADrIciOgPUAbzWMybhfyOspTVMHwlDdmClNWIM6",
+	"+/rx2QuDjN4KKee/fti/6ZQb9OuHw/DWeHgmKyKiwMKgOTJEyyBJMQTGlrPpLF/VnacM6JWjlY0ACuj8",
+	"Zio66kAqawqkbone0Cg4KkKjDkl/uxIAb6+3DZLAFWvFnPERV2d71NnvdW8fr/Am7QIWK0MPd+p4EYpA",
+	"6F1y7gwbfXC0tjbAUN31MHKYEWUPFOFJBEoYNywLKuLZ+LhMZwPqRYjrGmAlGdZgPjdpyGvVKe8IPz75",
+	"5pfOztHJzjPweF5ctL+Aq35Hpv97VeH6vaZufbnunDcF3RErB7oQlDqhyyk24XLnbQa8SzinAOopEszX",
+	"xcnUa8AwMmJDAhaFBPIFRUJUjh6OgeIpg9TpMb9mghSzqNxxjBxok6BNBkZiaIMBv2aiFn53wD8K1Usv",
+	"cdZzD3pyWKsSekZIY6iK4Hz0dfi8oFQ8W4F1/dawtmVIetjcYsYHtzV4KxADiENUEwoWcKgCIwBtNBy/",
+	"tGg+fqS5doo7+hT/3Ao2egIfSaufZwVD/rcpOjf6ElA/KTUxY6Vvio4LwMegJ/wN8dZuVkArrqxqAznk",
+	"tVLZWphUAvWbxeFvB5todjzgloC+CtBqw8THoFBA6DPGEaS/AdynxJ1fNQ2j+20h56xLazPPUXmPdR9t",
+	"7bOxuN4rr4eLStTsVdd+f34WcskljlLNysr3UqGEZllkdibkzCwtFpBFHx/6vjIpm8q4hPU+gbS4jFDT",
+	"bcBBiBvHdpYvjlc5xWiqpDFxy2JzG7iZINc1dBjVuYLxHaxmvfeQtuvx8VsjFAWjKXQ2q8VEJ/CGVoGr",
+	"3I7zNGlinfsuZv2WmUOX0iFLq4+eZTIprLG57IkthimPL02EaW1ammkLvxVn3bwpauhow91rDzJuwIp2",
+	"mkaV1BoQ9D6C4NOt2lx6x1nfsfY4f8sW93AaTHzvE6ewP2d01JD/WCY11jxwtgwsZXT0QBHFhykXY1LM",
+	"LHvKpAQk/glPk0qUfeukyKsgf3xbA/45dvZEBL5YzQmNVzfo1dMTD+PkxFRIwBXQGvc0wmasPJ4Yv7uX",
+	"/6R3p+0f8KYlAfROCNYU91COI8wf6lRG2zD9Ewd3YhEWtjIR9Dmjiq0pggG/NzgKsLYINJrSmlkJqL3a",
+	"sqaKeUrftt0e1VpGfaKuXN0YyzbSZ+qTiu8hMg3oKRSdzg9MpRWxvR3a5AeW8dEC6ioAFo9xaCYHWRhE",
+	"yEwTxVKh/UeIPwdQinnOPekWwDirxJ+0TTmlSQjWod5jfAtZWPWPbeneMdS99o2/kVdMbOcREqbQp1xp",
+	"woUIaxW2AUeYhnwPBgIlEutLMBidt/dqLE8lC/gZX7E84+yapqUPy/SM7JNuzyDlmaJjOmXofwCv6dgE",
+	"tlw1HOSZANYfpJdYnG4myILRrLaSw+6jg85Rp9Pp7AcTtguR8/DBs0AjEvIyg7ksS4TX7bRvm4mLlGQn",
+	"hMynSpvWTeaQQb0Ah89/8A3UDlcjaz5pQjH02htAQY/y3WI8P8a34kLiLGOmQbxpF5dKRAS5e2e6csNP",
+	"1ISSV1S2VraQa+wsuvz2tzERw/t3D4oYishbWyRw+8sih56OgW6S2J0iY6pIjQCw3URduLyPEQn81SKm",
+	"YrVYZIAJ3MkEQtUKDxSFYdWbGf3Yi7lDYN72AoouhFdDBf0IlCQjmi1F3Td025mJm1/1A4PWo8d5lzbm",
+	"9QT9u7Zz1tyBuB6Dc9KmiNsGYcGgRWvWvS4WL8YvL5/23vz25tHPV6OfF1/Pq1Gtw/2NMq0ud379Kqju",
+	"P2fJmGWrWumMmYAOsilc+bmHzp176FS2/I9poWOm8GfvoFMuI+R1QpspcgWopiWUyRzTOgAId5qmn66r",
+	"TpMqev9NZm7VvwdF/eUmq7d1ABLVfV5XnE2D56DvGlN/PkmXoK2ewmxWY3OML/KSoIxlzkvVF86GycBq",
+	"Qq1bq/8+exbaNLYi7ct/rEn8qj6zWZ8OnR03ZibntVJr27rIZdy3SvzkX/0nlheuOeRyXtU2VzV+e87G",
+	"jYlvrmXkkPlpBqYqwYe7uH0mWlANkOOg2/Y2QR3j1qxzsmttYnOWkSsG+B2nvdfnRjna0XZcDUQYP7Vj",
+	"Od1N5firg71OctTZo1+dsKsFe5VNDw4nJ7Ovn10t/vFq/+fT4Q8H+2dJ7/m39OTFT3Emvr3e+753tYU5",
+	"Y9HC9YQUZlNm7BiUsQXLTYNpjFKi0TPlShln1i2kAmbjr/Gv4ku5D/UZ325ASmKDygZQbzk2na3ba9fT",
+	"qHpXw4pLy7j/3jH4wFu3jqnc3ox1Dk1jSvD6EtpM7xjcfGwTBLhQM0g3j8BcD6BxL4WmK+rvF/7P2Idy",
+	"/+Z3/HAEDSqDKvF3LKeWSMI5+x98DfxguUHyTb3r+vfgTe51CPS3VK7nK/RCwGwFMAfQHbsgNKs3/Mwx",
+	"obzV7YW6xXdC7wNcjdt2h1fFVM9uGdN5Rc/Rj9JxdEmdSykXkGU9palxSuZkKi1OKFIUSGFX0qF3VhkA",
+	"61AfXdfJtNLwukpD9bamBx+trekLNq8iG2xRMHJb2IObpnlobk7zIjPDr5qJRyIGleqX1r/++//R70gw",
+	"pdq+QJp3yT/fDs/P5ycnJyePr75+9uT505+/+2b++hX9+wt+9kSyoyc/id33P8ZZfv4Nk+l3Zwcv3/74",
+	"dPLz6eOjJM2e/F39uDfsyQUXXXH+82+T0YF4ITvvvmdfTYdn3z++enw2+vmr38TJX/6i91jx96zV73Z6",
+	"+0vE6QC0nBzwiOBR96i3po4ViOYM7+1iuZP9K1BSCfNo6AsQT1h8BSljwaDJKtSjemqpfoyFy2ogsS1q",
+	"kqqzfcy0kk8GVxwKwk1O0jFUQ5i0JPzDQlia0AGmKUHCkiX/AeHAAEnKr5i+KbIAK+DxixqubF+I75iW",
+	"EEZyoOmh5+N3gUG3z61iOn4nt5rR4XJnXPZS4E3WExhy1/O7vUXxWCVNx3wMvpHv6BXoVGCG2RYinyyR",
+	"55ZpOZ8mzQYm13ACvt1aLA7obDZAkAZ8BJArZNoN4gnVpA4dhwyZl0kKA+9CuODY2Mv6K0Um9JrZiFnA",
+	"B4GJHwELfDYjc+iwMqNwNaaaOkwhcIdCg8N2vVW+SRzx0+J7Vco0Cd+/OL/hh0601w1T6rbpJi7dY7Mq",
+	"mEoqyDYQx/U8keUt3OuR4SJnDprradI7OOgegYUFxwidzphRb/zQ2LnVRUarc+12f/vp5Kdv351mox9e",
+	"7z58s3j7j29ejh9O4utzOuPfpdn8jNLz+JvvX8m/BALtfvVs1aOr/7y/HBW4seFcuGj6ptJ+ItNES1eY",
+	"vlGE55TnWolakrd4scfS9H3LdDCxiPCme4LTh0FhVmXoZ0rfoVjcq/RbWxaSfqWwuuKzHTnDxe2AzNXG",
+	"CiztxizDmyKsqAGxnvudXI0mWpnXwf3NCzfVm1hvw72TmHANuGVlHE0sb+HK+oiNZ3qzgrBewYHaVq3d",
+	"IksiVJDxkzay1pViBAMmWrd/FOZ6nzimL8vo29qbbKSuqeTjJ2N0loHyCvIAxshoagzxhkKQ4H61L3d3",
+	"9J4Fe001xaNDcWi73F/X0tJjasAGtyAow9Y39v/UqLei9dsD3qT2L4Uz8NENCzu3+T2bcl+TBI8p/rat",
+	"lhfGXuLA91SBf4Io55kywE0LxhRRjC05Z7yA+h36E5huYasUuleViu5XxbbGc0Ms0elTUEcHLn6uqh1q",
+	"ZIaB7IbwTWcT2JYGt+qJsMXr+FwpGhvOrH9KGGcRn9y4qRvxa98/BCwYeWqFR26V8uPYnR+xR4o1HGjZ",
+	"z/Tn4P0bMvI/CQ/fimt/Uob98Xn1a4c8cJrK7XRm2+sm0Kxmia7LvjirVozdA5vyiKqzReC6zeDk/FIx",
+	"l9va6APu9g667YPOcm1YUoLMtGaUl6f5xdNnb/QGdLu9g06n033YirbanY/cnz3hG0K+ldtb4ulsftrL",
+	"u9ede5Ova4p7Gqp1Q5u6MltoRTOmjYmu0mgab3cFty6hsNzPhkP1xoMx3co3A0+ouGciUohUy+gBqCcG",
+	"+yTl4gqN+xF/Z+ICePOxicHQNHW5aBHhOZkWCkpQIbmdi6sHKuhd3IISt7D6Yikg7hwurgcxwF1Gjn/x",
+	"secLMhHxlKucJWS4WNLS4p2HNSLp9h6t930zpeiYrZ2Wua7WZm3nUfdhb+82Ty0jcyu32l7nJTovm8sl",
+	"tCi2E8onZUsj1SYnJKM8BfyRGHqSkC++Pz8zSUMHHRJPaEbjnGXqy1qyhU2krkSVOut9Vnoua83dJMkY",
+	"NpQBLXzj6+u1FnRhgUgZW3ckbyO4HQluI7p9KEwvvNLZTnqXj25Y11vwyW/McLaThAcdjIbeVWBVazdW",
+	"hvXKK2+iGnZcGPIhnMTFRFIiqUW2F6at0HygiPE/abMH8Ab9odq3KB1dLkKYSWjNMTW8cqsTVG8kM21s",
+	"buTVli1t0dcmPZcqiEIpmQ0cBKNg73Iy0/yMnAwVEzlahWUX95oB/PPovVRvfho9ORx+PX007r7k7+W4",
+	"tW2KbmP69cBaSIM+oCG0ycCmNg/6LhyGedP6dw/vwOZj499znqZkyHwoBkA+w/ynB8oVdGARhQFpmFMF",
+	"/deqKAy3SLkOpVU5d8gWMRGQ7SW0BlBtUwQklJR4/6Ww5sBc3hbPcZNiWq+G/Z48PHcGU2wupQiVzOp3",
+	"6or+1iR22cWGEkQMk6qXvW8IB9EMIa0HWMvKym0NTQ22Ckva1UTOKvXr1n83ZVk8oSJvPg73kM+Gx+rT",
+	"V+ae27BvGBsAfRWEC/K03bVFh5oC1YzG9TDmV0fdo0cPDw8gIbqmRFbf3MXFV17yzmHU3W94eVVM7GWu",
+	"s73kXp95bBINzmk+2ThbuXaPywledQ/iRdbfFN4aLSfBrhCb55kcpmzahOhncOeg2MUIH/LFq2en5Gj/",
+	"4OGXy/Ft67ZbSa/4SGeUN+AoYg21IvNMijGII8RbskBjJfF8JzOXLGaK+yB5mgvAXhWVbDEyoapPzl68",
+	"gvKiXrD8esRZmqyZESKd/v31yxfEWHlY4DaFbBbXLUsmpgeFwD5CgNeZ0SmDGzIyYTRhGRQ0zCsLNhUh",
+	"WsLibSNej6Xv4nvdtZloQc+mLRioqRlFJvpDOuF984b7A4dtZd95neku3bKaA49Gwcr2YLd2LK+prlV/",
+	"Km03tzGVOT1c10DO4ibyBux7qFCzBfPwKsjgx51XeNfOWVID0r3NiktEweXHf/PmzTnBCyoP2u90/Kiz",
+	"ia/gX/udINpdzvO0qW4e0qnkiMzw5IUKmN44xwlGk3NyTVOeNEMgNFOUeYpHUcuO+qWLuYDnXTrf0poG",
+	"r/pXu2i3xyZk7HhK5f2v4H6nwWDDa8jPPYY4WKVpqZmz2gDOdEpTrVWy5PKfqBHYdRb56BF0Q0sWAFma",
+	"MZp4jX6RA3m9gd03cAguzfpN2r370Y5e/5saj0H5jYXYsX87qB03wRn3B3DFHPablIsr/wL73gqhitlM",
+	"Zlrhc/a0Q0L1AFXLrXEM0dsA/7tyE/xv7ZONgqPVajadSWiYdnnFALxVYblKIWiRT7Q5HRto5iFNLl06",
+	"LBJQyirfaL0Y3gxNUzn3mkjQ9FJYvFfAjS2jtRWA2ixfVCBrPeRZ/2vXPsP/0sLW+t8BBtLygOB/rXwP",
+	"kfjKN3o3KkNljFbHKgugKl+j57eKvGuKo6q3u3TX6tp4ymqLreH4Tlk+kUltnytbYrBpDQ6ut4lQgezA",
+	"oOBaNp1BPbvbqoxNJfb/hxW7BnzmT9eN01t+WSnsfckEvu+sEJeqmAF0IattkLwGsjTfyCK/lKNLKOis",
+	"Nt42nYac3awYNdC8mhf4UMH+UZqyhFN77OuUnrEC1+VtD0BrXQp5af0utHy95VZ7a9RPZjRLF2VLcKPx",
+	"Vee/1L/cwKNf5vLSkqRF5YQbgGPBs9z5ct+5/uxmPFiDVvWhVmtYKGjTMSlyrcRfJoi9rC2SoabxKkay",
+	"ic44kOZfV7efKAVaNdcgACuuqUVt1+z31CYcLzV5piq/zAqxvoixngCx1FkTpxWSa8Hsidqi2JiKDTrF",
+	"dbbtAlzXPySBRy0FKW7bUg/O4gYT39++8Py26R4pC3V3em6gSLzGoNDGQKsMqZQAX1Tdk/1ur/co2qSf",
+	"Z0Or8Of665rivMFD9zobPRQkd6iLFKzU4MSAEm9xr5ZWd7DRgwKhMThPqKdnhVB90o1ILyJ75F///T81",
+	"i2DL/vtyxsRlecRrBRLwvbeH+mpMv+c5AVKsrHGz9W2Esrx0hkusZZtddC+JQ5qjVpKHSkRlxyM24jFN",
+	"IMJaMIKwBjRgbCmdFQLs7yEbF8LmRFV21CjQWSFMzbGVwW64oFOtrP0OOKZUMbXgJvoqSPwuhKlaNMXR",
+	"D1RZWEbOcqvcg0zO0J2g/4emEkZia1njrgLN81rt/HWp6OzRRkVndkU/yLSoodt8aJkCmL1KykZD3Z71",
+	"djWfjqBZ6Wr3VhORtQ7w8jC52Nyz6sSYaymz0uGFV90xW+seOtRVU6TM5O3Izet20dbGTKgg+F4NDwRs",
+	"2Y0BQbwnl+lTt06RWh5t+aTj/dhMxxjJg2Uf4ax0OW7gJtwmuyJzE1u/L1u4ZkocCHyA6cAElT5jmZf1",
+	"C+5o9kI+ms17RrwypSCugekE2uba9Jsi4TlYvLaFPmr+WFcd5IqhfKY1EIsJr/Bhl+YVM37dAHu+nPcU",
+	"AhaAsHReJj5VQfrM40y3IS2asHPJ6uedGzOiuVNjY5uEZd+USXJbjiZaw+0W3aHDrsERY2qLltuC5Vtc",
+	"7V7VxtlqRsaUyWqrc9AC4ElTnue3e+JGrLm8cbO+E5Bo+Kaz198/2MqQued8Obcv3ksxLx9faqlxrWlc",
+	"sUzx9xA/DByjW2PLlWOV8GM1RQR8MFtBqCSGNBrttg2RWHilj6GXpGWdEAH9f1EGjiCjDBp1DoZ0wiED",
+	"8TGdcMJzxdIR1jvbxmsuXlVtTWe70SHADQJg5BM2JXLOCKPxxKTtcEXes0xWZH2Ysd1LFwHLiDwttn0Q",
+	"bGkjQq1dXxmqJpCgackdoQMZU23ymKVyDivy8g9AzEAn0wr73bFpx0EOsxlPq+jMW3Cm6n11fwueZs+p",
+	"vfZgh47IEo6AfnaYvp2h92nZlplR2csAeVPNSCwPsn+CVjOFRhNxxmyrRyP5sREkyttB33UfhPIkqbBR",
+	"fL2VPmgT+OUxZPrShWlRM2SoYVRSmfRDW55Y31TZKE2xBhPL0fJetK25pYrpxiK+wQTTQ6x+C28dnaxg",
+	"zU2idM82f9mwpwmOeV8aUxKkH1Dn/Bqu3OCvN+G1VZpwb+MOPHjT6SJ43+ZbsBoiHilbRZ6bUGYeIF3p",
+	"m6gIEl9ZLnNjo1bC1azIWTgBr2Q1XiQW4nzNrGcVHfwBKtW2vGmTk3CvOpQ5XJ8+Hes1b2pfBxgvFuXT",
+	"QAo6k9ZmDWPeJlnZ2DXIF62n+RlPA0wRULCD3Ym02Yd9Dbn1AIZBTGJsxB9eW0IXqmyC4Fou0DQ9huUh",
+	"tH036nQ6GztOvM7/gZz1+ms107tcZv/dLTz3L0egDkJjkLJg4XZ+ejWhvYPD8H6NeMoe1DQutjfsxPv7",
+	"vaNHo7gbd/eP6Gg42o8fHR0djoZHvf3eQ8r2u2z/cP9oeLS3H9P9o4Ojo+7w4aOD3vDRwUEt+9mmVQZL",
+	"Do03xxQ2v/7mRM/0xg8XbriP5S41LXT7F/+YiitHz+vffd2hg9seGZq3r3p5bZXJ1wmopPfgIXenTWbT",
+	"bUuiecqaiaLaKoQLmi1aQYCs2czkUy6DaFBy+voHbbuklCeQbfzFTyffPf9yo7Hr9cy8AdWksgUh7F0E",
+	"pzJlDhmdu2wyKAOb8zye1Fpd61NnQwKDWF0PCBULY4kBarlZtc8aYzrN252DPWifCx9Bu8uP9jtg+fOe",
+	"6UdXa2odq+tW1PqnkiJdzU9X4Xc7+nEZhfkCU5HBQP03wfNe7XurFTm++u7JvykmuOvSEqrdXCpHWJ+a",
+	"HtZsb4s8XqeXPwZ8vJzFnx1/vLKSVRDk1KKPR37n8/I8RnggHZi06/T8CZHJN8pxr8BlfwYz/3cGM0+a",
+	"ozcnXoEU1vPUE264CKfT/J/DR2dUheNfi2r3qIQntv/ILGV1TO6lRv4fFYi9zIr03G0bwrN70ZUgxGXJ",
+	"vGzlBA5fq7Mzu5CsNu8DQtIM90CRUhMieEctK3wJIeJeoeb94uCGpsxC5tCT2S+913+bmncDBmlr1rft",
+	"1Hy3CqQadMBSuf8tyx9N/zPoerRNFWTME3YZTvljglDUUbVuAU22sR4VQuZDxhD0uZ48VU7swPbHOtgi",
+	"iY/ytMjWypNn5rKN6jAtxWxeimnvsNWYHqhCCCzhXuEQNun7thEggV3EU9t2eQNQgto9WzZ1iwhVtvBa",
+	"6zbqQQW34Q4d3GqeiV8/dBuqPW+THGRTSC5z9m6VqaaPAYKdz7WgcsXn8YTWFTumBZofkwg0IUs2PNbd",
+	"NvYyu6WyDBkfxs9qA9T+ej0kmCr0hO0o5zGgtaHtJVyKu2FGVYa7h/Sn0Hhh2T5ksSn1A/xmzzBA4kb3",
+	"g/1+gIDaJtGo1+lWkqcMJj6iYn/KTKqtM6PcOiEZqpYhVcuNCvrzck84b/Jit0Iw3TDvyo79xJWk0jR9",
+	"OWr1f9lwTjfRUo9irnIZUrBfpglTObopj0vACUifthAdGQNACjh7G5viJYtis5Ap7oPcbtkJPd4oOcQu",
+	"ufao5Q3/dblVRdm5VRM+zxUxo3kFwFZEYEI2dChp+2/vaSjc9lI4ZwP1DJvmBvXHrl59IOjUan7gWryT",
+	"0rcZan21b8v2SGcfr23mRj2LPfyKzeHeXV//ULQI0L5K3P16lOhmxWkOQUvsHZCUacUAM3X8drJaUCJf",
+	"+/78jCRsinExRzdYR0V4coz4UkiLV0LOq4wwgMu1AWZmVWN5fPKNVlpOdp41o1RUNM6mTlpuVhyUj2pm",
+	"58K4pnM5uyxmUMOWT5KMzqEIC2vBgr5q++h7CKD6KFGfOHBqH93QZb6sbWyKrgKSfHlZybu8ijfV1Of9",
+	"mqltGr+aXvg3m/YjeQ5PsC5eaBDvZLY3ZWj0tVF/9+0ldSCc7/kyTH8Tb5fdtqx6WQ2ZRG+BNVfpnQt4",
+	"GSkfhYq5QbiqKnqLrQAFF4+pkyydHyZJKGqZ0lST/6WNc7zN9NZGjCSGWnwhMqZk2pQ6XRHaQeFVgiPY",
+	"tT1wwrEp4HO/Jj9U1VqAD6/v+9FqJ9sGxvgrvPh+KjSspbLGzlCN8TWXhzNcGOsNuhyP2b9LXM2aVeHY",
+	"2Hc0YUT/pOlcECnuPyJmJxCK6sDjC+iNlq+KG/xf7BJcp70/JlZXzuLPHqurrCSYkQCtM7BJBs2Y6xuc",
+	"y5ymyE39LnL11CUWHjQFQKKxxD4mc4QAqdavXBSdzl7c1Ta3+XhQfu5Nyo/7+rNME5bVnPlp0oBpFw58",
+	"2cVW3km3t5FAv03sSoL52uD8BQpF+9bmt1eKfO41jiivWZYUbMX7t3OgmeePBnzDSemmaPRKb5ZztW2s",
+	"x8/ZBGqsvv7Kz/fkqVyfWuzFGoNxFi/13c82Lt9B+JBympqk5VU5Lbm+zsbU2+TlyLQL1TIU21+BfW2i",
+	"XPZC9bl5/T2IpaU39EdJJm8if37hVF1MoBuI9TttKZc+UrbIbbIe4Bb175gpoe/YbmKGs1zeYh/srdvP",
+	"c1u5UYa6A1LD+3Ez0DaqFMsjknI65CnPFxHRJK7/5SKWU32aCXs3Y0LVBDfcuGF03pMajfnk5bFBZ2Ag",
+	"8er78zPCkzY5pTOe0xTb+GECuZbl0NBHTWma1mc6oX+TV2rIa9jTBweNLVN2fv3Qi3oHhzd/M9/qvw8b",
+	"gEbfOqeljyluz6jxafY3RKz1kqIawcj3Dy3Ew9Ilo0y+Z6LM/0Vf7WZwuTe3dFXX8Es3TOvyCpVvVbBo",
+	"FhrwFGuSUJAHpUWSkIDLZ/WpcIXBdj7tJdT9DEDHPDK3e+DmWaaohEgeKei5Qca8U5LIGr9PV6sVB/ee",
+	"o+e/TMzQM/B3HweK+nRCOTk3vsLlzJRNm7xUWrtsA7t73y5Qi9sb6Kvi0xJdRT1l2cLd/PAeLX56T7wr",
+	"/wo72qH0C4M0CV04dFHMJHugPMTpeuAllFgWaJALPcJ2ME1k337oBT6EW2kpFhcZzxevYaIGZY1moYSz",
+	"E0FOzs803Ztqcv1RmSDj+cvXb8judXcXv5vSKzgl03ZZ/9a3I7t5TPJ81rq5gQDvSK5sNURSloxZRoZs",
+	"An22MQ2FQJuXGFIYaHylFWpFF4rMJxIbUM8ncor9SIt4coyl71NpuvFfCMAZJEOWzxm6AHhmYmNlWXxE",
+	"rhibKQONLK+sOZ5qBT7PFtjAAEu4FrIgNIdKDM2eLsTc+PbtKrhqX4gL8R//QU5MtY/5RX87GAwuRFxk",
+	"KdlR5D8fn3xzpje0rLHc+YZctE6KfCIz/h5y6vrkMWwp+c9vn/500dJXPDgrgRZ3vmWLPpmqMeZuPSAX",
+	"FxeCwFWnUuRM5DtvFjPWJ3SGaKVcit1/KikekJ2EPPigLybkAjNlLlp98uHCtOfWf1yAnnLRuonMJcxc",
+	"AjiteIWPkd7Tl9ohkW+YG0BLwBsQC+qipce00gl/OXvxyh9AyNzcgolj5hYv4RB/jXcePsTfTFobfm3S",
+	"2S5aNw/Mxl8IsEWEmmMIZtDrdE0yix8jbZPXmp54rqBLhU0sGlhbEunyLaKtmcK4C2HwiUdc0DQiGaMJ",
+	"9PaAzDDsTv/1Uzw/7nXvfrAfb/46pzz/S68ziIxHAGepCFVESSkIVReiEsjlCp+l6di6j9rkZUYSiRFg",
+	"mhMpYtb3Tq57snucpVVg1Er/8buJLvxOpowKpf+FI/S7edzvF+L3nZ2dyv/puwYmQDUgv7t+R9kDhZkM",
+	"XGFGBPkdNgngJiC5bkQz/c+cYaj6d4JjmRBXZSxwtcwoT6Kyn1JgfPc64STbAV2kzB+SwZDQPMosESZG",
+	"ficLpsyNppqf/O6A5qH0KitSMEOGi6XFHuNNRcYGllUt/HVXhnfBOpgXmA2azVnsOSoWgGIKjkrIumka",
+	"yEX6qguMwZWobxmy2uZlZMxyf/nw4N+JRLKeU/eN/4TQS6kO0bB+M1Y5YwxCVqbrvU7FUyZyB5gAzlC0",
+	"z2DhF/WURM0AjJ+UQL01dKjBZOCBW0MZ72wi09BzDTXe8rEXwksgMnCUQD5IUIp8QQUBjGAjjyKUJowR",
+	"IYcyWWCjmS9hdrnMDN4EMgjTLN6wMiqSC4HHtwpDAfJzArxkypCicknURM6RHgx4V+1nxqA3mQHeh6kP",
+	"LfIkV3oT8ozGWuRdiOp0qEUjN71/EIu3XIFjO3TE9KMyNmMUJOTTa5YtkGUNjMvJl/0xzTLOoP3ooCYG",
+	"4fKF1ham9ApqoYY4beY3r9OD2VZx5AQydumF0KJ8B1pRUTI4ePdugDlXqVS5XqZAvTfSRzBxffvKNhSW",
+	"5cC3V2yBecOjnGm+DSpDyq9Y/0Loj2OWezXguG8RGS5ySPKBD5F5qf4KX7FZShcs6ZM8K9igTb5lC/Q2",
+	"XLFZDreOpUwA/d1N5EL4qZplD4WybQY+KAzdPNCv36LzA6kKqUclxaxPpqzWmAFCF/pLnpNCJAindiFg",
+	"Ktgy6uunbwYRGZx//8aolE+ePn/65ukAVqEqpGC6H0A/fqdPgUIBQupEeG0BKJzAKU0Jar2GBLFRPurl",
+	"2IUDKPjs9Uuy3+s+hEaMChNiLJbSF4NSPRmQsxevIoLf6D//fv7Tl14nK3ohoM2GaX5LXvOxUBFh74zJ",
+	"oQ+WLBSkaSk2owCJp8wALAFMopRRLTIBggjfpWul5XU+gFPgvbopdmqmAsGYzO68Ye/gAD2WCRyQzLQB",
+	"4YJ8/+bZzqPI7UiXfMcfH0P9cR2V18CK6idqBXcxY3iAEWe0Tb6DNiIuwdZnAolkqAEJaGk5NVdiu8t8",
+	"zmNMWDD4+BcCJlVbM3uHhDxjcpYy8gXmOEZlAUxKhywdfIndMjX78jiWHh3gxTWVwrRk6rVOjDBXxTAw",
+	"mV0ILq654lrLL6/ClSEEuyEdV2JmypLYu7xNTox6pjcMVDyz3j7hY4HvRyqT1KQPfSLFA+wYZt9X2UoP",
+	"KboqifS4cyryiowq+/SRYSrjK5QcIs4WMy2ezs9efNkmr80RhK5y7oaBZoY8YeV4EBp5TBU73D8mc3Yh",
+	"Yir06zOaK1Q3jPU7xZSJ6vQcxwPRGIGiaVk9GkQsVaxvGvuhw8vio0cklWMAlsF7QBvX76MiMnBLZbbA",
+	"/n8oW90TQZIwkeM5mWVc67ml40bIRL85psq+5jSPvNvNWocMlarhQgsw5JFSmJXUtW2nCiLLLPf2UouJ",
+	"ATbLgZ+wBk/LlORSFrmfmouPd5oFhHdLhat9IUyTF2VYqBQsIOj0qdEaLbUCVxa5sW3LaamoRCDRi2XQ",
+	"d1ZrARO9HC01+gg6DKLXzWlpI5ya6EusSgdbS9PPuUL+DB9gmk4v4AL6GaqICDZ3OebkC+OCVH2tS+vz",
+	"/qW2rXjKTIKEYXiaCZRungESQN4H/lJrohg58rwwS3ENOvS2mv4Kds4oRkUCfj6YPJygQdgKx/wILVn1",
+	"BwYSUkvECRQKMRjkmAze7cBooJIgfh5gomo2ksLWYBglZYbhQOtXRFppoxEGXsff4Qff4kKjYUJzrVyi",
+	"oW4ELwMiknPoy/4AXc1cb7eP/Vd6GnAkfZj1SBBV0ZzXjuHnyOPuYJwWicyUpEQubxE8KhEZgvi1Y5Ry",
+	"JbIKc/mbK7m0UzEqqJ6NHlXLWGP7DIu86neNLIO2eiWOYHFn7RCQl09FqdwyvR1m067YQkVklDH2npV+",
+	"IItmxSIzQzO0w7Fdnl5UnRvJpQzN70KYMhxbiuzOGZ3NbHMj6D8SkX8WUHJxZZbgJCt7x1V+TJS0Xaat",
+	"Vm6pCcgF4ercmTz3Z4e0JUfEUdEXFar5knhvIqpuaWUTGpwA1Eh/it32IuA3er/1JwyV6Q2c6Af+TlLr",
+	"cndfwRguAF06T3/HXFmqYI8yq9A1fu0P52emaj0C43KmUDFyVgH0cwR9CHOkSy+TuQFshrWzN2O401f2",
+	"PqmdwMgemrNnr09VRF69eqEio/LpkwUOmQicjN6K6v86wrJvSpF5xnP0zCqWahX3C9CaYFpI9bGc4oSk",
+	"MPoQGpcwpKbMNAX/KiAVAmPpY6M4rVgVKpdT5882RPZ2Ik0fh9KGsxorKJP2EGqJ4uYKRhbwGqQrI/MG",
+	"u9fdAXZW47m2oRI9rxKNXxO/kSr2pCk8drY7nRxfCDgYxoCOqSAZg43RaoKM4GChdAMZSRF1H8sg8U6z",
+	"Xjzcxt2HymGpO4AtG1Xb0znT6kJ8MTjo7KFiMDjodAZfLhnDesfb5LWsrxZFGDQFUJolJZCKMTcTR/tD",
+	"LGBtc6pIwgTXliGtmKSaNik2TEOjFCr/DL+4EF50y7KNKb1ieNnI6/znMaoH4DZHjOp26dGkccyU0vIO",
+	"pRvPLZZs1Xp3WEDI01xFAkgc5HH+LjgWZjqb+bQ1KhRNQS3zPdtGhfzqn0qKgdcS0nolFCbYD2KZaNn9",
+	"BFw1WvHAbyK0KWSmSUjrcTnlKcj4wX6nAzS5kIW2EuSF0AYw+Av2O0cILr/f6xmXlwfN7shiztJ0B3uL",
+	"YXWPZesj7vkdNFVULGGjD+j5kd9tgePv1baMkdeEcok3gwCrdnzT7Hy/0zEuMCAjs/363YPZCA57J/3K",
+	"7nDNtyKhoVlntAu/jVzgRuidUR5sbQ+LcT5xvjqv6Vzgbq1yucaWZfXIkj2qldpjMjDD6HOtCdQ6Iaud",
+	"7NY+RtuxjYOVTfDKcdytdoONFbmYscCkjTc1a35Gpbee/xgbyvSeZ65tHKvSly8wZevbxdaf5uXIDGrR",
+	"ImzNbhbhNnssS9sQuIZa+3TTBdB/PrqWZWbcoNyqPzTO0wU81WzjHA6bNG1MRZ1gQQkpB9aD0HAfYKKK",
+	"eAJGRKXn76A2ICoz9RGNSilHZEB33pPOzhFpk0uyM4hIT89ur4fJ2bXTNOP1gYyG5OZSZgnVJ2I0pNoA",
+	"TnOyy5MjcqRn0H1kdSPjDwStozZmytEY8Gc0KGa8v7s7o4u//uu//0fzd3HlxKCNKdTnNg1PbYpJhe9Z",
+	"JiMtrzEN2szLGh/WF4fJh1Ki68mxhOUujkvPcQ4+YJlckNimZhlDo9rzsXrkq81GgYo9oYnLp+oK51tn",
+	"rc7MrNJyPonIb4UWW66zrtdttzynEXFDweEqgFtkWr9pPERLjSmryynNTpOnDKSFk3G3bMAcG1bmrcHz",
+	"86098daG92eK3/liqPQxgqEzptcM1W0cK9xWsxzUueptA90lL4rdwUoXThygC+RktCaPz3FFzI7rrzN2",
+	"Da3LrC3tNe8sh8lNMSZ87dZ3DTKLK5QxEEXkyjb/uGILM2atAeiKUfVRkWliTw3EVfXKj+EyE4c2gbxa",
+	"D1Ecdc+MGlALE4nTM+en2m+0vNvpqqYJPUczFy5nRs45wC6zvrJTaTkOpHZkciYVS2wcDs62GcnRk2vZ",
+	"iffu4wrsLiOt4/GTmVO73VmuLVQbOiaQXW2SWg4OwSVtrvuHCaHNnJtgqZlqZW7mav/+8h4zyHLr1TUz",
+	"cE5K837qXVpX7I6HMIA+EM8vtNEAoMz7i691a62uHn3H1KgKyDEm4CB2t5rBat1i/WHg6eDfxcA2XGpe",
+	"qyFUe26xlxvTxp/KqRYbRHGhOdSccrh8aKAaKgek0ph2xeLLc1prXbtqw/SVLilhub3tilvLy2FxvCKm",
+	"jFPVuC/8p9S75VZfiYonLClSVqEovKX2FEQvt2dkqd9u4E2bIR0wHzev28Xb7Bf4PLsrga691cG1cWbG",
+	"9orFQSWECP57Zk68YGThaLra9rdxRDxS4AJErkGUhNwy3Ft3SNnKwTBGOKEJ+J8Yq8zOKg5LXYZxnAPH",
+	"K7QiDXnDaIDjDVqjPtHXD0pf8jTEO7wexTjwkRkYgxAupYSm2j5blOUelp8gg4d9hIQIrfJBNCYrhPGS",
+	"FZliy8wP+yp6z+TKOgSdO9DWmBi+IzOr/YLAF3AmcWLHpBCgeHEbNDCEXWuxXD7QIkX4mSloZS5kYUdD",
+	"+yHE9LA/c23+NkEEBGIGvAsygWaZjJmygUOAA7O6bMWJ7jMKPErVl4JHVp8O+LHvn3+XkmFYQHUwjGeE",
+	"RjPzcC9Uk7i53DJC/SqX+zhE4M0j2AvCoJtpwY5SmVDB5ss8zEsAq08EjWhP/GPrUspzdVy+rdr7rXe6",
+	"rg7sDcYVpjei3myHc+pOpTt2OYjf9DPYzMJrBbrESbUCV52Py/fN+bSi5x3jG4UuABNWG8tvyO1NzXjc",
+	"DF9ERWrILAs26EzWP1VXs0NdvatzdRxZ8wB3DcZdlelkc4zvyDRgKBUubAzunTXrJQQxis2mFLiYsd0S",
+	"BDOEnNvR9bb4uB8Llh/rmysSuNp0HB7W3bNKfcqUOiZqlmraROiygH1YtibH2w/s7YPVibGDBgPDpMTo",
+	"sXq9UleG1UImzQi82ZVEm2P9C6FQ6+F7JxraoZeDWy8FOEyNe8H4nWcU7MihjSePaJHmx+gBacaNcrph",
+	"vdt6dUEGRci5c0ySDzcaxTHm8BDUnTDGxuOJ9TpWjqxr3F59QqUhTuWUaG4AMkhR0AygQ2/GEzaADMIy",
+	"ag+6m1XV/Y7w1SdVc+4Q+k1vHoBQqEJB/Zj5fkR5ekziidQHdWB/HAAHZzRZPljVdvPVB5f6DgI0Wff5",
+	"1L4UTKtwINBzuvAOs0mZ5I6oA43sy+fVNCghS83L5Y7mkClvHCqQfuaMS78XfnURtjuBlxxkvc3HTiKh",
+	"RgSKBIRCjskg5QIydYwHANK8vKWZVAiETVs4qqm14C+nIqTDnqOewWu1KU/9A2E857lwwpgj/pUg8Miq",
+	"3mo7+1cX7Xi4QTpWmrLB9EwSgx6i5akbpNwJfw8gkF8od9pzlgma6icdgGdC23D21AZuR7e/jRDRkZ36",
+	"sFALHARMdWm0Uv1WKM+5/16WhzPgpINXLM8WO5D3ODDmup2omhR5DuWici68BzmDiysylnp4fcHKhxn3",
+	"kUn4uSwEvabcKaI47p3mKrGT66VxxvizZV7CJgwOSZxzyCjRz+Fi3LdeBRfDM6q+m0E1o3PZdZRLbXZm",
+	"ojyo0Fgl1lyj1f9gwOtaJzMaTxjptTutqFVkqSmIUf3d3fl83qbwc1tm411zr9p9fnb69MXrpzv6npuo",
+	"lfMcMdrohLeiFuR4Q+FMt93BK+SMCTrjrX5rr91pmxKiCZT57E4YTfPJe/15jMWgziF4lrT6rW/M79Cj",
+	"eCb1BPRFvU4HO8eBnIR6v5qQ1N9hSdW6git8BJYABeDz2q2ohQ46ePKPOyb/aeesEdPYXL5rrjxLcPB9",
+	"nHToDre43cc0MbfprTvY5JYzc36fZpkpGrMFVa3+L78C1MSUZlDsavEx0SCgKb+G8kU6Vq3+L63XLLvm",
+	"MaBRmPQgPYAecHfK8ozHyntPS323zzNIdGSFegApiARLJduu37J9p9+Zsda+Uz3KLsD/Vt9mvYJs6cW9",
+	"0UYVPuUPfX37ne76W76vunfxvv31972Q+TNt2t+FThxlfM1yu2PrCGJtH20gGHPo2/YsBk/3yxkTJ+dn",
+	"dz3dtXrIED1wLShjUGn/Nx3or1ktyXmz0wxOi/eNhxn7w6FotGVemEPyW8EKdMRlUk5dEqoVvuCLMkIa",
+	"8yOWDv8rfPQfxc9jKv5071/ftbcRH7E6zEqaOaUCzCN65ZI/1GZk4+XRNNLOy2vTpf7k/AwbGRtEPTC4",
+	"IVOf27Td+UR6yUEkl8e+oxh8CBGSt6vgmEoIkLApFH7QMSszlUdsjqaUuBCDlE95PogITZUE92BkFKxK",
+	"ym5fGxEIZpsxkx6GvjFBqKuOMJlNtlwRm+FWqfo5V/mJ3RrARTDZvACBXQelTBcm+d4aCS6KZ/4uVAkF",
+	"5G9btTh7fS/Yh13gzK1+CwKqLYtZ3JpPpK2JhvPk4Xt0e4+g2a77O1CxHVySfos0BYEbeiS+5MpTjWvA",
+	"wW4sgxOHab7c3l1bKb/+yueaIgA7+6NxHqQAAPUNcB9Dr9reNpTyWTe5b5bnmJx+CcBfzKG2+OdSXnm8",
+	"zh3ZWyg4yAwhF7aRGT5emGxjcKv6yFRB9oGDLbGPP9kR0KvY6AzAcj+fgY97BizVP1Buy6sHAL+62wHY",
+	"/aDJ/KZRz/+aWfLemrrNfSWG0Seg3iaT0nqtXVawBV38TMMfi4a1gVMmDd4D5d6S/s71N62bX8OEv6t8",
+	"FKGgKMCs8GoXcVnEE+Nnd8HmqvJbQkUgpRnHI6PxZFmKlKesBDW683GL/pTyx2tGvUoI5X5L4M+n+BOd",
+	"4gdeq/Z/mxMNpU6Np/ckTQ0m01JmMdi34AiREWIC2GgEILJZ/Kllhe8xPPEjngX9gCZFzDaT/qx/fQr9",
+	"CyjHOMs4ZFin+cQjfSSFKt3HE+j+Bg2Moo01MnjU7gf9z41+UVk+ZIhtuN0h0TOyJwTbqi4fimfYp9nP",
+	"LjIZapBgAslAtmjXzzOy+RbH+nctDU1XvylGliF0L5fPzDduNR/5zPyjYAULHZq3LiXINSK0q5eiPPh/",
+	"0iO1Aa0/k9mQJwkTtzqE+52j9TecSjFKeZz/Yaf2NV2UGdgm3d2+5ZRfM7Xm3MKBDZ9HyANWH/MwQmoF",
+	"zD4rBECzlQfUJN5CPec32JsLsES9pbosqchvRWB0UfDYOuKv4DDpc25xButJgabOkitMg07KEkXseKgH",
+	"G0xkmrgIOniBRUQKURbRYpKvHI0AqQESsaIlDB8/SZsnFgLFQF44iLnAK9k1cAEINndSARdA5APNyBS7",
+	"ZhlNseAZqnGhSUKWsKxvFHPq53qzdzMOk7e/mRzvCLOjYlooBvs4lMniQmBgH0tTT2mWQUIRlNgAdMkV",
+	"YzN8WwtZEAVAaYouyhwA2JQ2eSMdENrAdgKwS8G6YUj8hV6buL8XAtLmEgl5MVD4ic259QRMqweOmaOY",
+	"kAi7dOazdEh4Mm1oQffBmruMX1sViGCHKbuH+iJFFMuusX5pKOVVhI/IpQGkwO4TbSwg5ynD2gJLzjFN",
+	"0zLzVFPRXsflYCC5YJ0yLmjI8wp+kas/Rrg0Q1lB375+o/5qW4jKylT+WCaLexM9L9gcHoWsv8R9zbOC",
+	"3XxEkQcPbdITjcizh9fl1ESEj9zmx3j44GB8Fn73JPz2uxvM6Y2Uz2k2ZnjDwSaLd/mn37GE0zeLGfvD",
+	"RO1pSD28q3jd9Toe37+Y/R5S7A46nTIuDszKVO/jsz1R29TeA0g2srlduRwz6FRMXmF2F2jDiChlAfkG",
+	"vU4HsRKNtLMoR5CUbEEmnNA9EfYCL+0fBRHWsWsx5SSUVh7gNwNHUcp5jkjCCHDElW0ckKYI9qogvGHC",
+	"ohfihazW/JUp15r7g31sJbmF6LGAk6B/zAo1YaqPe2rmbwEV9eMKMS6YUgiRAGsYwP16MtbsdmWYZZn3",
+	"CHrW2torAyAdGSWeKwJvg0sEuphPpCmNUS6FWhv8ZjqW6Q2t8sTzC2FVm1yxdFSCc+lbXWo8gCACZg7m",
+	"iepBAMcaGDAKJ0igAJroE+pJUs2BywoxQNvE4iE5gvcwJV8sFaR9ifOAWuDhwgIFD3DSZbPtehlISASi",
+	"IoXz/MjSD1uEYzPzTywIlx4dEIU+YSY8+SztPku7TaWdtUaqGtXtxd1HlXN1c9KCfWNBEkB7AmxtyTge",
+	"IEhOxmapLUmPGcgNhEDUvBBAMYfMN62diu6BtVwI0xuYKvLL65yKhGYJecuGEymv1K9f+BnKyvw8N7+2",
+	"Yzn9EstDeN4nA/P9jlehzhUZXHdpNHDPRZBJK52fJr2Dg+4RzsJk82uBMEBoPTsiTxBhr139GqzDnE5n",
+	"lV/BxLOAfNC1jU+ZzfAe8WtGplwUOcCdjkCUYrejMEyvD/ALCkdQCSBfDNCmZMngS8RJhouNQiDyjCY8",
+	"BtQvwmiWcm0KSixlyFisNRasuMJmBUKaQsUvBuXNXIrBlyGRgdNHlrp1FMq8amhuvunFb+y+b3HPa/uC",
+	"TVDqo4g1swd/iDBrlGOohQI5fBZjzWLsf79UeuVQMz3jpeo2urOI2oUKyI9tkDnIT88gc1r77S2y104U",
+	"AXoq7hFXbfLSQK44XOKhbasGcLRQhuXjBZeAU2QsiRTruKb6zDb/3Q2Bzxz0Mwe1HBSgwjJ3crfgmIBv",
+	"uiqHFKPGCaMJ5s5rToIKm43OtMkzk8ieMZVnPM5LDhZOPsCHLnGYUOY2tk2ONo2g6pFN82TNUkIjxilV",
+	"arsRT+GWQO65zWQwFbVY6T+URd6UiG4i6pvHg09lwkJPtpCypV+tmp8/ZSyjDZOQcwFNyIIp+EdHW2fg",
+	"v1kqJ99gJ7xWepvtRrUt34rChjn8f0ux4PC7RlIMbobpgr1tbUDt8aZ4olK/LzMTsgp3Ne40zAiaUvvT",
+	"qbR9bG1SEjHS9rM/FQf0z0GVaJjRYcOMwBm87ZT+TJl7cMrX540jt/yctfRxs5aGVjxYMfaqgjtzy3Rx",
+	"HHX3A/x70yjx3tr06gnX2vgissCWthdBztIUNfrIgDxZTA9lC8uoK59PtNoObNAw6KWkWaC81scm7ScA",
+	"MdGYi6cv+UzVHy+rhwH2jHnT90PV25pnQAb1tNPKkdilSvGxuIWl7A/dZCqfKBt24rntmQNORIOGGY4k",
+	"LgeDYJjy0Gxj/XmdvlEDslrSzVbKIE6hzO/+dKYhLvt/4SH+X2YJ7vd6m9xskomQYfxRyfH82vEmAK0y",
+	"GWGb8inHnRrk7C5gsn0knvLMdmEQjNm+ZlYYQ4MuOWNC2SazEyaqCYco2tWc5/HEgjtCV1TIBEbwJsOQ",
+	"lhnRqV7XnflQzt5pJfqxqRMFVV2bDMdVPNhcpkl7SzZ1il1MPvOoz2Hr/2tMDc6m42o27ef+WJo5WR9J",
+	"UUoS7F4lmAVUM6aI17vUTMH2V/YVqYyPJ7lzCq3XqAyfuC9W5jxi6JziAtYQkZzHVywn+w+73c+c7LO2",
+	"9X+UMZlju6UxuAFHcj6Ij8SVzhHaGJMSDU5q2dMTCwVYqV5hH6lm2GBbwYTHiLzFvqDZ4jIrxF+ggfNy",
+	"U2xMPDEhVTWRc9Py34FRev2CHPYx4pdO6RVrE1wDVkD7ZQtLPDIQGzXrP3UjrwPaeT2Rc5uiaWaRSHQQ",
+	"wXJ8hhxErMHN2M4t/esd+De+01a/lbGROccbh0u9bfnETLp88nlKxcqME48qIENL0655L58Z+WeV9ONy",
+	"/nMLDe+R4e3Zv8fvdz+Uf9zs6oO02F4EeKdojRx4Ao0JDVszePfKNrieyDkkr2POIM+9ij7N98AVoHy+",
+	"/xKTYQCdohKuKmsgLey/daJ7HSSjCwEo/abEWeU8TdGAh5bRESkEtJH3kLINenQdLjuYdq63ssLvb8ta",
+	"N+ak5dNOygH/OI7apPv6jVZMY4HPDPQzA/3ICez6OH4C9pnJa/YxGehJtQvYA0UWTLXJC+wlQ4e2F5iB",
+	"w3eMEKpVMwMHjpU4WvNukxOYs9ZqNw2h4CJrrO3fgJt8ZiL3xUT+VMcamtZ95INtm958zJP9BlpRDWl8",
+	"VZbZuD59prO1k5dg8uoZbXFw7S2fT+7nk/vHn1xLjfd0dBOeQWrDojkzZyKntvNP5LUVzsrOwCmjiSK5",
+	"bBOIay53RJ62yQuZE6hRxd7txqEUWYDlPhbsYhXCNc9h9lATda4fjEhK+GismrU9J00JGjQaUjMaszY5",
+	"8Xq2YauVXBKapvpydVxpfgP3Y/fLhSxg4FymBuCcTtmFwNQiyKq1zeYMCljkfGUsVfBYaLxkW9wL6Ig5",
+	"4iJRZj4K2tQF4SakvPp+ts63BS2h2+Q7DsBj0JOekcFXA2jK/F+9xwOEsAaPVjXT0O8e3WvwfMELbgSI",
+	"Ptwg/RHciZ5rcvC3QXUaGb3mDU/HV9v0+L29DR5vX/vyM/8mrybJKG7Kspzxpuf2Dg6WH3y7hEgzI2Wy",
+	"OJlJ+fFEsqXaMH22ohY0v8f7NaMDk9St4nRCOTmX3OA/LoB1oNV6E7WwxL/6wBfSZBzUxzVuTjcI/K1H",
+	"kfOlOePZkSN3HhvnecX15xbq3+Xuv/r/2Psa3bZxbP9XIQz80Z2F49hu+uVg8N/Ebae5bWeyTWaLuTeL",
+	"mrZom2uZ1EpUXG8xwH2W+2j3SS54ziEl2fJXaqfNjhbFTuJYFEUdHp7P34/fSnYxh4JkfNBOLTKbQM6f",
+	"tBefsl67lbzWqb15+bqLZ9p25+1LpwBfKRPPV0YynSohdHmoanB0TjnLoarkO0x9KtA+Eu9+GuWOO//6",
+	"ypH0tq1SnYj56m6MnwvwrI5eG04lo3WdwJUc8oSMrasZC1PehPHW3ulBw32/FfPNJdt2QasNcdiCbcI0",
+	"yVdYgHSttPlWulBZgg+oHynyYYW47nOGQLELaE/snI8lYJNhx+OYJyXIxN1YcCPeivldQ7ggNNC4Uzhz",
+	"lkDvoBUrybVh+fMHL65dnV/8bLdc2g/l4NNE2FFarX/+dvbb28/dePi3q+Nn1/OPf33zy+jZeHB7ySP5",
+	"PoxnF5xfDt78+kH/aB9Ah76NyL4JUC8l0xoAzgofTIQK8jOxB2MHrjJw0oW8L0J70sU68A23dBMYe4cT",
+	"7Gcxs6u8Vby6tT8/FV5v4O+8LFHOGgYZyVTiH8Fh/QPAeMHrt14OaaGtlVDuxD3+MhHz31EfhcKI8lLT",
+	"kdZBnWnFBCSsACDJyhU4OxjVbbAP9lTOgjrEUVlGRWVPb6eVCnvjpIThjvJecOJX0Zbv6ADE93gX+dvV",
+	"9nor5gv9G6EeHWcUr2sZ1RDZ33PYU0SEA99+Duk/RzVL9TREGSsS5LkaAbM71PR1WLd9dclMqEdH2Swa",
+	"rEdTA6wbhCkWQ/n5RsENs2uMDEXCQl1ab/OTMN3syTbEI97oGXZAh4IT5qcdl415cJo9ao4M18OaIdRP",
+	"gzXdXHGdCp57q9k+KXfY7eKVF+g061mHpFTm6Umtbt15OU2ndsDc/6DZFj9vehdfKiNGIt7Kx/8qnsrc",
+	"eysqlS4fjMVRVysT63CTVoEvu+/+Xr93jfQd64k11ImcpC/3EnK6450erWDBg12f26eQ0yg1p99B16Ie",
+	"5jdqdmGDXTseuGyTU75RJi7hiHB/f+odHdGXej9AdBImTYmNiYgM9UlyYz1UPQSIilMHOcJjcaNCMQRI",
+	"4QY7tyJZUofnDsuyaowg6Oaf+WDIH4W73Kn0Yk8bkkBkXLNpUtDNlQlQVR7vZKbAlsv2+aPiSb9wPq5T",
+	"Q2WRrIJqWhvBsmb0QKtboaRQA9FgH4GFUxmHU5qksXDgp1OkNxFhIgDdvTyO9U6PKJR1OJBquMU6NhP7",
+	"0PUCZP0fnejV84/YpcnKWKxZJp3dBSpu6zMvirUeJscDrRKZANn8GovX1aHHAg44awRaa82ZeX0xkkoh",
+	"9jpOLkt2nLIPr7vs6Yun7TprN1qNdqOsGvzWGjx+IhsMVOjbsbeningrKDFMbktLkyBBikdRKR7H1tZm",
+	"q8TarG+auEKaWztxZzPj2uWoc4s2pX+4Z3j/UigY/c2t6K+pk/BicGkldJWKAPH9xuf2wzOUYacV1ceY",
+	"Y/6ajWI9U1urD+tuHgtlYimS4y/2t9UgIO/Qj0SsPhmzAVdayQEPmZXHPMgfwpmrkRk7iB1pAGl80c91",
+	"Zxr0JRMLxqre4p+EeYUT3e1U0wMjzFFiYsGnRQH226gvFYett5U1iv70Q3YN/+2J7Vg/xTKYIb2trYy3",
+	"3aNP1zIUJeEn2FVfQnErwt837ao3PBkLe/YHgvXn8N86e9xm/bkRCeypfewcO9FvvG3svKt4yv3HU+y6",
+	"O2PE2ijrz4Zdd8A7K+S0Bep32S8Rj40U26X3kUMDd2udOU+LIV0JFg0gxSPmIqA+p9w/uqS7PuhUv32I",
+	"LZL9tMJVvv+w+f7Ii5TbXk7I7lb7sqoc4D1UVHOHbACJ7WSso6yY0hV7Ndg7qSaEGz0VFE+Q9rz4XFL/",
+	"8ksk1CUVs+22Ky4CMY00WPuQcT4cBDHO756T6bmblngw9o8Leyu3HkcfRBTyudi4x3LX+EsekGn4fSfh",
+	"H1BM0u5CKKbDjbiFLvEOHWmg4y9w8Vruf7fPD3s27bJnqvNo3z7QDiJU3z+0IghAua3nBPTYx7S+fM3g",
+	"9VqUrkjwQx0acZxD7TsPQ0GZ7ojPsW9BJkgbjmSpPANtVnwqKKpinNQivClU44PdCQV21tdcPk+vhHmJ",
+	"D3jhT+ADpeiW73PP/dGbt3sWGVJixujNVxm7KmO3I2gshjxJfnK27dedlcc5I3mlK3oWhkS9FQP4MWA4",
+	"5NNbp07rIpyPmNVZool+GbkEwSlb4ZNe5KZwwK2a3WZd7i63HtVBfVjHkWTmUZJf9O/j3F7lg/7kWKRJ",
+	"3Dmb8Tklq7GN8E9LPYk/QJmd3QFzOHapT89+M39M12Ewe0z/gP4rlI3SRzcKwUuBOZqO9R7+qYOsbjAf",
+	"onVztEJ9rScIEwi7NLfMuJ2xqh6Z1PoCeVn9sz1K/GGV9TvWXbNj3U0jITJ2OxVsgUyV/Gfqa2GdT173",
+	"3YYQo8IUftYT6WsOhQooEcvZQCslBkYENwpWqi9CDdBeGvoYaR04PY39CjUBGAgVwK1nOg6yjJG7RhYf",
+	"VM9UBxQb8Jxbuyejp7XD3iiqlMyUHDSqBwRfPddpaf+kVJOCCXTP0YXFjoVP9PiL3XIFa9GbK/hmCu0C",
+	"2eVymAyoh6HZbLbaj09q9ZpKp30A0m7SZ0+ePnteAzVL9m6h564wpTo0PHZqPBnzv+hJ0pegMqgBc2HC",
+	"vi3TT819r/YXO0DN34M+t0NhJ+lioyC1l/qBXD8gfU4XFVpVWzAcivziePRpbsBBGsdYnlC7+PlDNjP6",
+	"5m4dFbsauq0DnJ6bT84qKlRBCT0YyxpCxZ5lcL8W9fGX7Je1DSXgLaLZgBqrnvfeM9yAYSwEmRtoh2Ot",
+	"bJ31rW0x7+tg3mCOGilhqQoAJWjuGb2NTgdjETRu1K8qdEZGodyWOSXmKXLFNDKl+AA4xIKTv13zip0L",
+	"PkHlCu9ph3+T3YMicLf98zUW+uY8ZCaWC8G4IgDt2j6ZkCeGxSnRQo9dYwni7bq6dgYUcrDDNMSwHbhh",
+	"UFqRsICEclDuyMKdVhzbQKlXDs5bOcAHJQGy8lSCiAw04nsnvCre5DhO1bpWEaQSNNBwYPxxgo1SIhZs",
+	"ygOB9dg9+/89phX5tlD11gOKuB61koHDh5A03lFLPA8tMW5APxmA3BA2D+45cHsR7oYAQ4l1DdxaR3oq",
+	"IqEAxybD2oKhYITMF2Y81Ep07I5Wq5G22Jn9gofR6ItRqm7UbCxD4RFQRgAZrIBKEJ1NaTIaXvI/rbPq",
+	"GOrbTeoJTRBoKLHLSG5vr91s905Z76dX12z5VfUQ3RqxPaQB51OoAM7w5T7SVJXolztiQEOZ8QJDIXL/",
+	"FUgCd/FfipP7kKr759MtncCyWgStPxtLEE234nvTh+1m+5s8khPcquP9j+30vOdW584ybZzwfBDOKsu7",
+	"g7cR9MVxn4dcDcRKC+vC9c67EIlnix3zBFwayJrpeMpDqA911AB45BDikbvCHT452kV7DgSiLw11Jg5i",
+	"EcAvABS9otH4HGeNVMo7x+zwsjP03T44tbaFuUoXmu2/+9qq562/fa23/27Xhay2vuLKxDISyQ6Tx1ra",
+	"w9K4Ft6klU5oxhwkt+tbMetf17SJ4g/Fy0MeE+HQgE9FzkCwkjlIDdPDIQPTxYHTWYkXiiDSsc8TYuDA",
+	"XgEtoIoJqwQq2/ywVSQ+v/AoYaTIwCBGR5cXvFyUsOTOljmqy1AEIxGv1JavQFUSvQk2qGWpIx3DJ2FY",
+	"R7DFSMRSE0eKNaHtJfQU1K/iBvI6P5dOsXKHdi5U55OlfqP8OlBypO6NeGub5+6xQrW+gyfch2attOT+",
+	"2lnzL6VSkpWS3F5J2p0/EkrEPGSkvfatFCE65fj1SvUisNtjXlYsqkgrG5SaRmHBb/hCN/pKPv+ZZLIH",
+	"QQ5KpaNCzQGHQdRM6VnjRiG/vh2jdAKDUHDotwe2J2FMKJD2i26YadFIJxLgyu2lGEJkM6kC6/5nsRel",
+	"jRX4oYyn1q41yHslVIAtUVC7FwkdhYIIAWW8FuX3J2Gu3Cp/lW6mWrhtlds5oNY9RD1+H2p58ZVUmrnS",
+	"zLtpZq86sZiGIJEdSuXeNbUPE68uI4SiG5eLnHWyhIr9RCo0TGHawB4FAVTGRxov84FnBP+Ei1PoEs3n",
+	"Zih6zJIxsLlBWLkvhGKBGMgASonmoLd9GEEFrGd0DyaBvFIEo5y/5wrF6VOtX6U4D6fbfokgEPYd6bXF",
+	"Fav0WqXXtqVLRQokkctI9edkidn3wkfiAFpN8vBoUyTzetkFhuwwduNmjnUWPQA/3QoSxCddRwUGKNlA",
+	"h+lUUfaMM6MNYk1QupnsFfTuzUwjoJpDTysJkpZEAVzyeptoqVSsL8xMCNVgZwUrWelAJCwZc6zzvlFa",
+	"iSwo4Qj3EnR7AQEyEWalKpU8pJDdXYMDVVxgn4o6ex+Vrq509Z1sUFCfTufsTTlnTvQxOcI8Y7teASXP",
+	"jXPSoXobiHIAxdnUXRIp8Q44MIPW2VAA7M8gTAMRnCJaLhWSR3wOpvWQy1AEDXZGPwG22JTPHf+ouFEQ",
+	"RgCF6px2+/XMg7dXSLi3gb4aiNEiMzSfJw12xedbsVTfqDOVYUPQ+AmDgiWuJo+SulsBiO/OVN0Br/GE",
+	"cVdLIZMy/dzF0a78wu+soX+BV8HDj6I/1npy8XIbbbdw0bWcisTwaXSHa68cvuEhu/Sz9enm5PK+axyy",
+	"WVySPK9sUHTyjhoW6jJnVUFmVXJ9aEseNgf1FGZSCBjcILxB7qzIKZ3icUFhjOUChNz5QOHT7VB2SrsT",
+	"s9t/pLEeNHbO4uNshtGhJayspcN2Qxbj/TvI/x2sJrrJMdxztdXUxYpLa6DgFWAy8TBkM8AKN3IKpou+",
+	"FTE4tDoORNxgr8BN1dMoFNZ/9OkW6UAUabjMkIfCaRd2Q0KtR671LrOUJDQa56+ViVs3MJb8OZZRzFvT",
+	"SRoymrDuEr6D3wQnAmu1y6we+5ey/X948wFezDezG9arhmv/AvNpqazkvTIeHpzx8G3MACsxuyi8bU76",
+	"4y/4w+9rmGO5wUgaOEOxmEoDnlcsBkLe2p8AIkUqdAChiHxm9SBoMD2zDty188YQrtKqLsCiRCuaJxMR",
+	"sCGGGJazrX7Sq7IGxQn3BsltzwFfUnAwcR0bWD7/KMlnljF80mC9iEvVaDZbGfkKuq3+aiz+RNjmmaiz",
+	"3oBPTaP55KTHDKr4sUsw574KrS4zOKzCkI1cSC9jNx0ktytYTQlDsxTgufYPpOAUKp3a102/4mDuUewH",
+	"NEcrHfthQd1VP+biYfnhPk/DrcJiG8Nna4Jifwwz7AE5My7Uha8Hc62ogrZRaXuHscCje6HlbY2aPPZF",
+	"JysV5nmuQhuafLiaUHJirGcQoQV1Kr331mAEKgCgpBRu2uReXfqJ3GtsZJ2V49emcn4O6/wsVT/tsoe2",
+	"9YP2s5VcVUWyBcPa2rhCNtCDDiicczXxz7I5mpCtX7WnDr+nstXOeWqGT4RiUu2txXQdgW9fB3NnfQ6h",
+	"hTLxliebxdoIIA8km+5x3f10Umfvr1+cNOvs/OyiXWf/cfXLzyyUgEFUsHtjPsOBAQN7wQbGgIWas+7V",
+	"31w6fcqjSKrR6Y3ihk11YtgJ+0meN1ivi/vhyHpFPRZokahHhk2BHbfO+qmBJDzH2xVHc72CcAYqgykV",
+	"a+w6/KUQ00J27e0fsbQpuVHSsFBOgLObDfRU1JkcWi/C3h1KPSOeJgJuPNWxwG7Sx76btMHOHCcYBEOI",
+	"hw30TsdN1YVKZrG9a2J0vJA4Aih9EdgPWS8P1/JWzHud7N3JJMsdUXvW1Zuzo/aTpw12Bk0BHIJCRzo1",
+	"WGrWe/L5c88uSeCjMJ2s3ACmEvjp3ygfNMIATn7+0NRLkuv6jEuTYChafWtK++nmNoIjRi8Ikb1NAvWz",
+	"iRwpO6ASnSwpNtW3wgFlEXImpc6GlBSsM54ruMPvQzUELpMIh3XsOrtRVJs70HEsBsZ3sEGX7yk9tmfj",
+	"cuE1jJqNdYg7CkvgUOS4fzdGaxbyeCQarKunkXXTesmYt5887bk+D+TnAWQse1VZ1OvCLuna46nEn86J",
+	"yKkTDTperEBbQQay0Mb2fuFW1bGuEmKZrOgj+K8FBYi1h6dOBcF8E3D18zNkr3Xs86jJqgmT0bH9GdnV",
+	"gVhBqoQFkHrI7Gux0lqANkNd2fGC4oITCK9IHeG4M6Ajn7NBmhg9FfGquU+lPWcgyVLihg95mAjvWfe1",
+	"DgVXzrVeFff88/GfdyXLqNemaWhkxGNzbL99FHDD71AgbUXg3kOl/uYyFKu8BzwmltXWqdNXpL/22lfe",
+	"ur9npJMnfzqgQq+6yyt6yZE7lwo2/7Ym58rU7uYq8yJvymsZ2mPLHuQmlgPDjB4Jqzn3R6niK5o3HZS/",
+	"WfUuHcAJMl/GiUfayYVPj549W6G68xcV1PeUf34HzGO1Tqv9vETbfilxyWIzz2GCY3w74jJYdXA4ZPUd",
+	"sLEvXuLNSxmzrVxsPZxbZ9BLZU+E5P8Bc5zFkJ7UMdAQx8UVBviS5rOj5sl1s9mBf/9ZW0u2WHKyBdyI",
+	"I3uT2hbL7SZHlquf4Ip5Pdk4L0RiucvEHlJ0wb30zYEFrxmquMKB4wo5feeUeaYD98z5A44UV4xPwSAG",
+	"A9eVCACqsq8XaLBzLFKHkngHSIxucQAlDGMBcMRsRBF7rAY4dZ48doEaJiS0vgsVgHdOiDlZlyZeho6D",
+	"i3/DbWik3oxL08MOJmkIOQiiAPlCCKgK9crA2onSIBEtFi/cKIcxZe1+8FgdRLPHagOpA7wqEQlu8rf3",
+	"pQ6+v9/f3Nf6WREEl/naL6jEag/nIsKp5wieTuFPLpZg/SWZWA//pHnSI+eWKQ3xnhn0XkV8js8N7wfC",
+	"H33hYCpp1W8UgVv6xjTn/ORuN+DK3s5jbE+JCaqHNbc9/2ylRRygeJ2AfjUI82at+JF7pXhXsOZSnOZr",
+	"vbBCBWjmqbtgCW+YvlNrPWk2G81mDeLgc7EC0fnNy9ddZNFtZWfNB34r2cUcls+DPD9ptjKU5xcIsWyF",
+	"iFhNjJ1BZOafmq0Xz4aPeXtwEjx/NngsXvRb/Omw3QxOxPP+4yct1LWgKQrPm9/OFDMBbAvSKbs8evuJ",
+	"e/KC/eQtram1mEfgGh89bz1rP7bPqY39IJBKkdjQmpVBQrdr+af3YNSARQ2PF0o1WcSKTqxci4D99QMb",
+	"6IBkfSg/Ewo7PVfuSafCcOckG1DPnVqrXXiheJ9aGsnO8XHE5/8/4j8OxlwCA/Nf9EQO5EDepM1m+2mk",
+	"fuyOufx/7eal/SN+yKc/nti1wt8G6Y92IfPP5mCvt361u8DD+V26N3Dr/K5CbVF8Cx/EME2sWTZnnMVp",
+	"EVR8C8k68YKF9t0nMMDy5uWLzuNWp9lsPLGGnJ1CGhMAsOEApQflVIi4i4D80DUFcd5MDBrsWkdWb6eR",
+	"VZURn7tgT14jNCB1yuHZ7fmaDodyIIUyn4apChI7T2l14vnZG/vqXj8+a3dPXj5/1n386sV56+zp63bz",
+	"5cmr5+ePz9oZUDnVjNTK1Ebtf//7f/y/k8dtqzPAd+vULroXXXvKo1qxv4FSaZ5kasWKHwPh8/DvS7Ja",
+	"ED667iwZc/aBa1Tm2yuaDLTdCVRsF+pp6/mT5gs7uxO78dEr6ThxwQ/S5JMRn43/uA4HoFA6HY0pMOxK",
+	"Gx0CfBoFGyUClCZSHhTl8hdF4BXzPau6dXJq3Y0GanTwOrYTlVaZqOykUcvFCU4VL072XMrEaeMptYNc",
+	"FHV3+VyAyMDP5er84udsLgscCF8nomVC2c4JpROWRansC6lGkHraIHmFd7yDdi6q5hKWY/r7KbacetsN",
+	"tSqLUc9S2Qj27DrzraILqHi1vlkNKqjDHPndtk7tckTyuM/NYLy6mv7XyPqrrXqz2WRSIWYxUPG4AQiZ",
+	"jdxRSj0SiBCkXOmEgSr7JS/QN8YSOjmFGE3MB8a6vJBrBt6afujQlWE06+0mbGT3LI6ylAEmSGpKdvo8",
+	"pH3czR7XOazK98usW5znPeeRSm6+GN8iOfDt/05c1otDpVKrZM5eNSSA6+wc+ivRkl/cj2sq9B3K2lgm",
+	"RsfzDKMiK0SHSiaos3eAFxj3ykXoMFrmu4ry0behVDzEZA8LdNo37E+9QIipCHr1G9VLVSwSHd6KoPcD",
+	"lhBBcQuoV1gIh+WOsTQD0OzJBoygnXVgLpB0YPXzEn3RDaZdFVg/MHHxrjbIAWpe3f0Wql7Ltu/xgKuB",
+	"CHcnMV68x8ryQQrz+o3b54MJQyIGV0GBpWPYOKxMg3VhTuESrRE5Hjr2MCGcTcR8OaOLA9x5zzrUgVL7",
+	"5cC7eNX+xfcU5joxK/PgO2z4e0AmAQjUfpymnD6JYq2HK42CN8SW47WBg2glt4kcpcSICHv28p8SJCuS",
+	"r7BQ8KEzmEM9wiQVGQ3UZjclhQFWB3B9JlkvnAcsxPkIkeHCUN0/1OFCHBMLSjvsw+sue/riabvO2o1W",
+	"o9VgHz2IkZ5iByL7R5oYpvQManU5YG9hwfFUA61iiX1xaaeW01YHVzKX8JJWaJpQ8FvhqX1kzOCV/kEy",
+	"8g+DsA0EJjOmQz0CkYeWm5Lt/E6PtrY8DmttQHduZNZ23SA+UlKoGx9wxfqCTURkEBSASuT7c9br87HE",
+	"IjBGw/e8fZAmHZboqQAGYYx9YBbSlaZ321eXzIR6dARSfqO8i271Sz3LvIO64ViLLj6bmLOAG77CW/hA",
+	"j7lxK38lwBrcpdqY38/GRBeAXsz3tR+pmMYxnK4G+HV5TImIHrjLPM1oniPSPuBEqsCxmPdKO+U/ulza",
+	"ro6zvSzDYTyk8f0xR+NcApOB6+Fh4x0/RuVJH3Yb+SSs2zf4mu7Li84zla7YRMfDWIh/id2958LYq1zn",
+	"t8JawVk6mkFD1tCap1kQ75QwHjKWYEoCvLZTW02QuLRT4fviwW/WYaz/JRStWAVk8x1tahSw7ff1ct/A",
+	"4u7bzCvyEY3HKVadqYDN4NhKTb3Q3J2z84r0SGgJSiXWnGy+xeard80DK+tefPz1ld35Rubq6LyXo/NR",
+	"ki35d32MGh2lUXKgY/R9ru8Xyu2oOBqLzmMzf7REHqRzpEMuRIRlW48SD6OyrBKudfRr9P0WJ2+dTUcB",
+	"2X8d536LlOqZ+2F09CmNelXZUlW29IAi8Nc6Ymm0o6Oz0hhK1UGdkXfCFHwRqYwueiLoaDTYrziRHVwP",
+	"ukL8m0QKsKwYHZHKA/mObCMnZ/v0QeyZEsR8xsN7s1/yhssGG8WaMmTuLHEkLu/Dj/QslQlz/yZMJkeV",
+	"GVOZMQ/JjHFaw/Uy7WjN2LHEII2lmYOq6Qsei7jW+a+/W/WQiPi2HIhhyieCxamq1WtpHNY6tbExUef4",
+	"uNV+1mg2mo1W53nzeRN0DE2kBFwIMRMIDQr5ZAAcc+6Tq1gmAC2rjawz5BK7aWuliEV2EaC/sM44wzZC",
+	"7IylLtlQ8MA6mbnxXsoY/Ot5yYiXDu7XUSQOeexnlhsjK9pYHuM9nB5jEQZMKuADP+djmbvYvaNSaCPW",
+	"13qCaFUUHiBA5Ty+kuuZodNlzUhIojZnEU9MRqW2ZnRsjtbxAv0aMyIME+JMz6pDirD2HDDMqEdbmgbg",
+	"pEm4arZcvAF1ptjDzdWpLy+xE3XVoomeCixbyzMEMe17vdA0NvSwmCF2zU3EmLRibbiaJI/YWPDQeE43",
+	"ga3lc7cCWEmeX/Fze9n6IfVMUQYcLHLCFczeql9qzIrTW2jkJ17AeSkT+0Jhr54JKt0xY3vMEdy/3Vfw",
+	"U27oHCJo6W5iodYTBwhCa1oQN5EkpTvx7PKCTQRQQC1igdHFb8V8vZwmjLP3Ip6EWCHkANs0dPLPOMWK",
+	"oBjBcelBW3wsZrE0gJqbu907PSq520WCHaGENZAgbiChEXLCEJSGJZHgk8K6xbdyIGq///33/wsAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -17,6 +17,7 @@ import (
 
 	"bahi/banks"
 	"bahi/ledger"
+	"bahi/ledger/audit"
 	"bahi/ledger/reconcile"
 	"bahi/ledger/settle"
 )
@@ -30,6 +31,7 @@ type Options struct {
 	Policy     *ledger.Policy   // of the book
 	Schedule   *settle.Schedule // of settlement; nil: UPI's
 	Memory     time.Duration    // how long it may be remembered whom an address leads to; other nodes' changes are seen after it
+	Witnesses  audit.Witnesses  // of the log
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -43,6 +45,7 @@ type Server struct {
 	policy     *ledger.Policy
 	desk       *reconcile.Desk
 	settlement settle.Desk
+	witnesses  audit.Witnesses
 	resolver   *resolver
 	contract   *contract
 	now        func() time.Time
@@ -80,7 +83,7 @@ func New(opt Options) (*Server, error) {
 	s := &Server{book: opt.Book, settlement: settle.Desk{Book: opt.Book, Reader: opt.Reader, Schedule: opt.Schedule}, reader: opt.Reader, registry: opt.Registry, dispatcher: opt.Dispatcher,
 		resolver: &resolver{reader: opt.Reader, look: gather{reader: opt.Reader}, banks: opt.Registry, now: opt.Now, memory: opt.Memory, seen: map[query]rememberedPlace{}},
 		now:      opt.Now, log: opt.Log, keys: newKeyring(opt.Reader, opt.Now), watch: newWatch(opt.Now)}
-	s.policy = opt.Policy
+	s.policy, s.witnesses = opt.Policy, opt.Witnesses
 	s.desk = &reconcile.Desk{Book: s.book, Reader: s.reader, Policy: s.policy, Now: s.now, RRN: func() string { return s.rrn.next(s.now()) }}
 	s.stopping, s.uploads = make(chan struct{}), make(chan struct{}, maxUploads)
 	s.reports = make(chan struct{}, maxReports)
@@ -96,6 +99,7 @@ func New(opt Options) (*Server, error) {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.handleError
 	e.IPExtractor = echo.ExtractIPDirect() // no header of a caller says who it is
+	e.Pre(asOneSegment)
 	e.Use(s.identify, s.metrics.middleware, recovered, s.guard)
 	RegisterHandlers(e, s)
 	s.http = &http.Server{Handler: e, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: writeTimeout,

@@ -132,6 +132,15 @@ func (d *Dispatcher) Observe(set *ledger.Set) {
 	})
 }
 
+// Node is the node that the process is, or zero while it is none.
+func (d *Dispatcher) Node() ledger.ID { return d.member.id() }
+
+// Dead says whether a node will do nothing any more, as far as this one has seen.
+func (d *Dispatcher) Dead(node ledger.ID) bool {
+	_, dead := d.member.dead(node)
+	return dead
+}
+
 // Saturated says whether a new instruction to the bank would have to wait.
 func (d *Dispatcher) Saturated(bank string) bool { return d.room(bank) == 0 }
 

@@ -156,6 +156,16 @@ func (n AccountName) Bank() string {
 	return strings.TrimSuffix(strings.TrimSuffix(rest, clearingSuffix), settlementSuffix)
 }
 
+// Wallet is the party whose wallet it is, if it is one.
+func (n AccountName) Wallet() (party ID, ok bool) {
+	ref, ok := strings.CutPrefix(n.Path, walletPath)
+	if !ok {
+		return party, false
+	}
+	party, err := ParsePartyRef(ref)
+	return party, err == nil
+}
+
 // Stripes are the account and all of its stripes, as far as they were used.
 func Stripes(ctx context.Context, r Reader, whole AccountName) ([]Account, error) {
 	all, err := StripesAt(ctx, r, whole.Path)
@@ -184,18 +194,20 @@ func StripesAt(ctx context.Context, r Reader, path string) (stripes []Account, e
 	}
 }
 
-// newAccount opens an account with the type and bounds its place in the chart gives it.
-func newAccount(n AccountName, at int64) Account {
-	a := Account{ID: n.ID(), Name: n, Type: Liability, Created: at}
+// Type is what the chart makes of the place.
+func (n AccountName) Type() AccountType {
 	switch {
 	case strings.HasPrefix(n.Path, bankPath):
-		a.Type = Asset
-	case strings.HasPrefix(n.Path, walletPath):
-		a.Bounded = true
+		return Asset
 	case n.Path == feesPath:
-		a.Type = Income
+		return Income
 	}
-	return a
+	return Liability
+}
+
+// newAccount opens an account with the type and bounds its place in the chart gives it.
+func newAccount(n AccountName, at int64) Account {
+	return Account{ID: n.ID(), Name: n, Type: n.Type(), Bounded: strings.HasPrefix(n.Path, walletPath), Created: at}
 }
 
 // room says whether amount may be debited from (or credited to) the account

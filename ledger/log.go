@@ -222,6 +222,8 @@ type LogReader interface {
 	PersonKeys(ctx context.Context, parties []ID) ([]PersonKey, error)             // of those of them that have one
 
 	TransfersOf(ctx context.Context, ids []ID) (map[ID]Transfer, error) // what is missing is left out
+	// PostingsOf reads the postings of a transfer, a correction or a position, by event.
+	PostingsOf(ctx context.Context, entry ID) ([]Posting, error)
 	// LinesAt reads lines of accounts by their number: what is missing is left out.
 	LinesAt(ctx context.Context, places []LinePlace) (map[LinePlace]StatementLine, error)
 }

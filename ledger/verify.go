@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 )
@@ -20,20 +19,26 @@ type Verified struct {
 	Accounts   int64 `json:"accounts"`
 	Transfers  int64 `json:"transfers"`
 	Postings   int64 `json:"postings"`
+	Leaves     int64 `json:"leaves"` // of the log
 	Violations int64 `json:"violations"`
 }
 
 // Verify derives every balance from the postings alone and checks every
-// invariant of the book on one snapshot, while writes go on. It calls report for
-// each violation. Memory does not grow with the book.
+// invariant of the book on one snapshot, while writes go on; so it does with the log,
+// and it compares the tables with the log. It calls report for each violation. Memory
+// grows with the accounts, and by some ten bytes with each transfer, see [Replay].
 func Verify(ctx context.Context, r Reader, report func(Violation)) (Verified, error) {
 	return Derive(ctx, r, report, func(*Account) {})
 }
 
 // Derive does so, and calls derived with each account as its postings add up to.
 func Derive(ctx context.Context, r Reader, report func(Violation), derived func(*Account)) (Verified, error) {
-	v := verifier{report: report, derived: derived, money: map[Currency]*totals{}, whole: map[AccountID]AccountID{}, reserved: map[AccountName]int64{}}
+	v := verifier{rules: newRules(report), derived: derived, reserved: map[AccountName]int64{}}
+	v.compared = newCompared(&v)
 	err := r.Audit(ctx, func(s Snapshot) error {
+		if err := v.compared.log(s); err != nil {
+			return err
+		}
 		if err := v.accounts(s); err != nil {
 			return err
 		}
@@ -41,41 +46,24 @@ func Derive(ctx context.Context, r Reader, report func(Violation), derived func(
 			return err
 		}
 		v.currencies()
-		return nil
+		v.sides()
+		if err := v.compared.tables(s); err != nil {
+			return err
+		}
+		return v.compared.end(s)
 	})
+	v.sum.Violations = v.found
 	return v.sum, err
 }
 
 type verifier struct {
-	report  func(Violation)
-	derived func(*Account)
-	sum     Verified
-	lines   int64 // statement lines seen: two for each posting
-	money   map[Currency]*totals
-	whole   map[AccountID]AccountID // of each stripe, which account it is a part of
+	rules
+	derived  func(*Account)
+	compared compared
+	sum      Verified
+	lines    int64 // statement lines seen: two for each posting
 	// Of each account with all its stripes: what is reserved less what its bank is asked for.
 	reserved map[AccountName]int64
-}
-
-// totals are sums over one currency.
-type totals struct {
-	debits, credits int64 // of all accounts
-	transit         int64 // balance of the transit account, all stripes
-	held            int64 // what the transfers say is in transit
-}
-
-func (v *verifier) violated(rule, where, format string, args ...any) {
-	v.sum.Violations++
-	v.report(Violation{Rule: rule, Where: where, Detail: fmt.Sprintf(format, args...)})
-}
-
-func (v *verifier) of(c Currency) *totals {
-	t, ok := v.money[c]
-	if !ok {
-		t = &totals{}
-		v.money[c] = t
-	}
-	return t
 }
 
 // accounts walks the accounts and, beside them, their statement lines.
@@ -88,7 +76,7 @@ func (v *verifier) accounts(s Snapshot) error {
 		}
 		return l.Posting.Credit
 	}
-	for a, err := range s.Accounts() {
+	for a, err := range tapped(&v.compared, s.Accounts()) {
 		if err != nil {
 			return err
 		}
@@ -110,79 +98,31 @@ func (v *verifier) accounts(s Snapshot) error {
 // account derives one account from its lines and compares.
 func (v *verifier) account(a *Account, lines *cursor[StatementLine], owner func(StatementLine) AccountID) {
 	v.sum.Accounts++
-	where := a.Name.Path + " " + string(a.Name.Currency)
-	if a.ID != a.Name.ID() {
-		v.violated("account_id", where, "id %s is not the hash of its name", a.ID)
-	}
-	derived := newAccount(a.Name, a.Created)
-	derived.ID = a.ID
+	derived := v.opened(a)
 	for ; lines.ok && owner(lines.value) == a.ID; lines.advance() {
-		l := &lines.value
 		v.lines++
-		derived.Seq++
-		if l.Debited {
-			derived.Debits += l.Posting.Amount
-		} else {
-			derived.Credits += l.Posting.Amount
-		}
-		if l.Posting.At < derived.Posted {
-			v.violated("posting_time", where, "posting %d is of %d, before the one before it", l.Seq, l.Posting.At)
-		}
-		derived.Posted = l.Posting.At
-		switch {
-		case l.Seq != derived.Seq:
-			v.violated("account_sequence", where, "posting number %d stands where number %d should (transfer %s)", l.Seq, derived.Seq, l.Posting.Entry.TransferRef())
-			derived.Seq = l.Seq
-		case l.Balance != derived.Balance():
-			v.violated("running_balance", where, "after posting %d the balance is noted as %d and adds up to %d", l.Seq, l.Balance, derived.Balance())
-		}
-		if l.Posting.Currency != a.Name.Currency {
-			v.violated("posting_currency", where, "posting %d is in %s", l.Seq, l.Posting.Currency)
-		}
-		if a.Bounded && derived.Balance() < 0 {
-			v.violated("bounded_account", where, "the balance was %d after posting %d", derived.Balance(), l.Seq)
-		}
+		v.posted(&derived, &lines.value)
 	}
 	if a.Debits != derived.Debits || a.Credits != derived.Credits || a.Seq != derived.Seq || a.Posted != derived.Posted {
-		v.violated("account_totals", where, "debits %d, credits %d, postings %d, the last one at %d, are stored; the postings add up to %d, %d, %d, %d",
+		v.violated("account_totals", a.where(), "debits %d, credits %d, postings %d, the last one at %d, are stored; the postings add up to %d, %d, %d, %d",
 			a.Debits, a.Credits, a.Seq, a.Posted, derived.Debits, derived.Credits, derived.Seq, derived.Posted)
 	}
 	v.derived(&derived)
-	if a.Type != derived.Type || a.Bounded != derived.Bounded {
-		v.violated("chart", where, "type %s, bounded %v; the chart says %s, %v", a.Type, a.Bounded, derived.Type, derived.Bounded)
-	}
-	t := v.of(a.Name.Currency)
-	t.debits += derived.Debits
-	t.credits += derived.Credits
-	whole := a.Name.Whole()
+	v.add(&derived)
 	if a.Reserved != 0 {
-		v.reserved[whole] += a.Reserved
+		v.reserved[a.Name.Whole()] += a.Reserved
 	}
-	if whole == TransitAccount(a.Name.Currency) {
-		t.transit += derived.Balance()
-	}
-	if whole != a.Name {
-		v.whole[a.ID] = whole.ID()
-	}
-}
-
-// wholeOf is the account that a stripe is a part of, or the account itself.
-func (v *verifier) wholeOf(id AccountID) AccountID {
-	if whole, ok := v.whole[id]; ok {
-		return whole
-	}
-	return id
 }
 
 // transfers walks the transfers and, beside them, what belongs to each.
 func (v *verifier) transfers(s Snapshot) error {
-	instructions, steps, postings := pull(s.Instructions(Range{})), pull(s.Steps()), pull(s.Postings())
+	instructions, steps, postings := pull(s.Instructions(Range{})), pull(tapped(&v.compared, s.Steps())), pull(tapped(&v.compared, s.Postings()))
 	defer instructions.stop()
 	defer steps.stop()
 	defer postings.stop()
-	others := pullEntries(s)
+	others := pullEntries(&v.compared, s)
 	defer others.stop()
-	for t, err := range s.Transfers(Range{}) {
+	for t, err := range tapped(&v.compared, s.Transfers(Range{})) {
 		if err != nil {
 			return err
 		}
@@ -228,26 +168,18 @@ func (v *verifier) transfer(f *file) {
 // and that none is of a time before the one before it.
 func (v *verifier) history(f *file) {
 	where := f.ID.TransferRef()
-	var state State
-	at := f.Created
-	for n, s := range f.steps {
-		legal := (n == 0 && s.State == Pending) || (n > 0 && state.mayBecome(s.State))
-		if s.N != n+1 || !legal {
-			v.violated("history", where, "line %d, numbered %d, goes from %s to %s", n+1, s.N, state, s.State)
-		}
-		if s.At < at {
-			v.violated("history", where, "line %d is of %d, before the one before it", n+1, s.At)
-		}
-		state, at = s.State, s.At
+	last := Step{Transfer: f.ID, At: f.Created}
+	for i := range f.steps {
+		v.step(&last, &f.steps[i])
 	}
 	if inDoubt := f.State == Deemed || f.State == Unresolved; inDoubt != (f.Deadline != 0) {
 		v.violated("deadline", where, "state %s has the deadline %d", f.State, f.Deadline)
 	}
-	if at != f.Updated {
-		v.violated("history", where, "the transfer changed at %d, its history ends at %d", f.Updated, at)
+	if last.At != f.Updated {
+		v.violated("history", where, "the transfer changed at %d, its history ends at %d", f.Updated, last.At)
 	}
-	if state != f.State || len(f.steps) != f.Steps {
-		v.violated("history", where, "the transfer is %s after %d steps; its history ends at %s after %d", f.State, f.Steps, state, len(f.steps))
+	if last.State != f.State || len(f.steps) != f.Steps {
+		v.violated("history", where, "the transfer is %s after %d steps; its history ends at %s after %d", f.State, f.Steps, last.State, len(f.steps))
 	}
 }
 
@@ -280,34 +212,30 @@ func (v *verifier) openInstruction(f *file) {
 // banks confirmed, and both against the state.
 func (v *verifier) legs(f *file) {
 	where := f.ID.TransferRef()
-	var posted [EventWallet + 1]bool
-	for _, p := range f.postings {
-		if p.Event < EventDebit || p.Event > EventWallet {
-			v.violated("posting_event", where, "event %d is not known", p.Event)
+	terms := f.terms()
+	var done legsDone
+	for i := range f.postings {
+		p := &f.postings[i]
+		if !v.fits(where, &terms, p) {
 			continue
 		}
-		posted[p.Event] = true
-		debit, credit := f.sides(p.Event) // whichever stripes took it
-		if p.Amount != f.Amount.Minor || p.Currency != f.Amount.Currency || v.wholeOf(p.Debit) != debit.ID() || v.wholeOf(p.Credit) != credit.ID() || p.Undoes != p.Event.undoes() {
-			v.violated("posting_content", where, "the %s posting debits %s and credits %s with %d %s; it should debit %s and credit %s with %d %s", p.Event,
-				p.Debit, p.Credit, p.Amount, p.Currency, debit.Path, credit.Path, f.Amount.Minor, f.Amount.Currency)
-		}
+		done[p.Event] = true
 	}
 	confirmed := f.confirmed()
 	for e := EventDebit; e <= EventWallet; e++ {
-		if posted[e] != confirmed[e] {
-			v.violated("posted_as_confirmed", where, "%s: posted %v, confirmed %v, in state %s", e, posted[e], confirmed[e], f.State)
+		if done[e] != confirmed[e] {
+			v.violated("posted_as_confirmed", where, "%s: posted %v, confirmed %v, in state %s", e, done[e], confirmed[e], f.State)
 		}
 	}
-	held := count(posted[EventDebit]) - count(posted[EventCredit]) + count(posted[EventCreditReversal]) - count(posted[EventDebitReversal])
-	if held < 0 || held > 1 || (held == 1 && f.State.Final()) || !f.consistent(posted[:]) {
+	held := done.held()
+	if held < 0 || held > 1 || !f.State.fits(&done) {
 		v.violated("state_of_money", where, "state %s does not fit its postings: %d of the amount is in transit", f.State, held)
 	}
 	v.of(f.Amount.Currency).held += int64(held) * f.Amount.Minor
 }
 
 // confirmed says for each event whether the bank, or the wallet's own state, confirmed it.
-func (f *file) confirmed() (c [EventWallet + 1]bool) {
+func (f *file) confirmed() (c legsDone) {
 	for _, i := range f.instructions {
 		c[i.ID.Leg] = i.State == Approved
 	}
@@ -323,30 +251,8 @@ func (f *file) confirmed() (c [EventWallet + 1]bool) {
 	return c
 }
 
-// consistent says whether an end state has the postings it promises.
-func (f *file) consistent(posted []bool) bool {
-	paid := posted[EventWallet] || (posted[EventDebit] && posted[EventCredit] && !posted[EventDebitReversal] && !posted[EventCreditReversal])
-	switch f.State {
-	case Completed:
-		return paid
-	case Failed, Cancelled:
-		return len(f.postings) == 0
-	case Reversed:
-		return posted[EventDebit] && posted[EventDebitReversal] && posted[EventCredit] == posted[EventCreditReversal]
-	}
-	return true
-}
-
-// currencies checks the sums over the whole book.
-func (v *verifier) currencies() {
-	for c, t := range v.money {
-		if t.debits != t.credits {
-			v.violated("balance", string(c), "all debits are %d, all credits are %d", t.debits, t.credits)
-		}
-		if t.transit != t.held {
-			v.violated("transit", string(c), "transit holds %d; the transfers under way add up to %d", t.transit, t.held)
-		}
-	}
+// sides checks what the tables hold beside the postings.
+func (v *verifier) sides() {
 	for account, rest := range v.reserved {
 		if rest != 0 {
 			v.violated("reserved", account.Path+" "+string(account.Currency), "%d more is reserved than the bank was asked for and has not answered", rest)

@@ -11,8 +11,8 @@ type entries struct {
 	positions   cursor[Position]
 }
 
-func pullEntries(s Snapshot) entries {
-	return entries{pull(s.Corrections()), pull(s.Positions())}
+func pullEntries(c *compared, s Snapshot) entries {
+	return entries{pull(tapped(c, s.Corrections())), pull(tapped(c, s.Positions()))}
 }
 
 func (e *entries) stop() {
@@ -40,6 +40,13 @@ func (v *verifier) entriesBefore(id ID, e *entries, postings *cursor[Posting]) e
 	}
 }
 
+// entry takes an entry's postings and compares them with those that it should have.
+func (v *verifier) entry(id ID, where string, should []owed, postings *cursor[Posting]) {
+	own := takeOwn(v, postings, id, "posting", func(p Posting) ID { return p.Entry })
+	v.sum.Postings += int64(len(own))
+	v.owes(where, should, own)
+}
+
 // owed is a posting that an entry should have.
 type owed struct {
 	event         Event
@@ -47,23 +54,21 @@ type owed struct {
 	amount        int64
 }
 
-// entry compares an entry's postings with those that it should have.
-func (v *verifier) entry(id ID, where string, should []owed, postings *cursor[Posting]) {
-	own := takeOwn(v, postings, id, "posting", func(p Posting) ID { return p.Entry })
-	v.sum.Postings += int64(len(own))
+// owes compares an entry's postings with those that it should have.
+func (r *rules) owes(where string, should []owed, own []Posting) {
 	for _, p := range own {
 		n := slices.IndexFunc(should, func(o owed) bool {
 			return o.event == p.Event && o.amount == p.Amount && o.debit.Currency == p.Currency && p.Undoes == 0 &&
-				v.wholeOf(p.Debit) == o.debit.ID() && v.wholeOf(p.Credit) == o.credit.ID()
+				r.wholeOf(p.Debit) == o.debit.ID() && r.wholeOf(p.Credit) == o.credit.ID()
 		})
 		if n < 0 {
-			v.violated("posting_content", where, "a posting (%s, %d %s, from %s to %s) is none of those it should have", p.Event, p.Amount, p.Currency, p.Credit, p.Debit)
+			r.violated("posting_content", where, "a posting (%s, %d %s, from %s to %s) is none of those it should have", p.Event, p.Amount, p.Currency, p.Credit, p.Debit)
 			continue
 		}
 		should = slices.Delete(should, n, n+1)
 	}
 	for _, o := range should {
-		v.violated("posted_as_confirmed", where, "the %s of %d %s is missing", o.event, o.amount, o.debit.Currency)
+		r.violated("posted_as_confirmed", where, "the %s of %d %s is missing", o.event, o.amount, o.debit.Currency)
 	}
 }
 

@@ -207,7 +207,7 @@ func verifyBook(s storage) (string, error) {
 	}
 	defer store.Close()
 	found := "ok"
-	_, err = ledger.Verify(ctx, store, func(v ledger.Violation) {
+	_, err = checkBook(ctx, store, nil, func(v ledger.Violation) {
 		if found == "ok" {
 			found = v.Rule + " " + v.Where + ": " + v.Detail
 		}

@@ -121,12 +121,11 @@ type kekRotateCmd struct {
 // Run changes the file, or prints the keyset where it came from the environment. Nodes
 // read it at their start.
 func (c *kekRotateCmd) Run() error {
-	ctx := context.Background()
-	store, err := c.openExisting(ctx) // which refuses a key that is not the book's
-	if err != nil {
-		return err
-	}
-	defer store.Close()
+	// A key that is not the book's is refused.
+	return c.look(context.Background(), loginName(), "kek rotate", "", func(ledger.Store) error { return c.rotate() })
+}
+
+func (c *kekRotateCmd) rotate() error {
 	k, err := c.kek()
 	if err != nil {
 		return err

@@ -34,9 +34,12 @@ type cli struct {
 	Migrate   migrateCmd   `cmd:"" help:"Bring the book's tables to this version, or show where they are."`
 	Verify    verifyCmd    `cmd:"" help:"Derive every balance from the postings alone and check every invariant of the book."`
 	Reconcile reconcileCmd `cmd:"" help:"Check banks' statements."`
+	Log       logCmd       `cmd:"" help:"Handle the keys that the log is signed with."`
+	Audit     auditCmd     `cmd:"" help:"Check what the log proves, without trusting who keeps it."`
 	Settle    settleCmd    `cmd:"" help:"Close settlement windows, report what the banks owe each other, and confirm that it was paid."`
 	Report    reportCmd    `cmd:"" help:"Report the book at any past instant: trial balance, balances, postings, statements, transfers by state and age."`
 	Access    accessCmd    `cmd:"" help:"Show who looked at the book, and who was denied to."`
+	Export    exportCmd    `cmd:"" help:"Write the book, or a part of it, for others to read: audit file, CSV, Parquet, journals of hledger and Beancount."`
 	Demo      demoCmd      `cmd:"" help:"Play a conversation with payments in it, in a temporary directory, and verify the book."`
 	Bench     benchCmd     `cmd:"" help:"Measure transfers that are done, over HTTP, durable, with the load on the same machine."`
 	Sim       simCmd       `cmd:"" help:"Run several nodes, their banks and their chats in one process on virtual time, while everything goes wrong that can."`

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"bahi/api"
 	"bahi/banks"
 	"bahi/ledger"
+	"bahi/ledger/audit"
 )
 
 // timers are the policy of a transfer's life, and the rules of its reconciliation, as flags.
@@ -40,7 +42,9 @@ type nodeConfig struct {
 	remote         []remoteBank
 	policy         *ledger.Policy
 	maxQueue       int
-	unlogged       bool // see ledger.PipelineOptions
+	unlogged       bool     // see ledger.PipelineOptions
+	logOrigin      string   // the name of the log; empty: any
+	witnesses      []string // of the log: verifier keys
 	log            *slog.Logger
 }
 
@@ -55,12 +59,13 @@ type node struct {
 	caps       capSet
 	unwatch    func() // ends the watch over the banks file
 	dispatcher *banks.Dispatcher
+	sealer     *audit.Sealer
 	server     *api.Server
 }
 
 // openNode opens the book and goes on with what an earlier run left open.
 func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
-	n = &node{data: cfg.storage.Data, policy: cfg.policy}
+	n = &node{data: cfg.storage.Data, policy: cfg.policy, sealer: audit.NewSealer()}
 	defer func() {
 		if err != nil {
 			n.close(ctx)
@@ -69,6 +74,10 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	schedule, err := readSchedule(cfg.settlementFile)
 	if err != nil {
 		return n, err
+	}
+	witnesses, err := audit.ReadWitnesses(cfg.witnesses)
+	if err != nil {
+		return n, fmt.Errorf("--witness: %w", err)
 	}
 	if n.lock, err = cfg.storage.lock(); err != nil {
 		return n, err
@@ -89,7 +98,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 		return n, err
 	}
 	n.book = ledger.NewPipeline(n.store, ledger.PipelineOptions{MaxQueue: cfg.maxQueue, Policy: cfg.policy, Caps: n.caps.load, Log: cfg.log, Observer: n.observe, Unlogged: cfg.unlogged})
-	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Policy: cfg.policy, Schedule: schedule, Memory: cfg.storage.memory(), Log: cfg.log})
+	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Policy: cfg.policy, Schedule: schedule, Memory: cfg.storage.memory(), Witnesses: witnesses, Log: cfg.log})
 	if err != nil {
 		return n, err
 	}
@@ -97,7 +106,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	n.dispatcher.Start(banks.Options{Book: n.book, Reader: n.store, Policy: cfg.policy, Clock: banks.WallClock{},
 		Sole: !cfg.storage.shared(), Log: cfg.log})
 	n.watchBanks()
-	return n, nil
+	return n, n.sealLog(ctx, cfg)
 }
 
 // watchBanks keeps the banks as their file has them.
@@ -115,6 +124,7 @@ func (n *node) longestCall() time.Duration { return n.policy.Check + n.policy.Su
 // observe hands a committed batch to whoever lives on it.
 func (n *node) observe(set *ledger.Set) {
 	n.dispatcher.Observe(set)
+	n.sealer.Observe(set)
 	n.server.Observe(set)
 }
 
@@ -152,6 +162,7 @@ func (n *node) close(ctx context.Context) {
 	if n.banks != nil {
 		n.banks.closeAll()
 	}
+	n.sealer.Close(ctx)
 	if n.book != nil {
 		n.book.Close()
 	}

@@ -24,6 +24,8 @@ type serveCmd struct {
 	BankProfile string       `help:"With --demo, banks that decline as those in India do: large, good or weak. In a banks file each bank has its own." enum:",large,good,weak" default:"" env:"BAHI_BANK_PROFILE"`
 	MaxQueue    int          `help:"Commands that may wait for a commit; more are refused with 503." default:"16384" env:"BAHI_MAX_QUEUE"`
 	RemoteBank  []remoteBank `help:"Also drive this bank, whose own process comes for its instructions." placeholder:"CODE:IFSC:handle,…" sep:"none" env:"BAHI_REMOTE_BANK"`
+	LogOrigin   string       `help:"The name of the log in what it signs, best a URL without its scheme; kept for good from the first start on. Without it the log gets a name of its own." env:"BAHI_LOG_ORIGIN"`
+	Witness     []string     `help:"Verifier key of a witness, whose cosignatures of the log are taken." placeholder:"VKEY" sep:"none" env:"BAHI_WITNESS"`
 	LogLevel    slog.Level   `help:"Least level to log: debug, info, warn, error." default:"info" env:"BAHI_LOG_LEVEL"`
 	Pprof       string       `help:"Address to serve profiles on; off when empty." env:"BAHI_PPROF"`
 	unlogged    bool         // see benchServeCmd
@@ -59,7 +61,7 @@ func (c *serveCmd) Run() error {
 	if err != nil {
 		return fmt.Errorf("cannot serve on %s: %w", c.Listen, err)
 	}
-	n, err := openNode(ctx, nodeConfig{storage: c.storage, banksFile: c.Banks, settlementFile: c.Settlement, remote: c.RemoteBank, policy: c.policy(), maxQueue: c.MaxQueue, unlogged: c.unlogged, log: log})
+	n, err := openNode(ctx, nodeConfig{storage: c.storage, banksFile: c.Banks, settlementFile: c.Settlement, remote: c.RemoteBank, policy: c.policy(), maxQueue: c.MaxQueue, unlogged: c.unlogged, logOrigin: c.LogOrigin, witnesses: c.Witness, log: log})
 	if err != nil {
 		l.Close()
 		return err

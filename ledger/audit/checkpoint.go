@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/transparency-dev/formats/log"
@@ -106,6 +107,9 @@ func (w Witnesses) Check(checkpoint ledger.Checkpoint, lines []string) ([]ledger
 	}
 	var taken []ledger.Cosignature
 	for _, s := range n.Sigs {
+		if slices.ContainsFunc(taken, func(t ledger.Cosignature) bool { return t.Witness == s.Name }) {
+			continue // by another of its keys
+		}
 		taken = append(taken, ledger.Cosignature{Size: checkpoint.Size, Witness: s.Name, Line: "— " + s.Name + " " + s.Base64})
 	}
 	return taken, nil

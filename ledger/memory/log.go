@@ -203,6 +203,12 @@ func (m *memory) TransfersOf(ctx context.Context, ids []ledger.ID) (map[ledger.I
 	return findAll(m, m.transfers, ids), nil
 }
 
+func (m *memory) PostingsOf(ctx context.Context, entry ledger.ID) ([]ledger.Posting, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return slices.SortedFunc(slices.Values(m.postings[entry]), func(a, b ledger.Posting) int { return cmp.Compare(a.Event, b.Event) }), nil
+}
+
 func (m *memory) LinesAt(ctx context.Context, places []ledger.LinePlace) (map[ledger.LinePlace]ledger.StatementLine, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()

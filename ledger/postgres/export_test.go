@@ -5,6 +5,9 @@ import (
 	"net/url"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"bahi/ledger"
+	"bahi/ledger/columns"
 )
 
 // Within runs f in a transaction as a batch is, on a connection of its own, and
@@ -50,12 +53,35 @@ var (
 	Reading      = reading
 )
 
+// LogQueries are reads of the log, each with the index that it goes by, and values to plan them with.
+var LogQueries = map[string]struct {
+	Index string
+	Args  []any
+}{
+	unsealed + ` LIMIT $1`: {"log_unsealed", []any{10}},
+	logFrom:                {"log_by_place", []any{int64(5), 10}},
+	logAt:                  {"log_by_time", []any{int64(5)}},
+	linesAt:                {"postings_by_credit", []any{[][16]byte{{}}, []int64{1}}},
+}
+
+// Place is the SQL that gives rows of the log their places.
+var Place = func() string {
+	var text string
+	_ = columns.Persist(&ledger.Set{Placed: []ledger.Placed{{Row: 1}}}, func(c *columns.Change) columns.Writer {
+		s := statementOf(c)
+		text = s.sql
+		return newBulk(s, &arrays{})
+	})
+	return text
+}()
+
 // Queries are the SQL of the other reads that must not scan, with values to plan them with.
 var Queries = map[string][]any{
 	statementLines: {zero, int64(9), 10},
 	due:            {zero, int64(9), int64(1), zero, int64(1), 10},
 	nextDriver:     {zero},
 	history:        {zero},
+	postingsOf:     {zero},
 	resolve:        {[]string{"chat"}, []int16{1}, []string{"x"}},
 	payable:        {[][16]byte{{}}},
 
@@ -73,6 +99,18 @@ var Queries = map[string][]any{
 	windowsOfScheme:  {"upi", "upi/1", 10},
 	positionsOf:      {"upi/1"},
 	flows:            {[][16]byte{{}}, []int64{1}, []int64{2}},
+
+	logHead:      {},
+	sealed:       {},
+	logAt:        {int64(1)},
+	tiles:        {[]int32{1}, []int64{1}},
+	checkpointAt: {int64(1)},
+	checkpoints:  {int64(1), 10},
+	cosignatures: {int64(1)},
+	accesses:     {zero, 10},
+	erasures:     {[][16]byte{{}}},
+	personKeys:   {[][16]byte{{}}},
+	transfersOf:  {[][16]byte{{}}},
 }
 
 var zero = make([]byte, 16)

@@ -126,6 +126,13 @@ func (s *Store) TransfersOf(ctx context.Context, ids []ledger.ID) (map[ledger.ID
 	}, transfersOf, uuids(ids))
 }
 
+const postingsOf = `SELECT ` + columns.Postings + ` FROM postings WHERE entry = $1 ORDER BY event`
+
+// PostingsOf implements [ledger.LogReader].
+func (s *Store) PostingsOf(ctx context.Context, entry ledger.ID) ([]ledger.Posting, error) {
+	return list(s, ctx, columns.ReadPosting, postingsOf, [16]byte(entry))
+}
+
 // linesAt looks for each place among the debits and among the credits.
 const (
 	linesAt       = `SELECT true, p.* FROM ` + linesOnDebit + ` UNION ALL SELECT false, p.* FROM ` + linesOnCredit

@@ -158,7 +158,9 @@ func TestServingRole(t *testing.T) {
 			t.Fatalf("%+v, %v", run, err)
 		}
 	}
-	for _, sql := range []string{"UPDATE postings SET amount = 1", "DELETE FROM postings", "TRUNCATE postings", "DELETE FROM transfers", "TRUNCATE steps", "DROP TRIGGER postings_refuse ON postings"} {
+	seal(t, book, d)
+	for _, sql := range []string{"UPDATE postings SET amount = 1", "DELETE FROM postings", "TRUNCATE postings", "DELETE FROM transfers", "TRUNCATE steps", "DROP TRIGGER postings_refuse ON postings",
+		"UPDATE log SET data = ''", "DELETE FROM log", "UPDATE checkpoints SET note = ''", "DELETE FROM accesses", "DELETE FROM erasures", "DELETE FROM secrets", "TRUNCATE persons", "SELECT setval('log_n', 1)"} {
 		if err := d.Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "42501") {
 			t.Errorf("%s: got %v, want a lack of privilege", sql, err)
 		}
@@ -166,6 +168,45 @@ func TestServingRole(t *testing.T) {
 	// A row of transfers may be locked, and is changed by nobody.
 	if err := d.Exec(t.Context(), "UPDATE transfers SET note = 'x'"); err == nil || !strings.Contains(err.Error(), "the past is not rewritten") {
 		t.Errorf("a transfer is changed: got %v", err)
+	}
+}
+
+// seal does all that a node does with the log and with what is beside it.
+func seal(t *testing.T, book *ledger.Pipeline, d *database) {
+	t.Helper()
+	rows, err := d.Unsealed(t.Context(), 1000)
+	if err != nil || len(rows) == 0 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	var head ledger.LogHead
+	for i, r := range rows { // the tile grows
+		size := head.Size + int64(r.Leaves)
+		head, err = ledger.Do[ledger.LogHead](t.Context(), book, ledger.Seal{From: head, To: ledger.LogHead{Size: size, Sealer: ledger.NewID()}, Placed: []ledger.Placed{{Row: r.N, First: head.Size}},
+			Tiles: []ledger.Tile{{Hashes: make([]byte, 32*(i+1))}}, Checkpoint: ledger.Checkpoint{Size: size, Note: "x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	party := ledger.NewID()
+	for _, line := range []string{"1", "2"} {
+		err := commit(d, func(s *ledger.Set) {
+			s.Secrets.Want("log/1")
+			s.Persons.Want(party)
+		}, func(s *ledger.Set) {
+			s.Secrets.Put("log/1", ledger.Secret{Name: "log/1", Wrapped: []byte(line)})
+			s.Persons.Put(party, ledger.PersonKey{Party: party, Wrapped: []byte(line)})
+			s.Cosignatures = []ledger.Cosignature{{Size: head.Size, Witness: "w", Line: line}}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := commit(d, func(s *ledger.Set) { s.Persons.Want(party) }, func(s *ledger.Set) {
+		s.Persons.Delete(party)
+		s.Erasures = []ledger.Erasure{{Party: party}}
+		s.Accesses = []ledger.Access{{ID: party, Who: "w", What: "x", Times: 1}}
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -106,3 +106,32 @@ func TestPlansOfMany(t *testing.T) {
 		t.Errorf("a cut walks more than its part\n%s", p)
 	}
 }
+
+// TestPlansOfLog plans reads of the log while it is empty, since a plan is kept, and again
+// when it is long and nearly all of it is sealed.
+func TestPlansOfLog(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	d := open(t, url)
+	defer d.Close()
+	for _, s := range postgres.Reading {
+		if _, err := d.db.Exec(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plans := func(sorts bool) {
+		for query, q := range postgres.LogQueries {
+			p := plan(t, d.db, query, q.Args)
+			whole := strings.Contains(p, "Seq Scan") || strings.Contains(p, "Merge Join") || strings.Contains(p, "Hash Join")
+			if whole || strings.Contains(p, "Sort") && !sorts || !strings.Contains(p, q.Index) {
+				t.Errorf("want %s\n%s\n%s", q.Index, query, p)
+			}
+		}
+	}
+	plans(true) // what an index finds may be sorted
+	must(t, url, `INSERT INTO log (first, at, leaves, data) SELECT CASE WHEN i < 19990 THEN i * 3 END, i / 10, 3, '\x00' FROM generate_series(1, 20000) AS i`, "ANALYZE log")
+	plans(false)
+	p := plan(t, d.db, postgres.Place, []any{[]int64{1}, []int64{1}})
+	if !strings.Contains(p, "Nested Loop") || !strings.Contains(p, "log_pkey") {
+		t.Errorf("places are given by a walk\n%s", p)
+	}
+}

@@ -30,6 +30,21 @@ var Evidence = map[string]string{
 	flows:            "postings_by_debit (debit=? AND debit_seq>? AND debit_seq<?)",
 }
 
+// Log are reads of the log and of what is beside it, likewise.
+var Log = map[string]string{
+	unsealed:     "log USING INDEX log_unsealed",
+	sealed:       "log_by_place (first>?)",
+	logFrom:      "log_by_place (first>?)",
+	logAt:        "log_by_time (at=?)",
+	tile:         "(level=? AND n=?)",
+	checkpointAt: "checkpoints_by_time (at<?)",
+	checkpoints:  "PRIMARY KEY (rowid>?)",
+	cosignatures: "PRIMARY KEY (size=?)",
+	accesses:     "PRIMARY KEY (id<?)",
+	linesAt:      "postings_by_credit (credit=? AND credit_seq=?)",
+	`SELECT t.id FROM ` + transfersOf + anyOf: "t USING PRIMARY KEY (id=?)",
+}
+
 // Statement, Due, Drivers, Resolve and Lines are the SQL of the other reads that must not scan.
 var Statement, Due, Drivers, Resolve, Lines = statement, due, drivers, resolve, lines
 

@@ -51,16 +51,14 @@ func (s *Store) LogAt(ctx context.Context, at int64) ([]ledger.LogRow, error) {
 	return list(s, ctx, columns.ReadLogRow, logAt, at)
 }
 
+const tile = `SELECT ` + columns.Tiles + ` FROM log_tiles WHERE level = ? AND n = ?`
+
 // Tiles implements [ledger.LogReader].
 func (s *Store) Tiles(ctx context.Context, ids []ledger.TileID) (map[ledger.TileID][]byte, error) {
 	found := make(map[ledger.TileID][]byte, len(ids))
 	return found, s.read(ctx, func(c *conn) error {
 		for _, id := range ids {
-			err := c.query(`SELECT `+columns.Tiles+` FROM log_tiles WHERE level = ? AND n = ?`, func(r *row) bool {
-				found[id] = columns.ReadTile(r).Hashes
-				return false
-			}, int64(id.Level), id.N)
-			if err != nil {
+			if err := c.query(tile, func(r *row) bool { found[id] = columns.ReadTile(r).Hashes; return false }, int64(id.Level), id.N); err != nil {
 				return err
 			}
 		}
@@ -135,15 +133,24 @@ func (s *Store) Secrets(ctx context.Context) ([]ledger.Secret, error) {
 	return list(s, ctx, columns.ReadSecret, `SELECT `+columns.Secrets+` FROM secrets ORDER BY name`)
 }
 
+const transfersOf = `transfers AS t` + lastStep + `WHERE t.id`
+
 // TransfersOf implements [ledger.LogReader].
 func (s *Store) TransfersOf(ctx context.Context, ids []ledger.ID) (map[ledger.ID]ledger.Transfer, error) {
 	found := make(map[ledger.ID]ledger.Transfer, len(ids))
 	return found, s.load(ctx, func(l *loader) {
-		byKey(l, columns.TransfersNow, `transfers AS t`+lastStep+`WHERE t.id`, ids, func(r *row) {
+		byKey(l, columns.TransfersNow, transfersOf, ids, func(r *row) {
 			t := columns.ReadTransfer(r)
 			found[t.ID] = t
 		})
 	})
+}
+
+const postingsOf = `SELECT ` + columns.Postings + ` FROM postings WHERE entry = ? ORDER BY event`
+
+// PostingsOf implements [ledger.LogReader].
+func (s *Store) PostingsOf(ctx context.Context, entry ledger.ID) ([]ledger.Posting, error) {
+	return list(s, ctx, columns.ReadPosting, postingsOf, entry[:])
 }
 
 // linesAt looks for each place among the debits and among the credits. CROSS JOIN keeps

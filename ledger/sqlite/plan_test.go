@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"database/sql"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -61,6 +62,12 @@ func TestPlans(t *testing.T) {
 			t.Errorf("want %s\n%s\n%s", want, query, p)
 		}
 	}
+	for query, want := range sqlite.Log {
+		p := plan(t, f.db, query, make([]any, 2*32)[:values(query)]...)
+		if !strings.Contains(p, want) || strings.Contains(p, "SCAN p") || strings.Contains(p, "SCAN t") || strings.Contains(p, "TEMP B-TREE") {
+			t.Errorf("want %s\n%s\n%s", want, query, p)
+		}
+	}
 	for index, filter := range map[string]ledger.BreakFilter{
 		"breaks_by_deadline ((deadline,id)>(?,?)":                      {Class: ledger.ClassLate, Bank: "SBIN", Owner: "ravi", From: 1, Until: 2},
 		"breaks_by_state (state=? AND (deadline,id)>(?,?)":             {State: ledger.BreakOpen, Bank: "SBIN"},
@@ -110,8 +117,10 @@ func plan(t *testing.T, db *sql.DB, query string, args ...any) string {
 
 // values is how many a query takes.
 func values(query string) int {
-	if strings.Contains(query, "?3") { // numbered
-		return 3
+	for n := 64; n > 0; n-- {
+		if strings.Contains(query, fmt.Sprintf("?%d", n)) { // numbered
+			return n
+		}
 	}
 	return strings.Count(query, "?")
 }

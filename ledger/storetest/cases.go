@@ -364,6 +364,14 @@ func testHistory(f *fixture) {
 	if now.State != ledger.Reversed || now.Reason != ledger.CreditDeclined || now.Steps != 4 {
 		f.Errorf("transfer %+v", now)
 	}
+	postings, err := f.store.PostingsOf(background, t.ID)
+	f.check(err)
+	if len(postings) != 2 || postings[0].Event != ledger.EventDebit || postings[1].Event != ledger.EventDebitReversal || postings[1].Entry != t.ID || postings[1].CreditBalance == postings[0].CreditBalance {
+		f.Errorf("postings %+v", postings)
+	}
+	if postings, err = f.store.PostingsOf(background, asha.ID); err != nil || len(postings) > 0 {
+		f.Errorf("postings of what has none: %v, %v", postings, err)
+	}
 }
 
 func testDue(f *fixture) {

@@ -201,7 +201,7 @@ func testTiles(f *fixture) {
 		ids = append(ids, a, b, ledger.TileID{Level: 2, N: n})
 		grow(ledger.Tile{ID: a, Hashes: full[:32]}, ledger.Tile{ID: b, Hashes: full})
 		grow(ledger.Tile{ID: a, Hashes: full[:64]}, ledger.Tile{ID: a, Hashes: full[:32*5]}) // the later counts
-		grow(ledger.Tile{ID: a, Hashes: full[:32*5]})                                       // nothing new
+		grow(ledger.Tile{ID: a, Hashes: full[:32*5]})                                        // nothing new
 		grow(ledger.Tile{ID: a, Hashes: full})
 	}
 	got, err := f.store.Tiles(background, ids)

@@ -95,7 +95,7 @@ func (s some) instrument() ledger.Instrument {
 }
 
 func (s some) key() ledger.Key {
-	k := ledger.Key{ID: s.id(), Role: ledger.Role(s.upTo(4)), App: s.text(), Bank: s.text(), Label: s.text(), Hash: s.hash(),
+	k := ledger.Key{ID: s.id(), Role: ledger.Role(s.upTo(uint8(len(ledger.RoleNames())))), App: s.text(), Bank: s.text(), Label: s.text(), Hash: s.hash(),
 		Created: s.time(), Revoked: s.time() * int64(s.IntN(2))}
 	if s.IntN(2) == 0 {
 		k.PublicKey = s.bytes(32)

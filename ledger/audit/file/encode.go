@@ -50,6 +50,9 @@ func (f *Writer) Checkpoint(note string) error {
 	return f.write(func(e *encoder) { e.checkpoint(note) })
 }
 
+// Flush hands over what is written so far, whole lines.
+func (f *Writer) Flush() error { return f.out.Flush() }
+
 // Close writes the last line. It does not close what is written to.
 func (f *Writer) Close() error {
 	if err := f.out.Flush(); err != nil {
@@ -188,7 +191,7 @@ func (e *encoder) Time(name string, v int64) int64 {
 // Money implements [ledger.Fields].
 func (e *encoder) Money(name string, v int64, c ledger.Currency) int64 {
 	e.name(name)
-	e.b = append(appendMoney(append(e.b, '"'), v, c), '"')
+	e.b = append(AppendMoney(append(e.b, '"'), v, c), '"')
 	return v
 }
 

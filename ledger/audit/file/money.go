@@ -19,8 +19,8 @@ func digitsOf(c ledger.Currency) int {
 	return int(d)
 }
 
-// appendMoney writes minor units as a decimal with all digits of the currency: "-0.05".
-func appendMoney(b []byte, minor int64, c ledger.Currency) []byte {
+// AppendMoney writes minor units as a decimal with all digits of the currency: "-0.05".
+func AppendMoney(b []byte, minor int64, c ledger.Currency) []byte {
 	digits := digitsOf(c)
 	units := uint64(minor)
 	if minor < 0 {
@@ -44,7 +44,7 @@ func appendMoney(b []byte, minor int64, c ledger.Currency) []byte {
 	return b
 }
 
-// parseMoney reads what appendMoney wrote.
+// parseMoney reads what AppendMoney wrote.
 func parseMoney(s []byte, c ledger.Currency) (int64, bool) {
 	negative := len(s) > 0 && s[0] == '-'
 	if negative {

@@ -1,0 +1,69 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"bahi/ledger"
+)
+
+// Tile is a tile, or a bundle of leaves, as C2SP tlog-tiles names it in a path.
+type Tile struct{ tlog.Tile }
+
+// ParseTile reads the level and the rest of a path, such as x001/067.p/12.
+func ParseTile(level, rest string) (Tile, error) {
+	t, err := tlog.ParseTilePath(fmt.Sprintf("tile/%d/%s/%s", tileHeight, level, rest))
+	if err != nil || (t.L < 0) != (level == bundle) {
+		return Tile{}, fmt.Errorf("%w: no path of a tile", ledger.ErrNotFound)
+	}
+	return Tile{t}, nil
+}
+
+// bundle is the level of leaves in the library's paths.
+const bundle = "data"
+
+// ParseBundle reads the part of a path that names a bundle of leaves.
+func ParseBundle(rest string) (Tile, error) { return ParseTile(bundle, rest) }
+
+// Hashes are those of the tile, as many as it is wide: [ledger.ErrNotFound] where there are fewer.
+func (t Tile) Hashes(ctx context.Context, r ledger.LogReader) ([]byte, error) {
+	id := tileOf(t.Tile)
+	found, err := r.Tiles(ctx, []ledger.TileID{id})
+	if err != nil {
+		return nil, err
+	}
+	if len(found[id]) < t.W*tlog.HashSize {
+		return nil, ledger.ErrNotFound
+	}
+	return found[id][:t.W*tlog.HashSize], nil
+}
+
+// Leaves are those of the bundle, each with its length before it, likewise.
+func (t Tile) Leaves(ctx context.Context, r ledger.LogReader) ([]byte, error) {
+	var bundle []byte
+	next, end := t.N<<tileHeight, t.N<<tileHeight+int64(t.W)
+	for next < end {
+		rows, err := r.LogFrom(ctx, next, 64) // mostly all of them
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) == 0 {
+			return nil, ledger.ErrNotFound
+		}
+		for i := range rows {
+			err := rows[i].Each(func(place int64, leaf []byte) bool {
+				if place == next && place < end {
+					bundle = append(append(bundle, byte(len(leaf)>>8), byte(len(leaf))), leaf...)
+					next++
+				}
+				return place < end
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return bundle, nil
+}

@@ -1,0 +1,4 @@
+package export
+
+// AppendDecimal is for the tests.
+var AppendDecimal = appendDecimal
