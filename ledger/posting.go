@@ -78,7 +78,7 @@ type Posting struct {
 	At                          int64 // Unix microseconds
 }
 
-// EntryRef is the outside form of the entry's ID.
+// EntryRef is the outside form of the entry's ID: that of a transfer, a correction or a position.
 func (p *Posting) EntryRef() string { return p.Entry.Ref(p.Event.entryPrefix()) }
 
 // nameOf looks a small enumeration's word up.

@@ -107,8 +107,8 @@ func (v *verifier) account(a *Account, lines *cursor[StatementLine], owner func(
 		v.violated("account_totals", a.where(), "debits %d, credits %d, postings %d, the last one at %d, are stored; the postings add up to %d, %d, %d, %d",
 			a.Debits, a.Credits, a.Seq, a.Posted, derived.Debits, derived.Credits, derived.Seq, derived.Posted)
 	}
-	v.derived(&derived)
 	v.add(&derived)
+	v.derived(&derived)
 	if a.Reserved != 0 {
 		v.reserved[a.Name.Whole()] += a.Reserved
 	}

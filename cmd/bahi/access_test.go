@@ -38,16 +38,16 @@ var looks = map[string]string{
 	"reconcile approve":    "cor_" + zeros,
 	"reconcile withdraw":   "cor_" + zeros,
 	"reconcile apply":      "cor_" + zeros,
-	"report trial-balance": "",
-	"report balance":       "transit",
-	"report ledger":        "",
-	"report statement":     "--bank=NRMD",
-	"report transfers":     "",
 	"settle close":         "",
 	"settle report":        "upi-2026-11-25-03",
 	"settle confirm":       "upi-2026-11-25-03 NRMD 1.00",
 	"settle status":        "",
 	"kek rotate":           "",
+	"report trial-balance": "",
+	"report balance":       "transit",
+	"report ledger":        "",
+	"report statement":     "--bank=NRMD",
+	"report transfers":     "",
 }
 
 const zeros = "00000000000000000000000000000000"

@@ -35,7 +35,7 @@ type cli struct {
 	Verify    verifyCmd    `cmd:"" help:"Derive every balance from the postings alone and check every invariant of the book."`
 	Reconcile reconcileCmd `cmd:"" help:"Check banks' statements."`
 	Log       logCmd       `cmd:"" help:"Handle the keys that the log is signed with."`
-	Audit     auditCmd     `cmd:"" help:"Check what the log proves, without trusting who keeps it."`
+	Audit     auditCmd     `cmd:"" help:"Check what an auditor or a chat user was given, without the book and without trusting who keeps it."`
 	Settle    settleCmd    `cmd:"" help:"Close settlement windows, report what the banks owe each other, and confirm that it was paid."`
 	Report    reportCmd    `cmd:"" help:"Report the book at any past instant: trial balance, balances, postings, statements, transfers by state and age."`
 	Access    accessCmd    `cmd:"" help:"Show who looked at the book, and who was denied to."`
