@@ -476,7 +476,7 @@ func (b *bait) queries() (table []hostile) {
 func (b *bait) methods() (table []hostile) {
 	for _, c := range []struct{ method, path string }{
 		{"PUT", "/v1/transfers"}, {"PATCH", "/v1/transfers"}, {"DELETE", "/v1/transfers/" + b.transfer}, {"PUT", "/v1/transfers/" + b.transfer},
-		{"DELETE", "/v1/parties/" + b.asha.id}, {"GET", "/v1/transfers/" + b.transfer + "/cancel"}, {"POST", "/v1/directory"}, {"POST", "/healthz"},
+		{"PUT", "/v1/parties/" + b.asha.id}, {"GET", "/v1/transfers/" + b.transfer + "/cancel"}, {"POST", "/v1/directory"}, {"POST", "/healthz"},
 		{"TRACE", "/v1/transfers"}, {"OPTIONS", "/v1/transfers"}, {"PROPFIND", "/v1/parties"}, {"BREW", "/v1/parties"}, {"POST", "/metrics"},
 	} {
 		table = append(table, hostile{name: c.method + " " + c.path, method: c.method, path: c.path, status: 405, code: "method_not_allowed"})

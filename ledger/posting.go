@@ -37,12 +37,6 @@ func (e Event) entryPrefix() string {
 // undoes is the event that e takes back, or 0: a reversal names the posting it undoes.
 func (e Event) undoes() Event { return Event(Leg(e).Reverses()) }
 
-// sides are the accounts that an event of the transfer debits and credits.
-func (t *Transfer) sides(e Event) (debit, credit AccountName) {
-	c := t.Amount.Currency
-	return sides(e, t.Payer.account(c), t.Payee.account(c), TransitAccount(c))
-}
-
 // sides chooses what an event debits and credits.
 func sides[A any](e Event, payer, payee, transit A) (debit, credit A) {
 	switch e {

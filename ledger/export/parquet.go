@@ -28,7 +28,7 @@ const rowGroup = 32 << 10
 type parquetSink struct {
 	table
 	out   *output
-	w     *parquet.Writer
+	w     *parquet.GenericWriter[any]
 	rows  int64
 	batch []parquet.Row
 	bytes []byte // that the batch's texts and amounts are in
@@ -38,7 +38,7 @@ const parquetBatch = 64
 
 func newParquet(out *output, o *Options, t table) *parquetSink {
 	s := &parquetSink{table: t, out: out}
-	s.w = parquet.NewWriter(out, schemaOf(o, t), parquet.MaxRowsPerRowGroup(rowGroup), parquet.Compression(&parquet.Snappy),
+	s.w = parquet.NewGenericWriter[any](out, schemaOf(o, t), parquet.MaxRowsPerRowGroup(rowGroup), parquet.Compression(&parquet.Snappy),
 		parquet.CreatedBy("bahi", "1", "export"), // not the library's, which names a build
 		parquet.KeyValueMetadata("bahi.first", strconv.FormatInt(o.Range.First, 10)),
 		parquet.KeyValueMetadata("bahi.size", strconv.FormatInt(o.Range.Size, 10)),

@@ -15,13 +15,6 @@ import (
 	"bahi/ledger/settle"
 )
 
-func (w *world) until(s string) report.Period {
-	w.Helper()
-	p, err := report.ParsePeriod("", s, zone, w.time())
-	w.no(err)
-	return p
-}
-
 // short is some columns of some rows.
 func short(rows []map[string]string, kind string, columns ...string) (out []string) {
 	for _, row := range rows {
