@@ -15,6 +15,7 @@ import (
 	"bahi/ledger/audit"
 	"bahi/ledger/memory"
 	"bahi/ledger/privacy"
+	"bahi/ledger/privacy/privacytest"
 	"bahi/ledger/reconcile"
 	"bahi/ledger/settle"
 )
@@ -31,7 +32,8 @@ type world struct {
 
 var ctx = context.Background()
 
-func newWorld(t testing.TB, store ledger.Store) *world {
+func newWorld(t testing.TB, engine ledger.Store) *world {
+	store := privacytest.Over(t, engine)
 	w := &world{TB: t, store: store}
 	w.at("2026-11-25T04:00:00Z")
 	for n := range 3 {
@@ -39,6 +41,9 @@ func newWorld(t testing.TB, store ledger.Store) *world {
 		p.Become(ledger.Node{ID: ledger.ID{15: byte(n + 1)}, Stripe: n})
 		t.Cleanup(p.Close)
 		w.nodes = append(w.nodes, p)
+	}
+	for n := range 30 { // what is known of them is kept under keys of their own
+		w.do(0, ledger.OpenParty{Party: ledger.Party{ID: party(n), App: "chat", Name: "somebody", Kind: ledger.Person}})
 	}
 	return w
 }
