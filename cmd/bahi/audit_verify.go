@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"bahi/ledger"
 	"bahi/ledger/audit"
 )
@@ -18,6 +20,16 @@ type auditVerifyCmd struct {
 	Key   []string `help:"Verifier key that the log is signed with, from elsewhere than the file. One for each that it was signed with since the oldest of what you give." required:"" placeholder:"VKEY" sep:"none" env:"BAHI_LOG_KEY"`
 	Older []string `help:"What you kept of before: an audit file, which is compared row by row, or a signed checkpoint." placeholder:"FILE" type:"existingfile" env:"BAHI_OLDER"`
 	JSON  bool     `help:"Print one JSON object per finding and a last one with what was checked."`
+}
+
+// Validate is called by the parser.
+func (c *auditVerifyCmd) Validate() error {
+	for _, key := range c.Key {
+		if _, err := note.NewVerifier(key); err != nil {
+			return fmt.Errorf("--key: %q: %w", key, err)
+		}
+	}
+	return nil
 }
 
 // shownFindings is how many findings are printed for people: more say no more.

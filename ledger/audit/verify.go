@@ -116,6 +116,7 @@ type verification struct {
 	tree   *tree
 	next   int64 // place of the next leaf
 	line   file.Line
+	buffer []byte
 	shown  map[ledger.LeafKind]int64
 	kept   []awaited // what the auditor has kept of a size that is still to come, by size
 	// How many leaves lead to what the log's keys signed, and to what the auditor has kept;
@@ -327,7 +328,8 @@ func (v *verification) leaf() {
 
 // content checks what a leaf says, and is the hash of that.
 func (v *verification) content(l *file.Line) tlog.Hash {
-	hash := file.HashOf(l.Leaf)
+	v.buffer = ledger.AppendLeaf(v.buffer[:0], l.Leaf)
+	hash := tlog.RecordHash(v.buffer)
 	if hash != l.Hash {
 		v.at(ruleContent, l.Place, l.Leaf, "its fields are not those of its hash: they have been changed, or the hash has")
 	}
