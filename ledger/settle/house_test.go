@@ -20,6 +20,7 @@ import (
 	"bahi/ledger/memory"
 	"bahi/ledger/postgres"
 	"bahi/ledger/postgres/pgtest"
+	"bahi/ledger/report/reporttest"
 	"bahi/ledger/sqlite"
 )
 
@@ -222,6 +223,7 @@ func (h *house) verify() {
 	if err != nil || len(found) > 0 {
 		h.Fatalf("verify: %v\n%s", err, strings.Join(found, "\n"))
 	}
+	h.check(reporttest.Check(context.Background(), h.nodes[0].Reader))
 	h.cutsAreExact()
 }
 
