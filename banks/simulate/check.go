@@ -6,6 +6,7 @@ import (
 
 	"bahi/banks/sim"
 	"bahi/ledger"
+	"bahi/ledger/report/reporttest"
 )
 
 // check holds the book, the banks' books and the chats' memories against each
@@ -13,6 +14,9 @@ import (
 func (w *world) check() {
 	if _, err := ledger.Verify(background, w.store, func(v ledger.Violation) { w.found("the book: %s %s: %s", v.Rule, v.Where, v.Detail) }); err != nil {
 		w.found("the book cannot be verified: %v", err)
+	}
+	if err := reporttest.Check(background, w.store); err != nil {
+		w.found("the reports: %v", err)
 	}
 	files, err := w.files()
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"bahi/ledger/postgres"
 	"bahi/ledger/postgres/pgtest"
 	"bahi/ledger/privacy/privacytest"
+	"bahi/ledger/report/reporttest"
 	"bahi/ledger/sqlite"
 )
 
@@ -223,6 +224,7 @@ func (h *house) verify() {
 	if err != nil || len(found) > 0 {
 		h.Fatalf("verify: %v\n%s", err, strings.Join(found, "\n"))
 	}
+	h.check(reporttest.Check(context.Background(), h.nodes[0].Reader))
 	h.cutsAreExact()
 }
 
