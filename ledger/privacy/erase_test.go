@@ -3,6 +3,8 @@ package privacy_test
 import (
 	"bytes"
 	"context"
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"bahi/ledger"
 	"bahi/ledger/privacy/mark"
 	"bahi/ledger/privacy/privacytest"
+	"bahi/ledger/sqlite"
 )
 
 // story is what happened between two persons and a stranger.
@@ -250,4 +253,41 @@ func TestAnswersGoWithTheirPersons(t *testing.T) {
 			w.Errorf("replays added %d leaves", got-before)
 		}
 	})
+}
+
+// TestNoDeletedKeyIsLeftInTheFile: once the log of the file is written back, what the
+// erased person's key was wrapped as is nowhere in it.
+func TestNoDeletedKeyIsLeftInTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "book.db")
+	var wrapped []byte
+	during := func(f func(w *world)) []byte {
+		w := &world{T: t}
+		engine, err := sqlite.Open(t.Context(), path)
+		w.check(err)
+		w.store = privacytest.Over(t, engine)
+		w.book = ledger.NewPipeline(w.store, ledger.PipelineOptions{})
+		f(w)
+		w.book.Close()
+		w.check(w.store.Close())
+		file, err := os.ReadFile(path)
+		w.check(err)
+		return file
+	}
+	var a person
+	file := during(func(w *world) {
+		a = asha(w)
+		keys, err := w.store.PersonKeys(t.Context(), []ledger.ID{a.ID})
+		w.check(err)
+		wrapped = keys[0].Wrapped
+	})
+	if !bytes.Contains(file, wrapped) {
+		t.Fatal("the key is not in the file to begin with")
+	}
+	file = during(func(w *world) {
+		_, err := ledger.Erase(t.Context(), w.book, w.store, a.ID, "operator")
+		w.check(err)
+	})
+	if bytes.Contains(file, wrapped) {
+		t.Error("the deleted key is still in the file")
+	}
 }
