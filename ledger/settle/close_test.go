@@ -264,7 +264,7 @@ const closeAndDie = "SETTLE_TEST_CLOSE_AND_DIE"
 // dieAfterClosing is another process: it closes a window, stores no positions, says
 // that it has and waits to be killed.
 func dieAfterClosing(path string) {
-	store, err := sqlite.Open(context.Background(), path)
+	store, err := privacytest.Sealed(sqlite.Open(context.Background(), path))
 	if err != nil {
 		panic(err)
 	}

@@ -117,8 +117,8 @@ func TestDiskFull(t *testing.T) {
 	if !errors.Is(full, ledger.ErrUnavailable) {
 		t.Fatalf("got %v after %d batches, want ErrUnavailable", full, stored)
 	}
-	for range 3 { // it goes on refusing, and storing nothing
-		if err := n.try(creates([]ledger.Transfer{transfer(ledger.TopUp, bank, w, 1)}), true); !errors.Is(err, ledger.ErrUnavailable) {
+	for range 3 { // it goes on refusing what does not fit, and storing nothing
+		if err := n.try(creates([]ledger.Transfer{transfer(ledger.TopUp, bank, w, 1), transfer(ledger.TopUp, bank, w, 2)}), true); !errors.Is(err, ledger.ErrUnavailable) {
 			t.Fatalf("got %v, want ErrUnavailable", err)
 		}
 	}

@@ -4,6 +4,7 @@ package privacytest
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"testing"
 
@@ -11,14 +12,25 @@ import (
 	"bahi/ledger/privacy"
 )
 
-// KEK is the key-encryption key of all books of a test's process.
+// inherited is how a process that a test starts gets the key: it opens the test's books too.
+const inherited = "BAHI_PRIVACYTEST_KEK"
+
+// KEK is the key-encryption key of all books of a test's process, and of those that it starts.
 var KEK = sync.OnceValue(func() *privacy.KEK {
-	k, err := privacy.NewKEK()
+	if text := os.Getenv(inherited); text != "" {
+		return must(privacy.ReadKEK([]byte(text)))
+	}
+	k := must(privacy.NewKEK())
+	must(0, os.Setenv(inherited, string(must(k.JSON()))))
+	return k
+})
+
+func must[V any](v V, err error) V {
 	if err != nil {
 		panic(err)
 	}
-	return k
-})
+	return v
+}
 
 // Over is the store over an engine.
 func Over(t testing.TB, engine ledger.Store) *privacy.Store {
