@@ -44,6 +44,8 @@ var looks = map[string]string{
 	"settle confirm":       "upi-2026-11-25-03 NRMD 1.00",
 	"settle status":        "",
 	"kek rotate":           "",
+	"kek rewrap":           "",
+	"party erase":          "pty_" + zeros + " --as=meera",
 	"report trial-balance": "",
 	"report balance":       "transit",
 	"report ledger":        "",

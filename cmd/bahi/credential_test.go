@@ -84,7 +84,7 @@ func (c *remoteTest) bankGets(block string) {
 	c.answer(l, "approved")
 }
 
-const openNote = "a note for everybody"
+const openTalk = "a-talk-for-everybody"
 
 func testCredential(t *testing.T, where storage, moreFiles func(*testing.T) []string) {
 	c := newRemoteTest(t, where)
@@ -92,7 +92,7 @@ func testCredential(t *testing.T, where storage, moreFiles func(*testing.T) []st
 	payer, payee := c.people()
 	pay := func(block string, more map[string]any) map[string]any {
 		in := map[string]any{"payer": map[string]any{"party": payer, "credential": block}, "payee": map[string]any{"party": payee},
-			"amount": rupees("10.00"), "note": openNote}
+			"amount": rupees("10.00"), "note": "dinner", "conversation": openTalk}
 		for k, v := range more {
 			in[k] = v
 		}
@@ -203,7 +203,7 @@ func (c *remoteTest) search(dirs []string) {
 	}
 	noted := 0
 	for name, content := range written {
-		if bytes.Contains(content, []byte(openNote)) {
+		if bytes.Contains(content, []byte(openTalk)) {
 			noted++
 		}
 		lower := bytes.ToLower(content)

@@ -179,6 +179,9 @@ func (c *kekRewrapCmd) Run() error {
 		return err
 	}
 	return c.work(ctx, nil, func(store ledger.Store, book *ledger.Pipeline) error {
+		if err := accessed(ctx, book, loginName(), "kek rewrap", ""); err != nil {
+			return err
+		}
 		n, err := privacy.Rewrap(ctx, book, store, k)
 		if err != nil {
 			return err

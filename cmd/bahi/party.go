@@ -25,6 +25,9 @@ func (c *partyEraseCmd) Run() error {
 	}
 	ctx := context.Background()
 	return c.work(ctx, nil, func(store ledger.Store, book *ledger.Pipeline) error {
+		if err := accessed(ctx, book, c.As, "party erase", id.PartyRef()); err != nil {
+			return err
+		}
 		p, err := ledger.Erase(ctx, book, store, id, c.As)
 		if err != nil {
 			return err

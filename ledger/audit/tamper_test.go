@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/cryptotest"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -17,7 +18,7 @@ import (
 	"bahi/ledger"
 	"bahi/ledger/audit"
 	"bahi/ledger/audit/file"
-	"bahi/ledger/privacy"
+	"bahi/ledger/privacy/privacytest"
 	"bahi/ledger/sqlite"
 )
 
@@ -32,11 +33,9 @@ type sealedBook struct {
 func inFile(t *testing.T, third int64, key signer) *sealedBook {
 	ctx := context.Background()
 	s := &sealedBook{path: filepath.Join(t.TempDir(), "bahi.db"), key: key}
-	store, err := sqlite.Open(ctx, s.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kek, err := privacy.NewKEK()
+	kek := privacytest.KEK()
+	cryptotest.SetGlobalRandom(t, 1) // two stories that begin alike have the same marks
+	store, err := privacytest.Sealed(sqlite.Open(ctx, s.path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +124,7 @@ func (s *sealedBook) unguarded(t *testing.T) *sql.DB {
 // look reads the book.
 func look[R any](t *testing.T, s *sealedBook, read func(ledger.Store) (R, error)) R {
 	t.Helper()
-	store, err := sqlite.Open(context.Background(), s.path)
+	store, err := privacytest.Sealed(sqlite.Open(context.Background(), s.path))
 	if err != nil {
 		t.Fatal(err)
 	}
