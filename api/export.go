@@ -15,6 +15,7 @@ import (
 
 	"bahi/ledger"
 	"bahi/ledger/export"
+	"bahi/ledger/privacy/mark"
 )
 
 // maxExports is how many exports run at once, each with some megabytes of its own; more wait.
@@ -39,6 +40,11 @@ func (s *Server) ExportBook(c echo.Context, params ExportBookParams) error {
 	if err != nil {
 		return err
 	}
+	if params.Personal {
+		if o.People, err = s.people(c, &o); err != nil {
+			return err
+		}
+	}
 	if op, ok := s.operation(c); ok {
 		if err := s.accessed(c, op, o.String()); err != nil {
 			return err
@@ -62,6 +68,23 @@ func (s *Server) ExportBook(c echo.Context, params ExportBookParams) error {
 		return ledger.ErrClosed
 	}
 	return err
+}
+
+// people opens personal data, for who may see it.
+func (s *Server) people(c echo.Context, o *export.Options) (func(context.Context, []ledger.ID) (map[ledger.ID]mark.People, error), error) {
+	persons, ok := s.reader.(interface {
+		People(context.Context, []ledger.ID) (map[ledger.ID]mark.People, error)
+	})
+	switch role := caller(c).Role; {
+	case role != ledger.RoleInspector:
+		const reason = "role_not_allowed"
+		return nil, newProblem(http.StatusForbidden, reason, "a key of role %s may not see personal data", role).withhold(reason, "")
+	case o.Format != export.JSONL:
+		return nil, badRequest("malformed_parameter", "only jsonl has personal data").at("personal")
+	case !ok:
+		return nil, badRequest("malformed_parameter", "this book opens no personal data").at("personal")
+	}
+	return persons.People, nil
 }
 
 func (s *Server) exportOptions(ctx context.Context, p *ExportBookParams) (o export.Options, err error) {

@@ -238,3 +238,25 @@ func TestExportsEndWithTheServer(t *testing.T) {
 		}
 	}
 }
+
+// Personal data is for inspectors, who ask for it; who may not have it is written down.
+func TestExportWithPeople(t *testing.T) {
+	s := start(t)
+	s.sealed(4)
+	const query = "/v1/export?format=jsonl&personal=true"
+	for _, role := range []string{auditor, operator} {
+		s.as(role).get(query).refused(403, "role_not_allowed")
+	}
+	s.as(inspector).get("/v1/export?format=csv&personal=true").refused(400, "malformed_parameter")
+	s.keys[auditor] = s.keys[inspector]
+	r, body, err := s.stream("format=jsonl&personal=true")
+	check(t, err)
+	for _, want := range []string{"Somebody Known", "100000000001", "somebody@known", "for the dinner"} {
+		if r.StatusCode != 200 || !bytes.Contains(body, []byte(want)) {
+			t.Errorf("status %d, without %s", r.StatusCode, want)
+		}
+	}
+	if _, body, err = s.stream("format=jsonl"); err != nil || bytes.Contains(body, []byte("Somebody Known")) {
+		t.Errorf("personal data that was not asked for, or %v", err)
+	}
+}

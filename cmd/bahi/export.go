@@ -17,6 +17,7 @@ import (
 
 	"bahi/ledger"
 	"bahi/ledger/export"
+	"bahi/ledger/privacy"
 )
 
 type exportCmd struct {
@@ -29,6 +30,7 @@ type exportCmd struct {
 	Checkpoint int64         `help:"Up to the checkpoint of this size, instead of --to." default:"-1"`
 	App        string        `help:"Only what belongs to transfers of this app."`
 	Out        string        `help:"The file to write; - is the standard output. One that was not finished is gone on with." default:"-"`
+	Personal   bool          `help:"With what the persons can be known by and the salts of their marks, for audit verify to check; of jsonl only."`
 	Zone       string        `help:"Where days begin and end, of --from and --to and of journals." default:"Asia/Kolkata" env:"BAHI_ZONE"`
 }
 
@@ -39,6 +41,9 @@ func (c *exportCmd) Validate() error {
 	}
 	if c.Of != export.Postings && c.Format != export.CSV && c.Format != export.Parquet {
 		return fmt.Errorf("--of: %s has no tables", c.Format)
+	}
+	if c.Personal && c.Format != export.JSONL {
+		return errors.New("--personal: with --format jsonl")
 	}
 	return c.storage.Validate()
 }
@@ -63,6 +68,9 @@ func (c *exportCmd) Run() error {
 			return err
 		}
 		o.Range = in
+		if persons, ok := store.(*privacy.Store); ok && c.Personal {
+			o.People = persons.People
+		}
 		if err := accessed(ctx, book, loginName(), "export", o.String()); err != nil {
 			return err
 		}
@@ -87,7 +95,7 @@ func (c *exportCmd) find(ctx context.Context, store ledger.Store, zone *time.Loc
 
 // words are what was asked for: an unfinished export of the same words is gone on with.
 func (c *exportCmd) words() string {
-	return fmt.Sprintf("%q", []string{string(c.Format), string(c.Of), c.From, c.To, fmt.Sprint(c.FromLeaf), fmt.Sprint(c.Checkpoint), c.App, c.Zone})
+	return fmt.Sprintf("%q", []string{string(c.Format), string(c.Of), c.From, c.To, fmt.Sprint(c.FromLeaf), fmt.Sprint(c.Checkpoint), c.App, c.Zone, fmt.Sprint(c.Personal)})
 }
 
 // exportTo streams an export to somewhere that is not a file.

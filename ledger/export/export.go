@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bahi/ledger"
+	"bahi/ledger/privacy/mark"
 )
 
 // Format is how an export is written.
@@ -67,7 +68,10 @@ type Options struct {
 	Range  Range
 	// From is where the output begins: what an export would write of the leaves before
 	// is left out, and so is the heading. Zero, or the range's own beginning: all of it.
-	From     int64
+	From int64
+	// People reads what the persons of transfers can be known by, for an audit file that
+	// is to have it; nil: no personal data.
+	People   func(ctx context.Context, transfers []ledger.ID) (map[ledger.ID]mark.People, error)
 	Zone     *time.Location    // where a journal's days begin and end; nil: India's
 	Progress func(place int64) // is told how far it is, now and then; may be nil
 }
@@ -81,6 +85,9 @@ func (o *Options) String() string {
 	if o.App != "" {
 		s += fmt.Sprintf(", app %q", o.App)
 	}
+	if o.People != nil {
+		s += ", with personal data"
+	}
 	return s
 }
 
@@ -91,6 +98,9 @@ func (o *Options) resumed() bool { return o.From > o.Range.First }
 func Write(ctx context.Context, r ledger.Reader, w io.Writer, o Options) (rows int64, err error) {
 	if o.resumed() && !o.Format.Resumable() {
 		return 0, fmt.Errorf("an export as %s cannot go on in its middle", o.Format)
+	}
+	if o.People != nil && o.Format != JSONL {
+		return 0, fmt.Errorf("an export as %s has no personal data", o.Format)
 	}
 	if o.Zone == nil {
 		o.Zone = (&ledger.Policy{}).Location()

@@ -123,7 +123,7 @@ func (f *auditFile) leaf(fact *fact) error {
 	var err error
 	hash := tlog.RecordHash(fact.raw)
 	if f.shows(fact) {
-		err = f.w.Leaf(fact.place, hash, fact.leaf, nil)
+		err = f.w.Leaf(fact.place, hash, fact.leaf, fact.people)
 	} else {
 		err = f.w.Hidden(fact.place, hash)
 	}

@@ -14,6 +14,7 @@ type fact struct {
 	raw           []byte // the leaf in its canonical form
 	leaf          ledger.Leaf
 	about         *about             // of a transfer, a step or a posting
+	people        []byte             // of a transfer, as JSON; nil where it is not asked for or not known
 	debit, credit ledger.AccountName // of a posting
 }
 
@@ -57,6 +58,11 @@ func walk(ctx context.Context, r ledger.Reader, o *Options, s sink) error {
 		}
 		if o.Format != JSONL || o.App != "" {
 			if err := w.lookup.fill(ctx, w.facts); err != nil {
+				return err
+			}
+		}
+		if o.People != nil {
+			if err := w.people(ctx); err != nil {
 				return err
 			}
 		}
