@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: run test lint vet race fuzz build bench generate
+.PHONY: run test oracles lint vet race fuzz build bench generate
 
 run: ## build and serve the demo on 127.0.0.1:8080, with its data under ./data
 	$(GO) run ./cmd/bahi serve --demo --log-level warn
@@ -11,7 +11,12 @@ build: ## one static binary, ./bahi
 	CGO_ENABLED=0 $(GO) build -trimpath -o bahi ./cmd/bahi
 
 # Fast checks first, so that a mistake shows in a minute.
-test: lint race fuzz
+test: oracles lint race fuzz
+
+# The tests hold the exported journals against the programs that they are for.
+oracles:
+	@command -v hledger >/dev/null && command -v bean-check >/dev/null && command -v bean-query >/dev/null || \
+		{ apt-get update -q && apt-get install -y -q --no-install-recommends hledger beancount; }
 
 lint:
 	@unformatted=$$(gofmt -l api banks cmd ledger migrations); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
