@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"bahi/api"
 	"bahi/ledger"
@@ -15,19 +16,22 @@ import (
 )
 
 type benchCmd struct {
-	Engine      string `help:"Storage engine." enum:"sqlite,postgres" default:"sqlite" env:"BAHI_BENCH_ENGINE"`
-	Workload    string `help:"wallet: wallet to wallet. shop: every wallet pays the same one. bank: bank to bank, settled. batch: wallet to wallet, 1,000 a request. all: the suite, on PostgreSQL, with what each line is held against." enum:"wallet,shop,bank,batch,all" default:"wallet" env:"BAHI_BENCH_WORKLOAD"`
-	Concurrency int    `help:"Callers at once." default:"256" env:"BAHI_BENCH_CONCURRENCY"`
-	Seconds     int    `help:"How long to measure, after one second of warming up." default:"10" env:"BAHI_BENCH_SECONDS"`
-	Parties     int    `help:"Between how many parties money moves." default:"1000" env:"BAHI_BENCH_PARTIES"`
-	Book        int    `help:"Transfers in the book before the run; of the suite: in its line about a large book." env:"BAHI_BENCH_BOOK"`
-	Banks       int    `help:"Workload bank: over so many simulated banks; 0: the four that come with Bahi." default:"0" env:"BAHI_BENCH_BANKS"`
-	Hanging     int    `help:"Workload bank: measure twice, the second time while so many of the banks never answer. Payments from and to those are sent both times, and neither waited for nor counted." default:"0" env:"BAHI_BENCH_HANGING"`
-	BankProfile string `help:"Workload bank: banks that decline as those in India do, large, good or weak; a payment that they decline or do not answer is counted apart." enum:",large,good,weak" default:"" env:"BAHI_BENCH_BANK_PROFILE"`
-	Pgbench     bool   `help:"Also run pgbench (TPC-B-like, scale 10, 64 clients) before and after, on a private PostgreSQL, and print the ratio." env:"BAHI_BENCH_PGBENCH"`
-	Profile     string `help:"Also write where the processor time goes into this directory: server.pprof and allocs.pprof for go tool pprof, and on PostgreSQL statements.txt." type:"path" env:"BAHI_BENCH_PROFILE"`
-	JSON        bool   `help:"Print the result as one JSON object."`
-	unlogged    bool   // by a server that leaves the log out
+	Engine      string  `help:"Storage engine." enum:"sqlite,postgres" default:"sqlite" env:"BAHI_BENCH_ENGINE"`
+	Workload    string  `help:"wallet: wallet to wallet. shop: every wallet pays the same one. bank: bank to bank, settled. batch: wallet to wallet, 1,000 a request. log: what the log costs, and how fast it proves, is exported and verified. all: the suite, on PostgreSQL, with what each line is held against." enum:"wallet,shop,bank,batch,log,all" default:"wallet" env:"BAHI_BENCH_WORKLOAD"`
+	Concurrency int     `help:"Callers at once." default:"256" env:"BAHI_BENCH_CONCURRENCY"`
+	Seconds     int     `help:"How long to measure, after one second of warming up." default:"10" env:"BAHI_BENCH_SECONDS"`
+	Parties     int     `help:"Between how many parties money moves." default:"1000" env:"BAHI_BENCH_PARTIES"`
+	Book        int     `help:"Transfers in the book before the run; of the suite: in its line about a large book." env:"BAHI_BENCH_BOOK"`
+	Banks       int     `help:"Workload bank: over so many simulated banks; 0: the four that come with Bahi." default:"0" env:"BAHI_BENCH_BANKS"`
+	Hanging     int     `help:"Workload bank: measure twice, the second time while so many of the banks never answer. Payments from and to those are sent both times, and neither waited for nor counted." default:"0" env:"BAHI_BENCH_HANGING"`
+	BankProfile string  `help:"Workload bank: banks that decline as those in India do, large, good or weak; a payment that they decline or do not answer is counted apart." enum:",large,good,weak" default:"" env:"BAHI_BENCH_BANK_PROFILE"`
+	Pgbench     bool    `help:"Also run pgbench (TPC-B-like, scale 10, 64 clients) before and after, on a private PostgreSQL, and print the ratio." env:"BAHI_BENCH_PGBENCH"`
+	Profile     string  `help:"Also write where the processor time goes into this directory: server.pprof and allocs.pprof for go tool pprof, and on PostgreSQL statements.txt." type:"path" env:"BAHI_BENCH_PROFILE"`
+	JSON        bool    `help:"Print the result as one JSON object."`
+	Leaves      int     `help:"Workload log: leaves of the tree in which proofs are timed." default:"10000000" env:"BAHI_BENCH_LEAVES"`
+	unlogged    bool    // by a server that leaves the log out
+	watchLag    bool    // of the log's seal
+	where       storage // the book of the last run
 }
 
 // benchResult is what one run measured.
@@ -53,8 +57,9 @@ type benchResult struct {
 	Pgbench     float64 `json:"pgbench_per_second,omitempty"`
 	Ratio       float64 `json:"ratio_to_pgbench,omitempty"`
 
-	WithHanging *benchResult `json:"with_hanging,omitempty"`
-	Kept        float64      `json:"kept,omitempty"` // what of the throughput was left while they hung
+	WithHanging *benchResult  `json:"with_hanging,omitempty"`
+	lag         time.Duration // of the log's seal, at most
+	Kept        float64       `json:"kept,omitempty"` // what of the throughput was left while they hung
 }
 
 // Validate is called by the parser.
@@ -101,6 +106,9 @@ func (c *benchCmd) Run() (err error) {
 	if c.Workload == "all" {
 		return c.suite(ctx, dir, pg)
 	}
+	if c.Workload == "log" {
+		return c.benchLog(ctx, dir, pg)
+	}
 	yardstick := [2]float64{} // before and after: the machine may have changed meanwhile
 	if c.Pgbench {
 		if yardstick[0], err = runPgbench(pg, c.Seconds); err != nil {
@@ -130,17 +138,20 @@ func (c *benchCmd) Run() (err error) {
 }
 
 func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server, profile *profile) (*benchResult, error) {
-	store := storage{Data: filepath.Join(dir, "data")}
+	store, err := c.newBook(ctx, filepath.Join(dir, "data"), pg)
+	if err != nil {
+		return nil, err
+	}
+	c.where = store
 	var book *pgtest.Server // where the book is in it
 	if c.Engine == "postgres" {
 		book = pg
-		url, err := pg.NewDatabase(ctx)
-		if err != nil {
-			return nil, err
-		}
-		store.DatabaseURL = url
 	}
 	secret, err := newChatKey(store, "bench")
+	if err != nil {
+		return nil, err
+	}
+	watcher, err := newKey(store, ledger.Key{Role: ledger.RoleAuditor})
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +186,12 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server, p
 		return nil, fmt.Errorf("filling the book: %w", err)
 	}
 	m := &meter{server: server.cmd.Process.Pid, pg: book, book: store}
+	watched := func() time.Duration { return 0 }
+	if c.watchLag {
+		watched = watchLag(server.url, watcher)
+	}
 	result := l.run(m)
+	result.lag = watched()
 	if c.Hanging > 0 {
 		if err := l.hang(ctx, m, result); err != nil {
 			return nil, err
@@ -187,13 +203,29 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server, p
 	if err := server.stop(); err != nil {
 		return nil, fmt.Errorf("the server did not end well: %w", err)
 	}
+	if c.unlogged {
+		return result, nil
+	}
 	result.Verify, err = verifyBook(store)
 	return result, err
 }
 
+// newBook is the place of a new book on the engine.
+func (c *benchCmd) newBook(ctx context.Context, dir string, pg *pgtest.Server) (s storage, err error) {
+	s.Data = dir
+	if c.Engine == "postgres" {
+		s.DatabaseURL, err = pg.NewDatabase(ctx)
+	}
+	return s, err
+}
+
 // newChatKey makes a key for an app before the server starts.
 func newChatKey(s storage, app string) (secret string, err error) {
-	key := ledger.Key{ID: ledger.NewID(), Role: ledger.RoleChat, App: app}
+	return newKey(s, ledger.Key{Role: ledger.RoleChat, App: app})
+}
+
+func newKey(s storage, key ledger.Key) (secret string, err error) {
+	key.ID = ledger.NewID()
 	secret, key.Hash = api.NewSecret(key.Role)
 	return secret, createKey(s, key)
 }
