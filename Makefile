@@ -43,6 +43,7 @@ bench: build ## the figures of the README, on this machine
 	./bahi bench --workload bank --banks 200 --hanging 20 --seconds 30
 	./bahi bench --workload batch --concurrency 8 --pgbench
 	./bahi bench --workload wallet --concurrency 1 --pgbench
+	@set -e; for engine in sqlite postgres; do ./bahi bench --workload log --engine $$engine --book 1000000; done
 
 generate: ## the Go side of api/openapi.yaml
 	$(GO) generate ./...
