@@ -31,7 +31,7 @@ race:
 # since a time that ends on busy cores can fail the run (golang/go#75804).
 FUZZTIME ?= 40000x
 fuzz:
-	@set -e; for package in ./ledger ./ledger/address ./ledger/reconcile/statement; do \
+	@set -e; for package in ./ledger ./ledger/address ./ledger/audit/file ./ledger/reconcile/statement; do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \

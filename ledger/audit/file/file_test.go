@@ -203,3 +203,15 @@ func BenchmarkRead(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)*10_000/b.Elapsed().Seconds(), "lines/s")
 }
+
+// Whatever bytes come: what is read as an audit file is written in the same bytes again.
+func FuzzRead(f *testing.F) {
+	p := &ledger.Posting{Event: ledger.EventWallet, Amount: 25000, Currency: "INR", DebitSeq: 7, CreditSeq: 8, DebitBalance: 12345, At: 1764064800123456}
+	c := content{header: file.Header{Origin: "bahi.test", Size: 2}, lines: []file.Line{{Hash: file.HashOf(p), Leaf: p}, {Checkpoint: "bahi.test\n1\n"}, {Place: 1, Hash: file.HashOf(p)}}}
+	f.Add(c.write(f))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if c, err := read(b); err == nil && !bytes.Equal(c.write(t), b) {
+			t.Errorf("%q is read as %+v, whose form it is not", b, c)
+		}
+	})
+}
