@@ -166,18 +166,21 @@ func waitUntilRested(t *testing.T, c *client, limit time.Duration) {
 	}
 }
 
-// mustHold checks the book of a server that has stopped against itself and
-// against the simulated banks' own books.
+// mustHold checks the book of a server that has stopped against itself, its log and
+// the log's tree, and against the simulated banks' own books.
 func mustHold(t *testing.T, where storage) {
 	t.Helper()
 	found := 0
-	sum, err := ledger.Verify(t.Context(), openBook(t, where), func(v ledger.Violation) {
+	sum, err := checkBook(t.Context(), openBook(t, where), nil, func(v ledger.Violation) {
 		if found++; found <= 20 {
 			t.Errorf("violated: %s %s: %s", v.Rule, v.Where, v.Detail)
 		}
 	})
 	if err != nil || sum.Violations > 0 {
 		t.Errorf("verify: %+v, %v", sum, err)
+	}
+	if sum.Sealed == 0 || sum.Checkpoints == 0 {
+		t.Errorf("verify: nothing was sealed: %+v", sum)
 	}
 	if difference, err := compareBanks(where); difference != "ok" || err != nil {
 		t.Errorf("the banks' books against ours: %s, %v", difference, err)
