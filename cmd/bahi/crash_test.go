@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"bahi/ledger"
+	"bahi/ledger/audit/audittest"
 	"bahi/ledger/postgres/pgtest"
 )
 
@@ -89,6 +90,7 @@ func testCrash(t *testing.T, where storage, nodes int, disturb func(*crash)) {
 	c.compare(all)
 	c.compareMoney()
 	mustHold(t, where)
+	audittest.Agree(t, openBook(t, where)) // sealed to the last leaf, since the servers ended well
 	if t.Failed() {
 		t.Logf("the servers' log ends with:\n%s", tail(log.String(), 4000))
 	}

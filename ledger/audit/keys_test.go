@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,9 +99,13 @@ func TestRotationsAtOnce(t *testing.T) {
 	n := h.join()
 	defer n.close()
 	var all sync.WaitGroup
+	var made atomic.Int64
 	for range 8 {
 		all.Go(func() {
-			if _, err := n.keyring().Rotate(t.Context(), time.Hour); err != nil && !errors.Is(err, audit.ErrRotated) {
+			_, err := n.keyring().Rotate(t.Context(), time.Hour)
+			if err == nil {
+				made.Add(1)
+			} else if !errors.Is(err, audit.ErrRotated) {
 				t.Error(err)
 			}
 		})
@@ -108,6 +113,9 @@ func TestRotationsAtOnce(t *testing.T) {
 	all.Wait()
 	keys, err := audit.ReadKeys(t.Context(), h.store)
 	check(t, err)
+	if int(made.Load()) != len(keys)-1 {
+		t.Errorf("%d rotations made %d keys", made.Load(), len(keys)-1)
+	}
 	for i, k := range keys {
 		if k.N != i+1 || (k.Until == 0) != (i == len(keys)-1) {
 			t.Errorf("key %d of %d: %d until %d", i+1, len(keys), k.N, k.Until)
@@ -149,6 +157,26 @@ func TestImport(t *testing.T) {
 		if strings.Contains(string(s.Wrapped), "PRIVATE") || strings.Contains(s.Public, "PRIVATE") {
 			t.Error("the key is in the book in the clear")
 		}
+	}
+}
+
+// A verifier key that was exchanged in the book is noticed before anything is signed.
+func TestKeyThatIsNotItsVerifiers(t *testing.T) {
+	h := inMemory(t)
+	book := ledger.NewPipeline(h.store, ledger.PipelineOptions{Log: quiet})
+	defer book.Close()
+	secret, _, err := note.GenerateKey(rand.Reader, "example.com/log")
+	check(t, err)
+	_, other, err := note.GenerateKey(rand.Reader, "example.com/log")
+	check(t, err)
+	wrapped, err := h.kek.Wrap([]byte(secret), "log/1")
+	check(t, err)
+	_, err = ledger.Do[ledger.Secret](t.Context(), book, ledger.KeepSecret{Secret: ledger.Secret{Name: "log/1", Public: other, Wrapped: wrapped}})
+	check(t, err)
+	n := &node{house: h, book: book}
+	n.look()
+	if _, err := audit.SealAll(t.Context(), book, h.store, h.kek); err == nil || !strings.Contains(err.Error(), "key 1: it is another one") {
+		t.Errorf("sealed: %v", err)
 	}
 }
 
@@ -234,7 +262,14 @@ func TestWitnesses(t *testing.T) {
 	}
 	n.look()
 	later := n.latest()
+	// A text of the witness' own, of which the checkpoint's is only the beginning.
+	text, _, _ := strings.Cut(c.Note, "\n\n")
+	signer, err := cosignatures.NewSignerForCosignatureV1(secret)
+	check(t, err)
+	longer, err := note.Sign(&note.Note{Text: text + "\n\n" + theirs + "\n"}, signer)
+	check(t, err)
 	for name, lines := range map[string][]string{
+		"of a longer text":         {strings.TrimSuffix(strings.TrimPrefix(string(longer), text+"\n\n"), "\n")},
 		"a stranger's":             {theirs},
 		"of another checkpoint":    {cosign(t, secret, later.Note)},
 		"none":                     nil,

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"slices"
@@ -69,6 +70,18 @@ func TestProofOfWhatIsNotThere(t *testing.T) {
 	}
 }
 
+// forgetful has lost the rows of the log.
+type forgetful struct{ ledger.Store }
+
+func (forgetful) LogAt(context.Context, int64) ([]ledger.LogRow, error) { return nil, nil }
+
+func TestProofOfWhatTheLogLacks(t *testing.T) {
+	n, done, _ := lived(t)
+	if p, err := audit.ProveTransfer(t.Context(), forgetful{n.store}, done.ID); !errors.Is(err, audit.ErrNotLogged) {
+		t.Errorf("%v, proved %+v", err, p)
+	}
+}
+
 // A posting of a node whose clock is behind bears the time of the one before it, which is
 // not that of the transfer's step.
 func TestProofFindsAPostingOfAnotherTime(t *testing.T) {
@@ -117,6 +130,12 @@ func TestConsistency(t *testing.T) {
 // receipt makes a receipt of a transfer, whose checkpoint a witness has signed.
 func receipt(t *testing.T) (file []byte, done ledger.Transfer, keys []string, witnesses audit.Witnesses) {
 	n, done, keys := lived(t)
+	file, witnesses = n.receipt(done.ID)
+	return file, done, keys, witnesses
+}
+
+func (n *node) receipt(of ledger.ID) (file []byte, witnesses audit.Witnesses) {
+	t := n.TB
 	secret, verifier := witness(t, "witness.example/w1")
 	witnesses, err := audit.ReadWitnesses([]string{verifier})
 	check(t, err)
@@ -124,11 +143,11 @@ func receipt(t *testing.T) (file []byte, done ledger.Transfer, keys []string, wi
 	taken, err := witnesses.Check(c, []string{cosign(t, secret, c.Note)})
 	check(t, err)
 	n.do(ledger.KeepCosignature{Cosignature: taken[0]})
-	p, err := audit.ProveTransfer(t.Context(), n.store, done.ID)
+	p, err := audit.ProveTransfer(t.Context(), n.store, of)
 	check(t, err)
 	file, err = p.Receipt()
 	check(t, err)
-	return file, done, keys, witnesses
+	return file, witnesses
 }
 
 func TestReceipt(t *testing.T) {
@@ -154,12 +173,20 @@ func TestReceipt(t *testing.T) {
 }
 
 func TestReceiptThatProvesNothing(t *testing.T) {
-	file, _, keys, _ := receipt(t)
+	n, done, keys := lived(t)
+	file, _ := n.receipt(done.ID)
+	newest, err := n.store.Transfers(t.Context(), ledger.TransferFilter{}, ledger.Page{Limit: 1})
+	check(t, err)
+	p, err := audit.ProveTransfer(t.Context(), n.store, newest[0].ID)
+	check(t, err)
+	theirs, err := p.Receipt()
+	check(t, err)
 	_, foreign := witness(t, "witness.example/w2")
 	strangers, err := audit.ReadWitnesses([]string{foreign})
 	check(t, err)
 	_, otherKeys := func() ([]byte, []string) { f, _, k, _ := receipt(t); return f, k }()
 	parts := bytes.Split(file, []byte("\nc2sp.org/tlog-proof@v1\n"))
+	foreignParts := bytes.Split(theirs, []byte("\nc2sp.org/tlog-proof@v1\n"))
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, []byte("\nc2sp.org/tlog-proof@v1\n")) }
 	if _, err := audit.CheckReceipt(join(parts...), keys, audit.Witnesses{}); err != nil {
 		t.Fatal(err)
@@ -185,6 +212,8 @@ func TestReceiptThatProvesNothing(t *testing.T) {
 		"a step left out":      {join(parts[0], parts[1], parts[3], parts[4], parts[5]), keys, audit.Witnesses{}},
 		"no transfer":          {join(parts[0], parts[2]), keys, audit.Witnesses{}},
 		"two transfers":        {join(parts[0], parts[1], parts[1]), keys, audit.Witnesses{}},
+		"another's step":       {join(parts[0], parts[1], foreignParts[2]), keys, audit.Witnesses{}},
+		"another's posting":    {join(append(slices.Clone(parts), foreignParts[3])...), keys, audit.Witnesses{}},
 		"another amount":       {bytes.Replace(file, []byte(base64.StdEncoding.EncodeToString(leaf(parts[1]))), []byte(base64.StdEncoding.EncodeToString(forged)), 1), keys, audit.Witnesses{}},
 		"another place":        {bytes.Replace(file, []byte("\nindex "), []byte("\nindex 1"), 1), keys, audit.Witnesses{}},
 		"another size":         {bytes.ReplaceAll(file, []byte("\n\nbahi."), []byte("\n\nahi.")), keys, audit.Witnesses{}},

@@ -87,7 +87,11 @@ func (s *Sealer) Close(ctx context.Context) {
 		return
 	}
 	<-s.done
-	s.round(ctx)
+	if err := s.refresh(ctx); err != nil {
+		s.failure(err)
+	} else if err := s.seal.all(ctx); err != nil {
+		s.failure(err)
+	}
 }
 
 // run seals when it is woken, and looks now and then for what others have committed.
@@ -198,17 +202,10 @@ func SealAll(ctx context.Context, book *ledger.Pipeline, reader ledger.LogReader
 	if err != nil {
 		return ledger.LogHead{}, err
 	}
-	for {
-		// In the name of the one that seals, which need not be told.
-		n, err := seal.step(ctx, func(head ledger.LogHead) (ledger.ID, bool) { return head.Sealer, true })
-		switch {
-		case moved(err):
-		case err != nil:
-			return ledger.LogHead{}, err
-		case n < maxRows:
-			return reader.LogHead(ctx)
-		}
+	if err := seal.all(ctx); err != nil {
+		return ledger.LogHead{}, err
 	}
+	return reader.LogHead(ctx)
 }
 
 // maxRows is how many rows are sealed at once at most; they have 256 leaves or fewer.
@@ -231,6 +228,21 @@ func newSealing(ctx context.Context, book *ledger.Pipeline, reader ledger.LogRea
 		return sealing{}, errors.New("the log has no key to sign with")
 	}
 	return sealing{book, reader, keys.Origin(), func(at time.Time) ([]note.Signer, error) { return keys.signers(w, at.UnixMicro()) }}, nil
+}
+
+// all seals what there is in the name of the node that seals, which may do so too.
+func (s *sealing) all(ctx context.Context) error {
+	for ctx.Err() == nil {
+		n, err := s.step(ctx, func(head ledger.LogHead) (ledger.ID, bool) { return head.Sealer, true })
+		switch {
+		case moved(err):
+		case err != nil:
+			return err
+		case n < maxRows:
+			return nil
+		}
+	}
+	return ctx.Err()
 }
 
 // step seals rows that have no place yet, and returns how many, unless may forbids it;

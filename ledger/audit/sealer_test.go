@@ -76,6 +76,22 @@ func TestCloseSealsTheRest(t *testing.T) {
 	}
 }
 
+// Whoever ends seals the rest, even if it is not the one that seals.
+func TestCloseSealsForAnother(t *testing.T) {
+	h := inMemory(t)
+	n, other := h.join(), h.join()
+	n.seal(time.Hour)
+	n.look()
+	h.sealed()
+	other.seal(time.Hour)
+	other.look()
+	other.close()
+	if head := audittest.Agree(t, h.store); head.Size != 2 || head.Sealer != n.id {
+		t.Errorf("%d leaves, sealed by %s", head.Size, head.Sealer.NodeRef())
+	}
+	n.close()
+}
+
 // More rows than go into one seal.
 func TestCatchesUpInRounds(t *testing.T) {
 	h := inMemory(t)

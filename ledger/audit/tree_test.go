@@ -136,6 +136,12 @@ func TestTilesThatDoNotFit(t *testing.T) {
 	if got, err := e.root(); err != nil || got != root {
 		t.Errorf("longer tiles: %s, %v, want %s", got, err, root)
 	}
+	e.add(tlog.RecordHash([]byte("leaf 300")))
+	next, err := tlog.TreeHash(301, r)
+	check(t, err)
+	if got, err := e.root(); err != nil || got != next {
+		t.Errorf("grown from longer tiles: %s, %v, want %s", got, err, next)
+	}
 	k[ledger.TileID{N: 1}] = k[ledger.TileID{N: 1}][:43*tlog.HashSize]
 	if _, err = readEdge(300, k.read); !errors.Is(err, ErrTiles) {
 		t.Errorf("a shorter tile: %v", err)
