@@ -26,7 +26,7 @@ lint:
 # What tries less under the race detector, which makes it slow, is first run without.
 race:
 	$(GO) test ./ledger ./ledger/audit ./banks/simulate ./banks/endtoend
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 18m ./...
 
 # Each fuzz target looks for new inputs for some seconds. It is a number of tries,
 # since a time that ends on busy cores can fail the run (golang/go#75804).
