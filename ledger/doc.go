@@ -28,4 +28,8 @@
 //     its state waits for a bank.
 //  7. A transfer's history starts at pending, follows the table of states, and
 //     its last line is the transfer's state.
+//  8. Each fact that the log tells of (see [LeafKind]) stands in it once, as a leaf
+//     that was committed with it; a leaf that has its place in the tree keeps it.
+//  9. The times of an account's postings never decrease, so that its balance at a
+//     past instant can be looked up.
 package ledger

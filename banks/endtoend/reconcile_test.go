@@ -18,6 +18,7 @@ import (
 	"bahi/ledger/postgres/pgtest"
 	"bahi/ledger/privacy/privacytest"
 	"bahi/ledger/reconcile"
+	"bahi/ledger/report/reporttest"
 	"bahi/ledger/sqlite"
 )
 
@@ -86,6 +87,7 @@ func (w *world) play(transfers int) {
 	w.asleep(first+3, 13*time.Hour)
 	m.settled()
 	w.holds()
+	w.no(reporttest.Check(w.Context(), w.store))
 }
 
 // shuffled are files in any order.

@@ -19,7 +19,6 @@ import (
 	"bahi/ledger"
 	"bahi/ledger/address"
 	"bahi/ledger/postgres/pgtest"
-	"bahi/ledger/report/reporttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(m)) }
@@ -214,5 +213,4 @@ func (w *world) holds() {
 	w.Helper()
 	_, err := ledger.Verify(w.Context(), w.store, func(v ledger.Violation) { w.Errorf("%+v", v) })
 	w.no(err)
-	w.no(reporttest.Check(w.Context(), w.store))
 }

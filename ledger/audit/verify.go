@@ -140,7 +140,8 @@ type awaited struct {
 
 func (v *verification) finding(f Finding) {
 	v.sum.Findings++
-	if first := v.first[f.by]; first == nil || f.last() < first.last() {
+	first := v.first[f.by]
+	if first == nil || f.last() < first.last() || (f.last() == first.last() && f.Rule == ruleRewritten) { // which says what there was
 		v.first[f.by] = &f
 	}
 	v.found(f)

@@ -16,8 +16,9 @@ import (
 // log is the log and what is beside it.
 type log struct {
 	heads        map[int]ledger.LogHead
-	rows         []ledger.LogRow // by N, which is a row's place here and 1
-	sealed       []int64         // the N of the rows that have their place, in order of it
+	rows         []ledger.LogRow   // by N, which is a row's place here and 1
+	byTime       map[int64][]int64 // the N of rows of a time, in order
+	sealed       []int64           // the N of the rows that have their place, in order of it
 	tiles        map[ledger.TileID][]byte
 	checkpoints  []ledger.Checkpoint // by size
 	cosignatures []ledger.Cosignature
@@ -30,6 +31,7 @@ type log struct {
 func newLog() log {
 	return log{
 		heads:    map[int]ledger.LogHead{},
+		byTime:   map[int64][]int64{},
 		tiles:    map[ledger.TileID][]byte{},
 		erasures: map[ledger.ID]ledger.Erasure{},
 		secrets:  map[string]ledger.Secret{},
@@ -90,6 +92,7 @@ func (l *log) persist(s *ledger.Set) {
 	for _, r := range s.Log() {
 		r.N = int64(len(l.rows)) + 1
 		l.rows = append(l.rows, r)
+		l.byTime[r.At] = append(l.byTime[r.At], r.N)
 	}
 }
 
@@ -99,21 +102,22 @@ func (m *memory) LogHead(ctx context.Context) (ledger.LogHead, error) {
 	return m.heads[1], nil
 }
 
-func (m *memory) Unsealed(ctx context.Context, limit int) ([]ledger.LogRow, error) {
-	return m.logRows(limit, func(r *ledger.LogRow) bool { return r.First < 0 })
-}
-
-func (m *memory) LogAt(ctx context.Context, at int64) ([]ledger.LogRow, error) {
-	return m.logRows(-1, func(r *ledger.LogRow) bool { return r.At == at })
-}
-
-func (m *memory) logRows(limit int, wanted func(*ledger.LogRow) bool) (rows []ledger.LogRow, err error) {
+func (m *memory) Unsealed(ctx context.Context, limit int) (rows []ledger.LogRow, err error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for i := range m.rows {
-		if limit != len(rows) && wanted(&m.rows[i]) {
+		if limit != len(rows) && m.rows[i].First < 0 {
 			rows = append(rows, m.rows[i])
 		}
+	}
+	return rows, nil
+}
+
+func (m *memory) LogAt(ctx context.Context, at int64) (rows []ledger.LogRow, err error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, n := range m.byTime[at] {
+		rows = append(rows, m.rows[n-1])
 	}
 	return rows, nil
 }
