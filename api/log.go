@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -21,23 +20,6 @@ const (
 )
 
 const plainText = "text/plain; charset=utf-8"
-
-// tilePaths begins the paths of tiles.
-const tilePaths = "/v1/log/tile/"
-
-// asOneSegment makes one segment of the part of a tile's path that names the tile,
-// as the contract has it: C2SP tlog-tiles puts slashes into it.
-func asOneSegment(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		u := c.Request().URL
-		if rest, ok := strings.CutPrefix(u.EscapedPath(), tilePaths); ok {
-			if level, tile, _ := strings.Cut(rest, "/"); strings.Contains(tile, "/") {
-				u.RawPath = tilePaths + level + "/" + strings.ReplaceAll(tile, "/", "%2F")
-			}
-		}
-		return next(c)
-	}
-}
 
 // GetCheckpoint implements [ServerInterface]. The newest is committed with its tiles, so
 // they are there.
@@ -72,7 +54,8 @@ func (s *Server) writeCheckpoint(c echo.Context, checkpoint ledger.Checkpoint) e
 	return c.Blob(http.StatusOK, plainText, []byte(audit.Cosigned(checkpoint, by)))
 }
 
-// GetTile implements [ServerInterface].
+// GetTile implements [ServerInterface]. The router gives the last parameter of a route all
+// that is left of the path, slashes too.
 func (s *Server) GetTile(c echo.Context, level, path string) error {
 	tile, err := audit.ParseTile(level, path)
 	if err == nil {

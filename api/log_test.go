@@ -246,6 +246,31 @@ func TestTilesAsServed(t *testing.T) {
 	}
 }
 
+// A bundle has as many leaves as it was asked for, of which the tiles have the hashes.
+func TestBundlesAsServed(t *testing.T) {
+	s := start(t)
+	s.grow(100, 100, 100, 100)
+	s.seal()
+	log := served{s, t}
+	for path, want := range map[string]int{"000": 256, "000.p/1": 1, "000.p/99": 99, "000.p/100": 100, "000.p/101": 101, "000.p/255": 255, "001.p/50": 50} {
+		var b tesseraapi.EntryBundle
+		check(t, b.UnmarshalText(s.as(auditor).get("/v1/log/tile/entries/"+strings.ReplaceAll(path, "/", "%2F")).want(200).body))
+		tile, err := log.get("tile/0/" + path)
+		check(t, err)
+		if len(b.Entries) != want || len(tile) != want*tlog.HashSize {
+			t.Fatalf("%s: %d leaves, %d bytes of hashes", path, len(b.Entries), len(tile))
+		}
+		for i, leaf := range b.Entries {
+			if h := tlog.RecordHash(leaf); string(h[:]) != string(tile[i*tlog.HashSize:][:tlog.HashSize]) {
+				t.Errorf("%s: leaf %d is not that of the tile", path, i)
+			}
+		}
+	}
+	for _, path := range []string{"001", "002.p%2F1", "001.p%2F255", "x001%2F000", "1"} {
+		s.as(auditor).get("/v1/log/tile/entries/"+path).refused(404, "tile_not_found")
+	}
+}
+
 func (s *stack) size() int64 {
 	s.t.Helper()
 	head, err := s.store.LogHead(context.Background())

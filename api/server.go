@@ -101,7 +101,6 @@ func New(opt Options) (*Server, error) {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.handleError
 	e.IPExtractor = echo.ExtractIPDirect() // no header of a caller says who it is
-	e.Pre(asOneSegment)
 	e.Use(s.identify, s.metrics.middleware, recovered, s.guard)
 	RegisterHandlers(e, s)
 	s.http = &http.Server{Handler: e, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: writeTimeout,

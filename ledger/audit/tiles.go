@@ -61,13 +61,13 @@ func (t Tile) Leaves(ctx context.Context, r ledger.LogReader) ([]byte, error) {
 		if len(rows) == 0 {
 			return nil, ledger.ErrNotFound
 		}
-		for i := range rows {
+		for i := 0; i < len(rows) && next < end; i++ {
 			err := rows[i].Each(func(place int64, leaf []byte) bool {
-				if place == next && place < end {
+				if place == next {
 					bundle = append(append(bundle, byte(len(leaf)>>8), byte(len(leaf))), leaf...)
 					next++
 				}
-				return place < end
+				return next < end
 			})
 			if err != nil {
 				return nil, err
