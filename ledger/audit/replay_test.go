@@ -134,7 +134,7 @@ var rulesOfReplay = map[string]func(*edit){
 	},
 	"transit": func(e *edit) { // nobody's money
 		e.leaves = append(e.leaves, altered(e.leaves[e.find("posting wallet", 0)], func(p *ledger.Posting) {
-			p.Debit, p.Credit = ledger.TransitAccount("INR").ID(), p.Credit
+			p.Debit = ledger.TransitAccount("INR").ID()
 		}))
 		e.at = -1
 	},
