@@ -346,3 +346,38 @@ func TestRewrittenBook(t *testing.T) {
 		})
 	}
 }
+
+// TestTamperedHeads changes what was sealed, signed by the log's own key where it can be, and leaves the leaves as they are.
+func TestTamperedHeads(t *testing.T) {
+	key := newSigner(t, origin)
+	book := inFile(t, 2500, key)
+	sizes := look(t, book, func(store ledger.Store) (sizes []int64, err error) {
+		all, err := store.Checkpoints(context.Background(), 0, 100)
+		for _, c := range all {
+			sizes = append(sizes, c.Size)
+		}
+		return sizes, err
+	})
+	first, last := sizes[0], sizes[len(sizes)-1]
+	false1 := key.sign(t, first, tlog.Hash{1})
+	for want, statement := range map[string]string{
+		fmt.Sprintf("log_root checkpoint %d", first):      fmt.Sprintf(`UPDATE checkpoints SET note = '%s' WHERE size = %d`, false1, first),
+		fmt.Sprintf("log_checkpoint checkpoint %d", last): fmt.Sprintf(`UPDATE checkpoints SET note = '%s' WHERE size = %d`, false1, last),
+		"log_checkpoint log":                              fmt.Sprintf(`DELETE FROM checkpoints WHERE size = %d`, last),
+		"log_root head":                                   `UPDATE log_head SET root = zeroblob(32)`,
+		"log_tile tile 0 of level 0":                      `UPDATE log_tiles SET hashes = substr(hashes, 1, 32)`,
+		"log_place row ":                                  fmt.Sprintf(`UPDATE log SET first = first + 1 WHERE first > %d`, first),
+		"log_row row ":                                    `UPDATE log SET at = at + 1 WHERE first = 0`,
+	} {
+		t.Run(want, func(t *testing.T) {
+			c := book.copied(t)
+			if strings.Contains(statement, "first + 1") { // past the index
+				c.exec(t, `DROP INDEX log_by_place`)
+			}
+			c.exec(t, statement)
+			if found := c.violations(t, key.public); !slices.ContainsFunc(found, func(v string) bool { return strings.HasPrefix(v, want) }) {
+				t.Errorf("verify says %v", found)
+			}
+		})
+	}
+}
