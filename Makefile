@@ -26,6 +26,7 @@ lint:
 # What tries less under the race detector, which makes it slow, is first run without.
 race:
 	$(GO) test ./ledger ./ledger/audit ./banks/simulate ./banks/endtoend
+	$(GO) test -run TestGrammar ./ledger/postgres
 	$(GO) test -race -timeout 18m ./...
 
 # Each fuzz target looks for new inputs for some seconds. It is a number of tries,

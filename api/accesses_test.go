@@ -410,8 +410,8 @@ func TestAccessesNameNobody(t *testing.T) {
 		if !strings.HasPrefix(route, "/v1/") || method != http.MethodGet {
 			return
 		}
-		for _, v := range personal {
-			query := url.Values{}
+		for _, n := range random.Perm(len(personal))[:7] {
+			v, query := personal[n], url.Values{}
 			for _, p := range o.Parameters {
 				if p.Value.In == openapi3.ParameterInQuery && random.IntN(2) == 0 {
 					query.Set(p.Value.Name, v)

@@ -168,6 +168,9 @@ func TestLostBeforeCommit(t *testing.T) {
 // TestGrammar has CockroachDB's own parser read every text that is sent to it,
 // and the migrations.
 func TestGrammar(t *testing.T) {
+	if raced {
+		t.Skip("is run without the race detector, which tells nothing of SQL's grammar")
+	}
 	proxy, url, _ := behindProxy(t)
 	t.Run("every statement", func(t *testing.T) {
 		first := true
