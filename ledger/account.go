@@ -89,11 +89,17 @@ const (
 	transitPath      = "transit"
 	suspensePath     = "suspense"
 	feesPath         = "fees"
+	potPath          = "pot:"
 )
 
 // WalletAccount is the money of a party that is held inside Bahi.
 func WalletAccount(party ID, c Currency) AccountName {
 	return AccountName{Path: walletPath + party.PartyRef(), Currency: c}
+}
+
+// PotAccount is the money of a pot, see [RecordPot].
+func PotAccount(pot ID, c Currency) AccountName {
+	return AccountName{Path: potPath + pot.PotRef(), Currency: c}
 }
 
 // ClearingAccount holds a bank's net position: what it owes (debit) or is owed
@@ -207,7 +213,7 @@ func (n AccountName) Type() AccountType {
 
 // newAccount opens an account with the type and bounds its place in the chart gives it.
 func newAccount(n AccountName, at int64) Account {
-	return Account{ID: n.ID(), Name: n, Type: n.Type(), Bounded: strings.HasPrefix(n.Path, walletPath), Created: at}
+	return Account{ID: n.ID(), Name: n, Type: n.Type(), Bounded: strings.HasPrefix(n.Path, walletPath) || strings.HasPrefix(n.Path, potPath), Created: at}
 }
 
 // room says whether amount may be debited from (or credited to) the account

@@ -52,6 +52,9 @@ func (c CancelTransfer) Apply(s *Set) (any, error) {
 	if t.State == Cancelled {
 		return t, nil
 	}
+	if t.State == Held {
+		return c.takeBack(s, t), nil
+	}
 	i, ok := s.Instructions.Get(InstructionID{t.ID, LegDebit})
 	if !ok || i.State != Queued {
 		return nil, refuse(CodeNotCancellable, "the transfer is %s: its debit was already sent or needs none, so it can only run its course", t.State)

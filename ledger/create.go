@@ -19,6 +19,8 @@ func (c CreateTransfer) Declare(s *Set) {
 		}
 	}
 	s.wantPosition(t.Payer.Bank, t.Amount.Currency)
+	c.wantSafety(s)
+	c.wantUsage(s)
 }
 
 // Apply implements [Command]; it returns the [Transfer].
@@ -31,9 +33,19 @@ func (c CreateTransfer) Apply(s *Set) (any, error) {
 		l.step(Failed, reason, "")
 		return t, nil
 	}
+	if reason, frees := c.limited(s); reason != "" {
+		t.Until = frees
+		l.step(Failed, reason, "")
+		return t, nil
+	}
+	c.use(s)
+	t.Until = c.holdUntil(s)
 	switch {
 	case !t.Payer.IsWallet():
 		l.instruct(LegDebit, c.Queue)
+	case t.holds():
+		l.post(EventDebit)
+		l.hold()
 	case t.Payee.IsWallet():
 		l.post(EventWallet)
 		l.step(Completed, "", "")
@@ -85,6 +97,9 @@ func (c *CreateTransfer) refusal(s *Set) Reason {
 	}
 	if s.breaksCap(t.Payer.Bank, t.Amount) {
 		return NetDebitCap
+	}
+	if c.stopped(s) {
+		return PaymentsStopped
 	}
 	return ""
 }

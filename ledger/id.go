@@ -38,6 +38,18 @@ func idAt(micros int64) (id ID) {
 	return id
 }
 
+// MarshalText writes the ID without a prefix, for the bodies of records.
+func (id ID) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, id[:]), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (id *ID) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(id) {
+		return badID("")
+	}
+	_, err := hex.Decode(id[:], text)
+	return err
+}
+
 // IsZero says whether the ID names nothing.
 func (id ID) IsZero() bool { return id == ID{} }
 
@@ -55,6 +67,10 @@ const (
 	correctionPrefix = "cor_"
 	positionPrefix   = "pos_"
 	accessPrefix     = "acc_"
+	potPrefix        = "pot_"
+	requestPrefix    = "req_"
+	schedulePrefix   = "sch_"
+	endpointPrefix   = "end_"
 )
 
 // TransferRef is the outside form of a transfer's ID: 35 characters, letters and
@@ -85,6 +101,18 @@ func (id ID) CorrectionRef() string { return id.Ref(correctionPrefix) }
 
 // PositionRef is the outside form of a settlement position's ID.
 func (id ID) PositionRef() string { return id.Ref(positionPrefix) }
+
+// PotRef is the outside form of a pot's ID.
+func (id ID) PotRef() string { return id.Ref(potPrefix) }
+
+// RequestRef is the outside form of a request's ID.
+func (id ID) RequestRef() string { return id.Ref(requestPrefix) }
+
+// ScheduleRef is the outside form of a schedule's ID.
+func (id ID) ScheduleRef() string { return id.Ref(schedulePrefix) }
+
+// EndpointRef is the outside form of an endpoint's ID.
+func (id ID) EndpointRef() string { return id.Ref(endpointPrefix) }
 
 // Ref is the outside form of an ID with a prefix of the book's own; empty for none.
 func (id ID) Ref(prefix string) string {
@@ -119,6 +147,18 @@ func ParseBreakRef(s string) (ID, error) { return parseLowerRef(breakPrefix, s) 
 
 // ParseCorrectionRef reads what CorrectionRef wrote.
 func ParseCorrectionRef(s string) (ID, error) { return parseLowerRef(correctionPrefix, s) }
+
+// ParsePotRef reads what PotRef wrote.
+func ParsePotRef(s string) (ID, error) { return parseLowerRef(potPrefix, s) }
+
+// ParseRequestRef reads what RequestRef wrote.
+func ParseRequestRef(s string) (ID, error) { return parseLowerRef(requestPrefix, s) }
+
+// ParseScheduleRef reads what ScheduleRef wrote.
+func ParseScheduleRef(s string) (ID, error) { return parseLowerRef(schedulePrefix, s) }
+
+// ParseEndpointRef reads what EndpointRef wrote.
+func ParseEndpointRef(s string) (ID, error) { return parseLowerRef(endpointPrefix, s) }
 
 // One outside form an ID: "PTY_AB" and "pty_ab" must not both be taken.
 func parseLowerRef(prefix, s string) (ID, error) {

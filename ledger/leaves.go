@@ -39,12 +39,16 @@ func (t *Transfer) Describe(f Fields) {
 	t.Payee.describe(f, "payee_party", "payee_instrument", "payee_bank", "payee_ifsc", "payee_mark")
 	text(f, "rrn", &t.RRN)
 	set(&t.Credential, f.Flag("credential", t.Credential))
+	word(f, "cause", &t.Cause.Kind, recordNames[:])
+	set(&t.Cause.ID, f.ID("cause_id", t.Cause.ID, t.Cause.Kind.prefix()))
+	set(&t.Until, f.Time("until", t.Until))
 	born, reason := t.Born, t.Birth().Reason
 	word(f, "state", &born, stateNames[:])
 	text(f, "reason", &reason)
 	set(&t.Created, f.Time("at", t.Created))
 	if t.Steps == 0 { // it was read
 		t.Begin(born, reason)
+		t.FindPot()
 	}
 }
 

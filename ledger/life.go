@@ -36,6 +36,9 @@ func (l *life) step(to State, reason Reason, bankCode string) {
 		l.set.later[t.ID] = append(l.set.later[t.ID], s)
 	}
 	l.set.Transfers.Put(t.ID, *t)
+	if to.Final() && !t.Cause.IsZero() {
+		l.set.concluded(t)
+	}
 }
 
 // post writes the posting that an event stands for. Its time is never before the
@@ -81,6 +84,10 @@ func (l *life) answered(i Instruction, state InstructionState, code, ref string)
 
 // credit goes on with the payee's side once the payer has paid.
 func (l *life) credit() {
+	if l.t.State == Pending && l.t.Until > l.set.Now {
+		l.hold()
+		return
+	}
 	l.step(Debited, "", "")
 	if l.t.Payee.IsWallet() {
 		l.post(EventCredit)

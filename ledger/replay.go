@@ -245,7 +245,7 @@ func (s State) excludes(d *legsDone) bool {
 		return *d != legsDone{}
 	case Completed:
 		return d[EventDebitReversal] || d[EventCreditReversal]
-	case Debited, Deemed, Reversing, Unresolved:
+	case Debited, Deemed, Reversing, Unresolved, Held:
 		return d[EventDebitReversal] || d[EventWallet]
 	}
 	return d[EventWallet]

@@ -176,7 +176,7 @@ func (s State) fits(d *legsDone) bool {
 		return *d == legsDone{}
 	case Reversed:
 		return d[EventDebit] && d[EventDebitReversal] && d[EventCredit] == d[EventCreditReversal]
-	case Debited, Deemed:
+	case Debited, Deemed, Held:
 		return d[EventDebit] && !d[EventDebitReversal] && !d[EventWallet]
 	}
 	return !d[EventDebitReversal] && !d[EventWallet]

@@ -36,6 +36,8 @@ type Set struct {
 	Persons      Table[ID, PersonKey]
 	Secrets      Table[string, Secret]
 	LogHead      Table[int, LogHead] // one row, see [Seal]
+	Records      Table[RecordKey, Record]
+	Outbox       Table[int64, OutboxRow] // rows are added by [Set.News]; here they are only deleted
 
 	// Rows that are only ever added.
 	Postings []Posting
@@ -43,6 +45,8 @@ type Set struct {
 	Notes    []BreakNote
 	Accesses []Access
 	Erasures []Erasure
+	Notices  []Notice    // of records; those of transfers follow from their states, see [Set.News]
+	Streams  []StreamRow // see [Publish]
 	// What a seal adds: see [Seal].
 	Placed       []Placed // rows of the log that get their place
 	Tiles        []Tile   // one that is known grows
@@ -87,6 +91,8 @@ func NewSet(now int64, policy *Policy) *Set {
 		Persons:      newTable[ID, PersonKey](ID.Compare),
 		Secrets:      newTable[string, Secret](strings.Compare),
 		LogHead:      newTable[int, LogHead](cmp.Compare[int]),
+		Records:      newTable[RecordKey, Record](RecordKey.Compare),
+		Outbox:       newTable[int64, OutboxRow](cmp.Compare[int64]),
 		named:        map[partKey]part{},
 		unsent:       map[InstructionID]struct{}{},
 		known:        map[ID]*Transfer{},
@@ -108,6 +114,9 @@ func (s *Set) WantTransfer(t *Transfer) {
 	for _, leg := range legs {
 		s.Instructions.Want(InstructionID{t.ID, leg})
 	}
+	if t.holds() {
+		s.Records.Want(RecordKey{RecordHold, t.ID})
+	}
 	s.wantSides(t)
 }
 
@@ -125,6 +134,9 @@ func (s *Set) wantSides(t *Transfer) {
 	s.Accounts.Want(transit.id)
 	s.Accounts.Want(payer.id)
 	s.Accounts.Want(payee.id)
+	if !t.Cause.IsZero() {
+		s.Records.Want(t.Cause)
+	}
 }
 
 // account is the declared account, opened if this is its first use.
@@ -148,7 +160,7 @@ type part struct {
 
 // partKey tells parts from each other: a wallet's party, a bank, suspense, or none of them for transit.
 type partKey struct {
-	party    ID
+	party    ID // or pot
 	bank     string
 	suspense bool
 	currency Currency
@@ -185,7 +197,7 @@ func (s *Set) parts(t *Transfer) (payer, payee, transit part) {
 	c := t.Amount.Currency
 	end := func(e *End) part {
 		if e.IsWallet() {
-			return s.part(partKey{party: e.Party, suspense: e.IsSuspense(), currency: c}, func() AccountName { return e.account(c) })
+			return s.part(partKey{party: e.holder(), suspense: e.IsSuspense(), currency: c}, func() AccountName { return e.account(c) })
 		}
 		return s.part(partKey{bank: e.Bank, currency: c}, func() AccountName { return s.clearing(e.Bank, c) })
 	}
@@ -228,10 +240,10 @@ func (s *Set) History(yield func(*Step)) {
 // Changed says whether there is anything to persist.
 func (s *Set) Changed() bool {
 	added := len(s.Postings) + len(s.Steps) + len(s.Notes) + len(s.Contradictions) + len(s.Lines) + len(s.Statements) + len(s.Coverage) + len(s.Matches) + len(s.Unmatched) +
-		len(s.Accesses) + len(s.Erasures) + len(s.Placed) + len(s.Tiles) + len(s.Checkpoints) + len(s.Cosignatures)
+		len(s.Accesses) + len(s.Erasures) + len(s.Placed) + len(s.Tiles) + len(s.Checkpoints) + len(s.Cosignatures) + len(s.Notices) + len(s.Streams)
 	return added > 0 || s.Accounts.Changed() || s.Transfers.Changed() || s.Instructions.Changed() ||
 		s.Parties.Changed() || s.Instruments.Changed() || s.Aliases.Changed() || s.Keys.Changed() || s.Answers.Changed() || s.Nodes.Changed() ||
-		s.Runs.Changed() || s.Breaks.Changed() || s.Corrections.Changed() || s.Windows.Changed() || s.Positions.Changed() || s.Persons.Changed() || s.Secrets.Changed() || s.LogHead.Changed()
+		s.Runs.Changed() || s.Breaks.Changed() || s.Corrections.Changed() || s.Windows.Changed() || s.Positions.Changed() || s.Persons.Changed() || s.Secrets.Changed() || s.LogHead.Changed() || s.Records.Changed() || s.Outbox.Changed()
 }
 
 // Table is one kind of row of a working set. Reading or writing a key that was

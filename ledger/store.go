@@ -64,6 +64,7 @@ type Reader interface {
 	KeyByHash(ctx context.Context, hash [32]byte) (Key, error)
 	Keys(ctx context.Context, page Page) ([]Key, error) // newest first
 
+	RecordReader
 	EvidenceReader
 	SettlementReader
 	LogReader
@@ -154,6 +155,7 @@ type Snapshot interface {
 	Erasures() iter.Seq2[Erasure, error]             // by party
 	LogRows() iter.Seq2[LogRow, error]               // the sealed ones in their order, then the others by N
 	Checkpoints() iter.Seq2[Checkpoint, error]       // by size
+	Records(RecordKind) iter.Seq2[Record, error]     // of a kind, by ID
 
 	// These can be had of a range of transfers.
 	Transfers(Range) iter.Seq2[Transfer, error]           // by ID

@@ -9,9 +9,10 @@ const (
 	TopUp                      // from a party's bank account to its own wallet
 	Withdrawal                 // from a party's wallet to its own bank account
 	Payout                     // from suspense to a bank account, by a correction
+	Refund                     // from the payee of a payment back to its payer
 )
 
-var kindNames = [...]string{Payment: "payment", TopUp: "top_up", Withdrawal: "withdrawal", Payout: "payout"}
+var kindNames = [...]string{Payment: "payment", TopUp: "top_up", Withdrawal: "withdrawal", Payout: "payout", Refund: "refund"}
 
 // String is the kind's word.
 func (k Kind) String() string { return nameOf(kindNames[:], k) }
@@ -30,10 +31,11 @@ const (
 	Reversed                    // end: the payer has the money back
 	Deemed                      // the payee's bank is silent: perhaps credited; reconciliation decides
 	Unresolved                  // the payer's bank is silent: perhaps debited; reconciliation decides
+	Held                        // the payer has paid; the money waits until the time to cancel is over
 )
 
 var stateNames = [...]string{Pending: "pending", Debited: "debited", Completed: "completed", Failed: "failed",
-	Cancelled: "cancelled", Reversing: "reversing", Reversed: "reversed", Deemed: "deemed", Unresolved: "unresolved"}
+	Cancelled: "cancelled", Reversing: "reversing", Reversed: "reversed", Deemed: "deemed", Unresolved: "unresolved", Held: "held"}
 
 // String is the state's word.
 func (s State) String() string { return nameOf(stateNames[:], s) }
@@ -66,7 +68,8 @@ func (s State) awaits(l Leg) bool {
 
 // nextStates is the table of states.
 var nextStates = [...][]State{
-	Pending:    {Debited, Completed, Failed, Cancelled, Reversing, Unresolved},
+	Pending:    {Debited, Completed, Failed, Cancelled, Reversing, Unresolved, Held},
+	Held:       {Debited, Reversing, Reversed},
 	Debited:    {Completed, Reversing, Reversed, Deemed},
 	Reversing:  {Reversed, Failed, Unresolved},
 	Deemed:     {Completed, Reversing, Reversed},
@@ -88,6 +91,7 @@ func (s State) mayBecome(next State) bool {
 // It does not change once the transfer is made.
 type End struct {
 	Party      ID // zero for somebody Bahi does not know
+	Pot        ID // it is the money of a pot, whose transfer this is: see [Transfer.Cause]
 	Instrument ID // zero for an account named by number only
 	Name       string
 	Bank       string // the bank's code; empty for a wallet
@@ -112,13 +116,23 @@ func (e *End) IsWallet() bool { return e.Bank == "" }
 
 // IsSuspense says whether the end is the suspense account: a wallet of nobody, from
 // which a correction pays.
-func (e *End) IsSuspense() bool { return e.IsWallet() && e.Party.IsZero() }
+func (e *End) IsSuspense() bool { return e.IsWallet() && e.Party.IsZero() && e.Pot.IsZero() }
+
+// holder is whose money it is: a party's or a pot's.
+func (e *End) holder() ID {
+	if !e.Pot.IsZero() {
+		return e.Pot
+	}
+	return e.Party
+}
 
 // account is the book's account that stands for the end.
 func (e *End) account(c Currency) AccountName {
 	switch {
 	case e.IsSuspense():
 		return SuspenseAccount(c)
+	case !e.Pot.IsZero():
+		return PotAccount(e.Pot, c)
 	case e.IsWallet():
 		return WalletAccount(e.Party, c)
 	}
@@ -141,7 +155,13 @@ type Transfer struct {
 	// Credential means that the payer's bank gets a credential block with the debit.
 	// The block itself is in no book: whoever lost it must not send the debit.
 	Credential bool
-	Born       State // where its first commit left it; the rest is what the steps after that say
+	// Cause is the record by which it was made, such as a request for money, which takes part
+	// in each of its commits; or zero.
+	Cause RecordKey
+	// Until is when the payee of a held transfer is paid: until then the payer may take it back.
+	// Of one that a limit refused it is when the limit lets as much through; Unix microseconds, or 0.
+	Until int64
+	Born      State // where its first commit left it; the rest is what the steps after that say
 
 	State    State
 	Reason   Reason // why it failed, is reversed or in doubt; empty otherwise
@@ -155,6 +175,22 @@ type Transfer struct {
 // so that the money is on suspense again.
 func (t *Transfer) PayoutFailed() bool {
 	return t.Kind == Payout && t.State.Final() && t.State != Completed
+}
+
+// holds says whether it is one that waits before its payee is paid.
+func (t *Transfer) holds() bool { return t.Until != 0 && t.Born != Failed }
+
+// FindPot says of the ends of a transfer that was read which is a pot's: of two that are
+// nobody's account none is told apart in the book's rows but by its cause.
+func (t *Transfer) FindPot() {
+	if t.Cause.Kind != RecordPot {
+		return
+	}
+	for _, e := range []*End{&t.Payer, &t.Payee} {
+		if e.IsSuspense() {
+			e.Pot = t.Cause.ID
+		}
+	}
 }
 
 // Begin puts the transfer where its first commit leaves it.
@@ -225,6 +261,7 @@ const (
 	BankContradiction  Reason = "bank_contradiction"
 	CancelledBySender  Reason = "cancelled_by_sender"
 	CredentialLost     Reason = "credential_lost"
+	PaymentsStopped    Reason = "payments_stopped"
 )
 
 // Leg is one of the four things a bank can be asked to do for a transfer.

@@ -38,6 +38,7 @@ type book struct {
 	lines        map[ledger.AccountID][]ledger.StatementLine // each side of each posting
 	evidence
 	log
+	records
 }
 
 // New makes an empty store.
@@ -58,6 +59,7 @@ func New() ledger.Store {
 		lines:        map[ledger.AccountID][]ledger.StatementLine{},
 		evidence:     newEvidence(),
 		log:          newLog(),
+		records:      newRecords(),
 	}}
 }
 
@@ -97,6 +99,7 @@ func (b *book) load(s *ledger.Set) {
 	loadTable(&s.Nodes, b.nodes)
 	b.evidence.load(s)
 	b.log.load(s)
+	b.records.load(s)
 }
 
 // check refuses what a database's unique indexes refuse.
@@ -104,7 +107,7 @@ func (b *book) check(s *ledger.Set) error {
 	for _, err := range []error{
 		checkTable(&s.Accounts, b.accounts), checkTable(&s.Transfers, b.transfers), checkTable(&s.Instructions, b.instructions),
 		checkTable(&s.Parties, b.parties), checkTable(&s.Instruments, b.instruments), checkTable(&s.Keys, b.keys),
-		b.evidence.check(s), b.log.check(s),
+		b.evidence.check(s), b.log.check(s), b.records.check(s),
 	} {
 		if err != nil {
 			return err
@@ -148,6 +151,7 @@ func (b *book) persist(s *ledger.Set) {
 	}
 	b.evidence.persist(s)
 	b.log.persist(s)
+	b.records.persist(s)
 }
 
 func loadTable[K comparable, V any](t *ledger.Table[K, V], rows map[K]V) {
@@ -364,6 +368,7 @@ func (m *memory) Audit(ctx context.Context, check func(ledger.Snapshot) error) e
 		lines:        maps.Clone(m.lines),
 		evidence:     m.evidence.clone(),
 		log:          m.log.clone(),
+		records:      m.records.clone(),
 	}
 	m.mu.RUnlock()
 	return check(copied)

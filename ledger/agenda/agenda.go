@@ -1,0 +1,174 @@
+// Package agenda does what falls due: it looks for records whose time has come and hands
+// each to whoever does its kind. Every node does so; what is done twice changes nothing the
+// second time, since the rules look at the record again under its lock.
+package agenda
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"bahi/ledger"
+)
+
+// Handler does what is due about a record, as it was read a moment ago. Once it has
+// returned nil the record is due no more, or later; after an error it is given again.
+type Handler func(ctx context.Context, r ledger.Record) error
+
+// Clock is the time that the agenda goes by.
+type Clock interface {
+	Now() time.Time
+	AfterFunc(d time.Duration, f func()) (stop func() bool)
+}
+
+// Options are what an agenda works with.
+type Options struct {
+	Reader   ledger.Reader
+	Handlers map[ledger.RecordKind]Handler // kinds without one are passed over
+	Clock    Clock
+	Tasks    ledger.Tasks  // nil: goroutines
+	Look     time.Duration // how often one looks for what other nodes have added; default 1 s
+	Log      *slog.Logger
+}
+
+// Agenda is one node's.
+type Agenda struct {
+	opt    Options
+	ctx    context.Context
+	cancel context.CancelFunc
+	wake   chan struct{} // capacity 1
+	done   chan struct{}
+
+	next atomic.Int64 // when it looks next, Unix microseconds; while it looks: never
+}
+
+// Start begins to do what is due, until Close.
+func Start(opt Options) *Agenda {
+	if opt.Tasks == nil {
+		opt.Tasks = ledger.Goroutines{}
+	}
+	if opt.Look == 0 {
+		opt.Look = time.Second
+	}
+	if opt.Log == nil {
+		opt.Log = slog.Default()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	a := &Agenda{opt: opt, ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	opt.Tasks.Go(a.run)
+	return a
+}
+
+// Close ends it; what is being done is finished first.
+func (a *Agenda) Close() {
+	if a == nil {
+		return
+	}
+	a.cancel()
+	_ = a.opt.Tasks.Wait(context.Background(), a.done)
+}
+
+// Observe is told of every batch that the node has committed.
+func (a *Agenda) Observe(set *ledger.Set) {
+	if a == nil || !set.Records.Changed() {
+		return
+	}
+	next := a.next.Load()
+	set.Records.Changes(func(k ledger.RecordKey, r *ledger.Record, _ bool) {
+		if r != nil && r.Due != 0 && r.Due < next && a.opt.Handlers[k.Kind] != nil {
+			select {
+			case a.wake <- struct{}{}:
+			default:
+			}
+		}
+	})
+}
+
+func (a *Agenda) run() {
+	defer close(a.done)
+	for a.ctx.Err() == nil {
+		next, err := a.doAll()
+		if err != nil && a.ctx.Err() == nil {
+			a.opt.Log.Warn("cannot read what is due", "error", err)
+		}
+		a.pause(next)
+	}
+}
+
+const (
+	pageSize = 500 // due records that one look at the database brings
+	atOnce   = 64  // handlers at work
+)
+
+// doAll does what is due and says when something is next.
+func (a *Agenda) doAll() (next int64, err error) {
+	a.next.Store(math.MaxInt64)
+	now := a.opt.Clock.Now().UnixMicro()
+	next = now + a.opt.Look.Microseconds()
+	var after ledger.RecordPlace
+	for a.ctx.Err() == nil {
+		page, err := a.opt.Reader.DueRecords(a.ctx, after, next, pageSize)
+		if err != nil {
+			return next, err
+		}
+		due := page
+		for i := range page {
+			if page[i].Due > now {
+				due, next = page[:i], page[i].Due
+				break
+			}
+		}
+		a.do(due)
+		if len(due) < pageSize {
+			break
+		}
+		after = page[len(page)-1].Place()
+	}
+	return next, nil
+}
+
+// do hands records to their handlers, some at a time, and waits for them.
+func (a *Agenda) do(due []ledger.Record) {
+	for len(due) > 0 {
+		n := min(len(due), atOnce)
+		var left atomic.Int32
+		all := make(chan struct{})
+		left.Store(int32(n))
+		for _, r := range due[:n] {
+			a.opt.Tasks.Go(func() {
+				a.one(r)
+				if left.Add(-1) == 0 {
+					close(all)
+				}
+			})
+		}
+		_ = a.opt.Tasks.Wait(context.Background(), all)
+		due = due[n:]
+	}
+}
+
+func (a *Agenda) one(r ledger.Record) {
+	handle := a.opt.Handlers[r.Kind]
+	if handle == nil {
+		return
+	}
+	if err := handle(a.ctx, r); err != nil && a.ctx.Err() == nil {
+		a.opt.Log.Warn("what was due is not done", "kind", r.Kind.String(), "id", r.ID.Ref(""), "error", err)
+	}
+}
+
+// pause waits until a time, or until something is due before it.
+func (a *Agenda) pause(until int64) {
+	a.next.Store(until)
+	d := time.Duration(until-a.opt.Clock.Now().UnixMicro()) * time.Microsecond
+	stop := a.opt.Clock.AfterFunc(max(d, time.Millisecond), func() {
+		select {
+		case a.wake <- struct{}{}:
+		default:
+		}
+	})
+	defer stop()
+	_ = a.opt.Tasks.Wait(a.ctx, a.wake)
+}
