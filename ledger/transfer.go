@@ -161,7 +161,7 @@ type Transfer struct {
 	// Until is when the payee of a held transfer is paid: until then the payer may take it back.
 	// Of one that a limit refused it is when the limit lets as much through; Unix microseconds, or 0.
 	Until int64
-	Born      State // where its first commit left it; the rest is what the steps after that say
+	Born  State // where its first commit left it; the rest is what the steps after that say
 
 	State    State
 	Reason   Reason // why it failed, is reversed or in doubt; empty otherwise
