@@ -63,12 +63,18 @@ func transferView(t *ledger.Transfer, see sight) Transfer {
 	v := Transfer{ID: t.ID.TransferRef(), Kind: TransferKind(t.Kind.String()), State: TransferState(t.State.String()), StatusText: statusText(t),
 		Amount: moneyView(t.Amount), Payer: endView(&t.Payer, see), Payee: endView(&t.Payee, see),
 		Note: see.text(t.Note), Conversation: see.text(t.Conversation), Message: see.text(t.Message), RRN: t.RRN,
-		CreatedAt: timeView(t.Created), UpdatedAt: timeView(t.Updated), DecideBy: timeView(t.Deadline)}
+		CreatedAt: timeView(t.Created), UpdatedAt: timeView(t.Updated), DecideBy: timeView(t.Deadline), Cause: causeView(t.Cause)}
+	if t.State == ledger.Held {
+		v.HeldUntil = timeView(t.Until)
+	}
 	if see.text(t.Metadata) != "" {
 		_ = json.Unmarshal([]byte(t.Metadata), &v.Metadata) // written by metadataText
 	}
 	if t.Reason != "" {
 		v.Failure = Failure{Reason: FailureReason(t.Reason), BankCode: t.BankCode, Detail: reasonTexts[t.Reason]}
+		if t.Born == ledger.Failed {
+			v.Failure.RetryAt = timeView(t.Until)
+		}
 	}
 	return v
 }
@@ -85,6 +91,8 @@ func statusText(t *ledger.Transfer) string {
 	switch t.State {
 	case ledger.Pending:
 		return "being sent"
+	case ledger.Held:
+		return "paid by the payer, held until the time to cancel is over"
 	case ledger.Debited:
 		return "paid by the payer, on its way to the payee"
 	case ledger.Completed:
@@ -103,7 +111,7 @@ func statusText(t *ledger.Transfer) string {
 }
 
 var completedTexts = map[ledger.Kind]string{ledger.Payment: "paid", ledger.TopUp: "added to the wallet", ledger.Withdrawal: "sent to the bank account",
-	ledger.Payout: "paid by a correction"}
+	ledger.Payout: "paid by a correction", ledger.Refund: "refunded"}
 
 // reasonShort is the first sentence of a reason's text, in the middle of another.
 func reasonShort(r ledger.Reason) string {
@@ -113,28 +121,36 @@ func reasonShort(r ledger.Reason) string {
 
 // reasonTexts say what was wrong and what to do.
 var reasonTexts = map[ledger.Reason]string{
-	ledger.InsufficientFunds:  "The wallet holds less than the amount. Top it up or pay from a bank account.",
-	ledger.PayeeNotFound:      "Nobody is known by this address. Check it, or invite the payee.",
-	ledger.PayeeNotPayable:    "The payee has no account to be paid on. Ask the payee to link one.",
-	ledger.PayerNotPayable:    "The payer has no account to pay from. Link a bank account or open a wallet.",
-	ledger.AccountFrozen:      "One of the wallets is frozen. Ask the operator.",
-	ledger.InstrumentUnlinked: "One of the accounts was just unlinked. Try again.",
-	ledger.SameAccount:        "Payer and payee are the same account.",
-	ledger.CurrencyMismatch:   "One of the accounts is in another currency.",
-	ledger.BankUnknown:        "One of the accounts is at no bank that is connected.",
-	ledger.BankLimitExceeded:  "The amount is more than one of the banks allows in one transfer. Pay less at once.",
-	ledger.NetDebitCap:        "The payer's bank may not owe the others more before it has settled. Pay from another bank, or later.",
-	ledger.AmountTooLarge:     "The amount is more than the book can hold for one of the accounts.",
-	ledger.DebitDeclined:      "The payer's bank declined. The bank's code says why.",
-	ledger.CreditDeclined:     "The payee's bank declined. The bank's code says why.",
-	ledger.BankUnavailable:    "A bank could not be reached, or never got the request. Try again later.",
-	ledger.RequestExpired:     "The payer's bank was too busy to be asked in time. Try again later.",
-	ledger.DebitTimedOut:      "The payer's bank did not answer in time. Whatever it took is given back.",
-	ledger.CreditTimedOut:     "The payee's bank did not answer in time.",
-	ledger.ReversalFailed:     "The payer's bank did not confirm that the money is back. Reconciliation decides.",
-	ledger.BankContradiction:  "A bank said two things that cannot both be true. Reconciliation decides.",
-	ledger.CancelledBySender:  "The sender took it back before anything was sent.",
-	ledger.CredentialLost:     "The payer's credential was lost before the bank was asked. Ask for it again and send a new transfer.",
+	ledger.InsufficientFunds:   "The wallet holds less than the amount. Top it up or pay from a bank account.",
+	ledger.PayeeNotFound:       "Nobody is known by this address. Check it, or invite the payee.",
+	ledger.PayeeNotPayable:     "The payee has no account to be paid on. Ask the payee to link one.",
+	ledger.PayerNotPayable:     "The payer has no account to pay from. Link a bank account or open a wallet.",
+	ledger.AccountFrozen:       "One of the wallets is frozen. Ask the operator.",
+	ledger.InstrumentUnlinked:  "One of the accounts was just unlinked. Try again.",
+	ledger.SameAccount:         "Payer and payee are the same account.",
+	ledger.CurrencyMismatch:    "One of the accounts is in another currency.",
+	ledger.BankUnknown:         "One of the accounts is at no bank that is connected.",
+	ledger.BankLimitExceeded:   "The amount is more than one of the banks allows in one transfer. Pay less at once.",
+	ledger.NetDebitCap:         "The payer's bank may not owe the others more before it has settled. Pay from another bank, or later.",
+	ledger.AmountTooLarge:      "The amount is more than the book can hold for one of the accounts.",
+	ledger.DebitDeclined:       "The payer's bank declined. The bank's code says why.",
+	ledger.CreditDeclined:      "The payee's bank declined. The bank's code says why.",
+	ledger.BankUnavailable:     "A bank could not be reached, or never got the request. Try again later.",
+	ledger.RequestExpired:      "The payer's bank was too busy to be asked in time. Try again later.",
+	ledger.DebitTimedOut:       "The payer's bank did not answer in time. Whatever it took is given back.",
+	ledger.CreditTimedOut:      "The payee's bank did not answer in time.",
+	ledger.ReversalFailed:      "The payer's bank did not confirm that the money is back. Reconciliation decides.",
+	ledger.BankContradiction:   "A bank said two things that cannot both be true. Reconciliation decides.",
+	ledger.CancelledBySender:   "The sender took it back before anything was sent.",
+	ledger.CredentialLost:      "The payer's credential was lost before the bank was asked. Ask for it again and send a new transfer.",
+	ledger.PaymentsStopped:     "The payer has stopped all payments. Start them again first.",
+	ledger.LimitTransfer:       "More than may be paid at once. Pay less.",
+	ledger.LimitAmount:         "The payer has paid as much within a day as one may. Pay less, or later.",
+	ledger.LimitCount:          "The payer has paid as often within a day as one may. Pay later.",
+	ledger.LimitNewUser:        "Who is new may pay less on the first day. Pay less, or later.",
+	ledger.LimitReceivedAmount: "The payee has received as much within a day as one may. Pay less, or later.",
+	ledger.LimitReceivedCount:  "The payee was paid as often within a day as one may. Pay later.",
+	ledger.LimitWalletBalance:  "The payee's wallet would hold more than it may. Pay less, or to a bank account.",
 }
 
 func walletView(party ledger.ID, a *ledger.Account) Wallet {
@@ -151,4 +167,12 @@ func accountView(a *ledger.Account) Account {
 func keyView(k ledger.Key) Key {
 	return Key{ID: k.ID.KeyRef(), Role: Role(k.Role.String()), App: k.App, Bank: k.Bank, Label: k.Label, PublicKey: k.PublicKey,
 		CreatedAt: timeView(k.Created), RevokedAt: timeView(k.Revoked)}
+}
+
+// causeView says by what a transfer was made, where it was not asked for by itself.
+func causeView(k ledger.RecordKey) TransferCause {
+	if k.IsZero() {
+		return TransferCause{}
+	}
+	return TransferCause{Kind: TransferCauseKind(k.Kind.String()), ID: k.Ref()}
 }

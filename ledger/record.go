@@ -152,3 +152,6 @@ func putRecord(s *Set, r Record, body any) {
 	r.Body, r.Updated = b, max(s.Now, r.Updated)
 	s.Records.Put(r.RecordKey, r)
 }
+
+// Ref is the outside form of the record's ID.
+func (k RecordKey) Ref() string { return k.ID.Ref(k.Kind.prefix()) }

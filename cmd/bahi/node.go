@@ -12,6 +12,7 @@ import (
 	"bahi/api"
 	"bahi/banks"
 	"bahi/ledger"
+	"bahi/ledger/agenda"
 	"bahi/ledger/audit"
 )
 
@@ -61,6 +62,7 @@ type node struct {
 	dispatcher *banks.Dispatcher
 	sealer     *audit.Sealer
 	server     *api.Server
+	agenda     *agenda.Agenda
 }
 
 // openNode opens the book and goes on with what an earlier run left open.
@@ -105,6 +107,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	// From here on batches are committed and observed.
 	n.dispatcher.Start(banks.Options{Book: n.book, Reader: n.store, Policy: cfg.policy, Clock: banks.WallClock{},
 		Sole: !cfg.storage.shared(), Log: cfg.log})
+	n.agenda = agenda.Start(agenda.Options{Reader: n.store, Handlers: n.server.Handlers(), Clock: banks.WallClock{}, Log: cfg.log})
 	n.watchBanks()
 	return n, n.sealLog(ctx, cfg)
 }
@@ -126,6 +129,7 @@ func (n *node) observe(set *ledger.Set) {
 	n.dispatcher.Observe(set)
 	n.sealer.Observe(set)
 	n.server.Observe(set)
+	n.agenda.Observe(set)
 }
 
 // serve answers requests on the listener until ctx ends, then closes the node:
@@ -153,6 +157,7 @@ func (n *node) close(ctx context.Context) {
 			slog.Warn("requests were cut off", "error", err)
 		}
 	}
+	n.agenda.Close()
 	if n.unwatch != nil {
 		n.unwatch()
 	}
