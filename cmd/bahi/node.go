@@ -67,7 +67,7 @@ type node struct {
 
 // openNode opens the book and goes on with what an earlier run left open.
 func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
-	n = &node{data: cfg.storage.Data, policy: cfg.policy, sealer: audit.NewSealer()}
+	n = &node{data: cfg.storage.Data, policy: cfg.policy, sealer: audit.NewSealer(), agenda: agenda.New()}
 	defer func() {
 		if err != nil {
 			n.close(ctx)
@@ -107,7 +107,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	// From here on batches are committed and observed.
 	n.dispatcher.Start(banks.Options{Book: n.book, Reader: n.store, Policy: cfg.policy, Clock: banks.WallClock{},
 		Sole: !cfg.storage.shared(), Log: cfg.log})
-	n.agenda = agenda.Start(agenda.Options{Reader: n.store, Handlers: n.server.Handlers(), Clock: banks.WallClock{}, Log: cfg.log})
+	n.agenda.Start(agenda.Options{Reader: n.store, Handlers: n.server.Handlers(), Clock: banks.WallClock{}, Log: cfg.log})
 	n.watchBanks()
 	return n, n.sealLog(ctx, cfg)
 }

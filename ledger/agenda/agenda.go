@@ -41,11 +41,17 @@ type Agenda struct {
 	wake   chan struct{} // capacity 1
 	done   chan struct{}
 
-	next atomic.Int64 // when it looks next, Unix microseconds; while it looks: never
+	next atomic.Int64 // when it looks next, Unix microseconds; while it looks: never; before it starts: 0
+}
+
+// New makes an agenda, which may be told of batches before it starts.
+func New() *Agenda {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Agenda{ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // Start begins to do what is due, until Close.
-func Start(opt Options) *Agenda {
+func (a *Agenda) Start(opt Options) {
 	if opt.Tasks == nil {
 		opt.Tasks = ledger.Goroutines{}
 	}
@@ -55,27 +61,28 @@ func Start(opt Options) *Agenda {
 	if opt.Log == nil {
 		opt.Log = slog.Default()
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	a := &Agenda{opt: opt, ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	a.opt = opt
+	a.next.Store(never)
 	opt.Tasks.Go(a.run)
-	return a
 }
+
+const never = math.MaxInt64
 
 // Close ends it; what is being done is finished first.
 func (a *Agenda) Close() {
-	if a == nil {
+	a.cancel()
+	if a.next.Load() == 0 {
 		return
 	}
-	a.cancel()
 	_ = a.opt.Tasks.Wait(context.Background(), a.done)
 }
 
 // Observe is told of every batch that the node has committed.
 func (a *Agenda) Observe(set *ledger.Set) {
-	if a == nil || !set.Records.Changed() {
+	next := a.next.Load()
+	if next == 0 || !set.Records.Changed() {
 		return
 	}
-	next := a.next.Load()
 	set.Records.Changes(func(k ledger.RecordKey, r *ledger.Record, _ bool) {
 		if r != nil && r.Due != 0 && r.Due < next && a.opt.Handlers[k.Kind] != nil {
 			select {
@@ -104,7 +111,7 @@ const (
 
 // doAll does what is due and says when something is next.
 func (a *Agenda) doAll() (next int64, err error) {
-	a.next.Store(math.MaxInt64)
+	a.next.Store(never)
 	now := a.opt.Clock.Now().UnixMicro()
 	next = now + a.opt.Look.Microseconds()
 	var after ledger.RecordPlace
