@@ -12,6 +12,7 @@ type Policy struct {
 	Reversals   []time.Duration // after how long since it was made a reversal is tried again; then it is given up
 	DecideAfter time.Duration   // how long reconciliation has for a transfer in doubt
 
+	Limits       *Limits        // nil: none
 	Zone         *time.Location // of the banks' business days; nil: India's
 	ApproveAbove int64          // corrections of more than so many rupees (euros, yen) need a second person; below zero: none does
 }
