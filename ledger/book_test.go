@@ -104,6 +104,9 @@ func (b *book) fingerprint() (sum [32]byte) {
 		for v, err := range s.Postings() {
 			fmt.Fprintln(h, v, err)
 		}
+		for v, err := range s.Records(ledger.RecordPot) {
+			fmt.Fprintln(h, v, err)
+		}
 		return nil
 	})
 	if err != nil {
