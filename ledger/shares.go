@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"math"
 	"slices"
 )
@@ -52,7 +53,7 @@ func equalShares(total int64, n int) []int64 {
 // No place in the order is therefore better than another.
 func randomShares(total int64, n int, seed Seed) []int64 {
 	cuts := make([]int64, 0, n+1)
-	draw := draws{seed: seed}
+	draw := draws{mac: hmac.New(sha256.New, seed[:])}
 	for len(cuts) < n-1 {
 		cut := 1 + draw.below(total-1)
 		if at, taken := slices.BinarySearch(cuts, cut); !taken {
@@ -69,17 +70,18 @@ func randomShares(total int64, n int, seed Seed) []int64 {
 // draws are numbers that a seed stands for: the HMAC-SHA-256 of 0, 1, 2 …, each written
 // in 8 bytes, under the seed; and of each four numbers of 8 bytes. All are big-endian.
 type draws struct {
-	seed Seed
-	made uint64 // blocks
-	rest []byte // of the last one
+	mac   hash.Hash
+	made  uint64 // blocks
+	block [sha256.Size]byte
+	rest  []byte // of the last one
 }
 
 func (d *draws) next() uint64 {
 	if len(d.rest) == 0 {
-		mac := hmac.New(sha256.New, d.seed[:])
-		mac.Write(binary.BigEndian.AppendUint64(nil, d.made))
+		d.mac.Reset()
+		d.mac.Write(binary.BigEndian.AppendUint64(d.block[:0], d.made))
 		d.made++
-		d.rest = mac.Sum(nil)
+		d.rest = d.mac.Sum(d.block[:0])
 	}
 	n := binary.BigEndian.Uint64(d.rest)
 	d.rest = d.rest[8:]
