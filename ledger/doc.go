@@ -32,4 +32,6 @@
 //     that was committed with it; a leaf that has its place in the tree keeps it.
 //  9. The times of an account's postings never decrease, so that its balance at a
 //     past instant can be looked up.
+//  10. An ask of a request for money is paid exactly when a transfer of its amount,
+//     made by its party for it, has completed; and that is one transfer at most.
 package ledger

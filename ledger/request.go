@@ -265,9 +265,19 @@ func (s *Set) request(id ID) (MoneyRequest, error) {
 	return q, nil
 }
 
-// put keeps the request as its asks are now. It is due when they expire, for as long as
-// there is one that expiring would change.
+// put keeps the request as its asks are now.
 func (q *MoneyRequest) put(s *Set) {
+	q.tally()
+	if q.State() == RequestSettled { // once: nothing is put after it
+		s.tell(&q.Record, NoticeRequestSettled, 0)
+	}
+	putRecord(s, q.Record, q)
+	q.Record, _ = s.Records.Get(q.RecordKey)
+}
+
+// tally says by its asks how far the request is. It is due when they expire, for as long
+// as there is one that expiring would change.
+func (q *MoneyRequest) tally() {
 	live, paid := 0, 0
 	q.Due = 0
 	for i := range q.Asks {
@@ -288,11 +298,8 @@ func (q *MoneyRequest) put(s *Set) {
 		state = RequestOpen
 	case paid == len(q.Asks):
 		state = RequestSettled
-		s.tell(&q.Record, NoticeRequestSettled, 0) // once: nothing is put after it
 	}
 	q.Record.State = uint8(state)
-	putRecord(s, q.Record, q)
-	q.Record, _ = s.Records.Get(q.RecordKey)
 }
 
 // ended refuses where an ask is at its end. One whose time is over is so also before that
