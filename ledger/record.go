@@ -11,7 +11,8 @@ import (
 // they do in a conversation: a request, a red packet, a schedule, how much of a limit is
 // used. No money is in a record: what moves is in transfers, which name it as their
 // [Transfer.Cause]. All kinds share one table, one lock order and one way to fall due;
-// what is a kind's own is its body.
+// what is a kind's own is its body. Whose it is and what it belongs to (App, Owner, Parent,
+// Parties, Conversation) is settled when it is made and never changes.
 type Record struct {
 	RecordKey
 	App          string // that it belongs to; empty: none

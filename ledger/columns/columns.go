@@ -47,6 +47,7 @@ const Transfers = `id, app, kind,
 	payer_party, payer_instrument, payer_bank, payer_ifsc, payer_sealed, payer_mark,
 	payee_party, payee_instrument, payee_bank, payee_ifsc, payee_sealed, payee_mark,
 	amount, currency, conversation, message, rrn, created, credential,
+	cause_kind, cause_id, until_time,
 	state, reason`
 
 // ReadNewTransfer reads a row of [Transfers]: the transfer as its first commit left it.
@@ -63,7 +64,10 @@ func ReadNewTransfer(r Row) ledger.Transfer {
 		RRN:          r.Text(),
 		Created:      r.Int64(),
 		Credential:   r.Bool(),
+		Cause:        ledger.RecordKey{Kind: ledger.RecordKind(r.Int64()), ID: r.ID()},
+		Until:        r.Int64(),
 	}
+	t.FindPot()
 	t.Begin(ledger.State(r.Int64()), ledger.Reason(r.Text()))
 	return t
 }

@@ -14,6 +14,7 @@ var (
 		UUID, UUID, Text, Text, Bytea, Bytea,
 		UUID, UUID, Text, Text, Bytea, Bytea,
 		Int8, Text, Text, Text, Text, Int8, Bool,
+		Int2, UUID, Int8,
 		Int2, Text}}
 	instructionTypes   = []Type{UUID, Int2, Text, UUID, Int2, Int4, Int8, Text, Text, Int8, Int8}
 	insertInstructions = Change{Table: "instructions", Columns: Instructions, Types: instructionTypes}
@@ -56,7 +57,9 @@ func Persist(s *ledger.Set, to func(*Change) Writer) error {
 		p.posting(&s.Postings[i])
 	}
 	p.evidence(s)
+	p.records(s)
 	p.log(s)
+	p.news(s)
 	return p.err
 }
 
@@ -130,6 +133,9 @@ func (p *persister) transfer(_ ledger.ID, t *ledger.Transfer, inserted bool) {
 	w.OptionalText(t.RRN)
 	w.Int8(t.Created)
 	w.Bool(t.Credential)
+	w.OptionalSmall(uint8(t.Cause.Kind))
+	w.OptionalID(t.Cause.ID)
+	w.OptionalInt8(t.Until)
 	w.Small(uint8(born.State))
 	w.OptionalText(string(born.Reason))
 }

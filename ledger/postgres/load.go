@@ -51,6 +51,7 @@ func load(s *ledger.Set, from *arrays) (qs []query) {
 		n := columns.ReadNode(r)
 		s.Nodes.Load(n.ID, n)
 	})
+	qs = loadRecords(qs, s, from)
 	if wanted := s.Aliases.Wanted(); len(wanted) > 0 {
 		qs = append(qs, loadAliases(s, from, wanted))
 	}
@@ -64,8 +65,12 @@ func load(s *ledger.Set, from *arrays) (qs []query) {
 // never changed, so it needs no lock either; its query is behind the locks of the accounts.
 func loadEvidence(qs []query, s *ledger.Set, from *arrays) []query {
 	const runs = `SELECT ` + columns.Runs + ` FROM runs WHERE n = ANY($1::int8[])`
-	loadRuns(&qs, s, from, runs+` ORDER BY n FOR UPDATE`, s.Runs.Wanted())
-	loadRuns(&qs, s, from, runs, s.Runs.Seen())
+	run := func(r *row) {
+		v := columns.ReadRun(r)
+		s.Runs.Load(v.N, v)
+	}
+	numbered(&qs, from, runs+` ORDER BY n FOR UPDATE`, s.Runs.Wanted(), run)
+	numbered(&qs, from, runs, s.Runs.Seen(), run)
 	brk := func(r *row) {
 		b := columns.ReadBreak(r)
 		s.Breaks.Load(b.ID, b)
@@ -126,7 +131,8 @@ func loadLog(qs []query, s *ledger.Set, from *arrays) []query {
 	return qs
 }
 
-func loadRuns(qs *[]query, s *ledger.Set, from *arrays, sql string, numbers []int64) {
+// numbered adds the query for rows by their numbers.
+func numbered(qs *[]query, from *arrays, sql string, numbers []int64, each func(*row)) {
 	if len(numbers) == 0 {
 		return
 	}
@@ -134,10 +140,7 @@ func loadRuns(qs *[]query, s *ledger.Set, from *arrays, sql string, numbers []in
 	for _, n := range numbers {
 		a.int8(n)
 	}
-	*qs = append(*qs, query{sql: sql, params: [][]byte{a.param()}, each: func(r *row) {
-		v := columns.ReadRun(r)
-		s.Runs.Load(v.N, v)
-	}})
+	*qs = append(*qs, query{sql: sql, params: [][]byte{a.param()}, each: each})
 }
 
 func loadWindows(s *ledger.Set, from *arrays, wanted []string) query {

@@ -53,7 +53,8 @@ func transferList(f *ledger.TransferFilter, page ledger.Page) (query string, arg
 
 // sources are where the transfers are looked for. A state is in no index of theirs:
 // who waits for a bank is found by its open instruction, of which there are few,
-// and who is at rest by the step that brought it there, unless it was born so.
+// who is held by its record, and who is at rest by the step that brought it there,
+// unless it was born so.
 func sources(f *ledger.TransferFilter, page ledger.Page, t *terms) []string {
 	switch {
 	case f.State == 0, f.State == ledger.Completed, f.Conversation != "":
@@ -61,7 +62,10 @@ func sources(f *ledger.TransferFilter, page ledger.Page, t *terms) []string {
 	case f.State.Waits():
 		return []string{`(SELECT DISTINCT transfer AS id FROM instructions WHERE state IN (1, 2, 3)) AS w JOIN transfers AS t USING (id)` + lastStep + `WHERE true`}
 	}
-	parts := []string{`(SELECT DISTINCT transfer AS id FROM steps WHERE state = ` + t.value(int64(f.State)) + ` AND state NOT IN (1, 2, 3, 6) AND transfer < ` +
+	if f.State == ledger.Held {
+		return []string{`records AS h JOIN transfers AS t ON t.id = h.id` + lastStep + `WHERE h.kind = ` + strconv.Itoa(int(ledger.RecordHold))}
+	}
+	parts := []string{`(SELECT DISTINCT transfer AS id FROM steps WHERE state = ` + t.value(int64(f.State)) + ` AND state NOT IN (1, 2, 3, 6, 10) AND transfer < ` +
 		t.value(columns.Before(page)) + ` ORDER BY transfer DESC) AS w JOIN transfers AS t USING (id)` + lastStep + `WHERE true`}
 	if f.State == ledger.Failed {
 		parts = append(parts, `transfers AS t LEFT JOIN steps AS s ON s.transfer = t.id WHERE t.state = 4`)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"database/sql/driver"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bahi/ledger"
@@ -53,6 +54,7 @@ func load(c *conn, s *ledger.Set) error {
 		l.answer(s, k)
 	}
 	l.evidence(s)
+	l.records(s)
 	l.log(s)
 	return l.err
 }
@@ -121,6 +123,21 @@ func (l *loader) evidence(s *ledger.Set) {
 		p := columns.ReadPosition(r)
 		s.Positions.Load(p.ID, p)
 	})
+}
+
+// records reads what is remembered beside the money, and what apps are to be told of.
+func (l *loader) records(s *ledger.Set) {
+	for _, keys := range [][]ledger.RecordKey{s.Records.Wanted(), s.Records.Seen()} {
+		columns.KindsOf(keys, func(kind ledger.RecordKind, ids []ledger.ID) {
+			byKey(l, columns.Records, "records WHERE kind = "+strconv.Itoa(int(kind))+" AND id", ids, func(r *row) {
+				v := columns.ReadRecord(r)
+				s.Records.Load(v.RecordKey, v)
+			})
+		})
+	}
+	for _, n := range append(s.Outbox.Wanted(), s.Outbox.Seen()...) {
+		l.query(`SELECT `+columns.Outbox+` FROM outbox WHERE n = ?`, func(r *row) { s.Outbox.Load(n, columns.ReadOutbox(r)) }, n)
+	}
 }
 
 // log reads how far the log is sealed, and what is secret.

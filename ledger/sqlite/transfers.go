@@ -55,7 +55,8 @@ type source struct {
 
 // sources are where the transfers are looked for. A state is in no index of theirs:
 // who waits for a bank is found by its open instruction, of which there are few,
-// and who is at rest by the step that brought it there, unless it was born so.
+// who is held by its record, and who is at rest by the step that brought it there,
+// unless it was born so.
 func sources(f *ledger.TransferFilter) []source {
 	switch {
 	case f.State == 0, f.State == ledger.Completed, f.Conversation != "":
@@ -63,9 +64,11 @@ func sources(f *ledger.TransferFilter) []source {
 	case f.State.Waits():
 		return []source{{from: `(SELECT DISTINCT transfer AS id FROM instructions INDEXED BY instructions_due WHERE state IN (1, 2, 3)) AS w CROSS JOIN transfers AS t ON t.id = w.id` + lastStep + `WHERE true`,
 			id: "t.id", narrow: true}}
+	case f.State == ledger.Held:
+		return []source{{from: `records AS h CROSS JOIN transfers AS t ON t.id = h.id` + lastStep + `WHERE h.kind = ` + strconv.Itoa(int(ledger.RecordHold)), id: "h.id", narrow: true}}
 	}
 	parts := []source{{from: `steps AS s CROSS JOIN transfers AS t ON t.id = s.transfer
-	WHERE s.state = ` + strconv.Itoa(int(f.State)) + ` AND s.state NOT IN (1, 2, 3, 6) AND s.n = (SELECT max(n) FROM steps AS m WHERE m.transfer = s.transfer)`,
+	WHERE s.state = ` + strconv.Itoa(int(f.State)) + ` AND s.state NOT IN (1, 2, 3, 6, 10) AND s.n = (SELECT max(n) FROM steps AS m WHERE m.transfer = s.transfer)`,
 		id: "s.transfer", narrow: true}}
 	if f.State == ledger.Failed {
 		parts = append(parts, source{from: `transfers AS t LEFT JOIN steps AS s ON s.transfer = t.id WHERE t.state = 4`, id: "t.id", narrow: true})

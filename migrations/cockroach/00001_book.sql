@@ -25,7 +25,7 @@ CREATE TABLE accounts (
 CREATE TABLE transfers (
     id               UUID     NOT NULL,
     app              TEXT     NOT NULL,
-    kind             SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 4), -- payment, top-up, withdrawal, payout
+    kind             SMALLINT NOT NULL CHECK (kind BETWEEN 1 AND 5), -- payment, top-up, withdrawal, payout, refund
     payer_party      UUID,
     payer_instrument UUID,
     payer_bank       TEXT,
@@ -44,8 +44,11 @@ CREATE TABLE transfers (
     message          TEXT,
     rrn              TEXT,
     created          BIGINT   NOT NULL,
-    -- where its first commit left it: pending, debited, completed or failed; what follows stands in steps
-    state            SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 4),
+    cause_kind       SMALLINT CHECK (cause_kind > 0), -- the record by which it was made
+    cause_id         UUID,
+    until_time       BIGINT, -- when the payee of a held one is paid, or when a limit would let a refused one through
+    -- where its first commit left it: pending, debited, completed, failed or held; what follows stands in steps
+    state            SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 4 OR state = 10),
     reason           TEXT,
     PRIMARY KEY (id) USING HASH
 );
@@ -80,7 +83,7 @@ CREATE INDEX instructions_due ON instructions (node, due) WHERE state IN (1, 2, 
 CREATE TABLE steps (
     transfer  UUID     NOT NULL,
     n         INTEGER  NOT NULL CHECK (n > 0),
-    state     SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 9),
+    state     SMALLINT NOT NULL CHECK (state BETWEEN 1 AND 10),
     reason    TEXT,
     bank_code TEXT,
     at        BIGINT   NOT NULL,
@@ -88,9 +91,10 @@ CREATE TABLE steps (
     PRIMARY KEY (transfer, n) USING HASH
 );
 
--- Who was ever failed, cancelled, reversed, deemed or unresolved after its beginning. Those that wait
--- for a bank have an open instruction; nearly all others are completed.
-CREATE INDEX steps_by_state ON steps (state, transfer) USING HASH WHERE state NOT IN (1, 2, 3, 6);
+-- Who was ever failed, cancelled, reversed, deemed or unresolved after its beginning. Those
+-- that wait for a bank have an open instruction, those that are held a record; nearly all
+-- others are completed.
+CREATE INDEX steps_by_state ON steps (state, transfer) USING HASH WHERE state NOT IN (1, 2, 3, 6, 10);
 
 -- The primary key refuses to post a leg twice; the two unique indexes are each
 -- account's statement and refuse two postings at one place of it.

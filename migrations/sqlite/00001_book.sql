@@ -24,7 +24,7 @@ CREATE TABLE accounts (
 CREATE TABLE transfers (
     id               BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     app              TEXT    NOT NULL,
-    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 4), -- payment, top-up, withdrawal, payout
+    kind             INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 5), -- payment, top-up, withdrawal, payout, refund
     payer_party      BLOB CHECK (length(payer_party) = 16),
     payer_instrument BLOB CHECK (length(payer_instrument) = 16),
     payer_bank       TEXT,
@@ -43,8 +43,11 @@ CREATE TABLE transfers (
     message          TEXT,
     rrn              TEXT,
     created          INTEGER NOT NULL,
-    -- where its first commit left it: pending, debited, completed or failed; what follows stands in steps
-    state            INTEGER NOT NULL CHECK (state BETWEEN 1 AND 4),
+    cause_kind       INTEGER CHECK (cause_kind > 0), -- the record by which it was made
+    cause_id         BLOB CHECK (length(cause_id) = 16),
+    until_time       INTEGER, -- when the payee of a held one is paid, or when a limit would let a refused one through
+    -- where its first commit left it: pending, debited, completed, failed or held; what follows stands in steps
+    state            INTEGER NOT NULL CHECK (state BETWEEN 1 AND 4 OR state = 10),
     reason           TEXT
 ) STRICT, WITHOUT ROWID;
 
@@ -76,7 +79,7 @@ CREATE INDEX instructions_due ON instructions (node, due) WHERE state IN (1, 2, 
 CREATE TABLE steps (
     transfer  BLOB    NOT NULL CHECK (length(transfer) = 16),
     n         INTEGER NOT NULL CHECK (n > 0),
-    state     INTEGER NOT NULL CHECK (state BETWEEN 1 AND 9),
+    state     INTEGER NOT NULL CHECK (state BETWEEN 1 AND 10),
     reason    TEXT,
     bank_code TEXT,
     at        INTEGER NOT NULL,
@@ -85,8 +88,9 @@ CREATE TABLE steps (
 ) STRICT, WITHOUT ROWID;
 
 -- Who was ever failed, cancelled, reversed, deemed or unresolved after its beginning. Those
--- that wait for a bank have an open instruction; nearly all others are completed.
-CREATE INDEX steps_by_state ON steps (state, transfer) WHERE state NOT IN (1, 2, 3, 6);
+-- that wait for a bank have an open instruction, those that are held a record; nearly all
+-- others are completed.
+CREATE INDEX steps_by_state ON steps (state, transfer) WHERE state NOT IN (1, 2, 3, 6, 10);
 
 -- The primary key refuses to post a leg twice; the two unique indexes are each
 -- account's statement and refuse two postings at one place of it.
