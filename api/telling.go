@@ -43,7 +43,7 @@ func (v *viewer) tell(ctx context.Context, events []feed.Event) ([]AppEvent, err
 	for n := range events {
 		e := &events[n]
 		notice := e.ID()
-		out[n] = AppEvent{ID: notice.Ref(eventPrefix), Sequence: e.Sequence, Type: e.Type, CreatedAt: timeView(e.At)}
+		out[n] = AppEvent{ID: notice.EventRef(), Sequence: e.Sequence, Type: e.Type, CreatedAt: timeView(e.At)}
 		kind, _, _ := strings.Cut(e.Type, ".")
 		places[kind] = append(places[kind], n)
 	}
@@ -66,8 +66,6 @@ func (v *viewer) tell(ctx context.Context, events []feed.Event) ([]AppEvent, err
 	}
 	return out, nil
 }
-
-const eventPrefix = "evt_"
 
 // ofRecords tells of records of a kind, each as it is when the event is read. Of one that
 // is there no more nothing is told.
