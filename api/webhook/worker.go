@@ -56,7 +56,7 @@ type session struct {
 
 // landed is a try that is over.
 type landed struct {
-	*job
+	job *job
 	outcome
 }
 
@@ -346,11 +346,11 @@ func (w *worker) land(l landed) {
 	if l.retryAfter > 0 {
 		w.queue.hold(now + l.retryAfter.Microseconds())
 	}
-	l.Failure, l.Status, l.Text = l.failure, l.status, l.text
+	l.job.Failure, l.job.Status, l.job.Text = l.failure, l.status, l.text
 	if w.queue.fail(l.job, now) {
 		w.s.metrics.dead.Inc()
 		w.s.opt.Log.Warn("an event was not taken for too long and is not tried any more",
-			"endpoint", w.id.EndpointRef(), "event", l.Event.EventRef(), "failure", l.failure, "status", l.status)
+			"endpoint", w.id.EndpointRef(), "event", l.job.Event.EventRef(), "failure", l.failure, "status", l.status)
 	}
 }
 
