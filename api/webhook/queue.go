@@ -42,7 +42,7 @@ type job struct {
 	at     int64  // when it happened; 0: not known
 	body   []byte // nil: to be rendered when it is sent
 	parked bool
-	kept   bool // there is a record of it
+	kept   bool // there may be a record of it
 	flying bool
 	taken  bool
 	queued bool // among those to be tried again
@@ -346,6 +346,7 @@ func (q *queue) progress() (c ledger.StepEndpoint, any bool) {
 		switch {
 		case !j.taken:
 			c.Keep = append(c.Keep, j.Delivery)
+			j.kept = true // or may be, should the answer be lost
 		case j.kept:
 			c.Taken = append(c.Taken, j.Delivery)
 		}
@@ -356,7 +357,7 @@ func (q *queue) progress() (c ledger.StepEndpoint, any bool) {
 // committed says that what progress told is in the book, where the cursor is as given.
 func (q *queue) committed(cursor int64) {
 	for _, j := range q.changed {
-		j.dirty, j.kept = false, !j.taken
+		j.dirty = false
 	}
 	q.changed = q.changed[:0]
 	q.cursor = cursor
