@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -13,6 +14,8 @@ import (
 // records of its own adds its line here, and what it says in a file of its own.
 var tellers = map[string]teller{
 	"transfer": tellTransfers,
+	"endpoint": ofRecords(ledger.RecordEndpoint, tellEndpoint),
+	"webhook":  ofRecords(ledger.RecordEndpoint, tellEndpoint),
 }
 
 // teller says what events of one kind show, one for each, in their order. It reads what
@@ -94,6 +97,21 @@ func ofRecords(kind ledger.RecordKind, tell func(ctx context.Context, v *viewer,
 		}
 		return out, nil
 	}
+}
+
+// RenderEvents makes the bodies of webhooks for people of a locale: events as the contract
+// has them.
+func (s *Server) RenderEvents(ctx context.Context, locale string, events []feed.Event) ([][]byte, error) {
+	v, err := s.viewer(locale)
+	if err != nil {
+		return nil, err
+	}
+	told, err := v.tell(ctx, events)
+	bodies := make([][]byte, len(told))
+	for n := range told {
+		bodies[n] = bytes.TrimSuffix(mustMarshal(told[n]), []byte("\n"))
+	}
+	return bodies, err
 }
 
 // tellTransfers shows each transfer as it was at the line of its history that the event is of.

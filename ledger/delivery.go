@@ -76,7 +76,7 @@ func (s *Set) putDelivery(r Record, d *Delivery) {
 }
 
 // ReplayDeliveries sends events to an endpoint again, whatever became of them. It returns
-// how many.
+// the [Endpoint].
 type ReplayDeliveries struct {
 	App    string
 	ID     ID
@@ -111,7 +111,7 @@ func (c ReplayDeliveries) Apply(s *Set) (any, error) {
 	}
 	e.Version, e.Changed = e.Version+1, s.Now
 	s.putEndpoint(r, e)
-	return len(c.Events), nil
+	return e, nil
 }
 
 // ClaimEndpoint gives an endpoint to a node, which sends to it until its lease ends. It is

@@ -55,7 +55,8 @@ const EndpointGone DisableReason = "gone"
 const (
 	CodeEndpointNotFound = "endpoint_not_found"
 	CodeEndpointHeld     = "endpoint_held" // another node sends to it
-	CodeNoSuchEvent      = "event_not_found"
+	CodeTooManyEndpoints = "too_many_endpoints"
+	CodeEventNotFound    = "event_not_found"
 )
 
 // Notices of endpoints.
@@ -64,6 +65,9 @@ const (
 	NoticeEndpointDisabled = "endpoint.disabled"
 	NoticeEndpointEnabled  = "endpoint.enabled"
 )
+
+// MaxEndpoints is how many an app has at most, but for those that are created at once.
+const MaxEndpoints = 20
 
 // maxSecrets is how many secrets of an endpoint sign at once at most.
 const maxSecrets = 4
@@ -96,6 +100,7 @@ func (s *Set) putEndpoint(r Record, e Endpoint) {
 // It returns the [Endpoint].
 type CreateEndpoint struct {
 	Endpoint Endpoint // its ID, App, URL, Types, Description, Locale and one secret
+	Beside   int      // how many its app has, as read before the batch
 }
 
 // Declare implements [Command].
@@ -106,6 +111,9 @@ func (c CreateEndpoint) Declare(s *Set) {
 
 // Apply implements [Command].
 func (c CreateEndpoint) Apply(s *Set) (any, error) {
+	if c.Beside >= MaxEndpoints {
+		return nil, refuse(CodeTooManyEndpoints, "an app has %d webhooks at most; delete one first", MaxEndpoints)
+	}
 	_, head, _ := record[streamBody](s, StreamKey(c.Endpoint.App))
 	e := c.Endpoint
 	e.State, e.Cursor, e.Created, e.Changed = EndpointEnabled, head.Last, s.Now, s.Now
@@ -161,7 +169,7 @@ func (c ChangeEndpoint) Apply(s *Set) (any, error) {
 	case c.Rewind != nil:
 		_, head, _ := record[streamBody](s, StreamKey(c.App))
 		if *c.Rewind > head.Last {
-			return nil, refuse(CodeNoSuchEvent, "the last event is %d", head.Last)
+			return nil, refuse(CodeEventNotFound, "the last event is %d", head.Last)
 		}
 		e.Cursor = *c.Rewind
 	case c.Revive:
