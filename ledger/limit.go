@@ -192,7 +192,7 @@ func (c *CreateTransfer) use(s *Set) {
 	for i := range cs.all[:cs.n] {
 		r := &cs.all[i]
 		u := s.usage(r.key)
-		u.add(r.list, used{at: s.Now, amount: t.Amount.Minor, count: 1, tag: tagOf(t.ID)}, s.Now-r.window, &r.rule)
+		u.add(r.list, used{at: s.Now, amount: t.Amount.Minor, count: 1, tag: tagOf(t.ID)}, s.Now-r.window, &r.rule, t.Amount.Currency)
 		s.keepUsage(r.key, u)
 	}
 }

@@ -34,12 +34,31 @@ type used struct {
 	tag    uint32 // a part of the transfer's ID, where it is one
 }
 
-// Bounds of a list. With fewer payments in a window each is by itself, and the limits are exact.
+// Bounds of a list. With fewer payments in a window each is by itself, and the limits are
+// exact. Lists are written with every payment: of an account that is far from its limits
+// it is not worth it to tell many apart.
 const (
 	maxUsed  = 32
+	maxFar   = 8  // while less than an eighth of the limit is used
 	maxExact = 64 // a limit to the number, up to this, bounds the list by itself
-	newest   = 8  // so many are never merged: these may still fail and be taken back
 )
+
+// longest is how many payments a list tells apart.
+func (r *Limit) longest(l []used, c Currency) int {
+	most := maxUsed
+	if 0 < r.Count && r.Count <= maxExact {
+		most = max(most, r.Count)
+	}
+	if len(l) <= maxFar {
+		return most
+	}
+	amount, count := total(l)
+	sum, bounded := r.Sum[c]
+	if (!bounded || amount < sum/8) && (r.Count == 0 || count < int64(r.Count/8)) {
+		return maxFar
+	}
+	return most
+}
 
 // usageKey names the usage of an end's account, or of its party where it names none.
 func usageKey(e *End) RecordKey {
@@ -96,7 +115,7 @@ func since(list []used, past int64) []used {
 }
 
 // add appends a payment to a list, which stays in order whatever the clocks of nodes say.
-func (u *usage) add(list int, e used, past int64, r *Limit) {
+func (u *usage) add(list int, e used, past int64, r *Limit, c Currency) {
 	for n := range u {
 		u[n] = since(u[n], past)
 	}
@@ -105,22 +124,20 @@ func (u *usage) add(list int, e used, past int64, r *Limit) {
 		e.at = max(e.at, l[len(l)-1].at)
 	}
 	l = append(l, e)
-	most := maxUsed
-	if r.Count <= maxExact {
-		most = max(most, r.Count)
-	}
-	if len(l) > most {
-		l = merge(l)
+	if most := r.longest(l, c); len(l) > most {
+		l = merge(l, most)
 	}
 	u[list] = l
 }
 
-// merge joins what lies in the same minute, or in the same 2, 4, 8 … minutes until there is
-// room. What is joined counts until the last of it would leave the window: never less is
-// counted than was paid.
-func merge(l []used) []used {
+// merge makes a list shorter than it may be: it joins what lies in the same minute, or in
+// the same 2, 4, 8 … minutes until there is room. What is joined counts until the last of it
+// leaves the window: never less counts than was paid. The newest are left alone: they may
+// still fail and be taken out.
+func merge(l []used, most int) []used {
+	newest := most / 2
 	old, fresh := l[:len(l)-newest], l[len(l)-newest:]
-	for cell := time.Minute.Microseconds(); len(old) >= maxUsed-newest; cell *= 2 {
+	for cell := time.Minute.Microseconds(); len(old) >= most-newest; cell *= 2 {
 		joined := old[:1]
 		for _, e := range old[1:] {
 			last := &joined[len(joined)-1]
@@ -171,10 +188,12 @@ func (u *usage) appendJSON(b []byte) []byte {
 		for i := range l {
 			e := &l[i]
 			p = binary.AppendUvarint(p, uint64(e.at-last))
-			p = binary.AppendUvarint(p, uint64(e.amount))
-			p = binary.AppendUvarint(p, uint64(e.count))
 			if e.count == 1 {
+				p = binary.AppendUvarint(p, uint64(e.amount)<<1)
 				p = binary.BigEndian.AppendUint32(p, e.tag)
+			} else {
+				p = binary.AppendUvarint(p, uint64(e.amount)<<1|1)
+				p = binary.AppendUvarint(p, uint64(e.count))
 			}
 			last = e.at
 		}
@@ -196,25 +215,31 @@ func (u *usage) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return errUsage
 	}
-	number := func() int64 {
+	number := func() uint64 {
 		v, n := binary.Uvarint(p)
-		if n <= 0 || v > math.MaxInt64 {
-			err = errUsage
+		if n <= 0 {
+			p, err = nil, errUsage
 			return 0
 		}
 		p = p[n:]
-		return int64(v)
+		return v
 	}
 	for list := range u {
 		n := number()
-		if n > int64(len(p)) {
+		if n > uint64(len(p)) {
 			return errUsage
 		}
 		l, last := make([]used, n, n+1), int64(0)
 		for i := range l {
-			last += number()
-			l[i] = used{at: last, amount: number(), count: number()}
-			if l[i].count == 1 && len(p) >= 4 {
+			last += int64(number())
+			amount := number()
+			l[i] = used{at: last, amount: int64(amount >> 1), count: 1}
+			switch {
+			case amount&1 != 0:
+				l[i].count = int64(number())
+			case len(p) < 4:
+				return errUsage
+			default:
 				l[i].tag, p = binary.BigEndian.Uint32(p), p[4:]
 			}
 		}
