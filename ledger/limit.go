@@ -184,7 +184,7 @@ func (c *counter) breaks(s *Set, a Amount) (reason Reason, frees int64) {
 
 // use counts the transfer to the limits of payer and payee.
 func (c *CreateTransfer) use(s *Set) {
-	if c.goesBack(s) {
+	if s.Policy.Limits == nil || c.goesBack(s) {
 		return
 	}
 	t := &c.Transfer
