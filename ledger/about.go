@@ -27,6 +27,9 @@ func (c CreateTransfer) Persons() []ID { return []ID{c.Transfer.Payer.Party, c.T
 func (c CancelTransfer) Persons() []ID { return []ID{c.Transfer.Payer.Party, c.Transfer.Payee.Party} }
 
 // Persons implements [Personal].
+func (c CreateRefund) Persons() []ID { return []ID{c.Payment.Payer.Party, c.Payment.Payee.Party} }
+
+// Persons implements [Personal].
 func (m Many) Persons() (all []ID) {
 	for _, c := range m {
 		if p, ok := c.(Personal); ok {

@@ -67,6 +67,9 @@ func (c *CreateTransfer) refusal(s *Set) Reason {
 	if c.Refused != "" {
 		return c.Refused
 	}
+	if c.stopped(s) {
+		return PaymentsStopped
+	}
 	for _, end := range []*End{&t.Payer, &t.Payee} {
 		if end.Instrument.IsZero() {
 			continue
@@ -97,9 +100,6 @@ func (c *CreateTransfer) refusal(s *Set) Reason {
 	}
 	if s.breaksCap(t.Payer.Bank, t.Amount) {
 		return NetDebitCap
-	}
-	if c.stopped(s) {
-		return PaymentsStopped
 	}
 	return ""
 }
