@@ -26,10 +26,11 @@ func (c CreateTransfer) Declare(s *Set) {
 // Apply implements [Command]; it returns the [Transfer].
 func (c CreateTransfer) Apply(s *Set) (any, error) {
 	t := c.Transfer
-	t.Created = s.Now
+	t.Created, t.Until = s.Now, c.holdUntil(s)
 	l := life{set: s, t: &t, begins: true}
 	l.step(Pending, "", "")
 	if reason := c.refusal(s); reason != "" {
+		t.Until = 0
 		l.step(Failed, reason, "")
 		return t, nil
 	}
@@ -39,7 +40,6 @@ func (c CreateTransfer) Apply(s *Set) (any, error) {
 		return t, nil
 	}
 	c.use(s)
-	t.Until = c.holdUntil(s)
 	switch {
 	case !t.Payer.IsWallet():
 		l.instruct(LegDebit, c.Queue)

@@ -32,4 +32,7 @@
 //     that was committed with it; a leaf that has its place in the tree keeps it.
 //  9. The times of an account's postings never decrease, so that its balance at a
 //     past instant can be looked up.
+//  10. The refunds of a payment that reached its payer, or may yet, are no more than it was
+//     of, go back the way it came, and are what its record says.
+//  11. What is held has a record that falls due when its time is over; nothing else has one.
 package ledger

@@ -42,9 +42,13 @@ func Derive(ctx context.Context, r Reader, report func(Violation), derived func(
 		if err := v.accounts(s); err != nil {
 			return err
 		}
+		if err := v.refundRecords(s); err != nil {
+			return err
+		}
 		if err := v.transfers(s); err != nil {
 			return err
 		}
+		v.refunds()
 		v.currencies()
 		v.sides()
 		if err := v.compared.tables(s); err != nil {
@@ -60,6 +64,7 @@ type verifier struct {
 	rules
 	derived  func(*Account)
 	compared compared
+	refunded refunded
 	sum      Verified
 	lines    int64 // statement lines seen: two for each posting
 	// Of each account with all its stripes: what is reserved less what its bank is asked for.
@@ -120,8 +125,9 @@ func (v *verifier) transfers(s Snapshot) error {
 	defer instructions.stop()
 	defer steps.stop()
 	defer postings.stop()
-	others := pullEntries(&v.compared, s)
+	others, holds := pullEntries(&v.compared, s), pull(s.Records(RecordHold))
 	defer others.stop()
+	defer holds.stop()
 	for t, err := range tapped(&v.compared, s.Transfers(Range{})) {
 		if err != nil {
 			return err
@@ -133,10 +139,11 @@ func (v *verifier) transfers(s Snapshot) error {
 		f := file{Transfer: t,
 			instructions: takeOwn(v, &instructions, t.ID, "instruction", func(i Instruction) ID { return i.ID.Transfer }),
 			steps:        append(t.Beginning(), takeOwn(v, &steps, t.ID, "history line", func(s Step) ID { return s.Transfer })...),
-			postings:     takeOwn(v, &postings, t.ID, "posting", func(p Posting) ID { return p.Entry })}
+			postings:     takeOwn(v, &postings, t.ID, "posting", func(p Posting) ID { return p.Entry }),
+			due:          takeOwn(v, &holds, t.ID, "hold", func(r Record) ID { return r.ID })}
 		v.sum.Postings += int64(len(f.postings))
 		v.transfer(&f)
-		if err := errors.Join(instructions.err, steps.err, postings.err); err != nil {
+		if err := errors.Join(instructions.err, steps.err, postings.err, holds.err); err != nil {
 			return err
 		}
 	}
@@ -147,7 +154,8 @@ func (v *verifier) transfers(s Snapshot) error {
 	takeOwn(v, &instructions, last, "instruction", func(i Instruction) ID { return i.ID.Transfer })
 	takeOwn(v, &steps, last, "history line", func(s Step) ID { return s.Transfer })
 	takeOwn(v, &postings, last, "posting", func(p Posting) ID { return p.Entry })
-	return errors.Join(instructions.err, steps.err, postings.err)
+	takeOwn(v, &holds, last, "hold", func(r Record) ID { return r.ID })
+	return errors.Join(instructions.err, steps.err, postings.err, holds.err)
 }
 
 // file is a transfer with everything that belongs to it.
@@ -156,12 +164,22 @@ type file struct {
 	instructions []Instruction
 	steps        []Step
 	postings     []Posting
+	due          []Record // of its hold
 }
 
 func (v *verifier) transfer(f *file) {
 	v.history(f)
 	v.openInstruction(f)
 	v.legs(f)
+	v.hold(f)
+	v.refund(&f.Transfer)
+}
+
+// hold checks that what is held falls due, and nothing else does.
+func (v *verifier) hold(f *file) {
+	if held := f.State == Held; held != (len(f.due) == 1) || held && f.due[0].Due != f.Until {
+		v.violated("hold", f.ID.TransferRef(), "in state %s it has %d records of a hold, until %d", f.State, len(f.due), f.Until)
+	}
 }
 
 // history checks that the lines follow the table of states to the present one,
@@ -239,13 +257,16 @@ func (f *file) confirmed() (c legsDone) {
 	for _, i := range f.instructions {
 		c[i.ID.Leg] = i.State == Approved
 	}
-	switch payer, payee := f.Payer.IsWallet(), f.Payee.IsWallet(); {
-	case payer && payee:
+	payer, payee := f.Payer.IsWallet(), f.Payee.IsWallet()
+	if payer && payee && !f.holds() {
 		c[EventWallet] = f.State == Completed
-	case payer:
+		return c
+	}
+	if payer {
 		c[EventDebit] = f.State != Failed && f.State != Cancelled
 		c[EventDebitReversal] = f.State == Reversed
-	case payee:
+	}
+	if payee {
 		c[EventCredit] = f.State == Completed
 	}
 	return c
