@@ -18,6 +18,7 @@ import (
 	"bahi/banks"
 	"bahi/ledger"
 	"bahi/ledger/audit"
+	"bahi/ledger/feed"
 	"bahi/ledger/reconcile"
 	"bahi/ledger/settle"
 )
@@ -32,6 +33,7 @@ type Options struct {
 	Schedule   *settle.Schedule // of settlement; nil: UPI's
 	Memory     time.Duration    // how long it may be remembered whom an address leads to; other nodes' changes are seen after it
 	Witnesses  audit.Witnesses  // of the log
+	Feed       *feed.Publisher  // tells who waits of events; nil: nobody does
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -55,6 +57,8 @@ type Server struct {
 	metrics    *metrics
 	accesses   *accesses
 	rrn        rrnCounter
+	feed       *feed.Publisher
+	readers    readers // who waits for events
 	http       *http.Server
 	stopping   chan struct{} // closed by Shutdown
 	stop       func()
@@ -84,7 +88,11 @@ func New(opt Options) (*Server, error) {
 	s := &Server{book: opt.Book, settlement: settle.Desk{Book: opt.Book, Reader: opt.Reader, Schedule: opt.Schedule}, reader: opt.Reader, registry: opt.Registry, dispatcher: opt.Dispatcher,
 		resolver: &resolver{reader: opt.Reader, look: gather{reader: opt.Reader}, banks: opt.Registry, now: opt.Now, memory: opt.Memory, seen: map[query]rememberedPlace{}},
 		now:      opt.Now, log: opt.Log, keys: newKeyring(opt.Reader, opt.Now), watch: newWatch(opt.Now)}
+	if opt.Feed == nil {
+		opt.Feed = feed.New()
+	}
 	s.policy, s.witnesses = opt.Policy, opt.Witnesses
+	s.feed, s.readers.of = opt.Feed, map[string]int{}
 	s.desk = &reconcile.Desk{Book: s.book, Reader: s.reader, Policy: s.policy, Now: s.now, RRN: func() string { return s.rrn.next(s.now()) }}
 	s.stopping, s.uploads = make(chan struct{}), make(chan struct{}, maxUploads)
 	s.reports = make(chan struct{}, maxReports)

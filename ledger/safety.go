@@ -83,19 +83,14 @@ func (s *Set) stopped(party ID) bool {
 	return r.State == safetyStopped
 }
 
-// wantSafety declares what the payer has set for its own safety, and the record of a hold.
+// wantSafety declares what the payer has set for its own safety.
 func (c *CreateTransfer) wantSafety(s *Set) {
-	t := &c.Transfer
-	large := c.large(s)
-	if large {
-		s.Records.New(RecordKey{RecordHold, t.ID})
-	}
-	switch {
-	case t.Payer.Party.IsZero():
-	case large:
-		s.Records.Want(safetyKey(t.Payer.Party)) // its private part is read as well
+	switch payer := c.Transfer.Payer.Party; {
+	case payer.IsZero():
+	case c.large(s):
+		s.Records.Want(safetyKey(payer)) // its private part is read as well
 	default:
-		s.Records.See(safetyKey(t.Payer.Party))
+		s.Records.See(safetyKey(payer))
 	}
 }
 
@@ -115,6 +110,9 @@ func (c *CreateTransfer) large(s *Set) bool {
 
 // holdUntil is when the payee is paid, or 0 for at once.
 func (c *CreateTransfer) holdUntil(s *Set) int64 {
+	if c.Transfer.Until != 0 {
+		return c.Transfer.Until
+	}
 	if !c.large(s) || c.trusted(s) {
 		return 0
 	}

@@ -125,9 +125,10 @@ func (v *verifier) transfers(s Snapshot) error {
 	defer instructions.stop()
 	defer steps.stop()
 	defer postings.stop()
-	others, holds := pullEntries(&v.compared, s), pull(s.Records(RecordHold))
-	defer others.stop()
+	holds := pull(s.Records(RecordHold))
 	defer holds.stop()
+	others := pullEntries(&v.compared, s)
+	defer others.stop()
 	for t, err := range tapped(&v.compared, s.Transfers(Range{})) {
 		if err != nil {
 			return err
@@ -139,10 +140,10 @@ func (v *verifier) transfers(s Snapshot) error {
 		f := file{Transfer: t,
 			instructions: takeOwn(v, &instructions, t.ID, "instruction", func(i Instruction) ID { return i.ID.Transfer }),
 			steps:        append(t.Beginning(), takeOwn(v, &steps, t.ID, "history line", func(s Step) ID { return s.Transfer })...),
-			postings:     takeOwn(v, &postings, t.ID, "posting", func(p Posting) ID { return p.Entry }),
-			due:          takeOwn(v, &holds, t.ID, "hold", func(r Record) ID { return r.ID })}
+			postings:     takeOwn(v, &postings, t.ID, "posting", func(p Posting) ID { return p.Entry })}
 		v.sum.Postings += int64(len(f.postings))
 		v.transfer(&f)
+		v.hold(&f, takeOwn(v, &holds, t.ID, "hold", func(r Record) ID { return r.ID }))
 		if err := errors.Join(instructions.err, steps.err, postings.err, holds.err); err != nil {
 			return err
 		}
@@ -164,22 +165,13 @@ type file struct {
 	instructions []Instruction
 	steps        []Step
 	postings     []Posting
-	due          []Record // of its hold
 }
 
 func (v *verifier) transfer(f *file) {
 	v.history(f)
 	v.openInstruction(f)
 	v.legs(f)
-	v.hold(f)
 	v.refund(&f.Transfer)
-}
-
-// hold checks that what is held falls due, and nothing else does.
-func (v *verifier) hold(f *file) {
-	if held := f.State == Held; held != (len(f.due) == 1) || held && f.due[0].Due != f.Until {
-		v.violated("hold", f.ID.TransferRef(), "in state %s it has %d records of a hold, until %d", f.State, len(f.due), f.Until)
-	}
 }
 
 // history checks that the lines follow the table of states to the present one,
@@ -257,19 +249,32 @@ func (f *file) confirmed() (c legsDone) {
 	for _, i := range f.instructions {
 		c[i.ID.Leg] = i.State == Approved
 	}
-	payer, payee := f.Payer.IsWallet(), f.Payee.IsWallet()
-	if payer && payee && !f.holds() {
+	switch payer, payee := f.Payer.IsWallet(), f.Payee.IsWallet(); {
+	case payer && payee && !f.wasHeld():
 		c[EventWallet] = f.State == Completed
-		return c
-	}
-	if payer {
+	case payer && payee:
+		c[EventDebit], c[EventCredit], c[EventDebitReversal] = true, f.State == Completed, f.State == Reversed
+	case payer:
 		c[EventDebit] = f.State != Failed && f.State != Cancelled
 		c[EventDebitReversal] = f.State == Reversed
-	}
-	if payee {
+	case payee:
 		c[EventCredit] = f.State == Completed
 	}
 	return c
+}
+
+// wasHeld says whether the transfer is or was held, and so paid in two steps.
+func (f *file) wasHeld() bool {
+	return slices.ContainsFunc(f.steps, func(s Step) bool { return s.State == Held })
+}
+
+// hold checks that of each transfer that is held, and of no other, there is a record that
+// falls due: else nobody would ever go on with it.
+func (v *verifier) hold(f *file, records []Record) {
+	due := len(records) == 1 && records[0].Due != 0
+	if held := f.State == Held; held != due || len(records) > count(held) {
+		v.violated("held", f.ID.TransferRef(), "%d records, of which one that falls due: %v, say that it is held, in state %s", len(records), due, f.State)
+	}
 }
 
 // sides checks what the tables hold beside the postings.
