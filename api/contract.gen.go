@@ -1531,7 +1531,7 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; there may be new ones.
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`; there may be new ones.
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -2280,6 +2280,12 @@ type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
 	Bubble Bubble `json:"bubble,omitempty,omitzero"`
 
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
+	// Safety What a party has set for its own safety.
+	Safety Safety `json:"safety,omitempty,omitzero"`
+
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
 }
@@ -2885,6 +2891,25 @@ type NewReconciliationRun struct {
 	Until openapi_types.Date `json:"until"`
 }
 
+// NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
+//
+// Example: {"amount":{"currency":"INR","value":"40.00"}}
+type NewRefund struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
+
+	// Note Example: one chai was cold
+	Note string `json:"note,omitempty,omitzero"`
+}
+
 // NewResult Example: {"code":"00","instruction":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit","outcome":"approved","ref":"904211"}
 type NewResult struct {
 	// Code Your response code.
@@ -2994,6 +3019,16 @@ type NewTransfer struct {
 // NewTransferBatch defines model for NewTransferBatch.
 type NewTransferBatch struct {
 	Transfers []NewTransfer `json:"transfers"`
+}
+
+// NewTrustedPayee Example: {"payee":{"handle":"ravi"}}
+type NewTrustedPayee struct {
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payee Address `json:"payee"`
 }
 
 // NewWalletTransfer Example: {"amount":{"currency":"INR","value":"500.00"}}
@@ -3224,6 +3259,24 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
+// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+type Refunds struct {
+	// Left A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Left Money `json:"left"`
+
+	// Refunded A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Refunded Money `json:"refunded"`
+
+	// UnderWay A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	UnderWay Money `json:"under_way"`
+}
+
 // ReportSum A sum in a report, in units of the row's currency. It may be larger than an amount can be.
 //
 // Example: 1250.00
@@ -3270,6 +3323,25 @@ type ResultBatchResult struct {
 
 // Role defines model for Role.
 type Role string
+
+// Safety What a party has set for its own safety.
+type Safety struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Stopped Nothing leaves the party.
+	Stopped bool `json:"stopped"`
+
+	// StoppedAt Example: 2026-07-04T09:30:00.123456Z
+	StoppedAt time.Time `json:"stopped_at,omitempty,omitzero"`
+
+	// StoppedBy An API key's id, not its secret.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
+	StoppedBy KeyID `json:"stopped_by,omitempty,omitzero"`
+}
 
 // SettlementDirection What the bank did.
 type SettlementDirection string
@@ -3686,6 +3758,9 @@ type TransferDetail struct {
 	// History Oldest first; the last line is the present state.
 	History      []TransferStep `json:"history"`
 	Instructions []Instruction  `json:"instructions"`
+
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
 // TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
@@ -3946,6 +4021,55 @@ type TrialBalanceRow struct {
 // Example: account
 type TrialBalanceRowRow string
 
+// TrustedPayee Somebody who is paid without a hold, one of your app's parties or an account; without `name` and `upi` where the key's role sees no personal data.
+type TrustedPayee struct {
+	// Account The last four digits of an account's number; for an inspector, all of it.
+	//
+	// Example: ••••5678
+	Account MaskedNumber `json:"account,omitempty,omitzero"`
+
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank,omitempty,omitzero"`
+
+	// ID A trusted payee's id.
+	//
+	// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID TrustedPayeeID `json:"id"`
+
+	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
+	//
+	// Example: SBIN0001234
+	IFSC IFSC `json:"ifsc,omitempty,omitzero"`
+
+	// Name Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// TrustedAt Example: 2026-07-04T09:30:00.123456Z
+	TrustedAt time.Time `json:"trusted_at"`
+
+	// UPI A UPI id. Capitals are taken and made small.
+	//
+	// Example: asha@oksbi
+	UPI UPIID `json:"upi,omitempty,omitzero"`
+}
+
+// TrustedPayeeID A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type TrustedPayeeID = string
+
+// TrustedPayeeList defines model for TrustedPayeeList.
+type TrustedPayeeList struct {
+	Data []TrustedPayee `json:"data"`
+}
+
 // UPIID A UPI id. Capitals are taken and made small.
 //
 // Example: asha@oksbi
@@ -4099,6 +4223,11 @@ type OptionalWebhookTimestamp = string
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
+
+// PayeeParam A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PayeeParam = TrustedPayeeID
 
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
@@ -4413,6 +4542,18 @@ type LinkInstrumentParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// StartPaymentsParams defines parameters for StartPayments.
+type StartPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// StopPaymentsParams defines parameters for StopPayments.
+type StopPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // GetBalanceReportParams defines parameters for GetBalanceReport.
 type GetBalanceReportParams struct {
 	// Account The account.
@@ -4631,6 +4772,24 @@ type CancelTransferParams struct {
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// ListRefundsParams defines parameters for ListRefunds.
+type ListRefundsParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// RefundTransferParams defines parameters for RefundTransfer.
+type RefundTransferParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // GetWalletParams defines parameters for GetWallet.
 type GetWalletParams struct {
 	// Currency The wallet's currency.
@@ -4721,6 +4880,9 @@ type SetDefaultInstrumentJSONRequestBody = DefaultInstrument
 // LinkInstrumentJSONRequestBody defines body for LinkInstrument for application/json ContentType.
 type LinkInstrumentJSONRequestBody = NewInstrument
 
+// TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
+type TrustPayeeJSONRequestBody = NewTrustedPayee
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
@@ -4738,6 +4900,9 @@ type CreateTransferJSONRequestBody = NewTransfer
 
 // CreateTransferBatchJSONRequestBody defines body for CreateTransferBatch for application/json ContentType.
 type CreateTransferBatchJSONRequestBody = NewTransferBatch
+
+// RefundTransferJSONRequestBody defines body for RefundTransfer for application/json ContentType.
+type RefundTransferJSONRequestBody = NewRefund
 
 // TopUpJSONRequestBody defines body for TopUp for application/json ContentType.
 type TopUpJSONRequestBody = NewWalletTransfer
@@ -4876,6 +5041,24 @@ type ServerInterface interface {
 	// UnlinkInstrument Unlink an instrument
 	// (DELETE /v1/parties/{party}/instruments/{instrument})
 	UnlinkInstrument(ctx echo.Context, party PartyParam, instrument InstrumentParam) error
+	// GetSafety See whether a party's payments are stopped
+	// (GET /v1/parties/{party}/safety)
+	GetSafety(ctx echo.Context, party PartyParam) error
+	// StartPayments Start a party's payments again
+	// (POST /v1/parties/{party}/start)
+	StartPayments(ctx echo.Context, party PartyParam, params StartPaymentsParams) error
+	// StopPayments Stop a party's payments
+	// (POST /v1/parties/{party}/stop)
+	StopPayments(ctx echo.Context, party PartyParam, params StopPaymentsParams) error
+	// ListTrustedPayees List whom a party trusts
+	// (GET /v1/parties/{party}/trusted)
+	ListTrustedPayees(ctx echo.Context, party PartyParam) error
+	// TrustPayee Trust a payee
+	// (PUT /v1/parties/{party}/trusted)
+	TrustPayee(ctx echo.Context, party PartyParam) error
+	// DistrustPayee Trust a payee no more
+	// (DELETE /v1/parties/{party}/trusted/{payee})
+	DistrustPayee(ctx echo.Context, party PartyParam, payee PayeeParam) error
 	// GetReconciliation See how the reconciliation stands
 	// (GET /v1/reconciliation)
 	GetReconciliation(ctx echo.Context) error
@@ -4939,6 +5122,12 @@ type ServerInterface interface {
 	// GetReceipt Get a receipt of a transfer
 	// (GET /v1/transfers/{transfer}/receipt)
 	GetReceipt(ctx echo.Context, transfer TransferParam) error
+	// ListRefunds List the refunds of a payment
+	// (GET /v1/transfers/{transfer}/refunds)
+	ListRefunds(ctx echo.Context, transfer TransferParam, params ListRefundsParams) error
+	// RefundTransfer Refund a payment
+	// (POST /v1/transfers/{transfer}/refunds)
+	RefundTransfer(ctx echo.Context, transfer TransferParam, params RefundTransferParams) error
 	// GetWallet Get a wallet
 	// (GET /v1/wallets/{party})
 	GetWallet(ctx echo.Context, party PartyParam, params GetWalletParams) error
@@ -5672,6 +5861,74 @@ func (w *ServerInterfaceWrapper) UnlinkInstrument(ctx echo.Context) error {
 	return w.Handler.UnlinkInstrument(ctx, party, instrument)
 }
 
+// GetSafety reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetSafety(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetSafety(ctx, party)
+}
+
+// StartPayments reads the operation's parameters.
+func (w *ServerInterfaceWrapper) StartPayments(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	var params StartPaymentsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.StartPayments(ctx, party, params)
+}
+
+// StopPayments reads the operation's parameters.
+func (w *ServerInterfaceWrapper) StopPayments(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	var params StopPaymentsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.StopPayments(ctx, party, params)
+}
+
+// ListTrustedPayees reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListTrustedPayees(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ListTrustedPayees(ctx, party)
+}
+
+// TrustPayee reads the operation's parameters.
+func (w *ServerInterfaceWrapper) TrustPayee(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.TrustPayee(ctx, party)
+}
+
+// DistrustPayee reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DistrustPayee(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	payee, err := bindPath(ctx, "payee")
+	if err != nil {
+		return err
+	}
+	return w.Handler.DistrustPayee(ctx, party, payee)
+}
+
 // GetReconciliation reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetReconciliation(ctx echo.Context) error {
 	return w.Handler.GetReconciliation(ctx)
@@ -6106,6 +6363,51 @@ func (w *ServerInterfaceWrapper) GetReceipt(ctx echo.Context) error {
 	return w.Handler.GetReceipt(ctx, transfer)
 }
 
+// ListRefunds reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListRefunds(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	var params ListRefundsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListRefunds(ctx, transfer, params)
+}
+
+// RefundTransfer reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RefundTransfer(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	var params RefundTransferParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RefundTransfer(ctx, transfer, params)
+}
+
 // GetWallet reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetWallet(ctx echo.Context) error {
 	party, err := bindPath(ctx, "party")
@@ -6346,6 +6648,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/export", wrapper.ExportBook, options.OperationMiddlewares["ExportBook"]...)
 	router.GET(options.BaseURL+"/v1/accesses", wrapper.ListAccesses, options.OperationMiddlewares["ListAccesses"]...)
 	router.GET(options.BaseURL+"/v1/events", wrapper.ListEvents, options.OperationMiddlewares["ListEvents"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
+	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
+	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
+	router.POST(options.BaseURL+"/v1/parties/:party/start", wrapper.StartPayments, options.OperationMiddlewares["StartPayments"]...)
+	router.GET(options.BaseURL+"/v1/parties/:party/safety", wrapper.GetSafety, options.OperationMiddlewares["GetSafety"]...)
+	router.GET(options.BaseURL+"/v1/parties/:party/trusted", wrapper.ListTrustedPayees, options.OperationMiddlewares["ListTrustedPayees"]...)
+	router.PUT(options.BaseURL+"/v1/parties/:party/trusted", wrapper.TrustPayee, options.OperationMiddlewares["TrustPayee"]...)
+	router.DELETE(options.BaseURL+"/v1/parties/:party/trusted/:payee", wrapper.DistrustPayee, options.OperationMiddlewares["DistrustPayee"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -6358,610 +6668,643 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs31i/6Kih+s8vJSYsiqYslqqZm5FuiiWNrbCXORTkk2A2SGDUBptEtmnZ8amo/w3mC88f3Dvt1",
-	"5klOYS0AjW6ieZHlZLL3pGbKFNmN68LCuv7W+1YsZ3MpmMhVq/++NWU0YRl8PC/yKRM5j2nO9N8JU3HG",
-	"5zmXotVvfSUXJJeEeg+1W1GLvaWzecpa/dYjRjOWtaJWxn4peMaSVj/PCha1VDxlM6pbzJdz/aTKMy4m",
-	"rQ8fotZjGk/ZYynyTKarfT6TGZnKBUmlmBCekxldkhEjN2yeV/ueF6OUxxGZ0bd7dML+fNA9OjjudDoR",
-	"4bNZkdNRynYc2EXCZnOZMxEvX7F5Spf6tfr4hrqdIVlMmSD5lCvCFcmnjIx5pnJChVqwTC+a/u6GLSNC",
-	"J5QLPfSyayaKWav/U0s31fo5CgzlOaPjy5TGgU05J3P9A+EC+kjlJCIyI5SIYjZiGZFjkjJ6y1RluU66",
-	"D3sH65ZjLLMZzVv9Fhf58WEras244DM9zo4bIBc5m7AMRviK/VIwlV8ElugFnTGFi5PhU3qwssj0YFWb",
-	"fMlvmd7aXJJC4UouZUGouqnucKd7+nB8QHvxYXLyMD5gp6MuPR73OskhOxkdjMdrt3dG3z5nYpJPW/3j",
-	"Q5iN/bMbWvBXLM+W5+OcZavzec1iKRKlx7ugPCcjNpYZg9V389NTnTOas6Qyh+7aIdoV7gZW+EPUmtOM",
-	"zlhuj2ocy0Lkj4ss0xS6OsyrKSMUH3qgSGyeqy7pxYtXrajF9eO/FCxbtqKWoDP9i32+QqgJG9Mizd2L",
-	"3qIe6PHlOct0W//3T+d7P/78/uDDn1qhxTVDv9Tz2TTuCnHHU5rlmqLN70DTMPo5zafl4OGfdUv9p4yN",
-	"W/3Wf+2XnHAff1X7bnT5FEcbpgI9TKW3W8SMjNiUi4QspjyearoYsQkXZ6RjuQH8LbiYVJb/8GG3G159",
-	"Cn0Gl74T7Xw2H1Fxs2axR1TcaAqRCWtYT/3EnddT9/5YJgyHkjFajiXUlX7g7n3pty+e4L0is4zFep7r",
-	"+ovdU3futOzI9lxkSgZIZijY23wQw69DTcaaNOZ0wgwLqZ7N8x/H76S6+mH85Hj05exk0n3J38lJ83HV",
-	"XTZwvN7R0crxpHvvOnung72fvwgf0qe3TORXyzlTqxN5KdKlHrxiEVFM86WcJWS0JLGczag6I8M8o0KN",
-	"Wdb+v4ZE5VSzy7G+ldKU5FOa44EgC55PvWeH1QUo24gMX23PKU8aViCHoTYsQLfT24Lpw5TfUJ5v5vkw",
-	"GUGYfkNfWcj/M6YPvJCiupUHnfCQdUuNh3xG3+KZ1m9vOOCepPI1C1wFP+jLVi4E0R3D2P3buE1ewV3F",
-	"UcIqRKJFFs3e9NM3bKknpeiYRfDqRMrqpdaaqckeCBR2a1CiLCfqjW9PD3DLixrItrppPhGTvf+niXgv",
-	"hMqzYsbWXjLcPfRAEZ408L7yqTsziHI0hkF8zZZrxnXDljCgiAiZE54rolicsbxhgDcbFnTdyL5mSzOk",
-	"51TlQP8XTzbcdYZvpVTlhv7hRC+oJiiawPVMVJ4xOquSib7umihEd78H/e9dPGlkY53NZ/g5u2Vpw+J2",
-	"DOkzIxE/IFOqpkydEUbjKfxhZ6c5NUl1W/YKz6RE0YOMC83FeGqWgitSP/CtTniroMGtqb9K7Z290yZq",
-	"f85nIZ6l1bUZFUvQ2VARoTmZSVXVnI4auFMKrQbZ05HPn3odn0F1gwzquYxp2qBR0hmIcoRmjCwynudM",
-	"RISKRAt9KFClVEwKuCaL0Shl+OhnT8Uk5WoKj37FRcLPCEsVI+b7z9vk0eNLcviwujNTvnfxouEKSXGU",
-	"YYmXCXzRl3mr7KkX2puXMFWa/s4sOqYiZumuXPqeubJdizdsNJXyJsRpzq00uroUM6YUnbCzct5S4MHN",
-	"s+XKhTRYO9UFjmAPpIlPO8vXfCJoXmRszWSVfUZFhCrkMhlTRVqzcdx2aTQVLw/Gp1cnP+TF6VeL7HuV",
-	"3haz9Nv5L/mL7365mf6y2Gfiy3eXj79nR4+SX949vhDf//LD98+Ws+/+Rs8fnv+YzL9ffPf8Uh7MXqQn",
-	"T7/5Yvbw6tH55M9/3rRUboy7yFh3W7IrPmMqp7P56pK9mTJBKKwbrBpLCM8jzSq+Ffytvii1mFZdte7D",
-	"k4Pu0cPDTmfTHHPXcdMce+tmuIZFX9IsX3fnz/Xv68QQeODO9zx0b276V2wus9xouWvV7zOQ1/lYsxyu",
-	"SMrGOZFFjSb1VvRfvPrmST9OGYUJN+i0psc1VpmQHcYb7Cs39zWD/ujRbW1DahxtYFXPc2MdFFobyvta",
-	"eXj17DE5ODg4JZrswGinORsTRoRK6NLaPUZSajbxTssZ5IVcBPaEvJC50afGmZwN4Voc5rKmU/U6veO9",
-	"bnevd9i0Do0bdNhpnrLW8bcyLpQj0ZvSMAZjbgiPImBnOmywM+HYmi1koMZaGe5eDGR3NIjhQJ8Zs84K",
-	"7Sjyt9cvX8DV8Pj1d2jeVYQSMGrDBTlncp6yNrmo0wUZnscxm+dDEk+lVEz1yZDO5ymPqW59/x9KimFE",
-	"hjl7m+/H6naoG8e/5inlokY+sbptWA5jkwqZtXUfrci8i4b4n9esQiYDPFJ/WzlB7rw405rbyYQu20TT",
-	"3mIqU81aVb6JiW08FvpM3eVgvJwz0Wg/kYqh7qTlWa3r6Y9Cc4DISL5ckbEe/lQu2C3LUJyX+ZRlytgb",
-	"aM1shDwrNAWphxKUbcc0VczNYSRlyqjwJgG3x8Z7izzlekh6nTUN6UNco555vhxsYcQPDd5efzsz49d5",
-	"xoM2LDt65duTcTuETJgiaqq3hepntlxhZfq60yJfycAYZZjmzR1RUnv4Tmgg8avuSf+g0+90fmwypcnd",
-	"SP2Kp2yNbKNV5QfK+qO4IJNMFnOFM8gYIwmf8FxFeH1RQd5al4oWP0ZF7uwNZ/odKcypAVNbDup4BD5C",
-	"fTquBer0eqlQy0fFkoqcJW1ykSuiUnxiRpdom7TXrJa4NGfNp2wJB+taVJbwbafT3e8cP2zP97u9sJim",
-	"5/pxMsSVsXquW1DzyDp50T5zZ5HRjsNIjTuYRfWi5uUejbmgqd4OLkgii1GVLnuf2jb6hqYp2+AmW8Az",
-	"/2ZesjVacoOx4JNpyJ/YWrtZU34pmKagmWYKvrJccT6oOY2ZOqswiIxPpvCBCVlMpv+e6vRWy/sR6vWW",
-	"ajVHIy6q1Z9Ep95uonfVsd9wkcjFGr65gAcaGCb+eGd2iZ0Ds/yg21BzKRTKHY9oYqIj9F+xFDlDxdsX",
-	"xOeZHKVs9gUIy1p4tkut30j0AAtxI+RCDMacpfpQJiynPDVTmzG4XK9bdAbm1OuWvR7hpTZ5whOIqpgx",
-	"KggVIEPqk/KXVtTCFvutffMyLJC+GWPoNxP9EZ3yvrFF9reMw2AqH/Bku7gNfWMUSssXmonzHGjsyguo",
-	"mILCAwPFsw3hAFLkGY1zkkiGk53SW1bShhu5Wdx+dQk/bG09wddxa1fJygv6mNFUK0Ja0ngh86nWSuBI",
-	"5TLDSBAv1ur7PUMVexg0ExqBeXy/jK75gK5tMU55/HH0ZCWEgZD5AO3DqYmSqpCWfU7PL2EjnrOkD14p",
-	"+APmR9OM0WRJFBN5m5yrGyNOLRnTosGcLjVzGdEYInruThynVeJwI4up0Ls/YsTMgyVrqKBx4vdNEI4s",
-	"xxwJdp4xvUQoIH1aEnkmsxFPEtQ+70wjmUwZLBNNU7lgFbZzDn4HOSb6IUKLhOf6iqZLmHKcMRACzVqr",
-	"j9v4g3LjX2g92Y2maY9XBn5fe4vOWZiynWqCWtr97d2XUrCP2jb09g1YRlV1z0BM1OSWaCEp4EZCxQsl",
-	"SBe8mBqL5JxlSgqymEpoA5sniut7ora7R+NOfECPeqMOPTyMH8b+bnY9Hg9Tbd7G6kTuYw8v8nL+d53s",
-	"pz25F0ILOzR9mmUYRLQlGXz00rwsMgKaS2h+ZyagETyQ6Gu8vym/kPkzWYjk/u6zMTRXvclsdE55bzw6",
-	"/0qzoWcH573Hh09OHj4+eHr6qHt+/KzXeXL49OTRwXn34/jWYZVv2VFtdTPhw/fEt+zccVtNvBLNUSSk",
-	"+ua+x+28kvI5zSbstyRe8DXIBBzhuZQk1QP4tAf1SspvqFi+Khu7O+1KOZhRsRxkpjGPcrudjpUolLP6",
-	"0fm8tLhAFI7Syj78plh2y7IzE40jmAnGAY/QFMxduSrf+Rj67vkCmZRELwcxq6TW0Xl9uvdB5WAUseui",
-	"/IXhAkgCjOduJY3MaiMrCITckiEEfu9BzO/QV309kvEe2UwxLoz8Q/QxtPat8LMuko9UJKttebT2momE",
-	"UJAEfBNrxm7lDUsIVeQackRkxt9Bd32COR/kuuh0DuIbtoQP7Lr1cYyz6zNOcktTnpDzywuCwW7N+l11",
-	"ZvfMPM04QOzNSjtUjTzevHmzV8+jWbfTlWc/mkpuKUdl5mMoZFSopU8WAS5qj42f9QD2eydO1sKJ9Cmk",
-	"5kR9DG0c+crA1eqxBmM/z9HT30QoMMH7oA59qwu5CF005DNYD72kZCiLPJYzNjAWiGGZyvT5H4YDzTMZ",
-	"M6U+mrp4SRiDG6YvgaKmplyB06t8DI6cXln9oIm9RguW2fcz/QuhRLCFfvajeE+vV7Uy7DKONSTXMOtP",
-	"YIRasDTdQzMU3PmldSQxASSfTib6VqhiPpdZzpJvWMLpFazG7yMGgm7O4pRmeHWFAh9kZkyLw8c4wr2n",
-	"IpYJF5Php1wot+s2lYupoIua5kTJGYMZpRLv4NyFBEUknlIxgRg4Ms7kjMgiVzzRJyHW74I3bkTFDUwU",
-	"9F4mOEtILvVM5pmcsyznaKbG0JOaw7jzcK9zeNU5RYdxu9s7ODw6/rHl5SAlNGdg5F+1yevN0d2tzsxq",
-	"4fBzu7XqFo9aPKkOh8bxhuCBk26r4ivQb/zU2Tule+Of3x/0Qm42zSaoob26R2RpHSLlKMvRBAxjq03L",
-	"lG0i5VfS2B2L0T9YnIfGQSHsnOd9whMVQbCYgnOtinjaJufE5QWizBbLIk3QM+isGNyGi+grSRaYVXBL",
-	"04KFU2620YxDU4bBhcO85Thnok2eMMFpqsq4F5ryGwbzGUu9luiwRK6qR+uJDfA8BGoACU+YfqieX9mc",
-	"HBcITY9aiyltCIKcsXwqkYNmsshd4oPhtC4YA3KeRI0+vnx6RfZvu/vO/rn/3n78EFq4xTQQ/nEurMwb",
-	"kWGhWNbHsD5IUAD37hjsUxnVa2TGAeMaWjmjTYYYLjTsAx3rpR+xpYRWKvFHYPmCaJf6sldnpu+u9efw",
-	"YTfoniv9aj+1wKus52w2wFJOpLlQGRwm8VBgyihT6jlHH1qVcSU0hyuD52ymtsju1Lz2g+uDZhkFWdBL",
-	"ztvUyAv2NjdJfvWZwWAaZmADbj2RaERTdLO9L2MJbNwAnM9Wv7XX7R112p2ObiXOWMIxbb/x+UPv8foz",
-	"4LNZ//pBp2NfH2fyHRMudskLz+y/fnTxwo+pnUulZW4QoMq1VYrB5Ksb5k16feIoPlad9rZveAEfa5M3",
-	"7XMf/MXZshO7Pu8D9xcu1g6pxv4aNqby2EdILot4Sng1mEYv/U7JwfabrYYJslyd3k2qtRcIAy1GbpPd",
-	"spa76M3UreGaI/OcozukJq7M7HFaN/RvpGCwt5ulm24bhJuH20s3d6DjMtt4p6TiqAWmrE0vQQIdiBPs",
-	"l1UiemxDHCv59WYn+qQbkV5EDsi//vnfkZMTKJnQ+Q40FrxjtUi6aeiv9TOaHm3c2m7haT5J6snbBTOd",
-	"R5ZcfLpsvmqQ6u7jroFOf7fL5gWEXAYFi5ICTFwmRaFQM/c2ec6o1oHIO5ZJLTAA+kou6/ym1el0OqgT",
-	"PDxprQbqvD+NuidhudtnfevHt4oA0cfo4j7aHGOZMDQ6uvtoGDU9oViep2zGRA5R75qIOHzEEEDzAkQb",
-	"4xv6tzFjSv+rCjVnQrFh+1q8AXFasVuW0bQSMQyeRdDOQJIdFxnIsvoROG0QLQkZsnzOULTHdDc5LkcE",
-	"cp4ROO2sXJRyBKI/oepa2Bf+62BIPgOZ7dtXz10z/6N3cDD8vE+kydcnqpiBd9OtL7H+ABO7bLThGaOA",
-	"VlELgA3e/JXQrZPmrX6d0xxW/n5OFdwKv9vJsnaNeqaGYjkqZ+wtkIoik0wuyGiJ0TJaf5syG8E/WhJz",
-	"JcKpMukSKDRFrZTTEU85hL3rkcEHLmIJl5FpP5BJEbXOkyQzBgWaJBxz6y69FTfyXF3ThEgdiJzmiswp",
-	"xyBA9pbGeboEul7QJWqcS4wH0t/JMVka14s+rRT66JMhHCJ9bMoMev3XfCoFnKopFUnKMOEET9/w7FqM",
-	"GBgwMGAmYxbvSa/aUC8WEzmn6RCMb45fVcn0fQubBgF0SvWKzOhbf/4YYeh/012xhpTi+g5riBmd9nBF",
-	"GHynz/sjOuV6pkLmbXIJgVH6UK5aYfhYxRvxBJ69fuyLmKu661SmCcSHoxlAuXisDIakVhj5K3rLycUS",
-	"Aji9A316uiHjPmoJd8dscWjNhbQiROLXEc5+5dhFrbd7E7mnv9wzOggs4bnL2St/Vzd8vidNPuneXGox",
-	"JDO7ZRQJJKGNAlj55IfIUVRjDox/DKwjhCuC70X6qGPIHARYeNATNbMSveXVe/SvfynBWtqDvZ/f96Kg",
-	"KWuHNfAQLYKB1j4Jo91QH04TFVOfa3X8XKgNxoHjmpFOv7HeSLfDzFIeSkM8hxQwlhD9M3juYioES8jf",
-	"X4F3JiLDYs77+/tzuvzLnP75X//8b333947nQn8e1g9sOd3Ka/GUchjRX+UNj3nMXSOPp5T/j17nUv9Y",
-	"PV+9TqfzEfOdhxOzzle3aWsK3JyjdVTbQf3Gve0g3A67HzN4bes5fnHaPT15eHykpddedTLX11/81N07",
-	"/RnF1+Ooe/hx8ynmfG22sg1m5op8e3lBeEJSRiGhJkJBbQmHjLy0OQ1CgjNAi2manJl9wWEQ4fE1YiUT",
-	"IMYrulQR4eNrgeBL+omYCv29vgl8+q5JfCtEXaPfRmApw6t6R8cf/mq+1X8ff+R6Ii9al8XjQmQCZ8Ao",
-	"EagLNqb7/K5H4ENI5pzPn94G2fVrOWMmpIsq6w1qk4scw6BScBeljKqcSBHjCaEk5SqPHEgPeolMukZk",
-	"ooRU6ccf8mRosoj4jK1KLBjpmwxo3pxXMqXzORN1J8p92GCs6rDRLPJEPxjwK7HbfHA6PjlOOifdk5PD",
-	"+GFyfHRKe2NGaSc+OqJJp3tU3W39xka/koVLCvm+Sp17pvVqmqY+mZaWGHDySCJFBJhi4cROBBHc0SKT",
-	"B9UXiKkHaqIAZgg4bbFxNGg+4UG1OUeEl+xH/Yj8GSO5PKtK8YIttMqgGnDe9NalDEOSfKZC994Nfv7i",
-	"+rptPv1pO/+C2wJnk/RINVqj4qmAEDFUxWjG82GfxDTLlpBbr6ePSRAyM5pcmwwzdssyxYZ9UogEgV9l",
-	"xidc0DRyv6phmwwx5GDYBz5cW+7cAZSBETC6FuDKhxNu4zgNszZ6Iw4QIh+gizKmIaQjPiptlwGHo2cg",
-	"0KoE6IRywZSBls1lTlMkijMPlBdiLsELKaAFYLNw0YwQ30KwCc35bdXpuKXno8Z07mDeN636h991UCG4",
-	"vb981vnVEwM6Uffkw+efaQKEv7vR4YfP/7KZCrFDzzgeojazEZgE3oShAY9ULTdNDvwV3BGDJIAp5Oty",
-	"wnun/aPT9in8tz0DHgfxGq5WkRkYmbOMy6RhCAcuLb3dgf+2H0LWsHZvYOb4K+bG1+CqK0sf9OAvGpAD",
-	"9C9OnpBZgkDL6B7WrUGS4TbWLDsGuQgZs3IZ7p6V1sG1i3rnfa1RcmaXCFZkHRnLxTpzLgYB+mJXo9Xl",
-	"YwB+7uqpMZARxWwHn2P1nU/mdax0k1KVD4znpglzYVZFasTPs0Y66Rz7h6+7/eGTcybMMLYe/y6OTpAe",
-	"ayjaIRfUtkIOmFcj4qyrEUHjqj7NsZxBnrkxrlYXy9pl15+UEkdqnUvULUD4KKEVo+Y0zxi92Wxoe4SP",
-	"gbEdPY4J2x6h2Rq6VINcoHVK1FNBtwQNPDKBq5rUrlt/xchvt2w/teSNGnE9UccPV8OGamyPj1U8mGds",
-	"zN82DER3dvHs9WNlNd1RRkU8ZcpDFq5u3+tHAN+40jcXg3HKJ9MA07ko5S8TsIQAKyMGMrLS2rfAhPIS",
-	"63dnD/yMvh3s6My2hl9vdiCFPzKq/4VIOA1NVrB8APxmENP51t39UrAiGMW3sj6QkgL455gL7K9MZ+eV",
-	"AdViG+J11I5J/CqsdGGKH7jfkOdidCyyeRv05BjmjIsiZxEZ81tm/sAXprLIIkA8sWFS+YKl49xgx9Jd",
-	"7n5xg7gBq4egxlbgGEc22sI/H+WRtQsWOV7hU7fbxnKVmpjP+Za+j4/wXHx6p4GZy2PD/xqQN9H+CwU7",
-	"oCAF00qAO+zK8JgNPGU7QDocjw1mWTW7z+QtuEcR2w2teCY7d8HzeEpylqYK4C4VYwIDfsE/XKhczsDd",
-	"06wb7MZgRuYK2vbWsLeMHxkQttYs14OPjCDIuUFKOaoLJaEu9DIGeBVMDdY4MTjBLro3TrlgCai4Il0S",
-	"KoQsRNwUl5yxMcusZacKZ9ix//XCWopWy2kajIYuBIAFUEEYzVLOMkcODaPIqskVreOD3mmve/Cwe3J0",
-	"HLRH7RCDo2SRxVsxXk3Nr/FpG7tD4T4Y1M1sGwOKjzZHjZpxRRYgUlOTF9ljIn3cOltaaGIN3uA9tEIL",
-	"PglnrsF0ot/96OggEPM28f1GI5V++++aoa+OImWQLb/KZMZjx9toBiDoyqSIAPggXI+1w3fU6Wy6pW22",
-	"1dr+fLcFdLsi0G+A8fIXpczvMlNtWqDXebCO1TBhk4wmLBn29e3NBN7d3JMRfNUJL3+iF4eMKU+LjCkv",
-	"bgcsW75gmGdcs5Mib5NhIhdi2If8DMpTBeb1a+GiwpGJgylV6of0tmRsDOlFFG325DMIZRoUZW7f8PM2",
-	"GaaM3nIxwcZNtksshWBxDpu6BLSsM7QrcoVgD9diQaFKB1PYI4jxVTtiMYeYTVwh/VEuBC617q/xRKwJ",
-	"71mr1cMSIwKgXfWgov+vf/5/7n9aQw0xuXUuiGoST+B2Ob7qdPrdTr9zuEsEKN6TK7C2q08GLz5JRpks",
-	"AKIs3zXM/ii4BHEq1Rbq+EfFVgdvcbeXJfxabkQWOf6YC333qGyHo7v2srP0amB3MXwgjBTqEiXgQnEw",
-	"ClzEaZHUCOqw2zsI8kkR1koq4Y1jnrJ6Qst6T05zDFAdSB99OCsbsX9wEBTV1JT2jo5DXN2N1G0zOC2w",
-	"qp3nWDsYdeLDw97pyTjuxt3DUzoejQ/jk9PT4/HotHfYe0jZYZcdHh+ejk4PDmN6eHp0etodPTw56o1O",
-	"jo5W40nB4bbOg2yCg15/da6HfmdJpi524EroHYxWZBCjkTn4Y6QhP9bd0O/aO0rT4T2JFCUf/u2DIz2F",
-	"dvUSmM8zK5o7Ijk97O6esjAqlF5kNTCie+DIPrFCPQKSYpKfi6c1+pILo0XAEJ7nqdbCBKvGAxzdYYjz",
-	"o85gFjJv0nTsbjlnjpA3JGVKVYwKgjCttk/b5DVPoe6OQSiGoBd9Weo7aa/uDe722kc+T5UFIroFhmv0",
-	"Zz3a09PgaF+OCSXTQiSQQGuGK7hg+XJP/7Np6JWBnXR2HpdJfg9biccUlWM0ZkB2rHIQc67b47VWp+Nw",
-	"SgyLp4LHNN2ewDDeyGysS7jlLhkT068zRuNp7bo43pm2TGpfoM6mK/OjbxMTq1EC7e5eN7CaVIF7EZUH",
-	"OXQSg6tXjtmdDEd0QTYCNQBXLeC7GiVSqtRW9vLH8CTYMWZzJhTdJkPHGUsaxSG7PFDKwd6VmEyhTAr2",
-	"3YUimqRBU9K3IucpVlHlJgwIgBFTqVgC8RiC+NMEWMd6HrAnFPtg4dsJxTzZukyjVis2yqrPmXM0uTCj",
-	"dfJ7bwfnVZHtIlnKW5YlBRskdLnOd6V/NouvB40VCDBYBHetfjDXH3i5EKEkHq09INdD/0tduJsxltGw",
-	"IUrJtNiGxGGfXpWPa55spr7xtTcyS9T2Vnz9ijPj51PGd9qYu2SNRa1inniRa/dEUgsn/wQu0zL9yMQJ",
-	"IJJqCUxciS3eK3nCXudgu6AnZHqeK8A3lQG5u+U1m+mfrMqaeFymkUufK8Unwqr9O3gLHFGvEuwu+Qe1",
-	"JcBWG0f72N4I9bqsMh9wMRhJeTPsl0G0qO2BRIjsWxYZWKgB2VU8yImaykWbwPs0H0DJi375lP5Vmfex",
-	"LQddDO2bVtpkiDbMQcLBZDbsk5HMp/A+2Pu1ZHUt8FfwEGDJvDYZJgVCmrDVcWv1e8FjB5zeJsO09iBa",
-	"26FihyCU6J8zLCgxRGzlhIM1F+xkRp9cyCwh5a8gGVqj9TWUPnXoAwNjyHGvY/iYKPNj3Hq4wMEpLWEK",
-	"c0kSFCvbkC40QXsXwpYuIGaOod6sL9gFVSQutBQ2bpMhFwMoNoAmPtP6tbA1CKo78UBhGCMczITFPGGq",
-	"3FY0BetNgcQIkZS7C7vjuWjKHZUiXVZe9p5CutCvVlq8FonEl0s24ZFEgHsQ82vpC0JOgnm9cBT1POZ0",
-	"KYt8MKY8NTbPMg8ZUrb0zyThiQF7ozFqGADgjPNDIoaML2LTIE0p+4rx0DtJWjkuz4Uz1NsZafZiiVfr",
-	"zfhPhexKwXFQhlUYOkDfJuxl2ZEx2ket6upDLGh9RcG84K1L2LAJXEPO7sDgcva2dq1Yo4y5tbkAC2xE",
-	"ch7fsJwcPuwC2mgF87/T2Y0BQq/N/M+aYWvBlHcRlOtYFge7p4XvKhjUfeK1qw7H1Dj5JwZd7H2LpunL",
-	"cav/0xY9tz5Eq9ZsOFcNgSkmFBbwhekIoXYiNMIDn4OSXS5UMJYi5ilHQVx3IxVTZMwztX0UQYkUcB5b",
-	"Ka1u9ynPu9ramFS2G2pxylUus+X2pim9mi9kHszZbVCy3/g8WpUR54aL0qX1wrgI8l0iL5oSiB0I71b0",
-	"aSXKMIlaWinXy7MQenuySrQ/W7LF+i9ewGN2Mzgadced+DhhHXp4OO6MT9jD5JQexL3u6GR8nHRqRWeO",
-	"K5ZU3cDG9AXo+j4skuYQ/eaWSEduq4bI+5T20a2zhdJVdddvNOvf+fYIIEtt9oW41fqai2Q10KZEaaL5",
-	"+tWG9z1nOmoWmtgxNUk3obDADJwAuFgx3wOZX1I1MAFin4lZyqdJRsGGhLYMcPWbDhrv7lcVXTcI8caV",
-	"MY5oOXySMRCRUBTWsq7yzXqu6KAWAOFhEJXhIMN7kF9VnmwtoXM140q5XwXRxEhzmUFBxzIs3ab/wxBK",
-	"/oA+WNtI80ydr9tf+3KxGt/TenoT7JxwVxUWalMADzA2EiHGp5yBnDx1rmgjwDskfRC0tU5RlRKnKMMJ",
-	"2YpaS6bWj0/d0Rjo5qdPqhZJd3nByI7bv1I7NtVAEjOAxtNjb5BV5RQ30FfbOAKQai1jzrzwAobpYuMc",
-	"tCKIukBFSrAFmUjr8zc268WUp+zMnACV8zQ1Ia3VTKRrsTCWyylVoIel44Hpl5IxW5Q1PkiewYmSRV7V",
-	"CtyBNTTp2ghvO1R5bxIHpFG8hC0BBNE+kCNFXPymqRdvozigrnubvKnWcuCKXLcsvOZ1C4fcFDa3UpIV",
-	"S65Wu4D69WzFEvev//m/ulGnExlgtZDX3ptGMIQhY57tuI+5gnIhEBKSKsDxn9BbFgjyj/cePgwm7shs",
-	"ABreRhKH/bDBYfa1bLfXTG262m3pCtKvup8NHG/Iro4ph1wQKFGLXLqWwkt5sjmcDLvwp+SvSvColnPa",
-	"zDIX0mbhtslLLOmOGL0lGAdXAODIFR49yPlGVXte5IQCFIp+YF7kDhIllDWzjTFXi1GlhiCMgBFKs0G3",
-	"wJrlXSkoAZaaoPixKsj8IAsAlyGAOfKv//m/MAUv+HYhcp6u9XHk5Ygx0ZDk9IZhUJZ1giw0b5vq0wEJ",
-	"HogSwNJxYzZyt7ObzyOkhEd2W8xah8jpsRSKK8CEvsykHK9ecza7bot0F6x7WpHM3VujZdiNFM4329hZ",
-	"bb6mODKUjTWjCM/WB7+7CwmHVF0jIg7qkvhdA6is9HmXBoNxvyPrzdzSI1bNp78nPcXajndCK9zsyKuj",
-	"FO7gzbtlWcbrUeNXPme0yj9k9gTZAxrwdnP6WEXj3ghmKzNBuVClk+vfxWcVciMh0Xo8zBrZPEKqrmUt",
-	"u94b53pecB6HhZ5hLMWYZ7MBRlIZ+RdrClp8Crgqo6oDQatzFkcAsvHzIhMrbwtpDPdIbROWK1ei0E/h",
-	"Lx/RbyEmWpn2zxUxjybta+FG7Azt1be1VoQtGNT50rBu+nUAg/hqudYAyFbkvvUd8af1XQdvOxcAOHoy",
-	"Ni6EHoGSJuQYbtxclkNqI54azweg65bPkvqjzC3jxkezCCukeautBW4BxeuxO9iVOV0OwHsw7KO6Qa0C",
-	"Y5wRCHXh+RoMIh2GRIM7q6phVIgFTAN6wBU0hOr2aJo2jcNTYyzN5a+Ja8b96cYdVFw8oi4rDezqF/X4",
-	"YtBcYao5uOJPxv31ACO562LaGm66s59hzSGuGyljmQ1Ok4dxd3xMRwesd5gcjWknPmBHycOxZqq9+HCt",
-	"kVI3sNFIWfZ/mdKAUHEXtN3dr5X1Cc0IpzGfp0uIGM7JAiLC9As2d3QrQ6qeoWDJpUn6DshuGNzegJ0F",
-	"jJqmqOpjPb8h0N/QWAOSbEmyQoSzje7TJO5tSgUH2gx//WWxYuTa3mwYPrC3LGPJEwzgChuYNof2m/iv",
-	"u4Zy3U+MciA1KriUeEd/zQIzvmEbcQu+xog3xeKsCYVrhPXAcnnDBCBRleVnoCAdOo1rGA5TPoinNB+M",
-	"Zqediy+fTuLZd9PR40fvfnzzYvnj939XF1+eFqOvbiY/vDmc/Pj9dDr6/nyjHIOlwsxQG9bCw4IMAc4t",
-	"IamyxIwko1TGN1o1fkQVOz4sI4ipIEzE2XKes4RcXryIHG+2rSCw8iWwYynSJV6gkHGI2G20Crw4p0tV",
-	"R2P78c3RP2KRLpIvv7t5/vjRdDT7+2Q0O+Wj3qujvx18M0m+PJnEve/Siy//1k0eP+rQL7+d/DB7VtBl",
-	"8s4nxTlVSqv1VRZ82Dk9Xld63WG7fbH/8xd/ft+JNgCdGXQO1fYW2sdB4zML2wKV2JEO9uEV2MzHHpjG",
-	"CqDIxeuX5LDXfYj1tbjW/uc8p2nNUoF4QisJugfhC+UJAgdeVAAyd0mBrry4NhHaPRkAMPeaCdHtE+7d",
-	"apYRcgHxXXmQz+EbMls+FXkWOPljW3x1lfXfGI/O2ruJZvkSXUeNCSnGbIsldzVxczFpk+cG0cyDL/QK",
-	"LCsG9bNNERuakoTmtBm3NqAeGnjMjYM3qiFd0qDl+cIWoK9Do1ILOojhRPSG2Xgvc7evLugtp00W3lIf",
-	"QCFhIr24K8xU98CSqwvx1ZNnjzeyRFt/1k40RF1Px+NgIaKhuVSNbuL0LfArgKcLCwTDE0qL6rjXkTMS",
-	"og9QBYLLQKBF/Ajlv3tGbtgcxNxrUQ2W0K2WQUkQ8IYBWzhASSjmmUZkOEcQTASaFjIfKMbEMDK4WBjt",
-	"5cY4Apz0mWLpLVNVFaMUKuxEA/FKMILgGWxAcET50MLdQEhIlqgzt8sguuvzAmFfI5YvGBNgW8YHoLop",
-	"Fnll84gMafKPQuUAtg3hWuOKPzLyY8sQw284ZmyIz+FPiYsd8112oPA6/cimNQ28ZGujOXnfGLDOqFUO",
-	"qhKKpa8kxppX64mJNAismAd36WBfNauKSuhCUwMNg+1c8ltNyHOups2ejLvYbMJ6E0zuPupLWFzQUHwO",
-	"VQOtJgdFGzTe65/LMrjIgoa6HTXUh+eWkZmWbrAMyJxOHIyjmsoM61+x2Tw3kkxeazZ1CKIVRmXuzUC9",
-	"HPY2H1Bb0nJVGhtSrIhpvCv6cRhUHQzzI/NcYAMqo/HWMsQvn2FGeFiBGMRB+JFaembG1FwKxVCWGbEp",
-	"N5FOmLdWZfQ/nobzQWxwW7WnZzIznsoG04CRTEsYDGfdahMfpxhhIMtEufb6YnrryNas2Ct8GF7Ls2Uz",
-	"fiz4V/mMm1vW5sfznAD/owrpNJ9CKnWDU+forkUMV5DwYNRuxdeQxKs1pQU9qFQbd6v4bJ4unfESlr8B",
-	"OtXJfKoYj3nMmcgH4wLTs8DqVqmBX35j7338Lqt9Z7Z6YCoy+UDxg0Ig2jQkDczYYBXmbDDjakZNqAMC",
-	"FticL/gTdnDA3saMIa5AFYvKhQfnUg4ASNTdMZY0yzvG+6aOjeBVfmVv57Brth29v8lAy8iuIf8re3GV",
-	"9kFzgqs3fExFzNIUjN4DxUQCLKLUEQephDqw5spWA5XL+RzawyVwd4j9wgGY4J9x5S/BFoNCeU9nLGb8",
-	"liX119z31ffxDh5Y6LnQXftVQ22Dc8wbN2mdDvCfDP861ELHOJOmfoxVvbCOIJik9ddJBhOvo+hNazke",
-	"Bwd3KnigB85oiuWDqpy3jB1wsVA3gZmHwwFCBxpgq4JcHDg2CE+Gnxv7Knk901egxZOqLsyMJqxBX339",
-	"6OKFqanUCmnfP78//NApF+jn98fhpfGg2dZEKgDn1zI3Bv44L349YDLX9/y6up5lbFLZWllCrICa0SY5",
-	"tY4JtyHX+45AVI33beWurRezuls2o7fWu3pB4YmN0oFxAlVHe9o57HXv7pD0Bu08kmt9ix+F0x5yMepV",
-	"cvZK6150tLbRg1hd9TAIquG0DxThWjMggLXv4shTNjkrI/OBerE4Tg17m4xqBQK2KI7btvqSd4QfnX/1",
-	"U2fv9HzvGbg0rq/bn8FTv+Jl9GtVo/q1pk99vumcN8UPIuwf1C8rlT6XHmUi/5w7CaC74ZwCPrlIMPUI",
-	"B1NPZ0fXp/X5WUA1SH0QCVE5mjCHiqcMssAm/JYJUsyjcsXRNah1/jYZmhtj2LdfM1GLJHQYhgr1Ry8H",
-	"yLP/e/KBFnH0iJDGUETC8ejnsL/grXixpkrOG8PaVotZweIWcz68q0WrgpaEkIq1S8FiJ1YQkaAAn+OX",
-	"FpjQDyWpneKOPsU/toIlYsEI2urnWcGQ/21b1weNhSg3lRKiMcNtW1cDSqaAnPBXhI79sAYlem2CPtxD",
-	"XhHGnS+TSiTOdoE2d0OANisesDtCRTYo0mcc4BDUBuUgOJb3asApLCtWrRuGkf12uOeszXo703D5jrUP",
-	"72yUtRWB1j4PD5X1dtY9++3lRcjmnjhKNTMr96VCCc13kVmZkLei1KTgLvr0RbMqg7JZGStVoqYQrpoR",
-	"auqUueJDxnOV5cuzdVZvmippLAMlbo71zE6R6xo6jOpcwRgH17PeezCSeXz8zmCLQXcpnc9rQQ9T2KF1",
-	"OHF34zxNkljnvnE5vmbm0KV0xNJq1/NMJoVVglddLcUo5fHAuJA3xp1m7Fbe7MhZ9QW6EWVePxM82vD2",
-	"xoOMC7CmEL8RJbUEBFVTwbt8pwL53nHWb2w8zl+z5T2cBuPA/42z8Z4zOm4IcC6jlmuGS5vRnjI6fqCI",
-	"4qOUiwkp5pY9ZVJCDa8pT5NKGM3OUc83Qf74poZheOb0iQicLZoTGrdN0BiqBx6G/IupkACRpCXuGQT9",
-	"ozMKHWtegKNenbZ/wJumBCiCIYR2k50yiTBAsFNpbcv4bmzcXYswsbWR3s8ZVWxDPq9LejBp0iDRlNrM",
-	"2tog6zVrqpgn9O1aJ15tZNTn6salwLNsK3mmPqj4HkJPAAiOoq3+gUkaJ7ZMVZt8xzI+XkKKKCD8Mg5l",
-	"qCHMigiZaaJYyVT6BAEmgYILPOfrK8ZVHMxap5zRhG2qHddp71C1hFftYzuadwx1b9zxK3nDxG4WIWFy",
-	"lsuZJlyIsFRha4mFaci3YJjybNaWYODG727VWB1KFrAzvmJ5xtktTUsblql81yfdngH9jcpKg2B/AKvp",
-	"xHiuXWI/BJIBbDHEj9mSI0yQJaNZbSbH3ZOjzmmn0+kc9nbIKroqMdMkBF4Hg9VWCK/bad811B4pyQ4I",
-	"mU+VNq2ZzBn7PceLz39wB2qHq5E1nzcBMnuVmiA3WflmMZ6f4a64mBfj8QV/LBSaTqVg91PTulzwczWl",
-	"5BWVrbXFp30zLppKwCQS2v1dVMTw+t2DIIZX5J01Enj9ZZFDNfhQeioUJsmYKlJzAYyLDC4AFw/Tt5ly",
-	"+lcL/o6J75HBWHInEwhVCzyQ344J/Kb1My+oBiJvbFnD6Fp46eCQeackGdNsJaxmS7OdGbj5VXcY1B49",
-	"zrtaL3WK9l1bc3fh8OjPwDhpc0BsaeGg06I1794WyxeTl4Onvatfrk5+vBn/uPxyUfVqHR9uFUo52AuW",
-	"s9SzSCYsW1cVcMIEy6jmlvrJ/5QD/OhygJUl/32qAZoh/NGLAZbTCFmdUGeKHJaGqW5pQkO1DACXO03T",
-	"365AYJMoev/18u5UihCv+sE2s7eJPhLFfV4XnEGkCgtxJrbvNyl4uFMvzIYtN/v4Ii/K0WjmvBR94WyY",
-	"EMsmAN6N8u+zZ6FFY2viOv1uTWRntc9meTp0dlybmVzUUGNsFUaXUtMqS0H87PdYPrjhkMtFVdpcV8P2",
-	"OZs0Rra6YvMj5ocZmLQjH7nr7qGmQTFAToJm27s4dYxZs87JbrWKzVlGbhhAkT3uvb40wtGe1uNq9RDw",
-	"UzuWs/1UTr44Ougkp50D+sU5u1myV9ns6Hh6Pv/y2c3y768Of3w8+u7o8CLpPf+anr/4Ic7E17cH3/Zu",
-	"dlBnbOETPSCF4dIZOwNhbMlykOmF8VKi0jPjShlj1h1uBUy32WBfxU25D/EZdzdwS2Kt7Yb6JHLyAJ1m",
-	"7Y3zaRS9q27FlWncfxk87PDOVfAqrzeXbYH6d2UdnhKl9YEtV39mAwS4UHPIJ4ls7Xq+pliP0cM88fcz",
-	"/2csqX344Vf8cAq1toMi8Tcsp5ZIwkk5730JHEpXBQJlK0AiYE3udQiU6lauDD+UdcJoBVAH0By7JDSr",
-	"1y7PMWOk1e2ZWp7+eHqd0H6AqXFTYlGd16hi5sBhti2f/kmKp6+IcwASk7CYz2hqjJI5mUkLeY4UBbew",
-	"y9nSK6tMLY6yFLQnZ9mi7N526rX0aaheof3ok1Vof8EWVeiSHTLC7opr8qFpHJqb07zITPPrRuKRiAHY",
-	"/Kn1r3/+v3qPBFOq7V9Iiy75x5vR5eXi/Pz8/NHNl8+ePH/64zdfLV6/on97wS+eSHb65Aex/+77OMsv",
-	"v2Iy/ebi6OWb759Of3z86DRJsyd/U98fjHpyyUVXXP74y3R8JF7Izttv2Rez0cW3j24eXYx//OIXcf7n",
-	"P+s1Vvwda/W7nd7hCnE6LFB3D3hEcNI97W1IVAeiucB3u5jPaP8K5EzDOBpKHMVTFt9AyFjQabIOwLEe",
-	"Wqq7scifDSS2Q9JhdbSPGMBEDW84ID6YmKQzSHcyYUn4h0XjNq4DDFOCgCVL/kPCgQGSlN8w/VJkseLA",
-	"4hc1PNm+Ft8wfUOYmwNVDz0ev6BdEF9tO5+OX5S2pnS42BkXvRTYyXoAAyBlw5TaO2SHVsJ0zMfgjnxD",
-	"b5iB6yqrof1mgTx3DMv5bcJsYHANJ+Drna/FIZ3Ph4jCgl0AuUKk3TCeUk3qUDzRkHkZpDD0HoQHzoy+",
-	"rL9SiBVmPGYBGwQGfgQ08PmcLKBY3JzC0xhq6uARwRwKtZprCH0ucMQPi+9VKdMEfP/k7IbvO9FBN0yp",
-	"u4abuHCP7ZKHKqEgu1RrqMeJrC7hQY+MljlzKKNPk97RUfcUNCyT/aOKNMeIemOHxiL0zjNaHWu3+8sP",
-	"5z98/fZxNv7u9f7Dq+Wbv3/1cvJwGt9e0jn/Js0WF5Rexl99+0r+OeBo99PjqxZd/ef9xajAiw3nwnnT",
-	"t73tpzJN9O0KwzeC8ILyXAtRK/ctPuyxNP3eKh1MbXEbUwjKycMgMKvS9TOjb/FaPKiUjl29JH0oAHXD",
-	"53tyjpPbgztXKyswtQ9mGt4QYUYNxXe4X5TeSKKVcR3d37hwUb2B9bZcO4kB1wDBWvrRxOoSrs2P2Hqk",
-	"H9YQ1is4ULuKtTtESYQSMn7QStamVIygw0TL9idhrvcb+/Rl6X3b+JL11DWlfPxg8Vydo7wCLYI+Mpoa",
-	"RbwhESS4Xu3B/p5es2DZzCZ/dMgPbaf780ZaekQNbvIOBGXY+tb2nxr1VqR+e8CbxP4VdwZ23TCxSxvf",
-	"sy33NUHwGOJvK4R6buwVDnxPEBvnWLAlUwaZbcmYIoqtwhF7DvWPKLVkCp+uE+heVSAbXhW7Ks8NvkQn",
-	"T0EeHZj4uaoW25MZOrIb3DedbXCZGsyq58KiU2C/UjTWztvcSxhIFXtuXNSt+LVvHwIWjDy1wiN3Cvlx",
-	"7M732CPFGg60amf6Y/D+LRn5H4SH78S1f1OG/el59WsHLfI4lbvJzLZsX6Du3gpdlyX+1s0YCyE3xRFV",
-	"R4vIlNvhRfqpYi62tdEG3O0dddtHndXcsKREkbJw6TiZF0+fXekF6HZ7R51Op/uwFe20OjsG3O6qqyZ8",
-	"S0zHcnlLwKztT3v59qZzb+J1TXJPQ7ZuaFHXRgutqSu5NdH5J8e87hJuXUBhuZ4Nh+rKw7zZyTYDPVTM",
-	"MxEpRKrv6CGIJwbcKOXiBpX7MX9r/AL48pnxwfhoMhHhOZkVClJQERpE3DxQ66s3bKbEHbS+9cUa4Brg",
-	"LiLHf/jMswUZj3jKVc4SRDAKlm3wUVp7J5tt32WZhbXDMs/VKsa6cgw791p65tYutX3OC3ReVZdL7GCs",
-	"jJhPy+qMqk3OSUZ5CrgoMZZF+OzbywsTNHTUIfGUZjTOWaY+rwVb2EDqileps9lmtU2RjPMkyRjWxtuq",
-	"OoZ7vp5rYepQNNeg8I7kXS5uR4K7XN0+1q3nXunsdnuXXTfM6w3Y5LdmOLvdhEdYfeXDx15Y1dyNtW69",
-	"8skPUQ0cMgz5EA7iYiIpoRIjW9bbZmg+UMTYn7TaA4CiflPtO6SOriYhzCVUGZsZXrnTCarXxJs11mn0",
-	"SpQ0BT9xBTFtwD8TCTCLZQGqiAwXlIPZH2F6hmdkmMv5oJgPPafPGRkWig1gcQelV2yobxL/b0ClApRy",
-	"8wfCn0eIX64vMuhpyuKbAcXzPCQSqsze8twDQT8jQwYBfCXtDDG34AzCpTOAYQL+5oAJq9jxBkTojAyp",
-	"uhnYCmLDJpCoek1WU20L7JUWwggqduil0RpnfTnQW+nn67rFMJ99SHS9FFDkzVsJGEB1zhjM7U0WTU1u",
-	"OqtxXFU02ZJAvSTEFUL50sRxUwXuSiWzoQPjLVHjyPlIMZGj+cCEwKyo8uc/jt9JdfXD+Mnx6MvZyaT7",
-	"kr+Tk9ausdyNcfpDq0oP+wCb0SZDGwM/7Du/KQbY6989YAwbuI9/Q4WbEfMxOwADEwPlHiiX+YPZNgbN",
-	"Y0EV1ByuwnXcITY/FH/n7GY7OM9ACCwxWIC9NbnKVqNXochYMKnsNeCTGIcrAn3agGndhRHGJuFUn5O7",
-	"ZVt/khRuw+gHdwUajlpY+2x96h2aLr1Safe4LDzZAfvhniyjH40y3JyCFEo11yTukmU3BETayYYCq8zl",
-	"XoeL2BJGpbm2gm5gowhQLmtoaEggEBqipnJewX2wdu8Zy+IpFXkzd7iHOFDkMr99RvulDZcIY2qgjY9w",
-	"QZ62uzZZV1OgmtO47v7/4rR7evLw+AgSCWrKV3Xnrq+/8ILejqPuYcPmVYtFrDLh3SXezRH7JkDnkubT",
-	"raP8a++4WPp17xjI29pO4avRavD4GnHzMpOjlM2aEDptuT7NBy3o6Gevnj0mp4dHDz9fjQux5u619Ipd",
-	"OmNWA2wrYg8ossikmJSQxg6grySeb2TmgixNUiwkHXABcKmiEmWpRck+uXjxCmTKXhC2YMxZmmwYEUKA",
-	"/+31yxfEWEcwMXQGUWCuYK5MTHEmgaVEAUY4ozMGL2RkymjCMlOqz5+wrePJhXltzOsxKPu4r/s2gjPo",
-	"EbCJNjWpq8hEf0SnvG92uD90mHB2z+tMd+WV9Rx4PA4iQnDBmtLSqnPVn0qbh1uYypgebqohbXFQeUNR",
-	"GMjstEATsBVk+P3eK3xr7yKpIczfZcbrqnh+dXV1SfCBKoZzp+NHaxi/JP512AmiROY8bywYC2GIckzm",
-	"ePJCiX9XzuBoalqSW5rypBk6pJmiTC8eRa06uFYe5gL6KxFdN5SX1L/aSUdlGVPgP46nVPZ/Dfd7HHTS",
-	"vYa49jPwHwMaAyB4lsuotoAnntFUy4QsGfwDJQI7zyIfn0BB5GQJEMQZowm4PSEnZYAcKGolBRbRYu4b",
-	"OAQDM3+TruJ+tK3X/y71UfuNhaayfzuIKjfAOfcbcDqw/Uarxv4Ddt8KoYr5XGZa4HN2KIds7AEkl0vj",
-	"GKK3AP535SL439qejYCjxWo2m0uoJDq4YQDGrFCBLgQt8qlWwGNTs2BEk4ELI0cCSlnlGy0Xw87QNJUL",
-	"r7oSTQfC4jcDDnQZ5VABnM7yZQWC2kOS9r92daX8Ly0Mtf8dYIetNgimosr3EMFS+UavRqWpjNFqW2Xi",
-	"YOVr9JhUkbRNUmH1dRcmXp0bT1ltsjVc7hnLpzKprXNlSQzWtMG19hYRMvcdiBo8C1D8bvFdxW38c1So",
-	"pb+MGZtJiEfA1XBPmz9dsX5vacrse+9LJpAWskIMVDEHOFBWWzx5CyRrvpFFPpDjASRJV4pBDEx5Pmdi",
-	"UIwiDDem4A9QFbV8w4cJ94/djCWcWhZRPxUZK7AJbykBvm4g5MDaNmlJCuW2eHPWPTOapbjYSz0hIx1W",
-	"52NOPRZxVDipqWZYuRxY8rXIt/ACcDfoy51F952lPGXaA+OdHMyoWAL7xB5AFBNgaDM7rqZFrnWAQYJQ",
-	"7FqhGekjUoVMN05Rh9m+tSGuGuITKIKgCWp7VwOUwX1s4/zrOl1KVT7ICrE5d7ged7RSmx+HFboWg0FL",
-	"tUmxCRVbVGDdwSwyWobEF0mgqxXf4F1L1cJx3WLgh7vjPdw1yiploaqJzw0CUOkvBdPgQkscqZSAGlZd",
-	"k8Nur3cSbVMn2yUY1brUX9fk7i06Pehs1Slc/KHqjDBTA88EOoCFm1uZ3dFWHQU8J3CeUMzPCqH6pBuR",
-	"XkQOyL/++d81hWKnJKcIkskH5RGv5SXB994a6qddTXYgxcoct5vfVuDmK2e4hDi3QX33Eq+nOWolZq8E",
-	"Mnc8Yise04Tdre9OuOsBhBtcLnoPQX0fsUkhbChiZUWN/J0VwqT622vaNRe0yZWQCwG7lipmFlNoDtV/",
-	"uCCFMMnCBpPggSrzOclFbnUDuKYztEbo/6GmhTb3WrKGS/z0jF57f1nJ9TzZKtfTzug7mRY1UKn3LZN3",
-	"dlCJlGpIl7XGsp3qCnkps+uJyCoX+HiYXGzIZ3VgzJVqW2svw6c+MkjyHiq/ViMTzeBty83zdkEOjQGI",
-	"QczLGgwPqMJb4/B4PZdRi3eOTFxtbfWk4/tYpM7o2MNVE+O8tFhuYWXcJagpcwPbvC47WHZK+BXswFQ2",
-	"hAS7iczLtCF3NHudzUW61pRqeWUysFxh8CmUo7dRb0XCc1CYnc8ZjgXCGQS5YiiMcAOyacIrfNhFV2KB",
-	"ng29NDqL30wZRIPkZbxhFRvTdGeq+OmrCQsZre/v0mgWzRWQG6uTrJq2TGzpqjPU6naDUa1W8mZRNmxZ",
-	"HDO2WZswUEvgDsp3eNpt1dZBouaOKWNE14d+BjDLZjzP79bjVqy5fHG7ci8Q33vVOegfHu2kyNxzmKpb",
-	"F29TzObjppYS14Z6MasUfw/ux8AxujOkY9lWifpXE0T8CIctAwYMaTTqbVsCIPFKfWAvNtLaJQLy/7L0",
-	"O0EgJxTAHo7olEPg7yM65YTniqVjhBmwBU2du6ta8tVWeUVcKcSdyadsRuSCEUbjqYmW44q8Y5ms3PVh",
-	"xnYvxTssI/Kk2PZRsJKUCJVMf2WomkBctCV3ROxkTLXJI5bKBczIC1+AawYqhFfY756N9g9ymO14WkVm",
-	"3oEzVd+r21vwNHs28Y0HO3REVuA7dN9h+naK3m/LtsyIyhIiyJtqSmJ5kP0TtJ4pNKqIc2ZLKJubHwss",
-	"43077LuqvpAVKFUOD6BoYGo5W2kCvzyDAHu6NJWhRgwljEpgmO605V3r2wobpSrWoGI5Wj6IdlW3VDHb",
-	"+opvUMF0E+t34Y2jkzWsuekqPbA1l7aMIMM270tiSoL0A+KcnzqZm7IHTTCJ5ZR2NAceXXW6iJm5/RKs",
-	"r8yAlK0iz0woMw8HsrRNVC4SX1guQ9KjVsLVvMhZOJyxZDWeIxfchM2sZx0d/A4i1a68aZuTcK8ylDlc",
-	"v30012veVDUSYs1trKhB8nQqrQ3WxyhYsrZgepAvWkvzM54GmCJGW4eKgmm1D8uJcmsBDGMHxfKWZawh",
-	"/iOhS1XWHnGVTmiansH0sKJEN+p0OlsbTh5jh09w2+qpIvVtNcMbrLL/7g6W+5djEAehHk+ZJ3Q3O72a",
-	"0t7RcXi9xjxlD2oSFzsYdeLDw97pyTjuxt3DUzoejQ/jk9PT4/HotHfYe0jZYZcdHh+ejk4PDmN6eHp0",
-	"etodPTw56o1Ojo5qseQ2KjOY6WusOQZP4PVX53qkH3wP4pbrWK5S00R33/hHVNw4et6893WDDi571LIZ",
-	"BrjVq3OrDL5OQCW9Bw+5O20ym+2KRMBT1kwU1Qo9XNBs2Qri0s3nJhxzFbuGksevv9O6S0p5AsHKn/1w",
-	"/s3zz7dquw4jwBvAhCpLEAoBR0w4k12U0YULRoPsywXP4ynUEbUcewinzroEhrG6HRIqlkYTg2IBZtY+",
-	"a4zpLG93jg4gFQU+gnSXnx52QPPnPVMG0ven64fVbStq/UNJka7np+tg8x39uIDEfImRzKCg/pvA6K+3",
-	"vdVyi1998+TfFIrfFUcKpUyvJHdsjmwPS7Z3Bfyv08vvg/lfjuKPDvtfmck65H9qQf8jDwLcO48RHkiH",
-	"4e4KrP+GBQG2CpGvoNT/p4bAv3MNgaTZe3PupZthOlA94IaLcDjN/3FlCRhVYf/Xslq0LeGJLfszT1kd",
-	"Ch8B/b2Uwk9a/6AMqvTMbVtWRfC8K0Fk2ZJ52cQLbL6WtWhWIVmv3gcuSdPcA0VKSYjgG7Wg8hVglnut",
-	"8ODn5DfUQhcyh1LoPuKF/ttATRgMVgsVsWuB9I9LYKKF2jp44TE8HMD5WMHmuGPOpylWCCXKdkn9jHnC",
-	"BuFAQSYIRclWSyRQER9zgsHRPmIMEdqTcCrnw73OkS1md7RD6B/laZFtXNdn5rEPUWvK0mTQgKumtXii",
-	"H3Bnqo/BYiUcyISZMLZVFHx/ibudOy7x5txUSyPbp6faN2yGqgfQEgJeuVdolW1qSG4FbmIn8dSWcN8C",
-	"4KT2zo4FIiNClc3N1wKbelDBgPmIapA1c8vP77sNGbB3iXiycTGDnL1dp3/qU4qFExb69nX4BPGU1qVV",
-	"pm9p39ESKGiYbMl1um2si3hHDQDCWIzx2Hrd/fl6qFJVGBtbndLjjxv99SsYNx+HP1dp7h5iukLthQWW",
-	"EYtN+iNgwXvaDhI32lTs90ME5zfRU71OtxIRZuprIML+bxketnO4l5snRHjVwr5qAV9BI2XuSRzbbOxO",
-	"aMhbBpNVRYLw9gIIaV4R+VGyEXIkk6WpeaUPOM8R50uxdBwokppUT2/GftlgDIm727vMhhkbFwYYZMoI",
-	"T9DIR3NLh26/cpOJiy+As3gu82EfQzIWVJF5kRMKjhE9KyBFgLSOU8pnlQBk7BOk7rxMSDSuqKSoWCmb",
-	"ykohu2nIYbQb9MTlUdM0fTlu9X/akmg+RCsF6bnKZUite5kmTOVoHD8rQWMgaN/iMWUMQGWAOW5tACrv",
-	"EDYPGYB8RPOt+Z0XwLuRz9kp17paXfCfV+sSlWW6NWfiuSKmNS9r3d7hmAYAB6Lt797TEMW+FM7ERb2z",
-	"RVeKeVCH6rRwqgidWX0DDNofpWpsV6KkWqRrd1jLu9RIri7Y09k8XxKpZSgPxIWHMVzWFVXeqqK9h9Ky",
-	"fTEQm7AYdGoCFmRZlaXuzPyw5viHAFQOjkjKtKiHAWV+sXEt+iCf+/bygiRshu5bR2iYAUh4cobog0i8",
-	"N0IuqqwygNq4BaJyVQZ9dP6VFkPP9541Y7FUdIimOotuVBzEyWoA8tJ4UBzglz4qSUYXkCuIWYwIAFuI",
-	"cAyPHcM9OPx9MMHf2NFvu77MpBwHonhcKm9TNAAUHCkfK7mel7Sp2uFEN3rL1C71wcc4yg/blq16Dj1Y",
-	"l0SeMVaKY96QoR5ksKLVxwthgfATz/ZmymB5q+yWZd1mNUS+vQGmXiV8LmAzUj4OYRfAtayqYEU2qRlM",
-	"kibVtzTWmaA2C5mXmnjFW5YZyyJ+NghpDBW0QmRMyRQjGqcsXX+g4NYP3n4lJIid4gN3uzb5Ke/X5gT5",
-	"4hbWpmz6x9P1tuEtrEGv8OH7SSyyuugGTVI1uoVd+NhoafRzqImP+Lj/Du5gqziHXbrfaBVE/6TJXRAp",
-	"7t+RawcQckZC9wVU0szXubv+T6wpX6e938fFXI7ij+5irswkGEgDhZawpBLNmKsyn8ucpshN/Zqj9Yg7",
-	"Fm40BRiuicSqVwsEvqmmXV0Xnc5B3J21IvvxqPzcm5YfD/VnmSYsq/mg0qQB2DLsr7WTrexJt7fVvX4X",
-	"l6sE/XcNbCQ+4NIyKrlp9+r+lrcsSwq2Zv/tGGjmOUQA5HRaGqIa3SLbhQru6qL0Q42BGqvbX/n5nmzR",
-	"myPiPRd50D3oZWz4QfLlHoQPKaepibVfF4qV6+dsKEibvByb4tL6DsViiaCgG+esfVD9u1zKf+hraWWH",
-	"fq+byRvIH/9yqk4mUDvKGq52vJc+UZDTXYJ14BX17xjgo9/YbWCGswzusA721d3Hueu94UGwr94a3o/b",
-	"QRVSpVgekZTTEU95voyIJnH9LxexnOnTTNjbOROqdnHDi1sGlXi3RmMaRHls0DgYiBf89vKC8KRNHtM5",
-	"z2mKRV8x70Hf5eB5UTOapvWRTulf5Y0a8VqlgqOjxgJbez+/70W9o+MPfzXf6r+PG+B13zgjpl+Bwp5R",
-	"Y+Psb4nT7MXyNZauODy2yCQrj4wz+Y6JMmwdbbfbgUR/uKOtu4bau2U0opdff6c8WzPRgOVYk4SC8D19",
-	"JQkJaJRWngonxuxm416p0ZIB1J5H5nYN3DjLyKoQySMFPTd4sB8V27TB7tPVYsXRvYeW+puJgaUG9PHT",
-	"ALA/nlJOLo3JcDU0atuSYJVCYLuATd+3JdSiVQeqcPm0RNdRT5lt83HmeI8Wf3uDvMtaDNvbIWMRnTYJ",
-	"XTpMXQyAfKA8nPW6IyYUDxkopw4VJfcwEOjQfugFPoQLLyoWFxnPl69hoAYckGahOMlzQc4vLzTdGxAE",
-	"/VEZL+Xly9dXZP+2u4/fzegNnBLwptvMU9uyG8c0z+etDx/AQzyWawvTkZQlE5aREZtykWhZc0rzNoGi",
-	"YDEEqdD4RgvUii4VWUwlgAvoDzOsXl3E0zNEbJjJW6zRdi0gDI+MWL5gaALgmfGVlWgOEblhbK4MILi8",
-	"sep4qgX4PFtiFRPMPFzKgtAcEog0e7oWC2Pit7Pgqn0trsV//Rc5N0lq5hf97XA4vBZxkaVkT5E/PTr/",
-	"6kIvaJkavPcVuW6dF/lUZvwdBHX2ySNYUvKnr5/+cN3STzy4KCFD975myz6ZqQlG5z0g19fXgsBTj6XI",
-	"mcj3rpZz1id0jhi9XIr9fygpHpC9hDx4rx8m5Bpjoa5bffL+uoVQw/qPa5BTrlsfIvMIM48AOjE+4VcG",
-	"6OlHbZPIN8wLICXgCwhhdt3SbdrbCX+5ePHKb0DI3LyCoYHmFS/iFX+N9x4+xN9M4CJ+bQIWr1sfHpiF",
-	"vxagiwBUK+GKDHudrglX8n2mbfJa0xPPFZSqsaFjQ6tLIl2+QZBAk895LQwq95gLmkYkYzSBAj8Q+wdd",
-	"DL98iufHbff+e/vxw18WlOd/7nVcaSUcpSJUESWlIFRdi4pjlyvsS9OxNR+1ycuMJBI9wjQHR3vfO7mu",
-	"Z9edpVVg1Er/8avxLvxKZowKpf+FI/Sr6e7Xa/Hr3t5e5f/6raHxUw3Jr2VdqAcKQyG4MjFGv8IiAUoK",
-	"hE+Oaab/WTB0Xf9KsC3j6aq0BaaWOeVJVIbbBtp32wkn2TY4ZWlDa2f14F0OqSXDMg54iOcfPqP3omwF",
-	"KvyB362xa+er8/tn0L+LE4ZVvoXxL5kyLxr8C/Krq+wAyYpZkYIGNFqurPMZvlRkbGi55NJf8krzzl0I",
-	"4wKNRXNYi9ZIxRKrEC00CWrO1tSQ8zVWJxiDFVO/MmK1fctqYdLY8a9E4olaUPeN30OIHqpNNMzftFWO",
-	"GN2gleF6lKR4ykTuIEbADouqIUz8uh7vqnmPMdEaIhm6QPihm0PpcW06IaF+zUG4Y7fX4rwWNGfIBwlK",
-	"kc+oIADKba7CCC8y5iIDodDV5zC6XGYGoQV5E0sMXwMuSkVyLZBzVIFb4OqG8nByxpCicknUVC6QHgzc",
-	"Xe1nxqCIpql0AUMfWaxWrvQi5BmN9W17LarDoRb+39QeM7W03Awcx6NjprvK2JxRuJyf3rJsidxyaKxd",
-	"vtgR0yzjDOpkD2s3MDy+1ILKjN5A9uAIh838KqsQiWlqmpJzCAen10JLEXtQM5GS4dHbt0OMF0ulyvU0",
-	"BYrckT6CiSswW9Z9sSwHvr1hSwxKH+dMXxkgraT8hvWvhf44YbmHmoDrFpHRMscwSf0hMpvqz/AVm6d0",
-	"yZI+ybOCDdvka7ZEQ8cNm+fw6kTKBMotuIFcCz8OuCxaUtapwY7C+OdDvf22HAaQqpC6VVLM+2TGapVQ",
-	"wGuiv+Q5KUSCAITXAoaCJeu+fHo1jMjw8tsrI80+efr86dXTIcxCVUjBlBtZ6p+cKAeyDNyP58Krw0Hh",
-	"BM5oSlDgNiSouaTZf1P2Bij44vVLctjrPoSKwQpDciz62GfDUjIakosXryKC3+g//3b5w+deJT16LaCu",
-	"janSTl7ziVARYW+NtqMPliwURIwpNqcAIqlMAywBFK+UUX1bA2gX7qUr5eeVGoFT4G3dTIJqTAXCl5nV",
-	"uWJv4QA9kgkckMzU3eGCfHv1bO8kcivSJd/wR2eQsV/HsTZAvLpHLVsv5wwPMCLztsk3ULfHRW/7TCCR",
-	"DIUvAbWXZ+ZJrMucL3iMsRKmIMW1gEHV5szeIiHPmZynjHyG8ZlRmTKW0hFLh59jWWfNvjyOpVsHjH5N",
-	"pTAsmXo1fiMMkzEMzBbfVFwrGOVTODOsa2BIxyVlmvhn9jZvk3MjGeoFA+nSzLdP+ETg/khlwqr0oU+k",
-	"eIAVC+1+lTVfkaKrN5Fud0FFXrmjygKZZJTK+AZvDhFny7m+ni4vXnzeJq/NEYSqll4V0RGDSGzXHnhl",
-	"HlHFjg/PyIJdi5gKvX1GaIbUmYneU4zWqA7PcTy4GiOQcS2rR12MpYr1TQVatLXZigIRSeUEoJjwHVAE",
-	"9H5UrgxcUpktsVCtk/uwR7hJmMjxnMwzrkXs0mYkZKJ3jikrR+l9iLzXzVxHDIWq0VJfYMgjpTAzqQv6",
-	"ThREllmu7UBfE0OsTgU/YdaqvlOSgSxyP6wYu3eSBXiWS4GrfS1MVSVlWKgULHDR6VOjJVpqL1xZ5Eat",
-	"LoelohKzR0+WQYF0LQVM9XT0rdFHmG64et2YVhbCiYn+jVUptW5p+jlXyJ/hAwzTyQVcQD1VFRHBFi4+",
-	"nnxmrJ+qr2Vpfd4/12odT5mJzTAMTzOB0sI0RALI+8BfakVcI0ee12YqriKOXlZTtMSOGa9RkYCJEQYP",
-	"J2gYNgBgaIa+WfUHBjekvhGnkIXGoJEzMny7B62BSIKIk4AirNlICkuDHpyUGYaDGgxgE7VR/wOD56/w",
-	"g6/sodIwpbkWLtFGYC5eBkQkF4LQ+fwBWrm5Xm4fLbM0cmBL+jDrlsChg6kn2IYf34+rgy5iJDKT7xS5",
-	"yEkw5kRkBNevbaO8VyIrMJe/uSRlOxQjgurR6Fb1HWt0n1GRV02+kWXQVq7EFlyxY9ME5BRQUQq3TC+H",
-	"WbQbtlQRGWeMvWOlCcriv7HIjNA07ZCfV4cXVcdGcilD47sWJsfLJu+7c0bnc1tNDAr+ROQfBaSL3Jgp",
-	"uJuVveUqPyNKotSjKcmDzdYEo8kFAR7dmbz0R4e0JcfEUdFnFar5nHg7EVWXtLIIDfYHam5/iuUtI+A3",
-	"er31J/TS6QWc6g5/Jam19ruvoA3n+y7ttr9itC5VsEaZFegav/ab84NitRyBLkGTBRs5rQAKqII8hFHa",
-	"pYHLvAA6w8bRmzbc6SsLCNVOYGQPzcWz149VRF69eqEiI/LpkwW2oAjsm96M6v86wrI7pcgiMyXFZ4ql",
-	"WsT9DKQmGBZSfSxnOCApjDyEyiU0qSkzTcG0C9iewFj6WJlRC1aFyuXMmdINkb2ZSlP5pNThrMQKwqQ9",
-	"hPpGcWMFJQt4DdKVufOG+7fdIZYy5LnWoRI9rrJ+hSZ+c6vYk6bw2NlykHJyLeBgGAU6poJkDBZGiwky",
-	"goOFtxvckRTrVGCOLb5p5ouH21gaUTgsZQfQZaNqPUinWl2Lz4ZHnQMUDIZHnc7w8xVlWK94m7yW9dni",
-	"FQZlNJRmSQlEgSzMwFH/EEuY24IqkjDBtWZIKyqppk2KFQpRKYW0UsMvroXnWLNsY0ZvGD429kpteozq",
-	"AVjsEdW9XRpTaRwzpfR9h7cbzy36clV7d+hZyNNcTgTcOMjj/FVwLMyUEvRpa1womoJY5hvVjQj5xT+U",
-	"FEOvBqu1SigM8R/GMtF39xMw1WjBA7+JUKeQmSYhLcfllKdwxw8POx2gyaUsIInxWmgFGOwFh51TLMdw",
-	"2OsZk5dXzMCRxYKl6R4W88NEI8vWx9yzO2iqqGjCRh7Q4yO/2uzZX6t1UCOv6usKb4YLrFpiUbPzw07H",
-	"mMCAjMzy670HtRF8Be72K8sxNr+KhIZqnZEu/LqNgReh2kx5sLU+LCb51NnqvCqPgbe1yOUqyZb5Kyv6",
-	"qBZqz8jQNKPPNZiXjRGyWjpyYzdaj21srKw6WbbjXrULbLTI5ZwFBm2sqVlzH5Viln431ovq9WeebWyr",
-	"UggzMGRr28Vau2ZzZAZpccDVHENxiz2RpW6ICb8bezdlN/3+0bQsM2MG5Vb8oXGeLqFXs4wLOGzS1A0W",
-	"dYIFIaRsWDdCw4W3iSriKSgRlSLbw1qDKMzUWzQipRyTId17Rzp7p6RNBmRvGJGeHt1BD+PCa6dpzusN",
-	"GQnJjaUMUKoPxEhItQac5GSnJ8fkVI+ge2JlI2MPBKmj1mbKURnwRzQs5ry/vz+ny7/865//rfm7uHHX",
-	"oPUp1Mc2Cw9thvGM71gmI31fYwS2GZdVPqwtDuMepUTTk2MJq2VTV/pxBj5gmVyQ2EaFGUWjWmS1euSr",
-	"1X2Bir1LE6dP1Q2Ot85anZpZpeV8GpFfCn1tuVLWXnnr8pxGxDUFh6sAbpFp+abxEK1Ugq1Op1Q7TYg0",
-	"kBYOxr2yBXNsmJk3B8/Ot/HEWx3eHyl+519DpY0RFJ0JvWUobmNb4Tq2ZaPOVG8rVq9YUewKVsreYgNd",
-	"ICcjNXl8jitiVlx/nbFbKPZndWmvWm7ZTG7SQeFrN79buLO4wjsGvIhc2XI5N2xp2qxV3F3Tqj4qMk3s",
-	"qQGXrp75GTxmXODGkVcr2outHphWA2JhInF45vxUC/yWbztZtcwo18oEPM7MPecg7sz8ytLAZTsQVZLJ",
-	"uVQssX44ONumJUdPrkYuvnuIM7CrjLSOx09mTux2Z7k2Ua3oGB96tSpx2Tg4l7S67h8mBAN0ZoKV6sWV",
-	"sZmn/ffLd0wjq7WON4zAGSnN/tTLIq9ZHQ8dAW0gnl1oqwZAmPcnXyuPXJ092o6pERWQY0zBQOxeNY3V",
-	"yjP7zUDvYN9FxzY8arbVEKo9t1j9kGnlT+VUXxtEcaE51IJyeHxkYCYqB6RSCXrN5MtzWqsVvW7B9JMu",
-	"KGG1nvSaV8vHYXK8ck0Zo6oxX/i91MtTV7fEAqxUKApfqfWCeP/2jKwUuA7stGnSQVlys93O32a/wP7s",
-	"qgTKZFcb18qZadtLVweREDz475g58YKRpaPpap3txhbxSIEJELkGURLC2nBt3SFlaxtDH+GUJmB/Yqwy",
-	"Ois4rJT1xnaOHK/QgjSELKMCji9oifpcPz8sbcmzEO/wioJjw6emYXRCuJASmmr9bFlmmlh+ggwe1hEC",
-	"IrTIB96YrBDGSlZkiq0yP6xE6vXJlTUIOnOgTW8xfEdmVvqFC1/AmcSBnZFCgODFrdPAEHatpnnZoQWt",
-	"8CNTUMtcysK2hvqDx/T8gujVBUOurRfMHALkHIiXcuauFiMSm9HnEvwSYokOW7+PUaG80dIVrC/sz5w7",
-	"NGIzkZxhh7rVhbNGcVVn2Viyvbb6NrwFrvMMOC/EMc0zGTNl3Z6AlGcl8YoLwGdzoRVChsPtAvV97uUC",
-	"SgwDqzaG3phQa2YcbnH0ATWPWzauCXG1bksEtkiCtV8M8J8WS1CmIFSwxSoH9iLn6gNBE4AnvGCpYspz",
-	"dVbSWo0668Xvqw17jXGFcaEo9dvmnLBWKZjvE01Z5DdYvMYr/btyD2jxszoeFyid81lFSj3DHYWqH5ro",
-	"Km35Nfq9oRl7oeHqKAaOmD07BhfLWtfqSkKo0H/tNNr7BA6kfQa9xspUrjrDPTIFV0pxUTGa+u05G6cD",
-	"X8NGZ6a8GrhihFzY1vWy+LgpS5af6Zcr8gNapwfIHqCvbsceRDDX6ovJhci4YB3DozAW0nhZc5DpAe8c",
-	"hWotHOs2sHE8BxG4hHzLNMpW/pjAFpdLOQB9Ggd1YNWklCl1RtQ81ecFkQYDGveMJZyW5q3ukX19uD7K",
-	"edigspkgI91Wr1dqHzA9iE0ag3+gErp0pn8hFBJ3fHuPu3ogAmQg5ADYftm4tfuACdoYbMx6zSlo5iPr",
-	"oR/TIs3P0KbUjCLmpG0nBvmXuJuQgYhyBjITNsWNjHaGUVEEpVH0WvJ4au24FTaid4/RLF1We6gU5aqc",
-	"XM2h4FZXFGQtqBKe8YQNISazpBiQhu0FtdSn2vgwqj1VoxgRqVEvHiCKqEJBMqD5fkx5ekbiqdTMY2h/",
-	"HMKtwmiyetiNWSbh4zHLVLXjUoJE9C3rkJjZTcFAFQdEv6BLj8GYIFTuiNpcSYNcDuwlV/ZXk0mFLGVZ",
-	"F42bQ9qDMVFBQJ9T100RGjCZVidhK6R44VbWfl+KEChjgmgGzqUzMky5gNgnY1OBwDlvaia4BEH0lo5q",
-	"nHGgPhQhHRIh9UwIVj71BGoQEBY8F05A4AhuJgh0WdUElNm66qTdvWLQ1jXzQ6kmSQwUjL7jXSPlSvhr",
-	"AKERheXj+hzMqFiCW8HRyqmvHsPdDPwDEqgQ68paHDMbYmOC888gQ1zJWclOcpYJmuqGj8CYpNu1bCEw",
-	"PvTUWKceHduGrJx3hNYVaRQJuAZ4zv2NX23OgBUPX7E8W+5BqOrQWFjsSqhpkeeQXCwXwuvI6chckYnU",
-	"zesH1nZmLH4mRmtQCHpLudMdsN2PGqvEctUDYz/zR8u8GFtoHOJuFxAEpPvhYtK3hiDndjXamRtBNQh3",
-	"1dqXS5IymomSE0D1qFizpVb/vcFKbJ3PaTxlpNfutKJWkaUmfUr19/cXi0Wbws9tmU32zbtq//nF46cv",
-	"Xj/d0+98iFo5zxHhj055K2pBWD6kWXXbHXxCzpmgc97qtw7anbZJOJtCUtj+lNE0n77TnyeYOuxsuBdJ",
-	"q9/6yvwOhdjnUg9AP9TrdLA8JlzEkB1au4X1d5iAtyk9D7vAhLEA+GIbwMrg5OmWvt8zIWt7F40Y5+bx",
-	"ffPkRYKNH+KgQ2+4ye0/ool5TS/d0TavXJjz+zTLTIqhTb9r9X/6GYBJZjSD1GgLx4paEE35LSS70olq",
-	"9X9qvWbZLY8Bu8REdOkGdIP7M5ZnPFbePtWWSpDLDGJTWaEeQNQowcTatisqb/f0G9PWxj3VrewDHHh1",
-	"N+v5hisbd6X1YOzld92+w0538yvfVi3y+N7h5vdeyPyZLBBF/q504ijjS5bbFdtEEC0T2+L2FT66qJYW",
-	"Eow59G17FoOn++WcifPLi4893bXs2RA9cH0TxyAz/+90oL9ktbj07U4z2JneNR5mLIKJV6NNCsSwn18K",
-	"VqDtNJNy5uKG7eUL5kNzSWNIy8rhf4Vd/178PKbiD7f/+q2DrfiIlWHW0sxjKkD/ojcuXkdtRzZe6FMj",
-	"7by8NWr++eUFVms3+ItgZYDkCm4jra1yj/FcJJdnvm0fDCcRkrdLuplJ8GmxGeTq0Akrg8vHbIG6mrgW",
-	"w5TPeD6MCE2VBItuZASsSpR1X2spCIWcMRPRhwZBQahLaDHBaFZ+xorfVap+zlV+bpcGUDRMADYgrtch",
-	"TNOlyZewWohzvJq/C1UaR/1lq6byby54/bALnLnVb4EPvGUhsluLqbQZ9HCePDSYbu8EKoq7vwP5/cEp",
-	"6V2kKVy4oS5xkyu9GtuDA2lZhbYO03y5vPsWV2Hzk881RQBU+yfjPEgBgAQd4D6GXrVCbyjlP7LJfbM8",
-	"x+T0JgB/MYfawu1LeePxOndk7yDgIDOE8OVGZvhoaQLEwZbs45gF2Qc2tsI+/mBHQM9iqzMA0/3PGfi0",
-	"Z8BS/QPllrx6APCrjzsA++81mX9olPO/ZJa8d6Zu816JePUbUG+TSmnN4i6Q20J0/oeGPxUNawWnjPO8",
-	"B8q9I/1d6m9aH34OE/6+8jGnglcBBvLb6qImfKeIp8aQ7+IDqsJvie6BlGYMj4zG09VbpDxlJQTWRx+3",
-	"6A95/3gV99ddQrlf9/w/p/g3OsUPVLno/zYnGrLTGk/veZoaBK+VYHDQb8EQIiOEcbDeCMDvs2hlqwLf",
-	"I+jxE54F3UGTIGYr5v9H/vot5C+gHGMs4xAUn+ZTj/SRFKp0H0+hGiTUy4q2lsigq/33+p8PeqOyfMQQ",
-	"CXO3Q6JHZE8I1o5ePRTPsBi9H1JlggohqgYioGyetR9cZYNMzvTv+jY0VT5n6LqG2AC5ema+crP5xGfm",
-	"7wUrWOjQvHFxUK4wqZ29FOXB/4MeqS1o/ZnMRjxJmLjTITzsnG5+4bEU45TH+e92al/TZRk0bzIU7C6n",
-	"/JapDecWDmz4PELotvqUhxFiN2D0WSEAyK88oCZWGlJwv8LKboA8603VhYZFfuEKI4uCxdYRfwU6S59z",
-	"i0pZj4Q0qbFcYeR6UmaVYgVU3dhwKtPEedDBCiwiUogy7xnjsuV4DOAaEOkVrcAu+XH1PLGoNQalxAES",
-	"BrZk3yA8IDTheQUPAsEqNCNT7JZlNMUcdUighpIaWcKyvhHMqR+ez97OOQze/mbC8iMMv4Li67COI5ks",
-	"rwU69jGb+DHNMohYgqwoiHm7YWyOu7WUBVGAbafosowBgEVpkyvpsOuGtm6EnQqmekOsNtTexfW9FhAr",
-	"mEgIvIFcXRZj0ExuC4NwDJfFKExYpQufpUNElSlLDbIPpklm/NaKQATLktk11A8polh2iylnIylvIuwi",
-	"lwZDBGuVtDHnn6cM410sOcc0TctwW01FBx0Xg4HkgqnlOKERzyuQUy5lHBHuDGUFbft6R/3ZlhVbH8lk",
-	"eW9Xzwu2gK6Q9ZcowXlWsA+f8MqDTpvkxDe2uC0eXhdTExE+9gLB4fDBwfjP5XdPl99hd4sxXUn5nGYT",
-	"hi8cbTN5F+D6DUs4vVrO2e921T4OiYcfe73uexXQ7/+a/RZi+I46ndIvDszKAC5g395V21QMBkg2srFd",
-	"uZwwqFxOXmF0F0jDCAJmMRSHvU4H4S3NbWeBqSDq2eKCuEv3XLiY6jLXAS8ihB7Q15S7obTwAL8ZBJHy",
-	"nvdyOiKIbccyE2mK0MAK3BvGLXotXshqmmYZZ665P+jH9ia3qEoWIxTkj3mhpkz1cU3N+C0Gpu6uEJOC",
-	"KYWoFjCHIbyvB2PVbpc5W2bmj6FEsk2XM3DjkRHiuSKwG1wiNsliKk020//P3tfotpEj674KIeAgyTmy",
-	"LCt2fmwM7thOMvGdzMTH9mywdz2IqG7K4rpFapuUFW0wwH2W+2j3SQ5YVWSzpW5LciwnmdEi2LFldTfJ",
-	"LtYfq77PhBptF/DTcLzS63nnSdpL5V0b4DAv8NTcpaEfAHArAeYIC1HdTQD1HBQwGicooACZ2Gc8sqRO",
-	"AxdNfQCQiv1eug/vYcgez/UQPsFxQPt2b+phpbs46IJ8f7b3pcoEoiOF41yz9TsDqTjiNhk8tCGce3SF",
-	"KYwFM5XpxtptrN2y1s5HI2WP6u7mbq12bjac9NDw2IUFaKyANFwojkeIa5SLUeZRBBIBdgNRK50uBBzT",
-	"nohD6+CiR/g6l4oIpblh/zi3XKU8T9kH0RtofW1+fxxXKBv684T+2kr08An2n0i7z7r0+VYEKiAN697s",
-	"8GY3PBdxQb11fp129vZ2XuIoqF3AGYQuoiH6O8oUQRFb5Y8hOrR8OCr9FUI8j6EIHH9yKHyFd1/eCDaU",
-	"amwBobYPphS5saqRlWNMZnA4Kp0A9riLMaVIu08Q2hq+TA6BsjlPZQJAbUzwPJMuFNTYK5GLxHks2GaG",
-	"1BZKU2/p425xsdSq+6TKZODwUaWufApFrxqo8Zf98oVf9xWuOfcvmA6l1mLWaA2+ijGrtWPohYI4bMxY",
-	"vRn781ulswB0GgUv5bTRF5uobWixXHdAFlBao4AseO13j8jOgykCwFtcI2la7D2h5AQo6Z4n4SNKD1Nm",
-	"BSgwwtiVZlot0ppmoza/9UBgo0E3GtRrUOq19Dt3BY0JkLS31ZDiqXEqeIq1806ToMPmT2da7A0VsufC",
-	"2FwmttBg1cUH+NA5DVNVuY0k281lT1DdnYlq26mUqjsmGTdmtTsewyUVtee+koFadhHeoKfHtq4QnU7U",
-	"lz8PPtapqHqyRwEu8mrl+vyhEDmvGYSeKKCsqyzBf/ly5Qr8i7l+9SVWIiJeXG41yiSOtzQ2TOD/vcRC",
-	"wu8GRbFyMYgzfdXegJnHU/NECSBA53RkVc2B3a4ZEVCYx8MpkYQ2lmmJ6Lv4OR5K4GaQ4ErUjOhZzYgg",
-	"GbzqkL6nyj3Y5YvrxlFbbqqW1lu11PPmwZuxsxLYzh3LxfGu25/hv3/UWrwPvrx6IJ03Pm16LFJPH2FF",
-	"lqFH3yRcLg8aYnxjGQ/t84A+A2qQFPRc0SxIXmPdov0KMCxqa/HcVzZSvb6qHgHgNvSm70eqVw3PQAxm",
-	"y05LW2KbGyOv1B0i5fjWdaHyofHHTtJ6miNIIhLWUvVJ4vxhENym2DSrRH8RLzx6QN5L+mMlZxCHUNR3",
-	"P1xoiNP+E27iP1kkuNvpLHMxFROhwvhaxfHyJugmQMWiirBl9VTQTjV2dhuA6NakU9544gwlhKei88YY",
-	"ONX0SCjjKYkHQpULDtG0m4m0ycDjcQKRLVQCIzoUKaR5RXTs5vXFesiKT86JPqI+UXDVXchwUIbwtTpL",
-	"WyuqqWMkntnoqM2x9V9NqcHeDFrNl/3cn0qjnbUmRylNkXBMCY/YRqFIRDdLQ/CU2LEjlcurgQ1JocUe",
-	"FemJ+1JlISOGySmpYA5NZmVyLSzbfb6zs9FkG2/rL6qYaNuuGAwuoZFCDmJNWukU8ZyxKJGAWAsaVmwU",
-	"EIV7hdRf9VjJvoMJtxH7gFSu+fRjPlY/AOf2PI/5fozVawZ6YrAKNKBdRhRPAfAZAVKH/Fq0GM4BO6Dj",
-	"toU5HVlxNkrzPw53XgS0cz7QE1+iSaNINSaIYDqxQq5ErMHFWC0t/fsX6G98p439Ri76tI+XPi6NluWB",
-	"lXTx5NOMq1srTiKpgAotJ7v0XjaKfOOSrlfzn3o8/EgM767+I32//bn45Y9tt5Gmq5uAaBctsAOvgEuS",
-	"1BqB/BvPST7QEyhex5pBaaOOPqf3IBVgYr3/HothAJ2idFxV9EB6rgOfRI9IP5uXCiDZqcXZWJllGMAD",
-	"y3eTjRUw/0dQ3ARPPYvHXVl27paypO/vqlqX1qTF0w6LG349jVrn+8bcOMSmsFGgGwW65gJ2tx0fQH3m",
-	"+kasU4EelonbHhk2FabFfkX6H97z9G2Etx8UIXSr5gQHjp04zvNusUMYs/Nqlz1CwUnOqLZvQJtslMh9",
-	"KZHvalsDz+CaN7Zn+lnnzr4A9rAeT66LNptArUhk5MFeQsjrRrTCxvWXbHbuZud+/Z3rpfGetm4qcyht",
-	"mNZX5gz00FMLNSMm6Lwgc84ETw2zusXgXHOexHrYYr9qy6BHFen2KaHU9ADL+9iwi10IN9LC6KEn6tQ9",
-	"GJGU8NHYNet5UKgFDZiMzIgnosUOI5o95HKxmvEsc183ByV2Hbgeqeimegw3BjoqwLTgQ3GpsLQIqmo9",
-	"PyChgDVDrkxkBh4LzE6Ul3NTHI1YX6rU0HgMMAtWwk1off3baFFuC1i8W+wXCcBjbJJLK1j3v7rAo/0f",
-	"naMuQlhDRqtcaRgTfndqMl/wgmsBop8tUf4I6cQoNdn9sVseRs5vZM3T8dXWPf7p0yUe71/7/DN/1NeD",
-	"tJ/UVVmOZN1zO3t78w++W0EkjchQFaegkp/IJHuprZbPRrNxw7OxwOudooOQNMzieMAlO9WS8B+noDow",
-	"av2j2cAW//IDf9VUcTB7X0pzhpvA7+4uejI3Ztw7uh/2Y+04r6X7uYH+d7H6Z/xGspMpFCTjRPcbI7sI",
-	"5HyvMzvLZuNG8sZ+4+2rN8do05azt6+8AnytbD6tzWR6VULo8iVyyshz2FTyrac+Fbgu2YhPhWDjUWTu",
-	"wuurRtJbtkoVKbRuhYK0BMOE7FvSeN7C+d6yrnHvRSWi2yyYEADwSAyc7u7CKTH1BBN5F/Af+tp8zwsA",
-	"UFOgCAh/x9mn0tOk53qS9lIRcWiL/SzEiHWV+GQ/4qM8KIRHMUbXdz8+7MlEH5CnmuBFCx/0ps58Smfz",
-	"7EQIatuOLos48Qt0DDCl5hqPm9yfAJoEZkrdcwBnJfxBkEfdQFormeLSTGG6gKDRB/47nSIuFJxaTbi0",
-	"3fhoitBODDNaKwTlJFCyEmyZFVkWYZ9YrBpW0wAjBUtUHEn55x0miRjZfWA5QnHZMjYXfFgaROBAFCrd",
-	"9+8WEK5wQFM24KORUOwxJha2gJ0YvwdIKb1cT4zIzSPWfe0+PdfjPBFdlqOLNRDDJ01YIpBASFCgrDUv",
-	"VRfug+NxRquJZGf4Aa4+N+gjZNJYlD9UQaz7jhu7BY/cOnnVRbZBrbzIcv/6wB2SylB3vJfkw1Aaga9B",
-	"QG55Z8+v6qXiyGJuD5zjyrPMrz1OrA7Sy7BkbKE9nhG9B5ID4tsnnr0ht/gqharj6XiN+3tl2Fg3vRV6",
-	"JRZ/EQbyga/w5YvpSJilxqATDoHJ4m9yWpGTV+vt74CHUH9HszG3dVZk+CoaQvyGcdvY+fW0t5zs/TWs",
-	"8G7n5VL56l+4mp7RanxlWg5CikX9V8JAoc1ZYcAL+/xppPN6oPVzECevEHkmUpbpK5QPcFF954jTL9SP",
-	"bTXoHipvcH4C0pc+7joZz7pPmlhOYdjjbmJuuk1gNv/XWNjuE7zxP/XYrZO7NxDWbTkBv1SEeI1gHINM",
-	"pFcid1f3BFfwl+4TqJIFGl+mNKWkeQb8W/70zM6yNkdlaLmz82Wr2ZtaYSLbDbSr0lqh2FBwBTxICHSJ",
-	"KCTEGu0LQjJubMyLSiUkmb6KvdwYCUbaFuse8YHceiNz4/UyfHAc7tP1N/LlI8Dl6vyVTPAbYS6VBKk4",
-	"YF3nKH3MBO/TnZLoJsGXKMNeuulQD6TM3Culx8Ma4108a/MreSXcIB+fvTlmL/eetp+wvs4yPSlm71Zw",
-	"nw30hLp69cS7EDwXRTf/+dvDrc7eMzexkG50RhxTiy7sdUaaWpIIjOxSReSfydh6aFM4Bx3oTACCJwAE",
-	"NJkd5HrC+IRgPmEc/nW4cY4ynggPST4EfLXrWWbQ8mJeqvJqFiPj/nbcsG4uzHgoPnJLgKA8paYqMOlV",
-	"lvU17Moj5Ne5NXXxVk9oziSV5SA9MTd1TZnY8FhZjkOXCTUeOo0B27bRpE9przprgFuw0WyEHeh0zVLt",
-	"tX71OeqCFut6H910wT31pmfiBGXIU+d0GStG9OcZ3DUPDF/M3FdR1XXJ9mumHl3n5x99FAbprnajWWrC",
-	"bzBWkciQ3/S1+cj4P9Tg3nm2shS4oVVNQ+vesi22Ua5lt11ugG4vMWIEAll+yAeVyg5RTTGUqevQvWi3",
-	"9+Hff7X39p/WtRBbfZ+zK96H28qgHDy1uIsy3WKWE2zt+lUHbVDdSiyVfbbbgOHJoROlYmxSWXEFHnDj",
-	"09aV3nIfb5lrOdrSMEiebcESitxniWpfkZgzLy4yk/8W5UlZXZ7Si53nnafV0yru9zXmBY3vtL0zDXWQ",
-	"OgTwJsyQj0Yzqg4TE1UTwuxZpfg8270bPx/U8jjXoEhEOOviR4fKXyNtNqy/d3FKg959vrNTPeRgM6rV",
-	"VLu52uuoySmH+lb0lIzPwmNyvzctrLPhmfXmUuZsyPNrzPiTU4ceIEIdYQ7oETAxYma+LjNO/tkdikJX",
-	"iquy2+OhZumCG5V6pm5v6kpXh3XvScVhNvP3g4DMmcsFz/0iTmZ03SFLNpIiwRwN+gLOXs7EazMO5KKQ",
-	"7Z3g/VMnxG4rF97oSpddoPtYdfLFLbmJpuwntkqi4A1w4X02WdnxrDS/m/Par5pTRue1iiHynb66I9jB",
-	"tZjWJ5F/LbF85eIGmg/hcNNq3SSMfu/Jy5wZkeTCVmP5/Oye9F2zRv4spouRP9yCbs5V1puaIWjsuFEP",
-	"pKu2dKC2EqcI9DG3gekYJ8TNEL9rcEvkULSY05dAcYHAeQNuKgjujnPBrfhZTO9aCQxCA/hPpaPLOe4U",
-	"QPQyEZpXOMbEixvnRye/ui037mUy+Xgt3F12dv7198O///zpOO//7Xz7+cX0w3+/fX/1fJDcnPKR/CXL",
-	"JyecnyZvfzvTP7gJ6CygUbk3Ac5gxbAS8Ct5ci1UGo/EeYjoQloIaDPeE5nzUHKdBtxGegjce4WD0F/F",
-	"xK3yUmXPO/dX7gSvNw1PnpcoX1QBMlKoxL9C3dNfgA0CXr9zyEkLLa2EIou7/flaTP9AfZQJK6oRC660",
-	"TptMKzqbApx9J1dwHoYHTi125qxyURvoQlTeF60KzE5nvb1WKu2N3fnHn1D7BFj8TdHeN2QA8T3eRf5W",
-	"9b1+FtMZGKBMX20npUin0m10OhAJYkN6iwrrOOVPQvI30QG9nA4QJtIqYDtnA34j/Gm9Bpj04875KbOZ",
-	"vtoqRtFiXRpaOGAe5aIvP10qeGBxjZWZMCzTlW2bPwl7HGdnFuaGIeWOZwLh4GHA04NiqlH2KLBjIGJ8",
-	"i7X9WHGdSrmLnXZntzqsd4u3QtqCf8K0xU47+t+CdMZi//mLQuvovZWVyjFPBmLLxaC5zhZpFfiy/+5X",
-	"CEu/YT0hknEu7bSx/4/f56htSfpYKQ1ZG0IGgwW7PtqnUBpf6U6/A/A73Y83anFhi10A3qbuR5uc2lak",
-	"8X0ryBrzuLu1RV/qPoFzCRg01cdfi5EluD1uXYSq+4B0fOBPSnkuLpWvD2qxIyeSFe3c3lhWNfWl6XE8",
-	"57UBSJeecqcOvnvakIRF7jELTUk3b1yADYDFSm4KbLlinz8qW/oZ+3gvmSynpm7NZjmXOtHqRigpVCJa",
-	"7MNAswlX1lNfmXEeahSGePwgMiOAMLQ6p/VOX1Faa328h/CI2wiy3aSbJRbUr7pbvwFrFyit3dIUnZHO",
-	"RZPeBwN1t7T9G+Va9812opWRxgqVTG/xfj20SS7A2DmH0Hlu3uXriSupFNJ54uCK+vkDdvbmmD17+azT",
-	"ZJ3WTqvTqgIYuXHOTxjIAmcVanDc46kkwwlKDoNb0uukI/CyWbr9/HKR57mzzEHa7MCdq0wD9/4zt/Ef",
-	"S2fkpck9x+cvcQD+NTzqL2m9C2Jw6iS0TkWA+H5lG/79Oc2w08rqY8CxJYpd5XqillYfLvTcFsrmUpjt",
-	"z+63elzpdxhTYtG8zFnClVYy4Rlz8hjzxiBDprqyA4/aLi2UZM/GvN6mQREfESvXwVX+JOxrHOhqVk0n",
-	"VlRXyS4+162UWYytv+cw8c98DoMBZW+MnZV9eltf5sitmqC6kJmoyFDBZvuciRuR/bFos73lZiCcS5AK",
-	"1pvCf5vsaYcqUNxWu48N5Qb6lXeTG/cm5fLwKRe37t5Hca7L7SZj1R3wzgk5bYHmXfbLiOdWiuUqAJCt",
-	"GTdxk/k9zJAYGzcxMyK00kAnaHXYdEpP/a6rAdwklqgHoBXelASstyRgFETKby8vZHfrsqyrGPgFsDu4",
-	"x9CFs28z0KOibd83XLbYO6muiaFwKCjNIJ29+FRRIvN+JNQptU2vtitOUjEcaQgC4FB6fWR3OL4HPm+P",
-	"HloR2Lg/zuytaD22zsQo41OxcI9F14RL/sz1bjtLDO4nrcQmx3mL4nFblrq1psspnhAUkrra/gwX31oJ",
-	"8JvKpLqmk0337UempFSA+hi1ku/5LgqPZ+uO2VjlgqcAuutblPcBN6Tp8VIQ16LJqCnsUqnxsCdy0/SY",
-	"IIAiIkyTDYXl0ADmhoANDJ6AG1rVQLBN6DYHwEX3VaniY4ZQgd5ihwBlZppQbYUzk6m5VMbyqGLaxeEI",
-	"4Xgjctl3xhUazSY8y4Q1gb5bDEd2Gq4qCt2BJ5wJlbbY65yb+dqJqr6hnBvh1fN6XYpbVV2TCTeSTUnG",
-	"feEofZ1CXvcOgxOxrM9SKuUgb30u1PwGZHTj6q4567KCwWnef9YFBKA6jPTmbDtk0T9/yc2bjdG4prwI",
-	"qmDJQgGAE+h+6g/lU7IdBlCv2AR7YgvmUWfvKI9rC80KVNgDKN/JqbzXWcJ5V/1c2Fc4wZNgh9dUIDD/",
-	"nAcG+V283YtctBITRm9+Y5829QIrMh+i20ryE3m4X+ZZb0eu8mKwJJ4DgycAkccH6gde6yInhZg0mdFF",
-	"rz1AIvDK7O87aaLdu9ZKgeIxt1ULROuxMdTrzUnxqnjt27Dbdemtn6SvZ0Vx5wxQHaA8BrEwH88BawK2",
-	"iHU7AKMtApt034zNdBNu5sz0E0yNQeBFH10qZOBzZsSb9S7+af9y3G4/TWA88KPoxhElxn4YfRbLjNsZ",
-	"e3qGWokp6wnEeYrDaG+sCtBOH/6aEP+iK+FjS7fZx0r+axwq8X26L4THmP7GoqEC2DNUPAuVUukHZ4Sx",
-	"IdJLBSsV9WVzFdaB02zcV6gFyUK8D4+e6Dwton5/jSxPVE/UPig2Ji36PZ72y8BtLxXVaRdKDtCWU+Jg",
-	"nepxNU6Vui65QA+cuJztl/pI05+FfCx5i8FdwTdTalYqLpd9k1AHVbvd3uk83W00G5gJaew32vTZ3rPn",
-	"LxqgZsnfLQFHlobUBNTO/QY3A/6jvjY9CSqDUERnBhywRcPQ/PcaP7obNMIz6HN3K4RDnUW7JIzUcCMP",
-	"akmf00UlvNUduB2K/Oz96NPohsk4z7EgqnHy61kxMvrmav1cqzq6O2uwnost5ybh/C3yYWxS2vfhtzhN",
-	"qdbifm9/Ln65NeMNoWVlMtp5GgVSdj8XgnwTdNoxj9tkPeeITHs6nbbYRcj7jlUKEKFTctmdZRsnA5G2",
-	"LhUm2edTwcxrvHJWucoY4i1mMgLL9dkBUBnMYBM3f895XRSBu+2fL3HnF9dDFGI5k7krUy7e2tIHWCL5",
-	"mBB1A+wcMkz6FhyWZNygn6zheMzTeaWVlVEz2P9rjI5nnlRj443ltoaOchMtrzH5I0CeKjhAEfVxWbaI",
-	"ZXtFyg/Zzsfqtq424CfmFs9XgznBnk4PooftIohwxrSiQBiKcrtjZWXWpa5XiA4J29lHdaZAg0KOeWh9",
-	"JbTuCJ0RYmQkeCCKPNx8GAMjDgRLxUgoYG4o4B7hVnCH+Cg200rsux2t6rll2KH7QoDU7ImrsbpEcM6A",
-	"+e+Rl/WNyDEylbbF3itfOw0fucjWI3F2SnjJeGZMHRms22l3uges+9PrCzb/qrrI54po9ojE6SJqsOHz",
-	"Le9jVaFf7sh6Cl0QEb5e20V07sWWQPdWIkMtD+5s/OAMfjUDqACVdFofYVCLFb83fdhpd77KlLzgbsA5",
-	"/tpBzy/c6dxJoY0NjzN2M1hbK9IVEUrPdo9nXCWi1sM68TAfPp9COhd0HIQ0cMSm8yHPoE7dk2GjySGO",
-	"D3+FNz6E6uvtQCp60lITdZKLFH4BatQaTIQjHPUZTGLlBB9edoix25lXa0u4q3ShXf67b5x6XvrbF3r5",
-	"7x77/NbSV5zbXC6JgE+Dx5r+tZYrl9/kg2EpovhDE0Wf5wSkmPChiBwEJ5lEmsCEJ7RAEl+wNSjE2JIe",
-	"QKmxW10x4ZTAxjdfb8lJOIx4ZBgpMiqjc4EuL0W5KGHmzp45qktCwK7Tlq9BVRJ+NPbPFudMREWTZU2k",
-	"DhmJXGqCzXcutLuEZkHtdP5GQedHZy9O7tDPhS4h8tQvVVgHOkkpChSdbx49o0a1voMZ3odm3WjJ++u2",
-	"j1/KRklulOTyStLt/CuhRM4zFvD771cpQnZqKG6B3nrfD5UqYlZFOtmgc2wUFvxGqIqjr8SHpaaQPUhy",
-	"0Lk7KtQI4xCyZkpPWpcKRgD3qBxAkgkO0CBuAEZYm8GEwgMLLTrSRgJBr7sUU4hsIlWK0MY+96K0dQLf",
-	"l/nQ+bX2UtEhO7ZmQqHfSOhRBv2d2FF9G6/lT8Ke+1X+It1MhXPLKrcjANj8HvX4Q6jl2Vey0cwbzbya",
-	"Zg6qEytviATUA+reu6Yu6Exqaw6JhgXPIicRjw9RJoJjCsNuwt8yDUlaPcfe0tc5XjyGbvX4bIayx8wM",
-	"9DhLMa3cE0KxVCQyhbqjKejtkEZQKTBaIFNMTwM/IhCHxs+sUZzhqPWLFOf6dNv7ESTCviG9NrtiG722",
-	"0WtLwhBDeFpubOtNyRMDLqwrsQatJnm2tSiTeTEfAhMDYj6NA+siewBxuhMkyE/69gtMULJEZ+OhotMz",
-	"zqy2CIVDx83kr2B0bycasR890GNFkrQiC+APr5fJlhbMsi12WPKSlU6FYWbAsSj8UmkliqQEkeR1DYa9",
-	"AFZrhK1VpZJnlLK7a3Jgkxe4T0VdvI+Nrt7o6jv5oKA+vc65N+VcBNHbFAiDgN9S0AAIhRSkQ6k3lylk",
-	"Ta80kWljLxwF4MzwqWmyvgBUsiQbpyI9QGBv32vOp+Ba97nMRNpih/QTQB8O+ZTatXviUkEaARSqD9qR",
-	"itlH8O4KCc+20IQDOVrIFVg+NS12zqcVQL6zVQtAG6oKjBq6vwF+cjfvR6bpVwDyuxPV9LiQ3DDuaylk",
-	"JYnkMd7tPCz8yhr6PXG2fRC9gdbXJ6+W0XYzF13IoTCWD0d3uPbcQ7GuEy2kWJ/jSC4fusahGMUpyXNt",
-	"N6OX98D25SKjTUHmfdVnb6oPajx52BzUgFhIIdL0OuGNmacjpVM2F5TGmC9AiOwDpU+XQ/uqbGUsHv+B",
-	"7vVdY3jNTmcxnBct4cZbWm/rZDnfv4L838FroodswzPrvaZjrLh0DgpegWTtWcYmQGsAJOXSQBUkBLQ6",
-	"T0XeYq8hTNXDUSZc/BiOW6THeKXbFY48FE77tJtzroR45Pv0Ck9JQldyfK00ft3AWQp2rBmqsJ3rJC05",
-	"TR6rx30A/w9BBNZqV3k97i9V+3/97gO8mK/mN9yuGi7CC4yPpYqS943z8N05D1/HDXASs4rCW8bSb3/G",
-	"H+oBcIExFjJpEAzlYigtRF65SIS8cT8BnopUGABCEfnE6UHQYHriArgLH40hbK5TXYCJi140N9ciZX1M",
-	"McyftoZB150alAfcTcxN1wPwUnLQ8ydT+fwjE58sY/qkxbojLlWr3d4peKIwbA1XY/EnospPRJN1Ez60",
-	"rfbebpdZVPEDf8AcfRVaXSZgrLKMXfmUXsSfDez+lcj6mLmq5sv/J0JDeape+hVv5qfiPqAxVhH2Pozr",
-	"FOXD4tt9GmZLpcUWps9uSYr9Ndyw7yiY8akufD141ooqaBmVdu+YF2i6Z1reblGT26HopFZhHkUV2tDk",
-	"w9U1HU4M9AQytKBOZYjeWowQCAAcmdJNi8Kr0zCQB82N3OblhLXZBD/rDX7mqp9W2UPLxkH3s5V8VYVZ",
-	"ggzy1rxCcaPvOqFwxNV1mMvibEKxfps9tf49Vax2FKlZfi0Uk+reWkxv4xrv6XTqvc8+tFCa4HmySa6t",
-	"AJ5T8umeNv1Pu032y8XL3XaTHR2edJrsf5+//5VlEgCLSn5vzid4Y8Din/GBMWGhpuz4/G/+OH3IRyOp",
-	"rg4uFbdsqI1lu+wnedRi3WPcD1suKuqyVAujHlk2BCLvJuuNLRzCc3xc+W6+VxBsoLJ4pOKcXQ/WlOGx",
-	"kFt790csbTKXSlqWyWsBCEiJHoomk30XRbinQ6nniI8NIhcPdS6wm/Rp6CZtsUOPKwzJEKKMBL2z74fq",
-	"UyWT3D3VWJ3PHBwBpYdI3YesG2O7/Cym3f3i3UlTnB1Re9b528Otzt6zFjuEpgAOSaEtPbZYatbd+/Sp",
-	"65YkDVmY/aLcAIaShuFfqpA0wgROPH5o6iXJ9X3GlYdgKFo950qH4UYboUnsJSUhco8xUD9r5JVyN1Ri",
-	"vzgUG+ob4VG1CGaTjs76dCjYZDwquMPvQzUELpPI+k3sOrtUVJub6DwXiQ0dbNDle0DTDsSBPr2GWbOB",
-	"znBHYQkcihwP78ZqzTKeX4kWO9bDkQvTumbAO3vPur7PA+nDAEbLXVWV9TpxS3qreaqIpyMROfCiQebF",
-	"CbQTZOA1bi0fFy5VHesrIea51D5A/FpSgFh7eOBVEIzXQKgfj5C90Xk4RzV1AyanY3kbeaxTUcP5hgWQ",
-	"us/ca3HSWsJBQ125HwTFJycQi5E6wnFnQEc+Z8nYWD0Ued3Yh9LZGThkqQjD+zwzIkTWPa0zwZUPrevy",
-	"nv+5/Z+rkvY0G8NxZuWI53bbfXsr5ZbfoUDaicCDp0rDw2Um6qIHNBPzauvA6yvSX/faV77zcHMkyxNb",
-	"B1Tom+7yDRPulbdLJZ9/WZez9mh3cZV5mb/pjcyc2XKG3OYysczqK+E05/1RO4WK5kWG8u9OvUsPcILE",
-	"vLkJSDtR+nTr+fMa1R1fVFLfQ/7pHRAjNvZ3Oi8qtO3nipAst9MIQBzz2yMu0zrD4WHYVwDSPnmFD68k",
-	"93dysfTt/DqDXqqa0XEuOBSvEr06HE/qHBjT8/IKA3xJ+/lWe/ei3d6Hf/+ncSsXbIVlS7kVW+4hjSWW",
-	"2w+OPNcwwJpx7S0cFyKx3GVg31N2wb/0xYmFglRlk1dYb14h0ndemRc68J65xyCQ4opx4MlBB9eXCAAE",
-	"c6gXaLEjLFKHkniPXoxhcQolDAMB2MXsijL2WA1w4CN57AK1TEhofRcqheicEHOKLk28DAMHn/+Gx9Cd",
-	"uhMubRc7mKQl5CDIAsSFEFAVGpSB8xOlRZ5sLF64VB5jyvn9ELF6POeA1QZSB3hVYiS4jR8fSh1Cf394",
-	"eKj1cyIIIfNFWFCJ1R4+RASr54nmDuBPPpfg4iVpXIS/297tUnDLlIZ8zwR6r0Z8ivOG9wPpj57wMJW0",
-	"6peKwC1DY5oPfqLHJVy5xwVAbuJ+Yl2sue2GuVUWcYDi9QL6xYjNi7XiBx6U4l2RnStBnS/0zAqVcJyH",
-	"/oI5cGL6TmNnr91utdsNyINPRQ3889tXb46R5HunsDVn/EaykyksX0CE3mvvFJDQLxGP2QkRUaBYN4KR",
-	"nX5s77x83n/KO8lu+uJ58lS87O3wZ/1OO90VL3pP93ZQ14KmKM033s6UMwFsC9Ipq0y9s+dnXvKfgqc1",
-	"dB7zFYTGWy92nneeunlq6z5IpVIkNrRmVfjRnUY8+4BcDcDVML1MqutZYGnj5Fqk7L/PWKJTkvW+/ESQ",
-	"7TSvaKaefQyOjEE97zd2OqUXis9pjEdyf3t7xKf/a8R/SAZcAkH8j/paJjKRl+N2u/NspH44HnD5H532",
-	"qfsjfsiHP+y6tcLfkvEPbiHjuXmM7KVf7SrwcGGX3hsSdryrUFuU38KZ6I+Nc8umjLN8XEYgX0KydoNg",
-	"oX/3ERyw2L18uf90Z7/dbu05R84NYZwTALDlAKVXELkRej90TUGetxCDFrvQI6e3xyOnKkd86pM9sUZo",
-	"wdEph7k7+zru92UihbIf+2OVGjdO6XTi0eFb9+rePD3sHO++evH8+Onrl0c7h8/edNqvdl+/OHp62ClQ",
-	"zalmpFGlNhr////+v/Bv92nH6QyI3fYbJ8cnx87Ko1pxv4FSae8WasWJHwPhC1jxc7JaEj667tAMODvj",
-	"GpX58oqmQHj3ApW7hXq282Kv/dKNbtdtfIxK9r244Adj89GKTzZ8DIyATCg9vhpQYtiXNnq4+PEoXSgR",
-	"oDSRH6Esl+8VgVdM71nV3SanLtxooUaHqGM5UdmpEpWVNGq1OIFVCeLk7FIhTgut1ApyUdbd1WMB1oMw",
-	"lvOjk1+LscwQJnyZiFYJZScSSi8ss1LZE1JdwdHTAskrveMVtHNZNVewrdPfD7DlNPhuqFVZjnqWykaw",
-	"Z9e7bxtugQcg4dpQBdxDwSrozohWb9kIeD59ud3jNhnUl97/NnLB7U6z3W4zqRDgGEh+/A0Ixo1iVzqn",
-	"JMQhOJ8lcwQl+XMhY+iiJShzykfanCfWxcdwMA2MOL3MQzHD3VxobNiV2+B4l7njYsKvppPRcGjpprs4",
-	"PDuCVfl26cDL43zgQ6eKh88mw0gOAlaAF5fbxWGjfzdk4l9PnQJsz8pJxQqV+tn/eEvtv8dvG0hjdT4t",
-	"0C+KEneokYIKfg+lgRm1KPeHebjQrxTn9fpS8QyPkViqxz3LHndTIYYi7TYvVXescmF0diPS7hMsToKy",
-	"GdDFsBAeJR6zdBZA380C9KGVFWaUolqzrnqFUe4Cp3GTsl8zf/KqDssaqmn982bqaau273bCVSKy1bmU",
-	"Z59RW5hICeSwcXs8uWZI8eBrM7AoDVuSlW2xYxhTNkeYRCGNzgMACWfXYjp/Vow3uPOe9XgGlc7Omndx",
-	"3f7F95RFPZ4bX+IbbCX8jlwCEKj7ibAifTLKte7XOgVviYcnaAMP/koxFkVVxooRdgPGnxLYK9K6sEzw",
-	"vveuM32Fx1/kNFAD35AUBngdQDlqii67AIWI4xGiQJyhjgKo8IUMKZaq7rOzN8fs2ctnnSbrtHZaOy32",
-	"IcAj6SH2NrJ/jo1lSk+gCpgDqheWMg81sDtW+BenbmiRtlq7kjmFl1SjaTLBb0QgDZI5g1f6Fznr/z6o",
-	"4EBgCmc601cg8tDMU7Gd3+mrb9DzgB7gkb21twdRmEypOj3hivUEuxYji9ADVIjfm7Jujw8klpoxun03",
-	"+Apjs8+MHgogNcakCZ51+gL44875KbOZvtoCib9UIbZ3uqZZnO+D6uFY8S4+2ZyzlFteEzmc0TQXbusv",
-	"hHGDp2w26bezSTEcoBfz7e5NKt/xnKr1kML+5FQihgjuuEBsGrNSusleS5V6kvVuZW/+B396t2pA7S4r",
-	"kB/X6ZR/iFimK4A5cD0CUL1n5NhE2OvdUuHY1+8hfE0PFV3H3Kg1m2i7nwvxb7F6VF26d11I/bNw3nFx",
-	"AM6gBazv3NYiuXdAqBIFLzGdJLxxQ6unZJzbqfB98d1v1n6u/y0UrdgGOucb2tQoYMvv6/lOhdndt5jJ",
-	"5AM6kkOsc1Mpm4DZGttmqZ088vnKhEzoFUolbrFsoanni3fNd1ZIPjv922vJ49bpjel8ENP5yBRL/k2b",
-	"UatH45FZkxn9Jeo0hgI/KsfGMvfcTh/N0RXpiObIp46wUOyRCcAt8yrhQo9+G3275dBLH8mjgNx/5ej9",
-	"lkU1i/DD6tHH8ai7KZTaFEr9WU/2L/SIjUcrRkW1ntNYrTVyeSdsKXCRyupy2IJRSYv9hgNZIU6hK8Sf",
-	"JK2AVc8YtWzClW/IkfJydp8BizNAac4nPHswZyf2chY4NM7vId9ojsJxfh9+oLls/J2H93cKOdr4PBuf",
-	"50/r83gV4/uyVnR93L1EMs6lnYJe6gmei7yx/4/fnS4xIr+pBpUY8mvB8rFqNBvjPGvsNwbWjva3t3c6",
-	"z1vtVru1s/+i/aINCokGUgGUhPgPhGyF3DgA9DkNx7lYmADtt62iy+UUO4MblehLbhGgV7LJOMOWSOzy",
-	"pY7fTPDUha/R/V7JHCL3acUdTz10sad77PM8jCy6R1EmUjUqbkNnMyJmZYDHAaWcRg9FjMtjoru+vgH4",
-	"kvlb/gLWayCylEkFdOlHfCCjK/1rr0R+Yj2trxHMi3IZhDcdw0/5liKybrfcCTnmpmzEjS2Y5m65O/aO",
-	"63yGnY5ZkWWGKOWLEpcy6j8HiDdqYZe2BTBy0uByzlWgwApjiztXB6FGxg3Ul7wW6x8TKDEdWuHQNbc0",
-	"WTza9r1fRChVszZcXZtHbCB4ZgPlncDO+6lfAaydj1f8yF12+y31RNHRPUQEBLtYvNWw1HicT2+hFQ+8",
-	"BINTI7NFdbKeCKo/sgNnZokNwW1V+Cm6dQSYWrlBWab1tcdLoTUtiZswpnJzH56esGsBDFmzUGl08c9i",
-	"erucGsbZLyK/zrDMyePZaQA6mHBKbEEVhacaBNSAXExyaQFUOHrcO31V8bQTgw2zBMVgEFaRwBo5QSxK",
-	"y8xI8OvSuuU3MhGNP37/438CAAD//w==",
+	"7L37chs3tjf6Kiju/ZWTkxZNUhdbUk3NyLdEE8fWtp1xLsohwW5QxKgJMA20aNrxqV3fM5wnOH/sd/he",
+	"Z57kFNYC0OgmmhdZTma+b6dmyhTZjevCwrr+1odOKmdzKZjQqnPyoTNlNGMFfDwr9ZQJzVOqmfk7Yyot",
+	"+FxzKTonnW/kgmhJaPBQt5N02Ds6m+esc9J5xGjBik7SKdivJS9Y1jnRRcmSjkqnbEZNi3o5N08qXXBx",
+	"1fn4Mek8pumUPZZCFzJf7fOZLMhULkguxRXhmszokowZuWZzXe97Xo5zniZkRt/t0Sv2p/3+4f5Rr9dL",
+	"CJ/NSk3HOdtxYOcZm82lZiJdvmLznC7Na83xjUw7I7KYMkH0lCvCFdFTRia8UJpQoRasMItmvrtmy4TQ",
+	"K8qFGXrVNRPlrHPyc8c01fkliQzlOaOTi5ymkU05I3PzA+EC+sjlVUJkQSgR5WzMCiInJGf0hqnacj3s",
+	"Pxjsr1uOiSxmVHdOOlzoo4NO0plxwWdmnD0/QC40u2IFjPAV+7VkSp9HlugFnTGFi1PgU2awsizMYFWX",
+	"fM1vmNlaLUmpcCWXsiRUXdd3uNc/fjDZp4P0IHv4IN1nx+M+PZoMetkBezjen0zWbu+MvnvOxJWedk6O",
+	"DmA27s9+bMFfMV0szyaaFavzec1SKTJlxrugXJMxm8iCwer7+ZmpzhnVLKvNob92iG6F+5EV/ph05rSg",
+	"M6bdUU1TWQr9uCwKQ6Grw3wzZYTiQ/cUSe1z9SU9f/Gqk3S4efzXkhXLTtIRdGZ+cc/XCDVjE1rm2r8Y",
+	"LOq+GZ/WrDBt/d8/n+399MuH/Y//3oktrh36hZnPpnHXiDud0kIbira/A03D6OdUT6vBwz/rlvrfCzbp",
+	"nHT+7X7FCe/jr+q+H52e4mjjVGCGqcx2i5SRMZtykZHFlKdTQxdjdsXFKek5bgB/Cy6uast/8KDfj68+",
+	"hT6jS99Ldj6bj6i4XrPYYyquDYXIjLWsp3ni1utpen8sM4ZDKRitxhLryjxw+77M2+dP8F6RRcFSM891",
+	"/aX+qVt3WnXkei4LJSMkMxLsnR6m8OvIkLEhjTm9YpaF1M/m2U+T91K9+XHy5Gj89ezhVf8lfy+v2o+r",
+	"6bKF4w0OD1eOJ91739s7Hu798lX8kD69YUK/Wc6ZWp3IS5EvzeAVS4hihi9plpHxkqRyNqPqlIx0QYWa",
+	"sKL7f42I0tSwy4m5lfKc6CnVeCDIgutp8OyovgBVG4nlq9055VnLCmgYassC9HuDLZg+TPkt5Xozz4fJ",
+	"CMLMG+bKQv5fMHPghRT1rdzvxYdsWmo95DP6Ds+0eXvDAQ8klW9Z5Cr40Vy2ciGI6RjGHt7GXfIK7iqO",
+	"ElYpMiOyGPZmnr5mSzMpRScsgVevpKxfap2ZutoDgcJtDUqU1USD8e2ZAW55UQPZ1jctJGKy9/+0Ee+5",
+	"ULooZ2ztJcP9Q/cU4VkL76ueujWDqEZjGcS3bLlmXNdsCQNKiJCacK2IYmnBdMsArzcs6LqRfcuWdkjP",
+	"qdJA/+dPNtx1lm/lVGlL/3CiF9QQFM3geiZKF4zO6mRirrs2CjHd70H/e+dPWtlYb/MZfs5uWN6yuD1L",
+	"+sxKxPfIlKopU6eE0XQKf7jZGU5NctOWu8ILKVH0IJPScDGe26XgijQPfKcX3ypocGvqr1N7b++4jdqf",
+	"81mMZxl1bUbFEnQ2VESoJjOp6prTYQt3yqHVKHs6DPnToBcyqH6UQT2XKc1bNEo6A1GO0IKRRcG1ZiIh",
+	"VGRG6EOBKqfiqoRrshyPc4aPfvFUXOVcTeHRb7jI+ClhuWLEfv9llzx6fEEOHtR3Zsr3zl+0XCE5jjIu",
+	"8TKBL4Yyb509DWJ78xKmSvM/mEWnVKQs35VL3zFXdmvxlo2nUl7HOM2Zk0ZXl2LGlKJX7LSatxR4cHWx",
+	"XLmQhmunusAR7IE08Xln+ZpfCarLgq2ZrHLPqIRQhVymYKrMGzaOmz5NpuLl/uT4zcMfdXn8zaL4QeU3",
+	"5Sz/fv6rfvG3X6+nvy7uM/H1+4vHP7DDR9mv7x+fix9+/fGHZ8vZ3/5Kzx6c/ZTNf1j87fmF3J+9yB8+",
+	"/e6r2YM3j86u/vSnTUvlx7iLjHW7JXvDZ0xpOpuvLtnbKROEwrrBqrGMcJ0YVvG94O/MRWnEtPqq9R88",
+	"3O8fPjjo9TbNUfuO2+Y4WDfDNSz6ghZ63Z0/N7+vE0PggVvf89C9vekv6JKxdWKRvcJ1USoj1s/N862j",
+	"WrLba9pvsAcYkB3cKzaXhbYq+FrbwCkoE3xi+CFXJGcTTWTZODCGTk5evPruyUmaMwq70aJw2x7XmIxi",
+	"RqJgsK/8EqwZ9CePbmsDV+toI6t6pq3pUhhVTZ8YzebVs8dkf3//mJgzARZFw3aZsMSR0aUzyoylNDzs",
+	"vRGCyAu5iOwJeSG1VfYmhZyN4M4eadlQ+Aa9wdFev783OGhbh9YNOui1T/kRFddbWT6qkZhNaRmDtYXE",
+	"RxExgh20GMFwbO3mO9CxnYB5J9a7W1rrcKDPrM1phXYU+evrly/g3nr8+m9oe1aGfdBxjrf3nMl5zrrk",
+	"vEkXZHSWpmyuRySdSqmYOiEjOp/nPKWm9ft/V1KMEjLS7J2+n6qbkWkc/5rnlIsG+aTqpmU5rMEsZnM3",
+	"fXQS+y56CX5ZswqFjHBN823tBPnz4u1+ficzuuwSQ3uLqcwN31d6ExPbeCzMmbrNwXg5Z6LVuCMVQ8XO",
+	"CNtGETUfheEAiRXLuSITM/ypXLAbVqCuIfWUFcoaQ2jDpoU8KzYFaYYSFbwnNFfMz2EsZc6oCCYBV9vG",
+	"S5U85WZIZp0NDZlD3KCeuV4Ot/AwxAbv7uadmfFrXfCogc2NXoXGbtwOITOmiJqabaHmmS1XWNm+brXI",
+	"b2RkjDJO8/aOqKg9fie0kPib/sOT/d5Jr/dTm51P7kbqb3i+Ttoxevw95ZxlXJCrQpZzhTMoGCMZv+Ja",
+	"JXh9UUHeOX+PET/GpfbGkFPzjhT21IAdUIOtIAEHpjkdlwINDmap0ASBWi8VmmVdcq4VUTk+MaNLNJy6",
+	"a9YIXoaz6ilbwsG6FLUlfNfr9e/3jh505/f7g7i0Zub6aTLEG2uSXbeg9pF1wqx75hMkR2zASo072GzN",
+	"oupqjyZc0NxsBxckk+W4TpeDz224fUvznG3w4S3gmX8yF94aFb7FkvHZ1PfPbErerMa/FMxQ0MwwhVCT",
+	"r3lG1JymTJ3WGETBr6bwgQlZXk3/OXX9rZb3E3T/LXV+jhZm1Pk/i8K/3URvawB4y0UmF2v45gIeaGGY",
+	"+OOt2SV2Dszyo2lDzaVQKHc8opkN3TB/pVJohop3KIjPCznO2ewrEJaN8OyW2ryRmQGW4lrIhRhOOMvN",
+	"ocyYpjy3U5sxuFwvO3QGtt7Ljrse4aUuecIzCPmYMSoIFSBDmpPy507SwRZPOvfty7BA5mZMod9CnIzp",
+	"lJ9YQ+nJlkEiTOkhz7YLKjE3RqmMfGGYONdAY2+CaI8pKDwwUDzbEKsghS5oqkkmGU52Sm9YRRt+5HZx",
+	"T+pL+HFr0w6+jlu7SlZBRMqM5kYRMpLGC6mnRiuBI6VlgWEqQSDYD3uWKvYwoic2Avv4/Sr05yP63cUk",
+	"5+mn0ZOTEIZC6iEar3MbwlUjLfecmV/Gxlyz7ARcZvAHzI/mBaPZkigmdJecqWsrTi0ZM6LBnC4NcxnT",
+	"FMKNbk8cx3Xi8CNLqTC7P2bEzoNla6igdeJ3TRCeLCccCXZeMLNEKCB9XhJ5JosxzzLUPm9NI4XMGSwT",
+	"zXO5YDW2cwZOETkh5iFCy4xrc0XTJUw5LRgIgXat1adt/H618S+MnuxH07bHKwO/q71FzzFM2U01Qy3t",
+	"7vbuaynYJ20buiKHrKCqvmcgJhpyy4yQFPFxoeKFEqSPrMytRXLOCiUFWUwltIHNE8XNPdHY3cNJL92n",
+	"h4Nxjx4cpA/ScDf7AY+HqbZvY30id7GH57qa/20n+3lP7rkwwg7NnxYFRjhtSQafvDQvy4KA5hKb36mN",
+	"tgT3KDpC727KL6R+JkuR3d19NoHm6jeZCx2q7o1HZ98YNvRs/2zw+ODJwweP958eP+qfHT0b9J4cPH34",
+	"aP+s/2l866DOt9yotrqZ8OE74ltu7ritNpiKahQJqbm573A730j5nBZX7PckXvA1yAy89FpKkpsBfN6D",
+	"+kbK76hYvqoauz3tSjmcUbEcFraxgHL7vZ6TKJS3+tH5vLK4QIiQMso+/KZYccOKUxsqJJiNFAKP0BTM",
+	"XVpV73wKfQ9CgUxKYpaD2FVS6+i8Od27oHIwirh1UeHCcAEkAcZzv5JWZnVhHwTigckIotL3ICB5FKq+",
+	"AckEj2ymGB/j/jH5FFr7XoQpIdknKpL1tgJae81ERihIAqGJtWA38pplhCpyCQkssuDvobsTggkp5LLs",
+	"9fbTa7aED+yy82mMsx8yTnJDc56Rs4tzgpF47fpdfWZ3zDztOEDsLSo7VIM83r59u9dM8lm307VnP5lK",
+	"bihHZeZTKGRcqmVIFhEu6o5NmJIB9nsvTjZincwppPZEfQptHIbKwJvVYw3Gfq7R099GKDDBu6AOc6sL",
+	"uYhdNOQLWA+zpGQkS53KGRtaC8SoyrP68l+GA80LmTKlPpm6eEUYw2tmLoGyoaa8AadX9RgcObOy5kEb",
+	"GI4WLLvvp+YXQolgC/PsJ/GewaBuZdhlHGtIrmXWn8EItWB5vodmKLjzK+tIZgNIPp9M9L1Q5XwuC82y",
+	"71jG6RtYjT9GDATdnKU5LfDqigU+yMKaFkePcYR7T0UqMy6uRp9zofyuuzwzpqIuaqqJkjMGM8ol3sHa",
+	"hwQlJJ1ScQUBemRSyBmRpVY8MychNe+CN25MxTVMFPReJjjLiJZmJvNCzlmhOZqpMfSk4TDuPdjrHbzp",
+	"HaPDuNsf7B8cHv3UCRKkMqoZGPlXbfJmc0x3qzNzWjj83O2susWTDs/qw6FpuiF44GG/U/MVmDd+7u0d",
+	"073JLx/2BzE3m2ET1NJe0yOydA6RapTVaCKGsdWmZc42kfIrae2O5fjvLNWxcVCIief6hPBMJRAspuBc",
+	"qzKddskZ8UmLKLOlsswz9Ax6KwZ34SLmSpIlpjzc0Lxk8XygbTTj2JRhcPEYdDnRTHTJEyY4zVUV90Jz",
+	"fs1gPhNp1hIdlshVzWgDsQGeh0ANIOErZh5qJn+2Z+5F4uaTzmJKW4IgZ0xPJXLQQpbaZ2VYTuuDMSAh",
+	"SzTo4+unb8j9m/59b/+8/8F9/BhbuMU0Ev5xJpzMm5BRqVhxgmF9kD0B7t0J2KcKatbIjgPGNXJyRpeM",
+	"MFxodAJ0bJZ+zJYSWqnFH4HlC6Jdmsten5m5u9afwwf9qHuu8qv93AGvspmz3QBHOYnhQlVwmMRDgfms",
+	"TKnnHH1odcaVUQ1XBtdsprZIPTW89qPvgxYFBVkwyBzc1MgL9k7bDMTmzGAwLTNwAbeBSDSmObrZPlSx",
+	"BC5uAM5n56Sz1x8c9rq9nmklLVjGEVOg9fmD4PHmM+CzWf/6fq/nXp8U8j0TPnYpCM88ef3o/EUYUzuX",
+	"ysjcIEBVa6sUg8nXNyyY9PqsVnysPu1t3wgCPtZmlrrnPoaLs2Unbn0+RO4vXKwd8qDDNWzNM3KPEC3L",
+	"dEp4PZjGLP1Omcvum62GCbJck95tHngQCAMtJn6T/bJWuxjM1K/hmiPznKM7pCGuzNxxWjf076RgsLeb",
+	"pZt+F4SbB9tLN7eg4yoVeqeM56QDpqxNL0F2H4gT7NdVInrsQhxryf92J05IPyGDhOyTf/znfyVeTqDk",
+	"is53oLHoHWtE0k1Df22eMfTo4tZ2C08LSdJM3i2Y7Txx5BLSZftVg1R3F3cNdPqHXTYvIOQyKlhUFGDj",
+	"MikKhYa5d8lzRo0ORN6zQhqBAaBhtGzym06v1+uhTvDgYWc1UOfDcdJ/GJe7Q9a3fnyr8BQnGF18gjbH",
+	"VGYMjY7+PholbU8opnXOZkxoiHo3RMThI4YA2hcg2hjfML9NGFPmX1WqOROKjbqX4i2I04rdsILmtYhh",
+	"8CyCdgaS7KQsQJY1j8Bpg2hJSN/lc4aiPebiyUk1IpDzrMDpZuWjlBMQ/QlVl8K98G/7I/IFyGzfv3ru",
+	"m/kfg/390ZcnRFowAaLKGXg3/foS5w+wsctWG54xClAajQDY6M1fC9162L7VrzXVsPJ3c6rgVvjDTpaz",
+	"azQzNRTTqJyxd0AqilwVckHGS4yWMfrblLkI/vGS2CsRTpVNl0ChKenknI55ziHs3YwMPnCRSriMbPuR",
+	"TIqkc5ZlhTUo0CzjmPh3Eay4leeamiZE6kDkNFdkTjkGAbJ3NNX5Euh6QZeocS4xHsh8JydkaV0v5rRS",
+	"6OOEjOAQmWNTpfebv+ZTKeBUTanIcoYJJ3j6RqeXYszAgIEBMwVzYFRm1UZmsZjQnOYjML55flUn0w8d",
+	"bBoE0Ck1KzKj78L5Y4Rh+E1/xRpSies7rCGmm7rDlWDwnTnvj+iUm5kKqbsEsvHgUK5aYfhEpRvBDp69",
+	"fhyKmKu661TmGcSHoxlA+XisAoakVhj5K3rDyfkSAjiDA318vAEOIOkIf8dscWjthbQiROLXCc5+5dgl",
+	"nXd7V3LPfLlndRBYwjOfs1f9rq75fE/aZNe9uTRiSGF3yyoSSEIbBbDqyY+Jp6jWHJjwGDhHCFcE30vM",
+	"UceQOQiwCHAxGmYlesPr9+hf/lwhyXSHe798GCRRU9YOaxDAbUQDrUMSRruhOZw2KqY51/r4uVAbjANH",
+	"DSOdeWO9kW6HmeU8loZ4BilgLCPmZ/DcpVQIlpH/eAXemYSMyjk/uX9/Tpd/ntM//eM//8vc/YOjuTCf",
+	"R80DW0239lo6pRxG9Bd5zVOect/I4ynl/2PQuzA/1s/XoNfrfcJ85/HErLPVbdqaAjfnaB02dtC8cWc7",
+	"CLfD7scMXtt6jl8d948fPjg6NNLroD6Zy8uvfu7vHf+C4utR0j/4tPmUc742W9kFM3NFvr84JzwjOaOQ",
+	"UJOgoLaEQ0ZeupwGIcEZYMQ0Q87MveABkvD4WrGSCRDjFV2qhPDJpUBkKPNESoX53twEIX03JL4Vom7Q",
+	"byvqleVVg8Ojj3+x35q/jz5xPZEXrcvi8SEykTNglQjUBVvTff7QI/AxJnPO509vouz6tZwxG9JFlfMG",
+	"dcm5xjCoHNxFOaNKEylSPCGU5FzpxCMIoZfIpmskNkpIVX78Ec9GNouIz9iqxIKRvtmQ6va8kimdz5lo",
+	"OlHuwgbjVIeNZpEn5sGIX4nd6OHx5OFR1nvYf/jwIH2QHR0e08GEUdpLDw9p1usf1nfbvLHRr+SwnGK+",
+	"r0rnnhm9muZ5SKaVJQacPJJIkQDgWTyxExEOd7TI6Kj6AjH1QE0UkBYBRC61jgbDJwIcOe+ICJL9aBiR",
+	"P2NEyxCmrmCTUmQsGzlJYmk486lVFLpKy/mcZaAi2C9ooVk2Oq1rAoItjNqhWoDszPbnDMOaQsZE994P",
+	"f/nq8rJrP/37dj4Kv43erhmQe7JGTVQRQWSkyvGM69EJSWlRLCE/3ywhJlLIwmqDXTIq2A0rFBudkFJk",
+	"iGwrC37FBc0T/6sadckIwxZGJ8DLG1umPQIbGBKTSwHhAMAlXCyoZfhW98QBQvQEdFHFRcT0zEeV/TPi",
+	"tAyMDEYdAb1SLpiy2LlaapojYZ0GqMMQtwmeTAEtAKuGy2qMGBmCXVHNb+qOyy29Jw3GdQsXgW01ZCC+",
+	"gxrB7f35i95vgSjRS/oPP375hSFA+LufHHz88s+bqRA7DAzsMWqzG4GJ5G04HPBI3frTFgSwgl1i0Qgw",
+	"DX1dXvng+OTwuHsM/23PxCdRzIc3q+gOjMxZwWXWMoR9n9re7cF/2w+haFm7tzBz/BXz6xt43LWlj0YB",
+	"LFrQB8wvXiaRRYZI0uhiNq1BouI2FjE3BrmIGcS0jHfPKgvj2kW99b42KLlwSwQrso6M5WKdSRgDCUPR",
+	"rdVy8ykgQbf19ljYiXK2g9+y/s5n81zWusmp0kPr/WnDbZjVoSjx86yVTnpH4eHrb3/45JwJO4ytx7+L",
+	"sxQk0AZMeMyNta2gBCbahHgLbULQQGtOcypnkKtuDbT1xXK23fUnpcKiWudW9QsQP0poCWk43gtGrzcb",
+	"6x7hY2CwR69lxraHoHbGMtUiFxi9FHVd0E9Bi09s8KshtcvOXzB63C/bzx15rcbcTNTzw9XQowbb4xOV",
+	"DucFm/B3LQMxnZ0/e/1YOW15XFCRTpkKoJPr2/f6EeBTrvTNxXCS86tphOmcV/KXDXpCkJYxAzlbGQ1e",
+	"YFJ6BWa8sxd/Rt8Nd3SIO+NxMDuQ5B9Z88G5yDiNTVYwPQR+M0zpfOvufi1ZGY0EXFkfSGsBgHfMJw5X",
+	"prfzyoB6sg3xempHIAAVV9wwTRBceMhzMcIW2bwLnPIMc8ZFqVlCJvyG2T/whaksiwRQU1yolV6wfKIt",
+	"OC7d5e4X14g9sHoIGmwFjnHiIjbC81EdWbdgiecVIXX7baxWqY35nG3pP/kE78fndzzYuTy2/K8FWhRt",
+	"yFCRBCpuMKME+MOuLI/ZwFO2A7XD8biAmFXT/UzegIsV8eHQEmgzfBdcp1OiWZ4rwPNUjAkMGgYfc6m0",
+	"nIHLqF032I3BjO0VtO2t4W6ZMLogbvFZrgcwGUOgdIuUctgUSmJdmGWM8CqYGqxxZoGQfYRwmnPBMlBx",
+	"Rb4kVAhZirQttrlgE1Y461AdErHn/hvEtRSjltM8GlFdCgAcoIIwWuScFZ4cWkZR1BM0Okf7g+NBf/9B",
+	"/+HhUdSmtUMcj5JlkW7FeA01v8anXfwPhftg2DTVbQxKPtwceWrHlTiQSUNNQXSQjRby6+xooY01BIMP",
+	"EA8dgCWcuRbTiXn3kyOMQMzbxPdbjVTm7f8wDH11FDmDjPtVJjOZeN5GC0B5VzbNBAAM4XpsHL7DXm/T",
+	"Le0yttb2F7o+oNsVgX4DFFi4KFWOmJ1q2wK91tFCXaOMXRU0Y9noxNzeTODdzQMZIVSd8PInZnHIhPK8",
+	"LJgKYn/AshUKhrrghp2UuktGmVyI0QnkeFCeKzDRXwofWY5MHMyx0jxktqVgE0hRomj3J19AONSwrPID",
+	"R192yShn9IaLK2zcZsykUgiWatjUJSBunaJdkSsEjLgUCwplSJjCHkGMr9sRyznEfeIKmY9yIXCpTX+t",
+	"J2JNiNBarR6WGFEE3apHFf1//Of/5/9nNNQYk1vnxqgnAkVul6M3vd5Jv3fSO9glihTvyRVo3NUnoxef",
+	"JONClgBzpncN1T+MLkGaS7WFOv5J8dnRW9zvZQXhpq3IIiefcqHvHtntsXjXXnaOXi10L4YgxNFGfbIF",
+	"XCgeioGLNC+zBkEd9Af7UT4p4lpJLURywnPWTIpZ7w1qjyNqVgpAP9DKRtzf34+KampKB4dHMa7uR+q3",
+	"GZwWWLYvcM7tj3vpwcHg+OEk7af9g2M6GU8O0ofHx0eT8fHgYPCAsoM+Ozg6OB4f7x+k9OD48Pi4P37w",
+	"8HAwfnh4uBqTCk67dV5oG2D0+pszM/RbSzJNsQNXwuxgsiKDWI3MQygjDYXx8pZ+195Rhg7vSKSo+PDv",
+	"H2AZKLSrl8B8XjjR3BPJ8UF/97SHcanMIquhFd0jR/aJE+oR1BQTBX1MrtWXfCgugo5wrXOjhQlWjyk4",
+	"vMUQ54e94Sxm3qT5xN9y3hwhr0nOlKoZFQRhRm2fdslrnkNhIYtyDIEz5rI0d9Je06PcH3QPQ54qS0SF",
+	"iwzX6s9mtMfH0dG+nBBKpqXIIAnXDldwwfRyz/yzaei1gT3s7Twum0AftxJPKCrHaMyADFvlYep8t0dr",
+	"rU5H8bQalk4FT2m+PYFhzJLdWJ+0y31CJ6ZwF4ym08Z1cbQzbdn0wEghUV/HyNwmNt6jAuvdvTBiPTED",
+	"9yKpDnLsJEZXrxqzPxme6KJsBIocrlrAdzVK5FSprezlj+FJsGPM5kwouk2WjzeWtIpDbnmgHIS7KzEh",
+	"Q9k07tsLRTTLo6ak74XmOZaJ5TaUCMAVc6lYBvEYgoTTBGjIZi5xIBSHgOPbCcU827oOpVErNsqqz5l3",
+	"NPlQpXXy+2AH51VZ7CJZyhtWZCUbZnS5zndlfraLbwaNVQwwWAR3rXkw1x94uRCxRCCjPSDXQ/9LU7ib",
+	"MVbQuCFKybzchsRhn15VjxuebKe+8bW3ssjU9lZ884o34+sp4zttzG0yz5JOOc+C6Lc7IqmFl38il2mV",
+	"wmTjBBCNtQI3rsUn71U8Ya+3v13QEzK9wBUQmsqA3P3y2s0MT1ZtTQIu08qlz5TiV8Kp/Tt4CzxRrxLs",
+	"LjkMjSXAVltH+9jdCM3Cs1IPuRiOpbwenVSBuKjtgUSI7FuWBVioAR1W3NNETeWiS+B9qodQNuOkesr8",
+	"quz72JaHP4b2bStdMkIb5jDjYDIbnZCx1FN4H+z9RrK6FPgreAiwJmCXjLISYVHY6riN+r3gqQdf75JR",
+	"3ngQre1Q9UMQSszPBRalGCE+c8bBmgt2MqtPLmSRkepXkAyd0foSart6BIOhNeT41zF8TFQ5Nn49fPDh",
+	"lFZQh1qSDMXKLqQcXaG9C6FPFxAzx1BvNhfsgiqSlkYKm3TJiIshFCxAE59t/VK4Ogb1nbinMBQSDmbG",
+	"Up4xVW0rmoLNpkByhciq3YXdCVw01Y5KkS9rLwdPIV2YV2stXopM4ssVmwhIIsI9iP218gUhJ8HcYDiK",
+	"Zh5zupSlHk4oz63Ns8plhrQv8zPJeGYB42iKGgaAQOP8kIgha4y4VEpbq79mPAxOklGOq3PhDfVuRoa9",
+	"OOI1ejP+UyO7SnAcVmEVlg7Qtwl7WXVkjfZJp776EAvaXFEwLwTrEjdsAteQs1swOM3eNa4VZ5SxtzYX",
+	"YIFNiObpNdPk4EEfEEtrdQN6vd0YIPTazv+cGbYRTHkbQbmJh7G/e2r5roJB0yfeuOpwTK2Tf2IRyj50",
+	"aJ6/nHROft6i587HZNWaDeeqJTDFhsICRjEdI1xPgkZ44HNQ9suHCqZSpDznKIibbqRiikx4obaPIqjQ",
+	"Bs5SJ6U17T7VeVdbG5OqdmMtTrnSslhub5oyq/lC6mjeb4uS/Tbk0aqKWrdclC6dF8ZHkO8SedGWhOyB",
+	"fLeiTydRxknU0Uq1XoGFMNiTVaL9xZEt1pAJAh6L6+HhuD/ppUcZ69GDg0lv8pA9yI7pfjrojx9OjrJe",
+	"o3DNUc2SahrYmAIBXd+FRdIeot/dEunJbdUQeZfSPrp1tlC66u76jWb9W98eEXSqzb4Qv1rfcpGtBtpU",
+	"SE9Ur19teD9wpqNmYYgd05tMEwqL1MAJgIsV8z2Q+WV1AxOg/tmYJT3NCgo2JLRlgKvfdtB6d7+q6bpR",
+	"mDiurHHEyOFXBQMRCUVhI+uq0KznCxcaARAeBlEZDjK8Bzla1ck2EjpXM66U/1UQQ4xUywKKQlZh6Q5C",
+	"AIZQ8Qf0wbpG2mfqfd3h2leL1fqe0dPboOuEv6qw2JsCiIGJlQgxPuUU5OSpd0VbAd6j8YOgbXSKupQ4",
+	"RRlOyE7SWTK1fnzqlsZAPz9zUo1IussLVnbc/pXGsakHktgBtJ4ed4OsKqe4gaHaxhHE1GgZcxaEFzBM",
+	"OZto0Iog6gIVKcEW5Eo6n7+1WS+mPGen9gQozfPchrTWM5EuxcJaLqdUgR6WT4a2X0ombFHVCSG6gBMl",
+	"S13XCvyBtTTp24hvO5SxbxMHpFW8hCsjBNE+kCNFfPymLYjvojigcH2XvK3Xg+CKXHYcROdlB4fcFja3",
+	"UtYVy7bWu4AC/WzFEveP//m/+kmvl1hwtpjXPphGNIShYIHt+ATzDeVCIKwkVVAL4IresEiQf7r34EE0",
+	"cUcWQyxQvYnEYT9ccJh7rdjtNVvfrnFb+or7q+5nC+kbs6tj2iIXBMrcIpdupAFTnm0OJ8MuwimFqxI9",
+	"qtWcNrPMhXSZvF3yEmvWI85vBejBFYBAcoVHD/LGUdWel5pQgFMxD8xL7WFVYlkz2xhzjRhVaQjCChix",
+	"NBt0C6xZ3pWiFGCpiYofq4LMj7IEgBoCuCX/+J//C1Pwom+XQvN8rY9DVyPGREOi6TXDoCznBFkY3jY1",
+	"pwMSPBBpgOWT1ozmfm83n0dMCU/ctti1jpHTYykUV4ArfVFIOVm95lx23RbpLlg7tSaZ+7fGy7gbKZ5v",
+	"trGzxnxtgWUoPWtHEZ9tCKB3GxKOqbpWRBw2JfHbBlA56fM2DUbjfsfOm7mlR6yek39HeoqzHe+EeLjZ",
+	"kddEOtzBm3fDioI3o8bfhJzRKf+Q2RNlD2jA283p4xSNOyOYrcwE1UJVTq5/Fp9VzI2ERBvwMGdkCwip",
+	"vpaN7PpgnOt5wVkaF3pGqRQTXsyGGEll5V+sS+gwLuCqTOoOBKPOORwByMbXZSFW3hbSGu6R2q6YVr7M",
+	"YZjCXz1i3kJctSrtnytiH826l8KP2Bva628brQhbsMj1lWHd9utBCvHVaq0B1K3UofUdMazNXQdvexcA",
+	"OHoQr2F0QpS0Icdw42pZDamLmGxcD0HXrZ4lzUeZX8aNjxYJVlkLVtsI3AIK4GN3sCtzuhyC92B0guoG",
+	"dQqMdUYgXEbga7CodhgSDe6suoZRIxYwDZgB19AQ6ttjaNo2Dk9NsLxXuCa+Gf+nH3dUcQmIuqpWsKtf",
+	"NOCLUXOFrQjhC0hZ99c9jORuimlruOnOfoY1h7hppExlMTzOHqT9yREd77PBQXY4ob10nx1mDyaGqQ7S",
+	"g7VGStPARiNl1f9FTiNCxW0Qe3e/VtYnNCOcxnyeLyFiWJMFRISZF1zu6FaGVDNDwbILm/Qdkd0wuL0F",
+	"fwsYNc1R1ceagCOgv5G1BmTFkhSliGcb3aVJPNiUGpa0Hf76y2LFyLW92TB+YG9YwbInGMAVNzBtDu23",
+	"8V+3DeW6mxjlSGpUdCnxjv6WRWZ8zTbiFnyLEW+KpUUbktcYa4ppec0EoFlVJWygqB06jRsYDlM+TKdU",
+	"D8ez497510+v0tnfpuPHj97/9PbF8qcf/kOdf31cjr+5vvrx7cHVTz9Mp+MfzjbKMVhuzA61ZS0CPMkY",
+	"aN0Skior3EkyzmV6bVTjR1Sxo4MqgpgKwkRaLOeaZeTi/EXiebNrBcGZL4AdS5Ev8QKFjEPEf6N18MY5",
+	"XaomottPbw//nop8kX39t+vnjx9Nx7P/uBrPjvl48Orwr/vfXWVfP7xKB3/Lz7/+az97/KhHv/7+6sfZ",
+	"s5Ius/chKc6pUkatr7Pgg97x0bry7R4f7qv7v3z1pw+9ZANYmkXnUN1goUMsNT5zsC1QzR3p4D68Apv5",
+	"OADTWAEUOX/9khwM+g+wRhc32v+ca5o3LBWIJ7SSoLsfv1CeIPjgeQ1kc5cU6NqLaxOh/ZMREPSgmRjd",
+	"PuHBreYYIRcQ36WjfA7fkMXyqdBF5ORPXAHXVdZ/bT06a+8mWugluo5aE1Ks2RbL9hri5uKqS55bVLQA",
+	"AjEo0qwY1OC2hXBoTjKqaTv2bUQ9tBCbGwdvVUO6pFHL87krYt+EV6UOuBDDieg1c/Fe9m5fXdAbTtss",
+	"vJU+gELClQzirjBTPQBcri/EN0+ePd7IEl0NWzfRGHU9nUyixYxG9lK1uonXt8CvAJ4uLDIMTygjquNe",
+	"J95IiD5AFQkuA4EW8SNU+O4puWZzEHMvRT1YwrRaBSVBwBsGbOEAJaGYZ5qQ0RyBNBGsWkg9VIyJUWJx",
+	"sTDay49xDFjrM8XyG6bqKkYlVLiJRuKVYATRM9iCAonyoYO7gZCQIlOnfpdBdHeAe2TM9IIxAbZlfAAq",
+	"pGKhWDZPyIhmfy+VBsBuCNea1PyRSRhbhjiAowljFtYPf8p87FjosgOF1+tHLq1pGCRbW80p+MYCfiad",
+	"alC1UCxzJTHWvlpPbKRBZMUCyEwPHWtYVVLBH9o6ahhs55PfGkKedzVt9mTY5P/SZqSsBzvCxyBeesI2",
+	"M6HX+NQtrEJxzQyW7y6qYDj00lgEEFVDo4hHhSd0D5ifq2K9yORGph01MsfzhpGZkZ+wWMmcXnmgSDWV",
+	"BVbpYrO5trKSbjSbe5zTGiu0N3Okqg97p4fUFd5clfdGFOt2Wv+NeRwG1YTs/MRMGtiA2miCtYxx5GeY",
+	"cx5XUYZpFOCkkQBaMDWXQjGUlsZsym0sFWbG1a+Sn47jGScufK7e0zNZWF9oi/HByr4V0Ia3n3VJiKaM",
+	"QJNVKl53fcm/dWRrV+wVPgyv6WLZjnILHlw+4/Yedxn4XBPgsFQhneopJGu3uI0Ob1tqcQVrD0btV3wN",
+	"SbxaUwAxAHR1kb2Kz+b50ptHYflbwFm9VKnKyYSnnAk9RJ4G0gNjtUr91TdOssDvisZ3dquHtm5UCGc/",
+	"LAViYkNawowNV4HUhjOuZtQGUyAkgssqgz9hB4fsXcoYIhfU0a58ALKWcghQpf4Wc6RZ3WLBN030haA+",
+	"LXs3h11z7Zj9zYZGCvcNhV+5q7GyQNoTXJchUipSludgVh8qJjJgEZUWOswlVKu1QoEaWvhdiC00S+Dv",
+	"EPeFh0jBP9PaX4IthqUKni5YyvgNy5qv+e/r7+MtP3TgdrHb/JuWCgxnmJluE0d9WQIy+svIiDWTQtoq",
+	"N065w2qHYPQ2X2cFTLyJ0zdtZJHs79+qLIMZOKM5Fjmqc94qOsFHW11HZh4POIgdaADGinJx4Nggnll+",
+	"bi245PXMXIEOsaq+MDOasRaN+PWj8xe28lMnpt//8uHgY69aoF8+HMWXJgB/WxMLAZzfSPUYWuTjBJoh",
+	"mdrc8+uqj1bRT1VrVaGzEipb2/TXJurchmzyW0Jdtd63tbu2WXLrdvmSwVrv6meFJzZKB9bNVB/tce9g",
+	"0L+9yzMYtPd5rvVefhKafMyJaVbJW0SdA9PT2kYfZX3V4zCrltPeU4Qb3YNARQAfqZ6zq9Mq9h+oF0v4",
+	"NNC9ybhRxmCLEr5dp5EFR/jR2Tc/9/aOz/aegdPk8rL7BTz1G15Gv9V1tt8aGtuXm855W4QiAgtClbVK",
+	"rfQJWDa20DusABwczikgoIsMk5twMM2EeXSuOq+ig2yD5AqREaXRSDpSPGeQZ3bFb5gg5TypVhydj4ry",
+	"rEtG9sYYnbivmWjEKnqURIUaapBlFHgYAvnAiDhmREhjKCLheMxz2F/0VjxfU8vnrWVtqyW3YHHLOR/d",
+	"1mZWw2NC0MbGpeDQGWuYS1Am0PNLB30YBqs0TnHPnOKfOtFCtmBm7ZzoomTI/7atPoTmSJSbKgnRGvq2",
+	"rf4BhV1ATvgLgtN+XINDvRYCAO6hoFTkzpdJLdZnu1Ce22FM2xWPWDahbhyUErQudgibg6IVHIuQtSAh",
+	"VnW11g3Dyn473HPOKr6d8bl6x1mgdzb7urpFa5+Hh6qqQOue/f7iPGbVzzyl2plV+1KjhPa7yK5MzB9S",
+	"aVJwF33+0l61Qbm8j5VaVlMIiC0ItdXUfIkk6xsr9PJ0nV2d5kpay0CFzON8v1PkupYOkyZXsObH9az3",
+	"DoxkAR+/NZxj1CFL5/NGWMUUdmgdEt3tOE+bJNa7a+SPb5k9dDkds7ze9byQWemU4FVnTjnOeTq0TuqN",
+	"ka0Fu5HXO3JWc4FuNO2aZ6JHG97eeJBxAWIn+Ozi3F7kRpQ0EhDUdgX/9a3K+AfH2byx8Th/y5Z3cBps",
+	"iMDvnO/3nNFJSwh1FRfdMFy6nPmc0ck9RRQf51xckXLu2FMhJVQam/I8qwXq7BxXfR3lj28bKImnXp9I",
+	"wJ1jOKF1DEWNoWbgcVDBlAoJIExG4p5BWgG6u9B1F4RQmtXphge8bUqAUxjDgLf5L1cJhiD2aq1tGUGO",
+	"jftrESa2Npb8OaOKbcgY9mkVNhEbJJpKm1lbfWS9Zk0VC4S+XavZq42M+kxd+yR7VmwlzzQHld5BcAtA",
+	"zVG01d+zaenEFcLqkr+xgk+WkIQKGMKMQ7FsCOQiQhaGKFZyoT5DCEukpAPXfH1du5oL2+iUM5qxTRXu",
+	"et0d6qLwun1sR/OOpe6NO/5GXjOxm0VI2KzoaqYZFyIuVbhqZXEaCi0YtoicsyVYQPPbWzVWh1JE7Iyv",
+	"mC44u6F5ZcOy9flOSH9gYYWTqh4i2B/AanplfeMeOgBC1QAYGSLUXFETJsiS0aIxk6P+w8Peca/X6x0M",
+	"dshbelOhskkI7Y6Gw60QXr/XvW0wP1KSGxAynzptOjOZN/YHjpeQ/+AONA5XK2s+a4N8DmpBQfazCs1i",
+	"XJ/irvioGuvxBX8slMPOpWB3U3m7WvAzNaXkFZWdtSWyQzMumkrAJBLb/V1UxPj63YEghlfkrTUSeP1l",
+	"qaFmfSwBFkqfFEyVub0AJmUBF4CPuDlxuXjmVwcvj6n1iUVx8icTCNUIPJBBjxABtvXTIGwHYntc4cTk",
+	"UgQJ55DbpySZ0GIlcGdLs50duP3VdBjVHgPOu1rVdYr2XVcZeOER70/BOOmyTFwB5KjTojPv35TLF1cv",
+	"h08Hb3598/Cn68lPy68Xda/W0cFWwZrDvWjBTDOL7IoV6+oOXjHBCmq4pXnyvwsOfnLBwdqS/zH1Bu0Q",
+	"/tXLDVbTiFmdUGdKPFqHrZ9pg0+NDACXO83z368EYZsoevcV+W5V7BCv+uE2s3epRBLFfd4UnEGkigtx",
+	"NnrwdympuFMvzAVGt/v4kiCO0mrmvBJ94WzYIM42iN+N8u+zZ7FFY2siR8Nubexovc92eTp2dnybhVw0",
+	"cGlcnUeftNOpik38EvZYPbjhkMtFXdpcVyX3ObtqjZ31JfHHLAwzsIlNITbY7YNZo2KAvIqabW/j1LFm",
+	"zSYnuzEqNmcFuWYAdvZ48PrCCkd7Ro9rVFzAT91Uzu7n8uqrw/1edtzbp1+dsesle1XMDo+mZ/Ovn10v",
+	"/+PVwU+Px387PDjPBs+/pWcvfkwL8e3N/veD6x3UGVdaxQxIYUB2wU5BGFsyDTK9sF5KVHpmXClrzLrF",
+	"rYAJPRvsq7gpdyE+4+5Gbkms5t1SAUVe3UOnWXfjfFpF77pbcWUad19oDzu8dZ292uvthWGgwl5V6afC",
+	"gb3niuqfugABLtQcMlYSV2GfrykHZPWwQPz9IvwZi3YffPwNPxxDNe+oSPwd09QRSTzt50MogUNxrEig",
+	"bA2qBKzJgx6BYuAwcQfek9hoBVAH0By7JLRoVkfXmJPS6Q9stdBwPINebD/A1LgpdanJa1Q58/Az2xZo",
+	"/yzl2VfEOYChyVjKZzS3RklNZtKBqiNFwS3ss8LMyipb7aMqNh3IWa7se7CdZi1DGmrWgD/8bDXgX7BF",
+	"HRxlh5yz2yKnfGwbh+HmVJeFbX7dSAISsRCeP3f+8Z//r9kjwZTqhhfSok/+/nZ8cbE4Ozs7e3T99bMn",
+	"z5/+9N03i9ev6F9f8PMnkh0/+VHcf/9DWuiLb5jMvzs/fPn2h6fTnx4/Os7y4slf1Q/744FcctEXFz/9",
+	"Op0cihey9+579tVsfP79o+tH55OfvvpVnP3pT2aNFX/POif93uBghTg92qi/BwIieNg/HmxIhQeiOcd3",
+	"+5gx6f6KZGXDOFqKKKVTll5DyFjUabIOIrIZWmq6cdiiLSS2Q1pjfbSPGABRja45YErYmKRTSKiyYUn4",
+	"h8P7tq4DDFOCgCVH/iPCgQGSnF8z81Li0OjA4pe0PNm9FN8xc0PYmwNVDzOesGReFMFtO59OWPa2oXT4",
+	"2BkfvRTZyWYAA2Bxw5S6O+Sf1sJ07MfojnxHr5kFBKvqrf1ugTy3DMv5fcJsYHAtJ+Dbna/FEZ3PR4jz",
+	"gl0AuUKk3SidUkPqUJ7RknkVpDAKHoQHTq2+bL5SiEZmPWYRGwQGfkQ08PmcLKAc3ZzC0xhq6gEYwRwK",
+	"1aAbGIA+cCQMix/UKdMGfP/s7YYfesl+P06pu4ab+HCP7ZKHaqEgu9SDaMaJrC7h/oCMl5p5HNOn2eDw",
+	"sH8MGpbN/lFlrjGi3tqhscy994zWx9rv//rj2Y/fvntcTP72+v6DN8u3//HNy6sH0/Tmgs75d3mxOKf0",
+	"Iv3m+1fyTxFHe5iAX7fomj/vLkYFXmw5F96bvu1tP5V5Zm5XGL4VhBeUayNErdy3+HDA0sx7q3QwdeVz",
+	"bKkpLw+DwKwq18+MvsNrcb9WnHb1kgzBBtQ1n+/JOU5uD+5co6zA1D7aaQRDhBm1lPfhYdl7K4nWxnV4",
+	"d+PCRQ0GNthy7SQGXAPIa+VHE6tLuDY/YuuRflxDWK/gQO0q1u4QJRFLyPjRKFmbUjGiDhMj2z+Mc73f",
+	"2acvK+/bxpecp64t5eNHhxjrHeU18BL0kdHcKuItiSDR9eoO7++ZNYsW5mzzR8f80G66v2ykpUfUIjPv",
+	"QFCWrW9t/2lQb03qdwe8TexfcWdg1y0Tu3DxPdtyXxsEjyH+rgZp4MZe4cB3BOJxhiVhCmWx35aMKaLY",
+	"KuBx4FD/hGJOtrTqOoHuVQ0U4lW5q/Lc4kv08hTk0YGJn6t6OT9ZoCO7xX3T2wb5qcWseiYc/gX2K0Vr",
+	"db7NvcShWrHn1kWdWDiYHQRln7CCcSQjm5+PtccBzQ+EaNMyQHVUcWcgXk+8q05cY7QiQnUjXqL1KCsM",
+	"RYMKzIsGNlKI1d1qrjpAa9XHdpjvzRF8O1ze9Ri8teaZ6slohJbR4dIp5VjkyshTDcvVbeD7YKu3uppD",
+	"UyDctnh91q7DnaK7/M0WBmfg+tjLZtWk+K9xzW95Z/+LXNc7XdC/6938+a/l1x6n5nEud1OPXA3ISBHH",
+	"Fbqu6kWumzFW1W4LGauPFmFOtwMf3Y1/9geH/e5hbzUNMKsgyRz2Pk7mxdNnb8wC9PuDw16v13/QSXZa",
+	"nR1jq3c1S2R8S4DQankr9LXtT3v19qZzb0OzbR5XS2J2bFHXBoatKVK6NdGFJ8e+7nOrfexotZ4th+pN",
+	"AG+0kxnOShWBJS4hpciNODYCSdQiZeVcXKPcMeHvrAsIXz617rYQOCghXJNZqSDbGFFgxPU9tb4UyN3K",
+	"CGsrf8A1wH3wVfjwaWD2s8EPOVdGOAI4rGgNkBDyd/Bws5ujqtmxdlj2uUb5YV/bY+deKyfs2qV2zwUS",
+	"06plpAKixjKbelqV+lRdckYKynOAwEmxxsYX31+c2/iww54RugqaalaoLxtxNS5mficxzELlbLRsZFnB",
+	"sNDiVqVW/PPNtBpb1KS9oElwJG9zcXsS3OXqDoGTA09ab7fbu+q6dV6lOQ4XbsG3vQf9Djm3SKegNzyi",
+	"Ney2lZGtad2St+A52ppX7naJH/buQAv6BO2Gr4E9eNN0pdVCDZnIKsjQxJW3d3nE94x6CFZSo5wDsG7Y",
+	"VPcWCc6rithcQrW9mWXzu+pgtdqQs9Z6pUGpnrYQPa4g8hJYfyZBIa4KsSVktKAcnFMIJjU6JSMt58Ny",
+	"Pgpck6dkVCo2hMUdVr7bkbkEw78BOw3Q+u0fWAYgQRx/cwdDT1OWXg8p0vuISKi2fMN1UAzglIwYhJmG",
+	"2j+0fApB/QWAhQFr9gCd9RoKFurqlIyouh66SnqjNiizZm1iW3UOrOoOaAsq15il6SSdleVAn3qYVe4X",
+	"w34OSwOYpYBih8FKwADqc8aUg2CyaBD101mNNqyjKlcEGqTKrhDK1zbbgCpwqitZjLyZpcI2JGdjxYRG",
+	"I5cN1FoxOJ39NHkv1ZsfJ0+Oxl/PHl71X/L38qqza8ZBazbJyFkBRicA7tIlI5epMTrx3n1MAzG/B/At",
+	"Lr0E/4ZKT2MWIssAFiyGc95TPj8Nc8Is5syCKqi9XQeVuUUGSSxK1Ft3d3DxgvxaIQUBe2tz6K7GWEOx",
+	"vWjq42tA0bFhAQh468L6TRdWjryKJ6Q9vB0mwGcBGrCMfnhbwO2kgzUA1yeIooE9KBl4h8vCsx0QSu7I",
+	"fv/JaNvtiXIxQARD4j6le0PYrptsLPzPXu5NUJMtwX7aa4yYBjaKANWyxoaGBAIBTGoq5zV0EuedmbEi",
+	"nVKh27nDHUQrI5f5/XEXLlxQTxz5Bc2ThAvytNt3KeWGAtWcps0gla+O+8cPHxwdQrpLQ2+s79zl5VdB",
+	"aOZR0j9o2bx60ZRVJry7xLs5r8SGkV1QPd06F6Xxjs/4WPeOBWZu7BS+mqymOKwRNy8KOc7ZrA1H1pWt",
+	"NHzQQeN+8erZY3J8cPjgy9XoJWepX0uv2KW3w7WAC7+1DqRFIcVVBe3tYSQr4vlOFj4U2KZuQ2oMFwDq",
+	"K2qxwEaUPCHnL16BTDmIgmtMOMuzDSNCKPy/vn75gljDDqYvzyBW0ReOlpktUiawpC6AXRd0xuCFgkwZ",
+	"zVhhS1aGE3b1bLmwr014M1LqPu7rfRdnHHVmuHSwhtRVFuJkTKf8xO7wycgjF7o9bzLdlVfWc+DJJIpb",
+	"wgVrS56sz9V8qsw1fmFqY3qwqZa6Q+vlLcWRIP/YwaHAVpDRD3uv8K2986xRaeE2M15XzfabN28uCD5Q",
+	"Rxrv9cKYIus9x78OelEsU811a+FkCJaVEzLHkxdLT33jbaW2tiu5oTnP2gFu2inK9hJQ1KpvbuVhLqC/",
+	"Cnd4Q5lV86ubdFKV8wX+43lKbf/XcL/HUf/ia8i+OIUoB8AMAZzZahnVFiDaM5obmZBlw7+jRODmWerJ",
+	"QygMni0BKLtgNAPnPGRODZEDJZ2sxGJyzH8Dh2Bo52+TqvyPrvXm35U+6r5xAGrubw+k5gc452EDXgd2",
+	"3xjVOHzA7VspVDmfy8IIfN4O5fG3Axjvamk8QwwWIPyuWoTwW9ezFXCMWM1mcwkVdYfXDCDDFSrQpaCl",
+	"nhoFPLW1O8Y0G/pkBySgnNW+MXIx7AzNc7kIqozRfCgcyjiglVexODVY9EIva0DpAd55+LWvrxZ+6cDS",
+	"w+8A4W61QTAV1b6HOKvaN2Y1ak0VjNbbqtJba1+js6eO925TX+uv+2SG+tx4zhqTbaDHz5ieyqyxzrUl",
+	"sYjoFn09WETAl/BQf/AsFIzwi+8rz2PoyVBOhr7UY/XVXOra36jtVV+FiPFWcR7mbKKHWlbN1UZMnW1n",
+	"ZSquNmkNNh8iXMEQJYczKpZDjcZrP49xqZbh/hdsJiHcB7fRT9P+iZVR6ntagVsEXzKBRFyUYqjKOaDt",
+	"ssauyxs4a/YbWWqzRIBBUKvmMrT1Nb1tRDGKKPeIcFGtKjC8cE1DfjFjGaeOtzWPc8HK2sb40gBYKlXV",
+	"qQNwI4dCDp25llbUXVFasBpmTIwWOdLP0kzVCrz1mVpGVnXqiELLoTuRDnIaXgCGDX159uK/c4dJ2fZC",
+	"MihAHMFpGeUHbIeWFtS01EatGWZYA8HoaGNz6uu1CqyL2hdL2Nq2WI+ti1QfMaS2veMHKlw/dgk2TTU1",
+	"p0oPi1JsTtpvBvw1pQI7rNhNH40WbEyKXVGxRXHlHSw942VMIpMEulrx1N62CjUc5C0GfrA70Mptwxtz",
+	"FiuI+txCb1Xea7B2LowQlUsJcH31NTnoDwYPk21K4PvMvkaX5uuGKrFFp/u9rToFWSZWeBVmanHRQK1x",
+	"OI8rszvcqqOIMwjOE2ouRSnUCeknZJCQffKP//yvho60U3ZhAigOw+qINxIC4ftgDc3TaFfmmgAp1ua4",
+	"3fy2qiqwcoar2gIumvZOAmUNR60Fy1YVBDyP2IrHtIHmm1sVxBdAvwcvktlDsEiM2VUpXAxwbUWtSlGU",
+	"wmJsuAvcNxc1M76q6patpC/66nK2FDfXKnC4jWl6nXizhBTw84JiyXIiwbYH+PhB5TUbjuKifbEAwEqx",
+	"RyGNHEDAb+MfpWJps/0jIThG5NraWOea3PoFACQbLuhyyzdWogltf2FLCY45TigOfiZiPVXlzOGrzaES",
+	"GhekFBY4weKz3FNVbjs5104DBZmqQJuX+R/q87gljcQ1nwQfmFb3/ryS9/5wq7x3N6O/ybxsAOx96Ngc",
+	"3P1aKGELdIAzye5UYy2AD1h/rp0Ki4/HN8bFRNcHxnxhzLVWWXzqE6OI76DOdj101w7etdw+bx8F1Bqh",
+	"G8X/bUCSgcFla0yyoOcqrPfWoburra0yX3wfS4JaS85o1ZA9r+ziW9iyd4n6K/zANq/LDvbDCooKO7B1",
+	"ZCHZ+ErqKoXSH81Bb3PBwjVlq17ZbFR3L6VTqoOw0DLjGswyPrIBjgVCu0Qvqte+XGa8TCq4qSEQhGE1",
+	"GeCJC0GwzmZkD3csBuFqqa2M4IV1mEPdyoZffjWl3jazRaGjXasFVm2Pl1ui7a+EniGeq5tqbGNj8c4b",
+	"0LYzXhNRfBg4Fo2L7/ZKXHTMGQ+xX7oKjK7jNdvubO1as4hYXG99fxdW6W6v+99aMWvVkG2D4FdDH5xB",
+	"xG7VLlpe3I8wYWyzom3h/8D5q3d42m/V1tHs9q6vgtnXx6hHcDRnXOvb9bjVFVm9uF0JMkhEeNPbPzk4",
+	"3EnHv+N4er8uwabYzcdNrZSRDTXMVin+DoINIsfo1jDDVVsVEm1DIAzjmbYMD7Kk0WrS2BKUj9eq4gdB",
+	"3M5kF1GNl5WXGSLOqbjuktGYTjlkKDyiU24uLZZPEPrGlfH22lO90LmrbY4XIGKh6SmbEblghNF0amNj",
+	"uSLvWSFrMlecsd1JQSnHiAJtonsYrW5oeVATtx2pmkAChyN3RJFmTHXJI5bLBcwoCFaCa2ZOlw235Z5L",
+	"S4pymO14Wk132YEz1d9rmiLxNAcesI0HO3ZEViClTN9x+vY2kN+XbdkRVWWtkDc17CfVQQ5P0Hqm0Go9",
+	"mYPhBKoa483fJSN/345OfC17yFSXSsMDKBqMTmrSBH55CplAdGmrFY4ZShi1MFDTaSe41rcVNiqVuEXV",
+	"9bS8n+yq9qpytvUV36IKmybW78JbTydrWHPbVbrv6gBuGS+Kbd6VxJRF6QfEuTCdX9tSPG3QvdWUdrSU",
+	"H77p9VHO334J1lcLQspWSWBBl0WATVzZiGoXSSgsV7kzSSfjal5qFg9erlhNELYBQQHtrGcdHfwBItWu",
+	"vGmbk3CnMpQ9XL9/7OZr3lbJGDJLXGS4RZf2pgWXmoMx76ROWY2wwyhfdE6YZzyPMEXMrYgVqjRqH5a4",
+	"5s44Hle+U3nDCtYS7ZXRparqYfnqWzTPT2F6WOWon/R6va0NWI+xwye4bc2ctua22uENV9l/fwen1ssJ",
+	"iINQI65KaLydC0tN6eDwKL5eE56zew2Ji+2Pe+nBweD44STtp/2DYzoZTw7Sh8fHR5Px8eBg8ICygz47",
+	"ODo4Hh/vH6T04Pjw+Lg/fvDwcDB+eHjYyBxxMdhRSAJrVbMYN6+/OTMj/Rg617dcx2qV2ia6+8Y/ouLa",
+	"0/PmvW8a1nDZk47LJ8KtXp1bbfBNAqroPXrI/WmTxWxXdByes3aiqFeN44IWy04UK3U+t8HXq3hqlDx+",
+	"/TdAiKE8A9/QFz+efff8y63abkLb8BaAu9oSxBI+EKfU5hIWdOFDTyFNfMF1OoXa1o5jj+DUOdfMKFU3",
+	"I3RcgSYGBWzsrEPWmNKZ7vYO9yHxDD6CdKePD3qg+fOBLU0chpqYh9VNJ+n8XUmRr+en60q5ePrx4cd6",
+	"iXkLoKD+k5R2WW97a4AgvPruyT9peRhvc45hO6ykcm3OY4lLtrctQtOklz+mDk01in/1UjS1mayrRkNd",
+	"IZokKEsRnMcED6SvKwK/tBzPz1WkZquEmFrllP+ua/PPXNcma/fenAVOLEz+a8aicRGPNPs/rlQOoyru",
+	"/1rWC4lmPHOl6CDIN9L+MEgg/qw1eaq448DctmWlnsC7EkU7r5iXS7PC5hs5ykGo8xr1PnJJ2ubuKVJJ",
+	"QgTfaKSQrCBI3WnVoRCBowXuUEjNAP0ggOYxf1tMHIsL7jBtRjum3n5auiIt1dZBJI/h4Qgg0QqI0C0z",
+	"vG/n685YyjM2jMfQMkEoSrY+Cg0RACDgYcwYVg3J4onbD/Z6h67A6uEOUbGU52WxcV2f2cc+Jp0py7Nh",
+	"C9YnxN+ZB/yZOsE4ygq36IrZCM/VyizhEvd7t1zizZnojka2T0Z3b7h89ABJKoYQdacYUNvUNd4KusdN",
+	"4qmtX7ANElPjnR2LFieEKofEYQQ2da8GVvUJFYob5pZfPvRb8t1vE3nm4pOGmr1bp3+aU4rFfBbm9vVo",
+	"JOmUNqVVZm7p0NESKbKbbcl1+l2s1XtLDQDCWKzx2Hndw/kG8Hd1vC1XMTngjxv99StgXJ8GlFlr7g5i",
+	"62LtxQWWMUttsjPUJwm0HSRutKm470dYMMZGsQ16/Vpknq35hFVffs8wvZ3D7vw8IdKuEX7XCLyLGil1",
+	"IHFss7E7IfRvGdRXFwni2wvA2Lom8teiurEOIwboISChYvkkUrg7q5/egv26wRiS9rd3mY0wKFtZjy/P",
+	"0MhHtaNDv18OqTpAqJ5LPbIh8YBEXWpCwTFiZgWkCGUW0pzyWS0238baG6lbV+nH1hWVlTUrZVupQ2Q3",
+	"LRnLboOeeNQEmucvJ52Tn7ckmo9Jk7FMudIypta9zDOmNBrHTyuIKMhncehrBQMIKWCOWxuAqjuEzWMG",
+	"oLDKxtb8LgikjrVZVGkQ6zVofKy5K26RGoNb3aJfVqvreUoDXsa1Ira1ANXC3fqYUwNHqBvu99MYjb8U",
+	"3ihGg9NIV0pSUY/6tvDKC505DQVM4J+knGxXaKteanJ3xN7bVPqvL9jT2VwviTRSVwDyxOMYT+2IR8nO",
+	"ocXbl7RyCc1RNyjA3Fa1xZruz49rGEYMYGn/kOTMCIcYgoYQKghXYoQl5IzfX5yTjM3Q4esJDdNpCc9O",
+	"EVgVifdayEWduUYAabcAi69LrY/OvjGC69nes3aspprW0RZC7keFVQfqIcs+ZdsBApqjkhV0AYm3mBLs",
+	"s4+j3hg3hjsIEQhxUn/n0ADX9UUh5SQS9+NT/dviB6BsVvVYxfWCDGjVjWeN0hu2Pcd/zugER/lx2+KL",
+	"zzGC3zoxdMFYJcAFQ4aqxtG6jJ8utkUCVgJrnS3mGKyyX5Z1m9USK/cWmHqd8Dnm8eV8EsM2gYtc1cHM",
+	"HHaArcABXufKvGfD4BykZm4jHG9YYW2R+NkiKLKZTZMrmJI5xkBOWb7+QIGcEL39KsggN8V7/nZt82ze",
+	"rZUKYBkc7FXV9E/H663JW9iPXuHDd5MS5rTXDbqnanUk+4Cz8dJq9ObKsNDf/wwOZKdqx53A3xmlxfxk",
+	"yF0QKe7e9esGEHNfQvcl1IPW6xxkt579P4Hr+7ZO6Sbt/TFO6WoU/+pO6dpMoqE3UC4QCwPSgiXOlaOl",
+	"pjly07BydjNGj8UbzQGm70pi7cYFAmPVE7Uuy15vP+3POon7eFh9Hkyrjwfms8wzVjS8VnnWAnwb9/C6",
+	"ydb2pD/Y6l6/jZNWgsa8BlYWH/CJHLVstjt1mMsbVmQlW7P/bgy0CFwoAII8rUxXrY6U7YILd3VqhsHJ",
+	"QI317a/9fEfW680x9IFTPepQDHI8wrD6ag/ih5TT3Ebnrwve0uY5FzzSJS8nhAp3h2LJX1DQrTvXPaj+",
+	"WS7lf+lraWWH/qibKRjIv/7lVJ9MpAKiM1zteC99prCo24T3wCvqnzEkyLyx28AsZxneYh3cq7uPc9d7",
+	"IyjRsHprBD9uB2VKlWI6ITmnY55zvUyIIXHzLxepnJnTTNi7OROqcXHDi1uGoQS3RmviRHhs6gVtGkil",
+	"csbA9bKYSqPizynPvKWXkqnMswR8cXICBbUJnc/vKV9HXhaAFoPLdDcm4lgRrd/JSLxFgEK1lmhxvY1h",
+	"udr1V/SGk/NlW7TBboZiC/74WQJqtjdCx9zgwcg2UWgczN82gKEtEVB/XZQb/H9ZwzBs3tiI4h8O7E4s",
+	"s8FJvHXqO65zZJG+vzg3C0Me0znXNFcgnmPmkzmI4HtVM5rnTc4zpX+R12rMG5WJDg9ba4Hu/fJhkAwO",
+	"jz7+xX5r/j5qgdN/650SYcUpd6Stz+Jky7oMQTRve73eI4cRtfLIpJDvmagSV/CIbVcU4uMt2VIDpX/L",
+	"eOQAYeNWmfZ2ohFPkCEJ5OBGxBQS0KedfhRPjduNFbUAxwTXllsDP84qtjJG8khBzy3++ydFN25gjn3D",
+	"HA/vPLg83EwMLbcgz5+n4MrjKeXkwroAVoMjt61eWqtZuktxibv2bLjqFJGCoSEt0XXUU+XbfRoTD2jx",
+	"93ew+bzluP8McpbRCZvRpcfQxxDoeyqoq9J0rMYiokPeHxa/3sNQwAP3YRD5EK8RrVhaFlwvX8NALXIu",
+	"LWKR0meCnF2cG7q3MCjmo7Ii5cXL12/I/Zv+ffxuRq/hlEA8jcs9dy37cUy1nnc+foQYkYlcW0OX5Cy7",
+	"YgUZsykXmdEdp1R3CdQvTSFMjabXRkFWdKlAcp7bDzMylQsyK9PpKWK2zKSF/boUEIhLxkwvGJr0eGF9",
+	"3xWeS0KuGZsrWwBEXjvzWm4Ucl0sES4Tc4+XsiRUQwqhYU+XYmFddm4WXHUvxaX4t38jZzZN1f5ivh2N",
+	"RpciLYuc7Cny74/Ovjk3C1qBA+x9Qy47Z6WeyoK/h7DuE/IIlpT8+7dPf7zsmCfunVdI23vfsuUJmakr",
+	"jM+9Ry4vLwWBpx5LoZnQe2+Wc3ZiNAjA5OdS3P+7kuIe2cvIvQ/mYUIuMRrysnNCPlzaWprmj0uQUy47",
+	"HxP7CLOPQDUCfCKsBDQwj7omkW/YF0BKwBcQTPKyY9p0txP+cv7iVdiAkNq+gsHB9pUg5h1/TfcePMDf",
+	"bOgyfm1Dli87H+/Zhb8UYFsAhHOjdo0Gvb4NWAxjILrktaEnrhWUpnPBoyNnG0K6fIsIujaj+1LYKhwT",
+	"LmiekILRDAr6QfQvdDH6+imeH7/d9z+4jx//vKBc/2nQ86UUcZSKUEWUlIJQdSlqgRpcYV8hrmuXvCxI",
+	"JjHCg2oInDkJTq7v2XfnaBUYtTJ//Ga9hb+RGaNCmX/hCP1mu/vtUvy2t7dX+795a2T9ziPyW1UH8p7C",
+	"0CaubJThb7BIgJMEAdQTWph/FgxDUX4j2Jb1XNfaAtOp0ZSTKuA+0r7fTjjJrsEpy1taO22G73NILhtV",
+	"mQAjPP/wGb2RVStQjBj86K1de9972D+D/n2mAKzyDYx/yZR90SLgkN98JSdIVy7KHCwa4+XKOp/iS2XB",
+	"Ro5LLsMlrzXv3f8wLtBYACfYQhlTsUQQxQUgOArd2pCPHahPMAWvhHllzBr7VjQSJbDj31Ygi3+r9RCj",
+	"h3oTLfO3bVUjxrCG2nADSlI8Z0J7kCHwq6CpByZ+2Yx4N7zHulwskYx8KszIz6GKoGg7IbF+7UG4ZbeX",
+	"4qwRNmvJBwlKkS+oIFCEw16FCV5kzMcGQ2HLL2F0WhYWowl5E8ssXwMuSkV2KZBz1KGb4OoGFFA5Y0hR",
+	"WhI1lQukBws82viZMaj3bStbwdDHDsicK7MIuqCpuW0vRX041JX7sbVGLRSon4HneHTCTFcFmzMKl/PT",
+	"G1YskVuOrPU6FDtSWhScKUIFGTVu4JE31M3oNeQPj3HYLCwID7HYtvw6OYOEEHopjBSxBzWSKRkdvns3",
+	"wvjPXCptpilQ5E7MEcx8LfyqzptjOfDtNVtiWspEM3NlgLSS82t2cinMxyumA9wUXLeEjJcaA6XNh8Ru",
+	"ajjDV2ye0yXLToguSjbqkm/ZEg0d12yO0K5XUmZQXskP5FKEmQBVkbKqLh12FC8bMjLb78pfAakKaVol",
+	"5fyEzFij8hl4Qc2XXBMA9EbZD4aCJWq/fvpmlJDRxfdvrDT75Onzp2+ejmAWqkYKtrzY0vzkRTmQZeB+",
+	"PBNB3S0KJ3BGc4ICtyVBwyXt/tsyd0DB569fkoNB/wG54hDUpitUcPLFqJKMRuT8xauE4Dfmz79e/Phl",
+	"UDmXXgqoY4eaRZe85ldCJYS9s9qOOViyVBABqticApyvsg2wDHD8ckbNbQ2wfbiXvnRvUFoMTkGwdTMJ",
+	"qjEVCGBoV+cNewcH6JHM4IAUts4eF+T7N8/2HiZ+RfrkO/7oFDA7mkUeLCS66dHI1ss5wwOMGOld8h3U",
+	"6fP5GyETyCRD4cto9omt6KdglQXRC55i7JMtQHUpYFCNObN3SMhzJuc5I1+gMT2pkkZzOmb56EsyK5UG",
+	"9hVwLNM6FLAxVArDkrk572Z0rFAJhr1ZBuaKbStuFIzqKZwZlgOypOPTsm0GBHunu+TMSoZmwUC6tPM9",
+	"IfxK4P5IZcMkzaHPpLiHFYrdflU13pGi6zeRaXdBha7dUVVBbDLOZXqNN4dIi+XcXE8X5y++7JLX9ghC",
+	"FeugaviYQS6Gbw+8rI+oYkcHp2TBLkVKhdk+KzRD8tyV2VOMvqoPz3M8uBoTkHEdq0ddjOWKndiK82hr",
+	"c+V2EpLLKwBjw3dAETD7UbsycEllscTC9F7uwx7hJmFC4zmZF9yI2JXNSMjM7BxTTo4y+5AEr9u5jhkK",
+	"VeOlucCQR0phZ9IU9L0oiCyzWtuhuSZGWI0SfsK8dXOnZENZ6tAHhN17yQIiRSqBq3spbBVFZVmoFCxy",
+	"0ZlTYyRa6i5cWWqrVlfDUkmF2mUmy24g/XdK1dRMx9waJ1gwAa5eP6aVhfBiYnhjAZaWu/McTT/nCvkz",
+	"fIBhermAC6ifrhIi2MJnyJAvrPVTnRhZ2pz3L41ax3NmY60swzNMoLIwjZAA9Anwl0bR9sST56Wdiq+A",
+	"Z5bV1vpyY8ZrVGRgYoTBwwkaxQ0AGGplblbzgcENaW7EKeShMmjklIze7UFrIJIg5izguRs2ksPSoEc2",
+	"Z5bhoAYD6GRd1P/A4Pkb/BAqe6g0TKk2wiXaCOzFyzyye81PmdTwcisjB7ZkDrNpCRy0ITp8mK+Dq4Mh",
+	"H0hkNuMx8ZHQYMxJyBiuX48w7++VxAnM1W8epsANxYqgZjSmVXPHWt1nXOq6yTdxDNrJldiCw8x3TUCO",
+	"EBWVcMvMcthFu2ZLlZBJwdh7VpmgHAIkS+wIbdMeg391eEl9bERLGRvfpbBZng6+w58zOp+76qFQ4C8h",
+	"fy8hYezaTsHfrOwdV/qUKIlSj6GkoICBIRhDLgjx6s/kRTg6pC05IZ6KvqhRzZck2ImkvqS1RWixP1B7",
+	"+1MsZ50AvzHrbT6hl84s4NR0+BvJnbXffwVteK96Zbf9DaPvqYI1KpxA1/p12FwY5G7kCHQJ2jz4xGsF",
+	"4FtVWEsHxBpv4LIvgM6wcfS2DX/6qup6jROYuENz/uz1Y5WQV69eqMSKfOZkgS0oAftmMKPmv56w3E4p",
+	"sii4RqOwYrkRcb8AqQmGhVSfyhkOSAorD6FyCU0aysxzMO0Cui8wlhOsxGwEq1JpOfOmdEtkb6fSlgWr",
+	"dDgnsYIw6Q6huVH8WG0Mhacre+eN7t/0R1i6mGujQ2VmXFVxJ0P89lZxJ03hsXPln+XVpYCDYRXolApS",
+	"MFgYIyZIrM+EtxvckRQrBmGWPb5p54uH21oatS3W5GQH0GWTev1nr1pdii9Gh719FAxGh73e6MsVZdis",
+	"eJe8ls3Z4hUGBY2UYUkZRHUt7MBR/xBLjF6himRMcKMZ0ppKinEsIG6jUgqJ5ZZfXIrAsebYxoxeM3xs",
+	"EpTWDhjVPbDYY12HbmVMpWnKlDL3Hd5uXDv89br27vHzkKf5HCe4cZDHhavgWZgtHRzS1qRUNAexLDSq",
+	"WxHyq78rKUZBzXVnlVCYsjNKZWbu7idgqjGCB36ToE4hC0NCRo7TlOdwx48Oej2gSSg8SrS8FEYBBnvB",
+	"Qe8YC+McDAbW5BWUlfFksWB5vofFezFx0LH1CQ/sDoYqapqwlQfM+MhvLn/+t3rd8ySo8r7Cm+ECq5dU",
+	"Nuz8oNezJjAgI7v8Zu9BbQRfgb/9qvLL7a8ioaFaZ6WLsE5z5EUoxVYdbKMPiys99ba6oKpz5G0jcvnK",
+	"8VU+2oo+aoTaUzKyzZhzDeZla4Ssl4re2I3RY1sbq6pMV+34V90CWy1yOWeRQVtratHeR614ddiN86IG",
+	"/dlnW9uqFb6ODNnZdrG2vt0cWUCaK3A1z1D8Yl/JSjfElP+Nvdsy22H/aFqWhTWDcif+0FTnSxeTByOD",
+	"wyaRW5vv602DEFI1bBqxkkngEH7a7R8dEFWmU1AiQldaf9RoEIWZZotWpJQTMqJ770lv75h0yZDsjRIy",
+	"MKPbH2CeR+M0zXmzISsh+bFUAUrNgVgJqdGAl5zc9OSEHJsR9B862cjaA0HqaLSZc1QGwhGNyjk/uX9/",
+	"Tpd//sd//pfh7+LaX4POp9Ac2yw+tBnGJ79nhUzMfY0ZFXZcTvlwtjiMY5YSTU+eJayWSV/pxxv4gGVy",
+	"QVIXFWYVjXpR9fqRr1fzByoOLk2cPlXXON4ma/VqZp2W9TQhv5bm2pIFmUKB4kojDc5pQnxTcLhK4BaF",
+	"kW9aD9FK5ff6dCq106Y8AGnhYPwrWzDHlpkFcwjsfBtPvNPhw5Hid+E1VNkYQdG5ojcMxW1sK163vmrU",
+	"m+rtiq9aUdwK1srcYwN9ICcrNQV8jitiV9x8XbAbqITrdOmgOn7VjLbp3fC1n98N3Flc4R0DXkSuXMGs",
+	"a7a0bTYq7K9p1RwVmWfu1IBL18z8FB6zLnDryGsU6cdW922rEbEwkzg8e37qBf2rt72sWiFEGGUCHmf2",
+	"nvMgl3Z+dMaG+HjVDkSVFHIuFcucHw7Otm3J05OviY/vHuAM3CojrePxk4UXu/1ZbkzUKDrWh44BaquN",
+	"uyjw2mFCOFBvJnCl1ONjC+rxuferd2wjter324zAGynt/uAVMNxmdQK0E7SBBHahrRoAYT6cfFUwPjJ7",
+	"tB1TKyogx5iCgdi/ahvLGVUs3gz0DvZddGzDo3ZbLaG6c4ulgZlR/pSm5togigvDoRaUw+NjCxtTOyCG",
+	"n2wz+eqcgha93YKZJ31Qgi+kv82r1eMwOV67pqxR1Zovwl4wBq5tSxzEUo2i8JVGL1jxw50Rizi6dqdt",
+	"kx7Mltvt9v429wX251bFozi0NW6UM9t2AD8BIiF48N8ze+IFI0tP05rnbIsW8UiBCRC5BlESwtpwbf0h",
+	"ZWsbQx/hlGZgf2KsNjonODA9ldkqJz70vMII0hCyjAo4vmAk6jPz/KiyJc9ivMPGlhiNFxs+tg2jE8KH",
+	"lNDc6GfLKnPM8RNk8LCOEBBhRD7wxhSlsFayslAsIaUAdybSCoBzYnnuFa6I9buDwXDlLIXeTujy2CxD",
+	"koUTi0ESEHBYccSnpmMjkXHnTbAUD2/CGkBcRdWhQ6cJQ1ZQ/VzK0rWGikXADfFCQPqvrySyc7OS9nQg",
+	"S0FgpFN/51hZ2Y5eS3BYiCV6cl10zaQU2VBOhvip6odajLXA8ORA106NggSAcRAztAwiIJutzqUOlmEt",
+	"RpssEKONZZbkVzteaR5nXPXQ0OBMX/hIYo6Ttc3VFifetJZyCBpA1TSSmkL7K5hJzJOn3lyDFhgXjFqJ",
+	"CqazoXlpqOXqIvtCgUEMaTUmkAEbYVGrB44O7btVu3Bc7LeqZar1QxsGqgVteMCzKnCt0VpzBbiwzj8M",
+	"CGpMzVH20vIxsGuFFCKRQCgePNGaCHfixhe8gPZWINqKY0o5NArf0GY0hQSOxwh+UFWYQq+Hk1WnwAWt",
+	"3j+xipiqn3k8o+NSLcOGmzCa2JG90NA7xAztAG2asS68mZerpixUsJnUrMG9XNwYyMkFiDR4DguZGkJF",
+	"XRlAaJ2KW/OthfJDjMPgTc4dgzkJxQIfqWUlg3pj6OaMtWbH4RcHiAkfd/KR4fCrJdESMPITLKtmMXWN",
+	"vI/COqGCLVZFmyAktTkQtK0FWoFGxsS1Oq14dYO7B02DAbHecNAYVxhwjefXNee1oFIMVTmHkMY6NeLd",
+	"ZVYgWhfOSpVXpVgVsIxeVx+Pz0DQfFZT/05xR6GgliG6Wluy1IarQgJ8MDRriLfiEupXY+buHgs56blA",
+	"Q/uuXK7Dqu5j/TZzghpcaO4ZDMdQtijkKe6RrWVW6WGK0TxszzsPPK4pNjqzlUvBxynkwrVuliUEGFsy",
+	"fWpergnm6PYJL5t+zx1E8IMYFuFjz3wUnL3jMcjYhi9oUJahlAhqq46BYeN4DuCyql2AqLSEYwIjd/2a",
+	"6u87+4O5q06JmufmvCCIb8SUNWMZp5XduH/oXh+tTx8YtdhCbPSeaWswqNR6mB4E/U3A8VaLCTw1vxAK",
+	"GXGVIdXewk5gH2Z8MmH2nvBNB7cKMARs173Tei2tCIcQvDUUcgiCWdWHM9mC98jaWu2OGPFHFmZjUK6d",
+	"0DLXp2gObgf09Iqy12BC+dvPy6I1etu2jXjkVr06xYBGgookBhyYeVkXTI1RGfpgtMiX9R5qFTVrvMHw",
+	"QBDIFQU1aWS+LnjGRhBOXdEkKLL+Mjd8w7of6z3VA5ARZtksHoB7qVJBXr79fkJ5fkrSqTTsaeR+HMG9",
+	"xWi2yk6sRTVOHF75QyBM50ucuU3BGDNfRWZBVygmJBcnx2k5dNdo1V9DnRSyUkN9IL2GjCVrXYZYXG9p",
+	"sxXkwNtRn4QrbxZESjrXWyXko6wMWhX4hU/JKOcCwhatORRiXoOp2bgwxLNdeqrxdr3mUIT0MMI0sP45",
+	"1TLQhUEEWXAtvAjCEWdUEOiyrsQru3X1Sfuby5ZKMewV5aYss6hsRorwjVQrEa4BRDWVqikEFmCUtbRy",
+	"HFq24PYHDgW5jwg76ZwFhYuOs3k1pwDWouSs8vxoVgiam4YPwQ5s2nVsITI+dLI6fzyduIacJHmIhlFp",
+	"bQBw0XDNw41fbc5WGhi9YrpY7kGU+cgaR91KqGmpNeB8yIUIOvLmLa7IlTTNmwfWdmaN9Ta8clgKekO5",
+	"V/ux3U8aqyy1kWCH1vQdjpYF4fHQOITMLyB+z/TDxdWJs+H6iAlrWPEjqMfPrxrqtSQ5o0VwcUDpx9Sw",
+	"pc7JB4su0Tmb03TKyKDb6ySdssht5qM6uX9/sVh0KfzclcXVffuuuv/8/PHTF6+f7pl3PiYdzTWC7dIp",
+	"7yQdyKiBDMl+t4dPyDkTdM47J539bq9rc0WnkM95f8porqfvzecrzPr37pfzrHPS+cb+nnQKpubSDMA8",
+	"NOj1sLY1XPWQ2N245813mDu7KbMWu8BczwgOchdwQ+HkmZZ+2LPRpnvnrfgf9vH79snzDBs/wEHH3vCT",
+	"u/+IZvY1s3SH27xybs/v06Kw2cEuc7Zz8vMvgBE2owWgGjgsddSzaM5vIE+dXqnOyc+d16y44SnAiNlg",
+	"TNOAafD+jOmCpyrYp8ZSCXJRQFg5K9U9CPgmmBNv1q++p9/ZtjbuqWnlPtTyqO9mM1V4ZePeTBmxI/5D",
+	"t++g19/8yvd1Zxq+d7D5vRdSP5MlloC5LZ14yviaabdimwiiY8PS/L7CRx+Q1kGCsYe+685i9HS/nDNx",
+	"dnH+qae7kfgeowdubuIUZOb/nQ7016yRUrLdaQZL8PvWw4wVrPFqdPm8GLH3a8lKNKQVUs58yL+7fMHy",
+	"by9pjEZbOfyvsOs/ip+nVPzL7b95a38rPuJkmLU085gK0L/otQ+1U9uRTRC12Eo7L2+sIeHs4hzow0Eh",
+	"gx0D8qK4S5Jw5gMMxSRanoZuOTDNJEjePl9uJsEdzWaQZkevWJUXMmEL1NXEpRjlfMb1KCE0VxIMsYkV",
+	"sGoJEidGS8GqBAWzwbhochSE+lw0G0fq5GeEHKtT9XOu9JlbGgDAsbkTUC6liSaeL22qk9NCfMyE/btU",
+	"lfk1XLY6Csc12wRD9KAPnLlz0oHwlY4DFessptKBX8B5CoCc+oOHSWfGhf87As0RnZLZRZrDhRvrEje5",
+	"1qu1PXh8pdUqE3Gar5b3voNE2fzkc0MRUDXls3EepACA/opwH0uvRqG3lPLfssldszzP5MwmAH+xh9pV",
+	"vpHyOuB1/sjeQsBBZgiZB63M8NHS5naAtTqEFI2yD2xshX38ix0BM4utzgBM97/PwOc9A47q7ym/5PUD",
+	"gF992gG4/8GQ+cdWOf9r5sh7Z+q271Vgdb8D9baplM4s7nMwHFr2f9Pw56Jho+BUIdp3QLm3pL8L803n",
+	"4y9xwr+vQri46FWAOTiuNLiNvCvTqTXk+wieuvBbAfMgpVnDI6PpdPUWqU5ZhV73ycct+Ze8f6oFWHsJ",
+	"aVc09g+3C/yfdIrvqWrR/2lONCSWtp7eszy34HsreRyg34IhRCaIwOK8EQC96YAGVwW+R9DjZzwLpoM2",
+	"QeyNS0D/b6r/HeQvoBxrLOOQz5LraUD6SAp1uk+nUMoZUMmTrSUy6Or+B/PPR7NRhf7/2fsa3TZybM1X",
+	"IQRcpHNvWZYdO+nYaOzYTtLJdpL2xO4bzI4HEaWiLI5LZE2RsqIJGthn2UfbJ7ngOYcsllRlSY7lxN1a",
+	"DPZ2ZKmKxSLPH7/zfT2BJLarbRI3Ir9DkpZzW/Ob4hXAAyqgLcIDA24HMFaeIiGGb3kYy6H7u/OGJNE9",
+	"IrCD84x6fs+8Dk+z5j3z17EYi7pN8zEgrYKquH96rcqN/0C31BJr/ZUuejJNhbrVJtzrPF/8gxOtBpns",
+	"22+2a8/4tOx3oeYi/5YzeS3Mgn0LG7Z+P0LXhVnnZgTsBoy+GCvg4Cw3KLU5QPf8axRZBdLo6FED+CyJ",
+	"NaQoFoWKbVj8FdY7t889oews1pK62gF8DCix0BCO8uXuYt2hztJwgg5VYJWwsSopCxAmrwcD4MUBLFky",
+	"x5gWt8TI1BNOEcFQ4BKteSXbRM6CrKJHFSoX5JlxhsyIa1HwDOklEsRtTVFw54ACcx531ojPuYTB+79R",
+	"R02C8Ks+HxsB89jT6fRC4cE+EgGc8KIAxBI0NAKq7kqIHN/WVI+ZAVpKw6clBgAmpc3OdaCd7HoJJ/8o",
+	"iCGHNgsQzsf5vVCARkw1AG+gzV70ETRjvUaXREAu4jxhlt7EJh0QVVqVh0HY4VzIax8CMVQI9XPovmSY",
+	"EcU1YpR7Wl8leAurif4HZcPaSNchM4F4F7+c+zzLSkCvW0VPOgGDgcsFWSHwgXrSVtjiAtsDklPSyqqt",
+	"7bs3Gj9tKbd+rNPpnbme92ICt0LTXxJ822Isfl+jy4ObNsWJH33XA27egKlJmBxE3Qiw+WBjbJzfHTm/",
+	"vZ0lxnSu9VteXAr8wf4yDx8gtO9EKvn5NBffzNWe1IWHX+tevS1fj5v9DTB8+51OeS4Oxoq4UvDekatt",
+	"0mWDJZt4bJfVl8L5zTb7gOguiIaRv8/Tn3Z3Ox1kpiVv5znlAFftKX2C0z1SAbVddlOgI0LWEOemgody",
+	"wQP8jch/Sj8fdV0lgJ5HhZgsQ1ZvA8cbdCx6od7raod1iWR31h/yY+/JPSGap/eF+CMfm6EwBzinNH5P",
+	"X+tuN1aXY2EMEtLAM3Th924wPu0OTe8lqYYz7knodCWlgISCeGkYvA2pkVZoMtTUiGgCCtwl/DQcb/R6",
+	"PniS9kL50MYakQ1KKkT309BxAJSzwFCGQFR3ERAsAAOMzgkAFLAmDhiPPKmzwGU/LnAb+/YieA8j9sNc",
+	"++9jHAcwL/SmnhG+i4N24cdI+IUa7786F4iBFI5zzd7vA6yKY277w/t2hHO3rnGF8cJMUVdq4+023m4Z",
+	"b+ezkWpEdXt3t1Y/N5tOelUH7PMCImUgCS8NxyOkJCtEnnkCkL4Av4GEs84WAgVxT8SpdQjRI2qsC+Xs",
+	"o8vzDPv7meUq5UXKPoreUOsr848fYoSyoT9P6K/tvh49xv4TaQ9Ylz7fivhApGHd6x2edMN9kdLXe+eX",
+	"6e7+/s5zHAW1CziH0EUiU39FmSKfabv6MWSHlo/yyl8hxfP0pyC3K0fCI7wH8lqwkVRjC+TSA3ClKFNZ",
+	"T4oe06lDwFEbBLAfuphTirT7GFnp4csUEChb8FT2gWORCV5k0qWCGnslCtF3EQs2sqEqjdLU/f1Dt/yx",
+	"1Kr7uM5l4PDRpK58CkWvGoQKl/3yuZ/3FX5z5l8wHUqtxa3RHHwTZ9boxzAKheWwcWPNbuyP75U+BI7i",
+	"KHmplo2+2kVtQxPnuhOyQLAcJWQhar99RnYWXBFwVeMcSdNmvxLBVWCB73n9TFLjMVVBj5Lej11qptUi",
+	"q2k2ZvN7TwQ2FnRjQb0FpV5Lv3NXsJjAJn0ThhRPjVPBU8TOO0uCAZs/nWmzVwRkL4Sxhezb0oLVgw/w",
+	"pnMWpg65DWCNCnD7xhNUd2XA3yCAu+6K/Ywbs9oVT+AnNdhzj2Sgll0kUOjpsW0CotOJ+vLnwSj4PX9n",
+	"T+Bd1tWq+PyREAVvGISeKFCbrIXgP3++MgL/fK5ffYmZiDRTl5uNqv7qDY0NE/j//YqFgt81LsXaybgW",
+	"RToWK/cGzNyemicqBAG6oCOrypsJ2qWdhhENCj2qDKei79tapiVi4PLneChBVkVCKNEwoqcNI4Ji8KpD",
+	"ekjIPdjli3HjaC03qKX1opZ63j14N/ahQudzS7g4XnX7C/zf3xs93kcPrx5KF41PE08j7JVfrEDmMWkT",
+	"otTzpCHGN5bx0D4P/DZgBslAz4FmYeW11r20XwCHRSMWz31ls6rXh+oRQG5Db/puVvWq6Rksg1nYaWVL",
+	"bHNj5KW6RaYcX7opVT4y/thJWq9QBkVEYnOqP0mcPwyCy5SbZpXsLzi8LxQB+Sjp95WCQRxCie++v9QQ",
+	"H/sPuIn/YJng3u7uMj8mMBEajG8FjpfXwTYBKxYhwpa1U8E6NfjZbaC6W5NNeeU1b5QQXkXSO2OQQ9S5",
+	"UMariQ+FqgIO0bWbibT9oafSBQ1qQAITkyoapHlDdOKe66vtkBWfXRB9TH2iEKq7lOGwyr5tdZa2VzRT",
+	"J6gZtbFRm2PrP5tRg70ZrJqH/dydSaOdtaZAKU1RK1AJz9hGqUikFE1D8Gr2cSBVyMuhDUWhxREV2Ym7",
+	"MmWhIobFKangGRJmZf9KWLb3bGdnY8k20daf1DDRtl0xGVzCIoUaxJqs0ikyRiMokYhYSwVlbBQQZXiF",
+	"qn3NbMy+gwm3EfuIKszF9FMxVj+BXH5FdZFAiREbsBnqiUEUaGC7jNTZAqU0EqSO+JVoM3wG7ICO2xbm",
+	"bGTN2Sg9/0m48iKinbOhnniIJo0i1VgggseJDXItYw1Oxmpl6X98hf3Gd9o6aCGF8PI2+r2YRNNyz0a6",
+	"vPNpxtWNiJNoVQBCy61dei8bQ74JSddr+U894360DG9v/iN7v/2l/Mfv224jTVd3AdEuWuAHXoAMLJk1",
+	"khEwCXWJDfUEwOuIGZQ26uhzdg9KASa2+78iGAbYKSrHVWUPpFdT8EX0SK83uVBA+k4tzsbKLMMEHqQ/",
+	"gspNRMVN9NSzfNy1sHM3lRV7f1vTurQlLe92VF7w21nUptg3lrUivYaNAd0Y0DUD2N12vAfzWehrsU4D",
+	"elTVXHxk2FSYNnuPyl2855UXiW8/GELoVi2IDhw7cVzk3WZHMGYX1S57hIIPOWPavgNrsjEid2VEHtS2",
+	"BonQNW9sryW0zp19DsJ/IDVWyrV5VVQX/5AkKvhLSHndiFbYuP4nm5272bnffuf61XhHWzeVBUAbps3I",
+	"nKEeeWmhJBJxL0od9kzw1DCr2wzONef150dt9l5bBj2qkFV4jH7iCZYPsGEXuxCupYXRQ0/UqbsxMinh",
+	"rbFrNhLY0xOFSkYm533RZkeRECZquVgNwoU8z81hRV0nCPRNodHKXRgEr4DTgo/EhUJoEaBqvbQnsYAl",
+	"oVYmMgO3Be0oqsu5R8xzNpAqNTQeAwqAtXQTWl/9li+qbYEAf5u9k0A8xiaFtIJ1/6sLEvj/sXvcRQpr",
+	"qGhVkYaxVv9uQ+ULXnAjQfTTJeCPUE6MSpPdv3Srwyj4tWy4O77apts/ebLE7f1rn7/nX/TVMB30m1CW",
+	"uWy67+7+/vyNbweIpBEZQnEKgvxELtmv2vr12Upa1zwbC/y9M3SQkoanOBlyyU61JP7HKZgOzFp/T1rY",
+	"4l+94XtNiIPZ61KZM1wE/u2uoidzY8a9EwleNo7zSrr/bmH8Xc7+B34t2ZspAJLxQQ9auV1Ecr6/O/uU",
+	"Seta8tZB6/WLVyfo05bzty+8AXypbDFtrGR6U0Ls8hX5yyhy2CD51oNPBTVNknQd55G7C6+vnklvWZQq",
+	"SmjdSAVpiYYJ1bek8cqI871lXePei+qLblIqIQDhkRg6292FU2LqCSbxLlBY9Nh8rwsAVFNgCIh/x/mn",
+	"yt2CSKC0F4qkSdvsFyFy1lXis/2Et/KkEJ7FGEPfg/iwB1SC9dgmEEULn/Smzn1K5/PsRAhq245+RuL0",
+	"E9kXJTsGuFJzhcdN7k9ATQJPSt1zQGcl/EGQZ91AWSuZ4tRM4XGBQWMA+nc6RV4oOLWacGm78dEUsZ0Y",
+	"ZrRWSMpJpGQV2jIrsiziPrGIGlbTQCMFU1QeSfn7HfX7IrcHoHKEy2XL2ELwUWUQQQNRqPTAv1tguMIB",
+	"TdmQ57lQ7AcsLGyBsDh+D5hSeoWeGFGYR6z70n16psdFX3RZgSHWUIweJzBFsAKhQIFrLblQXbgOjsc5",
+	"rQTFzvADnH2O0pMgC4zrD00Q677lxm7BLbfevOii2qBWfsly//ogHJLKUHe8X8lHARqBr0FAbXln38/q",
+	"heIWyA/soQtceZb5uccHa6L0Mqw/ttAez0jeA8UB8e2Tzt6IW3yVQjXpdLzE/b0ybax7vBV6JRZ/EQby",
+	"ka/w5fNpLsxSY9B9DonJ4m9ympE3L9bb3wE3of6OpDW3dVZU+CobQvyGcdvYxfW0t9za+3N44b3d50vV",
+	"q99xNf1As/GNZTmIKRbtX4UDhTZnjQMv/fPnXBfNROtnsJy8QeSZSFmmL3F9QIjqO0ci9X5QxOce3uDi",
+	"BJQv/aHr1njWfZwgnMKwH7p9c91NQDv9X2Nhu4/xwv/UYzdP7togWLflFviFIsZrJOMYZiK9FIX7dU9w",
+	"BX/pPgaULMj4MqWpJM0z0N/yp2d2Vhc6gqEVzs9XvWZvaoWJfDfIrkprhWIjwRXoICHRJbKQkC61B4Rk",
+	"3NhYF5UgJJm+jKPcmAlG2jbrHvOh3HolC+PtMnxwEq7T9Rfy8BHQcnXxSib4tTAXSsKqOGRdFyh9ygQf",
+	"0JX60UVCLFGlvXSPQz2QMnOvlG4Pc4xX8brQL+SlcIP84cOrE/Z8/0nnMRvoLNOT8undDB6woZ5QV6+e",
+	"+BCCF6Ls5j97fbS1u//UPVgoNzonjqVFl/Y6J00tSURGdqEi8c/+2HpqUzgHHepMAIMnEAQkzA4LPWF8",
+	"QjSfMA7/Otw484z3hackHwG/2tWsMmh1Mi9UdTbLkXF/OW5YtxBmPBKfuCVCUJ5SUxW49DrP+hJ25THq",
+	"69xYunitJ/TMtCqrSXrfXDc1ZWLDYy0ch34m1HjkLAZs21ZCn9Jedd4At2AraYUd6GzNUu21fvY52oI2",
+	"6/oY3XQhPPWuZ+IWyoinLugyVuT05xneNU8MXz65R1E1dckOGh49+p1//uijMEj3azeapR74FeYqEjX4",
+	"E4/Nh2ZzNtIQ3nm1shS0oVVDQ+v+si22Ua1lr1NtgO4sMWIkAll+yIe1xg5ZTTGVaerQPe90DuB//9XZ",
+	"P3jS1EJs9V0+Xfk+3FYG4+ClxV2W6SazWmDrNM86WIP6VmKp7NO9FgxPjtxSKscmlRWXEAG3Pm9d6i33",
+	"8Za5kvmWhkHybAumUBS+StT4isSce3GZmfy3qD6U1dVH+nHn2e6T+scqr/ctngsa32l7ZxpwkDok8CY8",
+	"Ic/zGVOHhYm6B8LqWe3yebp3O30+wPK40KAsRDjv4keHxl+jbDbMvw9xKoPee7azUz/k4DPqzVQnWe11",
+	"NNSUA74VIyXjq/BY3O9NS+9seGa9u5QFG/HiCiv+FNRhBIhUR1gDegRKjFiZb6qMU3x2C1DoSnlVdnM+",
+	"lFR+cK1Sr9TtXV3l12Hee1JxeJr560FC5tzlgvt+lSYzhu5QJcul6GONBmMB5y9n8rWZAHJRyvZW8MGp",
+	"W8RuK5fR6Eo/O8fwse7ki1sKE001TmxXloJ3wGX0mbBq4Fnrfjfntd+0pozBa51C5Ft9eUuygysxbS4i",
+	"v6+ofBXiGpoP4XDTap0QR7+P5GXBjOgXwtZz+fzi7vSgVSN/EdPFzB9uQjfnKustzRA1dtyoB6urETrQ",
+	"iMQpE32sbWA5xi3iJOTvGsISORJt5uwlSFwgcd6QmxqBu5NCcCt+EdPbIoFh0QD/U+Xock47BRi9TMTm",
+	"FY4x8cets+M3792WG/cy2f90JdxVdnb+9bejv/3y+aQY/PfZ9rPz6ce/vv718tmwf33Kc/kuKyZvOD/t",
+	"v/7tg/7JPYDOAhuVexMQDNYMqw9xJe9fCZXGI3ERIoaQFhLajPdE5iKUQqeBt5FuAtde4SD0vZi4WV4K",
+	"9rxzd3AneL1puPP8ivKgClgjpUn8M+Ce/gRqEPD6XUBOVmhpIxR53O0vV2L6O9qjTFhRz1hwqXWaMK3o",
+	"bAp49t26gvMwPHBqsw/OK5fYQJei8oFo13B2Ou/trVJlb+zN3/4NtU+Ax9+A9r4jB4jv8Tbrb9XY6xcx",
+	"naEByvTldr+S6dSGjc4GokBsKG8RsI5T/SQUf/s6sJfTAcJEWgVq52zIr4U/rddAk36ye3bKbKYvt8pR",
+	"tFmXhhYOmPNCDOTnCwU3LH9jZSYMy3Rt2+bPwp7E1ZmFtWEoueOZQDh4GPL0sHzUqHoU1DGQMb7NOn6s",
+	"OE+V2sVOZ3evPq13k7dC2YJ/xrLFTif6fwvKGYvj569KraP3VjUqJ7w/FFsuBy10tsiqwJf9d79BWvod",
+	"2wnRHxfSTlsHf//HnLQtrT5WKUM2ppDBYcGuj/YpQONrw+m3QH6nB/FGLX/YZufAt6kH0SanthVpfN8K",
+	"qsb80N3aoi91H8O5BAya8PFXIrdEt8ety1D1AJiOD/1JKS/EhfL4oDY7dkuypp3bO8u6pr40PYmfeW0E",
+	"0pW73KqD7442JHGRe85CU7HNmxBgQ2CxUpgCW67c54+qnn7GP95JJcuZqRurWS6k7mt1LZQUqi/a7ONQ",
+	"swlX1ktfmXERMAojPH4QmREgGFpf03qrL6mstT7dQ7jFTQLZ7qGTigrqN92t34G3C5LWbmrKzkgXokkf",
+	"g4G5W9r/5YXWA7Pd18pIY4XqT2+Ifj21SSHA2bmA0EVuPuTriUupFMp54uBK/Pwh+/DqhD19/nQ3Ybvt",
+	"nfZuu45g5NoFP2EgC4JVwOC42xMkwy2UAga3ZNRJR+BVt3Tz+eWiyHNnmYO02YG7UJkG7uNnbuM/Vs7I",
+	"Kw/3DO+/xAH4t4iov6b1LiyDU7dCm0wELN9v7MMfXtAMO61qPoYcW6LYZaEnamnz4VLPbaFsIYXZ/uL+",
+	"1cwr/RZzSgTNy4L1udJK9nnG3HqMdWNQIVNd2qFnbZcWINmzOa/3aQDiI2HlJrrKn4V9iQNdzavpvhX1",
+	"KNnF57q1axZz64ecJv6Rz2EwoeyNsbNyQG/r6wK5VQtU5zITNRUq2GxfMnEtst8XbbbX3AyFCwlSwXpT",
+	"+L8Je7JLCBS31e5iQ7mBfuPd5Ma9Kbncf8nFzbuPUVzocrPLWHUHvHWLnLZAcpv9kvPCSrEcAgDVmnET",
+	"J8zvYYbC2LiJmRGhlQY6QevTplO664NGA7iHWAIPQDO8gQSsFxKQhyXlt5dfZLfrsmxCDLwD7g7uOXTh",
+	"7NsMdV627fuGyzZ7K9UVKRSOBJUZpPMXn2sgMr/mQp1S2/Rqu+JNKka5hiQADqXXJ3aH47vn8/bopjWJ",
+	"jfvjzN6K5mPrg8gzPhUL91j0m/CTPzLebWeJwf2sldjUOG8wPG7LUrfWdDnDE5JCMlfbX+DHNyIBflOZ",
+	"VFd0sum+/chUjApIH6NV8j3fJfB4FnfMxqoQPAXSXd+ifAC8IYnnS0Fei4RRU9iFUuNRTxQm8ZwgwCIi",
+	"TMJGwnJoAHNDwAYGL8ANrWqwsE3oNgfCRfdVqeJjhoBAb7MjoDIzCaCt8Mlkai6UsTxCTLs8HCkcr0Uh",
+	"B865QqPZhGeZsCbId4tRbqfhVyXQHXTCmVBpm70suJnHTtT1DRXcCG+e1xtS3GjqEibcSDaQjLviUfo2",
+	"QF73DkMQsWzMUoFyULQ+l2p+B2t0E+quueqygsNJ7r7qAgugPo307mw7VNG/fM3Fk1Y+boAXAQqWPBQQ",
+	"OIHtp/5QPiXfYYD1ik2wJ7ZUHnX+juq4trSsIIU9BPhOQfBe5wnnQ/UzYV/gA74JfnhNAIH5+9wzye/i",
+	"7V7WopWYMHrzG/+0wQusqHyIYSutnyjC/brIejsKlReTJfECFDyBiDw+UD/0Vhc1KcQkYUaXvfZAicBr",
+	"q79vpYl271qRAuVtbkILRPOxcdTrrUnxunzt+/DbTeWtn6XHs+Jy5wxYHQAeg1yYP8wRawK3iHU7ALMt",
+	"Ipt034zddAIXc276MZbGIPGijy4UKvA5N+Ldehf/dHAx7nSe9GE88J+iG2eUmPth9llOM25n7OkZaSWm",
+	"rCeQ5ylOo72zKkk7ffprQv6LoYTPLd1mHyv5r3FA4vtyX0iPsfyNoKGS2DMgnoVKCfrBGXFsiPRCwUxF",
+	"fdlchXng9DTuK9SCZCHfh1tPdJGWWb//jaw+qJ6oAzBsTFqMe7zsl4HLXijCaZdGDtiWU9JgnepxPU+V",
+	"uqqEQPdcuJztl/pEjz9L+ViJFkO4gm+m0qxU/lwOTJ86qDqdzs7uk71W0sJKSOug1aHP9p8++7EFZpbi",
+	"3QpxZGVICbB2HrS4GfK/6CvTk2AyiEV0ZsCBWzQMzX+v9Rd3gVa4B33uLoV0qLNsl8SRGi7kSS3pc/pR",
+	"hW91By6HS372evRpdMH+uCgQENV68/5DOTL65mr9XKsGujtr8J6LPeem4Pw96mFsStp3Ebc4S6nWEn5v",
+	"fyn/cWPFG1LL2mK0izRKpuxBIQTFJhi0Yx03YT0XiEx7Op222Xmo+45VChShUwrZnWcb94cibV8oLLLP",
+	"l4KZt3jVqnKdM8RLzFQEluuzA6IyeIJN3vyQ67q4BG63f74mnF+MhyiX5YLKnVv1NgY3z1WYz/Aba0xk",
+	"6Q43EFubB9tR/RCS1zMhgoBAmcPmfEoHjoVgxuo8r1Bi0kv7fmrQIH709RXo2jT5zF27WZCFIQ8Pl5lI",
+	"SzJLb+ltIb2rqqktuyuf0lSvnFH9SlxgtZnVt9yt1PIb1hApU20C6fV7zgdUA3aLotbiuL2ylK1pjEOd",
+	"wVqTMXjleeqISUarQA4e9YdjZSU0gjtDUAakCN8HrofAh6t0KoiNP6qKGX84RRUppKkpSXTdhju4UH7q",
+	"cN+lBZ/wzCTM6nxrnJuEoXQv0e+GrlkirUUBGS9MlXGlnL0qBOuiSeviZu76m3wib9AlwycNG4osRUZ2",
+	"krkCmU/kvHR/19eiOGR9rvoiwxrThYJ+f2m9vg5dzLPVQlGMUZkMmh2KMRUM+3pcGNFm76DQZwMBrDe4",
+	"fDCAKlubnbmBNtvtmqje/eLPYI7hBW7M8cYcx+ZY5zXW+OvssC3GxuIyqj2K+7Vy6laesHHLRtpYttPp",
+	"rHT2do73O+VTIdZ6+hbfqOn87eNQQ2Uev7rJYNZN4I8ycOh43Zyb7yJfaYC1QK2xNMnUM0KjJ8polBPy",
+	"5StwshAgKD1hWrXZr8g9EynN0f6Llh3rTct4IZwXOc/gwgaZArkuSvn0dDqFFnhiP41PmMojpzQthDFB",
+	"Ug8GQxI/4aZehSeIA3mxWj4SvqI34kCoA0pxQNvfZkeVtxcbgTaDDbeSL4dfwAZdH51HbAbuG6szf+8/",
+	"oPnZKHE/mAAC1qMXQbuTsMH9eyrEjacHLzQIfVl/GEDyjlCVTSvaIBpRBJk0NlksqvtCGls1IIuK+wiR",
+	"cxY7VH42O+97CxUqi9R5qJEull2s663Zw0KbKXIWVa3cmxj4gPq7GJMAXlCJ6RWCXxnPmMX6GTdY0tXQ",
+	"zaJS1s80dRjM1f5npHrX6Mtm7tRwJG8st6G9tjo3m+h6recDQxIiqk46iTQtK+68LLVT9SbbxVjdREKn",
+	"9RU2+WRZ1PWDlTeveYNhMwqSOD+AuDUoK3XHysqsSyUSAHORFKMHYZlSvGEibX+ITJUkrhmJKQGkDfWY",
+	"YU8Z2nwIWUPaZpaKXCgQWi5rbnApuELcOZVpJQ7cjlY3nDwcuS8EL9cTl2N1QccPXqLXCyXqa1EgkExa",
+	"TB0wLIePMq0uvXDWbkXeEKucRKDEurud3e4h6/788pzNv6ouM0M9Mb7+B8AyoVI4cp9nqB2rGvtyCzwY",
+	"0CQUehTL4XRaSQtebEUjp7UKNqk6uA9jdd/xfcMAajSgnNXHFKyc8Tuzh7ud3W/ySH7hbri0/9xpxTvu",
+	"bO6ktMaGxwDbGWmMGx3QPDs3kepv93jGVV80RlhvPCu3hz+SzQUbBwgk6IjRxYhnQCuDanve5ZAkt/9F",
+	"Gk6AKmcvqehJS5yn/UKk8A8jVV80UBgf46g/wEOsfFyBPzvCAs8Hb9aWiFTph3b5775y5nnpb5/r5b97",
+	"4uGoS//izBZyScFaGjxS8Kz1GKf6Ju9N+giXP3AeDXhBukd9PhJRgOBWJmkcM+H1p/XYwooXimp9eDAX",
+	"NCR9Ci6cEdjE5uvtEA29A48MI0NGXe9SuQjdVuwjGLxbR+ZoLkmwsslavgRTSXKPWFwu20JIOT7LElT6",
+	"zkUhNancuhDa/YSegtjv/IWCzY9aJdy6wzgXSL0oUr9QYR6o8aHkE3CxeXSPBtP6Fp7wLizrxkreHTlu",
+	"/FI2RnJjJJc3km7nXwolCp6xILd7t0YRqlMjcYNSxq+DcEApZk1kBeTjFgt+IzSx01fi3iZTrj0oclCb",
+	"HBrUSJIIqmZKT9oXCkYA16gdQD8THJi83QCMsDaDBwo3LK1oro10TwWlRSwhsolUKSoR+tqL0tYt+IEs",
+	"Ri6utReKeuKQSRH68nOh8wzoGJEAVabYq99gmM/8LH+VbaY+92WN2zHoYT1EO34fZnn2lWws88Yyr2aZ",
+	"g+nERlk0kUH/7s4tdak+3kgRQKrpiL2YRLL77hOpMDCFYSfwt0xDkVbPia0PdIE/HgO5bHw2Q9VjZoZ6",
+	"nKVYVu4JoVgq+jKFNuEp2O1QRlApCFAjRKrnVjGUWqv3bDCcoTPqqwzn+mzbrzkUwr4juzY7Yxu7trFr",
+	"S6oGEmYq5qHrTSkSc++FX4o1WDXJs61Flczz+RQYToeRxLdMrMvqAeTpbiFBfdID0rFAyfo6G48UnZ5x",
+	"ZrVF5no6bqZ4BbN7O9Eo1eShYDVF0poqgD+8XqZaKhXrCTsRQrXZUSVKVjoVhpkhRxzphdJKlEWJscqE",
+	"MaxrMO3t+q6zJlMqeUYlu9sWBzZ1gbs01OX72Njqja2+VQwK5tPbnDszzmUSvU2JMCzwGwANIChESTow",
+	"s3CZQtX0UtvEHyKZkIAzw6cmYQMBIiL9bJyK9BB1OD01LGKMqUGxzY58q6KzgCM+JXbVnrhQUEYAg+qT",
+	"dvf1MoN3v5BwbwD5aqjRQq3A8qlpszM+rdHdm8fqXqgjVVLK0/UNA8ASV1ePTOJnAOq7E5V4GSduGPdY",
+	"Cmnq7PMJXu0sTPyt+3g+it5Q66s3L5axdjM/OpcjYSwf5bf47ZlXTlsnuXc5PyfRurxvjEM5ilNaz43k",
+	"g369o4UFiOVkA63cgJrXHcnD5iC+wHIVYp+iW7yVrvjS6FTdBZUx5gEIkX+g8uly4hy13U/l7T/StR60",
+	"5Mbs4yxW36Ap3ERL6221qtb7V1j/t4ia6CbbcM/mqOkEEZcuQMFfQMjEs4xNQIU47kSGhFYXqSja7CWk",
+	"qXqUZ8Llj+G4RXpJNrpcGcgDcNqX3RBH/sjT6pWRkgQS0fi30vh5g2Ap+LEkoLDjRoZAre8+gP8fkgjE",
+	"atdFPe4vdft//eEDvJhvFjfcbBrOwwuMj6VKyPsmeHhwwcO3CQPcilnF4C3j6be/4H8069VBDz9U0iAZ",
+	"KsRIWsi8CtEX8tr9F9CfS4UJIIDIJwJZI1zi5BK4c5+NocqdM10leQTj5kqkbIAlhvnT1jDoplOD6oC7",
+	"fXPd9Xp5VBwMza0In39k4pNlLJ+0WTfnUrU7nZ1uSWZabY1F8CeKwE5Ewrp9PrLtzv5el1k08UN/wBx9",
+	"FVpdJuCssoxd+pJegI63+ua61SCEi5WrWrnY1j9RyUGo8ci9bvonXsw/ivuAxuhWx2w56X5Cp6geFl/u",
+	"8yhbqiy2sHx2Q1HszxGGPaBkxpe68PXgWSuaoGVM2p23yaPrnml5u8FMbgfQSaPBPI4Q2tDkw9UVHU4M",
+	"9QQqtGBOZcje2owIg0HLkMpNi9Kr0zCQe62N3BTlhLnZJD/rTX7m0E+r7KFl86C72UoeVWFuPA1Ui+sK",
+	"5YUedEHhmKur8CyLqwnl/G321Pr3VDnbUaZm+ZVQrMIG93UtpknjqYtgwH9C0ecAWihNiDzZpNBWMGkP",
+	"GMV0TxL/X3sJe3f+fK+TsOOjN7sJ+99nv75nmQR9gUrcW/AJXhikc2diYCxYqCk7Oftvf5w+4sBfdnih",
+	"PBfKHvtZHrdZ9wT3w5bLiros1cKoR5aNuLWiSFhvbJHaDW9XvVpS0rUA0xocqbhg12srZHgs5Obe/RGh",
+	"TeZCScsyeSWA9aWvRyJhcuCyCHd3gHrmfGxQaHCkC4HdpE9CN2mbHXkZQCiGDEUfUg9ndw78UH2pZFK4",
+	"uxqri5mDI1DgFqn7kHVjyrJfxLR7UL47acqzI2rPOnt9tLW7/7TNjqApgENRaEuPLULNuvufP3fdlKSh",
+	"CnNQwg1gKGkY/oUKRSMs4MTjh6ZeWrm+z7j2EIwI7lwoHYYbbYSExMYri8jdxgB+1shL5S6oxEF5KDbS",
+	"18KLYJAqFh2dDehQMGE8Atzh9wENgdMkskGCXWcXirC5fV0Uom9DBxt0+R7SYxt/WuXLa1g1G+oMd5Sn",
+	"LHRLjod3Y7VmGS8uRZud6FEOdINmyHf3n3Z9nwe3gdzI/aqu6vXGTemN7qkmn46WyKFfGuRe3IJ2C/lS",
+	"XgsIApfMC5dCx3okhPOFc0w9ZsYAIvbw0JsgGK+BVD8eIXuli3COapoGTEHH8j7yRKeibpznHhKpB8y9",
+	"FrdaK7IlaCsPwkLxxQmkb6OOcNwZ0JHPWX9srB6JomnsI+n8DByy1KThA54ZETLrntaZ4Mqn1k11z//c",
+	"/s9VNfaT1micWZnzwm67b2+l3PJbAKTdErj3Umm4ucxEU/aAbmLebB0GblO0X3faV75zf89Inif2DmjQ",
+	"N93lf+7z3WNsd6GwLI75lw05G492F6PMKye67JXMnNtyjtwWsm+Z1ZfAyt5mR4pRZJuUsBldsBDZYvWC",
+	"QJx5/qiRHtMPaYGj/Jsz79ITnDj3eC0KE5h2ovLp1rNnDaY7/lHFfI/457dCXdph62Bn98caa/ulJiUL",
+	"dMrgU7C+nXOZNjkOr5q6gu7lmxd487rLwbpY+nJ+nsEu1T3RSSE4gFctMj3C8aQuiAixMsNAX9J5ttXZ",
+	"O+90DuB//6cpMin0qDLG4NlSbsWWu0lrien2g6PINQywYVz7C8eFTCy3GdhDqi74l764sFBqoG/qCuut",
+	"K0T2zhvz0gbemgy2toLwDhIprhgHWXsMcD1EoEBOV8ILtNkxgtQBEu/FBjEtTgHCMBQgNcguqWKPaIBD",
+	"n8ljF6hlQkLru1ApZOfEmFN2aRJFPSQOvv4Nt6ErdSdc2i52MElLzEFQBYiBEIAKDcbAxYnSsp64lArB",
+	"CxfKc0wFolkvvxi42mDVAV+VyAW38e0D1CH094ebB6yfW4KQMp+HCZWI9qjlvz2EP8Xkj9K4DH+vs9el",
+	"5JYpDfWeCfRe5XyKz428gCMg6Q+cuDjrF4qYa0Njmk9+otv1uXK3C/qZI6DX4iWXvn+2WhAHGF6/QL9a",
+	"YHGxVfzIg1G8rRBjrQbjuZ6ZoYrs4sj/YE5LkL7T2tnvdNqdTgvq4FPRoNb4+sWrk04HJQyDr/nAryV7",
+	"M4XpCwKO+52dUsHxOconukVEEhHWjSC300+dnefPBk/4bn8v/fFZ/4l43tvhTwe7nXRP/Nh7sr+DthYs",
+	"ReV54+1MNRPgtiCbssqj7+77J6/ETyHSGrmI+RJS460fd57tPnHPqa37IJVK0bKhOauTe9xtxU8fhCZB",
+	"ZxIeL5PqalYH0vRRFuKvH1hfp7TWB/IzqV3Qc0VPOhKW+yTZgnk+aO3sVl4o3qc1zuXB9nbOp/8r5z/1",
+	"h1zmWir7F30l+7IvL8adzu7TXP10MuTyP3Y7p+6P+CEf/bTn5gr/1R//5CYyfjYvabn0q12FHi7s0jsT",
+	"rox3FVqL6lv4IAZjg4TenBXjqmDoEitrLywsjO8+QQAWh5fPD57sHHQ67X0XyLkhjAti3LUcqPQAToUC",
+	"eSi2C11TUOctl0Gbnevc2e1x7kxlzqe+2BNbhDYcnXJ4dudfx4OB7Euh7CeQKnHjlM4mHh+9dq/u1ZOj",
+	"3ZO9Fz8+O3ny8vnxztHTV7udF3svfzx+crRbipASZqRVZzZa/////r/wv70nu85mQO520Hpz8ubEeXk0",
+	"K+5fYFQ6e6VZccuPweIL0q5za7Wy+Oh3R2bI2Qeu0Zgvb2hKQVa/oAo3UU93ftzvPHej23MbH7OSA79c",
+	"8IOx+WTFZxs+TsABCqXHl0MqDHtoo1d3HefpwhUBRhPljKvr8ldF5BXTOzZ1N61Tl2600aJD1rHcUtmp",
+	"WyorWdT65QReJSwn55fK5bTQS62wLqq2u34sIFIcxnJ2/OZ9OZYZfeOvW6J1i3I3WpR+scyuyp6Q6hKO",
+	"nhasvMo7XsE6V03zfLHTh2CH2HIaYje0qiCWZNy2gbAPe3Z9+LaRzFk//HSj7HsXgFWwnYyHxb5sBjxf",
+	"vtzucdsfNkPvf8tdcruTdDodJhUSHIOCl78A0bhR7krnlMQ4BOez5I4Akj+XMoYuWqIyp3qkLXjfuvwY",
+	"DqZBwL6XeSpmuBqqnF3qIJUyd1xM/NV0MhoOLd3jLk7PjmFW7l0Ef+UAFcd579okczefLYbROghcAX65",
+	"3LwcNvZ35ZOfjTm9M3MKtD0rFxVrTOoX/583YP89f9tQGquLacl+UULcASMFCH5PpYEVtaj2h3W40K8U",
+	"1/UGUvEsQV0pOExiqR73LPuhmwoxEmk3uVDdsSqE0dm1SLuPEaIE4BmwyDAdnisea3UWqN/NAg6ilc1m",
+	"VKhas8V6gbnugtBxU7hfL6XtymHLGjC1/n4zqNq6TbyN0qarK87O3qMRnkhl5LB9SWdVZiIgNBCa5gVU",
+	"D6hy3sWhQfJSxlLzmq3R+UQRflsIl5aLtOtVWp0hcSbHV4GQnAI04+jLUl12GRz4YS8OXJAaJENjEFQh",
+	"2uwIbZlQKeKohzpL/ZmGjdWUUKiuqFowhKq4wXucXE/bYZud4AOXqhnSMMMHghI6EojSY7fMrkQtzyRe",
+	"4tbW6lsIwS5KesMyaLJhm1jqe2ilfEAhEao530mGGVnSvNB60BgUvSYdomAEPPkt5ZiUVRorcuyGjD8l",
+	"sluUtWGZ4AOfXWT6Eo//KGgiOzUikwFRV15oFPemLsNABYnjEaJk3KGOCkA4Q4UYoboH7MOrE/b0+dPd",
+	"hO22d9o7keZ1X4+wt5P9c2wsiGpKAyethNzlbKRHQtVSkp26oUXWau1G5hReUoOlIRV0ysNlweCV/kmw",
+	"Divv+G+yd2HBlMlEpi9hyYMTrtnOb/XldxhzQQ90bm/sbUIWKlNB5/e5Yj3BrkRukXqBGhF6U9bt8aFE",
+	"qB2jy3dDtDA2B8zokWATXVDRCM96fQPAye7ZKbOZvtyCFX+hQm3D2ZqkxDeA6eGI+BefbcFZyi1vyJk+",
+	"0GMu3NZfSWMHd9ls0u9nk2IiRC/mwe1NPMVdBvmaRP37nprOal2PYP1AF37QfYjLIwVpHjflhvX3H9JU",
+	"ewZyfzr8vVQfmioDp3wa5dQ4+pLPyHM/QooPKIyJb8WZwBmNLj/oO1/pvpOglibVCTIxoNMaBL7lvLBx",
+	"sHyhqGUSJzCJqxTlIY/7zyupUtbFr3Xb7LWeQNYeaNWxG9ESrWTTO6Fcv+88sdVRp6GMcHgXyhkSjxP3",
+	"ZQw2KHyTP4E0oUAQI/+CDj/e6yaQIaIZ3QABZAijgqIKQCI997BmSrPM2ZRDmuqYNqoCpoGeOGmtiyh0",
+	"XAEZYv9hngtkifXUKImv0/jT6TqZTRjhA8MUZtkMAG1mPUZAE8TyFXYWsQaf3RIgRegP9+b7Qy4pQcvS",
+	"1moQMZz6uwOI3U0hCJfsBvvwB6He2pzufX0MgBt1dbcfKlkE4d/+AgCq5jO9I2/wJfIIYtaZSXWFoktA",
+	"uV+MvRIKOkz8SbeWn+ujR/Ctepzmflayv68z2KUhNpHz4XwEsSqvyrcJeNebVgbop1/o+JruK7qFfruZ",
+	"RHJmE227YO3fYvUztcq1m8LmX4TITQSCZUADMWBKTMoD/kPKTMcqhVLz1KOJXrmhNcuyz+1U+L548Jt1",
+	"UOh/C0UztqHP/I42NS6w5ff1fLfy7O5brGb4EYupI+x1USlmlHpskwqlVFT3rIqyYmVUKnGDZwuN/V+9",
+	"ax5YM+ns49/cTxrTJ21c5724zkemnPLv2o1anY9zsyY3+i5iG4LyElVLsHZR2OmjOclSHUmd+uNTTM4f",
+	"mUDeOG8SznX+W/79li+WLgrgArn77rG7bY1IyvTD6vzTOO9uCgabZok/av5/rnM2zlfMihojp7Faa+by",
+	"VthK4iKV1dW0xVe1f8OBrJCn0C/EH6SsgJ2PmLVs0pXvKJDy6+wuExbngNKCT3h2b8FOHOUsCGhc3EOx",
+	"0ZyM+/w+/EjPsol37j/eKdfRJubZxDx/2JjHmxjPzbBi6OOuJfrjQtop2KWe4IUoWgd//4ezJUYU1/XE",
+	"ciN+JVgxVq2kNS6y1kFraG1+sL29s/us3Wl32jsHP3Z+7IBBooHUkKUiBxyx22ILApD9TwOkEQEFQMHT",
+	"LjvdT/HgvlXLwOomAfhSEsYZ0qIg4IFYfzLB4Yw+ut4LWUDmPq254qmXL/GS7wNehJFF1ygPmOpGhaJz",
+	"ojBaAW4x1RjKGcuwjb7QvZ6nIJ64h5CW2WJs0KvQPc74QNhp0w08sgFpeTPoxYB+MaNHIib/jC/58ho4",
+	"Eucv+Q7cI+AgpDIyFeyYD2X0S7+uaullWU/rK2QMpmIJidrEHLeet4Dc5w1XQiHrKcu5saWc9Q1XR4Iq",
+	"XcxIYDMrsgxhKFlW4sir0mIcADLEkyVtG7iqpcHpnIN5wwwjjxZXhwGI7gbqO+rK+Y9VWpkOfBsY+1t6",
+	"WER/eIIJUq1tmBuurswjNhQ8s0FXm7ApUz8D2KAbz/ix+9nNl9QTRfhYv05t5a2GqUbMLL2FdjzwCtdm",
+	"w5otWyD1RBDI3w6dHyfJNWcL4L/ibVCqMtRaAJZpfeVJGWlOK8tNGFNrPY5O37ArATK8s3zM9ONfxPTm",
+	"dWoYZ+9EcZVhL4EnzdaAKppwqpwBVNnrmQM1WSEmhbQAaopu91Zf1tztjUFWHuJ7M8jdTozwnHjcpWUm",
+	"F/yqMm/FteyL1u//+P1/AgAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

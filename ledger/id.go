@@ -71,6 +71,7 @@ const (
 	requestPrefix    = "req_"
 	schedulePrefix   = "sch_"
 	endpointPrefix   = "end_"
+	trustedPrefix    = "tru_"
 )
 
 // TransferRef is the outside form of a transfer's ID: 35 characters, letters and
@@ -113,6 +114,9 @@ func (id ID) ScheduleRef() string { return id.Ref(schedulePrefix) }
 
 // EndpointRef is the outside form of an endpoint's ID.
 func (id ID) EndpointRef() string { return id.Ref(endpointPrefix) }
+
+// TrustedRef is the outside form of the ID of a trusted payee's entry.
+func (id ID) TrustedRef() string { return id.Ref(trustedPrefix) }
 
 // Ref is the outside form of an ID with a prefix of the book's own; empty for none.
 func (id ID) Ref(prefix string) string {
@@ -159,6 +163,9 @@ func ParseScheduleRef(s string) (ID, error) { return parseLowerRef(schedulePrefi
 
 // ParseEndpointRef reads what EndpointRef wrote.
 func ParseEndpointRef(s string) (ID, error) { return parseLowerRef(endpointPrefix, s) }
+
+// ParseTrustedRef reads what TrustedRef wrote.
+func ParseTrustedRef(s string) (ID, error) { return parseLowerRef(trustedPrefix, s) }
 
 // One outside form an ID: "PTY_AB" and "pty_ab" must not both be taken.
 func parseLowerRef(prefix, s string) (ID, error) {

@@ -13,6 +13,9 @@ type Refunds struct {
 	Count    int   `json:"count"`     // refunds that the payer has
 }
 
+// NoticeRefunded is the type of the notice of a payment that a refund of it has reached its payer.
+const NoticeRefunded = "transfer.refunded"
+
 // Codes of refusals of refunds.
 const (
 	CodeRefundOfRefund  = "refund_of_refund"
@@ -136,7 +139,7 @@ func (s *Set) refundEnded(t *Transfer) {
 	if t.State == Completed {
 		kept.Refunded += t.Amount.Minor
 		kept.Count++
-		s.tell(&r, "transfer.refunded", kept.Count)
+		s.tell(&r, NoticeRefunded, kept.Count)
 	}
 	putRecord(s, r, kept)
 }

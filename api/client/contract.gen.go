@@ -1499,6 +1499,30 @@ type PayeeAccount struct {
 	Number AccountNumber `json:"number"`
 }
 
+// AppEvent Something has changed. It is told at least once, by a list, a stream or a webhook, and has the same `id` each time.
+type AppEvent struct {
+	// CreatedAt When it happened.
+	//
+	// Example: 2026-07-04T09:30:01.234567Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Data What has changed, by its kind, and what a chat shows of it.
+	Data EventData `json:"data"`
+
+	// ID Example: evt_9f86d081884c7d659a2feaa0c55ad015
+	ID string `json:"id"`
+
+	// Sequence Its number among all of your app: 1, 2, 3 and so on, none left out.
+	//
+	// Example: 4711
+	Sequence int64 `json:"sequence"`
+
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`; there may be new ones.
+	//
+	// Example: transfer.completed
+	Type string `json:"type"`
+}
+
 // Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
 // and change nothing.
 type Ask string
@@ -2022,6 +2046,53 @@ type BreakWords struct {
 // what it has. `half_open`: a few transfers try it out.
 type BreakerState string
 
+// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
+type Bubble struct {
+	// Amount As people of the locale write it.
+	//
+	// Example: ₹1,00,000.00
+	Amount string `json:"amount,omitempty,omitzero"`
+
+	// Conversation Where it belongs: your own ids, as you gave them.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ForPayee What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
+	ForPayee BubbleSide `json:"for_payee"`
+
+	// ForPayer What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
+	ForPayer BubbleSide `json:"for_payer"`
+
+	// Message Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Status The state in plain words.
+	//
+	// Example: paid
+	Status string `json:"status"`
+}
+
+// BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
+type BubbleSide struct {
+	// Action What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
+	Action NextAction `json:"action"`
+
+	// Next The action in plain words.
+	//
+	// Example: There is nothing to do.
+	Next string `json:"next"`
+
+	// Text Example: You paid Ravi ₹250.00.
+	Text string `json:"text"`
+
+	// Until Until when the action can be taken, or when it will have come by itself.
+	//
+	// Example: 2026-07-04T10:30:00Z
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
 // ConsistencyProof defines model for ConsistencyProof.
 type ConsistencyProof struct {
 	From   int64    `json:"from"`
@@ -2189,6 +2260,36 @@ type Effect string
 
 // Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 type Event string
+
+// EventData What has changed, by its kind, and what a chat shows of it.
+type EventData struct {
+	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
+	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
+	// Safety What a party has set for its own safety.
+	Safety Safety `json:"safety,omitempty,omitzero"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Transfer Transfer `json:"transfer,omitempty,omitzero"`
+}
+
+// EventList defines model for EventList.
+type EventList struct {
+	Data []AppEvent `json:"data"`
+
+	// HasMore There is more already. Where `types` leave much out a page may be short, or empty, and there is more all the same.
+	//
+	// Example: false
+	HasMore bool `json:"has_more"`
+
+	// NextAfter The `after` of the next page.
+	//
+	// Example: 4712
+	NextAfter int64 `json:"next_after"`
+}
 
 // Failure defines model for Failure.
 type Failure struct {
@@ -2776,6 +2877,25 @@ type NewReconciliationRun struct {
 	Until openapi_types.Date `json:"until"`
 }
 
+// NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
+//
+// Example: {"amount":{"currency":"INR","value":"40.00"}}
+type NewRefund struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
+
+	// Note Example: one chai was cold
+	Note string `json:"note,omitempty,omitzero"`
+}
+
 // NewResult Example: {"code":"00","instruction":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit","outcome":"approved","ref":"904211"}
 type NewResult struct {
 	// Code Your response code.
@@ -2887,6 +3007,16 @@ type NewTransferBatch struct {
 	Transfers []NewTransfer `json:"transfers"`
 }
 
+// NewTrustedPayee Example: {"payee":{"handle":"ravi"}}
+type NewTrustedPayee struct {
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payee Address `json:"payee"`
+}
+
 // NewWalletTransfer Example: {"amount":{"currency":"INR","value":"500.00"}}
 type NewWalletTransfer struct {
 	// Amount A sum of money.
@@ -2906,6 +3036,10 @@ type NewWalletTransfer struct {
 	// Note Example: pocket money
 	Note string `json:"note,omitempty,omitzero"`
 }
+
+// NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
+type NextAction = string
 
 // NextCursor Give it as `cursor` for the next page. Absent on the last one.
 //
@@ -3111,6 +3245,24 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
+// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+type Refunds struct {
+	// Left A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Left Money `json:"left"`
+
+	// Refunded A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Refunded Money `json:"refunded"`
+
+	// UnderWay A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	UnderWay Money `json:"under_way"`
+}
+
 // ReportSum A sum in a report, in units of the row's currency. It may be larger than an amount can be.
 //
 // Example: 1250.00
@@ -3157,6 +3309,25 @@ type ResultBatchResult struct {
 
 // Role defines model for Role.
 type Role string
+
+// Safety What a party has set for its own safety.
+type Safety struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Stopped Nothing leaves the party.
+	Stopped bool `json:"stopped"`
+
+	// StoppedAt Example: 2026-07-04T09:30:00.123456Z
+	StoppedAt time.Time `json:"stopped_at,omitempty,omitzero"`
+
+	// StoppedBy An API key's id, not its secret.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
+	StoppedBy KeyID `json:"stopped_by,omitempty,omitzero"`
+}
 
 // SettlementDirection What the bank did.
 type SettlementDirection string
@@ -3573,6 +3744,9 @@ type TransferDetail struct {
 	// History Oldest first; the last line is the present state.
 	History      []TransferStep `json:"history"`
 	Instructions []Instruction  `json:"instructions"`
+
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
 // TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
@@ -3833,6 +4007,55 @@ type TrialBalanceRow struct {
 // Example: account
 type TrialBalanceRowRow string
 
+// TrustedPayee Somebody who is paid without a hold, one of your app's parties or an account; without `name` and `upi` where the key's role sees no personal data.
+type TrustedPayee struct {
+	// Account The last four digits of an account's number; for an inspector, all of it.
+	//
+	// Example: ••••5678
+	Account MaskedNumber `json:"account,omitempty,omitzero"`
+
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank,omitempty,omitzero"`
+
+	// ID A trusted payee's id.
+	//
+	// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID TrustedPayeeID `json:"id"`
+
+	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
+	//
+	// Example: SBIN0001234
+	IFSC IFSC `json:"ifsc,omitempty,omitzero"`
+
+	// Name Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// TrustedAt Example: 2026-07-04T09:30:00.123456Z
+	TrustedAt time.Time `json:"trusted_at"`
+
+	// UPI A UPI id. Capitals are taken and made small.
+	//
+	// Example: asha@oksbi
+	UPI UPIID `json:"upi,omitempty,omitzero"`
+}
+
+// TrustedPayeeID A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type TrustedPayeeID = string
+
+// TrustedPayeeList defines model for TrustedPayeeList.
+type TrustedPayeeList struct {
+	Data []TrustedPayee `json:"data"`
+}
+
 // UPIID A UPI id. Capitals are taken and made small.
 //
 // Example: asha@oksbi
@@ -3922,6 +4145,9 @@ type AccountCurrency = string
 // Example: bank:SBIN:clearing
 type AccountParam = AccountPath
 
+// After defines model for After.
+type After = int64
+
 // BankParam A bank's code, the four letters that its IFSCs begin with.
 //
 // Example: SBIN
@@ -3936,6 +4162,12 @@ type CorrectionParam = CorrectionID
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// EventTypes defines model for EventTypes.
+type EventTypes = string
+
+// EventWait defines model for EventWait.
+type EventWait = int
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -3949,11 +4181,17 @@ type InstrumentParam = InstrumentID
 // Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
 type KeyParam = KeyID
 
+// LastEventID defines model for LastEventID.
+type LastEventID = string
+
 // LevelParam defines model for LevelParam.
 type LevelParam = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// Locale defines model for Locale.
+type Locale = string
 
 // OptionalIdempotencyKey defines model for OptionalIdempotencyKey.
 type OptionalIdempotencyKey = string
@@ -3971,6 +4209,11 @@ type OptionalWebhookTimestamp = string
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
+
+// PayeeParam A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PayeeParam = TrustedPayeeID
 
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
@@ -4053,6 +4296,9 @@ type NotFound = Problem
 
 // TooLarge Why a request was refused (RFC 9457).
 type TooLarge = Problem
+
+// TooManyReaders Why a request was refused (RFC 9457).
+type TooManyReaders = Problem
 
 // Unauthenticated Why a request was refused (RFC 9457).
 type Unauthenticated = Problem
@@ -4180,6 +4426,27 @@ type LookUpParams struct {
 	UPI string `form:"upi,omitempty" json:"upi,omitempty,omitzero"`
 }
 
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The sequence behind which to begin; 0 is the beginning.
+	After After `form:"after,omitempty" json:"after,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Wait Seconds to wait for an event where there is none.
+	Wait EventWait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// Types Only these, separated by commas; `transfer.*` stands for all that begin with `transfer.`.
+	Types EventTypes `form:"types,omitempty" json:"types,omitempty,omitzero"`
+
+	// Locale How amounts are written, and in which language bubbles are (English and Hindi; else English). BCP 47.
+	Locale Locale `form:"locale,omitempty" json:"locale,omitempty,omitzero"`
+
+	// LastEventID The sequence of the last event that was read of a stream.
+	LastEventID LastEventID `json:"Last-Event-ID,omitempty,omitzero"`
+}
+
 // ExportBookParams defines parameters for ExportBook.
 type ExportBookParams struct {
 	// Format How it is written.
@@ -4259,6 +4526,18 @@ type OpenPartyParams struct {
 type LinkInstrumentParams struct {
 	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// StartPaymentsParams defines parameters for StartPayments.
+type StartPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// StopPaymentsParams defines parameters for StopPayments.
+type StopPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetBalanceReportParams defines parameters for GetBalanceReport.
@@ -4479,6 +4758,24 @@ type CancelTransferParams struct {
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// ListRefundsParams defines parameters for ListRefunds.
+type ListRefundsParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// RefundTransferParams defines parameters for RefundTransfer.
+type RefundTransferParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // GetWalletParams defines parameters for GetWallet.
 type GetWalletParams struct {
 	// Currency The wallet's currency.
@@ -4569,6 +4866,9 @@ type SetDefaultInstrumentJSONRequestBody = DefaultInstrument
 // LinkInstrumentJSONRequestBody defines body for LinkInstrument for application/json ContentType.
 type LinkInstrumentJSONRequestBody = NewInstrument
 
+// TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
+type TrustPayeeJSONRequestBody = NewTrustedPayee
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
@@ -4586,6 +4886,9 @@ type CreateTransferJSONRequestBody = NewTransfer
 
 // CreateTransferBatchJSONRequestBody defines body for CreateTransferBatch for application/json ContentType.
 type CreateTransferBatchJSONRequestBody = NewTransferBatch
+
+// RefundTransferJSONRequestBody defines body for RefundTransfer for application/json ContentType.
+type RefundTransferJSONRequestBody = NewRefund
 
 // TopUpJSONRequestBody defines body for TopUp for application/json ContentType.
 type TopUpJSONRequestBody = NewWalletTransfer
@@ -4837,6 +5140,20 @@ func (c *Client) LookUp(ctx context.Context, params LookUpParams) (DirectoryEntr
 	return out, err
 }
 
+// ListEvents: List what has happened (GET /v1/events).
+func (c *Client) ListEvents(ctx context.Context, params ListEventsParams) (EventList, error) {
+	r := request{method: "GET", path: "/v1/events"}
+	r.ask("after", params.After)
+	r.ask("limit", params.Limit)
+	r.ask("wait", params.Wait)
+	r.ask("types", params.Types)
+	r.ask("locale", params.Locale)
+	r.head("Last-Event-ID", params.LastEventID)
+	var out EventList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
 // ExportBook: Export the book (GET /v1/export). The caller closes the answer.
 func (c *Client) ExportBook(ctx context.Context, params ExportBookParams) (io.ReadCloser, error) {
 	r := request{method: "GET", path: "/v1/export"}
@@ -4998,6 +5315,62 @@ func (c *Client) UnlinkInstrument(ctx context.Context, party string, instrument 
 	r := request{method: "DELETE", path: "/v1/parties/{party}/instruments/{instrument}"}
 	r.in("party", party)
 	r.in("instrument", instrument)
+	return c.do(ctx, &r, nil)
+}
+
+// GetSafety: See whether a party's payments are stopped (GET /v1/parties/{party}/safety).
+func (c *Client) GetSafety(ctx context.Context, party string) (Safety, error) {
+	r := request{method: "GET", path: "/v1/parties/{party}/safety"}
+	r.in("party", party)
+	var out Safety
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// StartPayments: Start a party's payments again (POST /v1/parties/{party}/start).
+func (c *Client) StartPayments(ctx context.Context, party string, params StartPaymentsParams) (Safety, error) {
+	r := request{method: "POST", path: "/v1/parties/{party}/start"}
+	r.in("party", party)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Safety
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// StopPayments: Stop a party's payments (POST /v1/parties/{party}/stop).
+func (c *Client) StopPayments(ctx context.Context, party string, params StopPaymentsParams) (Safety, error) {
+	r := request{method: "POST", path: "/v1/parties/{party}/stop"}
+	r.in("party", party)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Safety
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ListTrustedPayees: List whom a party trusts (GET /v1/parties/{party}/trusted).
+func (c *Client) ListTrustedPayees(ctx context.Context, party string) (TrustedPayeeList, error) {
+	r := request{method: "GET", path: "/v1/parties/{party}/trusted"}
+	r.in("party", party)
+	var out TrustedPayeeList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// TrustPayee: Trust a payee (PUT /v1/parties/{party}/trusted).
+func (c *Client) TrustPayee(ctx context.Context, party string, body TrustPayeeJSONRequestBody) (TrustedPayee, error) {
+	r := request{method: "PUT", path: "/v1/parties/{party}/trusted"}
+	r.in("party", party)
+	r.json(body)
+	var out TrustedPayee
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// DistrustPayee: Trust a payee no more (DELETE /v1/parties/{party}/trusted/{payee}).
+func (c *Client) DistrustPayee(ctx context.Context, party string, payee string) error {
+	r := request{method: "DELETE", path: "/v1/parties/{party}/trusted/{payee}"}
+	r.in("party", party)
+	r.in("payee", payee)
 	return c.do(ctx, &r, nil)
 }
 
@@ -5229,6 +5602,29 @@ func (c *Client) GetReceipt(ctx context.Context, transfer string) (io.ReadCloser
 	r := request{method: "GET", path: "/v1/transfers/{transfer}/receipt"}
 	r.in("transfer", transfer)
 	return c.stream(ctx, &r)
+}
+
+// ListRefunds: List the refunds of a payment (GET /v1/transfers/{transfer}/refunds).
+func (c *Client) ListRefunds(ctx context.Context, transfer string, params ListRefundsParams) (TransferList, error) {
+	r := request{method: "GET", path: "/v1/transfers/{transfer}/refunds"}
+	r.in("transfer", transfer)
+	r.ask("cursor", params.Cursor)
+	r.ask("limit", params.Limit)
+	var out TransferList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// RefundTransfer: Refund a payment (POST /v1/transfers/{transfer}/refunds).
+func (c *Client) RefundTransfer(ctx context.Context, transfer string, params RefundTransferParams, body RefundTransferJSONRequestBody) (Transfer, error) {
+	r := request{method: "POST", path: "/v1/transfers/{transfer}/refunds"}
+	r.in("transfer", transfer)
+	r.ask("wait", params.Wait)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out Transfer
+	err := c.do(ctx, &r, &out)
+	return out, err
 }
 
 // GetWallet: Get a wallet (GET /v1/wallets/{party}).
