@@ -727,6 +727,33 @@ func (e PartyKind) Valid() bool {
 	}
 }
 
+// Defines values for PotState.
+const (
+	PotStateClosed  PotState = "closed"
+	PotStateClosing PotState = "closing"
+	PotStateFailed  PotState = "failed"
+	PotStateFunding PotState = "funding"
+	PotStateOpen    PotState = "open"
+)
+
+// Valid indicates whether the value is a known member of the PotState enum.
+func (e PotState) Valid() bool {
+	switch e {
+	case PotStateClosed:
+		return true
+	case PotStateClosing:
+		return true
+	case PotStateFailed:
+		return true
+	case PotStateFunding:
+		return true
+	case PotStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReconciliationRunState.
 const (
 	ReconciliationRunStateEnded     ReconciliationRunState = "ended"
@@ -1503,6 +1530,13 @@ type Address struct {
 	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
 	Instrument *string `json:"instrument,omitempty"`
 
+	// Invite Beside the `phone` of a payee: where nobody has it, the money is put aside for who will have it, who can claim it for 24 hours (or as long as the operator has set); else it
+	// goes back by itself. The transfer's payee is then a `pot`.
+	//
+	//
+	// Example: true
+	Invite bool `json:"invite,omitempty,omitzero"`
+
 	// Link A pasted link or scanned QR code, `upi://pay?pa=…&pn=…`. Payee only.
 	//
 	// Example: upi://pay?pa=chaipoint@okicici&pn=Chai%20Point
@@ -1567,7 +1601,9 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; there may be new ones.
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to. `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or
+	// could not be. `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it. There may be new ones.
+	//
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -2125,7 +2161,7 @@ type Bubble struct {
 
 // BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
 type BubbleSide struct {
-	// Action What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+	// Action What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 	Action NextAction `json:"action"`
 
@@ -2328,7 +2364,11 @@ type Event string
 // EventData What has changed, by its kind, and what a chat shows of it.
 type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
-	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+	Bubble Bubble   `json:"bubble,omitempty,omitzero"`
+	Claim  PotClaim `json:"claim,omitempty,omitzero"`
+
+	// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+	Pot Pot `json:"pot,omitempty,omitzero"`
 
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
@@ -2794,6 +2834,19 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// NewClaim defines model for NewClaim.
+type NewClaim struct {
+	// Instrument The bank account or wallet of the party that is paid; its default one where it is left out.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument string `json:"instrument,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
 // NewCorrection defines model for NewCorrection.
 type NewCorrection struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -2934,6 +2987,52 @@ type NewReconciliationRun struct {
 	//
 	// Example: 2026-11-26
 	Until openapi_types.Date `json:"until"`
+}
+
+// NewRedPacket defines model for NewRedPacket.
+type NewRedPacket struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Conversation Your id of the conversation; packets can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresIn For how many seconds it can be claimed, from when the money is in it. Where it is left out as long as an invitation, which the operator sets, and which is 86400 (a day) where that does not.
+	//
+	// Example: 86400
+	ExpiresIn *int `json:"expires_in,omitempty"`
+
+	// Members The parties of your app that may claim it; where it is left out any of them may. Who makes it is none of them unless named.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Mode How; see above. `random` where it is left out.
+	//
+	// Example: random
+	Mode string `json:"mode,omitempty,omitzero"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Shares In how many shares it is divided; each is at least one minor unit.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
 }
 
 // NewResult Example: {"code":"00","instruction":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit","outcome":"approved","ref":"904211"}
@@ -3090,7 +3189,7 @@ type NewWebhook struct {
 	URL string `json:"url"`
 }
 
-// NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+// NextAction What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 // invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 type NextAction = string
 
@@ -3191,6 +3290,227 @@ type PlannedPosting struct {
 	// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 	Event Event `json:"event"`
 }
+
+// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+type Pot struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Claimed How many are claimed, those among them that are on their way or wait for another try.
+	//
+	// Example: 3
+	Claimed int `json:"claimed"`
+
+	// Commitment Of random shares: see how they are made.
+	//
+	// Example: 9b74c9897bac770ffc029102a200c5de8f1b9e1a2d1f7e2f4c1e0d2b3a495867
+	Commitment string `json:"commitment,omitempty,omitzero"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-11-08T18:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Until when it can be claimed, once the money is in it.
+	//
+	// Example: 2026-11-09T18:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Failure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+	Failure PotFailure `json:"failure,omitempty,omitzero"`
+
+	// Funding 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Funding TransferID `json:"funding"`
+
+	// ID The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID PotID `json:"id"`
+
+	// Left What is in it.
+	Left Balance `json:"left"`
+	Mode PotMode `json:"mode"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	//
+	// Example: ••••0042
+	Phone  string   `json:"phone,omitempty,omitzero"`
+	Sender PotParty `json:"sender"`
+
+	// Shares In how many shares it is divided.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
+
+	// State `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+	// empty. `failed`: the money never came into it, and `failure` says why.
+	//
+	//
+	// Example: open
+	State PotState `json:"state"`
+
+	// StatusText The state in plain words.
+	//
+	// Example: 3 of 8 claimed
+	StatusText string `json:"status_text"`
+
+	// Type `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+	Type PotType `json:"type"`
+
+	// UpdatedAt Example: 2026-11-08T18:31:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PotClaim defines model for PotClaim.
+type PotClaim struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// ClaimedAt Example: 2026-11-08T18:31:00.123456Z
+	ClaimedAt time.Time `json:"claimed_at"`
+
+	// N Which share.
+	//
+	// Example: 3
+	N int `json:"n"`
+
+	// Name Empty once the person is erased.
+	//
+	// Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotClaimed defines model for PotClaimed.
+type PotClaimed struct {
+	Claim PotClaim `json:"claim"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Transfer Transfer `json:"transfer"`
+}
+
+// PotDetail defines model for PotDetail.
+type PotDetail struct {
+	// Embedded struct due to allOf(#/components/schemas/Pot)
+	Pot `yaml:",inline"`
+	// Embedded fields due to inline allOf schema
+	// AllShares All shares in their order, claimed or not, once it is closed.
+	AllShares []Money `json:"all_shares,omitempty,omitzero"`
+
+	// Claims In the order of the shares.
+	Claims []PotClaim `json:"claims"`
+
+	// Members Who may claim it, where not anybody.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Returns What went back to the sender, or is on its way.
+	Returns []PotReturn `json:"returns"`
+
+	// Seed Of random shares, once it is closed: see how they are made.
+	//
+	// Example: 5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+	Seed string `json:"seed,omitempty,omitzero"`
+}
+
+// PotFailure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+type PotFailure struct {
+	// Detail For people.
+	//
+	// Example: One of the wallets is frozen. Ask the operator.
+	Detail string `json:"detail"`
+
+	// Reason Why a transfer did not simply complete. There may be new ones.
+	Reason FailureReason `json:"reason"`
+}
+
+// PotID The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotID = string
+
+// PotList defines model for PotList.
+type PotList struct {
+	Data []Pot `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// PotMode defines model for PotMode.
+type PotMode = string
+
+// PotPartState `under_way`; `paid`; `failed`: the money is in the pot again.
+type PotPartState = string
+
+// PotParty defines model for PotParty.
+type PotParty struct {
+	// Name Empty once the person is erased.
+	//
+	// Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
+// PotReturn defines model for PotReturn.
+type PotReturn struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// At Example: 2026-11-09T18:30:00.123456Z
+	At time.Time `json:"at"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotState `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+// empty. `failed`: the money never came into it, and `failure` says why.
+//
+// Example: open
+type PotState string
+
+// PotType `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+type PotType = string
 
 // Problem Why a request was refused (RFC 9457).
 type Problem struct {
@@ -3698,10 +4018,10 @@ type Transfer struct {
 	// Note Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payee One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payee TransferEnd `json:"payee"`
 
-	// Payer One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payer One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payer TransferEnd `json:"payer"`
 
 	// RRN Retrieval reference number, as on the banks' statements. It comes again after ten years.
@@ -3762,7 +4082,7 @@ type TransferDetail struct {
 	Instructions []Instruction  `json:"instructions"`
 }
 
-// TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+// TransferEnd One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 type TransferEnd struct {
 	// Account The last four digits of an account's number; for an inspector, all of it.
 	//
@@ -3788,6 +4108,11 @@ type TransferEnd struct {
 	//
 	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot,omitempty,omitzero"`
 
 	// UPI A UPI id. Capitals are taken and made small.
 	//
@@ -4328,6 +4653,11 @@ type OptionalWebhookTimestamp = string
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
 
+// PotParam The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotParam = PotID
+
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
 
@@ -4642,6 +4972,40 @@ type OpenPartyParams struct {
 
 // LinkInstrumentParams defines parameters for LinkInstrument.
 type LinkInstrumentParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListPotsParams defines parameters for ListPots.
+type ListPotsParams struct {
+	// Conversation Your id of the conversation.
+	Conversation string `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+
+	// Party Who made it, or is one of its `members`.
+	Party PartyID  `form:"party,omitempty" json:"party,omitempty,omitzero"`
+	State PotState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateRedPacketParams defines parameters for CreateRedPacket.
+type CreateRedPacketParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelPotParams defines parameters for CancelPot.
+type CancelPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ClaimPotParams defines parameters for ClaimPot.
+type ClaimPotParams struct {
 	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
@@ -5005,6 +5369,12 @@ type SetDefaultInstrumentJSONRequestBody = DefaultInstrument
 // LinkInstrumentJSONRequestBody defines body for LinkInstrument for application/json ContentType.
 type LinkInstrumentJSONRequestBody = NewInstrument
 
+// CreateRedPacketJSONRequestBody defines body for CreateRedPacket for application/json ContentType.
+type CreateRedPacketJSONRequestBody = NewRedPacket
+
+// ClaimPotJSONRequestBody defines body for ClaimPot for application/json ContentType.
+type ClaimPotJSONRequestBody = NewClaim
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
@@ -5172,6 +5542,21 @@ type ServerInterface interface {
 	// UnlinkInstrument Unlink an instrument
 	// (DELETE /v1/parties/{party}/instruments/{instrument})
 	UnlinkInstrument(ctx echo.Context, party PartyParam, instrument InstrumentParam) error
+	// ListPots List invitations and red packets
+	// (GET /v1/pots)
+	ListPots(ctx echo.Context, params ListPotsParams) error
+	// CreateRedPacket Make a red packet
+	// (POST /v1/pots)
+	CreateRedPacket(ctx echo.Context, params CreateRedPacketParams) error
+	// GetPot Get an invitation or a red packet
+	// (GET /v1/pots/{pot})
+	GetPot(ctx echo.Context, pot PotParam) error
+	// CancelPot Cancel an invitation
+	// (POST /v1/pots/{pot}/cancel)
+	CancelPot(ctx echo.Context, pot PotParam, params CancelPotParams) error
+	// ClaimPot Claim a share
+	// (POST /v1/pots/{pot}/claims)
+	ClaimPot(ctx echo.Context, pot PotParam, params ClaimPotParams) error
 	// GetReconciliation See how the reconciliation stands
 	// (GET /v1/reconciliation)
 	GetReconciliation(ctx echo.Context) error
@@ -5996,6 +6381,91 @@ func (w *ServerInterfaceWrapper) UnlinkInstrument(ctx echo.Context) error {
 		return err
 	}
 	return w.Handler.UnlinkInstrument(ctx, party, instrument)
+}
+
+// ListPots reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListPots(ctx echo.Context) error {
+	var params ListPotsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of funding, open, closing, closed, failed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListPots(ctx, params)
+}
+
+// CreateRedPacket reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CreateRedPacket(ctx echo.Context) error {
+	var params CreateRedPacketParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CreateRedPacket(ctx, params)
+}
+
+// GetPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetPot(ctx, pot)
+}
+
+// CancelPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params CancelPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelPot(ctx, pot, params)
+}
+
+// ClaimPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ClaimPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params ClaimPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.ClaimPot(ctx, pot, params)
 }
 
 // GetReconciliation reads the operation's parameters.
@@ -6825,6 +7295,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/test", wrapper.TestWebhook, options.OperationMiddlewares["TestWebhook"]...)
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["ReplayWebhook"]...)
 	router.GET(options.BaseURL+"/v1/webhooks/:webhook/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["ListWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/v1/pots", wrapper.ListPots, options.OperationMiddlewares["ListPots"]...)
+	router.POST(options.BaseURL+"/v1/pots", wrapper.CreateRedPacket, options.OperationMiddlewares["CreateRedPacket"]...)
+	router.GET(options.BaseURL+"/v1/pots/:pot", wrapper.GetPot, options.OperationMiddlewares["GetPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/claims", wrapper.ClaimPot, options.OperationMiddlewares["ClaimPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/cancel", wrapper.CancelPot, options.OperationMiddlewares["CancelPot"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -6837,658 +7312,722 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu31S/6Kih+3y7Z2z0UybloLpVKRjd7YlnSJ8mW7YwPCXaDQ2SaAN1AD0XJOpXaz3Ce4PzxvcN+",
-	"nTzJKawFoNFNNC+jkZ3U2a6kxCG7cV1YWNff+tBJ5WwuBRNadU4/dKaMZqyAj+elnjKheUo1M39nTKUF",
-	"n2suRee0841cEC0JDR7qdpIOe0dn85x1TjsPGS1Y0Uk6Bfu15AXLOqe6KFnSUemUzahpUS/n5kmlCy6u",
-	"Oh8/Jp1HNJ2yR1LoQuarfT6VBZnKBcmluCJckxldkjEj12yu633Py3HO04TM6Ls9esX+tN8/3D/q9XoJ",
-	"4bNZqek4ZzsO7CJjs7nUTKTLV2ye06V5rTm+kWlnRBZTJoieckW4InrKyIQXShMq1IIVZtHMd9dsmRB6",
-	"RbkwQ6+6ZqKcdU7/1jFNdX5JIkN5xujkZU7TyKack7n5gXABfeTyKiGyIJSIcjZmBZETkjN6w1RtuY77",
-	"Dwb765ZjIosZ1Z3TDhf66KCTdGZc8JkZZ88PkAvNrlgBI3zFfi2Z0heRJXpOZ0zh4hT4lBmsLAszWNUl",
-	"X/MbZrZWS1IqXMmlLAlV1/Ud7vVPHkz26SA9yI4fpPvsZNynR5NBLztgx+P9yWTt9s7ou2dMXOlp5/To",
-	"AGbj/uzHFvwV08XyfKJZsTqf1yyVIlNmvAvKNRmziSwYrL6fn5nqnFHNstoc+muH6Fa4H1nhj0lnTgs6",
-	"Y9od1TSVpdCPyqIwFLo6zDdTRig+dE+R1D5XX9KL5686SYebx38tWbHsJB1BZ+YX93yNUDM2oWWu/YvB",
-	"ou6b8WnNCtPW//W3872ff/mw//E/O7HFtUN/aeazadw14k6ntNCGou3vQNMw+jnV02rw8M+6pf7Pgk06",
-	"p53/uF9xwvv4q7rvR6enONo4FZhhKrPdImVkzKZcZGQx5enU0MWYXXFxRnqOG8Dfgour2vIfPOj346tP",
-	"oc/o0veSnc/mQyqu1yz2mIprQyEyYy3raZ649Xqa3h/JjOFQCkarscS6Mg/cvi/z9sVjvFdkUbDUzHNd",
-	"f6l/6tadVh25nstCyQjJjAR7p4cp/DoyZGxIY06vmGUh9bN5/vPkvVRvfpo8Php/PTu+6r/g7+VV+3E1",
-	"XbZwvMHh4crxpHvve3snw71fvoof0ic3TOg3yzlTqxN5IfKlGbxiCVHM8CXNMjJeklTOZlSdkZEuqFAT",
-	"VnT/54goTQ27nJhbKc+JnlKNB4IsuJ4Gz47qC1C1kVi+2p1TnrWsgIahtixAvzfYgunDlN9SrjfzfJiM",
-	"IMy8Ya4s5P8FMwdeSFHfyv1efMimpdZDPqPv8Eybtzcc8EBS+ZZFroKfzGUrF4KYjmHs4W3cJa/gruIo",
-	"YZUiMyKLYW/m6Wu2NJNSdMISePVKyvql1pmpqz0QKNzWoERZTTQY354Z4JYXNZBtfdNCIiZ7/3cb8V4I",
-	"pYtyxtZeMtw/dE8RnrXwvuqpWzOIajSWQXzLlmvGdc2WMKCECKkJ14oolhZMtwzwesOCrhvZt2xph/SM",
-	"Kg30f/F4w11n+VZOlbb0Dyd6QQ1B0QyuZ6J0weisTibmumujENP9HvS/d/G4lY31Np/hZ+yG5S2L27Ok",
-	"z6xEfI9MqZoydUYYTafwh5ud4dQkN225K7yQEkUPMikNF+O5XQquSPPAd3rxrYIGt6b+OrX39k7aqP0Z",
-	"n8V4llHXZlQsQWdDRYRqMpOqrjkdtnCnHFqNsqfDkD8NeiGD6kcZ1DOZ0rxFo6QzEOUILRhZFFxrJhJC",
-	"RWaEPhSociquSrgmy/E4Z/joF0/EVc7VFB79houMnxGWK0bs9192ycNHL8nBg/rOTPnexfOWKyTHUcYl",
-	"XibwxVDmrbOnQWxvXsBUaf4Hs+iUipTlu3LpO+bKbi3esvFUyusYpzl30ujqUsyYUvSKnVXzlgIPri6W",
-	"KxfScO1UFziCPZAmPu8sX/MrQXVZsDWTVe4ZlRCqkMsUTJV5w8Zx06fJVLzYn5y8Of5JlyffLIofVX5T",
-	"zvLv57/q5z/8ej39dXGfia/fv3z0Izt8mP36/tGF+PHXn358upz98Fd6/uD852z+4+KHZy/l/ux5fvzk",
-	"u69mD948PL/60582LZUf4y4y1u2W7A2fMaXpbL66ZG+nTBAK6warxjLCdWJYxfeCvzMXpRHT6qvWf3C8",
-	"3z98cNDrbZqj9h23zXGwboZrWPRLWuh1d/7c/L5ODIEHbn3PQ/f2pn/F5rLQVstdq36fgbzOJ4blcEVy",
-	"NtFElg2aNFtx+vzVd49P05xRmHCLTmt7XGOVidlhgsG+8nNfM+hPHt3WNqTW0UZW9Vxb66Aw2pA+NcrD",
-	"q6ePyP7+/gkxZAdGO8PZmLAiVEaXzu4xltKwifdGziDP5SKyJ+S51FafmhRyNoJrcaRlQ6ca9AZHe/3+",
-	"3uCgbR1aN+ig1z5lo+NvZVyoRmI2pWUM1twQH0XEznTQYmfCsbVbyECNdTLcnRjIbmkQw4E+tWadFdpR",
-	"5K+vXzyHq+HR6x/QvKsIJWDUhgtyzuQ8Z11y0aQLMjpPUzbXI5JOpVRMnZIRnc9znlLT+v2/KylGCRlp",
-	"9k7fT9XNyDSOf81zykWDfFJ107Ic1iYVM2ubPjqJfRcN8b+sWYVCRnik+bZ2gvx58aY1v5MZXXaJob3F",
-	"VOaGtSq9iYltPBbmTN3mYLyYM9FqP5GKoe5k5Fmj65mPwnCAxEq+XJGJGf5ULtgNK1Ccl3rKCmXtDbRh",
-	"NkKeFZuCNEOJyrYTmivm5zCWMmdUBJOA22PjvUWecDMks86GhswhblDPXC+HWxjxY4N319/OzPi1LnjU",
-	"huVGr0J7Mm6HkBlTRE3NtlDzzJYrrGxft1rkNzIyRhmneXtHVNQevxNaSPxN//h0v3fa6/3cZkqTu5H6",
-	"G56zNbKNUZXvKeeP4oJcFbKcK5xBwRjJ+BXXKsHriwryzrlUjPgxLrW3N5yZd6SwpwZMbRrU8QR8hOZ0",
-	"XArU6c1SoZaPiiUVmmVdcqEVUTk+MaNLtE26a9ZIXIaz6ilbwsG6FLUlfNfr9e/3jh505/f7g7iYZub6",
-	"aTLEG2v1XLeg9pF18qJ75tYioxuHlRp3MIuaRdXVHk24oLnZDi5IJstxnS4Hn9s2+pbmOdvgJlvAM/9i",
-	"XrI1WnKLseCzacif2VprZ7qG4u1o1hG8feTW9P5EZHPJvYl2s/b+QjBD1TPDqEIFvuYQUXOaMnVWY1oF",
-	"v5rCByZkeTX911Txt9ryT1D5t1T1ORqWUdX/LHr+dhO9rd7/lotMLtZRNjzQRtPw461JGjsHgv5o2lBz",
-	"KRTKQg9pZiM2zF+pFJqhMSBUDuaFHOds9hUI8Eagd0tt3sjMAEtxLeRCDCec5YZRZExTntupzRhc+Jcd",
-	"OgMT72XHXdnwUpc85hlEeswYFYQKkGvNSflzJ+lgi6ed+/ZlWCBzW6fQbyFOx3TKT6199HTL2BCm9JBn",
-	"28WSmFusVEbmMRcL10Bjb4IgjykoYTBQPNsQoiCFLmiqSSYZTnZKb1hFG37kdnFP60v4cWuLDr6OW7tK",
-	"VkEgyozmRjkz0s9zqadGU4IjpWWB0SlB/NePe5Yq9jCQJzYC+/j9KuLnI7rbxSTn6afRk5NahkLqIdqs",
-	"cxu5VSMt95yZX8bGXLPsFDxl8AfMj+YFo9mSKCZ0l5yrayviLRkz4sqcLg1zGdMUooxuTxwndeLwI0up",
-	"MLs/ZsTOg2VrqKB14ndNEJ4sJxwJdl4ws0QotH1eEnkqizHPMtSIb00jhcwZLBPNc7lgNbZzDr4QOSHm",
-	"IULLjGtzRdMlTDktGAimdq3Vp238frXxz43u7kfTtscrA7+rvUWHMUzZTTVDzfHu9u5rKdgnbRt6IIes",
-	"oKq+ZyC6GnLLjJAUcW2hMohSrQ+ozK2VdM4KJQVZTCW0gc0Txc090djdw0kv3aeHg3GPHhykD9JwN/sB",
-	"j4eptm9jfSJ3sYcXupr/bSf7eU/uhTDCDs2fFAUGNm1JBp+8NC/KgoA2FZvfmQ2yBK8o+j/vbsrPpX4q",
-	"S5Hd3X02gebqN5mLGKrujYfn3xg29HT/fPDo4PHxg0f7T04e9s+Png56jw+eHD/cP+9/Gt86qPMtN6qt",
-	"biZ8+I74lps7bquNoaIaRUJqbu473M43Uj6jxRX7PYkX/B8yA+e8lpLkZgCf96C+kfI7KpavqsZuT7tS",
-	"DmdULIeFbSyg3H6v5yQK5S2RdD6vrEAQGaSItFHxihU3rDizEUKC2QAh8FJNwQSnVfXOp9D3IBTIpCRm",
-	"OYhdJbWOzpvTvQsqB0ONWxcVLgwXQBJg0PcraWVWF+1BIAyYjCAYfQ/ikEeh6huQTPDIZorxoe0fk0+h",
-	"te9FmAmSfaIiWW8roLXXTGSEgiQQmn0LdiOvWUaoIpeQtyIL/h66OyWYh0Iuy15vP71mS/jALjufxjj7",
-	"IeMkNzTnGTl/eUEwAK9dv6vP7I6Zpx0HiL1FZYdqkMfbt2/3mrk963a69uwnU8kN5ajMfAqFjEu1DMki",
-	"wkXdsQkzMcCn4MXJRoiTOYXUnqhPoY3DUBl4s3qswQHBNUYftBEKTPAuqMPc6kIuYhcN+QLWwywpGclS",
-	"p3LGhtYCMarSq778t+FA80KmTKlPpi5eEcbwmplLoGyoKW/AEVc9BkfOrKx50MaDowXL7vuZ+YVQItjC",
-	"PPtJvGcwqFsZdhnHGpJrmfVnMEItWJ7voRkK7vzKOpLZoJbPJxN9L1Q5n8tCs+w7lnH6BlbjjxEDQTdn",
-	"aU4LvLpiwRiysKbF0SMc4d4TkcqMi6vR51wov+suvYypqNucaqLkjMGMcol3sPZhSglJp1RcQVwemRRy",
-	"RmSpFc/MSUjNu+AhHFNxDRMFvZcJzjKipZnJvJBzVmiOZmoMh2k4sXsP9noHb3on6MTu9gf7B4dHP3eC",
-	"vKiMagZG/lWbvNkc093qzJwWDj93O6uu+qTDs/pwaJpuCGg47ndqvgLzxt96eyd0b/LLh/1BzPVn2AS1",
-	"tNf0iCydQ6QaZTWaiGFstWmZs02k/Epau2M5/jtLdWwcFELhuT4lPFMJBLApONeqTKddck58riLKbKks",
-	"8wy9ld6KwV0Ii7mSZImZDjc0L1k8DWgbzTg2ZRhcPPRcTjQTXfKYCU5zVcXi0JxfM5jPRJq1RCcqclUz",
-	"2kBsgOcheARI+IqZh5o5n+0Je5Fw+aSzmNKWwMwZ01OJHLSQpfbJGJbT+gARyMMSDfr4+skbcv+mf9/b",
-	"P+9/cB8/xhZuMY2EpJwLJ/MmZFQqVpxiqCEkTYDLeQL2qYKaNbLjgHGNnJzRJSMMYRqdAh2bpR+zpYRW",
-	"ajFRYPmCCJzmstdnZu6u9efwQT/qnqv8an/rgKfbzNlugKOcxHChKmBN4qHANFam1DOOPrQ648qohiuD",
-	"azZTW2ScGl770fdBi4KCLBgkDG5q5Dl7p23iYXNmMJiWGbgg4EAkGtMc3WwfqvgGF8sA57Nz2tnrDw57",
-	"3V7PtJIWLOMIJdD6/EHwePMZ8Nmsf32/13OvTwr5ngkfTxWEjJ6+fnjxPIzznUtlZG4QoKq1VYrB5Osb",
-	"Fkx6fTIrPlaf9rZvBEEoaxNK3XMfw8XZshO3Ph8i9xcu1g7pz+EatqYXuUeIlmU6Jbwe4GOWfqeEZffN",
-	"VsMEWa5J7zb9OwjOgRYTv8l+WatdDGbq13DNkXnG0R3SEFdm7jitG/p3UjDY283STb8Lws2D7aWbW9Bx",
-	"lQG9U6Jz0gFT1sa4GnjIiBPs11UieuTCLms5/3YnTkk/IYOE7JN//uO/Ey8nUHJF5zvQWPSONSLppqG/",
-	"Ns8YenSxdLuFzIUkaSbvFsx2njhyCemy/apBqruLuwY6/cMum+cQBhoVLCoKsLGiFIVCw9y75BmjRgci",
-	"71khjcAAiDBaNvlNp9fr9VAneHDcWQ3U+XCS9I/jcnfI+taPbxWV4hQjnk/R5pjKjKHR0d9Ho6TtCcW0",
-	"ztmMCQ2R+IaIOHzEsET7AkRA4xvmtwljyvyrSjVnQrFR91K8BXFasRtW0LwWxQyeRdDOQJKdlAXIsuYR",
-	"OG0QwQlZu3zOULTHFDw5qUYEcp4VON2sfOR0AqI/oepSuBf+Y39EvgCZ7ftXz3wz/2Owvz/68pRIiyFA",
-	"VDkD76ZfX+L8ATae2mrDM0YBQaMRlBu9+WuhW8ftW/1aUw0rfzenCm6FP+xkObtGM3tEMY3KGXsHpKLI",
-	"VSEXZLzEaBmjv02ZyyoYL4m9EuFU2RQOFJqSTs7pmOccQvHNyOADF6mEy8i2H8nuSDrnWVZYgwLNMo75",
-	"fi+DFbfyXFPThEgdiObmiswpxyBA9o6mOl8CXS/oEjXOJcYDme/khCyt68WcVgp9nJIRHCJzbKqsfvPX",
-	"fCoFnKopFVnOMAkGT9/o7FKMGRgwMGCmYA6DyqzayCwWE5rTfATGN8+v6mT6oYNNgwA6pWZFZvRdOH+M",
-	"MAy/6a9YQypxfYc1xCxTd7gSDL4z5/0hnXIzUyF1l7yEwChzKFetMHyi0o0YB09fPwpFzFXddSrzDGLW",
-	"0QygfDxWAUNSK4z8Fb3h5GIJAZzBgT452YACkHSEv2O2OLT2QloRIvHrBGe/cuySzru9K7lnvtyzOggs",
-	"4bnPI6x+V9d8vidtjuseRBmb0cFuWUUCSWijAFY9+THxFNWalxMeA+cI4Yrge4k56hgyBwEWARxGw6xE",
-	"b3j9Hv3LnysAme5w75cPgyRqytphDQKUjWigdUjCaDc0h9NGxTTnWh8/F2qDceCoYaQzb6w30u0ws5zH",
-	"UiPPIS2NZcT8DJ67lArBMvJfr8A7k5BROeen9+/P6fLPc/qnf/7jv83dPziaC/N51Dyw1XRrr6VTymFE",
-	"f5HXPOUp9408mlL+Pwa9l+bH+vka9Hq9T5jvPJ4sdr66TVtT4Oa8scPGDpo37mwH4XbY/ZjBa1vP8auT",
-	"/snxg6NDI70O6pO5vPzqb/29k19QfD1K+gefNp9yztdmULtgZq7I9y8vCM9Izigk+SQoqC3hkJEXLqdB",
-	"SHAGGDHNkDNzL3hcJDy+VqxkAsR4RZcqIXxyKRAQyjyRUmG+NzdBSN8NiW+FqBv02wp2ZXnV4PDo41/s",
-	"t+bvo09cT+RF6zKLfIhM5AxYJQJ1wdYUpD/0CHyMyZzz+ZObKLt+LWfMhnRR5bxBXXKhMQwqB3dRzqjS",
-	"RIoUTwglOVc68cBB6CWy6RqJjRJSlR9/xLORzWziM7YqsWCkbzakuj2vZErncyaaTpS7sME41WGjWeSx",
-	"eTDiV2I3engyOT7Kesf94+OD9EF2dHhCBxNGaS89PKRZr39Y323zxka/koNwivm+Kp17ZvRqmuchmVaW",
-	"GHDySCJFAjhn8WRTBDbc0SKjo+oLxNQDNVEAWATsuNQ6GgyfCODjvCMiSECkYUT+jBEtz+pSvGALozKo",
-	"Fuw5s3U5w5CkkKnQvffDX766vOzaT/+5nX/Bb4G3SQakmqxR8VREiBipcjzjenRKUloUS8j3N9PHJAhZ",
-	"WE2uS0YFu2GFYqNTUooMwWhlwa+4oHnif1WjLhlhyMHoFPhwY7m1B00DI2ByKcCVDyfcxXFaZm31Rhwg",
-	"RD5AF1VMQ0xHfFjZLiMOx8BAYFQJ0AnlgikLd6ulpjkSxVkAFAwxl+CFFNACsFm4aMaIuSHYFdX8pu50",
-	"3NLz0WA6tzDv21bDw+87qBHc3p+/6P0WiAG9pH/88csvDAHC3/3k4OOXf95MhdhhYByPUZvdCExMb8P1",
-	"gEfqlps2B/4KFopFN8C09nV56oOT08OT7gn8tz0DnkQxJN6sokUwMmcFl1nLEPZ9qny3B/9tP4SiZe3e",
-	"wszxV8zXb0Bo15Y+6sFftKAZmF+8PCGLDMGf0T1sWoMkw22sWW4MchEzZmkZ755V1sG1i3rrfW1QcuGW",
-	"CFZkHRnLxTpzLgYBhmJXq9XlU0CHbuupsTAW5WwHn2P9nc/mdax1k1Olh9Zz04YDMaujR+LnWSud9I7C",
-	"w9ff/vDJORN2GFuPfxdHJ0iPDWTvmAtqWyEHzKsJ8dbVhKBx1ZzmVM4gz9waV+uL5eyy609KhW21ziXq",
-	"FyB+lNCK0XCaF4xebza0PcTHwNiOHseMbY8a7QxdqkUuMDol6qmgW4IGntjAVUNql52/YOS3X7a/deS1",
-	"GnMzUc8PV8OGGmyPT1Q6nBdswt+1DMR0dvH09SPlNN1xQUU6ZSpAO65v3+uHACm50jcXw0nOr6YRpnNR",
-	"yV82YAlBX8YMZGRltG+BCeUV/vDOHvgZfTfc0ZntDL/B7EAKf2hV/wuRcRqbrGB6CPxmmNL51t39WrIy",
-	"GsW3sj6QkgKY7JgLHK5Mb+eVAdViG+L11I5J/CqudGGKH7jfkOdidCyyeRf05BnmjItSs4RM+A2zf+AL",
-	"U1kWCaCwuDApvWD5RFs8W7rL3S+uETdg9RA02Aoc48RFW4TnozqybsESzytC6vbbWK1SG/M539L38Qme",
-	"i8/vNLBzeWT5XwsaKNp/oYgIFMlgRgnwh11ZHrOBp2wHkofjccEsq2b3mbwB9yjizaEVz2bnLrhOp0Sz",
-	"PFcAwakYExjwC/7hUmk5A3dPu26wG4MZ2yto21vD3TJhZEDcWrNcDz4yhiDnFinlsCmUxLowyxjhVTA1",
-	"WOPMYhf76N4054JloOKKfEmoELIUaVtccsEmrHCWnTrEYs/9N4hrKUYtp3k0GroUABZABWG0yDkrPDm0",
-	"jKKoJ1d0jvYHJ4P+/oP+8eFR1B61QwyOkmWRbsV4DTW/xqdd7A6F+2DYNLNtDCg+3Bw1aseVONBKQ01B",
-	"ZI+N9PHr7GihjTUEgw8QFB0gJpy5FtOJefeTo4NAzNvE91uNVObt/zIMfXUUOYNs+VUmM5l43kYLAGZX",
-	"NkUEABHhemwcvsNeb9Mt7bKt1vYXui2g2xWBfgO0WLgoVX6XnWrbAr3W0dpao4xdFTRj2ejU3N5M4N3N",
-	"AxkhVJ3w8idmcciE8rwsmAridsCyFQqGuuCGnZS6S0aZXIjRKeRnUJ4rMK9fCh8VjkwcTKnSPGS2pWAT",
-	"SC+iaLMnX0Ao07CscvtGX3bJKGf0hosrbNxmu6RSCJZq2NQloGWdoV2RKwR7uBQLCpVDmMIeQYyv2xHL",
-	"OcRs4gqZj3IhcKlNf60nYk14z1qtHpYYUQndqkcV/X/+4//1/zMaaozJrXNB1JN4IrfL0Zte77TfO+0d",
-	"7BIBivfkCtTu6pPRi0+ScSFLgCjTu4bZH0aXIM2l2kId/6TY6ugt7veygl/TVmSRk0+50HePyvbYvmsv",
-	"O0evFgoYwwfi6KU+UQIuFA+jwEWal1mDoA76g/0onxRxraQW3jjhOWsmtKz35LTHADXB/dGHs7IR9/f3",
-	"o6KamtLB4VGMq/uR+m0GpwVW2gsca/vjXnpwMDg5nqT9tH9wQifjyUF6fHJyNBmfDA4GDyg76LODo4OT",
-	"8cn+QUoPTg5PTvrjB8eHg/Hx4eFqPCk43NZ5kG1w0Otvzs3Qby3JNMUOXAmzg8mKDGI1Mg/JjDQUxrpb",
-	"+l17Rxk6vCORouLDv39wZKDQrl4C83nhRHNPJCcH/d1TFsalMoushlZ0jxzZx06oR5BUTPLz8bRWX/Jh",
-	"tAgYwrXOjRYmWD0e4PAWQ5wf9oazmHmT5hN/y3lzhLwmOVOqZlQQhBm1fdolr3kOtYAsajIEvZjL0txJ",
-	"e01vcH/QPQx5qiwR0S0yXKs/m9GenERH+2JCKJmWIoMEWjtcwQXTyz3zz6ah1wZ23Nt5XDb5PW4lnlBU",
-	"jtGYAdmxykPM+W6P1lqdjuIpMSydCp7SfHsCw3gju7E+4Zb7ZExMvy4YTaeN6+JoZ9qyqX2R2p++9JC5",
-	"TWysRgX+u3stw3pSBe5FUh3k2EmMrl41Zn8yPNFF2QjUJVy1gO9qlMipUlvZyx/Bk2DHmM2ZUHSbDB1v",
-	"LGkVh9zyQHkJd1diMoWyKdi3F4polkdNSd8LzXOs7MptGBAAI+ZSsQziMQQJpwmwjs084EAoDgHMtxOK",
-	"ebZ16UijVmyUVZ8x72jyYUbr5PfBDs6rsthFspQ3rMhKNszocp3vyvxsF98MGqsiYLAI7lrzYK4/8HIh",
-	"Ykk8RntArof+l6ZwN2OsoHFDlJJ5uQ2Jwz69qh43PNlOfeNrb2WRqe2t+OYVb8bXU8Z32pjbZI0lnXKe",
-	"BZFrd0RSCy//RC7TKv3IxgkgkmoFTFyLLd6reMJeb3+7oCdkeoErIDSVAbn75bWbGZ6s2poEXKaVS58r",
-	"xa+EU/t38BZ4ol4l2F3yDxpLgK22jvaRuxGatWKlHnIxHEt5PTqtgmhR2wOJENm3LAuwUAOyq7iniZrK",
-	"RZfA+1QPoQzHafWU+VXZ97EtD10M7dtWumSENsxhxsFkNjolY6mn8D7Y+41kdSnwV/AQYBm/LhllJUKa",
-	"sNVxG/V7wVMPnN4lo7zxIFrboYqIIJSYnwsscjFCbOWMgzUX7GRWn1zIIiPVryAZOqP1JZRj9egDQ2vI",
-	"8a9j+Jio8mP8evjAwSmtYAq1JBmKlV1IF7pCexfCli4gZo6h3mwu2AVVJC2NFDbpkhEXQyiAgCY+2/ql",
-	"cHUR6jtxT2EYIxzMjKU8Y6raVjQFm02BxAiRVbsLuxO4aKodlSJf1l4OnkK6MK/WWrwUmcSXKzYRkESE",
-	"exD7a+ULQk6Ceb1wFM085nQpSz2cUJ5bm2eVhwwpW+ZnkvHMgr3RFDUMAHDG+SERQ8YXcWmQtrx+zXgY",
-	"nCSjHFfnwhvq3YwMe3HEa/Rm/KdGdpXgOKzCKiwdoG8T9rLqyBrtk0599SEWtLmiYF4I1iVu2ASuIWe3",
-	"YHCavWtcK84oY29tLsACmxDN02umycGDPqCN1jD/e73dGCD02s7/nBm2EUx5G0G5iWWxv3ta+K6CQdMn",
-	"3rjqcEytk39s0cU+dGiev5h0Tv+2Rc+dj8mqNRvOVUtgig2FBXxhOkaonQSN8MDnoIyYDxVMpUh5zlEQ",
-	"N91IxRSZ8EJtH0VQIQWcp05Ka9p9qvOutjYmVe3GWpxypWWx3N40ZVbzudTRnN0WJfttyKNVFXFuuShd",
-	"Oi+MjyDfJfKiLYHYg/BuRZ9OooyTqKOVar0CC2GwJ6tE+4sjW6xJEwQ8FtfDw3F/0kuPMtajBweT3uSY",
-	"PchO6H466I+PJ0dZr1EI56hmSTUNbExfgK7vwiJpD9Hvbon05LZqiLxLaR/dOlsoXXV3/Uaz/q1vjwiy",
-	"1GZfiF+tb7nIVgNtKpQmqtevNrwfONNRszDEjqlJpgmFBWbgBMDFivkeyPyyuoEJEPtszJKeZgUFGxLa",
-	"MsDVbztovbtf1XTdKMQbV9Y4YuTwq4KBiISisJF1VWjW84UQjQAID4OoDAcZ3oP8qupkGwmdqxlXyv8q",
-	"iCFGqmUBRSarsHSX/g9DqPgD+mBdI+0z9b7ucO2rxWp9z+jpbbBzwl9VWDxOATzAxEqEGJ9yBnLy1Lui",
-	"rQDvkfRB0DY6RV1KnKIMJ2Qn6SyZWj8+dUtjoJ+fOalGJN3lBSs7bv9K49jUA0nsAFpPj7tBVpVT3MBQ",
-	"beMIQGq0jDkLwgsYpotNNGhFEHWBipRgC3Ilnc/f2qwXU56zM3sClOZ5bkNa65lIl2JhLZdTqkAPyydD",
-	"2y8lE7aoanwQXcCJkqWuawX+wFqa9G3Etx0qz7eJA9IqXsKVAIJoH8iRIj5+09awd1EcUGu+S97Wazlw",
-	"RS47Dl7zsoNDbgubWykTi2Vg611ATX22Yon75//63/2k10sssFrMax9MIxrCULDAdnyKuYJyIRASkirA",
-	"8b+iNywS5J/uPXgQTdyRxRA0vI0kDvvhgsPca8Vur9l6eY3b0hfJX3U/WzjemF0dUw65IFA2F7l0I4WX",
-	"8mxzOBl2EU4pXJXoUa3mtJllLqTLwu2SF1hmHjF6KzAOrgDAkSs8epDzjar2vNSEAhSKeWBeag+JEsua",
-	"2caYa8SoSkMQVsCIpdmgW2DN8q4UlABLTVT8WBVkfpIlgMsQwBz55//635iCF327FJrna30cuhoxJhoS",
-	"Ta8ZBmU5J8jC8LapOR2Q4IEoASyftGYj93u7+TxiSnjitsWudYycHkmhuAJM6JeFlJPVa85l122R7oK1",
-	"WGuSuX9rvIy7keL5Zhs7a8zXFmyGUrZ2FPHZhuB3tyHhmKprRcRhUxK/bQCVkz5v02A07nfsvJlbesTq",
-	"+fR3pKc42/FOaIWbHXlNlMIdvHk3rCh4M2r8TcgZnfIPmT1R9oAGvN2cPk7RuDOC2cpMUC1U5eT6V/FZ",
-	"xdxISLQBD3NGtoCQ6mvZyK4PxrmeF5yncaFnlEox4cVsiJFUVv7FmoIOnwKuyqTuQDDqnMMRgGx8XRZi",
-	"5W0hreEeqe2KaeVLFIYp/NUj5i3ERKvS/rki9tGseyn8iL2hvf620YqwBYs6XxnWbb8eYBBfrdYaANlK",
-	"HVrfEX/a3HXwtncBgKOnYJNSmBEoaUOO4cbVshpSF/HUuB6Crls9S5qPMr+MGx8tEqyQFqy2EbgFFNTH",
-	"7mBX5nQ5BO/B6BTVDeoUGOuMQKiLwNdgEekwJBrcWXUNo0YsYBowA66hIdS3x9C0bRyemmBprnBNfDP+",
-	"Tz/uqOISEHVVaWBXv2jAF6PmClvNwRd/su6vexjJ3RTT1nDTnf0Maw5x00iZymJ4kj1I+5MjOt5ng4Ps",
-	"cEJ76T47zB5MDFMdpAdrjZSmgY1Gyqr/lzmNCBW3Qdvd/VpZn9CMcBrzeb6EiGFNFhARZl5wuaNbGVLN",
-	"DAXLXtqk74jshsHtLdhZwKhpjqo+1vMbAf2NrDUgK5akKEU82+guTeLBptRwoO3w118WK0au7c2G8QN7",
-	"wwqWPcYArriBaXNov43/um0o193EKEdSo6JLiXf0tywy42u2EbfgW4x4Uywt2lC4xlgPTMtrJgCJqio/",
-	"AwXp0GncwHCY8mE6pXo4np30Lr5+cpXOfpiOHz18//Pb58uff/wvdfH1STn+5vrqp7cHVz//OJ2Ofzzf",
-	"KMdgqTA71DVrYaujr65H2yzfVpngaMq2IQpbzXUxVSzdZZ5/ihr1qzGvLUpuH1tJoPL1+9cvTwCVGcPj",
-	"W0LOaQWpSca5TK8JF+QhVezooAqwpoIwkRbLuWYZeXnxPPFXl2sFcadfwm0lRb5E+QISMhHajtZxKed0",
-	"qZpgdT+/Pfx7KvJF9vUP188ePZyOZ/91NZ6d8PHg1eFf97+7yr4+vkoHP+QXX/+1nz162KNff3/10+xp",
-	"SZfZ+/CkzqlSC1lk9RvqoHdytK4yvYe+++r+L1/96UMv2YADZ8FLVDdY6BAmjs8cqg0Uqsdjch9egQ19",
-	"FGCNrOCtXLx+QQ4G/QdYfowLktI51zRvGHIQbmklf3k/ft8+RlzFixp+6C4Z4rUX1+aJ+ycj+O5BMzG6",
-	"fcyDS9/dE1xA+JuOXgP4hiyWT4QuIoxx4mrTrt6M19bhtfbqpoVeometNV/HWrWxIrEhbi6uuuSZBXwL",
-	"0B2D+tOKQXlxW+OH5iSjmrbD+ka0Z4seunHwVnOmSxo1zF+4+vxN5FjqMBkx2opeMxcOZ0Wf1QW94bTN",
-	"AF6pSyhDXckgLA0T+QMs6fpCfPP46aONN4Yrz+smGqOuJ5NJtE7TyMocVnXz6ii4XcARiPWT4QllNBnc",
-	"68TbUNFFqiKxdyDvI7yGCt89I9dsDlrApajHkphWq5gtiAfEeDYcoCQU03ATMpojRijicAuph4oxMUos",
-	"bBgGw/kxjgFGfqZYfsNUXQOrZC430Ug4F4wgegafiAyQMFGTaKI12AvrniK8oeMwkW1jtWnXNEwDGzWN",
-	"FvhNFO4dVhHE8xSZOvM0CHqXOc0QszdmesGYAMcAPgClabFCL5snZESzv5dKA1I6xNpNas7kJAwMRADG",
-	"0YSxET6HP2U+8C/0t4K1wiu3LidtGGTKW7U3+MYirSadalC1ODpzYbI4/nyFtxlfsQCr1GP2GkaaVLiT",
-	"toAdRkr6zMWGhO79hJvdULcxuN1S0FplGTd3k93nYWBj4VhUDWeyiKeCoq/G/FxVPUaWOjLtqJFhBjeM",
-	"zIy0hlVf5vTKo3aqqSyw3BmbzbWVzHSj2dwDxtbOp5UDIuWR2Ds9pK6C6ap0OaJYANU608zjMKgm9ukn",
-	"pjXBBtRGE6xljP8/RQCAuL44TKNoM41s3IKpuRSKoWw2ZlNuA9swTbHO334+iaf/uFjGek9PZWEd0y2W",
-	"ICtpV6gn3pjZJSEsNaJ+VnmR3fW1E9eRrV2xV/gwvKaLZTtcMLjT+YxbqcHBIXBNgGNShXSqp5A53+LD",
-	"O7xtzcoV4EMYtV/xNSTxak0lyQAZ14VZKz6b50tvq4blb0HK9TKsKicTnnIm9HBSYjYeGFmhEmUgvdhv",
-	"nByD3xWN7+xWD20BrrAuwLAUCC4OOSIzNlxFtRvOuJpRG9mC+BQuxQ/+hB0csncpYwgjUYce89HgWsoh",
-	"4Mb6W8mRZnUrBd80oTCCQr/s3Rx2zbVj9jcbGpnfNxR+5a66yhxsT3BdYkmpSFmeg49jqJjIgEVUOu8w",
-	"l1D2117yaqi0nM+hPVwCf+u4LzxeDf6Z1v4SbDEsVfB0wVLGb1jWfM1/X38fb+2hQxqM3c7ftJSyOEeY",
-	"AJvF6+s7kNFfRkZMmRTSlgtyqiSWjQQPhPk6K2DiTdDEaSOlZ3//VvUtzMAZzbFaVMNO40NFfOjbdWTm",
-	"8eiP2IEGlLIoFweODeKW5efWnE5ez8wV6ODD6gszoxlr0b9fP7x4bktodWLWhF8+HHzsVQv0y4ej+NIE",
-	"SHxrAlOA8xsdAuO8fNBGMz5Wm3t+XRnXKhStaq2qGFdCiXCbi9yEANyQ2n9L3LHW+7Z21zZrl90ueTVY",
-	"612d3vDERunA+vzqoz3pHQz6t/c/B4P2Dui1ruRPguWPeZTNKnnztPMme1rb6DCur3oc89ZyWtASE9DL",
-	"uGVZIFOwq7MqEQOoF2shNaDWybhRD2KLWshdp2EFR/jh+TdGrzzfewp65eVl9wt46je8jH6r62C/NTSw",
-	"Lzed87ZwUUR5hHJ1lZros+FsoKf3HgJSO5xTgKMXGWaa4WCa6AXo6XYuXoefB5kuIiNKo0l2pHjOIOnv",
-	"it8wQcp5Uq04eoIV5VmXjOyNMTp1XzPRCBz1kJUKNc4g5Stw9wTygRFxzIiQxlBEwvGY57C/6K14saYo",
-	"0lvL2lZrl8HilnM+uq2FrgaOhQiajUvBQWXWALCg3qLnlw6HMowcapzinjnFP3eiFYHBqNs51UXJkP9t",
-	"W8YJjZ8oN1USojUrbltGBSrkgJzwF0QK/rgGFHwtHgPcQ0HNzZ0vk1rg1XZxVbcD/LYrHrGjQgE+qMlo",
-	"4x0ghhGqf3Cs5tYCS1kVKFs3DCv77XDPORv8dqbu6h1n797ZyOwKQK19Hh6qyiute/b7lxcxH0LmKdXO",
-	"rNqXGiW030V2ZWLel0qTilgsP0eNtNqgXBLOSlGwKUQnF4TasnS+1pT1xBV6ebbOik9zJa1loIJJco74",
-	"KXJdS4dJkytYc+J61nsHRrKAj98aWzPqHafzeSPGZQo7tA4W8Hacp00S6901DMu3zB66nI5ZXu96Xsis",
-	"dErwquuoHOc8HdqIgY1hxgW7kdc7clZzgW4sKmCeiR5teHvjQcYFiJ3g85cX9iI3oqSRgKBILnjLdwVq",
-	"fNA4zuaNjcf5W7a8g9Ng4zV+5+TLZ4xOWuLZqyD1huHSARjkjE7uKaL4OOfiipRzx54KKaFk25TnWS1q",
-	"aucg9+sof3zbgKw88/pEAu4ZwwmtoydqDDUDjyM8plRIQMQyEvcMcjzQuYaOwiCe1axONzzgbVMC0MgY",
-	"IL9NRrpKMB60V2tty3B+bNxfizCxtYH9zxhVbEP6ts9xsVnxINFU2szaUjDrNWuqWCD07Qh0TtVGRn2u",
-	"rj3iASu2kmeag0rvIJQGcP8o2urvWYwA4qqSdckPrOCTJWQEA6Az41B1HKLqiJCFIYqVxLTPEDATqa/B",
-	"NV9fILDmMDc65YxmbFOpwF53hyI1vG4f29G8Y6l7446/kddM7GYREjZFvZppxoWISxWudFychkILhq3G",
-	"52wJFl3+9laN1aEUETvjK6YLzm5oXtmwbKHDU9IfWIznpCosCfYHsJpeWV+3x3GAWDpAqYYQOldhhgmy",
-	"ZLRozOSof3zYO+n1er2DwQ5JZG8qiDwJcfbReL0Vwuv3urfNrEBKcgNC5lOnTWcm88b+wPES8h/cgcbh",
-	"amXN523420FhLkhFV6FZjOsz3BUfw2M9vuCPhbriuRTsbkqYVwt+rqaUvKKys7bWeGjGRVMJmERiu7+L",
-	"ihhfvzsQxPCKvLVGAq+/KDUU/49lI0MdmoKpMrcXwKQs4ALw8T2nLjHS/Oqw/hHnILGQWv5kAqEagQfg",
-	"DGyQK7Z+FgQJQSSRq2KZXIog+x8SLZUkE1qshAltabazA7e/mg6j2mPAeVfL407RvutKLC98+YEzME66",
-	"lB9XSTrqtOjM+zfl8vnVi+GTwZtf3xz/fD35efn1ou7VOjrYKjR0uBetXmpmkV2xYl0RyCsmWEENtzRP",
-	"/p/qj59c/bG25H9M8Uc7hH/32o/VNGJWJ9SZEg+dYouZ2lBXIwPA5U7z/PerB9kmit59ecRbVZ7Eq364",
-	"zexdXpdEcZ83BWcQqeJCnI0G/F3qW+7UC3Nh2O0+viSIi7SaOa9EXzgbNiizDW95o/z79Gls0diaSNCw",
-	"WxsLWu+zXZ6OnR3fZiEXDZAgV3TTZ1B1qsofv4Q9Vg9uOORyUZc215UsfsauWmNhQYC0SAxBmIHNMguB",
-	"2m4fnBoVA+RV1Gx7G6eONWs2OdmNUbE5K8g1A+S5R4PXL61wtGf0uEZgMn7qpnJ2P5dXXx3u97KT3j79",
-	"6pxdL9mrYnZ4ND2ff/30evlfrw5+fjT+4fDgIhs8+5aeP/8pLcS3N/vfD653UGdcnRszIIXh3wU7A2Fs",
-	"yTTI9MJ6KVHpmXGlrDHrFrcCZldtsK/iptyF+Iy7G7klsbR6SzkaeXUPnWbdjfNpFb3rbsWVadx91UPs",
-	"8NZFD2uvt1fpgXKHVdmlCpTXrBi8fOYCBLhQc8iPSUBdj9SRWXFN18TfL8KfsYL6wcff8MMJlFaPisTf",
-	"MU0dkcSTjD6EEjhUKosEytZwY8CaPOgRqMwOE3dISomNVgB1AM2xS0KLZql6jRkwnf7Alm4NxzPoxfYD",
-	"TI2bEqWavEaVM48FtG21/M9SK39FnANMoIylfEZza5TUZCYdwj1SFNzCPgfNrKyypVeqyt+BnOVq8Afb",
-	"adYypKFmQf7Dz1aQ/zlb1JFqdshwuy2Mzce2cRhuTnVZ2ObXjSQgEYun+rfOP//x/5g9EkypbnghLfrk",
-	"72/HL18uzs/Pzx9ef/308bMnP3/3zeL1K/rX5/zisWQnj38S99//mBb65TdM5t9dHL54++OT6c+PHp5k",
-	"efH4r+rH/fFALrnoi5c//zqdHIrnsvfue/bVbHzx/cPrhxeTn7/6VZz/6U9mjRV/zzqn/d7gYIU4PfSr",
-	"vwcCIjjunww24BIA0Vzgu33Mz3R/RVLkYRwtFa3SKUuvIWQs6jRZh9fZDC013Tig1xYS2yGJsj7ahwxQ",
-	"wUbXHAA+bEzSGaRv2bAk/MOBr1vXAYYpQcCSI/8R4cAASc6vmXkpcdCAYPFLWp7sXorvmLkh7M2BqocZ",
-	"T1i/MAqnt51PJ6xB3FA6fOyMj16K7GQzgAGA0WFK3R2yXWthOvZjdEe+o9fMorNVxe9+t0CeW4bl/D5h",
-	"NjC4lhPw7c7X4ojO5yME3cEugFwh0m6UTqkhdaiVacm8ClIYBQ/CA2dWXzZfKYSGsx6ziA0CAz8iGvh8",
-	"ThZQG3BO4WkMNfVomGAOhdLcDUBGHzgShsUP6pRpA77/5u2GH3rJfj9OqbuGm/hwj+2Sh2qhILsU52jG",
-	"iawu4f6AjJeaeVDZJ9ng8LB/AhqWzf5RZa4xoj4AW0gqz2h9rP3+rz+d//Ttu0fF5IfX9x+8Wb79r29e",
-	"XD2Ypjcv6Zx/lxeLC0pfpt98/0r+KeJoD9P96xZd8+fdxajAiy3nwnvTt73tpzLPzO0Kw7eC8IJybYSo",
-	"lfsWHw5YmnlvlQ6mrpaRrfvl5WEQmFXl+pnRd3gt7tcqBa9ekiG0gbrm8z05x8ntwZ1rlBWY2kc7jWCI",
-	"MKOWWkuB90w5SbQ2rsO7GxcuajCwwZZrJzHgGhB3Kz+aWF3CtfkRW4/04xrCegUHalexdocoiVhCxk9G",
-	"ydqUihF1mBjZ/jjO9X5nn76svG8bX3KeuraUj58cfK93lNegUtBHRnOriLckgkTXqzu8v2fWLFoltc0f",
-	"HfNDu+n+spGWHlILk70DQVm2vrX9p0G9NanfHfA2sX/FnYFdt0zspYvv2Zb72iB4DPF3BWEDN/YKB74j",
-	"yJBzrM9TKAvEt2RMEcVW0acDh/onVNaydW7XCXSvahAUr8pdlecWX6KXpyCPDkz8XNVrK8oCHdkt7pve",
-	"NjBcLWbVc+HQNrBfKVpLJW7uJY6biz23LupW/Dq0DwELRp5a45E7hfx4dhd67JFiLQdatTP9e/D+LRn5",
-	"vwkP34lr/64M+/Pz6tcejORRLneTmV2VxkiZxRW6rio6roUAgafa4ojqo0Ug0u3gQcNUMR/b2moD7g8O",
-	"+93D3mpuWFahYjl0fJzM8ydP35gF6PcHh71er/+gk+y0OjsG3O6qq2Z8SwjPankrALDtT3v19qZzb+N1",
-	"bXJPS7ZubFHXRgutKSO6NdHVEP7wdZ9w6wMKq/VsOVRvApScnWwz0EPNPJOQUuTmjh6BeGLhkHIurlG5",
-	"n/B31i+AL59ZH0yIJpMQrsmsVJCCitAg4vqeWl+sYzMl7qD1ra/NAdcA9xE54cNngS3IesRzrjTLEPMo",
-	"WqUjBOUdHG+2fVdVNdYOyz7XKBDsq2/s3GvlmVu71O65INB5VV2uoKKxEKaeVsU4VZeck4LyHHBRUqyC",
-	"8cX3Ly9s0NBhj6RTWtBUs0J92Qi2cIHUNa9Sb7PNapuaKOdZVjAshbhVMRT/fDPXwpYdaS85EhzJ21zc",
-	"ngR3ubpDBKzAvdLb7fauum6Z11uwyW/NcHa7CQ+x2M7HT72w6rkba9161ZMfkwbYZRzyIR7ExURWQT8m",
-	"roq7y9C8p4i1Pxm1BwBSw6a6t0gdXU1CmEsoKjezvHKnE9QsgThrLctpSKDCV9uBqGurGeMpYKRcqfCC",
-	"gHGqwfAONrMErO5U9z8xsYeC1Ypd0lZnBmvpouBau6hrLmw4ri9QZUdkHoUyThNZkNHXT96Q+zf9+xBq",
-	"phpAllOO3Yaug8PaBAYtKXCqLUQW+zkjIx+d9T9HBMOwfY6GxppgV2YK4E30z4665DzPCZ9YQs0t4daG",
-	"XTGD7v+sIJu6IIj+kkR9vw0ZaX+t5/foYNXZWxZ5G5IozhidCkxooiVknMD8lJ3gVOu5Or1/f5TYoHZS",
-	"KlZArKHNdjL76fKtfCa1Uf2Q1+OasRtWLMcyW2Jd5aYvyPWSTql2Hvr7YzrlzVN3cLzbsTOzj585XwWq",
-	"LeAQcK0BskiQTAJUa1XjLyGjBeXgakNorJEhHDkflvNR4Gg9I6NSsSEwtGHliR4Z6S38G5DgoBCE/QMr",
-	"TCRYIsIIj9DTlKXXQ7uuIyKhkPcN10GdiTMyYhA0W/HrEebznEGKQgHQZyBTeHDTenkOC9x1RkZUXQ9d",
-	"kcZRGzBbs+y1LWgIPgIHGwZFkczSdJLOynJghECYI+8Xw34Oq06YpYA6msFKwADqc8YEimCyaN7101mN",
-	"nawjUleHK0j8XSGUr23uBFUQIqBkMfKA3hVSIzkfw+mSriqf0qvms/OfJ++levPT5PHR+OvZ8VX/BX8v",
-	"rzq75k+05saMnPlqdApQNV0ycnkno1Mfq4BJLeb3AIzGsW38G4qIjVmIkwM4uhicek/5bDvMcLMIOguq",
-	"oKx7HSLnFvkwsZhXb6vewWENTKnCPQKRos09vRoxDnUco4mcrwETyAY5IFiwS1IwXVgF6CqeXnd8O4SD",
-	"zwKbYG/44W3BypMOlpdcn+6K7oKgGuUdLgvPdsBbuSNvxCcjlben/cXgHQyJ+wT1DUHIbrKxYEYrUDch",
-	"WraELmoHlTYNbBS7q2WNDQ0JBMKx1FTOa1grztc0Y0U6pUK3c4c7iL1GLvP7o0i8dCFKcRwbtKsbGexJ",
-	"t+8S5A0FqjlNm2LWVyf9k+MHR4eQvNOQ/+s7d3n5VRBoepT0D1o2r16PZ5UJ765lbs6SsUFxL6mebp1Z",
-	"03jH56+se8fCTDd2Cl9NVhM21qh4Lws5ztmsDRXXVUQ1fNAB/X7x6ukjcnJw+ODL1Vgs52JaS6/YpTcg",
-	"t0AlI96HIotCiqsKeNyDYlbE850sfGCzTUSHRB8uAKJY1CKbjSh5Si6evwKZchCFCplwlmcbRoRlBP76",
-	"+sVzYi2SmIw9g8hLX5NcZrb+ncBqzQDdXdAZ06irTBnNWGGroYYTdqWSubCvTXgz7us+7ut9FzUd9cK5",
-	"5LaG1FUW4tSoMad2h09HHofR7XmT6a68sp4DTyZRFBYuWJueW5+r+VTZGf3C1Mb0YFOZfoc9zFvqbkE2",
-	"tQN3ga0gox/3XuFbexdZQ7m/zYzXFUr+5s2blwQfqOOm93phhJSNBcC/DnpRZFbNdWtNbgj9lRMyx5MX",
-	"S7Z94438tmwwuaE5z9rhetopyvYSUNSqU3nlYS6gvwpFeUMFX/Orm3RSVYoG/uN5Sm3/13C/R1HH+GvI",
-	"JTmDmA1AQAHU3GoZ1RaQ4DOaG5mQZcO/o0Tg5lnqyTHUnM+WAPtdMJpBqAHkgQ2RAyWdrMQ6hcx/A4dg",
-	"aOdvU8T8j6715t+VPuq+cXBw7m8PC+cHOOdhA14Hdt8Y1Th8wO1bKVQ5n8vCCHze9uvRxANQ8mppPEMM",
-	"FiD8rlqE8FvXsxVwjFjNZnMJxZqH1wwA0BUq0KWgpZ4aBTy1dU/GNBv61A0koJzVvjFyMewMzXO5CArY",
-	"0XwoHGY6YK9XkUU1kPdCL2uw7wF6e/i1L90XfslssZX6lzfNdx1CfPgdwPqt9gsWpdr3EFxW+8YsWq2p",
-	"gtF6W1VOb+1rdGbWQe5tvm/9dZ/BUV8CnrPGmjQg82dMT2XW2I7aylkYeAs5H6w1gGp4fEN4Fqpk+D1C",
-	"ndn/OS7VEsxCcjijYjl0W6HCtS3YTEL8EC6Rb8L+iaVT6utVoWUEXzKBdFSUYqjKOcD3ssaKyhsgd/uN",
-	"LPVQToYAalAr9zK01VO9eUIxirD5CJkxRDXW8ZwQ1j88sjOWcerYS/NEFazEJoL1BbjJoZBD54ugFX1U",
-	"exXM2fTMaJHjDizNhKxkWZ+P5RhYY1fhpKaG2Wk5dDTtkKrhBeCM0Jc/x/47R47KthfucAH3PjJHo2WA",
-	"kc6SgZqW2ugPwwxLJxhlaGzOTb3EgQ1i8DUWtjbi1UPyIkVLDEFt7xqEKuWPXF5OUx/MqdLDohSbc/2b",
-	"cYLN69cOK3alRoMMG5NiV1RsUSB7B5PKeBkTfSSBrlZ8+betJA7HdYuBH+yOz3LbqMicxYraPrOIXVV8",
-	"A5gVF0ZayaUElL/6mhz0B4PjLaAIkyohsNGl+bohs2/R6X5vq05BaIgVz4WZWjg10B8cPOTK7A636iji",
-	"dXmE3kJQjUqhTkk/IYOE7JN//uO/G8rITkmJCYA/DKsj3sgjhO+DNTRPowGXawKkWJvjdvPbqhjByhmu",
-	"ShK4INw7ia81HLUWY1sVHvA8Yise04a1b+5OEAAANB/cNWYPQfUfs6tSuNDh2opa2b0ohYXmcNe0by5q",
-	"z6sgUiI2MVXOHAbYHKp1cUFKYZP7LYbIPVXlX5ML7fQKuKYLtGSY/6GWhvb6RnKVT9QODGZ7f17JzT7e",
-	"KjfbzegHmZcNELgPHZsnul+LbGxJb3eGtp3qgAUp7uuJyCkm+HicXFyIdn1gzJeKXGtrw6c+Maj5Dgpz",
-	"1yOJ7eBdy+3z9kFJrQHDUYzaBmwWxgNsi5sV9FxFGd86kni1tdWTju9jkUyrn49WzZPzytq5hYVylyDE",
-	"wg9s87rsYBWq4JKwA1tZFRJir6Su0vz80Rz0NhfVW1Na6ZXNmHRMMJ1SHUSplhnXoGx7fzUcC4QfiXLF",
-	"WNjvBiTijNf4sI+GxoJaG3ppdTS/nTKI3tJVfHAdy9Z2Z+t0mqsJC4+t7++l1SzaC9S3VhNaNYvZWPBV",
-	"R6rT7YbjRin7zaJs3Co5YWyzNmGh0cCVpHd42m/V1kHd9o6pYrrXh2pHMAZnXOvb9bgVa65e3K48E8Tj",
-	"v+ntnx4c7qTI3HFYuV+XYFPs5uOmVhLXhvpOqxR/B67LyDG6NQRr1VaF0tkQRMLoiC2DDSxptOptWwKW",
-	"8Vp98iCW2dklIvL/svJZQeA1FOAfjemUQ6D+QzrlhGvF8gnCgriSxd5VVi857apMIw4c4kTpKZsRuWCE",
-	"0XRqo1u5Iu9ZIWt3fZyx3UmxHceIAim2exit/GZ5UBPTGqmaQB6DI3dE2GVMdclDlssFzCgIfYBrZk6X",
-	"DSfInsvOiXKY7XhaTWbegTPV32vaW/A0B/b0jQc7dkRW4HZM33H69ore78u27Iiqkj/ImxpKYnWQwxO0",
-	"nim0qohz5kq425sfC7zjfTs69XW7IYtXKg0PoGhga8k7aQK/PIOEGLq0ldzGDCWMWlCZ6bQTXOvbChuV",
-	"KtaiYnla3k92VbdUOdv6im9RwUwT63fhraeTNay57SrddzXStow+wzbvSmLKovQD4lyY6qxtmZI2WNNq",
-	"SjuaAw/f9PqIcbv9EqyvpIKUrZLATCiLALe1sk3ULpJQWK5SSJJOxtW81CweClmxmsAJDC7Gdtazjg7+",
-	"AJFqV960zUm4UxnKHq7fPxLsNW+r8gpx6i7O1CLvepXWJdfYVIY6ZTWCmKJ80Vman/I8whQxUjtWxM+o",
-	"fVj+lzsLYBzrK5U3rGAtsSMZXaqqVpCvTETz/AymhxVg+kmv19vacPIIO3yM29ZM7Wpuqx3ecJX993ew",
-	"3L+YgDgI9bOqvL7b2enVlA4Oj+LrNeE5u9eQuNj+uJceHAxOjidpP+0fnNDJeHKQHp+cHE3GJ4ODwQPK",
-	"Dvrs4OjgZHyyf5DSg5PDk5P++MHx4WB8fHjYiEN3EZ3RzHxrzbH4H6+/OTcj/Rh6ELdcx2qV2ia6+8Y/",
-	"pOLa0/PmvW8adHDZk47LTsCtXp1bbfBNAqroPXrI/WmTxWxX5BCes3aiqFfU4oIWy040m2g+t6GckZwu",
-	"8uj1D5DeRHkGgc5f/HT+3bMvt2q7CfvBW8C/aksQCx9HDEebDVjQhQ9kg2zpBdfpFOr+Oo49glPnXAKj",
-	"VN2MCBVLq4lBcQ8765A1pnSmu73DfUhjgY8g3emTgx5o/nxgy7aG/nTzsLrpJJ2/Kyny9fx0XZkLTz8+",
-	"mFEvMQoaFNR/kbIX621vDSyAV989/hctneGLmcUgDlYSQzZHxccl29sW6GjSyx9To6Maxb97mY7aTNZV",
-	"6qCuSEcSQPYH5zHBA+lrLsAvLcfzcxXw2Cq8vlZV4v/U/PhXrvmRtXtvzoNUNUwlagbccBEPp/n/XRkR",
-	"RlXc/7WsF1nMeObKdM1z1ixdgQU4gnTEz1qvpIq0DMxtW1YxCbwrUSToinm5pA1svpHxaFchW6/eRy5J",
-	"29w9RSpJiOAbjYD0FSClO63IEmJoNDbFZkWNhNQMcqkDhBrzt4WGsZjJDtpltGMi36clP9FSbR288Age",
-	"juDyrGDp3DJf1BYXhZKCu6SNpjxjw3igIBOEomRrJJJMlmON+cTgaB8zhhUVsnga6IO93qErPnm4Q+gf",
-	"5XlZbFzXp/axj0lnyvJs2IKDaLR4Yh7wZ+oUg8Uq+J4rZsPYVqtWhEvc791yiTfntToa2T611b3hslsD",
-	"QKUYUNKdQiFtU/N1KzAiN4knFtt9G0Cixjs7FnQFsBKb128ENnWvhtn0CdVbG+aWXz70W7JnbxPx5OJi",
-	"hpq9W6d/mlOKhU4W5vb12AaA0lGXVpm5pUNHS6QAabYl1+l3sY7pLTUACGOxxmPndQ/nG6DA1WGnXDXZ",
-	"gD9u9NevYFJ9Gl5krbk7iOmKtRcXWMYstamTULsh0HaQuNGm4r4fITqMjZ4a9Pq1iDBbDwcrYvye4WE7",
-	"h3v5eUKEVyPsqxHwFTVS6kDi2GZjd0Iv3zKYrC4SxLcXQIN1TeRHyUZIQOXBGnXmgHONuHwON6pR5yur",
-	"n96C/brBGJL2t3eZjQo2KS2oyJQRnqGRj2pHh36/tM3ixRfAWTyXenSKIRkLqsi81ISCY8TMCkgRkInS",
-	"nPJZLQAZ+wSpW1fJjNYVlZU1K2VbGThkNy35j26DHvscbJrnLyad079tSTQfkyZjmXKlZUyte5FnTGk0",
-	"jp9VgDMQtO/w0woGgDTAHLc2AFV3CJvHDEBhBYKt+V0QwLuRz7kpN7paXfBfVuuIVWX1DWfiWhHbWpDx",
-	"7u5wTAOAA9ENd+9JjGJfCG/iosHZoivFd6hHhFp4VYTOnL4BBu1PUjW2KylUL6q3OwztbWqa1xfsyWyu",
-	"l0QaGSoAgOFx/Jd1RdC90XZLhJfti/e4LMaoUxOwW6sqSk1n5sc1xz8GvrJ/SHJmRD0MKEN4BYQyMKIP",
-	"8rnvX16QjM3QfesJDTMACc/OEC0UifdayEWdVUZQVrdAQK/LoA/PvzFi6Pne03Ycl5oO0VYX1Y+KgzhZ",
-	"D0BeWg+KBwszRyUr6AJyBTGLEQGbSxGP4XFjuAOHfwj++Ts7+l3XLwspJ5EoHp/f2xYNAAWCqscqrhck",
-	"bapuPNGN3jC1Sz3/CY7y47Zl5p5BD84loQvGKnEsGDLUb41WoPt0ISwSfhLY3mzZumCV/bKs26yWyDdE",
-	"WqwTPgAmKpLzSQz3AK5lVQc6cknNYJK0qb6Vsc4GtTm4vdzGK96wwloW8bNFV2OooJWiYErmGNE4Zfn6",
-	"AwW3fvT2q+BE3BTv+du1zU95tzYnyBd3kDhV0z+frLcNb2ENeoUP301ikdNFN2iSqtUt7MPHxkurn5sr",
-	"w+JZ/yu4g53iHHfpfmdUEPOTIXdBpLh7R64bQMwZCd2XUPlWr3N33Xr2/wKO7Nu6mJu098e4mKtR/Lu7",
-	"mGsziQbSQGE0LIEGoMfWsqalpjly07BGcDPijsUbzQHC60pilboFgubU064uy15vP+3POon7eFh9Hkyr",
-	"jwfms8wzVjR8UHnWAooZ99e6ydb2pD/Y6l6/jctVgv67BnISH/BpGbXctDt1f8sbVmQlW7P/bgy0CBwi",
-	"AJA6rQxRrW6R7UIFd3VRhqHGQI317a/9fEe26M0R8YGLPOoeDDI2wiD5ag/ih5TT3MbarwvF0uY5FwrS",
-	"JS8mthi8uUOxuCko6NY56x5U/yqX8r/1tbSyQ3/UzRQM5N//cqpPJlLrzRmudryXPlOQ022CdeAV9a8Y",
-	"4GPe2G1glrMMb7EO7tXdx7nrvRHAt6/eGsGP28EcUqWYTkjO6ZjnXC8TYkjc/MtFKmfmNBP2bs6Ealzc",
-	"8OKWQSXBrdGaBlEdGzQORuIFv395QXjWJY/onGuaYz0FzHswdzl4XtSM5nlzpFP6F3mtxs0aB4eHrQXx",
-	"9n75MEgGh0cf/2K/NX8ftUDzvvVGzLBijDuj1sZ5uiXGcxDL11pq5uDIIZOsPDIp5HsmqrB1tN1uBzD9",
-	"8Za27gbi75bRiEF+/a3ybO1EI5ZjQxIKwvfMlSQkIFn6eiDRxJjdbNwrNZUKwN8LyNytgR9nFVkVI3mk",
-	"oGcWS/aTYps22H36Rqw4vPPQ0nAzMbDUAkZ+HvD2R1PKyUtrMlwNjdq2hF+tcN8uQNV3bQl1SNeRqnkh",
-	"LdF11FNl23yaOT6gxd/fIB+UZ2qY4rcPpdslhq5W1ilWuClCXIqOc5YNt7Nv2gk9tm9Vds7NwWVPLFKn",
-	"rSDuS0IF2Wa2JNSqRpxnQ8XSgum28LrvzddoH4RcHni4KjwM6L8M66egh4BoKTcEC+6y9Ir9WrIolLeN",
-	"pLUlk9COiBXstRnDNWI7uLTkBRVagfRstEOuCZ0B2rhWJGM5v2EFZ6pLnku4C7DRei7gg35/99zybfRv",
-	"u/Ve/W6pifUcirUUjDQFl1oNq7BoVYtoF1SiqkWARcwzS1litIKFdoWyUhiSsqCKOBpvDancfb9tcazt",
-	"ClFtEXZm2nNL6g9HFYa2S2SZO6JILrH6NgA4GzcvQd4v/I7YnBaPhGuj+TJa4eEB6bXWK+sIicWcLT5V",
-	"swDehtDiyBbbrcTczXmpiZxM7nA//W0ZcKMbPTyZHB9lveP+8fFB+iA7OjyhgwmjtJceHtKs12/kt5o3",
-	"NlYtCcKK40kGQMi6WFq8CiyYpEs1OgV4QdwcF8YkpCajwbt3ozMyMiqIuWZHpxiKZx5RTGSKsFwxkE1c",
-	"5S775kQiAvAZGZmFkaU27UB4CQZSTaXS9xQWR4ASbZdCSGjpjIxcPbFTszmtBdxMPytF3M4gjl6YwZq+",
-	"c2X+SQE7eWI+lqJgNDOHdrv6YR5g3q0BwFbDjDqJq71foazbvs1DOfyNPVvnJnZcV0R9B9vhBoNYAeXI",
-	"1tAzV0QXnGUY5euL/drwx+qEeQzMDfQ+uOV9tfXd0f/Uu8PxpEY4cYvhByj9nooVYDhsKbJwCynWvBUr",
-	"iwnsUE50xXtgs2rD2N90sTojxaodvLs2aWbrmOd+75bmPieie0JIXNEGd+fgsnzS3XMH0TTN2+wPk+Hr",
-	"tLsagWpjLZAb2mJ3SDJYPYYaGQ7KgVq5zeedG+aKFd+qk05GGaOZbczRno2jLxiCW9iiqMjKqViSmQXK",
-	"iIV/0HiYRlyeX53dFZb2M3P4/tUzezZZRkYH/d5oi0Ib5v3tYdftqO6OfP44snnF5jld7lgM/sk7mup8",
-	"Cde49fVFrOYTHZPizoHyphxqu3BF3AG3klzOWXCjIAktqLIAW0KTJdOJIao5VYplRN6gjSm8JHq7KRg7",
-	"xOEDnUan5AQe80RtPLooWcwEhrpR9GpRLCFjELZ44dcH4to9AukCdw/1MfskSOfmLItGiP/fzMUZajQ7",
-	"XqE1LJFIMHMrbUnts/d2QPswW5rTudGopchUvAL01IUFWNe3U6lReR4zCJC3irWh0zNCAV9rfR3j46N6",
-	"6aSj3sGxLYj9ydSzZqE8z3bsiAlgd53K/hHnjg50Kh4uCYBTGHNrpu7KKWH+qhGbfYm9puwWS2cNTfdo",
-	"t//lQz85/riHeVwH7sMg8uE/o/e9YmlZcL18DQO1tR1oEeUagpy/vCDXbGkxLM1HZYPMX754jRW18bsZ",
-	"vWaeJzngMNeyH4dRiDsfP0KA/0S2gWQgMl/OsivQOIFtUcwTIz/JsoCPZEzTayYyouhSkcVUAjak+TAD",
-	"Op2V6fQMATdn8obBeb0UkEVJxkwvGFqFeGFDnSswzoRcMzZXthacvHbRFDkjkP2O/BGBo5ayJBQvWiNh",
-	"XYqFjdB0s+BGKbkU//Ef5NzpqfiL+XY0Gl2KtCxysqfIfz48/+bCLGiF7Lb3DbnsnJd6Kgv+Hk71KXkI",
-	"S0r+89snP112zBP3LqqKL3vfsuUpmakrTK68Ry4vLwWBpx5JoZnQe2+Wc3ZK6BzLM3Ep7v9dSXGP7GXk",
-	"3gfzMCGXmMp22TklHy47WGXK/HEJbqbLzsfEPsLsI1CYCp8Ii0IOzKOuSTT72hfAyYMvIAL9Zce06ZwL",
-	"+MvF81dhA0Jq+wpmdtpXgoRl/DXde/AAf7N5p/i1zTe97Hy8Zxf+UlQahWFOo0Gvb7PNwpD3Lnlt6MlI",
-	"OaMg82/kQgGQLq3+ZuG4LoVTprmgeWI03AwMd5C6ibXQXUV6v933P7iPH/9sJMM/DXq+qjaOUhGqiJJS",
-	"EKouRS0unyvsCyxcNvqnS14UJJMY0E815EmcBifX9+y7c7QKvFGZP36zwaG/kRmjQpl/4Qj9Zrv77VL8",
-	"tre3V/u/ecuLvuS3qiT4PYWZLFzZFLHfYJEA5BZL9dPC/LNgmHnwG8G2bKByrS2whc4pz5IqWzrSvt9O",
-	"OMmuwSnLW1o7a+Zec0AGGVVp3CM8/2XduIytGGEXw6Zbu/YqXtg/g/59mjes8g2Mf8mUfdHCl5LffFFP",
-	"wJoqyhwc2Ci71Nb5DF8qCzZyXHIZLnmteR/tDeMCh7PhsE4spGKJ6oiRC0EmbGvIh4rXJ5hCEJp5Zcwa",
-	"+1Y0styx49+IxBO1oP6bsIcYPdSbaJm/basaMUax14YbUJLiORPaI8RCGB169mHil810ZcN7bISdJZKR",
-	"xzEY+TlUAfNtJyTWrz0It+z2Upw3ch4t+SBBKfKFUUMhpQqvwgQvMuYTO6HG+ZcwOi0LC7Dr9T7ka8BF",
-	"qcguBXKOOu4uXN1TYGMzhhSlJVFTuUB6sNUKGj8z1iXnvsgpDH3sSu1wZRZBFzQ1t+2lqA+HusqPtuy8",
-	"LaPuZ+A5Hp0w0xVatM2XT4xij9xyZIOVQrEjpUVh1CYqyKhxA8PjSyOozOg1gD+NcdiQhGo1fGjM3lBd",
-	"cg7Z/PRSGCliT5aw9KPDd+9GmO6XS6WJtVByKRKw4VaWAl/y17Ec+PaaLRFTAAxWFKWVnF+z00thPl4x",
-	"HYBe4roZJUhjlqv5kNhNDWeI2ivLTolRs0Zd8i1bYpzKNZtrePVKygwMAH4glyJM467q1VYlirGjePm6",
-	"kdl+VwkVSFVI0yop56dkxhpFcCHo1XzJNSlFhtrbpYChSMG6cPeOEjJ6+f0bK80+fvLsyZsnI5iFqpGC",
-	"rTS7ND95UQ5kGbgfz0VQgpXCCZzRnKDAbUnQcEm7/7biMVDwxesX5GDQf0CuOOQw6aqUEPliVElGI3Lx",
-	"/FVC8Bvz519f/vQlUrNhhIZqoKQxahZd8tpoYwlh76zFwhwsWSpI+FNsTqEGiLINsAzsyzmj5rYGzHXc",
-	"S7stuIt2inAKgq2boSOVCkSft6vzhr2DA/RQZnBACltymQvy/Zune8eJX5E++Y4/PAPAxWYZMms2Mj0a",
-	"2Xo5Z3iAsbBSl3wHJZt98n3IBDLJUPgS1GhiM/ukWWVB9IKnmOpia5FeChhUY87sHRLynMl5zsgX6P9I",
-	"KsSfnI5ZPvqSzEqlgX0FHMu0DiUWDZXCsGRuzrsZHStUgllOloHJ4lJwccMVNwpG9RTODH2XlnQ8ppZN",
-	"X2fvdJecW8nQLBhIl3a+p4RfCdwfqazjxxz6TIp7Ghi5269HBcuY0JzmSNH1m8i0u6BC1+6o1L9CxrlM",
-	"r/HmEGmxnJvr6eXF8y+75LU9glSRUfXCKLQTQHsQVPuQKnZ0cEYW7FKkVJjts0IzIJ9cmT3FZJv68DzH",
-	"g6sxARnXsXrUxViu2Km1P2ColCsImZBcXgGSNr4DioDZj9qVgUsqiyWRIl9Wch/2CDcJExrPybzgRsSu",
-	"Qn6EzMzOVeY1sw9J8Lqd65ihUDVemgsMeaQUdiZNQd+Lgsgyq7UdmmtihKZl+AlBx8ydkg1lqcOscOze",
-	"SxaQGFAJXN1LYQtqK8tCpWCRi86cGiPRUnfhylJbtboalkoqyGXr+ROEGikAnI7m1jjFKmtw9foxrSyE",
-	"FxPDGwuAkN2d52j6GVfIn+EDhh44uYALMqdXTCUu/gNb+8IGr6lTI0ub8/6lUet4zmxqjWV4hglUVuIR",
-	"EoA+Bf7iyR1/Szx5Xtqp+GLIZlltYIIbM16jIoMIMRg8nKBR3ACAmTXmZjUfGNyQ5kacAogQg0bOyOjd",
-	"HrQGIgkWDIEiUIaN5LA0GICbM8twUIMBaOku6n8Qr/Yb/BAqe6g0TKk2wiXaCOzFy4CI5EIQOp/fwyBF",
-	"bpY7LHZSGTmwJXOYTUsQj4vIIdhGCM+Aq4MR/khkFq4m8YmvYMxJyBiuX9dGda8kTmCufvMYc24oVgQ1",
-	"ozGtgp/aumJKXY/YSxyDdnIltuAKbbkmABKCikq4ZWY57KJds6VKyKRg7D2rTFAOvp8ldoS2aV+4a3V4",
-	"SX1sREsZG9+lsBA9DnvRnzM6n1dBAKXIEvL3EtA+ru0U/M3K3nGlz4iSKPUYSgqqnhmCMeSC7gN/Jl+G",
-	"o0PakhPiqeiLGtV8SYKdSOpLWluEFvsDtbc/JWCcSoDfmPU2nzDI2izg1HT4m7dLV19BGz51obLb/obJ",
-	"1lTBGhVOoGv9OmwuzGk2cgRGdFsQs8RrBfcU4YjNgEn2lYHLvgA6w8bR2zb86avqPzdOYOIOzcXT149U",
-	"Ql69eq4SK/KZkwW2oATsm8GMmv96wnI7pcii4BqNworlRsT9AqQmGBZSfSpnOCAprDyEyiU0aSgzz8G0",
-	"C6VZgLGcYtyJEaxKpeXMm9Itkb2dSlu4ttLhnMQKwqQ7hOZG8WMl6IL1dGXvvNH9mz4weDMTo0NlZlxV",
-	"+VFD/PZWcSdN4bGztsFcXl0KG/ECCnRKBSkYLIwRE2QCBwtvN7gjKZYZRYg0fNPOFw+3tTSicFjJDqDL",
-	"JjUtqFKtLsUXo8PePgoGo8Neb/TlijJsVrxLXsvmbPEKgyqo6BqCJJ6FHTjqHwLDeCCqjgluNENaU0kN",
-	"bVIC4jYqpT4UCa7GIC7asY0ZvWb4GFTJsn6+gFHdA4s9FuXrVsZUmqZMKXPf4e3GtSueVdfePfg58jQP",
-	"aQE3DvK4cBU8C0PBUIW0NSkVzUEsC43qVoT86u9KihH54tXTR+Tk4PDBl84qoRChYZTKzNzdj8FUYwQP",
-	"/CZBnUIWhoSMHKcpz+GOHx30ekCTS1kCBtWlMAow2AsOeidYTfNgMLAmr6AWpSeLBcvzvYksZtaA49n6",
-	"hAd2B0MVNU3YygNmfOQ3B372m98cKNueWPgjSTK5wpvhApvRHLse4tL8Rg56PWsCAzKyy2/2HtRG8BX4",
-	"2w+IaFjqyXH7q0hoqNZZ6UJmS6hub3SKyItQLLg62EYfFld66m11UCF+OOHWbNx424hc1OpdAfzIij5q",
-	"hNozMrLNmHMN5mVrhCyReNiW3Rg9trUx2Iuh0ZqrdvyrboGtFrmcs8igrTW1aO9jxpXi4qo5XDz53Aja",
-	"VX/22da23L6utGWbcLZdmJfbHFkAqhFwNc9Q/GJfyUo3RLy2jb272MWgfzQty8KaQbkTf5qhGEZnAllK",
-	"WCNTo2kQQqqGITgHJZPAIfyk2z86wBBZo0SErrT+qNEgCjPNFq1IKSdkRPfek97eCemSIdkbJWRgRrc/",
-	"QP994zTNebMhKyH5sVT5Zc2BWAmp0YCXnNz05IScmBH0j51sZO2BIHU02sw5KgPhiEblnJ/evz+nyz//",
-	"8x//bfi7uPbXoPMpNMc2iw9thumo71khE3NfYwK9HZdTPpwtDtNWpUTTk2cJqpwbPYRlQ/fgSj/ewAcs",
-	"kwuSuqQ+q2jAOIYzrqBUfv3IV1ZF0xpQcXBp4vSpusbxNlmrVzPrtKynCfm1NNeWLMiU0SzUSINzmhDf",
-	"FBwuiKwmhZFvWg+RY5KRrmHwXu20Ge5AWjgY/8oWzLFlZsEcAjvfxhPvdPhwpPhdeA1VNkZQdK7oDUNx",
-	"G9tqWKztGlaNelO9XfFVK4pbQVrqKRMaZmrZYB/IyUpNAZ/jitgVN18X7EaCv9Pq0tnQI3NVzWiL5gVf",
-	"+/ndwJ3FFd4x4EXkylU7vmZL26bSNGdbtWqOiswzd2rApWtmfgaPWRe4deTJnMG1TDHkHFvdt61GxMJM",
-	"4vDs+ZnPC3lD86FgLAvf9rJqBQholAl4nNl7zlcosPOjMzbEx6t2IKqkkHOpIH3ED8O15OnJzAFUZnz3",
-	"AGfgVhlpHY8fRopNazXVGhM1io71oWN+4Wrj4Fwy6np4mLCWgzcTWGVvGB+bfTp8v3rHNuI0xK1H4I2U",
-	"+D6zyV1bv+8C7OzrN2yLd6c08+9jCO2SuQnYO2i4zfYE6JpohAkMU1s1ANpEuPpAXm3Lj8ZrG2NpWdYU",
-	"LNT+VdtYzqhi8WagdzAwo2cdHrV0ZU+KYxxmqcDGWzClqbm3iOLCsMgFhaQzc4Vi0ER4Qg1D22byFaMA",
-	"NX67BTNP+qgIdx63erV63KV0Bfeky+pD+0nYCwbhtW2JA+itkyS80ugF60W6Q2rrVazdadukL4XC7XZ7",
-	"h5/7Avtzq+JRA9saN9qhbTuAOwSZFEII3jPLcgQLzoXmOduiRTzTYINEtkWUhLg6XFvPJdjaxtBJaY4p",
-	"RYDGcHROcmF6KrPVq+DQMysjyUPKO1oA8AUj0p+b50eVMXsWY142uAVyh6DhE9swekF8TAvNjYK4rJBK",
-	"HEPDGwbWESIyjMwJ7qCiFNZMVxaKrXJfiKQJ++TKWSS9PdLBo1i+IwsnfoPEIeBM4sDOSClA8uPOa2EJ",
-	"G96EqUL8RtWhAz0NQ2NQzV3K0rWGCkzA9PDiQTKvLxheG2bB7CFAzoF4u2f+brMyuR29luAYsdkItT7G",
-	"pQpGS1ew4rE/l88AYjUT2Rl2CIkQ3hzm5QIt5dBI9EN3Aamqh9rdAWhdYunuHfgicIqdkYzlTIf6nL8N",
-	"CjaTmjU21oXugKhSAFOHGK15IVOf+4ZFHJyWUXNvhBw0tvjIy7hb+9OQMfpgGcsb642hpynWmh2HX3ez",
-	"Li5j1t4QhsZXSwonYGclmAhqa1IYkQvlJUIFW6wy9yAqsDkQNG8EgplG8HWu1VlFxg3CD5oGG0694aAx",
-	"rjDmFTUa15wXREsxVOUcosrCRijJqVErzApE6yrbe/WqFKtXjBGt6+PxQeCaz2oS+BnuKKR/G3qutSUh",
-	"EXEIkFPB0Kwt1F4YKOKOmTuWFrLdWQ6bClDl9RpWddPrB91dVXDW3TMuuwiLqp/ZfFKsBVyJworRPGzP",
-	"2299XQBsdGYr/4ObSchFmLsUQvoumT4zL9dEE7S8D5HzQF/9njuIYIo2p9aH//hAJMv+zsKsZg36CpTi",
-	"Q4XBCP6mDWwcz0EC7q7Q6o5iWzgmsDMa9gO2AhzUvlMBc6bUGVHz3JwXLIIRsSbMWMZpZbrrH7rXR+sj",
-	"uEct6qgNoDJtDQaVZgXTg7grTD+rhWWdmV8IdWkcq7caRLcMhRzCjVI17mxaYF63xii7XnMKVoexiz6Y",
-	"0DLXZ2gvawe494K8l7BC+cBPyKKXe+OfDQnjVvw7w4gvRFewHlmeTp2NusZGzO4xWuTLeg+1evG1k2s4",
-	"FAgMioIYNzJfFzxjI4g3rSgGBG139y3Nqbb+mXpP9QhNLCJiFg/AblWpAKfKfj+hPD8j6VQa5jFyP47g",
-	"VmE0Wz3s1uSU8cmEFarecSWcIjC8c7bM3KZgEI6vkbigy4DB2ABb7onaXklDLYfukqv6a4i7QlZiso80",
-	"1pDSYc1vEKzoTRG2PjKYg+uTcMV7g1Ay55uopBMUX0HqA8fZGRnlXEBcl7UXQVBgMDUbOIP1HZaearzh",
-	"ozkUIX2RDBqYR5zoG8jqICAsuBZeQOCIuy8QEaSuZCi7dfVJ+3vFFgI0zA8Fpiyz6CLmjveNVCsRrgGE",
-	"fZQrQlQBVitLKzURqkpftUAmZledNbVw4UM28eAMwAuVnFXsRLNC0Nw0fAiGMtOuYwuR8aEXyjks6cTL",
-	"ZFaEPETLkbQ6ClwDXPNw41ebs3W0Rq+YLpZ7EIY7stYjtxJqWmoNuHdyIYKOvPrNFbmSpnnzwNrOrDXT",
-	"xp8NS0FvKPdqCbb7SWOVpTby5dDaBsPRsiB+GBqHmOIFBDiZfri4OnXSr3cpW8XPj6AeYLxqydSS5IwW",
-	"ouIEUNg8NWypc/rBlvHonM9pOmVk0O1ZmJMKK2WxWHQp/NyVxdV9+666/+zi0ZPnr5/smXc+Jh3NNRaf",
-	"QDQVSDmAFLJ+t4dPyDkTdM47p539bq9rk+mmkPB2f8porqfvzecrRLXz9umLrHPa+cb+nnQKpubSDMA8",
-	"NOj1AKcJL2LIsGzcwuY7TBDelD6MXfx/7H0Pc9u4kudXQalqK5NdWpYUO5nI9eqe7SQT32QmXtuzub3x",
-	"1AgiIQvPFKBHQFb0Uqm6z3If7T7JFbobICmRluRYTjzR1qudWBJJAGz0P3T/ftgMV8EL0gQcfdh57k7/",
-	"a4fK8XZOajGV6Oe79MuTBG++h4OuuiJMbveIJ3SZW7r9VS45of37OsuoBdq3Fja6v/8BmLkjngFqn2cK",
-	"wiiIp/IGsAT4lWl0f2+ci+xGxtAJTtVq7gbuhrsjYTMZm8J7mlsqxU4zqLsVE/MEKmIZ9tm69Su/01/o",
-	"XkvfqbvLLjDVld/mfC/lwou7cCE2PuWrvr69Vnv5Jb+VTxvwur3l1/2q7Rs9QYLDu8pJkIyfhPUrtkwg",
-	"GlS3E94r/DNU7DRQYGjTN/1erNzd78dCHZ6efOnunmssrpIH6SxxDD7zX2lD/yTmau5X282QwvpX7Wa+",
-	"gJZpNI2+4RFLmv45ERNMy2Zaj0JNtDe+kJkkI43lOgub/wwf/bX0eczVo3v/7qpnK+kR78PcKjPHHDBz",
-	"LL8OtUhmNbEplHXVys77GwrzD09PQD48NQhkGaBxRPoqch/cY60as/qgeGwAiZMIxTs0FI0I9GAEfUj8",
-	"SuSF8wNB0FvqUvVSOZK2FzGeGg3J4ogcrFIFeddFKcjSlQmqVsSEoGI8NOtQoZ33nxHbqizV76Sxh35p",
-	"AOCVisuBDHCeXSedUS+Ij0LCoTL9PTF53rW4bGWYgmuxDGb3RRs0c6PbgPN9D7bVbUyH2qMDwH4qIMC1",
-	"Oz8C4kP4uwK7oHJK7i3yFAxu1SPxJZeeSrmHAISxyLpWLfP58u563Jflv3znJAJYBDemeVACABenQvuQ",
-	"vLqAniRl65vct8oLSs69BNAvtKk9E6TW1wVdF7bsHRwcVIZQml2rDI9mVPwOueQixH6l+sCbLaiPR7YF",
-	"3CxW2gMw3e0e2Owe8FL/xIQlL28A/OjLNsDuJyfmn2v9/J+EF++1pZuuy8HYH0B660JKnxYPReqePWYr",
-	"w5uSYRfg5DWs9yC5d5S/U/dJ4/Mf1YK/a4pw6JWmAJsUKC3sK4Mm8ZAS+aH0oOz85sglKGmUeBQ8Hi5a",
-	"kXyX5ejsX7zdokdpf/IFuNUIQf7U/3S7ix9oFxNorBfQb2NHQ+dd7e4F2EZAJ1sodIf4FhIhOkKICn8a",
-	"AdQSHolt0eE7giducC+4B9Q5Yhe+Q3cr9Q/gf4HkULJMQsF/aocF0UdRKMs9YbMDlXu0skcGj9r95P7z",
-	"2b2ozPYFwhSvt0nciPwOiRrObFUDUc6VVFG9IlTVQAWU7yEvFlf5IpMD972zhgicK0Z4dI3MC4t75m2Y",
-	"zYb3zH9OxERUbZoPoQ7KDznMXqt84z/SLbWCrL/RWV8miVB32oR7rZfLLzjWapDK2H61XXvOZ3lDAHVf",
-	"+Lecyhthluxb2LDV+xGqws0mNyPUbsDos4mCKsp8g1IZNrQXv4U6MSRFKkw1lIZFRU5V8kURi9gLfwkW",
-	"zO1zj7g5XwnpOSoMFsUneccsT31bcW+o0yScoEMWGBD3855uLPnWgwEAhwRI/jKkVLFkXyYekYcQWALY",
-	"YsUr2SX0CoRdPCxhXSAQh1NkRtyIjKfYfw/N4cD2miUi65JjzouV/+LjWMLg/XdU8R9h+VXMJ0bAOvZ1",
-	"MrtUnsJD2iY75lkGFUvQ8QU1b9dCjPFtzfSEGcDtM3yW1wDAojTZhQ64fD1Paeqngm3sUAYewyWwQJcK",
-	"agUTDYU30IcsYiyasZ6zVmK5LFZhwiqdFFU6VFRplR8GYQtoJm+8C8SQMd+vofuRYUZkN1jU29f6OsJH",
-	"WE34KAStjXgGMhVY7+LFOeZpmpfbOil61go1GCgu2DaPE+pLW4LTCu3wiN5HklWZ23dvtDjbBmKMC2OP",
-	"dDK7N9Pzq5jCo1D15yjmNpuIzxs0efDQOj+RTJ7fvKGmJmJyUKgxh80HG2Nr/O7J+O21VxjThdbveHYl",
-	"8IL9VSYfClx/EYnkF7Ox+Gqm9rjKPfxS8+p1+WbM7G9Qw7ffauXn4qCsCEwCn10wtXU8xSCyka/tsvoK",
-	"wO2b7Ayru8AbRoAzjw/Z67RaCN1J1s6DbkHVs8c8CUb3sExGhL0OaIgQVsGZqWChnPMA3xE6Sm7nC+0i",
-	"QDxADKhpirDHBo436Fj0Uv2qyy2oeZ058htxEyy5R4zy+Kfgf4wnZihMF9eUxu/xPd3jJupqIoxBxA6Y",
-	"Qw+ud4PxYXfoCs5RB5xyj0InHkGpR+TES8PgbUiNuCvToaZGKRNqtOOc28krvb53nqS9VN61sUakgxwr",
-	"zl0a+gEAkxMgnLAQ1d0EEN1BAaNxggIKkIku4wVL6jRw3i8I4K/YSqYH8B5G7IeF9sSnOA5oTe/PAk8V",
-	"Dtq5HyPhBbW4/6pMIDpSOM4NW78zkIojbuPhQxvChUdXmMKiYCYy2Vq7rbVb1dr5aKTsUd3d3G3Uzs2H",
-	"kx72HruwAGkWUJRzxfEEMZsyMU49QkIskPQIEDmdLgSM1r4ohtbBRS9gB10qpx9dnGfY7+eWq4RnCSO2",
-	"EPPHD8UKZUNf+87BZqxHT7H/RNou69HnOwXABGlY76bNo154LmKeeuv8Ouns77df4iioXcAZhB4iPfo7",
-	"ygQBH5vljyE6tHw0Ln0LIZ7Hh3TLASkyqvAeyBvBRlJNLKDvDsCUIm17NWp0EW8aHI5KJ4D90MOYUiS9",
-	"pwjbDT8mh0DZjCcyBhA6JniWShcKauyVyETsPBZsM0PaDqWpbfWHXn6x1Kr3tMpk4PBRpa59CkWvGgjg",
-	"Vv3xhV/3Na459y+YDqU2YtZoDb6KMau1Y+iFgjhszVi9GfvrW6WzAOJaCF7KaaMvNlG70GK56YAsINAW",
-	"ArLgtd89IjsPpgjAfHGNpGmy94QAFGCynWGD6IjoSkyZ8SDHP2NXmmm1TGuardr81gOBrQbdalCvQanX",
-	"0u/cNTQmwO3eVkOKp8aJ4AnWzgPDNzhs/nSmyd5QIXsmjM1kbHMNVl18gA9d0DBVlduecnbFE1R3Z6IQ",
-	"diql6o5xyoHpeY07HsMlFbXnvpIhkPRLw3ifqA2rHk4n6qufBx/rRFQ92SMc53m1cn3+SIiM1wxCTxXQ",
-	"8VWW4L98uXYF/sVCv/oKKxEImVddjSIzc00XADY2TOH/e4mFhB8xlVYuxo3IkolYuzdg7vHUPFECCNAZ",
-	"HVktknO32zudVs2IBpkelYZT4nBurNISMXDxc3EogXdCgitRM6LnNSOCZPC6Q3pMlXuwy5fXjaO23FYt",
-	"bbZqqe/NgzdjZyWwnTuWi+Nddz/Bfz/XWrwPvrx6KJ03Pos8zqqnxrAiTdGjjwjyy4OGGN9YxkP7PKDP",
-	"gBokBb1QNAuS19i0aL8CDIvaWjz3k61Ub66qRwC4Db3p+5HqdcMzEIP5stPSltjlxsgrdYdIuXjrulD5",
-	"0PhjJ2k9hRMkEQlrqfokcfEwCG6Tb5p1or9g8D6RB+S9pM9rOYM4hLy+++FCQ5z2X3AT/8Uiwb1OZ5WL",
-	"qZgIFcbXKo6XN0E3ASoWVYStqqeCdqqxs7sARLchnfLGk4IoITzNnjfGwBenx0IZT7c8FKpccIim3Uyl",
-	"jYce6hNIeqESGNGhSCEtKqJjN68v1kNWfHRO9BH1iYKr7kKGgzI6sNVp0lxTTR0jqc5WR22Prb83pQZ7",
-	"M2g1X/ZzfyqNdtaGHKUkQTI1JTxiG4UiBSpdGoKn+y46Upm8GtqQFFruUZGeuC9VFjJimJySCuYQMSvj",
-	"a2HZ3ot2e6vJtt7Wd6qYaNuuGQyuoJFCDmJDWukU8ZyxKJGAWHOKWWwUELl7hbRm9VjJvoMJtxH7gDS1",
-	"2ezPbKL+Bnziixzt3SJWrxnqqcEq0IB2WaCvCoDPCJA64teiyXAO2AFdbFtY0JEVZ6M0/+Nw52VAO+dD",
-	"PfUlmjSKRGOCCKZTVMiViDW4GOulpf/4Av2N77TRbWRiQPt45ePSwrI8sJLOn3yacnVrxUlBKqBCy8ku",
-	"vZetIt+6pJvV/KceD78ghndX/wV9v/sp/+PzrttIs/VNQGEXLbEDr4Ank9Qagfwbz7c+1FMoXseaQWkL",
-	"HX1O70EqwBT1/nsshgF0itJxVd4D6bkOfBK9QGgaXSqAZKcWZ2NlmmIADwzmEZuo1N2wAMVN8NTzeNyV",
-	"ZeduKUv6/q6qdWVNmj/tML/h19Oodb5vkXaH2BS2CnSrQDdcwO624wOoz0zfiE0q0MMyKd0Tw2bCNNmv",
-	"yCzE+56ajvD2gyKEbtWM4MCxE8d53k12CGN2Xu2qRyg4yTnV9g1ok60SuS8l8qi2NXAobnhje6afTe7s",
-	"CyAm6/P4Om+zCbSRRLQe7CWEvG5Ea2xcf8l252537tffuV4a72nrJjKD0oZZfWXOUI88tVBUYLnOcqLq",
-	"VPDEMKubDM41Fwm6R032q7YMelQhqvA1+pEHWO5iwy52IdxIC6OHnqhT92BEUsJHY9es50GhFjRgMjJj",
-	"HosmOyww+CGXi9WMp6n7uTkosevA9chyN9MTuDHQUQGmBR+JS4WlRVBV66kHCQUsCrkykRp4LDA7UV7O",
-	"TXE8ZgOpEkPjMUBaWAk3ofX1b+NluS1gKG+yXyQAj7FpJq1gvf/oAUf4v3WOeghhDRmtcqVhkcy8U5P5",
-	"ghdcCxD9fIXyR0gnFlKTvb/3ysPI+I2seTq+2rrHP3u2wuP9a1985t/19TAZxHVVlmNZ99zO/v7ig+9W",
-	"EEkjMlTFKajkp2CSvdRWy2cjatzwdCLweqfoICQNszgecslOtST8xxmoDoxaP0cNbPEvP/BXTRUH8/el",
-	"NGe4Cfzt7qKnC2PGvaMHYT/WjvNaun830P/OV/+M30h2MoOCZJxotzG2y0DO9zvzs4waN5I3uo23r94c",
-	"o01bzd6+8grwtbLZrDaT6VUJocuXeC8LnsO2km8z9anAdcnGfCYEm4wL5i68vmokvVWrVJFC61YoSEsw",
-	"TMi+JY3nLVzsLesZ915ULHpRzoQAgEdi6HR3D06JqSeYyLuA/9DX5nteAICaAkVA+DvOPpWeJj3Xk7SX",
-	"iohDm+xnIcasp8RH+yc+yoNCeBRjdH27xcOeVAwAeSoCL1r4oDdx5lM6m2enQlDbduGyAt9/jo4BptRc",
-	"43GT+wqgSZAfHLvnAM5K+IMgj7qBtFYywaWZwXQBQWMA/Hc6QVwoOLWacml7xaMpQjsxzGitEJSTQMlK",
-	"sGVWpGkB+8Ri1bCaBRgpWKL8SMo/7zCOxdh2geUIxWXH2EzwUWkQgQNRqKTr3y0gXOGAZmzIx2Oh2A+Y",
-	"WNgB4mP8HSCl9DM9NSIzT1jvtfv0XE+yWPRYhi7WUIyeRrBEIIGQoEBZiy4VcrbjeJzRipDsDD/A1ecG",
-	"fYRUGovyhyqI9d5xY3fgkTsnr3rINqiVF1nuXx+4Q1IZ6o73knwYSiPwNQjILbf3/apeKo4E6fbAOa48",
-	"Tf3a48TqIL0MiycW2uMZ0XsgOSC+feLZG3GLr1KoOp6O17i/14aNddNbo1di+Q9hIB/4Gj++mI2FWWkM",
-	"OuYQmCz/JacVOXm12f4OeAj1d0SNha2zJsNX3hDiN4zbxs6vp73lZO/7sMJ7nZcr5at/4Wp2RqvxlWk5",
-	"CCkW9V8JA4U2Z4UBz+3zx7HO6oHWz0GcvELkqUhYqq9QPsBF9Z0jTr9QP7bVoHuovMH5CUhf+kPPyXja",
-	"exphOYVhP/Ric9OLgDT9nxNhe0/xxv/QE7dO7t5AWLfjBPxSEeI1gnEMU5Fcicxd3RdcwTe9p1AlCzS+",
-	"TGlKSfMU+Lf86ZmdZ20ulKFlzs6XrWZ/ZoUp2G6gXZXWCsVGgivgQUKgS0QhIdZoXxCScmOLvKhUQpLq",
-	"q6KXW0SCkbbJekd8KHfeyMx4vQwfHIf79PyNfPkIcLk6fyUV/EaYSyVBKg5YzzlKf6aCD+hOceEmwZco",
-	"w1666VAPpEzdK6XHwxrjXTxr8yt5Jdwgfzh7c8xe7j9rPWUDnaZ6ms/erWCXDfWUunr11LsQPBN5N//5",
-	"28Odzv5zN7GQbnRGHFOLLux1RppakgiM7FIVyD/jifXQpnAOOtSpAARPAAiImB1mesr4lGA+YRz+dbhx",
-	"jlMeCw9JPgJ8tet5ZtDyYl6q8mrmI+P+dtywXibMZCT+5JYAQXlCTVVg0qss62vYlUfIr3Nr6uKtntKc",
-	"SSrLQXpsbuqaMrHhsbIchy4TajJyGgO2bSOiT2mvOmuAW7ARNcIOdLpmpfZav/ocdUGT9byPbnrgnnrT",
-	"M3WCMuKJc7qMFWP6eg53zQPD5zP3VVR1XbKDmqkXrvPzL3wUBumudqNZacJvMFaRyJAf+dp8ZPwfaXDv",
-	"PFtZAtzQqqahdX/VFttCrmWvVW6Abq0wYgQCWX3IB5XKDlFNMZSp69C9aLW68L//aO13n9W1EFt9n7PL",
-	"34fbyqAcPLW4izLdYpYTbK36VQdtUN1KLJV9vteA4cmRE6V8bFJZcQUecOPjzpXecR/vmGs53tEwSJ7u",
-	"wBKKzGeJal+RWDAvLjKT/xLlSVldntKP7RedZ9XTyu/3NeYFje+0vVMNdZA6BPAmzJCPx3OqDhMTVRPC",
-	"7Fml+Dzfuxs/H9TyONcgT0Q46+JHh8pfI202rL93cUqD3nvRblcPOdiMajXVitZ7HTU55VDfip6S8Vl4",
-	"TO73Z7l1Njy13lzKjI14do0Zf3Lq0ANEqCPMAT0BJkbMzNdlxsk/u0NR6FpxVXp7PBSVLrhRiWfq9qau",
-	"dHVY975UHGazeD8IyJy5XPLcL+JkRtcdsmRjKWLM0aAv4OzlXLw250AuC9neCT44dULstnLuja512QW6",
-	"j1UnX9ySm2jKfmKzJAreAOfeZ8TKjmel+d2e137VnDI6r1UMke/01R3BDq7FrD6J/GuJ5SsTN9B8CIeb",
-	"VuuIMPq9Jy8zZkScCVuN5fOze9KjZo38WcyWI3+4Bd2eq2w2NUPQ2MVGPZCu2tKB2kqcPNDH3AamY5wQ",
-	"RyF+1+CWyJFoMqcvgeICgfOG3FQQ3B1nglvxs5jdtRIYhAbwn0pHlwvcKYDoZQpoXuEYEy9unB+d/Oq2",
-	"3KSfyvjPa+Hu0m7/878P//vnj8fZ4L/Od19czD7859v3Vy+G8c0pH8tf0mx6wvlp/Pa3M/03NwGdBjQq",
-	"9ybAGawYVgx+JY+vhUqKI3EeIrqQFgLalPdF6jyUTCcBt5EeAvde4yD0VzF1q7xS2XP7/sqd4PUm4cmL",
-	"EuWLKkBGcpX4PdQ9fQdsEPD6nUNOWmhlJVSwuLufrsXsM+qjVFhRjVhwpXUSMa3obApw9p1cwXkYHjg1",
-	"2ZmzynltoAtR+UA0KzA7nfX2Wqm0N/YWH39C7RNg8bdFe9+QAcT3eBf5W9f3+lnM5mCAUn21G5cinUq3",
-	"0elAJIgN6S0qrOOUPwnJ31gH9HI6QJhKq4DtnA35jfCn9Rpg0o8756fMpvpqJx9Fk/VoaOGAeZyJgfx4",
-	"qeCB+TVWpsKwVFe2bf4k7HExO7M0NwwpdzwTCAcPQ54c5FMtZI8COwYixjdZy48V16mUu2i3OnvVYb1b",
-	"vDXSFvwjpi3arcL/LUlnLPefvyi0Lry3slI55vFQ7LgYNNPpMq0CP/a//Qph6TesJ0Q8yaSdNbq//7FA",
-	"bUvSx0ppyNoQMhgs2PWFfQql8ZXu9DsAv9OD4kbNL2yyC8Db1IPCJqe2FWl83wqyxvzQ29mhH/WewrkE",
-	"DJrq46/F2BLcHrcuQtUDQDo+8CelPBOXytcHNdmRE8mKdm5vLKua+pLkuDjnjQFIl55ypw6+e9qQhEXu",
-	"MQtNSTdvXYAtgMVabgpsuXyfPylb+jn7eC+ZLKembs1mOZc61upGKClULJrsw1CzKVfWU1+ZSRZqFEZ4",
-	"/CBSI4AwtDqn9U5fUVprc7yH8IjbCLLdpKMSC+pX3a3fgLULlNZuafLOSOeiSe+Dgbpb2f6NM60HZjfW",
-	"ykhjhYpnt3i/HtokE2DsnEPoPDfv8vXFlVQK6TxxcHn9/AE7e3PMnr983olYp9ludppVACM3zvkJA1ni",
-	"rEINjns8lWQ4QclgcCt6nXQEXjZLt59fLvM826scpM0P3LnKNHDvP3Nb/LJ0Rl6a3At8/goH4F/Do/6S",
-	"1rsgBqdOQutUBIjvV7bhj89php1WVh9Dji1R7CrTU7Wy+nCh565QNpPC7H5yf9XjSr/DmBKL5mXGYq60",
-	"kjFPmZPHIm8MMmSqKzv0qO3SQkn2fMzrbRoU8RGxch1c5U/CvsaBrmfVdGxFdZXs8nPdSpnF2Poxh4l/",
-	"5XMYDCj7E+ysHNDb+jJHbt0E1YVMRUWGCjbbp1TciPTzss32lpuhcC5BIlh/Bv+N2LMOVaC4rXYfG8oN",
-	"9CvvJjfubcrl4VMubt29j+Jcl9tNxro74J0TctoC0V32y5hnVorVKgCQrRk3ccT8HmZIjI2bmBkRWmmg",
-	"E7Q6bDqlpz7qagA3iRXqAWiFtyUBmy0JGAeR8tvLC9nduizrKgZ+AewO7jF04ezbDPU4b9v3DZdN9k6q",
-	"a2IoHAlKM0hnLz5WlMi8Hwt1Sm3T6+2Kk0SMxhqCADiU3hzZHY7vgc/bCw+tCGzcl3N7q7AeO2dinPKZ",
-	"WLrHCteES/7K9W7tFQb3k1Zim+O8RfG4LUvdWrPVFE8ICkld7X6Ci2+tBPhNpVJd08mm+/UTU1IqQH2M",
-	"Wsn3fOeFx/N1x2yiMsETAN31LcpdwA2JPF4K4lpEjJrCLpWajPoiM5HHBAEUEWEiNhKWQwOYGwI2MHgC",
-	"bmhVA8E2odscABfdT6UqHjOECvQmOwQoMxNBtRXOTCbmUhnLCxXTLg5HCMcbkcmBM67QaDblaSqsCfTd",
-	"YjS2s3BVXugOPOFMqKTJXmfcLNZOVPUNZdwIr54361LcquoiJtxItiUZ94Wj9HUKed07DE7Eqj5LqZSD",
-	"vPWFUPMbkNGtq7vhrMsaBie6/6wLCEB1GOnN2W7Ion/6kptHjfGkprwIqmDJQgGAE+h+6g/lM7IdBlCv",
-	"2BR7YnPmUWfvKI9rc80KVNhDKN/JqLzXWcJFV/1c2Fc4wZNghzdUILD4nAcG+V2+3fNctBJTRm9+a5+2",
-	"9QJrMh+i20ryU/Bwv8yz3i24ysvBkngGDJ4ARF48UD/wWhc5KcQ0YkbnvfYAicArs7/vpCns3o1WCuSP",
-	"ua1aoLAeW0O92ZwUr4rXvg27XZfe+kn6elYUd84A1QHKYxAL84cFYE3AFrFuB2C0RWCT7pdFMx3BzZyZ",
-	"foqpMQi86KNLhQx8zox4s97Dr7qXk1brWQzjgX+KXjGixNgPo898mXE7Y0/PSCsxY32BOE/FMNobqxy0",
-	"04e/JsS/6Er42NJt9omS/5yESnyf7gvhMaa/sWgoB/YMFc9CJVT6wRlhbIjkUsFKFfqyuQrrwGk27ifU",
-	"gmQh3odHT3WW5FG/v0aWJ6qnqguKjUmLfo+n/TJw20tFddq5kgO05YQ4WGd6Uo1Tpa5LLtADJy7n+6X+",
-	"pOnPQz6WvMXgruCbKTUr5ZfLgYmpg6rVarU7z/YaUQMzIY1uo0Wf7T9/8WMD1Cz5uyXgyNKQIkDt7Da4",
-	"GfK/62vTl6AyCEV0bsABWzQMzf+u8Xd3g0Z4Bn3uboVwqPNol4SRGm7kQS3pc7qohLfahtuhyM/fjz4t",
-	"3DCeZBkWRDVOfj3LR0a/XK+fa11Ht70B67nccm4Tzt8iH8Y2pX0ffovTlGoj7vfup/yPWzPeEFpWJqOd",
-	"p5EjZQ8yIcg3Qacd87gR6ztHZNbXyazJLkLed6ISgAidkcvuLNskHoqkeakwyb6YCmZe45WzylXGEG8x",
-	"lxFYrc8OgMpgBtu4+THndVEE7rZ/vsSdX14PkYvlXOauTLl4a0sfYIlkE0LUDbBzyDDpW3BYnHKDfrKG",
-	"4zFP55VUVkbNYf9vMDqee1KNjTeW2xo6ym20vMHkjwB5quAARdTHVdkiVu0VKT9kN5uo27ragJ+YWzxf",
-	"DeYEezo9iB62iyDCGdOKAmEoyu1NlJVpj7peITokbGcf1ZkcDQo55qH1ldC6C+iMECMjwQNR5OHmwxgY",
-	"cSBYIsZCAXNDDvcIt4I7FI9iU61E1+1oVc8tww7dDwKkZl9cTdQlgnMGzH+PvKxvRIaRqbRN9l752mn4",
-	"yEW2HomzU8JLxjNj6shgvU6r0ztgvZ9eX7DFV9VDPldEs0ckThdRgw1fbHmfqAr9ckfWU+iCKODrtVxE",
-	"515sCXRvLTLU8uDOJg/O4FczgApQSaf1EQY1X/F704edVuerTMkL7hac4/sOen7hTudOc21seDFjN4e1",
-	"tSZdEaH07PZ5ylUsaj2sEw/z4fMppHNBx0FIA0dsOhvxFOrUPRk2mhzi+PBXeONDqL7eDiSiLy01UceZ",
-	"SOAPoEatwUQ4wlGfwSTWTvDhZYcYu515tbaCu0oX2tV/+8ap55V/faFX/+2xz2+tfMW5zeSKCPg0eKzp",
-	"32i5cvlNPhiWIoo/NFEMeEZAijEfiYKD4CSTSBOY8IQWSOILtgaFGFvSAyg1dqsrJpwS2Prmmy05CYcR",
-	"TwwjRUZldC7Q5aUoFyXM3NkzR3VJCNh12vI1qErCj8b+2fyciaho0jRC6pCxyKQm2HznQrtLaBbUTudv",
-	"FHR+4ezFyR36udAlRJ76pQrrQCcpeYGi880Lz6hRre9ghvehWbda8v667YsvZaskt0pydSXpdv6VUCLj",
-	"KQv4/ferFCE7NRK3QG+9H4RKFTGvIp1s0Dk2Cgv+IlTF0U+Kh6Umlz1IctC5OyrUAsYhZM2UnjYvFYwA",
-	"7lE5gDgVHKBB3ACMsDaFCYUH5lp0rI0Egl53KaYQ2VSqBKGNfe5FaesEfiCzkfNr7aWiQ3ZszYRCv7HQ",
-	"4xT6O7Gj+jZey5+EPfer/EW6mQrnVlVuRwCw+Rj1+EOo5flXstXMW828nmYOqhMrb4gE1APq3rumzulM",
-	"amsOiYYFzyKnBR4fokwExxSGHcF3qYYkrV5gbxnoDC+eQLd68WyGssfMDPUkTTCt3BdCsUTEMoG6oxno",
-	"7ZBGUAkwWiBTTF8DPyIQhxafWaM4w1HrFynOzem292NIhH1Dem1+xbZ6bavXVoQhhvC03NjWn5EnBlxY",
-	"V2IDWk3ydGdZJvNiMQQmBsRsVgys8+wBxOlOkCA/6dsvMEHJYp1ORopOzziz2iIUDh03k7+C0b2dasR+",
-	"9ECPFUnSiiyAP7xeJVuaM8s22WHJS1Y6EYaZIcei8EullciTEkSS1zMY9gJYrRG2VpVKnlLK7q7JgW1e",
-	"4D4Vdf4+trp6q6vv5IOC+vQ6596Ucx5E71IgDAJ+S0EDIBRSkA6l3lwmkDW90kSmjb1wFIAzw2cmYgMB",
-	"qGRxOklEcoDA3r7XnM/AtR5wmYqkyQ7pXwB9OOIzatfui0sFaQRQqD5oRypmH8G7KyQ820ITDuRoIVdg",
-	"+cw02TmfVQD5zlctAG2oyjFq6P4G+MndvJ+YyK8A5HenKvK4kNww7mspZCWJ5DHe7Tws/Noa+j1xtn0Q",
-	"/aHW1yevVtF2cxddyJEwlo/Gd7j23EOxbhItJF+f44JcPnSNQz6KU5Ln2m5GL++B7ctFRtuCzPuqz95W",
-	"H9R48rA5qAExl0Kk6XXCW2SeLiidsrmgNMZiAULBPlD6dDW0r8pWxvzxH+hejxrDa346y+G8aAm33tJm",
-	"WyfL+f415P8OXhM9ZBeeWe81HWPFpXNQ8IpA5j8FWgMgKZcGqiAhoNVZIrImew1hqh6NU+Hix3DcIj3G",
-	"K90ud+ShcNqn3ZxzJcQT36eXe0oSupKL10rj1w2cpWDHolCF7Vwnaclp8lg97gP4/xBEYK12ldfjvqna",
-	"/5t3H+DFfDW/4XbVcBFeYPFYKi953zoPj855+DpugJOYdRTeKpZ+9xP+ox4AFxhjIZMGwVAmRtJC5JWJ",
-	"WMgb9y/AU5EKA0AoIp86PQgaTE9dAHfhozGEzXWqCzBx0Yvm5lokbIAphsXT1jDoulOD8oB7sbnpeQBe",
-	"Sg56/mQqn39iiifLmD5pst6YS9Vstdo5TxSGreFqLP5EVPmpiFgv5iPbbO3v9ZhFFT/0B8yFn0KryxSM",
-	"VZqyK5/SK/BnA7t/JbI+Zq6q+fL/gdBQnqqX/sSb+am4D2iMVYS9D+M6FfJhxdt9HKUrpcWWps9uSYp9",
-	"H27YIwpmfKoLXw+etaIKWkWl3TvmBZruuZa3W9Tkbig6qVWYR4UKbWjy4eqaDieGegoZWlCnMkRvTUYI",
-	"BACOTOmmZeHVaRjIg+ZGbvNywtpsg5/NBj8L1U/r7KFV46D72Uq+qsKsQAZ5a14hv9GjTigccXUd5rI8",
-	"m5Cv33ZPbX5P5atdiNQsvxaKSXVvLaa3cY33dTLz3ucAWihN8DzZNNNWAM8p+XTPIv+vvYj9cvFyrxWx",
-	"o8OTTsT+5/n7X1kqAbCo5PdmfIo3Biz+OR8YExZqxo7P/8sfp4/4eCzV1cGl4paNtLFsj/0kj5qsd4z7",
-	"YcdFRT2WaGHUE8tGQOQdsf7EwiE8x8eV7+Z7BcEGKotHKs7Z9WBNKR4LubV3X2Jpk7lU0rJUXgtAQIr1",
-	"SERMDlwU4Z4OpZ5jPjGIXDzSmcBu0mehm7TJDj2uMCRDiDIS9E7XD9WnSqaZe6qxOps7OAJKD5G4D1mv",
-	"iO3ys5j1uvm7kyY/O6L2rPO3hzud/edNdghNARySQjt6YrHUrLf/8WPPLUkSsjDdvNwAhpKE4V+qkDTC",
-	"BE5x/NDUS5Lr+4wrD8FQtPrOlQ7DLWyEiNhLSkLkHmOgftbIK+VuqEQ3PxQb6RvhUbUIZpOOzgZ0KBgx",
-	"Xii4w99DNQQuk0gHEXadXSqqzY11lonYhg426PI9oGkH4kCfXsOs2VCnuKOwBA5Fjod3Y7VmKc+uRJMd",
-	"69HYhWk9M+Sd/ec93+eB9GEAo+Wuqsp6nbglvdU8VcTTBRE58KJB5sUJtBNk4DVurh4XrlQd6yshFrnU",
-	"PkD8WlKAWHt44FUQjNdAqF8cIXujs3COauoGTE7H6jbyWCeihvMNCyD1gLnX4qS1hIOGurIbBMUnJxCL",
-	"kTrCcWdARz5n8cRYPRJZ3dhH0tkZOGSpCMMHPDUiRNZ9rVPBlQ+t6/Ke/7777+uS9kSN0SS1cswzu+t+",
-	"vZNwy+9QIO1E4MFTpeHhMhV10QOaiUW1deD1Femve+0rbz/cHMnyFK0DKvRtd/mWCffK26WSz7+qy1l7",
-	"tLu8yrzM3/RGps5sOUNuMxlbZvWVcJrz/qidQkXzMkP53069Sw9wgsS8mQlIO4X06c6LFzWqu3hRSX2P",
-	"+Md3QIzY6LY7P1Zo208VIVlmZwUAccxvj7lM6gyHh2FfA0j75BU+vJLc38nFyrfz6wx6qWpGx5ngULxK",
-	"9OpwPKkzYEzPyisM8CWtFzutvYtWqwv/+9+NW7lgKyxbwq3YcQ9prLDcfnDkuYYB1oxrf+m4EInlLgN7",
-	"TNkF/9KXJxZyUpVtXmGzeYWCvvPKPNeB98w9BoEUV4wDTw46uL5EACCYQ71Akx1hkTqUxHv0YgyLEyhh",
-	"GArALmZXlLHHaoADH8ljF6hlQkLru1AJROeEmJN3aeJlGDj4/Dc8hu7Um3Jpe9jBJC0hB0EWoFgIAVWh",
-	"QRk4P1Fa5MnG4oVL5TGmnN8PEavHcw5YbSB1gFclxoLb4uNDqUPo7w8PD7V+TgQhZL4ICyqx2sOHiGD1",
-	"PNHcAXzlcwkuXpLGRfh7rb0eBbdMacj3TKH3asxnOG94P5D+6AsPU0mrfqkI3DI0pvngp/C4mCv3uADI",
-	"TdxPrIc1t70wt8oiDlC8XkC/GLF5uVb8wINSvCuycyWo84WeW6ESjvPIX7AATky/abT3W61mq9WAPPhM",
-	"1MA/v3315hhJvtu5rTnjN5KdzGD5AiL0fqudQ0K/RDxmJ0REgWLdCMZ29mer/fLF4BnvxHvJjy/iZ+Jl",
-	"v82fDzqtZE/82H+230ZdC5qiNN/idqacCWBbkE5ZZ+qdfT/zkv8UPK2R85ivIDTe+bH9ovPMzVNb90Ei",
-	"lSKxoTWrwo/uNIqzD8jVAFwN00ulup4HljZOrkXC/vOMxTohWR/IjwTZTvMqzNSzj8GRMajnbqPdKb1Q",
-	"fE5jMpbd3d0xn/2PMf9bPOQSCOL/rq9lLGN5OWm1Os/H6m/HQy7/rdM6dV/ih3z0tz23VvhXPPmbW8ji",
-	"3DxG9sqvdh14uLBL7w0Ju7irUFuU38KZGEyMc8tmjLNsUkYgX0Gy9oJgoX/3JzhgRffyZfdZu9tqNfed",
-	"I+eGMMkIANhygNLLidwIvR+6piDPm4tBk13osdPbk7FTlWM+88meokZowtEph7k7+zoZDGQshbJ/DiYq",
-	"MW6c0unEo8O37tW9eXbYOd579eOL42evXx61D5+/6bRe7b3+8ejZYSdHNaeakUaV2mj8v//zf8P/9p51",
-	"nM6A2K3bODk+OXZWHtWK+wuUSmsvVytO/BgIX8CKX5DVkvDRdYdmyNkZ16jMV1c0OcK7F6jMLdTz9o/7",
-	"rZdudHtu42NU0vXigh9MzJ9WfLThY2AEZELpydWQEsO+tNHDxU/GyVKJAKWJ/AhluXyvCLxids+q7jY5",
-	"deFGEzU6RB2riUq7SlTW0qjV4gRWJYiTs0u5OC21UmvIRVl3V48FWA/CWM6PTn7NxzJHmPBlIlollJ2C",
-	"UHphmZfKvpDqCo6elkhe6R2voZ3LqrmCbZ2+P8CW0+C7oVZlGepZKhvBnl3vvm25BR6AhGtLFXAPBaug",
-	"Owu0eqtGwIvpy90+t/GwvvT+t7ELbttRq9ViUiHAMZD8+BsQjBvFrnROSYhDcD5L5ghK8hdCxtBFS1Dm",
-	"lI+0GY+ti4/hYBoYcfqph2KGu7nQ2LArt8HxLgvHxYRfTSej4dDSTXd5eHYEq/Lt0oGXx/nAh04VD59P",
-	"hpEcBKwALy63i8NW/27JxL+eOgXYnrWTihUq9ZP/5y21/x6/bSiN1dksR7/IS9yhRgoq+D2UBmbUCrk/",
-	"zMOFfqViXm8gFU/xGIkletK37IdeIsRIJL3oUvUmKhNGpzci6T3F4iQomwFdDAvhUeIxS2cB9N0sQR9a",
-	"W2EWUlQb1lWvMMpd4jRuU/Yb5k9e12HZQDWtf95cPW3V9t2NuYpFuj6X8vwzagsTKYEcNm6fx9cMKR58",
-	"bQYWpWFLsrJNdgxjShcIkyik0VkAIOHsWswWz4rxBnfesx7PoNLZ2fAurtu/+J7SQo/n1pf4BlsJH5FL",
-	"AAJ1PxFWQZ+MM60HtU7BW+LhCdrAg79SjEVRlbFijN2AxU8J7BVpXVgq+MB716m+wuMvchqogW9ECgO8",
-	"DqAcNXmXXYBCxPEIkSPOUEcBVPhChhRLVbvs7M0xe/7yeSdinWa72W6yDwEeSY+wt5H9Y2IsU3oKVcAc",
-	"UL2wlHmkgd2xwr84dUMraKuNK5lTeEk1miYV/EYE0iCZMXil38lZ/+OgggOByZ3pVF+ByEMzT8V2fqev",
-	"vkHPA3qAx/bW3h5EYTKl6vSYK9YX7FqMLUIPUCF+f8Z6fT6UWGrG6Pa94CtMTJcZPRJAaoxJEzzr9AXw",
-	"x53zU2ZTfbUDEn+pQmzvdE2Un++D6uFY8S4+2oyzhFteEzmc0TSXbusvhHGDp2w36bezSTEcoBfz7e5N",
-	"Kt/xnKr1kML+5FQihgjuuEBsWmSldJO9lirxJOu9yt78D/70bt2A2l2WIz9u0in/UGCZrgDmwPUIQPWe",
-	"kWMbYW92S4VjX7+H8DU9VHRd5Eat2US7g0yIf4n1o+rSvetC6p+F847zA3AGLWAD57bmyb0DQpXIeYnp",
-	"JOGNG1o9JePCToXfi0e/WQeZ/pdQtGJb6JxvaFOjgK2+rxc7FeZ333Imkw/oSI6wzk0lbApma2KjUjt5",
-	"wecrEzKhVyiVuMWyhaaeL941j6yQfH76t9eSF1unt6bzQUznE5Mv+TdtRq0eT8ZmQ2b0l0KnMRT4UTk2",
-	"lrlndvZkga5IF2iOfOoIC8WemADcsqgSLvT4t/G3Ww698pE8Csj9V47eb1lUlIcfVo//nIx720KpbaHU",
-	"X/Vk/0KP2WS8ZlRU6zlN1EYjl3fClgIXqawuhy0YlTTZbziQNeIUukL8RdIKWPWMUcs2XPmGHCkvZ/cZ",
-	"sDgDlGR8ytMHc3aKXs4Sh8b5PeQbLVA4Lu7DDzSXrb/z8P5OLkdbn2fr8/xlfR6vYnxf1t1cHyQrWQ3d",
-	"wiNZ+XSQzJgRcSZsDVDFB3/zR403SLNYgbeAprvN32wWD2Cai1UQdf9RpazXVuVpQjQr9J6LG8Du4plA",
-	"XD3YXEpPsSPfsN7p+/OLXp4Rhd/DMbhinKVufHrAej+9vmBuf+HteuW6HGi6hJQf7J5QcoPFOAT05p4A",
-	"qGuIhq1VOgP8ji474kPJruH4A9r942w2tjWEAlDxTKvz8G0OpRbzNJ3rR05TWu1ix+EkSxvdxtDasenu",
-	"7roX2KS77Pb5UKI86JEo3+tcj3zWahQxq1MgEXwrVSKLNy+//v6k33eDixqpjjk0Nw/lDnTa2dkYJSiU",
-	"Gf57zsLQHHOZOElbPtZ1epH9W3pgB4twYkpPrwjH8OsCHzmI7ncTk22ZmO65o20adNJqOnzOX9n9RP/6",
-	"jPs6FVbUdF/wNCUQEcsSmUBGwfJrQXWLgEDie5/zusWcUo9nmbypOOJ6BQ/NdevcDt1bHM4JYsPAdVvi",
-	"km/Jr8B3eQexjLzXvHj8WScY9+6ZLtHZW3d008eJa8vMmklZvFshuTWpqkwLsMzcAqfnAQG4GpaKAZbH",
-	"AFMMFWIr4Xxa0WQnwZoHYvuAMAUsVxVZZuj3L0r4ZjJP63hED72tthSWK2V6/vqkUnAkc58ezW4iUnkj",
-	"Milup3xIuRXG+oiV8EffDwJus3VS6rvLpMFa8aHIxK3Zmlf5w5fAi76HkBTq6yBpLqmgoowwmQie1CBK",
-	"rgfHWR7frIDK+QizSX4Wy7NKuTBsDfmG80p4QuD1ezFWeCjbXq8ThEL8tU9f7DxUpsLeA16l28q/nb2j",
-	"RJVIWG+v3QIut0RC3JgAZUHgnChEVkNu2Ega437y2o0VWloL+I04gWT5ETZcfb85q6/qKER+6lsn4fvr",
-	"L0VhLmgVqOO4Bx8hg4PFjekDSKiiZ3HgOXghFQ69Y9gOqlX4ym9yZ+wh1z1jQ36DQLPQvSYRYQLxZxf3",
-	"PB6Tfht56oFFYLZyprovhhJ6QRGxtgSSh1fsvWi3UBHwZPF6v0I2k8LZFSDXKeemuY9tPkcNSoyX8ViH",
-	"wpQu8T/6fe9Fux3tvWg/+2ONlDOtNi79ajFW58FVp/VHNPnxCJ23GK2VBy0BdAU7FKOtin2UbMCPSKGf",
-	"C5WEQ8L70uUawRY3pMsXjh6ljQJaWjhXRBoiTqAk8FWagAeHDFV9YWSC3Gk9GvlOYI1CtuC+tsOcSQrx",
-	"vrGtmCDOwQ3Uk6tKYLYzWAWa0zkkpL5VYDavOt2I3Ro/cILqjkd2Sky/t2O7rZr8WmpSXimPFZnL3T3o",
-	"SitQxW1EUx4qqufQA2ZnYxE0XdM9thcFX0SasL0oGI5y2gQoHkAsJ6D/cwpQaYSyrGiLEcZuLtj9uh4b",
-	"rabPF0CJDAHAbDXQdxcLg+vEGezglRWBu4OIJ5m0M9gRfcEzF239/oeTdiOym+rk9IhfC5ZNnJuRl+l0",
-	"d3fbnRfNVrPVbHd/bP3Ygi1DI6ngc0SaKiLgHHNJLKH9WUCdwZgEWEKaeWL7FAlMGpUkkSPGGVA6RIwz",
-	"ZG5AMhIiJkkFTwyzunC/VzKDBsNZxR1PEQLdlA7v/MgK98jRrKpGxW0ogkNizxRowwBx0oX8RfpAU7jr",
-	"awxBq24pMnFbYZ3VkS91I3rM388tVwnPEuZl4o8ffHHVdDptGvo61FnGevQU8wzOK0WmWzWjOjCZsVT2",
-	"M55J4rodivg6d10lwmP6P50HbCwfjXuwjlUebij5Ix+KHaJP3et8/IjfSsXa+x5Q84AlSBY01dk1UYJd",
-	"qkv1msfDOb3IrXvpBo9tu6UxeiZjuOCJYT037jytohXRxSEhT8SMhspAOpax9F5xkYwQCgsR6V3oAWVo",
-	"gU/YTOIhoAxdqryoPtYjDw8mMwTz7RLPbE4lVPhTFnhzm4xApZ/DW88xGOiAOi/A8Wl2lWdIsN8J+8zD",
-	"mkas3YpYpwXvCOr62QQeMXByNtSTzPjIJhOCJXxmDqB8UnleJsFpD8NhGFCawQJxcw0XSttkvb3OSxKD",
-	"/dYzevG9M2Gz2Q6QDvfYeGJx4T104yCiXDklyqnByxtFEEsIgSgQG3CZEkU2vIwDlokEdjlskUvgHxro",
-	"NNVTX9lJOy7oy8U99ws0tgwFVD9CtHbEh7KwW31FeCUpLOvDUKE6ANucUaeUmGk92wA1vtxyJ/eW3bTH",
-	"TrClcpvX3np3pJXSmcUr/TXMijRFVK80zdHv8LACGPekAYnKchlsAsO0NKjCFsDppiQQfXHF1UGAz3MD",
-	"9Wi4uc7LC8H6olgpBl17liZbekNnMIvateHq2jxhQ8FTO4wID1jgTpr5FUBY7eKKH7nLbr+lnipC9YLN",
-	"Q4zs+VsNS41IX/QWmsWBlxgya+xEDlysp4KgCZ1oR2wqVaKnYB7hX4Vbnwei9GqjyFKtrz2VIq1pSdyE",
-	"MZUG9fD0hF2LmZmbYuHin8Xsdjk1jLNfRHadIgKip7rW2OvAqecd7QfsWCIdy8Q0kxZc/cLj3umriqed",
-	"GOTSIZY2g4zrxOPOiX1dWmbGgl+X1i27kbFofP7j8/8PAAD//w==",
+	"7L37khu3tTf6Kiju/ZXs7R6K5HDulUpGN3tiWVIk2bKd8SHBbpBEpgnQDXAo2tapXd8znCc4f+x3+F4n",
+	"T3IKawFodBPNy2hkJ1XHlZSGZF9wWVj39Vu/tlI5m0vBhFat819bU0YzVsCflws9ZULzlGpmPmdMpQWf",
+	"ay5F67z1lVwSLQkNLmq3khZ7T2fznLXOW48YLVjRSloF+3nBC5a1znWxYElLpVM2o+aJejU3VypdcDFp",
+	"ffiQtB7TdMoeS6ELma+/85ksyFQuSS7FhHBNZnRFRozcsLmuvnu+GOU8TciMvj+gE/anw+7R4XGn00kI",
+	"n80Wmo5ytufArjI2m0vNRLp6zeY5XZnb6uMbmucMyXLKBNFTrghXRE8ZGfNCaUKFWrLCLJr57oatEkIn",
+	"lAsz9PLVTCxmrfO/t8yjWj8lkaE8Z3T8KqdpZFMuydz8QLiAd+RykhBZEErEYjZiBZFjkjN6y1RluU67",
+	"J73DTcsxlsWM6tZ5iwt93G8lrRkXfGbG2fED5EKzCStghK/Zzwum9FVkiV7QGVO4OAVeZQYrF4UZrGqT",
+	"L/ktM1urJVkoXMmVXBCqbqo73OmenYwPaS/tZ6cn6SE7G3Xp8bjXyfrsdHQ4Hm/c3hl9/5yJiZ62zo/7",
+	"MBv3sRtb8NdMF6vLsWbF+nzesFSKTJnxLinXZMTGsmCw+n5+ZqpzRjXLKnPobhyiW+FuZIU/JK05LeiM",
+	"aXdU01QuhH68KApDoevDfDtlhOJFDxRJ7XXVJb168bqVtLi5/OcFK1atpCXozPzirq8QasbGdJFrf2Ow",
+	"qIdmfFqzwjzr//r75cGPP/16+OE/W7HFtUN/ZeazbdwV4k6ntNCGou3vQNMw+jnV03Lw8M+mpf7Pgo1b",
+	"563/eFhywof4q3roR6enONo4FZhhKrPdImVkxKZcZGQ55enU0MWITbi4IB3HDeCz4GJSWf7+SbcbX30K",
+	"74wufSfZ+2w+ouJmw2KPqLgxFCIz1rCe5oo7r6d5+2OZMRxKwWg5ltirzAV3f5e5++oJyhVZFCw189z0",
+	"vtRfdeeXli9yb14USkZIZijYez1I4dehIWNDGnM6YZaFVM/m5Y/jX6R6+8P4yfHoy9nppPuS/yInzcfV",
+	"vLKB4/WOjtaOJz34pXNwNjj46Yv4IX16y4R+u5oztT6RlyJfmcErlhDFDF/SLCOjFUnlbEbVBRnqggo1",
+	"ZkX7v4ZEaWrY5dhIpTwneko1Hgiy5HoaXDusLkD5jMTy1fac8qxhBTQMtWEBup3eDkwfpvyOcr2d58Nk",
+	"BGHmDiOykP8XzBx4IUV1Kw878SGbJzUe8hl9j2fa3L3lgAeaytcsIgp+MMJWLgUxL4axh9K4TV6DrOKo",
+	"YS1EZlQWw97M1TdsZSal6JglcOtEyqpQa83U5AAUCrc1qFGWEw3Gd2AGuKOgBrKtblpIxOTg/24i3iuh",
+	"dLGYsY1ChvuLHijCswbeV151ZwZRjsYyiK/ZasO4btgKBpQQITXhWhHF0oLphgHebFnQTSP7mq3skJ5T",
+	"pYH+r55skXWWb+VUaUv/cKKX1BAUzUA8E6ULRmdVMjHirolCzOsP4P0HV08a2Vhn+xl+zm5Z3rC4HUv6",
+	"zGrED8iUqilTF4TRdAof3OwMpya5eZYT4YWUqHqQ8cJwMZ7bpeCK1A98qxPfKnjgztRfpfbOwVkTtT/n",
+	"sxjPMubajIoV2GxoiFBNZlJVLaejBu6Uw1Oj7Oko5E+9TsigulEG9VymNG+wKOkMVDlCC0aWBdeaiYRQ",
+	"kRmlDxWqnIrJAsTkYjTKGV762VMxybmawqVfcZHxC8JyxYj9/vM2efT4FemfVHdmyg+uXjSIkBxHGdd4",
+	"mcAbQ523yp56sb15CVOl+R/MolMqUpbvy6XvmSu7tXjHRlMpb2Kc5tJpo+tLMWNK0Qm7KOctBR5cXazW",
+	"BNJg41SXOIID0CY+7Szf8ImgelGwDZNV7hqVEKqQyxRMLfKaj+O2S5OpeHk4Pnt7+oNenH21LL5X+e1i",
+	"ln87/1m/+O7nm+nPy4dMfPnLq8ffs6NH2c+/PL4S3//8w/fPVrPv/kovTy5/zObfL797/koezl7kp0+/",
+	"+WJ28vbR5eRPf9q2VH6M++hYd1uyt3zGlKaz+fqSvZsyQSisG6waywjXiWEV3wr+3ghKo6ZVV617cnrY",
+	"PTrpdzrb5qj9i5vm2Ns0ww0s+hUt9CaZPze/b1JD4II7y3l4vZX0r+RGpQgFuCBc3HJNzS/oTipYRuY0",
+	"vWnUQ+by7hrSK+lUo9dsLgttbfCNzoELsCb42DBErkjOxprIRe3EGEI5f/H6myfnac4obEeDxW3fuMFn",
+	"FPMSBYN97We+YdAfPbqdPVyNo42s6qW2vkthbDV9bvb/9bPH5PDw8IyYQwEuRcN3mbAKXkZXziszktIw",
+	"sV+MFkReyGVkT8gLqa21Ny7kbAhCe6hlzeLrdXrHB93uQa/ftA6NG9TvNE/5ERU3O7k+ypGYTWkYg3WG",
+	"xEcR8YL1G7xgOLZm/x0Y2U7DvBf33R3ddTjQZ9bptEY7ivz1zcsXILgev/kOnc+KUAIudxDfcybnOWuT",
+	"qzpdkOFlmrK5HpJ0KqVi6pwM6Xye8xQYz8N/KCmGCRlq9l4/TNXt0DwcP81zykWNfFJ127Ac1mMWc7qb",
+	"d7QSey+GCX7asAqFjDBO823lBPnz4h1/ficzumoTQ3vLqcwN41d6GxPbeizMmbrLwXg5Z6LRuyMVQ8vO",
+	"aNvGEjV/CsMBEquXc0XGZvhTuWS3rEBjQ+opK5T1htCaUwt5VmwK0gwlqnmPaa6Yn8NIypxREUwCZNtW",
+	"qUqecjMks86GhswhrlHPXK8GO4QYYoN3wnlvZvxGFzzqYXOjV6G3G7dDyIwpoqZmW6i5ZscVVvZdd1rk",
+	"tzIyRhmneSsjSmqPy4QGEn/bPT0/7Jx3Oj82OfrkfqT+ludsg8JjDPkHykXLuCCTQi7mCmdQMEYyPuFa",
+	"JSi+qCDvXcDHqB+jhfbekAtzjxT21IAjUIOzIIEIpjkd1wI9Dmap0AeBZi8VmmVtcqUVUTleMaMr9Jw6",
+	"MWu0LcNZ9ZSt4GBdi8oSvu90ug87xyft+cNuL66imbl+nA7x1vpkNy2ovWSTNuuuubPC6MZhtcY9nLZm",
+	"UXW5R2MuaG62gwuSycWoSpe9T+25fUfznG0J4i3hmn+xGN4GG77BlfHJ7PdP7Eu2M91A8XY0mwjeXnJn",
+	"en8qsrnk3oG83bfwUjBD1TPDqEL3QiVco+Y0ZeqiwrQKPpnCH0zIxWT6r+mA2GnLP8IhsaMjgqPbGx0R",
+	"n8QLsdtE7+qVeMdFJpebKBsuaKJp+PHOJI0vB4L+YJ6h5lIo1IUe0czmk5hPqRSaoTMgNA7mhRzlbPYF",
+	"KPBGoXdLbe7IzAAX4kbIpRiMOcsNo8iYpjy3U5sxEPjXLToDB/R1y4lsuKlNnvAM8lBmjApCBei15qT8",
+	"uZW08InnrYf2ZlggI61TeG8hzkd0ys+t9/Z8x8wVpvSAZ7tluhgptlBG5zGChWugsbdBCsoUjDAYKJ5t",
+	"SKCQQhc01SSTDCc7pbespA0/cru459Ul/LCzPwdvx61dJ6sgTWZGc2OcGe3nhdRTYynBkdKywNyZIDvt",
+	"+wNLFQeYZhQbgb38YZmP9AGTAcQ45+nH0ZPTWgZC6gF61HObV1YhLXedmV/GRlyz7BziePAB5kfzgtFs",
+	"RRQTuk0u1Y1V8VaMGXVlTleGuYxoCjlQdyeOsypx+JGlVJjdHzFi58GyDVTQOPH7JghPlmOOBDsvmFki",
+	"VNo+LYk8k8WIZxlaxHemkULmDJaJ5rlcsgrbuYRIjRwTcxGhi4xrI6LpCqacFgwUU7vW6uM2/rDc+BfG",
+	"dvejadrjtYHf195iOBum7KaaoeV4f3v3pRTso7YN46MDVlBV3TNQXQ25ZUZJigTe0BhErdane+bWSzpn",
+	"hZKCLKcSnoGPJ4obOVHb3aNxJz2kR71Rh/b76Uka7mY34PEw1eZtrE7kPvbwSpfzv+tkP+3JvRJG2aH5",
+	"06LAtKsdyeCjl+bloiBgTcXmd2FTQCFmi9HZ+5vyC6mfyYXI7k+ejeFxVUnm8plKufHo8ivDhp4dXvYe",
+	"95+cnjw+fHr2qHt5/KzXedJ/evro8LL7cXyrX+VbblQ7SSa8+J74lps7bqvN8KIaVUJqJPc9budbKZ/T",
+	"YsJ+T+KF+IfMIHVAS0lyM4BPe1DfSvkNFavX5cPuTrtSDmZUrAaFfVhAud1Ox2kUynsi6XxeeoEgb0kR",
+	"aXP2FStuWXFh85cEs+lLEKWaggtOq/Kej6HvXqiQSUnMchC7SmoTndenex9UDo4aty4qXBgugCTAoe9X",
+	"0uqsLheFQJIyGUKq/AFkSQ9D0zcgmeCS7RTjE+8/JB9Da9+KsE4l+0hDsvqsgNbeMJERCppA6PYt2K28",
+	"YRmhilxDVY0s+C/wunOCVTLketHpHKY3bAV/sOvWxzHObsg4yS3NeUYuX10RTA9stu+qM7tn5mnHAWpv",
+	"UfqhauTx7t27g3rl0aadrlz70VRySzkaMx9DIaOFWoVkEeGi7tiEdSIQU/DqZC0By5xCak/Ux9DGUWgM",
+	"vF0/1hCA4BqzD5oIBSZ4H9RhpLqQy5igIZ/BepglJUO50KmcsYH1QAzL4q/P/2040LyQKVPqo6mLl4Qx",
+	"uGFGCCxqZspbCMSVl8GRMytrLrTZ6ujBsvt+YX4hlAi2NNd+FO/p9apehn3GsYHkGmb9CZxQS5bnB+iG",
+	"Aplfekcym9Ty6XSib4VazOey0Cz7hmWcvoXV+GPUQLDNWZrTAkVXLBlDFta1OHyMIzx4KlKZcTEZfsqF",
+	"8rvuit+YiobNqSZKzhjMKJcog7VPU0pIOqViAlmDZFzIGZELrXhmTkJq7oUI4YiKG5go2L1McJYRLc1M",
+	"5oWcs0JzdFNjOkwtiN05Oej033bOMIjd7vYO+0fHP7aCqq2MagZO/nWfvNkc87r1mTkrHH5ut9ZD9UmL",
+	"Z9Xh0DTdktBw2m1VYgXmjr93Ds7owfinXw97sdCfYRPU0l49IrJyAZFylOVoIo6x9UfLnG0j5dfS+h0X",
+	"o3+wVMfGQSFRn+tzwjOVQAKbgnOtFum0TS6Jr6REnS2VizzDaKX3YnCXwmJEklxgHcYtzRcsXqS0i2Uc",
+	"mzIMLp4YL8eaiTZ5wgSnuSpzcWjObxjMZyzNWmIQFbmqGW2gNsD1kDwCJDxh5qJ6RWpzOWEkmT9pLae0",
+	"ITFzxvRUIgct5EL7UhHLaX2CCFSJiRp9fPn0LXl4233o/Z8Pf3V/fogt3HIaSUm5FE7nTchwoVhxjqmG",
+	"UNIBIecx+KcKatbIjgPGNXR6RpsMMYVpeA50bJZ+xFYSnlLJiQLPF2Tg1Je9OjMjuzafw5NuNDxXxtX+",
+	"3oJIt5mz3QBHOYnhQmXCmsRDgUW2TKnnHGNoVcaVUQ0ig2s2UzvUwxpe+8G/gxYFBV0wKGfc9pAX7L22",
+	"ZZH1mcFgGmbgkoADlWhEcwyz/VrmN7hcBjifrfPWQbd31Gl3OuYpacEyjkAHjdf3g8vr10DMZvPth52O",
+	"u31cyF+Y8PlUQcro+ZtHVy/CPN+5VEbnBgWqXFulGEy+umHBpDeX2uJl1WnvekeQhLKx3NVd9yFcnB1f",
+	"4tbn14j8wsXaozg7XMPG4id3CdFykU4Jryb4mKXfq5zafbPTMEGXq9O7LU4PknPgiYnfZL+s5S4GM/Vr",
+	"uOHIPOcYDqmpKzN3nDYN/RspGOztdu2m2wbl5mR37eYOdFzWZ+9Vhp20wJW1Na8GLjLqBPt5nYgeu7TL",
+	"CiKB3Ylz0k1ILyGH5J///T+J1xMomdD5HjQWlbFGJd029DfmGkOPLpduv5S5kCTN5N2C2ZcnjlxCumwW",
+	"NUh19yFr4KV/mLB5AWmgUcWipACbK0pRKTTMvU2eM2psIPILK6RRGACvRss6v2l1Op0O2gQnp631RJ1f",
+	"z5LuaVzvDlnf5vGtY2acY8bzOfocU5kxdDp6eTRMmq5QTOuczZjQkIlviIjDn5iWaG+ADGi8w/w2ZkyZ",
+	"f9VCzZlQbNi+Fu9AnVbslhU0r2QxQ2QRrDPQZMeLAnRZcwmcNsjghJpiPmeo2mOBoByXIwI9zyqcblY+",
+	"czoB1Z9QdS3cDf9xOCSfgc727evn/jH/q3d4OPz8nEiLcEDUYmYLouyziIsH2Hxqaw3PGAV8j1pSblTy",
+	"V1K3Tpu3+o2mGlb+fk4VSIU/7GQ5v0a9ekQxjcYZew+kosikkEsyWmG2jLHfpsxVFYxWxIpEOFW2hAOV",
+	"pqSVczriOYdUfDMy+IOLVIIwss+PVHckrcssK6xDgWYZx2rEV8GKW32ubmlCpg5kc3NF5pRjEiB7T1Od",
+	"r4Cul3SFFucK84HMd3JMVjb0Yk4rhXeckyEcInNsSswB82k+lQJO1ZSKLGdYBIOnb3hxLUYMHBiYMFMw",
+	"h5BlVm1oFosJzWk+BOeb51dVMv21hY8GBXRKzYrM6Ptw/phhGH7TXfOGlOr6HmuINbDucCWYfGfO+yM6",
+	"5WamQuo2eQWJUeZQrnth+FilWxEYnr15HKqY67brVOYZ5KyjG0D5fKwChqTWGPlresvJ1QoSOIMDfXa2",
+	"BaMgaQkvY3Y4tFYgrSmR+HWCs187dknr/cFEHpgvD6wNAkt46esIy9/VDZ8fSFuBewBZxmZ0sFvWkEAS",
+	"2qqAlVd+SDxFNdblhMfABUK4InhfYo46psxBgkUA1lFzK9FbXpWjf/lzCW/THhz89Gsvibqy9liDAAMk",
+	"mmgdkjD6Dc3htFkx9blWx8+F2uIcOK456cwdm510e83slseg/h4hUwEmgvzHzWbF2LlFvBES3KxGAHKN",
+	"fHpmrAdghkYVhmcYvgM5QTzPId0ULjbfpFSQNKd8RmxYvtcnU7koFPkMiwhBibJn0Rx5qq33WTH9uYV7",
+	"4PpaTCRTkCxpqYblY6yxC2pRMLcS3XpG6g/nUg9rfBDTl9ct05zHCkgvoXiPZcT8DPHNlArBMvK31xDD",
+	"SshwMefnDx/O6erPc/qnf/73/xgNqXc8F+bvYZ2tlURRuS2dUg779hd5w1Oecv+Qx1PK/1ev88r8WOVC",
+	"vU6n8xFUMY+X1F2uE/PO53R7dd1Rjc7NHfdG50DD+zMjuG3nOX5x1j07PTk+Mjp+rzqZ6+sv/t49OPsJ",
+	"lfzjpNv/uPks5nxjnblL+eaKfPvqivCM5IxCKVSC6uwKWBF56So/grNsyJm5Gzy2FTI5q3wzAcaOoiuV",
+	"ED6+FgjqZa4wh1pB+nKFvmt68RpR1+i3EbDMcvTe0fGHv9hvzefjj1xP5Nib6q98IlHkDFhTCy3mxkKt",
+	"P/QIfIhp5vP509uoUHsjZ8wmvlHlYmZtcqUxWSyHoFrOqNJEihRPCCU5Vzrx4E8YS7NFLYnNpVJltsOQ",
+	"Z0Nb/8VnbF2vw3zobEB1c/XNlM7nTNRDTffhqXIG1lbn0RNzYST6xm714Gx8epx1Trunp/30JDs+OqO9",
+	"MaO0kx4d0azTParutrlja/TNwXDFIoSlZ2IGgjPPQzIt/VUQCpNEigSw6uIluQhOuaffSkeNPJDEQE0U",
+	"QDIB/y+14RjDJwIIQB+uCco0aVi3MGNEyzaI77aEzR+eG1IwfGfEUJ8wtAoX2E9gRbmPgzHlOdxFrf9h",
+	"SZ3xJotrYaOBEP+3jymYXhT4JlRwlkxgdYaD9lVMZKzwb5XKDYsrwmZzvQpq5i0DtRf70QhpHw5z5AKd",
+	"R+RtaNQJtjQWpKqzU79+hkpzhjlqIf+kB78Mfvri+rpt//rP3QJOntq8kzo4lckGm19F9KWhWoxmXA/P",
+	"SUqLYgUAEGbtsCpGFta0b5NhwW5ZodjwnCxEhgssCz7hguaJ/1UN22SIOSjDcxA5NcrSHuMPvMLJtYDc",
+	"DmBmLrHXLqR1JOAAIRUGXlEmucScBo9KZ3YkAh14jIxtCU4CuWTKojNrqWmO9H8R4FpDEi6EpQU8ASSK",
+	"pW24U7AJ1fy2GoXeMRRW4693iPfYp4Z8zr+gQnAHf/6s81ug8XSS7umHzz8zBAifu0n/w+d/3k6F+MIg",
+	"WhKjNrsRiFTQBPQCl1RdeU0ZHWvgOPboIs7BJuCC3tn50Vn7DP7bXdaMo6Aib9fhQxiZs4LLrGEIhx47",
+	"od2B/3YfQtGwdu9g5vgrsrMa4ntl6aMpHcsGeAvzi1edZJEhVjnmC5inQdXpLu5NNwa5jHk3tYy/npXu",
+	"4o2Leud9rVFy4ZYIVmQTGcvlJv8+ZoWGGmajG+5jUKjuGrqzuCaL2R5B6Oo9nywMXXlNTpUe2FBeEzDI",
+	"rAp2in/PGumkcxwevu7uh8+oMXYYO49/n8g3KMo1IPpYTHJXfQ787Qnx7vaEoLfdnOZUzgB4wHrbq4vl",
+	"HPWbT0oJdrYpRu4XIH6U0GFTy6IoGL3Z7nl9hJdB9AVD0BnbHeTceT5Vg15gtD80yUELBGdDYjOZDald",
+	"t/6CpQB+2f7ekjdqxM1EPT9czyOrsT0+VulgXrAxf98wEPOyq2dvHitn1I8KKtIpUwE4d3X73jwCBNS1",
+	"d3MxGOd8Mo0wnatS/7IZbKgTjxiYA+qGZZANXoHL3jslY0bfD/bMbnCRgGB2YHA8sl6OK5FxGpusYHoA",
+	"/GaQ0vnOr/t5wRbRtM619YEaJWghgMXh4cp09l4ZsKJ2IV5P7YjqoOL2JdZ8QjwWeS6mSyObd1lwnmHO",
+	"uFholpAxv2X2A94wlYsiAVgelzenlywfawu/TPeR/eIGgSTWD0GNrcAxTlz6TXg+yiPrFizxvCKkbr+N",
+	"5So1MZ/LHYNhHxHK+vRRJDuXx5b/NYDXoqsbet5ATxdmjAB/2JXlMVt4ym6oiTgel920HoeZyVuIlyMA",
+	"ITosbbn2kut0SjTLcwxWKMYEZoBDwsBCaTmDOEGzbbAfgxlZEbSr1HBSJkwViTumVpvRaEaQ9d6gpRzV",
+	"lZLYK8wyRngVTA3WOPOxF5vuneZcsAxMXJGvCBVCLkTalKhesDErnBOrirnZcf/14laKMctpHk2PXwhA",
+	"j6CCMFrknBWeHBpGUVSrbVrHh72zXvfwpHt6dBx1ve2RlKXkokh3YryGmt/g1S6Zi4I8GNQ9ilszzI+2",
+	"pxHbcSUOxdRQU5DqZVO//Do7WmhiDcHgA0hNh5AKZ67BdWLu/eh0MVDztvH9RieVuftvhqGvjyJnAJ+w",
+	"zmTGY8/baAF9BJStGQKETBCPtcN31Olsk9Ku/G7j+8IIDbx2TaHfgjUXLkpZ8Gen2rRAb3S0FdwwY5OC",
+	"ZtaNqplA2c0DHSE0nVD4E7M4ZEx5viiYChK5wLMVKoa64IadLHSbDDO5FOhLNXcqiCRcC18mgEwcvMbS",
+	"XGS2pWBjqDejGJ4gn0Fu22BRFnsOP2+TYc7oLRcT76gFFBYpBEs1bOoK4NMu0K/IFaJ/XIslhUY3TOEb",
+	"0Zlb8SMu5pDEiytk/pRLgUtt3td4Ijbke2206mGJEabSrXrU0P/nf/+//n/GQo0xuU3RlmpVV0S6HL/t",
+	"dM67nfNOf5+UYJSTa9jL61dGBZ8ko0IuALNO71t3cRRdgjSXagdz/KOS7aNS3O9licenrcoixx8j0PdP",
+	"0/dgzxuFnaNXiw2NmRJxOFtfOQMCxeNqcJHmi6xGUP1u7zDKJ0XcKqnku455zuoVTpuDVs1JYfVeFBiu",
+	"WtuIh4eHUVVNTWnv6DjG1f1I/TbboE/14exw1En7/d7Z6Tjtpt3+GR2Pxv309OzseDw66/V7J5T1u6x/",
+	"3D8bnR32U9o/Ozo7645OTo96o9Ojo/UEY4gtbgqW22yxN19dmqHfWZOpqx24EmYHkzUdxFpkHqMbaSgs",
+	"frD0u1FGGTq8J5Wi5MO/f7ZsYNCuC4H5vHCquSeSs353/xqW0UKZRVYDq7pHjuwTp9SPbfsHqqTwCdbW",
+	"XvJ51Yggw7XObQ5YVQW6wxDnR53BLObepPnYSznvjpA3JGdKVZwKgjBjtk/b5A3PoXWVhdGG/B4jLI1M",
+	"OqgHvru99lHIU+UCIf4iw7X2sxnt2Vl0tC/HhJLpQmRQUW2HK7hgenVg/tk29MrATjt7j8uiIcS9xGOK",
+	"xjE6M6BcWnnMQf/a441ep+N4jRRLp4KnNN+dwDC1ym6sr8DmvjoX6/ELRtNpTVwc701bttYz0qrWd8oy",
+	"0sSmpZRo0Pu33qxW2eBeJOVBjp3E6OqVY/YnwxNdlI1AG811D/i+TomcKrWTv/wxXAl+jNmcCUV3Kdny",
+	"zpJGdcgtD/QbcbISq2uUrcm/u1JEszzqSvpWaJ5jI2JuM54wtUQqll1gAmk4TcD5rBeGB0pxiGi/m1LM",
+	"s507nRqzYquu+pz5QJPPqNqkv/f2CF4tin00S3nLimzBBhldbYpdmZ/t4ptBY5sMTBbBXasfzM0HXi5F",
+	"rKrLWA/I9TD+UlfuZowVNO6IUjJf7ELisE+vy8sNT7ZT33rbO1lkancvvrnFu/H1lPG9NuYuZYRJazHP",
+	"giS9eyKppdd/IsK0rEezeQIIrVsiVVfSqA9KnnDQOdwt6QmZXhAKCF1lQO5+ee1mhiersiYBl2nk0pdK",
+	"8YlwZv8e0QJP1OsEu09BSm0J8KmNo33sJEK9tbHUAy4GIylvhudlvjBae5jXBuxbLgrwUAPUr3igiZrK",
+	"ZZvA/VQPoC/LeXmV+VXZ+/FZHssanm+f0iZD9GEOMg4us+E5GUk9hfux3oDr6bXAXyFCgF0n22SYLRDj",
+	"hq2P25jfS556JP02Gea1C9HbDm1lBKHE/Fxg15Mhgm1nHLy54Cez9uRSFhkpfwXN0Dmtr6F7sIejGFhH",
+	"jr8d08dEWTDl18PnSE5piVupJclQrWxD/dgE/V2IY7uEnDmGdrMRsEuqSLowWti4TYZcDKAjBrr47NOv",
+	"hWuUUd2JBwozNuFgZizlGVPltqIr2GwKVMqIrNxdXzpiQzTljkqRryo3B1chXZhbK0+8FpnEm0s2EZBE",
+	"hHsQ+2sZC0JOgoXecBTNPOZ0JRc6TB0tC9OxuEQuzLMyi/5HU7QwoOqkVhojBXF1sYROKBdV52Fwkoxx",
+	"XJ4L76h3MzLsxRGvsZvxnwrZlYrjoEyrsHSAsU3Yy/JF1mmftKqrD7mg9RUF90KwLnHHJnANObsDg9Ps",
+	"fU2sOKeMldo2STYhmqc3TJP+SRfgZytNIDqd/RggvLWZ/zk3bC2Z8i6Kch3c5HB/nIB9FYN6TLwm6nBM",
+	"jZN/YuHmfm3RPH85bp3/fYc3tz4k695sOFcNiSk2FRYAp+kIsZcSdMIDn4O+cj5VMJUi5TlHRdy8Riqm",
+	"yJgXavcsghI64jJ1Wlrd71Oed7WzM6l8buyJU660LFa7u6bMar6QOlrE3WBkvwt5tCqT6y0XpSsXhfEZ",
+	"5PtkXjRVlHtU5p3o02mUcRJ1tFKuV+AhDPZknWh/cmSLTYqChMfiZnA06o476XHGOrTfH3fGp+wkO6OH",
+	"aa87Oh0fZ51aZ6TjiifVPGBrpQa8+j48kvYQ/e6eSE9u647I+9T2Mayzg9FVDddvdevfWXpEoMa2x0L8",
+	"an3NRbaeaFPCdlG9ebXh/iCYjpaFIXaswjKPUNhxCE4ACFas90Dml1UdTADhaHOW9DQrKPiQ0JcBoX77",
+	"gkbZ/bpi60Yx/7iyzhGjh08KBioSqsJG11WhW893xjQKIFwMqjIcZLgPSsnKk200dK5mXCn/q/DFwNB1",
+	"tExLd3gQMISSP2AM1j2keaY+1h2ufblYjfcZO70Jh1B4UYXdBBXgRYytRoj5KRegJ099KNoq8L61Aija",
+	"xqaoaolT1OGEbCWtFVObx6fu6Az08zMn1aik+9xgdcfdb6kdm2oiiR1A4+lxEmTdOPUFWZ4IOSLSGitj",
+	"zoL0AoaVcWMNVhFkXaAhJdiSQJk5Zhmgz3o55Tm7sCdAaZ7nNqW1Wol0LZbWczmlCuywfDyw76VkzJZl",
+	"0xeiCzhRcqGrVoE/sJYm/TPi274YjfKmyiQtreElXE8oyPaBGini8zfFZEEnZQK8TGnO2uRdtbkHV+S6",
+	"5fBWr1s45Ka0ubW+wdgXuPoKsiy4ZmueuH/+7//TTTqdxCLtxaL2wTSiKQwFC3zH51gWKZcCMUKpgsYO",
+	"E3rLIkn+6cHJSbRwRxYDsPC2kjjsh0sOc7cV+91mGyjWpOWBa5S4Hn62+MwxvzpWV3JBoI8yculatTLl",
+	"2fZ0MnxFOKVwVaJHtZzTdpa5lK7guE3A++dAm0t0Fq4AS4IrPHpQ3o6mdglBYS6YL7THyIlVzezizDVq",
+	"VGkhCKtgxMpsMCywYXnXOoyApyaqfqwrMj/IBRSsEgCh+ef//j9Yghe9eyE0zzfGOHQ5YltEq+kNw6Qs",
+	"FwQpwTugwKOE2WgqvO529ot5xIzwxG2LXesYOT2WQnEFIOGvCinH62LOVdftUO6CzXkrmrm/a7SKh5Hi",
+	"9WZbX1abr+3gDb2N7Sjisw3REO9CwjFT16qIg7omftcEKqd93uWB0bzfkYtm7hgRq0IH3JOd4nzHe8FX",
+	"bg/k1WEr94jm3bKi4PWs8bchZ3TGP1T2RNkDOvD2C/o4Q+PeCGYnN0G5UGWQ618lZhULIyHRBjzMOdkC",
+	"QqquZa26PhjnZl5wmcaVnmEqxZgXswFmUln9F4GQHBQHiMqkGkAw5pzDEYBqfL0oxNrdQlrHPVLbhGnl",
+	"e1aGJfzlJVOPs1CW/XNF7KVZ+1r4EXtHe/VuYxU5pIbqFNx7PeIk3lqutQOlCrzvCEhuZB1iObgQAAR6",
+	"CjZeCDMCJW3KMUhci/cAQ2ojwB7XA7B1y2tJ/VLml3HrpUWCLfOC1TYKtzCLZCutEN6CrgYQPRieo7lB",
+	"nQFjgxGI6hHEGixEIaZEQziramFUiAVcA2bAFTSE6vYYmrYPh6vG2KstXBP/GP/RjztquAREXbae2Dcu",
+	"GvDFqLvCtvfw3cBs+OsBZnLX1bQN3HTvOMOGQ1x3UqayGJxlJ2l3fExHh6zXz47GtJMesqPsZGyYai/t",
+	"b3RSmgdsdVKW73+V04hScRf45f3FyuaCZoTTmM/zFWQMa7KEjDBzg6sd3cmRamYoWPbKFn1HdDdMbm+A",
+	"CQNGTXM09bHB4xDob2i9AVmxIsVCxKuN7tMlHmxKBRjcDn+zsFhzcu3uNowf2FtWsOwJJnDFHUzbU/tt",
+	"/tddU7nuJ0c5UhoVXUqU0V+zyIxv2Fbcgq8x402xtGgCHBthgzgtb5gA0K2yHxF0KMSgcQ3DYcoH6ZTq",
+	"wWh21rn68ukknX03HT1+9MuP716sfvz+b+rqy7PF6KubyQ/v+pMfv59OR99fbtVjsHecHeqGtbDt8tfX",
+	"o2mW78pKcHRl2xSFnea6nCqW7jPPP0Wd+uWYN3apt5etFVDZ77ctT4CdGoMeXEHNaYmxSka5TG8IF+QR",
+	"Vey4XyZYU0GYSIvVXLOMvLp6kXjR5Z6CQOSvQFpJka9Qv4CCTETxo1Wg0jldrQFJ/fju6B+pyJfZl9/d",
+	"PH/8aDqa/W0ymp3xUe/10V8Pv5lkX55O0t53+dWXf+1mjx916JffTn6YPVvQVfZLeFLnVKmlLLKqhOp3",
+	"zo7rQjKK8vfFw5+++NOvnWQL5J0FL1HtYKFDRDw+c6g2c0BNh2PyEG6BDX0cYI2s4a1cvXlJ+r3uCfaj",
+	"44KkdM41zWuOHIRbWqtfPozL2ycIIXlVAZTdp0K8cuPGOnF/ZQTwP3hMjG6f8EDoOznBBaS/6agYwDtk",
+	"sXoqdBFhjGPXrHhdMt7YgNdG0U0LvcLIWmO9jvVqY4tqQ9xcTNrkucW2C4Asg4bkikG/edv0ieYko5o2",
+	"4zxHrGcLlLp18NZypisadcxfaYsjX4cSpg5+ErOt6A1z6XBW9Vlf0FtOmxzgpbmEOtREBmlpWMgfgItX",
+	"F+KrJ88eb5UYrl+zm2iMup6Ox9HGXUOrc1jTzZujEHaBQCA21IYrlLFkcK8T70PFEKmK5N6Bvo/wGiq8",
+	"94LcsDlYAdeimkuSlIB8XGE+IOaz4QAloViGm5DhHOFQEZhdSD1QjImhQ/zDZDg/xhH0FZgplt96HD8X",
+	"t/Q6l5toJJ0LRhA9g09FBqCfaEnU0RqswHqgCK/ZOExku3htmi0N84CtlkYD0igq9w6rCPJ5ikxdeBoE",
+	"u8ucZsjZGzG9ZExAYAAvgF7F2LKZzRMypNk/FkoDdD7k2o0rweQkTAxErMnhmDlwa/wp84l/YbwVvBXe",
+	"uHU1aYOgUt6avcE3FlQ2aZWDquTRGYHJ4g0JSmjR+IoFsKwentgw0qSE2LQdDTFT0lcu1jR0HyfcHoay",
+	"9SB8tpXfSf0YrgOrTu9w+V18eXfU4da50e39FA56MN1YphdVg5ks4lWmGAYyP5cdtpFbD81z1NDwmVtG",
+	"ZkYRxA5DczrxkKBqKgtsrWdxRm2OV+WxuYfdrRx9q2JEWnGx93pAXbfcdcV1SLHZro3TmcthUHUE2Y+s",
+	"mIINqIwmWMuYaHmG2AJxU3SQRoFsaoW+BVNzKRRDtW/EptzmzGEFZJV1/ngWryxyaZLVNz2ThY15NziZ",
+	"rBJfAqp4PynC2VcBRcuSy/bmPp2byNau2Gu8GG7TxaoZdBki9XzGrULikBa4JsCMqUI61VMoym8IDx7d",
+	"tT/qGqYijNqv+AaSeL2ha2mAL+wyuBWfzfOVd4M3wfAGAoILtRiPecqZ0IPxAgv9wH8LXU8Dxch+41Qk",
+	"/K6ofWe3emCbvYU9KAYLgRDtUH4yY4N1wLzBjKsZtUkzCH3hqgfhI+zggL1PGUOEiiqqmU8011IOAJLW",
+	"CzxHmqXAC76po2wETaXZ+znsmnuO2d9sYMwJ/6DwKydFS0+zPcFVZSilImV5DuGTAWIwt8KWJYNcQotp",
+	"qz+ogdJyPofn4RJ4qeO+8FA4+DGtfBJsOVio4OqCpYzfsqx+m/++ej8qBAMHYhgT/F81tE25RAQCWyDs",
+	"e4mQ4V+GRgMaF9K2pnJWKrYoheCG+TorYOJ1PMZprVro8PBOvVTMwBnNsTNZzQXks1B8Vt1NZObxxJLY",
+	"gQYAtCgXB44Nmpzl59ZTT97MjAh0yGTVhZnRjDWY9m8eXb2w7dpaMUfFT7/2P3TKBfrp1+P40gQgfxty",
+	"XoDzG/MEU8h8Pkg99VYbOb+pZXCZ5VY+rexOuIB29LbMuY4uuAU14I6QZo3ytiJr633y7lYXG6z1vvF0",
+	"uGKrdmDDidXRnnX6ve7dQ9vBoH1se2OU+qOaG8SC1WaVvOfbBao9rW2NRVdXPQ6nW7bi4cZMIWCr+oqE",
+	"nE0uyhoPoF7su1VDcSejWleNHfput53xFhzhR5dfGZP18uAZmKzX1+3P4KrfUBj9VjXvfqsZd59vO+dN",
+	"magIIAmtEUsL1Bfa2RxSH5gEEHg4p4B0LzIsYsPB1IERMIjuoscOmg+KaERGlEZv71DxnEE94YTfMkEW",
+	"86RccQwyK8qzNhlaiTE8d18zUctJ9WiYCo3ZoJosiCQF+oFRccyIkMZQRcLxmOvwfVGpeLWhAdc7y9rW",
+	"++TB4i7mfHhX518FdwvBOWtCwaFwVrC1oLen55cO4jJMSqqd4o45xT+2ot2nwV/sWlMZ/rdryzD0q6Le",
+	"VGqI1mO5azMa6DMEesJfEIT4wwa88Y1QDyCHgv6uewuTSk7Xbilbd8MStysecdFCs0fo/2lTKSA9Enqo",
+	"cOwc2IB4WTbD2zQMq/vtIeece383L3p5j3Ol7+2/dm20Nl4PF5VNqjZd++2rq1h4IvOUamdW7kuFEppl",
+	"kV2ZWGCntKQiztBP0Y+vMihX37PWWm0Kic8FobYFou/YZYN8hV5dbAoQ0FxJ6xkoEZhcjH+KXNfSYVLn",
+	"CtZTuZn13oOTLODjd4btjAbe6XxeS5+Zwg5tQhy8G+dp0sQ6943w8jWzhy6nI5ZXXz0vZLZwRvB6VGox",
+	"ynk6sMkIWzOYC3Yrb/bkrEaAbu1XYK6JHm24e+tBxgWIneDLV1dWkBtV0mhA0JAZAvH7YkCe1I6zuWPr",
+	"cf6are7hNNhUkN+5rvM5o+OGVPky/73muHTYCDmj4weKKD7KuZiQxdyxp0JKaHw35XlWScjaO3/+Jsof",
+	"39XQMC+8PZFA5MdwQhtDijpDzcDj4JEpFRLAtozGPYPyEYzbYQwySJU1q9MOD3jTlACPMob1b+ucJgmm",
+	"mnYqT9uxUgAf7sUiTGxjzcBzRhXbUhnuy2dswT1oNKU1s7HLzGbLmioWKH17YqhTtZVRX6obD6bAip30",
+	"mfqg0nvI0gFIQYq++gcWfoC4hmdt8h0r+HgFxcaAFc04dLiHhD0iZGGIYq3m7RPk4kRad3DNN7dZrMTi",
+	"jU05oxnb1nCx096j/w2v+sf2dO9Y6t6642/lDRP7eYSErX4vZ5pxIeJahetKF6eh0INhexo6X4IFrr+7",
+	"V2N9KEXEz/ia6YKzW5qXPizbLvKcdHsWPjop23OC/wG8phMbRvcQEZCmBwDYkJ3nmtcwQVaMFrWZHHdP",
+	"jzpnnU6n0+/tUZ/2tkTfk5DCH00FXCO8bqd916INpCQ3IGQ+Vdp0bjLv7A8CLyH/wR2oHa5G1nzZBO0d",
+	"9Pyiyrfu9+3oL3BXfHqQjfhCPBZ62OdSsPtpl18u+KWaUvKaytbGvvahGxddJeASie3+PiZifP3uQRFD",
+	"EXlniwRuf7nQ5kxEC52hxU3B1CK3AmC8KEAA+NShc1dzaX51bQQQQiGxaF3+ZAKhGoUHkBJs/iw+/SLI",
+	"P4IkJdcgM7kWAbAA1HAqSca0WMtA2tFtZwdufzUvjFqPAeddbzI8Rf+ua1S99J0NLsA56aqJXD/uaNCi",
+	"Ne/eLlYvJi8HT3tvf357+uPN+MfVl8tqVOu4v1PW6eAg2hjVzCKbsGJTf8kJE6yghluaK///xpIf3Viy",
+	"suR/TF9JO4R/97aS5TRiXie0mRKPymL7pNosWqMDgHCnef77tZpsUkXvv/PinZpaoqgf7DJ7VzImUd3n",
+	"dcUZVKq4EmcTDX+X1pl7vYW5DO/mGF8SpFxay5yXqi+cDZvv2QTlvFX/ffYstmhsQ5Jp+FqbZlp9Z7M+",
+	"HTs7/pmFXNbwh1w/T1+c1SqbivwUvrG8cMshl8uqtrmpG/JzNmlMswUF0oI8BGkGtoAtxIC7e95rVA2Q",
+	"k6jb9i5BHevWrHOyW2Nic1aQGwagdo97b15Z5ejA2HG1nGf8q53K2cNcTr44OuxkZ51D+sUlu1mx18Xs",
+	"6Hh6Of/y2c3qb6/7Pz4efXfUv8p6z7+mly9+SAvx9e3ht72bPcwZ10LHDEhhZnnBLkAZWzENOr2wUUo0",
+	"emZcKevMuoNUwMKtLf5V3JT7UJ9xdyNSEru2N3S6kZMHGDRrb51Po+pdDSuuTeP+GyriC+/cT7Fye3MD",
+	"IOikWHZ0KvF+zYrBzRcuQYALNYfSmwTM9UiLmrXQdEX9/Sz8GZuz9z/8hn+cQdf2qEr8DdPUEUm8funX",
+	"UAOHJmiRRNkKJA14k3sdAk3fYeIOpCmx2QpgDqA7dkVoUe+Cr7G4ptXt2a6w4Xh6ndh+gKtxWw1Wndeo",
+	"xczDDO3aiP+TtOFfU+cAbihjKZ/R3DolNZlJB56PFAVS2Je3mZVVtqtL2VQ80LNce/9gO81ahjRU7/V/",
+	"9Ml6/b9gy8euCOHOdXPxFK8wqmq9Kk6Tp4V27Scw8n8B/hgbkwZ3eci8c1t09ruElveL4dejCXBz00JX",
+	"iv/3WO27QhF9aBqHEZtULwr7+E0jCc6ixcT9e+uf//3/mMMgmFLtUPIvu+Qf70avXi0vLy8vH918+ezJ",
+	"86c/fvPV8s1r+tcX/OqJZGdPfhAPf/k+LfSrr5jMv7k6evnu+6fTHx8/Osvy4slf1feHo55ccdEVr378",
+	"eTo+Ei9k5/237IvZ6OrbRzePrsY/fvGzuPzTn8waK/4La513O73+Ghfw8L1e4Aan7bR71tuCLQGn8wrv",
+	"7WKNrfsUgTmAcTR0JUunLL2B3LxodGoT5mo9h9e8xoH1NpDYHoWw1dE+YoDsNrzhANJik78uoATP5n/h",
+	"Bwegb2M0mA8GmWGOzwwJB0lDcn7DzE2Jg3cEJpA0XNm+Ft8wI4qtiEYbz4wn7EEZhUTcLXgW9pGuWXc+",
+	"ScmniUV2ss7TANweptTeo2K5kg9l/4zuyDf0hlmEvbKB4e+WMXXH/KffJ58JBtdwAr7eW/8Y0vl8iMBJ",
+	"+AogV0hpHKZTakgd+p1aMi+zQYbBhXDBhXVMmK8UwvvZ0GTE2YMZNhFXx3xOltDf0QgTblu8l4im4HeG",
+	"9uo1UE2foRPWH/SqlGkz6//uHbS/dpLDbpxS983r8Xk1u1VpVXJu9mmwUk/IWV/Cwx4ZrTTzwMBPs97R",
+	"UfcMTFlbZqUWucbShQAwIylD0NWxdrs//3D5w9fvHxfj7948PHm7eve3r15OTqbp7Ss659/kxfKK0lfp",
+	"V9++ln+KZDSEkA1V17n5eH/JQHBjw7nwaQu7SvupzDMjXWH41uJYUq6Ntromb/HigKWZ+9bpYOr6Udne",
+	"bd7wAMtElTG2GX2PYvGw0u15XUiG8BTqhs8P5BwndwAy11iFMLUPdhrBEGFGDf2ygjClcip/ZVxH9zcu",
+	"XNRgYL0d105iZjugJpcBS7G+hBsLUXYe6YcNhPUaDtS+au0e6SixypcfjDW7reYlGpkyRtRpnOv9zskT",
+	"sgxzbr3JhUSbamt+cBDMPiOhAneDwUiaW49HQ8VNdL3ag4cHZs2inW6bAv+xgL+b7k9baekRtVDnexCU",
+	"Zes7O9pq1FvR+t0Bb1L71+JG+OqGib1yRuWu3NdWG2AthWvqG+QLrHHge4J9ucQeS4WyYIorxhRRbB1B",
+	"PMhc+IjuaLZX8SaF7nUFRuT1Yl/juSFo6/UpKFiEWApX1f6YssCMgYY4WWcXKLUG//WlcIgp+F4pGttd",
+	"bn9LHPsY39y4qNkrmt6wvVn2fgmHm0HkgV9xH98NL74gcxiectGVnCvNMoTmiILJh9iRvdOtKiTWT6tB",
+	"zJselbaIc4l9SymfscwmnXrIb49tw4UZI3kXcWAZTpxLMbEcmYtbri06Tpkk65pxEMW0cgAkkNegyOlx",
+	"v9Mhn1FDn5/7Miyqoc0bEbK6NnB1oAn0js56nYrictz5KI0K7fWmNE+0Xpzb2dg12vWjgjWEpKtldJnE",
+	"ylLFzFyOfRJmANaEV4oS1X5GFiI3R9Zbv7uhV5ZVOIGrp9Prb3H2BF0DNlKzva7WANV3F9iTXGdRBegr",
+	"ubwA5kxH8hYwcanI5GzY7Dy1UUj28wJijXh9NYhqv9sMExdkqa3ldH5F5/MVecKXNOd1N3dnu223SyOH",
+	"yywrGLZ9U1NaxLJEr0RwhuEaux4Zv+UZyy4INhUE9d6oLOh2nnEhC7IQNS5zGp6iLar/uk8Y0c58mqMd",
+	"ciNr3kmVDmMkQByo7lbU173SXr0mGmat4R5Y5XA91vLvoZbvqGP/m6jXeynUv6su/enV6Dce6+txLvdz",
+	"Z7gmyJEuxmt0XTZM3giDBVc15dJWR4s437uhb4fl0l7daoyDdntH3fZRZ70+OitBJ13zGZzMi6fP3poF",
+	"6HZ7R51Op3vSSvZanT11wH3diBnfESG7XN4SX3P3017eve3c25oVW+DagFgRW9SNGbMbunTvTHQVAF28",
+	"3YNOeGlTrmfDoXobIMXt5TaHN1Q854nTxYZgOVq0wZyLG1T9xvy9jY3jzRc2DyFEVEuMnJ4tFMAwIDyW",
+	"uHmgNvfC2k6Je6i1H2G1lG76T2S3/EHqZ5CdsnGp3XWBYrhuW5WdGLDPtJ6Wva5Vm1ySgvIczQRsMvXZ",
+	"t6+ubOLsUYekU1rQVLNCfV5LOHTFRHdQOdkeKud+KmqDNtjc0Ss4kncR3J4E9xHdIQpkaA7tJ73LVzfM",
+	"6x2ES3dmOPtJwiPsZffhYwVWtX5xY8ZFeeWHZL+cmEoiMxNZiaycWDvFJ8o8CBJjEIm88qj2HXJc1o22",
+	"uYSerTPLK/c6QfUOw7PGrteGBEqM0T2IurKaMZ4C8aO1BmqIx6pqDK+/nSVg88RqagATB6hYrYWMcMYY",
+	"TlwWXGtXecSFdd34/o92ROZS6JI4lgUZfvn0LXl4230I6daqhhM95fjaMKp7VJlAr6EMXDWVieB7LsjQ",
+	"Zyj/15BgKZKvU9TYcnNipgCJHv7aYZtc5jnh403ZWSUzaP9XCVvYBkX0pySallPTkQ43JuUc99ddM4si",
+	"bwLqxhljvJcJTbSEqkuYn7ITnGo9V+cPHw4TW9hFFooVkG9vK37RtYdb69FEjOmHvB7XjN2yYjWS2YoU",
+	"jKbTepjevSWdUu2Spx6O6HTNVdI/3e/YmdnHz5xvstiUdA9tIwC2T5BMAhJ62UI3IcMl5ZAFgfCQ8FdO",
+	"+WxoKEjOB4v5MEiGuSDDhWID4GyDMltoaNS48DPAokLDJfsBOzkl2IrJaJHwoilLbwZ2gYdEFtcCvKZB",
+	"P6cLMmRQQVIy7iEWt15AvV4BOKCgXAxDP2vZBsuiWF6QIVU3A+d/HTahlFZK/MrGwRDHdRiaLQfunLRw",
+	"iVpJa21ZMJsrBI7xi2L/Drs8mSWBvtXBisBAqnPHqsJg0hiK89NaLyhocu0FaBhrlPOlLSikCtK5lCyG",
+	"voFGCV9MLkdw3KTrgotetlok6cfxL1K9/WH85Hj05ex00n3Jf5GT1r5FhY0Fo0PnzxqeA35bmwxdMebw",
+	"3OeVYaWn+T1AaHN8HD9D084RC8HjALceKzYeKF+CjmXfFlZuSdW1WMONu0ORaKwQxMcV90guAi5VggGC",
+	"jtGUSrReRgV9k6PoBm8AKM8mpCE4fyXfFy2iSbzm/PRusD+fBEvIivzBXZuDJC1s57wZAwJDu0H353tc",
+	"Fp7tEf64p8jxR3cGaa6Fj2EeGRL3qC1bKnPcZGMZ/lbDruOW7Yjn19zEwTxgqx5eLmtsaEggkDqrpnJe",
+	"ASBzeQEzVqRTKnQzd7iHgiTkMr8/tNIrl04aB3dDR7tRyp62uw41xlCgmtO0rnd9cdY9Oz05PoKK1ppB",
+	"UN256+svguqL46Tbb9i8av+7dSa8v9m5vXTUJjC/onq6c7lp7R5f1LnpHtt7obZTeGuyXsW4weZ7JXUD",
+	"bKALfiOJF9Bq01ihbeIwSA2nUUkARWoMV5duHjje9kEkdW28bEtQRDk3dozlwh/pZ3RdPWJ9D316obFD",
+	"fBqBhmRfOpNigvFsBLQpbFYK4wVZYjZKAGSLjgNdVCX3YQxmOpWzGddxv8TLMcF4r42RnkM4eSqXZWbm",
+	"OjzR2eikn56dnp2MaHpy0hmP007vrNvp0V6nkx5l7HTcHZ2xLu1l3fEJ6437aZd1st7okPbPjk6PT2qq",
+	"nWOSxw3nrO6OXXOh7qcVdLsHndMSgGG/hgll4khMtgdN4CPpIp7kapki0byfztndhzguu3ZsaRTj+nuY",
+	"mxYIQLJX6+cd9AypXW7kGIPaef5y3Dr/+44tv39Kosh1wdqFtkvQKdxlTGwZ3Dc26rQ1jWHdaxwXTi/H",
+	"1cye89LyKQtQQf+b+qoOCy7tPBON1aZNmE+2U8P22XpBftesiXpSxDq32Qmg/ZXUHpgdEXUGmr1v8JvC",
+	"E81+YzXmch1p4NCs6ak7ac2oiFsH9dZctkNLc8tAuh/dcYX70ZYw8eGCBHE8OEB+50opY0ndU0F5lPfr",
+	"f+7bTH20IoMD+wSLl7REk0sTlmW7LIybLk9nc70q+bNVvHncMLvXBoa7nhZzy0e16a/n3QaA0GVekiXA",
+	"oIlLsJebaAaVnVpy0KfpbYbrtn93s3oYTurQRecua5jkE9+BajfxhT3Y1s5Rng+aGO9lnnuG67Q+AFtK",
+	"HFszCqCQ2uoRyJXRG7NzzqM/onU7Dl6hGiFWK6hPOMrd8yyDHV7PpWzIH8V0zzJNNLH6vZCQGzqS2eou",
+	"iZ7192Mr/aYW6UvokEjTGwfKiwwWsJ0gZRtq1pd0tc9avIZXRpuls5jJUFfQI9u/k85+xE5P+6dnpxnt",
+	"nXb6J92jbtZhR8fj0yw97p31Tk4OjzuHWSc7pnQ0yrLjHu122fik1826R/1edrqXzl7vr47UVa73+in7",
+	"Cc9Z0G9uva1YqTq7rmKAu8eFlkAisqi28AggLrwKZuSKU7d0wRkAD0C01XwoITHr0cf9GtC99MnJZVdN",
+	"RbD1WJtcqptKnvf9dZu7Qzs35KhxjNXMg3KUWA2Qw76GuzWXeou3LNviLZN6B2+ZvA/MfNcf83d2ZVlT",
+	"I+jbtZ6EvVtYpqIOrEc7AN1ysKSr4QUZzinPzL/Y9s12Ag7tT0Tx0gEYrB2dfwycfNBTbe+4fQcaiU/c",
+	"gxq2CTn1E0F4lOz7Y1XkRtX4I6z+P0qV3KQ+NquNTdRrbZc6pZbC1vH7NhnKOcCyrrla2mRo4eH8r1Zx",
+	"sDBhsccCTPvYCRIjNexj4NiAkLgW0BK2HT1OGCJMaSiRsB8y8ughUXSlyHK6qkb/SmPNTCdAtnOxtsrB",
+	"q2LdNTDJt9bYrS1t6ZMYnltEjsAHISTkLExp5h1YzicBncKzATpnzWKIQAks+3W6p4Ogd5fvwS0KOcrZ",
+	"rKmlqM0ggUG5LqmfvX72mJz1j04+X5fZ6S7+H3ylzzxuEPPO5bQsoHTLNYT2HQXLTflGFh4VyqJ4A3/l",
+	"Avq7igosFJlSdU6uXryGHIReVA0Yc5ZnW0aEVPjXNy9fEJvKikjWqF07RcTsblKiWcMVc1rQGdOY5DJl",
+	"1Gm3y8qEuetSK+xtY15XeB4iE3joIKei5RsOGbQurwpxPqJTfm53+Hzom9i5Pa8H59Zu2ax7jMfRFhZc",
+	"sCZvQnWu5q8yQdUvTGVMJ5tLgsrGrTxr8HIBxrjtjAFbQYbfH7zGuw6uslpW2F1mXLYOXX/9V2/fviJ4",
+	"QbXpdKWA8MjW9+Knfifa1lJznTc1yAA4Hzkmczx5MaTitz47HAv9NLmlOd/o1WuiKPuWgKLWq5HWLuYC",
+	"3le2oN1s3FjnHU7ar7GFLPA8pbL/UZEYsKL1zAoA4sNSP2gfAS1Hy2VUO/RTntHc6BEsG/wDjQI3z4Ue",
+	"G+vO8AfomVwwmkH5MIBoDpADJa1sMc95SjXz38AhGNj5W3xN/6N7ev1zmbfkvnG9tNxn31PLD3DOwwf4",
+	"XCn3Tc7FTXiB27eFUIv5XBaaZQOfNOxbMQcdncul8QwxWIDwu3IRwm/dm631kLR4xmZzqaFz9A2D7tFW",
+	"pC8EXegpExqegn2Ys4GHY0MCylnlm0Lm2OGa5rlcssy3g6T5QLiG09C4ukQLkHqAaXIulajsl13oVaWD",
+	"dtAIO/zaaXGVL5nIQMRUv7yt3+uabYffQYe09fdCYmLle4CPqHxjlrDyqILR6rOM+Rh+LuGSK19jjUzt",
+	"ToRSrt7uMduqS8JzVlujWjfyGdNTmdU2q7KStsO27eYdrD30K/Ct4+Ba0Db9nnltED+OFmoFyYVyMKNi",
+	"NXBbA80EzJEaFGzClWbYJdytkFUb5+HjzbB8MAH+GlgNK7ixOnC/mwWbSdD6cVP8IO3HKRUTVtuRstVB",
+	"8CUTSMfFQgzUYg69V1ltz+QtHDf7jVzogRwPwDcJ0Q9XzzVIsdrO075iFHueY7+DAZqTjueFPdlDljFj",
+	"GaeOvdVPdMHs8gQ7CL0CB0IOXBI9LSmwpIZgzubNjBY57vHKTKhc92A+lmNlfAy1FYnLOR1oOXCnyNlf",
+	"cANwZniX5yP+O0fwyj4vpKEC9A5kzpoVAtwTltDUdKG1eWmGfe8zqunInNRqf3pbfecb5O+s/ldhPtYt",
+	"bCCo3WtaHpnLHzusv7qzJ6dKD4qF2A7UXsceqYt/O6yYSI8Cl9QmxSZUNAbKesdvO53z7n6pf6NV3J0O",
+	"r1pLN9jez+8o2oYbjusOA+/v31zjrkgrOZuoWFYitlsqC/M0+vYLRnIpoUVbdU363V7vdIc+ckkJMlp7",
+	"pfm6ZjPs8NLDzk4vBaUlFimAmdpeWGC/uN5+a7M72ulFkVDrYyxzAdNsIdQ56Sakl5BD8s///p+aMbQX",
+	"0Cn6PgblEa9hk8L3wRqaq72XAkixMsfd5reTv2ztDJf95B2wz71g9hiOWsHtKd1pnkfsxGOa/GpGdoKK",
+	"AR3PoazA7CG4HkZsshAOjqiyotZ2KBbC9lVwYto/Lpp3Wva3iORuqsXMNXAyVwHm4kIEiTGFXD5QJXg2",
+	"udLOrgExXaAnxfwPrUR0/tUAGz3KdhBkOPjzGrD26U7A2m5G38l8Uevg9WvLYs8eVkryG7DJnZO4+XRE",
+	"LWqPT74lzmYNH7w8Ti4OW6Q6MDYemyu25YTiVR+JxrHTuXP+ZnvcNkJg2MG7JzfP21fTNiJdbI9+u0K2",
+	"XUO+wZtLeIw7Q2CsP239pOP9QwBrtv6B4bp7dF56W3fwkO5TPV/4gW1flz28UmWvG3wBWUKsF0B2J1KX",
+	"0KH+aPZi7qk6pja+PLrWFoXVMcF0CllUDl5hkXENxr6vq4Jjgb0jolwxhlexpY1sxit82MN4pIzfxiJx",
+	"lbc0FkS9mzLMHi6BLaqNSO3r0ATZFPmrvO+VtSwiaq6FAInXRBtmv+aWsyAmsWRgtO0GqOjuo8rGvaJj",
+	"xrZbE2VeqWB6j6v9Vu2MRmJlTAlGshljJJI4MONa3+2NO7Hm8sZSF9qSLtk7ets5PO8f7WXI3DMeil+X",
+	"YFPs5uOmlhrXlkTJdYq/h6yEyDG6c//M8llli8V6bl5QxbdjUZwljUa7bcduU7bYaT1m7/wSEf1/VcbM",
+	"ADGEips2GY7olAPCzCM65YRrxfIxthpwSTc+VFdU1GQyk7csaxNs4oVNfqDwQi4ZosJhdQVX5BdWyIqs",
+	"jzO2dTZ1hy40jhEFWmz7qBPNgmU61pAYqZoAAI8jd2yPyphqk0csl0uYUVAtA2JmTle1IMyBg5WKcpjd",
+	"eFpFZ96DM1Xvq/tb8DQH/vytBzt2RNaS78y74/TtDb3fl23ZEfkSR2tG1ozE8iCHJ2gzU2g0ETGdQkhN",
+	"rORvQ5UVytvhufsWkYGl0nBBJRXCaRP4JeTWGdNNaaycRg2jkv7gkh4Cl+1OykZpijWYWGEe+J7mllrM",
+	"dhbxDSaYecTmXXjn6WQDa24SpYed833actpn3pfGlEXpB9S5ED7ZlbY09aQsp7SnO/DobaeLSVK7L8FN",
+	"tMj2nR0iUrZKAjchZJM6V33pm6gIklBZLrGPklbG1XyhWbxkv2Q1QRB6zjeCR2+igz9ApdqXN+1yEu5V",
+	"h7KH6/dP83zDs4ajAQArrvTLtk31Jq1DhbIYPFXKqhXbRvmi8zQ/43mEKSKiyLp/w+ZB0xsmCHcewHj/",
+	"oFTeQiQxOreMruCEWJhqbV3PNM8vYHpjXihNukmn09nZcfIYX/jEVgrUMMnWChjw6sE6++/u4bl/OQZ1",
+	"kGsVAtLdzU+vprR3dBxfrzHP2YOaxsUOR5203++dnY7Tbtrtn9HxaNxPT8/Ojsejs16/d0JZv8v6x/2z",
+	"0dlhP6X9s6Ozs+7o5PSoNzo9OtonQd96c2xPgTdfXZqRfggjiDuuY7lKTRPdf+MfUXHj6Xn73tcdOrjs",
+	"Scuh6OBWr8+tMvg6AZX0Hj3k/rTJYt/GiWOes2aiqLSIG3FBi1UrCoM1n9ta3QgYGXn85jvA5aI8g7TW",
+	"z364/Ob55zs9u95KgDc0FKosQawUGvvCWRi7gi59Ih0U0iy5TqcJGZZB7iGcOhcSGKbqdogo8GCJjVaE",
+	"EjvrkDWmdKbbnaNDgF2CP0G702f9Dlj+vNdKrHAtX2UuVretpPUPJUW+mZ++bmi37+tSQd11yZR6hVAG",
+	"YKCuowjEcBC0Y5qQIKnvu7t9ssX3VgOxff3Nk026WOQZbMIhNrRTk/7DMrsdOsvvobr4lP54o4HVvugt",
+	"cc22aNhuzArFX2M5i3V6iTc9b2CS5pfEZdnWgg3maTtzznIUcd1Hy/gAmMh22r47U+FahMMuEqzJRvby",
+	"OtYq/tIpUAmcNbDEkqDfenAeEzyQvmE+/NJwPMsukhHcrBJrM0CXpOLm3JyZ8zRntIh2nk92LA0pQ6a+",
+	"PGQdN6pxXzrH4bHq7sMdcpeWvfPoYCUCELtNC1bFOV0vHIMt47oBxGMHPJzqyO7gddsJQafylqw5enMZ",
+	"QKoh+gxfa1ocT6fRRQN3c0SdBOYoYFI6kvZGhLMqmuztrc0gnj2Lju02ihzzrv5aYxqvITM422VDfWO8",
+	"0NOf5aDWc54zzSLPHwSweTG+u2HwhVw6Zh44pLjLlNNlIY493WVtk9uA9bKcBkag4n432122ZF6uaAQf",
+	"X0Pms6uQbTbvI0LSPu6BIqUmRPCOWkL8WgeArfwcnAJlYvbGhuMh+HNtUyzoE4I8JTWEp4QMLaa5xX9y",
+	"mOTDPQHnPg7bgi7UzskLj+Hi+0cw8riGdysUzFjKMzaIJwoyQWiJuJLJxUgj7iUE2keMYTv8LA5XeHLQ",
+	"ObID6x7dO2BRgFY0ZXk2aOitZqx4Yi7wZ+q87NKFuPMTZtPYIFW3YSb9t93OHZd4Oy5SFUdpFwhGd4dD",
+	"YQw6AcQQ/u8Vwz+CsX83FH03iae2X/QuSPq1e4pCxIJfuuDsluZlfw4LDwgo2xZ/1ihs6kGl2cAVoggo",
+	"LIB2RXtMkBWjRU2YHXdPjzpnRsMCGKaau+WnX7sNdet3yXi6Iy6Sx+AFeOmqtsqMlA4DLev+5k1x/ArX",
+	"6bbhRJx8DOyRdR5vgT2q9kvA7d8P2GitmcLHNTqqPO4ecrpiz4srLCOW2tJNqNoNrB0kbvSpuO+HCGtu",
+	"s6d6nW4lIwx/tDiCv2d62N7pXn6ekOFVS/uqJXxFnZR7YwXt0xF5x2SyqkoQ315oRKorKr9DvYHSbKpu",
+	"bG96rrGhjGt4UN07FD5BQz/28xZnSNrdPWQ2LNh4YcGvESSE282SNUXWYYbgDRAsnks9PMeUjCUN0ERg",
+	"VkCKAKkPNUiVBGR8J5YjlcWUNhSVLSpeygaeY9lNQ/2l26B9kZ6Cxil1xjLlSsuYWfcyz5jS6By/KLFp",
+	"IGnfNf4oGKABAnPc2QFUyhA2jzmAwq7mO/O7IIF3K59zU669KoL3k6z5dDzdAGfiWhH7tKDi3slwLAOA",
+	"A9EOd+9pjGJfCu/iosHZopUuKuYzpg0ZNtkAenPhEYaHgs6cIQKe7o+yQUpHykbFDOb7ArSauzRW42OV",
+	"bt3sZ28e3xNO3v0BtOwHDbeY823XfvvqCq/FHY9GRqFzGf4ei4h+2MBDYoBKh0ckZ0ZfxKw0xIhAPAaj",
+	"PyGtffvqimRshjFgT61YRkh4doG9svAE3AgE/CrPTaTH2A79P6uK7KPLr4wue3nwrBmGqWKIxEVZ4Ivl",
+	"oJNWs5hXNgzjO2OYY5UVdAkFh1gKie0KFyKeCOTGcA9ZA2Hrq985W8C9+lUh5TiSCuTLkJtSCiaCZaS8",
+	"rGSdQeWnaser5egt210IPGd0jKOMJc/xX6L9AMwbXFxDF4yVOl0wZDNOVYlNNsfU7wGtKHDgwbDDYu+W",
+	"X5ZNm9WQPod9hqqEzxFeKOfjGHgDyHZVRfV3ldHg17T1wqXHz2bGuR4zuU16vGWFdU/i37aVCEMrbyEK",
+	"pmSOaZFTlm8+UKA6REVoiYnipvjAi+imYOf9Oq6g6Nzh+pSP/vHs3gD07qU6yRm0W8xR1Rhb9jloo5U1",
+	"8o3IsN0c/xViys76jseFvzF2DPTG11MmiBT3Hw12A4hFNOH1i7kF7RT3P/t/gWj4XePUddr7Y+LU5Sj+",
+	"3ePUlZk0t3vQKBsKlrjojpaa5shNfaHr+uGexHv+kxxwyCYSAV+XLER8taLketHpHKbdWStxfx6Vf/em",
+	"5Z9987fMMwQ/DgJZedbQASoe9HWTrexJt7eTXL9L3FaCEb2hvxJe4Gs7KgVu9xpDl7esyBZsw/67MdAi",
+	"iKpAN7Bp6c1qjK3slm+4b5wzzFcGaqxuf+Xne3Job0+rD+Ls0RhjUPYRZtqXexA/pJzmNmF/Uz6XNte5",
+	"fJI2cY0cQIYaZmqbQtoIr7tQ/asI5X9rsbS2Q3+UZAoG8u8vnKqTiTVh8t6vveTSJ8qUukvGD9yi/hWz",
+	"hMwd+w3McpbBHdbB3br/OPeVG0Gv0nWpEfy4G1YjVYrphOScjnjO9SohhsTNv1wAurssCHs/Z0LVBDfc",
+	"uGNmSiA1GmspymODzsFI0uG3r64Iz9rkMZ1zTXPsJozFE0aWQ/hGzWie10c6pX+RN2pU7/B7dNTQ4rQ9",
+	"OPjp117SOzr+8Bf7rfnc1B/rnXdihv3S3Rm1Ps7zHRsaBgmBjY3W+8cO3mTtEsS4L3Pf0c+7WzfFD3f0",
+	"i9fa2+2Y0hgU6d+pWNdONOI5NiShIAfQiCQhAY7Td8OOVtfcA2B5hczdGvhxlulZMZJHCnpuAXHvH9m8",
+	"9PtA05+je89PDTcTs1MtzuWn6VT6eEo5eWVdhuv5VWF+6KZRlzAge3ZlvG9PqGvr6JMuyimEtEQ3UU9Z",
+	"svNx7viAFn9/h/w7NppKeRNxxe+ej7dPIl5AleFTR4vRKGcqTlyKjnKWDXbzb9oJPbF3lX7O7RlqTy2g",
+	"qG3fJ1Oa1xyvTBzEQVpkng0USwumm3L0sFOidrY6XuwgyLCH+JJhs3CMEBAt5ZaMw32WXrGfFyyKR27T",
+	"ceFIKOtHBDbBtRnDDQJElG37hFagPRvrkGvbxpNrRTKW81tWcKba5IUEWYAPrRYUnnS7+xeo72J/260v",
+	"Wz2s5rGaxxfQmbxgpK64lByi/V/msPjT26DalYe0mkYWcc+s5AJTHiw+rOu6YHsOOBpvzMvcf78XRa2O",
+	"eqr1XJ0/fAh5cvbrhyM65bvlrpnnuSX1h6PMZdsnPc0dUSSXWDN3QK2Nu5egeBh+R4BPC2rCtbF8GS1B",
+	"9YD0oCrQCr/q4gpJ1CKdEgtyFaqpQcllU35yZIvtVmIB6Bx6a4zvcT+9tAy40a0enI1Pj7POaff0tJ+e",
+	"ZMdHZ7Q3ZpR20qMjmnW6tSJZc8fWpkPjbS2psK9UsbKgF20yxDyw4TlgFOLmuFQSITUZ9t6/H15ATw0Q",
+	"s8Nz4rtwKCYyRViuGOgmiXMa4Z1jiTDCF2RoFkYutHkOpKJgNtZUKv1AYYeHnNFMXQsh4UkXZGih17Gb",
+	"CfxqeJsZI/7g+oBoQywFNFkjheF2TF1AMr4wgzXvzpX5JwUA5rH5cyEKRjNzaIdNUPQV1A+Pku/WANC1",
+	"YUYtm3yStEqoePtuc1EOn/HNNriJL64aov4Fu4EPg1qhi9VGeq52CUvIQgDSjuvF7E+YB9LcQu+9O8qr",
+	"nWVH92Nlh+NJtZzkBscPUPoDFesicdTQKeIOWqy5i8cEmWGHcqxL3gObVW8JulmwOifFuh+8vbHyZufE",
+	"6W7nju4+p6J7QlhrG4vL8lGy5x6yaerS7A/T4au0u57GanMtkBsuLT4RkEziWq0r22vdHm1XvG6YK+Cv",
+	"ByedDDNGbaMoT3s2Gb9giJCB/aAsK3fNqJrSP2g8TSOuz6/PbiIFg9Eo8u3r5/ZssowM+93OcIduIeb+",
+	"3bHb7ajuj3z+OLJ5zeY5XW0FdajlRb6nqc5XIMZtrC/iNR/rmBZ3CZQ35dCghiviDrjV5HLOAomCJLSk",
+	"yqJ0CU1WTCeQpEqVYhmRt+hjCoVEZz8DY49kfqDT6JScwmOuqIxHFwsWc4GhbRQVLYolZLSyTXHd+kBy",
+	"vIcxXeLuoT1mrwTt3HbNrVo2RnCGFs2eIrQCSBLJiG6kLal9CeAekCFmS3M6Nxa1FJmKtyGdurQAG/p2",
+	"JjUazyMGWfbWsDZ0ekEogHTxsVVtonbB6XG1/9Nxp38KX9wD9WxYKM+zfatMAeyuVfo/4tzRIVfF0yUB",
+	"tQpzbs3UXU8oLII1ajOkVmPW3vaa2NB1j377n37tJqcfDrAYrO/+6EX+iPfMVSxdFFyv3sBAbYMIWkS5",
+	"hiCXr67IDVtZIEzzp7IJ6a9evnlLHt52H+J3M3rDPE9y6GPuyX4cxiBuffgAVQJj2YS0gfB+OcsmYHEC",
+	"26JYbEZ+kIsC/oTuiUxkruOhBIBJ88cM6HS2SKcXiNo5k7cMzuu1wJz7EdNLxlwHbEx1LhE9E3LD2FzZ",
+	"hnbyxmVT5IxACT3yR0SfWskFoShojYZ1LZY2Q9PNghuj5Fr8x3+QS2en4i/m2+FweC3SRZGTA0X+89Hl",
+	"V1dmQUt4uIOvyHXrcqGnsuC/wKk+J49gScl/fv30h+uWueLBVdk25uBrtjonMzXBCs0H5Pr6WhC46rEU",
+	"mgl98HY1Z+eEzrHHFJfi4T+UFA/IQUYe/GouJuQa6+GuW+fk1+sWtsoyH64hzHTd+pDYS5i9BFoB4RVf",
+	"nHXPTk+OjzqdTqdnLnWPRLevvQGCPHgDwthft8wzXXABf7l68Tp8gJDa3oLlofaWoOoZf00PTk7wN1u8",
+	"il/botXr1ocHduGvRWlRGOY07HW6tmQtTHlvkzeGnoyWMwzKB4cuFQDp0tpvFtPrWjhjmguaJ8bCzcBx",
+	"B/Wf8Irhl0/x/Pjtfvir+/PDn41m+KdeZ+hscxylIlQRJaUgVF2LSl4+V/gu8HDZ7J82eVmQTGJCP9VQ",
+	"U3EenFz/Zv86R6vAG5X58JtNDv2NzBgVyvwLR+g3+7rfrsVvBwcHlf+bu7zqS37zJdHGboNyGK5sndlv",
+	"sEiAlAsltGNamH+WDCsPfiP4LJuoXHkW+ELnlGdJWXIdeb7fTjjJ7oFTljc87aJewM0BXmRY1oIP8fwv",
+	"qs5lfAq0k4e06cZXexMvfD+D95d9Xn/DNSG/kRVT9kaLgUp+851JAbCqWOQQwEbdpbLOF5G+sOGSVx7v",
+	"s71hXBBwhq7mVi2kYoXmiOvX2vggnypenWCla3p134paqTy++Lewca79JnxDjB6qj2iYv31WOWLMYq8M",
+	"N6AkxXMmtIeZhTQ6jOzDxK/rNc+G99gMO0skQw+GMPRzKBPmm05I7L32INzxtdfislY4ackHCUqRz4wZ",
+	"CuVXKAoTFGTMV4eaU6k+h9FpWViUXm/3IV8DLkpFdi2Qc1TBe0F0T4GNzRhSlJZETeUS6cG2PKj9zFib",
+	"XPpOrTD0kevXw5VZBF3QFNsnV4dDXftKPLW2qVk5A8/x6JiZV6FH23z51Bj2yC2HNlkpVDtSWhTGbKKC",
+	"DGsSGC5fGUVlRm8AQWqEw3bt7v1CWAnVJpcACUCvhdEiDuQCln549P79ELGlcqk0sR5KLkUCPtzSU+D7",
+	"FjuWA9/esBUCE4DDiqK2kvMbdn4tzJ8TpgPkTFw3YwRpLJU1fyR2U8MZovXKsnNizKxhm3zNVpincsPm",
+	"Gm6dSJmBA8AP5FqEteBl092yzzK+KN4Db2i237VzBVIV0jyVLObnZMZqnXwh6dV8yTWBDvOo+8FQpGBt",
+	"kL3DhAxfffvWarNPnj5/+vbpEGahKqRg2+WuzE9elQNdBuTjpQj6yFI4gTOaE1S4LQkaLmn337ZtBgq+",
+	"evOS9HvdEzLhUMOky35E5LNhqRkNydWL1wnBb8zHv7764XOkZmgHTq8F9GVGy6JN3hhrLCHsvfVYmIMl",
+	"FwoK/hSbU2gkouwDWAb+5ZxRI60BuB330m4L7qKdIpyCYOtmGEilAiHs7eq8Ze/hAD2SGRyQwvaN5oJ8",
+	"+/bZwWniV6RLvuGPLgC1sd7LzLqNzBuNbr2aMzzA2J2pTb6BvtO+gj9kAplkqHwJaiyxmb3SrLIgeslT",
+	"LHWxDVWvBQyqNmf2Hgl5zuQ8Z+QzjH8kJWxQTkcsH35OZgulgX0FHMs8Hfo0GiqFYcncnHczOlaoBKuc",
+	"LAOTxbXg4pYrbgyM8iqcGcYuLel4YC5bA8/e6za5tJqhWTDQLu18zwmfCNwfqWzgxxz6TIoHGhi526/H",
+	"BcuY0JzmSNFVSWSeu6RCV2RU6m8ho1ymNyg5RFqs5kY8vbp68XmbvLFHkCoyLG8Yhn4CeB4k1T6iih33",
+	"L8iSXQvbSt8qzQCfMjF7isU21eF5jgeiMQEd17F6tMVYrpjtrW9TpVxXyYTkcgJw3HgPGAJmPyoiA5dU",
+	"FisiRb4q9T58I0gSaF8PtmvBjYpdpvwImZmdK91rZh+S4HY71xFDpWq0MgIMeaQUdiZ1Rd+rgsgyy7Ud",
+	"GDExRNcy/ITIZUamZAO50GEFOb7eaxZQGFAqXO1rYbuCK8tCpWARQWdOjdFoqRO4cqGtWV0OSyUlbrON",
+	"/AlCjRYAQUcjNc6xVRuIXj+mtYXwamIosQBN2ck8R9PPuUL+DH9g6oHTC7ggczphKnH5H/i0z2zymjo3",
+	"urQ5758bs47nzJbWWIZnmEDpJR4iAehz4C+e3PG3xJPntZ2K7+hsltUmJrgxoxgVGWSIweDhBA3jDgCs",
+	"rDGS1fzBQEIaiTgFJCIGD7kgw/cH8DRQSbDrCHSSMmwkh6XBBNycWYaDFgzgU7fR/oN8td/gh9DYQ6Nh",
+	"SrVRLtFHYAUvAyKSS0HofP4AkxS5We6wY0rp5MAnmcNsngT5uAg/gs8IMR5wdTDDH4nMYt4kvvAVnDkJ",
+	"GYH4dc8o5UriFObyNw9U54ZiVVAzGvNUiFPbUMxCVzP2EsegnV6JT3DdutwjAFeCilK5ZWY57KLdsJVK",
+	"yLhg7BdWuqBcDwCW2BHaR/vuX+vDS6pjI1rK2PiuhcX5cQCO/pzR+bxMAliILCH/WABkyI2dgpes7D1X",
+	"+oIoiVqPoaSgdZohGEMuGD7wZ/JVODqkLTkmnoo+q1DN5yTYiaS6pJVFaPA/UCv9KQHnVAL8xqy3+QuT",
+	"rM0CTs0Lf/N+6fIreIYvXSj9tr9hsTVVsEaFU+gavw4fF9Y0Gz0CM7otElrirYIHinDEZsAi+9LBZW8A",
+	"m2Hr6O0z/Okrm0jXTmDiDs3VszePVUJev36hEqvymZMFvqAE/JvBjOr/esJyO6XIsuAancKK5UbF/Qy0",
+	"JhgWUn0qZzggKaw+hMYlPNJQZp6Daxf6uwBjOce8E6NYLZSWM+9Kt0T2bipt99vShnMaKyiT7hAaieLH",
+	"SjAE6+nKyrzhw9suMHgzE2NDZWZcZQ9TQ/xWqriTpvDYWd9gLifXwma8gAGdUkEKBgtj1ASZwMFC6QYy",
+	"kmKvUsRZwzvtfPFwW08jKoel7gC2bFKxgkrT6lp8NjzqHKJiMDzqdIafrxnDZsXb5I2szxZFGLRSxdAQ",
+	"FPEs7cDR/hCYxgNZdUxwYxnSiklqaJMSULfRKPWpSCAag7xoxzZm9IbhZdBqy8b5Akb1ADz22NmvXTpT",
+	"aZoypYy8Q+nGtevAVbXePYI68jQPaQESB3lcuAqehaFiqELaGi8UzUEtC53qVoX84h9KiiH57PWzx+Ss",
+	"f3TyufNKKERoGKYyM7L7CbhqjOKB3yRoU8jCkJDR4zTlOcj4Yb/TAZpcyQUAWV0LYwCDv6DfOcOWnP1e",
+	"z7q8goaWniyWLM8PxrKYWQeOZ+tjHvgdDFVULGGrD5jxkd8cgtpvfnOg93tiMZQkyeQabwYBNqM5vnqA",
+	"S/Mb6Xc61gUGZGSX3+w9mI0QK/DSD4hosNDj0+ZbkdDQrLPahcxW0CLf2BSRG6HjcHmwjT0sJnrqfXXQ",
+	"Zn4w5tZtXLvbqFzU2l0B/MiaPWqU2gsytI8x5xrcy9YJuUDiYTu+xtixjQ+DvRgYq7l8jr/VLbC1Ildz",
+	"Fhm09aYWze+YcaW4mNSHiyefG0W7fJ+9tvFZbl/XnmUf4Xy7MC+3ObIAVCPgap6h+MWeyNI2RNC3rW93",
+	"uYvB+9G1LAvrBuVO/amnYhibCXQpYZ1MtUeDElI+GJJzUDMJAsJP293jPqbIGiMiDKV1h7UHojJTf6JV",
+	"KeWYDOnBL6RzcEbaZEAOhsn/x977LreRY/mCr4LgjRu2a1IUJUt2mYqO27JsV2nLVfZIqqmdbVWIIBMU",
+	"MUoC2QlQNNvhiJlv+3kfYT/ME2zsA/WT3MA5B0gkmSmRsijbVZzomLJIJhKJPDj/cM7vx3bd7J7u4vn9",
+	"3G7K5fxA5CGFuZT9ZfMTIQ9pboDgOfnH00P2ws1g53vvG1E+ELyOuTEzicFAPKPeJJfd7e2cz/7XP//z",
+	"v51+V1fBDPozhfm5jeunNsZ21H+IQifOXmMDPc3LBx8+F4dtq1pj6imoBDPJXRwi0gv/w4X7hAQfqEyp",
+	"2MA39VGgAfO4GEsDfPvVLV9mFd1oIMWR0cTH5+YK5zuvWkOYWZVlO0rY3yfObOmCjQRP44g02qcJC0PB",
+	"5oLKalY4/6ZxE3klWXNrmHwIO6nDHUQLJxMuWUI5NjxZ9AxRnu/WHe9j+Him+FlshsocIwQ6l/xaoLuN",
+	"Y81lrGkNy0FDqp5WfDGL4leQT+xIKAtPSmpwB8SJvKZIz0nDaMXdx4W41nDeSbF0ehGQucphLKF5wcfh",
+	"+a7BZkmDNgZOEaXxlMlXYkZjGsszsdSobqvoLPW7Bo503ZMfwM/oCJwO8nQmwCxzLDnHUZ/SqDVuYapx",
+	"erR/8rzQ1zy7UEKk8dXBVy3BA10wAT8XZOcCzQE9Hx+LC/x5OQ5UlRQ61wbaR8I0/EhBntwzSHUtbTyL",
+	"6TyyI8HUkTnqBk1DGduELBrc1ls8tBFlJxAdvlod3RmCdbzvHq6df7+4y3DjY43aqEIJN7fELsSi03vs",
+	"bFwcHI61eJ5XtjFSUYQEBYWZF/Vzo1/H15fX0CA+Nl16BiE9itcLaitb+npf2keXX4slrh3xNFyPxbsz",
+	"4R+ArN/FMq/HW8pQgRSlxJYaAOKYePVBsJuWH9PmVN1JynIEufFwKQ2WCW5E/TBwd0ht45k+/JTkivao",
+	"V1luqSC7XAhjubOYzEjllPOUQ7ubM95YrhHrBqdKl3n4UkVBAmG5BXO/9JKul5cS2OLck6M4Fzd38aQN",
+	"pR1eqSw1i/Lnvi8tMva+NRGTQPGEsZKw6e16qOKqdMMlc3dB5sywCsjccaPQ0JCBFEaS5IRTS/8B3s+v",
+	"SoA+bBrchbg0doTZCI411EH8Q5D2UiLaYlZmYokRUT1AIhU1IDMaigNxbYPCETcOhietbsdzRJmMZ+fd",
+	"L2FHOl20Z/tB77lwBPr2MY2BF7i45ND9vldm5Md1epAqdKABCgZ+QQPjUU6wDTxzUe6shFvxuhHNJKwj",
+	"lJU4xxnOtIqJolzjpDBiUZFDOVB8T2fVMK0akqoe46XEN6YYAtwmBdsbJ3bAJgrcV+mPXkiw4Up4VChC",
+	"KW/okVvj+h6M1Wd64kfDKCzSn2jDUMyrC4YWyC0YbQJUQggwfBDMJAUWNHur4XSHWioq9+hPTDRbvoCa",
+	"j/fzTRkQGwiVHuANwa6HnF5wbqzWFy4sufC2zJR3qCgngBxTM2/C4IPoZO+ApSITNg5K4dVdFOJSGiuK",
+	"hcUBj8MtTvmLsLPHegxFSdXyE9TbFkpwfRot2GKvYIH5O9ypcvQJUOxQUBLeLy0W5Hax/YCcJSvHoEXB",
+	"cS3vMCcxPMuYGfGC6g/oBtHv6ZM6uRiBXOAFUNHpxjko9bfPSsJxGuk49/MLSrdWx4SrF6vfgpmkjXMQ",
+	"knyhVO0APb6yRQi1hi1mcytbqxhII9CDJGHJMLThi9YruBuFGGsr5ra7r0oDL7wArwHKD/NCD0JbJ5Kc",
+	"eLe2cnIXm+i6LYkWTvod2Y3NZagDI4tZHQwPUetG8xLjdyO8WGoGJxfEab5Fyu0EjhAY+tzE2eKiCQwF",
+	"GFdiumjyo4LX+Ylg5i6KOSySE0hrDkrlNqcOo6EhPVkdOBrMvc48zyQG6364EGNN1IWZ5FAwGQ/CWcZd",
+	"xOxWoJZ3nBy3y4ladDycJFXnE/ob/P70weUBvlFANnBarjKWhh7bC0BTi6ZGkk5uBEZvoCZAWROlQdgv",
+	"c7F9eaB7EYoj57a5d2Bgg/jf+Ma5XBsroA6YB67sMtYygmfxeOFoIvBm4KDjsbTO1YUTVKWncVtejFY9",
+	"E/bAXVzxffFQ6QLtEdxrp+M3IpyyOBUUKttCjR0ZxYO4Yd9CKA5UlRgLu+DSjYGD4z5I4CQ31sgYF8Rz",
+	"ghS6M0qQBsNJPfXZjUwYc8BMnrn9giQxNYmysUglL7PSO/v+8t7NzQm9hkwL1Qa6sXZ3y6QBPB6UFMZq",
+	"k84/Dtw3jPsOpUVfBwq3LpS+ADtUDu7TtXByRHlWWi9n9XQBrZ3gjQ35JLMHmAquEkDg1RUvhZcBQ+w1",
+	"hgciYP6Q16ZqR0lBwQEWMyJwCBUbyMHIH79U1Ih7e4IX2ax6h/7ESOV0OLRqxTvXaSgwvIaDc99zHxcy",
+	"FT0opS4lBiI57xHN3K6ObWG4U7X4GEl23OIBjrOZGIBgo8+HXGYHbDDSTnn0/Jc9sCqCp4ubnbKpqRwO",
+	"RWGqNy5DFuQ88OeIY/9SsL4scIhO+WzRIMsg1GSSLqy+8EauvN9cEKR0GTyFInp0lSizDHW4IctG/OFw",
+	"0lF9CE9uHVVJ+mO30mfFoAZiATgTPmC9TCooWaRUKNS7Ro9GNWHIfzILUhNyevNTUTqQyPAo8+cDoiiC",
+	"AwdhKq0KDoJESgmFYDfV0NPQq6s+dLArRJTplB+60WlKwDnOxodBypWI1wAqmiYLrnUBCVmSlYpjXbpd",
+	"hNED/i0dFBS+Mo56ag4Al9PocalOrCgUz9zA+5ADduN6tVAzPzxg9WfxfOgH8oHFPiZFNUWuYAaklfGL",
+	"XxyOeOZ6J8IWsy2oMO9RYtSvhBlNrAVIRz1V0Y1Cfkcadqnd8O4HN96MEvVUWnkxUfyay+CT4rifNVc9",
+	"sc6/vKC0dzxbEZXGw+BQLj+F2j13H6kuuz4mCtUSlA4IM6jWzi8m6a1mmeCFKjUBEP8PnFpqdT8Sm03r",
+	"MOeDkWC77Q4h+JQwQNPptM3h67YuLrfpWrP99vjo9S+nr7fcNZ+SlpUWeVUQKAi6aaA7cqfdwV+4UIrn",
+	"stVtPW132tQnOoJezu2R4Jkd/cP9+xIBG8PRy3Ha6rZ+pO+TViFMrt0E3I92Ox2AIENDDM3Dc1bYfYa9",
+	"77d1xuMtsM+zhvKmDRQRsPPcSP/nFlWabh03woXRz7fpl8cpDr6Hk667Ijzc9kue0mVu6faXueSY9u/r",
+	"oqDuft812+r+7XeAgx7zAgApPZMWRkE8k9cAk8EvTav7t9apKK7lAEAOqBDTDeAG3B4LW8iBid7T3FIp",
+	"9r6AknIxMY+g2JthC7lbv+o7/ZnGuvWdulG2gcmx+jbn24QXXtyZC8zxLl/09e11dm6/5NfqQRpet3f7",
+	"db9o+0ZPkAD0rnISJOMHYf2K3SYQLSpJC+8V/hmK0VooMLTp234v1u7ud7lQh++PP3d3z/XM18mDdJZ4",
+	"AD7zH2lD/yDm2kmW282Q2PxH42Y+AzQANI2+lxer9f4+ERNM1hdaj0O5vze+kK8mI42VaAub/wRv/aX0",
+	"+YCrb+79u6ueLqVHvA9zo8wccchSWn4VyuzMcmITVSw2ys67awrzD98fg3x41hvIMkBPlPQNEj64xzJM",
+	"ZvVBfJgEiZMExTv0yo0Jz2MMLXb8UpQ9IUNBqHLqXPUyOZa2lzCeGQ1HCAk5WJXmiK6LUpCArhBUiIsJ",
+	"QcV46EOjGlLvPyNsW1Wq30pjD/3SAHYx9U0AWeY8cVQ2ozYnH4WEegn6e2LKbHy8bFUEjitxG4L08x3Q",
+	"zK1uC0pXPI5ctzUdaQ98AfspAjfc2f0ewEzC3zWwHLWP5N4iz8Dg1t0SX3LlrpR7CBgvi4SC9TJfLu+2",
+	"hzS6/ZdvnUQAy+baNA9KAEA+1WgfklcX0JOkbHyT+1Z5Qcm5lwD6hTa1Z0rV+irSdWHL3sHBQWUIXQeN",
+	"yvDljPo6IJccs0fUqg8cbEF9fGNbwD3FUnsAHnezB9a7B7zUPwpnd6a6AfCjz9sA2x+dmH9q9PN/EF68",
+	"V5Zuuq7kGXgA6W0KKX1aPPRfeGKkjQyvS4ZdgFOWZ9+D5N5R/t67T1qffq8X/G0TI/3XmgLsv6G0sC89",
+	"mwxGlMgPBSlV57cE5UFJo8Sj4IPRohUpd1lJPPDZ2y35Ju1PuQA3GiHIn/qfbnbxA+1iwkP2Avp17Gho",
+	"Km3cvYBICsB7Cz0cEN9CIkQniL7iTyOANcWDDC46fC/hjmvcC+4GTY7YmW8+30j9A/hfIDmULJPQy5LZ",
+	"UST6KApVuSfaAXdtK1naI4NbbX90//nkXlRh+wIRuFfbJG5GfockLWe26jFW50qqqIoVqmqgAsrDI8TF",
+	"Vb7I5MB976whYkKLMR5dI6nI4p75MTzNmvfMv07ERNRtmt9CHZSfcnh6rcqN/41uqSVk/Y0u+jJNhbrT",
+	"JtzrvLj9giOthpkc2C+2a0/5rOw4ocYi/5YzeS3MLfsWNmz9foS2A7POzQi1GzD7YqKgtrbcoFScD53z",
+	"P0KdGPJ9RY8aSsOSmC6YfFGE2fbCX0G8c/vcg8nOV0J6+hWDXRdp2QzOM1+b2hvpLA0n6JAFBjKJEq4A",
+	"GwH0cAj1vYFtooqWFveEyNSDTRG4UMARrXkl2wTMgoiihxUYF8SYcYrMiGtR8AyhJQD3AIiMi1QUXXLM",
+	"edxaIj7kEibvv6OWkgTLrwZ8YgSsY1+ns3Pl2WmkbbMjXhRQsQTNjFDzdiVEjm9rpifMACSl4bO5suY2",
+	"O9MBcrLn2Xr9oyBCAzQHDOASWKBzBbWCqYbCG2ixFwMsmrGejlliuSxWYcIqHccqHSqqtCoPg7C7uZDX",
+	"3gViv4Fc+DV0PzLMiOIaS737Wl8leAurCfqHUOMRqkNmAutdvDgPeJaV5bZOip52Qg0GigsiQuAD9aWt",
+	"IMUFpAcEpiTJqs3tuzcaP20L4fOFsS91Ors30/OLmMKtUPWXAP22mIhPazR5cNMmP5FMnt+8oaYmYXIY",
+	"dR7A5oONsTF+92T89naWmNOZ1m95cSnwgv1lHj4UuP4sUsnPZrn4Yqb2qM49/Fzz6nX5eszsr1DDt9/p",
+	"lOfioKwIJwXvHZnaJgpuENnE13ZZfQm8DW12gtVd4A0jdp+HPu3tdjqISkvWzuPJQdWzh/MJRvewyrOF",
+	"vQ5oiBAxxJmpYKGc8wDfEfBPaeejJiLoyiBy3yxDRG8Dxxt0LHquftHV7uqyzhypu7gJltyDoXloX/A/",
+	"8okZCdPFNaX5e+had7uJupwIYxCMBp6hB9e7yfiwOzS8l4AaTrknoYeFWAIScuKlYfA2pEZIoelIU/uc",
+	"CTXag5K2zCu9vneepD1X3rWxRmTDEgbxCluDsB8A4GYBnQwLUd0gQFYAChiNExRQgEx0GY8sKfY3+YZU",
+	"wDXGBkM9hPcwZo8X+l+f4DwAdaE/CxRsOGnnfoyFF9R4/9WZQHSkcJ5rtn4nIBUvuR2MHtoQLty6xhTG",
+	"gpnKdGPtNtZuWWvno5GqR3V3c7dWOzcfTnpGB+zCAhBlAAgvFccjhCMrRJ558I+BQD4vAJt1uhDgh/si",
+	"Dq2Dix7BYp0rpx9dnGfY304tVykvUkZEOOb3x3GFsqGvfT9pe6DHT7D/RNou69HnWxEWiDSsd73Dk164",
+	"L8L5euv8Ot3d3995gbOgdgFnEHoIYupHlClimbarH0N0aPk4r3wLIZ6HPnXLASkyqvAeymvBxlJNLABL",
+	"D8GUniBwaC0gegylDg5HrRPAHvcwphRp7wki0sOPySFQtuCpHAC+IhO8yKQLBTX2ShRi4DwWbDNDRhql",
+	"qdn1ca+8WGrVe1JnMnD6qFJXPoWiVw3chsv++Myv+wrXnPoXTIdSazFrtAZfxJg12jH0QkEcNmas2Yz9",
+	"8a3SScAnjoKXatros03UNrRYrjsgC+DKUUAWvPa7R2SnwRQBTjWukTRt9o6QjgICvDNsEB0RE4+pknmU",
+	"0H7sUjOtbtOaZqM2v/ZAYKNBNxrUa1DqtfQ7dwWNCUjSN9WQ4qlxKniKtfNAXg8Omz+dabM3VMheCGML",
+	"ObClBqsvPsCbLmiYusptz6a85AmqG5nYsZ1KqRtxkHEgMV9hxCO4pKb23FcyBNQ5aRjvE2tn3c3pRH35",
+	"8+AjnYq6O3vw7jKvVq3PHwtR8IZJAORMUwn+ixcrV+CfLfSrL7ESgWt82dWISccbugCwsWEK/99LrEdz",
+	"aZqH+y6diJV7A+ZuT80TFYAAXdCR1SLv/M7O1m6nYUbDQo8r06nQk7eWaYkYuvg5nkqgVEFQnoYZPWuY",
+	"ESSDV53St1S5B7v89rpx1JabqqX1Vi31vXnwZuykArZzx3JxHHX7I/z3U6PF+82XV4+k88ZniYcQ9qwv",
+	"VmQZevQJAcF50BDjG8t4aJ8H9BlQg6SgF4pmQfJa6xbtV4Bh0ViL536yker1VfUIALehN30/Ur1qeAZi",
+	"MF92WtkS29wYeanuECnHQzeFyofGHztJ69nJIIlIWEv1J4mLh0EwTLlpVon+gsH7SB6Q95I+reQM4hTK",
+	"+u6HCw3xsf+Am/gPFgnu7e4uczEVE6HC+FLF8fI66CZAxaKKsGX1VNBODXZ2G4Do1qRT3ni+GyWEZ5D0",
+	"xhioEHUulPFM4iOhqgWHaNrNVNrByAPAAv80VAIjOhQppEVFdOSe67P1kBUfnBP9kvpEwVV3IcNBFX7a",
+	"6ixtr6imjpAvaqOjNsfWfzalBnszaDVf9nN/Ko121pocpTRFnkAlPGIbhSIRSzRNwTPZx45UIS9HNiSF",
+	"bveoSE/clyoLGTFMTkkFz5AwKwE/d+/5zs5Gk228rT+pYqJtu2IwuIRGCjmINWml94jnjEWJBMRasidj",
+	"o4Ao3Stk7GvGSvYdTLiN2G/IwFzMLoqJ+gtQ5VcYF6koMcLqNSM9NVgFGtAuI2a2APiMAKljfiXaDJ8B",
+	"O6AraOzzOrLmbJSe/yiMfBvQzulIT32JJs0i1ZgggseJFXItYg0uxmpp6d8/Q3/jO211W4UY0j5e+rg0",
+	"WpYHVtLlnd9nXN1YcRJJBVRoOdml97JR5BuXdL2a/73Hw4/E8O7qP9L32x/LPz5tu400W90ERLvoFjvw",
+	"CihgSa0RyL9JqEtspKdQvI41g9JGHX1O70EqwMR6/x0WwwA6ReW4quyB9FwHPokecfUm5wog2anF2ViZ",
+	"ZRjAAzl/wiYqcwNGUNyeL2IOj7u27NwtZUXf31W1Lq1Jy7sdlgN+OY3a5PvGZEzEprBRoBsFuuYCdrcd",
+	"H0B9FvparFOBHlb5Fh8ZNhOmzX5Bvine96yLhLcfFCF0qxYEB46dOM7zbrNDmLPzapc9QsGHnFNtX4E2",
+	"2SiR+1Ii39S2BnrQNW9sz/Szzp19BnR1fT64KttsAiOq83+IDhXsJYS8bkYrbFx/yWbnbnbul9+5Xhrv",
+	"aeumsoDShllzZc5Ijz21UBIRuBclB3smeGqY1W0G55qL3PPjNvtFWwY9qhBV+Br9xAMsd7FhF7sQPIUp",
+	"9ES9dzdGJCW8NXbNeh4UakEDJiOT84Fos8OI1xG5XKwGuj2e5+agwq4D1yOn3kxPYGCgowJMCz4W5wpL",
+	"i6Cq1hNSEgpYEnJlIjNwW2B2oryce8Q8Z0OpUkPzMUBlWQs3ofXVr/ltuS0g32+znyUAj7FpIa1gvX/p",
+	"Af39/9x92UMIa8hoVSsNY57+3YbMF7zgRoDoZ0uUP0I6MUpN9v7aq06j4Ney4e74aptu//TpErf3r33x",
+	"nn/VV6N0OGiqssxl03139/cXb3y3gkiakaEqTkElP5FJ9lJbL5+tpHXNs4nA652ig5A0PMXRiEv2XkvC",
+	"f5yB6sCo9VPSwhb/6g1/0VRxMD8upTnDIPC3G0VPF+aMe0cPw35snOeVdP9uof9drv4Jv5bseAYFyfig",
+	"3VZubwM539+df8qkdS15q9v68dWbI7Rpy9nbV14Bvla2mDVmMr0qIXT5Chtq5DlsKvnWU58KXJcs5zMh",
+	"2CSPzF14ffVIestWqSKF1o1QkJZgmJB9SxrPW7jYW9Yz7r2ogeglJRMCAB6JkdPdPTglpp5gIu8C/kNf",
+	"m+95AQBqChlVEX/H2afK3aTnepL2XBFxaJv9JETOekp8sBd4Kw8K4VGM0fXtxoc9mRgC8lQCXrTwQW/q",
+	"zKd0Ns9OhaC27egyYmefyoEo0THAlJorPG5yXwE0CRLQY/ccwFkJfxDkUTeQ1kqmuDQzeFxA0BgC/51O",
+	"ERcKTq2mXNpefDRFaCeGGa0VgnISKFkFtsyKLIuwTyxWDatZgJGCJSqPpPz9DgcDkdsusByhuGwZWwg+",
+	"rkwicCAKlXb9uwWEK5zQjI14ngvFHmNiYQvosPF3gJTSL/TUiMI8Yr3X7tNTPSkGoscKdLFGYvwkgSUC",
+	"CYQEBcpacq56MA7OxxmtBMnO8ANcfW7QR8iksSh/qIJY7y03dgtuuXX8qodsg1p5keX+9YE7JBUx9QZJ",
+	"PgylEfgaBOSWd/b9qp4rjgz89sA5rjzL/NrjgzVBehk2mFhoj2dE74HkgPj2iWdvzC2+SqGaeDpe4/5e",
+	"GTbWPd4KvRK3/xAm8htf4cdns1yYpeagBxwCk9t/yWlFjl+tt78DbkL9HUlrYeusyPBVNoT4DeO2sfPr",
+	"aW852ftzWOG93RdL5at/5mp2QqvxhWk5CCkW9V8FA4U2Z40BL+3zh1wXzUDrpyBOXiHyTKQs05coH+Ci",
+	"+s4Rp1+oH9tq0D1U3uD8BKQvfdxzMp71niRYTmHY497AXPcSoNL/+0TY3hMc+D/0xK2TGxsI67acgJ8r",
+	"QrxGMI5RJtJLUbir+4Ir+Kb3BKpkgcaXKU0paZ4B/5Y/PbPzrM1RGVrh7HzVavZnVpjIdgPtqrRWKDYW",
+	"XAEPEgJdIgoJsUb7gpCMGxvzolIJSaYvYy83RoKRts16L/lIbr2RhfF6GT44CuP0/EC+fAS4XJ2/kgl+",
+	"Lcy5kiAVB6znHKWLTPAhjTSIBgm+RBX20j0O9UDKzL1Suj2sMY7iWZtfyUvhJvn45M0Re7H/tPOEDXWW",
+	"6Wn59G4Fu2ykp9TVq6feheCFKLv5T3883Nrdf+YeLKQbnRHH1KILe52RppYkAiM7VxH552BiPbQpnIOO",
+	"dCYAwRMAAhJmR4WeMj4lmE+Yh38dbp55xgfCQ5KPAV/tap4ZtLqY56q6muXMuB+OG9YrhJmMxQW3BAjK",
+	"U2qqApNeZ1lfw658ifw6N6YuftRTemaSymqQPjDXTU2Z2PBYW45Dlwk1GTuNAdu2ldCntFedNcAt2Epa",
+	"YQc6XbNUe61ffY66oM163kc3PXBPvemZOkEZ89Q5XcaKnL6ew13zwPDlk/sqqqYu2WHDo0fX+eePPgqT",
+	"dFe72Sz1wG8wVpHIkJ/42nxk/B9rcO88W1kK3NCqoaF1f9kW2yjXstepNkB3lpgxAoEsP+WDWmWHqKYY",
+	"yjR16J51Ol3437909rtPm1qIrb7Ppyvfh9vKoBw8tbiLMt1iVhNsneZVB21Q30oslX2214LpybETpXJu",
+	"UllxCR5w68PWpd5yH2+ZK5lvaZgkz7ZgCUXhs0SNr0gsmBcXmcl/iOpDWV19pO93nu8+rX+scrwv8VzQ",
+	"+E7bO9NQB6lDAG/CE/I8n1N1mJioeyDMntWKz7O9u/HzQS2Pcw3KRISzLn52qPw10mbD+nsXpzLpvec7",
+	"O/VTDjajXk11ktVeR0NOOdS3oqdkfBYek/v9WWmdDc+sN5eyYGNeXGHGn5w69AAR6ghzQI+AiREz802Z",
+	"cfLP7lAUulJcld0cDyWVC65V6pm6vamrXB3WvS8Vh6dZHA8CMmcub7nvZ3Eyo+sOWbJcigHmaNAXcPZy",
+	"Ll6bcyBvC9neCj5874TYbeXSG13psjN0H+tOvrglN9FU/cR2RRS8AS69z4RVHc9a87s5r/2iOWV0XusY",
+	"It/qyzuCHVyJWXMS+ZcKy1chrqH5EA43rdYJYfR7T14WzIhBIWw9ls9P7k7fNGvkT2J2O/KHW9DNucp6",
+	"UzMEjR036oF0NZYONFbilIE+5jYwHeOEOAnxuwa3RI5Fmzl9CRQXCJw34qaG4O6oENyKn8TsrpXAIDSA",
+	"/1Q5ulzgTgFELxOheYVjTLy4dfry+Be35Sb9TA4uroQbZWfn7/9++O8/fTgqhv92uv38bPbbv/747vL5",
+	"aHD9nufy56yYHnP+fvDjryf6L+4BdBbQqNybAGewZloD8Cv54EqoNJ6J8xDRhbQQ0Ga8LzLnoRQ6DbiN",
+	"dBMYe4WD0F/E1K3yUmXPO/dX7gSvNw13XpQoX1QBMlKqxD9D3dOfgA0CXr9zyEkLLa2EIou7/fFKzD6h",
+	"PsqEFfWIBZdapwnTis6mAGffyRWch+GBU5udOKtc1ga6EJUPRbsGs9NZb6+VKntjb/H2x9Q+ARZ/U7T3",
+	"FRlAfI93kb9Vfa+fxGwOBijTl9uDSqRT6zY6HYgEsSG9RYV1nPInIfk70AG9nA4QptIqYDtnI34t/Gm9",
+	"Bpj0o93T98xm+nKrnEWb9Whq4YA5L8RQfjhXcMPyGiszYVima9s2fxD2KM7O3JobhpQ7ngmEg4cRTw/K",
+	"R42yR4EdAxHj26zj54rrVMld7HR29+rDerd4K6Qt+AdMW+x0ov+7JZ1xu//8WaF19N6qSuWID0Ziy8Wg",
+	"hc5u0yrwY//bLxCWfsV6QgwmhbSzVvdvvy9Q25L0sUoasjGEDAYLdn20T6E0vtadfgvgd3oYb9TywjY7",
+	"A7xNPYw2ObWtSOP7VpA15nFva4t+1HsC5xIwaaqPvxK5Jbg9bl2EqoeAdHzgT0p5Ic6Vrw9qs5dOJGva",
+	"ub2xrGvqS9Oj+JnXBiBducudOvjuaUMSFrnHLDQV3bxxATYAFiu5KbDlyn3+qGrp5+zjvWSynJq6MZvl",
+	"XOqBVtdCSaEGos1+G2k25cp66iszKUKNwhiPH0RmBBCG1ue03upLSmutj/cQbnETQbZ76KTCgvpFd+tX",
+	"YO0CpbVbmrIz0rlo0vtgoO6Wtn95ofXQbA+0MtJYoQazG7xfD21SCDB2ziF0npt3+friUiqFdJ44ubJ+",
+	"/oCdvDliz148203YbnunvduuAxi5ds5PmMgtzirU4LjbU0mGE5QCJrek10lH4FWzdPP55W2e584yB2nz",
+	"E3euMk3c+8/cxl9WzsgrD/cc77/EAfiX8Kg/p/UuiMF7J6FNKgLE9wvb8G/PaYadVlUfI44tUeyy0FO1",
+	"tPpwoee2ULaQwmx/dH8140q/xZgSi+ZlwQZcaSUHPGNOHmPeGGTIVJd25FHbpYWS7PmY19s0KOIjYuUm",
+	"uMofhH2NE13NqumBFfVVsref69bKLMbW33KY+Ec+h8GAsj/Bzsohva3Pc+RWTVCdyUzUZKhgs33MxLXI",
+	"Pt222X7kZiScS5AK1p/BfxP2dJcqUNxWu48N5Sb6hXeTm/cm5fLwKRe37t5Hca7LzSZj1R3w1gk5bYHk",
+	"Lvsl54WVYrkKAGRrxk2cML+HGRJj4yZmRoRWGugErQ+b3tNdv+lqAPcQS9QD0ApvSgLWWxKQB5Hy28sL",
+	"2d26LJsqBn4G7A7uMXTh7NuMdF627fuGyzZ7K9UVMRSOBaUZpLMXH2pKZN7lQr2ntunVdsVxKsa5hiAA",
+	"DqXXR3aH83vg8/bopjWBjftybm9F67F1IvKMz8Steyy6JlzyR65321licj9oJTY5zhsUj9uy1K01W07x",
+	"hKCQ1NX2R7j4xkqAX1Um1RWdbLpfPzIVpQLUx6iVfM93WXg8X3fMJqoQPAXQXd+i3AXckMTjpSCuRcKo",
+	"Kexcqcm4LwqTeEwQQBERJmFjYTk0gLkpYAODJ+CGVjUQbBO6zQFw0f1UqviYIVSgt9khQJmZBKqt8Mlk",
+	"as6VsTyqmHZxOEI4XotCDp1xhUazKc8yYU2g7xbj3M7CVWWhO/CEM6HSNntdcLNYO1HXN1RwI7x6Xq9L",
+	"caOqS5hwM9mUZNwXjtKXKeR17zA4Ecv6LJVSDvLWF0LNr0BGN67umrMuKxic5P6zLiAA9WGkN2fbIYv+",
+	"8XMGT1r5pKG8CKpgyUIBgBPofuoP5TOyHQZQr9gUe2JL5lFn7yiPa0vNClTYIyjfKai811nCRVf9VNhX",
+	"+IDHwQ6vqUBg8T4PDPJ7+3Yvc9FKTBm9+Y192tQLrMh8iG4ryU/k4X6eZ70ducq3gyXxAhg8AYg8PlA/",
+	"8FoXOSnENGFGl732AInAa7O/b6WJdu9aKwXK29xULRCtx8ZQrzcnxevita/Dbjelt36Qvp4VxZ0zQHWA",
+	"8hjEwny8AKwJ2CLW7QCMtghs0v0yNtMJDObM9BNMjUHgRR+dK2Tgc2bEm/UeftU9n3Q6TwcwH/in6MUR",
+	"JcZ+GH2Wy4zbGXt6xlqJGesLxHmKw2hvrErQTh/+mhD/oivhY0u32SdK/n0SKvF9ui+Ex5j+xqKhEtgz",
+	"VDwLlVLpB2eEsSHScwUrFfVlcxXWgdPTuJ9QC5KFeB9uPdVFWkb9/hpZfVA9VV1QbExa9Hs87ZeBYc8V",
+	"1WmXSg7QllPiYJ3pST1OlbqquEAPnLic75e6oMefh3yseIvBXcE3U2lWKi+XQzOgDqpOp7Oz+3SvlbQw",
+	"E9Lqtjr02f6z59+3QM2Sv1sBjqxMKQHUzm6LmxH/q74yfQkqg1BE5yYcsEXD1PzvWn91A7TCPehzNxTC",
+	"oc6jXRJGahjIg1rS53RRBW91B4ZDkZ8fjz6NBhxMigILolrHv5yUM6NfrtbPtaqju7MG63m75dwknL9G",
+	"PoxNSvs+/BanKdVa3O/tj+UfN2a8IbSsTUY7T6NEyh4WQpBvgk475nET1neOyKyv01mbnYW870SlABE6",
+	"I5fdWbbJYCTS9rnCJPtiKph5jVfNKtcZQxxiLiOwXJ8dAJXBE2zi5m85r4sicLf98znu/O31EKVYzmfu",
+	"tF26+sOysTbWN7j1oJa+MLADCLwONn0voOzeY8WIrsNCrc723507jGjk2FpYTm8O0Gjr+fMG4Jz4okZk",
+	"+d3vl4GWH2lAi4GaTA3whrRwzvfsjQUcqvUaEXwox7tClu74Fc6jtnPQciuWH07bU7jg0xKi9XUV5Wh7",
+	"e0mOx7Tb5D7Wl/soKTEwgC5EynI+uBLVDIi2912g835ika0DabE4lnRKxcyIhyZjahMcZFyOE9iXWOpZ",
+	"j1ReIvUyzHrPIMVAjNUAeVqeLWQSurMJBr3rfjDmM+c5jESWJmzIZeb0QV+cK2N1nnvSQ/eumdFl6O4W",
+	"CwpM6QwfZitSBsiodOOezoXqHSDeGFImQPRe/hb5FcWHXLqnB5BsYB6yms5FJKJyQr8TuE7SGpEN2+fq",
+	"OFAf9gWkHBReisXmkDX5H/+DlUCZqbyWqUg9yCktuHO2hvKDn0z5bAFPi73mgxEsIyFuwxsZS6ULNlHS",
+	"ssc5l4Y/oXXSl4IQ5glwvWRB8wTBY52KLhN/n/CshwXztKokFVJFw5tzRTN3T9/DaaNBK9xGEilgyhPE",
+	"qMHObzIymHdCupcIfDUeHXHqLwU9lVu5yiwLrlI97iUeFt/EeXBf7s9n507acJ6VJ4EbO6HLZu5fQfIo",
+	"Qw1iQah5Vek2rC9sAMcN/UfTkSYofapYc9IHbTV+NMQ9nzopQ/h+TCZNeZGarnv5O7hPvjNCpN+5Gz3d",
+	"pafEumoQaulbHHzNCBRaP9tjmZ6KYmvAjdsxH3gqBnLMM5bKS2mJQHROiIAulHaRVEwhcQHJ6G7beSrj",
+	"sbRu08bLTLePC1cSv/yEmQsaoX5CiReBw9Oj42MA2adPjGBGXAsFzPyG3qBQJF9E2D8UImWP3XKwnc6T",
+	"Luv1+Uhuoext7fQOzhVj0WM+MgChf4CNuZRxOWgW6YTRNPE3mLhy88M7RF/3SP4OCPtIpM3P3D5XTwnU",
+	"2f0uQmTmHqSRioXa7GWmB1fsu6vv2ONOwnYStpuwf/7nfz/xK/zjz4dHWx6aGEMz6tjDwR+7J/WV+E/c",
+	"0G4sbtj3Hjm6Ly+3hEolV6RB+nBLPSwL+F2QqCcFLOZEUeMfTdH9sGaspOy8gY3SPld7bfZWWPbdyXeg",
+	"CJvXHGCwtXJ2gl+JaOVB2HA4dgZoyU5GCTE5AqsmGG3Fdv/5X///P//r/2P//L//H/bY/zHWqZvEEwQA",
+	"Jxs2hFIqhVJWOHedO23QZu+G7LsP3yGYM2Psu8HEwmbcYf/CHrtv/HAHBOAsLc5IDksiCgRtnrhBC8Fd",
+	"PH1qdR40OWk7rxQHYHtNEDK/HuwxJF2hEdJ91fUcWk/a52q/zd5PiHjbXS8V42bg0+RuzRLW8Q1O0Jnr",
+	"S7roLRDhA/ZjnLrx2U5Qo3I4FG6ziKrGtlOd4FzY7lwf4Qf6FgjYNdMqPmGYjjSsJthX47Q6Pa2T8HA9",
+	"DVyXJUD4oBORvod9/cVy5vD12Ge7F3K4lN1t7XQ6nXan47zCSmgUgiilrYA+mjyfsVdyyjOJPEcITxnS",
+	"1pC1dm4iiEar+/0qWeFyuR669ljb5toHN6EDJFdykj0FcAvvHHJWTDIRCKjx1AGiMNZzLqBIe5ss8iaL",
+	"/MfMIv/srB+PYr4lQr4yg6yt2f6Ya9vctUcQy7oS6gAPwgQa9hTRAEzdTnQhS5u9cyZARu4isaKVMH2E",
+	"LePMKSqp2lY+pxHWm794JSyXWZ3aObabrMV6SytjKk/s7VlJhtdRtaHrMra4P7YHXA1Edocqy3LQ2wtB",
+	"qHwi5Aw0kIdAWhNoCBZyDtK22RHMLFs4UCFDGFFucufyt9lhtNJR1gGfMMODkTlPCr7C/bja478jxPxa",
+	"X2p9G7v5XDmwx248gm/cI/h2bDRun6rKu5uZ3sZgaC1q6D3UclNAZbU/QomolOnAOQHNBPEY/EZlMwiB",
+	"qypdhsooIDGiCLKEesbyJ+uZv6w/iGZKT8tkMKlEz6PErG6fqzMditnoNr72HGrEIAFYZrsOoMarWpgk",
+	"recwbLPfILa2vtI9FQNKJpW3LzNYubb+5Nv6vCubcufWDHVxrgLqHRW6Q55sIa3sR9Ally9NDLDeJ8rK",
+	"LNyO8slAo+iup0SBnmTIXu9rACE33tvrvMB8KtatKY1zrI2P3Wh3UeoP1wULU/wCkegRvqgmMwJLmiz0",
+	"u0U9EXJTuLQJOf+gISdsDm8pVrFjhRhoNZCZpMTWDZjGQKZSTOgkKPDu9QvBr4zHIHX60OCpl4b+YJVS",
+	"xFkbT55Ub79GD3TuTk1aBFJUlAytrs0m+Fxj94sAeVpcdDpkiSR67j3eDSyzepPtYqJugvXV+grbprMs",
+	"6qNGUGvPIoh4mUjxxrSiTgBI2vfAd+hR7Ae1PkRu7cvaTUmHNZV2MELsb6Irj+gpoUngXIU9ZWjzYYoe",
+	"iTBYKnKhUuCCDnyXMBSMEPeiZ1qJrtvRqgxUCccp8Gm7yHRSMuf3xeVEnSM7aXCUPPW0vhYFujguBn6n",
+	"PHgcfJRpdelPW3crhNHoEhIkJevtdnZ7B6z3w+sztviqesyM9NSEg33npsLZYp0zdTJRNfrljqcFAAMZ",
+	"EQx2WkkLXmyFdbC1Wl4/ntzJRD10d2PDBGpYNZ3WxwCgXPF704e7nd0v8kgh3tiwk/zJ8/VO505LbWx4",
+	"3LI0RzZ2owFa5DshmqLtPs+4GohGD+vY85z4w0jSuaDjfGESU7oY8wyA+nwZDZocTOeHK7zxiU8DuGGp",
+	"6EtLmf5BIVL4w0g1EA2kEC9x1ifwECsHpXjZIcbRJ16tLVEqSRfa5X/7xqnnpX99ppf/7ZE/HF76ilNb",
+	"yFyYFSaPoIZrzcBW3+SDkUmi+ENx05AXxCQ54GMROQhQSzWxTA+HDFwXnxx3Ei+UL20CTP7Ayo1w/YoJ",
+	"pwQ2vvm6D4YoGfbIMFJkhCMklfPQbUU/gsK7s2eO6pIowJu05WtQlUSgjQDiZaOthlIvnmVQzAQ4M1Kn",
+	"VDaUC/B26SmoPM0PFHR+1Hzq5A79XIBJJU/9XIV1oFbSMvfkfPPoHg2q9S084X1o1o2WvD+6gfilbJTk",
+	"RkkuryTdzr8UShQ8Y6S97lspQnZqLG7gHns3DFAdYl5FOtmgRn4UFvxFyJTTT+JDGVPKHjbzKA+uJ3Ua",
+	"VY9A1kzpaftcwQxgjNoJDDLBgRsF6guFtZnAgjG6YalFc20kNlDooS9amUqVIrezz70obZ3AD2UBhzgW",
+	"j3sA3e7YEtJRLnSeAcA1FrbKFNGPGhTzqV/lz9LNhBy0rHJ7CQyj36Iefwi1PP9KNpp5o5lX08xBdSL0",
+	"CKrIwCh875o6pImbQZdM2cGj9LRbHqi4TyRVtMO0E/gu05Ck1XhZSDzj6X21+i8MRdljZkZwNA1p5b4Q",
+	"CvofoFepPwO9HdIIKmU9q3tY1953UuyL3aN7NijO0Gv+WYpzfbrtXQ6JsK9Ir82v2EavbfTakge+WJpS",
+	"Qfbtz8gTg0LeS7EGrSZ5tnVbJvNsMQSG02Fsci8D6zJ7AHG6EyTIT3r8SUxQsoHOJmNFp2ecWW2RC4iO",
+	"m8lfwejeTjWSX/qan5okaU0WwB9eL5MtlYr1hZ0KaO+veMlKp8K3w8AkoMnJJyUmCtqBegbDXkAJMMI2",
+	"qlLJM0rZ3TU5sMkL3KeiLt/HRldvdPWdfFBQn17n3JtyLoPobQqEEXeguaABKBopSAesOy5TyJpeapv4",
+	"QyQTAnBm+MwkbCiAlm2QTVKRHiCzuQfbp64v7Oxqs0P6F7Z88xnh1ffFuYI0AihUH7RDEWWI4N0VEu5t",
+	"AYUUcrSQK7B8ZtrslM9qmIznqxbO1bk6VCXkCo2P/eHuuR+ZxK8A5HenKvHEmNxA3wPUUkhTW6SJo52G",
+	"hb9zCf5voj/S+ur41TLabu6iMzkWxvJxfodrTz0X7ToLRcv1OYrk8qFrHMpZvCd5bmxp9PKOGhaakqcb",
+	"RKp7q/PcVB80ePKwOQiBuZRCrK93wptGtiJSOlVzQWmMxQKEyD5Q+nQ5wKtaIKry9r/RWN80idn849wO",
+	"nkRLuPGW1oufVM33ryD/d/Ca6CbbcM9mr+kIKy6h1x2uAJeJZxm1vls5BtdFXwOQSgC8AGwOtwaZcPFj",
+	"OG4pG1hwuNKRh8LpCC1oJsQjD1RcekoSYNnja8vmXnCWgh1LQhW2c50kdcsEsiL3Afx/CCKwVru2NUUb",
+	"Ubf/1+8+wIv5Yn7DzarhLLzA+FiqLHnfOA/fnPPwhTo4nBJZQeEtY+m3P+I/bsAScCILmTQIhgoxlhYi",
+	"r0IMhLx2/8LmKYUBIBSRT50eREzHqQvgznw0hrBDTnUBiBahw5krkbIhphgWT1vDpJtODaoT7g3MdS+0",
+	"J2Jy0PiODSyff2Tik2VMn7RZL+dStTudnV6JMTdDDjm6Gos/EQ5nKhLWG/CxbXf293rMooof+QPm6KfQ",
+	"6jIFY5Vl7NKn9CK8TXPdgHJJZMa1BPyt/0BuLKEmY/e66U8czD+K+4Dm6KRjPp30MK5TlA+Lh/swzpZK",
+	"i92aPrshKfbncMO+oWDGp7rw9eBZK6qgZVTavcNHoOmeQ5C4QU1uh6KTRoX5MqrQhiYfrq7ocGKkp5Ch",
+	"9YiLFL21GVEwANYvpZtuC6/eh4k8aG7kJi8nrM0m+Flv8LNQ/bTKHlo2DrqfreSrKsyNp4Hq9rxCOdA3",
+	"nVB4ydVVeJbbswnl+m321Pr3VLnaUaSGwL5S3VuLadJ46iIYgAWR9zmEFkpTolxMC20Fk7bLyKd7mvh/",
+	"7SXs57MXe52EvTw83k3Y/3H67hcWQWIEv7fgUxwYoOXnfGBMWKgZOzr9N3+cPuZ5LtXlwbnihG+/x36Q",
+	"L9usd4T7YctFRT2WamHUI8vG3FpRJKw/sYR8CrerjhahzAJCCBypOGfXY0lmeCxkASjNUGmTOVfSApYv",
+	"Au/qsQCMJWnh7lDqmfOJQermMeJhcsWehm7SNjv0xMqQDBmJAYQeTu90/VR9qmRauLsaq4u5g6Njy5QQ",
+	"KQB19GKMiJ/ErNct35005dkRtWcRoGubHUJTAIek0JaeWCw16+1/+NBzS5KGLEy3LDeAqaRh+ucqJI0I",
+	"ezmaPzT1kuT6PuPaQzAUrb5zpcN0o42QMIzUKkLkboMoxUZeKgOIwt3yUGysr4WnFSOeUTo6G9KhYMJ4",
+	"VHCHv0dYYg+vnWDX2bmi2tyBLgoxsKGDDbp8D+ixjT+t8um1CMLG7SgsgUOR4+HdWK1ZxotL0WZHepy7",
+	"MK1nRnx3/1nP93kg7img6bir6rJex25JbzRPNfF0JCIHXjTIvCBomCWCiOXjwqWqY30lRC0dg5lTgFh7",
+	"eOBVEMzXQKgfz5C90UU4RzVNEyanY3kbeaRTUTfPM18SqYfMvRYnrRUiONSV3SAoPjlhPZj7KOwM6Mjn",
+	"bDAxVo9F0TT3sXR2Bg5ZasLwIc+MCJF1X+tMcOVD66a853fb31VdBnqh3VZfKg43XwyGx5PMypwXdtv9",
+	"eivllt+hQNqJwIOnSsPNZSaaogc0E4tq6yBAqhOc+n32le883DOS5YmtAyr0TXf5n/t89yW2u5BbFvv8",
+	"y7qcjUe7t1eZVymM3sjMmS3ASS/kwAYyiftjKgoVzd8WXdFhjH0HNgXz2zmX6VfJUeTXOSIqmjuuBKT1",
+	"FK2mc4fkGKKCjFu0heUKA3xJ5/lWZ++s0+nC//6vJs+k0OPKHINlS7kVW+4mrSWW208uwNrTBBvmtX/r",
+	"vBCJ5S4T+5ayC/6lL8Hx5LfhJq+w5rxCpO+8Mi914P1yO/0MgVRJ7gQOri8RAA7qUC/QZi+xSB1K4j19",
+	"M/EUIVx/AzAnRfLYBWqZkND6LlQK0Tkh5pRdmngZBg4+/w23oZF6Uy5tDzuYpCXkIMgCxIUQUBVaclwA",
+	"eifri0upsHjhXHmMKef3Q8TqCa0DVhtIHSIp54Lb+Pah1CH094ebh1o/J4Jtz92EC1py1i0Crh7AVzF7",
+	"icf63OtRcOvBoafQe5XzWeDPEsKTYhFPJ636uSJ2z9CY5oOf6HYlOjQyko8BXosHXoXwbAgASwiutsqQ",
+	"lbAe4MKKHr4664t+hxMItPVUicJN8lx5gFMCXu06R4D13r87RXyuBSDcXjPvh98Yn41uers2/o0HZXxX",
+	"Su1aNu2zedzaCoH2Eowi+4FRBAShnnf7x1dvjjodJKMONu6EX0t2PIPlC1Tc+52dkov7BRJhe/YRdFC6",
+	"rdzOLjo7L54Pn/LdwV76/fPBU/Giv8OfDXc76Z74vv90fwd1PGioyvPGaoRyNYCpQbpslUff3b+ZS2Xs",
+	"PPVLCMm3vt95vvu05FdJpVIkNrRmdcTdu61Pzdwr7vEiqOfFlxrtE7c5aY8V4lIaC/B0M3H3Jw7zxl3n",
+	"mdJrnmLv1qfIpLqa5yU3TiuIlP3rCRvolB5jKD+ImPctnv1YWO5TDBaMW7e1s1uZKt6nNclld3s757P/",
+	"lfO/DEZc5loq+1d9JQdyIM8nnc7us1z95WjE5f/c7bx3X+KHfPyXPff8+Ndg8he3OPGzeYr1pQV0FXC9",
+	"oGvuDak41g2oa6tv4QTJbpDlrJhUCeyXkJa9sD3QO74A9zV2zl90n+50O532vnOD3RQmBfFHA2cGFaMh",
+	"CPdIZ6mJKLVilsAznTurN8mdocn5zKfKYr3WhoNnDs/uvJPJcCgHUih7MZyo1Lh5SqfZXx7+6F7dm6eH",
+	"u0d7r75/fvT09YuXO4fP3ux2Xu29/v7l08PdkhSfKm5adcqv9c///H/D//ae7jrNB5Fvt3V8dHzkfCRU",
+	"ju4vUI2dvVI5OvFjIHytxImsUyvzsloRPrru0Iw4O+EaTdLy6jIJ0usFqnAL9Wzn+/3OCze7Pae+MKbr",
+	"enHBDybmwooPNnycgK4RSk8uRx7cnApD8RbugdJbJQJUP/KGVeXynSLoj9k9K+yb5NQFa220SxCzLScq",
+	"O3WispJdqBcnsI1BnJx1LcXpVlu7glxUdXf9XJyhLudy+vL4l3Iu7q8O2vNyLncV0Tqh3I2E0gvLvFT2",
+	"hVSXcHB3i+RV3vEK2rmqmhdTxd6BjdjFqDliQyr2FRTvbgDb76PcF3RnxJy8bP5gMfm73ed2MGpuXPg1",
+	"Z1aznaTT6TCpEB4aeDv8AJ5lFyN/OuUlvCY43a4w584H3KEHmYDgKZtrCz4A3l841jcsL3Q/80DWEYHn",
+	"JXJMulEWDttjitXoyNc97u1B5ktYla+XR6M6zwc+squ5+XwqkeQgIC14cblZHDb6d+Vzs406vTd1CqBH",
+	"K6dka1TqR//PW1gYnWYbSWN1MSuxQ8oGAagwg/4HD0SC+cgoc4pZzNDtFWdFh1LxDA/hWKonfcse91Ih",
+	"xiLtJeeqN1GFMDq7FmnvCZZ2Da0nvIGF8Bj7mOMEgv36hvYIu2llhRkl2tasq5qZIWOncXPgsV4o4JUd",
+	"ljXUIvv7zVUj123fO5NEzt+jsayT0u9h4wJVJBJk+MoWLOnzhGmr00M2kD/eec9+CQbI24K+QHXZtJM3",
+	"vsTX0Ij57TE83keEFemTvNB62OgU/EgsRkEbeOhcirEoqjJW5NhLGX9KULlIisMywYfeu870JR4ektNA",
+	"7Y9jUhjgdeSFRs5a6lEMQJI4HyFKvB7qx4D6aMiQYqFvl528OWLPXjzbTdhue6e902a/BXApPcbOUPYf",
+	"E2OBEFIaOKelul/OxnrstFuNf/HeTS3SVmtXMu/hJTVomkzwaxEol2TB4JX+SSolVt7xX2TvgsCUznSm",
+	"L0HkoRWqZju/1ZdfoecBHdS5vbEzCjGsTKW2n4hJr0RuEbiB2hj6M9br85HEQj1Gw/eCrzAxXWb0WLCp",
+	"Lihpgie2vn3gaPf0PbOZvtwCiT9XIbZ3uiYpqyNA9XDsFxAfbMFZyi1viBxO6DFv3dafCYIHd9ls0q9n",
+	"k2I4QC/m692bVPy0/REOT5rj+cNAX4wILLjjMqmuEK4ewEqLiceQvpIqdeG8u6RXi2zwmz+9WzWgdpeV",
+	"uJnrdMppik2wJrgeAebf85lsIuz1bqlw7Ov3EL6mh4quoVL55k20PSyE+Ie4A+d5PHZTSP2TcN5xeQDO",
+	"oIFu6NzWMrl3QJgcE5WCmz3zJwlv3NSaCS0Xdir8Xnzzm3VY6H8IRSu2AR76ijY1Ctjy+3qxz2N+993O",
+	"A/MbOpJjrNZTKZuC2ZrYpNKMH/l8VTor9AqlEjdYttAS9dm75hsrw59//Jsr8ePG843pfBDT+ciUS/5V",
+	"m1Gr80lu1mRGf476tKHAj4rZsUmgsLNHC2RPOiKJ8qkjLBR7ZALszaJKONP5r/nXW9S99JE8Csj9V47e",
+	"b1lUUoYfVucXk7y3KZTaFEr9UU/2z3TOJvmKUVGj5zRRa41c3gpbCVyksroatmBU0ma/4kRWiFPoCvEH",
+	"SStg1TNGLZtw5StypLyc3WfA4gxQWvApzx7M2Ym9nFscGuf3kG+0QIC5uA9/o2fZ+DsP7++UcrTxeTY+",
+	"zx/W5/Eqxvdl3c31QaqX5bBBPA6YTwfJghkxKIRtgPn4zQ/+TaM10lMswfpAj7vJ36wXTWFailUQdf9R",
+	"raw3VuVpwoOLOvfFNSCf8UIgKiFsLqWniGdgsKe9V2ZE4fdwDK4YZ5mbnx6y3g+vsfEdh+tV63Kg6RJS",
+	"frB7QskNFuMQTJ67A2DWIZa4VtkM0E+67CUfSXYFxx8AljAoZrltoGOAimdanYdvc6g0ymfZXD9yltFq",
+	"xx2HkyJrdVsja3PT3d52L7BNo2z3+UiiPOixqI51qsc+azVOmNUZUDD+KFUq48Grr78/6ffd5JJWpgcc",
+	"mptHcgs67ewsRwkKZYbflRwW7ZzL1Ena7XNdpRfZv6UHdrAIZady95pwDL+O2NxBdP80MdmGx+qeO9qm",
+	"QSctp8Pn/JXtj/SvT7ivM2FFQ/cFzzKPXMJSmUJGwfIrQXWLgN/ie5/LusWSkJAXhbyuOeJ6BTctdevc",
+	"Dt1bnM4xIuvAdRval6/Jr8B3eQexTLzXvHj82SQY9+6Z3qKzN+7ouo8TV5aZFZOyOFqU3JrUVaYFUGtu",
+	"gRH1gOBvDcvEEMtjgGeHCrGVcD6taLPjYM2hBqCCzwUcYTVZZuj3jyV8PZmnVTyih95WGwLQpTI9f3xK",
+	"LjiSuU+PZjsVmbwWhRQ3E2Zk3ApjfcRK6K3vhgH12jop9d1l0mCt+EgU4sZszavy5reAs76DkBTq6yBp",
+	"LqmgoorPmQqeNuBxrgZmWp3fLMI0/QazSf4pbs8qlcKwMeRrzivhCYHX73Gs8FC2vVknCIX4ax8/23mo",
+	"TYW9A7RPt5V/PXlLiSqRst7eTgeY8FIJcWMKhA+BsSOKrEbcsLE0xv3ktZsrtLRG6Jf4AOntR9hw9f3m",
+	"rL6oo5D4R984CX++/lIU5kirQB3HPfgIBRwsrk0fQEIVPYsDz2AMqXDoHcN2UK3CV36TO2MPue4ZG/Fr",
+	"hOmF7jWJCBOI3ru45/GY9OvIUw8tArNVM9V9MZLQC4p4vxWQPLxi7/lOBxUBTxev9ytkCymcXQFqompu",
+	"mvvY5lPSosR4FYB0JEzlEv+jv+0939lJ9p7vPP19hZQzrTYu/XIx1u6Dq07rj2jK4xE6bzFaKw9aAugK",
+	"diTGGxX7TXIpf0MK/VSoNBwS3pcu1wi2uCZdvnD0KG0S0NLCuSKSOHECJYGvshQ8OOT36gsjU2Se69HM",
+	"twLnFnIt97UdlTxciJaObcUEEA9uoJ5c1gKzncAq0DOdQkLqawVm86pTE070Ayeo7nhkp8T0z3Zst1GT",
+	"X0pNykvlsSJLubsHXWkFqri1aMpDRfUcesjsLBdB07XdbXtJ8EWkCduLguGkJJ2A4gHEcgLyRKcAlUYo",
+	"y5q2GGHs+oLdL+ux0Wr6fAGUyBAAzEYD/eliYXCdOIMdvLQicCOIwaSQdgY7oi944aKtv/3upN2I4ro+",
+	"OT3mV4IVE+dmlGU63e3tnd3n7U67097pft/5vgNbhmZSw4aJJF9EX5pzSRyr/VlAncGYBDhW2mVi+z3S",
+	"v7RqKTbHnkYiYZwhcwNSuRCtSyZ4apjV0XivZAENhrOaEd8jBLqpHN75mUVjlGhWi2P8DBXxPkTNJy7A",
+	"cs6ecxIJgddqBswtQAJXUmQAAiXMvpZBhs2ETfwCIn/PLEIAOQBokJTlfHCFmBpA2svVLF5MbetXkttQ",
+	"uIdUrhkQxQFKptFjERNGmmjA1xg21w0pCnFTMaDViS/PI0LUv51arlJepMzL8e+PfUHYdDptG/o61IYO",
+	"9PgJ5kacJ43cxmpGtWuyYJnsF7yQxG48EoOr0t2WCOnp/3Reu7F8nPdgheu88lCmSH4fO8Q4oLf74QN+",
+	"KxXb2fcgoAcsRXqoqS6uiATuXJ2r13wwmtPl3DpBNXjU3K3M0XNXwwWPDOu5eZepIK2IIBApmBJmNFQz",
+	"0lGSpfeKi2SEUFg8Se9CDymrDAzSZjIYATLSuSobAQZ67CHNZIEAxF1iFi7Jo6I/ZcSU3GYEhP0M3nqJ",
+	"G0GH6mXRkD8aUGVWB3u0sDc+rGnCdjoJ2+3AO4JeBDaBWwydnI30pDA+GiuEYCmfmQMo+VSeiUtw0jtw",
+	"gAckdrBA3FzBhdK2WW9v9wWJwX7nKb343omwxWwLaKZ7sK1h4T3c5DCh/D4l96kpzRtyEEsI2yh4HHKZ",
+	"EQkUvIwDt3dBM8EWOQfGqaHOMj311ai044KOb1I9IwEVm6B0XvKRjHarr2KvpQFmfZgqaCBszUY9WOEi",
+	"9gwJ1Kxzw0juLbvHzp1gS+U2r71xdCQS04XFK/01zIosQySyLCsR+/CABTgWpQGJKkoZbAOnuDSowhYA",
+	"9aYkEH1xydVBgPxzE/UIvqXOK4vX+iKuboNOQ0sPW3lDJ/AUjWvD1ZV5xEaCZ3aUEIaxwJ008yuAUODx",
+	"ir90l908pJ4qQiKDzUMc/OVbDUuN6GT0FtrxxCucqA12ogRb1lNBcIpOtBM2lSrVUzDp8K9o6NNAjV9v",
+	"yFmm9ZUnz6Q1rYibMKbWCTh8f8yuxMzMPWJ08U9idrOcGsbZz6K4yhC10ZOba+zP4NSnj/YjtsmFmBbS",
+	"QngS3e6tvqy527FB/h/i5TPIsU/M/Zz49qVlJhf8qrJuxbUciNan3z/97wAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -440,13 +439,13 @@ func TestCancelInvitation(t *testing.T) {
 	b.phone(ravi.Party, invitedPhone)
 	b.refuses(claimPot(first, ravi, invitedPhone), ledger.CodePotNotOpen)
 	claim := must[ledger.Claim](b, claimPot(second, ravi, invitedPhone))
-	b.refuses(cancel(second), ledger.CodePotNotCancelable)
+	b.refuses(cancel(second), ledger.CodePotNotCancellable)
 	b.decline(claim.Transfer, ledger.LegCredit)
 	must[ledger.Record](b, cancel(second)) // whose bank declined has not got it
 	b.wantPot(second, ledger.PotClosed, 0)
 
 	red := must[ledger.Funded](b, redPacket(wallet, 300, 1, ledger.EqualShares)).Pot.ID
-	b.refuses(cancel(red), ledger.CodePotNotCancelable)
+	b.refuses(cancel(red), ledger.CodePotNotCancellable)
 	must[ledger.Claim](b, claimPot(red, raviWallet, ""))
 	b.wantPot(red, ledger.PotClosed, 0)
 	if b.balance(wallet) != 600 || b.balance(raviWallet) != 300 {
@@ -633,12 +632,4 @@ func (c spoilt) Apply(s *ledger.Set) (any, error) {
 	}
 	s.Records.Put(r.RecordKey, r)
 	return nil, nil
-}
-
-func mustJSON(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return b
 }
