@@ -611,7 +611,7 @@ func (m *askMachine) says(rt *rapid.T) {
 // send submits a command; one that is refused must have told nothing of requests, nor changed any.
 func (m *askMachine) send(rt *rapid.T, c ledger.Command) any {
 	before := m.bodies()
-	result, refused := m.try(c)
+	result, refused := m.book.try(c)
 	if refused != "" && m.bodies() != before {
 		rt.Fatalf("%T was refused (%s) and changed a request", c, refused)
 	}
