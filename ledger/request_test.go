@@ -645,7 +645,7 @@ func (m *askMachine) check(rt *rapid.T) {
 	}
 	for _, q := range m.requests[max(0, len(m.requests)-3):] {
 		q = m.asked(q.ID)
-		told := strings.Fields(m.told(q.ID))
+		told := strings.Fields(m.book.told(q.ID))
 		for i, a := range q.Asks {
 			at := fmt.Sprint(q.ID, i)
 			if was, ok := m.ended[at]; ok && was != a.State.String() {
