@@ -727,6 +727,33 @@ func (e PartyKind) Valid() bool {
 	}
 }
 
+// Defines values for PotState.
+const (
+	PotStateClosed  PotState = "closed"
+	PotStateClosing PotState = "closing"
+	PotStateFailed  PotState = "failed"
+	PotStateFunding PotState = "funding"
+	PotStateOpen    PotState = "open"
+)
+
+// Valid indicates whether the value is a known member of the PotState enum.
+func (e PotState) Valid() bool {
+	switch e {
+	case PotStateClosed:
+		return true
+	case PotStateClosing:
+		return true
+	case PotStateFailed:
+		return true
+	case PotStateFunding:
+		return true
+	case PotStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReconciliationRunState.
 const (
 	ReconciliationRunStateEnded     ReconciliationRunState = "ended"
@@ -1503,6 +1530,13 @@ type Address struct {
 	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
 	Instrument *string `json:"instrument,omitempty"`
 
+	// Invite Beside the `phone` of a payee: where nobody has it, the money is put aside for who will have it, who can claim it for 24 hours (or as long as the operator has set); else it
+	// goes back by itself. The transfer's payee is then a `pot`.
+	//
+	//
+	// Example: true
+	Invite bool `json:"invite,omitempty,omitzero"`
+
 	// Link A pasted link or scanned QR code, `upi://pay?pa=…&pn=…`. Payee only.
 	//
 	// Example: upi://pay?pa=chaipoint@okicici&pn=Chai%20Point
@@ -1567,7 +1601,13 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`; there may be new ones.
+	// Type The thing and what became of it. There may be new ones.
+	//
+	// - `transfer.` and the state that a transfer came to; `transfer.refunded`: some of a payment was given back.
+	// - `party.stopped`, `party.started`: of a person's payments.
+	// - `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or could not be.
+	//   `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it.
+	//
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -2125,7 +2165,7 @@ type Bubble struct {
 
 // BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
 type BubbleSide struct {
-	// Action What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+	// Action What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 	Action NextAction `json:"action"`
 
@@ -2328,7 +2368,11 @@ type Event string
 // EventData What has changed, by its kind, and what a chat shows of it.
 type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
-	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+	Bubble Bubble   `json:"bubble,omitempty,omitzero"`
+	Claim  PotClaim `json:"claim,omitempty,omitzero"`
+
+	// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+	Pot Pot `json:"pot,omitempty,omitzero"`
 
 	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
@@ -2800,6 +2844,19 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// NewClaim defines model for NewClaim.
+type NewClaim struct {
+	// Instrument The bank account or wallet of the party that is paid; its default one where it is left out.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument string `json:"instrument,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
 // NewCorrection defines model for NewCorrection.
 type NewCorrection struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -2940,6 +2997,52 @@ type NewReconciliationRun struct {
 	//
 	// Example: 2026-11-26
 	Until openapi_types.Date `json:"until"`
+}
+
+// NewRedPacket defines model for NewRedPacket.
+type NewRedPacket struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Conversation Your id of the conversation; packets can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresIn For how many seconds it can be claimed, from when the money is in it. Where it is left out as long as an invitation, which the operator sets, and which is 86400 (a day) where that does not.
+	//
+	// Example: 86400
+	ExpiresIn *int `json:"expires_in,omitempty"`
+
+	// Members The parties of your app that may claim it; where it is left out any of them may. Who makes it is none of them unless named.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Mode How; see above. `random` where it is left out.
+	//
+	// Example: random
+	Mode string `json:"mode,omitempty,omitzero"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Shares In how many shares it is divided; each is at least one minor unit.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
 }
 
 // NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
@@ -3125,7 +3228,7 @@ type NewWebhook struct {
 	URL string `json:"url"`
 }
 
-// NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+// NextAction What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 // invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 type NextAction = string
 
@@ -3226,6 +3329,227 @@ type PlannedPosting struct {
 	// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 	Event Event `json:"event"`
 }
+
+// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+type Pot struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Claimed How many are claimed, those among them that are on their way or wait for another try.
+	//
+	// Example: 3
+	Claimed int `json:"claimed"`
+
+	// Commitment Of random shares: see how they are made.
+	//
+	// Example: 9b74c9897bac770ffc029102a200c5de8f1b9e1a2d1f7e2f4c1e0d2b3a495867
+	Commitment string `json:"commitment,omitempty,omitzero"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-11-08T18:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Until when it can be claimed, once the money is in it.
+	//
+	// Example: 2026-11-09T18:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Failure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+	Failure PotFailure `json:"failure,omitempty,omitzero"`
+
+	// Funding 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Funding TransferID `json:"funding"`
+
+	// ID The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID PotID `json:"id"`
+
+	// Left What is in it.
+	Left Balance `json:"left"`
+	Mode PotMode `json:"mode"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	//
+	// Example: ••••0042
+	Phone  string   `json:"phone,omitempty,omitzero"`
+	Sender PotParty `json:"sender"`
+
+	// Shares In how many shares it is divided.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
+
+	// State `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+	// empty. `failed`: the money never came into it, and `failure` says why.
+	//
+	//
+	// Example: open
+	State PotState `json:"state"`
+
+	// StatusText The state in plain words.
+	//
+	// Example: 3 of 8 claimed
+	StatusText string `json:"status_text"`
+
+	// Type `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+	Type PotType `json:"type"`
+
+	// UpdatedAt Example: 2026-11-08T18:31:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PotClaim defines model for PotClaim.
+type PotClaim struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// ClaimedAt Example: 2026-11-08T18:31:00.123456Z
+	ClaimedAt time.Time `json:"claimed_at"`
+
+	// N Which share.
+	//
+	// Example: 3
+	N int `json:"n"`
+
+	// Name Empty once the person is erased.
+	//
+	// Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotClaimed defines model for PotClaimed.
+type PotClaimed struct {
+	Claim PotClaim `json:"claim"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Transfer Transfer `json:"transfer"`
+}
+
+// PotDetail defines model for PotDetail.
+type PotDetail struct {
+	// Embedded struct due to allOf(#/components/schemas/Pot)
+	Pot `yaml:",inline"`
+	// Embedded fields due to inline allOf schema
+	// AllShares All shares in their order, claimed or not, once it is closed.
+	AllShares []Money `json:"all_shares,omitempty,omitzero"`
+
+	// Claims In the order of the shares.
+	Claims []PotClaim `json:"claims"`
+
+	// Members Who may claim it, where not anybody.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Returns What went back to the sender, or is on its way.
+	Returns []PotReturn `json:"returns"`
+
+	// Seed Of random shares, once it is closed: see how they are made.
+	//
+	// Example: 5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+	Seed string `json:"seed,omitempty,omitzero"`
+}
+
+// PotFailure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+type PotFailure struct {
+	// Detail For people.
+	//
+	// Example: One of the wallets is frozen. Ask the operator.
+	Detail string `json:"detail"`
+
+	// Reason Why a transfer did not simply complete. There may be new ones.
+	Reason FailureReason `json:"reason"`
+}
+
+// PotID The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotID = string
+
+// PotList defines model for PotList.
+type PotList struct {
+	Data []Pot `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// PotMode defines model for PotMode.
+type PotMode = string
+
+// PotPartState `under_way`; `paid`; `failed`: the money is in the pot again.
+type PotPartState = string
+
+// PotParty defines model for PotParty.
+type PotParty struct {
+	// Name Empty once the person is erased.
+	//
+	// Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
+// PotReturn defines model for PotReturn.
+type PotReturn struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// At Example: 2026-11-09T18:30:00.123456Z
+	At time.Time `json:"at"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotState `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+// empty. `failed`: the money never came into it, and `failure` says why.
+//
+// Example: open
+type PotState string
+
+// PotType `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+type PotType = string
 
 // Problem Why a request was refused (RFC 9457).
 type Problem struct {
@@ -3770,10 +4094,10 @@ type Transfer struct {
 	// Note Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payee One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payee TransferEnd `json:"payee"`
 
-	// Payer One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payer One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payer TransferEnd `json:"payer"`
 
 	// RRN Retrieval reference number, as on the banks' statements. It comes again after ten years.
@@ -3837,7 +4161,7 @@ type TransferDetail struct {
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
-// TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+// TransferEnd One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 type TransferEnd struct {
 	// Account The last four digits of an account's number; for an inspector, all of it.
 	//
@@ -3863,6 +4187,11 @@ type TransferEnd struct {
 	//
 	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot,omitempty,omitzero"`
 
 	// UPI A UPI id. Capitals are taken and made small.
 	//
@@ -4457,6 +4786,11 @@ type PartyParam = PartyID
 // Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
 type PayeeParam = TrustedPayeeID
 
+// PotParam The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotParam = PotID
+
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
 
@@ -4785,6 +5119,40 @@ type StartPaymentsParams struct {
 type StopPaymentsParams struct {
 	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListPotsParams defines parameters for ListPots.
+type ListPotsParams struct {
+	// Conversation Your id of the conversation.
+	Conversation string `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+
+	// Party Who made it, or is one of its `members`.
+	Party PartyID  `form:"party,omitempty" json:"party,omitempty,omitzero"`
+	State PotState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateRedPacketParams defines parameters for CreateRedPacket.
+type CreateRedPacketParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelPotParams defines parameters for CancelPot.
+type CancelPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ClaimPotParams defines parameters for ClaimPot.
+type ClaimPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
 // GetBalanceReportParams defines parameters for GetBalanceReport.
@@ -5167,6 +5535,12 @@ type LinkInstrumentJSONRequestBody = NewInstrument
 // TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
 type TrustPayeeJSONRequestBody = NewTrustedPayee
 
+// CreateRedPacketJSONRequestBody defines body for CreateRedPacket for application/json ContentType.
+type CreateRedPacketJSONRequestBody = NewRedPacket
+
+// ClaimPotJSONRequestBody defines body for ClaimPot for application/json ContentType.
+type ClaimPotJSONRequestBody = NewClaim
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
@@ -5355,6 +5729,21 @@ type ServerInterface interface {
 	// DistrustPayee Trust a payee no more
 	// (DELETE /v1/parties/{party}/trusted/{payee})
 	DistrustPayee(ctx echo.Context, party PartyParam, payee PayeeParam) error
+	// ListPots List invitations and red packets
+	// (GET /v1/pots)
+	ListPots(ctx echo.Context, params ListPotsParams) error
+	// CreateRedPacket Make a red packet
+	// (POST /v1/pots)
+	CreateRedPacket(ctx echo.Context, params CreateRedPacketParams) error
+	// GetPot Get an invitation or a red packet
+	// (GET /v1/pots/{pot})
+	GetPot(ctx echo.Context, pot PotParam) error
+	// CancelPot Cancel an invitation
+	// (POST /v1/pots/{pot}/cancel)
+	CancelPot(ctx echo.Context, pot PotParam, params CancelPotParams) error
+	// ClaimPot Claim a share
+	// (POST /v1/pots/{pot}/claims)
+	ClaimPot(ctx echo.Context, pot PotParam, params ClaimPotParams) error
 	// GetReconciliation See how the reconciliation stands
 	// (GET /v1/reconciliation)
 	GetReconciliation(ctx echo.Context) error
@@ -6255,6 +6644,91 @@ func (w *ServerInterfaceWrapper) DistrustPayee(ctx echo.Context) error {
 	return w.Handler.DistrustPayee(ctx, party, payee)
 }
 
+// ListPots reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListPots(ctx echo.Context) error {
+	var params ListPotsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of funding, open, closing, closed, failed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListPots(ctx, params)
+}
+
+// CreateRedPacket reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CreateRedPacket(ctx echo.Context) error {
+	var params CreateRedPacketParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CreateRedPacket(ctx, params)
+}
+
+// GetPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetPot(ctx, pot)
+}
+
+// CancelPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params CancelPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelPot(ctx, pot, params)
+}
+
+// ClaimPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ClaimPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params ClaimPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.ClaimPot(ctx, pot, params)
+}
+
 // GetReconciliation reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetReconciliation(ctx echo.Context) error {
 	return w.Handler.GetReconciliation(ctx)
@@ -7127,6 +7601,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/test", wrapper.TestWebhook, options.OperationMiddlewares["TestWebhook"]...)
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["ReplayWebhook"]...)
 	router.GET(options.BaseURL+"/v1/webhooks/:webhook/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["ListWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/v1/pots", wrapper.ListPots, options.OperationMiddlewares["ListPots"]...)
+	router.POST(options.BaseURL+"/v1/pots", wrapper.CreateRedPacket, options.OperationMiddlewares["CreateRedPacket"]...)
+	router.GET(options.BaseURL+"/v1/pots/:pot", wrapper.GetPot, options.OperationMiddlewares["GetPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/claims", wrapper.ClaimPot, options.OperationMiddlewares["ClaimPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/cancel", wrapper.CancelPot, options.OperationMiddlewares["CancelPot"]...)
 	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
 	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
 	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
@@ -7147,691 +7626,756 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu31S/6Kih+3y7Z2z0UybloLpVKRjd7YlnSJ8mW7YwPCXaDQ2SaAN1AD0XJOpXaz3Ce4PzxvcN+",
-	"nTzJKawFoNFNNC+jkZ3U2a6kxCHRaFwWFtb1tz50UjmbS8GEVp3TD50poxkr4ON5qadMaJ5SzczfGVNp",
-	"weeaS9E57XwjF0RLQoNG3U7SYe/obJ6zzmnnIaMFKzpJp2C/lrxgWedUFyVLOiqdshk1Perl3LRUuuDi",
-	"qvPxY9J5RNMpeySFLmS++s6nsiBTuSC5FFeEazKjSzJm5JrNdf3d83Kc8zQhM/puj16xP+33D/ePer1e",
-	"QvhsVmo6ztmOA7vI2GwuNRPp8hWb53RpHmuOb2T6GZHFlAmip1wRroieMjLhhdKECrVghVk08901WyaE",
-	"XlEuzNCrVzNRzjqnf+uYrjq/JJGhPGN08jKnaWRTzsnc/EC4gHfk8iohsiCUiHI2ZgWRE5IzesNUbbmO",
-	"+w8G++uWYyKLGdWd0w4X+uigk3RmXPCZGWfPD5ALza5YASN8xX4tmdIXkSV6TmdM4eIU2MoMVpaFGazq",
-	"kq/5DTNbqyUpFa7kUpaEquv6Dvf6Jw8m+3SQHmTHD9J9djLu06PJoJcdsOPx/mSydntn9N0zJq70tHN6",
-	"dACzcX/2Ywv+iulieT7RrFidz2uWSpEpM94F5ZqM2UQWDFbfz89Mdc6oZlltDv21Q3Qr3I+s8MekM6cF",
-	"nTHtjmqaylLoR2VRGApdHeabKSMUG91TJLXt6kt68fxVJ+lw0/zXkhXLTtIRdGZ+ce1rhJqxCS1z7R8M",
-	"FnXfjE9rVpi+/q+/ne/9/MuH/Y//2Yktrh36SzOfTeOuEXc6pYU2FG1/B5qG0c+pnlaDh3/WLfV/FmzS",
-	"Oe38x/2KE97HX9V9Pzo9xdHGqcAMU5ntFikjYzblIiOLKU+nhi7G7IqLM9Jz3AD+Flxc1Zb/4EG/H199",
-	"Cu+MLn0v2flsPqTies1ij6m4NhQiM9aynqbFrdfTvP2RzBgOpWC0GkvsVabB7d9lnr54jPeKLAqWmnmu",
-	"e1/qW936pdWL3JvLQskIyYwEe6eHKfw6MmRsSGNOr5hlIfWzef7z5L1Ub36aPD4afz07vuq/4O/lVftx",
-	"Na9s4XiDw8OV40n33vf2ToZ7v3wVP6RPbpjQb5ZzplYn8kLkSzN4xRKimOFLmmVkvCSpnM2oOiMjXVCh",
-	"Jqzo/s8RUZoadjkxt1KeEz2lGg8EWXA9DdqO6gtQ9ZFYvtqdU561rICGobYsQL832ILpw5TfUq4383yY",
-	"jCDMPGGuLOT/BTMHXkhR38r9XnzIpqfWQz6j7/BMm6c3HPBAUvmWRa6Cn8xlKxeCmBfD2MPbuEtewV3F",
-	"UcIqRWZEFsPeTOtrtjSTUnTCEnj0Ssr6pdaZqas9ECjc1qBEWU00GN+eGeCWFzWQbX3TQiIme/93G/Fe",
-	"CKWLcsbWXjLcN7qnCM9aeF/V6tYMohqNZRDfsuWacV2zJQwoIUJqwrUiiqUF0y0DvN6woOtG9i1b2iE9",
-	"o0oD/V883nDXWb6VU6Ut/cOJXlBDUDSD65koXTA6q5OJue7aKMS8fg/ev3fxuJWN9Taf4WfshuUti9uz",
-	"pM+sRHyPTKmaMnVGGE2n8IebneHUJDd9uSu8kBJFDzIpDRfjuV0KrkjzwHd68a2CDrem/jq19/ZO2qj9",
-	"GZ/FeJZR12ZULEFnQ0WEajKTqq45HbZwpxx6jbKnw5A/DXohg+pHGdQzmdK8RaOkMxDlCC0YWRRcayYS",
-	"QkVmhD4UqHIqrkq4JsvxOGfY9Isn4irnagpNv+Ei42eE5YoR+/2XXfLw0Uty8KC+M1O+d/G85QrJcZRx",
-	"iZcJfDCUeevsaRDbmxcwVZr/wSw6pSJl+a5c+o65sluLt2w8lfI6xmnOnTS6uhQzphS9YmfVvKXAg6uL",
-	"5cqFNFw71QWOYA+kic87y9f8SlBdFmzNZJVroxJCFXKZgqkyb9g4bvo0mYoX+5OTN8c/6fLkm0Xxo8pv",
-	"yln+/fxX/fyHX6+nvy7uM/H1+5ePfmSHD7Nf3z+6ED/++tOPT5ezH/5Kzx+c/5zNf1z88Oyl3J89z4+f",
-	"fPfV7MGbh+dXf/rTpqXyY9xFxrrdkr3hM6Y0nc1Xl+ztlAlCYd1g1VhGuE4Mq/he8HfmojRiWn3V+g+O",
-	"9/uHDw56vU1z1P7FbXMcrJvhGhb9khZ63Z0/N7+vE0Ogwa3veXi9velf0iVj68Qie4XrolRGrJ+b9q2j",
-	"WrLba9pv8A0wIDu4V2wuC21V8LW2gTNQJvjE8EOuSM4mmsiycWAMnZw+f/Xd49M0ZxR2o0Xhtm9cYzKK",
-	"GYmCwb7yS7Bm0J88uq0NXK2jjazqubamS2FUNX1qNJtXTx+R/f39E2LOBFgUDdtlwhJHRpfOKDOW0vCw",
-	"90YIIs/lIrIn5LnUVtmbFHI2gjt7pGVD4Rv0Bkd7/f7e4KBtHVo36KDXPuWHVFxvZfmoRmI2pWUM1hYS",
-	"H0XECHbQYgTDsbWb70DHdgLmnVjvbmmtw4E+tTanFdpR5K+vXzyHe+vR6x/Q9qwM+6DjHG/vOZPznHXJ",
-	"RZMuyOg8Tdlcj0g6lVIxdUpGdD7PeUpN7/f/rqQYJWSk2Tt9P1U3I9M5/jXPKRcN8knVTctyWINZzOZu",
-	"3tFJ7LPoJfhlzSoUMsI1zbe1E+TPi7f7+Z3M6LJLDO0tpjI3fF/pTUxs47EwZ+o2B+PFnIlW445UDBU7",
-	"I2wbRdR8FIYDJFYs54pMzPCncsFuWIG6htRTVihrDKENmxbyrNgUpBlKVPCe0FwxP4exlDmjIpgEXG0b",
-	"L1XyhJshmXU2NGQOcYN65no53MLDEBu8u5t3ZsavdcGjBjY3ehUau3E7hMyYImpqtoWaNluusLLvutUi",
-	"v5GRMco4zds7oqL2+J3QQuJv+sen+73TXu/nNjuf3I3U3/B8nbRj9Ph7yjnLuCBXhSznCmdQMEYyfsW1",
-	"SvD6ooK8c/4eI36MS+2NIWfmGSnsqQE7oAZbQQIOTHM6LgUaHMxSoQkCtV4qNMu65EIronJsMaNLNJy6",
-	"a9YIXoaz6ilbwsG6FLUlfNfr9e/3jh505/f7g7i0Zub6aTLEG2uSXbegtsk6Yda1+QTJETuwUuMONluz",
-	"qLraowkXNDfbwQXJZDmu0+Xgcxtu39I8Zxt8eAto8y/mwlujwrdYMj6b+v6ZTcl2pmso3o5mHcHbJrem",
-	"9ycim0vu7cebTQsvBDNUPTOMKrQu1Lw1ak5Tps5qTKvgV1P4wIQsr6b/mvaHrbb8E+wRW9ohOFq90Q7x",
-	"WYwQ2030tkaJt1xkcrGOsqFBG03Dj7cmaXw5EPRH04eaS6FQFnpIMxtOYv5KpdAMjQGhcjAv5Dhns69A",
-	"gDcCvVtq80RmBliKayEXYjjhLDeMImOa8txObcbgwr/s0BnYny877sqGh7rkMc8gDGXGqCBUgFxrTsqf",
-	"O0kHezzt3LcPwwKZ2zqF9xbidEyn/NQab0+3DFxhSg95tl2gi7nFSmVkHnOxcA009iaIQJmCEgYDxbMN",
-	"8RNS6IKmmmSS4WSn9IZVtOFHbhf3tL6EH7c2N+HjuLWrZBVEycxobpQzI/08l3pqNCU4UloWGDoTBKf9",
-	"uGepYg+jjGIjsM3vV+FIHzEWQExynn4aPTmpZSikHqJBPbdhZTXScu3M/DI25pplp+DGgz9gfjQvGM2W",
-	"RDGhu+RcXVsRb8mYEVfmdGmYy5imEAJ1e+I4qROHH1lKhdn9MSN2HixbQwWtE79rgvBkOeFIsPOCmSVC",
-	"oe3zkshTWYx5lqFGfGsaKWTOYJlonssFq7Gdc3DUyAkxjQgtM67NFU2XMOW0YCCY2rVWn7bx+9XGPze6",
-	"ux9N2x6vDPyu9ha92TBlN9UMNce727uvpWCftG3oHh2ygqr6noHoasgtM0JSxO+GyiBKtT7aM7dW0jkr",
-	"lBRkMZXQB3ZPFDf3RGN3Dye9dJ8eDsY9enCQPkjD3ewHPB6m2r6N9YncxR5e6Gr+t53s5z25F8IIOzR/",
-	"UhQYdbUlGXzy0rwoCwLaVGx+ZzYCFFy26Jy9uyk/l/qpLEV2d/fZBLqr32QunKm6Nx6ef2PY0NP988Gj",
-	"g8fHDx7tPzl52D8/ejroPT54cvxw/7z/aXzroM633Ki2upmw8R3xLTd33FYb4EU1ioTU3Nx3uJ1vpHxG",
-	"iyv2exIv+D9kBpEDWkqSmwF83oP6RsrvqFi+qjq7Pe1KOZxRsRwWtrOAcvu9npMolLdE0vm8sgJB2JIi",
-	"0obsK1bcsOLMhi8JZqOXwEs1BROcVtUzn0Lfg1Agk5KY5SB2ldQ6Om9O9y6oHAw1bl1UuDBcAEmAQd+v",
-	"pJVZXSgKgRhlMoJI+T0Ikh6Fqm9AMkGTzRTj4+4/Jp9Ca9+LME0l+0RFst5XQGuvmcgIBUkgNPsW7EZe",
-	"s4xQRS4hqUYW/D287pRgkgy5LHu9/fSaLeEDu+x8GuPsh4yT3NCcZ+T85QXB6MB2/a4+sztmnnYcIPYW",
-	"lR2qQR5v377dayYerdvpWttPppIbylGZ+RQKGZdqGZJFhIu6YxOmiYBPwYuTjfgrcwqpPVGfQhuHoTLw",
-	"ZvVYgwOCa4w+aCMUmOBdUIe51YVcxC4a8gWsh1lSMpKlTuWMDa0FYlTlfn35b8OB5oVMmVKfTF28Iozh",
-	"NTOXQNlQU96AI65qBkfOrKxpaIPV0YJl9/3M/EIoEWxh2n4S7xkM6laGXcaxhuRaZv0ZjFALlud7aIaC",
-	"O7+yjmQ2qOXzyUTfC1XO57LQLPuOZZy+gdX4Y8RA0M1ZmtMCr65YMIYsrGlx9AhHuPdEpDLj4mr0ORfK",
-	"77rLfWMq6janmig5YzCjXOIdrH2YUkLSKRVXEDRIJoWcEVlqxTNzElLzLHgIx1Rcw0RB72WCs4xoaWYy",
-	"L+ScFZqjmRrDYRpO7N6Dvd7Bm94JOrG7/cH+weHRz50gaSujmoGRf9UmbzbHvG51Zk4Lh5+7nVVXfdLh",
-	"WX04NE03BDQc9zs1X4F54m+9vRO6N/nlw/4g5vozbIJa2mt6RJbOIVKNshpNxDC22rXM2SZSfiWt3bEc",
-	"/52lOjYOCnH6XJ8SnqkEAtgUnGtVptMuOSc+kRJltlSWeYbeSm/F4C6ExVxJssQ0jBualyyeo7SNZhyb",
-	"MgwuHhcvJ5qJLnnMBKe5qmJxaM6vGcxnIs1aohMVuaoZbSA2QHsIHgESvmKmUTMhtT2bMBLLn3QWU9oS",
-	"mDljeiqRgxay1D5TxHJaHyACSWKiQR9fP3lD7t/073v75/0P7uPH2MItppGQlHPhZN6EjErFilMMNYSM",
-	"DnA5T8A+VVCzRnYcMK6RkzO6ZIQhTKNToGOz9GO2lNBLLSYKLF8QgdNc9vrMzN21/hw+6Efdc5Vf7W8d",
-	"8HSbOdsNcJSTGC5UBaxJPBSYY8uUesbRh1ZnXBnVcGVwzWZqi3RYw2s/+nfQoqAgCwbZjJs6ec7eaZsV",
-	"2ZwZDKZlBi4IOBCJxjRHN9uHKr7BxTLA+eycdvb6g8Net9czvaQFyzjiHLS2PwiaN9uAz2b94/u9nnt8",
-	"Usj3TPh4qiBk9PT1w4vnYZzvXCojc4MAVa2tUgwmX9+wYNLrM22xWX3a2z4RBKGszXZ17T6Gi7PlS9z6",
-	"fIjcX7hYO+Rmh2vYmvvkmhAty3RKeD3Axyz9TtnU7puthgmyXJPebW56EJwDPSZ+k/2yVrsYzNSv4Zoj",
-	"84yjO6QhrszccVo39O+kYLC3m6WbfheEmwfbSze3oOMqPXunLOykA6asjXE10MiIE+zXVSJ65MIua4AE",
-	"didOST8hg4Tsk3/+478TLydQckXnO9BY9I41Iummob82bQw9uli63ULmQpI0k3cLZl+eOHIJ6bL9qkGq",
-	"u4u7Bl76h102zyEMNCpYVBRgY0UpCoWGuXfJM0aNDkTes0IagQHgarRs8ptOr9froU7w4LizGqjz4STp",
-	"H8fl7pD1rR/fKmTGKUY8n6LNMZUZQ6Ojv49GSVsLxbTO2YwJDZH4hog4fMSwRPsAREDjE+a3CWPK/KtK",
-	"NWdCsVH3UrwFcVqxG1bQvBbFDJ5F0M5Akp2UBciypgmcNojghJRiPmco2mN+oJxUIwI5zwqcblY+cjoB",
-	"0Z9QdSncA/+xPyJfgMz2/atnvpv/MdjfH315SqQFOCCqnIF3068vcf4AG09tteEZowDv0QjKjd78tdCt",
-	"4/atfq2phpW/m1MFt8IfdrKcXaOZPaKYRuWMvQNSUeSqkAsyXmK0jNHfpsxlFYyXxF6JcKpsCgcKTUkn",
-	"53TMcw6h+GZk8IGLVMJlZPuPZHcknfMsK6xBgWYZx2TEl8GKW3muqWlCpA5Ec3NF5pRjECB7R1OdL4Gu",
-	"F3SJGucS44HMd3JCltb1Yk4rhXeckhEcInNsKsgB89d8KgWcqikVWc4wCQZP3+jsUowZGDAwYKZgDiDL",
-	"rNrILBYTmtN8BMY3z6/qZPqhg12DADqlZkVm9F04f4wwDL/pr1hDKnF9hzXEFFh3uBIMvjPn/SGdcjNT",
-	"IXWXQIYgHMpVKwyfqHQjAMPT149CEXNVd53KPIOYdTQDKB+PVcCQ1Aojf0VvOLlYQgBncKBPTjZAFCQd",
-	"4e+YLQ6tvZBWhEj8OsHZrxy7pPNu70rumS/3rA4CS3ju8wir39U1n+9Jm4C7B1HGZnSwW1aRQBLaKIBV",
-	"LT8mnqJa83LCY+AcIVwRfC4xRx1D5iDAIsDqaJiV6A2v36N/+XOFbtMd7v3yYZBETVk7rEEAARINtA5J",
-	"GO2G5nDaqJjmXOvj50JtMA4cNYx05on1RrodZpbzWGrkOaSlsYyYn8Fzl1IhWEb+6xV4ZxIyKuf89P79",
-	"OV3+eU7/9M9//Le5+wdHc2E+j5oHtppu7bF0SjmM6C/ymqc85b6TR1PK/8eg99L8WD9fg16v9wnznceT",
-	"xc5Xt2lrCtycN3bY2EHzxJ3tINwOux8zeGzrOX510j85fnB0aKTXQX0yl5df/a2/d/ILiq9HSf/g0+ZT",
-	"zvnaDGoXzMwV+f7lBeEZyRmFJJ8EBbUlHDLywuU0CAnOACOmGXJm7gEP2oTH14qVTIAYr+hSJYRPLgWi",
-	"VZkWKRXme3MThPTdkPhWiLpBv61IXJZXDQ6PPv7Ffmv+PvrE9URetC6zyIfIRM6AVSJQF2xNQfpDj8DH",
-	"mMw5nz+5ibLr13LGbEgXVc4b1CUXGsOgcnAX5YwqTaRI8YRQknOlE49qhF4im66R2CghVfnxRzwb2cwm",
-	"PmOrEgtG+mZDqtvzSqZ0Pmei6US5CxuMUx02mkUem4YRvxK70cOTyfFR1jvuHx8fpA+yo8MTOpgwSnvp",
-	"4SHNev3D+m6bJzb6lRy+VMz3VencM6NX0zwPybSyxICTRxIpEgBhiyebIurijhYZHVVfIKYeqIkC+iMA",
-	"26XW0WD4RIBt5x0RQQIiDSPyZ4xoGULnFWxSioxlIydJLA1nPrOKQldpOZ+zDFQE+wUtNMtGZ3VNQLCF",
-	"UTtUC7ie2f6cYVhTyJjo3vvhL19dXnbtp//czkfht9HbNQNyT9aoiSoiiIxUOZ5xPTolKS2KJWAGmCXE",
-	"RApZWG2wS0YFu2GFYqNTUooM0XZlwa+4oHnif1WjLhlh2MLoFHh5Y8u0R4UDQ2JyKSAcALiEiwW1DN/q",
-	"njhAiJ6AV1RxETE982Fl/4w4LQMjg1FHQK+UC6Ysnq+WmuZIWGcBEjLEbYInU0APwKrhshojbodgV1Tz",
-	"m7rjckvvSYNx3cJFYHsNGYh/QY3g9v78Re+3QJToJf3jj19+YQgQ/u4nBx+//PNmKsQXBgb2GLXZjcDk",
-	"9jZsEGhSt/60BQGs4KlYhARMjV+X6z44OT086Z7Af9sz8UkUh+LNKuIEI3NWcJm1DGHfp9t3e/Df9kMo",
-	"WtbuLcwcf8Wc/wZGeG3po1EAixZEBPOLl0lkkSG6NbqYTW+QqLiNRcyNQS5iBjEt469nlYVx7aLeel8b",
-	"lFy4JYIVWUfGcrHOJIyBhKHo1mq5+RTgott6eywURjnbwW9Zf+azeS5rr8mp0kPr/WnDkpjV4THx86yV",
-	"TnpH4eHrb3/45JwJO4ytx7+LsxQk0AZ0ecyNta2gBCbahHgLbULQQGtOcypnkKtuDbT1xXK23fUnpcLH",
-	"WudW9QsQP0poCWk43gtGrzcb6x5iMzDYo9cyY9vDYjtjmWqRC4xeirou6KegxSc2+NWQ2mXnLxg97pft",
-	"bx15rcbcTNTzw9XQowbb4xOVDucFm/B3LQMxL7t4+vqRctryuKAinTIVwDnXt+/1Q8DMXHk3F8NJzq+m",
-	"EaZzUclfNugJgWPGDORsZTR4gUnpFcDyzl78GX033NEh7ozHwexAkn9ozQcXIuM0NlnB9BD4zTCl861f",
-	"92vJymgk4Mr6QFoLgM5jPnG4Mr2dVwbUk22I11M7AgGouOKGaYLgwkOeixG2yOZd4JRnmDMuSs0SMuE3",
-	"zP6BD0xlWSSA5OJCrfSC5RNtAXvpLne/uEbsgdVD0GArcIwTF7ERno/qyLoFSzyvCKnbb2O1Sm3M53xL",
-	"/8kneD8+v+PBzuWR5X8tcKdoQ4YqKVAFhBklwB92ZXnMBp6yHdAejscFxKya7mfyBlysiFmHlkCb4bvg",
-	"Op0SzfJcAcaoYkxg0DD4mEul5QxcRu26wW4MZmyvoG1vDXfLhNEFcYvPcj2AyRgCpVuklMOmUBJ7hVnG",
-	"CK+CqcEaZxac2UcIpzkXLAMVV+RLQoWQpUjbYpsLNmGFsw7VYRp77r9BXEsxajnNoxHVpQDAASoIo0XO",
-	"WeHJoWUURT1Bo3O0PzgZ9Pcf9I8Pj6I2rR3ieJQsi3Qrxmuo+TW2dvE/FO6DYdNUtzEo+XBz5KkdV+KA",
-	"Lw01BdFBNlrIr7OjhTbWEAw+QGF0oJpw5lpMJ+bZT44wAjFvE99vNVKZp//LMPTVUeQMMu5Xmcxk4nkb",
-	"LQB5Xtk0EwBVhOuxcfgOe71Nt7TL2Fr7vtD1Aa9dEeg3wJOFi1LliNmpti3Qax0tHjbK2FVBM5aNTs3t",
-	"zQTe3TyQEULVCS9/YhaHTCjPy4KpIPYHLFuhYKgLbthJqbtklMmFGJ1CjgfluQIT/aXwkeXIxMEcK00j",
-	"sy0Fm0CKEkW7P/kCwqGGZZUfOPqyS0Y5ozdcXGHnNmMmlUKwVMOmLgFx6wztilwhYMSlWFAojcIUvhHE",
-	"+LodsZxD3CeukPkoFwKX2ryv9USsCRFaq9XDEiOyoVv1qKL/z3/8v/5/RkONMbl1box6IlDkdjl60+ud",
-	"9nunvYNdokjxnlyB611tGb34JBkXsgSYM71rqP5hdAnSXKot1PFPis+O3uJ+LysIN21FFjn5lAt998hu",
-	"jw+89rJz9GrhhDEEIY6A6pMt4ELxUAxcpHmZNQjqoD/Yj/JJEddKaiGSE56zZlLMem9QexxRs3oB+oFW",
-	"NuL+/n5UVFNTOjg8inF1P1K/zeC0wFKCgXNuf9xLDw4GJ8eTtJ/2D07oZDw5SI9PTo4m45PBweABZQd9",
-	"dnB0cDI+2T9I6cHJ4clJf/zg+HAwPj48XI1JBafdOi+0DTB6/c25GfqtJZmm2IErYXYwWZFBrEbmYZ2R",
-	"hsJ4eUu/a+8oQ4d3JFJUfPj3D7AMFNrVS2A+L5xo7onk5KC/e9rDuFRmkdXQiu6RI/vYCfUItIqJgj4m",
-	"1+pLPhQXQUe41rnRwgSrxxQc3mKI88PecBYzb9J84m85b46Q1yRnStWMCoIwo7ZPu+Q1z6HYkUVehsAZ",
-	"c1maO2mv6VHuD7qHIU+VJaLCRYZr9Wcz2pOT6GhfTAgl01JkkIRrhyu4YHq5Z/7ZNPTawI57O4/LJtDH",
-	"rcQTisoxGjMgw1Z5mDr/2qO1VqejeFoNS6eCpzTfnsAwZslurE/a5T6hE1O4C0bTaeO6ONqZtmx6YKS4",
-	"qa+tZG4TG+9RAQjvXqyxnpiBe5FUBzl2EqOrV43ZnwxPdFE2AoUXVy3guxolcqrUVvbyR9AS7BizOROK",
-	"bpPl440lreKQWx4oUeHuSkzIUDaN+/ZCEc3yqCnpe6F5jqVruQ0lAnDFXCqWQTyGIOE0ARqymUscCMUh",
-	"CPp2QjHPtq6NadSKjbLqM+YdTT5UaZ38PtjBeVUWu0iW8oYVWcmGGV2u812Zn+3im0FjZQUMFsFdax7M",
-	"9QdeLkQsEchoD8j10P/SFO5mjBU0bohSMi+3IXHYp1dVc8OT7dQ3PvZWFpna3opvHvFmfD1lfKeNuU3m",
-	"WdIp51kQ/XZHJLXw8k/kMq1SmGycAKKxVuDGtfjkvYon7PX2twt6QqYXuAJCUxmQu19eu5nhyaqtScBl",
-	"Wrn0uVL8Sji1fwdvgSfqVYLdJYehsQTYa+toH7kboVkMV+ohF8OxlNej0yoQF7U9kAiRfcuyAAs1oMOK",
-	"e5qoqVx0CTxP9RBKeZxWrcyvyj6PfXn4Y+jf9tIlI7RhDjMOJrPRKRlLPYXnwd5vJKtLgb+ChwDrFHbJ",
-	"KCsRFoWtjtuo3wueevD1LhnljYZobYdKJIJQYn4usFDGCPGZMw7WXLCTWX1yIYuMVL+CZOiM1pdQb9Yj",
-	"GAytIcc/juFjosqx8evhgw+ntII61JJkKFZ2IeXoCu1dCH26gJg5hnqzuWAXVJG0NFLYpEtGXAyhiAKa",
-	"+Gzvl8LVVqjvxD2FoZBwMDOW8oypalvRFGw2BZIrRFbtLuxO4KKpdlSKfFl7OGiFdGEerfV4KTKJD1ds",
-	"IiCJCPcg9tfKF4ScBHOD4SiaeczpUpZ6OKE8tzbPKpcZ0r7MzyTjmQWMoylqGAACjfNDIoasMeJSKQm9",
-	"olzUjYfBSTLKcXUuvKHezciwF0e8Rm/Gf2pkVwmOwyqswtIB+jZhL6sXWaN90qmvPsSCNlcUzAvBusQN",
-	"m8A15OwWDE6zd41rxRll7K3NBVhgE6J5es00OXjQB8TSWt2AXm83Bghvbed/zgzbCKa8jaDcxMPY3z21",
-	"fFfBoOkTb1x1OKbWyT+2CGUfOjTPX0w6p3/b4s2dj8mqNRvOVUtgig2FBYxiOka4ngSN8MDnoBSZDxVM",
-	"pUh5zlEQN6+Riiky4YXaPoqgQhs4T52U1rT7VOddbW1MqvqN9TjlSstiub1pyqzmc6mjeb8tSvbbkEer",
-	"KmrdclG6dF4YH0G+S+RFWxKyB/Ldij6dRBknUUcr1XoFFsJgT1aJ9hdHtljXJgh4LK6Hh+P+pJceZaxH",
-	"Dw4mvckxe5Cd0P100B8fT46yXqOYzlHNkmo62JgCAa++C4ukPUS/uyXSk9uqIfIupX1062yhdNXd9RvN",
-	"+re+PSLoVJt9IX61vuUiWw20qZCeqF6/2vB84ExHzcIQO6Y3mS4UFqmBEwAXK+Z7IPPL6gYmQP2zMUt6",
-	"mhUUbEhoywBXv31B6939qqbrRmHiuLLGESOHXxUMRCQUhY2sq0Kzni+maARAaAyiMhxkeA5ytKqTbSR0",
-	"rmZcKf+rIIYYqZYFFKqswtIdhAAMoeIP6IN1nbTP1Pu6w7WvFqv1OaOnt0HXCX9VYQE6BRADEysRYnzK",
-	"GcjJU++KtgK8R+MHQdvoFHUpcYoynJCdpLNkav341C2NgX5+5qQakXSXB6zsuP0jjWNTDySxA2g9Pe4G",
-	"WVVOcQNDtY0jiKnRMuYsCC9gmHI20aAVQdQFKlKCLciVdD5/a7NeTHnOzuwJUJrnuQ1prWciXYqFtVxO",
-	"qQI9LJ8M7XspmbBFVSeE6AJOlCx1XSvwB9bSpO8jvu1QWr9NHJBW8RKujBBE+0COFPHxm7ZIv4vigGL6",
-	"XfK2Xg+CK3LZcRCdlx0cclvY3EqpWSwlW38FWRRcsxVL3D//1//uJ71eYsHZYl77YBrREIaCBbbjU8w3",
-	"lAuBsJJUQS2AK3rDIkH+6d6DB9HEHVkMsWj2JhKH/XDBYe6xYrfHbM29xm2552rrrbqfLaRvzK6OaYtc",
-	"ECi9i1y6kQZMebY5nAxfEU4pXJXoUa3mtJllLqTL5O2SF1hHH3F+K0APrgAEkis8epA3jqr2vNSEApyK",
-	"aTAvtYdViWXNbGPMNWJUpSEIK2DE0mzQLbBmeVeKUoClJip+rAoyP8kSAGoI4Jb883/9b0zBiz5dCs3z",
-	"tT4OXY0YEw2JptcMg7KcE2RheNvUnA5I8ECkAZZPWjOa+73dfB4xJTxx22LXOkZOj6RQXAGu9MtCysnq",
-	"Neey67ZId8F6rjXJ3D81XsbdSPF8s40va8zXFn2Gcrh2FPHZhgB6tyHhmKprRcRhUxK/bQCVkz5v02E0",
-	"7nfsvJlbesTqOfl3pKc42/FOiIebHXlNpMMdvHk3rCh4M2r8TcgZnfIPmT1R9oAGvN2cPk7RuDOC2cpM",
-	"UC1U5eT6V/FZxdxISLQBD3NGtoCQ6mvZyK4PxrmeF5yncaFnlEox4cVsiJFUVv7FuoQO4wKuyqTuQDDq",
-	"nMMRgGx8XRZi5WkhreEeqe2KaeXLHIYp/FUT8xTiqlVp/1wR2zTrXgo/Ym9orz9ttCLswSLXV4Z1+14P",
-	"UoiPVmsNoG6lDq3viGFt7jp42rsAwNGDeA2jU6KkDTmGG1fLakhdxGTjegi6btWWNJsyv4wbmxYJVlkL",
-	"VtsI3AKK8uPrYFfmdDkE78HoFNUN6hQY64xAuIzA12BR7TAkGtxZdQ2jRixgGjADrqEh1LfH0LTtHFpN",
-	"sLxXuCa+G/+nH3dUcQmIuqpWsKtfNOCLUXOFrQjhC0hZ99c9jORuimlruOnOfoY1h7hppExlMTzJHqT9",
-	"yREd77PBQXY4ob10nx1mDyaGqQ7Sg7VGStPBRiNl9f6XOY0IFbdB7N39Wlmf0IxwGvN5voSIYU0WEBFm",
-	"HnC5o1sZUs0MBcte2qTviOyGwe0t+FvAqGmOqj7WBBwB/Y2sNSArlqQoRTzb6C5N4sGm1LCk7fDXXxYr",
-	"Rq7tzYbxA3vDCpY9xgCuuIFpc2i/jf+6bSjX3cQoR1KjokuJd/S3LDLja7YRt+BbjHhTLC3akLzGWFNM",
-	"y2smAM2qKmEDRe3QadzAcJjyYTqlejienfQuvn5ylc5+mI4fPXz/89vny59//C918fVJOf7m+uqntwdX",
-	"P/84nY5/PN8ox2C5MTvUNWthK6yvrkfbLN9WmeBoyrYhClvNdTFVLN1lnn+KGvWrMa8tbG6brSRQ2e83",
-	"LU8AtxnD9FtCzmkFy0nGuUyvCRfkIVXs6KAKsKaCMJEWy7lmGXl58TzxV5frBbGrX8JtJUW+RPkCEjIR",
-	"Ho/WsS3ndKmagHc/vz38eyryRfb1D9fPHj2cjmf/dTWenfDx4NXhX/e/u8q+Pr5KBz/kF1//tZ89etij",
-	"X39/9dPsaUmX2fvwpM6pUgtZZPUb6qB3crSuur2Hz/vq/i9f/elDL9mAJWfBS1Q3WOgQao7PHKoNFLvH",
-	"Y3IfHoENfRRgjazgrVy8fkEOBv0HWMKMC5LSOdc0bxhyEG5pJX95P37fPkZsxosaBukuGeK1B9fmifuW",
-	"EYz4oJsY3T7mwaXv7gkuIPxNR68BfEIWyydCFxHGOHH1bVdvxmvr8Fp7ddNCL9Gz1pqvY63aWNXYEDcX",
-	"V13yzILGBQiRQQ1rxaBEua0TRHOSUU3boYEj2rNFIN04eKs50yWNGuYvXI3/JvosdbiOGG1Fr5kLh7Oi",
-	"z+qC3nDaZgCv1CWUoa5kEJaGifwBHnV9Ib55/PTRxhvDlfh1E41R15PJJFrraWRlDqu6eXUU3C7gCMQa",
-	"zNBCGU0G9zrxNlR0kapI7B3I+wivocJnz8g1m4MWcCnqsSSm1ypmC+IBMZ4NBygJxTTchIzmiDOKWN5C",
-	"6qFiTIwSCxuGwXB+jGOAop8plt8wVdfAKpnLTTQSzgUjiJ7BJyIDNE3UJJpoDfbCuqcIb+g4TGTbWG3a",
-	"NQ3TwUZNowXCE4V7h1UE8TxFps48DYLe5dASyZjpBWMCHAPYAMrbYpVfNk/IiGZ/L5UGtHWItZvUnMlJ",
-	"GBiIII6jCWMWkxF/ynzgX+hvBWuFV25dTtowyJS3am/wjUVrTTrVoGpxdObCZHEM+wqzM75iAd6px/01",
-	"jDSpsCttETyMlPSZiw0J3fsJN7uhLHJDadOJ1iNVYTMIdp+wzSzyNba6hUnvlqLcKlO6uZv8QQ9WGwv4",
-	"omo4k0U82RS9QebnqjYzMu2R6UeNDLu5YWRm5EGsTTOnVx4XVE1lgUXZ2GyureynG93mHta2xgGspBEp",
-	"4sTe6SF1dVZX5dcRxTKt1l1nmsOgmgitn5g4BRtQG02wlrEb5ilCDMQ10mEaxbNp5PsWTM2lUAylvzGb",
-	"chs6h4mQdQ7680k8wchFS9bf9FQW1vXdYmuysnyFq+LNpV0SgmcjrmiVedldX+FxHdnaFXuFjeExXSzb",
-	"QY3BYc9n3MolDnCBawI8mSqkUz2F3PwWL+HhbStrrkArwqj9iq8hiVdr6l0G+L0ukFvx2Txfems4LH8L",
-	"Fq+XklU5mfCUM6GHyAVBGmJYLzOQj+w3TlLC74rGd3arh7ZMWFi9YFgKhECHLJQZG67i5g1nXM2ojZ1B",
-	"BAyXRAh/wg4O2buUMQSqqIOb+XhzLeUQkGn9vedIs7r3gm+aYBtBOWL2bg675vox+5sNjVbhOwq/cpdp",
-	"ZXC2J7guE6VUpCzPwYsyVExkwCIqrXqYSyhObMUINbRoyxBKapbA3zruC4+Ig3+mtb8EWwxLFbQuWMr4",
-	"Dcuaj/nv68+jXDB0WIax+/+bloIb5whEYPOEfRUKMvrLyAhCk0LaokZOWcXiluDjMF9nBUy8Ccs4bSQN",
-	"7e/fqgqHGTijOda0aliCfDCKD667jsw8Hl8SO9CAgxbl4sCxQaCz/Nwa7MnrmbkCHUBZfWFmNGMtGv7r",
-	"hxfPbaGvTsxe8cuHg4+9aoF++XAUX5oA629N6AtwfqOlYCSZDwtpRuBqc8+vKzZbBbtVvVV17UooZG6z",
-	"nZsggxvAA26JbNZ639bu2maFtdulxwZrvatbHVpslA6sV7E+2pPewaB/ew93MGjv4l7rrP6k4gExn7VZ",
-	"JW8Ad/5qT2sbXdL1VY+j6lpOC3poApoftywLZAp2dValegD1YsWmBpg7GTeqVmxRsbnrdLjgCD88/8Zo",
-	"rud7T0FzvbzsfgGtfsPL6Le6lvdbQ8f7ctM5bwtIRRxJKKpXKaI+386Gknr/JGDBwzkFwHuRYS4bDqaJ",
-	"j4C+dOdEdgh9kEsjMqI0Gn1HiucM0gqv+A0TpJwn1Yqjr1lRnnXJyN4Yo1P3NRON0FQPiqlQpw2SygKH",
-	"UiAfGBHHjAhpDEUkHI9ph++L3ooXa0o3vbWsbbXCGixuOeej29oAa/BbiNHZuBQcGGcNYguqQnp+6ZAu",
-	"w9ikxinumVP8cydatxjMxp1TXZQM+d+2xabQvIpyUyUhWsPltsVeoI4PyAl/QSzij2tgx9ciPsA9FFQG",
-	"3fkyqYV2bRe5dTtIcbviEUstlAmEypE2ogKiJKFGCceacy3Al1UZtXXDsLLfDvecs/JvZ0yvnnEW9Z3N",
-	"2K5M1dr20KgqArWu7fcvL2JeisxTqp1ZtS81Smi/i+zKxPw7lSYVsYl+jkputUG5NJ+V0mVTiH8uCLXF",
-	"83xFLOvrK/TybJ2fgOZKWstABcTkXP1T5LqWDpMmV7AGy/Ws9w6MZAEfvzV6Z9T/TufzRhTNFHZoHfDg",
-	"7ThPmyTWu2ugl2+ZPXQ5HbO8/up5IbPSKcGrzqlynPN0aGMSNgYyF+xGXu/IWc0FutEYbNpEjzY8vfEg",
-	"4wLETvD5ywt7kRtR0khAUMoX/PG7QkE+aBxn88TG4/wtW97BabARIb9zeuczRictEfNVGHzDcOkgEnJG",
-	"J/cUUXycc3FFyrljT4WUUFhuyvOsFpe1cxj9dZQ/vm2AYp55fSIBB5DhhNaVFDWGmoHHMSRTKiRgbhmJ",
-	"ewZZJOi+Q1dkEDFrVqcbHvC2KQEsZQzy36Y7XSUYcdqr9bZlwgB27q9FmNja1IFnjCq2IUHcZ9HYvHuQ",
-	"aCptZm2xmfWaNVUsEPp2hFKnaiOjPlfXHlOBFVvJM81BpXcQrAPIghRt9fcsCgFxdc+65AdW8MkSco4B",
-	"MppxqI0OcXtEyMIQxUrq22cIyYlU8OCary9jWHPJG51yRjO2qaBhr7tDGRxet4/taN6x1L1xx9/IayZ2",
-	"swgJmwRfzTTjQsSlClecLk5DoQXD1gx0tgSLX397q8bqUIqInfEV0wVnNzSvbFi2HOMp6Q8sinRSlb8E",
-	"+wNYTa+sN90jRUC0HuBgQ5Ceq2HDBFkyWjRmctQ/Puyd9Hq93sFghzS1NxUIn4RI/mhE4Arh9Xvd2+Zu",
-	"ICW5ASHzqdOmM5N5Y3/geAn5D+5A43C1subzNoTvoPQXJLur0CzG9Rnuio8Ssh5f8MdC9fNcCnY3hdar",
-	"BT9XU0peUdlZWxE9NOOiqQRMIrHd30VFjK/fHQhieEXeWiOBx1+U2pyJaL4zVLopmCpzewFMygIuAB9B",
-	"dOpSL82vrpoAIikkFrTLn0wgVCPwAGCCDaPF3s+CMCSIVXJ1MpNLEeALQCqnkmRCi5VApC3Ndnbg9lfz",
-	"wqj2GHDe1SK+U7TvukLQC1/g4AyMky6pyNW7jjotOvP+Tbl8fvVi+GTw5tc3xz9fT35efr2oe7WODrYK",
-	"Ph3uReujmllkV6xYV2byiglWUMMtTcv/U1/yk+tL1pb8jykvaYfw715dsppGzOqEOlPiwVlsuVQbTGtk",
-	"ALjcaZ7/fhUn20TRuy/AeKvalnjVD7eZvcsckyju86bgDCJVXIiz8Ya/SwXNnd7CXKB3u48vCSIvrWbO",
-	"K9EXzoYN+2xDdN4o/z59Gls0tibWNHytjTatv7Ndno6dHd9nIRcNGCJX1tPnaHWq2iK/hG+sGm445HJR",
-	"lzbXFUV+xq5ao21BgLRYD0GYgc1jC6Hgbh/+GhUD5FXUbHsbp441azY52Y1RsTkryDUDbLtHg9cvrXC0",
-	"Z/S4RugzfuqmcnY/l1dfHe73spPePv3qnF0v2atidng0PZ9//fR6+V+vDn5+NP7h8OAiGzz7lp4//ykt",
-	"xLc3+98PrndQZ1wlHTMghQHmBTsDYWzJNMj0wnopUemZcaWsMesWtwLmb22wr+Km3IX4jLsbuSWxeHtL",
-	"wRt5dQ+dZt2N82kVvetuxZVp3H1dRXzhrcsq1h5vrwMEBRWrwk4V7K9ZMXj4zAUIcKHmkIGTgLoeqVSz",
-	"4pquib9fhD9jjfaDj7/hhxMo3h4Vib9jmjoiiacxfQglcKiFFgmUrSHTgDV50CNQ+x0m7rCaEhutAOoA",
-	"mmOXhBbNYvgac2w6/YEtDhuOZ9CL7QeYGjelYjV5jSpnHm1o23r8n6Ua/4o4B6hDGUv5jObWKKnJTDoM",
-	"faQouIV9lptZWWWLu1S1xQM5y1X5D7bTrGVIQ82S/4efreT/c7aoY+HskEN3W6Ccj23jMNyc6rKw3a8b",
-	"SUAiFrH1b51//uP/MXskmFLd8EJa9Mnf345fvlycn5+fP7z++unjZ09+/u6bxetX9K/P+cVjyU4e/yTu",
-	"v/8xLfTLb5jMv7s4fPH2xyfTnx89PMny4vFf1Y/744FcctEXL3/+dTo5FM9l79337KvZ+OL7h9cPLyY/",
-	"f/WrOP/Tn8waK/6edU77vcHBCnF6cFl/DwREcNw/GWxAPgCiucBn+5gB6v6KJOHDOFpqZqVTll5DyFjU",
-	"abIOEbQZWmpe46BkW0hshzTN+mgfMsAdG11zgBCxMUlnkCBmw5LwDwfvbl0HGKYEAUuO/EeEAwMkOb9m",
-	"5qHEgQ+CxS9padm9FN8xc0PYmwNVDzOesEJiFLBvO59OWOW4oXT42BkfvRTZyWYAA0Cvw5S6O+TT1sJ0",
-	"7MfojnxHr5nFf6vK6/1ugTy3DMv5fcJsYHAtJ+Dbna/FEZ3PRwjrg68AcoVIu1E6pYbUoRqnJfMqSGEU",
-	"NIQGZ1ZfNl8pBJ+zHrOIDQIDPyIa+HxOFlB9cE6hNYaaerxNMIdC8e8G5KMPHAnD4gd1yrQB33/zdsMP",
-	"vWS/H6fUXcNNfLjHdslDtVCQXcp/NONEVpdwf0DGS808bO2TbHB42D8BDctm/6gy1xhRH8A5JJVntD7W",
-	"fv/Xn85/+vbdo2Lyw+v7D94s3/7XNy+uHkzTm5d0zr/Li8UFpS/Tb75/Jf8UcbSHgAJ1i6758+5iVODB",
-	"lnPhvenb3vZTmWfmdoXhW0F4Qbk2QtTKfYuNA5Zmnlulg6mrlmQri3l5GARmVbl+ZvQdXov7tVrEq5dk",
-	"CJ6grvl8T85xcntw5xplBab20U4jGCLMqKWaU+A9U04SrY3r8O7GhYsaDGyw5dpJDLgGTN/KjyZWl3Bt",
-	"fsTWI/24hrBewYHaVazdIUoilpDxk1GyNqViRB0mRrY/jnO939mnLyvv28aHnKeuLeXjJwcQ7B3lNTAW",
-	"9JHR3CriLYkg0fXqDu/vmTWL1mFt80fH/NBuur9spKWH1AJx70BQlq1vbf9pUG9N6ncHvE3sX3Fn4Ktb",
-	"JvbSxfdsy31tEDyG+LuSs4Ebe4UD3xEoyTlWACqUhfpbMqaIYqv41oFD/RNqd9lKuusEulc1kItX5a7K",
-	"c4sv0ctTkEcHJn6u6tUbZYGO7Bb3TW8boK8Ws+q5cHge+F4pWosxbn5LHJkX39y6qBMLb7ODoOwTVjCO",
-	"ZGTz87HUPIA3ghBtegbokSruDMTriXfViWuMVkRkdoTHtB5lhaFoUHB70cB6CqHZW81VB2it+tiO6r45",
-	"gm+Hy7seg7fWPFO1jEZoGR0unVKONc2MPNWwXN0GrRG2equrOTQFwm2L12ftOtwpusvfbGFwBq6PvWxW",
-	"TYr/Htf8lnf2v8l1vdMF/bvezZ//Wn7tkW0e5XI39ciV/IzU7Fyh66o86Fq0F2jVFjJWHy2i2m6HNbsb",
-	"/+wPDvvdw95qGmBWQay5Ugs4medPnr4xC9DvDw57vV7/QSfZaXV2jK3e1SyR8S3xYKvlrdDktj/t1dOb",
-	"zr0NzbZ5XC2J2bFFXRsYtqYm7dZEV4OLxMd9brWPHa3Ws+VQvQkAkXYyw1mpIrDEJaQUuRHHRiCJWmyt",
-	"nItrlDsm/J11AeHDZ9bdFgIHJYRrMisVZBsjCoy4vqfWV365WxlhbaEXuAa4D74KG58FZj8b/JBzZYQj",
-	"ANCKlnwJEZ4Hx5vdHFWJlrXDsu0a1aZ9KZed31o5YdcutWsXSEyrlpEKdxyrquppVdlVdck5KSjPAQIn",
-	"xZIqX3z/8sLGhx32jNBV0FSzQn3ZiKtxMfM7iWEWKmejZSPLCoZ1NbeqrOPbN9NqbA2b9vo1wZG8zcXt",
-	"SXCXqzsEOws8ab3dbu/q1a3zKs1xeOkWfNt70O+Qc4t0CnrDI1rDblsZ2ZrWLXkLnqOteeVul/hh7w60",
-	"oE/Qbvga2IM3TVdaLdSQiayCQE1sTJHPI75n1EOwkhrlHICCw666t0hwXlXE5hKKK84sm99VB6uVAp21",
-	"lqc1JFChAO5wHmurGWOHYEpfqXSEwImqwasPNnMzrHJW95IysYcy4Yr13FYpB5v+ouBau9wALqyK7wu1",
-	"2RGZplDObCILMvr6yRty/6Z/HwIiVQPQdcrxtaGD67A2gUFLoqZqC+TG95yRkY8h/J8jgskCPpNIY228",
-	"KzMF8Hn7tqMuOc9zwieWUHNLuLVhV3ys+z8rYLEuyNC/JNEIhYZ4t782PuHoYDUkoSzyNkRdnDG6vpjQ",
-	"REvIi4L5KTvBqdZzdXr//iixqRekVKyAiFibk2f202UF+nx/o7UiL8Q1YzesWI5ltsT64k2PpXtLOqXa",
-	"xZHcH9Mpb566g+Pdjp2ZffzM+WpobWGxgO8OwFqCZBKMUFWty4SMFpSDQxgB3EaGcOR8WM5HQTjAGRmV",
-	"ig2BoQ2reImRETzDvwGvEAqi2D+w0kqCpVKM3AtvmrL0emjXdUQkFLS/4Tqot3JGRgxCu0OLG/R8Bok0",
-	"BQD0gTjkQX7rZWosvNwZGVF1PXTFSkdt8IHN8u+2sCd4shy4HRQHM0vTSTory4FxLCGSg18M+zmsvmKW",
-	"AurJBisBA6jPGdN8gsmiE8JPZzXCt47MXh2uID19hVC+thk+VEEgi5LFyJs2KzxRcj6G0yVddUqlV428",
-	"5z9P3kv15qfJ46Px17Pjq/4L/l5edXbN8mnN4Bo5y9voFACVumTksqNGpz6iBlOvzO8BZJJj2/g3FNMb",
-	"sxDNCfCkMYT6nvI5oZiHaXGeFlRdihUgp1tkbcUis71HZYewCmBKFToXiBRtQRSreQ1QzzSabvwakKts",
-	"KA6CZrtUGvMKq7tdxZNAj2+Hw/FZwD3sDT+8LWh/0sEyq+uTstGpFVRlvcNl4dkOqEB35DP7ZMT+9uTU",
-	"GAiJIXEPo7AhVN5NNhZyawXqJpDQlgBb7eDqpoONYne1rLGhIYFA0KCaynkNEch5RGesSKdU6HbucAcZ",
-	"Ashlfn+sk5cukC6OtoQuASODPen2HYyDoUA1p2lTzPrqpH9y/ODoEFLMGvJ/fecuL78KwqGPkv5By+bV",
-	"61KtMuHdtczNuVw2dPMl1dOt878az/gsq3XPWDD0xk7ho8lqWtEaFe9lIcc5m7VhN7vKwIYPOjjqL149",
-	"fURODg4ffLkaMei8Y2vpFV/pbd8tgN5vrdN2UUhxVQHwe+jWini+k4UPv7dwCZCOxgUAaYta/L0RJU/J",
-	"xfNXIFMOooA2E87ybMOIsJzGX1+/eE6sMRUhA2YQH+xr88vM1oEUWLUcAOYLOmMadZUpoxkrbFXgcMKu",
-	"ZDgX9rEJb0Yn3sd9ve9i+6MORJeC2ZC6ykKcGjXm1O7w6cijhbo9bzLdlUfWc+DJJIoVxAVr03PrczWf",
-	"KhOpX5jamB6sD06vELJ5S/05yPl3EESwFWT0494rfGrvImso97eZ8bqC4d+8efOSYIM6un+vF8bx2YgV",
-	"/OugF8UP1ly31qaHAHU5IXM8ebGU8DfeP2HLZ5MbmvOsHVSqnaLsWwKKWvWHrzTmAt5XYX1vqGRtfnWT",
-	"TqqK6cB/PE+p7f8a7vco6tN/DRlPZxBZBDg9gO1cLaPaArh+RnMjE7Js+HeUCNw8Sz057iQdwx8AnL5g",
-	"NIOAGMhWHCIHSjpZifU6mf8GDsHQzt8mMvofXe/Nvyt91H3jQAvd3x680A9wzsMOvA7svjGqcdjA7Vsp",
-	"VDmfy8IIfN726zHvA+j8amk8QwwWIPyuWoTwW/dmK+AYsZrN5hKKlg+vGcD0K1SgS0FLPTUKeGrr/4xp",
-	"NvQJRkhAOat9Y+Ri2Bma53IRFHKk+VA4ZH+oEFDFv9VKERR6WStOENQYCL/2JSzDL5ktOlT/8qb5rKtj",
-	"EH4H4JOr7wWLUu17CIGsfWMWrdZVwWi9ryrzvPY1+mHrpRhsVnr9cZ9nVF8CnrPGmjQKO8yYnsqssR21",
-	"lbPFCmxhhGCtAfrFo3BCW6jl4vcIdWZfancoJ0NfdLf6ai517W9UCquvwmIOVr8e5myih1pW3dVGTJ0J",
-	"aGUqrkp0raIFWMzBXiWHMyqWQ41+JT+PcamW4e+OhlRIFAWbSQjPw731c7d/Yu2j+kZXYDTBl0zgAShK",
-	"MVTlHNCxWYMU5A2cU/uNLLVZN8AMqdVrGtryx96uohjFqhSISFMtNTDLcKFDXjNjGaeOLzZZQcHK2m75",
-	"Uh5YyVrVSQZwXodCDp17hVYkX5FfsBpmTIwWORLV0kzVCsv1mVomWL3UUYqWQ3dMHUQ8PADMHt7lWZP/",
-	"zp0wZfsL974AUQanZRQnsDtaAlHTUhuVaJhhzRKj340NK6jXFrEhJb64ydZ2yXosbKRakCG17R21D03z",
-	"Ry4hrqni5lTpYVGKzSAbzQDdpkRhhxWTEqLRvY1JsSsqtqh9v4OVaLyMSXOSwKtWIis2Y7EeRksowEHe",
-	"YuAHuwMj3TYcOWexetXPLFReFW0CltKFEcByKQFes74mB/3B4HgLDNCkysRtvNJ83VBDtnjpfm+rl4Ic",
-	"FKuLDTO1OIagEjlc1pXZHW71oogj6RE6QEHbK4U6Jf2EDBKyT/75j/9u6Fc7ZQMngLoyrI54I4EXvg/W",
-	"0LRGmzTXBEixNsft5rdVFZCVM1zVAnHR73cS2G44ai24var44XnEVjymrciFuVVBpoFqFeCBMnsI1owx",
-	"uyqFi9mvrahVR4pSWEwcd4H77qImyldVZcKVdGNfP/LUWi60Cpx1Y5peJ96kIQX8vDCKEk2viQS7INSz",
-	"CGor2vAxF52PBTtWis0KCd5a8Pn4plQsLTpHJGTOyGFbG/pcl1s/AACCwwVdbvnESvSvfV/YU4JjjhOK",
-	"g4uKWF5VOXN4iHOoXMgFKYUFOrF4SvdUhUVBLrTTXkGmKtBeZv6HtgDckkaiqQetCMyye39ewak43gqn",
-	"ws3oB5mXDUDMDx2bM79fC/1tgfpw5tydaiIGcB/rz7VTf7F5fGNcDkN9YMwX5l1r0cVWnxj1vxUrdPFc",
-	"lgOuDbW3g3c9t8/bR+21RtRH8bobEIIYdbIthmDw5ioM/9ah9qu9rTJffB5LElsr0GjVCD6vbOpb2MF3",
-	"idIt/MA2r8sOtscKOg5fYOtYAzjAldRVyrM/moPe5gKja8rMvbLZ4+5eSqdUB2HcZcY1mHR8VAQcC4Ri",
-	"il5Ur31B3HghZHBxQxAJw+pPwBMXgmAl3cge7li8xdU+XBnBc+tshzqzDZ/+KgSG7WaLwmS7Vves+h4v",
-	"t6yOsRIqivjLbqqxjY3lJ2xAx894TUTxaRtY5DG+2yt5DDFHPsRq6iqRoY6vbl9nq1ObRcRimOvf99Iq",
-	"3fEiuGsr3K0awW3SymrYhDOI2K3aRcuL+yAmjG1WtC1cJziO9Q6t/VZtnX1i7/oq+WR9TkkE93bGtb7d",
-	"G7e6IqsHtysZCIlDb3r7pweHO+n4d5z/4tcl2BS7+biplTKyoebgKsXfQaBC5BjdGha86qtCjm4IhGEs",
-	"1JahRZY0Wk0aW4Jo2pCR1aQLZ7KLqMbLykMNGSJUXHfJaEynHDKKHtIpN5cWyycIVeUK9XvtqahpkGQm",
-	"b1jWJXgBInahnrIZkQtGGE2nNpadK/KeFbImc8UZ250UgHOMKNAmuofRaqSWBzXrLCBVE0i4cuSOqO+M",
-	"qS55yHK5gBkFgU5wzczpsuHy3HNphFEOsx1Pq+kuO3Cm+nNNUySe5sB7tvFgx47ICgSceXecvr0N5Pdl",
-	"W3ZEVRk65E0N+0l1kMMTtJ4ptFpP5mA4gSrkePN3ycjft6NT9y0iS0iloQGKBqPTmjSBX55B5h5d2uqi",
-	"Y4YSRi2E1Ly0E1zr2woblUrcoup6Wt5PdlV7VTnb+opvUYVNF+t34a2nkzWsue0q3Xd1O7eMNcU+70pi",
-	"yqL0A+JcCL+hbemsNqjtako7WsoP3/T6KOdvvwTrq3shZasksKDLIsASr2xEtYskFJarXLekk3E1LzWL",
-	"Bz5XrCYI+YCAgnbWs44O/gCRalfetM1JuFMZyh6u3z/u8zVvqzwOWSkuqtyiwXvTgkuls4lLdcpqhCxG",
-	"+aJzwjzleYQpYl5GrLCsUfuwJD13xvG48p3KG1awlkixjC5VVb/OV8ujeX4G08OqZP2k1+ttbcB6hC98",
-	"jNvWzEFtbqsd3nCV/fd3cGq9mIA4CDUdqwTk27mw1JQODo/i6zXhObvXkLjY/riXHhwMTo4naT/tH5zQ",
-	"yXhykB6fnBxNxieDg8EDyg767ODo4GR8sn+Q0oOTw5OT/vjB8eFgfHx42Mg6cfHbUQgRa1WzmFSvvzk3",
-	"I/0YOte3XMdqldomuvvGP6Ti2tPz5r1vGtZw2ZOOy0XCrV6dW23wTQKq6D16yP1pk8VsVzQrnrN2oqhX",
-	"eeSCFstONHdwPreB25EMTvLo9Q+QzEh5Br6hL346/+7Zl1v13YSi4i2AlLUliCWLIK6wzf0t6MKHrQKs",
-	"w4LrdAq16B3HHsGpc66ZUapuRui4Ak0MCk7ZWYesMaUz3e0d7kPSGnwE6U6fHPRA8+cDW0o8DDUxjdVN",
-	"J+n8XUmRr+en60ovefrxoct6iTkPoKD+i5RiWm97a4CWvPru8b9oOSdvc45hsaykgW3OgYlLtrctGtWk",
-	"lz+mblQ1in/30lG1mayrHkVd4agkKCMTnMcED6SvAwS/tBzPz1VUaqtkmlqlo/9Th+pfuQ5V1u69OQ+c",
-	"WJg42IxF4yIeafb/u9JWjKq4/2tZL/yb8cyVjoTI30j/wyD5+LPW0KqCkQNz25aVtQLvSrQ6QcW8XIoW",
-	"dt/Ibw7in9eo95FL0nZ3T5FKEiL4RCP9ZAXx7U6rhIWIOS3wpEJqBsgJAZSW+dtiWFkcf4dBNdoxbffT",
-	"Uh1pqbYOInkEjSMAYiugX7fMDr+drztjKc/YMB5DywShKNn6KDRED4CAhzFjWOUniyd9P9jrHbqCyIc7",
-	"RMVSnpfFxnV9apt9TDpTlmfDFmxeiL8zDfyZOsU4ygpn7IrZCM/VSkrhEvd7t1zizVnsjka2T2R3T7hc",
-	"9gD5LYbodqeYbdvUId8KastN4omtN7INclrjmR2LjAM0kUXxMAKbulcDl/uEiuINc8svH/otufK3iTxz",
-	"8UlDzd6t0z/NKcXiWwtz+3okE8DkqUurzNzSoaMlUhQ725Lr9LtYW/uWGgCEsVjjsfO6h/MN4Crr+Hiu",
-	"wnnAHzf661fA8z4N2LbW3R3E1sX6iwssY5baRGmoJxRoO0jcaFNx348QC8pGsQ16/Vpknq3RhlWafs8w",
-	"vZ3D7vw8IdKuEX7XCLyLGil1IHFss7E7VdTYMqivLhLEtxeA7HVN5K9FdWPdVAzQQwBRhxLXqD2Z1U9v",
-	"wX7dYAxJ+9u7zEYYlK2sx5dnaOSj2tGh3y+HLB8gys+lHtmQeECOLzWh4BgxswJSBByyNKd8VovNt7H2",
-	"RurWVeqydUVlZc1K2VaaFNlNS7az26DHHnGB5vmLSef0b1sSzcekyVimXGkZU+te5BlTGo3jZxW8FOSz",
-	"OLTEggH8FDDHrQ1A1R3C5jEDUFgVZ2t+FwRSx/osqjSI9Ro0NmvuilukxuBWt+iX1WqYntKAl3GtiO0t",
-	"QMRwtz7m1MAR6ob7/SRG4y+EN4rR4DTSlRJy1CPGLbzyQmdOQwET+CcpJ9sVxquXht0dYXunYrVRBKUn",
-	"s7leEmmkrgAgisfxodrRkpKdQ4u3L0HnspyjblCApa5qATbdnx/XMIwYONP+IcmZEQ4xBA3hVxDqxAhL",
-	"yBm/f3lBMjZDh68nNEynJTw7QyBkJN5rIRd15hoBkN6iuENdan14/o0RXM/3nrbjPNW0jrYQcj8qrBJS",
-	"D1n2edwOTNAclaygC0i8xZRgn30c9ca4MdxBiECIa/w7hwa4V78spJxE4n58/n9b/ACUuauaVVwvyIBW",
-	"3XjWKL1h23P8Z4xOcJQfty2W+gwj+K0TQxeMVQJcMGSoQh6to/rpYlskYCWw1tniq8Eq+2VZt1ktsXKI",
-	"xFonfI55fDmfxHBR4CJXdSA0hx1gK+aA17ky79kwOAfHmdsIxxtWWFskfrboi2xm0+QKpmSOMZBTlq8/",
-	"UCAnRG+/Cm7ITfGev13bPJt3a6UCWAYHmVV1/fPJemvyFvajV9j4blLCnPa6QfdUrY5kH3A2XlqN3lwZ",
-	"Fqr/X8GB7FTtuBP4O6O0mJ8MuQsixd27ft0AYu5LeH0J9dv1OgfZrWf/L+D6vq1Tukl7f4xTuhrFv7tT",
-	"ujaTaOgNlPfEQp4Aim5tcVpqmiM3DSvdN2P0WLzTHCD+riTWWl0gqFY9Ueuy7PX20/6sk7iPh9XnwbT6",
-	"eGA+yzxjRcNrlWctoLlxD6+bbG1P+oOt7vXbOGklaMxrIGmxgU/kqGWz3anDXN6wIivZmv13Y6BF4EIB",
-	"AOVpZbpqdaRsF1y4q1MzDE4Gaqxvf+3nO7Jeb46hD5zqUYdikOMRhtVXexA/pJzmNjp/XfCWNu1c8EiX",
-	"vJgQKtwdiiW6QUG37lzXUP2rXMr/1tfSyg79UTdTMJB//8upPplIxVJnuNrxXvpMYVG3Ce+BR9S/YkiQ",
-	"eWK3gVnOMrzFOrhHdx/nrvdGUN5h9dYIftwOBpUqxXRCck7HPOd6mRBD4uZfLlI5M6eZsHdzJlTj4oYH",
-	"twxDCW6N1sSJ8NjUC1A1UE7ljIHrZTGVRsWfU555Sy8lU5lnCfji5ASq9hA6n99TEP7FGaQQUX/q7sZE",
-	"HCt69zsZibcIUKjWEi2utzEsV7v+it5wcrFsizbYzVBsESE/S0DN9kbomBs8GNkmCo0XArAdYGhLpCCA",
-	"LsoN/r+sYRg2T2ysABAO7E4ss8FJvHXqO65zZJG+f3lhFoY8onOuaY71kzDzyRxE8L2qGc3zJueZ0r/I",
-	"azVu1jQ6PGyt3bv3y4dBMjg8+vgX+635+6gFiv+td0qEFeLckbY+i9MtazoE0bzt9bWPHEbUSpNJId8z",
-	"USWu4BHbrqDEx1uypQbC/5bxyAHCxq0y7e1EI54gQxLIwY2IKSQgV/v6X9HUuN1YUQtwTHBtuTXw46xi",
-	"K2MkjxT0zGLHf1J04wbm2DfM8fDOg8vDzcTQcgsQ/XmKtTyaUk5eWhfAanDkttWGazWGdylMcdeeDVfZ",
-	"IlLgN6Qluo56qny7T2PiAS3+/g62oBxjw7W2fTDtLlG0tTKOsUKNEeJSdJyzbLidv8JO6LF9qvJbbJbF",
-	"nliAaxR+qhKQQb6pLQG5auHKs6FiacF0W4Dt9+ZrtPdDNh80dtCaWEZtwbBeGnr8iJZyQ7jwLkuv2K8l",
-	"i5busLH0tkQi+gWATXBtxnCN6C4OmGBBhVagDU+pgpJwM6guohXJWM5vWMGZ6pLnEu4C7LSeDfyg398d",
-	"XWIbe5rdem9Oa6mB+RyKsxWMNAWXWs3KsEhli6oWVJ6sxYBGzK1LWWK8kkVEhzKSGJS2oIo4Gm8Nqt59",
-	"v20xzO0KT24ReGr6c0vqD0cViLpLbKk7okgusXp2gNMeNxdD5j/8jsDVFpGIa1KwOaMVMimQXmt90o6Q",
-	"RJXplFikwGbB2w3JBZEttluJ2dvzUhM5mdzhfvrbMuBGN3p4Mjk+ynrH/ePjg/RBdnR4QgcTRmkvPTyk",
-	"Wa/fyHA3T2zUUYLEgniaERCyLpYWsQYLJOpSjU5BdcfNcYGMQmoyGrx7Nzojo4LhNTs6xWBc00QxkSnC",
-	"csVANnGVOu2TE4nw+GdkZBZGltr0A7YADKWcSqXvKSyGBCVZL4WQ0NMZGbn6oadmc1oLtpr3rBRtPYNM",
-	"GmEGa96dK/NPCiUHJuZjKQpGM3Not6sX6gvKuDWAMhUwo47V45NOVVXFvts0yuFvfLMNVsAX1w1L/gXb",
-	"geqDWAHlR9fQM1dEF5xlGOefkFIATJYNgK5OmAeI3kDvg1veV1vfHf1PvTscT2okFLQYcoHS76lYwaXD",
-	"lqJKt5BizVOxMtjADuVEV7wHNqs2jP1NF6szOq76tbpr0+a2znro925pvnciuieExBVpcncOLssn3T13",
-	"YINp3mZ/mAxfp93VGHQbO4Xc0Ba3RZLBanHUyHATtL/i0XbIE4a5IuhsddLJKGM0s5052rOZNAVDeBtb",
-	"BB1ZORVLMrNQObFwLhoPu4rL86uzu8JSvmYO3796Zs8my8jooN8bbVFYyzy/fU0SO6q7I58/jmxesXmO",
-	"WPNrEVkascvvaKrzpbPj6ymbRbxgEx2T4s6B8qYcarlxRdwBt5Jczllwo1g0f6osxJ7QZMl0go4FpVhG",
-	"5A3amMJLorebgrFDJg7QaXRKTuAxLWrj0UXJYiYw1I2iV4tiCRmDsMULvz6Q2eIxiBe4e6iP2ZYgnZuz",
-	"LBpJPn8zF2eo0ex4hdbQhCJm5lbaktrn7+6A92O2NKdzo1HLaLWIp0b9dGE+NpTFqdSoPI8ZpMhYxdrQ",
-	"6RmhgLDHJ1a0ieoFx0f1UolHvYNj+OIOqGfNQnme7dgRE8DuOpX9I84dHexcPPwZIOcwht5M3ZVPxAx2",
-	"Izb7krpN2S2W0B6a7tFu/8uHfnL8cQ8zOQ/ch0Hkw39G73vF0rLgevkaBmoLH9EiyjUEOX95Qa7Z0qLY",
-	"mo/KegRfvnj9hty/6d/H72b0mnme5KADXc9+HEYh7nz8CCk+E9kGk4PYnDnLrkDjBLZFMVOU/CTLAj5C",
-	"ERImMqLoUoHjc24/zIBOZ2U6PUPI3Zm0qO2XAvKoyZjpBUOrEC9s6kIFx5uQa8bmytZ+ldcuOipnBPAv",
-	"kD8idNxSloTiRWskrEuxsBHXbhbcKCWX4j/+g5w7PRV/Md+ORqNLkZZFTvYU+c+H599cmAWtsB33viGX",
-	"nfNST2XB38OpPiUPYUnJf3775KfLjmlx76IqlLb3LVuekpm6wvTqe+Ty8lIQaPVICs2E3nuznLNTQudY",
-	"jpFLcf/vSop7ZC8j9z6YxoRcYjLrZeeUfLjsYFVJ88cluJkuOx8T24TZJlCIEluERaAHpqnrEs2+9gFw",
-	"8uADWAvksmP6dM4F/OXi+auwAyG1fQRzu+0jAWQB/pruPXiAv9nMc/zaZpxfdj7eswt/KSqNwjCn0aDX",
-	"t/mmYQpLl7w29GSknFGQ+ztyoT1Il1Z/s4B8l8Ip01zQPDEabgaGO0jehleMvn6C58dv9/0P7uPHPxvJ",
-	"8E+D3sjp5jhKRagiSkpBqLoUtTwbrvBdYVmeLnlRkExigg7VkPd0Gpxc/2b/OkerwBuV+eM3G+z9G5kx",
-	"KpT5F47Qb/Z1v12K3/b29mr/N0950Zf85vEMjN4GmWlc2STR32CRAOYa8t8ntDD/LBhmEv1GsC+beFDr",
-	"C2yhc8qzpMJLiPTvtxNOsutwyvKW3s6a6AscsIFGFZDDCM9/WTcuYy9G2MU0iNZXexUvfD+D93ugB1jl",
-	"Gxj/kin7oAUwJr/5It6ANleUOQSkoOxSW+czfKgs2MhxyWW45LXuffYGjAsczlDmyYqFVCxRHVlAAQ6h",
-	"WzvyqR/1CaYQVGoeGbPGvhUNnAt88W8rFad+q70hRg/1Llrmb/uqRoxZKbXhBpSkeM6E9hjREBaLkTow",
-	"8csmYIHhPTZi1hLJyCOZjPwcqgSYthMSe689CLd87aU4b2Q9W/JBglLkC6OGQookXoUJXmTMp3abU6m+",
-	"hNFpWViIba/3IV8DLkpFdimQc9SRt+HqhiIucsaQorQkaioXSA+2bkzjZ8a65NwXNYehj10dOq7MIuiC",
-	"pua2vRT14VBX6RlPrS3WWc3Aczw6YeZVaNE2Xz4xij1yy5ENPgzFjpQWhVGbqCCjxg088nFWM3oN8G9j",
-	"HDakoVsNHzqzN1SXnAOeB70URorYkyUs/ejw3bsRpu/mUmliLZRcigRsuJWlwJf4dywHvr1mS0QVAYMV",
-	"RWkl59fs9FKYj1dMB7C3uG5GCdKY524+JHZTwxmi9sqyU2LUrFGXfMuWGKdyzeZYmedKygwMAH4glyIE",
-	"cqjq0yvPzfBF8aqvI7P9rvI5kKqQpldSzk/JjDWK3kMQu/mSawL12FD2g6FIwbpw944SMnr5/RsrzT5+",
-	"8uzJmycjmIWqkYKtLL80P3lRDmQZuB/PRVByncIJnNGcoMBtSdBwSbv/mGKLFHzx+gU5GPQfkCsOOYm6",
-	"KupGvhhVktGIXDx/lRD8xvz515c/fYnUDAX06KX46+sXz61m0SWvjTaWEPbOWizMwZKlggRexeYUqjEp",
-	"2wHLwL6cM2pua6i6gHtptwV30U4RTkGwdTN0pFKB9Sfs6rxh7+AAPZQZHJCCERgfF+T7N0/3jhO/In3y",
-	"HX94BpCrzRqd1mxk3mhk6+Wc4QHGEndd8h0zk/XwGyETyCRD4UtQo4nNbEuzyoLoBU8xdc3WHr8UMKjG",
-	"nNk7JOQ5k/OckS/Q/5FUmF85HbN89CWZlUoD+wo4lukd6g8bKoVhydycdzM6VqgEsxYtA5PFpeDihitu",
-	"FIyqFc4MfZeWdDyqngWwYO90l5xbydAsGEiXdr6nhF8J3B+prOPHHPpMinsaGLnbr0cFy5jQnOZI0fWb",
-	"yPS7oELX7qjUP0LGuUyv8eYQabGcm+vp5cXzL7vktT2CVJFR9cAotBNAfxAk/5AqdnRwRhbsUqRUmO2z",
-	"QjNgH12ZPcXkufrwPMeDqzEBGdexetTFWK7YqbU/YKiUq5ackFxeAZY+PgOKgNmP2pWBSyqLJZEiX1Zy",
-	"H74RbhImNJ6TecGNiF2F/AiZmZ2rzGtmH5LgcTvXMUOharw0FxjySCnsTJqCvhcFkWVWazs018QITcvw",
-	"E8IOmjslG8pShyG8+HovWUCiTyVwdS/FKzznyrJQKVjkojOnxki01F24stRWra6GpZIKdN16/gShRgoA",
-	"p6O5NU6x3iVcvX5MKwvhxcTwxgIodHfnOZp+xhXyZ/iAoQdOLuCCzOkVU4mL/8DevrDBa+rUyNLmvH9p",
-	"1DqeM5sqZxmeYQKVlXiEBKBPgb94csffEk+el3YqhvvOGJzvUtjABDdmvEZFBhFiMHg4QaO4AQAz5czN",
-	"aj4wuCHNjTgFGDEGnZyR0bs96A1EEiwZBOX4DBvJYWkwoD5nluGgBgPg8l3U/yBe7Tf4IVT2UGmYUm2E",
-	"S7QR2IuX+cJ8tTDzpFbuqDJyYE/mMJueIL4+LO4Xwq3g6mDGDhKZBaxKfCI7GHMSMobr1xcI9PdK4gTm",
-	"6jePMumGYkVQMxrTK/iprSum1PWIvcQxaCdXYg+u5KHrAiBeqKiEW2aWwy7aNVuqhEwKxt6zygTlCniw",
-	"xI7Qdu1LKK4OL6mPjWgpY+O7FBaky6Gv+nNG5/MqCKAUWUL+XgLez7Wdgr9Z2Tuu9BlREqUeQ0lB/UlD",
-	"MIZc0H3gz+TLcHRIW3JCPBV9UaOaL0mwE0l9SWuL0GJ/oPb2pwSMUwnwG7Pe5hMGWZsFnJoX/ubt0tVX",
-	"0IdPiqjstr8heAJVsEaFE+havw67CzEKjByBEd0WxjDxWgGExisshQxijTdw2QdAZ9g4etuHP314kJDQ",
-	"aycwcYfm4unrRyohr149V4kV+czJAltQAvbNYEbNfz1huZ1SZFFwjUZhxXIj4n4BUhMMC6k+lTMckBRW",
-	"HkLlEro0lJnnYNqF4kzAWE4x7sQIVqXScuZN6ZbI3k6lrepe6XBOYgVh0h1Cc6P4sdoUGE9X9s4b3b/p",
-	"A4M3MzE6VGbGVdXmNsRvbxV30hQeO2sbzOXVpbARL6BAp1SQgsHCGDFBYnltvN3gjqRY8BlBEvFJO188",
-	"3NbSqG2tbSc7gC6b1LSgSrW6FF+MDnv7KBiMDnu90ZcryrBZ8S55LZuzxSsM6lGjawiS8hZ24Kh/CAzj",
-	"gag6JrjRDGlNJcU0JBC3USn1oUhwNQZx0Y5tzOg1w2ZQJ8/6+QJGdQ8s9liWs1sZU2maMqXMfYe3G9eu",
-	"fF5de/flD5CneYgauHGQx4Wr4FkYCoYqpK1JqWgOYlloVLci5Fd/V1KMyBevnj4iJweHD750VgmFiCuj",
-	"VGbm7n4MphojeOA3CeoUsjAkZOQ4TXkOd/zooNcDmlzKElDoLoVRgMFecNA7wbrGB4OBNXkFVYE9WSxY",
-	"nu9NZDGzBhzP1ic8sDsYqqhpwlYeMOMjvzn4w9/85iwKae4ghDOTJJMrvBkusBnN8dVDXJrfyEGvZ01g",
-	"QEZ2+c3eg9oIvgJ/+wERDUs9OW5/FAkN1TorXchsORRSD41OEXkQKulXB9vow+JKT72tzqhLYjjh1mzc",
-	"eNqIXNTqXQGc0Io+aoTaMzKy3ZhzDeZla4QskXjYlq8xemxrZ7AXQ6M1V/34R90CWy1yOWeRQVtratH+",
-	"jhlXiour5nDx5HMjaFfvs21b+3L7utKX7cLZdmFebnNkAShlwNU8Q/GLfSUr3RARGze+3cUuBu9H07Is",
-	"rBmUO/GnGYphdCaQpYQ1MjW6BiGk6hiCc1AyCRzCT7r9owMMkTVKROhK648aHaIw0+zRipRyQkZ07z3p",
-	"7Z2QLhmSvVFCBmZ0+wP03zdO05w3O7ISkh9LlV/WHIiVkBodeMnJTU9OyIkZQf/YyUbWHghSR6PPnKMy",
-	"EI5oVM756f37c7r88z//8d+Gv4trfw06n0JzbLP40GaYXv6eFTIx9zUCYthxOeXD2eIwDV1KND15lqDK",
-	"udFDWDZ0DVfe4w18wDK5IKlL6rOKBoxjOONqRnU6rR/5yqpoegMqDi5NnD5V1zjeJmv1amadlvU0Ib+W",
-	"5tqSBZkymoUaaXBOE+K7gsMFkdWkMPJN6yFyTDLyahi8VzstYgWQFg7GP7IFc2yZWTCHwM638cQ7HT4c",
-	"KX4XXkOVjREUnSt6w1Dcxr4aFmu7hlWn3lRvV3zViuJWkJZ6yoSGmVo22AdyslJTwOe4InbFzdcFu5Hg",
-	"77S6dDb0SHtVN9qi88HXfn43cGdxhXcMeBG5cvXOr9nS9qk0zdlWvZqjIvPMnRpw6ZqZn0Ez6wK3jjyZ",
-	"M7iWKYacY6/7tteIWJhJHJ49P/N5IW9oPhSMZeHTXlatAD6NMgHNmb3nfI0SOz86Y0NsXvUDUSWFnEsF",
-	"6SN+GK4nT09mDqAy47MHOAO3ykjrePwwUmxaq6rYmKhRdKwPHfMLVzt3Sfy1w4TVXLyZwCp7w/jYbOvw",
-	"+eoZ24nTELcegTdS4vPMJndt/bwLsLOP37Atnp3SzD+PIbRL5iZg76DhNtsToOWiESYwTG3VAWgT4eoD",
-	"ebUtPxqvbYylZVlTsFD7R21nOaOKxbuBt4OBGT3r0NTSlT0pjnGYpQIbb8GUpubeIooLwyIXFJLOzBWK",
-	"QRPhCTUMbZvJV4wC1PjtFsy09FER7jxu9WjV3KV0Bfeky+pD+0n4FgzCa9sSB9FdJ0l4pPEWrBjrDqmt",
-	"WLN2p22XvhgSt9vtHX7uC3yfWxWPAtrWudEObd8BfCnIpBBC8J5ZliNYcC40z9kWPeKZBhsksi2iJMTV",
-	"4dp6LsHWdoZOSnNMKQKuhqNzkgvTU5mtXgWHnlkZSR5S3tECgA8Ykf7ctB9VxuxZjHnZ4BbIHYKOT2zH",
-	"6AXxMS00NwriskIecgwNbxhYR4jIMDInuIOKUlgzXVko5vN1kFaguEtOteeIAVuGEJtwMFw5U6U3VDoc",
-	"JMuQZOHkchBFBBxWHPGZebERCblzZ1iKhydhDSCwo3qhQzcOY2ZQ/13K0vWGmk3ADfFGQvqvryTeJ2Yl",
-	"7elAloLA2mf+0rPCuh29luAxsWkKPrxnUopsKCdD/FS9h1qM/sDy5UD7z4yGBgUHIGhpGYRgNnudSx0s",
-	"w1qMf1kgxj/LLMmvvnile5xx9YaGCmnehU0Sc5xcOly4OPGutZRDUEGqrpHUbFg12GlMyzNvL0ITkIuG",
-	"rWQV87KheWio5eoi57nHDPNBrNWYQAhtxGWtHjg6tM9W/cJxsd+qlqnWD20YKRf04QHzq8i5Rm/NFeDC",
-	"eh8xIqkxNUfZS8vHwLAWUohEAqHcJta0ASmduvEFD6DBF4i24phSDo3GObSIOCGB4zGCH1QVJ9Hr4WTV",
-	"GXBBa3iYWE1Q1c88ntFxqZZhx80yLPgilygE+ioztAO0CRlG3s7s18gP3El2wTLVhDKAtRRLJ9DBF4G3",
-	"+YxkzOxsYCjxYlbBZlKzBmN0MXGgAxQgLeERL2Tqk0qxPpJT32t+w1A0iTEvFBK4412nocTho9Cs0FHv",
-	"DF24sd7sOPy6A53aVHQrepnLY7VafwIODIIZ1rbck9FlUBEhVLDFqtQUhNs2B4J2w0Dj0cjzuFZn1TXQ",
-	"uDiCrsE4Wu846IwrDCZH1uC68xpeKYaqnEO4Zp3Q8Vo0K+BREcNFsALrVSlWZTejs9bH47MrNJ/VVNsz",
-	"3FHAVTD0XOtLQobvELAZg6FZJ4OVxFB3HDN3rdlqKJ7BNCwLlTt56EMzGxelkwHhrnRtXNreXBqOcGYT",
-	"tbHMfqVjKkbzsD/vGPEld7DT2YxrI+KD/1bIRZgUGGLfL5k+Mw/XZH50aYX3WL/nDiL4eMyp9XF1PsLP",
-	"ig9nIVyABkMAVLlFTdzxRuwczwHcg7W7FfWhcExgwK/fgP19Z1sx1+AZUfPcnBesLxUx081YxmllE+8f",
-	"usdH61MjRi12HhuZaPoaDCqTBUwPAhoxr7MW73hmfiHU5UfVL3inC/x/7L2Pbhu5kjf6KoSARWZ227Lk",
-	"2MlExsE9jpPM+E5m4rU9m7v3eBBRasriukXqNCkrOkGA71m+R/ue5AOrimy21G1JjuXEEy0OdmJJ3WSz",
-	"i/WPVb/fh1QOBoJMULh1ZLBAIeB9/TW1Fm/B74TCtA9KfwCfrxjDp6PhZIzyyPRGnGelc2hdBZd5wCeZ",
-	"PcRUdz3XTIjBQ3AUu/bhuYhIJOTtqZpTUuR2iMWaCIxCxRTuueh4qaSonHwInmez8gi9iZHKWQloRYt1",
-	"g9OB4OsbDhFY132cy1R0oVS8kEmIkYOf4PQGHa2WRyoXVyMDmFs8wJ03EwOQkfT5gMvskPWH2qmnrv+y",
-	"C3ZL8HRRnVC2uFo4QlyJHC3+nHTkXwrWzwWC4ylfkJhYXLyLaPUHb0aL8eYiVaWLCDc0CVjoxqLMOdQZ",
-	"hywiFuJ8gJOc8kN45v2oCtQfKxbxA7rhELDBmfch62ZSQUkmpXqhnjd6NKp5Q6qlWZCakLOcn4rSgeGK",
-	"R5lNH7VGYTa4IFNpVXBBJFLgKATzKecHDL268kMHy0Usvk69okuWpgQM5LyIcJNiJeI1gIqtyYKblkPC",
-	"mWSl5KQVneeEQeTeqj8IyX3lH/UMHQKOsNGj4lTLilzxzN34AHLc7r5eLVTMDw+Qfa0BHwSvj5zUA0z6",
-	"akovgKGRVsYvfvF2RILZPRM2n+1ABX2XEr9+JcxwYi1A0OqpigYKmTNp2JV2t3c/uHUwOoig0tEPE8Vv",
-	"uAwZBbzvF81VT6zzYD9QWj+erYhK/+Hm0A4whdpEN45UVx3vX4dqEMrZhBmUewMWDyGsZpngeWQ4Gkkj",
-	"k32nlhqdTwR82jga8/5QsL1mixCKCpij6XTa5PB1U+dXu3St2X17cvz69/PXO+6az0nDSos8UAiEBN1C",
-	"0P3ZbrbwF3osFB/LRqfxtNlqUh/sEHpVd4eCZ3b4L/fvKwSkDEdLJ2mj0/iFvk8auTBj7SbgfrTXagHE",
-	"Gpp6aI6es/PuM+ztX9b5j0NgH2sFRVcTKG1g57k7/X87VEm7c1ILh0Y/36VfnqR4832cdNUV4eF2X/KU",
-	"LnNLd7DKJSe0f1/nOaEX+K7gRucffwJ8/YjnALjpaf4wzuKZvAEYEH5lGp1/NM5FfiP7AOJAhabuBu6G",
-	"uyNhc9k30XuaWyrFTnMomRcT8wSK2Rm2yLv1K7/T3+heS9+pu8su0MyW3+Z8G/TCi7sYCkYz/qqvb7/V",
-	"Xn7JH+WDQrxuf/l1v2v7Rk+QnfiuchIk42dh/YotE4gGldyF9wr/DMV2DRQY2vRNvxcrd/e7sVBHpydf",
-	"urvnMAGq5EE6S9wHn/mvtKF/FnPtMqvtZkgy/6t2M18A2gGaRt+rjNWI/5yICebocq1HoZ3BG184VCAj",
-	"jZV2C5v/DIf+Wvq8z9Wje//uqqcr6RHvw9wqM8cc4K4g8+h9w9XEJqrIrJWddzeUSDg6PQH58CxdkMeA",
-	"ni/pG0B8+gDLTJnVh/GJH6RmEhTv0As4IrySEbQQ8itR9LwMBKHmqUvVzeRI2m7CeGY05HgTcrBKzR8d",
-	"F6UgYWYuqNAYU46K8dBnRzWy3n9GWLqyVL+Vxh75pQFsZuoLASbfeaK7bEZtXD4KCfUg9PfEFJndeNnK",
-	"CCPXYhlC9vM2aOZGpwGlOR4nr9OYDrUH9oD9FIE3tvd+ArCW8HcF7EjlI7m3yDMwuFVD4ksujUq5h4Bh",
-	"s0iAWi3zxfLuesim5b986yQCCH03pnlQAgDSqkL7kLy6gJ4kZeub3LfKC0rOvQTQL7SpPSmz1teRrgtb",
-	"9g4ODipD6KqoVYYvZ9S3AtnqmO2mUn3gzRbUxyPbAu4pVtoD8LjbPbDZPeCl/okJS17eAPjRl22A3U9O",
-	"zD/X+vk/Cy/ea0s3XVfwKDyA9NaFlD4tHvpLPJHbVoY3JcMuwCnKz+9Bcu8of6fuk8bnP6sFf9fETAaV",
-	"pgD7iygt7Iv6Jv0hJfJDcVDZ+S1Ah1DSKPEoeH+4aEWKXVYQK3zxdksepf0pFuBWIwT5U//T7S5+oF1M",
-	"eM9eQL+NHQ1Ns7W7FxBXAVhwoUcF4ltIhOgE0WX8aQSwwngQxUWH7yWMuMG94Aaoc8QufHP9VuofwP8C",
-	"yaFkmYRencwOI9FHUSjLPdEqAGFesrJHBkPtfnL/+exeVG57AhHG19skbkZ+hyQNZ7aqMWTnirao1Bjq",
-	"dqDGysM/xOVbvozl0H3vrCFiXosRFTtYT9yycBRET7PhPfOfEzERVZvmfai08lMOT69VsfEf6ZZaQdbf",
-	"6Lwn01SoO23C/daL5RccazXIZN9+tV17zmdFLw81Tvm3nMkbYZbsW9iw1fsRGjrMJjcj1G7A7POJgjrN",
-	"YoNSBwUgA/wClWjIZxY9aig+S2J6c/JFEUbcC38J0c/tcw+WO19r6ellDPazpEWzO888IkB3qLM0nKBD",
-	"FhjIMgo4BqzA14MBYP4ENo0yGlzcbSNTD6ZF4EkBJ7XilewS8Awiph6VYGoQQ8cpMiNuRM4zhM5IsG5r",
-	"hlzQHXLMedy0Iz6OJUzef0fNOgmWX/X5xAhYx55OZ5fKs+9I22THPM+hYgmaNaGq7lqIMb6tmZ4wA5Cb",
-	"hs+KGgBYlCa70AFSs+vZxf2jYHk6dHD04RJYoEsF1YiphsIbgBAQfSyasZ4+XmJBLtZ5wiqdxCodKqq0",
-	"Kg6DsHs7lzfeBWLvQS78GrofGWZEfoNlwz2trxMcwmqCNiJUfIQikZnAehcvzn2eZUVBr5Oip61Qg4Hi",
-	"gogX+EA9aUtIeAHJAoE3SbIqc/vujcZP20B6AGHsS53O7s30/C6mMBSq/oKAwOYT8XmDJg8GrfMT3/uG",
-	"Cty8oaYmYXIQNTrA5oONsTV+92T89tsrzOlC67c8vxJ4wcEqDx9KaH8TqeQXs7H4aqb2uMo9/FLz6nX5",
-	"ZszsH1DDd9BqFefioKwIBwbHjkxtwA4CM1EUx4PIJr62y+or4KVosjOs7gJvGLEJPbRrd6/VQtRdsnYe",
-	"Lw/qqj1cUTC6R2UeMeymQEOEiCjOTAUL5ZwH+I6AjQo7HzV0AWcIkRdnGSKWGzjeoGPRS/W7LnePF5Xs",
-	"SE3GTbDkHuzNQxeD/zGemKEwHVxTmr+H5nXDTdTVRBiDYDvwDF243k3Gh92hob8ADHHKPQlNtMSCkJAT",
-	"Lw2DtyE1QiZNh5p6HE2oAu8XtGxe6fW88yTtpfKujTUiGxQwj+7S0HEAcLqAvoaFqO4mQMYAChiNExRQ",
-	"gEx0GI8sqdPARasv4Db7ziV4DyP2w0Jn8Y84D0CV6M0CxRxO2rkfI+EFNd5/VSYQHSmc54at3xlIxUtu",
-	"+8OHNoQLQ1eYwlgwU6Q831q7rbVbxdr5aKTsUd3d3G3Uzs2Hk56xAvu8ACQaANALxfEE4dZyMc48uElf",
-	"IF8ZgOk6XQjwyj0Rh9bBRY9gvy6V048uzjPsH+eWq5TnKSOiH/PnD3GFsqGvfW9is69HP2L/ibQd1qXP",
-	"dyKsE2lY96bNk24YF+GKvXV+ne4dHLRf4CyoXcAZhC6CtPo7yhSxWpvljyE6tHw0Ln0LIZ6HdnXLASky",
-	"qvAeyBvBRlJNLABnD8CUniEwaiXgewwVDw5HpRPAfuhiTCnS7o+IuA8/JodA2Zynsg/4kUzwPJMuFNTY",
-	"K5GLvvNYsJENGXeUpsbyH7rFxVKr7o9VJgOnjyp17VMoetXA3bjqjy/8uq9xzbl/wXQotRGzRmvwVYxZ",
-	"rR1DLxTEYWvG6s3YX98qnQX85Sh4KaeNvthE7UIT56YDsgAeHQVkwWu/e0R2HkwR4HDjGknTZO8IvCsg",
-	"3DvDBtERMQ2ZMllJAV3IrjTTapnWNFu1+a0HAlsNutWgXoNSr6XfuWtoTEDKvq2GFE+NU8FTrJ0Hcn5w",
-	"2PzpTJO9oUL2XBiby74tNFh18QEOuqBhqiq3PVv0iieo7s7E/u1UStUd+xkHkvY17ngMl1TUnvtKBmrZ",
-	"RQCFHrGSVg1OJ+qrnwcf61RUjezByYu8Wrk+fyREzmsmoacKmDQrS/BfvFi7Av9ioV99hZUIXOqrrkZM",
-	"ql7TBYCNDVP4/15iIeFHJMOVi3Ej8nQi1u4NmBuemidKAAE6pyOrRV79dntnr1Uzo0GuR6XplOjXG6u0",
-	"RAxc/BxPJVDGSHAlamb0rGZGkAxed0qPqXIPdvnyunHUltuqpc1WLfW8efBm7KwE53PHcnG86+4n+O/n",
-	"Wov33pdXD6XzxmeJh0j2rDZWIKiZtAmh9XnQEOMby3honwd8G1CDpKAXimZB8hqbFu1XgGFRW4vnfrKV",
-	"6s1V9QgAt6E3fT9SvW54BmIwX3Za2hK73Bh5pe4QKce3rguVj4w/dpLWs69BEpHQnKpPEhcPg+A2xaZZ",
-	"J/oLBu8TeUDeS/q8ljOIUyjqux8uNMTH/gtu4r9YJLi/t7fKxVRMhArjaxXHy5ugmwAViyrCVtVTQTvV",
-	"2NldgLrbkE554/l8lBCeIdMbY6B61GOhjGdKHwpVLjhE026m0vaHHqUX+LWhEphAWlEhLSqiY/dcX6yH",
-	"rPjonOiX1CcKrroLGQ7LwN5WZ2lzTTV1jHxYWx21Pbb+3pQa7M2g1XzZz/2pNNpZG3KU0hR5EJXwiG0U",
-	"ikQs2DQFz9QfO1K5vBrakBRa7lGRnrgvVRYyYpickgqeIWFW9q+FZfvP2+2tJtt6W9+pYqJtu2YwuIJG",
-	"CjmIDWmlU0SMxqJEAmIt2KGxUUAU7hUyEtajMfsOJtxG7D0yTOezD/lE/c1t7G6JUZKKEiM0YDPUU4NV",
-	"oAHtMmKeC5DSCJA64teiyfAZsAM6bltY0JEVZ6P0/MfhzsuAds6HeupLNGkWqcYEETxOrJArEWtwMdZL",
-	"S//5Bfob32mj00AI4dV19O9iGi3LAyvpYuTTjKtbK04iqYAKLSe79F62inzrkm5W8596xP1IDO+u/iN9",
-	"v/up+OPzrttIs/VNQLSLltiBV0BxS2qNaARMQl1iQz2F4nWsGZQ26uhzeg9SASbW+++wGAbQKUrHVUUP",
-	"pGdT8En0iIs4uVQA+k4tzsbKLMMAHlhFAoFOBMVN8NTzeNyVZeduKUv6/q6qdWVNWox2VNzw62nUOt83",
-	"ZswivoatAt0q0A0XsLvt+ADqM9c3YpMK9KjMJ/nEsJkwTfY7koLxnmeVJLz9oAihWzUnOHDsxHGed5Md",
-	"wZydV7vqEQo+5Jxq+wa0yVaJ3JcSeVTbGuhPN7yxPZfQJnf2BXAKAotZwQTnGV+d/0N0r2AvIeR1M1pj",
-	"4/pLtjt3u3O//s710nhPWzeVOZQ2zOorc4Z65KmFkoigPi845jPBU8OsbjI411zk1h812e/aMuhRhajC",
-	"1+gnHmC5gw272IVwIy3MHnqiTt3AiKSEQ2PXbMTdp6cKmYzMmPdFkx1FHJvI5WI1cCLy8dgclth1Avff",
-	"DBqt3I2B8AowLfhIXCosLYKqWs8aSihgSciViczAsMAdRXk594jjMRtIlRqajwFywUq4Ca2v/xgvy229",
-	"braf7TfZbxKAx9g0l1aw7n90gd7/3/ZedhHCGjJa5UrD/3jRfvHT82cHrVartVeT+YIXXAsQ/WyF8kdI",
-	"J0apye7fu+Vp5PxG1oyOr7Zu+KdPVxjev/bFMf+ur4fpoF9XZTmWdePuHRwsDny3gkiakaEqTkElP5FJ",
-	"9lJbLZ+NpHHDs4nA652ig5A0PMXxkEt2qiXhP85AdWDU+jlpYIt/ecDfNVUczN+X0pzhJvC3u4ueLswZ",
-	"907EpVk7z2vp/t1A/7tY/TN+I9nJDAqS8UE7jbFdBnJ+sDf/lEnjRvJGp/HLqzfHaNNWs7evvAJ8rWw+",
-	"q81kelVC6PIlZs3Ic9hW8m2mPhXYNIktdjKOzF14fdVIeqtWqSKF1q1QkJZgmJB9SxrPjLjYW9Y17r2o",
-	"vugmBRMCAB6JodPdXTglpp5gIu8ChkVfm+95AQBqChQB4e84+1QaLZAESnupiJq0yX4VYsy6Sny0H3Ao",
-	"DwrhUYzR9e3Ehz1AQKwnNgEvWvigN3XmUzqbZ6dCUNt2dBnx3k9lXxToGGBKzTUeN7mvAJoEqf2xew7g",
-	"rIQ/CPKoG0hrJVNcmhk8LiBoDID/TqeICwWnVlMubTc+miK0E8OM1gpBOQmUrARbZkWWRdgnFquG1SzA",
-	"SMESFUdSfryjfl+MbQdYjlBcdozNBR+VJhE4EIVKO/7dAsIVTmjGhnw8For9gImFHeAsx98BUkov11Mj",
-	"cvOEdV+7T8/1JO+LLsvRxRqK0Y8JLBFIICQoUNaSS9WF++B8nNFKkOwMP8DV50g9CYzDKH+oglj3LTd2",
-	"B4bcOXnVRbZBrbzIcv/6wB2SylB3vJfko1Aaga9BQG65feBX9VJxC+AH9tA5rjzL/Nrjg9VBehnWn1ho",
-	"j2dE74HkgPj2iWdvxC2+SqHqeDpe4/5eGzbWPd4avRLLfwgTec/X+PHFbCzMSnPQfQ6ByfJfclqRk1eb",
-	"7e+AQai/I2ksbJ01Gb6KhhC/Ydw2dn497S0ne9+HFd7fe7FSvvo3rmZntBpfmZaDkGJR/5UwUGhzVhjw",
-	"wj5/HOu8Hmj9HMTJK0SeiZRl+grlA1xU3zni9Av1YwPZPvflDc5PQPrSH7pOxrPujwmWUxj2Q7dvbroJ",
-	"0LL/cyJs90e88f/oiVsnd28grNtxAn6pCPEawTiGmUivRO6u7gmu4Jvuj1AlCzS+TGlKSfMM+Lf86Zmd",
-	"54WOytByZ+fLVrM3s8JEthtoV6W1QrGR4Ap4kBDoElFIiJfaF4Rk3NiYF5VKSDJ9FXu5MRKMtE3WfcmH",
-	"cueNzI3Xy/DBcbhP19/Il48Al6vzVzLBb4S5VBKk4pB1naP0IRN8QHfqRzcJvkQZ9tI9DvVAysy9Uhoe",
-	"1hjv4nmhX8kr4Sb5w9mbY/bi4GnrRzbQWaanxdO7FeywoZ5SV6+eeheC56Lo5j//5Whn7+CZe7CQbnRG",
-	"HFOLLux1RppakgiM7FJF5J/9ifXQpnAOOtSZAARPAAhImB3mesr4lGA+YR7+dbh5jjPeFx6SfAT4atfz",
-	"zKDlxbxU5dUsZsb97bhh3VyYyUh84JYAQXlKTVVg0qss62vYlS+RX+fW1MUvekrPTFJZDtL75qauKRMb",
-	"HivLcegyoSYjpzFg2zYS+pT2qrMGuAUbSSPsQKdrVmqv9avPURc0Wdf76KYL7qk3PVMnKCOeOqfLWDGm",
-	"r+dw1zwwfPHkvoqqrkt2UPPo0XX++aOPwiTd1W42Kz3wG4xVJHLwJ742H5rN2UiDe+fZylLghlY1Da0H",
-	"q7bYRrmW/Va5Abq1wowRCGT1KR9WKjtENcVQpq5D96LV6sD//qN10Hla10Js9X0+XfE+3FYG5eCpxV2U",
-	"6RaznGBr1a86aIPqVmKp7LP9BkxPjpwoFXOTyoor8IAbH3eu9I77eMdcy/GOhknybAeWUOQ+S1T7isSC",
-	"eXGRmfyXKD+U1eVH+qn9fO9p9WMV9/sazwWN77S9Mw11kDoE8CY8IR+P51QdJiaqHgizZ5Xi82z/bvx8",
-	"UMvjXIMiEeGsi58dKn+NtNmw/t7FKU16/3m7XT3lYDOq1VQrWe911OSUQ30rekrGZ+Exud+bFdbZ8Mx6",
-	"cylzNuL5NWb8yalDDxChjjAH9ASYGDEzX5cZJ//sDkWha8VV2e3xUFK64Ealnqnbm7rS1WHde1JxeJrF",
-	"+0FA5szlknG/iJMZXXfIko2l6GOOBn0BZy/n4rU5B3JZyPZW8MGpE2K3lQtvdK3LLtB9rDr54pbcRFP2",
-	"E5slUfAGuPA+E1Z2PCvN7/a89qvmlNF5rWKIfKuv7gh2cC1m9Unk30ssX7m4geZDONy0WieE0e89eZkz",
-	"I/q5sNVYPr+6kR41a+SvYrYc+cMt6PZcZbOpGYLGjhv1QLpqSwdqK3GKQB9zG5iOcUKchPhdg1siR6LJ",
-	"nL4EigsEzhtyU0Fwd5wLbsWvYnbXSmAQGsB/Kh1dLnCnAKKXidC8wjEmXtw4f3nyu9tyk14m+x+uhbtL",
-	"u/3P/z76718/HueD/zrffX4xe/+fv7y7ej7s35zysfwty6cnnJ/2f/njTP/NPYDOAhqVexPgDFZMqw9+",
-	"Je9fC5XGM3EeIrqQFgLajPdE5jyUXKcBt5EGgXuvcRD6u5i6VV6p7Ll9f+VO8HrTMPKiRPmiCpCRQiV+",
-	"D3VP3wEbBLx+55CTFlpZCUUWd/fTtZh9Rn2UCSuqEQuutE4TphWdTQHOvpMrOA/DA6cmO3NWuagNdCEq",
-	"H4hmBWans95eK5X2xv7i8CfUPgEWf1u09w0ZQHyPd5G/dX2vX8VsDgYo01e7/VKkU+k2Oh2IBLEhvUWF",
-	"dZzyJyH529cBvZwOEKbSKmA7Z0N+I/xpvQaY9OO981NmM321U8yiybo0tXDAPM7FQH68VDBgcY2VmTAs",
-	"05Vtmz8LexxnZ5bmhiHljmcC4eBhyNPD4lGj7FFgx0DE+CZr+bniOpVyF+3W3n51WO8Wb420Bf+IaYt2",
-	"K/q/JemM5f7zF4XW0XsrK5Vj3h+KHReD5jpbplXgx/63XyEs/Yb1hOhPcmlnjc4//lygtiXpY6U0ZG0I",
-	"GQwW7Ppon0JpfKU7/RbA7/Qg3qjFhU12AXibehBtcmpbkcb3rSBrzA/dnR36UfdHOJeASVN9/LUYW4Lb",
-	"49ZFqHoASMeH/qSU5+JS+fqgJnvpRLKindsby6qmvjQ9jp95YwDSpVHu1MF3TxuSsMg9ZqEp6eatC7AF",
-	"sFjLTYEtV+zzJ2VLP2cf7yWT5dTUrdks51L3tboRSgrVF032fqjZlCvrqa/MJA81CiM8fhCZEUAYWp3T",
-	"equvKK21Od5DGOI2gmz30EmJBfWr7tZvwNoFSmu3NEVnpHPRpPfBQN2tbP/GudYDs9vXykhjherPbvF+",
-	"PbRJLsDYOYfQeW7e5euJK6kU0nni5Ir6+UN29uaYPXvxbC9he812c69ZBTBy45yfMJElzirU4LjhqSTD",
-	"CUoOk1vR66Qj8LJZuv38cpnn2V7lIG1+4s5Vpol7/5nb+MvSGXnp4Z7j+CscgH8Nj/pLWu+CGJw6Ca1T",
-	"ESC+X9mGPz6nGXZaWX0MObZEsatcT9XK6sOFnrtC2VwKs/vJ/VWPK/0WY0osmpc563OllezzjDl5jHlj",
-	"kCFTXdmhR22XFkqy52Neb9OgiI+IlevgKn8W9jVOdD2rpvtWVFfJLj/XrZRZjK0fc5j4Vz6HwYCyN8HO",
-	"ygG9rS9z5NZNUF3ITFRkqGCzfcrEjcg+L9tsv3AzFM4lSAXrzeC/CXu6RxUobqvdx4ZyE/3Ku8nNe5ty",
-	"efiUi1t376M41+V2k7HuDnjrhJy2QHKX/TLmuZVitQoAZGvGTZwwv4cZEmPjJmZGhFYa6AStDptOadRH",
-	"XQ3gHmKFegBa4W1JwGZLAsZBpPz28kJ2ty7LuoqB3wC7g3sMXTj7NkM9Ltr2fcNlk72V6poYCkeC0gzS",
-	"2YuPFSUy78ZCnVLb9Hq74iQVo7GGIAAOpTdHdofze+Dz9mjQisDGfTm3t6L12DkT44zPxNI9Fl0TLvkr",
-	"17u1V5jcz1qJbY7zFsXjtix1a81WUzwhKCR1tfsJLr61EuAPlUl1TSeb7tdPTEmpAPUxaiXf810UHs/X",
-	"HbOJygVPAXTXtyh3ADck8XgpiGuRMGoKu1RqMuqJ3CQeEwRQRIRJ2EhYDg1gbgrYwOAJuKFVDQTbhG5z",
-	"AFx0P5UqPmYIFehNdgRQZiaBait8MpmaS2UsjyqmXRyOEI43IpcDZ1yh0WzKs0xYE+i7xWhsZ+GqotAd",
-	"eMKZUGmTvc65WaydqOobyrkRXj1v1qW4VdUlTLiZbEsy7gtH6esU8rp3GJyIVX2WUikHeesLoeY3IKNb",
-	"V3fDWZc1DE5y/1kXEIDqMNKbs92QRf/0JTdPGuNJTXkRVMGShQIAJ9D91B/KZ2Q7DKBesSn2xBbMo87e",
-	"UR7XFpoVqLCHUL6TU3mvs4SLrvq5sK/wAU+CHd5QgcDiOA8M8rt8uxe5aCWmjN781j5t6wXWZD5Et5Xk",
-	"J/Jwv8yz3o1c5eVgSTwHBk8AIo8P1A+91kVOCjFNmNFFrz1AIvDK7O9baaLdu9FKgWKY26oFovXYGurN",
-	"5qR4Vbz2bdjtuvTWz9LXs6K4cwaoDlAeg1iYPywAawK2iHU7AKMtApt0v4zNdAI3c2b6R0yNQeBFH10q",
-	"ZOBzZsSb9S5+1bmctFpP+zAf+KfoxhElxn4YfRbLjNsZe3pGWokZ6wnEeYrDaG+sCtBOH/6aEP+iK+Fj",
-	"S7fZJ0r+cxIq8X26L4THmP7GoqEC2DNUPAuVUukHZ4SxIdJLBSsV9WVzFdaB09O4n1ALkoV4H4ae6jwt",
-	"on5/jSw/qJ6qDig2Ji36PZ72y8BtLxXVaRdKDtCWU+JgnelJNU6Vui65QA+cuJzvl/pAjz8P+VjyFoO7",
-	"gm+m1KxUXC4Hpk8dVK1Wq733dL+RNDAT0ug0WvTZwbPnPzVAzZK/WwKOLE0pAdTOToObIf+7vjY9CSqD",
-	"UETnJhywRcPU/O8af3c3aIQx6HN3K4RDnUe7JIzUcCMPakmf00UlvNU23A5Ffv5+9Gl0w/4kz7EgqnHy",
-	"+1kxM/rlev1c6zq67Q1Yz+WWc5tw/hb5MLYp7fvwW5ymVBtxv3c/FX/cmvGG0LIyGe08jQIpe5ALQb4J",
-	"Ou2Yx01Yzzkis55OZ012EfK+E5UCROiMXHZn2Sb9oUiblwqT7IupYOY1XjmrXGUM8RZzGYHV+uwAqAye",
-	"YBs3P+a8LorA3fbPl7jzy+shCrFckrlzUm/j4uaFDPM5/mKDgSyNcAuwtXm0HdWPIXg9FyIQCBQx7JjP",
-	"6MAxF8xYPR6XIDHppX07OWggP/ryDHRlmHzu7l1PyMIQh4fLTKQFmKXX9DaX3lRV5JbdnU9pqdeOqN4R",
-	"FlhlZPU1dyu1/AYZImaqrSO9ecv5iHLATigqNY7bKyvpmlo/1CmsDSmDNx6njpBktArg4FF/OGZWQiO4",
-	"UwSFQ4rl+4D1EPBwlU4FofFHWTHjD6coI4UwNQWIrttwnUvllw73XZrzKc9Mwqwe70zGJmFI3Uvwu6Fr",
-	"lkBrkUDGE1NlXCmnr3LBuqjSuriZu36QD2QNuqT4pGFDkaWIyE40V0DziZiX7nt9I/JD1ueqLzLMMV0q",
-	"6PeX1vPr0M08Wi0kxRilyaDZIZ9QwrCvJ7kRTfYbJPpsAID1CpcPBpBla7JzN9F6vV3h1bsrvgd1DC9w",
-	"q4636jhWx3pcoY2/TA/bfGIsilHlUdy70qlbccLGLRtpY1m71Vrr7O0CxzvlMyE2evoWD1R3/vZ+qCEz",
-	"jz/dRjCbBvBHGjg0vG7NzTcRr9SUtUCusVDJ1DNCsyfIaKQT8ukrMLLgICg9ZVo12TvEnomY5mj/RWLH",
-	"erPCXwjnRc4yOLdBpgCui1Q+PZ3OoAWe0E/jE6biyClNc2FMoNSDyRDFTxjUs/AEciBPVstHwmf0RhwA",
-	"dYApDmD7m+yo9PZiJdBksOHWsuVwBWzQzcF5xGrgoWt1Fsf+C6qfLRP3o3EgQB49Cdq9uA3u75kQt54e",
-	"vNJA9GX9YQDRO0JWNi1xg2isIsiksclyUt1X0tiyAlmW3McSOaexQ+Znu/O+NVehJKTOQo10vqqwbjZn",
-	"D4I2l+TMy1y5tyHwAfR3PiECvMAS08sFvzYeMYv1M24wpauhm0WlrJ9p6jBYyP3PUfVu0JbNjVRzJG8s",
-	"t6G9trw2W+96o+cDQyIiKi86kTStSu68KrRTeZDdfKJuA6HT+hqbfLIs6vrBzJvnvEG3GQlJnB3AujVI",
-	"K3UnysqsSykSKOYiKkZfhGUK8oaptP0hIlUSuWZEpgQlbcjHDHvK0ObDkjWEbWapGAsFRMtFzg1uBXeI",
-	"O6cyrUTH7Wh1y8nDkftBsHI9cTVRl3T84Cl6PVGivhE5FpJJi6EDuuXwUabVlSfO2ivRG2KWkwCUWHev",
-	"tdc9ZN2fX1+wxVfVZWaop8bn/6CwTKgUjtwXEWonqkK/3KEeDGAScj2K6XBajaQBL7bEkdNYpzapPLmz",
-	"iXpo/75mAhUcUE7rYwhWrPi96cO91t5XeSQvuFss7e87rPiNO507LbSx4XGB7Rw1xq0GaBGdm0D1d3s8",
-	"46ovaj2sE4/K7csfSeeCjoMKJOiI0fmIZwArg2x73uQQJbe/Ig0nQKWzl1T0pCXM034uUvjDSNUXNRDG",
-	"L3HWZ/AQax9X4GVHmOA582ptBU+VLrSr//aNU88r//pCr/7bY1+OuvIV5zaXKxLW0uQRgmejxzjlN/lg",
-	"1Eco/oB5NOA58R71+UhEDoKTTOI4ZsLzT+uJBYkXinJ9eDAXOCR9CC6cEtj65pvtEA29A08MI0VGXe9S",
-	"OQ/dlvQjKLw7e+aoLomwsk5bvgZVSXSPmFwu2kKIOT7LEmT6HotcamK5dS60u4SegtDv/I2Czo9aJZzc",
-	"oZ8LoF7kqV+qsA7U+FDgCTjfPBqjRrW+hSe8D8261ZL3B44bv5StktwqydWVpNv5V0KJnGcs0O3er1KE",
-	"7NRI3MKU8W4QDijFvIosFfk4YcFfhCZ2+knc22QK2YMkB7XJoUKNKIkga6b0tHmpYAZwj8oJ9DPBAcnb",
-	"TcAIazN4oDBgoUXH2kj3VJBaxBQim0qVIhOhz70obZ3AD2Q+cn6tvVTUE4dIitCXPxZ6nAEcIwKgyhR7",
-	"9WsU87lf5S/SzdTnvqpyewl8WI9Rjz+EWp5/JVvNvNXM62nmoDqxURZVZOC/u3dNXbCP10IEEGs61l5M",
-	"I9p994lU6JjCtBP4LtOQpNULZOsDnePFEwCXjc9mKHvMzFBPshTTyj0hFEtFX6bQJjwDvR3SCCoFAmos",
-	"keo5KYZUa3nMGsUZOqO+SHFuTre9G0Mi7BvSa/MrttVrW722Imsg1UzFOHS9GXli7r3wK7EBrSZ5trMs",
-	"k3mxGALD6TCC+BaBdZE9gDjdCRLkJ31BOiYoWV9nk5Gi0zPOrLaIXE/HzeSvYHRvpxqpmnwpWEWStCIL",
-	"4A+vV8mWSsV6wk6FUE12VPKSlU6FYWbIsY70UmkliqTERGXCGNY1GPZ2fddZnSqVPKOU3V2TA9u8wH0q",
-	"6uJ9bHX1VlffyQcF9el1zr0p5yKI3qVAGAT8loIGIBSiIB2QWbhMIWt6pW3iD5FMCMCZ4TOTsIEAEpF+",
-	"NklFeog8nB4aFmuMqUGxyY58q6LTgCM+I3TVnrhUkEYAheqDdvfzIoJ3V0gYG4p8NeRoIVdg+cw02Tmf",
-	"VfDuLdbqXqojVUDK0/0Ng4Ilrq6fmMSvAOR3pyrxNE7cMO5rKaSp0s/HeLfzsPB37uN5L3pDra9PXq2i",
-	"7eYuupAjYSwfje9w7blnTtskuHexPseRXD50jUMxi1OS51rwQS/vqGGhxHK6La3cFjVv2pOHzUF4gYUU",
-	"Yp+iE95SV3yhdMrmgtIYiwUIkX2g9Olq5ByV3U/F8O/pXo+acmP+cZazb9ASbr2lzbZalfP9a8j/Hbwm",
-	"GmQXxqz3mo6x4tI5KHgFuEw8y9gUWIjjTmQIaHWeirzJXkOYqkfjTLj4MRy3SE/JRrcrHHkonPZpN6wj",
-	"f+Jh9QpPSQKIaHytNH7dwFkKdiwJVdhxI0OA1ncfwP+HIAJrtau8HvdN1f7fvPsAL+ar+Q23q4aL8ALj",
-	"Y6mi5H3rPDw65+HruAFOYtZReKtY+t1P+I96vjro4YdMGgRDuRhJC5FXLvpC3rh/Afy5VBgAQhH5VCBq",
-	"hAucXAB34aMxZLlzqqsAj2DcXIuUDTDFsHjaGiZdd2pQnnC3b266ni+PkoOhuRXL55+Y+GQZ0ydN1h1z",
-	"qZqtVrtbgJmWW2Ox+BNJYKciYd0+H9lm62C/yyyq+KE/YI5+Cq0uUzBWWcaufEovlI43+uamUUOEi5mr",
-	"SrrYxv8gk4NQk5F73fQn3sw/ivuA5uikYz6d9DCuU5QPi2/3cZStlBZbmj67JSn2fbhhjyiY8akufD14",
-	"1ooqaBWVdu9t8mi651reblGTu6HopFZhvowqtKHJh6trOpwY6ilkaEGdyhC9NRkBBgOXIaWbloVXp2Ei",
-	"D5obuc3LCWuzDX42G/wsVD+ts4dWjYPuZyv5qgpz62mgWp5XKG70qBMKL7m6Ds+yPJtQrN92T21+TxWr",
-	"HUVqll8LxUpocF/WYprUnroIBvgn5H0OoIXSBM+TTXNtBZO2w8ine5r4f+0n7LeLF/uthL08OtlL2P97",
-	"/u53lkngFyj5vTmf4o2BOnfOB8aEhZqx4/P/8sfpIw74ZYeXymOh7LOf5csm6x7jfthxUVGXpVoY9cSy",
-	"EbdW5AnrTSxCu+Fw5bslBVwLIK3BkYpzdj23QobHQm7t3ZdY2mQulbQsk9cCUF/6eiQSJgcuinCjQ6nn",
-	"mE8MEg2OdC6wm/Rp6CZtsiNPAwjJkKHoQ+jh9E7HT9WnSqa5G9VYnc8dHAEDt0jdh6wbQ5b9KmbdTvHu",
-	"pCnOjqg96/yXo529g2dNdgRNARySQjt6YrHUrHvw8WPXLUkasjCdotwAppKG6V+qkDTCBE48f2jqJcn1",
-	"fcaVh2AEcOdc6TDdaCMkRDZeEiI3jIH6WSOvlLuhEp3iUGykb4QnwSBWLDo6G9ChYMJ4VHCHv4dqCFwm",
-	"kQ0S7Dq7VFSb29d5Lvo2dLBBl+8hPbbxp1U+vYZZs6HOcEd5yEIncjy8G6s1y3h+JZrsWI/GADdohnzv",
-	"4FnX93lwG8CN3FVVWa8Tt6S3mqeKeDoSkUMvGmRenEA7Qb6SNwKcwBXjwpWqY30lhLOFC0g9Zk4BYu3h",
-	"oVdBMF8DoX48Q/ZG5+Ec1dRNmJyO1W3ksU5F1TwvfEmkHjD3Wpy0lmhLUFd2gqD45ATCt1FHOO4M6Mjn",
-	"rD8xVo9EXjf3kXR2Bg5ZKsLwAc+MCJF1T+tMcOVD67q857/v/vu6HPtJYzTJrBzz3O66X++k3PI7FEg7",
-	"EXjwVGkYXGaiLnpAM7Gotg4Dtinqr3vtK28/3DOS5YmtAyr0bXf5932++xLbXcgti33+VV3O2qPd5VXm",
-	"pRNd9kZmzmw5Q25z2bfM6itAZW+yI8XIs02Kshmds+DZYvaCijjH4ye18Jh+SksM5X879S49wIkzjzci",
-	"NwFpJ0qf7jx/XqO644tK6nvEP74V6soOG5323k8V2vZTRUgW4JTBpmB+e8xlWmc4PGvqGryXJ69w8Krb",
-	"gVysfDu/zqCXqp7oOBccilctIj3C8aTOCQixtMIAX9J6vtPav2i1OvC//7/OM8n1qDTHYNlSbsWOG6Sx",
-	"wnL7yZHnGiZYM6+DpfNCJJa7TOwxZRf8S1+eWCg40Ld5hc3mFSJ955V5oQPvDAZbmUH4DQIprhgHWnt0",
-	"cH2JQI6YrlQv0GQvsUgdSuI92SCGxSmUMAwFUA2yK8rYYzXAoY/ksQvUMiGh9V2oFKJzQswpujQJoh4C",
-	"B5//hmHoTt0pl7aLHUzSEnIQZAHiQgioCg3KwPmJ0rKeuJIKixculceYCkCznn4xYLWB1AFelRgLbuPh",
-	"Q6lD6O8Pg4daPyeCEDJfhAWVWO1RiX97CF/F4I/SuAh/v7XfpeCWKQ35nin0Xo35DJ8bcQFHANIfMHFx",
-	"1S8VIdeGxjQf/ETD9blywwX+zBHAa/ECS98/W2URByheL6BfTLC4XCu+50Ep3pWIsZKD8ULPrVCJdnHk",
-	"L1jgEqTfNNoHrVaz1WpAHnwmatgaf3n15rjVQgrDYGvO+I1kJzNYvkDgeNBqFwyOL5A+0QkRUURYN4Ox",
-	"nX1otV88Hzzle/399Kfn/afiRa/Nnw32Wum++Kn39KCNuhY0Rel54+1MORPAtiCdss6j7x34Jy/5T8HT",
-	"GjmP+QpC452f2s/3nrrn1NZ9kEqlSGxozaroHvca8dMHokngmYTHy6S6nueBNH2khfjPM9bXKcn6QH4k",
-	"tgt6ruhJR8JyHyRbUM+dRnuv9EJxnMZkLDu7u2M++3/G/G/9IZdjLZX9u76WfdmXl5NWa+/ZWP3teMjl",
-	"v+21Tt2X+CEf/W3frRX+1Z/8zS1k/Gye0nLlV7sOPFzYpfdGXBnvKtQW5bdwJgYTg4DenOWTMmHoCpK1",
-	"HwQL/bsP4IDF7uWLztN2p9VqHjhHzk1hkhPiruUApQflVEiQh2S70DUFed5CDJrsQo+d3p6Mnaoc85lP",
-	"9sQaoQlHpxye3dnXyWAg+1Io+wGoStw8pdOJL49+ca/uzdOjveP9Vz89P376+sXL9tGzN3utV/uvf3r5",
-	"9GivICGlmpFGldpo/J//9b/D//af7jmdAbFbp3FyfHLsrDyqFfcXKJXWfqFWnPgxEL5A7bogqyXho+uO",
-	"zJCzM65Rma+uaApCVi9QuVuoZ+2fDlov3Oz23cbHqKTjxQU/mJgPVny04eMEDKBQenI1pMSwL2307K6T",
-	"cbpUIkBpIp1xWS7fKQKvmN2zqrtNTl240USNDlHHaqLSrhKVtTRqtTiBVQni5OxSIU5LrdQaclHW3dVz",
-	"AZLiMJfzlye/F3OZ4zf+MhGtEsq9SCi9sMxLZU9IdQVHT0skr/SO19DOZdW8mOz0LtghtpwG3w21KpAl",
-	"GbdtwO3Dnl3vvm0pczZffrpl9r2PglXQnYwHYV81Al5MX+72uO0P60vv/xi74LadtFotJhUCHAODl78B",
-	"wbhR7ErnlIQ4BOezZI6gJH8hZAxdtARlTvlIm/O+dfExHEwDgX0v81DMcDdkObvSgSpl4biY8KvpZDQc",
-	"WrrHXR6evYRVeXAS/LUdVJzng3OTLAw+nwwjOQhYAV5cbheHrf5d++Rnq07vTZ0CbM/aScUKlfrJ//OW",
-	"2n+P3zaUxup8VqBfFCXuUCMFFfweSgMzalHuD/NwoV8pzusNpOJZgrxScJjEUj3pWfZDNxViJNJucqm6",
-	"E5ULo7MbkXZ/xBIlKJ4BjQzL4bHiMVdnAfrdLMEgWlttRomqDWusVxjrLnEdt4n7zULaru22bKCm1o83",
-	"V1VbtYl3kdp0fcbZ+TFqyxMpjRy2L/GsykyECg0sTfMEqh3KnHdxahC8FL7UImdrdD6Rh2tz4cJykXY9",
-	"S6tTJE7l+CwQglMAZxz9WKqrLoMDP+zFgRtSg2RoDIIsRJMdoS4TKsU66qHOUn+mYWM2JSSqy8saDEtV",
-	"3OR9nVxP22GTHeMDF6wZ0jDDB4ICOiKI0hMnZteiEmcSb3FnbfU1iGCXBb1BDOp02NaX+hZaKR+RS4Rs",
-	"zvcSYUaadJxrPah1in4hHqKgBDz4LcWYFFUaK8bYDRl/SmC3SGvDMsEHPrrI9BUe/5HTRHpqRCoDvK5x",
-	"rpHcm7oMAxQkzkeIAnGHOiqgwhkyxFiq22Fnb47ZsxfP9hK212w32xHndV+PsLeT/c/EWCDVlAZOWqly",
-	"l7ORHglVCUl26qYWaauNK5lTeEk1moZY0CkOlzmDV/qd1DqsveO/yt4FgSmCiUxfgciDEa7Yzm/11Tfo",
-	"c0EP9Nje2tuEKFSmVJ3f54r1BLsWY4vQC9SI0Juxbo8PJZbaMbp9N3gLE9NhRo8Em+qckkZ41usbAI73",
-	"zk+ZzfTVDkj8pQq5DadrkqK+AVQPx4p/8dHmnKXc8pqY6Ywec+m2/kIYOxhlu0m/nU2KgRC9mEe3N/EU",
-	"d5XK1yTq3/fQdFbr6grWM7rxo+5DXL1SkNZxm27YfP8hLbVHIPenw99K9qEuM3DKZ1FMjbMv8Iw89iOE",
-	"+FCFMfWtOFM4o9HFB31nK91vEuTSpDxBJgZ0WoOFb2Oe29hZvlTUMokLmMRZiuKQx/3zWqqUdfFn3Sb7",
-	"RU8hag+w6tiNaAlWsu6dUKzfd5bY6qjTUEZ1eJfKKRJfJ+7TGGyQ+yZ/KtKEBEFc+Rd4+HGs24oMsZrR",
-	"TRCKDGFWkFSBkkiPPayZ0ixzOuWQljqGjSoV00BPnLTWeRQ6zoAMsf9wPBaIEuuhURKfp/Gn01U0mzDD",
-	"R1ZTmGVzBWhz8hgVmmAtX27nK9bgszsWSFH1h3vz/SGXFKBlaWO9EjFc+vsrELufRBCK7Lb24S8CvbU9",
-	"3ftyHwA36vpmP2SyqIR/9xMUUNWf6R15hS8RRxCjzkyqayRdAsj9fOKZUNBg4iXdSnyu976Cb93jNHdZ",
-	"gf6+SWeXplgHzofrEciqPCvf1uHdbFgZSj+9oONreijvFvrt5gLJuU2065y1f4n1z9RK965zm38VYmyi",
-	"IlgGMBADpsS0OOA/pMh0olJINc98NdEbN7V6WvaFnQq/F49+sw5y/S+haMW28Jnf0KZGAVt9Xy92K8/v",
-	"vuVshu8xmTrCXheVYkSpJzYpQUpFec8yKStmRqUSt1i20Nj/xbvmkTWTzj/+7f2kMXzS1nQ+iOl8Yool",
-	"/6bNqNXjydhsyIz+FqENQXqJsiWYu8jt7MkCZamOqE798SkG509MAG9cVAkXevzH+NtNX6ycFEABuf/u",
-	"sfttjUiK8MPq8YfJuLtNGGybJf6q8f+FHrPJeM2oqNZzmqiNRi5vhS0FLlJZXQ5bfFb7D5zIGnEKXSH+",
-	"ImkF7HzEqGUbrnxDjpSXs/sMWJwBSnM+5dmDOTuxl7PEoXF+D/lGCzTui/vwPT3L1t95eH+nkKOtz7P1",
-	"ef6yPo9XMR6b4W6uDxIWrlrng2fkPh0kc2ZEPxe2Bqzuvb/5o671oadYgbuMHnebv9lsrc+0EKsg6v6j",
-	"Slmv7cnRhGoclYaIG8DvDdUssLmUniIql2Hd03fnF90iIwq/h1JQxTjL3Pz0gHV/fn3B3P7C23XLtelY",
-	"KzIUtHtC2TkV0SDYsxsBkJexC0erbAYYfh32kg8lu4bjD4D86uezsa0hFYOuR1qdh291XloSgssTV3lM",
-	"8qzRaQytHZvO7q57gU26y26PDyXKgx6J8r3O9chnrUYJszoDIvFfpEplfPPy6+9Nej03uaSR6T4HgKOh",
-	"3AG0DTsbowSFVpt/L5jYmmMuUydpy+e6TrGJf0sP7GARVmRp9IpwDL8ujnlRdL+bmGzLxnrPqBbToJNW",
-	"0+Fz/sruJ/rXZ9zXmbCipgO7KIW0LJUpZBQsvxbUuwMFgh7/qOjdKWi1eZ7Lm4ojrlcwaKFb53bo/uJ0",
-	"ThAfEq7bkhd+S34Fvss7iGXivebF4886wbh3z3SJzt66o5s+TlxbZtZMyuLdouTWpKoyLVCzUAH2IZE4",
-	"+ALwCbFFUjOiEs6nFU12Eqw51ACUUGaB6bYiywyYX7GEbybztI5H9NDbaktjv1Km569PLAtHMvfp0eym",
-	"IpM3Ipfidtq3jFthrI9YiYPg3SBwt1gnpR5bQhrslxyKXNyarXlVDL6EYuAdhKRQXwdJc0kFFWWU+VTw",
-	"tAZVfj1I/vL8ZhEy/yPMJvmnWJ5VKoRha8g3nFfCEwKv3+NY4aFse71OEAoxmD99sfNQmQp7B5j1biv/",
-	"cfaWElUiZd39dgv4nFMJcWMKtGWBdy6KrIbcsJE0xv3ktZsrANpEaDX4AOnyI2y4+n5zVl/VUUj8o2+d",
-	"hO8PYwWFOdIqUMdxDz5CDgeLG9MHkFBFz+IQukazDFPhgJ+AkChaha/8JnfGHnLdMzbkN9gpCQgOEvHl",
-	"kIOiWdHj6J7m28hTDyyCM5cz1T0xlICHgg2lpcZEvGL/ebuFioCn9c2PNpfC2RVoey3nprmPbT4nDUqM",
-	"lzkZhsKULvE/+sf+83Y72X/efvrnGilnWm1c+tVirL0HV53WH9EUxyN03mK0Vh6yELDV7FCMtir23toS",
-	"twnsSoV+LlQaDgnvS5drBFzfkC5fOHqUNgmIyeFcEalIOUESwldZCh4cstT2hJEp8id3aeY7gTm2C/5f",
-	"T9thwSaLnD8IrUOQgOAG6slVJTjzGawCPdM5JKS+VXBmrzrdjN0aP3CC6o5HdkpMv7dju62a/FpqUl4p",
-	"jxdfyN096EorUMVtRFMeKarn0ANmZ2MRNF3TDdtNgi8iTdheFAwnBXUaFA8gkitAfDgFqDTC2Ve0xQhj",
-	"Nxfsfl2PjVbT5wugRIZAELca6LuLhcF14gx28MqKwN1B9Ce5tDPYET3Bcxdt/eNPJ+1G5DfVyekRvxYs",
-	"nzg3oyjT6ezutveeN1vNVrPd+an1Uwu2DM2kgtMdqWqJhB+Rkt0fvVlAXsSYBJgCm0Vi+xTxhRqVRPEj",
-	"xhnQuiWMM2RvQ1wmIifMBAcooeh+r2QODYazijueEpRQ6fDOzyy6R4GDUTUryHyORW60AnjFVKN3ayxD",
-	"tp9c93qCnn/qHsLFXfnEYO0njXHOB8LO6gbwVXYQBoNzOUBYe6NHIuYoj2/5GmPcqluKXNxWuWd14mvp",
-	"CLT6H+eWq5TnKfNC9+cPvnprOp02DX0dCjn7evQjJjKc2+vCTMbVjArNZM4y2ct5LgU0RQIKZeEbS0Tf",
-	"9386F9tYPhp3YQmrXOhQU0hOGjtCp7279/EjfisVax94vP5D95KgjUjn18Q7fKku1WveH84pXm6dVBk8",
-	"F+6U5kjcnHjBE8O6bt5F3kYr4qRG1s+EGQ2lhzHi30xPcJGMEATFRe9CDygFLNVVwsykPwQoz0tVVO0D",
-	"Chj2XMgcGUM6TLmrIr7S6E8CSAfo8CYj5ppn8NYLkAc6AS8qfHweXxUpGGyowkb2sKYJa7cStteCdwSN",
-	"A2wCQwycnA31JDc+dMqFYCmfmUOoz1Se/FVw2iRw2gYw6rBA3FzDhdI2WXd/7wWJwUHrKb347pmw+Wzn",
-	"yE2oy8YTiwvvkeEHCSXjKRNPHWTe6oJYQoxFkR6ip8H7gZdxyHKRghqBLXIJJKcDnWV66ktHaccFhby4",
-	"536DzhmASJMKwsGXfCij3epLzhcvdVLRg6lC+QH2UaPS8p1B8bY/os6aW+7k3rJ77LETbKepuLK33h25",
-	"a3Vu8Up/DbMiyxChLssKiGk8DQFab2lAovJCBpuXCs9BNB23lhGgpyQQPXHF1WHAqHYT9WQbhc4rKs16",
-	"Ii5Fg7ZASw9bekNn8BS1a8PVtXnChoJndugVNsHWzfwKIHdPvOIv3WW331JPFUHnettgS281LDXC6dJb",
-	"aMYTL9Hw19iJgh1FTwXhfzvRTthUqlRPwf7Cv2LTI6zNCGmhyuqyTOtrz9dOa1oSN2FMpcU+Oj1h12Jm",
-	"5h4xuvhXMbtdTg3j7DeRX2cIM453mg41NlNwaqpH+wE7lpiNczHNpYVYIhrurb6qGO3EIGEnUUHDX6kG",
-	"vQsCmmqMScxY8OvSuuU3si8an//8/H8DAAD//w==",
+	"7L37chs3tjf6Kiju/ZWTnRZNUneppmbkW6KJY3tsJU4yyiHBblDEqAkwDVA0k/jUru8ZzhOcP/Y7fK8z",
+	"T3IKawFodBPNm+RkpuqkZsoU2RdcFtZ9/davrVROplIwoVXr7NfWmNGMFfDxYqbHTGieUs3M3xlTacGn",
+	"mkvROmt9JedES0KDi9qtpMU+0Mk0Z62z1hNGC1a0klbBfp7xgmWtM13MWNJS6ZhNqHmiXkzNlUoXXNy0",
+	"Pn5MWk9pOmZPpdCFzJff+UIWZCznJJfihnBNJnRBhozcsqmuvns6G+Y8TciEftijN+xP+93D/aNOp5MQ",
+	"PpnMNB3mbMuBXWZsMpWaiXTxlk1zujC31cc3MM8ZkPmYCaLHXBGuiB4zMuKF0oQKNWeFWTTz3S1bJITe",
+	"UC7M0MtXMzGbtM7+3jKPav2URIbyktHRm5ymkU25IFPzA+EC3pHLm4TIglAiZpMhK4gckZzRO6Yqy3XS",
+	"Pe7tr1qOkSwmVLfOWlzoo4NW0ppwwSdmnB0/QC40u2EFjPAt+3nGlL6MLNErOmEKF6fAq8xg5awwg1Vt",
+	"8iW/Y2ZrtSQzhSu5kDNC1W11hzvd0+PRPu2lB9nJcbrPToddejTqdbIDdjLcH41Wbu+EfnjJxI0et86O",
+	"DmA27s9ubMHfMl0sLkaaFcvzecdSKTJlxjunXJMhG8mCwer7+ZmpThnVLKvMobtyiG6Fu5EV/pi0prSg",
+	"E6bdUU1TORP66awoDIUuD/NqzAjFix4pktrrqkt6+eptK2lxc/nPM1YsWklL0In5xV1fIdSMjegs1/7G",
+	"YFH3zfi0ZoV51v/194u9H3/6df/jf7Zii2uH/sbMZ924K8SdjmmhDUXb34GmYfRTqsfl4OGfVUv9nwUb",
+	"tc5a//G45ISP8Vf12I9Oj3G0cSoww1Rmu0XKyJCNucjIfMzTsaGLIbvh4px0HDeAvwUXN5XlPzjuduOr",
+	"T+Gd0aXvJFufzSdU3K5Y7CEVt4ZCZMYa1tNcsfN6mrc/lRnDoRSMlmOJvcpcsPu7zN2Xz1CuyKJgqZnn",
+	"qvel/qqdX1q+yL15VigZIZmBYB90P4VfB4aMDWlM6Q2zLKR6Ni9+HP0i1dUPo2dHwy8nJzfd1/wXedN8",
+	"XM0rGzhe7/Bw6XjSvV86e6f9vZ++iB/S53dM6KvFlKnlibwW+cIMXrGEKGb4kmYZGS5IKicTqs7JQBdU",
+	"qBEr2v81IEpTwy5HRirlOdFjqvFAkDnX4+DaQXUBymcklq+2p5RnDSugYagNC9Dt9DZg+jDl95Tr9Twf",
+	"JiMIM3cYkYX8v2DmwAspqlu534kP2Typ8ZBP6Ac80+buNQc80FS+ZhFR8IMRtnIuiHkxjD2Uxm3yFmQV",
+	"Rw1rJjKjshj2Zq6+ZQszKUVHLIFbb6SsCrXWRN3sgULhtgY1ynKiwfj2zAA3FNRAttVNC4mY7P3fTcR7",
+	"KZQuZhO2Ushwf9EjRXjWwPvKq3ZmEOVoLIP4mi1WjOuWLWBACRFSE64VUSwtmG4Y4O2aBV01sq/Zwg7p",
+	"JVUa6P/y2RpZZ/lWTpW29A8nek4NQdEMxDNRumB0UiUTI+6aKMS8fg/ev3f5rJGNddaf4ZfsjuUNi9ux",
+	"pM+sRvyIjKkaM3VOGE3H8IebneHUJDfPciK8kBJVDzKaGS7Gc7sUXJH6gW914lsFD9yY+qvU3tk7baL2",
+	"l3wS41nGXJtQsQCbDQ0RqslEqqrldNjAnXJ4apQ9HYb8qdcJGVQ3yqBeypTmDRYlnYAqR2jByLzgWjOR",
+	"ECoyo/ShQpVTcTMDMTkbDnOGl372XNzkXI3h0q+4yPg5YblixH7/eZs8efqGHBxXd2bM9y5fNYiQHEcZ",
+	"13iZwBtDnbfKnnqxvXkNU6X5H8yiUypSlm/LpR+YK7u1eM+GYylvY5zmwmmjy0sxYUrRG3ZezlsKPLi6",
+	"WCwJpP7Kqc5xBHugTXzaWb7jN4LqWcFWTFa5a1RCqEIuUzA1y2s+jrsuTcbi9f7o9OrkBz07/WpefK/y",
+	"u9kk/3b6s3713c+345/nj5n48pc3T79nh0+yn395eim+//mH718sJt/9lV4cX/yYTb+ff/fyjdyfvMpP",
+	"nn/zxeT46snFzZ/+tG6p/Bi30bF2W7IrPmFK08l0ecnej5kgFNYNVo1lhOvEsIpvBf9gBKVR06qr1j0+",
+	"2e8eHh90OuvmqP2Lm+bYWzXDFSz6DS30Kpk/Nb+vUkPggp3lPLzeSvo3dMHYKrXIinBdzJRR66fm+sZR",
+	"LdjulvYVvgEG5AYn9fqhCcLFHdfU/IK+rgLGmd42KklTubv69kY6ve0tm8pCWwfBSs/FOZg6fGS4NVck",
+	"ZyNN5Kx2nA0Vn716+82zszRnFGilwR1g37jCoRVzYQWDfetnvmLQ9x7dxu63xtFGVvVCW8eqMIakPjP7",
+	"//bFU7K/v39KzIkFf6cRCkxY0s3owrmMhlIaDvuLUdHIKzmP7Al5JbU1RUeFnAxAoxhoWTNHe53e0V63",
+	"u9c7aFqHxg066DRP+QkVtxv5ZcqRmE1pGIP11MRHEXHRHTS46HBszc5F8AA49fdBfIs7+hJxoC+sR2yJ",
+	"dhT567vXr0CqPn33HXrGlWFudJijbjFlcpqzNrms0wUZXKQpm+oBScdSKqbOyIBOpzlPgfE8/oeSYpCQ",
+	"gWYf9ONU3Q3Mw/GvaU65qJFPqu4alsO682IRAfOOVmLvxRjGTytWoZARxmm+rZwgf168V9LvZEYXbWJo",
+	"bz6WuZFKSq9jYmuPhTlTuxyM11MmGl1PUjE0O40pYMxk81EYDpBYo4ErMjLDH8s5u2MFWkJSj1mhrKuG",
+	"1jxuyLNiU5BmKFGzYERzxfwchlLmjIpgEiB414p88pybIZl1NjRkDnGNeqZ60d8g/hEbvNMctmbG73TB",
+	"o+4/N3oVuuJxO4TMmCJqbLaFmms2XGFl37XTIl/JyBhlnOatjCipPS4TGkj8qntytt8563R+bPJCyu1I",
+	"/Yrnq3QxzXP2SLlQHhfkppCzqcIZFIyRjN9wrRIUX1SQDy4aZdSP4Ux7V825uUcKe2rAS6nBk5FAeNWc",
+	"jmuB7hCzVOggQZucCs2yNrnUiqgcr5jQBbp1nZg12pbhrHrMFnCwrkVlCT90Ot3HnaPj9vRxtxdX0cxc",
+	"76dDXFmH8aoFtZesUrXdNffQa/EBVmvcwqNsFlWXezTiguZmO7ggmZwNq3TZ+9Ru5fc0z9maCOMcrvkX",
+	"CzCucDA0+Fk+mXPhEzu67UxXULwdzSqCt5fsTO/PRTaV3Hu31zs+XgtmqHpiGFXo+6jEktSUpkydV5hW",
+	"wW/G8IEJObsZ/2t6Rzba8nt4Szb0knD0yaOX5JO4SDab6K4uk/dcZHK+irLhgiaahh93Jml8ORD0R/MM",
+	"NZVCoS70hGY22cX8lUqhGToDQuNgWshhziZfgAJvFHq31OaOzAxwJm6FnIv+iLPcMIqMacpzO7UJA4F/",
+	"3aIT8I5ft5zIhpva5BnPIElmwqggVIBea07Kn1tJC5941npsb4YFMtI6hfcW4mxIx/zMupbPNkyrYUr3",
+	"ebZZGo6RYjNldB4jWLgGGrsK8mPGYITBQPFsQ3aHFLqgqSaZZDjZMb1jJW34kdvFPasu4ceN/Tl4O27t",
+	"MlkFOTwTmhvjzGg/r6QeG0sJjpSWBSb2BKlz3+9ZqtjDHKjYCOzlj8tkqY+YqSBGOU/vR09Oa+kLqfvo",
+	"7s9t0luFtNx1Zn4ZG3LNsjMIMsIfMD+aF4xmC6KY0G1yoW6tirdgzKgrU7owzGVIU0jQ2p04TqvE4UeW",
+	"UmF2f8iInQfLVlBB48QfmiA8WY44Euy0YGaJUGn7tCTyQhZDnmVoEe9MI4XMGSwTzXM5ZxW2cwFhJDki",
+	"5iJCZxnXRkTTBUw5LRgopnat1f02fr/c+FfGdvejadrjpYE/1N5irB2m7KaaoeX4cHv3pRTsXtuGwds+",
+	"K6iq7hmorobcMqMkRaKCaAyiVutzUXPrJZ2yQklB5mMJz8DHE8WNnKjt7uGok+7Tw96wQw8O0uM03M1u",
+	"wONhqs3bWJ3IQ+zhpS7nv+tkP+3JvRRG2aH586LAnLANyeDeS/N6VhCwpmLzO7f5qRBQxtDxw035ldQv",
+	"5ExkDyfPRvC4qiRzyVal3Hhy8ZVhQy/2L3pPD56dHD/df376pHtx9KLXeXbw/OTJ/kX3fnzroMq33Kg2",
+	"kkx48QPxLTd33FabfkY1qoTUSO4H3M4rKV/S4ob9nsQL8Q+ZQV6DlpLkZgCf9qBeSfkNFYu35cN2p10p",
+	"+xMqFv3CPiyg3G6n4zQK5T2RdDotvUCQVKWItAUFihV3rDi3yVWC2dwqiFKNwQWnVXnPfei7FypkUhKz",
+	"HMSuklpF5/XpPgSVg6PGrYsKF4YLIAlw6PuVtDqrS5QhkEFNBpDHvwcp3IPQ9A1IJrhkPcX4qoCPyX1o",
+	"7VsRFtFk9zQkq88KaO0dExmhoAmEbt+C3clblhGqyDWU/MiC/wKvOyNYwkOuZ53OfnrLFvCBXbfuxzi7",
+	"IeMkdzTnGbl4c0kwd7HZvqvO7IGZpx0HqL1F6Yeqkcf79+/36mVRq3a6cu29qeSOcjRm7kMhw5lahGQR",
+	"4aLu2IRFLBBT8OpkLTvMnEJqT9R9aOMwNAaulo81BCC4xuyDJkKBCT4EdRipLuQ8JmjIZ7AeZknJQM50",
+	"Kiesbz0Qg7Iy7fN/Gw40LWTKlLo3dfGSMPq3zAiBWc1MuYJAXHkZHDmzsuZCm0qPHiy77+fmF0KJYHNz",
+	"7b14T69X9TJsM44VJNcw60/ghJqzPN9DNxTI/NI7ktmklk+nE30r1Gw6lYVm2Tcs4/QKVuOPUQPBNmdp",
+	"TgsUXbFkDFlY1+LgKY5w77lIZcbFzeBTLpTfdVeZx1Q0bE41UXLCYEa5RBmsfZpSQtIxFTeQ0khGhZwQ",
+	"OdOKZ+YkpOZeiBAOqbiFiYLdywRnGdHSzGRayCkrNEc3NabD1ILYneO9zsFV5xSD2O1ub//g8OjHVlBS",
+	"llHNwMm/7JM3m2NetzwzZ4XDz+3Wcqg+afGsOhyapmsSGk66rUqswNzx987eKd0b/fTrfi8W+jNsglra",
+	"q0dEFi4gUo6yHE3EMbb8aJmzdaT8Vlq/42z4D5bq2DgoVBFwfUZ4phJIYFNwrtUsHbfJBfFlnqizpXKW",
+	"Zxit9F4M7lJYjEiSMywSuaP5jMUrqDaxjGNThsHFs/blSDPRJs+Y4DRXZS4Ozfktg/mMpFlLDKIiVzWj",
+	"DdQGuB6SR4CEb5i5qF4u21zrGKk0SFrzMW1IzJwwPZbIQQs5076OxXJanyACJWyiRh9fPr8ij++6j73/",
+	"8/Gv7uPH2MLNx5GUlAvhdN6EDGaKFWeYagj1JhByHoF/qqBmjew4YFwDp2e0yQBTmAZnQMdm6YdsIeEp",
+	"lZwo8HxBBk592aszM7Jr9Tk87kbDc2Vc7e8tiHSbOdsNcJSTGC5UJqxJPBRYAcyUeskxhlZlXBnVIDK4",
+	"ZhO1QbGu4bUf/TtoUVDQBYNay3UPecU+aFuzWZ8ZDKZhBi4JOFCJhjTHMNuvZX6Dy2WA89k6a+11e4ed",
+	"dqdjnpIWLOOIwtB4/UFwef0aiNmsvn2/03G3jwr5CxM+nypIGT179+TyVZjnO5XK6NygQJVrqxSDyVc3",
+	"LJj06jpgvKw67U3vCJJQVtbiuus+houz4Uvc+vwakV+4WFtUjodr2FiZ5S4hWs7SMeHVBB+z9FvVertv",
+	"Nhom6HJ1ereV80FyDjwx8Zvsl7XcxWCmfg1XHJmXHMMhNXVl4o7TqqF/IwWDvV2v3XTboNwcb67d7EDH",
+	"ZfH4VjXiSQtcWWvzauAio06wn5eJ6KlLu6zAJdidOCPdhPQSsk/++d//k3g9gZIbOt2CxqIy1qik64b+",
+	"zlxj6NHl0m2XMheSpJm8WzD78sSRS0iXzaIGqe4hZA289A8TNq8gDTSqWJQUYHNFKSqFhrm3yUtGjQ1E",
+	"fmGFNAoDgOloWec3rU6n00Gb4PiktZyo8+tp0j2J690h61s9vmVAjzPMeD5Dn2MqM4ZORy+PBknTFYpp",
+	"nbMJExoy8Q0RcfiIaYn2BsiAxjvMbyPGlPlXzdSUCcUG7WvxHtRpxe5YQfNKFjNEFsE6A012NCtAlzWX",
+	"wGmDDE4oeOZThqo9Vi/KUTki0POswulm5TOnE1D9CVXXwt3wH/sD8hnobN++fekf8796+/uDz8+ItPAL",
+	"RM0mtiDKPou4eIDNp7bW8IRRAB+pJeVGJX8ldeukeavfaaph5R/mVIFU+MNOlvNr1KtHFNNonLEPQCqK",
+	"3BRyToYLzJYx9tuYuaqC4YJYkQinypZwoNKUtHJOhzznkIpvRgYfuEglCCP7/Eh1R9K6yLLCOhRolnEs",
+	"lXwTrLjV5+qWJmTqQDY3V2RKOSYBsg801fkC6HpOF2hxLjAfyHwnR2RhQy/mtFJ4xxkZwCEyx6YERDB/",
+	"TcdSwKkaU5HlDItg8PQNzq/FkIEDAxNmCubgu8yqDcxiMaE5zQfgfPP8qkqmv7bw0aCAjqlZkQn9EM4f",
+	"MwzDb7pL3pBSXd9iDbFA1x2uBJPvzHl/QsfczFRI3SZQvwiHctkLw0cqXQsP8eLd01DFXLZdxzLPIGcd",
+	"3QDK52MVMCS1xMjf0jtOLheQwBkc6NPTNQAKSUt4GbPBobUCaUmJxK8TnP3SsUtaH/Zu5J75cs/aILCE",
+	"F76OsPxd3fLpnrTlwXuQZWxGB7tlDQkkobUKWHnlx8RTVGNdTngMXCCEK4L3JeaoY8ocJFgESCI1txK9",
+	"41U5+pc/l9g77f7eT7/2kqgra4s1CABKoonWIQmj39AcTpsVU59rdfxcqDXOgaOak87csdpJt9XM7ngM",
+	"h/AJMhVgIsh/3GwWjJ1ZOB4hwc1qBCDXyKcnxnoAZmhUYXiG4TuQE8TzHNJN4WLzTUoFSXPKJ8SG5XsH",
+	"ZCxnhSKfYREhKFH2LJojT7X1PiumP7dYFFxfixvJFCRLWqph+Qhr7IJaFMytRLeekfqDqdSDGh/E9OVl",
+	"yzTnsQLSCyjeYxkxP0N8M6VCsIz87S3EsBIymE352ePHU7r485T+6Z///T9GQ+odTYX5PKiztZIoKrel",
+	"Y8ph3/4ib3nKU+4f8nRM+f/qdd6YH6tcqNfpdO5BFdN4Sd3FMjFvfE7XV9cd1ujc3PFgdA40vD0zgts2",
+	"nuMXp93Tk+OjQ6Pj96qTub7+4u/dvdOfUMk/SroH95vPbMpX1pm7lG+uyLdvLgnPSM4olEIlqM4ugBWR",
+	"167yIzjLhpyZu8EDbyGTs8o3E2DsKLpQCeGja4GIY+YKc6gVpC9X6LumFy8RdY1+G9HULEfvHR59/Iv9",
+	"1vx9dM/1RI69qv7KJxJFzoA1tdBibizU+kOPwMeYZj6dPr+LCrV3csJs4htVLmbWJpcak8VyCKrljCpN",
+	"pEjxhFCSc6UTj0yFsTRb1JLYXCpVZjsMeDaw9V98wpb1OsyHzvpUN1ffjOl0ykQ91PQQnipnYK11Hj0z",
+	"F0aib+xO909HJ0dZ56R7cnKQHmdHh6e0N2KUdtLDQ5p1uofV3TZ3rI2+OYywWISw9ExMQHDmeUimpb8K",
+	"QmGSSJEAkF68JBeRM7f0W+mokQeSGKiJAoIngBOmNhxj+MRVaLgINjdWkmpfi2uxF2IX+lBOUMJJw5qG",
+	"CSNahtCIBRvNRMaywRlEhb0OMwFMQarIDb9jAuss4GVwuNtKy+mUZWB82S9ooeExQaYzKhXmUcreLHVb",
+	"Aj0Ozgx1GlY4ZKjimOMDF9i/4Nnuz/6I8hzuotYlYsaG9qQsXHwSMhLa14LgnQXTswLfhVrX3EwKtCAL",
+	"hqyYyFjh3yuVGxhXhE2mehEU8luubi/24xHSPhwWlwv0aNWYuV9uc0ZyhhlyIfeme7/0f/ri+rptP/3n",
+	"ZuEuT+veRR7whGSFx0FFtLWBmg0nXA/OSEqLYgHwE2aRsCbHrDI4FtpkULA7Vig2OCMzkeFKyoLfcEHz",
+	"xP+qBm0ywAwYQ1x0Uadr7eEPwSedXAvILAFW6tKK7UJaNwYOEBJx4BVlik3MZfGkdKVH4t+Bv8pYtuCi",
+	"kHOmLHC1lprmePrOA8hvSAGGoLiAJ4A8s2QMdwp2QzW/q8bANwzE1bj7DtEm+9SQy/oXVAhu78+fdX4L",
+	"9K1O0j35+PlnhgDh725y8PHzP6+nQnxhEKuJUZvdCMRJaIKZgUuqjsSmfJIlaB57RhFlYRVsQu/07PC0",
+	"fQr/bS7pRlFIk6tl8BJm+B6XWcMQ9j1yQ7sD/20+hKJh7d7DzPFX5Fs1MPzK0kcTSuYN4BrmF6+4ySJD",
+	"GHfMVjBPg5rXTZyrbgxyHvOtahl/PSud1SsXded9rVFy4ZYIVmQVGcv5qugC5qSG+m2jE/A+GFi7Bg4t",
+	"qspsskUIvHrPJwuCV16TU6X7NpDYBEsyqeLA4udJI510jsLD19388BmNxQ5j4/FvE3cHNb2G0R+LiG6q",
+	"TYK3PyHe2Z8Q9PWb05yCkle4WEJ1sVyYYPVJKaHWVkXo/QLEjxK6i2o5HAWjt+v9vk/wMoj9YAA8Y5vj",
+	"vzu/q2rQC4yahw4BUPfA1ZHYPGpDatetv2Ahgl+2v7fkrRpyM1HPD5ez2Gpsj49U2p8WbMQ/NAzEvOzy",
+	"xbunyrkUhgUV6ZipALe8un3vngA47NK7ueiPcn4zjjCdy1L/svlzqPwOGRgj6pZlkIteQRLfOiFkQj/0",
+	"t8ytcHGIYHZg0jyxPpZLkXEam6xgug/8pp/S6cav+3nGZtGk0qX1gQop6K6ApenhynS2Xhmw0zYhXk/t",
+	"iCmh4tYtVpxCNBh5LiZrI5t3OXieYU64mGmWkBG/Y/YPvGEsZ0UCoEAua0/PWT7SFpmabiP7xS3CWCwf",
+	"ghpbgWOcuOSf8HyUR9YtWOJ5RUjdfhvLVWpiPhcbhuLuEUj79DEsO5enlv814Pqiox3aAUG7G2aMAH/Y",
+	"leUxa3jKZpiNOB6XW7UcBZrIO4jWI/whukttsfic63RMNMtzDJUoxgTmn0O6wkxpOYEoRbNtsB2DGVoR",
+	"tKnUcFImTFSJu8UWq7FwhpBz36ClHNaVktgrzDJGeBVMDdY485Efm2ye5lywDExckS8IFULORNqUJl+w",
+	"ESucC62K+Nlx//XiVooxy2keTc6fCcCuoIIwWuScFZ4cGkZRVGt9Wkf7vdNed/+4e3J4FHX8bZESpuSs",
+	"SDdivIaa3+HVLpWMgjzo1/2Za/PbD9cnMdtxJQ5D1VBTkGhmE8/8OjtaaGINweADQE+HzwpnrsF1Yu69",
+	"d7IaqHnr+H6jk8rc/TfD0JdHkTMAb1hmMqOR5220gBYLylYsAT4niMfa4TvsdNZJaVf8t/J9YXwIXruk",
+	"0K9BugsXpSw3tFNtWqB3Otolb5Cxm4Jm1mOqmUDZzQMdITSdUPgTszhkRHk+K5gK0sjAsxUqhrrghp3M",
+	"dJsMMjkX6DQ1dyqIY1wLX6SATBz80tJcZLalYCOodqMYHCGfQWZdf1aWmg4+b5NBzugdFzfeIwsYMFII",
+	"lmrY1AWAt52jX5ErxB65FnMKPYCYwjei17biR5xNIYUYV8h8lHOBS23e13giVmSbrbTqYYkRJNOtetTQ",
+	"/+d//7/+f8ZCjTG5VbGeak1ZRLocXXU6Z93OWedgm4RklJNLyM/LV0YFnyTDQs4AMU9vW/VxGF2CNJdq",
+	"A3P8Xqn+USnu97JEA9RWZZGj+wj07YsEPNT0SmHn6NUiU2OeRhxM19ftgEDxqB5cpPksqxHUQbe3H+WT",
+	"Im6VVLJtRzxn9fqq1SGz5pS0epsODJYtbcTj/f2oqqbGtHd4FOPqfqR+m210p/pwtj/spAcHvdOTUdpN",
+	"uwendDQcHaQnp6dHo+Fp76B3TNlBlx0cHZwOT/cPUnpwenh62h0enxz2hieHh8vpzRDZXBWqt7lq7766",
+	"MEPfWZOpqx24EmYHkyUdxFpkHiEcaSgsvbD0u1JGGTp8IJWi5MO/f65uYNAuC4HptHCquSeS04Pu9hU0",
+	"w5kyi6z6VnWPHNlnTqkf2eYTVEnh07utveSzuhG/hmud2wy0qgq0wxCnh53+JObepPnISznvjpC3JGdK",
+	"VZwKgjBjto/b5B3PoauXBfGG7CIjLI1M2quH3bu99mHIU+UMAQYjw7X2sxnt6Wl0tK9HhJLxTGRQz22H",
+	"K7hgerFn/lk39MrATjpbj8tiMcS9xCOKxjE6M6BYW3nEQ//ao5Vep6N4hRZLx4KnNN+cwDCxy26sr//m",
+	"uhJ7N2SYjmvi4mhr2rKVppEuvr6JmJEmNimmxKLevitptcYH9yIpD3LsJEZXrxyzPxme6KJsBDqMLnvA",
+	"t3VK5FSpjfzlT+FK8GNMpkwouknBmHeWNKpDbnmg24mTlVjboywiwO5KEc3yqCvpW6F5jj2auc23wiwS",
+	"qVh2jumr4TQBZbRelh4oxSGe/mZKMc82bgJrzIq1uupL5gNNPp9rlf7e2yJ4NSu20SzlHSuyGetndLEq",
+	"dmV+totvBo1NOjBZBHetfjBXH3g5F7GaMmM9INfD+EtduZswVtC4I0rJfLYJicM+vS0vNzzZTn3tbe9l",
+	"kanNvfjmFu/G12PGt9qYXYoYk9ZsmgUpgg9EUnOv/0SEaVkNZ/MEENi3xMmuJHHvlTxhr7O/WdITMr0g",
+	"FBC6yoDc/fLazQxPVmVNAi7TyKUvlOI3wpn9W0QLPFEvE+w25TC1JcCnNo72qZMI9a7PUve56A+lvB2c",
+	"ldnKaO1hAhuwbzkrwEMNQMPikSZqLOdtAvdT3YeuMGflVeZXZe/HZ3kkbXi+fUqbDNCH2c84uMwGZ2Qo",
+	"9Rjux2oHrsfXAn+FCAE25GyTQTZDhB22PG5jfs956nH822SQ1y5Ebzs0tRGEEvNzgT1XBgj1nXHw5oKf",
+	"zNqTc1lkpPwVNEPntL6GxsoeDKNvHTn+dkwfE2W5ll8Pn4U5piVqppYkQ7WyDdVrN+jvQhTdOeTMMbSb",
+	"jYCdU0XSmdHCRm0y4KIP/TjQxWeffi1cm47qTjxSmBMKBzNjKc+YKrcVXcFmU6BOR2Tl7vrCFRuiKXdU",
+	"inxRuTm4CunC3Fp54rXIJN5csomAJCLcg9hfy1gQchIsM4ejaOYxpQs502GWaFkWj1mocmaelVnsQZqi",
+	"hQE1L7XCHCmIq8ol9IZyUXUeBifJGMflufCOejcjw14c8Rq7Gf+pkF2pOPbLtApLBxjbhL0sX2Sd9kmr",
+	"uvqQC1pfUXAvBOsSd2wC15CTHRicZh9qYsU5ZazUttmwCdE8vWWaHBx3Afy20oKi09mOAcJbm/mfc8PW",
+	"kil3UZTr0Cr726MUbKsY1GPiNVGHY2qc/DMLdvdri+b561Hr7O8bvLn1MVn2ZsO5akhMsamwAHdNh4j8",
+	"lKATHvgcdLXzqYKpFCnPOSri5jVSMUVGvFCbZxGUwBUXqdPS6n6f8ryrjZ1J5XNjTxxzpWWx2Nw1ZVbz",
+	"ldTREvIGI/t9yKNVmb5vuShduCiMzyDfJvOiqZ7dY0JvRJ9Oo4yTqKOVcr0CD2GwJ8tE+5MjW2yRFCQ8",
+	"Frf9w2F31EmPMtahBwejzuiEHWendD/tdYcno6OsU+vLdFTxpJoHrK0TgVc/hEfSHqLf3RPpyW3ZEfmQ",
+	"2j6GdTYwuqrh+rVu/Z2lRwTobH0sxK/W11xky4k2JWgY1atXG+4PguloWRhixxow8wiF/Y7gBIBgxXoP",
+	"ZH5Z1cEEAJI2Z0mPs4KCDwl9GRDqty9olN1vK7ZuFHGQK+scMXr4TcFARUJV2Oi6KnTr+b6cRgGEi0FV",
+	"hoMM90EhW3myjYbO1YQr5X8VvhQZep6WaekOjQKGUPIHjMG6hzTP1Me6w7UvF6vxPmOnN6EgCi+qsJeh",
+	"ArSKkdUIMT/lHPTksQ9FWwXeN3YARdvYFFUtcYw6nJCtpLVgavX41I7OQD8/c1KNSrrNDVZ33PyW2rGp",
+	"JpLYATSeHidBlo1TX3nliZAjHq6xMqYsSC9gWJc30mAVQdYFGlKCzQkUuWOWAfqs52Oes3N7ApTmeW5T",
+	"WquVSNdibj2XY6rADstHffteSkZsXracIbqAEyVnumoV+ANradI/I77ts+Ewb6pM0tIaXsJ1pIJsH6iR",
+	"Ij5/U9zM6E2ZAC9TmrM2eV9tLcIVuW45tNfrFg65KW1uqWsxdiWuvoLMC67Zkifun//7/3STTiexOH+x",
+	"qH0wjWgKQ8EC3/EZFmXKuUCEUqqgrcQNvWORJP907/g4Wrgjiz52h19H4rAfLjnM3VZsd5tt31iTlnuu",
+	"TeNy+NmiQ8f86li/yQWBLs7IpWu10pRn69PJ8BXhlMJViR7Vck7rWeZcunLnNgHvn4OMLrFhuAIkC67w",
+	"6EFxPZraJQCGuWA60x6hJ1Y1s4kz16hRpYUgrIIRK7PBsMCK5V3qbwKemqj6sazI/CBnUJtKAALnn//7",
+	"/2AJXvTumdA8Xxnj0OWIbb2sprcMk7JcEKSEDoECjxLko6nsu9vZLuYRM8ITty12rWPk9FQKxRVAlL8p",
+	"pBwtizlXXbdBuQu2Bq5o5v6u4SIeRorXm619WW2+tn84dFa2o4jPNsRi3IWEY6auVRH7dU181wQqp33u",
+	"8sBo3u/QRTM3jIhVgQseyE5xvuOtwDPXB/LqoJlbRPPuWFHwetb4VcgZnfEPlT1R9oAOvO2CPs7QeDCC",
+	"2chNUC5UGeT6V4lZxcJISLQBD3NOtoCQqmtZq64PxrmaF1ykcaVnkEox4sWkj5lUVv9FGCYHBAKiMqkG",
+	"EIw553AEoBpfzwqxdLeQ1nGP1HbDtPIdM8MS/vKSsYdUKMv+uSL20qx9LfyIvaO9erexijwoQ2UK7r0e",
+	"7xJvLdfaQWIF3neEQzeyDkEbXAgAAj0IXAGwFTblGCSuBXaAIbUR3o/rPti65bWkfinzy7j20iLBhn3B",
+	"ahuFW5hFspVWiGRBF32IHgzO0NygzoCxwQjEFAliDRYgEVOiIZxVtTAqxAKuATPgChpCdXsMTduHw1Uj",
+	"7BQXrol/jP/TjztquAREXTa+2DYuGvDFqLvCNhfxvchs+OsRZnLX1bQV3HTrOMOKQ1x3Uqay6J9mx2l3",
+	"dESH+6x3kB2OaCfdZ4fZ8cgw1V56sNJJaR6w1klZvv9NTiNKxS7gz9uLldUFzQinMZ3mC8gY1mQOGWHm",
+	"Blc7upEj1cxQsOyNLfqO6G6Y3N4AUgaMmuZo6mN7yQHQ38B6A7JiQYqZiFcbPaRLPNiUCiy5Hf5qYbHk",
+	"5NrcbRg/sHesYNkzTOCKO5jWp/bb/K9dU7keJkc5UhoVXUqU0V+zyIxv2Vrcgq8x402xtGiCOxtiezot",
+	"b5kAyK+yGxL0R8SgcQ3DYcz76Zjq/nBy2rn88vlNOvluPHz65Jcf379a/Pj939Tll6ez4Ve3Nz+8P7j5",
+	"8fvxePj9xVo9BjvX2aGuWAvbrH95PZpm+b6sBEdXtk1R2Giu87Fi6Tbz/FPUqV+OeWWPfHvZUgGV/X7d",
+	"8gTIrTHgwwXUnJYIr2SYy/SWcEGeUMWODsoEayoIE2mxmGqWkTeXrxIvutxTEAb9DUgrKfIF6hdQkIkY",
+	"grQKkzqlC1UHkvrx/eE/UpHPsy+/u3359Ml4OPnbzXByyoe9t4d/3f/mJvvy5CbtfZdffvnXbvb0SYd+",
+	"+e3ND5MXM7rIfglP6pQqNZdFVpVQB53To7qQjGIMfvH4py/+9GsnWQO4Z8FLVDtY6BCPj08cqs0UMNvh",
+	"mDyGW2BDnwZYI0t4K5fvXpODXvcYu+FxQVI65ZrmNUcOwi0t1S/vx+XtMwSwvKzA2W5TIV65cWWduL8y",
+	"0m4geEyMbp/xQOg7OcEFpL/pqBjAO2SxeC50EWGMI9cqeVky3tqA10rRTQu9wMhaY72O9Wpjg2xD3Fzc",
+	"tMlLi6wXwGgG7dAVg273Fk6O5iSjmjajTEesZwvTunbw1nKmCxp1zF9qi2JfBzKmDvwSs63oLXPpcFb1",
+	"WV7QO06bHOCluYQ61I0M0tKwkD+ANq8uxFfPXjxdKzFct2g30Rh1PR+Nom3DBlbnsKabN0ch7AKBQGzn",
+	"jWCCxpLBvU68DxVDpCqSewf6PsJrqPDec3LLpmAFXItqLklSIu9xhfmAmM+GA5SEYhluQgZTBGNFWHgh",
+	"dV8xJgYO2g+T4fwYh9DVYKJYfsdU1QIrdS430Ug6F4wgegafiwwgR9GSqKM1WIH1SBFes3GYyDbx2jRb",
+	"GuYBay2NBpxTVO4dVhHk8xSZOvc0CHaXB4wcMj1nTEBgAC+ATsnYMJpNEzKg2T9mSgNwP+TajSrB5CRM",
+	"DEQ0y8GIOWht/CnziX9hvBW8Fd64dTVp/aBS3pq9wTcW0jZplYOq5NEZgcni7RBKYNP4igWgsB4c2TDS",
+	"pAT4tP0UMVPSVy7WNHQfJ1wfhrL1IHyylt9J/RSuA6tOb3C5BYWY2Uql1SBYeBnk0Y/Yeu77Dq/awVu4",
+	"o5a4zO/uHqY00YMFx3LJqOpPZBGvY8VAk/m57CCO8mBgnqMGhpPdMTIxqiZ2UJrSGw8Hq8aywNaBFrLU",
+	"ZpFVHpt7WOEKc7FKTKTVGPug+9R1A15WjQcUmwnbSKC5HAZVR8i9Z00WbEBlNMFaxoTXC0QviBu7/TQK",
+	"lVMrJS6YmkqhGCqWQzbmNisPayyrzPnH03jtkkvErL7phSxsVL3BjWXNhBKyxXtiEa6/CllaFnW2V/ch",
+	"XUW2dsXe4sVwmy4WzaDSkAvAJ9yqPA7LgWsC7J4qpFM9hrL/hgDk4a79X5dQG2HUfsVXkMTbFV1ZA4xk",
+	"lyOu+GSaL7yjvQmCORBBXKjZaMRTzoTuIxcERYthV9dA9bLfOCUMvytq39mt7ttmdmGPjf5MIAQ9FLhM",
+	"WH8Zkq8/4WpCbVoOgmu4+kT4E3awzz6kjCEGRhU3zaeyayn7AHrrRaojzVKkBt/UcTyCptnswxR2zT3H",
+	"7G/WNwaLf1D4lZPTpS/bnuCqupVSkbI8hwBNH+GcW2FLln4uoYW2w6HuW+RqyFI1S+CljvvCg+3gn2nl",
+	"L8Hm/ZkKri5Yyvgdy+q3+e+r96PK0XcwiTHV4quGtjAXiHFgS5B9rxQy+MvA6FijQtrWW84OxhasED4x",
+	"X2cFTLyO+Diu1SPt7+/UK8YMnNEcO6/VnEw+z8Xn7d1GZh5PXYkdaIBYi3Jx4NigK1p+bmMB5N3EiECH",
+	"fVZdmAnNWIPz4N2Ty1e2HV0r5gr56deDj51ygX769Si+NAGM4IqsGuD8xgDCJDWfcVJP7tVGzq9qiVzm",
+	"0ZVPK7svzqDdvi2kruMXrsEl2BE0rVHeVmRtvQ/gbpW3wVpvG7GHK9ZqBzZgWR3taeeg1909eB4M2kfP",
+	"V8bB79W8IRYON6vkfesuFO5pbW20u7rqccDestUQN4YQAWvY1zzk7Oa8rCIB6sW+YjWceDKsdQ3ZoK94",
+	"25mHwRF+cvGVMYov9l6AUXx93f4MrvoNhdFvVQPyt5r5+Pm6c96U64oQldD6sbRxfSmfzVL1oU+AmYdz",
+	"Clj6IsMyORxMHXoBw/QuPu3A/6BMR2REafQnDxTPGVQsYmuH2TQpVxzD2IryrE0GVmIMztzXTNSyXj3e",
+	"pkJzOahXC2JVgX5gVBwzIqQxVJFwPOY6fF9UKl6uaDD23rK25T6AsLizKR/s6l6sIHsh/GdNKDiczwp6",
+	"F/Qu9fzSgWiGaU+1U9wxp/jHVrS7NnikXestw/82bYmGnlvUm0oN0fpEN222A32UQE/4C8Icf1yBaL4S",
+	"TALkUNC/dmthUska2ywpbDe0crviEScwNLOE/qY2WQMSMKFHDMfOiA2YmmWzv1XDsLrfFnLOBRA289OX",
+	"9zhn/dYectcmbOX1cFHZhGvVtd++uYwFQDJPqXZm5b5UKKFZFtmViYWOSksq4m79FP0GK4NyFURLrePG",
+	"kFpdEGpbPPqOZDaMWOjF+aoQBM2VtJ6BEuPJZRGMketaOkzqXMH6Qlez3gdwkgV8fGdg0Ghon06ntQSd",
+	"MezQKkzD3ThPkybWeWgMma+ZPXQ5HbK8+uppIbOZM4KX416zYc7Tvk13WJsjXbA7ebslZzUCdK0z2FwT",
+	"Pdpw99qDjAsQO8EXby6tIDeqpNGAoOE0hPq3RZk8rh1nc8fa4/w1WzzAabDJJr9z5ehLRkcNyfhlhn3N",
+	"cenQF3JGR48UUXyYc3FDZlPHngopobHfmOdZJeVr6wz92yh/fF/D2zz39kQCsSXDCW2UKuoMNQOPw1Om",
+	"VEiA8zIa9wQKVDAyiFHOIBnXrE47POBNUwLEy1g3AVtJdZNgMmun8rQNaxHw4V4swsRWViW8ZFSxNbXn",
+	"vkDHlvSDRlNaMyv72Ky2rKligdK3JUo7VWsZ9YW69XANrNhIn6kPKn2APCAALaToq39kAQ6Ia6nWJt+x",
+	"go8WUM4MaNSMQwd/SAkkQhaGKJaq6j5Btk+kOQjXfHUbyUq039iUE5qxdQ0lO+0tOuzwqn9sS/eOpe61",
+	"O34lb5nYziMkbH19OdOMCxHXKlzfuzgNhR4M25fR+RIsNP7uXo3loRQRP+NbpgvO7mhe+rBsO8wz0u1Z",
+	"gOqkbD8K/gfwmt7YQL0HoYBEQIDYhvw/1x6HCbJgtKjN5Kh7ctg57XQ6nYPeFhVwVyW+n4QigWiy4RLh",
+	"dTvtXctCkJLcgJD5VGnTucm8sz8IvIT8B3egdrgaWfNFE3h40FWMYgPKwC3G9Tnuik9AshFfiMdCj/5c",
+	"ikgt5VZdTJba8FyoMSVvqWyt7NsfunHRVQIukdjub2MixtfvARQxFJE7WyRw++uZNmciWkoNTXQKpma5",
+	"FQCjWQECwCcnnbmqTvOra1SAIA2JxQPzJxMI1Sg8gMVgM3Tx6edBhhOkQbkWnMm1CKALoEpUSTKixVKO",
+	"04ZuOztw+6t5YdR6DDjvchPlMfp3XSPuue+dcA7OSVev5PqNR4MWrWn3brZ4dfO6/7x39fPVyY+3ox8X",
+	"X86rUa2jg43yWvt70darZhbZDStWdbC8YYIV1HBLc+X/37ry3q0rK0v+x3SutEP4d29cWU4j5nVCmynx",
+	"uC+2E6vN0zU6AAh3mue/XzPLJlX04Xs77tQ2E0V9f5PZu6I0ieo+ryvOoFLFlTibyvi7NOfc6i3M5ZA3",
+	"x/iSIKnTWua8VH3hbNiM0iaw6LX674sXsUVjK9JYw9faRNbqO5v16djZ8c8s5LyGcOQ6hvryr1bZtuSn",
+	"8I3lhWsOuZxXtc1V/ZZfspvGRF5QIC2MRJBmYEvkQpS53TNro2qAvIm6bXcJ6li3Zp2T3RkTm7OC3DKA",
+	"zXvae/fGKkd7xo6rZVXjp3YqJ49zefPF4X4nO+3s0y8u2O2CvS0mh0fji+mXL24Xf3t78OPT4XeHB5dZ",
+	"7+XX9OLVD2khvr7b/7Z3u4U545r0mAEpzF0v2DkoYwumQacXNkqJRs+EK2WdWTtIBSwNW+NfxU15CPUZ",
+	"dzciJbEvfEMvHXnzCINm7bXzaVS9q2HFpWk8fMtGfOHOHRsrtze3GIJejWXPqBJR2KwY3HzuEgS4UFMo",
+	"7knAXI80wVkKTVfU38/Cn7H9+8HH3/DDKfSFj6rE3zBNHZHEK6R+DTVwaLMWSZStgN6AN7nXIdBWHibu",
+	"YKASm60A5gC6YxeEFvU++xrLd1rdnu07G46n14ntB7ga11V51XmNmk08kNGmrf4/SaP/JXUOAI0ylvIJ",
+	"za1TUpOJdPD8SFEghX0BnVlZZfvGlG3LAz3r0IJ6Bdtp1jKkoc5vf+/unf6EVNNJuocfP//s+rqNf3eT",
+	"g4+f//k/1x5ynNUa6faKzZ+6MoedK/PiKV5hVNV6VZwmTwvtGlxg5P8c/DE2Jg3u8pB557as7XcJLW8X",
+	"w69HE+DmpoWuwAtssdq7gh19bBqHEZtUzwr7+FUjCc6iRd39e+uf//3/mMMgmFLtUPLPu+Qf74dv3swv",
+	"Li4untx++eLZy+c/fvPV/N1b+tdX/PKZZKfPfhCPf/k+LfSbr5jMv7k8fP3+++fjH58+Oc3y4tlf1ff7",
+	"w55ccNEVb378eTw6FK9k58O37IvJ8PLbJ7dPLkc/fvGzuPjTn8waK/4La511O72DJS7gAYK9wA1O20n3",
+	"tLcGvQJO5yXe28UqXvdXBEgBxtHQ9ywds/QWcvOi0alVqK71HF7zGgcH3EBiW5TaVkf7hAF23OCWAwyM",
+	"Tf46hyI/m/+FfziIfhujwXwwyAxzfGZAOEgakvNbZm5KHIAkMIGk4cr2tfiGGVFsRTTaeGY8YZfLKOji",
+	"ZsGzsFN1zbrzSUo+TSyyk3WeBvD5MKX2FjXRlXwo+zG6I9/QW2Yx/MoWib9bxtSO+U+/Tz4TDK7hBHy9",
+	"tf4xoNPpAKGZ8BVArpDSOEjH1JA6dFS1ZF5mgwyCC+GCc+uYMF8pBBC0ocmIswczbCKujumUzKGDpBEm",
+	"3DaRLzFTwe8MDdxrsJ0+QyesP+hVKdNm1v/dO2h/7ST73TilbpvX4/NqNqvSquTcbNPCpZ6Qs7yE+z0y",
+	"XGjmoYefZ73Dw+4pmLK2zErNco2lCwEkR1KGoKtj7XZ//uHih68/PC1G3717fHy1eP+3r17fHI/Tuzd0",
+	"yr/Ji/klpW/Sr759K/8UyWgIQSGqrnPz58MlA8GNDefCpy1sKu3HMs+MdIXhW4tjTrk22uqSvMWLA5Zm",
+	"7lumg7HreGW7w3nDAywTVcbYJvQDisX9Sj/pZSEZAmCoWz7dk1Oc3B7IXGMVwtQ+2mkEQ4QZNXTkCsKU",
+	"yqn8lXEdPty4cFGDgfU2XDuJme2Ay1wGLMXyEq4sRNl4pB9XENZbOFDbqrVbpKPEKl9+MNbsupqXaGTK",
+	"GFEnca73OydPyDLMufYmFxJtqq35wYE8+4yECqAOBiNpbj0eDRU30fVq9x/vmTWL9tJtCvzHAv5uuj+t",
+	"paUn1IKpb0FQlq1v7GirUW9F63cHvEntX4ob4asbJvbGGZWbcl9bbYC1FK5tcJAvsMSBHwhY5gK7OBXK",
+	"wjUuGFNEsWWM8iBz4R7912w35FUK3dsKUMnb2bbGc0PQ1utTULAIsRSuqh04ZYEZAw1xss4mYG0N/usL",
+	"4TBZ8L1SNDbUXP+WOLoyvrlxUbM3NL1lW7Ps7RIOV8PUA7/iPr4bXnxOpjA85aIrOVeaZQj+EYWrD9Ep",
+	"eydrVUisn1b9mDc9Km0RSRM7o1I+YZlNOvWg4h49hwszRvI+4sAynDiX4sZyZC7uuLb4O2WSrGv3QRTT",
+	"ykGcQF6DIidHB50O+Ywa+vzcl2FRDY3kiJDVtYGrA02gd3ja61QUl6POvTQqtNeb0jzRenFuZ2PXaNfx",
+	"CtYQkq7m0WUSC0sVE3M5dmKYABwUXilK3PwJmYncHFlv/W6Gj1lW4QSunk7vYI2zJ+hLsJKa7XW1Fqu+",
+	"f8GW5DqJKkBfyfk5MGc6lHeAuktFJieDZuepjUKyn2cQa8Trq0FU+91qILogS20pp/MrOp0uyDM+pzmv",
+	"u7k76227TVpFXGRZwbCxnBrTIpYleimCMwzX2PXI+B3PWHZOsG0hqPdGZUG384QLWZCZqHGZk/AUrVH9",
+	"l33CiKfm0xztkBtZ88iix23hw/BFm/iSgcWooSUFgH/DPBmQvcrca/B8jHy6irjFjH1sfILo0577QKya",
+	"ZQDGVoVSDCVDY8jmACM2H+8jVLbgTtU89JWe8/LKKEUbwkjHlGPLUGPqbknWH5u2eiOrKQyHAR9Ay6Zi",
+	"qWyV4eyNjjBBEdfH2gHLYbV/DwtsQ3Pq38SS2sp2+l3Npk9vMb3zwHFPc7md58p11I60xF6i67L79krE",
+	"M7iqKW26OloEjd8Myn07/tntHXbbh53lUvisRDB1nYxwMq+ev7gyC9Dt9g47nU73uJVstTpbqvvbeowz",
+	"viHcerm8JVjr5qe9vHvdubflSbaWuQGcJLaoK5OjV7R835joKmjMeLvHF/GKRbmeDYfqKgAF3CpCYrWK",
+	"IEiSOLV7AE4CC12Zc3GLeseIf7BpEHjzuU05CcHzEqOSTWYKEDcQCU3cPlKrG6s9rI6wu4FaRmQ+kYn6",
+	"B1kaQSLSyqV21wUa07IZXbb1wKblelw2TldtckEKynO0CLFj2Wffvrm0OdKHHaN0FTTVrFCf13JLXd3Y",
+	"DtYF28K62M4aaVD8m9vDBUdyF8HtSXAb0R0CfoaW73bSu3x147xm5ji8cQu+qRz0O+Qi1q2C3vGI1bDd",
+	"Vka2pnFL3kNQf2NeuZ0QP+w8gBV0D+tmq8ytSro9E1mJMJ5Ya9qncz0K0rcQkb/yqPYOmVjLhthUQu/i",
+	"iWXz29pglU7bk8bu74YESiTcLc5jZTVj7BCinEuNBBGXWNV49cF6boZNRKsJLEzsoU64FNjEGWPQe15w",
+	"rV19HBfWxPd9UO2IzKXQLXQkCzL48vkVeXzXfQxFAaqGlz7m+Now9+CwMoFeA1iBaipmwveck4HPo/+v",
+	"AcGCOV9Nq7H17I2ZAqQj+WsHbXKR54SPVuUQlnys/V8luGYbdOifkmjyWE2921+ZOnZ0sOxAnBV5E2A9",
+	"zhizEpjQREuoDYb5KTvBsdZTdfb48SCx5YdkplgBVSG2Lh0d0Li1HvPGWK3IC3HN2B0rFkOZLUjBaDqu",
+	"J5O4t6Rjql2K3+MhHS859A5Otjt2ZvbxM+ebjTaVhkD7FACXFCST4IQqW0knZDCnHHJ1EMQUPuWUTwaG",
+	"guS0P5sOgpStczKYKdYHztYvc9oGRgMN/wbwXmg8Zv/AjmYJtiQzCjC8aMzS275d4AGRxbUA337Q1+yc",
+	"DBjUOYWuN3jyOVSVFoBWC3rRIIwGlO3gLNbqORlQddt3UYJBE5ZupRC1bKAN2QYO6bXlQM6TFi5RK2kt",
+	"LQvmHIbwRn5R7Oew25lZEujfHqwIDKQ6d6x9DSaNAWM/reWylyYHdIDZskQ5X9qyV6og6VDJYuB9nSXI",
+	"NrkYwnGTrhs0+oJr8c4fR79IdfXD6NnR8MvJyU33Nf9F3rS2LX1tLGseOFfc4AxQBttk4EqGB2c++xHr",
+	"kc3vAY6g4+P4NzSvHbIQ4hD6N2Bd0SPlgRIQnMCCH86puhZL6IY7lDLHypV89HuLFDjgUiVkJegYTQlv",
+	"y8V+0D88isHxDuAcbdokNqmoZKWjMXcTR0Y42Q2c6pMgXlmR39+1SU7Swrbmq5FKMAEh6IL+gMvCsy2C",
+	"dA+U33DvDjnNiA0xZC5D4h5baE39mJtsrA7Fath1dL0NUSebm5mYB6zVw8tljQ0NCQQSvNVYTisweS57",
+	"ZcKKdEyFbuYOD1A2h1zm9wcAe+OSnuMQhBgjMErZ83bXYRsZClRTmtb1ri9Ou6cnx0eHUHddMwiqO3d9",
+	"/UVQI3SUdA8aNq/aB3KZCW9vdq4vcLZp9m+oHm9cFF27x5cer7rHdgip7RTemizX2q6w+d5I3QBu6VI0",
+	"kMQLaDlrrNA2cUFXw2lUEgDmGsPVFUUEPsNtcHNdOzvbGhex+I0dY7nwPV2krrtNrP+nT4I1dohPdtGQ",
+	"kk4nUtxg1gXCLhU2d4rxgswxZyqAW0bHgS6qkns/BoaeysmE67hf4vWIYFaCjeSfQdLDWM7L/OFlEK3T",
+	"4fFBenpyejyk6fFxZzRKO73TbqdHe51Oepixk1F3eMq6tJd1R8esNzpIu6yT9Yb79OD08OTouKbaOSZ5",
+	"1HDO6p7kJe/vdlpBt7vXOSlhQrZr61GmN8Vk+7dC8xw1oEhSkye5Wj5TNDutc7r7EEdlb5k1DZNcFxpz",
+	"0wxhcrZqgb6BniG1y+AdYTw+z1+PWmd/37D1/U9JFF8xWLvQdgk65ru8njWD+8YGzNYm2yw7vOPC6fWo",
+	"mn92Vlo+ZZk06H9jX3tkIdCdZ6KxJroJmcz2E1k/Wy/Id83tqafuLHObjdoIvJHatw9A3Ke+Zh8a/Kbw",
+	"RLPfWDM8X8bD2DdreuJOWjN259pBXZnLNmjtbxlI9959gbgfbdnMIFyQIAQJB8jvXCllLKl7KiiPcoUR",
+	"ru2M4Nut3VuRwYF9gsVLWqLJpQnLsl4Wxk2X55OpXpT82SrePG6YPWgjz01Pi7nFn5htG9BFAt0igC0v",
+	"s+csAQathoK9XEUzqOzU8po+TY8/XLfte/DVw1RShy46d1nDJJ/5PmmbiS/sRbh0jvK838R4L/LcM1yn",
+	"9QEkWOLYmlEAhdRWj0CujN6YjTNz/RGt23HwCtUIBFzBJsNRbp4NHOzwcsZvQ5YzJiWXycyJ1e+FhAzm",
+	"ocwWu6Qj199fMD0rhGrwi8+hUyhNbx10NDJYQCCDwgJAVpjTxTZr8RZeGRuMYjGToa6gR7Z/I539kJ2c",
+	"HJycnmS0d9I5OO4edrMOOzwanWTpUe+0d3y8f9TZzzrZEaXDYZYd9Wi3y0bHvW7WPTzoZSdb6ey1s2ap",
+	"q1zv5VP2E56zoCvicvO7UnV2ve8AHZILLYFEZFFtNBMAsXgVzMgVp27pgjOAx4Boq/mjBG6tRx+3a5P4",
+	"2qfQl91lFcEGeW1yoW4r1QgP1xNxh6aDyFHjSMCZh44pEUWg0mIJHW4q9RpvWbbGWyb1Bt4y+RCdHWyf",
+	"2N/blWVNjaC73HKpwGZhmYo6sBztAAzW/pwuBudkMKU8M/9ic0LbETu0PxFrTgeQxXZ0/jFw8kFPtR0O",
+	"tx1oJD7xAGrYKnzfTwQ0U7Lv+6rIjarxPaz+P0qVXKU+NquNTdRrbZc6pZbC1vH7NhnIKYAHL7la2mRg",
+	"QQz9r1ZxsGB2scdCM4GREyRGatjHwLEBIXEtoHFxO3qcMESY0lAiYV9w5NEDouhCkfl4UY3+lcaamU6A",
+	"v+hibZWDV0VkbGCSV9bYrS1t6ZMYnFncmMAHISTkLIxp5h1YzicBHfOzPjpnzWKIQAksu8q6p4Ogd5dv",
+	"wS0KOczZpKnxrc0ggUG5Xr6fvX3xlJweHB5/viyz0038P/hKnzTdIOady2leQIGha4zu+16Wm/KNLDx2",
+	"mcWaB/7KBXQhFhXwMjKm6oxcvnoLOQi9qBow4izP1owIqfCv716/IjYLF/HWUbt2iojZ3aTEXIcrprSg",
+	"E6YxyWXMqNNu55UJc9dLWdjbRryu8DxGJvDYAaNFK08cfm1dXhXibEjH/Mzu8NnAt1p0e14Pzi3dslr3",
+	"GI2ijVa4YE3ehOpczacyt9YvTGVMx6sL18r2wjxr8HIBEr7t3wJbQQbf773Fu/Yus1pW2C4zLhvcLr/+",
+	"q6urNwQvqLZGr5S5HtoqdPzroBNtvqq5zpvauADolByRKZ68GJ72lU9sx3JUTe5ozld69Zooyr4loKjl",
+	"Qqqli7mA95WNklcbN9Z5h5P2a2yBNTxPqex/VCQGrGg5swLgIrEgFZqcQGPcchnVBl2/JzQ3egTL+v9A",
+	"o8DNc6ZHxroz/AE6exeMZlDkDlCvfeRASSubTXOeUs38N3AI+nb+FgXW/+ieXv+7zFty37iOb+5v3/nN",
+	"D3DKwwf4XCn3Tc7FbXiB27eZULPpVBaaZX2fNOwbhgd9x8ul8QwxWIDwu3IRwm/dm631kLR4xiZTqaG/",
+	"+S2DHudWpM8EnekxExqegt3Cs74HDUQCylnlm0Lm2Ied5rmcs8w3LaV5X7i26NBevcS0kLqPaXIulajs",
+	"6l7oRaXPe9CuPfzaaXGVL5nIQMRUv7yr3+tawoffQR+/5fdCYmLlewA5qXxjlrDyqILR6rOM+Rj+XYJ6",
+	"V77G8p7anQj4Xb3dIwtWl4TnrLZGtZ75E6bHMqttVmUlbR9423M+WHvoquEbHMK1oG36PfPaIBYb9+Wo",
+	"j58qX6Ffs/wbTafyq7BPvs3S6udspPtalo+rjJi6RMKlqUjDQpHEIBETvoVEbMh6lP0JFYu+xnIFP4/h",
+	"TC3C3x1NQa8Owwv6BbvhSjNswu+21uq703BdzCB8FAQ+9a1qGNxYXXFPhgWbSDBXkJr86to/x1TcsBop",
+	"lZ1Egi+ZwANYzERfzabQ2pjViE3eAZ+w38iZNjsDTlUI27gaun6KFY7+0CpGczzv0E6k3Exg1uFWhrxu",
+	"wjJOHV+us6KCzSr04BhjP+MjKDqpECU06ewL2Xd1AbQ8VCWBB6thxsRokSPZLsxUyx0JZmqZcPlSR4ta",
+	"9h1jcCYl3ADCBt7lWaP/zp1hZZ8XUlcBqhROS7NCgMfFkqAaz7Q2L83kHNxkVNOhYT4zQe8odyRjayH7",
+	"ViBsbtFU8XWWnQZAaptXGD0xlz91IJt1/1VOle4XM7G+Q0Id9Keu0dhhxbSUKGJQbVLshorG2F/v6KrT",
+	"Oetul804XMQjBPCqpQyK9Y00D6P97+EgbzDwg+272uwKcZSzGxVLtMQ+Z2WZpMZwRcFILiX0RqyuyUG3",
+	"1zvZoIFjUqL71l5pvq6ZQRu8dL+z0UtBD4sFP2CmtgkdmGSuqebS7A43elEkevwUK3fA2pwJdUa6Cekl",
+	"ZJ/887//p2bfbYUwjO6cfnnEa6DA8H2whuZq73gBUqzMcbP5beQCXDrD3hnoEbUeBCzLcNQKYFbpIfQ8",
+	"YiMe0+QqNFIVtKbBmaEPqllh9hC8KUN2MxMOB6yyotYcKmbCNjRxAtw/LppKi9gxKp7v4yrbz6znRKug",
+	"uGRI09vEu1QCjyNEpiTkr2ZyNtRJ6Vqy/kwHK0OU5nlelgj6aCi47MDx6C+1AE9cxxIZXRLWRk5q98iN",
+	"byhDBpvdsRSusu9LKsEHGHOcUFyvn0iGsJpNXDM7cxXgz85EkH5VyPkjVTYSIJfaWc+gUxXorzP/Q18E",
+	"bkkNvNZ3HAhCWXt/XmoycLJRkwE3o+9kPqt1M/y1ZXG49yuYFQ19GlwooplhRf02vlfDmmiuNa/x8vjG",
+	"OPCd6sDYaGSuWJd5jFfdE65mI1boohqWA67EiLGDd09unrcvN2+EglmfY+HKJTdNLAjeXOLH7IwRs/y0",
+	"ZeaL9w8AuN56oQbLTvhp6dPfwA+/DbxE4Qe2fl228H2Wfb/wBWQOGQUAOH4jdQmj7I9mL+YErfcXwJdH",
+	"19oiUju5lI4hV8/hj8wyrsGl5Kv34FhgH52ooHpHR0wvGvtqYSkWFD0yzCUHnjgXRMGNkT3cOqUNiimX",
+	"R/DKFoXljLo+Lr72bBlW3z5mTWXXrqFSfPZwsUHj+8YQcTnV2MbGgHXWtDbPeEVF8XhDKeN3sbh75S2N",
+	"5Y/vxwxrBUoEnmpzbPs6tM5Xxfkr73tjje6IBWixiuIICEboLjnhLdpSLPUfHSJ2q7ax8uIxkBFj6w3t",
+	"MotcML3F1X6rNoZNsrK+RE1aDYYUSROacK13e+NGIrK8sTQT1iRH9w6vOvtnB4db2fgPDNzk1yXYFLv5",
+	"uKmlMbImLXqZ4h8gBylyjHbu6Vw+q2z7W8/EDWp2NyyBtaTR6NLYsAOiLW1cztBxLruIabwoI+QAbUTF",
+	"bZsMhnTMAQrrCR1zI7RYPsL2Ny7FzltPRcWCJBN5x7I2QQGIjeegzErOGSKVYi0VV+QXVsiKzhVnbMts",
+	"aofOaI4RBdZE+7ATzXlnOtYkH6maAFKYI3ds2c2YapMnLJdzmFFQGwdiZkoXtZDrnsO/i3KYzXhaxXbZ",
+	"gjNV76u7IvE0B9G7tQc7dkSWUm3Nu+P07X0gvy/bsiPyBc3Ww1Lzn5QHOTxBq5lCo/cEk6eE1MRK/jbU",
+	"VKK8HZy5bxGtXioNF1QSn5w2gV9CJq0xocFZYQxp0DAqyU4uxSmIc2ykbJQmcYOpG1Z9bGn2qtlkYxHf",
+	"YAqbR6zehfeeTlaw5iZRapTcLVpF22c+lMaURekH1LkQ0t8VsjX1SS6ntKWn/PCq00U9f/MluI2W1L+3",
+	"Q0TKVkngQYfccRfFKn1EFUESKsslSFvSyriazjSLA3SUrCZIOZnylQ0NVtHBH6BSbcubNjkJD6pD2cP1",
+	"+yd1v+NZw9EAOCVX6GlbeXvXgsOAs4hbVcqqldZH+aILwrzgeYQpIn7Qsp/JVj3QWyYId87xuPGdyjsI",
+	"v0fnltGFQihzAC/XNipD8/wcpjfihdKkm3Q6nY0dWE/xhc9sXVANPHGpXAmv7i+z/+4WQa3XI1AHuVYh",
+	"cuZuISw1pr3Do/h6jXjOHtU0LrY/7KQHB73Tk1HaTbsHp3Q0HB2kJ6enR6Phae+gd0zZQZcdHB2cDk/3",
+	"D1J6cHp4etodHp8c9oYnh4fblONYr5rtc/Puqwsz0o9hcH3DdSxXqWmi22/8EypuPT2v3/u6Yw2XPWk5",
+	"zCzc6uW5VQZfJ6CS3qOH3J82WWzbzHfEc9ZMFJW2pUMuaLFoRUHvplNbmR+BHiRP330HKHyUZxAb+uyH",
+	"i29efr7Rs+vtbXhDk7vKEsSAD7BXqQWtLOjcp81C2dyc63SckEGZ/zGAU+dCM4NU3Q0wcAWW2HBBKLGz",
+	"DlljSie63TncB5A1+AjanT496IDlz3utxArX8lXmYnXXSlr/UFLkq/lpaUA3VKGDuutSp/UCgUvAQF3G",
+	"DImhnmjHNCEdugH6oXdw1T05652eHZ62T+G/LVIlVvreamjbb795tkoXizyD3XAIm3rRxgous4Zp7Je1",
+	"LB34b/NpeJ9zvPnNYlusprhmWzRsN+aA46+xDOU6vUQbTc4bmKT5JXE59bWgj3naxpyzHEVc99EyPgAm",
+	"so22b2cqXIo02UWCNVnJXt6iurqE9oQKVAJnDSwx89Gp4MF5TPBAOtMYf2k4nmVn4whKXomsG2DJUnF7",
+	"Zs7MWZozaiXr0sZvVghWhq59MdgySlzjvnSOwmPV3YY75K4IY+PRwUoEkJWrFqyKarxcJgpbxnUDZM8G",
+	"6FfVke3gddsIL6vylqw5enMRBLEQa4ovNdKPZ5rpooG7OaJOAnMUEGgdSXsjwlkVTfb22q41L15Ex3YX",
+	"xYl6X3+tMY2XcFic7bKimjle1u3PclDZDbnFkef3A5DMGN9dMfhCzh0zDxxS3CWR6rLszp7uspLRbcBy",
+	"EV4DI1Bxv5vteF4yL1ciho+v4XAGGdYrzPuIkLSPe6RIqQkRvKNW/rLUqmQtPwenQFmG4Y9hjLWHUO8N",
+	"fbUA0i2p4bklZGCbL1i0N9c8YbAlvOT9kGzoTG2cRPIULn54vLJ7xrozlvKM9eM5tEwQWuIrQRYaotxC",
+	"wsOQMUHw/ig46fFe59AOrHv44PBkATbZmOVZv6HfJ+TfmQv8mTorO0dig4wbZjM8IYu9YSYHV93Ojku8",
+	"HgWtipq2CeCqu8NhrgYtS2KtSB602UikGchu7T7cJJ7jHDZq+VG7pyhELPilC87uaF42ErJgoICpb9Gm",
+	"jcKmHlW6olwiZohCuANXossEWTBa1ITZUffksHNqNCwAXau5W376tduAUrFL5tmOKGgecRvA5KvaKjNS",
+	"Ogy0LPubV8XxK1yn24YTcXwfkDPrPF4DclZt7ILbvx2M2VLXl/t1ZKs87gFy62LPiyssQ5baQm2o0Q+s",
+	"HSRu9Km47wfYxMBmsfU63UpmHv5oUUN/zzS9rdPu/Dwh066WfldLvIs6KbdGBtumS/+GSX1VlSC+vdAc",
+	"W1dU/kpWN1W3LLMJetj5yrU3qe4dCp+gySz7eY0zJO1uHjIbYFK2shFfnqGTj2pHh36/HEJQ0Ap1KvXA",
+	"psRDy1OHHQSzAlKEBhpQuFfJzbe59knLVTNCNqwNRWWzipeygedYdtNQbe02aFtct6DDU52xjLnSMmbW",
+	"vc4zpjQ6x89LJCqoZ3FtfgoG2J/AHDd2AJUyhE1jDqAgf3lzfhckUscR03wZxGoLGi+r74pbpNrgInhg",
+	"yZIXyFMa8DKuFbFPCxA5nNTHmho4Qu1wv5/HaPy18E4xGpxGWumyZP7GRCPDWBtAsc49AvlA0IkzXcA3",
+	"fi+rpXS9rFTlYL6vQA/apWckH6l0LXm8ePf0gXA0Hw7AaTvoyNmUr7v22zeXeC3ueDSWCk0Z8fdYDPXj",
+	"Cq4TA1zbPyQ5Mxom5rEhhgzitRiNC2nt2zeXJGMTjBp7asWaXMKzc2wDiCfgViAgYHluIu0TN2htXFV9",
+	"n1x8ZbTfi70XzTBtFdOlKQ/djwp7ZFfznn25ueucY45VVtA5VO9iXbEvYY6GdNwYHiDPIOzq9zvnF7hX",
+	"vymkHEWShzxMQVMSwo1gGSkvK1lnUEat2vHSU3rHNhcbLxkd4Shj6Xb8l2i/ECgDsJEQXTBWaoHBkM04",
+	"VSWa2RyFfwA0s8DlB8MOwSBafllWbVZDwh32IasSPsdiwJyPYuAuoA2oatcPB0Bg+8VD6Lr0EdpcOteD",
+	"KrdpknessA5N/GxbDbGJrbUrmJI5JlKOWb76QIGyERWhJWaSm+IjL6KbwqMP6+oCbAeH+1U++sfTBwPY",
+	"fJC6MmcCrzFgVWM02metDRfWLWBEhm1U+68QhXb2ejyS/I2xfMxPhtwFkeLh48duALEYKLx+NrWgvuLh",
+	"Z/8vED/fNbJdp70/JrJdjuLfPbJdmUlzOxiNsqFgiYsHaalpjtzUlygvH+5YC2vz0BxwCm8kAkLPWYgI",
+	"bUXJ9azT2U+7k1biPh6Wn3vj8uOB+SzzDMHRg9BXnjV0iIuHid1kK3vS7W0k13eJ9Eowu1f0X8MLfDVI",
+	"pSTuQaPu8o4V2Yyt2H83BloEcRjoFjgu/V+N0ZjNMhS3jYyGGc5AjdXtr/z8QC7w9Yn4QWQ+GpUMCkXC",
+	"3PxyD+KHlNPcpvivygDT5jqXgdImrtELyFDDTG3TWBsTdheqfxWh/G8tlpZ26I+STMFA/v2FU3UysSZt",
+	"3vu1lVz6RLlVu+QIwS3qXzGvyNyx3cAsZ+nvsA7u1u3Hua3cCHoZL0uN4MfNsFypUkwnJOd0yHOuFwkx",
+	"JG7+5QK6P8iCsA9TJlRNcMONG+ayBFKjsfoiPDaAZ/jGBcBrUK1ywiB+Mx9L8A1TnnmvMCVjmUMnOLCU",
+	"F3JWEDqdPlKQQ8YZ1CFRf+oexp0c62f4OzmUN8hyKNfSdpTbwQn9iXozWeDKT5KVs7kTOtowrBzZOgqN",
+	"d721D8D8mEj3W13MNunnETiGzR1rG3iEA3sQz2xwEneun8d1jizSt28uzcKQp3TKNc0VqOdYPmUOIgRw",
+	"1YTmeZ3zjOlf5K0a1jv6Hx42tDRv9/d++rWX9A6PPv7Ffmv+buqH+d4HJQJ8KH+kbczibMMGxkFKcCn3",
+	"Wpev3rZKpKmDIwc0tXQJ9rQpq1/wiG3WPfnjjmyp1s52w6TmAKZjp3J9O9FIJMiQBHJwo2IKCfDbzj6K",
+	"19c9QIOSithya+DHWSZoxkgeKeilBcB/+E4mJXOEJn+HD56hHm4m5qdbXOtP05n86Zhy8saGAJYzLMMM",
+	"8VWjLoGAtuzC/NCRDdfG2addlVMIaYmuop6yaO9+TDygxd8/wPaeDcdS3kZCa5tn5G6TihtQZfjU4Ww4",
+	"zJmKE5eiw5xl/c3iFXZCz+xdZdxivS723OJw23a9MqV5TbtiYi8O0yTzrK9YWjDdlKWLnZG1873hxQ6f",
+	"E5qSsDl44wSGLRXRUq7JOd5m6RX7ecai/UdsQj4cCWXjAsAmuDZjuEWImLJNr9AKrOExhda42Laba0Uy",
+	"lvM7VnCm2uSVBFmAD62WFB93u9tDVGziT7NbX7Z2WkxjVc+vzBIbTaauuJQcov1f5rD409tgqpWHtJpI",
+	"GnG3LuQMk54srLrrsmR7DDkab8zM3n6/Z0UNSWGs9VSdPX4MmbL268dDOuabZa+a57kl9YejzGbdJkHV",
+	"HVEkl0hzNAR7j7uLAT4Afkf0awtrxDUp2JTREt4USA/qgq3wqy6ukETN0jGxcIOhmhoUXTdVKES22G4l",
+	"loBPoZfW6AH300vLgBvd6f7p6OQo65x0T04O0uPs6PCU9kaM0k56eEizTrdWJm/uWGujjNa1oMQ+ksXC",
+	"wt60yQAzQQdnYLrj5rjUMCE1GfQ+fBicQw8tELODM+K7bikmMkVYrhjoJolzAuOdI4kY++dkYBZGzrR5",
+	"DvgCMB9zLJV+pLCjU85opq6FkPCkczKwrVawexn8anibGSP+4Pp+aUAQhqaqpDDcjqlzKMcRZrDm3bky",
+	"/6TQt2BkPs5EwWhmDu2gqfVMBffHd8VxawDdNGBGLWvHJ62yNYx9t7koh7/xzTZZAV9cdSz5F2yGzA9q",
+	"hS4WK+m52hU0ITMBWFs2i7o8YR5leg2993aUVxvLju59ZYfjSbWqhAZHLlD6IxXrGnXY0BlqBy3W3MVj",
+	"gsywQznSJe+Bzaq3AF8tWJ3TcTmu1V5Ze7dx6US3s6P73qnonhCW2sTjstxL9jyAD6Yuzf4wHb5Ku8uJ",
+	"7DZ3Crnh3CKUAclgyztqdLgR+l/xaDv4CsNcEbm2POlkkDFqG0N62rPlOAVDjBzEc7es3DWfbErnovG0",
+	"q7g+vzy7GykYjEaRb9++tGeTZWRw0O0MNugOZu7fvLGJHdXDkc8fRzZv2TRHwPqVsC61POcPNNX5wvnx",
+	"9ZhNIlGwkY5pcRdAeWMODem4Iu6AW00u5yyQKLYlAFUWp09osmA6wcCCUiwj8g59TKGQ6GxnYGxRzgN0",
+	"Gp2SU3jMFZXx6GLGYi4wtI2iokWxhAwXtgm+Wx8oj/FAxnPcPbTH7JWgndsu+VXLxgjO0KLZUoRWIIki",
+	"buZG2pLaFwFvARpktjSnU2NRy2jLiRfG/HRpPjaVxZnUaDwPGdTZWMPa0Ok5oQDTx0dWtYnaBSdH1X6P",
+	"R52DE/jiAahnxUJ5nu1bYwtgd63S/xHnjg67Lp7+DLh1mENvpu56QGIZvFGbIbKFWbjrq+JD1z367X/6",
+	"tZucfNzDctAD96EX+RDvka9YOiu4XryDgdruSbSIcg1BLt5cklu2sFC45qOyEcE3r99dkcd33cf43YTe",
+	"Ms+THP6ge7IfhzGIWx8/Qp3QSDZh7SDAZ86yG7A4gW1RLDclP8hZAR+hkwkTmetwLAFi1nyYAJ1OZun4",
+	"HHF7J9JCv18LrKEZMj1n6BXihS1dKDF9E3LL2FTZBrby1mVH5YwAiAbyR8SfW8gZoShojYZ1LeY249rN",
+	"ghuj5Fr8x3+QC2en4i/m28FgcC3SWZGTPUX+88nFV5dmQUuAyL2vyHXrYqbHsuC/wKk+I09gScl/fv38",
+	"h+uWueLRZdltbe9rtjgjE3WDNdqPyPX1tSBw1VMpNBN672oxZWeETrGnJJfi8T+UFI/IXkYe/WouJuQa",
+	"K2KvW2fk1+sWtsY0f1xDmOm69TGxlzB7CXTQwyu+OO2enhwfHXY6nU7PXOoeiW5fewMEefAGbChy3TLP",
+	"dMEF/OXy1dvwAUJqewsWiNtbAtwD/DXdOz7G32z5On5ty9avWx8f2YW/FqVFYZjToNfp2qLVsISlTd4Z",
+	"ejJaziAoIB641B6kS2u/WVS/a+GMaS5onhgLNwPHHVSAwysGXz7H8+O3+/Gv7uPHPxvN8E+9zsDZ5jhK",
+	"RagiSkpBqLoWlTobrvBdYW+fNnldkExigQ7VUCN1Fpxc/2b/OkerwBuV+eM3m+z9G5kwKpT5F47Qb/Z1",
+	"v12L3/b29ir/N3d51Zf85kERjN0G5W1c2UrT32CRACsbiuhHtDD/zBlWEv1G8Fm28KDyLPCFTinPkhJ0",
+	"IfJ8v51wkt0DxyxveNp5HcKBA8DQoESDGOD5n1Wdy/gUo+xiGUTjq72JF76fwfvLvu6/4ZqQ38iCKXuj",
+	"RUEmv/lO5ABZV8xySEhB3aWyzueRPvDhklce76s3YFwQcIZeUVYtpGKB5ojrz974IF/6UZ1gCkml5pYh",
+	"q+1bUQPLwBf/ttS26rfKG2L0UH1Ew/zts8oRY1VKZbgBJSmeM6E90DSkxWKmDkz8uo56YHiPzZi1RDLw",
+	"cCgDP4eyAKbphMTeaw/Cjq+9Fhe10mlLPkhQinxmzFAop0RRmKAgY74+3JxK9TmMTsvC4nR7uw/5GnBR",
+	"KrJrgZyjCt8Nohs6wcgJQ4rSkqixnCM92OYztZ8Za5ML35kdhj50zey4MougC5oaaXstqsOhrl01nlrb",
+	"8bOcged4dMTMq9Cjbb58bgx75JYDm3wYqh0pLQpjNlFBBjUJPPB5VhN6CxhyQxw21LJbCx8eZiVUm1wA",
+	"KAi9FkaL2JMzWPrB4YcPA0SXy6XSxHoouRQJ+HBLT4FbGc9y4NtbtkBoEnBYUdRWcn7Lzq6F+XjDdICd",
+	"i+tmjCCNxfLmQ2I3NZwhWq8sOyPGzBq0yddsgXkqt2yK7X1upMzAAeAHci1CNIiyyb7y3AxfFG8dOzDb",
+	"79q3A6kKaZ5KZtMzMmG1zv2QxG6+5JpAUzfU/WAoUrA2yN5BQgZvvr2y2uyz5y+fXz0fwCxUhRRse/yF",
+	"+cmrcqDLgHy8EEHfeAoncEJzggq3JUHDJe3+Y4ktUvDlu9fkoNc9JjccahJ12RmOfDYoNaMBuXz1NiH4",
+	"jfnzr29++BypGbrw0Wvx13evX1nLok3eGWssIeyD9ViYgyVnCgp4FZtSaOmk7ANYBv7lnFEjraF1A+6l",
+	"3RbcRTtFOAXB1k0wkEoFNrGwq3PFPsABeiIzOCAFIzA+Lsi3Vy/2ThK/Il3yDX9yDrit9Uaf1m1k3mh0",
+	"68WU4QHGPnlt8g0zk/UYHiETyCRD5UtQY4lN7JVmlQXRc55i6ZptoH4tYFC1ObMPSMhTJqc5I59h/CMp",
+	"gcNyOmT54HMymSkN7CvgWObp0MTYUCkMS+bmvJvRsUIlWLVoGZgsrgUXd1xxY2CUV+HMMHZpScdD81kU",
+	"DPZBt8mF1QzNgoF2aed7RviNwP2RygZ+zKHPpHikgZG7/XpasIwJzWmOFF2VROa5cyp0RUal/hYyzGV6",
+	"i5JDpMViasTTm8tXn7fJO3sEqSKD8oZB6CeA50GS/BOq2NHBOZmza5FSYbbPKs0AoHRj9hSL56rD8xwP",
+	"RGMCOq5j9WiLsVyxM+t/wFQp13I5Ibm8AUB+vAcMAbMfFZGBSyqLBZEiX5R6H74RJAkTGs/JtOBGxS5T",
+	"foTMzM6V7jWzD0lwu53rkKFSNVwYAYY8Ugo7k7qi71VBZJnl2vaNmBigaxl+QuxCI1OyvpzpMIUXX+81",
+	"Cyj0KRWu9rV4i+dcWRYqBYsIOnNqjEZLncCVM23N6nJYKimR223kTxBqtAAIOhqpcYZNM0H0+jEtLYRX",
+	"E0OJBXjqTuY5mn7JFfJn+ICpB04v4IJM6Q1Ticv/wKd9ZpPX1JnRpc15/9yYdTxntlTOMjzDBEov8QAJ",
+	"QJ8Bf/Hkjr8lnjyv7VQM950wON8zYRMT3JhRjIoMMsRg8HCCBnEHAFbKGclqPjCQkEYijgGLjMFDzsng",
+	"wx48DVQS7DsEPf0MG8lhaTChPmeW4aAFAwj1bbT/IF/tN/ghNPbQaBhTbZRL9BFYwct8d79KmnlS6ZlU",
+	"OjnwSeYwmydBfn3YITDEbMHVwYodJDKLepX4QnZw5iRkCOLXdxn0ciVxCnP5m4eqdEOxKqgZjXkqxKlt",
+	"KGamqxl7iWPQTq/EJ7i+ie4RgBNDRancMrMcdtFu2UIlZFQw9gsrXVCuCwhL7Ajto30fxuXhJdWxES1l",
+	"bHzXwiJ9OQhXf87odFomAcxElpB/zAA06NZOwUtW9oErfU6URK3HUFLQxNIQjCEXDB/4M/kmHB3SlhwR",
+	"T0WfVajmcxLsRFJd0soiNPgfqJX+lIBzKgF+Y9bbfMIka7OAY/PC37xfuvwKnuGLIkq/7W8InkAVrFHh",
+	"FLrGr8PHhRgFRo/AjG6LhZh4qwBS4xX2Uwa1xju47A1gM6wdvX2GP314kJDQKycwcYfm8sW7pyohb9++",
+	"UolV+czJAl9QAv7NYEb1fz1huZ1SZF5wjU5hxXKj4n4GWhMMC6k+lRMckBRWH0LjEh5pKDPPwbULHZ6A",
+	"sZxh3olRrGZKy4l3pVsiez+WtjV8acM5jRWUSXcIjUTxY7UlMJ6urMwbPL7rAoM3MzE2VGbGVTb4NsRv",
+	"pYo7aQqPnfUN5vLmWtiMFzCgUyrI/8fe3y63kWPrgvCtIHjihO3qFEXKkj+o6Dgty3aV3nKVvS3X8bun",
+	"VaEEmaCIrSTAToCi2d6O2Off/J5LmB/nCibmgvpKJrDWAhJJZkqkLPqjih0d3RbJRCKRC+sLaz1PIWBh",
+	"nJugkaMbrRvYSI6s0Yi0iFfS8+LmpkyjJcJu7ztALJtUoqAytDpT99ODzkN0DNKDTid9sBQMuxVvs1O9",
+	"+LRowoDUGo+GoClvRhPH+ENhGQ9U1QklXWTIKyEptiGBu41BaShFAtMY1UV7tTHmlwJ/BmR7dM4XKap7",
+	"kLFHbs92mUzlg4Ewxtk7tG7Seg6+avQeOBRQpwWIGrA4qOPiVQgqDB1DE8vWcGp4Dm5ZnFQnF/Iv/2G0",
+	"Stn9ty+P2dP9g8cPfFbCIOJKOtCZs93PIVXjHA/8JMGYQhdOhJwfZ7nMwcan+50OyORcTwHK7ky5ABjy",
+	"Bfudp0iOvL+3RymviFo4iMVM5PnOUBdjSuAEtT6UUd7BSUUlEiZ/wM2P/afHUPzP8HJmhXY2CDHRNMv0",
+	"km4GAzbmOd76HJfmP9l+p0MpMBAjWn737iFshLOCYP1AiM6ndvik+VIUNAzryLvQ2fxcaXvuYoqaC4GO",
+	"v9zYLh5WF3YUcnUuXFLnQ0lp44WrncvFKe6K4ISW4lHn1B6ylIZx+xrSy5SEnKLwiBVv4+LYxsHgXZy7",
+	"qLkcJ1zqF5iiyPlE1EyasqlF8z3G0hipLhaniztfOke7vB/9tnEs/16XxqIhfG4Xnsu/HF0AShlotaBQ",
+	"wmJf6DI2RNjHG+/uaxej+2NqWReUBpXe/VksxXAxE/hSipJMC0ODE1IODMU56JlEB8Iv2t1H+1gi64KI",
+	"+Citmy4MiM7M4ojkUuohS/nOP1ln5ylrs3O2kyZsz83u4R6e3y/spolcHIg8pDCXsr9scSLkIS0MEDwn",
+	"/3h6yJ66GXSfeN+I8oHgdSyMmUsMBuIZpdOJ7O3uTvj8f/zrv/630+/qMphBf6awOLdx/dTG2F7+T1Ho",
+	"xNlrBMSgefngw+fisA1da0w9BZVgphMXh4js3P9w6T4hwQcqUyo28E19FGjAPM7H0oy5HYyqW77MKrrR",
+	"QIojo4mPz80lzndRtYYwsyrLdpSwf0yd2dIFGwmexRFptE8TFoaCzQWV1axw/k3jJvJKsubWMPkQdhJi",
+	"BYgWTiZcsoJybHiy6BmiPN+NO97H8PFM8bPYDJU5Rgh0LviVQHcbx1rIWNMaloOGVD2t+HIWxa8gn9qR",
+	"UBaelNRgF8SJvKZIz0nDaMXdx4W40nDeSbF0dh6Q9sphLKHzwcfh+a7AZkmDNgZOEaXxpOmXYk5jGstz",
+	"sdKobqvoPPO7Bo503ZMfws/oCJwO8nQuwCxzLDnHUR/SqDVuYaZxerR/JpNCX/H8XAmRxVcHX7UEA3XB",
+	"BPxckJ0LRCf0fHwszvHn5ThQVVLoiTbQPhKm4UcK8uSeQaoraeNZzBaRWgl2ksxRL2gaytgmZNHgtt7i",
+	"oY0oO4Ho8NXq6M4QrON993Ht/PvFXYYbH2vURhVSyIUldiEWnd5jZ+Py4B4+oLKNkYwmJCgozDyvnxv9",
+	"Or6+vIYG8bHpyjMI6VG8XlBb2crX+9I+uvxKrHDtiGfheizenQv/AGT9zld5Pd5ShgqkKCW20gAQx8Sr",
+	"D4LdtPyYNqfqTlKWI8iNh0tpsFxwI+qHgbtDahvP9OGnJFe0R73KcksF2eVCGMudxWRGKqecZxza3Zzx",
+	"xnKNWDc4VbrKw5cqChIIqy2Y+6WXdL26lMAW554eqQAsg8FleGGlUllpFuXPfV9aZOx9ayImgeIJYyVh",
+	"09v1YOVV6YZLFu6C3LlhFZC751qhoSEDLZQkyQmnlv4DvJ9flQBl2jS4C3Fp7AiDFRxrqIP4pyDtpUS0",
+	"xazMxQojonqARCpqQGY0FAfi2gaFI64dDE9a3Y7niBobz867X8KOdLZszw6C3nPhCPTtYxoDL3BxyZH7",
+	"fVpm5Md1epAqdKABCgZ+SgPjUU6wDTx3Ue68hE/yuhHNJKwjlJU4xxnOtIqpolzjtDAiNB2hrADNTc5t",
+	"UK6Rhoc6oXgyztxhvjVkWz2YUwlkTsEF+FMK9j3O+NDd2Pm10p/JkMTDlbAGUJ1S3tBDNMeFPxjEz/XU",
+	"j4bhWaRY0bih/FdXEk2TW0naHaidEEn8MNhPijho9lbDsQ/1WoQapeFUZed6eI7/Ku/Dia0gSt95+oJD",
+	"F2YC9QJUXs2jOtLFUSfaRstwLduBLpDtQGQk8ss3Xhoen7i8w0Ic7O6FP0ncdvI9ffHi1A9ttT6HOKoc",
+	"GkWNasMh2eR+eRiSXpjH8iW9pdvjbnbuLjq3enmR8zwAn4VK3HJO4EkvFJctbzh+TteW48J2oU9Nw6NW",
+	"N21c7heNEagDyvK/hdEWV0AqOkLFsqqFR/OSPSc9BtnBWEI0CgiX1B3UhAbV8/OLLsCsNQhtqTG1Pndh",
+	"8znB+sQCjtsIvjBlsUengw9rDkELUvZkSOGsqe553KP9qZnHAy8S0uCNfLcTBN3CyQ7IJjjMIVke1ihM",
+	"3DuJ0TJVrD5gc6q59w3hg+jI/JBlwr3ZKNsDqu+8EBfSWFEsKRdw5d2ilr8IJnOsx1DtV63rQofIatIL",
+	"kJ8Oeth7LnoS6+DK/qZ934v0Iy0WHJpgXw9FIVaOwT2BiLC8w4LGdRvLjHhBhT1esZS/p0/q9CoIOV0A",
+	"pdJunMPSMfLpfjinJufB/fyczjGqY8LVy2Wlwf8MeGbVbTQbzQ8xlCp779Ac22K+sLK1FpdMLT1IEpYM",
+	"cwZ82S0MfnwhxtqKBXPpyz0hvC3AHUfFX+hB6JdG/jAfL1aOxGPft86koesovUXrxX5oKLAkV7Q6GFYn",
+	"1I3mJcbvRnixhLJAvr1zKfDYAc+xJUdHN3dRFgazRIfmwnSMsRlXYrbsS0eV5IsTwZR4FMxbtITSmsPS",
+	"OVhwJ6KhIe9fHTgazL3OySSXaDD8cCF5MVXnZjqBSuSq+kNnya1AAPyMF4EiooupWvbonSRV5xMah/z+",
+	"9FmbQ3yjABnitFxlLA3N6+cAOxpNjSSd/HNMi4CaAGeH2ILCfllImpWVEueh6nhhm/vIADaI/43vSJ1o",
+	"ZycOCYPAQj1imcQwgufxeOHML1BS4aDjsbQuhoTSBKVncb9rTOswF/bQXVwJKvG0NvZuuh2/EeH40qmg",
+	"UDIailfJqTyMkTAs5LiABRqTTN5i4uC4D8A7qmhkDLjjOcHZVNUv6j70aUPnHB0yM8ndfkH+tZoM9Fhk",
+	"kpfHPd0Df3l6fddP2pDCpKJbN9beXpmNg8eDWt1YbdLB4qH7hnHf+ld1+3yEeJ7J4VCQYxKGjtwYUAg4",
+	"rr+m0Q9aikag5vJc6XOwdOU9/EkLHPrSEQm9EWdXdQFd2RBIDfk0t4d4ilPlYsKrK3EEL2P9OOALz0Uc",
+	"OeFIigqVJcXzh1iHjJg/VCfknivTy4rKyYfgRT6v3qE/NVI5KwFdlrFucDoQTLvhEJen7uNCZiKFLohS",
+	"JiEJE7xHpzdiaxvuVO0bQIY8t3hAqWCmBtBQ6fMhl/khG4y0U0+p/zIFuyV4tqxO6CCkXjhCtgHph3wJ",
+	"wNi/FCwNDQTgMz5fNvlyKXCw+tyb0fJ+C/kLpcu8R+h/QWeMDoWghD4kyLHG7BwOKasPMZQRuwrGDv7E",
+	"vIwqMTiDMB7KOQ5ZmksF1cZ0igGl6tGjUTknUpHNg9SEdPziVJQODHA8Str7XEaUfAEXZCatCi6IRHYn",
+	"hThV1ayRoVdXfehguYjl2qlXdNSzjDCvnBcRBilXIl4DKEacLjnvBZylkKxUXPfSsSN4LfCg6Yyv8EWt",
+	"1A53CBDZRo/LA1srCsVzN/ABHN+4cb1aqJkf1kb4Mho+9AP50OUAzzM0JZ3A0Egr4xe/PByRxKZvhS3m",
+	"O9AcktKZhl8JM5paC+jKeqaiG4XUrDTsQrvh3Q+uvRmdsVFV9PlU8Ssug9eL437WXPXUOg/2nE6s4tmK",
+	"qKsFBodOlxmU3br7SHXR81FXKHSiTF6YQbXtZfl8zWqWC15EhqOVtHI5cGqp1ftImL6towkfjATba3cI",
+	"fKtE8JrNZm0OX7d1cbFL15rdVyfHL349fbHjrvmUtKy0SHGGGF/QCAeNzd12B3/hgjU+ka1e62G706YW",
+	"7xG0Ye+OBM/t6J/u3xeItRpOTU+yVq/1E32ftAphJtpNwP1or9MB9EA09dD3v2Dn3WcIW3ETqAXeAlu0",
+	"a9jn2sDWBDvPjfT/36Ei8Z2TRqQ/+vku/fIkw8H3cdJ1V4SH233GM7rMLd3BKpec0P59URQEzOEb3lu9",
+	"v/8OzAxjXgCWrKfBxDiL5/IKEG74hWn1/t46FcWVHAA+CdVQuwHcgLtjYQs5MNF7Wlgqxd4U0A0ipuYe",
+	"9GkwRH9w61d9p7/QWDe+UzfKLtAwV9/mYof/0ot750J/vMtXfX37ne7Nl/xWPQPH6/Zvvu5XbV/qKbJ3",
+	"31ZOgmT8KKxfsZsEokXVpOG9wj9DHWkLBYY2fdvvxdrd/Xoi1NGbk8/d3QtwF3XyIJ0lHoDP/Efa0D+K",
+	"hU6w1XYzHD38s3EzvwMgDzSNvg0fC23/MRVTzNwWWo9Dp443vnDUREYai0iXNv9bvPXX0ucDrr679++u",
+	"eriSHvE+zLUyc8whDwr5aO8briY2UbFxo+y8vqJEwtGbE5APT0AHeQxoZ5S+t8mnD7CCmll9GJ8DQ2om",
+	"QfEOba5jguIZQ3csvxBlO9dQECCkOlNpLsfSpgnjudGQ+U/Iwar0NfVclIJcsIWgGnpMOSrGQwsplX97",
+	"/xkRF6tS/Uoae+SXBmDHqeUJmK4XORzzOXUo+igklDrR31NT5vvjZauC51yKm8DfH3dBM7d6Lag68xCQ",
+	"vdZspD1mDeynCJe0u/cEcIjC3zWIOrWP5N4iz8Hg1t0SX3LlrpR7CPBMy9y+9TJfLu+uRyO7+ZevnEQA",
+	"4fXGNA9KAKC11WgfklcX0JOkbH2Tu1Z5Qcm5lwD6hTa1Jy3X+jLSdWHL3sLBQWUIDUONyvDZnFqyIFsd",
+	"EznVqg8cbEl9fGdbwD3FSnsAHne7Bza7B7zU3wung6a6AfCjz9sAux+dmH9q9PN/FF6815Zuuq6kCPkC",
+	"0tsUUvq0eGid8hyFWxnelAy7AKfsrLgDyb2l/L1xn7Q+/V4v+LsmJumoNQXYOkdpYV81Oh2MKJEfSsaq",
+	"zm+Jp4WSRolHwQejZStS7rKSM+Szt1vyXdqfcgGuNUKQP/U/3e7iL7SLCcrcC+i3saOhH7xx9wKYMGBm",
+	"LrVfQXwLiRCdIHCSP40AwiOPD7rs8D2DO25wL7gbNDli7zxuxFbqv4D/BZJDyTIJbWi5HUWij6JQlXti",
+	"DAEuyGRljwxutfvR/d8n96IK2xcInr/eJnEz8jskaTmzVQ+PvFC0RQXoULcDNVYe2SQu3/JlLIfue2cN",
+	"Ec5djKnYwXpOoqWjIHqaDe+Zf5uKqajbNO9DpZWfcnh6rcqN/51uqRVk/aUu+jLLhLrVJtzvPL35gmOt",
+	"hrkc2K+2a0/5vGwWo55A/5ZzeSXMDfsWNmz9foSOIbPJzQi1GzD7YqqgerfcoNRXA6AXP0ElGlL1RY8a",
+	"is+SmLmffFFEyPfCXwGrdPvc40Av1lp65iSDDVNZiePAc1/9mo50noUTdMgCAw9MiTSCfRl6OIQK4kAU",
+	"UwU6jNu5ZOZx4ggXLEAA17ySXcJUQjDgowoCE8JDOUVmxJUoeI6oMAnWbc2R5rxHjjmPu8LEh4mEyfvv",
+	"qBsswfKrAZ8aAevY19n8THliKWnb7JgXBVQsQR8yVNVdCjHBtzXXU2YATdbw+ULhdJu90wEtNvXE+f5R",
+	"sGkB+noGcAks0JmCasRMQ+ENoGOIARbNAM7fNIcaeFgDqPOEVTqJVTpUVGlVHgYhMEEhr7wLxN6DXPg1",
+	"dD8yzIjiCovJ+1pfJngLqwm1iwgfEGVH5gLrXbw4D3ielwW9TooedkINBooLgrngA/WlrYA8BpAWxJQl",
+	"yarN7bs3Gj9tC5kvhLHPdDa/M9Pzq5jBrVD1l9watpiKTxs0eXDTJj/xvW+zwc0bamoSJodR+wtsPtgY",
+	"W+N3R8Zvv7vCnN5p/YoXFwIvOFjl4UMJ7S8ik/zdfCK+mqk9rnMPP9e8el2+GTP7G9TwHXQ65bk4KCuC",
+	"OMJ7R6Y2wGKBmSiL40FkE1/bZfUFUK602Vus7gJvGGE3PWpxutfpIKA0WTsPBQl11R6JKxjdoypFHnZT",
+	"oCFCsB9npoKFcs4DfEeYXaWdj9r8oO+DeLnzHMH4DRxv0LHomfpVV4ERykp2ZN3jJlhyj2PoUbnB/5hM",
+	"zUiYHq4pzd+jTrvbTdXFVBiDOFLwDClc7ybjw+6AVVFi4TjlnoQuGSL4SMiJl4bB25Aa0cBmI02dryZU",
+	"gQ9KxkGv9PreeZL2THnXxhqRD0sE00tsPsKOA0CKBmBBLER1gwDPCChgNE5QQAEy0WM8sqTYQeV7yQGS",
+	"3PezwXsYs/tLresPcB4AmNKfB/ZEnLRzP8bCC2q8/+pMIDpSOM8NW7+3IBXPuB2MvrQhXLp1jSmMBTND",
+	"Nv+ttdtau1WsnY9Gqh7V7c3dRu3cYjjpyViwzwvwzwHbv1Qc9xBJsBCT3OP2DARS8QFOtNOFgBzeF3Fo",
+	"HVz0CNHuTDn96OI8w/5+arnKeJEx4rAyv9+PK5QNfe07VtsDPX6A/SfS9lhKn+9EMD7SsPSqy5M03BeR",
+	"uL11fpHtHRx0n+IsqF3AGYQU8Yf9iDJDGOJ29WOIDi0fTyrfQojnUYvdckCKjCq8h/JKsLFUUwuY8EMw",
+	"pW8R87eWyyBmQQCHo9YJYPdTjClFlj5AMgn4MTkEyhY8kwOARmWCF7l0oaDGXolCDJzHgo1sSCalNLXT",
+	"3k/Li6VW6YM6k4HTR5W69ikUvWqgJV31x+/8uq9xzal/wXQotRGzRmvwVYxZox1DLxTEYWvGms3YH98q",
+	"vQ3Q4lHwUk0bfbaJ2oUmzk0HZAEXPQrIgtd++4jsNJgigJjHNZKmzV4TSFkgb3CGDaIjItEyVR6eEpWT",
+	"XWim1U1a02zV5rceCGw16FaDeg1KvZZ+566hMQEE/roaUjw1zgTPsHbeaRJ02PzpTJu9pEL2QhhbyIEt",
+	"NVh98QHedEnD1FVueyL0FU9Q3chEbO9USt2Ig5wbs96Ix3BJTe25r2QIgJHSMN4nwt26m9OJ+urnwcc6",
+	"E3V39rj7ZV6tWp8/FqLgDZMAUJumEvynT9euwH+31K++wkr4C1ZejXd0gbMwDV0A2Ngwg//1EuvxYprm",
+	"4b7LpmLt3oCF21PzRAUgQBd0ZFV5M4FyuNMwo2Ghx5XpBCbrDPfCzS0RQxc/x1MJbEgI+9Mwo0cNM4Jk",
+	"8LpT+p4q92CX31w3jtpyW7W02aqlvjcP3oy9rcD53LJcHEfd/Qj//6nR4r335dUj6bzxeeLRvz1hkxUI",
+	"dSdtQhiOHjTE+MYyHtrnAd8G1CAp6KWiWZC81qZF+zlgWDTW4rmfbKV6c1U9AsBt6E3fjVSvG56BGCyW",
+	"nVa2xC43Rl6oW0TK8dBNofKR8cdO0npiQUgiEppT/Uni8mEQDFNumnWiv2DwPpIH5L2kT2s5gziFsr77",
+	"y4WG+Nh/wE38B4sE9/f2VrmYiolQYXyt4nh5FXQToGJRRdiqeipopwY7uwtQdxvSKS89VZUSwpO/emMM",
+	"LKZ6IpQh1QLIpJWCQzTtZibtYOSxm4E6HiqBCboXFdKyIjp2z/XZesiKD86JfkZ9ouCqu5DhsIocb3We",
+	"tddUU8dI9bbVUdtj6z+bUoO9GbSaL/u5O5VGO2tDjlKWIcWnEh6xjUKRiOCdpoD0MVVHqpAXIxuSQjd7",
+	"VKQn7kqVhYwYJqekgmdImJWA0Lv/uNvdarKtt/UnVUy0bdcMBlfQSCEHsSGt9AYRo7EokYBYS+JzbBQQ",
+	"pXuFZJvNaMy+gwm3EXuP5OnF/LyYqr+6jZ1WyFKpKDFCAzYjPTNYBRrQLiNSxQApjQCpY34p2gyfATug",
+	"K3jvizqy5myUnv84jHwT0M7pSM98iSbNItOYIILHiRVyLWINLsZ6aenfP0N/4ztt9VoIIby6jv5VzKJl",
+	"+cJKurzzm5yraytOIqmACi0nu/Retop865JuVvO/8Yj7kRjeXv1H+n73Y/nHp123kebrm4BoF91gB54D",
+	"ezOpNaIRMAl1iY30DIrXsWZQ2qijz+k9SAWYWO+/xmIYQKeoHFeVPZCeTcEn0SOa7eRMAeg7tTgbK/Mc",
+	"A3jgmgm0ShEUt2ekWMDjri07d0tZ0fe3Va0ra9LybkflgF9Pozb5vjGPGvE1bBXoVoFuuIDdbccvoD4L",
+	"fSU2qUCPqlSp9wybC9NmvyJVHO97wlTC2w+KELpVC4IDx04c53m32RHM2Xm1qx6h4EMuqLZvQJtslchd",
+	"KZHvalsDs++GN7bnEtrkzn4HTJPAbVfyA3oyY+f/EJMx2EsIed2M1ti4/pLtzt3u3K+/c7003tHWzWQB",
+	"pQ3z5sqckR57aqGkJBaCXjFiOM0Fzwyzus3gXFN84AObz4n4kKAgftWWQY8qRBW+Rj/xAMs9bNjFLgTP",
+	"Pgw9UW/cjRFJCW+NXbMRo6OeKWQyMhM+EG12FDGvIpeL1UDoxycTc1hh1wmMkHNotHIDA+EVYFrwsThT",
+	"WFoEVbWeS5ZQwJKQKxO5gdsCdxTl5dwjTiZsKFVmaD4GKCdr4Sa0vvxtclNu60W7+2i/zX6RADzGZoW0",
+	"gqV/SRk3LP3ve89ShLCGjFa10vAvT7tPnzx+dNDpdDp7DZkveMGNANGPVih/hHRilJpM/5ZWp1HwK9lw",
+	"d3y1Tbd/+HCF2/vXvnzPv+nLUTYcNFVZTmTTffcODpZvfLuCSJqRoSpOQSU/kUn2Ulsvn62kdcXzqcDr",
+	"naKDkDQ8xfGIS/ZGS8J/nIPqwKj1U9LCFv/qDX/VVHGwOC6lOcMg8LcbRc+W5ox7J2JYbZznpXT/bqH/",
+	"Xa7+W34l2ckcCpLxQXutib0J5Pxgb/Epk9aV5K1e66fnL4/Rpq1mb597BfhC2WLemMn0qoTQ5St8q5Hn",
+	"sK3k20x9KrBpEofwdBKZu/D66pH0Vq1SRQqta6EgLcEwIfuWNJ4Zcbm3LDXuvaiBSJOSCQEAj8TI6e4U",
+	"TompJ5jIu4Bh0dfme14AgJpCzlbE33H2qXK3QBIo7ZkiatI2+1mICUuV+GDP8VYeFMKjGKPr24sPe4CW",
+	"Wk9tAl608EFv5syndDbPzoSgtu3oMuR5tDM5ECU6BphSc4nHTe4rgCaBJ6XuOYCzEv4gyKNuIK2VzHBp",
+	"5vC4gKAxBP47nSEuFJxazbi0aXw0RWgnhhmtFYJyEihZBbbMijyPsE8sVg2reYCRgiUqj6T8/Y4GAzGx",
+	"PWA5QnHZMbYQfFyZROBAFCrr+XcLCFc4oTkb8clEKHYfEws7wGSPvwOklH6hZ0YU5h5LX7hPT/W0GIiU",
+	"FehijcT4QQJLBBIICQqUteRMpTAOzscZrQTJzvADXH2O1JPAQ43yhyqIpa+4sTtwy52T5ymyDWrlRZb7",
+	"1wfukFTEBRwk+SiURuBrEJBb7h74VT1T3AL4gT10jivPc7/2+GBNkF6GDaYW2uMZ0XsgOSC+feLZG3OL",
+	"r1KoJp6OF7i/14aNdY+3Rq/EzT+Eibzna/z43XwizEpz0AMOgcnNv+S0IifPN9vfATeh/o6ktbR11mT4",
+	"KhtC/IZx29j59bS3nOz9Oazw/t7TlfLVv3A1f0ur8ZVpOQgpFvVfBQOFNmeNAS/t84eJLpqB1k9BnLxC",
+	"5LnIWK4vUD7ARfWdI06/UD+21aB7qLzB+QlIX3o/dTKepw8SLKcw7H46MFdpAmT9/5gKmz7Agf9DT906",
+	"ubGBsG7HCfiZIsRrBOMY5SK7EIW7ui+4gm/SB1AlCzS+TGlKSfMc+Lf86Zld5IWOytAKZ+erVrM/t8JE",
+	"thtoV6W1QrGx4Ap4kBDoElFIiJfaF4Tk3NiYF5VKSHJ9EXu5MRKMtG2WPuMjufNSFsbrZfjgOIyT+oF8",
+	"+QhwuTp/JRf8SpgzJUEqDlnqHKXzXPAhjTSIBgm+RBX20j0O9UDK3L1Suj2sMY7ieaGfywvhJnn/7ctj",
+	"9vTgYecBG+o817Py6d0K9thIz6irV8+8C8ELUXbzn/50tLN38Mg9WEg3OiOOqUUX9jojTS1JBEZ2piLy",
+	"z8HUemhTOAcd6VwAgicABCTMjgo9Y3xGMJ8wD/863DwnOR8ID0k+Bny1y0Vm0OpinqnqapYz4344blha",
+	"CDMdi3NuCRCUZ9RUBSa9zrK+gF35DPl1rk1d/KRn9MwkldUgfWCumpoyseGxthyHLhNqOnYaA7ZtK6FP",
+	"aa86a4BbsJW0wg50umal9lq/+hx1QZul3kc3Kbin3vTMnKCMeeacLmPFhL5ewF3zwPDlk/sqqqYu2WHD",
+	"o0fX+eePPgqTdFe72az0wC8xVpHIwZ/42nxoNmdjDe6dZyvLgBtaNTS0HqzaYhvlWvY71QbozgozRiCQ",
+	"1ad8WKvsENUUQ5mmDt13nU4P/vuXzkHvYVMLsdV3+XTl+3BbGZSDpxZ3UaZbzGqCrdO86qAN6luJpbKP",
+	"9lswPTl2olTOTSorLsADbn3YudA77uMdcyknOxomyfMdWEJR+CxR4ysSS+bFRWbyn6L6UFZXH+lJ9/He",
+	"w/rHKsf7Gs8Fje+0vXMNdZA6BPAmPCGfTBZUHSYm6h4Is2e14vNo/3b8fFDL41yDMhHhrIufHSp/jbTZ",
+	"sP7exalMev9xt1s/5WAz6tVUJ1nvdTTklEN9K3pKxmfhMbnfn5fW2fDcenMpCzbmxSVm/MmpQw8QoY4w",
+	"B3QPmBgxM9+UGSf/7BZFoWvFVfn18VBSueBKZZ6p25u6ytVh3ftScXia5fEgIHPm8ob7fhYnM7rukCWb",
+	"SDHAHA36As5eLsRrCw7kTSHbK8GHb5wQu61ceqNrXfYO3ce6ky9uyU00VT+xXREFb4BL7zNhVcez1vxu",
+	"z2u/ak4Zndc6hshX+uKWYAeXYt6cRP61wvJViCtoPoTDTat1Qhj93pOXBTNiUAhbj+Xzs7vTd80a+bOY",
+	"34z84RZ0e66y2dQMQWPHjXogXY2lA42VOGWgj7kNTMc4IU5C/K7BLZFj0WZOXwLFBQLnjbipIbg7LgS3",
+	"4mcxv20lMAgN4D9Vji6XuFMA0ctEaF7hGBMvbp0+O/nVbblpP5eD80vhRul2//HvR//+84fjYvg/T3cf",
+	"v5u//7efXl88Hg2u3vCJ/CUvZiecvxn89Ntb/Vf3ADoPaFTuTYAzWDOtAfiVfHApVBbPxHmI6EJaCGhz",
+	"3he581AKnQXcRroJjL3GQeivYuZWeaWy5+7dlTvB683CnZclyhdVgIyUKvHPUPf0J2CDgNfvHHLSQisr",
+	"ocji7n68FPNPqI9yYUU9YsGF1lnCtKKzKcDZd3IF52F44NRmb51VLmsDXYjKh6Jdg9nprLfXSpW9sb98",
+	"+xNqnwCLvy3a+4YMIL7H28jfur7Xz2K+AAOU64vdQSXSqXUbnQ5EgtiQ3qLCOk75k5D8HeiAXk4HCDNp",
+	"FbCdsxG/Ev60XgNM+vHe6Rtmc32xU86izVKaWjhgnhRiKD+cKbhheY2VuTAs17Vtmz8KexxnZ27MDUPK",
+	"Hc8EwsHDiGeH5aNG2aPAjoGI8W3W8XPFdarkLrqdvf36sN4t3hppC/4B0xbdTvSfG9IZN/vPnxVaR++t",
+	"qlSO+WAkdlwMWuj8Jq0CP/a//Qph6TesJ8RgWkg7b/X+/vsStS1JH6ukIRtDyGCwYNdH+xRK42vd6VcA",
+	"fqeH8UYtL2yzd4C3qYfRJqe2FWl83wqyxtxPd3boR+kDOJeASVN9/KWYWILb49ZFqHoISMeH/qSUF+JM",
+	"+fqgNnvmRLKmndsby7qmviw7jp95YwDSlbvcqoPvjjYkYZF7zEJT0c1bF2ALYLGWmwJbrtzn96qWfsE+",
+	"3kkmy6mpa7NZzqUeaHUllBRqINrs/UizGVfWU1+ZaRFqFMZ4/CByI4AwtD6n9UpfUFprc7yHcIvrCLLd",
+	"QycVFtSvulu/AWsXKK3d0pSdkc5Fk94HA3W3sv2bFFoPze5AKyONFWowv8b79dAmhQBj5xxC57l5l68v",
+	"LqRSSOeJkyvr5w/Z25fH7NHTR3sJ22t323vtOoCRK+f8hInc4KxCDY67PZVkOEEpYHIrep10BF41S9ef",
+	"X97keXZXOUhbnLhzlWni3n/mNv6yckZeebjHeP8VDsC/hkf9Oa13QQzeOAltUhEgvl/Zhn9/TjPstKr6",
+	"GHFsiWIXhZ6pldWHCz13hbKFFGb3o/urGVf6FcaUWDQvCzbgSis54Dlz8hjzxiBDprqwI4/aLi2UZC/G",
+	"vN6mQREfESs3wVX+KOwLnOh6Vk0PrKivkr35XLdWZjG2/p7DxD/yOQwGlP0pdlYO6W19niO3boLqncxF",
+	"TYYKNtvHXFyJ/NNNm+0nbkbCuQSZYP05/H/CHu5RBYrbanexodxEv/JucvPeply+fMrFrbv3UZzrcr3J",
+	"WHcHvHJCTlsguc1+mfDCSrFaBQCyNeMmTpjfwwyJsXETMyNCKw10gtaHTW/ort91NYB7iBXqAWiFtyUB",
+	"my0JmASR8tvLC9ntuiybKgZ+AewO7jF04ezbjPSkbNv3DZdt9kqqS2IoHAtKM0hnLz7UlMi8ngj1htqm",
+	"19sVJ5kYTzQEAXAovTmyO5zfFz5vj25aE9i4Lxf2VrQeO2/FJOdzceMei64Jl/yR6926K0zuR63ENsd5",
+	"jeJxW5a6tearKZ4QFJK62v0IF19bCfCbyqW6pJNN9+t7pqJUgPoYtZLv+S4LjxfrjtlUFYJnALrrW5R7",
+	"gBuSeLwUxLVIGDWFnSk1HfdFYRKPCQIoIsIkbCwshwYwNwVsYPAE3NCqBoJtQrc5AC66n0oVHzOECvQ2",
+	"OwIoM5NAtRU+mczMmTKWRxXTLg5HCMcrUcihM67QaDbjeS6sCfTdYjyx83BVWegOPOFMqKzNXhTcLNdO",
+	"1PUNFdwIr54361Jcq+oSJtxMtiUZd4Wj9HUKed07DE7Eqj5LpZSDvPWlUPMbkNGtq7vhrMsaBie5+6wL",
+	"CEB9GOnN2W7Ion/8nMGT1mTaUF4EVbBkoQDACXQ/9YfyOdkOA6hXbIY9sSXzqLN3lMe1pWYFKuwRlO8U",
+	"VN7rLOGyq34q7HN8wJNghzdUILB8ny8M8nvzdi9z0UrMGL35rX3a1gusyXyIbivJT+Thfp5nvRu5yjeD",
+	"JfECGDwBiDw+UD/0Whc5KcQsYUaXvfYAicBrs7+vpIl270YrBcrbXFctEK3H1lBvNifF6+K1b8NuN6W3",
+	"fpS+nhXFnTNAdYDyGMTCvL8ErAnYItbtAIy2CGzS/TI20wkM5sz0A0yNQeBFH50pZOBzZsSb9RS/6p1N",
+	"O52HA5gP/FOkcUSJsR9Gn+Uy43bGnp6xVmLO+gJxnuIw2hurErTTh78mxL/oSvjY0m32qZL/mIZKfJ/u",
+	"C+Expr+xaKgE9gwVz0JlVPrBGWFsiOxMwUpFfdlchXXg9DTuJ9SCZCHeh1vPdJGVUb+/RlYfVM9UDxQb",
+	"kxb9Hk/7ZWDYM0V12qWSA7TljDhY53paj1OlLisu0BdOXC72S53T4y9CPla8xeCu4JupNCuVl8uhGVAH",
+	"VafT6e493G8lLcyEtHqtDn128OjxkxaoWfJ3K8CRlSklgNrZa3Ez4n/Tl6YvQWUQiujChAO2aJia/13r",
+	"b26AVrgHfe6GQjjURbRLwkgNA3lQS/qcLqrgrXZhOBT5xfHo02jAwbQosCCqdfLr23Jm9Mv1+rnWdXS7",
+	"G7CeN1vObcL5W+TD2Ka078JvcZpSbcT93v1Y/nFtxhtCy9pktPM0SqTsYSEE+SbotGMeN2F954jM+zqb",
+	"t9m7kPedqgwgQufksjvLNh2MRNY+U5hkX04FM6/xqlnlOmOIQyxkBFbrswOgMniCbdz8Ped1UQRut38+",
+	"x52/uR6iFMsbMndO6m1c3LyUYT7FX2wwkKU7XANsbb7bjurvIXg9FSIQCJQx7ITP6cCxEMxYPZlUIDHp",
+	"pX07OWggP/r8DHRtmHzqxm4mZGGIw8NlLrISzNJreltIb6pqcstu5De01GtHVK8JC6w2svqau5VafoMM",
+	"ETPV1pHevOX8jnLATihqNY7bKyvpmkY/1CmsDSmDlx6njpBktArg4FF/OGZWQiO4UwSlQ4rl+4D1EPBw",
+	"lc4EofFHWTHjD6coI4UwNSWIrttwvTPllw73XVbwGc9Nwqye7EwnJmFI3Uvwu6FrlkBrkUDGE1PlXCmn",
+	"rwrBUlRpKW7m1N/knKxBSopPGjYSeYaI7ERzBTSfiHnpvtdXojhkA64GIscc05mCfn9pPb8ODebRaiEp",
+	"xihNBs0OxZQShgM9LYxos18g0WcDAKxXuHw4hCxbm526iTbr7Rqv3l3xZ1DH8AK36nirjmN1rCc12vjz",
+	"9LAtpsaiGNUexb2unLqVJ2zcsrE2lnU7nbXO3t7h/d7wuRAbPX2Lb9R0/vZ+pCEzjz/dRjCbBvBHGjg0",
+	"vG7NzTcRrzSUtUCusVTJ1DNCsyfIaKQT8ukrMLLgICg9Y1q12WvEnomY5mj/RWLH+vPSXwjnRc4yOLdB",
+	"ZgCui1Q+fZ3NoQWe0E/jE6byyCnLCmFMoNSDyRDFT7ipZ+EJ5ECerJaPhc/ojTkA6gBTHMD2t9lR5e3F",
+	"SqDNYMOtZcvhCtigm4PziNXAl67VWb73H1D9bJm4vxsHAuTRk6Ddidvg/p4Lce3pwXMNRF/WHwYQvSNk",
+	"ZbMKN4jGKoJcGpvcTKr7XBpbVSA3JfexRM5p7JD52e68b81VqAips1BjXawqrJvN2YOgLSY5tV25WZOM",
+	"JeHRpQB9UxgQaOKagc2VBlK8O2zw1HXRcnW2/+6cFCQPRSTAcnoL/AM7jx834NzHFzUSwe49WYUJdqQB",
+	"3B0gFDSwEdHCSWtYOhbQA5M2Au5TSfYaRbUnz3EetUB/llux+nDansIFn1aQqm+rh1bbmztoPQXNNlba",
+	"XKxUMlhjvVshMjbhg0tRLVjU9q77ad9MLZJrj7HWDREYpGJmxAMmKOUnBzmX4wT2JSIz1BOLlsR6jCww",
+	"VARKhe230sStALkEMFViLe25H4whIQvRVQKHOE4f9MWZoixZ6ERTzOiy0s4tFuBBUMsdzFZkjM5+4Map",
+	"ngiVHmJ2FRmOodiu/C3kSZn4MJHu6csMqtXUxiCRRAviPqh0kNaIfNg+U3hr52f0BVQIKrwU06VQ5Pjf",
+	"/hsrea0yeSUzkXlOMlpwF1wO5Qc/mfLZAv0Fe8ExtvMEmfBGxlLpgk2VtOz+hEvDH9A66QtBMR/xo0LQ",
+	"CK8bGchYOtaZ6DHxjynPU8S38cEmSoVU0fDmTNHM3dOnOG00aIXbSCIDClhiBDMI1EpGBstEkZ094kqL",
+	"R0da2QtBT+VWrjLLgqtMj9MkCnHLsnWPzsPnZ07acJ6VJ4EbO6HL5+5fQfIoqQViQSQ3Vek2rC9s4LIL",
+	"cGGzkSbmW2owd9IHKFh+NDyJmDkpQ7ZdrP2c8SIzPffyu7hPfjBCZD+4Gz3co6dEGBQQaukRiXyLJ+Ci",
+	"PNpnuZ6JYmfAjdsxH3gmBnLMc5bJCwl8l2ogFoRokGvjd5FUTCHPMMnoXtt5KuOxtG7TxstMt4/7TBO/",
+	"/ERxBxqhfkKJF4Gj0+OTE+DEpU+MYEZcCcVyCQXA8AaFIvni8DEbCpGx+245WLfzoMfSPh/JHZS9nW56",
+	"eKYYix7zngHG20M8nqACycNmkU4YTRN/g3Wmbn54h+jrlOTvkKgKRNb8zO0z9ZA4GN3vIgJF7jmVqLe3",
+	"zZ7lenDJfrj8gd3vJKybsL2E/eu//vcDv8I//XJ0vOOZBPHgigD2cPD77kk9cM4DN7Qbixv2xBM99uXF",
+	"jlCZ5Io0SB9uqYcl3o50s5sWsJhTRTh9NEX3w5qxkhIoCzZK+0ztt9krYdkPb38ARdi85sBaqZWzE/xS",
+	"RCsPwobDsXdAbuhklAgOI25JYr1UbO9f/+v//df/+n/Yv/7P/4vd93+MdeYm8QD5OsmGDaHzWaGUFc5d",
+	"504btNnrIfvhww/IvcgY+2EwtbAZu+wv7L77xg93SHyLLsJ1M5LDkjcaz76mbtBC8GyOJ15Bk/tcOinF",
+	"AdheE4TMrwe7DwEz4Ba6r3r+SO5B+0wdtNkbpIzE66Vi3Ax8Vbtbs4R1/BEdAGn6Dmx6C8TPjPBJp258",
+	"1g1qVA6Hwm0WUdXYdqYTnAvbW4D9+0DfursYDVnQsiFgNtKwmmBfjdPq9LROwsP1NHBdyhDR/t+K7A3s",
+	"669W4g5fj31x+lLJNRVjt7qdTqfd6TivsBIahSBKaSsA9moymbPncsZzCc80RzapUGUORebOTQTRaPWe",
+	"rFPEXS7Xl4YK0ba5VdFN6JDxHIREONEwpXPIWTHNBRyLg22CDQBRWDj03h6Obou+/5h52l+c9eNRzLdC",
+	"yFdmarU1ux8n2jaD7BEjoq6EOkBbPAV8vVBu4naiC1na7LUzATJyF3HjRqw6BAXvzCkqqVrkPacRNpu/",
+	"eC4sl3md2jnZ1qhuGAlBRXkLhOJaS4Y3cdCrbU3GFvfHLpY73aIKrRz05r5N6nYMOQON1VPSJsgavJRz",
+	"kLbNjmFm+VL/AxlCOkLRzrF0Ln+bHUUrHWUd8AlzPOJY8KTgK9yP334V1TWeRClyW4/ge/cIvh8bjdun",
+	"qvJuZ6Z3MRjaiBp6A9ArFFBZ7Y9QlutREtBMEI/Bb1Q+hxC4qtLLqpPZSOc+giyZGaOaWkLkJQCXsgSl",
+	"VIlRIWn7TL3TofecbuOhYqClGxKAZbbrMKo+jUpmID3rIs73EFtbD0yTiQElk8rblxmsiQ5n09bnXdmM",
+	"O7dmqIszFepiCJcG8mRLaWU/gva5wLIyR+uETZWVebgd5ZOd3obrfZHsNM8YqW54fMiNp/udp5hPxTZz",
+	"pXGOtfGxG+02Sv3LgVbCFL9CJHqML6rJjMCSJkvwdBGEkdz2GW9Dzj9oyAmbw1uKdexYIQZaDWQuKbF1",
+	"DQUhcJ8XUzoJGnnOvn4h+KXxlGFOHxo89dIA56kyijhr48m31dtv0ANduFOTFoEUFSVDq2uzDT432iDp",
+	"5Gl50emQJZLohfd4O26r6k12i6m6joVP60tEOc3zCPYUW4+cnwJ1LlA3nLr/TZlWBNwDSfsUfIeUYj+o",
+	"9cEzxIBCY4LZMjNpByOk6rQ699U8Y9xzgOlzpsKeMrT5MEWPvNUsExOhMuN7n8BPg6FghBg6NtdK9NyO",
+	"Vte0Xh65H4Rjmr64mKoz6r/0jhK5bdCEhC6Oi4FfK8/1Ah/lWl3409a9DtHtwhEVuoTEIMXSvc5eesjS",
+	"H1+8Y8uvKmVmpGcmHOw7NxXOFuucqbdTVaNfbnlaAKxNvdZeZ+/RTre7s9dpJS14sfGHj1rr5fXjyb2d",
+	"qi9d4NwwgWW1CFofA4Byxe9MH+519r7KI4V4Y0sm/ifP1zudOyu1seExwphTlqsaoGV68kK4xTG7fZ5z",
+	"NRCNHtaJpyX3h5Gkc0HH+cIkpnQx5jnw6vgyGjQ5mM4PV2ShBbbSfJqJvrSU6R8UIoM/jFQD0cDh/Axn",
+	"/RYeYu2gFC87wjj6rVdrK5RK0oV29d++dOp55V+/06v/9tgfDq98xakt5ESYNSaPHEQbzcBW36STTuC5",
+	"HZir61luk8/jw0Xxh+KmIS/c/1HBXeQgQC3V1DI9HDJwXXxy3Em8UL60CTqTAeDPOYa+B0E4JbD1zTd9",
+	"METJsHuGkSIj2H+pnIduK/oRFN6tPXNUl7nILrCGolZbvgBV6fx1D/6oSlxMDaVePM+hmAlg4aXOqGxo",
+	"IsDbpaeg8jQ/UND5EVakkzv0c4HVjDz1MxXWgZAfy9yT882jezSo1lfwhHehWbda8u7YgeOXslWSWyW5",
+	"upJ0O/9CKFHwnJH2umulCNmpMQl5fbv/MHRoi0UVWUE5ccKCvwiZcvpJfChjStnDZh7luXCkzqLqEcia",
+	"KT1rnymYAYxRO4FBLjhQmUN9obA2F1gwRjcstehEG4kNFHroi1ZmUmUu/C9zL0pbJ/BDWcAhjsXjHiCj",
+	"ObFETDARepIDHyUWtsoMyQoaFPOpX+XP0s0E9L+qcnvG1eX3qce/hFpefCVbzbzVzOtp5qA6ESkcVSSU",
+	"ODlddeeaOqSJmzkSTNnBo/SsVx6ouE8kVbTDtBP4LteQpNV4WUg84+l9tfovDEXZY2ZGcDQNaeW+EAr6",
+	"H6BXqT8HvR3SCCpjqdUp1rX3nRT7Yvfong2KM0DDfpbi3Jxuez2BRNg3pNcWV2yr17Z6bcUDXwKNiYn4",
+	"+nPyxKCQ90JsQKtJnu/clMl8txwCw+kwNrmXgXWZPYA43QkS5Cc9Ih8mKNlA59OxotMzzqy2SN1Px83k",
+	"r2B0b2faaa6y5qcmSVqTBfCH16tkS6VifWFnAtr7K16y0pnw7TAwCWhy8kmJqYJ2oNRg2Jt62N0mVSp5",
+	"Tim72yYHtnmBu1TU5fvY6uqtrr6VDwrq0+ucO1POZRC9S4Ew4g40FzS8A2ouDNKBmobLDLKmF9om/hDJ",
+	"hACcGT43CRsKYZhUg3yaiewQOIoCNy51fWFnV5sdeaxmaPnmc6KX7YszBWkEUKg+aIciyhDBuysk3BtQ",
+	"zjTkaCFXYPnctNkpn2PpBNV0NoGVnakjVUKu0PjYH+6e+55J/ApAfnemEkb9sdxA3wPUUkhTW6SJo52G",
+	"hb91Cf570R9pfXnyfBVtt3DROzkWxvLx5BbXnsoLxe20EJssFC3X5ziSyy9d41DO4g3Jc2NLo5d31LDQ",
+	"lDzbYkttUd027cnD5iDCxFIKsb7eCW+FFqBUOlVzQWmM5QKEyD5Q+nQ1wKtaIKry9u9prHVV3zeFl7T4",
+	"ODeDJ9ESbr2lzeInVfP9a8j/Lbwmusku3LPZazrGikvodYcrwGXieU6t7zEUexIBXgA2h1uDXLj4MRy3",
+	"lA0sOFzpyEPhdIQWNBfinucVLD0lCSyq8bVlcy84S8GOJaEKO0Zy9MAz8AH8LwQRWKtd25qijajb/5t3",
+	"H+DFfDW/4XrV8C68wPhYqix53zoP353z8JU6OJwSWUPhrWLpdz/iP67BEnAiC5k0CIYKMZYWIq9CDIS8",
+	"cv/C5imFASAUkc+E8ZiOMxfAvfPRGMIOOdVVsmcwbi5FxoaYYlg+bQ2Tbjo1qE44HZirNLQnYnIwoHtj",
+	"+fw9E58sY/qkzdIJl6rd6XTTEmOuig2OxZ8IhzMTCUsHfGzbnYP9lFlU8SN/wBz9FFpdZmCs8pxd+JRe",
+	"hLdprhpQLoeYuYpLxgPzaQvUVdISajp2r5v+xMH8o7gPaI5OOhbTSV/GdYryYfFwH8b5SmmxG9Nn1yTF",
+	"/hxu2HcUzPhUF74ePGtFFbSKSrtz+Ag03QsIEteoyd1QdNKoMJ9FFdrQ5MPVJR1OjPQMMrQecZGitzYj",
+	"xmTA+qV0003h1ZswkS+aG7nOywlrsw1+Nhv8LFU/rbOHVo2D7mYr+aoKc+1poLo5r1AO9F0nFJ5xdRme",
+	"5eZsQrl+2z21+T1VrnYUqSGwb4UO7/NaTJPGUxfBACyIvM8htFCaEuViVmgrmLQ9Rj7dw8T/az9hv7x7",
+	"ut9J2LOjk72E/f9OX//KIkiM4PcWfIYDA7T8gg+MCQs1Z8en/9Mfp485ELgdnilPBrPPfpTP2iw9xv2w",
+	"46KilGVaGHXPsjG3VhQJ608tIZ/C7aqjRSizgBACRyrO2fVYkjkeC1kASjNU2mTOlLSA5YvAu3osAGNJ",
+	"Wrg7lHpO+NQIuPEY8TC5Yg9DN2mbHeU5VppCMmQkBhB6OL3T81P1qZJZ4e5qrC4WDo5OLFNCZADUkcYY",
+	"ET+Ledor35005dkRtWcRoGubHUFTAIek0I6eWiw1Sw8+fEjdkmQhC9Mryw1gKlmY/pkKSSPCXo7mD029",
+	"JLm+z7j2EIwY/pwrHaYbbYSEYaRWESJ3G0QpNvJCGUAU7pWHYmN9JQyhsMCpsvFHZ0M6FEwYjwru8PcI",
+	"S+zhtRPsOjtTVJs70EUhBjZ0sEGX7yE9tvGnVT69FkHYuB3lORudyPHwbqzWLOfFhWizYz2eAN+iGfG9",
+	"g0ep7/NA3FNA03FX1WW9TtySXmueauLpSEQOvWiQeUHQMEsEEavHhStVx/pKiFo6BrOgALH28NCrIJiv",
+	"gVA/niF7qYtwjmqaJkxOx+o28lhnom6e73xJpB4y91qctEYlQ15X9oKg+OSE9WDuo7AzoCOfs8HUWD0W",
+	"RdPcx9LZGThkqQnDhzw3IkTWfa1zwZUPrZvynj/s/lB1GeiF9lp9qTjcfDkYHk9zKye8sLvu1zsZt/wW",
+	"BdJOBL54qjTcXOaiKXpAM7Gstg4DpDrBqd9lX3n3yz0jWZ7YOqBC33aX/7nPd59huwu5ZbHPv6rL2Xi0",
+	"e3OVeZXC6KXMndkCnPRCDmwgk7g7pqJQ0fx90RUdxdh3YFMwvz3hMvsmOYr8OkdERQvHlYC0nqHVlMQU",
+	"rQtigqysMMCXdB7vdPbfdTo9+O//0eSZFHpcmWOwbBm3YsfdpLXCcvvJBVh7mmDDvA5unBcisdxmYt9T",
+	"dsG/9BU4nvw23OYVNpxXiPSdV+alDrxbbqdfIJAqyZ2Gnigf+AaQ1JbqBdrsGRapQ0k8dX16niKE628A",
+	"5qRIHrtALRMSWt+FyiA6J8ScskuTOPohcPD5b7gNjZTOuLQpdjBJS8hBkAWICyGgKrTkuAD0TtYXF1Jh",
+	"8cKZ8hhTgWm3L5CTPmC1gdQhkvJEuBC5vH0odQj9/eHmodbPiWDbczfhgpacdcuAq4fwVcxe4rE+91MK",
+	"bj049Ax6ryZ8HvizhPCkWJ4UGFf9TBF1b2hM88FPdLsSHXroxJ+NAV6LB16F8GwIAEsIrrbKkJWwFHBh",
+	"RYqvzvqi3+EUAm09U6JwkzxTHuCUgFd7zhFg6ZvXp4jPtQSEmzbzfviN8dnopjdr4/c8KONbAH6BrqSl",
+	"B/Vc0lsu4taWbCGrMYocBEYRpHGt3kgOzaDVa/30/OVxB/7TLW3cW34l2ckclg95dVq91kGn2+l09x7u",
+	"Hzx6/OQpaKjAPoIOSq81sfPzTvfp4+FDvjfYz548HjwUT/td/mi418n2xZP+w4Mu6njQUJXnjdUI5WoA",
+	"U4N02TqPvndwPZfK2HnqFxCS7zzpPt57WPKrZFIpEhtaM5DqVq/1l6fdp08ePzpwa7XX+tTMveIeL4J6",
+	"Xn6p0T5xm5P2WCEupLEATzcXt3/iMG/cdRiTJ3VPsX/jU+RSXVbnf8SM0woiY//2lg10Ro8xlB9EzPsW",
+	"z34sLPcpBgvGrdfq7lWmivdpTSeyt7s74fP/MeF/HYy4nGip7N/0pRzIgTybdjp7jybqr8cjLv/7XueN",
+	"+xI/5OO/7rvnx78G07+6xYmfDc3SGgK6Drhe0DV3hlQc6wbUtdW38BbJbpDlrJjmYk1p2Q/bA73jc3Bf",
+	"Y+f8ae9ht9fptA+cG+ymMC2IsBk4M6gYDUG4RzrPTESpFbMEvtMTZ/WmE2doJnzuU2WxXmvDwTOHZ3fe",
+	"yXQ4lAMplD0fTlVm3Dyl0+zPjn5yr+7lw6O94/3nTx4fP3zx9Fn36NHLvc7z/RdPnj082mslrUupMgiZ",
+	"5qFfYlH5tf71X/93+O/+wz2n+SDy7bVOjk+OnY+EytH9Baqxs18qRyd+DISvlTiRdWplUVYrwkfXHZkR",
+	"Z2+5RpO0urpMgvR6gSrcQj3qPjnoPHWz23fqC2O6nhcX/GBqzq34YMPHCegaofT0YuTBzakwFG/hHii7",
+	"USJA9SNvWFUuXyuC/pjfscK+Tk5dsNZGuwQx22qi0q0TlbXsQr04gW0M4uSsaylON9raNeSiqrvr5+IM",
+	"dTmX02cnv5ZzcX910J6Xc7mtiNYJ5V4klF5YFqWyL6S6gIO7GySv8o7X0M5V1bycKvYObMQuRs0RW1Kx",
+	"b6B4dwvYfhflvqA7I+bkVfMHy8nf3T63g1Fz48JvE2Y16yadTodJhfDQwNvhB/Asuxj50ykv4TXB6XaF",
+	"OXcx4A49yAQET9lcW/AB8P7Csb5hk0L3cw9kHRF4XiDHpBtl6bA9pliNjnzd494cZD6DVfl2eTSq8/zC",
+	"R3Y1N19MJZIcBKQFLy7Xi8NW/659brZVp3emTgH0aO2UbI1K/ej/eQMLo9NsI2msLuYldkjZIAAVZtD/",
+	"4IFIMB8ZZU4xixm6veKs6FAqnidAnI9HcSzT075l99NMiLHI0uRMpVNVCKPzK5GlD7DAa2g97Q0sh0fa",
+	"x0wn0OzXt7VHCE5rq80o3bZhjdXMDxm7jttjj80CAq/ttmygItnfb6EmuW4T35oqcvEejcWdlIQP2xcI",
+	"I5Emw9e3YGGfp03r0blDGjge08iXkga3PRx7ePLJcNQTri2EC8tFlnpGcadInMrxWSCE9hC5Ef7HUl2k",
+	"yGaGnUwwILWXhrYqyEK02RHqMqEyrEIf6TzzJ0LhqClwvZGTVjJvQaGPm7yvMuxrO1qfHLPO04Mhbq2t",
+	"vgYD5k1BbxCDJh229aW+hUbU74/h8i4izEiTTgqth41O0U/E4hSUgIcOphiTokpjxQR7SeNPCSoYSYFY",
+	"LvjQRxe5vsDDU3KaSE+NSWWA1zUpNHL2Uo9mANLE+QhR4hVRPwrUh0OGGAude+zty2P26OmjvYTttbvt",
+	"bpu9D+Baeoydsew/psYCIaY0cE5Ndc+cjfVYqFpAtzduapG22riSeQMvqUHT5IJfiUA5JQsGr/RPUimy",
+	"9o7/KnsXBKYMJnJ9ASIPRrhmO7/SF9+gzwUd5BN7bWcYYniZSm8DEbNeiolF4Apq4+jPWdrnI4mFioyG",
+	"T4O3MDU9ZvRYsJkuKGmEJ9a+feJ47/QNs7m+2AGJP1Mht+F0TVJWh4Dq4dgvIT7YgrOMW94QM72lx7xx",
+	"W38mCCDcZbtJv51NioEQvZjvbm/iKe4qdcNJhH7ggf2s1vX1v29p4O+6i3P1Oktax226YfPdm7TUHr/d",
+	"nw5/K9mHayncS9pymH2JBuWRMyHEhyqMmW9kmiG3evnBwNlK95sEmUgpT5CLIZ3WYNnghBc2dpbPFDWc",
+	"4gImcZaiPORx/7yUKmMp/ixts5/0DKL2AEqPvZyWQDmb3gnF+gNnia2O+jRlVMV4ppwi8VX2Po3BhoWH",
+	"SKASV0gQxHWTFBD4e11Xoom1oG6CUKIJs4KkChSUeuRmzZRmudMph7TUMehWpZgGOgqltc6j0HEGZITd",
+	"m5OJQIxdDyyT+DyNP52uIymFGX5nlZF5vlCAtiCPUaEJViQWdrFiDT67ZYEUVX+4Nz8YcUkBWp611isR",
+	"w6X/0lT2NyWCUGS3tQ9bdvvt6V5UWQkR3JpmP2SyqAFi9yMUUDWf6R15hS8RhRGjzlyqS6SsAsKCYup5",
+	"ZNBg4iVpLbrZe1/Bt+5xmrusxM7fpLNLU2yCNsT1CFRfntNw6/BuNqwMpZ9e0PE1fSnvFroVFwLJhU20",
+	"65y1f4r1z9QqYze5zT8LMTFRESwDEI0hU2JWHvAfUmQ6VRmkmue+muilm1ozqf3SToXfi+9+sw4L/U+h",
+	"aMW24KPf0KZGAVt9Xy/3ei/uvpu5IN9jMnWMHTsqw4hST21SAeSK8p5VSlvMjEolrrFsARbhs3fNd9aK",
+	"u/j413fjxuBTW9P5RUznPVMu+TdtRq2eTCdmQ2b0lwirCdJLlC3B3EVh5/eWCF91RBTrj08xOL9nAvTl",
+	"skp4pye/Tb7d9MXKSQEUkLvvHrvb1oikDD+snpxPJ+k2YbBtlvijxv/v9IRNJ2tGRY2e01RtNHJ5JWwl",
+	"cJHK6mrY4rPav+FE1ohT6ArxB0krYOcjRi3bcOUbcqS8nN1lwOIMUFbwGc+/mLMTezk3ODTO7yHfaIkE",
+	"f3kfvqdn2fo7X97fKeVo6/NsfZ4/rM/jVYzHZrid64N0j6vW+eAZuU8HyYIZMSiEbYD6e+8H/65rfegp",
+	"VmB+o8fd5m82W+szK8UqiLr/qFbWG3tyNGFCR6Uh4grQj0M1C2wupWeIaWYQ1yotM6LweygFVYyz3M1P",
+	"D1n64wsEv8Lh0mptOtaKjATtnlB2TkU0CJXt7gC41diFo1U+BwTEHnvGR5JdwvEHAKYNivnENlCyQdcj",
+	"rc6Xb3W+sSQElyeu8pgWeavXGlk7Mb3dXfcC2zTKbp+PJMqDHovqWKd67LNW44RZnQMN+09SZTIevPr6",
+	"+9N+300uaeV6wAHgaCR3AG3DzicoQaHV5oeSx6494TJzknbzXNcpNvFv6Qs7WIS0Wbl7TTiGX5fHvCi6",
+	"f5qYbMtle8eoFrOgk1bT4Qv+yu5H+tcn3Ne5sKKhA7sshbQskxlkFCy/FNS7AwWCHv+o7N0pScl5Ucir",
+	"miOu53DTUrcu7ND95emcILomXLelfvyW/Ap8l7cQy8R7zcvHn02Cceee6Q06e+uObvo4cW2ZWTMpi6NF",
+	"ya1pXWVaILahAuxDosDwBeBT4tqkZkQlnE8r2uwkWHOoAahg9AJPcE2WGTC/YgnfTOZpHY/oS2+rEhhY",
+	"6dlWmTdlev74tLxwJHOXHs1uJnJ5JQoprifNy7kVxvqIlRgcXg8D8411UuqxJaTBfsmRKMS12Zrn5c1v",
+	"IGh4DSEp1NdB0lxSQUUVoz8TPGvA5F+P0KA6v3nEa/AdZpP8U9ycVSqFYWvIN5xXwhMCr9/jWOFL2fZm",
+	"nSAUYjB//GznoTYV9hoQ/91W/u3tK0pUiYyl+90OsGFnEuLGDEjfAmtfFFmNuGFjaYz7yQs3VwC0idBq",
+	"8AGym4+w4eq7zVl9VUch8Y++dRL+fBgrKMyRVoE6jjvwEQo4WNyYPoCEKnoWh9A1mueYCgf8BIRE0Sp8",
+	"5Te5M/aQ656zEb/CTklAcJCIL4cMHu2aHkf3NN9GnnpoEZy5mqnui5EEPBRsKK00JuIV+4+7HVQEPGtu",
+	"frSFFM6uQNtrNTfNfWzzKWlRYrxKQjASpnKJ/9Hf9x93u8n+4+7D39dIOdNq49KvFmPtfXHVaf0RTXk8",
+	"QuctRmvlIQsBW82OxHirYu+sLXGbwK5V6KdCZeGQ8K50uUbA9Q3p8qWjR2mTgJgczhWRyJUTJCF8lWfg",
+	"wSHHb18YmSH7dEoz3wm8uyn4f31tRyUXLzImIbQOQQKCG6inF7XgzG9hFeiZTiEh9a2CM3vVqYkr5gsn",
+	"qG55ZKfE7M92bLdVk19LTcoL5fHiS7m7A11pBaq4jWjKI0X1HHrI7HwigqZru9umSfBFpAnbi4LhpCSe",
+	"g+IBRHIFiA+nAJVGOPuathhh7OaC3a/rsdFq+nwBlMgQCOJWA/3pYmFwnTiDHbyyInAjiMG0kHYOO6Iv",
+	"eOGirb//7qTdiOKqPjk95peCFVPnZpRlOr3d3e7e43an3Wl3e086TzqwZWgmNYz4SPTLER8IkZLdH/15",
+	"QF7EmAR4FttlYvsN4gu1amn2x55KLmGcIXsb4jIRtWMuOEAJReM9lwU0GM5rRnxDUEKVwzs/s2iMEgej",
+	"blaQ+ZyIwmgF8IqZRu/WWIZsP4Xu9wU9/8w9hIu7iqnB2k+6xykfCls3yV+g5N7HwJOpi+CcN+m8UKL5",
+	"sJoBPSQwTZc8fABzj7BVdTSVbC5s4t8QkoTOI/yqQ8Dfy9iEDy4RtMONNeZqHr8tbRsXxVcGQugODvEQ",
+	"ofiNHouYlT5ehhcYl9cNKQpxXbWh1Ymv/yOg7b+fWq4yXmTMb5Tf7/uKs9ls1jb0dSg+HejxA0y+OFfd",
+	"hcaMqzkVx8mC5bJf8EIKXPGRGFyW/rxExgD/pwsLjOXjSQorXOf2hzpIcizZEQYa6d6HD/itVKx74DkG",
+	"Dp1gQeuTLi6JafpMnakXfDBaMBbcup1g8Cy7V5kjsbHiBfcMS928y1yTVsRCjjyvCTMayiVjlMK5nuIi",
+	"GSEIPozehR5S2lqqi4SZ6WAE8KNnquw0AOQy7BORBbKc9JhyV0UMtdGfBOoOcOdtRmw7j+Ctl8AUdGpf",
+	"ViX5swdVpo2wCQyb78OaJqzbSdheB94RNDuwKdxi6ORspKeF8eFeIQTL+NwcQk2p8nS/gtPGhhNCgH6H",
+	"BeLmEi6Uts3S/b2nJAYHnYf04tO3whbznSM3oRS2NSy8R7MfJnSAQKcH1PXmPQUQS4gLKTpFxDd4P/Ay",
+	"Dt3eBdUHW+QMaG2HOs/1zJe70o4LRqRJ9QCsm1SgdJ7xkYx2qy+TX77USUUfpgoaCHu/UdH6bqZ42x9R",
+	"N9A1I7m37B574gTbaVeu7LWjI1uxLixe6a9hVuQ5ourleQmLjSc4QOQuDUhUUcpg+0zh2Y2mI+IqavWM",
+	"BKIvLrg6DLjabqKeIKTUeWV1XF/E5XPQymjpYStv6C08RePacHVp7rGR4LkdeSNDUHtzvwLINxSv+DN3",
+	"2fVD6pkiuF9vz2zlrYalRghgegvteOIDrQYylxTq19uJktFFzwRhljvRTthMqkzPwGeAf8XmUlibEzpE",
+	"nafAcq0vPUM/rWlF3IQxtV7G0ZsTdinmZuERo4t/FvPr5dQwzn4RxWWO0Og40myksQGEExAA2o/YJhdi",
+	"VkgL8U90u1f6ouZuJwZJRon8G/7KNOhdENBMYxxlJoJfVtatuJID0fr0+6f/LwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
