@@ -33,7 +33,7 @@ func Verify(ctx context.Context, r Reader, report func(Violation)) (Verified, er
 
 // Derive does so, and calls derived with each account as its postings add up to.
 func Derive(ctx context.Context, r Reader, report func(Violation), derived func(*Account)) (Verified, error) {
-	v := verifier{rules: newRules(report), derived: derived, reserved: map[AccountName]int64{}, payments: askPayments{}}
+	v := verifier{rules: newRules(report), derived: derived, reserved: map[AccountName]int64{}, pots: pots{}, payments: askPayments{}}
 	v.compared = newCompared(&v)
 	err := r.Audit(ctx, func(s Snapshot) error {
 		if err := v.compared.log(s); err != nil {
@@ -43,6 +43,9 @@ func Derive(ctx context.Context, r Reader, report func(Violation), derived func(
 			return err
 		}
 		if err := v.transfers(s); err != nil {
+			return err
+		}
+		if err := v.checkPots(s); err != nil {
 			return err
 		}
 		v.currencies()
@@ -65,6 +68,7 @@ type verifier struct {
 	compared compared
 	sum      Verified
 	lines    int64 // statement lines seen: two for each posting
+	pots     pots
 	// Of each account with all its stripes: what is reserved less what its bank is asked for.
 	reserved map[AccountName]int64
 	payments askPayments
@@ -113,6 +117,7 @@ func (v *verifier) account(a *Account, lines *cursor[StatementLine], owner func(
 	}
 	v.add(&derived)
 	v.derived(&derived)
+	v.pots.account(&derived)
 	if a.Reserved != 0 {
 		v.reserved[a.Name.Whole()] += a.Reserved
 	}
@@ -133,6 +138,9 @@ func (v *verifier) transfers(s Snapshot) error {
 			return err
 		}
 		v.sum.Transfers++
+		if t.fills() && !t.State.Final() {
+			v.reserved[t.Payee.account(t.Amount.Currency)] -= t.Amount.Minor
+		}
 		if err := v.entriesBefore(t.ID, &others, &postings); err != nil {
 			return err
 		}
@@ -170,6 +178,7 @@ func (v *verifier) transfer(f *file) {
 	v.history(f)
 	v.openInstruction(f)
 	v.legs(f)
+	v.pots.transfer(&f.Transfer)
 	v.payments.add(&f.Transfer)
 }
 
@@ -280,7 +289,7 @@ func (v *verifier) hold(f *file, records []Record) {
 func (v *verifier) sides() {
 	for account, rest := range v.reserved {
 		if rest != 0 {
-			v.violated("reserved", account.Path+" "+string(account.Currency), "%d more is reserved than the bank was asked for and has not answered", rest)
+			v.violated("reserved", account.Path+" "+string(account.Currency), "%d more is reserved than the bank was asked for and has not answered, or than is on its way to the wallet", rest)
 		}
 	}
 	if v.lines != 2*v.sum.Postings {
