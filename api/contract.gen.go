@@ -73,6 +73,36 @@ func (e Ask) Valid() bool {
 	}
 }
 
+// Defines values for AskState.
+const (
+	AskStateCancelled AskState = "cancelled"
+	AskStateDeclined  AskState = "declined"
+	AskStateExpired   AskState = "expired"
+	AskStateOpen      AskState = "open"
+	AskStatePaid      AskState = "paid"
+	AskStatePaying    AskState = "paying"
+)
+
+// Valid indicates whether the value is a known member of the AskState enum.
+func (e AskState) Valid() bool {
+	switch e {
+	case AskStateCancelled:
+		return true
+	case AskStateDeclined:
+		return true
+	case AskStateExpired:
+		return true
+	case AskStateOpen:
+		return true
+	case AskStatePaid:
+		return true
+	case AskStatePaying:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BankLineSource.
 const (
 	BankLineSourceBank   BankLineSource = "bank"
@@ -346,6 +376,27 @@ func (e CorrectionState) Valid() bool {
 	case CorrectionStateProposed:
 		return true
 	case CorrectionStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclineReason.
+const (
+	DeclineReasonAlreadyPaid DeclineReason = "already_paid"
+	DeclineReasonNotOwed     DeclineReason = "not_owed"
+	DeclineReasonWrongAmount DeclineReason = "wrong_amount"
+)
+
+// Valid indicates whether the value is a known member of the DeclineReason enum.
+func (e DeclineReason) Valid() bool {
+	switch e {
+	case DeclineReasonAlreadyPaid:
+		return true
+	case DeclineReasonNotOwed:
+		return true
+	case DeclineReasonWrongAmount:
 		return true
 	default:
 		return false
@@ -742,6 +793,45 @@ func (e ReconciliationRunState) Valid() bool {
 	case ReconciliationRunStateOvertaken:
 		return true
 	case ReconciliationRunStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestRole.
+const (
+	RequestRoleAsked     RequestRole = "asked"
+	RequestRoleRequester RequestRole = "requester"
+)
+
+// Valid indicates whether the value is a known member of the RequestRole enum.
+func (e RequestRole) Valid() bool {
+	switch e {
+	case RequestRoleAsked:
+		return true
+	case RequestRoleRequester:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestState.
+const (
+	RequestStateClosed  RequestState = "closed"
+	RequestStateOpen    RequestState = "open"
+	RequestStateSettled RequestState = "settled"
+)
+
+// Valid indicates whether the value is a known member of the RequestState enum.
+func (e RequestState) Valid() bool {
+	switch e {
+	case RequestStateClosed:
+		return true
+	case RequestStateOpen:
+		return true
+	case RequestStateSettled:
 		return true
 	default:
 		return false
@@ -1577,6 +1667,17 @@ type AppEvent struct {
 // and change nothing.
 type Ask string
 
+// AskChoice What one party is asked for; all, if it is left out.
+type AskChoice struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+}
+
+// AskState `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+type AskState string
+
 // Balance What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
 //
 // Example: {"currency":"INR","value":"-1250.00"}
@@ -2276,6 +2377,20 @@ type Credential = banks.Credential
 // Example: INR
 type Currency = string
 
+// Decline defines model for Decline.
+type Decline struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Reason Why, in a word for the requester.
+	Reason DeclineReason `json:"reason,omitempty,omitzero"`
+}
+
+// DeclineReason Why, in a word for the requester.
+type DeclineReason string
+
 // DefaultInstrument defines model for DefaultInstrument.
 type DefaultInstrument struct {
 	// Instrument An instrument's id.
@@ -2329,6 +2444,14 @@ type Event string
 type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
 	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+
+	// Request `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+	// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+	// `note` once the requester is erased.
+	//
+	//
+	// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+	Request MoneyRequest `json:"request,omitempty,omitzero"`
 
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
@@ -2794,6 +2917,134 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// MoneyAsk What one party is asked for. `otherwise` is what becomes of it if the payment that is under way does not complete, where that is not `open`.
+type MoneyAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// DeclinedBecause Why, in a word for the requester.
+	DeclinedBecause DeclineReason `json:"declined_because,omitempty,omitzero"`
+
+	// Otherwise `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	Otherwise AskState `json:"otherwise,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// RemindedAt When last.
+	//
+	// Example: 2026-07-05T09:30:00.5Z
+	RemindedAt time.Time `json:"reminded_at,omitempty,omitzero"`
+
+	// Reminders How often it was reminded of.
+	//
+	// Example: 1
+	Reminders int `json:"reminders"`
+
+	// State `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	State AskState `json:"state"`
+
+	// Transfer The transfer that is under way, or has paid it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer string `json:"transfer,omitempty,omitzero"`
+}
+
+// MoneyRequest `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+// `note` once the requester is erased.
+//
+// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+type MoneyRequest struct {
+	// Asks In the order in which they were asked for. Of an event about one of them, only that one.
+	Asks []MoneyAsk `json:"asks"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-07-04T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Example: 2026-07-11T09:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id of a request for money.
+	//
+	// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+	ID RequestID `json:"id"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Message Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Open A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Open Money `json:"open"`
+
+	// OwnPart A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	OwnPart *Money `json:"own_part,omitempty"`
+
+	// Paid A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Paid Money `json:"paid"`
+
+	// Requester A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Requester PartyID `json:"requester"`
+
+	// State `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+	State RequestState `json:"state"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// MoneyRequestList defines model for MoneyRequestList.
+type MoneyRequestList struct {
+	Data []MoneyRequest `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// NewAsk defines model for NewAsk.
+type NewAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
 // NewCorrection defines model for NewCorrection.
 type NewCorrection struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -2910,6 +3161,41 @@ type NewLeaseResult struct {
 // NewLeaseResultBatch defines model for NewLeaseResultBatch.
 type NewLeaseResultBatch struct {
 	Results []NewLeaseResult `json:"results"`
+}
+
+// NewMoneyRequest Either `asks` or `split`. The requester, and each of those who are asked, is a party of your app. The requester is named by `party`, `phone` or `handle`, and then paid on its
+// default instrument of that time; or by `instrument` or `wallet`, and then paid on that. Who is asked is named by `party`, `phone` or `handle`.
+type NewMoneyRequest struct {
+	// Asks What each is asked for, all in one currency; nobody twice, and not the requester.
+	Asks []NewAsk `json:"asks,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation; requests can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresAt Until when it can be paid, at most 45 days from now; in 7 days if it is left out.
+	//
+	// Example: 2026-07-11T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note For those who are asked.
+	//
+	// Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Requester Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Requester Address `json:"requester"`
+	Split     *Split  `json:"split,omitempty"`
 }
 
 // NewParty Example: {"kind":"person","name":"Asha Rao"}
@@ -3222,6 +3508,11 @@ type Problem struct {
 	// Example: 0197f3a2c4d87c3e9b1a6f20d4e8b3ff
 	RequestID string `json:"request_id"`
 
+	// RetryAt When the same will be let through, where that is known.
+	//
+	// Example: 2026-07-04T10:30:00.123456Z
+	RetryAt time.Time `json:"retry_at,omitempty,omitzero"`
+
 	// Status The HTTP status.
 	//
 	// Example: 400
@@ -3308,6 +3599,37 @@ type ReportVolume struct {
 	Count int64  `json:"count"`
 	Value string `json:"value"`
 }
+
+// RequestID The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestID = string
+
+// RequestPayment Example: {"payer":{"handle":"ravi"}}
+type RequestPayment struct {
+	// Message Your id of the payer's message.
+	//
+	// Example: m-81730
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note The payer's own.
+	//
+	// Example: thanks
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
+// RequestRole Who asks, or who is asked.
+type RequestRole string
+
+// RequestState `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+type RequestState string
 
 // Result defines model for Result.
 type Result struct {
@@ -3492,6 +3814,43 @@ type SettlementWindowList struct {
 
 // Side The side of the posting that the account stands on.
 type Side string
+
+// Split defines model for Split.
+type Split struct {
+	// IncludeRequester Of equal parts: the requester bears one too, the first.
+	IncludeRequester bool `json:"include_requester,omitempty,omitzero"`
+
+	// Parts Who bears a part, and of what size; the order decides who bears what cannot be divided.
+	Parts []SplitPart `json:"parts"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+}
+
+// SplitPart Beside `payer` nothing, or one of the others, the same in all parts of a split.
+type SplitPart struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Percent A plain decimal with up to four digits after the point.
+	//
+	// Example: 33.34
+	Percent *string `json:"percent,omitempty"`
+
+	// Share Example: 2
+	Share *int64 `json:"share,omitempty"`
+}
 
 // StatementFile defines model for StatementFile.
 type StatementFile struct {
@@ -4361,6 +4720,11 @@ type ReportStripes = bool
 // ReportTo defines model for ReportTo.
 type ReportTo = string
 
+// RequestParam The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestParam = RequestID
+
 // TileParam defines model for TileParam.
 type TileParam = string
 
@@ -4411,6 +4775,9 @@ type InternalError = Problem
 
 // NotFound Why a request was refused (RFC 9457).
 type NotFound = Problem
+
+// RemindedJustNow Why a request was refused (RFC 9457).
+type RemindedJustNow = Problem
 
 // TooLarge Why a request was refused (RFC 9457).
 type TooLarge = Problem
@@ -4763,6 +5130,58 @@ type GetTrialBalanceParams struct {
 // GetTrialBalanceParamsFormat defines parameters for GetTrialBalance.
 type GetTrialBalanceParamsFormat string
 
+// ListRequestsParams defines parameters for ListRequests.
+type ListRequestsParams struct {
+	// Party A party that asks or is asked.
+	Party PartyID `form:"party,omitempty" json:"party,omitempty,omitzero"`
+
+	// Role As what the party takes part; only with `party`.
+	Role RequestRole `form:"role,omitempty" json:"role,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation.
+	Conversation string       `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+	State        RequestState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// AskMoneyParams defines parameters for AskMoney.
+type AskMoneyParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelRequestParams defines parameters for CancelRequest.
+type CancelRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeclineRequestParams defines parameters for DeclineRequest.
+type DeclineRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PayRequestParams defines parameters for PayRequest.
+type PayRequestParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RemindRequestParams defines parameters for RemindRequest.
+type RemindRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
 	// WebhookID A bank's own name for this message; the same on each try.
@@ -5008,6 +5427,21 @@ type LinkInstrumentJSONRequestBody = NewInstrument
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
+// AskMoneyJSONRequestBody defines body for AskMoney for application/json ContentType.
+type AskMoneyJSONRequestBody = NewMoneyRequest
+
+// CancelRequestJSONRequestBody defines body for CancelRequest for application/json ContentType.
+type CancelRequestJSONRequestBody = AskChoice
+
+// DeclineRequestJSONRequestBody defines body for DeclineRequest for application/json ContentType.
+type DeclineRequestJSONRequestBody = Decline
+
+// PayRequestJSONRequestBody defines body for PayRequest for application/json ContentType.
+type PayRequestJSONRequestBody = RequestPayment
+
+// RemindRequestJSONRequestBody defines body for RemindRequest for application/json ContentType.
+type RemindRequestJSONRequestBody = AskChoice
+
 // ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
 type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
 
@@ -5193,6 +5627,27 @@ type ServerInterface interface {
 	// GetTrialBalance Get the trial balance
 	// (GET /v1/reports/trial-balance)
 	GetTrialBalance(ctx echo.Context, params GetTrialBalanceParams) error
+	// ListRequests List requests
+	// (GET /v1/requests)
+	ListRequests(ctx echo.Context, params ListRequestsParams) error
+	// AskMoney Ask for money
+	// (POST /v1/requests)
+	AskMoney(ctx echo.Context, params AskMoneyParams) error
+	// GetRequest Get a request
+	// (GET /v1/requests/{request})
+	GetRequest(ctx echo.Context, request RequestParam) error
+	// CancelRequest Cancel a request
+	// (POST /v1/requests/{request}/cancel)
+	CancelRequest(ctx echo.Context, request RequestParam, params CancelRequestParams) error
+	// DeclineRequest Decline to pay
+	// (POST /v1/requests/{request}/decline)
+	DeclineRequest(ctx echo.Context, request RequestParam, params DeclineRequestParams) error
+	// PayRequest Pay what one is asked for
+	// (POST /v1/requests/{request}/pay)
+	PayRequest(ctx echo.Context, request RequestParam, params PayRequestParams) error
+	// RemindRequest Remind of a request
+	// (POST /v1/requests/{request}/remind)
+	RemindRequest(ctx echo.Context, request RequestParam, params RemindRequestParams) error
 	// ConfirmSettlement Confirm that a position was settled
 	// (POST /v1/settlement/confirmations)
 	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
@@ -6205,6 +6660,132 @@ func (w *ServerInterfaceWrapper) GetTrialBalance(ctx echo.Context) error {
 	return w.Handler.GetTrialBalance(ctx, params)
 }
 
+// ListRequests reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListRequests(ctx echo.Context) error {
+	var params ListRequestsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "role", "string", "", &params.Role); err != nil {
+		return err
+	}
+	if params.Role != "" && !params.Role.Valid() {
+		return parameterError("query", "role", fmt.Errorf("%w: one of requester, asked", ErrParameterRange))
+	}
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of open, settled, closed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListRequests(ctx, params)
+}
+
+// AskMoney reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AskMoney(ctx echo.Context) error {
+	var params AskMoneyParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.AskMoney(ctx, params)
+}
+
+// GetRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetRequest(ctx, request)
+}
+
+// CancelRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params CancelRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelRequest(ctx, request, params)
+}
+
+// DeclineRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DeclineRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params DeclineRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.DeclineRequest(ctx, request, params)
+}
+
+// PayRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) PayRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params PayRequestParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.PayRequest(ctx, request, params)
+}
+
+// RemindRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RemindRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params RemindRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RemindRequest(ctx, request, params)
+}
+
 // ConfirmSettlement reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ConfirmSettlement(ctx echo.Context) error {
 	var params ConfirmSettlementParams
@@ -6825,6 +7406,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/test", wrapper.TestWebhook, options.OperationMiddlewares["TestWebhook"]...)
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["ReplayWebhook"]...)
 	router.GET(options.BaseURL+"/v1/webhooks/:webhook/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["ListWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/v1/requests", wrapper.ListRequests, options.OperationMiddlewares["ListRequests"]...)
+	router.POST(options.BaseURL+"/v1/requests", wrapper.AskMoney, options.OperationMiddlewares["AskMoney"]...)
+	router.GET(options.BaseURL+"/v1/requests/:request", wrapper.GetRequest, options.OperationMiddlewares["GetRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/pay", wrapper.PayRequest, options.OperationMiddlewares["PayRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/decline", wrapper.DeclineRequest, options.OperationMiddlewares["DeclineRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/remind", wrapper.RemindRequest, options.OperationMiddlewares["RemindRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/cancel", wrapper.CancelRequest, options.OperationMiddlewares["CancelRequest"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -6837,658 +7425,721 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu31S/6Kih+3y7Z2z0UybloLpVKRjd7YlnSJ8mW7YwPCXaDQ2SaAN1AD0XJOpXaz3Ce4PzxvcN+",
-	"nTzJKawFoNFNNC+jkZ3U2a6kxCG7cV1YWNff+tBJ5WwuBRNadU4/dKaMZqyAj+elnjKheUo1M39nTKUF",
-	"n2suRee0841cEC0JDR7qdpIOe0dn85x1TjsPGS1Y0Uk6Bfu15AXLOqe6KFnSUemUzahpUS/n5kmlCy6u",
-	"Oh8/Jp1HNJ2yR1LoQuarfT6VBZnKBcmluCJckxldkjEj12yu633Py3HO04TM6Ls9esX+tN8/3D/q9XoJ",
-	"4bNZqek4ZzsO7CJjs7nUTKTLV2ye06V5rTm+kWlnRBZTJoieckW4InrKyIQXShMq1IIVZtHMd9dsmRB6",
-	"RbkwQ6+6ZqKcdU7/1jFNdX5JIkN5xujkZU7TyKack7n5gXABfeTyKiGyIJSIcjZmBZETkjN6w1RtuY77",
-	"Dwb765ZjIosZ1Z3TDhf66KCTdGZc8JkZZ88PkAvNrlgBI3zFfi2Z0heRJXpOZ0zh4hT4lBmsLAszWNUl",
-	"X/MbZrZWS1IqXMmlLAlV1/Ud7vVPHkz26SA9yI4fpPvsZNynR5NBLztgx+P9yWTt9s7ou2dMXOlp5/To",
-	"AGbj/uzHFvwV08XyfKJZsTqf1yyVIlNmvAvKNRmziSwYrL6fn5nqnFHNstoc+muH6Fa4H1nhj0lnTgs6",
-	"Y9od1TSVpdCPyqIwFLo6zDdTRig+dE+R1D5XX9KL5686SYebx38tWbHsJB1BZ+YX93yNUDM2oWWu/YvB",
-	"ou6b8WnNCtPW//W3872ff/mw//E/O7HFtUN/aeazadw14k6ntNCGou3vQNMw+jnV02rw8M+6pf7Pgk06",
-	"p53/uF9xwvv4q7rvR6enONo4FZhhKrPdImVkzKZcZGQx5enU0MWYXXFxRnqOG8Dfgour2vIfPOj346tP",
-	"oc/o0veSnc/mQyqu1yz2mIprQyEyYy3raZ649Xqa3h/JjOFQCkarscS6Mg/cvi/z9sVjvFdkUbDUzHNd",
-	"f6l/6tadVh25nstCyQjJjAR7p4cp/DoyZGxIY06vmGUh9bN5/vPkvVRvfpo8Php/PTu+6r/g7+VV+3E1",
-	"XbZwvMHh4crxpHvve3snw71fvoof0ic3TOg3yzlTqxN5IfKlGbxiCVHM8CXNMjJeklTOZlSdkZEuqFAT",
-	"VnT/54goTQ27nJhbKc+JnlKNB4IsuJ4Gz47qC1C1kVi+2p1TnrWsgIahtixAvzfYgunDlN9SrjfzfJiM",
-	"IMy8Ya4s5P8FMwdeSFHfyv1efMimpdZDPqPv8Eybtzcc8EBS+ZZFroKfzGUrF4KYjmHs4W3cJa/gruIo",
-	"YZUiMyKLYW/m6Wu2NJNSdMISePVKyvql1pmpqz0QKNzWoERZTTQY354Z4JYXNZBtfdNCIiZ7/3cb8V4I",
-	"pYtyxtZeMtw/dE8RnrXwvuqpWzOIajSWQXzLlmvGdc2WMKCECKkJ14oolhZMtwzwesOCrhvZt2xph/SM",
-	"Kg30f/F4w11n+VZOlbb0Dyd6QQ1B0QyuZ6J0weisTibmumujENP9HvS/d/G4lY31Np/hZ+yG5S2L27Ok",
-	"z6xEfI9MqZoydUYYTafwh5ud4dQkN225K7yQEkUPMikNF+O5XQquSPPAd3rxrYIGt6b+OrX39k7aqP0Z",
-	"n8V4llHXZlQsQWdDRYRqMpOqrjkdtnCnHFqNsqfDkD8NeiGD6kcZ1DOZ0rxFo6QzEOUILRhZFFxrJhJC",
-	"RWaEPhSociquSrgmy/E4Z/joF0/EVc7VFB79houMnxGWK0bs9192ycNHL8nBg/rOTPnexfOWKyTHUcYl",
-	"XibwxVDmrbOnQWxvXsBUaf4Hs+iUipTlu3LpO+bKbi3esvFUyusYpzl30ujqUsyYUvSKnVXzlgIPri6W",
-	"KxfScO1UFziCPZAmPu8sX/MrQXVZsDWTVe4ZlRCqkMsUTJV5w8Zx06fJVLzYn5y8Of5JlyffLIofVX5T",
-	"zvLv57/q5z/8ej39dXGfia/fv3z0Izt8mP36/tGF+PHXn358upz98Fd6/uD852z+4+KHZy/l/ux5fvzk",
-	"u69mD948PL/60582LZUf4y4y1u2W7A2fMaXpbL66ZG+nTBAK6warxjLCdWJYxfeCvzMXpRHT6qvWf3C8",
-	"3z98cNDrbZqj9h23zXGwboZrWPRLWuh1d/7c/L5ODIEHbn3PQ/f2pn/F5rLQVstdq36fgbzOJ4blcEVy",
-	"NtFElg2aNFtx+vzVd49P05xRmHCLTmt7XGOVidlhgsG+8nNfM+hPHt3WNqTW0UZW9Vxb66Aw2pA+NcrD",
-	"q6ePyP7+/gkxZAdGO8PZmLAiVEaXzu4xltKwifdGziDP5SKyJ+S51FafmhRyNoJrcaRlQ6ca9AZHe/3+",
-	"3uCgbR1aN+ig1z5lo+NvZVyoRmI2pWUM1twQH0XEznTQYmfCsbVbyECNdTLcnRjIbmkQw4E+tWadFdpR",
-	"5K+vXzyHq+HR6x/QvKsIJWDUhgtyzuQ8Z11y0aQLMjpPUzbXI5JOpVRMnZIRnc9znlLT+v2/KylGCRlp",
-	"9k7fT9XNyDSOf81zykWDfFJ107Ic1iYVM2ubPjqJfRcN8b+sWYVCRnik+bZ2gvx58aY1v5MZXXaJob3F",
-	"VOaGtSq9iYltPBbmTN3mYLyYM9FqP5GKoe5k5Fmj65mPwnCAxEq+XJGJGf5ULtgNK1Ccl3rKCmXtDbRh",
-	"NkKeFZuCNEOJyrYTmivm5zCWMmdUBJOA22PjvUWecDMks86GhswhblDPXC+HWxjxY4N319/OzPi1LnjU",
-	"huVGr0J7Mm6HkBlTRE3NtlDzzJYrrGxft1rkNzIyRhmneXtHVNQevxNaSPxN//h0v3fa6/3cZkqTu5H6",
-	"G56zNbKNUZXvKeeP4oJcFbKcK5xBwRjJ+BXXKsHriwryzrlUjPgxLrW3N5yZd6SwpwZMbRrU8QR8hOZ0",
-	"XArU6c1SoZaPiiUVmmVdcqEVUTk+MaNLtE26a9ZIXIaz6ilbwsG6FLUlfNfr9e/3jh505/f7g7iYZub6",
-	"aTLEG2v1XLeg9pF18qJ75tYioxuHlRp3MIuaRdXVHk24oLnZDi5IJstxnS4Hn9s2+pbmOdvgJlvAM/9i",
-	"XrI1WnKLseCzacif2VprZ7qG4u1o1hG8feTW9P5EZHPJvYl2s/b+QjBD1TPDqEIFvuYQUXOaMnVWY1oF",
-	"v5rCByZkeTX911Txt9ryT1D5t1T1ORqWUdX/LHr+dhO9rd7/lotMLtZRNjzQRtPw461JGjsHgv5o2lBz",
-	"KRTKQg9pZiM2zF+pFJqhMSBUDuaFHOds9hUI8Eagd0tt3sjMAEtxLeRCDCec5YZRZExTntupzRhc+Jcd",
-	"OgMT72XHXdnwUpc85hlEeswYFYQKkGvNSflzJ+lgi6ed+/ZlWCBzW6fQbyFOx3TKT6199HTL2BCm9JBn",
-	"28WSmFusVEbmMRcL10Bjb4IgjykoYTBQPNsQoiCFLmiqSSYZTnZKb1hFG37kdnFP60v4cWuLDr6OW7tK",
-	"VkEgyozmRjkz0s9zqadGU4IjpWWB0SlB/NePe5Yq9jCQJzYC+/j9KuLnI7rbxSTn6afRk5NahkLqIdqs",
-	"cxu5VSMt95yZX8bGXLPsFDxl8AfMj+YFo9mSKCZ0l5yrayviLRkz4sqcLg1zGdMUooxuTxwndeLwI0up",
-	"MLs/ZsTOg2VrqKB14ndNEJ4sJxwJdl4ws0QotH1eEnkqizHPMtSIb00jhcwZLBPNc7lgNbZzDr4QOSHm",
-	"IULLjGtzRdMlTDktGAimdq3Vp238frXxz43u7kfTtscrA7+rvUWHMUzZTTVDzfHu9u5rKdgnbRt6IIes",
-	"oKq+ZyC6GnLLjJAUcW2hMohSrQ+ozK2VdM4KJQVZTCW0gc0Txc090djdw0kv3aeHg3GPHhykD9JwN/sB",
-	"j4eptm9jfSJ3sYcXupr/bSf7eU/uhTDCDs2fFAUGNm1JBp+8NC/KgoA2FZvfmQ2yBK8o+j/vbsrPpX4q",
-	"S5Hd3X02gebqN5mLGKrujYfn3xg29HT/fPDo4PHxg0f7T04e9s+Png56jw+eHD/cP+9/Gt86qPMtN6qt",
-	"biZ8+I74lps7bquNoaIaRUJqbu473M43Uj6jxRX7PYkX/B8yA+e8lpLkZgCf96C+kfI7KpavqsZuT7tS",
-	"DmdULIeFbSyg3H6v5yQK5S2RdD6vrEAQGaSItFHxihU3rDizEUKC2QAh8FJNwQSnVfXOp9D3IBTIpCRm",
-	"OYhdJbWOzpvTvQsqB0ONWxcVLgwXQBJg0PcraWVWF+1BIAyYjCAYfQ/ikEeh6huQTPDIZorxoe0fk0+h",
-	"te9FmAmSfaIiWW8roLXXTGSEgiQQmn0LdiOvWUaoIpeQtyIL/h66OyWYh0Iuy15vP71mS/jALjufxjj7",
-	"IeMkNzTnGTl/eUEwAK9dv6vP7I6Zpx0HiL1FZYdqkMfbt2/3mrk963a69uwnU8kN5ajMfAqFjEu1DMki",
-	"wkXdsQkzMcCn4MXJRoiTOYXUnqhPoY3DUBl4s3qswQHBNUYftBEKTPAuqMPc6kIuYhcN+QLWwywpGclS",
-	"p3LGhtYCMarSq778t+FA80KmTKlPpi5eEcbwmplLoGyoKW/AEVc9BkfOrKx50MaDowXL7vuZ+YVQItjC",
-	"PPtJvGcwqFsZdhnHGpJrmfVnMEItWJ7voRkK7vzKOpLZoJbPJxN9L1Q5n8tCs+w7lnH6BlbjjxEDQTdn",
-	"aU4LvLpiwRiysKbF0SMc4d4TkcqMi6vR51wov+suvYypqNucaqLkjMGMcol3sPZhSglJp1RcQVwemRRy",
-	"RmSpFc/MSUjNu+AhHFNxDRMFvZcJzjKipZnJvJBzVmiOZmoMh2k4sXsP9noHb3on6MTu9gf7B4dHP3eC",
-	"vKiMagZG/lWbvNkc093qzJwWDj93O6uu+qTDs/pwaJpuCGg47ndqvgLzxt96eyd0b/LLh/1BzPVn2AS1",
-	"tNf0iCydQ6QaZTWaiGFstWmZs02k/Epau2M5/jtLdWwcFELhuT4lPFMJBLApONeqTKddck58riLKbKks",
-	"8wy9ld6KwV0Ii7mSZImZDjc0L1k8DWgbzTg2ZRhcPPRcTjQTXfKYCU5zVcXi0JxfM5jPRJq1RCcqclUz",
-	"2kBsgOcheARI+IqZh5o5n+0Je5Fw+aSzmNKWwMwZ01OJHLSQpfbJGJbT+gARyMMSDfr4+skbcv+mf9/b",
-	"P+9/cB8/xhZuMY2EpJwLJ/MmZFQqVpxiqCEkTYDLeQL2qYKaNbLjgHGNnJzRJSMMYRqdAh2bpR+zpYRW",
-	"ajFRYPmCCJzmstdnZu6u9efwQT/qnqv8an/rgKfbzNlugKOcxHChKmBN4qHANFam1DOOPrQ648qohiuD",
-	"azZTW2ScGl770fdBi4KCLBgkDG5q5Dl7p23iYXNmMJiWGbgg4EAkGtMc3WwfqvgGF8sA57Nz2tnrDw57",
-	"3V7PtJIWLOMIJdD6/EHwePMZ8Nmsf32/13OvTwr5ngkfTxWEjJ6+fnjxPIzznUtlZG4QoKq1VYrB5Osb",
-	"Fkx6fTIrPlaf9rZvBEEoaxNK3XMfw8XZshO3Ph8i9xcu1g7pz+EatqYXuUeIlmU6Jbwe4GOWfqeEZffN",
-	"VsMEWa5J7zb9OwjOgRYTv8l+WatdDGbq13DNkXnG0R3SEFdm7jitG/p3UjDY283STb8Lws2D7aWbW9Bx",
-	"lQG9U6Jz0gFT1sa4GnjIiBPs11UieuTCLms5/3YnTkk/IYOE7JN//uO/Ey8nUHJF5zvQWPSONSLppqG/",
-	"Ns8YenSxdLuFzIUkaSbvFsx2njhyCemy/apBqruLuwY6/cMum+cQBhoVLCoKsLGiFIVCw9y75BmjRgci",
-	"71khjcAAiDBaNvlNp9fr9VAneHDcWQ3U+XCS9I/jcnfI+taPbxWV4hQjnk/R5pjKjKHR0d9Ho6TtCcW0",
-	"ztmMCQ2R+IaIOHzEsET7AkRA4xvmtwljyvyrSjVnQrFR91K8BXFasRtW0LwWxQyeRdDOQJKdlAXIsuYR",
-	"OG0QwQlZu3zOULTHFDw5qUYEcp4VON2sfOR0AqI/oepSuBf+Y39EvgCZ7ftXz3wz/2Owvz/68pRIiyFA",
-	"VDkD76ZfX+L8ATae2mrDM0YBQaMRlBu9+WuhW8ftW/1aUw0rfzenCm6FP+xkObtGM3tEMY3KGXsHpKLI",
-	"VSEXZLzEaBmjv02ZyyoYL4m9EuFU2RQOFJqSTs7pmOccQvHNyOADF6mEy8i2H8nuSDrnWVZYgwLNMo75",
-	"fi+DFbfyXFPThEgdiObmiswpxyBA9o6mOl8CXS/oEjXOJcYDme/khCyt68WcVgp9nJIRHCJzbKqsfvPX",
-	"fCoFnKopFVnOMAkGT9/o7FKMGRgwMGCmYA6DyqzayCwWE5rTfATGN8+v6mT6oYNNgwA6pWZFZvRdOH+M",
-	"MAy/6a9YQypxfYc1xCxTd7gSDL4z5/0hnXIzUyF1l7yEwChzKFetMHyi0o0YB09fPwpFzFXddSrzDGLW",
-	"0QygfDxWAUNSK4z8Fb3h5GIJAZzBgT452YACkHSEv2O2OLT2QloRIvHrBGe/cuySzru9K7lnvtyzOggs",
-	"4bnPI6x+V9d8vidtjuseRBmb0cFuWUUCSWijAFY9+THxFNWalxMeA+cI4Yrge4k56hgyBwEWARxGw6xE",
-	"b3j9Hv3LnysAme5w75cPgyRqytphDQKUjWigdUjCaDc0h9NGxTTnWh8/F2qDceCoYaQzb6w30u0ws5zH",
-	"UiPPIS2NZcT8DJ67lArBMvJfr8A7k5BROeen9+/P6fLPc/qnf/7jv83dPziaC/N51Dyw1XRrr6VTymFE",
-	"f5HXPOUp9408mlL+Pwa9l+bH+vka9Hq9T5jvPJ4sdr66TVtT4Oa8scPGDpo37mwH4XbY/ZjBa1vP8auT",
-	"/snxg6NDI70O6pO5vPzqb/29k19QfD1K+gefNp9yztdmULtgZq7I9y8vCM9Izigk+SQoqC3hkJEXLqdB",
-	"SHAGGDHNkDNzL3hcJDy+VqxkAsR4RZcqIXxyKRAQyjyRUmG+NzdBSN8NiW+FqBv02wp2ZXnV4PDo41/s",
-	"t+bvo09cT+RF6zKLfIhM5AxYJQJ1wdYUpD/0CHyMyZzz+ZObKLt+LWfMhnRR5bxBXXKhMQwqB3dRzqjS",
-	"RIoUTwglOVc68cBB6CWy6RqJjRJSlR9/xLORzWziM7YqsWCkbzakuj2vZErncyaaTpS7sME41WGjWeSx",
-	"eTDiV2I3engyOT7Kesf94+OD9EF2dHhCBxNGaS89PKRZr39Y323zxka/koNwivm+Kp17ZvRqmuchmVaW",
-	"GHDySCJFAjhn8WRTBDbc0SKjo+oLxNQDNVEAWATsuNQ6GgyfCODjvCMiSECkYUT+jBEtz+pSvGALozKo",
-	"Fuw5s3U5w5CkkKnQvffDX766vOzaT/+5nX/Bb4G3SQakmqxR8VREiBipcjzjenRKUloUS8j3N9PHJAhZ",
-	"WE2uS0YFu2GFYqNTUooMwWhlwa+4oHnif1WjLhlhyMHoFPhwY7m1B00DI2ByKcCVDyfcxXFaZm31Rhwg",
-	"RD5AF1VMQ0xHfFjZLiMOx8BAYFQJ0AnlgikLd6ulpjkSxVkAFAwxl+CFFNACsFm4aMaIuSHYFdX8pu50",
-	"3NLz0WA6tzDv21bDw+87qBHc3p+/6P0WiAG9pH/88csvDAHC3/3k4OOXf95MhdhhYByPUZvdCExMb8P1",
-	"gEfqlps2B/4KFopFN8C09nV56oOT08OT7gn8tz0DnkQxJN6sokUwMmcFl1nLEPZ9qny3B/9tP4SiZe3e",
-	"wszxV8zXb0Bo15Y+6sFftKAZmF+8PCGLDMGf0T1sWoMkw22sWW4MchEzZmkZ755V1sG1i3rrfW1QcuGW",
-	"CFZkHRnLxTpzLgYBhmJXq9XlU0CHbuupsTAW5WwHn2P9nc/mdax1k1Olh9Zz04YDMaujR+LnWSud9I7C",
-	"w9ff/vDJORN2GFuPfxdHJ0iPDWTvmAtqWyEHzKsJ8dbVhKBx1ZzmVM4gz9waV+uL5eyy609KhW21ziXq",
-	"FyB+lNCK0XCaF4xebza0PcTHwNiOHseMbY8a7QxdqkUuMDol6qmgW4IGntjAVUNql52/YOS3X7a/deS1",
-	"GnMzUc8PV8OGGmyPT1Q6nBdswt+1DMR0dvH09SPlNN1xQUU6ZSpAO65v3+uHACm50jcXw0nOr6YRpnNR",
-	"yV82YAlBX8YMZGRltG+BCeUV/vDOHvgZfTfc0ZntDL/B7EAKf2hV/wuRcRqbrGB6CPxmmNL51t39WrIy",
-	"GsW3sj6QkgKY7JgLHK5Mb+eVAdViG+L11I5J/CqudGGKH7jfkOdidCyyeRf05BnmjItSs4RM+A2zf+AL",
-	"U1kWCaCwuDApvWD5RFs8W7rL3S+uETdg9RA02Aoc48RFW4TnozqybsESzytC6vbbWK1SG/M539L38Qme",
-	"i8/vNLBzeWT5XwsaKNp/oYgIFMlgRgnwh11ZHrOBp2wHkofjccEsq2b3mbwB9yjizaEVz2bnLrhOp0Sz",
-	"PFcAwakYExjwC/7hUmk5A3dPu26wG4MZ2yto21vD3TJhZEDcWrNcDz4yhiDnFinlsCmUxLowyxjhVTA1",
-	"WOPMYhf76N4054JloOKKfEmoELIUaVtccsEmrHCWnTrEYs/9N4hrKUYtp3k0GroUABZABWG0yDkrPDm0",
-	"jKKoJ1d0jvYHJ4P+/oP+8eFR1B61QwyOkmWRbsV4DTW/xqdd7A6F+2DYNLNtDCg+3Bw1aseVONBKQ01B",
-	"ZI+N9PHr7GihjTUEgw8QFB0gJpy5FtOJefeTo4NAzNvE91uNVObt/zIMfXUUOYNs+VUmM5l43kYLAGZX",
-	"NkUEABHhemwcvsNeb9Mt7bKt1vYXui2g2xWBfgO0WLgoVX6XnWrbAr3W0dpao4xdFTRj2ejU3N5M4N3N",
-	"AxkhVJ3w8idmcciE8rwsmAridsCyFQqGuuCGnZS6S0aZXIjRKeRnUJ4rMK9fCh8VjkwcTKnSPGS2pWAT",
-	"SC+iaLMnX0Ao07CscvtGX3bJKGf0hosrbNxmu6RSCJZq2NQloGWdoV2RKwR7uBQLCpVDmMIeQYyv2xHL",
-	"OcRs4gqZj3IhcKlNf60nYk14z1qtHpYYUQndqkcV/X/+4//1/zMaaozJrXNB1JN4IrfL0Zte77TfO+0d",
-	"7BIBivfkCtTu6pPRi0+ScSFLgCjTu4bZH0aXIM2l2kId/6TY6ugt7veygl/TVmSRk0+50HePyvbYvmsv",
-	"O0evFgoYwwfi6KU+UQIuFA+jwEWal1mDoA76g/0onxRxraQW3jjhOWsmtKz35LTHADXB/dGHs7IR9/f3",
-	"o6KamtLB4VGMq/uR+m0GpwVW2gsca/vjXnpwMDg5nqT9tH9wQifjyUF6fHJyNBmfDA4GDyg76LODo4OT",
-	"8cn+QUoPTg5PTvrjB8eHg/Hx4eFqPCk43NZ5kG1w0Otvzs3Qby3JNMUOXAmzg8mKDGI1Mg/JjDQUxrpb",
-	"+l17Rxk6vCORouLDv39wZKDQrl4C83nhRHNPJCcH/d1TFsalMoushlZ0jxzZx06oR5BUTPLz8bRWX/Jh",
-	"tAgYwrXOjRYmWD0e4PAWQ5wf9oazmHmT5hN/y3lzhLwmOVOqZlQQhBm1fdolr3kOtYAsajIEvZjL0txJ",
-	"e01vcH/QPQx5qiwR0S0yXKs/m9GenERH+2JCKJmWIoMEWjtcwQXTyz3zz6ah1wZ23Nt5XDb5PW4lnlBU",
-	"jtGYAdmxykPM+W6P1lqdjuIpMSydCp7SfHsCw3gju7E+4Zb7ZExMvy4YTaeN6+JoZ9qyqX2R2p++9JC5",
-	"TWysRgX+u3stw3pSBe5FUh3k2EmMrl41Zn8yPNFF2QjUJVy1gO9qlMipUlvZyx/Bk2DHmM2ZUHSbDB1v",
-	"LGkVh9zyQHkJd1diMoWyKdi3F4polkdNSd8LzXOs7MptGBAAI+ZSsQziMQQJpwmwjs084EAoDgHMtxOK",
-	"ebZ16UijVmyUVZ8x72jyYUbr5PfBDs6rsthFspQ3rMhKNszocp3vyvxsF98MGqsiYLAI7lrzYK4/8HIh",
-	"Ykk8RntArof+l6ZwN2OsoHFDlJJ5uQ2Jwz69qh43PNlOfeNrb2WRqe2t+OYVb8bXU8Z32pjbZI0lnXKe",
-	"BZFrd0RSCy//RC7TKv3IxgkgkmoFTFyLLd6reMJeb3+7oCdkeoErIDSVAbn75bWbGZ6s2poEXKaVS58r",
-	"xa+EU/t38BZ4ol4l2F3yDxpLgK22jvaRuxGatWKlHnIxHEt5PTqtgmhR2wOJENm3LAuwUAOyq7iniZrK",
-	"RZfA+1QPoQzHafWU+VXZ97EtD10M7dtWumSENsxhxsFkNjolY6mn8D7Y+41kdSnwV/AQYBm/LhllJUKa",
-	"sNVxG/V7wVMPnN4lo7zxIFrboYqIIJSYnwsscjFCbOWMgzUX7GRWn1zIIiPVryAZOqP1JZRj9egDQ2vI",
-	"8a9j+Jio8mP8evjAwSmtYAq1JBmKlV1IF7pCexfCli4gZo6h3mwu2AVVJC2NFDbpkhEXQyiAgCY+2/ql",
-	"cHUR6jtxT2EYIxzMjKU8Y6raVjQFm02BxAiRVbsLuxO4aKodlSJf1l4OnkK6MK/WWrwUmcSXKzYRkESE",
-	"exD7a+ULQk6Ceb1wFM085nQpSz2cUJ5bm2eVhwwpW+ZnkvHMgr3RFDUMAHDG+SERQ8YXcWmQtrx+zXgY",
-	"nCSjHFfnwhvq3YwMe3HEa/Rm/KdGdpXgOKzCKiwdoG8T9rLqyBrtk0599SEWtLmiYF4I1iVu2ASuIWe3",
-	"YHCavWtcK84oY29tLsACmxDN02umycGDPqCN1jD/e73dGCD02s7/nBm2EUx5G0G5iWWxv3ta+K6CQdMn",
-	"3rjqcEytk39s0cU+dGiev5h0Tv+2Rc+dj8mqNRvOVUtgig2FBXxhOkaonQSN8MDnoIyYDxVMpUh5zlEQ",
-	"N91IxRSZ8EJtH0VQIQWcp05Ka9p9qvOutjYmVe3GWpxypWWx3N40ZVbzudTRnN0WJfttyKNVFXFuuShd",
-	"Oi+MjyDfJfKiLYHYg/BuRZ9OooyTqKOVar0CC2GwJ6tE+4sjW6xJEwQ8FtfDw3F/0kuPMtajBweT3uSY",
-	"PchO6H466I+PJ0dZr1EI56hmSTUNbExfgK7vwiJpD9Hvbon05LZqiLxLaR/dOlsoXXV3/Uaz/q1vjwiy",
-	"1GZfiF+tb7nIVgNtKpQmqtevNrwfONNRszDEjqlJpgmFBWbgBMDFivkeyPyyuoEJEPtszJKeZgUFGxLa",
-	"MsDVbztovbtf1XTdKMQbV9Y4YuTwq4KBiISisJF1VWjW84UQjQAID4OoDAcZ3oP8qupkGwmdqxlXyv8q",
-	"iCFGqmUBRSarsHSX/g9DqPgD+mBdI+0z9b7ucO2rxWp9z+jpbbBzwl9VWDxOATzAxEqEGJ9yBnLy1Lui",
-	"rQDvkfRB0DY6RV1KnKIMJ2Qn6SyZWj8+dUtjoJ+fOalGJN3lBSs7bv9K49jUA0nsAFpPj7tBVpVT3MBQ",
-	"beMIQGq0jDkLwgsYpotNNGhFEHWBipRgC3Ilnc/f2qwXU56zM3sClOZ5bkNa65lIl2JhLZdTqkAPyydD",
-	"2y8lE7aoanwQXcCJkqWuawX+wFqa9G3Etx0qz7eJA9IqXsKVAIJoH8iRIj5+09awd1EcUGu+S97Wazlw",
-	"RS47Dl7zsoNDbgubWykTi2Vg611ATX22Yon75//63/2k10sssFrMax9MIxrCULDAdnyKuYJyIRASkirA",
-	"8b+iNywS5J/uPXgQTdyRxRA0vI0kDvvhgsPca8Vur9l6eY3b0hfJX3U/WzjemF0dUw65IFA2F7l0I4WX",
-	"8mxzOBl2EU4pXJXoUa3mtJllLqTLwu2SF1hmHjF6KzAOrgDAkSs8epDzjar2vNSEAhSKeWBeag+JEsua",
-	"2caYa8SoSkMQVsCIpdmgW2DN8q4UlABLTVT8WBVkfpIlgMsQwBz55//635iCF327FJrna30cuhoxJhoS",
-	"Ta8ZBmU5J8jC8LapOR2Q4IEoASyftGYj93u7+TxiSnjitsWudYycHkmhuAJM6JeFlJPVa85l122R7oK1",
-	"WGuSuX9rvIy7keL5Zhs7a8zXFmyGUrZ2FPHZhuB3tyHhmKprRcRhUxK/bQCVkz5v02A07nfsvJlbesTq",
-	"+fR3pKc42/FOaIWbHXlNlMIdvHk3rCh4M2r8TcgZnfIPmT1R9oAGvN2cPk7RuDOC2cpMUC1U5eT6V/FZ",
-	"xdxISLQBD3NGtoCQ6mvZyK4PxrmeF5yncaFnlEox4cVsiJFUVv7FmoIOnwKuyqTuQDDqnMMRgGx8XRZi",
-	"5W0hreEeqe2KaeVLFIYp/NUj5i3ERKvS/rki9tGseyn8iL2hvf620YqwBYs6XxnWbb8eYBBfrdYaANlK",
-	"HVrfEX/a3HXwtncBgKOnYJNSmBEoaUOO4cbVshpSF/HUuB6Crls9S5qPMr+MGx8tEqyQFqy2EbgFFNTH",
-	"7mBX5nQ5BO/B6BTVDeoUGOuMQKiLwNdgEekwJBrcWXUNo0YsYBowA66hIdS3x9C0bRyemmBprnBNfDP+",
-	"Tz/uqOISEHVVaWBXv2jAF6PmClvNwRd/su6vexjJ3RTT1nDTnf0Maw5x00iZymJ4kj1I+5MjOt5ng4Ps",
-	"cEJ76T47zB5MDFMdpAdrjZSmgY1Gyqr/lzmNCBW3Qdvd/VpZn9CMcBrzeb6EiGFNFhARZl5wuaNbGVLN",
-	"DAXLXtqk74jshsHtLdhZwKhpjqo+1vMbAf2NrDUgK5akKEU82+guTeLBptRwoO3w118WK0au7c2G8QN7",
-	"wwqWPcYArriBaXNov43/um0o193EKEdSo6JLiXf0tywy42u2EbfgW4x4Uywt2lC4xlgPTMtrJgCJqio/",
-	"AwXp0GncwHCY8mE6pXo4np30Lr5+cpXOfpiOHz18//Pb58uff/wvdfH1STn+5vrqp7cHVz//OJ2Ofzzf",
-	"KMdgqTA71DVrYaujr65H2yzfVpngaMq2IQpbzXUxVSzdZZ5/ihr1qzGvLUpuH1tJoPL1+9cvTwCVGcPj",
-	"W0LOaQWpSca5TK8JF+QhVezooAqwpoIwkRbLuWYZeXnxPPFXl2sFcadfwm0lRb5E+QISMhHajtZxKed0",
-	"qZpgdT+/Pfx7KvJF9vUP188ePZyOZ/91NZ6d8PHg1eFf97+7yr4+vkoHP+QXX/+1nz162KNff3/10+xp",
-	"SZfZ+/CkzqlSC1lk9RvqoHdytK4yvYe+++r+L1/96UMv2YADZ8FLVDdY6BAmjs8cqg0Uqsdjch9egQ19",
-	"FGCNrOCtXLx+QQ4G/QdYfowLktI51zRvGHIQbmklf3k/ft8+RlzFixp+6C4Z4rUX1+aJ+ycj+O5BMzG6",
-	"fcyDS9/dE1xA+JuOXgP4hiyWT4QuIoxx4mrTrt6M19bhtfbqpoVeometNV/HWrWxIrEhbi6uuuSZBXwL",
-	"0B2D+tOKQXlxW+OH5iSjmrbD+ka0Z4seunHwVnOmSxo1zF+4+vxN5FjqMBkx2opeMxcOZ0Wf1QW94bTN",
-	"AF6pSyhDXckgLA0T+QMs6fpCfPP46aONN4Yrz+smGqOuJ5NJtE7TyMocVnXz6ii4XcARiPWT4QllNBnc",
-	"68TbUNFFqiKxdyDvI7yGCt89I9dsDlrApajHkphWq5gtiAfEeDYcoCQU03ATMpojRijicAuph4oxMUos",
-	"bBgGw/kxjgFGfqZYfsNUXQOrZC430Ug4F4wgegafiAyQMFGTaKI12AvrniK8oeMwkW1jtWnXNEwDGzWN",
-	"FvhNFO4dVhHE8xSZOvM0CHqXOc0QszdmesGYAMcAPgClabFCL5snZESzv5dKA1I6xNpNas7kJAwMRADG",
-	"0YSxET6HP2U+8C/0t4K1wiu3LidtGGTKW7U3+MYirSadalC1ODpzYbI4/nyFtxlfsQCr1GP2GkaaVLiT",
-	"toAdRkr6zMWGhO79hJvdULcxuN1S0FplGTd3k93nYWBj4VhUDWeyiKeCoq/G/FxVPUaWOjLtqJFhBjeM",
-	"zIy0hlVf5vTKo3aqqSyw3BmbzbWVzHSj2dwDxtbOp5UDIuWR2Ds9pK6C6ap0OaJYANU608zjMKgm9ukn",
-	"pjXBBtRGE6xljP8/RQCAuL44TKNoM41s3IKpuRSKoWw2ZlNuA9swTbHO334+iaf/uFjGek9PZWEd0y2W",
-	"ICtpV6gn3pjZJSEsNaJ+VnmR3fW1E9eRrV2xV/gwvKaLZTtcMLjT+YxbqcHBIXBNgGNShXSqp5A53+LD",
-	"O7xtzcoV4EMYtV/xNSTxak0lyQAZ14VZKz6b50tvq4blb0HK9TKsKicTnnIm9HBSYjYeGFmhEmUgvdhv",
-	"nByD3xWN7+xWD20BrrAuwLAUCC4OOSIzNlxFtRvOuJpRG9mC+BQuxQ/+hB0csncpYwgjUYce89HgWsoh",
-	"4Mb6W8mRZnUrBd80oTCCQr/s3Rx2zbVj9jcbGpnfNxR+5a66yhxsT3BdYkmpSFmeg49jqJjIgEVUOu8w",
-	"l1D2117yaqi0nM+hPVwCf+u4LzxeDf6Z1v4SbDEsVfB0wVLGb1jWfM1/X38fb+2hQxqM3c7ftJSyOEeY",
-	"AJvF6+s7kNFfRkZMmRTSlgtyqiSWjQQPhPk6K2DiTdDEaSOlZ3//VvUtzMAZzbFaVMNO40NFfOjbdWTm",
-	"8eiP2IEGlLIoFweODeKW5efWnE5ez8wV6ODD6gszoxlr0b9fP7x4bktodWLWhF8+HHzsVQv0y4ej+NIE",
-	"SHxrAlOA8xsdAuO8fNBGMz5Wm3t+XRnXKhStaq2qGFdCiXCbi9yEANyQ2n9L3LHW+7Z21zZrl90ueTVY",
-	"612d3vDERunA+vzqoz3pHQz6t/c/B4P2Dui1ruRPguWPeZTNKnnztPMme1rb6DCur3oc89ZyWtASE9DL",
-	"uGVZIFOwq7MqEQOoF2shNaDWybhRD2KLWshdp2EFR/jh+TdGrzzfewp65eVl9wt46je8jH6r62C/NTSw",
-	"Lzed87ZwUUR5hHJ1lZros+FsoKf3HgJSO5xTgKMXGWaa4WCa6AXo6XYuXoefB5kuIiNKo0l2pHjOIOnv",
-	"it8wQcp5Uq04eoIV5VmXjOyNMTp1XzPRCBz1kJUKNc4g5Stw9wTygRFxzIiQxlBEwvGY57C/6K14saYo",
-	"0lvL2lZrl8HilnM+uq2FrgaOhQiajUvBQWXWALCg3qLnlw6HMowcapzinjnFP3eiFYHBqNs51UXJkP9t",
-	"W8YJjZ8oN1USojUrbltGBSrkgJzwF0QK/rgGFHwtHgPcQ0HNzZ0vk1rg1XZxVbcD/LYrHrGjQgE+qMlo",
-	"4x0ghhGqf3Cs5tYCS1kVKFs3DCv77XDPORv8dqbu6h1n797ZyOwKQK19Hh6qyiute/b7lxcxH0LmKdXO",
-	"rNqXGiW030V2ZWLel0qTilgsP0eNtNqgXBLOSlGwKUQnF4TasnS+1pT1xBV6ebbOik9zJa1loIJJco74",
-	"KXJdS4dJkytYc+J61nsHRrKAj98aWzPqHafzeSPGZQo7tA4W8Hacp00S6901DMu3zB66nI5ZXu96Xsis",
-	"dErwquuoHOc8HdqIgY1hxgW7kdc7clZzgW4sKmCeiR5teHvjQcYFiJ3g85cX9iI3oqSRgKBILnjLdwVq",
-	"fNA4zuaNjcf5W7a8g9Ng4zV+5+TLZ4xOWuLZqyD1huHSARjkjE7uKaL4OOfiipRzx54KKaFk25TnWS1q",
-	"aucg9+sof3zbgKw88/pEAu4ZwwmtoydqDDUDjyM8plRIQMQyEvcMcjzQuYaOwiCe1axONzzgbVMC0MgY",
-	"IL9NRrpKMB60V2tty3B+bNxfizCxtYH9zxhVbEP6ts9xsVnxINFU2szaUjDrNWuqWCD07Qh0TtVGRn2u",
-	"rj3iASu2kmeag0rvIJQGcP8o2urvWYwA4qqSdckPrOCTJWQEA6Az41B1HKLqiJCFIYqVxLTPEDATqa/B",
-	"NV9fILDmMDc65YxmbFOpwF53hyI1vG4f29G8Y6l7446/kddM7GYREjZFvZppxoWISxWudFychkILhq3G",
-	"52wJFl3+9laN1aEUETvjK6YLzm5oXtmwbKHDU9IfWIznpCosCfYHsJpeWV+3x3GAWDpAqYYQOldhhgmy",
-	"ZLRozOSof3zYO+n1er2DwQ5JZG8qiDwJcfbReL0Vwuv3urfNrEBKcgNC5lOnTWcm88b+wPES8h/cgcbh",
-	"amXN523420FhLkhFV6FZjOsz3BUfw2M9vuCPhbriuRTsbkqYVwt+rqaUvKKys7bWeGjGRVMJmERiu7+L",
-	"ihhfvzsQxPCKvLVGAq+/KDUU/49lI0MdmoKpMrcXwKQs4ALw8T2nLjHS/Oqw/hHnILGQWv5kAqEagQfg",
-	"DGyQK7Z+FgQJQSSRq2KZXIog+x8SLZUkE1qshAltabazA7e/mg6j2mPAeVfL407RvutKLC98+YEzME66",
-	"lB9XSTrqtOjM+zfl8vnVi+GTwZtf3xz/fD35efn1ou7VOjrYKjR0uBetXmpmkV2xYl0RyCsmWEENtzRP",
-	"/p/qj59c/bG25H9M8Uc7hH/32o/VNGJWJ9SZEg+dYouZ2lBXIwPA5U7z/PerB9kmit59ecRbVZ7Eq364",
-	"zexdXpdEcZ83BWcQqeJCnI0G/F3qW+7UC3Nh2O0+viSIi7SaOa9EXzgbNiizDW95o/z79Gls0diaSNCw",
-	"WxsLWu+zXZ6OnR3fZiEXDZAgV3TTZ1B1qsofv4Q9Vg9uOORyUZc215UsfsauWmNhQYC0SAxBmIHNMguB",
-	"2m4fnBoVA+RV1Gx7G6eONWs2OdmNUbE5K8g1A+S5R4PXL61wtGf0uEZgMn7qpnJ2P5dXXx3u97KT3j79",
-	"6pxdL9mrYnZ4ND2ff/30evlfrw5+fjT+4fDgIhs8+5aeP/8pLcS3N/vfD653UGdcnRszIIXh3wU7A2Fs",
-	"yTTI9MJ6KVHpmXGlrDHrFrcCZldtsK/iptyF+Iy7G7klsbR6SzkaeXUPnWbdjfNpFb3rbsWVadx91UPs",
-	"8NZFD2uvt1fpgXKHVdmlCpTXrBi8fOYCBLhQc8iPSUBdj9SRWXFN18TfL8KfsYL6wcff8MMJlFaPisTf",
-	"MU0dkcSTjD6EEjhUKosEytZwY8CaPOgRqMwOE3dISomNVgB1AM2xS0KLZql6jRkwnf7Alm4NxzPoxfYD",
-	"TI2bEqWavEaVM48FtG21/M9SK39FnANMoIylfEZza5TUZCYdwj1SFNzCPgfNrKyypVeqyt+BnOVq8Afb",
-	"adYypKFmQf7Dz1aQ/zlb1JFqdshwuy2Mzce2cRhuTnVZ2ObXjSQgEYun+rfOP//x/5g9EkypbnghLfrk",
-	"72/HL18uzs/Pzx9ef/308bMnP3/3zeL1K/rX5/zisWQnj38S99//mBb65TdM5t9dHL54++OT6c+PHp5k",
-	"efH4r+rH/fFALrnoi5c//zqdHIrnsvfue/bVbHzx/cPrhxeTn7/6VZz/6U9mjRV/zzqn/d7gYIU4PfSr",
-	"vwcCIjjunww24BIA0Vzgu33Mz3R/RVLkYRwtFa3SKUuvIWQs6jRZh9fZDC013Tig1xYS2yGJsj7ahwxQ",
-	"wUbXHAA+bEzSGaRv2bAk/MOBr1vXAYYpQcCSI/8R4cAASc6vmXkpcdCAYPFLWp7sXorvmLkh7M2BqocZ",
-	"T1i/MAqnt51PJ6xB3FA6fOyMj16K7GQzgAGA0WFK3R2yXWthOvZjdEe+o9fMorNVxe9+t0CeW4bl/D5h",
-	"NjC4lhPw7c7X4ojO5yME3cEugFwh0m6UTqkhdaiVacm8ClIYBQ/CA2dWXzZfKYSGsx6ziA0CAz8iGvh8",
-	"ThZQG3BO4WkMNfVomGAOhdLcDUBGHzgShsUP6pRpA77/5u2GH3rJfj9OqbuGm/hwj+2Sh2qhILsU52jG",
-	"iawu4f6AjJeaeVDZJ9ng8LB/AhqWzf5RZa4xoj4AW0gqz2h9rP3+rz+d//Ttu0fF5IfX9x+8Wb79r29e",
-	"XD2Ypjcv6Zx/lxeLC0pfpt98/0r+KeJoD9P96xZd8+fdxajAiy3nwnvTt73tpzLPzO0Kw7eC8IJybYSo",
-	"lfsWHw5YmnlvlQ6mrpaRrfvl5WEQmFXl+pnRd3gt7tcqBa9ekiG0gbrm8z05x8ntwZ1rlBWY2kc7jWCI",
-	"MKOWWkuB90w5SbQ2rsO7GxcuajCwwZZrJzHgGhB3Kz+aWF3CtfkRW4/04xrCegUHalexdocoiVhCxk9G",
-	"ydqUihF1mBjZ/jjO9X5nn76svG8bX3KeuraUj58cfK93lNegUtBHRnOriLckgkTXqzu8v2fWLFoltc0f",
-	"HfNDu+n+spGWHlILk70DQVm2vrX9p0G9NanfHfA2sX/FnYFdt0zspYvv2Zb72iB4DPF3BWEDN/YKB74j",
-	"yJBzrM9TKAvEt2RMEcVW0acDh/onVNaydW7XCXSvahAUr8pdlecWX6KXpyCPDkz8XNVrK8oCHdkt7pve",
-	"NjBcLWbVc+HQNrBfKVpLJW7uJY6biz23LupW/Dq0DwELRp5a45E7hfx4dhd67JFiLQdatTP9e/D+LRn5",
-	"vwkP34lr/64M+/Pz6tcejORRLneTmV2VxkiZxRW6rio6roUAgafa4ojqo0Ug0u3gQcNUMR/b2moD7g8O",
-	"+93D3mpuWFahYjl0fJzM8ydP35gF6PcHh71er/+gk+y0OjsG3O6qq2Z8SwjPankrALDtT3v19qZzb+N1",
-	"bXJPS7ZubFHXRgutKSO6NdHVEP7wdZ9w6wMKq/VsOVRvApScnWwz0EPNPJOQUuTmjh6BeGLhkHIurlG5",
-	"n/B31i+AL59ZH0yIJpMQrsmsVJCCitAg4vqeWl+sYzMl7qD1ra/NAdcA9xE54cNngS3IesRzrjTLEPMo",
-	"WqUjBOUdHG+2fVdVNdYOyz7XKBDsq2/s3GvlmVu71O65INB5VV2uoKKxEKaeVsU4VZeck4LyHHBRUqyC",
-	"8cX3Ly9s0NBhj6RTWtBUs0J92Qi2cIHUNa9Sb7PNapuaKOdZVjAshbhVMRT/fDPXwpYdaS85EhzJ21zc",
-	"ngR3ubpDBKzAvdLb7fauum6Z11uwyW/NcHa7CQ+x2M7HT72w6rkba9161ZMfkwbYZRzyIR7ExURWQT8m",
-	"roq7y9C8p4i1Pxm1BwBSw6a6t0gdXU1CmEsoKjezvHKnE9QsgThrLctpSKDCV9uBqGurGeMpYKRcqfCC",
-	"gHGqwfAONrMErO5U9z8xsYeC1Ypd0lZnBmvpouBau6hrLmw4ri9QZUdkHoUyThNZkNHXT96Q+zf9+xBq",
-	"phpAllOO3Yaug8PaBAYtKXCqLUQW+zkjIx+d9T9HBMOwfY6GxppgV2YK4E30z4665DzPCZ9YQs0t4daG",
-	"XTGD7v+sIJu6IIj+kkR9vw0ZaX+t5/foYNXZWxZ5G5IozhidCkxooiVknMD8lJ3gVOu5Or1/f5TYoHZS",
-	"KlZArKHNdjL76fKtfCa1Uf2Q1+OasRtWLMcyW2Jd5aYvyPWSTql2Hvr7YzrlzVN3cLzbsTOzj585XwWq",
-	"LeAQcK0BskiQTAJUa1XjLyGjBeXgakNorJEhHDkflvNR4Gg9I6NSsSEwtGHliR4Z6S38G5DgoBCE/QMr",
-	"TCRYIsIIj9DTlKXXQ7uuIyKhkPcN10GdiTMyYhA0W/HrEebznEGKQgHQZyBTeHDTenkOC9x1RkZUXQ9d",
-	"kcZRGzBbs+y1LWgIPgIHGwZFkczSdJLOynJghECYI+8Xw34Oq06YpYA6msFKwADqc8YEimCyaN7101mN",
-	"nawjUleHK0j8XSGUr23uBFUQIqBkMfKA3hVSIzkfw+mSriqf0qvms/OfJ++levPT5PHR+OvZ8VX/BX8v",
-	"rzq75k+05saMnPlqdApQNV0ycnkno1Mfq4BJLeb3AIzGsW38G4qIjVmIkwM4uhicek/5bDvMcLMIOguq",
-	"oKx7HSLnFvkwsZhXb6vewWENTKnCPQKRos09vRoxDnUco4mcrwETyAY5IFiwS1IwXVgF6CqeXnd8O4SD",
-	"zwKbYG/44W3BypMOlpdcn+6K7oKgGuUdLgvPdsBbuSNvxCcjlben/cXgHQyJ+wT1DUHIbrKxYEYrUDch",
-	"WraELmoHlTYNbBS7q2WNDQ0JBMKx1FTOa1grztc0Y0U6pUK3c4c7iL1GLvP7o0i8dCFKcRwbtKsbGexJ",
-	"t+8S5A0FqjlNm2LWVyf9k+MHR4eQvNOQ/+s7d3n5VRBoepT0D1o2r16PZ5UJ765lbs6SsUFxL6mebp1Z",
-	"03jH56+se8fCTDd2Cl9NVhM21qh4Lws5ztmsDRXXVUQ1fNAB/X7x6ukjcnJw+ODL1Vgs52JaS6/YpTcg",
-	"t0AlI96HIotCiqsKeNyDYlbE850sfGCzTUSHRB8uAKJY1CKbjSh5Si6evwKZchCFCplwlmcbRoRlBP76",
-	"+sVzYi2SmIw9g8hLX5NcZrb+ncBqzQDdXdAZ06irTBnNWGGroYYTdqWSubCvTXgz7us+7ut9FzUd9cK5",
-	"5LaG1FUW4tSoMad2h09HHofR7XmT6a68sp4DTyZRFBYuWJueW5+r+VTZGf3C1Mb0YFOZfoc9zFvqbkE2",
-	"tQN3ga0gox/3XuFbexdZQ7m/zYzXFUr+5s2blwQfqOOm93phhJSNBcC/DnpRZFbNdWtNbgj9lRMyx5MX",
-	"S7Z94438tmwwuaE5z9rhetopyvYSUNSqU3nlYS6gvwpFeUMFX/Orm3RSVYoG/uN5Sm3/13C/R1HH+GvI",
-	"JTmDmA1AQAHU3GoZ1RaQ4DOaG5mQZcO/o0Tg5lnqyTHUnM+WAPtdMJpBqAHkgQ2RAyWdrMQ6hcx/A4dg",
-	"aOdvU8T8j6715t+VPuq+cXBw7m8PC+cHOOdhA14Hdt8Y1Th8wO1bKVQ5n8vCCHze9uvRxANQ8mppPEMM",
-	"FiD8rlqE8FvXsxVwjFjNZnMJxZqH1wwA0BUq0KWgpZ4aBTy1dU/GNBv61A0koJzVvjFyMewMzXO5CArY",
-	"0XwoHGY6YK9XkUU1kPdCL2uw7wF6e/i1L90XfslssZX6lzfNdx1CfPgdwPqt9gsWpdr3EFxW+8YsWq2p",
-	"gtF6W1VOb+1rdGbWQe5tvm/9dZ/BUV8CnrPGmjQg82dMT2XW2I7aylkYeAs5H6w1gGp4fEN4Fqpk+D1C",
-	"ndn/OS7VEsxCcjijYjl0W6HCtS3YTEL8EC6Rb8L+iaVT6utVoWUEXzKBdFSUYqjKOcD3ssaKyhsgd/uN",
-	"LPVQToYAalAr9zK01VO9eUIxirD5CJkxRDXW8ZwQ1j88sjOWcerYS/NEFazEJoL1BbjJoZBD54ugFX1U",
-	"exXM2fTMaJHjDizNhKxkWZ+P5RhYY1fhpKaG2Wk5dDTtkKrhBeCM0Jc/x/47R47KthfucAH3PjJHo2WA",
-	"kc6SgZqW2ugPwwxLJxhlaGzOTb3EgQ1i8DUWtjbi1UPyIkVLDEFt7xqEKuWPXF5OUx/MqdLDohSbc/2b",
-	"cYLN69cOK3alRoMMG5NiV1RsUSB7B5PKeBkTfSSBrlZ8+betJA7HdYuBH+yOz3LbqMicxYraPrOIXVV8",
-	"A5gVF0ZayaUElL/6mhz0B4PjLaAIkyohsNGl+bohs2/R6X5vq05BaIgVz4WZWjg10B8cPOTK7A636iji",
-	"dXmE3kJQjUqhTkk/IYOE7JN//uO/G8rITkmJCYA/DKsj3sgjhO+DNTRPowGXawKkWJvjdvPbqhjByhmu",
-	"ShK4INw7ia81HLUWY1sVHvA8Yise04a1b+5OEAAANB/cNWYPQfUfs6tSuNDh2opa2b0ohYXmcNe0by5q",
-	"z6sgUiI2MVXOHAbYHKp1cUFKYZP7LYbIPVXlX5ML7fQKuKYLtGSY/6GWhvb6RnKVT9QODGZ7f17JzT7e",
-	"KjfbzegHmZcNELgPHZsnul+LbGxJb3eGtp3qgAUp7uuJyCkm+HicXFyIdn1gzJeKXGtrw6c+Maj5Dgpz",
-	"1yOJ7eBdy+3z9kFJrQHDUYzaBmwWxgNsi5sV9FxFGd86kni1tdWTju9jkUyrn49WzZPzytq5hYVylyDE",
-	"wg9s87rsYBWq4JKwA1tZFRJir6Su0vz80Rz0NhfVW1Na6ZXNmHRMMJ1SHUSplhnXoGx7fzUcC4QfiXLF",
-	"WNjvBiTijNf4sI+GxoJaG3ppdTS/nTKI3tJVfHAdy9Z2Z+t0mqsJC4+t7++l1SzaC9S3VhNaNYvZWPBV",
-	"R6rT7YbjRin7zaJs3Co5YWyzNmGh0cCVpHd42m/V1kHd9o6pYrrXh2pHMAZnXOvb9bgVa65e3K48E8Tj",
-	"v+ntnx4c7qTI3HFYuV+XYFPs5uOmVhLXhvpOqxR/B67LyDG6NQRr1VaF0tkQRMLoiC2DDSxptOptWwKW",
-	"8Vp98iCW2dklIvL/svJZQeA1FOAfjemUQ6D+QzrlhGvF8gnCgriSxd5VVi857apMIw4c4kTpKZsRuWCE",
-	"0XRqo1u5Iu9ZIWt3fZyx3UmxHceIAim2exit/GZ5UBPTGqmaQB6DI3dE2GVMdclDlssFzCgIfYBrZk6X",
-	"DSfInsvOiXKY7XhaTWbegTPV32vaW/A0B/b0jQc7dkRW4HZM33H69ore78u27Iiqkj/ImxpKYnWQwxO0",
-	"nim0qohz5kq425sfC7zjfTs69XW7IYtXKg0PoGhga8k7aQK/PIOEGLq0ldzGDCWMWlCZ6bQTXOvbChuV",
-	"KtaiYnla3k92VbdUOdv6im9RwUwT63fhraeTNay57SrddzXStow+wzbvSmLKovQD4lyY6qxtmZI2WNNq",
-	"SjuaAw/f9PqIcbv9EqyvpIKUrZLATCiLALe1sk3ULpJQWK5SSJJOxtW81CweClmxmsAJDC7Gdtazjg7+",
-	"AJFqV960zUm4UxnKHq7fPxLsNW+r8gpx6i7O1CLvepXWJdfYVIY6ZTWCmKJ80Vman/I8whQxUjtWxM+o",
-	"fVj+lzsLYBzrK5U3rGAtsSMZXaqqVpCvTETz/AymhxVg+kmv19vacPIIO3yM29ZM7Wpuqx3ecJX993ew",
-	"3L+YgDgI9bOqvL7b2enVlA4Oj+LrNeE5u9eQuNj+uJceHAxOjidpP+0fnNDJeHKQHp+cHE3GJ4ODwQPK",
-	"Dvrs4OjgZHyyf5DSg5PDk5P++MHx4WB8fHjYiEN3EZ3RzHxrzbH4H6+/OTcj/Rh6ELdcx2qV2ia6+8Y/",
-	"pOLa0/PmvW8adHDZk47LTsCtXp1bbfBNAqroPXrI/WmTxWxX5BCes3aiqFfU4oIWy040m2g+t6GckZwu",
-	"8uj1D5DeRHkGgc5f/HT+3bMvt2q7CfvBW8C/aksQCx9HDEebDVjQhQ9kg2zpBdfpFOr+Oo49glPnXAKj",
-	"VN2MCBVLq4lBcQ8765A1pnSmu73DfUhjgY8g3emTgx5o/nxgy7aG/nTzsLrpJJ2/Kyny9fx0XZkLTz8+",
-	"mFEvMQoaFNR/kbIX621vDSyAV989/hctneGLmcUgDlYSQzZHxccl29sW6GjSyx9To6Maxb97mY7aTNZV",
-	"6qCuSEcSQPYH5zHBA+lrLsAvLcfzcxXw2Cq8vlZV4v/U/PhXrvmRtXtvzoNUNUwlagbccBEPp/n/XRkR",
-	"RlXc/7WsF1nMeObKdM1z1ixdgQU4gnTEz1qvpIq0DMxtW1YxCbwrUSToinm5pA1svpHxaFchW6/eRy5J",
-	"29w9RSpJiOAbjYD0FSClO63IEmJoNDbFZkWNhNQMcqkDhBrzt4WGsZjJDtpltGMi36clP9FSbR288Age",
-	"juDyrGDp3DJf1BYXhZKCu6SNpjxjw3igIBOEomRrJJJMlmON+cTgaB8zhhUVsnga6IO93qErPnm4Q+gf",
-	"5XlZbFzXp/axj0lnyvJs2IKDaLR4Yh7wZ+oUg8Uq+J4rZsPYVqtWhEvc791yiTfntToa2T611b3hslsD",
-	"QKUYUNKdQiFtU/N1KzAiN4knFtt9G0Cixjs7FnQFsBKb128ENnWvhtn0CdVbG+aWXz70W7JnbxPx5OJi",
-	"hpq9W6d/mlOKhU4W5vb12AaA0lGXVpm5pUNHS6QAabYl1+l3sY7pLTUACGOxxmPndQ/nG6DA1WGnXDXZ",
-	"gD9u9NevYFJ9Gl5krbk7iOmKtRcXWMYstamTULsh0HaQuNGm4r4fITqMjZ4a9Pq1iDBbDwcrYvye4WE7",
-	"h3v5eUKEVyPsqxHwFTVS6kDi2GZjd0Iv3zKYrC4SxLcXQIN1TeRHyUZIQOXBGnXmgHONuHwON6pR5yur",
-	"n96C/brBGJL2t3eZjQo2KS2oyJQRnqGRj2pHh36/tM3ixRfAWTyXenSKIRkLqsi81ISCY8TMCkgRkInS",
-	"nPJZLQAZ+wSpW1fJjNYVlZU1K2VbGThkNy35j26DHvscbJrnLyad079tSTQfkyZjmXKlZUyte5FnTGk0",
-	"jp9VgDMQtO/w0woGgDTAHLc2AFV3CJvHDEBhBYKt+V0QwLuRz7kpN7paXfBfVuuIVWX1DWfiWhHbWpDx",
-	"7u5wTAOAA9ENd+9JjGJfCG/iosHZoivFd6hHhFp4VYTOnL4BBu1PUjW2KylUL6q3OwztbWqa1xfsyWyu",
-	"l0QaGSoAgOFx/Jd1RdC90XZLhJfti/e4LMaoUxOwW6sqSk1n5sc1xz8GvrJ/SHJmRD0MKEN4BYQyMKIP",
-	"8rnvX16QjM3QfesJDTMACc/OEC0UifdayEWdVUZQVrdAQK/LoA/PvzFi6Pne03Ycl5oO0VYX1Y+KgzhZ",
-	"D0BeWg+KBwszRyUr6AJyBTGLEQGbSxGP4XFjuAOHfwj++Ts7+l3XLwspJ5EoHp/f2xYNAAWCqscqrhck",
-	"bapuPNGN3jC1Sz3/CY7y47Zl5p5BD84loQvGKnEsGDLUb41WoPt0ISwSfhLY3mzZumCV/bKs26yWyDdE",
-	"WqwTPgAmKpLzSQz3AK5lVQc6cknNYJK0qb6Vsc4GtTm4vdzGK96wwloW8bNFV2OooJWiYErmGNE4Zfn6",
-	"AwW3fvT2q+BE3BTv+du1zU95tzYnyBd3kDhV0z+frLcNb2ENeoUP301ikdNFN2iSqtUt7MPHxkurn5sr",
-	"w+JZ/yu4g53iHHfpfmdUEPOTIXdBpLh7R64bQMwZCd2XUPlWr3N33Xr2/wKO7Nu6mJu098e4mKtR/Lu7",
-	"mGsziQbSQGE0LIEGoMfWsqalpjly07BGcDPijsUbzQHC60pilboFgubU064uy15vP+3POon7eFh9Hkyr",
-	"jwfms8wzVjR8UHnWAooZ99e6ydb2pD/Y6l6/jctVgv67BnISH/BpGbXctDt1f8sbVmQlW7P/bgy0CBwi",
-	"AJA6rQxRrW6R7UIFd3VRhqHGQI317a/9fEe26M0R8YGLPOoeDDI2wiD5ag/ih5TT3MbarwvF0uY5FwrS",
-	"JS8mthi8uUOxuCko6NY56x5U/yqX8r/1tbSyQ3/UzRQM5N//cqpPJlLrzRmudryXPlOQ022CdeAV9a8Y",
-	"4GPe2G1glrMMb7EO7tXdx7nrvRHAt6/eGsGP28EcUqWYTkjO6ZjnXC8TYkjc/MtFKmfmNBP2bs6Ealzc",
-	"8OKWQSXBrdGaBlEdGzQORuIFv395QXjWJY/onGuaYz0FzHswdzl4XtSM5nlzpFP6F3mtxs0aB4eHrQXx",
-	"9n75MEgGh0cf/2K/NX8ftUDzvvVGzLBijDuj1sZ5uiXGcxDL11pq5uDIIZOsPDIp5HsmqrB1tN1uBzD9",
-	"8Za27gbi75bRiEF+/a3ybO1EI5ZjQxIKwvfMlSQkIFn6eiDRxJjdbNwrNZUKwN8LyNytgR9nFVkVI3mk",
-	"oGcWS/aTYps22H36Rqw4vPPQ0nAzMbDUAkZ+HvD2R1PKyUtrMlwNjdq2hF+tcN8uQNV3bQl1SNeRqnkh",
-	"LdF11FNl23yaOT6gxd/fIB+UZ2qY4rcPpdslhq5W1ilWuClCXIqOc5YNt7Nv2gk9tm9Vds7NwWVPLFKn",
-	"rSDuS0IF2Wa2JNSqRpxnQ8XSgum28LrvzddoH4RcHni4KjwM6L8M66egh4BoKTcEC+6y9Ir9WrIolLeN",
-	"pLUlk9COiBXstRnDNWI7uLTkBRVagfRstEOuCZ0B2rhWJGM5v2EFZ6pLnku4C7DRei7gg35/99zybfRv",
-	"u/Ve/W6pifUcirUUjDQFl1oNq7BoVYtoF1SiqkWARcwzS1litIKFdoWyUhiSsqCKOBpvDancfb9tcazt",
-	"ClFtEXZm2nNL6g9HFYa2S2SZO6JILrH6NgA4GzcvQd4v/I7YnBaPhGuj+TJa4eEB6bXWK+sIicWcLT5V",
-	"swDehtDiyBbbrcTczXmpiZxM7nA//W0ZcKMbPTyZHB9lveP+8fFB+iA7OjyhgwmjtJceHtKs12/kt5o3",
-	"NlYtCcKK40kGQMi6WFq8CiyYpEs1OgV4QdwcF8YkpCajwbt3ozMyMiqIuWZHpxiKZx5RTGSKsFwxkE1c",
-	"5S775kQiAvAZGZmFkaU27UB4CQZSTaXS9xQWR4ASbZdCSGjpjIxcPbFTszmtBdxMPytF3M4gjl6YwZq+",
-	"c2X+SQE7eWI+lqJgNDOHdrv6YR5g3q0BwFbDjDqJq71foazbvs1DOfyNPVvnJnZcV0R9B9vhBoNYAeXI",
-	"1tAzV0QXnGUY5euL/drwx+qEeQzMDfQ+uOV9tfXd0f/Uu8PxpEY4cYvhByj9nooVYDhsKbJwCynWvBUr",
-	"iwnsUE50xXtgs2rD2N90sTojxaodvLs2aWbrmOd+75bmPieie0JIXNEGd+fgsnzS3XMH0TTN2+wPk+Hr",
-	"tLsagWpjLZAb2mJ3SDJYPYYaGQ7KgVq5zeedG+aKFd+qk05GGaOZbczRno2jLxiCW9iiqMjKqViSmQXK",
-	"iIV/0HiYRlyeX53dFZb2M3P4/tUzezZZRkYH/d5oi0Ib5v3tYdftqO6OfP44snnF5jld7lgM/sk7mup8",
-	"Cde49fVFrOYTHZPizoHyphxqu3BF3AG3klzOWXCjIAktqLIAW0KTJdOJIao5VYplRN6gjSm8JHq7KRg7",
-	"xOEDnUan5AQe80RtPLooWcwEhrpR9GpRLCFjELZ44dcH4to9AukCdw/1MfskSOfmLItGiP/fzMUZajQ7",
-	"XqE1LJFIMHMrbUnts/d2QPswW5rTudGopchUvAL01IUFWNe3U6lReR4zCJC3irWh0zNCAV9rfR3j46N6",
-	"6aSj3sGxLYj9ydSzZqE8z3bsiAlgd53K/hHnjg50Kh4uCYBTGHNrpu7KKWH+qhGbfYm9puwWS2cNTfdo",
-	"t//lQz85/riHeVwH7sMg8uE/o/e9YmlZcL18DQO1tR1oEeUagpy/vCDXbGkxLM1HZYPMX754jRW18bsZ",
-	"vWaeJzngMNeyH4dRiDsfP0KA/0S2gWQgMl/OsivQOIFtUcwTIz/JsoCPZEzTayYyouhSkcVUAjak+TAD",
-	"Op2V6fQMATdn8obBeb0UkEVJxkwvGFqFeGFDnSswzoRcMzZXthacvHbRFDkjkP2O/BGBo5ayJBQvWiNh",
-	"XYqFjdB0s+BGKbkU//Ef5NzpqfiL+XY0Gl2KtCxysqfIfz48/+bCLGiF7Lb3DbnsnJd6Kgv+Hk71KXkI",
-	"S0r+89snP112zBP3LqqKL3vfsuUpmakrTK68Ry4vLwWBpx5JoZnQe2+Wc3ZK6BzLM3Ep7v9dSXGP7GXk",
-	"3gfzMCGXmMp22TklHy47WGXK/HEJbqbLzsfEPsLsI1CYCp8Ii0IOzKOuSTT72hfAyYMvIAL9Zce06ZwL",
-	"+MvF81dhA0Jq+wpmdtpXgoRl/DXde/AAf7N5p/i1zTe97Hy8Zxf+UlQahWFOo0Gvb7PNwpD3Lnlt6MlI",
-	"OaMg82/kQgGQLq3+ZuG4LoVTprmgeWI03AwMd5C6ibXQXUV6v933P7iPH/9sJMM/DXq+qjaOUhGqiJJS",
-	"EKouRS0unyvsCyxcNvqnS14UJJMY0E815EmcBifX9+y7c7QKvFGZP36zwaG/kRmjQpl/4Qj9Zrv77VL8",
-	"tre3V/u/ecuLvuS3qiT4PYWZLFzZFLHfYJEA5BZL9dPC/LNgmHnwG8G2bKByrS2whc4pz5IqWzrSvt9O",
-	"OMmuwSnLW1o7a+Zec0AGGVVp3CM8/2XduIytGGEXw6Zbu/YqXtg/g/59mjes8g2Mf8mUfdHCl5LffFFP",
-	"wJoqyhwc2Ci71Nb5DF8qCzZyXHIZLnmteR/tDeMCh7PhsE4spGKJ6oiRC0EmbGvIh4rXJ5hCEJp5Zcwa",
-	"+1Y0styx49+IxBO1oP6bsIcYPdSbaJm/basaMUax14YbUJLiORPaI8RCGB169mHil810ZcN7bISdJZKR",
-	"xzEY+TlUAfNtJyTWrz0It+z2Upw3ch4t+SBBKfKFUUMhpQqvwgQvMuYTO6HG+ZcwOi0LC7Dr9T7ka8BF",
-	"qcguBXKOOu4uXN1TYGMzhhSlJVFTuUB6sNUKGj8z1iXnvsgpDH3sSu1wZRZBFzQ1t+2lqA+HusqPtuy8",
-	"LaPuZ+A5Hp0w0xVatM2XT4xij9xyZIOVQrEjpUVh1CYqyKhxA8PjSyOozOg1gD+NcdiQhGo1fGjM3lBd",
-	"cg7Z/PRSGCliT5aw9KPDd+9GmO6XS6WJtVByKRKw4VaWAl/y17Ec+PaaLRFTAAxWFKWVnF+z00thPl4x",
-	"HYBe4roZJUhjlqv5kNhNDWeI2ivLTolRs0Zd8i1bYpzKNZtrePVKygwMAH4glyJM467q1VYlirGjePm6",
-	"kdl+VwkVSFVI0yop56dkxhpFcCHo1XzJNSlFhtrbpYChSMG6cPeOEjJ6+f0bK80+fvLsyZsnI5iFqpGC",
-	"rTS7ND95UQ5kGbgfz0VQgpXCCZzRnKDAbUnQcEm7/7biMVDwxesX5GDQf0CuOOQw6aqUEPliVElGI3Lx",
-	"/FVC8Bvz519f/vQlUrNhhIZqoKQxahZd8tpoYwlh76zFwhwsWSpI+FNsTqEGiLINsAzsyzmj5rYGzHXc",
-	"S7stuIt2inAKgq2boSOVCkSft6vzhr2DA/RQZnBACltymQvy/Zune8eJX5E++Y4/PAPAxWYZMms2Mj0a",
-	"2Xo5Z3iAsbBSl3wHJZt98n3IBDLJUPgS1GhiM/ukWWVB9IKnmOpia5FeChhUY87sHRLynMl5zsgX6P9I",
-	"KsSfnI5ZPvqSzEqlgX0FHMu0DiUWDZXCsGRuzrsZHStUgllOloHJ4lJwccMVNwpG9RTODH2XlnQ8ppZN",
-	"X2fvdJecW8nQLBhIl3a+p4RfCdwfqazjxxz6TIp7Ghi5269HBcuY0JzmSNH1m8i0u6BC1+6o1L9CxrlM",
-	"r/HmEGmxnJvr6eXF8y+75LU9glSRUfXCKLQTQHsQVPuQKnZ0cEYW7FKkVJjts0IzIJ9cmT3FZJv68DzH",
-	"g6sxARnXsXrUxViu2Km1P2ColCsImZBcXgGSNr4DioDZj9qVgUsqiyWRIl9Wch/2CDcJExrPybzgRsSu",
-	"Qn6EzMzOVeY1sw9J8Lqd65ihUDVemgsMeaQUdiZNQd+Lgsgyq7UdmmtihKZl+AlBx8ydkg1lqcOscOze",
-	"SxaQGFAJXN1LYQtqK8tCpWCRi86cGiPRUnfhylJbtboalkoqyGXr+ROEGikAnI7m1jjFKmtw9foxrSyE",
-	"FxPDGwuAkN2d52j6GVfIn+EDhh44uYALMqdXTCUu/gNb+8IGr6lTI0ub8/6lUet4zmxqjWV4hglUVuIR",
-	"EoA+Bf7iyR1/Szx5Xtqp+GLIZlltYIIbM16jIoMIMRg8nKBR3ACAmTXmZjUfGNyQ5kacAogQg0bOyOjd",
-	"HrQGIgkWDIEiUIaN5LA0GICbM8twUIMBaOku6n8Qr/Yb/BAqe6g0TKk2wiXaCOzFy4CI5EIQOp/fwyBF",
-	"bpY7LHZSGTmwJXOYTUsQj4vIIdhGCM+Aq4MR/khkFq4m8YmvYMxJyBiuX9dGda8kTmCufvMYc24oVgQ1",
-	"ozGtgp/aumJKXY/YSxyDdnIltuAKbbkmABKCikq4ZWY57KJds6VKyKRg7D2rTFAOvp8ldoS2aV+4a3V4",
-	"SX1sREsZG9+lsBA9DnvRnzM6n1dBAKXIEvL3EtA+ru0U/M3K3nGlz4iSKPUYSgqqnhmCMeSC7gN/Jl+G",
-	"o0PakhPiqeiLGtV8SYKdSOpLWluEFvsDtbc/JWCcSoDfmPU2nzDI2izg1HT4m7dLV19BGz51obLb/obJ",
-	"1lTBGhVOoGv9OmwuzGk2cgRGdFsQs8RrBfcU4YjNgEn2lYHLvgA6w8bR2zb86avqPzdOYOIOzcXT149U",
-	"Ql69eq4SK/KZkwW2oATsm8GMmv96wnI7pcii4BqNworlRsT9AqQmGBZSfSpnOCAprDyEyiU0aSgzz8G0",
-	"C6VZgLGcYtyJEaxKpeXMm9Itkb2dSlu4ttLhnMQKwqQ7hOZG8WMl6IL1dGXvvNH9mz4weDMTo0NlZlxV",
-	"+VFD/PZWcSdN4bGztsFcXl0KG/ECCnRKBSkYLIwRE2QCBwtvN7gjKZYZRYg0fNPOFw+3tTSicFjJDqDL",
-	"JjUtqFKtLsUXo8PePgoGo8Neb/TlijJsVrxLXsvmbPEKgyqo6BqCJJ6FHTjqHwLDeCCqjgluNENaU0kN",
-	"bVIC4jYqpT4UCa7GIC7asY0ZvWb4GFTJsn6+gFHdA4s9FuXrVsZUmqZMKXPf4e3GtSueVdfePfg58jQP",
-	"aQE3DvK4cBU8C0PBUIW0NSkVzUEsC43qVoT86u9KihH54tXTR+Tk4PDBl84qoRChYZTKzNzdj8FUYwQP",
-	"/CZBnUIWhoSMHKcpz+GOHx30ekCTS1kCBtWlMAow2AsOeidYTfNgMLAmr6AWpSeLBcvzvYksZtaA49n6",
-	"hAd2B0MVNU3YygNmfOQ3B372m98cKNueWPgjSTK5wpvhApvRHLse4tL8Rg56PWsCAzKyy2/2HtRG8BX4",
-	"2w+IaFjqyXH7q0hoqNZZ6UJmS6hub3SKyItQLLg62EYfFld66m11UCF+OOHWbNx424hc1OpdAfzIij5q",
-	"hNozMrLNmHMN5mVrhCyReNiW3Rg9trUx2Iuh0ZqrdvyrboGtFrmcs8igrTW1aO9jxpXi4qo5XDz53Aja",
-	"VX/22da23L6utGWbcLZdmJfbHFkAqhFwNc9Q/GJfyUo3RLy2jb272MWgfzQty8KaQbkTf5qhGEZnAllK",
-	"WCNTo2kQQqqGITgHJZPAIfyk2z86wBBZo0SErrT+qNEgCjPNFq1IKSdkRPfek97eCemSIdkbJWRgRrc/",
-	"QP994zTNebMhKyH5sVT5Zc2BWAmp0YCXnNz05IScmBH0j51sZO2BIHU02sw5KgPhiEblnJ/evz+nyz//",
-	"8x//bfi7uPbXoPMpNMc2iw9thumo71khE3NfYwK9HZdTPpwtDtNWpUTTk2cJqpwbPYRlQ/fgSj/ewAcs",
-	"kwuSuqQ+q2jAOIYzrqBUfv3IV1ZF0xpQcXBp4vSpusbxNlmrVzPrtKynCfm1NNeWLMiU0SzUSINzmhDf",
-	"FBwuiKwmhZFvWg+RY5KRrmHwXu20Ge5AWjgY/8oWzLFlZsEcAjvfxhPvdPhwpPhdeA1VNkZQdK7oDUNx",
-	"G9tqWKztGlaNelO9XfFVK4pbQVrqKRMaZmrZYB/IyUpNAZ/jitgVN18X7EaCv9Pq0tnQI3NVzWiL5gVf",
-	"+/ndwJ3FFd4x4EXkylU7vmZL26bSNGdbtWqOiswzd2rApWtmfgaPWRe4deTJnMG1TDHkHFvdt61GxMJM",
-	"4vDs+ZnPC3lD86FgLAvf9rJqBQholAl4nNl7zlcosPOjMzbEx6t2IKqkkHOpIH3ED8O15OnJzAFUZnz3",
-	"AGfgVhlpHY8fRopNazXVGhM1io71oWN+4Wrj4Fwy6np4mLCWgzcTWGVvGB+bfTp8v3rHNuI0xK1H4I2U",
-	"+D6zyV1bv+8C7OzrN2yLd6c08+9jCO2SuQnYO2i4zfYE6JpohAkMU1s1ANpEuPpAXm3Lj8ZrG2NpWdYU",
-	"LNT+VdtYzqhi8WagdzAwo2cdHrV0ZU+KYxxmqcDGWzClqbm3iOLCsMgFhaQzc4Vi0ER4Qg1D22byFaMA",
-	"NX67BTNP+qgIdx63erV63KV0Bfeky+pD+0nYCwbhtW2JA+itkyS80ugF60W6Q2rrVazdadukL4XC7XZ7",
-	"h5/7Avtzq+JRA9saN9qhbTuAOwSZFEII3jPLcgQLzoXmOduiRTzTYINEtkWUhLg6XFvPJdjaxtBJaY4p",
-	"RYDGcHROcmF6KrPVq+DQMysjyUPKO1oA8AUj0p+b50eVMXsWY142uAVyh6DhE9swekF8TAvNjYK4rJBK",
-	"HEPDGwbWESIyjMwJ7qCiFNZMVxaKrXJfiKQJ++TKWSS9PdLBo1i+IwsnfoPEIeBM4sDOSClA8uPOa2EJ",
-	"G96EqUL8RtWhAz0NQ2NQzV3K0rWGCkzA9PDiQTKvLxheG2bB7CFAzoF4u2f+brMyuR29luAYsdkItT7G",
-	"pQpGS1ew4rE/l88AYjUT2Rl2CIkQ3hzm5QIt5dBI9EN3Aamqh9rdAWhdYunuHfgicIqdkYzlTIf6nL8N",
-	"CjaTmjU21oXugKhSAFOHGK15IVOf+4ZFHJyWUXNvhBw0tvjIy7hb+9OQMfpgGcsb642hpynWmh2HX3ez",
-	"Li5j1t4QhsZXSwonYGclmAhqa1IYkQvlJUIFW6wy9yAqsDkQNG8EgplG8HWu1VlFxg3CD5oGG0694aAx",
-	"rjDmFTUa15wXREsxVOUcosrCRijJqVErzApE6yrbe/WqFKtXjBGt6+PxQeCaz2oS+BnuKKR/G3qutSUh",
-	"EXEIkFPB0Kwt1F4YKOKOmTuWFrLdWQ6bClDl9RpWddPrB91dVXDW3TMuuwiLqp/ZfFKsBVyJworRPGzP",
-	"2299XQBsdGYr/4ObSchFmLsUQvoumT4zL9dEE7S8D5HzQF/9njuIYIo2p9aH//hAJMv+zsKsZg36CpTi",
-	"Q4XBCP6mDWwcz0EC7q7Q6o5iWzgmsDMa9gO2AhzUvlMBc6bUGVHz3JwXLIIRsSbMWMZpZbrrH7rXR+sj",
-	"uEct6qgNoDJtDQaVZgXTg7grTD+rhWWdmV8IdWkcq7caRLcMhRzCjVI17mxaYF63xii7XnMKVoexiz6Y",
-	"0DLXZ2gvawe494K8l7BC+cBPyKKXe+OfDQnjVvw7w4gvRFewHlmeTp2NusZGzO4xWuTLeg+1evG1k2s4",
-	"FAgMioIYNzJfFzxjI4g3rSgGBG139y3Nqbb+mXpP9QhNLCJiFg/AblWpAKfKfj+hPD8j6VQa5jFyP47g",
-	"VmE0Wz3s1uSU8cmEFarecSWcIjC8c7bM3KZgEI6vkbigy4DB2ABb7onaXklDLYfukqv6a4i7QlZiso80",
-	"1pDSYc1vEKzoTRG2PjKYg+uTcMV7g1Ay55uopBMUX0HqA8fZGRnlXEBcl7UXQVBgMDUbOIP1HZaearzh",
-	"ozkUIX2RDBqYR5zoG8jqICAsuBZeQOCIuy8QEaSuZCi7dfVJ+3vFFgI0zA8Fpiyz6CLmjveNVCsRrgGE",
-	"fZQrQlQBVitLKzURqkpftUAmZledNbVw4UM28eAMwAuVnFXsRLNC0Nw0fAiGMtOuYwuR8aEXyjks6cTL",
-	"ZFaEPETLkbQ6ClwDXPNw41ebs3W0Rq+YLpZ7EIY7stYjtxJqWmoNuHdyIYKOvPrNFbmSpnnzwNrOrDXT",
-	"xp8NS0FvKPdqCbb7SWOVpTby5dDaBsPRsiB+GBqHmOIFBDiZfri4OnXSr3cpW8XPj6AeYLxqydSS5IwW",
-	"ouIEUNg8NWypc/rBlvHonM9pOmVk0O1ZmJMKK2WxWHQp/NyVxdV9+666/+zi0ZPnr5/smXc+Jh3NNRaf",
-	"QDQVSDmAFLJ+t4dPyDkTdM47p539bq9rk+mmkPB2f8porqfvzecrRLXz9umLrHPa+cb+nnQKpubSDMA8",
-	"NOj1AKcJL2LIsGzcwuY7TBDelD6MXfx/7H0Pc9u4kudXQalqK5NdWpYUO5nI9eqe7SQT32QmXtuzub3x",
-	"1AgiIQvPFKBHQFb0Uqm6z3If7T7JFbobICmRluRYTjzR1qudWBJJAGz0P3T/ftgMV8EL0gQcfdh57k7/",
-	"a4fK8XZOajGV6Oe79MuTBG++h4OuuiJMbveIJ3SZW7r9VS45of37OsuoBdq3Fja6v/8BmLkjngFqn2cK",
-	"wiiIp/IGsAT4lWl0f2+ci+xGxtAJTtVq7gbuhrsjYTMZm8J7mlsqxU4zqLsVE/MEKmIZ9tm69Su/01/o",
-	"XkvfqbvLLjDVld/mfC/lwou7cCE2PuWrvr69Vnv5Jb+VTxvwur3l1/2q7Rs9QYLDu8pJkIyfhPUrtkwg",
-	"GlS3E94r/DNU7DRQYGjTN/1erNzd78dCHZ6efOnunmssrpIH6SxxDD7zX2lD/yTmau5X282QwvpX7Wa+",
-	"gJZpNI2+4RFLmv45ERNMy2Zaj0JNtDe+kJkkI43lOgub/wwf/bX0eczVo3v/7qpnK+kR78PcKjPHHDBz",
-	"LL8OtUhmNbEplHXVys77GwrzD09PQD48NQhkGaBxRPoqch/cY60as/qgeGwAiZMIxTs0FI0I9GAEfUj8",
-	"SuSF8wNB0FvqUvVSOZK2FzGeGg3J4ogcrFIFeddFKcjSlQmqVsSEoGI8NOtQoZ33nxHbqizV76Sxh35p",
-	"AOCVisuBDHCeXSedUS+Ij0LCoTL9PTF53rW4bGWYgmuxDGb3RRs0c6PbgPN9D7bVbUyH2qMDwH4qIMC1",
-	"Oz8C4kP4uwK7oHJK7i3yFAxu1SPxJZeeSrmHAISxyLpWLfP58u563Jflv3znJAJYBDemeVACABenQvuQ",
-	"vLqAniRl65vct8oLSs69BNAvtKk9E6TW1wVdF7bsHRwcVIZQml2rDI9mVPwOueQixH6l+sCbLaiPR7YF",
-	"3CxW2gMw3e0e2Owe8FL/xIQlL28A/OjLNsDuJyfmn2v9/J+EF++1pZuuy8HYH0B660JKnxYPReqePWYr",
-	"w5uSYRfg5DWs9yC5d5S/U/dJ4/Mf1YK/a4pw6JWmAJsUKC3sK4Mm8ZAS+aH0oOz85sglKGmUeBQ8Hi5a",
-	"kXyX5ejsX7zdokdpf/IFuNUIQf7U/3S7ix9oFxNorBfQb2NHQ+dd7e4F2EZAJ1sodIf4FhIhOkKICn8a",
-	"AdQSHolt0eE7giducC+4B9Q5Yhe+Q3cr9Q/gf4HkULJMQsF/aocF0UdRKMs9YbMDlXu0skcGj9r95P7z",
-	"2b2ozPYFwhSvt0nciPwOiRrObFUDUc6VVFG9IlTVQAWU7yEvFlf5IpMD972zhgicK0Z4dI3MC4t75m2Y",
-	"zYb3zH9OxERUbZoPoQ7KDznMXqt84z/SLbWCrL/RWV8miVB32oR7rZfLLzjWapDK2H61XXvOZ3lDAHVf",
-	"+Lecyhthluxb2LDV+xGqws0mNyPUbsDos4mCKsp8g1IZNrQXv4U6MSRFKkw1lIZFRU5V8kURi9gLfwkW",
-	"zO1zj7g5XwnpOSoMFsUneccsT31bcW+o0yScoEMWGBD3855uLPnWgwEAhwRI/jKkVLFkXyYekYcQWALY",
-	"YsUr2SX0CoRdPCxhXSAQh1NkRtyIjKfYfw/N4cD2miUi65JjzouV/+LjWMLg/XdU8R9h+VXMJ0bAOvZ1",
-	"MrtUnsJD2iY75lkGFUvQ8QU1b9dCjPFtzfSEGcDtM3yW1wDAojTZhQ64fD1Paeqngm3sUAYewyWwQJcK",
-	"agUTDYU30IcsYiyasZ6zVmK5LFZhwiqdFFU6VFRplR8GYQtoJm+8C8SQMd+vofuRYUZkN1jU29f6OsJH",
-	"WE34KAStjXgGMhVY7+LFOeZpmpfbOil61go1GCgu2DaPE+pLW4LTCu3wiN5HklWZ23dvtDjbBmKMC2OP",
-	"dDK7N9Pzq5jCo1D15yjmNpuIzxs0efDQOj+RTJ7fvKGmJmJyUKgxh80HG2Nr/O7J+O21VxjThdbveHYl",
-	"8IL9VSYfClx/EYnkF7Ox+Gqm9rjKPfxS8+p1+WbM7G9Qw7ffauXn4qCsCEwCn10wtXU8xSCyka/tsvoK",
-	"wO2b7Ayru8AbRoAzjw/Z67RaCN1J1s6DbkHVs8c8CUb3sExGhL0OaIgQVsGZqWChnPMA3xE6Sm7nC+0i",
-	"QDxADKhpirDHBo436Fj0Uv2qyy2oeZ058htxEyy5R4zy+Kfgf4wnZihMF9eUxu/xPd3jJupqIoxBxA6Y",
-	"Qw+ud4PxYXfoCs5RB5xyj0InHkGpR+TES8PgbUiNuCvToaZGKRNqtOOc28krvb53nqS9VN61sUakgxwr",
-	"zl0a+gEAkxMgnLAQ1d0EEN1BAaNxggIKkIku4wVL6jRw3i8I4K/YSqYH8B5G7IeF9sSnOA5oTe/PAk8V",
-	"Dtq5HyPhBbW4/6pMIDpSOM4NW78zkIojbuPhQxvChUdXmMKiYCYy2Vq7rbVb1dr5aKTsUd3d3G3Uzs2H",
-	"kx72HruwAGkWUJRzxfEEMZsyMU49QkIskPQIEDmdLgSM1r4ohtbBRS9gB10qpx9dnGfY7+eWq4RnCSO2",
-	"EPPHD8UKZUNf+87BZqxHT7H/RNou69HnOwXABGlY76bNo154LmKeeuv8Ouns77df4iioXcAZhB4iPfo7",
-	"ygQBH5vljyE6tHw0Ln0LIZ7Hh3TLASkyqvAeyBvBRlJNLKDvDsCUIm17NWp0EW8aHI5KJ4D90MOYUiS9",
-	"pwjbDT8mh0DZjCcyBhA6JniWShcKauyVyETsPBZsM0PaDqWpbfWHXn6x1Kr3tMpk4PBRpa59CkWvGgjg",
-	"Vv3xhV/3Na459y+YDqU2YtZoDb6KMau1Y+iFgjhszVi9GfvrW6WzAOJaCF7KaaMvNlG70GK56YAsINAW",
-	"ArLgtd89IjsPpgjAfHGNpGmy94QAFGCynWGD6IjoSkyZ8SDHP2NXmmm1TGuardr81gOBrQbdalCvQanX",
-	"0u/cNTQmwO3eVkOKp8aJ4AnWzgPDNzhs/nSmyd5QIXsmjM1kbHMNVl18gA9d0DBVlduecnbFE1R3Z6IQ",
-	"diql6o5xyoHpeY07HsMlFbXnvpIhkPRLw3ifqA2rHk4n6qufBx/rRFQ92SMc53m1cn3+SIiM1wxCTxXQ",
-	"8VWW4L98uXYF/sVCv/oKKxEImVddjSIzc00XADY2TOH/e4mFhB8xlVYuxo3IkolYuzdg7vHUPFECCNAZ",
-	"HVktknO32zudVs2IBpkelYZT4nBurNISMXDxc3EogXdCgitRM6LnNSOCZPC6Q3pMlXuwy5fXjaO23FYt",
-	"bbZqqe/NgzdjZyWwnTuWi+Nddz/Bfz/XWrwPvrx6KJ03Pos8zqqnxrAiTdGjjwjyy4OGGN9YxkP7PKDP",
-	"gBokBb1QNAuS19i0aL8CDIvaWjz3k61Ub66qRwC4Db3p+5HqdcMzEIP5stPSltjlxsgrdYdIuXjrulD5",
-	"0PhjJ2k9hRMkEQlrqfokcfEwCG6Tb5p1or9g8D6RB+S9pM9rOYM4hLy+++FCQ5z2X3AT/8Uiwb1OZ5WL",
-	"qZgIFcbXKo6XN0E3ASoWVYStqqeCdqqxs7sARLchnfLGk4IoITzNnjfGwBenx0IZT7c8FKpccIim3Uyl",
-	"jYce6hNIeqESGNGhSCEtKqJjN68v1kNWfHRO9BH1iYKr7kKGgzI6sNVp0lxTTR0jqc5WR22Prb83pQZ7",
-	"M2g1X/ZzfyqNdtaGHKUkQTI1JTxiG4UiBSpdGoKn+y46Upm8GtqQFFruUZGeuC9VFjJimJySCuYQMSvj",
-	"a2HZ3ot2e6vJtt7Wd6qYaNuuGQyuoJFCDmJDWukU8ZyxKJGAWHOKWWwUELl7hbRm9VjJvoMJtxH7gDS1",
-	"2ezPbKL+Bnziixzt3SJWrxnqqcEq0IB2WaCvCoDPCJA64teiyXAO2AFdbFtY0JEVZ6M0/+Nw52VAO+dD",
-	"PfUlmjSKRGOCCKZTVMiViDW4GOulpf/4Av2N77TRbWRiQPt45ePSwrI8sJLOn3yacnVrxUlBKqBCy8ku",
-	"vZetIt+6pJvV/KceD78ghndX/wV9v/sp/+PzrttIs/VNQGEXLbEDr4Ank9Qagfwbz7c+1FMoXseaQWkL",
-	"HX1O70EqwBT1/nsshgF0itJxVd4D6bkOfBK9QGgaXSqAZKcWZ2NlmmIADwzmEZuo1N2wAMVN8NTzeNyV",
-	"ZeduKUv6/q6qdWVNmj/tML/h19Oodb5vkXaH2BS2CnSrQDdcwO624wOoz0zfiE0q0MMyKd0Tw2bCNNmv",
-	"yCzE+56ajvD2gyKEbtWM4MCxE8d53k12CGN2Xu2qRyg4yTnV9g1ok60SuS8l8qi2NXAobnhje6afTe7s",
-	"CyAm6/P4Om+zCbSRRLQe7CWEvG5Ea2xcf8l252537tffuV4a72nrJjKD0oZZfWXOUI88tVBUYLnOcqLq",
-	"VPDEMKubDM41Fwm6R032q7YMelQhqvA1+pEHWO5iwy52IdxIC6OHnqhT92BEUsJHY9es50GhFjRgMjJj",
-	"HosmOyww+CGXi9WMp6n7uTkosevA9chyN9MTuDHQUQGmBR+JS4WlRVBV66kHCQUsCrkykRp4LDA7UV7O",
-	"TXE8ZgOpEkPjMUBaWAk3ofX1b+NluS1gKG+yXyQAj7FpJq1gvf/oAUf4v3WOeghhDRmtcqVhkcy8U5P5",
-	"ghdcCxD9fIXyR0gnFlKTvb/3ysPI+I2seTq+2rrHP3u2wuP9a1985t/19TAZxHVVlmNZ99zO/v7ig+9W",
-	"EEkjMlTFKajkp2CSvdRWy2cjatzwdCLweqfoICQNszgecslOtST8xxmoDoxaP0cNbPEvP/BXTRUH8/el",
-	"NGe4Cfzt7qKnC2PGvaMHYT/WjvNaun830P/OV/+M30h2MoOCZJxotzG2y0DO9zvzs4waN5I3uo23r94c",
-	"o01bzd6+8grwtbLZrDaT6VUJocuXeC8LnsO2km8z9anAdcnGfCYEm4wL5i68vmokvVWrVJFC61YoSEsw",
-	"TMi+JY3nLVzsLesZ915ULHpRzoQAgEdi6HR3D06JqSeYyLuA/9DX5nteAICaAkVA+DvOPpWeJj3Xk7SX",
-	"iohDm+xnIcasp8RH+yc+yoNCeBRjdH27xcOeVAwAeSoCL1r4oDdx5lM6m2enQlDbduGyAt9/jo4BptRc",
-	"43GT+wqgSZAfHLvnAM5K+IMgj7qBtFYywaWZwXQBQWMA/Hc6QVwoOLWacml7xaMpQjsxzGitEJSTQMlK",
-	"sGVWpGkB+8Ri1bCaBRgpWKL8SMo/7zCOxdh2geUIxWXH2EzwUWkQgQNRqKTr3y0gXOGAZmzIx2Oh2A+Y",
-	"WNgB4mP8HSCl9DM9NSIzT1jvtfv0XE+yWPRYhi7WUIyeRrBEIIGQoEBZiy4VcrbjeJzRipDsDD/A1ecG",
-	"fYRUGovyhyqI9d5xY3fgkTsnr3rINqiVF1nuXx+4Q1IZ6o73knwYSiPwNQjILbf3/apeKo4E6fbAOa48",
-	"Tf3a48TqIL0MiycW2uMZ0XsgOSC+feLZG3GLr1KoOp6O17i/14aNddNbo1di+Q9hIB/4Gj++mI2FWWkM",
-	"OuYQmCz/JacVOXm12f4OeAj1d0SNha2zJsNX3hDiN4zbxs6vp73lZO/7sMJ7nZcr5at/4Wp2RqvxlWk5",
-	"CCkW9V8JA4U2Z4UBz+3zx7HO6oHWz0GcvELkqUhYqq9QPsBF9Z0jTr9QP7bVoHuovMH5CUhf+kPPyXja",
-	"exphOYVhP/Ric9OLgDT9nxNhe0/xxv/QE7dO7t5AWLfjBPxSEeI1gnEMU5Fcicxd3RdcwTe9p1AlCzS+",
-	"TGlKSfMU+Lf86ZmdZ20ulKFlzs6XrWZ/ZoUp2G6gXZXWCsVGgivgQUKgS0QhIdZoXxCScmOLvKhUQpLq",
-	"q6KXW0SCkbbJekd8KHfeyMx4vQwfHIf79PyNfPkIcLk6fyUV/EaYSyVBKg5YzzlKf6aCD+hOceEmwZco",
-	"w1666VAPpEzdK6XHwxrjXTxr8yt5Jdwgfzh7c8xe7j9rPWUDnaZ6ms/erWCXDfWUunr11LsQPBN5N//5",
-	"28Odzv5zN7GQbnRGHFOLLux1RppakgiM7FIVyD/jifXQpnAOOtSpAARPAAiImB1mesr4lGA+YRz+dbhx",
-	"jlMeCw9JPgJ8tet5ZtDyYl6q8mrmI+P+dtywXibMZCT+5JYAQXlCTVVg0qss62vYlUfIr3Nr6uKtntKc",
-	"SSrLQXpsbuqaMrHhsbIchy4TajJyGgO2bSOiT2mvOmuAW7ARNcIOdLpmpfZav/ocdUGT9byPbnrgnnrT",
-	"M3WCMuKJc7qMFWP6eg53zQPD5zP3VVR1XbKDmqkXrvPzL3wUBumudqNZacJvMFaRyJAf+dp8ZPwfaXDv",
-	"PFtZAtzQqqahdX/VFttCrmWvVW6Abq0wYgQCWX3IB5XKDlFNMZSp69C9aLW68L//aO13n9W1EFt9n7PL",
-	"34fbyqAcPLW4izLdYpYTbK36VQdtUN1KLJV9vteA4cmRE6V8bFJZcQUecOPjzpXecR/vmGs53tEwSJ7u",
-	"wBKKzGeJal+RWDAvLjKT/xLlSVldntKP7RedZ9XTyu/3NeYFje+0vVMNdZA6BPAmzJCPx3OqDhMTVRPC",
-	"7Fml+Dzfuxs/H9TyONcgT0Q46+JHh8pfI202rL93cUqD3nvRblcPOdiMajXVitZ7HTU55VDfip6S8Vl4",
-	"TO73Z7l1Njy13lzKjI14do0Zf3Lq0ANEqCPMAT0BJkbMzNdlxsk/u0NR6FpxVXp7PBSVLrhRiWfq9qau",
-	"dHVY975UHGazeD8IyJy5XPLcL+JkRtcdsmRjKWLM0aAv4OzlXLw250AuC9neCT44dULstnLuja512QW6",
-	"j1UnX9ySm2jKfmKzJAreAOfeZ8TKjmel+d2e137VnDI6r1UMke/01R3BDq7FrD6J/GuJ5SsTN9B8CIeb",
-	"VuuIMPq9Jy8zZkScCVuN5fOze9KjZo38WcyWI3+4Bd2eq2w2NUPQ2MVGPZCu2tKB2kqcPNDH3AamY5wQ",
-	"RyF+1+CWyJFoMqcvgeICgfOG3FQQ3B1nglvxs5jdtRIYhAbwn0pHlwvcKYDoZQpoXuEYEy9unB+d/Oq2",
-	"3KSfyvjPa+Hu0m7/878P//vnj8fZ4L/Od19czD7859v3Vy+G8c0pH8tf0mx6wvlp/Pa3M/03NwGdBjQq",
-	"9ybAGawYVgx+JY+vhUqKI3EeIrqQFgLalPdF6jyUTCcBt5EeAvde4yD0VzF1q7xS2XP7/sqd4PUm4cmL",
-	"EuWLKkBGcpX4PdQ9fQdsEPD6nUNOWmhlJVSwuLufrsXsM+qjVFhRjVhwpXUSMa3obApw9p1cwXkYHjg1",
-	"2ZmzynltoAtR+UA0KzA7nfX2Wqm0N/YWH39C7RNg8bdFe9+QAcT3eBf5W9f3+lnM5mCAUn21G5cinUq3",
-	"0elAJIgN6S0qrOOUPwnJ31gH9HI6QJhKq4DtnA35jfCn9Rpg0o8756fMpvpqJx9Fk/VoaOGAeZyJgfx4",
-	"qeCB+TVWpsKwVFe2bf4k7HExO7M0NwwpdzwTCAcPQ54c5FMtZI8COwYixjdZy48V16mUu2i3OnvVYb1b",
-	"vDXSFvwjpi3arcL/LUlnLPefvyi0Lry3slI55vFQ7LgYNNPpMq0CP/a//Qph6TesJ0Q8yaSdNbq//7FA",
-	"bUvSx0ppyNoQMhgs2PWFfQql8ZXu9DsAv9OD4kbNL2yyC8Db1IPCJqe2FWl83wqyxvzQ29mhH/WewrkE",
-	"DJrq46/F2BLcHrcuQtUDQDo+8CelPBOXytcHNdmRE8mKdm5vLKua+pLkuDjnjQFIl55ypw6+e9qQhEXu",
-	"MQtNSTdvXYAtgMVabgpsuXyfPylb+jn7eC+ZLKembs1mOZc61upGKClULJrsw1CzKVfWU1+ZSRZqFEZ4",
-	"/CBSI4AwtDqn9U5fUVprc7yH8IjbCLLdpKMSC+pX3a3fgLULlNZuafLOSOeiSe+Dgbpb2f6NM60HZjfW",
-	"ykhjhYpnt3i/HtokE2DsnEPoPDfv8vXFlVQK6TxxcHn9/AE7e3PMnr983olYp9ludppVACM3zvkJA1ni",
-	"rEINjns8lWQ4QclgcCt6nXQEXjZLt59fLvM826scpM0P3LnKNHDvP3Nb/LJ0Rl6a3At8/goH4F/Do/6S",
-	"1rsgBqdOQutUBIjvV7bhj89php1WVh9Dji1R7CrTU7Wy+nCh565QNpPC7H5yf9XjSr/DmBKL5mXGYq60",
-	"kjFPmZPHIm8MMmSqKzv0qO3SQkn2fMzrbRoU8RGxch1c5U/CvsaBrmfVdGxFdZXs8nPdSpnF2Poxh4l/",
-	"5XMYDCj7E+ysHNDb+jJHbt0E1YVMRUWGCjbbp1TciPTzss32lpuhcC5BIlh/Bv+N2LMOVaC4rXYfG8oN",
-	"9CvvJjfubcrl4VMubt29j+Jcl9tNxro74J0TctoC0V32y5hnVorVKgCQrRk3ccT8HmZIjI2bmBkRWmmg",
-	"E7Q6bDqlpz7qagA3iRXqAWiFtyUBmy0JGAeR8tvLC9nduizrKgZ+AewO7jF04ezbDPU4b9v3DZdN9k6q",
-	"a2IoHAlKM0hnLz5WlMi8Hwt1Sm3T6+2Kk0SMxhqCADiU3hzZHY7vgc/bCw+tCGzcl3N7q7AeO2dinPKZ",
-	"WLrHCteES/7K9W7tFQb3k1Zim+O8RfG4LUvdWrPVFE8ICkld7X6Ci2+tBPhNpVJd08mm+/UTU1IqQH2M",
-	"Wsn3fOeFx/N1x2yiMsETAN31LcpdwA2JPF4K4lpEjJrCLpWajPoiM5HHBAEUEWEiNhKWQwOYGwI2MHgC",
-	"bmhVA8E2odscABfdT6UqHjOECvQmOwQoMxNBtRXOTCbmUhnLCxXTLg5HCMcbkcmBM67QaDblaSqsCfTd",
-	"YjS2s3BVXugOPOFMqKTJXmfcLNZOVPUNZdwIr54361LcquoiJtxItiUZ94Wj9HUKed07DE7Eqj5LqZSD",
-	"vPWFUPMbkNGtq7vhrMsaBie6/6wLCEB1GOnN2W7Ion/6kptHjfGkprwIqmDJQgGAE+h+6g/lM7IdBlCv",
-	"2BR7YnPmUWfvKI9rc80KVNhDKN/JqLzXWcJFV/1c2Fc4wZNghzdUILD4nAcG+V2+3fNctBJTRm9+a5+2",
-	"9QJrMh+i20ryU/Bwv8yz3i24ysvBkngGDJ4ARF48UD/wWhc5KcQ0YkbnvfYAicArs7/vpCns3o1WCuSP",
-	"ua1aoLAeW0O92ZwUr4rXvg27XZfe+kn6elYUd84A1QHKYxAL84cFYE3AFrFuB2C0RWCT7pdFMx3BzZyZ",
-	"foqpMQi86KNLhQx8zox4s97Dr7qXk1brWQzjgX+KXjGixNgPo898mXE7Y0/PSCsxY32BOE/FMNobqxy0",
-	"04e/JsS/6Er42NJt9omS/5yESnyf7gvhMaa/sWgoB/YMFc9CJVT6wRlhbIjkUsFKFfqyuQrrwGk27ifU",
-	"gmQh3odHT3WW5FG/v0aWJ6qnqguKjUmLfo+n/TJw20tFddq5kgO05YQ4WGd6Uo1Tpa5LLtADJy7n+6X+",
-	"pOnPQz6WvMXgruCbKTUr5ZfLgYmpg6rVarU7z/YaUQMzIY1uo0Wf7T9/8WMD1Cz5uyXgyNKQIkDt7Da4",
-	"GfK/62vTl6AyCEV0bsABWzQMzf+u8Xd3g0Z4Bn3uboVwqPNol4SRGm7kQS3pc7qohLfahtuhyM/fjz4t",
-	"3DCeZBkWRDVOfj3LR0a/XK+fa11Ht70B67nccm4Tzt8iH8Y2pX0ffovTlGoj7vfup/yPWzPeEFpWJqOd",
-	"p5EjZQ8yIcg3Qacd87gR6ztHZNbXyazJLkLed6ISgAidkcvuLNskHoqkeakwyb6YCmZe45WzylXGEG8x",
-	"lxFYrc8OgMpgBtu4+THndVEE7rZ/vsSdX14PkYvlXOauTLl4a0sfYIlkE0LUDbBzyDDpW3BYnHKDfrKG",
-	"4zFP55VUVkbNYf9vMDqee1KNjTeW2xo6ym20vMHkjwB5quAARdTHVdkiVu0VKT9kN5uo27ragJ+YWzxf",
-	"DeYEezo9iB62iyDCGdOKAmEoyu1NlJVpj7peITokbGcf1ZkcDQo55qH1ldC6C+iMECMjwQNR5OHmwxgY",
-	"cSBYIsZCAXNDDvcIt4I7FI9iU61E1+1oVc8tww7dDwKkZl9cTdQlgnMGzH+PvKxvRIaRqbRN9l752mn4",
-	"yEW2HomzU8JLxjNj6shgvU6r0ztgvZ9eX7DFV9VDPldEs0ckThdRgw1fbHmfqAr9ckfWU+iCKODrtVxE",
-	"515sCXRvLTLU8uDOJg/O4FczgApQSaf1EQY1X/F704edVuerTMkL7hac4/sOen7hTudOc21seDFjN4e1",
-	"tSZdEaH07PZ5ylUsaj2sEw/z4fMppHNBx0FIA0dsOhvxFOrUPRk2mhzi+PBXeONDqL7eDiSiLy01UceZ",
-	"SOAPoEatwUQ4wlGfwSTWTvDhZYcYu515tbaCu0oX2tV/+8ap55V/faFX/+2xz2+tfMW5zeSKCPg0eKzp",
-	"32i5cvlNPhiWIoo/NFEMeEZAijEfiYKD4CSTSBOY8IQWSOILtgaFGFvSAyg1dqsrJpwS2Prmmy05CYcR",
-	"TwwjRUZldC7Q5aUoFyXM3NkzR3VJCNh12vI1qErCj8b+2fyciaho0jRC6pCxyKQm2HznQrtLaBbUTudv",
-	"FHR+4ezFyR36udAlRJ76pQrrQCcpeYGi880Lz6hRre9ghvehWbda8v667YsvZaskt0pydSXpdv6VUCLj",
-	"KQv4/ferFCE7NRK3QG+9H4RKFTGvIp1s0Dk2Cgv+IlTF0U+Kh6Umlz1IctC5OyrUAsYhZM2UnjYvFYwA",
-	"7lE5gDgVHKBB3ACMsDaFCYUH5lp0rI0Egl53KaYQ2VSqBKGNfe5FaesEfiCzkfNr7aWiQ3ZszYRCv7HQ",
-	"4xT6O7Gj+jZey5+EPfer/EW6mQrnVlVuRwCw+Rj1+EOo5flXstXMW828nmYOqhMrb4gE1APq3rumzulM",
-	"amsOiYYFzyKnBR4fokwExxSGHcF3qYYkrV5gbxnoDC+eQLd68WyGssfMDPUkTTCt3BdCsUTEMoG6oxno",
-	"7ZBGUAkwWiBTTF8DPyIQhxafWaM4w1HrFynOzem292NIhH1Dem1+xbZ6bavXVoQhhvC03NjWn5EnBlxY",
-	"V2IDWk3ydGdZJvNiMQQmBsRsVgys8+wBxOlOkCA/6dsvMEHJYp1ORopOzziz2iIUDh03k7+C0b2dasR+",
-	"9ECPFUnSiiyAP7xeJVuaM8s22WHJS1Y6EYaZIcei8EullciTEkSS1zMY9gJYrRG2VpVKnlLK7q7JgW1e",
-	"4D4Vdf4+trp6q6vv5IOC+vQ6596Ucx5E71IgDAJ+S0EDIBRSkA6l3lwmkDW90kSmjb1wFIAzw2cmYgMB",
-	"qGRxOklEcoDA3r7XnM/AtR5wmYqkyQ7pXwB9OOIzatfui0sFaQRQqD5oRypmH8G7KyQ820ITDuRoIVdg",
-	"+cw02TmfVQD5zlctAG2oyjFq6P4G+MndvJ+YyK8A5HenKvK4kNww7mspZCWJ5DHe7Tws/Noa+j1xtn0Q",
-	"/aHW1yevVtF2cxddyJEwlo/Gd7j23EOxbhItJF+f44JcPnSNQz6KU5Ln2m5GL++B7ctFRtuCzPuqz95W",
-	"H9R48rA5qAExl0Kk6XXCW2SeLiidsrmgNMZiAULBPlD6dDW0r8pWxvzxH+hejxrDa346y+G8aAm33tJm",
-	"WyfL+f415P8OXhM9ZBeeWe81HWPFpXNQ8IpA5j8FWgMgKZcGqiAhoNVZIrImew1hqh6NU+Hix3DcIj3G",
-	"K90ud+ShcNqn3ZxzJcQT36eXe0oSupKL10rj1w2cpWDHolCF7Vwnaclp8lg97gP4/xBEYK12ldfjvqna",
-	"/5t3H+DFfDW/4XbVcBFeYPFYKi953zoPj855+DpugJOYdRTeKpZ+9xP+ox4AFxhjIZMGwVAmRtJC5JWJ",
-	"WMgb9y/AU5EKA0AoIp86PQgaTE9dAHfhozGEzXWqCzBx0Yvm5lokbIAphsXT1jDoulOD8oB7sbnpeQBe",
-	"Sg56/mQqn39iiifLmD5pst6YS9Vstdo5TxSGreFqLP5EVPmpiFgv5iPbbO3v9ZhFFT/0B8yFn0KryxSM",
-	"VZqyK5/SK/BnA7t/JbI+Zq6q+fL/gdBQnqqX/sSb+am4D2iMVYS9D+M6FfJhxdt9HKUrpcWWps9uSYp9",
-	"H27YIwpmfKoLXw+etaIKWkWl3TvmBZruuZa3W9Tkbig6qVWYR4UKbWjy4eqaDieGegoZWlCnMkRvTUYI",
-	"BACOTOmmZeHVaRjIg+ZGbvNywtpsg5/NBj8L1U/r7KFV46D72Uq+qsKsQAZ5a14hv9GjTigccXUd5rI8",
-	"m5Cv33ZPbX5P5atdiNQsvxaKSXVvLaa3cY33dTLz3ucAWihN8DzZNNNWAM8p+XTPIv+vvYj9cvFyrxWx",
-	"o8OTTsT+5/n7X1kqAbCo5PdmfIo3Biz+OR8YExZqxo7P/8sfp4/4eCzV1cGl4paNtLFsj/0kj5qsd4z7",
-	"YcdFRT2WaGHUE8tGQOQdsf7EwiE8x8eV7+Z7BcEGKotHKs7Z9WBNKR4LubV3X2Jpk7lU0rJUXgtAQIr1",
-	"SERMDlwU4Z4OpZ5jPjGIXDzSmcBu0mehm7TJDj2uMCRDiDIS9E7XD9WnSqaZe6qxOps7OAJKD5G4D1mv",
-	"iO3ys5j1uvm7kyY/O6L2rPO3hzud/edNdghNARySQjt6YrHUrLf/8WPPLUkSsjDdvNwAhpKE4V+qkDTC",
-	"BE5x/NDUS5Lr+4wrD8FQtPrOlQ7DLWyEiNhLSkLkHmOgftbIK+VuqEQ3PxQb6RvhUbUIZpOOzgZ0KBgx",
-	"Xii4w99DNQQuk0gHEXadXSqqzY11lonYhg426PI9oGkH4kCfXsOs2VCnuKOwBA5Fjod3Y7VmKc+uRJMd",
-	"69HYhWk9M+Sd/ec93+eB9GEAo+Wuqsp6nbglvdU8VcTTBRE58KJB5sUJtBNk4DVurh4XrlQd6yshFrnU",
-	"PkD8WlKAWHt44FUQjNdAqF8cIXujs3COauoGTE7H6jbyWCeihvMNCyD1gLnX4qS1hIOGurIbBMUnJxCL",
-	"kTrCcWdARz5n8cRYPRJZ3dhH0tkZOGSpCMMHPDUiRNZ9rVPBlQ+t6/Ke/7777+uS9kSN0SS1cswzu+t+",
-	"vZNwy+9QIO1E4MFTpeHhMhV10QOaiUW1deD1Femve+0rbz/cHMnyFK0DKvRtd/mWCffK26WSz7+qy1l7",
-	"tLu8yrzM3/RGps5sOUNuMxlbZvWVcJrz/qidQkXzMkP53069Sw9wgsS8mQlIO4X06c6LFzWqu3hRSX2P",
-	"+Md3QIzY6LY7P1Zo208VIVlmZwUAccxvj7lM6gyHh2FfA0j75BU+vJLc38nFyrfz6wx6qWpGx5ngULxK",
-	"9OpwPKkzYEzPyisM8CWtFzutvYtWqwv/+9+NW7lgKyxbwq3YcQ9prLDcfnDkuYYB1oxrf+m4EInlLgN7",
-	"TNkF/9KXJxZyUpVtXmGzeYWCvvPKPNeB98w9BoEUV4wDTw46uL5EACCYQ71Akx1hkTqUxHv0YgyLEyhh",
-	"GArALmZXlLHHaoADH8ljF6hlQkLru1AJROeEmJN3aeJlGDj4/Dc8hu7Um3Jpe9jBJC0hB0EWoFgIAVWh",
-	"QRk4P1Fa5MnG4oVL5TGmnN8PEavHcw5YbSB1gFclxoLb4uNDqUPo7w8PD7V+TgQhZL4ICyqx2sOHiGD1",
-	"PNHcAXzlcwkuXpLGRfh7rb0eBbdMacj3TKH3asxnOG94P5D+6AsPU0mrfqkI3DI0pvngp/C4mCv3uADI",
-	"TdxPrIc1t70wt8oiDlC8XkC/GLF5uVb8wINSvCuycyWo84WeW6ESjvPIX7AATky/abT3W61mq9WAPPhM",
-	"1MA/v3315hhJvtu5rTnjN5KdzGD5AiL0fqudQ0K/RDxmJ0REgWLdCMZ29mer/fLF4BnvxHvJjy/iZ+Jl",
-	"v82fDzqtZE/82H+230ZdC5qiNN/idqacCWBbkE5ZZ+qdfT/zkv8UPK2R85ivIDTe+bH9ovPMzVNb90Ei",
-	"lSKxoTWrwo/uNIqzD8jVAFwN00ulup4HljZOrkXC/vOMxTohWR/IjwTZTvMqzNSzj8GRMajnbqPdKb1Q",
-	"fE5jMpbd3d0xn/2PMf9bPOQSCOL/rq9lLGN5OWm1Os/H6m/HQy7/rdM6dV/ih3z0tz23VvhXPPmbW8ji",
-	"3DxG9sqvdh14uLBL7w0Ju7irUFuU38KZGEyMc8tmjLNsUkYgX0Gy9oJgoX/3JzhgRffyZfdZu9tqNfed",
-	"I+eGMMkIANhygNLLidwIvR+6piDPm4tBk13osdPbk7FTlWM+88meokZowtEph7k7+zoZDGQshbJ/DiYq",
-	"MW6c0unEo8O37tW9eXbYOd579eOL42evXx61D5+/6bRe7b3+8ejZYSdHNaeakUaV2mj8v//zf8P/9p51",
-	"nM6A2K3bODk+OXZWHtWK+wuUSmsvVytO/BgIX8CKX5DVkvDRdYdmyNkZ16jMV1c0OcK7F6jMLdTz9o/7",
-	"rZdudHtu42NU0vXigh9MzJ9WfLThY2AEZELpydWQEsO+tNHDxU/GyVKJAKWJ/AhluXyvCLxids+q7jY5",
-	"deFGEzU6RB2riUq7SlTW0qjV4gRWJYiTs0u5OC21UmvIRVl3V48FWA/CWM6PTn7NxzJHmPBlIlollJ2C",
-	"UHphmZfKvpDqCo6elkhe6R2voZ3LqrmCbZ2+P8CW0+C7oVZlGepZKhvBnl3vvm25BR6AhGtLFXAPBaug",
-	"Owu0eqtGwIvpy90+t/GwvvT+t7ELbttRq9ViUiHAMZD8+BsQjBvFrnROSYhDcD5L5ghK8hdCxtBFS1Dm",
-	"lI+0GY+ti4/hYBoYcfqph2KGu7nQ2LArt8HxLgvHxYRfTSej4dDSTXd5eHYEq/Lt0oGXx/nAh04VD59P",
-	"hpEcBKwALy63i8NW/27JxL+eOgXYnrWTihUq9ZP/5y21/x6/bSiN1dksR7/IS9yhRgoq+D2UBmbUCrk/",
-	"zMOFfqViXm8gFU/xGIkletK37IdeIsRIJL3oUvUmKhNGpzci6T3F4iQomwFdDAvhUeIxS2cB9N0sQR9a",
-	"W2EWUlQb1lWvMMpd4jRuU/Yb5k9e12HZQDWtf95cPW3V9t2NuYpFuj6X8vwzagsTKYEcNm6fx9cMKR58",
-	"bQYWpWFLsrJNdgxjShcIkyik0VkAIOHsWswWz4rxBnfesx7PoNLZ2fAurtu/+J7SQo/n1pf4BlsJH5FL",
-	"AAJ1PxFWQZ+MM60HtU7BW+LhCdrAg79SjEVRlbFijN2AxU8J7BVpXVgq+MB716m+wuMvchqogW9ECgO8",
-	"DqAcNXmXXYBCxPEIkSPOUEcBVPhChhRLVbvs7M0xe/7yeSdinWa72W6yDwEeSY+wt5H9Y2IsU3oKVcAc",
-	"UL2wlHmkgd2xwr84dUMraKuNK5lTeEk1miYV/EYE0iCZMXil38lZ/+OgggOByZ3pVF+ByEMzT8V2fqev",
-	"vkHPA3qAx/bW3h5EYTKl6vSYK9YX7FqMLUIPUCF+f8Z6fT6UWGrG6Pa94CtMTJcZPRJAaoxJEzzr9AXw",
-	"x53zU2ZTfbUDEn+pQmzvdE2Un++D6uFY8S4+2oyzhFteEzmc0TSXbusvhHGDp2w36bezSTEcoBfz7e5N",
-	"Kt/xnKr1kML+5FQihgjuuEBsWmSldJO9lirxJOu9yt78D/70bt2A2l2WIz9u0in/UGCZrgDmwPUIQPWe",
-	"kWMbYW92S4VjX7+H8DU9VHRd5Eat2US7g0yIf4n1o+rSvetC6p+F847zA3AGLWAD57bmyb0DQpXIeYnp",
-	"JOGNG1o9JePCToXfi0e/WQeZ/pdQtGJb6JxvaFOjgK2+rxc7FeZ333Imkw/oSI6wzk0lbApma2KjUjt5",
-	"wecrEzKhVyiVuMWyhaaeL941j6yQfH76t9eSF1unt6bzQUznE5Mv+TdtRq0eT8ZmQ2b0l0KnMRT4UTk2",
-	"lrlndvZkga5IF2iOfOoIC8WemADcsqgSLvT4t/G3Ww698pE8Csj9V47eb1lUlIcfVo//nIx720KpbaHU",
-	"X/Vk/0KP2WS8ZlRU6zlN1EYjl3fClgIXqawuhy0YlTTZbziQNeIUukL8RdIKWPWMUcs2XPmGHCkvZ/cZ",
-	"sDgDlGR8ytMHc3aKXs4Sh8b5PeQbLVA4Lu7DDzSXrb/z8P5OLkdbn2fr8/xlfR6vYnxf1t1cHyQrWQ3d",
-	"wiNZ+XSQzJgRcSZsDVDFB3/zR403SLNYgbeAprvN32wWD2Cai1UQdf9RpazXVuVpQjQr9J6LG8Du4plA",
-	"XD3YXEpPsSPfsN7p+/OLXp4Rhd/DMbhinKVufHrAej+9vmBuf+HteuW6HGi6hJQf7J5QcoPFOAT05p4A",
-	"qGuIhq1VOgP8ji474kPJruH4A9r942w2tjWEAlDxTKvz8G0OpRbzNJ3rR05TWu1ix+EkSxvdxtDasenu",
-	"7roX2KS77Pb5UKI86JEo3+tcj3zWahQxq1MgEXwrVSKLNy+//v6k33eDixqpjjk0Nw/lDnTa2dkYJSiU",
-	"Gf57zsLQHHOZOElbPtZ1epH9W3pgB4twYkpPrwjH8OsCHzmI7ncTk22ZmO65o20adNJqOnzOX9n9RP/6",
-	"jPs6FVbUdF/wNCUQEcsSmUBGwfJrQXWLgEDie5/zusWcUo9nmbypOOJ6BQ/NdevcDt1bHM4JYsPAdVvi",
-	"km/Jr8B3eQexjLzXvHj8WScY9+6ZLtHZW3d008eJa8vMmklZvFshuTWpqkwLsMzcAqfnAQG4GpaKAZbH",
-	"AFMMFWIr4Xxa0WQnwZoHYvuAMAUsVxVZZuj3L0r4ZjJP63hED72tthSWK2V6/vqkUnAkc58ezW4iUnkj",
-	"Milup3xIuRXG+oiV8EffDwJus3VS6rvLpMFa8aHIxK3Zmlf5w5fAi76HkBTq6yBpLqmgoowwmQie1CBK",
-	"rgfHWR7frIDK+QizSX4Wy7NKuTBsDfmG80p4QuD1ezFWeCjbXq8ThEL8tU9f7DxUpsLeA16l28q/nb2j",
-	"RJVIWG+v3QIut0RC3JgAZUHgnChEVkNu2Ega437y2o0VWloL+I04gWT5ETZcfb85q6/qKER+6lsn4fvr",
-	"L0VhLmgVqOO4Bx8hg4PFjekDSKiiZ3HgOXghFQ69Y9gOqlX4ym9yZ+wh1z1jQ36DQLPQvSYRYQLxZxf3",
-	"PB6Tfht56oFFYLZyprovhhJ6QRGxtgSSh1fsvWi3UBHwZPF6v0I2k8LZFSDXKeemuY9tPkcNSoyX8ViH",
-	"wpQu8T/6fe9Fux3tvWg/+2ONlDOtNi79ajFW58FVp/VHNPnxCJ23GK2VBy0BdAU7FKOtin2UbMCPSKGf",
-	"C5WEQ8L70uUawRY3pMsXjh6ljQJaWjhXRBoiTqAk8FWagAeHDFV9YWSC3Gk9GvlOYI1CtuC+tsOcSQrx",
-	"vrGtmCDOwQ3Uk6tKYLYzWAWa0zkkpL5VYDavOt2I3Ro/cILqjkd2Sky/t2O7rZr8WmpSXimPFZnL3T3o",
-	"SitQxW1EUx4qqufQA2ZnYxE0XdM9thcFX0SasL0oGI5y2gQoHkAsJ6D/cwpQaYSyrGiLEcZuLtj9uh4b",
-	"rabPF0CJDAHAbDXQdxcLg+vEGezglRWBu4OIJ5m0M9gRfcEzF239/oeTdiOym+rk9IhfC5ZNnJuRl+l0",
-	"d3fbnRfNVrPVbHd/bP3Ygi1DI6ngc0SaKiLgHHNJLKH9WUCdwZgEWEKaeWL7FAlMGpUkkSPGGVA6RIwz",
-	"ZG5AMhIiJkkFTwyzunC/VzKDBsNZxR1PEQLdlA7v/MgK98jRrKpGxW0ogkNizxRowwBx0oX8RfpAU7jr",
-	"awxBq24pMnFbYZ3VkS91I3rM388tVwnPEuZl4o8ffHHVdDptGvo61FnGevQU8wzOK0WmWzWjOjCZsVT2",
-	"M55J4rodivg6d10lwmP6P50HbCwfjXuwjlUebij5Ix+KHaJP3et8/IjfSsXa+x5Q84AlSBY01dk1UYJd",
-	"qkv1msfDOb3IrXvpBo9tu6UxeiZjuOCJYT037jytohXRxSEhT8SMhspAOpax9F5xkYwQCgsR6V3oAWVo",
-	"gU/YTOIhoAxdqryoPtYjDw8mMwTz7RLPbE4lVPhTFnhzm4xApZ/DW88xGOiAOi/A8Wl2lWdIsN8J+8zD",
-	"mkas3YpYpwXvCOr62QQeMXByNtSTzPjIJhOCJXxmDqB8UnleJsFpD8NhGFCawQJxcw0XSttkvb3OSxKD",
-	"/dYzevG9M2Gz2Q6QDvfYeGJx4T104yCiXDklyqnByxtFEEsIgSgQG3CZEkU2vIwDlokEdjlskUvgHxro",
-	"NNVTX9lJOy7oy8U99ws0tgwFVD9CtHbEh7KwW31FeCUpLOvDUKE6ANucUaeUmGk92wA1vtxyJ/eW3bTH",
-	"TrClcpvX3np3pJXSmcUr/TXMijRFVK80zdHv8LACGPekAYnKchlsAsO0NKjCFsDppiQQfXHF1UGAz3MD",
-	"9Wi4uc7LC8H6olgpBl17liZbekNnMIvateHq2jxhQ8FTO4wID1jgTpr5FUBY7eKKH7nLbr+lnipC9YLN",
-	"Q4zs+VsNS41IX/QWmsWBlxgya+xEDlysp4KgCZ1oR2wqVaKnYB7hX4Vbnwei9GqjyFKtrz2VIq1pSdyE",
-	"MZUG9fD0hF2LmZmbYuHin8Xsdjk1jLNfRHadIgKip7rW2OvAqecd7QfsWCIdy8Q0kxZc/cLj3umriqed",
-	"GOTSIZY2g4zrxOPOiX1dWmbGgl+X1i27kbFofP7j8/8PAAD//w==",
+	"7L37kts2tjf6Kijt+crJDluW1Bf3paZm2rekJ47tbTtxLu0jQSQkIU0BCkG2rDg+tet7hvME54/9Dt/r",
+	"zJOcwloACFKgRMmdZKbqpGbKaonEdWFhXX/rQyeW84UUTOSqc/6hM2M0YRl8vCzyGRM5j2nO9N8JU3HG",
+	"FzmXonPe+UouSS4J9R7qdqIOe0/ni5R1zjsPGc1Y1ok6Gful4BlLOud5VrCoo+IZm1PdYr5a6CdVnnEx",
+	"7Xz8GHUe0XjGHkmRZzJd7/OpzMhMLkkqxZTwnMzpiowZuWGLvNr3ohinPI7InL4/oFP218P+8eFJr9eL",
+	"CJ/Pi5yOU7bjwK4SNl/InIl49YotUrrSr9XHN9LtjMhyxgTJZ1wRrkg+Y2TCM5UTKtSSZXrR9Hc3bBUR",
+	"OqVc6KGXXTNRzDvnP3V0U513UWAozxidvExpHNiUS7LQPxAuoI9UTiMiM0KJKOZjlhE5ISmjt0xVluu0",
+	"/2BwuGk5JjKb07xz3uEiPznqRJ05F3yux9lzA+QiZ1OWwQhfsV8KpvKrwBI9p3OmcHEyfEoPVhaZHqzq",
+	"ki/5LdNbm0tSKFzJlSwIVTfVHe71zx5MDukgPkpOH8SH7GzcpyeTQS85Yqfjw8lk4/bO6ftnTEzzWef8",
+	"5AhmY//shxb8Fcuz1eUkZ9n6fF6zWIpE6fEuKc/JmE1kxmD13fz0VBeM5iypzKG/cYh2hfuBFf4YdRY0",
+	"o3OW26Max7IQ+aMiyzSFrg/zzYwRig/dUyQ2z1WX9Or5q07U4frxXwqWrTpRR9C5/sU+XyHUhE1okebu",
+	"RW9RD/X48pxluq3/66fLgx/ffTj8+JdOaHHN0F/q+Wwbd4W44xnNck3R5negaRj9guazcvDwz6al/kvG",
+	"Jp3zzn/cLznhffxV3Xejy2c42jAV6GEqvd0iZmTMZlwkZDnj8UzTxZhNubggPcsN4G/BxbSy/EcP+v3w",
+	"6lPoM7j0vWjns/mQipsNiz2m4kZTiExYw3rqJ/ZeT937I5kwHErGaDmWUFf6gf370m9fPcZ7RWYZi/U8",
+	"N/UXu6f27rTsyPZcZEoGSGYk2Pt8GMOvI03GmjQWdMoMC6mezcsfJ79K9eaHyeOT8Zfz02n/Bf9VTpuP",
+	"q+6ygeMNjo/Xjic9+LV3cDY8ePdF+JA+uWUif7NaMLU+kRciXenBKxYRxTRfyllCxisSy/mcqgsyyjMq",
+	"1IRl3f8cEZVTzS4n+lZKU5LPaI4Hgix5PvOeHVUXoGwjMny1u6A8aViBHIbasAD93qAF04cpv6U8387z",
+	"YTKCMP2GvrKQ/2dMH3ghRXUrD3vhIeuWGg/5nL7HM63f3nLAPUnlaxa4Cn7Ql61cCqI7hrH7t3GXvIK7",
+	"iqOEVYhEiyyavemnb9hKT0rRCYvg1amU1UutM1fTAxAo7NagRFlO1BvfgR5gy4sayLa6aT4Rk4P/u4l4",
+	"r4TKs2LONl4y3D10TxGeNPC+8qm9GUQ5GsMgvmarDeO6YSsYUESEzAnPFVEszljeMMCbLQu6aWRfs5UZ",
+	"0jOqcqD/q8db7jrDt1KqckP/cKKXVBMUTeB6JirPGJ1XyURfd00Uors/gP4Prh43srHe9jP8jN2ytGFx",
+	"e4b0mZGI75EZVTOmLgij8Qz+sLPTnJqkui17hWdSouhBJoXmYjw1S8EVqR/4Ti+8VdBga+qvUnvv4KyJ",
+	"2p/xeYhnaXVtTsUKdDZURGhO5lJVNafjBu6UQqtB9nTs86dBz2dQ/SCDeiZjmjZolHQOohyhGSPLjOc5",
+	"ExGhItFCHwpUKRXTAq7JYjxOGT762RMxTbmawaNfcZHwC8JSxYj5/vMuefjoJTl6UN2ZGT+4et5whaQ4",
+	"yrDEywS+6Mu8VfY0CO3NC5gqTf9kFh1TEbN0Vy59x1zZrsVbNp5JeRPiNJdWGl1fijlTik7ZRTlvKfDg",
+	"5tlq7UIabpzqEkdwANLE7zvL13wqaF5kbMNklX1GRYQq5DIZU0Vas3Hc9mk0Ey8OJ2dvTn/Ii7Ovltn3",
+	"Kr0t5um3i1/y59/9cjP7ZXmfiS9/ffnoe3b8MPnl10dX4vtffvj+6Wr+3T/o5YPLH5PF98vvnr2Uh/Pn",
+	"6emTb76YP3jz8HL6179uWyo3xl1krP2W7A2fM5XT+WJ9yd7OmCAU1g1WjSWE55FmFd8K/l5flFpMq65a",
+	"/8HpYf/4wVGvt22Oueu4aY6DTTPcwKJf0izfdOcv9O+bxBB4YO97Hro3N/0rtpBZbrTcjer3BcjrfKJZ",
+	"DlckZZOcyKJGk3orzp+/+ubxeZwyChNu0GlNjxusMiE7jDfYV27uGwb9yaNrbUNqHG1gVS9zYx0UWhvK",
+	"z7Xy8OrpI3J4eHhGNNmB0U5zNiaMCJXQlbV7jKXUbOJXLWeQ53IZ2BPyXOZGn5pkcj6Ca3GUy5pONegN",
+	"Tg76/YPBUdM6NG7QUa95ylrHb2VcKEeiN6VhDMbcEB5FwM501GBnwrE1W8hAjbUy3J0YyPY0iOFAnxqz",
+	"zhrtKPKP1y+ew9Xw6PV3aN5VhBIwasMFuWBykbIuuarTBRldxjFb5CMSz6RUTJ2TEV0sUh5T3fr9n5UU",
+	"o4iMcvY+vx+r25FuHP9apJSLGvnE6rZhOYxNKmTW1n10IvMuGuLfbViFTAZ4pP62coLceXGmNbeTCV11",
+	"iaa95UymmrWqfBsT23os9Jna52C8WDDRaD+RiqHupOVZrevpj0JzgMhIvlyRiR7+TC7ZLctQnJf5jGXK",
+	"2BtozWyEPCs0BamHEpRtJzRVzM1hLGXKqPAmAbfH1nuLPOF6SHqdNQ3pQ1yjnkW+GrYw4ocGb6+/nZnx",
+	"6zzjQRuWHb3y7cm4HUImTBE109tC9TMtV1iZvvZa5DcyMEYZpnlzR5TUHr4TGkj8Tf/0/LB33uv92GRK",
+	"k7uSOigpG8Qbo8ZsEnDMI3uLONYBhULOG56yDePR2vs9ZV1kXJBpJouFwkXNGCMJn/JcRXijUkHeWy+P",
+	"lojGRe5MIBf6HSnMQQbrXw4WggjclvrAXgs0M+jdQ8MD6rpU5CzpkqtcEZXiE3O6QnOpvfn1Gmlmn8/Y",
+	"Cs76tajs6vter3+/d/Kgu7jfH4QXVs/108SaN8YQu2lBzSObdtg+s/cW23GYPd7BUqsXNS/3aMIFTfV2",
+	"cEESWYyrR2Xwe5tr39I0ZVs8d0t45l/McbdBcW+wX/xuSvvvbEA2M91A8WY0mwjePLI3vT8RyUJyZzXe",
+	"blB4IZim6rlmVL5NoeKjUQsaM3VRYVoZn87gAxOymM7+Na0Orbb8E6wQLa0PHG3daH34XUwP7Sa6ryni",
+	"LReJXG6ibHigiabhx71JGjsHgv6o21ALKRSKZw9pYu5w/VcsRc7QPuHrK4tMjlM2/wJ0Cq1j2KXWbyR6",
+	"gIW4EXIphhPOUs0oEpZTnpqpzRlc+NcdOger83XHXtnwUpc85gkEn8wZFYQKELX1SflbJ+pgi+ed++Zl",
+	"WCB9W8fQbybOx3TGz40gc94yXIWpfMiTduEt+hYrlBbD9MXCc6AxT74iM9ALYaB4tiFqQoo8o3FOEslw",
+	"sjN6y0racCM3i3teXcKPrY1M+DpubaMMqBd8TlOtL2rp57nMZ1p5gyOVywwDZryQtO8PDFUcYGxRaATm",
+	"8ftlENJHjAAQk5THn0ZPVmoZCpkP0YyemmCyCmnZ5/T8EjbmOUvOwXkHf8D8aJoxmqyIYiLvkkt1Y0S8",
+	"FWNaXFnQlWYuYxpD4NP+xHFWJQ43spgKvftjRsw8WLKBChonftcE4chywpFgFxnTS4RC2+9LIk9lNuZJ",
+	"gkr63jSSyZTBMtE0lUtWYTuX4J6RE6IfIrRIeK6vaLqCKccZA8HUrLX6tI0/LDf+ucxJOZqmPV4b+F3t",
+	"LfqwYcp2qgkqs3e3d19KwT5p29ApOmQZVdU9A9FVk1uihaSAtw2VQZRqXYxnagy3C5YpKchyJqENbJ4o",
+	"ru+J2u4eT3rxIT0ejHv06Ch+EPu72fd4PEy1eRurE7mLPbzKy/nvO9nf9+ReCS3s0PRJlmGsVUsy+OSl",
+	"eVFkBLSp0PwuTNwnOGrRJXt3U34u86eyEMnd3WcTaK56k9kgpvLeeHj5lWZDTw8vB4+OHp8+eHT45Oxh",
+	"//Lk6aD3+OjJ6cPDy/6n8a2jKt+yo2p1M+HDd8S37NxxW01YF81RJKT65r7D7XzF5lwkLPlHofLncvlp",
+	"N5Bpa/hzofKhAAndbar9EX3LORP6AwbSX2A8Oplkck7ARNh7cNA7etPvoYmw2x8cHh2f/LjH9mYsz1ZD",
+	"iFPd3LCjg4EvuEhJvqFiRcyiqU232Nrk74Ic4AaFxVGSKClFl4wgLPwAIoKNh83OckQUXUHweo1AvFe2",
+	"04cLOv8YfQplvZHyGc2m7I9ki+DskwlEouRSklQP4Pe9At5IqUnkVdnY/lxRyuGcitUwM415x6ff61lZ",
+	"VTmzO10sSvsihMEpIk0KiGLZLcsuTDicYCYaDghmBsbdXJXvfArn3PfErE33Lg4MmADtuih/YbgAkgDv",
+	"lVtJow3Z0CYCMe+1I+YZVf7kI/Wt8NOekk80UVTb8mjtNRMJoSBj+g6FjN3KG2Tg15CkJTP+K3R3TjDp",
+	"ilwXvd5hfMNW8IFddz7tSu77VzK5pSlPyOXLK4LRps2Wg+rM7vhaNuMAhSorLZw18nj79u1BPZFt005X",
+	"nv1kKrmlHNXkT6GQcaFWPlkEuKg9Nn7aEXirnKJSi+fTp5CaE/UptHHsq5lv1o81uLZ4jqE2TYQCE7yr",
+	"W1rIZeiiIZ/BeuglJSNZ5LGcs6GxbY3KXMLP/2040CKTMVPqk6mLl4QxvGH6EihqCvAb8DqXj8GR0yur",
+	"HzTJD2gbNft+oX8hlAi21M9+Eu8ZDKr2q13GsYHkGmb9O5g3lyxND9DACXd+aXdLTATX7ycTfStUsVjI",
+	"LGfJNyzh9A2sxp8jBoLVh8UpzfDqCkUeycwYrUePcIQHT0QsEy6mo99zodyu21xKpoIxIjQnSs4ZzCiV",
+	"eAfnLiYvIvGMiikEoaIKJYtc8USfhFi/C77nMRU3MFGwqDDBWUJyqWeyyOSCZTlHBwjGftUiNlBr6p2t",
+	"aU0uCTChOQP30bq3R2+O7m59Zta+Az93O+txKVGHJ9Xh0DjeEr1z2u9UvFD6jZ96B2f0YPLuw+Eg5FTW",
+	"bIIa2qv72lbW1VaOshxNwOS63rRM2dawEWks2sX4ZxbnoXFQyPvg+TnhiYogWlPBuVZFPOuSS+ISc1Fm",
+	"i2WRJugHd/YxbuO19JUkC0zruaVpwcI5b21sLqEpw+DCeRag+XfJYyY4TVUZeEZTfsNgPhOp1xLd88hV",
+	"9Wg9sQGeh0gpIOEp0w/VE5ybs1MDuSFRZzmjDVHIc5bPJHLQTBa5yzwynNZFQ0HSoajRx5dP3pD7t/37",
+	"zrJ+/4P9+DG0cMtZIP7qUliZNyKjQrHsHLV+yBCCYIYJWD4zqtfIjAPGNbJyRpeMMF5vdA50rJd+zFYS",
+	"WqkEAIJNFcLN6stenZm+uzafwwf9oOO39Nj+1IEYCj1nswGWciLNhcroTImHAnO2mVLPOHpnq4wroTlc",
+	"GTxnc9UivVrz2o+uD5plFGRBLzt2WyPP2fvcZNnWZwaDaZiBjXj3RKIxTdGB+6GMnLFRMnA+O+edg/7g",
+	"uNft9XQrccYSjrgZjc8feY/XnwFv4ObXD3s9+/okk78y4YIHvfjo89cPr577Qe0LqbTMDQJUubZKMZh8",
+	"dcO8SW/O3MbHqtNu+4YX3rQxe9o+99FfnJad2PX5ELi/cLF2yPX317Axl84+QnJZxDPCq6Fjeul3ys63",
+	"37QaJshydXo3WAde2Be0GLlNdsta7qI3U7eGG47MM46Otpq4MrfHadPQv5GCwd5ul276XRBuHrSXbvag",
+	"4zLdf6es/qgDpqytEVvwkBYn2C/rRPTIxhhXAC7MTpyTfkQGETkk//zv/4mcnEDJlC52oLHgHatF0m1D",
+	"f62f0fRoozR3C8b0SVJP3i6Y6Tyy5OLTZfNVg1R3F3cNdPqnXTbPIcA4KFiUFGCikCkKhZq5d8kzRrUO",
+	"RH5lmdQCA8Af5bLObzq9Xq+HOsGD0856CNiHs6h/Gpa7fda3eXzrECznGN5/jjbHWCYMjY7uPhpFTU8o",
+	"lucpmzORQ9qJJiIOHzHg1bwA4f74hv5twpjS/6pCLZhQbNS9Fm9BnFbslmU0rYTsg88atDOQZCdFBrKs",
+	"fgROG8QGQ4o6XzAU7THfVE7KEYGcZwROOyuXJhCB6E+ouhb2hf84HJHPQGb79tUz18z/Ghwejj4/J9IA",
+	"ZhBVzMFv7taXWH+ASR4w2vCcUYCLqYV7B2/+SlDgafNWv85pDit/N6cKboU/7WRZu0Y9VUqxHJUz9h5I",
+	"RZFpJpdkvMI4LK2/zZhNoRmviLkS4VSZfCUUmqJOyumYpxzyTvTI4AMXsYTLyLQfSGWKOpdJkhmDAk0S",
+	"jsmtL70VN/JcXdOEGDDIE+CKLCjH8FL2nsZ5ugK6XtIVapwrjDTT38kJWRnXiz6tFPo4JyM4RPrYlBAW",
+	"+q/FTAo4VTMqkpRhxheevtHFtRgzMGBgKFbGLOCaXrWRXiwmck7TERjfHL+qkumHDjYNAuiM6hWZ0/f+",
+	"/DF21f+mv2YNKcX1HdYQU6rt4YowrFOf94d0xvVMhcy75CWE3OlDuW6F4RMVbwX0ePr6kS9iruuuM5km",
+	"kA2BZgDlIv0yGJJaY+Sv6C0nVysIDfYO9NnZFsiLqCPcHdPi0JoLaU2IxK8jnP3asYs67w+m8kB/eWB0",
+	"EFjCS5c0W/6ubvjiQJqE7gOIX9ejg90yigSS0FYBrHzyY+QoqjEJzT8G1hHCFcH3In3UMRgTQnc87Jea",
+	"WYne8uo9+ve/lWhJ3eHBuw+DKGjK2mENPEiZYAi/T8JoN9SH08Rb1edaHT8Xaotx4KRmpNNvbDbS7TCz",
+	"lIfygC8hB5MlRP8MnruYCsES8l+vwDsTkVGx4Of37y/o6m8L+td//vf/6Lt/cLIQ+vOofmDL6VZei2eU",
+	"w4j+Lm94zGPuGnk0o/x/DXov9Y/V8zXo9XqfMN9FODPycn2bWlPg9iTJ49oO6jfubAfhdtj9mMFrref4",
+	"xVn/7PTBybGWXgfVyVxff/FT/+DsHYqvJ1H/6NPmUyz4RrgAGybPFfn25RXhCUkZhfSxCAW1FRwy8sJm",
+	"ywgJzgAtpmlyZvYFBwKGx9eIlUyAGK/oSkWET64Fop/pJ2IqIGaIVy+kmsS3RtQ1+m1EdjO8anB88vHv",
+	"5lv998knrifyok05ay5EJnAGjBKBumBjctufegQ+hmTOxeLJbZBdv5ZzZoIFqbLeoC65yjEMKgV3Ucqo",
+	"yokUMZ4QSlKu8sihZKGXyCQCRSZKSJV+/BFPRiZnjs/ZusSCMeTJkObNGUszulgwUXei3IUNxqoOW80i",
+	"j/WDAb8Su82HZ5PTk6R32j89PYofJCfHZ3QwYZT24uNjmvT6x9Xd1m9s9StZvLKQ76vUuedar6Zp6pNp",
+	"aYkBJ48kUkQA6hfOrEYUzx0tMnlQfYFsDaAmCmiiAJQYG0eD5hMeVqJzRHiprdTP9ZgzksuLqhQv2FKr",
+	"DKoBaFFvXcowJMlnKvTg1+G7L66vu+bTX9r5F9wWOJukR6rRBhVPBYSIkSrGc56PzklMs2wF4BZ6+phe",
+	"IzOjyXXJKGO3LFNsdE4KkSDyssz4lAuaRu5XNeqSEYYcjM5N7GZluXOHEAhGwOhagCsfTriNEDbM2uiN",
+	"OECIfIAuypiGoI6obh7NJEcC3UlLpDmofcheuSJU3WAwBOD1RGEggCrLcHJLW9Cg0B6BPSGwUXLBxOhC",
+	"658rLqYjspzxlPm0yZXJqVhSE+amyRPTn+A9nuj3ExanXLBkpJnmcibdXC/IyCUwuR+pulEXZMTeLzQN",
+	"GkRufQVrxgVuZHnLsuqOGUgMHCh84BgGgx1rgvUSpUzTwd18WFqiA9vlmXu0YggavlwyZZC6c5nTFI/4",
+	"hYdxDhG04FMW0AJcmiA2jBEuSLApzflt1YXc0o9Vu0L2cNaYVn1W7jqosI+Dv33W+80T6npR//Tj559p",
+	"dgJ/96Ojj5//bTtPwQ49V0eId5iNQEyNJkgieKRqh2sKx1iDcTLALIjIsQliY3B2fnzWPYP/2l+nkyD8",
+	"zZt1oBtGFizjMmkYwqFD+ej24L/2Q8ga1u4tzBx/RQ5TQ/+vLH0wHmPZAMSif3HSocwSxK1HZ79uDZKR",
+	"29gm7RgwB6BumsxluHtW2no3Lure+1qj5MwuEazIJjLGtJAm4zyGdPpCdKMN7VPw0vb1uxkEnmK+gwe5",
+	"+s7v5kOudJNSlQ+NH64JL2ZeBb7Fz/NGOumd+Iev3/7w6SvJDKP1+HdxW4MuUCtKEHIothVZwVgeEWcr",
+	"jwiayvVpjuUc8CiMqby6WNbKvvmklLB8mxzcbgHCRwltUrUQiIzRm+1m04f4GIo64D9OWHvAe2u2VA1y",
+	"gRZP0OoAlgKwp0QmDFmT2nXn7xjH75btp468UWOuJ+r44XoQWI3t8YmKh4uMTfj7hoHozq6evn6krN1i",
+	"nFERz5jygNqr2/f6IaDhrvXNxXCS8ukswHSuSmnahJ+hmDpmoPGAFCsQeKKETt85nmJO3w93DE2wZnxv",
+	"dqBTPTSGnCuRcBqarGD5EPjNMKaL1t39UrAiGJO5tj6QYATlJBAzwF+Z3s4ro/INyRA+8TpqR7APFVah",
+	"MRUYnKnIczHWGdm8DWFzDHPORZGziEz4LTN/4AszWWQRoDXZoLd8ydJJbqC46S53v7hBfJH1Q1BjK3CM",
+	"Ixs745+P8sjaBYscr/Cp221juUpNzOeypSfrE/xQv78LyMzlkeF/DUDGaM2H+kdQ34dpJcAddmV4zBae",
+	"0g7fE8djQ5PWnShzeQvOboTKRJusyeJf8jyekZylqQL0YMWYyYAFb3+hcjkH512zbrAbgxmbK6jtrWFv",
+	"GT/OI2x7W20GKRpDyHqDlHJcF0pCXehlDPAqmBqscWJg112sNurOoOKKdEWoELIQcVOUecYmLLN2uio6",
+	"bM/+NwhrKbcsUzQNxrYXAkBFqCCMZilnmSOHhlFk1VSZzsnh4GzQP3zQPz0+CVoXd4ioUrLI4laMV1Pz",
+	"a3zaRmJRuA+GdaPp1vDw4+0xwGZckcXb1dTkxWmZuC23zpYWmliDN3gP/NVi+cKZazCd6Hc/OdYLxLxt",
+	"fL/R5Kjf/i/N0NdHkTJA1VhnMpOJ4200g5oSyiT8AJYrXI+1w3fc6227pW3u3Mb+fCcUdLsm0G+BIPQX",
+	"pczWM1NtWqAmg1/CphlNWDI617c3E3h3c09G8FUnvPyJXhwyoTwtMqa8KCywbPmCYZ5xzU6KvEtGiVyK",
+	"0Tlk21CeKnCWXAsX449MHAzjUj+ktyVjE0gWo+iBIZ9BYNqwKDM1R593yShl9JaLKTZucpdiKQSLc9jU",
+	"FaDqXaCV2Bowr8WSQtEjprBHEOOrNsZiARZFXCH9US4FLrXur/FEbAjW2qjVwxIjeqld9aCi/8///n/d",
+	"/7SGGmJymxxK1ZSswO1y8qbXO+/3zntHu8Tz4j25hhK+/mTw4pNknMkCoAzzXZMmjoNLEKdStVDHPylS",
+	"PniLu70sYRpzI7LIyadc6LvH2DtY8o2XnaVXg2KOwSBh4GWX9gIXioNb4SJOi6RGUEf9wWGQT4qwVlIJ",
+	"Vp3wlNXTkzb75Zojuup1SdAjt7YR9w8Pg6KamtHB8UmIq7uRum0GFxQWCfXcpIfjXnx0NDg7ncT9uH90",
+	"RifjyVF8enZ2MhmfDY4GDyg76rOjk6Oz8dnhUUyPzo7PzvrjB6fHg/Hp8fF6dDC4TzfFA5hQr9dfXeqh",
+	"7y3J1MUOXAm9g9GaDGI0MocmjzTkZy4Y+t14R2k6vCORouTDf3yoq6fQrl8Ci0VmRXNHJGdH/d0TUMaF",
+	"0oushkZ0DxzZx1aoRzBlTNl00dFGX3JB0Qj/wvM81VqYYNXojuM9hrg47g3nIfMmTSfulnPmCHlDUqZU",
+	"xaggCNNq+6xLXvMUypgZwHcIYbJuwoO6b78/6B77PFUWiPwYGK7Rn/Voz86Co30xIZTMCpFAOrQZruCC",
+	"5asD/c+2oVcGdtrbeVwGyiBsJZ5QVI7RmAG5zspBUbpuTzZanU7CCU4sngke07Q9gWH0mNlYlz7NXWot",
+	"JtNnjMaz2nVxsjNtmUTNQNliVzVN3yYm8qYECd+9DGs1RQb3IioPcugkBlevHLM7GY7ogmwESqquW8B3",
+	"NUqkVKlW9vJH8CTYMeYLJhRtk2/ljCWN4pBdHqiMY+9KTI1RJqF+f6GIJmnQlPStyHlqgwkwqAsAVFOp",
+	"WALRNYL40wT413pWtycU+7UX2gnFPGld9VarFVtl1WfMOZpc0Ngm+X2wg/OqyHaRLOUty5KCDRO62uS7",
+	"0j+bxdeDxoIuGPqDu1Y/mJsPvFyKUEqW1h6Q66H/pS7czRnLaNgQpWRatCFx2KdX5eOaJ5upb33trcwS",
+	"1d6Kr19xZvx8xvhOG7NPDmDUKRaJF4d4RyS1dPJP4DItk8lMnAAiLpcA5pVI8YOSJxz0DtuFsCHT81wB",
+	"vqkMyN0tr9lM/2RV1sTjMo1c+lIpPhVW7d/BW+CIep1gd8kmqS0Btto42kf2RqiXuZb5kIvhWMqb0XkZ",
+	"Eo3aHkiEyL5lkYGFGhCgxb2cqJlcdgm8T/MhVBA6L5/SvyrzPrblIM6hfdNKl4zQhjlMOJjMRudkLPMZ",
+	"vA/2fi1ZXQv8FTwEWIG0S0ZJgQA1bH3cWv1e8tgVWOiSUVp7EK3tUABJEEr0zxnW5xkhBnvCwZoLdjKj",
+	"Ty5llpDyV5AMrdH6GipJOyyJoTHkuNcxfEyU2U5uPVyo3YyWcKa5JAmKlV1I/pqivasMxYNbDhgrRZSl",
+	"uNBS2KRLRlwMoVAKmvhM69fC1k+p7sQ9hUGpcDATFvOEqXJb0RSsNwXSXERS7i7sjueiKXdUinRVedl7",
+	"CulCv1pp8VokEl8u2YRHEgHuQcyvpS8IOQlmacNR1PNY0JUs8uGE8tTYPMusckjA0z+ThCcGuo/GqGEA",
+	"0DvOD4kY8veITWpFsNGq8dA7SVo5Ls+FM9TbGWn2YolX6834T4XsSsFxWIZVGDpA3ybsZdmRMdpHnerq",
+	"Q2RvfUUxjLJcl7BhE7iGnO/B4HL2vnatWKOMubW5AAtsRHIe37CcHD3oAypxpTZIr7cbA4Rem/mfNcPW",
+	"gin3EZTryCSHuyf57yoY1H3itasOx9Q4+ccGK+5Dh6bpi0nn/KcWPXc+RuvWbDhXDYEpJhQWcMjpGIGT",
+	"IjTCA5+DCoguVDCWIuYpR0FcdyMVU2TCM9U+iqDEfbiMrZRWt/uU5121NiaV7YZanHGVy2zV3jSlV/O5",
+	"zIMZ2A1K9lufR6syf8BwUbqyXhiXD7BL5EVTOrgD625Fn1aiDJOopZVyvTwLobcn60T7zpIt1q7yAh6z",
+	"m+HxuD/pxScJ69Gjo0lvcsoeJGf0MB70x6eTk6RXK5h1UrGk6ga2JqNA13dhkTSH6A+3RDpyWzdE3qW0",
+	"j26dFkpX1V2/1ay/9+0RwAnb7gtxq/U1F8l6oE2JuUXzzasN73vOdNQsNLFjopluQmEhKjgBcLFi9g4y",
+	"v6RqYAL8RROzlM+SjIINCW0Z4Oo3HTTe3a8qum4QsI8rYxzRcvg0YyAioSisZV3lm/VcDVctAMLDICrD",
+	"QYb3IFuuPNlaQudqzpVyvwqiiZHmMoP6uGVYugVzgCGU/AF9sLaR5pk6X3ctV8QsVuN7Wk9vAhEU7qrC",
+	"IpMKwB4mRiLE+JQLkJNnzhVtBHhXcQMEba1TVKXEGcpwQnaizoqpzeNTexoD3fz0SdUi6S4vGNmx/Su1",
+	"Y1MNJDEDaDw99gZZV05xA321jSOcrNYyFswLL2CY/AcFE0zUBSpSgi3JVFqfv7FZQ5bThTkBKudpakJa",
+	"q3ll12JpLJczqkAPSydD0y8lE7YsawGRPIMTJYu8qhW4A2to0rUR3vZiPE6bMpNyaRQvYUuFQbQPZLwR",
+	"F78ppgWdlgHwMqYp65K31ZovXJHrjgVLve7gkJvC5tYqXGMF62oXZJnxnK1Z4v75v/9PP+r1IgOTF/La",
+	"e9MIhjBkzLMdn2Pmp1wKBPikCup9TOktCwT5xwcPHgQTd2Q2BA1vK4nDftjgMPtatttrpq5m7bY8sPUz",
+	"193PBlw5ZFfHBFIuCFT8Ri5dS8jGvLgt4WTYhT8lf1WCR7Wc03aWuZQ2p7pLwPpnEZdLaBWuKnmCkMGP",
+	"qvaiyAkFYBv9wKLIHcBNKGumjTFXi1GlhiCMgBFKs0G3wIblXSs8A5aaoPixLsj8IAuACiKAIPPP//1/",
+	"MAUv+HYhcp5u9HHk5Ygx0ZDk9IZhUJZ1giw1b5vp0wEJHoj5wNJJY265rfmyZ7YUzDmy22LWOkROj6RQ",
+	"XAHC98tMysn6NWez61qku2DN5opk7t4ar8JupHC+2dbOavM1teahCrcZRXi2PpThPiQcUnWNiDisS+L7",
+	"BlBZ6XOfBoNxv2PrzWzpEauiI9yRnmJtxzthT2535NUxJ3fw5t2yLOP1qPE3Pme0yj9k9gTZAxrwdnP6",
+	"WEXjzgimlZmgXKjSyfWv4rMKuZGQaD0eZo1sHiFV17KGleCNczMvuIzDQs8olmLCs/kQI6mM/Iu1Ry3a",
+	"CFyVUdWBoNU5iwoB2Ap5kYm1t4U0hnuktinLlStl6gMylI/otxDhrgRx4IqYR5PutXAjdob26ttaK8IW",
+	"TA2B0rBu+nVwkfhqudYAr1fkvvUd0cT1XQdvOxcAOHoyNimEHoGSJuQYbtxclkPqIjoez4eg65bPkvqj",
+	"zC3j1kezCCspequtBW6hF8lkWsGuLOhqCN6D0TmqG9QqMMYZgUgQnq/B4AtiSDS4s6oaRoVYsJhbkYkK",
+	"tkV1ezRNm8bhqQmW8PPXxDXj/nTjDiouHlGXdSN29Yt6fDForjC1OVwpL+P+uoeR3HUxbQM33dnPsOEQ",
+	"142UscyGZ8mDuD85oeNDNjhKjie0Fx+y4+TBRDPVQXy00UipG9hqpCz7f5nSgFCxD3by7tfK5oRmhNNY",
+	"LNIVRAznZAkRYfoFmzvaypCqZyhY8tIkfQdkNwxub0BCA0ZNU1T1se7nCOhvZKwBSbYiWSHC2UZ3aRL3",
+	"NqWC6m2Gv/myWDNytTcbhg/sLctY8hgDuMIGpu2h/Sb+a99QrruJUQ6kRgWXEu/or1lgxjdsK27B1xjx",
+	"plicNWGqjbG6Wy5vmABcsbKYEJQXRKdxDcNhxofxjObD8fysd/Xlk2k8/242fvTw1x/fPl/9+P1/qasv",
+	"z4rxVzfTH94eTX/8fjYbf3+5VY7Bwm9mqBvW4i3imK2vR9Ms35aZ4GjKNiEKrea6nCkW7zLPvwaN+uWY",
+	"N22XndpaApX5ftvyeMCnIXTFFeSclgCpZJzK+IZwQR5SxU6OygBrKggTcbZa5CwhL6+eR+7qsq0givhL",
+	"uK2kSFcoX0BCJgIV0irK6IKuVB168Me3xz/HIl0mX3538+zRw9l4/l/T8fyMjwevjv9x+M00+fJ0Gg++",
+	"S6++/Ec/efSwR7/8dvrD/GlBV8mv/kldUKWWMkuqN9RR7+ykfkkGgQy/uP/ui79+6EVbUP0MeInqegvt",
+	"g/7xuUW1WQDkORyT+/AKbOgjD2tkDW/l6vULcjToP8BiclyQmC54TtOaIQfhltbylw/D960Jet5RotkN",
+	"usuvr7TpBTOWV/hwncCxzxBVV98LCVkRgtRAnJOlUmO5M7WDrKcG64EOjbFxmUkxHbpsVCHzIdR5ehdc",
+	"SYgYv6rg6u6Sa195cWPGvXsyUPfAaya4VtwTn+ysuYBAwjw8L3hDZqsnIs8CV8zEVgNflzFujOtwK5Wg",
+	"j7Ix88n4B7AGPEGktC55ZpDlPNRTr+K/YgyqdWLtK5qShOa0Ge46YIfYjcQXdEWDLo6r3MDp1xGVqcUq",
+	"xbg1esNsYKERItcX9JbTJldCqXiiNDqVXoAfQiJ4GOvVhfjq8dNHW+9eWxDdTjREXU8mk2D9spGR3owS",
+	"7BR7cGCBSxUr1sMTSuuEuNeRs0ajs1kFohhBc0KgEuW/e0Fu2AL0qWtRjcrRrZbRbxBZiZGBOEBJKCY0",
+	"R2S0QOxcxKfXx18xJkaRAWDDsEI3xjGUV5grlt4yVdVlS+nVTjQQGAcjCJ7BJyIBhFjUyeq4F+bqv6cI",
+	"r2mLTCRt7F/NOptuYKvO1gBLi2qSRX2CyKgsUReOBkGD1acZoh/HLF8yJsDFgg9AyWasXM0WERnR5OdC",
+	"5VBBAKIWJxW3fOSHWJq66BPGRvgc/pS4EEqf54Pdx5kJbHbf0MMcMAYE7xuDQBx1ykFVIhK16MHCdRlK",
+	"HNrwinkYvg7LWjPSqMRjNYUdMebU5YDWdB3ncd3u0Ot8dJVSW2XImCqW+1g895R01znN7d2kVzpU5VA8",
+	"HFXDuczCubjoLNM/l0XEkROPdDtqpHnILSNzLS5jEaUFnToQXDWTGVYPZPNFbkTjvNZs6vCXK8faiA+B",
+	"amPsfT6ktiDwung/olhP2Hgz9eMwqDqU8CfmlcEGVEbjrWXo2niKCAxhhX0YB+F+aunQGVMLKRRD4XjM",
+	"ZtxEFqLoWWWLP56F869sMGm1p6cyM5EBDaY4o+qUsDPOmtwlPso7wq6WiandzaVIN5GtWTErKoNRM1s1",
+	"o29DPAOfcyNsWDwKnhNgtFQhneYzgC5ocKIe71sCdg15EkbtVnwDSWyQ6X0wXxvnrvh8ka6cswCWvwF4",
+	"2om+qphMeMyZyIeTAtMhwcoNhV09ocd8Y8Uf/C6rfWe2emjq2fllNoaFQKx+SNKZs+E6rOBwztWcmtAi",
+	"BAixOZbwJ+zgkL2PGUMcjyr2mwvHz6UcAnCvu8x8NGG8zLxv6lgkXt1sCzds29H7mwy1quAa8r+yN2Rp",
+	"jzcnuCroOEDj4Xg1VEwkwCJKo8MwlVBF28gGaqhyuVhAe7gE7taxXzgVDf+MK38JthwWyns6YzHjtyyp",
+	"v+a+r76Pl/3QQj2GLvWvGirDXCJOg0mjduVSyOjvIy3dTDJpqm9ZXR6rsIILSH+dZDDxOmrlrJZTdXi4",
+	"V7kYPXBGUyy+VjOUuVgdF3t4E5h5OPwmdKABJi7IxYFjg5Rm+LnxZ5DXc30FWvy26sLMacIaDCCvH149",
+	"NxXpOiFzzrsPRx975QK9+3ASXhoPCnFDZBBwfq16YKCdi5qpByjn+p7fVBW5jAUsWysLMBZQcd8kg9cx",
+	"GLdgK+wJ/NZ431bu2nopwP2yh7213jXqAJ7YKh0Yp2t1tGe9o0F//wAAb9AuAmCjL/+TqlyEXPp6lZx/",
+	"wLrzHa1t9dhXVz0MOmw4LSiXEahz3LAskCnY9KLMhAHqxdJitcoFZFwrr9KitHjXKmbeEX54+ZVWRy8P",
+	"noI6en3d/Qye+g0vo9+qqttvNcXt823nvCleF2E2ofpjqV26dEQTaevctwCVD+cUqjuIBFP9cDB1+AgM",
+	"NbA+dgtgCKlGIiEqR5v4SPGUQdbllN8yQYpFVK44uuIV5UmXjMyNMTq3XzNRi9x1mKEKFVUv587zt3ny",
+	"gRZx9IiQxlBEwvHo57C/4K14taHG2FvD2tZLAcLiFgs+2tewV0EnQwjT2qVgsUorCGRQvtTxSwsE6odu",
+	"1U5xT5/iHzvBAttgC+6c51nBkP+1rYqGNlOUm0oJ0Vgj21YlgoJTICf8HaGaP25AZd+o7sM95JWw3fky",
+	"qUS+tQts2w9x3ax4wPwK9SyhxKkJOIEgUiimw7E4YgMuaFnvb9MwjOy3wz1nTfftLOTlO9ZMvrNt2tZT",
+	"2/g8PFRWK9v07Lcvr0Kuh8RRqplZuS8VSmi+i8zKhNxfpSYVMHT+HiUHK4OyWVBrNfZmEB6eEWqqPLrS",
+	"bcYVmuWri03Gf5oqaSwDJU6VjYSYIdc1dBjVuYKxQm5mvXdgJPP4+N7gpsHwBLpY1IKMZrBDm3AZ9+M8",
+	"TZJY765xcL5m5tCldMzSateLTCaFVYLXPU7FOOXx0IRsbI3zztitvNmRs+oLdGtVB/1M8GjD21sPMi5A",
+	"6ARfvrwyF7kWJbUEBDWnIVxhV6TMB7XjrN/Yepy/Zqs7OA0mYOYPzn59xuikIaGgzBKoGS4tgkTK6OSe",
+	"IoqPUy6mpFhY9pRJCRUQZzxNKmFrO2cZ3AT549saZuiF0yci8OpoTmj8Q0FjqB54GGIzpkICJJmWuOeQ",
+	"ZIM+OfQvegHFenW6/gFvmhKgdoYqIphssGmEAbm9Smst8ymwcXctwsQ2ZlY8Y1SxLfnzZeE1hCUAiabU",
+	"ZjbW4tmsWVPFPKFvR6R5qrYy6kt14yAnWNZKnqkPKr6DWCYAXqRoq79nQBqILfLXJd+xjE9WkJINiNqM",
+	"QxF/CGskQmaaKNYyA3+HiKVAgROe8831Nit+dq1TzmnCtlXe7HV3qBLEq/axHc07hrq37vgbecPEbhYh",
+	"YTACypkmXIiwVGErMYZpyLdgmOKW1pZg4P33t2qsDyUL2BlfsTzj7JampQ3L1A09J/2BAdmOyjqtYH8A",
+	"q+nUuMgdkAYEMwJMOMQw2hI/TJAVo1ltJif90+PeWa/X6x0Ndsjie1NiFEpIdAgGTK4RXr/X3Te1BSnJ",
+	"DgiZT5U2rZnMGfs9x4vPf3AHaoerkTVfNgGge5XRAAtA+WYxnl/grrjQH+PxBX8slOlPpQjkg+5UiWWt",
+	"lNClmlHyisrOxtL9vhkXTSVgEgnt/i4qYnj97kAQwytyb40EXn9R5PpMBNPBIWYwY6pIzQUwKTK4AFxY",
+	"0LnNTNW/2mILCDQRGUwzdzKBULXAA3gSJsoYW7/wYosgAMkWhY2uhQe/AJmuSpIJzdaii1qa7czAza+6",
+	"w6D26HHe9WrTM7Tv2orlS1f/4QKMkzbnyhZmDzotOov+bbF6Pn0xfDJ488ub0x9vJj+uvlxWvVonR61i",
+	"c4cHwWLAehbJlGWbqnBOmWAZ1dxSP/n/l9/85PKblSX/c6pvmiH8uxffLKcRsjqhzhQ57BpTTdZEyGoZ",
+	"AC53mqZ/XEHOJlH07utT7lX6E6/6YZvZ28Q6ieI+rwvOIFKFhTgTRPiHFBjdqRdmo7ebfXyRF05pNHNe",
+	"ir5wNkwsZxPg9Vb59+nT0KKxDQGkfrcmhLTaZ7M8HTo7rs1MLmsoTbbqqUth65SlV975PZYPbjnkclmV",
+	"NjfVjH7Gpo0htCBAGigML8zApPn5SHn7x7QGxQA5DZpt93HqGLNmnZPdahWbs4zcMID+ezR4/dIIRwda",
+	"j6vFM+Onbizn91M5/eL4sJec9Q7pF5fsZsVeZfPjk9nl4sunN6v/enX046Pxd8dHV8ng2df08vkPcSa+",
+	"vj38dnCzgzpjCw3pASmMGs/YBQhjK5aDTC+MlxKVnjlXyhiz9rgVML1ti30VN+UuxGfc3cAtKTM+5aKh",
+	"HpCc3kOnWXfrfBpF76pbcW0ad192Ejvcu+pk5fXmMklQb7Kse1WiIusVg5cvbIAAF2oBaTURqOuBQj5r",
+	"rumK+PuZ/zOWsD/6+Bt+OIPa9kGR+BuWU0sk4dykD74EDqXiAoGyFeAesCYPegRK48PELZRVZKIVQB1A",
+	"c+yK0IzVvPU5Js50+gNTO9cfz6AX2g8wNW7Lr6rzGlXMHRhTbQhrHnys83/eQSCjdf/5Ppe2aTMgzgEo",
+	"U8JiPqepMUrmZC5tiQGkKLiFXRKgXlllat+Updc9OevYAJN526nX0qeh3m8/9Q/O3iHV9KL+8cfPP7u+",
+	"7uLf/ejo4+d/+8vWQ46z2nK7wYZdol24IZAOjDClRXsisy4ZgQS25IqNEFcLUezAiAVHhvCJTTmFLJLc",
+	"r4wHeOJQg9NozxAUHLmwEuqK7CHo3ieXWLXK93DMYlpsN3DWEh6jjptuC/u5CznbPRlzzkWyyXasmdn2",
+	"GPDjXdRJ6DLbGP9oYp/s8Ool5vbHm/YXy89XaZaE1+nIAbxAAEmdV7ew+26MY9t+yqyJsqyMaqL9yqVt",
+	"PHevytSeWlxbLnOaYiIWJJvgpN0BjMhIT3fkCk4iXMsEPCJ4ZvCnOV2ZILgxg4f00V2KoR51eXIrWbcA",
+	"KqAMapsJ/+V2EJDKt0it44ULLXvBYLvXYlRGgpRtu6I4BlEm8oLHyj4hPVDJLnHRZ1rGHEWQVejQGk0I",
+	"moE33CUMzeRoYePXAltHfJvqQLhFrKzlu3/oUHWjAMe85D2Nl9Ph4WH38NDjAW3iwwYVojnvuUPkEBbd",
+	"EWlF1x+j32+sh50au2pmRN6U+uWUAJD047s6GqcF0NwQ3FfPc8FMCFV9tN8PPQrhfhn7Zcvs4n7H+qpK",
+	"BxUMuN062gO2/fEjXHYMXmnRsqPT9hGHlQWPOnBWN/Z2cnLSPTmph0w37e96/CIckwZfPZoPuShDAlZY",
+	"6tcTLV6AfA6WB897jjbAeYQoFbmRTVrbHp2YE8Trr+LBbkdzbRfBtE9CVpWcQ22HKfuugqTMjYTyyL7A",
+	"B7sD0O7iGLYHsZXg5x/F7S/4iCDqhi8O5AJ1mAMIrtfHDjQY79C2GoV3bFsLg60EKLNdpRBlT3erYbVP",
+	"ifjEvEK4vUq5yC6GHW9kLzjDo4CFVE7CbniHvmx1B+aYtczqPza+7DlbGv1sB8ySHfWjVhjTl0mSMaUC",
+	"EjAidZg+G+ZQBaTdZSp7otV+bBqH4lNB8yIzzW8aiSf+mbIpP3X++d//jxYkBVOq65s9l33y89vxy5fL",
+	"y8vLy4c3Xz59/OzJj998tXz9iv7jOb96LNnZ4x/E/V+/j7P85VdMpt9cHb94+/2T2Y+PHp4lafb4H+r7",
+	"w/FArrjoi5c//jKbHIvnsvf+W/bFfHz17cObh1eTH7/4RVz+9a96jRX/VetevcHR2hXsKrw48vZMDaf9",
+	"s8EW+EEwTVzhu32EYbJ/BZDwYBwNhavjGYtvgHcGQ/M2leWoJzDqbmw9lwYS2wHhpzrahwzAv0c3HHA8",
+	"TebLBWCLmOQX/MPWWDMBapgMAzqJFadGhIOZjaT8humXIlsBAOJKooYnu9fiGzYfs8zYJ9HBpccD6ZUm",
+	"LTyImt8ucvAhFTd+jF4Fz8pkaLgcmcBO1sPkof4ZTKm7A6hVJRnEfAzuyDf0hhkQ9rLG/R+WLrJn8scf",
+	"k8wBg2s4AV/vbHwd0cVihNi62AWQKyjSo3hGNamPoNQiknkZCj/yHoQHLoxXVn+lEAHexGUGzHeYXhDw",
+	"8y4WZDmTCq2OnJlCVK7oBQTd6G2q+RrL9AQ/+XpQpUyTVvyTi0750IsO+2FK3TWpwSUVtIOoqCQc7FKD",
+	"s56NsL6EhwMyXuXM1Y55kgyOj/tn4MczGBOqSHPM2/YwFaMy/rY61n7/lx8uf/j6/aNs8t3r+w/erN7+",
+	"11cvpg9m8e1LuuDfpNnyitKX8VffvpJ/DYRz+6h+1bgh/efdZULAiw3nwsVst73tZzJN9O0KwzfuliXl",
+	"eed80Fu7b/Fhj6Xp99bpYGZLFpvy3s7rAm4ZVQYYzul7vBYPe72Nl+QO+gpMwxsizKihpLIXo6msv6My",
+	"ruO7GxcuqjewQcu1k5jWC4V1ymhNsb6EG7PwW4/04wbCegUHalexdodY/FDa/w+yyLYm/AfD8t596Een",
+	"Ya73B0eOyzLGc+tLNh60CVjgB1ulx4VjVxBRMRKTpsbd2wA3EFyv7vD+gV6zk6MW7gAb9RyKdrbTfbeV",
+	"lh5SUw1rB4IybL21Wluj3orUbw94k9i/FjSHXTdMrO7r2EE8eYKJHSOqbhRi/YH3YYT4Tc6UgOZ9qKUL",
+	"t54WIJYzCczVFPsxmHZZvnKOcAB8eVM3/4McScYrMoKntQCE+oCvDjhYMGH9GoTn6loYNublxLqybDmf",
+	"g0IATfueEg/9MdCsfheraTkHUNtBBtWFoHkWfL1YirjiZaJparH+rMZwQYQcy2SF9a5N/o3M15Fb2xKh",
+	"4XKeyrmF+LZV8AJOwF3YqP/whR2islFbKVc5rmTddWiMvz5y/+B0q3RWNd82VlLC2gLWLRa5qIKjY5Jo",
+	"LQfy2YRcXujlf4Df8YmJZUoNvmrYE+wZiNtbhj2D7cbFNM9Vey4NuzsuljX7rt/3gSNcCy609uFKFEVv",
+	"a5etTbHO2hV1gOVse/41PLSLPFHloHZYDTz0pY0laCvBGrgK9IJ2bO5JmXCyJsXeESbwJZYyz5SpWbJi",
+	"TBHF1gv1eakvuyhA9RAxOnfZmw1L96qCMfuq2NUA2RD173RSQLwCTs0VGReKC6YUVMmXGaacNARa99pU",
+	"LGgIgLwUFk4X+zVyb6hG0fZewiXGsOfGRW0l8/qRXCDGolxakTN3Ss5zIqOfW4MUa6S49Yiwfw/5uaUw",
+	"/G8iB+8k+f6hQu/vL+++dmjDj1K5m91hyUUil53zTrHgB2Vpk4Pe4Tpd22e3gPXCU00Zf9XRYs2mdpWU",
+	"/MiY7UEm/cFxv3vcW0dxSkrYe+sFxMk8f/L0jV6Afn9w3Ov1+g+gwEz71dnRA7arvS/hLasdlctbIvy3",
+	"P+3l29vO/Zsy2BKQAIO4eqFF3ZjXt14MZXeiqxRDwdcdNJ6LmivXs+FQvfHiA3eyb0MPFRN3RAqR6jt6",
+	"BOKJwTtPubhBTW3C35sIXnz5wkRL+7jPkZbF54UCsDgE8RU399TmusZ3GoHwCUpQaU//nbSgP0edmHsx",
+	"9BuX2j63RQWxVfW0IDuW+QxrIQPwbZdckozyFAIsYywY/Nm3L69Met9xj8QzmtE4Z5n6/G40l1bloz2t",
+	"5U58+s3Vmb0juc/F7Uhwl6vbx6qv2At2ur3Lrhvm9RaMMa0Zzm434THWJf/4qRdWFWVlY2hE+eRaUFcY",
+	"nDWcbslEUtZ2iYwtwmGp3VPEGr8kVpWqNNXdA+RtPSpsIeMblmOiyK4nqEYFm6NVvDplOxB1ZTVDPAUc",
+	"PWvFsLEihKoxvKPtLAEL4Vd9+EwcoGC15tvBGaPfb5nxPLf4CC4e09XyNyPSj0LF+4nMyOjLJ2/I/dv+",
+	"fQjNVLVKNTOO3fru1+PKBAYNYFWqKZkd+7kgI5dH+Z8jgoAJDk0lx8STqZ4CRGS4Z0ddcpmmW4xmJTPo",
+	"/mcZmtYFQfRdFIyfqclIhxujZ06O1o2XRZY2lQrCGaNjFpJmJGDDwPyUmeAszxfq/P79UWTgJ0ihWAZZ",
+	"wQaXSO+nDdB3mIda9UNej2vGblm2Ajtuxmg8q/vTbS/xjOY2yun+mM54/dQdne527PTsw2fOFcxvSg2G",
+	"EoAALi5IIqEWE6QJzLiYjiIyWlIO4QoIYj/ShCMXw2Ix8oJVLsioUGwIDG1YRvOMtPTm/w01G6BmrvkD",
+	"i/FGWE1XC4/Q04zFN0OzriMis2vBxS3PvZK8F2TEIL295NcjRN65ADCRDIoUgEzhqhdVKxkbiP0LcIIM",
+	"NbuhucxGTSUUKvgjZnU6xs9qAf4h8lIvTSfqrC0HRln5aJZuMcxnv0CvXgrdrr8SMIDqnDH+05ssusjc",
+	"dNaznKvF+8rD5YVQrhHKlwblhCoIs1IyG7mqcmVNFXI5htMlDX4cVfm6+ezyx8mvUr35YfL4ZPzl/HTa",
+	"f8F/ldPOrkgnjSg2I2u+Gp0DqHSXjGyS2ujcxXsh/Iz+3YONtmwb/15ico+PaA2FsjCN/J5yuFiIRWWw",
+	"rpdUXYs1MOs9kGtC2enOVr1D0A8wpRKhHESKphCf9Xj8FAqjh3wurwG92wSKYTUwCycCvkBUgKZhIKzT",
+	"/bBIfxeAU3PDD/cPyse8ps3AdOgugDQvkwZ1d8vCkx3C3+/IG/HJpQibAbpCMe6axB2U5Ba4ADvZUNqx",
+	"EajrYMotU36aq8bpBraK3eWyhoaGBAIhrWomFxVUZOtrmrMsnlGRN3OHOwjLRy7zx8fjv7RhnmHEabSr",
+	"axnsSbdvoSw1BaoFjeti1hdn/bPTByfHALNTk/+rO3d9/YWXEn4S9Y8aNq9aunydCe+uZW73fZrA4pc0",
+	"n7XGwKm945BmNr1jCsLVdgpfjdahVTaoeC8zOU7ZvKl+lVEETNozluT67NXTR+Ts6PjB5+vxrNbFtJFe",
+	"sUtnQG4oavbWJM1ChduysqArX1MSzzcycxAEBjISIHk4ptuLCgaBFiXPydXzVyBTDoKgvhPO0mTLiLBO",
+	"6D9ev3hOjEUSU4TnEL1u71atWEQldCI8saAZnbMcdZUZownLIHd7WZkwtyXRhHltwuuxs/dxX+9bfIOg",
+	"F87CUNWkriIT51qNOTc7fD5yFVPsnteZ7tormznwZBLES+aCNem51bnqT6Wd0S1MZUwPNqdOlFXCeBKW",
+	"uAD30MIww1aQ0fcHJkTr4CqpKff7zLhF3TuFFbgwOR1BN6HKXR0IAtB8GoFK+709syHLSlrrC/TVmzcv",
+	"CT5QrcHY6/lxsCZaAf866gWrPOU8T5vwoiHBQ07IAnlDCLjvjXNDWEyMW5rypBn6u5nmTS8eza+7vdce",
+	"5gL6KyuybRaD4Fc7abfGJojVcb0KhW7gz4+CrvvXgEtzAVElgKYMFbjKZVQtygvOaaqphCXDn1FmsfMs",
+	"8slpJ+poDgYlBDNGEwiGACocIo+MOkmxSHlMc+a+wZLkZv4Gbsr9aFuv/11qzPYbW1rC/u1KTLgBLrjf",
+	"gNPS7TdaefcfsPtWCFUsFjLTIqmzTrvKhF6Bw3JpHMv2FsD/rlwE/1vbsxHBtODP5guZQyHFGwbFFBWq",
+	"+IWgRT5jIodWsCxhMnQJekhAKat8oyV32BmaplDz3VZHoulQ2PqLUMexjH2qFIzM8lWlhKRXCdL/2loG",
+	"K19asvW/o+qm8jczNaGrX97W27cVKf3voIzI+tjALlb5HsKMK9/oha00lTFabavEEKx8jS7ZalFNgy9Y",
+	"fd3l8lWXiaestm61Ep1zls9kUtuyyuqaspO2VKe6GY6ZPj0mIEB/4X1kAvfY2zcA+3V1V6BNqN7r9hst",
+	"BO7PcaFWYASTwzkVq6HdMuXvQcbmEqKlcCldE+ZPrARdXdcSxdf70o43K8RQFQsoK8ZqKy9v4eiYb2SR",
+	"D+VkCGgJlerVwxhDNJwxRjGK5TwRyneISrvlX365Uf/4z1nCqWVV9dOZsULV1xfK4AyFHFrPi/ebq5Ga",
+	"8Al41TCBu7bfEBe7qp/bkhrLL72V0+NnNEtxH1d6WYw0Xl0Vw8PKARhTzzCXQ3uCbAY6vAC8GvpynMV9",
+	"Z4lfmfZ8OslAVlI++MnPBbCDJSyK1tbA2GkITM2KXOthwwSLxWqlcqxPbrWoqwkGcVVlWxtDq6GNgTLN",
+	"mlTbu1gf6scf2RzRul6dUpUPs0JsByWox1vWhQQzrNDFHwzWrE2KTakIG9cg3vFNr3fe3800NV6FBDRJ",
+	"oKu1mIjtRXCOg7UrmQfutWngR7sjUu8bXZqyqQpZzbBGQRknguBPWqZKpYS6JtU1OeoPBqctiq9EZXJ6",
+	"rUv9dU33adHpYa9VpyDasKRhpqaABOhhtiDO2uyOW3UU8F49Qq8rqJiFUOekH5FBRA7JP//7f2pK3U4J",
+	"8giXMSyPeC2nHb731lA/7ZIPgBQrc2w3v5aoJLUzXBZhtcHMdxKnrDlqJVa5BBlxPKIVj2mqLqpvZRAt",
+	"oEwouL30HoIJZcymhbAh2JUVNRpGVggDRmwFANdc0C5agkIHbIuqmNuqB/opyNUthIEzNajJ91SJOEmu",
+	"cqv9gACQoUVI/w91SfR71BJ9HTSlZ3g8+NsaGuVpKzRKO6PvZFrUyl586BjMgsNKhGgDoKc1WDafjqDe",
+	"7UA9NxORVZ/w8TC5WEykcCmaBI031n40kVkAybQt7Ji38vqNrcZ6M7iX6FbdJVbJxYdZdIRORm95IDCp",
+	"bTCfrevUHNR32LurHCG/jtSacUiT+o3aL8LuEyPmNtDPKxk2A0mixWVjCi2z/CqsxINMgh8bGIgHBhVg",
+	"ZgYVkkO1coz90CxigYkqgKmx4mJ6gfmHI5SvE4ApoWmKiA6YrcZSxcgIFaJRHandieZJx3pmG4ZrM0iq",
+	"5MYmE71w21wB+NQn5ly0us5sIKC5xTYmOpjB25bD5FBJdmjMZ9gAoOfqb2C4UttkS6/nMgli70SH9dbW",
+	"aQ7fx6RUY5wLgPkuSmdMCwfKLjHSmRvY9nXZwSRc1l3ADsgSSofDCZnKvERycDxpELIN1yGOsPPgWhve",
+	"Yc9ZPAMcNBtEXyQ8lwakEsNp4Fggjnnw8IWyEraUNEx4hSe5ZI2Y8duGI76evRByBkBwqY8VXSmKZ7or",
+	"WcqE8nRrfy+NEh/QHk2iRzjyVctQazZxk6qyHudhjTFD1B930RDDTpMJY9uVdFNjBTzd+Q5Pu61qnXNi",
+	"RLcy5WRzJkkQXTrP9+uxFWsuXyxVjE2ghpAu9KZ3eH50vJN94I6zXty6eJtiNh83tVRktkAdrlP8HURW",
+	"BI7R3rXcyrbKcl81+d4P3moZC2VIo9Ec0rLyiYlxWRcErQkwoFavSpc65IVQcdMlozGdccgjekhn3GBn",
+	"I/IbmqRV6cnPKtonmctblnQJFpTBghP5jM2JXDIDaAH8kSvyK8tk5a4PM7Y7qdpvGZGnHHaPe8EgfZaH",
+	"imMiVRNIs7LkjqX6GFNd8pClcgkz8iKz4JpZ0FXNA3pgkweDHKYdT6uoojtwpup7dTMmnmbPmbb1YIeO",
+	"yBqiou47TN/OfvLHsi0zIhfZZqwzNdtLeZD9E7SZKWxUVs7B3W1u/i5AweN9Ozq33yLIgFQ5PICiwei8",
+	"Ik3glxeQr+ej4YOEUYl5NdqL72NpJWyUFo4Gy4Wj5cNoVyuGKuatr/gGy4ZuYvMuvHV0soE1N12lh73z",
+	"XUrEmTbvSmJKaJN5oILEkJt650310cop7WhlP37T6+8KtrK5JDtStoo867vMvAJwpcmvcpH4wnKZ4RZ1",
+	"Eq4WRc7Ckdolq/EiQCC+oJn1bKKDP0Gk2pU3tTkJdypDmcP1xweqvuZJw9GANBprtTMl/JxKa3P/TKZV",
+	"lbJqMZZBvmjRcnZInOMiTouEDSvoPJsRYl9MCPuloCkES6vzYA0TQI6VEiMRoYZ8GB8WmmjyAOqGEDkM",
+	"0y7kBOU4xX9lF55RJmExT5gCIx6+BY/FVOhbbMxIwm+58RG0IyG9kC9pltfTXftb4LF2QYGvh285QPas",
+	"wexTjmo/jGWwk45sMkaEyaKOGkHY9cumc0y7h/GgnR3QmLp/VJb9bjbhqLNgWRzMrQ0WEyugRJtfna4W",
+	"yFu9pbBkSMWufbqxcNigjadmh9VQM5pVr4tBSKKx8ZF9rG58N1ihre3tr60H+SlPA1IZZrKtG1jR7gT+",
+	"OU116NkL84tY3rKMNcTWAlYbMAmoRZ0blzJN04uSD5F+1Ov1WrOCR9jhYzzf9dT3dXg8eHq4Ln/2d/DI",
+	"v0CzvyZKD/dgP/+7mtHB8Ul4vSY8ZfdqKh87HPfio6PB2ekk7sf9ozM6GU+O4tOzs5PJ+GxwNHhA2VGf",
+	"HZ0cnY3PDo9ienR2fHbWHz84PR6MT4+Pa3l61okWRC4yBGjw0V5/dalH+tGPFmq5juUqNU10941/SMWN",
+	"o+fte1+3KOOyRx2bvYlbvT63yuDrBFTS++bTJrP5rshqPGXNRFEpGTDmgmarIHQhXSxMqksg5508ev0d",
+	"pH8DnGaRk89+uPzm2eet2q7DovEGgOnKEoQi3rFOgEFLyOjSBfrDNbfkeTyLrMPNVE/LlXP1j2J1OyJU",
+	"rIwpaLwilJhZ+7JZTOd5twelucxHYMb52VEPTI980ImMdF92pR9Wt52o87OSIlxs2E1vU8F+Rz8u2SNf",
+	"YZYYWMj+RQr4bzb+17CSXn3zeJMyGGiDTTnEfLSqWH+op+GVWd9Bd3KFJUNO8bXE2e1Zg00ZHOHtxqwV",
+	"/DWUsVCnl3AF8AYmqX+JbBZQzdupW2svPbtRhJWvXIYHwETSavv2psI1F6tZJFiTjezlVahu+qXV4CI4",
+	"a2AKirzi4955jPBAuurxWNsxfDxbFOOvgZhQcXOuz8x5nDKaBcuwRy2l9Ep9/KYUosZ96Z34x6q/C3dI",
+	"bdpY69HBSnjgCZsWrAqno9WhWtyK3rJwyfx2eZjVke1h9m+VuVnpJWl2H196qfyYal0PpEVEifUw2Txb",
+	"bS4DG3n2MIA+sSTtrBjWrNFk8NuKOfr0aXBst0Hl7m2924zFMktqjNEaTwKcFuoMB5NRc7/6bcKTSsnk",
+	"QPtDD64hxHc3DD6TS8vMPYs4t1HxuclsSKXJ3nH1SEt7v2Zg5YDK14PJd811o0rmZXVhbL6GCGFWIdls",
+	"Xwxckqa5e4qUkhDBN2rpcGtAk1v5OVgly7SsjdW33zQWPd5cBzfyiuCakrgIaTfaEejg05LD25TStlN8",
+	"BA//y5XbRKvdMJwAwAShKNlqiSSRxTjHfFWI9BkzJozVL9lSlLu/Q0nuCeVpkW1d16fmsY9RZ8bSZNiA",
+	"E621eKIfcGfqHIPAS3jDKTPh6YGo1bvIs92O+2FppD30h33Don/sWnD0U6Ai2xQpbQXWaCfxxNQPa2Nq",
+	"rL2TZSLkfc8zzm5pWsLAGlgKAHMzuEdaYFP3KpiWV3CzMIUAVdYWyQRZMZrVLrOT/ulx70xLWEeDdXPL",
+	"uw/9hoDlfUIubWDeMGfvN+mf+pSilXWpb1+H/QQoZlVplelb2vf0rju8WldH7XfhRDz4lOqoxntlw378",
+	"+XoouVVYTtz+3WqjrmF2fhqedqW5OwgqDbUXFljGLDbQEuDl8bQdJG60qdjvR2hvN+Gbg16/EpKKP5qq",
+	"i39kfOrO8aZunhBiWos7rUWcBo2UuSdxtNnYve3zG6JZqyJBeHuhqEJeEflRsjHVZ1yRGvDqr0zI1fre",
+	"4eWzcxpGS5/9KGOTwoCuYSoIN5sla4KsxbLAFyBaZSHz0Tk6CZdUkUWREwo+Mj0rdISRXJI4pXxezQaA",
+	"PkHqzsucdOMLT4qKlbKB5xh204C+YDfoscOooWn6YtI5/6kl0XyM6oxlxlUuQ2rdizSBrBmeqfyiBOSD",
+	"ZDyLL5sxAOwD5tjaAFTeIWwRMgD5Ve5a8zsvg2Arn7NTrnW1vuDvojWbjqMb4Ew8V8S05iEC2Tvcq6Df",
+	"9XfvSYhiXwhn4qLe2aJrBV6pQ8xcOlWEzq2+AQbtT1I12pWt/Qam9RyEl31g+vlExVv39OnrR80Ick/m",
+	"i3xFpJahPIA8HsbHa0aL84y2LRHw2heItbgHQacmYNuXlXrrzsyPG45/KOPt8JikTIt6GNGKXmsTYCGz",
+	"OfK5b19ekYTNMX7EERpm+xOeXCCaOhLvjZDLKqsMoNC3qBBTlUEfXn6lxdDLg6fNqXMVHSJ8C3lmVA7i",
+	"ZDUDYmU8KA5MVR+VJKNLE0OxkgUyaM2wg74VO4Y7iDjywdH/4Egj2/XLTMpJIIzQIYc0hSNBEdrysZLr",
+	"eQANqhtOYKe3rD3/fsboBEf5sW0p82fQg3VJ5BljpTjmDVmPUwWrnH+6EBaIf/Nsb6Y0urfKblk2bVZD",
+	"6C0iUVcJHwClFUn5JIS6BNeyqgJBWhgUMEkaWI/SWGeiai0ccWoCpm9ZZiyL+NmgzzJU0AqRMSVTDKme",
+	"sXTzgYJbP3j7lXBrdor33O3a5Ke8W5sTIMxYyMCy6R/PNtuGW1iDXuHDd5PZaHXRLZqkanQLu/jV8cro",
+	"5/rKMKnB/wruYKs4h12632gVBAoxQkKsFHfvyLUDCDkjoXsMEMs3ubv2nv2/gCN7Xxdznfb+HBdzOYp/",
+	"dxdzZSbBQBoovo1ltqEohLGsQbwoclOHPbF+uEPgAbrRFCBOpxIroS8Rsq+a93ld9HqHcX/eiezH4/Lz",
+	"YFZ+PNKfZZpgUKDng0qTBtDwsL/WTrayJ/1Bq3t9H5erBP13A0omPuDywirJsXfq/pa3LEsKtmH/7Rho",
+	"5jlEAEB+VhqiGt0i7UIFd3VR+rkOGL38bs2nbn++I1v09pQcz0UedA96KWN+lk65B+FDymlqkn02hWLl",
+	"+jkbCtIlLyaECnuHamZqyoYY56x9UP2rXMr/1tfS2g79WTeTN5B//8upOplALVxruNrxXvqdgpz2CdaB",
+	"V9S/YoCPfmO3gRnOMtxjHeyru49z13vDK2+zfmt4P7YDWaZKsTwiKadjnvJ8FRFN4vpfLmI516eZsPcL",
+	"JlTt4oYXWwaVeLdGYx5WeWzQOBiIF/z25RXhSZc8ogue0xTrTWHeg77LwfOi5jRN6yOd0b/LGzWu14A6",
+	"Pm4sGHzw7sMgGhyffPy7+Vb/fdJQuuCtM2L6FfXsGTU2zvOWNTC8WL7GUnxHJxZxbO2RSSZ/ZaIMW0fb",
+	"bbsCHB/3tHXXKiK0jEb0AD72SvQ3Ew1YjjVJKAjf01eSkICj7eqlNSbStbdxr2X0ZIDY65G5XQM3zjKy",
+	"KkTySEHPDNb+J8U2bbH79LVYcXznoaX+ZmJgqYGr/n2K2zyaUU5eGpPhemhU2xLHlcLGuxTyuGtLqK0E",
+	"Eqgq7NMS3UQ9ZbbNp5njPVr84w3yXvnKmim+fSjdLjF0lbKXocKWAeJSdJyyZNjOvmkm9Ni8Vdo5tweX",
+	"PTHY3ugpK0tmetlmpmTmukacJkPF4ozlTeF13+qv0T4IuTzwsEUFxbJzS4b15dBDQHIptwQL7rL0iv1S",
+	"sGCpExNJa0pKoh0R2ATP9RhuEFzG4iIsqcgRg1BrhzwndA7VWHJFEpbyW5ZxprrkuYS7ABut5gI+6Pd3",
+	"B7doo3+brXfqd0PN0OdQzC5jpC64VGp8+kU9G0Q7r1JnJQIsYJ5ZyQKjFQwYPJTdxJCUJVXE0nhjSOXu",
+	"+22Kh7Yr1Nki7Ey3Z5fUHY4yDG2XyDJ7RJFcQvX/AKI+bF4C4AH4HTG3DSASz7Xmy2iJcwuk11jPtSMk",
+	"UUU8IwYgrw4AuiW0OLDFZisxd3NR5EROJne4n+629LjRbT48m5yeJL3T/unpUfwgOTk+o4MJo7QXHx/T",
+	"pNev5bfqN7YCxXphxeEkAyDkPFsZwBwsKJkXanQOsMG4OTaMScicjAbv348uyEirIPqaHZ1jKB6AIzCR",
+	"KMAJBdnEVjY1b04kov1fkJFeGFnkuh0IL8FAqplU+T2FxaOghO21EBJauiAjW2/1XG9OY4Fb3c9akdsL",
+	"iKMXerC671Tpf2KotjDRHwuRMZroQ9uuvqorb2PXAApiwIw6JqAk6pQ1Xkzf+qEU/saejXMTO64qoq6D",
+	"dvUAQKzYWHfJVO3OOEswyjcihQCULhP+WJ4wh229hd4He95Xre+O/qfeHZYn1cKJGww/QOn3VKj803FD",
+	"iac9pFj9VqhsOLBDOclL3gObVRnG4baL1Rop1u3g3Y1JM61jnvu9Pc19VkR3hBDZklH2zsFl+aS75w6i",
+	"aeq32Z8mw1dpdz0C1cRaIDe0xdSAZBBSmmoZDsqlG7nN5Z1r5ooVccuTTkYJo4lpzNKeiaPPGIJbmKLx",
+	"yMqpWJG5AcoIhX/QcJhGWJ5fn90USx/rOXz76pk5mywho6N+b9SizJd+v305FTOquyOfP49sXrFFSlc7",
+	"YvQ8eU/jPF15gDzzgNV8koekuEugvBmHynJcEXvAjSSXcubdKEhCS6oMwp/IyYrlEYKQK8USIm/RxuRf",
+	"Er3dFIwd4vCBToNTsgKPfqIynjwrWMgEhrpR8GpRLCJjELZ45tYH4todBPISdw/1MfMkSOf6LItaiP9P",
+	"+uL0NZodr9AKlkggmLmRtmTusvd2QPvQW5rShdaopUgCS/RUq582LMC4vq1KjcrzGEGkjGKt6fSCUAD4",
+	"4xMj2gT1gtOTauHGk97RaQWXqPdJuERNC+V4tmVHTAC765T2jzB3tKh34XBJQLzDmFs9dVvMEfNXtdjs",
+	"ShDXZbdQOqtvuke7/bsP/ej04wHmcR3ZD4PAh78E73vF4iLj+eo1DNTUbKJZkGsIcvnyitywlQHR1R+V",
+	"CTJ/+eL1G3L/tn8fv5vTG+Z4kkUutC27cWiFuPPxIwT4T2Rj5QjI+E1ZMgWNE9gWxTwxAmUtYsgxovEN",
+	"EwlRdIW4bgvzYQ50Oi/i2QUi/s7lLYPzei0gi5KMWb5kaBXimQl1LtGAI3LD2EKZWrnyxkZTpIxA9jvy",
+	"RwSOWsmCULxotYR1LZYmQtPOgmul5Fr8x3+QS6un4i/629FodC3iIkvJgSJ/eXj51ZVe0BJa8uArct25",
+	"LPKZzPivcKrPyUNYUvKXr5/8cN3RT9y7KmvEHXzNVudkrqaYXHmPXF9fCwJPPZIiZyI/eLNasHNCF1gc",
+	"kktx/2clxT1ykJB7H/TDhFxjKtt155x8uDYVSPQf1+Bmuu58jMwjzDwCZTHxCb9o9kA/aptEs695AZw8",
+	"+AJWlrnu6DatcwF/uXr+ym9AyNy8gpmd5hUvYRl/jQ8ePMDfTN4pfm3yTa87H++Zhb8WpUahmdNo0Oub",
+	"bDM/5L1LXmt60lLOyMv8G9lQAKRLo78ZOK5rYZVpLmgaaQ03AcMdpG5CF6Mvn+D5cdt9/4P9+PFvWjL8",
+	"66A3sro5jlIRqoiSUhCqrkUlLp8r7AssXCb6p0teZCSRGNBPc8iTOPdOruvZdWdpFXij0n/8ZoJDfyNz",
+	"RoXS/8IR+s1099u1+O3g4KDyf/2WE33Jb5X6M5DJYsuokN9gkQBlG7JfJzTT/ywZZh78RrAtE6hcaQts",
+	"oVjxxGVLB9p32wkn2TY4Y2lDaxf13GsOyCCjMo17hOe/qBqXsRUt7GLYdGPXTsXz+2fQv0vzhlW+hfGv",
+	"mDIvGvxk8psreg5YU1mRggMbZZfKOl/gS0XGRpZLrvwlrzTvor1hXOBw1hzWioVUrFAd0XIhyIRNDblQ",
+	"8eoEYwhCM2ib1X3Lalnu2PFvROKJWlL3jd9DiB6qTTTM37RVjhij2CvD9ShJ8ZSJ3EFUQxgdevZh4tf1",
+	"dGXNe0yEnSGSkcMxGLk5lAHzTSck1K85CHt2ey0uazmPhnyQoBT5TKuhkFKFV2GEFxlziZ36VKrPYXS5",
+	"zAzCt9P7kK8BF6UiuRbIOarA33B1z4CNzRlSVC6Jmskl0oMpl1L7mbEuuXRFvGDoY1tCjyu9CHlGY33b",
+	"XovqcKitO42n1iCbljNwHI9OmO4KLdr6yydasUduOTLBSr7YEdMs02oTFWRUu4Hh8ZUWVOb0BsCfxjhs",
+	"5hXkgsZsNS5yCdn89FpoKeJAFrD0o+P370eY7pdKlRNjoeRSRGDDLS0FdmUcy4Fvb9gKMQXAYEVRWkn5",
+	"DTu/FvrjlOUe6CWum1aCcsxy1R8is6n+DFF7Zck50WrWqEu+ZiuMU7lhCyyxNpUyAQOAG8i18NO4y3r+",
+	"ynEz7Chc8Hakt9/WYQdSFVK3SorFOZnbpbCNQtCr/pLnpBAJam/XAoYiBevC3TuKyOjlt2+MNPv4ybMn",
+	"b56MYBaqQgqmEv9K/+REOZBl4H68FF4BeOoAZFHgNiSouaTZfwMkCxR89foFORr0H5AphxymvCwRSD4b",
+	"lZLRiFw9fxUR/Eb/+Y+XP3yO1KwZoaaaf7x+8dxoFl3yWmtjEWHvjcVCHyxZKEj4U2xBoQiRMg2wBOzL",
+	"KaP6toaiD7iXZltwF80UK6X0uALbEtYuhPIXZnXesPdwgB7KBA5IxgiMjwvy7ZunB6eRW5E++YY/vADA",
+	"xXp5UWM20j1q2Xq1YHiAsWBil3zD9GRd8r3PBBLJUPgSVGtic/OkXmVB8iWPMdXFVEK/FjCo2pzZeyTk",
+	"BZOLlJHP0P8RlYg/KR2zdPQ5mRcqB/blcSzdOhRl1lQKw5KpPu96dACgDFlOhoHJ7FpwccsV1wpG+RTO",
+	"DH2XhnQcppZJX2fv8y65NJKhXjCQLs18zwmfCtwfqYzjRx/6RIp7OTByu1+PMpYwkXOaIkVXbyLd7pKK",
+	"vHJHxe4VMk5lfIM3h4iz1UJfTy+vnn/eJa/NEaSKjMoXRr6dANqDoNqHVLGTowuyZNfCoHIboRmQT6Z6",
+	"TzHZpjo8x/HgaoxAxrWsHnUxlip2buwPGCplCz1HJJVTgPLHd0AR0PtRuTJwSWW2IlKkq1Luwx7hJmEi",
+	"x3OyyLgWscuQHyETvXOleU3vQ+S9XiKQg1A1XukLDHmkFGYmdUHfiYLIMsu1HeprYoSmZfgJQcf0nZIM",
+	"ZZH7WeHYvZMsIDGgFLi618JULFSGhUrBAhedPjVaoqX2wpVFbtTqclgqKiGXjedPEKqlAHA66lvjHKun",
+	"wtXrxrS2EE5M9G8sAEK2d56l6WdcIX+GDxh6YOUCLsiCTpmKbPwHtvaZCV5T51qW1uf9c63W8ZSZ1BrD",
+	"8DQTKK3EIySA/Bz4iyN3/C1y5HltpqK575zB+S6ECUywY8ZrVCQQIQaDhxM0ChsAMLNG36z6A4MbUt+I",
+	"M4rQ+rqRCzJ6fwCtgUiCFYugCp1mIyksDQbgpswwHNRgAFq6i/ofxKv9Bj/4yh4qDTOaa+ESbQTm4mVA",
+	"RHIpCF0s7mGQItfL7VdbKo0c2JI+zLoliMdF5BBsw4dnwNXBCH8kMgNXE7nEVzDmRGQM169to7xXIisw",
+	"l785jDk7FCOC6tHoVsFPbVwxRV6N2Issg7ZyJbZgK/3ZJgASgopSuGV6Ocyi3bCVisgkY+xXVpqgbP0Q",
+	"FpkRmqZd5cD14UXVsWFxhfXxXQsD0WOxF905o4tFGQRQiCQiPxeA9nFjpuBuVvaeq/yCKKyICpTklV3U",
+	"BKPJBd0H7ky+9EeHtCUnxFHRZxWq+Zx4OxFVl7SyCA32B2puf0rAOBUBv9HrrT9hkLVewJnu8Ddnly6/",
+	"gjZc6kJpt/0Nk60p1BIuKwM0fu035+c0azkCI7oNiFnktIJ7inDEZsAk+9LAZV4AnWHr6E0b7vThQUJC",
+	"r5zAyB6aq6evH6mIvHr1XEVG5NMnC2xBEdg3vRnV/3WEZXdKkWXGczQKK5ZqEfczkJpgWEj1sZzjgKQw",
+	"8hAql9Ckpsw0BdMu1IYCxnKOcSdasCpULufOlG6I7O1MmoL0pQ5nJVYQJu0h1DeKGytBF6yjK3Pnje7f",
+	"9oHB65loHSrR4yrLimviN7eKPWkKj52xDaZyei1MxAso0DEVJGOwMFpMkBEcrErtEngZIdLwTTNfPNzG",
+	"0phXq5egLhtVtKBStboWn42Oe4coGIyOe73R52vKsF7xLnkt67PFKwyqm6NrCJJ4lmbgqH+YesUQVccE",
+	"15ohraikmjYpAXEblVIXigRXoxcXbdnGnN4wfAzK9Bk/n8eo7oHFHquCdktjKo1jppS+7/B247mt3lfV",
+	"3h34OfI0B2kBNw7yOH8VHAtDwVD5tDUpFE1BLPON6kaE/OJnJcWIfPbq6SNydnT84HNrlVCI0DCKZaLv",
+	"7sdgqtGCB34ToU4hM01CWo7LKU/hjh8d9XpAkytZAAbVtdAKMNgLjnpnWM73aDAwJi+vGK4jiyVL04OJ",
+	"zObGgOPY+oR7dgdNFRVN2MgDenzkNwt+9pvbnGUm9R2E8EeSJHKNN8MFNqcpdj3EpfmNHPV6xgQGZGSW",
+	"X+89qI3gK3C3HxDRsMgnp82vIqGhWmekC5mshkLmQ61TBF5kImFJebC1Piym+czZ6rS6JIYTbszGtbe1",
+	"yEWN3uXBj6zpo1qovSAj04w+12BeNkbIAomHtexG67GNjcFeDLXWXLbjXrULbLTI1YIFBm2sqVlzH3Ou",
+	"FBfT+nDx5HMtaJf9mWcb27L7utaWacLadmFednNkBqhGrkpRXhFRprLUDRGvbWvvNnbR6x9NyzIzZlBu",
+	"xZ96KIbWmUCWEsbIVGsahJCyYQjOQcnEcwg/6fZPjjBEVisRviutP6o1iMJMvUUjUsoJGdGDX0nv4Ix0",
+	"yZAcjCIy0KM7HKD/vnaaFrzekJGQ3FjK/LL6QIyEVGvASU52enJCzvQI+qdWNjL2QJA6am2mHJUBf0Sj",
+	"YsHP799f0NXf/vnf/6P5u7hx16D1KdTHNg8PbY7pqL+yTEb6vsYEejMuq3xYWxymrUqJpifHElSx0HoI",
+	"S4b2wbV+nIEPWCYXJLZJfUbRgHEM51zNaR7Pqke+tCrq1oCKvUsTp0/VDY63zlqdmlml5XwWkV8KfW3J",
+	"7P9j722U28iRdNFXQXBjw/ZuiaL+7DYVE3dk2W5r2217JfX67h11iCALFDEqApwCKJrjcMSN8yjnLc7r",
+	"7JOcQGYChSKrRFIWZbubExMzMslCoVCJ/EPm97GB4GkckUb7NGFhKNhcUFnNcuff1G4iryQrbg2TD2En",
+	"dbiDaOFkwiVLKMeaJ4ueIcrzLdzxPoaPZ4qfxWaoyDFCoHPFbwS62zjWTMaa1rAYNKTqacXnsyh+BfnY",
+	"DoSy8KSkBndAnMhrivScNIxW3H2cixsN550US6eXAZmrGMYSmhd8HJ7vBmyWNGhj4BRRGk+3fi2mNKax",
+	"PBNLjeq2is5Sv2vgSNc9+SH8jI7A6SBPZwLMMseScxx1j0atcAtTjdOj/TMa5fqGZ5dKiDS+OviqBSCg",
+	"Cybg54LsXGAooOfjQ3GJPy/GgaqSXI+0gfaRMA0/UpAn9wwQMuO1+/gEfpVR1nH7YaXYoETqOPOgLtCh",
+	"M3TsL5wfHA6XXLgebybkcghpAgr2LqvnRr+Ory+uoUF8hLj0DEKS0p/Tgsu59OXeRXUajc7B8T2b67qn",
+	"CEc+ThP6hQWTLE1pQQQ1mi09GV/sR5ffiCWuHfA0XI/lvFPhF5Ps4eUyohIhfWJCKEqSLTUARDaxJICo",
+	"1y0iJtKp3pPU5wCy5eFSGiwT3IjqYeDukOzGU374Kck47VqvxNxSQb45F8ZyZ0OZkcqp6wmHBjhnzrGA",
+	"I9YWTrku8/CF0oKUwnIL5n4ZKjS8bljq0uLnvr0sstm+wxBzOfFdsCCw7pV4sOCySMIlM3dB8lyvMIg7",
+	"49Y3TUMGWhZJrzscPvoP8H5+VQKCYd3gLlKlsSPoRb8ZjfynIPWnRLQvrMzEEiOifoF8KKpQZjTU+OHa",
+	"Bo0lbh0MD0zdNuUIFhnPzntRwg50Om+WDoLidFEFtN9jNgIvcOHFkft9p0isD6sUKRXaQB8TDPycBsYT",
+	"mVBfwzMXrE4L1BSvXNHawTpCdYjzf+FoKh8rShmOcyMi5QmlIpfOQS7uWAaRxHzXxJNxOzM04lMm7WFI",
+	"Psz6UG7g8pAolFhFNXNV6QGK6yHuLg2ASSQkyQFqbV+WRGJvIA/p7gOey5y1g8qleF3djDADHPK/Ho6G",
+	"dKvOfbgDHp4CvYOLf8jGCjxt6U+JaPPClfA6oV6muKEHmY1LkTCtMNVjPxoGjJFiR0OPW7ksFGjD3KrQ",
+	"RkftiPjGh8HkUQxEs7caDqKo+6N0j+7YTCuFwMMKwf18/wiEMUKlh3hDeEEh/Rj8MKv1pYugLr2RNcUd",
+	"SvYR0NHU1NtW+CA6hDxkqciEjePnYPFyMdRWzLxYXyoFrmEOhgtq4ka57oVeQyTN8FFd6TgpthJVi4/6",
+	"Wvq1b8fKPxQnkf4vD4Yne1WjeSn26+7WxXcokxV0+3ieQz6BvDbDxlviAHEuLvqnjCsxmTdgURXm7EQw",
+	"nRQ5whbB7qU1h4UYzwh+NPTM3p3xqqXBGmPcxX644PiP1aUZj6CKT5SUUsZdGOdWoJJIn3yHq7GaN6NO",
+	"IZTnE4ruvc7wEc8hvlFot3fyXBpLQ+PnJUB8RVOj3DMZRQwpusJvS4LIr1OWxSnjZajYm9no3hzDXve/",
+	"8d1cI22sgOJUHsjfi9DDCJ7F44V8eeBhwEGHQ2mdtwXHekpP4l6xGEJ5Kuyhu7jkfuFJxyVqHrjXTstv",
+	"RNDabteGcqtQ+EXq7zDuIrcQHwL1IQZoLtByY+DguA8SOF6MTznQNY3nBHldp34gN4OT2vMhdyaMOURG",
+	"ckj2296gInszFKnkRap058Bf3rm9Yr5TE/5TwZoba3e3iGTh8aDODdv9SmVwh+4bxn3bzLxVg2qiS6Uv",
+	"waIUg/scIhxnUPKP1suZb51DvyH4FkDXf4j5yXpCgflbe6/wMpX9vshN+cn8EN4g4J6AVBwqAdBS+LDB",
+	"vwz238x5WTCw0UPh8/kowpDNKR1viZxYRZhEaAyoAtFX2K3Vp+QDNoGETUlFwDIIgvg0kvm0ehbFERb8",
+	"qkAZ74/tOKeKFCjGF0qPrwYhzgsO+NyQuGKwy0OemqoXJUUHh1iciEAgVDzg5kvHKSUN7ARf8Dyblu/Q",
+	"HRupnPmD1qtY6TnlDotlOHj5HfdxLlPRgdLoYrNBHObdhqlTiHSUWL5TuZgY+W6c3AEusxkbgFSjz/tc",
+	"ZoesN9BO73b8lx0wyIKn83qSsqOVYlfELshh4M8Fh16esV4s0HlO+PQ2MSBrfmn1pfcPivvNRENKF1FU",
+	"KIq30H1EmWKoqw1ZM6LyhpOL8kN4numo6tEfox3GuQwfFMAZ7yHrON+4k4TUJtSvRo9GNV5IRTINUhNy",
+	"dLNTUTrwufAok+cjoyiUA99qIq0KvpVEigiF4DXlGNTQqys/dDDJxFnp7Ab6mmlKQDjOPQqDFCsRrwFU",
+	"KI3n/M8cEqwkKyXvs+i0Jswd91Z94j/3lW7UI3MIOJtOC4VE1lA6b+fSGc5L5WI8fwd6Of4XII1RxTWW",
+	"sQIOByI/BOmbsWTQtah45kY+gLSxm7pX2hVLgGey/vie94PHTA7+AeZRSQmCZHFpZSxb88MRq1zn1M12",
+	"C4rSO5RL9YttBmNrAQVST1R0o5AAkoZdaTe8+8GtN6PcPlVjXo4Vv+EyBMY47lfNVY+t8/4vKVMez1ZE",
+	"1fQwOFTYT6Dcz91Hqqu2j01CgQWlHsIMyuX283l9q1kmeK4KZQM0/z2n+Rrtz0Rq0zga8d5AsN1mi0B/",
+	"CuSgyWTS5PB1U+dX23St2X57cvzq3dmrLXfNl6RhpUUqFsQWggYcaKjcabbwF3okFB/JRrux12w1qbV0",
+	"AO2f2wPBMzv4p/v7CjEew2nNSdpoN97Q90kjF2ak3QTcj3ZbLUAtQzcJ+o1nfCT3GbbLL2qmx1tga2gF",
+	"S04TWCVgc7uR/t8tKk7dOqlFGKOfb9MvT1IcfB8nXXVFeLjtFzyly9zSHSxzyQnt31d5ToAAvtG20f7b",
+	"74AgPeQ5YFh63iyMUXkmbwBZg1+ZRvtvjTOR38ge4CJQ7aYbwA24PRQ2lz0TvaeZpVLsQw5V6GJsHkF9",
+	"OMOuc7d+5Xf6K4218J26UbaBt7H8Nmc7i+de3PlAMJrxN319+62dxZf8Vj57w+v2F1/3TtvXeox0n3eV",
+	"kyAZPwvrV2yRQDSoii28V/gz1K81UGBo0zf9Xqzc3e9HQh19OPna3T3TZl8lD9IZ+x6EFX+kDf2zmOlA",
+	"WW43Q4Lxn7Wb+RwABNA0+vZfjID+MRZjPBjItR6GDgFvfCE3TkYai9fmNv8p3vpb6fMeVz/c+3dX7S2l",
+	"R7wPc6vMHHNAkLL8OkS0ZjmxiYoca2Xn/Q0lYY4+nIB8eKIcyAFBG5X0PRU+9YKVm8zqw/jgCtJaCYp3",
+	"OGsdEgTIELry+JUo2kj6goDo1IXqZHIobSdhPDMajisScrBK/RRtFwghZ10uqHYX07WK8dC6RmWn3kVH",
+	"pLeyVL+Vxh75pQG4Y2q1AGrMWa6pbEqdUT7QCSUW9O+xKbLi8bKVQTuuxSLQ6Wc7oJkb7QZUu3jouXZj",
+	"MtAeKwP2U4SHuLP7E+CfhH9XIHlUPpJ7izwDg1t1S3zJpbtSZijAwsxzEFbLfLG82x4FafEv3zqJAE7N",
+	"tWkelABAiarQPiSvLkojSdn4Jvet8oKScy8B9Attas+LqvV1pOvClr2Dg4PKEBoVapXhiym1gkCmPyac",
+	"qFQfONic+vjBtoB7iqX2ADzuZg+sdw94qX9kwpKXNwB+9HUbYPuzE/MvtX7+z8KL98rSTdcV1AQPIL11",
+	"IaU/cQgtG55LaSPD65JhF+AUFd33ILl3lL8P7pPGl9+rBX/bxOQAlaYAW3Yo8+xr08a9AZ0VhMKQsvNb",
+	"4PigpFHiUfDeYN6KFLus4Cr46u2W/JD2p1iAW40Q5E/9Tze7+IF2MUEoewH9PnY09KHW7l4AMQWsvrm2",
+	"D4hvIRGiEwRs8acRQLTicQnnHb4XcMc17gV3gzpH7Nz3q2+k/gH8L5AcSpZJaH/J7CASfRSFstwTU4G7",
+	"tpEs7ZHBrbY/u//74l5UbrsCQbtX2yRuRn6HJA1ntqphWWcK3qhiFmqeoD7NIyrEpW++BOjQfe+sIcJI",
+	"iyGeTyIPyfyeeROeZs175j/HYiyqNs3HUKXmpxyeXqti4/+gW2oJWX+t865MU6HutAn3W88XX3CsVT+T",
+	"PfvNdu2ZL0T2O/eRCW85kzfCLNi3sGGr9yP0JZh1bkYoD4HZ52MFNa7FBqVGAGi2fwNVfEgRFj1qqHpK",
+	"YoZh8kURmdsLfwkkz+1zjz87W6fqGVsMtmWkRf84z3yTfWegszScoEMWGPgnCoQDrO/W/T7A6ASCijLA",
+	"Wtw0IlOPT0V4RAF6tOKVbBOWC4KQHpWQXxCWxikyI25EzjNEo0iwvGyKdKxtcsx53HuCtVtpEr6jnpME",
+	"i+N6fGxEKDi7UJ7QRtomO+Z5DkVR0P8IFYnXQozwbU31mBlAsTR8WtQAwKI02bkOKJUdT/DrHwVBHaAR",
+	"oQeXwAJdKKjkTDXU9kBXPlbBuwkQg7PEYmaskYVVOolVOhRtaVUcBmFDdC5vvAvEPoJc+DV0PzLMiPwG",
+	"S667Wl8neAurCS2IgOYR3UNmAktqvDj3eJYVxdBOivZaoQYDxQVBJPCButKWwOUCOARiWZJkVeb23RuN",
+	"n7aBiPvC2Bc6nd6b6XknJnArVP0Fpr/Nx+LLGk0e3LTOTyST5zdvqKlJmOxHHQCw+WBjbIzfPRm//Z0l",
+	"5nSu9VueXwm84GCZhw/lx7+KVPLz6Uh8M1N7XOUefq159bp8PWb2NygTPGi1inNxUFYErYL3jkxtHWs3",
+	"iGzia7t88XCTnWJ1F3jDCPfn0VI7u60WAtmStfMQdFDJ5xGAgtE9KlNzYScKGiIEGXFmKlgo5zzAd4QV",
+	"VNj5qJkHaDiIDzjLEATcwPEGHYteqHe63JBddAEg2xc3wZJ7/DSPBgz+x2hsBsK0cU1p/h7t1t1urK7G",
+	"whjEr4Fn6MD1bjI+7A498gUGh1PuSegFJWKBhJx4aRi8DakRhWgy0NSqZ0IFfa9gOvNKr+udJ2kvlHdt",
+	"oCy8QE50l4bKdECoBUAzrHV1gwC/AShgNE5QQAEy0WY8sqRY5+k7VgEKGZsZdR/ew5A9nmuQfYLzgPbk",
+	"7jSwtuGknfsxFF5Q4/1XZQLRkcJ5rtn6nYJUvOC2N3hoQzh36wpTGAtmKtONtdtYu2WtnY9Gyh7V3c3d",
+	"Wu3cbDjpSSCwRw5wlwFTvFAcjxDBLBejzOOF9ARSgAE+rdOFgFjcFXFoHVz0CEnrQjn96OI8w/52ZrlK",
+	"eZ4y4s4xvz+OK5QNfe37Ops9PXyCLS7StlmHPt+K4EOkYZ2bHZ50wn0RAdhb51fp7sHBznOcBXUkOIPQ",
+	"QdxTP6JMEf60Wf4YokPLh6PStxDiebRUtxyQIqMK7768EWwo1dgCFnUfTOkpYo1WYqjH6OvgcFQ6Aexx",
+	"B2NKkXaeIIg9/JgcAmVznsoeQDIywfNMulBQYztGLnrOY8EmQCSxUZqaih93ioulVp0nVSYDp48qdeVT",
+	"KHrVQIe47I/P/bqvcM2Zf8F0KLUWs0Zr8E2MWa0dQy8UxGFjxurN2B/fKp0GSOMoeCmnjb7aRG1DA+y6",
+	"A7KAxxwFZMFrv3tEdhZMEUBb4xpJ02TvCQ8rgMY7wwbREZH3mDL/R4EGyK4002qR1jQbtfm9BwIbDbrR",
+	"oF6DUjun37kraEwAn76thhRPjVPBU6ydB757cNj86UyTvaZC9lwYm8ueLTRYdfEB3nROw1RVbnsC5iVP",
+	"UN3IRKjtVErViL2MA+/5CiMewyUVtee+koG6ghF8oktEn1U3pxP15c+Dj3Uqqu7s8b6LvFq5Pn8oRM5r",
+	"JqEnCsgpK0vwnz9fuQL/fK4lfomVCPTky65GzFNe0wWAjQ0T+F8vsR4yqW4e7rt0LFbuDZi5PTVPlDAI",
+	"dE5HVvNU9Ts7W7utmhn1cz0sTafEaN5YpiWi7+LneCqBhUWCK1Ezo6c1M4Jk8KpT+pEq92CXL64bR225",
+	"qVpab9VS15sHb8ZOS1BIdywXx1G3P8P/f6m1eB99efVAOm98mnjUYU8UY0WWoUefEOicxyUxvrGMh/Z5",
+	"wAYCNUgKeq5oFiSvsW7RfgkwGbW1eO4nG6leX1WPAOghetP3I9WrhmcgBrNlp6Utsc2NkVfqDpFyPHRd",
+	"qHxk/LGTtJ7QDJKIhIRVfZI4fxgEwxSbZpXoLxi8z+QBeS/py0rOIE6hqO9+uNAQH/sPuIn/YJHg/u7u",
+	"MhdTMREqjG9VHC9vgm4C4C2qCFtWTwXtVGNntwEmcE065bWnyFFCeNJJb4yBPVGPhDKefHwgVLngEE27",
+	"mUjbG3iwWaCshkpgBKAihTSviI7dc321HrLik3OiX1CfKLjqLmQ4LONTW52lzRXV1DFSTG101ObY+s+m",
+	"1GBvBq3my37uT6XRzlqTo5SmSC2ohAeFo1AkIpamKXjy+9iRyuXVwIak0GKPivTEfamykBHD5JRU8AwJ",
+	"s7J3LSzbf7azs9FkG2/rT6qYaNuuGAwuoZFCDmJNWukDom1jUSJhvRaEy9goIAr3Ckn+6pGsfQcTbiP2",
+	"EUmb8+llPlZ/AXb9EkkjFSVGSMpmoCcGq0ADoGZE5hbguBGDdcivRZPhM2AHdNy2MKcjK85G6fmPw8iL",
+	"gHbOBnriSzRpFqkm7Fz3OLFCrkSswcVYLS39+1fob3ynjXYjF33ax0sfl0bL8sBKurjzh4yrWytOIqmA",
+	"Ci0nu/ReNop845KuV/N/8GwFkRjeXf1H+n77c/GPL9tuI01XNwHRLlpgB14CayypNaJgMAl1iQ30BIrX",
+	"sWZQ2qijz+k9SAWYWO+/x2IYQKcoHVcVPZCeicIn0SN63+RCAWA+tTgbK7MMA3jg80/YWGVuwAjtmzCI",
+	"ZyG/K8vO3VKW9P1dVevSmrS421Ex4LfTqHW+b0z8RFwXGwW6UaBrLmB32/EB1Geub8Q6FehRmaLxkWFT",
+	"YZrsHXJb8a4naiRI/6AIoVs1Jzhw7MRxnneTHcGcnVe77BEKPuSMavsOtMlGidyXEvmhtjUwiq55Y3se",
+	"pnXu7HOgxuvy3nXRZhNIVJ3/QwyqYC8h5HUzWmHj+ks2O3ezc7/9zvXSeE9bN5U5lDZM6ytzBnroiZ+S",
+	"iPM9L2jbM8FTw6xuMjjXnKerHzbZO20Z9KhCVOFr9BMPsNzGhl3sQriRFmYPPVEf3I0RSQlvjV2znmqF",
+	"WtCAZ8qMeE802VHEr4h0MVYDXxMfjcxhicAHrkcOwqkew8BAFgaYFnwoLhSWFiHNkyyhgCUhVyYyA7cF",
+	"3i3Ky7lHHI1YX6rU0HwM0GZWwk1off3baFFuC/j6m+xXCcBjbJJLK1jn3zvAmP+vuy86CGENGa1ypWFM",
+	"7b9bk/mCF1wLEP10ifJHSCdGqcnOXzvlaeT8RtbcHV9t3e339pa4vX/t8/f8q74epP1eXZXlSNbdd/fg",
+	"YP7GdyuIpBkZquIUVPITmWQvtdXy2UgaNzwbC7zeKToIScNTHA+4ZB+0JPzHKagOjFq/JA1s8S/f8J2m",
+	"ioPZcSnNGQaBf7tR9GRuzrh3dD/sx9p5Xkv3dwP972L1T/mNZCdTKEjGB203RnYRyPnB7uxTJo0byRvt",
+	"xpuXr4/Rpi1nb196BfhK2Xxam8n0qoTQ5UuspJHnsKnkW099KjCRshGfCsHGo8jchddXjaS3bJUqsnTd",
+	"CgVpCYYJCb6k8ayS871lHePei+qJTlIwIQDgkRg43d2BU2LqCSZ+MGCn9LX5nhcAoKZAERD+jrNPpbtJ",
+	"z/Uk7YUiWtcm+0WIEeso8cle4q08KIRHMUbXtx0f9mSiD8hTCXjRwge9qTOf0tk8OxGC2rajy4i+fSJ7",
+	"okDHAFNqrvG4yX0F0CTIUI/dcwBnJfxBkEfdQFormeLSTOFxAUGjDxR7OkVcKDi1mnBpO/HRFKGdGORI",
+	"xBERkKQEW2ZFlkXYJ0Q/raYBRgqWqDiS8vc76vXEyLaB5QjFZcvYXPBhaRKBZlGotO3fLSBc4YSmbMBH",
+	"I6HYY0wsbAH1Nv4OkFK6uZ4YkZtHrPPKfXqmx3lPdFiOLtZADJ8ksEQggZCgQFlLLlQHxsH5OKOVINkZ",
+	"foCrz5EhEyjDUf5QBbHOW27sFtxy6+RlBwkNtfIiy/3rA3dIKqLDDpJ8FEoj8DUIyC3vHPhVvVAcKfrt",
+	"oXNceZb5tccHq4P0Mqw3ttAez4jeA/kH8e0Tld+QW3yVQtXxdLzC/b0ybKx7vBV6JRb/ECbyka/w4/Pp",
+	"SJil5qB7HAKTxb/ktCInL9fb3wE3of6OpDG3dVZk+CoaQvyGIR5Wv7ec7P05rPD+7vOl8tW/cjU9pdX4",
+	"xrQchBSL+q+EgUKbs8KAF/b500jn9UDrZyBOXiHyTKQs01coH+Ci+s4Rp1+oH9tq0D1U3uD8BGRIfdxx",
+	"Mp51niRYTmHY407P3HQSoLT/x1jYzhMc+O967NbJjQ2EdVtOwC8UIV4jGMcgE+mVyN3VXcEVfNN5AlWy",
+	"QLLMlKaUNM+Af8ufntlZTu2oDC13dr5sNbtTK0xku4HZVVorFBsKroAHCYEuEYWEOL19QUjGjY2pV6mE",
+	"JNNXsZcbI8FI22SdF3wgt17L3Hi9DB8ch3E6fiBfPgJ0sc5fyQS/EeZCSZCKQ9ZxjtJlJnifRupFgwRf",
+	"ogx76R6HeiBl5l4p3R7WGEfxnNov5ZVwk3x8+vqYPT/Yaz1hfZ1lelI8vVvBNhvoCXX16ol3IbhnX3a/",
+	"PXtztLV78NQ9WEg3OiOOqUUX9jojTS1JBEZ2oSLyz97YemhTOAcd6EwAgicABCTMDnI9YXxCMJ8wD/86",
+	"3DxHGe8JD0k+BHy161lm0PJiXqjyahYz4344blgnF2Y8FJfcEiAoT6mpCkx6lWV9BbvyBfLr3Jq6eKMn",
+	"9MwkleUgvWdu6poyseGxshyHLhNqPHQaA7ZtI6FPaa86a4BbsJE0wg50umap9lq/+hx1QZN1vI9uOuCe",
+	"etMzcYIy5KlzuowVI/p6BnfNA8MXT+6rqOq6ZPs1jx5d558/+ihM0l3tZrPUA7/GWMU5lhIQ/nLijc6N",
+	"ZUMN7p1nK0uBflrVNLQeLNtiG+Va9lvlBujWEjNGIJDlp3xYqewQ1RRDmboO3fNWqw3//ffWQXuvroXY",
+	"6vt8uuJ9uK0MysGzl7so0y1mOcHWql910AbVrcRS2af7DZieHDpRKuYmlRVX4AE3Pm1d6S338Za5lqMt",
+	"DZPk2RYsoch9lqj2FYk58+IiM/lPUX4oq8uP9NPOs9296scqxvsWzwWN77S9Mw11kDoE8CY8IR+NZlQd",
+	"JiaqHgizZ5Xi83T/bvx8UMvjXIMiEeGsi58dKn+NtNmw/t7FKU16/9nOTvWUg82oVlOtZLXXUZNTDvWt",
+	"6CkZn4XH5H53WlhnwzPrzaXM2ZDn15jxJ6cOPUCEOsIc0CNgYsTMfF1mnPyzOxSFrhRXZbfHQ0npghuV",
+	"eqZub+pKV4d170rF4Wnmx4OAzJnLBff9Kk5mdN0hSzaSooc5GvQFnL2ciddmHMhFIdtbwfsfnBC7rVx4",
+	"oytddo7uY9XJF7fkJpqyn9gsiYI3wIX3mbCy41lpfjfntd80p4zOaxVD5Ft9dUewg2sxrU8ivyuxfOXi",
+	"BpoP4XDTap0QRr/35GXOjOjlwlZj+fzi7vRDs0b+IqaLkT/cgm7OVdabmiFo7LhRD6SrtnSgthKnCPQx",
+	"t4HpGCfESYjfNbglciiazOlLoLhA4LwBNxUEd8e54Fb8IqZ3rQQGoQH8p9LR5Rx3CiB6mQjNKxxj4sWN",
+	"sxcn79yWG3cz2bu8Fm6UnZ1//PfRf//y6Tjv/9fZ9rPz6cf/fPP+6tmgd/OBj+SvWT454fxD781vp/ov",
+	"7gF0FtCo3JsAZ7BiWj3wK3nvWqg0nonzENGFtBDQZrwrMueh5DoNuI10Exh7hYPQd2LiVnmpsued+yt3",
+	"gtebhjvPS5QvqgAZKVTin6Hu6U/ABgGv3znkpIWWVkKRxd3+fC2mX1AfZcKKasSCK63ThGlFZ1OAs+/k",
+	"Cs7D8MCpyU6dVS5qA12IyvuiWYHZ6ay310qlvbE/f/sTap8Ai78p2vuODCC+x7vI36q+1y9iOgMDlOmr",
+	"7V4p0ql0G50ORILYkN6iwjpO+ZOQ/O3pgF5OBwgTaRWwnbMBvxH+tF4DTPrx7tkHZjN9tVXMosk6NLVw",
+	"wDzKRV9+ulBww+IaKzNhWKYr2zZ/FvY4zs4szA1Dyh3PBMLBw4Cnh8WjRtmjwI6BiPFN1vJzxXUq5S52",
+	"Wrv71WG9W7wV0hb8E6YtdlrRfxakMxb7z18VWkfvraxUjnlvILZcDJrrbJFWgR/7336DsPQ71hOiN86l",
+	"nTbaf/t9jtqWpI+V0pC1IWQwWLDro30KpfGV7vRbAL/T/XijFhc22Tngbep+tMmpbUUa37eCrDGPO1tb",
+	"9KPOEziXgElTffy1GFmC2+PWRai6D0jHh/6klOfiQvn6oCZ74USyop3bG8uqpr40PY6feW0A0qW73KmD",
+	"7542JGGRe8xCU9LNGxdgA2CxkpsCW67Y54/Kln7GPt5LJsupqVuzWc6l7ml1I5QUqiea7ONAswlX1lNf",
+	"mXEeahSGePwgMiOAMLQ6p/VWX1Faa328h3CL2wiy3UMnJRbUb7pbvwNrFyit3dIUnZHORZPeBwN1t7T9",
+	"G+Va9812TysjjRWqN73F+/XQJrkAY+ccQue5eZevK66kUkjniZMr6ucP2enrY/b0+dPdhO02d5q7zSqA",
+	"kRvn/ISJLHBWoQbH3Z5KMpyg5DC5Jb1OOgIvm6Xbzy8XeZ47yxykzU7cuco0ce8/cxt/WTojLz3cM7z/",
+	"Egfg38Kj/prWuyAGH5yE1qkIEN9vbMN/PKcZdlpZfQw4tkSxq1xP1NLqw4We20LZXAqz/dn9qx5X+i3G",
+	"lFg0L3PW40or2eMZc/IY88YgQ6a6sgOP2i4tlGTPxrzepkERHxEr18FV/izsK5zoalZN96yorpJdfK5b",
+	"KbMYW//IYeIf+RwGA8ruGDsr+/S2vs6RWzVBdS4zUZGhgs32ORM3IvuyaLO94WYgnEuQCtadwv8nbG+X",
+	"KlDcVruPDeUm+o13k5v3JuXy8CkXt+7eR3Guy+0mY9Ud8NYJOW2B5C77ZcRzK8VyFQDI1oybOGF+DzMk",
+	"xsZNzIwIrTTQCVodNn2gu/7Q1QDuIZaoB6AV3pQErLckYBREym8vL2R367Ksqxj4FbA7uMfQhbNvM9Cj",
+	"om3fN1w22VupromhcCgozSCdvfhUUSLzfiTUB2qbXm1XnKRiONIQBMCh9PrI7nB+D3zeHt20IrBxX87s",
+	"rWg9tk7FKONTsXCPRdeES/7I9W47S0zuZ63EJsd5i+JxW5a6tabLKZ4QFJK62v4MF99aCfCbyqS6ppNN",
+	"9+tHpqRUgPoYtZLv+S4Kj2frjtlY5YKnALrrW5TbgBuSeLwUxLVIGDWFXSg1HnZFbhKPCQIoIsIkbCgs",
+	"hwYwNwVsYPAE3NCqBoJtQrc5AC66n0oVHzOECvQmOwIoM5NAtRU+mUzNhTKWRxXTLg5HCMcbkcu+M67Q",
+	"aDbhWSasCfTdYjiy03BVUegOPOFMqLTJXuXczNdOVPUN5dwIr57X61LcquoSJtxMNiUZ94Wj9G0Ked07",
+	"DE7Esj5LqZSDvPW5UPM7kNGNq7vmrMsKBie5/6wLCEB1GOnN2XbIon/+msGTxmhcU14EVbBkoQDACXQ/",
+	"9YfyKdkOA6hXbII9sQXzqLN3lMe1hWYFKuwBlO/kVN7rLOG8q34m7Et8wJNgh9dUIDB/nwcG+V283Ytc",
+	"tBITRm9+Y5829QIrMh+i20ryE3m4X+dZb0eu8mKwJJ4DgycAkccH6ode6yInhZgkzOii1x4gEXhl9vet",
+	"NNHuXWulQHGb26oFovXYGOr15qR4Vbz2fdjtuvTWz9LXs6K4cwaoDlAeg1iYj+eANQFbxLodgNEWgU26",
+	"X8ZmOoHBnJl+gqkxCLzoowuFDHzOjHiz3sGv2hfjVmuvB/OBP0Unjigx9sPos1hm3M7Y0zPUSkxZVyDO",
+	"UxxGe2NVgHb68NeE+BddCR9bus0+VvIf41CJ79N9ITzG9DcWDRXAnqHiWaiUSj84I4wNkV4oWKmoL5ur",
+	"sA6cnsb9hFqQLMT7cOuJztMi6vfXyPKD6olqg2Jj0qLf42m/DAx7oahOu1BygLacEgfrVI+rcarUdckF",
+	"euDE5Wy/1CU9/izkY8lbDO4KvplSs1JxueybHnVQtVqtnd29/UbSwExIo91o0WcHT5/91AA1S/5uCTiy",
+	"NKUEUDvbDW4G/K/62nQlqAxCEZ2ZcMAWDVPzv2v81Q3QCPegz91QCIc6i3ZJGKlhIA9qSZ/TRSW81R0Y",
+	"DkV+djz6NBqwN85zLIhqnLw7LWZGv1ytn2tVR3dnDdZzseXcJJy/Rz6MTUr7PvwWpynVWtzv7c/FP27N",
+	"eENoWZmMdp5GgZTdz4Ug3wSddszjJqzrHJFpV6fTJjsPed+xSgEidEouu7Ns495ApM0LhUn2+VQw8xqv",
+	"nFWuMoY4xExGYLk+OwAqgyfYxM0/cl4XReBu++dr3PnF9RCFWM5k7sqUi7e29AGWSD4mRN0AO4cMk74F",
+	"h/UybtBP1nA85um80srKqBns/zVGxzN3qrHxxnJbQ0e5iZbXmPwRIE8VHKCI+rgsW8SyvSLlm2znY3Vb",
+	"VxvwE3OL56vBnGBPpwfRw3YRRDhjWlEgDEW5nbGyMutQ1ytEh4Tt7KM6U6BBIcc8tL4SWneEzggxMhI8",
+	"EEUebj6MgREHgqViJBQwNxRwjzAUjBAfxWZaibbb0aqeW4YduR8ESM2uuBqrCwTnDJj/HnlZ34gcI1Np",
+	"m+y98rXT8JGLbD0S524JLxnPjKkjg3V2W7udQ9b5+dU5m39VHeRzRTR7ROJ0ETXY8PmW97Gq0C93ZD2F",
+	"LogIX6/lIjr3YkugeyuRoZYndzp+cAa/mglUgEo6rY8wqMWK35s+3G3tfpNH8oK7Aef4cwc9v3KncyeF",
+	"NjY8ztjNYG2tSFdEKD3bXZ5x1RO1HtaJh/nw+RTSuaDjIKSBIzadD3kGdeqeDBtNDnF8+Cu88SFUX28H",
+	"UtGVlpqoe7lI4R9AjVqDifACZ30KD7Fygg8vO8LY7dSrtSXcVbrQLv/b1049L/3rc738b499fmvpK85s",
+	"LpdEwKfJY03/WsuVy2/ywbAUUfyhiaLPcwJS7PGhiBwEJ5lEmsCEJ7RAEl+wNSjE2JIeQKmxW10x4ZTA",
+	"xjdfb8lJOIx4ZBgpMiqjc4EuL0W5KGHmzp45qktCwK7Tlq9AVRJ+NPbPFudMREWTZQlSh4xELjXB5jsX",
+	"2l1CT0HtdH6goPOjsxcnd+jnQpcQeeoXKqwDnaQUBYrON4/uUaNa38IT3odm3WjJ++u2j1/KRklulOTy",
+	"StLt/CuhRM4zFvD771cpQnZqKG6B3nrfD5UqYlZFOtmgc2wUFvxFqIqjn8SHpaaQPUhy0Lk7KtQI4xCy",
+	"ZkpPmhcKZgBjVE6glwkO0CBuAkZYm8EDhRsWWnSkjQSCXncpphDZRKoUoY197kVp6wS+L/Oh82vthaJD",
+	"dmzNhEK/kdCjDPo7saP6Nl7Ln4U986v8VbqZCueWVW4vAGDzR9TjD6GWZ1/JRjNvNPNqmjmoTqy8IRJQ",
+	"D6h775q6oDOprTkkGhY8i5xEPD5EmQiOKUw7ge8yDUlaPcfe0tc5XjyGbvX4bIayx8wM9DhLMa3cFUKx",
+	"VPRkCnVHU9DbIY2gUmC0QKaYrgZ+RCAOje9ZozjDUetXKc716bb3I0iEfUd6bXbFNnpto9eWhCGG8LTc",
+	"2NadkicGXFhXYg1aTfJsa1Em83w+BCYGxHwaB9ZF9gDidCdIkJ/07ReYoGQ9nY2Hik7POLPaIhQOHTeT",
+	"v4LRvZ1oxH70QI8VSdKKLIA/vF4mW1owyzbZUclLVjoVhpkBx6LwC6WVKJISRJLXMRj2AlitEbZWlUqe",
+	"UcrursmBTV7gPhV18T42unqjq+/kg4L69DrnHpUz9lkvieHyWmZu77BcOKnrWWb1lbADkTcZgZYM+RQq",
+	"51kfAfcGXHkqY8itKqz+d/E7dGGDV8mJvbsHEC2dO2HF1DAhn/oHXAB06Kn9sZPHXBu4HfGR1jJlUS/l",
+	"Ct1wJy+r0AqPTET6hfOAugf39yHW3GN9A3zZqZsPUGEkSx92w8qcahS52Sn9tx7nTPoaEsQ+zU0oZooY",
+	"3raePauZT3xRHdXbzu5PlexulRDmzkFZ9QEh/McxfySEoF+1ElN6hMVAQX4fbxTxeruy8kKdFAqYPrpf",
+	"rKAjfy/QQmwojHHvGvRTBiTyVC3tXr/vI6JOqja6t7B1tRFsMtDE3notUmxxRnXy4f2ZL5TCh9j+TH99",
+	"2R7xKapsT/LfZO90V6fTR+ZCYVuUNKCnVJOdcWKHhBvHPM7O5+04hYqDZQhsBn54V7BU3shUpC766JhR",
+	"Jm0H+qn+5V/YGz0JP5TG/9BzILtnJyRouAzYe8cjBEkydJn4xHs2m0KAALzDbCiVztlYud88HnFpRMKm",
+	"QiWsLzPzBO0SeN6w5niN+zXyE0OVHvhEbmB01pvsFaRawHFH/v4LZXV0rTmk0grDAFT+SguTAK4vjIyh",
+	"A3GGwjAGyZZlb8CG2pTcM6rk8+8VhcH9hhvI4PhxkGXNfQslkN58n2n2P//r/+y0mq3WheJDDWWEucA2",
+	"1L3m3n7i/ncPbuL+COgrOk8xxw8GyOBLOsoyeg+G++w4rYOC55s4SQRBo4JA9lj8Y8zpqicUlXX4EBms",
+	"H9Mzj038OsH3ca8z/B7u0WGP/QvCxqo22wV5nEjkd4bl4IbtPGE6v1BkPkXeE/X32mm1nvhySNgFIgeH",
+	"phs4SLyBNm082p0oX4IfBJ68m4H7jhvW0RN16S7pAESNumLRGiQXqiNVLxun4jLcsoM7zkehON5obMF1",
+	"92B6gebdLy0w7vTHRtBZddg5VmtmhjzLKpkKzDUYmm/bfgcrMtd359xDqUrLVewMW3pJXcFzw2aa1Ure",
+	"R/BTlLbOlUilUnDIFgYpNcpBn5xT/065QEvf7Fvy7XowMVixEZ/OjJLzG4mex/x3Q6k4AjzDm6pshqNH",
+	"aey0Wm7POsP8JWnMNeq5QC6gwRT9iOYa54X769Yb7B7g+En9Q/ye1CwoWSb3SFtAX7ziIkP3Ie7L8mPh",
+	"PlQW6tfoF/zKKU/oENaKcdYTueUylG/Ez09zyEv4GjiDqMGi7f5x2dp5/qy/x3d7++lPz3p74nl3hz/t",
+	"77bSffFTd+/pTkkUFr/x6IEaT3ebB43bRCD+8d4z9+OlZGKvFQnFKoXDsWP50H2S8/euyljA15s2yU2b",
+	"5B+zYvjIXINjPCTDu0wgMZewKRz1KHVT0SGFcvhAcepqW3oTnN43tlceXvf9BacrHh7A7ebaBOeCyx5X",
+	"PZGtDvE1c4Pa4Nlj8kiDnYRQQAQBKMRizpvHPFscqiaMUnDBWXjkAmUzwISkuY46mZzLDW7I310IofQE",
+	"glQ8GMdiIQQTc05Gm/jfO+4CDINFZsSF6uAyZCLtNNkx/j3XRkxhj85DWp6za1FZf4RDFJt+tbV9D6vH",
+	"sweCBD4y18cDLXvioRuXNk7Ixgn50zshqCpWthm3+CHbqehlEmPT9Sh1VM5OIcd1WF4n40kNe6ctow5T",
+	"r39R+7vfBBSHJnsJs11a287pWrxe/CDKlma7UbUbVbtRtQ+samnv0dnMPShaN8q6lCxSVMSlYVDfhCcp",
+	"2N00pOqxcF49FfmMH015e1+vFX7rj7QIQxf9YP/r2Ov2SJ5aCUzIO+8bXeipVFedCwXt8+WJhu5yyICr",
+	"ea+742KBDil8qObCllfCuQd/nisxgVvieQ5GCmhGOHLy+JQ8HMtrX0TjVj0TVpi2Rzigc6QIOYggD4pU",
+	"vT8BMdeXEFJc0lyhBo9aw6LfwLdN9hFqFFg+zgQNZJg0UOMjboQLY1inz6ULK8LiVIULH/j0ruZr1mwt",
+	"PjL/yMOJ+f2btyDc02+B/uYLcWvps+j7Q6whDCJTeoUpeR5YhOnf38YqbqziH9MqfvAVA/643VuPezCQ",
+	"uRgCjOSabOS5yDJT1Fx0vAeLt3VatwhPooZiNoFDe7JkAeBqMtD+kNkPgF0VlHMCa0Gfw3kvG+pcMN23",
+	"0FrBlS9Kxio5nmV6ApgPF6qwoj3BuGIDmDK0yAH6HRKlsJRP26wrplqlwSQ6w+lve/n3sbGXSk/IMnVO",
+	"hc2nW0d9OKyGT3L3ySW3HagFgK4PsLKVyDow7H1Znk12amMcNsZhfcZhf3eJFTglTfEfY2Pf6ck3Myo4",
+	"D1S/d0xsFW3F29QaDLv4Foi3c/TloG0ZwK+5TEHtX2mbeFgdE1qSnYY0CesL4GmGqpL0EFDQo4gK4g30",
+	"AZvsiP4CU+lMBZZOd8WFgsZqaDHxbczu50VPMxlXN3GgJQDUCqy+5lMDdXsIJoe1RjU4blDtpQobQ+Mb",
+	"BhCOXF0/ctEHrgCVRSWeKZ8beBeALicry7SPcbSzsPB3TqZ9FN2B1tcnL5cJSGYuOnfG0PLh6A7Xnskr",
+	"xe04F+vkTyzW5ziSy4c2T8UsPpA81/K7eHnHnhMok5tsIGrvzc5s4oqa3kbYHD7CDlI44YYgI9LIJERK",
+	"p2wUqLF7HpItsg8EKLFc70xld0px+4801g/Najz7OIv7FmgJN5Uh621bKCOgrCD/y/aRze+Kbbhnvdd0",
+	"jBi0UCcOV4DLVITJLjiFOBkymlJhDTqV2/tka1okf6Xxxeo4XNHaCJG2ByKAdLV45JlLCk9JAk9TfK00",
+	"ft3AWQp2LAm41FB3bclp8uyl0tIvoW4f0aurvB73TdX+X7/7AC/mm/kNt6uG8/ACY6CeAgR84zz8cM7D",
+	"t3EDMmh8Wl7hLWPptz/jH19qTf7H0AMFwVAuhtJC5JWLnpA37i9ov5IKA0A4R5oI322qJy6AO/fRWHdq",
+	"BcJVixs8C4oTpZWY+MXz1eGolCfc6ZmbDoSt2OWZjYcImlUAij8yMdYWNpQ34VhNNVutnU7BFzVFUmm6",
+	"GuFwYRPriUhYp8eHttk62O9E7UuIthD9FMD/J2CssoxdeZCDqN/U3NS0m/axlz+uhQ/cSo2/Y3uEUOOh",
+	"e930TxzMP4r7gObopGO2K/VhXKcIISAe7tMwWwooYCGgwC0wAX8ON+wHCmZ88z++HsxroQpaRqXde3kv",
+	"mu6Z6t5b1OR2gOGrVZgvIsxqoD3g6ppOQgd6ApgVvqWUorcmI042gACgdNOi8OpDmMiD5kZu83LC2myC",
+	"n/UGP3N4kKvsoWXjoPvZSh5nztyKj6QW5xWKgX7ohMILrq7DsyzOJhTrt9lT699TxWpHkRrgATCp7o10",
+	"p/YQHsgV0qn3PvtQ8muC58kmubaCSdtm5NPtJf6v/YT9ev58v5WwF0cnuwn7j7P371gmgcK15PfmfIID",
+	"A+LMjA+MCQs1Zcdn/+UBxoZ8NJLq6vBCcYvd+/vsZ/miyTrHuB+2XFSEHd7qkWVDbq3IE9YdW+gJ43i7",
+	"8miePQVsoLJ4pOKcXU9fm+GxkFt79yWCPZoLJS3LJNTzadbTQ5EwCZXQHtGBjfjYCGpGywVWE+wFfp0m",
+	"O8qyoni6NxA9CD2c3mn7qfpUySR3dzVW5zMHRyeWKSFS9yHrxGfUv4hpp128O2mKsyMirDh7c7S1e/C0",
+	"yaDUgIrvtvTYIvhm5+DTp45bkjRkYdoFABtMJQ3Tv1AhaUT1ddH8geaIJNczL1UegqFodZ0rHaYbbYSE",
+	"YaRWEiJ3GwOIwkZeKQMAE+3iUGyob4TnGQacLeOPzvp0KJgwHkGQ4u8BpQKXSWT9BHk4LhShFfd0noue",
+	"DZwewHt0SI9t/GmVT69h1gywFNyOQlBQFDke3o3VmmU8vxJNdqyHIxemdcyA7x487Xjke24DFom7qirr",
+	"deKW9FbzVBFPRyJy6EWDzIsTaCfIV/JGqObyceFSeMEeG24eHOkjxK8lBYhorIdeBcF8DYT68QzZa52H",
+	"c1RTN2FyOpa3kcc6rQRxOvcgsbrP3GsBTIqYGRp1ZTsIik9OIDs9cWThzgD0E856Y2P1UOR1cx9KZ2fg",
+	"kKUiDO/zzIgQWXe1zgRXPrSuy3v+2/a/lV0GeqHtRlcqDjefD4aH48zKEc/ttvv1VsotvwNktBOBB0+V",
+	"hpvLTNRFD2gm5tXWYQAEQf11r0xbOw/3jGR5YuuACn3Dt/XnPt99gQQA5JbFPv+yLmft0e5i3O3l0RBX",
+	"BzCsDOQCxvMiQ/mt4fpuQVMEm4L57RGX6wBT/HqsQL/OEVjgzHFlLjjA+Tqr6dwhOYSoIOMWbWGxwkDo",
+	"2Hq21do/b7Xa8N//r84zyfWwNMdg2VJuxZa7SWOJ5faTI881TLBmXgcL54XclHeZ2I+UXfAvfXFiIWiG",
+	"TV5hzXmFSN95ZV7owPtFWPwVAimufEcbOLhFRxt1pUG9QJO9QNhuAAknHhwKi1MoYRgI5SIfdkUZe6wG",
+	"OPSRPPLiWCYkdIAJlUJ0ThyiBW8NXoaBg89/w21opM6EA5Ku+05a4lJlcZORmxJUhQZl4PxEaVlXXEmF",
+	"xQsXyrPuOr8fItau6OmhMAV7NVaYsyOWi5HgNr59KHUIjGfh5qHWz4lgs0BrpBZBQtHzrROPAojlYdEV",
+	"RXh6gMDY2W/tdyi4ZQrQJ9kE2ChGfIrPDe/HN1AQcT+t+oUiuv9A1eGDn+h2Pa7c7bqC9Z34syE0QC7Z",
+	"QYeKN/R/fbdddDHYnodKK2Ot6ZkVKiHJLQaQ2zloxQhyYuZGsm96jXbjzcvXxy34z05ha075jWQnU1g+",
+	"hHJstBsHrZ1Wa2d3b//g6bOfnoOmCPhp6Ci0GyM7XQDcdrCDuhY0Rel54+1MORNg+yOdssqjF9h5d8fH",
+	"C2s2GgC6X+Pfn+88/+nZ0wO3VrvVuHwFel4m1fUseqJxci1S9p+nrKdTkvW+/ETNvfRc0ZMOheU+SLag",
+	"ntuNnd3SC8X7NMYj2d7eHvHp/zPif+kNuBxpqexf9bXsyZ68GLdau09H6i/HAy7/dbf1wX2JH/LhX/YB",
+	"exT+1Rv/xS1k/GyoWFd4tavg3pW7NO+jOzTeVagtym/hlJp8u1Nq9VxRsvaDYKF/dwkOWOxePm/v7bRb",
+	"reaBc+TcFMa5QENnOZCLQzkVrCqgshsGPBKhawwn0WTneuT09njkVOXIQ92WNUITjk45PLuzr+N+X/ak",
+	"UPayP1apcfOUTie+OHrjXt3rvaPd4/2XPz073nv1/MXO0dPXu62X+69+erF3tNtIGtfQoNegmpFGldpo",
+	"/M///7/Df/f3dp3OgNit3Tg5Pjl2Vh7VivsXKJXWfqFWnPgxEL5G4kTWbchZWS0JH113ZAacnXKNynx5",
+	"RZME6fUClbuFerrz00HruZvdvtv4GJW0vbjgB2NzacUnGz5OwAAKpcdXA0oM+9JGvIV7oHShRCCwpkqd",
+	"bz6DF0p0ftN7VnW3yakLN5qo0SHqWE5UdqpEZSWNWi1OYFWCODm7VIjTQiu1glyUdXf1XJyJK+Zy9uLk",
+	"XTEX968WWsJiLncV0Sqh3I2E0gvLrFQi2pkRapHkld7xCtp500D/Q5efbvrh76NgFXQn40HYl42A59OX",
+	"211ue4P60vvfEOw8abVaTKpUuH0vVBR8E7E1xa50TkkcrHA+OwsLXwoZA69QNxf82heWKpvznnXxMRxM",
+	"GzbKdTcTwyL2BXAUw67cBsdR5o6LEc7e0MloOLR0j7s4PHsBq/Kd9ptHDirO84EPnSpuPs9HAXIQ2NO8",
+	"uNwuDhv9u/LJz0ad3ps6BSLTlZOKFSr1s//zltp/z2g9kMbqfFrwARYl7lAjRUiFH6OMWpT7wzxc6FeK",
+	"83p9qXiGx0gs1eOuZY87qRBDkXaSC9UZq1wYnd2ItPMEi5OgbAZ0MSwE1fVQlg4xsswCPtaVFWaUolqz",
+	"rnqJUe4Cp3GTsl8z6vSqDssaqmn9/Wbqaau2752hp2fvUVuYSAnksHG7vHdNkKS+NgOL0rAlWdnVsZ9r",
+	"kJ/vvGdvRSNd8y6u278BG7tuJ298ie+hlfAHhDy+hwgr0iejXOt+rVPwBrqJIzPuNj1Sr3uONucyGCtG",
+	"2A0Yf+oUDFaaOoWSCd733nWmrwgXE50GauAbksIAr2OUwwFn6LIL5PA4HyEKxBnqKIAKX8iQYqlqm52+",
+	"PmZPnz/dTdhuc6e5Q9iT0Nmsh9jbWELAd94MVa5yNtRDp92qkCfd1CJttXYl8wFeUo2myQS/oV5MZDGD",
+	"V/onOetfecd/G7RAJzCFM53pKxB5aOap2M5v9dV36HlAD/DI3trbgyhMplSdTvC012JkEXqACvG7U9bp",
+	"8oHEUjNGw3eCrzA2bWb0ULCJzilpgmedvgD+ePfsA7OZvtoCib9QIbZ3uiYpzvdB9XBD5Ic25yzlltdE",
+	"Dqf0mAu39VcSW8NdNpv0+9mknoQGXsz3uzepfGf7Mxye1MfzR/7klNA6ccdlUl2Dn65YQSPnHvZaqtSF",
+	"8+6STmVv/kd/erdqQO0uK7jw1+mU0xTrgDlwPSY+0UFs5JsIe81bKhz7+j2Er+mhomuotb19E233cyH+",
+	"eQfuj9LYdSH1L8J5x8UBOIMWsL5zW4vk3iGhShR463SS8NpNrQitZ/u65nYq/F788Ju1n+t/CkUrtoHO",
+	"+Y42NQrY8vt6vlNhdveFJojbgWl6zrmUBDsNZmtsk1I7eeTzkXKnJDJ6hVKJWyxbaOr56l3zgxWSzz7+",
+	"7bXkcev0xnQ+iOl8ZIol/67NqNWj8cisyYz+GnUaQ4HfDKn5lGDxfMWf8XT63g+OiwYfmQDcMq8SzvXo",
+	"t9GPTiryTkxQQO6/cvR+y6KSIvywenQ5HnU2hVKbQqk/6sn+uR6x8WjFqKjWcxqrtUYub4UtBS5SWV0O",
+	"W4gng/2GE1khTqErxB8krYBVzxi1bMKV78iR8nJ2nwGLM0Bpzic8ezBnJ/ZyFjg0zu8h3wjTXJFPNL8P",
+	"P9KzbPydh/d3Cjna+Dwbn+cP6/N4FeP7su7m+iBZyXLoFh7JyqeDZM6M6OXC1gBVfPSD/9B4g/QUS/AW",
+	"0ONu8jfrxQOYFGIVRN1/VCnrtVV5mhDNot5zcQPYXTwXiKsHm0vpCXbkG9b58P7svFNkROH3cAyuGGeZ",
+	"m5/us87Pr86Z2184XKdclwNNl5Dyg90TSm6wGIeA3twdAHUN0bCBWNbKoWizF3wg2TUcf0C7fy+fjmwN",
+	"oQBUPNPqPHybQ6nFPMtm+pGzjFY77jgc51mj3RhYOzLt7W33Aps0ynaXDyTKgx6K8lhneuizVsOEWZ2l",
+	"7n28kSqV8eDl198dd7tuckkj0z0Ozc0DuQWddnY6QgkKZYb/VrAwNEdcpk7SFs91lV5k/5Ye2MEinJjS",
+	"3SvCMfy6OOZF0f3TxGQbJqZ77mibBJ20nA6f8Ve2P9NfX3BfZ8KKmu4LnmWBwTSVKWQULL8WVLcICCS+",
+	"97moWywo9Xiey5uKI66XcNNCt87s0P356ZwgNgxctyEu+Z78CnyXdxDLxHvN88efdYJx757pAp29cUfX",
+	"fZy4ssysmJTF0aLk1riqMi3AMnMkdz4kAFfDMtHH8hhgiqFCbCWcTyua7CRYc6gBKCFMActVRZYZ+v1j",
+	"CV9P5mkVj+iht9WGwnKpTM8fn1QKjmTu06PZTkUmb0Quxe2UDxm3wlgfsRL+6Pt+wG22Tkp9d5k0WCs+",
+	"ELm4NVvzsrj5AnjR9xCSQn0dJM0lFVSUESZTwdMaRMnV4DjL85tGqJw/YDbJP8XirFIhDBtDvua8Ep4Q",
+	"eP0exwoPZdvrdYJQiL/2+audh8pU2HvAq3Rb+bfTt5SoEinr7O+0gMstlRA3pkBZEDgnoshqwA0bSmPc",
+	"T165uUJLa4TfiA+QLj7ChqvvN2f1TR2FxD/6xkn48/WXojBHWgXqOO7BR8jhYHFt+gASquhZHHoOXkiF",
+	"Q+8YtoNqFb7ym9wZe8h1T9mA3yDQLHSvSUSYQPzZ+T2Px6TfR566bxGYrZyp7oqBhF5QRKwtgeThFfvP",
+	"dlqoCHg6f71fIZtL4ewKkOuUc9PcxzZfkgYlxst4rANhSpf4H/1t/9nOTrL/bGfv9xVSzrTauPTLxVi7",
+	"D646rT+iKY5H6LzFaK08aAmgK9iBGG5U7A/JBvwDKfQzodJwSHhfulwj2OKadPnc0aO0SUBLC+eKSEPE",
+	"CZQEvspS8OCQoaorjEyRO61DM98KrFHIFtzVdlAwSSHeN7YVE8Q5uIF6fFUJzHYKq0DPdAYJqe8VmM2r",
+	"Tjdjt8YPnKC645GdEpM/27HdRk1+KzUpr5THiizk7h50pRWo4taiKY8U1XPoPrPTkQiarulu20mCLyJN",
+	"2F4UDCcFbQIUDyCWE9D/OQWoNEJZVrTFCGPXF+x+W4+NVtPnC6BEhgBgNhroTxcLg+vEGezgpRWBG0H0",
+	"xrm0U9gRXcFzF2397Xcn7UbkN9XJ6SG/FiwfOzejKNNpb2/v7D5rtpqt5k77p9ZPLdgyNJMKPkekqSIC",
+	"zhGXxBLanQbUGYxJgCWkWSS2PyCBSaOSJHLIOANKh4RxhswNSEZCxCSZ4KlhVkfjvZQ5NBhOK0b8gBDo",
+	"pnR452cWjVGgWVXNittQBIfEnhnQhgHipAv5Y/pAE436CkPQqiFFLm4rrLM68aVuRI/5tzPLVcrzlHmZ",
+	"+P2xL66aTCZNQ1+HOsueHj7BPIPzSpHpVk2pDkzmLJPdnOeSuG4HondduK4S4TH9P50HbCwfjjqwjlUe",
+	"bij5Ix+KHaFP3dn99Am/lYrtHHhAzUOWIlnQROfXRAl2oS7UK94bzOhFbt1LN3hs2y7N0TMZwwWPDOu4",
+	"eRdpFa2ILg4JeRJmNFQG0rGMpfeKi2SEUFiISO9C9ylDC3zCZtwbAMrQhSqK6nt66OHBZI5gvm3imS2o",
+	"hKJ/yog3t8kIVPopvPUCg4EOqIsCHJ9mV0WGBPudsM88rGnCdloJ223BO4K6fjaGW/SdnA30ODc+ssmF",
+	"YCmfmkMon1Sel0lw2sNwGAaUZrBA3FzDhdI2WWd/9zmJwUFrj15851TYfLoFpMMdNhpbXHgP3dhPKFdO",
+	"iXJq8PJGEcQSQiAKxPpcZkSRDS/jkOUihV0OW+QC+If6Osv0xFd20o4L+nJ+z/2KHAg0rtMjnsfGgioj",
+	"7SUzf2vYjKNM2mhHk52sHB8aZwYCqishGnzBBzK61lecV5LOsi4sBVQfYBs16qwS861nM6DGmltGclLk",
+	"lnXkNo5UTjnYW0dH2iqdW7zSX8OscOuh+5DIDOh6eBgCjH7SgMTmhYw3gcFaGlSRc+B3ExK4rrji6jDA",
+	"87mJerTdQqcWhWZdEVeiQVegpYctScApPEXt2nB1bR6xgeCZHSSENyxwp079CiBsd7ziL9xltw+pJ4pQ",
+	"w2BzEuN78VbDUiOSGL2FkmiVGDhr7FABjKwngqAP3dZJ2ESqVE/A/MJf0dBngYi92uiyTOtrT9VIa1oS",
+	"N2FMpcE++nDCrsXUzDxidPEvYnq7nBrG2a8iv84QYdFTaWvspeDUU4/2CbYlkZrlYpJLC6FEdLu3+qri",
+	"bicGuXqIBc4gozvxxHNid5eWmZHg16V1y29kTzS+/P7l/wYAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

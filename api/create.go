@@ -75,14 +75,18 @@ func (s *Server) payment(ctx context.Context, app string, in *NewTransfer) (ledg
 	if payee.party.App != app { // found by its UPI id: another app's parties are not this one's to know
 		t.Payee.Party = ledger.ID{}
 	}
-	refused := payer.refused
-	if refused == ledger.PayeeNotPayable { // no default: said of the payer
-		refused = ledger.PayerNotPayable
+	return s.create(t, refusal(&payer, &payee), "/payer/credential", in.Payer.Credential), nil
+}
+
+// refusal is why nothing can be paid between two places, or empty.
+func refusal(payer, payee *place) ledger.Reason {
+	switch payer.refused {
+	case "":
+		return payee.refused
+	case ledger.PayeeNotPayable: // no default: said of the payer
+		return ledger.PayerNotPayable
 	}
-	if refused == "" {
-		refused = payee.refused
-	}
-	return s.create(t, refused, "/payer/credential", in.Payer.Credential), nil
+	return payer.refused
 }
 
 // create is the command that makes the transfer, without its numbers; field is where its credential stands.
@@ -107,6 +111,10 @@ func (s *Server) numbered(c ledger.Command) (ledger.Command, error) {
 	case credentialed:
 		made.Transfer.ID, made.Transfer.RRN = ledger.NewID(), s.rrn.next(s.now())
 		return made.CreateTransfer, s.entrust(&made)
+	case payingAsk:
+		pay, err := s.numbered(made.by)
+		made.Pay, _ = pay.(ledger.CreateTransfer)
+		return made.PayAsk, err
 	case ledger.Many:
 		for n := range made {
 			var err error
@@ -231,17 +239,22 @@ func (s *Server) payer(ctx context.Context, app string, a *Address, currency led
 	if a.UPI != nil || a.Account != nil || a.Link != nil {
 		return place{}, badRequest("invalid_address", "a payer is named by party, instrument, phone, handle or wallet").at("/payer")
 	}
-	found, err := s.follow(ctx, app, "/payer", a, currency)
+	return s.ownParty(ctx, app, "/payer", a, currency)
+}
+
+// ownParty follows the address of one of the app's own parties.
+func (s *Server) ownParty(ctx context.Context, app, field string, a *Address, currency ledger.Currency) (place, error) {
+	found, err := s.follow(ctx, app, field, a, currency)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return place{}, s.noPayer(ctx, app, a)
+		return place{}, s.noParty(ctx, app, field, a)
 	}
 	return found, err
 }
 
-// noPayer says that there is no such payer. One of another app is looked for to be
+// noParty says that there is no such party. One of another app is looked for to be
 // written down, by its id: nobody else can be named by what is another app's.
-func (s *Server) noPayer(ctx context.Context, app string, a *Address) *problem {
-	p := notFound("party").at("/payer")
+func (s *Server) noParty(ctx context.Context, app, field string, a *Address) *problem {
+	p := notFound("party").at(field)
 	for _, ref := range []*string{a.Party, a.Wallet} {
 		if ref == nil {
 			continue

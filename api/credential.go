@@ -56,6 +56,8 @@ func (s *Server) forget(c ledger.Command) {
 		if c.Transfer.Credential {
 			s.dispatcher.Forget(c.Transfer.ID)
 		}
+	case ledger.PayAsk:
+		s.forget(c.Pay)
 	case ledger.Many:
 		for _, one := range c {
 			s.forget(one)

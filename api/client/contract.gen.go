@@ -59,6 +59,36 @@ func (e Ask) Valid() bool {
 	}
 }
 
+// Defines values for AskState.
+const (
+	AskStateCancelled AskState = "cancelled"
+	AskStateDeclined  AskState = "declined"
+	AskStateExpired   AskState = "expired"
+	AskStateOpen      AskState = "open"
+	AskStatePaid      AskState = "paid"
+	AskStatePaying    AskState = "paying"
+)
+
+// Valid indicates whether the value is a known member of the AskState enum.
+func (e AskState) Valid() bool {
+	switch e {
+	case AskStateCancelled:
+		return true
+	case AskStateDeclined:
+		return true
+	case AskStateExpired:
+		return true
+	case AskStateOpen:
+		return true
+	case AskStatePaid:
+		return true
+	case AskStatePaying:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BankLineSource.
 const (
 	BankLineSourceBank   BankLineSource = "bank"
@@ -332,6 +362,27 @@ func (e CorrectionState) Valid() bool {
 	case CorrectionStateProposed:
 		return true
 	case CorrectionStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclineReason.
+const (
+	DeclineReasonAlreadyPaid DeclineReason = "already_paid"
+	DeclineReasonNotOwed     DeclineReason = "not_owed"
+	DeclineReasonWrongAmount DeclineReason = "wrong_amount"
+)
+
+// Valid indicates whether the value is a known member of the DeclineReason enum.
+func (e DeclineReason) Valid() bool {
+	switch e {
+	case DeclineReasonAlreadyPaid:
+		return true
+	case DeclineReasonNotOwed:
+		return true
+	case DeclineReasonWrongAmount:
 		return true
 	default:
 		return false
@@ -728,6 +779,45 @@ func (e ReconciliationRunState) Valid() bool {
 	case ReconciliationRunStateOvertaken:
 		return true
 	case ReconciliationRunStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestRole.
+const (
+	RequestRoleAsked     RequestRole = "asked"
+	RequestRoleRequester RequestRole = "requester"
+)
+
+// Valid indicates whether the value is a known member of the RequestRole enum.
+func (e RequestRole) Valid() bool {
+	switch e {
+	case RequestRoleAsked:
+		return true
+	case RequestRoleRequester:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestState.
+const (
+	RequestStateClosed  RequestState = "closed"
+	RequestStateOpen    RequestState = "open"
+	RequestStateSettled RequestState = "settled"
+)
+
+// Valid indicates whether the value is a known member of the RequestState enum.
+func (e RequestState) Valid() bool {
+	switch e {
+	case RequestStateClosed:
+		return true
+	case RequestStateOpen:
+		return true
+	case RequestStateSettled:
 		return true
 	default:
 		return false
@@ -1563,6 +1653,17 @@ type AppEvent struct {
 // and change nothing.
 type Ask string
 
+// AskChoice What one party is asked for; all, if it is left out.
+type AskChoice struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+}
+
+// AskState `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+type AskState string
+
 // Balance What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
 //
 // Example: {"currency":"INR","value":"-1250.00"}
@@ -2262,6 +2363,20 @@ type Credential = string
 // Example: INR
 type Currency = string
 
+// Decline defines model for Decline.
+type Decline struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Reason Why, in a word for the requester.
+	Reason DeclineReason `json:"reason,omitempty,omitzero"`
+}
+
+// DeclineReason Why, in a word for the requester.
+type DeclineReason string
+
 // DefaultInstrument defines model for DefaultInstrument.
 type DefaultInstrument struct {
 	// Instrument An instrument's id.
@@ -2315,6 +2430,14 @@ type Event string
 type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
 	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+
+	// Request `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+	// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+	// `note` once the requester is erased.
+	//
+	//
+	// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+	Request MoneyRequest `json:"request,omitempty,omitzero"`
 
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
@@ -2780,6 +2903,134 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// MoneyAsk What one party is asked for. `otherwise` is what becomes of it if the payment that is under way does not complete, where that is not `open`.
+type MoneyAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// DeclinedBecause Why, in a word for the requester.
+	DeclinedBecause DeclineReason `json:"declined_because,omitempty,omitzero"`
+
+	// Otherwise `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	Otherwise AskState `json:"otherwise,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// RemindedAt When last.
+	//
+	// Example: 2026-07-05T09:30:00.5Z
+	RemindedAt time.Time `json:"reminded_at,omitempty,omitzero"`
+
+	// Reminders How often it was reminded of.
+	//
+	// Example: 1
+	Reminders int `json:"reminders"`
+
+	// State `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	State AskState `json:"state"`
+
+	// Transfer The transfer that is under way, or has paid it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer string `json:"transfer,omitempty,omitzero"`
+}
+
+// MoneyRequest `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+// `note` once the requester is erased.
+//
+// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+type MoneyRequest struct {
+	// Asks In the order in which they were asked for. Of an event about one of them, only that one.
+	Asks []MoneyAsk `json:"asks"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-07-04T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Example: 2026-07-11T09:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id of a request for money.
+	//
+	// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+	ID RequestID `json:"id"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Message Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Open A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Open Money `json:"open"`
+
+	// OwnPart A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	OwnPart *Money `json:"own_part,omitempty"`
+
+	// Paid A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Paid Money `json:"paid"`
+
+	// Requester A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Requester PartyID `json:"requester"`
+
+	// State `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+	State RequestState `json:"state"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// MoneyRequestList defines model for MoneyRequestList.
+type MoneyRequestList struct {
+	Data []MoneyRequest `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// NewAsk defines model for NewAsk.
+type NewAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
 // NewCorrection defines model for NewCorrection.
 type NewCorrection struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -2896,6 +3147,41 @@ type NewLeaseResult struct {
 // NewLeaseResultBatch defines model for NewLeaseResultBatch.
 type NewLeaseResultBatch struct {
 	Results []NewLeaseResult `json:"results"`
+}
+
+// NewMoneyRequest Either `asks` or `split`. The requester, and each of those who are asked, is a party of your app. The requester is named by `party`, `phone` or `handle`, and then paid on its
+// default instrument of that time; or by `instrument` or `wallet`, and then paid on that. Who is asked is named by `party`, `phone` or `handle`.
+type NewMoneyRequest struct {
+	// Asks What each is asked for, all in one currency; nobody twice, and not the requester.
+	Asks []NewAsk `json:"asks,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation; requests can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresAt Until when it can be paid, at most 45 days from now; in 7 days if it is left out.
+	//
+	// Example: 2026-07-11T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note For those who are asked.
+	//
+	// Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Requester Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Requester Address `json:"requester"`
+	Split     *Split  `json:"split,omitempty"`
 }
 
 // NewParty Example: {"kind":"person","name":"Asha Rao"}
@@ -3208,6 +3494,11 @@ type Problem struct {
 	// Example: 0197f3a2c4d87c3e9b1a6f20d4e8b3ff
 	RequestID string `json:"request_id"`
 
+	// RetryAt When the same will be let through, where that is known.
+	//
+	// Example: 2026-07-04T10:30:00.123456Z
+	RetryAt time.Time `json:"retry_at,omitempty,omitzero"`
+
 	// Status The HTTP status.
 	//
 	// Example: 400
@@ -3294,6 +3585,37 @@ type ReportVolume struct {
 	Count int64  `json:"count"`
 	Value string `json:"value"`
 }
+
+// RequestID The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestID = string
+
+// RequestPayment Example: {"payer":{"handle":"ravi"}}
+type RequestPayment struct {
+	// Message Your id of the payer's message.
+	//
+	// Example: m-81730
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note The payer's own.
+	//
+	// Example: thanks
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
+// RequestRole Who asks, or who is asked.
+type RequestRole string
+
+// RequestState `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+type RequestState string
 
 // Result defines model for Result.
 type Result struct {
@@ -3478,6 +3800,43 @@ type SettlementWindowList struct {
 
 // Side The side of the posting that the account stands on.
 type Side string
+
+// Split defines model for Split.
+type Split struct {
+	// IncludeRequester Of equal parts: the requester bears one too, the first.
+	IncludeRequester bool `json:"include_requester,omitempty,omitzero"`
+
+	// Parts Who bears a part, and of what size; the order decides who bears what cannot be divided.
+	Parts []SplitPart `json:"parts"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+}
+
+// SplitPart Beside `payer` nothing, or one of the others, the same in all parts of a split.
+type SplitPart struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Percent A plain decimal with up to four digits after the point.
+	//
+	// Example: 33.34
+	Percent *string `json:"percent,omitempty"`
+
+	// Share Example: 2
+	Share *int64 `json:"share,omitempty"`
+}
 
 // StatementFile defines model for StatementFile.
 type StatementFile struct {
@@ -4347,6 +4706,11 @@ type ReportStripes = bool
 // ReportTo defines model for ReportTo.
 type ReportTo = string
 
+// RequestParam The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestParam = RequestID
+
 // TileParam defines model for TileParam.
 type TileParam = string
 
@@ -4397,6 +4761,9 @@ type InternalError = Problem
 
 // NotFound Why a request was refused (RFC 9457).
 type NotFound = Problem
+
+// RemindedJustNow Why a request was refused (RFC 9457).
+type RemindedJustNow = Problem
 
 // TooLarge Why a request was refused (RFC 9457).
 type TooLarge = Problem
@@ -4749,6 +5116,58 @@ type GetTrialBalanceParams struct {
 // GetTrialBalanceParamsFormat defines parameters for GetTrialBalance.
 type GetTrialBalanceParamsFormat string
 
+// ListRequestsParams defines parameters for ListRequests.
+type ListRequestsParams struct {
+	// Party A party that asks or is asked.
+	Party PartyID `form:"party,omitempty" json:"party,omitempty,omitzero"`
+
+	// Role As what the party takes part; only with `party`.
+	Role RequestRole `form:"role,omitempty" json:"role,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation.
+	Conversation string       `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+	State        RequestState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// AskMoneyParams defines parameters for AskMoney.
+type AskMoneyParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelRequestParams defines parameters for CancelRequest.
+type CancelRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeclineRequestParams defines parameters for DeclineRequest.
+type DeclineRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PayRequestParams defines parameters for PayRequest.
+type PayRequestParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RemindRequestParams defines parameters for RemindRequest.
+type RemindRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
 	// WebhookID A bank's own name for this message; the same on each try.
@@ -4993,6 +5412,21 @@ type LinkInstrumentJSONRequestBody = NewInstrument
 
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
+
+// AskMoneyJSONRequestBody defines body for AskMoney for application/json ContentType.
+type AskMoneyJSONRequestBody = NewMoneyRequest
+
+// CancelRequestJSONRequestBody defines body for CancelRequest for application/json ContentType.
+type CancelRequestJSONRequestBody = AskChoice
+
+// DeclineRequestJSONRequestBody defines body for DeclineRequest for application/json ContentType.
+type DeclineRequestJSONRequestBody = Decline
+
+// PayRequestJSONRequestBody defines body for PayRequest for application/json ContentType.
+type PayRequestJSONRequestBody = RequestPayment
+
+// RemindRequestJSONRequestBody defines body for RemindRequest for application/json ContentType.
+type RemindRequestJSONRequestBody = AskChoice
 
 // ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
 type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
@@ -5531,6 +5965,84 @@ func (c *Client) GetTrialBalance(ctx context.Context, params GetTrialBalancePara
 	r.ask("stripes", params.Stripes)
 	r.ask("format", params.Format)
 	var out TrialBalanceReport
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ListRequests: List requests (GET /v1/requests).
+func (c *Client) ListRequests(ctx context.Context, params ListRequestsParams) (MoneyRequestList, error) {
+	r := request{method: "GET", path: "/v1/requests"}
+	r.ask("party", params.Party)
+	r.ask("role", params.Role)
+	r.ask("conversation", params.Conversation)
+	r.ask("state", params.State)
+	r.ask("cursor", params.Cursor)
+	r.ask("limit", params.Limit)
+	var out MoneyRequestList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// AskMoney: Ask for money (POST /v1/requests).
+func (c *Client) AskMoney(ctx context.Context, params AskMoneyParams, body AskMoneyJSONRequestBody) (MoneyRequest, error) {
+	r := request{method: "POST", path: "/v1/requests"}
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out MoneyRequest
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// GetRequest: Get a request (GET /v1/requests/{request}).
+func (c *Client) GetRequest(ctx context.Context, request string) (MoneyRequest, error) {
+	r := request{method: "GET", path: "/v1/requests/{request}"}
+	r.in("request", request)
+	var out MoneyRequest
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// CancelRequest: Cancel a request (POST /v1/requests/{request}/cancel).
+func (c *Client) CancelRequest(ctx context.Context, request string, params CancelRequestParams, body CancelRequestJSONRequestBody) (MoneyRequest, error) {
+	r := request{method: "POST", path: "/v1/requests/{request}/cancel"}
+	r.in("request", request)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out MoneyRequest
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// DeclineRequest: Decline to pay (POST /v1/requests/{request}/decline).
+func (c *Client) DeclineRequest(ctx context.Context, request string, params DeclineRequestParams, body DeclineRequestJSONRequestBody) (MoneyRequest, error) {
+	r := request{method: "POST", path: "/v1/requests/{request}/decline"}
+	r.in("request", request)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out MoneyRequest
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// PayRequest: Pay what one is asked for (POST /v1/requests/{request}/pay).
+func (c *Client) PayRequest(ctx context.Context, request string, params PayRequestParams, body PayRequestJSONRequestBody) (Transfer, error) {
+	r := request{method: "POST", path: "/v1/requests/{request}/pay"}
+	r.in("request", request)
+	r.ask("wait", params.Wait)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out Transfer
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// RemindRequest: Remind of a request (POST /v1/requests/{request}/remind).
+func (c *Client) RemindRequest(ctx context.Context, request string, params RemindRequestParams, body RemindRequestJSONRequestBody) (MoneyRequest, error) {
+	r := request{method: "POST", path: "/v1/requests/{request}/remind"}
+	r.in("request", request)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out MoneyRequest
 	err := c.do(ctx, &r, &out)
 	return out, err
 }
