@@ -1657,7 +1657,7 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; there may be new ones.
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`; there may be new ones.
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -2445,6 +2445,9 @@ type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
 	Bubble Bubble `json:"bubble,omitempty,omitzero"`
 
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
 	// Request `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
 	// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
 	// `note` once the requester is erased.
@@ -2452,6 +2455,9 @@ type EventData struct {
 	//
 	// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
 	Request MoneyRequest `json:"request,omitempty,omitzero"`
+
+	// Safety What a party has set for its own safety.
+	Safety Safety `json:"safety,omitempty,omitzero"`
 
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
@@ -3222,6 +3228,25 @@ type NewReconciliationRun struct {
 	Until openapi_types.Date `json:"until"`
 }
 
+// NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
+//
+// Example: {"amount":{"currency":"INR","value":"40.00"}}
+type NewRefund struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
+
+	// Note Example: one chai was cold
+	Note string `json:"note,omitempty,omitzero"`
+}
+
 // NewResult Example: {"code":"00","instruction":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit","outcome":"approved","ref":"904211"}
 type NewResult struct {
 	// Code Your response code.
@@ -3331,6 +3356,16 @@ type NewTransfer struct {
 // NewTransferBatch defines model for NewTransferBatch.
 type NewTransferBatch struct {
 	Transfers []NewTransfer `json:"transfers"`
+}
+
+// NewTrustedPayee Example: {"payee":{"handle":"ravi"}}
+type NewTrustedPayee struct {
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payee Address `json:"payee"`
 }
 
 // NewWalletTransfer Example: {"amount":{"currency":"INR","value":"500.00"}}
@@ -3589,6 +3624,24 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
+// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+type Refunds struct {
+	// Left A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Left Money `json:"left"`
+
+	// Refunded A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Refunded Money `json:"refunded"`
+
+	// UnderWay A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	UnderWay Money `json:"under_way"`
+}
+
 // ReportSum A sum in a report, in units of the row's currency. It may be larger than an amount can be.
 //
 // Example: 1250.00
@@ -3666,6 +3719,25 @@ type ResultBatchResult struct {
 
 // Role defines model for Role.
 type Role string
+
+// Safety What a party has set for its own safety.
+type Safety struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Stopped Nothing leaves the party.
+	Stopped bool `json:"stopped"`
+
+	// StoppedAt Example: 2026-07-04T09:30:00.123456Z
+	StoppedAt time.Time `json:"stopped_at,omitempty,omitzero"`
+
+	// StoppedBy An API key's id, not its secret.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
+	StoppedBy KeyID `json:"stopped_by,omitempty,omitzero"`
+}
 
 // SettlementDirection What the bank did.
 type SettlementDirection string
@@ -4119,6 +4191,9 @@ type TransferDetail struct {
 	// History Oldest first; the last line is the present state.
 	History      []TransferStep `json:"history"`
 	Instructions []Instruction  `json:"instructions"`
+
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
 // TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
@@ -4378,6 +4453,55 @@ type TrialBalanceRow struct {
 //
 // Example: account
 type TrialBalanceRowRow string
+
+// TrustedPayee Somebody who is paid without a hold, one of your app's parties or an account; without `name` and `upi` where the key's role sees no personal data.
+type TrustedPayee struct {
+	// Account The last four digits of an account's number; for an inspector, all of it.
+	//
+	// Example: ••••5678
+	Account MaskedNumber `json:"account,omitempty,omitzero"`
+
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank,omitempty,omitzero"`
+
+	// ID A trusted payee's id.
+	//
+	// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID TrustedPayeeID `json:"id"`
+
+	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
+	//
+	// Example: SBIN0001234
+	IFSC IFSC `json:"ifsc,omitempty,omitzero"`
+
+	// Name Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// TrustedAt Example: 2026-07-04T09:30:00.123456Z
+	TrustedAt time.Time `json:"trusted_at"`
+
+	// UPI A UPI id. Capitals are taken and made small.
+	//
+	// Example: asha@oksbi
+	UPI UPIID `json:"upi,omitempty,omitzero"`
+}
+
+// TrustedPayeeID A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type TrustedPayeeID = string
+
+// TrustedPayeeList defines model for TrustedPayeeList.
+type TrustedPayeeList struct {
+	Data []TrustedPayee `json:"data"`
+}
 
 // UPIID A UPI id. Capitals are taken and made small.
 //
@@ -4686,6 +4810,11 @@ type OptionalWebhookTimestamp = string
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
+
+// PayeeParam A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PayeeParam = TrustedPayeeID
 
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
@@ -5013,6 +5142,18 @@ type LinkInstrumentParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// StartPaymentsParams defines parameters for StartPayments.
+type StartPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// StopPaymentsParams defines parameters for StopPayments.
+type StopPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // GetBalanceReportParams defines parameters for GetBalanceReport.
 type GetBalanceReportParams struct {
 	// Account The account.
@@ -5283,6 +5424,24 @@ type CancelTransferParams struct {
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// ListRefundsParams defines parameters for ListRefunds.
+type ListRefundsParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// RefundTransferParams defines parameters for RefundTransfer.
+type RefundTransferParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // GetWalletParams defines parameters for GetWallet.
 type GetWalletParams struct {
 	// Currency The wallet's currency.
@@ -5424,6 +5583,9 @@ type SetDefaultInstrumentJSONRequestBody = DefaultInstrument
 // LinkInstrumentJSONRequestBody defines body for LinkInstrument for application/json ContentType.
 type LinkInstrumentJSONRequestBody = NewInstrument
 
+// TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
+type TrustPayeeJSONRequestBody = NewTrustedPayee
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
@@ -5456,6 +5618,9 @@ type CreateTransferJSONRequestBody = NewTransfer
 
 // CreateTransferBatchJSONRequestBody defines body for CreateTransferBatch for application/json ContentType.
 type CreateTransferBatchJSONRequestBody = NewTransferBatch
+
+// RefundTransferJSONRequestBody defines body for RefundTransfer for application/json ContentType.
+type RefundTransferJSONRequestBody = NewRefund
 
 // TopUpJSONRequestBody defines body for TopUp for application/json ContentType.
 type TopUpJSONRequestBody = NewWalletTransfer
@@ -5606,6 +5771,24 @@ type ServerInterface interface {
 	// UnlinkInstrument Unlink an instrument
 	// (DELETE /v1/parties/{party}/instruments/{instrument})
 	UnlinkInstrument(ctx echo.Context, party PartyParam, instrument InstrumentParam) error
+	// GetSafety See whether a party's payments are stopped
+	// (GET /v1/parties/{party}/safety)
+	GetSafety(ctx echo.Context, party PartyParam) error
+	// StartPayments Start a party's payments again
+	// (POST /v1/parties/{party}/start)
+	StartPayments(ctx echo.Context, party PartyParam, params StartPaymentsParams) error
+	// StopPayments Stop a party's payments
+	// (POST /v1/parties/{party}/stop)
+	StopPayments(ctx echo.Context, party PartyParam, params StopPaymentsParams) error
+	// ListTrustedPayees List whom a party trusts
+	// (GET /v1/parties/{party}/trusted)
+	ListTrustedPayees(ctx echo.Context, party PartyParam) error
+	// TrustPayee Trust a payee
+	// (PUT /v1/parties/{party}/trusted)
+	TrustPayee(ctx echo.Context, party PartyParam) error
+	// DistrustPayee Trust a payee no more
+	// (DELETE /v1/parties/{party}/trusted/{payee})
+	DistrustPayee(ctx echo.Context, party PartyParam, payee PayeeParam) error
 	// GetReconciliation See how the reconciliation stands
 	// (GET /v1/reconciliation)
 	GetReconciliation(ctx echo.Context) error
@@ -5690,6 +5873,12 @@ type ServerInterface interface {
 	// GetReceipt Get a receipt of a transfer
 	// (GET /v1/transfers/{transfer}/receipt)
 	GetReceipt(ctx echo.Context, transfer TransferParam) error
+	// ListRefunds List the refunds of a payment
+	// (GET /v1/transfers/{transfer}/refunds)
+	ListRefunds(ctx echo.Context, transfer TransferParam, params ListRefundsParams) error
+	// RefundTransfer Refund a payment
+	// (POST /v1/transfers/{transfer}/refunds)
+	RefundTransfer(ctx echo.Context, transfer TransferParam, params RefundTransferParams) error
 	// GetWallet Get a wallet
 	// (GET /v1/wallets/{party})
 	GetWallet(ctx echo.Context, party PartyParam, params GetWalletParams) error
@@ -6453,6 +6642,74 @@ func (w *ServerInterfaceWrapper) UnlinkInstrument(ctx echo.Context) error {
 	return w.Handler.UnlinkInstrument(ctx, party, instrument)
 }
 
+// GetSafety reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetSafety(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetSafety(ctx, party)
+}
+
+// StartPayments reads the operation's parameters.
+func (w *ServerInterfaceWrapper) StartPayments(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	var params StartPaymentsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.StartPayments(ctx, party, params)
+}
+
+// StopPayments reads the operation's parameters.
+func (w *ServerInterfaceWrapper) StopPayments(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	var params StopPaymentsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.StopPayments(ctx, party, params)
+}
+
+// ListTrustedPayees reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListTrustedPayees(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ListTrustedPayees(ctx, party)
+}
+
+// TrustPayee reads the operation's parameters.
+func (w *ServerInterfaceWrapper) TrustPayee(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.TrustPayee(ctx, party)
+}
+
+// DistrustPayee reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DistrustPayee(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	payee, err := bindPath(ctx, "payee")
+	if err != nil {
+		return err
+	}
+	return w.Handler.DistrustPayee(ctx, party, payee)
+}
+
 // GetReconciliation reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetReconciliation(ctx echo.Context) error {
 	return w.Handler.GetReconciliation(ctx)
@@ -7013,6 +7270,51 @@ func (w *ServerInterfaceWrapper) GetReceipt(ctx echo.Context) error {
 	return w.Handler.GetReceipt(ctx, transfer)
 }
 
+// ListRefunds reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListRefunds(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	var params ListRefundsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListRefunds(ctx, transfer, params)
+}
+
+// RefundTransfer reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RefundTransfer(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	var params RefundTransferParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RefundTransfer(ctx, transfer, params)
+}
+
 // GetWallet reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetWallet(ctx echo.Context) error {
 	party, err := bindPath(ctx, "party")
@@ -7413,6 +7715,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/requests/:request/decline", wrapper.DeclineRequest, options.OperationMiddlewares["DeclineRequest"]...)
 	router.POST(options.BaseURL+"/v1/requests/:request/remind", wrapper.RemindRequest, options.OperationMiddlewares["RemindRequest"]...)
 	router.POST(options.BaseURL+"/v1/requests/:request/cancel", wrapper.CancelRequest, options.OperationMiddlewares["CancelRequest"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
+	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
+	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
+	router.POST(options.BaseURL+"/v1/parties/:party/start", wrapper.StartPayments, options.OperationMiddlewares["StartPayments"]...)
+	router.GET(options.BaseURL+"/v1/parties/:party/safety", wrapper.GetSafety, options.OperationMiddlewares["GetSafety"]...)
+	router.GET(options.BaseURL+"/v1/parties/:party/trusted", wrapper.ListTrustedPayees, options.OperationMiddlewares["ListTrustedPayees"]...)
+	router.PUT(options.BaseURL+"/v1/parties/:party/trusted", wrapper.TrustPayee, options.OperationMiddlewares["TrustPayee"]...)
+	router.DELETE(options.BaseURL+"/v1/parties/:party/trusted/:payee", wrapper.DistrustPayee, options.OperationMiddlewares["DistrustPayee"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -7425,721 +7735,754 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37kts2tjf6Kijt+crJDluW1Bf3paZm2rekJ47tbTtxLu0jQSQkIU0BCkG2rDg+tet7hvME54/9Dt/r",
-	"zJOcwloACFKgRMmdZKbqpGbKaonEdWFhXX/rQyeW84UUTOSqc/6hM2M0YRl8vCzyGRM5j2nO9N8JU3HG",
-	"FzmXonPe+UouSS4J9R7qdqIOe0/ni5R1zjsPGc1Y1ok6Gful4BlLOud5VrCoo+IZm1PdYr5a6CdVnnEx",
-	"7Xz8GHUe0XjGHkmRZzJd7/OpzMhMLkkqxZTwnMzpiowZuWGLvNr3ohinPI7InL4/oFP218P+8eFJr9eL",
-	"CJ/Pi5yOU7bjwK4SNl/InIl49YotUrrSr9XHN9LtjMhyxgTJZ1wRrkg+Y2TCM5UTKtSSZXrR9Hc3bBUR",
-	"OqVc6KGXXTNRzDvnP3V0U513UWAozxidvExpHNiUS7LQPxAuoI9UTiMiM0KJKOZjlhE5ISmjt0xVluu0",
-	"/2BwuGk5JjKb07xz3uEiPznqRJ05F3yux9lzA+QiZ1OWwQhfsV8KpvKrwBI9p3OmcHEyfEoPVhaZHqzq",
-	"ki/5LdNbm0tSKFzJlSwIVTfVHe71zx5MDukgPkpOH8SH7GzcpyeTQS85Yqfjw8lk4/bO6ftnTEzzWef8",
-	"5AhmY//shxb8Fcuz1eUkZ9n6fF6zWIpE6fEuKc/JmE1kxmD13fz0VBeM5iypzKG/cYh2hfuBFf4YdRY0",
-	"o3OW26Max7IQ+aMiyzSFrg/zzYwRig/dUyQ2z1WX9Or5q07U4frxXwqWrTpRR9C5/sU+XyHUhE1okebu",
-	"RW9RD/X48pxluq3/66fLgx/ffTj8+JdOaHHN0F/q+Wwbd4W44xnNck3R5negaRj9guazcvDwz6al/kvG",
-	"Jp3zzn/cLznhffxV3Xejy2c42jAV6GEqvd0iZmTMZlwkZDnj8UzTxZhNubggPcsN4G/BxbSy/EcP+v3w",
-	"6lPoM7j0vWjns/mQipsNiz2m4kZTiExYw3rqJ/ZeT937I5kwHErGaDmWUFf6gf370m9fPcZ7RWYZi/U8",
-	"N/UXu6f27rTsyPZcZEoGSGYk2Pt8GMOvI03GmjQWdMoMC6mezcsfJ79K9eaHyeOT8Zfz02n/Bf9VTpuP",
-	"q+6ygeMNjo/Xjic9+LV3cDY8ePdF+JA+uWUif7NaMLU+kRciXenBKxYRxTRfyllCxisSy/mcqgsyyjMq",
-	"1IRl3f8cEZVTzS4n+lZKU5LPaI4Hgix5PvOeHVUXoGwjMny1u6A8aViBHIbasAD93qAF04cpv6U8387z",
-	"YTKCMP2GvrKQ/2dMH3ghRXUrD3vhIeuWGg/5nL7HM63f3nLAPUnlaxa4Cn7Ql61cCqI7hrH7t3GXvIK7",
-	"iqOEVYhEiyyavemnb9hKT0rRCYvg1amU1UutM1fTAxAo7NagRFlO1BvfgR5gy4sayLa6aT4Rk4P/u4l4",
-	"r4TKs2LONl4y3D10TxGeNPC+8qm9GUQ5GsMgvmarDeO6YSsYUESEzAnPFVEszljeMMCbLQu6aWRfs5UZ",
-	"0jOqcqD/q8db7jrDt1KqckP/cKKXVBMUTeB6JirPGJ1XyURfd00Uors/gP4Prh43srHe9jP8jN2ytGFx",
-	"e4b0mZGI75EZVTOmLgij8Qz+sLPTnJqkui17hWdSouhBJoXmYjw1S8EVqR/4Ti+8VdBga+qvUnvv4KyJ",
-	"2p/xeYhnaXVtTsUKdDZURGhO5lJVNafjBu6UQqtB9nTs86dBz2dQ/SCDeiZjmjZolHQOohyhGSPLjOc5",
-	"ExGhItFCHwpUKRXTAq7JYjxOGT762RMxTbmawaNfcZHwC8JSxYj5/vMuefjoJTl6UN2ZGT+4et5whaQ4",
-	"yrDEywS+6Mu8VfY0CO3NC5gqTf9kFh1TEbN0Vy59x1zZrsVbNp5JeRPiNJdWGl1fijlTik7ZRTlvKfDg",
-	"5tlq7UIabpzqEkdwANLE7zvL13wqaF5kbMNklX1GRYQq5DIZU0Vas3Hc9mk0Ey8OJ2dvTn/Ii7Ovltn3",
-	"Kr0t5um3i1/y59/9cjP7ZXmfiS9/ffnoe3b8MPnl10dX4vtffvj+6Wr+3T/o5YPLH5PF98vvnr2Uh/Pn",
-	"6emTb76YP3jz8HL6179uWyo3xl1krP2W7A2fM5XT+WJ9yd7OmCAU1g1WjSWE55FmFd8K/l5flFpMq65a",
-	"/8HpYf/4wVGvt22Oueu4aY6DTTPcwKJf0izfdOcv9O+bxBB4YO97Hro3N/0rtpBZbrTcjer3BcjrfKJZ",
-	"DlckZZOcyKJGk3orzp+/+ubxeZwyChNu0GlNjxusMiE7jDfYV27uGwb9yaNrbUNqHG1gVS9zYx0UWhvK",
-	"z7Xy8OrpI3J4eHhGNNmB0U5zNiaMCJXQlbV7jKXUbOJXLWeQ53IZ2BPyXOZGn5pkcj6Ca3GUy5pONegN",
-	"Tg76/YPBUdM6NG7QUa95ylrHb2VcKEeiN6VhDMbcEB5FwM501GBnwrE1W8hAjbUy3J0YyPY0iOFAnxqz",
-	"zhrtKPKP1y+ew9Xw6PV3aN5VhBIwasMFuWBykbIuuarTBRldxjFb5CMSz6RUTJ2TEV0sUh5T3fr9n5UU",
-	"o4iMcvY+vx+r25FuHP9apJSLGvnE6rZhOYxNKmTW1n10IvMuGuLfbViFTAZ4pP62coLceXGmNbeTCV11",
-	"iaa95UymmrWqfBsT23os9Jna52C8WDDRaD+RiqHupOVZrevpj0JzgMhIvlyRiR7+TC7ZLctQnJf5jGXK",
-	"2BtozWyEPCs0BamHEpRtJzRVzM1hLGXKqPAmAbfH1nuLPOF6SHqdNQ3pQ1yjnkW+GrYw4ocGb6+/nZnx",
-	"6zzjQRuWHb3y7cm4HUImTBE109tC9TMtV1iZvvZa5DcyMEYZpnlzR5TUHr4TGkj8Tf/0/LB33uv92GRK",
-	"k7uSOigpG8Qbo8ZsEnDMI3uLONYBhULOG56yDePR2vs9ZV1kXJBpJouFwkXNGCMJn/JcRXijUkHeWy+P",
-	"lojGRe5MIBf6HSnMQQbrXw4WggjclvrAXgs0M+jdQ8MD6rpU5CzpkqtcEZXiE3O6QnOpvfn1Gmlmn8/Y",
-	"Cs76tajs6vter3+/d/Kgu7jfH4QXVs/108SaN8YQu2lBzSObdtg+s/cW23GYPd7BUqsXNS/3aMIFTfV2",
-	"cEESWYyrR2Xwe5tr39I0ZVs8d0t45l/McbdBcW+wX/xuSvvvbEA2M91A8WY0mwjePLI3vT8RyUJyZzXe",
-	"blB4IZim6rlmVL5NoeKjUQsaM3VRYVoZn87gAxOymM7+Na0Orbb8E6wQLa0PHG3daH34XUwP7Sa6ryni",
-	"LReJXG6ibHigiabhx71JGjsHgv6o21ALKRSKZw9pYu5w/VcsRc7QPuHrK4tMjlM2/wJ0Cq1j2KXWbyR6",
-	"gIW4EXIphhPOUs0oEpZTnpqpzRlc+NcdOger83XHXtnwUpc85gkEn8wZFYQKELX1SflbJ+pgi+ed++Zl",
-	"WCB9W8fQbybOx3TGz40gc94yXIWpfMiTduEt+hYrlBbD9MXCc6AxT74iM9ALYaB4tiFqQoo8o3FOEslw",
-	"sjN6y0racCM3i3teXcKPrY1M+DpubaMMqBd8TlOtL2rp57nMZ1p5gyOVywwDZryQtO8PDFUcYGxRaATm",
-	"8ftlENJHjAAQk5THn0ZPVmoZCpkP0YyemmCyCmnZ5/T8EjbmOUvOwXkHf8D8aJoxmqyIYiLvkkt1Y0S8",
-	"FWNaXFnQlWYuYxpD4NP+xHFWJQ43spgKvftjRsw8WLKBChonftcE4chywpFgFxnTS4RC2+9LIk9lNuZJ",
-	"gkr63jSSyZTBMtE0lUtWYTuX4J6RE6IfIrRIeK6vaLqCKccZA8HUrLX6tI0/LDf+ucxJOZqmPV4b+F3t",
-	"LfqwYcp2qgkqs3e3d19KwT5p29ApOmQZVdU9A9FVk1uihaSAtw2VQZRqXYxnagy3C5YpKchyJqENbJ4o",
-	"ru+J2u4eT3rxIT0ejHv06Ch+EPu72fd4PEy1eRurE7mLPbzKy/nvO9nf9+ReCS3s0PRJlmGsVUsy+OSl",
-	"eVFkBLSp0PwuTNwnOGrRJXt3U34u86eyEMnd3WcTaK56k9kgpvLeeHj5lWZDTw8vB4+OHp8+eHT45Oxh",
-	"//Lk6aD3+OjJ6cPDy/6n8a2jKt+yo2p1M+HDd8S37NxxW01YF81RJKT65r7D7XzF5lwkLPlHofLncvlp",
-	"N5Bpa/hzofKhAAndbar9EX3LORP6AwbSX2A8Oplkck7ARNh7cNA7etPvoYmw2x8cHh2f/LjH9mYsz1ZD",
-	"iFPd3LCjg4EvuEhJvqFiRcyiqU232Nrk74Ic4AaFxVGSKClFl4wgLPwAIoKNh83OckQUXUHweo1AvFe2",
-	"04cLOv8YfQplvZHyGc2m7I9ki+DskwlEouRSklQP4Pe9At5IqUnkVdnY/lxRyuGcitUwM415x6ff61lZ",
-	"VTmzO10sSvsihMEpIk0KiGLZLcsuTDicYCYaDghmBsbdXJXvfArn3PfErE33Lg4MmADtuih/YbgAkgDv",
-	"lVtJow3Z0CYCMe+1I+YZVf7kI/Wt8NOekk80UVTb8mjtNRMJoSBj+g6FjN3KG2Tg15CkJTP+K3R3TjDp",
-	"ilwXvd5hfMNW8IFddz7tSu77VzK5pSlPyOXLK4LRps2Wg+rM7vhaNuMAhSorLZw18nj79u1BPZFt005X",
-	"nv1kKrmlHNXkT6GQcaFWPlkEuKg9Nn7aEXirnKJSi+fTp5CaE/UptHHsq5lv1o81uLZ4jqE2TYQCE7yr",
-	"W1rIZeiiIZ/BeuglJSNZ5LGcs6GxbY3KXMLP/2040CKTMVPqk6mLl4QxvGH6EihqCvAb8DqXj8GR0yur",
-	"HzTJD2gbNft+oX8hlAi21M9+Eu8ZDKr2q13GsYHkGmb9O5g3lyxND9DACXd+aXdLTATX7ycTfStUsVjI",
-	"LGfJNyzh9A2sxp8jBoLVh8UpzfDqCkUeycwYrUePcIQHT0QsEy6mo99zodyu21xKpoIxIjQnSs4ZzCiV",
-	"eAfnLiYvIvGMiikEoaIKJYtc8USfhFi/C77nMRU3MFGwqDDBWUJyqWeyyOSCZTlHBwjGftUiNlBr6p2t",
-	"aU0uCTChOQP30bq3R2+O7m59Zta+Az93O+txKVGHJ9Xh0DjeEr1z2u9UvFD6jZ96B2f0YPLuw+Eg5FTW",
-	"bIIa2qv72lbW1VaOshxNwOS63rRM2dawEWks2sX4ZxbnoXFQyPvg+TnhiYogWlPBuVZFPOuSS+ISc1Fm",
-	"i2WRJugHd/YxbuO19JUkC0zruaVpwcI5b21sLqEpw+DCeRag+XfJYyY4TVUZeEZTfsNgPhOp1xLd88hV",
-	"9Wg9sQGeh0gpIOEp0w/VE5ybs1MDuSFRZzmjDVHIc5bPJHLQTBa5yzwynNZFQ0HSoajRx5dP3pD7t/37",
-	"zrJ+/4P9+DG0cMtZIP7qUliZNyKjQrHsHLV+yBCCYIYJWD4zqtfIjAPGNbJyRpeMMF5vdA50rJd+zFYS",
-	"WqkEAIJNFcLN6stenZm+uzafwwf9oOO39Nj+1IEYCj1nswGWciLNhcroTImHAnO2mVLPOHpnq4wroTlc",
-	"GTxnc9UivVrz2o+uD5plFGRBLzt2WyPP2fvcZNnWZwaDaZiBjXj3RKIxTdGB+6GMnLFRMnA+O+edg/7g",
-	"uNft9XQrccYSjrgZjc8feY/XnwFv4ObXD3s9+/okk78y4YIHvfjo89cPr577Qe0LqbTMDQJUubZKMZh8",
-	"dcO8SW/O3MbHqtNu+4YX3rQxe9o+99FfnJad2PX5ELi/cLF2yPX317Axl84+QnJZxDPCq6Fjeul3ys63",
-	"37QaJshydXo3WAde2Be0GLlNdsta7qI3U7eGG47MM46Otpq4MrfHadPQv5GCwd5ul276XRBuHrSXbvag",
-	"4zLdf6es/qgDpqytEVvwkBYn2C/rRPTIxhhXAC7MTpyTfkQGETkk//zv/4mcnEDJlC52oLHgHatF0m1D",
-	"f62f0fRoozR3C8b0SVJP3i6Y6Tyy5OLTZfNVg1R3F3cNdPqnXTbPIcA4KFiUFGCikCkKhZq5d8kzRrUO",
-	"RH5lmdQCA8Af5bLObzq9Xq+HOsGD0856CNiHs6h/Gpa7fda3eXzrECznGN5/jjbHWCYMjY7uPhpFTU8o",
-	"lucpmzORQ9qJJiIOHzHg1bwA4f74hv5twpjS/6pCLZhQbNS9Fm9BnFbslmU0rYTsg88atDOQZCdFBrKs",
-	"fgROG8QGQ4o6XzAU7THfVE7KEYGcZwROOyuXJhCB6E+ouhb2hf84HJHPQGb79tUz18z/Ghwejj4/J9IA",
-	"ZhBVzMFv7taXWH+ASR4w2vCcUYCLqYV7B2/+SlDgafNWv85pDit/N6cKboU/7WRZu0Y9VUqxHJUz9h5I",
-	"RZFpJpdkvMI4LK2/zZhNoRmviLkS4VSZfCUUmqJOyumYpxzyTvTI4AMXsYTLyLQfSGWKOpdJkhmDAk0S",
-	"jsmtL70VN/JcXdOEGDDIE+CKLCjH8FL2nsZ5ugK6XtIVapwrjDTT38kJWRnXiz6tFPo4JyM4RPrYlBAW",
-	"+q/FTAo4VTMqkpRhxheevtHFtRgzMGBgKFbGLOCaXrWRXiwmck7TERjfHL+qkumHDjYNAuiM6hWZ0/f+",
-	"/DF21f+mv2YNKcX1HdYQU6rt4YowrFOf94d0xvVMhcy75CWE3OlDuW6F4RMVbwX0ePr6kS9iruuuM5km",
-	"kA2BZgDlIv0yGJJaY+Sv6C0nVysIDfYO9NnZFsiLqCPcHdPi0JoLaU2IxK8jnP3asYs67w+m8kB/eWB0",
-	"EFjCS5c0W/6ubvjiQJqE7gOIX9ejg90yigSS0FYBrHzyY+QoqjEJzT8G1hHCFcH3In3UMRgTQnc87Jea",
-	"WYne8uo9+ve/lWhJ3eHBuw+DKGjK2mENPEiZYAi/T8JoN9SH08Rb1edaHT8Xaotx4KRmpNNvbDbS7TCz",
-	"lIfygC8hB5MlRP8MnruYCsES8l+vwDsTkVGx4Of37y/o6m8L+td//vf/6Lt/cLIQ+vOofmDL6VZei2eU",
-	"w4j+Lm94zGPuGnk0o/x/DXov9Y/V8zXo9XqfMN9FODPycn2bWlPg9iTJ49oO6jfubAfhdtj9mMFrref4",
-	"xVn/7PTBybGWXgfVyVxff/FT/+DsHYqvJ1H/6NPmUyz4RrgAGybPFfn25RXhCUkZhfSxCAW1FRwy8sJm",
-	"ywgJzgAtpmlyZvYFBwKGx9eIlUyAGK/oSkWET64Fop/pJ2IqIGaIVy+kmsS3RtQ1+m1EdjO8anB88vHv",
-	"5lv998knrifyok05ay5EJnAGjBKBumBjctufegQ+hmTOxeLJbZBdv5ZzZoIFqbLeoC65yjEMKgV3Ucqo",
-	"yokUMZ4QSlKu8sihZKGXyCQCRSZKSJV+/BFPRiZnjs/ZusSCMeTJkObNGUszulgwUXei3IUNxqoOW80i",
-	"j/WDAb8Su82HZ5PTk6R32j89PYofJCfHZ3QwYZT24uNjmvT6x9Xd1m9s9StZvLKQ76vUuedar6Zp6pNp",
-	"aYkBJ48kUkQA6hfOrEYUzx0tMnlQfYFsDaAmCmiiAJQYG0eD5hMeVqJzRHiprdTP9ZgzksuLqhQv2FKr",
-	"DKoBaFFvXcowJMlnKvTg1+G7L66vu+bTX9r5F9wWOJukR6rRBhVPBYSIkSrGc56PzklMs2wF4BZ6+phe",
-	"IzOjyXXJKGO3LFNsdE4KkSDyssz4lAuaRu5XNeqSEYYcjM5N7GZluXOHEAhGwOhagCsfTriNEDbM2uiN",
-	"OECIfIAuypiGoI6obh7NJEcC3UlLpDmofcheuSJU3WAwBOD1RGEggCrLcHJLW9Cg0B6BPSGwUXLBxOhC",
-	"658rLqYjspzxlPm0yZXJqVhSE+amyRPTn+A9nuj3ExanXLBkpJnmcibdXC/IyCUwuR+pulEXZMTeLzQN",
-	"GkRufQVrxgVuZHnLsuqOGUgMHCh84BgGgx1rgvUSpUzTwd18WFqiA9vlmXu0YggavlwyZZC6c5nTFI/4",
-	"hYdxDhG04FMW0AJcmiA2jBEuSLApzflt1YXc0o9Vu0L2cNaYVn1W7jqosI+Dv33W+80T6npR//Tj559p",
-	"dgJ/96Ojj5//bTtPwQ49V0eId5iNQEyNJkgieKRqh2sKx1iDcTLALIjIsQliY3B2fnzWPYP/2l+nkyD8",
-	"zZt1oBtGFizjMmkYwqFD+ej24L/2Q8ga1u4tzBx/RQ5TQ/+vLH0wHmPZAMSif3HSocwSxK1HZ79uDZKR",
-	"29gm7RgwB6BumsxluHtW2no3Lure+1qj5MwuEazIJjLGtJAm4zyGdPpCdKMN7VPw0vb1uxkEnmK+gwe5",
-	"+s7v5kOudJNSlQ+NH64JL2ZeBb7Fz/NGOumd+Iev3/7w6SvJDKP1+HdxW4MuUCtKEHIothVZwVgeEWcr",
-	"jwiayvVpjuUc8CiMqby6WNbKvvmklLB8mxzcbgHCRwltUrUQiIzRm+1m04f4GIo64D9OWHvAe2u2VA1y",
-	"gRZP0OoAlgKwp0QmDFmT2nXn7xjH75btp468UWOuJ+r44XoQWI3t8YmKh4uMTfj7hoHozq6evn6krN1i",
-	"nFERz5jygNqr2/f6IaDhrvXNxXCS8ukswHSuSmnahJ+hmDpmoPGAFCsQeKKETt85nmJO3w93DE2wZnxv",
-	"dqBTPTSGnCuRcBqarGD5EPjNMKaL1t39UrAiGJO5tj6QYATlJBAzwF+Z3s4ro/INyRA+8TpqR7APFVah",
-	"MRUYnKnIczHWGdm8DWFzDHPORZGziEz4LTN/4AszWWQRoDXZoLd8ydJJbqC46S53v7hBfJH1Q1BjK3CM",
-	"Ixs745+P8sjaBYscr/Cp221juUpNzOeypSfrE/xQv78LyMzlkeF/DUDGaM2H+kdQ34dpJcAddmV4zBae",
-	"0g7fE8djQ5PWnShzeQvOboTKRJusyeJf8jyekZylqQL0YMWYyYAFb3+hcjkH512zbrAbgxmbK6jtrWFv",
-	"GT/OI2x7W20GKRpDyHqDlHJcF0pCXehlDPAqmBqscWJg112sNurOoOKKdEWoELIQcVOUecYmLLN2uio6",
-	"bM/+NwhrKbcsUzQNxrYXAkBFqCCMZilnmSOHhlFk1VSZzsnh4GzQP3zQPz0+CVoXd4ioUrLI4laMV1Pz",
-	"a3zaRmJRuA+GdaPp1vDw4+0xwGZckcXb1dTkxWmZuC23zpYWmliDN3gP/NVi+cKZazCd6Hc/OdYLxLxt",
-	"fL/R5Kjf/i/N0NdHkTJA1VhnMpOJ4200g5oSyiT8AJYrXI+1w3fc6227pW3u3Mb+fCcUdLsm0G+BIPQX",
-	"pczWM1NtWqAmg1/CphlNWDI617c3E3h3c09G8FUnvPyJXhwyoTwtMqa8KCywbPmCYZ5xzU6KvEtGiVyK",
-	"0Tlk21CeKnCWXAsX449MHAzjUj+ktyVjE0gWo+iBIZ9BYNqwKDM1R593yShl9JaLKTZucpdiKQSLc9jU",
-	"FaDqXaCV2Bowr8WSQtEjprBHEOOrNsZiARZFXCH9US4FLrXur/FEbAjW2qjVwxIjeqld9aCi/8///n/d",
-	"/7SGGmJymxxK1ZSswO1y8qbXO+/3zntHu8Tz4j25hhK+/mTw4pNknMkCoAzzXZMmjoNLEKdStVDHPylS",
-	"PniLu70sYRpzI7LIyadc6LvH2DtY8o2XnaVXg2KOwSBh4GWX9gIXioNb4SJOi6RGUEf9wWGQT4qwVlIJ",
-	"Vp3wlNXTkzb75Zojuup1SdAjt7YR9w8Pg6KamtHB8UmIq7uRum0GFxQWCfXcpIfjXnx0NDg7ncT9uH90",
-	"RifjyVF8enZ2MhmfDY4GDyg76rOjk6Oz8dnhUUyPzo7PzvrjB6fHg/Hp8fF6dDC4TzfFA5hQr9dfXeqh",
-	"7y3J1MUOXAm9g9GaDGI0MocmjzTkZy4Y+t14R2k6vCORouTDf3yoq6fQrl8Ci0VmRXNHJGdH/d0TUMaF",
-	"0oushkZ0DxzZx1aoRzBlTNl00dFGX3JB0Qj/wvM81VqYYNXojuM9hrg47g3nIfMmTSfulnPmCHlDUqZU",
-	"xaggCNNq+6xLXvMUypgZwHcIYbJuwoO6b78/6B77PFUWiPwYGK7Rn/Voz86Co30xIZTMCpFAOrQZruCC",
-	"5asD/c+2oVcGdtrbeVwGyiBsJZ5QVI7RmAG5zspBUbpuTzZanU7CCU4sngke07Q9gWH0mNlYlz7NXWot",
-	"JtNnjMaz2nVxsjNtmUTNQNliVzVN3yYm8qYECd+9DGs1RQb3IioPcugkBlevHLM7GY7ogmwESqquW8B3",
-	"NUqkVKlW9vJH8CTYMeYLJhRtk2/ljCWN4pBdHqiMY+9KTI1RJqF+f6GIJmnQlPStyHlqgwkwqAsAVFOp",
-	"WALRNYL40wT413pWtycU+7UX2gnFPGld9VarFVtl1WfMOZpc0Ngm+X2wg/OqyHaRLOUty5KCDRO62uS7",
-	"0j+bxdeDxoIuGPqDu1Y/mJsPvFyKUEqW1h6Q66H/pS7czRnLaNgQpWRatCFx2KdX5eOaJ5upb33trcwS",
-	"1d6Kr19xZvx8xvhOG7NPDmDUKRaJF4d4RyS1dPJP4DItk8lMnAAiLpcA5pVI8YOSJxz0DtuFsCHT81wB",
-	"vqkMyN0tr9lM/2RV1sTjMo1c+lIpPhVW7d/BW+CIep1gd8kmqS0Btto42kf2RqiXuZb5kIvhWMqb0XkZ",
-	"Eo3aHkiEyL5lkYGFGhCgxb2cqJlcdgm8T/MhVBA6L5/SvyrzPrblIM6hfdNKl4zQhjlMOJjMRudkLPMZ",
-	"vA/2fi1ZXQv8FTwEWIG0S0ZJgQA1bH3cWv1e8tgVWOiSUVp7EK3tUABJEEr0zxnW5xkhBnvCwZoLdjKj",
-	"Ty5llpDyV5AMrdH6GipJOyyJoTHkuNcxfEyU2U5uPVyo3YyWcKa5JAmKlV1I/pqivasMxYNbDhgrRZSl",
-	"uNBS2KRLRlwMoVAKmvhM69fC1k+p7sQ9hUGpcDATFvOEqXJb0RSsNwXSXERS7i7sjueiKXdUinRVedl7",
-	"CulCv1pp8VokEl8u2YRHEgHuQcyvpS8IOQlmacNR1PNY0JUs8uGE8tTYPMusckjA0z+ThCcGuo/GqGEA",
-	"0DvOD4kY8veITWpFsNGq8dA7SVo5Ls+FM9TbGWn2YolX6834T4XsSsFxWIZVGDpA3ybsZdmRMdpHnerq",
-	"Q2RvfUUxjLJcl7BhE7iGnO/B4HL2vnatWKOMubW5AAtsRHIe37CcHD3oAypxpTZIr7cbA4Rem/mfNcPW",
-	"gin3EZTryCSHuyf57yoY1H3itasOx9Q4+ccGK+5Dh6bpi0nn/KcWPXc+RuvWbDhXDYEpJhQWcMjpGIGT",
-	"IjTCA5+DCoguVDCWIuYpR0FcdyMVU2TCM9U+iqDEfbiMrZRWt/uU5121NiaV7YZanHGVy2zV3jSlV/O5",
-	"zIMZ2A1K9lufR6syf8BwUbqyXhiXD7BL5EVTOrgD625Fn1aiDJOopZVyvTwLobcn60T7zpIt1q7yAh6z",
-	"m+HxuD/pxScJ69Gjo0lvcsoeJGf0MB70x6eTk6RXK5h1UrGk6ga2JqNA13dhkTSH6A+3RDpyWzdE3qW0",
-	"j26dFkpX1V2/1ay/9+0RwAnb7gtxq/U1F8l6oE2JuUXzzasN73vOdNQsNLFjopluQmEhKjgBcLFi9g4y",
-	"v6RqYAL8RROzlM+SjIINCW0Z4Oo3HTTe3a8qum4QsI8rYxzRcvg0YyAioSisZV3lm/VcDVctAMLDICrD",
-	"QYb3IFuuPNlaQudqzpVyvwqiiZHmMoP6uGVYugVzgCGU/AF9sLaR5pk6X3ctV8QsVuN7Wk9vAhEU7qrC",
-	"IpMKwB4mRiLE+JQLkJNnzhVtBHhXcQMEba1TVKXEGcpwQnaizoqpzeNTexoD3fz0SdUi6S4vGNmx/Su1",
-	"Y1MNJDEDaDw99gZZV05xA321jSOcrNYyFswLL2CY/AcFE0zUBSpSgi3JVFqfv7FZQ5bThTkBKudpakJa",
-	"q3ll12JpLJczqkAPSydD0y8lE7YsawGRPIMTJYu8qhW4A2to0rUR3vZiPE6bMpNyaRQvYUuFQbQPZLwR",
-	"F78ppgWdlgHwMqYp65K31ZovXJHrjgVLve7gkJvC5tYqXGMF62oXZJnxnK1Z4v75v/9PP+r1IgOTF/La",
-	"e9MIhjBkzLMdn2Pmp1wKBPikCup9TOktCwT5xwcPHgQTd2Q2BA1vK4nDftjgMPtatttrpq5m7bY8sPUz",
-	"193PBlw5ZFfHBFIuCFT8Ri5dS8jGvLgt4WTYhT8lf1WCR7Wc03aWuZQ2p7pLwPpnEZdLaBWuKnmCkMGP",
-	"qvaiyAkFYBv9wKLIHcBNKGumjTFXi1GlhiCMgBFKs0G3wIblXSs8A5aaoPixLsj8IAuACiKAIPPP//1/",
-	"MAUv+HYhcp5u9HHk5Ygx0ZDk9IZhUJZ1giw1b5vp0wEJHoj5wNJJY265rfmyZ7YUzDmy22LWOkROj6RQ",
-	"XAHC98tMysn6NWez61qku2DN5opk7t4ar8JupHC+2dbOavM1teahCrcZRXi2PpThPiQcUnWNiDisS+L7",
-	"BlBZ6XOfBoNxv2PrzWzpEauiI9yRnmJtxzthT2535NUxJ3fw5t2yLOP1qPE3Pme0yj9k9gTZAxrwdnP6",
-	"WEXjzgimlZmgXKjSyfWv4rMKuZGQaD0eZo1sHiFV17KGleCNczMvuIzDQs8olmLCs/kQI6mM/Iu1Ry3a",
-	"CFyVUdWBoNU5iwoB2Ap5kYm1t4U0hnuktinLlStl6gMylI/otxDhrgRx4IqYR5PutXAjdob26ttaK8IW",
-	"TA2B0rBu+nVwkfhqudYAr1fkvvUd0cT1XQdvOxcAOHoyNimEHoGSJuQYbtxclkPqIjoez4eg65bPkvqj",
-	"zC3j1kezCCspequtBW6hF8lkWsGuLOhqCN6D0TmqG9QqMMYZgUgQnq/B4AtiSDS4s6oaRoVYsJhbkYkK",
-	"tkV1ezRNm8bhqQmW8PPXxDXj/nTjDiouHlGXdSN29Yt6fDForjC1OVwpL+P+uoeR3HUxbQM33dnPsOEQ",
-	"142UscyGZ8mDuD85oeNDNjhKjie0Fx+y4+TBRDPVQXy00UipG9hqpCz7f5nSgFCxD3by7tfK5oRmhNNY",
-	"LNIVRAznZAkRYfoFmzvaypCqZyhY8tIkfQdkNwxub0BCA0ZNU1T1se7nCOhvZKwBSbYiWSHC2UZ3aRL3",
-	"NqWC6m2Gv/myWDNytTcbhg/sLctY8hgDuMIGpu2h/Sb+a99QrruJUQ6kRgWXEu/or1lgxjdsK27B1xjx",
-	"plicNWGqjbG6Wy5vmABcsbKYEJQXRKdxDcNhxofxjObD8fysd/Xlk2k8/242fvTw1x/fPl/9+P1/qasv",
-	"z4rxVzfTH94eTX/8fjYbf3+5VY7Bwm9mqBvW4i3imK2vR9Ms35aZ4GjKNiEKrea6nCkW7zLPvwaN+uWY",
-	"N22XndpaApX5ftvyeMCnIXTFFeSclgCpZJzK+IZwQR5SxU6OygBrKggTcbZa5CwhL6+eR+7qsq0givhL",
-	"uK2kSFcoX0BCJgIV0irK6IKuVB168Me3xz/HIl0mX3538+zRw9l4/l/T8fyMjwevjv9x+M00+fJ0Gg++",
-	"S6++/Ec/efSwR7/8dvrD/GlBV8mv/kldUKWWMkuqN9RR7+ykfkkGgQy/uP/ui79+6EVbUP0MeInqegvt",
-	"g/7xuUW1WQDkORyT+/AKbOgjD2tkDW/l6vULcjToP8BiclyQmC54TtOaIQfhltbylw/D960Jet5RotkN",
-	"usuvr7TpBTOWV/hwncCxzxBVV98LCVkRgtRAnJOlUmO5M7WDrKcG64EOjbFxmUkxHbpsVCHzIdR5ehdc",
-	"SYgYv6rg6u6Sa195cWPGvXsyUPfAaya4VtwTn+ysuYBAwjw8L3hDZqsnIs8CV8zEVgNflzFujOtwK5Wg",
-	"j7Ix88n4B7AGPEGktC55ZpDlPNRTr+K/YgyqdWLtK5qShOa0Ge46YIfYjcQXdEWDLo6r3MDp1xGVqcUq",
-	"xbg1esNsYKERItcX9JbTJldCqXiiNDqVXoAfQiJ4GOvVhfjq8dNHW+9eWxDdTjREXU8mk2D9spGR3owS",
-	"7BR7cGCBSxUr1sMTSuuEuNeRs0ajs1kFohhBc0KgEuW/e0Fu2AL0qWtRjcrRrZbRbxBZiZGBOEBJKCY0",
-	"R2S0QOxcxKfXx18xJkaRAWDDsEI3xjGUV5grlt4yVdVlS+nVTjQQGAcjCJ7BJyIBhFjUyeq4F+bqv6cI",
-	"r2mLTCRt7F/NOptuYKvO1gBLi2qSRX2CyKgsUReOBkGD1acZoh/HLF8yJsDFgg9AyWasXM0WERnR5OdC",
-	"5VBBAKIWJxW3fOSHWJq66BPGRvgc/pS4EEqf54Pdx5kJbHbf0MMcMAYE7xuDQBx1ykFVIhK16MHCdRlK",
-	"HNrwinkYvg7LWjPSqMRjNYUdMebU5YDWdB3ncd3u0Ot8dJVSW2XImCqW+1g895R01znN7d2kVzpU5VA8",
-	"HFXDuczCubjoLNM/l0XEkROPdDtqpHnILSNzLS5jEaUFnToQXDWTGVYPZPNFbkTjvNZs6vCXK8faiA+B",
-	"amPsfT6ktiDwung/olhP2Hgz9eMwqDqU8CfmlcEGVEbjrWXo2niKCAxhhX0YB+F+aunQGVMLKRRD4XjM",
-	"ZtxEFqLoWWWLP56F869sMGm1p6cyM5EBDaY4o+qUsDPOmtwlPso7wq6WiandzaVIN5GtWTErKoNRM1s1",
-	"o29DPAOfcyNsWDwKnhNgtFQhneYzgC5ocKIe71sCdg15EkbtVnwDSWyQ6X0wXxvnrvh8ka6cswCWvwF4",
-	"2om+qphMeMyZyIeTAtMhwcoNhV09ocd8Y8Uf/C6rfWe2emjq2fllNoaFQKx+SNKZs+E6rOBwztWcmtAi",
-	"BAixOZbwJ+zgkL2PGUMcjyr2mwvHz6UcAnCvu8x8NGG8zLxv6lgkXt1sCzds29H7mwy1quAa8r+yN2Rp",
-	"jzcnuCroOEDj4Xg1VEwkwCJKo8MwlVBF28gGaqhyuVhAe7gE7taxXzgVDf+MK38JthwWyns6YzHjtyyp",
-	"v+a+r76Pl/3QQj2GLvWvGirDXCJOg0mjduVSyOjvIy3dTDJpqm9ZXR6rsIILSH+dZDDxOmrlrJZTdXi4",
-	"V7kYPXBGUyy+VjOUuVgdF3t4E5h5OPwmdKABJi7IxYFjg5Rm+LnxZ5DXc30FWvy26sLMacIaDCCvH149",
-	"NxXpOiFzzrsPRx975QK9+3ASXhoPCnFDZBBwfq16YKCdi5qpByjn+p7fVBW5jAUsWysLMBZQcd8kg9cx",
-	"GLdgK+wJ/NZ431bu2nopwP2yh7213jXqAJ7YKh0Yp2t1tGe9o0F//wAAb9AuAmCjL/+TqlyEXPp6lZx/",
-	"wLrzHa1t9dhXVz0MOmw4LSiXEahz3LAskCnY9KLMhAHqxdJitcoFZFwrr9KitHjXKmbeEX54+ZVWRy8P",
-	"noI6en3d/Qye+g0vo9+qqttvNcXt823nvCleF2E2ofpjqV26dEQTaevctwCVD+cUqjuIBFP9cDB1+AgM",
-	"NbA+dgtgCKlGIiEqR5v4SPGUQdbllN8yQYpFVK44uuIV5UmXjMyNMTq3XzNRi9x1mKEKFVUv587zt3ny",
-	"gRZx9IiQxlBEwvHo57C/4K14taHG2FvD2tZLAcLiFgs+2tewV0EnQwjT2qVgsUorCGRQvtTxSwsE6odu",
-	"1U5xT5/iHzvBAttgC+6c51nBkP+1rYqGNlOUm0oJ0Vgj21YlgoJTICf8HaGaP25AZd+o7sM95JWw3fky",
-	"qUS+tQts2w9x3ax4wPwK9SyhxKkJOIEgUiimw7E4YgMuaFnvb9MwjOy3wz1nTfftLOTlO9ZMvrNt2tZT",
-	"2/g8PFRWK9v07Lcvr0Kuh8RRqplZuS8VSmi+i8zKhNxfpSYVMHT+HiUHK4OyWVBrNfZmEB6eEWqqPLrS",
-	"bcYVmuWri03Gf5oqaSwDJU6VjYSYIdc1dBjVuYKxQm5mvXdgJPP4+N7gpsHwBLpY1IKMZrBDm3AZ9+M8",
-	"TZJY765xcL5m5tCldMzSateLTCaFVYLXPU7FOOXx0IRsbI3zztitvNmRs+oLdGtVB/1M8GjD21sPMi5A",
-	"6ARfvrwyF7kWJbUEBDWnIVxhV6TMB7XjrN/Yepy/Zqs7OA0mYOYPzn59xuikIaGgzBKoGS4tgkTK6OSe",
-	"IoqPUy6mpFhY9pRJCRUQZzxNKmFrO2cZ3AT549saZuiF0yci8OpoTmj8Q0FjqB54GGIzpkICJJmWuOeQ",
-	"ZIM+OfQvegHFenW6/gFvmhKgdoYqIphssGmEAbm9Smst8ymwcXctwsQ2ZlY8Y1SxLfnzZeE1hCUAiabU",
-	"ZjbW4tmsWVPFPKFvR6R5qrYy6kt14yAnWNZKnqkPKr6DWCYAXqRoq79nQBqILfLXJd+xjE9WkJINiNqM",
-	"QxF/CGskQmaaKNYyA3+HiKVAgROe8831Nit+dq1TzmnCtlXe7HV3qBLEq/axHc07hrq37vgbecPEbhYh",
-	"YTACypkmXIiwVGErMYZpyLdgmOKW1pZg4P33t2qsDyUL2BlfsTzj7JampQ3L1A09J/2BAdmOyjqtYH8A",
-	"q+nUuMgdkAYEMwJMOMQw2hI/TJAVo1ltJif90+PeWa/X6x0Ndsjie1NiFEpIdAgGTK4RXr/X3Te1BSnJ",
-	"DgiZT5U2rZnMGfs9x4vPf3AHaoerkTVfNgGge5XRAAtA+WYxnl/grrjQH+PxBX8slOlPpQjkg+5UiWWt",
-	"lNClmlHyisrOxtL9vhkXTSVgEgnt/i4qYnj97kAQwytyb40EXn9R5PpMBNPBIWYwY6pIzQUwKTK4AFxY",
-	"0LnNTNW/2mILCDQRGUwzdzKBULXAA3gSJsoYW7/wYosgAMkWhY2uhQe/AJmuSpIJzdaii1qa7czAza+6",
-	"w6D26HHe9WrTM7Tv2orlS1f/4QKMkzbnyhZmDzotOov+bbF6Pn0xfDJ488ub0x9vJj+uvlxWvVonR61i",
-	"c4cHwWLAehbJlGWbqnBOmWAZ1dxSP/n/l9/85PKblSX/c6pvmiH8uxffLKcRsjqhzhQ57BpTTdZEyGoZ",
-	"AC53mqZ/XEHOJlH07utT7lX6E6/6YZvZ28Q6ieI+rwvOIFKFhTgTRPiHFBjdqRdmo7ebfXyRF05pNHNe",
-	"ir5wNkwsZxPg9Vb59+nT0KKxDQGkfrcmhLTaZ7M8HTo7rs1MLmsoTbbqqUth65SlV975PZYPbjnkclmV",
-	"NjfVjH7Gpo0htCBAGigML8zApPn5SHn7x7QGxQA5DZpt93HqGLNmnZPdahWbs4zcMID+ezR4/dIIRwda",
-	"j6vFM+Onbizn91M5/eL4sJec9Q7pF5fsZsVeZfPjk9nl4sunN6v/enX046Pxd8dHV8ng2df08vkPcSa+",
-	"vj38dnCzgzpjCw3pASmMGs/YBQhjK5aDTC+MlxKVnjlXyhiz9rgVML1ti30VN+UuxGfc3cAtKTM+5aKh",
-	"HpCc3kOnWXfrfBpF76pbcW0ad192Ejvcu+pk5fXmMklQb7Kse1WiIusVg5cvbIAAF2oBaTURqOuBQj5r",
-	"rumK+PuZ/zOWsD/6+Bt+OIPa9kGR+BuWU0sk4dykD74EDqXiAoGyFeAesCYPegRK48PELZRVZKIVQB1A",
-	"c+yK0IzVvPU5Js50+gNTO9cfz6AX2g8wNW7Lr6rzGlXMHRhTbQhrHnys83/eQSCjdf/5Ppe2aTMgzgEo",
-	"U8JiPqepMUrmZC5tiQGkKLiFXRKgXlllat+Updc9OevYAJN526nX0qeh3m8/9Q/O3iHV9KL+8cfPP7u+",
-	"7uLf/ejo4+d/+8vWQ46z2nK7wYZdol24IZAOjDClRXsisy4ZgQS25IqNEFcLUezAiAVHhvCJTTmFLJLc",
-	"r4wHeOJQg9NozxAUHLmwEuqK7CHo3ieXWLXK93DMYlpsN3DWEh6jjptuC/u5CznbPRlzzkWyyXasmdn2",
-	"GPDjXdRJ6DLbGP9oYp/s8Ool5vbHm/YXy89XaZaE1+nIAbxAAEmdV7ew+26MY9t+yqyJsqyMaqL9yqVt",
-	"PHevytSeWlxbLnOaYiIWJJvgpN0BjMhIT3fkCk4iXMsEPCJ4ZvCnOV2ZILgxg4f00V2KoR51eXIrWbcA",
-	"KqAMapsJ/+V2EJDKt0it44ULLXvBYLvXYlRGgpRtu6I4BlEm8oLHyj4hPVDJLnHRZ1rGHEWQVejQGk0I",
-	"moE33CUMzeRoYePXAltHfJvqQLhFrKzlu3/oUHWjAMe85D2Nl9Ph4WH38NDjAW3iwwYVojnvuUPkEBbd",
-	"EWlF1x+j32+sh50au2pmRN6U+uWUAJD047s6GqcF0NwQ3FfPc8FMCFV9tN8PPQrhfhn7Zcvs4n7H+qpK",
-	"BxUMuN062gO2/fEjXHYMXmnRsqPT9hGHlQWPOnBWN/Z2cnLSPTmph0w37e96/CIckwZfPZoPuShDAlZY",
-	"6tcTLV6AfA6WB897jjbAeYQoFbmRTVrbHp2YE8Trr+LBbkdzbRfBtE9CVpWcQ22HKfuugqTMjYTyyL7A",
-	"B7sD0O7iGLYHsZXg5x/F7S/4iCDqhi8O5AJ1mAMIrtfHDjQY79C2GoV3bFsLg60EKLNdpRBlT3erYbVP",
-	"ifjEvEK4vUq5yC6GHW9kLzjDo4CFVE7CbniHvmx1B+aYtczqPza+7DlbGv1sB8ySHfWjVhjTl0mSMaUC",
-	"EjAidZg+G+ZQBaTdZSp7otV+bBqH4lNB8yIzzW8aiSf+mbIpP3X++d//jxYkBVOq65s9l33y89vxy5fL",
-	"y8vLy4c3Xz59/OzJj998tXz9iv7jOb96LNnZ4x/E/V+/j7P85VdMpt9cHb94+/2T2Y+PHp4lafb4H+r7",
-	"w/FArrjoi5c//jKbHIvnsvf+W/bFfHz17cObh1eTH7/4RVz+9a96jRX/VetevcHR2hXsKrw48vZMDaf9",
-	"s8EW+EEwTVzhu32EYbJ/BZDwYBwNhavjGYtvgHcGQ/M2leWoJzDqbmw9lwYS2wHhpzrahwzAv0c3HHA8",
-	"TebLBWCLmOQX/MPWWDMBapgMAzqJFadGhIOZjaT8humXIlsBAOJKooYnu9fiGzYfs8zYJ9HBpccD6ZUm",
-	"LTyImt8ucvAhFTd+jF4Fz8pkaLgcmcBO1sPkof4ZTKm7A6hVJRnEfAzuyDf0hhkQ9rLG/R+WLrJn8scf",
-	"k8wBg2s4AV/vbHwd0cVihNi62AWQKyjSo3hGNamPoNQiknkZCj/yHoQHLoxXVn+lEAHexGUGzHeYXhDw",
-	"8y4WZDmTCq2OnJlCVK7oBQTd6G2q+RrL9AQ/+XpQpUyTVvyTi0750IsO+2FK3TWpwSUVtIOoqCQc7FKD",
-	"s56NsL6EhwMyXuXM1Y55kgyOj/tn4MczGBOqSHPM2/YwFaMy/rY61n7/lx8uf/j6/aNs8t3r+w/erN7+",
-	"11cvpg9m8e1LuuDfpNnyitKX8VffvpJ/DYRz+6h+1bgh/efdZULAiw3nwsVst73tZzJN9O0KwzfuliXl",
-	"eed80Fu7b/Fhj6Xp99bpYGZLFpvy3s7rAm4ZVQYYzul7vBYPe72Nl+QO+gpMwxsizKihpLIXo6msv6My",
-	"ruO7GxcuqjewQcu1k5jWC4V1ymhNsb6EG7PwW4/04wbCegUHalexdodY/FDa/w+yyLYm/AfD8t596Een",
-	"Ya73B0eOyzLGc+tLNh60CVjgB1ulx4VjVxBRMRKTpsbd2wA3EFyv7vD+gV6zk6MW7gAb9RyKdrbTfbeV",
-	"lh5SUw1rB4IybL21Wluj3orUbw94k9i/FjSHXTdMrO7r2EE8eYKJHSOqbhRi/YH3YYT4Tc6UgOZ9qKUL",
-	"t54WIJYzCczVFPsxmHZZvnKOcAB8eVM3/4McScYrMoKntQCE+oCvDjhYMGH9GoTn6loYNublxLqybDmf",
-	"g0IATfueEg/9MdCsfheraTkHUNtBBtWFoHkWfL1YirjiZaJparH+rMZwQYQcy2SF9a5N/o3M15Fb2xKh",
-	"4XKeyrmF+LZV8AJOwF3YqP/whR2islFbKVc5rmTddWiMvz5y/+B0q3RWNd82VlLC2gLWLRa5qIKjY5Jo",
-	"LQfy2YRcXujlf4Df8YmJZUoNvmrYE+wZiNtbhj2D7cbFNM9Vey4NuzsuljX7rt/3gSNcCy609uFKFEVv",
-	"a5etTbHO2hV1gOVse/41PLSLPFHloHZYDTz0pY0laCvBGrgK9IJ2bO5JmXCyJsXeESbwJZYyz5SpWbJi",
-	"TBHF1gv1eakvuyhA9RAxOnfZmw1L96qCMfuq2NUA2RD173RSQLwCTs0VGReKC6YUVMmXGaacNARa99pU",
-	"LGgIgLwUFk4X+zVyb6hG0fZewiXGsOfGRW0l8/qRXCDGolxakTN3Ss5zIqOfW4MUa6S49Yiwfw/5uaUw",
-	"/G8iB+8k+f6hQu/vL+++dmjDj1K5m91hyUUil53zTrHgB2Vpk4Pe4Tpd22e3gPXCU00Zf9XRYs2mdpWU",
-	"/MiY7UEm/cFxv3vcW0dxSkrYe+sFxMk8f/L0jV6Afn9w3Ov1+g+gwEz71dnRA7arvS/hLasdlctbIvy3",
-	"P+3l29vO/Zsy2BKQAIO4eqFF3ZjXt14MZXeiqxRDwdcdNJ6LmivXs+FQvfHiA3eyb0MPFRN3RAqR6jt6",
-	"BOKJwTtPubhBTW3C35sIXnz5wkRL+7jPkZbF54UCsDgE8RU399TmusZ3GoHwCUpQaU//nbSgP0edmHsx",
-	"9BuX2j63RQWxVfW0IDuW+QxrIQPwbZdckozyFAIsYywY/Nm3L69Met9xj8QzmtE4Z5n6/G40l1bloz2t",
-	"5U58+s3Vmb0juc/F7Uhwl6vbx6qv2At2ur3Lrhvm9RaMMa0Zzm434THWJf/4qRdWFWVlY2hE+eRaUFcY",
-	"nDWcbslEUtZ2iYwtwmGp3VPEGr8kVpWqNNXdA+RtPSpsIeMblmOiyK4nqEYFm6NVvDplOxB1ZTVDPAUc",
-	"PWvFsLEihKoxvKPtLAEL4Vd9+EwcoGC15tvBGaPfb5nxPLf4CC4e09XyNyPSj0LF+4nMyOjLJ2/I/dv+",
-	"fQjNVLVKNTOO3fru1+PKBAYNYFWqKZkd+7kgI5dH+Z8jgoAJDk0lx8STqZ4CRGS4Z0ddcpmmW4xmJTPo",
-	"/mcZmtYFQfRdFIyfqclIhxujZ06O1o2XRZY2lQrCGaNjFpJmJGDDwPyUmeAszxfq/P79UWTgJ0ihWAZZ",
-	"wQaXSO+nDdB3mIda9UNej2vGblm2Ajtuxmg8q/vTbS/xjOY2yun+mM54/dQdne527PTsw2fOFcxvSg2G",
-	"EoAALi5IIqEWE6QJzLiYjiIyWlIO4QoIYj/ShCMXw2Ix8oJVLsioUGwIDG1YRvOMtPTm/w01G6BmrvkD",
-	"i/FGWE1XC4/Q04zFN0OzriMis2vBxS3PvZK8F2TEIL295NcjRN65ADCRDIoUgEzhqhdVKxkbiP0LcIIM",
-	"NbuhucxGTSUUKvgjZnU6xs9qAf4h8lIvTSfqrC0HRln5aJZuMcxnv0CvXgrdrr8SMIDqnDH+05ssusjc",
-	"dNaznKvF+8rD5YVQrhHKlwblhCoIs1IyG7mqcmVNFXI5htMlDX4cVfm6+ezyx8mvUr35YfL4ZPzl/HTa",
-	"f8F/ldPOrkgnjSg2I2u+Gp0DqHSXjGyS2ujcxXsh/Iz+3YONtmwb/15ico+PaA2FsjCN/J5yuFiIRWWw",
-	"rpdUXYs1MOs9kGtC2enOVr1D0A8wpRKhHESKphCf9Xj8FAqjh3wurwG92wSKYTUwCycCvkBUgKZhIKzT",
-	"/bBIfxeAU3PDD/cPyse8ps3AdOgugDQvkwZ1d8vCkx3C3+/IG/HJpQibAbpCMe6axB2U5Ba4ADvZUNqx",
-	"EajrYMotU36aq8bpBraK3eWyhoaGBAIhrWomFxVUZOtrmrMsnlGRN3OHOwjLRy7zx8fjv7RhnmHEabSr",
-	"axnsSbdvoSw1BaoFjeti1hdn/bPTByfHALNTk/+rO3d9/YWXEn4S9Y8aNq9aunydCe+uZW73fZrA4pc0",
-	"n7XGwKm945BmNr1jCsLVdgpfjdahVTaoeC8zOU7ZvKl+lVEETNozluT67NXTR+Ts6PjB5+vxrNbFtJFe",
-	"sUtnQG4oavbWJM1ChduysqArX1MSzzcycxAEBjISIHk4ptuLCgaBFiXPydXzVyBTDoKgvhPO0mTLiLBO",
-	"6D9ev3hOjEUSU4TnEL1u71atWEQldCI8saAZnbMcdZUZownLIHd7WZkwtyXRhHltwuuxs/dxX+9bfIOg",
-	"F87CUNWkriIT51qNOTc7fD5yFVPsnteZ7tormznwZBLES+aCNem51bnqT6Wd0S1MZUwPNqdOlFXCeBKW",
-	"uAD30MIww1aQ0fcHJkTr4CqpKff7zLhF3TuFFbgwOR1BN6HKXR0IAtB8GoFK+709syHLSlrrC/TVmzcv",
-	"CT5QrcHY6/lxsCZaAf866gWrPOU8T5vwoiHBQ07IAnlDCLjvjXNDWEyMW5rypBn6u5nmTS8eza+7vdce",
-	"5gL6KyuybRaD4Fc7abfGJojVcb0KhW7gz4+CrvvXgEtzAVElgKYMFbjKZVQtygvOaaqphCXDn1FmsfMs",
-	"8slpJ+poDgYlBDNGEwiGACocIo+MOkmxSHlMc+a+wZLkZv4Gbsr9aFuv/11qzPYbW1rC/u1KTLgBLrjf",
-	"gNPS7TdaefcfsPtWCFUsFjLTIqmzTrvKhF6Bw3JpHMv2FsD/rlwE/1vbsxHBtODP5guZQyHFGwbFFBWq",
-	"+IWgRT5jIodWsCxhMnQJekhAKat8oyV32BmaplDz3VZHoulQ2PqLUMexjH2qFIzM8lWlhKRXCdL/2loG",
-	"K19asvW/o+qm8jczNaGrX97W27cVKf3voIzI+tjALlb5HsKMK9/oha00lTFabavEEKx8jS7ZalFNgy9Y",
-	"fd3l8lWXiaestm61Ep1zls9kUtuyyuqaspO2VKe6GY6ZPj0mIEB/4X1kAvfY2zcA+3V1V6BNqN7r9hst",
-	"BO7PcaFWYASTwzkVq6HdMuXvQcbmEqKlcCldE+ZPrARdXdcSxdf70o43K8RQFQsoK8ZqKy9v4eiYb2SR",
-	"D+VkCGgJlerVwxhDNJwxRjGK5TwRyneISrvlX365Uf/4z1nCqWVV9dOZsULV1xfK4AyFHFrPi/ebq5Ga",
-	"8Al41TCBu7bfEBe7qp/bkhrLL72V0+NnNEtxH1d6WYw0Xl0Vw8PKARhTzzCXQ3uCbAY6vAC8GvpynMV9",
-	"Z4lfmfZ8OslAVlI++MnPBbCDJSyK1tbA2GkITM2KXOthwwSLxWqlcqxPbrWoqwkGcVVlWxtDq6GNgTLN",
-	"mlTbu1gf6scf2RzRul6dUpUPs0JsByWox1vWhQQzrNDFHwzWrE2KTakIG9cg3vFNr3fe3800NV6FBDRJ",
-	"oKu1mIjtRXCOg7UrmQfutWngR7sjUu8bXZqyqQpZzbBGQRknguBPWqZKpYS6JtU1OeoPBqctiq9EZXJ6",
-	"rUv9dU33adHpYa9VpyDasKRhpqaABOhhtiDO2uyOW3UU8F49Qq8rqJiFUOekH5FBRA7JP//7f2pK3U4J",
-	"8giXMSyPeC2nHb731lA/7ZIPgBQrc2w3v5aoJLUzXBZhtcHMdxKnrDlqJVa5BBlxPKIVj2mqLqpvZRAt",
-	"oEwouL30HoIJZcymhbAh2JUVNRpGVggDRmwFANdc0C5agkIHbIuqmNuqB/opyNUthIEzNajJ91SJOEmu",
-	"cqv9gACQoUVI/w91SfR71BJ9HTSlZ3g8+NsaGuVpKzRKO6PvZFrUyl586BjMgsNKhGgDoKc1WDafjqDe",
-	"7UA9NxORVZ/w8TC5WEykcCmaBI031n40kVkAybQt7Ji38vqNrcZ6M7iX6FbdJVbJxYdZdIRORm95IDCp",
-	"bTCfrevUHNR32LurHCG/jtSacUiT+o3aL8LuEyPmNtDPKxk2A0mixWVjCi2z/CqsxINMgh8bGIgHBhVg",
-	"ZgYVkkO1coz90CxigYkqgKmx4mJ6gfmHI5SvE4ApoWmKiA6YrcZSxcgIFaJRHandieZJx3pmG4ZrM0iq",
-	"5MYmE71w21wB+NQn5ly0us5sIKC5xTYmOpjB25bD5FBJdmjMZ9gAoOfqb2C4UttkS6/nMgli70SH9dbW",
-	"aQ7fx6RUY5wLgPkuSmdMCwfKLjHSmRvY9nXZwSRc1l3ADsgSSofDCZnKvERycDxpELIN1yGOsPPgWhve",
-	"Yc9ZPAMcNBtEXyQ8lwakEsNp4Fggjnnw8IWyEraUNEx4hSe5ZI2Y8duGI76evRByBkBwqY8VXSmKZ7or",
-	"WcqE8nRrfy+NEh/QHk2iRzjyVctQazZxk6qyHudhjTFD1B930RDDTpMJY9uVdFNjBTzd+Q5Pu61qnXNi",
-	"RLcy5WRzJkkQXTrP9+uxFWsuXyxVjE2ghpAu9KZ3eH50vJN94I6zXty6eJtiNh83tVRktkAdrlP8HURW",
-	"BI7R3rXcyrbKcl81+d4P3moZC2VIo9Ec0rLyiYlxWRcErQkwoFavSpc65IVQcdMlozGdccgjekhn3GBn",
-	"I/IbmqRV6cnPKtonmctblnQJFpTBghP5jM2JXDIDaAH8kSvyK8tk5a4PM7Y7qdpvGZGnHHaPe8EgfZaH",
-	"imMiVRNIs7LkjqX6GFNd8pClcgkz8iKz4JpZ0FXNA3pgkweDHKYdT6uoojtwpup7dTMmnmbPmbb1YIeO",
-	"yBqiou47TN/OfvLHsi0zIhfZZqwzNdtLeZD9E7SZKWxUVs7B3W1u/i5AweN9Ozq33yLIgFQ5PICiwei8",
-	"Ik3glxeQr+ej4YOEUYl5NdqL72NpJWyUFo4Gy4Wj5cNoVyuGKuatr/gGy4ZuYvMuvHV0soE1N12lh73z",
-	"XUrEmTbvSmJKaJN5oILEkJt650310cop7WhlP37T6+8KtrK5JDtStoo867vMvAJwpcmvcpH4wnKZ4RZ1",
-	"Eq4WRc7Ckdolq/EiQCC+oJn1bKKDP0Gk2pU3tTkJdypDmcP1xweqvuZJw9GANBprtTMl/JxKa3P/TKZV",
-	"lbJqMZZBvmjRcnZInOMiTouEDSvoPJsRYl9MCPuloCkES6vzYA0TQI6VEiMRoYZ8GB8WmmjyAOqGEDkM",
-	"0y7kBOU4xX9lF55RJmExT5gCIx6+BY/FVOhbbMxIwm+58RG0IyG9kC9pltfTXftb4LF2QYGvh285QPas",
-	"wexTjmo/jGWwk45sMkaEyaKOGkHY9cumc0y7h/GgnR3QmLp/VJb9bjbhqLNgWRzMrQ0WEyugRJtfna4W",
-	"yFu9pbBkSMWufbqxcNigjadmh9VQM5pVr4tBSKKx8ZF9rG58N1ihre3tr60H+SlPA1IZZrKtG1jR7gT+",
-	"OU116NkL84tY3rKMNcTWAlYbMAmoRZ0blzJN04uSD5F+1Ov1WrOCR9jhYzzf9dT3dXg8eHq4Ln/2d/DI",
-	"v0CzvyZKD/dgP/+7mtHB8Ul4vSY8ZfdqKh87HPfio6PB2ekk7sf9ozM6GU+O4tOzs5PJ+GxwNHhA2VGf",
-	"HZ0cnY3PDo9ienR2fHbWHz84PR6MT4+Pa3l61okWRC4yBGjw0V5/dalH+tGPFmq5juUqNU10941/SMWN",
-	"o+fte1+3KOOyRx2bvYlbvT63yuDrBFTS++bTJrP5rshqPGXNRFEpGTDmgmarIHQhXSxMqksg5508ev0d",
-	"pH8DnGaRk89+uPzm2eet2q7DovEGgOnKEoQi3rFOgEFLyOjSBfrDNbfkeTyLrMPNVE/LlXP1j2J1OyJU",
-	"rIwpaLwilJhZ+7JZTOd5twelucxHYMb52VEPTI980ImMdF92pR9Wt52o87OSIlxs2E1vU8F+Rz8u2SNf",
-	"YZYYWMj+RQr4bzb+17CSXn3zeJMyGGiDTTnEfLSqWH+op+GVWd9Bd3KFJUNO8bXE2e1Zg00ZHOHtxqwV",
-	"/DWUsVCnl3AF8AYmqX+JbBZQzdupW2svPbtRhJWvXIYHwETSavv2psI1F6tZJFiTjezlVahu+qXV4CI4",
-	"a2AKirzi4955jPBAuurxWNsxfDxbFOOvgZhQcXOuz8x5nDKaBcuwRy2l9Ep9/KYUosZ96Z34x6q/C3dI",
-	"bdpY69HBSnjgCZsWrAqno9WhWtyK3rJwyfx2eZjVke1h9m+VuVnpJWl2H196qfyYal0PpEVEifUw2Txb",
-	"bS4DG3n2MIA+sSTtrBjWrNFk8NuKOfr0aXBst0Hl7m2924zFMktqjNEaTwKcFuoMB5NRc7/6bcKTSsnk",
-	"QPtDD64hxHc3DD6TS8vMPYs4t1HxuclsSKXJ3nH1SEt7v2Zg5YDK14PJd811o0rmZXVhbL6GCGFWIdls",
-	"Xwxckqa5e4qUkhDBN2rpcGtAk1v5OVgly7SsjdW33zQWPd5cBzfyiuCakrgIaTfaEejg05LD25TStlN8",
-	"BA//y5XbRKvdMJwAwAShKNlqiSSRxTjHfFWI9BkzJozVL9lSlLu/Q0nuCeVpkW1d16fmsY9RZ8bSZNiA",
-	"E621eKIfcGfqHIPAS3jDKTPh6YGo1bvIs92O+2FppD30h33Don/sWnD0U6Ai2xQpbQXWaCfxxNQPa2Nq",
-	"rL2TZSLkfc8zzm5pWsLAGlgKAHMzuEdaYFP3KpiWV3CzMIUAVdYWyQRZMZrVLrOT/ulx70xLWEeDdXPL",
-	"uw/9hoDlfUIubWDeMGfvN+mf+pSilXWpb1+H/QQoZlVplelb2vf0rju8WldH7XfhRDz4lOqoxntlw378",
-	"+XoouVVYTtz+3WqjrmF2fhqedqW5OwgqDbUXFljGLDbQEuDl8bQdJG60qdjvR2hvN+Gbg16/EpKKP5qq",
-	"i39kfOrO8aZunhBiWos7rUWcBo2UuSdxtNnYve3zG6JZqyJBeHuhqEJeEflRsjHVZ1yRGvDqr0zI1fre",
-	"4eWzcxpGS5/9KGOTwoCuYSoIN5sla4KsxbLAFyBaZSHz0Tk6CZdUkUWREwo+Mj0rdISRXJI4pXxezQaA",
-	"PkHqzsucdOMLT4qKlbKB5xh204C+YDfoscOooWn6YtI5/6kl0XyM6oxlxlUuQ2rdizSBrBmeqfyiBOSD",
-	"ZDyLL5sxAOwD5tjaAFTeIWwRMgD5Ve5a8zsvg2Arn7NTrnW1vuDvojWbjqMb4Ew8V8S05iEC2Tvcq6Df",
-	"9XfvSYhiXwhn4qLe2aJrBV6pQ8xcOlWEzq2+AQbtT1I12pWt/Qam9RyEl31g+vlExVv39OnrR80Ick/m",
-	"i3xFpJahPIA8HsbHa0aL84y2LRHw2heItbgHQacmYNuXlXrrzsyPG45/KOPt8JikTIt6GNGKXmsTYCGz",
-	"OfK5b19ekYTNMX7EERpm+xOeXCCaOhLvjZDLKqsMoNC3qBBTlUEfXn6lxdDLg6fNqXMVHSJ8C3lmVA7i",
-	"ZDUDYmU8KA5MVR+VJKNLE0OxkgUyaM2wg74VO4Y7iDjywdH/4Egj2/XLTMpJIIzQIYc0hSNBEdrysZLr",
-	"eQANqhtOYKe3rD3/fsboBEf5sW0p82fQg3VJ5BljpTjmDVmPUwWrnH+6EBaIf/Nsb6Y0urfKblk2bVZD",
-	"6C0iUVcJHwClFUn5JIS6BNeyqgJBWhgUMEkaWI/SWGeiai0ccWoCpm9ZZiyL+NmgzzJU0AqRMSVTDKme",
-	"sXTzgYJbP3j7lXBrdor33O3a5Ke8W5sTIMxYyMCy6R/PNtuGW1iDXuHDd5PZaHXRLZqkanQLu/jV8cro",
-	"5/rKMKnB/wruYKs4h12632gVBAoxQkKsFHfvyLUDCDkjoXsMEMs3ubv2nv2/gCN7Xxdznfb+HBdzOYp/",
-	"dxdzZSbBQBoovo1ltqEohLGsQbwoclOHPbF+uEPgAbrRFCBOpxIroS8Rsq+a93ld9HqHcX/eiezH4/Lz",
-	"YFZ+PNKfZZpgUKDng0qTBtDwsL/WTrayJ/1Bq3t9H5erBP13A0omPuDywirJsXfq/pa3LEsKtmH/7Rho",
-	"5jlEAEB+VhqiGt0i7UIFd3VR+rkOGL38bs2nbn++I1v09pQcz0UedA96KWN+lk65B+FDymlqkn02hWLl",
-	"+jkbCtIlLyaECnuHamZqyoYY56x9UP2rXMr/1tfS2g79WTeTN5B//8upOplALVxruNrxXvqdgpz2CdaB",
-	"V9S/YoCPfmO3gRnOMtxjHeyru49z13vDK2+zfmt4P7YDWaZKsTwiKadjnvJ8FRFN4vpfLmI516eZsPcL",
-	"JlTt4oYXWwaVeLdGYx5WeWzQOBiIF/z25RXhSZc8ogue0xTrTWHeg77LwfOi5jRN6yOd0b/LGzWu14A6",
-	"Pm4sGHzw7sMgGhyffPy7+Vb/fdJQuuCtM2L6FfXsGTU2zvOWNTC8WL7GUnxHJxZxbO2RSSZ/ZaIMW0fb",
-	"bbsCHB/3tHXXKiK0jEb0AD72SvQ3Ew1YjjVJKAjf01eSkICj7eqlNSbStbdxr2X0ZIDY65G5XQM3zjKy",
-	"KkTySEHPDNb+J8U2bbH79LVYcXznoaX+ZmJgqYGr/n2K2zyaUU5eGpPhemhU2xLHlcLGuxTyuGtLqK0E",
-	"Eqgq7NMS3UQ9ZbbNp5njPVr84w3yXvnKmim+fSjdLjF0lbKXocKWAeJSdJyyZNjOvmkm9Ni8Vdo5tweX",
-	"PTHY3ugpK0tmetlmpmTmukacJkPF4ozlTeF13+qv0T4IuTzwsEUFxbJzS4b15dBDQHIptwQL7rL0iv1S",
-	"sGCpExNJa0pKoh0R2ATP9RhuEFzG4iIsqcgRg1BrhzwndA7VWHJFEpbyW5ZxprrkuYS7ABut5gI+6Pd3",
-	"B7doo3+brXfqd0PN0OdQzC5jpC64VGp8+kU9G0Q7r1JnJQIsYJ5ZyQKjFQwYPJTdxJCUJVXE0nhjSOXu",
-	"+22Kh7Yr1Nki7Ey3Z5fUHY4yDG2XyDJ7RJFcQvX/AKI+bF4C4AH4HTG3DSASz7Xmy2iJcwuk11jPtSMk",
-	"UUU8IwYgrw4AuiW0OLDFZisxd3NR5EROJne4n+629LjRbT48m5yeJL3T/unpUfwgOTk+o4MJo7QXHx/T",
-	"pNev5bfqN7YCxXphxeEkAyDkPFsZwBwsKJkXanQOsMG4OTaMScicjAbv348uyEirIPqaHZ1jKB6AIzCR",
-	"KMAJBdnEVjY1b04kov1fkJFeGFnkuh0IL8FAqplU+T2FxaOghO21EBJauiAjW2/1XG9OY4Fb3c9akdsL",
-	"iKMXerC671Tpf2KotjDRHwuRMZroQ9uuvqorb2PXAApiwIw6JqAk6pQ1Xkzf+qEU/saejXMTO64qoq6D",
-	"dvUAQKzYWHfJVO3OOEswyjcihQCULhP+WJ4wh229hd4He95Xre+O/qfeHZYn1cKJGww/QOn3VKj803FD",
-	"iac9pFj9VqhsOLBDOclL3gObVRnG4baL1Rop1u3g3Y1JM61jnvu9Pc19VkR3hBDZklH2zsFl+aS75w6i",
-	"aeq32Z8mw1dpdz0C1cRaIDe0xdSAZBBSmmoZDsqlG7nN5Z1r5ooVccuTTkYJo4lpzNKeiaPPGIJbmKLx",
-	"yMqpWJG5AcoIhX/QcJhGWJ5fn90USx/rOXz76pk5mywho6N+b9SizJd+v305FTOquyOfP49sXrFFSlc7",
-	"YvQ8eU/jPF15gDzzgNV8koekuEugvBmHynJcEXvAjSSXcubdKEhCS6oMwp/IyYrlEYKQK8USIm/RxuRf",
-	"Er3dFIwd4vCBToNTsgKPfqIynjwrWMgEhrpR8GpRLCJjELZ45tYH4todBPISdw/1MfMkSOf6LItaiP9P",
-	"+uL0NZodr9AKlkggmLmRtmTusvd2QPvQW5rShdaopUgCS/RUq582LMC4vq1KjcrzGEGkjGKt6fSCUAD4",
-	"4xMj2gT1gtOTauHGk97RaQWXqPdJuERNC+V4tmVHTAC765T2jzB3tKh34XBJQLzDmFs9dVvMEfNXtdjs",
-	"ShDXZbdQOqtvuke7/bsP/ej04wHmcR3ZD4PAh78E73vF4iLj+eo1DNTUbKJZkGsIcvnyitywlQHR1R+V",
-	"CTJ/+eL1G3L/tn8fv5vTG+Z4kkUutC27cWiFuPPxIwT4T2Rj5QjI+E1ZMgWNE9gWxTwxAmUtYsgxovEN",
-	"EwlRdIW4bgvzYQ50Oi/i2QUi/s7lLYPzei0gi5KMWb5kaBXimQl1LtGAI3LD2EKZWrnyxkZTpIxA9jvy",
-	"RwSOWsmCULxotYR1LZYmQtPOgmul5Fr8x3+QS6un4i/629FodC3iIkvJgSJ/eXj51ZVe0BJa8uArct25",
-	"LPKZzPivcKrPyUNYUvKXr5/8cN3RT9y7KmvEHXzNVudkrqaYXHmPXF9fCwJPPZIiZyI/eLNasHNCF1gc",
-	"kktx/2clxT1ykJB7H/TDhFxjKtt155x8uDYVSPQf1+Bmuu58jMwjzDwCZTHxCb9o9kA/aptEs695AZw8",
-	"+AJWlrnu6DatcwF/uXr+ym9AyNy8gpmd5hUvYRl/jQ8ePMDfTN4pfm3yTa87H++Zhb8WpUahmdNo0Oub",
-	"bDM/5L1LXmt60lLOyMv8G9lQAKRLo78ZOK5rYZVpLmgaaQ03AcMdpG5CF6Mvn+D5cdt9/4P9+PFvWjL8",
-	"66A3sro5jlIRqoiSUhCqrkUlLp8r7AssXCb6p0teZCSRGNBPc8iTOPdOruvZdWdpFXij0n/8ZoJDfyNz",
-	"RoXS/8IR+s1099u1+O3g4KDyf/2WE33Jb5X6M5DJYsuokN9gkQBlG7JfJzTT/ywZZh78RrAtE6hcaQts",
-	"oVjxxGVLB9p32wkn2TY4Y2lDaxf13GsOyCCjMo17hOe/qBqXsRUt7GLYdGPXTsXz+2fQv0vzhlW+hfGv",
-	"mDIvGvxk8psreg5YU1mRggMbZZfKOl/gS0XGRpZLrvwlrzTvor1hXOBw1hzWioVUrFAd0XIhyIRNDblQ",
-	"8eoEYwhCM2ib1X3Lalnu2PFvROKJWlL3jd9DiB6qTTTM37RVjhij2CvD9ShJ8ZSJ3EFUQxgdevZh4tf1",
-	"dGXNe0yEnSGSkcMxGLk5lAHzTSck1K85CHt2ey0uazmPhnyQoBT5TKuhkFKFV2GEFxlziZ36VKrPYXS5",
-	"zAzCt9P7kK8BF6UiuRbIOarA33B1z4CNzRlSVC6Jmskl0oMpl1L7mbEuuXRFvGDoY1tCjyu9CHlGY33b",
-	"XovqcKitO42n1iCbljNwHI9OmO4KLdr6yydasUduOTLBSr7YEdMs02oTFWRUu4Hh8ZUWVOb0BsCfxjhs",
-	"5hXkgsZsNS5yCdn89FpoKeJAFrD0o+P370eY7pdKlRNjoeRSRGDDLS0FdmUcy4Fvb9gKMQXAYEVRWkn5",
-	"DTu/FvrjlOUe6CWum1aCcsxy1R8is6n+DFF7Zck50WrWqEu+ZiuMU7lhCyyxNpUyAQOAG8i18NO4y3r+",
-	"ynEz7Chc8Hakt9/WYQdSFVK3SorFOZnbpbCNQtCr/pLnpBAJam/XAoYiBevC3TuKyOjlt2+MNPv4ybMn",
-	"b56MYBaqQgqmEv9K/+REOZBl4H68FF4BeOoAZFHgNiSouaTZfwMkCxR89foFORr0H5AphxymvCwRSD4b",
-	"lZLRiFw9fxUR/Eb/+Y+XP3yO1KwZoaaaf7x+8dxoFl3yWmtjEWHvjcVCHyxZKEj4U2xBoQiRMg2wBOzL",
-	"KaP6toaiD7iXZltwF80UK6X0uALbEtYuhPIXZnXesPdwgB7KBA5IxgiMjwvy7ZunB6eRW5E++YY/vADA",
-	"xXp5UWM20j1q2Xq1YHiAsWBil3zD9GRd8r3PBBLJUPgSVGtic/OkXmVB8iWPMdXFVEK/FjCo2pzZeyTk",
-	"BZOLlJHP0P8RlYg/KR2zdPQ5mRcqB/blcSzdOhRl1lQKw5KpPu96dACgDFlOhoHJ7FpwccsV1wpG+RTO",
-	"DH2XhnQcppZJX2fv8y65NJKhXjCQLs18zwmfCtwfqYzjRx/6RIp7OTByu1+PMpYwkXOaIkVXbyLd7pKK",
-	"vHJHxe4VMk5lfIM3h4iz1UJfTy+vnn/eJa/NEaSKjMoXRr6dANqDoNqHVLGTowuyZNfCoHIboRmQT6Z6",
-	"TzHZpjo8x/HgaoxAxrWsHnUxlip2buwPGCplCz1HJJVTgPLHd0AR0PtRuTJwSWW2IlKkq1Luwx7hJmEi",
-	"x3OyyLgWscuQHyETvXOleU3vQ+S9XiKQg1A1XukLDHmkFGYmdUHfiYLIMsu1HeprYoSmZfgJQcf0nZIM",
-	"ZZH7WeHYvZMsIDGgFLi618JULFSGhUrBAhedPjVaoqX2wpVFbtTqclgqKiGXjedPEKqlAHA66lvjHKun",
-	"wtXrxrS2EE5M9G8sAEK2d56l6WdcIX+GDxh6YOUCLsiCTpmKbPwHtvaZCV5T51qW1uf9c63W8ZSZ1BrD",
-	"8DQTKK3EIySA/Bz4iyN3/C1y5HltpqK575zB+S6ECUywY8ZrVCQQIQaDhxM0ChsAMLNG36z6A4MbUt+I",
-	"M4rQ+rqRCzJ6fwCtgUiCFYugCp1mIyksDQbgpswwHNRgAFq6i/ofxKv9Bj/4yh4qDTOaa+ESbQTm4mVA",
-	"RHIpCF0s7mGQItfL7VdbKo0c2JI+zLoliMdF5BBsw4dnwNXBCH8kMgNXE7nEVzDmRGQM169to7xXIisw",
-	"l785jDk7FCOC6tHoVsFPbVwxRV6N2Issg7ZyJbZgK/3ZJgASgopSuGV6Ocyi3bCVisgkY+xXVpqgbP0Q",
-	"FpkRmqZd5cD14UXVsWFxhfXxXQsD0WOxF905o4tFGQRQiCQiPxeA9nFjpuBuVvaeq/yCKKyICpTklV3U",
-	"BKPJBd0H7ky+9EeHtCUnxFHRZxWq+Zx4OxFVl7SyCA32B2puf0rAOBUBv9HrrT9hkLVewJnu8Ddnly6/",
-	"gjZc6kJpt/0Nk60p1BIuKwM0fu035+c0azkCI7oNiFnktIJ7inDEZsAk+9LAZV4AnWHr6E0b7vThQUJC",
-	"r5zAyB6aq6evH6mIvHr1XEVG5NMnC2xBEdg3vRnV/3WEZXdKkWXGczQKK5ZqEfczkJpgWEj1sZzjgKQw",
-	"8hAql9Ckpsw0BdMu1IYCxnKOcSdasCpULufOlG6I7O1MmoL0pQ5nJVYQJu0h1DeKGytBF6yjK3Pnje7f",
-	"9oHB65loHSrR4yrLimviN7eKPWkKj52xDaZyei1MxAso0DEVJGOwMFpMkBEcrErtEngZIdLwTTNfPNzG",
-	"0phXq5egLhtVtKBStboWn42Oe4coGIyOe73R52vKsF7xLnkt67PFKwyqm6NrCJJ4lmbgqH+YesUQVccE",
-	"15ohraikmjYpAXEblVIXigRXoxcXbdnGnN4wfAzK9Bk/n8eo7oHFHquCdktjKo1jppS+7/B247mt3lfV",
-	"3h34OfI0B2kBNw7yOH8VHAtDwVD5tDUpFE1BLPON6kaE/OJnJcWIfPbq6SNydnT84HNrlVCI0DCKZaLv",
-	"7sdgqtGCB34ToU4hM01CWo7LKU/hjh8d9XpAkytZAAbVtdAKMNgLjnpnWM73aDAwJi+vGK4jiyVL04OJ",
-	"zObGgOPY+oR7dgdNFRVN2MgDenzkNwt+9pvbnGUm9R2E8EeSJHKNN8MFNqcpdj3EpfmNHPV6xgQGZGSW",
-	"X+89qI3gK3C3HxDRsMgnp82vIqGhWmekC5mshkLmQ61TBF5kImFJebC1Piym+czZ6rS6JIYTbszGtbe1",
-	"yEWN3uXBj6zpo1qovSAj04w+12BeNkbIAomHtexG67GNjcFeDLXWXLbjXrULbLTI1YIFBm2sqVlzH3Ou",
-	"FBfT+nDx5HMtaJf9mWcb27L7utaWacLadmFednNkBqhGrkpRXhFRprLUDRGvbWvvNnbR6x9NyzIzZlBu",
-	"xZ96KIbWmUCWEsbIVGsahJCyYQjOQcnEcwg/6fZPjjBEVisRviutP6o1iMJMvUUjUsoJGdGDX0nv4Ix0",
-	"yZAcjCIy0KM7HKD/vnaaFrzekJGQ3FjK/LL6QIyEVGvASU52enJCzvQI+qdWNjL2QJA6am2mHJUBf0Sj",
-	"YsHP799f0NXf/vnf/6P5u7hx16D1KdTHNg8PbY7pqL+yTEb6vsYEejMuq3xYWxymrUqJpifHElSx0HoI",
-	"S4b2wbV+nIEPWCYXJLZJfUbRgHEM51zNaR7Pqke+tCrq1oCKvUsTp0/VDY63zlqdmlml5XwWkV8KfW3J",
-	"7P9j722U28iRdNFXQXBjw/ZuiaL+7DYVE3dk2W5r2217JfX67h11iCALFDEqApwCKJrjcMSN8yjnLc7r",
-	"7JOcQGYChSKrRFIWZbubExMzMslCoVCJ/EPm97GB4GkckUb7NGFhKNhcUFnNcuff1G4iryQrbg2TD2En",
-	"dbiDaOFkwiVLKMeaJ4ueIcrzLdzxPoaPZ4qfxWaoyDFCoHPFbwS62zjWTMaa1rAYNKTqacXnsyh+BfnY",
-	"DoSy8KSkBndAnMhrivScNIxW3H2cixsN550US6eXAZmrGMYSmhd8HJ7vBmyWNGhj4BRRGk+3fi2mNKax",
-	"PBNLjeq2is5Sv2vgSNc9+SH8jI7A6SBPZwLMMseScxx1j0atcAtTjdOj/TMa5fqGZ5dKiDS+OviqBSCg",
-	"Cybg54LsXGAooOfjQ3GJPy/GgaqSXI+0gfaRMA0/UpAn9wwQMuO1+/gEfpVR1nH7YaXYoETqOPOgLtCh",
-	"M3TsL5wfHA6XXLgebybkcghpAgr2LqvnRr+Ory+uoUF8hLj0DEKS0p/Tgsu59OXeRXUajc7B8T2b67qn",
-	"CEc+ThP6hQWTLE1pQQQ1mi09GV/sR5ffiCWuHfA0XI/lvFPhF5Ps4eUyohIhfWJCKEqSLTUARDaxJICo",
-	"1y0iJtKp3pPU5wCy5eFSGiwT3IjqYeDukOzGU374Kck47VqvxNxSQb45F8ZyZ0OZkcqp6wmHBjhnzrGA",
-	"I9YWTrku8/CF0oKUwnIL5n4ZKjS8bljq0uLnvr0sstm+wxBzOfFdsCCw7pV4sOCySMIlM3dB8lyvMIg7",
-	"49Y3TUMGWhZJrzscPvoP8H5+VQKCYd3gLlKlsSPoRb8ZjfynIPWnRLQvrMzEEiOifoF8KKpQZjTU+OHa",
-	"Bo0lbh0MD0zdNuUIFhnPzntRwg50Om+WDoLidFEFtN9jNgIvcOHFkft9p0isD6sUKRXaQB8TDPycBsYT",
-	"mVBfwzMXrE4L1BSvXNHawTpCdYjzf+FoKh8rShmOcyMi5QmlIpfOQS7uWAaRxHzXxJNxOzM04lMm7WFI",
-	"Psz6UG7g8pAolFhFNXNV6QGK6yHuLg2ASSQkyQFqbV+WRGJvIA/p7gOey5y1g8qleF3djDADHPK/Ho6G",
-	"dKvOfbgDHp4CvYOLf8jGCjxt6U+JaPPClfA6oV6muKEHmY1LkTCtMNVjPxoGjJFiR0OPW7ksFGjD3KrQ",
-	"RkftiPjGh8HkUQxEs7caDqKo+6N0j+7YTCuFwMMKwf18/wiEMUKlh3hDeEEh/Rj8MKv1pYugLr2RNcUd",
-	"SvYR0NHU1NtW+CA6hDxkqciEjePnYPFyMdRWzLxYXyoFrmEOhgtq4ka57oVeQyTN8FFd6TgpthJVi4/6",
-	"Wvq1b8fKPxQnkf4vD4Yne1WjeSn26+7WxXcokxV0+3ieQz6BvDbDxlviAHEuLvqnjCsxmTdgURXm7EQw",
-	"nRQ5whbB7qU1h4UYzwh+NPTM3p3xqqXBGmPcxX644PiP1aUZj6CKT5SUUsZdGOdWoJJIn3yHq7GaN6NO",
-	"IZTnE4ruvc7wEc8hvlFot3fyXBpLQ+PnJUB8RVOj3DMZRQwpusJvS4LIr1OWxSnjZajYm9no3hzDXve/",
-	"8d1cI22sgOJUHsjfi9DDCJ7F44V8eeBhwEGHQ2mdtwXHekpP4l6xGEJ5Kuyhu7jkfuFJxyVqHrjXTstv",
-	"RNDabteGcqtQ+EXq7zDuIrcQHwL1IQZoLtByY+DguA8SOF6MTznQNY3nBHldp34gN4OT2vMhdyaMOURG",
-	"ckj2296gInszFKnkRap058Bf3rm9Yr5TE/5TwZoba3e3iGTh8aDODdv9SmVwh+4bxn3bzLxVg2qiS6Uv",
-	"waIUg/scIhxnUPKP1suZb51DvyH4FkDXf4j5yXpCgflbe6/wMpX9vshN+cn8EN4g4J6AVBwqAdBS+LDB",
-	"vwz238x5WTCw0UPh8/kowpDNKR1viZxYRZhEaAyoAtFX2K3Vp+QDNoGETUlFwDIIgvg0kvm0ehbFERb8",
-	"qkAZ74/tOKeKFCjGF0qPrwYhzgsO+NyQuGKwy0OemqoXJUUHh1iciEAgVDzg5kvHKSUN7ARf8Dyblu/Q",
-	"HRupnPmD1qtY6TnlDotlOHj5HfdxLlPRgdLoYrNBHObdhqlTiHSUWL5TuZgY+W6c3AEusxkbgFSjz/tc",
-	"ZoesN9BO73b8lx0wyIKn83qSsqOVYlfELshh4M8Fh16esV4s0HlO+PQ2MSBrfmn1pfcPivvNRENKF1FU",
-	"KIq30H1EmWKoqw1ZM6LyhpOL8kN4numo6tEfox3GuQwfFMAZ7yHrON+4k4TUJtSvRo9GNV5IRTINUhNy",
-	"dLNTUTrwufAok+cjoyiUA99qIq0KvpVEigiF4DXlGNTQqys/dDDJxFnp7Ab6mmlKQDjOPQqDFCsRrwFU",
-	"KI3n/M8cEqwkKyXvs+i0Jswd91Z94j/3lW7UI3MIOJtOC4VE1lA6b+fSGc5L5WI8fwd6Of4XII1RxTWW",
-	"sQIOByI/BOmbsWTQtah45kY+gLSxm7pX2hVLgGey/vie94PHTA7+AeZRSQmCZHFpZSxb88MRq1zn1M12",
-	"C4rSO5RL9YttBmNrAQVST1R0o5AAkoZdaTe8+8GtN6PcPlVjXo4Vv+EyBMY47lfNVY+t8/4vKVMez1ZE",
-	"1fQwOFTYT6Dcz91Hqqu2j01CgQWlHsIMyuX283l9q1kmeK4KZQM0/z2n+Rrtz0Rq0zga8d5AsN1mi0B/",
-	"CuSgyWTS5PB1U+dX23St2X57cvzq3dmrLXfNl6RhpUUqFsQWggYcaKjcabbwF3okFB/JRrux12w1qbV0",
-	"AO2f2wPBMzv4p/v7CjEew2nNSdpoN97Q90kjF2ak3QTcj3ZbLUAtQzcJ+o1nfCT3GbbLL2qmx1tga2gF",
-	"S04TWCVgc7uR/t8tKk7dOqlFGKOfb9MvT1IcfB8nXXVFeLjtFzyly9zSHSxzyQnt31d5ToAAvtG20f7b",
-	"74AgPeQ5YFh63iyMUXkmbwBZg1+ZRvtvjTOR38ge4CJQ7aYbwA24PRQ2lz0TvaeZpVLsQw5V6GJsHkF9",
-	"OMOuc7d+5Xf6K4218J26UbaBt7H8Nmc7i+de3PlAMJrxN319+62dxZf8Vj57w+v2F1/3TtvXeox0n3eV",
-	"kyAZPwvrV2yRQDSoii28V/gz1K81UGBo0zf9Xqzc3e9HQh19OPna3T3TZl8lD9IZ+x6EFX+kDf2zmOlA",
-	"WW43Q4Lxn7Wb+RwABNA0+vZfjID+MRZjPBjItR6GDgFvfCE3TkYai9fmNv8p3vpb6fMeVz/c+3dX7S2l",
-	"R7wPc6vMHHNAkLL8OkS0ZjmxiYoca2Xn/Q0lYY4+nIB8eKIcyAFBG5X0PRU+9YKVm8zqw/jgCtJaCYp3",
-	"OGsdEgTIELry+JUo2kj6goDo1IXqZHIobSdhPDMajisScrBK/RRtFwghZ10uqHYX07WK8dC6RmWn3kVH",
-	"pLeyVL+Vxh75pQG4Y2q1AGrMWa6pbEqdUT7QCSUW9O+xKbLi8bKVQTuuxSLQ6Wc7oJkb7QZUu3jouXZj",
-	"MtAeKwP2U4SHuLP7E+CfhH9XIHlUPpJ7izwDg1t1S3zJpbtSZijAwsxzEFbLfLG82x4FafEv3zqJAE7N",
-	"tWkelABAiarQPiSvLkojSdn4Jvet8oKScy8B9Attas+LqvV1pOvClr2Dg4PKEBoVapXhiym1gkCmPyac",
-	"qFQfONic+vjBtoB7iqX2ADzuZg+sdw94qX9kwpKXNwB+9HUbYPuzE/MvtX7+z8KL98rSTdcV1AQPIL11",
-	"IaU/cQgtG55LaSPD65JhF+AUFd33ILl3lL8P7pPGl9+rBX/bxOQAlaYAW3Yo8+xr08a9AZ0VhMKQsvNb",
-	"4PigpFHiUfDeYN6KFLus4Cr46u2W/JD2p1iAW40Q5E/9Tze7+IF2MUEoewH9PnY09KHW7l4AMQWsvrm2",
-	"D4hvIRGiEwRs8acRQLTicQnnHb4XcMc17gV3gzpH7Nz3q2+k/gH8L5AcSpZJaH/J7CASfRSFstwTU4G7",
-	"tpEs7ZHBrbY/u//74l5UbrsCQbtX2yRuRn6HJA1ntqphWWcK3qhiFmqeoD7NIyrEpW++BOjQfe+sIcJI",
-	"iyGeTyIPyfyeeROeZs175j/HYiyqNs3HUKXmpxyeXqti4/+gW2oJWX+t865MU6HutAn3W88XX3CsVT+T",
-	"PfvNdu2ZL0T2O/eRCW85kzfCLNi3sGGr9yP0JZh1bkYoD4HZ52MFNa7FBqVGAGi2fwNVfEgRFj1qqHpK",
-	"YoZh8kURmdsLfwkkz+1zjz87W6fqGVsMtmWkRf84z3yTfWegszScoEMWGPgnCoQDrO/W/T7A6ASCijLA",
-	"Wtw0IlOPT0V4RAF6tOKVbBOWC4KQHpWQXxCWxikyI25EzjNEo0iwvGyKdKxtcsx53HuCtVtpEr6jnpME",
-	"i+N6fGxEKDi7UJ7QRtomO+Z5DkVR0P8IFYnXQozwbU31mBlAsTR8WtQAwKI02bkOKJUdT/DrHwVBHaAR",
-	"oQeXwAJdKKjkTDXU9kBXPlbBuwkQg7PEYmaskYVVOolVOhRtaVUcBmFDdC5vvAvEPoJc+DV0PzLMiPwG",
-	"S667Wl8neAurCS2IgOYR3UNmAktqvDj3eJYVxdBOivZaoQYDxQVBJPCButKWwOUCOARiWZJkVeb23RuN",
-	"n7aBiPvC2Bc6nd6b6XknJnArVP0Fpr/Nx+LLGk0e3LTOTyST5zdvqKlJmOxHHQCw+WBjbIzfPRm//Z0l",
-	"5nSu9VueXwm84GCZhw/lx7+KVPLz6Uh8M1N7XOUefq159bp8PWb2NygTPGi1inNxUFYErYL3jkxtHWs3",
-	"iGzia7t88XCTnWJ1F3jDCPfn0VI7u60WAtmStfMQdFDJ5xGAgtE9KlNzYScKGiIEGXFmKlgo5zzAd4QV",
-	"VNj5qJkHaDiIDzjLEATcwPEGHYteqHe63JBddAEg2xc3wZJ7/DSPBgz+x2hsBsK0cU1p/h7t1t1urK7G",
-	"whjEr4Fn6MD1bjI+7A498gUGh1PuSegFJWKBhJx4aRi8DakRhWgy0NSqZ0IFfa9gOvNKr+udJ2kvlHdt",
-	"oCy8QE50l4bKdECoBUAzrHV1gwC/AShgNE5QQAEy0WY8sqRY5+k7VgEKGZsZdR/ew5A9nmuQfYLzgPbk",
-	"7jSwtuGknfsxFF5Q4/1XZQLRkcJ5rtn6nYJUvOC2N3hoQzh36wpTGAtmKtONtdtYu2WtnY9Gyh7V3c3d",
-	"Wu3cbDjpSSCwRw5wlwFTvFAcjxDBLBejzOOF9ARSgAE+rdOFgFjcFXFoHVz0CEnrQjn96OI8w/52ZrlK",
-	"eZ4y4s4xvz+OK5QNfe37Ops9PXyCLS7StlmHPt+K4EOkYZ2bHZ50wn0RAdhb51fp7sHBznOcBXUkOIPQ",
-	"QdxTP6JMEf60Wf4YokPLh6PStxDiebRUtxyQIqMK7768EWwo1dgCFnUfTOkpYo1WYqjH6OvgcFQ6Aexx",
-	"B2NKkXaeIIg9/JgcAmVznsoeQDIywfNMulBQYztGLnrOY8EmQCSxUZqaih93ioulVp0nVSYDp48qdeVT",
-	"KHrVQIe47I/P/bqvcM2Zf8F0KLUWs0Zr8E2MWa0dQy8UxGFjxurN2B/fKp0GSOMoeCmnjb7aRG1DA+y6",
-	"A7KAxxwFZMFrv3tEdhZMEUBb4xpJ02TvCQ8rgMY7wwbREZH3mDL/R4EGyK4002qR1jQbtfm9BwIbDbrR",
-	"oF6DUjun37kraEwAn76thhRPjVPBU6ydB757cNj86UyTvaZC9lwYm8ueLTRYdfEB3nROw1RVbnsC5iVP",
-	"UN3IRKjtVErViL2MA+/5CiMewyUVtee+koG6ghF8oktEn1U3pxP15c+Dj3Uqqu7s8b6LvFq5Pn8oRM5r",
-	"JqEnCsgpK0vwnz9fuQL/fK4lfomVCPTky65GzFNe0wWAjQ0T+F8vsR4yqW4e7rt0LFbuDZi5PTVPlDAI",
-	"dE5HVvNU9Ts7W7utmhn1cz0sTafEaN5YpiWi7+LneCqBhUWCK1Ezo6c1M4Jk8KpT+pEq92CXL64bR225",
-	"qVpab9VS15sHb8ZOS1BIdywXx1G3P8P/f6m1eB99efVAOm98mnjUYU8UY0WWoUefEOicxyUxvrGMh/Z5",
-	"wAYCNUgKeq5oFiSvsW7RfgkwGbW1eO4nG6leX1WPAOghetP3I9WrhmcgBrNlp6Utsc2NkVfqDpFyPHRd",
-	"qHxk/LGTtJ7QDJKIhIRVfZI4fxgEwxSbZpXoLxi8z+QBeS/py0rOIE6hqO9+uNAQH/sPuIn/YJHg/u7u",
-	"MhdTMREqjG9VHC9vgm4C4C2qCFtWTwXtVGNntwEmcE065bWnyFFCeNJJb4yBPVGPhDKefHwgVLngEE27",
-	"mUjbG3iwWaCshkpgBKAihTSviI7dc321HrLik3OiX1CfKLjqLmQ4LONTW52lzRXV1DFSTG101ObY+s+m",
-	"1GBvBq3my37uT6XRzlqTo5SmSC2ohAeFo1AkIpamKXjy+9iRyuXVwIak0GKPivTEfamykBHD5JRU8AwJ",
-	"s7J3LSzbf7azs9FkG2/rT6qYaNuuGAwuoZFCDmJNWukDom1jUSJhvRaEy9goIAr3Ckn+6pGsfQcTbiP2",
-	"EUmb8+llPlZ/AXb9EkkjFSVGSMpmoCcGq0ADoGZE5hbguBGDdcivRZPhM2AHdNy2MKcjK85G6fmPw8iL",
-	"gHbOBnriSzRpFqkm7Fz3OLFCrkSswcVYLS39+1fob3ynjXYjF33ax0sfl0bL8sBKurjzh4yrWytOIqmA",
-	"Ci0nu/ReNop845KuV/N/8GwFkRjeXf1H+n77c/GPL9tuI01XNwHRLlpgB14CayypNaJgMAl1iQ30BIrX",
-	"sWZQ2qijz+k9SAWYWO+/x2IYQKcoHVcVPZCeicIn0SN63+RCAWA+tTgbK7MMA3jg80/YWGVuwAjtmzCI",
-	"ZyG/K8vO3VKW9P1dVevSmrS421Ex4LfTqHW+b0z8RFwXGwW6UaBrLmB32/EB1Geub8Q6FehRmaLxkWFT",
-	"YZrsHXJb8a4naiRI/6AIoVs1Jzhw7MRxnneTHcGcnVe77BEKPuSMavsOtMlGidyXEvmhtjUwiq55Y3se",
-	"pnXu7HOgxuvy3nXRZhNIVJ3/QwyqYC8h5HUzWmHj+ks2O3ezc7/9zvXSeE9bN5U5lDZM6ytzBnroiZ+S",
-	"iPM9L2jbM8FTw6xuMjjXnKerHzbZO20Z9KhCVOFr9BMPsNzGhl3sQriRFmYPPVEf3I0RSQlvjV2znmqF",
-	"WtCAZ8qMeE802VHEr4h0MVYDXxMfjcxhicAHrkcOwqkew8BAFgaYFnwoLhSWFiHNkyyhgCUhVyYyA7cF",
-	"3i3Ky7lHHI1YX6rU0HwM0GZWwk1off3baFFuC/j6m+xXCcBjbJJLK1jn3zvAmP+vuy86CGENGa1ypWFM",
-	"7b9bk/mCF1wLEP10ifJHSCdGqcnOXzvlaeT8RtbcHV9t3e339pa4vX/t8/f8q74epP1eXZXlSNbdd/fg",
-	"YP7GdyuIpBkZquIUVPITmWQvtdXy2UgaNzwbC7zeKToIScNTHA+4ZB+0JPzHKagOjFq/JA1s8S/f8J2m",
-	"ioPZcSnNGQaBf7tR9GRuzrh3dD/sx9p5Xkv3dwP972L1T/mNZCdTKEjGB203RnYRyPnB7uxTJo0byRvt",
-	"xpuXr4/Rpi1nb196BfhK2Xxam8n0qoTQ5UuspJHnsKnkW099KjCRshGfCsHGo8jchddXjaS3bJUqsnTd",
-	"CgVpCYYJCb6k8ayS871lHePei+qJTlIwIQDgkRg43d2BU2LqCSZ+MGCn9LX5nhcAoKZAERD+jrNPpbtJ",
-	"z/Uk7YUiWtcm+0WIEeso8cle4q08KIRHMUbXtx0f9mSiD8hTCXjRwge9qTOf0tk8OxGC2rajy4i+fSJ7",
-	"okDHAFNqrvG4yX0F0CTIUI/dcwBnJfxBkEfdQFormeLSTOFxAUGjDxR7OkVcKDi1mnBpO/HRFKGdGORI",
-	"xBERkKQEW2ZFlkXYJ0Q/raYBRgqWqDiS8vc76vXEyLaB5QjFZcvYXPBhaRKBZlGotO3fLSBc4YSmbMBH",
-	"I6HYY0wsbAH1Nv4OkFK6uZ4YkZtHrPPKfXqmx3lPdFiOLtZADJ8ksEQggZCgQFlLLlQHxsH5OKOVINkZ",
-	"foCrz5EhEyjDUf5QBbHOW27sFtxy6+RlBwkNtfIiy/3rA3dIKqLDDpJ8FEoj8DUIyC3vHPhVvVAcKfrt",
-	"oXNceZb5tccHq4P0Mqw3ttAez4jeA/kH8e0Tld+QW3yVQtXxdLzC/b0ybKx7vBV6JRb/ECbyka/w4/Pp",
-	"SJil5qB7HAKTxb/ktCInL9fb3wE3of6OpDG3dVZk+CoaQvyGIR5Wv7ec7P05rPD+7vOl8tW/cjU9pdX4",
-	"xrQchBSL+q+EgUKbs8KAF/b500jn9UDrZyBOXiHyTKQs01coH+Ci+s4Rp1+oH9tq0D1U3uD8BGRIfdxx",
-	"Mp51niRYTmHY407P3HQSoLT/x1jYzhMc+O967NbJjQ2EdVtOwC8UIV4jGMcgE+mVyN3VXcEVfNN5AlWy",
-	"QLLMlKaUNM+Af8ufntlZTu2oDC13dr5sNbtTK0xku4HZVVorFBsKroAHCYEuEYWEOL19QUjGjY2pV6mE",
-	"JNNXsZcbI8FI22SdF3wgt17L3Hi9DB8ch3E6fiBfPgJ0sc5fyQS/EeZCSZCKQ9ZxjtJlJnifRupFgwRf",
-	"ogx76R6HeiBl5l4p3R7WGEfxnNov5ZVwk3x8+vqYPT/Yaz1hfZ1lelI8vVvBNhvoCXX16ol3IbhnX3a/",
-	"PXtztLV78NQ9WEg3OiOOqUUX9jojTS1JBEZ2oSLyz97YemhTOAcd6EwAgicABCTMDnI9YXxCMJ8wD/86",
-	"3DxHGe8JD0k+BHy161lm0PJiXqjyahYz4344blgnF2Y8FJfcEiAoT6mpCkx6lWV9BbvyBfLr3Jq6eKMn",
-	"9MwkleUgvWdu6poyseGxshyHLhNqPHQaA7ZtI6FPaa86a4BbsJE0wg50umap9lq/+hx1QZN1vI9uOuCe",
-	"etMzcYIy5KlzuowVI/p6BnfNA8MXT+6rqOq6ZPs1jx5d558/+ihM0l3tZrPUA7/GWMU5lhIQ/nLijc6N",
-	"ZUMN7p1nK0uBflrVNLQeLNtiG+Va9lvlBujWEjNGIJDlp3xYqewQ1RRDmboO3fNWqw3//ffWQXuvroXY",
-	"6vt8uuJ9uK0MysGzl7so0y1mOcHWql910AbVrcRS2af7DZieHDpRKuYmlRVX4AE3Pm1d6S338Za5lqMt",
-	"DZPk2RYsoch9lqj2FYk58+IiM/lPUX4oq8uP9NPOs9296scqxvsWzwWN77S9Mw11kDoE8CY8IR+NZlQd",
-	"JiaqHgizZ5Xi83T/bvx8UMvjXIMiEeGsi58dKn+NtNmw/t7FKU16/9nOTvWUg82oVlOtZLXXUZNTDvWt",
-	"6CkZn4XH5H53WlhnwzPrzaXM2ZDn15jxJ6cOPUCEOsIc0CNgYsTMfF1mnPyzOxSFrhRXZbfHQ0npghuV",
-	"eqZub+pKV4d170rF4Wnmx4OAzJnLBff9Kk5mdN0hSzaSooc5GvQFnL2ciddmHMhFIdtbwfsfnBC7rVx4",
-	"oytddo7uY9XJF7fkJpqyn9gsiYI3wIX3mbCy41lpfjfntd80p4zOaxVD5Ft9dUewg2sxrU8ivyuxfOXi",
-	"BpoP4XDTap0QRr/35GXOjOjlwlZj+fzi7vRDs0b+IqaLkT/cgm7OVdabmiFo7LhRD6SrtnSgthKnCPQx",
-	"t4HpGCfESYjfNbglciiazOlLoLhA4LwBNxUEd8e54Fb8IqZ3rQQGoQH8p9LR5Rx3CiB6mQjNKxxj4sWN",
-	"sxcn79yWG3cz2bu8Fm6UnZ1//PfRf//y6Tjv/9fZ9rPz6cf/fPP+6tmgd/OBj+SvWT454fxD781vp/ov",
-	"7gF0FtCo3JsAZ7BiWj3wK3nvWqg0nonzENGFtBDQZrwrMueh5DoNuI10Exh7hYPQd2LiVnmpsued+yt3",
-	"gtebhjvPS5QvqgAZKVTin6Hu6U/ABgGv3znkpIWWVkKRxd3+fC2mX1AfZcKKasSCK63ThGlFZ1OAs+/k",
-	"Cs7D8MCpyU6dVS5qA12IyvuiWYHZ6ay310qlvbE/f/sTap8Ai78p2vuODCC+x7vI36q+1y9iOgMDlOmr",
-	"7V4p0ql0G50ORILYkN6iwjpO+ZOQ/O3pgF5OBwgTaRWwnbMBvxH+tF4DTPrx7tkHZjN9tVXMosk6NLVw",
-	"wDzKRV9+ulBww+IaKzNhWKYr2zZ/FvY4zs4szA1Dyh3PBMLBw4Cnh8WjRtmjwI6BiPFN1vJzxXUq5S52",
-	"Wrv71WG9W7wV0hb8E6YtdlrRfxakMxb7z18VWkfvraxUjnlvILZcDJrrbJFWgR/7336DsPQ71hOiN86l",
-	"nTbaf/t9jtqWpI+V0pC1IWQwWLDro30KpfGV7vRbAL/T/XijFhc22Tngbep+tMmpbUUa37eCrDGPO1tb",
-	"9KPOEziXgElTffy1GFmC2+PWRai6D0jHh/6klOfiQvn6oCZ74USyop3bG8uqpr40PY6feW0A0qW73KmD",
-	"7542JGGRe8xCU9LNGxdgA2CxkpsCW67Y54/Kln7GPt5LJsupqVuzWc6l7ml1I5QUqiea7ONAswlX1lNf",
-	"mXEeahSGePwgMiOAMLQ6p/VWX1Faa328h3CL2wiy3UMnJRbUb7pbvwNrFyit3dIUnZHORZPeBwN1t7T9",
-	"G+Va9812TysjjRWqN73F+/XQJrkAY+ccQue5eZevK66kUkjniZMr6ucP2enrY/b0+dPdhO02d5q7zSqA",
-	"kRvn/ISJLHBWoQbH3Z5KMpyg5DC5Jb1OOgIvm6Xbzy8XeZ47yxykzU7cuco0ce8/cxt/WTojLz3cM7z/",
-	"Egfg38Kj/prWuyAGH5yE1qkIEN9vbMN/PKcZdlpZfQw4tkSxq1xP1NLqw4We20LZXAqz/dn9qx5X+i3G",
-	"lFg0L3PW40or2eMZc/IY88YgQ6a6sgOP2i4tlGTPxrzepkERHxEr18FV/izsK5zoalZN96yorpJdfK5b",
-	"KbMYW//IYeIf+RwGA8ruGDsr+/S2vs6RWzVBdS4zUZGhgs32ORM3IvuyaLO94WYgnEuQCtadwv8nbG+X",
-	"KlDcVruPDeUm+o13k5v3JuXy8CkXt+7eR3Guy+0mY9Ud8NYJOW2B5C77ZcRzK8VyFQDI1oybOGF+DzMk",
-	"xsZNzIwIrTTQCVodNn2gu/7Q1QDuIZaoB6AV3pQErLckYBREym8vL2R367Ksqxj4FbA7uMfQhbNvM9Cj",
-	"om3fN1w22VupromhcCgozSCdvfhUUSLzfiTUB2qbXm1XnKRiONIQBMCh9PrI7nB+D3zeHt20IrBxX87s",
-	"rWg9tk7FKONTsXCPRdeES/7I9W47S0zuZ63EJsd5i+JxW5a6tabLKZ4QFJK62v4MF99aCfCbyqS6ppNN",
-	"9+tHpqRUgPoYtZLv+S4Kj2frjtlY5YKnALrrW5TbgBuSeLwUxLVIGDWFXSg1HnZFbhKPCQIoIsIkbCgs",
-	"hwYwNwVsYPAE3NCqBoJtQrc5AC66n0oVHzOECvQmOwIoM5NAtRU+mUzNhTKWRxXTLg5HCMcbkcu+M67Q",
-	"aDbhWSasCfTdYjiy03BVUegOPOFMqLTJXuXczNdOVPUN5dwIr57X61LcquoSJtxMNiUZ94Wj9G0Ked07",
-	"DE7Esj5LqZSDvPW5UPM7kNGNq7vmrMsKBie5/6wLCEB1GOnN2XbIon/+msGTxmhcU14EVbBkoQDACXQ/",
-	"9YfyKdkOA6hXbII9sQXzqLN3lMe1hWYFKuwBlO/kVN7rLOG8q34m7Et8wJNgh9dUIDB/nwcG+V283Ytc",
-	"tBITRm9+Y5829QIrMh+i20ryE3m4X+dZb0eu8mKwJJ4DgycAkccH6ode6yInhZgkzOii1x4gEXhl9vet",
-	"NNHuXWulQHGb26oFovXYGOr15qR4Vbz2fdjtuvTWz9LXs6K4cwaoDlAeg1iYj+eANQFbxLodgNEWgU26",
-	"X8ZmOoHBnJl+gqkxCLzoowuFDHzOjHiz3sGv2hfjVmuvB/OBP0Unjigx9sPos1hm3M7Y0zPUSkxZVyDO",
-	"UxxGe2NVgHb68NeE+BddCR9bus0+VvIf41CJ79N9ITzG9DcWDRXAnqHiWaiUSj84I4wNkV4oWKmoL5ur",
-	"sA6cnsb9hFqQLMT7cOuJztMi6vfXyPKD6olqg2Jj0qLf42m/DAx7oahOu1BygLacEgfrVI+rcarUdckF",
-	"euDE5Wy/1CU9/izkY8lbDO4KvplSs1JxueybHnVQtVqtnd29/UbSwExIo91o0WcHT5/91AA1S/5uCTiy",
-	"NKUEUDvbDW4G/K/62nQlqAxCEZ2ZcMAWDVPzv2v81Q3QCPegz91QCIc6i3ZJGKlhIA9qSZ/TRSW81R0Y",
-	"DkV+djz6NBqwN85zLIhqnLw7LWZGv1ytn2tVR3dnDdZzseXcJJy/Rz6MTUr7PvwWpynVWtzv7c/FP27N",
-	"eENoWZmMdp5GgZTdz4Ug3wSddszjJqzrHJFpV6fTJjsPed+xSgEidEouu7Ns495ApM0LhUn2+VQw8xqv",
-	"nFWuMoY4xExGYLk+OwAqgyfYxM0/cl4XReBu++dr3PnF9RCFWM5k7sqUi7e29AGWSD4mRN0AO4cMk74F",
-	"h/UybtBP1nA85um80srKqBns/zVGxzN3qrHxxnJbQ0e5iZbXmPwRIE8VHKCI+rgsW8SyvSLlm2znY3Vb",
-	"VxvwE3OL56vBnGBPpwfRw3YRRDhjWlEgDEW5nbGyMutQ1ytEh4Tt7KM6U6BBIcc8tL4SWneEzggxMhI8",
-	"EEUebj6MgREHgqViJBQwNxRwjzAUjBAfxWZaibbb0aqeW4YduR8ESM2uuBqrCwTnDJj/HnlZ34gcI1Np",
-	"m+y98rXT8JGLbD0S524JLxnPjKkjg3V2W7udQ9b5+dU5m39VHeRzRTR7ROJ0ETXY8PmW97Gq0C93ZD2F",
-	"LogIX6/lIjr3YkugeyuRoZYndzp+cAa/mglUgEo6rY8wqMWK35s+3G3tfpNH8oK7Aef4cwc9v3KncyeF",
-	"NjY8ztjNYG2tSFdEKD3bXZ5x1RO1HtaJh/nw+RTSuaDjIKSBIzadD3kGdeqeDBtNDnF8+Cu88SFUX28H",
-	"UtGVlpqoe7lI4R9AjVqDifACZ30KD7Fygg8vO8LY7dSrtSXcVbrQLv/b1049L/3rc738b499fmvpK85s",
-	"LpdEwKfJY03/WsuVy2/ywbAUUfyhiaLPcwJS7PGhiBwEJ5lEmsCEJ7RAEl+wNSjE2JIeQKmxW10x4ZTA",
-	"xjdfb8lJOIx4ZBgpMiqjc4EuL0W5KGHmzp45qktCwK7Tlq9AVRJ+NPbPFudMREWTZQlSh4xELjXB5jsX",
-	"2l1CT0HtdH6goPOjsxcnd+jnQpcQeeoXKqwDnaQUBYrON4/uUaNa38IT3odm3WjJ++u2j1/KRklulOTy",
-	"StLt/CuhRM4zFvD771cpQnZqKG6B3nrfD5UqYlZFOtmgc2wUFvxFqIqjn8SHpaaQPUhy0Lk7KtQI4xCy",
-	"ZkpPmhcKZgBjVE6glwkO0CBuAkZYm8EDhRsWWnSkjQSCXncpphDZRKoUoY197kVp6wS+L/Oh82vthaJD",
-	"dmzNhEK/kdCjDPo7saP6Nl7Ln4U986v8VbqZCueWVW4vAGDzR9TjD6GWZ1/JRjNvNPNqmjmoTqy8IRJQ",
-	"D6h775q6oDOprTkkGhY8i5xEPD5EmQiOKUw7ge8yDUlaPcfe0tc5XjyGbvX4bIayx8wM9DhLMa3cFUKx",
-	"VPRkCnVHU9DbIY2gUmC0QKaYrgZ+RCAOje9ZozjDUetXKc716bb3I0iEfUd6bXbFNnpto9eWhCGG8LTc",
-	"2NadkicGXFhXYg1aTfJsa1Em83w+BCYGxHwaB9ZF9gDidCdIkJ/07ReYoGQ9nY2Hik7POLPaIhQOHTeT",
-	"v4LRvZ1oxH70QI8VSdKKLIA/vF4mW1owyzbZUclLVjoVhpkBx6LwC6WVKJISRJLXMRj2AlitEbZWlUqe",
-	"UcrursmBTV7gPhV18T42unqjq+/kg4L69DrnHpUz9lkvieHyWmZu77BcOKnrWWb1lbADkTcZgZYM+RQq",
-	"51kfAfcGXHkqY8itKqz+d/E7dGGDV8mJvbsHEC2dO2HF1DAhn/oHXAB06Kn9sZPHXBu4HfGR1jJlUS/l",
-	"Ct1wJy+r0AqPTET6hfOAugf39yHW3GN9A3zZqZsPUGEkSx92w8qcahS52Sn9tx7nTPoaEsQ+zU0oZooY",
-	"3raePauZT3xRHdXbzu5PlexulRDmzkFZ9QEh/McxfySEoF+1ElN6hMVAQX4fbxTxeruy8kKdFAqYPrpf",
-	"rKAjfy/QQmwojHHvGvRTBiTyVC3tXr/vI6JOqja6t7B1tRFsMtDE3notUmxxRnXy4f2ZL5TCh9j+TH99",
-	"2R7xKapsT/LfZO90V6fTR+ZCYVuUNKCnVJOdcWKHhBvHPM7O5+04hYqDZQhsBn54V7BU3shUpC766JhR",
-	"Jm0H+qn+5V/YGz0JP5TG/9BzILtnJyRouAzYe8cjBEkydJn4xHs2m0KAALzDbCiVztlYud88HnFpRMKm",
-	"QiWsLzPzBO0SeN6w5niN+zXyE0OVHvhEbmB01pvsFaRawHFH/v4LZXV0rTmk0grDAFT+SguTAK4vjIyh",
-	"A3GGwjAGyZZlb8CG2pTcM6rk8+8VhcH9hhvI4PhxkGXNfQslkN58n2n2P//r/+y0mq3WheJDDWWEucA2",
-	"1L3m3n7i/ncPbuL+COgrOk8xxw8GyOBLOsoyeg+G++w4rYOC55s4SQRBo4JA9lj8Y8zpqicUlXX4EBms",
-	"H9Mzj038OsH3ca8z/B7u0WGP/QvCxqo22wV5nEjkd4bl4IbtPGE6v1BkPkXeE/X32mm1nvhySNgFIgeH",
-	"phs4SLyBNm082p0oX4IfBJ68m4H7jhvW0RN16S7pAESNumLRGiQXqiNVLxun4jLcsoM7zkehON5obMF1",
-	"92B6gebdLy0w7vTHRtBZddg5VmtmhjzLKpkKzDUYmm/bfgcrMtd359xDqUrLVewMW3pJXcFzw2aa1Ure",
-	"R/BTlLbOlUilUnDIFgYpNcpBn5xT/065QEvf7Fvy7XowMVixEZ/OjJLzG4mex/x3Q6k4AjzDm6pshqNH",
-	"aey0Wm7POsP8JWnMNeq5QC6gwRT9iOYa54X769Yb7B7g+En9Q/ye1CwoWSb3SFtAX7ziIkP3Ie7L8mPh",
-	"PlQW6tfoF/zKKU/oENaKcdYTueUylG/Ez09zyEv4GjiDqMGi7f5x2dp5/qy/x3d7++lPz3p74nl3hz/t",
-	"77bSffFTd+/pTkkUFr/x6IEaT3ebB43bRCD+8d4z9+OlZGKvFQnFKoXDsWP50H2S8/euyljA15s2yU2b",
-	"5B+zYvjIXINjPCTDu0wgMZewKRz1KHVT0SGFcvhAcepqW3oTnN43tlceXvf9BacrHh7A7ebaBOeCyx5X",
-	"PZGtDvE1c4Pa4Nlj8kiDnYRQQAQBKMRizpvHPFscqiaMUnDBWXjkAmUzwISkuY46mZzLDW7I310IofQE",
-	"glQ8GMdiIQQTc05Gm/jfO+4CDINFZsSF6uAyZCLtNNkx/j3XRkxhj85DWp6za1FZf4RDFJt+tbV9D6vH",
-	"sweCBD4y18cDLXvioRuXNk7Ixgn50zshqCpWthm3+CHbqehlEmPT9Sh1VM5OIcd1WF4n40kNe6ctow5T",
-	"r39R+7vfBBSHJnsJs11a287pWrxe/CDKlma7UbUbVbtRtQ+samnv0dnMPShaN8q6lCxSVMSlYVDfhCcp",
-	"2N00pOqxcF49FfmMH015e1+vFX7rj7QIQxf9YP/r2Ov2SJ5aCUzIO+8bXeipVFedCwXt8+WJhu5yyICr",
-	"ea+742KBDil8qObCllfCuQd/nisxgVvieQ5GCmhGOHLy+JQ8HMtrX0TjVj0TVpi2Rzigc6QIOYggD4pU",
-	"vT8BMdeXEFJc0lyhBo9aw6LfwLdN9hFqFFg+zgQNZJg0UOMjboQLY1inz6ULK8LiVIULH/j0ruZr1mwt",
-	"PjL/yMOJ+f2btyDc02+B/uYLcWvps+j7Q6whDCJTeoUpeR5YhOnf38YqbqziH9MqfvAVA/643VuPezCQ",
-	"uRgCjOSabOS5yDJT1Fx0vAeLt3VatwhPooZiNoFDe7JkAeBqMtD+kNkPgF0VlHMCa0Gfw3kvG+pcMN23",
-	"0FrBlS9Kxio5nmV6ApgPF6qwoj3BuGIDmDK0yAH6HRKlsJRP26wrplqlwSQ6w+lve/n3sbGXSk/IMnVO",
-	"hc2nW0d9OKyGT3L3ySW3HagFgK4PsLKVyDow7H1Znk12amMcNsZhfcZhf3eJFTglTfEfY2Pf6ck3Myo4",
-	"D1S/d0xsFW3F29QaDLv4Foi3c/TloG0ZwK+5TEHtX2mbeFgdE1qSnYY0CesL4GmGqpL0EFDQo4gK4g30",
-	"AZvsiP4CU+lMBZZOd8WFgsZqaDHxbczu50VPMxlXN3GgJQDUCqy+5lMDdXsIJoe1RjU4blDtpQobQ+Mb",
-	"BhCOXF0/ctEHrgCVRSWeKZ8beBeALicry7SPcbSzsPB3TqZ9FN2B1tcnL5cJSGYuOnfG0PLh6A7Xnskr",
-	"xe04F+vkTyzW5ziSy4c2T8UsPpA81/K7eHnHnhMok5tsIGrvzc5s4oqa3kbYHD7CDlI44YYgI9LIJERK",
-	"p2wUqLF7HpItsg8EKLFc70xld0px+4801g/Najz7OIv7FmgJN5Uh621bKCOgrCD/y/aRze+Kbbhnvdd0",
-	"jBi0UCcOV4DLVITJLjiFOBkymlJhDTqV2/tka1okf6Xxxeo4XNHaCJG2ByKAdLV45JlLCk9JAk9TfK00",
-	"ft3AWQp2LAm41FB3bclp8uyl0tIvoW4f0aurvB73TdX+X7/7AC/mm/kNt6uG8/ACY6CeAgR84zz8cM7D",
-	"t3EDMmh8Wl7hLWPptz/jH19qTf7H0AMFwVAuhtJC5JWLnpA37i9ov5IKA0A4R5oI322qJy6AO/fRWHdq",
-	"BcJVixs8C4oTpZWY+MXz1eGolCfc6ZmbDoSt2OWZjYcImlUAij8yMdYWNpQ34VhNNVutnU7BFzVFUmm6",
-	"GuFwYRPriUhYp8eHttk62O9E7UuIthD9FMD/J2CssoxdeZCDqN/U3NS0m/axlz+uhQ/cSo2/Y3uEUOOh",
-	"e930TxzMP4r7gObopGO2K/VhXKcIISAe7tMwWwooYCGgwC0wAX8ON+wHCmZ88z++HsxroQpaRqXde3kv",
-	"mu6Z6t5b1OR2gOGrVZgvIsxqoD3g6ppOQgd6ApgVvqWUorcmI042gACgdNOi8OpDmMiD5kZu83LC2myC",
-	"n/UGP3N4kKvsoWXjoPvZSh5nztyKj6QW5xWKgX7ohMILrq7DsyzOJhTrt9lT699TxWpHkRrgATCp7o10",
-	"p/YQHsgV0qn3PvtQ8muC58kmubaCSdtm5NPtJf6v/YT9ev58v5WwF0cnuwn7j7P371gmgcK15PfmfIID",
-	"A+LMjA+MCQs1Zcdn/+UBxoZ8NJLq6vBCcYvd+/vsZ/miyTrHuB+2XFSEHd7qkWVDbq3IE9YdW+gJ43i7",
-	"8miePQVsoLJ4pOKcXU9fm+GxkFt79yWCPZoLJS3LJNTzadbTQ5EwCZXQHtGBjfjYCGpGywVWE+wFfp0m",
-	"O8qyoni6NxA9CD2c3mn7qfpUySR3dzVW5zMHRyeWKSFS9yHrxGfUv4hpp128O2mKsyMirDh7c7S1e/C0",
-	"yaDUgIrvtvTYIvhm5+DTp45bkjRkYdoFABtMJQ3Tv1AhaUT1ddH8geaIJNczL1UegqFodZ0rHaYbbYSE",
-	"YaRWEiJ3GwOIwkZeKQMAE+3iUGyob4TnGQacLeOPzvp0KJgwHkGQ4u8BpQKXSWT9BHk4LhShFfd0noue",
-	"DZwewHt0SI9t/GmVT69h1gywFNyOQlBQFDke3o3VmmU8vxJNdqyHIxemdcyA7x487Xjke24DFom7qirr",
-	"deKW9FbzVBFPRyJy6EWDzIsTaCfIV/JGqObyceFSeMEeG24eHOkjxK8lBYhorIdeBcF8DYT68QzZa52H",
-	"c1RTN2FyOpa3kcc6rQRxOvcgsbrP3GsBTIqYGRp1ZTsIik9OIDs9cWThzgD0E856Y2P1UOR1cx9KZ2fg",
-	"kKUiDO/zzIgQWXe1zgRXPrSuy3v+2/a/lV0GeqHtRlcqDjefD4aH48zKEc/ttvv1VsotvwNktBOBB0+V",
-	"hpvLTNRFD2gm5tXWYQAEQf11r0xbOw/3jGR5YuuACn3Dt/XnPt99gQQA5JbFPv+yLmft0e5i3O3l0RBX",
-	"BzCsDOQCxvMiQ/mt4fpuQVMEm4L57RGX6wBT/HqsQL/OEVjgzHFlLjjA+Tqr6dwhOYSoIOMWbWGxwkDo",
-	"2Hq21do/b7Xa8N//r84zyfWwNMdg2VJuxZa7SWOJ5faTI881TLBmXgcL54XclHeZ2I+UXfAvfXFiIWiG",
-	"TV5hzXmFSN95ZV7owPtFWPwVAimufEcbOLhFRxt1pUG9QJO9QNhuAAknHhwKi1MoYRgI5SIfdkUZe6wG",
-	"OPSRPPLiWCYkdIAJlUJ0ThyiBW8NXoaBg89/w21opM6EA5Ku+05a4lJlcZORmxJUhQZl4PxEaVlXXEmF",
-	"xQsXyrPuOr8fItau6OmhMAV7NVaYsyOWi5HgNr59KHUIjGfh5qHWz4lgs0BrpBZBQtHzrROPAojlYdEV",
-	"RXh6gMDY2W/tdyi4ZQrQJ9kE2ChGfIrPDe/HN1AQcT+t+oUiuv9A1eGDn+h2Pa7c7bqC9Z34syE0QC7Z",
-	"QYeKN/R/fbdddDHYnodKK2Ot6ZkVKiHJLQaQ2zloxQhyYuZGsm96jXbjzcvXxy34z05ha075jWQnU1g+",
-	"hHJstBsHrZ1Wa2d3b//g6bOfnoOmCPhp6Ci0GyM7XQDcdrCDuhY0Rel54+1MORNg+yOdssqjF9h5d8fH",
-	"C2s2GgC6X+Pfn+88/+nZ0wO3VrvVuHwFel4m1fUseqJxci1S9p+nrKdTkvW+/ETNvfRc0ZMOheU+SLag",
-	"ntuNnd3SC8X7NMYj2d7eHvHp/zPif+kNuBxpqexf9bXsyZ68GLdau09H6i/HAy7/dbf1wX2JH/LhX/YB",
-	"exT+1Rv/xS1k/GyoWFd4tavg3pW7NO+jOzTeVagtym/hlJp8u1Nq9VxRsvaDYKF/dwkOWOxePm/v7bRb",
-	"reaBc+TcFMa5QENnOZCLQzkVrCqgshsGPBKhawwn0WTneuT09njkVOXIQ92WNUITjk45PLuzr+N+X/ak",
-	"UPayP1apcfOUTie+OHrjXt3rvaPd4/2XPz073nv1/MXO0dPXu62X+69+erF3tNtIGtfQoNegmpFGldpo",
-	"/M///7/Df/f3dp3OgNit3Tg5Pjl2Vh7VivsXKJXWfqFWnPgxEL5G4kTWbchZWS0JH113ZAacnXKNynx5",
-	"RZME6fUClbuFerrz00HruZvdvtv4GJW0vbjgB2NzacUnGz5OwAAKpcdXA0oM+9JGvIV7oHShRCCwpkqd",
-	"bz6DF0p0ftN7VnW3yakLN5qo0SHqWE5UdqpEZSWNWi1OYFWCODm7VIjTQiu1glyUdXf1XJyJK+Zy9uLk",
-	"XTEX968WWsJiLncV0Sqh3I2E0gvLrFQi2pkRapHkld7xCtp500D/Q5efbvrh76NgFXQn40HYl42A59OX",
-	"211ue4P60vvfEOw8abVaTKpUuH0vVBR8E7E1xa50TkkcrHA+OwsLXwoZA69QNxf82heWKpvznnXxMRxM",
-	"GzbKdTcTwyL2BXAUw67cBsdR5o6LEc7e0MloOLR0j7s4PHsBq/Kd9ptHDirO84EPnSpuPs9HAXIQ2NO8",
-	"uNwuDhv9u/LJz0ad3ps6BSLTlZOKFSr1s//zltp/z2g9kMbqfFrwARYl7lAjRUiFH6OMWpT7wzxc6FeK",
-	"83p9qXiGx0gs1eOuZY87qRBDkXaSC9UZq1wYnd2ItPMEi5OgbAZ0MSwE1fVQlg4xsswCPtaVFWaUolqz",
-	"rnqJUe4Cp3GTsl8z6vSqDssaqmn9/Wbqaau2752hp2fvUVuYSAnksHG7vHdNkKS+NgOL0rAlWdnVsZ9r",
-	"kJ/vvGdvRSNd8y6u278BG7tuJ298ie+hlfAHhDy+hwgr0iejXOt+rVPwBrqJIzPuNj1Sr3uONucyGCtG",
-	"2A0Yf+oUDFaaOoWSCd733nWmrwgXE50GauAbksIAr2OUwwFn6LIL5PA4HyEKxBnqKIAKX8iQYqlqm52+",
-	"PmZPnz/dTdhuc6e5Q9iT0Nmsh9jbWELAd94MVa5yNtRDp92qkCfd1CJttXYl8wFeUo2myQS/oV5MZDGD",
-	"V/onOetfecd/G7RAJzCFM53pKxB5aOap2M5v9dV36HlAD/DI3trbgyhMplSdTvC012JkEXqACvG7U9bp",
-	"8oHEUjNGw3eCrzA2bWb0ULCJzilpgmedvgD+ePfsA7OZvtoCib9QIbZ3uiYpzvdB9XBD5Ic25yzlltdE",
-	"Dqf0mAu39VcSW8NdNpv0+9mknoQGXsz3uzepfGf7Mxye1MfzR/7klNA6ccdlUl2Dn65YQSPnHvZaqtSF",
-	"8+6STmVv/kd/erdqQO0uK7jw1+mU0xTrgDlwPSY+0UFs5JsIe81bKhz7+j2Er+mhomuotb19E233cyH+",
-	"eQfuj9LYdSH1L8J5x8UBOIMWsL5zW4vk3iGhShR463SS8NpNrQitZ/u65nYq/F788Ju1n+t/CkUrtoHO",
-	"+Y42NQrY8vt6vlNhdveFJojbgWl6zrmUBDsNZmtsk1I7eeTzkXKnJDJ6hVKJWyxbaOr56l3zgxWSzz7+",
-	"7bXkcev0xnQ+iOl8ZIol/67NqNWj8cisyYz+GnUaQ4HfDKn5lGDxfMWf8XT63g+OiwYfmQDcMq8SzvXo",
-	"t9GPTiryTkxQQO6/cvR+y6KSIvywenQ5HnU2hVKbQqk/6sn+uR6x8WjFqKjWcxqrtUYub4UtBS5SWV0O",
-	"W4gng/2GE1khTqErxB8krYBVzxi1bMKV78iR8nJ2nwGLM0Bpzic8ezBnJ/ZyFjg0zu8h3wjTXJFPNL8P",
-	"P9KzbPydh/d3Cjna+Dwbn+cP6/N4FeP7su7m+iBZyXLoFh7JyqeDZM6M6OXC1gBVfPSD/9B4g/QUS/AW",
-	"0ONu8jfrxQOYFGIVRN1/VCnrtVV5mhDNot5zcQPYXTwXiKsHm0vpCXbkG9b58P7svFNkROH3cAyuGGeZ",
-	"m5/us87Pr86Z2184XKdclwNNl5Dyg90TSm6wGIeA3twdAHUN0bCBWNbKoWizF3wg2TUcf0C7fy+fjmwN",
-	"oQBUPNPqPHybQ6nFPMtm+pGzjFY77jgc51mj3RhYOzLt7W33Aps0ynaXDyTKgx6K8lhneuizVsOEWZ2l",
-	"7n28kSqV8eDl198dd7tuckkj0z0Ozc0DuQWddnY6QgkKZYb/VrAwNEdcpk7SFs91lV5k/5Ye2MEinJjS",
-	"3SvCMfy6OOZF0f3TxGQbJqZ77mibBJ20nA6f8Ve2P9NfX3BfZ8KKmu4LnmWBwTSVKWQULL8WVLcICCS+",
-	"97moWywo9Xiey5uKI66XcNNCt87s0P356ZwgNgxctyEu+Z78CnyXdxDLxHvN88efdYJx757pAp29cUfX",
-	"fZy4ssysmJTF0aLk1riqMi3AMnMkdz4kAFfDMtHH8hhgiqFCbCWcTyua7CRYc6gBKCFMActVRZYZ+v1j",
-	"CV9P5mkVj+iht9WGwnKpTM8fn1QKjmTu06PZTkUmb0Quxe2UDxm3wlgfsRL+6Pt+wG22Tkp9d5k0WCs+",
-	"ELm4NVvzsrj5AnjR9xCSQn0dJM0lFVSUESZTwdMaRMnV4DjL85tGqJw/YDbJP8XirFIhDBtDvua8Ep4Q",
-	"eP0exwoPZdvrdYJQiL/2+audh8pU2HvAq3Rb+bfTt5SoEinr7O+0gMstlRA3pkBZEDgnoshqwA0bSmPc",
-	"T165uUJLa4TfiA+QLj7ChqvvN2f1TR2FxD/6xkn48/WXojBHWgXqOO7BR8jhYHFt+gASquhZHHoOXkiF",
-	"Q+8YtoNqFb7ym9wZe8h1T9mA3yDQLHSvSUSYQPzZ+T2Px6TfR566bxGYrZyp7oqBhF5QRKwtgeThFfvP",
-	"dlqoCHg6f71fIZtL4ewKkOuUc9PcxzZfkgYlxst4rANhSpf4H/1t/9nOTrL/bGfv9xVSzrTauPTLxVi7",
-	"D646rT+iKY5H6LzFaK08aAmgK9iBGG5U7A/JBvwDKfQzodJwSHhfulwj2OKadPnc0aO0SUBLC+eKSEPE",
-	"CZQEvspS8OCQoaorjEyRO61DM98KrFHIFtzVdlAwSSHeN7YVE8Q5uIF6fFUJzHYKq0DPdAYJqe8VmM2r",
-	"Tjdjt8YPnKC645GdEpM/27HdRk1+KzUpr5THiizk7h50pRWo4taiKY8U1XPoPrPTkQiarulu20mCLyJN",
-	"2F4UDCcFbQIUDyCWE9D/OQWoNEJZVrTFCGPXF+x+W4+NVtPnC6BEhgBgNhroTxcLg+vEGezgpRWBG0H0",
-	"xrm0U9gRXcFzF2397Xcn7UbkN9XJ6SG/FiwfOzejKNNpb2/v7D5rtpqt5k77p9ZPLdgyNJMKPkekqSIC",
-	"zhGXxBLanQbUGYxJgCWkWSS2PyCBSaOSJHLIOANKh4RxhswNSEZCxCSZ4KlhVkfjvZQ5NBhOK0b8gBDo",
-	"pnR452cWjVGgWVXNittQBIfEnhnQhgHipAv5Y/pAE436CkPQqiFFLm4rrLM68aVuRI/5tzPLVcrzlHmZ",
-	"+P2xL66aTCZNQ1+HOsueHj7BPIPzSpHpVk2pDkzmLJPdnOeSuG4HondduK4S4TH9P50HbCwfjjqwjlUe",
-	"bij5Ix+KHaFP3dn99Am/lYrtHHhAzUOWIlnQROfXRAl2oS7UK94bzOhFbt1LN3hs2y7N0TMZwwWPDOu4",
-	"eRdpFa2ILg4JeRJmNFQG0rGMpfeKi2SEUFiISO9C9ylDC3zCZtwbAMrQhSqK6nt66OHBZI5gvm3imS2o",
-	"hKJ/yog3t8kIVPopvPUCg4EOqIsCHJ9mV0WGBPudsM88rGnCdloJ223BO4K6fjaGW/SdnA30ODc+ssmF",
-	"YCmfmkMon1Sel0lw2sNwGAaUZrBA3FzDhdI2WWd/9zmJwUFrj15851TYfLoFpMMdNhpbXHgP3dhPKFdO",
-	"iXJq8PJGEcQSQiAKxPpcZkSRDS/jkOUihV0OW+QC+If6Osv0xFd20o4L+nJ+z/2KHAg0rtMjnsfGgioj",
-	"7SUzf2vYjKNM2mhHk52sHB8aZwYCqishGnzBBzK61lecV5LOsi4sBVQfYBs16qwS861nM6DGmltGclLk",
-	"lnXkNo5UTjnYW0dH2iqdW7zSX8OscOuh+5DIDOh6eBgCjH7SgMTmhYw3gcFaGlSRc+B3ExK4rrji6jDA",
-	"87mJerTdQqcWhWZdEVeiQVegpYctScApPEXt2nB1bR6xgeCZHSSENyxwp079CiBsd7ziL9xltw+pJ4pQ",
-	"w2BzEuN78VbDUiOSGL2FkmiVGDhr7FABjKwngqAP3dZJ2ESqVE/A/MJf0dBngYi92uiyTOtrT9VIa1oS",
-	"N2FMpcE++nDCrsXUzDxidPEvYnq7nBrG2a8iv84QYdFTaWvspeDUU4/2CbYlkZrlYpJLC6FEdLu3+qri",
-	"bicGuXqIBc4gozvxxHNid5eWmZHg16V1y29kTzS+/P7l/wYAAP//",
+	"7L37khu31S/6Kih+2SV7u4ciORfNpVLJSJbsiWVJkeTIl9EhwW6QRKYJ0I3uoWhZp77az3Ce4Pyx32G/",
+	"Tp7kFNYC0OgmmmxyxnZSdVxJiUP2BVhYWFjX3/rYieV8IQUTueqcf+zMGE1YBh8vi3zGRM5jmjP9d8JU",
+	"nPFFzqXonHe+lkuSS0K9i7qdqMM+0PkiZZ3zzmNGM5Z1ok7Gfi54xpLOeZ4VLOqoeMbmVD8xXy30lSrP",
+	"uJh2Pn2KOk9oPGNPpMgzma6/85nMyEwuSSrFlPCczOmKjBm5YYu8+u5FMU55HJE5/XBAp+zPh/3jw5Ne",
+	"rxcRPp8XOR2nbMeBXSVsvpA5E/HqNVukdKVvq49vpJ8zIssZEySfcUW4IvmMkQnPVE6oUEuWaaLp727Y",
+	"KiJ0SrnQQy9fzUQx75z/1NGP6ryPAkN5zujkVUrjwKJckoX+gXAB70jlNCIyI5SIYj5mGZETkjJ6y1SF",
+	"XKf9R4PDTeSYyGxO8855h4v85KgTdeZc8LkeZ88NkIucTVkGI3zNfi6Yyq8CJHpB50whcTK8Sg9WFpke",
+	"rOqSr/gt00ubS1IopORKFoSqm+oK9/pnjyaHdBAfJaeP4kN2Nu7Tk8mglxyx0/HhZLJxeef0w3Mmpvms",
+	"c35yBLOxf/ZDBH/N8mx1OclZtj6fNyyWIlF6vEvKczJmE5kxoL6bn57qgtGcJZU59DcO0VK4H6Dwp6iz",
+	"oBmds9xu1TiWhcifFFmmOXR9mG9njFC86IEisbmuStKrF687UYfry38uWLbqRB1B5/oXe32FURM2oUWa",
+	"uxs9oh7q8eU5y/Sz/q+fLg9+fP/x8NOfOiHimqG/0vPZNu4Kc8czmuWao83vwNMw+gXNZ+Xg4Z9NpP5T",
+	"xiad885/PSwl4UP8VT10o8tnONowF+hhKr3cImZkzGZcJGQ54/FM88WYTbm4ID0rDeBvwcW0Qv6jR/1+",
+	"mPoU3hkkfS/aeW8+puJmA7HHVNxoDpEJa6CnvmJveuq3P5EJw6FkjJZjCb1KX7D/u/TdV1/iuSKzjMV6",
+	"npveF7ur9n5p+SL75iJTMsAyI8E+5MMYfh1pNtassaBTZkRIdW9e/jj5Raq3P0y+PBl/NT+d9l/yX+S0",
+	"ebvqVzZIvMHx8dr2pAe/9A7Ohgfvvwhv0qe3TORvVwum1ifyUqQrPXjFIqKYlks5S8h4RWI5n1N1QUZ5",
+	"RoWasKz7P0dE5VSLy4k+ldKU5DOa44YgS57PvGtHVQKUz4iMXO0uKE8aKJDDUBsI0O8NWgh9mPI7yvPt",
+	"Mh8mIwjTd+gjC+V/xvSGF1JUl/KwFx6yflLjJp/TD7in9d1bNrinqXzDAkfBD/qwlUtB9Ith7P5p3CWv",
+	"4aziqGEVItEqixZv+uobttKTUnTCIrh1KmX1UOvM1fQAFAq7NKhRlhP1xnegB9jyoAa2rS6az8Tk4P9u",
+	"Yt4rofKsmLONhwx3Fz1QhCcNsq+8am8BUY7GCIhv2GrDuG7YCgYUESFzwnNFFIszljcM8GYLQTeN7Bu2",
+	"MkN6TlUO/H/15ZazzsitlKrc8D/s6CXVDEUTOJ6JyjNG51U20cddE4fo1x/A+w+uvmwUY73te/g5u2Vp",
+	"A3F7hvWZ0YgfkBlVM6YuCKPxDP6ws9OSmqT6WfYIz6RE1YNMCi3FeGpIwRWpb/hOL7xU8MDW3F/l9t7B",
+	"WRO3P+fzkMzS5tqcihXYbGiI0JzMpapaTscN0imFpwbF07EvnwY9X0D1gwLquYxp2mBR0jmocoRmjCwz",
+	"nudMRISKRCt9qFClVEwLOCaL8ThleOlnT8U05WoGl37NRcIvCEsVI+b7z7vk8ZNX5OhRdWVm/ODqRcMR",
+	"kuIowxovE3ijr/NWxdMgtDYvYao0/YNFdExFzNJdpfQ9S2VLi3dsPJPyJiRpLq02uk6KOVOKTtlFOW8p",
+	"cOPm2WrtQBpunOoSR3AA2sRvO8s3fCpoXmRsw2SVvUZFhCqUMhlTRVrzcdz2aTQTLw8nZ29Pf8iLs6+X",
+	"2fcqvS3m6XeLn/MX//j5Zvbz8iETX/3y6sn37Phx8vMvT67E9z//8P2z1fwff6OXjy5/TBbfL//x/JU8",
+	"nL9IT59++8X80dvHl9M//3kbqdwYd9Gx9iPZWz5nKqfzxTrJ3s2YIBToBlRjCeF5pEXFd4J/0AelVtOq",
+	"VOs/Oj3sHz866vW2zTF3L26a42DTDDeI6Fc0yzed+Qv9+yY1BC7Y+5yH15uT/hVdMbZJLTJHeJ4VSqv1",
+	"C31946hWbH9L+y2+AQZkBveaLWSWGxN8o2/gAowJPtHykCuSsklOZFHbMJpPzl+8/vbL8zhlFFajweA2",
+	"b9zgMgo5ibzBvnYk2DDoO4+utYOrcbQBql7mxnUptKmWn2vL5vWzJ+Tw8PCM6D0BHkUtdpkwzJHQlXXK",
+	"jKXUMuwXrQSRF3IZWBPyQubG2Jtkcj6CM3uUy5rBN+gNTg76/YPBURMdGhfoqNc85cdU3LTyfJQj0YvS",
+	"MAbjCwmPIuAEO2pwguHYmt13YGNbBfNevHd7eutwoM+Mz2mNdxT525uXL+DcevLmH+h7Vlp80HGKp/eC",
+	"yUXKuuSqzhdkdBnHbJGPSDyTUjF1TkZ0sUh5TPXTH/5TSTGKyChnH/KHsbod6YfjX4uUclFjn1jdNpDD",
+	"OMxCPnf9jk5k7sUowfsNVMhkQGrqbys7yO0X5/dzK5nQVZdo3lvOZKrlvsq3CbGt20LvqX02xssFE43O",
+	"HakYGnZa2daGqP4otASIjFrOFZno4c/kkt2yDG0Nmc9YpowzhNZ8WiizQlOQeihBxXtCU8XcHMZSpowK",
+	"bxJwtG09VMlTroek6ax5SG/iGvcs8tWwRYQhNHh7Nu8sjN/kGQ862Ozole/sxuUQMmGKqJleFqqvaUlh",
+	"Zd61F5HfysAYZZjnzRlRcnv4TGhg8bf90/PD3nmv92OTn0/uyupgQW1QeIyNtUn7MpfsrenY6BgqOW95",
+	"ukkBy3nKHigbv+OCTDNZLBQSNWOMJHzKcxXhiUoF+WBDUFojGhe5889c6HukMBsZXJM5uC8iiKnqDXst",
+	"0AeiVw+9ImiIU5GzpEuuckVUilfM6Qp9ufbk1zTSwj6fsRXs9WtRWdUPvV7/Ye/kUXfxsD8IE1bP9W5q",
+	"zVvjJd5EUHPJphW219xBmcUHmDXewY2siZqXazThgqZ6ObggiSzG1a0y+K19ye9omrItYcUlXPNvFlXc",
+	"4FVocK78Zh6F39i7bWa6gePNaDYxvLlkb35/KpKF5M6lvd3b8VIwzdVzLah8h0clgKQWNGbqoiK0Mj6d",
+	"wQcmZDGd/Xu6RFot+R1cJC1dIxwd8ega+U38Iu0muq+f5B0XiVxu4my4oImn4ce9WRpfDgz9ST9DLaRQ",
+	"qJ49pok5w/VfsRQ5Q/+Eb68sMjlO2fwLsCm0jWFJre9I9AALcSPkUgwnnKVaUCQspzw1U5szOPCvO3QO",
+	"LvHrjj2y4aYu+ZInkBkzZ1QQKkDV1jvlL52og0887zw0NwOB9Gkdw3szcT6mM35uFJnzlrk0TOVDnrTL",
+	"vdGnWKG0GqYPFp4Dj3n6FZmBXQgDxb0NKR1S5BmNc5JIhpOd0VtW8oYbuSHueZWEn1p7wPB2XNpGHVAT",
+	"fE5TbS9q7eeFzGfaeIMtlcsMs3m8fLnvDwxXHGDiU2gE5vKHZYbUJ0xPEJOUx3fjJ6u1DIXMh+jjT02m",
+	"W4W17HV6fgkb85wl5xBZhD9gfjTNGE1WRDGRd8mlujEq3ooxra4s6EoLlzGNIStrf+Y4qzKHG1lMhV79",
+	"MSNmHizZwAWNE79vhnBsOeHIsIuMaRKh0vbbssgzmY15kqCRvjePZDJlQCaapnLJKmLnEmJHckL0RYQW",
+	"Cc/1EU1XMOU4Y6CYGlqruy38YbnwL2ROytE0rfHawO9rbTHADlO2U03QmL2/tftKCnanZcOI7ZBlVFXX",
+	"DFRXzW6JVpICoUA0BlGrdQmoqXHcLlimpCDLmYRn4OOJ4vqcqK3u8aQXH9LjwbhHj47iR7G/mn1PxsNU",
+	"m5exOpH7WMOrvJz/vpP9bXfuldDKDk2fZhkmgrVkgzuT5mWREbCmQvO7MEmpEEXGePH9TfmFzJ/JQiT3",
+	"d55N4HHVk8xmWJXnxuPLr7UYenZ4OXhy9OXpoyeHT88e9y9Png16Xx49PX18eNm/m9w6qsotO6pWJxNe",
+	"fE9yy84dl9XknNEcVUKqT+57XM7XbM5FwpK/FSp/IZd3O4HMs4b/LFQ+FKChu0W1P2LgO2dCf8As/wtM",
+	"lieTTM4JuAh7jw56R2/7PXQRdvuDw6Pjkx/3WN6M5dlqCEm0mx/s+GDgKy5Skm+pWBFDNLXpFFub/H2w",
+	"A5ygQBwliZJSdMkIctYPIF3ZRNjsLEdE0RVk1tcYxLtlO3+4jPhP0V04662Uz2k2Zb+nWIRgn0wgTSaX",
+	"kqR6AL/tEfBWSs0ir8uH7S8VpRzOqVgNM/Mwb/v0ez2rqyrndqeLRelfhBw9RaSpT1Esu2XZhcnVE8yk",
+	"6gHDzMC5m6vynrtIzn13zNp072PDgAvQ0kX5hOECWAKiV46SxhqyeVcEEvJrW8xzqvzBW+o74ddkJXd0",
+	"UVSf5fHaGyYSQkHH9AMKGbuVNyjAr6GCTGb8F3jdOcGKMHJd9HqH8Q1bwQd23bnbkdz3j2RyS1OekMtX",
+	"VwRTYZs9B9WZ3fOxbMYBBlVWejhr7PHu3buDepXdppWuXHtnLrmlHM3ku3DIuFArny0CUtRuG78mCqJV",
+	"zlCpJRvqXUjNjroLbxz7Zubb9W0NoS2eY6pNE6PABO/rlBZyGTpoyGdAD01SMpJFHss5Gxrf1qgsdPz8",
+	"P0YCLTIZM6XuzF28ZIzhDdOHQFEzgN9C1Lm8DLacpqy+0FRmoG/UrPuF/oVQIthSX3sn2TMYVP1Xu4xj",
+	"A8s1zPo3cG8uWZoeoIMTzvzS75aYDK7fTif6TqhisZBZzpJvWcLpW6DGH6MGgteHxSnN8OgKZR7JzDit",
+	"R09whAdPRSwTLqaj35JQbtVtoSdTwRwRmhMl5wxmlEo8g3OXkxeReEbFFDJk0YSSRa54ondCrO+F2POY",
+	"ihuYKHhUmOAsIbnUM1lkcsGynGMABHO/ahkbaDX1ztasJlehmNCcQfhoPdqjF0e/bn1m1r8DP3c763kp",
+	"UYcn1eHQON6SvXPa71SiUPqOn3oHZ/Rg8v7j4SAUVNZighreq8faVjbUVo6yHE3A5br+aJmyrWkj0ni0",
+	"i/E/WZyHxkGhKIXn54QnKoJsTQX7WhXxrEsuiasaRp0tlkWaYBzc+ce4zdfSR5IssObolqYFCxfktfG5",
+	"hKYMgwsXgYDl3yVfMsFpqsrEM5ryGwbzmUhNSwzPo1TVo/XUBrgeMqWAhadMX1Svvm4unQ0UrkSd5Yw2",
+	"ZCHPWT6TKEEzWeSuLMpIWpcNBRWRosYfXz19Sx7e9h86z/rDj/bjpxDhlrNA/tWlsDpvREaFYtk5Wv1Q",
+	"vgTJDBPwfGZU08iMA8Y1snpGl4wwX290DnysST9mKwlPqSQAgk8V0s3qZK/OTJ9dm/fho34w8FtGbH/q",
+	"QA6FnrNZAMs5kZZCZXamxE2BBeVMqecco7NVwZXQHI4MnrO5alH7rWXtJ/cOmmUUdEGvdHfbQ16wD7kp",
+	"Aa7PDAbTMAOb8e6pRGOaYgD3Y5k5Y7NkYH92zjsH/cFxr9vr6afEGUs4gno0Xn/kXV6/BqKBm28/7PXs",
+	"7ZNM/sKESx708qPP3zy+euEntS+k0jo3KFAlbZViMPnqgnmT3lxWjpdVp932Di+9aWNpt73uk0+cli+x",
+	"9PkYOL+QWDsAEfg0bCz0s5eQXBbxjPBq6pgm/U7QAfabVsMEXa7O7waIwUv7gidGbpEdWctV9GbqaLhh",
+	"yzznGGirqStzu502Df1bKRis7Xbtpt8F5eZRe+1mDz4usQh2ghyIOuDK2pqxBRdpdYL9vM5ET2yOcQV9",
+	"w6zEOelHZBCRQ/Kv//7fkdMTKJnSxQ48FjxjtUq6behv9DWaH22W5m7JmD5L6slbgpmXR5ZdfL5sPmqQ",
+	"6+7jrIGX/mGHzQtIMA4qFiUHmCxkikqhFu5d8pxRbQORX1gmtcIA2Ey5rMubTq/X66FN8Oi0s54C9vEs",
+	"6p+G9W5f9G0e3zo+zDmm95+jzzGWCUOnozuPRlHTFYrlecrmTORQdqKZiMNHTHg1N0C6P96hf5swpvS/",
+	"qlALJhQbda/FO1CnFbtlGU0rKfsQswbrDDTZSZGBLqsvgd0GucFQP88XDFV7LIaVk3JEoOcZhdPOypUJ",
+	"RKD6E6quhb3hvw5H5DPQ2b57/dw95n8MDg9Hn58TadA8iCrmEDd39CU2HmCKB4w1PGcUsGxq6d7Bk7+S",
+	"FHjavNRvcpoD5e9nV8Gp8IftLOvXqJdKKZajccY+AKsoMs3kkoxXmIel7bcZsyU04xUxRyLsKlOvhEpT",
+	"1Ek5HfOUQ92JHhl84CKWcBiZ5wdKmaLOZZJkxqFAk4Rj5e0rj+JGn6tbmpADBnUCXJEF5Zheyj7QOE9X",
+	"wNdLukKLc4WZZvo7OSErE3rRu5XCO87JCDaR3jYlvob+azGTAnbVjIokZVjxhbtvdHEtxgwcGJiKlTGL",
+	"BqepNtLEYiLnNB2B883Jqyqbfuzgo0EBnVFNkTn94M8fc1f9b/pr3pBSXd+BhljvbTdXhGmder8/pjOu",
+	"Zypk3iVQDgubct0Lwycq3oo28uzNE1/FXLddZzJNoBoC3QDKZfplMCS1Jshf01tOrlaQGuxt6LOzLXgc",
+	"UUe4M6bFpjUH0poSiV9HOPu1bRd1PhxM5YH+8sDYIEDCS1c0W/6ubvjiQJpq8wPIX9ejg9UyhgSy0FYF",
+	"rLzyU+Q4qrEIzd8GNhDCFcH7Ir3VMRkTUnc8YJqaW4ne8uo5+te/lFBO3eHB+4+DKOjK2oEGHt5NMIXf",
+	"Z2H0G+rNafKt6nOtjp8LtcU5cFJz0uk7NjvpdphZykN1wJdQg8kSon+GyF1MhWAJ+ftriM5EZFQs+PnD",
+	"hwu6+suC/vlf//2/9dk/OFkI/XlU37DldCu3xTPKYUR/lTc85jF3D3kyo/x/DHqv9I/V/TXo9Xp3mO8i",
+	"XBl5ub5MrTlwe5HkcW0F9R33toJwOuy+zeC21nP84qx/dvro5Fhrr4PqZK6vv/ipf3D2HtXXk6h/dLf5",
+	"FAu+ES7ApslzRb57dUV4QlJGoXwsQkVtBZuMvLTVMkJCMECraZqdmb3BIZTh9jVqJROgxiu6UhHhk2uB",
+	"0Gz6ipgKyBni1QOppvGtMXWNfxth54ysGhyffPqr+Vb/fXJHeqIs2lSz5lJkAnvAGBFoCzYWt/2hW+BT",
+	"SOdcLJ7eBsX1GzlnJlmQKhsN6pKrHNOgUggXpYyqnEgR4w6hJOUqjxyEF0aJTCFQZLKEVBnHH/FkZGrm",
+	"+JytayyYQ54Mad5csTSjiwUT9SDKffhgrOmw1S3ypb4wEFdit/nwbHJ6kvRO+6enR/Gj5OT4jA4mjNJe",
+	"fHxMk17/uLra+o6tcSULphaKfZU291zb1TRNfTYtPTEQ5JFEiggQB8OV1QgxuqNHJg+aL1CtAdxEAeoU",
+	"UBxjE2jQcsIDcnSBCK+0lfq1HnNGcunjRGZsUoiEJSOrSay0ZL4whkJX5XKxYAmYCOYLmuUsGV1ULQHB",
+	"ltrsUA1Iknr5U4ZpTb5goge/DN9/cX3dNZ/+1C5G4ZbR+TU9do82mIkqoIiMVDGe83x0TmKaZSsAyNAk",
+	"xBIdmRlrsEtGGbtlmWKjc1KIBKGlZcanXNA0cr+qUZeMMG1hdG7yPytLljsIRHAkRtcC0gFAStgsYyPw",
+	"je2JA4TsCXhFmRcRtDPVzZOZ5MjkO1maNAfTEUU0V4SqG0yoAMyfKAwmUBU7Tvdpi4oUWiPwSQQWSi6Y",
+	"GAFrrriYjshyxlPm8zdXpi5jSU2qnGZPLKGC+7hm3FHC4pQLzfPjFYTq7FwvyMgVQbkfqbpRF2TEPiw0",
+	"DxrIcX2Ma+EHoWh5y7LqihlYDRwofOCYSoMv1gzrFVuZRwdX83HpzQ4sl+cy0sYleAnkkikDRZ7LnKYo",
+	"Ji48EHfIwoW4tIAnwMELqscYIYcEm9Kc31bD0C1jYbVjaI+Aj3mqfxy4F1TEx8FfPuv96imGvah/+unz",
+	"z7Q4gb/70dGnz/+yXabgC71wSUh2mIVAXI4mWCO4pOrLa0rpWIOCMuAuiOqxCaZjcHZ+fNY9g//aH8mT",
+	"IITO23WwHEYWLOMyaRjCoUMK6fbgv/ZDyBpo9w5mjr+ihKm1N6iQPpjTsWwAc9G/OA1TZgkC82PCgH4a",
+	"FDS38W/aMWAdQd29mcvw61npL95I1L3XtcbJmSURUGQTG2NpSZODH9NCfUW80Q93F8y1fWN3BsWnmO8Q",
+	"ha7e85vFoSuvSanKhyaW14Q5M68i++LneSOf9E78zddvv/n0kWSG0Xr8u4S+wZ6odV0IBSXbqr3gcI+I",
+	"87dHBN3tejfHcg6YFsbdXiWW9dRv3ikltN+mILkjQHgroV+rlkaRMXqz3fX6GC9DVQdi0Alrj+hvXZ+q",
+	"QS/Q6gl6LsDbAD6ZyKQya1a77vwVawEc2X7qyBs15nqiTh6uJ5LVxB6fqHi4yNiEf2gYiH7Z1bM3T5T1",
+	"fYwzKuIZUx4SfXX53jwGuN+1d3MxnKR8OgsInatSmzYpbKimjhlYTaDFCgSvKLHhd87JmNMPwx3TG2wo",
+	"wJsd2GWPjTPoSiSchiYrWD4EeTOM6aL1634uWBHM61yjDxQpQb8MxB3wKdPbmTIq31BQ4TOv43YEDFFh",
+	"MxzLiSEgizIX86VRzNs0OCcw51wUOYvIhN8y8wfeMJNFFgHik02cy5csneQGa5zucvaLG8QoWd8ENbEC",
+	"2ziy+Tf+/ii3rCVY5GSFz91uGUsqNQmfy5bRsDvEsn77MJKZyxMj/xqQmjEiAA2eoIER00aA2+zKyJgt",
+	"MqUdRiiOx6Y3rQdi5vIWAuYIt4l+XYMEsOR5PCM5S1MF8MiKMVNFCxkDhcrlHAKAzbbBbgJmbI6gtqeG",
+	"PWX8XJGw/261GehoDGnvDVrKcV0pCb1CkzEgq2BqQOPE4Mq7fG+0ncHEFemKUCFkIeKmTPWMTVhmfX1V",
+	"hNme/W8QtlJuWaZoGsyPLwQAk1BBGM1SzjLHDg2jyKrlNp2Tw8HZoH/4qH96fBL0UO6QlaVkkcWtBK/m",
+	"5jd4tc3monAeDOuO160p5sfb84jNuCKL2au5ycv1Mrlfjs6WF5pEgzd4D0DW4gHDnmtwneh775wvBmre",
+	"Nrnf6HLUd/9dC/T1UaQMkDnWhcxk4mQbzaBphjJFQ4AHC8djbfMd93rbTmlbf7fxfX4gC167ptBvgTH0",
+	"iVJW/JmpNhGoyeGXsGlGE5aMzvXpzQSe3dzTEXzTCQ9/oolDJpSnRcaUl8kFni1fMcwzrsVJkXfJKJFL",
+	"MTqHih3KUwUBl2vh6gRQiINzXeqL9LJkbAIFZxSjOOQzSG4bFmW15+jzLhmljN5yMcWHm/qnWArB4hwW",
+	"dQXIfBfoJbYOzGuxpNDViSl8I6jxVR9jsQCPIlJIf5RLgaTW72vcERsSvjZa9UBiREC1VA8a+v/67//X",
+	"/U9bqCEhtykoVS3rCpwuJ297vfN+77x3tEtOMJ6Ta0jj61cGDz5JxpksAA4x37Xw4jhIgjiVqoU5fqds",
+	"++Ap7tayhHrMjcoiJ3c50HfP03fQ5hsPO8uvBgkdE0rC4M2udAYOFAfZwkWcFkmNoY76g8OgnBRhq6SS",
+	"8DrhKauXOG2O7TVnhdUbr2BUb20hHh4eBlU1NaOD45OQVHcjdcsMISjsguqFWg/HvfjoaHB2Oon7cf/o",
+	"jE7Gk6P49OzsZDI+GxwNHlF21GdHJ0dn47PDo5genR2fnfXHj06PB+PT4+P1DGMIwW7KKTDpYm++vtRD",
+	"31uTqasdSAm9gtGaDmIsModIjzzkVz8Y/t14Rmk+vCeVopTDv3+6rGfQrh8Ci0VmVXPHJGdH/d2LWMaF",
+	"0kRWQ6O6B7bsl1apR0BmLPt0GdbGXnKJ1Qghw/M81VaYYNUMkeM9hrg47g3nIfcmTSfulHPuCHlDUqZU",
+	"xakgCNNm+6xL3vAU+rQZ0HhIg7JhwoN6fkB/0D32ZaosED0yMFxjP+vRnp0FR/tyQiiZFSKBkmozXMEF",
+	"y1cH+p9tQ68M7LS387gMHELYSzyhaByjMwPqpZWDs3SvPdnodToJF0mxeCZ4TNP2DIYZaGZhXQk2d+W5",
+	"WJCfMRrPasfFyc68ZYo9A32ZXVs4fZqY7J0SaHz3PrPVMhtci6jcyKGdGKReOWa3MxzTBcUI9Ixd94Dv",
+	"6pRIqVKt/OVP4ErwY8wXTCjapmbLOUsa1SFLHuiuY89KLK9Rpih/f6WIJmnQlfSdyHlqkwkwMQxAWFOp",
+	"WALZNYL40wQI2XpluKcU+/0b2inFPGnd1lebFVt11efMBZpc4tkm/X2wQ/CqyHbRLOUty5KCDRO62hS7",
+	"0j8b4utBY1MYTP3BVatvzM0bXi5FqKxLWw8o9TD+Ulfu5oxlNOyIUjIt2rA4rNPr8nItk83Ut972TmaJ",
+	"au/F17c4N34+Y3ynhdmnjjDqFIvEy2W8J5ZaOv0ncJiWBWkmTwBRm0sQ9Eq2+UEpEw56h+1S2FDoeaEA",
+	"31UG7O7IaxbT31kVmnhSplFKXyrFp8Ka/TtECxxTrzPsLhUpNRLgUxtH+8SeCPU+3jIfcjEcS3kzOi/T",
+	"qtHaA40QxbcsMvBQA4q0eJATNZPLLoH7aT6ELkTn5VX6V2Xux2c5mHR4vnlKl4zQhzlMOLjMRudkLPMZ",
+	"3A/+fq1ZXQv8FSIE2GK1S0ZJgSA3bH3c2vxe8tg1aeiSUVq7EL3t0ERJEEr0zxn2+BkhjnvCwZsLfjJj",
+	"Ty5llpDyV9AMrdP6GlplOzyKoXHkuNsxfUyUFVOOHi7VbkZLSNRckgTVyi4UkE3R31Wm4sEpB4KVIlJT",
+	"XGgtbNIlIy6G0GwFXXzm6dfC9mCprsQDhYmtsDETFvOEqXJZ0RWsFwVKZURSri6sjheiKVdUinRVudm7",
+	"CvlC31p54rVIJN5cigmPJQLSg5hfy1gQShKs9IatqOexoCtZ5MMJ5anxeZaV6VDEp38mCU8M/B+N0cIA",
+	"sHicHzIx1AASWxiLgKVV56G3k7RxXO4L56i3M9LixTKvtpvxnwrblYrjsEyrMHyAsU1Yy/JFxmkfdarU",
+	"h8zeOkUxjbKkS9ixCVJDzvcQcDn7UDtWrFPGnNpcgAc2IjmPb1hOjh71Adm40l+k19tNAMJbm+WfdcPW",
+	"kin3UZTr6CaHuwMF7KoY1GPitaMOx9Q4+S8N3tzHDk3Tl5PO+U8t3tz5FK17s2FfNSSmmFRYwDKnYwRf",
+	"itAJD3IOuii6VMFYipinHBVx/RqpmCITnqn2WQQldsRlbLW0ut+n3O+qtTOpfG7oiTOucpmt2rumNDVf",
+	"yDxYxd1gZL/zZbQqaxCMFKUrG4Vx9QC7ZF40lZQ7wO9W/Gk1yjCLWl4p6eV5CL01WWfa95Ztsf+Vl/CY",
+	"3QyPx/1JLz5JWI8eHU16k1P2KDmjh/GgPz6dnCS9WtOtk4onVT9ga0ELvPo+PJJmE/3unkjHbuuOyPvU",
+	"9jGs08Loqobrt7r19z49Alhj22MhjlrfcJGsJ9qUuF0030xtuN8LpqNloZkdi9X0IxQ2s4IdAAcrVu+g",
+	"8EuqDibAcDQ5S/ksySj4kNCXAaF+84LGs/t1xdYNgv5xZZwjWg+fZgxUJFSFta6rfLee6wOrFUC4GFRl",
+	"2MhwH1TclTtba+hczblS7ldBNDPSXGbQY7dMS7eAEDCEUj5gDNY+pHmmLtZdqxUxxGq8T9vpTUCEwh1V",
+	"2KhSAWDExGiEmJ9yAXryzIWijQLvunaAoq1tiqqWOEMdTshO1FkxtXl8ak9noJuf3qlaJd3lBqM7tr+l",
+	"tm2qiSRmAI27x54g68YpLqBvtnGEpNVWxoJ56QUMCwih6YLJukBDSrAlmUob8zc+a6hyujA7QOU8TU1K",
+	"a7Wu7FosjedyRhXYYelkaN5LyYQty35CJM9gR8kir1oFbsMannTPCC97MR6nTZVJuTSGl7DtxiDbByre",
+	"iMvfFNOCTssEeBnTlHXJu2rfGK7IdccCrl53cMhNaXNrXbKxC3b1FWSZ8ZyteeL+9b/+Tz/q9SIDtReK",
+	"2nvTCKYwZMzzHZ9j9ahcCgQJpQp6hkzpLQsk+ccHjx4FC3dkNsR+/9tYHNbDJofZ27LdbjO9OWun5YHt",
+	"wbkefjYAzSG/OhahckGgazhK6VpRN9bFbUknw1f4U/KpEtyq5Zy2i8yltHXZXQLeP4vaXMKzcFWpEwQU",
+	"ADS1F0VOKIDj6AsWRe5AckJVM22cuVqNKi0EYRSMUJkNhgU2kHeteQ14aoLqx7oi84MsAG6IAArNv/7X",
+	"/8ESvODdhch5ujHGkZcjxkJDktMbhklZNgiy1LJtpncHFHggbgRLJ4316bZvzJ7VUjDnyC6LoXWInZ5I",
+	"obgClPBXmZST9WPOVte1KHfBvs8VzdzdNV6Fw0jherOtL6vN1/Srh07eZhTh2fpwiPuwcMjUNSrisK6J",
+	"75tAZbXPfR4YzPsd22hmy4hYFWHhnuwU6zveCb9yeyCvjlu5QzTvlmUZr2eNv/UlozX+obInKB7Qgbdb",
+	"0McaGvfGMK3cBCWhyiDXv0vMKhRGQqb1ZJh1snmMVKVlDSvBG+dmWXAZh5WeUSzFhGfzIWZSGf0X+5da",
+	"xBI4KqNqAEGbcxYVArAV8iITa3cLaRz3yG1TlivXDtUHZCgv0XchSl4J4sAVMZcm3WvhRuwc7dW7tVWE",
+	"TzB9CErHunmvg5zEW0taA0Rfkfved0Qk12cd3O1CABDoQfSN0TlR0qQcw4mby3JIXUTY4/kQbN3yWlK/",
+	"lDkybr00i7Abo0dtrXALTSRTaQWrsqCrIUQPRudoblBrwJhgBCJBeLEGg1GIKdEQzqpaGBVmwYZwRSYq",
+	"2BbV5dE8bR4OV02wDaBPE/cY96cbd9Bw8Zi67D2xa1zUk4tBd4Xp7+HagZnw1wPM5K6raRuk6c5xhg2b",
+	"uO6kjGU2PEsexf3JCR0fssFRcjyhvfiQHSePJlqoDuKjjU5K/YCtTsry/a9SGlAq9sFf3v1Y2VzQjHAa",
+	"i0W6gozhnCwhI0zfYGtHWzlS9QwFS16Zou+A7obJ7Q1oaiCoaYqmPvYOHQH/jYw3IMlWJCtEuNroPl3i",
+	"3qJUkMHN8DcfFmtOrvZuw/CGvWUZS77EBK6wg2l7ar/J/9o3let+cpQDpVFBUuIZ/Q0LzPiGbcUt+AYz",
+	"3hSLsyZctjF2iMvlDROATVY2JIIWhRg0rmE4zPgwntF8OJ6f9a6+ejqN5/+YjZ88/uXHdy9WP37/d3X1",
+	"1Vkx/vpm+sO7o+mP389m4+8vt+ox2DzODHUDLd4hFto6PZpm+a6sBEdXtklRaDXX5UyxeJd5/jno1C/H",
+	"vGm57NTWCqjM99vI44GnhhAaV1BzWoKsknEq4xvCBXlMFTs5KhOsqSBMxNlqkbOEvLp6Ebmjyz4Fkchf",
+	"wWklRbpC/QIKMhHskFaRShd0perwhT++O/5nLNJl8tU/bp4/eTwbz/8+Hc/P+Hjw+vhvh99Ok69Op/Hg",
+	"H+nVV3/rJ08e9+hX301/mD8r6Cr5xd+pC6rUUmZJ9YQ66p2d1A/JIBjiFw/ff/Hnj71oCzKgAS9RXY/Q",
+	"PnAgn1tUmwXApsM2eQi3wII+8bBG1vBWrt68JEeD/iNsSMcFiemC5zStOXIQbmmtfvkwfN6apOcdNZrd",
+	"oLv8Hk2bbjBjeY0X1xkc3xni6up9ISUrQpAayHOyXGo8d6b/kI3UYE/RoXE2LjMppkNXjSpkPoReUe+D",
+	"lISM8asKNu8utfaVGzdW3LsrA70TvMcEacU99cnOmgtIJMzD84I7ZLZ6KvIscMRMbEfxdR3jxoQOt3IJ",
+	"xigbK59MfAD7yBNESuuS5wZZzkNOvWFaac5kyohiDDp+Yv8smpKE5rQZMjvgh9iNxRd0RYMhjqvcQPLX",
+	"UZmpxTvFvDV6w2xioVEi1wl6y2lTKKE0PFEbnUovwQ8hETyc9iohvv7y2ZOtZ69tqm4nGuKup5NJsAfa",
+	"yGhvxgh2hj0EsCCkil3v4QqlbUJc68h5ozHYrAJZjGA5IVCJ8u+9IDdsAfbUtahm5einltlvkFmJmYE4",
+	"QEkoFjRHZLRA/F3EuNfbXzEmRpEBYMO0QjfGMbRomCuW3jJVtWVL7dVONJAYByMI7sGnIgGUWbTJ6rgX",
+	"5uh/oAivWYtMJG38X802m37AVputAdoWzSSL+gSZUVmiLhwPggVrUUTJmOVLxgSEWPACaPuM3a/ZIiIj",
+	"mvyzUDl0IYCsxUklLB/5KZamt/qEMYNVij8lLoXSl/ng93FuAlvdN/QwB4wDwfvGoBhHnXJQlYxErXqw",
+	"cG+HEss2TDEPB9jhYWtBGpWYrqY5JOacuhrQmq3jIq7bA3oGA6MwhVmbMb/wsk+uP2urmhrTOxOrDSZs",
+	"u2R9g1ft4VPdU5del2W391PA6bCfQxl3VA3nMgtX+2I4Tv9ctjpHWT/Sz1EjLaVuGZlrhRxbPS3o1MHs",
+	"qpnMsMchmy9yo3zntcemDiW6IjiMghLoicY+5ENq2xavGxAjil2PTbxUXw6DqgMe37FyDRagMhqPlqGD",
+	"6RliPIRdAsM4CChUK7jOmFpIoRiq32M24yZ3EZXbquD98Sxc4WXTVatveiYzk3vQ4OwzxlQJbOP81V3i",
+	"Y9EjsGtZ+trd3DB1E9sailllHNym2aoZIxwyJvicG3XGIl7wnIAopwr5NJ8BOEJDmPZ430a1a9iWMGpH",
+	"8Q0sscFq8OGCbSa94vNFunLhCCB/A7S1U65VMZnwmDORD1F4ghLFsP2sp1aZb6yChd9lte/MUg9N1z2/",
+	"GciwENhRAMqA5my4Dlw4nHM1pyZ5CSFIbBUn/AkrOGQfYsYQKaSKLucS/nMphwAN7I5LH68Yj0vvmzra",
+	"idfd2wIa2+fo9U2G2hhxD/K/smdw6fE3O7iqSjnI5OF4NVRMJCAiSrfGMJXQ69toH2powMshl1eTwJ06",
+	"9gtnBOKfceUvwZbDQnlXZyxm/JYl9dvc99X7UZ0YWjDJkNrwdUP/mktEgjCF2q6pCxn9daT1p0kmTY8w",
+	"6y3AXrEQZNJfJxlMvI6LOatVbR0e7tXURg+c0RRbxNVccS4byGU33gRmHk7wCW1oAKILSnGQ2KAHGnlu",
+	"IibkzVwfgRYhrkqYOU1Yg4vlzeOrF6ZvXifkMHr/8ehTryTQ+48nYdJ4YIsbco9A8mvjBlP5XF5OPQU6",
+	"1+f8pt7NZbZh+bSyTWShoI4By83rKI9b0Bv2hJZrPG8rZ229YeF+9ckerXfNa4ArtmoHJqxbHe1Z72jQ",
+	"3z/FwBu0yzHYmC1wp14coaQBTSUXgbAJA47XtuYEVKkehjU2khbM1wgMRm5EFugUbHpR1toA92IDtFpv",
+	"BDKuNYFp0QC9a00/bws/vvxaG7yXB8/A4L2+7n4GV/2Kh9GvVePw15pp+Pm2fd6UEYxAntCjsrRfXcGj",
+	"yeV1AWIA44d9Cv0jRILFhDiYOkAFJjPYKL6FSIRiJpEQlaPXfaR4yqCuc8pvmSDFIiopjsF+RXnSJSNz",
+	"YozO7ddM1HKDHSqpQlPYq+rzInqefqBVHD0i5DFUkXA8+jp8X/BUvNrQCe2dEW3rDQuBuMWCj/Z1HVbw",
+	"zxAktXYoWDTUCsYZNFl18tJCjfrJYbVd3NO7+MdOsA04eJs753lWMJR/bXu3oVcW9aZSQzT+zra9k6At",
+	"FugJf0Uw6E8bcN83ugfgHPIa7e58mFRy69qlzu2H6W4oHnDwQtdNaMRqUlogTRVa/nBs4diAPFp2Jdw0",
+	"DKP77XDO2eBAOx98eY91xO/s/bZd3zZeDxeVPdU2Xfvdq6tQcCNxnGpmVq5LhROazyJDmVCArbSkAq7U",
+	"36IxYmVQts5qrRPgDBLQM0JNL0rXYM4EW7N8dbEpvEBTJY1noETCsrkWM5S6hg+julQwfs7NovcenGSe",
+	"HN8bPjWYAEEXi1oa0wxWaBPy436Sp0kT69030s43zGy6lI5ZWn31IpNJYY3g9ZhWMU55PDRJIVszyTN2",
+	"K292lKz6AN3qQ9bXBLc23L11IyMBQjv48tWVOci1Kqk1IOiMDQkRu2JxPqptZ33H1u38DVvdw24wKTm/",
+	"c33tc0YnDSULZR1CzXFpMSpSRicPFFF8nHIxJcXCiqdMSujTOONpUkmM27mO4SYoH9/VUEkvnD0RQdxI",
+	"S0ITgQo6Q/XAwyCeMRUSQM+0xj2HMh6M+mEE00tZ1tTp+hu8aUqACxrquWDqzaYRpvz2Kk9rWbGBD3fH",
+	"IkxsY+3Gc0YV21KhX7Z2Q+AD0GhKa2Zjt5/NljVVzFP6dsSyp2qroL5UNw7UgmWt9Jn6oOJ7yJYCaEeK",
+	"vvoHBgaC2DaCXfIPlvHJCoq+AbOb8XymTapcZowImWmmWKs9/A1yogItVHjON3cFrUTytU05pwnb1h+0",
+	"192hDxGv+sd2dO8Y7t664m/lDRO7eYSEQSEoZ5pwIcJahe31GOYh34NhWnBaX4JpILC/V2N9KFnAz/ia",
+	"5RlntzQtfVimu+k56Q8MjHdUdpMF/wN4TacmCO+gOiBdEoDIIUvSNhFigqwYzWozOemfHvfOer1e72iw",
+	"Q53g2xIFUUIpRTAlc43x+r3uvsUzyEl2QCh8qrxp3WTO2e8FXnz5gytQ21yNovmyCWLd670GaAPKd4vx",
+	"/AJXxSUXmYgvxGP1AtJUikDF6U69XtaaFV2qGSWvqQziZLjOML4bF10l4BIJrf4uJmKYfvegiOERubdF",
+	"Are/LHK9J4IF55CVmDFVpOYAmBQZHAAu8ejc1r7qX207B4SyiAxqmtuZwKha4QHECpPHjE+/8LKXIMXJ",
+	"tp2NroUH8AC1tEqSCc3W8pdauu3MwM2v+oVB69GTvOs9sWfo37V91Zeuw8QFOCdtVZdtHx8MWnQW/dti",
+	"9WL6cvh08Pbnt6c/3kx+XH21rEa1To5aZf8OD4LthvUskinLNvX5nDLBMqqlpb7y/2/weecGnxWS/zH9",
+	"Pc0Q/tPbe5bTCHmd0GaKHDqO6VdrcnC1DgCHO03T36/lZ5Mqev8dMPdqLopH/bDN7G3pnkR1n9cVZ1Cp",
+	"wkqcSVP8XVqY7vQWZvPDm2N8kZewaSxzXqq+sDdMtmgTpPZW/ffZsxDR2IYUVf+1Jkm1+s5mfTq0d9wz",
+	"M7ms4UDZvqquSK5TNnd577+xvHDLJpfLqra5qSv1czZtTNIFBdKAbXhpBqaQ0Mfi2z9rNqgGyGnQbbtP",
+	"UMe4NeuS7Fab2Jxl5IYBuOCTwZtXRjk60HZcLWMaP3VjOX+YyukXx4e95Kx3SL+4ZDcr9jqbH5/MLhdf",
+	"PbtZ/f310Y9Pxv84PrpKBs+/oZcvfogz8c3t4XeDmx3MGdvKSA9IYV56xi5AGVuxHHR6YaKUaPTMuVLG",
+	"mbXHqYAFdFv8q7go96E+4+oGTkmZ8SkXDR2H5PQBBs26W+fTqHpXw4pr07j/xpb4wr37WlZub27EBB0t",
+	"y85aJe6yphjcfGETBLhQCyjcicBcD7QKWgtNV9Tfz/yfsUn+0adf8cMZdM8PqsTfspxaJglXP330NXBo",
+	"RhdIlK1AA4E3edAj0HwfJm7BsiKTrQDmALpjV4RmrBatz7E0p9MfmO68/ngGvdB6gKtxWwVXXdaoYu7g",
+	"nmpDWIvgw2S0ugJQSevx830ObfPMgDoHsE8Ji/mcpsYpmZO5tE0MkKPgFHZlhpqyynTXKZu7e3rWsYE+",
+	"85ZT09Lnod6vP/UPzt4j1/Si/vGnzz+7vu7i3/3o6NPnf/nT1k2Os9pyusGCXaJfuCGRDpwwpUd7IrMu",
+	"GYEGtuSKjRC5C3HywIkFW4bwiS1qhTqV3O+9B4jl0OXTWM+QFBy5tBLq2vghrN+dm7ha43s4ZjEttjs4",
+	"ayWVUcdNt4X/3KWc7V7uOeci2eQ71sJsew748S7mJLwy25j/aHKf7PDqTez2R7T2ieXXqzRrwut85CBk",
+	"IIGkLqtb+H035rFt32XWRVn2XjXZfiVpG/fd67IUqJbXlsucpljqBcUmOGm3ASMy0tMduZaWCAgzgYgI",
+	"7hn8aU5XJgluzOAivXWXYqhHXe7cSl0vwBYogwtn0n+5HQQUCy5SG3jhQuteMNjutRiVmSDls13bHYNZ",
+	"E3nJY+U7oQBRyS5x2WdaxxxFULfo8CBNCpoBUNwlDc1UgeHDrwU+HRF0qgPhFhOzVlH/sUPVjQKk9FL2",
+	"NB5Oh4eH3cNDTwa0yQ8bVJjmvOc2kcNwdFukFV9/in67sR52auKqWRB5U+qXUwLI00/v63ifFqJzQ3Jf",
+	"vc4FKyFU9dJ+P3QppPtl7Octs4v7HRurKgNUMOB2dLQbbPvlR0h2TF5p8WTHp+0zDisEjzqwVze+7eTk",
+	"pHtyUk+Zblrf9fxF2CYNsXp0H3JRpgSssJmwp1q8BP0cPA9e9Bx9gPMIcTByo5u09j06NSfYEaCKOLsd",
+	"L7ZdBtM+BVlVdg49O8zZ95UkZU4k1Ef2hVbYHeJ2l8Cw3YitFD9/K26/wcccUTd8cSAXaMMcQHK93nZg",
+	"wXibttUovG3bWhlspUCZ5SqVKLu7Ww2rfUnEHesK4fQq9SJLDDveyB5wRkaBCKnshN0QFX3d6h7cMfVK",
+	"7N85v+wFWxr7bAdUlB3to1Yo1pdJkjGlAhowYoGYdzbMoQp5u8tU9sTD/dQ0DsWnguZFZh6/aSSe+mca",
+	"s/zU+dd//z9akRRMqa7v9lz2yT/fjV+9Wl5eXl4+vvnq2ZfPn/747dfLN6/p317wqy8lO/vyB/Hwl+/j",
+	"LH/1NZPpt1fHL999/3T245PHZ0maffk39f3heCBXXPTFqx9/nk2OxQvZ+/Ad+2I+vvru8c3jq8mPX/ws",
+	"Lv/8Z01jxX/RtldvcLR2BLseMo69PVfDaf9ssAXgEFwTV3hvH4Ge7F8BrD0YR0Nr7HjG4huQncHUvE2N",
+	"P+oFjPo1tmNMA4vtgCFUHe1jBvDioxsOSKGm8uUC0EtM8Qv+Ybu4mQQ1LIYBm8SqUyPCwc1GUn7D9E2R",
+	"7TEAeSVRw5Xda/Etm49ZZvyTGODS44HySlMWHsTlb5c5+JiKGz9Hr4KYZSo0XI1MYCXrafLQYQ2m1N0B",
+	"NqtSDGI+BlfkW3rDDMx72UX/dysX2bP44/cp5oDBNeyAb3Z2vo7oYjFC9F58BbArGNKjeEY1q4+gmSOy",
+	"eZkKP/IuhAsuTFRWf6UQY97kZQbcd1heEIjzLhZkOZMKvY6cmVZXrq0GJN3oZarFGsvyBL/4elDlTFNW",
+	"/JPLTvnYiw77YU7dtajBFRW0g6ioFBzs0uWzXo2wTsLDARmvcua60zxNBsfH/TOI4xmMCVWkOdZte6iN",
+	"UZl/Wx1rv//zD5c/fPPhSTb5x5uHj96u3v3965fTR7P49hVd8G/TbHlF6av46+9eyz8H0rl93MBq3pD+",
+	"8/4qIeDGhn3hcrbbnvYzmSb6dIXhm3DLkvK8cz7orZ23eLEn0vR963wws02RTQNxF3WBsIwqEwzn9AMe",
+	"i4e93sZDcgd7BabhDRFm1NC02cvRVDbeURnX8f2NC4nqDWzQknYSy3qhdU+ZrSnWSbixCr/1SD9tYKzX",
+	"sKF2VWt3yMUPlf3/IItsa8F/MC3v/cd+dBqWer9z5rgsczy33mTzQZuABX6wfYBcOnYFcxUzMWlqwr0N",
+	"cANBenWHDw80zU6OWoQDbNZzKNvZTvf9Vl56TE2/rR0Yyoj11mZtjXsrWr/d4E1q/1rSHL66YWL1WMcO",
+	"6slTLOwYUXWjEE0Qog8jxG9yrgR070O3Xjj1tAKxnEkQrqadkEHNy/KVC4QD4Mvbuvsf9EgyXpERXK0V",
+	"ILQHfHPAwYIJG9cgPFfXwogxrybWNX7L+RwMAni0Hynx8CUDj9X3Yr8uFwBqO8iguRB0z0KsF5sdV6JM",
+	"NE0tmqC1GC6IkGOZrLCjtqm/kfk6NmxbJjRSzjM5tzDfth5hIAm4Sxv1L76wQ1Q2ayvlKkdK1kOHxvnr",
+	"9wYYnG7Vzqru28ZeTdi9wIbFIpdVcHRMEm3lQD2bkMsLTf5H+B2fmFym1CC4hiPBnoO4vWfYc9huJKa5",
+	"rvrm0rG7I7Gs23f9vA9s4VpyofUPV7Ioeltf2doV67xdUQdEzlbkRbhoF32iKkHtsBpk6CubS9BWgzVw",
+	"FRgF7djak7LgZE2LvSfU4Utslp4p0xVlxZgiiq23AvRKX3YxgOopYnTuqjcbSPe6gmL7utjVAdmQ9e9s",
+	"UkC8AknNFRkXigumFPThlxmWnDQkWvfa9ERoSIC8FBawF99r9N5QF6Ttbwk3McM3NxJ1YvCrdzjNXXAf",
+	"XcWjSnIDSDVwROgnA7ZwWSEKLoqJS6oXN1hXjE0sUYSa2g+FRaMsATjotSD+9nj4EeaVfbqLS30HA6ha",
+	"LbvRxV1eGQyZwSk9oxxoEmubdEfp+KlpqVuZN37SHlgsaIJUTIqd6jCddeCXUSF9jMK+nvz3n2EqtbR7",
+	"/kNMnp2MnN/VvvntTZs3Drr6SSp3czEtuUjksnPeKRb8oOyTc9A7XOdre+0WXGa4qqm4szpabADWri3X",
+	"bvKzPzjud49764BdSdlDwQZ8cTIvnj57qwnQ7w+Oe71e/xF0K2pPnR2Dnbu6dhPesnVWSd6yXUT73V7e",
+	"vW3fvy3zagH0MQihGCLqxhLO9c46uzNdpbMO3u5QEF2CZEnPhk311ksF3SmUYbQKL5oRkUKkWh0bgSZq",
+	"wPNTLm5Q75jwDyZZG2++MInxPsR3pM2ueaEAFxDxmsXNA7W5Sfb96gj727tl6OQ3Mnj/GMtx7pVLbCS1",
+	"vW6LtWlbNGqbZSzzGTbWBozjLrkkGeUp5NLG2H36s+9eXZlKzuOeVroyGucsU5/fj5Haqhe5Z6DeS/pG",
+	"c6tvb0vuc3A7Ftzl6PbbElRcQzud3uWrG+dV6O3wyhK87TnoVsiGljsZveUBq2G3pQwsTeOSvAOXYWtZ",
+	"udshfty7ByvoDtYN3wBQ+raejlApCmYiKXscRcZj5hD/HmjzEF20ErurVR7V3QOKcN0QW8j4huVYzrSH",
+	"DeZzwOacKq9f3w77sULNkDiEcORaU3jsjKJqsvpouzRLZUwtBLvNNGHiAHXCtQgkzhij08uM57lF8XBZ",
+	"wykV04JOGTEj0pdG2uaZyIyMvnr6ljy87T+EBGJV69g04/haP0nguDKBQQOkmmqCXMD3XJCRq/b9nyOC",
+	"sB4O8yfH8qipngLkDblrR11ymaZbXLulHOv+zzKBsgs69PsomOVVU+8ON+Z4nRytu9iLLG1qmYUzxvQB",
+	"KO2SgGAE81NmgrM8X6jzhw9HkQFJIYViGdSuG/QsvZ62jMQhc2qrFWUh0ozdsmwF0YaM0XhWz/qwb4ln",
+	"NLe5eA/HdMbru+7odLdtp2cf3nMf8stNwPPgi4NkMq1uJRKcUFDMMuNiOorIaEk5JNVgq4WRZhy5GBaL",
+	"kZdSdUFGhWJDEGjDMudspBVP/2/oLAK9o80f2JQ6wq7SWu+FN81YfDM0dB0RmV0LLm557rWmviAjBiAM",
+	"vscNnnwBkDcZtNIAdch18ap29DaNIC4gVDfU4obmMhs1NfqooOQY6nRMNoBtQwH5wZo0naizRg7MBfQx",
+	"Vx0xzGe/UbUmhX6uTwkYQHXOmKXsTRYDuW4667X41SaW5ebyEn3XGOUrg8VDFSQDKpmNnGuz7PxDLsew",
+	"u6RBOaQqX3fyXv44+UWqtz9MvjwZfzU/nfZf8l/ktLMrHk8j1tLIet5G5wB93iUjW0o5OndZiQiSpH/3",
+	"wM2t2Ma/l1iC5uOuQ8M4BDt4oBx6GyKmGUT2JVXXYg1yfQ98pRCGgouo7JCaBkKpxNEHlaIpEW29aiSV",
+	"qqG48w1gzJt0RuyKZ0FvIGKNtts0DNd2uh9i7m8Cw2tO+OH+pSNYfbcZPhGDWuDnNsV690cWnuxQpHFP",
+	"MbM7t+RshpELVWJoFneAp1tALexkQ8XxRqGuQ363LExr7p6oH7BV7S7JGhoaMggkXquZXFSwu21EdM6y",
+	"eEZF3iwd7qF4BKXM71818somI4dx0TEkoHWwp92+BVzVHKgWNK6rWV+c9c9OH50cAxhUTf+vrtz19Rce",
+	"cMFJ1D9qWLxqC/91Iby7lbk9Qm/S31/RfNYaqal2j8ND2nSPaVtYWym8NVoHANpg4r3K5Dhl86Yua8YQ",
+	"MMX52Djus9fPnpCzo+NHn69nXdvo2EZ+xVc633dD6713JmgLnZ7LDpuuyVLJPN/KzAFlGGBTAI7iCAoh",
+	"KkgZWpU8J1cvXoNOOQhCT084S5MtI8J+uX978/IFMc5ULGSfQ42FPVu1YRGVAJ9wxYJmdM5ytFVmjCYs",
+	"A4SBZWXC3DbuE+a2Ca9neD/EdX1oUTiCAUQLllbTuopMnGsz5tys8PnI9fWxa14Xumu3bJbAk0kQ1ZsL",
+	"1mTnVueqP5UuUkeYypgebS7wKXvZ8SSscQE6pwULh6Ugo+8PTCLhwVVSM+73mXGL7owK+8QhhAJCw0Iv",
+	"xjpcCWBONcLp9nt71uyW/d7WCfT127evCF5Q7RTa6/nZ2ianBv866gV7keU8T5tQzaEMSU7IAmVDCF7y",
+	"rYugWOSWW5rypBmgvpnnzVs8nl+P2K9dzAW8r+wbuFkNgl/tpB2NTaq1k3oVDt0gn58Esw7eAHrSBeQ+",
+	"AeY39IkryahaNMGc01RzCUuG/0Sdxc6zyCennaijJRg0uswYTSBlB7hwiDIy6iTFIuUxzZn7Blvzm/kb",
+	"UDT3o316/e/SYrbf2AYo9m/XCMUNcMH9Bzgr3X6jjXf/ArtuhVDFYiEzrZI677Trn+m14SxJ40S2RwD/",
+	"u5II/rf2zUYF04o/my9kDu0+bxi0/FRo4heCFvmMiRyegs0zk6ErI0UGSlnlG625w8rQNJVLlrgeXjQd",
+	"CtslFLqNlhl6lbamWb6qNDr1+pX6X1vPYOVLy7b+d1TdVP5mpjd69cvb+vNt31T/O2h2sz428ItVvodk",
+	"+Mo3mrCVR2WMVp9VIl1WvsZocrX1q0HBrN7uKk6rZOIpq9Gt1kh2zvKZTGpLVqGuaY5qG8qqm+GY6d1j",
+	"chn0F95HJnCNvXUDSGrXHQieCT2m3Xqjh6Bju4oP5WSInypfLWRe+RtN4PIrv8ms8SYMUzbJh7ksH1eZ",
+	"GbUOr7UpG2iuaqddiA+Ad04O51SshjlG0dw8xoVa+b9bXlM+82RsLiEZEXnAzd38ia3cqwxRgmR7X1pC",
+	"Z4UYqmIBXftYjWXkLex5840sck03ACOptJ8fxpgW47xIilHslotI2SWpQfD6hPbl1pwlnFoZWxcrGSsq",
+	"q+VaDCd8ApHKCstA/6mhkEMbTPJ+C9xJ1Y2qsTAkpK/qoqjcYOWXHk31zBjNUmTNlSaYMTCq9DJiuRyA",
+	"5bdcDq1QsNAPcAMcP/AuJyzdd3Y/K/M8n4MyUP+Ujzr0zwIk3BKIog1Q8N8a1lOzItem5TDBLs3aTh5r",
+	"YVTtpmxSc1w759b+3WpOcaA/umbi9gHvx/ryJ7Y4u+4qSKnKh1khtqOB1BOd63qPGVZIlwlmSdcmxaZU",
+	"hP2FkGj8ttc77+/mbRuvQjqnJPCqtQyV7d2njoNNY5mHqrdp4Ee7Q8Hvm9adsqkKOQKxOUiZtYOoa1pN",
+	"TKWEhkJVmhz1B4PTFl2PohIVovZK/XXNnGvx0sNeq5eCtsaShpmazi1gWtpOVGuzO271okBA7gkGksFq",
+	"LoQ6J/2IDCJySP713/+7ZqfuhEyBODXDcovXwCTge4+G+mpX9QOsWJlju/m1hAOq7eGy+7GtIriXAgEt",
+	"UStFAiW6j5MRrWRMU1tffV6DtgT9eSGSp9cQvEJjNi2ErX2oUNQYTVkhDAq4VQ3c44KuXixlUEEQE2oT",
+	"Lc+NByhXXtBzTOObyLmGsAYQsE0BV1eCfxU6+Eali8yk4dkqB0RnLDNWjFPB1NhB7MxdSsXK4BEHUg+1",
+	"hrcDIBU+sj1UlEhYNlzSVcs71rKozfv8J0U45jCjWID8gAdbFXPbAUZfBbgFhTDQzgZB/oEq0XfJVW5t",
+	"bNDWMvQ76v+hxwKXpAZ64GB6Pff2wV/WkHlPWyHz2hn9Q6ZFrQXQx47BbzmspFA3gBtbt3izwAp6dxzA",
+	"8eZ9bY10vDy8MBYfLtyWK0EXofVSTmQWQHVuC8HoUV7fsTUkZAb3ytgyO6bzZW3S+dpmu9oed81Zr4e9",
+	"+6qX9HvqrbkgNavfqP1SUO+YUrqBf17LsLNREm3BGId7WfFcke4efBz82CDTPWC8wPliEHJ5yrRUBVmr",
+	"RcQCi/YAX2jFxfQCa7FHaPIkANlE0xTRbbDsjKWKkRFar6N61wpnLSUdG/9vGK4tsaqyG5tMNOG2BZzw",
+	"qjsWJbXSMGy6qVEsNlYCmcHbJ4fZoVIN1FjwswFM1PUiwqS4toXn3pvLKqG9K4HWn7bOc3g/FugbF3AA",
+	"2HxRhvxahOl2KSLI3MC202WHwEPZgwZfQJaySBPcIVOZl6g2TiYNQhGIOtwbvjxIayM77D6LZ4AJaatM",
+	"ioTn0gD2YtIWbAvs6RDcfG/ohOWrxh4vmIEDOW4MTzRQNZaCKLgxsIY74r6b3Ln1EbwwuUApo7angEs5",
+	"Wkc5M4/5TVBp7bPHq5ZtthtQ0u1UQwsbKp/a0mY34ZWzwVWVxYzfNoja9TKrUOgPUsn9/gWVRq3mdaVo",
+	"n1Cebn3fK+PfCjhWTEVaOM9d67JrETBTU7ee1WU9mGapdnGehEOkE8a2+69M3y/Ia8l3uNotVeviOKNC",
+	"l7Vxm0vegh0P8ny/N7Y6IssbS+t7E9Au1DW+7R2eHx3v5Dq75/I8RxdvUczi46KWNv4W+N11jr+HPKrA",
+	"Ntq7v2j5rLIFZc3O8lM1W2Y+GtZo9BS27MZlMtrWFXLrHQ94nFZlAg0UsFFx0yWjMZ1xKHh8TGfc9HNA",
+	"NFIMQKnSKZFVHDNkLm9Z0iV4AGITpHzG5kQumQFZAvnIFfmFZbKic4UF27qY2qNLjxVEnpHePe4FS3JY",
+	"HmrYjFxNoB7Usju2j2VMdcljlsolzMjLw4RjZkFXtXyHA1vlHJQw7WRaxSWwg2Sq3lf38ONu9kLnWzd2",
+	"aIusofzqd4f527kWf1+xZUbk8liN47Lmliw3sr+DNguFjUbjOSS3mJO/C+1J8LwdndtvEfhGqhwuQNVg",
+	"dF7RJvDLCygs9ju0gIZRyXA3VqQfmGylbJSepgYPkuPlw2hXb5Iq5q2P+AYPk37E5lV45/hkg2huOkq1",
+	"krtD21LzzPvSmBLa5KapoANh4lje2LOznNKOAajjt73+rgBgN8FM6ndmiMjZKvICUzLzmpKWrtfKQeIr",
+	"y2UpbtRJuFoUOQvXZZSixsv3gmyiZtGziQ/+AJVqV9nUZifcqw5lNtfvn5b+hicNWwOK5qz31LSVda4F",
+	"W+lr6iqrnFXLqA7KRYvgtkOZLBdxWiRsWEGM24xa/nJC2M8FTcFKV+fBvlqAZi4l5h1PeIY+q3VrHh7R",
+	"FBzXD0LPBEaWAAyL5kTxX9iF5xxLWMwTpsCZinfZGJQ+xcaMJPyWm/BZOxbShHxFs7xel9/fAtm4S2eS",
+	"erKmaxKSNbjfylHth/sP/uqRLb2KsDTccSMouyoqk4E54oPAeDDeAQiB3d8LDmQ333zUWbAsDlbSBxtc",
+	"FtA21O+YWkvbr55S2MaqEl843djMctAmYrYDNdSMZtXjYhDSaGw2dB877t8PfnXruMcbm1zxjKcBrQzr",
+	"Vtcd3eh3gtC15joMeoflRSxvWcYaMukBPxSEBGDk5SbbgqbpRSmHSD/q9XqtRcETfOGXuL/rGB3rkK1w",
+	"9XBd/+zvkKzyEsMvmik9gJb9UlPUjA6OT8L0mvCUPaiZfOxw3IuPjgZnp5O4H/ePzuhkPDmKT8/OTibj",
+	"s8HR4BFlR312dHJ0Nj47PIrp0dnx2Vl//Oj0eDA+PT6uVeXaYGYQYs0woMHsfPP1pR7pJz+RriUdSyo1",
+	"TXT3hX9MxY3j5+1rX/fsI9mjjq3VxqVen1tl8HUGKvl9826T2XxXtE+esmamqLSxGXNBs1UQTpcuFqaw",
+	"LYBwQZ68+QeAPQDEc5GTz364/Pb5562eXYfq5A1NDyokCNW3YO8ag42S0aUr64FjbsnzeBbZwKfp6Jkr",
+	"l3IxitXtCBNSwBU0XhFKzKx93Sym87zbg3aR5iMI4/zsqAeuRz7oREa7L1+lL1a3najzTyVFuAG+m17p",
+	"wQuolPYiV9qVr7AmFDxk68d16IjMrdCEcq28wUQ7ets/PR+cnR+fdc/gvx1SIDc6/2ugbq+//XKTMRh4",
+	"BptySIdyujXLuEwapnGop4ERIjwm20/DBb1CyQlrZfLba4Sb6rXCy401avhrqD6pzi/BxiPLBiGpf4ls",
+	"zV8t6qyf1l57dqMIG1+5DA+AiaTV8u3NhWuhbkMkoMlG8fIa7eU1vRItuAj2GriC9EfXxbncjxFuSOub",
+	"M/2Gw9uz7HQVQGcoAZw8yCIqbs71njmPU0bNybq28O209DIlTd/SUDDYuC69E39b9XeRDqktEm09OqCE",
+	"B5WyiWBV8CxtDtXyh/SS8bwBQKJF1XV1ZHu4/VvVaVfekjSHjy+9KDoCK9RzzBE/Zj2DPM9Wm1uTR54/",
+	"DICOLEs7L4Z1azQ5/LaCIz97FhzbbdC4e1d/bcZimSU1wWidJwFJC73vg6Xnud+RPeFJpY1/4PlDD5wl",
+	"JHc3DD6TSyvMPY84twUjuSkHSqWp1XM9skt/vxZgHkq2uz1Yatvcy7AUXtYWxsfX8F+8iqkN/sXAIWke",
+	"90CRUhMieEet+HUNEXerPAevZFmE6bZhSLS/bWzEv7k3e+Q1Zjdt2hF7c7QjrMndoCBooVpnsT2Bi//t",
+	"WkCj124Yro1hglDUbF12OVanQ8bVmDFhvH5JQy267d/dP96h2oXytMi20vWZuexT1JmxNBk29C6AvHp9",
+	"gdtT51gfUeKwTpmp3AhkD99HVf12lB/LI+2BfuwdFutn1ybYd8G0bdM4uxUUqZ3EU9PTso2rsXZPlolQ",
+	"9D3POLulaYlXbUBoALrRoJxphU09qIDvXsHJwhTC0VlfJBNkxWhWO8xO+qfHvTOtYR0N1t0t7z/2GxLH",
+	"90l9tQmSw5x92GR/6l2KXtalPn0d0htgFla1VaZPaT/Sux7wat2xu9+FHfHoLh27TfTKpv348/XgvKv4",
+	"wbj8u/XrXgMXvhvwf+Vx95DcG3peWGEZs9gAyUCUx7N2kLnRp2K/H6G/3aTRDnr9Smow/mg6Af+eecI7",
+	"5/26eUKqby3/t5b5G3RS5p7G0WZh9/bPb8gqrqoE4eWFRj95ReWvVGu5xmkQ1V+ZlKv1tcPDZ+dymJYx",
+	"+xEWWymTcsITdPLR3PKhWy+LXON13FnIfGRK3aCzTpETCjEyPSsMhJFckjilfF6tysAaOq115yUChYmF",
+	"J0XFS9kgc4y4acBasQv0pUOkomn6ctI5/6kl03yK6oJlxlUuQ2bdyzSB6iWeqfyihN+EOlWLJp0xgOcE",
+	"4djaAVSeIWwRcgD5nVdbyzuvkiP0zKwsb9xsQeNl9VWxRKoNbn2J3kdrXiDHaSDLeK6IeZqHGGZPfayV",
+	"NeU+3no/DfH4S+GcYtTbjXStTTl1iLpLZ7zQubVQwAV+J+OkXfP1b2FaL0Dd2acDCZ+oeCsXPHvzpBlh",
+	"8ul8ka+I1FqXB6DJw/iZzWiS0c61De3bnFtclGAYFNp2lP3m6+HPTxsERqhW8fCYpEwrh5gDi3Fuk5Ih",
+	"szlKxu9eXZGEzTHjxDEaQmcQnlxgowhk3hshl1XhGmiw0aL5VVVrfXz5tVZcLw+eNRc9VqyOphoWNyrs",
+	"olatmXDILxZsWW+VJKNLk3WxkkUJOBOMxtgx3EOOkt/34XfOTbKvfpVJOQkkHjpkoaYEJmilXl5WSj0P",
+	"7UR1w2gQ9Ja1l/jPGZ3gKEOpuvyXIMQslBCZIEaeMVYqcN6Q9ThVJRDZHEDfVW0LZMx53joYto/f1HFk",
+	"2bRYDcm6iFRfZXyO9fkpn4RQ2eAgV1WgWIs2ZDoKQtS5dO+ZPFwLV56aFOtblhlfJH426NRsbsrfM6Zk",
+	"iknYM5Zu3lCgJwRPvxKO0U7xgTtdmyKb9+ulAiAnCylaPvrHs83e5Bb+o9d48f3UpFrrdYvtqRoDyS7j",
+	"dbwyFr0+MkxR979DANma2uEg8LfaaIF2wlDKLMX9h37tAELhS3g9ppTlmwJke8/+3yD0vW9Qus57f0xQ",
+	"uhzFf3pQujKTYOrNnAqIXumzIWORDeVAhilKU4casr65Q7AP+qEpQCBPgcFXaMbUK0Wvi17vMO7PO5H9",
+	"eFx+HszKj0f6s0wTTCP0olZp0tBUIBzhtZOtrEl/0Opc3ydIK8Fi3oCiixe4SrJKOe29BszlLcuSgm1Y",
+	"fzsGmnkhFGgwMStdV42BlHbJhbsGNf3qCMx3fr8Whbc/35P3ensRjxdUDwYUvSIzv66nXIPwJuU0NeVB",
+	"m5K3cn2dTR7pkpcTQoU9Q7UwNW2FTDjXXqj+XQ7l/+hjaW2F/qiTyRvIf/7hVJ1MoKO7dVzteC79RmlR",
+	"+6T3wC3q3zElSN+x28CMZBnuQQd76+7j3PXc8NpfrZ8a3o/tQNipUiyPSMrpmKc8X0VEs7j+l4tYzvVu",
+	"JuzDgglVO7jhxpZpKN6p0Vi55W+baoPOGsa6nDMIvRi0qAXlifP0UjKTaRLZUp6VLDJCF4sHCtK/OIMa",
+	"Rup23f24iENNgX8nJ3GLBIWSluhx3cexXK76a3rLydWqKdtgN0exwZD+TRJq2juhQ2Fwb2TbODTcKMk8",
+	"AFNbAg2T8qzYEv9Lao5hfcdWODx/YPfimfV24t7YG0jnAJG+e3WlCUOe0AXPaYr9JbHySW9EiL2qOU3T",
+	"uuSZ0b/KGzWu93w8Pm7ogtcdHrz/OIgGxyef/mq+1X+fNLQqeueCEn4HXbulTczivGXPKy+bt7H17tGJ",
+	"xX5cu2SSyV+YKAtXcIu1a7j1aU+xVOuA1DIf2YP42Qvqw0w0EAnSLIESXKuYQkLfDNcftbGUtr0oakCu",
+	"8o4tSwM3zjK3MsTyyEHPTW+dO2U3bhGOfS0cj+89udxfTEwtN+0pfptmdk9mlJNXJgSwnhzpJ3dvGnUJ",
+	"IrZj4677jmzYzl8uY6qcgs9LdBP3lPV2dxPiHi/+/gE2r111LbTWPpl2lyzaSpvrUCPrAHMpOk5ZMmwX",
+	"rzAT+tLcVcYttutiT01LDFR+yhbZXr2paZG97uFKk6FiccbypgTb7/TX6O+Haj642EJmY5vZJcN+shjx",
+	"I7mUW9KFdyG9Yj8XLNjazOTSmxbSGBcAMcFzPYYbhJeyyChLKnJEg51RBS1z59B9LVckYSm/ZRlnqkte",
+	"SDgL8KHVauBH/f7u8DZt/Glm6Z07raFH+AtoXpsxUldcKj29/SbeDaaa15m7kgMacLeuZIH5SqaHCrTZ",
+	"xqS0JVXE8nhjUvXu622ahbdrzN0i8VQ/z5LUbY4yEXWX3FK7RZFdQv1+obNL2F0M0CPwOzakMJBoPCcZ",
+	"WzBaIo4D6zX2b+8ISVQRz4iBKq1DMW8pLggssVlKrN5eFDmRk8k9rqc7LT1pdJsPzyanJ0nvtH96ehQ/",
+	"Sk6Oz+hgwijtxcfHNOn1axXu+o6tNopXWBAuMwJGzrOVgczCBtJ5oUbnYLrj4thERiFzMhp8+DC6IKOM",
+	"4TE7OsdkXIBHYSJRgNgMuontZG7unEhshXNBRpowssj1c8AXgKmUM6nyBwqbRULL+mshJDzpgoxsf/Vz",
+	"vTiNDe31e9aa2l9AJY3Qg9XvTpX+J4YmRRP9sRAZo4netO36qbt2dpYG0AALZtQxdnzUKXu6mXfri1L4",
+	"G99skhXwxVXHkntBu2Y5oFZs7LMIXmiSZ5wlmOcfkUIATp9JgC53mGv8sIXfB3ueV63Pjv5dzw4rk2oF",
+	"BQ2OXOD0ByrU7vG4oaXjHlqsvouHDjItDuUkL2UPLFZlGIfbDlbrdFyPa3U3ls21rnro9/Z031sV3TFC",
+	"ZFtE2jMHyXKns+cefDD10+wP0+GrvLueg25yp1Aa2uapwDII7k+1DjdB/ytubYs8oYUrol6XO52MEkYT",
+	"8zDLe6aSJmMIb4NAWEaUU7EicwOVE0rnouG0q7A+vz67qRQMRqPId6+fm73JEjI66vdGLdp66vvb9xoz",
+	"o7o/9vnj2OY1W6TYQ2YHlK6nH2icpysPkmseiIJN8pAWdwmcN+PQSZYrYje40eRSzrwTxXTpocpgfIqc",
+	"rFgeYWBBKZYQeYs+Jv+Q6O1mYOxQiQN8GpySVXj0FZXx5FnBQi4wtI2CR4tiERmDssUzRx+obHEg6Etc",
+	"PbTHzJWgneu9LGpFPj/pg9O3aHY8QitoQgE3cyNvydzV7+6A96OXNKULbVHLYBeoZ9r8tGk+JpXFmtRo",
+	"PI8RRs4Y1ppPLwgFiE8+MapN0C44Pak2aj7pHZ1WkMl6d0ImayKUk9lWHDEB4q5T+j/C0tHiXobTnwHz",
+	"EnPo9dRt82asYNdqM0S2MAt3e0G777pHv/37j/3o9NMBVnIe2Q+DwIc/Bc97xeIi4/nqDQzUNDSkWVBq",
+	"CHL56orcsJWB0dYflYkIvnr55i15eNt/iN/N6Q1zMslil9onu3Fog7jz6ROU+ExkYw8fqPlPWTIFixPE",
+	"FsVKUQINhmKoMqTxDRMJUXSFyI4L82EOfDov4tkFYn7PpWkbcS2gjpqMWb5k6BXimSldKPHAI3LD2EKZ",
+	"3vjyxmZHpYwA/gXKR4SOW8mCUDxotYZ1LZYm49rOgmuj5Fr813+RS2un4i/629FodC3iIkvJgSJ/enz5",
+	"9ZUmaAkue/A1ue5cFvlMZvwX2NXn5DGQlPzpm6c/XHf0FQ+uytaqB9+w1TmZqymWVz8g19fXgsBVT6TI",
+	"mcgP3q4W7JzQBTaD5lI8/KeS4gE5SMiDj/piQq6xmPW6c04+XpteUPqPawgzXXc+ReYSZi6BNth4xRdn",
+	"/bPTRyfHvV6vN9CX2kei29fcAEEevAF7fF139DNtcAF/uXrx2n+AkLm5BWu7zS0eZAH+Gh88eoS/mcpz",
+	"/NpUnF93Pj0whL8WpUWhhdNo0OubelO/hKVL3mh+0lrOyKv9HdnUHuRLY78ZQL5rYY1pLmgaaQs3Accd",
+	"FG/DK0ZfPcX945b74Uf78dNftGb450FvZG1zHKUiVBElpSBUXYtKnQ1X+C6/3V6XvMxIIrFAh+ZQ93Tu",
+	"7Vz3Zvc6y6sgG5X+41eT7P0rmTMqlP4XttCv5nW/XotfDw4OKv/XdznVl/xa6QQGlWm2oRX5FYgEOPtQ",
+	"/z6hmf5nybCS6FeCzzKFB5VngS8Ue085vITA891ywk62D5yxtOFpF3X0BQ7YQKMSyGGE+7+oOpfxKVrZ",
+	"xTKIxlc7E89/P4P3O6AHoPItjH/FlLnRIKiTX4npQYxoc1mRQkIK6i4VOl/gTUXGRlZKrnySVx7vqjdg",
+	"XBBwhvaNRi2kYoXmyBI6AIm88UGu9KM6wRiSSg3ebnXdshrOBb7417VOkr9W3hDih+ojGuZvnlWOGKtS",
+	"KsP1OEnxlIncgdRDWixm6sDEr+uABVr2mIxZwyQjh2QycnMoC2CadkjovWYj7Pnaa3FZq3o27IMMpchn",
+	"2gyFEkk8CiM8yJgr7da7Un0Oo8tlZjD+nd2Hcg2kKBXJtUDJUYX+h6MbukjJOUOOyiVRM7lEfjCNq2o/",
+	"M9Yll66dIgx9bPvLcqWJkGc01qfttagOhxIDEYC71mAblzNwEo9OmH4VerT1l0+1YY/ScmSSD321I6ZZ",
+	"ps0mKsiodgKPXJ7VnN4A/NsYh8281ojwMNsXkVwCnge9FlqLOJAFkH50/OHDCMt3U6lyYjyUXIoIfLil",
+	"p8BSxokc+PaGrRBVBBxWFLWVlN+w82uhP05Z7sHeIt20EZRjnbv+EJlF9WeI1itLzok2s0Zd8g1bYZ7K",
+	"DVtga7CplAk4ANxAroUP5OAGbMruleOecJ/4kV5+s5AEWFVI/VRSLM7J3JLCPhSS2PWXPCfQZxV1PxiK",
+	"FKwLZ+8oIqNX37012uyXT58/fft0BLNQFVYgKFZW+ienyoEuA+fjpWufCrW5FkIaFW7DglpKmvU3UNLA",
+	"wVdvXpKjQf8RmXKoSczLZq3ks1GpGY3I1YvXEcFv9J9/e/XD58jN0BiXXou/vXn5wlgWXfJGW2MRYR+M",
+	"x0JvLFkoKOBVbEGhHZwyD2AJ+JdTRvVpDW1fcC3NsuAqmilWmppyBb4l7CILDXAMdd6yD7CBHssENkjG",
+	"CIyPC/Ld22cHp5GjSJ98yx9fAORqvfe2cRvpN2rderVguIGxdW2XfMv0ZB38hi8EEslQ+RJUW2Jzc6Wm",
+	"siD5ksdYusbFLU15ci1gULU5sw/IyAsmFykjn2H8Iyoxv1I6ZunoczIvVA7iy5NY+ukzmSbApTAsmer9",
+	"rkcHEOpQtWgEmMyuBRe3XHFtYJRX4cwwdmlYx6HqGQAL9iHvkkujGWqCgXZp5ntO+FTg+khlAj960ydS",
+	"PMhBkNv1epKxhImc0xQ5unoS6ecuqcgrZ1TsbiHjVMY3eHKIOFst9PH06urF513yxmxBqsiovGHk+wng",
+	"eZAk/5gqdnJ0QZbsWhhcfqM0A/bRVK8pFs9Vh+ckHhyNEei4VtSjLcZSxc6N/wFTpRKa0zFVLCKpnEIz",
+	"D7wHDAG9HpUjA0kqsxWRIl2Veh++EU4SJnLcJ4uMaxW7TPkRMtErV7rX9DpE3u1lDwJQqsYrfYChjJTC",
+	"zKSu6DtVEEVmSduhPiZG6FqGnxB2UJ8pyVAWuZ/Ci693mgUU+pQKV/damN6xyohQKVjgoNO7Rmu01B64",
+	"ssiNWV0OS0Ul6LqJ/AlCtRYAQUd9apxjH2s4et2Y1gjh1ET/xAIodHvmWZ5+zhXKZ/iAqQdWL+CCLOiU",
+	"qcjmf+DTPjPJa+pc69J6v3+uzTqeMlMqZwSeFgKll3iEDJCfg3xx7I6/RY49r81UtPSdM9jfhTCJCXbM",
+	"eIyKBDLEYPCwg0ZhBwBWyumTVX9gcELqE3FGsbmGfsgFGX04gKeBSoI9y6AfqBYjKZAGE+pTZgQOWjAA",
+	"Lt9F+w/y1X6FH3xjD42GGc21cok+AnPwMtcZtJJmHlX6rZVODnyS3sz6SZBf73cX9eFWkDpYsYNMZgCr",
+	"IlfIDs6ciIzh+HUdSt25ElmFufzNoUzaoRgVVI9GPxXi1CYUU+TVjL3ICmirV+ITbM9V+wiAeKGiVG6Z",
+	"Joch2g1bqYhMMsZ+YaULynYQYpEZoXm06+G6PryoOjZsr7I+vmthQLos+qrbZ3SxKJMACpFE5J8F4P3c",
+	"mCm4k5V94Cq/IAp7UwMneQ1wNcNodsHwgduTr/zRIW/JCXFc9FmFaz4n3kpEVZJWiNDgf6Dm9KcEnFMR",
+	"yBtNb/0Jk6w1AWf6hb86v3T5FTzDFUWUfttfETyBQlf3sjdI49f+43yMAq1HYEa3gTGMnFUAqfGgDyFo",
+	"RungMjeAzbB19OYZbvfhRkJGr+zAyG6aq2dvnqiIvH79QkVG5dM7C3xBEfg3vRnV/3WMZVdKkWXGc3QK",
+	"K5ZqFfcz0JpgWMj1sZzjgKQw+hAal/BIzZlpCq5d6A4HguUc8060YlWoXM6dK90w2buZJKmUNywpbTir",
+	"sYIyaTehPlHcWE0JjOMrc+aNHt72QcDrmWgbKtHjcoEyYH5zqtidpnDbGd9gKqfXwmS8gAEdU0EyBoTR",
+	"aoKMYGNVuhfBzQiSiHea+eLmNp7GvNq/CG3ZqGIFlabVtfhsdNw7RMVgdNzrjT5fM4Y1xbvkjazPFo8w",
+	"DmirEBqCorylGTjaH6ZzPGTVMcG1ZUgrJimWIYG6jUapS0WCo9HLi7ZiY05vGF4GjTpNnM8TVA/AY499",
+	"gbulM5XGMVNKn3d4uvHc9u+sWu+u/QHKNAdRAycOyjifCk6EoWKofN6aFIqmoJb5TvX/j723X24jR/ZE",
+	"XwXBjQ3bZ0oUKUv+oGJiR5btbm+7bR9Jvb7njjpUIAsUMSoCnAIomuPjiI37KPeP+w73dc6TbCAzgUKR",
+	"RZGURdnu5sTEjCVV4asS+Z2/JBXyL/8wWqXs4cnrY/Z8/+DpI++VMIi4kvZ05mT3S3DVOMUDf5OgTaEL",
+	"R0JOj7Nc5iDj0/1WC2hyqseAQneunAEM/oL91nNsrL6/t0cur6gteSCLicjznb4uhuTACWy9LyO/g6OK",
+	"iiVM+oBbH/tPD3/4n+HjTArtZBDCmWmW6TneDAJsyHOc+gKP5j/ZfqtFLjAgIzp+9+3BbIRYQZB+QEQX",
+	"Y9t/tvhVJDQ060i70Nn0Qml74WyKmheFykRWXmxnD6tLOwi+OmcuqYu+JLfxzNtO5eJkd0VwQnP2qFNq",
+	"D1lKw7h7De5lckKOkXjEitM4O3bhYPAtLpzVXI4TXvUHTFbkdCRqFk3e1GLxHENpjFSXs8vFmy+dol3O",
+	"R88uHMt/17mxaAjv24V9+Y+jC0ApC33KbEVFudSlbYiIjUtn97mL0fzoWtYFuUGlV39mUzGczQS6lCIn",
+	"08zQoISUA0NyDmomUUD4VbP9ZB9TZJ0REYfS2unMgKjMzI5IKqXus5Tv/Iu1dp6zJrtgO2nC9tzqHu9h",
+	"/H7mNo3k7ECkIYW1lPVlswshDWlmgKA5+e3pPnvuVtB+5nUj8geC1jEzZi7RGIhXlI5HsrO7O+LT//Ff",
+	"//v/c/xdXQUx6GMKs2sb1i9tiOXl/xKFTpy8RkAMWpc3PrwvDsvQtUbXU2AJZjxydojILvyDc/MEBx+w",
+	"TKlYzxf1kaEB67gYSjPktjeoXvnSq+hGAyqOhCZun5srXO8saw1mZpWW7SBh/xw7saULNhA8iy3S6J4m",
+	"LAwFlwsyq1nh9JuFl8gzyZqpYfHB7CTECiAtXEx4ZQXmuGBn0R4iP9/SG+9t+Hil+LtYDJU+RjB0Lvm1",
+	"QHUbx5rxWNMZloMGVz2d+LwXxZ8gH9uBUBZ2SmywDeREWlPE56RhdOLu14W41hDvJFs6uwhIe+UwltD5",
+	"4Ndhf9cgs6RBGQNRRGlIsQKHAo5pLM/FSqO6q6LzzN8aCOm6nR/CYxQCp0CezgWIZY4p5zjqYxq1Ri3M",
+	"NC6P7s9oVOhrnl8oIbL47aCrlgCfzpiAxwXJudCjhPbHh+ICHy/HgaySQo+0gfKRsAw/UqAntwcwmfHd",
+	"fdyBP2Wkdbx+mCk2qLR1ndmoM3Qoho71hfOD+yL+ymXCbi7BTUDG3kX92ujp+P3yHRrEW4grryA4KX2c",
+	"FlTOlV/3KqrjaBQHx+9srhbtIoR8HCf0BwsiWZrKgQgqNFt5MT7Zj16/Fiu8O+BZeB/TeafCHybJw4tV",
+	"SCVC7kWHUOQkW2kAsGxiSgBSX3SI6EinfE9inwPwlodXabBccCPqh4HZwdmNUX54lGicbq1nYu6owN9c",
+	"CGO5k6HMSOXY9YRDAZwT55jAEXMLx1xX2XzJtMClsNqBuSdDhobnDSu9Wj7uy8sime0rDNGXE8+CCYGL",
+	"PomHC6+SJLwyMwu2z/YMg7rn3PilacjQmEnS5w7BR/8LnM+fSkAkXTS4s1Rp7AhK1V9GI/8liP0pEd0L",
+	"K3OxwojIX8AfiiyUGQ05fni2gWOJGwfDgKm7phzBX+PVeS1K2IHO5sXSQWCczqqA8nv0RuALzrw4cs+n",
+	"pWN9WMdIKdEG6phg4Oc0MEZkQn4Nz52xOi1RkDxzRWkH5wjZIU7/hdBUMVbkMhwXRkTME1JFLpyCXM5Y",
+	"BYVFf9fEt+N3YmjEp0zaw+B8mNWh3MDVIZEoMYtq5q3KBsr3we6uDIBOJGyTBc31fVoSkb0BP6SbBzSX",
+	"b3i+oTYLtw2NfHJuw6IiEQzpVPFi3DGhWzo4pT3mFTF8XXgbDNROBcwQV3zoJnbqv/ShK+Io8CacASTx",
+	"lBN6JOs4Pwp9HVM99qOhFRtJG9Q+kL9UTxIFqztJ4j7IshFE/TDIYTLMaPVWQ3SMSlKCitAfq+xC9y/w",
+	"XzF94m8iL6dv0HBItEkJatMo3XZ21JG20THc2M/BEVvOJdg8fVYJzfqJ54bHHZczzLgL3Fz4SOLYlS99",
+	"jA+nfmir9QWYm+XQSGqUQg8+OfdkdNHA3eczn0u91E124V66sHr+kPM84MOFhOVyTWBwzOTgzV84fkHv",
+	"luPCdaHfmgVbrV7aOCsyGiM0RyizJGdGmz0BqSjSjNlnM1vzlD0lOQFO1JhCNBIIl1REtQg0q+PXF72A",
+	"zn0g2lIiaX0x5Gp6QehHMYHjNYI/mDInptXCzZpDkDLkZOqT1W+qdx7vaHdsprWcPXxbN5EvCgPfhHC0",
+	"A7QJXDfEFMIZhYV7zTk6porSCxCmauoVZvhFlFlwyDLhvmzkFAtqbCGG2ooZxujzH8HeK0AbxSte6F4o",
+	"IMZeWN5VU4kRx6pfHfNCJUx63tWJNbqQcUhKXXUwDNfXjeZFkz93oFOCHSDV1gkPtFgwsCs5qoy5MzKw",
+	"mp5aezm7FY1OxpWYzGulUWr17ELQRxxZtxZ5nrTmsBQDM4IjGnpGIM+YytJg4QCyBj9csObH6sKMR5Ca",
+	"WyV0FIvuBAICZnwIZBBcjtW8buykfHU9oZLGKwLejXGIXxQwNBw9V8bSUM19ATic0dIooESaLvoJusKL",
+	"Nep8s0gDKlMHLkIa7oyg9Do2yEr/jC/RHGnHEQ6pKN9Cgl7pTzCC5/F4IQgW2ivhoMOhtM6Egli90pO4",
+	"ADTuczAV9tC9XLGpMHwZy7F2y19EUMXcrQ05lCGbk9SHwxgawoLTBzoao9fF80YcHO8ByMGKbEV7M14T",
+	"BGuqErD92PvRnBg8ZGaUu/uCvcRqXLJDkUlexj/aB/719OYymHSBT4+yUN1Ye3ulewq2B8mrWMNbyW09",
+	"dH9h3NfCVQW8t7UuMtnvCxJBYehIYAFDwHH9Owsl3pzeCUmIF0pfgM5XzuFDDxAFpZgBfRGnWekCypRB",
+	"Ze7zcW4PMayxuK/Q/NQ3b9AP4UUO3joQoshmarZdmg1mzjiDgY1HwQyXBJzAlai4KKgdGZOIqAPJY/oS",
+	"izz75LPE2rHqKcdHLD6NZDGtX0UZ+YanymYj/bEdF5TIBjU8Qunx5SC4h4LdPjcknhjwkRDeoqRnSU6F",
+	"Q8xpRvwgyjly66UobIXHu6sleJFPqzN0x0YqJ2ChYjNmq058wGEZDs6B1P26kJlIoaKivM7gvgkqlmO5",
+	"lIFQnalag4CN8hzdQXsGMzaArEq/73OZH7LeQDvOnvo/piDyBc/mOTEFVervVXB5YCsjn04w9PSMaaah",
+	"D/iET28iA69dW33hNZByvhknitKl8yXU0lgoWqQAE6TjB2c75qtdQMCzuom+jDq1oILto++HsQvU27qQ",
+	"GnLIUmdSp0mIiEDae7Q1Sg3FjmTTQDXBtT+7FKVDIzgeBQC8QyXyAIH2NpFWBe1NYqcohZhXVdeVoU9X",
+	"3XQQ+tTs2kkm1GazjPCznAIWBilPIj4DSGwcz2m4BcRliFYq+m0J0EBQXe6r+nhh4RNkqbTuEOC2HRcK",
+	"vH4onT514UTzhdKTcgb6OP4JoMaoUAOz3wG+BwFjAvXNyEoodlY8dyMfQLTJLd0z7ZojwFQOn/XD+0En",
+	"JxPiAMMvxASBsri0Mqat+eGoHW164la7A7UsKYVg/GGbwdhaAIPWExVNFPzG0rBL7YZ3D9w4GYUEKYn7",
+	"Yqz4NZfB34PjftVa9dg6++KCAmzxakVUhAODQ2HOBLKE3TxSXXa89RPysshjGVZQrdKZDwdazXLBi0is",
+	"N5JGLnuO8zU6nwmCuHE04r2BYHvNFmGFlYBjk8mkyeHPTV1c7tK7Zvftm+NX705f7bh3viQNKy12ZENI",
+	"MqjbgzrsdrOFT+iRUHwkG53G42arSRXpA6ga3x0IntvBv9y/LxEaNgR532SNTuNn+nvSKIQZabcA99Be",
+	"qwVgh6iIAUzBjBbmfocoG8swOHAKrCivaZbXhOZScLndSP/XDuW077xZCExIj+/Sk28yHHwfF133Rtjc",
+	"7gue0Wvu6A5WeeUN3d9XRUE4Ir4+v9H5++/QSGLIC4C+9Q030QrmubwGQB5+aRqdvzdORXEtewCnQinf",
+	"bgA34O5Q2EL2TPSdZo5KsQ8FFK+IsXkAZSUMwSrc+VW/6a801tJv6kbZhYbP1a85C0gw9+HOBoLRir/p",
+	"59tvtZe/8ls1ZI/v7S9/7522r/UY+4Tflk4CZfwkrD+xZQTRoOTX8F3hnyHttYEEQ5e+6e9i7e1+PxLq",
+	"6MObr73dM+gcdfQgnbDvgVnxR7rQP4mZwrXVbjOEAP618DKfAe4IikaPGoAW0D/HYowe1ELrYSgs8sIX",
+	"QmokpDHnde7yn+DU34qf97j64b6/e+vxSnzE6zA30swxB+A58At79XM1solyoxfSzvtrcvMcfXgD9OH7",
+	"5YGXCaovpS/F8s4dTPhmVh/G8W5wnCVI3iFFY0jIQUMo5uWXoqw+6wvCr1TnKs3lUNo0YTw3GjzwCSlY",
+	"lTKsjjOEsHVtISjlHx3CivFQ8UrZ6l5FR4DIKlW/lcYe+aMBlHSq0IKe2rMtJ/MpFVR6QydkZtHPY1P6",
+	"3eNjq2L9XIllWPVP28CZG50GJMl5xMpOYzLQHmIH7lMEo9reewawSeHnGgCg2i25r8hzELh1U+JHrsxK",
+	"nqGAJjXfirie5svj3fXgacuffOsoAlprb4zzIAUAuFwN9yF6dVYaUcpWN7lrlheYnPsIwF/oUvv26Fpf",
+	"RbwuXNlbKDjIDKG+aSEzfDGlCjKIJcR9p2rZBw42xz5+sCvgdrHSHYDtbu/AZu+Ap/oHJhx59QLgr77u",
+	"Aux+dmT+ZaGe/5Pw5L02ddN7ZUeTe6DeRSaljziESi/fUnFLw5uiYWfglIUgd0C5t6S/D+43jS+/1xP+",
+	"rol7itSKAqz0I8+zT2kd9wYUKwipW1Xlt4T/Qkojx6PgvcG8FClvWdni5KuvW/JDyp/yAG4UQuA/9Y9u",
+	"b/E93WJCXvcE+n3caChfX3h7AfsYID7nqsXAvgVHiE4Q58lHI6A/k4cznVf4XsCMG7wLboJFitiZh7nY",
+	"Uv096F9AOeQsk1A1l9tBRPpIClW6pwYn0LoyWVkjg6l2P7v/++I+VGG7ArH+17skbkX+hiQNJ7bq0Zxn",
+	"Uuoo0R6yqiADzgOxxMl1Psno0P3dSUNEnxdDSkWxvoXSXCiIdrPhO/PvYzEWdZfmY8iD80sOu9eqvPg/",
+	"6JVagdZf66Irs0yoW13C/dbz5S8ca9XPZc9+s1t76usX/M19YMJXzuW1MEvuLVzY+vsI5Uxmk5cR0kNg",
+	"9cVYQRZteUGpfggwOn6GPEHsLBhtNWQ9JR6dPdJFEdDfE38FW9Pdcw9bPZsJ6xs9GazmykrYCZ57bI50",
+	"oPMsRNDBCwxta0pgFKyP0P0+oG+FvjZVXMa41kxmHtaOYMwCYnHNJ9klCCjELj6qAEYhmpVjZEZci4Ln",
+	"CGKTYHrZFLuyd0gx53HJGuZuZUn4G5WqJZgc1+NjI0LC2bnyfbCkbbJjXhSQFAVl05DzeCXECL/WVI+Z",
+	"AfBbw6dlDgAcSpOd6QBumxIeTdgKFg9A/VIPXoEDOleQK5ppyO0BMA8snnELMANIoZKYLo1ZuHBKb2KW",
+	"DklbWpXBIMRRKOS1V4HYR6ALf4buIcOMKK4xqbur9VWCU1hNIGPUnwJBgWQuMKXGk3OP53mZbu2o6HEr",
+	"5GAguSD2DG6oK20FkzJgyiAELlFWrW/ffdF4tw1s1CGMfaGz6Z2JnndiAlMh6y9bgdhiLL5sUOTBpIv0",
+	"xI++3AUvb8ipSZjsR2UocPngYmyF3x0Jv/32Cms60/otLy4FvnCwyuZDgvOvIpP8bDoS30zUHteph18r",
+	"Xj0v34yY/Q3SBA9arTIuDsyKEJlw7kjUBhQvEBNl6QKQbOJzu3zycJOdYHYXaMOIEupBltO9Vgvxr0na",
+	"eeRKyOTzwGFB6B5VO/phrQsKIsQmcmIqSCinPMDfCGKslPNRuR1076E24nmOvQMMhDcoLHqu3ukqjkNZ",
+	"Z4BNArkJktzDLnoQcdA/RmMzEKaDZ0rr9yDZbrqxuhwLYxD2CvaQwvtuMd7sDtAaJXSPY+5JKCGnfiQJ",
+	"KfHSMPgaUiN42WSgqcLXhBz9Xtkg0TO9rleepD1XXrWBtPAScNW9GjLTAdgacBAx19UNAm1RgAGjcIIE",
+	"CqCJDuORJMU8T1/oDgjqvq4MvsOQPZyrq3+E6wBUg+40NHvERTv1Yyg8ocb3r04EoiKF69yw9DsBqnjB",
+	"bW9w34JwbuoaURgTZiazrbTbSrtVpZ23Rqoa1e3F3Ubl3Kw56XvHYBUewLVDK4KScTxA4MNCjHIPM9QT",
+	"2DkQYK0dLwSg866ITeugokcAfOfK8Udn5xn291PLVcaLjFHLLfP7wzhD2dCffeVos6eHj7DERdoOS+n3",
+	"OxHqkDQsvW7zJA3zInC4l86vsr2Dg/ZzXAVVJDiBkCJcsh9RZoia3Kz+GqxDy4ejyl/BxPMgy+44wEVG",
+	"Gd59eS3YUKqxBQj7PojSE4Qorm29EDdtAIWjVglgD1O0KUWWPsLeF/AwKQTKFjyTPUByZYIXuXSmoMZy",
+	"jEL0nMaCZYbY+0ppKvt/mJYvS63SR3UiA5ePLHXtKBR9auiiuurDZ/7c13jn1H9gCkptRKzRGXwTYbZQ",
+	"jqEWCuSwFWOLxdgfXyqdBCT0yHipuo2+WkTtQontpg2yAOMeGWRBa7+9RXYaRBEg4uMZSdNk7wlGL/Sa",
+	"cIINrCPq+WWqbYNKEFF2qZlWy7im2bLN790Q2HLQLQf1HJTKOf3NXYNjAmb9TTmkGDXOBM8wd95xElTY",
+	"fHSmyV5TInshjC1kz5YcrD75ACed4zB1mdu+b/uKEVQ3MvXhdyylbsRezo1Zb8RjeKUm99xnMlBVMMJb",
+	"dKk/cN3kFFFfPR58rDNRN7NvE1D61ar5+UMhCr5gEXqioKdtbQr+8+drZ+CfzZXEr3AS/oWVT+OMXnAS",
+	"ZkEVABY2TOB/PcV6pLVF63B/y8Zi7dqAmempeKKCQaALCllVvkzokNxasKJ+oYeV5YTG2xneheUlEX1n",
+	"P8dLCc2bJKgSC1b0ZMGKwBm87pJ+pMw9uOXL88aRW26zljabtdT14sGLsZMK2NIt08Vx1N3P8P9fFkq8",
+	"jz69eiCdNj5NPFi57y9lBULOSZsQlqLHJTG+sIyH8nlAHwI2SAx6LmkWKK+xadJ+CTAZC3Px3CNbqt5c",
+	"Vo8A6CH60ndD1euaZ0AGs2mnlSuxy42Rl+oWlnI89CJT+cj4sJO0vg8iOBEJa6s+kjgfDIJhykuzjvUX",
+	"BN5n0oC8lvRlLWUQl1Dmd9+faYjb/gNe4j+YJbi/t7fKy5RMhAzjWyXHy+vAmwB4izLCVuVTgTstkLO7",
+	"AES4IZ7y2nfWUkL4XrVeGEPTVT0SyhBrAeShSsIhinYzkbY38BjK0OkeMoEJQhcZ0jwjOnb7+mo+ZMUn",
+	"p0S/oDpRUNWdyXBYhbW3Os+aa7KpY+xMt+VR27D1n42pwd0MXM2n/dwdS6ObtSFFKcuwI6kSHhSOTJGo",
+	"Hz0tAbvdVBWpQl4ObHAKLdeoiE/cFSsLHjF0TkkFe0iYlb0rYdn+03Z7y8m22taflDHRtV3TGFyBIwUf",
+	"xIa40gfE88akRMJ6Lfu0Y6GAKNUr7A26GCvbVzDhNWIfsdd7Mb0oxuqv7mKnld6ulJQYYTWbgZ4YzAIN",
+	"gJpRD8gA+I0YrEN+JZoM94AV0HHZwhyPrImN0v6Pw8jLgHZOB3riUzRpFZkm7Fy3nZgh1yLW4GGs55b+",
+	"/Sv4N37TRqeBAM+r8+h3YhIdyz0z6XLmDzlXN2acRFQBGVqOdum7bBn5ViXdLOf/4PshRGR4e/Yf8fvd",
+	"z+UPX3bdRZquLwKiW7REDryEZtPE1qjJg0moSmygJ5C8jjmD0kYVfY7vgSvAxHz/PSbDADpFJVxV1kD6",
+	"XhfeiR51BU/OFUDyU4mzsTLP0YCHni+hvVGE9k0YxLOQ37Vp5+4oK/z+tqx1ZU5aznZUDvjtOOoi3Tfu",
+	"F0fdNLYMdMtAN5zA7q7jPbDPQl+LTTLQo2pn1weGTYVpsnfYso13fX9XgvQPjBCqVQuCA8dKHKd5N9kR",
+	"rNlptauGUHCTM6ztO+AmWyZyV0zkh7rW0Ih4wxfbd3ra5M0+g46a0GOu7NPney87/YcaL4O8BJPXrWiN",
+	"i+tf2d7c7c399jfXU+MdXd1MFpDaMF2cmTPQQ9/4KSnbPkGtGHUazQXPDLO6ySCuKT7xns2n1ICQoCDe",
+	"acugRhWsCp+jn3iA5Q4W7GIVwrW0sHqoifrgJkYkJZwaq2ajzop6orDPlBnxnmiyo6gDKraLsRr6NfHR",
+	"yBxWGviEzoxTKLRyA0M7MsC04ENxrjC1CNs8yQoKWBJ8ZSI3MC109iK/nNviaMT6UmWG1mOg9WMt3ITW",
+	"V7+Nlvm2XjXbT/ab7FcJwGNsUkgrWPqXlHHD0v++9yJFCGvwaFUzDf/yvP382dMnB61Wq7W3wPMFH3gh",
+	"QPSTFdIfwZ0YuSbTv6XVZRT8Wi6YHT/toukfP15hev/Z5+f8m74aZP3eoizLkVw0797BwfzEt0uIpBUZ",
+	"yuIUlPITiWRPtfX02Uga1zwfC3zfMTowScMujgdcsg9aEv7jFFgHWq1fkgaW+FcnfKcp42B2XHJzhkHg",
+	"ZzeKnsytGe9O1Ol04TqvpPt3A/Xv8vRP+LVkb6aQkIwb7TRGdhnI+cHe7C6TxrXkjU7j55evj1GmrSZv",
+	"X3oG+ErZYrrQk+lZCaHLV/qeRprDNpNvM/mp0OuUevmOR5G4C5+vHklv1SxV7NJ1IxSkJRgmbPAlje9b",
+	"OV9blhr3XVRPpEnZCQEAj8TA8e4UosRUE0z9waD/pc/N930BAGoKGAHh7zj5VJkttHCU9lxR49gm+0WI",
+	"EUuV+GQvcCoPCuFRjFH17cTBHmgPrcc2AS1aeKM3c+JTOplnJ0JQ2Xb0GnbhhH6JJToGiFJzheEm9yeA",
+	"JoGdUvUcwFkJHwjyqBvY1kpmeDRT2C4gaPShxZ7OEBcKolYTLm0ah6YI7cRgj0QcEQFJKrBlVuR5hH1C",
+	"XevVNMBIwRGVISk/31GvJ0a2A12OkFx2jC0EH1YWEdosCpV1/LcFhCtc0JQN+GgkFHuIjoUd6CiPzwFS",
+	"SrfQEyMK84Clr9xvT/W46ImUFahiDcTwUQJHBBQIDgqkteRcpTAOrscJrQSbneEv8PQ5dsiEftBIf8iC",
+	"WPqWG7sDU+68eZliQ0OtPMly//lAHZKKuugHSj4KqRH4GQT4ltsH/lTPFbcAfmAPneLK89yfPW5sEaSX",
+	"Yb2xhfJ4Ru09sP8gfn1q5TfkFj+lUIv6dLzC+702bKzb3hq1EssfhIV85Gs8fDYdCbPSGnSPg2Gy/ElO",
+	"J/Lm5WbrO2ASqu9IGnNXZ80OX2VBiL8w1IfV3y1He38OKby/93wlf/WvXE1P6DS+cVsOQopF/lfBQKHL",
+	"WSPAS/n8aaSLxUDrp0BOniHyXGQs15dIH6Ci+soRx1+oHttq4D2U3uD0BOyQ+jB1NJ6njxJMpzDsYdoz",
+	"12kCTfP/ORY2fYQD/0OP3Tm5saFh3Y4j8HNFiNcIxjHIRXYpCvd2V3AFf0kfQZYsNFlmSpNLmufQf8tH",
+	"z+xs1+4oDa1wcr4qNbtTK0wku6Gzq7RWKDYUXEEfJAS6RBQS6hruE0JybmzcepVSSHJ9GWu5MRKMtE2W",
+	"vuADufNaFsbzZfjFcRgn9QP59BFoF+v0lVzwa2HOlQSqOGSpU5QucsH7NFIvGiToElXYS7cdqoGUufuk",
+	"ND2cMY7iu3a/lJfCLfLhyetj9vzgcesR6+s815Ny9+4EO2ygJ1TVqydeheC++7J79vTno529gyduY8Hd",
+	"6IQ4uhad2euENJUkERjZuYqaf/bG1kObQhx0oHMBCJ4AEJAwOyj0hPEJwXzCOvzncOsc5bwnPCT5EPDV",
+	"rmY7g1YP81xVT7NcGffDccPSQpjxUFxwS4CgPKOiKhDpdZL1FdzKF9hf50bXxc96Qnsmqqwa6T1zvago",
+	"Ewsea9Nx6DWhxkPHMeDaNhL6Ld1VJw3wCjaSRriBjtesVF7rT58jL2iy1OvoJgX11IueiSOUIc+c0mWs",
+	"GNGfZ3DXPDB8uXOfRbWoSra/YOvRe37/0a/CIt3bbjUrbfg12ipOsZSA8FdQ3+jCWDbUoN75bmUZtJ9W",
+	"CwpaD1YtsY18LfutagF0a4UVIxDI6ks+rGV2iGqKpsyiCt2zVqsD//1L66DzeFEJsdV3ubvye7irDMzB",
+	"dy93VqY7zKqDrbX41IEb1JcSS2Wf7DdgeXLoSKlcm1RWXIIG3Pi0c6l33K93zJUc7WhYJM934AhF4b1E",
+	"Cz+RmBMvzjKT/xLVTVld3dKz9tO9x/XbKsf7FvuCwne63rmGPEgdDHgTdshHoxlWh46Jug2h96yWfJ7s",
+	"364/H+TyONWgdEQ46eJXh8xfY9tsOH+v4lQWvf+03a5fcpAZ9Wyqlaz3ORb4lEN+K2pKxnvh0bnfnZbS",
+	"2fDcenEpCzbkxRV6/EmpQw0QoY7QB/QAOjGiZ36RZ5z0s1skha5lV+U320NJ5YVrlflO3V7UVd4O596V",
+	"isNu5scDg8yJyyXzflVPZlTdwUs2kqKHPhrUBZy8nLHXZhTIZSbbW8H7HxwRu6tcaqNrvXaG6mNd5Itb",
+	"UhNNVU9sVkjBC+BS+0xYVfGsFb/beO039Smj8lrXIfKtvrwl2MGVmC52Ir+rdPkqxDUUH0Jw02qdEEa/",
+	"1+RlwYzoFcLWY/n84mb6obtG/iKmy5E/3IFu4yqbdc0QNHZcqAfUtTB1YGEmTmnoo28D3TGOiJNgv2tQ",
+	"S+RQNJnjl9DiAoHzBtzUNLg7LgS34hcxvW0mMBAN4D9VQpdzvVMA0ctEaF4hjIkvN05fvHnnrty4m8ve",
+	"xZVwo7Tb//yPo//45dNx0f9fp7tPz6Yf//3n95dPB73rD3wkf82LyRvOP/R+/u1E/9VtQOcBjcp9CVAG",
+	"a5bVA72S966EyuKVOA0RVUgLBm3OuyJ3Gkqhs4DbSJPA2GsEQt+JiTvlldKe23eX7gSfNwszz1OUT6oA",
+	"GilZ4p8h7+lP0A0CPr9TyIkLrcyEIom7+/lKTL8gP8qFFfWIBZdaZwnTimJTgLPv6AriYRhwarITJ5XL",
+	"3EBnovK+aNZgdjrp7blS5W7sz0//hsonQOJvk/a+IwGI3/E29Leu7vWLmM7AAOX6crdXsXRq1UbHA7FB",
+	"bHBvUWIdJ/9JcP72dEAvpwDCRFoF3c7ZgF8LH63XAJN+vHf6gdlcX+6Uq2iylJYWAsyjQvTlp3MFE5bv",
+	"WJkLw3JdW7b5k7DHsXdmqW8YXO4YEwiBhwHPDsutRt6j0B0DEeObrOXXiudU8V20W3v79Wa9O7w13Bb8",
+	"E7ot2q3oP0vcGcv1568yraPvVmUqx7w3EDvOBi10voyrwMP+2W9gln7HfEL0xoW000bn77/PtbYl6mMV",
+	"N+RCEzIILLj10T2F1PhadfotgN/pfnxRyxeb7AzwNnU/uuRUtiKNr1vBrjEP050deih9BHEJWDTlx1+J",
+	"kSW4PW6dhar7gHR86COlvBDnyucHNdkLR5I15dxeWNYV9WXZcbznjQFIV2a5VQXfHV1IwiL3mIWmwpu3",
+	"KsAWwGItNQWuXHnPH1Ql/Yx8vBNPlmNTN3qznErd0+paKClUTzTZx4FmE66sb31lxkXIURhi+EHkRkDD",
+	"0Hqf1lt9SW6tzfU9hCluapDtNp1UuqB+09v6HUi70NLaHU1ZGelUNOl1MGB3K8u/UaF13+z2tDLSWKF6",
+	"0xu0Xw9tUggQdk4hdJqbV/m64lIqhe08cXFl/vwhO3l9zJ48f7KXsL1mu7nXrAMYuXbKT1jIEmUVcnDc",
+	"9JSS4QilgMWtqHVSCLwqlm6OXy7TPNurBNJmF+5UZVq415+5jf9YiZFXNvcU518hAP4tNOqvKb0LZPDB",
+	"UegiFgHk+41l+I+nNMNNq7KPAceSKHZZ6IlamX0403NXKFtIYXY/u58W40q/RZsSk+ZlwXpcaSV7PGeO",
+	"HuO+MdghU13agUdtlxZSsmdtXi/TIImPGisvgqv8SdhXuND1pJruWVGfJbs8rltLs2hb/8hm4h85DoMG",
+	"ZXeMlZV9+lpfp8it66A6k7mo8VDBZfuci2uRf1l22X7mZiCcSpAJ1p3C/yfs8R5loLirdhcXyi30G98m",
+	"t+6ty+X+XS7u3L2O4lSXm0XGujfgrSNyugLJbe7LiBdWitUyALBbM17ihPk7zLAxNl5iZkQopYFK0Hqz",
+	"6QPN+kNnA7hNrJAPQCe8TQnYbErAKJCUv16eyG5XZbkoY+BXwO7gHkMXYt9moEdl2b4vuGyyt1JdUYfC",
+	"oSA3g3Ty4lNNisz7kVAfqGx6vVvxJhPDkQYjAILSm2t2h+u753h7NGmNYeP+OHO3ovPYORGjnE/F0jsW",
+	"vRNe+SPnu7VXWNxPWomtj/MGxuOuLFVrTVdjPMEoJHa1+xlevjET4DeVS3VFkU339ANTYSrQ+hi5kq/5",
+	"LhOPZ/OO2VgVgmcAuutLlDuAG5J4vBTEtUgYFYWdKzUedkVhEo8JAigiwiRsKCyHAjC3BCxg8A24oVQN",
+	"CNuEanMAXHSPShWHGUIGepMdAZSZSSDbCncmM3OujOVRxrSzwxHC8VoUsu+EKxSaTXieC2tC+24xHNlp",
+	"eKtMdIc+4UyorMleFdzM507U1Q0V3AjPnjerUtzI6hIm3Eq2KRl3haP0bRJ53TcMSsSqOksllYO09TlT",
+	"8zug0a2qu2GvyxoCJ7l7rwsQQL0Z6cXZbvCif/6awZPGaLwgvQiyYElCAYAT8H6qD+VTkh0GUK/YBGti",
+	"y86jTt6RH9eWnBVaYQ8gfaeg9F4nCedV9VNhX+IG3wQ5vKEEgfl57hnkd/l1L33RSkwYffmtfNrmC6zZ",
+	"+RDVVqKfSMP9Os16N1KVl4Ml8QI6eAIQeRxQP/RcF3tSiEnCjC5r7QESgdd6f99KE93ejWYKlNPclC0Q",
+	"ncdWUG/WJ8Xr7LXvQ24vcm/9JH0+K5I7Z4DqAOkxiIX5cA5YE7BFrLsBaG0R2KR7MhbTCQzmxPQjdI2B",
+	"4UW/OlfYgc+JES/WU/xT53zcaj3uwXrgnyKNLUq0/dD6LI8ZrzPW9Ay1ElPWFYjzFJvRXliVoJ3e/DXB",
+	"/kVVwtuW7rKPlfznOGTie3dfMI/R/Y1JQyWwZ8h4Fiqj1A/OCGNDZOcKTiqqy+YqnAOn3bhHqATJgr0P",
+	"U090kZVWv39HVjeqJ6oDjI1Ji3qPb/tlYNhzRXnaJZMDtOWMerBO9bgep0pdVVSge3ZcztZLXdD2ZyEf",
+	"K9piUFfwy1SKlcrXZd/0qIKq1Wq19x7vN5IGekIanUaLfnfw5OmzBrBZ0ncrwJGVJSWA2tlpcDPgf9NX",
+	"piuBZRCK6MyCA7ZoWJp/rvE3N0AjzEG/d0MhHOos2iVhpIaBPKgl/Z5equCttmE4JPnZ8ei30YC9cVFg",
+	"QlTjzbuTcmX05Hr1XOsquu0NSM/lknPrcP4e+2FsXdp3obc4Tqk2on7vfi5/uNHjDaZlrTPaaRolUna/",
+	"EIJ0E1Ta0Y+bsK5TRKZdnU2b7Cz4fccqA4jQKansTrKNewORNc8VOtnnXcHMc7yqV7lOGOIQMx6B1ers",
+	"AKgMdrC1m39kvy6SwO3uz9eo88vzIUqyXOK5c1Rv4+TmOQ/zKT6xQUOWZrgB2Nr8sBXVP4LxeipEaCBQ",
+	"2rAjPqWAYyGYsXo0qkBi0kf7fnzQ0Pzo6z3QtWbyqRt7cUMWhjg8XOYiK8EsPae3hfSiqsa37Eb+QEe9",
+	"tkX1nrDAai2rb3lbqeQ30BB1ptoq0puXnD+QD9gRRS3HcXdlJV6zUA91DGtDzOC1x6kjJBmtAjh4VB+O",
+	"npVQCO4YQamQYvo+YD0EPFylM0Fo/JFXzPjgFHmkEKamBNF1F65zrvzR4b3LCj7huUmY1aOd8cgkDFv3",
+	"EvxuqJol0FpsIOMbU+VcKcevCsFSZGkpXubUT3JB0iAlxicNG4g8Q0R2anMFbT4R89L9XV+L4pD1uOqJ",
+	"HH1M5wrq/aX1/XVoMI9WC04xRm4yKHYoxuQw7OlxYUST/QqOPhsAYD3D5f0+eNma7NQtdDHfrtHq3Rt/",
+	"BnYMH3DLjrfsOGbHelTDjb+OD9tibCySUW0o7n0l6lZG2LhlQ20sa7daa8XeznC+D3wqxEajb/FEi+Jv",
+	"HwcaPPP46NaC2TSAP7aBQ8Hrztx8F/bKgrQW8DWWLJlqRmj1BBmN7YS8+wqELCgISk+YVk32HrFnok5z",
+	"dP8ismPdaakvhHiRkwxObZAZgOtiK5+uzqZQAk/op3GEqQw5ZVkhjAkt9WAx1OInTOq78ITmQL5ZLR8K",
+	"79EbcgDUgU5xANvfZEeVrxczgSaDC7eWLIc34IJuDs4jZgP3naszP/cfkP1sO3H/MAoE0KNvgnYnaoP7",
+	"eSrEjdGDlxoafVkfDKD2juCVzSq9QTRmEeTS2GR5U92X0tgqA1nm3McUOcexg+dne/O+N1WhQqROQg11",
+	"sSqxbtZnD4Q24+Qsqr1yb0LgA+jvYkwN8EKXmG4h+JXxiFmsl3ODLl0N1SwqY71cU4XBnO9/plXvBmXZ",
+	"zEwLQvLGchvKa6tns9WuNxofGFAjouqhU5OmVZs7rwrtVJ1ktxirm0DotL7CIp88j6p+0PPme96g2owN",
+	"SZwcwLw1cCulY2VlnpKLBJK5qBWjT8IyZfOGibS9ASJVUnPNqJkSpLRhP2a4U4YuH6asIWwzy8RIKGi0",
+	"XPrcYCgYIa6cyrUSHXej1Q2RhyP3QJByXXE5VucUfvAten2jRH0tCkwkkxZNB1TL4Ve5Vpe+cdZepb0h",
+	"ejkJQImle6299JClP706Y/OfKmVmoCfG+/8gsUyoDELu8wi1Y1XDX26RDwYwCYUexu1wWo2kAR+20iOn",
+	"sU5uUnVxJ2N13/r9ggXU9IByXB9NsPLE74wf7rX2vsmWPOFusbT/3GbFr9zx3EnJjQ2PE2xnWmPcKIDm",
+	"0bkJVH+3y3OuemKhhvXGo3L79EfiucDjIAMJKmJ0MeQ5wMpgtz0vcqglt38jCxGgSuwlE11pCfO0V4gM",
+	"fjBS9cQCCOMXuOoT2MTa4Qp87QgdPCeera2gqdKLdvVnXzv2vPLTZ3r1Z499OurKb5zaQq7YsJYWjxA8",
+	"Gw3jVL/kvbU+QvIHzKM+L6jvUY8PRaQgOMqkHsdM+P7TemyB4oUiXx8G5kIPSW+CC8cEtrr5ZitEQ+3A",
+	"A8OIkVHVu1ROQ7cV/ggM79aaObJLali5iFu+AlZJ7R7RuVyWhVDn+DxPsNP3SBRSU5dbp0K7V2gXhH7n",
+	"Bwo8PyqVcHSHei6AepGmfq7COVDhQ4kn4HTzaI4FrPUt7PAuOOuWS94dOG78UbZMcsskV2eS7uZfCiUK",
+	"nrPQbvdumSJ4p4bihk4Z7/shQClmWWQlyccRCz4Ritjpkbi2yZS0B04OKpNDhhq1JAKvmdKT5rmCFcAY",
+	"tQvo5YIDkrdbgBHW5rChMGHJRUfaSLcrcC2iC5FNpMqwE6H3vShtHcH3ZTF0eq09V1QTh0iKUJc/EnqU",
+	"AxwjAqDKDGv1FzDmU3/KX8Wbqc59Veb2Avph/Yh8/D7Y8uwn2XLmLWdejzMH1omFssgiQ/+7O+fUZffx",
+	"hRAB1DUdcy8mUdt99xupUDGFZSfwt1yDk1bPNVvv6wJfHgO4bBybIe8xMwM9zjN0K3eFUCwTPZlBmfAU",
+	"+HZwI6gMGlBjilTXUTG4WqtzLmCcoTLqqxjn5njb+xE4wr4jvjZ7Ylu+tuVrK3YNpJypGIeuOyVNzH0X",
+	"fik2wNUkz3eWeTLP5k1giA4jiG9pWJfeA7DTHSGBf9InpKODkvV0Ph4qip5xZrVF5HoKN5O+gta9nWhs",
+	"1eRTwWqcpDVeAB+8XsVbKhXrCjsRQjXZUUVLVjoThpkBxzzSc6WVKJ0SY5ULY1hq0OxNfdXZIlYqeU4u",
+	"u9s6B7Z+gbtk1OX32PLqLa++lQ4K7NPznDtkzgiLuiLk+muZu7vDCuGormeZ1ZdQmYnJsZcC0mYHOs9Y",
+	"H/vjDLhiaS6H0qbgW1UI1uPsdwBNBa2Ss1SJT/aiB4jq6a2g3WsBYYw98Rtc0pfoKC6J4uYKK5ugCgmj",
+	"1XXdejz04RrgdW9e1jUXOjIoOKIca8h7cP8+RIgcX+RU2Gm6aD3QuTpZOdgNJ3OikeRml/Qfelww6XNI",
+	"sFVZYUIyU0huaPR2nj5dsJ74pcq6hvzTW2gV0+i0957NN41IPtd3HHUKyrobBPMfx/yRAP2hfIy2sBzX",
+	"39/jLSPebBVHUbKTkgHTr+4W2v/IzwVciA2FMe5bA3/C4gZfTBGVWBDwWQfVW7i62gg2GWi0yR0zQ0RS",
+	"ZCcf3p/6RCncxO5n+teX3RGfIsvONKZ0Ndk73dXZ9IE5V4hiJg3wKdVkpxzLOHBizzdB05aKpY6h4mA5",
+	"9iEBPbwrWCavZYZVIKkZ5dKmAH/23/4b+1lPwoPS+AfdHz3WJzVuhNcYzzI2HmFPA0OviU+8Z/MpGAiT",
+	"gc4FG0qlCzZW7pmHIy6NSNhUqIT1ZW4e+bIQJfDM8R33NOMTPi2rX2FgVNab7BW4WkBxl6BHnSuro3fN",
+	"IaVWGAY9YC+1MAm04YOR0XSwaFrAMLAvzJeC+pJIPaNMPv9dkRjcM9yAB8ePo5VvZgspkF58n2r2X//P",
+	"/99uNVutc8WHGtIIC6rhedx8vJ+4/30Mk7h/BLB0XWTo4wcBZPAjHeU5fQfDvXeczkHB/iaOEoHQfAXy",
+	"Q/HPMae3HpFVlnLAWU/ZQ9ozZECHzwm6j/uc4XmYI2UP/QdCHLQO2wN6nMieCMfBDWs/Yro4VyQ+RdET",
+	"i+dqt1qPfDok3AJRgELTDS3DvYA2HQztTlQo6/UET9rNwP2NG5bqibpwr6SAKK8uWXQGyblKperl40xc",
+	"hClTvHHeCsXxRmMLqrvvfQPvuxX5o4UG+f2xERSrDjfHas3MkOd5bWNhcwWC5tui5cGJzMHkOfVQqspx",
+	"lTfDVj5SV/DCsBlsuYr2EfQUpa1TJTKpFATZwiAVXDuAtXPs3zEXQOCb/UoeXQ8WBic24tOZUQp+LVHz",
+	"mP/bUCqO/RjhS9Vi19FWGu1Wy91ZJ5i/JI05XD1nyAXw9hI+0FzhuvB+3TjB3gGOnyzexO/JggMlyeS2",
+	"tPOs/XTv8ZqHDGCBeC+r28J7qCzkr9ET/NIxTyoMZJz1RGG5DOkb8f5pDUUFDhtXEOEhddwPF63286f9",
+	"x3yvt589e9p7LJ532/xJf6+V7Ytn3cdP2hVSWP7Fow01nuw1Dxo3kUD88OOn7uGVaOJxKyKKdRKHY8Xy",
+	"vmEN5+eu81jAn7fV/1tUwz9mxvARAZsMSfCuYkjMOWxKRf0mdDRPh/dkp653pbfG6V234ijC574743TN",
+	"4AFMN1cmOGdcItbO+hBIMxMsNJ49hL40WEkICURYfQsQQ8r72WJTNWHkggvKwgNnKJsBOiTNVVTJ5FRu",
+	"UEP+4UwIpSdgpGJgHJOFsPeHUzI6BFiQuhfQDBa5EecqxWPIAazoGP89h/pJZg8VDuux+9BXojb/CIco",
+	"L/0d4gPdPTzBkbk6HmjZu3dggq0SslVC/vRKCLKKtWXGDXrIbiZ6uUTbdDNMHZmzY8hxHpbnyRipYe+0",
+	"ZVRh6vkvcn/3TMC4a7KXsNqVue08AAPu9gdhtrTaLavdstotq71nVkt3j2Izd8Bo3SibYrLYUTpODYP8",
+	"JoykYHXTsIq4BX6tGT2a/PZz6Fw+pEUt71AP9k/HWrdvvKWVQIe8075RhZ5KdZmeKyifry40VJeDB1zN",
+	"a92pswVSYviQzYUlr9SWFvR5rsQEpsR4DloKKEY4ttD3LnkIy2ufRONOPRdWmI5HOKA4UgT0T5AHpave",
+	"R0DM1QWYFBe0VsjBo9Kw6Bn4KyGRclaMc0EDGSYN5PiIa+HMmBIb1R9OnbnwgU9vK75mxdbykPlHHiLm",
+	"dy/eAnFPv0WzFp+Iu0jC+W9wiDmEgWQqnzAjzQOTMP3320rFrVT8Y0rFDz5jwIfbvfS4AwFZiCF0fdqQ",
+	"jDwTeW7KnIvUa7A4reO6pXkSFRSzCQTtSZIFgKvJQPsgsx8AqyrI5wTSgn4P8V7ABGO6b6G0giuflIxZ",
+	"cjzP9QQwH85VKUV7gnHFBrBkKJGDZjXY15xlfNphXTHVKgsi0QlOP+3FP8bGXig9IcmUnghbTHeO+hCs",
+	"ht8U7jcX3KaQCwBVH9hSoA5ZB4a9K8mz9U5thcNWOGxOOOzvrXACJ8Qp/ufY2Hd68s2ECq4D2e8tHVtl",
+	"WfEulQbDLb4B4u0MdTkoW4ZelVxmwPYvtU08rI4JJcmOQ5qE9YXT2jGrJDuEpqWRRQX2BuqATXbkm7c4",
+	"UelEBaZOd8W5gsJqKDHxZczu8bKmmYSrWzh0EQbUCsy+5lMDeXsIJkfgx4vQi8/VkSplDI1vGEA4cnX1",
+	"wFkfeAKUFpUwIy+hU4OBbwHocrI2TfsYRzsNB39rZ9pH0R1offXm5SoGycxLZ04YWj4c3eLdU3mpuB0X",
+	"YmPi6J2YlOdzHNHlfYunchUfiJ4XtmP39I41J5AmN9mCzW5hnjdd2wiXw1vYgQqxc4sj3kqfsJLpVIUC",
+	"FXbPQ7JF8oEAJVarnamtTimn/0hjrcv6vquahdntLK9boCPcZoZstmyhioCyBv2vWkc2fyt2Yc7FWtMx",
+	"YtBCnji8ASpTaSbHvZkgDx1y0Cnd3jtbs9L5K41PVsfhytJGsLQ9EAEiaz/wjcZLTUnaQ8Yr70rjzw2U",
+	"pSDHkoBLHUO7ExItPINPQt4+olfXaT3uL3X3f/PqA3yYb6Y33MwazsIHjIF6ShDwrfLwwykP30YNyKHw",
+	"aXWGt4qk3/2M//iyUOR/DDVQYAwVYigtWF6F6Al57f4F5VdSoQEIcaSJ8NWmeuIMuDNvjXWnViBcddlO",
+	"r3SU1mLil/tbhKNSXXDaM9cpmK1Y5ZmPhyq0+0FA8QcmxtrCgvImhNVUs9Vqp74Xz2yzIITDhUusJyJh",
+	"aY8PbbN1sJ9G5UuIthA9CuD/ExBWec4uPchBVG9qrheUm/axlj/OhScPaKPT+AeWRwg1HrrPTT/iYH4r",
+	"7he0Rkcds1Wp96M6RQgB8XCfhvlKQAFLAQVugAn4c6hhP5Ax44v/8fOgXwtZ0Cos7c7Te1F0z2T33sAm",
+	"dwMM30KG+SLCrIa2B1xdUSR0oCeAWeFLSsl6a7IjZK4AAUDupmXm1YewkHv1jdyk5YSz2Ro/mzV+5vAg",
+	"17lDq9pBd3OVPM6cuREfSS33K5QD/dAOhRdcXYW9LPcmlOe3vVObv1PlaUeWGuABsEp/7K9rurMwCA/N",
+	"FbKp1z77kPJrgubJJoW2gknbYaTTPU78v/YT9uvZ8/1Wwl4cvdlL2P88ff+O5VIJk1T13oJPcGBAnJnR",
+	"gdFhoabs+PR/eYCxIYeOzofnyneH3Gc/yRdNlh7jfdhxVhFWeKsHlg25taJIWHdssdk1TlcdLSkbWELv",
+	"aQipOGUXTQV4Y8gRM8b9EcEezbmSluUS8vk09KBOmIRMaI/owEZ8bAQVoxUCswkeh/46TXaU52XydG8g",
+	"emB6OL7T8Uv1rpJJ4WY1VhczgaM3likhMvdLlsYx6l/ENO2U306aMnZEDStOfz7a2Tt40mSQakDJdzt6",
+	"bBF8Mz349Cl1R5IFL0ynBGCDpWRh+ecqOI0ovy5aP7Q5Isr1nZdqg2DU8tup0mG50UVIGFpqFSJy0xhA",
+	"FDbyUhkAmOiUQbGhvhYGiwERZ8v40FmfgoIJ4xEEKT4PKBV4TCLvJ9iH41wRWnFPF4Xo2dDTA/oeHdK2",
+	"jY9Wefcaes0AS8HdKN/E3ZEcD9/Gas1yXlyKJjvWwxE0YDcDvnfwJPXI99wGLBL3Vp3X64070hvFU409",
+	"HZHIoScNEi+OoB0hX8proZqr24Ur4QV7bLh5cKSPYL9WGCCisR56FgTrNWDqxytkr3UR4qhm0YJJ6Vhd",
+	"Rh7rrBbE6cyDxOo+c58FMClKEEXPKzuBULxzAhtaU48svBmAfsJZb2ysHopi0dqH0skZCLLUmOF9nhsR",
+	"LOuu1rngypvWi/ye/7b7b1WVgT5op9GVisPk88bwcJxbOeKF3XVP72Tc8ltARjsSuHdXaZhc5mKR9YBi",
+	"Yp5tHQZAEORfd9ppq31/eyTJE0sHZOjbflt/7vjuC2wAQGpZrPOvqnIuDO0ux91eHQ1xfQDDWkMuYDwv",
+	"E5TfGq7vBjRFkCno3x5xuQkwxa/HCvTnHIEFzoQrC8EBztdi73sIT+qCWsNXThgaOrae7rT2z1qtDvz3",
+	"/16kmRR6WFljkGwZt2LHTdJY4bj94khzDQtcsK6DpevC3pS3WdiP5F3wH325YyFwhq1fYcN+hYjfeWZe",
+	"8sC7RVj8FQwprnxFGyi4ZUUbVaVBvkCTvUDYbgAJpz44ZBZnkMIwEMpZPuySPPaYDXDoLXnsi2OZkFAB",
+	"JlQG1jn1EC371uBraDh4/zdMQyOlEw5Iuu5v0lIvVRYXGbklQVZoYAZOT5SWdcWlVJi8cK58112n94PF",
+	"2hU9PRSm7F6NGebsiBViJLiNpw+pDqHjWZg85Po5EmyWaI1UIkgoer504kEAsTwsq6IITw8QGNP91n5K",
+	"xi1TgD7JJtCNYsSnuG/slE4FFFxN8Rk49XP124c3IBSL8AnQ+Imm63HlpusK1nfkz4ZQALliBR0y3lD/",
+	"9d1W0cVgex4qrYq1pmdOqIIktxxArn3QihHkxMxEsm96jU7j55evj1vwn3Ypa074tWRvpnB8COXY6DQO",
+	"Wu1Wq733eP/gydNnz4FTBPw0VBQ6jZGdLgFuO2gjrwVOUdlvfJ3JZwLd/oinrLP1Ejvv9vh44cxGA0D3",
+	"a/zlefv5s6dPDtxZ7dXj8pXoeblUV7PoicbRtcjYv5+wns6I1vvyExX30r6inQ6F5d5ItsCeO432XuWD",
+	"4jyN8Uh2dndHfPo/RvyvvQGXIy2V/Zu+kj3Zk+fjVmvvyUj99XjA5X/fa31wf8Rf8uFf9wF7FH7qjf/q",
+	"DjLeGzLWNT7tOrh31SrNu6gOjW8VcovqVzihIt/ulEo916Ss/UBYqN9dgAIWq5fPO4/bnVareeAUObeE",
+	"cSFQ0FkOzcUhnQpOFVDZDYM+EqFqDBfRZGd65Pj2eORY5chD3VY5QhNCpxz27uTruN+XPSmUveiPVWbc",
+	"OqXjiS+Ofnaf7vXjo73j/ZfPnh4/fvX8Rfvoyeu91sv9V89ePD7aaySNKyjQa1DOSKOObTT+63//v+G/",
+	"+4/3HM8A263TeHP85thJeWQr7idgKq39kq048mNAfI3Ekay7kLO0WiE+eu/IDDg74RqZ+eqMJgnU6wmq",
+	"cAf1pP3soPXcrW7fXXy0SjqeXPAXY3NhxScbfp2AABRKjy8H5Bj2qY04hdtQtpQiEFhTZU43n8ELpXZ+",
+	"0ztmdTfRqTM3msjRwepYjVTadaSyFketJyeQKoGcnFwqyWmplFqDLqq8u34tTsSVazl98eZduRb3Uwsl",
+	"YbmW25JoHVHuRUTpiWWWKhHtzAi1jPIq33gN7rwtoP+h00+39fB3kbAKvJPxQOyrWsDz7svdLre9weLU",
+	"+98Q7DxptVpMqky4ey9UZHxTY2uyXSlOST1YIT47CwtfMRlDX6FuIfiVTyxVtuA96+xjCEwbNip0NxfD",
+	"0vYFcBTDLt0Fx1HmwsUIZ28oMhqClm67y82zF3Aq32m9eaSg4jrvOehUM/l8Pwqgg9A9zZPLzeSw5b9r",
+	"R3627PTO2Ck0Ml3bqVjDUj/7f96Q++87Wg+ksbqYlv0AyxR3yJEipMKPkUct8v2hHy7UK8V+vb5UPE/Y",
+	"QOQZBpNYpsddyx6mmRBDkaXJuUrHqhBG59ciSx9hihIkzwBHhuOg7B7y1SFSllnSlXVtthk5qjbMsV6i",
+	"rbtEddw67jeMPb2u2rKBnFo/30xWbd0lvjUA9ewcC9MTyY0crm+X964ImNRnaGBqGhYmRyjRMSj0+8gr",
+	"DtceHPcwVhSfKDolZI8zy0WWMk6wPxPI5OHeC4TgFAC7Rw9LdZkyCPhhLQ4MSAWSoTAIvBBNRhCswmNs",
+	"QKc/immEYIkP9DJS0sIRYKqKW7zPk+tqO7hD5Otbc6sb0Vg3zL8Wca5ABot42FaX+h5KKX9AyOc7sDAj",
+	"TjoqtO4vVIp+hmrqiAk4doet532POqcyGStGWA0Z/9axVsy0daw0F7zvrYtcXxIuKCpNxKeGxDJA6xoV",
+	"EOANVYahOT6uR4gScYcqKiDDGTzEmKrbYSevj9mT50/2ErbXbDfbhL0Jld16iLWdlQ4ATpujzF3Ohnoo",
+	"VG2T5g9uaRG32jiT+QAfaQGnyQW/plpU7OIGn/RPkuuw9o3/NmiJjmBKYyLXl0DyIIRrrvNbffkd6lxQ",
+	"Az2yN9Y2IQqVqWTnEzzvlRhZhF6gQoTulKVdPpCYasdo+DRoC2PTYUYPBZvogpxGGOv1BQDHe6cfmM31",
+	"5Q5Q/LkKvg3Ha5IyvwFYDzfU/NEWnGXc8gU20wltc+m1/srG3jDL9pJ+P5fUN+GBD/PD3U2M4q6S+ZrE",
+	"7UcJms5q3VzQgBsH/qHrEFfPFKRz3LobNl9/SEftwXZ9dPh78T4s8gx84NPIpsbVl3hGHvsRTHzIwpj4",
+	"UpwJxGh0+Yuek5XumQRwk2zcZRh9C6CGjnhhY2X5XFHJJB5gEnspyiCP++eVRGxf91jaZD/rCVjt4EV0",
+	"urQhVHyElVz0TcjW7zlJbHVUaSijPLxz5RiJzxP3bgzWL3yRPyVpIqpwlPkXmvLiXDclGWI2o1sgJBnC",
+	"qsCpAimREJqHUkmlWe54yiEddQwbVUmmgZo4aa3TKHTsARlg/eFoBMBSJkCjJN5P46PTtfDIboU/WE5h",
+	"Ptu+d4Yeo0QTzOUr7GzGGvzulglSlP3hvnxvwCUZaHnWWC9FDI/+e2sfgCS7zX3Y4kNvo3tRZiVYcGuK",
+	"/eDJohT+3c+QQLU4pnfkGT4h9qPVmUt1Bd5qxcpW0qXAxFfSWnyujz6Db91wmnvt2DPCjSq7tMRF4Hx4",
+	"HhMf7OzynKue2Cq8GzYrQ+qnJ3T8TPel3UK93YwhOXOJdp2y9q9b9P+rjL1Ibf5FiJGJkmAZwED0mRKT",
+	"MsB/SJZp2XOJsoleu6WVAaZZbIe5mwrPix/+svYL/S+h6MS28Jnf0aVGAlv9Xs9XK8/evlAIfTM4JRiN",
+	"klrPgNga26QCKRX5PYm5UwoJekalEjdItlDY/9W35gcrJp3d/s31pDF80lZ03ovofGDKI/+uxajVo/HI",
+	"bEiM/hqhDYF7ibwl6Lso7NRnflCtAjhEsFoE9eC4cOiBCeCN8yzhTI9+G/3ojQXfiQkSyN1Xj91taURS",
+	"mh9Wjy7Go3TrMNgWS/xR7f8zPWLj0ZpW0ULNaaw2arm8FbZiuEhlddVs8V7t33Aha9gp9Ib4g7gVsPIR",
+	"rZatufIdKVKezu7SYHECKCv4hOf3puzEWs4ShcbpPaQboZsr0onm7+FH2stW37l/faeko63Os9V5/rA6",
+	"j2cxHpvhdqoPNixcNc8HY+TeHSQLZkSvEHYBWN1HP/gPnetDu1ihdxltd+u/2Wyuz6Qkq0Dq/le1tL6w",
+	"JkcTqnGUGiKuAb83ZLPA5VJ6gqhchqUf3p+epaVHFJ6HVFDFOMvd+nSfpT+9OmPufuFwaTU3HXNFBoJu",
+	"T0g7pyQaBHt2MwDyMlbhaJVPAcOvw17wgWRXEP4AyK9eMR3ZBU3FoOqRTuf+S52XpoTg8cRZHuMib3Qa",
+	"A2tHprO76z5gk0bZ7fKBRHrQQ1Ed61QPvddqmDCr88x9j5+lymQ8ePXzd8fdrltc0sh1jwPA0UDuANqG",
+	"nY6QgkKpzb+VndiaIy4zR2nL17pOson/SvesYBFWZGX2GnMM/1yGeZF0/zQ22bYb6x2jWkwCT1qNh8/o",
+	"K7uf6V9f8F7nwooFFdhlKqRlmczAo2D5laDaHUgQ9PhHZe1O2VabF4W8rglxvYRJS946c0P355fzBvEh",
+	"4b1t88LvSa/Ab3kLsky81jwf/lxEGHeumS7h2Vt1dNPhxLVpZk2nLI4WObfGdZlpoTULJWAfUhMHnwA+",
+	"pm6RVIyohNNpRZO9CdIccgAqKLPQ6bbGywyYXzGFb8bztI5GdN/XatvGfiVPzx+/sSyEZO5So9nNRC6v",
+	"RSHFzW3fcm6Fsd5ipR4E7/uhd4t1VOqxJaTBesmBKMSN3pqX5eRLWgy8B5MU8uvAaS4poaKKMp8Jni1A",
+	"lV8Pkr+6vmmEzP8DepP8LpZ7lUpi2AryDfuVMELg+XtsK9yXbF/ME4RCDObPX6081LrC3gNmvbvKv528",
+	"JUeVyFi6325BP+dMgt2YQduy0HcusqwG3LChNMY98sqtFQBtIrQa3EC2PIQNb9+tz+qbKgqJ3/pWSfjz",
+	"YawgMUdcBfI47kBHKCCwuDF+AA5V1CwOoWo0z9EVDvgJCImiVfiTv+RO2IOve8oG/BorJQHBQSK+HPag",
+	"aNbUOLrdfB9+6r5FcOaqp7orBhLwULCgtFKYiG/sP223kBHwbHHxoy2kcHIFyl6rvmnubZsvSYMc49We",
+	"DANhKq/4h/6+/7TdTvafth//vobLmU4bj341G2vv3lmn9SGaMjxC8RajtfKQhYCtZgdiuGWxd1aWuHVg",
+	"1zL0U6GyECS8K16uEXB9Q7x8LvQobRIQk0NcEVuRcoIkhD/lGWhw2KW2K4zMsH9ySivfCZ1jU9D/utoO",
+	"ym6y2PMHoXUIEhDUQD2+rAVnPoFToD2dgkPqewVn9qzTrdid8T07qG4ZslNi8mcL223Z5Ldik/JSebz4",
+	"ku7ugFdagSxuI5zySFE+h+4zOx2JwOmabto0CbqINOF6kTGclK3TIHkAkVwB4sMxQKURzr6mLEYYuzlj",
+	"99tqbHSa3l8AKTIEgrjlQH86WxhUJ87gBq/MCNwIojcupJ3CjegKXjhr6++/O2o3oriud04P+ZVgxdip",
+	"GWWaTmd3t733tNlqtprtzrPWsxZcGVpJTU93bFVLTfgRKdn90J0G5EW0SaBTYLN0bH9AfKFGbaP4IeMM",
+	"2roljDPs3oa4TNScMBccoISi8V7KAgoMpzUjfiAooUrwzq8sGqPEwahbFXg+R6IwWgG8YqZRuzWWYbef",
+	"Qne7gvY/cZtwdlcxNpj7SXOc8r6w00UT+Cw7MINBuewjrL3RQxH3KI+HfIU2bt2QohA3Ze5ZnfhcOgKt",
+	"/vup5SrjRcY80f3+0GdvTSaTpqE/h0TOnh4+QkeGU3udmcm4mlKimSxYLrsFL6SAokhAoSx1Y4no+/5H",
+	"p2Iby4ejFI6wToUOOYWkpLEjVNrTvU+f8K9SsfaBx+s/dB8Jyoh0cUV9h8/VuXrFe4MZxsutoyqDceFO",
+	"ZY3UmxNfeGBY6tZd+m20op7U2PUzYUZD6mGM+DfVYzwkIwRBcdG30H1yAUt1mTAz7g0AyvNclVn7gAKG",
+	"NReywI4hHabcW1G/0uhHAkgH6PAmo841T+CrlyAPFAEvM3y8H1+VLhgsqMJC9nCmCWu3ErbXgm8EhQNs",
+	"DFP0HZ0N9Lgw3nQqhGAZn5pDyM9Uvvmr4HRJINoGMOpwQNxcwYvSNlm6v/ecyOCg9Zg+fHoibDHdOXIL",
+	"StlobPHgPTJ8PyFnPHniqYLMS10gS7CxyNJD9DT4PvAxDlkhMmAjcEXOoclpX+e5nvjUUbpxgSHP37lf",
+	"sdEajesYlW+WaYFXEnuUuZ8aLuMolza60SSIa8eHyhyAYJMKzM0XfCCjd31K+/yrjuq6cBSQ3oB12sgU",
+	"feVRzFaOqHLnhpEcFbljHbmL4zghV/bG0bE3ri4svunfYVa489B98JQGCGuMtkDbcGmAYouSxpvnCuMs",
+	"msK5VYTpCRFcV1xydRgwsN1CfTOPkqeWmWxdEae6Qdmhpc1WKOAEdrHwbLi6Mg/YQPDcDrxAIFi8qT8B",
+	"7A0Un/gL99rNQ+qJImheL3ts5auGo0a4XvoKFdKqtPlfIIfK7it6Ighf3F2dhE2kyvQE5Dv8KxZtwtqc",
+	"kBzqpDrLtb7y/eDpTCvkJoyp1QiOPrxhV2JqZrYYvfyLmN5Mp4Zx9qsornKEMceRJgONxRqcivZRPsG1",
+	"pM7JhZgU0oKtEk33Vl/WzPbGYENQajUNP2Ua+DoQaKbR5jEjwa8q51Zcy55ofPn9y/8JAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -110,7 +110,13 @@ func (s *Server) numbered(c ledger.Command) (ledger.Command, error) {
 		return made, nil
 	case credentialed:
 		made.Transfer.ID, made.Transfer.RRN = ledger.NewID(), s.rrn.next(s.now())
-		return made.CreateTransfer, s.entrust(&made)
+		return made.CreateTransfer, s.entrust(made.Transfer.ID, made.credential)
+	case ledger.CreateRefund:
+		made.ID, made.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return made, nil
+	case credentialedRefund:
+		made.ID, made.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return made.CreateRefund, s.entrust(made.ID, made.credential)
 	case payingAsk:
 		pay, err := s.numbered(made.by)
 		made.Pay, _ = pay.(ledger.CreateTransfer)

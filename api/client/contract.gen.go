@@ -1643,7 +1643,7 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; there may be new ones.
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`; there may be new ones.
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -2431,6 +2431,9 @@ type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
 	Bubble Bubble `json:"bubble,omitempty,omitzero"`
 
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
 	// Request `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
 	// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
 	// `note` once the requester is erased.
@@ -2438,6 +2441,9 @@ type EventData struct {
 	//
 	// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
 	Request MoneyRequest `json:"request,omitempty,omitzero"`
+
+	// Safety What a party has set for its own safety.
+	Safety Safety `json:"safety,omitempty,omitzero"`
 
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
@@ -3208,6 +3214,25 @@ type NewReconciliationRun struct {
 	Until openapi_types.Date `json:"until"`
 }
 
+// NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
+//
+// Example: {"amount":{"currency":"INR","value":"40.00"}}
+type NewRefund struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
+
+	// Note Example: one chai was cold
+	Note string `json:"note,omitempty,omitzero"`
+}
+
 // NewResult Example: {"code":"00","instruction":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit","outcome":"approved","ref":"904211"}
 type NewResult struct {
 	// Code Your response code.
@@ -3317,6 +3342,16 @@ type NewTransfer struct {
 // NewTransferBatch defines model for NewTransferBatch.
 type NewTransferBatch struct {
 	Transfers []NewTransfer `json:"transfers"`
+}
+
+// NewTrustedPayee Example: {"payee":{"handle":"ravi"}}
+type NewTrustedPayee struct {
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payee Address `json:"payee"`
 }
 
 // NewWalletTransfer Example: {"amount":{"currency":"INR","value":"500.00"}}
@@ -3575,6 +3610,24 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
+// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+type Refunds struct {
+	// Left A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Left Money `json:"left"`
+
+	// Refunded A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Refunded Money `json:"refunded"`
+
+	// UnderWay A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	UnderWay Money `json:"under_way"`
+}
+
 // ReportSum A sum in a report, in units of the row's currency. It may be larger than an amount can be.
 //
 // Example: 1250.00
@@ -3652,6 +3705,25 @@ type ResultBatchResult struct {
 
 // Role defines model for Role.
 type Role string
+
+// Safety What a party has set for its own safety.
+type Safety struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Stopped Nothing leaves the party.
+	Stopped bool `json:"stopped"`
+
+	// StoppedAt Example: 2026-07-04T09:30:00.123456Z
+	StoppedAt time.Time `json:"stopped_at,omitempty,omitzero"`
+
+	// StoppedBy An API key's id, not its secret.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
+	StoppedBy KeyID `json:"stopped_by,omitempty,omitzero"`
+}
 
 // SettlementDirection What the bank did.
 type SettlementDirection string
@@ -4105,6 +4177,9 @@ type TransferDetail struct {
 	// History Oldest first; the last line is the present state.
 	History      []TransferStep `json:"history"`
 	Instructions []Instruction  `json:"instructions"`
+
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
 // TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
@@ -4364,6 +4439,55 @@ type TrialBalanceRow struct {
 //
 // Example: account
 type TrialBalanceRowRow string
+
+// TrustedPayee Somebody who is paid without a hold, one of your app's parties or an account; without `name` and `upi` where the key's role sees no personal data.
+type TrustedPayee struct {
+	// Account The last four digits of an account's number; for an inspector, all of it.
+	//
+	// Example: ••••5678
+	Account MaskedNumber `json:"account,omitempty,omitzero"`
+
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank,omitempty,omitzero"`
+
+	// ID A trusted payee's id.
+	//
+	// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID TrustedPayeeID `json:"id"`
+
+	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
+	//
+	// Example: SBIN0001234
+	IFSC IFSC `json:"ifsc,omitempty,omitzero"`
+
+	// Name Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// TrustedAt Example: 2026-07-04T09:30:00.123456Z
+	TrustedAt time.Time `json:"trusted_at"`
+
+	// UPI A UPI id. Capitals are taken and made small.
+	//
+	// Example: asha@oksbi
+	UPI UPIID `json:"upi,omitempty,omitzero"`
+}
+
+// TrustedPayeeID A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type TrustedPayeeID = string
+
+// TrustedPayeeList defines model for TrustedPayeeList.
+type TrustedPayeeList struct {
+	Data []TrustedPayee `json:"data"`
+}
 
 // UPIID A UPI id. Capitals are taken and made small.
 //
@@ -4672,6 +4796,11 @@ type OptionalWebhookTimestamp = string
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
+
+// PayeeParam A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PayeeParam = TrustedPayeeID
 
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
@@ -4999,6 +5128,18 @@ type LinkInstrumentParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// StartPaymentsParams defines parameters for StartPayments.
+type StartPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// StopPaymentsParams defines parameters for StopPayments.
+type StopPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // GetBalanceReportParams defines parameters for GetBalanceReport.
 type GetBalanceReportParams struct {
 	// Account The account.
@@ -5269,6 +5410,24 @@ type CancelTransferParams struct {
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// ListRefundsParams defines parameters for ListRefunds.
+type ListRefundsParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// RefundTransferParams defines parameters for RefundTransfer.
+type RefundTransferParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // GetWalletParams defines parameters for GetWallet.
 type GetWalletParams struct {
 	// Currency The wallet's currency.
@@ -5410,6 +5569,9 @@ type SetDefaultInstrumentJSONRequestBody = DefaultInstrument
 // LinkInstrumentJSONRequestBody defines body for LinkInstrument for application/json ContentType.
 type LinkInstrumentJSONRequestBody = NewInstrument
 
+// TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
+type TrustPayeeJSONRequestBody = NewTrustedPayee
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
@@ -5443,6 +5605,9 @@ type CreateTransferJSONRequestBody = NewTransfer
 // CreateTransferBatchJSONRequestBody defines body for CreateTransferBatch for application/json ContentType.
 type CreateTransferBatchJSONRequestBody = NewTransferBatch
 
+// RefundTransferJSONRequestBody defines body for RefundTransfer for application/json ContentType.
+type RefundTransferJSONRequestBody = NewRefund
+
 // TopUpJSONRequestBody defines body for TopUp for application/json ContentType.
 type TopUpJSONRequestBody = NewWalletTransfer
 
@@ -5463,7 +5628,7 @@ type RotateWebhookSecretJSONRequestBody = WebhookRotation
 
 // Healthz: Is the process alive (GET /healthz).
 func (c *Client) Healthz(ctx context.Context) (Health, error) {
-	r := request{method: "GET", path: "/healthz"}
+	r := call{method: "GET", path: "/healthz"}
 	var out Health
 	err := c.do(ctx, &r, &out)
 	return out, err
@@ -5471,13 +5636,13 @@ func (c *Client) Healthz(ctx context.Context) (Health, error) {
 
 // Metrics: Get metrics (GET /metrics). The caller closes the answer.
 func (c *Client) Metrics(ctx context.Context) (io.ReadCloser, error) {
-	r := request{method: "GET", path: "/metrics"}
+	r := call{method: "GET", path: "/metrics"}
 	return c.stream(ctx, &r)
 }
 
 // OpenAPI: Get this contract (GET /openapi.json).
 func (c *Client) OpenAPI(ctx context.Context) (map[string]interface{}, error) {
-	r := request{method: "GET", path: "/openapi.json"}
+	r := call{method: "GET", path: "/openapi.json"}
 	var out map[string]interface{}
 	err := c.do(ctx, &r, &out)
 	return out, err
@@ -5485,7 +5650,7 @@ func (c *Client) OpenAPI(ctx context.Context) (map[string]interface{}, error) {
 
 // Readyz: Can it take requests (GET /readyz).
 func (c *Client) Readyz(ctx context.Context) (Health, error) {
-	r := request{method: "GET", path: "/readyz"}
+	r := call{method: "GET", path: "/readyz"}
 	var out Health
 	err := c.do(ctx, &r, &out)
 	return out, err
@@ -5493,7 +5658,7 @@ func (c *Client) Readyz(ctx context.Context) (Health, error) {
 
 // ListAccesses: List who looked at the book (GET /v1/accesses).
 func (c *Client) ListAccesses(ctx context.Context, params ListAccessesParams) (AccessList, error) {
-	r := request{method: "GET", path: "/v1/accesses"}
+	r := call{method: "GET", path: "/v1/accesses"}
 	r.ask("who", params.Who)
 	r.ask("denied", params.Denied)
 	r.ask("cursor", params.Cursor)
@@ -5505,7 +5670,7 @@ func (c *Client) ListAccesses(ctx context.Context, params ListAccessesParams) (A
 
 // ListAccounts: List the book's accounts (GET /v1/accounts).
 func (c *Client) ListAccounts(ctx context.Context, params ListAccountsParams) (AccountList, error) {
-	r := request{method: "GET", path: "/v1/accounts"}
+	r := call{method: "GET", path: "/v1/accounts"}
 	r.ask("cursor", params.Cursor)
 	r.ask("limit", params.Limit)
 	var out AccountList
@@ -5515,7 +5680,7 @@ func (c *Client) ListAccounts(ctx context.Context, params ListAccountsParams) (A
 
 // GetAccount: Get an account (GET /v1/accounts/{name}).
 func (c *Client) GetAccount(ctx context.Context, name string, params GetAccountParams) (Account, error) {
-	r := request{method: "GET", path: "/v1/accounts/{name}"}
+	r := call{method: "GET", path: "/v1/accounts/{name}"}
 	r.in("name", name)
 	r.ask("currency", params.Currency)
 	var out Account
@@ -5525,7 +5690,7 @@ func (c *Client) GetAccount(ctx context.Context, name string, params GetAccountP
 
 // GetAccountStatement: Get an account's statement (GET /v1/accounts/{name}/statement).
 func (c *Client) GetAccountStatement(ctx context.Context, name string, params GetAccountStatementParams) (AccountStatement, error) {
-	r := request{method: "GET", path: "/v1/accounts/{name}/statement"}
+	r := call{method: "GET", path: "/v1/accounts/{name}/statement"}
 	r.in("name", name)
 	r.ask("currency", params.Currency)
 	r.ask("cursor", params.Cursor)
@@ -5537,7 +5702,7 @@ func (c *Client) GetAccountStatement(ctx context.Context, name string, params Ge
 
 // ListBanks: List the banks and their health (GET /v1/banks).
 func (c *Client) ListBanks(ctx context.Context) (BankList, error) {
-	r := request{method: "GET", path: "/v1/banks"}
+	r := call{method: "GET", path: "/v1/banks"}
 	var out BankList
 	err := c.do(ctx, &r, &out)
 	return out, err
@@ -5545,7 +5710,7 @@ func (c *Client) ListBanks(ctx context.Context) (BankList, error) {
 
 // Heartbeat: Say that the bank's process lives (POST /v1/banks/{bank}/heartbeat).
 func (c *Client) Heartbeat(ctx context.Context, bank string) (BankQueue, error) {
-	r := request{method: "POST", path: "/v1/banks/{bank}/heartbeat"}
+	r := call{method: "POST", path: "/v1/banks/{bank}/heartbeat"}
 	r.in("bank", bank)
 	var out BankQueue
 	err := c.do(ctx, &r, &out)
@@ -5554,7 +5719,7 @@ func (c *Client) Heartbeat(ctx context.Context, bank string) (BankQueue, error) 
 
 // LeaseInstructions: Come for instructions (POST /v1/banks/{bank}/leases).
 func (c *Client) LeaseInstructions(ctx context.Context, bank string, body LeaseInstructionsJSONRequestBody) (LeaseList, error) {
-	r := request{method: "POST", path: "/v1/banks/{bank}/leases"}
+	r := call{method: "POST", path: "/v1/banks/{bank}/leases"}
 	r.in("bank", bank)
 	r.json(body)
 	var out LeaseList
@@ -5564,7 +5729,7 @@ func (c *Client) LeaseInstructions(ctx context.Context, bank string, body LeaseI
 
 // AnswerLeases: Answer what was leased (POST /v1/banks/{bank}/leases/results).
 func (c *Client) AnswerLeases(ctx context.Context, bank string, body AnswerLeasesJSONRequestBody) (ResultBatch, error) {
-	r := request{method: "POST", path: "/v1/banks/{bank}/leases/results"}
+	r := call{method: "POST", path: "/v1/banks/{bank}/leases/results"}
 	r.in("bank", bank)
 	r.json(body)
 	var out ResultBatch
@@ -5574,7 +5739,7 @@ func (c *Client) AnswerLeases(ctx context.Context, bank string, body AnswerLease
 
 // ReportResult: Report the result of an instruction (POST /v1/banks/{bank}/results).
 func (c *Client) ReportResult(ctx context.Context, bank string, params ReportResultParams, body ReportResultJSONRequestBody) (Result, error) {
-	r := request{method: "POST", path: "/v1/banks/{bank}/results"}
+	r := call{method: "POST", path: "/v1/banks/{bank}/results"}
 	r.in("bank", bank)
 	r.head("webhook-id", params.WebhookID)
 	r.head("webhook-timestamp", params.WebhookTimestamp)
@@ -5587,7 +5752,7 @@ func (c *Client) ReportResult(ctx context.Context, bank string, params ReportRes
 
 // ReportResults: Report many results (POST /v1/banks/{bank}/results/batch).
 func (c *Client) ReportResults(ctx context.Context, bank string, params ReportResultsParams, body ReportResultsJSONRequestBody) (ResultBatch, error) {
-	r := request{method: "POST", path: "/v1/banks/{bank}/results/batch"}
+	r := call{method: "POST", path: "/v1/banks/{bank}/results/batch"}
 	r.in("bank", bank)
 	r.head("webhook-id", params.WebhookID)
 	r.head("webhook-timestamp", params.WebhookTimestamp)
@@ -5600,7 +5765,7 @@ func (c *Client) ReportResults(ctx context.Context, bank string, params ReportRe
 
 // ListBreaks: List breaks (GET /v1/breaks).
 func (c *Client) ListBreaks(ctx context.Context, params ListBreaksParams) (BreakList, error) {
-	r := request{method: "GET", path: "/v1/breaks"}
+	r := call{method: "GET", path: "/v1/breaks"}
 	r.ask("state", params.State)
 	r.ask("class", params.Class)
 	r.ask("bank", params.Bank)
@@ -5618,7 +5783,7 @@ func (c *Client) ListBreaks(ctx context.Context, params ListBreaksParams) (Break
 
 // GetBreak: See a break (GET /v1/breaks/{break}).
 func (c *Client) GetBreak(ctx context.Context, pBreak string) (BreakDetail, error) {
-	r := request{method: "GET", path: "/v1/breaks/{break}"}
+	r := call{method: "GET", path: "/v1/breaks/{break}"}
 	r.in("break", pBreak)
 	var out BreakDetail
 	err := c.do(ctx, &r, &out)
@@ -5627,7 +5792,7 @@ func (c *Client) GetBreak(ctx context.Context, pBreak string) (BreakDetail, erro
 
 // AssignBreak: Give a break to somebody (POST /v1/breaks/{break}/assign).
 func (c *Client) AssignBreak(ctx context.Context, pBreak string, body AssignBreakJSONRequestBody) (Break, error) {
-	r := request{method: "POST", path: "/v1/breaks/{break}/assign"}
+	r := call{method: "POST", path: "/v1/breaks/{break}/assign"}
 	r.in("break", pBreak)
 	r.json(body)
 	var out Break
@@ -5637,7 +5802,7 @@ func (c *Client) AssignBreak(ctx context.Context, pBreak string, body AssignBrea
 
 // CloseBreak: Close a break as it is (POST /v1/breaks/{break}/close).
 func (c *Client) CloseBreak(ctx context.Context, pBreak string, body CloseBreakJSONRequestBody) (Break, error) {
-	r := request{method: "POST", path: "/v1/breaks/{break}/close"}
+	r := call{method: "POST", path: "/v1/breaks/{break}/close"}
 	r.in("break", pBreak)
 	r.json(body)
 	var out Break
@@ -5647,7 +5812,7 @@ func (c *Client) CloseBreak(ctx context.Context, pBreak string, body CloseBreakJ
 
 // CommentBreak: Comment a break (POST /v1/breaks/{break}/comment).
 func (c *Client) CommentBreak(ctx context.Context, pBreak string, body CommentBreakJSONRequestBody) (Break, error) {
-	r := request{method: "POST", path: "/v1/breaks/{break}/comment"}
+	r := call{method: "POST", path: "/v1/breaks/{break}/comment"}
 	r.in("break", pBreak)
 	r.json(body)
 	var out Break
@@ -5657,7 +5822,7 @@ func (c *Client) CommentBreak(ctx context.Context, pBreak string, body CommentBr
 
 // ProposeCorrection: Propose a correction (POST /v1/breaks/{break}/corrections).
 func (c *Client) ProposeCorrection(ctx context.Context, pBreak string, params ProposeCorrectionParams, body ProposeCorrectionJSONRequestBody) (CorrectionPlan, error) {
-	r := request{method: "POST", path: "/v1/breaks/{break}/corrections"}
+	r := call{method: "POST", path: "/v1/breaks/{break}/corrections"}
 	r.in("break", pBreak)
 	r.ask("dry_run", params.DryRun)
 	r.json(body)
@@ -5668,7 +5833,7 @@ func (c *Client) ProposeCorrection(ctx context.Context, pBreak string, params Pr
 
 // ApplyCorrection: Apply a correction (POST /v1/corrections/{correction}/apply).
 func (c *Client) ApplyCorrection(ctx context.Context, correction string, body ApplyCorrectionJSONRequestBody) (Correction, error) {
-	r := request{method: "POST", path: "/v1/corrections/{correction}/apply"}
+	r := call{method: "POST", path: "/v1/corrections/{correction}/apply"}
 	r.in("correction", correction)
 	r.json(body)
 	var out Correction
@@ -5678,7 +5843,7 @@ func (c *Client) ApplyCorrection(ctx context.Context, correction string, body Ap
 
 // ApproveCorrection: Approve a correction (POST /v1/corrections/{correction}/approve).
 func (c *Client) ApproveCorrection(ctx context.Context, correction string) (Correction, error) {
-	r := request{method: "POST", path: "/v1/corrections/{correction}/approve"}
+	r := call{method: "POST", path: "/v1/corrections/{correction}/approve"}
 	r.in("correction", correction)
 	var out Correction
 	err := c.do(ctx, &r, &out)
@@ -5687,7 +5852,7 @@ func (c *Client) ApproveCorrection(ctx context.Context, correction string) (Corr
 
 // WithdrawCorrection: Withdraw a correction (POST /v1/corrections/{correction}/withdraw).
 func (c *Client) WithdrawCorrection(ctx context.Context, correction string) (Correction, error) {
-	r := request{method: "POST", path: "/v1/corrections/{correction}/withdraw"}
+	r := call{method: "POST", path: "/v1/corrections/{correction}/withdraw"}
 	r.in("correction", correction)
 	var out Correction
 	err := c.do(ctx, &r, &out)
@@ -5696,7 +5861,7 @@ func (c *Client) WithdrawCorrection(ctx context.Context, correction string) (Cor
 
 // LookUp: Look a payee up (GET /v1/directory).
 func (c *Client) LookUp(ctx context.Context, params LookUpParams) (DirectoryEntry, error) {
-	r := request{method: "GET", path: "/v1/directory"}
+	r := call{method: "GET", path: "/v1/directory"}
 	r.ask("phone", params.Phone)
 	r.ask("handle", params.Handle)
 	r.ask("upi", params.UPI)
@@ -5707,7 +5872,7 @@ func (c *Client) LookUp(ctx context.Context, params LookUpParams) (DirectoryEntr
 
 // ListEvents: List what has happened (GET /v1/events).
 func (c *Client) ListEvents(ctx context.Context, params ListEventsParams) (EventList, error) {
-	r := request{method: "GET", path: "/v1/events"}
+	r := call{method: "GET", path: "/v1/events"}
 	r.ask("after", params.After)
 	r.ask("limit", params.Limit)
 	r.ask("wait", params.Wait)
@@ -5721,7 +5886,7 @@ func (c *Client) ListEvents(ctx context.Context, params ListEventsParams) (Event
 
 // ExportBook: Export the book (GET /v1/export). The caller closes the answer.
 func (c *Client) ExportBook(ctx context.Context, params ExportBookParams) (io.ReadCloser, error) {
-	r := request{method: "GET", path: "/v1/export"}
+	r := call{method: "GET", path: "/v1/export"}
 	r.ask("format", params.Format)
 	r.ask("of", params.Of)
 	r.ask("from", params.From)
@@ -5736,7 +5901,7 @@ func (c *Client) ExportBook(ctx context.Context, params ExportBookParams) (io.Re
 
 // ListKeys: List API keys (GET /v1/keys).
 func (c *Client) ListKeys(ctx context.Context, params ListKeysParams) (KeyList, error) {
-	r := request{method: "GET", path: "/v1/keys"}
+	r := call{method: "GET", path: "/v1/keys"}
 	r.ask("cursor", params.Cursor)
 	r.ask("limit", params.Limit)
 	var out KeyList
@@ -5746,7 +5911,7 @@ func (c *Client) ListKeys(ctx context.Context, params ListKeysParams) (KeyList, 
 
 // CreateKey: Create an API key (POST /v1/keys).
 func (c *Client) CreateKey(ctx context.Context, body CreateKeyJSONRequestBody) (CreatedKey, error) {
-	r := request{method: "POST", path: "/v1/keys"}
+	r := call{method: "POST", path: "/v1/keys"}
 	r.json(body)
 	var out CreatedKey
 	err := c.do(ctx, &r, &out)
@@ -5755,28 +5920,28 @@ func (c *Client) CreateKey(ctx context.Context, body CreateKeyJSONRequestBody) (
 
 // RevokeKey: Revoke an API key (DELETE /v1/keys/{key}).
 func (c *Client) RevokeKey(ctx context.Context, key string) error {
-	r := request{method: "DELETE", path: "/v1/keys/{key}"}
+	r := call{method: "DELETE", path: "/v1/keys/{key}"}
 	r.in("key", key)
 	return c.do(ctx, &r, nil)
 }
 
 // GetCheckpoint: Get a signed checkpoint (GET /v1/log/checkpoint). The caller closes the answer.
 func (c *Client) GetCheckpoint(ctx context.Context, params GetCheckpointParams) (io.ReadCloser, error) {
-	r := request{method: "GET", path: "/v1/log/checkpoint"}
+	r := call{method: "GET", path: "/v1/log/checkpoint"}
 	r.ask("size", params.Size)
 	return c.stream(ctx, &r)
 }
 
 // AddCosignatures: Bring witnesses' cosignatures of a checkpoint (POST /v1/log/cosignatures). The caller closes the answer.
 func (c *Client) AddCosignatures(ctx context.Context, body AddCosignaturesJSONRequestBody) (io.ReadCloser, error) {
-	r := request{method: "POST", path: "/v1/log/cosignatures"}
+	r := call{method: "POST", path: "/v1/log/cosignatures"}
 	r.json(body)
 	return c.stream(ctx, &r)
 }
 
 // ListLogKeys: List the keys that the log is signed with (GET /v1/log/keys).
 func (c *Client) ListLogKeys(ctx context.Context) (LogKeyList, error) {
-	r := request{method: "GET", path: "/v1/log/keys"}
+	r := call{method: "GET", path: "/v1/log/keys"}
 	var out LogKeyList
 	err := c.do(ctx, &r, &out)
 	return out, err
@@ -5784,7 +5949,7 @@ func (c *Client) ListLogKeys(ctx context.Context) (LogKeyList, error) {
 
 // ProveConsistency: Prove that the log has only grown (GET /v1/log/proofs/consistency).
 func (c *Client) ProveConsistency(ctx context.Context, params ProveConsistencyParams) (ConsistencyProof, error) {
-	r := request{method: "GET", path: "/v1/log/proofs/consistency"}
+	r := call{method: "GET", path: "/v1/log/proofs/consistency"}
 	r.ask("from", params.From)
 	r.ask("to", params.To)
 	var out ConsistencyProof
@@ -5794,14 +5959,14 @@ func (c *Client) ProveConsistency(ctx context.Context, params ProveConsistencyPa
 
 // GetEntries: Get a bundle of leaves (GET /v1/log/tile/entries/{tile}). The caller closes the answer.
 func (c *Client) GetEntries(ctx context.Context, tile string) (io.ReadCloser, error) {
-	r := request{method: "GET", path: "/v1/log/tile/entries/{tile}"}
+	r := call{method: "GET", path: "/v1/log/tile/entries/{tile}"}
 	r.in("tile", tile)
 	return c.stream(ctx, &r)
 }
 
 // GetTile: Get a tile of the tree (GET /v1/log/tile/{level}/{tile}). The caller closes the answer.
 func (c *Client) GetTile(ctx context.Context, level string, tile string) (io.ReadCloser, error) {
-	r := request{method: "GET", path: "/v1/log/tile/{level}/{tile}"}
+	r := call{method: "GET", path: "/v1/log/tile/{level}/{tile}"}
 	r.in("level", level)
 	r.in("tile", tile)
 	return c.stream(ctx, &r)
@@ -5809,7 +5974,7 @@ func (c *Client) GetTile(ctx context.Context, level string, tile string) (io.Rea
 
 // ListParties: List parties (GET /v1/parties).
 func (c *Client) ListParties(ctx context.Context, params ListPartiesParams) (PartyList, error) {
-	r := request{method: "GET", path: "/v1/parties"}
+	r := call{method: "GET", path: "/v1/parties"}
 	r.ask("cursor", params.Cursor)
 	r.ask("limit", params.Limit)
 	var out PartyList
@@ -5819,7 +5984,7 @@ func (c *Client) ListParties(ctx context.Context, params ListPartiesParams) (Par
 
 // OpenParty: Open a party (POST /v1/parties).
 func (c *Client) OpenParty(ctx context.Context, params OpenPartyParams, body OpenPartyJSONRequestBody) (Party, error) {
-	r := request{method: "POST", path: "/v1/parties"}
+	r := call{method: "POST", path: "/v1/parties"}
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
 	var out Party
@@ -5829,7 +5994,7 @@ func (c *Client) OpenParty(ctx context.Context, params OpenPartyParams, body Ope
 
 // EraseParty: Erase a person (DELETE /v1/parties/{party}).
 func (c *Client) EraseParty(ctx context.Context, party string) (Party, error) {
-	r := request{method: "DELETE", path: "/v1/parties/{party}"}
+	r := call{method: "DELETE", path: "/v1/parties/{party}"}
 	r.in("party", party)
 	var out Party
 	err := c.do(ctx, &r, &out)
@@ -5838,7 +6003,7 @@ func (c *Client) EraseParty(ctx context.Context, party string) (Party, error) {
 
 // GetParty: Get a party (GET /v1/parties/{party}).
 func (c *Client) GetParty(ctx context.Context, party string) (Party, error) {
-	r := request{method: "GET", path: "/v1/parties/{party}"}
+	r := call{method: "GET", path: "/v1/parties/{party}"}
 	r.in("party", party)
 	var out Party
 	err := c.do(ctx, &r, &out)
@@ -5847,7 +6012,7 @@ func (c *Client) GetParty(ctx context.Context, party string) (Party, error) {
 
 // SetDefaultInstrument: Set the default instrument (PUT /v1/parties/{party}/default).
 func (c *Client) SetDefaultInstrument(ctx context.Context, party string, body SetDefaultInstrumentJSONRequestBody) (Party, error) {
-	r := request{method: "PUT", path: "/v1/parties/{party}/default"}
+	r := call{method: "PUT", path: "/v1/parties/{party}/default"}
 	r.in("party", party)
 	r.json(body)
 	var out Party
@@ -5857,7 +6022,7 @@ func (c *Client) SetDefaultInstrument(ctx context.Context, party string, body Se
 
 // ListInstruments: List a party's instruments (GET /v1/parties/{party}/instruments).
 func (c *Client) ListInstruments(ctx context.Context, party string) (InstrumentList, error) {
-	r := request{method: "GET", path: "/v1/parties/{party}/instruments"}
+	r := call{method: "GET", path: "/v1/parties/{party}/instruments"}
 	r.in("party", party)
 	var out InstrumentList
 	err := c.do(ctx, &r, &out)
@@ -5866,7 +6031,7 @@ func (c *Client) ListInstruments(ctx context.Context, party string) (InstrumentL
 
 // LinkInstrument: Link an instrument (POST /v1/parties/{party}/instruments).
 func (c *Client) LinkInstrument(ctx context.Context, party string, params LinkInstrumentParams, body LinkInstrumentJSONRequestBody) (Instrument, error) {
-	r := request{method: "POST", path: "/v1/parties/{party}/instruments"}
+	r := call{method: "POST", path: "/v1/parties/{party}/instruments"}
 	r.in("party", party)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
@@ -5877,15 +6042,71 @@ func (c *Client) LinkInstrument(ctx context.Context, party string, params LinkIn
 
 // UnlinkInstrument: Unlink an instrument (DELETE /v1/parties/{party}/instruments/{instrument}).
 func (c *Client) UnlinkInstrument(ctx context.Context, party string, instrument string) error {
-	r := request{method: "DELETE", path: "/v1/parties/{party}/instruments/{instrument}"}
+	r := call{method: "DELETE", path: "/v1/parties/{party}/instruments/{instrument}"}
 	r.in("party", party)
 	r.in("instrument", instrument)
 	return c.do(ctx, &r, nil)
 }
 
+// GetSafety: See whether a party's payments are stopped (GET /v1/parties/{party}/safety).
+func (c *Client) GetSafety(ctx context.Context, party string) (Safety, error) {
+	r := call{method: "GET", path: "/v1/parties/{party}/safety"}
+	r.in("party", party)
+	var out Safety
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// StartPayments: Start a party's payments again (POST /v1/parties/{party}/start).
+func (c *Client) StartPayments(ctx context.Context, party string, params StartPaymentsParams) (Safety, error) {
+	r := call{method: "POST", path: "/v1/parties/{party}/start"}
+	r.in("party", party)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Safety
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// StopPayments: Stop a party's payments (POST /v1/parties/{party}/stop).
+func (c *Client) StopPayments(ctx context.Context, party string, params StopPaymentsParams) (Safety, error) {
+	r := call{method: "POST", path: "/v1/parties/{party}/stop"}
+	r.in("party", party)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Safety
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ListTrustedPayees: List whom a party trusts (GET /v1/parties/{party}/trusted).
+func (c *Client) ListTrustedPayees(ctx context.Context, party string) (TrustedPayeeList, error) {
+	r := call{method: "GET", path: "/v1/parties/{party}/trusted"}
+	r.in("party", party)
+	var out TrustedPayeeList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// TrustPayee: Trust a payee (PUT /v1/parties/{party}/trusted).
+func (c *Client) TrustPayee(ctx context.Context, party string, body TrustPayeeJSONRequestBody) (TrustedPayee, error) {
+	r := call{method: "PUT", path: "/v1/parties/{party}/trusted"}
+	r.in("party", party)
+	r.json(body)
+	var out TrustedPayee
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// DistrustPayee: Trust a payee no more (DELETE /v1/parties/{party}/trusted/{payee}).
+func (c *Client) DistrustPayee(ctx context.Context, party string, payee string) error {
+	r := call{method: "DELETE", path: "/v1/parties/{party}/trusted/{payee}"}
+	r.in("party", party)
+	r.in("payee", payee)
+	return c.do(ctx, &r, nil)
+}
+
 // GetReconciliation: See how the reconciliation stands (GET /v1/reconciliation).
 func (c *Client) GetReconciliation(ctx context.Context) (Reconciliation, error) {
-	r := request{method: "GET", path: "/v1/reconciliation"}
+	r := call{method: "GET", path: "/v1/reconciliation"}
 	var out Reconciliation
 	err := c.do(ctx, &r, &out)
 	return out, err
@@ -5893,7 +6114,7 @@ func (c *Client) GetReconciliation(ctx context.Context) (Reconciliation, error) 
 
 // RunReconciliation: Match what banks said with the book (POST /v1/reconciliation/runs).
 func (c *Client) RunReconciliation(ctx context.Context, body RunReconciliationJSONRequestBody) (ReconciliationRun, error) {
-	r := request{method: "POST", path: "/v1/reconciliation/runs"}
+	r := call{method: "POST", path: "/v1/reconciliation/runs"}
 	r.json(body)
 	var out ReconciliationRun
 	err := c.do(ctx, &r, &out)
@@ -5902,7 +6123,7 @@ func (c *Client) RunReconciliation(ctx context.Context, body RunReconciliationJS
 
 // GetBalanceReport: Get an account's balance at an instant (GET /v1/reports/balance).
 func (c *Client) GetBalanceReport(ctx context.Context, params GetBalanceReportParams) (BalanceReport, error) {
-	r := request{method: "GET", path: "/v1/reports/balance"}
+	r := call{method: "GET", path: "/v1/reports/balance"}
 	r.ask("account", params.Account)
 	r.ask("at", params.At)
 	r.ask("from", params.From)
@@ -5917,7 +6138,7 @@ func (c *Client) GetBalanceReport(ctx context.Context, params GetBalanceReportPa
 
 // GetLedgerReport: Get the general ledger (GET /v1/reports/ledger).
 func (c *Client) GetLedgerReport(ctx context.Context, params GetLedgerReportParams) (LedgerReport, error) {
-	r := request{method: "GET", path: "/v1/reports/ledger"}
+	r := call{method: "GET", path: "/v1/reports/ledger"}
 	r.ask("account", params.Account)
 	r.ask("from", params.From)
 	r.ask("to", params.To)
@@ -5931,7 +6152,7 @@ func (c *Client) GetLedgerReport(ctx context.Context, params GetLedgerReportPara
 
 // GetStatementReport: Get the statement of a party or a bank (GET /v1/reports/statement).
 func (c *Client) GetStatementReport(ctx context.Context, params GetStatementReportParams) (StatementReport, error) {
-	r := request{method: "GET", path: "/v1/reports/statement"}
+	r := call{method: "GET", path: "/v1/reports/statement"}
 	r.ask("party", params.Party)
 	r.ask("bank", params.Bank)
 	r.ask("from", params.From)
@@ -5945,7 +6166,7 @@ func (c *Client) GetStatementReport(ctx context.Context, params GetStatementRepo
 
 // GetTransfersReport: Count the transfers by state and age (GET /v1/reports/transfers).
 func (c *Client) GetTransfersReport(ctx context.Context, params GetTransfersReportParams) (TransfersReport, error) {
-	r := request{method: "GET", path: "/v1/reports/transfers"}
+	r := call{method: "GET", path: "/v1/reports/transfers"}
 	r.ask("from", params.From)
 	r.ask("to", params.To)
 	r.ask("open", params.Open)
@@ -5957,7 +6178,7 @@ func (c *Client) GetTransfersReport(ctx context.Context, params GetTransfersRepo
 
 // GetTrialBalance: Get the trial balance (GET /v1/reports/trial-balance).
 func (c *Client) GetTrialBalance(ctx context.Context, params GetTrialBalanceParams) (TrialBalanceReport, error) {
-	r := request{method: "GET", path: "/v1/reports/trial-balance"}
+	r := call{method: "GET", path: "/v1/reports/trial-balance"}
 	r.ask("at", params.At)
 	r.ask("from", params.From)
 	r.ask("to", params.To)
@@ -5971,7 +6192,7 @@ func (c *Client) GetTrialBalance(ctx context.Context, params GetTrialBalancePara
 
 // ListRequests: List requests (GET /v1/requests).
 func (c *Client) ListRequests(ctx context.Context, params ListRequestsParams) (MoneyRequestList, error) {
-	r := request{method: "GET", path: "/v1/requests"}
+	r := call{method: "GET", path: "/v1/requests"}
 	r.ask("party", params.Party)
 	r.ask("role", params.Role)
 	r.ask("conversation", params.Conversation)
@@ -5985,7 +6206,7 @@ func (c *Client) ListRequests(ctx context.Context, params ListRequestsParams) (M
 
 // AskMoney: Ask for money (POST /v1/requests).
 func (c *Client) AskMoney(ctx context.Context, params AskMoneyParams, body AskMoneyJSONRequestBody) (MoneyRequest, error) {
-	r := request{method: "POST", path: "/v1/requests"}
+	r := call{method: "POST", path: "/v1/requests"}
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
 	var out MoneyRequest
@@ -5995,7 +6216,7 @@ func (c *Client) AskMoney(ctx context.Context, params AskMoneyParams, body AskMo
 
 // GetRequest: Get a request (GET /v1/requests/{request}).
 func (c *Client) GetRequest(ctx context.Context, request string) (MoneyRequest, error) {
-	r := request{method: "GET", path: "/v1/requests/{request}"}
+	r := call{method: "GET", path: "/v1/requests/{request}"}
 	r.in("request", request)
 	var out MoneyRequest
 	err := c.do(ctx, &r, &out)
@@ -6004,7 +6225,7 @@ func (c *Client) GetRequest(ctx context.Context, request string) (MoneyRequest, 
 
 // CancelRequest: Cancel a request (POST /v1/requests/{request}/cancel).
 func (c *Client) CancelRequest(ctx context.Context, request string, params CancelRequestParams, body CancelRequestJSONRequestBody) (MoneyRequest, error) {
-	r := request{method: "POST", path: "/v1/requests/{request}/cancel"}
+	r := call{method: "POST", path: "/v1/requests/{request}/cancel"}
 	r.in("request", request)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
@@ -6015,7 +6236,7 @@ func (c *Client) CancelRequest(ctx context.Context, request string, params Cance
 
 // DeclineRequest: Decline to pay (POST /v1/requests/{request}/decline).
 func (c *Client) DeclineRequest(ctx context.Context, request string, params DeclineRequestParams, body DeclineRequestJSONRequestBody) (MoneyRequest, error) {
-	r := request{method: "POST", path: "/v1/requests/{request}/decline"}
+	r := call{method: "POST", path: "/v1/requests/{request}/decline"}
 	r.in("request", request)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
@@ -6026,7 +6247,7 @@ func (c *Client) DeclineRequest(ctx context.Context, request string, params Decl
 
 // PayRequest: Pay what one is asked for (POST /v1/requests/{request}/pay).
 func (c *Client) PayRequest(ctx context.Context, request string, params PayRequestParams, body PayRequestJSONRequestBody) (Transfer, error) {
-	r := request{method: "POST", path: "/v1/requests/{request}/pay"}
+	r := call{method: "POST", path: "/v1/requests/{request}/pay"}
 	r.in("request", request)
 	r.ask("wait", params.Wait)
 	r.head("Idempotency-Key", params.IdempotencyKey)
@@ -6038,7 +6259,7 @@ func (c *Client) PayRequest(ctx context.Context, request string, params PayReque
 
 // RemindRequest: Remind of a request (POST /v1/requests/{request}/remind).
 func (c *Client) RemindRequest(ctx context.Context, request string, params RemindRequestParams, body RemindRequestJSONRequestBody) (MoneyRequest, error) {
-	r := request{method: "POST", path: "/v1/requests/{request}/remind"}
+	r := call{method: "POST", path: "/v1/requests/{request}/remind"}
 	r.in("request", request)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
@@ -6049,7 +6270,7 @@ func (c *Client) RemindRequest(ctx context.Context, request string, params Remin
 
 // ConfirmSettlement: Confirm that a position was settled (POST /v1/settlement/confirmations).
 func (c *Client) ConfirmSettlement(ctx context.Context, params ConfirmSettlementParams, body ConfirmSettlementJSONRequestBody) (SettlementPosition, error) {
-	r := request{method: "POST", path: "/v1/settlement/confirmations"}
+	r := call{method: "POST", path: "/v1/settlement/confirmations"}
 	r.head("webhook-id", params.WebhookID)
 	r.head("webhook-timestamp", params.WebhookTimestamp)
 	r.head("webhook-signature", params.WebhookSignature)
@@ -6061,7 +6282,7 @@ func (c *Client) ConfirmSettlement(ctx context.Context, params ConfirmSettlement
 
 // ListSettlementWindows: List closed windows (GET /v1/settlement/windows).
 func (c *Client) ListSettlementWindows(ctx context.Context, params ListSettlementWindowsParams) (SettlementWindowList, error) {
-	r := request{method: "GET", path: "/v1/settlement/windows"}
+	r := call{method: "GET", path: "/v1/settlement/windows"}
 	r.ask("cursor", params.Cursor)
 	r.ask("limit", params.Limit)
 	var out SettlementWindowList
@@ -6071,7 +6292,7 @@ func (c *Client) ListSettlementWindows(ctx context.Context, params ListSettlemen
 
 // CloseSettlementWindows: Close windows (POST /v1/settlement/windows/close).
 func (c *Client) CloseSettlementWindows(ctx context.Context, body CloseSettlementWindowsJSONRequestBody) (SettlementWindowList, error) {
-	r := request{method: "POST", path: "/v1/settlement/windows/close"}
+	r := call{method: "POST", path: "/v1/settlement/windows/close"}
 	r.json(body)
 	var out SettlementWindowList
 	err := c.do(ctx, &r, &out)
@@ -6080,7 +6301,7 @@ func (c *Client) CloseSettlementWindows(ctx context.Context, body CloseSettlemen
 
 // GetSettlementReport: Get the report of a window (GET /v1/settlement/windows/{window}).
 func (c *Client) GetSettlementReport(ctx context.Context, window string, params GetSettlementReportParams) (SettlementReport, error) {
-	r := request{method: "GET", path: "/v1/settlement/windows/{window}"}
+	r := call{method: "GET", path: "/v1/settlement/windows/{window}"}
 	r.in("window", window)
 	r.ask("format", params.Format)
 	var out SettlementReport
@@ -6090,7 +6311,7 @@ func (c *Client) GetSettlementReport(ctx context.Context, window string, params 
 
 // ListSettlementPositions: List the positions of a window (GET /v1/settlement/windows/{window}/positions).
 func (c *Client) ListSettlementPositions(ctx context.Context, window string) (SettlementPositionList, error) {
-	r := request{method: "GET", path: "/v1/settlement/windows/{window}/positions"}
+	r := call{method: "GET", path: "/v1/settlement/windows/{window}/positions"}
 	r.in("window", window)
 	var out SettlementPositionList
 	err := c.do(ctx, &r, &out)
@@ -6099,7 +6320,7 @@ func (c *Client) ListSettlementPositions(ctx context.Context, window string) (Se
 
 // ListStatements: List the statements that were taken in (GET /v1/statements).
 func (c *Client) ListStatements(ctx context.Context, params ListStatementsParams) (BankStatementList, error) {
-	r := request{method: "GET", path: "/v1/statements"}
+	r := call{method: "GET", path: "/v1/statements"}
 	r.ask("cursor", params.Cursor)
 	r.ask("limit", params.Limit)
 	var out BankStatementList
@@ -6109,7 +6330,7 @@ func (c *Client) ListStatements(ctx context.Context, params ListStatementsParams
 
 // IngestStatements: Bring a file of statements (POST /v1/statements).
 func (c *Client) IngestStatements(ctx context.Context, params IngestStatementsParams, contentType string, body []byte) (StatementFile, error) {
-	r := request{method: "POST", path: "/v1/statements"}
+	r := call{method: "POST", path: "/v1/statements"}
 	r.ask("format", params.Format)
 	r.ask("bank", params.Bank)
 	r.ask("mirrored", params.Mirrored)
@@ -6121,7 +6342,7 @@ func (c *Client) IngestStatements(ctx context.Context, params IngestStatementsPa
 
 // ListTransfers: List transfers (GET /v1/transfers).
 func (c *Client) ListTransfers(ctx context.Context, params ListTransfersParams) (TransferList, error) {
-	r := request{method: "GET", path: "/v1/transfers"}
+	r := call{method: "GET", path: "/v1/transfers"}
 	r.ask("conversation", params.Conversation)
 	r.ask("party", params.Party)
 	r.ask("state", params.State)
@@ -6136,7 +6357,7 @@ func (c *Client) ListTransfers(ctx context.Context, params ListTransfersParams) 
 
 // CreateTransfer: Create a transfer (POST /v1/transfers).
 func (c *Client) CreateTransfer(ctx context.Context, params CreateTransferParams, body CreateTransferJSONRequestBody) (Transfer, error) {
-	r := request{method: "POST", path: "/v1/transfers"}
+	r := call{method: "POST", path: "/v1/transfers"}
 	r.ask("wait", params.Wait)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
@@ -6147,7 +6368,7 @@ func (c *Client) CreateTransfer(ctx context.Context, params CreateTransferParams
 
 // CreateTransferBatch: Create many transfers (POST /v1/transfers/batch).
 func (c *Client) CreateTransferBatch(ctx context.Context, params CreateTransferBatchParams, body CreateTransferBatchJSONRequestBody) (TransferBatch, error) {
-	r := request{method: "POST", path: "/v1/transfers/batch"}
+	r := call{method: "POST", path: "/v1/transfers/batch"}
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
 	var out TransferBatch
@@ -6157,7 +6378,7 @@ func (c *Client) CreateTransferBatch(ctx context.Context, params CreateTransferB
 
 // GetTransfer: Get a transfer (GET /v1/transfers/{transfer}).
 func (c *Client) GetTransfer(ctx context.Context, transfer string, params GetTransferParams) (TransferDetail, error) {
-	r := request{method: "GET", path: "/v1/transfers/{transfer}"}
+	r := call{method: "GET", path: "/v1/transfers/{transfer}"}
 	r.in("transfer", transfer)
 	r.ask("wait", params.Wait)
 	var out TransferDetail
@@ -6167,7 +6388,7 @@ func (c *Client) GetTransfer(ctx context.Context, transfer string, params GetTra
 
 // CancelTransfer: Cancel a transfer (POST /v1/transfers/{transfer}/cancel).
 func (c *Client) CancelTransfer(ctx context.Context, transfer string, params CancelTransferParams) (Transfer, error) {
-	r := request{method: "POST", path: "/v1/transfers/{transfer}/cancel"}
+	r := call{method: "POST", path: "/v1/transfers/{transfer}/cancel"}
 	r.in("transfer", transfer)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	var out Transfer
@@ -6177,7 +6398,7 @@ func (c *Client) CancelTransfer(ctx context.Context, transfer string, params Can
 
 // ProveTransfer: Prove what the log has of a transfer (GET /v1/transfers/{transfer}/proof).
 func (c *Client) ProveTransfer(ctx context.Context, transfer string) (TransferProof, error) {
-	r := request{method: "GET", path: "/v1/transfers/{transfer}/proof"}
+	r := call{method: "GET", path: "/v1/transfers/{transfer}/proof"}
 	r.in("transfer", transfer)
 	var out TransferProof
 	err := c.do(ctx, &r, &out)
@@ -6186,14 +6407,37 @@ func (c *Client) ProveTransfer(ctx context.Context, transfer string) (TransferPr
 
 // GetReceipt: Get a receipt of a transfer (GET /v1/transfers/{transfer}/receipt). The caller closes the answer.
 func (c *Client) GetReceipt(ctx context.Context, transfer string) (io.ReadCloser, error) {
-	r := request{method: "GET", path: "/v1/transfers/{transfer}/receipt"}
+	r := call{method: "GET", path: "/v1/transfers/{transfer}/receipt"}
 	r.in("transfer", transfer)
 	return c.stream(ctx, &r)
 }
 
+// ListRefunds: List the refunds of a payment (GET /v1/transfers/{transfer}/refunds).
+func (c *Client) ListRefunds(ctx context.Context, transfer string, params ListRefundsParams) (TransferList, error) {
+	r := call{method: "GET", path: "/v1/transfers/{transfer}/refunds"}
+	r.in("transfer", transfer)
+	r.ask("cursor", params.Cursor)
+	r.ask("limit", params.Limit)
+	var out TransferList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// RefundTransfer: Refund a payment (POST /v1/transfers/{transfer}/refunds).
+func (c *Client) RefundTransfer(ctx context.Context, transfer string, params RefundTransferParams, body RefundTransferJSONRequestBody) (Transfer, error) {
+	r := call{method: "POST", path: "/v1/transfers/{transfer}/refunds"}
+	r.in("transfer", transfer)
+	r.ask("wait", params.Wait)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out Transfer
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
 // GetWallet: Get a wallet (GET /v1/wallets/{party}).
 func (c *Client) GetWallet(ctx context.Context, party string, params GetWalletParams) (Wallet, error) {
-	r := request{method: "GET", path: "/v1/wallets/{party}"}
+	r := call{method: "GET", path: "/v1/wallets/{party}"}
 	r.in("party", party)
 	r.ask("currency", params.Currency)
 	var out Wallet
@@ -6203,7 +6447,7 @@ func (c *Client) GetWallet(ctx context.Context, party string, params GetWalletPa
 
 // FreezeWallet: Freeze a wallet (POST /v1/wallets/{party}/freeze).
 func (c *Client) FreezeWallet(ctx context.Context, party string, params FreezeWalletParams) (Wallet, error) {
-	r := request{method: "POST", path: "/v1/wallets/{party}/freeze"}
+	r := call{method: "POST", path: "/v1/wallets/{party}/freeze"}
 	r.in("party", party)
 	r.ask("currency", params.Currency)
 	var out Wallet
@@ -6213,7 +6457,7 @@ func (c *Client) FreezeWallet(ctx context.Context, party string, params FreezeWa
 
 // GetWalletStatement: Get a wallet's statement (GET /v1/wallets/{party}/statement).
 func (c *Client) GetWalletStatement(ctx context.Context, party string, params GetWalletStatementParams) (WalletStatement, error) {
-	r := request{method: "GET", path: "/v1/wallets/{party}/statement"}
+	r := call{method: "GET", path: "/v1/wallets/{party}/statement"}
 	r.in("party", party)
 	r.ask("currency", params.Currency)
 	r.ask("cursor", params.Cursor)
@@ -6225,7 +6469,7 @@ func (c *Client) GetWalletStatement(ctx context.Context, party string, params Ge
 
 // TopUp: Top up a wallet (POST /v1/wallets/{party}/topups).
 func (c *Client) TopUp(ctx context.Context, party string, params TopUpParams, body TopUpJSONRequestBody) (Transfer, error) {
-	r := request{method: "POST", path: "/v1/wallets/{party}/topups"}
+	r := call{method: "POST", path: "/v1/wallets/{party}/topups"}
 	r.in("party", party)
 	r.ask("wait", params.Wait)
 	r.head("Idempotency-Key", params.IdempotencyKey)
@@ -6237,7 +6481,7 @@ func (c *Client) TopUp(ctx context.Context, party string, params TopUpParams, bo
 
 // UnfreezeWallet: Unfreeze a wallet (POST /v1/wallets/{party}/unfreeze).
 func (c *Client) UnfreezeWallet(ctx context.Context, party string, params UnfreezeWalletParams) (Wallet, error) {
-	r := request{method: "POST", path: "/v1/wallets/{party}/unfreeze"}
+	r := call{method: "POST", path: "/v1/wallets/{party}/unfreeze"}
 	r.in("party", party)
 	r.ask("currency", params.Currency)
 	var out Wallet
@@ -6247,7 +6491,7 @@ func (c *Client) UnfreezeWallet(ctx context.Context, party string, params Unfree
 
 // Withdraw: Withdraw from a wallet (POST /v1/wallets/{party}/withdrawals).
 func (c *Client) Withdraw(ctx context.Context, party string, params WithdrawParams, body WithdrawJSONRequestBody) (Transfer, error) {
-	r := request{method: "POST", path: "/v1/wallets/{party}/withdrawals"}
+	r := call{method: "POST", path: "/v1/wallets/{party}/withdrawals"}
 	r.in("party", party)
 	r.ask("wait", params.Wait)
 	r.head("Idempotency-Key", params.IdempotencyKey)
@@ -6259,7 +6503,7 @@ func (c *Client) Withdraw(ctx context.Context, party string, params WithdrawPara
 
 // ListWebhooks: List webhooks (GET /v1/webhooks).
 func (c *Client) ListWebhooks(ctx context.Context, params ListWebhooksParams) (WebhookList, error) {
-	r := request{method: "GET", path: "/v1/webhooks"}
+	r := call{method: "GET", path: "/v1/webhooks"}
 	r.ask("cursor", params.Cursor)
 	r.ask("limit", params.Limit)
 	var out WebhookList
@@ -6269,7 +6513,7 @@ func (c *Client) ListWebhooks(ctx context.Context, params ListWebhooksParams) (W
 
 // CreateWebhook: Create a webhook (POST /v1/webhooks).
 func (c *Client) CreateWebhook(ctx context.Context, params CreateWebhookParams, body CreateWebhookJSONRequestBody) (CreatedWebhook, error) {
-	r := request{method: "POST", path: "/v1/webhooks"}
+	r := call{method: "POST", path: "/v1/webhooks"}
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
 	var out CreatedWebhook
@@ -6279,14 +6523,14 @@ func (c *Client) CreateWebhook(ctx context.Context, params CreateWebhookParams, 
 
 // DeleteWebhook: Delete a webhook (DELETE /v1/webhooks/{webhook}).
 func (c *Client) DeleteWebhook(ctx context.Context, webhook string) error {
-	r := request{method: "DELETE", path: "/v1/webhooks/{webhook}"}
+	r := call{method: "DELETE", path: "/v1/webhooks/{webhook}"}
 	r.in("webhook", webhook)
 	return c.do(ctx, &r, nil)
 }
 
 // GetWebhook: Get a webhook (GET /v1/webhooks/{webhook}).
 func (c *Client) GetWebhook(ctx context.Context, webhook string) (Webhook, error) {
-	r := request{method: "GET", path: "/v1/webhooks/{webhook}"}
+	r := call{method: "GET", path: "/v1/webhooks/{webhook}"}
 	r.in("webhook", webhook)
 	var out Webhook
 	err := c.do(ctx, &r, &out)
@@ -6295,7 +6539,7 @@ func (c *Client) GetWebhook(ctx context.Context, webhook string) (Webhook, error
 
 // UpdateWebhook: Change a webhook (PUT /v1/webhooks/{webhook}).
 func (c *Client) UpdateWebhook(ctx context.Context, webhook string, body UpdateWebhookJSONRequestBody) (Webhook, error) {
-	r := request{method: "PUT", path: "/v1/webhooks/{webhook}"}
+	r := call{method: "PUT", path: "/v1/webhooks/{webhook}"}
 	r.in("webhook", webhook)
 	r.json(body)
 	var out Webhook
@@ -6305,7 +6549,7 @@ func (c *Client) UpdateWebhook(ctx context.Context, webhook string, body UpdateW
 
 // ListWebhookDeliveries: List what a webhook did not take (GET /v1/webhooks/{webhook}/deliveries).
 func (c *Client) ListWebhookDeliveries(ctx context.Context, webhook string, params ListWebhookDeliveriesParams) (WebhookDeliveryList, error) {
-	r := request{method: "GET", path: "/v1/webhooks/{webhook}/deliveries"}
+	r := call{method: "GET", path: "/v1/webhooks/{webhook}/deliveries"}
 	r.in("webhook", webhook)
 	r.ask("state", params.State)
 	r.ask("cursor", params.Cursor)
@@ -6317,7 +6561,7 @@ func (c *Client) ListWebhookDeliveries(ctx context.Context, webhook string, para
 
 // EnableWebhook: Enable a webhook again (POST /v1/webhooks/{webhook}/enable).
 func (c *Client) EnableWebhook(ctx context.Context, webhook string, params EnableWebhookParams) (Webhook, error) {
-	r := request{method: "POST", path: "/v1/webhooks/{webhook}/enable"}
+	r := call{method: "POST", path: "/v1/webhooks/{webhook}/enable"}
 	r.in("webhook", webhook)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	var out Webhook
@@ -6327,7 +6571,7 @@ func (c *Client) EnableWebhook(ctx context.Context, webhook string, params Enabl
 
 // ReplayWebhook: Send events again (POST /v1/webhooks/{webhook}/replay).
 func (c *Client) ReplayWebhook(ctx context.Context, webhook string, params ReplayWebhookParams, body ReplayWebhookJSONRequestBody) (Webhook, error) {
-	r := request{method: "POST", path: "/v1/webhooks/{webhook}/replay"}
+	r := call{method: "POST", path: "/v1/webhooks/{webhook}/replay"}
 	r.in("webhook", webhook)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
@@ -6338,7 +6582,7 @@ func (c *Client) ReplayWebhook(ctx context.Context, webhook string, params Repla
 
 // RotateWebhookSecret: Sign with a new secret (POST /v1/webhooks/{webhook}/rotate).
 func (c *Client) RotateWebhookSecret(ctx context.Context, webhook string, params RotateWebhookSecretParams, body RotateWebhookSecretJSONRequestBody) (CreatedWebhook, error) {
-	r := request{method: "POST", path: "/v1/webhooks/{webhook}/rotate"}
+	r := call{method: "POST", path: "/v1/webhooks/{webhook}/rotate"}
 	r.in("webhook", webhook)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
@@ -6349,7 +6593,7 @@ func (c *Client) RotateWebhookSecret(ctx context.Context, webhook string, params
 
 // TestWebhook: Send a test (POST /v1/webhooks/{webhook}/test).
 func (c *Client) TestWebhook(ctx context.Context, webhook string, params TestWebhookParams) (Webhook, error) {
-	r := request{method: "POST", path: "/v1/webhooks/{webhook}/test"}
+	r := call{method: "POST", path: "/v1/webhooks/{webhook}/test"}
 	r.in("webhook", webhook)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	var out Webhook
