@@ -73,6 +73,36 @@ func (e Ask) Valid() bool {
 	}
 }
 
+// Defines values for AskState.
+const (
+	AskStateCancelled AskState = "cancelled"
+	AskStateDeclined  AskState = "declined"
+	AskStateExpired   AskState = "expired"
+	AskStateOpen      AskState = "open"
+	AskStatePaid      AskState = "paid"
+	AskStatePaying    AskState = "paying"
+)
+
+// Valid indicates whether the value is a known member of the AskState enum.
+func (e AskState) Valid() bool {
+	switch e {
+	case AskStateCancelled:
+		return true
+	case AskStateDeclined:
+		return true
+	case AskStateExpired:
+		return true
+	case AskStateOpen:
+		return true
+	case AskStatePaid:
+		return true
+	case AskStatePaying:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BankLineSource.
 const (
 	BankLineSourceBank   BankLineSource = "bank"
@@ -346,6 +376,27 @@ func (e CorrectionState) Valid() bool {
 	case CorrectionStateProposed:
 		return true
 	case CorrectionStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclineReason.
+const (
+	DeclineReasonAlreadyPaid DeclineReason = "already_paid"
+	DeclineReasonNotOwed     DeclineReason = "not_owed"
+	DeclineReasonWrongAmount DeclineReason = "wrong_amount"
+)
+
+// Valid indicates whether the value is a known member of the DeclineReason enum.
+func (e DeclineReason) Valid() bool {
+	switch e {
+	case DeclineReasonAlreadyPaid:
+		return true
+	case DeclineReasonNotOwed:
+		return true
+	case DeclineReasonWrongAmount:
 		return true
 	default:
 		return false
@@ -769,6 +820,45 @@ func (e ReconciliationRunState) Valid() bool {
 	case ReconciliationRunStateOvertaken:
 		return true
 	case ReconciliationRunStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestRole.
+const (
+	RequestRoleAsked     RequestRole = "asked"
+	RequestRoleRequester RequestRole = "requester"
+)
+
+// Valid indicates whether the value is a known member of the RequestRole enum.
+func (e RequestRole) Valid() bool {
+	switch e {
+	case RequestRoleAsked:
+		return true
+	case RequestRoleRequester:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestState.
+const (
+	RequestStateClosed  RequestState = "closed"
+	RequestStateOpen    RequestState = "open"
+	RequestStateSettled RequestState = "settled"
+)
+
+// Valid indicates whether the value is a known member of the RequestState enum.
+func (e RequestState) Valid() bool {
+	switch e {
+	case RequestStateClosed:
+		return true
+	case RequestStateOpen:
+		return true
+	case RequestStateSettled:
 		return true
 	default:
 		return false
@@ -1617,6 +1707,17 @@ type AppEvent struct {
 // and change nothing.
 type Ask string
 
+// AskChoice What one party is asked for; all, if it is left out.
+type AskChoice struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+}
+
+// AskState `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+type AskState string
+
 // Balance What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
 //
 // Example: {"currency":"INR","value":"-1250.00"}
@@ -2316,6 +2417,20 @@ type Credential = banks.Credential
 // Example: INR
 type Currency = string
 
+// Decline defines model for Decline.
+type Decline struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Reason Why, in a word for the requester.
+	Reason DeclineReason `json:"reason,omitempty,omitzero"`
+}
+
+// DeclineReason Why, in a word for the requester.
+type DeclineReason string
+
 // DefaultInstrument defines model for DefaultInstrument.
 type DefaultInstrument struct {
 	// Instrument An instrument's id.
@@ -2376,6 +2491,14 @@ type EventData struct {
 
 	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
+	// Request `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+	// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+	// `note` once the requester is erased.
+	//
+	//
+	// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+	Request MoneyRequest `json:"request,omitempty,omitzero"`
 
 	// Safety What a party has set for its own safety.
 	Safety Safety `json:"safety,omitempty,omitzero"`
@@ -2844,6 +2967,134 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// MoneyAsk What one party is asked for. `otherwise` is what becomes of it if the payment that is under way does not complete, where that is not `open`.
+type MoneyAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// DeclinedBecause Why, in a word for the requester.
+	DeclinedBecause DeclineReason `json:"declined_because,omitempty,omitzero"`
+
+	// Otherwise `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	Otherwise AskState `json:"otherwise,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// RemindedAt When last.
+	//
+	// Example: 2026-07-05T09:30:00.5Z
+	RemindedAt time.Time `json:"reminded_at,omitempty,omitzero"`
+
+	// Reminders How often it was reminded of.
+	//
+	// Example: 1
+	Reminders int `json:"reminders"`
+
+	// State `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	State AskState `json:"state"`
+
+	// Transfer The transfer that is under way, or has paid it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer string `json:"transfer,omitempty,omitzero"`
+}
+
+// MoneyRequest `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+// `note` once the requester is erased.
+//
+// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+type MoneyRequest struct {
+	// Asks In the order in which they were asked for. Of an event about one of them, only that one.
+	Asks []MoneyAsk `json:"asks"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-07-04T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Example: 2026-07-11T09:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id of a request for money.
+	//
+	// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+	ID RequestID `json:"id"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Message Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Open A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Open Money `json:"open"`
+
+	// OwnPart A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	OwnPart *Money `json:"own_part,omitempty"`
+
+	// Paid A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Paid Money `json:"paid"`
+
+	// Requester A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Requester PartyID `json:"requester"`
+
+	// State `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+	State RequestState `json:"state"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// MoneyRequestList defines model for MoneyRequestList.
+type MoneyRequestList struct {
+	Data []MoneyRequest `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// NewAsk defines model for NewAsk.
+type NewAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
 // NewClaim defines model for NewClaim.
 type NewClaim struct {
 	// Instrument The bank account or wallet of the party that is paid; its default one where it is left out.
@@ -2973,6 +3224,41 @@ type NewLeaseResult struct {
 // NewLeaseResultBatch defines model for NewLeaseResultBatch.
 type NewLeaseResultBatch struct {
 	Results []NewLeaseResult `json:"results"`
+}
+
+// NewMoneyRequest Either `asks` or `split`. The requester, and each of those who are asked, is a party of your app. The requester is named by `party`, `phone` or `handle`, and then paid on its
+// default instrument of that time; or by `instrument` or `wallet`, and then paid on that. Who is asked is named by `party`, `phone` or `handle`.
+type NewMoneyRequest struct {
+	// Asks What each is asked for, all in one currency; nobody twice, and not the requester.
+	Asks []NewAsk `json:"asks,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation; requests can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresAt Until when it can be paid, at most 45 days from now; in 7 days if it is left out.
+	//
+	// Example: 2026-07-11T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note For those who are asked.
+	//
+	// Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Requester Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Requester Address `json:"requester"`
+	Split     *Split  `json:"split,omitempty"`
 }
 
 // NewParty Example: {"kind":"person","name":"Asha Rao"}
@@ -3581,6 +3867,11 @@ type Problem struct {
 	// Example: 0197f3a2c4d87c3e9b1a6f20d4e8b3ff
 	RequestID string `json:"request_id"`
 
+	// RetryAt When the same will be let through, where that is known.
+	//
+	// Example: 2026-07-04T10:30:00.123456Z
+	RetryAt time.Time `json:"retry_at,omitempty,omitzero"`
+
 	// Status The HTTP status.
 	//
 	// Example: 400
@@ -3685,6 +3976,37 @@ type ReportVolume struct {
 	Count int64  `json:"count"`
 	Value string `json:"value"`
 }
+
+// RequestID The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestID = string
+
+// RequestPayment Example: {"payer":{"handle":"ravi"}}
+type RequestPayment struct {
+	// Message Your id of the payer's message.
+	//
+	// Example: m-81730
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note The payer's own.
+	//
+	// Example: thanks
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
+// RequestRole Who asks, or who is asked.
+type RequestRole string
+
+// RequestState `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+type RequestState string
 
 // Result defines model for Result.
 type Result struct {
@@ -3888,6 +4210,43 @@ type SettlementWindowList struct {
 
 // Side The side of the posting that the account stands on.
 type Side string
+
+// Split defines model for Split.
+type Split struct {
+	// IncludeRequester Of equal parts: the requester bears one too, the first.
+	IncludeRequester bool `json:"include_requester,omitempty,omitzero"`
+
+	// Parts Who bears a part, and of what size; the order decides who bears what cannot be divided.
+	Parts []SplitPart `json:"parts"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+}
+
+// SplitPart Beside `payer` nothing, or one of the others, the same in all parts of a split.
+type SplitPart struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Percent A plain decimal with up to four digits after the point.
+	//
+	// Example: 33.34
+	Percent *string `json:"percent,omitempty"`
+
+	// Share Example: 2
+	Share *int64 `json:"share,omitempty"`
+}
 
 // StatementFile defines model for StatementFile.
 type StatementFile struct {
@@ -4824,6 +5183,11 @@ type ReportStripes = bool
 // ReportTo defines model for ReportTo.
 type ReportTo = string
 
+// RequestParam The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestParam = RequestID
+
 // TileParam defines model for TileParam.
 type TileParam = string
 
@@ -4874,6 +5238,9 @@ type InternalError = Problem
 
 // NotFound Why a request was refused (RFC 9457).
 type NotFound = Problem
+
+// RemindedJustNow Why a request was refused (RFC 9457).
+type RemindedJustNow = Problem
 
 // TooLarge Why a request was refused (RFC 9457).
 type TooLarge = Problem
@@ -5272,6 +5639,58 @@ type GetTrialBalanceParams struct {
 // GetTrialBalanceParamsFormat defines parameters for GetTrialBalance.
 type GetTrialBalanceParamsFormat string
 
+// ListRequestsParams defines parameters for ListRequests.
+type ListRequestsParams struct {
+	// Party A party that asks or is asked.
+	Party PartyID `form:"party,omitempty" json:"party,omitempty,omitzero"`
+
+	// Role As what the party takes part; only with `party`.
+	Role RequestRole `form:"role,omitempty" json:"role,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation.
+	Conversation string       `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+	State        RequestState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// AskMoneyParams defines parameters for AskMoney.
+type AskMoneyParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelRequestParams defines parameters for CancelRequest.
+type CancelRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeclineRequestParams defines parameters for DeclineRequest.
+type DeclineRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PayRequestParams defines parameters for PayRequest.
+type PayRequestParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RemindRequestParams defines parameters for RemindRequest.
+type RemindRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
 	// WebhookID A bank's own name for this message; the same on each try.
@@ -5544,6 +5963,21 @@ type ClaimPotJSONRequestBody = NewClaim
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
+// AskMoneyJSONRequestBody defines body for AskMoney for application/json ContentType.
+type AskMoneyJSONRequestBody = NewMoneyRequest
+
+// CancelRequestJSONRequestBody defines body for CancelRequest for application/json ContentType.
+type CancelRequestJSONRequestBody = AskChoice
+
+// DeclineRequestJSONRequestBody defines body for DeclineRequest for application/json ContentType.
+type DeclineRequestJSONRequestBody = Decline
+
+// PayRequestJSONRequestBody defines body for PayRequest for application/json ContentType.
+type PayRequestJSONRequestBody = RequestPayment
+
+// RemindRequestJSONRequestBody defines body for RemindRequest for application/json ContentType.
+type RemindRequestJSONRequestBody = AskChoice
+
 // ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
 type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
 
@@ -5765,6 +6199,27 @@ type ServerInterface interface {
 	// GetTrialBalance Get the trial balance
 	// (GET /v1/reports/trial-balance)
 	GetTrialBalance(ctx echo.Context, params GetTrialBalanceParams) error
+	// ListRequests List requests
+	// (GET /v1/requests)
+	ListRequests(ctx echo.Context, params ListRequestsParams) error
+	// AskMoney Ask for money
+	// (POST /v1/requests)
+	AskMoney(ctx echo.Context, params AskMoneyParams) error
+	// GetRequest Get a request
+	// (GET /v1/requests/{request})
+	GetRequest(ctx echo.Context, request RequestParam) error
+	// CancelRequest Cancel a request
+	// (POST /v1/requests/{request}/cancel)
+	CancelRequest(ctx echo.Context, request RequestParam, params CancelRequestParams) error
+	// DeclineRequest Decline to pay
+	// (POST /v1/requests/{request}/decline)
+	DeclineRequest(ctx echo.Context, request RequestParam, params DeclineRequestParams) error
+	// PayRequest Pay what one is asked for
+	// (POST /v1/requests/{request}/pay)
+	PayRequest(ctx echo.Context, request RequestParam, params PayRequestParams) error
+	// RemindRequest Remind of a request
+	// (POST /v1/requests/{request}/remind)
+	RemindRequest(ctx echo.Context, request RequestParam, params RemindRequestParams) error
 	// ConfirmSettlement Confirm that a position was settled
 	// (POST /v1/settlement/confirmations)
 	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
@@ -6936,6 +7391,132 @@ func (w *ServerInterfaceWrapper) GetTrialBalance(ctx echo.Context) error {
 	return w.Handler.GetTrialBalance(ctx, params)
 }
 
+// ListRequests reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListRequests(ctx echo.Context) error {
+	var params ListRequestsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "role", "string", "", &params.Role); err != nil {
+		return err
+	}
+	if params.Role != "" && !params.Role.Valid() {
+		return parameterError("query", "role", fmt.Errorf("%w: one of requester, asked", ErrParameterRange))
+	}
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of open, settled, closed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListRequests(ctx, params)
+}
+
+// AskMoney reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AskMoney(ctx echo.Context) error {
+	var params AskMoneyParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.AskMoney(ctx, params)
+}
+
+// GetRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetRequest(ctx, request)
+}
+
+// CancelRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params CancelRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelRequest(ctx, request, params)
+}
+
+// DeclineRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DeclineRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params DeclineRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.DeclineRequest(ctx, request, params)
+}
+
+// PayRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) PayRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params PayRequestParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.PayRequest(ctx, request, params)
+}
+
+// RemindRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RemindRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params RemindRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RemindRequest(ctx, request, params)
+}
+
 // ConfirmSettlement reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ConfirmSettlement(ctx echo.Context) error {
 	var params ConfirmSettlementParams
@@ -7606,6 +8187,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/pots/:pot", wrapper.GetPot, options.OperationMiddlewares["GetPot"]...)
 	router.POST(options.BaseURL+"/v1/pots/:pot/claims", wrapper.ClaimPot, options.OperationMiddlewares["ClaimPot"]...)
 	router.POST(options.BaseURL+"/v1/pots/:pot/cancel", wrapper.CancelPot, options.OperationMiddlewares["CancelPot"]...)
+	router.GET(options.BaseURL+"/v1/requests", wrapper.ListRequests, options.OperationMiddlewares["ListRequests"]...)
+	router.POST(options.BaseURL+"/v1/requests", wrapper.AskMoney, options.OperationMiddlewares["AskMoney"]...)
+	router.GET(options.BaseURL+"/v1/requests/:request", wrapper.GetRequest, options.OperationMiddlewares["GetRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/pay", wrapper.PayRequest, options.OperationMiddlewares["PayRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/decline", wrapper.DeclineRequest, options.OperationMiddlewares["DeclineRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/remind", wrapper.RemindRequest, options.OperationMiddlewares["RemindRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/cancel", wrapper.CancelRequest, options.OperationMiddlewares["CancelRequest"]...)
 	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
 	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
 	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
@@ -7626,756 +8214,815 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs3tjf6Kiju/ZWTnRZNUneppmbkW6KJY3tsJU4yyiHBblDEqAkwDVA0k/jUru8ZzhOcP/Y7fK8z",
-	"T3IKawFodBPNm+RkpuqkZsoU2RdcFtZ9/davrVROplIwoVXr7NfWmNGMFfDxYqbHTGieUs3M3xlTacGn",
-	"mkvROmt9JedES0KDi9qtpMU+0Mk0Z62z1hNGC1a0klbBfp7xgmWtM13MWNJS6ZhNqHmiXkzNlUoXXNy0",
-	"Pn5MWk9pOmZPpdCFzJff+UIWZCznJJfihnBNJnRBhozcsqmuvns6G+Y8TciEftijN+xP+93D/aNOp5MQ",
-	"PpnMNB3mbMuBXWZsMpWaiXTxlk1zujC31cc3MM8ZkPmYCaLHXBGuiB4zMuKF0oQKNWeFWTTz3S1bJITe",
-	"UC7M0MtXMzGbtM7+3jKPav2URIbyktHRm5ymkU25IFPzA+EC3pHLm4TIglAiZpMhK4gckZzRO6Yqy3XS",
-	"Pe7tr1qOkSwmVLfOWlzoo4NW0ppwwSdmnB0/QC40u2EFjPAt+3nGlL6MLNErOmEKF6fAq8xg5awwg1Vt",
-	"8iW/Y2ZrtSQzhSu5kDNC1W11hzvd0+PRPu2lB9nJcbrPToddejTqdbIDdjLcH41Wbu+EfnjJxI0et86O",
-	"DmA27s9ubMHfMl0sLkaaFcvzecdSKTJlxjunXJMhG8mCwer7+ZmpThnVLKvMobtyiG6Fu5EV/pi0prSg",
-	"E6bdUU1TORP66awoDIUuD/NqzAjFix4pktrrqkt6+eptK2lxc/nPM1YsWklL0In5xV1fIdSMjegs1/7G",
-	"YFH3zfi0ZoV51v/194u9H3/6df/jf7Zii2uH/sbMZ924K8SdjmmhDUXb34GmYfRTqsfl4OGfVUv9nwUb",
-	"tc5a//G45ISP8Vf12I9Oj3G0cSoww1Rmu0XKyJCNucjIfMzTsaGLIbvh4px0HDeAvwUXN5XlPzjuduOr",
-	"T+Gd0aXvJFufzSdU3K5Y7CEVt4ZCZMYa1tNcsfN6mrc/lRnDoRSMlmOJvcpcsPu7zN2Xz1CuyKJgqZnn",
-	"qvel/qqdX1q+yL15VigZIZmBYB90P4VfB4aMDWlM6Q2zLKR6Ni9+HP0i1dUPo2dHwy8nJzfd1/wXedN8",
-	"XM0rGzhe7/Bw6XjSvV86e6f9vZ++iB/S53dM6KvFlKnlibwW+cIMXrGEKGb4kmYZGS5IKicTqs7JQBdU",
-	"qBEr2v81IEpTwy5HRirlOdFjqvFAkDnX4+DaQXUBymcklq+2p5RnDSugYagNC9Dt9DZg+jDl95Tr9Twf",
-	"JiMIM3cYkYX8v2DmwAspqlu534kP2Typ8ZBP6Ac80+buNQc80FS+ZhFR8IMRtnIuiHkxjD2Uxm3yFmQV",
-	"Rw1rJjKjshj2Zq6+ZQszKUVHLIFbb6SsCrXWRN3sgULhtgY1ynKiwfj2zAA3FNRAttVNC4mY7P3fTcR7",
-	"KZQuZhO2Ushwf9EjRXjWwPvKq3ZmEOVoLIP4mi1WjOuWLWBACRFSE64VUSwtmG4Y4O2aBV01sq/Zwg7p",
-	"JVUa6P/y2RpZZ/lWTpW29A8nek4NQdEMxDNRumB0UiUTI+6aKMS8fg/ev3f5rJGNddaf4ZfsjuUNi9ux",
-	"pM+sRvyIjKkaM3VOGE3H8IebneHUJDfPciK8kBJVDzKaGS7Gc7sUXJH6gW914lsFD9yY+qvU3tk7baL2",
-	"l3wS41nGXJtQsQCbDQ0RqslEqqrldNjAnXJ4apQ9HYb8qdcJGVQ3yqBeypTmDRYlnYAqR2jByLzgWjOR",
-	"ECoyo/ShQpVTcTMDMTkbDnOGl372XNzkXI3h0q+4yPg5YblixH7/eZs8efqGHBxXd2bM9y5fNYiQHEcZ",
-	"13iZwBtDnbfKnnqxvXkNU6X5H8yiUypSlm/LpR+YK7u1eM+GYylvY5zmwmmjy0sxYUrRG3ZezlsKPLi6",
-	"WCwJpP7Kqc5xBHugTXzaWb7jN4LqWcFWTFa5a1RCqEIuUzA1y2s+jrsuTcbi9f7o9OrkBz07/WpefK/y",
-	"u9kk/3b6s3713c+345/nj5n48pc3T79nh0+yn395eim+//mH718sJt/9lV4cX/yYTb+ff/fyjdyfvMpP",
-	"nn/zxeT46snFzZ/+tG6p/Bi30bF2W7IrPmFK08l0ecnej5kgFNYNVo1lhOvEsIpvBf9gBKVR06qr1j0+",
-	"2e8eHh90OuvmqP2Lm+bYWzXDFSz6DS30Kpk/Nb+vUkPggp3lPLzeSvo3dMHYKrXIinBdzJRR66fm+sZR",
-	"LdjulvYVvgEG5AYn9fqhCcLFHdfU/IK+rgLGmd42KklTubv69kY6ve0tm8pCWwfBSs/FOZg6fGS4NVck",
-	"ZyNN5Kx2nA0Vn716+82zszRnFGilwR1g37jCoRVzYQWDfetnvmLQ9x7dxu63xtFGVvVCW8eqMIakPjP7",
-	"//bFU7K/v39KzIkFf6cRCkxY0s3owrmMhlIaDvuLUdHIKzmP7Al5JbU1RUeFnAxAoxhoWTNHe53e0V63",
-	"u9c7aFqHxg066DRP+QkVtxv5ZcqRmE1pGIP11MRHEXHRHTS46HBszc5F8AA49fdBfIs7+hJxoC+sR2yJ",
-	"dhT567vXr0CqPn33HXrGlWFudJijbjFlcpqzNrms0wUZXKQpm+oBScdSKqbOyIBOpzlPgfE8/oeSYpCQ",
-	"gWYf9ONU3Q3Mw/GvaU65qJFPqu4alsO682IRAfOOVmLvxRjGTytWoZARxmm+rZwgf168V9LvZEYXbWJo",
-	"bz6WuZFKSq9jYmuPhTlTuxyM11MmGl1PUjE0O40pYMxk81EYDpBYo4ErMjLDH8s5u2MFWkJSj1mhrKuG",
-	"1jxuyLNiU5BmKFGzYERzxfwchlLmjIpgEiB414p88pybIZl1NjRkDnGNeqZ60d8g/hEbvNMctmbG73TB",
-	"o+4/N3oVuuJxO4TMmCJqbLaFmms2XGFl37XTIl/JyBhlnOatjCipPS4TGkj8qntytt8563R+bPJCyu1I",
-	"/Yrnq3QxzXP2SLlQHhfkppCzqcIZFIyRjN9wrRIUX1SQDy4aZdSP4Ux7V825uUcKe2rAS6nBk5FAeNWc",
-	"jmuB7hCzVOggQZucCs2yNrnUiqgcr5jQBbp1nZg12pbhrHrMFnCwrkVlCT90Ot3HnaPj9vRxtxdX0cxc",
-	"76dDXFmH8aoFtZesUrXdNffQa/EBVmvcwqNsFlWXezTiguZmO7ggmZwNq3TZ+9Ru5fc0z9maCOMcrvkX",
-	"CzCucDA0+Fk+mXPhEzu67UxXULwdzSqCt5fsTO/PRTaV3Hu31zs+XgtmqHpiGFXo+6jEktSUpkydV5hW",
-	"wW/G8IEJObsZ/2t6Rzba8nt4Szb0knD0yaOX5JO4SDab6K4uk/dcZHK+irLhgiaahh93Jml8ORD0R/MM",
-	"NZVCoS70hGY22cX8lUqhGToDQuNgWshhziZfgAJvFHq31OaOzAxwJm6FnIv+iLPcMIqMacpzO7UJA4F/",
-	"3aIT8I5ft5zIhpva5BnPIElmwqggVIBea07Kn1tJC5941npsb4YFMtI6hfcW4mxIx/zMupbPNkyrYUr3",
-	"ebZZGo6RYjNldB4jWLgGGrsK8mPGYITBQPFsQ3aHFLqgqSaZZDjZMb1jJW34kdvFPasu4ceN/Tl4O27t",
-	"MlkFOTwTmhvjzGg/r6QeG0sJjpSWBSb2BKlz3+9ZqtjDHKjYCOzlj8tkqY+YqSBGOU/vR09Oa+kLqfvo",
-	"7s9t0luFtNx1Zn4ZG3LNsjMIMsIfMD+aF4xmC6KY0G1yoW6tirdgzKgrU7owzGVIU0jQ2p04TqvE4UeW",
-	"UmF2f8iInQfLVlBB48QfmiA8WY44Euy0YGaJUGn7tCTyQhZDnmVoEe9MI4XMGSwTzXM5ZxW2cwFhJDki",
-	"5iJCZxnXRkTTBUw5LRgopnat1f02fr/c+FfGdvejadrjpYE/1N5irB2m7KaaoeX4cHv3pRTsXtuGwds+",
-	"K6iq7hmorobcMqMkRaKCaAyiVutzUXPrJZ2yQklB5mMJz8DHE8WNnKjt7uGok+7Tw96wQw8O0uM03M1u",
-	"wONhqs3bWJ3IQ+zhpS7nv+tkP+3JvRRG2aH586LAnLANyeDeS/N6VhCwpmLzO7f5qRBQxtDxw035ldQv",
-	"5ExkDyfPRvC4qiRzyVal3Hhy8ZVhQy/2L3pPD56dHD/df376pHtx9KLXeXbw/OTJ/kX3fnzroMq33Kg2",
-	"kkx48QPxLTd33FabfkY1qoTUSO4H3M4rKV/S4ob9nsQL8Q+ZQV6DlpLkZgCf9qBeSfkNFYu35cN2p10p",
-	"+xMqFv3CPiyg3G6n4zQK5T2RdDotvUCQVKWItAUFihV3rDi3yVWC2dwqiFKNwQWnVXnPfei7FypkUhKz",
-	"HMSuklpF5/XpPgSVg6PGrYsKF4YLIAlw6PuVtDqrS5QhkEFNBpDHvwcp3IPQ9A1IJrhkPcX4qoCPyX1o",
-	"7VsRFtFk9zQkq88KaO0dExmhoAmEbt+C3clblhGqyDWU/MiC/wKvOyNYwkOuZ53OfnrLFvCBXbfuxzi7",
-	"IeMkdzTnGbl4c0kwd7HZvqvO7IGZpx0HqL1F6Yeqkcf79+/36mVRq3a6cu29qeSOcjRm7kMhw5lahGQR",
-	"4aLu2IRFLBBT8OpkLTvMnEJqT9R9aOMwNAaulo81BCC4xuyDJkKBCT4EdRipLuQ8JmjIZ7AeZknJQM50",
-	"Kiesbz0Qg7Iy7fN/Gw40LWTKlLo3dfGSMPq3zAiBWc1MuYJAXHkZHDmzsuZCm0qPHiy77+fmF0KJYHNz",
-	"7b14T69X9TJsM44VJNcw60/ghJqzPN9DNxTI/NI7ktmklk+nE30r1Gw6lYVm2Tcs4/QKVuOPUQPBNmdp",
-	"TgsUXbFkDFlY1+LgKY5w77lIZcbFzeBTLpTfdVeZx1Q0bE41UXLCYEa5RBmsfZpSQtIxFTeQ0khGhZwQ",
-	"OdOKZ+YkpOZeiBAOqbiFiYLdywRnGdHSzGRayCkrNEc3NabD1ILYneO9zsFV5xSD2O1ub//g8OjHVlBS",
-	"llHNwMm/7JM3m2NetzwzZ4XDz+3Wcqg+afGsOhyapmsSGk66rUqswNzx987eKd0b/fTrfi8W+jNsglra",
-	"q0dEFi4gUo6yHE3EMbb8aJmzdaT8Vlq/42z4D5bq2DgoVBFwfUZ4phJIYFNwrtUsHbfJBfFlnqizpXKW",
-	"Zxit9F4M7lJYjEiSMywSuaP5jMUrqDaxjGNThsHFs/blSDPRJs+Y4DRXZS4Ozfktg/mMpFlLDKIiVzWj",
-	"DdQGuB6SR4CEb5i5qF4u21zrGKk0SFrzMW1IzJwwPZbIQQs5076OxXJanyACJWyiRh9fPr8ij++6j73/",
-	"8/Gv7uPH2MLNx5GUlAvhdN6EDGaKFWeYagj1JhByHoF/qqBmjew4YFwDp2e0yQBTmAZnQMdm6YdsIeEp",
-	"lZwo8HxBBk592aszM7Jr9Tk87kbDc2Vc7e8tiHSbOdsNcJSTGC5UJqxJPBRYAcyUeskxhlZlXBnVIDK4",
-	"ZhO1QbGu4bUf/TtoUVDQBYNay3UPecU+aFuzWZ8ZDKZhBi4JOFCJhjTHMNuvZX6Dy2WA89k6a+11e4ed",
-	"dqdjnpIWLOOIwtB4/UFwef0aiNmsvn2/03G3jwr5CxM+nypIGT179+TyVZjnO5XK6NygQJVrqxSDyVc3",
-	"LJj06jpgvKw67U3vCJJQVtbiuus+houz4Uvc+vwakV+4WFtUjodr2FiZ5S4hWs7SMeHVBB+z9FvVertv",
-	"Nhom6HJ1ereV80FyDjwx8Zvsl7XcxWCmfg1XHJmXHMMhNXVl4o7TqqF/IwWDvV2v3XTboNwcb67d7EDH",
-	"ZfH4VjXiSQtcWWvzauAio06wn5eJ6KlLu6zAJdidOCPdhPQSsk/++d//k3g9gZIbOt2CxqIy1qik64b+",
-	"zlxj6NHl0m2XMheSpJm8WzD78sSRS0iXzaIGqe4hZA289A8TNq8gDTSqWJQUYHNFKSqFhrm3yUtGjQ1E",
-	"fmGFNAoDgOloWec3rU6n00Gb4PiktZyo8+tp0j2J690h61s9vmVAjzPMeD5Dn2MqM4ZORy+PBknTFYpp",
-	"nbMJExoy8Q0RcfiIaYn2BsiAxjvMbyPGlPlXzdSUCcUG7WvxHtRpxe5YQfNKFjNEFsE6A012NCtAlzWX",
-	"wGmDDE4oeOZThqo9Vi/KUTki0POswulm5TOnE1D9CVXXwt3wH/sD8hnobN++fekf8796+/uDz8+ItPAL",
-	"RM0mtiDKPou4eIDNp7bW8IRRAB+pJeVGJX8ldeukeavfaaph5R/mVIFU+MNOlvNr1KtHFNNonLEPQCqK",
-	"3BRyToYLzJYx9tuYuaqC4YJYkQinypZwoNKUtHJOhzznkIpvRgYfuEglCCP7/Eh1R9K6yLLCOhRolnEs",
-	"lXwTrLjV5+qWJmTqQDY3V2RKOSYBsg801fkC6HpOF2hxLjAfyHwnR2RhQy/mtFJ4xxkZwCEyx6YERDB/",
-	"TcdSwKkaU5HlDItg8PQNzq/FkIEDAxNmCubgu8yqDcxiMaE5zQfgfPP8qkqmv7bw0aCAjqlZkQn9EM4f",
-	"MwzDb7pL3pBSXd9iDbFA1x2uBJPvzHl/QsfczFRI3SZQvwiHctkLw0cqXQsP8eLd01DFXLZdxzLPIGcd",
-	"3QDK52MVMCS1xMjf0jtOLheQwBkc6NPTNQAKSUt4GbPBobUCaUmJxK8TnP3SsUtaH/Zu5J75cs/aILCE",
-	"F76OsPxd3fLpnrTlwXuQZWxGB7tlDQkkobUKWHnlx8RTVGNdTngMXCCEK4L3JeaoY8ocJFgESCI1txK9",
-	"41U5+pc/l9g77f7eT7/2kqgra4s1CABKoonWIQmj39AcTpsVU59rdfxcqDXOgaOak87csdpJt9XM7ngM",
-	"h/AJMhVgIsh/3GwWjJ1ZOB4hwc1qBCDXyKcnxnoAZmhUYXiG4TuQE8TzHNJN4WLzTUoFSXPKJ8SG5XsH",
-	"ZCxnhSKfYREhKFH2LJojT7X1PiumP7dYFFxfixvJFCRLWqph+Qhr7IJaFMytRLeekfqDqdSDGh/E9OVl",
-	"yzTnsQLSCyjeYxkxP0N8M6VCsIz87S3EsBIymE352ePHU7r485T+6Z///T9GQ+odTYX5PKiztZIoKrel",
-	"Y8ph3/4ib3nKU+4f8nRM+f/qdd6YH6tcqNfpdO5BFdN4Sd3FMjFvfE7XV9cd1ujc3PFgdA40vD0zgts2",
-	"nuMXp93Tk+OjQ6Pj96qTub7+4u/dvdOfUMk/SroH95vPbMpX1pm7lG+uyLdvLgnPSM4olEIlqM4ugBWR",
-	"167yIzjLhpyZu8EDbyGTs8o3E2DsKLpQCeGja4GIY+YKc6gVpC9X6LumFy8RdY1+G9HULEfvHR59/Iv9",
-	"1vx9dM/1RI69qv7KJxJFzoA1tdBibizU+kOPwMeYZj6dPr+LCrV3csJs4htVLmbWJpcak8VyCKrljCpN",
-	"pEjxhFCSc6UTj0yFsTRb1JLYXCpVZjsMeDaw9V98wpb1OsyHzvpUN1ffjOl0ykQ91PQQnipnYK11Hj0z",
-	"F0aib+xO909HJ0dZ56R7cnKQHmdHh6e0N2KUdtLDQ5p1uofV3TZ3rI2+OYywWISw9ExMQHDmeUimpb8K",
-	"QmGSSJEAkF68JBeRM7f0W+mokQeSGKiJAoIngBOmNhxj+MRVaLgINjdWkmpfi2uxF2IX+lBOUMJJw5qG",
-	"CSNahtCIBRvNRMaywRlEhb0OMwFMQarIDb9jAuss4GVwuNtKy+mUZWB82S9ooeExQaYzKhXmUcreLHVb",
-	"Aj0Ozgx1GlY4ZKjimOMDF9i/4Nnuz/6I8hzuotYlYsaG9qQsXHwSMhLa14LgnQXTswLfhVrX3EwKtCAL",
-	"hqyYyFjh3yuVGxhXhE2mehEU8luubi/24xHSPhwWlwv0aNWYuV9uc0ZyhhlyIfeme7/0f/ri+rptP/3n",
-	"ZuEuT+veRR7whGSFx0FFtLWBmg0nXA/OSEqLYgHwE2aRsCbHrDI4FtpkULA7Vig2OCMzkeFKyoLfcEHz",
-	"xP+qBm0ywAwYQ1x0Uadr7eEPwSedXAvILAFW6tKK7UJaNwYOEBJx4BVlik3MZfGkdKVH4t+Bv8pYtuCi",
-	"kHOmLHC1lprmePrOA8hvSAGGoLiAJ4A8s2QMdwp2QzW/q8bANwzE1bj7DtEm+9SQy/oXVAhu78+fdX4L",
-	"9K1O0j35+PlnhgDh725y8PHzP6+nQnxhEKuJUZvdCMRJaIKZgUuqjsSmfJIlaB57RhFlYRVsQu/07PC0",
-	"fQr/bS7pRlFIk6tl8BJm+B6XWcMQ9j1yQ7sD/20+hKJh7d7DzPFX5Fs1MPzK0kcTSuYN4BrmF6+4ySJD",
-	"GHfMVjBPg5rXTZyrbgxyHvOtahl/PSud1SsXded9rVFy4ZYIVmQVGcv5qugC5qSG+m2jE/A+GFi7Bg4t",
-	"qspsskUIvHrPJwuCV16TU6X7NpDYBEsyqeLA4udJI510jsLD19388BmNxQ5j4/FvE3cHNb2G0R+LiG6q",
-	"TYK3PyHe2Z8Q9PWb05yCkle4WEJ1sVyYYPVJKaHWVkXo/QLEjxK6i2o5HAWjt+v9vk/wMoj9YAA8Y5vj",
-	"vzu/q2rQC4yahw4BUPfA1ZHYPGpDatetv2Ahgl+2v7fkrRpyM1HPD5ez2Gpsj49U2p8WbMQ/NAzEvOzy",
-	"xbunyrkUhgUV6ZipALe8un3vngA47NK7ueiPcn4zjjCdy1L/svlzqPwOGRgj6pZlkIteQRLfOiFkQj/0",
-	"t8ytcHGIYHZg0jyxPpZLkXEam6xgug/8pp/S6cav+3nGZtGk0qX1gQop6K6ApenhynS2Xhmw0zYhXk/t",
-	"iCmh4tYtVpxCNBh5LiZrI5t3OXieYU64mGmWkBG/Y/YPvGEsZ0UCoEAua0/PWT7SFpmabiP7xS3CWCwf",
-	"ghpbgWOcuOSf8HyUR9YtWOJ5RUjdfhvLVWpiPhcbhuLuEUj79DEsO5enlv814Pqiox3aAUG7G2aMAH/Y",
-	"leUxa3jKZpiNOB6XW7UcBZrIO4jWI/whukttsfic63RMNMtzDJUoxgTmn0O6wkxpOYEoRbNtsB2DGVoR",
-	"tKnUcFImTFSJu8UWq7FwhpBz36ClHNaVktgrzDJGeBVMDdY485Efm2ye5lywDExckS8IFULORNqUJl+w",
-	"ESucC62K+Nlx//XiVooxy2keTc6fCcCuoIIwWuScFZ4cGkZRVGt9Wkf7vdNed/+4e3J4FHX8bZESpuSs",
-	"SDdivIaa3+HVLpWMgjzo1/2Za/PbD9cnMdtxJQ5D1VBTkGhmE8/8OjtaaGINweADQE+HzwpnrsF1Yu69",
-	"d7IaqHnr+H6jk8rc/TfD0JdHkTMAb1hmMqOR5220gBYLylYsAT4niMfa4TvsdNZJaVf8t/J9YXwIXruk",
-	"0K9BugsXpSw3tFNtWqB3Otolb5Cxm4Jm1mOqmUDZzQMdITSdUPgTszhkRHk+K5gK0sjAsxUqhrrghp3M",
-	"dJsMMjkX6DQ1dyqIY1wLX6SATBz80tJcZLalYCOodqMYHCGfQWZdf1aWmg4+b5NBzugdFzfeIwsYMFII",
-	"lmrY1AWAt52jX5ErxB65FnMKPYCYwjei17biR5xNIYUYV8h8lHOBS23e13giVmSbrbTqYYkRJNOtetTQ",
-	"/+d//7/+f8ZCjTG5VbGeak1ZRLocXXU6Z93OWedgm4RklJNLyM/LV0YFnyTDQs4AMU9vW/VxGF2CNJdq",
-	"A3P8Xqn+USnu97JEA9RWZZGj+wj07YsEPNT0SmHn6NUiU2OeRhxM19ftgEDxqB5cpPksqxHUQbe3H+WT",
-	"Im6VVLJtRzxn9fqq1SGz5pS0epsODJYtbcTj/f2oqqbGtHd4FOPqfqR+m210p/pwtj/spAcHvdOTUdpN",
-	"uwendDQcHaQnp6dHo+Fp76B3TNlBlx0cHZwOT/cPUnpwenh62h0enxz2hieHh8vpzRDZXBWqt7lq7766",
-	"MEPfWZOpqx24EmYHkyUdxFpkHiEcaSgsvbD0u1JGGTp8IJWi5MO/f65uYNAuC4HptHCquSeS04Pu9hU0",
-	"w5kyi6z6VnWPHNlnTqkf2eYTVEnh07utveSzuhG/hmud2wy0qgq0wxCnh53+JObepPnISznvjpC3JGdK",
-	"VZwKgjBjto/b5B3PoauXBfGG7CIjLI1M2quH3bu99mHIU+UMAQYjw7X2sxnt6Wl0tK9HhJLxTGRQz22H",
-	"K7hgerFn/lk39MrATjpbj8tiMcS9xCOKxjE6M6BYW3nEQ//ao5Vep6N4hRZLx4KnNN+cwDCxy26sr//m",
-	"uhJ7N2SYjmvi4mhr2rKVppEuvr6JmJEmNimmxKLevitptcYH9yIpD3LsJEZXrxyzPxme6KJsBDqMLnvA",
-	"t3VK5FSpjfzlT+FK8GNMpkwouknBmHeWNKpDbnmg24mTlVjboywiwO5KEc3yqCvpW6F5jj2auc23wiwS",
-	"qVh2jumr4TQBZbRelh4oxSGe/mZKMc82bgJrzIq1uupL5gNNPp9rlf7e2yJ4NSu20SzlHSuyGetndLEq",
-	"dmV+totvBo1NOjBZBHetfjBXH3g5F7GaMmM9INfD+EtduZswVtC4I0rJfLYJicM+vS0vNzzZTn3tbe9l",
-	"kanNvfjmFu/G12PGt9qYXYoYk9ZsmgUpgg9EUnOv/0SEaVkNZ/MEENi3xMmuJHHvlTxhr7O/WdITMr0g",
-	"FBC6yoDc/fLazQxPVmVNAi7TyKUvlOI3wpn9W0QLPFEvE+w25TC1JcCnNo72qZMI9a7PUve56A+lvB2c",
-	"ldnKaO1hAhuwbzkrwEMNQMPikSZqLOdtAvdT3YeuMGflVeZXZe/HZ3kkbXi+fUqbDNCH2c84uMwGZ2Qo",
-	"9Rjux2oHrsfXAn+FCAE25GyTQTZDhB22PG5jfs956nH822SQ1y5Ebzs0tRGEEvNzgT1XBgj1nXHw5oKf",
-	"zNqTc1lkpPwVNEPntL6GxsoeDKNvHTn+dkwfE2W5ll8Pn4U5piVqppYkQ7WyDdVrN+jvQhTdOeTMMbSb",
-	"jYCdU0XSmdHCRm0y4KIP/TjQxWeffi1cm47qTjxSmBMKBzNjKc+YKrcVXcFmU6BOR2Tl7vrCFRuiKXdU",
-	"inxRuTm4CunC3Fp54rXIJN5csomAJCLcg9hfy1gQchIsM4ejaOYxpQs502GWaFkWj1mocmaelVnsQZqi",
-	"hQE1L7XCHCmIq8ol9IZyUXUeBifJGMflufCOejcjw14c8Rq7Gf+pkF2pOPbLtApLBxjbhL0sX2Sd9kmr",
-	"uvqQC1pfUXAvBOsSd2wC15CTHRicZh9qYsU5ZazUttmwCdE8vWWaHBx3Afy20oKi09mOAcJbm/mfc8PW",
-	"kil3UZTr0Cr726MUbKsY1GPiNVGHY2qc/DMLdvdri+b561Hr7O8bvLn1MVn2ZsO5akhMsamwAHdNh4j8",
-	"lKATHvgcdLXzqYKpFCnPOSri5jVSMUVGvFCbZxGUwBUXqdPS6n6f8ryrjZ1J5XNjTxxzpWWx2Nw1ZVbz",
-	"ldTREvIGI/t9yKNVmb5vuShduCiMzyDfJvOiqZ7dY0JvRJ9Oo4yTqKOVcr0CD2GwJ8tE+5MjW2yRFCQ8",
-	"Frf9w2F31EmPMtahBwejzuiEHWendD/tdYcno6OsU+vLdFTxpJoHrK0TgVc/hEfSHqLf3RPpyW3ZEfmQ",
-	"2j6GdTYwuqrh+rVu/Z2lRwTobH0sxK/W11xky4k2JWgY1atXG+4PguloWRhixxow8wiF/Y7gBIBgxXoP",
-	"ZH5Z1cEEAJI2Z0mPs4KCDwl9GRDqty9olN1vK7ZuFHGQK+scMXr4TcFARUJV2Oi6KnTr+b6cRgGEi0FV",
-	"hoMM90EhW3myjYbO1YQr5X8VvhQZep6WaekOjQKGUPIHjMG6hzTP1Me6w7UvF6vxPmOnN6EgCi+qsJeh",
-	"ArSKkdUIMT/lHPTksQ9FWwXeN3YARdvYFFUtcYw6nJCtpLVgavX41I7OQD8/c1KNSrrNDVZ33PyW2rGp",
-	"JpLYATSeHidBlo1TX3nliZAjHq6xMqYsSC9gWJc30mAVQdYFGlKCzQkUuWOWAfqs52Oes3N7ApTmeW5T",
-	"WquVSNdibj2XY6rADstHffteSkZsXracIbqAEyVnumoV+ANradI/I77ts+Ewb6pM0tIaXsJ1pIJsH6iR",
-	"Ij5/U9zM6E2ZAC9TmrM2eV9tLcIVuW45tNfrFg65KW1uqWsxdiWuvoLMC67Zkifun//7/3STTiexOH+x",
-	"qH0wjWgKQ8EC3/EZFmXKuUCEUqqgrcQNvWORJP907/g4Wrgjiz52h19H4rAfLjnM3VZsd5tt31iTlnuu",
-	"TeNy+NmiQ8f86li/yQWBLs7IpWu10pRn69PJ8BXhlMJViR7Vck7rWeZcunLnNgHvn4OMLrFhuAIkC67w",
-	"6EFxPZraJQCGuWA60x6hJ1Y1s4kz16hRpYUgrIIRK7PBsMCK5V3qbwKemqj6sazI/CBnUJtKAALnn//7",
-	"/2AJXvTumdA8Xxnj0OWIbb2sprcMk7JcEKSEDoECjxLko6nsu9vZLuYRM8ITty12rWPk9FQKxRVAlL8p",
-	"pBwtizlXXbdBuQu2Bq5o5v6u4SIeRorXm619WW2+tn84dFa2o4jPNsRi3IWEY6auVRH7dU181wQqp33u",
-	"8sBo3u/QRTM3jIhVgQseyE5xvuOtwDPXB/LqoJlbRPPuWFHwetb4VcgZnfEPlT1R9oAOvO2CPs7QeDCC",
-	"2chNUC5UGeT6V4lZxcJISLQBD3NOtoCQqmtZq64PxrmaF1ykcaVnkEox4sWkj5lUVv9FGCYHBAKiMqkG",
-	"EIw553AEoBpfzwqxdLeQ1nGP1HbDtPIdM8MS/vKSsYdUKMv+uSL20qx9LfyIvaO9erexijwoQ2UK7r0e",
-	"7xJvLdfaQWIF3neEQzeyDkEbXAgAAj0IXAGwFTblGCSuBXaAIbUR3o/rPti65bWkfinzy7j20iLBhn3B",
-	"ahuFW5hFspVWiGRBF32IHgzO0NygzoCxwQjEFAliDRYgEVOiIZxVtTAqxAKuATPgChpCdXsMTduHw1Uj",
-	"7BQXrol/jP/TjztquAREXTa+2DYuGvDFqLvCNhfxvchs+OsRZnLX1bQV3HTrOMOKQ1x3Uqay6J9mx2l3",
-	"dESH+6x3kB2OaCfdZ4fZ8cgw1V56sNJJaR6w1klZvv9NTiNKxS7gz9uLldUFzQinMZ3mC8gY1mQOGWHm",
-	"Blc7upEj1cxQsOyNLfqO6G6Y3N4AUgaMmuZo6mN7yQHQ38B6A7JiQYqZiFcbPaRLPNiUCiy5Hf5qYbHk",
-	"5NrcbRg/sHesYNkzTOCKO5jWp/bb/K9dU7keJkc5UhoVXUqU0V+zyIxv2Vrcgq8x402xtGiCOxtiezot",
-	"b5kAyK+yGxL0R8SgcQ3DYcz76Zjq/nBy2rn88vlNOvluPHz65Jcf379a/Pj939Tll6ez4Ve3Nz+8P7j5",
-	"8fvxePj9xVo9BjvX2aGuWAvbrH95PZpm+b6sBEdXtk1R2Giu87Fi6Tbz/FPUqV+OeWWPfHvZUgGV/X7d",
-	"8gTIrTHgwwXUnJYIr2SYy/SWcEGeUMWODsoEayoIE2mxmGqWkTeXrxIvutxTEAb9DUgrKfIF6hdQkIkY",
-	"grQKkzqlC1UHkvrx/eE/UpHPsy+/u3359Ml4OPnbzXByyoe9t4d/3f/mJvvy5CbtfZdffvnXbvb0SYd+",
-	"+e3ND5MXM7rIfglP6pQqNZdFVpVQB53To7qQjGIMfvH4py/+9GsnWQO4Z8FLVDtY6BCPj08cqs0UMNvh",
-	"mDyGW2BDnwZYI0t4K5fvXpODXvcYu+FxQVI65ZrmNUcOwi0t1S/vx+XtMwSwvKzA2W5TIV65cWWduL8y",
-	"0m4geEyMbp/xQOg7OcEFpL/pqBjAO2SxeC50EWGMI9cqeVky3tqA10rRTQu9wMhaY72O9Wpjg2xD3Fzc",
-	"tMlLi6wXwGgG7dAVg273Fk6O5iSjmjajTEesZwvTunbw1nKmCxp1zF9qi2JfBzKmDvwSs63oLXPpcFb1",
-	"WV7QO06bHOCluYQ61I0M0tKwkD+ANq8uxFfPXjxdKzFct2g30Rh1PR+Nom3DBlbnsKabN0ch7AKBQGzn",
-	"jWCCxpLBvU68DxVDpCqSewf6PsJrqPDec3LLpmAFXItqLklSIu9xhfmAmM+GA5SEYhluQgZTBGNFWHgh",
-	"dV8xJgYO2g+T4fwYh9DVYKJYfsdU1QIrdS430Ug6F4wgegafiwwgR9GSqKM1WIH1SBFes3GYyDbx2jRb",
-	"GuYBay2NBpxTVO4dVhHk8xSZOvc0CHaXB4wcMj1nTEBgAC+ATsnYMJpNEzKg2T9mSgNwP+TajSrB5CRM",
-	"DEQ0y8GIOWht/CnziX9hvBW8Fd64dTVp/aBS3pq9wTcW0jZplYOq5NEZgcni7RBKYNP4igWgsB4c2TDS",
-	"pAT4tP0UMVPSVy7WNHQfJ1wfhrL1IHyylt9J/RSuA6tOb3C5BYWY2Uql1SBYeBnk0Y/Yeu77Dq/awVu4",
-	"o5a4zO/uHqY00YMFx3LJqOpPZBGvY8VAk/m57CCO8mBgnqMGhpPdMTIxqiZ2UJrSGw8Hq8aywNaBFrLU",
-	"ZpFVHpt7WOEKc7FKTKTVGPug+9R1A15WjQcUmwnbSKC5HAZVR8i9Z00WbEBlNMFaxoTXC0QviBu7/TQK",
-	"lVMrJS6YmkqhGCqWQzbmNisPayyrzPnH03jtkkvErL7phSxsVL3BjWXNhBKyxXtiEa6/CllaFnW2V/ch",
-	"XUW2dsXe4sVwmy4WzaDSkAvAJ9yqPA7LgWsC7J4qpFM9hrL/hgDk4a79X5dQG2HUfsVXkMTbFV1ZA4xk",
-	"lyOu+GSaL7yjvQmCORBBXKjZaMRTzoTuIxcERYthV9dA9bLfOCUMvytq39mt7ttmdmGPjf5MIAQ9FLhM",
-	"WH8Zkq8/4WpCbVoOgmu4+kT4E3awzz6kjCEGRhU3zaeyayn7AHrrRaojzVKkBt/UcTyCptnswxR2zT3H",
-	"7G/WNwaLf1D4lZPTpS/bnuCqupVSkbI8hwBNH+GcW2FLln4uoYW2w6HuW+RqyFI1S+CljvvCg+3gn2nl",
-	"L8Hm/ZkKri5Yyvgdy+q3+e+r96PK0XcwiTHV4quGtjAXiHFgS5B9rxQy+MvA6FijQtrWW84OxhasED4x",
-	"X2cFTLyO+Diu1SPt7+/UK8YMnNEcO6/VnEw+z8Xn7d1GZh5PXYkdaIBYi3Jx4NigK1p+bmMB5N3EiECH",
-	"fVZdmAnNWIPz4N2Ty1e2HV0r5gr56deDj51ygX769Si+NAGM4IqsGuD8xgDCJDWfcVJP7tVGzq9qiVzm",
-	"0ZVPK7svzqDdvi2kruMXrsEl2BE0rVHeVmRtvQ/gbpW3wVpvG7GHK9ZqBzZgWR3taeeg1909eB4M2kfP",
-	"V8bB79W8IRYON6vkfesuFO5pbW20u7rqccDestUQN4YQAWvY1zzk7Oa8rCIB6sW+YjWceDKsdQ3ZoK94",
-	"25mHwRF+cvGVMYov9l6AUXx93f4MrvoNhdFvVQPyt5r5+Pm6c96U64oQldD6sbRxfSmfzVL1oU+AmYdz",
-	"Clj6IsMyORxMHXoBw/QuPu3A/6BMR2REafQnDxTPGVQsYmuH2TQpVxzD2IryrE0GVmIMztzXTNSyXj3e",
-	"pkJzOahXC2JVgX5gVBwzIqQxVJFwPOY6fF9UKl6uaDD23rK25T6AsLizKR/s6l6sIHsh/GdNKDiczwp6",
-	"F/Qu9fzSgWiGaU+1U9wxp/jHVrS7NnikXestw/82bYmGnlvUm0oN0fpEN222A32UQE/4C8Icf1yBaL4S",
-	"TALkUNC/dmthUska2ywpbDe0crviEScwNLOE/qY2WQMSMKFHDMfOiA2YmmWzv1XDsLrfFnLOBRA289OX",
-	"9zhn/dYectcmbOX1cFHZhGvVtd++uYwFQDJPqXZm5b5UKKFZFtmViYWOSksq4m79FP0GK4NyFURLrePG",
-	"kFpdEGpbPPqOZDaMWOjF+aoQBM2VtJ6BEuPJZRGMketaOkzqXMH6Qlez3gdwkgV8fGdg0Ghon06ntQSd",
-	"MezQKkzD3ThPkybWeWgMma+ZPXQ5HbK8+uppIbOZM4KX416zYc7Tvk13WJsjXbA7ebslZzUCdK0z2FwT",
-	"Pdpw99qDjAsQO8EXby6tIDeqpNGAoOE0hPq3RZk8rh1nc8fa4/w1WzzAabDJJr9z5ehLRkcNyfhlhn3N",
-	"cenQF3JGR48UUXyYc3FDZlPHngopobHfmOdZJeVr6wz92yh/fF/D2zz39kQCsSXDCW2UKuoMNQOPw1Om",
-	"VEiA8zIa9wQKVDAyiFHOIBnXrE47POBNUwLEy1g3AVtJdZNgMmun8rQNaxHw4V4swsRWViW8ZFSxNbXn",
-	"vkDHlvSDRlNaMyv72Ky2rKligdK3JUo7VWsZ9YW69XANrNhIn6kPKn2APCAALaToq39kAQ6Ia6nWJt+x",
-	"go8WUM4MaNSMQwd/SAkkQhaGKJaq6j5Btk+kOQjXfHUbyUq039iUE5qxdQ0lO+0tOuzwqn9sS/eOpe61",
-	"O34lb5nYziMkbH19OdOMCxHXKlzfuzgNhR4M25fR+RIsNP7uXo3loRQRP+NbpgvO7mhe+rBsO8wz0u1Z",
-	"gOqkbD8K/gfwmt7YQL0HoYBEQIDYhvw/1x6HCbJgtKjN5Kh7ctg57XQ6nYPeFhVwVyW+n4QigWiy4RLh",
-	"dTvtXctCkJLcgJD5VGnTucm8sz8IvIT8B3egdrgaWfNFE3h40FWMYgPKwC3G9Tnuik9AshFfiMdCj/5c",
-	"ikgt5VZdTJba8FyoMSVvqWyt7NsfunHRVQIukdjub2MixtfvARQxFJE7WyRw++uZNmciWkoNTXQKpma5",
-	"FQCjWQECwCcnnbmqTvOra1SAIA2JxQPzJxMI1Sg8gMVgM3Tx6edBhhOkQbkWnMm1CKALoEpUSTKixVKO",
-	"04ZuOztw+6t5YdR6DDjvchPlMfp3XSPuue+dcA7OSVev5PqNR4MWrWn3brZ4dfO6/7x39fPVyY+3ox8X",
-	"X86rUa2jg43yWvt70darZhbZDStWdbC8YYIV1HBLc+X/37ry3q0rK0v+x3SutEP4d29cWU4j5nVCmynx",
-	"uC+2E6vN0zU6AAh3mue/XzPLJlX04Xs77tQ2E0V9f5PZu6I0ieo+ryvOoFLFlTibyvi7NOfc6i3M5ZA3",
-	"x/iSIKnTWua8VH3hbNiM0iaw6LX674sXsUVjK9JYw9faRNbqO5v16djZ8c8s5LyGcOQ6hvryr1bZtuSn",
-	"8I3lhWsOuZxXtc1V/ZZfspvGRF5QIC2MRJBmYEvkQpS53TNro2qAvIm6bXcJ6li3Zp2T3RkTm7OC3DKA",
-	"zXvae/fGKkd7xo6rZVXjp3YqJ49zefPF4X4nO+3s0y8u2O2CvS0mh0fji+mXL24Xf3t78OPT4XeHB5dZ",
-	"7+XX9OLVD2khvr7b/7Z3u4U545r0mAEpzF0v2DkoYwumQacXNkqJRs+EK2WdWTtIBSwNW+NfxU15CPUZ",
-	"dzciJbEvfEMvHXnzCINm7bXzaVS9q2HFpWk8fMtGfOHOHRsrtze3GIJejWXPqBJR2KwY3HzuEgS4UFMo",
-	"7knAXI80wVkKTVfU38/Cn7H9+8HH3/DDKfSFj6rE3zBNHZHEK6R+DTVwaLMWSZStgN6AN7nXIdBWHibu",
-	"YKASm60A5gC6YxeEFvU++xrLd1rdnu07G46n14ntB7ga11V51XmNmk08kNGmrf4/SaP/JXUOAI0ylvIJ",
-	"za1TUpOJdPD8SFEghX0BnVlZZfvGlG3LAz3r0IJ6Bdtp1jKkoc5vf+/unf6EVNNJuocfP//s+rqNf3eT",
-	"g4+f//k/1x5ynNUa6faKzZ+6MoedK/PiKV5hVNV6VZwmTwvtGlxg5P8c/DE2Jg3u8pB557as7XcJLW8X",
-	"w69HE+DmpoWuwAtssdq7gh19bBqHEZtUzwr7+FUjCc6iRd39e+uf//3/mMMgmFLtUPLPu+Qf74dv3swv",
-	"Li4untx++eLZy+c/fvPV/N1b+tdX/PKZZKfPfhCPf/k+LfSbr5jMv7k8fP3+++fjH58+Oc3y4tlf1ff7",
-	"w55ccNEVb378eTw6FK9k58O37IvJ8PLbJ7dPLkc/fvGzuPjTn8waK/4La511O72DJS7gAYK9wA1O20n3",
-	"tLcGvQJO5yXe28UqXvdXBEgBxtHQ9ywds/QWcvOi0alVqK71HF7zGgcH3EBiW5TaVkf7hAF23OCWAwyM",
-	"Tf46hyI/m/+FfziIfhujwXwwyAxzfGZAOEgakvNbZm5KHIAkMIGk4cr2tfiGGVFsRTTaeGY8YZfLKOji",
-	"ZsGzsFN1zbrzSUo+TSyyk3WeBvD5MKX2FjXRlXwo+zG6I9/QW2Yx/MoWib9bxtSO+U+/Tz4TDK7hBHy9",
-	"tf4xoNPpAKGZ8BVArpDSOEjH1JA6dFS1ZF5mgwyCC+GCc+uYMF8pBBC0ocmIswczbCKujumUzKGDpBEm",
-	"3DaRLzFTwe8MDdxrsJ0+QyesP+hVKdNm1v/dO2h/7ST73TilbpvX4/NqNqvSquTcbNPCpZ6Qs7yE+z0y",
-	"XGjmoYefZ73Dw+4pmLK2zErNco2lCwEkR1KGoKtj7XZ//uHih68/PC1G3717fHy1eP+3r17fHI/Tuzd0",
-	"yr/Ji/klpW/Sr759K/8UyWgIQSGqrnPz58MlA8GNDefCpy1sKu3HMs+MdIXhW4tjTrk22uqSvMWLA5Zm",
-	"7lumg7HreGW7w3nDAywTVcbYJvQDisX9Sj/pZSEZAmCoWz7dk1Oc3B7IXGMVwtQ+2mkEQ4QZNXTkCsKU",
-	"yqn8lXEdPty4cFGDgfU2XDuJme2Ay1wGLMXyEq4sRNl4pB9XENZbOFDbqrVbpKPEKl9+MNbsupqXaGTK",
-	"GFEnca73OydPyDLMufYmFxJtqq35wYE8+4yECqAOBiNpbj0eDRU30fVq9x/vmTWL9tJtCvzHAv5uuj+t",
-	"paUn1IKpb0FQlq1v7GirUW9F63cHvEntX4ob4asbJvbGGZWbcl9bbYC1FK5tcJAvsMSBHwhY5gK7OBXK",
-	"wjUuGFNEsWWM8iBz4R7912w35FUK3dsKUMnb2bbGc0PQ1utTULAIsRSuqh04ZYEZAw1xss4mYG0N/usL",
-	"4TBZ8L1SNDbUXP+WOLoyvrlxUbM3NL1lW7Ps7RIOV8PUA7/iPr4bXnxOpjA85aIrOVeaZQj+EYWrD9Ep",
-	"eydrVUisn1b9mDc9Km0RSRM7o1I+YZlNOvWg4h49hwszRvI+4sAynDiX4sZyZC7uuLb4O2WSrGv3QRTT",
-	"ykGcQF6DIidHB50O+Ywa+vzcl2FRDY3kiJDVtYGrA02gd3ja61QUl6POvTQqtNeb0jzRenFuZ2PXaNfx",
-	"CtYQkq7m0WUSC0sVE3M5dmKYABwUXilK3PwJmYncHFlv/W6Gj1lW4QSunk7vYI2zJ+hLsJKa7XW1Fqu+",
-	"f8GW5DqJKkBfyfk5MGc6lHeAuktFJieDZuepjUKyn2cQa8Trq0FU+91qILogS20pp/MrOp0uyDM+pzmv",
-	"u7k76227TVpFXGRZwbCxnBrTIpYleimCMwzX2PXI+B3PWHZOsG0hqPdGZUG384QLWZCZqHGZk/AUrVH9",
-	"l33CiKfm0xztkBtZ88iix23hw/BFm/iSgcWooSUFgH/DPBmQvcrca/B8jHy6irjFjH1sfILo0577QKya",
-	"ZQDGVoVSDCVDY8jmACM2H+8jVLbgTtU89JWe8/LKKEUbwkjHlGPLUGPqbknWH5u2eiOrKQyHAR9Ay6Zi",
-	"qWyV4eyNjjBBEdfH2gHLYbV/DwtsQ3Pq38SS2sp2+l3Npk9vMb3zwHFPc7md58p11I60xF6i67L79krE",
-	"M7iqKW26OloEjd8Myn07/tntHXbbh53lUvisRDB1nYxwMq+ev7gyC9Dt9g47nU73uJVstTpbqvvbeowz",
-	"viHcerm8JVjr5qe9vHvdubflSbaWuQGcJLaoK5OjV7R835joKmjMeLvHF/GKRbmeDYfqKgAF3CpCYrWK",
-	"IEiSOLV7AE4CC12Zc3GLeseIf7BpEHjzuU05CcHzEqOSTWYKEDcQCU3cPlKrG6s9rI6wu4FaRmQ+kYn6",
-	"B1kaQSLSyqV21wUa07IZXbb1wKblelw2TldtckEKynO0CLFj2Wffvrm0OdKHHaN0FTTVrFCf13JLXd3Y",
-	"DtYF28K62M4aaVD8m9vDBUdyF8HtSXAb0R0CfoaW73bSu3x147xm5ji8cQu+qRz0O+Qi1q2C3vGI1bDd",
-	"Vka2pnFL3kNQf2NeuZ0QP+w8gBV0D+tmq8ytSro9E1mJMJ5Ya9qncz0K0rcQkb/yqPYOmVjLhthUQu/i",
-	"iWXz29pglU7bk8bu74YESiTcLc5jZTVj7BCinEuNBBGXWNV49cF6boZNRKsJLEzsoU64FNjEGWPQe15w",
-	"rV19HBfWxPd9UO2IzKXQLXQkCzL48vkVeXzXfQxFAaqGlz7m+Now9+CwMoFeA1iBaipmwveck4HPo/+v",
-	"AcGCOV9Nq7H17I2ZAqQj+WsHbXKR54SPVuUQlnys/V8luGYbdOifkmjyWE2921+ZOnZ0sOxAnBV5E2A9",
-	"zhizEpjQREuoDYb5KTvBsdZTdfb48SCx5YdkplgBVSG2Lh0d0Li1HvPGWK3IC3HN2B0rFkOZLUjBaDqu",
-	"J5O4t6Rjql2K3+MhHS859A5Otjt2ZvbxM+ebjTaVhkD7FACXFCST4IQqW0knZDCnHHJ1EMQUPuWUTwaG",
-	"guS0P5sOgpStczKYKdYHztYvc9oGRgMN/wbwXmg8Zv/AjmYJtiQzCjC8aMzS275d4AGRxbUA337Q1+yc",
-	"DBjUOYWuN3jyOVSVFoBWC3rRIIwGlO3gLNbqORlQddt3UYJBE5ZupRC1bKAN2QYO6bXlQM6TFi5RK2kt",
-	"LQvmHIbwRn5R7Oew25lZEujfHqwIDKQ6d6x9DSaNAWM/reWylyYHdIDZskQ5X9qyV6og6VDJYuB9nSXI",
-	"NrkYwnGTrhs0+oJr8c4fR79IdfXD6NnR8MvJyU33Nf9F3rS2LX1tLGseOFfc4AxQBttk4EqGB2c++xHr",
-	"kc3vAY6g4+P4NzSvHbIQ4hD6N2Bd0SPlgRIQnMCCH86puhZL6IY7lDLHypV89HuLFDjgUiVkJegYTQlv",
-	"y8V+0D88isHxDuAcbdokNqmoZKWjMXcTR0Y42Q2c6pMgXlmR39+1SU7Swrbmq5FKMAEh6IL+gMvCsy2C",
-	"dA+U33DvDjnNiA0xZC5D4h5baE39mJtsrA7Fath1dL0NUSebm5mYB6zVw8tljQ0NCQQSvNVYTisweS57",
-	"ZcKKdEyFbuYOD1A2h1zm9wcAe+OSnuMQhBgjMErZ83bXYRsZClRTmtb1ri9Ou6cnx0eHUHddMwiqO3d9",
-	"/UVQI3SUdA8aNq/aB3KZCW9vdq4vcLZp9m+oHm9cFF27x5cer7rHdgip7RTemizX2q6w+d5I3QBu6VI0",
-	"kMQLaDlrrNA2cUFXw2lUEgDmGsPVFUUEPsNtcHNdOzvbGhex+I0dY7nwPV2krrtNrP+nT4I1dohPdtGQ",
-	"kk4nUtxg1gXCLhU2d4rxgswxZyqAW0bHgS6qkns/BoaeysmE67hf4vWIYFaCjeSfQdLDWM7L/OFlEK3T",
-	"4fFBenpyejyk6fFxZzRKO73TbqdHe51Oepixk1F3eMq6tJd1R8esNzpIu6yT9Yb79OD08OTouKbaOSZ5",
-	"1HDO6p7kJe/vdlpBt7vXOSlhQrZr61GmN8Vk+7dC8xw1oEhSkye5Wj5TNDutc7r7EEdlb5k1DZNcFxpz",
-	"0wxhcrZqgb6BniG1y+AdYTw+z1+PWmd/37D1/U9JFF8xWLvQdgk65ru8njWD+8YGzNYm2yw7vOPC6fWo",
-	"mn92Vlo+ZZk06H9jX3tkIdCdZ6KxJroJmcz2E1k/Wy/Id83tqafuLHObjdoIvJHatw9A3Ke+Zh8a/Kbw",
-	"RLPfWDM8X8bD2DdreuJOWjN259pBXZnLNmjtbxlI9959gbgfbdnMIFyQIAQJB8jvXCllLKl7KiiPcoUR",
-	"ru2M4Nut3VuRwYF9gsVLWqLJpQnLsl4Wxk2X55OpXpT82SrePG6YPWgjz01Pi7nFn5htG9BFAt0igC0v",
-	"s+csAQathoK9XEUzqOzU8po+TY8/XLfte/DVw1RShy46d1nDJJ/5PmmbiS/sRbh0jvK838R4L/LcM1yn",
-	"9QEkWOLYmlEAhdRWj0CujN6YjTNz/RGt23HwCtUIBFzBJsNRbp4NHOzwcsZvQ5YzJiWXycyJ1e+FhAzm",
-	"ocwWu6Qj199fMD0rhGrwi8+hUyhNbx10NDJYQCCDwgJAVpjTxTZr8RZeGRuMYjGToa6gR7Z/I539kJ2c",
-	"HJycnmS0d9I5OO4edrMOOzwanWTpUe+0d3y8f9TZzzrZEaXDYZYd9Wi3y0bHvW7WPTzoZSdb6ey1s2ap",
-	"q1zv5VP2E56zoCvicvO7UnV2ve8AHZILLYFEZFFtNBMAsXgVzMgVp27pgjOAx4Boq/mjBG6tRx+3a5P4",
-	"2qfQl91lFcEGeW1yoW4r1QgP1xNxh6aDyFHjSMCZh44pEUWg0mIJHW4q9RpvWbbGWyb1Bt4y+RCdHWyf",
-	"2N/blWVNjaC73HKpwGZhmYo6sBztAAzW/pwuBudkMKU8M/9ic0LbETu0PxFrTgeQxXZ0/jFw8kFPtR0O",
-	"tx1oJD7xAGrYKnzfTwQ0U7Lv+6rIjarxPaz+P0qVXKU+NquNTdRrbZc6pZbC1vH7NhnIKYAHL7la2mRg",
-	"QQz9r1ZxsGB2scdCM4GREyRGatjHwLEBIXEtoHFxO3qcMESY0lAiYV9w5NEDouhCkfl4UY3+lcaamU6A",
-	"v+hibZWDV0VkbGCSV9bYrS1t6ZMYnFncmMAHISTkLIxp5h1YzicBHfOzPjpnzWKIQAksu8q6p4Ogd5dv",
-	"wS0KOczZpKnxrc0ggUG5Xr6fvX3xlJweHB5/viyz0038P/hKnzTdIOady2leQIGha4zu+16Wm/KNLDx2",
-	"mcWaB/7KBXQhFhXwMjKm6oxcvnoLOQi9qBow4izP1owIqfCv716/IjYLF/HWUbt2iojZ3aTEXIcrprSg",
-	"E6YxyWXMqNNu55UJc9dLWdjbRryu8DxGJvDYAaNFK08cfm1dXhXibEjH/Mzu8NnAt1p0e14Pzi3dslr3",
-	"GI2ijVa4YE3ehOpczacyt9YvTGVMx6sL18r2wjxr8HIBEr7t3wJbQQbf773Fu/Yus1pW2C4zLhvcLr/+",
-	"q6urNwQvqLZGr5S5HtoqdPzroBNtvqq5zpvauADolByRKZ68GJ72lU9sx3JUTe5ozld69Zooyr4loKjl",
-	"Qqqli7mA95WNklcbN9Z5h5P2a2yBNTxPqex/VCQGrGg5swLgIrEgFZqcQGPcchnVBl2/JzQ3egTL+v9A",
-	"o8DNc6ZHxroz/AE6exeMZlDkDlCvfeRASSubTXOeUs38N3AI+nb+FgXW/+ieXv+7zFty37iOb+5v3/nN",
-	"D3DKwwf4XCn3Tc7FbXiB27eZULPpVBaaZX2fNOwbhgd9x8ul8QwxWIDwu3IRwm/dm631kLR4xiZTqaG/",
-	"+S2DHudWpM8EnekxExqegt3Cs74HDUQCylnlm0Lm2Ied5rmcs8w3LaV5X7i26NBevcS0kLqPaXIulajs",
-	"6l7oRaXPe9CuPfzaaXGVL5nIQMRUv7yr3+tawoffQR+/5fdCYmLlewA5qXxjlrDyqILR6rOM+Rj+XYJ6",
-	"V77G8p7anQj4Xb3dIwtWl4TnrLZGtZ75E6bHMqttVmUlbR9423M+WHvoquEbHMK1oG36PfPaIBYb9+Wo",
-	"j58qX6Ffs/wbTafyq7BPvs3S6udspPtalo+rjJi6RMKlqUjDQpHEIBETvoVEbMh6lP0JFYu+xnIFP4/h",
-	"TC3C3x1NQa8Owwv6BbvhSjNswu+21uq703BdzCB8FAQ+9a1qGNxYXXFPhgWbSDBXkJr86to/x1TcsBop",
-	"lZ1Egi+ZwANYzERfzabQ2pjViE3eAZ+w38iZNjsDTlUI27gaun6KFY7+0CpGczzv0E6k3Exg1uFWhrxu",
-	"wjJOHV+us6KCzSr04BhjP+MjKDqpECU06ewL2Xd1AbQ8VCWBB6thxsRokSPZLsxUyx0JZmqZcPlSR4ta",
-	"9h1jcCYl3ADCBt7lWaP/zp1hZZ8XUlcBqhROS7NCgMfFkqAaz7Q2L83kHNxkVNOhYT4zQe8odyRjayH7",
-	"ViBsbtFU8XWWnQZAaptXGD0xlz91IJt1/1VOle4XM7G+Q0Id9Keu0dhhxbSUKGJQbVLshorG2F/v6KrT",
-	"Oetul804XMQjBPCqpQyK9Y00D6P97+EgbzDwg+272uwKcZSzGxVLtMQ+Z2WZpMZwRcFILiX0RqyuyUG3",
-	"1zvZoIFjUqL71l5pvq6ZQRu8dL+z0UtBD4sFP2CmtgkdmGSuqebS7A43elEkevwUK3fA2pwJdUa6Cekl",
-	"ZJ/887//p2bfbYUwjO6cfnnEa6DA8H2whuZq73gBUqzMcbP5beQCXDrD3hnoEbUeBCzLcNQKYFbpIfQ8",
-	"YiMe0+QqNFIVtKbBmaEPqllh9hC8KUN2MxMOB6yyotYcKmbCNjRxAtw/LppKi9gxKp7v4yrbz6znRKug",
-	"uGRI09vEu1QCjyNEpiTkr2ZyNtRJ6Vqy/kwHK0OU5nlelgj6aCi47MDx6C+1AE9cxxIZXRLWRk5q98iN",
-	"byhDBpvdsRSusu9LKsEHGHOcUFyvn0iGsJpNXDM7cxXgz85EkH5VyPkjVTYSIJfaWc+gUxXorzP/Q18E",
-	"bkkNvNZ3HAhCWXt/XmoycLJRkwE3o+9kPqt1M/y1ZXG49yuYFQ19GlwooplhRf02vlfDmmiuNa/x8vjG",
-	"OPCd6sDYaGSuWJd5jFfdE65mI1boohqWA67EiLGDd09unrcvN2+EglmfY+HKJTdNLAjeXOLH7IwRs/y0",
-	"ZeaL9w8AuN56oQbLTvhp6dPfwA+/DbxE4Qe2fl228H2Wfb/wBWQOGQUAOH4jdQmj7I9mL+YErfcXwJdH",
-	"19oiUju5lI4hV8/hj8wyrsGl5Kv34FhgH52ooHpHR0wvGvtqYSkWFD0yzCUHnjgXRMGNkT3cOqUNiimX",
-	"R/DKFoXljLo+Lr72bBlW3z5mTWXXrqFSfPZwsUHj+8YQcTnV2MbGgHXWtDbPeEVF8XhDKeN3sbh75S2N",
-	"5Y/vxwxrBUoEnmpzbPs6tM5Xxfkr73tjje6IBWixiuIICEboLjnhLdpSLPUfHSJ2q7ax8uIxkBFj6w3t",
-	"MotcML3F1X6rNoZNsrK+RE1aDYYUSROacK13e+NGIrK8sTQT1iRH9w6vOvtnB4db2fgPDNzk1yXYFLv5",
-	"uKmlMbImLXqZ4h8gBylyjHbu6Vw+q2z7W8/EDWp2NyyBtaTR6NLYsAOiLW1cztBxLruIabwoI+QAbUTF",
-	"bZsMhnTMAQrrCR1zI7RYPsL2Ny7FzltPRcWCJBN5x7I2QQGIjeegzErOGSKVYi0VV+QXVsiKzhVnbMts",
-	"aofOaI4RBdZE+7ATzXlnOtYkH6maAFKYI3ds2c2YapMnLJdzmFFQGwdiZkoXtZDrnsO/i3KYzXhaxXbZ",
-	"gjNV76u7IvE0B9G7tQc7dkSWUm3Nu+P07X0gvy/bsiPyBc3Ww1Lzn5QHOTxBq5lCo/cEk6eE1MRK/jbU",
-	"VKK8HZy5bxGtXioNF1QSn5w2gV9CJq0xocFZYQxp0DAqyU4uxSmIc2ykbJQmcYOpG1Z9bGn2qtlkYxHf",
-	"YAqbR6zehfeeTlaw5iZRapTcLVpF22c+lMaURekH1LkQ0t8VsjX1SS6ntKWn/PCq00U9f/MluI2W1L+3",
-	"Q0TKVkngQYfccRfFKn1EFUESKsslSFvSyriazjSLA3SUrCZIOZnylQ0NVtHBH6BSbcubNjkJD6pD2cP1",
-	"+yd1v+NZw9EAOCVX6GlbeXvXgsOAs4hbVcqqldZH+aILwrzgeYQpIn7Qsp/JVj3QWyYId87xuPGdyjsI",
-	"v0fnltGFQihzAC/XNipD8/wcpjfihdKkm3Q6nY0dWE/xhc9sXVANPHGpXAmv7i+z/+4WQa3XI1AHuVYh",
-	"cuZuISw1pr3Do/h6jXjOHtU0LrY/7KQHB73Tk1HaTbsHp3Q0HB2kJ6enR6Phae+gd0zZQZcdHB2cDk/3",
-	"D1J6cHp4etodHp8c9oYnh4fblONYr5rtc/Puqwsz0o9hcH3DdSxXqWmi22/8EypuPT2v3/u6Yw2XPWk5",
-	"zCzc6uW5VQZfJ6CS3qOH3J82WWzbzHfEc9ZMFJW2pUMuaLFoRUHvplNbmR+BHiRP330HKHyUZxAb+uyH",
-	"i29efr7Rs+vtbXhDk7vKEsSAD7BXqQWtLOjcp81C2dyc63SckEGZ/zGAU+dCM4NU3Q0wcAWW2HBBKLGz",
-	"DlljSie63TncB5A1+AjanT496IDlz3utxArX8lXmYnXXSlr/UFLkq/lpaUA3VKGDuutSp/UCgUvAQF3G",
-	"DImhnmjHNCEdugH6oXdw1T05652eHZ62T+G/LVIlVvreamjbb795tkoXizyD3XAIm3rRxgous4Zp7Je1",
-	"LB34b/NpeJ9zvPnNYlusprhmWzRsN+aA46+xDOU6vUQbTc4bmKT5JXE59bWgj3naxpyzHEVc99EyPgAm",
-	"so22b2cqXIo02UWCNVnJXt6iurqE9oQKVAJnDSwx89Gp4MF5TPBAOtMYf2k4nmVn4whKXomsG2DJUnF7",
-	"Zs7MWZozaiXr0sZvVghWhq59MdgySlzjvnSOwmPV3YY75K4IY+PRwUoEkJWrFqyKarxcJgpbxnUDZM8G",
-	"6FfVke3gddsIL6vylqw5enMRBLEQa4ovNdKPZ5rpooG7OaJOAnMUEGgdSXsjwlkVTfb22q41L15Ex3YX",
-	"xYl6X3+tMY2XcFic7bKimjle1u3PclDZDbnFkef3A5DMGN9dMfhCzh0zDxxS3CWR6rLszp7uspLRbcBy",
-	"EV4DI1Bxv5vteF4yL1ciho+v4XAGGdYrzPuIkLSPe6RIqQkRvKNW/rLUqmQtPwenQFmG4Y9hjLWHUO8N",
-	"fbUA0i2p4bklZGCbL1i0N9c8YbAlvOT9kGzoTG2cRPIULn54vLJ7xrozlvKM9eM5tEwQWuIrQRYaotxC",
-	"wsOQMUHw/ig46fFe59AOrHv44PBkATbZmOVZv6HfJ+TfmQv8mTorO0dig4wbZjM8IYu9YSYHV93Ojku8",
-	"HgWtipq2CeCqu8NhrgYtS2KtSB602UikGchu7T7cJJ7jHDZq+VG7pyhELPilC87uaF42ErJgoICpb9Gm",
-	"jcKmHlW6olwiZohCuANXossEWTBa1ITZUffksHNqNCwAXau5W376tduAUrFL5tmOKGgecRvA5KvaKjNS",
-	"Ogy0LPubV8XxK1yn24YTcXwfkDPrPF4DclZt7ILbvx2M2VLXl/t1ZKs87gFy62LPiyssQ5baQm2o0Q+s",
-	"HSRu9Km47wfYxMBmsfU63UpmHv5oUUN/zzS9rdPu/Dwh066WfldLvIs6KbdGBtumS/+GSX1VlSC+vdAc",
-	"W1dU/kpWN1W3LLMJetj5yrU3qe4dCp+gySz7eY0zJO1uHjIbYFK2shFfnqGTj2pHh36/HEJQ0Ap1KvXA",
-	"psRDy1OHHQSzAlKEBhpQuFfJzbe59knLVTNCNqwNRWWzipeygedYdtNQbe02aFtct6DDU52xjLnSMmbW",
-	"vc4zpjQ6x89LJCqoZ3FtfgoG2J/AHDd2AJUyhE1jDqAgf3lzfhckUscR03wZxGoLGi+r74pbpNrgInhg",
-	"yZIXyFMa8DKuFbFPCxA5nNTHmho4Qu1wv5/HaPy18E4xGpxGWumyZP7GRCPDWBtAsc49AvlA0IkzXcA3",
-	"fi+rpXS9rFTlYL6vQA/apWckH6l0LXm8ePf0gXA0Hw7AaTvoyNmUr7v22zeXeC3ueDSWCk0Z8fdYDPXj",
-	"Cq4TA1zbPyQ5Mxom5rEhhgzitRiNC2nt2zeXJGMTjBp7asWaXMKzc2wDiCfgViAgYHluIu0TN2htXFV9",
-	"n1x8ZbTfi70XzTBtFdOlKQ/djwp7ZFfznn25ueucY45VVtA5VO9iXbEvYY6GdNwYHiDPIOzq9zvnF7hX",
-	"vymkHEWShzxMQVMSwo1gGSkvK1lnUEat2vHSU3rHNhcbLxkd4Shj6Xb8l2i/ECgDsJEQXTBWaoHBkM04",
-	"VSWa2RyFfwA0s8DlB8MOwSBafllWbVZDwh32IasSPsdiwJyPYuAuoA2oatcPB0Bg+8VD6Lr0EdpcOteD",
-	"KrdpknessA5N/GxbDbGJrbUrmJI5JlKOWb76QIGyERWhJWaSm+IjL6KbwqMP6+oCbAeH+1U++sfTBwPY",
-	"fJC6MmcCrzFgVWM02metDRfWLWBEhm1U+68QhXb2ejyS/I2xfMxPhtwFkeLh48duALEYKLx+NrWgvuLh",
-	"Z/8vED/fNbJdp70/JrJdjuLfPbJdmUlzOxiNsqFgiYsHaalpjtzUlygvH+5YC2vz0BxwCm8kAkLPWYgI",
-	"bUXJ9azT2U+7k1biPh6Wn3vj8uOB+SzzDMHRg9BXnjV0iIuHid1kK3vS7W0k13eJ9Eowu1f0X8MLfDVI",
-	"pSTuQaPu8o4V2Yyt2H83BloEcRjoFjgu/V+N0ZjNMhS3jYyGGc5AjdXtr/z8QC7w9Yn4QWQ+GpUMCkXC",
-	"3PxyD+KHlNPcpvivygDT5jqXgdImrtELyFDDTG3TWBsTdheqfxWh/G8tlpZ26I+STMFA/v2FU3UysSZt",
-	"3vu1lVz6RLlVu+QIwS3qXzGvyNyx3cAsZ+nvsA7u1u3Hua3cCHoZL0uN4MfNsFypUkwnJOd0yHOuFwkx",
-	"JG7+5QK6P8iCsA9TJlRNcMONG+ayBFKjsfoiPDaAZ/jGBcBrUK1ywiB+Mx9L8A1TnnmvMCVjmUMnOLCU",
-	"F3JWEDqdPlKQQ8YZ1CFRf+oexp0c62f4OzmUN8hyKNfSdpTbwQn9iXozWeDKT5KVs7kTOtowrBzZOgqN",
-	"d721D8D8mEj3W13MNunnETiGzR1rG3iEA3sQz2xwEneun8d1jizSt28uzcKQp3TKNc0VqOdYPmUOIgRw",
-	"1YTmeZ3zjOlf5K0a1jv6Hx42tDRv9/d++rWX9A6PPv7Ffmv+buqH+d4HJQJ8KH+kbczibMMGxkFKcCn3",
-	"Wpev3rZKpKmDIwc0tXQJ9rQpq1/wiG3WPfnjjmyp1s52w6TmAKZjp3J9O9FIJMiQBHJwo2IKCfDbzj6K",
-	"19c9QIOSithya+DHWSZoxkgeKeilBcB/+E4mJXOEJn+HD56hHm4m5qdbXOtP05n86Zhy8saGAJYzLMMM",
-	"8VWjLoGAtuzC/NCRDdfG2addlVMIaYmuop6yaO9+TDygxd8/wPaeDcdS3kZCa5tn5G6TihtQZfjU4Ww4",
-	"zJmKE5eiw5xl/c3iFXZCz+xdZdxivS723OJw23a9MqV5TbtiYi8O0yTzrK9YWjDdlKWLnZG1873hxQ6f",
-	"E5qSsDl44wSGLRXRUq7JOd5m6RX7ecai/UdsQj4cCWXjAsAmuDZjuEWImLJNr9AKrOExhda42Laba0Uy",
-	"lvM7VnCm2uSVBFmAD62WFB93u9tDVGziT7NbX7Z2WkxjVc+vzBIbTaauuJQcov1f5rD409tgqpWHtJpI",
-	"GnG3LuQMk54srLrrsmR7DDkab8zM3n6/Z0UNSWGs9VSdPX4MmbL268dDOuabZa+a57kl9YejzGbdJkHV",
-	"HVEkl0hzNAR7j7uLAT4Afkf0awtrxDUp2JTREt4USA/qgq3wqy6ukETN0jGxcIOhmhoUXTdVKES22G4l",
-	"loBPoZfW6AH300vLgBvd6f7p6OQo65x0T04O0uPs6PCU9kaM0k56eEizTrdWJm/uWGujjNa1oMQ+ksXC",
-	"wt60yQAzQQdnYLrj5rjUMCE1GfQ+fBicQw8tELODM+K7bikmMkVYrhjoJolzAuOdI4kY++dkYBZGzrR5",
-	"DvgCMB9zLJV+pLCjU85opq6FkPCkczKwrVawexn8anibGSP+4Pp+aUAQhqaqpDDcjqlzKMcRZrDm3bky",
-	"/6TQt2BkPs5EwWhmDu2gqfVMBffHd8VxawDdNGBGLWvHJ62yNYx9t7koh7/xzTZZAV9cdSz5F2yGzA9q",
-	"hS4WK+m52hU0ITMBWFs2i7o8YR5leg2993aUVxvLju59ZYfjSbWqhAZHLlD6IxXrGnXY0BlqBy3W3MVj",
-	"gsywQznSJe+Bzaq3AF8tWJ3TcTmu1V5Ze7dx6US3s6P73qnonhCW2sTjstxL9jyAD6Yuzf4wHb5Ku8uJ",
-	"7DZ3Crnh3CKUAclgyztqdLgR+l/xaDv4CsNcEbm2POlkkDFqG0N62rPlOAVDjBzEc7es3DWfbErnovG0",
-	"q7g+vzy7GykYjEaRb9++tGeTZWRw0O0MNugOZu7fvLGJHdXDkc8fRzZv2TRHwPqVsC61POcPNNX5wvnx",
-	"9ZhNIlGwkY5pcRdAeWMODem4Iu6AW00u5yyQKLYlAFUWp09osmA6wcCCUiwj8g59TKGQ6GxnYGxRzgN0",
-	"Gp2SU3jMFZXx6GLGYi4wtI2iokWxhAwXtgm+Wx8oj/FAxnPcPbTH7JWgndsu+VXLxgjO0KLZUoRWIIki",
-	"buZG2pLaFwFvARpktjSnU2NRy2jLiRfG/HRpPjaVxZnUaDwPGdTZWMPa0Ok5oQDTx0dWtYnaBSdH1X6P",
-	"R52DE/jiAahnxUJ5nu1bYwtgd63S/xHnjg67Lp7+DLh1mENvpu56QGIZvFGbIbKFWbjrq+JD1z367X/6",
-	"tZucfNzDctAD96EX+RDvka9YOiu4XryDgdruSbSIcg1BLt5cklu2sFC45qOyEcE3r99dkcd33cf43YTe",
-	"Ms+THP6ge7IfhzGIWx8/Qp3QSDZh7SDAZ86yG7A4gW1RLDclP8hZAR+hkwkTmetwLAFi1nyYAJ1OZun4",
-	"HHF7J9JCv18LrKEZMj1n6BXihS1dKDF9E3LL2FTZBrby1mVH5YwAiAbyR8SfW8gZoShojYZ1LeY249rN",
-	"ghuj5Fr8x3+QC2en4i/m28FgcC3SWZGTPUX+88nFV5dmQUuAyL2vyHXrYqbHsuC/wKk+I09gScl/fv38",
-	"h+uWueLRZdltbe9rtjgjE3WDNdqPyPX1tSBw1VMpNBN672oxZWeETrGnJJfi8T+UFI/IXkYe/WouJuQa",
-	"K2KvW2fk1+sWtsY0f1xDmOm69TGxlzB7CXTQwyu+OO2enhwfHXY6nU7PXOoeiW5fewMEefAGbChy3TLP",
-	"dMEF/OXy1dvwAUJqewsWiNtbAtwD/DXdOz7G32z5On5ty9avWx8f2YW/FqVFYZjToNfp2qLVsISlTd4Z",
-	"ejJaziAoIB641B6kS2u/WVS/a+GMaS5onhgLNwPHHVSAwysGXz7H8+O3+/Gv7uPHPxvN8E+9zsDZ5jhK",
-	"RagiSkpBqLoWlTobrvBdYW+fNnldkExigQ7VUCN1Fpxc/2b/OkerwBuV+eM3m+z9G5kwKpT5F47Qb/Z1",
-	"v12L3/b29ir/N3d51Zf85kERjN0G5W1c2UrT32CRACsbiuhHtDD/zBlWEv1G8Fm28KDyLPCFTinPkhJ0",
-	"IfJ8v51wkt0DxyxveNp5HcKBA8DQoESDGOD5n1Wdy/gUo+xiGUTjq72JF76fwfvLvu6/4ZqQ38iCKXuj",
-	"RUEmv/lO5ABZV8xySEhB3aWyzueRPvDhklce76s3YFwQcIZeUVYtpGKB5ojrz974IF/6UZ1gCkml5pYh",
-	"q+1bUQPLwBf/ttS26rfKG2L0UH1Ew/zts8oRY1VKZbgBJSmeM6E90DSkxWKmDkz8uo56YHiPzZi1RDLw",
-	"cCgDP4eyAKbphMTeaw/Cjq+9Fhe10mlLPkhQinxmzFAop0RRmKAgY74+3JxK9TmMTsvC4nR7uw/5GnBR",
-	"KrJrgZyjCt8Nohs6wcgJQ4rSkqixnCM92OYztZ8Za5ML35kdhj50zey4MougC5oaaXstqsOhrl01nlrb",
-	"8bOcged4dMTMq9Cjbb58bgx75JYDm3wYqh0pLQpjNlFBBjUJPPB5VhN6CxhyQxw21LJbCx8eZiVUm1wA",
-	"KAi9FkaL2JMzWPrB4YcPA0SXy6XSxHoouRQJ+HBLT4FbGc9y4NtbtkBoEnBYUdRWcn7Lzq6F+XjDdICd",
-	"i+tmjCCNxfLmQ2I3NZwhWq8sOyPGzBq0yddsgXkqt2yK7X1upMzAAeAHci1CNIiyyb7y3AxfFG8dOzDb",
-	"79q3A6kKaZ5KZtMzMmG1zv2QxG6+5JpAUzfU/WAoUrA2yN5BQgZvvr2y2uyz5y+fXz0fwCxUhRRse/yF",
-	"+cmrcqDLgHy8EEHfeAoncEJzggq3JUHDJe3+Y4ktUvDlu9fkoNc9JjccahJ12RmOfDYoNaMBuXz1NiH4",
-	"jfnzr29++BypGbrw0Wvx13evX1nLok3eGWssIeyD9ViYgyVnCgp4FZtSaOmk7ANYBv7lnFEjraF1A+6l",
-	"3RbcRTtFOAXB1k0wkEoFNrGwq3PFPsABeiIzOCAFIzA+Lsi3Vy/2ThK/Il3yDX9yDrit9Uaf1m1k3mh0",
-	"68WU4QHGPnlt8g0zk/UYHiETyCRD5UtQY4lN7JVmlQXRc55i6ZptoH4tYFC1ObMPSMhTJqc5I59h/CMp",
-	"gcNyOmT54HMymSkN7CvgWObp0MTYUCkMS+bmvJvRsUIlWLVoGZgsrgUXd1xxY2CUV+HMMHZpScdD81kU",
-	"DPZBt8mF1QzNgoF2aed7RviNwP2RygZ+zKHPpHikgZG7/XpasIwJzWmOFF2VROa5cyp0RUal/hYyzGV6",
-	"i5JDpMViasTTm8tXn7fJO3sEqSKD8oZB6CeA50GS/BOq2NHBOZmza5FSYbbPKs0AoHRj9hSL56rD8xwP",
-	"RGMCOq5j9WiLsVyxM+t/wFQp13I5Ibm8AUB+vAcMAbMfFZGBSyqLBZEiX5R6H74RJAkTGs/JtOBGxS5T",
-	"foTMzM6V7jWzD0lwu53rkKFSNVwYAYY8Ugo7k7qi71VBZJnl2vaNmBigaxl+QuxCI1OyvpzpMIUXX+81",
-	"Cyj0KRWu9rV4i+dcWRYqBYsIOnNqjEZLncCVM23N6nJYKimR223kTxBqtAAIOhqpcYZNM0H0+jEtLYRX",
-	"E0OJBXjqTuY5mn7JFfJn+ICpB04v4IJM6Q1Ticv/wKd9ZpPX1JnRpc15/9yYdTxntlTOMjzDBEov8QAJ",
-	"QJ8Bf/Hkjr8lnjyv7VQM950wON8zYRMT3JhRjIoMMsRg8HCCBnEHAFbKGclqPjCQkEYijgGLjMFDzsng",
-	"wx48DVQS7DsEPf0MG8lhaTChPmeW4aAFAwj1bbT/IF/tN/ghNPbQaBhTbZRL9BFYwct8d79KmnlS6ZlU",
-	"OjnwSeYwmydBfn3YITDEbMHVwYodJDKLepX4QnZw5iRkCOLXdxn0ciVxCnP5m4eqdEOxKqgZjXkqxKlt",
-	"KGamqxl7iWPQTq/EJ7i+ie4RgBNDRancMrMcdtFu2UIlZFQw9gsrXVCuCwhL7Ajto30fxuXhJdWxES1l",
-	"bHzXwiJ9OQhXf87odFomAcxElpB/zAA06NZOwUtW9oErfU6URK3HUFLQxNIQjCEXDB/4M/kmHB3SlhwR",
-	"T0WfVajmcxLsRFJd0soiNPgfqJX+lIBzKgF+Y9bbfMIka7OAY/PC37xfuvwKnuGLIkq/7W8InkAVrFHh",
-	"FLrGr8PHhRgFRo/AjG6LhZh4qwBS4xX2Uwa1xju47A1gM6wdvX2GP314kJDQKycwcYfm8sW7pyohb9++",
-	"UolV+czJAl9QAv7NYEb1fz1huZ1SZF5wjU5hxXKj4n4GWhMMC6k+lRMckBRWH0LjEh5pKDPPwbULHZ6A",
-	"sZxh3olRrGZKy4l3pVsiez+WtjV8acM5jRWUSXcIjUTxY7UlMJ6urMwbPL7rAoM3MzE2VGbGVTb4NsRv",
-	"pYo7aQqPnfUN5vLmWtiMFzCgUyrI/8fe3y63kWPrgvCtIHjihO3qFEXKkj+o6Dgty3aV3nKVvS3X8bun",
-	"VaEEmaCIrSTAToCi2d6O2Off/J5LmB/nCibmgvpKJrDWAhJJZkqkLPqjih0d3RbJRCKRC+sLaz1PIWBh",
-	"nJugkaMbrRvYSI6s0Yi0iFfS8+LmpkyjJcJu7ztALJtUoqAytDpT99ODzkN0DNKDTid9sBQMuxVvs1O9",
-	"+LRowoDUGo+GoClvRhPH+ENhGQ9U1QklXWTIKyEptiGBu41BaShFAtMY1UV7tTHmlwJ/BmR7dM4XKap7",
-	"kLFHbs92mUzlg4Ewxtk7tG7Seg6+avQeOBRQpwWIGrA4qOPiVQgqDB1DE8vWcGp4Dm5ZnFQnF/Iv/2G0",
-	"Stn9ty+P2dP9g8cPfFbCIOJKOtCZs93PIVXjHA/8JMGYQhdOhJwfZ7nMwcan+50OyORcTwHK7ky5ABjy",
-	"Bfudp0iOvL+3RymviFo4iMVM5PnOUBdjSuAEtT6UUd7BSUUlEiZ/wM2P/afHUPzP8HJmhXY2CDHRNMv0",
-	"km4GAzbmOd76HJfmP9l+p0MpMBAjWn737iFshLOCYP1AiM6ndvik+VIUNAzryLvQ2fxcaXvuYoqaC4GO",
-	"v9zYLh5WF3YUcnUuXFLnQ0lp44WrncvFKe6K4ISW4lHn1B6ylIZx+xrSy5SEnKLwiBVv4+LYxsHgXZy7",
-	"qLkcJ1zqF5iiyPlE1EyasqlF8z3G0hipLhaniztfOke7vB/9tnEs/16XxqIhfG4Xnsu/HF0AShlotaBQ",
-	"wmJf6DI2RNjHG+/uaxej+2NqWReUBpXe/VksxXAxE/hSipJMC0ODE1IODMU56JlEB8Iv2t1H+1gi64KI",
-	"+Citmy4MiM7M4ojkUuohS/nOP1ln5ylrs3O2kyZsz83u4R6e3y/spolcHIg8pDCXsr9scSLkIS0MEDwn",
-	"/3h6yJ66GXSfeN+I8oHgdSyMmUsMBuIZpdOJ7O3uTvj8f/zrv/630+/qMphBf6awOLdx/dTG2F7+T1Ho",
-	"xNlrBMSgefngw+fisA1da0w9BZVgphMXh4js3P9w6T4hwQcqUyo28E19FGjAPM7H0oy5HYyqW77MKrrR",
-	"QIojo4mPz80lzndRtYYwsyrLdpSwf0yd2dIFGwmexRFptE8TFoaCzQWV1axw/k3jJvJKsubWMPkQdhJi",
-	"BYgWTiZcsoJybHiy6BmiPN+NO97H8PFM8bPYDJU5Rgh0LviVQHcbx1rIWNMaloOGVD2t+HIWxa8gn9qR",
-	"UBaelNRgF8SJvKZIz0nDaMXdx4W40nDeSbF0dh6Q9sphLKHzwcfh+a7AZkmDNgZOEaXxpOmXYk5jGstz",
-	"sdKobqvoPPO7Bo503ZMfws/oCJwO8nQuwCxzLDnHUR/SqDVuYaZxerR/JpNCX/H8XAmRxVcHX7UEA3XB",
-	"BPxckJ0LRCf0fHwszvHn5ThQVVLoiTbQPhKm4UcK8uSeQaoraeNZzBaRWgl2ksxRL2gaytgmZNHgtt7i",
-	"oY0oO4Ho8NXq6M4QrON993Ht/PvFXYYbH2vURhVSyIUldiEWnd5jZ+Py4B4+oLKNkYwmJCgozDyvnxv9",
-	"Or6+vIYG8bHpyjMI6VG8XlBb2crX+9I+uvxKrHDtiGfheizenQv/AGT9zld5Pd5ShgqkKCW20gAQx8Sr",
-	"D4LdtPyYNqfqTlKWI8iNh0tpsFxwI+qHgbtDahvP9OGnJFe0R73KcksF2eVCGMudxWRGKqecZxza3Zzx",
-	"xnKNWDc4VbrKw5cqChIIqy2Y+6WXdL26lMAW554eqQAsg8FleGGlUllpFuXPfV9aZOx9ayImgeIJYyVh",
-	"09v1YOVV6YZLFu6C3LlhFZC751qhoSEDLZQkyQmnlv4DvJ9flQBl2jS4C3Fp7AiDFRxrqIP4pyDtpUS0",
-	"xazMxQojonqARCpqQGY0FAfi2gaFI64dDE9a3Y7niBobz867X8KOdLZszw6C3nPhCPTtYxoDL3BxyZH7",
-	"fVpm5Md1epAqdKABCgZ+SgPjUU6wDTx3Ue68hE/yuhHNJKwjlJU4xxnOtIqpolzjtDAiNB2hrADNTc5t",
-	"UK6Rhoc6oXgyztxhvjVkWz2YUwlkTsEF+FMK9j3O+NDd2Pm10p/JkMTDlbAGUJ1S3tBDNMeFPxjEz/XU",
-	"j4bhWaRY0bih/FdXEk2TW0naHaidEEn8MNhPijho9lbDsQ/1WoQapeFUZed6eI7/Ku/Dia0gSt95+oJD",
-	"F2YC9QJUXs2jOtLFUSfaRstwLduBLpDtQGQk8ss3Xhoen7i8w0Ic7O6FP0ncdvI9ffHi1A9ttT6HOKoc",
-	"GkWNasMh2eR+eRiSXpjH8iW9pdvjbnbuLjq3enmR8zwAn4VK3HJO4EkvFJctbzh+TteW48J2oU9Nw6NW",
-	"N21c7heNEagDyvK/hdEWV0AqOkLFsqqFR/OSPSc9BtnBWEI0CgiX1B3UhAbV8/OLLsCsNQhtqTG1Pndh",
-	"8znB+sQCjtsIvjBlsUengw9rDkELUvZkSOGsqe553KP9qZnHAy8S0uCNfLcTBN3CyQ7IJjjMIVke1ihM",
-	"3DuJ0TJVrD5gc6q59w3hg+jI/JBlwr3ZKNsDqu+8EBfSWFEsKRdw5d2ilr8IJnOsx1DtV63rQofIatIL",
-	"kJ8Oeth7LnoS6+DK/qZ934v0Iy0WHJpgXw9FIVaOwT2BiLC8w4LGdRvLjHhBhT1esZS/p0/q9CoIOV0A",
-	"pdJunMPSMfLpfjinJufB/fyczjGqY8LVy2Wlwf8MeGbVbTQbzQ8xlCp779Ac22K+sLK1FpdMLT1IEpYM",
-	"cwZ82S0MfnwhxtqKBXPpyz0hvC3AHUfFX+hB6JdG/jAfL1aOxGPft86koesovUXrxX5oKLAkV7Q6GFYn",
-	"1I3mJcbvRnixhLJAvr1zKfDYAc+xJUdHN3dRFgazRIfmwnSMsRlXYrbsS0eV5IsTwZR4FMxbtITSmsPS",
-	"OVhwJ6KhIe9fHTgazL3OySSXaDD8cCF5MVXnZjqBSuSq+kNnya1AAPyMF4EiooupWvbonSRV5xMah/z+",
-	"9FmbQ3yjABnitFxlLA3N6+cAOxpNjSSd/HNMi4CaAGeH2ILCfllImpWVEueh6nhhm/vIADaI/43vSJ1o",
-	"ZycOCYPAQj1imcQwgufxeOHML1BS4aDjsbQuhoTSBKVncb9rTOswF/bQXVwJKvG0NvZuuh2/EeH40qmg",
-	"UDIailfJqTyMkTAs5LiABRqTTN5i4uC4D8A7qmhkDLjjOcHZVNUv6j70aUPnHB0yM8ndfkH+tZoM9Fhk",
-	"kpfHPd0Df3l6fddP2pDCpKJbN9beXpmNg8eDWt1YbdLB4qH7hnHf+ld1+3yEeJ7J4VCQYxKGjtwYUAg4",
-	"rr+m0Q9aikag5vJc6XOwdOU9/EkLHPrSEQm9EWdXdQFd2RBIDfk0t4d4ilPlYsKrK3EEL2P9OOALz0Uc",
-	"OeFIigqVJcXzh1iHjJg/VCfknivTy4rKyYfgRT6v3qE/NVI5KwFdlrFucDoQTLvhEJen7uNCZiKFLohS",
-	"JiEJE7xHpzdiaxvuVO0bQIY8t3hAqWCmBtBQ6fMhl/khG4y0U0+p/zIFuyV4tqxO6CCkXjhCtgHph3wJ",
-	"wNi/FCwNDQTgMz5fNvlyKXCw+tyb0fJ+C/kLpcu8R+h/QWeMDoWghD4kyLHG7BwOKasPMZQRuwrGDv7E",
-	"vIwqMTiDMB7KOQ5ZmksF1cZ0igGl6tGjUTknUpHNg9SEdPziVJQODHA8Str7XEaUfAEXZCatCi6IRHYn",
-	"hThV1ayRoVdXfehguYjl2qlXdNSzjDCvnBcRBilXIl4DKEacLjnvBZylkKxUXPfSsSN4LfCg6Yyv8EWt",
-	"1A53CBDZRo/LA1srCsVzN/ABHN+4cb1aqJkf1kb4Mho+9AP50OUAzzM0JZ3A0Egr4xe/PByRxKZvhS3m",
-	"O9AcktKZhl8JM5paC+jKeqaiG4XUrDTsQrvh3Q+uvRmdsVFV9PlU8Ssug9eL437WXPXUOg/2nE6s4tmK",
-	"qKsFBodOlxmU3br7SHXR81FXKHSiTF6YQbXtZfl8zWqWC15EhqOVtHI5cGqp1ftImL6towkfjATba3cI",
-	"fKtE8JrNZm0OX7d1cbFL15rdVyfHL349fbHjrvmUtKy0SHGGGF/QCAeNzd12B3/hgjU+ka1e62G706YW",
-	"7xG0Ye+OBM/t6J/u3xeItRpOTU+yVq/1E32ftAphJtpNwP1or9MB9EA09dD3v2Dn3WcIW3ETqAXeAlu0",
-	"a9jn2sDWBDvPjfT/36Ei8Z2TRqQ/+vku/fIkw8H3cdJ1V4SH233GM7rMLd3BKpec0P59URQEzOEb3lu9",
-	"v/8OzAxjXgCWrKfBxDiL5/IKEG74hWn1/t46FcWVHAA+CdVQuwHcgLtjYQs5MNF7Wlgqxd4U0A0ipuYe",
-	"9GkwRH9w61d9p7/QWDe+UzfKLtAwV9/mYof/0ot750J/vMtXfX37ne7Nl/xWPQPH6/Zvvu5XbV/qKbJ3",
-	"31ZOgmT8KKxfsZsEokXVpOG9wj9DHWkLBYY2fdvvxdrd/Xoi1NGbk8/d3QtwF3XyIJ0lHoDP/Efa0D+K",
-	"hU6w1XYzHD38s3EzvwMgDzSNvg0fC23/MRVTzNwWWo9Dp443vnDUREYai0iXNv9bvPXX0ucDrr679++u",
-	"eriSHvE+zLUyc8whDwr5aO8briY2UbFxo+y8vqJEwtGbE5APT0AHeQxoZ5S+t8mnD7CCmll9GJ8DQ2om",
-	"QfEOba5jguIZQ3csvxBlO9dQECCkOlNpLsfSpgnjudGQ+U/Iwar0NfVclIJcsIWgGnpMOSrGQwsplX97",
-	"/xkRF6tS/Uoae+SXBmDHqeUJmK4XORzzOXUo+igklDrR31NT5vvjZauC51yKm8DfH3dBM7d6Lag68xCQ",
-	"vdZspD1mDeynCJe0u/cEcIjC3zWIOrWP5N4iz8Hg1t0SX3LlrpR7CPBMy9y+9TJfLu+uRyO7+ZevnEQA",
-	"4fXGNA9KAKC11WgfklcX0JOkbH2Tu1Z5Qcm5lwD6hTa1Jy3X+jLSdWHL3sLBQWUIDUONyvDZnFqyIFsd",
-	"EznVqg8cbEl9fGdbwD3FSnsAHne7Bza7B7zU3wung6a6AfCjz9sAux+dmH9q9PN/FF6815Zuuq6kCPkC",
-	"0tsUUvq0eGid8hyFWxnelAy7AKfsrLgDyb2l/L1xn7Q+/V4v+LsmJumoNQXYOkdpYV81Oh2MKJEfSsaq",
-	"zm+Jp4WSRolHwQejZStS7rKSM+Szt1vyXdqfcgGuNUKQP/U/3e7iL7SLCcrcC+i3saOhH7xx9wKYMGBm",
-	"LrVfQXwLiRCdIHCSP40AwiOPD7rs8D2DO25wL7gbNDli7zxuxFbqv4D/BZJDyTIJbWi5HUWij6JQlXti",
-	"DAEuyGRljwxutfvR/d8n96IK2xcInr/eJnEz8jskaTmzVQ+PvFC0RQXoULcDNVYe2SQu3/JlLIfue2cN",
-	"Ec5djKnYwXpOoqWjIHqaDe+Zf5uKqajbNO9DpZWfcnh6rcqN/51uqRVk/aUu+jLLhLrVJtzvPL35gmOt",
-	"hrkc2K+2a0/5vGwWo55A/5ZzeSXMDfsWNmz9foSOIbPJzQi1GzD7YqqgerfcoNRXA6AXP0ElGlL1RY8a",
-	"is+SmLmffFFEyPfCXwGrdPvc40Av1lp65iSDDVNZiePAc1/9mo50noUTdMgCAw9MiTSCfRl6OIQK4kAU",
-	"UwU6jNu5ZOZx4ggXLEAA17ySXcJUQjDgowoCE8JDOUVmxJUoeI6oMAnWbc2R5rxHjjmPu8LEh4mEyfvv",
-	"qBsswfKrAZ8aAevY19n8THliKWnb7JgXBVQsQR8yVNVdCjHBtzXXU2YATdbw+ULhdJu90wEtNvXE+f5R",
-	"sGkB+noGcAks0JmCasRMQ+ENoGOIARbNAM7fNIcaeFgDqPOEVTqJVTpUVGlVHgYhMEEhr7wLxN6DXPg1",
-	"dD8yzIjiCovJ+1pfJngLqwm1iwgfEGVH5gLrXbw4D3ielwW9TooedkINBooLgrngA/WlrYA8BpAWxJQl",
-	"yarN7bs3Gj9tC5kvhLHPdDa/M9Pzq5jBrVD1l9watpiKTxs0eXDTJj/xvW+zwc0bamoSJodR+wtsPtgY",
-	"W+N3R8Zvv7vCnN5p/YoXFwIvOFjl4UMJ7S8ik/zdfCK+mqk9rnMPP9e8el2+GTP7G9TwHXQ65bk4KCuC",
-	"OMJ7R6Y2wGKBmSiL40FkE1/bZfUFUK602Vus7gJvGGE3PWpxutfpIKA0WTsPBQl11R6JKxjdoypFHnZT",
-	"oCFCsB9npoKFcs4DfEeYXaWdj9r8oO+DeLnzHMH4DRxv0LHomfpVV4ERykp2ZN3jJlhyj2PoUbnB/5hM",
-	"zUiYHq4pzd+jTrvbTdXFVBiDOFLwDClc7ybjw+6AVVFi4TjlnoQuGSL4SMiJl4bB25Aa0cBmI02dryZU",
-	"gQ9KxkGv9PreeZL2THnXxhqRD0sE00tsPsKOA0CKBmBBLER1gwDPCChgNE5QQAEy0WM8sqTYQeV7yQGS",
-	"3PezwXsYs/tLresPcB4AmNKfB/ZEnLRzP8bCC2q8/+pMIDpSOM8NW7+3IBXPuB2MvrQhXLp1jSmMBTND",
-	"Nv+ttdtau1WsnY9Gqh7V7c3dRu3cYjjpyViwzwvwzwHbv1Qc9xBJsBCT3OP2DARS8QFOtNOFgBzeF3Fo",
-	"HVz0CNHuTDn96OI8w/5+arnKeJEx4rAyv9+PK5QNfe07VtsDPX6A/SfS9lhKn+9EMD7SsPSqy5M03BeR",
-	"uL11fpHtHRx0n+IsqF3AGYQU8Yf9iDJDGOJ29WOIDi0fTyrfQojnUYvdckCKjCq8h/JKsLFUUwuY8EMw",
-	"pW8R87eWyyBmQQCHo9YJYPdTjClFlj5AMgn4MTkEyhY8kwOARmWCF7l0oaDGXolCDJzHgo1sSCalNLXT",
-	"3k/Li6VW6YM6k4HTR5W69ikUvWqgJV31x+/8uq9xzal/wXQotRGzRmvwVYxZox1DLxTEYWvGms3YH98q",
-	"vQ3Q4lHwUk0bfbaJ2oUmzk0HZAEXPQrIgtd++4jsNJgigJjHNZKmzV4TSFkgb3CGDaIjItEyVR6eEpWT",
-	"XWim1U1a02zV5rceCGw16FaDeg1KvZZ+566hMQEE/roaUjw1zgTPsHbeaRJ02PzpTJu9pEL2QhhbyIEt",
-	"NVh98QHedEnD1FVueyL0FU9Q3chEbO9USt2Ig5wbs96Ix3BJTe25r2QIgJHSMN4nwt26m9OJ+urnwcc6",
-	"E3V39rj7ZV6tWp8/FqLgDZMAUJumEvynT9euwH+31K++wkr4C1ZejXd0gbMwDV0A2Ngwg//1EuvxYprm",
-	"4b7LpmLt3oCF21PzRAUgQBd0ZFV5M4FyuNMwo2Ghx5XpBCbrDPfCzS0RQxc/x1MJbEgI+9Mwo0cNM4Jk",
-	"8LpT+p4q92CX31w3jtpyW7W02aqlvjcP3oy9rcD53LJcHEfd/Qj//6nR4r335dUj6bzxeeLRvz1hkxUI",
-	"dSdtQhiOHjTE+MYyHtrnAd8G1CAp6KWiWZC81qZF+zlgWDTW4rmfbKV6c1U9AsBt6E3fjVSvG56BGCyW",
-	"nVa2xC43Rl6oW0TK8dBNofKR8cdO0npiQUgiEppT/Uni8mEQDFNumnWiv2DwPpIH5L2kT2s5gziFsr77",
-	"y4WG+Nh/wE38B4sE9/f2VrmYiolQYXyt4nh5FXQToGJRRdiqeipopwY7uwtQdxvSKS89VZUSwpO/emMM",
-	"LKZ6IpQh1QLIpJWCQzTtZibtYOSxm4E6HiqBCboXFdKyIjp2z/XZesiKD86JfkZ9ouCqu5DhsIocb3We",
-	"tddUU8dI9bbVUdtj6z+bUoO9GbSaL/u5O5VGO2tDjlKWIcWnEh6xjUKRiOCdpoD0MVVHqpAXIxuSQjd7",
-	"VKQn7kqVhYwYJqekgmdImJWA0Lv/uNvdarKtt/UnVUy0bdcMBlfQSCEHsSGt9AYRo7EokYBYS+JzbBQQ",
-	"pXuFZJvNaMy+gwm3EXuP5OnF/LyYqr+6jZ1WyFKpKDFCAzYjPTNYBRrQLiNSxQApjQCpY34p2gyfATug",
-	"K3jvizqy5myUnv84jHwT0M7pSM98iSbNItOYIILHiRVyLWINLsZ6aenfP0N/4ztt9VoIIby6jv5VzKJl",
-	"+cJKurzzm5yraytOIqmACi0nu/Retop865JuVvO/8Yj7kRjeXv1H+n73Y/nHp123kebrm4BoF91gB54D",
-	"ezOpNaIRMAl1iY30DIrXsWZQ2qijz+k9SAWYWO+/xmIYQKeoHFeVPZCeTcEn0SOa7eRMAeg7tTgbK/Mc",
-	"A3jgmgm0ShEUt2ekWMDjri07d0tZ0fe3Va0ra9LybkflgF9Pozb5vjGPGvE1bBXoVoFuuIDdbccvoD4L",
-	"fSU2qUCPqlSp9wybC9NmvyJVHO97wlTC2w+KELpVC4IDx04c53m32RHM2Xm1qx6h4EMuqLZvQJtslchd",
-	"KZHvalsDs++GN7bnEtrkzn4HTJPAbVfyA3oyY+f/EJMx2EsIed2M1ti4/pLtzt3u3K+/c7003tHWzWQB",
-	"pQ3z5sqckR57aqGkJBaCXjFiOM0Fzwyzus3gXFN84AObz4n4kKAgftWWQY8qRBW+Rj/xAMs9bNjFLgTP",
-	"Pgw9UW/cjRFJCW+NXbMRo6OeKWQyMhM+EG12FDGvIpeL1UDoxycTc1hh1wmMkHNotHIDA+EVYFrwsThT",
-	"WFoEVbWeS5ZQwJKQKxO5gdsCdxTl5dwjTiZsKFVmaD4GKCdr4Sa0vvxtclNu60W7+2i/zX6RADzGZoW0",
-	"gqV/SRk3LP3ve89ShLCGjFa10vAvT7tPnzx+dNDpdDp7DZkveMGNANGPVih/hHRilJpM/5ZWp1HwK9lw",
-	"d3y1Tbd/+HCF2/vXvnzPv+nLUTYcNFVZTmTTffcODpZvfLuCSJqRoSpOQSU/kUn2Ulsvn62kdcXzqcDr",
-	"naKDkDQ8xfGIS/ZGS8J/nIPqwKj1U9LCFv/qDX/VVHGwOC6lOcMg8LcbRc+W5ox7J2JYbZznpXT/bqH/",
-	"Xa7+W34l2ckcCpLxQXutib0J5Pxgb/Epk9aV5K1e66fnL4/Rpq1mb597BfhC2WLemMn0qoTQ5St8q5Hn",
-	"sK3k20x9KrBpEofwdBKZu/D66pH0Vq1SRQqta6EgLcEwIfuWNJ4Zcbm3LDXuvaiBSJOSCQEAj8TI6e4U",
-	"TompJ5jIu4Bh0dfme14AgJpCzlbE33H2qXK3QBIo7ZkiatI2+1mICUuV+GDP8VYeFMKjGKPr24sPe4CW",
-	"Wk9tAl608EFv5syndDbPzoSgtu3oMuR5tDM5ECU6BphSc4nHTe4rgCaBJ6XuOYCzEv4gyKNuIK2VzHBp",
-	"5vC4gKAxBP47nSEuFJxazbi0aXw0RWgnhhmtFYJyEihZBbbMijyPsE8sVg2reYCRgiUqj6T8/Y4GAzGx",
-	"PWA5QnHZMbYQfFyZROBAFCrr+XcLCFc4oTkb8clEKHYfEws7wGSPvwOklH6hZ0YU5h5LX7hPT/W0GIiU",
-	"FehijcT4QQJLBBIICQqUteRMpTAOzscZrQTJzvADXH2O1JPAQ43yhyqIpa+4sTtwy52T5ymyDWrlRZb7",
-	"1wfukFTEBRwk+SiURuBrEJBb7h74VT1T3AL4gT10jivPc7/2+GBNkF6GDaYW2uMZ0XsgOSC+feLZG3OL",
-	"r1KoJp6OF7i/14aNdY+3Rq/EzT+Eibzna/z43XwizEpz0AMOgcnNv+S0IifPN9vfATeh/o6ktbR11mT4",
-	"KhtC/IZx29j59bS3nOz9Oazw/t7TlfLVv3A1f0ur8ZVpOQgpFvVfBQOFNmeNAS/t84eJLpqB1k9BnLxC",
-	"5LnIWK4vUD7ARfWdI06/UD+21aB7qLzB+QlIX3o/dTKepw8SLKcw7H46MFdpAmT9/5gKmz7Agf9DT906",
-	"ubGBsG7HCfiZIsRrBOMY5SK7EIW7ui+4gm/SB1AlCzS+TGlKSfMc+Lf86Zld5IWOytAKZ+erVrM/t8JE",
-	"thtoV6W1QrGx4Ap4kBDoElFIiJfaF4Tk3NiYF5VKSHJ9EXu5MRKMtG2WPuMjufNSFsbrZfjgOIyT+oF8",
-	"+QhwuTp/JRf8SpgzJUEqDlnqHKXzXPAhjTSIBgm+RBX20j0O9UDK3L1Suj2sMY7ieaGfywvhJnn/7ctj",
-	"9vTgYecBG+o817Py6d0K9thIz6irV8+8C8ELUXbzn/50tLN38Mg9WEg3OiOOqUUX9jojTS1JBEZ2piLy",
-	"z8HUemhTOAcd6VwAgicABCTMjgo9Y3xGMJ8wD/863DwnOR8ID0k+Bny1y0Vm0OpinqnqapYz4344blha",
-	"CDMdi3NuCRCUZ9RUBSa9zrK+gF35DPl1rk1d/KRn9MwkldUgfWCumpoyseGxthyHLhNqOnYaA7ZtK6FP",
-	"aa86a4BbsJW0wg50umal9lq/+hx1QZul3kc3Kbin3vTMnKCMeeacLmPFhL5ewF3zwPDlk/sqqqYu2WHD",
-	"o0fX+eePPgqTdFe72az0wC8xVpHIwZ/42nxoNmdjDe6dZyvLgBtaNTS0HqzaYhvlWvY71QbozgozRiCQ",
-	"1ad8WKvsENUUQ5mmDt13nU4P/vuXzkHvYVMLsdV3+XTl+3BbGZSDpxZ3UaZbzGqCrdO86qAN6luJpbKP",
-	"9lswPTl2olTOTSorLsADbn3YudA77uMdcyknOxomyfMdWEJR+CxR4ysSS+bFRWbyn6L6UFZXH+lJ9/He",
-	"w/rHKsf7Gs8Fje+0vXMNdZA6BPAmPCGfTBZUHSYm6h4Is2e14vNo/3b8fFDL41yDMhHhrIufHSp/jbTZ",
-	"sP7exalMev9xt1s/5WAz6tVUJ1nvdTTklEN9K3pKxmfhMbnfn5fW2fDcenMpCzbmxSVm/MmpQw8QoY4w",
-	"B3QPmBgxM9+UGSf/7BZFoWvFVfn18VBSueBKZZ6p25u6ytVh3ftScXia5fEgIHPm8ob7fhYnM7rukCWb",
-	"SDHAHA36As5eLsRrCw7kTSHbK8GHb5wQu61ceqNrXfYO3ce6ky9uyU00VT+xXREFb4BL7zNhVcez1vxu",
-	"z2u/ak4Zndc6hshX+uKWYAeXYt6cRP61wvJViCtoPoTDTat1Qhj93pOXBTNiUAhbj+Xzs7vTd80a+bOY",
-	"34z84RZ0e66y2dQMQWPHjXogXY2lA42VOGWgj7kNTMc4IU5C/K7BLZFj0WZOXwLFBQLnjbipIbg7LgS3",
-	"4mcxv20lMAgN4D9Vji6XuFMA0ctEaF7hGBMvbp0+O/nVbblpP5eD80vhRul2//HvR//+84fjYvg/T3cf",
-	"v5u//7efXl88Hg2u3vCJ/CUvZiecvxn89Ntb/Vf3ADoPaFTuTYAzWDOtAfiVfHApVBbPxHmI6EJaCGhz",
-	"3he581AKnQXcRroJjL3GQeivYuZWeaWy5+7dlTvB683CnZclyhdVgIyUKvHPUPf0J2CDgNfvHHLSQisr",
-	"ocji7n68FPNPqI9yYUU9YsGF1lnCtKKzKcDZd3IF52F44NRmb51VLmsDXYjKh6Jdg9nprLfXSpW9sb98",
-	"+xNqnwCLvy3a+4YMIL7H28jfur7Xz2K+AAOU64vdQSXSqXUbnQ5EgtiQ3qLCOk75k5D8HeiAXk4HCDNp",
-	"FbCdsxG/Ev60XgNM+vHe6Rtmc32xU86izVKaWjhgnhRiKD+cKbhheY2VuTAs17Vtmz8KexxnZ27MDUPK",
-	"Hc8EwsHDiGeH5aNG2aPAjoGI8W3W8XPFdarkLrqdvf36sN4t3hppC/4B0xbdTvSfG9IZN/vPnxVaR++t",
-	"qlSO+WAkdlwMWuj8Jq0CP/a//Qph6TesJ8RgWkg7b/X+/vsStS1JH6ukIRtDyGCwYNdH+xRK42vd6VcA",
-	"fqeH8UYtL2yzd4C3qYfRJqe2FWl83wqyxtxPd3boR+kDOJeASVN9/KWYWILb49ZFqHoISMeH/qSUF+JM",
-	"+fqgNnvmRLKmndsby7qmviw7jp95YwDSlbvcqoPvjjYkYZF7zEJT0c1bF2ALYLGWmwJbrtzn96qWfsE+",
-	"3kkmy6mpa7NZzqUeaHUllBRqINrs/UizGVfWU1+ZaRFqFMZ4/CByI4AwtD6n9UpfUFprc7yHcIvrCLLd",
-	"QycVFtSvulu/AWsXKK3d0pSdkc5Fk94HA3W3sv2bFFoPze5AKyONFWowv8b79dAmhQBj5xxC57l5l68v",
-	"LqRSSOeJkyvr5w/Z25fH7NHTR3sJ22t323vtOoCRK+f8hInc4KxCDY67PZVkOEEpYHIrep10BF41S9ef",
-	"X97keXZXOUhbnLhzlWni3n/mNv6yckZeebjHeP8VDsC/hkf9Oa13QQzeOAltUhEgvl/Zhn9/TjPstKr6",
-	"GHFsiWIXhZ6pldWHCz13hbKFFGb3o/urGVf6FcaUWDQvCzbgSis54Dlz8hjzxiBDprqwI4/aLi2UZC/G",
-	"vN6mQREfESs3wVX+KOwLnOh6Vk0PrKivkr35XLdWZjG2/p7DxD/yOQwGlP0pdlYO6W19niO3boLqncxF",
-	"TYYKNtvHXFyJ/NNNm+0nbkbCuQSZYP05/H/CHu5RBYrbanexodxEv/JucvPeply+fMrFrbv3UZzrcr3J",
-	"WHcHvHJCTlsguc1+mfDCSrFaBQCyNeMmTpjfwwyJsXETMyNCKw10gtaHTW/ort91NYB7iBXqAWiFtyUB",
-	"my0JmASR8tvLC9ntuiybKgZ+AewO7jF04ezbjPSkbNv3DZdt9kqqS2IoHAtKM0hnLz7UlMi8ngj1htqm",
-	"19sVJ5kYTzQEAXAovTmyO5zfFz5vj25aE9i4Lxf2VrQeO2/FJOdzceMei64Jl/yR6926K0zuR63ENsd5",
-	"jeJxW5a6tearKZ4QFJK62v0IF19bCfCbyqW6pJNN9+t7pqJUgPoYtZLv+S4LjxfrjtlUFYJnALrrW5R7",
-	"gBuSeLwUxLVIGDWFnSk1HfdFYRKPCQIoIsIkbCwshwYwNwVsYPAE3NCqBoJtQrc5AC66n0oVHzOECvQ2",
-	"OwIoM5NAtRU+mczMmTKWRxXTLg5HCMcrUcihM67QaDbjeS6sCfTdYjyx83BVWegOPOFMqKzNXhTcLNdO",
-	"1PUNFdwIr54361Jcq+oSJtxMtiUZd4Wj9HUKed07DE7Eqj5LpZSDvPWlUPMbkNGtq7vhrMsaBie5+6wL",
-	"CEB9GOnN2W7Ion/8nMGT1mTaUF4EVbBkoQDACXQ/9YfyOdkOA6hXbIY9sSXzqLN3lMe1pWYFKuwRlO8U",
-	"VN7rLOGyq34q7HN8wJNghzdUILB8ny8M8nvzdi9z0UrMGL35rX3a1gusyXyIbivJT+Thfp5nvRu5yjeD",
-	"JfECGDwBiDw+UD/0Whc5KcQsYUaXvfYAicBrs7+vpIl270YrBcrbXFctEK3H1lBvNifF6+K1b8NuN6W3",
-	"fpS+nhXFnTNAdYDyGMTCvL8ErAnYItbtAIy2CGzS/TI20wkM5sz0A0yNQeBFH50pZOBzZsSb9RS/6p1N",
-	"O52HA5gP/FOkcUSJsR9Gn+Uy43bGnp6xVmLO+gJxnuIw2hurErTTh78mxL/oSvjY0m32qZL/mIZKfJ/u",
-	"C+Expr+xaKgE9gwVz0JlVPrBGWFsiOxMwUpFfdlchXXg9DTuJ9SCZCHeh1vPdJGVUb+/RlYfVM9UDxQb",
-	"kxb9Hk/7ZWDYM0V12qWSA7TljDhY53paj1OlLisu0BdOXC72S53T4y9CPla8xeCu4JupNCuVl8uhGVAH",
-	"VafT6e493G8lLcyEtHqtDn128OjxkxaoWfJ3K8CRlSklgNrZa3Ez4n/Tl6YvQWUQiujChAO2aJia/13r",
-	"b26AVrgHfe6GQjjURbRLwkgNA3lQS/qcLqrgrXZhOBT5xfHo02jAwbQosCCqdfLr23Jm9Mv1+rnWdXS7",
-	"G7CeN1vObcL5W+TD2Ka078JvcZpSbcT93v1Y/nFtxhtCy9pktPM0SqTsYSEE+SbotGMeN2F954jM+zqb",
-	"t9m7kPedqgwgQufksjvLNh2MRNY+U5hkX04FM6/xqlnlOmOIQyxkBFbrswOgMniCbdz8Ped1UQRut38+",
-	"x52/uR6iFMsbMndO6m1c3LyUYT7FX2wwkKU7XANsbb7bjurvIXg9FSIQCJQx7ITP6cCxEMxYPZlUIDHp",
-	"pX07OWggP/r8DHRtmHzqxm4mZGGIw8NlLrISzNJreltIb6pqcstu5De01GtHVK8JC6w2svqau5VafoMM",
-	"ETPV1pHevOX8jnLATihqNY7bKyvpmkY/1CmsDSmDlx6njpBktArg4FF/OGZWQiO4UwSlQ4rl+4D1EPBw",
-	"lc4EofFHWTHjD6coI4UwNSWIrttwvTPllw73XVbwGc9Nwqye7EwnJmFI3Uvwu6FrlkBrkUDGE1PlXCmn",
-	"rwrBUlRpKW7m1N/knKxBSopPGjYSeYaI7ERzBTSfiHnpvtdXojhkA64GIscc05mCfn9pPb8ODebRaiEp",
-	"xihNBs0OxZQShgM9LYxos18g0WcDAKxXuHw4hCxbm526iTbr7Rqv3l3xZ1DH8AK36nirjmN1rCc12vjz",
-	"9LAtpsaiGNUexb2unLqVJ2zcsrE2lnU7nbXO3t7h/d7wuRAbPX2Lb9R0/vZ+pCEzjz/dRjCbBvBHGjg0",
-	"vG7NzTcRrzSUtUCusVTJ1DNCsyfIaKQT8ukrMLLgICg9Y1q12WvEnomY5mj/RWLH+vPSXwjnRc4yOLdB",
-	"ZgCui1Q+fZ3NoQWe0E/jE6byyCnLCmFMoNSDyRDFT7ipZ+EJ5ECerJaPhc/ojTkA6gBTHMD2t9lR5e3F",
-	"SqDNYMOtZcvhCtigm4PziNXAl67VWb73H1D9bJm4vxsHAuTRk6Ddidvg/p4Lce3pwXMNRF/WHwYQvSNk",
-	"ZbMKN4jGKoJcGpvcTKr7XBpbVSA3JfexRM5p7JD52e68b81VqAips1BjXawqrJvN2YOgLSY5tV25WZOM",
-	"JeHRpQB9UxgQaOKagc2VBlK8O2zw1HXRcnW2/+6cFCQPRSTAcnoL/AM7jx834NzHFzUSwe49WYUJdqQB",
-	"3B0gFDSwEdHCSWtYOhbQA5M2Au5TSfYaRbUnz3EetUB/llux+nDansIFn1aQqm+rh1bbmztoPQXNNlba",
-	"XKxUMlhjvVshMjbhg0tRLVjU9q77ad9MLZJrj7HWDREYpGJmxAMmKOUnBzmX4wT2JSIz1BOLlsR6jCww",
-	"VARKhe230sStALkEMFViLe25H4whIQvRVQKHOE4f9MWZoixZ6ERTzOiy0s4tFuBBUMsdzFZkjM5+4Map",
-	"ngiVHmJ2FRmOodiu/C3kSZn4MJHu6csMqtXUxiCRRAviPqh0kNaIfNg+U3hr52f0BVQIKrwU06VQ5Pjf",
-	"/hsrea0yeSUzkXlOMlpwF1wO5Qc/mfLZAv0Fe8ExtvMEmfBGxlLpgk2VtOz+hEvDH9A66QtBMR/xo0LQ",
-	"CK8bGchYOtaZ6DHxjynPU8S38cEmSoVU0fDmTNHM3dOnOG00aIXbSCIDClhiBDMI1EpGBstEkZ094kqL",
-	"R0da2QtBT+VWrjLLgqtMj9MkCnHLsnWPzsPnZ07acJ6VJ4EbO6HL5+5fQfIoqQViQSQ3Vek2rC9s4LIL",
-	"cGGzkSbmW2owd9IHKFh+NDyJmDkpQ7ZdrP2c8SIzPffyu7hPfjBCZD+4Gz3co6dEGBQQaukRiXyLJ+Ci",
-	"PNpnuZ6JYmfAjdsxH3gmBnLMc5bJCwl8l2ogFoRokGvjd5FUTCHPMMnoXtt5KuOxtG7TxstMt4/7TBO/",
-	"/ERxBxqhfkKJF4Gj0+OTE+DEpU+MYEZcCcVyCQXA8AaFIvni8DEbCpGx+245WLfzoMfSPh/JHZS9nW56",
-	"eKYYix7zngHG20M8nqACycNmkU4YTRN/g3Wmbn54h+jrlOTvkKgKRNb8zO0z9ZA4GN3vIgJF7jmVqLe3",
-	"zZ7lenDJfrj8gd3vJKybsL2E/eu//vcDv8I//XJ0vOOZBPHgigD2cPD77kk9cM4DN7Qbixv2xBM99uXF",
-	"jlCZ5Io0SB9uqYcl3o50s5sWsJhTRTh9NEX3w5qxkhIoCzZK+0ztt9krYdkPb38ARdi85sBaqZWzE/xS",
-	"RCsPwobDsXdAbuhklAgOI25JYr1UbO9f/+v//df/+n/Yv/7P/4vd93+MdeYm8QD5OsmGDaHzWaGUFc5d",
-	"504btNnrIfvhww/IvcgY+2EwtbAZu+wv7L77xg93SHyLLsJ1M5LDkjcaz76mbtBC8GyOJ15Bk/tcOinF",
-	"AdheE4TMrwe7DwEz4Ba6r3r+SO5B+0wdtNkbpIzE66Vi3Ax8Vbtbs4R1/BEdAGn6Dmx6C8TPjPBJp258",
-	"1g1qVA6Hwm0WUdXYdqYTnAvbW4D9+0DfursYDVnQsiFgNtKwmmBfjdPq9LROwsP1NHBdyhDR/t+K7A3s",
-	"669W4g5fj31x+lLJNRVjt7qdTqfd6TivsBIahSBKaSsA9moymbPncsZzCc80RzapUGUORebOTQTRaPWe",
-	"rFPEXS7Xl4YK0ba5VdFN6JDxHIREONEwpXPIWTHNBRyLg22CDQBRWDj03h6Obou+/5h52l+c9eNRzLdC",
-	"yFdmarU1ux8n2jaD7BEjoq6EOkBbPAV8vVBu4naiC1na7LUzATJyF3HjRqw6BAXvzCkqqVrkPacRNpu/",
-	"eC4sl3md2jnZ1qhuGAlBRXkLhOJaS4Y3cdCrbU3GFvfHLpY73aIKrRz05r5N6nYMOQON1VPSJsgavJRz",
-	"kLbNjmFm+VL/AxlCOkLRzrF0Ln+bHUUrHWUd8AlzPOJY8KTgK9yP334V1TWeRClyW4/ge/cIvh8bjdun",
-	"qvJuZ6Z3MRjaiBp6A9ArFFBZ7Y9QlutREtBMEI/Bb1Q+hxC4qtLLqpPZSOc+giyZGaOaWkLkJQCXsgSl",
-	"VIlRIWn7TL3TofecbuOhYqClGxKAZbbrMKo+jUpmID3rIs73EFtbD0yTiQElk8rblxmsiQ5n09bnXdmM",
-	"O7dmqIszFepiCJcG8mRLaWU/gva5wLIyR+uETZWVebgd5ZOd3obrfZHsNM8YqW54fMiNp/udp5hPxTZz",
-	"pXGOtfGxG+02Sv3LgVbCFL9CJHqML6rJjMCSJkvwdBGEkdz2GW9Dzj9oyAmbw1uKdexYIQZaDWQuKbF1",
-	"DQUhcJ8XUzoJGnnOvn4h+KXxlGFOHxo89dIA56kyijhr48m31dtv0ANduFOTFoEUFSVDq2uzDT432iDp",
-	"5Gl50emQJZLohfd4O26r6k12i6m6joVP60tEOc3zCPYUW4+cnwJ1LlA3nLr/TZlWBNwDSfsUfIeUYj+o",
-	"9cEzxIBCY4LZMjNpByOk6rQ699U8Y9xzgOlzpsKeMrT5MEWPvNUsExOhMuN7n8BPg6FghBg6NtdK9NyO",
-	"Vte0Xh65H4Rjmr64mKoz6r/0jhK5bdCEhC6Oi4FfK8/1Ah/lWl3409a9DtHtwhEVuoTEIMXSvc5eesjS",
-	"H1+8Y8uvKmVmpGcmHOw7NxXOFuucqbdTVaNfbnlaAKxNvdZeZ+/RTre7s9dpJS14sfGHj1rr5fXjyb2d",
-	"qi9d4NwwgWW1CFofA4Byxe9MH+519r7KI4V4Y0sm/ifP1zudOyu1seExwphTlqsaoGV68kK4xTG7fZ5z",
-	"NRCNHtaJpyX3h5Gkc0HH+cIkpnQx5jnw6vgyGjQ5mM4PV2ShBbbSfJqJvrSU6R8UIoM/jFQD0cDh/Axn",
-	"/RYeYu2gFC87wjj6rVdrK5RK0oV29d++dOp55V+/06v/9tgfDq98xakt5ESYNSaPHEQbzcBW36STTuC5",
-	"HZir61luk8/jw0Xxh+KmIS/c/1HBXeQgQC3V1DI9HDJwXXxy3Em8UL60CTqTAeDPOYa+B0E4JbD1zTd9",
-	"METJsHuGkSIj2H+pnIduK/oRFN6tPXNUl7nILrCGolZbvgBV6fx1D/6oSlxMDaVePM+hmAlg4aXOqGxo",
-	"IsDbpaeg8jQ/UND5EVakkzv0c4HVjDz1MxXWgZAfy9yT882jezSo1lfwhHehWbda8u7YgeOXslWSWyW5",
-	"upJ0O/9CKFHwnJH2umulCNmpMQl5fbv/MHRoi0UVWUE5ccKCvwiZcvpJfChjStnDZh7luXCkzqLqEcia",
-	"KT1rnymYAYxRO4FBLjhQmUN9obA2F1gwRjcstehEG4kNFHroi1ZmUmUu/C9zL0pbJ/BDWcAhjsXjHiCj",
-	"ObFETDARepIDHyUWtsoMyQoaFPOpX+XP0s0E9L+qcnvG1eX3qce/hFpefCVbzbzVzOtp5qA6ESkcVSSU",
-	"ODlddeeaOqSJmzkSTNnBo/SsVx6ouE8kVbTDtBP4LteQpNV4WUg84+l9tfovDEXZY2ZGcDQNaeW+EAr6",
-	"H6BXqT8HvR3SCCpjqdUp1rX3nRT7Yvfong2KM0DDfpbi3Jxuez2BRNg3pNcWV2yr17Z6bcUDXwKNiYn4",
-	"+nPyxKCQ90JsQKtJnu/clMl8txwCw+kwNrmXgXWZPYA43QkS5Cc9Ih8mKNlA59OxotMzzqy2SN1Px83k",
-	"r2B0b2faaa6y5qcmSVqTBfCH16tkS6VifWFnAtr7K16y0pnw7TAwCWhy8kmJqYJ2oNRg2Jt62N0mVSp5",
-	"Tim72yYHtnmBu1TU5fvY6uqtrr6VDwrq0+ucO1POZRC9S4Ew4g40FzS8A2ouDNKBmobLDLKmF9om/hDJ",
-	"hACcGT43CRsKYZhUg3yaiewQOIoCNy51fWFnV5sdeaxmaPnmc6KX7YszBWkEUKg+aIciyhDBuysk3BtQ",
-	"zjTkaCFXYPnctNkpn2PpBNV0NoGVnakjVUKu0PjYH+6e+55J/ApAfnemEkb9sdxA3wPUUkhTW6SJo52G",
-	"hb91Cf570R9pfXnyfBVtt3DROzkWxvLx5BbXnsoLxe20EJssFC3X5ziSyy9d41DO4g3Jc2NLo5d31LDQ",
-	"lDzbYkttUd027cnD5iDCxFIKsb7eCW+FFqBUOlVzQWmM5QKEyD5Q+nQ1wKtaIKry9u9prHVV3zeFl7T4",
-	"ODeDJ9ESbr2lzeInVfP9a8j/Lbwmusku3LPZazrGikvodYcrwGXieU6t7zEUexIBXgA2h1uDXLj4MRy3",
-	"lA0sOFzpyEPhdIQWNBfinucVLD0lCSyq8bVlcy84S8GOJaEKO0Zy9MAz8AH8LwQRWKtd25qijajb/5t3",
-	"H+DFfDW/4XrV8C68wPhYqix53zoP353z8JU6OJwSWUPhrWLpdz/iP67BEnAiC5k0CIYKMZYWIq9CDIS8",
-	"cv/C5imFASAUkc+E8ZiOMxfAvfPRGMIOOdVVsmcwbi5FxoaYYlg+bQ2Tbjo1qE44HZirNLQnYnIwoHtj",
-	"+fw9E58sY/qkzdIJl6rd6XTTEmOuig2OxZ8IhzMTCUsHfGzbnYP9lFlU8SN/wBz9FFpdZmCs8pxd+JRe",
-	"hLdprhpQLoeYuYpLxgPzaQvUVdISajp2r5v+xMH8o7gPaI5OOhbTSV/GdYryYfFwH8b5SmmxG9Nn1yTF",
-	"/hxu2HcUzPhUF74ePGtFFbSKSrtz+Ag03QsIEteoyd1QdNKoMJ9FFdrQ5MPVJR1OjPQMMrQecZGitzYj",
-	"xmTA+qV0003h1ZswkS+aG7nOywlrsw1+Nhv8LFU/rbOHVo2D7mYr+aoKc+1poLo5r1AO9F0nFJ5xdRme",
-	"5eZsQrl+2z21+T1VrnYUqSGwb4UO7/NaTJPGUxfBACyIvM8htFCaEuViVmgrmLQ9Rj7dw8T/az9hv7x7",
-	"ut9J2LOjk72E/f9OX//KIkiM4PcWfIYDA7T8gg+MCQs1Z8en/9Mfp485ELgdnilPBrPPfpTP2iw9xv2w",
-	"46KilGVaGHXPsjG3VhQJ608tIZ/C7aqjRSizgBACRyrO2fVYkjkeC1kASjNU2mTOlLSA5YvAu3osAGNJ",
-	"Wrg7lHpO+NQIuPEY8TC5Yg9DN2mbHeU5VppCMmQkBhB6OL3T81P1qZJZ4e5qrC4WDo5OLFNCZADUkcYY",
-	"ET+Ledor35005dkRtWcRoGubHUFTAIek0I6eWiw1Sw8+fEjdkmQhC9Mryw1gKlmY/pkKSSPCXo7mD029",
-	"JLm+z7j2EIwY/pwrHaYbbYSEYaRWESJ3G0QpNvJCGUAU7pWHYmN9JQyhsMCpsvFHZ0M6FEwYjwru8PcI",
-	"S+zhtRPsOjtTVJs70EUhBjZ0sEGX7yE9tvGnVT69FkHYuB3lORudyPHwbqzWLOfFhWizYz2eAN+iGfG9",
-	"g0ep7/NA3FNA03FX1WW9TtySXmueauLpSEQOvWiQeUHQMEsEEavHhStVx/pKiFo6BrOgALH28NCrIJiv",
-	"gVA/niF7qYtwjmqaJkxOx+o28lhnom6e73xJpB4y91qctEYlQ15X9oKg+OSE9WDuo7AzoCOfs8HUWD0W",
-	"RdPcx9LZGThkqQnDhzw3IkTWfa1zwZUPrZvynj/s/lB1GeiF9lp9qTjcfDkYHk9zKye8sLvu1zsZt/wW",
-	"BdJOBL54qjTcXOaiKXpAM7Gstg4DpDrBqd9lX3n3yz0jWZ7YOqBC33aX/7nPd59huwu5ZbHPv6rL2Xi0",
-	"e3OVeZXC6KXMndkCnPRCDmwgk7g7pqJQ0fx90RUdxdh3YFMwvz3hMvsmOYr8OkdERQvHlYC0nqHVlMQU",
-	"rQtigqysMMCXdB7vdPbfdTo9+O//0eSZFHpcmWOwbBm3YsfdpLXCcvvJBVh7mmDDvA5unBcisdxmYt9T",
-	"dsG/9BU4nvw23OYVNpxXiPSdV+alDrxbbqdfIJAqyZ2Gnigf+AaQ1JbqBdrsGRapQ0k8dX16niKE628A",
-	"5qRIHrtALRMSWt+FyiA6J8ScskuTOPohcPD5b7gNjZTOuLQpdjBJS8hBkAWICyGgKrTkuAD0TtYXF1Jh",
-	"8cKZ8hhTgWm3L5CTPmC1gdQhkvJEuBC5vH0odQj9/eHmodbPiWDbczfhgpacdcuAq4fwVcxe4rE+91MK",
-	"bj049Ax6ryZ8HvizhPCkWJ4UGFf9TBF1b2hM88FPdLsSHXroxJ+NAV6LB16F8GwIAEsIrrbKkJWwFHBh",
-	"RYqvzvqi3+EUAm09U6JwkzxTHuCUgFd7zhFg6ZvXp4jPtQSEmzbzfviN8dnopjdr4/c8KONbAH6BrqSl",
-	"B/Vc0lsu4taWbCGrMYocBEYRpHGt3kgOzaDVa/30/OVxB/7TLW3cW34l2ckclg95dVq91kGn2+l09x7u",
-	"Hzx6/OQpaKjAPoIOSq81sfPzTvfp4+FDvjfYz548HjwUT/td/mi418n2xZP+w4Mu6njQUJXnjdUI5WoA",
-	"U4N02TqPvndwPZfK2HnqFxCS7zzpPt57WPKrZFIpEhtaM5DqVq/1l6fdp08ePzpwa7XX+tTMveIeL4J6",
-	"Xn6p0T5xm5P2WCEupLEATzcXt3/iMG/cdRiTJ3VPsX/jU+RSXVbnf8SM0woiY//2lg10Ro8xlB9EzPsW",
-	"z34sLPcpBgvGrdfq7lWmivdpTSeyt7s74fP/MeF/HYy4nGip7N/0pRzIgTybdjp7jybqr8cjLv/7XueN",
-	"+xI/5OO/7rvnx78G07+6xYmfDc3SGgK6Drhe0DV3hlQc6wbUtdW38BbJbpDlrJjmYk1p2Q/bA73jc3Bf",
-	"Y+f8ae9ht9fptA+cG+ymMC2IsBk4M6gYDUG4RzrPTESpFbMEvtMTZ/WmE2doJnzuU2WxXmvDwTOHZ3fe",
-	"yXQ4lAMplD0fTlVm3Dyl0+zPjn5yr+7lw6O94/3nTx4fP3zx9Fn36NHLvc7z/RdPnj082mslrUupMgiZ",
-	"5qFfYlH5tf71X/93+O/+wz2n+SDy7bVOjk+OnY+EytH9Baqxs18qRyd+DISvlTiRdWplUVYrwkfXHZkR",
-	"Z2+5RpO0urpMgvR6gSrcQj3qPjnoPHWz23fqC2O6nhcX/GBqzq34YMPHCegaofT0YuTBzakwFG/hHii7",
-	"USJA9SNvWFUuXyuC/pjfscK+Tk5dsNZGuwQx22qi0q0TlbXsQr04gW0M4uSsaylON9raNeSiqrvr5+IM",
-	"dTmX02cnv5ZzcX910J6Xc7mtiNYJ5V4klF5YFqWyL6S6gIO7GySv8o7X0M5V1bycKvYObMQuRs0RW1Kx",
-	"b6B4dwvYfhflvqA7I+bkVfMHy8nf3T63g1Fz48JvE2Y16yadTodJhfDQwNvhB/Asuxj50ykv4TXB6XaF",
-	"OXcx4A49yAQET9lcW/AB8P7Csb5hk0L3cw9kHRF4XiDHpBtl6bA9pliNjnzd494cZD6DVfl2eTSq8/zC",
-	"R3Y1N19MJZIcBKQFLy7Xi8NW/659brZVp3emTgH0aO2UbI1K/ej/eQMLo9NsI2msLuYldkjZIAAVZtD/",
-	"4IFIMB8ZZU4xixm6veKs6FAqnidAnI9HcSzT075l99NMiLHI0uRMpVNVCKPzK5GlD7DAa2g97Q0sh0fa",
-	"x0wn0OzXt7VHCE5rq80o3bZhjdXMDxm7jttjj80CAq/ttmygItnfb6EmuW4T35oqcvEejcWdlIQP2xcI",
-	"I5Emw9e3YGGfp03r0blDGjge08iXkga3PRx7ePLJcNQTri2EC8tFlnpGcadInMrxWSCE9hC5Ef7HUl2k",
-	"yGaGnUwwILWXhrYqyEK02RHqMqEyrEIf6TzzJ0LhqClwvZGTVjJvQaGPm7yvMuxrO1qfHLPO04Mhbq2t",
-	"vgYD5k1BbxCDJh229aW+hUbU74/h8i4izEiTTgqth41O0U/E4hSUgIcOphiTokpjxQR7SeNPCSoYSYFY",
-	"LvjQRxe5vsDDU3KaSE+NSWWA1zUpNHL2Uo9mANLE+QhR4hVRPwrUh0OGGAude+zty2P26OmjvYTttbvt",
-	"bpu9D+Baeoydsew/psYCIaY0cE5Ndc+cjfVYqFpAtzduapG22riSeQMvqUHT5IJfiUA5JQsGr/RPUimy",
-	"9o7/KnsXBKYMJnJ9ASIPRrhmO7/SF9+gzwUd5BN7bWcYYniZSm8DEbNeiolF4Apq4+jPWdrnI4mFioyG",
-	"T4O3MDU9ZvRYsJkuKGmEJ9a+feJ47/QNs7m+2AGJP1Mht+F0TVJWh4Dq4dgvIT7YgrOMW94QM72lx7xx",
-	"W38mCCDcZbtJv51NioEQvZjvbm/iKe4qdcNJhH7ggf2s1vX1v29p4O+6i3P1Oktax226YfPdm7TUHr/d",
-	"nw5/K9mHayncS9pymH2JBuWRMyHEhyqMmW9kmiG3evnBwNlK95sEmUgpT5CLIZ3WYNnghBc2dpbPFDWc",
-	"4gImcZaiPORx/7yUKmMp/ixts5/0DKL2AEqPvZyWQDmb3gnF+gNnia2O+jRlVMV4ppwi8VX2Po3BhoWH",
-	"SKASV0gQxHWTFBD4e11Xoom1oG6CUKIJs4KkChSUeuRmzZRmudMph7TUMehWpZgGOgqltc6j0HEGZITd",
-	"m5OJQIxdDyyT+DyNP52uIymFGX5nlZF5vlCAtiCPUaEJViQWdrFiDT67ZYEUVX+4Nz8YcUkBWp611isR",
-	"w6X/0lT2NyWCUGS3tQ9bdvvt6V5UWQkR3JpmP2SyqAFi9yMUUDWf6R15hS8RhRGjzlyqS6SsAsKCYup5",
-	"ZNBg4iVpLbrZe1/Bt+5xmrusxM7fpLNLU2yCNsT1CFRfntNw6/BuNqwMpZ9e0PE1fSnvFroVFwLJhU20",
-	"65y1f4r1z9QqYze5zT8LMTFRESwDEI0hU2JWHvAfUmQ6VRmkmue+muilm1ozqf3SToXfi+9+sw4L/U+h",
-	"aMW24KPf0KZGAVt9Xy/3ei/uvpu5IN9jMnWMHTsqw4hST21SAeSK8p5VSlvMjEolrrFsARbhs3fNd9aK",
-	"u/j413fjxuBTW9P5RUznPVMu+TdtRq2eTCdmQ2b0lwirCdJLlC3B3EVh5/eWCF91RBTrj08xOL9nAvTl",
-	"skp4pye/Tb7d9MXKSQEUkLvvHrvb1oikDD+snpxPJ+k2YbBtlvijxv/v9IRNJ2tGRY2e01RtNHJ5JWwl",
-	"cJHK6mrY4rPav+FE1ohT6ArxB0krYOcjRi3bcOUbcqS8nN1lwOIMUFbwGc+/mLMTezk3ODTO7yHfaIkE",
-	"f3kfvqdn2fo7X97fKeVo6/NsfZ4/rM/jVYzHZrid64N0j6vW+eAZuU8HyYIZMSiEbYD6e+8H/65rfegp",
-	"VmB+o8fd5m82W+szK8UqiLr/qFbWG3tyNGFCR6Uh4grQj0M1C2wupWeIaWYQ1yotM6LweygFVYyz3M1P",
-	"D1n64wsEv8Lh0mptOtaKjATtnlB2TkU0CJXt7gC41diFo1U+BwTEHnvGR5JdwvEHAKYNivnENlCyQdcj",
-	"rc6Xb3W+sSQElyeu8pgWeavXGlk7Mb3dXfcC2zTKbp+PJMqDHovqWKd67LNW44RZnQMN+09SZTIevPr6",
-	"+9N+300uaeV6wAHgaCR3AG3DzicoQaHV5oeSx6494TJzknbzXNcpNvFv6Qs7WIS0Wbl7TTiGX5fHvCi6",
-	"f5qYbMtle8eoFrOgk1bT4Qv+yu5H+tcn3Ne5sKKhA7sshbQskxlkFCy/FNS7AwWCHv+o7N0pScl5Ucir",
-	"miOu53DTUrcu7ND95emcILomXLelfvyW/Ap8l7cQy8R7zcvHn02Cceee6Q06e+uObvo4cW2ZWTMpi6NF",
-	"ya1pXWVaILahAuxDosDwBeBT4tqkZkQlnE8r2uwkWHOoAahg9AJPcE2WGTC/YgnfTOZpHY/oS2+rEhhY",
-	"6dlWmTdlev74tLxwJHOXHs1uJnJ5JQoprifNy7kVxvqIlRgcXg8D8411UuqxJaTBfsmRKMS12Zrn5c1v",
-	"IGh4DSEp1NdB0lxSQUUVoz8TPGvA5F+P0KA6v3nEa/AdZpP8U9ycVSqFYWvIN5xXwhMCr9/jWOFL2fZm",
-	"nSAUYjB//GznoTYV9hoQ/91W/u3tK0pUiYyl+90OsGFnEuLGDEjfAmtfFFmNuGFjaYz7yQs3VwC0idBq",
-	"8AGym4+w4eq7zVl9VUch8Y++dRL+fBgrKMyRVoE6jjvwEQo4WNyYPoCEKnoWh9A1mueYCgf8BIRE0Sp8",
-	"5Te5M/aQ656zEb/CTklAcJCIL4cMHu2aHkf3NN9GnnpoEZy5mqnui5EEPBRsKK00JuIV+4+7HVQEPGtu",
-	"frSFFM6uQNtrNTfNfWzzKWlRYrxKQjASpnKJ/9Hf9x93u8n+4+7D39dIOdNq49KvFmPtfXHVaf0RTXk8",
-	"QuctRmvlIQsBW82OxHirYu+sLXGbwK5V6KdCZeGQ8K50uUbA9Q3p8qWjR2mTgJgczhWRyJUTJCF8lWfg",
-	"wSHHb18YmSH7dEoz3wm8uyn4f31tRyUXLzImIbQOQQKCG6inF7XgzG9hFeiZTiEh9a2CM3vVqYkr5gsn",
-	"qG55ZKfE7M92bLdVk19LTcoL5fHiS7m7A11pBaq4jWjKI0X1HHrI7HwigqZru9umSfBFpAnbi4LhpCSe",
-	"g+IBRHIFiA+nAJVGOPuathhh7OaC3a/rsdFq+nwBlMgQCOJWA/3pYmFwnTiDHbyyInAjiMG0kHYOO6Iv",
-	"eOGirb//7qTdiOKqPjk95peCFVPnZpRlOr3d3e7e43an3Wl3e086TzqwZWgmNYz4SPTLER8IkZLdH/15",
-	"QF7EmAR4FttlYvsN4gu1amn2x55KLmGcIXsb4jIRtWMuOEAJReM9lwU0GM5rRnxDUEKVwzs/s2iMEgej",
-	"blaQ+ZyIwmgF8IqZRu/WWIZsP4Xu9wU9/8w9hIu7iqnB2k+6xykfCls3yV+g5N7HwJOpi+CcN+m8UKL5",
-	"sJoBPSQwTZc8fABzj7BVdTSVbC5s4t8QkoTOI/yqQ8Dfy9iEDy4RtMONNeZqHr8tbRsXxVcGQugODvEQ",
-	"ofiNHouYlT5ehhcYl9cNKQpxXbWh1Ymv/yOg7b+fWq4yXmTMb5Tf7/uKs9ls1jb0dSg+HejxA0y+OFfd",
-	"hcaMqzkVx8mC5bJf8EIKXPGRGFyW/rxExgD/pwsLjOXjSQorXOf2hzpIcizZEQYa6d6HD/itVKx74DkG",
-	"Dp1gQeuTLi6JafpMnakXfDBaMBbcup1g8Cy7V5kjsbHiBfcMS928y1yTVsRCjjyvCTMayiVjlMK5nuIi",
-	"GSEIPozehR5S2lqqi4SZ6WAE8KNnquw0AOQy7BORBbKc9JhyV0UMtdGfBOoOcOdtRmw7j+Ctl8AUdGpf",
-	"ViX5swdVpo2wCQyb78OaJqzbSdheB94RNDuwKdxi6ORspKeF8eFeIQTL+NwcQk2p8nS/gtPGhhNCgH6H",
-	"BeLmEi6Uts3S/b2nJAYHnYf04tO3whbznSM3oRS2NSy8R7MfJnSAQKcH1PXmPQUQS4gLKTpFxDd4P/Ay",
-	"Dt3eBdUHW+QMaG2HOs/1zJe70o4LRqRJ9QCsm1SgdJ7xkYx2qy+TX77USUUfpgoaCHu/UdH6bqZ42x9R",
-	"N9A1I7m37B574gTbaVeu7LWjI1uxLixe6a9hVuQ5ourleQmLjSc4QOQuDUhUUcpg+0zh2Y2mI+IqavWM",
-	"BKIvLrg6DLjabqKeIKTUeWV1XF/E5XPQymjpYStv6C08RePacHVp7rGR4LkdeSNDUHtzvwLINxSv+DN3",
-	"2fVD6pkiuF9vz2zlrYalRghgegvteOIDrQYylxTq19uJktFFzwRhljvRTthMqkzPwGeAf8XmUlibEzpE",
-	"nafAcq0vPUM/rWlF3IQxtV7G0ZsTdinmZuERo4t/FvPr5dQwzn4RxWWO0Og40myksQGEExAA2o/YJhdi",
-	"VkgL8U90u1f6ouZuJwZJRon8G/7KNOhdENBMYxxlJoJfVtatuJID0fr0+6f/LwAA//8=",
+	"7L39khu30Td6Kyg+eUv2Yy5Fcr93K5WsZMne2Jb0SHIUO+tDgjMgiewQoAfgUrSsU0+913Cu4Pzx3MN7",
+	"O7mSU+gGMJghhhxyV3ZSdVxJaUnOBz4ajUb3r3/9oZXI2VwKJrRqXXxoTRlNWQ5/Xi30lAnNE6qZ+Zwy",
+	"leR8rrkUrYvW13JJtCQ0uKjTarfYezqbZ6x10XrCaM7yVruVs58XPGdp60LnC9ZuqWTKZtQ8Ua/m5kql",
+	"cy4mrY8f262nNJmyp1LoXGbr73wuczKVS5JJMSFckxldkREjt2yuy++eL0YZT9pkRt8f0An742Hv+PCk",
+	"2+22CZ/NFpqOMrZjw65TNptLzUSyes3mGV2Z26rtG5rnDMlyygTRU64IV0RPGRnzXGlChVqy3Aya+e6W",
+	"rdqETigXpunFq5lYzFoXf2+ZR7V+akea8i2j41cZTSKTckXm5gfCBbwjk5M2kTmhRCxmI5YTOSYZo3dM",
+	"lYbrrHfaP9w0HGOZz6huXbS40CdHrXZrxgWfmXZ2fQO50GzCcmjha/bzgil9HRmiF3TGFA5OjleZxspF",
+	"bhqrOuQrfsfM1GpJFgpHciUXhKrb8gx3e+en40PaT47Ss9PkkJ2PevRk3O+mR+xsdDgeb5zeGX3/LRMT",
+	"PW1dnBxBb9zHXmzAXzOdr67GmuXr/XnDEilSZdq7pFyTERvLnMHo+/6Zrs4Z1Swt9aG3sYluhHuREf7Y",
+	"bs1pTmdMu6WaJHIh9NNFnhsJXW/m2ykjFC96pEhirysP6fWL1612i5vLf16wfNVqtwSdmV/c9SVBTdmY",
+	"LjLtbwwG9dC0T2uWm2f9X3+/Ovjxpw+HH//Qig2ubfor059t7S4JdzKluTYSbX8HmYbWz6meFo2HfzYN",
+	"9R9yNm5dtP7jcaEJH+Ov6rFvnZ5ia+NSYJqpzHSLhJERm3KRkuWUJ1MjFyM24eKSdJ02gM+Ci0lp+I9O",
+	"e7346FN4Z3Tou+2d1+YTKm43DPaIilsjITJlNeNprth7PM3bn8qUYVNyRou2xF5lLtj/Xebu6y9xX5F5",
+	"zhLTz03vS/xVe7+0eJF78yJXMiIyQ8He60ECvw6NGBvRmNMJsyqkvDavfhz/ItXbH8Zfnoy+mp1Nei/5",
+	"L3JSv1zNK2s0Xv/4eG150oNfugfng4Ofvogv0md3TOi3qzlT6x15KbKVabxibaKY0UuapWS0Iomczai6",
+	"JEOdU6HGLO/855AoTY26HJtdKcuInlKNC4IsuZ4G1w7LA1A8o231amdOeVozAhqaWjMAvW6/gdKHLr+j",
+	"XG/X+dAZQZi5w2xZqP9zZha8kKI8lYfdeJPNk2oX+Yy+xzVt7t6ywANL5RsW2Qp+MJutXApiXgxtD3fj",
+	"DnkNexVHC2shUmOyGPVmrr5lK9MpRcesDbdOpCxvaq2ZmhyAQeGmBi3KoqNB+w5MAxtu1CC25UkLhZgc",
+	"/N91wnstlM4XM7Zxk+H+okeK8LRG9xVX7a0gitZYBfENW21o1y1bQYPaREhNuFZEsSRnuqaBt1sGdFPL",
+	"vmEr26RvqdIg/9dfbtnrrN7KqNJW/mFFL6kRKJrC9kyUzhmdlcXEbHd1EmJefwDvP7j+slaNdbev4W/Z",
+	"HctqBrdrRZ9Zi/gRmVI1ZeqSMJpM4YPrndHUJDPPclt4LiWaHmS8MFqMZ3YouCLVBd/qxqcKHthY+svS",
+	"3j04r5P2b/ksprPMcW1GxQrObHgQoZrMpCqfnI5rtFMGT42qp+NQP/W7oYLqRRXUtzKhWc2Jks7AlCM0",
+	"Z2SZc62ZaBMqUmP0oUGVUTFZwDa5GI0yhpd+9kxMMq6mcOnXXKT8krBMMWK//7xDnjx9RY5OyzMz5QfX",
+	"L2q2kAxbGbd4mcAbQ5u3rJ76sbl5CV2l2e+sohMqEpbtqqUfWCu7sXjHRlMpb2Oa5spZo+tDMWNK0Qm7",
+	"LPotBS5cna/WNqTBxq4usQUHYE182l6+4RNB9SJnGzqr3DWqTahCLZMztcgqPo67Hm1PxcvD8fnbsx/0",
+	"4vzrZf43ld0tZtn385/1i7/+fDv9efmYia9+efX0b+z4SfrzL0+vxd9+/uFvz1ezv/6FXp1e/ZjO/7b8",
+	"67ev5OHsRXb27LsvZqdvn1xN/vjHbUPl27iLjbXfkL3lM6Y0nc3Xh+zdlAlCYdxg1FhKuG4bVfG94O/N",
+	"RmnMtPKo9U7PDnvHp0fd7rY+av/iuj72N/Vwg4p+RXO9ac+fm983mSFwwd77PLze7vSv6IqxTWaR3cJ1",
+	"vlDGrJ+b62tbtWL7n7Tf4hugQa5xUm9vmiBc3HFNzS/o68qhncltrZE0l/ubb6+ks9tes7nMtXUQbPRc",
+	"XMJRh4+NtuaKZGysiVxUlrOR4osXr7/78iLJGAVZqXEH2DducGjFXFhBY1/7nm9o9L1b19j9VtvayKhe",
+	"aetYFeYgqS/M/L9+/pQcHh6eE7Niwd9pNgUmrOimdOVcRiMpjYb9xZho5IVcRuaEvJDaHkXHuZwNwaIY",
+	"alk5jva7/ZODXu+gf1Q3DrUTdNSt7/ITKm4b+WWKlphJqWmD9dTEWxFx0R3VuOiwbfXORfAAOPP3QXyL",
+	"e/oSsaHPrUdsTXYU+cubly9gV3365q/oGVdGudFRhrbFnMl5xjrkuioXZHiVJGyuhySZSqmYuiBDOp9n",
+	"PAHF8/gfSophmww1e68fJ+puaB6On+YZ5aIiPom6qxkO686LRQTMO1ptey/GMH7aMAq5jChO821pBfn1",
+	"4r2SfiZTuuoQI3vLqczMrqT0NiW2dVmYNbXPwng5Z6LW9SQVw2OnOQqYY7L5UxgN0LaHBq7I2DR/Kpfs",
+	"juV4EpJ6ynJlXTW04nFDnRXrgjRNiR4LxjRTzPdhJGXGqAg6ARvv1i2fPOOmSWacjQyZRVyRnrleDRrE",
+	"P2KNd5bDzsr4jc551P3nWq9CVzxOh5ApU0RNzbRQc03DEVb2XXsN8lsZaaOMy7zdIwppj+8JNSL+tnd2",
+	"cdi96HZ/rPNCyl1FHc53G2weewLcZBvaS/Y2cFzsDo2ctzzbZB5qnrFHykUXuSCTXC7mCgc1Z4ykfMK1",
+	"auOOSgV57wJkxiIaLbT3Hl2ae6SwCxkcpxqcK22I+JoFeyPQQ2NmD3026CagQrO0Q661IirDK2Z0hZ5m",
+	"t/ObMTLKXk/ZCtb6jSjN6vtut/e4e3LamT/u9eMDa/p6P7PmrfVhbxpQe8mmGXbX3MPUxgfYOd7ByW0G",
+	"VRdzNOaCZmY6uCCpXIzKS6X/qT3d72iWsS1BzyVc8y8W89zg86hx/Xwyf8cn9r3bnm6QeNuaTQJvL9lb",
+	"3p+JdC65d7hv98W8FMxI9cwoqtAdUwpvqTlNmLosKa2cT6bwBxNyMZn+azpsGk35PRw4DR03HMME6Lj5",
+	"JF6bZh3d14vzjotULjdJNlxQJ9Pw494ijS8Hgf5onqHmUig0z57Q1O7h5lMihWbonwjPK/NcjjI2+wLO",
+	"FOaM4Yba3JGaBi7ErZBLMRhzlhlFkTJNeWa7NmOw4d+06Awc9jctt2XDTR3yJU8BtzNjVBAqwNQ2K+VP",
+	"rXYLn3jRemxvhgEyu3UC783FxYhO+YU1ZC4aIn2Y0gOeNkMGmV1soYwZZjYWrkHGAvuKTOFcCA3FtQ2A",
+	"Eyl0ThNNUsmws1N6xwrZ8C23g3tRHsKPjV1MeDtOba0NaAZ8RjNzXjTWzwupp+bwBktKyxyxRgGa728H",
+	"VioOEJYVa4G9/HGB3/qI4AkxznhyP3lyVstASD3ACERmcXgl0XLXmf6lbMQ1Sy8g7gkfoH80yxlNV0Qx",
+	"oTvkSt1aE2/FmDFX5nRllMuIJoAZ2184zsvC4VuWUGFmf8SI7QdLN0hBbccfWiC8WI45Cuw8Z2aI0Gj7",
+	"tCLyXOYjnqZ4SN9bRnKZMRgmmmVyyUpq5woiW3JMzEWELlKuzRZNV9DlJGdgmNqxVveb+MNi4l9ITYrW",
+	"1M3xWsMfam4x/A9ddl1N8TD7cHP3lRTsXtOG8eQBy6kqzxmYrkbcUmMkRQKVeBhEq9bDYzPruJ2zXElB",
+	"llMJz8DHE8XNPlGZ3eNxNzmkx/1Rlx4dJadJOJu9QMdDV+unsdyRh5jDa130f9/OftqVey2MsUOzZ3mO",
+	"MLWGYnDvoXm5yAmcpmL9u7SQWYhxYzT74br8QurnciHSh9vPxvC48k7m8F/FvvHk6mujhp4fXvWfHn15",
+	"dvr08Nn5k97VyfN+98ujZ2dPDq9699NbR2W95VrVaGfCix9Ib7m+47RaRBzVaBJSs3M/4HS+ZjMuUpb+",
+	"ZaH0C7m83w5knzX4x0LpgQAL3U+q+xHD8poJ8wfmIFwilJ+Mczkj4CLsnh50j972uugi7PT6h0fHJz/u",
+	"Mb050/lqABDfzQ/2ctAPDRcpyXdUrIgdNLVpF1vr/EOIA+ygMDhKEiWl6JAhIOoPAExtI2yul0Oi6Apw",
+	"/xUBCW7ZLh8er/+xfR/JeivltzSfsN9SLUKwT6YA4tFSksw04NNuAW+lNCLyunjY/lpRysGMitUgtw8L",
+	"lk+v23W2qvJudzqfF/5FQBAqIm32jGL5HcsvLZJQMAskBIGZgnNXq+Ke+2jOfVfMWncfYsGAC9CNiwoH",
+	"hgsQCYhe+ZG0pyGHCiOQLlBZYoFT5XdeUt+LMGMsvaeLovysQNbeMJESCjZmGFDI2Z28RQV+A/ltMue/",
+	"wOsuCOarkZtFt3uY3LIV/MFuWvfbknvhlkzuaMZTcvXqmiBQt95zUO7ZA2/Lth1woMoLD2dFPN69e3dQ",
+	"zQHcNNOla+8tJXeU4zH5PhIyWqhVKBYRLeqWTZixBdEqf1CpQCHNKqR2Rd1HNo7DY+bb9WUNoS2uEWpT",
+	"JyjQwYfapYVcxjYa8hmMhxlSMpQLncgZG1jf1rBIw/z830YDzXOZMKXuLV28EIzBLTObwKJyAH4LUefi",
+	"MlhyZmTNhTZvBH2jdt4vzS+EEsGW5tp76Z5+v+y/2qUdG0SuptefwL25ZFl2gA5O2PMLv1tqEVyfzib6",
+	"XqjFfC5zzdLvWMrpWxiN38cMBK8PSzKa49YVQx7J3Dqth0+xhQfPRCJTLibDTzlQftZdGipTUYwI1UTJ",
+	"GYMeZRL3YO0xeW2STKmYAH4Xj1ByoRVPzUpIzL0Qex5RcQsdBY8KE5ylREvTk3ku5yzXHAMgiP2qIDbw",
+	"1NQ9Xzs1+fzJlGoG4aP1aI+ZHPO69Z45/w783Gmt41LaLZ6Wm0OTZAt656zXKkWhzB1/7x6c04PxTx8O",
+	"+7GgslET1MpeNda2cqG2opVFayIu1/VHy4xthY1I69FejP7BEh1rB4WUGa4vCE9VG9CaCta1WiTTDrki",
+	"PqcZbbZELrIU4+DeP8YdXstsSXKBGVF3NFuweLpgE59LrMvQuHiKCpz8O+RLJjjNVAE8oxm/ZdCfsTRj",
+	"ieF51KqmtYHZANcDUgpEeMLMRdXc8PrE3khaTbu1nNIaFPKM6alEDZrLhfZJW1bTejQU5GuKinx89ewt",
+	"eXzXe+w9648/uD8/xgZuOY3gr66Es3nbZLhQLL/AUz8kVwGYYQyez5yaMbLtgHYNnZ3RIUPE6w0vQI7N",
+	"0I/YSsJTSgBA8KkC3Kw67OWemb1r8zo87UUDv0XE9u8twFCYPtsJcJLTNlqoQGdKXBSY7s6U+pZjdLas",
+	"uFKqYcvgms1Ug8x0o2s/+nfQPKdgCwaJxdse8oK91zZBudozaExNDxziPTCJRjTDAO6HAjnjUDKwPlsX",
+	"rYNe/7jb6XbNU5KcpRwpR2qvPwour14D0cDNtx92u+72cS5/YcKDBwN89MWbJ9cvQlD7XCpjc4MBVYyt",
+	"Ugw6X56woNObk97xsnK3m94RwJs2Jp676z6Gg9PwJW58PkT2LxysHWgSwjGsTUN0lxAtF8mU8DJ0zAz9",
+	"TsQG7ptGzQRbrirvliYigH3BE9t+kv2wFrMY9NSP4YYl8y3HQFvFXJm55bSp6d9JwWBut1s3vQ4YN6fN",
+	"rZs95LhgStiJEKHdAlfWVsQWXGTMCfbzuhA9dRjjEjeInYkL0muTfpsckn/+9/+0vZ1AyYTOd5Cx6B5r",
+	"TNJtTX9jrjHy6FCau4ExQ5E0nXcDZl/eduISymX9VoNS9xB7Dbz0d9tsXgDAOGpYFBJgUcgUjUKj3Dvk",
+	"W0bNGYj8wnJpDAZgjtKyqm9a3W63i2eC07PWOgTsw3m7dxa3u0PVt7l96+w1Fwjvv0CfYyJThk5Hvx8N",
+	"23VXKKZ1xmZMaEg7MULE4U8EvNobAO6Pd5jfxowp869aqDkTig07N+IdmNOK3bGcZiXIPsSs4XQGlux4",
+	"kYMtay6B1QbYYMju53OGpj2m6spx0SKw86zB6Xrl0wTaYPoTqm6Eu+E/DofkM7DZvn/9rX/M/+ofHg4/",
+	"vyDSco0QtZjZ7D/7LOLiATZ5wJ6GZ4wC004F7h3d+UugwLP6qX6jqYaRf5hVBbvC77aynF+jmiqlmMbD",
+	"GXsPoqLIJJdLMlohDsuc36bMpdCMVsRuibCqbL4SGk3tVsbpiGcc8k5My+APLhIJm5F9fiSVqd26StPc",
+	"OhRomnLMC34VjLi156onTcCAQZ4AV2ROOcJL2Xua6GwFcr2kKzxxrhBpZr6TY7KyoRezWim844IMYRGZ",
+	"ZVOwf5hP86kUsKqmVKQZw4wvXH3DyxsxYuDAQChWzhxXnRm1oRksJjSn2RCcb15flcX0QwsfDQbolJoR",
+	"mdH3Yf8Ruxp+01vzhhTm+g5jiNnobnG1EdZp1vsTOuWmp0LqDoFkXViU614YPlbJVi6U52+ehibm+tl1",
+	"KrMUsiHQDaA80i+HJqk1Rf6a3nFyvQJocLCgz8+3sIW0W8LvMQ0Wrd2Q1oxI/LqNvV9bdu3W+4OJPDBf",
+	"HtgzCAzhlU+aLX5Xt3x+IG0u/AHg103rYLbsQQJFaKsBVlz5se0lqjYJLVwGLhDCFcH72mapIxgToDsB",
+	"bU7FrUTveHkf/fOfCqKpzuDgpw/9dtSVtcMYBGw8UQh/KMLoNzSL0+Ktqn0tt58LtcU5cFJx0pk7Njvp",
+	"durZHY+Rbj5BpQJKBPWP682KsQvLPSUkuFnNBsg16umZOT2AMjSmMDzD6B1Am/EsAyAzXGy+SaggSUb5",
+	"jNiwfP+ITOUiV+QzzJgFI8quRbPkqbbeZ8X055Z4hesbMZFMAQzXSg3LxphQGmQ5IWoX3Xpm1x/OpR5W",
+	"9CAC49dPphmPZUtfQaYqS4n5GeKbCRWCpeS/XkMMq02Gizm/ePx4Tld/mtM//vO//8dYSP2TuTB/D6tq",
+	"rRCK0m3JlHKYtz/LW57whPuHPJ1S/r/63Vfmx7IW6ne73XtIxTyeP3q1LsyN1+n2VNLjipybOx5MzkGG",
+	"d1dGcFvjPn5x3js/Oz05NjZ+v9yZm5sv/t47OP8JjfyTdu/ofv1ZzPlGUgWXTMAV+f7VNeEpyRiFJLs2",
+	"mrMrUEXkpcspCtayEWfmbvAsc6jkrPHNBBx2FF2pNuHjG4H0euYKs6gVAONL8l2xi9eEuiK/tdSBVqP3",
+	"j08+/tl+az6f3HM8UWNvyuzzQKLIGrBHLTwx16YA/q5L4GPMMp/Pn91FN7U3csYspJIqFzPrkGuNYLEM",
+	"gmoZo0oTKRJcIZRkXOm2p2HDWJpNl2pbLJUq0A5Dng5tZiGfsXW7DpH26YDq+ryuKZ3PmaiGmh7CU+UO",
+	"WFudR1+aCyPRN3anB+fjs5O0e9Y7OztKTtOT43PaHzNKu8nxMU27vePybJs7tkbfHCFeLEJYeCZmsHFm",
+	"WSimhb8KQmGSSNEG1sh4/jnSxO7ot9LRQx7sxCBNFOhqgYkzseEYoyfehgcXwZbmlKQ6N+JGHIREnT6U",
+	"EyQH0zBbZsaIliEPaM7GC5GydHgBUWFvw8yAQJMqMuF3TGAGD7wMFndHaTmfsxQOX/YLmmt4TIChR6PC",
+	"PErZm6XuSJDH4YWRTqMKRwxNHLN84AL7CZ7tPg7GlGdwF7UuEdM2PE/K3MUnAZHQuREE78yZXuT4LrS6",
+	"lqZTYAVZ5m/FRMpy/16pXMO4Imw216uAtcJqdXuxb4+Q9uEwuFygR6uizP1wmzWSMUTIhdqbHvwy+OmL",
+	"m5uO/esPzcJdXta9izzQCe0NHgcVsdaGajGacT28IAnN8xVwrZhBwmwvM8rgWOiQYc7uWK7Y8IIsRIoj",
+	"KXM+4YJmbf+rGnbIEBEwRrgASlySa+25PsEn3b4RgCwBVeoA63YgrRsDGwhAHHhFAbGJuizU7dOp5KgJ",
+	"dnJaUA1eCNzHuCJU3SI2B+ij2nFeirJu9gZiU/qv2ByBeysyUWYJDS/N0ltxMRkaGc1YuNC5sik+S2pR",
+	"l0Z1YDYe3MdTc3/KkoybBWJ2J3PecH29JEOfT+d/pOpWXZIhez83Mmi59c2qMDsErEd5x/LyjFmGFmwo",
+	"/MERlYUvNgIb5O3ZR0dn80kRGIlMV+B9nMosBYeTXDJlOfe11DRDXXoZVCsAQDdAHAQ8AawTq5TgTsEm",
+	"VPO7MqKhYVi1slfvETu0Tw33TP+Ckvo4+NNn3V8D67nb7p19/Pwzo07gc6999PHzP23XKfjCIPIW0x12",
+	"IpDipY4hCy4pu4Xr0EFrrGJW4yJBzCbGl/75xfF55xz+a263jKNsTG/XeZeY2cW4TGuacOhJZzpd+K95",
+	"E/KasXsHPcdfUcNU6niUhj4KD1rW8AKZX7wZLvMUK1Ag9sQ8DXLjm7jKXRswJaXqKdcy/npWhB42Dure",
+	"81qR5NwNEYzIJjHGLKW6WBEijMPTSq1L9z70ffuGgS0h1GK2A6ChfM8ngzSUXpNRpQc2LFxHXzQrU1jj",
+	"37NaOemehIuv13zxmS3JNqNx+3dBUcChq1JeJBbfbno2gNhNm/jQTZtg5Mas5gRM9txFhsqD5YI+m1dK",
+	"wRK5CW/hByC+lND5V0Hk5IzebvfiP8HL0NQBOEPKmpeucF50VWMXGPME3TtgvIPjqm1R8UbUblp/xrQS",
+	"P2x/b8lbNeKmo14frmMSK2qPj1UymOdszN/XNMS87Pr5m6fKOYhGORXJlKmg5EJ5+t48AV7rtXdzMRhn",
+	"fDKNKJ3rwpq2aEg0U0cMjpZgxQrkQSmKIOwM75nR94MdkTIuqhT0Dg6oT6zH7FqknMY6K5gegL4ZJHTe",
+	"+HU/L9giChFeGx/Id4PCMEhhEY5Md+eRUXpDbk4ovF7akXtGxX0VmJkOsX3UuQi9RzXvEJVeYc64WGjW",
+	"JmN+x+wHvGEqF3kbyMMcBlMvWTbWllSf7rL3i1uku1lfBBW1Asu47aBc4foolqwbsLbXFaF0+2ksRqlO",
+	"+Vw1DKzeIyz66SOSti9Prf6roSTHsAlUMoNKXcwcAvxiV1bHbNEpzehmsT0OKbce05vJO8BeIHMrOr8t",
+	"qcSS62RKNMsyDHwpxmxCNoBPFkrLGcSc6s8GuymYkd2Cmu4abpcJYUdxJ+dqM2fWCDIoaqyU46pREnuF",
+	"GcaIroKuwRinPo5nUwfw7AxHXJGtCBVCLkRSl/SQszHLnUO0TFbcdf/146eUO5YrmkVTLRYCOG6oIIzm",
+	"GWe5F4eaVuTlzK3WyWH/vN87PO2dHZ9E3bg7APyUXORJI8VrpPkNXu2AgRT2g0HVO701W+F4OyTdtqvt",
+	"6J+NNAWwQQsj9OPsZKFONQSND7iIHbU0rLka14m5997QQzDztun9Wpejufu/jEJfb0XGgORlXcmMx163",
+	"0RyqwyibfwbUwrA9Vhbfcbe7bZd2qZwb3xdG++C1awb9FkbMcFCK5FHb1boBqnP4pWyS09T6vzUTuHfz",
+	"wEYIj064+RMzOGRMebbImQpAgeDZCg1DnXOjTha6Q4apXAp0gZs7FUSlboRPOUElDlEGaS4y05KzMeQu",
+	"Ugx1kc8AJzlYFInDw887ZJgxesfFxPvXgStKCsESDZO6ApLHS/QSOwfmjVhSKF/GFL4RffAlH+NiDh5F",
+	"HCHzp1wKHGrzvtoVsQE7uPFUD0OMZLpu1KMH/X/+9//r/2dOqDEltylyV84QjOwuJ2+73Yte96J7tAu8",
+	"HPfJNdL69SujG58ko1wugFlT75rDcxwdgiSTqsFx/F6JG9Fd3M9lwRqqrckix/fZ0HdP+fAs+Rs3Oyev",
+	"llQfUTdxHnCfhQUbimf/4SLJFmlFoI56/cOonhTxU0kJOz3mGatmy20OgNYDDKsVhjD0uTYRjw8Po6aa",
+	"mtL+8UlMq/uW+mm2sbryw9nhqJscHfXPz8ZJL+kdndPxaHyUnJ2fn4xH5/2j/illRz12dHJ0Pjo/PEro",
+	"0fnx+XlvdHp23B+dHR+vg9UhTr0JeGGRh2++vjJN39uSqZodOBJmBttrNog9kfniBihDYSKNld+Ne5SR",
+	"wwcyKQo9/Nsjr4MD7fomMJ/nzjT3QnJ+1Ns9H2q0UGaQ1cCa7pEl+6Uz6se2bg5VUniwvj0veYw+shFx",
+	"rTOLJyybQHs0cX7cHcxi7k2ajf0u590R8pZkTKmSU0EQZo7t0w55wzMoSGjrDwBWzIUJD6ogil6/cxzq",
+	"VLlAItJIc+352bT2/Dza2pdjQsl0IVLIzrfNFVwwvTow/2xreqlhZ92d22WZNeJe4jHFwzE6MyD1Xnlm",
+	"VP/ak41ep5N4vh1LpoInNGsuYAjTsxPrs/m5LiEpjBgm08p2cbKzbNm84UgBcl//0OwmFuJUcNbvXlC5",
+	"nLGFc9EuFnJsJUZHr2izXxle6KJqBIojr3vAd3VKZFSpRv7yp3Al+DFmcyYUbZL+550lteaQGx4o1OT2",
+	"SszUUpbfYX+jiKZZ1JX0vdA8c2ACRM8hJkgqll4iGDnsJrARV0kGAqM4LAXSzCjmaeP61eZYsdVW/Zb5",
+	"QJNH522y3/s7BK8W+S6Wpbxjebpgg5SuNsWuzM928E2jsb4QQn9w1qoLc/OCl0sRyxA0pwfUehh/qRp3",
+	"M8ZyGndEKZktmog4zNPr4nKjk23Xt972Tuapau7FN7d4N76eMr7TxOyTktpuLeZpAPh8IJFaevsnspkW",
+	"uY0WJ4AE4AWffgmSf1DohIPuYTMIGyq9IBQQuspA3P3w2skMV1ZpTAItU6ulr5TiE+GO/TtEC7xQrwvs",
+	"LslNlSHAp9a29qnbEaoF66UecDEYSXk7vCiw53jaQzgiqG+5yMFDDYTk4pEmaiqXHQL3Uz2AglYXxVXm",
+	"V2Xvx2d5xn14vn1KhwzRhzlIObjMhhdkJPUU7sfcFa6nNwJ/hQgB1hLukGG6QL4ktt5uc/xe8sTX++iQ",
+	"YVa5EL3tUI9LEErMzzmWixpiSYCUgzcX/GT2PLmUeUqKX8EydE7rG6gJ76lNBtaR429H+Jgoku/8eHio",
+	"3ZQW7LpakhTNyg7kIk7Q31VA8WCXA8VKkfQrWRgrbNwhQy4GULcHXXz26TfClfMpz8QjhQhfWJgpS3jK",
+	"VDGt6Ao2kwJZVyItZtenIdkQTTGjUmSr0s3BVSgX5tbSE29EKvHmQk0EIhHRHsT+WsSCUJMgaQAsRdOP",
+	"OV3JhQ4xvwXJAWKK5cI8K7VMkjTBEwZkMFXSrKQgLscauW/LzsNgJZnDcbEuvKPe9cioFye85tyM/5TE",
+	"rjAcBwWswsoBxjZhLosXWad9u1UefUD2VkcUYZTFuMQdm6A15GwPBafZ+8q24pwydte22OY20Ty5ZZoc",
+	"nfaAJLtUqqbb3U0Bwlvr9Z9zw1bAlPsYylWinMPdOSd2NQyqMfHKVodtqu38l5a68EOLZtnLcevi7w3e",
+	"3PrYXvdmw7qqAaZYKCzQ4tMR8ni10QkPeg4KcnqoYCJFwjOOhrh5jVRMkTHPVXMUQUFDcpU4K63q9ynW",
+	"u2rsTCqeG3vilCst81Vz15QZzRdSRwkBag7Z70IdrYpkDKtF6cpFYXw+wC7Iizp2As8d30g+nUUZF1En",
+	"K8V4BR7CYE7WhfYnJ7ZYSi0APOa3g+NRb9xNTlLWpUdH4+74jJ2m5/Qw6fdGZ+OTtFup33ZS8qSaB2zN",
+	"+oFXP4RH0i6i39wT6cVt3RH5kNY+hnUaHLrK4fqtbv29d48Ibd32WIgfrW+4SNeBNgUFHNWbRxvuD4Lp",
+	"eLIwwo4ZfeYRCuuiwQqAjRWzd1D5pWUHE9CBWsySnqY5BR8S+jIg1G9fULt3vy6ddaP8kVxZ54ixwyc5",
+	"AxMJTWFj66rQredLChsDEC4GUxkWMtwHaYnFyjYWOlczrpT/VfjEcijXXMDSHbcINKHQDxiDdQ+p76mP",
+	"dVdyRexg1d5nzul1nJbCb1VY81QB98jYWoSIT7kEO3nqQ9HWgPcFYMDQNmeKspU4RRtOyFa7tWJqc/vU",
+	"ns5A3z+zUo1JussN1nZsfktl2ZSBJLYBtavH7SDrh1OfR+eFkCO7sTllzFkAL2CYZQn1OyzqAg9Sgi0J",
+	"UBYgygB91pDldGlXgNI8yyyktZxXdiOW1nM5pQrOYdl4YN9LyZgti9JUROewouRCl08FfsFamfTPiE/7",
+	"YjTK6jKTtLQHL+Eq1wHaBzLeiMdvismCTgoAvExoxjrkXbkEEVfkpuW4e29a2OQ62NxawXUsqF5+BVnm",
+	"XLM1T9w///f/6bW73bZlbYxF7YNuRCEMOQt8xxeYYiuXAvlmqYLyMxN6xyIg/+Tg9DSauCPzAZzwtoo4",
+	"zIcDh7nb8t1us2VeK7vlgSvnuh5+tlzfMb86ZuNyQaAAPWrpSuY75sVtgZPhK8IuhaMSXapFn7arzKV0",
+	"yesdAt4/RwBeMP1wVcoTBKoEPGoXdCbmgvlCe76lWNZME2euMaOKE4KwBkYszQbDAhuGd60OEnhqoubH",
+	"uiHzg1xApjEBQqN//u//gyl40bsXQvNsY4xDFy222c+a3jIEZbkgSEEEAwkeBWVLXRK/K0G0Z7YU9Lnt",
+	"psWOdUycnkqhuALC+Ve5lOP1bc5l1zVId8ES4iXL3N81WsXDSPF8s60vq/QXGtnGovC2FfHehsya+4hw",
+	"7KhrTcRB1RLfF0DlrM99HhjF/Y5cNLNhRKxMQ/FA5xTnO96JCnV7IK9KgbpDNO+O5TmvosbfhprRHf4h",
+	"syeqHtCBt1vQxx00HkxgGrkJioEqglz/KjGrWBgJhTbQYc7JFghSeSwrXAlBOzfrgqskbvQMEynGPJ8N",
+	"EEll7V8k1XK0LrBVtssBBHOcc6wQwK2gF7lYu1tI67hHaZswrXxl3ZCQobhk6gkyChIHroi9NO3cCN9i",
+	"72gv321ORZ5io9QF917PXoq3FmPtCM4C7zuS25u9Dik4XAgAAj1IQwIkJBZyDDuupemAJnWQrJHrAZx1",
+	"i2tJ9VLmh3HrpXkbC3sGo20MbmEGyWZaIS8JXQ0gejC8wOMGdQcYG4xAJogg1mDpLhESDeGs8gmjJCxY",
+	"W3CRixK3RXl6jEzbh8NVY6woGY6Jf4z/6NsdPbgEQl2UMdk1Lhroxai7wpaK8ZXlbPjrESK5q2baBm26",
+	"c5xhwyKuOikTmQ/O09OkNz6ho0PWP0qPx7SbHLLj9HRslGo/OdropDQP2OqkLN7/KqMRo2IfKu/dt5XN",
+	"Cc1IpzGfZytADGuyBESYucHljjZypJoeCpa+sknfEdsNwe01lHOgqGmGR30sQzsE+Rtab0Car0i+EPFs",
+	"o4d0iQeTUiKZt83fvFmsObmauw3jC/aO5Sz9EgFccQfTdmi/xX/tC+V6GIxyJDUqOpS4R3/DIj2+ZVt5",
+	"C75BxJtiSV5HXjfCYoNa3jIBBG5FbSuodolB4wqHw5QPkinVg9HsvHv91bNJMvvrdPT0yS8/vnux+vFv",
+	"/6WuvzpfjL6+nfzw7mjy49+m09HfrrbaMViH0DZ1w1i8Q8K49fGo6+W7IhMcXdkWotCor8upYsku/fxj",
+	"1KlftHnTdLmurSVQ2e+3DU/AwxujsVxBzmnB10tGmUxuCRfkCVXs5KgAWFNBmEjy1VyzlLy6ftH2W5d7",
+	"CpLav4LdSopshfYFJGQiIyQtk97O6UpVacF+fHf8j0Rky/Srv95++/TJdDT7r8lods5H/dfHfzn8bpJ+",
+	"dTZJ+n/Nrr/6Sy99+qRLv/p+8sPs+YKu0l/ClTqnSi1lnpZ3qKPu+Ul1k4wyRn7x+Kcv/vih295Cn2jJ",
+	"S1QnGOiQXZHPHKvNHBj4YZk8hltgQp8GXCNrfCvXb16So37vFGsbckESOueaZhVHDtItreUvH8b3Wwt6",
+	"3tGi2Y26Kyz3tekG25bXeHFVwPGdMaku3xczstpIUgM4Jyel1nNnS1m5SA2Wpx1YZ+Myl2Iy8NmoQuoB",
+	"lB37KTqSgBi/LtE875JrX7pxY8a9vzJShiN4THSseGA+uV5zAUBCHe8X3CHz1TOh88gWM3bF6ddtjFsb",
+	"OtwqJRijrM18svGBERvLHNQLF5MO+dYyywX0srfMGM25zBhRjEHxWKRZpBlJqab17OsRP8RuIj6nKxoN",
+	"cVxrW92hSvBNHSks4tboLXPAQmtErg/oHad1oYTi4InW6EQGAD+kRAgo/8sD8fWXz59u3XtdfX7X0Zh0",
+	"PRuPo+X0htZ6s4dgf7CHABaEVHMoxookm+ZMiHPd9t5oDDarCIoRTk5IVKLCey/JLZvDeepGlFE57YKR",
+	"kitEViIyEBsoCcWE5jYZzpGkGMslmOWvGBNDR3mJsELfxhFU+5gplt0xVT7LFtar62gEGActiK7BZyIF",
+	"Kl48k1V5L+zW/0gRXjktMpE28X/Vn9nMA7ae2Wr4f/GY5FifABmVp+rSyyCcYD2R6ojpJWMCQix4AVQQ",
+	"x0LqbN4mQ5r+Y6E0FLQA1OK4FJZvhxBLW6Z/zBzlPP6UeghlqPPB7+PdBC67bxBwDlgHQvCNpXput4pG",
+	"lRCJxvRg8TIhBeFvfMQCsmRPGm4UabsgvrV1RhFz6nNAK2cdH3HdHtCzmTV8tlXfSf0UroPzsW5wuaXX",
+	"WNicr810YnjZR19FuFG6jq3wiokMY7Zdab/Bq/Zw1+5ppq+rybuHyQ313NsxMB9Vg5nM44nEGOkzPxcF",
+	"+XEbGZrnqKFRgHeMzIytjwXJ5nTi2ZXVVOZYidMyAFsYX+mxmWfpLukka/tEKvex93pAXXHt9bPJkGJt",
+	"bhuKNZdDo6qE0/dMioMJKLUmGMvYnvcc6SPi3oZBEuUqquRy50zNpVAMLfsRm3ILi0S7uazTfzyPJ485",
+	"JGz5Tc9lbmENNX5Ee04rOHO8KxyrX5Q5Y4us2s7msr6bxNaOmLPzwSObr+o52gGMwWfcWkqOTINrArsE",
+	"VSinegq8CzUR4ON9yymv0WZCq/2IbxCJDQeSkInYgfQVn82zlY901DGaBzsXF2oxHvOEM6EHqDzBPmNY",
+	"JDmw2Ow3znbD7/LKd3aqB7Y2ZFiyZrAQWNEBMoxmbLDOiTiYcTWjFheF7CYuQRQ+wgwO2PuEMSQhKRPX",
+	"+VwCLeUAWIf9ThxSIeNOHHxTJVIJatA7rmT3HDO/6cCcc/yDwq/c9l4EE+wKLltpno15MFoNkB29FVY4",
+	"GmQSKtI7WveBJYIHmLAZAr/ruC/8+RI/JqVPgi0HCxVcnbOE8TuWVm/z35fvR0tl4HgqYxbJ1zVVlq6Q",
+	"ZMLmgPvSQ2T456Exzca5tJXsnCMCKxpD/Mp8nebQ8Srl5rSSEHZ4uFfpJdNwRjMsZFjx8nmgkQdO3kZ6",
+	"HscOxRY0cNxFtThobDAxrT63wRjyZma2QEc+Vx6YGU1ZjffmzZPrF7a6Yyvmi/rpw9HHbjFAP304iQ9N",
+	"wOO4AdYEmt+cmxAl6CE/VXS1Nvv8pgrjBZCxeFpRzHShIEUCM9mrBJJbiCH2ZK2r3W9Le221rOZ+qc/B",
+	"WO8KmYArtloHNmJcbu1596jf2x+9EDTawxc2AhHuVQslhkcwo+SDGw6L4GVtK9ygPOpxxuSichc35ycC",
+	"h2ifdJKxyWWRxgPSi2X6KmUXyKhShKdBmf6OO1UGS/jJ1dfmLH118BzO0jc3nc/gql9xM/q1fO78tXLq",
+	"/HzbOq8DGyNHKFRSLY7GPpfSwoR97Bl4/mGdQmkKkWKeIjamyn2BOAkHEHDsi5AnJVKiNDr0h4pnDFJG",
+	"sVLKYt4uRhxxBIrytEOGdscYXrivmajAjj3hqcJTdpAwGAQLA/vAmDimRShjaCJhe8x1+L7orni9oV7f",
+	"O6va1stqwuAu5ny4r1eyRK2G/KuVTcERrZbo06AUsNeXjsU0xJ1VVnHXrOIfW9Fi9eDIdpXsjP5rWmEQ",
+	"Hb5oNxUWonWlNq1dBWXJwE74M/JMf9xAKb/RPQD7UFAOeufNpATba4bK248u3o54xHcMtWGhXLBFywAC",
+	"FkoucSw0WkNqWtTO3NQMa/vtsM+5uEMz935xj/Px7+xYd1X3Nl4PFxU17TZd+/2r61jcJPWSantWzEtJ",
+	"Eur3IjsysdhdcZKKeGk/RfnOUqNcCtdaJcYpYNtzQm3FVF/gz8Zxc7263BS5oJmS1jNQkGw5GMcUta6V",
+	"w3ZVK1gX6mbV+wBOskCP783MGsVW0Pm8gpCawgxtIpXcT/PUWWLdhybx+YbZRZfREcvKr57nMl24Q/B6",
+	"uGwxyngysHiTrSD1nN3J2x01q9lAt/qQzTXRpQ13b13IOACxFXz16tpu5MaUNBYQ1G8HrMWuNJ+nleVs",
+	"7ti6nL9hqwdYDRbt8xun7n7L6LgmG6JIcag4Lh39Rcbo+JEiio8yLiZkMXfqKZcS6mROeZaWMHc7p0jc",
+	"RvXjuwrh6aU/T7QhJGU0oQ1uRZ2hpuFxftCECgl8asbinkGGEAYUMTgaoKHN6HTCBV7XJaAcjZVzsKls",
+	"kzaiibulpzVMBsGH+20ROrYxLeRbRhXbkvxfVI1DTgWwaIrTzMZCQptP1lSxwOjbkSafqq2K+krder4M",
+	"ljeyZ6qNSh4AiAWskRR99Y8swwRxFQo75K8s5+MV5JMDHTjjemqOVFpC1e3cCMVaWuMngFtFqrNwzTdX",
+	"ZS2BBMyZckZTtq0+a7ezQ4kjXvaP7ejesdK9dcbfylsmdvMICUtwUPQ05ULErQpXRjIuQ6EHw5Y5db4E",
+	"W5tgf6/GelPyiJ/xNdM5Z3c0K3xYtrrsBen1LUN4u6jmC/4H8JpObHzfs4AAEhM4zgGA6eoTMUFWjOaV",
+	"npz0zo67591ut3vU3yEF8W1BsCghSyOK9lwTvF63s29eDkqSaxAqn7JsOjeZd/YHgZdQ/+AMVBZXrWq+",
+	"qmNvD8q6UaznGrjFuL7EWfG4JRvxhXismUCaSRFJZt2pjMxaHaQrNaXkNZVRCg5fdCZ046KrBFwisdnf",
+	"5YgYH78HMMRwi9z7RAK3v1xosyaiuewAeMyZWmR2AxgvctgAPKbpwqXVml9dpQhkyWhbQja/MkFQjcED",
+	"ZBgWIo1PvwyAUYCechVt2zci4I6ANF0lyZjma9Cohm4723D7q3lh9PQYaN71muRT9O+6uvZLX7ziEpyT",
+	"LmHMle+PBi1a897dYvVi8nLwrP/257dnP96Of1x9tSxHtU6OGgGLBwfRSsamF+mE5ZtKiE6YYDk12tJc",
+	"+f/XDr137dDSkP8+pUNtE/7dK4cW3Yh5nfDM1PbEO7YUroX3GhsANneaZb9dNdE6U/Thi2vuVbcUt/pB",
+	"k967rECJ5j6vGs5gUsWNOIuA/E2qo+70Fuag5/UxvnaABbUnc16YvrA2LBC1jq17q/37/Hls0NgG9Gv4",
+	"Wot/Lb+z3p6OrR3/zFwuKxRTrmSrz79rFXVjfgrfWFy4ZZHLZdna3FTw+ls2qcX/ggFpeTwCmIHNUQxp",
+	"/vYH5EbNADmJum33CepYt2ZVk92ZIzZnObllwFv4tP/mlTWODsw5rgLGxr86iZw9zuTki+PDbnrePaRf",
+	"XLHbFXudz45Pplfzr57frv7r9dGPT0d/PT66TvvffkOvXvyQ5OKbu8Pv+7c7HGdclSTTIIWQ95xdgjG2",
+	"YhpsemGjlHjomXGlrDNrj10Bc/O2+FdxUh7CfMbZjeySMucTLmqKGcnJIwyadbb2p9b0LocV17rx8DUz",
+	"8YV7l8ws3V5f4wmKZRZFuwpKZzNicPOlAwhwoeaQE9SG43qkCtFaaLpk/n4W/oz1948+/op/nENh/qhJ",
+	"/B3T1AlJPLHqQ2iBQ527CFC2xDoE3uR+l0Bdf+i44+FqW7QCHAfQHbsiNGeVaL3GrJ9Wr28L/4bt6Xdj",
+	"8wGuxm3JYVVdoxYzzyRVacJaBB86Y8wVYGFaj5/vs2nbZ0bMOWCUSlnCZzSzTklNZtLVR0CJgl3YZzCa",
+	"kVW2cE9RNz6ws44tq1ownWYsQxnq/vr33sH5Tyg13Xbv+OPnn93cdPBzr3308fM//WHrIsdebdndYMKu",
+	"0C9cA6QDJ0zh0R7LvEOGYIEtuWJDJAVDCj5wYsGSIXzs8mUhBUaHZf2ADB0KiNrTM4CC2x5WQn2FQGQM",
+	"vHd9WHf4HoxYQhfbHZyVbM12y3e3gf/cQ852zySdcZFu8h0bZbYdA368y3ESXplvxD9a7JNrXrU+3v5k",
+	"2eFghfkq9Zbwuhx5dhoAkFR1dQO/70Yc2/ZV5lyURVlXi/YrhrZ23b0uUoEquDYtNc0wiwySTbDTfgG2",
+	"ydB0d+irZSLXzBgiIrhm8KcZXVkQ3IjBRWbpLsXAtLpYuaWUYWBEUJZyzsJ/uWsE5CHOMxd44cLYXtDY",
+	"zo0YFkiQ4tm+oo+lw2kH4LHinZDbqGSHePSZsTGHbUiJ9FSTFoJmuRl3gaHZBDN8+I3ApyM5T7kh3NFt",
+	"VpL1P7SoulVAwl7ontrN6fDwsHN4GOiAJviwfkloLrp+EXl6SL9EGsn1x/ana+thq6Ku6hVR0KVe0SVg",
+	"U/34U5VK1LF/bgD3VfNcMBNClS/t9WKXAtwvZz9v6V3Sa7lYVRGgggY3G0e3wLZffoTDjuCVBk/2ctoc",
+	"cVga8HYL1urGt52cnHROTqqQ6br5XccvwjKpidWj+5CLAhKwwjrFgWnxEuxz8DwE0XP0Ac7aSLGhrW3S",
+	"2PfozZxosYEyme12KtpmCKZ9ErLK4hx7dlyyHwokZXcktEf2ZW3YnT13l8CwW4iNDL9wKW6/IaQzUbd8",
+	"fiDneIY5AHC9WXZwggkWbaNWBMu2sTHYyICy01UYUW51N2pW85SIe+YVwu5V2EVuMFx7226DszoKVEhp",
+	"JexG1hjaVg/gjqlmYv/G+LIXbGnPZzsQrux4PmpEkH2VpjlTKmIBI82IfWdNH566HPy9aWPiiUQhdtfG",
+	"7l28CM6tOrCQLyHqb5HPsK2ELsLMcq78JgDm3c6GjemCzECXWAR3kZk9OY0/1rVD8YmgepHbx29qSWBn",
+	"2+I6f2/987//H2OxC6ZUJ/QvL3vkH+9Gr14tr66urp7cfvX8y2+f/fjd18s3r+lfXvDrLyU7//IH8fiX",
+	"vyW5fvU1k9l318cv3/3t2fTHp0/O0yz/8i/qb4ejvlxx0ROvfvx5Oj4WL2T3/ffsi9no+vsnt0+uxz9+",
+	"8bO4+uMfzRgr/os55Hb7R2u2jq8D5PVI4NM56533t5BUgg/oGu/tIVmX+xThS4R21JQ3T6YsuYVNKoqB",
+	"3FS8pZopal7jqv7UiNgOPFDl1j5hQBE/vOXA9mpTjC6BgcZmGeEHV4nPIgEx6wgOf85uHRIO/kyS8Vtm",
+	"bmq7OhGgBNo1V3ZuxHdsNmK5dQRjJNG0B/JYbf59tLZCM4jmEypuQzBkifXMpsL4ZKTITFZ1GlTJgy51",
+	"dqA+K2Xd2D+jM/IdvWWWqh8UIqjL3ywvZ88sm98mawYaV7MCvtnZyz2k8/kQGZjxFSCu4LEYJlNqRH0I",
+	"BTlRzIucg2FwIVxwacPf5iuFdQIsADbiJ8U8jkhAfT4ny6lUuE1yZsuV+dIogG4y01QJ6hZ5IGGWe78s",
+	"mTZ/++8eBvSh2z7sxSV11+wRn73RjAuklNmxS6XWatrH+hAe9slopZmvMPQs7R8f984hYGrJPNQi05gg",
+	"HzBvtgugc7mtvd7PP1z98M37p/n4r28en75dvfuvr19OTqfJ3Ss6599l+fKa0lfJ19+/ln+M4OZD7scy",
+	"QMt8fLiUE7ixZl14cHzT3X4qs9TsrtB8G9daUq5bF/3u2n6LFwcqzdy3LgdTV9jaFoH34S2If6kCyTmj",
+	"73FbPOx2N26SOxwMoRtBE6FHNYW3AzCscoGlUruOH65dOKhBw/oNx05i/jSUXypgsWJ9CDfSHTRu6ccN",
+	"gvUaFtSuZu0OSQ8xfoUf5CLfyqwQxT/+9KHXPotrvd8Yoi8LMO3Wmxzwto7B4QdXy8nj3ku8uQh5pZmN",
+	"q9fwOkTHqzN4fGDG7OSoQdzFwctjsHLX3Z+2ytITamum7SBQVq039h9UpLdk9bsFXmf2r6ET8dU1HasG",
+	"lXYwT55hBs2QqluFjJAQ5hkiUZb32WAcBSouw65nDIjlVIJytSWhLPOhOXs7xAEw67ytxlnAjiSjFRnC",
+	"1cYAwvNAeBzw/GvCBZDMGf5GuEN84SLwxfs0n8GBAB4dhqQCjtDIY829WHPNR9qaNjJ6XIj6wSGojgWr",
+	"S+E8mmWOEdKdGC6JkCOZrrAquk10knqd37epEFotFxw5twjftjpvoAm4x+eGF1+6JioHj8u40jiS1Rit",
+	"9bKH9R36Z1uts7KfvLbeFlagcPHHtodvHB2T1JxyIHFQyOWlGf5T/I6PN3qEIp745i74wDO+cTDtdeU3",
+	"Fx70HQfL+dfX9/vIEq6gOJ0jvgRX6W59ZWOft3crtlugcrZSXMJFu9gTZQ3qmlWjQ185x1xTC9bygmC4",
+	"ueWSfIrMnjUr9oGYo6+w4H2ubGWbFWOKKLZezjHIMdrlAFTF4tGZT5OtGbrXJSbi14tdHZA16RX+TArU",
+	"YqCpuSKjheKCKWWWrNHFkNtTg2jvNqlrUYM0vRKOdBnfa+3eWCWr7W+JF6LDN9cOavqKJrdMf9oIwD00",
+	"/Rya98kVfQz3Gj2xFCofeH+NTQJa3tdf9PTY3OwPjh22rPKNNZtJMbFWLRd3XFuC7SKd3VVGJopp5TiM",
+	"OW7uZydH3S75jBr5/DxEtjncW2ls4OrgNNU/Pu93S4e/k+69TqXo86xLyEYPUGCuYVNndIVjCOmRy+gw",
+	"iZWLzZvL0YCaAd871+6g6K9YiMwsWe9BbFZKqAiKhrZL/2iL8fL7bLWz6CHya2NhGOVMR/IOCpRRkcrZ",
+	"sD4AZfMF2M8LiJDi9eV0B/vd5podm4LsX9P5fEW+5Eua8d13+N2Chu2WmtKcxbEhxRqGa+x4pPyOpyy9",
+	"LAxmDQmNGLqbcSFzshAVLXMWrqIt7pMtkUzf5FrVPLblIXY4aHmAG75kWAL4gQSAj9g8Gaj7C5YE8B6P",
+	"fWKZuEVuDawRjdat1z6QVcJSqLawBmTbjgk7Qmz1x/tsKjtopzJjxMboY3FlVKLhADWlHMYkkVm6q1h/",
+	"rJvqRp6nELgOegC9QyVvz05cBN5xE6YS4/hYX8o6AP7fw4vV0CX1b+KN2sn/9Ju6nj691+mNrwzxNJO7",
+	"ef+XXKRy2bpoLeb8oChDd9A9XJdrd+2W2gRwVR3BQbm1WF+zWdXL3fRnr3/c6xx310kr06JEkQM9YWde",
+	"PHv+1gxAr9c/7na7vVMoBth8dHY093eNuqW8YWXKYniLakzNV3tx97Z1/7bILQHi4yiNcGxQN9IYrBeu",
+	"213oSoXr8HbPBOwNi2I8axbV2yAdYqcos7UqgkBz25ndQ3AS2No0GRe3aHeM+XubsIQ3X9rksLDMRduY",
+	"ZLOFAm5crFkgbh+pqOPzE9kI+x9Qi6j2Jzqi/k4njSBlcONQu+u2OAJdBWRzjB1JPSWA2ASe/w65Ijnl",
+	"GZ4IF8Aw8dn3r64tm8Fx1xhdOU00y9XnD+M/hLbscLp4EAgjvnTLktxn4/YiuMvWHZbmKXntd9q9i1fX",
+	"9mthlsMrN+BN90E/Qw7108rpHY+cGnabysjU1E7JO4jmNNaVu23ix90HOAXd43SzE/q1RIzBRFqUEGzb",
+	"07SHxD4KILBYvLT0qM4eaNb1g9hcJrdMo6ttjzNYKAGbccVBOdwd1mNpNGPqEJAiLBtX+FagpJiq6Oqj",
+	"7doskwl1ZUgcCJCJA7QJ18Ah2GMEDi1zrrVjsvKZMxkVkwWdMGJbZC5tmzPPWOZk+NWzt+TxXe8xJNGo",
+	"SkHEKcfXhvit41IH+jW0oqqOdgjfc0mGnvHiP4cEqa08753GFOGJ6QJAOv21ww65yrItUbdCj3X+s0gi",
+	"6IAN/VM7CsCtmHeHG+G3J0frDsRFntVVpMQeI7IL0pslsPhB/5Tt4FTrubp4/HjYtkRhZKFYDvwtlkES",
+	"HdA4tZ6d2pxaURfimLE7lq8gEJwzmkyrgDz3lmRKtYNJPx7R6ZpD7+hst2Vneh9fc+/11abiKxAmAZyv",
+	"MbdSCU4oSOiccjEZtslwSTngHbHcEPyVUT4bGgmS88FiPgxgr5dkuFBsAJptUOCCh8YCDT9Dma0J5cJ9",
+	"gIgQBOzpamAMYHjRlCW3AzvAQyLzGwG+fVYYQJdkyICRKHS9wZMvgf8th7pSYBcNw2gAGBEw1bYq0iXA",
+	"KQYuSjCsq3pVooyzw9SyiC1Xk6nlqhi2WzhErXZrbVgQtx0SkftBsX/DmKChA0NiHhuOCDSk3HdM3Qk6",
+	"jaAb3611gpo6B3SQ/bImOV9ZgjqqALitZD70vs6iHB65GsFyk5b61/qCK/HOH8e/SPX2h/GXJ6OvZmeT",
+	"3kv+i5y0diWpqyUgHDpX3PAC6oF0yNDxCwwvPIIcmQPN70HFD6fH8fMS87LDYiRQoBUZgOBYixxASCNq",
+	"y5QsqboRa3VI9iAdjBEL+ej3DjBi0FJFcRmwMepAw+uplJlUNYwHb6DwioWeYxXaUmYPHuYmcQ7Ts/1o",
+	"5D8JN73d8gf751NiSvpmTmEEIIDj22awP9yw8HSHIN0D4RvuXQK7nls1lp5oRNyzgG9henKdjTHGWAu7",
+	"WgejYbZ2fbVi84CtdngxrLGmoYBAkoyaynmpoIVDr8xYnkyp0PXa4QEyKlHL/PaplK9c4ki8WAjGCIxR",
+	"9qzTcyzkRgLVnCZVu+uL89752enJMTAkVg4E5Zm7ufkiYPM5afeOaiYvo0Kw9JXluFtXwrsfO7ejqWyq",
+	"0iuqp43pCyv3eJLATffYWr6VmcJb2+useBvOfK+krilD4yAaKOI5Sy00pWAVMZpGtYPSVsgDgollJaKR",
+	"XalFPJUIVs2s8ojcbyYRxhKn6IGwuTmHeLALQvroTIoJoi6QID232CnGkX8J8mV9YTR0HOi8vHMfxqh9",
+	"EjmbcR33S7wcE0Ql2Ej+BYAepnJZ5GCs092fj06PkvOz89MRTU5Pu+Nx0u2f97p92u92k+OUnY17o3PW",
+	"o/20Nz5l/fFR0mPdtD86pEfnx2cnpxXTzinJk5p19sB8D73eQfesIPS9H99DAxyrn2cvchU8UxSd1j3f",
+	"v4njogr0lororl60uWmBhNYNy49bxom0wUtcFsQY4/FZ9nIMvDybY1lITPvxp3a0EkowduHZxd9W4Hq2",
+	"NO47GzDbCrZZd3jHNyekQymU20Vx8ikIDcH+m/r8TUvY5TwTteyFdTUEbOXf7b31G/m+2J4qdGdPIrFX",
+	"suDAQIb2gWbva/ym8EQz38jut1xnrj00Y3rmVlp9lZ2tjXprLtvGtFEokN7DMG3AJQXhRjggQQgSFpCf",
+	"uWKXsaLupaBYyruxcLyS2nM+PMT29wkGr90SdS5NGJbte2H86PJsNterQj9bw5vHD2av6R0n16v48XhX",
+	"CsGmq8XcEqXea6qrq+jwoMDgGhNeUBQ8mMtNMoPGTgXX5IRpS9dQ6MzYSd14N9l1CNbDVFKHLjp3WU0n",
+	"v8T6+o23L2PzfmyvraMsG9Qp3qss8wrXWX3AvtV2as0YgEJqa0egVkZvzG6sWlFKLfOKbTRgdt/CVjZH",
+	"AwczvI74rUE5Iyi5ADM7EkIhAcE8kulqHzhy9f0504tc1KV9Lc12DIy7tsgbKlggsITEAmCnWdLVLmPx",
+	"Gl4Za4xisSND1UCPTH8jm/2YnZ0dnZ2fpbR/1j067R330i47PhmfpclJ/7x/enp40j1Mu+kJpaNRmp70",
+	"aa/Hxqf9Xto7PuqnZzvZ7JW1ZqWrGO/1VfYTrrPnheVanZBVYDqnPC3quHChJYiIzMsloQPKZG+CmX3F",
+	"mVs65wwohiDaaj4UJZaq0Ue3/JuRGLz0EHobE1EABc7lL0x0yJW6LWUjdOJEr0Blu0Wg7Hg53ts1HCBF",
+	"J5Ftf41yq6tYjjgYHHHPygSZFmt1HOZSb/GWpVu8ZVI38JbJh6AHQ938m7uy7FHDWES1qQLNwjIlc2A9",
+	"2gFMu4MlXQ0vLevsJRmaIyGEO6rnT6wKoYPiYrZ1/jEF3Rs+ZOeGRuITD2CGbarE9YnIugr1fV8TudY0",
+	"vsep//cyJTeZj/VmY5302rNLVVKLzdbp+47lTb5Yd7V0yNCWG/G/WsPBlp2IPRaIS8duIzG7hn0MLBvY",
+	"JG4EMxLaiS4nDBEmNNyRwE9pvTFDouhKkeV0VY7+FYc1y6boKqW4WFtp4ZVrp9Qoybf2sFsZ2sInMbyw",
+	"3FuBD8Imr09p6h1YzifRIcOcpQN0zprBEIER6PpRPB02enf5Dtoil6OMzeJ7P3X56ZbZHGK25LPXz5+S",
+	"86Pj08/X9+ykif8HX+lB0zXbvHM5LXNIMISsQaqxdExZKX0nc19lwFaFBP3KkVFflMoMkClVF+T6xWvA",
+	"IPSjZsCYsyzd0iKUwr+8efmCWBQusoCjde0METO77aI6IlwxpzmdMY0glymjzrpdljpsd4mMC3vbmFcN",
+	"nseoBB67EgbRzBNXaaq6X+XiYkSn/MLO8MXQcT34Oa8G59Zu2Wx7jMfRkshcsDpvQrmv5q8CW+sHptSm",
+	"082Jax4BNeBpjZcLalbaSsswFWT4twNLDnJwnVZQYfv0OGcAL9kUlIZWWJwDwbqauVxMptVaD1Cwp7YW",
+	"aa97jz1sUZP1+vXbt68IXlB6cTkR99jmyeOno243Nhea66yuJDRQC8oxmaNuiNXme+uh967sxR3N+Ea/",
+	"Y53M27cEMr+e6rV2MRfwvoHfeTcfv6x7ETvtx9jSJ3mtV5LQ6KYdKMt17AeUnsGUWSiYbD4Gw6jqsFTB",
+	"DjKjmZESlg7+gccW18+FHpvzp9FgAyH1IGc0hTR8kMIB6sh2K13MM55Qzfw3sEwHtv+2opT/0T29+rlA",
+	"Vrlv0NNffLb46aCBcx4+wKO53DcZF7fhBW7eFkIt5nOZa5YOPKzZOeQGM65mAF1vB0PjVXYwAOF3xSCE",
+	"37o32/NNu8VTNptLbV44uGWrgR0ceChd6CkTGp6SQi5MOvDUsChAGSt9k8uMwczQLJNLZuEZkMg3EIyl",
+	"8I1RLYOCdUPqAQL5HNhpLBeA5QD7exB+U+BwSl87O7P0pRPi8DuqbkufmUhhoyx/eVd9vp3H0ncjKm4j",
+	"bQN4Zel7oLsqfWOGufSonNHys8whOPxcFBEsfY1JSpU7scBg+XbPMVseNp6xyjiy8hczpqcyrUxoabQR",
+	"45hBuSkc3xEza8seFM0XwZ9MoAQE8wjVfgEzmWUM2we2tZ9/b/tiavVAjgf4V+kr9OIWn/GgWHylpRxk",
+	"NJ8wlLGpaWPGxnqgZfG4Us+og02uddlWPUpd2gl8C7BzwHjKwYyK1UBjcobvx2ihVuHvTvaghrDRK4Oc",
+	"TbjSLGehCFjrfh6Oi2mEj/nAXwNrCAc3lmfGi2vOZhIOZyh1fnTtxykVE1YRuaLCcfClm8p8IQZqYVaz",
+	"Xd2BUMo70Dn2G7nQZmbAhQxBKpcxOEgwn9MrAMVohroDyhwXkwmKP5zKUG/OWMqp0/FVtZazRUkenJId",
+	"pHwMKTYloZzKLFUDIQcuCyL4LXInVbeqskgAHLCqqsJiCRdfBmNqesZonqHwr8yAFfMajJfdFooGOInW",
+	"cuDUkDuGww2w/cG7vLL23zmNoezzQhnNwfxUYcmYfyxApy5hUDTLBXiurHCr6UJr05BULsHdSDUdGfW3",
+	"EPSOcieMNqd0YLet5ifDMk/RuvMFhLh5ptYTc/lTR/hc9QNmVOlBvhDbSzlUyZOqdpdtVsyWijIvVTrF",
+	"JlTUxlD7J2+73YvebqjQ0SoeaYFXrSFRzPppgIBcB8gEJdE2Nfxo9zre+1JFZWyiYoDVCYIxfLoplswy",
+	"Zmom5S1LCS2PyVGv3z+L0LWvnzA803zllebrynGywUsPu41eCtZiLIgEPUVUGR5tNcsyVa0LZ3p33OhF",
+	"kSj8U8yAglP7QqgL0muTfpsckn/+9/9Uzsk7sd2jW2xQLPEKQT18H4yhudo7sEAUS31s1r+GtVwqa9g7",
+	"VT0z2YOQjhmNWiIeKzytXkc00jF1LlezX4M9Nrww8kE1y80cgldqxCYL4fjUSiNqD235QtgSzs408I+L",
+	"QpKRg0fFcVOOIeDCeqC0CpJ0RjS5bXvXVOC5hQifBBxwKhcj3S5cdNYv7Oh5sLRekWrpo8rg+gQHrr/U",
+	"EmVxHQOEOjBbw2pC+MjmdX586KXZHWthP/u+dimIA22OC4qrbh5BWqvFzAwsJVhoH7jQFyKAseVy+UgV",
+	"pVPJtXZnfLDWcvR7mv+hxwSnpEKk7musBiHBgz+tlVU9a1RW1fXorzJbzMqgvg8tWxPisMT9UVOZ1oV0",
+	"6hVW1Lvkq9NuiYpbJwBeHp8YV9xrQ3y28IyPZR4pydu0fl4w8uaOrcFY27hX9rS0Yx563iQPvSlNAzzw",
+	"kdpA13DYfSgO1rfB+9ZcoEbUb9WnZmaLciFskJ/XMu7slMScYKzDv2BRLmn3oPYX/Fij04OqZpH9xZY3",
+	"5Rlz4B1QEXMEtUPNkhUXk0vkdx7ikSeFMjA0y7BiBvKlsUwxH5ULG2rPy/bWInYWb67jBiuLGxuPzcBt",
+	"S4zAq+7JptXIwnBBV2tYbKSwso13T46LQ4nGqpapajsEzGVzN8U9BW8u6K32prBaf9q6zOH9SPptXdCR",
+	"qtTzIuTYIEy4C/tN7hu2fVx2CHxYwnSYAnMrWQLgCVbIROqiUobXSf1YBKRaQgpfHh1rqzvcOkumACV2",
+	"9EiLlGtpq61icjEsCyzIH118b+iY6VVN7MXx0ENONsMdDUyNpSAKbozM4c6IW8j1Xm/BC5uzmjHqCsL7",
+	"1Nj1ykn2MZ+kpKh79mhrv75h9QiWoquxiY3xftXRA1jqkpSX9gZPh5Ywflejatf5wWKhR0xlCorPL6kq",
+	"IIz2dYVqr4Mhld73yvq3Io4VS6UWJ2gxtuxaBM6SwcUyk9CDaadqF+dJPEQ7Zmy7/6pIchFM73C1n6rG",
+	"rG7WhC5I3TZztUXL1Wu93xsbbZHFjcXpe0vuRv/4bffw4uh4J9fZA/PK+XEJJsVOPk5qccbfkrWxLvEP",
+	"AJGMLKNtG3Yt8LF4Fp7KYokCAaVAwwx9Kxq1nsJmj3GZ7+sGufOORzxOqwLAA8xrVNx2yHBEpxyY+p7Q",
+	"KbfF+LHCoUMAe6dEXnLMkJm8Y2mH4AaYZZ57Wy6ZLdwC+pEr8gvLZcnmiiu2dTUV1DTcSGflrgsUUXBI",
+	"7xx3oyk5LGKAvbZSTYDI0Ik7jIF5coc8YZlcQo+C1F3YZuZ0VcFbHDh6zqiGaabTSi6BHTRT+b6qhx9X",
+	"cxC637qwY0tkLRPAvDsu3961+NuqLdsiz7dgHZcVt2SxkMMVtFkpbDw0XgC4xu78HUj5xv12eOG+xWIa",
+	"Umm4oITLdNYEfglAf3PsBB8gGdkkiRIW0yEwg8BkI2Oj8DTVeJDCpLQdvUlqMWu8xdd4mMwjNs/COy8n",
+	"G1Rz3VZqjNzeDpQt+MyHsphSWuemKVUccXm2I5ZJMVFrabZFl3YMQB2/7fZ2LSp0G2X8eGebiJKt2kFg",
+	"ClJbXMC4cL2WNpLQWC44JNutlKv5QrM4f1ChagK82ZxvrLeySQ5+B5NqV93UZCU8qA1lF9dvn3Pyhqc1",
+	"SwPY3pz3FPlLCteCo6i0hIBlyaowf0T1oqsKtVPl+CRbpGxQqkK1uRLyyzGBDBo4pauLcp01MmI0V1gh",
+	"WUrEPY95jj6r9dM8PKIuOG4ehJ4JSx0yRjtO8V/YZeAcS1nCU6bAmYp3uRiUTUgLcuibiZAZyFc011VC",
+	"2d6WSipa6u3kpfHgEd7qRiQqVb5V+9USB3/10FGEtZHT1EsjGLuqXYCRORJbQ3sw3gFVxzq/FY/1rlVT",
+	"5ixPolQrV5a/wIjJjGZIOrmYEy3JWC7ymrSBCtHBYefwqBxfOCuFbqohs36TiNkOowF5H6VNoB+zaBwa",
+	"u9eF/x6mJm7juMcbB654zrOIVYb8iuuObpsVSm+ZMFKHQe+4vkjkHQD2osoVahKCkoDiLtqiLWiWXRZ6",
+	"iPTa3W63sSp4ii/80uZNV8il18tAwtWDdfuztwNY5SWGX4xQBszi+0FT1JT2j0/i4zXmGXtUOfKxw1E3",
+	"OTrqn5+Nk17SOzqn49H4KDk7Pz8Zj877R/1Tyo567Ojk6Hx0fniU0KPz4/Pz3uj07Lg/Ojs+3iVd2Qqg",
+	"rQP45usr09KPIZCu4TgWo1TX0d0n/gkVt16et8991bOPw95uOU5RnOr1vpUaXxWgQt43rzaZz3atIMgz",
+	"Vi8UnVLRdC5ovoqW6KTzuWUuilAzk6dv/gosxVA2dqHJZz9cffft542eXS3/x2sKqZeGIJZfM1zM0TsE",
+	"Rgpd+rQi2OaWXCfTtgt8Yu1bs+oc5GKYqLshAlLAFTRaEUpsr0PbLKEz3ekeHwIJLfwJylifH3XB9cj7",
+	"4E/kJVipuVjdtdqtfygpsrhB57pXePBqWHpcXV9fUDgnFD1k69t1bIvUTmlCulgNNVb/6G3v7KJ/fnF8",
+	"3jmH/3aAQG50/leqkbz+7stNh8HIM9iEAxzK29Ys5zKt6cZhkeuL22TzbvigV7w44GpXLsu6fLH4dGOO",
+	"HP4ay4+qykvs0XJZoyTNL22Xc1iJOpunNbeefSvihy8t4w1gIm00fXtL4Vqo2w4SjMlG9fIaz8trdiWe",
+	"4Nqw1sAVZP50PoBgPbZxQTrfHP5SszwTv+lFWISLygMB1z4VtxdmzVwkGaN2Z12b+GZWegFJ88ny6wmL",
+	"tfPSPQmXVW8X7ZC5JNXGrYORCCi9Nw1YuerDOo0GTBnXNZSGDdhByy3bw+3fiE+09Ja0Pnx8FUTRkYuz",
+	"ijHnIo4g13mNdnNC3Q78YcDQ70TaezGcW6PO4be1qt/z59G23UUPd++qr81Zss5T55wnG9he4rQ3fi0H",
+	"zDeQjRR5/iAgEY/p3Q2Nz+XSKfPAI85dwoguaAns6i6YHtwErJMU1CgCFXf8vxyXO+wqHdnHV3jKg5ys",
+	"Df7FyCZpH/dIkcISInhHJfl2rZTbVn0OXskiCdQvw5hqD0vh1NQdBcrbdoXvtk2GFu1o2XBdcanhjvTb",
+	"92P6owvVGMX2FC5+eD7Xe4Jt0Gs3iOfGMEFowT8J6HLMjgfE1YgxYb1+aU0u/LFtWO/4welbA+7WKcvS",
+	"QU09dMDVmwv8mrooKmtjAbEJs5kbEfTwQ2T1b2eJLbPKNiGkd3c4TvoAKxwr1fagxdgixdL2K4fmOvEM",
+	"+9DI1Vi5J89FLPquc87uaFYUWrRk6VBzyFbjMAabelSqGneNnGoK6aCcL5IJsmI0r2xmJ72z4+65sbCA",
+	"lLbibvnpQ68GOL4P9HVPllhfkQSK7ZStVWZ26TDSux7w2gQkKmmdXgdWxOl9SGBt9GoLCWy58B1O/240",
+	"r2tV8e5Xsbb0uAcA98aeFzdYRiyxRDYQ5QlOOyjc6FNx3w/R325htP1urwQNxh8tq/pviRPeGffr+wlQ",
+	"3wr+t4L8jTopd2ZO3dc/vwFVXDYJ4tM7oykr9bhdztaCdASLEMbKoK78WyWymJZXb8N0mIYx+yEmWykL",
+	"OeEpOvmodnLo58sx5wSl4udSD22qG5SEd9yK0CsMhBEtkdWsnJWBOXTtluM/gKinjYWni5KXskbnWHVT",
+	"w/XiJmhX3tugAmZVsUy50jJ2rHuZpZC9xHOlLwumTshTdWUQcwbc6KAcGzuAij2EzWMOoCCBorm+CzI5",
+	"4oyyPr1x8wkaL6vOihukSuMifKntNS+QlzTQZVwrYp8WMJa5XR9zZW26TzDfz2Iy/lJ4pxgNViMtVaE0",
+	"nxHpSFwa2jpp6KWv0DIUdOaOLuAbv9eppXC9bDTloL8vwA7ap6Y2H6tkq3g8f/P0gXjGH47gcjdq7cWc",
+	"b7v2+1fXeC3OeDSWCkWr8fdYDPXjBq0TS3g8PCYZMxYmAmkxWG5xHTK3NVO+f3VNUjZD2IqXVuTfIDy9",
+	"xDLJuAJuBRImF+smUl56q5PoqpI6+eTqa2P9Xh08r8+cLB1d6hJhfKs4WLHlxAtPUOMqC5plleZ0aaEb",
+	"K7koeHGiIR3XhgcAOoVVj39jgJN79atcynEEvegJkOpQUBPBUlJcVqjOgDJFdeKUEvSONd82vmV0jK2M",
+	"4X35L9F6apCHZCMhOmessAKDJpt2qlI0sz4K/wBsr4HLD5od0ky1/LBsmqwaxC/WaS0LPsck/4yPY9Ry",
+	"YA2oclU0R1kEnlBLtFP4CC2Y19XozCxO+47l1qGJf9tSjGxmc+hzpmSGSO4pyzYvKDA2oltowSnpuvjI",
+	"b9F14dGHdXUBG5TjRS0e/eP5gxGQP0hiqzsCbznAqtpotIfNjlbWLWC2DJsZ/q8QhXbn9Xgk+Ttz8jE/",
+	"YT60FA8fP3YNiMVA4fWIS9Obomx79/5fIH6+b2S7Knu/T2S7aMW/e2S71JP6cnka94actV08CGCqqE09",
+	"9cj64o5xR5iHZsDjPJFYMGPJwooZdiu5WXS7h0lv1mq7P4+Lv/vT4s8j87fMUsQiBqGvLK2poBsPE7vO",
+	"luak12+0r+8T6ZVw7N5ABYwX+HS0Uk7ug0bd5R3L0wXbMP+uDTQP4jBQTXla+L9qozHNEIq7RkbDFAsE",
+	"Tf+0Fsp3Pz+QC3x7JlAQmY9GJYNMtTA5qJiD+CLlNLM5RpsQYNpc5xAoHeIK4cEeapSpLapvY8LuQvWv",
+	"sin/W29LazP0e+1MQUP+/TencmdiRWy992unfekTYav2wQjBLepfEVdk7titYVazDPYYB3fr7u3cdd8o",
+	"gCGRXSP4sRmTPFWK6TbJOB3xjOtVmxgRN/9yAdWxZE7Y+zkTqrJxw40NsSzBrlGb/hUuG2BAfuUC4BWi",
+	"eDljEL+xlFNzylPvFaZkKjOolAsn5ZVc5ITO548UYMg4g0RI6lfdw7iTY/WefyOHcgOUQzGWtuLuHk7o",
+	"T1S70lJdfxJUTnMndLSgatGybRIa8zVfEfsAxMc8UmsFSHS+aFLvLHAMmzu2cuqFDXsQz2ywEvcm8MBx",
+	"jgzS96+uzcCQp3TONc0UmOeYPmUWIgRw1YxmWVXzTOmf5a0a8QpR3vFxGUVydfAjPfile3DeGRz89KHf",
+	"7h+ffPyz/dZ8rqsX/s4HJQLSQb+kbcziYjsoHuiNA0hwse+1rl+8bhUMkkcnjkBy7RKs+Vdkv+ASazV6",
+	"+cc91VKl3H9DUHPAE7QXX4jtaCQSZEQCNbgxMYWE4h/ufFSfj3vPAm6lbcuNgW9nAdCMiTxK0Le2QNDD",
+	"V3orlCMUQT5+cIR6OJmIT7dVNaJhyQodbtMgbNGpp1PKySsbAlhHWIYI8U2tLpjIQqD1RjLGO5sV97CR",
+	"DXx3ALsquhDKEt0kPUXS3v2UeCCLv32A7R0bTaW8jYTWmiNyd4HiBlIZPnW0GI0ypuLCpegoY+mgWbzC",
+	"duhLe1cRt9huiz2zlTvQ+MlkQrOKdcXEQZwnTmbpQLEkZ7oOpfu9+Rr9/Vhp2FzseLehaBtbgjdOYNhS",
+	"ES3lFszxLkOv2M8LFq3PZgH5sCSUjQuAmuDatOEWOaocvcqSCo2UslOqzBd0BiXktCIpy/gdyzlTHfJC",
+	"wl6ADy2nFJ/2ertz5DTxp9mpL0pfruaxrOcXZoiNJVM1XAoN0flPs1j86q05qhWLtAwkjbhbV3KBoCdb",
+	"iMVVobQ1GJ2M1yKzd5/vRV6hcplqPVcXjx8DUtZ+/XhEp7wZetU8zw2pXxwFmnUXgKpboigukeKxWB4m",
+	"7i4G/hL4HataWF41rknO5owWtOUgepAXbDe/8uAKSdQimRLLd1rlc96SoRCZYjuVmAI+h1qj4wecT79b",
+	"BtroTg/Ox2cnafesd3Z2lJymJ8fntD9mlHaT42OadnuVNHlzx9YzynhbiW6ss52vLO9WhwwRCTq8gKM7",
+	"To6DhgmpybD//v3wEmqMwjY7vCC+KqliIlVA+wy2Sds5gfHOscR6OpdkaAZGLrR5DvgCEI85lUo/Uljx",
+	"MmM0VTdCSHjSJRnaQm9Y3RV+NbrNtBF/cHVRNVQGQN7q3Gg7pi4hHUeYxpp3Z8r8k0Clo7H5cyFyRlOz",
+	"aId1he9KxGO+Jp8bA6jTBT1q2XN8u1UUprPvNhdl8BnfbMEK+OKyY8m/oFnFHTArNhaLXKua3iYLAWR/",
+	"FkVdrDBfPWKLvPf33K8a7x29++4dTidVshJqHLkg6Y9UrGblcU1dyj2sWHMXj21kRh3KsS50D0xWqRmH",
+	"2zZW53Rcj2t1NubeNU6d6HX3dN87E90LQtvVuSzKUHPYjO6x9zyAD6a6m/1uNnxZdteB7BY7hdrQVYAF",
+	"kcEKAdTYcGP0v+LSdvQVRrkidXax0skwZdQWzvayZ9NxcoYcOcimZVW5K85dB+eicdhV3J5f791ECgat",
+	"UeT719/atclSMjzqdYcNapOa+5sXLLOtejjx+f3E5jWbZ1iIZgeqr2fvaaKzVcDrNYtEwcY6ZsVdgeRN",
+	"OZTD5Yq4BW4tuYyzYEexpX6oskShQpMV020MLCjFUiLv0McUbhLd3Q4YO6TzgJxGu+QMHnNFqT06X7CY",
+	"CwzPRtGtRbE2GYGxxXM/PpAe45nUlzh7eB6zV4J1btayqGQK/d1snOGJZscttERJFHEz18qW1D4JeAfS",
+	"IDOlGZ2bE7WMlpJ6bo6fDuZjoSzuSI2H5xFy0dmDtZHTS0KBJ5SPrWkTPRecnZSrTZ90j85K9Gbde9Gb",
+	"1Q2U19lOHTEB6q5V+D/i2tGRZ8bhz0CciRh603VXgRrT4I3ZDJEtROFuz4oPXffot//pQ6999vEA00GP",
+	"3B/9yB9/iO73iiWLnOvVG2iorYpI86jWEOTq1TW5ZSvLxW3+VDYi+Orlm7fk8V3vMX43o7fM6yRHgOqe",
+	"7NthDsStjx8hT2gsawsBAXFAxtIJnDhBbVFMNyVQpSiBVEWa3DKREkVXSA85t3/MQE5ni2R6icThM2lr",
+	"T9wIzKEZMb1k6BXiuU1dKEjF2+SWsbmyBf7lrUNHZYwAiQbqR+SfW8kFobjRGgvrRiwt4tr1gptDyY34",
+	"j/8gV+6cir+Yb4fD4Y1IFnlGDhT5w5Orr6/NgBYMtQdfk5vW1UJPZc5/gVV9QZ7AkJI/fPPsh5uWueLR",
+	"dVGf9eAbtrogMzXBHO1H5ObmRhC46qkUmgl98HY1ZxeEzrGiNZfi8T+UFI/IQUoefTAXE3KDGbE3rQvy",
+	"4cYWlDIfbiDMdNP62LaXMHsJ1NzFK744752fnZ4cd7vdbt9c6h6Jbl97AwR58AYsFHbTMs90wQX85frF",
+	"6/ABQmp7CyaI21sC3gP8NTk4PcXfbPo6fm3T1m9aHx/Zgb8RxYnCKKdhv9uzSathCkuHvDHyZKycYZBA",
+	"PHTQHpRLe36zrH43wh2muaBZ25xwU3DcQQY4vGL41TNcP366H39wf378k7EM/9jvDt3ZHFupCFVESSkI",
+	"VTeilGfDFb4rrNnXIS9zkkpM0KEacqQugpXr3+xf52QVdKMyH361YO9fyYxRocy/sIR+ta/79Ub8enBw",
+	"UPq/ucubvuTXUjkxSG9zVbHIrzBIQNYPSfRjmpt/lgwziX4l+CybeFB6FvhCsYCVJ12IPN9PJ6xk98Ap",
+	"y2qedlmlcOBAMDQs2CCGuP4XZecyPsUYu5gGUftqf8QL38/g/Z4tAkb5Dtq/YsreaGnYya/EFjJGyrp8",
+	"kQEgBW2X0jhf4k2LnA2dllyFQ156vM/egHZBwBlqQFqzkIoVHkeWUEZI6NoH+dSPcgcTAJVa0t7yvOUV",
+	"sgx88a9r5Sh/Lb0hJg/lR9T03z6raDFmpZSaG0iS4hkT2jPdAywWkTrQ8Zsq64HRPRYxa4Vk6OlQhr4P",
+	"RQJM3QqJvdcuhD1feyOuKqnTVnxQoBT5zBxDIZ0St8I2bmTM54ebVak+h9ZpmdtCAf7ch3oNtCgV6Y1A",
+	"zVGuHwBbN5SikjOGEqUlUVO5RHmw1a8qPzPWIVe+JiM0feSK1HJlBkHnNDG77Y0oN4f+f+y9624bSbYu",
+	"+CoBHRzYrk5RlCzbZQqNs2XZ1eXddfGxXKdmT6uhDDKDYrSSEeyMoGh2dQH7zK/5PY8wP84TDAaY1+kn",
+	"GaxLREaSSYmSRV+quLHRJZPMuOWKdV/fEowzQLeWAZLrHUSOJ4cKpiKPNnz4Cgx74pY5Jx+masdAVhWY",
+	"TdKIfEEC5zHPaiwvEUOuT8tWSX9FHCw0VxTHCAoizwxoEbt2ikefP3n/Pid0udI6L9hDqa3J0IdbewrC",
+	"yUSWg59eqjlBk6DDSpK2UupL1Tsz8OeF8gl2Lp0bGEGeiuXhj4xfarpDsl5V0RNgZuUd8Wc1pzyVSzWh",
+	"/mIX1hboAIgLOTMpGkRcMNfuu0g97c3mc3j9/CIFkqqxMKqYTnpiHI4iDIpJ7PCh9gKbtZLuh0uxRnVQ",
+	"9uaZyN/89I612Zevvnv17lWOu3ANUhDEVubwVVTlUJdB+Xgce7BibW7AoSaFm0kQuCS/f8ajRgp+ffqj",
+	"ODzYfyYuNNYk+rrjq3iY15pRLl7/8DYT9An889/f/McjombsrivPzL+f/vgDWxYdcQrWWCbUe/ZYwMWy",
+	"U4cFvE5NJPaUczyAKtC/XCoJ0hp7x9C75NdCb5G32OiMqh36lqgVLXbR4dN5p97jBXphC7wglRK4Pm3E",
+	"T+++2f06iyeyL77XL44Qt3WxgTe7jWBG0K3nE0UXmPrfdsT3CjYbMTxSJlBYRcqXkWCJjfmXcMpG+Jke",
+	"UOmaNley1MWZwUUt7Fm9J0KeKDsplXhI8Y+sBg4rZV+V+SMxnjqP7CvhWDD6yJYFUikuy5Zw32F1iMOO",
+	"VYvMwGx1ZrS50k6DgVH/inZGsUsmnQjNxygY6r3viGPWDOHAULvk/faEvjD0fqzjwA9c+sKaBx4ZeXhf",
+	"J5UqlPFalkTRTUkE486k8Q0ZNYiPiH5pB5ckOcygmk9APL15/cOjjjjlKyidyOsH8tRPgONhkvwL6dTT",
+	"wyMxU2eGwf1ZaUYApQt4p1Q811xe5HgoGjPUcQOrJ1tMlU712P9AqVKF9LIvncpEaS+wIwg9g4YAvI+G",
+	"yKAjtdVcWFPOa72PZkRJooynezKpNKjYdcqPsQW8udq9Bu8hSx6vGxmgUtWfgwAjHmkN72RR0Y+qILHM",
+	"+mzPQUzk5FrGrwi7EGRKcW6nPk3hpemjZoGFPrXC1Tkz3IDWMQu1RrUIOrg1oNHKIHDt1LNZXS/LZTVy",
+	"O0f+jJCgBWDQEaRGj5pho+iNa1o6iKgmphIL8dSDzAs0/Z12xJ/xD0o9CHqBNmIiL5TLQv4HjfaQk9dc",
+	"D3RpuO+PwKzTpeJSOWZ4wARqL3FOBOB7yF8iudN3WSTPM94KcN+xwvs9NZyYENZMYtQUmCGGi8cblLc7",
+	"AKhSDiQr/KFQQoJEHEnq0AGDHIn8/S6OhioJNT7DpqLARko8GkqoLxUzHLJgEKG+Q/Yf5qv9E79IjT0y",
+	"GkbSg3JJPgIWvCq2F22kmWeNpm21k4NGgssMI2F+fdqiNMVsodOhih0iMka9ymIhOzpzMtFH8RvbnEa5",
+	"kgWFuf4uQlWGpbAKCquBUTFOzaGYqW9m7GWBQQe9kkYIjVvDEIgTI02t3Co4Dj60SzV3mRhWSv1D1S6o",
+	"0IZIZbxCHjo2gl1eXtZcG/VoWV7fmWGkrwDhGu+ZnEzqJICpKTLxtymCBl3yFqJkVe+180fCUYNrpKSk",
+	"iy4QDJALhQ/inXyTro5oyw5FpKKHDap5JJI3kTWPtHEIK/wPkqW/FOicypDfwHnDX5RkDQc4ggn/Gf3S",
+	"9Uc4RiyKqP22/yTwBImt4esGIys/TodLMQpAj6CMbsZCzKJVgKnxqA8RaEbt4OIH0Ga4cfU8Rrx9dJGI",
+	"0Bs3MAuX5vU3pycuE2/f/uAyVvngZqEvKEP/ZrKjxf9GwgpvyolZpT05hZ0qQcV9iFoTLouofmDHtCBr",
+	"WB8i4xKHBMosS3TtYos5ZCw9yjsBxWrqvB1HVzoT2c8jK0prL1VR23BBY0VlMlxCkChxrVwCE+mKZV6+",
+	"d7WPDB52AjZUAeuKgTIkfpYq4aY5unbsGyztxZnhjBc0oAfSiErhwYCaYDO8WI0WSPgwIS3Sk7xfutzs",
+	"afTNJkhky2YNK6g2rc7Mw/xJ9zEpBvmTbjd/tGQMw4l3xKld3C2JMI2QrRgawqK8GS+c7A9uP49Zdcpo",
+	"sAxlwySlMiRUt8kojalIKBqTvOjANsbyUtHPsNsnx/kSRvUAPfbUXLhTO1PlYKCcA3lH0k370AS0ab3H",
+	"HgrE0yJEDUoc4nHpKUQWRoqhS2lrOHWyRLUsdaqzCvmHvzlrcvHw7Tcn4vnhk2ePglfCEeJKPrAFyO6X",
+	"6KoBxYM+ycimsBWQEOhxXuoSZXx+2O0iTc7tFKHszgwYwOgvOOw+p+7shwcH7PJKeptHspipstwd2mrM",
+	"DpzI1oc68TsAVTQsYdYHYH3inwFD8Z/x5cwqCzKIMNGsKOwSb0YBNpYlTX1OR/NPcdjtsgsMyYiPH949",
+	"mo0YK4jSD4nofOqHX69+lAiNzDrWLmwxPzfWn4NN0fKgMoUq6osN9rC58KPoqwNzyZwPNbuNF54GlUuy",
+	"3ZXACS3Zo6DUHomch4F7je5ldkJOiXjUmtOAHbtyMHwX52A11+PER8MBsxU5n6iWRbM3tVo9x1g7p83F",
+	"4nLp5mtQtOv5+LcrxwrvdWksHiL4dnFf4eXYClHKYrMz31BRLmxtGxLs442zh9zFZH5yLduK3aA6qD+L",
+	"qRhgM6EuZdjJtDA0KiH1wJicQ5pJEhB+1dl/ekgpsmBEpKG0/XxhQFJmFkdkldIORS53/yG6u89FR5yL",
+	"3TwTB7C6xwcUv1+4TRO9OBBrSHEtdX3Z4kJYQ1oYIGpOYXt2KJ7DCva/DroR+wNR61gYs9RkDKQryqcT",
+	"3dvbm8j5f/vXf/4v4O/mMorBEFNYXNu4fWljKi//h6psBvKaADF4XcH4CL44KkO3llxPkSW46QTsEFWc",
+	"hx8uzRMdfMgytRGDUNTHhgau43ys3Vj6wah55WuvIoyGVJwITdq+dJe03kXWGs3MJi37USb+PgWxZSsx",
+	"UrJILdLknmYiDoWXCzOrRQX6zcpLFJhky9S4+Gh2MmIFkhYtJj6yBnNcsbNkD4mf78YbH2z4dKX0WSqG",
+	"ah8jGjoX8kqRuk1jLXis+QzrQaOrnk982YsSTlBO/UgZjztlNriP5MRaU8LntBN84vBxpa4sxjvZli7O",
+	"I9JePYxndD78OO7vCmWWdiRjMIqoHStW6FCgMZ2XpVprVLgqtizCrcGQLuz8CH/GIXAO5NlSoViWlHJO",
+	"oz7mUVvUwsLS8vj+TCaVvZLluVGqSJ+OumoNBgrGBP5csZyLjU54f3Kszunn9TiYVVLZiXVYPhKXEUaK",
+	"9AR70OZK+3QVs0WkVoadZHHUi5yGPbYZSzScNkg8khF1JRAHX71NZkZjneY9pLML75duGV18ylEbNbrS",
+	"LhwxmFgcvafKxuXBA3xA4xpTM5rooGAz87x9bfzr9Pn6GR4k2KZrryC6R0OEGJXdtR8PyvEwwuwyhbnL",
+	"VbuIwSbgweFgURnQrnEgikvc1l5MSDPkx6/UGs+OZBGfp0TiuQqHyZL4fB1SCVI7ZkMl7rm1BkCbKqUE",
+	"vGSrDpFc+Jxpyox7hH76+CgPVirpVPswODu62Sm/AH/KNM78IrBPOCr0dFfKeQnSWzhtQFDMJJbegSJB",
+	"qSMpnwK2vs7ma3aJzoz1Dgx+GW6dXZ9KkN3I0KqpQlyFwWV8YTWDW2sV9c9DjVyieIQySXJIpQumrMZV",
+	"bzcApzepGx9ZmIUaicdToD5C1xINDxlbVGmmnBhBDR/QfOFUIqzqqsHB3OaxEzzYcK+d/odiTmpUcsW8",
+	"LtUaIxKrQqcucWPhLCYq0tlG5qeuHYyivnDjJSHYpqsLqqDyI1ssy9YnkQeDaYQYAuRSoQfARjqG3+d1",
+	"dGDcxpM5WwiLsXDg5zwwhZWinJIlWNzzGsop8GkS2XiOmOICSjzG16qpYb/ntHIq4cOY73IOWn49YxPZ",
+	"lpx2MzmvQxkTORfaH0UPyqIiCAM3hySipFSwhacaG6ifR+dBYwDyhFHDMNh5zK1isnfoTIV5UP36hOcb",
+	"C8xo29jSqJQ+LiqR5pgTli4Gjol869GzHoC7atB6NiRRdzbIV2nFRzAx2DA6xN+Yo+CTeAaYiVRPGOC4",
+	"0yQvctjM7TSMRqZ4IrhIkSH+0jxJktFwksx9iPsTavxRFOlsXfLqvcUQH9fVRG1jODXFuR2e018pfdIn",
+	"ias2tKo4YtrkLLt5kjO8OOrE+uQYru1sAcRWSo2G21A04sth4qXhacf1DAs+D5iLfpIBuwr1m+nhtA/t",
+	"rT1Hm7kemkiN6wDQsQi/TC4a+ixD+nat4sJk5/DQubfLh1yWEeQuZl3Xa0KraSGRcPnCyXN+th4Xrwt/",
+	"6lZstXlp09TOZIzYJqJO9VwYbfEEtOFwOaXQLWwtUPac5QR6glMKsUQgUnMl2Crkr15YX/IARSiQaGuJ",
+	"ZO35WJr5OUM4pQRO1wi/cHViT7dLm3VHKGXYUzZk14Vr3nm6o/2pm7dy9vhuYaJQ2YYOFgW0g7SJXDcG",
+	"RuIZxYUHJTw5poZWhTisZh50b/wgSY84EoWCN5t49pD1nVfqQjuvqiXmgmYbHGr9i6iSjO0YMzubOXyk",
+	"cHrLfAFjEZEPB83QTlIe3LjffO97CX/kw8IAGdVwrRY/k2WOCxfLjWTFSVyBsdS/50/a+CoSOT+AafEw",
+	"zlGteIbQDuYksHIGPz/nmFVzTHx6OYU46vcRu655jWaj+RHJ47rOktQdX80XTrZV4rKo5Y1k8cjIPySX",
+	"1e5oJ1VqbL1aEJchtRddGRWaO8T4KzuItfHUKy74BhrpD6lt0SbSSDXXQaL1Uj0/JtOyqt8cjDJR2kYL",
+	"FBNuI75YRtRg2wlUCjKJKWdBSzIkSrBiyXHBre9MEfwpQho1W7ZVkqqBxYVQ+CNx3HiShNq7o1o5WFAn",
+	"kqEX1LQFLxC8zsmk1CQwwnDRUTU15246wazzJvsjZQlOIIK7pofAFufF1CxbTEBJzfXEIrFwP4OH7oje",
+	"KMLDAJdrjGURqOAcIWaTpTGls/1DLjBkE6jscGeoVXpxnRVzHjPMF655sLzwgoTfhOrjiQU5ccR4Ex5z",
+	"T2uHlVOyTMeL8d3YfowGHY+1Bxsd01CMnaW1zWkLj7nyR/Bww2inyHyq3ex3w0VEBR1YUEwPjonKrFQe",
+	"pagnHv2Z2PGbHIpBYtLgdA9QO2pwZHJopGvCOGRTL9p/HFzEoBwdCTcp4b5Qr72WaMNYFVrWob39J+Hx",
+	"/PoKr3yFu5oTrGGsg4Pa84rbw7zslG2y0+sIvhEylHk21b5ggZ8XejhUrJjEoRM1BhkCjRueWakHLVkj",
+	"mF97buw5Srp6jhBVwwA/h8P4jYBctRVW4KMhNZTT0h9RxK7Zd4uebtgRydTXbzAMERQRunUorYjNtGy7",
+	"NibdksmOA7sA8BovCcY3GgkfquJ2fUKTKxnzIu0F1S8P2R1PZZGLYrI+YvV+oqt5+yrqpA78Vd1HZzj1",
+	"04pzNLE8TRk7vRhF/2P05iwNSSeGfCRGbjmfX7Or6YjS9Qkai9PpYL2FXebxcLWUrMp5c4b+1GkDAhaL",
+	"kVO2CuIDD8tJdBnl8HGlC5VjsVB9ndE/GBVvYLmpohJnapbXUCNJoDvsPOKmDkGD+fOh1OWRGIwscPY8",
+	"fJmjyFeyWObEHC9sv1fREUZdukKmzDjQM2VQxz75Mzm/jgyCzeXtedBA6vkWXGvG1i65WCZGeizHTrHS",
+	"JMaRKBXzHGP5zU0MddKEiMyukFhylPrYgwcEs56ORF5qg0n5HOzDio5ka5z1TB375pFqYtRqcSnGxkaJ",
+	"MoltBTdb4hdE7W2mvYnam6YmaIbg3JoOTcevrrnpKPS5GTxIJrJxioKh4UABi4PUJ5GeAebsTpfsngpD",
+	"jkwrDaun1okZhQ6NDw6FVyH3m6tGjxBJHrhQ5PVjDfrUOYjmc2Nn9Qz8csIvkBqTGiQq7EBkKsJCitS3",
+	"ICuxjt/IEkZ+goFUWHpg2i1HQFlKIaFNDsNag2H5hCKLzASRsqT2OqWt5eG4XXP+Fla7i2VaOUcXw2G7",
+	"0dR7xDm3M5NMFAMT2okLC8PDD66djKPdXJ9wPjXySupok9C4H7RWO/VgX5xz7DhdrUrqy3BwrDmbYQI8",
+	"zKPNRS/YxDHlkP3YcQXNArTlSLe3olSySsT6TrZT6gFwvp3eL4yuvXM8kYOREgedLsPg1Vh6s9msI/Hr",
+	"jq0u9vhZt/fd65NXP5y+2oVnfs12vPbUbJDQ9rAkFSEG9jtd+gWY0nKid3o7jzvdDoMtjBAQYW+kZOlH",
+	"/4C/Lwj1OOYvvC52ejvf8vfZTqXcxMIC4EcH3S7ieJIihggcC1oYfEYAMjfBy9AUBJbQ0geyg33T8HLD",
+	"SP/bLpdr7L5eibnJP9/jX74uaPBDWnTbE3Fzey9kwY/B0T1Z55HXfH9fVRVD5AToiZ3eX/6KPVLGskJU",
+	"59CQlqxgWeorxJqSF26n95edU1Vd6QEiBXE1AwwAA+6Nla/0wCXvaeGojHhTYV2WmroHWDElCIcFzq/5",
+	"Tr/nsW58pzDKHjZEb77NRayNpRf3bqQEr/iTvr7D7v7Nj/zUzEah5w5vfu4H67+xU+qjf1c6iZTxJ+XD",
+	"id1EEDuc1x3fK/4ZM7p3iGD40nfCXWy93T9OlDl+8/pDb/cC8EwbPWgQ9gM0K35LF/pPaqEmc73bjIGh",
+	"f6y8zO8QUodEYwDEIAvo71M1Jb96Ze041swF4YuBVhbSlM69dPnf0tSfip8PpPni3j889XgtPhJ0mGtp",
+	"5kSilxqjBUH9XI9skrT/lbTz4xW7eY7fvEb6CK0g0cuEhcU6VBkG5w7VMghvj9IsCHScZUTeMQdozKBY",
+	"Y6xTlxeqLqwcKoZmNWcmL/VY+zwTsnQW4zIZK1iNCsMeGELUlblSXM1CDmEjZCzm5kKMoKIT9mmTqr/T",
+	"zh+Ho8EGAFx8iD3nF7uplnOuFQ6GTkw65H9PXR2NSY+tCWN1qW5qw/BsHznzTm8H8z8DGGtvZzayAT0K",
+	"71OCELx/8DUigsV/t2BbtW4J3qIsUeC2TUkvuTEre4YiUNpyl+12mq+Pdy/gAt78y++AIrD1/MY4D1EA",
+	"4ia2cB+mV7DSmFK2usl9s7zI5OAlIH/hS81x4b61lwmvi1f2DgoOMUMs3VvJDF/MuTgSYwlpS7VW9kGD",
+	"LbGPL+wKwC7WugO43e0d2OwdCFT/IMZuXfMC0EcfdgH2fgEy/3Wlnv8nFcj71tTNz9XNej4C9a4yKUPE",
+	"IRYxhm6hWxreFA2DgVPXON0D5d6R/t7AJzu//rWd8Pdc2i6nVRRQESt7nkPO9HQw4lhBTOhrKr81sh1R",
+	"GjselRyMlqVIfcvq7j0ffN2yL1L+1AdwrRBC/2n46fYWf6RbzE0FAoF+HjcakRlW3l6E9Ub02qVCSLRv",
+	"0RFiM4IwC9EIbD0WkHqXFb4XOOMG7wJMsEoRexcQXLZU/xH0L6QcdpZpLAgt/SghfSKFJt1z7x7sypqt",
+	"rZHhVHu/wH9+hRdV+b6iNha3uySwonBDsh0QW+1A5QspdVx+gVlVmAEXMIbS5LqQZHQE34M0pMYKasyp",
+	"KD50B1sKBfFuNnxn/vtUTVXbpfk55sGFJcfdW1Nf/C/0Sq1B69/Yqq+LQpk7XcLD7vObHzixZljqgf9k",
+	"t/Y0VLWEm/vAxbdc6ivlbri3eGHb7yPWy7lNXkZMD8HVV1ODudX1BeWqMoSf+RbzBKlpZrLVmPWUhcYD",
+	"iS5KvSoC8TdgY+GeB0T2xUzY0MPMUblgUSOqyDLkJucjWxYxgo5eYOzIVGP+UNWMHQ4xvzu2bGpCjqbF",
+	"jLoIiI2M0BfBuFteyR6jmxEs93EDC42A2oCROXWlKlkSPlNG6WVzgdmgPVbMZVoTSblbRRa/41rIjJLj",
+	"BnLqVEw4OzOhxZv2HXEiqwqTohARAHMeL5Wa0Nua26lwiOvs5Hwhrb0j3tmI25wz1FLcCpWUYFXbAB/B",
+	"AzozmCtaWMztQZwaKqmCBbgRplBpSpemLFw8pdcpS8ekLWvqYBBBhFT6KqhA4meki3CG8CMnnKquKNW/",
+	"b+1lRlN4y/h53HqF8K50qSilJpDzQJZlnW4NVPS4G3MwiFwIVok21Ne+Abca4ZII3Zkpq9W3D2803e0O",
+	"9aBRzr+wxfzeRM8PaoZTEeuvu9z4aqp+3aDIw0lX6Yk/hyIourwxpyYTepgUJ+Hlw4uxFX73JPwO99dY",
+	"0ztrv5PVhaIHnqyz+Zjg/L0qtHw3n6hPJmpP2tTDDxWvgZdvRsz+hGmCT7rdOi6OzIrBxmjuRNRGgDoU",
+	"E3XpApJsFnK7QvJwR7yl7C7UhgkAN+CH5wfdLkG7s7QLoKyYyRcw8aLQPW42q6RaFxJEBLsFYipKKFAe",
+	"8DtGz6vlfFKEiVU53CG/LKkthsPwBodFz8wPtglRUtcZUP9L6aIkD4iiAR8f9Y/J1I2U69GZ8voD/jtM",
+	"NzUXU+UcIbrhHnJ8HhYTzO6IGlOjUgFzz2INE7fayViJ107g29CWcPlmI8t13y7m6A/q3p+B6fWD8qT9",
+	"mQmqDaaF11jCl1QaRpnpiNmOEJ+U6wqDYMcfZMAknDCBAmmiJ2QiSSnPMyApYHOAUG2I72EsHi4BNzyi",
+	"dSBsRn8e+5jSokH9GKtAqOn9axOBpEjROjcs/d4iVbyQfjD62IJwaeoWUZgSZqGLrbTbSrt1pV2wRpoa",
+	"1d3F3Ubl3KI5GdoiURUediLALhs143hAmJ6VmpQBQWugqCkmIrYDL0QM/75KTeuooifYkmcG+CPYeU78",
+	"5dRLU8iqENxNzv31YZqh7PjrUE/cGdjxIypx0b4ncv58NwHU0k7kV/syy+O8hIkfpPOr4uDJk/3ntAqu",
+	"SACBkBMSeBhRFwQI3ml+jNahl+NJ41s08QJ+OBwHusg4w3uor5QYazP12J1hiKL0LaFvt3YVSfuRoMLR",
+	"qgSIhznZlKrIH1FbF/wxKwTGV7LQAwQpFkpWpQZT0FI5RqUGoLFQmSG1dTOWi50f5vXD2pr8UZvIoOUT",
+	"S711FIpfNTYIXvfH78K53+KZ0/CCOSi1EbHGZ/BJhNlKOUZaKJLDVoytFmO/fan0NoL8J8ZL0230wSJq",
+	"D0tsN22QxQ4FiUEWtfa7W2SnURRhswc6I+064keGC4xtVECwoXXE7excsyNWjY8rLqyw5iau6bZs83M3",
+	"BLYcdMtBAwflcs5wc2/BMbEdw3U5pBQ1LpQsKHceOAkpbCE60xHfcCJ7pZyv9MDXHKw9+YAmXeIwbZnb",
+	"mKzRSNy+NoIKI1PLZ0zgbhtxUErnbjfiCT7SknseMhkidKt2Qva59XXb5BxRXz8efGIL1TZz6IBR+9Wa",
+	"+fljpSq5YhEIObQqBf/581tn4L9bKolf4yTCA2ufxjt+ACTMiioAKmyY4f8Gig1oPqvWAd8VU3Xr2oCF",
+	"6bl4ooFBYCsOWTXeTGz+3V2xomFlx43lxJ7yBd2Fm0sihmA/p0uJfckIlGnFip6uWBE6g2+7pC8pcw9v",
+	"+c1548Qtt1lLm81a6gfxEMTY2wbY0h3TxWnUvV/wv7+ulHg/h/TqkQZtfJ4FHP7QOs0rAiLUPmOEzYBL",
+	"4kJhmYzl84g+hGyQGfRS0ixS3s6mSfslwmSszMWDn2ypenNZPQqhh/hN3w9V39Y8QzJYTDttXIk96Zy+",
+	"MHewlNOhV5nKxy6EnbQPLT7RichYW+2RxOVgEA5TX5rbWH9R4P3CGlDQkn69lTJIS6jzuz+eaUjb/g1e",
+	"4t+YJXh4cLDOw5xMRAzjUyXH66vImxB4izPC1uVTkTutkLN7CES4IZ7yTWgaZ5QKbZiDMMZ+wnaijGPW",
+	"gshDjYRDEu1upv1gFJC1+9ZeUiYwAysTQ1pmRCewrw/mQ169ByX6BdeJoqoOJsNRs2+Ct2XRuSWbOqGm",
+	"i1setQ1b/96YGt7NyNVC2s/9sTS+WRtSlIqCmu0aFUDh2BSh2C0qTbwEauTUVKQqfTHy0Sl0s0bFfOK+",
+	"WFn0iJFzShvcQya8Rvzkw2f7+1tOttW2fqeMia/tLY3BNThS9EFsiCu9ITxvSkpkrFfqNBxS2REJP6hX",
+	"1PZ2NVZ2qGCiayTQ6ZIX1fy8mpo/wsXOG22LOSkxwWp2IztzlAUaATWT9qYR8JswWMfyUnUE7YEqoBto",
+	"/Is8siU2yvs/iSPfBLRzOrKzkKLJqygsY+fCdlKG3IpYQ4dxO7f0Xz+Af9M73entEMDz+jz6BzVLjuUj",
+	"M+l65jelNNdmnCRUgRlaQLv8XraMfKuSbpbzvwn9EBIyvDv7T/j93i/1P37dg4s0v70ISG7RDXLgJfZR",
+	"Z7bGTR5cxlViIzvD5HXKGdQ+qegDvoeuAJfy/R8pGQbRKRrhqroGMvS6CE70pOF9dmYQkp9LnJ3XZUkG",
+	"PHYCik2vErTv0C9kAfK7Ne0cjrLB7+/KWtfmpPVsx/WAn46jrtJ90y6C3E1jy0C3DHTDCexwHT8C+6zs",
+	"ldokAz1uNi1+4MRcuY74gRr5yX5oXcyQ/pERYrVqxXDgVIkDmndHHOOaQatdN4RCm1xgbZ8BN9kykfti",
+	"Il/UtcYe2xu+2KHT0yZv9jvss4qdB+vujaGtOOg/3FMc5SWavLCiW1zc8Mj25m5v7qe/uYEa7+nqFrrC",
+	"1Ib56syckR2Hxk9Z3fYJa8W4/2ypZOGEtx2BcU31Xg58Oee2lAwF8YP1AmtU0aoIOfpZAFjuUcEuVSGE",
+	"3ttYE/UGJiYkJZqaqmaTfpt2ZqjPlJvIgeqI46QvLrWL8Rb7NcnJxB01GvjEfp1zLLSCgbEdGWJayLE6",
+	"M5RaRG2edAMFLIu+MlU6nBY7e7FfDrY4mYihNoXj9ThsCNoKN2Ht5U+Tm3xbrzr7Tw874nuNwGNiVmmv",
+	"RP6HXEgn8v968CInCGv0aDUzDf/wfP/518+ePul2u92DFZ4vfMErAaKfrpH+iO7ExDWZ/1veXEYlr/SK",
+	"2enVrpr+8eM1pg+vfXnOf7OXo2I4WJVlOdGr5j148mR54rslRPKKHGdxKk75SURyoNp2+tzJdq5kOVX0",
+	"PDA6NEnjLk5GUos3VjP+4xxZB1mtv2Y7VOLfnPAHyxkHi+OymzMOgv+GUexsac10d5L+tyvXeanh7x3S",
+	"v+vTfyuvtHg9x4Rk2mhvZ+JvAjl/crC4y2znSsud3s63L785IZm2nrx9GRjgK+Or+UpPZmAljC7f6Iab",
+	"aA7bTL7N5Kdir1Pu8DydJOIuvr52JL11s1SpS9e1UJCeYZiowZd2oW/lcm1Z7uC9mIHKs7oTAgIeqRHw",
+	"7hyjxFwTzP3BsP9lyM0PfQEQaoo66hL+DsinxmyxhaP2Z4Ybx3bEn5WaiNyo9/6cpgqgEAHFmFTfXhrs",
+	"wabhduoz1KJVMHoLEJ8aZJ6fKcVl28lj1IUT+yXW6BgoSt0lhZvgK4QmwZ1y9RzCWakQCAqoG9TWShd0",
+	"NHPcLiJoDLHFni0IFwqjVjOpfZ6GphjtxFGPRBqRAEkasGVelWWCfeIpa9jMI4wUHlEdkgrzHQ8GauJ7",
+	"2OWIyGXX+UrJcWMRsc2iMkUvvFtEuKIFzcVITibKiIfkWNh1cCb0O0RK6Vd25lTlHoj8FXx6aqfVQOWi",
+	"IhVrpMaPMjwipEB0UBCtZWcmx3FoPSC0Mmp2Rh/Q6UvqkIldwon+iAWJ/Dvp/C5Oufv6ZU4NDa0JJCvD",
+	"60N1SBvu1Bwp+TimRtBrUOhb3n8STvXMSI/gB/4IFFdZluHsaWOrIL2cGEw9lscLbu9B/Qfp7XMrv7H0",
+	"9CqVWdWn4xXd71vDxsL2blErcfMPcSE/y1v8+N18otxaa7ADiYbJzb+UfCKvX262vgMn4fqObGfp6tyy",
+	"w1ddEBIuDPdhDXcLaO/3IYUPD56v5a/+Xpr5Wz6NT9yWg5Fiif81MFD4crYI8Fo+v5/YajXQ+imSU2CI",
+	"slSFKO0F0QeqqKFyBPgL12N7i7yH0xtAT6AOqQ9zoPEyf5RROoUTD/OBu8ozkU9k9fep8vkjGvhvdgrn",
+	"BGNjw7pdIPAzw4jXBMYxKlVxoSp4uq+kwW/yR5gli02WhbHskpYl9t8K0TO/2LU7SUOrQM43pWZ/7pVL",
+	"ZDd2dtXeKyPGShrsg0RAl4RCwl3DQ0JIKZ1PW69yCklpL1ItN0WC0b4j8hdypHe/0ZULfBk/OInj5GGg",
+	"kD6C7WJBXymVvFLuzGikiiORg6J0Xio55JEGySBRl2jCXsJ2uAZSl/BKeXo8YxoldO1+qS8ULPLh229O",
+	"xPMnj7uPxNCWpZ3Vu4cT7ImRnXFVr50FFUKG7svw29Nvj3cPnjyFjUV3Iwhxci2C2QtCmkuSGIzszCTN",
+	"PwdTH6BNMQ46sqVCBE8ECMiEH1V2JuSMYT5xHeF1wDonpRyoAEk+Rny1y8XOoM3DPDPN06xXJsNw0om8",
+	"Um46VufSMyCoLLioCkV6m2R9hbfyBfXXudZ18a2d8Z6ZKptG+sBdrSrKpILH1nQcfkyZ6Rg4Bl7bnYw/",
+	"5bsK0oCu4E62E28g8Jq1ymvD6UviBR2RBx3d5aieBtEzA0IZywKULufVhL9ewF0LwPD1zkMW1aoq2eGK",
+	"rSfPhf0nH8VFwtOwmrU2/A3ZKqBYakT4q7hvdOW8GFtU70K3sgLbT5sVBa1P1i2xTXwth91mAXR3jRUT",
+	"EMj6Sz5qZXaEakqmzKoK3Xfdbg///w/dJ73Hq0qIvb3P3dXvA64yMofQvRysTDjMpoOtu/rUkRu0lxJr",
+	"458e7uDy9BhIqV6bNl5doAa88373wu7Cx7vuUk92LS5Slrt4hKoKXqKVr0gtiRewzPQ/VHNT3ja39PX+",
+	"s4PH7duqx/sU+8LCd77epcU8SBsNeBd3KCeTBVZHjom2DZH3rJV8nh7erT8f5vKAalA7IkC6hNUR87fU",
+	"NhvPP6g4jUUfPtvfb19ylBntbKqb3e51rPApx/xW0pRc8MKTc78/r6Wzk6UP4lJXYiyrS/L4s1JHGiBB",
+	"HZEP6AF2YiTP/CrPOOtnd0gKvZVdVV5vD2WNB65METp1B1HXeDqee18bibtZHg8NMhCXN8z7QT2ZSXVH",
+	"L9lEqwH5aEgXAHm5YK8tKJA3mWzfKTl8A0QMV7nWRm/12DtSH9siX9KzmuiaemKnQQpBANfaZyaaimer",
+	"+N3Gaz+pT5mU17YOkd/ZizuCHVyq+Won8g+NLl+VusLiQwxuemszxugPmryuhFODSvl2LJ8/w0xfdNfI",
+	"P6v5zcgfcKDbuMpmXTMMjZ0W6iF1rUwdWJmJUxv65NsgdwwQcRbtd4tqiR6rjgB+iS0uCDhvJF1Lg7uT",
+	"Skmv/qzmd80ERqJB/KdG6HKpdwoierkEzSuGMenhndMXr3+AKzftl3pwfqlglP39v//H8X/8+f1JNfwf",
+	"p3vP3s1//u/f/njxbDS4eiMn+vuymr2W8s3g25/e2j/CBmwZ0ajgTaAy2LKsAeqVcnCpTJGuBDREUiE9",
+	"GrSl7KsSNJTKFhG3kSfBsW8RCP1BzeCU10p73r+/dCd8vUWceZmiQlIF0kjNEn8PeU+/g24Q+PpBIWcu",
+	"tDYTSiTu3i+Xav4r8aNSedWOWHBhbZEJazg2hTj7QFcYD6OAU0e8Balc5waCiSqHqtOC2QnSO3Clxt04",
+	"XJ7+NZdPoMTfJu19RgKQ3uNd6O+2utef1XwBBqi0F3uDhqXTqjYCD6QGsdG9xYl1kv0n0fk7sBG9nAMI",
+	"M+0NdjsXI3mlQrTeIkz6ycHpG+FLe7Fbr6Ijcl5aDDBPKjXU788MTlg/43WpnChta9nmn5Q/Sb0zN/qG",
+	"0eVOMYEYeBjJ4qjeauI9it0xCDG+I7phrXRODd/FfvfgsN2sh8O7hdtCvie3xX43+b8b3Bk3688fZFon",
+	"763JVE7kYKR2wQatbHkTV8Efh99+ArP0M+YTajCttJ/v9P7y16XWtkx9ouGGXGlCRoGFtz65p5ga36pO",
+	"f4fgd3aYXtT6wY54h3ibdphcci5b0S7UrVDXmIf57i7/KH+EcQlcNOfHX6qJZ7g96cFCtUNEOj4KkVJZ",
+	"qTMT8oM64gWQZEs5dxCWbUV9RXGS7nljANKNWe5UwXdPF5KxyANmoWvw5q0KsAWwuJWagleuvucPmpJ+",
+	"QT7eiycL2NS13ixQqQfWXCmjlRmojvh5ZMVMGh9aX7lpFXMUxhR+UKVT2DC03af1nb1gt9bm+h7iFNc1",
+	"yIZNZ40uqJ/0tn4G0i62tIajqSsjQUXTQQdDdre2/JtU1g7d3sAap51XZjC/RvsN0CaVQmEHCiFobkHl",
+	"66sLbQy186TF1fnzR+LtNyfi6fOnB5k46Ox3DjptACNXoPzEhdygrGIODkzPKRlAKBUubk2tk0PgTbF0",
+	"ffzyJs1zf51A2uLCQVXmhQf9Wfr0y0aMvLG5ZzT/GgHwT6FRf0jpXSSDN0Chq1gEku8nluFfntKMN63J",
+	"PkaSSqLERWVnZm32AabnnjK+0srt/QL/Wo0r/R3ZlJQ0rysxkMYaPZClAHpM+8ZQh0xz4UcBtV17TMle",
+	"tHmDTMMkPm6svAqu8k/Kv6KF3k6q2YFX7VmyN8d1W2mWbOsv2Uz8LcdhyKDsT6mycshv68MUuds6qN7p",
+	"UrV4qPCy/VKqK1X+etNl+1a6kQKVoFCiP8f/ZuLxAWegwFW7jwsFC/3EtwnWvXW5fHyXC5x70FFAdble",
+	"ZNz2BnwHRM5XILvLfZnIymu1XgYAdWumS5yJcIcFNcamSyyciqU0WAnabja94Vm/6GwA2MQa+QB8wtuU",
+	"gM2mBEwiSYXrFYjsblWWqzIGvkfsDhkwdDH27UZ2Upfth4LLjvhOm0vuUDhW7GbQIC/et6TI/DhR5g2X",
+	"Td/uVrwu1Hhi0QjAoPTmmt3R+j5yvD2ZtMWwgS8X7lZyHrtv1aSUc3XjHUueiY/8lvPd9tdY3J+sUVsf",
+	"5zWMB64sV2vN12M80ShkdrX3Cz58bSbAT6bU5pIjm/DrB67BVLD1MXGlUPNdJx4v5h2LqamULBB0N5Qo",
+	"9xA3JAt4KYRrkQkuCjszZjruq8plARMEUUSUy8RYeYkFYLAEKmAIDbixVA0J28VqcwRchJ9qk4YZYgZ6",
+	"RxwjlJnLMNuKdqYLd2acl0nGNNjhBOF4pSo9BOGKhWYzWZbKu9i+W40nfh6fqhPdsU+4UKboiFeVdMu5",
+	"E211Q5V0KrDnzaoU17K6TChYyTYl475wlD5NIi+8w6hErKuzNFI5WFtfMjU/Axrdqrob9rrcQuBk9+91",
+	"QQJoNyODONuLXvRfPmTwbGcyXZFehFmwLKEQwAl5P9eHyjnLDoeoV2JGNbF151GQd+zH9TVnxVbYI0zf",
+	"qTi9FyThsqp+qvxL2uDrKIc3lCCwPM9HBvm9+brXvmijZoLf/FY+bfMFbtn5kNRWpp9Ew/0wzXovUZVv",
+	"BkuSFXbwRCDyNKB+FLgu9aRQs0w4W9faIySCbPX+fqddcns3milQT3NdtkByHltBvVmflGyz1z4Pub3K",
+	"vfUnHfJZidylQFQHTI8hLMyHS8CaiC3i4QaQtcVgk/DLVExnOBiI6UfkGkPDiz86M9SBD8RIEOs5fdU7",
+	"m3a7jwe4HvxT5alFSbYfWZ/1MdN1ppqesTVqLvqKcJ5SMzoIqxq0M5i/Ltq/pEoE2xIu+9Tov09jJn5w",
+	"90XzmNzflDRUA3vGjGdlCk79kIIxNlRxZvCkkrpsaeI5SN4N/IRLkDza+zj1zFZFbfWHZ3Rzo3ZmesjY",
+	"hPak94S2Xw6HPTOcp10zOURbLrgH69xO23GqzGVDBfrIjsvFeqlz3v4i5GNDW4zqCr2ZRrFS/bgeugFX",
+	"UHW73f2Dx4c72Q55QnZ6O13+7MnTZ1/vIJtlfbcBHNlYUoaonb0d6Uby3+yl62tkGYwiurDgiC0alxZ+",
+	"t/NvMMBOnIM/h6EIDnUR7ZIxUuNAAdSSP+eHGnir+zgckfziePxpMuBgWlWUELXz+oe39cr4l7er57qt",
+	"oru/Ael5s+TcOpw/x34YW5f2fegtwCnNRtTvvV/qf1zr8UbTstUZDZpGjZQ9rJRi3YSUdvLjZqIPisi8",
+	"b4t5R7yLft+pKRAidM4qO0i26WCkis6ZISf7sitYBI7X9Cq3CUMaYsEjsF6dHQKV4Q62dvOX7NclErjb",
+	"/fkQdf7mfIiaLG/w3AHV+zS5ecnDfEq/2KAhyzNcA2ztvtiK6i/BeD1VKjYQqG3YiZxzwLFSwnk7mTQg",
+	"MfmlfT4+aGx+9OEe6FYz+RTGXt2QRRAOj9SlKmowy8DpfaWDqGrxLcPIb/iob21R/chYYK2W1ae8rVzy",
+	"G2mIO1NtFenNS84vyAcMRNHKceCurMVrVuqhwLA2xAy+CTh1jCRjTQQHT+rDybMSC8GBEdQKKaXvI9ZD",
+	"xMM1tlCMxp94xVwITrFHimBqahBduHC9MxOOju5dUcmZLF0mvJ3sTicuE9S6l+F3Y9Usg9ZSA5nQmKqU",
+	"xgC/qpTIiaXldJnzMMk5S4OcGZ92YqTKghDZuc0VtvkkzEv43l6p6kgMpBmoknxMZwbr/bUP/XV4sIBW",
+	"i04xwW4yLHaopuwwHNhp5VRHfI+OPh8BYAPDlcMhetk64hQWuppvt2j18MTvgR3jC9yy4y07TtmxnbRw",
+	"4w/jw76aOk9k1BqK+7ERdasjbNKLsXVe7He7t4q9vaP53si5UhuNvqUTrYq//Tyy6Jmnn24tmE0D+FMb",
+	"OBK8cObus7BXVqS1oK+xZslcM8KrZ8hoaicU3FcoZFFBMHYmrOmIHwl7Juk0x/cvITvRn9f6QowXgWQA",
+	"tUEXCK5LrXz6tphjCTyjn6YRpjrkVBSVci621MPFcIufOGnowhObA4VmtXKsgkdvLBFQBzvFIWx/Rxw3",
+	"3l7KBDoCL9ytZDk+gRd0c3AeKRv42Lk6y3P/BtnPthP3F6NAID2GJmj3ojbAv+dKXRs9eGmx0ZcPwQBu",
+	"74he2aLRG8RSFkGpnc9ubqr7UjvfZCA3OfcpRQ44dvT8bG/e56YqNIgUJNTYVusS62Z99khoi05O69cu",
+	"1mRhyXh0OULfVA4JmnvN4OXKY1O8eyzwtG3WcnO1/wFKCjUPJSTAenkL/Qd2nz1bgXOfPrSyEezB1+t0",
+	"gh1ZBHdHCAWL3Yj44LR3Ih8rrIHJVwLuc0r2LZJqX7+kdbQC/Xnp1frDWX+KD/y6BlV9XjW01t9cQRta",
+	"0Gxtpc3ZSnUHa8p3q1QhJnJwqZoJi9bfdz3tm6mn5tpjynUjBAZthBvJiAnK/slBKfU4w3tJyAztjUXr",
+	"xnqCJTBmBGpD5bfapaUApUYwVe5a2oMfjNEhi9ZVhkEc4Ad9dWbYSxYr0Yxwts60g8NCPAguucPVqkJw",
+	"7Acnzu1EmfyIvKvU4RiT7erfop9UqPcTDbuvPajechmDpiZaaPdhpoP2TpXDzpmhqUHP6CvMEDT0KLlL",
+	"Mcnxv/wXUfe1KvSVLlQRepLxgYNxOdTvw2LqvcX2F+KVJNsuNMjENzLWxlZiarQXDydSO/mIz8leKLb5",
+	"uD8qGo34uqkDmcjHtlA9of4+lWVO+DbB2CSq0CYZ3p0ZXjnsPqdlk0Cr4CKpAlvAckcwR0CtLGQoTZS6",
+	"sye90tLRqa3sheJdwck1VllJU9hxniUmbp22HtB55PwMqI3W2dgJTgxEV87hr0h57NRCsuAmN03qdqKv",
+	"fOxlF+HCZiPLnW+5wByoD1GwwmgUiZgBlVG3Xcr9nMmqcD14+ft0T75yShVfwUSPD3iXBIOCRK0DIlEo",
+	"8URclKeHorQzVe0OpIMb814WaqDHshSFvtDY79IM1AIRDUrrwi3SRhjqM8w0etABTWU81h4ubXrMPH1a",
+	"Z5qF4+cWd8gR2heUBRI4Pj15/Rp74vInTgmnrpQRpcYEYHyDyjB9SfxYDJUqxEM4DrHffdQTeV+O9C7R",
+	"3u5+fnRmhEi2+cBhx9sjCk9wguTRapLOBC+TfkN5prA+miH5Omf6O+JWBapYvefOmXnMPRjhd0kDRRl6",
+	"KnFtb0e8KO3gUnx1+ZV42M3EfiYOMvGv//xfj8IJf/v98clu6CRIgSsG2KPBH8JOA3DOIxgaxpJOfB0a",
+	"Pfb1xa4yhZaGOUgfp7TDGm9Hw+qmFR7m1DBOHy8RftgyVlYDZeFF6ZyZw474Tnnx1duvkBGuPnPsWmkN",
+	"yAl5qZKTR2Kj4cQ7bG4INMoNDpPektz10oiDf/3P//df//P/Ef/6P/8v8TD8Y2wLWMQj6tfJMmyIlc+G",
+	"qKwCdV0CN+iIH4fiq/dfUe9FIcRXg6nHy7gv/iAewjdhuCPutwgWLqxID+u+0RT7msKglZLFnCJekZMH",
+	"XzozxQHKXheJLJyHeIgGM+IWwle9EJJ71DkzTzriDbWMpOe1EdINQlY7nFkmuiFEh0CaoQKb3wL3Zyb4",
+	"pFMYX+xHNqqHQwWXRTU5tp/ZjNYiDhZg/97ztzCLs+gFrQsCZiOLp4ny1QFX590ChcfneeA2lyGh/b9V",
+	"xRu8158sxR2/Hofk9KWUa07G3tnvdrudbhe0woZpFI0oY71C2KvJZC5e6pksNe5pTt2kYpY5JpmDmoik",
+	"sdP7+jZJ3PVxfWyoEOtXlyrCgo6ELJFIFJCGq5VDKappqTAsjrIJLwBaYTHovQ2ObpO+f5t+2u9B+snE",
+	"5lvD5Ks9tda7vV8m1q8G2eOOiLZh6mDb4ini68V0E7iJYLJ0xI8gAnSiLtLFTbrqMBQ8iFNiUq3Ie8AR",
+	"Nuu/eKm81GUb23m9zVHdMBKCSfwWBMV1KxreRKDX+haPLd2PPUp3ukMWWj3ozXWbXO0YfQaWsqe0z6hr",
+	"8JLPQfuOOMGVlUv1DywIOYRiQbEElb8jjpOTTrwOtMOSQhwLmhR+Rffx88+iukaTqEluqxF86RrBlyOj",
+	"6fo0Wd7dxPQeGUMbYUNvEHqFDSpvQwhlOR8lQ86E9hj+xpRzNIGbLL3OOpmNbBksyLozY5JTy4i8DOBS",
+	"p6DULDFJJO2cmXc21p7zNAEqBku60QFYe7uOkuzTJGUG3bNgcf6MtrUPwDSFGrAzqZ6+9mBNbIxN++B3",
+	"FTMJas3QVmcm5sUwLg36yZbcymEEG3yBdWaOtZmYGq/LOB37k4Fv4/MhSXZaFoJZN24ffeP5Yfc5+VOp",
+	"zNxYWmOrfQyj3YWpfzzQSlziJ7BET+hFrRIjeKTZEjxdAmGkt3XGW5PzN2py4uUIkuI2cqxSA2sGutTs",
+	"2LqmBSH2Pq+mHAkahZ59/UrJSxdahgE/dBT1sgjnaQq2OFvtybfN6TeogS7MtIqLoIuKnaHNs9kanxst",
+	"kAR6Wj50DrIkFL3wHu/W26o5yV41Ndd14bP2klBOyzKBPaXSI9BTMM8F84Zz+N9cWMPAPei0z1F3yNn2",
+	"w1wfiiFGFBoXxZabaT8YUatOb8uQzTOmO4eYPmcm3inHl49c9NS3WhRqokzhQu0T6mk4FI6QQseW1qge",
+	"3GhzTenlMfwghmn66mJqzrj+MihKrLZhERKpOGAD/2hCrxf8qLTmIkRbD7rcbhdDVKQScgcpkR90D/Ij",
+	"kf/p1Tux/Kpy4UZ25mJgH9RUjC22KVNvp6aFv9wxWoBdm3o7B92Dp7v7+7sH3Z1sB19s+uHTndv59dPF",
+	"vZ2aj53gvGIBy2wRuT4ZAPWJ3xs/POgefJItRXtj20z8d+6vB547q7mxkynCGDDLdQXQcnvySsHhuL2+",
+	"LKUZqJUa1uvQljwEI5nnIo8LiUnC2GosS+yrE9JoSOSQOz8+UcQS2EbxaaH62rOnf1CpAv/htBmoFT2c",
+	"X9Cq3+Imbm2U0mPHZEe/DWxtjVRJftCv/9tvgD2v/et3dv3fnoTg8NpPnPpKT5S7xeKpB9FGPbDNNwnU",
+	"iX1uB+7q+i632Yf1wyXyx+SmoazgP5xwlygImEs19cIOhwJVl+AcB4pXJqQ2YWUyAvyBYhhqEBQwga1u",
+	"vunAEDvDHjjBjIxh/7UBDd03+CMyvDtr5sQuS1VcUA5FK7d8hawS9PUA/mhqXEyLqV6yLDGZCWHhtS04",
+	"bWiiUNvlXXB6Whgo8vwEKxLojvRc7GrGmvqZiefAyI+17wl082SOFaz1O9zhfXDWLZe8v+7A6UvZMskt",
+	"k1yfScLNv1BGVbIUzL3umymid2rMRN5e7j+MFdpqkUU2UE6AWOgX0VPOP0mDMq6mPSrmMaEXjrZFkj2C",
+	"XjNjZ50zgyvAMVoXMCiVxFbmmF+ovC8VJYzxhDUXnVinqYDCDkPSykybAsz/2vdirAeCH+oKgziewj3Y",
+	"jOa158YEE2UnJfajpMRWXVCzghWM+TSc8gfxZgb6X5e5vZDm8svk4x+DLS++ki1n3nLm23HmyDoJKZxY",
+	"JKY4Aa+6d04d3cSreyS4uoLH2FmvDqjAJ5oz2nHZGX5XWnTSWnosOp4pet/M/otDsfdYuBGGptGt3FfK",
+	"YP0D1ir158i3oxvBFCL3Nqe89j5QcUh2T+ZcwTgjNOwHMc7N8bYfJ+gI+4z42uKJbfnalq+tGfBl0Ji0",
+	"EV9/zpoYJvJeqA1wNS3L3Zs8me+WTWCMDlORe21Y194DtNOBkNA/GRD5yEEpBracjg1Hz6Tw1lPrfg43",
+	"s75C1r2fWeBcdc5Pi5O0xQsQgtfreEu1EX3lZwrL+xtasrGFCuUwuAgscgpOianBcqDckdmbB9jdVaxU",
+	"y5Jddnd1Dmz9AvfJqOv3seXVW159Jx0U2WfgOffInKkv7JowJt/oEu4O1kpWeuBjQTmhg10orNcf2bIQ",
+	"QzULEfu81GPtc/StGupWBPY7do1FrVKK3Kj3/nyAcBj5naBPWjviOP82bPAGAJTjNH9VukvHuCPScSOA",
+	"ewYaWdLnZ7FXMK0D8x7g7yPqERRQXis/Xwl8Aq9/7eXwyby1pWpb0qdGhPlwJBbe4BeKxoL4ubyFm2FZ",
+	"wj3eMuLNQrNUNTupGTB/dL9YLMdhLsoDHyvn4F0jfyJ0x4AmmeT0c+e3Hqm3eHWtw4R9rjW/xEKhuWN2",
+	"8ubH05AoRZvY+4X/+nVvIufEsgtLKV0d8QMWLD1wZyam0SO0SUecSsKxjIAhNNUQebbIgaHSYCU2zSU9",
+	"vK9EAzxkUmqfp9Ao4YfL+Ciwd0feGHxMyKIQU9w/IlvjY+q9HPhynhEajS2b0CIIjKIyMVcmE0NdukcB",
+	"F9MoOnN6BlFUsLg/wn/jwJyHT/AJpLhr1KMQbaR+1jHCjA5oJlY5ws3Bkcl08LYuP8B9Ub4UYoYl6hln",
+	"8oX3SsQAv5EOPThhHARVwW8xBTKI71Mr/vV//H/73U63e2bk2GIaYcUgpo87jw8z+N/HOAn8sQDqY4ck",
+	"gBy9pOOy5PfgZPCO8zkYquoGSkRCC8AnDxFWhp56xFZZToUkuXjIe0YIuPg6UfeB1xl/j3Pk4mF4QQQT",
+	"0RMHSI8zPVDxOKQT+4+Erc4Mi09VDdTqufa73UchHRJvgaoCABEXzwQB7XoU2p2ZiGseCJ61mxF8J53I",
+	"7cycwyM5ttQ3FyI5g+zM5NoMymmhzuOUOd24YIXSeBOEd6jx5PB5BA3ho9UuFMz36jPDE7FWuLEsyzYV",
+	"6dhdoqD5tO0C8USW+gSCeqhN47jqm+EbL6mvZIXFS41eeNeBLhTaGAyyxUHaIReAuWALwsW3FNoL4sLw",
+	"xJaBGyp5pUnzWP5urI3c+RXODd/UekgSKJmXGguCIRe719f9E90lrWsNqIqDJwGpYuUm/roKxYIlE2xp",
+	"9+v9ZwePb3nI2C2R7mVzW3QPjcf8Nf6FvADmycjIQoqBqrzUMX0j3T+voWr0A6cVJA2hevCP8+7+82fD",
+	"x/JgcFh8/WzwWD3v78unw4Nucai+7j9+ut8ghZvfeLKhnacHnSc715FA+uPHz+DHa9HE425CFLdJHE4V",
+	"y49dibU8d5vHAr/elltty61+mxnDx9zZZcyCdx1DYslhUyvq17WHC3T4kezU213prXF6z4mW4Zzv1Ti9",
+	"ZfAAp1tA3WgxLu+KvrEwwUrjuSxj1RFWEmICEcGPI2CZCX621FTNBLvgorLwAAxlNyKHpLtMKplA5UY1",
+	"5G9gQhg7QyOVAuOULESVw6Bk9ALgKDxAZrAqnTozeYToyG8P+9FWAI5D1Jf+HqE97r8a/NhdnoysHnz0",
+	"zgxbJWSrhGxrvhnC5JYy4xo9ZI+BNjbH1Ik5A0NO87ACT6ZIjfjBekZ5lhFQELk//CY2+euIl7jatbnt",
+	"cgcK2u0Xwmx5tVtWu2W1W1b7kVkt3z2OzdwDo4VRNsVkv8e4cwMExw5DJCVFDvZ1vHquqgU9mv32S+3J",
+	"QkiLUutZDw6/TrVuhnBnQOgRhq5YhZ5rc5GfmRpTKS40Vpf3qCHAktZNiP/M8APEe43mhPq8NGqGU1I8",
+	"hywFxqXF0JUOLnkMy9uQRAOnXiqvXC8gHHAcqW4sGyAPald9iIC4y3M0Kc55rZiDx6VhyW/wW27F2gDJ",
+	"dUITBry6UmDG1M1hw+G0mQtv5Pyu4mtRbN0cMv9Zxoj5/Yu3SNz4oj62VzMk4q6ScOEdJIDHfukVbnGO",
+	"t1Lx9yQV34SMgRBuD9LjHgRkpcbaFBuTke9UWbo65yIPGixNC1y3Nk+SgmJGOWdJFgGuZtjsCoPMYQCq",
+	"qmCfE0oL/hzjvdgHRdihx9IKaUJSMmXJybK0M8R8ODO1FB0oIY0Y4ZKxRK5SCkWZE1IUct4TfTW3pogi",
+	"EQRnmPb8b1Pnz42dsWTK3ypfzXePhxisxk8q+ORc+hxzAbDqA6VsK7IODntfkmfrndoKh61w2JxwODxY",
+	"4wTeMqf496nzP9jZJxMqtA5iv3d0bNVlxXtcGkyd2FZDvL0jXQ7LlsEEAS0d2f6F9VmA1XGxJBk4pMvE",
+	"UIHWTlklxZGwVcOiQnuDdMCOOOa/qAmWnHPqdF+dGSysxhKTUMaMsLKxppmFKywcNEyLqBWUfS3nDvP2",
+	"CEyOUW5XtW8+M8emljE8PnXMgn0/AOuDToDTojLBHYOkw3eB6HK6NU37hEY7jQd/Z2faz6o/svby9ct1",
+	"DJKFh96BMPRyPLnDs6f6wkg/rdQmoXPr8zlJ6PJji6d6FW+Ynlc2eQn0TjUnmCY323bb3fa53nRtI16O",
+	"YGFHKiTEcSDeIm0oXDOdplDgwu5lSLZEPjCgxHq1M63VKfX0P/NYt2V9n1XNwuJ2bq5b4CPcZoZstmyh",
+	"iYByC/pft45s+Vbs4ZyrtaYTwqDFPHF8AlWm2kwG4xTtZPRo1i0AMd0+OFuL2vlbQ/rTcHVpI1raSf/U",
+	"uVIPCKnmzNSakvZHQjaerdsdobIU5VgWcanT3vahFSd+gP+LefuEXt0K1m+darv/m1cf8MV8Mr3hetbw",
+	"Lr7AFKinBgHfKg9fnPLwiTDtsfBpfYa3jqTf+4X+uKa7WqyBQmOoUmPt0fKq1EDpK/iL2kkYMgAxjjRT",
+	"odrUzsCAexesMWrECqwL2wpr33CUtmLi1/tbhaPSXHA+cFd5bNhCcAkuVLoQoPgDl2JtUUF5B8NqptPt",
+	"7ud11200W+PTBIdLDUJnKhP5QI59p/vkME/KlwhtIfkpgv/PUFiVpbgIIAdJvam7WlFuOqRa/jQXnj2g",
+	"O72dv1F5hDLTMbxu/icNFrYCH/AagToWq1I/juqUIASkw70fl2sBBdwIKHANTMDvQw37goyZUPxPr4f8",
+	"WsSC1mFp957eS6J7Ibv3Gja5F2H4VjLMFwlmNbY9kOaSI6EjO0PMilBSytZbRxwTc0UIAHY33WRevYkL",
+	"+ai+keu0nHg2W+Nns8bPEh7kbe7QunbQ/VylgDPnrsVHMjf7FeqBvmiHwgtpLuNebvYm1Oe3vVObv1P1",
+	"aSeWGuIBCG3urenOyiA8Nlco5kH7HGLKr6v7/s0q65XQvidYp3uchb8OM/H9u+eH3Uy8OH59kIl/P/3x",
+	"B5E0CYx6byVnNDAizizowOSwMHNxcvo/AsDYWE4m2lwcnRnpqXr/UPxJv+iI/ITuwy5YRVThbR54MZbe",
+	"qyoT/anHmjBJ0zVHC91TNPdMxJAKKLuhu35JYSGPraMdgz26M6O9KDXm81kxsGOFXWe1j4gOYiKnTnEx",
+	"GvZMlEY8jv11OuK4LOvk6cFIDdD0AL7TC0sNrpJZBbM6b6uFwNFrL4xSBbYuzNMY9Z/VPO/V7067OnbE",
+	"DStOvz3ePXjytCMw1YCT73bt1BP4Zv7k/fscjqSIXpheDcCGSyni8s9MdBpxfl2yfmxzxJQbOi+1BsGI",
+	"tPqgSsflJhchE2SpNYgIpnGIKOz0hXEIMNGrg2Jje6Uc96VEnC0XQmdDDgpmQiYQpPR7RKmgY1LlMKM+",
+	"HGeG0YoHtqrUwMeeHtj36Ii37UK0KrjXkqaecKMIFJRITsZ3460VpawuVEec2PEEzLTcjeTBk6d5QL6X",
+	"PmKRwFNtXq/XcKTXiqcWezohkaNAGixeqI2yFxf6SpnO+nbhWnjBARtuGRzpZ7RfGwyQ0FiPAgvC9To0",
+	"9dMVim9sFeOobtWCWelYX0ae2KIVxOldAIm1QwGvBTEpahDFwCt7kVCCc8JT/iu3csWbgegnUgymztux",
+	"qlatfaxBzmCQpcUMH8rSqWhZ960tlTTBtF7l9/xq76umysAvtLfT10bi5MvG8Hhaej2Rld+DX+8W0ss7",
+	"QEYDCXx0V2mcXJdqlfVAYmKZbR1FQBDiX/faaWv/4+2RJU8qHYihb/tt/b7juy+oAQCrZanOv67KuTK0",
+	"ezPu9vpoiLcHMGw15CLG802C8lPD9V2DpogyhfzbE6k3Aab44ViB4ZwTsMCFcGWlJML5gtQEdUiP0Soo",
+	"pSdZWJ8wNnTsPtvtHr7rdnv4///7Ks2ksuPGGqNkK6RXuzDJzhrHHRbHmmtc4Ip1PblxXdSb8i4L+5K8",
+	"C+Gl3+xYiJxh61fYsF8h4XeBmdc88H4RFr9HQ0qaUNGGCm5d0cZVaZgv0BEvCLYbQcK5Dw6bxQWmMIyU",
+	"ActHXLDHnrIBjoIlT31xvFAaK8CUKdA65x6idd8aeowMh+D/xml4pHwmEUkXvtOee6mKtMgIloRZoZEZ",
+	"gJ6oveirC20oeeHMhK67oPejxdpXAztWru5eTRnm4lhUaqKkT6ePqQ6x41mcPOb6AQl2arRGLhFkFL1Q",
+	"OvEgglge1VVRjKeHCIz5YfcwZ+NWGESfFDPsRjGRc9o3vp9QQCHNnH6Dp35mfnrzGoViFV8BGT/JdANp",
+	"YLq+EkMgfzHGAsi2CjpB/ZFG8VFeELbYzLW50l7l9Op8SPodTtHQtjNDUIJnZoDN1uHQ0OTvgSKQAHFO",
+	"rHd7v0ys/3UPf4lYi8vJI8jwY93ZZ1u9l4L8BYi2JsabXXgzDQS7m4Hr9p90U+Q6tTCRHrrBTm/n25ff",
+	"nHTx//ZrGfdWXmnxeo7HRxCSO72dJ939bnf/4PHhk6fPvn6OHCritpGC0tuZ+PkNgHFP9onHI4dq7Ddl",
+	"I+yrwS6DzMtus/Uas+/uuHzxzJCqd3o7f3i+//zrZ0+fwFkdtOMB1qh9SPKx9f/CS03uCVxOvmOVutDO",
+	"Y8Puubr7juO66dZFLMblXRzeuItSm8tF7EkHXEEV4r+/FQNb8DaG+j2XRvNak9WPlZfBxeBRuPV29g8a",
+	"S6V5dqYT3dvbm8j5f5vIPw5GUk+sNv7f7KUe6IE+m3a7B08n5o8nI6n/60H3DXxJH8rxHw8RuRX/NZj+",
+	"EQ4n3RuJpVsQ6G1QA5s1rvdRW5vyBuK1zbfwlkuk+3MulL0ltRzG60Ha8Tmqr6ly/rz3eL/X7XaegBoM",
+	"S5hWitQEL7E1Oyaj4akipr0T2IUj1tzRIjrinZ2A1JtOQNBMAlBwk691MPAsce+gnUyHQz3Qyvjz4dQU",
+	"DtapgbO/OP4WXt03j48PTg5ffv3s5PGr5y/2j59+c9B9efjq6xePjw92sp1LLG/c4YybnTbmt/Ov//y/",
+	"4/8fPj4AzoeWb2/n9cnrE9CRiDnCv5A1dg9r5gjkJ5D4djIgWWAri7TaID5+7tiNpHgrLYmk9dllFqk3",
+	"EFQFB/V0/+sn3eewukNgX2TT9QK50AdTd+7Vex8/zpDXKGOnFyN2q4fEUJoCNlTcSBEES2oKsGwW0Fa5",
+	"GeL8nhn2dXQKxlqH5BLabOuRyn4bqdxKLrSTE8rGSE4gXWtyulHW3oIumry7fS0gqOu1nL54/UO9FvhX",
+	"l+R5vZa7kmgbUR4kRBmIZZEqCSvOKXMT5TXe8S248xZ+4ItO3t2iCdxHui/yTiEjsa/rP1h2/u71pR+M",
+	"Vhcu/ERQ8Vm32xXaFAruvTKJ64LbgrPlz1Fe7mCL0e1FUP2GwR27MvUrJS9DWq7xlRx4caE8hvWdmFS2",
+	"X6px7TlAaBknLuCC0yhLwXZqBuA4rhxDvrDdm43MF3gqn2m1fqKg0jo/csiuZfLlbh5IB7H3XCCX68lh",
+	"y39vHTfbstN7Y6fYBvbWLtkWlvpL+POayonQD3yknbfVvO6mWBcIYIYZ4zz+nPgjE88peTFjtVfqFR1q",
+	"I8tMjFRZUChOFHba9+JhXig1VkWenZl8airlbHmlivwRJXhh6hH7Mcw85Eaxp5NwxtwNPW1vzTYTd9uG",
+	"OdZLsnVvUB23YY8NI3ffVm3ZQEZymG8hJ7ntEt8ZvntxjpXJneyEj9e3LweXDOsa8lsosY/KuhOM7RRS",
+	"+8ckpoDXHsMeOFYS3al6NeARmOWqyIVk0KQZ5kHJ4AUiaA8ELeQfa3ORCwyXUiUTDsjlpbGsCr0QHcEA",
+	"tioglGCfRI4IxVBTCJMLVtLiEVCiDyw+ZBn2rR/dI274nbnVtVi2G+ZfqzhXJINVPGyrS30OhahfIGD2",
+	"PViYCSedVNYOVypF32ItesIEgN1R4/7Q4Q9UJufVhGpJ00+BtVKeMrDSUslhsC5Ke8GoqqQ0MZ8aM8tA",
+	"rWtSYXg81mhSHqkOapVSNV4R16Ngfjh6iCnRuSfefnMinj5/epCJg85+Z5+RS7Eu3o6pMrbRPwG0Oc57",
+	"lmJsx8q0trh+A0tLuNXGmcwbfEkrOE2p5BVX8lIPPHylv5NMkVvf+E+DNQkEUxsTpb1Akkch3HKdv7MX",
+	"n6HOhRXkE39tZRhheLlGbQODG1+qiSfgCi7j6M9F3pcjTYmKgofPo7YwdT3h7FiJma3YaUQR61A+cXJw",
+	"+kb40l7sIsWfmejbAF6T1dkhyHqk49aZvpKikF6usJne8jZvvNYf2BYdZ9le0s/nkoYWRvhivri7SVHc",
+	"dfKGs7R5KwP7eWs7K9qX08BfdBXn+nmWfI5bd8Pmqzf5qANUcYgOfy7eh1WegTeUXsc2Na2+RoMKyJlo",
+	"4mMWxiwUMs0wRmPrDwYgK+E3GaJO+bRHM/kWUA2dyMqnyvKZ4YJTOsAs9VLUQR7481ITMjL8LO+Ib+0M",
+	"rXb0IoIu7binAIFyrnonbOsPQBJ7m9Rp6iSL8cwAIwlZ9sGNIYZVgEjgFFfCZE7yJmNLY5rruhRNygWF",
+	"BWKKJq4KnSqYUIqheSw0NVaUwFOO+KhT0K1GMg1WFGrvQaOwqQdkRNWbkwnCcrkILJMFP02ITreCS8MK",
+	"v7DMyHKx+fECPSaJJpSRWPnFjDX87I4JUpz9AW9+MJKaDbSy2Lldihgd/efWfIFIdpv7sEXX3kb3ksxK",
+	"tOBuKfajJ4sLIPZ+wQSq1TG948Dwud8BWZ2lNpforTaibsRdC0x6JG9FN/s5ZPDdNpwGj50ERrhRZZeX",
+	"uArakM5jFoKdfVlKM1BbhXfDZmVM/QyETq/pY2m3WK24YEguXKI9UNb+cYfuiY2xV6nNf1Zq4pIkWIEg",
+	"GkNh1KwO8B+xZVp3rOJsom9gaXWAaREZY+mm4u/VF39Zh5X9hzJ8Ylvw0c/oUhOBrX+vl2u9F29fLCO/",
+	"HtoTjUbNjXtQbE191gDkSvyezNw5hYQ8o9qoayRbhEX44FvzhZXiLm7/+mrcFHxqKzo/iuh84Ooj/6zF",
+	"qLeT6cRtSIx+n2A1oXuJvSXku6j8PGR+cK0COkSoWoT04LRw6IGL0JfLLOGdnfw0+dLbMv6gZkQg9189",
+	"dr+lEVltfng7OZ9O8q3DYFss8Vu1/9/ZiZhObmkVrdScpmajlst3yjcMF228bZotwav9Ey3kFnYKP6F+",
+	"I24Fqnwkq2VrrnxGilSgs/s0WEAAFZWcyfKjKTuplnODQgN6D+tG5OZKdKLle/gz72Wr73x8faemo63O",
+	"s9V5frM6T2AxAZvhbqoPtXtcN8+HYuTBHaQr4dSgUn4F1N/PYfAvOteHd7FG5zfe7tZ/s9lcn1lNVpHU",
+	"w0ettL6yJscyJnSSGqKuEP04ZrPg5TJ2RphmjnCt8tojir/HVFAjpChhfXYo8j+9IvArGi5v5qZTrshI",
+	"8e2JaeecRENQ2TAD4lZTFY415RwREHvihRxpcYnhDwRMG1TziV/Rkg2rHvl0Pn6p840pIXQ8aZbHtCp3",
+	"ejsj7yeut7cHL7DDo+z15UgTPdixao51asfBazXOhLdlAe/jW20KnQ7efP39ab8Pi8t2SjuQCHA00ruI",
+	"tuHnE6KgWGrzVd3HrjORugBKu3mtt0k2CW/pIytYjLTZmL3FHKOv6zAvke7vxibb9rK9Z1SLWeRJ6/Hw",
+	"BX1l7xf+61e616XyakUFdp0K6UWhC/QoeHmpuHYHEwQD/lFdu1M3JZdVpa9aQlwvcdKaty7c0MPl5bwm",
+	"dE18btv68XPSK+hd3oEss6A1L4c/VxHGvWumN/DsrTq66XDirWnmlk5ZGi1xbk3bMtNiYxtOwD7iFhgh",
+	"AXzKvTa5GNEo0GlVR7yO0hxzABoYvdgnuMXLjJhfKYVvxvN0G43oY1+rGhjY2NmWma/y9Pz22/JiSOY+",
+	"NZq9QpX6SlVaXd80r5ReOR8sVu7g8OMwdr7xQKUBW0I7qpccqUpd6615WU9+Q4OGH9Ekxfw6dJprTqho",
+	"YvQXShYrMPlv19Cgub550tfgC/QmhV3c7FWqiWEryDfsV6IIQeDvqa3wsWT7ap6gDGEw//LBykOrK+xH",
+	"RPyHq/zT2+/YUaUKkR/ud7EbdqHRbiyw6Vvs2pdYViPpxFg7Bz95BWtFQJsErYY2UNwcwsan79dn9UkV",
+	"hSxsfask/P4wVoiYE66CeRz3oCNUGFjcGD9AhyppFkdYNVqW5ApH/ASCRLEmfhUuOQh79HXPxUheUaUk",
+	"IjhowpejDh6dlhpH2M3n4aceegJnbnqq+2qkEQ+FCkobhYn0xOGz/S4xAlmsLn70lVYgV7DstemblsG2",
+	"+TXbYcd4swnBSLnGI+FHfzl8tr+fHT7bf/zXW7ic+bTp6NezsQ4+Ouv0IURTh0c43uKsNQGyELHV/EiN",
+	"tyz23soStw7sVoZ+qkwRg4T3xcstAa5viJcvhR61zyJicowrUiNXyZCE+FVZoAZHPX77yumCuk/nvPLd",
+	"2Hc3R/2vb/2o7sVLHZMIWochAVENtNOLVnDmt3gKvKdTdEh9ruDMgXVa7hXzkR1UdwzZGTX7vYXttmzy",
+	"U7FJfWECXnxNd/fAK70iFrcRTnlsOJ/DDoWfT1TkdB2YNs+iLqJdvF5sDGd14zlMHiAkV4T4AAZoLMHZ",
+	"t5TFKOc3Z+x+Wo2NTzP4CzBFhkEQtxzod2cLo+okBd7gtRkBjKAG00r7Od6IvpIVWFt/+StQu1PVVbtz",
+	"eiwvlaimoGbUaTq9vb39g2edbqfb2e993f26i1eGV9LSEZ8a/UrCByKkZPhHfx6RF8kmwT6Lndqx/Ybw",
+	"hXZa2+yPQyu5TEhB3dsIl4lbO5ZKIpRQMt5LXWGB4bxlxDcMJdQI3oWVJWPUOBhtq0LP50RVzhqEVyws",
+	"abfOC+r2U9l+X/H+Z7AJsLuqqaPcT57jVA6Vb1vk95hyH2zgyRQsONAmQQvlNh/eCmwPiZ2m6z58CHNP",
+	"sFVtbSrFXPksvCFqEjpP8KuOEH+vEBM5uCTQDhhrLM08fVvWrzyUkBmIpjsqxEOC4nd2rNKu9OkxvCK7",
+	"vG1IVanrsg29zUL+HwNt/+XUS1PIqhDhovz1Ycg4m81mHcdfx+TTgR0/IucLqOpgGgtp5pwcpytR6n4l",
+	"K63oxEdqcFnr85o6BoR/glngvBxPcjzhNrU/5kGyYimOydDID96/p2+1EftPQo+BIyAsLH2y1SV3mj4z",
+	"Z+aVHIwWhIX0cBMcxbJ7jTVyN1Z64IETOay79jVZw13Iqc9rJpzFdMkUpXBup3RITimGD+N3YYfsttbm",
+	"IhNuOhgh/OiZqSsNELmM6kR0RV1OesLAU0mH2uSfDOqOcOcdwd12nuJbr4EpOGpfZyWF2IOp3UZUBEbF",
+	"9/FMM7HfzcRBF98RFjuIKU4xBDob2WnlgrlXKSUKOXdHmFNqQrtfJfliY4QQod/xgKS7xAe174j88OA5",
+	"k8GT7mN+8flb5av57jEsKMdrjQcf0OyHGQcQOHrAVW9BU0CyRLuQrVNCfMP3gy/jCO4usj68ImfY1nZo",
+	"y9LOQror37goRFpYDzWH43GBuYY2pR75O7N0XYap8TJOSu2TG83Kg1vJ2hA2Thtkai/kSCfPhjT85UeB",
+	"6vp4FMjhqLacGHmolkrZyjFXG10zElARHOsELg5wb2n8taNTN2RbeXoyPCO8gvOwQ/TuRthtihBho3jt",
+	"kGKrmsY7Z4ZiQ5ZD0E1U7BkTXF9dSHMUcbthoaEBSc1T6+y7vkrT87BU0vNmGxTwFnex8mykuXQPxEjJ",
+	"0o+CEGMov3k4AepnlJ74C3js+iHtzDCccJCXvvFW41ETxDC/hQZpDawZ6FKzK6FdDtUdY+xMMSY6XJ1M",
+	"zLQp7Ax1EvwrFcfK+5LRJ9o0EVFaewlspV50k9yUc61azPGb1+JSzd3CFpOH/6zm19OpE1J8r6rLkqDX",
+	"aaTZyFKBiWSgAZJPqcyv1KzSHu2rZLrv7EXLbK8dNTHl5uL4r8IiX0cCLSzZaW6i5GXj3KorPVA7v/71",
+	"1/8/AAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
