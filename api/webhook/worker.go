@@ -412,7 +412,7 @@ func (w *worker) await(later time.Duration) {
 		next = w.wait
 	}
 	defer w.s.opt.Clock.AfterFunc(max(next.Sub(now), time.Millisecond), w.poke)()
-	if after := w.s.opt.Clock.Now(); after.Sub(now) > time.Second { // the clock was set meanwhile
+	if !w.s.opt.Clock.Now().Before(next) { // it is late already, or the clock was set meanwhile
 		w.poke()
 	}
 	if later > 0 {
