@@ -58,10 +58,7 @@ func start(t testing.TB, changes ...func(*options)) *node {
 	}
 	n := &node{t: t, id: ledger.NewID(), store: o.store, clock: o.Clock}
 	if n.store == nil {
-		file, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "bahi.db"))
-		check(t, err)
-		t.Cleanup(func() { check(t, file.Close()) })
-		n.store = file
+		n.store = openStore(t)
 	}
 	n.sender, n.feed = webhook.New(privacytest.KEK(), !o.public), feed.New()
 	n.book = ledger.NewPipeline(n.store, ledger.PipelineOptions{Now: o.Clock.Now, Observer: func(s *ledger.Set) { n.feed.Observe(s); n.sender.Observe(s) }})
@@ -73,6 +70,14 @@ func start(t testing.TB, changes ...func(*options)) *node {
 	n.stop = sync.OnceFunc(func() { n.feed.Close(); n.sender.Close(); n.book.Close() })
 	t.Cleanup(func() { n.stop() })
 	return n
+}
+
+func openStore(t testing.TB) ledger.Store {
+	t.Helper()
+	file, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "bahi.db"))
+	check(t, err)
+	t.Cleanup(func() { check(t, file.Close()) })
+	return file
 }
 
 // Write keeps what is logged.
