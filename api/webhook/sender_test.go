@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestEventsOfASubjectComeInTheirOrder(t *testing.T) {
+	t.Parallel()
 	clock := newFast(500)
 	n := start(t, func(o *options) { o.Clock, o.Lease, o.Try = clock, time.Hour, time.Minute })
 	r := newReceiver(t, func(e told, try int) int {
@@ -51,6 +52,7 @@ func TestEventsOfASubjectComeInTheirOrder(t *testing.T) {
 
 // An endpoint that answers nothing is in nobody's way.
 func TestSlowEndpointDelaysNoOther(t *testing.T) {
+	t.Parallel()
 	n := start(t, func(o *options) { o.Try = 10 * time.Second })
 	hanging := make(chan struct{})
 	slow := newReceiver(t, func(told, int) int { <-hanging; return 200 })
@@ -65,8 +67,8 @@ func TestSlowEndpointDelaysNoOther(t *testing.T) {
 		n.happen(step, ids...)
 	}
 	eventually(t, "the quick one has all", func() bool { return len(quick.taken()) == 500 })
-	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("it took %v", took)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v, half as long as the other one may take to answer", took)
 	}
 	quick.hasAll(500)
 	eventually(t, "the slow one is busy", func() bool { slow.mu.Lock(); defer slow.mu.Unlock(); return slow.most == 16 })
@@ -74,6 +76,7 @@ func TestSlowEndpointDelaysNoOther(t *testing.T) {
 }
 
 func TestRotation(t *testing.T) {
+	t.Parallel()
 	n := start(t)
 	r := newReceiver(t, nil)
 	r.timely = true
@@ -109,6 +112,7 @@ func TestRotation(t *testing.T) {
 }
 
 func TestDeadAfterThreeDays(t *testing.T) {
+	t.Parallel()
 	clock := banks.NewManualClock(time.Now())
 	n := start(t, func(o *options) { o.Clock, o.Lease = clock, 1000*time.Hour })
 	var heals atomic.Bool
@@ -321,6 +325,7 @@ func TestCertificatesAreVerified(t *testing.T) {
 
 // What was under way when the node was killed is sent again, and nothing is lost.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	store := openStore(t)
 	clock := newFast(200)
 	r := newReceiver(t, func(e told, try int) int {
@@ -352,28 +357,30 @@ func TestKilled(t *testing.T) {
 // Of two nodes one sends, and the other takes over: at once when it knows the first to be
 // dead, else when the lease is over.
 func TestTwoNodes(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		end   func(*node)
 		known bool
-		least time.Duration
+		lease time.Duration
 	}{
-		{"the one that sends leaves", func(n *node) { n.stop() }, false, 0},
-		{"it is known to be dead", func(n *node) { n.crash() }, true, 0},
-		{"it is silent", func(n *node) { n.crash() }, false, 500 * time.Millisecond},
+		{"the one that sends leaves", func(n *node) { n.stop() }, false, time.Hour},
+		{"it is known to be dead", func(n *node) { n.crash() }, true, time.Hour},
+		{"it is silent", func(n *node) { n.crash() }, false, 1200 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			store := memory.New()
 			var gone atomic.Pointer[ledger.ID]
 			with := func(o *options) {
-				o.store, o.Lease = store, 600*time.Millisecond
+				o.store, o.Lease = store, c.lease
 				o.Dead = func(id ledger.ID) bool { known := gone.Load(); return known != nil && *known == id }
 			}
 			nodes := []*node{start(t, with), start(t, with)}
 			r := newReceiver(t, nil)
 			e := nodes[0].endpoint(r)
 			ids := subjects(10)
-			for step := range 20 { // longer than two leases
+			for step := range 20 { // for longer than the short lease
 				nodes[step%2].happen(step, ids...)
 				time.Sleep(60 * time.Millisecond)
 			}
@@ -395,8 +402,8 @@ func TestTwoNodes(t *testing.T) {
 			eventually(t, "the other node goes on", func() bool { return len(r.taken()) >= 210 })
 			took := time.Since(began)
 			t.Logf("the other node took %v", took)
-			if took < c.least || c.least == 0 && took > 400*time.Millisecond {
-				t.Errorf("it took %v", took)
+			if c.lease < time.Hour && took < c.lease/2 {
+				t.Errorf("it took %v, before the lease was over", took)
 			}
 			r.hasAll(210)
 		})
@@ -522,6 +529,7 @@ func TestDeleted(t *testing.T) {
 
 // The answer of an endpoint is not read without end, and what it is is not waited for.
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	n := start(t, func(o *options) { o.Try = 300 * time.Millisecond })
 	r := newReceiver(t, func(e told, _ int) int { return int(200 + 300*(e.Sequence%2)) })
 	r.hook = func(w http.ResponseWriter, q *http.Request, e told) bool {
@@ -550,6 +558,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestNothingThereIsAFailure(t *testing.T) {
+	t.Parallel()
 	n := start(t, func(o *options) { o.Try = 100 * time.Millisecond })
 	r := newReceiver(t, func(told, int) int { time.Sleep(time.Second); return 200 })
 	hung := n.endpoint(r)
