@@ -14,16 +14,16 @@ const day = 24 * time.Hour
 // limited is a book with limits.
 func limited(t testing.TB, limits *ledger.Limits) *book {
 	b := newBook(t)
-	b.pipe.Close()
 	b.limit(limits)
 	return b
 }
 
-// limit makes a pipeline with other limits.
+// limit goes on with other limits.
 func (b *book) limit(limits *ledger.Limits) {
+	b.pipe.Close()
 	policy := ledger.DefaultPolicy()
 	policy.Limits = limits
-	b.pipe = ledger.NewPipeline(b.store, ledger.PipelineOptions{Now: func() time.Time { return b.now }, Policy: &policy})
+	b.pipe = ledger.NewPipeline(b.store, ledger.PipelineOptions{Now: func() time.Time { return b.now }, Policy: &policy, Log: quiet})
 }
 
 // india are India's limits with nothing held.
@@ -418,7 +418,6 @@ func TestLimitsWhereClocksDiffer(t *testing.T) {
 	ravi, _ := b.somebody(ledger.Person, "HDFC")
 	start := b.now
 	b.paid(asha, ravi, rs(60_000))
-	b.pipe.Close()
 	b.limit(india())
 	b.when(start.Add(-time.Minute)).paid(asha, ravi, rs(30_000))
 	b.limits(asha, ravi, rs(10_000)+1, ledger.LimitAmount, start.Add(day))
