@@ -197,7 +197,7 @@ func TestManyPaymentsAreMerged(t *testing.T) {
 	asha, _ := b.somebody(ledger.Person, "SBIN")
 	ravi, _ := b.somebody(ledger.Person, "HDFC")
 	start := b.now
-	var at []time.Time // of those that went through
+	var at []time.Time    // of those that went through
 	for n := range 1200 { // for four days: four times as often as there is room for
 		b.when(start.Add(time.Duration(n) * 5 * time.Minute))
 		tr := b.pay(asha, ravi, each)
@@ -229,7 +229,7 @@ func TestManyPaymentsAreMerged(t *testing.T) {
 	}
 	b.limit(&ledger.Limits{Default: ledger.AppLimits{Window: day, ToPerson: ledger.Limit{Sum: ledger.Sums{"INR": 1 << 60}}}})
 	for n := range 500 {
-		b.when(b.now.Add(time.Duration(n) * time.Second)).paid(asha, ravi, each)
+		b.when(b.now.Add(time.Duration(n)*time.Second)).paid(asha, ravi, each)
 	}
 	if body := strings.Join(b.usages(), ""); len(body) > 180 {
 		t.Errorf("far from every limit a usage is %d long: %s", len(body), body)
