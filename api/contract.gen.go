@@ -775,6 +775,33 @@ func (e PartyKind) Valid() bool {
 	}
 }
 
+// Defines values for PotState.
+const (
+	PotStateClosed  PotState = "closed"
+	PotStateClosing PotState = "closing"
+	PotStateFailed  PotState = "failed"
+	PotStateFunding PotState = "funding"
+	PotStateOpen    PotState = "open"
+)
+
+// Valid indicates whether the value is a known member of the PotState enum.
+func (e PotState) Valid() bool {
+	switch e {
+	case PotStateClosed:
+		return true
+	case PotStateClosing:
+		return true
+	case PotStateFailed:
+		return true
+	case PotStateFunding:
+		return true
+	case PotStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReconciliationRunState.
 const (
 	ReconciliationRunStateEnded     ReconciliationRunState = "ended"
@@ -1551,6 +1578,13 @@ type Address struct {
 	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
 	Instrument *string `json:"instrument,omitempty"`
 
+	// Invite Beside the `phone` of a payee: where nobody has it, the money is put aside for who will have it, who can claim it for 24 hours (or as long as the operator has set); else it
+	// goes back by itself. The transfer's payee is then a `pot`.
+	//
+	//
+	// Example: true
+	Invite bool `json:"invite,omitempty,omitzero"`
+
 	// Link A pasted link or scanned QR code, `upi://pay?pa=…&pn=…`. Payee only.
 	//
 	// Example: upi://pay?pa=chaipoint@okicici&pn=Chai%20Point
@@ -1615,7 +1649,13 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`; there may be new ones.
+	// Type The thing and what became of it. There may be new ones.
+	//
+	// - `transfer.` and the state that a transfer came to; `transfer.refunded`: some of a payment was given back.
+	// - `party.stopped`, `party.started`: of a person's payments.
+	// - `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or could not be.
+	//   `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it.
+	//
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -2173,7 +2213,7 @@ type Bubble struct {
 
 // BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
 type BubbleSide struct {
-	// Action What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+	// Action What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 	Action NextAction `json:"action"`
 
@@ -2376,7 +2416,11 @@ type Event string
 // EventData What has changed, by its kind, and what a chat shows of it.
 type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
-	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+	Bubble Bubble   `json:"bubble,omitempty,omitzero"`
+	Claim  PotClaim `json:"claim,omitempty,omitzero"`
+
+	// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+	Pot Pot `json:"pot,omitempty,omitzero"`
 
 	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
@@ -2858,6 +2902,19 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// NewClaim defines model for NewClaim.
+type NewClaim struct {
+	// Instrument The bank account or wallet of the party that is paid; its default one where it is left out.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument string `json:"instrument,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
 // NewCorrection defines model for NewCorrection.
 type NewCorrection struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -2998,6 +3055,52 @@ type NewReconciliationRun struct {
 	//
 	// Example: 2026-11-26
 	Until openapi_types.Date `json:"until"`
+}
+
+// NewRedPacket defines model for NewRedPacket.
+type NewRedPacket struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Conversation Your id of the conversation; packets can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresIn For how many seconds it can be claimed, from when the money is in it. Where it is left out as long as an invitation, which the operator sets, and which is 86400 (a day) where that does not.
+	//
+	// Example: 86400
+	ExpiresIn *int `json:"expires_in,omitempty"`
+
+	// Members The parties of your app that may claim it; where it is left out any of them may. Who makes it is none of them unless named.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Mode How; see above. `random` where it is left out.
+	//
+	// Example: random
+	Mode string `json:"mode,omitempty,omitzero"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Shares In how many shares it is divided; each is at least one minor unit.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
 }
 
 // NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
@@ -3183,7 +3286,7 @@ type NewWebhook struct {
 	URL string `json:"url"`
 }
 
-// NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+// NextAction What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 // invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 type NextAction = string
 
@@ -3323,6 +3426,227 @@ type PlannedPosting struct {
 	// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 	Event Event `json:"event"`
 }
+
+// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+type Pot struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Claimed How many are claimed, those among them that are on their way or wait for another try.
+	//
+	// Example: 3
+	Claimed int `json:"claimed"`
+
+	// Commitment Of random shares: see how they are made.
+	//
+	// Example: 9b74c9897bac770ffc029102a200c5de8f1b9e1a2d1f7e2f4c1e0d2b3a495867
+	Commitment string `json:"commitment,omitempty,omitzero"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-11-08T18:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Until when it can be claimed, once the money is in it.
+	//
+	// Example: 2026-11-09T18:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Failure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+	Failure PotFailure `json:"failure,omitempty,omitzero"`
+
+	// Funding 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Funding TransferID `json:"funding"`
+
+	// ID The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID PotID `json:"id"`
+
+	// Left What is in it.
+	Left Balance `json:"left"`
+	Mode PotMode `json:"mode"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	//
+	// Example: ••••0042
+	Phone  string   `json:"phone,omitempty,omitzero"`
+	Sender PotParty `json:"sender"`
+
+	// Shares In how many shares it is divided.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
+
+	// State `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+	// empty. `failed`: the money never came into it, and `failure` says why.
+	//
+	//
+	// Example: open
+	State PotState `json:"state"`
+
+	// StatusText The state in plain words.
+	//
+	// Example: 3 of 8 claimed
+	StatusText string `json:"status_text"`
+
+	// Type `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+	Type PotType `json:"type"`
+
+	// UpdatedAt Example: 2026-11-08T18:31:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PotClaim defines model for PotClaim.
+type PotClaim struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// ClaimedAt Example: 2026-11-08T18:31:00.123456Z
+	ClaimedAt time.Time `json:"claimed_at"`
+
+	// N Which share.
+	//
+	// Example: 3
+	N int `json:"n"`
+
+	// Name Empty once the person is erased.
+	//
+	// Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotClaimed defines model for PotClaimed.
+type PotClaimed struct {
+	Claim PotClaim `json:"claim"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Transfer Transfer `json:"transfer"`
+}
+
+// PotDetail defines model for PotDetail.
+type PotDetail struct {
+	// Embedded struct due to allOf(#/components/schemas/Pot)
+	Pot `yaml:",inline"`
+	// Embedded fields due to inline allOf schema
+	// AllShares All shares in their order, claimed or not, once it is closed.
+	AllShares []Money `json:"all_shares,omitempty,omitzero"`
+
+	// Claims In the order of the shares.
+	Claims []PotClaim `json:"claims"`
+
+	// Members Who may claim it, where not anybody.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Returns What went back to the sender, or is on its way.
+	Returns []PotReturn `json:"returns"`
+
+	// Seed Of random shares, once it is closed: see how they are made.
+	//
+	// Example: 5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+	Seed string `json:"seed,omitempty,omitzero"`
+}
+
+// PotFailure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+type PotFailure struct {
+	// Detail For people.
+	//
+	// Example: One of the wallets is frozen. Ask the operator.
+	Detail string `json:"detail"`
+
+	// Reason Why a transfer did not simply complete. There may be new ones.
+	Reason FailureReason `json:"reason"`
+}
+
+// PotID The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotID = string
+
+// PotList defines model for PotList.
+type PotList struct {
+	Data []Pot `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// PotMode defines model for PotMode.
+type PotMode = string
+
+// PotPartState `under_way`; `paid`; `failed`: the money is in the pot again.
+type PotPartState = string
+
+// PotParty defines model for PotParty.
+type PotParty struct {
+	// Name Empty once the person is erased.
+	//
+	// Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
+// PotReturn defines model for PotReturn.
+type PotReturn struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// At Example: 2026-11-09T18:30:00.123456Z
+	At time.Time `json:"at"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotState `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+// empty. `failed`: the money never came into it, and `failure` says why.
+//
+// Example: open
+type PotState string
+
+// PotType `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+type PotType = string
 
 // Problem Why a request was refused (RFC 9457).
 type Problem struct {
@@ -3867,10 +4191,10 @@ type Transfer struct {
 	// Note Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payee One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payee TransferEnd `json:"payee"`
 
-	// Payer One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payer One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payer TransferEnd `json:"payer"`
 
 	// RRN Retrieval reference number, as on the banks' statements. It comes again after ten years.
@@ -3934,7 +4258,7 @@ type TransferDetail struct {
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
-// TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+// TransferEnd One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 type TransferEnd struct {
 	// Account The last four digits of an account's number; for an inspector, all of it.
 	//
@@ -3960,6 +4284,11 @@ type TransferEnd struct {
 	//
 	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot,omitempty,omitzero"`
 
 	// UPI A UPI id. Capitals are taken and made small.
 	//
@@ -4554,6 +4883,11 @@ type PartyParam = PartyID
 // Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
 type PayeeParam = TrustedPayeeID
 
+// PotParam The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotParam = PotID
+
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
 
@@ -4882,6 +5216,40 @@ type StartPaymentsParams struct {
 type StopPaymentsParams struct {
 	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListPotsParams defines parameters for ListPots.
+type ListPotsParams struct {
+	// Conversation Your id of the conversation.
+	Conversation string `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+
+	// Party Who made it, or is one of its `members`.
+	Party PartyID  `form:"party,omitempty" json:"party,omitempty,omitzero"`
+	State PotState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateRedPacketParams defines parameters for CreateRedPacket.
+type CreateRedPacketParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelPotParams defines parameters for CancelPot.
+type CancelPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ClaimPotParams defines parameters for ClaimPot.
+type ClaimPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
 // GetBalanceReportParams defines parameters for GetBalanceReport.
@@ -5264,6 +5632,12 @@ type LinkInstrumentJSONRequestBody = NewInstrument
 // TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
 type TrustPayeeJSONRequestBody = NewTrustedPayee
 
+// CreateRedPacketJSONRequestBody defines body for CreateRedPacket for application/json ContentType.
+type CreateRedPacketJSONRequestBody = NewRedPacket
+
+// ClaimPotJSONRequestBody defines body for ClaimPot for application/json ContentType.
+type ClaimPotJSONRequestBody = NewClaim
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
@@ -5455,6 +5829,21 @@ type ServerInterface interface {
 	// DistrustPayee Trust a payee no more
 	// (DELETE /v1/parties/{party}/trusted/{payee})
 	DistrustPayee(ctx echo.Context, party PartyParam, payee PayeeParam) error
+	// ListPots List invitations and red packets
+	// (GET /v1/pots)
+	ListPots(ctx echo.Context, params ListPotsParams) error
+	// CreateRedPacket Make a red packet
+	// (POST /v1/pots)
+	CreateRedPacket(ctx echo.Context, params CreateRedPacketParams) error
+	// GetPot Get an invitation or a red packet
+	// (GET /v1/pots/{pot})
+	GetPot(ctx echo.Context, pot PotParam) error
+	// CancelPot Cancel an invitation
+	// (POST /v1/pots/{pot}/cancel)
+	CancelPot(ctx echo.Context, pot PotParam, params CancelPotParams) error
+	// ClaimPot Claim a share
+	// (POST /v1/pots/{pot}/claims)
+	ClaimPot(ctx echo.Context, pot PotParam, params ClaimPotParams) error
 	// GetReconciliation See how the reconciliation stands
 	// (GET /v1/reconciliation)
 	GetReconciliation(ctx echo.Context) error
@@ -6364,6 +6753,91 @@ func (w *ServerInterfaceWrapper) DistrustPayee(ctx echo.Context) error {
 	return w.Handler.DistrustPayee(ctx, party, payee)
 }
 
+// ListPots reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListPots(ctx echo.Context) error {
+	var params ListPotsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of funding, open, closing, closed, failed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListPots(ctx, params)
+}
+
+// CreateRedPacket reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CreateRedPacket(ctx echo.Context) error {
+	var params CreateRedPacketParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CreateRedPacket(ctx, params)
+}
+
+// GetPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetPot(ctx, pot)
+}
+
+// CancelPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params CancelPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelPot(ctx, pot, params)
+}
+
+// ClaimPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ClaimPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params ClaimPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.ClaimPot(ctx, pot, params)
+}
+
 // GetReconciliation reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetReconciliation(ctx echo.Context) error {
 	return w.Handler.GetReconciliation(ctx)
@@ -7236,6 +7710,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/test", wrapper.TestWebhook, options.OperationMiddlewares["TestWebhook"]...)
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["ReplayWebhook"]...)
 	router.GET(options.BaseURL+"/v1/webhooks/:webhook/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["ListWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/v1/pots", wrapper.ListPots, options.OperationMiddlewares["ListPots"]...)
+	router.POST(options.BaseURL+"/v1/pots", wrapper.CreateRedPacket, options.OperationMiddlewares["CreateRedPacket"]...)
+	router.GET(options.BaseURL+"/v1/pots/:pot", wrapper.GetPot, options.OperationMiddlewares["GetPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/claims", wrapper.ClaimPot, options.OperationMiddlewares["ClaimPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/cancel", wrapper.CancelPot, options.OperationMiddlewares["CancelPot"]...)
 	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
 	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
 	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
@@ -7257,704 +7736,769 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu31S/6Kih+2SV7u4ciORfNpVLJ6GZPLEuKJFu+jA8JdoNDZJoA3UAPRUs6ldrPcJ7g/PG9w36d",
-	"PMkprAWg0U00L6OxndTZrqQ0JLtxXVhY199630nlbC4FE1p1Tt93poxmrIA/z0s9ZULzlGpmPmdMpQWf",
-	"ay5F57TzlVwQLQkNHup2kg57R2fznHVOOw8ZLVjRSToF+6XkBcs6p7ooWdJR6ZTNqGlRL+fmSaULLq46",
-	"Hz8mnUc0nbJHUuhC5qt9PpUFmcoFyaW4IlyTGV2SMSPXbK7rfc/Lcc7ThMzouz16xf683z/cP+r1egnh",
-	"s1mp6ThnOw7sImOzudRMpMtXbJ7TpXmtOb6RaWdEFlMmiJ5yRbgiesrIhBdKEyrUghVm0cx312yZEHpF",
-	"uTBDr7pmopx1Tn/qmKY6PyeRoTxjdPIyp2lkU87J3PxAuIA+cnmVEFkQSkQ5G7OCyAnJGb1hqrZcx/0H",
-	"g/11yzGRxYzqzmmHC3100Ek6My74zIyz5wfIhWZXrIARvmK/lEzpi8gSPaczpnBxCnzKDFaWhRms6pIv",
-	"+Q0zW6slKRWu5FKWhKrr+g73+icPJvt0kB5kxw/SfXYy7tOjyaCXHbDj8f5ksnZ7Z/TdMyau9LRzenQA",
-	"s3Ef+7EFf8V0sTyfaFaszuc1S6XIlBnvgnJNxmwiCwar7+dnpjpnVLOsNof+2iG6Fe5HVvhj0pnTgs6Y",
-	"dkc1TWUp9KOyKAyFrg7zzZQRig/dUyS1z9WX9OL5q07S4ebxX0pWLDtJR9CZ+cU9XyPUjE1omWv/YrCo",
-	"+2Z8WrPCtPV//XS+9+PP7/c//qkTW1w79JdmPpvGXSPudEoLbSja/g40DaOfUz2tBg//rFvqPxVs0jnt",
-	"/Nf9ihPex1/VfT86PcXRxqnADFOZ7RYpI2M25SIjiylPp4YuxuyKizPSc9wAPgsurmrLf/Cg34+vPoU+",
-	"o0vfS3Y+mw+puF6z2GMqrg2FyIy1rKd54tbraXp/JDOGQykYrcYS68o8cPu+zNsXj/FekUXBUjPPdf2l",
-	"/qlbd1p15HouCyUjJDMS7J0epvDryJCxIY05vWKWhdTP5vmPk1+levPD5PHR+MvZ8VX/Bf9VXrUfV9Nl",
-	"C8cbHB6uHE+692tv72S49/MX8UP65IYJ/WY5Z2p1Ii9EvjSDVywhihm+pFlGxkuSytmMqjMy0gUVasKK",
-	"7v8cEaWpYZcTcyvlOdFTqvFAkAXX0+DZUX0BqjYSy1e7c8qzlhXQMNSWBej3BlswfZjyW8r1Zp4PkxGE",
-	"mTfMlYX8v2DmwAsp6lu534sP2bTUeshn9B2eafP2hgMeSCpfs8hV8IO5bOVCENMxjD28jbvkFdxVHCWs",
-	"UmRGZDHszTx9zZZmUopOWAKvXklZv9Q6M3W1BwKF2xqUKKuJBuPbMwPc8qIGsq1vWkjEZO//biPeC6F0",
-	"Uc7Y2kuG+4fuKcKzFt5XPXVrBlGNxjKIr9lyzbiu2RIGlBAhNeFaEcXSgumWAV5vWNB1I/uaLe2QnlGl",
-	"gf4vHm+46yzfyqnSlv7hRC+oISiawfVMlC4YndXJxFx3bRRiut+D/vcuHreysd7mM/yM3bC8ZXF7lvSZ",
-	"lYjvkSlVU6bOCKPpFD642RlOTXLTlrvCCylR9CCT0nAxntul4Io0D3ynF98qaHBr6q9Te2/vpI3an/FZ",
-	"jGcZdW1GxRJ0NlREqCYzqeqa02ELd8qh1Sh7Ogz506AXMqh+lEE9kynNWzRKOgNRjtCCkUXBtWYiIVRk",
-	"RuhDgSqn4qqEa7Icj3OGj372RFzlXE3h0a+4yPgZYblixH7/eZc8fPSSHDyo78yU7108b7lCchxlXOJl",
-	"Al8MZd46exrE9uYFTJXmfzCLTqlIWb4rl75jruzW4i0bT6W8jnGacyeNri7FjClFr9hZNW8p8ODqYrly",
-	"IQ3XTnWBI9gDaeK3neVrfiWoLgu2ZrLKPaMSQhVymYKpMm/YOG76NJmKF/uTkzfHP+jy5KtF8b3Kb8pZ",
-	"/u38F/38u1+up78s7jPx5a8vH33PDh9mv/z66EJ8/8sP3z9dzr77Gz1/cP5jNv9+8d2zl3J/9jw/fvLN",
-	"F7MHbx6eX/35z5uWyo9xFxnrdkv2hs+Y0nQ2X12yt1MmCIV1g1VjGeE6MaziW8HfmYvSiGn1Ves/ON7v",
-	"Hz446PU2zVH7jtvmOFg3wzUs+iUt9Lo7f25+XyeGwAO3vuehe3vTv6RLxtaJRfYK10WpjFg/N8+3jmrJ",
-	"bq9pv8EeYEB2cK/YXBbaquBrbQNnoEzwieGHXJGcTTSRZePAGDo5ff7qm8enac4o7EaLwm17XGMyihmJ",
-	"gsG+8kuwZtCfPLqtDVyto42s6rm2pkthVDV9ajSbV08fkf39/RNizgRYFA3bZcISR0aXzigzltLwsF+N",
-	"EESey0VkT8hzqa2yNynkbAR39kjLhsI36A2O9vr9vcFB2zq0btBBr33KD6m43sryUY3EbErLGKwtJD6K",
-	"iBHsoMUIhmNrN9+Bju0EzDux3t3SWocDfWptTiu0o8jfXr94DvfWo9ffoe1ZGfZBxzne3nMm5znrkosm",
-	"XZDReZqyuR6RdCqlYuqUjOh8nvOUmtbv/0NJMUrISLN3+n6qbkamcfw0zykXDfJJ1U3LcliDWczmbvro",
-	"JPZd9BL8vGYVChnhmubb2gny58Xb/fxOZnTZJYb2FlOZG76v9CYmtvFYmDN1m4PxYs5Eq3FHKoaKnRG2",
-	"jSJq/hSGAyRWLOeKTMzwp3LBbliBuobUU1YoawyhDZsW8qzYFKQZSlTwntBcMT+HsZQ5oyKYBFxtGy9V",
-	"8oSbIZl1NjRkDnGDeuZ6OdzCwxAbvLubd2bGr3XBowY2N3oVGrtxO4TMmCJqaraFmme2XGFl+7rVIr+R",
-	"kTHKOM3bO6Ki9vid0ELib/rHp/u9017vxzY7n9yN1N/wfJ20Y/T4e8o5y7ggV4Us5wpnUDBGMn7FtUrw",
-	"+qKCvHP+HiN+jEvtjSFn5h0p7KkBO6AGW0ECDkxzOi4FGhzMUqEJArVeKjTLuuRCK6JyfGJGl2g4ddes",
-	"EbwMZ9VTtoSDdSlqS/iu1+vf7x096M7v9wdxac3M9dNkiDfWJLtuQe0j64RZ98wnSI7YgJUad7DZmkXV",
-	"1R5NuKC52Q4uSCbLcZ0uB7+14fYtzXO2wYe3gGf+zVx4a1T4FkvGb6a+/8amZDvTNRRvR7OO4O0jt6b3",
-	"JyKbS+7tx5tNCy8EM1Q9M4wqtC7UvDVqTlOmzmpMq+BXU/iDCVleTf897Q9bbfkn2CO2tENwtHqjHeI3",
-	"MUJsN9HbGiXecpHJxTrKhgfaaBp+vDVJY+dA0B9NG2ouhUJZ6CHNbDiJ+ZRKoRkaA0LlYF7Icc5mX4AA",
-	"bwR6t9TmjcwMsBTXQi7EcMJZbhhFxjTluZ3ajMGFf9mhM7A/X3bclQ0vdcljnkEYyoxRQagAudaclL90",
-	"kg62eNq5b1+GBTK3dQr9FuJ0TKf81BpvT7cMXGFKD3m2XaCLucVKZWQec7FwDTT2JohAmYISBgPFsw3x",
-	"E1LogqaaZJLhZKf0hlW04UduF/e0voQftzY34eu4tatkFUTJzGhulDMj/TyXemo0JThSWhYYOhMEp32/",
-	"Z6liD6OMYiOwj9+vwpE+YiyAmOQ8/TR6clLLUEg9RIN6bsPKaqTlnjPzy9iYa5adghsPPsD8aF4wmi2J",
-	"YkJ3ybm6tiLekjEjrszp0jCXMU0hBOr2xHFSJw4/spQKs/tjRuw8WLaGClonftcE4clywpFg5wUzS4RC",
-	"229LIk9lMeZZhhrxrWmkkDmDZaJ5LhesxnbOwVEjJ8Q8RGiZcW2uaLqEKacFA8HUrrX6tI3frzb+udHd",
-	"/Wja9nhl4He1t+jNhim7qWaoOd7d3n0pBfukbUP36JAVVNX3DERXQ26ZEZIifjdUBlGq9dGeubWSzlmh",
-	"pCCLqYQ2sHmiuLknGrt7OOml+/RwMO7Rg4P0QRruZj/g8TDV9m2sT+Qu9vBCV/O/7WR/25N7IYywQ/Mn",
-	"RYFRV1uSwScvzYuyIKBNxeZ3ZiNAwWWLztm7m/JzqZ/KUmR3d59NoLn6TebCmap74+H5V4YNPd0/Hzw6",
-	"eHz84NH+k5OH/fOjp4Pe44Mnxw/3z/ufxrcO6nzLjWqrmwkfviO+5eaO22oDvKhGkZCam/sOt/ONlM9o",
-	"ccV+T+IF/4fMIHJAS0lyM4Df9qC+kfIbKpavqsZuT7tSDmdULIeFbSyg3H6v5yQK5S2RdD6vrEAQtqSI",
-	"tCH7ihU3rDiz4UuC2egl8FJNwQSnVfXOp9D3IBTIpCRmOYhdJbWOzpvTvQsqB0ONWxcVLgwXQBJg0Pcr",
-	"aWVWF4pCIEaZjCBSfg+CpEeh6huQTPDIZorxcfcfk0+htW9FmKaSfaIiWW8roLXXTGSEgiQQmn0LdiOv",
-	"WUaoIpeQVCML/it0d0owSYZclr3efnrNlvAHu+x8GuPsh4yT3NCcZ+T85QXB6MB2/a4+sztmnnYcIPYW",
-	"lR2qQR5v377dayYerdvp2rOfTCU3lKMy8ykUMi7VMiSLCBd1xyZMEwGfghcnG/FX5hRSe6I+hTYOQ2Xg",
-	"zeqxBgcE1xh90EYoMMG7oA5zqwu5iF005DNYD7OkZCRLncoZG1oLxKjK/fr8P4YDzQuZMqU+mbp4RRjD",
-	"a2YugbKhprwBR1z1GBw5s7LmQRusjhYsu+9n5hdCiWAL8+wn8Z7BoG5l2GUca0iuZda/gRFqwfJ8D81Q",
-	"cOdX1pHMBrX8djLRt0KV87ksNMu+YRmnb2A1/hgxEHRzlua0wKsrFowhC2taHD3CEe49EanMuLga/ZYL",
-	"5Xfd5b4xFXWbU02UnDGYUS7xDtY+TCkh6ZSKKwgaJJNCzogsteKZOQmpeRc8hGMqrmGioPcywVlGtDQz",
-	"mRdyzgrN0UyN4TANJ3bvwV7v4E3vBJ3Y3f5g/+Dw6MdOkLSVUc3AyL9qkzebY7pbnZnTwuHnbmfVVZ90",
-	"eFYfDk3TDQENx/1OzVdg3vipt3dC9yY/v98fxFx/hk1QS3tNj8jSOUSqUVajiRjGVpuWOdtEyq+ktTuW",
-	"43+wVMfGQSFOn+tTwjOVQACbgnOtynTaJefEJ1KizJbKMs/QW+mtGNyFsJgrSZaYhnFD85LFc5S20Yxj",
-	"U4bBxePi5UQz0SWPmeA0V1UsDs35NYP5TKRZS3SiIlc1ow3EBngegkeAhK+YeaiZkNqeTRiJ5U86iylt",
-	"CcycMT2VyEELWWqfKWI5rQ8QgSQx0aCPL5+8Ifdv+ve9/fP+e/fnx9jCLaaRkJRz4WTehIxKxYpTDDWE",
-	"jA5wOU/APlVQs0Z2HDCukZMzumSEIUyjU6Bjs/RjtpTQSi0mCixfEIHTXPb6zMzdtf4cPuhH3XOVX+2n",
-	"Dni6zZztBjjKSQwXqgLWJB4KzLFlSj3j6EOrM66MargyuGYztUU6rOG1H30ftCgoyIJBNuOmRp6zd9pm",
-	"RTZnBoNpmYELAg5EojHN0c32vopvcLEMcD47p529/uCw1+31TCtpwTKOOAetzx8EjzefAZ/N+tf3ez33",
-	"+qSQvzLh46mCkNHT1w8vnodxvnOpjMwNAlS1tkoxmHx9w4JJr8+0xcfq0972jSAIZW22q3vuY7g4W3bi",
-	"1ud95P7CxdohNztcw9bcJ/cI0bJMp4TXA3zM0u+UTe2+2WqYIMs16d3mpgfBOdBi4jfZL2u1i8FM/Rqu",
-	"OTLPOLpDGuLKzB2ndUP/RgoGe7tZuul3Qbh5sL10cws6rtKzd8rCTjpgytoYVwMPGXGC/bJKRI9c2GUN",
-	"kMDuxCnpJ2SQkH3yr3/+d+LlBEqu6HwHGovesUYk3TT01+YZQ48ulm63kLmQJM3k3YLZzhNHLiFdtl81",
-	"SHV3cddAp3/YZfMcwkCjgkVFATZWlKJQaJh7lzxj1OhA5FdWSCMwAFyNlk1+0+n1ej3UCR4cd1YDdd6f",
-	"JP3juNwdsr7141uFzDjFiOdTtDmmMmNodPT30Shpe0IxrXM2Y0JDJL4hIg5/YliifQEioPEN89uEMWX+",
-	"VaWaM6HYqHsp3oI4rdgNK2hei2IGzyJoZyDJTsoCZFnzCJw2iOCElGI+ZyjaY36gnFQjAjnPCpxuVj5y",
-	"OgHRn1B1KdwL/7U/Ip+BzPbtq2e+mf8x2N8ffX5KpAU4IKqcgXfTry9x/gAbT2214RmjAO/RCMqN3vy1",
-	"0K3j9q1+ramGlb+bUwW3wh92spxdo5k9ophG5Yy9A1JR5KqQCzJeYrSM0d+mzGUVjJfEXolwqmwKBwpN",
-	"SSfndMxzDqH4ZmTwBxephMvIth/J7kg651lWWIMCzTKOyYgvgxW38lxT04RIHYjm5orMKccgQPaOpjpf",
-	"Al0v6BI1ziXGA5nv5IQsrevFnFYKfZySERwic2wqyAHzaT6VAk7VlIosZ5gEg6dvdHYpxgwMGBgwUzAH",
-	"kGVWbWQWiwnNaT4C45vnV3Uyfd/BpkEAnVKzIjP6Lpw/RhiG3/RXrCGVuL7DGmIKrDtcCQbfmfP+kE65",
-	"mamQuksgQxAO5aoVhk9UuhGA4enrR6GIuaq7TmWeQcw6mgGUj8cqYEhqhZG/ojecXCwhgDM40CcnGyAK",
-	"ko7wd8wWh9ZeSCtCJH6d4OxXjl3Sebd3JffMl3tWB4ElPPd5hNXv6prP96RNwN2DKGMzOtgtq0ggCW0U",
-	"wKonPyaeolrzcsJj4BwhXBF8LzFHHUPmIMAiwOpomJXoDa/fo3/9S4Vu0x3u/fx+kERNWTusQQABEg20",
-	"DkkY7YbmcNqomOZc6+PnQm0wDhw1jHTmjfVGuh1mlvNYauQ5pKWxjJifwXOXUiFYRv7+CrwzCRmVc356",
-	"//6cLv8yp3/+1z//29z9g6O5MH+Pmge2mm7ttXRKOYzor/KapzzlvpFHU8r/x6D30vxYP1+DXq/3CfOd",
-	"x5PFzle3aWsK3Jw3dtjYQfPGne0g3A67HzN4bes5fnHSPzl+cHRopNdBfTKXl1/81N87+RnF16Okf/Bp",
-	"8ynnfG0GtQtm5op8+/KC8IzkjEKST4KC2hIOGXnhchqEBGeAEdMMOTP3ggdtwuNrxUomQIxXdKkSwieX",
-	"AtGqzBMpFeZ7cxOE9N2Q+FaIukG/rUhcllcNDo8+/tV+az4ffeJ6Ii9al1nkQ2QiZ8AqEagLtqYg/aFH",
-	"4GNM5pzPn9xE2fVrOWM2pIsq5w3qkguNYVA5uItyRpUmUqR4QijJudKJRzVCL5FN10hslJCq/Pgjno1s",
-	"ZhOfsVWJBSN9syHV7XklUzqfM9F0otyFDcapDhvNIo/NgxG/ErvRw5PJ8VHWO+4fHx+kD7KjwxM6mDBK",
-	"e+nhIc16/cP6bps3NvqVHL5UzPdV6dwzo1fTPA/JtLLEgJNHEikSAGGLJ5si6uKOFhkdVV8gph6oiQL6",
-	"IwDbpdbRYPhEgG3nHRFBAiINI/JnjGgZQucVbFKKjGUjJ0ksDWc+s4pCV2k5n7MMVAT7BS00y0ZndU1A",
-	"sIVRO1QLuJ7Z/pxhWFPImOjer8Ofv7i87Nq//rSdj8Jvo7drBuSerFETVUQQGalyPON6dEpSWhRLwAww",
-	"S4iJFLKw2mCXjAp2wwrFRqekFBmi7cqCX3FB88T/qkZdMsKwhdEp8PLGlmmPCgeGxORSQDgAcAkXC2oZ",
-	"vtU9cYAQPQFdVHERMT3zYWX/jDgtAyODUUdAr5QLpiyer5aa5khYZwESMsRtgidTQAvAquGyGiNuh2BX",
-	"VPObuuNyS+9Jg3HdwkVgWw0ZiO+gRnB7f/ms9yEQJXpJ//jj558ZAoTP/eTg4+d/2UyF2GFgYI9Rm90I",
-	"TG5vwwaBR+rWn7YggBU8FYuQgKnx63LdByenhyfdE/hveyY+ieJQvFlFnGBkzgous5Yh7Pt0+24P/tt+",
-	"CEXL2r2FmeOvmPPfwAivLX00CmDRgohgfvEyiSwyRLdGF7NpDRIVt7GIuTHIRcwgpmW8e1ZZGNcu6q33",
-	"tUHJhVsiWJF1ZCwX60zCGEgYim6tlptPAS66rbfHQmGUsx38lvV3fjPPZa2bnCo9tN6fNiyJWR0eE/+e",
-	"tdJJ7yg8fP3tD5+cM2GHsfX4d3GWggTagC6PubG2FZTARJsQb6FNCBpozWlO5Qxy1a2Btr5Yzra7/qRU",
-	"+Fjr3Kp+AeJHCS0hDcd7wej1ZmPdQ3wMDPbotczY9rDYzlimWuQCo5eirgv6KWjxiQ1+NaR22fkrRo/7",
-	"ZfupI6/VmJuJen64GnrUYHt8otLhvGAT/q5lIKazi6evHymnLY8LKtIpUwGcc337Xj8EzMyVvrkYTnJ+",
-	"NY0wnYtK/rJBTwgcM2YgZyujwQtMSq8Alnf24s/ou+GODnFnPA5mB5L8Q2s+uBAZp7HJCqaHwG+GKZ1v",
-	"3d0vJSujkYAr6wNpLQA6j/nE4cr0dl4ZUE+2IV5P7QgEoOKKG6YJggsPeS5G2CKbd4FTnmHOuCg1S8iE",
-	"3zD7AV+YyrJIAMnFhVrpBcsn2gL20l3ufnGN2AOrh6DBVuAYJy5iIzwf1ZF1C5Z4XhFSt9/GapXamM/5",
-	"lv6TT/B+/PaOBzuXR5b/tcCdog0ZqqRAFRBmlAB/2JXlMRt4ynZAezgeFxCzarqfyRtwsSJmHVoCbYbv",
-	"gut0SjTLcwUYo4oxgUHD4GMulZYzcBm16wa7MZixvYK2vTXcLRNGF8QtPsv1ACZjCJRukVIOm0JJrAuz",
-	"jBFeBVODNc4sOLOPEE5zLlgGKq7Il4QKIUuRtsU2F2zCCmcdqsM09tx/g7iWYtRymkcjqksBgANUEEaL",
-	"nLPCk0PLKIp6gkbnaH9wMujvP+gfHx5FbVo7xPEoWRbpVozXUPNrfNrF/1C4D4ZNU93GoOTDzZGndlyJ",
-	"A7401BREB9loIb/OjhbaWEMw+ACF0YFqwplrMZ2Ydz85wgjEvE18v9VIZd7+u2Hoq6PIGWTcrzKZycTz",
-	"NloA8ryyaSYAqgjXY+PwHfZ6m25pl7G1tr/Q9QHdrgj0G+DJwkWpcsTsVNsW6LWOFg8bZeyqoBnLRqfm",
-	"9mYC724eyAih6oSXPzGLQyaU52XBVBD7A5atUDDUBTfspNRdMsrkQoxOIceD8lyBif5S+MhyZOJgjpXm",
-	"IbMtBZtAihJFuz/5DMKhhmWVHzj6vEtGOaM3XFxh4zZjJpVCsFTDpi4BcesM7YpcIWDEpVhQKI3CFPYI",
-	"YnzdjljOIe4TV8j8KRcCl9r013oi1oQIrdXqYYkR2dCtelTR/9c//1//P6OhxpjcOjdGPREocrscven1",
-	"Tvu9097BLlGkeE+uwPWuPhm9+CQZF7IEmDO9a6j+YXQJ0lyqLdTxT4rPjt7ifi8rCDdtRRY5+ZQLfffI",
-	"bo8PvPayc/Rq4YQxBCGOgOqTLeBC8VAMXKR5mTUI6qA/2I/ySRHXSmohkhOes2ZSzHpvUHscUbN6AfqB",
-	"Vjbi/v5+VFRTUzo4PIpxdT9Sv83gtMBSgoFzbn/cSw8OBifHk7Sf9g9O6GQ8OUiPT06OJuOTwcHgAWUH",
-	"fXZwdHAyPtk/SOnByeHJSX/84PhwMD4+PFyNSQWn3TovtA0wev3VuRn6rSWZptiBK2F2MFmRQaxG5mGd",
-	"kYbCeHlLv2vvKEOHdyRSVHz49w+wDBTa1UtgPi+caO6J5OSgv3vaw7hUZpHV0IrukSP72An1CLSKiYI+",
-	"JtfqSz4UF0FHuNa50cIEq8cUHN5iiPPD3nAWM2/SfOJvOW+OkNckZ0rVjAqCMKO2T7vkNc+h2JFFXobA",
-	"GXNZmjtpr+lR7g+6hyFPlSWiwkWGa/VnM9qTk+hoX0wIJdNSZJCEa4cruGB6uWf+2TT02sCOezuPyybQ",
-	"x63EE4rKMRozIMNWeZg63+3RWqvTUTythqVTwVOab09gGLNkN9Yn7XKf0Ikp3AWj6bRxXRztTFs2PTBS",
-	"3NTXVjK3iY33qACEdy/WWE/MwL1IqoMcO4nR1avG7E+GJ7ooG4HCi6sW8F2NEjlVait7+SN4EuwYszkT",
-	"im6T5eONJa3ikFseKFHh7kpMyFA2jfv2QhHN8qgp6VuheY6la7kNJQJwxVwqlkE8hiDhNAEasplLHAjF",
-	"IQj6dkIxz7aujWnUio2y6jPmHU0+VGmd/D7YwXlVFrtIlvKGFVnJhhldrvNdmZ/t4ptBY2UFDBbBXWse",
-	"zPUHXi5ELBHIaA/I9dD/0hTuZowVNG6IUjIvtyFx2KdX1eOGJ9upb3ztrSwytb0V37zizfh6yvhOG3Ob",
-	"zLOkU86zIPrtjkhq4eWfyGVapTDZOAFEY63AjWvxyXsVT9jr7W8X9IRML3AFhKYyIHe/vHYzw5NVW5OA",
-	"y7Ry6XOl+JVwav8O3gJP1KsEu0sOQ2MJsNXW0T5yN0KzGK7UQy6GYymvR6dVIC5qeyARIvuWZQEWakCH",
-	"Ffc0UVO56BJ4n+ohlPI4rZ4yvyr7Prbl4Y+hfdtKl4zQhjnMOJjMRqdkLPUU3gd7v5GsLgX+Ch4CrFPY",
-	"JaOsRFgUtjpuo34veOrB17tklDceRGs7VCIRhBLzc4GFMkaIz5xxsOaCnczqkwtZZKT6FSRDZ7S+hHqz",
-	"HsFgaA05/nUMHxNVjo1fDx98OKUV1KGWJEOxsgspR1do70Lo0wXEzDHUm80Fu6CKpKWRwiZdMuJiCEUU",
-	"0MRnW78UrrZCfSfuKQyFhIOZsZRnTFXbiqZgsymQXCGyandhdwIXTbWjUuTL2svBU0gX5tVai5cik/hy",
-	"xSYCkohwD2J/rXxByEkwNxiOopnHnC5lqYcTynNr86xymSHty/xMMp5ZwDiaooYBINA4PyRiyBojLpWS",
-	"0CvKRd14GJwkoxxX58Ib6t2MDHtxxGv0ZvynRnaV4DiswiosHaBvE/ay6sga7ZNOffUhFrS5omBeCNYl",
-	"btgEriFnt2Bwmr1rXCvOKGNvbS7AApsQzdNrpsnBgz4gltbqBvR6uzFA6LWd/zkzbCOY8jaCchMPY3/3",
-	"1PJdBYOmT7xx1eGYWif/2CKUve/QPH8x6Zz+tEXPnY/JqjUbzlVLYIoNhQWMYjpGuJ4EjfDA56AUmQ8V",
-	"TKVIec5REDfdSMUUmfBCbR9FUKENnKdOSmvafarzrrY2JlXtxlqccqVlsdzeNGVW87nU0bzfFiX7bcij",
-	"VRW1brkoXTovjI8g3yXyoi0J2QP5bkWfTqKMk6ijlWq9AgthsCerRPuzI1usaxMEPBbXw8Nxf9JLjzLW",
-	"owcHk97kmD3ITuh+OuiPjydHWa9RTOeoZkk1DWxMgYCu78IiaQ/R726J9OS2aoi8S2kf3TpbKF11d/1G",
-	"s/6tb48IOtVmX4hfra+5yFYDbSqkJ6rXrza8HzjTUbMwxI7pTaYJhUVq4ATAxYr5Hsj8srqBCVD/bMyS",
-	"nmYFBRsS2jLA1W87aL27X9V03ShMHFfWOGLk8KuCgYiEorCRdVVo1vPFFI0ACA+DqAwHGd6DHK3qZBsJ",
-	"nasZV8r/KoghRqplAYUqq7B0ByEAQ6j4A/pgXSPtM/W+7nDtq8Vqfc/o6W3QdcJfVViATgHEwMRKhBif",
-	"cgZy8tS7oq0A79H4QdA2OkVdSpyiDCdkJ+ksmVo/PnVLY6CfnzmpRiTd5QUrO27/SuPY1ANJ7ABaT4+7",
-	"QVaVU9zAUG3jCGJqtIw5C8ILGKacTTRoRRB1gYqUYAtyJZ3P39qsF1OeszN7ApTmeW5DWuuZSJdiYS2X",
-	"U6pAD8snQ9svJRO2qOqEEF3AiZKlrmsF/sBamvRtxLcdSuu3iQPSKl7ClRGCaB/IkSI+ftMW6XdRHFBM",
-	"v0ve1utBcEUuOw6i87KDQ24Lm1spNYulZOtdkEXBNVuxxP3rf/3vftLrJRacLea1D6YRDWEoWGA7PsV8",
-	"Q7kQCCtJFdQCuKI3LBLkn+49eBBN3JHFEItmbyJx2A8XHOZeK3Z7zdbca9yWe6623qr72UL6xuzqmLbI",
-	"BYHSu8ilG2nAlGebw8mwi3BK4apEj2o1p80scyFdJm+XvMA6+ojzWwF6cAUgkFzh0YO8cVS156UmFOBU",
-	"zAPzUntYlVjWzDbGXCNGVRqCsAJGLM0G3QJrlnelKAVYaqLix6og84MsAaCGAG7Jv/7X/8YUvOjbpdA8",
-	"X+vj0NWIMdGQaHrNMCjLOUEWhrdNzemABA9EGmD5pDWjud/bzecRU8ITty12rWPk9EgKxRXgSr8spJys",
-	"XnMuu26LdBes51qTzP1b42XcjRTPN9vYWWO+tugzlMO1o4jPNgTQuw0Jx1RdKyIOm5L4bQOonPR5mwaj",
-	"cb9j583c0iNWz8m/Iz3F2Y53Qjzc7MhrIh3u4M27YUXBm1Hjb0LO6JR/yOyJsgc04O3m9HGKxp0RzFZm",
-	"gmqhKifXv4vPKuZGQqINeJgzsgWEVF/LRnZ9MM71vOA8jQs9o1SKCS9mQ4yksvIv1iV0GBdwVSZ1B4JR",
-	"5xyOAGTj67IQK28LaQ33SG1XTCtf5jBM4a8eMW8hrlqV9s8VsY9m3UvhR+wN7fW3jVaELVjk+sqwbvv1",
-	"IIX4arXWAOpW6tD6jhjW5q6Dt70LABw9iNcwOiVK2pBjuHG1rIbURUw2roeg61bPkuajzC/jxkeLBKus",
-	"BattBG4BRfmxO9iVOV0OwXswOkV1gzoFxjojEC4j8DVYVDsMiQZ3Vl3DqBELmAbMgGtoCPXtMTRtG4en",
-	"JljeK1wT34z/6McdVVwCoq6qFezqFw34YtRcYStC+AJS1v11DyO5m2LaGm66s59hzSFuGilTWQxPsgdp",
-	"f3JEx/tscJAdTmgv3WeH2YOJYaqD9GCtkdI0sNFIWfX/MqcRoeI2iL27XyvrE5oRTmM+z5cQMazJAiLC",
-	"zAsud3QrQ6qZoWDZS5v0HZHdMLi9BX8LGDXNUdXHmoAjoL+RtQZkxZIUpYhnG92lSTzYlBqWtB3++sti",
-	"xci1vdkwfmBvWMGyxxjAFTcwbQ7tt/Fftw3lupsY5UhqVHQp8Y7+mkVmfM024hZ8jRFviqVFG5LXGGuK",
-	"aXnNBKBZVSVsoKgdOo0bGA5TPkynVA/Hs5PexZdPrtLZd9Pxo4e//vj2+fLH7/+uLr48KcdfXV/98Pbg",
-	"6sfvp9Px9+cb5RgsN2aHumYtbIX11fVom+XbKhMcTdk2RGGruS6miqW7zPPPUaN+Nea1hc3tYysJVPb7",
-	"TcsTwG3GMP2WkHNawXKScS7Ta8IFeUgVOzqoAqypIEykxXKuWUZeXjxP/NXlWkHs6pdwW0mRL1G+gIRM",
-	"hMejdWzLOV2qJuDdj28P/5GKfJF9+d31s0cPp+PZ36/GsxM+Hrw6/Nv+N1fZl8dX6eC7/OLLv/WzRw97",
-	"9Mtvr36YPS3pMvs1PKlzqtRCFln9hjronRytq27v4fO+uP/zF39+30s2YMlZ8BLVDRY6hJrjM4dqA8Xu",
-	"8Zjch1dgQx8FWCMreCsXr1+Qg0H/AZYw44KkdM41zRuGHIRbWslf3o/ft48Rm/GihkG6S4Z47cW1eeL+",
-	"yQhGfNBMjG4f8+DSd/cEFxD+pqPXAL4hi+UToYsIY5y4+rarN+O1dXitvbppoZfoWWvN17FWbaxqbIib",
-	"i6sueWZB4wKEyKCGtWJQotzWCaI5yaim7dDAEe3ZIpBuHLzVnOmSRg3zF67GfxN9ljpcR4y2otfMhcNZ",
-	"0Wd1QW84bTOAV+oSylBXMghLw0T+AI+6vhBfPX76aOON4Ur8uonGqOvJZBKt9TSyModV3bw6Cm4XcARi",
-	"DWZ4QhlNBvc68TZUdJGqSOwdyPsIr6HCd8/INZuDFnAp6rEkptUqZgviATGeDQcoCcU03ISM5ogzilje",
-	"QuqhYkyMEgsbhsFwfoxjgKKfKZbfMFXXwCqZy000Es4FI4iewSciAzRN1CSaaA32wrqnCG/oOExk21ht",
-	"2jUN08BGTaMFwhOFe4dVBPE8RabOPA2C3uXQEsmY6QVjAhwD+ACUt8Uqv2yekBHN/lEqDWjrEGs3qTmT",
-	"kzAwEEEcRxPGLCYj/pT5wL/Q3wrWCq/cupy0YZApb9Xe4BuL1pp0qkHV4ujMhcniGPYVZmd8xQK8U4/7",
-	"axhpUmFX2iJ4GCnpMxcbErr3E252Q1nkhtKmE61HqsLHINh9wjazyNf41C1MercU5VaZ0s3d5A96sNpY",
-	"wBdVw5ks4smm6A0yP1e1mZFpj0w7amTYzQ0jMyMPYm2aOb3yuKBqKgssysZmc21lP91oNvewtjUOYCWN",
-	"SBEn9k4Pqauzuiq/jiiWabXuOvM4DKqJ0PqJiVOwAbXRBGsZu2GeIsRAXCMdplE8m0a+b8HUXArFUPob",
-	"sym3oXOYCFnnoD+exBOMXLRkvaensrCu7xZbk5XlK1wVby7tkhA8G3FFq8zL7voKj+vI1q7YK3wYXtPF",
-	"sh3UGBz2fMatXOIAF7gmwJOpQjrVU8jNb/ESHt62suYKtCKM2q/4GpJ4tabeZYDf6wK5FZ/N86W3hsPy",
-	"t2DxeilZlZMJTzkTeohcEKQhhvUyA/nIfuMkJfyuaHxnt3poy4SF1QuGpUAIdMhCmbHhKm7ecMbVjNrY",
-	"GUTAcEmE8BF2cMjepYwhUEUd3MzHm2sph4BM6+89R5rVvRd80wTbCMoRs3dz2DXXjtnfbGi0Ct9Q+JW7",
-	"TCuDsz3BdZkopSJleQ5elKFiIgMWUWnVw1xCcWIrRqihRVuGUFKzBP7WcV94RBz8mNY+CbYYlip4umAp",
-	"4zcsa77mv6+/j3LB0GEZxu7/r1oKbpwjEIHNE/ZVKMjoryMjCE0KaYsaOWUVi1uCj8N8nRUw8SYs47SR",
-	"NLS/f6sqHGbgjOZY06phCfLBKD647joy83h8SexAAw5alIsDxwaBzvJza7Anr2fmCnQAZfWFmdGMtWj4",
-	"rx9ePLeFvjoxe8XP7w8+9qoF+vn9UXxpAqy/NaEvwPmNloKRZD4spBmBq809v67YbBXsVrVW1bUroZC5",
-	"zXZuggxuAA+4JbJZ631bu2ubFdZulx4brPWubnV4YqN0YL2K9dGe9A4G/dt7uINBexf3Wmf1JxUPiPms",
-	"zSp5A7jzV3ta2+iSrq96HFXXclrQQxPQ/LhlWSBTsKuzKtUDqBcrNjXA3Mm4UbVii4rNXafDBUf44flX",
-	"RnM933sKmuvlZfczeOoDXkYf6lreh4aO9/mmc94WkIo4klBUr1JEfb6dDSX1/knAgodzCoD3IsNcNhxM",
-	"Ex8BfenOiewQ+iCXRmREaTT6jhTPGaQVXvEbJkg5T6oVR1+zojzrkpG9MUan7msmGqGpHhRToU4bJJUF",
-	"DqVAPjAijhkR0hiKSDge8xz2F70VL9aUbnprWdtqhTVY3HLOR7e1AdbgtxCjs3EpODDOGsQWVIX0/NIh",
-	"XYaxSY1T3DOn+MdOtG4xmI07p7ooGfK/bYtNoXkV5aZKQrSGy22LvUAdH5AT/opYxB/XwI6vRXyAeyio",
-	"DLrzZVIL7doucut2kOJ2xSOWWigTCJUjbUQFRElCjRKONedagC+rMmrrhmFlvx3uOWfl386YXr3jLOo7",
-	"m7Fdmaq1z8NDVRGodc9++/Ii5qXIPKXamVX7UqOE9rvIrkzMv1NpUhGb6G9Rya02KJfms1K6bArxzwWh",
-	"tnier4hlfX2FXp6t8xPQXElrGaiAmJyrf4pc19Jh0uQK1mC5nvXegZEs4OO3Ru+M+t/pfN6IopnCDq0D",
-	"Hrwd52mTxHp3DfTyNbOHLqdjlte7nhcyK50SvOqcKsc5T4c2JmFjIHPBbuT1jpzVXKAbjcHmmejRhrc3",
-	"HmRcgNgJPn95YS9yI0oaCQhK+YI/flcoyAeN42ze2Hicv2bLOzgNNiLkd07vfMbopCVivgqDbxguHURC",
-	"zujkniKKj3Murkg5d+ypkBIKy015ntXisnYOo7+O8se3DVDMM69PJOAAMpzQupKixlAz8DiGZEqFBMwt",
-	"I3HPIIsE3XfoigwiZs3qdMMD3jYlgKWMQf7bdKerBCNOe7XWtkwYwMb9tQgTW5s68IxRxTYkiPssGpt3",
-	"DxJNpc2sLTazXrOmigVC345Q6lRtZNTn6tpjKrBiK3mmOaj0DoJ1AFmQoq3+nkUhIK7uWZd8xwo+WULO",
-	"MUBGMw610SFujwhZGKJYSX37DUJyIhU8uObryxjWXPJGp5zRjG0qaNjr7lAGh9ftYzuadyx1b9zxN/Ka",
-	"id0sQsImwVczzbgQcanCFaeL01BowbA1A50tweLX396qsTqUImJnfMV0wdkNzSsbli3HeEr6A4sinVTl",
-	"L8H+AFbTK+tN90gREK0HONgQpOdq2DBBlowWjZkc9Y8Peye9Xq93MNghTe1NBcInIZI/GhG4Qnj9Xve2",
-	"uRtISW5AyHzqtOnMZN7YHzheQv6DO9A4XK2s+bwN4Tso/QXJ7io0i3F9hrvio4Ssxxf8sVD9PJeC3U2h",
-	"9WrBz9WUkldUdtZWRA/NuGgqAZNIbPd3URHj63cHghhekbfWSOD1F6U2ZyKa7wyVbgqmytxeAJOygAvA",
-	"RxCdutRL86urJoBICokF7fInEwjVCDwAmGDDaLH1syAMCWKVXJ3M5FIE+AKQyqkkmdBiJRBpS7OdHbj9",
-	"1XQY1R4DzrtaxHeK9l1XCHrhCxycgXHSJRW5etdRp0Vn3r8pl8+vXgyfDN788ub4x+vJj8svF3Wv1tHB",
-	"VsGnw71ofVQzi+yKFevKTF4xwQpquKV58v/Ul/zk+pK1Jf9jykvaIfynV5esphGzOqHOlHhwFlsu1QbT",
-	"GhkALnea579fxck2UfTuCzDeqrYlXvXDbWbvMsckivu8KTiDSBUX4my84e9SQXOnXpgL9G738SVB5KXV",
-	"zHkl+sLZsGGfbYjOG+Xfp09ji8bWxJqG3dpo03qf7fJ07Oz4Ngu5aMAQubKePkerU9UW+TnssXpwwyGX",
-	"i7q0ua4o8jN21RptCwKkxXoIwgxsHlsIBXf78NeoGMBn/C7sx+CKgMY+QVozrz+PphKMtByiN3DIaDod",
-	"JST4RpWz+hcOn1UK5uOUITwcf09s3KWtGIXZy1gEEbGuu9DYjBXplAo9/Nc//xtlNvcNuGt9JJHtvh5Z",
-	"5FKAgb8oxOmYo/vWxSq5F/3n2ovOkTVeOjAVwRamXxuqBMtQn2KFlwqPdF3Etgtrck1Xj6BXwhpJXLdS",
-	"IHwzXSKyUl0QrW8EAGQE+1D77A5FuJbVS/4r/5r/xr0YLnH40f0ermT4se48cX1uEeP1TF5FnRi3cXFa",
-	"I3/zXr9hBZ9wVpBrBkiPjwavX1pVYU9I3biG7F/dVM7u5/Lqi8P9XnbS26dfnLPrJXtVzA6PpufzL59e",
-	"L//+6uDHR+PvDg8ussGzr+n58x/SQnx9s//t4HoH5d7VlTIDUphuUbAzUE2WTIOGK6zPHk0AM66UNe3e",
-	"QkbCbMYN3gbclLtQJnF3IzKjLPgVFy3ln+TVPXQhdzfOp5W11Z3sK9O4+yqj2OGti4zWXm+vigXlRasy",
-	"ZxUItlkxePnMhctwoeaQj4bcN1K3aSVQo6YMfhb+/BME9R18/IB/nCT944/xyJ9vmKaOSOJJfe9DfRQq",
-	"A0bCxms4TeBbGfTIDc1LLJrnkMsSG7sDyjE6J5bmjmnErmjMOOv0B7ZUcjieQS+2H2B435SY2OQ1qpx5",
-	"7K3GEFbiWWAyRngH3KrVaJLbiLC2zYhyAxhcGUv5jObWRK/JTLqKEkhRcEP7nE+zssqWOqoq7Qdax6HF",
-	"oQu206xlSEO9Dz/1905+RqrpJf3Dj59/dnnZxc/95ODj53/508ZDjrPaIOs9Z4s6MtQOGaW3hY362DYO",
-	"w82pLgvb/LqRBCRi8Yt/6vzrn/+P2SPBlOqGF9KiT/7xdvzy5eL8/Pz84fWXTx8/e/LjN18tXr+if3vO",
-	"Lx5LdvL4B3H/1+/TQr/8isn8m4vDF2+/fzL98dHDkywvHv9Nfb8/HsglF33x8sdfppND8Vz23n3LvpiN",
-	"L759eP3wYvLjF7+I8z//2ayx4r+yzmm/NzhYIU4PtezvgYAIjvsngw04IEA0F/huH/Oh3acIJAWMo6WC",
-	"XDpl6TUEUEZdiOvwcZuB1qYbB6zcQmI7JC3XR/uQAQrf6JoDoI6N0DuDdEkbpIcfXLEDKyNi0B6E7zny",
-	"HxEODJDk/JqZlxIHxQnyVtLyZPdSfMPMDWFvDlTEzXjCeqFR+MrtPJxhze+GCu4jyXwsX2Qnm+E8gWC9",
-	"Q3Z5LWjN/hndkW/oNbNoiFWxyd8trO2WQWq/T9AZDK7lBHy987U4ovP5CEGusAsgV4g7HaVTakgdatNa",
-	"Mq9CdkbBg/DAmbUema+simf9xxGLHIZBRexR87lR8BQGknFbjr9CnwXnAJTCbwCg+jCqMElkUKdMm/7w",
-	"k7eiv+8l+/04pe4afOWDn7ZLpasFRu1SDKcZNbW6hPsDMl5q5kGcn2SDw8P+CWhYNhdOlbnG/JIA3CSp",
-	"4gTqY+33f/nh/Iev3z0qJt+9vv/gzfLt3796cfVgmt68pHP+TV4sLih9mX717Sv550jYSQivUfdvmI93",
-	"F7EFL7acCx9bsu1tP5V5Zm5XGL4VhBeUayNErdy3+HDA0sx7q3Tg7CnE1tnz8jAIzKpyhM7oO7wW92uV",
-	"uVcvyRBKRF3z+Z6c4+T24M41ygpM7aOdRjBEmFFLbbPAl6ycJFob1+HdjQsXNRjYYMu1k5h+AAjXlVdZ",
-	"rC7h2myhrUf6cQ1hvYIDtatYu0PMUCw96QejZG1KTIq6D41sfxzner9zhIusfNEbX3J+67YEqB8cXLYP",
-	"G6lBE6HHmOZWEW9Ji4quV3d4f8+sWbQqcVt0Riwqw03354209JBaWPodCMqy9a3tPw3qrUn97oC3if0r",
-	"zj3sumViL12027bc16aEoOHUFWAOgjpWOPAdQfScYz2sQlngyyVjiii2ivYehJd8QiU7W1d6nUD3qgb5",
-	"8qrcVXlu8ax7eQqySsHhxVW9lqksMKyjxZnZ2wb2rsWsei4cug32K0VradLNvcRxqrHn1kWdWLCnHQRl",
-	"n76FUVWjymvCFUKZghBtWgYgnioKE8TriXdci2uM3cU6BehusfEVCgMzofz8ooF8FhYqaDVXHaC16mN7",
-	"jYPN8aw7XN71iNS15pnqyWi8otHh0inlWOHPyFMNy9VtsEthq7e6mkNTINy2eH3WrsOdYh39zRaGKuH6",
-	"2Mtm1aT4n3HNb3ln/4dc1ztd0L/r3fzbX8uvPc7To1zuph65AriRCrYrdF0Vy12LfQRPtQVQ1keLGM/b",
-	"IS/vxj/7g8N+97C3mhSbVYCDrvAITub5k6dvzAL0+4PDXq/Xf9BJdlqdHTMNdjVLZHxLdORqeStsxe1P",
-	"e/X2pnNvExVsVmMLTEFsUdeGSa6p0Lw10dXAU/F1jzTgI6mr9Ww5VG8CeLCdzHBWqggscQkpRW7EsRFI",
-	"ohZpLufiGuWOCX9nXUD48pl1t4UwWgnhmsxKBbn3iIkkru+p9XWQ7lZGWFv2CK4B7kMRw4fPArOfDQXK",
-	"uTLCEcDJRQsghXjng+PNbo6qYNHaYdnnGrXXfWGjnXutnLBrl9o9F0hMq5aRCoUfawzraVXnWHXJOSko",
-	"zwEQKsUCQ599+/LCRkse9ozQVdBUs0J93ogycxkkO4lhFjhqo2UjywqGVWa3qjPln28mmdmKTu3VnIIj",
-	"eZuL25PgLld3CP0XeNJ6u93eVdet8yrNcXjpFnzbe9DvkHOLdAp6wyNaw25bGdma1i15C56jrXnlbpf4",
-	"Ye8OtKBP0G74GhCQN01XWi3wlomsAgRObEyRz6q/Z9RDsJIa5Rxgs8OmurdI919VxOYSSo3OLJvfVQer",
-	"FcadtRZrNiRQYWLucB5rqxljh2BKX6n7hTCiqsGrDzZzM6z5V/eSMrGHMuGK9dzW7Aeb/qLgWrtMGS6s",
-	"iu/LFtoRmUehuN9EFmT05ZM35P5N/z6EB6sGvPGUY7ehg+uwNoFBS9qyaktrwH7OyMhH1P7PEcHUGZ9X",
-	"p7FS5JWZAvi8/bOjLjnPc8InllBzS7i1YVd8rPs/K5i9LsjQPyfRCIWGeLe/Nj7h6GA1JKEs8jZ8aZwx",
-	"ur4wDhayBGF+yk5wqvVcnd6/P0psIhIpFSsgPtxmqJr9dDmyHv3CaK3IC3HN2A0rlmOZLbHaftNj6XpJ",
-	"p1S7OJL7YzrlzVN3cLzbsTOzj585XxuwLUgcqh0AzJwgmQQjVFX5NSGjBeXgEEY4w5EhHDkflvNREA5w",
-	"RkalYkNgaMMqXmJkBM/wM6B3Qnkg+wHrDiVYOMjIvdDTlKXXQ7uuIyKLS8HFDddB9aEzMmKQ6BBa3KDl",
-	"M0grKwCuEsQhD3ldL9pkwRbPyIiq66Er3TtqA9OsBQBXZW7Bk+WgHiGE1yxNJ+msLAfGsYS4Jn4x7N9h",
-	"LSKzFFBdOVgJGEB9zpj0FkwWnRB+OqsRvvU6BdXhCsAaVgjlS5vvRhUEsihZjLxps0LXJedjOF3S1WpV",
-	"etXIe/7j5Fep3vwweXw0/nJ2fNV/wX+VV51dc95a8xlHzvI2OgV4sS4ZuVzB0amPqMFERPN7ACDm2DZ+",
-	"htKSYxZim0H4PCYU3FM+Qxqzki3q2YKqS7ECa3aLHMZYZLb3qOwQVgFMqcKqA5GiLYhiNcsHqvtGk+9f",
-	"A46bDcVBCHmXWGa6sLrbVTwl+vh2qDS/CdSNveGHty1hkXSw6PB6iAJ0agU1iu9wWXi2A0bWHfnMPrl+",
-	"RXuqdgySx5C4BxXZECrvJhsLubUCdRNWa0u4ufZSA6aBjWJ3tayxoSGBQNCgmsp5DR/LeURdckg7d8Ds",
-	"o0j7iIrtE3wArd2JcMgSDceY8KuyQPnUSDtV1OKZx2jF8Lwl8cV60OSwIbIaG+6cdvqQBIlBypOCMdVA",
-	"HIyCb4dncwsMtAcDAEOYmKdPHhy67qw/uZmr45DImxDLZlUwpPrugsHdMsTQcWFPuDLit1w0GUS4bJFE",
-	"areOUf4D1sTaZhvp3XFtF1UJvlOzteKuYdGTzu15K+5iyOyDDV1VbOkWYSU+we72KPRIGu/rgffxQcWd",
-	"/x4a3hKEbdLOt5Wr3VWO4h+A6/XShcnGkQXR4Wd4zpNu30EWGXaj5jRtKlFfnPRPjh8cHUI6dUO7r/Pl",
-	"y8svgmSHo6R/0MKa6zUYV0Ws3W1Im/OWbWD2S6qnW+c6N97xGcXr3rGFPxo7ha8mqym0aww4Lws5ztms",
-	"rU6Bq4JvpBxXeuGzV08fkZODwwefr8YDO9/3WnrFLr1nq6V4xVsbkrEopLiqis14mPKKeL6RhU+usdBA",
-	"kHrNBRSNELXsGqMonpKL569AYxxEwdsmnOXZhhFh6ai/vX7xnFhXCcLjzCD630nOY5nZmscAkQNPzGlB",
-	"Z0yjJWLKaMYKWwE/nDB3pS+EfW3Cm7HH93Ff77vMnSiTdnADDZ2qLMTpmE75qd3h05FHxnZ73hSpVl5Z",
-	"f2VPJlFcPC5YmxWrPlfzV+UA8QtTG9OD9aknVTUI3lJrFfBtHNwebAUZfb/3Ct/au8gaprvbzLiqR7Da",
-	"/Vdv3rwk+EC9kk2vF0bp2ng0/HTQi2Lla67zNtQ9SD+REzLHkxeDP3njvY8YfavJDc151g6g2E5RtpeA",
-	"olajXVYe5gL6q2S19Zcu/Oom7dfYhth6nlLb/zXc71E0Yuc15DOeQdwgYNJBHYNqGdUWRVpmNDfyFMuG",
-	"/0DpwM2z1JPjTtIx/AEKsRSMZhDuBrnIQ+RASScrsTY189/AIRja+ds0Zf+ja735ubI2uW8cQK/77IF6",
-	"/QDnPGzAW7jcNzkX1+EDXsYWqpzPZWHUOS9P+/ouQZmYamk8QwwWIPyuWoTwW9ezFXCM0sxmc6mhHM01",
-	"g5I0Cs1jpaClEYM1tILFXbKhTx9EAspZ7Ruj9cLOWOHdY8zTfChcFRuohlNFt9bK7hR6WSvEE9TTCb/2",
-	"5ZrDL5ktsFf/8qb5rqvZE34HQMur/YK9uPY9BDjXvjGLVmuqYLTeVoWyUvsaoyzqZYcsAkv9dZ9FWF8C",
-	"nrPGmjSKGM2YnsqssR21lbOFeWwRoGCtAeasgkkwz0LdMr9HaBHzZeWHcjL0Bearr+ZS1z6jyaf6Kixc",
-	"ZPWwoZH8h1pWzdVGTJ2Bd2UqtgZUvXoT+MPAGi2HMyqWQ41eYz+PcamW4e+OhlRIFAWbSQi+xb31c7cf",
-	"sc5ffaMr4LXgSybwABSl0bnnUAmCNUhB3sA5td/IUpt1A3ysWm3CoS31762milGswIToa9VSA7MMFzrk",
-	"NTOWcer4YpMVFKys7ZYvW5XxCXjmayQD6CFDIYfOeUorkq/IL1gNMyZGixyJammmaoXl+kwtE6w6dZSi",
-	"5dAdU1cOBV4AZg99edbkv3MnTNn2wr0vQJTBaRnFCbwKlkDUtNRGJRpmWJ/L6HdjwwrqdbRswJgv5LW1",
-	"16Ee6R6pjGdIbfswjIfm8Ucu3bWp4uZU6WFRis2AUs3w+6ZEYYcVkxKisfuNSbErKuJWbAh/f9PrnfZ3",
-	"swGPlzFpThLoaiVuajPu+GG0XBAc5C0GfrA7COBtkw1ydqVi5mmEha1iycAPsjACWC4lQEnX1+SgPxgc",
-	"b4F3nVR59o0uzdcNNWSLTvd7W3UKchDLWmZqMXtBJXIY5CuzO9yqo4ib+BGGN4C2Vwp1SvoJGSRkn/zr",
-	"n//d0K92yvVPAGFsWB3xRno+fB+soXkaPU5cEyDF2hy3m99WFa9WznBV98rlttxJ2gpYAMPUlaq6lecR",
-	"W/GYtoJO5lYFmQYqM4F/2ewhWDPG7KoULiOntqJWHSlKYfHf3AXum4s6IF5VVXhXwAR8rWSH7KVV4Iof",
-	"0/Q6iWFvAYaMBLsg1G4K6gjb4FCXe4PFqVYKqwsJsRjg0fWPUrG02DuRgFhncd7K0Oea3PoFAMsdLuhy",
-	"yzdWYvttf2FLa6zGFTRixPKqypnD/p1DlV4uSCksjJHFDrynKqQZcqGd9goyVYH2MvM/tAXgljQcFx6S",
-	"JjDL7v1lBYXmeCsUGjej72ReNsCf33csIsZ+LbC/xXfjzLk71f8NwHzWn2un/uLj8Y1xGUr1gTFfhH6t",
-	"RRef+sScnq1YoYvWtBxwbSKNHbxruX3ePia3NV8mWpuiAZeLMWXb4uUGPVdJNrdOpFltbZX54vtYft9a",
-	"gUarRvB5ZVPfwg6+Swx+4Qe2eV12sD1WMKnYAVlApT+A/riSugI08Edz0NtcTHtNSdVXFhvC3UvplOog",
-	"SaPMuAaTjo95gmOBQGvRi+q1L/4eL/oPASwQIsaw0iHwxIUgWDU+soc7FipzdX5XRvDcOmWhpnojYmcV",
-	"4MY2s0URzt1dtq7t8XLLSlArgeBYa8BNNbaxseyjDZVgMl4TUXxSFoJixnd7JUsp5iaHSGxdpSnVa4nY",
-	"7lA7Nz3aws/r+3tple54wfe11VxXjeA2JW01KMoZROxW7aLlxX0QE8Y2K9oWQBQcx3qHp/1WbZ1bZu/6",
-	"KrVsfcZYBON9xrW+XY9bXZHVi9uVx4W0wDe9/dODw510/DvObvPrEmyK3Xzc1EoZ2VBfd5Xi7yBQIXKM",
-	"bg2qXLVVVUloCIRhpOOWgYOWNFpNGltC5NqAsNWUKmeyi6jGy8pDDflfVFx3yWhMpxzyBR/SKTeXFssn",
-	"CESH9mxVaU9FTYMkM3nDsi7BCxCRSfWUzYhcMMJoOrWZKlyRX1khazJXnLHdSbFTx4gCbaJ7GA/8YTpW",
-	"UwipGgOgHLljhRPGVJc8ZLlcwIyCMEa4ZuZ02XB57rkk4SiH2Y6n1XSXHThT/b2mKRJPc+A923iwY0dk",
-	"BeDR9B2nb28D+X3Zlh1RVXIVeVPDflId5PAErWcKrdaTORhOhNTE3vxdMvL37ejUfYu4MVJpeABFg9Fp",
-	"TZrAL88gL5cubSXtMUMJoxYgbjrtBNf6tsJGpRK3qLqelveTXdVeVc62vuJbVGHTxPpdeOvpZA1rbrtK",
-	"912N6i0jybHNu5KYsij9gDgXgutoWyayraxENaUdLeWHb3p9lPO3X4L1lSyRslUSWNBlEdTNqGxEtYsk",
-	"FJarTNakk3E1LzWLpzVUrCYI+YCAgnbWs44O/gCRalfetM1JuFMZyh6u3z/u8zXPWo4G5Jy5nBFb+cSb",
-	"FlyirE1LrFNWI2QxyhedE+YpzyNMEbOuYkXUjdoHJm7CnXE8rnyn8oYVrCVSLKNLVdVq9ZVhaZ6fwfSw",
-	"Amc/6fV6WxuwHmGHj3HbmhnmzW21wxuusv/+Dk6tFxMQB6F+cQUvcDsXlprSweFRfL0mPGf3GhIX2x/3",
-	"0oODwcnxJO2n/YMTOhlPDtLjk5OjyfhkcDB4QNlBnx0cHZyMT/YPUnpwcnhy0h8/OD4cjI8PDxs5ZS47",
-	"IwoQZK1qNkPg9VfnZqQfQ+f6lutYrVLbRHff+IdUXHt63rz3TcMaLnvScZmGuNWrc6sNvklAFb1HD7k/",
-	"bbKY7YpVx3PWThT1isZc0GLZiWYGz+c2cDuSn00evf4OUpUpz8A39NkP5988+3yrtptAc7wFbra2BLFU",
-	"DEQNt5n9BV34sFUAbVlwnU4TMqriP0Zw6pxrZpSqmxE6rkATg+KKdtYha0zpTHd7h/uQkgp/gnSnTw56",
-	"oPnzQSexl2vVlXlY3XSSzj+UFPl6frquzKCnHx+6rJeY0QQK6r9J2cH1trcGJNGrbx7/m5Yu9DbnGNLS",
-	"SpLn5gy3uGR72wKJTXr5Y2okVqP4Ty+TWJvJukqJ1BVJTIKSacF5TPBA+pp38EvL8fytCihulUxTq+r3",
-	"f2ou/jvXXMzavTfngRML04KbsWiIfrAaafb/uzKOPhVxNbWqVuQ+45krkwyRv5H2hwG0wG9aL7IKRg7M",
-	"bVtWkQy8K9HaIxXzcila2HwDvSCIf16j3kcuSdvcPUUqSYjgG430kxU8xzutiBniYbWADwupGeCiBEB5",
-	"5rNFqLNVOhzC3GjHpPxPS3Wkpdo6iOQRPByBB1yB9Lsl9sPtfN0ZS3nGhvEYWiYIRcnWR6EhNggEPIwZ",
-	"wxpeWRzSIcib7h/uEBWLGcdbJiZDsRuWZ8MW5G2IvzMP+DN1inGUFYrgFbMRnqt10sIl7vdumwGebUsj",
-	"28NUuDccUkWA6xjDa7xTRMYIYuLtMBHdJJ7YakLb4CI23ikKEXN+6YKzG5pXaKs2yRqAxyxGjxHY1L0a",
-	"dOQFFuBXCKbkUmSZIEtGi8ZldtQ/PuydGAnrYLBqbvn5fb8FCeM2kWcuPmmo2bt1+qc5pVhab2FuX49T",
-	"BIhbdWmVmVs6dLSs2pvX+fFrXKffhRPx4JYaAISxWOOx87qH8w3AaOvol7j9Nf640V+/Ao35abDVtebu",
-	"ILYu1l5cYBmz1CZKQ7WwQNtB4kabivt+hEhvNopt0OvXIvNsBUaswfZ7huntHHbn5wmRdo3wu0bgXdRI",
-	"qQOJY5uN3alezpZBfXWRIL69UKZC10T+WlQ31gjHAD2EB3YYkI3Ksg2wjoL9ssEYkva3d5mNMChbWY8v",
-	"z9DIR7WjQ79frm5EUC9iLn2xa6gLUWpCwTFiZmXrZmtJ0pzyWS0238baG6lbV6nL1hWVlXmstnOspBxc",
-	"zes26LFHXKB5/mLSOf1pS6L5mDQZy5QrLWNq3Ys8Y0qjcfysAo+DfBaHhVowAJcD5ri1Aai6Q9g8ZgAK",
-	"a15tze+CQOpYm0WVBrFeg8bHmrviFqkxuNUt+nm11q2nNOBlXCtiWwsQMdytjzk1cIS64X4/idH4C+GN",
-	"YjQ4jXSlQCT1eJALr7zQmdNQwAT+ScrJdmUv64Wfd8fP36kUdRQf7clsrpdEGqkrgH/jcfS3diy0ZOfQ",
-	"4u0LTLos56gbFEDnq0qfTffnxzUMIwa9tn9IcmaEQwxBQ/gVhDoxwhJyxm9fXpCMzdDh6wkN02kJz84Q",
-	"5hyJ91rIRZ25RuDhtyjdUpdaH55/ZQTX872n7ShuNa2jLYTcjwprANVDln0et4MKNUclK+gCEm8xJdhn",
-	"H0e9MW4MdxAiEKKW/86hAa7rl4WUk0jcj8//b4sfgCKW1WMV1wsyoFU3njVKb9j2HP8ZoxMc5cdtSyE/",
-	"wwh+68TQBWOVABcM2YxTRaskf7rYFglYCax1trRysMp+WdZtVkusHOIs1wmfYx5fzicxXBS4yFUd5tBh",
-	"B9h6WOB1rsx7NgzOge3mNsLxhhXWFol/W2xVNrNpcgVTMscYyCnL1x8okBOit18FN+SmeM/frm2ezbu1",
-	"UgEsg4PMqpr+8WS9NXknYLs7SAlz2usG3VO1OpJ9wNl4aTV6c2XYQhz/Dg5kp2rHncDfGKXF/ARYikSK",
-	"u3f9ugHE3JfQfTk3SoNe5yC79ez/DVzft3VKN2nvj3FKV6P4T3dK12YSxzSlYmnL9ELJA2uL01LTHLmp",
-	"zy5ePdxXLUCpOUD8XUnEoV0gqFY9Ueuy7PX20/6sk7g/D6u/B9PqzwPzt8wzVjS8VnnWAokd9/C6ydb2",
-	"pD/Y6l6/jZNWgsa8BnAaH/CJHLVstjt1mMsbVmQlW7P/bgwWVBhdKACPPq1MV62OlO2CC3d1aobByUCN",
-	"9e2v/XxH1uvNMfSBUz3qUAxyPMKw+moP4oeU09xG568L3tLmORc80iUvJoQKd4diAX5Q0K071z2o/l0u",
-	"5f/oa2llh/6omykYyH/+5VSfTKQesTNc7Xgv/UZhUbcJ74FX1L9jSJB5Y7eBWc4yvMU6uFd3H+eu90ZQ",
-	"vGX11gh+3A4GlSrFdEJyTsc853qZEEPi5l8uUjkzp5mwd3MmVOPihhe3DEMJbo3WxInw2NTLyzVQTuWM",
-	"getlMZUeOd5ZeimZyjxLwBcnJ1CTi9D5/J6C8C/OIIWI+lN3NybiWEnL38lIvEWAQrWWaHG9jWG52vVX",
-	"9IaTi2VbtMFuhmKLCPmbBNRsb4SOucGDkW2i0HiZD9sAhrZEyn3ootzg/8sahmHzxsb6HuHA7sQyG5zE",
-	"W6e+4zpHFunblxdmYcgjOuea5ljzAzOfzEEE36ua0Txvcp4p/au8VuNmxbLDw9bK3Hs/vx8kg8Ojj3+1",
-	"35rPRy1Q/G+9UyKs/+iOtPVZnG5ZsSWI5m2vnn/kMKJWq5YU8lcmqsQVPGLblYv5eEu21ED43zIeOUDY",
-	"uFWmvZ1oxBNkSAI5uBExhQTkal/dL5oatxsragGOCa4ttwZ+nFVsZYzkkYKeWez4T4pu3MAc+4Y5Ht55",
-	"cHm4mRhabgGif5tSTI+mlJOX1gWwGhy5bS3xWgXxXQpT3LVnw1W2iJTvDmmJrqOeKt/u05h4QIu/v4Mt",
-	"KLbacK1tH0y7SxRtrUhrrAxrhLgUHecsG27nr7ATemzfqvwWm2WxJxbg2pYV8gVeg3xTW+B11cKVZ0PF",
-	"0oLptgDbb33tJMzmg4cdtCYWSVwwrIaIHj+ipdxYZmkHsC72S8mipTtsLL0tgIp+AWATXJsxXCO6iwMm",
-	"WFChFWjDU6qg4OMMqotoRTKW8xtWcKa65LmEuwAbrWcDP+j3d0eX2MaeZrfem9NaKtw+h9KLBSNNwaVW",
-	"kTYsQduiqgV1ZWsxoBFz61KWGK9kEdGhSCwGpS2oIo7GW4Oqd99vW+p2u7KyWwSemvbckvrDUQWi7hJb",
-	"6o4okkusWiXgtMfNxZD5D78jcLVFJOKaFGzOaIVMCqTXWn24IyRRZTolFimwWc56Q3JBZIvtVmL29rzU",
-	"RE4md7if/rYMuNGNHp5Mjo+y3nH/+PggfZAdHZ7QwYRR2ksPD2nW6zcy3M0bG3WUILEgnmYEhKyLpUWs",
-	"wfKnulSjU1DdcXNcIKOQmowG796NzsioYHjNjk4xGNc8opjIFGG5YiCbuDq89s2JRHj8MzIyCyNLbdoB",
-	"WwCGUk6l0vcUFkOCgsuXQkho6YyMXHXgU7M5reWYTT8rJZnPIJNGmMGavnNl/kmh5MDE/FmKgtHMHNrt",
-	"qgH7gjJuDaBMBczIlR1MOlVVFdu3eSiHz9izDVbAjuuGJd/BdqD6IFZAceE19MwV0QVnGcb5J6QUAJNl",
-	"A6CrE+YBojfQ++CW99XWd0f/U+8Ox5MaCQUthlyg9HsqVnDpsKWo0i2kWPNWrMg9sEM50RXvgc2qDWN/",
-	"08XqjI6rfq3u2rS5rbMe+r1bmu+diO4JIXFFmtydg8vySXfPHdhgmrfZHybD12l3NQbdxk4hN7Slq5Fk",
-	"sFocNTLcBO2veLQd8oRhrgg6W510MsoYzWxjjvZsJk3BEN4GodgtK6diSWYWKicWzkXjYVdxeX51dldY",
-	"qNvM4dtXz+zZZBkZHfR7oy0Ka5n3t69JYkd1d+Tzx5HNKzbPEWt+LSJLI3b5HU11vnR2fD1ls4gXbKJj",
-	"Utw5UN6UQy03rog74FaSyzkLbhSL5k+VhdgTmiyZTtCxoBTLiLxBG1N4SfR2UzB2yMQBOo1OyQk85ona",
-	"eHRRspgJDHWj6NWiWELGIGzxwq8PZLZ4DOIF7h7qY/ZJkM7NWRaNJJ+fzMUZajQ7XqE1NKGImbmVtqT2",
-	"+bs74P2YLc3p3GjUMlot4qlRP12Yjw1lcSo1Ks9jBikyVrE2dHpGKCDscVflOKoXHB/VSyUe9Q6O4Ys7",
-	"oJ41C+V5tmNHTAC761T2jzh3dLBz8fBngJzDGHozdVc+ETPYjdjsS+o2ZbdYQntouke7/c/v+8nxxz3M",
-	"5Dxwfwwif/wpet8rlpYF18vXMFBb+IgWUa4hyPnLC3LNlhbF1vyprEfw5YvXb8j9m/59/G5Gr5nnSQ46",
-	"0LXsx2EU4s7Hj5DiM5FtMDmIzZmz7Ao0TmBbFDNFyQ+yLOBPKELCREYUXSpwfM7tHzNfS/0MIXdn0qK2",
-	"XwrIoyZjphcMrUK8sKkLFRxvQq4Zmytb+1Veu+ionBHAv0D+iNBxS1kSihetkbAuxcJGXLtZcKOUXIr/",
-	"+i9y7vRU/MV8OxqNLkVaFjnZU+RPD8+/ujALWmE77n1FLjvnpZ7Kgv8Kp/qUPIQlJX/6+skPlx3zxL2L",
-	"qlDa3tdseUpm6grTq++Ry8tLQeCpR1JoJvTem+WcnRI6x3KMXIr7/1BS3CN7Gbn33jxMyCUms152Tsn7",
-	"yw5WlTQfLsHNdNn5mNhHmH0EClHiE2ER6IF51DWJZl/7Ajh58AWsBXLZMW065wL+cvH8VdiAkNq+grnd",
-	"9pUAsgB/TfcePMDfbOY5fm0zzi87H+/Zhb8UlUZhmNNo0OvbfNMwhaVLXht6MlLOKMj9HbnQHqRLq79Z",
-	"QL5L4ZRpLmieGA03A8MdJG9DF6Mvn+D58dt9/7378+NfjGT450Fv5HRzHKUiVBElpSBUXYpang1X2FdY",
-	"lqdLXhQkk5igQzXkPZ0GJ9f37LtztAq8UZkPH2yw9wcyY1Qo8y8coQ+2uw+X4sPe3l7t/+YtL/qSDx7P",
-	"wOhtkJnGlU0S/QCLBDDXkP8+oYX5Z8Ewk+gDwbZs4kGtLbCFzinPkgovIdK+3044ya7BKctbWjtroi9w",
-	"wAYaVUAOIzz/Zd24jK0YYRfTIFq79ipe2D+D/j3QA6zyDYx/yZR90QIYkw++iDegzRVlDgEpKLvU1vkM",
-	"XyoLNnJcchkuea15n70B4wKHM5R5smIhFUtURxZQgEPo1oZ86kd9gikElZpXxqyxb0UD5wI7/rBScepD",
-	"rYcYPdSbaJm/basaMWal1IYbUJLiORPaY0RDWCxG6sDEL5uABYb32IhZSyQjj2Qy8nOoEmDaTkisX3sQ",
-	"btntpThvZD1b8kGCUuQzo4ZCiiRehQleZMyndptTqT6H0WlZWIhtr/chXwMuSkV2KZBz1JG34eqGIi5y",
-	"xpCitCRqKhdID7ZuTONnxrrk3Bc1h6GPXR06rswi6IKm5ra9FPXhUFfpGU+tLdZZzcBzPDphpiu0aJsv",
-	"nxjFHrnlyAYfhmJHSovCqE1UkFHjBh75OKsZvQb4tzEOG9LQrYYPjdkbqkvOAc+DXgojRezJEpZ+dPju",
-	"3QjTd3OpNLEWSi5FAjbcylLgS/w7lgPfXrMlooqAwYqitJLza3Z6KcyfV0wHsLe4bkYJ0pjnbv5I7KaG",
-	"M0TtlWWnxKhZoy75mi0xTuWazbEyz5WUGRgA/EAuRQjkUNWnV56bYUfxqq8js/2u8jmQqpCmVVLOT8mM",
-	"NYreQxC7+ZJrAvXYUPaDoUjBunD3jhIyevntGyvNPn7y7MmbJyOYhaqRgq0svzQ/eVEOZBm4H89FUHKd",
-	"wgmc0ZygwG1J0HBJu/+YYosUfPH6BTkY9B+QKw45iboq6kY+G1WS0YhcPH+VEPzGfPzbyx8+R2qGAnr0",
-	"Uvzt9YvnVrPoktdGG0sIe2ctFuZgyVJBAq9icwrVmJRtgGVgX84ZNbc1VF3AvbTbgrtopwinINi6GTpS",
-	"qcD6E3Z13rB3cIAeygwOSMEIjI8L8u2bp3vHiV+RPvmGPzwDyNVmjU5rNjI9Gtl6OWd4gLHEXZd8w8xk",
-	"PfxGyAQyyVD4EtRoYjP7pFllQfSCp5i6ZmuPXwoYVGPO7B0S8pzJec7IZ+j/SCrMr5yOWT76nMxKpYF9",
-	"BRzLtA71hw2VwrBkbs67GR0rVIJZi5aByeJScHHDFTcKRvUUzgx9l5Z0PKqeBbBg73SXnFvJ0CwYSJd2",
-	"vqeEXwncH6ms48cc+kyKexoYuduvRwXLmNCc5kjR9ZvItLugQtfuqNS/Qsa5TK/x5hBpsZyb6+nlxfPP",
-	"u+S1PYJUkVH1wii0E0B7ECT/kCp2dHBGFuxSpFSY7bNCM2AfXZk9xeS5+vA8x4OrMQEZ17F61MVYrtip",
-	"tT9gqJSrlpyQXF4Blj6+A4qA2Y/alYFLKoslkSJfVnIf9gg3CRMaz8m84EbErkJ+hMzMzlXmNbMPSfC6",
-	"neuYoVA1XpoLDHmkFHYmTUHfi4LIMqu1HZprYoSmZfgJYQfNnZINZanDEF7s3ksWkOhTCVzdS/EKz7my",
-	"LFQKFrnozKkxEi11F64stVWrq2GppAJdt54/QaiRAsDpaG6NU6x3CVevH9PKQngxMbyxAArd3XmOpp9x",
-	"hfwZ/sDQAycXcEHm9IqpxMV/YGuf2eA1dWpkaXPePzdqHc+ZTZWzDM8wgcpKPEIC0KfAXzy542+JJ89L",
-	"OxXDfWcMzncpbGCCGzNeoyKDCDEYPJygUdwAgJly5mY1fzC4Ic2NOAUYMQaNnJHRuz1oDUQSLBkE5fgM",
-	"G8lhaTCgPmeW4aAGA+DyXdT/IF7tA/wQKnuoNEypNsIl2gjsxct8Yb5amHlSK3dUGTmwJXOYTUsQXx8W",
-	"9wvhVnB1MGMHicwCViU+kR2MOQkZw/XrCwT6eyVxAnP1m0eZdEOxIqgZjWkV/NTWFVPqesRe4hi0kyux",
-	"BVfy0DUBEC9UVMItM8thF+2aLVVCJgVjv7LKBOUKeLDEjtA27Usorg4vqY+NaClj47sUFqTLoa/6c0bn",
-	"8yoIoBRZQv5RAt7PtZ2Cv1nZO670GVESpR5DSUH9SUMwhlzQfeDP5MtwdEhbckI8FX1Wo5rPSbATSX1J",
-	"a4vQYn+g9vanBIxTCfAbs97mLwyyNgs4NR1+8Hbp6itowydFVHbbDwieQBWsUeEEutavw+ZCjAIjR2BE",
-	"t4UxTLxWAKHxCkshg1jjDVz2BdAZNo7etuFPHx4kJPTaCUzcobl4+vqRSsirV89VYkU+c7LAFpSAfTOY",
-	"UfNfT1hupxRZFFyjUVix3Ii4n4HUBMNCqk/lDAckhZWHULmEJg1l5jmYdqE4EzCWU4w7MYJVqbSceVO6",
-	"JbK3U2mrulc6nJNYQZh0h9DcKH6sNgXG05W980b3b/rA4M1MjA6VmXFVtbkN8dtbxZ00hcfO2gZzeXUp",
-	"bMQLKNApFaRgsDBGTJBYXhtvN7gjKRZ8RpBEfNPOFw+3tTRqW2vbyQ6gyyY1LahSrS7FZ6PD3j4KBqPD",
-	"Xm/0+YoybFa8S17L5mzxCoN61OgagqS8hR046h8Cw3ggqo4JbjRDWlNJMQ0JxG1USn0oElyNQVy0Yxsz",
-	"es3wMaiTZ/18AaO6BxZ7LMvZrYypNE2ZUua+w9uNa1c+r669+/IHyNM8RA3cOMjjwlXwLAwFQxXS1qRU",
-	"NAexLDSqWxHyi38oKUbks1dPH5GTg8MHnzurhELElVEqM3N3PwZTjRE88JsEdQpZGBIycpymPIc7fnTQ",
-	"6wFNLmUJKHSXwijAYC846J1gXeODwcCavIKqwJ4sFizP9yaymFkDjmfrEx7YHQxV1DRhKw+Y8ZEPDv7w",
-	"g9+cRSHNHYRwZpJkcoU3wwU2ozl2PcSl+UAOej1rAgMysstv9h7URvAV+NsPiGhY6slx+6tIaKjWWelC",
-	"ZsuhkHpodIrIi1BJvzrYRh8WV3rqbXVGXRLDCbdm48bbRuSiVu8K4IRW9FEj1J6RkW3GnGswL1sjZInE",
-	"w7bsxuixrY3BXgyN1ly14191C2y1yOWcRQZtralFex8zrhQXV83h4snnRtCu+rPPtrbl9nWlLduEs+3C",
-	"vNzmyAJQyoCreYbiF/tKVrohIjZu7N3FLgb9o2lZFtYMyp340wzFMDoTyFLCGpkaTYMQUjUMwTkomQQO",
-	"4Sfd/tEBhsgaJSJ0pfVHjQZRmGm2aEVKOSEjuvcr6e2dkC4Zkr1RQgZmdPsD9N83TtOcNxuyEpIfS5Vf",
-	"1hyIlZAaDXjJyU1PTsiJGUH/2MlG1h4IUkejzZyjMhCOaFTO+en9+3O6/Mu//vnfhr+La38NOp9Cc2yz",
-	"+NBmmF7+KytkYu5rBMSw43LKh7PFYRq6lGh68ixBlXOjh7Bs6B5c6ccb+IBlckFSl9RnFQ0Yx3DG1Yzq",
-	"dFo/8pVV0bQGVBxcmjh9qq5xvE3W6tXMOi3raUJ+Kc21JQsyZTQLNdLgnCbENwWHCyKrSWHkm9ZD5Jhk",
-	"pGsYvFc7LWIFkBYOxr+yBXNsmVkwh8DOt/HEOx0+HCl+F15DlY0RFJ0resNQ3Ma2GhZru4ZVo95Ub1d8",
-	"1YriVpCWesqEhplaNtgHcrJSU8DnuCJ2xc3XBbuR4O+0unQ29Eh7VTPaovPB135+N3BncYV3DHgRuXL1",
-	"zq/Z0rapNM3ZVq2aoyLzzJ0acOmamZ/BY9YFbh15MmdwLVMMOcdW922rEbEwkzg8e37m80Le0HwoGMvC",
-	"t72sWgF8GmUCHmf2nvM1Suz86IwN8fGqHYgqKeRcKkgf8cNwLXl6MnMAlRnfPcAZuFVGWsfjh5Fi01pV",
-	"xcZEjaJjfeiYX7jauEvirx0mrObizQRW2RvGx2afDt+v3rGNOA1x6xF4IyW+z2xy19bvuwA7+/oN2+Ld",
-	"Kc38+xhCu2RuAvYOGm6zPQFaLhphAsPUVg2ANhGuPpBX2/Kj8drGWFqWNQULtX/VNpYzqli8GegdDMzo",
-	"WYdHLV3Zk+IYh1kqsPEWTGlq7i2iuDAsckEh6cxcoRg0EZ5Qw9C2mXzFKECN327BzJM+KsKdx61erR53",
-	"KV3BPemy+tB+EvaCQXhtW+IguuskCa80esGKse6Q2oo1a3faNumLIXG73d7h577A/tyqeBTQtsaNdmjb",
-	"DuBLQSaFEIJfmWU5ggXnQvOcbdEinmmwQSLbIkpCXB2urecSbG1j6KQ0x5Qi4Go4Oie5MD2V2epVcOiZ",
-	"lZHkIeUdLQD4ghHpz83zo8qYPYsxLxvcArlD0PCJbRi9ID6mheZGQVxWyEOOoeENA+sIERlG5gR3UFEK",
-	"a6YrC8V8vg7SChR3yan2HDFgyxBiEw6GK2eq9IZKh4NkGZIsnFwOooiAw4ojPjMdG5GQO3eGpXh4E9YA",
-	"AjuqDh26cRgzg/rvUpauNdRsAm6INxLSf30l8T4xK2lPB7IUBNY+85eeFdbt6LUEj4lNU/DhPZNSZEM5",
-	"GeJfVT/UYvQHli8H2n9mNDQoOABBS8sgBLPZ6lzqYBnWYvzLAjH+WWZJfrXjleZxxlUPDRXS9IWPJOY4",
-	"uXS4cHHiTWsph6CCVE0jqdmwarDTmCfPvL0ITUAuGraSVUxnQ/PSUMvVRc5zjxnmg1irMYEQ2ojLWj1w",
-	"dGjfrdqF42K/VS1TrR/aMFIuaMMD5leRc43WmivAhfU+YkRSY2qOspeWj4FhLaQQiQRCuU2saQNSOnXj",
-	"C15Agy8QbcUxpRwajXNoEXFCAsdjBD+oKk6i18PJ/n/sfQ9zG7eS51dBsWrLye6IomTJjql6dU+W7UQX",
-	"J/ZKyvr2opQH5IAinoYA3wAUzedy1X2W+2j3Sa7Q3cBgyBmRlEXZTrj1amORnBkA0+h/6P79zBFoQUo8",
-	"DCgSNNU9j3u0NzGz+MbzNCz4IN8oBPGqcLIDsgkdRiHPHNYoDNx7dtEyVZwygLVUM+/QwQfRafMRy4R7",
-	"s1GiJLhZhRhpK+YUo6+JgxigAG8Jt3ih+6GpFPmRfPheOTeMXZM65YVOgvS6qxt7HKEKjZyO6s3wCLfu",
-	"bjSOsO4gp9SKTq6XMx6LbP0JHGAw7LAmuicXy2AgwrgS00WvKSq3nR8I5g2jiMeizpPWHJVmYM5wRLeG",
-	"5Gj1xtHNpMFiclQN/nYhwpuo92YyhnLNqqCjWXQrEFAR40Ugh/VqohZ9NxezVscTuiusHFVC2yN8o4Cr",
-	"4OS5ci8NHb7vAZsxGhodMpAnhrFjT3izRmwoQcHMZRbK4+T3oTRzzlB6HxBspf+Nb9sba6cRjqhRG2n2",
-	"yxjTCJ7H9wsHI4FyB286GknrXHw4v1V6GjcFxtj3M2GP3MUVnx+PtGI7ttfxGxHOeNyuDXV1ocKP3Iej",
-	"GC7AQiIAWG4xEve6EW+O+wDsYMW2YjwUjwkS+FULuPfY51acGTxiZpy7/YL8UjVpupHIJC9z4nuH/vL0",
-	"9taItCHPQ5WJ7l77+2XKAqYHBY3Y11mpdzxy3zDu+6OqBt7HAu8zORgIMkHh1pHBAoWA9/XXNFq8Bb8T",
-	"CtPeK/0efL7yGT4dDSdjlEemN+I8K11A6yq4zAM+ye0RprqbuWZCDB6Co9i1D/MiIpGQt6dqTkmR2xEW",
-	"ayIwChVTuHnR8VJFUTn5ELzIZ9Un9CZGKmcloBUt1g1OB4KvbzhEYKn7uJCZSKFUvJRJiJGDn+D0Bh2t",
-	"Vp9ULa5GBjC3eIA7byYGICPp8wGX+RHrD7VTT6n/MgW7JXi2qE4oW1wvHCGuRI4Wf0468i8F6+cCwfGU",
-	"L0hMLC7eRbT6vTej5fPmIlWlywg3NAlY6MaizDnUGYcsIhbivIeTnOokPPN+VAXqjxXL+AHdcAjY4Mz7",
-	"iKW5VFCSSaleqOeNpkY1b0i1NAtSE3KW80NROjBc8Siz6aPWKMwGF2QqrQouiEQKHIVgPtX8gKFXV510",
-	"sFzE4uvUK7pkWUbAQM6LCDcpVyJeA6jYmiy4aQUknElWKk5a2XlOGETurfqDkMJX/lHP0BHgCBs9Kk+1",
-	"rCgUz92NDyHH7e7r1ULN+PAA2dca8EHw+shJPcSkr6b0AhgaaWX84hdvRySY6ZmwxWwHKuhTSvz6lTDD",
-	"ibUAQaunKnpQyJxJw660u737wa0Po4MIKh19P1H8hsuQUcD7ftZY9cQ6D/Y9pfXj0Yqo9B9uDu0AU6hN",
-	"dM+R6qrr/etQDUI5mzCCam/A4iGE1SwXvIgMRytp5bLv1FKr+5GAT1vHY94fCrbf7hBCUQlzNJ1O2xy+",
-	"buviapeuNbuvT09e/nr+csdd8ylpWWmRBwqBkKBbCLo/99od/IUeC8XHstVtPW532tQHO4Re1d2h4Lkd",
-	"/sv9+woBKcPR0mnW6rZ+ou+TViHMWLsBuB/tdzoAsYamHpqj5+y8+wx7+5d1/uMjsI+1hqKrDZQ2sPPc",
-	"nf7XDlXS7pw2wqHRz3fpl6cZ3vwAB113RZjc7nOe0WVu6Q5XueSU9u/LoiD0At8V3Or+/gfA1494AYCb",
-	"nuYP4yyeyxuAAeFXptX9vXUuihvZBxAHKjR1N3A33B0JW8i+id7T3FIp9raAknkxMY+gmJ1hi7xbv+o7",
-	"/YXutfSdurvsAs1s9W3Ot0EvvLiLoWA04i/6+g46e8sv+a16UIjXHSy/7ldtX+kJshPfVU6CZPworF+x",
-	"ZQLRopK78F7hn6HYroUCQ5u+7fdi7e5+Mxbq+O3p5+7uOUyAOnmQzhL3wWf+M23oH8Vcu8xquxmSzP9q",
-	"3MwXgHaAptH3KmM14j8nYoI5ukLrUWhn8MYXDhXISGOl3cLmP8NHfyl93ufqm3v/7qrHK+kR78PcKjMn",
-	"HOCuIPPofcPVxCaqyGyUnTc3lEg4fnsK8uFZuiCPAT1f0jeA+PQBlpkyq4/iEz9IzSQo3qEXcER4JSNo",
-	"IeRXoux5GQhCzVOXKs3lSNo0YTw3GnK8CTlYleaProtSkDCzEFRojClHxXjos6MaWe8/IyxdVapfS2OP",
-	"/dIANjP1hQCT7zzRXT6jNi4fhYR6EPp7YsrMbrxsVYSRa7EMIfvpHmjmVrcFpTkeJ6/bmg61B/aA/RSB",
-	"N+7t/wBgLeHvGtiR2im5t8hzMLh1j8SXXHkq5R4Chs0iAWq9zJfLu+shm5b/8rWTCCD03ZjmQQkASKsa",
-	"7UPy6gJ6kpStb3LfKi8oOfcSQL/QpvakzFpfR7oubNk7ODioDKGrolEZPp9R3wpkq2O2m1r1gTdbUB/f",
-	"2BZws1hpD8B0t3tgs3vAS/0jE5a8ugHwo8/bALsfnZh/avTzfxRevNeWbrqu5FF4AOltCil9Wjz0l3gi",
-	"t60Mb0qGXYBTlp/fg+TeUf7euk9an/6oF/xdEzMZ1JoC7C+itLAv6pv0h5TID8VBVee3BB1CSaPEo+D9",
-	"4aIVKXdZSazw2dst+SbtT7kAtxohyJ/6n2538QPtYsJ79gL6dexoaJpt3L2AuArAggs9KhDfQiJEJ4gu",
-	"408jgBXGgyguOnzP4Ykb3AvuAU2O2IVvrt9K/QP4XyA5lCyT0KuT22Ek+igKVbknWgUgzEtW9sjgUbsf",
-	"3X8+uRdV2J5AhPH1Nokbkd8hScuZrXoM2bmiLSo1hrodqLHy8A9x+ZYvYzly3ztriJjXYkTFDtYTtywc",
-	"BdFsNrxn/nMiJqJu07wLlVZ+yGH2WpUb/xvdUivI+itd9GSWCXWnTXjQebb8ghOtBrns2y+2a8/5rOzl",
-	"ocYp/5ZzeSPMkn0LG7Z+P0JDh9nkZoTaDRh9MVFQp1luUOqgAGSAn6ASDfnMoqmG4rMkpjcnXxRhxL3w",
-	"VxD93D73YLnztZaeXsZgP0tWNrvz3CMCpEOdZ+EEHbLAQJZRwjFgBb4eDADzJ7BpVNHg4m4bmXkwLQJP",
-	"CjipNa9kl4BnEDH1uAJTgxg6TpEZcSMKniN0RoJ1WzPkgu6SY87jph3xYSxh8P47atZJsPyqzydGwDr2",
-	"dDa7VJ59R9o2O+FFARVL0KwJVXXXQozxbc30hBmA3DR8VtYAwKK02YUOkJqpZxf3U8HydOjg6MMlsECX",
-	"CqoRMw2FNwAhIPpYNGM9fbzEglys84RVOo1VOlRUaVUeBmH3diFvvAvE3oFc+DV0PzLMiOIGy4Z7Wl8n",
-	"+AirCdqIUPERikTmAutdvDj3eZ6XBb1Oih53Qg0GigsiXuCEetJWkPACkgUCb5Jk1eb23RuNZ9tCegBh",
-	"7HOdze7N9PwqpvAoVP0lAYEtJuLTBk0ePLTJT3znGypw84aamoTJQdToAJsPNsbW+N2T8TvYW2FMF1q/",
-	"5sWVwAsOV5l8KKH9RWSSX8zG4ouZ2pM69/BzzavX5Zsxs79BDd9hp1Oei4OyIhwYfHZkagN2EJiJsjge",
-	"RDbxtV1WXwEvRZudYXUXeMOITeihXdP9TgdRd8naebw8qKv2cEXB6B5XecSwmwINESKiODMVLJRzHuA7",
-	"AjYq7XzU0AWcIURenOeIWG7geIOORS/Vr7raPV5WsiM1GTfBknuwNw9dDP7HeGKGwnRxTWn8HprXPW6i",
-	"ribCGATbgTmkcL0bjA+7Q0N/CRjilHsSmmiJBSEhJ14aBm9DaoRMmg419TiaUAXeL2nZvNLreedJ2kvl",
-	"XRtrRD4oYR7dpaHjAOB0AX0NC1HdTYCMARQwGicooACZ6DIeWVKngctWX8Bt9p1L8B5G7LuFzuLvcRyA",
-	"KtGbBYo5HLRzP0bCC2q8/+pMIDpSOM4NW78zkIrn3PaHD20IFx5dYwpjwcyQ8nxr7bbWbhVr56ORqkd1",
-	"d3O3UTs3H056xgrs8wKQaABALxXHI4RbK8Q49+AmfYF8ZQCm63QhwCv3RBxaBxc9gv26VE4/ujjPsN/P",
-	"LVcZLzJGRD/mj+/iCmVDX/vexHZfj77H/hNpuyylz3cirBNpWHqzx5M0PBfhir11fpntHx7uPcNRULuA",
-	"MwgpgrT6O8oMsVrb1Y8hOrR8NK58CyGeh3Z1ywEpMqrwHsgbwUZSTSwAZw/AlJ4hMGot4HsMFQ8OR60T",
-	"wL5LMaYUWfo9Iu7Dj8khULbgmewDfiQTvMilCwU19koUou88FmxkQ8Ydpamx/Lu0vFhqlX5fZzJw+KhS",
-	"1z6FolcN3I2r/vjCr/sa15z7F0yHUhsxa7QGX8SYNdox9EJBHLZmrNmM/fmt0lnAX46Cl2ra6LNN1C40",
-	"cW46IAvg0VFAFrz2u0dk58EUAQ43rpE0bfaGwLsCwr0zbBAdEdOQqZKVlNCF7EozrZZpTbNVm197ILDV",
-	"oFsN6jUo9Vr6nbuGxgSk7NtqSPHUOBM8w9p5IOcHh82fzrTZKypkL4SxhezbUoPVFx/gQxc0TF3ltmeL",
-	"XvEE1d2Z2L+dSqm7Yz/nQNK+xh1P4JKa2nNfyUAtuwig0CNW0rqH04n66ufBJzoTdU/24ORlXq1anz8S",
-	"ouANg9BTBUyatSX4z56tXYF/sdCvvsJKBC71VVcjJlVv6ALAxoYp/H8vsZDwI5Lh2sW4EUU2EWv3Bsw9",
-	"nponKgABuqAjq0Ve/b29nf1Ow4gGhR5VhlOhX2+t0hIxcPFzPJRAGSPBlWgY0ZOGEUEyeN0hfUuVe7DL",
-	"l9eNo7bcVi1ttmqp582DN2NnFTifO5aL4113P8J/PzVavHe+vHoonTc+SzxEsme1sQJBzaRNCK3Pg4YY",
-	"31jGQ/s84NuAGiQFvVA0C5LX2rRovwAMi8ZaPPeTrVRvrqpHALgNven7kep1wzMQg/my08qW2OXGyCt1",
-	"h0g5vnVTqHxs/LGTtJ59DZKIhOZUf5K4eBgEtyk3zTrRXzB4H8kD8l7Sp7WcQRxCWd/9cKEhTvtPuIn/",
-	"ZJHgwf7+KhdTMREqjC9VHC9vgm4CVCyqCFtVTwXt1GBndwHqbkM65ZXn81FCeIZMb4yB6lGPhTKeKX0o",
-	"VLXgEE27mUrbH3qUXuDXhkpgAmlFhbSoiE7cvD5bD1nxwTnRz6lPFFx1FzIcVYG9rc6z9ppq6gT5sLY6",
-	"ants/VdTarA3g1bzZT/3p9JoZ23IUcoy5EFUwiO2USgSsWDTEDxTf+xIFfJqaENSaLlHRXrivlRZyIhh",
-	"ckoqmEPCrOxfC8sOnu7tbTXZ1tv6iyom2rZrBoMraKSQg9iQVnqLiNFYlEhArCU7NDYKiNK9QkbCZjRm",
-	"38GE24i9Q4bpYva+mKi/uY2dVhglqSgxQgM2Qz01WAUa0C4j5rkAKY0AqSN+LdoM54Ad0HHbwoKOrDkb",
-	"pfmfhDsvA9o5H+qpL9GkUWQaE0QwnVgh1yLW4GKsl5b+4zP0N77TVreFEMKr6+hfxTRalgdW0uWT3+Zc",
-	"3VpxEkkFVGg52aX3slXkW5d0s5r/rUfcj8Tw7uo/0ve7H8s/Pu26jTRb3wREu2iJHXgBFLek1ohGwCTU",
-	"JTbUUyhex5pBaaOOPqf3IBVgYr3/BothAJ2iclxV9kB6NgWfRI+4iJNLBaDv1OJsrMxzDOCBVSQQ6ERQ",
-	"3ARPPY/HXVt27payou/vqlpX1qTl047LG345jdrk+8aMWcTXsFWgWwW64QJ2tx0fQH0W+kZsUoEeV/kk",
-	"Hxk2E6bNfkVSMN7zrJKEtx8UIXSrFgQHjp04zvNus2MYs/NqVz1CwUnOqbavQJtslch9KZFvalsD/emG",
-	"N7bnEtrkzr4ATkFgMSuZ4Dzjq/N/iO4V7CWEvG5Ea2xcf8l252537pffuV4a72nrZrKA0oZZc2XOUI88",
-	"tVASEdQXJcd8LnhmmNVtBueai9z6ozb7VVsGPaoQVfga/cQDLHexYRe7EG6khdFDT9Rb92BEUsJHY9ds",
-	"xN2npwqZjMyY90WbHUccm8jlYjVwIvLx2BxV2HUC998MGq3cjYHwCjAt+EhcKiwtgqpazxpKKGBJyJWJ",
-	"3MBjgTuK8nJuiuMxG0iVGRqPAXLBWrgJra9/Gy/Lbb1s7z05aLNfJACPsWkhrWDpf6RA7/9v+89ThLCG",
-	"jFa10vA/nu09++Hpk8NOp9PZb8h8wQtuBIh+skL5I6QTo9Rk+ve0OoyC38iGp+OrbXr848crPN6/9sVn",
-	"/l1fD7NBv6nKciybnrt/eLj44LsVRNKIDFVxCir5iUyyl9p6+WwlrRueTwRe7xQdhKRhFidDLtlbLQn/",
-	"cQaqA6PWT0kLW/yrD/xVU8XB/H0pzRluAn+7u+jpwphx70Rcmo3jvJbu3y30v8vVP+M3kp3OoCAZJ9pt",
-	"je0ykPPD/flZJq0byVvd1k8vXp2gTVvN3r7wCvClssWsMZPpVQmhy1eYNSPPYVvJt5n6VGDTJLbYyTgy",
-	"d+H11SPprVqlihRat0JBWoJhQvYtaTwz4mJvWWrce1F9kSYlEwIAHomh090pnBJTTzCRdwHDoq/N97wA",
-	"ADUFioDwd5x9qjwtkARKe6mImrTNfhZizFIlPtj3+CgPCuFRjNH17caHPUBArCc2AS9a+KA3c+ZTOptn",
-	"p0JQ23Z0GfHeT2VflOgYYErNNR43ua8AmgSp/bF7DuCshD8I8qgbSGslM1yaGUwXEDQGwH+nM8SFglOr",
-	"KZc2jY+mCO3EMKO1QlBOAiWrwJZZkecR9onFqmE1CzBSsETlkZR/3nG/L8a2CyxHKC47xhaCjyqDCByI",
-	"QmVd/24B4QoHNGNDPh4Lxb7DxMIOcJbj7wAppVfoqRGFecTSl+7Tcz0p+iJlBbpYQzH6PoElAgmEBAXK",
-	"WnKpUrgPjscZrQTJzvADXH2O1JPAOIzyhyqIpa+5sTvwyJ3TFymyDWrlRZb71wfukFSGuuO9JB+H0gh8",
-	"DQJyy3uHflUvFbcAfmCPnOPK89yvPU6sCdLLsP7EQns8I3oPJAfEt088eyNu8VUK1cTT8RL399qwsW56",
-	"a/RKLP8hDOQdX+PHF7OxMCuNQfc5BCbLf8lpRU5fbLa/Ax5C/R1Ja2HrrMnwVTaE+A3jtrHz62lvOdn7",
-	"a1jhg/1nK+Wrf+Fqdkar8YVpOQgpFvVfBQOFNmeNAS/t84exLpqB1s9BnLxC5LnIWK6vUD7ARfWdI06/",
-	"UD82kO1zX97g/ASkL/0udTKep98nWE5h2Hdp39ykCdCy/3MibPo93vgfeuLWyd0bCOt2nIBfKkK8RjCO",
-	"YS6yK1G4q3uCK/gm/R6qZIHGlylNKWmeA/+WPz2z87zQURla4ex81Wr2ZlaYyHYD7aq0Vig2ElwBDxIC",
-	"XSIKCfFS+4KQnBsb86JSCUmur2IvN0aCkbbN0ud8KHdeycJ4vQwfnIT7pP5GvnwEuFydv5ILfiPMpZIg",
-	"FUcsdY7S+1zwAd2pH90k+BJV2Es3HeqBlLl7pfR4WGO8i+eFfiGvhBvkd2evTtizw8ed79lA57melrN3",
-	"K9hlQz2lrl499S4EL0TZzX/+0/HO/uETN7GQbnRGHFOLLux1RppakgiM7FJF5J/9ifXQpnAOOtS5AARP",
-	"AAhImB0Wesr4lGA+YRz+dbhxjnPeFx6SfAT4atfzzKDVxbxU1dUsR8b97bhhaSHMZCTec0uAoDyjpiow",
-	"6XWW9SXsyufIr3Nr6uInPaU5k1RWg/S+uWlqysSGx9pyHLpMqMnIaQzYtq2EPqW96qwBbsFW0go70Oma",
-	"ldpr/epz1AVtlnof3aTgnnrTM3WCMuKZc7qMFWP6eg53zQPDlzP3VVRNXbKDhqlH1/n5Rx+FQbqr3WhW",
-	"mvArjFUkcvAnvjYfms3ZSIN759nKMuCGVg0NrYertthGuZaDTrUBurPCiBEIZPUhH9UqO0Q1xVCmqUP3",
-	"otPpwv/+o3PYfdzUQmz1fc6ufB9uK4Ny8NTiLsp0i1lNsHWaVx20QX0rsVT2yUELhidHTpTKsUllxRV4",
-	"wK0PO1d6x328Y67leEfDIHm+A0soCp8lanxFYsG8uMhM/ktUJ2V1dUo/7D3df1w/rfJ+X2Je0PhO2zvX",
-	"UAepQwBvwgz5eDyn6jAxUTchzJ7Vis+Tg7vx80Etj3MNykSEsy5+dKj8NdJmw/p7F6cy6IOne3v1Qw42",
-	"o15NdZL1XkdDTjnUt6KnZHwWHpP7vVlpnQ3PrTeXsmAjXlxjxp+cOvQAEeoIc0CPgIkRM/NNmXHyz+5Q",
-	"FLpWXJXfHg8llQtuVOaZur2pq1wd1r0nFYfZLN4PAjJnLpc897M4mdF1hyzZWIo+5mjQF3D2ci5em3Mg",
-	"l4VsrwUfvHVC7LZy6Y2uddkFuo91J1/ckptoqn5iuyIK3gCX3mfCqo5nrfndntd+0ZwyOq91DJGv9dUd",
-	"wQ6uxaw5ifxrheWrEDfQfAiHm1brhDD6vScvC2ZEvxC2HsvnZ/ekb5o18mcxW4784RZ0e66y2dQMQWPH",
-	"jXogXY2lA42VOGWgj7kNTMc4IU5C/K7BLZEj0WZOXwLFBQLnDbmpIbg7KQS34mcxu2slMAgN4D9Vji4X",
-	"uFMA0ctEaF7hGBMvbp0/P/3VbblJL5f999fC3WVv75//ffzfP384KQb/db779GL27j9/enP1dNi/ecvH",
-	"8pe8mJ5y/rb/029n+m9uAjoPaFTuTYAzWDOsPviVvH8tVBaPxHmI6EJaCGhz3hO581AKnQXcRnoI3HuN",
-	"g9BfxdSt8kplz3v3V+4ErzcLT16UKF9UATJSqsS/Qt3TX4ANAl6/c8hJC62shCKLu/vxWsw+oT7KhRX1",
-	"iAVXWmcJ04rOpgBn38kVnIfhgVObnTmrXNYGuhCVD0S7BrPTWW+vlSp742Dx8afUPgEWf1u09xUZQHyP",
-	"d5G/dX2vn8VsDgYo11e7/UqkU+s2Oh2IBLEhvUWFdZzyJyH529cBvZwOEKbSKmA7Z0N+I/xpvQaY9JP9",
-	"87fM5vpqpxxFm6U0tHDAPC7EQH64VPDA8horc2FYrmvbNn8U9iTOzizNDUPKHc8EwsHDkGdH5VSj7FFg",
-	"x0DE+Dbr+LHiOlVyF3ud/YP6sN4t3hppC/4B0xZ7nej/lqQzlvvPnxVaR++tqlROeH8odlwMWuh8mVaB",
-	"H/vffoGw9CvWE6I/KaSdtbq//7FAbUvSxyppyMYQMhgs2PXRPoXS+Fp3+jWA3+lBvFHLC9vsAvA29SDa",
-	"5NS2Io3vW0HWmO/SnR36Ufo9nEvAoKk+/lqMLcHtcesiVD0ApOMjf1LKC3GpfH1Qmz13IlnTzu2NZV1T",
-	"X5adxHPeGIB05Sl36uC7pw1JWOQes9BUdPPWBdgCWKzlpsCWK/f5o6qln7OP95LJcmrq1myWc6n7Wt0I",
-	"JYXqizZ7N9RsypX11FdmUoQahREeP4jcCCAMrc9pvdZXlNbaHO8hPOI2gmw36aTCgvpFd+tXYO0CpbVb",
-	"mrIz0rlo0vtgoO5Wtn/jQuuB2e1rZaSxQvVnt3i/HtqkEGDsnEPoPDfv8vXElVQK6TxxcGX9/BE7e3XC",
-	"njx7sp+w/fZee79dBzBy45yfMJAlzirU4LjHU0mGE5QCBrei10lH4FWzdPv55TLPc2+Vg7T5gTtXmQbu",
-	"/Wdu4y8rZ+SVyT3F569wAP4lPOrPab0LYvDWSWiTigDx/cI2/NtzmmGnVdXHkGNLFLsq9FStrD5c6Lkr",
-	"lC2kMLsf3V/NuNKvMabEonlZsD5XWsk+z5mTx5g3Bhky1ZUdetR2aaEkez7m9TYNiviIWLkJrvJHYV/i",
-	"QNezarpvRX2V7PJz3VqZxdj6Ww4T/8znMBhQ9ibYWTmgt/V5jty6CaoLmYuaDBVsto+5uBH5p2Wb7Sdu",
-	"hsK5BJlgvRn8N2GP96kCxW21+9hQbqBfeDe5cW9TLg+fcnHr7n0U57rcbjLW3QGvnZDTFkjusl/GvLBS",
-	"rFYBgGzNuIkT5vcwQ2Js3MTMiNBKA52g9WHTW3rqN10N4CaxQj0ArfC2JGCzJQHjIFJ+e3khu1uXZVPF",
-	"wC+A3cE9hi6cfZuhHpdt+77hss1eS3VNDIUjQWkG6ezFh5oSmTdjod5S2/R6u+I0E6OxhiAADqU3R3aH",
-	"43vg8/booTWBjftybm9F67FzJsY5n4mleyy6JlzyZ65321thcD9qJbY5zlsUj9uy1K01W03xhKCQ1NXu",
-	"R7j41kqA31Qu1TWdbLpfPzIVpQLUx6iVfM93WXg8X3fMJqoQPAPQXd+i3AXckMTjpSCuRcKoKexSqcmo",
-	"JwqTeEwQQBERJmEjYTk0gLkhYAODJ+CGVjUQbBO6zQFw0f1UqviYIVSgt9kxQJmZBKqtcGYyM5fKWB5V",
-	"TLs4HCEcb0QhB864QqPZlOe5sCbQd4vR2M7CVWWhO/CEM6GyNntZcLNYO1HXN1RwI7x63qxLcauqS5hw",
-	"I9mWZNwXjtKXKeR17zA4Eav6LJVSDvLWF0LNr0BGt67uhrMuaxic5P6zLiAA9WGkN2e7IYv+8XNunrTG",
-	"k4byIqiCJQsFAE6g+6k/lM/IdhhAvWJT7IktmUedvaM8ri01K1BhD6F8p6DyXmcJF131c2Ff4ARPgx3e",
-	"UIHA4nMeGOR3+XYvc9FKTBm9+a192tYLrMl8iG4ryU/k4X6eZ70bucrLwZJ4AQyeAEQeH6gfea2LnBRi",
-	"mjCjy157gETgtdnf19JEu3ejlQLlY26rFojWY2uoN5uT4nXx2tdht5vSWz9KX8+K4s4ZoDpAeQxiYX63",
-	"AKwJ2CLW7QCMtghs0v0yNtMJ3MyZ6e8xNQaBF310qZCBz5kRb9ZT/Kp7Oel0HvdhPPBPkcYRJcZ+GH2W",
-	"y4zbGXt6RlqJGesJxHmKw2hvrErQTh/+mhD/oivhY0u32SdK/nMSKvF9ui+Ex5j+xqKhEtgzVDwLlVHp",
-	"B2eEsSGySwUrFfVlcxXWgdNs3E+oBclCvA+PnuoiK6N+f42sTlRPVRcUG5MW/R5P+2XgtpeK6rRLJQdo",
-	"yxlxsM70pB6nSl1XXKAHTlzO90u9p+nPQz5WvMXgruCbqTQrlZfLgelTB1Wn09nbf3zQSlqYCWl1Wx36",
-	"7PDJ0x9aoGbJ360AR1aGlABqZ7fFzZD/XV+bngSVQSiicwMO2KJhaP53rb+7G7TCM+hzdyuEQ51HuySM",
-	"1HAjD2pJn9NFFbzVPbgdivz8/ejT6Ib9SVFgQVTr9NezcmT0y/X6udZ1dPc2YD2XW85twvlr5MPYprTv",
-	"w29xmlJtxP3e/Vj+cWvGG0LL2mS08zRKpOxBIQT5Jui0Yx43YT3niMx6Opu12UXI+05UBhChM3LZnWWb",
-	"9Icia18qTLIvpoKZ13jVrHKdMcRbzGUEVuuzA6AymME2bv6W87ooAnfbP5/jzi+vhyjFcknmDiBLmyPl",
-	"l1DaAT9CFxZT2Ami0E36Q2LDloZNPJsFIE8DQqD/rot3oApenmVsMgYaWDibYYXOc+jWAYAsCLS5hWKs",
-	"SzXmMwJtBd98oqzM6YHwK+dAM36l28yDYEMs4sZRiL6Q4NMavBxRCrGgkhTMEUuVmL6fGFGkfpA9J4SX",
-	"CiB9wsH/dKjBTf4HqgUAzMVDNkg/QvMAAH36KMLqK4DkdyrFTwLn5SF8EYkPCNMMAUfT8C9VQOlFNeih",
-	"kRQjygGATqLb0uy6TGlm9XhnMjbYcZkVfMpzQ4sxmKjMBHRkRCwCDF0gJrHaTXGEBAIjAU90Qx+Joj/k",
-	"CpExlaY1al+quVlxEhJkYANcXM7SAZe5yNIINnoKLWHwxaQoedcAcBFuECRIWjbiLo5jtpBe1/vo72pS",
-	"CHOpgA1hKEJx0iOaoLswk0DX0IPKpCbU3dco/pvs53BPuC1Bgytamjw3YPwnTDZknHybqX8j22zO5hhM",
-	"aOtDcOxkyac6SKV81Wcxzo+xcbvKwpnhOf5ig0JPT7iFqsCIrQBvMrsuAiVMmZUM9sIpFGP1eFwBOaaX",
-	"9hVJsuXFPZwp1iY+z929mym20JtA81XCE3vfPTZIi6eF7s5vaanXzpG9IXTH2lzZl9ytBOIQZIi4Brep",
-	"kc3HQt/QqZ4TilqN4/bKSrqmMbPgFNaGlMErjzxK2GBaBbqHCPED3YEA7eEUQZliwIYsQO8JCOdKZ4L4",
-	"VaJzDuPLDeiMAYHHSlh0CJhC4FN15ZPSwQ8OPTjyHgeBYMjRifZUgzlXyumrQpQeOWzm1D/kPVmDtAyj",
-	"hiLPoviAXHJEMXbf6xtRHLE+V32R46nBpQIEF2k9YxrdzOOPwzEHo4MPaF8rJnQE1NeTwog2+wWObmyA",
-	"9PYKlw8GcG7SZuduoM16u8bNd1f8FdQxvMCtOt6q41gd63GNNv48PWyLibEoRrUpozeVOoqyZoJbNtLG",
-	"sr1OZ61qigt83ls+E2KjkXr8oKaA/d1QQ+oJf7qNYDZNyYLEnmh43ZqbryJeaShUhNOjUiVTFyCNnkgA",
-	"MM/nDyTAyIKDoPSUadVmbzDNE3GH0v6LxI71ZqW/ECoAnGVwboPMAC4dydl6OpsBqEnImZY1A2URQZYV",
-	"wphAkgqDIdK28FCfOQx0b55+nI+EP6MZcYBIA+5PIGLB5Gf59mIl0Gaw4day5XAFbNDNATTFauChqy8X",
-	"n/0nVD9f41ny9ni4VguDPHpay3txG9zfMyFuPQ9+oYG60frjXSLshXO2rML2pLEuLJfGJstp0l9IY6sK",
-	"ZNlxLRY908kMZn62O+9rcxUqQuos1EgXqwrrZk9hQdDmkpxFlf38NkxVIHMoJkRpGni/eoXg18ZjILJ+",
-	"zg2mdDX0J6qM9XNNPWMLuf858vUN2rK5JzWcfhnLbQBMqK7N1rve6PnAkKjlqotOtHur0vWvCtZXfchu",
-	"MVG3wYpqfY1tm3ke9XFi5s2zmKHbjBRTzg5gJTKklVKoEkgpRQLluUSu68tqTUnHM5W2P0TsYaJLjujx",
-	"oEgZGfZhTxnafHgMjUD8LBNjONOn1B/ku+BWcIe4FzbXSnTdjla3nDwcux8EK9cTVxN1SccPnnTdU9/q",
-	"G1FgabC0GDqgWw4f5VpdeSrE/QphLWY5CRKPpfud/fSIpT++vGCLryplZqinJhzJD7lhQmVQRLWIOT5R",
-	"NfrlDhW+AHxT6FFMcNZpJS14sRXWs9Y61abVwZ1N1EP79w0DqGH1c1ofQ7Byxe9NH+539r/IlLzgbtkR",
-	"/tphxS/c6dxpqY0Nj1sm5siObjVAi3wLRJOy2+M5V33R6GGdep4FX9Dui7HcjoOaUuhx1MWI5wAUhvyp",
-	"3uTw3GicAlyRhROgytlLJnrSUl1cvxAZ/GGk6osGUPrnOOozmMTaxxV42TEmeM68WlvBU6UL7eq/feXU",
-	"88q/vtCr//bENxisfMW5LeSKFOQ0eARV2+gxTvVNPhiZHYo/oNgNeEFMdn0+EpGD4CSTWOur5YhO4oWi",
-	"XB8ezAVWYB+CC6cEtr75Znv+QzfYI8NIkRGOiVTOQ7cV/QgK786eOapLoiC+vRCYCHwxuVw2+ukCPslz",
-	"wH6BmlmpibfcudDuEpoF4Zn6GwWdHzW/OblDPxdgGslTv1RhHaiVrUSIcb559IwG1foaZngfmnWrJe+v",
-	"PDZ+KVsluVWSqytJt/OvhBIFz1kgUL9fpQjZqZG4hfvozSAcUIp5FVkp8nHCgr8IsCT0k7hb1ZSyB0kO",
-	"anxGhRqRzEHWTOlp+1LBCOAetQPo54IDN4MbgBHW5jCh8MBSi461kW5WkFrEFCKbSpUht6zPvWBTghrI",
-	"YuT8WnupqMsZsXEBaWUs9DgHgF2EtJYZoq80KOZzv8qfpZsJuWRV5fYcGA6/RT3+EGp5/pVsNfNWM6+n",
-	"mYPqpL4xUJGB0fTeNXVIEzeDvkD1g28GnXbLAxX3iVTomMKwsb3Nt5bhZSHxjPWavv9t7myGssfMDPUk",
-	"zzCt3BNCsUz0ZQbADzPQ2yGNoDKWWp1iiVTPSTGkWqvPbFCcodf1sxTn5nTbmzEkwr4ivTa/Ylu9ttVr",
-	"K/LAUs1UjCzam5En5t4LvxIb0GqS5zvLMpkXiyEwnA4jLHsZWJfZA4jTnSBBftIXpGOCkvV1PhkpOj3j",
-	"zGqLXCR03Ez+Ckb3dqqRfM+XgtUkSWuyAP7wepVsqVSsJ+xUCNVmxxUvWelMGGaGHOtIL6FHMiQlJgp6",
-	"kFODYW/qu86aVKnkOaXs7poc2OYF7lNRl+9jq6u3uvpOPiioT69z7k05l0H0LgXCIOC3FDRcYD8xBOmA",
-	"tcVlBlnTK20Tf4hkQgAOTfEJGwighernk0xkR8is7MG+qfUeu3na7Ni3KjoNOOIzwsvuiUsFaQRQqD5o",
-	"dz8vI3h3hYRnQ5Gvhhwt5Aosn5k2O+ezGibVxVrdS3WsSpIQur9hULDE1TV05uMKQH53qhJPzMcN476W",
-	"Qpo6/XyCdzsPC3/nPp53ojfU+vr0xSrabu6iCzkSxvLR+A7XnnsuzE3SNZTrcxLJ5UPXOJSjeEvy3Agn",
-	"6+UdNSyUWE63pZXbouZNe/KwOTxuSZBC7FN0wlvpii+VTtVcUBpjsQAhsg+UPl2Nbqm2+6l8/Du61zdN",
-	"ojQ/neV8SrSEW29ps61W1Xz/GvJ/B6+JHrILz2z2mk6w4tI5KHgFuEw8zwlEKO5EhoBWF5ko2uwlhKl6",
-	"NM6Fix/DcYv0JJt0u9KRh8Jpn3bDOvJHHii19JQkwELH10rj1w2cpWDHklCFHTcyBLIU9wH8fwgisFa7",
-	"zutx39Tt/827D/BivpjfcLtquAgvMD6WKkvet87DN+c8fBk3wEnMOgpvFUu/+xH/0cxA+s5j22EwVIiR",
-	"tBB5ebi6BBHlpMIAEIrIpwJRI1zg5AK4Cx+NIW+pU10leATj5hqh7mo7QMr5NZ0aVAec9s1N6hlQKTkY",
-	"mluxfP6RiU+WMX3SZumYS9XudPbSEp662hqLxZ9I6z0VCUv7fGTbncODlFlU8UN/wBz9FFpdpmCs8pxd",
-	"+ZReKB1v9c1Nq4HaHDNXtQTgrX8gN49Qk5F73fQn3sxPxX1AY3TSMZ9OehjXKcqHxbf7MMpXSostTZ/d",
-	"khT7a7hh31Aw41Nd+HrwrBVV0Coq7d7b5NF0z7W83aImd0PRSaPCfB5VaEOTD1fXdDgx1FPI0II6lSF6",
-	"azOCgAd2Wko3LQuv3oaBPGhu5DYvJ6zNNvjZbPCzUP20zh5aNQ66n63kqyrMraeBanleobzRN51QeM7V",
-	"dZjL8mxCuX7bPbX5PVWudhSpWX4tFKugwX1ei2nSeOoiGOCfkPc5gBZKEzxPNi20FUzaLiOf7nHi/3WQ",
-	"sF8unh10Evb8+HQ/Yf/z/M2vLJfAGFPxews+xRsDGfqcD4wJCzVjJ+f/5Y/TRxzwy44ulcdCOWA/yudt",
-	"lp7gfthxUVHKMi2MemTZiFsrioT1Jhah3fBx1bslJVwLIK3BkYpzdj1eco7HQm7t3ZdY2mQulbQsl9cC",
-	"UF/6eiQSJgGzO+BPj/nEIHXsSAPYMlfscegmbbNjT+wKyZCh6EPo4fRO1w/Vp0qmhXuqsbqYOzg6tUwJ",
-	"kQG+dBpDlv0sZmm3fHfSlGdH1J51/tPxzv7hkzY7hqYADkmhHT2xWGqWHn74kLolyUIWpluWG8BQsjD8",
-	"SxWSRpjAiccPTb0kub7PuPYQjADunCsdhhtthIRhpFYRIvcYA/WzRl4pA2DP3fJQbKRvhKc1Ip5DOjob",
-	"0KFgwnhUcIe/h2oIXCaRDxLsOrtUVJvb10Uh+jZ0sEGX7xFN2/jTKp9ew6zZUOe4ozxkoRM5Ht6N1Zrl",
-	"vLgSbXaiR2OAGzRDvn/4JPV9HtwGcCN3VV3W69Qt6a3mqSaejkTkyIsGmRcn0E6Qr+SNACdwxbhwpepY",
-	"XwnhbOECUo+ZU4BYe3jkVRCMF+DPKyNkr3QRzlFN04DJ6VjdRp7oTNSN88KXROoBc6/FSWuFiAp1ZTcI",
-	"ik9OIHwbdYTjzkAQfNafGKtHomga+0g6OwOHLDVh+IDnRoTIuqd1LrjyoXVT3vPfd/+96jLQC+22elJx",
-	"ePhiMDya5FaOeWF33a93Mm75HQqknQg8eKo0PFzmoil6QDOxqLaOArYp6q977Svfe7g5kuWJrQMq9G13",
-	"+V/7fPc5truQWxb7/Ku6nI1Hu8urzCsnuuyVzJ3ZcobcFrJvY1YQxcizTcqyGV2w4Nli9oKKOMfjR43w",
-	"mH5ISwzlfzv1Lj3AiTOPN6IwAWknSp/uPH3aoLrjiyrqe8Q/vBbqyg5b3b39H2q07ceakCzAKYNNwfz2",
-	"mMusyXB4Huw1mIxPX+DD624HcrHy7fw6g16qm9FJITgUr1pEeoTjSV0QEGJlhQG+pPN0p3Nw0el04X//",
-	"u8kzKfSoMsZg2TJuxY57SGuF5faDI881DLBhXIdLx4VILHcZ2LeUXfAvfXliIWiGbV5hw3mFSN95ZV7q",
-	"wDuDwdZmEH6BQIorxkcVGiYoESgQ05XqBdrsORapQ0m8p4/FsDiDEoahAPJYdkUZe6wGOPKRPHaBWiYk",
-	"tL4LlUF0Tog5ZZcmQdRD4ODz3/AYulM65dKm2MEkLSEHQRYgLoSAqtCgDJyfKC3riSupsHjhUnmMqQA0",
-	"6wl1A1YbSB3gVYmx4DZ+fCh1CP394eGh1s+JIITMF2FBJVZ71OLfHsFXMfgjUkwddA5SCm6Z0pDvmULv",
-	"1ZjPcN6IC0hcUh4TF1f9UhFybWhMK4nBwuP6XLnHBUbkEcBr1bBb1RZxgOL1AvrZlLnLteI7HpTiXal1",
-	"a1l1L/TcClWIdEf+ggV2WPpNa++w02l3Oi3Ig89EA//uTy9enXQ6SEobbM0Zv5HsdAbLFyh5Dzt7JSfv",
-	"MyTEdUJEFBHWjWBsZ+87e8+eDh7z/f5B9sPT/mPxrLfHnwz2O9mB+KH3+HAPdS1oisp84+1MORPAtiCd",
-	"ss7U9w/9zCv+U/C0Rs5jvoLQeOeHvaf7j908tXUfZFIpEhtaszoC3/1WPPtAHQzMwTC9XKrreWZf00da",
-	"iP88Y32dkawP5Adiu6B5RTMdCct9kGxBPXdbe/uVF4rPaU3Gsru7O+az/zHmf+sPuRxrqezf9bXsy768",
-	"nHQ6+0/G6m8nQy7/bb/z1n2JH/LR3w7cWuFf/cnf3ELGc/MkxSu/2nXg4cIuvTcq4nhXobaovoUzYMsD",
-	"QG/OikmVAnoFyToIgoX+3XtwwGL38ln38V6302kfOkeOWPfQ0FkOUHpQToWUp0ifDl1TkOctxaDNLvTY",
-	"6e3J2KnKMZ/5ZE+sEdpwdMph7s6+TgYD2ZdC2fdAVeLGKZ1OfH78k3t1rx4f758cvPjh6cnjl8+e7x0/",
-	"ebXfeXHw8ofnj4/3S1ppqhlp1amN1v/7P/83/O/g8b7TGRC7dVunJ6cnzsqjWnF/gVLpHJRqxYkfA+EL",
-	"ZN0LsloRPrru2Aw5O+Malfnqiqak2PYCVbiFerL3w2HnmRvdgdv4GJV0vbjgBxPz3ooPNnycgAEUSk+u",
-	"hpQY9qWNnq97Ms6WSgQoTSSor8rlG0XgFbN7VnW3yakLN9qo0SHqWE1U9upEZS2NWi9OYFWCODm7VIrT",
-	"Uiu1hlxUdXf9WIB2Pozl/Pnpr+VY5hjrP09E64RyPxJKLyzzUtkTUl3B0dMSyau84zW0c1U1LyY7vQt2",
-	"hC2nwXdDrUqspBmVjWDPrnfftpQ5my8/3XK130fBKuhOxoOwrxoBL6Yvd3vc9ofNpfe/jV1wu5d0Oh0m",
-	"FQIcA4OXvwHBuFHsSueUhDgE57NkjqAkfyFkDF20BGVO+Uhb8L518TEcTBs2LnQv91DMcDdkObvSgSpl",
-	"4biY8KvpZDQcWrrpLg/PnsOqfG6M9scGqUnicT44N8nCw+eTYSQHASugpH2+TRy2+nftk5+tOr03dQqw",
-	"PWsnFWtU6kf/z1tq/z1+21Aaq4tZiX5RlrhDjRRU8HsoDcyoRbk/zMOFfqU4rzeQiucJ8krBYRLL9KRn",
-	"2XdpJsRIZGlyqdKJKoTR+Y3I0u+xRAmKZ0Ajw3J4rHjM1QHvfH1jdoRBtLbajBJVG9ZYLzDWXeI6bhP3",
-	"m4W0Xdtt2UBNrX/eXFVt3SbeRWrT9Rln55/RWJ5IaeSwfYlnVeYiVGhgaZonUO1S5jzFoUHwUvpSi5yt",
-	"0flEEa4thAvLRZZ6llanSJzK8VkgBKcAzjj6sVRXKYMDP+zFgRtSg2RoDIIsRJsdoy4TKsM66qHOM3+m",
-	"YWM2JSSqK6oaDEtV3OB9nVxP22GbneCES9YMaZjhA0EBHRFE6YkTs2tRizOJt7iztvoSRLDLgt4gBk06",
-	"bOtLfQ2tlN+QS4RszvcSYUaadFxoPWh0in4iHqKgBDz4LcWYFFUaK8bYDRl/SmC3SGvDcsEHPrrI9RUe",
-	"/5HTRHpqRCoDvK5xoZHcm7oMAxQkjkeIEnGHOiqgwhkyxFiq22Vnr07Yk2dP9hO2395r70Wc1309wt5O",
-	"9o+JsUCqKQ2ctFLlLmcjPRKqFpLsrRtapK02rmTewktq0DTEgk5xuCwYvNK/SK3D2jv+i+xdEJgymMj1",
-	"FYg8GOGa7fxaX32FPhf0QI/trb1NiEJlKtX5fa5YT7BrMbYIvUCNCL0ZS3t8KLHUjtHt0+AtTEyXGT0S",
-	"bKoLShrhWa9vADjZP3/LbK6vdkDiL1XIbThdk5T1DaB6OFb8iw+24CzjljfETGc0zaXb+jNh7OAp2036",
-	"9WxSDIToxXxzexNPcVepfE2i/n0PTWe1rq9gPaMbf9N9iKtXCtI6btMNm+8/pKX2COT+dPhryT40ZQbe",
-	"8lkUU+PoSzwjj/0IIT5UYUx9K84Uzmh0+UHf2Ur3mwS5NClPkIsBndZg4duYFzZ2li8VtUziAiZxlqI8",
-	"5HH/vJYqYyn+LG2zn/QUovYAq47diJZgJZveCcX6fWeJrY46DWVUh3epnCLxdeI+jcEGhW/ypyJNSBDE",
-	"lX+Bhx+fdVuRIVYzugFCkSGMCpIqUBLpsYc1U5rlTqcc0VLHsFGVYhroiZPWOo9CxxmQIfYfjscCUWI9",
-	"NEri8zT+dLqOZhNG+I3VFOb5XAHanDxGhSZYy1fY+Yo1+OyOBVJU/eHefH/IJQVoedZar0QMl/7+CsTu",
-	"JxGEIrutffiTQG9tT/c+3wfAjbq+2Q+ZLCrh3/0IBVTNZ3rHXuFLxBHEqDOX6hpJlwByv5h4JhQ0mHhJ",
-	"WovP9c5X8K17nOYuK9HfN+ns0hCbwPlwPQJZlWfl2zq8mw0rQ+mnF3R8TQ/l3UK/3VwgObeJdp2z9i+x",
-	"/pla5d5NbvPPQoxNVATLAAZiwJSYlgf8RxSZTlQGqeaZryZ65YbWTMu+sFPh9+Kb36yDQv9LKFqxLXzm",
-	"V7SpUcBW39eL3crzu285m+E7TKaOsNdFZRhR6olNKpBSUd6zSsqKmVGpxC2WLTT2f/au+caaSeenf3s/",
-	"aQyftDWdD2I6H5lyyb9qM2r1eDI2GzKjv0RoQ5BeomwJ5i4KO3u0QFmqI6pTf3yKwfkjE8AbF1XChR7/",
-	"Nv560xcrJwVQQO6/e+x+WyOSMvywevx+Mk63CYNts8SfNf6/0GM2Ga8ZFTV6ThO10cjltbCVwEUqq6th",
-	"i89q/4YDWSNOoSvEnyStgJ2PGLVsw5WvyJHycnafAYszQFnBpzx/MGcn9nKWODTO7yHfaIHGfXEfvqO5",
-	"bP2dh/d3Sjna+jxbn+dP6/N4FeOxGe7m+iBh4ap1PnhG7tNBsmBG9AthG8Dq3vmbf9O1PjSLFbjLaLrb",
-	"/M1ma32mpVgFUfcf1cp6Y0+OJlTjqDRE3AB+b6hmgc2l9BRRuQxL3745v0jLjCj8HkpBFeMsd+PTA5b+",
-	"+PKCuf2Ft0urtelYKzIUtHtC2TkV0SDYs3sCIC9jF45W+Qww/LrsOR9Kdg3HHwD51S9mY9tAKgZdj7Q6",
-	"D9/qvLQkBJcnrvKYFHmr2xpaOzbd3V33Att0l90eH0qUBz0S1Xud65HPWo0SZnUOROI/SZXJ+ObV19+b",
-	"9HpucEkr130OAEdDuQNoG3Y2RgkKrTb/XjKxtcdcZk7Slo91nWIT/5Ye2MEirMjK02vCMfy6POZF0f3L",
-	"xGRbNtZ7RrWYBp20mg6f81d2P9K/PuG+zoUVDR3YZSmkZZnMIKNg+bWg3h0oEPT4R2XvTkmrzYtC3tQc",
-	"cb2Ah5a6dW6HHiwO5xTxIeG6LXnh1+RX4Lu8g1gm3mtePP5sEox790yX6OytO7rp48S1ZWbNpCzeLUpu",
-	"Teoq0wI1CxVgHxGJgy8AnxBbJDUjKuF8WtFmp8GaQw1ABWUWmG5rssyA+RVL+GYyT+t4RA+9rbY09itl",
-	"ev78xLJwJHOfHs1uJnJ5Iwopbqd9y7kVxvqIlTgI3gwCd4t1UuqxJaTBfsmhKMSt2ZoX5cOXUAy8gZAU",
-	"6usgaS6poKKKMp8JnjWgyq8HyV8d3yxC5v8Gs0l+FsuzSqUwbA35hvNKeELg9XscKzyUbW/WCUIhBvPH",
-	"z3YealNhbwCz3m3l385eU6JKZCw92OsAn3MmIW7MgLYs8M5FkdWQGzaSxrifvHRjBUCbCK0GJ5AtP8KG",
-	"q+83Z/VFHYXET33rJPz1MFZQmCOtAnUc9+AjFHCwuDF9AAlV9CyOoGs0zzEVDvgJCImiVfjKb3Jn7CHX",
-	"PWNDfoOdkoDgIBFfDjko2jU9jm42X0eeemARnLmaqe6JoQQ8FGworTQm4hUHT/c6qAh41tz8aAspnF2B",
-	"ttdqbpr72OZT0qLEeJWTYShM5RL/o98Pnu7tJQdP9x7/sUbKmVYbl361GGv/wVWn9Uc05fEInbcYrZWH",
-	"LARsNTsUo62Kvbe2xG0Cu1ahnwuVhUPC+9LlGgHXN6TLF44epU0CYnI4V0QqUk6QhPBVnoEHhyy1PWFk",
-	"hvzJKY18JzDHpuD/9bQdlmyyyPmD0DoECQhuoJ5c1YIzn8Eq0JzOISH1tYIze9XpRuzW+IETVHc8slNi",
-	"+lc7ttuqyS+lJuWV8njxpdzdg660AlXcRjTlsaJ6Dj1gdjYWQdO13WPTJPgi0oTtRcFwUlKnQfEAIrkC",
-	"xIdTgEojnH1NW4wwdnPB7pf12Gg1fb4ASmQIBHGrgf5ysTC4TpzBDl5ZEbg7iP6kkHYGO6IneOGird//",
-	"cNJuRHFTn5we8WvBiolzM8oyne7u7t7+03an3WnvdX/o/NCBLUMjqeF0R6paIuFHpGT3R28WkBcxJgGm",
-	"wHaZ2H6L+EKtWqL4EeMMaN0SxhmytyEuE5ET5oIDlFB0vxeygAbDWc0d3xKUUOXwzo8sukeJg1E3Ksh8",
-	"jkVhtAJ4xUyjd2ssQ7afQvd6guY/dZNwcVcxMVj7Sc845wNhZ00P8FV2EAaDczlAWHujRyLmKI9v+RJj",
-	"3LpbikLcVrlndeJr6Qi0+vdzy1XGi4x5ofvjO1+9NZ1O24a+DoWcfT36HhMZzu11YSbjakaFZrJguewV",
-	"vJACmiIBhbL0jSWi7/s/nYttLB+NU1jCOhc61BSSk8aO0WlP9z98wG+lYnuHHq//yL0kaCPSxTXxDl+q",
-	"S/WS94dzipdbJ1UGz4W7lTESNyde8Miw1I27zNtoRZzUyPqZMKOh9DBG/JvpCS6SEYKguOhd6AGlgKW6",
-	"SpiZ9IcA5Xmpyqp9QAHDngtZIGNIlyl3VcRXGv1JAOkAHd5mxFzzBN56CfJAJ+BlhY/P46syBYMNVdjI",
-	"HtY0YXudhO134B1B4wCbwCMGTs6GelIYHzoVQrCMz8wR1GcqT/4qOG0SOG0DGHVYIG6u4UJp2yw92H9G",
-	"YnDYeUwvPj0TtpjtHLsBpWw8sbjwHhl+kFAynjLx1EHmrS6IJcRYFOkhehq8H3gZR6wQGagR2CKXQHI6",
-	"0Hmup750lHZcUMiLe+4X6JwBiDSpIBx8zocy2q2+5HzxUicVPRgqlB9gHzUqLd8ZFG/7Y+qsueVO7i27",
-	"aY+dYDtNxZW99e7IXasLi1f6a5gVeY4IdXleQkzjaQjQeksDElWUMti+VHgOoum4tYoAPSWB6Ikrro4C",
-	"RrUbqCfbKHVeWWnWE3EpGrQFWpps5Q2dwSwa14ara/OIDQXP7dArbIKtm/kVQO6eeMWfu8tuv6WeKoLO",
-	"9bbBVt5qWGqE06W30I4HXqHhb7ATJTuKngrC/3ainbCpVJmegv2Ff8WmR1ibE9JCndVludbXnq+d1rQi",
-	"bsKYWot9/PaUXYuZmZtidPHPYna7nBrG2S+iuM4RZhzvNB1qbKbg1FSP9gN2LDEbF2JaSAuxRPS41/qq",
-	"5mmnBgk7iQoa/so06F0Q0ExjTGLGgl9X1q24kX3R+vTHp/8fAAD//w==",
+	"7L37chs31i/6Kih+s8vJF4omqbtUUzPyLdHEsTW2EueiHBLsBkmMmgDTAEUzjk9N7Wc4T3D++N5hv848",
+	"ySmsBaDRTTRvkpOZqpOaKYtkX3BZWPf1Wx8aiZxMpWBCq8bZh8aY0ZTl8OfFTI+Z0DyhmpnPKVNJzqea",
+	"S9E4a3wl50RLQoOLWo1mg72nk2nGGmeNJ4zmLG80Gzn7ZcZzljbOdD5jzYZKxmxCzRP1YmquVDrnYtT4",
+	"+LHZeEqTMXsqhc5ltvzOFzInYzknmRQjwjWZ0AUZMHLLprr87ulskPGkSSb0/R4dsT/vdw73j9rtdpPw",
+	"yWSm6SBjWw7sMmWTqdRMJIs3bJrRhbmtOr6+eU6fzMdMED3minBF9JiRIc+VJlSoOcvNopnvbtmiSeiI",
+	"cmGGXryaidmkcfZTwzyq8XMzMpSXjA6vMppENuWCTM0PhAt4RyZHTSJzQomYTQYsJ3JIMkbvmCot10nn",
+	"uLu/ajmGMp9Q3ThrcKGPDhrNxoQLPjHjbPsBcqHZiOUwwjfslxlT+jKyRK/ohClcnByvMoOVs9wMVrXI",
+	"l/yOma3VkswUruRCzghVt+UdbndOj4f7tJscpCfHyT47HXTo0bDbTg/YyWB/OFy5vRP6/iUTIz1unB0d",
+	"wGzcx05swd8wnS8uhprly/N5yxIpUmXGO6dckwEbypzB6vv5malOGdUsLc2hs3KIboU7kRX+2GxMaU4n",
+	"TLujmiRyJvTTWZ4bCl0e5vWYEYoXPVIksdeVl/Ty1ZtGs8HN5b/MWL5oNBuCTswv7voSoaZsSGeZ9jcG",
+	"i7pvxqc1y82z/q+fLvZ+/PnD/sc/NWKLa4d+Zeazbtwl4k7GNNeGou3vQNMw+inV42Lw8M+qpf5TzoaN",
+	"s8Z/PS444WP8VT32o9NjHG2cCswwldlukTAyYGMuUjIf82Rs6GLARlyck7bjBvBZcDEqLf/BcacTX30K",
+	"74wufbu59dl8QsXtisUeUHFrKESmrGY9zRU7r6d5+1OZMhxKzmgxltirzAW7v8vcffkM5YrMc5aYea56",
+	"X+Kv2vmlxYvcm2e5khGS6Qv2XvcS+LVvyNiQxpSOmGUh5bN58ePwV6mufxg+Oxp8OTkZdV7zX+Wo/ria",
+	"V9ZwvO7h4dLxpHu/tvdOe3s/fxE/pM/vmNDXiylTyxN5LbKFGbxiTaKY4UuapWSwIImcTKg6J32dU6GG",
+	"LG/9d58oTQ27HBqplGVEj6nGA0HmXI+Da/vlBSie0bR8tTWlPK1ZAQ1DrVmATru7AdOHKb+jXK/n+TAZ",
+	"QZi5w4gs5P85MwdeSFHeyv12fMjmSbWHfELf45k2d6854IGm8jWLiIIfjLCVc0HMi2HsoTRukTcgqzhq",
+	"WDORGpXFsDdz9S1bmEkpOmRNuHUkZVmoNSZqtAcKhdsa1CiLiQbj2zMD3FBQA9mWNy0kYrL3f9cR76VQ",
+	"Op9N2Eohw/1FjxThaQ3vK67amUEUo7EM4mu2WDGuW7aAATWJkJpwrYhiSc50zQBv1yzoqpF9zRZ2SC+p",
+	"0kD/l8/WyDrLtzKqtKV/ONFzagiKpiCeidI5o5MymRhxV0ch5vV78P69y2e1bKy9/gy/ZHcsq1nctiV9",
+	"ZjXiR2RM1Zipc8JoMoYPbnaGU5PMPMuJ8FxKVD3IcGa4GM/sUnBFqge+0Y5vFTxwY+ovU3t777SO2l/y",
+	"SYxnGXNtQsUCbDY0RKgmE6nKltNhDXfK4KlR9nQY8qduO2RQnSiDeikTmtVYlHQCqhyhOSPznGvNRJNQ",
+	"kRqlDxWqjIrRDMTkbDDIGF762XMxyrgaw6VfcZHyc8IyxYj9/vMWefL0ihwcl3dmzPcuX9WIkAxHGdd4",
+	"mcAbQ523zJ66sb15DVOl2R/MohMqEpZty6UfmCu7tXjHBmMpb2Oc5sJpo8tLMWFK0RE7L+YtBR5cnS+W",
+	"BFJv5VTnOII90CY+7Szf8pGgepazFZNV7hrVJFQhl8mZmmUVH8ddhzbH4vX+8PT65Ac9O/1qnn+vsrvZ",
+	"JPt2+ot+9d0vt+Nf5o+Z+PLXq6ffs8Mn6S+/Pr0U3//yw/cvFpPv/kYvji9+TKffz797eSX3J6+yk+ff",
+	"fDE5vn5yMfrzn9ctlR/jNjrWbkt2zSdMaTqZLi/ZuzEThMK6waqxlHDdNKziW8HfG0Fp1LTyqnWOT/Y7",
+	"h8cH7fa6OWr/4ro5dlfNcAWLvqK5XiXzp+b3VWoIXLCznIfXW0l/RReMrVKLrAjX+UwZtX5qrq8d1YLt",
+	"bmlf4xtgQG5wUq8fmiBc3HFNzS/o68phnMltrZI0lburb1fS6W1v2FTm2joIVnouzsHU4UPDrbkiGRtq",
+	"ImeV42yo+OzVm2+enSUZo0ArNe4A+8YVDq2YCysY7Bs/8xWDvvfoNna/1Y42sqoX2jpWhTEk9ZnZ/zcv",
+	"npL9/f1TYk4s+DuNUGDCkm5KF85lNJDScNhfjYpGXsl5ZE/IK6mtKTrM5aQPGkVfy4o52m13j/Y6nb3u",
+	"Qd061G7QQbt+yk+ouN3IL1OMxGxKzRispyY+ioiL7qDGRYdjq3cuggfAqb8P4lvc0ZeIA31hPWJLtKPI",
+	"396+fgVS9enb79Azrgxzo4MMdYspk9OMtchllS5I/yJJ2FT3STKWUjF1Rvp0Os14Aozn8T+UFP0m6Wv2",
+	"Xj9O1F3fPBw/TTPKRYV8EnVXsxzWnReLCJh3NJr2Xoxh/LxiFXIZYZzm29IJ8ufFeyX9TqZ00SKG9uZj",
+	"mRmppPQ6Jrb2WJgztcvBeD1lotb1JBVDs9OYAsZMNn8KwwGa1mjgigzN8Mdyzu5YjpaQ1GOWK+uqoRWP",
+	"G/Ks2BSkGUrULBjSTDE/h4GUGaMimAQI3rUinzznZkhmnQ0NmUNcoZ6pXvQ2iH/EBu80h62Z8Vud86j7",
+	"z41eha543A4hU6aIGpttoeaaDVdY2XfttMjXMjJGGad5KyMKao/LhBoSv+6cnO23z9rtH+u8kHI7Ur/m",
+	"2SpdTPOMPVIulMcFGeVyNlU4g5wxkvIR16qJ4osK8t5Fo4z6MZhp76o5N/dIYU8NeCk1eDKaEF41p+NG",
+	"oDvELBU6SNAmp0KztEUutSIqwysmdIFuXSdmjbZlOKseswUcrBtRWsL37XbncfvouDV93OnGVTQz1/vp",
+	"ENfWYbxqQe0lq1Rtd8099Fp8gNUat/Aom0XVxR4NuaCZ2Q4uSCpngzJddj+1W/kdzTK2JsI4h2v+zQKM",
+	"KxwMNX6WT+Zc+MSObjvTFRRvR7OK4O0lO9P7c5FOJffe7fWOj9eCGaqeGEYV+j5KsSQ1pQlT5yWmlfPR",
+	"GP5gQs5G439P78hGW34Pb8mGXhKOPnn0knwSF8lmE93VZfKOi1TOV1E2XFBH0/DjziSNLweC/mieoaZS",
+	"KNSFntDUJruYT4kUmqEzIDQOprkcZGzyBSjwRqF3S23uSM0AZ+JWyLnoDTnLDKNImaY8s1ObMBD4Nw06",
+	"Ae/4TcOJbLipRZ7xFJJkJowKQgXoteak/KXRbOATzxqP7c2wQEZaJ/DeXJwN6JifWdfy2YZpNUzpHk83",
+	"S8MxUmymjM5jBAvXQGPXQX7MGIwwGCiebcjukELnNNEklQwnO6Z3rKANP3K7uGflJfy4sT8Hb8etXSar",
+	"IIdnQjNjnBnt55XUY2MpwZHSMsfEniB17vs9SxV7mAMVG4G9/HGRLPURMxXEMOPJ/ejJaS09IXUP3f2Z",
+	"TXorkZa7zswvZQOuWXoGQUb4APOjWc5ouiCKCd0iF+rWqngLxoy6MqULw1wGNIEErd2J47RMHH5kCRVm",
+	"9weM2HmwdAUV1E78oQnCk+WQI8FOc2aWCJW2T0siL2Q+4GmKFvHONJLLjMEy0SyTc1ZiOxcQRpJDYi4i",
+	"dJZybUQ0XcCUk5yBYmrXWt1v4/eLjX9lbHc/mro9Xhr4Q+0txtphym6qKVqOD7d3X0rB7rVtGLztsZyq",
+	"8p6B6mrILTVKUiQqiMYgarU+FzWzXtIpy5UUZD6W8Ax8PFHcyInK7h4O28k+PewO2vTgIDlOwt3sBDwe",
+	"plq/jeWJPMQeXupi/rtO9tOe3EthlB2aPc9zzAnbkAzuvTSvZzkBayo2v3ObnwoBZQwdP9yUX0n9Qs5E",
+	"+nDybAiPK0syl2xVyI0nF18ZNvRi/6L79ODZyfHT/eenTzoXRy+67WcHz0+e7F907se3Dsp8y41qI8mE",
+	"Fz8Q33Jzx2216WdUo0pIjeR+wO28lvIlzUfs9yReiH/IFPIatJQkMwP4tAf1WspvqFi8KR62O+1K2ZtQ",
+	"sejl9mEB5XbabadRKO+JpNNp4QWCpCpFpC0oUCy/Y/m5Ta4SzOZWQZRqDC44rYp77kPf3VAhk5KY5SB2",
+	"ldQqOq9O9yGoHBw1bl1UuDBcAEmAQ9+vpNVZXaIMgQxq0oc8/j1I4e6Hpm9AMsEl6ynGVwV8bN6H1r4V",
+	"YRFNek9DsvysgNbeMpESCppA6PbN2Z28ZSmhitxAyY/M+a/wujOCJTzkZtZu7ye3bAF/sJvG/RhnJ2Sc",
+	"5I5mPCUXV5cEcxfr7bvyzB6YedpxgNqbF36oCnm8e/dur1oWtWqnS9fem0ruKEdj5j4UMpipRUgWES7q",
+	"jk1YxAIxBa9OVrLDzCmk9kTdhzYOQ2PgevlYQwCCa8w+qCMUmOBDUIeR6kLOY4KGfAbrYZaU9OVMJ3LC",
+	"etYD0S8q0z7/j+FA01wmTKl7UxcvCKN3y4wQmFXMlGsIxBWXwZEzK2sutKn06MGy+35ufiGUCDY3196L",
+	"93S7ZS/DNuNYQXI1s/4ETqg5y7I9dEOBzC+8I6lNavl0OtG3Qs2mU5lrln7DUk6vYTX+GDUQbHOWZDRH",
+	"0RVLxpC5dS32n+II956LRKZcjPqfcqH8rrvKPKaiYXOqiZITBjPKJMpg7dOUmiQZUzGClEYyzOWEyJlW",
+	"PDUnITH3QoRwQMUtTBTsXiY4S4mWZibTXE5Zrjm6qTEdphLEbh/vtQ+u26cYxG51uvsHh0c/NoKSspRq",
+	"Bk7+ZZ+82RzzuuWZOSscfm41lkP1zQZPy8OhSbImoeGk0yjFCswdP7X3Tune8OcP+91Y6M+wCWpprxoR",
+	"WbiASDHKYjQRx9jyo2XG1pHyG2n9jrPBP1iiY+OgUEXA9RnhqWpCApuCc61mybhFLogv80SdLZGzLMVo",
+	"pfdicJfCYkSSnGGRyB3NZixeQbWJZRybMgwunrUvh5qJFnnGBKeZKnJxaMZvGcxnKM1aYhAVuaoZbaA2",
+	"wPWQPAIkPGLmomq5bH2tY6TSoNmYj2lNYuaE6bFEDprLmfZ1LJbT+gQRKGETFfr48vk1eXzXeez9n48/",
+	"uD8/xhZuPo6kpFwIp/M2SX+mWH6GqYZQbwIh5yH4p3Jq1siOA8bVd3pGi/Qxhal/BnRsln7AFhKeUsqJ",
+	"As8XZOBUl708MyO7Vp/D4040PFfE1X5qQKTbzNlugKOcpuFCRcKaxEOBFcBMqZccY2hlxpVSDSKDazZR",
+	"GxTrGl770b+D5jkFXTCotVz3kFfsvbY1m9WZwWBqZuCSgAOVaEAzDLN9KPIbXC4DnM/GWWOv0z1st9pt",
+	"85QkZylHFIba6w+Cy6vXQMxm9e377ba7fZjLX5nw+VRByujZ2yeXr8I836lURucGBapYW6UYTL68YcGk",
+	"V9cB42XlaW96R5CEsrIW1133MVycDV/i1udDRH7hYm1ROR6uYW1llruEaDlLxoSXE3zM0m9V6+2+2WiY",
+	"oMtV6d1WzgfJOfDEpt9kv6zFLgYz9Wu44si85BgOqagrE3ecVg39GykY7O167abTAuXmeHPtZgc6LorH",
+	"t6oRbzbAlbU2rwYuMuoE+2WZiJ66tMsSXILdiTPSaZJuk+yTf/3zf5peT6BkRKdb0FhUxhqVdN3Q35pr",
+	"DD26XLrtUuZCkjSTdwtmX9505BLSZb2oQap7CFkDL/3DhM0rSAONKhYFBdhcUYpKoWHuLfKSUWMDkV9Z",
+	"Lo3CAGA6Wlb5TaPdbrfRJjg+aSwn6nw4bXZO4np3yPpWj28Z0OMMM57P0OeYyJSh09HLo36z7grFtM7Y",
+	"hAkNmfiGiDj8iWmJ9gbIgMY7zG9DxpT5V83UlAnF+q0b8Q7UacXuWE6zUhYzRBbBOgNNdjjLQZc1l8Bp",
+	"gwxOKHjmU4aqPVYvymExItDzrMLpZuUzp5ug+hOqboS74b/2++Qz0Nm+ffPSP+Z/dff3+5+fEWnhF4ia",
+	"TWxBlH0WcfEAm09treEJowA+UknKjUr+UurWSf1Wv9VUw8o/zKkCqfCHnSzn16hWjyim0Thj74FUFBnl",
+	"ck4GC8yWMfbbmLmqgsGCWJEIp8qWcKDS1GxknA54xiEV34wM/uAikSCM7PMj1R3NxkWa5tahQNOUY6nk",
+	"VbDiVp+rWpqQqQPZ3FyRKeWYBMje00RnC6DrOV2gxbnAfCDznRyShQ29mNNK4R1npA+HyBybAhDBfJqO",
+	"pYBTNaYizRgWweDp65/fiAEDBwYmzOTMwXeZVeubxWJCc5r1wfnm+VWZTD808NGggI6pWZEJfR/OHzMM",
+	"w286S96QQl3fYg2xQNcdriYm35nz/oSOuZmpkLpFoH4RDuWyF4YPVbIWHuLF26ehirlsu45llkLOOroB",
+	"lM/HymFIaomRv6F3nFwuIIEzONCnp2sAFJoN4WXMBofWCqQlJRK/buLsl45ds/F+byT3zJd71gaBJbzw",
+	"dYTF7+qWT/ekLQ/egyxjMzrYLWtIIAmtVcCKKz82PUXV1uWEx8AFQrgieF/THHVMmYMEiwBJpOJWone8",
+	"LEf/+pcCe6fV2/v5Q7cZdWVtsQYBQEk00TokYfQbmsNps2Kqcy2Pnwu1xjlwVHHSmTtWO+m2mtkdj+EQ",
+	"PkGmAkwE+Y+bzYKxMwvHIyS4WY0A5Br59MRYD8AMjSoMzzB8B3KCeJZBuilcbL5JqCBJRvmE2LB894CM",
+	"5SxX5DMsIgQlyp5Fc+Sptt5nxfTnFouC6xsxkkxBsqSlGpYNscYuqEXB3Ep06xmp359K3a/wQUxfXrZM",
+	"Mx4rIL2A4j2WEvMzxDcTKgRLyd/fQAyrSfqzKT97/HhKF3+Z0j//65//YzSk7tFUmL/7VbZWEEXptmRM",
+	"OezbX+UtT3jC/UOejin/X932lfmxzIW67Xb7HlQxjZfUXSwT88bndH113WGFzs0dD0bnQMPbMyO4beM5",
+	"fnHaOT05Pjo0On63PJmbmy9+6uyd/oxK/lGzc3C/+cymfGWduUv55op8e3VJeEoyRqEUqonq7AJYEXnt",
+	"Kj+Cs2zImbkbPPAWMjmrfDMBxo6iC9UkfHgjEHHMXGEOtYL05RJ9V/TiJaKu0G8tmprl6N3Do49/td+a",
+	"z0f3XE/k2Kvqr3wiUeQMWFMLLebaQq0/9Ah8jGnm0+nzu6hQeysnzCa+UeViZi1yqTFZLIOgWsao0kSK",
+	"BE8IJRlXuumRqTCWZotamjaXShXZDn2e9m39F5+wZb0O86HTHtX11TdjOp0yUQ01PYSnyhlYa51Hz8yF",
+	"kegbu9O90+HJUdo+6ZycHCTH6dHhKe0OGaXt5PCQpu3OYXm3zR1ro28OIywWISw8ExMQnFkWkmnhr4JQ",
+	"mCRSNAFIL16Si8iZW/qtdNTIA0kM1EQBwRPACRMbjjF84jo0XASbGytJtW7EjdgLsQt9KCco4aRhTcOE",
+	"ES1DaMScDWciZWn/DKLCXoeZAKYgVWTE75jAOgt4GRzultJyOmUpGF/2C5preEyQ6YxKhXmUsjdL3ZJA",
+	"j/0zQ52GFQ4Yqjjm+MAF9hM8233sDSnP4C5qXSJmbGhPytzFJyEjoXUjCN6ZMz3L8V2odc3NpEALsmDI",
+	"iomU5f69UrmBcUXYZKoXQSG/5er2Yj8eIe3DYXG5QI9WhZn75TZnJGOYIRdyb7r3a+/nL25uWvavP20W",
+	"7vK07l3kAU9orvA4qIi21lezwYTr/hlJaJ4vAH7CLBLW5JhVBsdCi/RzdsdyxfpnZCZSXEmZ8xEXNGv6",
+	"X1W/RfqYAWOIiy6qdK09/CH4pJs3AjJLgJW6tGK7kNaNgQOERBx4RZFiE3NZPClc6ZH4d+CvMpYtuCjk",
+	"nCkLXK2lphmevvMA8htSgCEoLuAJIM8sGcOdgo2o5nflGPiGgbgKd98h2mSfGnJZ/4ISwe395bP2b4G+",
+	"1W52Tj5+/pkhQPjcaR58/Pwv66kQXxjEamLUZjcCcRLqYGbgkrIjsS6fZAmax55RRFlYBZvQPT07PG2d",
+	"wn+bS7phFNLkehm8hBm+x2VaM4R9j9zQasN/mw8hr1m7dzBz/BX5VgUMv7T00YSSeQ24hvnFK24yTxHG",
+	"HbMVzNOg5nUT56obg5zHfKtaxl/PCmf1ykXdeV8rlJy7JYIVWUXGcr4quoA5qaF+W+sEvA8G1q6BQ4uq",
+	"MptsEQIv3/PJguCl12RU6Z4NJNbBkkzKOLD496SWTtpH4eHrbH74jMZih7Hx+LeJu4OaXsHoj0VEN9Um",
+	"wdvfJN7Z3yTo6zenOQElL3exhPJiuTDB6pNSQK2titD7BYgfJXQXVXI4ckZv1/t9n+BlEPvBAHjKNsd/",
+	"d35XVaMXGDUPHQKg7oGro2nzqA2p3TT+ioUIftl+ashbNeBmop4fLmexVdgeH6qkN83ZkL+vGYh52eWL",
+	"t0+VcykMciqSMVMBbnl5+94+AXDYpXdz0RtmfDSOMJ3LQv+y+XOo/A4YGCPqlqWQi15CEt86IWRC3/e2",
+	"zK1wcYhgdmDSPLE+lkuRchqbrGC6B/yml9Dpxq/7ZcZm0aTSpfWBCinoroCl6eHKtLdeGbDTNiFeT+2I",
+	"KaHi1i1WnEI0GHkuJmsjm3c5eJ5hTriYadYkQ37H7Ae8YSxneRNAgVzWnp6zbKgtMjXdRvaLW4SxWD4E",
+	"FbYCx7jpkn/C81EcWbdgTc8rQur221isUh3zudgwFHePQNqnj2HZuTy1/K8G1xcd7dAOCNrdMGME+MOu",
+	"LI9Zw1M2w2zE8bjcquUo0ETeQbQe4Q/RXWqLxedcJ2OiWZZhqEQxJjD/HNIVZkrLCUQp6m2D7RjMwIqg",
+	"TaWGkzJhokrcLbZYjYUzgJz7Gi3lsKqUxF5hljHCq2BqsMapj/zYZPMk44KlYOKKbEGoEHImkro0+ZwN",
+	"We5caGXEz7b7rxu3UoxZTrNocv5MAHYFFYTRPOMs9+RQM4q8XOvTONrvnnY7+8edk8OjqONvi5QwJWd5",
+	"shHjNdT8Fq92qWQU5EGv6s9cm99+uD6J2Y6r6TBUDTUFiWY28cyvs6OFOtYQDD4A9HT4rHDmalwn5t57",
+	"J6uBmreO79c6qczdfzcMfXkUGQPwhmUmMxx63kZzaLGgbMUS4HOCeKwcvsN2e52UdsV/K98XxofgtUsK",
+	"/Rqku3BRinJDO9W6BXqro13y+ikb5TS1HlPNBMpuHugIoemEwp+YxSFDyrNZzlSQRgaerVAx1Dk37GSm",
+	"W6SfyrlAp6m5U0Ec40b4IgVk4uCXluYisy05G0K1G8XgCPkMMut6s6LUtP95i/QzRu+4GHmPLGDASCFY",
+	"omFTFwDedo5+Ra4Qe+RGzCn0AGIK34he25IfcTaFFGJcIfOnnAtcavO+2hOxIttspVUPS4wgmW7Vo4b+",
+	"v/75//r/GQs1xuRWxXrKNWUR6XJ03W6fddpn7YNtEpJRTi4hPy9fGRV8kgxyOQPEPL1t1cdhdAmSTKoN",
+	"zPF7pfpHpbjfywINUFuVRQ7vI9C3LxLwUNMrhZ2jV4tMjXkacTBdX7cDAsWjenCRZLO0QlAHne5+lE+K",
+	"uFVSyrYd8oxV66tWh8zqU9KqbTowWLa0EY/396OqmhrT7uFRjKv7kfptttGd8sPZ/qCdHBx0T0+GSSfp",
+	"HJzS4WB4kJycnh4NB6fdg+4xZQcddnB0cDo43T9I6MHp4elpZ3B8ctgdnBweLqc3Q2RzVaje5qq9/erC",
+	"DH1nTaaqduBKmB1sLukg1iLzCOFIQ2HphaXflTLK0OEDqRQFH/79c3UDg3ZZCEynuVPNPZGcHnS2r6AZ",
+	"zJRZZNWzqnvkyD5zSv3QNp+gSgqf3m3tJZ/Vjfg1XOvMZqCVVaAdhjg9bPcmMfcmzYZeynl3hLwlGVOq",
+	"5FQQhBmzfdwib3kGXb0siDdkFxlhaWTSXjXs3um2DkOeKmcIMBgZrrWfzWhPT6OjfT0klIxnIoV6bjtc",
+	"wQXTiz3zz7qhlwZ20t56XBaLIe4lHlI0jtGZAcXayiMe+tcerfQ6HcUrtFgyFjyh2eYEholddmN9/TfX",
+	"pdi7IcNkXBEXR1vTlq00jXTx9U3EjDSxSTEFFvX2XUnLNT64F83iIMdOYnT1ijH7k+GJLspGoMPosgd8",
+	"W6dERpXayF/+FK4EP8ZkyoSimxSMeWdJrTrklge6nThZibU9yiIC7K4U0TSLupK+FZpn2KOZ23wrzCKR",
+	"iqXnmL4aThNQRqtl6YFSHOLpb6YU83TjJrDGrFirq75kPtDk87lW6e/dLYJXs3wbzVLesTydsV5KF6ti",
+	"V+Znu/hm0NikA5NFcNeqB3P1gZdzEaspM9YDcj2Mv1SVuwljOY07opTMZpuQOOzTm+Jyw5Pt1Nfe9k7m",
+	"qdrci29u8W58PWZ8q43ZpYix2ZhN0yBF8IFIau71n4gwLarhbJ4AAvsWONmlJO69gifstfc3S3pCpheE",
+	"AkJXGZC7X167meHJKq1JwGVqufSFUnwknNm/RbTAE/UywW5TDlNZAnxq7WifOolQ7fosdY+L3kDK2/5Z",
+	"ka2M1h4msAH7lrMcPNQANCweaaLGct4icD/VPegKc1ZcZX5V9n58lkfShufbp7RIH32YvZSDy6x/RgZS",
+	"j+F+rHbgenwj8FeIEGBDzhbppzNE2GHL4zbm95wnHse/RfpZ5UL0tkNTG0EoMT/n2HOlj1DfKQdvLvjJ",
+	"rD05l3lKil9BM3RO6xtorOzBMHrWkeNvx/QxUZRr+fXwWZhjWqBmaklSVCtbUL02Qn8XoujOIWeOod1s",
+	"BOycKpLMjBY2bJE+Fz3ox4EuPvv0G+HadJR34pHCnFA4mClLeMpUsa3oCjabAnU6Ii121xeu2BBNsaNS",
+	"ZIvSzcFVSBfm1tITb0Qq8eaCTQQkEeEexP5axIKQk2CZORxFM48pXciZDrNEi7J4zEKVM/Os1GIP0gQt",
+	"DKh5qRTmSEFcVS6hI8pF2XkYnCRjHBfnwjvq3YwMe3HEa+xm/KdEdoXi2CvSKiwdYGwT9rJ4kXXaNxvl",
+	"1Ydc0OqKgnshWJe4YxO4hpzswOA0e18RK84pY6W2zYZtEs2TW6bJwXEHwG9LLSja7e0YILy1nv85N2wl",
+	"mXIXRbkKrbK/PUrBtopBNSZeEXU4ptrJP7Ngdx8aNMteDxtnP23w5sbH5rI3G85VTWKKTYUFuGs6QOSn",
+	"Jjrhgc9BVzufKphIkfCMoyJuXiMVU2TIc7V5FkEBXHGROC2t6vcpzrva2JlUPDf2xDFXWuaLzV1TZjVf",
+	"SR0tIa8xst+FPFoV6fuWi9KFi8L4DPJtMi/q6tk9JvRG9Ok0yjiJOlop1ivwEAZ7sky0PzuyxRZJQcJj",
+	"fts7HHSG7eQoZW16cDBsD0/YcXpK95NuZ3AyPErblb5MRyVPqnnA2joRePVDeCTtIfrdPZGe3JYdkQ+p",
+	"7WNYZwOjqxyuX+vW31l6RIDO1sdC/Gp9zUW6nGhTgIZRvXq14f4gmI6WhSF2rAEzj1DY7whOAAhWrPdA",
+	"5peWHUwAIGlzlvQ4zSn4kNCXAaF++4Ja2f2mZOtGEQe5ss4Ro4ePcgYqEqrCRtdVoVvP9+U0CiBcDKoy",
+	"HGS4DwrZipNtNHSuJlwp/6vwpcjQ87RIS3doFDCEgj9gDNY9pH6mPtYdrn2xWLX3GTu9DgVReFGFvQwV",
+	"oFUMrUaI+SnnoCePfSjaKvC+sQMo2samKGuJY9ThhGw0GwumVo9P7egM9PMzJ9WopNvcYHXHzW+pHJty",
+	"IokdQO3pcRJk2Tj1lVeeCDni4RorY8qC9AKGdXlDDVYRZF2gISXYnECRO2YZoM96PuYZO7cnQGmeZTal",
+	"tVyJdCPm1nM5pgrssGzYs++lZMjmRcsZonM4UXKmy1aBP7CWJv0z4ts+GwyyusokLa3hJVxHKsj2gRop",
+	"4vM3xWhGR0UCvExoxlrkXbm1CFfkpuHQXm8aOOS6tLmlrsXYlbj8CjLPuWZLnrh//e//02m2202L8xeL",
+	"2gfTiKYw5CzwHZ9hUaacC0QopQraSozoHYsk+Sd7x8fRwh2Z97A7/DoSh/1wyWHutny722z7xoq03HNt",
+	"GpfDzxYdOuZXx/pNLgh0cUYuXamVpjxdn06GrwinFK5K9KgWc1rPMufSlTu3CHj/HGR0gQ3DFSBZcIVH",
+	"D4rr0dQuADDMBdOZ9gg9saqZTZy5Ro0qLARhFYxYmQ2GBVYs71J/E/DURNWPZUXmBzmD2lQCEDj/+t//",
+	"B0vwonfPhObZyhiHLkZs62U1vWWYlOWCIAV0CBR4FCAfdWXfnfZ2MY+YEd5022LXOkZOT6VQXAFE+VUu",
+	"5XBZzLnqug3KXbA1cEkz93cNFvEwUrzebO3LKvO1/cOhs7IdRXy2IRbjLiQcM3WtitirauK7JlA57XOX",
+	"B0bzfgcumrlhRKwMXPBAdorzHW8Fnrk+kFcFzdwimnfH8pxXs8avQ87ojH+o7ImyB3TgbRf0cYbGgxHM",
+	"Rm6CYqGKINe/S8wqFkZCog14mHOyBYRUXstKdX0wztW84CKJKz39RIohzyc9zKSy+i/CMDkgEBCVzXIA",
+	"wZhzDkcAqvH1LBdLdwtpHfdIbSOmle+YGZbwF5eMPaRCUfbPFbGXpq0b4UfsHe3lu41V5EEZSlNw7/V4",
+	"l3hrsdYOEivwviMcupF1CNrgQgAQ6EHgCoCtsCnHIHEtsAMMqYXwflz3wNYtriXVS5lfxrWX5k1s2Bes",
+	"tlG4hVkkW2mFSBZ00YPoQf8MzQ3qDBgbjEBMkSDWYAESMSUawlllC6NELOAaMAMuoSGUt8fQtH04XDXE",
+	"TnHhmvjH+I9+3FHDJSDqovHFtnHRgC9G3RW2uYjvRWbDX48wk7uqpq3gplvHGVYc4qqTMpF57zQ9TjrD",
+	"IzrYZ92D9HBI28k+O0yPh4apdpODlU5K84C1Tsri/VcZjSgVu4A/by9WVhc0I5zGdJotIGNYkzlkhJkb",
+	"XO3oRo5UM0PB0itb9B3R3TC5vQakDBg1zdDUx/aSfaC/vvUGpPmC5DMRrzZ6SJd4sCklWHI7/NXCYsnJ",
+	"tbnbMH5g71jO0meYwBV3MK1P7bf5X7umcj1MjnKkNCq6lCijv2aRGd+ytbgFX2PGm2JJXgd3NsD2dFre",
+	"MgGQX0U3JOiPiEHjCobDmPeSMdW9weS0ffnl81Ey+W48ePrk1x/fvVr8+P3f1eWXp7PBV7ejH94djH78",
+	"fjwefH+xVo/BznV2qCvWwjbrX16Pulm+KyrB0ZVtUxQ2mut8rFiyzTz/HHXqF2Ne2SPfXrZUQGW/X7c8",
+	"AXJrDPhwATWnBcIrGWQyuSVckCdUsaODIsGaCsJEki+mmqXk6vJV04su9xSEQb8CaSVFtkD9AgoyEUOQ",
+	"lmFSp3ShqkBSP747/Ecisnn65Xe3L58+GQ8mfx8NJqd80H1z+Lf9b0bplyejpPtddvnl3zrp0ydt+uW3",
+	"ox8mL2Z0kf4antQpVWou87QsoQ7ap0dVIRnFGPzi8c9f/PlDu7kGcM+Cl6hWsNAhHh+fOFSbKWC2wzF5",
+	"DLfAhj4NsEaW8FYu374mB93OMXbD44IkdMo1zSqOHIRbWqpf3o/L22cIYHlZgrPdpkK8dOPKOnF/ZaTd",
+	"QPCYGN0+44HQd3KCC0h/01ExgHfIfPFc6DzCGIeuVfKyZLy1Aa+VopvmeoGRtdp6HevVxgbZhri5GLXI",
+	"S4usF8BoBu3QFYNu9xZOjmYkpZrWo0xHrGcL07p28NZypgsadcxfaotiXwUypg78ErOt6C1z6XBW9Vle",
+	"0DtO6xzghbmEOtRIBmlpWMgfQJuXF+KrZy+erpUYrlu0m2iMup4Ph9G2YX2rc1jTzZujEHaBQCC280Yw",
+	"QWPJ4F43vQ8VQ6QqknsH+j7Ca6jw3nNyy6ZgBdyIci5Js0De4wrzATGfDQcoCcUy3CbpTxGMFWHhhdQ9",
+	"xZjoO2g/TIbzYxxAV4OJYtkdU2ULrNC53EQj6VwwgugZfC5SgBxFS6KK1mAF1iNFeMXGYSLdxGtTb2mY",
+	"B6y1NGpwTlG5d1hFkM+Tp+rc0yDYXR4wcsD0nDEBgQG8ADolY8NoNm2SPk3/MVMagPsh125YCiY3w8RA",
+	"RLPsD5mD1safUp/4F8ZbwVvhjVtXk9YLKuWt2Rt8YyFtm41iUKU8OiMwWbwdQgFsGl+xABTWgyMbRtos",
+	"AD5tP0XMlPSVixUN3ccJ14ehbD0In6zld1I/hevAqtMbXG5BIWa2Umk1CBZeBnn0Q7ae+77Fq3bwFu6o",
+	"JS7zu7uHKU30YMGxXDKqehOZx+tYMdBkfi46iKM86JvnqL7hZHeMTIyqiR2UpnTk4WDVWObYOtBCltos",
+	"stJjMw8rXGIuVomJtBpj73WPum7Ay6pxn2IzYRsJNJfDoKoIufesyYINKI0mWMuY8HqB6AVxY7eXRKFy",
+	"KqXEOVNTKRRDxXLAxtxm5WGNZZk5/3gar11yiZjlN72QuY2q17ixrJlQQLZ4TyzC9ZchS4uiztbqPqSr",
+	"yNau2Bu8GG7T+aIeVBpyAfiEW5XHYTlwTYDdU4V0qsdQ9l8TgDzctf/rEmojjNqv+AqSeLOiK2uAkexy",
+	"xBWfTLOFd7TXQTAHIogLNRsOecKZ0D3kgqBoMezqGqhe9hunhOF3eeU7u9U928wu7LHRmwmEoIcClwnr",
+	"LUPy9SZcTahNy0FwDVefCB9hB3vsfcIYYmCUcdN8KruWsgegt16kOtIsRGrwTRXHI2iazd5PYdfcc8z+",
+	"pj1jsPgHhV85OV34su0JLqtbCRUJyzII0PQQzrkRtmTpZRJaaDsc6p5FroYsVbMEXuq4LzzYDn5MSp8E",
+	"m/dmKrg6Zwnjdyyt3ua/L9+PKkfPwSTGVIuvatrCXCDGgS1B9r1SSP+vfaNjDXNpW285OxhbsEL4xHyd",
+	"5jDxKuLjuFKPtL+/U68YM3BGM+y8VnEy+TwXn7d3G5l5PHUldqABYi3KxYFjg65o+bmNBZC3EyMCHfZZ",
+	"eWEmNGU1zoO3Ty5f2XZ0jZgr5OcPBx/bxQL9/OEovjQBjOCKrBrg/MYAwiQ1n3FSTe7VRs6vaolc5NEV",
+	"Tyu6L86g3b4tpK7iF67BJdgRNK1W3pZkbbUP4G6Vt8FabxuxhyvWagc2YFke7Wn7oNvZPXgeDNpHz1fG",
+	"we/VvCEWDjer5H3rLhTuaW1ttLu86nHA3qLVEDeGEAFr2Nc8ZGx0XlSRAPViX7EKTjwZVLqGbNBXvOXM",
+	"w+AIP7n4yhjFF3svwCi+uWl9Blf9hsLot7IB+VvFfPx83Tmvy3VFiEpo/VjYuL6Uz2ap+tAnwMzDOQUs",
+	"fZFimRwOpgq9gGF6F5924H9QpiNSojT6k/uKZwwqFrG1w2zaLFYcw9iK8rRF+lZi9M/c10xUsl493qZC",
+	"czmoVwtiVYF+YFQcMyKkMVSRcDzmOnxfVCpermgw9s6ytuU+gLC4synv7+peLCF7IfxnRSg4nM8Sehf0",
+	"LvX80oFohmlPlVPcNqf4x0a0uzZ4pF3rLcP/Nm2Jhp5b1JsKDdH6RDdttgN9lEBP+CvCHH9cgWi+EkwC",
+	"5FDQv3ZrYVLKGtssKWw3tHK74hEnMDSzhP6mNlkDEjChRwzHzog1mJpFs79Vw7C63xZyzgUQNvPTF/c4",
+	"Z/3WHnLXJmzl9XBR0YRr1bXfXl3GAiCpp1Q7s2JfSpRQL4vsysRCR4UlFXG3fop+g6VBuQqipdZxY0it",
+	"zgm1LR59RzIbRsz14nxVCIJmSlrPQIHx5LIIxsh1LR02q1zB+kJXs94HcJIFfHxnYNBoaJ9Op5UEnTHs",
+	"0CpMw904T50m1n5oDJmvmT10GR2wrPzqaS7TmTOCl+Nes0HGk55Nd1ibI52zO3m7JWc1AnStM9hcEz3a",
+	"cPfag4wLEDvBF1eXVpAbVdJoQNBwGkL926JMHleOs7lj7XH+mi0e4DTYZJPfuXL0JaPDmmT8IsO+4rh0",
+	"6AsZo8NHiig+yLgYkdnUsadcSmjsN+ZZWkr52jpD/zbKH99V8DbPvT3RhNiS4YQ2ShV1hpqBx+EpEyok",
+	"wHkZjXsCBSoYGcQoZ5CMa1anFR7wuikB4mWsm4CtpBo1MZm1XXrahrUI+HAvFmFiK6sSXjKq2Jrac1+g",
+	"Y0v6QaMprJmVfWxWW9ZUsUDp2xKlnaq1jPpC3Xq4BpZvpM9UB5U8QB4QgBZS9NU/sgAHxLVUa5HvWM6H",
+	"CyhnBjRqxqGDP6QEEiFzQxRLVXWfINsn0hyEa766jWQp2m9syglN2bqGku3WFh12eNk/tqV7x1L32h2/",
+	"lrdMbOcREra+vphpyoWIaxWu712chkIPhu3L6HwJFhp/d6/G8lDyiJ/xDdM5Z3c0K3xYth3mGel0LUB1",
+	"s2g/Cv4H8JqObKDeg1BAIiBAbEP+n2uPwwRZMJpXZnLUOTlsn7bb7fZBd4sKuOsC309CkUA02XCJ8Drt",
+	"1q5lIUhJbkDIfMq06dxk3tkfBF5C/oM7UDlctaz5og48POgqRrEBZeAW4/ocd8UnINmIL8RjoUd/JkWk",
+	"lnKrLiZLbXgu1JiSN1Q2VvbtD9246CoBl0hs97cxEePr9wCKGIrInS0SuP31TJszES2lhiY6OVOzzAqA",
+	"4SwHAeCTk85cVaf51TUqQJCGpsUD8ycTCNUoPIDFYDN08ennQYYTpEG5FpzNGxFAF0CVqJJkSPOlHKcN",
+	"3XZ24PZX88Ko9Rhw3uUmymP077pG3HPfO+EcnJOuXsn1G48GLRrTzt1s8Wr0uve8e/3L9cmPt8MfF1/O",
+	"y1Gto4ON8lp7e9HWq2YW6YjlqzpYjphgOTXc0lz5/7euvHfrytKS/zGdK+0Q/tMbVxbTiHmd0GZqetwX",
+	"24nV5ukaHQCEO82y36+ZZZ0q+vC9HXdqm4mivrfJ7F1RmkR1n1cVZ1Cp4kqcTWX8XZpzbvUW5nLI62N8",
+	"zSCp01rmvFB94WzYjNI6sOi1+u+LF7FFYyvSWMPX2kTW8jvr9enY2fHPzOW8gnDkOob68q9G0bbk5/CN",
+	"xYVrDrmcl7XNVf2WX7JRbSIvKJAWRiJIM7AlciHK3O6ZtVE1gE/4Q/iPIRQBD7uHtmZufxWtUuhr2cNo",
+	"YI/RZNxvkuAbNZuUv3DQr1IwnwINmef4e9PmXdpmVFgYjf0VEUa7BQ+bsDwZU6F7//rn/6DO5r6BcK3P",
+	"JLKvL2cWuepi4C8KIUCmGL51uUruRv+5dKMLZA0WDqdFsLl5r01VgmUoT7GAYoVLWi4Z3KU1uUcXl2BU",
+	"wjpJ3GulQGRouiBh03xLduWNAOyNYB9Kn92hCNeyuMl/5W/z37gbwyUOP7rfw5UMP5aDJ+6dG+R4vZSj",
+	"aBBjlxCndfJX5fody/mQs5zcMgCRfNp9e2VNhT0hdUUM2b9aiZw8zuToi8P9dnra3qdfXLDbBXuTTw6P",
+	"xhfTL1/cLv7+5uDHp4PvDg8u0+7Lr+nFqx+SXHx9t/9t93YL4961rDIDUljJkbNzME0WTIOFK2zMHl0A",
+	"E66Ude3uoCNhoeSaaANuykMYk7i7EZ1R5nzERU1nKTl6hCHk1tr51LK2cpB9aRoP38AUX7hz/9LS7fUN",
+	"t6BzadFBrcDXNisGN5+7dBku1BRK3ZD7RlpCLSVqlIzBz8Kff4KkvoOPv+Efp83Oycd45s83TFNHJPF6",
+	"wQ+hPQpNByNp4yUIKIitdNvkjmYz7MfnQNGaNncHjGMMTiyMjKnkrmgsZmt0urYLcziebju2H+B4X1fz",
+	"WOU1ajbxsF6VISzls8BkjPIOkFjL2SS7qLD2mRHjBuC9UpbwCc2si16TiXTNKpCiQEL7clKzssp2USqa",
+	"+AdWx6GFuAu206xlSEPt337q7J3+jFTTbnYOP37+2c1NCz93mgcfP//Ln9YecpzVGl3vFZs/dUU/O9ep",
+	"xhMewxwDK8adXWuUMNvuBdWHcxDlNkMDlIWQeWe2yPN3SbTYLqOlGluDm+sWugS2scVq7wr99bFuHEZs",
+	"Uj3L7eNXjSQ4ixaD+qfGv/75/5jDIJhSrVDyzzvkH+8GV1fzi4uLiye3X7549vL5j998NX/7hv7tFb98",
+	"Jtnpsx/E41+/T3J99RWT2TeXh6/fff98/OPTJ6dplj/7m/p+f9CVCy464urHX8bDQ/FKtt9/y76YDC6/",
+	"fXL75HL44xe/iIs//9msseK/ssZZp909WOICHi7bC9zgtJ10TrtrsFzgdF7ivR2saXefIrAiMI6aLoDJ",
+	"mCW3kKkajdWuwjiuZrSb1zhw7BoS26LwvDzaJwyQFPu3HECRbCrkOZS82mxI/OAaVlhlHLMjIU/S8Zk+",
+	"4SBpSMZvmbmp6eBUgQk0a65s3YhvmBHFVkSjx8OMJ+z5GoUg3SyUHPZtr/g6fMqeT5qM7GSVpwUWzBYI",
+	"AaXsQPtndEe+obfMIloWDUN/t/zBHbMBf5/sPhhczQn4emv9o0+n0z4CleErgFwhwbefjKkhdegvbMm8",
+	"yI3qBxfCBefWTWe+sra0DdRHXJ+YbxZx/E2nxpJWKCY5s6j+HkEYojBmmyrOpyJfLazG6ZYp09aZ/OTD",
+	"FR/azf1OnFK3zXLzWWab1SyWMtC2aWhUTU9bXsL9LhksNPNA3M/T7uFh5xRMWVt0qGaZxkKeAKCmWSRk",
+	"lMfa6fzyw8UPX79/mg+/e/v4+Hrx7u9fvR4dj5O7Kzrl32T5/JLSq+Srb9/IP0fye0KIlHIgyXx8uNQ4",
+	"uLHmXPgknk2l/VhmqZGuMHxrccwp10ZbXZK3eHHA0sx9y3TgHFfE9kr0hgdYJqqIOE/oexSL+6Xu6stC",
+	"MoSDUbd8uienOLk9kLnGKoSpfbTTCIYIM6rpTxcE7ZVT+UvjOny4ceGiBgPrbrh2Eus8AKW8CN+L5SVc",
+	"WZa18Ug/riCsN3CgtlVrt0jOitWB/WCs2XUVYNE4rTGiTuJc73dOJZJF0H/tTS5BoK7S7AcHee7zc0rw",
+	"Uhiap5n1eNTUn0XXq9V7vGfWLNpZui4NJpb+4qb781paekJta4EtCMqy9Y0dbRXqLWn97oDXqf1LUVR8",
+	"dc3ErpxRuSn3tbU36KF2TbSD7JklDvxAMEsX2NMsVxa8dMGYIootI/YHeTz36EZoe4OvUujelGB73sy2",
+	"NZ5rUhi8PgXluxBZ5Krcj1bmmD9TEzVubwJdWOO/vhAOoQjfK0Vte9n1b4ljjeObaxc1vaLJLduaZW+X",
+	"fru6aQPwK+6zHcKLz8kUhqdcrDHjSrMUoXCizRtCrNbuyVoVEtEEVC/mTY9KW8SVxT7BlE9YalOwPcS+",
+	"x5LiwoyRvIs4sAwnzqQYWY7MxR3XFo2qSBl3zW+IYlo5wB/I8lHk5Oig3SafUUOfn/uiRKqhrSIRsrw2",
+	"cHWgCXQPT7vtkuJy1L6XRoX2el3SM1ovzu1s7Brt+r/BGkIK4jy6TGJhqWJiLse+JBMAR8MrRdFFYkJm",
+	"IjNH1lu/mweCUWwHrp5292CNsyfo0rGSmu11lYbDvpvHluQ6iSpAX8n5OTBnOpB3gEFNRSon/XrnqQ2O",
+	"sl9mEHnH68spBfa71bCMQc7mUobzV3Q6XZBnfE4zXnVzt9fbdps0TrlI05xhm0U1pnksZ/pSBGcYrrHr",
+	"kfI7nrL0nGATT1DvjcqCbucJFzInM1HhMifhKVqj+i/7hBFd0Cf92iHXsuahxVLcwofhS5jxJf0ic8BR",
+	"APg3zJMB566oRADPx9Anb4lbrF/BNkCYcuC5D2RusBSgCcvAoqFkqA3ZHGDE5uN9hMoW3KlclbHSc15c",
+	"GaVoQxjJmHJsoGtM3S3J+mPdVm9kNYXhMOADaNmULJWt8v290RGm6+L6WDtgOaz2n2GBbWhO/YdYUlvZ",
+	"Tr+r2fTpLaa3HkbxaSa381y5/vKRBvFLdF30ol+J/wdX1RURlEeLLRQ2a2ywHf/sdA87rcP2MjBEWuD5",
+	"ur5eOJlXz19cmwXodLqH7Xa7cwx475uvzpbq/rYe45Rv2HygWN4Cunjz017cve7c22I9W9lfA9UTW9SV",
+	"pQLL2OTbE10Jmxxv92g7XrEo1rPmUF0HEJlbRUisVhEESZpO7e6Dk8ACuWZc3KLeMeTvbRoE3nxuU05C",
+	"KMmmUckmMwX4M4gLKG4fqdVtBh9WR9jdQC0iMp/IRP2DLI0gEWnlUrvrAo1p2YwumtxgC389xtaEgKXX",
+	"IhckpzxDixD793327dWlrRg4bBulK6eJZrn6vJJp7aood7Au2BbWxXbWSI3iX98sMTiSuwhuT4LbiO4Q",
+	"/ja0fLeT3sWra+c1M8fhyi34pnLQ75CLWDdyescjVsN2WxnZmtoteQdB/Y155XZC/LD9AFbQPaybrTK3",
+	"SsUnTKQF3n7TWtM+netRkL6F/SlKj2rtkIm1bIhNJXTynlg2v60NVuo7j8tdRwIFLvQW57G0mjF2CFHO",
+	"pbaaiNKtKrz6YD03w5a65QQWJvZQJ1wKbOKMMeg9z7nWrlqUC2vi+67AdkTmUuidO5Q56X/5/Jo8vus8",
+	"hhIZVekeMOb42jD34LA0gW4NdIeqK+3D95yTvq8q+e8+wfJRX1uusRHzyEwB0pH8tf0WucgywoercggL",
+	"Ptb67wJqtgU69M/NaPJYRb3bX5k6dnSw7ECc5Vld+wacMWYlYC0IVMrD/JSd4FjrqTp7/LjftMW4ZKZY",
+	"DjVSFqUBHdC4tR4BylityAtxzdgdyxcDmS5IzmgyriaTuLckY6pdit/jAR0vOfQOTrY7dmb28TPnW+/W",
+	"FUpBMyGAWhUkleCEKhqrN0l/Tjnk6iCkL/yVUT7pGwqS095s2g9Sts5Jf6ZYDzhbr8hp6xsNNPwMUNbQ",
+	"hs9+wP5+TWzQZxRgeNGYJbc9u8B9IvMbAb79oMvfOekzqPoLXW/w5HOosc4Buxn0on4YDSiaI1rk4XPS",
+	"p+q256IE/Tpk6VI1TNFOHrINHO5xw0H+Nxu4RI1mY2lZMOcwBPvyi2L/Dnv/mSUxjw1XBAZSnjtWggeT",
+	"xoCxn9Zy2UudAzpAMFqinC9tEThVkHSoZN73vs4Ccp5cDOC4SdcbHX3BlXjnj8Nfpbr+YfjsaPDl5GTU",
+	"ec1/laPGtoXgtUX+feeK658B5maL9F0Bff/MZz9idb75PUDVdHwcP0Mr5wELAT+hpgyr7B4pDxuCUB0W",
+	"CnRO1Y1YwvrcobA/Vq7ko99bpMABlyoAXEHHqEt4Wy59hW76UUSatwBuatMmsWVLKSsdjblRHCfkZDeo",
+	"tk+C/2ZFfm/XllHNBjb5X43bgwkI4PjGyx9wWXi6RZDugfIb7t0vqh6/JIZTZ0jcI22tqR9zk43VoVgN",
+	"u4o1uSEGa31rH/OAtXp4sayxoSGBQIK3GstpCTTSZa+4isl67oAluZHnY6sIX/UKLUycTocs0XCMIR/N",
+	"clRYjfpTZJife+ByTKVeEN8cD30Qa8qN8MGNs0YHkAGwcmeYM6YqMLzRjhTh2dygXuW4CwhBQ3P16fGh",
+	"e53N/akWsLr2HNW+A2ZVsM7o4Sqk3DLEIONhT7gy+ricVxlEuGwRdBG3jlH+A+7F0mYbdd5xbZcBD3ku",
+	"ZmvFQ/cKaTZ25624iyGzDzZ02dKlG6QA+qrz3VuzIGl8KFejxQcVT9Ty/VIsQdhH2vnWcrWHKtz/A8Au",
+	"r1xJQxxuFyOAhuc8b3Ucjp9hN2pKk6pV9cVp5/Tk+OgQMEYq5n6ZL9/cfBFUAB41Owc1rLnc83hZxdre",
+	"qbQezMMW0VxRPd4YAKRyj4fZWHWP7YZV2Sm8tbmMK7HCo3MldQ2Qs0vAQgGWQ3v15JbpFnEpFYbyVTMA",
+	"hxdSO2j4MCKwDUa8a91q28Bj3xnD0ayOdc8AiOvkFut17VPcjaj0qWwaCk7oRIoR5lR51Ak0ingOOAtQ",
+	"yelbC6BbUOdlvXw/1vgjkZMJ13Gv4+shwZwjm6dzBilNRtr76oBlwMjTwfFBcnpyejygyfFxezhM2t3T",
+	"TrtLu+12cpiyk2FncMo6tJt2hsesOzxIOqyddgf79OD08OTouGK4ORXoqOacVeNES7Gd7XT+TmevfVJA",
+	"Ym0rllzyYkxyfgvicG7xEaopi57kKtmK0dzT9unuQxwWfdTWNAd0HdfMTTOEhNuwgR9K2g2sCFkRyjTL",
+	"Xg8bZz+ti1QjAMfHn5tRLOFg7ULPhL+tyNpbM7hvbDh8bSrdcjgrLpxeD8vZpWeFX6MAQQDrbuwrC227",
+	"D+d3rEU8qEPhtL2z1s/WC/JdM/eqiXnL3GajljlXUvtWOYhx2NPsfU1UBJ5o9hsRAebL2E/7Zk1P3Emr",
+	"x6leO6hrc9m69j0FA+ncuwce96MtGveECxIkGMAB8jtXSBlL6p4KiqNcYoRruwD51qL3VmRwYJ9g8ZoN",
+	"URewgGVZLwvjjonnk6leFPzZmtU87nZ50KbVm54Wc4s/Mds2W42ksYigRUeRG2sJMGirF+zlKppBZadi",
+	"6n6afra4btv3m60GoaUOHfDusppJPvM9QTcTX9h3d+kcZVmvjvFeZJlnuE7rA/jLpmNrRgEUUls9Arky",
+	"+lo3zrv3R7Rqx8ErVC3ofQmHE0e5ea5/sMPL+fw1NQxYclCUKjStfi8k1CcMZLrYpdig+v6c6VkuVE3U",
+	"aw5dsWly69okIIMFtM0SBNo2a/EGXhkbjGIxk6GqoEe2fyOd/ZCdnBycnJ6ktHvSPjjuHHbSNjs8Gp6k",
+	"yVH3tHt8vH/U3k/b6RGlg0GaHnVpp8OGx91O2jk86KYnW+nslbNmqatY7+VT9jOes6AD8HKj10J1dn1e",
+	"AQmZC0Cgg20pNVULYJa8CmbkilO3dM4ZgN9ALoX5UICUV3MLtmsJ/NoXyBSd1BXBZrAtcqFuS7VGD9f/",
+	"d4cGu8hR46j3qQeGKvCCoI5qCQl1KvUa92q6xhcu9Qa+cPkgKJRS/xGuLGtqBJ1UlwuBNgu6ltSB5Vgm",
+	"4I335nTRPyf9KeWp+Rcb8fbPluxPxFXVATy/HZ1/DJx80FNtN99tBxqJPj6AGrYKy/4TwUgV7Pu+KnKt",
+	"anwPq/+PUiVXqY/1amMd9VrbpUqpAd6o5fct0pdTAMpfcrW0SN8C9vpfreJgoSpjj4XGOUMnSIzUsI+B",
+	"YwNC4kZAk/5W9DhhAkBCQ4kEfkrrjekTRReKzMeLcmy/MNbMdAKsYRdJLx28MvpwDZO8tsZuZWkLn0T/",
+	"zKJCBT4IISEjaUxT78ByPokW6ecs7aFz1iyGCJTAooO6ezoIenf5Ftwil4OMTeqavNv8MBiU61v/2ZsX",
+	"T8npweHx58syO9nE/4Ov9CURNWLeuZzmOZQPQ00w1UWP52JTvpG5Rya0fVWAv3IBHfdFCZqQjKk6I5ev",
+	"3kCGUTeqBgw5y9I1I0Iq/Nvb16+IzbHH3iKoXTtFxOxus+gvAldMaU4nTGMK25hRp93OSxO2UiLjwt42",
+	"5FWF5zEygccO9jAazHNY7VV5lYuzAR3zM7vDZ33fVtjteTX0vnTLat1jOIw2FeOC1XkTynM1fxWZ835h",
+	"SmM6Xl2WWrTS52mNlwu6vtheZbAVpP/93hu8a+8yreR87jLjopn78uu/ur6+InhB6UXlIvZDizGBnw7a",
+	"0UbjmuusrmUZQMrJIZniyYv1jrj2ZStYbK7JHc34Sq9eHUXZtwQUtVwmuXQxF/C+Iqa/2rixzjuctF9j",
+	"C5vjeUpp/6MiMWBFy3lTAAaL5ebQ0AuawBfLqOryEAP+PKGZ0SNY2vsHGgVunjM9NNad4Q89IXUvZzQF",
+	"CAsAcu4hB2o20tk04wnVzH8Dh6Bn528xnv2P7unVz0VWovvGdTd1n32XUz/AKQ8f4DMh3TcZF7fhBT4X",
+	"Q6jZdCpzzdKez7tw7q7ehKsJlH00g6XxDDFYgPC7YhHCb92brfXQbPCUTaZSmxf2btmiZxcHHkpnesyE",
+	"hqekUEeW9jwkKBJQxkrf5DJjsDM2ycM36KZZTzCWYhNvOmG9ArFG6h4mwbpEwaGcCd+Xtxd+U+RZlL52",
+	"WlzpSyZSEDHlL++q99o9Kn0HPWuX3wtpx6XvAcKo9I1ZwtKjckbLzzLmY/i5aGBR+hqL9yp3YnOL8u0e",
+	"N7S8JDxjlTVi5S8mTI9lWtms0kpi7m8G4M6ltYcOUgUCvbkWtE2/Z14bRCiBnhz28K/SV+jXLD6j6VR8",
+	"paXsZTQfMaSLsTmzGRvqnpbF40ojpi5NeGkq0rBQJDFIs4ZvocwCcpplb0LFoqexGMnPYzBTi/B3R1PQ",
+	"l8rwgl7ORlxplrNwa62+Ow3XxQzCR0Hgr55VDYMbyyvuyTBnEwnmClKTX137cUzFiFVIqeiaFXzJBB7A",
+	"fCZ6ajaFNv6sQmzyDviE/UbOtNkZcKpC2MZVyPYSrF/2h1YxmuF5h9ZZxWYCsw63MuR1E5Zy6vhylRXl",
+	"bFaiB8cYeykfQklZiSih9UNPyJ6r+qHFoSoIPFgNMyZG8wzJdmGmWuxIMFPLhIuXOlrUsucYgzMp4QYQ",
+	"NvAuzxr9d+4MK/u8kLpyUKVwWprlAjwulgTVeKa1eWkq5+Amo5oODPOZCXpHuSMZW+ncswJhc4umjJ61",
+	"7DQAUtu8fvCJufypg9Ct+q8yqnQvn4n13YCqkF5VjcYOK6alRPHAKpNiIypqY3/do+t2+6yzXa7yYBGP",
+	"EMCrljIo1jeNhrzc5cQOc5A3GPjB9h3cdgUwy9hIxdKosadnUQStMVyRM5JJCX2Ay2ty0Ol2TzZoVtws",
+	"sLsrrzRfV8ygDV66397opaCHxYIfMFPbcBVMMtdAeml2hxu9KBI9fop1eWBtzoQ6I50m6TbJPvnXP/+n",
+	"Yt9thR+O7pxeccQrkN/wfbCG5mrveAFSLM1xs/lt5AJcOsPeGejx8h4ECg8yVUM4vMJD6HnERjymzlVo",
+	"pCpoTf0zQx9Us9zsIXhTBmw0Ew7lr7Si1hzKZ8I273IC3D8umiiPyFAqnu/jMtpdWyatgtKxAU1um7HG",
+	"SRCZkpC/msrZQDcL15L1ZzrQKKI0z7KiANhHQ8FlB45Hf6mFb3MtmSrQ/DYJayMntXvkxjcUIYPN7lgK",
+	"V9n3NUvBh9rs5qKvXSRDWM0mrnGruQrQpWciSL/K5fyRKtqEkEvtrGfQqXL015n/oS8Ct6SSYO/7iQSh",
+	"rL2/LLUQOdmohYib0Xcym1U6935oWJT9/RIiTU2NgQtF1DOsqN/Gd2JZE8215jVeHt8YB61VHhgbDs0V",
+	"6zKP8ap7glFtxApdVMNywJUIUHbw7sn18/ZgErVAT+tzLFwx9KaJBcGbC3SonRGglp+2zHzx/j60pbBe",
+	"qP6yE35a+PQ38MNvAx6T+4GtX5ctfJ9Fj0t8AZlDRgG0ExhJXYCk+6PZjTlBq91D8OXRtbZ4804uJWPI",
+	"1XPoQrOUa3Ap+dpcOBbYJSsqqN7SIdOL2h6SWGgJJc0Mc8mBJ84FUXBjZA+3TmmDUunlEbyyxUMZo65L",
+	"k68sXW6aYR+zpm5z11ApPnuwdl5fs/oQcTHV2MbGYLPq25ACXEfKSyqKRxPDjobx3V6C14qVc2GtQIGv",
+	"BUE0nyNkX4fW+ao4f+l9V9bojliAFoksjm9ihO6SE95iqcVS/9EhYrdqGysvHgMZMrbe0C6yyAXTW1zt",
+	"t2pjUDQr6wtMtNVQZ5E0oQnXerc3biQiixsLM2FNcnT38Lq9f3ZwuJWN/8CwbH5dgk2xm4+bWhgja9Ki",
+	"lyn+AXKQIsdo5464xbOKFvfVTNygIn/DAndLGrUujQ37m9rC5eUMHeeyi5jGiyJCDsBlVNy2SH9AxxyA",
+	"7p7QMTdCi2VDbG7lUuy89ZSXLEgykXcsbREUgNhWEsqs5JwhDjHWUnFFfmW5LOlccca2zKZ2qeq1jCiw",
+	"JlqH8QJVFlHA3liqxkJdR+6wBubJLfKEZXIOMwpq40DMTOmiEnLdc+iWUQ6zGU8r2S5bcKbyfVVXJJ7m",
+	"IHq39mDHjshSqq15d5y+vQ/k92VbdkQersB6WCr+k+IghydoNVOo9Z5g8pSQmljJ34KaSpS3/TP3Lfai",
+	"kErDBaXEJ99TGr6ETFpjQoOzwhjSoGGUkp1cilMQ59hI2ShM4hpTN6z62NLsVbPJxiK+xhQ2j1i9C+88",
+	"naxgzXWi1Ci5nS0QT/CZD6UxpVH6AXUubNjhCtkGLJNipJbq2IopbekpP7xud1DP33wJbqOAGe/sEJGy",
+	"VTPwoEPuuItiFT6ikiAJleUCgrHZSLmazjSLw+8UrCZIOZnyle1KVtHBH6BSbcubNjkJD6pD2cP1+yd1",
+	"v+VpzdEAsDRX6IkAAYVrwSE8Wjy9MmVVSuujfNEFYV7wLMIUER1s2c9kqx7oLROEO+d43PhO5B2E36Nz",
+	"S+lCYaMCaE2gbVSGZtk5TG/Ic6VJp9lutzd2YD3FFz6zdUEVaNSlciW8urfM/jtbBLVeD0Ed5FqFuLi7",
+	"hbDUmHYPj+LrNeQZe1TRuNj+oJ0cHHRPT4ZJJ+kcnNLhYHiQnJyeHg0Hp92D7jFlBx12cHRwOjjdP0jo",
+	"wenh6WlncHxy2B2cHB5uU45jvWoWyebtVxdmpB/D4PqG61isUt1Et9/4J1Tcenpev/dVxxoue7PhEPFw",
+	"q5fnVhp8lYAKeo8ecn/aZL5tq+4hz1g9UZSaEg+4oPmiEYW0nE5tZX4EWJQ8ffsdYGxSnkJs6LMfLr55",
+	"+flGz642r+I1LSxLSxADPsBOxBaSNqdznzYLZXNzrpNxk/SL/I8+nDoXmukn6q6PgSuwxAYLQomddcga",
+	"EzrRrfbhPkAowp+g3enTgzZY/rzbaFrhWrzKXKzuGs3GP5QU2Wp+WhjQNVXooO661Gm9QOASMFCXMUNi",
+	"qCfaMU1Ih66BfugeXHdOzrqnZ4enrVP4b4tUiZW+twqW/ptvnq3SxSLPYCMOYVMv2ljOZVozjf2ilgWA",
+	"qLZQXbzPOd7aarEtEltcs81rthtzwPHXWIZylV6ibWTnNUzS/NJ0OfWVoI952sacsxhFXPfRMj4AJtKN",
+	"tm9nKlyKNNlFgjVZyV7eoLq6hPaEClQTzhpYYuZPp4IH57GJB9KZxvhLzfEs+pZHMDAL3OwAKZqK2zNz",
+	"Zs6SjFErWZc2frNCsCJ07YvBljHYavelfRQeq8423CFzRRgbjw5WIgCkXbVgZczy5TJR2DKuayB7NkC/",
+	"Ko9sB6/bRnhZpbek9dGbiyCIhVhT1Vw0LuKZZjqv4W6OqJuBOQr40o6kvRHhrIo6e3ttT6oXL6Jju4vi",
+	"RL2rvtaYxks4LM52WVHNHC/r9mc5qOyG3OLI83sBBG6M764YfC7njpkHDinukkh1UXZnT3dRyeg2YLkI",
+	"r4YRqLjf7fWwPGHXp8M+voKyG2RYrzDvI0LSPu6RIoUmRPCOSvnLUiOitfwcnAJFGYY/hjHWHjZyqOma",
+	"B5BuzQqeW5P0bWsVi/bmWqP0twSPvR+SDZ2pjZNInsLFD49Xds9Yd8oSnrJePIeWCUILfCXIQkMMa0h4",
+	"GDAmCN6frsH37Bw+ODxZgE02Zlnaq+nmC/l35gJ/ps6KvrDY/mbEbIYnZLHXzOTgutPeFak03Q41bRM4",
+	"ZXeHQ1QOGhLFGg09aCuhSKuf3Zr5uEk8xzls1NCnck+ei1jwS+ec3dGsaBNmwUChY4bFkjcKm3pU6nl0",
+	"iZghCuEOXIkuE2TBaF4RZkedk8P2qdGwAHSt4m75+UOnBqVil8yzHVHQPJ4+tIooa6vMSOkw0LLsb14V",
+	"xy9xnU4LTsTxfUDOrPN4DchZuW0Tbv92MGZLPZ3u12+x9LgHyK2LPS+usAxYYgu1oUY/sHaQuNGn4r7v",
+	"Y4sSm8XWbXdKmXn4o0UN/T3T9LZOu/PzhEy7SvpdJfEu6qTcGhls49lsntRXVgni2wut73VJ5S9ldVN1",
+	"y1KboId97VzzovLe8QqodM5+WeMMSTqbh8z6mJStbMSXp+jko9rRod8vhxAUNDqeSt23KfHQ0NhhB8Gs",
+	"gBShPQ4U7pVy822ufbPhqhkhG9aGotJZyUtZw3Msu6mptnYbtC2uW9C/rcpYxlxpGTPrXmcpUxqd4+cF",
+	"EhXUs7gmXjkD7E9gjhs7gAoZwqYxB1CQv7w5vwsSqeOIab4MYrUFjZdVd8UtUmVwETyw5pIXyFMa8DKu",
+	"FbFPCxA5nNTHmho4Qq1wv5/HaPy18E4xGpxGWuqhZj5jopFhrDWgWEXDg76gE2e6gG/8XlZL4XpZqcrB",
+	"fF+BHrRLR1g+VMla8njx9ukD4Wg+HIDTdtCRsylfd+23V5d4Le54NJYKLVfx91gM9eMKrhMDXNs/JBkz",
+	"GibmsSGGDOK1GI0Lae3bq0uSsglGjT21Yk0u4ek5NvnEE3ArEBCwODeR5qgbNC4vq75PLr4y2u/F3ot6",
+	"mLaS6VKXh+5HhR3wy3nPvtzc9cUyxyrN6Ryqd7Gu2JcwR0M6bgwPkGcQ9uz8nfML3KuvcimHkeQhD1NQ",
+	"l4QwEiwlxWUF6wzKqFUrXnpK79jmYuMlo0McZSzdjv8a7QYEZQA2EqJzxgotMBiyGacqRTPro/APgGYW",
+	"uPxg2CEYRMMvy6rNqkm4wy6DZcLnWAyY8WEM3AW0AVXu6eMACMATaovvCx+hzaVzHeYymyZ5x3Lr0MS/",
+	"bSMxNrG1djlTMsNEyjHLVh8oUDaiIrTATHJTfORFdF149GFdXYDt4HC/ikf/ePpgAJsPUlfmTOA1Bqyq",
+	"jUb7rLXBwroFjMiwbaj/HaLQzl6PR5K/MZaP+QkaBxEpHj5+7AYQi4HC62dTC+orHn72/wbx810j21Xa",
+	"+2Mi28Uo/tMj26WZ1LeD0SgbctZ08SAtNc2Qm/oS5eXDParpCpYBTuFIIiD0nIWI0FaU3Mza7f2kM2k0",
+	"3Z+Hxd/dcfHngflbZimCowehryyt6f8YDxO7yZb2pNPdSK7vEumVYHav6K6IF/hqkFJJ3ING3eUdy9MZ",
+	"W7H/bgy2gx7GYaAX6Ljwf9VGYzbLUNw2MhpmOAM1lre/9PMDucDXJ+IHkfloVDIoFAlz84s9iB9STjOb",
+	"4r8qA0yb61wGSou4Ri8gQw0ztS2hbUzYXaj+XYTyf7RYWtqhP0oyBQP5zxdO5cnEmrR579dWcukT5Vbt",
+	"kiMEt6h/x7wic8d2A7OcpbfDOrhbtx/ntnIj6FS+LDWCHzfDcqVKMd0kGacDnnG9aBJD4uZfLqD7g8wJ",
+	"ez9lQlUEN9y4YS5LIDVqqy/CYwN4hlcuAF6BapUTBvGb+Vj6NqnOK0zJWGbQCQ4s5YWc5YROp48U5JBx",
+	"BnVI1J+6h3Enx/oZ/k4O5Q2yHIq1tB3ldnBCf6LeTBa48pNk5WzuhI42DCtGto5C4z2t7QMwPybS21rn",
+	"s036eQSOYXPH2gYe4cAexDMbnMSd6+dxnSOL9O3VpVkY8pROuaYZNrjG8ilzECGAqyY0y6qcZ0z/Km/V",
+	"gJc7nnQPD8tZJBd7P9K9X9t7p63e3s8fus3u4dHHv9pvzee6fpjvfFAiwIfyR9rGLM42bE8epAQv9d92",
+	"SFMHRw5oarlFN/S0Kapf8Iht1hv9445sqdLOdsOk5gCmY6dyfTvRSCTIkARycKNiCgnw284+itfXPUCD",
+	"kpLYcmvgx1kkaMZIHinopQXAf/hOJgVzhCZ/hw+eoR5uJuanW1zraFiyApu3aRC2mNTTMeXkyoYAljMs",
+	"wwzxVaMugIC27ML80JEN18bZp10VUwhpia6inqJo735MPKDF3z/A9o4NxlLeRkJrm2fkbpOKG1Bl+NTB",
+	"bDDImIoTl6KDjKW9zeIVdkLP7F1F3GK9Lvbc4nDbdr0yoVlFu2JiLw7TJLO0p1iSM12XpYudkbXzveHF",
+	"Dp8TmpKwOXjjBIYtFdFSrsk53mbpFftlxqL9R2xCPhwJZeMCwCa4NmO4RYiYok2v0Aqs4TGF1rjYtptr",
+	"RVKW8TuWc6Za5JUEWYAPLZcUH3c620NUbOJPs1tftHZaTGNVz6/MEhtNpqq4FByi9d/msPjTW2OqFYe0",
+	"nEgacbcu5AyTniysuuuyZHsMORqvzczefr9neQVJYaz1VJ09fgyZsvbrxwM65ptlr5rnuSX1h6PIZt0m",
+	"QdUdUSSXSHM0BHuPu4sBPgB+R/RrC2vENcnZlNEC3hRID+qCrfArL66QRM2SMbFwg6GaGhRd11UoRLbY",
+	"biWWgE+hl9bwAffTS8uAG93p3unw5Chtn3ROTg6S4/To8JR2h4zSdnJ4SNN2p1Imb+5Ya6MM17WgxD6S",
+	"+cLC3rRIHzNB+2dguuPmuNQwITXpd9+/759DDy0Qs/0z4rtuKSZSRVimGOgmTecExjuHEjH2z0nfLIyc",
+	"afMc8AVgPuZYKv1IYUenjNFU3Qgh4UnnpG9brWD3MvjV8DYzRvzB9f3SgCAMTVVJbrgdU+dQjiPMYM27",
+	"M2X+SaBvwdD8ORM5o6k5tP261jMl3B/fFcetAXTTgBk1rB3fbBStYey7zUUZfMY322QFfHHZseRfsBky",
+	"P6gVOl+spOdyV9AmmQnA2rJZ1MUJ8yjTa+i9u6O82lh2dO4rOxxPqlQl1DhygdIfqVjXqMOazlA7aLHm",
+	"Lh4TZIYdyqEueA9sVrUF+GrB6pyOy3Gt1srau41LJzrtHd33TkX3hLDUJh6X5V6y5wF8MFVp9ofp8GXa",
+	"XU5kt7lTyA3nFqEMSAZb3lGjww3R/4pH28FXGOaKyLXFSSf9lFHbGNLTni3HyRli5CCeu2XlrvlkXToX",
+	"jaddxfX55dmNpGAwGkW+ffPSnk2Wkv5Bp93foDuYuX/zxiZ2VA9HPn8c2bxh0wwB61fCulTynN/TRGcL",
+	"58fXYzaJRMGGOqbFXQDljTk0pOOKuANuNbmMs0Ci2JYAVFmcPqHJgukmBhaUYimRd+hjCoVEezsDY4ty",
+	"HqDT6JScwmOuKI1H5zMWc4GhbRQVLYo1yWBhm+C79YHyGA9kPMfdQ3vMXgnaue2SX7ZsjOAMLZotRWgJ",
+	"kijiZq6lLal9EfAWoEFmSzM6NRa1jLaceGHMT5fmY1NZnEmNxvOAQZ2NNawNnZ4TCjB9fGhVm6hdcHJU",
+	"7vd41D44gS8egHpWLJTn2b41tgB21yj8H3Hu6LDr4unPgFuHOfRm6q4HJJbBG7UZIluYhbu+Kj503aPf",
+	"/ucPnebJxz0sBz1wf3Qjf8R75CuWzHKuF29hoLZ7Es2jXEOQi6tLcssWFgrX/KlsRPDq9dtr8viu8xi/",
+	"m9Bb5nmSwx90T/bjMAZx4+NHqBMayjqsHQT4zFg6AosT2BbFclPyg5zl8Cd0MmEidR2OJUDMmj8mQKeT",
+	"WTI+R9zeibTQ7zcCa2gGTM8ZeoV4bksXCkzfJrllbKpsA1t567KjMkYARAP5I+LPLeSMUBS0RsO6EXOb",
+	"ce1mwY1RciP+67/IhbNT8Rfzbb/fvxHJLM/IniJ/enLx1aVZ0AIgcu8rctO4mOmxzPmvcKrPyBNYUvKn",
+	"r5//cNMwVzy6LLqt7X3NFmdkokZYo/2I3NzcCAJXPZVCM6H3rhdTdkboFHtKcike/0NJ8YjspeTRB3Mx",
+	"ITdYEXvTOCMfbhrYGtN8uIEw003jY9Newuwl0EEPr/jitHN6cnx02G63211zqXskun3tDRDkwRuwochN",
+	"wzzTBRfwl8tXb8IHCKntLVggbm8JcA/w12Tv+Bh/s+Xr+LUtW79pfHxkF/5GFBaFYU79brtji1bDEpYW",
+	"eWvoyWg5/aCAuO9Se5Aurf1mUf1uhDOmuaBZ01i4KTjuoAIcXtH/8jmeH7/djz+4Pz/+xWiGf+62+842",
+	"x1EqQhVRUgpC1Y0o1dlwhe8Ke/u0yOucpBILdKiGGqmz4OT6N/vXOVoF3qjMh99ssvdvZMKoUOZfOEK/",
+	"2df9diN+29vbK/3f3OVVX/KbB0UwdhuUt3FlK01/g0UCrGwooh/S3PwzZ1hJ9BvBZ9nCg9KzwBc6pTxt",
+	"FqALkef77YST7B44ZlnN086rEA4cAIb6BRpEH8//rOxcxqcYZRfLIGpf7U288P0M3l/0df8N14T8RhZM",
+	"2RstCjL5zXciB8i6fJZBQgrqLqV1Po/0gQ+XvPR4X70B44KAM/SKsmohFQs0R1x/9toH+dKP8gQTSCo1",
+	"twxYZd/yClgGvvi3pbZVv5XeEKOH8iNq5m+fVYwYq1JKww0oSfGMCe2BpiEtFjN1YOI3VdQDw3tsxqwl",
+	"kr6HQ+n7ORQFMHUnJPZeexB2fO2NuKiUTlvyQYJS5DNjhkI5JYrCJgoy5uvDzalUn8PotMwtTre3+5Cv",
+	"ARelIr0RyDnK8N0guqETjJwwpCgtiRrLOdKDbT5T+ZmxFrnwndlh6APXzI4rswg6p4mRtjeiPBzq2lXj",
+	"qbUdP4sZeI5Hh8y8Cj3a5svnxrBHbtm3yYeh2pHQPDdmExWkX5HAfZ9nNaG3gCE3wGFDLbu18OFhVkK1",
+	"yAWAgtAbYbSIPTmDpe8fvn/fR3S5TCpNrIeSS9EEH27hKXAr41kOfHvLFghNAg4ritpKxm/Z2Y0wf46Y",
+	"DrBzcd2MEaSxWN780bSbGs4QrVeWnhFjZvVb5Gu2wDyVWzbF9j4jKVNwAPiB3IgQDaJosq88N8MXxVvH",
+	"9s32u/btQKpCmqeS2fSMTFilcz8ksZsvuSbQ1A11PxiKFKwFsrffJP2rb6+tNvvs+cvn18/7MAtVIgXb",
+	"Hn9hfvKqHOgyIB8vRNA3nsIJnNCMoMJtSdBwSbv/WGKLFHz59jU56HaOyYhDTaIuOsORz/qFZtQnl6/e",
+	"NAl+Yz7+7eqHz5GaoQsfvRF/e/v6lbUsWuStscaahL23HgtzsORMQQGvYlMKLZ2UfQBLwb+cMWqkNbRu",
+	"wL2024K7aKcIpyDYugkGUqnAJhZ2da7ZezhAT2QKByRnBMbHBfn2+sXeSdOvSId8w5+cA25rtdGndRuZ",
+	"NxrdejFleICxT16LfMPMZD2GR8gEUslQ+RLUWGITe6VZZUH0nCdYumYbqN8IGFRlzuw9EvKUyWnGyGcY",
+	"/2gWwGEZHbCs/zmZzJQG9hVwLPN0aGJsqBSGJTNz3s3oWK6aWLVoGZjMbwQXd1xxY2AUV+HMMHZpScdD",
+	"81kUDPZet8iF1QzNgoF2aed7RvhI4P5IZQM/5tCnUjzSwMjdfj3NWcqE5jRDii5LIvPcORW6JKMSfwsZ",
+	"ZDK5RckhknwxNeLp6vLV5y3y1h5Bqki/uKEf+gngeZAk/4QqdnRwTubsRiRUmO2zSjMAKI3MnmLxXHl4",
+	"nuOBaGyCjutYPdpiLFPszPofMFXKtVxukkyOAJAf7wFDwOxHSWTgksp8QaTIFoXeh28EScKExnMyzblR",
+	"sYuUHyFTs3OFe83sQzO43c51wFCpGiyMAEMeKYWdSVXR96ogssxibXtGTPTRtQw/IXahkSlpT850mMKL",
+	"r/eaBRT6FApX60a8wXOuLAuVgkUEnTk1RqOlTuDKmbZmdTEs1SyQ223kTxBqtAAIOhqpcYZNM0H0+jEt",
+	"LYRXE0OJBXjqTuY5mn7JFfJn+ANTD5xewAWZ0hFTTZf/gU/7zCavqTOjS5vz/rkx63jGbKmcZXiGCRRe",
+	"4j4SgD4D/uLJHX9revK8sVMx3HfC4HzPhE1McGNGMSpSyBCDwcMJ6scdAFgpZySr+YOBhDQScQxYZAwe",
+	"ck767/fgaaCSYN8h6Oln2EgGS4MJ9RmzDActGECob6H9B/lqv8EPobGHRsOYaqNcoo/ACl7mu/uV0syb",
+	"pZ5JhZMDn2QOs3kS5NeHHQJDzBZcHazYQSKzqFdNX8gOzpwmGYD49V0GvVxpOoW5+M1DVbqhWBXUjMY8",
+	"FeLUNhQz+//Y+9vlNnJkXRS+FQR37LDdU6JIWfIHFRN7ZNnu1jvutpfk2X7XGU2oQBYoYlQEOAWUaI6n",
+	"I9b+d36fSzg/9hWcOBc0V3ICmQkUiixKpCz6o5srVkxbJAtflUhkJjKfx9Yz9hKvoL1diS143kTfBODE",
+	"cFUZt8ItBy3alZiZhA0LIf4pqhCUZwERCY2Qmg48jIvDS+pjY1brpvGdK0L68hCuYZ/xyaRKAihVlrC/",
+	"lwAadEVTCCer+CiNPWRGo9XjJCkisXQC48QFrw/CnnwXjw5lSw9ZkKKHNal5xKI3kdSXtLYIS+IPnE5/",
+	"ziA4lYC+cevt/oVJ1m4BR67Df4W4dPURtBGKIqq47b8QPIEbWKPCG3RLP46bizEKnB2BGd2EhZgErwBS",
+	"4w3yKYNZEwJc9AD4DLeOntoIuw83Egp6bQcmftOcvD47Ngk7Pf3FJGTyuZ0FsaAE4pvRjOb/GwTLvynD",
+	"poW0GBQ2Incm7kOwmmBYKPUDPcYBaUX2EDqX0KSTzDyH0C4wPIFi6WHeiTOsSmP1OITSScg+jDRRw1c+",
+	"nLdYwZj0m9CdKGGsVAIT5IrOvHT3ugsK3s3E+VCZG1dF8O2En04Vv9MMbjuKDeb68lxRxgs40AOuWCFg",
+	"YZyZoJGjG083OCM5skYj0iI+SfPFzU2RRkuE3d52AF82qXlBlWt1rh6mB53HaBikB51O+mjBGXYr3mZn",
+	"en62eIQBqTVeDUFR3pQGjv6HwjQeyKoTSjrPkNdcUixDAnMbndKQigRHY5QX7dXGmF8J/BmQ7dE9X6So",
+	"HkDEHrk921UwlQ8Gwhh33uHpJq3n4Kt774FDAXVagKiBEwd1XLwKQYWhYWhi2RqWhudglsVBdTIh//B3",
+	"o1XKHp6+PmbP9w+ePvJRCYOIK+lAZ+7sfgmhGmd44CcJ+hS6cCLk7DjLZQ5nfLrf6YBMznQJUHbnyjnA",
+	"EC/Y7zxHcuT9vT0KeUXUwkEspiLPd4a6GFMAJ6j1oYziDk4qap4w2QNufOxfHkPxX+HlTAvtziDERNMs",
+	"0wu6GQ6wMc+x6wtcmn+x/U6HQmAgRrT87t2D2wh3BeH0AyG6KO3w2fJHUdDQrSPrQmezC6XthfMpGh4E",
+	"Ov5qYzt/WF3aUYjVOXdJXQwlhY3nnnYmFye/K4ITWvBHnVF7yFJqxu1rCC9TELJE4RErduP82KWNwbu4",
+	"cF5z1U541C8weZGziWgYNEVTi+V9jKUxUl3ODxd3vnSGdtUf/XZpW/69LrRFTfjYLszLvxxdAEoZaLWg",
+	"UMJiX+rKN0TYx1t797mLUf8YWtYFhUGlN3/mUzGczwS2lKIg01zTYIRUDUNyDlom0YXwq3b3yT6myDon",
+	"Ir5K66ZzDaIxM98imZR6yFK+80/W2XnO2uyC7aQJ23Oje7yH9/dzu2ki5xsiCymMpaovmx8IWUhzDQTL",
+	"yU9PD9lzN4LuM28bUTwQrI65NnOJzkA8orScyN7u7oTP/se//+t/O/2ursIx6O8U5sc2bh7aGMvL/ykK",
+	"nbjzGgExaFze+fCxOCxD1xpDT0ElmHLi/BCRXfgfLvQTAnygMqViA1/UR44GjONiLM2Y28GovuWrqKJr",
+	"DaQ4OjRx+txc4XjnVWtwM+uybEcJ+0fpji1dsJHgWeyRRvs0YaEp2FyQWc0KZ98s3UReSTZ0DYMPbich",
+	"VoBo4WDCIysoxyUzi+YQxflu3fHeh49Hip/Fx1AVYwRH55JfCzS3sa25iDWtYdVoCNXTii9GUfwK8tKO",
+	"hLIwU1KDXRAnspoiPScNoxV3HxfiWsN9J/nS2UVA2quasYTOBx+H+V3DmSUNnjFwiyiNJ02/EjNq01ie",
+	"i5VadVtF55nfNXCl62Z+CD+jK3C6yNO5gGOZY8o5tvqYWm0wCzONw6P9M5kU+prnF0qILH462KoVGKhz",
+	"JuDngs65QHRC8+NjcYE/r9qBrJJCT7SB8pEwDN9SkCc3B6mupY1HMZ1HaiXYSTqOekHTUMQ2oRMNuvUn",
+	"Hp4RVSUQXb5aHfUMzjr2u49r598v7jLc+JijNqqRQs4tsXOx6PYeKxsXG/fwAbVtjGQ0IUBBbuZF89jo",
+	"1/Hz1TPUiPdNVx5BCI/i84LKylZ+3qf20ePXYoVnRzwLz2Py7kz4CdDpd7HK6/EnZchAikJiKzUAfky8",
+	"+iDYy5Yfw+aU3UnKcgSx8fAoNZYLbkRzM9A7hLbxTh9+SnJFe9SrLLdUEF0uhLHcnZjMSOWU85RDuZs7",
+	"vDFdI9YNTpWuMvlKRUEAYbUFc7/0kq5XlxLY4tzTIxWAZTC4Ci+sUiorjaL6ua9Liw57X5qIQaB4wJhJ",
+	"uOzterDyunTDI3O9IHduWAXk7rlRaKjJQAslSXLCraX/APvzqxKgTJc17lxcajvCYAXDGvIg/ilIeykR",
+	"bTErc7FCi6geIJCKGpAZDcmBuLZB4YgbG8ObVrfjOaLGxqPz5pewI50tnmcHQe85dwTq9jGMgQ84v+TI",
+	"/T6tIvLjJj1IGTpQAAUNP6eG8SonnA08d17urIJP8roRj0lYR0grcYYz3GkVpaJYY1kYEYqOUFaA5ibn",
+	"NijXSMNDnlA8GHfcYbw1RFs9mFMFZE7OBdhTCvY9jvjQdezsWunvZEji4UlYA8hOqTr0EM1x4g868TNd",
+	"+tbQPYsUKx5uKP/1lcSjya0k7Q7UTogkfhjOT/I4aPRWw7UP1VqEHKVhqbILPbzAf1X9cGIriMJ3nr7g",
+	"0LmZQL0AmVezKI90vtWJttEy3Mh2oAtkOxAZifxixwvN44yrHub8YNcX/iRx28nX9MWL09y01foC/Kiq",
+	"aRQ1yg2HYJP75WEIemEcy6f0VmaP6+zCPXRh9eIi53kAPguZuNWYwJKeSy5b3HD8gp6t2oXtQp+aJVOt",
+	"b9o43S9qI1AHVOl/c63Nr4BUdIWKaVVzU/OSPSM9BtHBWEI0CgiXVB20DA2q58cXPYBRaxDaSmNqfeHc",
+	"5guC9YkFHLcRfGGqZI9OBydrDkELUvRkSO6sqe953KP90szihucJabAjX+0ETrdwsgOyCQZzCJaHNQoD",
+	"90ZitEy1Ux+wOdXM24bwQXRlfsgy4d5sFO0B1XdRiEtprCgWlAuY8m5Rq1+EI3Osx5DtV8/rQoPIatIL",
+	"EJ8OethbLnoS6+Da/qZ934v0Iy0WXJpgXQ95IVaOwTwBj7DqYU7juo1lRrygxB6vWKrf0ydNehWEnB6A",
+	"VGnXzmFlGPlwP9xTk/Hgfn5B9xj1NuHpxbTSYH8GPLP6NpqOZofoSlW1d3gc22I2t7KNJy4dtTSRJCwZ",
+	"xgz4olkY7PhCjLUVc8elT/cE97YAcxwVf6EHoV4a+cO8v1i7Eo9t36YjDU1H6U+0XmyHhgRLMkXrjWF2",
+	"QlNrXmL8boQXSygLZNs7kwKvHfAeW3I0dHPnZaEzS3Rozk1HH5txJaaLtnSUST4/EAyJR868xZNQWnNY",
+	"GQdz5kTUNMT96w1HjbnXOZnkEg8M31wIXpTqwpQTyESuqz80ltwKBMDPeBHII7os1aJF7ySpPp5QOOT3",
+	"p4/aHOIbBcgQp+VqbWkoXr8A2NFoaCTpZJ9jWATUBBg7xBYU9stc0KzKlLgIWcdz29x7BrBB/G98RepE",
+	"u3PikDAILOQjVkEMI3getxfu/AIlFTY6HkvrfEhITVB6Gte7xrQOM2EP3cM1pxJva2PrptvxGxGuL50K",
+	"CimjIXmVjMrDGAnDQowLWKAxyORPTGwc9wFYRzWNjA53PCa4m6rbRd3HPmzojKNDZia52y/Iv9YQgR6L",
+	"TPLquqd74B9Pb676SZeEMCnp1rW1t1dF42B6kKsbq026WDx03zDuS//qZp/3EC8yORwKMkxC05EZAwoB",
+	"2/XPLLWDFrwRyLm8UPoCTrqqD3/TApe+dEVCb8Sdq7qAqmxwpIa8zO0h3uLUuZjw6ZofwStfP3b4wryI",
+	"IydcSVGisiR//hDzkBHzh/KE3LwyvaionHwIXuSzeg/90kjlTgmosox1g9OBcLQbDn556j4uZCZSqIKo",
+	"ZBKCMMF6dHojPm1DT/W6AWTIc4sHlAqmNICGSp8PucwP2WCknXpK/ZcpnFuCZ4vqhC5CmoUjRBuQfsin",
+	"AIz9S8HU0EAAPuWzxSNfLjgOVl/4Y7Tqby5+oXQV9wj1L2iM0aUQpNCHADnmmF3AJWV9EkMZsaug7+Bv",
+	"zCuvEp0zcOMhneOQpblUkG1MtxiQqh5NjdI5kYpsFqQmhOPnh6J0YIDjUdDexzKi4AuYIFNpVTBBJLI7",
+	"KcSpqkeNDL26+qTDyUUs1069oqGeZYR55ayI0Ei1EvEaQDJiuWC8F3CXQrJSM90rw47gtcCCpju+wie1",
+	"UjncIUBkGz2uLmytKBTPXcMHcH3j2vVqoWF8mBvh02j40DfkXZcDvM/QFHSCg0ZaGb/4xeaIJDY9FbaY",
+	"7UBxSEp3Gn4lzKi0FtCV9VRFHYXQrDTsUrvm3Q9u7Izu2Cgr+qJU/JrLYPViu581Vl1aZ8Fe0I1VPFoR",
+	"VbVA41DpMoW0W9ePVJc973WFRCeK5IUR1MteFu/XrGa54EV0cLSSVi4HTi21ep8I07d1NOGDkWB77Q6B",
+	"b1UIXtPptM3h67YuLnfpWbP75uT41S9nr3bcM78mLSstUpwhxhcUwkFhc7fdwV84Z41PZKvXetzutKnE",
+	"ewRl2LsjwXM7+qf79yVirYZb05Os1Wv9RN8nrUKYiXYDcD/a63QAPRCPeqj7nzvn3WcIW3EbqAV2gSXa",
+	"DexzbWBrgp3nWvr/71CS+M7JUqQ/+vku/fIkw8b3cdBNT4TJ7b7gGT3mlu5glUdOaP++KgoC5vAF763e",
+	"X/8GzAxjXgCWrKfBRD+L5/IaEG74pWn1/to6E8W1HAA+CeVQuwZcg7tjYQs5MNF7mlsqxd4VUA0iSvMA",
+	"6jQYoj+49au/05+prVvfqWtlF2iY629zvsJ/4cW9d64/9vJVX99+p3v7I3+p34Hjc/u3P/eLtq91iezd",
+	"d5WTIBk/CutX7DaBaFE2aXiv8M+QR9pCgaFN3/Z7sXF3v50IdfTu5HN39xzcRZM8SHcSD8Bm/i1t6B/F",
+	"XCXYarsZrh7+uXQzvwcgDzwafRk+Jtr+oxQlRm4LrcehUscfvnDVRIc0JpEubP5T7Ppr6fMBV9/d+3dP",
+	"PV5Jj3gb5kaZOeYQB4V4tLcNVxObKNl4qey8vaZAwtG7E5APT0AHcQwoZ5S+tsmHDzCDmll9GN8DQ2gm",
+	"QfEOZa5jguIZQ3UsvxRVOddQECCkOldpLsfSpgnjudEQ+U/IwKrVNfWcl4JcsIWgHHoMOSrGQwkppX97",
+	"+xkRF+tS/UYae+SXBmDHqeQJmK7nORzzGVUoei8kpDrR36Wp4v3xstXBc67EbeDvT7ugmVu9FmSdeQjI",
+	"Xms60h6zBvZThEva3XsGOETh7wZEncYpubfIczhwm7rEl1zrlWIPAZ5pkdu3Wear5d31aGS3//KNkwgg",
+	"vN6Y5kEJALS2Bu1D8uocepKUrW1y3yovKDn3EkC/0Kb2pOVaX0W6LmzZOxg4qAyhYGipMnwxo5IsiFbH",
+	"RE6N6gMbW1Af39kWcLNYaQ/AdLd7YLN7wEv9g3A7aOobAD/6vA2w+8mJ+a9L7fwfhRfvtaWbnqsoQr6A",
+	"9C5zKX1YPJROeY7CrQxvSoadg1NVVtyD5N5R/t65T1q//q1Z8HdNTNLReBRg6RyFhX3WaDkYUSA/pIzV",
+	"jd8KTwsljQKPgg9Gi6dItcsqzpDP3m7Jd3n+VAtw4yEE8VP/0+0u/kK7mKDMvYB+Gzsa6sGX7l4AEwbM",
+	"zIXyK/BvIRCiEwRO8rcRQHjk8UEXDb4X0OMG94LrYJkh9t7jRmyl/gvYXyA5FCyTUIaW21Ek+igKdbkn",
+	"xhDggkxWtsigq91P7j+/uhdV2L5A8Pz1Nokbkd8hScsdW83wyHNJW5SADnk7kGPlkU3i9C2fxnLovnen",
+	"IcK5izElO1jPSbRwFUSz2fCe+Y9SlKJp03wImVZ+yGH2WlUb/zvdUivI+mtd9GWWCXWnTbjfeX77A8da",
+	"DXM5sF9t157xWVUsRjWB/i3n8lqYW/YtbNjm/QgVQ2aTmxFyN2D0Rakge7faoFRXA6AXP0EmGlL1RVMN",
+	"yWdJzNxPtigi5Hvhr4FVun3ucaDncy09c5LBgqmswnHguc9+TUc6z8INOkSBgQemQhrBugw9HEIGcSCK",
+	"qQMdxuVcMvM4cYQLFiCAG17JLmEqIRjwUQ2BCeGhnCIz4loUPEdUmATztmZIc94jw5zHVWHi40TC4P13",
+	"VA2WYPrVgJdGwDr2dTY7V55YSto2O+ZFARlLUIcMWXVXQkzwbc10yQygyRo+m0ucbrP3OqDFpp44308F",
+	"ixagrmcAj8ACnSvIRsw0JN4AOoYYYNIM4PyVOeTAwxpAnies0kms0iGjSqvqMgiBCQp57U0g9gHkwq+h",
+	"+5FhRhTXmEze1/oqwS6sJtQuInxAlB2ZC8x38eI84HleJfQ6KXrcCTkYKC4I5oIT6ktbA3kMIC2IKUuS",
+	"1Rjbd280nm0LmS+EsS90Nru3o+cXMYWuUPVX3Bq2KMWvGzzyoNNlduIHX2aDmzfk1CRMDqPyF9h8sDG2",
+	"h989HX773RXG9F7rN7y4FPjAwSqTDym0P4tM8vezifhqR+1xk3n4ucer1+WbOWb/Ajl8B51OdS8Oyoog",
+	"jrDv6KgNsFhwTFTJ8SCyic/tsvoSKFfa7BSzu8AaRthNj1qc7nU6CChNp52HgoS8ao/EFQ7dozpFHlZT",
+	"4EGEYD/umAonlDMe4DvC7KrO+ajMD+o+iJc7zxGM38D1Bl2LnqtfdB0YocpkR9Y9bsJJ7nEMPSo32B+T",
+	"0oyE6eGa0vg96rTrrlSXpTAGcaRgDik87wbj3e6AVVFh4TjlnoQqGSL4SMiIl4bB25Aa0cCmI02VryZk",
+	"gQ8qxkGv9PreeJL2XHnTxhqRDysE0yssPsKKA0CKBmBBTER1jQDPCChgPJwggQJkosd4dJJiBZWvJQdI",
+	"cl/PBu9hzB4ulK4/wnEAYEp/FtgTcdDO/BgLL6jx/ms6AtGQwnFu+PQ7Bal4we1g9KUPwoWuG47CWDAz",
+	"ZPPfnnbb026V0857I3WL6u7H3UbPuXl30pOxYJ0X4J8Dtn+lOB4gkmAhJrnH7RkIpOIDnGinCwE5vC9i",
+	"1zqY6BGi3bly+tH5eYb99cxylfEiY8RhZf72MM5QNvS1r1htD/T4EdafSNtjKX2+E8H4SMPS6y5P0tAv",
+	"InH70/lVtndw0H2Oo6ByAXcgpIg/7FuUGcIQt+sfg3do+XhS+xZcPI9a7JYDQmSU4T2U14KNpSotYMIP",
+	"4Sg9RczfRi6DmAUBDI5GI4A9TNGnFFn6CMkk4MdkEChb8EwOABqVCV7k0rmCGmslCjFwFgsWsiGZlNJU",
+	"TvswrR6WWqWPmo4MHD6q1LVvoehVAy3pqj9+79d9jWfO/AumS6mNHGu0Bl/lMFt6jqEVCuKwPcaWH2O/",
+	"/VPpNECLR85LPWz02UfULhRxbtohC7jokUMWrPa7e2Rn4SgCiHlcI2na7C2BlAXyBnewgXdEJFqmzsNT",
+	"oXKyS820uk1rmq3a/NYdga0G3WpQr0Gp1tLv3DU0JoDA35RDirfGmeAZ5s47TYIGm7+dabPXlMheCGML",
+	"ObCVBmtOPsBOFzRMU+a2J0Jf8QbVtUzE9k6lNLU4yLkx67V4DI805J77TIYAGCkN430i3G3qnG7UV78P",
+	"PtaZaOrZ4+5XcbV6fv5YiIIvGQSA2ixLwX/+fO0M/PcL9eorrIR/YOXVeE8PuBNmSRUAFjZM4X+9xHq8",
+	"mGXjcN9lpVi7NmCueyqeqAEE6IKurGpvJlAOd5aMaFjocW04gck6w71we0nE0PnP8VACGxLC/iwZ0ZMl",
+	"I4Jg8LpD+p4y92CX3543jtpym7W02aylvj8e/DF2WoPzuWO6OLa6+wn+++vSE++DT68eSWeNzxKP/u0J",
+	"m6xAqDtpE8Jw9KAhxheW8VA+D/g2oAZJQS8kzYLktTYt2i8Bw2JpLp77yVaqN5fVIwDcht70/Uj1uu4Z",
+	"iMF82mltS+xyY+SluoOnHDe9zFU+Mv7aSVpPLAhBREJzar5JXLwMgmaqTbOO9xcOvE9kAXkr6de1jEEc",
+	"QpXf/eVcQ5z2b3AT/8Y8wf29vVUepmQiVBhfKzleXgfdBKhYlBG2qp4K2mnJObsLUHcb0imvPVWVEsKT",
+	"v/rDGFhM9UQoQ6oFkElrCYd4tJuptIORx24G6njIBCboXlRIi4ro2M3rs/WQFR+dEf2C6kTBVHcuw2Ed",
+	"Od7qPGuvqaaOkeptq6O219a/N6UGezNoNZ/2c38qjXbWhgylLEOKTyU8Yhu5IhHBOw0B6WPqhlQhL0c2",
+	"BIVut6hIT9yXKgsRMQxOSQVzSJiVgNC7/7Tb3WqyrbX1O1VMtG3XdAZX0EghBrEhrfQOEaMxKZGAWCvi",
+	"cywUEJV5hWSby9GYfQUTbiP2AcnTi9lFUao/uo2d1shSKSkxQgM2Iz01mAUa0C4jUsUAKY0AqWN+JdoM",
+	"54AV0DW893kd2XA3SvM/Di3fBrRzNtJTn6JJo8g0BohgOrFCbkSswcVYLyz9t8/Q3/hOW70WQgivrqN/",
+	"EdNoWb6wkq56fpdzdWPGSSQVkKHlZJfey1aRb03SzWr+dx5xPxLDu6v/SN/vfqr++HXXbaTZ+kdAtItu",
+	"OQdeAnszqTWiETAJVYmN9BSS1zFnUNqoos/pPQgFmFjvv8VkGECnqF1XVTWQnk3BB9Ejmu3kXAHoO5U4",
+	"GyvzHB144JoJtEoRFLdnpJjD425MO3dLWdP3d1WtK2vSqrejqsGvp1GX2b4xjxrxNWwV6FaBbjiB3W3H",
+	"L6A+C30tNqlAj+pUqQ8MmwnTZr8gVRzve8JUwtsPihCqVQuCA8dKHGd5t9kRjNlZtateoeAk51TbN6BN",
+	"tkrkvpTId7Wtgdl3wxvbcwltcme/B6ZJ4Lar+AE9mbGzf4jJGM5LcHndiNbYuP6R7c7d7tyvv3O9NN7T",
+	"1s1kAakNs+WZOSM99tRCSUUsBLVixHCaC54ZZnWbwb2m+MgHNp8R8SFBQfyiLYMaVfAqfI5+4gGWe1iw",
+	"i1UInn0YaqLeuY4RSQm7xqrZiNFRTxUyGZkJH4g2O4qYV5HLxWog9OOTiTmssesERsgZFFq5hoHwCjAt",
+	"+FicK0wtgqxazyVLKGBJiJWJ3EC3wB1FcTk3xcmEDaXKDI3HAOVkI9yE1ld/mdwW23rV7j7Zb7OfJQCP",
+	"sWkhrWDpH1LGDUv/+96LFCGsIaJVzzT8w/Pu82dPnxx0Op3O3pLIF7zgpQDRT1ZIf4RwYhSaTP+U1odR",
+	"8Gu5pHd8tcu6f/x4he79a1/s80/6apQNB8uyLCdyWb97BweLHd8tIZJGZCiLU1DKT3Qke6ltls9W0rrm",
+	"eSnweafowCUNszgeccneaUn4jzNQHei1/pq0sMS/3uEvmjIO5tulMGdoBP52rejpwphx70QMq0vHeSXd",
+	"v1tof1erf8qvJTuZQUIyTrTXmtjbQM4P9uZnmbSuJW/1Wj+9fH2MZ9pq5+1LrwBfKVvMlkYyvSohdPka",
+	"32pkOWwz+TaTnwpsmsQhXE6i4y68vmYkvVWzVJFC60YoSEswTMi+JY1nRlysLUuNey9qINKkYkIAwCMx",
+	"cro7hVtiqgkm8i5gWPS5+Z4XAKCmkLMV8Xfc+VTrLZAESnuuiJq0zf4sxISlSny0F9iVB4XwKMZo+vbi",
+	"yx6gpdalTcCKFt7pzdzxKd2ZZ6dCUNl29BjyPNqpHIgKHQOOUnOF103uK4AmgZlS9RzAWQl/EeRRN5DW",
+	"Sma4NDOYLiBoDIH/TmeICwW3VlMubRpfTRHaiWFGa4WgnARKVoMtsyLPI+wTi1nDahZgpGCJqisp39/R",
+	"YCAmtgcsRyguO8YWgo9rgwgciEJlPf9uAeEKBzRjIz6ZCMUeYmBhB5js8XeAlNIv9NSIwjxg6Sv36Zku",
+	"i4FIWYEm1kiMHyWwRCCBEKBAWUvOVQrt4HjcoZUg2Rl+gKvPkXoSeKhR/lAFsfQNN3YHutw5eZki26BW",
+	"XmS5f31gDklFXMBBko9CagS+BgGx5e6BX9VzxS2AH9hDZ7jyPPdrjxNbBull2KC0UB7PiN4DyQHx7RPP",
+	"3phbfJVCLePpeIX7e23YWDe9NWolbv8hDOQDX+PH72cTYVYagx5wcExu/yWnFTl5udn6DuiE6juS1sLW",
+	"WZPhqyoI8RvGbWNn19PecrL3+ziF9/eerxSv/pmr2Smtxlem5SCkWNR/NQwU2pwNB3h1Pn+c6GI50PoZ",
+	"iJNXiDwXGcv1JcoHmKi+csTpF6rHthp0D6U3ODsB6Usfpk7G8/RRgukUhj1MB+Y6TYCs/x+lsOkjbPjv",
+	"unTr5NoGwrodJ+DnihCvEYxjlIvsUhTu6b7gCr5JH0GWLND4MqUpJM1z4N/yt2d2nhc6SkMr3DlfPzX7",
+	"MytMdHYD7aq0Vig2FlwBDxICXSIKCfFS+4SQnBsb86JSCkmuL2MrN0aCkbbN0hd8JHdey8J4vQwfHId2",
+	"Ut+QTx8BLldnr+SCXwtzriRIxSFLnaF0kQs+pJYGUSPBlqjDXrrpUA2kzN0rpe5hjbEVzwv9Ul4KN8iH",
+	"p6+P2fODx51HbKjzXE+r2bsV7LGRnlJVr556E4IXoqrmP/vpaGfv4ImbWAg3ukMcQ4vO7XWHNJUkERjZ",
+	"uYrIPwel9dCmcA860rkABE8ACEiYHRV6yviUYD5hHP51uHFOcj4QHpJ8DPhqV/PMoPXFPFf11axGxn1z",
+	"3LC0EKYciwtuCRCUZ1RUBUd608n6CnblC+TXuTF08ZOe0pxJKutO+sBcLyvKxILHxnQcekyocuw0Bmzb",
+	"VkKf0l51pwFuwVbSCjvQ6ZqVymv96nPUBW2WehvdpGCe+qNn6gRlzDNndBkrJvT1HO6aB4avZu6zqJZV",
+	"yQ6XTD16zs8/+igM0j3tRrPShF+jryKRgz/xuflQbM7GGsw7z1aWATe0WlLQerBqiW0Ua9nv1AugOyuM",
+	"GIFAVh/yYaOyQ1RTdGWWVei+73R68P9/6Bz0Hi8rIbb6PmdXvQ+3lUE5eGpx52W6xawH2DrLVx20QXMp",
+	"sVT2yX4LhifHTpSqsUllxSVYwK2PO5d6x328Y67kZEfDIHm+A0soCh8lWvqKxMLx4jwz+U9Rn5TV9Sk9",
+	"6z7de9w8raq9rzEvKHyn7Z1ryIPUwYE3YYZ8MplTdRiYaJoQRs8axefJ/t34+SCXx5kGVSDCnS5+dKj8",
+	"NdJmw/p7E6c26P2n3W7zkMOZ0aymOsl6r2NJTDnkt6KlZHwUHoP7/Vl1OhueW39cyoKNeXGFEX8y6tAC",
+	"RKgjjAE9ACZGjMwvi4yTfXaHpNC1/Kr8Zn8oqT1wrTLP1O2PutrTYd37UnGYzWJ74JC54/KWfj+LkxlN",
+	"d4iSTaQYYIwGbQF3Xs75a3MG5G0u2xvBh++cELutXFmjaz32Hs3HppsvbslMNHU7sV0TBX8AV9ZnwuqG",
+	"Z+Pxu72v/aoxZTRemxgi3+jLO4IdXInZ8iDyLzWWr0JcQ/EhXG5arRPC6PeWvCyYEYNC2GYsnz+7nr5r",
+	"1sg/i9ntyB9uQbf3KpsNzRA0dlyoB9K1NHVgaSZO5ehjbAPDMU6Ik+C/azBL5Fi0mdOXQHGBwHkjbhoI",
+	"7o4Lwa34s5jdNRMYhAbwn2pXlwvcKYDoZSI0r3CNiQ+3zl6c/OK2XNnP5eDiSrhWut1//OfRf/7543Ex",
+	"/J9nu0/fzz78x09vL5+OBtfv+ET+nBfTE87fDX76y6n+o5uAzgMalXsTYAw2DGsAdiUfXAmVxSNxFiKa",
+	"kBYc2pz3Re4slEJnAbeROoG217gI/UVM3SqvlPbcvb90J3i9Weh5UaJ8UgXISKUSfw95T78DNgh4/c4g",
+	"Jy20shKKTtzdT1di9ivqo1xY0YxYcKl1ljCt6G4KcPadXMF9GF44tdmpO5Wr3EDnovKhaDdgdrrT22ul",
+	"2t7YX+z+hMon4MTfJu19Qwcgvse7yN+6ttefxWwOBijXl7uDmqfTaDY6HYgEsSG8RYl1nOInIfg70AG9",
+	"nC4QptIqYDtnI34t/G29Bpj0472zd8zm+nKnGkWbpTS0cME8KcRQfjxX0GH1jJW5MCzXjWWbPwp7HEdn",
+	"bo0NQ8gd7wTCxcOIZ4fVVKPoUWDHQMT4Nuv4seI61WIX3c7efrNb7xZvjbAF/4hhi24n+r9bwhm328+f",
+	"5VpH762uVI75YCR2nA9a6Pw2rQI/9r/9Cm7pN6wnxKAspJ21en/92wK1LUkfq4Uhl7qQ4cCCXR/tU0iN",
+	"bzSn3wD4nR7GG7V6sM3eA96mHkabnMpWpPF1K8ga8zDd2aEfpY/gXgIGTfnxV2JiCW6PW+eh6iEgHR/6",
+	"m1JeiHPl84Pa7IUTyYZybn9YNhX1ZdlxPOeNAUjXerlTBd89bUjCIveYhaamm7cmwBbAYi0zBbZctc8f",
+	"1E/6ufPxXiJZTk3dGM1yJvVAq2uhpFAD0WYfRppNubKe+sqURchRGOP1g8iNAMLQ5pjWG31JYa3N8R5C",
+	"FzcRZLtJJzUW1K+6W7+B0y5QWrulqSojnYkmvQ0G6m7l829SaD00uwOtjDRWqMHsBuvXQ5sUAg47ZxA6",
+	"y82bfH1xKZVCOk8cXJU/f8hOXx+zJ8+f7CVsr91t77WbAEaunfETBnKLsQo5OK57SslwglLA4Fa0OukK",
+	"vH4s3Xx/eZvl2V3lIm1+4M5UpoF7+5nb+MvaHXltck+x/xUuwL+GRf05pXdBDN45CV2mIkB8v/IZ/v0Z",
+	"zbDT6upjxLEkil0WeqpWVh/O9dwVyhZSmN1P7q/luNJv0KfEpHlZsAFXWskBz5mTx5g3Bhky1aUdedR2",
+	"aSEle97n9WcaJPERsfIyuMofhX2FA13vVNMDK5qzZG+/122UWfStv2c38bd8D4MOZb/Eysohva3PM+TW",
+	"DVC9l7loiFDBZvuUi2uR/3rbZvuJm5FwJkEmWH8G/03Y4z3KQHFb7T42lBvoV95NbtzbkMuXD7m4dfc2",
+	"ijNdbj4y1t0Bb5yQ0xZI7rJfJrywUqyWAYBszbiJE+b3MENibNzEzIhQSgOVoM1u0zvq9bvOBnCTWCEf",
+	"gFZ4mxKw2ZSASRApv728kN2tynJZxsDPgN3BPYYu3H2bkZ5UZfu+4LLN3kh1RQyFY0FhBunOi48NKTJv",
+	"J0K9o7Lp9XbFSSbGEw1OAFxKb47sDsf3he/bo04bHBv35dzeitZj51RMcj4Tt+6x6JnwyG853627wuB+",
+	"1EpsY5w3KB63Zalaa7aa4glOIamr3U/w8I2ZAH9RuVRXdLPpfv3A1JQKUB+jVvI131Xi8XzeMStVIXgG",
+	"oLu+RLkHuCGJx0tBXIuEUVHYuVLluC8Kk3hMEEARESZhY2E5FIC5IWABgyfghlI1EGwTqs0BcNH9VKr4",
+	"miFkoLfZEUCZmQSyrXBmMjPnylgeZUw7PxwhHK9FIYfucIVCsynPc2FNoO8W44mdhaeqRHfgCWdCZW32",
+	"quBmMXeiqW6o4EZ49bxZk+JGVZcw4UayTcm4Lxylr5PI695hMCJWtVlqqRxkrS+4mt+AjG5N3Q1HXdY4",
+	"cJL7j7qAADS7kf442w1R9E+f03jSmpRL0osgC5ZOKABwAt1P9aF8RmeHAdQrNsWa2Ip51J13FMe1lWYF",
+	"KuwRpO8UlN7rTsJFU/1M2Jc4wZNwDm8oQWCxny8M8nv7dq9i0UpMGb357fm0zRdYk/kQzVaSn8jC/TzL",
+	"ejcylW8HS+IFMHgCEHl8oX7otS5yUohpwoyuau0BEoE3Rn/fSBPt3o1mClTd3JQtEK3H9qDebEyKN/lr",
+	"38a5vSy89aP0+awo7pwBqgOkxyAW5sMFYE3AFrFuB6C3RWCT7pfxMZ1AY+6YfoShMXC86KNzhQx87hjx",
+	"x3qKX/XOy07n8QDGA/8UaexRou+H3me1zLidsaZnrJWYsb5AnKfYjfaHVQXa6d1fE/xfNCW8b+k2e6nk",
+	"P8qQie/DfcE9xvA3Jg1VwJ4h41mojFI/OCOMDZGdK1ipqC6bq7AOnGbjfkIlSBb8feh6qous8vr9M7I+",
+	"UT1VPVBsTFq0ezztl4FmzxXlaVdKDtCWM+JgnemyGadKXdVMoC8cuJyvl7qg6c9DPtasxWCu4JupFStV",
+	"j8uhGVAFVafT6e493m8lLYyEtHqtDn128OTpsxaoWbJ3a8CRtSElgNrZa3Ez4n/SV6YvQWUQiujcgAO2",
+	"aBia/13rT66BVuiDPndNIRzqPNolYaSGhjyoJX1OD9XwVrvQHIr8fHv0adTgoCwKTIhqnfxyWo2Mfrle",
+	"Pde6hm53A6fn7SfnNuD8LfJhbEPa92G3OE2pNmJ+736q/rgx4g2uZWMw2lkaFVL2sBCCbBM02jGOm7C+",
+	"M0RmfZ3N2ux9iPuWKgOI0BmZ7O5kKwcjkbXPFQbZF0PBzGu8elS56TDEJuYiAqvV2QFQGcxg6zd/z3Fd",
+	"FIG77Z/PMedvz4eoxPKWyB1Ali73lF9Bagf8CE1YDGEniEJXDkbEhi0NKz2bBSBPA0Kg/66HLVAGL88y",
+	"Vk6ABhbuZlih8xyqdQAgCxxtbiEZ61xN+IxAW8E2L5WVOXUIv3IGNOOXus08CDb4Im4chRgICTatwccR",
+	"pRATKknBHLJUielFaUSR+kH2nRCeK4D0CRf/05EGM/nvqBYAMBcv2SD8CMUDAPTpvQirLwGS36kUPwmc",
+	"l4fwRSQ+IEwzBBxNwz9XAaUX1aCHRlKMKAcAOomapdn1mNLM6slOOTFYcZkVfMpzQ4sxLFVmAjoyIhYB",
+	"hi4Qk1jtpjhGAoGxgB7d0MeiGIy4QmRMpWmN2udqblachAQZ2AAXl7N0yGUusjSCjZ5CSRh8URYV7xoA",
+	"LkIDQYKkZWPu/DhmC+l1vff+LstCmHMFbAgjEZKTHtAE3YOZBLqGPmQmLUPdfYPiv8l6DtfDTQEaXNHq",
+	"yHMDxn/CZEPEyZeZ+jeyjeZsjsGEtj44x06WfKiDVMo3fRfj7Bgbl6ss3Bme4S82KPTUww1UBUZsBXiT",
+	"0XURKGGqqGQ4L5xCMVZPJjWQY3pp35AkW17cw51iY+DzzLW9nGILrQk8vip4Ym+7xwfS4m2ha/kdLfXa",
+	"MbK3hO7YGCv7mruVQByCDBHX4DY0snlf6Du61XNC0ahx3F5ZSdcsjSw4hbUhZfDaI48SNphWge4hQvxA",
+	"cyBAezhFUIUYsCAL0HsCwrnSmSB+leiew/h0A7pjQOCxChYdHKbg+NRN+aQy8INBD4a8x0EgGHI0oj3V",
+	"YM6VcvqqEJVFDps59Z1c0GmQVm7USORZ5B+QSY4oxu57fS2KQzbgaiByvDU4V4DgIq1nTKPGPP44XHMw",
+	"uviA8rWipCuggS4LI9rsZ7i6sQHS2ytcPhzCvUmbnbmBLtfbDWa+e+L3oI7hBW7V8VYdx+pYTxq08efp",
+	"YVuUxqIYNYaM3tbyKKqcCW7ZWBvLup3OWtkU77G/d3wmxEY99bijZQ77h5GG0BP+dOvBbJqSBYk98eB1",
+	"a26+CX9lSaIi3B5VKpmqAGn0RAKAcT5/IQGHLBgISk+ZVm32FsM8EXco7b9I7Fh/VtkLIQPAnQzObJAZ",
+	"wKUjOVtfZzMANQkx0ypnoEoiyLJCGBNIUmEwRNoWOvWRw0D35unH+Vj4O5oxB4g04P4EIhYMflZvL1YC",
+	"bQYbbq2zHJ6ADbo5gKZYDXzp7MvFvn+D6udbvEveXg83amGQR09reS9mg/t7JsSN98EvNVA3Wn+9S4S9",
+	"cM+W1dieNOaF5dLY5Haa9JfS2LoCue26FpOe6WYGIz/bnfetmQo1IXUn1FgXqwrrZm9hQdDmg5zarlx+",
+	"T4clXf2kAGZWGBBoYg+DzZUGmtN7LNnXTd5yfbT/6YwUpINGbNdqeHOMMjtPny5hLokfWkrtvfdsFW7v",
+	"kQa6DgDF0cAvRwsnrWHpWEBVY7qUQoWKbNYokzh5ieNohG613IrVm9P2DB74dQWp+rZQEbS9HRPBk4pt",
+	"faXN+UpSXUsLb9Bf+GdswgdXop6Cru19IyS8KyFnmvExZi8jpo5UzIx4QHmm+OQg53KcwL5ErJ1mquiK",
+	"KpXRCQyJBlIhoALkFoTirlwCPDbxUPeivAHnXSVwieP0QV+cK4qShdpixYyucqfdYgHCDxVRw2hFxuju",
+	"BzpO9USo9BCjq8hZD6kR1W8xdUF8nEg3+7kMC+B7jlIsIHdNWiPyYftcYdfOzugLyPlW+CiGSyHx47/9",
+	"N1YxFWbyWmYi8yyTtODOuRzKj34w1dwCoRF7xdG385TH8EbGUumClUpa9nDCpeGPaJ0okwVfi0+5wNeN",
+	"nJIsHetM9Jj4R8nzFBNsvLOJUiFV1Lw5VzRyN/sUh40HWuE2ksiA1Js4Hg1Cb9Mhg4n/QEnDI/bLuHUk",
+	"Cr8UNCu3crVRFlxlepwmkYtbFSJ5vDU+O3fShuOszQQ6dkKXz9y/guRVmUtKE21ZXboN6wsb2EkDAOR0",
+	"pInLnCBDnPQBrqFvDW8ipk7KkD8ds/mnvMhMz738Lu6TH4wQ2Q+uo8d7NEsEtgKhlh5jzhftA9LVk32W",
+	"66kodgbcuB3zkWdiIMc8Z5m8hLwUrQZiTogGuTZ+F0mFuSlBRvfazlIZj6V1mzZeZuo+Rg5I/PITaSlo",
+	"hOYBJV4Ejs6OT06A5Zw+MYIZcS0UyyWUdMAbFIrki8PHbChExh665WDdzqMeS/t8JHdQ9na66eG5Yiya",
+	"5gMDHOaHeD1BKe+Hy0U6YTRM/A1WDrjxYQ/R1ynJ3yGRz4hs+Zzb5+oxseq630WUuNyz5BFaQ5u9yPXg",
+	"iv1w9QN72ElYN2F7Cfv3f/3vR36Ff/r56HjHc8PixRVBpmLjD91MPRTaI9e0a4sb9sxT9/bl5Y5QmeSK",
+	"NEgfutTDCkFNutGVBSxmqQh5lYboftjQVlJBH8JGaZ+r/TZ7Iyz74fQHUITL1xyzDJU7J/iViFYehA2b",
+	"Y++BrtbJKFHWRmzBxGOs2N6//9f/++//9f+wf/+f/xd76P8Y68wN4hEyMNMZNgQsC4VSVjhznTtt0GZv",
+	"h+yHjz8gmy5j7IdBaWEzdtkf2EP3jW/ukBh0nYfrRiSHpMh8UuOgdI0WgmczvPEKmtzH0kkpDuDsNUHI",
+	"/Hqwh+AwAxKt+6rnr+Qetc/VQZu9QxJgfF4qxs3A1ym5NUtYx1/RATSyx9Sgt0CM+wiId+baZ92gRiHr",
+	"TjidUdPYdqoTHAvbmwNy/Ujful6MhihoVeI1HWlYTThfjdPqNFsn4eF5argpZIj8Laciewf7+qsVLcHX",
+	"Y19utFBEQ+U1rW6n02l3Os4qrLlGwYlS2goAMpxMZuylnPJcwpxmyA8Y6oagbMiZiSAard6zdcpyquX6",
+	"0uBP2i4vPncDOmQ8ByERlErqjUPOijIXlH+a0fUoeGHh0nt7Obot4/ltxml/dqcfj3y+FVy+KlKrrdn9",
+	"NNF2OWwqcdzqmqvjSwCSKN3E7UTnsrTZW3cEyMhcxI0b8aRRuYA7TlFJNWKpOo2w2fjFS2G5zJvUzsk2",
+	"R3XD2DYqilsguOJaMryJi15tGyK2uD92Md3pDlloVaO3V+JT/XpVlYHZU9ImyAO/EHOQts2OYWT5QkUb",
+	"HYR0haKdYelM/jY7ilY6ijrgDHO84pizpOAr3I/ffhbVDZZEJXJbi+B7twi+nzMat09d5d3tmN5FZ2gj",
+	"augdgGmRQ2W1v0JZzEeBUi70x+A3Kp+BC1xX6VXWyXSkc+9BVly7UU4tYawTJFeVglKpxCiRtH2u3uuA",
+	"JkLdePAvAOmAAGAV7TqMsk+jlBkIzzqP8wP41tZDjWViQMGkqvsqgjXR4W7a+rgrm3Jn1gx1ca5CXgwh",
+	"jUGcbCGs7FvQPhZYZeZonVCpo++O4slOb8PzPkm2zLGcz4OwYN3dfuc5xlMROERpHGOjf+xau4tS/3Iw",
+	"xDDEr+CJHuOLWnaMwJImC4CjESid3CJHbF3O36jLCZvDnxTrnGOFGGg1kLmkwNYNpLI5N5YVJd0EjTwL",
+	"a78Q/Mp4EkinDw3eemkAaFYZeZyN/uRpvfsNWqBzPS3TIhCiomBofW22zudGCySdPC0uOl2yRBI99x7v",
+	"xlZY72S3KNVNvKpaXyFudZ5HQNZYeuTsFMhzgbzh1P1vyrQiKDYI2qdgO6Tk+0GuD94hBlwxE44tM5V2",
+	"MELyZatzn80zxj0HKG3nKuwpQ5sPQ/SFMGVuWSYmAGpAtU9gp0FT0EIMBp5rJXpuR6sbSi+P3A/CNU1f",
+	"XJbqnOovvaFEZhsUIaGJ43zgt8qzd8FHuVaX/rZ1r0ME6ohMACYhcQKydK+zlx6y9MdX79niq0qZGemp",
+	"CRf7zkyFu8UmY+q0VA365Y63BcDD12vtdfae7HS7O3udVtKCFxt/+KS1Xlw/Htxpqb50gvOSASyqRdD6",
+	"6ABUK35v+nCvs/dVphT8jd9J/ujWeFoWr3c6d1ppY8NjzEinLFc9gCKU+HDUuMUxu32eczUQSy2sE0Vp",
+	"oP4y0qPRuB3nE5OY0sWY58CU5tNo8MjBcH54IgslsLXi00z0paVI/6AQGfxhpBqIJaz8L3DUpzCJtZ1S",
+	"fOwI/ehTr9ZWSJWkB+3qv33t1PPKv36vV//tsb8cXvmJM1vIiTBrDB5Z5TYaga2/SSedwFw+MNc385Yn",
+	"n8dwjuIPyU1DXrj/UMJdZCBALlVpmR4O63hMTuKF8qlNUJkMkK3OMPQ1CMIpga1tvumLIQqGPTCMFBkR",
+	"uUjlLHRb04+g8O5smaO6zEV2iTkUNyChOXvdw/mqCulYQ6oXz3NIZgLQMKmznsemAmuXZkHpab6hoPMj",
+	"9F8nd2jnAk8lWernKqwDYflWsSdnm0d9LFGtb2CG96FZt1ry/vDB4peyVZJbJbm6knQ7/1IoUfCckfa6",
+	"b6UI0akxCXlzuf8wVGiLeRVZQzlxwoK/CJFy+kl8KWMq2cNiHuXZzaTOouwRiJopPW2fKxgBtNE4gEEu",
+	"eAHhBpUxI6zNBSaMUYeVFp1oI7GAQg990spUqsy5/1XsBVEZ1VAWcIlj8boH6MVOLFHNTISe5MAwjImt",
+	"MkP6mSWK+cyv8mfpZqJuWVW5veDq6vvU419CLc+/kq1m3mrm9TRzUJ0EnAsqElKcnK66d00dwsTLWW9M",
+	"VcGj9LRXXai4TyRltMOwEd/XY+viYyHwjLf39ey/0BRFj5kZwdU0hJX7Qiiof4Bapf4M9HYII6iMpVan",
+	"mNfed1Lsk92jPpcozgD2/VmKc3O67e0EAmHfkF6bX7GtXtvqtRUvfAk0JqZW7c/IEoNE3kuxAa0meb5z",
+	"WyTz/aILDLfDWOReOdZV9AD8dCdIEJ/0iHwYoGQDnZdjRbdnnFlteV4hh/toKXr3dqqd5qpyfhqCpA1R",
+	"AH95vUq0VCrWF3YqoLy/ZiUrnQlfDgODgCInH5QoFZQDpQbd3tTD7i5TpZLnFLK7a3BgGxe4T0VdvY+t",
+	"rt7q6jvZoKA+vc65N+VcOdG75Agj7sDyhIb3CKgOTjqQjXGZQdT0UtvEXyKZ4IADK0DChkIYJtUgLzOR",
+	"HQLrXGA7p6ovrOxqsyOP1Qwl33xGhOF9ca4gjAAK1TvtkEQZPHj3hIS+AeVMQ4wWYgWWz0ybnfEZpk5Q",
+	"TucysLJzdaQqyBVqH+vD3byBmgBXAOK7U5Uwqo/lBuoeIJdCmsYkTWztLCz8nVPwP4j+SOurk5eraLu5",
+	"h97LsTCWjyd3ePZMXipuy0JsMlG0Wp/jSC6/dI5DNYp3JM9LSxq9vKOGhaLk6RZbaovqtmlLHjaHJ24J",
+	"Uoj59U54a7QAldKpHxcUxlhMQIjOBwqfrgZ41QhEVXX/gdpaV/V9U3hJ89O5HTyJlnBrLW0WP6ke719D",
+	"/u9gNVEnu9DncqvpGDMuodYdngCTiec5lb7HUOxJBHgB2BxuDXLh/Mdw3VIVsGBzlSEPidMRWtBMiAee",
+	"KbaylCTwYsfPVsW9YCyFcywJWdgxkqMHnoEP4H/BicBc7cbSFG1E0/7fvPkAL+ar2Q03q4b34QXG11JV",
+	"yvvWePjujIevVMHhlMgaCm+Vk373E/7jBiwBT+6HzlAhxtKC5+X5+hIqnlLoAEIS+VQYj+k4dQ7ce++N",
+	"IeyQU10Vewbj5gq5/horQKr5Lbs1qA84HZjrNJQnYnAwoHtj+vwDE98sY/ikzdIJl6rd6XTTCmOujg2O",
+	"yZ8IhzMVCUsHfGzbnYP9lFlU8SN/wRz9FEpdpnBY5Tm79CG9CG/TXC9BuRxi5CpOGQ9c1i1QV0lLqHLs",
+	"Xjf9iY35qbgPaIxOOubDSV/GdIriYXFzH8f5SmGxW8NnNwTFfh9m2HfkzPhQF74evGtFFbSKSrt3+Ag8",
+	"uucQJG5Qk7sh6WSpwnwRZWhDkQ9XV3Q5MdJTiNB6xEXy3tqMOPAB65fCTbe5V+/CQL5obOQmKyeszdb5",
+	"2azzs5D9tM4eWtUPup+t5LMqzI23ger2uELV0HcdUHjB1VWYy+3RhGr9tntq83uqWu3IU0Ng3xod3ueV",
+	"mCZLb10EA7Agsj6HUEJpKpSLaaGtYNL2GNl0jxP/r/2E/fz++X4nYS+OTvYS9v87e/sLiyAxgt1b8Ck2",
+	"DNDyczYwBizUjB2f/U9/nT7mQOB2eK48Gcw++1G+aLP0GPfDjvOKUpZpYdQDy8bcWlEkrF9aQj6F7uqt",
+	"RSizgBACVyrO2PVYkjleC1kASjOU2mTOlbSA5YvAu3osAGNJWhYIuCe8NAI6HiMeJlfscagmbbOjPK84",
+	"0AG217keTu/0/FB9qGRauF6N1cXcxdGJZUqIDIA60hgj4s9ilvaqdydNdXdE5VkE6NpmR1AUwCEotKNL",
+	"i6lm6cHHj6lbkixEYXpVugEMJQvDP1chaETYy9H4oaiXJNfXGTdeghHDnzOlw3CjjZAw9NRqQuS6QZRi",
+	"Iy+VAUThXnUpNtbXwhAKC9wqG391NqRLwYTxKOEOf4+wxB5eO8Gqs3NFubkDXRRiYEMFG1T5HtK0jb+t",
+	"8uG1CMLG7SjP2ehEjod3Y7VmOS8uRZsd6/EE+BbNiO8dPEl9nQfingKajnuqKep14pb0xuOpwZ+OROTQ",
+	"iwYdLwgaZokgYnW/cKXsWJ8J0UjHYOYUIOYeHnoVBOMF/vfaCNlrXYR7VLNswGR0rH5GHutMNI3zvU+J",
+	"1EPmXouT1ihlyOvKXhAUH5ywHsx9FHYGVORzNiiN1WNRLBv7WLpzBi5ZGtzwIc+NCJ51X+tccOVd62Vx",
+	"zx92f6ibDPRCe62+VBw6X3SGx2Vu5YQXdtf9eifjlt8hQdqJwBcPlYbOZS6WeQ94TCyqrcMAqU5w6vdZ",
+	"V979cnOkkyc+HVChb6vLf9/3uy+w3IXMstjmX9XkXHq1e3uWeZ3C6LXM3bEFOOmFHNhAJnF/TEUho/n7",
+	"ois6irHv4EzB+PaEy+yb5Cjy6xwRFc1dVwLSeoanpiSmaF0QE2RthQG+pPN0p7P/vtPpwf//H8ssk0KP",
+	"a2MMJ1vGrdhxnbRWWG4/uABrTwNcMq6DW8eFSCx3Gdj3FF3wL30Fjie/DbdxhQ3HFSJ955V5pQPvl9vp",
+	"Z3CkKnKnoSfKB74BJLWlfIE2e4FJ6pAST1WfnqcI4fqXAHOSJ49VoJYJCaXvQmXgnRNiTlWlSRz94Dj4",
+	"+Dd0Qy2lUy5tihVM0hJyEEQB4kQIyAqtOC4AvZP1xaVUmLxwrjzGVGDa7QvkpA9YbSB1iKQ8Ec5FrroP",
+	"qQ6hvj90HnL9nAi2PXcTLmjFWbcIuHoIX8XsJR7rcz8l59aDQ0+h9mrCZ4E/SwhPiuVJgXHVzxVR94bC",
+	"NO/8RN1V6NBDJ/5sDPBaPPAqhLkhACwhuNo6Q1bCUsCFFSm+OuuTfoclONp6qkThBnmuPMApAa/2nCHA",
+	"0ndvzxCfawEIN13O++E3xmejm96ujT/woIzvAPgFupKWHtRzRW85j1tbsYWsxihyEBhFkMa13pEcmkGr",
+	"1/rp5evjDvxftzrjTvm1ZCczWD7k1Wn1WgedbqfT3Xu8f/Dk6bPnoKEC+wgaKL3WxM4uOt3nT4eP+d5g",
+	"P3v2dPBYPO93+ZPhXifbF8/6jw+6qONBQ9XmG6sRitUApgbpsnWmvndwM5fK2Fnql+CS7zzrPt17XPGr",
+	"ZFIpEhtaM5DqVq/1h+fd58+ePjlwa7XX+nU594qbXgT1vPhSo33iNiftsUJcSmMBnm4m7j7jMG7cdeiT",
+	"J02z2L91FrlUV/XxHzHjtILI2H+csoHOaBpD+VHEvG/x6MfCch9isHC49VrdvdpQsZ9WOZG93d0Jn/2P",
+	"Cf/jYMTlREtl/6Sv5EAO5HnZ6ew9mag/Ho+4/O97nXfuS/yQj/+47+aPfw3KP7rFieeGx9IaAroOuF7Q",
+	"NfeGVBzrBtS19bdwimQ3yHJWlLlYU1r2w/ZA6/gCzNfYOH/ee9ztdTrtA2cGuyGUBRE2A2cGJaMhCPdI",
+	"55mJKLVilsD3euJOvXLiDpoJn/lQWazX2nDxzGHuzjoph0M5kELZi2GpMuPGKZ1mf3H0k3t1rx8f7R3v",
+	"v3z29Pjxq+cvukdPXu91Xu6/evbi8dFeK2ldSZWByzQL9RLzyq/17//6v8P/7z/ec5oPPN9e6+T45NjZ",
+	"SKgc3V+gGjv7lXJ04sdA+FqJE1mnVuZltSZ89NyRGXF2yjUeSauryyRIrxeowi3Uk+6zg85zN7p9p77Q",
+	"p+t5ccEPSnNhxUcbPk5A1wily8uRBzenxFDswk0ou1UiQPUjb1hdLt8qgv6Y3bPCvklOnbPWxnMJfLbV",
+	"RKXbJCprnQvN4gRnYxAnd7pW4nTrWbuGXNR1d/NY3EFdjeXsxckv1VjcXx08z6ux3FVEm4RyLxJKLyzz",
+	"UtkXUl3Cxd0tkld7x2to57pqXgwVewM2Yhej4ogtqdg3kLy7BWy/j3Rf0J0Rc/Kq8YPF4O9un9vBaHnh",
+	"wl8mzGrWTTqdDpMK4aGBt8M34Fl20fOnW17Ca4Lb7Rpz7rzDHWqQCQieorm24APg/YVrfcMmhe7nHsg6",
+	"IvC8RI5J18rCZXtMsRpd+brp3u5kvoBV+XZ5NOrj/MJXdg2dz4cSSQ4C0oIXl5vFYat/174326rTe1On",
+	"AHq0dki2QaV+8v+8hYXRabaRNFYXswo7pCoQgAwzqH/wQCQYj4wipxjFDNVecVR0KBXPEyDOx6s4lumy",
+	"b9nDNBNiLLI0OVdpqQphdH4tsvQRJngNrae9geXwSPsY6QSa/eay9gjBaW21GYXbNqyxlvNDxqbj9tpj",
+	"s4DAa5stG8hI9v3N5SQ3beI7U0XO97E0uZOC8GH7AmEk0mT4/BZM7PO0aT26d0gDx2Ma2VLS4LaHaw9P",
+	"PhmuesKzhXBuuchSzyjuFIlTOT4KhNAeIjfC/1iqyxTZzLCSCRqk8tJQVgVRiDY7Ql0mVIZZ6COdZ/5G",
+	"KFw1Ba43MtIq5i1I9HGD91mGfW1H65NjNll60MSdtdXXYMC8zekNYrBMh21tqW+hEPX7Y7i8Dw8z0qST",
+	"QuvhUqPoJ2JxCkrAQweTj0lepbFigrWk8acEFYykQCwXfOi9i1xf4uUpGU2kp8akMsDqmhQaOXupRjMA",
+	"aeJ4hKjwiqgeBfLDIUKMic49dvr6mD15/mQvYXvtbrvbZh8CuJYeY2Us+3tpLBBiSgP31JT3zNlYj4Vq",
+	"BHR754YWaauNK5l38JKWaJpc8GsRKKdkweCV/k4yRdbe8V9l74LAVM5Eri9B5OEQbtjOb/TlN2hzQQX5",
+	"xN5YGYYYXqZW20DErFdiYhG4gso4+jOW9vlIYqIio+bTYC2UpseMHgs21QUFjfDG2pdPHO+dvWM215c7",
+	"IPHnKsQ2nK5JquwQUD0c6yXER1twlnHLl/hMpzTNW7f1Z4IAQi/bTfrtbFJ0hOjFfHd7E29xV8kbTiL0",
+	"Aw/sZ7Vuzv89pYa/6yrO1fMsaR234YbNV2/SUnv8dn87/K1EH26kcK9oy2H0FRqUR84EFx+yMKa+kGmK",
+	"3OrVBwN3VrrfJMhESnGCXAzptgbTBie8sLGxfK6o4BQXMImjFNUlj/vnlVQZS/FnaZv9pKfgtQdQeqzl",
+	"tATKueydkK8/cCex1VGdpoyyGM+VUyQ+y96HMdiw8BAJlOIKAYI4b5IcAt/XTSmamAvqBggpmjAqCKpA",
+	"QqlHbtZMaZY7nXJISx2DbtWSaaCiUFrrLAodR0BGWL05mQjE2PXAMomP0/jb6SaSUhjhd5YZmedzCWhz",
+	"8hglmmBGYmHnM9bgszsmSFH2h3vzgxGX5KDlWWu9FDFc+i9NZX9bIAhFdpv7sGW3397uRZmV4MGteeyH",
+	"SBYVQOx+ggSq5Xd6R17hS0RhRK8zl+oKKauAsKAoPY8MHpj4SNqIbvbBZ/Cte53mHquw8zdp7NIQl0Eb",
+	"4noEqi/Pabg1eDfrVobUTy/o+Jq+lHUL1YpzjuTcJtp1xto/xfp3arW2l5nNfxZiYqIkWAYgGkOmxLS6",
+	"4D8kz7RUGYSaZz6b6LUb2nJS+4WdCr8X3/1mHRb6n0LRim3BR7+hTY0Ctvq+Xqz1nt99t3NBfsBg6hgr",
+	"dlSGHqUubVID5IrinnVKW4yMSiVuONkCLMJn75rvrBR3fvo3V+PG4FPbo/OLHJ0PTLXk3/QxavWknJgN",
+	"HaM/R1hNEF6iaAnGLgo7e7BA+Kojolh/fYrO+QMToC8XVcJ7PfnL5NsNX6wcFEABuf/qsfstjUgq98Pq",
+	"yUU5SbcBg22xxG/V/3+vJ6ycrOkVLbWcSrVRz+WNsDXHRSqr626Lj2r/BQeyhp9CT4jfSFgBKx/Ra9m6",
+	"K9+QIeXl7D4dFncAZQWf8vyLGTuxlXOLQePsHrKNFkjwF/fhB5rL1t758vZOJUdbm2dr8/xmbR6vYjw2",
+	"w91MH6R7XDXPB+/IfThIFsyIQSHsEqi/D77x7zrXh2axAvMbTXcbv9lsrs+0Eqsg6v6jRllfWpOjCRM6",
+	"Sg0R14B+HLJZYHMpPUVMM4O4VmkVEYXfQyqoYpzlbnx6yNIfXyH4FTaX1nPTMVdkJGj3hLRzSqJBqGzX",
+	"A+BWYxWOVvkMEBB77AUfSXYF1x8AmDYoZhO7hJINqh5pdb58qfOtKSG4PHGWR1nkrV5rZO3E9HZ33Qts",
+	"Uyu7fT6SKA96LOptnemxj1qNE2Z1DjTsP0mVybjx+uvvl/2+G1zSyvWAA8DRSO4A2oadTVCCQqnNDxWP",
+	"XXvCZeYk7faxrpNs4t/SFzawCGmz1nuDO4ZfV9e8KLq/G59sy2V7z6gW06CTVtPhc/bK7if616+4r3Nh",
+	"xZIK7CoV0rJMZhBRsPxKUO0OJAh6/KOqdqciJedFIa8brrheQqeVbp3bofuLwzlBdE14bkv9+C3ZFfgu",
+	"7yCWibeaF68/lwnGvVumt+jsrTm66evEtWVmzaAsthYFt8qmzLRAbEMJ2IdEgeETwEvi2qRiRCWcTSva",
+	"7CSc5pADUMPoBZ7ghigzYH7FEr6ZyNM6FtGX3lYVMLDS060yXxbp+e3T8sKVzH1aNLuZyOW1KKS4mTQv",
+	"51YY6z1WYnB4OwzMN9ZJqceWkAbrJUeiEDdGa15Wnd9C0PAWXFLIr4OguaSEijpGfyZ4tgSTfz1Cg/r4",
+	"ZhGvwXcYTfKzuD2qVAnD9iDfcFwJbwi8fo99hS91ti/XCUIhBvOnzzYeGkNhbwHx323lv5y+oUCVyFi6",
+	"3+0AG3YmwW/MgPQtsPZFntWIGzaWxrifvHJjBUCbCK0GJ5DdfoUNT99vzOqrGgqJn/rWSPj9YaygMEda",
+	"BfI47sFGKOBicWP6AAKqaFkcQtVonmMoHPATEBJFq/CV3+TusIdY94yN+DVWSgKCg0R8OWTwaDfUOLrZ",
+	"fBtx6qFFcOZ6pLovRhLwULCgtFaYiE/sP+12UBHwbHnxoy2kcOcKlL3WY9Pc+za/Ji0KjNdJCEbC1B7x",
+	"P/rr/tNuN9l/2n38tzVCzrTauPSr+Vh7X1x1Wn9FU12P0H2L0Vp5yELAVrMjMd6q2HsrS9wGsBsV+plQ",
+	"WbgkvC9drhFwfUO6fOHqUdokICaHe0UkcuUESQhf5RlYcMjx2xdGZsg+ndLIdwLvbgr2X1/bUcXFi4xJ",
+	"CK1DkIBgBuryshGc+RRWgeZ0BgGpbxWc2atOTVwxXzhAdccrOyWmv7dru62a/FpqUl4qjxdfyd096Eor",
+	"UMVtRFMeKcrn0ENmZxMRNF3bdZsmwRaRJmwvcoaTingOkgcQyRUgPpwCVBrh7BvKYoSxm3N2v67FRqvp",
+	"4wWQIkMgiFsN9LvzhcF04gx28MqKwLUgBmUh7Qx2RF/wwnlbf/2bk3Yjiuvm4PSYXwlWlM7MqNJ0eru7",
+	"3b2n7U670+72nnWedWDL0EgaGPGR6JcjPhAiJbs/+rOAvIg+CfAstqvA9jvEF2o10uyPPZVcwjhD9jbE",
+	"ZSJqx1xwgBKK2nspCygwnDW0+I6ghGqXd35kURsVDkbTqCDyORGF0QrgFTON1q2xDNl+Ct3vC5r/1E3C",
+	"+V1FaTD3k/o440Nhmwb5M6Tcex94UjoPzlmTzgolmg+rGdBDAtN0xcMHMPcIW9VEU8lmwib+DSFJ6CzC",
+	"rzoE/L2MTfjgCkE7XFtjrmbx29J26aL4zEBw3cEgHiIUv9FjEbPSx8vwCv3ypiZFIW7KNrQ68fl/BLT9",
+	"1zPLVcaLjPmN8reHPuNsOp22DX0dkk8HevwIgy/OVHeuMeNqRslxsmC57Be8kAJXfCQGV5U9L5ExwP/p",
+	"3AJj+XiSwgo3mf0hD5IMS3aEjka69/EjfisV6x54joFDJ1hQ+qSLK2KaPlfn6hUfjOYOC27dTjB4l92r",
+	"jZHYWPGBB4albtxVrEkrYiFHnteEGQ3pkjFK4UyXuEhGCIIPo3ehhxS2luoyYaYcjAB+9FxVlQaAXIZ1",
+	"IrJAlpMeU+6piKE2+pNA3QHuvM2IbecJvPUKmIJu7ausJH/3oKqwERaBYfF9WNOEdTsJ2+vAO4JiB1ZC",
+	"F0MnZyNdFsa7e4UQLOMzcwg5pcrT/QpOGxtuCAH6HRaImyt4UNo2S/f3npMYHHQe04tPT4UtZjtHbkAp",
+	"bGtYeI9mP0zoAoFuD6jqzVsKIJbgF5J3iohv8H7gZRy6vQuqD7bIOdDaDnWe66lPd6UdFw6RZaoHYN2k",
+	"AqXzgo9ktFt9mvzio04q+jBU0EBY+42K1lczxdv+iKqBbmjJvWU37YkTbKddubI3to5sxbqw+KR/hlmR",
+	"54iql+cVLDbe4ACRuzQgUUUlg+1zhXc3mq6I66jVUxKIvrjk6jDgaruBeoKQSudV2XF9EafPQSmjpcnW",
+	"3tApzGLp2nB1ZR6wkeC5HflDhqD2Zn4FkG8oXvEX7rGbm9RTRXC//jyztbcalhohgOkttOOBD7QayFyS",
+	"q998TlSMLnoqCLPciXbCplJlego2A/wrPi6FtTmhQzRZCizX+soz9NOa1sRNGNNoZRy9O2FXYmbmphg9",
+	"/Gcxu1lODePsZ1Fc5QiNji1NRxoLQDgBAeD5EZ/JhZgW0oL/E3X3Rl829HZikGSUyL/hr0yD3gUBzTT6",
+	"UWYi+FVt3YprORCtX//26/8XAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
