@@ -73,6 +73,36 @@ func (e Ask) Valid() bool {
 	}
 }
 
+// Defines values for AskState.
+const (
+	AskStateCancelled AskState = "cancelled"
+	AskStateDeclined  AskState = "declined"
+	AskStateExpired   AskState = "expired"
+	AskStateOpen      AskState = "open"
+	AskStatePaid      AskState = "paid"
+	AskStatePaying    AskState = "paying"
+)
+
+// Valid indicates whether the value is a known member of the AskState enum.
+func (e AskState) Valid() bool {
+	switch e {
+	case AskStateCancelled:
+		return true
+	case AskStateDeclined:
+		return true
+	case AskStateExpired:
+		return true
+	case AskStateOpen:
+		return true
+	case AskStatePaid:
+		return true
+	case AskStatePaying:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BankLineSource.
 const (
 	BankLineSourceBank   BankLineSource = "bank"
@@ -346,6 +376,27 @@ func (e CorrectionState) Valid() bool {
 	case CorrectionStateProposed:
 		return true
 	case CorrectionStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclineReason.
+const (
+	DeclineReasonAlreadyPaid DeclineReason = "already_paid"
+	DeclineReasonNotOwed     DeclineReason = "not_owed"
+	DeclineReasonWrongAmount DeclineReason = "wrong_amount"
+)
+
+// Valid indicates whether the value is a known member of the DeclineReason enum.
+func (e DeclineReason) Valid() bool {
+	switch e {
+	case DeclineReasonAlreadyPaid:
+		return true
+	case DeclineReasonNotOwed:
+		return true
+	case DeclineReasonWrongAmount:
 		return true
 	default:
 		return false
@@ -727,6 +778,33 @@ func (e PartyKind) Valid() bool {
 	}
 }
 
+// Defines values for PotState.
+const (
+	PotStateClosed  PotState = "closed"
+	PotStateClosing PotState = "closing"
+	PotStateFailed  PotState = "failed"
+	PotStateFunding PotState = "funding"
+	PotStateOpen    PotState = "open"
+)
+
+// Valid indicates whether the value is a known member of the PotState enum.
+func (e PotState) Valid() bool {
+	switch e {
+	case PotStateClosed:
+		return true
+	case PotStateClosing:
+		return true
+	case PotStateFailed:
+		return true
+	case PotStateFunding:
+		return true
+	case PotStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReconciliationRunState.
 const (
 	ReconciliationRunStateEnded     ReconciliationRunState = "ended"
@@ -742,6 +820,45 @@ func (e ReconciliationRunState) Valid() bool {
 	case ReconciliationRunStateOvertaken:
 		return true
 	case ReconciliationRunStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestRole.
+const (
+	RequestRoleAsked     RequestRole = "asked"
+	RequestRoleRequester RequestRole = "requester"
+)
+
+// Valid indicates whether the value is a known member of the RequestRole enum.
+func (e RequestRole) Valid() bool {
+	switch e {
+	case RequestRoleAsked:
+		return true
+	case RequestRoleRequester:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestState.
+const (
+	RequestStateClosed  RequestState = "closed"
+	RequestStateOpen    RequestState = "open"
+	RequestStateSettled RequestState = "settled"
+)
+
+// Valid indicates whether the value is a known member of the RequestState enum.
+func (e RequestState) Valid() bool {
+	switch e {
+	case RequestStateClosed:
+		return true
+	case RequestStateOpen:
+		return true
+	case RequestStateSettled:
 		return true
 	default:
 		return false
@@ -1503,6 +1620,13 @@ type Address struct {
 	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
 	Instrument *string `json:"instrument,omitempty"`
 
+	// Invite Beside the `phone` of a payee: where nobody has it, the money is put aside for who will have it, who can claim it for 24 hours (or as long as the operator has set); else it
+	// goes back by itself. The transfer's payee is then a `pot`.
+	//
+	//
+	// Example: true
+	Invite bool `json:"invite,omitempty,omitzero"`
+
 	// Link A pasted link or scanned QR code, `upi://pay?pa=…&pn=…`. Payee only.
 	//
 	// Example: upi://pay?pa=chaipoint@okicici&pn=Chai%20Point
@@ -1567,7 +1691,13 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; there may be new ones.
+	// Type The thing and what became of it. There may be new ones.
+	//
+	// - `transfer.` and the state that a transfer came to; `transfer.refunded`: some of a payment was given back.
+	// - `party.stopped`, `party.started`: of a person's payments.
+	// - `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or could not be.
+	//   `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it.
+	//
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -1576,6 +1706,17 @@ type AppEvent struct {
 // Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
 // and change nothing.
 type Ask string
+
+// AskChoice What one party is asked for; all, if it is left out.
+type AskChoice struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+}
+
+// AskState `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+type AskState string
 
 // Balance What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
 //
@@ -2125,7 +2266,7 @@ type Bubble struct {
 
 // BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
 type BubbleSide struct {
-	// Action What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+	// Action What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 	Action NextAction `json:"action"`
 
@@ -2276,6 +2417,20 @@ type Credential = banks.Credential
 // Example: INR
 type Currency = string
 
+// Decline defines model for Decline.
+type Decline struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Reason Why, in a word for the requester.
+	Reason DeclineReason `json:"reason,omitempty,omitzero"`
+}
+
+// DeclineReason Why, in a word for the requester.
+type DeclineReason string
+
 // DefaultInstrument defines model for DefaultInstrument.
 type DefaultInstrument struct {
 	// Instrument An instrument's id.
@@ -2328,7 +2483,25 @@ type Event string
 // EventData What has changed, by its kind, and what a chat shows of it.
 type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
-	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+	Bubble Bubble   `json:"bubble,omitempty,omitzero"`
+	Claim  PotClaim `json:"claim,omitempty,omitzero"`
+
+	// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+	Pot Pot `json:"pot,omitempty,omitzero"`
+
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
+	// Request `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+	// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+	// `note` once the requester is erased.
+	//
+	//
+	// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+	Request MoneyRequest `json:"request,omitempty,omitzero"`
+
+	// Safety What a party has set for its own safety.
+	Safety Safety `json:"safety,omitempty,omitzero"`
 
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
@@ -2794,6 +2967,147 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// MoneyAsk What one party is asked for. `otherwise` is what becomes of it if the payment that is under way does not complete, where that is not `open`.
+type MoneyAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// DeclinedBecause Why, in a word for the requester.
+	DeclinedBecause DeclineReason `json:"declined_because,omitempty,omitzero"`
+
+	// Otherwise `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	Otherwise AskState `json:"otherwise,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// RemindedAt When last.
+	//
+	// Example: 2026-07-05T09:30:00.5Z
+	RemindedAt time.Time `json:"reminded_at,omitempty,omitzero"`
+
+	// Reminders How often it was reminded of.
+	//
+	// Example: 1
+	Reminders int `json:"reminders"`
+
+	// State `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	State AskState `json:"state"`
+
+	// Transfer The transfer that is under way, or has paid it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer string `json:"transfer,omitempty,omitzero"`
+}
+
+// MoneyRequest `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+// `note` once the requester is erased.
+//
+// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+type MoneyRequest struct {
+	// Asks In the order in which they were asked for. Of an event about one of them, only that one.
+	Asks []MoneyAsk `json:"asks"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-07-04T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Example: 2026-07-11T09:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id of a request for money.
+	//
+	// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+	ID RequestID `json:"id"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Message Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Open A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Open Money `json:"open"`
+
+	// OwnPart A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	OwnPart *Money `json:"own_part,omitempty"`
+
+	// Paid A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Paid Money `json:"paid"`
+
+	// Requester A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Requester PartyID `json:"requester"`
+
+	// State `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+	State RequestState `json:"state"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// MoneyRequestList defines model for MoneyRequestList.
+type MoneyRequestList struct {
+	Data []MoneyRequest `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// NewAsk defines model for NewAsk.
+type NewAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
+// NewClaim defines model for NewClaim.
+type NewClaim struct {
+	// Instrument The bank account or wallet of the party that is paid; its default one where it is left out.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument string `json:"instrument,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
 // NewCorrection defines model for NewCorrection.
 type NewCorrection struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -2912,6 +3226,41 @@ type NewLeaseResultBatch struct {
 	Results []NewLeaseResult `json:"results"`
 }
 
+// NewMoneyRequest Either `asks` or `split`. The requester, and each of those who are asked, is a party of your app. The requester is named by `party`, `phone` or `handle`, and then paid on its
+// default instrument of that time; or by `instrument` or `wallet`, and then paid on that. Who is asked is named by `party`, `phone` or `handle`.
+type NewMoneyRequest struct {
+	// Asks What each is asked for, all in one currency; nobody twice, and not the requester.
+	Asks []NewAsk `json:"asks,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation; requests can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresAt Until when it can be paid, at most 45 days from now; in 7 days if it is left out.
+	//
+	// Example: 2026-07-11T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note For those who are asked.
+	//
+	// Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Requester Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Requester Address `json:"requester"`
+	Split     *Split  `json:"split,omitempty"`
+}
+
 // NewParty Example: {"kind":"person","name":"Asha Rao"}
 type NewParty struct {
 	// Kind A person or a shop.
@@ -2934,6 +3283,71 @@ type NewReconciliationRun struct {
 	//
 	// Example: 2026-11-26
 	Until openapi_types.Date `json:"until"`
+}
+
+// NewRedPacket defines model for NewRedPacket.
+type NewRedPacket struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Conversation Your id of the conversation; packets can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresIn For how many seconds it can be claimed, from when the money is in it. Where it is left out as long as an invitation, which the operator sets, and which is 86400 (a day) where that does not.
+	//
+	// Example: 86400
+	ExpiresIn *int `json:"expires_in,omitempty"`
+
+	// Members The parties of your app that may claim it; where it is left out any of them may. Who makes it is none of them unless named.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Mode How; see above. `random` where it is left out.
+	//
+	// Example: random
+	Mode string `json:"mode,omitempty,omitzero"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Shares In how many shares it is divided; each is at least one minor unit.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
+}
+
+// NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
+//
+// Example: {"amount":{"currency":"INR","value":"40.00"}}
+type NewRefund struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
+
+	// Note Example: one chai was cold
+	Note string `json:"note,omitempty,omitzero"`
 }
 
 // NewResult Example: {"code":"00","instruction":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit","outcome":"approved","ref":"904211"}
@@ -3047,6 +3461,16 @@ type NewTransferBatch struct {
 	Transfers []NewTransfer `json:"transfers"`
 }
 
+// NewTrustedPayee Example: {"payee":{"handle":"ravi"}}
+type NewTrustedPayee struct {
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payee Address `json:"payee"`
+}
+
 // NewWalletTransfer Example: {"amount":{"currency":"INR","value":"500.00"}}
 type NewWalletTransfer struct {
 	// Amount A sum of money.
@@ -3090,7 +3514,7 @@ type NewWebhook struct {
 	URL string `json:"url"`
 }
 
-// NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+// NextAction What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 // invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 type NextAction = string
 
@@ -3192,6 +3616,227 @@ type PlannedPosting struct {
 	Event Event `json:"event"`
 }
 
+// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+type Pot struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Claimed How many are claimed, those among them that are on their way or wait for another try.
+	//
+	// Example: 3
+	Claimed int `json:"claimed"`
+
+	// Commitment Of random shares: see how they are made.
+	//
+	// Example: 9b74c9897bac770ffc029102a200c5de8f1b9e1a2d1f7e2f4c1e0d2b3a495867
+	Commitment string `json:"commitment,omitempty,omitzero"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-11-08T18:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Until when it can be claimed, once the money is in it.
+	//
+	// Example: 2026-11-09T18:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Failure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+	Failure PotFailure `json:"failure,omitempty,omitzero"`
+
+	// Funding 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Funding TransferID `json:"funding"`
+
+	// ID The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID PotID `json:"id"`
+
+	// Left What is in it.
+	Left Balance `json:"left"`
+	Mode PotMode `json:"mode"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	//
+	// Example: ••••0042
+	Phone  string   `json:"phone,omitempty,omitzero"`
+	Sender PotParty `json:"sender"`
+
+	// Shares In how many shares it is divided.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
+
+	// State `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+	// empty. `failed`: the money never came into it, and `failure` says why.
+	//
+	//
+	// Example: open
+	State PotState `json:"state"`
+
+	// StatusText The state in plain words.
+	//
+	// Example: 3 of 8 claimed
+	StatusText string `json:"status_text"`
+
+	// Type `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+	Type PotType `json:"type"`
+
+	// UpdatedAt Example: 2026-11-08T18:31:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PotClaim defines model for PotClaim.
+type PotClaim struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// ClaimedAt Example: 2026-11-08T18:31:00.123456Z
+	ClaimedAt time.Time `json:"claimed_at"`
+
+	// N Which share.
+	//
+	// Example: 3
+	N int `json:"n"`
+
+	// Name Empty once the person is erased.
+	//
+	// Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotClaimed defines model for PotClaimed.
+type PotClaimed struct {
+	Claim PotClaim `json:"claim"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Transfer Transfer `json:"transfer"`
+}
+
+// PotDetail defines model for PotDetail.
+type PotDetail struct {
+	// Embedded struct due to allOf(#/components/schemas/Pot)
+	Pot `yaml:",inline"`
+	// Embedded fields due to inline allOf schema
+	// AllShares All shares in their order, claimed or not, once it is closed.
+	AllShares []Money `json:"all_shares,omitempty,omitzero"`
+
+	// Claims In the order of the shares.
+	Claims []PotClaim `json:"claims"`
+
+	// Members Who may claim it, where not anybody.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Returns What went back to the sender, or is on its way.
+	Returns []PotReturn `json:"returns"`
+
+	// Seed Of random shares, once it is closed: see how they are made.
+	//
+	// Example: 5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+	Seed string `json:"seed,omitempty,omitzero"`
+}
+
+// PotFailure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+type PotFailure struct {
+	// Detail For people.
+	//
+	// Example: One of the wallets is frozen. Ask the operator.
+	Detail string `json:"detail"`
+
+	// Reason Why a transfer did not simply complete. There may be new ones.
+	Reason FailureReason `json:"reason"`
+}
+
+// PotID The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotID = string
+
+// PotList defines model for PotList.
+type PotList struct {
+	Data []Pot `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// PotMode defines model for PotMode.
+type PotMode = string
+
+// PotPartState `under_way`; `paid`; `failed`: the money is in the pot again.
+type PotPartState = string
+
+// PotParty defines model for PotParty.
+type PotParty struct {
+	// Name Empty once the person is erased.
+	//
+	// Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
+// PotReturn defines model for PotReturn.
+type PotReturn struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// At Example: 2026-11-09T18:30:00.123456Z
+	At time.Time `json:"at"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotState `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+// empty. `failed`: the money never came into it, and `failure` says why.
+//
+// Example: open
+type PotState string
+
+// PotType `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+type PotType = string
+
 // Problem Why a request was refused (RFC 9457).
 type Problem struct {
 	// Code Stable; see the table of problems. There may be new ones.
@@ -3221,6 +3866,11 @@ type Problem struct {
 	//
 	// Example: 0197f3a2c4d87c3e9b1a6f20d4e8b3ff
 	RequestID string `json:"request_id"`
+
+	// RetryAt When the same will be let through, where that is known.
+	//
+	// Example: 2026-07-04T10:30:00.123456Z
+	RetryAt time.Time `json:"retry_at,omitempty,omitzero"`
 
 	// Status The HTTP status.
 	//
@@ -3298,6 +3948,24 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
+// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+type Refunds struct {
+	// Left A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Left Money `json:"left"`
+
+	// Refunded A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Refunded Money `json:"refunded"`
+
+	// UnderWay A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	UnderWay Money `json:"under_way"`
+}
+
 // ReportSum A sum in a report, in units of the row's currency. It may be larger than an amount can be.
 //
 // Example: 1250.00
@@ -3308,6 +3976,37 @@ type ReportVolume struct {
 	Count int64  `json:"count"`
 	Value string `json:"value"`
 }
+
+// RequestID The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestID = string
+
+// RequestPayment Example: {"payer":{"handle":"ravi"}}
+type RequestPayment struct {
+	// Message Your id of the payer's message.
+	//
+	// Example: m-81730
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note The payer's own.
+	//
+	// Example: thanks
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
+// RequestRole Who asks, or who is asked.
+type RequestRole string
+
+// RequestState `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+type RequestState string
 
 // Result defines model for Result.
 type Result struct {
@@ -3344,6 +4043,25 @@ type ResultBatchResult struct {
 
 // Role defines model for Role.
 type Role string
+
+// Safety What a party has set for its own safety.
+type Safety struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Stopped Nothing leaves the party.
+	Stopped bool `json:"stopped"`
+
+	// StoppedAt Example: 2026-07-04T09:30:00.123456Z
+	StoppedAt time.Time `json:"stopped_at,omitempty,omitzero"`
+
+	// StoppedBy An API key's id, not its secret.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
+	StoppedBy KeyID `json:"stopped_by,omitempty,omitzero"`
+}
 
 // SettlementDirection What the bank did.
 type SettlementDirection string
@@ -3492,6 +4210,43 @@ type SettlementWindowList struct {
 
 // Side The side of the posting that the account stands on.
 type Side string
+
+// Split defines model for Split.
+type Split struct {
+	// IncludeRequester Of equal parts: the requester bears one too, the first.
+	IncludeRequester bool `json:"include_requester,omitempty,omitzero"`
+
+	// Parts Who bears a part, and of what size; the order decides who bears what cannot be divided.
+	Parts []SplitPart `json:"parts"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+}
+
+// SplitPart Beside `payer` nothing, or one of the others, the same in all parts of a split.
+type SplitPart struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Percent A plain decimal with up to four digits after the point.
+	//
+	// Example: 33.34
+	Percent *string `json:"percent,omitempty"`
+
+	// Share Example: 2
+	Share *int64 `json:"share,omitempty"`
+}
 
 // StatementFile defines model for StatementFile.
 type StatementFile struct {
@@ -3698,10 +4453,10 @@ type Transfer struct {
 	// Note Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payee One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payee TransferEnd `json:"payee"`
 
-	// Payer One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payer One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payer TransferEnd `json:"payer"`
 
 	// RRN Retrieval reference number, as on the banks' statements. It comes again after ten years.
@@ -3760,9 +4515,12 @@ type TransferDetail struct {
 	// History Oldest first; the last line is the present state.
 	History      []TransferStep `json:"history"`
 	Instructions []Instruction  `json:"instructions"`
+
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
-// TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+// TransferEnd One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 type TransferEnd struct {
 	// Account The last four digits of an account's number; for an inspector, all of it.
 	//
@@ -3788,6 +4546,11 @@ type TransferEnd struct {
 	//
 	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot,omitempty,omitzero"`
 
 	// UPI A UPI id. Capitals are taken and made small.
 	//
@@ -4019,6 +4782,55 @@ type TrialBalanceRow struct {
 //
 // Example: account
 type TrialBalanceRowRow string
+
+// TrustedPayee Somebody who is paid without a hold, one of your app's parties or an account; without `name` and `upi` where the key's role sees no personal data.
+type TrustedPayee struct {
+	// Account The last four digits of an account's number; for an inspector, all of it.
+	//
+	// Example: ••••5678
+	Account MaskedNumber `json:"account,omitempty,omitzero"`
+
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank,omitempty,omitzero"`
+
+	// ID A trusted payee's id.
+	//
+	// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID TrustedPayeeID `json:"id"`
+
+	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
+	//
+	// Example: SBIN0001234
+	IFSC IFSC `json:"ifsc,omitempty,omitzero"`
+
+	// Name Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// TrustedAt Example: 2026-07-04T09:30:00.123456Z
+	TrustedAt time.Time `json:"trusted_at"`
+
+	// UPI A UPI id. Capitals are taken and made small.
+	//
+	// Example: asha@oksbi
+	UPI UPIID `json:"upi,omitempty,omitzero"`
+}
+
+// TrustedPayeeID A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type TrustedPayeeID = string
+
+// TrustedPayeeList defines model for TrustedPayeeList.
+type TrustedPayeeList struct {
+	Data []TrustedPayee `json:"data"`
+}
 
 // UPIID A UPI id. Capitals are taken and made small.
 //
@@ -4328,6 +5140,16 @@ type OptionalWebhookTimestamp = string
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
 
+// PayeeParam A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PayeeParam = TrustedPayeeID
+
+// PotParam The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotParam = PotID
+
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
 
@@ -4360,6 +5182,11 @@ type ReportStripes = bool
 
 // ReportTo defines model for ReportTo.
 type ReportTo = string
+
+// RequestParam The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestParam = RequestID
 
 // TileParam defines model for TileParam.
 type TileParam = string
@@ -4411,6 +5238,9 @@ type InternalError = Problem
 
 // NotFound Why a request was refused (RFC 9457).
 type NotFound = Problem
+
+// RemindedJustNow Why a request was refused (RFC 9457).
+type RemindedJustNow = Problem
 
 // TooLarge Why a request was refused (RFC 9457).
 type TooLarge = Problem
@@ -4646,6 +5476,52 @@ type LinkInstrumentParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// StartPaymentsParams defines parameters for StartPayments.
+type StartPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// StopPaymentsParams defines parameters for StopPayments.
+type StopPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListPotsParams defines parameters for ListPots.
+type ListPotsParams struct {
+	// Conversation Your id of the conversation.
+	Conversation string `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+
+	// Party Who made it, or is one of its `members`.
+	Party PartyID  `form:"party,omitempty" json:"party,omitempty,omitzero"`
+	State PotState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateRedPacketParams defines parameters for CreateRedPacket.
+type CreateRedPacketParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelPotParams defines parameters for CancelPot.
+type CancelPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ClaimPotParams defines parameters for ClaimPot.
+type ClaimPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // GetBalanceReportParams defines parameters for GetBalanceReport.
 type GetBalanceReportParams struct {
 	// Account The account.
@@ -4763,6 +5639,58 @@ type GetTrialBalanceParams struct {
 // GetTrialBalanceParamsFormat defines parameters for GetTrialBalance.
 type GetTrialBalanceParamsFormat string
 
+// ListRequestsParams defines parameters for ListRequests.
+type ListRequestsParams struct {
+	// Party A party that asks or is asked.
+	Party PartyID `form:"party,omitempty" json:"party,omitempty,omitzero"`
+
+	// Role As what the party takes part; only with `party`.
+	Role RequestRole `form:"role,omitempty" json:"role,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation.
+	Conversation string       `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+	State        RequestState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// AskMoneyParams defines parameters for AskMoney.
+type AskMoneyParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelRequestParams defines parameters for CancelRequest.
+type CancelRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeclineRequestParams defines parameters for DeclineRequest.
+type DeclineRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PayRequestParams defines parameters for PayRequest.
+type PayRequestParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RemindRequestParams defines parameters for RemindRequest.
+type RemindRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
 	// WebhookID A bank's own name for this message; the same on each try.
@@ -4862,6 +5790,24 @@ type GetTransferParams struct {
 type CancelTransferParams struct {
 	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListRefundsParams defines parameters for ListRefunds.
+type ListRefundsParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// RefundTransferParams defines parameters for RefundTransfer.
+type RefundTransferParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
 // GetWalletParams defines parameters for GetWallet.
@@ -5005,8 +5951,32 @@ type SetDefaultInstrumentJSONRequestBody = DefaultInstrument
 // LinkInstrumentJSONRequestBody defines body for LinkInstrument for application/json ContentType.
 type LinkInstrumentJSONRequestBody = NewInstrument
 
+// TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
+type TrustPayeeJSONRequestBody = NewTrustedPayee
+
+// CreateRedPacketJSONRequestBody defines body for CreateRedPacket for application/json ContentType.
+type CreateRedPacketJSONRequestBody = NewRedPacket
+
+// ClaimPotJSONRequestBody defines body for ClaimPot for application/json ContentType.
+type ClaimPotJSONRequestBody = NewClaim
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
+
+// AskMoneyJSONRequestBody defines body for AskMoney for application/json ContentType.
+type AskMoneyJSONRequestBody = NewMoneyRequest
+
+// CancelRequestJSONRequestBody defines body for CancelRequest for application/json ContentType.
+type CancelRequestJSONRequestBody = AskChoice
+
+// DeclineRequestJSONRequestBody defines body for DeclineRequest for application/json ContentType.
+type DeclineRequestJSONRequestBody = Decline
+
+// PayRequestJSONRequestBody defines body for PayRequest for application/json ContentType.
+type PayRequestJSONRequestBody = RequestPayment
+
+// RemindRequestJSONRequestBody defines body for RemindRequest for application/json ContentType.
+type RemindRequestJSONRequestBody = AskChoice
 
 // ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
 type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
@@ -5022,6 +5992,9 @@ type CreateTransferJSONRequestBody = NewTransfer
 
 // CreateTransferBatchJSONRequestBody defines body for CreateTransferBatch for application/json ContentType.
 type CreateTransferBatchJSONRequestBody = NewTransferBatch
+
+// RefundTransferJSONRequestBody defines body for RefundTransfer for application/json ContentType.
+type RefundTransferJSONRequestBody = NewRefund
 
 // TopUpJSONRequestBody defines body for TopUp for application/json ContentType.
 type TopUpJSONRequestBody = NewWalletTransfer
@@ -5172,6 +6145,39 @@ type ServerInterface interface {
 	// UnlinkInstrument Unlink an instrument
 	// (DELETE /v1/parties/{party}/instruments/{instrument})
 	UnlinkInstrument(ctx echo.Context, party PartyParam, instrument InstrumentParam) error
+	// GetSafety See whether a party's payments are stopped
+	// (GET /v1/parties/{party}/safety)
+	GetSafety(ctx echo.Context, party PartyParam) error
+	// StartPayments Start a party's payments again
+	// (POST /v1/parties/{party}/start)
+	StartPayments(ctx echo.Context, party PartyParam, params StartPaymentsParams) error
+	// StopPayments Stop a party's payments
+	// (POST /v1/parties/{party}/stop)
+	StopPayments(ctx echo.Context, party PartyParam, params StopPaymentsParams) error
+	// ListTrustedPayees List whom a party trusts
+	// (GET /v1/parties/{party}/trusted)
+	ListTrustedPayees(ctx echo.Context, party PartyParam) error
+	// TrustPayee Trust a payee
+	// (PUT /v1/parties/{party}/trusted)
+	TrustPayee(ctx echo.Context, party PartyParam) error
+	// DistrustPayee Trust a payee no more
+	// (DELETE /v1/parties/{party}/trusted/{payee})
+	DistrustPayee(ctx echo.Context, party PartyParam, payee PayeeParam) error
+	// ListPots List invitations and red packets
+	// (GET /v1/pots)
+	ListPots(ctx echo.Context, params ListPotsParams) error
+	// CreateRedPacket Make a red packet
+	// (POST /v1/pots)
+	CreateRedPacket(ctx echo.Context, params CreateRedPacketParams) error
+	// GetPot Get an invitation or a red packet
+	// (GET /v1/pots/{pot})
+	GetPot(ctx echo.Context, pot PotParam) error
+	// CancelPot Cancel an invitation
+	// (POST /v1/pots/{pot}/cancel)
+	CancelPot(ctx echo.Context, pot PotParam, params CancelPotParams) error
+	// ClaimPot Claim a share
+	// (POST /v1/pots/{pot}/claims)
+	ClaimPot(ctx echo.Context, pot PotParam, params ClaimPotParams) error
 	// GetReconciliation See how the reconciliation stands
 	// (GET /v1/reconciliation)
 	GetReconciliation(ctx echo.Context) error
@@ -5193,6 +6199,27 @@ type ServerInterface interface {
 	// GetTrialBalance Get the trial balance
 	// (GET /v1/reports/trial-balance)
 	GetTrialBalance(ctx echo.Context, params GetTrialBalanceParams) error
+	// ListRequests List requests
+	// (GET /v1/requests)
+	ListRequests(ctx echo.Context, params ListRequestsParams) error
+	// AskMoney Ask for money
+	// (POST /v1/requests)
+	AskMoney(ctx echo.Context, params AskMoneyParams) error
+	// GetRequest Get a request
+	// (GET /v1/requests/{request})
+	GetRequest(ctx echo.Context, request RequestParam) error
+	// CancelRequest Cancel a request
+	// (POST /v1/requests/{request}/cancel)
+	CancelRequest(ctx echo.Context, request RequestParam, params CancelRequestParams) error
+	// DeclineRequest Decline to pay
+	// (POST /v1/requests/{request}/decline)
+	DeclineRequest(ctx echo.Context, request RequestParam, params DeclineRequestParams) error
+	// PayRequest Pay what one is asked for
+	// (POST /v1/requests/{request}/pay)
+	PayRequest(ctx echo.Context, request RequestParam, params PayRequestParams) error
+	// RemindRequest Remind of a request
+	// (POST /v1/requests/{request}/remind)
+	RemindRequest(ctx echo.Context, request RequestParam, params RemindRequestParams) error
 	// ConfirmSettlement Confirm that a position was settled
 	// (POST /v1/settlement/confirmations)
 	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
@@ -5235,6 +6262,12 @@ type ServerInterface interface {
 	// GetReceipt Get a receipt of a transfer
 	// (GET /v1/transfers/{transfer}/receipt)
 	GetReceipt(ctx echo.Context, transfer TransferParam) error
+	// ListRefunds List the refunds of a payment
+	// (GET /v1/transfers/{transfer}/refunds)
+	ListRefunds(ctx echo.Context, transfer TransferParam, params ListRefundsParams) error
+	// RefundTransfer Refund a payment
+	// (POST /v1/transfers/{transfer}/refunds)
+	RefundTransfer(ctx echo.Context, transfer TransferParam, params RefundTransferParams) error
 	// GetWallet Get a wallet
 	// (GET /v1/wallets/{party})
 	GetWallet(ctx echo.Context, party PartyParam, params GetWalletParams) error
@@ -5998,6 +7031,159 @@ func (w *ServerInterfaceWrapper) UnlinkInstrument(ctx echo.Context) error {
 	return w.Handler.UnlinkInstrument(ctx, party, instrument)
 }
 
+// GetSafety reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetSafety(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetSafety(ctx, party)
+}
+
+// StartPayments reads the operation's parameters.
+func (w *ServerInterfaceWrapper) StartPayments(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	var params StartPaymentsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.StartPayments(ctx, party, params)
+}
+
+// StopPayments reads the operation's parameters.
+func (w *ServerInterfaceWrapper) StopPayments(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	var params StopPaymentsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.StopPayments(ctx, party, params)
+}
+
+// ListTrustedPayees reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListTrustedPayees(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ListTrustedPayees(ctx, party)
+}
+
+// TrustPayee reads the operation's parameters.
+func (w *ServerInterfaceWrapper) TrustPayee(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.TrustPayee(ctx, party)
+}
+
+// DistrustPayee reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DistrustPayee(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	payee, err := bindPath(ctx, "payee")
+	if err != nil {
+		return err
+	}
+	return w.Handler.DistrustPayee(ctx, party, payee)
+}
+
+// ListPots reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListPots(ctx echo.Context) error {
+	var params ListPotsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of funding, open, closing, closed, failed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListPots(ctx, params)
+}
+
+// CreateRedPacket reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CreateRedPacket(ctx echo.Context) error {
+	var params CreateRedPacketParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CreateRedPacket(ctx, params)
+}
+
+// GetPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetPot(ctx, pot)
+}
+
+// CancelPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params CancelPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelPot(ctx, pot, params)
+}
+
+// ClaimPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ClaimPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params ClaimPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.ClaimPot(ctx, pot, params)
+}
+
 // GetReconciliation reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetReconciliation(ctx echo.Context) error {
 	return w.Handler.GetReconciliation(ctx)
@@ -6203,6 +7389,132 @@ func (w *ServerInterfaceWrapper) GetTrialBalance(ctx echo.Context) error {
 		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, table", ErrParameterRange))
 	}
 	return w.Handler.GetTrialBalance(ctx, params)
+}
+
+// ListRequests reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListRequests(ctx echo.Context) error {
+	var params ListRequestsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "role", "string", "", &params.Role); err != nil {
+		return err
+	}
+	if params.Role != "" && !params.Role.Valid() {
+		return parameterError("query", "role", fmt.Errorf("%w: one of requester, asked", ErrParameterRange))
+	}
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of open, settled, closed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListRequests(ctx, params)
+}
+
+// AskMoney reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AskMoney(ctx echo.Context) error {
+	var params AskMoneyParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.AskMoney(ctx, params)
+}
+
+// GetRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetRequest(ctx, request)
+}
+
+// CancelRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params CancelRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelRequest(ctx, request, params)
+}
+
+// DeclineRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DeclineRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params DeclineRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.DeclineRequest(ctx, request, params)
+}
+
+// PayRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) PayRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params PayRequestParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.PayRequest(ctx, request, params)
+}
+
+// RemindRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RemindRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params RemindRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RemindRequest(ctx, request, params)
 }
 
 // ConfirmSettlement reads the operation's parameters.
@@ -6430,6 +7742,51 @@ func (w *ServerInterfaceWrapper) GetReceipt(ctx echo.Context) error {
 		return err
 	}
 	return w.Handler.GetReceipt(ctx, transfer)
+}
+
+// ListRefunds reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListRefunds(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	var params ListRefundsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListRefunds(ctx, transfer, params)
+}
+
+// RefundTransfer reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RefundTransfer(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	var params RefundTransferParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RefundTransfer(ctx, transfer, params)
 }
 
 // GetWallet reads the operation's parameters.
@@ -6825,6 +8182,26 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/test", wrapper.TestWebhook, options.OperationMiddlewares["TestWebhook"]...)
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["ReplayWebhook"]...)
 	router.GET(options.BaseURL+"/v1/webhooks/:webhook/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["ListWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/v1/pots", wrapper.ListPots, options.OperationMiddlewares["ListPots"]...)
+	router.POST(options.BaseURL+"/v1/pots", wrapper.CreateRedPacket, options.OperationMiddlewares["CreateRedPacket"]...)
+	router.GET(options.BaseURL+"/v1/pots/:pot", wrapper.GetPot, options.OperationMiddlewares["GetPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/claims", wrapper.ClaimPot, options.OperationMiddlewares["ClaimPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/cancel", wrapper.CancelPot, options.OperationMiddlewares["CancelPot"]...)
+	router.GET(options.BaseURL+"/v1/requests", wrapper.ListRequests, options.OperationMiddlewares["ListRequests"]...)
+	router.POST(options.BaseURL+"/v1/requests", wrapper.AskMoney, options.OperationMiddlewares["AskMoney"]...)
+	router.GET(options.BaseURL+"/v1/requests/:request", wrapper.GetRequest, options.OperationMiddlewares["GetRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/pay", wrapper.PayRequest, options.OperationMiddlewares["PayRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/decline", wrapper.DeclineRequest, options.OperationMiddlewares["DeclineRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/remind", wrapper.RemindRequest, options.OperationMiddlewares["RemindRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/cancel", wrapper.CancelRequest, options.OperationMiddlewares["CancelRequest"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
+	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
+	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
+	router.POST(options.BaseURL+"/v1/parties/:party/start", wrapper.StartPayments, options.OperationMiddlewares["StartPayments"]...)
+	router.GET(options.BaseURL+"/v1/parties/:party/safety", wrapper.GetSafety, options.OperationMiddlewares["GetSafety"]...)
+	router.GET(options.BaseURL+"/v1/parties/:party/trusted", wrapper.ListTrustedPayees, options.OperationMiddlewares["ListTrustedPayees"]...)
+	router.PUT(options.BaseURL+"/v1/parties/:party/trusted", wrapper.TrustPayee, options.OperationMiddlewares["TrustPayee"]...)
+	router.DELETE(options.BaseURL+"/v1/parties/:party/trusted/:payee", wrapper.DistrustPayee, options.OperationMiddlewares["DistrustPayee"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -6837,658 +8214,815 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu31S/6Kih+3y7Z2z0UybloLpVKRjd7YlnSJ8mW7YwPCXaDQ2SaAN1AD0XJOpXaz3Ce4PzxvcN+",
-	"nTzJKawFoNFNNC+jkZ3U2a6kxCG7cV1YWNff+tBJ5WwuBRNadU4/dKaMZqyAj+elnjKheUo1M39nTKUF",
-	"n2suRee0841cEC0JDR7qdpIOe0dn85x1TjsPGS1Y0Uk6Bfu15AXLOqe6KFnSUemUzahpUS/n5kmlCy6u",
-	"Oh8/Jp1HNJ2yR1LoQuarfT6VBZnKBcmluCJckxldkjEj12yu633Py3HO04TM6Ls9esX+tN8/3D/q9XoJ",
-	"4bNZqek4ZzsO7CJjs7nUTKTLV2ye06V5rTm+kWlnRBZTJoieckW4InrKyIQXShMq1IIVZtHMd9dsmRB6",
-	"RbkwQ6+6ZqKcdU7/1jFNdX5JIkN5xujkZU7TyKack7n5gXABfeTyKiGyIJSIcjZmBZETkjN6w1RtuY77",
-	"Dwb765ZjIosZ1Z3TDhf66KCTdGZc8JkZZ88PkAvNrlgBI3zFfi2Z0heRJXpOZ0zh4hT4lBmsLAszWNUl",
-	"X/MbZrZWS1IqXMmlLAlV1/Ud7vVPHkz26SA9yI4fpPvsZNynR5NBLztgx+P9yWTt9s7ou2dMXOlp5/To",
-	"AGbj/uzHFvwV08XyfKJZsTqf1yyVIlNmvAvKNRmziSwYrL6fn5nqnFHNstoc+muH6Fa4H1nhj0lnTgs6",
-	"Y9od1TSVpdCPyqIwFLo6zDdTRig+dE+R1D5XX9KL5686SYebx38tWbHsJB1BZ+YX93yNUDM2oWWu/YvB",
-	"ou6b8WnNCtPW//W3872ff/mw//E/O7HFtUN/aeazadw14k6ntNCGou3vQNMw+jnV02rw8M+6pf7Pgk06",
-	"p53/uF9xwvv4q7rvR6enONo4FZhhKrPdImVkzKZcZGQx5enU0MWYXXFxRnqOG8Dfgour2vIfPOj346tP",
-	"oc/o0veSnc/mQyqu1yz2mIprQyEyYy3raZ649Xqa3h/JjOFQCkarscS6Mg/cvi/z9sVjvFdkUbDUzHNd",
-	"f6l/6tadVh25nstCyQjJjAR7p4cp/DoyZGxIY06vmGUh9bN5/vPkvVRvfpo8Php/PTu+6r/g7+VV+3E1",
-	"XbZwvMHh4crxpHvve3snw71fvoof0ic3TOg3yzlTqxN5IfKlGbxiCVHM8CXNMjJeklTOZlSdkZEuqFAT",
-	"VnT/54goTQ27nJhbKc+JnlKNB4IsuJ4Gz47qC1C1kVi+2p1TnrWsgIahtixAvzfYgunDlN9SrjfzfJiM",
-	"IMy8Ya4s5P8FMwdeSFHfyv1efMimpdZDPqPv8Eybtzcc8EBS+ZZFroKfzGUrF4KYjmHs4W3cJa/gruIo",
-	"YZUiMyKLYW/m6Wu2NJNSdMISePVKyvql1pmpqz0QKNzWoERZTTQY354Z4JYXNZBtfdNCIiZ7/3cb8V4I",
-	"pYtyxtZeMtw/dE8RnrXwvuqpWzOIajSWQXzLlmvGdc2WMKCECKkJ14oolhZMtwzwesOCrhvZt2xph/SM",
-	"Kg30f/F4w11n+VZOlbb0Dyd6QQ1B0QyuZ6J0weisTibmumujENP9HvS/d/G4lY31Np/hZ+yG5S2L27Ok",
-	"z6xEfI9MqZoydUYYTafwh5ud4dQkN225K7yQEkUPMikNF+O5XQquSPPAd3rxrYIGt6b+OrX39k7aqP0Z",
-	"n8V4llHXZlQsQWdDRYRqMpOqrjkdtnCnHFqNsqfDkD8NeiGD6kcZ1DOZ0rxFo6QzEOUILRhZFFxrJhJC",
-	"RWaEPhSociquSrgmy/E4Z/joF0/EVc7VFB79houMnxGWK0bs9192ycNHL8nBg/rOTPnexfOWKyTHUcYl",
-	"XibwxVDmrbOnQWxvXsBUaf4Hs+iUipTlu3LpO+bKbi3esvFUyusYpzl30ujqUsyYUvSKnVXzlgIPri6W",
-	"KxfScO1UFziCPZAmPu8sX/MrQXVZsDWTVe4ZlRCqkMsUTJV5w8Zx06fJVLzYn5y8Of5JlyffLIofVX5T",
-	"zvLv57/q5z/8ej39dXGfia/fv3z0Izt8mP36/tGF+PHXn358upz98Fd6/uD852z+4+KHZy/l/ux5fvzk",
-	"u69mD948PL/60582LZUf4y4y1u2W7A2fMaXpbL66ZG+nTBAK6warxjLCdWJYxfeCvzMXpRHT6qvWf3C8",
-	"3z98cNDrbZqj9h23zXGwboZrWPRLWuh1d/7c/L5ODIEHbn3PQ/f2pn/F5rLQVstdq36fgbzOJ4blcEVy",
-	"NtFElg2aNFtx+vzVd49P05xRmHCLTmt7XGOVidlhgsG+8nNfM+hPHt3WNqTW0UZW9Vxb66Aw2pA+NcrD",
-	"q6ePyP7+/gkxZAdGO8PZmLAiVEaXzu4xltKwifdGziDP5SKyJ+S51FafmhRyNoJrcaRlQ6ca9AZHe/3+",
-	"3uCgbR1aN+ig1z5lo+NvZVyoRmI2pWUM1twQH0XEznTQYmfCsbVbyECNdTLcnRjIbmkQw4E+tWadFdpR",
-	"5K+vXzyHq+HR6x/QvKsIJWDUhgtyzuQ8Z11y0aQLMjpPUzbXI5JOpVRMnZIRnc9znlLT+v2/KylGCRlp",
-	"9k7fT9XNyDSOf81zykWDfFJ107Ic1iYVM2ubPjqJfRcN8b+sWYVCRnik+bZ2gvx58aY1v5MZXXaJob3F",
-	"VOaGtSq9iYltPBbmTN3mYLyYM9FqP5GKoe5k5Fmj65mPwnCAxEq+XJGJGf5ULtgNK1Ccl3rKCmXtDbRh",
-	"NkKeFZuCNEOJyrYTmivm5zCWMmdUBJOA22PjvUWecDMks86GhswhblDPXC+HWxjxY4N319/OzPi1LnjU",
-	"huVGr0J7Mm6HkBlTRE3NtlDzzJYrrGxft1rkNzIyRhmneXtHVNQevxNaSPxN//h0v3fa6/3cZkqTu5H6",
-	"G56zNbKNUZXvKeeP4oJcFbKcK5xBwRjJ+BXXKsHriwryzrlUjPgxLrW3N5yZd6SwpwZMbRrU8QR8hOZ0",
-	"XArU6c1SoZaPiiUVmmVdcqEVUTk+MaNLtE26a9ZIXIaz6ilbwsG6FLUlfNfr9e/3jh505/f7g7iYZub6",
-	"aTLEG2v1XLeg9pF18qJ75tYioxuHlRp3MIuaRdXVHk24oLnZDi5IJstxnS4Hn9s2+pbmOdvgJlvAM/9i",
-	"XrI1WnKLseCzacif2VprZ7qG4u1o1hG8feTW9P5EZHPJvYl2s/b+QjBD1TPDqEIFvuYQUXOaMnVWY1oF",
-	"v5rCByZkeTX911Txt9ryT1D5t1T1ORqWUdX/LHr+dhO9rd7/lotMLtZRNjzQRtPw461JGjsHgv5o2lBz",
-	"KRTKQg9pZiM2zF+pFJqhMSBUDuaFHOds9hUI8Eagd0tt3sjMAEtxLeRCDCec5YZRZExTntupzRhc+Jcd",
-	"OgMT72XHXdnwUpc85hlEeswYFYQKkGvNSflzJ+lgi6ed+/ZlWCBzW6fQbyFOx3TKT6199HTL2BCm9JBn",
-	"28WSmFusVEbmMRcL10Bjb4IgjykoYTBQPNsQoiCFLmiqSSYZTnZKb1hFG37kdnFP60v4cWuLDr6OW7tK",
-	"VkEgyozmRjkz0s9zqadGU4IjpWWB0SlB/NePe5Yq9jCQJzYC+/j9KuLnI7rbxSTn6afRk5NahkLqIdqs",
-	"cxu5VSMt95yZX8bGXLPsFDxl8AfMj+YFo9mSKCZ0l5yrayviLRkz4sqcLg1zGdMUooxuTxwndeLwI0up",
-	"MLs/ZsTOg2VrqKB14ndNEJ4sJxwJdl4ws0QotH1eEnkqizHPMtSIb00jhcwZLBPNc7lgNbZzDr4QOSHm",
-	"IULLjGtzRdMlTDktGAimdq3Vp238frXxz43u7kfTtscrA7+rvUWHMUzZTTVDzfHu9u5rKdgnbRt6IIes",
-	"oKq+ZyC6GnLLjJAUcW2hMohSrQ+ozK2VdM4KJQVZTCW0gc0Txc090djdw0kv3aeHg3GPHhykD9JwN/sB",
-	"j4eptm9jfSJ3sYcXupr/bSf7eU/uhTDCDs2fFAUGNm1JBp+8NC/KgoA2FZvfmQ2yBK8o+j/vbsrPpX4q",
-	"S5Hd3X02gebqN5mLGKrujYfn3xg29HT/fPDo4PHxg0f7T04e9s+Png56jw+eHD/cP+9/Gt86qPMtN6qt",
-	"biZ8+I74lps7bquNoaIaRUJqbu473M43Uj6jxRX7PYkX/B8yA+e8lpLkZgCf96C+kfI7KpavqsZuT7tS",
-	"DmdULIeFbSyg3H6v5yQK5S2RdD6vrEAQGaSItFHxihU3rDizEUKC2QAh8FJNwQSnVfXOp9D3IBTIpCRm",
-	"OYhdJbWOzpvTvQsqB0ONWxcVLgwXQBJg0PcraWVWF+1BIAyYjCAYfQ/ikEeh6huQTPDIZorxoe0fk0+h",
-	"te9FmAmSfaIiWW8roLXXTGSEgiQQmn0LdiOvWUaoIpeQtyIL/h66OyWYh0Iuy15vP71mS/jALjufxjj7",
-	"IeMkNzTnGTl/eUEwAK9dv6vP7I6Zpx0HiL1FZYdqkMfbt2/3mrk963a69uwnU8kN5ajMfAqFjEu1DMki",
-	"wkXdsQkzMcCn4MXJRoiTOYXUnqhPoY3DUBl4s3qswQHBNUYftBEKTPAuqMPc6kIuYhcN+QLWwywpGclS",
-	"p3LGhtYCMarSq778t+FA80KmTKlPpi5eEcbwmplLoGyoKW/AEVc9BkfOrKx50MaDowXL7vuZ+YVQItjC",
-	"PPtJvGcwqFsZdhnHGpJrmfVnMEItWJ7voRkK7vzKOpLZoJbPJxN9L1Q5n8tCs+w7lnH6BlbjjxEDQTdn",
-	"aU4LvLpiwRiysKbF0SMc4d4TkcqMi6vR51wov+suvYypqNucaqLkjMGMcol3sPZhSglJp1RcQVwemRRy",
-	"RmSpFc/MSUjNu+AhHFNxDRMFvZcJzjKipZnJvJBzVmiOZmoMh2k4sXsP9noHb3on6MTu9gf7B4dHP3eC",
-	"vKiMagZG/lWbvNkc093qzJwWDj93O6uu+qTDs/pwaJpuCGg47ndqvgLzxt96eyd0b/LLh/1BzPVn2AS1",
-	"tNf0iCydQ6QaZTWaiGFstWmZs02k/Epau2M5/jtLdWwcFELhuT4lPFMJBLApONeqTKddck58riLKbKks",
-	"8wy9ld6KwV0Ii7mSZImZDjc0L1k8DWgbzTg2ZRhcPPRcTjQTXfKYCU5zVcXi0JxfM5jPRJq1RCcqclUz",
-	"2kBsgOcheARI+IqZh5o5n+0Je5Fw+aSzmNKWwMwZ01OJHLSQpfbJGJbT+gARyMMSDfr4+skbcv+mf9/b",
-	"P+9/cB8/xhZuMY2EpJwLJ/MmZFQqVpxiqCEkTYDLeQL2qYKaNbLjgHGNnJzRJSMMYRqdAh2bpR+zpYRW",
-	"ajFRYPmCCJzmstdnZu6u9efwQT/qnqv8an/rgKfbzNlugKOcxHChKmBN4qHANFam1DOOPrQ648qohiuD",
-	"azZTW2ScGl770fdBi4KCLBgkDG5q5Dl7p23iYXNmMJiWGbgg4EAkGtMc3WwfqvgGF8sA57Nz2tnrDw57",
-	"3V7PtJIWLOMIJdD6/EHwePMZ8Nmsf32/13OvTwr5ngkfTxWEjJ6+fnjxPIzznUtlZG4QoKq1VYrB5Osb",
-	"Fkx6fTIrPlaf9rZvBEEoaxNK3XMfw8XZshO3Ph8i9xcu1g7pz+EatqYXuUeIlmU6Jbwe4GOWfqeEZffN",
-	"VsMEWa5J7zb9OwjOgRYTv8l+WatdDGbq13DNkXnG0R3SEFdm7jitG/p3UjDY283STb8Lws2D7aWbW9Bx",
-	"lQG9U6Jz0gFT1sa4GnjIiBPs11UieuTCLms5/3YnTkk/IYOE7JN//uO/Ey8nUHJF5zvQWPSONSLppqG/",
-	"Ns8YenSxdLuFzIUkaSbvFsx2njhyCemy/apBqruLuwY6/cMum+cQBhoVLCoKsLGiFIVCw9y75BmjRgci",
-	"71khjcAAiDBaNvlNp9fr9VAneHDcWQ3U+XCS9I/jcnfI+taPbxWV4hQjnk/R5pjKjKHR0d9Ho6TtCcW0",
-	"ztmMCQ2R+IaIOHzEsET7AkRA4xvmtwljyvyrSjVnQrFR91K8BXFasRtW0LwWxQyeRdDOQJKdlAXIsuYR",
-	"OG0QwQlZu3zOULTHFDw5qUYEcp4VON2sfOR0AqI/oepSuBf+Y39EvgCZ7ftXz3wz/2Owvz/68pRIiyFA",
-	"VDkD76ZfX+L8ATae2mrDM0YBQaMRlBu9+WuhW8ftW/1aUw0rfzenCm6FP+xkObtGM3tEMY3KGXsHpKLI",
-	"VSEXZLzEaBmjv02ZyyoYL4m9EuFU2RQOFJqSTs7pmOccQvHNyOADF6mEy8i2H8nuSDrnWVZYgwLNMo75",
-	"fi+DFbfyXFPThEgdiObmiswpxyBA9o6mOl8CXS/oEjXOJcYDme/khCyt68WcVgp9nJIRHCJzbKqsfvPX",
-	"fCoFnKopFVnOMAkGT9/o7FKMGRgwMGCmYA6DyqzayCwWE5rTfATGN8+v6mT6oYNNgwA6pWZFZvRdOH+M",
-	"MAy/6a9YQypxfYc1xCxTd7gSDL4z5/0hnXIzUyF1l7yEwChzKFetMHyi0o0YB09fPwpFzFXddSrzDGLW",
-	"0QygfDxWAUNSK4z8Fb3h5GIJAZzBgT452YACkHSEv2O2OLT2QloRIvHrBGe/cuySzru9K7lnvtyzOggs",
-	"4bnPI6x+V9d8vidtjuseRBmb0cFuWUUCSWijAFY9+THxFNWalxMeA+cI4Yrge4k56hgyBwEWARxGw6xE",
-	"b3j9Hv3LnysAme5w75cPgyRqytphDQKUjWigdUjCaDc0h9NGxTTnWh8/F2qDceCoYaQzb6w30u0ws5zH",
-	"UiPPIS2NZcT8DJ67lArBMvJfr8A7k5BROeen9+/P6fLPc/qnf/7jv83dPziaC/N51Dyw1XRrr6VTymFE",
-	"f5HXPOUp9408mlL+Pwa9l+bH+vka9Hq9T5jvPJ4sdr66TVtT4Oa8scPGDpo37mwH4XbY/ZjBa1vP8auT",
-	"/snxg6NDI70O6pO5vPzqb/29k19QfD1K+gefNp9yztdmULtgZq7I9y8vCM9Izigk+SQoqC3hkJEXLqdB",
-	"SHAGGDHNkDNzL3hcJDy+VqxkAsR4RZcqIXxyKRAQyjyRUmG+NzdBSN8NiW+FqBv02wp2ZXnV4PDo41/s",
-	"t+bvo09cT+RF6zKLfIhM5AxYJQJ1wdYUpD/0CHyMyZzz+ZObKLt+LWfMhnRR5bxBXXKhMQwqB3dRzqjS",
-	"RIoUTwglOVc68cBB6CWy6RqJjRJSlR9/xLORzWziM7YqsWCkbzakuj2vZErncyaaTpS7sME41WGjWeSx",
-	"eTDiV2I3engyOT7Kesf94+OD9EF2dHhCBxNGaS89PKRZr39Y323zxka/koNwivm+Kp17ZvRqmuchmVaW",
-	"GHDySCJFAjhn8WRTBDbc0SKjo+oLxNQDNVEAWATsuNQ6GgyfCODjvCMiSECkYUT+jBEtz+pSvGALozKo",
-	"Fuw5s3U5w5CkkKnQvffDX766vOzaT/+5nX/Bb4G3SQakmqxR8VREiBipcjzjenRKUloUS8j3N9PHJAhZ",
-	"WE2uS0YFu2GFYqNTUooMwWhlwa+4oHnif1WjLhlhyMHoFPhwY7m1B00DI2ByKcCVDyfcxXFaZm31Rhwg",
-	"RD5AF1VMQ0xHfFjZLiMOx8BAYFQJ0AnlgikLd6ulpjkSxVkAFAwxl+CFFNACsFm4aMaIuSHYFdX8pu50",
-	"3NLz0WA6tzDv21bDw+87qBHc3p+/6P0WiAG9pH/88csvDAHC3/3k4OOXf95MhdhhYByPUZvdCExMb8P1",
-	"gEfqlps2B/4KFopFN8C09nV56oOT08OT7gn8tz0DnkQxJN6sokUwMmcFl1nLEPZ9qny3B/9tP4SiZe3e",
-	"wszxV8zXb0Bo15Y+6sFftKAZmF+8PCGLDMGf0T1sWoMkw22sWW4MchEzZmkZ755V1sG1i3rrfW1QcuGW",
-	"CFZkHRnLxTpzLgYBhmJXq9XlU0CHbuupsTAW5WwHn2P9nc/mdax1k1Olh9Zz04YDMaujR+LnWSud9I7C",
-	"w9ff/vDJORN2GFuPfxdHJ0iPDWTvmAtqWyEHzKsJ8dbVhKBx1ZzmVM4gz9waV+uL5eyy609KhW21ziXq",
-	"FyB+lNCK0XCaF4xebza0PcTHwNiOHseMbY8a7QxdqkUuMDol6qmgW4IGntjAVUNql52/YOS3X7a/deS1",
-	"GnMzUc8PV8OGGmyPT1Q6nBdswt+1DMR0dvH09SPlNN1xQUU6ZSpAO65v3+uHACm50jcXw0nOr6YRpnNR",
-	"yV82YAlBX8YMZGRltG+BCeUV/vDOHvgZfTfc0ZntDL/B7EAKf2hV/wuRcRqbrGB6CPxmmNL51t39WrIy",
-	"GsW3sj6QkgKY7JgLHK5Mb+eVAdViG+L11I5J/CqudGGKH7jfkOdidCyyeRf05BnmjItSs4RM+A2zf+AL",
-	"U1kWCaCwuDApvWD5RFs8W7rL3S+uETdg9RA02Aoc48RFW4TnozqybsESzytC6vbbWK1SG/M539L38Qme",
-	"i8/vNLBzeWT5XwsaKNp/oYgIFMlgRgnwh11ZHrOBp2wHkofjccEsq2b3mbwB9yjizaEVz2bnLrhOp0Sz",
-	"PFcAwakYExjwC/7hUmk5A3dPu26wG4MZ2yto21vD3TJhZEDcWrNcDz4yhiDnFinlsCmUxLowyxjhVTA1",
-	"WOPMYhf76N4054JloOKKfEmoELIUaVtccsEmrHCWnTrEYs/9N4hrKUYtp3k0GroUABZABWG0yDkrPDm0",
-	"jKKoJ1d0jvYHJ4P+/oP+8eFR1B61QwyOkmWRbsV4DTW/xqdd7A6F+2DYNLNtDCg+3Bw1aseVONBKQ01B",
-	"ZI+N9PHr7GihjTUEgw8QFB0gJpy5FtOJefeTo4NAzNvE91uNVObt/zIMfXUUOYNs+VUmM5l43kYLAGZX",
-	"NkUEABHhemwcvsNeb9Mt7bKt1vYXui2g2xWBfgO0WLgoVX6XnWrbAr3W0dpao4xdFTRj2ejU3N5M4N3N",
-	"AxkhVJ3w8idmcciE8rwsmAridsCyFQqGuuCGnZS6S0aZXIjRKeRnUJ4rMK9fCh8VjkwcTKnSPGS2pWAT",
-	"SC+iaLMnX0Ao07CscvtGX3bJKGf0hosrbNxmu6RSCJZq2NQloGWdoV2RKwR7uBQLCpVDmMIeQYyv2xHL",
-	"OcRs4gqZj3IhcKlNf60nYk14z1qtHpYYUQndqkcV/X/+4//1/zMaaozJrXNB1JN4IrfL0Zte77TfO+0d",
-	"7BIBivfkCtTu6pPRi0+ScSFLgCjTu4bZH0aXIM2l2kId/6TY6ugt7veygl/TVmSRk0+50HePyvbYvmsv",
-	"O0evFgoYwwfi6KU+UQIuFA+jwEWal1mDoA76g/0onxRxraQW3jjhOWsmtKz35LTHADXB/dGHs7IR9/f3",
-	"o6KamtLB4VGMq/uR+m0GpwVW2gsca/vjXnpwMDg5nqT9tH9wQifjyUF6fHJyNBmfDA4GDyg76LODo4OT",
-	"8cn+QUoPTg5PTvrjB8eHg/Hx4eFqPCk43NZ5kG1w0Otvzs3Qby3JNMUOXAmzg8mKDGI1Mg/JjDQUxrpb",
-	"+l17Rxk6vCORouLDv39wZKDQrl4C83nhRHNPJCcH/d1TFsalMoushlZ0jxzZx06oR5BUTPLz8bRWX/Jh",
-	"tAgYwrXOjRYmWD0e4PAWQ5wf9oazmHmT5hN/y3lzhLwmOVOqZlQQhBm1fdolr3kOtYAsajIEvZjL0txJ",
-	"e01vcH/QPQx5qiwR0S0yXKs/m9GenERH+2JCKJmWIoMEWjtcwQXTyz3zz6ah1wZ23Nt5XDb5PW4lnlBU",
-	"jtGYAdmxykPM+W6P1lqdjuIpMSydCp7SfHsCw3gju7E+4Zb7ZExMvy4YTaeN6+JoZ9qyqX2R2p++9JC5",
-	"TWysRgX+u3stw3pSBe5FUh3k2EmMrl41Zn8yPNFF2QjUJVy1gO9qlMipUlvZyx/Bk2DHmM2ZUHSbDB1v",
-	"LGkVh9zyQHkJd1diMoWyKdi3F4polkdNSd8LzXOs7MptGBAAI+ZSsQziMQQJpwmwjs084EAoDgHMtxOK",
-	"ebZ16UijVmyUVZ8x72jyYUbr5PfBDs6rsthFspQ3rMhKNszocp3vyvxsF98MGqsiYLAI7lrzYK4/8HIh",
-	"Ykk8RntArof+l6ZwN2OsoHFDlJJ5uQ2Jwz69qh43PNlOfeNrb2WRqe2t+OYVb8bXU8Z32pjbZI0lnXKe",
-	"BZFrd0RSCy//RC7TKv3IxgkgkmoFTFyLLd6reMJeb3+7oCdkeoErIDSVAbn75bWbGZ6s2poEXKaVS58r",
-	"xa+EU/t38BZ4ol4l2F3yDxpLgK22jvaRuxGatWKlHnIxHEt5PTqtgmhR2wOJENm3LAuwUAOyq7iniZrK",
-	"RZfA+1QPoQzHafWU+VXZ97EtD10M7dtWumSENsxhxsFkNjolY6mn8D7Y+41kdSnwV/AQYBm/LhllJUKa",
-	"sNVxG/V7wVMPnN4lo7zxIFrboYqIIJSYnwsscjFCbOWMgzUX7GRWn1zIIiPVryAZOqP1JZRj9egDQ2vI",
-	"8a9j+Jio8mP8evjAwSmtYAq1JBmKlV1IF7pCexfCli4gZo6h3mwu2AVVJC2NFDbpkhEXQyiAgCY+2/ql",
-	"cHUR6jtxT2EYIxzMjKU8Y6raVjQFm02BxAiRVbsLuxO4aKodlSJf1l4OnkK6MK/WWrwUmcSXKzYRkESE",
-	"exD7a+ULQk6Ceb1wFM085nQpSz2cUJ5bm2eVhwwpW+ZnkvHMgr3RFDUMAHDG+SERQ8YXcWmQtrx+zXgY",
-	"nCSjHFfnwhvq3YwMe3HEa/Rm/KdGdpXgOKzCKiwdoG8T9rLqyBrtk0599SEWtLmiYF4I1iVu2ASuIWe3",
-	"YHCavWtcK84oY29tLsACmxDN02umycGDPqCN1jD/e73dGCD02s7/nBm2EUx5G0G5iWWxv3ta+K6CQdMn",
-	"3rjqcEytk39s0cU+dGiev5h0Tv+2Rc+dj8mqNRvOVUtgig2FBXxhOkaonQSN8MDnoIyYDxVMpUh5zlEQ",
-	"N91IxRSZ8EJtH0VQIQWcp05Ka9p9qvOutjYmVe3GWpxypWWx3N40ZVbzudTRnN0WJfttyKNVFXFuuShd",
-	"Oi+MjyDfJfKiLYHYg/BuRZ9OooyTqKOVar0CC2GwJ6tE+4sjW6xJEwQ8FtfDw3F/0kuPMtajBweT3uSY",
-	"PchO6H466I+PJ0dZr1EI56hmSTUNbExfgK7vwiJpD9Hvbon05LZqiLxLaR/dOlsoXXV3/Uaz/q1vjwiy",
-	"1GZfiF+tb7nIVgNtKpQmqtevNrwfONNRszDEjqlJpgmFBWbgBMDFivkeyPyyuoEJEPtszJKeZgUFGxLa",
-	"MsDVbztovbtf1XTdKMQbV9Y4YuTwq4KBiISisJF1VWjW84UQjQAID4OoDAcZ3oP8qupkGwmdqxlXyv8q",
-	"iCFGqmUBRSarsHSX/g9DqPgD+mBdI+0z9b7ucO2rxWp9z+jpbbBzwl9VWDxOATzAxEqEGJ9yBnLy1Lui",
-	"rQDvkfRB0DY6RV1KnKIMJ2Qn6SyZWj8+dUtjoJ+fOalGJN3lBSs7bv9K49jUA0nsAFpPj7tBVpVT3MBQ",
-	"beMIQGq0jDkLwgsYpotNNGhFEHWBipRgC3Ilnc/f2qwXU56zM3sClOZ5bkNa65lIl2JhLZdTqkAPyydD",
-	"2y8lE7aoanwQXcCJkqWuawX+wFqa9G3Etx0qz7eJA9IqXsKVAIJoH8iRIj5+09awd1EcUGu+S97Wazlw",
-	"RS47Dl7zsoNDbgubWykTi2Vg611ATX22Yon75//63/2k10sssFrMax9MIxrCULDAdnyKuYJyIRASkirA",
-	"8b+iNywS5J/uPXgQTdyRxRA0vI0kDvvhgsPca8Vur9l6eY3b0hfJX3U/WzjemF0dUw65IFA2F7l0I4WX",
-	"8mxzOBl2EU4pXJXoUa3mtJllLqTLwu2SF1hmHjF6KzAOrgDAkSs8epDzjar2vNSEAhSKeWBeag+JEsua",
-	"2caYa8SoSkMQVsCIpdmgW2DN8q4UlABLTVT8WBVkfpIlgMsQwBz55//635iCF327FJrna30cuhoxJhoS",
-	"Ta8ZBmU5J8jC8LapOR2Q4IEoASyftGYj93u7+TxiSnjitsWudYycHkmhuAJM6JeFlJPVa85l122R7oK1",
-	"WGuSuX9rvIy7keL5Zhs7a8zXFmyGUrZ2FPHZhuB3tyHhmKprRcRhUxK/bQCVkz5v02A07nfsvJlbesTq",
-	"+fR3pKc42/FOaIWbHXlNlMIdvHk3rCh4M2r8TcgZnfIPmT1R9oAGvN2cPk7RuDOC2cpMUC1U5eT6V/FZ",
-	"xdxISLQBD3NGtoCQ6mvZyK4PxrmeF5yncaFnlEox4cVsiJFUVv7FmoIOnwKuyqTuQDDqnMMRgGx8XRZi",
-	"5W0hreEeqe2KaeVLFIYp/NUj5i3ERKvS/rki9tGseyn8iL2hvf620YqwBYs6XxnWbb8eYBBfrdYaANlK",
-	"HVrfEX/a3HXwtncBgKOnYJNSmBEoaUOO4cbVshpSF/HUuB6Crls9S5qPMr+MGx8tEqyQFqy2EbgFFNTH",
-	"7mBX5nQ5BO/B6BTVDeoUGOuMQKiLwNdgEekwJBrcWXUNo0YsYBowA66hIdS3x9C0bRyemmBprnBNfDP+",
-	"Tz/uqOISEHVVaWBXv2jAF6PmClvNwRd/su6vexjJ3RTT1nDTnf0Maw5x00iZymJ4kj1I+5MjOt5ng4Ps",
-	"cEJ76T47zB5MDFMdpAdrjZSmgY1Gyqr/lzmNCBW3Qdvd/VpZn9CMcBrzeb6EiGFNFhARZl5wuaNbGVLN",
-	"DAXLXtqk74jshsHtLdhZwKhpjqo+1vMbAf2NrDUgK5akKEU82+guTeLBptRwoO3w118WK0au7c2G8QN7",
-	"wwqWPcYArriBaXNov43/um0o193EKEdSo6JLiXf0tywy42u2EbfgW4x4Uywt2lC4xlgPTMtrJgCJqio/",
-	"AwXp0GncwHCY8mE6pXo4np30Lr5+cpXOfpiOHz18//Pb58uff/wvdfH1STn+5vrqp7cHVz//OJ2Ofzzf",
-	"KMdgqTA71DVrYaujr65H2yzfVpngaMq2IQpbzXUxVSzdZZ5/ihr1qzGvLUpuH1tJoPL1+9cvTwCVGcPj",
-	"W0LOaQWpSca5TK8JF+QhVezooAqwpoIwkRbLuWYZeXnxPPFXl2sFcadfwm0lRb5E+QISMhHajtZxKed0",
-	"qZpgdT+/Pfx7KvJF9vUP188ePZyOZ/91NZ6d8PHg1eFf97+7yr4+vkoHP+QXX/+1nz162KNff3/10+xp",
-	"SZfZ+/CkzqlSC1lk9RvqoHdytK4yvYe+++r+L1/96UMv2YADZ8FLVDdY6BAmjs8cqg0Uqsdjch9egQ19",
-	"FGCNrOCtXLx+QQ4G/QdYfowLktI51zRvGHIQbmklf3k/ft8+RlzFixp+6C4Z4rUX1+aJ+ycj+O5BMzG6",
-	"fcyDS9/dE1xA+JuOXgP4hiyWT4QuIoxx4mrTrt6M19bhtfbqpoVeometNV/HWrWxIrEhbi6uuuSZBXwL",
-	"0B2D+tOKQXlxW+OH5iSjmrbD+ka0Z4seunHwVnOmSxo1zF+4+vxN5FjqMBkx2opeMxcOZ0Wf1QW94bTN",
-	"AF6pSyhDXckgLA0T+QMs6fpCfPP46aONN4Yrz+smGqOuJ5NJtE7TyMocVnXz6ii4XcARiPWT4QllNBnc",
-	"68TbUNFFqiKxdyDvI7yGCt89I9dsDlrApajHkphWq5gtiAfEeDYcoCQU03ATMpojRijicAuph4oxMUos",
-	"bBgGw/kxjgFGfqZYfsNUXQOrZC430Ug4F4wgegafiAyQMFGTaKI12AvrniK8oeMwkW1jtWnXNEwDGzWN",
-	"FvhNFO4dVhHE8xSZOvM0CHqXOc0QszdmesGYAMcAPgClabFCL5snZESzv5dKA1I6xNpNas7kJAwMRADG",
-	"0YSxET6HP2U+8C/0t4K1wiu3LidtGGTKW7U3+MYirSadalC1ODpzYbI4/nyFtxlfsQCr1GP2GkaaVLiT",
-	"toAdRkr6zMWGhO79hJvdULcxuN1S0FplGTd3k93nYWBj4VhUDWeyiKeCoq/G/FxVPUaWOjLtqJFhBjeM",
-	"zIy0hlVf5vTKo3aqqSyw3BmbzbWVzHSj2dwDxtbOp5UDIuWR2Ds9pK6C6ap0OaJYANU608zjMKgm9ukn",
-	"pjXBBtRGE6xljP8/RQCAuL44TKNoM41s3IKpuRSKoWw2ZlNuA9swTbHO334+iaf/uFjGek9PZWEd0y2W",
-	"ICtpV6gn3pjZJSEsNaJ+VnmR3fW1E9eRrV2xV/gwvKaLZTtcMLjT+YxbqcHBIXBNgGNShXSqp5A53+LD",
-	"O7xtzcoV4EMYtV/xNSTxak0lyQAZ14VZKz6b50tvq4blb0HK9TKsKicTnnIm9HBSYjYeGFmhEmUgvdhv",
-	"nByD3xWN7+xWD20BrrAuwLAUCC4OOSIzNlxFtRvOuJpRG9mC+BQuxQ/+hB0csncpYwgjUYce89HgWsoh",
-	"4Mb6W8mRZnUrBd80oTCCQr/s3Rx2zbVj9jcbGpnfNxR+5a66yhxsT3BdYkmpSFmeg49jqJjIgEVUOu8w",
-	"l1D2117yaqi0nM+hPVwCf+u4LzxeDf6Z1v4SbDEsVfB0wVLGb1jWfM1/X38fb+2hQxqM3c7ftJSyOEeY",
-	"AJvF6+s7kNFfRkZMmRTSlgtyqiSWjQQPhPk6K2DiTdDEaSOlZ3//VvUtzMAZzbFaVMNO40NFfOjbdWTm",
-	"8eiP2IEGlLIoFweODeKW5efWnE5ez8wV6ODD6gszoxlr0b9fP7x4bktodWLWhF8+HHzsVQv0y4ej+NIE",
-	"SHxrAlOA8xsdAuO8fNBGMz5Wm3t+XRnXKhStaq2qGFdCiXCbi9yEANyQ2n9L3LHW+7Z21zZrl90ueTVY",
-	"612d3vDERunA+vzqoz3pHQz6t/c/B4P2Dui1ruRPguWPeZTNKnnztPMme1rb6DCur3oc89ZyWtASE9DL",
-	"uGVZIFOwq7MqEQOoF2shNaDWybhRD2KLWshdp2EFR/jh+TdGrzzfewp65eVl9wt46je8jH6r62C/NTSw",
-	"Lzed87ZwUUR5hHJ1lZros+FsoKf3HgJSO5xTgKMXGWaa4WCa6AXo6XYuXoefB5kuIiNKo0l2pHjOIOnv",
-	"it8wQcp5Uq04eoIV5VmXjOyNMTp1XzPRCBz1kJUKNc4g5Stw9wTygRFxzIiQxlBEwvGY57C/6K14saYo",
-	"0lvL2lZrl8HilnM+uq2FrgaOhQiajUvBQWXWALCg3qLnlw6HMowcapzinjnFP3eiFYHBqNs51UXJkP9t",
-	"W8YJjZ8oN1USojUrbltGBSrkgJzwF0QK/rgGFHwtHgPcQ0HNzZ0vk1rg1XZxVbcD/LYrHrGjQgE+qMlo",
-	"4x0ghhGqf3Cs5tYCS1kVKFs3DCv77XDPORv8dqbu6h1n797ZyOwKQK19Hh6qyiute/b7lxcxH0LmKdXO",
-	"rNqXGiW030V2ZWLel0qTilgsP0eNtNqgXBLOSlGwKUQnF4TasnS+1pT1xBV6ebbOik9zJa1loIJJco74",
-	"KXJdS4dJkytYc+J61nsHRrKAj98aWzPqHafzeSPGZQo7tA4W8Hacp00S6901DMu3zB66nI5ZXu96Xsis",
-	"dErwquuoHOc8HdqIgY1hxgW7kdc7clZzgW4sKmCeiR5teHvjQcYFiJ3g85cX9iI3oqSRgKBILnjLdwVq",
-	"fNA4zuaNjcf5W7a8g9Ng4zV+5+TLZ4xOWuLZqyD1huHSARjkjE7uKaL4OOfiipRzx54KKaFk25TnWS1q",
-	"aucg9+sof3zbgKw88/pEAu4ZwwmtoydqDDUDjyM8plRIQMQyEvcMcjzQuYaOwiCe1axONzzgbVMC0MgY",
-	"IL9NRrpKMB60V2tty3B+bNxfizCxtYH9zxhVbEP6ts9xsVnxINFU2szaUjDrNWuqWCD07Qh0TtVGRn2u",
-	"rj3iASu2kmeag0rvIJQGcP8o2urvWYwA4qqSdckPrOCTJWQEA6Az41B1HKLqiJCFIYqVxLTPEDATqa/B",
-	"NV9fILDmMDc65YxmbFOpwF53hyI1vG4f29G8Y6l7446/kddM7GYREjZFvZppxoWISxWudFychkILhq3G",
-	"52wJFl3+9laN1aEUETvjK6YLzm5oXtmwbKHDU9IfWIznpCosCfYHsJpeWV+3x3GAWDpAqYYQOldhhgmy",
-	"ZLRozOSof3zYO+n1er2DwQ5JZG8qiDwJcfbReL0Vwuv3urfNrEBKcgNC5lOnTWcm88b+wPES8h/cgcbh",
-	"amXN523420FhLkhFV6FZjOsz3BUfw2M9vuCPhbriuRTsbkqYVwt+rqaUvKKys7bWeGjGRVMJmERiu7+L",
-	"ihhfvzsQxPCKvLVGAq+/KDUU/49lI0MdmoKpMrcXwKQs4ALw8T2nLjHS/Oqw/hHnILGQWv5kAqEagQfg",
-	"DGyQK7Z+FgQJQSSRq2KZXIog+x8SLZUkE1qshAltabazA7e/mg6j2mPAeVfL407RvutKLC98+YEzME66",
-	"lB9XSTrqtOjM+zfl8vnVi+GTwZtf3xz/fD35efn1ou7VOjrYKjR0uBetXmpmkV2xYl0RyCsmWEENtzRP",
-	"/p/qj59c/bG25H9M8Uc7hH/32o/VNGJWJ9SZEg+dYouZ2lBXIwPA5U7z/PerB9kmit59ecRbVZ7Eq364",
-	"zexdXpdEcZ83BWcQqeJCnI0G/F3qW+7UC3Nh2O0+viSIi7SaOa9EXzgbNiizDW95o/z79Gls0diaSNCw",
-	"WxsLWu+zXZ6OnR3fZiEXDZAgV3TTZ1B1qsofv4Q9Vg9uOORyUZc215UsfsauWmNhQYC0SAxBmIHNMguB",
-	"2m4fnBoVA+RV1Gx7G6eONWs2OdmNUbE5K8g1A+S5R4PXL61wtGf0uEZgMn7qpnJ2P5dXXx3u97KT3j79",
-	"6pxdL9mrYnZ4ND2ff/30evlfrw5+fjT+4fDgIhs8+5aeP/8pLcS3N/vfD653UGdcnRszIIXh3wU7A2Fs",
-	"yTTI9MJ6KVHpmXGlrDHrFrcCZldtsK/iptyF+Iy7G7klsbR6SzkaeXUPnWbdjfNpFb3rbsWVadx91UPs",
-	"8NZFD2uvt1fpgXKHVdmlCpTXrBi8fOYCBLhQc8iPSUBdj9SRWXFN18TfL8KfsYL6wcff8MMJlFaPisTf",
-	"MU0dkcSTjD6EEjhUKosEytZwY8CaPOgRqMwOE3dISomNVgB1AM2xS0KLZql6jRkwnf7Alm4NxzPoxfYD",
-	"TI2bEqWavEaVM48FtG21/M9SK39FnANMoIylfEZza5TUZCYdwj1SFNzCPgfNrKyypVeqyt+BnOVq8Afb",
-	"adYypKFmQf7Dz1aQ/zlb1JFqdshwuy2Mzce2cRhuTnVZ2ObXjSQgEYun+rfOP//x/5g9EkypbnghLfrk",
-	"72/HL18uzs/Pzx9ef/308bMnP3/3zeL1K/rX5/zisWQnj38S99//mBb65TdM5t9dHL54++OT6c+PHp5k",
-	"efH4r+rH/fFALrnoi5c//zqdHIrnsvfue/bVbHzx/cPrhxeTn7/6VZz/6U9mjRV/zzqn/d7gYIU4PfSr",
-	"vwcCIjjunww24BIA0Vzgu33Mz3R/RVLkYRwtFa3SKUuvIWQs6jRZh9fZDC013Tig1xYS2yGJsj7ahwxQ",
-	"wUbXHAA+bEzSGaRv2bAk/MOBr1vXAYYpQcCSI/8R4cAASc6vmXkpcdCAYPFLWp7sXorvmLkh7M2BqocZ",
-	"T1i/MAqnt51PJ6xB3FA6fOyMj16K7GQzgAGA0WFK3R2yXWthOvZjdEe+o9fMorNVxe9+t0CeW4bl/D5h",
-	"NjC4lhPw7c7X4ojO5yME3cEugFwh0m6UTqkhdaiVacm8ClIYBQ/CA2dWXzZfKYSGsx6ziA0CAz8iGvh8",
-	"ThZQG3BO4WkMNfVomGAOhdLcDUBGHzgShsUP6pRpA77/5u2GH3rJfj9OqbuGm/hwj+2Sh2qhILsU52jG",
-	"iawu4f6AjJeaeVDZJ9ng8LB/AhqWzf5RZa4xoj4AW0gqz2h9rP3+rz+d//Ttu0fF5IfX9x+8Wb79r29e",
-	"XD2Ypjcv6Zx/lxeLC0pfpt98/0r+KeJoD9P96xZd8+fdxajAiy3nwnvTt73tpzLPzO0Kw7eC8IJybYSo",
-	"lfsWHw5YmnlvlQ6mrpaRrfvl5WEQmFXl+pnRd3gt7tcqBa9ekiG0gbrm8z05x8ntwZ1rlBWY2kc7jWCI",
-	"MKOWWkuB90w5SbQ2rsO7GxcuajCwwZZrJzHgGhB3Kz+aWF3CtfkRW4/04xrCegUHalexdocoiVhCxk9G",
-	"ydqUihF1mBjZ/jjO9X5nn76svG8bX3KeuraUj58cfK93lNegUtBHRnOriLckgkTXqzu8v2fWLFoltc0f",
-	"HfNDu+n+spGWHlILk70DQVm2vrX9p0G9NanfHfA2sX/FnYFdt0zspYvv2Zb72iB4DPF3BWEDN/YKB74j",
-	"yJBzrM9TKAvEt2RMEcVW0acDh/onVNaydW7XCXSvahAUr8pdlecWX6KXpyCPDkz8XNVrK8oCHdkt7pve",
-	"NjBcLWbVc+HQNrBfKVpLJW7uJY6biz23LupW/Dq0DwELRp5a45E7hfx4dhd67JFiLQdatTP9e/D+LRn5",
-	"vwkP34lr/64M+/Pz6tcejORRLneTmV2VxkiZxRW6rio6roUAgafa4ojqo0Ug0u3gQcNUMR/b2moD7g8O",
-	"+93D3mpuWFahYjl0fJzM8ydP35gF6PcHh71er/+gk+y0OjsG3O6qq2Z8SwjPankrALDtT3v19qZzb+N1",
-	"bXJPS7ZubFHXRgutKSO6NdHVEP7wdZ9w6wMKq/VsOVRvApScnWwz0EPNPJOQUuTmjh6BeGLhkHIurlG5",
-	"n/B31i+AL59ZH0yIJpMQrsmsVJCCitAg4vqeWl+sYzMl7qD1ra/NAdcA9xE54cNngS3IesRzrjTLEPMo",
-	"WqUjBOUdHG+2fVdVNdYOyz7XKBDsq2/s3GvlmVu71O65INB5VV2uoKKxEKaeVsU4VZeck4LyHHBRUqyC",
-	"8cX3Ly9s0NBhj6RTWtBUs0J92Qi2cIHUNa9Sb7PNapuaKOdZVjAshbhVMRT/fDPXwpYdaS85EhzJ21zc",
-	"ngR3ubpDBKzAvdLb7fauum6Z11uwyW/NcHa7CQ+x2M7HT72w6rkba9161ZMfkwbYZRzyIR7ExURWQT8m",
-	"roq7y9C8p4i1Pxm1BwBSw6a6t0gdXU1CmEsoKjezvHKnE9QsgThrLctpSKDCV9uBqGurGeMpYKRcqfCC",
-	"gHGqwfAONrMErO5U9z8xsYeC1Ypd0lZnBmvpouBau6hrLmw4ri9QZUdkHoUyThNZkNHXT96Q+zf9+xBq",
-	"phpAllOO3Yaug8PaBAYtKXCqLUQW+zkjIx+d9T9HBMOwfY6GxppgV2YK4E30z4665DzPCZ9YQs0t4daG",
-	"XTGD7v+sIJu6IIj+kkR9vw0ZaX+t5/foYNXZWxZ5G5IozhidCkxooiVknMD8lJ3gVOu5Or1/f5TYoHZS",
-	"KlZArKHNdjL76fKtfCa1Uf2Q1+OasRtWLMcyW2Jd5aYvyPWSTql2Hvr7YzrlzVN3cLzbsTOzj585XwWq",
-	"LeAQcK0BskiQTAJUa1XjLyGjBeXgakNorJEhHDkflvNR4Gg9I6NSsSEwtGHliR4Z6S38G5DgoBCE/QMr",
-	"TCRYIsIIj9DTlKXXQ7uuIyKhkPcN10GdiTMyYhA0W/HrEebznEGKQgHQZyBTeHDTenkOC9x1RkZUXQ9d",
-	"kcZRGzBbs+y1LWgIPgIHGwZFkczSdJLOynJghECYI+8Xw34Oq06YpYA6msFKwADqc8YEimCyaN7101mN",
-	"nawjUleHK0j8XSGUr23uBFUQIqBkMfKA3hVSIzkfw+mSriqf0qvms/OfJ++levPT5PHR+OvZ8VX/BX8v",
-	"rzq75k+05saMnPlqdApQNV0ycnkno1Mfq4BJLeb3AIzGsW38G4qIjVmIkwM4uhicek/5bDvMcLMIOguq",
-	"oKx7HSLnFvkwsZhXb6vewWENTKnCPQKRos09vRoxDnUco4mcrwETyAY5IFiwS1IwXVgF6CqeXnd8O4SD",
-	"zwKbYG/44W3BypMOlpdcn+6K7oKgGuUdLgvPdsBbuSNvxCcjlben/cXgHQyJ+wT1DUHIbrKxYEYrUDch",
-	"WraELmoHlTYNbBS7q2WNDQ0JBMKx1FTOa1grztc0Y0U6pUK3c4c7iL1GLvP7o0i8dCFKcRwbtKsbGexJ",
-	"t+8S5A0FqjlNm2LWVyf9k+MHR4eQvNOQ/+s7d3n5VRBoepT0D1o2r16PZ5UJ765lbs6SsUFxL6mebp1Z",
-	"03jH56+se8fCTDd2Cl9NVhM21qh4Lws5ztmsDRXXVUQ1fNAB/X7x6ukjcnJw+ODL1Vgs52JaS6/YpTcg",
-	"t0AlI96HIotCiqsKeNyDYlbE850sfGCzTUSHRB8uAKJY1CKbjSh5Si6evwKZchCFCplwlmcbRoRlBP76",
-	"+sVzYi2SmIw9g8hLX5NcZrb+ncBqzQDdXdAZ06irTBnNWGGroYYTdqWSubCvTXgz7us+7ut9FzUd9cK5",
-	"5LaG1FUW4tSoMad2h09HHofR7XmT6a68sp4DTyZRFBYuWJueW5+r+VTZGf3C1Mb0YFOZfoc9zFvqbkE2",
-	"tQN3ga0gox/3XuFbexdZQ7m/zYzXFUr+5s2blwQfqOOm93phhJSNBcC/DnpRZFbNdWtNbgj9lRMyx5MX",
-	"S7Z94438tmwwuaE5z9rhetopyvYSUNSqU3nlYS6gvwpFeUMFX/Orm3RSVYoG/uN5Sm3/13C/R1HH+GvI",
-	"JTmDmA1AQAHU3GoZ1RaQ4DOaG5mQZcO/o0Tg5lnqyTHUnM+WAPtdMJpBqAHkgQ2RAyWdrMQ6hcx/A4dg",
-	"aOdvU8T8j6715t+VPuq+cXBw7m8PC+cHOOdhA14Hdt8Y1Th8wO1bKVQ5n8vCCHze9uvRxANQ8mppPEMM",
-	"FiD8rlqE8FvXsxVwjFjNZnMJxZqH1wwA0BUq0KWgpZ4aBTy1dU/GNBv61A0koJzVvjFyMewMzXO5CArY",
-	"0XwoHGY6YK9XkUU1kPdCL2uw7wF6e/i1L90XfslssZX6lzfNdx1CfPgdwPqt9gsWpdr3EFxW+8YsWq2p",
-	"gtF6W1VOb+1rdGbWQe5tvm/9dZ/BUV8CnrPGmjQg82dMT2XW2I7aylkYeAs5H6w1gGp4fEN4Fqpk+D1C",
-	"ndn/OS7VEsxCcjijYjl0W6HCtS3YTEL8EC6Rb8L+iaVT6utVoWUEXzKBdFSUYqjKOcD3ssaKyhsgd/uN",
-	"LPVQToYAalAr9zK01VO9eUIxirD5CJkxRDXW8ZwQ1j88sjOWcerYS/NEFazEJoL1BbjJoZBD54ugFX1U",
-	"exXM2fTMaJHjDizNhKxkWZ+P5RhYY1fhpKaG2Wk5dDTtkKrhBeCM0Jc/x/47R47KthfucAH3PjJHo2WA",
-	"kc6SgZqW2ugPwwxLJxhlaGzOTb3EgQ1i8DUWtjbi1UPyIkVLDEFt7xqEKuWPXF5OUx/MqdLDohSbc/2b",
-	"cYLN69cOK3alRoMMG5NiV1RsUSB7B5PKeBkTfSSBrlZ8+betJA7HdYuBH+yOz3LbqMicxYraPrOIXVV8",
-	"A5gVF0ZayaUElL/6mhz0B4PjLaAIkyohsNGl+bohs2/R6X5vq05BaIgVz4WZWjg10B8cPOTK7A636iji",
-	"dXmE3kJQjUqhTkk/IYOE7JN//uO/G8rITkmJCYA/DKsj3sgjhO+DNTRPowGXawKkWJvjdvPbqhjByhmu",
-	"ShK4INw7ia81HLUWY1sVHvA8Yise04a1b+5OEAAANB/cNWYPQfUfs6tSuNDh2opa2b0ohYXmcNe0by5q",
-	"z6sgUiI2MVXOHAbYHKp1cUFKYZP7LYbIPVXlX5ML7fQKuKYLtGSY/6GWhvb6RnKVT9QODGZ7f17JzT7e",
-	"KjfbzegHmZcNELgPHZsnul+LbGxJb3eGtp3qgAUp7uuJyCkm+HicXFyIdn1gzJeKXGtrw6c+Maj5Dgpz",
-	"1yOJ7eBdy+3z9kFJrQHDUYzaBmwWxgNsi5sV9FxFGd86kni1tdWTju9jkUyrn49WzZPzytq5hYVylyDE",
-	"wg9s87rsYBWq4JKwA1tZFRJir6Su0vz80Rz0NhfVW1Na6ZXNmHRMMJ1SHUSplhnXoGx7fzUcC4QfiXLF",
-	"WNjvBiTijNf4sI+GxoJaG3ppdTS/nTKI3tJVfHAdy9Z2Z+t0mqsJC4+t7++l1SzaC9S3VhNaNYvZWPBV",
-	"R6rT7YbjRin7zaJs3Co5YWyzNmGh0cCVpHd42m/V1kHd9o6pYrrXh2pHMAZnXOvb9bgVa65e3K48E8Tj",
-	"v+ntnx4c7qTI3HFYuV+XYFPs5uOmVhLXhvpOqxR/B67LyDG6NQRr1VaF0tkQRMLoiC2DDSxptOptWwKW",
-	"8Vp98iCW2dklIvL/svJZQeA1FOAfjemUQ6D+QzrlhGvF8gnCgriSxd5VVi857apMIw4c4kTpKZsRuWCE",
-	"0XRqo1u5Iu9ZIWt3fZyx3UmxHceIAim2exit/GZ5UBPTGqmaQB6DI3dE2GVMdclDlssFzCgIfYBrZk6X",
-	"DSfInsvOiXKY7XhaTWbegTPV32vaW/A0B/b0jQc7dkRW4HZM33H69ore78u27Iiqkj/ImxpKYnWQwxO0",
-	"nim0qohz5kq425sfC7zjfTs69XW7IYtXKg0PoGhga8k7aQK/PIOEGLq0ldzGDCWMWlCZ6bQTXOvbChuV",
-	"KtaiYnla3k92VbdUOdv6im9RwUwT63fhraeTNay57SrddzXStow+wzbvSmLKovQD4lyY6qxtmZI2WNNq",
-	"SjuaAw/f9PqIcbv9EqyvpIKUrZLATCiLALe1sk3ULpJQWK5SSJJOxtW81CweClmxmsAJDC7Gdtazjg7+",
-	"AJFqV960zUm4UxnKHq7fPxLsNW+r8gpx6i7O1CLvepXWJdfYVIY6ZTWCmKJ80Vman/I8whQxUjtWxM+o",
-	"fVj+lzsLYBzrK5U3rGAtsSMZXaqqVpCvTETz/AymhxVg+kmv19vacPIIO3yM29ZM7Wpuqx3ecJX993ew",
-	"3L+YgDgI9bOqvL7b2enVlA4Oj+LrNeE5u9eQuNj+uJceHAxOjidpP+0fnNDJeHKQHp+cHE3GJ4ODwQPK",
-	"Dvrs4OjgZHyyf5DSg5PDk5P++MHx4WB8fHjYiEN3EZ3RzHxrzbH4H6+/OTcj/Rh6ELdcx2qV2ia6+8Y/",
-	"pOLa0/PmvW8adHDZk47LTsCtXp1bbfBNAqroPXrI/WmTxWxX5BCes3aiqFfU4oIWy040m2g+t6GckZwu",
-	"8uj1D5DeRHkGgc5f/HT+3bMvt2q7CfvBW8C/aksQCx9HDEebDVjQhQ9kg2zpBdfpFOr+Oo49glPnXAKj",
-	"VN2MCBVLq4lBcQ8765A1pnSmu73DfUhjgY8g3emTgx5o/nxgy7aG/nTzsLrpJJ2/Kyny9fx0XZkLTz8+",
-	"mFEvMQoaFNR/kbIX621vDSyAV989/hctneGLmcUgDlYSQzZHxccl29sW6GjSyx9To6Maxb97mY7aTNZV",
-	"6qCuSEcSQPYH5zHBA+lrLsAvLcfzcxXw2Cq8vlZV4v/U/PhXrvmRtXtvzoNUNUwlagbccBEPp/n/XRkR",
-	"RlXc/7WsF1nMeObKdM1z1ixdgQU4gnTEz1qvpIq0DMxtW1YxCbwrUSToinm5pA1svpHxaFchW6/eRy5J",
-	"29w9RSpJiOAbjYD0FSClO63IEmJoNDbFZkWNhNQMcqkDhBrzt4WGsZjJDtpltGMi36clP9FSbR288Age",
-	"juDyrGDp3DJf1BYXhZKCu6SNpjxjw3igIBOEomRrJJJMlmON+cTgaB8zhhUVsnga6IO93qErPnm4Q+gf",
-	"5XlZbFzXp/axj0lnyvJs2IKDaLR4Yh7wZ+oUg8Uq+J4rZsPYVqtWhEvc791yiTfntToa2T611b3hslsD",
-	"QKUYUNKdQiFtU/N1KzAiN4knFtt9G0Cixjs7FnQFsBKb128ENnWvhtn0CdVbG+aWXz70W7JnbxPx5OJi",
-	"hpq9W6d/mlOKhU4W5vb12AaA0lGXVpm5pUNHS6QAabYl1+l3sY7pLTUACGOxxmPndQ/nG6DA1WGnXDXZ",
-	"gD9u9NevYFJ9Gl5krbk7iOmKtRcXWMYstamTULsh0HaQuNGm4r4fITqMjZ4a9Pq1iDBbDwcrYvye4WE7",
-	"h3v5eUKEVyPsqxHwFTVS6kDi2GZjd0Iv3zKYrC4SxLcXQIN1TeRHyUZIQOXBGnXmgHONuHwON6pR5yur",
-	"n96C/brBGJL2t3eZjQo2KS2oyJQRnqGRj2pHh36/tM3ixRfAWTyXenSKIRkLqsi81ISCY8TMCkgRkInS",
-	"nPJZLQAZ+wSpW1fJjNYVlZU1K2VbGThkNy35j26DHvscbJrnLyad079tSTQfkyZjmXKlZUyte5FnTGk0",
-	"jp9VgDMQtO/w0woGgDTAHLc2AFV3CJvHDEBhBYKt+V0QwLuRz7kpN7paXfBfVuuIVWX1DWfiWhHbWpDx",
-	"7u5wTAOAA9ENd+9JjGJfCG/iosHZoivFd6hHhFp4VYTOnL4BBu1PUjW2KylUL6q3OwztbWqa1xfsyWyu",
-	"l0QaGSoAgOFx/Jd1RdC90XZLhJfti/e4LMaoUxOwW6sqSk1n5sc1xz8GvrJ/SHJmRD0MKEN4BYQyMKIP",
-	"8rnvX16QjM3QfesJDTMACc/OEC0UifdayEWdVUZQVrdAQK/LoA/PvzFi6Pne03Ycl5oO0VYX1Y+KgzhZ",
-	"D0BeWg+KBwszRyUr6AJyBTGLEQGbSxGP4XFjuAOHfwj++Ts7+l3XLwspJ5EoHp/f2xYNAAWCqscqrhck",
-	"bapuPNGN3jC1Sz3/CY7y47Zl5p5BD84loQvGKnEsGDLUb41WoPt0ISwSfhLY3mzZumCV/bKs26yWyDdE",
-	"WqwTPgAmKpLzSQz3AK5lVQc6cknNYJK0qb6Vsc4GtTm4vdzGK96wwloW8bNFV2OooJWiYErmGNE4Zfn6",
-	"AwW3fvT2q+BE3BTv+du1zU95tzYnyBd3kDhV0z+frLcNb2ENeoUP301ikdNFN2iSqtUt7MPHxkurn5sr",
-	"w+JZ/yu4g53iHHfpfmdUEPOTIXdBpLh7R64bQMwZCd2XUPlWr3N33Xr2/wKO7Nu6mJu098e4mKtR/Lu7",
-	"mGsziQbSQGE0LIEGoMfWsqalpjly07BGcDPijsUbzQHC60pilboFgubU064uy15vP+3POon7eFh9Hkyr",
-	"jwfms8wzVjR8UHnWAooZ99e6ydb2pD/Y6l6/jctVgv67BnISH/BpGbXctDt1f8sbVmQlW7P/bgy0CBwi",
-	"AJA6rQxRrW6R7UIFd3VRhqHGQI317a/9fEe26M0R8YGLPOoeDDI2wiD5ag/ih5TT3MbarwvF0uY5FwrS",
-	"JS8mthi8uUOxuCko6NY56x5U/yqX8r/1tbSyQ3/UzRQM5N//cqpPJlLrzRmudryXPlOQ022CdeAV9a8Y",
-	"4GPe2G1glrMMb7EO7tXdx7nrvRHAt6/eGsGP28EcUqWYTkjO6ZjnXC8TYkjc/MtFKmfmNBP2bs6Ealzc",
-	"8OKWQSXBrdGaBlEdGzQORuIFv395QXjWJY/onGuaYz0FzHswdzl4XtSM5nlzpFP6F3mtxs0aB4eHrQXx",
-	"9n75MEgGh0cf/2K/NX8ftUDzvvVGzLBijDuj1sZ5uiXGcxDL11pq5uDIIZOsPDIp5HsmqrB1tN1uBzD9",
-	"8Za27gbi75bRiEF+/a3ybO1EI5ZjQxIKwvfMlSQkIFn6eiDRxJjdbNwrNZUKwN8LyNytgR9nFVkVI3mk",
-	"oGcWS/aTYps22H36Rqw4vPPQ0nAzMbDUAkZ+HvD2R1PKyUtrMlwNjdq2hF+tcN8uQNV3bQl1SNeRqnkh",
-	"LdF11FNl23yaOT6gxd/fIB+UZ2qY4rcPpdslhq5W1ilWuClCXIqOc5YNt7Nv2gk9tm9Vds7NwWVPLFKn",
-	"rSDuS0IF2Wa2JNSqRpxnQ8XSgum28LrvzddoH4RcHni4KjwM6L8M66egh4BoKTcEC+6y9Ir9WrIolLeN",
-	"pLUlk9COiBXstRnDNWI7uLTkBRVagfRstEOuCZ0B2rhWJGM5v2EFZ6pLnku4C7DRei7gg35/99zybfRv",
-	"u/Ve/W6pifUcirUUjDQFl1oNq7BoVYtoF1SiqkWARcwzS1litIKFdoWyUhiSsqCKOBpvDancfb9tcazt",
-	"ClFtEXZm2nNL6g9HFYa2S2SZO6JILrH6NgA4GzcvQd4v/I7YnBaPhGuj+TJa4eEB6bXWK+sIicWcLT5V",
-	"swDehtDiyBbbrcTczXmpiZxM7nA//W0ZcKMbPTyZHB9lveP+8fFB+iA7OjyhgwmjtJceHtKs12/kt5o3",
-	"NlYtCcKK40kGQMi6WFq8CiyYpEs1OgV4QdwcF8YkpCajwbt3ozMyMiqIuWZHpxiKZx5RTGSKsFwxkE1c",
-	"5S775kQiAvAZGZmFkaU27UB4CQZSTaXS9xQWR4ASbZdCSGjpjIxcPbFTszmtBdxMPytF3M4gjl6YwZq+",
-	"c2X+SQE7eWI+lqJgNDOHdrv6YR5g3q0BwFbDjDqJq71foazbvs1DOfyNPVvnJnZcV0R9B9vhBoNYAeXI",
-	"1tAzV0QXnGUY5euL/drwx+qEeQzMDfQ+uOV9tfXd0f/Uu8PxpEY4cYvhByj9nooVYDhsKbJwCynWvBUr",
-	"iwnsUE50xXtgs2rD2N90sTojxaodvLs2aWbrmOd+75bmPieie0JIXNEGd+fgsnzS3XMH0TTN2+wPk+Hr",
-	"tLsagWpjLZAb2mJ3SDJYPYYaGQ7KgVq5zeedG+aKFd+qk05GGaOZbczRno2jLxiCW9iiqMjKqViSmQXK",
-	"iIV/0HiYRlyeX53dFZb2M3P4/tUzezZZRkYH/d5oi0Ib5v3tYdftqO6OfP44snnF5jld7lgM/sk7mup8",
-	"Cde49fVFrOYTHZPizoHyphxqu3BF3AG3klzOWXCjIAktqLIAW0KTJdOJIao5VYplRN6gjSm8JHq7KRg7",
-	"xOEDnUan5AQe80RtPLooWcwEhrpR9GpRLCFjELZ44dcH4to9AukCdw/1MfskSOfmLItGiP/fzMUZajQ7",
-	"XqE1LJFIMHMrbUnts/d2QPswW5rTudGopchUvAL01IUFWNe3U6lReR4zCJC3irWh0zNCAV9rfR3j46N6",
-	"6aSj3sGxLYj9ydSzZqE8z3bsiAlgd53K/hHnjg50Kh4uCYBTGHNrpu7KKWH+qhGbfYm9puwWS2cNTfdo",
-	"t//lQz85/riHeVwH7sMg8uE/o/e9YmlZcL18DQO1tR1oEeUagpy/vCDXbGkxLM1HZYPMX754jRW18bsZ",
-	"vWaeJzngMNeyH4dRiDsfP0KA/0S2gWQgMl/OsivQOIFtUcwTIz/JsoCPZEzTayYyouhSkcVUAjak+TAD",
-	"Op2V6fQMATdn8obBeb0UkEVJxkwvGFqFeGFDnSswzoRcMzZXthacvHbRFDkjkP2O/BGBo5ayJBQvWiNh",
-	"XYqFjdB0s+BGKbkU//Ef5NzpqfiL+XY0Gl2KtCxysqfIfz48/+bCLGiF7Lb3DbnsnJd6Kgv+Hk71KXkI",
-	"S0r+89snP112zBP3LqqKL3vfsuUpmakrTK68Ry4vLwWBpx5JoZnQe2+Wc3ZK6BzLM3Ep7v9dSXGP7GXk",
-	"3gfzMCGXmMp22TklHy47WGXK/HEJbqbLzsfEPsLsI1CYCp8Ii0IOzKOuSTT72hfAyYMvIAL9Zce06ZwL",
-	"+MvF81dhA0Jq+wpmdtpXgoRl/DXde/AAf7N5p/i1zTe97Hy8Zxf+UlQahWFOo0Gvb7PNwpD3Lnlt6MlI",
-	"OaMg82/kQgGQLq3+ZuG4LoVTprmgeWI03AwMd5C6ibXQXUV6v933P7iPH/9sJMM/DXq+qjaOUhGqiJJS",
-	"EKouRS0unyvsCyxcNvqnS14UJJMY0E815EmcBifX9+y7c7QKvFGZP36zwaG/kRmjQpl/4Qj9Zrv77VL8",
-	"tre3V/u/ecuLvuS3qiT4PYWZLFzZFLHfYJEA5BZL9dPC/LNgmHnwG8G2bKByrS2whc4pz5IqWzrSvt9O",
-	"OMmuwSnLW1o7a+Zec0AGGVVp3CM8/2XduIytGGEXw6Zbu/YqXtg/g/59mjes8g2Mf8mUfdHCl5LffFFP",
-	"wJoqyhwc2Ci71Nb5DF8qCzZyXHIZLnmteR/tDeMCh7PhsE4spGKJ6oiRC0EmbGvIh4rXJ5hCEJp5Zcwa",
-	"+1Y0styx49+IxBO1oP6bsIcYPdSbaJm/basaMUax14YbUJLiORPaI8RCGB169mHil810ZcN7bISdJZKR",
-	"xzEY+TlUAfNtJyTWrz0It+z2Upw3ch4t+SBBKfKFUUMhpQqvwgQvMuYTO6HG+ZcwOi0LC7Dr9T7ka8BF",
-	"qcguBXKOOu4uXN1TYGMzhhSlJVFTuUB6sNUKGj8z1iXnvsgpDH3sSu1wZRZBFzQ1t+2lqA+HusqPtuy8",
-	"LaPuZ+A5Hp0w0xVatM2XT4xij9xyZIOVQrEjpUVh1CYqyKhxA8PjSyOozOg1gD+NcdiQhGo1fGjM3lBd",
-	"cg7Z/PRSGCliT5aw9KPDd+9GmO6XS6WJtVByKRKw4VaWAl/y17Ec+PaaLRFTAAxWFKWVnF+z00thPl4x",
-	"HYBe4roZJUhjlqv5kNhNDWeI2ivLTolRs0Zd8i1bYpzKNZtrePVKygwMAH4glyJM467q1VYlirGjePm6",
-	"kdl+VwkVSFVI0yop56dkxhpFcCHo1XzJNSlFhtrbpYChSMG6cPeOEjJ6+f0bK80+fvLsyZsnI5iFqpGC",
-	"rTS7ND95UQ5kGbgfz0VQgpXCCZzRnKDAbUnQcEm7/7biMVDwxesX5GDQf0CuOOQw6aqUEPliVElGI3Lx",
-	"/FVC8Bvz519f/vQlUrNhhIZqoKQxahZd8tpoYwlh76zFwhwsWSpI+FNsTqEGiLINsAzsyzmj5rYGzHXc",
-	"S7stuIt2inAKgq2boSOVCkSft6vzhr2DA/RQZnBACltymQvy/Zune8eJX5E++Y4/PAPAxWYZMms2Mj0a",
-	"2Xo5Z3iAsbBSl3wHJZt98n3IBDLJUPgS1GhiM/ukWWVB9IKnmOpia5FeChhUY87sHRLynMl5zsgX6P9I",
-	"KsSfnI5ZPvqSzEqlgX0FHMu0DiUWDZXCsGRuzrsZHStUgllOloHJ4lJwccMVNwpG9RTODH2XlnQ8ppZN",
-	"X2fvdJecW8nQLBhIl3a+p4RfCdwfqazjxxz6TIp7Ghi5269HBcuY0JzmSNH1m8i0u6BC1+6o1L9CxrlM",
-	"r/HmEGmxnJvr6eXF8y+75LU9glSRUfXCKLQTQHsQVPuQKnZ0cEYW7FKkVJjts0IzIJ9cmT3FZJv68DzH",
-	"g6sxARnXsXrUxViu2Km1P2ColCsImZBcXgGSNr4DioDZj9qVgUsqiyWRIl9Wch/2CDcJExrPybzgRsSu",
-	"Qn6EzMzOVeY1sw9J8Lqd65ihUDVemgsMeaQUdiZNQd+Lgsgyq7UdmmtihKZl+AlBx8ydkg1lqcOscOze",
-	"SxaQGFAJXN1LYQtqK8tCpWCRi86cGiPRUnfhylJbtboalkoqyGXr+ROEGikAnI7m1jjFKmtw9foxrSyE",
-	"FxPDGwuAkN2d52j6GVfIn+EDhh44uYALMqdXTCUu/gNb+8IGr6lTI0ub8/6lUet4zmxqjWV4hglUVuIR",
-	"EoA+Bf7iyR1/Szx5Xtqp+GLIZlltYIIbM16jIoMIMRg8nKBR3ACAmTXmZjUfGNyQ5kacAogQg0bOyOjd",
-	"HrQGIgkWDIEiUIaN5LA0GICbM8twUIMBaOku6n8Qr/Yb/BAqe6g0TKk2wiXaCOzFy4CI5EIQOp/fwyBF",
-	"bpY7LHZSGTmwJXOYTUsQj4vIIdhGCM+Aq4MR/khkFq4m8YmvYMxJyBiuX9dGda8kTmCufvMYc24oVgQ1",
-	"ozGtgp/aumJKXY/YSxyDdnIltuAKbbkmABKCikq4ZWY57KJds6VKyKRg7D2rTFAOvp8ldoS2aV+4a3V4",
-	"SX1sREsZG9+lsBA9DnvRnzM6n1dBAKXIEvL3EtA+ru0U/M3K3nGlz4iSKPUYSgqqnhmCMeSC7gN/Jl+G",
-	"o0PakhPiqeiLGtV8SYKdSOpLWluEFvsDtbc/JWCcSoDfmPU2nzDI2izg1HT4m7dLV19BGz51obLb/obJ",
-	"1lTBGhVOoGv9OmwuzGk2cgRGdFsQs8RrBfcU4YjNgEn2lYHLvgA6w8bR2zb86avqPzdOYOIOzcXT149U",
-	"Ql69eq4SK/KZkwW2oATsm8GMmv96wnI7pcii4BqNworlRsT9AqQmGBZSfSpnOCAprDyEyiU0aSgzz8G0",
-	"C6VZgLGcYtyJEaxKpeXMm9Itkb2dSlu4ttLhnMQKwqQ7hOZG8WMl6IL1dGXvvNH9mz4weDMTo0NlZlxV",
-	"+VFD/PZWcSdN4bGztsFcXl0KG/ECCnRKBSkYLIwRE2QCBwtvN7gjKZYZRYg0fNPOFw+3tTSicFjJDqDL",
-	"JjUtqFKtLsUXo8PePgoGo8Neb/TlijJsVrxLXsvmbPEKgyqo6BqCJJ6FHTjqHwLDeCCqjgluNENaU0kN",
-	"bVIC4jYqpT4UCa7GIC7asY0ZvWb4GFTJsn6+gFHdA4s9FuXrVsZUmqZMKXPf4e3GtSueVdfePfg58jQP",
-	"aQE3DvK4cBU8C0PBUIW0NSkVzUEsC43qVoT86u9KihH54tXTR+Tk4PDBl84qoRChYZTKzNzdj8FUYwQP",
-	"/CZBnUIWhoSMHKcpz+GOHx30ekCTS1kCBtWlMAow2AsOeidYTfNgMLAmr6AWpSeLBcvzvYksZtaA49n6",
-	"hAd2B0MVNU3YygNmfOQ3B372m98cKNueWPgjSTK5wpvhApvRHLse4tL8Rg56PWsCAzKyy2/2HtRG8BX4",
-	"2w+IaFjqyXH7q0hoqNZZ6UJmS6hub3SKyItQLLg62EYfFld66m11UCF+OOHWbNx424hc1OpdAfzIij5q",
-	"hNozMrLNmHMN5mVrhCyReNiW3Rg9trUx2Iuh0ZqrdvyrboGtFrmcs8igrTW1aO9jxpXi4qo5XDz53Aja",
-	"VX/22da23L6utGWbcLZdmJfbHFkAqhFwNc9Q/GJfyUo3RLy2jb272MWgfzQty8KaQbkTf5qhGEZnAllK",
-	"WCNTo2kQQqqGITgHJZPAIfyk2z86wBBZo0SErrT+qNEgCjPNFq1IKSdkRPfek97eCemSIdkbJWRgRrc/",
-	"QP994zTNebMhKyH5sVT5Zc2BWAmp0YCXnNz05IScmBH0j51sZO2BIHU02sw5KgPhiEblnJ/evz+nyz//",
-	"8x//bfi7uPbXoPMpNMc2iw9thumo71khE3NfYwK9HZdTPpwtDtNWpUTTk2cJqpwbPYRlQ/fgSj/ewAcs",
-	"kwuSuqQ+q2jAOIYzrqBUfv3IV1ZF0xpQcXBp4vSpusbxNlmrVzPrtKynCfm1NNeWLMiU0SzUSINzmhDf",
-	"FBwuiKwmhZFvWg+RY5KRrmHwXu20Ge5AWjgY/8oWzLFlZsEcAjvfxhPvdPhwpPhdeA1VNkZQdK7oDUNx",
-	"G9tqWKztGlaNelO9XfFVK4pbQVrqKRMaZmrZYB/IyUpNAZ/jitgVN18X7EaCv9Pq0tnQI3NVzWiL5gVf",
-	"+/ndwJ3FFd4x4EXkylU7vmZL26bSNGdbtWqOiswzd2rApWtmfgaPWRe4deTJnMG1TDHkHFvdt61GxMJM",
-	"4vDs+ZnPC3lD86FgLAvf9rJqBQholAl4nNl7zlcosPOjMzbEx6t2IKqkkHOpIH3ED8O15OnJzAFUZnz3",
-	"AGfgVhlpHY8fRopNazXVGhM1io71oWN+4Wrj4Fwy6np4mLCWgzcTWGVvGB+bfTp8v3rHNuI0xK1H4I2U",
-	"+D6zyV1bv+8C7OzrN2yLd6c08+9jCO2SuQnYO2i4zfYE6JpohAkMU1s1ANpEuPpAXm3Lj8ZrG2NpWdYU",
-	"LNT+VdtYzqhi8WagdzAwo2cdHrV0ZU+KYxxmqcDGWzClqbm3iOLCsMgFhaQzc4Vi0ER4Qg1D22byFaMA",
-	"NX67BTNP+qgIdx63erV63KV0Bfeky+pD+0nYCwbhtW2JA+itkyS80ugF60W6Q2rrVazdadukL4XC7XZ7",
-	"h5/7Avtzq+JRA9saN9qhbTuAOwSZFEII3jPLcgQLzoXmOduiRTzTYINEtkWUhLg6XFvPJdjaxtBJaY4p",
-	"RYDGcHROcmF6KrPVq+DQMysjyUPKO1oA8AUj0p+b50eVMXsWY142uAVyh6DhE9swekF8TAvNjYK4rJBK",
-	"HEPDGwbWESIyjMwJ7qCiFNZMVxaKrXJfiKQJ++TKWSS9PdLBo1i+IwsnfoPEIeBM4sDOSClA8uPOa2EJ",
-	"G96EqUL8RtWhAz0NQ2NQzV3K0rWGCkzA9PDiQTKvLxheG2bB7CFAzoF4u2f+brMyuR29luAYsdkItT7G",
-	"pQpGS1ew4rE/l88AYjUT2Rl2CIkQ3hzm5QIt5dBI9EN3Aamqh9rdAWhdYunuHfgicIqdkYzlTIf6nL8N",
-	"CjaTmjU21oXugKhSAFOHGK15IVOf+4ZFHJyWUXNvhBw0tvjIy7hb+9OQMfpgGcsb642hpynWmh2HX3ez",
-	"Li5j1t4QhsZXSwonYGclmAhqa1IYkQvlJUIFW6wy9yAqsDkQNG8EgplG8HWu1VlFxg3CD5oGG0694aAx",
-	"rjDmFTUa15wXREsxVOUcosrCRijJqVErzApE6yrbe/WqFKtXjBGt6+PxQeCaz2oS+BnuKKR/G3qutSUh",
-	"EXEIkFPB0Kwt1F4YKOKOmTuWFrLdWQ6bClDl9RpWddPrB91dVXDW3TMuuwiLqp/ZfFKsBVyJworRPGzP",
-	"2299XQBsdGYr/4ObSchFmLsUQvoumT4zL9dEE7S8D5HzQF/9njuIYIo2p9aH//hAJMv+zsKsZg36CpTi",
-	"Q4XBCP6mDWwcz0EC7q7Q6o5iWzgmsDMa9gO2AhzUvlMBc6bUGVHz3JwXLIIRsSbMWMZpZbrrH7rXR+sj",
-	"uEct6qgNoDJtDQaVZgXTg7grTD+rhWWdmV8IdWkcq7caRLcMhRzCjVI17mxaYF63xii7XnMKVoexiz6Y",
-	"0DLXZ2gvawe494K8l7BC+cBPyKKXe+OfDQnjVvw7w4gvRFewHlmeTp2NusZGzO4xWuTLeg+1evG1k2s4",
-	"FAgMioIYNzJfFzxjI4g3rSgGBG139y3Nqbb+mXpP9QhNLCJiFg/AblWpAKfKfj+hPD8j6VQa5jFyP47g",
-	"VmE0Wz3s1uSU8cmEFarecSWcIjC8c7bM3KZgEI6vkbigy4DB2ABb7onaXklDLYfukqv6a4i7QlZiso80",
-	"1pDSYc1vEKzoTRG2PjKYg+uTcMV7g1Ay55uopBMUX0HqA8fZGRnlXEBcl7UXQVBgMDUbOIP1HZaearzh",
-	"ozkUIX2RDBqYR5zoG8jqICAsuBZeQOCIuy8QEaSuZCi7dfVJ+3vFFgI0zA8Fpiyz6CLmjveNVCsRrgGE",
-	"fZQrQlQBVitLKzURqkpftUAmZledNbVw4UM28eAMwAuVnFXsRLNC0Nw0fAiGMtOuYwuR8aEXyjks6cTL",
-	"ZFaEPETLkbQ6ClwDXPNw41ebs3W0Rq+YLpZ7EIY7stYjtxJqWmoNuHdyIYKOvPrNFbmSpnnzwNrOrDXT",
-	"xp8NS0FvKPdqCbb7SWOVpTby5dDaBsPRsiB+GBqHmOIFBDiZfri4OnXSr3cpW8XPj6AeYLxqydSS5IwW",
-	"ouIEUNg8NWypc/rBlvHonM9pOmVk0O1ZmJMKK2WxWHQp/NyVxdV9+666/+zi0ZPnr5/smXc+Jh3NNRaf",
-	"QDQVSDmAFLJ+t4dPyDkTdM47p539bq9rk+mmkPB2f8porqfvzecrRLXz9umLrHPa+cb+nnQKpubSDMA8",
-	"NOj1AKcJL2LIsGzcwuY7TBDelD6MXfx/7H0Pc9u4kudXQalqK5NdWpYUO5nI9eqe7SQT32QmXtuzub3x",
-	"1AgiIQvPFKBHQFb0Uqm6z3If7T7JFbobICmRluRYTjzR1qudWBJJAGz0P3T/ftgMV8EL0gQcfdh57k7/",
-	"a4fK8XZOajGV6Oe79MuTBG++h4OuuiJMbveIJ3SZW7r9VS45of37OsuoBdq3Fja6v/8BmLkjngFqn2cK",
-	"wiiIp/IGsAT4lWl0f2+ci+xGxtAJTtVq7gbuhrsjYTMZm8J7mlsqxU4zqLsVE/MEKmIZ9tm69Su/01/o",
-	"XkvfqbvLLjDVld/mfC/lwou7cCE2PuWrvr69Vnv5Jb+VTxvwur3l1/2q7Rs9QYLDu8pJkIyfhPUrtkwg",
-	"GlS3E94r/DNU7DRQYGjTN/1erNzd78dCHZ6efOnunmssrpIH6SxxDD7zX2lD/yTmau5X282QwvpX7Wa+",
-	"gJZpNI2+4RFLmv45ERNMy2Zaj0JNtDe+kJkkI43lOgub/wwf/bX0eczVo3v/7qpnK+kR78PcKjPHHDBz",
-	"LL8OtUhmNbEplHXVys77GwrzD09PQD48NQhkGaBxRPoqch/cY60as/qgeGwAiZMIxTs0FI0I9GAEfUj8",
-	"SuSF8wNB0FvqUvVSOZK2FzGeGg3J4ogcrFIFeddFKcjSlQmqVsSEoGI8NOtQoZ33nxHbqizV76Sxh35p",
-	"AOCVisuBDHCeXSedUS+Ij0LCoTL9PTF53rW4bGWYgmuxDGb3RRs0c6PbgPN9D7bVbUyH2qMDwH4qIMC1",
-	"Oz8C4kP4uwK7oHJK7i3yFAxu1SPxJZeeSrmHAISxyLpWLfP58u563Jflv3znJAJYBDemeVACABenQvuQ",
-	"vLqAniRl65vct8oLSs69BNAvtKk9E6TW1wVdF7bsHRwcVIZQml2rDI9mVPwOueQixH6l+sCbLaiPR7YF",
-	"3CxW2gMw3e0e2Owe8FL/xIQlL28A/OjLNsDuJyfmn2v9/J+EF++1pZuuy8HYH0B660JKnxYPReqePWYr",
-	"w5uSYRfg5DWs9yC5d5S/U/dJ4/Mf1YK/a4pw6JWmAJsUKC3sK4Mm8ZAS+aH0oOz85sglKGmUeBQ8Hi5a",
-	"kXyX5ejsX7zdokdpf/IFuNUIQf7U/3S7ix9oFxNorBfQb2NHQ+dd7e4F2EZAJ1sodIf4FhIhOkKICn8a",
-	"AdQSHolt0eE7giducC+4B9Q5Yhe+Q3cr9Q/gf4HkULJMQsF/aocF0UdRKMs9YbMDlXu0skcGj9r95P7z",
-	"2b2ozPYFwhSvt0nciPwOiRrObFUDUc6VVFG9IlTVQAWU7yEvFlf5IpMD972zhgicK0Z4dI3MC4t75m2Y",
-	"zYb3zH9OxERUbZoPoQ7KDznMXqt84z/SLbWCrL/RWV8miVB32oR7rZfLLzjWapDK2H61XXvOZ3lDAHVf",
-	"+Lecyhthluxb2LDV+xGqws0mNyPUbsDos4mCKsp8g1IZNrQXv4U6MSRFKkw1lIZFRU5V8kURi9gLfwkW",
-	"zO1zj7g5XwnpOSoMFsUneccsT31bcW+o0yScoEMWGBD3855uLPnWgwEAhwRI/jKkVLFkXyYekYcQWALY",
-	"YsUr2SX0CoRdPCxhXSAQh1NkRtyIjKfYfw/N4cD2miUi65JjzouV/+LjWMLg/XdU8R9h+VXMJ0bAOvZ1",
-	"MrtUnsJD2iY75lkGFUvQ8QU1b9dCjPFtzfSEGcDtM3yW1wDAojTZhQ64fD1Paeqngm3sUAYewyWwQJcK",
-	"agUTDYU30IcsYiyasZ6zVmK5LFZhwiqdFFU6VFRplR8GYQtoJm+8C8SQMd+vofuRYUZkN1jU29f6OsJH",
-	"WE34KAStjXgGMhVY7+LFOeZpmpfbOil61go1GCgu2DaPE+pLW4LTCu3wiN5HklWZ23dvtDjbBmKMC2OP",
-	"dDK7N9Pzq5jCo1D15yjmNpuIzxs0efDQOj+RTJ7fvKGmJmJyUKgxh80HG2Nr/O7J+O21VxjThdbveHYl",
-	"8IL9VSYfClx/EYnkF7Ox+Gqm9rjKPfxS8+p1+WbM7G9Qw7ffauXn4qCsCEwCn10wtXU8xSCyka/tsvoK",
-	"wO2b7Ayru8AbRoAzjw/Z67RaCN1J1s6DbkHVs8c8CUb3sExGhL0OaIgQVsGZqWChnPMA3xE6Sm7nC+0i",
-	"QDxADKhpirDHBo436Fj0Uv2qyy2oeZ058htxEyy5R4zy+Kfgf4wnZihMF9eUxu/xPd3jJupqIoxBxA6Y",
-	"Qw+ud4PxYXfoCs5RB5xyj0InHkGpR+TES8PgbUiNuCvToaZGKRNqtOOc28krvb53nqS9VN61sUakgxwr",
-	"zl0a+gEAkxMgnLAQ1d0EEN1BAaNxggIKkIku4wVL6jRw3i8I4K/YSqYH8B5G7IeF9sSnOA5oTe/PAk8V",
-	"Dtq5HyPhBbW4/6pMIDpSOM4NW78zkIojbuPhQxvChUdXmMKiYCYy2Vq7rbVb1dr5aKTsUd3d3G3Uzs2H",
-	"kx72HruwAGkWUJRzxfEEMZsyMU49QkIskPQIEDmdLgSM1r4ohtbBRS9gB10qpx9dnGfY7+eWq4RnCSO2",
-	"EPPHD8UKZUNf+87BZqxHT7H/RNou69HnOwXABGlY76bNo154LmKeeuv8Ouns77df4iioXcAZhB4iPfo7",
-	"ygQBH5vljyE6tHw0Ln0LIZ7Hh3TLASkyqvAeyBvBRlJNLKDvDsCUIm17NWp0EW8aHI5KJ4D90MOYUiS9",
-	"pwjbDT8mh0DZjCcyBhA6JniWShcKauyVyETsPBZsM0PaDqWpbfWHXn6x1Kr3tMpk4PBRpa59CkWvGgjg",
-	"Vv3xhV/3Na459y+YDqU2YtZoDb6KMau1Y+iFgjhszVi9GfvrW6WzAOJaCF7KaaMvNlG70GK56YAsINAW",
-	"ArLgtd89IjsPpgjAfHGNpGmy94QAFGCynWGD6IjoSkyZ8SDHP2NXmmm1TGuardr81gOBrQbdalCvQanX",
-	"0u/cNTQmwO3eVkOKp8aJ4AnWzgPDNzhs/nSmyd5QIXsmjM1kbHMNVl18gA9d0DBVlduecnbFE1R3Z6IQ",
-	"diql6o5xyoHpeY07HsMlFbXnvpIhkPRLw3ifqA2rHk4n6qufBx/rRFQ92SMc53m1cn3+SIiM1wxCTxXQ",
-	"8VWW4L98uXYF/sVCv/oKKxEImVddjSIzc00XADY2TOH/e4mFhB8xlVYuxo3IkolYuzdg7vHUPFECCNAZ",
-	"HVktknO32zudVs2IBpkelYZT4nBurNISMXDxc3EogXdCgitRM6LnNSOCZPC6Q3pMlXuwy5fXjaO23FYt",
-	"bbZqqe/NgzdjZyWwnTuWi+Nddz/Bfz/XWrwPvrx6KJ03Pos8zqqnxrAiTdGjjwjyy4OGGN9YxkP7PKDP",
-	"gBokBb1QNAuS19i0aL8CDIvaWjz3k61Ub66qRwC4Db3p+5HqdcMzEIP5stPSltjlxsgrdYdIuXjrulD5",
-	"0PhjJ2k9hRMkEQlrqfokcfEwCG6Tb5p1or9g8D6RB+S9pM9rOYM4hLy+++FCQ5z2X3AT/8Uiwb1OZ5WL",
-	"qZgIFcbXKo6XN0E3ASoWVYStqqeCdqqxs7sARLchnfLGk4IoITzNnjfGwBenx0IZT7c8FKpccIim3Uyl",
-	"jYce6hNIeqESGNGhSCEtKqJjN68v1kNWfHRO9BH1iYKr7kKGgzI6sNVp0lxTTR0jqc5WR22Prb83pQZ7",
-	"M2g1X/ZzfyqNdtaGHKUkQTI1JTxiG4UiBSpdGoKn+y46Upm8GtqQFFruUZGeuC9VFjJimJySCuYQMSvj",
-	"a2HZ3ot2e6vJtt7Wd6qYaNuuGQyuoJFCDmJDWukU8ZyxKJGAWHOKWWwUELl7hbRm9VjJvoMJtxH7gDS1",
-	"2ezPbKL+Bnziixzt3SJWrxnqqcEq0IB2WaCvCoDPCJA64teiyXAO2AFdbFtY0JEVZ6M0/+Nw52VAO+dD",
-	"PfUlmjSKRGOCCKZTVMiViDW4GOulpf/4Av2N77TRbWRiQPt45ePSwrI8sJLOn3yacnVrxUlBKqBCy8ku",
-	"vZetIt+6pJvV/KceD78ghndX/wV9v/sp/+PzrttIs/VNQGEXLbEDr4Ank9Qagfwbz7c+1FMoXseaQWkL",
-	"HX1O70EqwBT1/nsshgF0itJxVd4D6bkOfBK9QGgaXSqAZKcWZ2NlmmIADwzmEZuo1N2wAMVN8NTzeNyV",
-	"ZeduKUv6/q6qdWVNmj/tML/h19Oodb5vkXaH2BS2CnSrQDdcwO624wOoz0zfiE0q0MMyKd0Tw2bCNNmv",
-	"yCzE+56ajvD2gyKEbtWM4MCxE8d53k12CGN2Xu2qRyg4yTnV9g1ok60SuS8l8qi2NXAobnhje6afTe7s",
-	"CyAm6/P4Om+zCbSRRLQe7CWEvG5Ea2xcf8l252537tffuV4a72nrJjKD0oZZfWXOUI88tVBUYLnOcqLq",
-	"VPDEMKubDM41Fwm6R032q7YMelQhqvA1+pEHWO5iwy52IdxIC6OHnqhT92BEUsJHY9es50GhFjRgMjJj",
-	"HosmOyww+CGXi9WMp6n7uTkosevA9chyN9MTuDHQUQGmBR+JS4WlRVBV66kHCQUsCrkykRp4LDA7UV7O",
-	"TXE8ZgOpEkPjMUBaWAk3ofX1b+NluS1gKG+yXyQAj7FpJq1gvf/oAUf4v3WOeghhDRmtcqVhkcy8U5P5",
-	"ghdcCxD9fIXyR0gnFlKTvb/3ysPI+I2seTq+2rrHP3u2wuP9a1985t/19TAZxHVVlmNZ99zO/v7ig+9W",
-	"EEkjMlTFKajkp2CSvdRWy2cjatzwdCLweqfoICQNszgecslOtST8xxmoDoxaP0cNbPEvP/BXTRUH8/el",
-	"NGe4Cfzt7qKnC2PGvaMHYT/WjvNaun830P/OV/+M30h2MoOCZJxotzG2y0DO9zvzs4waN5I3uo23r94c",
-	"o01bzd6+8grwtbLZrDaT6VUJocuXeC8LnsO2km8z9anAdcnGfCYEm4wL5i68vmokvVWrVJFC61YoSEsw",
-	"TMi+JY3nLVzsLesZ915ULHpRzoQAgEdi6HR3D06JqSeYyLuA/9DX5nteAICaAkVA+DvOPpWeJj3Xk7SX",
-	"iohDm+xnIcasp8RH+yc+yoNCeBRjdH27xcOeVAwAeSoCL1r4oDdx5lM6m2enQlDbduGyAt9/jo4BptRc",
-	"43GT+wqgSZAfHLvnAM5K+IMgj7qBtFYywaWZwXQBQWMA/Hc6QVwoOLWacml7xaMpQjsxzGitEJSTQMlK",
-	"sGVWpGkB+8Ri1bCaBRgpWKL8SMo/7zCOxdh2geUIxWXH2EzwUWkQgQNRqKTr3y0gXOGAZmzIx2Oh2A+Y",
-	"WNgB4mP8HSCl9DM9NSIzT1jvtfv0XE+yWPRYhi7WUIyeRrBEIIGQoEBZiy4VcrbjeJzRipDsDD/A1ecG",
-	"fYRUGovyhyqI9d5xY3fgkTsnr3rINqiVF1nuXx+4Q1IZ6o73knwYSiPwNQjILbf3/apeKo4E6fbAOa48",
-	"Tf3a48TqIL0MiycW2uMZ0XsgOSC+feLZG3GLr1KoOp6O17i/14aNddNbo1di+Q9hIB/4Gj++mI2FWWkM",
-	"OuYQmCz/JacVOXm12f4OeAj1d0SNha2zJsNX3hDiN4zbxs6vp73lZO/7sMJ7nZcr5at/4Wp2RqvxlWk5",
-	"CCkW9V8JA4U2Z4UBz+3zx7HO6oHWz0GcvELkqUhYqq9QPsBF9Z0jTr9QP7bVoHuovMH5CUhf+kPPyXja",
-	"exphOYVhP/Ric9OLgDT9nxNhe0/xxv/QE7dO7t5AWLfjBPxSEeI1gnEMU5Fcicxd3RdcwTe9p1AlCzS+",
-	"TGlKSfMU+Lf86ZmdZ20ulKFlzs6XrWZ/ZoUp2G6gXZXWCsVGgivgQUKgS0QhIdZoXxCScmOLvKhUQpLq",
-	"q6KXW0SCkbbJekd8KHfeyMx4vQwfHIf79PyNfPkIcLk6fyUV/EaYSyVBKg5YzzlKf6aCD+hOceEmwZco",
-	"w1666VAPpEzdK6XHwxrjXTxr8yt5Jdwgfzh7c8xe7j9rPWUDnaZ6ms/erWCXDfWUunr11LsQPBN5N//5",
-	"28Odzv5zN7GQbnRGHFOLLux1RppakgiM7FIVyD/jifXQpnAOOtSpAARPAAiImB1mesr4lGA+YRz+dbhx",
-	"jlMeCw9JPgJ8tet5ZtDyYl6q8mrmI+P+dtywXibMZCT+5JYAQXlCTVVg0qss62vYlUfIr3Nr6uKtntKc",
-	"SSrLQXpsbuqaMrHhsbIchy4TajJyGgO2bSOiT2mvOmuAW7ARNcIOdLpmpfZav/ocdUGT9byPbnrgnnrT",
-	"M3WCMuKJc7qMFWP6eg53zQPD5zP3VVR1XbKDmqkXrvPzL3wUBumudqNZacJvMFaRyJAf+dp8ZPwfaXDv",
-	"PFtZAtzQqqahdX/VFttCrmWvVW6Abq0wYgQCWX3IB5XKDlFNMZSp69C9aLW68L//aO13n9W1EFt9n7PL",
-	"34fbyqAcPLW4izLdYpYTbK36VQdtUN1KLJV9vteA4cmRE6V8bFJZcQUecOPjzpXecR/vmGs53tEwSJ7u",
-	"wBKKzGeJal+RWDAvLjKT/xLlSVldntKP7RedZ9XTyu/3NeYFje+0vVMNdZA6BPAmzJCPx3OqDhMTVRPC",
-	"7Fml+Dzfuxs/H9TyONcgT0Q46+JHh8pfI202rL93cUqD3nvRblcPOdiMajXVitZ7HTU55VDfip6S8Vl4",
-	"TO73Z7l1Njy13lzKjI14do0Zf3Lq0ANEqCPMAT0BJkbMzNdlxsk/u0NR6FpxVXp7PBSVLrhRiWfq9qau",
-	"dHVY975UHGazeD8IyJy5XPLcL+JkRtcdsmRjKWLM0aAv4OzlXLw250AuC9neCT44dULstnLuja512QW6",
-	"j1UnX9ySm2jKfmKzJAreAOfeZ8TKjmel+d2e137VnDI6r1UMke/01R3BDq7FrD6J/GuJ5SsTN9B8CIeb",
-	"VuuIMPq9Jy8zZkScCVuN5fOze9KjZo38WcyWI3+4Bd2eq2w2NUPQ2MVGPZCu2tKB2kqcPNDH3AamY5wQ",
-	"RyF+1+CWyJFoMqcvgeICgfOG3FQQ3B1nglvxs5jdtRIYhAbwn0pHlwvcKYDoZQpoXuEYEy9unB+d/Oq2",
-	"3KSfyvjPa+Hu0m7/878P//vnj8fZ4L/Od19czD7859v3Vy+G8c0pH8tf0mx6wvlp/Pa3M/03NwGdBjQq",
-	"9ybAGawYVgx+JY+vhUqKI3EeIrqQFgLalPdF6jyUTCcBt5EeAvde4yD0VzF1q7xS2XP7/sqd4PUm4cmL",
-	"EuWLKkBGcpX4PdQ9fQdsEPD6nUNOWmhlJVSwuLufrsXsM+qjVFhRjVhwpXUSMa3obApw9p1cwXkYHjg1",
-	"2ZmzynltoAtR+UA0KzA7nfX2Wqm0N/YWH39C7RNg8bdFe9+QAcT3eBf5W9f3+lnM5mCAUn21G5cinUq3",
-	"0elAJIgN6S0qrOOUPwnJ31gH9HI6QJhKq4DtnA35jfCn9Rpg0o8756fMpvpqJx9Fk/VoaOGAeZyJgfx4",
-	"qeCB+TVWpsKwVFe2bf4k7HExO7M0NwwpdzwTCAcPQ54c5FMtZI8COwYixjdZy48V16mUu2i3OnvVYb1b",
-	"vDXSFvwjpi3arcL/LUlnLPefvyi0Lry3slI55vFQ7LgYNNPpMq0CP/a//Qph6TesJ0Q8yaSdNbq//7FA",
-	"bUvSx0ppyNoQMhgs2PWFfQql8ZXu9DsAv9OD4kbNL2yyC8Db1IPCJqe2FWl83wqyxvzQ29mhH/WewrkE",
-	"DJrq46/F2BLcHrcuQtUDQDo+8CelPBOXytcHNdmRE8mKdm5vLKua+pLkuDjnjQFIl55ypw6+e9qQhEXu",
-	"MQtNSTdvXYAtgMVabgpsuXyfPylb+jn7eC+ZLKembs1mOZc61upGKClULJrsw1CzKVfWU1+ZSRZqFEZ4",
-	"/CBSI4AwtDqn9U5fUVprc7yH8IjbCLLdpKMSC+pX3a3fgLULlNZuafLOSOeiSe+Dgbpb2f6NM60HZjfW",
-	"ykhjhYpnt3i/HtokE2DsnEPoPDfv8vXFlVQK6TxxcHn9/AE7e3PMnr983olYp9ludppVACM3zvkJA1ni",
-	"rEINjns8lWQ4QclgcCt6nXQEXjZLt59fLvM826scpM0P3LnKNHDvP3Nb/LJ0Rl6a3At8/goH4F/Do/6S",
-	"1rsgBqdOQutUBIjvV7bhj89php1WVh9Dji1R7CrTU7Wy+nCh565QNpPC7H5yf9XjSr/DmBKL5mXGYq60",
-	"kjFPmZPHIm8MMmSqKzv0qO3SQkn2fMzrbRoU8RGxch1c5U/CvsaBrmfVdGxFdZXs8nPdSpnF2Poxh4l/",
-	"5XMYDCj7E+ysHNDb+jJHbt0E1YVMRUWGCjbbp1TciPTzss32lpuhcC5BIlh/Bv+N2LMOVaC4rXYfG8oN",
-	"9CvvJjfubcrl4VMubt29j+Jcl9tNxro74J0TctoC0V32y5hnVorVKgCQrRk3ccT8HmZIjI2bmBkRWmmg",
-	"E7Q6bDqlpz7qagA3iRXqAWiFtyUBmy0JGAeR8tvLC9nduizrKgZ+AewO7jF04ezbDPU4b9v3DZdN9k6q",
-	"a2IoHAlKM0hnLz5WlMi8Hwt1Sm3T6+2Kk0SMxhqCADiU3hzZHY7vgc/bCw+tCGzcl3N7q7AeO2dinPKZ",
-	"WLrHCteES/7K9W7tFQb3k1Zim+O8RfG4LUvdWrPVFE8ICkld7X6Ci2+tBPhNpVJd08mm+/UTU1IqQH2M",
-	"Wsn3fOeFx/N1x2yiMsETAN31LcpdwA2JPF4K4lpEjJrCLpWajPoiM5HHBAEUEWEiNhKWQwOYGwI2MHgC",
-	"bmhVA8E2odscABfdT6UqHjOECvQmOwQoMxNBtRXOTCbmUhnLCxXTLg5HCMcbkcmBM67QaDblaSqsCfTd",
-	"YjS2s3BVXugOPOFMqKTJXmfcLNZOVPUNZdwIr54361LcquoiJtxItiUZ94Wj9HUKed07DE7Eqj5LqZSD",
-	"vPWFUPMbkNGtq7vhrMsaBie6/6wLCEB1GOnN2W7Ion/6kptHjfGkprwIqmDJQgGAE+h+6g/lM7IdBlCv",
-	"2BR7YnPmUWfvKI9rc80KVNhDKN/JqLzXWcJFV/1c2Fc4wZNghzdUILD4nAcG+V2+3fNctBJTRm9+a5+2",
-	"9QJrMh+i20ryU/Bwv8yz3i24ysvBkngGDJ4ARF48UD/wWhc5KcQ0YkbnvfYAicArs7/vpCns3o1WCuSP",
-	"ua1aoLAeW0O92ZwUr4rXvg27XZfe+kn6elYUd84A1QHKYxAL84cFYE3AFrFuB2C0RWCT7pdFMx3BzZyZ",
-	"foqpMQi86KNLhQx8zox4s97Dr7qXk1brWQzjgX+KXjGixNgPo898mXE7Y0/PSCsxY32BOE/FMNobqxy0",
-	"04e/JsS/6Er42NJt9omS/5yESnyf7gvhMaa/sWgoB/YMFc9CJVT6wRlhbIjkUsFKFfqyuQrrwGk27ifU",
-	"gmQh3odHT3WW5FG/v0aWJ6qnqguKjUmLfo+n/TJw20tFddq5kgO05YQ4WGd6Uo1Tpa5LLtADJy7n+6X+",
-	"pOnPQz6WvMXgruCbKTUr5ZfLgYmpg6rVarU7z/YaUQMzIY1uo0Wf7T9/8WMD1Cz5uyXgyNKQIkDt7Da4",
-	"GfK/62vTl6AyCEV0bsABWzQMzf+u8Xd3g0Z4Bn3uboVwqPNol4SRGm7kQS3pc7qohLfahtuhyM/fjz4t",
-	"3DCeZBkWRDVOfj3LR0a/XK+fa11Ht70B67nccm4Tzt8iH8Y2pX0ffovTlGoj7vfup/yPWzPeEFpWJqOd",
-	"p5EjZQ8yIcg3Qacd87gR6ztHZNbXyazJLkLed6ISgAidkcvuLNskHoqkeakwyb6YCmZe45WzylXGEG8x",
-	"lxFYrc8OgMpgBtu4+THndVEE7rZ/vsSdX14PkYvlXOauTLl4a0sfYIlkE0LUDbBzyDDpW3BYnHKDfrKG",
-	"4zFP55VUVkbNYf9vMDqee1KNjTeW2xo6ym20vMHkjwB5quAARdTHVdkiVu0VKT9kN5uo27ragJ+YWzxf",
-	"DeYEezo9iB62iyDCGdOKAmEoyu1NlJVpj7peITokbGcf1ZkcDQo55qH1ldC6C+iMECMjwQNR5OHmwxgY",
-	"cSBYIsZCAXNDDvcIt4I7FI9iU61E1+1oVc8tww7dDwKkZl9cTdQlgnMGzH+PvKxvRIaRqbRN9l752mn4",
-	"yEW2HomzU8JLxjNj6shgvU6r0ztgvZ9eX7DFV9VDPldEs0ckThdRgw1fbHmfqAr9ckfWU+iCKODrtVxE",
-	"515sCXRvLTLU8uDOJg/O4FczgApQSaf1EQY1X/F704edVuerTMkL7hac4/sOen7hTudOc21seDFjN4e1",
-	"tSZdEaH07PZ5ylUsaj2sEw/z4fMppHNBx0FIA0dsOhvxFOrUPRk2mhzi+PBXeONDqL7eDiSiLy01UceZ",
-	"SOAPoEatwUQ4wlGfwSTWTvDhZYcYu515tbaCu0oX2tV/+8ap55V/faFX/+2xz2+tfMW5zeSKCPg0eKzp",
-	"32i5cvlNPhiWIoo/NFEMeEZAijEfiYKD4CSTSBOY8IQWSOILtgaFGFvSAyg1dqsrJpwS2Prmmy05CYcR",
-	"TwwjRUZldC7Q5aUoFyXM3NkzR3VJCNh12vI1qErCj8b+2fyciaho0jRC6pCxyKQm2HznQrtLaBbUTudv",
-	"FHR+4ezFyR36udAlRJ76pQrrQCcpeYGi880Lz6hRre9ghvehWbda8v667YsvZaskt0pydSXpdv6VUCLj",
-	"KQv4/ferFCE7NRK3QG+9H4RKFTGvIp1s0Dk2Cgv+IlTF0U+Kh6Umlz1IctC5OyrUAsYhZM2UnjYvFYwA",
-	"7lE5gDgVHKBB3ACMsDaFCYUH5lp0rI0Egl53KaYQ2VSqBKGNfe5FaesEfiCzkfNr7aWiQ3ZszYRCv7HQ",
-	"4xT6O7Gj+jZey5+EPfer/EW6mQrnVlVuRwCw+Rj1+EOo5flXstXMW828nmYOqhMrb4gE1APq3rumzulM",
-	"amsOiYYFzyKnBR4fokwExxSGHcF3qYYkrV5gbxnoDC+eQLd68WyGssfMDPUkTTCt3BdCsUTEMoG6oxno",
-	"7ZBGUAkwWiBTTF8DPyIQhxafWaM4w1HrFynOzem292NIhH1Dem1+xbZ6bavXVoQhhvC03NjWn5EnBlxY",
-	"V2IDWk3ydGdZJvNiMQQmBsRsVgys8+wBxOlOkCA/6dsvMEHJYp1ORopOzziz2iIUDh03k7+C0b2dasR+",
-	"9ECPFUnSiiyAP7xeJVuaM8s22WHJS1Y6EYaZIcei8EullciTEkSS1zMY9gJYrRG2VpVKnlLK7q7JgW1e",
-	"4D4Vdf4+trp6q6vv5IOC+vQ6596Ucx5E71IgDAJ+S0EDIBRSkA6l3lwmkDW90kSmjb1wFIAzw2cmYgMB",
-	"qGRxOklEcoDA3r7XnM/AtR5wmYqkyQ7pXwB9OOIzatfui0sFaQRQqD5oRypmH8G7KyQ820ITDuRoIVdg",
-	"+cw02TmfVQD5zlctAG2oyjFq6P4G+MndvJ+YyK8A5HenKvK4kNww7mspZCWJ5DHe7Tws/Noa+j1xtn0Q",
-	"/aHW1yevVtF2cxddyJEwlo/Gd7j23EOxbhItJF+f44JcPnSNQz6KU5Ln2m5GL++B7ctFRtuCzPuqz95W",
-	"H9R48rA5qAExl0Kk6XXCW2SeLiidsrmgNMZiAULBPlD6dDW0r8pWxvzxH+hejxrDa346y+G8aAm33tJm",
-	"WyfL+f415P8OXhM9ZBeeWe81HWPFpXNQ8IpA5j8FWgMgKZcGqiAhoNVZIrImew1hqh6NU+Hix3DcIj3G",
-	"K90ud+ShcNqn3ZxzJcQT36eXe0oSupKL10rj1w2cpWDHolCF7Vwnaclp8lg97gP4/xBEYK12ldfjvqna",
-	"/5t3H+DFfDW/4XbVcBFeYPFYKi953zoPj855+DpugJOYdRTeKpZ+9xP+ox4AFxhjIZMGwVAmRtJC5JWJ",
-	"WMgb9y/AU5EKA0AoIp86PQgaTE9dAHfhozGEzXWqCzBx0Yvm5lokbIAphsXT1jDoulOD8oB7sbnpeQBe",
-	"Sg56/mQqn39iiifLmD5pst6YS9Vstdo5TxSGreFqLP5EVPmpiFgv5iPbbO3v9ZhFFT/0B8yFn0KryxSM",
-	"VZqyK5/SK/BnA7t/JbI+Zq6q+fL/gdBQnqqX/sSb+am4D2iMVYS9D+M6FfJhxdt9HKUrpcWWps9uSYp9",
-	"H27YIwpmfKoLXw+etaIKWkWl3TvmBZruuZa3W9Tkbig6qVWYR4UKbWjy4eqaDieGegoZWlCnMkRvTUYI",
-	"BACOTOmmZeHVaRjIg+ZGbvNywtpsg5/NBj8L1U/r7KFV46D72Uq+qsKsQAZ5a14hv9GjTigccXUd5rI8",
-	"m5Cv33ZPbX5P5atdiNQsvxaKSXVvLaa3cY33dTLz3ucAWihN8DzZNNNWAM8p+XTPIv+vvYj9cvFyrxWx",
-	"o8OTTsT+5/n7X1kqAbCo5PdmfIo3Biz+OR8YExZqxo7P/8sfp4/4eCzV1cGl4paNtLFsj/0kj5qsd4z7",
-	"YcdFRT2WaGHUE8tGQOQdsf7EwiE8x8eV7+Z7BcEGKotHKs7Z9WBNKR4LubV3X2Jpk7lU0rJUXgtAQIr1",
-	"SERMDlwU4Z4OpZ5jPjGIXDzSmcBu0mehm7TJDj2uMCRDiDIS9E7XD9WnSqaZe6qxOps7OAJKD5G4D1mv",
-	"iO3ys5j1uvm7kyY/O6L2rPO3hzud/edNdghNARySQjt6YrHUrLf/8WPPLUkSsjDdvNwAhpKE4V+qkDTC",
-	"BE5x/NDUS5Lr+4wrD8FQtPrOlQ7DLWyEiNhLSkLkHmOgftbIK+VuqEQ3PxQb6RvhUbUIZpOOzgZ0KBgx",
-	"Xii4w99DNQQuk0gHEXadXSqqzY11lonYhg426PI9oGkH4kCfXsOs2VCnuKOwBA5Fjod3Y7VmKc+uRJMd",
-	"69HYhWk9M+Sd/ec93+eB9GEAo+Wuqsp6nbglvdU8VcTTBRE58KJB5sUJtBNk4DVurh4XrlQd6yshFrnU",
-	"PkD8WlKAWHt44FUQjNdAqF8cIXujs3COauoGTE7H6jbyWCeihvMNCyD1gLnX4qS1hIOGurIbBMUnJxCL",
-	"kTrCcWdARz5n8cRYPRJZ3dhH0tkZOGSpCMMHPDUiRNZ9rVPBlQ+t6/Ke/7777+uS9kSN0SS1cswzu+t+",
-	"vZNwy+9QIO1E4MFTpeHhMhV10QOaiUW1deD1Femve+0rbz/cHMnyFK0DKvRtd/mWCffK26WSz7+qy1l7",
-	"tLu8yrzM3/RGps5sOUNuMxlbZvWVcJrz/qidQkXzMkP53069Sw9wgsS8mQlIO4X06c6LFzWqu3hRSX2P",
-	"+Md3QIzY6LY7P1Zo208VIVlmZwUAccxvj7lM6gyHh2FfA0j75BU+vJLc38nFyrfz6wx6qWpGx5ngULxK",
-	"9OpwPKkzYEzPyisM8CWtFzutvYtWqwv/+9+NW7lgKyxbwq3YcQ9prLDcfnDkuYYB1oxrf+m4EInlLgN7",
-	"TNkF/9KXJxZyUpVtXmGzeYWCvvPKPNeB98w9BoEUV4wDTw46uL5EACCYQ71Akx1hkTqUxHv0YgyLEyhh",
-	"GArALmZXlLHHaoADH8ljF6hlQkLru1AJROeEmJN3aeJlGDj4/Dc8hu7Um3Jpe9jBJC0hB0EWoFgIAVWh",
-	"QRk4P1Fa5MnG4oVL5TGmnN8PEavHcw5YbSB1gFclxoLb4uNDqUPo7w8PD7V+TgQhZL4ICyqx2sOHiGD1",
-	"PNHcAXzlcwkuXpLGRfh7rb0eBbdMacj3TKH3asxnOG94P5D+6AsPU0mrfqkI3DI0pvngp/C4mCv3uADI",
-	"TdxPrIc1t70wt8oiDlC8XkC/GLF5uVb8wINSvCuycyWo84WeW6ESjvPIX7AATky/abT3W61mq9WAPPhM",
-	"1MA/v3315hhJvtu5rTnjN5KdzGD5AiL0fqudQ0K/RDxmJ0REgWLdCMZ29mer/fLF4BnvxHvJjy/iZ+Jl",
-	"v82fDzqtZE/82H+230ZdC5qiNN/idqacCWBbkE5ZZ+qdfT/zkv8UPK2R85ivIDTe+bH9ovPMzVNb90Ei",
-	"lSKxoTWrwo/uNIqzD8jVAFwN00ulup4HljZOrkXC/vOMxTohWR/IjwTZTvMqzNSzj8GRMajnbqPdKb1Q",
-	"fE5jMpbd3d0xn/2PMf9bPOQSCOL/rq9lLGN5OWm1Os/H6m/HQy7/rdM6dV/ih3z0tz23VvhXPPmbW8ji",
-	"3DxG9sqvdh14uLBL7w0Ju7irUFuU38KZGEyMc8tmjLNsUkYgX0Gy9oJgoX/3JzhgRffyZfdZu9tqNfed",
-	"I+eGMMkIANhygNLLidwIvR+6piDPm4tBk13osdPbk7FTlWM+88meokZowtEph7k7+zoZDGQshbJ/DiYq",
-	"MW6c0unEo8O37tW9eXbYOd579eOL42evXx61D5+/6bRe7b3+8ejZYSdHNaeakUaV2mj8v//zf8P/9p51",
-	"nM6A2K3bODk+OXZWHtWK+wuUSmsvVytO/BgIX8CKX5DVkvDRdYdmyNkZ16jMV1c0OcK7F6jMLdTz9o/7",
-	"rZdudHtu42NU0vXigh9MzJ9WfLThY2AEZELpydWQEsO+tNHDxU/GyVKJAKWJ/AhluXyvCLxids+q7jY5",
-	"deFGEzU6RB2riUq7SlTW0qjV4gRWJYiTs0u5OC21UmvIRVl3V48FWA/CWM6PTn7NxzJHmPBlIlollJ2C",
-	"UHphmZfKvpDqCo6elkhe6R2voZ3LqrmCbZ2+P8CW0+C7oVZlGepZKhvBnl3vvm25BR6AhGtLFXAPBaug",
-	"Owu0eqtGwIvpy90+t/GwvvT+t7ELbttRq9ViUiHAMZD8+BsQjBvFrnROSYhDcD5L5ghK8hdCxtBFS1Dm",
-	"lI+0GY+ti4/hYBoYcfqph2KGu7nQ2LArt8HxLgvHxYRfTSej4dDSTXd5eHYEq/Lt0oGXx/nAh04VD59P",
-	"hpEcBKwALy63i8NW/27JxL+eOgXYnrWTihUq9ZP/5y21/x6/bSiN1dksR7/IS9yhRgoq+D2UBmbUCrk/",
-	"zMOFfqViXm8gFU/xGIkletK37IdeIsRIJL3oUvUmKhNGpzci6T3F4iQomwFdDAvhUeIxS2cB9N0sQR9a",
-	"W2EWUlQb1lWvMMpd4jRuU/Yb5k9e12HZQDWtf95cPW3V9t2NuYpFuj6X8vwzagsTKYEcNm6fx9cMKR58",
-	"bQYWpWFLsrJNdgxjShcIkyik0VkAIOHsWswWz4rxBnfesx7PoNLZ2fAurtu/+J7SQo/n1pf4BlsJH5FL",
-	"AAJ1PxFWQZ+MM60HtU7BW+LhCdrAg79SjEVRlbFijN2AxU8J7BVpXVgq+MB716m+wuMvchqogW9ECgO8",
-	"DqAcNXmXXYBCxPEIkSPOUEcBVPhChhRLVbvs7M0xe/7yeSdinWa72W6yDwEeSY+wt5H9Y2IsU3oKVcAc",
-	"UL2wlHmkgd2xwr84dUMraKuNK5lTeEk1miYV/EYE0iCZMXil38lZ/+OgggOByZ3pVF+ByEMzT8V2fqev",
-	"vkHPA3qAx/bW3h5EYTKl6vSYK9YX7FqMLUIPUCF+f8Z6fT6UWGrG6Pa94CtMTJcZPRJAaoxJEzzr9AXw",
-	"x53zU2ZTfbUDEn+pQmzvdE2Un++D6uFY8S4+2oyzhFteEzmc0TSXbusvhHGDp2w36bezSTEcoBfz7e5N",
-	"Kt/xnKr1kML+5FQihgjuuEBsWmSldJO9lirxJOu9yt78D/70bt2A2l2WIz9u0in/UGCZrgDmwPUIQPWe",
-	"kWMbYW92S4VjX7+H8DU9VHRd5Eat2US7g0yIf4n1o+rSvetC6p+F847zA3AGLWAD57bmyb0DQpXIeYnp",
-	"JOGNG1o9JePCToXfi0e/WQeZ/pdQtGJb6JxvaFOjgK2+rxc7FeZ333Imkw/oSI6wzk0lbApma2KjUjt5",
-	"wecrEzKhVyiVuMWyhaaeL941j6yQfH76t9eSF1unt6bzQUznE5Mv+TdtRq0eT8ZmQ2b0l0KnMRT4UTk2",
-	"lrlndvZkga5IF2iOfOoIC8WemADcsqgSLvT4t/G3Ww698pE8Csj9V47eb1lUlIcfVo//nIx720KpbaHU",
-	"X/Vk/0KP2WS8ZlRU6zlN1EYjl3fClgIXqawuhy0YlTTZbziQNeIUukL8RdIKWPWMUcs2XPmGHCkvZ/cZ",
-	"sDgDlGR8ytMHc3aKXs4Sh8b5PeQbLVA4Lu7DDzSXrb/z8P5OLkdbn2fr8/xlfR6vYnxf1t1cHyQrWQ3d",
-	"wiNZ+XSQzJgRcSZsDVDFB3/zR403SLNYgbeAprvN32wWD2Cai1UQdf9RpazXVuVpQjQr9J6LG8Du4plA",
-	"XD3YXEpPsSPfsN7p+/OLXp4Rhd/DMbhinKVufHrAej+9vmBuf+HteuW6HGi6hJQf7J5QcoPFOAT05p4A",
-	"qGuIhq1VOgP8ji474kPJruH4A9r942w2tjWEAlDxTKvz8G0OpRbzNJ3rR05TWu1ix+EkSxvdxtDasenu",
-	"7roX2KS77Pb5UKI86JEo3+tcj3zWahQxq1MgEXwrVSKLNy+//v6k33eDixqpjjk0Nw/lDnTa2dkYJSiU",
-	"Gf57zsLQHHOZOElbPtZ1epH9W3pgB4twYkpPrwjH8OsCHzmI7ncTk22ZmO65o20adNJqOnzOX9n9RP/6",
-	"jPs6FVbUdF/wNCUQEcsSmUBGwfJrQXWLgEDie5/zusWcUo9nmbypOOJ6BQ/NdevcDt1bHM4JYsPAdVvi",
-	"km/Jr8B3eQexjLzXvHj8WScY9+6ZLtHZW3d008eJa8vMmklZvFshuTWpqkwLsMzcAqfnAQG4GpaKAZbH",
-	"AFMMFWIr4Xxa0WQnwZoHYvuAMAUsVxVZZuj3L0r4ZjJP63hED72tthSWK2V6/vqkUnAkc58ezW4iUnkj",
-	"Milup3xIuRXG+oiV8EffDwJus3VS6rvLpMFa8aHIxK3Zmlf5w5fAi76HkBTq6yBpLqmgoowwmQie1CBK",
-	"rgfHWR7frIDK+QizSX4Wy7NKuTBsDfmG80p4QuD1ezFWeCjbXq8ThEL8tU9f7DxUpsLeA16l28q/nb2j",
-	"RJVIWG+v3QIut0RC3JgAZUHgnChEVkNu2Ega437y2o0VWloL+I04gWT5ETZcfb85q6/qKER+6lsn4fvr",
-	"L0VhLmgVqOO4Bx8hg4PFjekDSKiiZ3HgOXghFQ69Y9gOqlX4ym9yZ+wh1z1jQ36DQLPQvSYRYQLxZxf3",
-	"PB6Tfht56oFFYLZyprovhhJ6QRGxtgSSh1fsvWi3UBHwZPF6v0I2k8LZFSDXKeemuY9tPkcNSoyX8ViH",
-	"wpQu8T/6fe9Fux3tvWg/+2ONlDOtNi79ajFW58FVp/VHNPnxCJ23GK2VBy0BdAU7FKOtin2UbMCPSKGf",
-	"C5WEQ8L70uUawRY3pMsXjh6ljQJaWjhXRBoiTqAk8FWagAeHDFV9YWSC3Gk9GvlOYI1CtuC+tsOcSQrx",
-	"vrGtmCDOwQ3Uk6tKYLYzWAWa0zkkpL5VYDavOt2I3Ro/cILqjkd2Sky/t2O7rZr8WmpSXimPFZnL3T3o",
-	"SitQxW1EUx4qqufQA2ZnYxE0XdM9thcFX0SasL0oGI5y2gQoHkAsJ6D/cwpQaYSyrGiLEcZuLtj9uh4b",
-	"rabPF0CJDAHAbDXQdxcLg+vEGezglRWBu4OIJ5m0M9gRfcEzF239/oeTdiOym+rk9IhfC5ZNnJuRl+l0",
-	"d3fbnRfNVrPVbHd/bP3Ygi1DI6ngc0SaKiLgHHNJLKH9WUCdwZgEWEKaeWL7FAlMGpUkkSPGGVA6RIwz",
-	"ZG5AMhIiJkkFTwyzunC/VzKDBsNZxR1PEQLdlA7v/MgK98jRrKpGxW0ogkNizxRowwBx0oX8RfpAU7jr",
-	"awxBq24pMnFbYZ3VkS91I3rM388tVwnPEuZl4o8ffHHVdDptGvo61FnGevQU8wzOK0WmWzWjOjCZsVT2",
-	"M55J4rodivg6d10lwmP6P50HbCwfjXuwjlUebij5Ix+KHaJP3et8/IjfSsXa+x5Q84AlSBY01dk1UYJd",
-	"qkv1msfDOb3IrXvpBo9tu6UxeiZjuOCJYT037jytohXRxSEhT8SMhspAOpax9F5xkYwQCgsR6V3oAWVo",
-	"gU/YTOIhoAxdqryoPtYjDw8mMwTz7RLPbE4lVPhTFnhzm4xApZ/DW88xGOiAOi/A8Wl2lWdIsN8J+8zD",
-	"mkas3YpYpwXvCOr62QQeMXByNtSTzPjIJhOCJXxmDqB8UnleJsFpD8NhGFCawQJxcw0XSttkvb3OSxKD",
-	"/dYzevG9M2Gz2Q6QDvfYeGJx4T104yCiXDklyqnByxtFEEsIgSgQG3CZEkU2vIwDlokEdjlskUvgHxro",
-	"NNVTX9lJOy7oy8U99ws0tgwFVD9CtHbEh7KwW31FeCUpLOvDUKE6ANucUaeUmGk92wA1vtxyJ/eW3bTH",
-	"TrClcpvX3np3pJXSmcUr/TXMijRFVK80zdHv8LACGPekAYnKchlsAsO0NKjCFsDppiQQfXHF1UGAz3MD",
-	"9Wi4uc7LC8H6olgpBl17liZbekNnMIvateHq2jxhQ8FTO4wID1jgTpr5FUBY7eKKH7nLbr+lnipC9YLN",
-	"Q4zs+VsNS41IX/QWmsWBlxgya+xEDlysp4KgCZ1oR2wqVaKnYB7hX4Vbnwei9GqjyFKtrz2VIq1pSdyE",
-	"MZUG9fD0hF2LmZmbYuHin8Xsdjk1jLNfRHadIgKip7rW2OvAqecd7QfsWCIdy8Q0kxZc/cLj3umriqed",
-	"GOTSIZY2g4zrxOPOiX1dWmbGgl+X1i27kbFofP7j8/8PAAD//w==",
+	"7L39khu30Td6Kyg+eUv2Yy5Fcr93K5WsZMne2Jb0SHIUO+tDgjMgiewQoAfgUrSsU0+913Cu4Pzx3MN7",
+	"O7mSU+gGMJghhhxyV3ZSdVxJaUnOBz4ajUb3r3/9oZXI2VwKJrRqXXxoTRlNWQ5/Xi30lAnNE6qZ+Zwy",
+	"leR8rrkUrYvW13JJtCQ0uKjTarfYezqbZ6x10XrCaM7yVruVs58XPGdp60LnC9ZuqWTKZtQ8Ua/m5kql",
+	"cy4mrY8f262nNJmyp1LoXGbr73wuczKVS5JJMSFckxldkREjt2yuy++eL0YZT9pkRt8f0An742Hv+PCk",
+	"2+22CZ/NFpqOMrZjw65TNptLzUSyes3mGV2Z26rtG5rnDMlyygTRU64IV0RPGRnzXGlChVqy3Aya+e6W",
+	"rdqETigXpunFq5lYzFoXf2+ZR7V+akea8i2j41cZTSKTckXm5gfCBbwjk5M2kTmhRCxmI5YTOSYZo3dM",
+	"lYbrrHfaP9w0HGOZz6huXbS40CdHrXZrxgWfmXZ2fQO50GzCcmjha/bzgil9HRmiF3TGFA5OjleZxspF",
+	"bhqrOuQrfsfM1GpJFgpHciUXhKrb8gx3e+en40PaT47Ss9PkkJ2PevRk3O+mR+xsdDgeb5zeGX3/LRMT",
+	"PW1dnBxBb9zHXmzAXzOdr67GmuXr/XnDEilSZdq7pFyTERvLnMHo+/6Zrs4Z1Swt9aG3sYluhHuREf7Y",
+	"bs1pTmdMu6WaJHIh9NNFnhsJXW/m2ykjFC96pEhirysP6fWL1612i5vLf16wfNVqtwSdmV/c9SVBTdmY",
+	"LjLtbwwG9dC0T2uWm2f9X3+/Ovjxpw+HH//Qig2ubfor059t7S4JdzKluTYSbX8HmYbWz6meFo2HfzYN",
+	"9R9yNm5dtP7jcaEJH+Ov6rFvnZ5ia+NSYJqpzHSLhJERm3KRkuWUJ1MjFyM24eKSdJ02gM+Ci0lp+I9O",
+	"e7346FN4Z3Tou+2d1+YTKm43DPaIilsjITJlNeNprth7PM3bn8qUYVNyRou2xF5lLtj/Xebu6y9xX5F5",
+	"zhLTz03vS/xVe7+0eJF78yJXMiIyQ8He60ECvw6NGBvRmNMJsyqkvDavfhz/ItXbH8Zfnoy+mp1Nei/5",
+	"L3JSv1zNK2s0Xv/4eG150oNfugfng4Ofvogv0md3TOi3qzlT6x15KbKVabxibaKY0UuapWS0Iomczai6",
+	"JEOdU6HGLO/855AoTY26HJtdKcuInlKNC4IsuZ4G1w7LA1A8o231amdOeVozAhqaWjMAvW6/gdKHLr+j",
+	"XG/X+dAZQZi5w2xZqP9zZha8kKI8lYfdeJPNk2oX+Yy+xzVt7t6ywANL5RsW2Qp+MJutXApiXgxtD3fj",
+	"DnkNexVHC2shUmOyGPVmrr5lK9MpRcesDbdOpCxvaq2ZmhyAQeGmBi3KoqNB+w5MAxtu1CC25UkLhZgc",
+	"/N91wnstlM4XM7Zxk+H+okeK8LRG9xVX7a0gitZYBfENW21o1y1bQYPaREhNuFZEsSRnuqaBt1sGdFPL",
+	"vmEr26RvqdIg/9dfbtnrrN7KqNJW/mFFL6kRKJrC9kyUzhmdlcXEbHd1EmJefwDvP7j+slaNdbev4W/Z",
+	"HctqBrdrRZ9Zi/gRmVI1ZeqSMJpM4YPrndHUJDPPclt4LiWaHmS8MFqMZ3YouCLVBd/qxqcKHthY+svS",
+	"3j04r5P2b/ksprPMcW1GxQrObHgQoZrMpCqfnI5rtFMGT42qp+NQP/W7oYLqRRXUtzKhWc2Jks7AlCM0",
+	"Z2SZc62ZaBMqUmP0oUGVUTFZwDa5GI0yhpd+9kxMMq6mcOnXXKT8krBMMWK//7xDnjx9RY5OyzMz5QfX",
+	"L2q2kAxbGbd4mcAbQ5u3rJ76sbl5CV2l2e+sohMqEpbtqqUfWCu7sXjHRlMpb2Oa5spZo+tDMWNK0Qm7",
+	"LPotBS5cna/WNqTBxq4usQUHYE182l6+4RNB9SJnGzqr3DWqTahCLZMztcgqPo67Hm1PxcvD8fnbsx/0",
+	"4vzrZf43ld0tZtn385/1i7/+fDv9efmYia9+efX0b+z4SfrzL0+vxd9+/uFvz1ezv/6FXp1e/ZjO/7b8",
+	"67ev5OHsRXb27LsvZqdvn1xN/vjHbUPl27iLjbXfkL3lM6Y0nc3Xh+zdlAlCYdxg1FhKuG4bVfG94O/N",
+	"RmnMtPKo9U7PDnvHp0fd7rY+av/iuj72N/Vwg4p+RXO9ac+fm983mSFwwd77PLze7vSv6IqxTWaR3cJ1",
+	"vlDGrJ+b62tbtWL7n7Tf4hugQa5xUm9vmiBc3HFNzS/o68qhncltrZE0l/ubb6+ks9tes7nMtXUQbPRc",
+	"XMJRh4+NtuaKZGysiVxUlrOR4osXr7/78iLJGAVZqXEH2DducGjFXFhBY1/7nm9o9L1b19j9VtvayKhe",
+	"aetYFeYgqS/M/L9+/pQcHh6eE7Niwd9pNgUmrOimdOVcRiMpjYb9xZho5IVcRuaEvJDaHkXHuZwNwaIY",
+	"alk5jva7/ZODXu+gf1Q3DrUTdNSt7/ITKm4b+WWKlphJqWmD9dTEWxFx0R3VuOiwbfXORfAAOPP3QXyL",
+	"e/oSsaHPrUdsTXYU+cubly9gV3365q/oGVdGudFRhrbFnMl5xjrkuioXZHiVJGyuhySZSqmYuiBDOp9n",
+	"PAHF8/gfSophmww1e68fJ+puaB6On+YZ5aIiPom6qxkO686LRQTMO1ptey/GMH7aMAq5jChO821pBfn1",
+	"4r2SfiZTuuoQI3vLqczMrqT0NiW2dVmYNbXPwng5Z6LW9SQVw2OnOQqYY7L5UxgN0LaHBq7I2DR/Kpfs",
+	"juV4EpJ6ynJlXTW04nFDnRXrgjRNiR4LxjRTzPdhJGXGqAg6ARvv1i2fPOOmSWacjQyZRVyRnrleDRrE",
+	"P2KNd5bDzsr4jc551P3nWq9CVzxOh5ApU0RNzbRQc03DEVb2XXsN8lsZaaOMy7zdIwppj+8JNSL+tnd2",
+	"cdi96HZ/rPNCyl1FHc53G2weewLcZBvaS/Y2cFzsDo2ctzzbZB5qnrFHykUXuSCTXC7mCgc1Z4ykfMK1",
+	"auOOSgV57wJkxiIaLbT3Hl2ae6SwCxkcpxqcK22I+JoFeyPQQ2NmD3026CagQrO0Q661IirDK2Z0hZ5m",
+	"t/ObMTLKXk/ZCtb6jSjN6vtut/e4e3LamT/u9eMDa/p6P7PmrfVhbxpQe8mmGXbX3MPUxgfYOd7ByW0G",
+	"VRdzNOaCZmY6uCCpXIzKS6X/qT3d72iWsS1BzyVc8y8W89zg86hx/Xwyf8cn9r3bnm6QeNuaTQJvL9lb",
+	"3p+JdC65d7hv98W8FMxI9cwoqtAdUwpvqTlNmLosKa2cT6bwBxNyMZn+azpsGk35PRw4DR03HMME6Lj5",
+	"JF6bZh3d14vzjotULjdJNlxQJ9Pw494ijS8Hgf5onqHmUig0z57Q1O7h5lMihWbonwjPK/NcjjI2+wLO",
+	"FOaM4Yba3JGaBi7ErZBLMRhzlhlFkTJNeWa7NmOw4d+06Awc9jctt2XDTR3yJU8BtzNjVBAqwNQ2K+VP",
+	"rXYLn3jRemxvhgEyu3UC783FxYhO+YU1ZC4aIn2Y0gOeNkMGmV1soYwZZjYWrkHGAvuKTOFcCA3FtQ2A",
+	"Eyl0ThNNUsmws1N6xwrZ8C23g3tRHsKPjV1MeDtOba0NaAZ8RjNzXjTWzwupp+bwBktKyxyxRgGa728H",
+	"VioOEJYVa4G9/HGB3/qI4AkxznhyP3lyVstASD3ACERmcXgl0XLXmf6lbMQ1Sy8g7gkfoH80yxlNV0Qx",
+	"oTvkSt1aE2/FmDFX5nRllMuIJoAZ2184zsvC4VuWUGFmf8SI7QdLN0hBbccfWiC8WI45Cuw8Z2aI0Gj7",
+	"tCLyXOYjnqZ4SN9bRnKZMRgmmmVyyUpq5woiW3JMzEWELlKuzRZNV9DlJGdgmNqxVveb+MNi4l9ITYrW",
+	"1M3xWsMfam4x/A9ddl1N8TD7cHP3lRTsXtOG8eQBy6kqzxmYrkbcUmMkRQKVeBhEq9bDYzPruJ2zXElB",
+	"llMJz8DHE8XNPlGZ3eNxNzmkx/1Rlx4dJadJOJu9QMdDV+unsdyRh5jDa130f9/OftqVey2MsUOzZ3mO",
+	"MLWGYnDvoXm5yAmcpmL9u7SQWYhxYzT74br8QurnciHSh9vPxvC48k7m8F/FvvHk6mujhp4fXvWfHn15",
+	"dvr08Nn5k97VyfN+98ujZ2dPDq9699NbR2W95VrVaGfCix9Ib7m+47RaRBzVaBJSs3M/4HS+ZjMuUpb+",
+	"ZaH0C7m83w5knzX4x0LpgQAL3U+q+xHD8poJ8wfmIFwilJ+Mczkj4CLsnh50j972uugi7PT6h0fHJz/u",
+	"Mb050/lqABDfzQ/2ctAPDRcpyXdUrIgdNLVpF1vr/EOIA+ygMDhKEiWl6JAhIOoPAExtI2yul0Oi6Apw",
+	"/xUBCW7ZLh8er/+xfR/JeivltzSfsN9SLUKwT6YA4tFSksw04NNuAW+lNCLyunjY/lpRysGMitUgtw8L",
+	"lk+v23W2qvJudzqfF/5FQBAqIm32jGL5HcsvLZJQMAskBIGZgnNXq+Ke+2jOfVfMWncfYsGAC9CNiwoH",
+	"hgsQCYhe+ZG0pyGHCiOQLlBZYoFT5XdeUt+LMGMsvaeLovysQNbeMJESCjZmGFDI2Z28RQV+A/ltMue/",
+	"wOsuCOarkZtFt3uY3LIV/MFuWvfbknvhlkzuaMZTcvXqmiBQt95zUO7ZA2/Lth1woMoLD2dFPN69e3dQ",
+	"zQHcNNOla+8tJXeU4zH5PhIyWqhVKBYRLeqWTZixBdEqf1CpQCHNKqR2Rd1HNo7DY+bb9WUNoS2uEWpT",
+	"JyjQwYfapYVcxjYa8hmMhxlSMpQLncgZG1jf1rBIw/z830YDzXOZMKXuLV28EIzBLTObwKJyAH4LUefi",
+	"MlhyZmTNhTZvBH2jdt4vzS+EEsGW5tp76Z5+v+y/2qUdG0SuptefwL25ZFl2gA5O2PMLv1tqEVyfzib6",
+	"XqjFfC5zzdLvWMrpWxiN38cMBK8PSzKa49YVQx7J3Dqth0+xhQfPRCJTLibDTzlQftZdGipTUYwI1UTJ",
+	"GYMeZRL3YO0xeW2STKmYAH4Xj1ByoRVPzUpIzL0Qex5RcQsdBY8KE5ylREvTk3ku5yzXHAMgiP2qIDbw",
+	"1NQ9Xzs1+fzJlGoG4aP1aI+ZHPO69Z45/w783Gmt41LaLZ6Wm0OTZAt656zXKkWhzB1/7x6c04PxTx8O",
+	"+7GgslET1MpeNda2cqG2opVFayIu1/VHy4xthY1I69FejP7BEh1rB4WUGa4vCE9VG9CaCta1WiTTDrki",
+	"PqcZbbZELrIU4+DeP8YdXstsSXKBGVF3NFuweLpgE59LrMvQuHiKCpz8O+RLJjjNVAE8oxm/ZdCfsTRj",
+	"ieF51KqmtYHZANcDUgpEeMLMRdXc8PrE3khaTbu1nNIaFPKM6alEDZrLhfZJW1bTejQU5GuKinx89ewt",
+	"eXzXe+w9648/uD8/xgZuOY3gr66Es3nbZLhQLL/AUz8kVwGYYQyez5yaMbLtgHYNnZ3RIUPE6w0vQI7N",
+	"0I/YSsJTSgBA8KkC3Kw67OWemb1r8zo87UUDv0XE9u8twFCYPtsJcJLTNlqoQGdKXBSY7s6U+pZjdLas",
+	"uFKqYcvgms1Ug8x0o2s/+nfQPKdgCwaJxdse8oK91zZBudozaExNDxziPTCJRjTDAO6HAjnjUDKwPlsX",
+	"rYNe/7jb6XbNU5KcpRwpR2qvPwour14D0cDNtx92u+72cS5/YcKDBwN89MWbJ9cvQlD7XCpjc4MBVYyt",
+	"Ugw6X56woNObk97xsnK3m94RwJs2Jp676z6Gg9PwJW58PkT2LxysHWgSwjGsTUN0lxAtF8mU8DJ0zAz9",
+	"TsQG7ptGzQRbrirvliYigH3BE9t+kv2wFrMY9NSP4YYl8y3HQFvFXJm55bSp6d9JwWBut1s3vQ4YN6fN",
+	"rZs95LhgStiJEKHdAlfWVsQWXGTMCfbzuhA9dRjjEjeInYkL0muTfpsckn/+9/+0vZ1AyYTOd5Cx6B5r",
+	"TNJtTX9jrjHy6FCau4ExQ5E0nXcDZl/eduISymX9VoNS9xB7Dbz0d9tsXgDAOGpYFBJgUcgUjUKj3Dvk",
+	"W0bNGYj8wnJpDAZgjtKyqm9a3W63i2eC07PWOgTsw3m7dxa3u0PVt7l96+w1Fwjvv0CfYyJThk5Hvx8N",
+	"23VXKKZ1xmZMaEg7MULE4U8EvNobAO6Pd5jfxowp869aqDkTig07N+IdmNOK3bGcZiXIPsSs4XQGlux4",
+	"kYMtay6B1QbYYMju53OGpj2m6spx0SKw86zB6Xrl0wTaYPoTqm6Eu+E/DofkM7DZvn/9rX/M/+ofHg4/",
+	"vyDSco0QtZjZ7D/7LOLiATZ5wJ6GZ4wC004F7h3d+UugwLP6qX6jqYaRf5hVBbvC77aynF+jmiqlmMbD",
+	"GXsPoqLIJJdLMlohDsuc36bMpdCMVsRuibCqbL4SGk3tVsbpiGcc8k5My+APLhIJm5F9fiSVqd26StPc",
+	"OhRomnLMC34VjLi156onTcCAQZ4AV2ROOcJL2Xua6GwFcr2kKzxxrhBpZr6TY7KyoRezWim844IMYRGZ",
+	"ZVOwf5hP86kUsKqmVKQZw4wvXH3DyxsxYuDAQChWzhxXnRm1oRksJjSn2RCcb15flcX0QwsfDQbolJoR",
+	"mdH3Yf8Ruxp+01vzhhTm+g5jiNnobnG1EdZp1vsTOuWmp0LqDoFkXViU614YPlbJVi6U52+ehibm+tl1",
+	"KrMUsiHQDaA80i+HJqk1Rf6a3nFyvQJocLCgz8+3sIW0W8LvMQ0Wrd2Q1oxI/LqNvV9bdu3W+4OJPDBf",
+	"HtgzCAzhlU+aLX5Xt3x+IG0u/AHg103rYLbsQQJFaKsBVlz5se0lqjYJLVwGLhDCFcH72mapIxgToDsB",
+	"bU7FrUTveHkf/fOfCqKpzuDgpw/9dtSVtcMYBGw8UQh/KMLoNzSL0+Ktqn0tt58LtcU5cFJx0pk7Njvp",
+	"durZHY+Rbj5BpQJKBPWP682KsQvLPSUkuFnNBsg16umZOT2AMjSmMDzD6B1Am/EsAyAzXGy+SaggSUb5",
+	"jNiwfP+ITOUiV+QzzJgFI8quRbPkqbbeZ8X055Z4hesbMZFMAQzXSg3LxphQGmQ5IWoX3Xpm1x/OpR5W",
+	"9CAC49dPphmPZUtfQaYqS4n5GeKbCRWCpeS/XkMMq02Gizm/ePx4Tld/mtM//vO//8dYSP2TuTB/D6tq",
+	"rRCK0m3JlHKYtz/LW57whPuHPJ1S/r/63Vfmx7IW6ne73XtIxTyeP3q1LsyN1+n2VNLjipybOx5MzkGG",
+	"d1dGcFvjPn5x3js/Oz05NjZ+v9yZm5sv/t47OP8JjfyTdu/ofv1ZzPlGUgWXTMAV+f7VNeEpyRiFJLs2",
+	"mrMrUEXkpcspCtayEWfmbvAsc6jkrPHNBBx2FF2pNuHjG4H0euYKs6gVAONL8l2xi9eEuiK/tdSBVqP3",
+	"j08+/tl+az6f3HM8UWNvyuzzQKLIGrBHLTwx16YA/q5L4GPMMp/Pn91FN7U3csYspJIqFzPrkGuNYLEM",
+	"gmoZo0oTKRJcIZRkXOm2p2HDWJpNl2pbLJUq0A5Dng5tZiGfsXW7DpH26YDq+ryuKZ3PmaiGmh7CU+UO",
+	"WFudR1+aCyPRN3anB+fjs5O0e9Y7OztKTtOT43PaHzNKu8nxMU27vePybJs7tkbfHCFeLEJYeCZmsHFm",
+	"WSimhb8KQmGSSNEG1sh4/jnSxO7ot9LRQx7sxCBNFOhqgYkzseEYoyfehgcXwZbmlKQ6N+JGHIREnT6U",
+	"EyQH0zBbZsaIliEPaM7GC5GydHgBUWFvw8yAQJMqMuF3TGAGD7wMFndHaTmfsxQOX/YLmmt4TIChR6PC",
+	"PErZm6XuSJDH4YWRTqMKRwxNHLN84AL7CZ7tPg7GlGdwF7UuEdM2PE/K3MUnAZHQuREE78yZXuT4LrS6",
+	"lqZTYAVZ5m/FRMpy/16pXMO4Imw216uAtcJqdXuxb4+Q9uEwuFygR6uizP1wmzWSMUTIhdqbHvwy+OmL",
+	"m5uO/esPzcJdXta9izzQCe0NHgcVsdaGajGacT28IAnN8xVwrZhBwmwvM8rgWOiQYc7uWK7Y8IIsRIoj",
+	"KXM+4YJmbf+rGnbIEBEwRrgASlySa+25PsEn3b4RgCwBVeoA63YgrRsDGwhAHHhFAbGJuizU7dOp5KgJ",
+	"dnJaUA1eCNzHuCJU3SI2B+ij2nFeirJu9gZiU/qv2ByBeysyUWYJDS/N0ltxMRkaGc1YuNC5sik+S2pR",
+	"l0Z1YDYe3MdTc3/KkoybBWJ2J3PecH29JEOfT+d/pOpWXZIhez83Mmi59c2qMDsErEd5x/LyjFmGFmwo",
+	"/MERlYUvNgIb5O3ZR0dn80kRGIlMV+B9nMosBYeTXDJlOfe11DRDXXoZVCsAQDdAHAQ8AawTq5TgTsEm",
+	"VPO7MqKhYVi1slfvETu0Tw33TP+Ckvo4+NNn3V8D67nb7p19/Pwzo07gc6999PHzP23XKfjCIPIW0x12",
+	"IpDipY4hCy4pu4Xr0EFrrGJW4yJBzCbGl/75xfF55xz+a263jKNsTG/XeZeY2cW4TGuacOhJZzpd+K95",
+	"E/KasXsHPcdfUcNU6niUhj4KD1rW8AKZX7wZLvMUK1Ag9sQ8DXLjm7jKXRswJaXqKdcy/npWhB42Dure",
+	"81qR5NwNEYzIJjHGLKW6WBEijMPTSq1L9z70ffuGgS0h1GK2A6ChfM8ngzSUXpNRpQc2LFxHXzQrU1jj",
+	"37NaOemehIuv13zxmS3JNqNx+3dBUcChq1JeJBbfbno2gNhNm/jQTZtg5Mas5gRM9txFhsqD5YI+m1dK",
+	"wRK5CW/hByC+lND5V0Hk5IzebvfiP8HL0NQBOEPKmpeucF50VWMXGPME3TtgvIPjqm1R8UbUblp/xrQS",
+	"P2x/b8lbNeKmo14frmMSK2qPj1UymOdszN/XNMS87Pr5m6fKOYhGORXJlKmg5EJ5+t48AV7rtXdzMRhn",
+	"fDKNKJ3rwpq2aEg0U0cMjpZgxQrkQSmKIOwM75nR94MdkTIuqhT0Dg6oT6zH7FqknMY6K5gegL4ZJHTe",
+	"+HU/L9giChFeGx/Id4PCMEhhEY5Md+eRUXpDbk4ovF7akXtGxX0VmJkOsX3UuQi9RzXvEJVeYc64WGjW",
+	"JmN+x+wHvGEqF3kbyMMcBlMvWTbWllSf7rL3i1uku1lfBBW1Asu47aBc4foolqwbsLbXFaF0+2ksRqlO",
+	"+Vw1DKzeIyz66SOSti9Prf6roSTHsAlUMoNKXcwcAvxiV1bHbNEpzehmsT0OKbce05vJO8BeIHMrOr8t",
+	"qcSS62RKNMsyDHwpxmxCNoBPFkrLGcSc6s8GuymYkd2Cmu4abpcJYUdxJ+dqM2fWCDIoaqyU46pREnuF",
+	"GcaIroKuwRinPo5nUwfw7AxHXJGtCBVCLkRSl/SQszHLnUO0TFbcdf/146eUO5YrmkVTLRYCOG6oIIzm",
+	"GWe5F4eaVuTlzK3WyWH/vN87PO2dHZ9E3bg7APyUXORJI8VrpPkNXu2AgRT2g0HVO701W+F4OyTdtqvt",
+	"6J+NNAWwQQsj9OPsZKFONQSND7iIHbU0rLka14m5997QQzDztun9Wpejufu/jEJfb0XGgORlXcmMx163",
+	"0RyqwyibfwbUwrA9Vhbfcbe7bZd2qZwb3xdG++C1awb9FkbMcFCK5FHb1boBqnP4pWyS09T6vzUTuHfz",
+	"wEYIj064+RMzOGRMebbImQpAgeDZCg1DnXOjTha6Q4apXAp0gZs7FUSlboRPOUElDlEGaS4y05KzMeQu",
+	"Ugx1kc8AJzlYFInDw887ZJgxesfFxPvXgStKCsESDZO6ApLHS/QSOwfmjVhSKF/GFL4RffAlH+NiDh5F",
+	"HCHzp1wKHGrzvtoVsQE7uPFUD0OMZLpu1KMH/X/+9//r/2dOqDEltylyV84QjOwuJ2+73Yte96J7tAu8",
+	"HPfJNdL69SujG58ko1wugFlT75rDcxwdgiSTqsFx/F6JG9Fd3M9lwRqqrckix/fZ0HdP+fAs+Rs3Oyev",
+	"llQfUTdxHnCfhQUbimf/4SLJFmlFoI56/cOonhTxU0kJOz3mGatmy20OgNYDDKsVhjD0uTYRjw8Po6aa",
+	"mtL+8UlMq/uW+mm2sbryw9nhqJscHfXPz8ZJL+kdndPxaHyUnJ2fn4xH5/2j/illRz12dHJ0Pjo/PEro",
+	"0fnx+XlvdHp23B+dHR+vg9UhTr0JeGGRh2++vjJN39uSqZodOBJmBttrNog9kfniBihDYSKNld+Ne5SR",
+	"wwcyKQo9/Nsjr4MD7fomMJ/nzjT3QnJ+1Ns9H2q0UGaQ1cCa7pEl+6Uz6se2bg5VUniwvj0veYw+shFx",
+	"rTOLJyybQHs0cX7cHcxi7k2ajf0u590R8pZkTKmSU0EQZo7t0w55wzMoSGjrDwBWzIUJD6ogil6/cxzq",
+	"VLlAItJIc+352bT2/Dza2pdjQsl0IVLIzrfNFVwwvTow/2xreqlhZ92d22WZNeJe4jHFwzE6MyD1Xnlm",
+	"VP/ak41ep5N4vh1LpoInNGsuYAjTsxPrs/m5LiEpjBgm08p2cbKzbNm84UgBcl//0OwmFuJUcNbvXlC5",
+	"nLGFc9EuFnJsJUZHr2izXxle6KJqBIojr3vAd3VKZFSpRv7yp3Al+DFmcyYUbZL+550lteaQGx4o1OT2",
+	"SszUUpbfYX+jiKZZ1JX0vdA8c2ACRM8hJkgqll4iGDnsJrARV0kGAqM4LAXSzCjmaeP61eZYsdVW/Zb5",
+	"QJNH522y3/s7BK8W+S6Wpbxjebpgg5SuNsWuzM928E2jsb4QQn9w1qoLc/OCl0sRyxA0pwfUehh/qRp3",
+	"M8ZyGndEKZktmog4zNPr4nKjk23Xt972Tuapau7FN7d4N76eMr7TxOyTktpuLeZpAPh8IJFaevsnspkW",
+	"uY0WJ4AE4AWffgmSf1DohIPuYTMIGyq9IBQQuspA3P3w2skMV1ZpTAItU6ulr5TiE+GO/TtEC7xQrwvs",
+	"LslNlSHAp9a29qnbEaoF66UecDEYSXk7vCiw53jaQzgiqG+5yMFDDYTk4pEmaiqXHQL3Uz2AglYXxVXm",
+	"V2Xvx2d5xn14vn1KhwzRhzlIObjMhhdkJPUU7sfcFa6nNwJ/hQgB1hLukGG6QL4ktt5uc/xe8sTX++iQ",
+	"YVa5EL3tUI9LEErMzzmWixpiSYCUgzcX/GT2PLmUeUqKX8EydE7rG6gJ76lNBtaR429H+Jgoku/8eHio",
+	"3ZQW7LpakhTNyg7kIk7Q31VA8WCXA8VKkfQrWRgrbNwhQy4GULcHXXz26TfClfMpz8QjhQhfWJgpS3jK",
+	"VDGt6Ao2kwJZVyItZtenIdkQTTGjUmSr0s3BVSgX5tbSE29EKvHmQk0EIhHRHsT+WsSCUJMgaQAsRdOP",
+	"OV3JhQ4xvwXJAWKK5cI8K7VMkjTBEwZkMFXSrKQgLscauW/LzsNgJZnDcbEuvKPe9cioFye85tyM/5TE",
+	"rjAcBwWswsoBxjZhLosXWad9u1UefUD2VkcUYZTFuMQdm6A15GwPBafZ+8q24pwydte22OY20Ty5ZZoc",
+	"nfaAJLtUqqbb3U0Bwlvr9Z9zw1bAlPsYylWinMPdOSd2NQyqMfHKVodtqu38l5a68EOLZtnLcevi7w3e",
+	"3PrYXvdmw7qqAaZYKCzQ4tMR8ni10QkPeg4KcnqoYCJFwjOOhrh5jVRMkTHPVXMUQUFDcpU4K63q9ynW",
+	"u2rsTCqeG3vilCst81Vz15QZzRdSRwkBag7Z70IdrYpkDKtF6cpFYXw+wC7Iizp2As8d30g+nUUZF1En",
+	"K8V4BR7CYE7WhfYnJ7ZYSi0APOa3g+NRb9xNTlLWpUdH4+74jJ2m5/Qw6fdGZ+OTtFup33ZS8qSaB2zN",
+	"+oFXP4RH0i6i39wT6cVt3RH5kNY+hnUaHLrK4fqtbv29d48Ibd32WIgfrW+4SNeBNgUFHNWbRxvuD4Lp",
+	"eLIwwo4ZfeYRCuuiwQqAjRWzd1D5pWUHE9CBWsySnqY5BR8S+jIg1G9fULt3vy6ddaP8kVxZ54ixwyc5",
+	"AxMJTWFj66rQredLChsDEC4GUxkWMtwHaYnFyjYWOlczrpT/VfjEcijXXMDSHbcINKHQDxiDdQ+p76mP",
+	"dVdyRexg1d5nzul1nJbCb1VY81QB98jYWoSIT7kEO3nqQ9HWgPcFYMDQNmeKspU4RRtOyFa7tWJqc/vU",
+	"ns5A3z+zUo1JussN1nZsfktl2ZSBJLYBtavH7SDrh1OfR+eFkCO7sTllzFkAL2CYZQn1OyzqAg9Sgi0J",
+	"UBYgygB91pDldGlXgNI8yyyktZxXdiOW1nM5pQrOYdl4YN9LyZgti9JUROewouRCl08FfsFamfTPiE/7",
+	"YjTK6jKTtLQHL+Eq1wHaBzLeiMdvismCTgoAvExoxjrkXbkEEVfkpuW4e29a2OQ62NxawXUsqF5+BVnm",
+	"XLM1T9w///f/6bW73bZlbYxF7YNuRCEMOQt8xxeYYiuXAvlmqYLyMxN6xyIg/+Tg9DSauCPzAZzwtoo4",
+	"zIcDh7nb8t1us2VeK7vlgSvnuh5+tlzfMb86ZuNyQaAAPWrpSuY75sVtgZPhK8IuhaMSXapFn7arzKV0",
+	"yesdAt4/RwBeMP1wVcoTBKoEPGoXdCbmgvlCe76lWNZME2euMaOKE4KwBkYszQbDAhuGd60OEnhqoubH",
+	"uiHzg1xApjEBQqN//u//gyl40bsXQvNsY4xDFy222c+a3jIEZbkgSEEEAwkeBWVLXRK/K0G0Z7YU9Lnt",
+	"psWOdUycnkqhuALC+Ve5lOP1bc5l1zVId8ES4iXL3N81WsXDSPF8s60vq/QXGtnGovC2FfHehsya+4hw",
+	"7KhrTcRB1RLfF0DlrM99HhjF/Y5cNLNhRKxMQ/FA5xTnO96JCnV7IK9KgbpDNO+O5TmvosbfhprRHf4h",
+	"syeqHtCBt1vQxx00HkxgGrkJioEqglz/KjGrWBgJhTbQYc7JFghSeSwrXAlBOzfrgqskbvQMEynGPJ8N",
+	"EEll7V8k1XK0LrBVtssBBHOcc6wQwK2gF7lYu1tI67hHaZswrXxl3ZCQobhk6gkyChIHroi9NO3cCN9i",
+	"72gv321ORZ5io9QF917PXoq3FmPtCM4C7zuS25u9Dik4XAgAAj1IQwIkJBZyDDuupemAJnWQrJHrAZx1",
+	"i2tJ9VLmh3HrpXkbC3sGo20MbmEGyWZaIS8JXQ0gejC8wOMGdQcYG4xAJogg1mDpLhESDeGs8gmjJCxY",
+	"W3CRixK3RXl6jEzbh8NVY6woGY6Jf4z/6NsdPbgEQl2UMdk1Lhroxai7wpaK8ZXlbPjrESK5q2baBm26",
+	"c5xhwyKuOikTmQ/O09OkNz6ho0PWP0qPx7SbHLLj9HRslGo/OdropDQP2OqkLN7/KqMRo2IfKu/dt5XN",
+	"Cc1IpzGfZytADGuyBESYucHljjZypJoeCpa+sknfEdsNwe01lHOgqGmGR30sQzsE+Rtab0Car0i+EPFs",
+	"o4d0iQeTUiKZt83fvFmsObmauw3jC/aO5Sz9EgFccQfTdmi/xX/tC+V6GIxyJDUqOpS4R3/DIj2+ZVt5",
+	"C75BxJtiSV5HXjfCYoNa3jIBBG5FbSuodolB4wqHw5QPkinVg9HsvHv91bNJMvvrdPT0yS8/vnux+vFv",
+	"/6WuvzpfjL6+nfzw7mjy49+m09HfrrbaMViH0DZ1w1i8Q8K49fGo6+W7IhMcXdkWotCor8upYsku/fxj",
+	"1KlftHnTdLmurSVQ2e+3DU/AwxujsVxBzmnB10tGmUxuCRfkCVXs5KgAWFNBmEjy1VyzlLy6ftH2W5d7",
+	"CpLav4LdSopshfYFJGQiIyQtk97O6UpVacF+fHf8j0Rky/Srv95++/TJdDT7r8lods5H/dfHfzn8bpJ+",
+	"dTZJ+n/Nrr/6Sy99+qRLv/p+8sPs+YKu0l/ClTqnSi1lnpZ3qKPu+Ul1k4wyRn7x+Kcv/vih295Cn2jJ",
+	"S1QnGOiQXZHPHKvNHBj4YZk8hltgQp8GXCNrfCvXb16So37vFGsbckESOueaZhVHDtItreUvH8b3Wwt6",
+	"3tGi2Y26Kyz3tekG25bXeHFVwPGdMaku3xczstpIUgM4Jyel1nNnS1m5SA2Wpx1YZ+Myl2Iy8NmoQuoB",
+	"lB37KTqSgBi/LtE875JrX7pxY8a9vzJShiN4THSseGA+uV5zAUBCHe8X3CHz1TOh88gWM3bF6ddtjFsb",
+	"OtwqJRijrM18svGBERvLHNQLF5MO+dYyywX0srfMGM25zBhRjEHxWKRZpBlJqab17OsRP8RuIj6nKxoN",
+	"cVxrW92hSvBNHSks4tboLXPAQmtErg/oHad1oYTi4InW6EQGAD+kRAgo/8sD8fWXz59u3XtdfX7X0Zh0",
+	"PRuPo+X0htZ6s4dgf7CHABaEVHMoxookm+ZMiHPd9t5oDDarCIoRTk5IVKLCey/JLZvDeepGlFE57YKR",
+	"kitEViIyEBsoCcWE5jYZzpGkGMslmOWvGBNDR3mJsELfxhFU+5gplt0xVT7LFtar62gEGActiK7BZyIF",
+	"Kl48k1V5L+zW/0gRXjktMpE28X/Vn9nMA7ae2Wr4f/GY5FifABmVp+rSyyCcYD2R6ojpJWMCQix4AVQQ",
+	"x0LqbN4mQ5r+Y6E0FLQA1OK4FJZvhxBLW6Z/zBzlPP6UeghlqPPB7+PdBC67bxBwDlgHQvCNpXput4pG",
+	"lRCJxvRg8TIhBeFvfMQCsmRPGm4UabsgvrV1RhFz6nNAK2cdH3HdHtCzmTV8tlXfSf0UroPzsW5wuaXX",
+	"WNicr810YnjZR19FuFG6jq3wiokMY7Zdab/Bq/Zw1+5ppq+rybuHyQ313NsxMB9Vg5nM44nEGOkzPxcF",
+	"+XEbGZrnqKFRgHeMzIytjwXJ5nTi2ZXVVOZYidMyAFsYX+mxmWfpLukka/tEKvex93pAXXHt9bPJkGJt",
+	"bhuKNZdDo6qE0/dMioMJKLUmGMvYnvcc6SPi3oZBEuUqquRy50zNpVAMLfsRm3ILi0S7uazTfzyPJ485",
+	"JGz5Tc9lbmENNX5Ee04rOHO8KxyrX5Q5Y4us2s7msr6bxNaOmLPzwSObr+o52gGMwWfcWkqOTINrArsE",
+	"VSinegq8CzUR4ON9yymv0WZCq/2IbxCJDQeSkInYgfQVn82zlY901DGaBzsXF2oxHvOEM6EHqDzBPmNY",
+	"JDmw2Ow3znbD7/LKd3aqB7Y2ZFiyZrAQWNEBMoxmbLDOiTiYcTWjFheF7CYuQRQ+wgwO2PuEMSQhKRPX",
+	"+VwCLeUAWIf9ThxSIeNOHHxTJVIJatA7rmT3HDO/6cCcc/yDwq/c9l4EE+wKLltpno15MFoNkB29FVY4",
+	"GmQSKtI7WveBJYIHmLAZAr/ruC/8+RI/JqVPgi0HCxVcnbOE8TuWVm/z35fvR0tl4HgqYxbJ1zVVlq6Q",
+	"ZMLmgPvSQ2T456Exzca5tJXsnCMCKxpD/Mp8nebQ8Srl5rSSEHZ4uFfpJdNwRjMsZFjx8nmgkQdO3kZ6",
+	"HscOxRY0cNxFtThobDAxrT63wRjyZma2QEc+Vx6YGU1ZjffmzZPrF7a6Yyvmi/rpw9HHbjFAP304iQ9N",
+	"wOO4AdYEmt+cmxAl6CE/VXS1Nvv8pgrjBZCxeFpRzHShIEUCM9mrBJJbiCH2ZK2r3W9Le221rOZ+qc/B",
+	"WO8KmYArtloHNmJcbu1596jf2x+9EDTawxc2AhHuVQslhkcwo+SDGw6L4GVtK9ygPOpxxuSichc35ycC",
+	"h2ifdJKxyWWRxgPSi2X6KmUXyKhShKdBmf6OO1UGS/jJ1dfmLH118BzO0jc3nc/gql9xM/q1fO78tXLq",
+	"/HzbOq8DGyNHKFRSLY7GPpfSwoR97Bl4/mGdQmkKkWKeIjamyn2BOAkHEHDsi5AnJVKiNDr0h4pnDFJG",
+	"sVLKYt4uRhxxBIrytEOGdscYXrivmajAjj3hqcJTdpAwGAQLA/vAmDimRShjaCJhe8x1+L7orni9oV7f",
+	"O6va1stqwuAu5ny4r1eyRK2G/KuVTcERrZbo06AUsNeXjsU0xJ1VVnHXrOIfW9Fi9eDIdpXsjP5rWmEQ",
+	"Hb5oNxUWonWlNq1dBWXJwE74M/JMf9xAKb/RPQD7UFAOeufNpATba4bK248u3o54xHcMtWGhXLBFywAC",
+	"FkoucSw0WkNqWtTO3NQMa/vtsM+5uEMz935xj/Px7+xYd1X3Nl4PFxU17TZd+/2r61jcJPWSantWzEtJ",
+	"Eur3IjsysdhdcZKKeGk/RfnOUqNcCtdaJcYpYNtzQm3FVF/gz8Zxc7263BS5oJmS1jNQkGw5GMcUta6V",
+	"w3ZVK1gX6mbV+wBOskCP783MGsVW0Pm8gpCawgxtIpXcT/PUWWLdhybx+YbZRZfREcvKr57nMl24Q/B6",
+	"uGwxyngysHiTrSD1nN3J2x01q9lAt/qQzTXRpQ13b13IOACxFXz16tpu5MaUNBYQ1G8HrMWuNJ+nleVs",
+	"7ti6nL9hqwdYDRbt8xun7n7L6LgmG6JIcag4Lh39Rcbo+JEiio8yLiZkMXfqKZcS6mROeZaWMHc7p0jc",
+	"RvXjuwrh6aU/T7QhJGU0oQ1uRZ2hpuFxftCECgl8asbinkGGEAYUMTgaoKHN6HTCBV7XJaAcjZVzsKls",
+	"kzaiibulpzVMBsGH+20ROrYxLeRbRhXbkvxfVI1DTgWwaIrTzMZCQptP1lSxwOjbkSafqq2K+krder4M",
+	"ljeyZ6qNSh4AiAWskRR99Y8swwRxFQo75K8s5+MV5JMDHTjjemqOVFpC1e3cCMVaWuMngFtFqrNwzTdX",
+	"ZS2BBMyZckZTtq0+a7ezQ4kjXvaP7ejesdK9dcbfylsmdvMICUtwUPQ05ULErQpXRjIuQ6EHw5Y5db4E",
+	"W5tgf6/GelPyiJ/xNdM5Z3c0K3xYtrrsBen1LUN4u6jmC/4H8JpObHzfs4AAEhM4zgGA6eoTMUFWjOaV",
+	"npz0zo67591ut3vU3yEF8W1BsCghSyOK9lwTvF63s29eDkqSaxAqn7JsOjeZd/YHgZdQ/+AMVBZXrWq+",
+	"qmNvD8q6UaznGrjFuL7EWfG4JRvxhXismUCaSRFJZt2pjMxaHaQrNaXkNZVRCg5fdCZ046KrBFwisdnf",
+	"5YgYH78HMMRwi9z7RAK3v1xosyaiuewAeMyZWmR2AxgvctgAPKbpwqXVml9dpQhkyWhbQja/MkFQjcED",
+	"ZBgWIo1PvwyAUYCechVt2zci4I6ANF0lyZjma9Cohm4723D7q3lh9PQYaN71muRT9O+6uvZLX7ziEpyT",
+	"LmHMle+PBi1a897dYvVi8nLwrP/257dnP96Of1x9tSxHtU6OGgGLBwfRSsamF+mE5ZtKiE6YYDk12tJc",
+	"+f/XDr137dDSkP8+pUNtE/7dK4cW3Yh5nfDM1PbEO7YUroX3GhsANneaZb9dNdE6U/Thi2vuVbcUt/pB",
+	"k967rECJ5j6vGs5gUsWNOIuA/E2qo+70Fuag5/UxvnaABbUnc16YvrA2LBC1jq17q/37/Hls0NgG9Gv4",
+	"Wot/Lb+z3p6OrR3/zFwuKxRTrmSrz79rFXVjfgrfWFy4ZZHLZdna3FTw+ls2qcX/ggFpeTwCmIHNUQxp",
+	"/vYH5EbNADmJum33CepYt2ZVk92ZIzZnObllwFv4tP/mlTWODsw5rgLGxr86iZw9zuTki+PDbnrePaRf",
+	"XLHbFXudz45Pplfzr57frv7r9dGPT0d/PT66TvvffkOvXvyQ5OKbu8Pv+7c7HGdclSTTIIWQ95xdgjG2",
+	"YhpsemGjlHjomXGlrDNrj10Bc/O2+FdxUh7CfMbZjeySMucTLmqKGcnJIwyadbb2p9b0LocV17rx8DUz",
+	"8YV7l8ws3V5f4wmKZRZFuwpKZzNicPOlAwhwoeaQE9SG43qkCtFaaLpk/n4W/oz1948+/op/nENh/qhJ",
+	"/B3T1AlJPLHqQ2iBQ527CFC2xDoE3uR+l0Bdf+i44+FqW7QCHAfQHbsiNGeVaL3GrJ9Wr28L/4bt6Xdj",
+	"8wGuxm3JYVVdoxYzzyRVacJaBB86Y8wVYGFaj5/vs2nbZ0bMOWCUSlnCZzSzTklNZtLVR0CJgl3YZzCa",
+	"kVW2cE9RNz6ws44tq1ownWYsQxnq/vr33sH5Tyg13Xbv+OPnn93cdPBzr3308fM//WHrIsdebdndYMKu",
+	"0C9cA6QDJ0zh0R7LvEOGYIEtuWJDJAVDCj5wYsGSIXzs8mUhBUaHZf2ADB0KiNrTM4CC2x5WQn2FQGQM",
+	"vHd9WHf4HoxYQhfbHZyVbM12y3e3gf/cQ852zySdcZFu8h0bZbYdA368y3ESXplvxD9a7JNrXrU+3v5k",
+	"2eFghfkq9Zbwuhx5dhoAkFR1dQO/70Yc2/ZV5lyURVlXi/YrhrZ23b0uUoEquDYtNc0wiwySTbDTfgG2",
+	"ydB0d+irZSLXzBgiIrhm8KcZXVkQ3IjBRWbpLsXAtLpYuaWUYWBEUJZyzsJ/uWsE5CHOMxd44cLYXtDY",
+	"zo0YFkiQ4tm+oo+lw2kH4LHinZDbqGSHePSZsTGHbUiJ9FSTFoJmuRl3gaHZBDN8+I3ApyM5T7kh3NFt",
+	"VpL1P7SoulVAwl7ontrN6fDwsHN4GOiAJviwfkloLrp+EXl6SL9EGsn1x/ana+thq6Ku6hVR0KVe0SVg",
+	"U/34U5VK1LF/bgD3VfNcMBNClS/t9WKXAtwvZz9v6V3Sa7lYVRGgggY3G0e3wLZffoTDjuCVBk/2ctoc",
+	"cVga8HYL1urGt52cnHROTqqQ6br5XccvwjKpidWj+5CLAhKwwjrFgWnxEuxz8DwE0XP0Ac7aSLGhrW3S",
+	"2PfozZxosYEyme12KtpmCKZ9ErLK4hx7dlyyHwokZXcktEf2ZW3YnT13l8CwW4iNDL9wKW6/IaQzUbd8",
+	"fiDneIY5AHC9WXZwggkWbaNWBMu2sTHYyICy01UYUW51N2pW85SIe+YVwu5V2EVuMFx7226DszoKVEhp",
+	"JexG1hjaVg/gjqlmYv/G+LIXbGnPZzsQrux4PmpEkH2VpjlTKmIBI82IfWdNH566HPy9aWPiiUQhdtfG",
+	"7l28CM6tOrCQLyHqb5HPsK2ELsLMcq78JgDm3c6GjemCzECXWAR3kZk9OY0/1rVD8YmgepHbx29qSWBn",
+	"2+I6f2/987//H2OxC6ZUJ/QvL3vkH+9Gr14tr66urp7cfvX8y2+f/fjd18s3r+lfXvDrLyU7//IH8fiX",
+	"vyW5fvU1k9l318cv3/3t2fTHp0/O0yz/8i/qb4ejvlxx0ROvfvx5Oj4WL2T3/ffsi9no+vsnt0+uxz9+",
+	"8bO4+uMfzRgr/os55Hb7R2u2jq8D5PVI4NM56533t5BUgg/oGu/tIVmX+xThS4R21JQ3T6YsuYVNKoqB",
+	"3FS8pZopal7jqv7UiNgOPFDl1j5hQBE/vOXA9mpTjC6BgcZmGeEHV4nPIgEx6wgOf85uHRIO/kyS8Vtm",
+	"bmq7OhGgBNo1V3ZuxHdsNmK5dQRjJNG0B/JYbf59tLZCM4jmEypuQzBkifXMpsL4ZKTITFZ1GlTJgy51",
+	"dqA+K2Xd2D+jM/IdvWWWqh8UIqjL3ywvZ88sm98mawYaV7MCvtnZyz2k8/kQGZjxFSCu4LEYJlNqRH0I",
+	"BTlRzIucg2FwIVxwacPf5iuFdQIsADbiJ8U8jkhAfT4ny6lUuE1yZsuV+dIogG4y01QJ6hZ5IGGWe78s",
+	"mTZ/++8eBvSh2z7sxSV11+wRn73RjAuklNmxS6XWatrH+hAe9slopZmvMPQs7R8f984hYGrJPNQi05gg",
+	"HzBvtgugc7mtvd7PP1z98M37p/n4r28en75dvfuvr19OTqfJ3Ss6599l+fKa0lfJ19+/ln+M4OZD7scy",
+	"QMt8fLiUE7ixZl14cHzT3X4qs9TsrtB8G9daUq5bF/3u2n6LFwcqzdy3LgdTV9jaFoH34S2If6kCyTmj",
+	"73FbPOx2N26SOxwMoRtBE6FHNYW3AzCscoGlUruOH65dOKhBw/oNx05i/jSUXypgsWJ9CDfSHTRu6ccN",
+	"gvUaFtSuZu0OSQ8xfoUf5CLfyqwQxT/+9KHXPotrvd8Yoi8LMO3Wmxzwto7B4QdXy8nj3ku8uQh5pZmN",
+	"q9fwOkTHqzN4fGDG7OSoQdzFwctjsHLX3Z+2ytITamum7SBQVq039h9UpLdk9bsFXmf2r6ET8dU1HasG",
+	"lXYwT55hBs2QqluFjJAQ5hkiUZb32WAcBSouw65nDIjlVIJytSWhLPOhOXs7xAEw67ytxlnAjiSjFRnC",
+	"1cYAwvNAeBzw/GvCBZDMGf5GuEN84SLwxfs0n8GBAB4dhqQCjtDIY829WHPNR9qaNjJ6XIj6wSGojgWr",
+	"S+E8mmWOEdKdGC6JkCOZrrAquk10knqd37epEFotFxw5twjftjpvoAm4x+eGF1+6JioHj8u40jiS1Rit",
+	"9bKH9R36Z1uts7KfvLbeFlagcPHHtodvHB2T1JxyIHFQyOWlGf5T/I6PN3qEIp745i74wDO+cTDtdeU3",
+	"Fx70HQfL+dfX9/vIEq6gOJ0jvgRX6W59ZWOft3crtlugcrZSXMJFu9gTZQ3qmlWjQ185x1xTC9bygmC4",
+	"ueWSfIrMnjUr9oGYo6+w4H2ubGWbFWOKKLZezjHIMdrlAFTF4tGZT5OtGbrXJSbi14tdHZA16RX+TArU",
+	"YqCpuSKjheKCKWWWrNHFkNtTg2jvNqlrUYM0vRKOdBnfa+3eWCWr7W+JF6LDN9cOavqKJrdMf9oIwD00",
+	"/Rya98kVfQz3Gj2xFCofeH+NTQJa3tdf9PTY3OwPjh22rPKNNZtJMbFWLRd3XFuC7SKd3VVGJopp5TiM",
+	"OW7uZydH3S75jBr5/DxEtjncW2ls4OrgNNU/Pu93S4e/k+69TqXo86xLyEYPUGCuYVNndIVjCOmRy+gw",
+	"iZWLzZvL0YCaAd871+6g6K9YiMwsWe9BbFZKqAiKhrZL/2iL8fL7bLWz6CHya2NhGOVMR/IOCpRRkcrZ",
+	"sD4AZfMF2M8LiJDi9eV0B/vd5podm4LsX9P5fEW+5Eua8d13+N2Chu2WmtKcxbEhxRqGa+x4pPyOpyy9",
+	"LAxmDQmNGLqbcSFzshAVLXMWrqIt7pMtkUzf5FrVPLblIXY4aHmAG75kWAL4gQSAj9g8Gaj7C5YE8B6P",
+	"fWKZuEVuDawRjdat1z6QVcJSqLawBmTbjgk7Qmz1x/tsKjtopzJjxMboY3FlVKLhADWlHMYkkVm6q1h/",
+	"rJvqRp6nELgOegC9QyVvz05cBN5xE6YS4/hYX8o6AP7fw4vV0CX1b+KN2sn/9Ju6nj691+mNrwzxNJO7",
+	"ef+XXKRy2bpoLeb8oChDd9A9XJdrd+2W2gRwVR3BQbm1WF+zWdXL3fRnr3/c6xx310kr06JEkQM9YWde",
+	"PHv+1gxAr9c/7na7vVMoBth8dHY093eNuqW8YWXKYniLakzNV3tx97Z1/7bILQHi4yiNcGxQN9IYrBeu",
+	"213oSoXr8HbPBOwNi2I8axbV2yAdYqcos7UqgkBz25ndQ3AS2No0GRe3aHeM+XubsIQ3X9rksLDMRduY",
+	"ZLOFAm5crFkgbh+pqOPzE9kI+x9Qi6j2Jzqi/k4njSBlcONQu+u2OAJdBWRzjB1JPSWA2ASe/w65Ijnl",
+	"GZ4IF8Aw8dn3r64tm8Fx1xhdOU00y9XnD+M/hLbscLp4EAgjvnTLktxn4/YiuMvWHZbmKXntd9q9i1fX",
+	"9mthlsMrN+BN90E/Qw7108rpHY+cGnabysjU1E7JO4jmNNaVu23ix90HOAXd43SzE/q1RIzBRFqUEGzb",
+	"07SHxD4KILBYvLT0qM4eaNb1g9hcJrdMo6ttjzNYKAGbccVBOdwd1mNpNGPqEJAiLBtX+FagpJiq6Oqj",
+	"7doskwl1ZUgcCJCJA7QJ18Ah2GMEDi1zrrVjsvKZMxkVkwWdMGJbZC5tmzPPWOZk+NWzt+TxXe8xJNGo",
+	"SkHEKcfXhvit41IH+jW0oqqOdgjfc0mGnvHiP4cEqa08753GFOGJ6QJAOv21ww65yrItUbdCj3X+s0gi",
+	"6IAN/VM7CsCtmHeHG+G3J0frDsRFntVVpMQeI7IL0pslsPhB/5Tt4FTrubp4/HjYtkRhZKFYDvwtlkES",
+	"HdA4tZ6d2pxaURfimLE7lq8gEJwzmkyrgDz3lmRKtYNJPx7R6ZpD7+hst2Vneh9fc+/11abiKxAmAZyv",
+	"MbdSCU4oSOiccjEZtslwSTngHbHcEPyVUT4bGgmS88FiPgxgr5dkuFBsAJptUOCCh8YCDT9Dma0J5cJ9",
+	"gIgQBOzpamAMYHjRlCW3AzvAQyLzGwG+fVYYQJdkyICRKHS9wZMvgf8th7pSYBcNw2gAGBEw1bYq0iXA",
+	"KQYuSjCsq3pVooyzw9SyiC1Xk6nlqhi2WzhErXZrbVgQtx0SkftBsX/DmKChA0NiHhuOCDSk3HdM3Qk6",
+	"jaAb3611gpo6B3SQ/bImOV9ZgjqqALitZD70vs6iHB65GsFyk5b61/qCK/HOH8e/SPX2h/GXJ6OvZmeT",
+	"3kv+i5y0diWpqyUgHDpX3PAC6oF0yNDxCwwvPIIcmQPN70HFD6fH8fMS87LDYiRQoBUZgOBYixxASCNq",
+	"y5QsqboRa3VI9iAdjBEL+ej3DjBi0FJFcRmwMepAw+uplJlUNYwHb6DwioWeYxXaUmYPHuYmcQ7Ts/1o",
+	"5D8JN73d8gf751NiSvpmTmEEIIDj22awP9yw8HSHIN0D4RvuXQK7nls1lp5oRNyzgG9henKdjTHGWAu7",
+	"WgejYbZ2fbVi84CtdngxrLGmoYBAkoyaynmpoIVDr8xYnkyp0PXa4QEyKlHL/PaplK9c4ki8WAjGCIxR",
+	"9qzTcyzkRgLVnCZVu+uL89752enJMTAkVg4E5Zm7ufkiYPM5afeOaiYvo0Kw9JXluFtXwrsfO7ejqWyq",
+	"0iuqp43pCyv3eJLATffYWr6VmcJb2+useBvOfK+krilD4yAaKOI5Sy00pWAVMZpGtYPSVsgDgollJaKR",
+	"XalFPJUIVs2s8ojcbyYRxhKn6IGwuTmHeLALQvroTIoJoi6QID232CnGkX8J8mV9YTR0HOi8vHMfxqh9",
+	"EjmbcR33S7wcE0Ql2Ej+BYAepnJZ5GCs092fj06PkvOz89MRTU5Pu+Nx0u2f97p92u92k+OUnY17o3PW",
+	"o/20Nz5l/fFR0mPdtD86pEfnx2cnpxXTzinJk5p19sB8D73eQfesIPS9H99DAxyrn2cvchU8UxSd1j3f",
+	"v4njogr0lororl60uWmBhNYNy49bxom0wUtcFsQY4/FZ9nIMvDybY1lITPvxp3a0EkowduHZxd9W4Hq2",
+	"NO47GzDbCrZZd3jHNyekQymU20Vx8ikIDcH+m/r8TUvY5TwTteyFdTUEbOXf7b31G/m+2J4qdGdPIrFX",
+	"suDAQIb2gWbva/ym8EQz38jut1xnrj00Y3rmVlp9lZ2tjXprLtvGtFEokN7DMG3AJQXhRjggQQgSFpCf",
+	"uWKXsaLupaBYyruxcLyS2nM+PMT29wkGr90SdS5NGJbte2H86PJsNterQj9bw5vHD2av6R0n16v48XhX",
+	"CsGmq8XcEqXea6qrq+jwoMDgGhNeUBQ8mMtNMoPGTgXX5IRpS9dQ6MzYSd14N9l1CNbDVFKHLjp3WU0n",
+	"v8T6+o23L2PzfmyvraMsG9Qp3qss8wrXWX3AvtV2as0YgEJqa0egVkZvzG6sWlFKLfOKbTRgdt/CVjZH",
+	"AwczvI74rUE5Iyi5ADM7EkIhAcE8kulqHzhy9f0504tc1KV9Lc12DIy7tsgbKlggsITEAmCnWdLVLmPx",
+	"Gl4Za4xisSND1UCPTH8jm/2YnZ0dnZ2fpbR/1j067R330i47PhmfpclJ/7x/enp40j1Mu+kJpaNRmp70",
+	"aa/Hxqf9Xto7PuqnZzvZ7JW1ZqWrGO/1VfYTrrPnheVanZBVYDqnPC3quHChJYiIzMsloQPKZG+CmX3F",
+	"mVs65wwohiDaaj4UJZaq0Ue3/JuRGLz0EHobE1EABc7lL0x0yJW6LWUjdOJEr0Blu0Wg7Hg53ts1HCBF",
+	"J5Ftf41yq6tYjjgYHHHPygSZFmt1HOZSb/GWpVu8ZVI38JbJh6AHQ938m7uy7FHDWES1qQLNwjIlc2A9",
+	"2gFMu4MlXQ0vLevsJRmaIyGEO6rnT6wKoYPiYrZ1/jEF3Rs+ZOeGRuITD2CGbarE9YnIugr1fV8TudY0",
+	"vsep//cyJTeZj/VmY5302rNLVVKLzdbp+47lTb5Yd7V0yNCWG/G/WsPBlp2IPRaIS8duIzG7hn0MLBvY",
+	"JG4EMxLaiS4nDBEmNNyRwE9pvTFDouhKkeV0VY7+FYc1y6boKqW4WFtp4ZVrp9Qoybf2sFsZ2sInMbyw",
+	"3FuBD8Imr09p6h1YzifRIcOcpQN0zprBEIER6PpRPB02enf5Dtoil6OMzeJ7P3X56ZbZHGK25LPXz5+S",
+	"86Pj08/X9+ykif8HX+lB0zXbvHM5LXNIMISsQaqxdExZKX0nc19lwFaFBP3KkVFflMoMkClVF+T6xWvA",
+	"IPSjZsCYsyzd0iKUwr+8efmCWBQusoCjde0METO77aI6IlwxpzmdMY0glymjzrpdljpsd4mMC3vbmFcN",
+	"nseoBB67EgbRzBNXaaq6X+XiYkSn/MLO8MXQcT34Oa8G59Zu2Wx7jMfRkshcsDpvQrmv5q8CW+sHptSm",
+	"082Jax4BNeBpjZcLalbaSsswFWT4twNLDnJwnVZQYfv0OGcAL9kUlIZWWJwDwbqauVxMptVaD1Cwp7YW",
+	"aa97jz1sUZP1+vXbt68IXlB6cTkR99jmyeOno243Nhea66yuJDRQC8oxmaNuiNXme+uh967sxR3N+Ea/",
+	"Y53M27cEMr+e6rV2MRfwvoHfeTcfv6x7ETvtx9jSJ3mtV5LQ6KYdKMt17AeUnsGUWSiYbD4Gw6jqsFTB",
+	"DjKjmZESlg7+gccW18+FHpvzp9FgAyH1IGc0hTR8kMIB6sh2K13MM55Qzfw3sEwHtv+2opT/0T29+rlA",
+	"Vrlv0NNffLb46aCBcx4+wKO53DcZF7fhBW7eFkIt5nOZa5YOPKzZOeQGM65mAF1vB0PjVXYwAOF3xSCE",
+	"37o32/NNu8VTNptLbV44uGWrgR0ceChd6CkTGp6SQi5MOvDUsChAGSt9k8uMwczQLJNLZuEZkMg3EIyl",
+	"8I1RLYOCdUPqAQL5HNhpLBeA5QD7exB+U+BwSl87O7P0pRPi8DuqbkufmUhhoyx/eVd9vp3H0ncjKm4j",
+	"bQN4Zel7oLsqfWOGufSonNHys8whOPxcFBEsfY1JSpU7scBg+XbPMVseNp6xyjiy8hczpqcyrUxoabQR",
+	"45hBuSkc3xEza8seFM0XwZ9MoAQE8wjVfgEzmWUM2we2tZ9/b/tiavVAjgf4V+kr9OIWn/GgWHylpRxk",
+	"NJ8wlLGpaWPGxnqgZfG4Us+og02uddlWPUpd2gl8C7BzwHjKwYyK1UBjcobvx2ihVuHvTvaghrDRK4Oc",
+	"TbjSLGehCFjrfh6Oi2mEj/nAXwNrCAc3lmfGi2vOZhIOZyh1fnTtxykVE1YRuaLCcfClm8p8IQZqYVaz",
+	"Xd2BUMo70Dn2G7nQZmbAhQxBKpcxOEgwn9MrAMVohroDyhwXkwmKP5zKUG/OWMqp0/FVtZazRUkenJId",
+	"pHwMKTYloZzKLFUDIQcuCyL4LXInVbeqskgAHLCqqsJiCRdfBmNqesZonqHwr8yAFfMajJfdFooGOInW",
+	"cuDUkDuGww2w/cG7vLL23zmNoezzQhnNwfxUYcmYfyxApy5hUDTLBXiurHCr6UJr05BULsHdSDUdGfW3",
+	"EPSOcieMNqd0YLet5ifDMk/RuvMFhLh5ptYTc/lTR/hc9QNmVOlBvhDbSzlUyZOqdpdtVsyWijIvVTrF",
+	"JlTUxlD7J2+73YvebqjQ0SoeaYFXrSFRzPppgIBcB8gEJdE2Nfxo9zre+1JFZWyiYoDVCYIxfLoplswy",
+	"Zmom5S1LCS2PyVGv3z+L0LWvnzA803zllebrynGywUsPu41eCtZiLIgEPUVUGR5tNcsyVa0LZ3p33OhF",
+	"kSj8U8yAglP7QqgL0muTfpsckn/+9/9Uzsk7sd2jW2xQLPEKQT18H4yhudo7sEAUS31s1r+GtVwqa9g7",
+	"VT0z2YOQjhmNWiIeKzytXkc00jF1LlezX4M9Nrww8kE1y80cgldqxCYL4fjUSiNqD235QtgSzs408I+L",
+	"QpKRg0fFcVOOIeDCeqC0CpJ0RjS5bXvXVOC5hQifBBxwKhcj3S5cdNYv7Oh5sLRekWrpo8rg+gQHrr/U",
+	"EmVxHQOEOjBbw2pC+MjmdX586KXZHWthP/u+dimIA22OC4qrbh5BWqvFzAwsJVhoH7jQFyKAseVy+UgV",
+	"pVPJtXZnfLDWcvR7mv+hxwSnpEKk7musBiHBgz+tlVU9a1RW1fXorzJbzMqgvg8tWxPisMT9UVOZ1oV0",
+	"6hVW1Lvkq9NuiYpbJwBeHp8YV9xrQ3y28IyPZR4pydu0fl4w8uaOrcFY27hX9rS0Yx563iQPvSlNAzzw",
+	"kdpA13DYfSgO1rfB+9ZcoEbUb9WnZmaLciFskJ/XMu7slMScYKzDv2BRLmn3oPYX/Fij04OqZpH9xZY3",
+	"5Rlz4B1QEXMEtUPNkhUXk0vkdx7ikSeFMjA0y7BiBvKlsUwxH5ULG2rPy/bWInYWb67jBiuLGxuPzcBt",
+	"S4zAq+7JptXIwnBBV2tYbKSwso13T46LQ4nGqpapajsEzGVzN8U9BW8u6K32prBaf9q6zOH9SPptXdCR",
+	"qtTzIuTYIEy4C/tN7hu2fVx2CHxYwnSYAnMrWQLgCVbIROqiUobXSf1YBKRaQgpfHh1rqzvcOkumACV2",
+	"9EiLlGtpq61icjEsCyzIH118b+iY6VVN7MXx0ENONsMdDUyNpSAKbozM4c6IW8j1Xm/BC5uzmjHqCsL7",
+	"1Nj1ykn2MZ+kpKh79mhrv75h9QiWoquxiY3xftXRA1jqkpSX9gZPh5Ywflejatf5wWKhR0xlCorPL6kq",
+	"IIz2dYVqr4Mhld73yvq3Io4VS6UWJ2gxtuxaBM6SwcUyk9CDaadqF+dJPEQ7Zmy7/6pIchFM73C1n6rG",
+	"rG7WhC5I3TZztUXL1Wu93xsbbZHFjcXpe0vuRv/4bffw4uh4J9fZA/PK+XEJJsVOPk5qccbfkrWxLvEP",
+	"AJGMLKNtG3Yt8LF4Fp7KYokCAaVAwwx9Kxq1nsJmj3GZ7+sGufOORzxOqwLAA8xrVNx2yHBEpxyY+p7Q",
+	"KbfF+LHCoUMAe6dEXnLMkJm8Y2mH4AaYZZ57Wy6ZLdwC+pEr8gvLZcnmiiu2dTUV1DTcSGflrgsUUXBI",
+	"7xx3oyk5LGKAvbZSTYDI0Ik7jIF5coc8YZlcQo+C1F3YZuZ0VcFbHDh6zqiGaabTSi6BHTRT+b6qhx9X",
+	"cxC637qwY0tkLRPAvDsu3961+NuqLdsiz7dgHZcVt2SxkMMVtFkpbDw0XgC4xu78HUj5xv12eOG+xWIa",
+	"Umm4oITLdNYEfglAf3PsBB8gGdkkiRIW0yEwg8BkI2Oj8DTVeJDCpLQdvUlqMWu8xdd4mMwjNs/COy8n",
+	"G1Rz3VZqjNzeDpQt+MyHsphSWuemKVUccXm2I5ZJMVFrabZFl3YMQB2/7fZ2LSp0G2X8eGebiJKt2kFg",
+	"ClJbXMC4cL2WNpLQWC44JNutlKv5QrM4f1ChagK82ZxvrLeySQ5+B5NqV93UZCU8qA1lF9dvn3Pyhqc1",
+	"SwPY3pz3FPlLCteCo6i0hIBlyaowf0T1oqsKtVPl+CRbpGxQqkK1uRLyyzGBDBo4pauLcp01MmI0V1gh",
+	"WUrEPY95jj6r9dM8PKIuOG4ehJ4JSx0yRjtO8V/YZeAcS1nCU6bAmYp3uRiUTUgLcuibiZAZyFc011VC",
+	"2d6WSipa6u3kpfHgEd7qRiQqVb5V+9USB3/10FGEtZHT1EsjGLuqXYCRORJbQ3sw3gFVxzq/FY/1rlVT",
+	"5ixPolQrV5a/wIjJjGZIOrmYEy3JWC7ymrSBCtHBYefwqBxfOCuFbqohs36TiNkOowF5H6VNoB+zaBwa",
+	"u9eF/x6mJm7juMcbB654zrOIVYb8iuuObpsVSm+ZMFKHQe+4vkjkHQD2osoVahKCkoDiLtqiLWiWXRZ6",
+	"iPTa3W63sSp4ii/80uZNV8il18tAwtWDdfuztwNY5SWGX4xQBszi+0FT1JT2j0/i4zXmGXtUOfKxw1E3",
+	"OTrqn5+Nk17SOzqn49H4KDk7Pz8Zj877R/1Tyo567Ojk6Hx0fniU0KPz4/Pz3uj07Lg/Ojs+3iVd2Qqg",
+	"rQP45usr09KPIZCu4TgWo1TX0d0n/gkVt16et8991bOPw95uOU5RnOr1vpUaXxWgQt43rzaZz3atIMgz",
+	"Vi8UnVLRdC5ovoqW6KTzuWUuilAzk6dv/gosxVA2dqHJZz9cffft542eXS3/x2sKqZeGIJZfM1zM0TsE",
+	"Rgpd+rQi2OaWXCfTtgt8Yu1bs+oc5GKYqLshAlLAFTRaEUpsr0PbLKEz3ekeHwIJLfwJylifH3XB9cj7",
+	"4E/kJVipuVjdtdqtfygpsrhB57pXePBqWHpcXV9fUDgnFD1k69t1bIvUTmlCulgNNVb/6G3v7KJ/fnF8",
+	"3jmH/3aAQG50/leqkbz+7stNh8HIM9iEAxzK29Ys5zKt6cZhkeuL22TzbvigV7w44GpXLsu6fLH4dGOO",
+	"HP4ay4+qykvs0XJZoyTNL22Xc1iJOpunNbeefSvihy8t4w1gIm00fXtL4Vqo2w4SjMlG9fIaz8trdiWe",
+	"4Nqw1sAVZP50PoBgPbZxQTrfHP5SszwTv+lFWISLygMB1z4VtxdmzVwkGaN2Z12b+GZWegFJ88ny6wmL",
+	"tfPSPQmXVW8X7ZC5JNXGrYORCCi9Nw1YuerDOo0GTBnXNZSGDdhByy3bw+3fiE+09Ja0Pnx8FUTRkYuz",
+	"ijHnIo4g13mNdnNC3Q78YcDQ70TaezGcW6PO4be1qt/z59G23UUPd++qr81Zss5T55wnG9he4rQ3fi0H",
+	"zDeQjRR5/iAgEY/p3Q2Nz+XSKfPAI85dwoguaAns6i6YHtwErJMU1CgCFXf8vxyXO+wqHdnHV3jKg5ys",
+	"Df7FyCZpH/dIkcISInhHJfl2rZTbVn0OXskiCdQvw5hqD0vh1NQdBcrbdoXvtk2GFu1o2XBdcanhjvTb",
+	"92P6owvVGMX2FC5+eD7Xe4Jt0Gs3iOfGMEFowT8J6HLMjgfE1YgxYb1+aU0u/LFtWO/4welbA+7WKcvS",
+	"QU09dMDVmwv8mrooKmtjAbEJs5kbEfTwQ2T1b2eJLbPKNiGkd3c4TvoAKxwr1fagxdgixdL2K4fmOvEM",
+	"+9DI1Vi5J89FLPquc87uaFYUWrRk6VBzyFbjMAabelSqGneNnGoK6aCcL5IJsmI0r2xmJ72z4+65sbCA",
+	"lLbibvnpQ68GOL4P9HVPllhfkQSK7ZStVWZ26TDSux7w2gQkKmmdXgdWxOl9SGBt9GoLCWy58B1O/240",
+	"r2tV8e5Xsbb0uAcA98aeFzdYRiyxRDYQ5QlOOyjc6FNx3w/R325htP1urwQNxh8tq/pviRPeGffr+wlQ",
+	"3wr+t4L8jTopd2ZO3dc/vwFVXDYJ4tM7oykr9bhdztaCdASLEMbKoK78WyWymJZXb8N0mIYx+yEmWykL",
+	"OeEpOvmodnLo58sx5wSl4udSD22qG5SEd9yK0CsMhBEtkdWsnJWBOXTtluM/gKinjYWni5KXskbnWHVT",
+	"w/XiJmhX3tugAmZVsUy50jJ2rHuZpZC9xHOlLwumTshTdWUQcwbc6KAcGzuAij2EzWMOoCCBorm+CzI5",
+	"4oyyPr1x8wkaL6vOihukSuMifKntNS+QlzTQZVwrYp8WMJa5XR9zZW26TzDfz2Iy/lJ4pxgNViMtVaE0",
+	"nxHpSFwa2jpp6KWv0DIUdOaOLuAbv9eppXC9bDTloL8vwA7ap6Y2H6tkq3g8f/P0gXjGH47gcjdq7cWc",
+	"b7v2+1fXeC3OeDSWCkWr8fdYDPXjBq0TS3g8PCYZMxYmAmkxWG5xHTK3NVO+f3VNUjZD2IqXVuTfIDy9",
+	"xDLJuAJuBRImF+smUl56q5PoqpI6+eTqa2P9Xh08r8+cLB1d6hJhfKs4WLHlxAtPUOMqC5plleZ0aaEb",
+	"K7koeHGiIR3XhgcAOoVVj39jgJN79atcynEEvegJkOpQUBPBUlJcVqjOgDJFdeKUEvSONd82vmV0jK2M",
+	"4X35L9F6apCHZCMhOmessAKDJpt2qlI0sz4K/wBsr4HLD5od0ky1/LBsmqwaxC/WaS0LPsck/4yPY9Ry",
+	"YA2oclU0R1kEnlBLtFP4CC2Y19XozCxO+47l1qGJf9tSjGxmc+hzpmSGSO4pyzYvKDA2oltowSnpuvjI",
+	"b9F14dGHdXUBG5TjRS0e/eP5gxGQP0hiqzsCbznAqtpotIfNjlbWLWC2DJsZ/q8QhXbn9Xgk+Ttz8jE/",
+	"YT60FA8fP3YNiMVA4fWIS9Obomx79/5fIH6+b2S7Knu/T2S7aMW/e2S71JP6cnka94actV08CGCqqE09",
+	"9cj64o5xR5iHZsDjPJFYMGPJwooZdiu5WXS7h0lv1mq7P4+Lv/vT4s8j87fMUsQiBqGvLK2poBsPE7vO",
+	"luak12+0r+8T6ZVw7N5ABYwX+HS0Uk7ug0bd5R3L0wXbMP+uDTQP4jBQTXla+L9qozHNEIq7RkbDFAsE",
+	"Tf+0Fsp3Pz+QC3x7JlAQmY9GJYNMtTA5qJiD+CLlNLM5RpsQYNpc5xAoHeIK4cEeapSpLapvY8LuQvWv",
+	"sin/W29LazP0e+1MQUP+/TencmdiRWy992unfekTYav2wQjBLepfEVdk7titYVazDPYYB3fr7u3cdd8o",
+	"gCGRXSP4sRmTPFWK6TbJOB3xjOtVmxgRN/9yAdWxZE7Y+zkTqrJxw40NsSzBrlGb/hUuG2BAfuUC4BWi",
+	"eDljEL+xlFNzylPvFaZkKjOolAsn5ZVc5ITO548UYMg4g0RI6lfdw7iTY/WefyOHcgOUQzGWtuLuHk7o",
+	"T1S70lJdfxJUTnMndLSgatGybRIa8zVfEfsAxMc8UmsFSHS+aFLvLHAMmzu2cuqFDXsQz2ywEvcm8MBx",
+	"jgzS96+uzcCQp3TONc0UmOeYPmUWIgRw1YxmWVXzTOmf5a0a8QpR3vFxGUVydfAjPfile3DeGRz89KHf",
+	"7h+ffPyz/dZ8rqsX/s4HJQLSQb+kbcziYjsoHuiNA0hwse+1rl+8bhUMkkcnjkBy7RKs+Vdkv+ASazV6",
+	"+cc91VKl3H9DUHPAE7QXX4jtaCQSZEQCNbgxMYWE4h/ufFSfj3vPAm6lbcuNgW9nAdCMiTxK0Le2QNDD",
+	"V3orlCMUQT5+cIR6OJmIT7dVNaJhyQodbtMgbNGpp1PKySsbAlhHWIYI8U2tLpjIQqD1RjLGO5sV97CR",
+	"DXx3ALsquhDKEt0kPUXS3v2UeCCLv32A7R0bTaW8jYTWmiNyd4HiBlIZPnW0GI0ypuLCpegoY+mgWbzC",
+	"duhLe1cRt9huiz2zlTvQ+MlkQrOKdcXEQZwnTmbpQLEkZ7oOpfu9+Rr9/Vhp2FzseLehaBtbgjdOYNhS",
+	"ES3lFszxLkOv2M8LFq3PZgH5sCSUjQuAmuDatOEWOaocvcqSCo2UslOqzBd0BiXktCIpy/gdyzlTHfJC",
+	"wl6ADy2nFJ/2ertz5DTxp9mpL0pfruaxrOcXZoiNJVM1XAoN0flPs1j86q05qhWLtAwkjbhbV3KBoCdb",
+	"iMVVobQ1GJ2M1yKzd5/vRV6hcplqPVcXjx8DUtZ+/XhEp7wZetU8zw2pXxwFmnUXgKpboigukeKxWB4m",
+	"7i4G/hL4HataWF41rknO5owWtOUgepAXbDe/8uAKSdQimRLLd1rlc96SoRCZYjuVmAI+h1qj4wecT79b",
+	"BtroTg/Ox2cnafesd3Z2lJymJ8fntD9mlHaT42OadnuVNHlzx9YzynhbiW6ss52vLO9WhwwRCTq8gKM7",
+	"To6DhgmpybD//v3wEmqMwjY7vCC+KqliIlVA+wy2Sds5gfHOscR6OpdkaAZGLrR5DvgCEI85lUo/Uljx",
+	"MmM0VTdCSHjSJRnaQm9Y3RV+NbrNtBF/cHVRNVQGQN7q3Gg7pi4hHUeYxpp3Z8r8k0Clo7H5cyFyRlOz",
+	"aId1he9KxGO+Jp8bA6jTBT1q2XN8u1UUprPvNhdl8BnfbMEK+OKyY8m/oFnFHTArNhaLXKua3iYLAWR/",
+	"FkVdrDBfPWKLvPf33K8a7x29++4dTidVshJqHLkg6Y9UrGblcU1dyj2sWHMXj21kRh3KsS50D0xWqRmH",
+	"2zZW53Rcj2t1NubeNU6d6HX3dN87E90LQtvVuSzKUHPYjO6x9zyAD6a6m/1uNnxZdteB7BY7hdrQVYAF",
+	"kcEKAdTYcGP0v+LSdvQVRrkidXax0skwZdQWzvayZ9NxcoYcOcimZVW5K85dB+eicdhV3J5f791ECgat",
+	"UeT719/atclSMjzqdYcNapOa+5sXLLOtejjx+f3E5jWbZ1iIZgeqr2fvaaKzVcDrNYtEwcY6ZsVdgeRN",
+	"OZTD5Yq4BW4tuYyzYEexpX6oskShQpMV020MLCjFUiLv0McUbhLd3Q4YO6TzgJxGu+QMHnNFqT06X7CY",
+	"CwzPRtGtRbE2GYGxxXM/PpAe45nUlzh7eB6zV4J1btayqGQK/d1snOGJZscttERJFHEz18qW1D4JeAfS",
+	"IDOlGZ2bE7WMlpJ6bo6fDuZjoSzuSI2H5xFy0dmDtZHTS0KBJ5SPrWkTPRecnZSrTZ90j85K9Gbde9Gb",
+	"1Q2U19lOHTEB6q5V+D/i2tGRZ8bhz0CciRh603VXgRrT4I3ZDJEtROFuz4oPXffot//pQ6999vEA00GP",
+	"3B/9yB9/iO73iiWLnOvVG2iorYpI86jWEOTq1TW5ZSvLxW3+VDYi+Orlm7fk8V3vMX43o7fM6yRHgOqe",
+	"7NthDsStjx8hT2gsawsBAXFAxtIJnDhBbVFMNyVQpSiBVEWa3DKREkVXSA85t3/MQE5ni2R6icThM2lr",
+	"T9wIzKEZMb1k6BXiuU1dKEjF2+SWsbmyBf7lrUNHZYwAiQbqR+SfW8kFobjRGgvrRiwt4tr1gptDyY34",
+	"j/8gV+6cir+Yb4fD4Y1IFnlGDhT5w5Orr6/NgBYMtQdfk5vW1UJPZc5/gVV9QZ7AkJI/fPPsh5uWueLR",
+	"dVGf9eAbtrogMzXBHO1H5ObmRhC46qkUmgl98HY1ZxeEzrGiNZfi8T+UFI/IQUoefTAXE3KDGbE3rQvy",
+	"4cYWlDIfbiDMdNP62LaXMHsJ1NzFK744752fnZ4cd7vdbt9c6h6Jbl97AwR58AYsFHbTMs90wQX85frF",
+	"6/ABQmp7CyaI21sC3gP8NTk4PcXfbPo6fm3T1m9aHx/Zgb8RxYnCKKdhv9uzSathCkuHvDHyZKycYZBA",
+	"PHTQHpRLe36zrH43wh2muaBZ25xwU3DcQQY4vGL41TNcP366H39wf378k7EM/9jvDt3ZHFupCFVESSkI",
+	"VTeilGfDFb4rrNnXIS9zkkpM0KEacqQugpXr3+xf52QVdKMyH361YO9fyYxRocy/sIR+ta/79Ub8enBw",
+	"UPq/ucubvuTXUjkxSG9zVbHIrzBIQNYPSfRjmpt/lgwziX4l+CybeFB6FvhCsYCVJ12IPN9PJ6xk98Ap",
+	"y2qedlmlcOBAMDQs2CCGuP4XZecyPsUYu5gGUftqf8QL38/g/Z4tAkb5Dtq/YsreaGnYya/EFjJGyrp8",
+	"kQEgBW2X0jhf4k2LnA2dllyFQ156vM/egHZBwBlqQFqzkIoVHkeWUEZI6NoH+dSPcgcTAJVa0t7yvOUV",
+	"sgx88a9r5Sh/Lb0hJg/lR9T03z6raDFmpZSaG0iS4hkT2jPdAywWkTrQ8Zsq64HRPRYxa4Vk6OlQhr4P",
+	"RQJM3QqJvdcuhD1feyOuKqnTVnxQoBT5zBxDIZ0St8I2bmTM54ebVak+h9ZpmdtCAf7ch3oNtCgV6Y1A",
+	"zVGuHwBbN5SikjOGEqUlUVO5RHmw1a8qPzPWIVe+JiM0feSK1HJlBkHnNDG77Y0oN4f+f+y9624bSbYu",
+	"+CoBHRzYrk5RlCzbZQqNs2XZ1eXddfGxXKdmT6uhDDKDYrSSEeyMoGh2dQH7zK/5PY8wP84TDAaY1+kn",
+	"GaxLREaSSYmSRV+quLHRJZPMuOWKdV/fEowzQLeWAZLrHUSOJ4cKpiKPNnz4Cgx74pY5Jx+masdAVhWY",
+	"TdKIfEEC5zHPaiwvEUOuT8tWSX9FHCw0VxTHCAoizwxoEbt2ikefP3n/Pid0udI6L9hDqa3J0IdbewrC",
+	"yUSWg59eqjlBk6DDSpK2UupL1Tsz8OeF8gl2Lp0bGEGeiuXhj4xfarpDsl5V0RNgZuUd8Wc1pzyVSzWh",
+	"/mIX1hboAIgLOTMpGkRcMNfuu0g97c3mc3j9/CIFkqqxMKqYTnpiHI4iDIpJ7PCh9gKbtZLuh0uxRnVQ",
+	"9uaZyN/89I612Zevvnv17lWOu3ANUhDEVubwVVTlUJdB+Xgce7BibW7AoSaFm0kQuCS/f8ajRgp+ffqj",
+	"ODzYfyYuNNYk+rrjq3iY15pRLl7/8DYT9An889/f/McjombsrivPzL+f/vgDWxYdcQrWWCbUe/ZYwMWy",
+	"U4cFvE5NJPaUczyAKtC/XCoJ0hp7x9C75NdCb5G32OiMqh36lqgVLXbR4dN5p97jBXphC7wglRK4Pm3E",
+	"T+++2f06iyeyL77XL44Qt3WxgTe7jWBG0K3nE0UXmPrfdsT3CjYbMTxSJlBYRcqXkWCJjfmXcMpG+Jke",
+	"UOmaNley1MWZwUUt7Fm9J0KeKDsplXhI8Y+sBg4rZV+V+SMxnjqP7CvhWDD6yJYFUikuy5Zw32F1iMOO",
+	"VYvMwGx1ZrS50k6DgVH/inZGsUsmnQjNxygY6r3viGPWDOHAULvk/faEvjD0fqzjwA9c+sKaBx4ZeXhf",
+	"J5UqlPFalkTRTUkE486k8Q0ZNYiPiH5pB5ckOcygmk9APL15/cOjjjjlKyidyOsH8tRPgONhkvwL6dTT",
+	"wyMxU2eGwf1ZaUYApQt4p1Q811xe5HgoGjPUcQOrJ1tMlU712P9AqVKF9LIvncpEaS+wIwg9g4YAvI+G",
+	"yKAjtdVcWFPOa72PZkRJooynezKpNKjYdcqPsQW8udq9Bu8hSx6vGxmgUtWfgwAjHmkN72RR0Y+qILHM",
+	"+mzPQUzk5FrGrwi7EGRKcW6nPk3hpemjZoGFPrXC1Tkz3IDWMQu1RrUIOrg1oNHKIHDt1LNZXS/LZTVy",
+	"O0f+jJCgBWDQEaRGj5pho+iNa1o6iKgmphIL8dSDzAs0/Z12xJ/xD0o9CHqBNmIiL5TLQv4HjfaQk9dc",
+	"D3RpuO+PwKzTpeJSOWZ4wARqL3FOBOB7yF8iudN3WSTPM94KcN+xwvs9NZyYENZMYtQUmCGGi8cblLc7",
+	"AKhSDiQr/KFQQoJEHEnq0AGDHIn8/S6OhioJNT7DpqLARko8GkqoLxUzHLJgEKG+Q/Yf5qv9E79IjT0y",
+	"GkbSg3JJPgIWvCq2F22kmWeNpm21k4NGgssMI2F+fdqiNMVsodOhih0iMka9ymIhOzpzMtFH8RvbnEa5",
+	"kgWFuf4uQlWGpbAKCquBUTFOzaGYqW9m7GWBQQe9kkYIjVvDEIgTI02t3Co4Dj60SzV3mRhWSv1D1S6o",
+	"0IZIZbxCHjo2gl1eXtZcG/VoWV7fmWGkrwDhGu+ZnEzqJICpKTLxtymCBl3yFqJkVe+180fCUYNrpKSk",
+	"iy4QDJALhQ/inXyTro5oyw5FpKKHDap5JJI3kTWPtHEIK/wPkqW/FOicypDfwHnDX5RkDQc4ggn/Gf3S",
+	"9Uc4RiyKqP22/yTwBImt4esGIys/TodLMQpAj6CMbsZCzKJVgKnxqA8RaEbt4OIH0Ga4cfU8Rrx9dJGI",
+	"0Bs3MAuX5vU3pycuE2/f/uAyVvngZqEvKEP/ZrKjxf9GwgpvyolZpT05hZ0qQcV9iFoTLouofmDHtCBr",
+	"WB8i4xKHBMosS3TtYos5ZCw9yjsBxWrqvB1HVzoT2c8jK0prL1VR23BBY0VlMlxCkChxrVwCE+mKZV6+",
+	"d7WPDB52AjZUAeuKgTIkfpYq4aY5unbsGyztxZnhjBc0oAfSiErhwYCaYDO8WI0WSPgwIS3Sk7xfutzs",
+	"afTNJkhky2YNK6g2rc7Mw/xJ9zEpBvmTbjd/tGQMw4l3xKld3C2JMI2QrRgawqK8GS+c7A9uP49Zdcpo",
+	"sAxlwySlMiRUt8kojalIKBqTvOjANsbyUtHPsNsnx/kSRvUAPfbUXLhTO1PlYKCcA3lH0k370AS0ab3H",
+	"HgrE0yJEDUoc4nHpKUQWRoqhS2lrOHWyRLUsdaqzCvmHvzlrcvHw7Tcn4vnhk2ePglfCEeJKPrAFyO6X",
+	"6KoBxYM+ycimsBWQEOhxXuoSZXx+2O0iTc7tFKHszgwYwOgvOOw+p+7shwcH7PJKeptHspipstwd2mrM",
+	"DpzI1oc68TsAVTQsYdYHYH3inwFD8Z/x5cwqCzKIMNGsKOwSb0YBNpYlTX1OR/NPcdjtsgsMyYiPH949",
+	"mo0YK4jSD4nofOqHX69+lAiNzDrWLmwxPzfWn4NN0fKgMoUq6osN9rC58KPoqwNzyZwPNbuNF54GlUuy",
+	"3ZXACS3Zo6DUHomch4F7je5ldkJOiXjUmtOAHbtyMHwX52A11+PER8MBsxU5n6iWRbM3tVo9x1g7p83F",
+	"4nLp5mtQtOv5+LcrxwrvdWksHiL4dnFf4eXYClHKYrMz31BRLmxtGxLs442zh9zFZH5yLduK3aA6qD+L",
+	"qRhgM6EuZdjJtDA0KiH1wJicQ5pJEhB+1dl/ekgpsmBEpKG0/XxhQFJmFkdkldIORS53/yG6u89FR5yL",
+	"3TwTB7C6xwcUv1+4TRO9OBBrSHEtdX3Z4kJYQ1oYIGpOYXt2KJ7DCva/DroR+wNR61gYs9RkDKQryqcT",
+	"3dvbm8j5f/vXf/4v4O/mMorBEFNYXNu4fWljKi//h6psBvKaADF4XcH4CL44KkO3llxPkSW46QTsEFWc",
+	"hx8uzRMdfMgytRGDUNTHhgau43ys3Vj6wah55WuvIoyGVJwITdq+dJe03kXWGs3MJi37USb+PgWxZSsx",
+	"UrJILdLknmYiDoWXCzOrRQX6zcpLFJhky9S4+Gh2MmIFkhYtJj6yBnNcsbNkD4mf78YbH2z4dKX0WSqG",
+	"ah8jGjoX8kqRuk1jLXis+QzrQaOrnk982YsSTlBO/UgZjztlNriP5MRaU8LntBN84vBxpa4sxjvZli7O",
+	"I9JePYxndD78OO7vCmWWdiRjMIqoHStW6FCgMZ2XpVprVLgqtizCrcGQLuz8CH/GIXAO5NlSoViWlHJO",
+	"oz7mUVvUwsLS8vj+TCaVvZLluVGqSJ+OumoNBgrGBP5csZyLjU54f3Kszunn9TiYVVLZiXVYPhKXEUaK",
+	"9AR70OZK+3QVs0WkVoadZHHUi5yGPbYZSzScNkg8khF1JRAHX71NZkZjneY9pLML75duGV18ylEbNbrS",
+	"LhwxmFgcvafKxuXBA3xA4xpTM5rooGAz87x9bfzr9Pn6GR4k2KZrryC6R0OEGJXdtR8PyvEwwuwyhbnL",
+	"VbuIwSbgweFgURnQrnEgikvc1l5MSDPkx6/UGs+OZBGfp0TiuQqHyZL4fB1SCVI7ZkMl7rm1BkCbKqUE",
+	"vGSrDpFc+Jxpyox7hH76+CgPVirpVPswODu62Sm/AH/KNM78IrBPOCr0dFfKeQnSWzhtQFDMJJbegSJB",
+	"qSMpnwK2vs7ma3aJzoz1Dgx+GW6dXZ9KkN3I0KqpQlyFwWV8YTWDW2sV9c9DjVyieIQySXJIpQumrMZV",
+	"bzcApzepGx9ZmIUaicdToD5C1xINDxlbVGmmnBhBDR/QfOFUIqzqqsHB3OaxEzzYcK+d/odiTmpUcsW8",
+	"LtUaIxKrQqcucWPhLCYq0tlG5qeuHYyivnDjJSHYpqsLqqDyI1ssy9YnkQeDaYQYAuRSoQfARjqG3+d1",
+	"dGDcxpM5WwiLsXDg5zwwhZWinJIlWNzzGsop8GkS2XiOmOICSjzG16qpYb/ntHIq4cOY73IOWn49YxPZ",
+	"lpx2MzmvQxkTORfaH0UPyqIiCAM3hySipFSwhacaG6ifR+dBYwDyhFHDMNh5zK1isnfoTIV5UP36hOcb",
+	"C8xo29jSqJQ+LiqR5pgTli4Gjol869GzHoC7atB6NiRRdzbIV2nFRzAx2DA6xN+Yo+CTeAaYiVRPGOC4",
+	"0yQvctjM7TSMRqZ4IrhIkSH+0jxJktFwksx9iPsTavxRFOlsXfLqvcUQH9fVRG1jODXFuR2e018pfdIn",
+	"ias2tKo4YtrkLLt5kjO8OOrE+uQYru1sAcRWSo2G21A04sth4qXhacf1DAs+D5iLfpIBuwr1m+nhtA/t",
+	"rT1Hm7kemkiN6wDQsQi/TC4a+ixD+nat4sJk5/DQubfLh1yWEeQuZl3Xa0KraSGRcPnCyXN+th4Xrwt/",
+	"6lZstXlp09TOZIzYJqJO9VwYbfEEtOFwOaXQLWwtUPac5QR6glMKsUQgUnMl2Crkr15YX/IARSiQaGuJ",
+	"ZO35WJr5OUM4pQRO1wi/cHViT7dLm3VHKGXYUzZk14Vr3nm6o/2pm7dy9vhuYaJQ2YYOFgW0g7SJXDcG",
+	"RuIZxYUHJTw5poZWhTisZh50b/wgSY84EoWCN5t49pD1nVfqQjuvqiXmgmYbHGr9i6iSjO0YMzubOXyk",
+	"cHrLfAFjEZEPB83QTlIe3LjffO97CX/kw8IAGdVwrRY/k2WOCxfLjWTFSVyBsdS/50/a+CoSOT+AafEw",
+	"zlGteIbQDuYksHIGPz/nmFVzTHx6OYU46vcRu655jWaj+RHJ47rOktQdX80XTrZV4rKo5Y1k8cjIPySX",
+	"1e5oJ1VqbL1aEJchtRddGRWaO8T4KzuItfHUKy74BhrpD6lt0SbSSDXXQaL1Uj0/JtOyqt8cjDJR2kYL",
+	"FBNuI75YRtRg2wlUCjKJKWdBSzIkSrBiyXHBre9MEfwpQho1W7ZVkqqBxYVQ+CNx3HiShNq7o1o5WFAn",
+	"kqEX1LQFLxC8zsmk1CQwwnDRUTU15246wazzJvsjZQlOIIK7pofAFufF1CxbTEBJzfXEIrFwP4OH7oje",
+	"KMLDAJdrjGURqOAcIWaTpTGls/1DLjBkE6jscGeoVXpxnRVzHjPMF655sLzwgoTfhOrjiQU5ccR4Ex5z",
+	"T2uHlVOyTMeL8d3YfowGHY+1Bxsd01CMnaW1zWkLj7nyR/Bww2inyHyq3ex3w0VEBR1YUEwPjonKrFQe",
+	"pagnHv2Z2PGbHIpBYtLgdA9QO2pwZHJopGvCOGRTL9p/HFzEoBwdCTcp4b5Qr72WaMNYFVrWob39J+Hx",
+	"/PoKr3yFu5oTrGGsg4Pa84rbw7zslG2y0+sIvhEylHk21b5ggZ8XejhUrJjEoRM1BhkCjRueWakHLVkj",
+	"mF97buw5Srp6jhBVwwA/h8P4jYBctRVW4KMhNZTT0h9RxK7Zd4uebtgRydTXbzAMERQRunUorYjNtGy7",
+	"NibdksmOA7sA8BovCcY3GgkfquJ2fUKTKxnzIu0F1S8P2R1PZZGLYrI+YvV+oqt5+yrqpA78Vd1HZzj1",
+	"04pzNLE8TRk7vRhF/2P05iwNSSeGfCRGbjmfX7Or6YjS9Qkai9PpYL2FXebxcLWUrMp5c4b+1GkDAhaL",
+	"kVO2CuIDD8tJdBnl8HGlC5VjsVB9ndE/GBVvYLmpohJnapbXUCNJoDvsPOKmDkGD+fOh1OWRGIwscPY8",
+	"fJmjyFeyWObEHC9sv1fREUZdukKmzDjQM2VQxz75Mzm/jgyCzeXtedBA6vkWXGvG1i65WCZGeizHTrHS",
+	"JMaRKBXzHGP5zU0MddKEiMyukFhylPrYgwcEs56ORF5qg0n5HOzDio5ka5z1TB375pFqYtRqcSnGxkaJ",
+	"MoltBTdb4hdE7W2mvYnam6YmaIbg3JoOTcevrrnpKPS5GTxIJrJxioKh4UABi4PUJ5GeAebsTpfsngpD",
+	"jkwrDaun1okZhQ6NDw6FVyH3m6tGjxBJHrhQ5PVjDfrUOYjmc2Nn9Qz8csIvkBqTGiQq7EBkKsJCitS3",
+	"ICuxjt/IEkZ+goFUWHpg2i1HQFlKIaFNDsNag2H5hCKLzASRsqT2OqWt5eG4XXP+Fla7i2VaOUcXw2G7",
+	"0dR7xDm3M5NMFAMT2okLC8PDD66djKPdXJ9wPjXySupok9C4H7RWO/VgX5xz7DhdrUrqy3BwrDmbYQI8",
+	"zKPNRS/YxDHlkP3YcQXNArTlSLe3olSySsT6TrZT6gFwvp3eL4yuvXM8kYOREgedLsPg1Vh6s9msI/Hr",
+	"jq0u9vhZt/fd65NXP5y+2oVnfs12vPbUbJDQ9rAkFSEG9jtd+gWY0nKid3o7jzvdDoMtjBAQYW+kZOlH",
+	"/4C/Lwj1OOYvvC52ejvf8vfZTqXcxMIC4EcH3S7ieJIihggcC1oYfEYAMjfBy9AUBJbQ0geyg33T8HLD",
+	"SP/bLpdr7L5eibnJP9/jX74uaPBDWnTbE3Fzey9kwY/B0T1Z55HXfH9fVRVD5AToiZ3eX/6KPVLGskJU",
+	"59CQlqxgWeorxJqSF26n95edU1Vd6QEiBXE1AwwAA+6Nla/0wCXvaeGojHhTYV2WmroHWDElCIcFzq/5",
+	"Tr/nsW58pzDKHjZEb77NRayNpRf3bqQEr/iTvr7D7v7Nj/zUzEah5w5vfu4H67+xU+qjf1c6iZTxJ+XD",
+	"id1EEDuc1x3fK/4ZM7p3iGD40nfCXWy93T9OlDl+8/pDb/cC8EwbPWgQ9gM0K35LF/pPaqEmc73bjIGh",
+	"f6y8zO8QUodEYwDEIAvo71M1Jb96Ze041swF4YuBVhbSlM69dPnf0tSfip8PpPni3j889XgtPhJ0mGtp",
+	"5kSilxqjBUH9XI9skrT/lbTz4xW7eY7fvEb6CK0g0cuEhcU6VBkG5w7VMghvj9IsCHScZUTeMQdozKBY",
+	"Y6xTlxeqLqwcKoZmNWcmL/VY+zwTsnQW4zIZK1iNCsMeGELUlblSXM1CDmEjZCzm5kKMoKIT9mmTqr/T",
+	"zh+Ho8EGAFx8iD3nF7uplnOuFQ6GTkw65H9PXR2NSY+tCWN1qW5qw/BsHznzTm8H8z8DGGtvZzayAT0K",
+	"71OCELx/8DUigsV/t2BbtW4J3qIsUeC2TUkvuTEre4YiUNpyl+12mq+Pdy/gAt78y++AIrD1/MY4D1EA",
+	"4ia2cB+mV7DSmFK2usl9s7zI5OAlIH/hS81x4b61lwmvi1f2DgoOMUMs3VvJDF/MuTgSYwlpS7VW9kGD",
+	"LbGPL+wKwC7WugO43e0d2OwdCFT/IMZuXfMC0EcfdgH2fgEy/3Wlnv8nFcj71tTNz9XNej4C9a4yKUPE",
+	"IRYxhm6hWxreFA2DgVPXON0D5d6R/t7AJzu//rWd8Pdc2i6nVRRQESt7nkPO9HQw4lhBTOhrKr81sh1R",
+	"GjselRyMlqVIfcvq7j0ffN2yL1L+1AdwrRBC/2n46fYWf6RbzE0FAoF+HjcakRlW3l6E9Ub02qVCSLRv",
+	"0RFiM4IwC9EIbD0WkHqXFb4XOOMG7wJMsEoRexcQXLZU/xH0L6QcdpZpLAgt/SghfSKFJt1z7x7sypqt",
+	"rZHhVHu/wH9+hRdV+b6iNha3uySwonBDsh0QW+1A5QspdVx+gVlVmAEXMIbS5LqQZHQE34M0pMYKasyp",
+	"KD50B1sKBfFuNnxn/vtUTVXbpfk55sGFJcfdW1Nf/C/0Sq1B69/Yqq+LQpk7XcLD7vObHzixZljqgf9k",
+	"t/Y0VLWEm/vAxbdc6ivlbri3eGHb7yPWy7lNXkZMD8HVV1ODudX1BeWqMoSf+RbzBKlpZrLVmPWUhcYD",
+	"iS5KvSoC8TdgY+GeB0T2xUzY0MPMUblgUSOqyDLkJucjWxYxgo5eYOzIVGP+UNWMHQ4xvzu2bGpCjqbF",
+	"jLoIiI2M0BfBuFteyR6jmxEs93EDC42A2oCROXWlKlkSPlNG6WVzgdmgPVbMZVoTSblbRRa/41rIjJLj",
+	"BnLqVEw4OzOhxZv2HXEiqwqTohARAHMeL5Wa0Nua26lwiOvs5Hwhrb0j3tmI25wz1FLcCpWUYFXbAB/B",
+	"AzozmCtaWMztQZwaKqmCBbgRplBpSpemLFw8pdcpS8ekLWvqYBBBhFT6KqhA4meki3CG8CMnnKquKNW/",
+	"b+1lRlN4y/h53HqF8K50qSilJpDzQJZlnW4NVPS4G3MwiFwIVok21Ne+Abca4ZII3Zkpq9W3D2803e0O",
+	"9aBRzr+wxfzeRM8PaoZTEeuvu9z4aqp+3aDIw0lX6Yk/hyIourwxpyYTepgUJ+Hlw4uxFX73JPwO99dY",
+	"0ztrv5PVhaIHnqyz+Zjg/L0qtHw3n6hPJmpP2tTDDxWvgZdvRsz+hGmCT7rdOi6OzIrBxmjuRNRGgDoU",
+	"E3XpApJsFnK7QvJwR7yl7C7UhgkAN+CH5wfdLkG7s7QLoKyYyRcw8aLQPW42q6RaFxJEBLsFYipKKFAe",
+	"8DtGz6vlfFKEiVU53CG/LKkthsPwBodFz8wPtglRUtcZUP9L6aIkD4iiAR8f9Y/J1I2U69GZ8voD/jtM",
+	"NzUXU+UcIbrhHnJ8HhYTzO6IGlOjUgFzz2INE7fayViJ107g29CWcPlmI8t13y7m6A/q3p+B6fWD8qT9",
+	"mQmqDaaF11jCl1QaRpnpiNmOEJ+U6wqDYMcfZMAknDCBAmmiJ2QiSSnPMyApYHOAUG2I72EsHi4BNzyi",
+	"dSBsRn8e+5jSokH9GKtAqOn9axOBpEjROjcs/d4iVbyQfjD62IJwaeoWUZgSZqGLrbTbSrt1pV2wRpoa",
+	"1d3F3Ubl3KI5GdoiURUediLALhs143hAmJ6VmpQBQWugqCkmIrYDL0QM/75KTeuooifYkmcG+CPYeU78",
+	"5dRLU8iqENxNzv31YZqh7PjrUE/cGdjxIypx0b4ncv58NwHU0k7kV/syy+O8hIkfpPOr4uDJk/3ntAqu",
+	"SACBkBMSeBhRFwQI3ml+jNahl+NJ41s08QJ+OBwHusg4w3uor5QYazP12J1hiKL0LaFvt3YVSfuRoMLR",
+	"qgSIhznZlKrIH1FbF/wxKwTGV7LQAwQpFkpWpQZT0FI5RqUGoLFQmSG1dTOWi50f5vXD2pr8UZvIoOUT",
+	"S711FIpfNTYIXvfH78K53+KZ0/CCOSi1EbHGZ/BJhNlKOUZaKJLDVoytFmO/fan0NoL8J8ZL0230wSJq",
+	"D0tsN22QxQ4FiUEWtfa7W2SnURRhswc6I+064keGC4xtVECwoXXE7excsyNWjY8rLqyw5iau6bZs83M3",
+	"BLYcdMtBAwflcs5wc2/BMbEdw3U5pBQ1LpQsKHceOAkpbCE60xHfcCJ7pZyv9MDXHKw9+YAmXeIwbZnb",
+	"mKzRSNy+NoIKI1PLZ0zgbhtxUErnbjfiCT7SknseMhkidKt2Qva59XXb5BxRXz8efGIL1TZz6IBR+9Wa",
+	"+fljpSq5YhEIObQqBf/581tn4L9bKolf4yTCA2ufxjt+ACTMiioAKmyY4f8Gig1oPqvWAd8VU3Xr2oCF",
+	"6bl4ooFBYCsOWTXeTGz+3V2xomFlx43lxJ7yBd2Fm0sihmA/p0uJfckIlGnFip6uWBE6g2+7pC8pcw9v",
+	"+c1548Qtt1lLm81a6gfxEMTY2wbY0h3TxWnUvV/wv7+ulHg/h/TqkQZtfJ4FHP7QOs0rAiLUPmOEzYBL",
+	"4kJhmYzl84g+hGyQGfRS0ixS3s6mSfslwmSszMWDn2ypenNZPQqhh/hN3w9V39Y8QzJYTDttXIk96Zy+",
+	"MHewlNOhV5nKxy6EnbQPLT7RichYW+2RxOVgEA5TX5rbWH9R4P3CGlDQkn69lTJIS6jzuz+eaUjb/g1e",
+	"4t+YJXh4cLDOw5xMRAzjUyXH66vImxB4izPC1uVTkTutkLN7CES4IZ7yTWgaZ5QKbZiDMMZ+wnaijGPW",
+	"gshDjYRDEu1upv1gFJC1+9ZeUiYwAysTQ1pmRCewrw/mQ169ByX6BdeJoqoOJsNRs2+Ct2XRuSWbOqGm",
+	"i1setQ1b/96YGt7NyNVC2s/9sTS+WRtSlIqCmu0aFUDh2BSh2C0qTbwEauTUVKQqfTHy0Sl0s0bFfOK+",
+	"WFn0iJFzShvcQya8Rvzkw2f7+1tOttW2fqeMia/tLY3BNThS9EFsiCu9ITxvSkpkrFfqNBxS2REJP6hX",
+	"1PZ2NVZ2qGCiayTQ6ZIX1fy8mpo/wsXOG22LOSkxwWp2IztzlAUaATWT9qYR8JswWMfyUnUE7YEqoBto",
+	"/Is8siU2yvs/iSPfBLRzOrKzkKLJqygsY+fCdlKG3IpYQ4dxO7f0Xz+Af9M73entEMDz+jz6BzVLjuUj",
+	"M+l65jelNNdmnCRUgRlaQLv8XraMfKuSbpbzvwn9EBIyvDv7T/j93i/1P37dg4s0v70ISG7RDXLgJfZR",
+	"Z7bGTR5cxlViIzvD5HXKGdQ+qegDvoeuAJfy/R8pGQbRKRrhqroGMvS6CE70pOF9dmYQkp9LnJ3XZUkG",
+	"PHYCik2vErTv0C9kAfK7Ne0cjrLB7+/KWtfmpPVsx/WAn46jrtJ90y6C3E1jy0C3DHTDCexwHT8C+6zs",
+	"ldokAz1uNi1+4MRcuY74gRr5yX5oXcyQ/pERYrVqxXDgVIkDmndHHOOaQatdN4RCm1xgbZ8BN9kykfti",
+	"Il/UtcYe2xu+2KHT0yZv9jvss4qdB+vujaGtOOg/3FMc5SWavLCiW1zc8Mj25m5v7qe/uYEa7+nqFrrC",
+	"1Ib56syckR2Hxk9Z3fYJa8W4/2ypZOGEtx2BcU31Xg58Oee2lAwF8YP1AmtU0aoIOfpZAFjuUcEuVSGE",
+	"3ttYE/UGJiYkJZqaqmaTfpt2ZqjPlJvIgeqI46QvLrWL8Rb7NcnJxB01GvjEfp1zLLSCgbEdGWJayLE6",
+	"M5RaRG2edAMFLIu+MlU6nBY7e7FfDrY4mYihNoXj9ThsCNoKN2Ht5U+Tm3xbrzr7Tw874nuNwGNiVmmv",
+	"RP6HXEgn8v968CInCGv0aDUzDf/wfP/518+ePul2u92DFZ4vfMErAaKfrpH+iO7ExDWZ/1veXEYlr/SK",
+	"2enVrpr+8eM1pg+vfXnOf7OXo2I4WJVlOdGr5j148mR54rslRPKKHGdxKk75SURyoNp2+tzJdq5kOVX0",
+	"PDA6NEnjLk5GUos3VjP+4xxZB1mtv2Y7VOLfnPAHyxkHi+OymzMOgv+GUexsac10d5L+tyvXeanh7x3S",
+	"v+vTfyuvtHg9x4Rk2mhvZ+JvAjl/crC4y2znSsud3s63L785IZm2nrx9GRjgK+Or+UpPZmAljC7f6Iab",
+	"aA7bTL7N5Kdir1Pu8DydJOIuvr52JL11s1SpS9e1UJCeYZiowZd2oW/lcm1Z7uC9mIHKs7oTAgIeqRHw",
+	"7hyjxFwTzP3BsP9lyM0PfQEQaoo66hL+DsinxmyxhaP2Z4Ybx3bEn5WaiNyo9/6cpgqgEAHFmFTfXhrs",
+	"wabhduoz1KJVMHoLEJ8aZJ6fKcVl28lj1IUT+yXW6BgoSt0lhZvgK4QmwZ1y9RzCWakQCAqoG9TWShd0",
+	"NHPcLiJoDLHFni0IFwqjVjOpfZ6GphjtxFGPRBqRAEkasGVelWWCfeIpa9jMI4wUHlEdkgrzHQ8GauJ7",
+	"2OWIyGXX+UrJcWMRsc2iMkUvvFtEuKIFzcVITibKiIfkWNh1cCb0O0RK6Vd25lTlHoj8FXx6aqfVQOWi",
+	"IhVrpMaPMjwipEB0UBCtZWcmx3FoPSC0Mmp2Rh/Q6UvqkIldwon+iAWJ/Dvp/C5Oufv6ZU4NDa0JJCvD",
+	"60N1SBvu1Bwp+TimRtBrUOhb3n8STvXMSI/gB/4IFFdZluHsaWOrIL2cGEw9lscLbu9B/Qfp7XMrv7H0",
+	"9CqVWdWn4xXd71vDxsL2blErcfMPcSE/y1v8+N18otxaa7ADiYbJzb+UfCKvX262vgMn4fqObGfp6tyy",
+	"w1ddEBIuDPdhDXcLaO/3IYUPD56v5a/+Xpr5Wz6NT9yWg5Fiif81MFD4crYI8Fo+v5/YajXQ+imSU2CI",
+	"slSFKO0F0QeqqKFyBPgL12N7i7yH0xtAT6AOqQ9zoPEyf5RROoUTD/OBu8ozkU9k9fep8vkjGvhvdgrn",
+	"BGNjw7pdIPAzw4jXBMYxKlVxoSp4uq+kwW/yR5gli02WhbHskpYl9t8K0TO/2LU7SUOrQM43pWZ/7pVL",
+	"ZDd2dtXeKyPGShrsg0RAl4RCwl3DQ0JIKZ1PW69yCklpL1ItN0WC0b4j8hdypHe/0ZULfBk/OInj5GGg",
+	"kD6C7WJBXymVvFLuzGikiiORg6J0Xio55JEGySBRl2jCXsJ2uAZSl/BKeXo8YxoldO1+qS8ULPLh229O",
+	"xPMnj7uPxNCWpZ3Vu4cT7ImRnXFVr50FFUKG7svw29Nvj3cPnjyFjUV3Iwhxci2C2QtCmkuSGIzszCTN",
+	"PwdTH6BNMQ46sqVCBE8ECMiEH1V2JuSMYT5xHeF1wDonpRyoAEk+Rny1y8XOoM3DPDPN06xXJsNw0om8",
+	"Um46VufSMyCoLLioCkV6m2R9hbfyBfXXudZ18a2d8Z6ZKptG+sBdrSrKpILH1nQcfkyZ6Rg4Bl7bnYw/",
+	"5bsK0oCu4E62E28g8Jq1ymvD6UviBR2RBx3d5aieBtEzA0IZywKULufVhL9ewF0LwPD1zkMW1aoq2eGK",
+	"rSfPhf0nH8VFwtOwmrU2/A3ZKqBYakT4q7hvdOW8GFtU70K3sgLbT5sVBa1P1i2xTXwth91mAXR3jRUT",
+	"EMj6Sz5qZXaEakqmzKoK3Xfdbg///w/dJ73Hq0qIvb3P3dXvA64yMofQvRysTDjMpoOtu/rUkRu0lxJr",
+	"458e7uDy9BhIqV6bNl5doAa88373wu7Cx7vuUk92LS5Slrt4hKoKXqKVr0gtiRewzPQ/VHNT3ja39PX+",
+	"s4PH7duqx/sU+8LCd77epcU8SBsNeBd3KCeTBVZHjom2DZH3rJV8nh7erT8f5vKAalA7IkC6hNUR87fU",
+	"NhvPP6g4jUUfPtvfb19ylBntbKqb3e51rPApx/xW0pRc8MKTc78/r6Wzk6UP4lJXYiyrS/L4s1JHGiBB",
+	"HZEP6AF2YiTP/CrPOOtnd0gKvZVdVV5vD2WNB65METp1B1HXeDqee18bibtZHg8NMhCXN8z7QT2ZSXVH",
+	"L9lEqwH5aEgXAHm5YK8tKJA3mWzfKTl8A0QMV7nWRm/12DtSH9siX9KzmuiaemKnQQpBANfaZyaaimer",
+	"+N3Gaz+pT5mU17YOkd/ZizuCHVyq+Won8g+NLl+VusLiQwxuemszxugPmryuhFODSvl2LJ8/w0xfdNfI",
+	"P6v5zcgfcKDbuMpmXTMMjZ0W6iF1rUwdWJmJUxv65NsgdwwQcRbtd4tqiR6rjgB+iS0uCDhvJF1Lg7uT",
+	"Skmv/qzmd80ERqJB/KdG6HKpdwoierkEzSuGMenhndMXr3+AKzftl3pwfqlglP39v//H8X/8+f1JNfwf",
+	"p3vP3s1//u/f/njxbDS4eiMn+vuymr2W8s3g25/e2j/CBmwZ0ajgTaAy2LKsAeqVcnCpTJGuBDREUiE9",
+	"GrSl7KsSNJTKFhG3kSfBsW8RCP1BzeCU10p73r+/dCd8vUWceZmiQlIF0kjNEn8PeU+/g24Q+PpBIWcu",
+	"tDYTSiTu3i+Xav4r8aNSedWOWHBhbZEJazg2hTj7QFcYD6OAU0e8Balc5waCiSqHqtOC2QnSO3Clxt04",
+	"XJ7+NZdPoMTfJu19RgKQ3uNd6O+2utef1XwBBqi0F3uDhqXTqjYCD6QGsdG9xYl1kv0n0fk7sBG9nAMI",
+	"M+0NdjsXI3mlQrTeIkz6ycHpG+FLe7Fbr6Ijcl5aDDBPKjXU788MTlg/43WpnChta9nmn5Q/Sb0zN/qG",
+	"0eVOMYEYeBjJ4qjeauI9it0xCDG+I7phrXRODd/FfvfgsN2sh8O7hdtCvie3xX43+b8b3Bk3688fZFon",
+	"763JVE7kYKR2wQatbHkTV8Efh99+ArP0M+YTajCttJ/v9P7y16XWtkx9ouGGXGlCRoGFtz65p5ga36pO",
+	"f4fgd3aYXtT6wY54h3ibdphcci5b0S7UrVDXmIf57i7/KH+EcQlcNOfHX6qJZ7g96cFCtUNEOj4KkVJZ",
+	"qTMT8oM64gWQZEs5dxCWbUV9RXGS7nljANKNWe5UwXdPF5KxyANmoWvw5q0KsAWwuJWagleuvucPmpJ+",
+	"QT7eiycL2NS13ixQqQfWXCmjlRmojvh5ZMVMGh9aX7lpFXMUxhR+UKVT2DC03af1nb1gt9bm+h7iFNc1",
+	"yIZNZ40uqJ/0tn4G0i62tIajqSsjQUXTQQdDdre2/JtU1g7d3sAap51XZjC/RvsN0CaVQmEHCiFobkHl",
+	"66sLbQy186TF1fnzR+LtNyfi6fOnB5k46Ox3DjptACNXoPzEhdygrGIODkzPKRlAKBUubk2tk0PgTbF0",
+	"ffzyJs1zf51A2uLCQVXmhQf9Wfr0y0aMvLG5ZzT/GgHwT6FRf0jpXSSDN0Chq1gEku8nluFfntKMN63J",
+	"PkaSSqLERWVnZm32AabnnjK+0srt/QL/Wo0r/R3ZlJQ0rysxkMYaPZClAHpM+8ZQh0xz4UcBtV17TMle",
+	"tHmDTMMkPm6svAqu8k/Kv6KF3k6q2YFX7VmyN8d1W2mWbOsv2Uz8LcdhyKDsT6mycshv68MUuds6qN7p",
+	"UrV4qPCy/VKqK1X+etNl+1a6kQKVoFCiP8f/ZuLxAWegwFW7jwsFC/3EtwnWvXW5fHyXC5x70FFAdble",
+	"ZNz2BnwHRM5XILvLfZnIymu1XgYAdWumS5yJcIcFNcamSyyciqU0WAnabja94Vm/6GwA2MQa+QB8wtuU",
+	"gM2mBEwiSYXrFYjsblWWqzIGvkfsDhkwdDH27UZ2Upfth4LLjvhOm0vuUDhW7GbQIC/et6TI/DhR5g2X",
+	"Td/uVrwu1Hhi0QjAoPTmmt3R+j5yvD2ZtMWwgS8X7lZyHrtv1aSUc3XjHUueiY/8lvPd9tdY3J+sUVsf",
+	"5zWMB64sV2vN12M80ShkdrX3Cz58bSbAT6bU5pIjm/DrB67BVLD1MXGlUPNdJx4v5h2LqamULBB0N5Qo",
+	"9xA3JAt4KYRrkQkuCjszZjruq8plARMEUUSUy8RYeYkFYLAEKmAIDbixVA0J28VqcwRchJ9qk4YZYgZ6",
+	"RxwjlJnLMNuKdqYLd2acl0nGNNjhBOF4pSo9BOGKhWYzWZbKu9i+W40nfh6fqhPdsU+4UKboiFeVdMu5",
+	"E211Q5V0KrDnzaoU17K6TChYyTYl475wlD5NIi+8w6hErKuzNFI5WFtfMjU/Axrdqrob9rrcQuBk9+91",
+	"QQJoNyODONuLXvRfPmTwbGcyXZFehFmwLKEQwAl5P9eHyjnLDoeoV2JGNbF151GQd+zH9TVnxVbYI0zf",
+	"qTi9FyThsqp+qvxL2uDrKIc3lCCwPM9HBvm9+brXvmijZoLf/FY+bfMFbtn5kNRWpp9Ew/0wzXovUZVv",
+	"BkuSFXbwRCDyNKB+FLgu9aRQs0w4W9faIySCbPX+fqddcns3milQT3NdtkByHltBvVmflGyz1z4Pub3K",
+	"vfUnHfJZidylQFQHTI8hLMyHS8CaiC3i4QaQtcVgk/DLVExnOBiI6UfkGkPDiz86M9SBD8RIEOs5fdU7",
+	"m3a7jwe4HvxT5alFSbYfWZ/1MdN1ppqesTVqLvqKcJ5SMzoIqxq0M5i/Ltq/pEoE2xIu+9Tov09jJn5w",
+	"90XzmNzflDRUA3vGjGdlCk79kIIxNlRxZvCkkrpsaeI5SN4N/IRLkDza+zj1zFZFbfWHZ3Rzo3ZmesjY",
+	"hPak94S2Xw6HPTOcp10zOURbLrgH69xO23GqzGVDBfrIjsvFeqlz3v4i5GNDW4zqCr2ZRrFS/bgeugFX",
+	"UHW73f2Dx4c72Q55QnZ6O13+7MnTZ1/vIJtlfbcBHNlYUoaonb0d6Uby3+yl62tkGYwiurDgiC0alxZ+",
+	"t/NvMMBOnIM/h6EIDnUR7ZIxUuNAAdSSP+eHGnir+zgckfziePxpMuBgWlWUELXz+oe39cr4l7er57qt",
+	"oru/Ael5s+TcOpw/x34YW5f2fegtwCnNRtTvvV/qf1zr8UbTstUZDZpGjZQ9rJRi3YSUdvLjZqIPisi8",
+	"b4t5R7yLft+pKRAidM4qO0i26WCkis6ZISf7sitYBI7X9Cq3CUMaYsEjsF6dHQKV4Q62dvOX7NclErjb",
+	"/fkQdf7mfIiaLG/w3AHV+zS5ecnDfEq/2KAhyzNcA2ztvtiK6i/BeD1VKjYQqG3YiZxzwLFSwnk7mTQg",
+	"MfmlfT4+aGx+9OEe6FYz+RTGXt2QRRAOj9SlKmowy8DpfaWDqGrxLcPIb/iob21R/chYYK2W1ae8rVzy",
+	"G2mIO1NtFenNS84vyAcMRNHKceCurMVrVuqhwLA2xAy+CTh1jCRjTQQHT+rDybMSC8GBEdQKKaXvI9ZD",
+	"xMM1tlCMxp94xVwITrFHimBqahBduHC9MxOOju5dUcmZLF0mvJ3sTicuE9S6l+F3Y9Usg9ZSA5nQmKqU",
+	"xgC/qpTIiaXldJnzMMk5S4OcGZ92YqTKghDZuc0VtvkkzEv43l6p6kgMpBmoknxMZwbr/bUP/XV4sIBW",
+	"i04xwW4yLHaopuwwHNhp5VRHfI+OPh8BYAPDlcMhetk64hQWuppvt2j18MTvgR3jC9yy4y07TtmxnbRw",
+	"4w/jw76aOk9k1BqK+7ERdasjbNKLsXVe7He7t4q9vaP53si5UhuNvqUTrYq//Tyy6Jmnn24tmE0D+FMb",
+	"OBK8cObus7BXVqS1oK+xZslcM8KrZ8hoaicU3FcoZFFBMHYmrOmIHwl7Juk0x/cvITvRn9f6QowXgWQA",
+	"tUEXCK5LrXz6tphjCTyjn6YRpjrkVBSVci621MPFcIufOGnowhObA4VmtXKsgkdvLBFQBzvFIWx/Rxw3",
+	"3l7KBDoCL9ytZDk+gRd0c3AeKRv42Lk6y3P/BtnPthP3F6NAID2GJmj3ojbAv+dKXRs9eGmx0ZcPwQBu",
+	"74he2aLRG8RSFkGpnc9ubqr7UjvfZCA3OfcpRQ44dvT8bG/e56YqNIgUJNTYVusS62Z99khoi05O69cu",
+	"1mRhyXh0OULfVA4JmnvN4OXKY1O8eyzwtG3WcnO1/wFKCjUPJSTAenkL/Qd2nz1bgXOfPrSyEezB1+t0",
+	"gh1ZBHdHCAWL3Yj44LR3Ih8rrIHJVwLuc0r2LZJqX7+kdbQC/Xnp1frDWX+KD/y6BlV9XjW01t9cQRta",
+	"0Gxtpc3ZSnUHa8p3q1QhJnJwqZoJi9bfdz3tm6mn5tpjynUjBAZthBvJiAnK/slBKfU4w3tJyAztjUXr",
+	"xnqCJTBmBGpD5bfapaUApUYwVe5a2oMfjNEhi9ZVhkEc4Ad9dWbYSxYr0Yxwts60g8NCPAguucPVqkJw",
+	"7Acnzu1EmfyIvKvU4RiT7erfop9UqPcTDbuvPajechmDpiZaaPdhpoP2TpXDzpmhqUHP6CvMEDT0KLlL",
+	"Mcnxv/wXUfe1KvSVLlQRepLxgYNxOdTvw2LqvcX2F+KVJNsuNMjENzLWxlZiarQXDydSO/mIz8leKLb5",
+	"uD8qGo34uqkDmcjHtlA9of4+lWVO+DbB2CSq0CYZ3p0ZXjnsPqdlk0Cr4CKpAlvAckcwR0CtLGQoTZS6",
+	"sye90tLRqa3sheJdwck1VllJU9hxniUmbp22HtB55PwMqI3W2dgJTgxEV87hr0h57NRCsuAmN03qdqKv",
+	"fOxlF+HCZiPLnW+5wByoD1GwwmgUiZgBlVG3Xcr9nMmqcD14+ft0T75yShVfwUSPD3iXBIOCRK0DIlEo",
+	"8URclKeHorQzVe0OpIMb814WaqDHshSFvtDY79IM1AIRDUrrwi3SRhjqM8w0etABTWU81h4ubXrMPH1a",
+	"Z5qF4+cWd8gR2heUBRI4Pj15/Rp74vInTgmnrpQRpcYEYHyDyjB9SfxYDJUqxEM4DrHffdQTeV+O9C7R",
+	"3u5+fnRmhEi2+cBhx9sjCk9wguTRapLOBC+TfkN5prA+miH5Omf6O+JWBapYvefOmXnMPRjhd0kDRRl6",
+	"KnFtb0e8KO3gUnx1+ZV42M3EfiYOMvGv//xfj8IJf/v98clu6CRIgSsG2KPBH8JOA3DOIxgaxpJOfB0a",
+	"Pfb1xa4yhZaGOUgfp7TDGm9Hw+qmFR7m1DBOHy8RftgyVlYDZeFF6ZyZw474Tnnx1duvkBGuPnPsWmkN",
+	"yAl5qZKTR2Kj4cQ7bG4INMoNDpPektz10oiDf/3P//df//P/Ef/6P/8v8TD8Y2wLWMQj6tfJMmyIlc+G",
+	"qKwCdV0CN+iIH4fiq/dfUe9FIcRXg6nHy7gv/iAewjdhuCPutwgWLqxID+u+0RT7msKglZLFnCJekZMH",
+	"XzozxQHKXheJLJyHeIgGM+IWwle9EJJ71DkzTzriDbWMpOe1EdINQlY7nFkmuiFEh0CaoQKb3wL3Zyb4",
+	"pFMYX+xHNqqHQwWXRTU5tp/ZjNYiDhZg/97ztzCLs+gFrQsCZiOLp4ny1QFX590ChcfneeA2lyGh/b9V",
+	"xRu8158sxR2/Hofk9KWUa07G3tnvdrudbhe0woZpFI0oY71C2KvJZC5e6pksNe5pTt2kYpY5JpmDmoik",
+	"sdP7+jZJ3PVxfWyoEOtXlyrCgo6ELJFIFJCGq5VDKappqTAsjrIJLwBaYTHovQ2ObpO+f5t+2u9B+snE",
+	"5lvD5Ks9tda7vV8m1q8G2eOOiLZh6mDb4ini68V0E7iJYLJ0xI8gAnSiLtLFTbrqMBQ8iFNiUq3Ie8AR",
+	"Nuu/eKm81GUb23m9zVHdMBKCSfwWBMV1KxreRKDX+haPLd2PPUp3ukMWWj3ozXWbXO0YfQaWsqe0z6hr",
+	"8JLPQfuOOMGVlUv1DywIOYRiQbEElb8jjpOTTrwOtMOSQhwLmhR+Rffx88+iukaTqEluqxF86RrBlyOj",
+	"6fo0Wd7dxPQeGUMbYUNvEHqFDSpvQwhlOR8lQ86E9hj+xpRzNIGbLL3OOpmNbBksyLozY5JTy4i8DOBS",
+	"p6DULDFJJO2cmXc21p7zNAEqBku60QFYe7uOkuzTJGUG3bNgcf6MtrUPwDSFGrAzqZ6+9mBNbIxN++B3",
+	"FTMJas3QVmcm5sUwLg36yZbcymEEG3yBdWaOtZmYGq/LOB37k4Fv4/MhSXZaFoJZN24ffeP5Yfc5+VOp",
+	"zNxYWmOrfQyj3YWpfzzQSlziJ7BET+hFrRIjeKTZEjxdAmGkt3XGW5PzN2py4uUIkuI2cqxSA2sGutTs",
+	"2LqmBSH2Pq+mHAkahZ59/UrJSxdahgE/dBT1sgjnaQq2OFvtybfN6TeogS7MtIqLoIuKnaHNs9kanxst",
+	"kAR6Wj50DrIkFL3wHu/W26o5yV41Ndd14bP2klBOyzKBPaXSI9BTMM8F84Zz+N9cWMPAPei0z1F3yNn2",
+	"w1wfiiFGFBoXxZabaT8YUatOb8uQzTOmO4eYPmcm3inHl49c9NS3WhRqokzhQu0T6mk4FI6QQseW1qge",
+	"3GhzTenlMfwghmn66mJqzrj+MihKrLZhERKpOGAD/2hCrxf8qLTmIkRbD7rcbhdDVKQScgcpkR90D/Ij",
+	"kf/p1Tux/Kpy4UZ25mJgH9RUjC22KVNvp6aFv9wxWoBdm3o7B92Dp7v7+7sH3Z1sB19s+uHTndv59dPF",
+	"vZ2aj53gvGIBy2wRuT4ZAPWJ3xs/POgefJItRXtj20z8d+6vB547q7mxkynCGDDLdQXQcnvySsHhuL2+",
+	"LKUZqJUa1uvQljwEI5nnIo8LiUnC2GosS+yrE9JoSOSQOz8+UcQS2EbxaaH62rOnf1CpAv/htBmoFT2c",
+	"X9Cq3+Imbm2U0mPHZEe/DWxtjVRJftCv/9tvgD2v/et3dv3fnoTg8NpPnPpKT5S7xeKpB9FGPbDNNwnU",
+	"iX1uB+7q+i632Yf1wyXyx+SmoazgP5xwlygImEs19cIOhwJVl+AcB4pXJqQ2YWUyAvyBYhhqEBQwga1u",
+	"vunAEDvDHjjBjIxh/7UBDd03+CMyvDtr5sQuS1VcUA5FK7d8hawS9PUA/mhqXEyLqV6yLDGZCWHhtS04",
+	"bWiiUNvlXXB6Whgo8vwEKxLojvRc7GrGmvqZiefAyI+17wl082SOFaz1O9zhfXDWLZe8v+7A6UvZMskt",
+	"k1yfScLNv1BGVbIUzL3umymid2rMRN5e7j+MFdpqkUU2UE6AWOgX0VPOP0mDMq6mPSrmMaEXjrZFkj2C",
+	"XjNjZ50zgyvAMVoXMCiVxFbmmF+ovC8VJYzxhDUXnVinqYDCDkPSykybAsz/2vdirAeCH+oKgziewj3Y",
+	"jOa158YEE2UnJfajpMRWXVCzghWM+TSc8gfxZgb6X5e5vZDm8svk4x+DLS++ki1n3nLm23HmyDoJKZxY",
+	"JKY4Aa+6d04d3cSreyS4uoLH2FmvDqjAJ5oz2nHZGX5XWnTSWnosOp4pet/M/otDsfdYuBGGptGt3FfK",
+	"YP0D1ir158i3oxvBFCL3Nqe89j5QcUh2T+ZcwTgjNOwHMc7N8bYfJ+gI+4z42uKJbfnalq+tGfBl0Ji0",
+	"EV9/zpoYJvJeqA1wNS3L3Zs8me+WTWCMDlORe21Y194DtNOBkNA/GRD5yEEpBracjg1Hz6Tw1lPrfg43",
+	"s75C1r2fWeBcdc5Pi5O0xQsQgtfreEu1EX3lZwrL+xtasrGFCuUwuAgscgpOianBcqDckdmbB9jdVaxU",
+	"y5Jddnd1Dmz9AvfJqOv3seXVW159Jx0U2WfgOffInKkv7JowJt/oEu4O1kpWeuBjQTmhg10orNcf2bIQ",
+	"QzULEfu81GPtc/StGupWBPY7do1FrVKK3Kj3/nyAcBj5naBPWjviOP82bPAGAJTjNH9VukvHuCPScSOA",
+	"ewYaWdLnZ7FXMK0D8x7g7yPqERRQXis/Xwl8Aq9/7eXwyby1pWpb0qdGhPlwJBbe4BeKxoL4ubyFm2FZ",
+	"wj3eMuLNQrNUNTupGTB/dL9YLMdhLsoDHyvn4F0jfyJ0x4AmmeT0c+e3Hqm3eHWtw4R9rjW/xEKhuWN2",
+	"8ubH05AoRZvY+4X/+nVvIufEsgtLKV0d8QMWLD1wZyam0SO0SUecSsKxjIAhNNUQebbIgaHSYCU2zSU9",
+	"vK9EAzxkUmqfp9Ao4YfL+Ciwd0feGHxMyKIQU9w/IlvjY+q9HPhynhEajS2b0CIIjKIyMVcmE0NdukcB",
+	"F9MoOnN6BlFUsLg/wn/jwJyHT/AJpLhr1KMQbaR+1jHCjA5oJlY5ws3Bkcl08LYuP8B9Ub4UYoYl6hln",
+	"8oX3SsQAv5EOPThhHARVwW8xBTKI71Mr/vV//H/73U63e2bk2GIaYcUgpo87jw8z+N/HOAn8sQDqY4ck",
+	"gBy9pOOy5PfgZPCO8zkYquoGSkRCC8AnDxFWhp56xFZZToUkuXjIe0YIuPg6UfeB1xl/j3Pk4mF4QQQT",
+	"0RMHSI8zPVDxOKQT+4+Erc4Mi09VDdTqufa73UchHRJvgaoCABEXzwQB7XoU2p2ZiGseCJ61mxF8J53I",
+	"7cycwyM5ttQ3FyI5g+zM5NoMymmhzuOUOd24YIXSeBOEd6jx5PB5BA3ho9UuFMz36jPDE7FWuLEsyzYV",
+	"6dhdoqD5tO0C8USW+gSCeqhN47jqm+EbL6mvZIXFS41eeNeBLhTaGAyyxUHaIReAuWALwsW3FNoL4sLw",
+	"xJaBGyp5pUnzWP5urI3c+RXODd/UekgSKJmXGguCIRe719f9E90lrWsNqIqDJwGpYuUm/roKxYIlE2xp",
+	"9+v9ZwePb3nI2C2R7mVzW3QPjcf8Nf6FvADmycjIQoqBqrzUMX0j3T+voWr0A6cVJA2hevCP8+7+82fD",
+	"x/JgcFh8/WzwWD3v78unw4Nucai+7j9+ut8ghZvfeLKhnacHnSc715FA+uPHz+DHa9HE425CFLdJHE4V",
+	"y49dibU8d5vHAr/elltty61+mxnDx9zZZcyCdx1DYslhUyvq17WHC3T4kezU213prXF6z4mW4Zzv1Ti9",
+	"ZfAAp1tA3WgxLu+KvrEwwUrjuSxj1RFWEmICEcGPI2CZCX621FTNBLvgorLwAAxlNyKHpLtMKplA5UY1",
+	"5G9gQhg7QyOVAuOULESVw6Bk9ALgKDxAZrAqnTozeYToyG8P+9FWAI5D1Jf+HqE97r8a/NhdnoysHnz0",
+	"zgxbJWSrhGxrvhnC5JYy4xo9ZI+BNjbH1Ik5A0NO87ACT6ZIjfjBekZ5lhFQELk//CY2+euIl7jatbnt",
+	"cgcK2u0Xwmx5tVtWu2W1W1b7kVkt3z2OzdwDo4VRNsVkv8e4cwMExw5DJCVFDvZ1vHquqgU9mv32S+3J",
+	"QkiLUutZDw6/TrVuhnBnQOgRhq5YhZ5rc5GfmRpTKS40Vpf3qCHAktZNiP/M8APEe43mhPq8NGqGU1I8",
+	"hywFxqXF0JUOLnkMy9uQRAOnXiqvXC8gHHAcqW4sGyAPald9iIC4y3M0Kc55rZiDx6VhyW/wW27F2gDJ",
+	"dUITBry6UmDG1M1hw+G0mQtv5Pyu4mtRbN0cMv9Zxoj5/Yu3SNz4oj62VzMk4q6ScOEdJIDHfukVbnGO",
+	"t1Lx9yQV34SMgRBuD9LjHgRkpcbaFBuTke9UWbo65yIPGixNC1y3Nk+SgmJGOWdJFgGuZtjsCoPMYQCq",
+	"qmCfE0oL/hzjvdgHRdihx9IKaUJSMmXJybK0M8R8ODO1FB0oIY0Y4ZKxRK5SCkWZE1IUct4TfTW3pogi",
+	"EQRnmPb8b1Pnz42dsWTK3ypfzXePhxisxk8q+ORc+hxzAbDqA6VsK7IODntfkmfrndoKh61w2JxwODxY",
+	"4wTeMqf496nzP9jZJxMqtA5iv3d0bNVlxXtcGkyd2FZDvL0jXQ7LlsEEAS0d2f6F9VmA1XGxJBk4pMvE",
+	"UIHWTlklxZGwVcOiQnuDdMCOOOa/qAmWnHPqdF+dGSysxhKTUMaMsLKxppmFKywcNEyLqBWUfS3nDvP2",
+	"CEyOUW5XtW8+M8emljE8PnXMgn0/AOuDToDTojLBHYOkw3eB6HK6NU37hEY7jQd/Z2faz6o/svby9ct1",
+	"DJKFh96BMPRyPLnDs6f6wkg/rdQmoXPr8zlJ6PJji6d6FW+Ynlc2eQn0TjUnmCY323bb3fa53nRtI16O",
+	"YGFHKiTEcSDeIm0oXDOdplDgwu5lSLZEPjCgxHq1M63VKfX0P/NYt2V9n1XNwuJ2bq5b4CPcZoZstmyh",
+	"iYByC/pft45s+Vbs4ZyrtaYTwqDFPHF8AlWm2kwG4xTtZPRo1i0AMd0+OFuL2vlbQ/rTcHVpI1raSf/U",
+	"uVIPCKnmzNSakvZHQjaerdsdobIU5VgWcanT3vahFSd+gP+LefuEXt0K1m+darv/m1cf8MV8Mr3hetbw",
+	"Lr7AFKinBgHfKg9fnPLwiTDtsfBpfYa3jqTf+4X+uKa7WqyBQmOoUmPt0fKq1EDpK/iL2kkYMgAxjjRT",
+	"odrUzsCAexesMWrECqwL2wpr33CUtmLi1/tbhaPSXHA+cFd5bNhCcAkuVLoQoPgDl2JtUUF5B8NqptPt",
+	"7ud11200W+PTBIdLDUJnKhP5QI59p/vkME/KlwhtIfkpgv/PUFiVpbgIIAdJvam7WlFuOqRa/jQXnj2g",
+	"O72dv1F5hDLTMbxu/icNFrYCH/AagToWq1I/juqUIASkw70fl2sBBdwIKHANTMDvQw37goyZUPxPr4f8",
+	"WsSC1mFp957eS6J7Ibv3Gja5F2H4VjLMFwlmNbY9kOaSI6EjO0PMilBSytZbRxwTc0UIAHY33WRevYkL",
+	"+ai+keu0nHg2W+Nns8bPEh7kbe7QunbQ/VylgDPnrsVHMjf7FeqBvmiHwgtpLuNebvYm1Oe3vVObv1P1",
+	"aSeWGuIBCG3urenOyiA8Nlco5kH7HGLKr6v7/s0q65XQvidYp3uchb8OM/H9u+eH3Uy8OH59kIl/P/3x",
+	"B5E0CYx6byVnNDAizizowOSwMHNxcvo/AsDYWE4m2lwcnRnpqXr/UPxJv+iI/ITuwy5YRVThbR54MZbe",
+	"qyoT/anHmjBJ0zVHC91TNPdMxJAKKLuhu35JYSGPraMdgz26M6O9KDXm81kxsGOFXWe1j4gOYiKnTnEx",
+	"GvZMlEY8jv11OuK4LOvk6cFIDdD0AL7TC0sNrpJZBbM6b6uFwNFrL4xSBbYuzNMY9Z/VPO/V7067OnbE",
+	"DStOvz3ePXjytCMw1YCT73bt1BP4Zv7k/fscjqSIXpheDcCGSyni8s9MdBpxfl2yfmxzxJQbOi+1BsGI",
+	"tPqgSsflJhchE2SpNYgIpnGIKOz0hXEIMNGrg2Jje6Uc96VEnC0XQmdDDgpmQiYQpPR7RKmgY1LlMKM+",
+	"HGeG0YoHtqrUwMeeHtj36Ii37UK0KrjXkqaecKMIFJRITsZ3460VpawuVEec2PEEzLTcjeTBk6d5QL6X",
+	"PmKRwFNtXq/XcKTXiqcWezohkaNAGixeqI2yFxf6SpnO+nbhWnjBARtuGRzpZ7RfGwyQ0FiPAgvC9To0",
+	"9dMVim9sFeOobtWCWelYX0ae2KIVxOldAIm1QwGvBTEpahDFwCt7kVCCc8JT/iu3csWbgegnUgymztux",
+	"qlatfaxBzmCQpcUMH8rSqWhZ960tlTTBtF7l9/xq76umysAvtLfT10bi5MvG8Hhaej2Rld+DX+8W0ss7",
+	"QEYDCXx0V2mcXJdqlfVAYmKZbR1FQBDiX/faaWv/4+2RJU8qHYihb/tt/b7juy+oAQCrZanOv67KuTK0",
+	"ezPu9vpoiLcHMGw15CLG802C8lPD9V2DpogyhfzbE6k3Aab44ViB4ZwTsMCFcGWlJML5gtQEdUiP0Soo",
+	"pSdZWJ8wNnTsPtvtHr7rdnv4///7Ks2ksuPGGqNkK6RXuzDJzhrHHRbHmmtc4Ip1PblxXdSb8i4L+5K8",
+	"C+Gl3+xYiJxh61fYsF8h4XeBmdc88H4RFr9HQ0qaUNGGCm5d0cZVaZgv0BEvCLYbQcK5Dw6bxQWmMIyU",
+	"ActHXLDHnrIBjoIlT31xvFAaK8CUKdA65x6idd8aeowMh+D/xml4pHwmEUkXvtOee6mKtMgIloRZoZEZ",
+	"gJ6oveirC20oeeHMhK67oPejxdpXAztWru5eTRnm4lhUaqKkT6ePqQ6x41mcPOb6AQl2arRGLhFkFL1Q",
+	"OvEgglge1VVRjKeHCIz5YfcwZ+NWGESfFDPsRjGRc9o3vp9QQCHNnH6Dp35mfnrzGoViFV8BGT/JdANp",
+	"YLq+EkMgfzHGAsi2CjpB/ZFG8VFeELbYzLW50l7l9Op8SPodTtHQtjNDUIJnZoDN1uHQ0OTvgSKQAHFO",
+	"rHd7v0ys/3UPf4lYi8vJI8jwY93ZZ1u9l4L8BYi2JsabXXgzDQS7m4Hr9p90U+Q6tTCRHrrBTm/n25ff",
+	"nHTx//ZrGfdWXmnxeo7HRxCSO72dJ939bnf/4PHhk6fPvn6OHCritpGC0tuZ+PkNgHFP9onHI4dq7Ddl",
+	"I+yrwS6DzMtus/Uas+/uuHzxzJCqd3o7f3i+//zrZ0+fwFkdtOMB1qh9SPKx9f/CS03uCVxOvmOVutDO",
+	"Y8Puubr7juO66dZFLMblXRzeuItSm8tF7EkHXEEV4r+/FQNb8DaG+j2XRvNak9WPlZfBxeBRuPV29g8a",
+	"S6V5dqYT3dvbm8j5f5vIPw5GUk+sNv7f7KUe6IE+m3a7B08n5o8nI6n/60H3DXxJH8rxHw8RuRX/NZj+",
+	"EQ4n3RuJpVsQ6G1QA5s1rvdRW5vyBuK1zbfwlkuk+3MulL0ltRzG60Ha8Tmqr6ly/rz3eL/X7XaegBoM",
+	"S5hWitQEL7E1Oyaj4akipr0T2IUj1tzRIjrinZ2A1JtOQNBMAlBwk691MPAsce+gnUyHQz3Qyvjz4dQU",
+	"DtapgbO/OP4WXt03j48PTg5ffv3s5PGr5y/2j59+c9B9efjq6xePjw92sp1LLG/c4YybnTbmt/Ov//y/",
+	"4/8fPj4AzoeWb2/n9cnrE9CRiDnCv5A1dg9r5gjkJ5D4djIgWWAri7TaID5+7tiNpHgrLYmk9dllFqk3",
+	"EFQFB/V0/+sn3eewukNgX2TT9QK50AdTd+7Vex8/zpDXKGOnFyN2q4fEUJoCNlTcSBEES2oKsGwW0Fa5",
+	"GeL8nhn2dXQKxlqH5BLabOuRyn4bqdxKLrSTE8rGSE4gXWtyulHW3oIumry7fS0gqOu1nL54/UO9FvhX",
+	"l+R5vZa7kmgbUR4kRBmIZZEqCSvOKXMT5TXe8S248xZ+4ItO3t2iCdxHui/yTiEjsa/rP1h2/u71pR+M",
+	"Vhcu/ERQ8Vm32xXaFAruvTKJ64LbgrPlz1Fe7mCL0e1FUP2GwR27MvUrJS9DWq7xlRx4caE8hvWdmFS2",
+	"X6px7TlAaBknLuCC0yhLwXZqBuA4rhxDvrDdm43MF3gqn2m1fqKg0jo/csiuZfLlbh5IB7H3XCCX68lh",
+	"y39vHTfbstN7Y6fYBvbWLtkWlvpL+POayonQD3yknbfVvO6mWBcIYIYZ4zz+nPgjE88peTFjtVfqFR1q",
+	"I8tMjFRZUChOFHba9+JhXig1VkWenZl8airlbHmlivwRJXhh6hH7Mcw85Eaxp5NwxtwNPW1vzTYTd9uG",
+	"OdZLsnVvUB23YY8NI3ffVm3ZQEZymG8hJ7ntEt8ZvntxjpXJneyEj9e3LweXDOsa8lsosY/KuhOM7RRS",
+	"+8ckpoDXHsMeOFYS3al6NeARmOWqyIVk0KQZ5kHJ4AUiaA8ELeQfa3ORCwyXUiUTDsjlpbGsCr0QHcEA",
+	"tioglGCfRI4IxVBTCJMLVtLiEVCiDyw+ZBn2rR/dI274nbnVtVi2G+ZfqzhXJINVPGyrS30OhahfIGD2",
+	"PViYCSedVNYOVypF32ItesIEgN1R4/7Q4Q9UJufVhGpJ00+BtVKeMrDSUslhsC5Ke8GoqqQ0MZ8aM8tA",
+	"rWtSYXg81mhSHqkOapVSNV4R16Ngfjh6iCnRuSfefnMinj5/epCJg85+Z5+RS7Eu3o6pMrbRPwG0Oc57",
+	"lmJsx8q0trh+A0tLuNXGmcwbfEkrOE2p5BVX8lIPPHylv5NMkVvf+E+DNQkEUxsTpb1Akkch3HKdv7MX",
+	"n6HOhRXkE39tZRhheLlGbQODG1+qiSfgCi7j6M9F3pcjTYmKgofPo7YwdT3h7FiJma3YaUQR61A+cXJw",
+	"+kb40l7sIsWfmejbAF6T1dkhyHqk49aZvpKikF6usJne8jZvvNYf2BYdZ9le0s/nkoYWRvhivri7SVHc",
+	"dfKGs7R5KwP7eWs7K9qX08BfdBXn+nmWfI5bd8Pmqzf5qANUcYgOfy7eh1WegTeUXsc2Na2+RoMKyJlo",
+	"4mMWxiwUMs0wRmPrDwYgK+E3GaJO+bRHM/kWUA2dyMqnyvKZ4YJTOsAs9VLUQR7481ITMjL8LO+Ib+0M",
+	"rXb0IoIu7binAIFyrnonbOsPQBJ7m9Rp6iSL8cwAIwlZ9sGNIYZVgEjgFFfCZE7yJmNLY5rruhRNygWF",
+	"BWKKJq4KnSqYUIqheSw0NVaUwFOO+KhT0K1GMg1WFGrvQaOwqQdkRNWbkwnCcrkILJMFP02ITreCS8MK",
+	"v7DMyHKx+fECPSaJJpSRWPnFjDX87I4JUpz9AW9+MJKaDbSy2Lldihgd/efWfIFIdpv7sEXX3kb3ksxK",
+	"tOBuKfajJ4sLIPZ+wQSq1TG948Dwud8BWZ2lNpforTaibsRdC0x6JG9FN/s5ZPDdNpwGj50ERrhRZZeX",
+	"uArakM5jFoKdfVlKM1BbhXfDZmVM/QyETq/pY2m3WK24YEguXKI9UNb+cYfuiY2xV6nNf1Zq4pIkWIEg",
+	"GkNh1KwO8B+xZVp3rOJsom9gaXWAaREZY+mm4u/VF39Zh5X9hzJ8Ylvw0c/oUhOBrX+vl2u9F29fLCO/",
+	"HtoTjUbNjXtQbE191gDkSvyezNw5hYQ8o9qoayRbhEX44FvzhZXiLm7/+mrcFHxqKzo/iuh84Ooj/6zF",
+	"qLeT6cRtSIx+n2A1oXuJvSXku6j8PGR+cK0COkSoWoT04LRw6IGL0JfLLOGdnfw0+dLbMv6gZkQg9189",
+	"dr+lEVltfng7OZ9O8q3DYFss8Vu1/9/ZiZhObmkVrdScpmajlst3yjcMF228bZotwav9Ey3kFnYKP6F+",
+	"I24Fqnwkq2VrrnxGilSgs/s0WEAAFZWcyfKjKTuplnODQgN6D+tG5OZKdKLle/gz72Wr73x8faemo63O",
+	"s9V5frM6T2AxAZvhbqoPtXtcN8+HYuTBHaQr4dSgUn4F1N/PYfAvOteHd7FG5zfe7tZ/s9lcn1lNVpHU",
+	"w0ettL6yJscyJnSSGqKuEP04ZrPg5TJ2RphmjnCt8tojir/HVFAjpChhfXYo8j+9IvArGi5v5qZTrshI",
+	"8e2JaeecRENQ2TAD4lZTFY415RwREHvihRxpcYnhDwRMG1TziV/Rkg2rHvl0Pn6p840pIXQ8aZbHtCp3",
+	"ejsj7yeut7cHL7DDo+z15UgTPdixao51asfBazXOhLdlAe/jW20KnQ7efP39ab8Pi8t2SjuQCHA00ruI",
+	"tuHnE6KgWGrzVd3HrjORugBKu3mtt0k2CW/pIytYjLTZmL3FHKOv6zAvke7vxibb9rK9Z1SLWeRJ6/Hw",
+	"BX1l7xf+61e616XyakUFdp0K6UWhC/QoeHmpuHYHEwQD/lFdu1M3JZdVpa9aQlwvcdKaty7c0MPl5bwm",
+	"dE18btv68XPSK+hd3oEss6A1L4c/VxHGvWumN/DsrTq66XDirWnmlk5ZGi1xbk3bMtNiYxtOwD7iFhgh",
+	"AXzKvTa5GNEo0GlVR7yO0hxzABoYvdgnuMXLjJhfKYVvxvN0G43oY1+rGhjY2NmWma/y9Pz22/JiSOY+",
+	"NZq9QpX6SlVaXd80r5ReOR8sVu7g8OMwdr7xQKUBW0I7qpccqUpd6615WU9+Q4OGH9Ekxfw6dJprTqho",
+	"YvQXShYrMPlv19Cgub550tfgC/QmhV3c7FWqiWEryDfsV6IIQeDvqa3wsWT7ap6gDGEw//LBykOrK+xH",
+	"RPyHq/zT2+/YUaUKkR/ud7EbdqHRbiyw6Vvs2pdYViPpxFg7Bz95BWtFQJsErYY2UNwcwsan79dn9UkV",
+	"hSxsfask/P4wVoiYE66CeRz3oCNUGFjcGD9AhyppFkdYNVqW5ApH/ASCRLEmfhUuOQh79HXPxUheUaUk",
+	"IjhowpejDh6dlhpH2M3n4aceegJnbnqq+2qkEQ+FCkobhYn0xOGz/S4xAlmsLn70lVYgV7DstemblsG2",
+	"+TXbYcd4swnBSLnGI+FHfzl8tr+fHT7bf/zXW7ic+bTp6NezsQ4+Ouv0IURTh0c43uKsNQGyELHV/EiN",
+	"tyz23soStw7sVoZ+qkwRg4T3xcstAa5viJcvhR61zyJicowrUiNXyZCE+FVZoAZHPX77yumCuk/nvPLd",
+	"2Hc3R/2vb/2o7sVLHZMIWochAVENtNOLVnDmt3gKvKdTdEh9ruDMgXVa7hXzkR1UdwzZGTX7vYXttmzy",
+	"U7FJfWECXnxNd/fAK70iFrcRTnlsOJ/DDoWfT1TkdB2YNs+iLqJdvF5sDGd14zlMHiAkV4T4AAZoLMHZ",
+	"t5TFKOc3Z+x+Wo2NTzP4CzBFhkEQtxzod2cLo+okBd7gtRkBjKAG00r7Od6IvpIVWFt/+StQu1PVVbtz",
+	"eiwvlaimoGbUaTq9vb39g2edbqfb2e993f26i1eGV9LSEZ8a/UrCByKkZPhHfx6RF8kmwT6Lndqx/Ybw",
+	"hXZa2+yPQyu5TEhB3dsIl4lbO5ZKIpRQMt5LXWGB4bxlxDcMJdQI3oWVJWPUOBhtq0LP50RVzhqEVyws",
+	"abfOC+r2U9l+X/H+Z7AJsLuqqaPcT57jVA6Vb1vk95hyH2zgyRQsONAmQQvlNh/eCmwPiZ2m6z58CHNP",
+	"sFVtbSrFXPksvCFqEjpP8KuOEH+vEBM5uCTQDhhrLM08fVvWrzyUkBmIpjsqxEOC4nd2rNKu9OkxvCK7",
+	"vG1IVanrsg29zUL+HwNt/+XUS1PIqhDhovz1Ycg4m81mHcdfx+TTgR0/IucLqOpgGgtp5pwcpytR6n4l",
+	"K63oxEdqcFnr85o6BoR/glngvBxPcjzhNrU/5kGyYimOydDID96/p2+1EftPQo+BIyAsLH2y1SV3mj4z",
+	"Z+aVHIwWhIX0cBMcxbJ7jTVyN1Z64IETOay79jVZw13Iqc9rJpzFdMkUpXBup3RITimGD+N3YYfsttbm",
+	"IhNuOhgh/OiZqSsNELmM6kR0RV1OesLAU0mH2uSfDOqOcOcdwd12nuJbr4EpOGpfZyWF2IOp3UZUBEbF",
+	"9/FMM7HfzcRBF98RFjuIKU4xBDob2WnlgrlXKSUKOXdHmFNqQrtfJfliY4QQod/xgKS7xAe174j88OA5",
+	"k8GT7mN+8flb5av57jEsKMdrjQcf0OyHGQcQOHrAVW9BU0CyRLuQrVNCfMP3gy/jCO4usj68ImfY1nZo",
+	"y9LOQror37goRFpYDzWH43GBuYY2pR75O7N0XYap8TJOSu2TG83Kg1vJ2hA2Thtkai/kSCfPhjT85UeB",
+	"6vp4FMjhqLacGHmolkrZyjFXG10zElARHOsELg5wb2n8taNTN2RbeXoyPCO8gvOwQ/TuRthtihBho3jt",
+	"kGKrmsY7Z4ZiQ5ZD0E1U7BkTXF9dSHMUcbthoaEBSc1T6+y7vkrT87BU0vNmGxTwFnex8mykuXQPxEjJ",
+	"0o+CEGMov3k4AepnlJ74C3js+iHtzDCccJCXvvFW41ETxDC/hQZpDawZ6FKzK6FdDtUdY+xMMSY6XJ1M",
+	"zLQp7Ax1EvwrFcfK+5LRJ9o0EVFaewlspV50k9yUc61azPGb1+JSzd3CFpOH/6zm19OpE1J8r6rLkqDX",
+	"aaTZyFKBiWSgAZJPqcyv1KzSHu2rZLrv7EXLbK8dNTHl5uL4r8IiX0cCLSzZaW6i5GXj3KorPVA7v/71",
+	"1/8/AAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
