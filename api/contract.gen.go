@@ -1087,6 +1087,42 @@ func (e TrialBalanceRowRow) Valid() bool {
 	}
 }
 
+// Defines values for WebhookDeliveryState.
+const (
+	WebhookDeliveryStateDead    WebhookDeliveryState = "dead"
+	WebhookDeliveryStatePending WebhookDeliveryState = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryState enum.
+func (e WebhookDeliveryState) Valid() bool {
+	switch e {
+	case WebhookDeliveryStateDead:
+		return true
+	case WebhookDeliveryStatePending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookState.
+const (
+	WebhookStateDisabled WebhookState = "disabled"
+	WebhookStateEnabled  WebhookState = "enabled"
+)
+
+// Valid indicates whether the value is a known member of the WebhookState enum.
+func (e WebhookState) Valid() bool {
+	switch e {
+	case WebhookStateDisabled:
+		return true
+	case WebhookStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReportFormat.
 const (
 	ReportFormatCsv   ReportFormat = "csv"
@@ -2221,6 +2257,15 @@ type CreatedKey struct {
 	Secret string `json:"secret"`
 }
 
+// CreatedWebhook defines model for CreatedWebhook.
+type CreatedWebhook struct {
+	// Secret What it is signed with. It cannot be read again.
+	//
+	// Example: whsec_bm90IGEgcmVhbCBzZWNyZXQsIG9ubHkgYW4gZXhhbXA=
+	Secret  string  `json:"secret"`
+	Webhook Webhook `json:"webhook"`
+}
+
 // Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
 //
 // Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
@@ -2272,6 +2317,11 @@ type DirectoryEntry struct {
 // reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 type Effect string
 
+// EndpointID A webhook's id.
+//
+// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+type EndpointID = string
+
 // Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 type Event string
 
@@ -2282,6 +2332,7 @@ type EventData struct {
 
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
+	Webhook  Webhook  `json:"webhook,omitempty,omitzero"`
 }
 
 // EventList defines model for EventList.
@@ -3014,6 +3065,29 @@ type NewWalletTransfer struct {
 
 	// Note Example: pocket money
 	Note string `json:"note,omitempty,omitzero"`
+}
+
+// NewWebhook defines model for NewWebhook.
+type NewWebhook struct {
+	// Description For yourself.
+	//
+	// Example: bubbles
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Locale How amounts are written, and in which language bubbles are, as for `GET /v1/events`.
+	//
+	// Example: hi-IN
+	Locale string `json:"locale,omitempty,omitzero"`
+
+	// Types Which events; `transfer.*` stands for all that begin with `transfer.`. All if it is left out.
+	//
+	// Example: ["transfer.*","request.paid"]
+	Types []string `json:"types,omitempty,omitzero"`
+
+	// URL Where events are sent to. It begins with `https://`, has no user or password in it, and leads to an address that everybody reaches.
+	//
+	// Example: https://chat.example/bahi
+	URL string `json:"url"`
 }
 
 // NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
@@ -4020,6 +4094,160 @@ type WalletStatement struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// Webhook defines model for Webhook.
+type Webhook struct {
+	// CreatedAt Example: 2026-07-04T09:30:00Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Description Example: bubbles
+	Description string `json:"description,omitempty,omitzero"`
+
+	// DisabledReason `gone`: its URL answered `410`. There may be new ones.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty,omitzero"`
+
+	// ID A webhook's id.
+	//
+	// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	ID EndpointID `json:"id"`
+
+	// Locale Example: en-IN
+	Locale string `json:"locale"`
+
+	// OldSecretUntil Until then the secret before the newest one signs too.
+	//
+	// Example: 2026-07-05T09:30:00Z
+	OldSecretUntil time.Time `json:"old_secret_until,omitempty,omitzero"`
+
+	// Sequence Of the events up to here it took each that it wants, or has it among its deliveries. Not in events.
+	//
+	// Example: 4711
+	Sequence int64        `json:"sequence,omitempty,omitzero"`
+	State    WebhookState `json:"state"`
+
+	// Types None are all.
+	//
+	// Example: ["transfer.*"]
+	Types []string `json:"types"`
+
+	// UpdatedAt When you last changed it, or it was disabled.
+	//
+	// Example: 2026-07-04T09:30:00Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL Example: https://chat.example/bahi
+	URL string `json:"url"`
+}
+
+// WebhookDelivery defines model for WebhookDelivery.
+type WebhookDelivery struct {
+	// Answer How the answer began. What it repeats of the event is left out.
+	//
+	// Example: no such chat
+	Answer string `json:"answer,omitempty,omitzero"`
+
+	// CreatedAt When it was first put off.
+	//
+	// Example: 2026-07-04T09:30:00Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Event Example: evt_9f86d081884c7d659a2feaa0c55ad015
+	Event string `json:"event"`
+
+	// Failure Why the last try failed. `status`: an answer that is not `2xx`; `redirect`: one that sends elsewhere, which is not followed; `timeout`; `name`: the host's name leads
+	// nowhere; `address`: it leads to an address that not everybody reaches; `connect`; `tls`; `cut_off`; `unreadable`. There may be new ones.
+	//
+	//
+	// Example: status
+	Failure string `json:"failure,omitempty,omitzero"`
+
+	// NextTryAt When it is tried again, unless another event is before it.
+	//
+	// Example: 2026-07-04T09:30:20Z
+	NextTryAt time.Time `json:"next_try_at,omitempty,omitzero"`
+
+	// Sequence Example: 4711
+	Sequence int64 `json:"sequence"`
+
+	// State `pending`: it will be tried, or waits for an event of the same thing before it. `dead`: it was tried for three days, and is not any more.
+	State WebhookDeliveryState `json:"state"`
+
+	// Status The answer's status.
+	//
+	// Example: 500
+	Status int `json:"status,omitempty,omitzero"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
+
+	// Tries How often it was tried.
+	//
+	// Example: 3
+	Tries int `json:"tries"`
+
+	// Type Example: transfer.completed
+	Type string `json:"type"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:10Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// WebhookDeliveryList defines model for WebhookDeliveryList.
+type WebhookDeliveryList struct {
+	Data []WebhookDelivery `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// WebhookDeliveryState `pending`: it will be tried, or waits for an event of the same thing before it. `dead`: it was tried for three days, and is not any more.
+type WebhookDeliveryState string
+
+// WebhookDisabledReason `gone`: its URL answered `410`. There may be new ones.
+type WebhookDisabledReason = string
+
+// WebhookList defines model for WebhookList.
+type WebhookList struct {
+	Data []Webhook `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// WebhookReplay Exactly one of them.
+type WebhookReplay struct {
+	// After All behind this sequence. What lies before it, and was not sent yet, is passed over.
+	//
+	// Example: 4710
+	After *int64 `json:"after,omitempty"`
+
+	// Dead All that is dead.
+	//
+	// Example: true
+	Dead bool `json:"dead,omitempty,omitzero"`
+
+	// Events These, by their sequence, whether the webhook wants their types or not.
+	//
+	// Example: [4711]
+	Events []int64 `json:"events,omitempty,omitzero"`
+}
+
+// WebhookRotation defines model for WebhookRotation.
+type WebhookRotation struct {
+	// OverlapSeconds For how long the old secret signs beside the new one; a day if it is left out.
+	//
+	// Example: 86400
+	OverlapSeconds *int `json:"overlap_seconds,omitempty"`
+}
+
+// WebhookState defines model for WebhookState.
+type WebhookState string
+
 // WindowID The scheme, the day and the window's number in it.
 //
 // Example: upi-2026-11-25-03
@@ -4149,6 +4377,11 @@ type WalletCurrency = string
 
 // WebhookID defines model for WebhookID.
 type WebhookID = string
+
+// WebhookParam A webhook's id.
+//
+// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+type WebhookParam = EndpointID
 
 // WebhookSignature defines model for WebhookSignature.
 type WebhookSignature = string
@@ -4679,6 +4912,57 @@ type WithdrawParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// State Only those in this state.
+	State WebhookDeliveryState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// EnableWebhookParams defines parameters for EnableWebhook.
+type EnableWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // LeaseInstructionsJSONRequestBody defines body for LeaseInstructions for application/json ContentType.
 type LeaseInstructionsJSONRequestBody = NewLease
 
@@ -4744,6 +5028,18 @@ type TopUpJSONRequestBody = NewWalletTransfer
 
 // WithdrawJSONRequestBody defines body for Withdraw for application/json ContentType.
 type WithdrawJSONRequestBody = NewWalletTransfer
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = NewWebhook
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = NewWebhook
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = WebhookReplay
+
+// RotateWebhookSecretJSONRequestBody defines body for RotateWebhookSecret for application/json ContentType.
+type RotateWebhookSecretJSONRequestBody = WebhookRotation
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -4957,6 +5253,36 @@ type ServerInterface interface {
 	// Withdraw Withdraw from a wallet
 	// (POST /v1/wallets/{party}/withdrawals)
 	Withdraw(ctx echo.Context, party PartyParam, params WithdrawParams) error
+	// ListWebhooks List webhooks
+	// (GET /v1/webhooks)
+	ListWebhooks(ctx echo.Context, params ListWebhooksParams) error
+	// CreateWebhook Create a webhook
+	// (POST /v1/webhooks)
+	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
+	// DeleteWebhook Delete a webhook
+	// (DELETE /v1/webhooks/{webhook})
+	DeleteWebhook(ctx echo.Context, webhook WebhookParam) error
+	// GetWebhook Get a webhook
+	// (GET /v1/webhooks/{webhook})
+	GetWebhook(ctx echo.Context, webhook WebhookParam) error
+	// UpdateWebhook Change a webhook
+	// (PUT /v1/webhooks/{webhook})
+	UpdateWebhook(ctx echo.Context, webhook WebhookParam) error
+	// ListWebhookDeliveries List what a webhook did not take
+	// (GET /v1/webhooks/{webhook}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, webhook WebhookParam, params ListWebhookDeliveriesParams) error
+	// EnableWebhook Enable a webhook again
+	// (POST /v1/webhooks/{webhook}/enable)
+	EnableWebhook(ctx echo.Context, webhook WebhookParam, params EnableWebhookParams) error
+	// ReplayWebhook Send events again
+	// (POST /v1/webhooks/{webhook}/replay)
+	ReplayWebhook(ctx echo.Context, webhook WebhookParam, params ReplayWebhookParams) error
+	// RotateWebhookSecret Sign with a new secret
+	// (POST /v1/webhooks/{webhook}/rotate)
+	RotateWebhookSecret(ctx echo.Context, webhook WebhookParam, params RotateWebhookSecretParams) error
+	// TestWebhook Send a test
+	// (POST /v1/webhooks/{webhook}/test)
+	TestWebhook(ctx echo.Context, webhook WebhookParam, params TestWebhookParams) error
 }
 
 // ParameterError says which parameter of a request does not keep the contract.
@@ -6233,6 +6559,149 @@ func (w *ServerInterfaceWrapper) Withdraw(ctx echo.Context) error {
 	return w.Handler.Withdraw(ctx, party, params)
 }
 
+// ListWebhooks reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var params ListWebhooksParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListWebhooks(ctx, params)
+}
+
+// CreateWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
+	var params CreateWebhookParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CreateWebhook(ctx, params)
+}
+
+// DeleteWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	return w.Handler.DeleteWebhook(ctx, webhook)
+}
+
+// GetWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetWebhook(ctx, webhook)
+}
+
+// UpdateWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	return w.Handler.UpdateWebhook(ctx, webhook)
+}
+
+// ListWebhookDeliveries reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params ListWebhookDeliveriesParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of pending, dead", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListWebhookDeliveries(ctx, webhook, params)
+}
+
+// EnableWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) EnableWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params EnableWebhookParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.EnableWebhook(ctx, webhook, params)
+}
+
+// ReplayWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ReplayWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params ReplayWebhookParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.ReplayWebhook(ctx, webhook, params)
+}
+
+// RotateWebhookSecret reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params RotateWebhookSecretParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RotateWebhookSecret(ctx, webhook, params)
+}
+
+// TestWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params TestWebhookParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.TestWebhook(ctx, webhook, params)
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -6346,6 +6815,16 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/export", wrapper.ExportBook, options.OperationMiddlewares["ExportBook"]...)
 	router.GET(options.BaseURL+"/v1/accesses", wrapper.ListAccesses, options.OperationMiddlewares["ListAccesses"]...)
 	router.GET(options.BaseURL+"/v1/events", wrapper.ListEvents, options.OperationMiddlewares["ListEvents"]...)
+	router.GET(options.BaseURL+"/v1/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["ListWebhooks"]...)
+	router.POST(options.BaseURL+"/v1/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["CreateWebhook"]...)
+	router.DELETE(options.BaseURL+"/v1/webhooks/:webhook", wrapper.DeleteWebhook, options.OperationMiddlewares["DeleteWebhook"]...)
+	router.GET(options.BaseURL+"/v1/webhooks/:webhook", wrapper.GetWebhook, options.OperationMiddlewares["GetWebhook"]...)
+	router.PUT(options.BaseURL+"/v1/webhooks/:webhook", wrapper.UpdateWebhook, options.OperationMiddlewares["UpdateWebhook"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhook/rotate", wrapper.RotateWebhookSecret, options.OperationMiddlewares["RotateWebhookSecret"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhook/enable", wrapper.EnableWebhook, options.OperationMiddlewares["EnableWebhook"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhook/test", wrapper.TestWebhook, options.OperationMiddlewares["TestWebhook"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhook/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["ReplayWebhook"]...)
+	router.GET(options.BaseURL+"/v1/webhooks/:webhook/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["ListWebhookDeliveries"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -6358,610 +6837,658 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs31i/6Kih+s8vJSYsiqYslqqZm5FuiiWNrbCXORTkk2A2SGDUBptEtmnZ8amo/w3mC88f3Dvt1",
-	"5klOYS0AjW6ieZHlZLL3pGbKFNmN68LCuv7W+1YsZ3MpmMhVq/++NWU0YRl8PC/yKRM5j2nO9N8JU3HG",
-	"5zmXotVvfSUXJJeEeg+1W1GLvaWzecpa/dYjRjOWtaJWxn4peMaSVj/PCha1VDxlM6pbzJdz/aTKMy4m",
-	"rQ8fotZjGk/ZYynyTKarfT6TGZnKBUmlmBCekxldkhEjN2yeV/ueF6OUxxGZ0bd7dML+fNA9OjjudDoR",
-	"4bNZkdNRynYc2EXCZnOZMxEvX7F5Spf6tfr4hrqdIVlMmSD5lCvCFcmnjIx5pnJChVqwTC+a/u6GLSNC",
-	"J5QLPfSyayaKWav/U0s31fo5CgzlOaPjy5TGgU05J3P9A+EC+kjlJCIyI5SIYjZiGZFjkjJ6y1RluU66",
-	"D3sH65ZjLLMZzVv9Fhf58WEras244DM9zo4bIBc5m7AMRviK/VIwlV8ElugFnTGFi5PhU3qwssj0YFWb",
-	"fMlvmd7aXJJC4UouZUGouqnucKd7+nB8QHvxYXLyMD5gp6MuPR73OskhOxkdjMdrt3dG3z5nYpJPW/3j",
-	"Q5iN/bMbWvBXLM+W5+OcZavzec1iKRKlx7ugPCcjNpYZg9V389NTnTOas6Qyh+7aIdoV7gZW+EPUmtOM",
-	"zlhuj2ocy0Lkj4ss0xS6OsyrKSMUH3qgSGyeqy7pxYtXrajF9eO/FCxbtqKWoDP9i32+QqgJG9Mizd2L",
-	"3qIe6PHlOct0W//3T+d7P/78/uDDn1qhxTVDv9Tz2TTuCnHHU5rlmqLN70DTMPo5zafl4OGfdUv9p4yN",
-	"W/3Wf+2XnHAff1X7bnT5FEcbpgI9TKW3W8SMjNiUi4QspjyearoYsQkXZ6RjuQH8LbiYVJb/8GG3G159",
-	"Cn0Gl74T7Xw2H1Fxs2axR1TcaAqRCWtYT/3EnddT9/5YJgyHkjFajiXUlX7g7n3pty+e4L0is4zFep7r",
-	"+ovdU3futOzI9lxkSgZIZijY23wQw69DTcaaNOZ0wgwLqZ7N8x/H76S6+mH85Hj05exk0n3J38lJ83HV",
-	"XTZwvN7R0crxpHvvOnung72fvwgf0qe3TORXyzlTqxN5KdKlHrxiEVFM86WcJWS0JLGczag6I8M8o0KN",
-	"Wdb+v4ZE5VSzy7G+ldKU5FOa44EgC55PvWeH1QUo24gMX23PKU8aViCHoTYsQLfT24Lpw5TfUJ5v5vkw",
-	"GUGYfkNfWcj/M6YPvJCiupUHnfCQdUuNh3xG3+KZ1m9vOOCepPI1C1wFP+jLVi4E0R3D2P3buE1ewV3F",
-	"UcIqRKJFFs3e9NM3bKknpeiYRfDqRMrqpdaaqckeCBR2a1CiLCfqjW9PD3DLixrItrppPhGTvf+niXgv",
-	"hMqzYsbWXjLcPfRAEZ408L7yqTsziHI0hkF8zZZrxnXDljCgiAiZE54rolicsbxhgDcbFnTdyL5mSzOk",
-	"51TlQP8XTzbcdYZvpVTlhv7hRC+oJiiawPVMVJ4xOquSib7umihEd78H/e9dPGlkY53NZ/g5u2Vpw+J2",
-	"DOkzIxE/IFOqpkydEUbjKfxhZ6c5NUl1W/YKz6RE0YOMC83FeGqWgitSP/CtTniroMGtqb9K7Z290yZq",
-	"f85nIZ6l1bUZFUvQ2VARoTmZSVXVnI4auFMKrQbZ05HPn3odn0F1gwzquYxp2qBR0hmIcoRmjCwynudM",
-	"RISKRAt9KFClVEwKuCaL0Shl+OhnT8Uk5WoKj37FRcLPCEsVI+b7z9vk0eNLcviwujNTvnfxouEKSXGU",
-	"YYmXCXzRl3mr7KkX2puXMFWa/s4sOqYiZumuXPqeubJdizdsNJXyJsRpzq00uroUM6YUnbCzct5S4MHN",
-	"s+XKhTRYO9UFjmAPpIlPO8vXfCJoXmRszWSVfUZFhCrkMhlTRVqzcdx2aTQVLw/Gp1cnP+TF6VeL7HuV",
-	"3haz9Nv5L/mL7365mf6y2Gfiy3eXj79nR4+SX949vhDf//LD98+Ws+/+Rs8fnv+YzL9ffPf8Uh7MXqQn",
-	"T7/5Yvbw6tH55M9/3rRUboy7yFh3W7IrPmMqp7P56pK9mTJBKKwbrBpLCM8jzSq+Ffytvii1mFZdte7D",
-	"k4Pu0cPDTmfTHHPXcdMce+tmuIZFX9IsX3fnz/Xv68QQeODO9zx0b276V2wus9xouWvV7zOQ1/lYsxyu",
-	"SMrGOZFFjSb1VvRfvPrmST9OGYUJN+i0psc1VpmQHcYb7Cs39zWD/ujRbW1DahxtYFXPc2MdFFobyvta",
-	"eXj17DE5ODg4JZrswGinORsTRoRK6NLaPUZSajbxTssZ5IVcBPaEvJC50afGmZwN4Voc5rKmU/U6veO9",
-	"bnevd9i0Do0bdNhpnrLW8bcyLpQj0ZvSMAZjbgiPImBnOmywM+HYmi1koMZaGe5eDGR3NIjhQJ8Zs84K",
-	"7Sjyt9cvX8DV8Pj1d2jeVYQSMGrDBTlncp6yNrmo0wUZnscxm+dDEk+lVEz1yZDO5ymPqW59/x9KimFE",
-	"hjl7m+/H6naoG8e/5inlokY+sbptWA5jkwqZtXUfrci8i4b4n9esQiYDPFJ/WzlB7rw405rbyYQu20TT",
-	"3mIqU81aVb6JiW08FvpM3eVgvJwz0Wg/kYqh7qTlWa3r6Y9Cc4DISL5ckbEe/lQu2C3LUJyX+ZRlytgb",
-	"aM1shDwrNAWphxKUbcc0VczNYSRlyqjwJgG3x8Z7izzlekh6nTUN6UNco555vhxsYcQPDd5efzsz49d5",
-	"xoM2LDt65duTcTuETJgiaqq3hepntlxhZfq60yJfycAYZZjmzR1RUnv4Tmgg8avuSf+g0+90fmwypcnd",
-	"SP2Kp2yNbKNV5QfK+qO4IJNMFnOFM8gYIwmf8FxFeH1RQd5al4oWP0ZF7uwNZ/odKcypAVNbDup4BD5C",
-	"fTquBer0eqlQy0fFkoqcJW1ykSuiUnxiRpdom7TXrJa4NGfNp2wJB+taVJbwbafT3e8cP2zP97u9sJim",
-	"5/pxMsSVsXquW1DzyDp50T5zZ5HRjsNIjTuYRfWi5uUejbmgqd4OLkgii1GVLnuf2jb6hqYp2+AmW8Az",
-	"/2ZesjVacoOx4JNpyJ/YWrtZU34pmKagmWYKvrJccT6oOY2ZOqswiIxPpvCBCVlMpv+e6vRWy/sR6vWW",
-	"ajVHIy6q1Z9Ep95uonfVsd9wkcjFGr65gAcaGCb+eGd2iZ0Ds/yg21BzKRTKHY9oYqIj9F+xFDlDxdsX",
-	"xOeZHKVs9gUIy1p4tkut30j0AAtxI+RCDMacpfpQJiynPDVTmzG4XK9bdAbm1OuWvR7hpTZ5whOIqpgx",
-	"KggVIEPqk/KXVtTCFvutffMyLJC+GWPoNxP9EZ3yvrFF9reMw2AqH/Bku7gNfWMUSssXmonzHGjsyguo",
-	"mILCAwPFsw3hAFLkGY1zkkiGk53SW1bShhu5Wdx+dQk/bG09wddxa1fJygv6mNFUK0Ja0ngh86nWSuBI",
-	"5TLDSBAv1ur7PUMVexg0ExqBeXy/jK75gK5tMU55/HH0ZCWEgZD5AO3DqYmSqpCWfU7PL2EjnrOkD14p",
-	"+APmR9OM0WRJFBN5m5yrGyNOLRnTosGcLjVzGdEYInruThynVeJwI4up0Ls/YsTMgyVrqKBx4vdNEI4s",
-	"xxwJdp4xvUQoIH1aEnkmsxFPEtQ+70wjmUwZLBNNU7lgFbZzDn4HOSb6IUKLhOf6iqZLmHKcMRACzVqr",
-	"j9v4g3LjX2g92Y2maY9XBn5fe4vOWZiynWqCWtr97d2XUrCP2jb09g1YRlV1z0BM1OSWaCEp4EZCxQsl",
-	"SBe8mBqL5JxlSgqymEpoA5sniut7ora7R+NOfECPeqMOPTyMH8b+bnY9Hg9Tbd7G6kTuYw8v8nL+d53s",
-	"pz25F0ILOzR9mmUYRLQlGXz00rwsMgKaS2h+ZyagETyQ6Gu8vym/kPkzWYjk/u6zMTRXvclsdE55bzw6",
-	"/0qzoWcH573Hh09OHj4+eHr6qHt+/KzXeXL49OTRwXn34/jWYZVv2VFtdTPhw/fEt+zccVtNvBLNUSSk",
-	"+ua+x+28kvI5zSbstyRe8DXIBBzhuZQk1QP4tAf1SspvqFi+Khu7O+1KOZhRsRxkpjGPcrudjpUolLP6",
-	"0fm8tLhAFI7Syj78plh2y7IzE40jmAnGAY/QFMxduSrf+Rj67vkCmZRELwcxq6TW0Xl9uvdB5WAUseui",
-	"/IXhAkgCjOduJY3MaiMrCITckiEEfu9BzO/QV309kvEe2UwxLoz8Q/QxtPat8LMuko9UJKttebT2momE",
-	"UJAEfBNrxm7lDUsIVeQackRkxt9Bd32COR/kuuh0DuIbtoQP7Lr1cYyz6zNOcktTnpDzywuCwW7N+l11",
-	"ZvfMPM04QOzNSjtUjTzevHmzV8+jWbfTlWc/mkpuKUdl5mMoZFSopU8WAS5qj42f9QD2eydO1sKJ9Cmk",
-	"5kR9DG0c+crA1eqxBmM/z9HT30QoMMH7oA59qwu5CF005DNYD72kZCiLPJYzNjAWiGGZyvT5H4YDzTMZ",
-	"M6U+mrp4SRiDG6YvgaKmplyB06t8DI6cXln9oIm9RguW2fcz/QuhRLCFfvajeE+vV7Uy7DKONSTXMOtP",
-	"YIRasDTdQzMU3PmldSQxASSfTib6VqhiPpdZzpJvWMLpFazG7yMGgm7O4pRmeHWFAh9kZkyLw8c4wr2n",
-	"IpYJF5Php1wot+s2lYupoIua5kTJGYMZpRLv4NyFBEUknlIxgRg4Ms7kjMgiVzzRJyHW74I3bkTFDUwU",
-	"9F4mOEtILvVM5pmcsyznaKbG0JOaw7jzcK9zeNU5RYdxu9s7ODw6/rHl5SAlNGdg5F+1yevN0d2tzsxq",
-	"4fBzu7XqFo9aPKkOh8bxhuCBk26r4ivQb/zU2Tule+Of3x/0Qm42zSaoob26R2RpHSLlKMvRBAxjq03L",
-	"lG0i5VfS2B2L0T9YnIfGQSHsnOd9whMVQbCYgnOtinjaJufE5QWizBbLIk3QM+isGNyGi+grSRaYVXBL",
-	"04KFU2620YxDU4bBhcO85Thnok2eMMFpqsq4F5ryGwbzGUu9luiwRK6qR+uJDfA8BGoACU+YfqieX9mc",
-	"HBcITY9aiyltCIKcsXwqkYNmsshd4oPhtC4YA3KeRI0+vnx6RfZvu/vO/rn/3n78EFq4xTQQ/nEurMwb",
-	"kWGhWNbHsD5IUAD37hjsUxnVa2TGAeMaWjmjTYYYLjTsAx3rpR+xpYRWKvFHYPmCaJf6sldnpu+u9efw",
-	"YTfoniv9aj+1wKus52w2wFJOpLlQGRwm8VBgyihT6jlHH1qVcSU0hyuD52ymtsju1Lz2g+uDZhkFWdBL",
-	"ztvUyAv2NjdJfvWZwWAaZmADbj2RaERTdLO9L2MJbNwAnM9Wv7XX7R112p2ObiXOWMIxbb/x+UPv8foz",
-	"4LNZ//pBp2NfH2fyHRMudskLz+y/fnTxwo+pnUulZW4QoMq1VYrB5Ksb5k16feIoPlad9rZveAEfa5M3",
-	"7XMf/MXZshO7Pu8D9xcu1g6pxv4aNqby2EdILot4Sng1mEYv/U7JwfabrYYJslyd3k2qtRcIAy1GbpPd",
-	"spa76M3UreGaI/OcozukJq7M7HFaN/RvpGCwt5ulm24bhJuH20s3d6DjMtt4p6TiqAWmrE0vQQIdiBPs",
-	"l1UiemxDHCv59WYn+qQbkV5EDsi//vnfkZMTKJnQ+Q40FrxjtUi6aeiv9TOaHm3c2m7haT5J6snbBTOd",
-	"R5ZcfLpsvmqQ6u7jroFOf7fL5gWEXAYFi5ICTFwmRaFQM/c2ec6o1oHIO5ZJLTAA+kou6/ym1el0OqgT",
-	"PDxprQbqvD+NuidhudtnfevHt4oA0cfo4j7aHGOZMDQ6uvtoGDU9oViep2zGRA5R75qIOHzEEEDzAkQb",
-	"4xv6tzFjSv+rCjVnQrFh+1q8AXFasVuW0bQSMQyeRdDOQJIdFxnIsvoROG0QLQkZsnzOULTHdDc5LkcE",
-	"cp4ROO2sXJRyBKI/oepa2Bf+62BIPgOZ7dtXz10z/6N3cDD8vE+kydcnqpiBd9OtL7H+ABO7bLThGaOA",
-	"VlELgA3e/JXQrZPmrX6d0xxW/n5OFdwKv9vJsnaNeqaGYjkqZ+wtkIoik0wuyGiJ0TJaf5syG8E/WhJz",
-	"JcKpMukSKDRFrZTTEU85hL3rkcEHLmIJl5FpP5BJEbXOkyQzBgWaJBxz6y69FTfyXF3ThEgdiJzmiswp",
-	"xyBA9pbGeboEul7QJWqcS4wH0t/JMVka14s+rRT66JMhHCJ9bMoMev3XfCoFnKopFUnKMOEET9/w7FqM",
-	"GBgwMGAmYxbvSa/aUC8WEzmn6RCMb45fVcn0fQubBgF0SvWKzOhbf/4YYeh/012xhpTi+g5riBmd9nBF",
-	"GHynz/sjOuV6pkLmbXIJgVH6UK5aYfhYxRvxBJ69fuyLmKu661SmCcSHoxlAuXisDIakVhj5K3rLycUS",
-	"Aji9A316uiHjPmoJd8dscWjNhbQiROLXEc5+5dhFrbd7E7mnv9wzOggs4bnL2St/Vzd8vidNPuneXGox",
-	"JDO7ZRQJJKGNAlj55IfIUVRjDox/DKwjhCuC70X6qGPIHARYeNATNbMSveXVe/SvfynBWtqDvZ/f96Kg",
-	"KWuHNfAQLYKB1j4Jo91QH04TFVOfa3X8XKgNxoHjmpFOv7HeSLfDzFIeSkM8hxQwlhD9M3juYioES8jf",
-	"X4F3JiLDYs77+/tzuvzLnP75X//8b333947nQn8e1g9sOd3Ka/GUchjRX+UNj3nMXSOPp5T/j17nUv9Y",
-	"PV+9TqfzEfOdhxOzzle3aWsK3JyjdVTbQf3Gve0g3A67HzN4bes5fnHaPT15eHykpddedTLX11/81N07",
-	"/RnF1+Ooe/hx8ynmfG22sg1m5op8e3lBeEJSRiGhJkJBbQmHjLy0OQ1CgjNAi2manJl9wWEQ4fE1YiUT",
-	"IMYrulQR4eNrgeBL+omYCv29vgl8+q5JfCtEXaPfRmApw6t6R8cf/mq+1X8ff+R6Ii9al8XjQmQCZ8Ao",
-	"EagLNqb7/K5H4ENI5pzPn94G2fVrOWMmpIsq6w1qk4scw6BScBeljKqcSBHjCaEk5SqPHEgPeolMukZk",
-	"ooRU6ccf8mRosoj4jK1KLBjpmwxo3pxXMqXzORN1J8p92GCs6rDRLPJEPxjwK7HbfHA6PjlOOifdk5PD",
-	"+GFyfHRKe2NGaSc+OqJJp3tU3W39xka/koVLCvm+Sp17pvVqmqY+mZaWGHDySCJFBJhi4cROBBHc0SKT",
-	"B9UXiKkHaqIAZgg4bbFxNGg+4UG1OUeEl+xH/Yj8GSO5PKtK8YIttMqgGnDe9NalDEOSfKZC994Nfv7i",
-	"+rptPv1pO/+C2wJnk/RINVqj4qmAEDFUxWjG82GfxDTLlpBbr6ePSRAyM5pcmwwzdssyxYZ9UogEgV9l",
-	"xidc0DRyv6phmwwx5GDYBz5cW+7cAZSBETC6FuDKhxNu4zgNszZ6Iw4QIh+gizKmIaQjPiptlwGHo2cg",
-	"0KoE6IRywZSBls1lTlMkijMPlBdiLsELKaAFYLNw0YwQ30KwCc35bdXpuKXno8Z07mDeN636h991UCG4",
-	"vb981vnVEwM6Uffkw+efaQKEv7vR4YfP/7KZCrFDzzgeojazEZgE3oShAY9ULTdNDvwV3BGDJIAp5Oty",
-	"wnun/aPT9in8tz0DHgfxGq5WkRkYmbOMy6RhCAcuLb3dgf+2H0LWsHZvYOb4K+bG1+CqK0sf9OAvGpAD",
-	"9C9OnpBZgkDL6B7WrUGS4TbWLDsGuQgZs3IZ7p6V1sG1i3rnfa1RcmaXCFZkHRnLxTpzLgYB+mJXo9Xl",
-	"YwB+7uqpMZARxWwHn2P1nU/mdax0k1KVD4znpglzYVZFasTPs0Y66Rz7h6+7/eGTcybMMLYe/y6OTpAe",
-	"ayjaIRfUtkIOmFcj4qyrEUHjqj7NsZxBnrkxrlYXy9pl15+UEkdqnUvULUD4KKEVo+Y0zxi92Wxoe4SP",
-	"gbEdPY4J2x6h2Rq6VINcoHVK1FNBtwQNPDKBq5rUrlt/xchvt2w/teSNGnE9UccPV8OGamyPj1U8mGds",
-	"zN82DER3dvHs9WNlNd1RRkU8ZcpDFq5u3+tHAN+40jcXg3HKJ9MA07ko5S8TsIQAKyMGMrLS2rfAhPIS",
-	"63dnD/yMvh3s6My2hl9vdiCFPzKq/4VIOA1NVrB8APxmENP51t39UrAiGMW3sj6QkgL455gL7K9MZ+eV",
-	"AdViG+J11I5J/CqsdGGKH7jfkOdidCyyeRv05BjmjIsiZxEZ81tm/sAXprLIIkA8sWFS+YKl49xgx9Jd",
-	"7n5xg7gBq4egxlbgGEc22sI/H+WRtQsWOV7hU7fbxnKVmpjP+Za+j4/wXHx6p4GZy2PD/xqQN9H+CwU7",
-	"oCAF00qAO+zK8JgNPGU7QDocjw1mWTW7z+QtuEcR2w2teCY7d8HzeEpylqYK4C4VYwIDfsE/XKhczsDd",
-	"06wb7MZgRuYK2vbWsLeMHxkQttYs14OPjCDIuUFKOaoLJaEu9DIGeBVMDdY4MTjBLro3TrlgCai4Il0S",
-	"KoQsRNwUl5yxMcusZacKZ9ix//XCWopWy2kajIYuBIAFUEEYzVLOMkcODaPIqskVreOD3mmve/Cwe3J0",
-	"HLRH7RCDo2SRxVsxXk3Nr/FpG7tD4T4Y1M1sGwOKjzZHjZpxRRYgUlOTF9ljIn3cOltaaGIN3uA9tEIL",
-	"PglnrsF0ot/96OggEPM28f1GI5V++++aoa+OImWQLb/KZMZjx9toBiDoyqSIAPggXI+1w3fU6Wy6pW22",
-	"1dr+fLcFdLsi0G+A8fIXpczvMlNtWqDXebCO1TBhk4wmLBn29e3NBN7d3JMRfNUJL3+iF4eMKU+LjCkv",
-	"bgcsW75gmGdcs5Mib5NhIhdi2If8DMpTBeb1a+GiwpGJgylV6of0tmRsDOlFFG325DMIZRoUZW7f8PM2",
-	"GaaM3nIxwcZNtksshWBxDpu6BLSsM7QrcoVgD9diQaFKB1PYI4jxVTtiMYeYTVwh/VEuBC617q/xRKwJ",
-	"71mr1cMSIwKgXfWgov+vf/5/7n9aQw0xuXUuiGoST+B2Ob7qdPrdTr9zuEsEKN6TK7C2q08GLz5JRpks",
-	"AKIs3zXM/ii4BHEq1Rbq+EfFVgdvcbeXJfxabkQWOf6YC333qGyHo7v2srP0amB3MXwgjBTqEiXgQnEw",
-	"ClzEaZHUCOqw2zsI8kkR1koq4Y1jnrJ6Qst6T05zDFAdSB99OCsbsX9wEBTV1JT2jo5DXN2N1G0zOC2w",
-	"qp3nWDsYdeLDw97pyTjuxt3DUzoejQ/jk9PT4/HotHfYe0jZYZcdHh+ejk4PDmN6eHp0etodPTw56o1O",
-	"jo5W40nB4bbOg2yCg15/da6HfmdJpi524EroHYxWZBCjkTn4Y6QhP9bd0O/aO0rT4T2JFCUf/u2DIz2F",
-	"dvUSmM8zK5o7Ijk97O6esjAqlF5kNTCie+DIPrFCPQKSYpKfi6c1+pILo0XAEJ7nqdbCBKvGAxzdYYjz",
-	"o85gFjJv0nTsbjlnjpA3JGVKVYwKgjCttk/b5DVPoe6OQSiGoBd9Weo7aa/uDe722kc+T5UFIroFhmv0",
-	"Zz3a09PgaF+OCSXTQiSQQGuGK7hg+XJP/7Np6JWBnXR2HpdJfg9biccUlWM0ZkB2rHIQc67b47VWp+Nw",
-	"SgyLp4LHNN2ewDDeyGysS7jlLhkT068zRuNp7bo43pm2TGpfoM6mK/OjbxMTq1EC7e5eN7CaVIF7EZUH",
-	"OXQSg6tXjtmdDEd0QTYCNQBXLeC7GiVSqtRW9vLH8CTYMWZzJhTdJkPHGUsaxSG7PFDKwd6VmEyhTAr2",
-	"3YUimqRBU9K3IucpVlHlJgwIgBFTqVgC8RiC+NMEWMd6HrAnFPtg4dsJxTzZukyjVis2yqrPmXM0uTCj",
-	"dfJ7bwfnVZHtIlnKW5YlBRskdLnOd6V/NouvB40VCDBYBHetfjDXH3i5EKEkHq09INdD/0tduJsxltGw",
-	"IUrJtNiGxGGfXpWPa55spr7xtTcyS9T2Vnz9ijPj51PGd9qYu2SNRa1inniRa/dEUgsn/wQu0zL9yMQJ",
-	"IJJqCUxciS3eK3nCXudgu6AnZHqeK8A3lQG5u+U1m+mfrMqaeFymkUufK8Unwqr9O3gLHFGvEuwu+Qe1",
-	"JcBWG0f72N4I9bqsMh9wMRhJeTPsl0G0qO2BRIjsWxYZWKgB2VU8yImaykWbwPs0H0DJi375lP5Vmfex",
-	"LQddDO2bVtpkiDbMQcLBZDbsk5HMp/A+2Pu1ZHUt8FfwEGDJvDYZJgVCmrDVcWv1e8FjB5zeJsO09iBa",
-	"26FihyCU6J8zLCgxRGzlhIM1F+xkRp9cyCwh5a8gGVqj9TWUPnXoAwNjyHGvY/iYKPNj3Hq4wMEpLWEK",
-	"c0kSFCvbkC40QXsXwpYuIGaOod6sL9gFVSQutBQ2bpMhFwMoNoAmPtP6tbA1CKo78UBhGCMczITFPGGq",
-	"3FY0BetNgcQIkZS7C7vjuWjKHZUiXVZe9p5CutCvVlq8FonEl0s24ZFEgHsQ82vpC0JOgnm9cBT1POZ0",
-	"KYt8MKY8NTbPMg8ZUrb0zyThiQF7ozFqGADgjPNDIoaML2LTIE0p+4rx0DtJWjkuz4Uz1NsZafZiiVfr",
-	"zfhPhexKwXFQhlUYOkDfJuxl2ZEx2ket6upDLGh9RcG84K1L2LAJXEPO7sDgcva2dq1Yo4y5tbkAC2xE",
-	"ch7fsJwcPuwC2mgF87/T2Y0BQq/N/M+aYWvBlHcRlOtYFge7p4XvKhjUfeK1qw7H1Dj5JwZd7H2LpunL",
-	"cav/0xY9tz5Eq9ZsOFcNgSkmFBbwhekIoXYiNMIDn4OSXS5UMJYi5ilHQVx3IxVTZMwztX0UQYkUcB5b",
-	"Ka1u9ynPu9ramFS2G2pxylUus+X2pim9mi9kHszZbVCy3/g8WpUR54aL0qX1wrgI8l0iL5oSiB0I71b0",
-	"aSXKMIlaWinXy7MQenuySrQ/W7LF+i9ewGN2Mzgadced+DhhHXp4OO6MT9jD5JQexL3u6GR8nHRqRWeO",
-	"K5ZU3cDG9AXo+j4skuYQ/eaWSEduq4bI+5T20a2zhdJVdddvNOvf+fYIIEtt9oW41fqai2Q10KZEaaL5",
-	"+tWG9z1nOmoWmtgxNUk3obDADJwAuFgx3wOZX1I1MAFin4lZyqdJRsGGhLYMcPWbDhrv7lcVXTcI8caV",
-	"MY5oOXySMRCRUBTWsq7yzXqu6KAWAOFhEJXhIMN7kF9VnmwtoXM140q5XwXRxEhzmUFBxzIs3ab/wxBK",
-	"/oA+WNtI80ydr9tf+3KxGt/TenoT7JxwVxUWalMADzA2EiHGp5yBnDx1rmgjwDskfRC0tU5RlRKnKMMJ",
-	"2YpaS6bWj0/d0Rjo5qdPqhZJd3nByI7bv1I7NtVAEjOAxtNjb5BV5RQ30FfbOAKQai1jzrzwAobpYuMc",
-	"tCKIukBFSrAFmUjr8zc268WUp+zMnACV8zQ1Ia3VTKRrsTCWyylVoIel44Hpl5IxW5Q1PkiewYmSRV7V",
-	"CtyBNTTp2ghvO1R5bxIHpFG8hC0BBNE+kCNFXPymqRdvozigrnubvKnWcuCKXLcsvOZ1C4fcFDa3UpIV",
-	"S65Wu4D69WzFEvev//m/ulGnExlgtZDX3ptGMIQhY57tuI+5gnIhEBKSKsDxn9BbFgjyj/cePgwm7shs",
-	"ABreRhKH/bDBYfa1bLfXTG262m3pCtKvup8NHG/Iro4ph1wQKFGLXLqWwkt5sjmcDLvwp+SvSvColnPa",
-	"zDIX0mbhtslLLOmOGL0lGAdXAODIFR49yPlGVXte5IQCFIp+YF7kDhIllDWzjTFXi1GlhiCMgBFKs0G3",
-	"wJrlXSkoAZaaoPixKsj8IAsAlyGAOfKv//m/MAUv+HYhcp6u9XHk5Ygx0ZDk9IZhUJZ1giw0b5vq0wEJ",
-	"HogSwNJxYzZyt7ObzyOkhEd2W8xah8jpsRSKK8CEvsykHK9ecza7bot0F6x7WpHM3VujZdiNFM4329hZ",
-	"bb6mODKUjTWjCM/WB7+7CwmHVF0jIg7qkvhdA6is9HmXBoNxvyPrzdzSI1bNp78nPcXajndCK9zsyKuj",
-	"FO7gzbtlWcbrUeNXPme0yj9k9gTZAxrwdnP6WEXj3ghmKzNBuVClk+vfxWcVciMh0Xo8zBrZPEKqrmUt",
-	"u94b53pecB6HhZ5hLMWYZ7MBRlIZ+RdrClp8Crgqo6oDQatzFkcAsvHzIhMrbwtpDPdIbROWK1ei0E/h",
-	"Lx/RbyEmWpn2zxUxjybta+FG7Azt1be1VoQtGNT50rBu+nUAg/hqudYAyFbkvvUd8af1XQdvOxcAOHoy",
-	"Ni6EHoGSJuQYbtxclkNqI54azweg65bPkvqjzC3jxkezCCukeautBW4BxeuxO9iVOV0OwHsw7KO6Qa0C",
-	"Y5wRCHXh+RoMIh2GRIM7q6phVIgFTAN6wBU0hOr2aJo2jcNTYyzN5a+Ja8b96cYdVFw8oi4rDezqF/X4",
-	"YtBcYao5uOJPxv31ACO562LaGm66s59hzSGuGyljmQ1Ok4dxd3xMRwesd5gcjWknPmBHycOxZqq9+HCt",
-	"kVI3sNFIWfZ/mdKAUHEXtN3dr5X1Cc0IpzGfp0uIGM7JAiLC9As2d3QrQ6qeoWDJpUn6DshuGNzegJ0F",
-	"jJqmqOpjPb8h0N/QWAOSbEmyQoSzje7TJO5tSgUH2gx//WWxYuTa3mwYPrC3LGPJEwzgChuYNof2m/iv",
-	"u4Zy3U+MciA1KriUeEd/zQIzvmEbcQu+xog3xeKsCYVrhPXAcnnDBCBRleVnoCAdOo1rGA5TPoinNB+M",
-	"Zqediy+fTuLZd9PR40fvfnzzYvnj939XF1+eFqOvbiY/vDmc/Pj9dDr6/nyjHIOlwsxQG9bCw4IMAc4t",
-	"IamyxIwko1TGN1o1fkQVOz4sI4ipIEzE2XKes4RcXryIHG+2rSCw8iWwYynSJV6gkHGI2G20Crw4p0tV",
-	"R2P78c3RP2KRLpIvv7t5/vjRdDT7+2Q0O+Wj3qujvx18M0m+PJnEve/Siy//1k0eP+rQL7+d/DB7VtBl",
-	"8s4nxTlVSqv1VRZ82Dk9Xld63WG7fbH/8xd/ft+JNgCdGXQO1fYW2sdB4zML2wKV2JEO9uEV2MzHHpjG",
-	"CqDIxeuX5LDXfYj1tbjW/uc8p2nNUoF4QisJugfhC+UJAgdeVAAyd0mBrry4NhHaPRkAMPeaCdHtE+7d",
-	"apYRcgHxXXmQz+EbMls+FXkWOPljW3x1lfXfGI/O2ruJZvkSXUeNCSnGbIsldzVxczFpk+cG0cyDL/QK",
-	"LCsG9bNNERuakoTmtBm3NqAeGnjMjYM3qiFd0qDl+cIWoK9Do1ILOojhRPSG2Xgvc7evLugtp00W3lIf",
-	"QCFhIr24K8xU98CSqwvx1ZNnjzeyRFt/1k40RF1Px+NgIaKhuVSNbuL0LfArgKcLCwTDE0qL6rjXkTMS",
-	"og9QBYLLQKBF/Ajlv3tGbtgcxNxrUQ2W0K2WQUkQ8IYBWzhASSjmmUZkOEcQTASaFjIfKMbEMDK4WBjt",
-	"5cY4Apz0mWLpLVNVFaMUKuxEA/FKMILgGWxAcET50MLdQEhIlqgzt8sguuvzAmFfI5YvGBNgW8YHoLop",
-	"Fnll84gMafKPQuUAtg3hWuOKPzLyY8sQw284ZmyIz+FPiYsd8112oPA6/cimNQ28ZGujOXnfGLDOqFUO",
-	"qhKKpa8kxppX64mJNAismAd36WBfNauKSuhCUwMNg+1c8ltNyHOups2ejLvYbMJ6E0zuPupLWFzQUHwO",
-	"VQOtJgdFGzTe65/LMrjIgoa6HTXUh+eWkZmWbrAMyJxOHIyjmsoM61+x2Tw3kkxeazZ1CKIVRmXuzUC9",
-	"HPY2H1Bb0nJVGhtSrIhpvCv6cRhUHQzzI/NcYAMqo/HWMsQvn2FGeFiBGMRB+JFaembG1FwKxVCWGbEp",
-	"N5FOmLdWZfQ/nobzQWxwW7WnZzIznsoG04CRTEsYDGfdahMfpxhhIMtEufb6YnrryNas2Ct8GF7Ls2Uz",
-	"fiz4V/mMm1vW5sfznAD/owrpNJ9CKnWDU+forkUMV5DwYNRuxdeQxKs1pQU9qFQbd6v4bJ4unfESlr8B",
-	"OtXJfKoYj3nMmcgH4wLTs8DqVqmBX35j7338Lqt9Z7Z6YCoy+UDxg0Ig2jQkDczYYBXmbDDjakZNqAMC",
-	"FticL/gTdnDA3saMIa5AFYvKhQfnUg4ASNTdMZY0yzvG+6aOjeBVfmVv57Brth29v8lAy8iuIf8re3GV",
-	"9kFzgqs3fExFzNIUjN4DxUQCLKLUEQephDqw5spWA5XL+RzawyVwd4j9wgGY4J9x5S/BFoNCeU9nLGb8",
-	"liX119z31ffxDh5Y6LnQXftVQ22Dc8wbN2mdDvCfDP861ELHOJOmfoxVvbCOIJik9ddJBhOvo+hNazke",
-	"Bwd3KnigB85oiuWDqpy3jB1wsVA3gZmHwwFCBxpgq4JcHDg2CE+Gnxv7Knk901egxZOqLsyMJqxBX339",
-	"6OKFqanUCmnfP78//NApF+jn98fhpfGg2dZEKgDn1zI3Bv44L349YDLX9/y6up5lbFLZWllCrICa0SY5",
-	"tY4JtyHX+45AVI33beWurRezuls2o7fWu3pB4YmN0oFxAlVHe9o57HXv7pD0Bu08kmt9ix+F0x5yMepV",
-	"cvZK6150tLbRg1hd9TAIquG0DxThWjMggLXv4shTNjkrI/OBerE4Tg17m4xqBQK2KI7btvqSd4QfnX/1",
-	"U2fv9HzvGbg0rq/bn8FTv+Jl9GtVo/q1pk99vumcN8UPIuwf1C8rlT6XHmUi/5w7CaC74ZwCPrlIMPUI",
-	"B1NPZ0fXp/X5WUA1SH0QCVE5mjCHiqcMssAm/JYJUsyjcsXRNah1/jYZmhtj2LdfM1GLJHQYhgr1Ry8H",
-	"yLP/e/KBFnH0iJDGUETC8ejnsL/grXixpkrOG8PaVotZweIWcz68q0WrgpaEkIq1S8FiJ1YQkaAAn+OX",
-	"FpjQDyWpneKOPsU/toIlYsEI2urnWcGQ/21b1weNhSg3lRKiMcNtW1cDSqaAnPBXhI79sAYlem2CPtxD",
-	"XhHGnS+TSiTOdoE2d0OANisesDtCRTYo0mcc4BDUBuUgOJb3asApLCtWrRuGkf12uOeszXo703D5jrUP",
-	"72yUtRWB1j4PD5X1dtY9++3lRcjmnjhKNTMr96VCCc13kVmZkLei1KTgLvr0RbMqg7JZGStVoqYQrpoR",
-	"auqUueJDxnOV5cuzdVZvmippLAMlbo71zE6R6xo6jOpcwRgH17PeezCSeXz8zmCLQXcpnc9rQQ9T2KF1",
-	"OHF34zxNkljnvnE5vmbm0KV0xNJq1/NMJoVVglddLcUo5fHAuJA3xp1m7Fbe7MhZ9QW6EWVePxM82vD2",
-	"xoOMC7CmEL8RJbUEBFVTwbt8pwL53nHWb2w8zl+z5T2cBuPA/42z8Z4zOm4IcC6jlmuGS5vRnjI6fqCI",
-	"4qOUiwkp5pY9ZVJCDa8pT5NKGM3OUc83Qf74poZheOb0iQicLZoTGrdN0BiqBx6G/IupkACRpCXuGQT9",
-	"ozMKHWtegKNenbZ/wJumBCiCIYR2k50yiTBAsFNpbcv4bmzcXYswsbWR3s8ZVWxDPq9LejBp0iDRlNrM",
-	"2tog6zVrqpgn9O1aJ15tZNTn6salwLNsK3mmPqj4HkJPAAiOoq3+gUkaJ7ZMVZt8xzI+XkKKKCD8Mg5l",
-	"qCHMigiZaaJYyVT6BAEmgYILPOfrK8ZVHMxap5zRhG2qHddp71C1hFftYzuadwx1b9zxK3nDxG4WIWFy",
-	"lsuZJlyIsFRha4mFaci3YJjybNaWYODG727VWB1KFrAzvmJ5xtktTUsblql81yfdngH9jcpKg2B/AKvp",
-	"xHiuXWI/BJIBbDHEj9mSI0yQJaNZbSbH3ZOjzmmn0+kc9nbIKroqMdMkBF4Hg9VWCK/bad811B4pyQ4I",
-	"mU+VNq2ZzBn7PceLz39wB2qHq5E1nzcBMnuVmiA3WflmMZ6f4a64mBfj8QV/LBSaTqVg91PTulzwczWl",
-	"5BWVrbXFp30zLppKwCQS2v1dVMTw+t2DIIZX5J01Enj9ZZFDNfhQeioUJsmYKlJzAYyLDC4AFw/Tt5ly",
-	"+lcL/o6J75HBWHInEwhVCzyQ344J/Kb1My+oBiJvbFnD6Fp46eCQeackGdNsJaxmS7OdGbj5VXcY1B49",
-	"zrtaL3WK9l1bc3fh8OjPwDhpc0BsaeGg06I1794WyxeTl4Onvatfrk5+vBn/uPxyUfVqHR9uFUo52AuW",
-	"s9SzSCYsW1cVcMIEy6jmlvrJ/5QD/OhygJUl/32qAZoh/NGLAZbTCFmdUGeKHJaGqW5pQkO1DACXO03T",
-	"365AYJMoev/18u5UihCv+sE2s7eJPhLFfV4XnEGkCgtxJrbvNyl4uFMvzIYtN/v4Ii/K0WjmvBR94WyY",
-	"EMsmAN6N8u+zZ6FFY2viOv1uTWRntc9meTp0dlybmVzUUGNsFUaXUtMqS0H87PdYPrjhkMtFVdpcV8P2",
-	"OZs0Rra6YvMj5ocZmLQjH7nr7qGmQTFAToJm27s4dYxZs87JbrWKzVlGbhhAkT3uvb40wtGe1uNq9RDw",
-	"UzuWs/1UTr44Ougkp50D+sU5u1myV9ns6Hh6Pv/y2c3y768Of3w8+u7o8CLpPf+anr/4Ic7E17cH3/Zu",
-	"dlBnbOETPSCF4dIZOwNhbMlykOmF8VKi0jPjShlj1h1uBUy32WBfxU25D/EZdzdwS2Kt7Yb6JHLyAJ1m",
-	"7Y3zaRS9q27FlWncfxk87PDOVfAqrzeXbYH6d2UdnhKl9YEtV39mAwS4UHPIJ4ls7Xq+pliP0cM88fcz",
-	"/2csqX344Vf8cAq1toMi8Tcsp5ZIwkk5730JHEpXBQJlK0AiYE3udQiU6lauDD+UdcJoBVAH0By7JDSr",
-	"1y7PMWOk1e2ZWp7+eHqd0H6AqXFTYlGd16hi5sBhti2f/kmKp6+IcwASk7CYz2hqjJI5mUkLeY4UBbew",
-	"y9nSK6tMLY6yFLQnZ9mi7N526rX0aaheof3ok1Vof8EWVeiSHTLC7opr8qFpHJqb07zITPPrRuKRiAHY",
-	"/Kn1r3/+v3qPBFOq7V9Iiy75x5vR5eXi/Pz8/NHNl8+ePH/64zdfLV6/on97wS+eSHb65Aex/+77OMsv",
-	"v2Iy/ebi6OWb759Of3z86DRJsyd/U98fjHpyyUVXXP74y3R8JF7Izttv2Rez0cW3j24eXYx//OIXcf7n",
-	"P+s1Vvwda/W7nd7hCnE6LFB3D3hEcNI97W1IVAeiucB3u5jPaP8K5EzDOBpKHMVTFt9AyFjQabIOwLEe",
-	"Wqq7scifDSS2Q9JhdbSPGMBEDW84ID6YmKQzSHcyYUn4h0XjNq4DDFOCgCVL/kPCgQGSlN8w/VJkseLA",
-	"4hc1PNm+Ft8wfUOYmwNVDz0ev6BdEF9tO5+OX5S2pnS42BkXvRTYyXoAAyBlw5TaO2SHVsJ0zMfgjnxD",
-	"b5iB6yqrof1mgTx3DMv5bcJsYHANJ+Drna/FIZ3Ph4jCgl0AuUKk3TCeUk3qUDzRkHkZpDD0HoQHzoy+",
-	"rL9SiBVmPGYBGwQGfgQ08PmcLKBY3JzC0xhq6uARwRwKtZprCH0ucMQPi+9VKdMEfP/k7IbvO9FBN0yp",
-	"u4abuHCP7ZKHKqEgu1RrqMeJrC7hQY+MljlzKKNPk97RUfcUNCyT/aOKNMeIemOHxiL0zjNaHWu3+8sP",
-	"5z98/fZxNv7u9f7Dq+Wbv3/1cvJwGt9e0jn/Js0WF5Rexl99+0r+OeBo99PjqxZd/ef9xajAiw3nwnnT",
-	"t73tpzJN9O0KwzeC8ILyXAtRK/ctPuyxNP3eKh1MbXEbUwjKycMgMKvS9TOjb/FaPKiUjl29JH0oAHXD",
-	"53tyjpPbgztXKyswtQ9mGt4QYUYNxXe4X5TeSKKVcR3d37hwUb2B9bZcO4kB1wDBWvrRxOoSrs2P2Hqk",
-	"H9YQ1is4ULuKtTtESYQSMn7QStamVIygw0TL9idhrvcb+/Rl6X3b+JL11DWlfPxg8Vydo7wCLYI+Mpoa",
-	"RbwhESS4Xu3B/p5es2DZzCZ/dMgPbaf780ZaekQNbvIOBGXY+tb2nxr1VqR+e8CbxP4VdwZ23TCxSxvf",
-	"sy33NUHwGOJvK4R6buwVDnxPEBvnWLAlUwaZbcmYIoqtwhF7DvWPKLVkCp+uE+heVSAbXhW7Ks8NvkQn",
-	"T0EeHZj4uaoW25MZOrIb3DedbXCZGsyq58KiU2C/UjTWztvcSxhIFXtuXNSt+LVvHwIWjDy1wiN3Cvlx",
-	"7M732CPFGg60amf6Y/D+LRn5H4SH78S1f1OG/el59WsHLfI4lbvJzLZsX6Du3gpdlyX+1s0YCyE3xRFV",
-	"R4vIlNvhRfqpYi62tdEG3O0dddtHndXcsKREkbJw6TiZF0+fXekF6HZ7R51Op/uwFe20OjsG3O6qqyZ8",
-	"S0zHcnlLwKztT3v59qZzb+J1TXJPQ7ZuaFHXRgutqSu5NdH5J8e87hJuXUBhuZ4Nh+rKw7zZyTYDPVTM",
-	"MxEpRKrv6CGIJwbcKOXiBpX7MX9r/AL48pnxwfhoMhHhOZkVClJQERpE3DxQ66s3bKbEHbS+9cUa4Brg",
-	"LiLHf/jMswUZj3jKVc4SRDAKlm3wUVp7J5tt32WZhbXDMs/VKsa6cgw791p65tYutX3OC3ReVZdL7GCs",
-	"jJhPy+qMqk3OSUZ5CrgoMZZF+OzbywsTNHTUIfGUZjTOWaY+rwVb2EDqileps9lmtU2RjPMkyRjWxtuq",
-	"OoZ7vp5rYepQNNeg8I7kXS5uR4K7XN0+1q3nXunsdnuXXTfM6w3Y5LdmOLvdhEdYfeXDx15Y1dyNtW69",
-	"8skPUQ0cMgz5EA7iYiIpoRIjW9bbZmg+UMTYn7TaA4CiflPtO6SOriYhzCVUGZsZXrnTCarXxJs11mn0",
-	"SpQ0BT9xBTFtwD8TCTCLZQGqiAwXlIPZH2F6hmdkmMv5oJgPPafPGRkWig1gcQelV2yobxL/b0ClApRy",
-	"8wfCn0eIX64vMuhpyuKbAcXzPCQSqsze8twDQT8jQwYBfCXtDDG34AzCpTOAYQL+5oAJq9jxBkTojAyp",
-	"uhnYCmLDJpCoek1WU20L7JUWwggqduil0RpnfTnQW+nn67rFMJ99SHS9FFDkzVsJGEB1zhjM7U0WTU1u",
-	"OqtxXFU02ZJAvSTEFUL50sRxUwXuSiWzoQPjLVHjyPlIMZGj+cCEwKyo8uc/jt9JdfXD+Mnx6MvZyaT7",
-	"kr+Tk9ausdyNcfpDq0oP+wCb0SZDGwM/7Du/KQbY6989YAwbuI9/Q4WbEfMxOwADEwPlHiiX+YPZNgbN",
-	"Y0EV1ByuwnXcITY/FH/n7GY7OM9ACCwxWIC9NbnKVqNXochYMKnsNeCTGIcrAn3agGndhRHGJuFUn5O7",
-	"ZVt/khRuw+gHdwUajlpY+2x96h2aLr1Safe4LDzZAfvhniyjH40y3JyCFEo11yTukmU3BETayYYCq8zl",
-	"XoeL2BJGpbm2gm5gowhQLmtoaEggEBqipnJewX2wdu8Zy+IpFXkzd7iHOFDkMr99RvulDZcIY2qgjY9w",
-	"QZ62uzZZV1OgmtO47v7/4rR7evLw+AgSCWrKV3Xnrq+/8ILejqPuYcPmVYtFrDLh3SXezRH7JkDnkubT",
-	"raP8a++4WPp17xjI29pO4avRavD4GnHzMpOjlM2aEDptuT7NBy3o6Gevnj0mp4dHDz9fjQux5u619Ipd",
-	"OmNWA2wrYg8ossikmJSQxg6grySeb2TmgixNUiwkHXABcKmiEmWpRck+uXjxCmTKXhC2YMxZmmwYEUKA",
-	"/+31yxfEWEcwMXQGUWCuYK5MTHEmgaVEAUY4ozMGL2RkymjCMlOqz5+wrePJhXltzOsxKPu4r/s2gjPo",
-	"EbCJNjWpq8hEf0SnvG92uD90mHB2z+tMd+WV9Rx4PA4iQnDBmtLSqnPVn0qbh1uYypgebqohbXFQeUNR",
-	"GMjstEATsBVk+P3eK3xr7yKpIczfZcbrqnh+dXV1SfCBKoZzp+NHaxi/JP512AmiROY8bywYC2GIckzm",
-	"ePJCiX9XzuBoalqSW5rypBk6pJmiTC8eRa06uFYe5gL6KxFdN5SX1L/aSUdlGVPgP46nVPZ/Dfd7HHTS",
-	"vYa49jPwHwMaAyB4lsuotoAnntFUy4QsGfwDJQI7zyIfn0BB5GQJEMQZowm4PSEnZYAcKGolBRbRYu4b",
-	"OAQDM3+TruJ+tK3X/y71UfuNhaayfzuIKjfAOfcbcDqw/Uarxv4Ddt8KoYr5XGZa4HN2KIds7AEkl0vj",
-	"GKK3AP535SL439qejYCjxWo2m0uoJDq4YQDGrFCBLgQt8qlWwGNTs2BEk4ELI0cCSlnlGy0Xw87QNJUL",
-	"r7oSTQfC4jcDDnQZ5VABnM7yZQWC2kOS9r92daX8Ly0Mtf8dYIetNgimosr3EMFS+UavRqWpjNFqW2Xi",
-	"YOVr9JhUkbRNUmH1dRcmXp0bT1ltsjVc7hnLpzKprXNlSQzWtMG19hYRMvcdiBo8C1D8bvFdxW38c1So",
-	"pb+MGZtJiEfA1XBPmz9dsX5vacrse+9LJpAWskIMVDEHOFBWWzx5CyRrvpFFPpDjASRJV4pBDEx5Pmdi",
-	"UIwiDDem4A9QFbV8w4cJ94/djCWcWhZRPxUZK7AJbykBvm4g5MDaNmlJCuW2eHPWPTOapbjYSz0hIx1W",
-	"52NOPRZxVDipqWZYuRxY8rXIt/ACcDfoy51F952lPGXaA+OdHMyoWAL7xB5AFBNgaDM7rqZFrnWAQYJQ",
-	"7FqhGekjUoVMN05Rh9m+tSGuGuITKIKgCWp7VwOUwX1s4/zrOl1KVT7ICrE5d7ged7RSmx+HFboWg0FL",
-	"tUmxCRVbVGDdwSwyWobEF0mgqxXf4F1L1cJx3WLgh7vjPdw1yiploaqJzw0CUOkvBdPgQkscqZSAGlZd",
-	"k8Nur3cSbVMn2yUY1brUX9fk7i06Pehs1Slc/KHqjDBTA88EOoCFm1uZ3dFWHQU8J3CeUMzPCqH6pBuR",
-	"XkQOyL/++d81hWKnJKcIkskH5RGv5SXB994a6qddTXYgxcoct5vfVuDmK2e4hDi3QX33Eq+nOWolZq8E",
-	"Mnc8Yise04Tdre9OuOsBhBtcLnoPQX0fsUkhbChiZUWN/J0VwqT622vaNRe0yZWQCwG7lipmFlNoDtV/",
-	"uCCFMMnCBpPggSrzOclFbnUDuKYztEbo/6GmhTb3WrKGS/z0jF57f1nJ9TzZKtfTzug7mRY1UKn3LZN3",
-	"dlCJlGpIl7XGsp3qCnkps+uJyCoX+HiYXGzIZ3VgzJVqW2svw6c+MkjyHiq/ViMTzeBty83zdkEOjQGI",
-	"QczLGgwPqMJb4/B4PZdRi3eOTFxtbfWk4/tYpM7o2MNVE+O8tFhuYWXcJagpcwPbvC47WHZK+BXswFQ2",
-	"hAS7iczLtCF3NHudzUW61pRqeWUysFxh8CmUo7dRb0XCc1CYnc8ZjgXCGQS5YiiMcAOyacIrfNhFV2KB",
-	"ng29NDqL30wZRIPkZbxhFRvTdGeq+OmrCQsZre/v0mgWzRWQG6uTrJq2TGzpqjPU6naDUa1W8mZRNmxZ",
-	"HDO2WZswUEvgDsp3eNpt1dZBouaOKWNE14d+BjDLZjzP79bjVqy5fHG7ci8Q33vVOegfHu2kyNxzmKpb",
-	"F29TzObjppYS14Z6MasUfw/ux8AxujOkY9lWifpXE0T8CIctAwYMaTTqbVsCIPFKfWAvNtLaJQLy/7L0",
-	"O0EgJxTAHo7olEPg7yM65YTniqVjhBmwBU2du6ta8tVWeUVcKcSdyadsRuSCEUbjqYmW44q8Y5ms3PVh",
-	"xnYvxTssI/Kk2PZRsJKUCJVMf2WomkBctCV3ROxkTLXJI5bKBczIC1+AawYqhFfY756N9g9ymO14WkVm",
-	"3oEzVd+r21vwNHs28Y0HO3REVuA7dN9h+naK3m/LtsyIyhIiyJtqSmJ5kP0TtJ4pNKqIc2ZLKJubHwss",
-	"43077LuqvpAVKFUOD6BoYGo5W2kCvzyDAHu6NJWhRgwljEpgmO605V3r2wobpSrWoGI5Wj6IdlW3VDHb",
-	"+opvUMF0E+t34Y2jkzWsuekqPbA1l7aMIMM270tiSoL0A+KcnzqZm7IHTTCJ5ZR2NAceXXW6iJm5/RKs",
-	"r8yAlK0iz0woMw8HsrRNVC4SX1guQ9KjVsLVvMhZOJyxZDWeIxfchM2sZx0d/A4i1a68aZuTcK8ylDlc",
-	"v30012veVDUSYs1trKhB8nQqrQ3WxyhYsrZgepAvWkvzM54GmCJGW4eKgmm1D8uJcmsBDGMHxfKWZawh",
-	"/iOhS1XWHnGVTmiansH0sKJEN+p0OlsbTh5jh09w2+qpIvVtNcMbrLL/7g6W+5djEAehHk+ZJ3Q3O72a",
-	"0t7RcXi9xjxlD2oSFzsYdeLDw97pyTjuxt3DUzoejQ/jk9PT4/HotHfYe0jZYZcdHh+ejk4PDmN6eHp0",
-	"etodPTw56o1Ojo5qseQ2KjOY6WusOQZP4PVX53qkH3wP4pbrWK5S00R33/hHVNw4et6893WDDi571LIZ",
-	"BrjVq3OrDL5OQCW9Bw+5O20ym+2KRMBT1kwU1Qo9XNBs2Qri0s3nJhxzFbuGksevv9O6S0p5AsHKn/1w",
-	"/s3zz7dquw4jwBvAhCpLEAoBR0w4k12U0YULRoPsywXP4ynUEbUcewinzroEhrG6HRIqlkYTg2IBZtY+",
-	"a4zpLG93jg4gFQU+gnSXnx52QPPnPVMG0ven64fVbStq/UNJka7np+tg8x39uIDEfImRzKCg/pvA6K+3",
-	"vdVyi1998+TfFIrfFUcKpUyvJHdsjmwPS7Z3Bfyv08vvg/lfjuKPDvtfmck65H9qQf8jDwLcO48RHkiH",
-	"4e4KrP+GBQG2CpGvoNT/p4bAv3MNgaTZe3PupZthOlA94IaLcDjN/3FlCRhVYf/Xslq0LeGJLfszT1kd",
-	"Ch8B/b2Uwk9a/6AMqvTMbVtWRfC8K0Fk2ZJ52cQLbL6WtWhWIVmv3gcuSdPcA0VKSYjgG7Wg8hVglnut",
-	"8ODn5DfUQhcyh1LoPuKF/ttATRgMVgsVsWuB9I9LYKKF2jp44TE8HMD5WMHmuGPOpylWCCXKdkn9jHnC",
-	"BuFAQSYIRclWSyRQER9zgsHRPmIMEdqTcCrnw73OkS1md7RD6B/laZFtXNdn5rEPUWvK0mTQgKumtXii",
-	"H3Bnqo/BYiUcyISZMLZVFHx/ibudOy7x5txUSyPbp6faN2yGqgfQEgJeuVdolW1qSG4FbmIn8dSWcN8C",
-	"4KT2zo4FIiNClc3N1wKbelDBgPmIapA1c8vP77sNGbB3iXiycTGDnL1dp3/qU4qFExb69nX4BPGU1qVV",
-	"pm9p39ESKGiYbMl1um2si3hHDQDCWIzx2Hrd/fl6qFJVGBtbndLjjxv99SsYNx+HP1dp7h5iukLthQWW",
-	"EYtN+iNgwXvaDhI32lTs90ME5zfRU71OtxIRZuprIML+bxketnO4l5snRHjVwr5qAV9BI2XuSRzbbOxO",
-	"aMhbBpNVRYLw9gIIaV4R+VGyEXIkk6WpeaUPOM8R50uxdBwokppUT2/GftlgDIm727vMhhkbFwYYZMoI",
-	"T9DIR3NLh26/cpOJiy+As3gu82EfQzIWVJF5kRMKjhE9KyBFgLSOU8pnlQBk7BOk7rxMSDSuqKSoWCmb",
-	"ykohu2nIYbQb9MTlUdM0fTlu9X/akmg+RCsF6bnKZUite5kmTOVoHD8rQWMgaN/iMWUMQGWAOW5tACrv",
-	"EDYPGYB8RPOt+Z0XwLuRz9kp17paXfCfV+sSlWW6NWfiuSKmNS9r3d7hmAYAB6Lt797TEMW+FM7ERb2z",
-	"RVeKeVCH6rRwqgidWX0DDNofpWpsV6KkWqRrd1jLu9RIri7Y09k8XxKpZSgPxIWHMVzWFVXeqqK9h9Ky",
-	"fTEQm7AYdGoCFmRZlaXuzPyw5viHAFQOjkjKtKiHAWV+sXEt+iCf+/bygiRshu5bR2iYAUh4cobog0i8",
-	"N0IuqqwygNq4BaJyVQZ9dP6VFkPP9541Y7FUdIimOotuVBzEyWoA8tJ4UBzglz4qSUYXkCuIWYwIAFuI",
-	"cAyPHcM9OPx9MMHf2NFvu77MpBwHonhcKm9TNAAUHCkfK7mel7Sp2uFEN3rL1C71wcc4yg/blq16Dj1Y",
-	"l0SeMVaKY96QoR5ksKLVxwthgfATz/ZmymB5q+yWZd1mNUS+vQGmXiV8LmAzUj4OYRfAtayqYEU2qRlM",
-	"kibVtzTWmaA2C5mXmnjFW5YZyyJ+NghpDBW0QmRMyRQjGqcsXX+g4NYP3n4lJIid4gN3uzb5Ke/X5gT5",
-	"4hbWpmz6x9P1tuEtrEGv8OH7SSyyuugGTVI1uoVd+NhoafRzqImP+Lj/Du5gqziHXbrfaBVE/6TJXRAp",
-	"7t+RawcQckZC9wVU0szXubv+T6wpX6e938fFXI7ij+5irswkGEgDhZawpBLNmKsyn8ucpshN/Zqj9Yg7",
-	"Fm40BRiuicSqVwsEvqmmXV0Xnc5B3J21IvvxqPzcm5YfD/VnmSYsq/mg0qQB2DLsr7WTrexJt7fVvX4X",
-	"l6sE/XcNbCQ+4NIyKrlp9+r+lrcsSwq2Zv/tGGjmOUQA5HRaGqIa3SLbhQru6qL0Q42BGqvbX/n5nmzR",
-	"myPiPRd50D3oZWz4QfLlHoQPKaepibVfF4qV6+dsKEibvByb4tL6DsViiaCgG+esfVD9u1zKf+hraWWH",
-	"fq+byRvIH/9yqk4mUDvKGq52vJc+UZDTXYJ14BX17xjgo9/YbWCGswzusA721d3Hueu94UGwr94a3o/b",
-	"QRVSpVgekZTTEU95voyIJnH9LxexnOnTTNjbOROqdnHDi1sGlXi3RmMaRHls0DgYiBf89vKC8KRNHtM5",
-	"z2mKRV8x70Hf5eB5UTOapvWRTulf5Y0a8VqlgqOjxgJbez+/70W9o+MPfzXf6r+PG+B13zgjpl+Bwp5R",
-	"Y+Psb4nT7MXyNZauODy2yCQrj4wz+Y6JMmwdbbfbgUR/uKOtu4bau2U0opdff6c8WzPRgOVYk4SC8D19",
-	"JQkJaJRWngonxuxm416p0ZIB1J5H5nYN3DjLyKoQySMFPTd4sB8V27TB7tPVYsXRvYeW+puJgaUG9PHT",
-	"ALA/nlJOLo3JcDU0atuSYJVCYLuATd+3JdSiVQeqcPm0RNdRT5lt83HmeI8Wf3uDvMtaDNvbIWMRnTYJ",
-	"XTpMXQyAfKA8nPW6IyYUDxkopw4VJfcwEOjQfugFPoQLLyoWFxnPl69hoAYckGahOMlzQc4vLzTdGxAE",
-	"/VEZL+Xly9dXZP+2u4/fzegNnBLwptvMU9uyG8c0z+etDx/AQzyWawvTkZQlE5aREZtykWhZc0rzNoGi",
-	"YDEEqdD4RgvUii4VWUwlgAvoDzOsXl3E0zNEbJjJW6zRdi0gDI+MWL5gaALgmfGVlWgOEblhbK4MILi8",
-	"sep4qgX4PFtiFRPMPFzKgtAcEog0e7oWC2Pit7Pgqn0trsV//Rc5N0lq5hf97XA4vBZxkaVkT5E/PTr/",
-	"6kIvaJkavPcVuW6dF/lUZvwdBHX2ySNYUvKnr5/+cN3STzy4KCFD975myz6ZqQlG5z0g19fXgsBTj6XI",
-	"mcj3rpZz1id0jhi9XIr9fygpHpC9hDx4rx8m5Bpjoa5bffL+uoVQw/qPa5BTrlsfIvMIM48AOjE+4VcG",
-	"6OlHbZPIN8wLICXgCwhhdt3SbdrbCX+5ePHKb0DI3LyCoYHmFS/iFX+N9x4+xN9M4CJ+bQIWr1sfHpiF",
-	"vxagiwBUK+GKDHudrglX8n2mbfJa0xPPFZSqsaFjQ6tLIl2+QZBAk895LQwq95gLmkYkYzSBAj8Q+wdd",
-	"DL98iufHbff+e/vxw18WlOd/7nVcaSUcpSJUESWlIFRdi4pjlyvsS9OxNR+1ycuMJBI9wjQHR3vfO7mu",
-	"Z9edpVVg1Er/8avxLvxKZowKpf+FI/Sr6e7Xa/Hr3t5e5f/6raHxUw3Jr2VdqAcKQyG4MjFGv8IiAUoK",
-	"hE+Oaab/WTB0Xf9KsC3j6aq0BaaWOeVJVIbbBtp32wkn2TY4ZWlDa2f14F0OqSXDMg54iOcfPqP3omwF",
-	"KvyB362xa+er8/tn0L+LE4ZVvoXxL5kyLxr8C/Krq+wAyYpZkYIGNFqurPMZvlRkbGi55NJf8krzzl0I",
-	"4wKNRXNYi9ZIxRKrEC00CWrO1tSQ8zVWJxiDFVO/MmK1fctqYdLY8a9E4olaUPeN30OIHqpNNMzftFWO",
-	"GN2gleF6lKR4ykTuIEbADouqIUz8uh7vqnmPMdEaIhm6QPihm0PpcW06IaF+zUG4Y7fX4rwWNGfIBwlK",
-	"kc+oIADKba7CCC8y5iIDodDV5zC6XGYGoQV5E0sMXwMuSkVyLZBzVIFb4OqG8nByxpCicknUVC6QHgzc",
-	"Xe1nxqCIpql0AUMfWaxWrvQi5BmN9W17LarDoRb+39QeM7W03Awcx6NjprvK2JxRuJyf3rJsidxyaKxd",
-	"vtgR0yzjDOpkD2s3MDy+1ILKjN5A9uAIh838KqsQiWlqmpJzCAen10JLEXtQM5GS4dHbt0OMF0ulyvU0",
-	"BYrckT6CiSswW9Z9sSwHvr1hSwxKH+dMXxkgraT8hvWvhf44YbmHmoDrFpHRMscwSf0hMpvqz/AVm6d0",
-	"yZI+ybOCDdvka7ZEQ8cNm+fw6kTKBMotuIFcCz8OuCxaUtapwY7C+OdDvf22HAaQqpC6VVLM+2TGapVQ",
-	"wGuiv+Q5KUSCAITXAoaCJeu+fHo1jMjw8tsrI80+efr86dXTIcxCVUjBlBtZ6p+cKAeyDNyP58Krw0Hh",
-	"BM5oSlDgNiSouaTZf1P2Bij44vVLctjrPoSKwQpDciz62GfDUjIakosXryKC3+g//3b5w+deJT16LaCu",
-	"janSTl7ziVARYW+NtqMPliwURIwpNqcAIqlMAywBFK+UUX1bA2gX7qUr5eeVGoFT4G3dTIJqTAXCl5nV",
-	"uWJv4QA9kgkckMzU3eGCfHv1bO8kcivSJd/wR2eQsV/HsTZAvLpHLVsv5wwPMCLztsk3ULfHRW/7TCCR",
-	"DIUvAbWXZ+ZJrMucL3iMsRKmIMW1gEHV5szeIiHPmZynjHyG8ZlRmTKW0hFLh59jWWfNvjyOpVsHjH5N",
-	"pTAsmXo1fiMMkzEMzBbfVFwrGOVTODOsa2BIxyVlmvhn9jZvk3MjGeoFA+nSzLdP+ETg/khlwqr0oU+k",
-	"eIAVC+1+lTVfkaKrN5Fud0FFXrmjygKZZJTK+AZvDhFny7m+ni4vXnzeJq/NEYSqll4V0RGDSGzXHnhl",
-	"HlHFjg/PyIJdi5gKvX1GaIbUmYneU4zWqA7PcTy4GiOQcS2rR12MpYr1TQVatLXZigIRSeUEoJjwHVAE",
-	"9H5UrgxcUpktsVCtk/uwR7hJmMjxnMwzrkXs0mYkZKJ3jikrR+l9iLzXzVxHDIWq0VJfYMgjpTAzqQv6",
-	"ThREllmu7UBfE0OsTgU/YdaqvlOSgSxyP6wYu3eSBXiWS4GrfS1MVSVlWKgULHDR6VOjJVpqL1xZ5Eat",
-	"LoelohKzR0+WQYF0LQVM9XT0rdFHmG64et2YVhbCiYn+jVUptW5p+jlXyJ/hAwzTyQVcQD1VFRHBFi4+",
-	"nnxmrJ+qr2Vpfd4/12odT5mJzTAMTzOB0sI0RALI+8BfakVcI0ee12YqriKOXlZTtMSOGa9RkYCJEQYP",
-	"J2gYNgBgaIa+WfUHBjekvhGnkIXGoJEzMny7B62BSIKIk4AirNlICkuDHpyUGYaDGgxgE7VR/wOD56/w",
-	"g6/sodIwpbkWLtFGYC5eBkQkF4LQ+fwBWrm5Xm4fLbM0cmBL+jDrlsChg6kn2IYf34+rgy5iJDKT7xS5",
-	"yEkw5kRkBNevbaO8VyIrMJe/uSRlOxQjgurR6Fb1HWt0n1GRV02+kWXQVq7EFlyxY9ME5BRQUQq3TC+H",
-	"WbQbtlQRGWeMvWOlCcriv7HIjNA07ZCfV4cXVcdGcilD47sWJsfLJu+7c0bnc1tNDAr+ROQfBaSL3Jgp",
-	"uJuVveUqPyNKotSjKcmDzdYEo8kFAR7dmbz0R4e0JcfEUdFnFar5nHg7EVWXtLIIDfYHam5/iuUtI+A3",
-	"er31J/TS6QWc6g5/Jam19ruvoA3n+y7ttr9itC5VsEaZFegav/ab84NitRyBLkGTBRs5rQAKqII8hFHa",
-	"pYHLvAA6w8bRmzbc6SsLCNVOYGQPzcWz149VRF69eqEiI/LpkwW2oAjsm96M6v86wrI7pcgiMyXFZ4ql",
-	"WsT9DKQmGBZSfSxnOCApjDyEyiU0qSkzTcG0C9iewFj6WJlRC1aFyuXMmdINkb2ZSlP5pNThrMQKwqQ9",
-	"hPpGcWMFJQt4DdKVufOG+7fdIZYy5LnWoRI9rrJ+hSZ+c6vYk6bw2NlykHJyLeBgGAU6poJkDBZGiwky",
-	"goOFtxvckRTrVGCOLb5p5ouH21gaUTgsZQfQZaNqPUinWl2Lz4ZHnQMUDIZHnc7w8xVlWK94m7yW9dni",
-	"FQZlNJRmSQlEgSzMwFH/EEuY24IqkjDBtWZIKyqppk2KFQpRKYW0UsMvroXnWLNsY0ZvGD429kpteozq",
-	"AVjsEdW9XRpTaRwzpfR9h7cbzy36clV7d+hZyNNcTgTcOMjj/FVwLMyUEvRpa1womoJY5hvVjQj5xT+U",
-	"FEOvBqu1SigM8R/GMtF39xMw1WjBA7+JUKeQmSYhLcfllKdwxw8POx2gyaUsIInxWmgFGOwFh51TLMdw",
-	"2OsZk5dXzMCRxYKl6R4W88NEI8vWx9yzO2iqqGjCRh7Q4yO/2uzZX6t1UCOv6usKb4YLrFpiUbPzw07H",
-	"mMCAjMzy670HtRF8Be72K8sxNr+KhIZqnZEu/LqNgReh2kx5sLU+LCb51NnqvCqPgbe1yOUqyZb5Kyv6",
-	"qBZqz8jQNKPPNZiXjRGyWjpyYzdaj21srKw6WbbjXrULbLTI5ZwFBm2sqVlzH5Viln431ovq9WeebWyr",
-	"UggzMGRr28Vau2ZzZAZpccDVHENxiz2RpW6ICb8bezdlN/3+0bQsM2MG5Vb8oXGeLqFXs4wLOGzS1A0W",
-	"dYIFIaRsWDdCw4W3iSriKSgRlSLbw1qDKMzUWzQipRyTId17Rzp7p6RNBmRvGJGeHt1BD+PCa6dpzusN",
-	"GQnJjaUMUKoPxEhItQac5GSnJ8fkVI+ge2JlI2MPBKmj1mbKURnwRzQs5ry/vz+ny7/865//rfm7uHHX",
-	"oPUp1Mc2Cw9thvGM71gmI31fYwS2GZdVPqwtDuMepUTTk2MJq2VTV/pxBj5gmVyQ2EaFGUWjWmS1euSr",
-	"1X2Bir1LE6dP1Q2Ot85anZpZpeV8GpFfCn1tuVLWXnnr8pxGxDUFh6sAbpFp+abxEK1Ugq1Op1Q7TYg0",
-	"kBYOxr2yBXNsmJk3B8/Ot/HEWx3eHyl+519DpY0RFJ0JvWUobmNb4Tq2ZaPOVG8rVq9YUewKVsreYgNd",
-	"ICcjNXl8jitiVlx/nbFbKPZndWmvWm7ZTG7SQeFrN79buLO4wjsGvIhc2XI5N2xp2qxV3F3Tqj4qMk3s",
-	"qQGXrp75GTxmXODGkVcr2outHphWA2JhInF45vxUC/yWbztZtcwo18oEPM7MPecg7sz8ytLAZTsQVZLJ",
-	"uVQssX44ONumJUdPrkYuvnuIM7CrjLSOx09mTux2Z7k2Ua3oGB96tSpx2Tg4l7S67h8mBAN0ZoKV6sWV",
-	"sZmn/ffLd0wjq7WON4zAGSnN/tTLIq9ZHQ8dAW0gnl1oqwZAmPcnXyuPXJ092o6pERWQY0zBQOxeNY3V",
-	"yjP7zUDvYN9FxzY8arbVEKo9t1j9kGnlT+VUXxtEcaE51IJyeHxkYCYqB6RSCXrN5MtzWqsVvW7B9JMu",
-	"KGG1nvSaV8vHYXK8ck0Zo6oxX/i91MtTV7fEAqxUKApfqfWCeP/2jKwUuA7stGnSQVlys93O32a/wP7s",
-	"qgTKZFcb18qZadtLVweREDz475g58YKRpaPpap3txhbxSIEJELkGURLC2nBt3SFlaxtDH+GUJmB/Yqwy",
-	"Ois4rJT1xnaOHK/QgjSELKMCji9oifpcPz8sbcmzEO/wioJjw6emYXRCuJASmmr9bFlmmlh+ggwe1hEC",
-	"IrTIB96YrBDGSlZkiq0yP6xE6vXJlTUIOnOgTW8xfEdmVvqFC1/AmcSBnZFCgODFrdPAEHatpnnZoQWt",
-	"8CNTUMtcysK2hvqDx/T8gujVBUOurRfMHALkHIiXcuauFiMSm9HnEvwSYokOW7+PUaG80dIVrC/sz5w7",
-	"NGIzkZxhh7rVhbNGcVVn2Viyvbb6NrwFrvMMOC/EMc0zGTNl3Z6AlGcl8YoLwGdzoRVChsPtAvV97uUC",
-	"SgwDqzaG3phQa2YcbnH0ATWPWzauCXG1bksEtkiCtV8M8J8WS1CmIFSwxSoH9iLn6gNBE4AnvGCpYspz",
-	"dVbSWo0668Xvqw17jXGFcaEo9dvmnLBWKZjvE01Z5DdYvMYr/btyD2jxszoeFyid81lFSj3DHYWqH5ro",
-	"Km35Nfq9oRl7oeHqKAaOmD07BhfLWtfqSkKo0H/tNNr7BA6kfQa9xspUrjrDPTIFV0pxUTGa+u05G6cD",
-	"X8NGZ6a8GrhihFzY1vWy+LgpS5af6Zcr8gNapwfIHqCvbsceRDDX6ovJhci4YB3DozAW0nhZc5DpAe8c",
-	"hWotHOs2sHE8BxG4hHzLNMpW/pjAFpdLOQB9Ggd1YNWklCl1RtQ81ecFkQYDGveMJZyW5q3ukX19uD7K",
-	"edigspkgI91Wr1dqHzA9iE0ag3+gErp0pn8hFBJ3fHuPu3ogAmQg5ADYftm4tfuACdoYbMx6zSlo5iPr",
-	"oR/TIs3P0KbUjCLmpG0nBvmXuJuQgYhyBjITNsWNjHaGUVEEpVH0WvJ4au24FTaid4/RLF1We6gU5aqc",
-	"XM2h4FZXFGQtqBKe8YQNISazpBiQhu0FtdSn2vgwqj1VoxgRqVEvHiCKqEJBMqD5fkx5ekbiqdTMY2h/",
-	"HMKtwmiyetiNWSbh4zHLVLXjUoJE9C3rkJjZTcFAFQdEv6BLj8GYIFTuiNpcSYNcDuwlV/ZXk0mFLGVZ",
-	"F42bQ9qDMVFBQJ9T100RGjCZVidhK6R44VbWfl+KEChjgmgGzqUzMky5gNgnY1OBwDlvaia4BEH0lo5q",
-	"nHGgPhQhHRIh9UwIVj71BGoQEBY8F05A4AhuJgh0WdUElNm66qTdvWLQ1jXzQ6kmSQwUjL7jXSPlSvhr",
-	"AKERheXj+hzMqFiCW8HRyqmvHsPdDPwDEqgQ68paHDMbYmOC888gQ1zJWclOcpYJmuqGj8CYpNu1bCEw",
-	"PvTUWKceHduGrJx3hNYVaRQJuAZ4zv2NX23OgBUPX7E8W+5BqOrQWFjsSqhpkeeQXCwXwuvI6chckYnU",
-	"zesH1nZmLH4mRmtQCHpLudMdsN2PGqvEctUDYz/zR8u8GFtoHOJuFxAEpPvhYtK3hiDndjXamRtBNQh3",
-	"1dqXS5IymomSE0D1qFizpVb/vcFKbJ3PaTxlpNfutKJWkaUmfUr19/cXi0Wbws9tmU32zbtq//nF46cv",
-	"Xj/d0+98iFo5zxHhj055K2pBWD6kWXXbHXxCzpmgc97qtw7anbZJOJtCUtj+lNE0n77TnyeYOuxsuBdJ",
-	"q9/6yvwOhdjnUg9AP9TrdLA8JlzEkB1au4X1d5iAtyk9D7vAhLEA+GIbwMrg5OmWvt8zIWt7F40Y5+bx",
-	"ffPkRYKNH+KgQ2+4ye0/ool5TS/d0TavXJjz+zTLTIqhTb9r9X/6GYBJZjSD1GgLx4paEE35LSS70olq",
-	"9X9qvWbZLY8Bu8REdOkGdIP7M5ZnPFbePtWWSpDLDGJTWaEeQNQowcTatisqb/f0G9PWxj3VrewDHHh1",
-	"N+v5hisbd6X1YOzld92+w0538yvfVi3y+N7h5vdeyPyZLBBF/q504ijjS5bbFdtEEC0T2+L2FT66qJYW",
-	"Eow59G17FoOn++WcifPLi4893bXs2RA9cH0TxyAz/+90oL9ktbj07U4z2JneNR5mLIKJV6NNCsSwn18K",
-	"VqDtNJNy5uKG7eUL5kNzSWNIy8rhf4Vd/178PKbiD7f/+q2DrfiIlWHW0sxjKkD/ojcuXkdtRzZe6FMj",
-	"7by8NWr++eUFVms3+ItgZYDkCm4jra1yj/FcJJdnvm0fDCcRkrdLuplJ8GmxGeTq0Akrg8vHbIG6mrgW",
-	"w5TPeD6MCE2VBItuZASsSpR1X2spCIWcMRPRhwZBQahLaDHBaFZ+xorfVap+zlV+bpcGUDRMADYgrtch",
-	"TNOlyZewWohzvJq/C1UaR/1lq6byby54/bALnLnVb4EPvGUhsluLqbQZ9HCePDSYbu8EKoq7vwP5/cEp",
-	"6V2kKVy4oS5xkyu9GtuDA2lZhbYO03y5vPsWV2Hzk881RQBU+yfjPEgBgAQd4D6GXrVCbyjlP7LJfbM8",
-	"x+T0JgB/MYfawu1LeePxOndk7yDgIDOE8OVGZvhoaQLEwZbs45gF2Qc2tsI+/mBHQM9iqzMA0/3PGfi0",
-	"Z8BS/QPllrx6APCrjzsA++81mX9olPO/ZJa8d6Zu816JePUbUG+TSmnN4i6Q20J0/oeGPxUNawWnjPO8",
-	"B8q9I/1d6m9aH34OE/6+8jGnglcBBvLb6qImfKeIp8aQ7+IDqsJvie6BlGYMj4zG09VbpDxlJQTWRx+3",
-	"6A95/3gV99ddQrlf9/w/p/g3OsUPVLno/zYnGrLTGk/veZoaBK+VYHDQb8EQIiOEcbDeCMDvs2hlqwLf",
-	"I+jxE54F3UGTIGYr5v9H/vot5C+gHGMs4xAUn+ZTj/SRFKp0H0+hGiTUy4q2lsigq/33+p8PeqOyfMQQ",
-	"CXO3Q6JHZE8I1o5ePRTPsBi9H1JlggohqgYioGyetR9cZYNMzvTv+jY0VT5n6LqG2AC5ema+crP5xGfm",
-	"7wUrWOjQvHFxUK4wqZ29FOXB/4MeqS1o/ZnMRjxJmLjTITzsnG5+4bEU45TH+e92al/TZRk0bzIU7C6n",
-	"/JapDecWDmz4PELotvqUhxFiN2D0WSEAyK88oCZWGlJwv8LKboA8603VhYZFfuEKI4uCxdYRfwU6S59z",
-	"i0pZj4Q0qbFcYeR6UmaVYgVU3dhwKtPEedDBCiwiUogy7xnjsuV4DOAaEOkVrcAu+XH1PLGoNQalxAES",
-	"BrZk3yA8IDTheQUPAsEqNCNT7JZlNMUcdUighpIaWcKyvhHMqR+ez97OOQze/mbC8iMMv4Li67COI5ks",
-	"rwU69jGb+DHNMohYgqwoiHm7YWyOu7WUBVGAbafosowBgEVpkyvpsOuGtm6EnQqmekOsNtTexfW9FhAr",
-	"mEgIvIFcXRZj0ExuC4NwDJfFKExYpQufpUNElSlLDbIPpklm/NaKQATLktk11A8polh2iylnIylvIuwi",
-	"lwZDBGuVtDHnn6cM410sOcc0TctwW01FBx0Xg4HkgqnlOKERzyuQUy5lHBHuDGUFbft6R/3ZlhVbH8lk",
-	"eW9Xzwu2gK6Q9ZcowXlWsA+f8MqDTpvkxDe2uC0eXhdTExE+9gLB4fDBwfjP5XdPl99hd4sxXUn5nGYT",
-	"hi8cbTN5F+D6DUs4vVrO2e921T4OiYcfe73uexXQ7/+a/RZi+I46ndIvDszKAC5g395V21QMBkg2srFd",
-	"uZwwqFxOXmF0F0jDCAJmMRSHvU4H4S3NbWeBqSDq2eKCuEv3XLiY6jLXAS8ihB7Q15S7obTwAL8ZBJHy",
-	"nvdyOiKIbccyE2mK0MAK3BvGLXotXshqmmYZZ665P+jH9ia3qEoWIxTkj3mhpkz1cU3N+C0Gpu6uEJOC",
-	"KYWoFjCHIbyvB2PVbpc5W2bmj6FEsk2XM3DjkRHiuSKwG1wiNsliKk020//P3tfotpEj674KIeAgyTmy",
-	"LCt2fmwM7thOMvGdzMTH9mywdz2IqG7K4rpFapuUFW0wwH2W+2j3SQ5YVWSzpW5LciwnmdEi2LFldTfJ",
-	"LtYfq77PhBptF/DTcLzS63nnSdpL5V0b4DAv8NTcpaEfAHArAeYIC1HdTQD1HBQwGicooACZ2Gc8sqRO",
-	"AxdNfQCQiv1eug/vYcgez/UQPsFxQPt2b+phpbs46IJ8f7b3pcoEoiOF41yz9TsDqTjiNhk8tCGce3SF",
-	"KYwFM5XpxtptrN2y1s5HI2WP6u7mbq12bjac9NDw2IUFaKyANFwojkeIa5SLUeZRBBIBdgNRK50uBBzT",
-	"nohD6+CiR/g6l4oIpblh/zi3XKU8T9kH0RtofW1+fxxXKBv684T+2kr08An2n0i7z7r0+VYEKiAN697s",
-	"8GY3PBdxQb11fp129vZ2XuIoqF3AGYQuoiH6O8oUQRFb5Y8hOrR8OCr9FUI8j6EIHH9yKHyFd1/eCDaU",
-	"amwBobYPphS5saqRlWNMZnA4Kp0A9riLMaVIu08Q2hq+TA6BsjlPZQJAbUzwPJMuFNTYK5GLxHks2GaG",
-	"1BZKU2/p425xsdSq+6TKZODwUaWufApFrxqo8Zf98oVf9xWuOfcvmA6l1mLWaA2+ijGrtWPohYI4bMxY",
-	"vRn781ulswB0GgUv5bTRF5uobWixXHdAFlBao4AseO13j8jOgykCwFtcI2la7D2h5AQo6Z4n4SNKD1Nm",
-	"BSgwwtiVZlot0ppmoza/9UBgo0E3GtRrUOq19Dt3BY0JkLS31ZDiqXEqeIq1806ToMPmT2da7A0VsufC",
-	"2FwmttBg1cUH+NA5DVNVuY0k281lT1DdnYlq26mUqjsmGTdmtTsewyUVtee+koFadhHeoKfHtq4QnU7U",
-	"lz8PPtapqHqyRwEu8mrl+vyhEDmvGYSeKKCsqyzBf/ly5Qr8i7l+9SVWIiJeXG41yiSOtzQ2TOD/vcRC",
-	"wu8GRbFyMYgzfdXegJnHU/NECSBA53RkVc2B3a4ZEVCYx8MpkYQ2lmmJ6Lv4OR5K4GaQ4ErUjOhZzYgg",
-	"GbzqkL6nyj3Y5YvrxlFbbqqW1lu11PPmwZuxsxLYzh3LxfGu25/hv3/UWrwPvrx6IJ03Pm16LFJPH2FF",
-	"lqFH3yRcLg8aYnxjGQ/t84A+A2qQFPRc0SxIXmPdov0KMCxqa/HcVzZSvb6qHgHgNvSm70eqVw3PQAxm",
-	"y05LW2KbGyOv1B0i5fjWdaHyofHHTtJ6miNIIhLWUvVJ4vxhENym2DSrRH8RLzx6QN5L+mMlZxCHUNR3",
-	"P1xoiNP+E27iP1kkuNvpLHMxFROhwvhaxfHyJugmQMWiirBl9VTQTjV2dhuA6NakU9544gwlhKei88YY",
-	"ONX0SCjjKYkHQpULDtG0m4m0ycDjcQKRLVQCIzoUKaR5RXTs5vXFesiKT86JPqI+UXDVXchwUIbwtTpL",
-	"WyuqqWMkntnoqM2x9V9NqcHeDFrNl/3cn0qjnbUmRylNkXBMCY/YRqFIRDdLQ/CU2LEjlcurgQ1JocUe",
-	"FemJ+1JlISOGySmpYA5NZmVyLSzbfb6zs9FkG2/rL6qYaNuuGAwuoZFCDmJNWukU8ZyxKJGAWAsaVmwU",
-	"EIV7hdRf9VjJvoMJtxH7gFSu+fRjPlY/AOf2PI/5fozVawZ6YrAKNKBdRhRPAfAZAVKH/Fq0GM4BO6Dj",
-	"toU5HVlxNkrzPw53XgS0cz7QE1+iSaNINSaIYDqxQq5ErMHFWC0t/fsX6G98p439Ri76tI+XPi6NluWB",
-	"lXTx5NOMq1srTiKpgAotJ7v0XjaKfOOSrlfzn3o8/EgM767+I32//bn45Y9tt5Gmq5uAaBctsAOvgEuS",
-	"1BqB/BvPST7QEyhex5pBaaOOPqf3IBVgYr3/HothAJ2idFxV9EB6rgOfRI9IP5uXCiDZqcXZWJllGMAD",
-	"y3eTjRUw/0dQ3ARPPYvHXVl27paypO/vqlqX1qTF0w6LG349jVrn+8bcOMSmsFGgGwW65gJ2tx0fQH3m",
-	"+kasU4EelonbHhk2FabFfkX6H97z9G2Etx8UIXSr5gQHjp04zvNusUMYs/Nqlz1CwUnOqLZvQJtslMh9",
-	"KZHvalsDz+CaN7Zn+lnnzr4A9rAeT66LNptArUhk5MFeQsjrRrTCxvWXbHbuZud+/Z3rpfGetm4qcyht",
-	"mNZX5gz00FMLNSMm6Lwgc84ETw2zusXgXHOexHrYYr9qy6BHFen2KaHU9ADL+9iwi10IN9LC6KEn6tQ9",
-	"GJGU8NHYNet5UKgFDZiMzIgnosUOI5o95HKxmvEsc183ByV2Hbgeqeimegw3BjoqwLTgQ3GpsLQIqmo9",
-	"PyChgDVDrkxkBh4LzE6Ul3NTHI1YX6rU0HgMMAtWwk1off3baFFuC1i8W+wXCcBjbJJLK1j3v7rAo/0f",
-	"naMuQlhDRqtcaRgTfndqMl/wgmsBop8tUf4I6cQoNdn9sVseRs5vZM3T8dXWPf7p0yUe71/7/DN/1NeD",
-	"tJ/UVVmOZN1zO3t78w++W0EkjchQFaegkp/IJHuprZbPRrNxw7OxwOudooOQNMzieMAlO9WS8B+noDow",
-	"av2j2cAW//IDf9VUcTB7X0pzhpvA7+4uejI3Ztw7uh/2Y+04r6X7uYH+d7H6Z/xGspMpFCTjRPcbI7sI",
-	"5HyvMzvLZuNG8sZ+4+2rN8do05azt6+8AnytbD6tzWR6VULo8iVyyshz2FTyrac+Fbgu2YhPhWDjUWTu",
-	"wuurRtJbtkoVKbRuhYK0BMOE7FvSeN7C+d6yrnHvRSWi2yyYEADwSAyc7u7CKTH1BBN5F/Af+tp8zwsA",
-	"UFOgCAh/x9mn0tOk53qS9lIRcWiL/SzEiHWV+GQ/4qM8KIRHMUbXdz8+7MlEH5CnmuBFCx/0ps58Smfz",
-	"7EQIatuOLos48Qt0DDCl5hqPm9yfAJoEZkrdcwBnJfxBkEfdQFormeLSTGG6gKDRB/47nSIuFJxaTbi0",
-	"3fhoitBODDNaKwTlJFCyEmyZFVkWYZ9YrBpW0wAjBUtUHEn55x0miRjZfWA5QnHZMjYXfFgaROBAFCrd",
-	"9+8WEK5wQFM24KORUOwxJha2gJ0YvwdIKb1cT4zIzSPWfe0+PdfjPBFdlqOLNRDDJ01YIpBASFCgrDUv",
-	"VRfug+NxRquJZGf4Aa4+N+gjZNJYlD9UQaz7jhu7BY/cOnnVRbZBrbzIcv/6wB2SylB3vJfkw1Aaga9B",
-	"QG55Z8+v6qXiyGJuD5zjyrPMrz1OrA7Sy7BkbKE9nhG9B5ID4tsnnr0ht/gqharj6XiN+3tl2Fg3vRV6",
-	"JRZ/EQbyga/w5YvpSJilxqATDoHJ4m9yWpGTV+vt74CHUH9HszG3dVZk+CoaQvyGcdvY+fW0t5zs/TWs",
-	"8G7n5VL56l+4mp7RanxlWg5CikX9V8JAoc1ZYcAL+/xppPN6oPVzECevEHkmUpbpK5QPcFF954jTL9SP",
-	"bTXoHipvcH4C0pc+7joZz7pPmlhOYdjjbmJuuk1gNv/XWNjuE7zxP/XYrZO7NxDWbTkBv1SEeI1gHINM",
-	"pFcid1f3BFfwl+4TqJIFGl+mNKWkeQb8W/70zM6yNkdlaLmz82Wr2ZtaYSLbDbSr0lqh2FBwBTxICHSJ",
-	"KCTEGu0LQjJubMyLSiUkmb6KvdwYCUbaFuse8YHceiNz4/UyfHAc7tP1N/LlI8Dl6vyVTPAbYS6VBKk4",
-	"YF3nKH3MBO/TnZLoJsGXKMNeuulQD6TM3Culx8Ma4108a/MreSXcIB+fvTlmL/eetp+wvs4yPSlm71Zw",
-	"nw30hLp69cS7EDwXRTf/+dvDrc7eMzexkG50RhxTiy7sdUaaWpIIjOxSReSfydh6aFM4Bx3oTACCJwAE",
-	"NJkd5HrC+IRgPmEc/nW4cY4ynggPST4EfLXrWWbQ8mJeqvJqFiPj/nbcsG4uzHgoPnJLgKA8paYqMOlV",
-	"lvU17Moj5Ne5NXXxVk9oziSV5SA9MTd1TZnY8FhZjkOXCTUeOo0B27bRpE9przprgFuw0WyEHeh0zVLt",
-	"tX71OeqCFut6H910wT31pmfiBGXIU+d0GStG9OcZ3DUPDF/M3FdR1XXJ9mumHl3n5x99FAbprnajWWrC",
-	"bzBWkciQ3/S1+cj4P9Tg3nm2shS4oVVNQ+vesi22Ua5lt11ugG4vMWIEAll+yAeVyg5RTTGUqevQvWi3",
-	"9+Hff7X39p/WtRBbfZ+zK96H28qgHDy1uIsy3WKWE2zt+lUHbVDdSiyVfbbbgOHJoROlYmxSWXEFHnDj",
-	"09aV3nIfb5lrOdrSMEiebcESitxniWpfkZgzLy4yk/8W5UlZXZ7Si53nnafV0yru9zXmBY3vtL0zDXWQ",
-	"OgTwJsyQj0Yzqg4TE1UTwuxZpfg8270bPx/U8jjXoEhEOOviR4fKXyNtNqy/d3FKg959vrNTPeRgM6rV",
-	"VLu52uuoySmH+lb0lIzPwmNyvzctrLPhmfXmUuZsyPNrzPiTU4ceIEIdYQ7oETAxYma+LjNO/tkdikJX",
-	"iquy2+OhZumCG5V6pm5v6kpXh3XvScVhNvP3g4DMmcsFz/0iTmZ03SFLNpIiwRwN+gLOXs7EazMO5KKQ",
-	"7Z3g/VMnxG4rF97oSpddoPtYdfLFLbmJpuwntkqi4A1w4X02WdnxrDS/m/Par5pTRue1iiHynb66I9jB",
-	"tZjWJ5F/LbF85eIGmg/hcNNq3SSMfu/Jy5wZkeTCVmP5/Oye9F2zRv4spouRP9yCbs5V1puaIWjsuFEP",
-	"pKu2dKC2EqcI9DG3gekYJ8TNEL9rcEvkULSY05dAcYHAeQNuKgjujnPBrfhZTO9aCQxCA/hPpaPLOe4U",
-	"QPQyEZpXOMbEixvnRye/ui037mUy+Xgt3F12dv7198O///zpOO//7Xz7+cX0w3+/fX/1fJDcnPKR/CXL",
-	"JyecnyZvfzvTP7gJ6CygUbk3Ac5gxbAS8Ct5ci1UGo/EeYjoQloIaDPeE5nzUHKdBtxGegjce4WD0F/F",
-	"xK3yUmXPO/dX7gSvNw1PnpcoX1QBMlKoxL9C3dNfgA0CXr9zyEkLLa2EIou7/flaTP9AfZQJK6oRC660",
-	"TptMKzqbApx9J1dwHoYHTi125qxyURvoQlTeF60KzE5nvb1WKu2N3fnHn1D7BFj8TdHeN2QA8T3eRf5W",
-	"9b1+FtMZGKBMX20npUin0m10OhAJYkN6iwrrOOVPQvI30QG9nA4QJtIqYDtnA34j/Gm9Bpj04875KbOZ",
-	"vtoqRtFiXRpaOGAe5aIvP10qeGBxjZWZMCzTlW2bPwl7HGdnFuaGIeWOZwLh4GHA04NiqlH2KLBjIGJ8",
-	"i7X9WHGdSrmLnXZntzqsd4u3QtqCf8K0xU47+t+CdMZi//mLQuvovZWVyjFPBmLLxaC5zhZpFfiy/+5X",
-	"CEu/YT0hknEu7bSx/4/f56htSfpYKQ1ZG0IGgwW7PtqnUBpf6U6/A/A73Y83anFhi10A3qbuR5uc2lak",
-	"8X0ryBrzuLu1RV/qPoFzCRg01cdfi5EluD1uXYSq+4B0fOBPSnkuLpWvD2qxIyeSFe3c3lhWNfWl6XE8",
-	"57UBSJeecqcOvnvakIRF7jELTUk3b1yADYDFSm4KbLlinz8qW/oZ+3gvmSynpm7NZjmXOtHqRigpVCJa",
-	"7MNAswlX1lNfmXEeahSGePwgMiOAMLQ6p/VOX1Faa328h/CI2wiy3aSbJRbUr7pbvwFrFyit3dIUnZHO",
-	"RZPeBwN1t7T9G+Va9812opWRxgqVTG/xfj20SS7A2DmH0Hlu3uXriSupFNJ54uCK+vkDdvbmmD17+azT",
-	"ZJ3WTqvTqgIYuXHOTxjIAmcVanDc46kkwwlKDoNb0uukI/CyWbr9/HKR57mzzEHa7MCdq0wD9/4zt/Ef",
-	"S2fkpck9x+cvcQD+NTzqL2m9C2Jw6iS0TkWA+H5lG/79Oc2w08rqY8CxJYpd5XqillYfLvTcFsrmUpjt",
-	"z+63elzpdxhTYtG8zFnClVYy4Rlz8hjzxiBDprqyA4/aLi2UZM/GvN6mQREfESvXwVX+JOxrHOhqVk0n",
-	"VlRXyS4+162UWYytv+cw8c98DoMBZW+MnZV9eltf5sitmqC6kJmoyFDBZvuciRuR/bFos73lZiCcS5AK",
-	"1pvCf5vsaYcqUNxWu48N5Qb6lXeTG/cm5fLwKRe37t5Hca7L7SZj1R3wzgk5bYHmXfbLiOdWiuUqAJCt",
-	"GTdxk/k9zJAYGzcxMyK00kAnaHXYdEpP/a6rAdwklqgHoBXelASstyRgFETKby8vZHfrsqyrGPgFsDu4",
-	"x9CFs28z0KOibd83XLbYO6muiaFwKCjNIJ29+FRRIvN+JNQptU2vtitOUjEcaQgC4FB6fWR3OL4HPm+P",
-	"HloR2Lg/zuytaD22zsQo41OxcI9F14RL/sz1bjtLDO4nrcQmx3mL4nFblrq1psspnhAUkrra/gwX31oJ",
-	"8JvKpLqmk0337UempFSA+hi1ku/5LgqPZ+uO2VjlgqcAuutblPcBN6Tp8VIQ16LJqCnsUqnxsCdy0/SY",
-	"IIAiIkyTDYXl0ADmhoANDJ6AG1rVQLBN6DYHwEX3VaniY4ZQgd5ihwBlZppQbYUzk6m5VMbyqGLaxeEI",
-	"4Xgjctl3xhUazSY8y4Q1gb5bDEd2Gq4qCt2BJ5wJlbbY65yb+dqJqr6hnBvh1fN6XYpbVV2TCTeSTUnG",
-	"feEofZ1CXvcOgxOxrM9SKuUgb30u1PwGZHTj6q4567KCwWnef9YFBKA6jPTmbDtk0T9/yc2bjdG4prwI",
-	"qmDJQgGAE+h+6g/lU7IdBlCv2AR7YgvmUWfvKI9rC80KVNgDKN/JqbzXWcJ5V/1c2Fc4wZNgh9dUIDD/",
-	"nAcG+V283YtctBITRm9+Y5829QIrMh+i20ryE3m4X+ZZb0eu8mKwJJ4DgycAkccH6gde6yInhZg0mdFF",
-	"rz1AIvDK7O87aaLdu9ZKgeIxt1ULROuxMdTrzUnxqnjt27Dbdemtn6SvZ0Vx5wxQHaA8BrEwH88BawK2",
-	"iHU7AKMtApt034zNdBNu5sz0E0yNQeBFH10qZOBzZsSb9S7+af9y3G4/TWA88KPoxhElxn4YfRbLjNsZ",
-	"e3qGWokp6wnEeYrDaG+sCtBOH/6aEP+iK+FjS7fZx0r+axwq8X26L4THmP7GoqEC2DNUPAuVUukHZ4Sx",
-	"IdJLBSsV9WVzFdaB02zcV6gFyUK8D4+e6Dwton5/jSxPVE/UPig2Ji36PZ72y8BtLxXVaRdKDtCWU+Jg",
-	"nepxNU6Vui65QA+cuJztl/pI05+FfCx5i8FdwTdTalYqLpd9k1AHVbvd3uk83W00G5gJaew32vTZ3rPn",
-	"LxqgZsnfLQFHlobUBNTO/QY3A/6jvjY9CSqDUERnBhywRcPQ/PcaP7obNMIz6HN3K4RDnUW7JIzUcCMP",
-	"akmf00UlvNUduB2K/Oz96NPohsk4z7EgqnHy61kxMvrmav1cqzq6O2uwnost5ybh/C3yYWxS2vfhtzhN",
-	"qdbifm9/Ln65NeMNoWVlMtp5GgVSdj8XgnwTdNoxj9tkPeeITHs6nbbYRcj7jlUKEKFTctmdZRsnA5G2",
-	"LhUm2edTwcxrvHJWucoY4i1mMgLL9dkBUBnMYBM3f895XRSBu+2fL3HnF9dDFGI5k7krUy7e2tIHWCL5",
-	"mBB1A+wcMkz6FhyWZNygn6zheMzTeaWVlVEz2P9rjI5nnlRj443ltoaOchMtrzH5I0CeKjhAEfVxWbaI",
-	"ZXtFyg/Zzsfqtq424CfmFs9XgznBnk4PooftIohwxrSiQBiKcrtjZWXWpa5XiA4J29lHdaZAg0KOeWh9",
-	"JbTuCJ0RYmQkeCCKPNx8GAMjDgRLxUgoYG4o4B7hVnCH+Cg200rsux2t6rll2KH7QoDU7ImrsbpEcM6A",
-	"+e+Rl/WNyDEylbbF3itfOw0fucjWI3F2SnjJeGZMHRms22l3uges+9PrCzb/qrrI54po9ojE6SJqsOHz",
-	"Le9jVaFf7sh6Cl0QEb5e20V07sWWQPdWIkMtD+5s/OAMfjUDqACVdFofYVCLFb83fdhpd77KlLzgbsA5",
-	"/tpBzy/c6dxJoY0NjzN2M1hbK9IVEUrPdo9nXCWi1sM68TAfPp9COhd0HIQ0cMSm8yHPoE7dk2GjySGO",
-	"D3+FNz6E6uvtQCp60lITdZKLFH4BatQaTIQjHPUZTGLlBB9edoix25lXa0u4q3ShXf67b5x6XvrbF3r5",
-	"7x77/NbSV5zbXC6JgE+Dx5r+tZYrl9/kg2EpovhDE0Wf5wSkmPChiBwEJ5lEmsCEJ7RAEl+wNSjE2JIe",
-	"QKmxW10x4ZTAxjdfb8lJOIx4ZBgpMiqjc4EuL0W5KGHmzp45qktCwK7Tlq9BVRJ+NPbPFudMREWTZU2k",
-	"DhmJXGqCzXcutLuEZkHtdP5GQedHZy9O7tDPhS4h8tQvVVgHOkkpChSdbx49o0a1voMZ3odm3WjJ++u2",
-	"j1/KRklulOTyStLt/CuhRM4zFvD771cpQnZqKG6B3nrfD5UqYlZFOtmgc2wUFvxGqIqjr8SHpaaQPUhy",
-	"0Lk7KtQI4xCyZkpPWpcKRgD3qBxAkgkO0CBuAEZYm8GEwgMLLTrSRgJBr7sUU4hsIlWK0MY+96K0dQLf",
-	"l/nQ+bX2UtEhO7ZmQqHfSOhRBv2d2FF9G6/lT8Ke+1X+It1MhXPLKrcjANj8HvX4Q6jl2Vey0cwbzbya",
-	"Zg6qEytviATUA+reu6Yu6Exqaw6JhgXPIicRjw9RJoJjCsNuwt8yDUlaPcfe0tc5XjyGbvX4bIayx8wM",
-	"9DhLMa3cE0KxVCQyhbqjKejtkEZQKTBaIFNMTwM/IhCHxs+sUZzhqPWLFOf6dNv7ESTCviG9NrtiG722",
-	"0WtLwhBDeFpubOtNyRMDLqwrsQatJnm2tSiTeTEfAhMDYj6NA+siewBxuhMkyE/69gtMULJEZ+OhotMz",
-	"zqy2CIVDx83kr2B0bycasR890GNFkrQiC+APr5fJlhbMsi12WPKSlU6FYWbAsSj8UmkliqQEkeR1DYa9",
-	"AFZrhK1VpZJnlLK7a3Jgkxe4T0VdvI+Nrt7o6jv5oKA+vc65N+VcBNHbFAiDgN9S0AAIhRSkQ6k3lylk",
-	"Ta80kWljLxwF4MzwqWmyvgBUsiQbpyI9QGBv32vOp+Ba97nMRNpih/QTQB8O+ZTatXviUkEaARSqD9qR",
-	"itlH8O4KCc+20IQDOVrIFVg+NS12zqcVQL6zVQtAG6oKjBq6vwF+cjfvR6bpVwDyuxPV9LiQ3DDuaylk",
-	"JYnkMd7tPCz8yhr6PXG2fRC9gdbXJ6+W0XYzF13IoTCWD0d3uPbcQ7GuEy2kWJ/jSC4fusahGMUpyXNt",
-	"N6OX98D25SKjTUHmfdVnb6oPajx52BzUgFhIIdL0OuGNmacjpVM2F5TGmC9AiOwDpU+XQ/uqbGUsHv+B",
-	"7vVdY3jNTmcxnBct4cZbWm/rZDnfv4L838FroodswzPrvaZjrLh0DgpegWTtWcYmQGsAJOXSQBUkBLQ6",
-	"T0XeYq8hTNXDUSZc/BiOW6THeKXbFY48FE77tJtzroR45Pv0Ck9JQldyfK00ft3AWQp2rBmqsJ3rJC05",
-	"TR6rx30A/w9BBNZqV3k97i9V+3/97gO8mK/mN9yuGi7CC4yPpYqS943z8N05D1/HDXASs4rCW8bSb3/G",
-	"H+oBcIExFjJpEAzlYigtRF65SIS8cT8BnopUGABCEfnE6UHQYHriArgLH40hbK5TXYCJi140N9ciZX1M",
-	"McyftoZB150alAfcTcxN1wPwUnLQ8ydT+fwjE58sY/qkxbojLlWr3d4peKIwbA1XY/EnospPRJN1Ez60",
-	"rfbebpdZVPEDf8AcfRVaXSZgrLKMXfmUXsSfDez+lcj6mLmq5sv/J0JDeape+hVv5qfiPqAxVhH2Pozr",
-	"FOXD4tt9GmZLpcUWps9uSYr9Ndyw7yiY8akufD141ooqaBmVdu+YF2i6Z1reblGT26HopFZhHkUV2tDk",
-	"w9U1HU4M9AQytKBOZYjeWowQCAAcmdJNi8Kr0zCQB82N3OblhLXZBD/rDX7mqp9W2UPLxkH3s5V8VYVZ",
-	"ggzy1rxCcaPvOqFwxNV1mMvibEKxfps9tf49Vax2FKlZfi0Uk+reWkxv4xrv6XTqvc8+tFCa4HmySa6t",
-	"AJ5T8umeNv1Pu032y8XL3XaTHR2edJrsf5+//5VlEgCLSn5vzid4Y8Din/GBMWGhpuz4/G/+OH3IRyOp",
-	"rg4uFbdsqI1lu+wnedRi3WPcD1suKuqyVAujHlk2BCLvJuuNLRzCc3xc+W6+VxBsoLJ4pOKcXQ/WlOGx",
-	"kFt790csbTKXSlqWyWsBCEiJHoomk30XRbinQ6nniI8NIhcPdS6wm/Rp6CZtsUOPKwzJEKKMBL2z74fq",
-	"UyWT3D3VWJ3PHBwBpYdI3YesG2O7/Cym3f3i3UlTnB1Re9b528Otzt6zFjuEpgAOSaEtPbZYatbd+/Sp",
-	"65YkDVmY/aLcAIaShuFfqpA0wgROPH5o6iXJ9X3GlYdgKFo950qH4UYboUnsJSUhco8xUD9r5JVyN1Ri",
-	"vzgUG+ob4VG1CGaTjs76dCjYZDwquMPvQzUELpPI+k3sOrtUVJub6DwXiQ0dbNDle0DTDsSBPr2GWbOB",
-	"znBHYQkcihwP78ZqzTKeX4kWO9bDkQvTumbAO3vPur7PA+nDAEbLXVWV9TpxS3qreaqIpyMROfCiQebF",
-	"CbQTZOA1bi0fFy5VHesrIea51D5A/FpSgFh7eOBVEIzXQKgfj5C90Xk4RzV1AyanY3kbeaxTUcP5hgWQ",
-	"us/ca3HSWsJBQ125HwTFJycQi5E6wnFnQEc+Z8nYWD0Ued3Yh9LZGThkqQjD+zwzIkTWPa0zwZUPrevy",
-	"nv+5/Z+rkvY0G8NxZuWI53bbfXsr5ZbfoUDaicCDp0rDw2Um6qIHNBPzauvA6yvSX/faV77zcHMkyxNb",
-	"B1Tom+7yDRPulbdLJZ9/WZez9mh3cZV5mb/pjcyc2XKG3OYysczqK+E05/1RO4WK5kWG8u9OvUsPcILE",
-	"vLkJSDtR+nTr+fMa1R1fVFLfQ/7pHRAjNvZ3Oi8qtO3nipAst9MIQBzz2yMu0zrD4WHYVwDSPnmFD68k",
-	"93dysfTt/DqDXqqa0XEuOBSvEr06HE/qHBjT8/IKA3xJ+/lWe/ei3d6Hf/+ncSsXbIVlS7kVW+4hjSWW",
-	"2w+OPNcwwJpx7S0cFyKx3GVg31N2wb/0xYmFglRlk1dYb14h0ndemRc68J65xyCQ4opx4MlBB9eXCAAE",
-	"c6gXaLEjLFKHkniPXoxhcQolDAMB2MXsijL2WA1w4CN57AK1TEhofRcqheicEHOKLk28DAMHn/+Gx9Cd",
-	"uhMubRc7mKQl5CDIAsSFEFAVGpSB8xOlRZ5sLF64VB5jyvn9ELF6POeA1QZSB3hVYiS4jR8fSh1Cf394",
-	"eKj1cyIIIfNFWFCJ1R4+RASr54nmDuBPPpfg4iVpXIS/297tUnDLlIZ8zwR6r0Z8ivOG9wPpj57wMJW0",
-	"6peKwC1DY5oPfqLHJVy5xwVAbuJ+Yl2sue2GuVUWcYDi9QL6xYjNi7XiBx6U4l2RnStBnS/0zAqVcJyH",
-	"/oI5cGL6TmNnr91utdsNyINPRQ3889tXb46R5HunsDVn/EaykyksX0CE3mvvFJDQLxGP2QkRUaBYN4KR",
-	"nX5s77x83n/KO8lu+uJ58lS87O3wZ/1OO90VL3pP93ZQ14KmKM033s6UMwFsC9Ipq0y9s+dnXvKfgqc1",
-	"dB7zFYTGWy92nneeunlq6z5IpVIkNrRmVfjRnUY8+4BcDcDVML1MqutZYGnj5Fqk7L/PWKJTkvW+/ESQ",
-	"7TSvaKaefQyOjEE97zd2OqUXis9pjEdyf3t7xKf/a8R/SAZcAkH8j/paJjKRl+N2u/NspH44HnD5H532",
-	"qfsjfsiHP+y6tcLfkvEPbiHjuXmM7KVf7SrwcGGX3hsSdryrUFuU38KZ6I+Nc8umjLN8XEYgX0KydoNg",
-	"oX/3ERyw2L18uf90Z7/dbu05R84NYZwTALDlAKVXELkRej90TUGetxCDFrvQI6e3xyOnKkd86pM9sUZo",
-	"wdEph7k7+zru92UihbIf+2OVGjdO6XTi0eFb9+rePD3sHO++evH8+Onrl0c7h8/edNqvdl+/OHp62ClQ",
-	"zalmpFGlNhr////+v/Bv92nH6QyI3fYbJ8cnx87Ko1pxv4FSae8WasWJHwPhC1jxc7JaEj667tAMODvj",
-	"GpX58oqmQHj3ApW7hXq282Kv/dKNbtdtfIxK9r244Adj89GKTzZ8DIyATCg9vhpQYtiXNnq4+PEoXSgR",
-	"oDSRH6Esl+8VgVdM71nV3SanLtxooUaHqGM5UdmpEpWVNGq1OIFVCeLk7FIhTgut1ApyUdbd1WMB1oMw",
-	"lvOjk1+LscwQJnyZiFYJZScSSi8ss1LZE1JdwdHTAskrveMVtHNZNVewrdPfD7DlNPhuqFVZjnqWykaw",
-	"Z9e7bxtugQcg4dpQBdxDwSrozohWb9kIeD59ud3jNhnUl97/NnLB7U6z3W4zqRDgGEh+/A0Ixo1iVzqn",
-	"JMQhOJ8lcwQl+XMhY+iiJShzykfanCfWxcdwMA2MOL3MQzHD3VxobNiV2+B4l7njYsKvppPRcGjpprs4",
-	"PDuCVfl26cDL43zgQ6eKh88mw0gOAlaAF5fbxWGjfzdk4l9PnQJsz8pJxQqV+tn/eEvtv8dvG0hjdT4t",
-	"0C+KEneokYIKfg+lgRm1KPeHebjQrxTn9fpS8QyPkViqxz3LHndTIYYi7TYvVXescmF0diPS7hMsToKy",
-	"GdDFsBAeJR6zdBZA380C9KGVFWaUolqzrnqFUe4Cp3GTsl8zf/KqDssaqmn982bqaau273bCVSKy1bmU",
-	"Z59RW5hICeSwcXs8uWZI8eBrM7AoDVuSlW2xYxhTNkeYRCGNzgMACWfXYjp/Vow3uPOe9XgGlc7Omndx",
-	"3f7F95RFPZ4bX+IbbCX8jlwCEKj7ibAifTLKte7XOgVviYcnaAMP/koxFkVVxooRdgPGnxLYK9K6sEzw",
-	"vveuM32Fx1/kNFAD35AUBngdQDlqii67AIWI4xGiQJyhjgKo8IUMKZaq7rOzN8fs2ctnnSbrtHZaOy32",
-	"IcAj6SH2NrJ/jo1lSk+gCpgDqheWMg81sDtW+BenbmiRtlq7kjmFl1SjaTLBb0QgDZI5g1f6Fznr/z6o",
-	"4EBgCmc601cg8tDMU7Gd3+mrb9DzgB7gkb21twdRmEypOj3hivUEuxYji9ADVIjfm7Jujw8klpoxun03",
-	"+Apjs8+MHgogNcakCZ51+gL44875KbOZvtoCib9UIbZ3uqZZnO+D6uFY8S4+2ZyzlFteEzmc0TQXbusv",
-	"hHGDp2w26bezSTEcoBfz7e5NKt/xnKr1kML+5FQihgjuuEBsGrNSusleS5V6kvVuZW/+B396t2pA7S4r",
-	"kB/X6ZR/iFimK4A5cD0CUL1n5NhE2OvdUuHY1+8hfE0PFV3H3Kg1m2i7nwvxb7F6VF26d11I/bNw3nFx",
-	"AM6gBazv3NYiuXdAqBIFLzGdJLxxQ6unZJzbqfB98d1v1n6u/y0UrdgGOucb2tQoYMvv6/lOhdndt5jJ",
-	"5AM6kkOsc1Mpm4DZGttmqZ088vnKhEzoFUolbrFsoanni3fNd1ZIPjv922vJ49bpjel8ENP5yBRL/k2b",
-	"UatH45FZkxn9Jeo0hgI/KsfGMvfcTh/N0RXpiObIp46wUOyRCcAt8yrhQo9+G3275dBLH8mjgNx/5ej9",
-	"lkU1i/DD6tHH8ai7KZTaFEr9WU/2L/SIjUcrRkW1ntNYrTVyeSdsKXCRyupy2IJRSYv9hgNZIU6hK8Sf",
-	"JK2AVc8YtWzClW/IkfJydp8BizNAac4nPHswZyf2chY4NM7vId9ojsJxfh9+oLls/J2H93cKOdr4PBuf",
-	"50/r83gV4/uyVnR93L1EMs6lnYJe6gmei7yx/4/fnS4xIr+pBpUY8mvB8rFqNBvjPGvsNwbWjva3t3c6",
-	"z1vtVru1s/+i/aINCokGUgGUhPgPhGyF3DgA9DkNx7lYmADtt62iy+UUO4MblehLbhGgV7LJOMOWSOzy",
-	"pY7fTPDUha/R/V7JHCL3acUdTz10sad77PM8jCy6R1EmUjUqbkNnMyJmZYDHAaWcRg9FjMtjoru+vgH4",
-	"kvlb/gLWayCylEkFdOlHfCCjK/1rr0R+Yj2trxHMi3IZhDcdw0/5liKybrfcCTnmpmzEjS2Y5m65O/aO",
-	"63yGnY5ZkWWGKOWLEpcy6j8HiDdqYZe2BTBy0uByzlWgwApjiztXB6FGxg3Ul7wW6x8TKDEdWuHQNbc0",
-	"WTza9r1fRChVszZcXZtHbCB4ZgPlncDO+6lfAaydj1f8yF12+y31RNHRPUQEBLtYvNWw1HicT2+hFQ+8",
-	"BINTI7NFdbKeCKo/sgNnZokNwW1V+Cm6dQSYWrlBWab1tcdLoTUtiZswpnJzH56esGsBDFmzUGl08c9i",
-	"erucGsbZLyK/zrDMyePZaQA6mHBKbEEVhacaBNSAXExyaQFUOHrcO31V8bQTgw2zBMVgEFaRwBo5QSxK",
-	"y8xI8OvSuuU3MhGNP37/438CAAD//w==",
+	"7L37khu31S/6Kih+3y7Z2z0UybloLpVKRjd7YlnSJ8mW7YwPCXaDQ2SaAN1AD0XJOpXaz3Ce4PzxvcN+",
+	"nTzJKawFoNFNNC+jkZ3U2a6kxCG7cV1YWNff+tBJ5WwuBRNadU4/dKaMZqyAj+elnjKheUo1M39nTKUF",
+	"n2suRee0841cEC0JDR7qdpIOe0dn85x1TjsPGS1Y0Uk6Bfu15AXLOqe6KFnSUemUzahpUS/n5kmlCy6u",
+	"Oh8/Jp1HNJ2yR1LoQuarfT6VBZnKBcmluCJckxldkjEj12yu633Py3HO04TM6Ls9esX+tN8/3D/q9XoJ",
+	"4bNZqek4ZzsO7CJjs7nUTKTLV2ye06V5rTm+kWlnRBZTJoieckW4InrKyIQXShMq1IIVZtHMd9dsmRB6",
+	"RbkwQ6+6ZqKcdU7/1jFNdX5JIkN5xujkZU7TyKack7n5gXABfeTyKiGyIJSIcjZmBZETkjN6w1RtuY77",
+	"Dwb765ZjIosZ1Z3TDhf66KCTdGZc8JkZZ88PkAvNrlgBI3zFfi2Z0heRJXpOZ0zh4hT4lBmsLAszWNUl",
+	"X/MbZrZWS1IqXMmlLAlV1/Ud7vVPHkz26SA9yI4fpPvsZNynR5NBLztgx+P9yWTt9s7ou2dMXOlp5/To",
+	"AGbj/uzHFvwV08XyfKJZsTqf1yyVIlNmvAvKNRmziSwYrL6fn5nqnFHNstoc+muH6Fa4H1nhj0lnTgs6",
+	"Y9od1TSVpdCPyqIwFLo6zDdTRig+dE+R1D5XX9KL5686SYebx38tWbHsJB1BZ+YX93yNUDM2oWWu/YvB",
+	"ou6b8WnNCtPW//W3872ff/mw//E/O7HFtUN/aeazadw14k6ntNCGou3vQNMw+jnV02rw8M+6pf7Pgk06",
+	"p53/uF9xwvv4q7rvR6enONo4FZhhKrPdImVkzKZcZGQx5enU0MWYXXFxRnqOG8Dfgour2vIfPOj346tP",
+	"oc/o0veSnc/mQyqu1yz2mIprQyEyYy3raZ649Xqa3h/JjOFQCkarscS6Mg/cvi/z9sVjvFdkUbDUzHNd",
+	"f6l/6tadVh25nstCyQjJjAR7p4cp/DoyZGxIY06vmGUh9bN5/vPkvVRvfpo8Php/PTu+6r/g7+VV+3E1",
+	"XbZwvMHh4crxpHvve3snw71fvoof0ic3TOg3yzlTqxN5IfKlGbxiCVHM8CXNMjJeklTOZlSdkZEuqFAT",
+	"VnT/54goTQ27nJhbKc+JnlKNB4IsuJ4Gz47qC1C1kVi+2p1TnrWsgIahtixAvzfYgunDlN9SrjfzfJiM",
+	"IMy8Ya4s5P8FMwdeSFHfyv1efMimpdZDPqPv8Eybtzcc8EBS+ZZFroKfzGUrF4KYjmHs4W3cJa/gruIo",
+	"YZUiMyKLYW/m6Wu2NJNSdMISePVKyvql1pmpqz0QKNzWoERZTTQY354Z4JYXNZBtfdNCIiZ7/3cb8V4I",
+	"pYtyxtZeMtw/dE8RnrXwvuqpWzOIajSWQXzLlmvGdc2WMKCECKkJ14oolhZMtwzwesOCrhvZt2xph/SM",
+	"Kg30f/F4w11n+VZOlbb0Dyd6QQ1B0QyuZ6J0weisTibmumujENP9HvS/d/G4lY31Np/hZ+yG5S2L27Ok",
+	"z6xEfI9MqZoydUYYTafwh5ud4dQkN225K7yQEkUPMikNF+O5XQquSPPAd3rxrYIGt6b+OrX39k7aqP0Z",
+	"n8V4llHXZlQsQWdDRYRqMpOqrjkdtnCnHFqNsqfDkD8NeiGD6kcZ1DOZ0rxFo6QzEOUILRhZFFxrJhJC",
+	"RWaEPhSociquSrgmy/E4Z/joF0/EVc7VFB79houMnxGWK0bs9192ycNHL8nBg/rOTPnexfOWKyTHUcYl",
+	"XibwxVDmrbOnQWxvXsBUaf4Hs+iUipTlu3LpO+bKbi3esvFUyusYpzl30ujqUsyYUvSKnVXzlgIPri6W",
+	"KxfScO1UFziCPZAmPu8sX/MrQXVZsDWTVe4ZlRCqkMsUTJV5w8Zx06fJVLzYn5y8Of5JlyffLIofVX5T",
+	"zvLv57/q5z/8ej39dXGfia/fv3z0Izt8mP36/tGF+PHXn358upz98Fd6/uD852z+4+KHZy/l/ux5fvzk",
+	"u69mD948PL/60582LZUf4y4y1u2W7A2fMaXpbL66ZG+nTBAK6warxjLCdWJYxfeCvzMXpRHT6qvWf3C8",
+	"3z98cNDrbZqj9h23zXGwboZrWPRLWuh1d/7c/L5ODIEHbn3PQ/f2pn/F5rLQVstdq36fgbzOJ4blcEVy",
+	"NtFElg2aNFtx+vzVd49P05xRmHCLTmt7XGOVidlhgsG+8nNfM+hPHt3WNqTW0UZW9Vxb66Aw2pA+NcrD",
+	"q6ePyP7+/gkxZAdGO8PZmLAiVEaXzu4xltKwifdGziDP5SKyJ+S51FafmhRyNoJrcaRlQ6ca9AZHe/3+",
+	"3uCgbR1aN+ig1z5lo+NvZVyoRmI2pWUM1twQH0XEznTQYmfCsbVbyECNdTLcnRjIbmkQw4E+tWadFdpR",
+	"5K+vXzyHq+HR6x/QvKsIJWDUhgtyzuQ8Z11y0aQLMjpPUzbXI5JOpVRMnZIRnc9znlLT+v2/KylGCRlp",
+	"9k7fT9XNyDSOf81zykWDfFJ107Ic1iYVM2ubPjqJfRcN8b+sWYVCRnik+bZ2gvx58aY1v5MZXXaJob3F",
+	"VOaGtSq9iYltPBbmTN3mYLyYM9FqP5GKoe5k5Fmj65mPwnCAxEq+XJGJGf5ULtgNK1Ccl3rKCmXtDbRh",
+	"NkKeFZuCNEOJyrYTmivm5zCWMmdUBJOA22PjvUWecDMks86GhswhblDPXC+HWxjxY4N319/OzPi1LnjU",
+	"huVGr0J7Mm6HkBlTRE3NtlDzzJYrrGxft1rkNzIyRhmneXtHVNQevxNaSPxN//h0v3fa6/3cZkqTu5H6",
+	"G56zNbKNUZXvKeeP4oJcFbKcK5xBwRjJ+BXXKsHriwryzrlUjPgxLrW3N5yZd6SwpwZMbRrU8QR8hOZ0",
+	"XArU6c1SoZaPiiUVmmVdcqEVUTk+MaNLtE26a9ZIXIaz6ilbwsG6FLUlfNfr9e/3jh505/f7g7iYZub6",
+	"aTLEG2v1XLeg9pF18qJ75tYioxuHlRp3MIuaRdXVHk24oLnZDi5IJstxnS4Hn9s2+pbmOdvgJlvAM/9i",
+	"XrI1WnKLseCzacif2VprZ7qG4u1o1hG8feTW9P5EZHPJvYl2s/b+QjBD1TPDqEIFvuYQUXOaMnVWY1oF",
+	"v5rCByZkeTX911Txt9ryT1D5t1T1ORqWUdX/LHr+dhO9rd7/lotMLtZRNjzQRtPw461JGjsHgv5o2lBz",
+	"KRTKQg9pZiM2zF+pFJqhMSBUDuaFHOds9hUI8Eagd0tt3sjMAEtxLeRCDCec5YZRZExTntupzRhc+Jcd",
+	"OgMT72XHXdnwUpc85hlEeswYFYQKkGvNSflzJ+lgi6ed+/ZlWCBzW6fQbyFOx3TKT6199HTL2BCm9JBn",
+	"28WSmFusVEbmMRcL10Bjb4IgjykoYTBQPNsQoiCFLmiqSSYZTnZKb1hFG37kdnFP60v4cWuLDr6OW7tK",
+	"VkEgyozmRjkz0s9zqadGU4IjpWWB0SlB/NePe5Yq9jCQJzYC+/j9KuLnI7rbxSTn6afRk5NahkLqIdqs",
+	"cxu5VSMt95yZX8bGXLPsFDxl8AfMj+YFo9mSKCZ0l5yrayviLRkz4sqcLg1zGdMUooxuTxwndeLwI0up",
+	"MLs/ZsTOg2VrqKB14ndNEJ4sJxwJdl4ws0QotH1eEnkqizHPMtSIb00jhcwZLBPNc7lgNbZzDr4QOSHm",
+	"IULLjGtzRdMlTDktGAimdq3Vp238frXxz43u7kfTtscrA7+rvUWHMUzZTTVDzfHu9u5rKdgnbRt6IIes",
+	"oKq+ZyC6GnLLjJAUcW2hMohSrQ+ozK2VdM4KJQVZTCW0gc0Txc090djdw0kv3aeHg3GPHhykD9JwN/sB",
+	"j4eptm9jfSJ3sYcXupr/bSf7eU/uhTDCDs2fFAUGNm1JBp+8NC/KgoA2FZvfmQ2yBK8o+j/vbsrPpX4q",
+	"S5Hd3X02gebqN5mLGKrujYfn3xg29HT/fPDo4PHxg0f7T04e9s+Png56jw+eHD/cP+9/Gt86qPMtN6qt",
+	"biZ8+I74lps7bquNoaIaRUJqbu473M43Uj6jxRX7PYkX/B8yA+e8lpLkZgCf96C+kfI7KpavqsZuT7tS",
+	"DmdULIeFbSyg3H6v5yQK5S2RdD6vrEAQGaSItFHxihU3rDizEUKC2QAh8FJNwQSnVfXOp9D3IBTIpCRm",
+	"OYhdJbWOzpvTvQsqB0ONWxcVLgwXQBJg0PcraWVWF+1BIAyYjCAYfQ/ikEeh6huQTPDIZorxoe0fk0+h",
+	"te9FmAmSfaIiWW8roLXXTGSEgiQQmn0LdiOvWUaoIpeQtyIL/h66OyWYh0Iuy15vP71mS/jALjufxjj7",
+	"IeMkNzTnGTl/eUEwAK9dv6vP7I6Zpx0HiL1FZYdqkMfbt2/3mrk963a69uwnU8kN5ajMfAqFjEu1DMki",
+	"wkXdsQkzMcCn4MXJRoiTOYXUnqhPoY3DUBl4s3qswQHBNUYftBEKTPAuqMPc6kIuYhcN+QLWwywpGclS",
+	"p3LGhtYCMarSq778t+FA80KmTKlPpi5eEcbwmplLoGyoKW/AEVc9BkfOrKx50MaDowXL7vuZ+YVQItjC",
+	"PPtJvGcwqFsZdhnHGpJrmfVnMEItWJ7voRkK7vzKOpLZoJbPJxN9L1Q5n8tCs+w7lnH6BlbjjxEDQTdn",
+	"aU4LvLpiwRiysKbF0SMc4d4TkcqMi6vR51wov+suvYypqNucaqLkjMGMcol3sPZhSglJp1RcQVwemRRy",
+	"RmSpFc/MSUjNu+AhHFNxDRMFvZcJzjKipZnJvJBzVmiOZmoMh2k4sXsP9noHb3on6MTu9gf7B4dHP3eC",
+	"vKiMagZG/lWbvNkc093qzJwWDj93O6uu+qTDs/pwaJpuCGg47ndqvgLzxt96eyd0b/LLh/1BzPVn2AS1",
+	"tNf0iCydQ6QaZTWaiGFstWmZs02k/Epau2M5/jtLdWwcFELhuT4lPFMJBLApONeqTKddck58riLKbKks",
+	"8wy9ld6KwV0Ii7mSZImZDjc0L1k8DWgbzTg2ZRhcPPRcTjQTXfKYCU5zVcXi0JxfM5jPRJq1RCcqclUz",
+	"2kBsgOcheARI+IqZh5o5n+0Je5Fw+aSzmNKWwMwZ01OJHLSQpfbJGJbT+gARyMMSDfr4+skbcv+mf9/b",
+	"P+9/cB8/xhZuMY2EpJwLJ/MmZFQqVpxiqCEkTYDLeQL2qYKaNbLjgHGNnJzRJSMMYRqdAh2bpR+zpYRW",
+	"ajFRYPmCCJzmstdnZu6u9efwQT/qnqv8an/rgKfbzNlugKOcxHChKmBN4qHANFam1DOOPrQ648qohiuD",
+	"azZTW2ScGl770fdBi4KCLBgkDG5q5Dl7p23iYXNmMJiWGbgg4EAkGtMc3WwfqvgGF8sA57Nz2tnrDw57",
+	"3V7PtJIWLOMIJdD6/EHwePMZ8Nmsf32/13OvTwr5ngkfTxWEjJ6+fnjxPIzznUtlZG4QoKq1VYrB5Osb",
+	"Fkx6fTIrPlaf9rZvBEEoaxNK3XMfw8XZshO3Ph8i9xcu1g7pz+EatqYXuUeIlmU6Jbwe4GOWfqeEZffN",
+	"VsMEWa5J7zb9OwjOgRYTv8l+WatdDGbq13DNkXnG0R3SEFdm7jitG/p3UjDY283STb8Lws2D7aWbW9Bx",
+	"lQG9U6Jz0gFT1sa4GnjIiBPs11UieuTCLms5/3YnTkk/IYOE7JN//uO/Ey8nUHJF5zvQWPSONSLppqG/",
+	"Ns8YenSxdLuFzIUkaSbvFsx2njhyCemy/apBqruLuwY6/cMum+cQBhoVLCoKsLGiFIVCw9y75BmjRgci",
+	"71khjcAAiDBaNvlNp9fr9VAneHDcWQ3U+XCS9I/jcnfI+taPbxWV4hQjnk/R5pjKjKHR0d9Ho6TtCcW0",
+	"ztmMCQ2R+IaIOHzEsET7AkRA4xvmtwljyvyrSjVnQrFR91K8BXFasRtW0LwWxQyeRdDOQJKdlAXIsuYR",
+	"OG0QwQlZu3zOULTHFDw5qUYEcp4VON2sfOR0AqI/oepSuBf+Y39EvgCZ7ftXz3wz/2Owvz/68pRIiyFA",
+	"VDkD76ZfX+L8ATae2mrDM0YBQaMRlBu9+WuhW8ftW/1aUw0rfzenCm6FP+xkObtGM3tEMY3KGXsHpKLI",
+	"VSEXZLzEaBmjv02ZyyoYL4m9EuFU2RQOFJqSTs7pmOccQvHNyOADF6mEy8i2H8nuSDrnWVZYgwLNMo75",
+	"fi+DFbfyXFPThEgdiObmiswpxyBA9o6mOl8CXS/oEjXOJcYDme/khCyt68WcVgp9nJIRHCJzbKqsfvPX",
+	"fCoFnKopFVnOMAkGT9/o7FKMGRgwMGCmYA6DyqzayCwWE5rTfATGN8+v6mT6oYNNgwA6pWZFZvRdOH+M",
+	"MAy/6a9YQypxfYc1xCxTd7gSDL4z5/0hnXIzUyF1l7yEwChzKFetMHyi0o0YB09fPwpFzFXddSrzDGLW",
+	"0QygfDxWAUNSK4z8Fb3h5GIJAZzBgT452YACkHSEv2O2OLT2QloRIvHrBGe/cuySzru9K7lnvtyzOggs",
+	"4bnPI6x+V9d8vidtjuseRBmb0cFuWUUCSWijAFY9+THxFNWalxMeA+cI4Yrge4k56hgyBwEWARxGw6xE",
+	"b3j9Hv3LnysAme5w75cPgyRqytphDQKUjWigdUjCaDc0h9NGxTTnWh8/F2qDceCoYaQzb6w30u0ws5zH",
+	"UiPPIS2NZcT8DJ67lArBMvJfr8A7k5BROeen9+/P6fLPc/qnf/7jv83dPziaC/N51Dyw1XRrr6VTymFE",
+	"f5HXPOUp9408mlL+Pwa9l+bH+vka9Hq9T5jvPJ4sdr66TVtT4Oa8scPGDpo37mwH4XbY/ZjBa1vP8auT",
+	"/snxg6NDI70O6pO5vPzqb/29k19QfD1K+gefNp9yztdmULtgZq7I9y8vCM9Izigk+SQoqC3hkJEXLqdB",
+	"SHAGGDHNkDNzL3hcJDy+VqxkAsR4RZcqIXxyKRAQyjyRUmG+NzdBSN8NiW+FqBv02wp2ZXnV4PDo41/s",
+	"t+bvo09cT+RF6zKLfIhM5AxYJQJ1wdYUpD/0CHyMyZzz+ZObKLt+LWfMhnRR5bxBXXKhMQwqB3dRzqjS",
+	"RIoUTwglOVc68cBB6CWy6RqJjRJSlR9/xLORzWziM7YqsWCkbzakuj2vZErncyaaTpS7sME41WGjWeSx",
+	"eTDiV2I3engyOT7Kesf94+OD9EF2dHhCBxNGaS89PKRZr39Y323zxka/koNwivm+Kp17ZvRqmuchmVaW",
+	"GHDySCJFAjhn8WRTBDbc0SKjo+oLxNQDNVEAWATsuNQ6GgyfCODjvCMiSECkYUT+jBEtz+pSvGALozKo",
+	"Fuw5s3U5w5CkkKnQvffDX766vOzaT/+5nX/Bb4G3SQakmqxR8VREiBipcjzjenRKUloUS8j3N9PHJAhZ",
+	"WE2uS0YFu2GFYqNTUooMwWhlwa+4oHnif1WjLhlhyMHoFPhwY7m1B00DI2ByKcCVDyfcxXFaZm31Rhwg",
+	"RD5AF1VMQ0xHfFjZLiMOx8BAYFQJ0AnlgikLd6ulpjkSxVkAFAwxl+CFFNACsFm4aMaIuSHYFdX8pu50",
+	"3NLz0WA6tzDv21bDw+87qBHc3p+/6P0WiAG9pH/88csvDAHC3/3k4OOXf95MhdhhYByPUZvdCExMb8P1",
+	"gEfqlps2B/4KFopFN8C09nV56oOT08OT7gn8tz0DnkQxJN6sokUwMmcFl1nLEPZ9qny3B/9tP4SiZe3e",
+	"wszxV8zXb0Bo15Y+6sFftKAZmF+8PCGLDMGf0T1sWoMkw22sWW4MchEzZmkZ755V1sG1i3rrfW1QcuGW",
+	"CFZkHRnLxTpzLgYBhmJXq9XlU0CHbuupsTAW5WwHn2P9nc/mdax1k1Olh9Zz04YDMaujR+LnWSud9I7C",
+	"w9ff/vDJORN2GFuPfxdHJ0iPDWTvmAtqWyEHzKsJ8dbVhKBx1ZzmVM4gz9waV+uL5eyy609KhW21ziXq",
+	"FyB+lNCK0XCaF4xebza0PcTHwNiOHseMbY8a7QxdqkUuMDol6qmgW4IGntjAVUNql52/YOS3X7a/deS1",
+	"GnMzUc8PV8OGGmyPT1Q6nBdswt+1DMR0dvH09SPlNN1xQUU6ZSpAO65v3+uHACm50jcXw0nOr6YRpnNR",
+	"yV82YAlBX8YMZGRltG+BCeUV/vDOHvgZfTfc0ZntDL/B7EAKf2hV/wuRcRqbrGB6CPxmmNL51t39WrIy",
+	"GsW3sj6QkgKY7JgLHK5Mb+eVAdViG+L11I5J/CqudGGKH7jfkOdidCyyeRf05BnmjItSs4RM+A2zf+AL",
+	"U1kWCaCwuDApvWD5RFs8W7rL3S+uETdg9RA02Aoc48RFW4TnozqybsESzytC6vbbWK1SG/M539L38Qme",
+	"i8/vNLBzeWT5XwsaKNp/oYgIFMlgRgnwh11ZHrOBp2wHkofjccEsq2b3mbwB9yjizaEVz2bnLrhOp0Sz",
+	"PFcAwakYExjwC/7hUmk5A3dPu26wG4MZ2yto21vD3TJhZEDcWrNcDz4yhiDnFinlsCmUxLowyxjhVTA1",
+	"WOPMYhf76N4054JloOKKfEmoELIUaVtccsEmrHCWnTrEYs/9N4hrKUYtp3k0GroUABZABWG0yDkrPDm0",
+	"jKKoJ1d0jvYHJ4P+/oP+8eFR1B61QwyOkmWRbsV4DTW/xqdd7A6F+2DYNLNtDCg+3Bw1aseVONBKQ01B",
+	"ZI+N9PHr7GihjTUEgw8QFB0gJpy5FtOJefeTo4NAzNvE91uNVObt/zIMfXUUOYNs+VUmM5l43kYLAGZX",
+	"NkUEABHhemwcvsNeb9Mt7bKt1vYXui2g2xWBfgO0WLgoVX6XnWrbAr3W0dpao4xdFTRj2ejU3N5M4N3N",
+	"AxkhVJ3w8idmcciE8rwsmAridsCyFQqGuuCGnZS6S0aZXIjRKeRnUJ4rMK9fCh8VjkwcTKnSPGS2pWAT",
+	"SC+iaLMnX0Ao07CscvtGX3bJKGf0hosrbNxmu6RSCJZq2NQloGWdoV2RKwR7uBQLCpVDmMIeQYyv2xHL",
+	"OcRs4gqZj3IhcKlNf60nYk14z1qtHpYYUQndqkcV/X/+4//1/zMaaozJrXNB1JN4IrfL0Zte77TfO+0d",
+	"7BIBivfkCtTu6pPRi0+ScSFLgCjTu4bZH0aXIM2l2kId/6TY6ugt7veygl/TVmSRk0+50HePyvbYvmsv",
+	"O0evFgoYwwfi6KU+UQIuFA+jwEWal1mDoA76g/0onxRxraQW3jjhOWsmtKz35LTHADXB/dGHs7IR9/f3",
+	"o6KamtLB4VGMq/uR+m0GpwVW2gsca/vjXnpwMDg5nqT9tH9wQifjyUF6fHJyNBmfDA4GDyg76LODo4OT",
+	"8cn+QUoPTg5PTvrjB8eHg/Hx4eFqPCk43NZ5kG1w0Otvzs3Qby3JNMUOXAmzg8mKDGI1Mg/JjDQUxrpb",
+	"+l17Rxk6vCORouLDv39wZKDQrl4C83nhRHNPJCcH/d1TFsalMoushlZ0jxzZx06oR5BUTPLz8bRWX/Jh",
+	"tAgYwrXOjRYmWD0e4PAWQ5wf9oazmHmT5hN/y3lzhLwmOVOqZlQQhBm1fdolr3kOtYAsajIEvZjL0txJ",
+	"e01vcH/QPQx5qiwR0S0yXKs/m9GenERH+2JCKJmWIoMEWjtcwQXTyz3zz6ah1wZ23Nt5XDb5PW4lnlBU",
+	"jtGYAdmxykPM+W6P1lqdjuIpMSydCp7SfHsCw3gju7E+4Zb7ZExMvy4YTaeN6+JoZ9qyqX2R2p++9JC5",
+	"TWysRgX+u3stw3pSBe5FUh3k2EmMrl41Zn8yPNFF2QjUJVy1gO9qlMipUlvZyx/Bk2DHmM2ZUHSbDB1v",
+	"LGkVh9zyQHkJd1diMoWyKdi3F4polkdNSd8LzXOs7MptGBAAI+ZSsQziMQQJpwmwjs084EAoDgHMtxOK",
+	"ebZ16UijVmyUVZ8x72jyYUbr5PfBDs6rsthFspQ3rMhKNszocp3vyvxsF98MGqsiYLAI7lrzYK4/8HIh",
+	"Ykk8RntArof+l6ZwN2OsoHFDlJJ5uQ2Jwz69qh43PNlOfeNrb2WRqe2t+OYVb8bXU8Z32pjbZI0lnXKe",
+	"BZFrd0RSCy//RC7TKv3IxgkgkmoFTFyLLd6reMJeb3+7oCdkeoErIDSVAbn75bWbGZ6s2poEXKaVS58r",
+	"xa+EU/t38BZ4ol4l2F3yDxpLgK22jvaRuxGatWKlHnIxHEt5PTqtgmhR2wOJENm3LAuwUAOyq7iniZrK",
+	"RZfA+1QPoQzHafWU+VXZ97EtD10M7dtWumSENsxhxsFkNjolY6mn8D7Y+41kdSnwV/AQYBm/LhllJUKa",
+	"sNVxG/V7wVMPnN4lo7zxIFrboYqIIJSYnwsscjFCbOWMgzUX7GRWn1zIIiPVryAZOqP1JZRj9egDQ2vI",
+	"8a9j+Jio8mP8evjAwSmtYAq1JBmKlV1IF7pCexfCli4gZo6h3mwu2AVVJC2NFDbpkhEXQyiAgCY+2/ql",
+	"cHUR6jtxT2EYIxzMjKU8Y6raVjQFm02BxAiRVbsLuxO4aKodlSJf1l4OnkK6MK/WWrwUmcSXKzYRkESE",
+	"exD7a+ULQk6Ceb1wFM085nQpSz2cUJ5bm2eVhwwpW+ZnkvHMgr3RFDUMAHDG+SERQ8YXcWmQtrx+zXgY",
+	"nCSjHFfnwhvq3YwMe3HEa/Rm/KdGdpXgOKzCKiwdoG8T9rLqyBrtk0599SEWtLmiYF4I1iVu2ASuIWe3",
+	"YHCavWtcK84oY29tLsACmxDN02umycGDPqCN1jD/e73dGCD02s7/nBm2EUx5G0G5iWWxv3ta+K6CQdMn",
+	"3rjqcEytk39s0cU+dGiev5h0Tv+2Rc+dj8mqNRvOVUtgig2FBXxhOkaonQSN8MDnoIyYDxVMpUh5zlEQ",
+	"N91IxRSZ8EJtH0VQIQWcp05Ka9p9qvOutjYmVe3GWpxypWWx3N40ZVbzudTRnN0WJfttyKNVFXFuuShd",
+	"Oi+MjyDfJfKiLYHYg/BuRZ9OooyTqKOVar0CC2GwJ6tE+4sjW6xJEwQ8FtfDw3F/0kuPMtajBweT3uSY",
+	"PchO6H466I+PJ0dZr1EI56hmSTUNbExfgK7vwiJpD9Hvbon05LZqiLxLaR/dOlsoXXV3/Uaz/q1vjwiy",
+	"1GZfiF+tb7nIVgNtKpQmqtevNrwfONNRszDEjqlJpgmFBWbgBMDFivkeyPyyuoEJEPtszJKeZgUFGxLa",
+	"MsDVbztovbtf1XTdKMQbV9Y4YuTwq4KBiISisJF1VWjW84UQjQAID4OoDAcZ3oP8qupkGwmdqxlXyv8q",
+	"iCFGqmUBRSarsHSX/g9DqPgD+mBdI+0z9b7ucO2rxWp9z+jpbbBzwl9VWDxOATzAxEqEGJ9yBnLy1Lui",
+	"rQDvkfRB0DY6RV1KnKIMJ2Qn6SyZWj8+dUtjoJ+fOalGJN3lBSs7bv9K49jUA0nsAFpPj7tBVpVT3MBQ",
+	"beMIQGq0jDkLwgsYpotNNGhFEHWBipRgC3Ilnc/f2qwXU56zM3sClOZ5bkNa65lIl2JhLZdTqkAPyydD",
+	"2y8lE7aoanwQXcCJkqWuawX+wFqa9G3Etx0qz7eJA9IqXsKVAIJoH8iRIj5+09awd1EcUGu+S97Wazlw",
+	"RS47Dl7zsoNDbgubWykTi2Vg611ATX22Yon75//63/2k10sssFrMax9MIxrCULDAdnyKuYJyIRASkirA",
+	"8b+iNywS5J/uPXgQTdyRxRA0vI0kDvvhgsPca8Vur9l6eY3b0hfJX3U/WzjemF0dUw65IFA2F7l0I4WX",
+	"8mxzOBl2EU4pXJXoUa3mtJllLqTLwu2SF1hmHjF6KzAOrgDAkSs8epDzjar2vNSEAhSKeWBeag+JEsua",
+	"2caYa8SoSkMQVsCIpdmgW2DN8q4UlABLTVT8WBVkfpIlgMsQwBz55//635iCF327FJrna30cuhoxJhoS",
+	"Ta8ZBmU5J8jC8LapOR2Q4IEoASyftGYj93u7+TxiSnjitsWudYycHkmhuAJM6JeFlJPVa85l122R7oK1",
+	"WGuSuX9rvIy7keL5Zhs7a8zXFmyGUrZ2FPHZhuB3tyHhmKprRcRhUxK/bQCVkz5v02A07nfsvJlbesTq",
+	"+fR3pKc42/FOaIWbHXlNlMIdvHk3rCh4M2r8TcgZnfIPmT1R9oAGvN2cPk7RuDOC2cpMUC1U5eT6V/FZ",
+	"xdxISLQBD3NGtoCQ6mvZyK4PxrmeF5yncaFnlEox4cVsiJFUVv7FmoIOnwKuyqTuQDDqnMMRgGx8XRZi",
+	"5W0hreEeqe2KaeVLFIYp/NUj5i3ERKvS/rki9tGseyn8iL2hvf620YqwBYs6XxnWbb8eYBBfrdYaANlK",
+	"HVrfEX/a3HXwtncBgKOnYJNSmBEoaUOO4cbVshpSF/HUuB6Crls9S5qPMr+MGx8tEqyQFqy2EbgFFNTH",
+	"7mBX5nQ5BO/B6BTVDeoUGOuMQKiLwNdgEekwJBrcWXUNo0YsYBowA66hIdS3x9C0bRyemmBprnBNfDP+",
+	"Tz/uqOISEHVVaWBXv2jAF6PmClvNwRd/su6vexjJ3RTT1nDTnf0Maw5x00iZymJ4kj1I+5MjOt5ng4Ps",
+	"cEJ76T47zB5MDFMdpAdrjZSmgY1Gyqr/lzmNCBW3Qdvd/VpZn9CMcBrzeb6EiGFNFhARZl5wuaNbGVLN",
+	"DAXLXtqk74jshsHtLdhZwKhpjqo+1vMbAf2NrDUgK5akKEU82+guTeLBptRwoO3w118WK0au7c2G8QN7",
+	"wwqWPcYArriBaXNov43/um0o193EKEdSo6JLiXf0tywy42u2EbfgW4x4Uywt2lC4xlgPTMtrJgCJqio/",
+	"AwXp0GncwHCY8mE6pXo4np30Lr5+cpXOfpiOHz18//Pb58uff/wvdfH1STn+5vrqp7cHVz//OJ2Ofzzf",
+	"KMdgqTA71DVrYaujr65H2yzfVpngaMq2IQpbzXUxVSzdZZ5/ihr1qzGvLUpuH1tJoPL1+9cvTwCVGcPj",
+	"W0LOaQWpSca5TK8JF+QhVezooAqwpoIwkRbLuWYZeXnxPPFXl2sFcadfwm0lRb5E+QISMhHajtZxKed0",
+	"qZpgdT+/Pfx7KvJF9vUP188ePZyOZ/91NZ6d8PHg1eFf97+7yr4+vkoHP+QXX/+1nz162KNff3/10+xp",
+	"SZfZ+/CkzqlSC1lk9RvqoHdytK4yvYe+++r+L1/96UMv2YADZ8FLVDdY6BAmjs8cqg0Uqsdjch9egQ19",
+	"FGCNrOCtXLx+QQ4G/QdYfowLktI51zRvGHIQbmklf3k/ft8+RlzFixp+6C4Z4rUX1+aJ+ycj+O5BMzG6",
+	"fcyDS9/dE1xA+JuOXgP4hiyWT4QuIoxx4mrTrt6M19bhtfbqpoVeometNV/HWrWxIrEhbi6uuuSZBXwL",
+	"0B2D+tOKQXlxW+OH5iSjmrbD+ka0Z4seunHwVnOmSxo1zF+4+vxN5FjqMBkx2opeMxcOZ0Wf1QW94bTN",
+	"AF6pSyhDXckgLA0T+QMs6fpCfPP46aONN4Yrz+smGqOuJ5NJtE7TyMocVnXz6ii4XcARiPWT4QllNBnc",
+	"68TbUNFFqiKxdyDvI7yGCt89I9dsDlrApajHkphWq5gtiAfEeDYcoCQU03ATMpojRijicAuph4oxMUos",
+	"bBgGw/kxjgFGfqZYfsNUXQOrZC430Ug4F4wgegafiAyQMFGTaKI12AvrniK8oeMwkW1jtWnXNEwDGzWN",
+	"FvhNFO4dVhHE8xSZOvM0CHqXOc0QszdmesGYAMcAPgClabFCL5snZESzv5dKA1I6xNpNas7kJAwMRADG",
+	"0YSxET6HP2U+8C/0t4K1wiu3LidtGGTKW7U3+MYirSadalC1ODpzYbI4/nyFtxlfsQCr1GP2GkaaVLiT",
+	"toAdRkr6zMWGhO79hJvdULcxuN1S0FplGTd3k93nYWBj4VhUDWeyiKeCoq/G/FxVPUaWOjLtqJFhBjeM",
+	"zIy0hlVf5vTKo3aqqSyw3BmbzbWVzHSj2dwDxtbOp5UDIuWR2Ds9pK6C6ap0OaJYANU608zjMKgm9ukn",
+	"pjXBBtRGE6xljP8/RQCAuL44TKNoM41s3IKpuRSKoWw2ZlNuA9swTbHO334+iaf/uFjGek9PZWEd0y2W",
+	"ICtpV6gn3pjZJSEsNaJ+VnmR3fW1E9eRrV2xV/gwvKaLZTtcMLjT+YxbqcHBIXBNgGNShXSqp5A53+LD",
+	"O7xtzcoV4EMYtV/xNSTxak0lyQAZ14VZKz6b50tvq4blb0HK9TKsKicTnnIm9HBSYjYeGFmhEmUgvdhv",
+	"nByD3xWN7+xWD20BrrAuwLAUCC4OOSIzNlxFtRvOuJpRG9mC+BQuxQ/+hB0csncpYwgjUYce89HgWsoh",
+	"4Mb6W8mRZnUrBd80oTCCQr/s3Rx2zbVj9jcbGpnfNxR+5a66yhxsT3BdYkmpSFmeg49jqJjIgEVUOu8w",
+	"l1D2117yaqi0nM+hPVwCf+u4LzxeDf6Z1v4SbDEsVfB0wVLGb1jWfM1/X38fb+2hQxqM3c7ftJSyOEeY",
+	"AJvF6+s7kNFfRkZMmRTSlgtyqiSWjQQPhPk6K2DiTdDEaSOlZ3//VvUtzMAZzbFaVMNO40NFfOjbdWTm",
+	"8eiP2IEGlLIoFweODeKW5efWnE5ez8wV6ODD6gszoxlr0b9fP7x4bktodWLWhF8+HHzsVQv0y4ej+NIE",
+	"SHxrAlOA8xsdAuO8fNBGMz5Wm3t+XRnXKhStaq2qGFdCiXCbi9yEANyQ2n9L3LHW+7Z21zZrl90ueTVY",
+	"612d3vDERunA+vzqoz3pHQz6t/c/B4P2Dui1ruRPguWPeZTNKnnztPMme1rb6DCur3oc89ZyWtASE9DL",
+	"uGVZIFOwq7MqEQOoF2shNaDWybhRD2KLWshdp2EFR/jh+TdGrzzfewp65eVl9wt46je8jH6r62C/NTSw",
+	"Lzed87ZwUUR5hHJ1lZros+FsoKf3HgJSO5xTgKMXGWaa4WCa6AXo6XYuXoefB5kuIiNKo0l2pHjOIOnv",
+	"it8wQcp5Uq04eoIV5VmXjOyNMTp1XzPRCBz1kJUKNc4g5Stw9wTygRFxzIiQxlBEwvGY57C/6K14saYo",
+	"0lvL2lZrl8HilnM+uq2FrgaOhQiajUvBQWXWALCg3qLnlw6HMowcapzinjnFP3eiFYHBqNs51UXJkP9t",
+	"W8YJjZ8oN1USojUrbltGBSrkgJzwF0QK/rgGFHwtHgPcQ0HNzZ0vk1rg1XZxVbcD/LYrHrGjQgE+qMlo",
+	"4x0ghhGqf3Cs5tYCS1kVKFs3DCv77XDPORv8dqbu6h1n797ZyOwKQK19Hh6qyiute/b7lxcxH0LmKdXO",
+	"rNqXGiW030V2ZWLel0qTilgsP0eNtNqgXBLOSlGwKUQnF4TasnS+1pT1xBV6ebbOik9zJa1loIJJco74",
+	"KXJdS4dJkytYc+J61nsHRrKAj98aWzPqHafzeSPGZQo7tA4W8Hacp00S6901DMu3zB66nI5ZXu96Xsis",
+	"dErwquuoHOc8HdqIgY1hxgW7kdc7clZzgW4sKmCeiR5teHvjQcYFiJ3g85cX9iI3oqSRgKBILnjLdwVq",
+	"fNA4zuaNjcf5W7a8g9Ng4zV+5+TLZ4xOWuLZqyD1huHSARjkjE7uKaL4OOfiipRzx54KKaFk25TnWS1q",
+	"aucg9+sof3zbgKw88/pEAu4ZwwmtoydqDDUDjyM8plRIQMQyEvcMcjzQuYaOwiCe1axONzzgbVMC0MgY",
+	"IL9NRrpKMB60V2tty3B+bNxfizCxtYH9zxhVbEP6ts9xsVnxINFU2szaUjDrNWuqWCD07Qh0TtVGRn2u",
+	"rj3iASu2kmeag0rvIJQGcP8o2urvWYwA4qqSdckPrOCTJWQEA6Az41B1HKLqiJCFIYqVxLTPEDATqa/B",
+	"NV9fILDmMDc65YxmbFOpwF53hyI1vG4f29G8Y6l7446/kddM7GYREjZFvZppxoWISxWudFychkILhq3G",
+	"52wJFl3+9laN1aEUETvjK6YLzm5oXtmwbKHDU9IfWIznpCosCfYHsJpeWV+3x3GAWDpAqYYQOldhhgmy",
+	"ZLRozOSof3zYO+n1er2DwQ5JZG8qiDwJcfbReL0Vwuv3urfNrEBKcgNC5lOnTWcm88b+wPES8h/cgcbh",
+	"amXN523420FhLkhFV6FZjOsz3BUfw2M9vuCPhbriuRTsbkqYVwt+rqaUvKKys7bWeGjGRVMJmERiu7+L",
+	"ihhfvzsQxPCKvLVGAq+/KDUU/49lI0MdmoKpMrcXwKQs4ALw8T2nLjHS/Oqw/hHnILGQWv5kAqEagQfg",
+	"DGyQK7Z+FgQJQSSRq2KZXIog+x8SLZUkE1qshAltabazA7e/mg6j2mPAeVfL407RvutKLC98+YEzME66",
+	"lB9XSTrqtOjM+zfl8vnVi+GTwZtf3xz/fD35efn1ou7VOjrYKjR0uBetXmpmkV2xYl0RyCsmWEENtzRP",
+	"/p/qj59c/bG25H9M8Uc7hH/32o/VNGJWJ9SZEg+dYouZ2lBXIwPA5U7z/PerB9kmit59ecRbVZ7Eq364",
+	"zexdXpdEcZ83BWcQqeJCnI0G/F3qW+7UC3Nh2O0+viSIi7SaOa9EXzgbNiizDW95o/z79Gls0diaSNCw",
+	"WxsLWu+zXZ6OnR3fZiEXDZAgV3TTZ1B1qsofv4Q9Vg9uOORyUZc215UsfsauWmNhQYC0SAxBmIHNMguB",
+	"2m4fnBoVA+RV1Gx7G6eONWs2OdmNUbE5K8g1A+S5R4PXL61wtGf0uEZgMn7qpnJ2P5dXXx3u97KT3j79",
+	"6pxdL9mrYnZ4ND2ff/30evlfrw5+fjT+4fDgIhs8+5aeP/8pLcS3N/vfD653UGdcnRszIIXh3wU7A2Fs",
+	"yTTI9MJ6KVHpmXGlrDHrFrcCZldtsK/iptyF+Iy7G7klsbR6SzkaeXUPnWbdjfNpFb3rbsWVadx91UPs",
+	"8NZFD2uvt1fpgXKHVdmlCpTXrBi8fOYCBLhQc8iPSUBdj9SRWXFN18TfL8KfsYL6wcff8MMJlFaPisTf",
+	"MU0dkcSTjD6EEjhUKosEytZwY8CaPOgRqMwOE3dISomNVgB1AM2xS0KLZql6jRkwnf7Alm4NxzPoxfYD",
+	"TI2bEqWavEaVM48FtG21/M9SK39FnANMoIylfEZza5TUZCYdwj1SFNzCPgfNrKyypVeqyt+BnOVq8Afb",
+	"adYypKFmQf7Dz1aQ/zlb1JFqdshwuy2Mzce2cRhuTnVZ2ObXjSQgEYun+rfOP//x/5g9EkypbnghLfrk",
+	"72/HL18uzs/Pzx9ef/308bMnP3/3zeL1K/rX5/zisWQnj38S99//mBb65TdM5t9dHL54++OT6c+PHp5k",
+	"efH4r+rH/fFALrnoi5c//zqdHIrnsvfue/bVbHzx/cPrhxeTn7/6VZz/6U9mjRV/zzqn/d7gYIU4PfSr",
+	"vwcCIjjunww24BIA0Vzgu33Mz3R/RVLkYRwtFa3SKUuvIWQs6jRZh9fZDC013Tig1xYS2yGJsj7ahwxQ",
+	"wUbXHAA+bEzSGaRv2bAk/MOBr1vXAYYpQcCSI/8R4cAASc6vmXkpcdCAYPFLWp7sXorvmLkh7M2BqocZ",
+	"T1i/MAqnt51PJ6xB3FA6fOyMj16K7GQzgAGA0WFK3R2yXWthOvZjdEe+o9fMorNVxe9+t0CeW4bl/D5h",
+	"NjC4lhPw7c7X4ojO5yME3cEugFwh0m6UTqkhdaiVacm8ClIYBQ/CA2dWXzZfKYSGsx6ziA0CAz8iGvh8",
+	"ThZQG3BO4WkMNfVomGAOhdLcDUBGHzgShsUP6pRpA77/5u2GH3rJfj9OqbuGm/hwj+2Sh2qhILsU52jG",
+	"iawu4f6AjJeaeVDZJ9ng8LB/AhqWzf5RZa4xoj4AW0gqz2h9rP3+rz+d//Ttu0fF5IfX9x+8Wb79r29e",
+	"XD2Ypjcv6Zx/lxeLC0pfpt98/0r+KeJoD9P96xZd8+fdxajAiy3nwnvTt73tpzLPzO0Kw7eC8IJybYSo",
+	"lfsWHw5YmnlvlQ6mrpaRrfvl5WEQmFXl+pnRd3gt7tcqBa9ekiG0gbrm8z05x8ntwZ1rlBWY2kc7jWCI",
+	"MKOWWkuB90w5SbQ2rsO7GxcuajCwwZZrJzHgGhB3Kz+aWF3CtfkRW4/04xrCegUHalexdocoiVhCxk9G",
+	"ydqUihF1mBjZ/jjO9X5nn76svG8bX3KeuraUj58cfK93lNegUtBHRnOriLckgkTXqzu8v2fWLFoltc0f",
+	"HfNDu+n+spGWHlILk70DQVm2vrX9p0G9NanfHfA2sX/FnYFdt0zspYvv2Zb72iB4DPF3BWEDN/YKB74j",
+	"yJBzrM9TKAvEt2RMEcVW0acDh/onVNaydW7XCXSvahAUr8pdlecWX6KXpyCPDkz8XNVrK8oCHdkt7pve",
+	"NjBcLWbVc+HQNrBfKVpLJW7uJY6biz23LupW/Dq0DwELRp5a45E7hfx4dhd67JFiLQdatTP9e/D+LRn5",
+	"vwkP34lr/64M+/Pz6tcejORRLneTmV2VxkiZxRW6rio6roUAgafa4ojqo0Ug0u3gQcNUMR/b2moD7g8O",
+	"+93D3mpuWFahYjl0fJzM8ydP35gF6PcHh71er/+gk+y0OjsG3O6qq2Z8SwjPankrALDtT3v19qZzb+N1",
+	"bXJPS7ZubFHXRgutKSO6NdHVEP7wdZ9w6wMKq/VsOVRvApScnWwz0EPNPJOQUuTmjh6BeGLhkHIurlG5",
+	"n/B31i+AL59ZH0yIJpMQrsmsVJCCitAg4vqeWl+sYzMl7qD1ra/NAdcA9xE54cNngS3IesRzrjTLEPMo",
+	"WqUjBOUdHG+2fVdVNdYOyz7XKBDsq2/s3GvlmVu71O65INB5VV2uoKKxEKaeVsU4VZeck4LyHHBRUqyC",
+	"8cX3Ly9s0NBhj6RTWtBUs0J92Qi2cIHUNa9Sb7PNapuaKOdZVjAshbhVMRT/fDPXwpYdaS85EhzJ21zc",
+	"ngR3ubpDBKzAvdLb7fauum6Z11uwyW/NcHa7CQ+x2M7HT72w6rkba9161ZMfkwbYZRzyIR7ExURWQT8m",
+	"roq7y9C8p4i1Pxm1BwBSw6a6t0gdXU1CmEsoKjezvHKnE9QsgThrLctpSKDCV9uBqGurGeMpYKRcqfCC",
+	"gHGqwfAONrMErO5U9z8xsYeC1Ypd0lZnBmvpouBau6hrLmw4ri9QZUdkHoUyThNZkNHXT96Q+zf9+xBq",
+	"phpAllOO3Yaug8PaBAYtKXCqLUQW+zkjIx+d9T9HBMOwfY6GxppgV2YK4E30z4665DzPCZ9YQs0t4daG",
+	"XTGD7v+sIJu6IIj+kkR9vw0ZaX+t5/foYNXZWxZ5G5IozhidCkxooiVknMD8lJ3gVOu5Or1/f5TYoHZS",
+	"KlZArKHNdjL76fKtfCa1Uf2Q1+OasRtWLMcyW2Jd5aYvyPWSTql2Hvr7YzrlzVN3cLzbsTOzj585XwWq",
+	"LeAQcK0BskiQTAJUa1XjLyGjBeXgakNorJEhHDkflvNR4Gg9I6NSsSEwtGHliR4Z6S38G5DgoBCE/QMr",
+	"TCRYIsIIj9DTlKXXQ7uuIyKhkPcN10GdiTMyYhA0W/HrEebznEGKQgHQZyBTeHDTenkOC9x1RkZUXQ9d",
+	"kcZRGzBbs+y1LWgIPgIHGwZFkczSdJLOynJghECYI+8Xw34Oq06YpYA6msFKwADqc8YEimCyaN7101mN",
+	"nawjUleHK0j8XSGUr23uBFUQIqBkMfKA3hVSIzkfw+mSriqf0qvms/OfJ++levPT5PHR+OvZ8VX/BX8v",
+	"rzq75k+05saMnPlqdApQNV0ycnkno1Mfq4BJLeb3AIzGsW38G4qIjVmIkwM4uhicek/5bDvMcLMIOguq",
+	"oKx7HSLnFvkwsZhXb6vewWENTKnCPQKRos09vRoxDnUco4mcrwETyAY5IFiwS1IwXVgF6CqeXnd8O4SD",
+	"zwKbYG/44W3BypMOlpdcn+6K7oKgGuUdLgvPdsBbuSNvxCcjlben/cXgHQyJ+wT1DUHIbrKxYEYrUDch",
+	"WraELmoHlTYNbBS7q2WNDQ0JBMKx1FTOa1grztc0Y0U6pUK3c4c7iL1GLvP7o0i8dCFKcRwbtKsbGexJ",
+	"t+8S5A0FqjlNm2LWVyf9k+MHR4eQvNOQ/+s7d3n5VRBoepT0D1o2r16PZ5UJ765lbs6SsUFxL6mebp1Z",
+	"03jH56+se8fCTDd2Cl9NVhM21qh4Lws5ztmsDRXXVUQ1fNAB/X7x6ukjcnJw+ODL1Vgs52JaS6/YpTcg",
+	"t0AlI96HIotCiqsKeNyDYlbE850sfGCzTUSHRB8uAKJY1CKbjSh5Si6evwKZchCFCplwlmcbRoRlBP76",
+	"+sVzYi2SmIw9g8hLX5NcZrb+ncBqzQDdXdAZ06irTBnNWGGroYYTdqWSubCvTXgz7us+7ut9FzUd9cK5",
+	"5LaG1FUW4tSoMad2h09HHofR7XmT6a68sp4DTyZRFBYuWJueW5+r+VTZGf3C1Mb0YFOZfoc9zFvqbkE2",
+	"tQN3ga0gox/3XuFbexdZQ7m/zYzXFUr+5s2blwQfqOOm93phhJSNBcC/DnpRZFbNdWtNbgj9lRMyx5MX",
+	"S7Z94438tmwwuaE5z9rhetopyvYSUNSqU3nlYS6gvwpFeUMFX/Orm3RSVYoG/uN5Sm3/13C/R1HH+GvI",
+	"JTmDmA1AQAHU3GoZ1RaQ4DOaG5mQZcO/o0Tg5lnqyTHUnM+WAPtdMJpBqAHkgQ2RAyWdrMQ6hcx/A4dg",
+	"aOdvU8T8j6715t+VPuq+cXBw7m8PC+cHOOdhA14Hdt8Y1Th8wO1bKVQ5n8vCCHze9uvRxANQ8mppPEMM",
+	"FiD8rlqE8FvXsxVwjFjNZnMJxZqH1wwA0BUq0KWgpZ4aBTy1dU/GNBv61A0koJzVvjFyMewMzXO5CArY",
+	"0XwoHGY6YK9XkUU1kPdCL2uw7wF6e/i1L90XfslssZX6lzfNdx1CfPgdwPqt9gsWpdr3EFxW+8YsWq2p",
+	"gtF6W1VOb+1rdGbWQe5tvm/9dZ/BUV8CnrPGmjQg82dMT2XW2I7aylkYeAs5H6w1gGp4fEN4Fqpk+D1C",
+	"ndn/OS7VEsxCcjijYjl0W6HCtS3YTEL8EC6Rb8L+iaVT6utVoWUEXzKBdFSUYqjKOcD3ssaKyhsgd/uN",
+	"LPVQToYAalAr9zK01VO9eUIxirD5CJkxRDXW8ZwQ1j88sjOWcerYS/NEFazEJoL1BbjJoZBD54ugFX1U",
+	"exXM2fTMaJHjDizNhKxkWZ+P5RhYY1fhpKaG2Wk5dDTtkKrhBeCM0Jc/x/47R47KthfucAH3PjJHo2WA",
+	"kc6SgZqW2ugPwwxLJxhlaGzOTb3EgQ1i8DUWtjbi1UPyIkVLDEFt7xqEKuWPXF5OUx/MqdLDohSbc/2b",
+	"cYLN69cOK3alRoMMG5NiV1RsUSB7B5PKeBkTfSSBrlZ8+betJA7HdYuBH+yOz3LbqMicxYraPrOIXVV8",
+	"A5gVF0ZayaUElL/6mhz0B4PjLaAIkyohsNGl+bohs2/R6X5vq05BaIgVz4WZWjg10B8cPOTK7A636iji",
+	"dXmE3kJQjUqhTkk/IYOE7JN//uO/G8rITkmJCYA/DKsj3sgjhO+DNTRPowGXawKkWJvjdvPbqhjByhmu",
+	"ShK4INw7ia81HLUWY1sVHvA8Yise04a1b+5OEAAANB/cNWYPQfUfs6tSuNDh2opa2b0ohYXmcNe0by5q",
+	"z6sgUiI2MVXOHAbYHKp1cUFKYZP7LYbIPVXlX5ML7fQKuKYLtGSY/6GWhvb6RnKVT9QODGZ7f17JzT7e",
+	"KjfbzegHmZcNELgPHZsnul+LbGxJb3eGtp3qgAUp7uuJyCkm+HicXFyIdn1gzJeKXGtrw6c+Maj5Dgpz",
+	"1yOJ7eBdy+3z9kFJrQHDUYzaBmwWxgNsi5sV9FxFGd86kni1tdWTju9jkUyrn49WzZPzytq5hYVylyDE",
+	"wg9s87rsYBWq4JKwA1tZFRJir6Su0vz80Rz0NhfVW1Na6ZXNmHRMMJ1SHUSplhnXoGx7fzUcC4QfiXLF",
+	"WNjvBiTijNf4sI+GxoJaG3ppdTS/nTKI3tJVfHAdy9Z2Z+t0mqsJC4+t7++l1SzaC9S3VhNaNYvZWPBV",
+	"R6rT7YbjRin7zaJs3Co5YWyzNmGh0cCVpHd42m/V1kHd9o6pYrrXh2pHMAZnXOvb9bgVa65e3K48E8Tj",
+	"v+ntnx4c7qTI3HFYuV+XYFPs5uOmVhLXhvpOqxR/B67LyDG6NQRr1VaF0tkQRMLoiC2DDSxptOptWwKW",
+	"8Vp98iCW2dklIvL/svJZQeA1FOAfjemUQ6D+QzrlhGvF8gnCgriSxd5VVi857apMIw4c4kTpKZsRuWCE",
+	"0XRqo1u5Iu9ZIWt3fZyx3UmxHceIAim2exit/GZ5UBPTGqmaQB6DI3dE2GVMdclDlssFzCgIfYBrZk6X",
+	"DSfInsvOiXKY7XhaTWbegTPV32vaW/A0B/b0jQc7dkRW4HZM33H69ore78u27Iiqkj/ImxpKYnWQwxO0",
+	"nim0qohz5kq425sfC7zjfTs69XW7IYtXKg0PoGhga8k7aQK/PIOEGLq0ldzGDCWMWlCZ6bQTXOvbChuV",
+	"KtaiYnla3k92VbdUOdv6im9RwUwT63fhraeTNay57SrddzXStow+wzbvSmLKovQD4lyY6qxtmZI2WNNq",
+	"SjuaAw/f9PqIcbv9EqyvpIKUrZLATCiLALe1sk3ULpJQWK5SSJJOxtW81CweClmxmsAJDC7Gdtazjg7+",
+	"AJFqV960zUm4UxnKHq7fPxLsNW+r8gpx6i7O1CLvepXWJdfYVIY6ZTWCmKJ80Vman/I8whQxUjtWxM+o",
+	"fVj+lzsLYBzrK5U3rGAtsSMZXaqqVpCvTETz/AymhxVg+kmv19vacPIIO3yM29ZM7Wpuqx3ecJX993ew",
+	"3L+YgDgI9bOqvL7b2enVlA4Oj+LrNeE5u9eQuNj+uJceHAxOjidpP+0fnNDJeHKQHp+cHE3GJ4ODwQPK",
+	"Dvrs4OjgZHyyf5DSg5PDk5P++MHx4WB8fHjYiEN3EZ3RzHxrzbH4H6+/OTcj/Rh6ELdcx2qV2ia6+8Y/",
+	"pOLa0/PmvW8adHDZk47LTsCtXp1bbfBNAqroPXrI/WmTxWxX5BCes3aiqFfU4oIWy040m2g+t6GckZwu",
+	"8uj1D5DeRHkGgc5f/HT+3bMvt2q7CfvBW8C/aksQCx9HDEebDVjQhQ9kg2zpBdfpFOr+Oo49glPnXAKj",
+	"VN2MCBVLq4lBcQ8765A1pnSmu73DfUhjgY8g3emTgx5o/nxgy7aG/nTzsLrpJJ2/Kyny9fx0XZkLTz8+",
+	"mFEvMQoaFNR/kbIX621vDSyAV989/hctneGLmcUgDlYSQzZHxccl29sW6GjSyx9To6Maxb97mY7aTNZV",
+	"6qCuSEcSQPYH5zHBA+lrLsAvLcfzcxXw2Cq8vlZV4v/U/PhXrvmRtXtvzoNUNUwlagbccBEPp/n/XRkR",
+	"RlXc/7WsF1nMeObKdM1z1ixdgQU4gnTEz1qvpIq0DMxtW1YxCbwrUSToinm5pA1svpHxaFchW6/eRy5J",
+	"29w9RSpJiOAbjYD0FSClO63IEmJoNDbFZkWNhNQMcqkDhBrzt4WGsZjJDtpltGMi36clP9FSbR288Age",
+	"juDyrGDp3DJf1BYXhZKCu6SNpjxjw3igIBOEomRrJJJMlmON+cTgaB8zhhUVsnga6IO93qErPnm4Q+gf",
+	"5XlZbFzXp/axj0lnyvJs2IKDaLR4Yh7wZ+oUg8Uq+J4rZsPYVqtWhEvc791yiTfntToa2T611b3hslsD",
+	"QKUYUNKdQiFtU/N1KzAiN4knFtt9G0Cixjs7FnQFsBKb128ENnWvhtn0CdVbG+aWXz70W7JnbxPx5OJi",
+	"hpq9W6d/mlOKhU4W5vb12AaA0lGXVpm5pUNHS6QAabYl1+l3sY7pLTUACGOxxmPndQ/nG6DA1WGnXDXZ",
+	"gD9u9NevYFJ9Gl5krbk7iOmKtRcXWMYstamTULsh0HaQuNGm4r4fITqMjZ4a9Pq1iDBbDwcrYvye4WE7",
+	"h3v5eUKEVyPsqxHwFTVS6kDi2GZjd0Iv3zKYrC4SxLcXQIN1TeRHyUZIQOXBGnXmgHONuHwON6pR5yur",
+	"n96C/brBGJL2t3eZjQo2KS2oyJQRnqGRj2pHh36/tM3ixRfAWTyXenSKIRkLqsi81ISCY8TMCkgRkInS",
+	"nPJZLQAZ+wSpW1fJjNYVlZU1K2VbGThkNy35j26DHvscbJrnLyad079tSTQfkyZjmXKlZUyte5FnTGk0",
+	"jp9VgDMQtO/w0woGgDTAHLc2AFV3CJvHDEBhBYKt+V0QwLuRz7kpN7paXfBfVuuIVWX1DWfiWhHbWpDx",
+	"7u5wTAOAA9ENd+9JjGJfCG/iosHZoivFd6hHhFp4VYTOnL4BBu1PUjW2KylUL6q3OwztbWqa1xfsyWyu",
+	"l0QaGSoAgOFx/Jd1RdC90XZLhJfti/e4LMaoUxOwW6sqSk1n5sc1xz8GvrJ/SHJmRD0MKEN4BYQyMKIP",
+	"8rnvX16QjM3QfesJDTMACc/OEC0UifdayEWdVUZQVrdAQK/LoA/PvzFi6Pne03Ycl5oO0VYX1Y+KgzhZ",
+	"D0BeWg+KBwszRyUr6AJyBTGLEQGbSxGP4XFjuAOHfwj++Ts7+l3XLwspJ5EoHp/f2xYNAAWCqscqrhck",
+	"bapuPNGN3jC1Sz3/CY7y47Zl5p5BD84loQvGKnEsGDLUb41WoPt0ISwSfhLY3mzZumCV/bKs26yWyDdE",
+	"WqwTPgAmKpLzSQz3AK5lVQc6cknNYJK0qb6Vsc4GtTm4vdzGK96wwloW8bNFV2OooJWiYErmGNE4Zfn6",
+	"AwW3fvT2q+BE3BTv+du1zU95tzYnyBd3kDhV0z+frLcNb2ENeoUP301ikdNFN2iSqtUt7MPHxkurn5sr",
+	"w+JZ/yu4g53iHHfpfmdUEPOTIXdBpLh7R64bQMwZCd2XUPlWr3N33Xr2/wKO7Nu6mJu098e4mKtR/Lu7",
+	"mGsziQbSQGE0LIEGoMfWsqalpjly07BGcDPijsUbzQHC60pilboFgubU064uy15vP+3POon7eFh9Hkyr",
+	"jwfms8wzVjR8UHnWAooZ99e6ydb2pD/Y6l6/jctVgv67BnISH/BpGbXctDt1f8sbVmQlW7P/bgy0CBwi",
+	"AJA6rQxRrW6R7UIFd3VRhqHGQI317a/9fEe26M0R8YGLPOoeDDI2wiD5ag/ih5TT3MbarwvF0uY5FwrS",
+	"JS8mthi8uUOxuCko6NY56x5U/yqX8r/1tbSyQ3/UzRQM5N//cqpPJlLrzRmudryXPlOQ022CdeAV9a8Y",
+	"4GPe2G1glrMMb7EO7tXdx7nrvRHAt6/eGsGP28EcUqWYTkjO6ZjnXC8TYkjc/MtFKmfmNBP2bs6Ealzc",
+	"8OKWQSXBrdGaBlEdGzQORuIFv395QXjWJY/onGuaYz0FzHswdzl4XtSM5nlzpFP6F3mtxs0aB4eHrQXx",
+	"9n75MEgGh0cf/2K/NX8ftUDzvvVGzLBijDuj1sZ5uiXGcxDL11pq5uDIIZOsPDIp5HsmqrB1tN1uBzD9",
+	"8Za27gbi75bRiEF+/a3ybO1EI5ZjQxIKwvfMlSQkIFn6eiDRxJjdbNwrNZUKwN8LyNytgR9nFVkVI3mk",
+	"oGcWS/aTYps22H36Rqw4vPPQ0nAzMbDUAkZ+HvD2R1PKyUtrMlwNjdq2hF+tcN8uQNV3bQl1SNeRqnkh",
+	"LdF11FNl23yaOT6gxd/fIB+UZ2qY4rcPpdslhq5W1ilWuClCXIqOc5YNt7Nv2gk9tm9Vds7NwWVPLFKn",
+	"rSDuS0IF2Wa2JNSqRpxnQ8XSgum28LrvzddoH4RcHni4KjwM6L8M66egh4BoKTcEC+6y9Ir9WrIolLeN",
+	"pLUlk9COiBXstRnDNWI7uLTkBRVagfRstEOuCZ0B2rhWJGM5v2EFZ6pLnku4C7DRei7gg35/99zybfRv",
+	"u/Ve/W6pifUcirUUjDQFl1oNq7BoVYtoF1SiqkWARcwzS1litIKFdoWyUhiSsqCKOBpvDancfb9tcazt",
+	"ClFtEXZm2nNL6g9HFYa2S2SZO6JILrH6NgA4GzcvQd4v/I7YnBaPhGuj+TJa4eEB6bXWK+sIicWcLT5V",
+	"swDehtDiyBbbrcTczXmpiZxM7nA//W0ZcKMbPTyZHB9lveP+8fFB+iA7OjyhgwmjtJceHtKs12/kt5o3",
+	"NlYtCcKK40kGQMi6WFq8CiyYpEs1OgV4QdwcF8YkpCajwbt3ozMyMiqIuWZHpxiKZx5RTGSKsFwxkE1c",
+	"5S775kQiAvAZGZmFkaU27UB4CQZSTaXS9xQWR4ASbZdCSGjpjIxcPbFTszmtBdxMPytF3M4gjl6YwZq+",
+	"c2X+SQE7eWI+lqJgNDOHdrv6YR5g3q0BwFbDjDqJq71foazbvs1DOfyNPVvnJnZcV0R9B9vhBoNYAeXI",
+	"1tAzV0QXnGUY5euL/drwx+qEeQzMDfQ+uOV9tfXd0f/Uu8PxpEY4cYvhByj9nooVYDhsKbJwCynWvBUr",
+	"iwnsUE50xXtgs2rD2N90sTojxaodvLs2aWbrmOd+75bmPieie0JIXNEGd+fgsnzS3XMH0TTN2+wPk+Hr",
+	"tLsagWpjLZAb2mJ3SDJYPYYaGQ7KgVq5zeedG+aKFd+qk05GGaOZbczRno2jLxiCW9iiqMjKqViSmQXK",
+	"iIV/0HiYRlyeX53dFZb2M3P4/tUzezZZRkYH/d5oi0Ib5v3tYdftqO6OfP44snnF5jld7lgM/sk7mup8",
+	"Cde49fVFrOYTHZPizoHyphxqu3BF3AG3klzOWXCjIAktqLIAW0KTJdOJIao5VYplRN6gjSm8JHq7KRg7",
+	"xOEDnUan5AQe80RtPLooWcwEhrpR9GpRLCFjELZ44dcH4to9AukCdw/1MfskSOfmLItGiP/fzMUZajQ7",
+	"XqE1LJFIMHMrbUnts/d2QPswW5rTudGopchUvAL01IUFWNe3U6lReR4zCJC3irWh0zNCAV9rfR3j46N6",
+	"6aSj3sGxLYj9ydSzZqE8z3bsiAlgd53K/hHnjg50Kh4uCYBTGHNrpu7KKWH+qhGbfYm9puwWS2cNTfdo",
+	"t//lQz85/riHeVwH7sMg8uE/o/e9YmlZcL18DQO1tR1oEeUagpy/vCDXbGkxLM1HZYPMX754jRW18bsZ",
+	"vWaeJzngMNeyH4dRiDsfP0KA/0S2gWQgMl/OsivQOIFtUcwTIz/JsoCPZEzTayYyouhSkcVUAjak+TAD",
+	"Op2V6fQMATdn8obBeb0UkEVJxkwvGFqFeGFDnSswzoRcMzZXthacvHbRFDkjkP2O/BGBo5ayJBQvWiNh",
+	"XYqFjdB0s+BGKbkU//Ef5NzpqfiL+XY0Gl2KtCxysqfIfz48/+bCLGiF7Lb3DbnsnJd6Kgv+Hk71KXkI",
+	"S0r+89snP112zBP3LqqKL3vfsuUpmakrTK68Ry4vLwWBpx5JoZnQe2+Wc3ZK6BzLM3Ep7v9dSXGP7GXk",
+	"3gfzMCGXmMp22TklHy47WGXK/HEJbqbLzsfEPsLsI1CYCp8Ii0IOzKOuSTT72hfAyYMvIAL9Zce06ZwL",
+	"+MvF81dhA0Jq+wpmdtpXgoRl/DXde/AAf7N5p/i1zTe97Hy8Zxf+UlQahWFOo0Gvb7PNwpD3Lnlt6MlI",
+	"OaMg82/kQgGQLq3+ZuG4LoVTprmgeWI03AwMd5C6ibXQXUV6v933P7iPH/9sJMM/DXq+qjaOUhGqiJJS",
+	"EKouRS0unyvsCyxcNvqnS14UJJMY0E815EmcBifX9+y7c7QKvFGZP36zwaG/kRmjQpl/4Qj9Zrv77VL8",
+	"tre3V/u/ecuLvuS3qiT4PYWZLFzZFLHfYJEA5BZL9dPC/LNgmHnwG8G2bKByrS2whc4pz5IqWzrSvt9O",
+	"OMmuwSnLW1o7a+Zec0AGGVVp3CM8/2XduIytGGEXw6Zbu/YqXtg/g/59mjes8g2Mf8mUfdHCl5LffFFP",
+	"wJoqyhwc2Ci71Nb5DF8qCzZyXHIZLnmteR/tDeMCh7PhsE4spGKJ6oiRC0EmbGvIh4rXJ5hCEJp5Zcwa",
+	"+1Y0styx49+IxBO1oP6bsIcYPdSbaJm/basaMUax14YbUJLiORPaI8RCGB169mHil810ZcN7bISdJZKR",
+	"xzEY+TlUAfNtJyTWrz0It+z2Upw3ch4t+SBBKfKFUUMhpQqvwgQvMuYTO6HG+ZcwOi0LC7Dr9T7ka8BF",
+	"qcguBXKOOu4uXN1TYGMzhhSlJVFTuUB6sNUKGj8z1iXnvsgpDH3sSu1wZRZBFzQ1t+2lqA+HusqPtuy8",
+	"LaPuZ+A5Hp0w0xVatM2XT4xij9xyZIOVQrEjpUVh1CYqyKhxA8PjSyOozOg1gD+NcdiQhGo1fGjM3lBd",
+	"cg7Z/PRSGCliT5aw9KPDd+9GmO6XS6WJtVByKRKw4VaWAl/y17Ec+PaaLRFTAAxWFKWVnF+z00thPl4x",
+	"HYBe4roZJUhjlqv5kNhNDWeI2ivLTolRs0Zd8i1bYpzKNZtrePVKygwMAH4glyJM467q1VYlirGjePm6",
+	"kdl+VwkVSFVI0yop56dkxhpFcCHo1XzJNSlFhtrbpYChSMG6cPeOEjJ6+f0bK80+fvLsyZsnI5iFqpGC",
+	"rTS7ND95UQ5kGbgfz0VQgpXCCZzRnKDAbUnQcEm7/7biMVDwxesX5GDQf0CuOOQw6aqUEPliVElGI3Lx",
+	"/FVC8Bvz519f/vQlUrNhhIZqoKQxahZd8tpoYwlh76zFwhwsWSpI+FNsTqEGiLINsAzsyzmj5rYGzHXc",
+	"S7stuIt2inAKgq2boSOVCkSft6vzhr2DA/RQZnBACltymQvy/Zune8eJX5E++Y4/PAPAxWYZMms2Mj0a",
+	"2Xo5Z3iAsbBSl3wHJZt98n3IBDLJUPgS1GhiM/ukWWVB9IKnmOpia5FeChhUY87sHRLynMl5zsgX6P9I",
+	"KsSfnI5ZPvqSzEqlgX0FHMu0DiUWDZXCsGRuzrsZHStUgllOloHJ4lJwccMVNwpG9RTODH2XlnQ8ppZN",
+	"X2fvdJecW8nQLBhIl3a+p4RfCdwfqazjxxz6TIp7Ghi5269HBcuY0JzmSNH1m8i0u6BC1+6o1L9CxrlM",
+	"r/HmEGmxnJvr6eXF8y+75LU9glSRUfXCKLQTQHsQVPuQKnZ0cEYW7FKkVJjts0IzIJ9cmT3FZJv68DzH",
+	"g6sxARnXsXrUxViu2Km1P2ColCsImZBcXgGSNr4DioDZj9qVgUsqiyWRIl9Wch/2CDcJExrPybzgRsSu",
+	"Qn6EzMzOVeY1sw9J8Lqd65ihUDVemgsMeaQUdiZNQd+Lgsgyq7UdmmtihKZl+AlBx8ydkg1lqcOscOze",
+	"SxaQGFAJXN1LYQtqK8tCpWCRi86cGiPRUnfhylJbtboalkoqyGXr+ROEGikAnI7m1jjFKmtw9foxrSyE",
+	"FxPDGwuAkN2d52j6GVfIn+EDhh44uYALMqdXTCUu/gNb+8IGr6lTI0ub8/6lUet4zmxqjWV4hglUVuIR",
+	"EoA+Bf7iyR1/Szx5Xtqp+GLIZlltYIIbM16jIoMIMRg8nKBR3ACAmTXmZjUfGNyQ5kacAogQg0bOyOjd",
+	"HrQGIgkWDIEiUIaN5LA0GICbM8twUIMBaOku6n8Qr/Yb/BAqe6g0TKk2wiXaCOzFy4CI5EIQOp/fwyBF",
+	"bpY7LHZSGTmwJXOYTUsQj4vIIdhGCM+Aq4MR/khkFq4m8YmvYMxJyBiuX9dGda8kTmCufvMYc24oVgQ1",
+	"ozGtgp/aumJKXY/YSxyDdnIltuAKbbkmABKCikq4ZWY57KJds6VKyKRg7D2rTFAOvp8ldoS2aV+4a3V4",
+	"SX1sREsZG9+lsBA9DnvRnzM6n1dBAKXIEvL3EtA+ru0U/M3K3nGlz4iSKPUYSgqqnhmCMeSC7gN/Jl+G",
+	"o0PakhPiqeiLGtV8SYKdSOpLWluEFvsDtbc/JWCcSoDfmPU2nzDI2izg1HT4m7dLV19BGz51obLb/obJ",
+	"1lTBGhVOoGv9OmwuzGk2cgRGdFsQs8RrBfcU4YjNgEn2lYHLvgA6w8bR2zb86avqPzdOYOIOzcXT149U",
+	"Ql69eq4SK/KZkwW2oATsm8GMmv96wnI7pcii4BqNworlRsT9AqQmGBZSfSpnOCAprDyEyiU0aSgzz8G0",
+	"C6VZgLGcYtyJEaxKpeXMm9Itkb2dSlu4ttLhnMQKwqQ7hOZG8WMl6IL1dGXvvNH9mz4weDMTo0NlZlxV",
+	"+VFD/PZWcSdN4bGztsFcXl0KG/ECCnRKBSkYLIwRE2QCBwtvN7gjKZYZRYg0fNPOFw+3tTSicFjJDqDL",
+	"JjUtqFKtLsUXo8PePgoGo8Neb/TlijJsVrxLXsvmbPEKgyqo6BqCJJ6FHTjqHwLDeCCqjgluNENaU0kN",
+	"bVIC4jYqpT4UCa7GIC7asY0ZvWb4GFTJsn6+gFHdA4s9FuXrVsZUmqZMKXPf4e3GtSueVdfePfg58jQP",
+	"aQE3DvK4cBU8C0PBUIW0NSkVzUEsC43qVoT86u9KihH54tXTR+Tk4PDBl84qoRChYZTKzNzdj8FUYwQP",
+	"/CZBnUIWhoSMHKcpz+GOHx30ekCTS1kCBtWlMAow2AsOeidYTfNgMLAmr6AWpSeLBcvzvYksZtaA49n6",
+	"hAd2B0MVNU3YygNmfOQ3B372m98cKNueWPgjSTK5wpvhApvRHLse4tL8Rg56PWsCAzKyy2/2HtRG8BX4",
+	"2w+IaFjqyXH7q0hoqNZZ6UJmS6hub3SKyItQLLg62EYfFld66m11UCF+OOHWbNx424hc1OpdAfzIij5q",
+	"hNozMrLNmHMN5mVrhCyReNiW3Rg9trUx2Iuh0ZqrdvyrboGtFrmcs8igrTW1aO9jxpXi4qo5XDz53Aja",
+	"VX/22da23L6utGWbcLZdmJfbHFkAqhFwNc9Q/GJfyUo3RLy2jb272MWgfzQty8KaQbkTf5qhGEZnAllK",
+	"WCNTo2kQQqqGITgHJZPAIfyk2z86wBBZo0SErrT+qNEgCjPNFq1IKSdkRPfek97eCemSIdkbJWRgRrc/",
+	"QP994zTNebMhKyH5sVT5Zc2BWAmp0YCXnNz05IScmBH0j51sZO2BIHU02sw5KgPhiEblnJ/evz+nyz//",
+	"8x//bfi7uPbXoPMpNMc2iw9thumo71khE3NfYwK9HZdTPpwtDtNWpUTTk2cJqpwbPYRlQ/fgSj/ewAcs",
+	"kwuSuqQ+q2jAOIYzrqBUfv3IV1ZF0xpQcXBp4vSpusbxNlmrVzPrtKynCfm1NNeWLMiU0SzUSINzmhDf",
+	"FBwuiKwmhZFvWg+RY5KRrmHwXu20Ge5AWjgY/8oWzLFlZsEcAjvfxhPvdPhwpPhdeA1VNkZQdK7oDUNx",
+	"G9tqWKztGlaNelO9XfFVK4pbQVrqKRMaZmrZYB/IyUpNAZ/jitgVN18X7EaCv9Pq0tnQI3NVzWiL5gVf",
+	"+/ndwJ3FFd4x4EXkylU7vmZL26bSNGdbtWqOiswzd2rApWtmfgaPWRe4deTJnMG1TDHkHFvdt61GxMJM",
+	"4vDs+ZnPC3lD86FgLAvf9rJqBQholAl4nNl7zlcosPOjMzbEx6t2IKqkkHOpIH3ED8O15OnJzAFUZnz3",
+	"AGfgVhlpHY8fRopNazXVGhM1io71oWN+4Wrj4Fwy6np4mLCWgzcTWGVvGB+bfTp8v3rHNuI0xK1H4I2U",
+	"+D6zyV1bv+8C7OzrN2yLd6c08+9jCO2SuQnYO2i4zfYE6JpohAkMU1s1ANpEuPpAXm3Lj8ZrG2NpWdYU",
+	"LNT+VdtYzqhi8WagdzAwo2cdHrV0ZU+KYxxmqcDGWzClqbm3iOLCsMgFhaQzc4Vi0ER4Qg1D22byFaMA",
+	"NX67BTNP+qgIdx63erV63KV0Bfeky+pD+0nYCwbhtW2JA+itkyS80ugF60W6Q2rrVazdadukL4XC7XZ7",
+	"h5/7Avtzq+JRA9saN9qhbTuAOwSZFEII3jPLcgQLzoXmOduiRTzTYINEtkWUhLg6XFvPJdjaxtBJaY4p",
+	"RYDGcHROcmF6KrPVq+DQMysjyUPKO1oA8AUj0p+b50eVMXsWY142uAVyh6DhE9swekF8TAvNjYK4rJBK",
+	"HEPDGwbWESIyjMwJ7qCiFNZMVxaKrXJfiKQJ++TKWSS9PdLBo1i+IwsnfoPEIeBM4sDOSClA8uPOa2EJ",
+	"G96EqUL8RtWhAz0NQ2NQzV3K0rWGCkzA9PDiQTKvLxheG2bB7CFAzoF4u2f+brMyuR29luAYsdkItT7G",
+	"pQpGS1ew4rE/l88AYjUT2Rl2CIkQ3hzm5QIt5dBI9EN3Aamqh9rdAWhdYunuHfgicIqdkYzlTIf6nL8N",
+	"CjaTmjU21oXugKhSAFOHGK15IVOf+4ZFHJyWUXNvhBw0tvjIy7hb+9OQMfpgGcsb642hpynWmh2HX3ez",
+	"Li5j1t4QhsZXSwonYGclmAhqa1IYkQvlJUIFW6wy9yAqsDkQNG8EgplG8HWu1VlFxg3CD5oGG0694aAx",
+	"rjDmFTUa15wXREsxVOUcosrCRijJqVErzApE6yrbe/WqFKtXjBGt6+PxQeCaz2oS+BnuKKR/G3qutSUh",
+	"EXEIkFPB0Kwt1F4YKOKOmTuWFrLdWQ6bClDl9RpWddPrB91dVXDW3TMuuwiLqp/ZfFKsBVyJworRPGzP",
+	"2299XQBsdGYr/4ObSchFmLsUQvoumT4zL9dEE7S8D5HzQF/9njuIYIo2p9aH//hAJMv+zsKsZg36CpTi",
+	"Q4XBCP6mDWwcz0EC7q7Q6o5iWzgmsDMa9gO2AhzUvlMBc6bUGVHz3JwXLIIRsSbMWMZpZbrrH7rXR+sj",
+	"uEct6qgNoDJtDQaVZgXTg7grTD+rhWWdmV8IdWkcq7caRLcMhRzCjVI17mxaYF63xii7XnMKVoexiz6Y",
+	"0DLXZ2gvawe494K8l7BC+cBPyKKXe+OfDQnjVvw7w4gvRFewHlmeTp2NusZGzO4xWuTLeg+1evG1k2s4",
+	"FAgMioIYNzJfFzxjI4g3rSgGBG139y3Nqbb+mXpP9QhNLCJiFg/AblWpAKfKfj+hPD8j6VQa5jFyP47g",
+	"VmE0Wz3s1uSU8cmEFarecSWcIjC8c7bM3KZgEI6vkbigy4DB2ABb7onaXklDLYfukqv6a4i7QlZiso80",
+	"1pDSYc1vEKzoTRG2PjKYg+uTcMV7g1Ay55uopBMUX0HqA8fZGRnlXEBcl7UXQVBgMDUbOIP1HZaearzh",
+	"ozkUIX2RDBqYR5zoG8jqICAsuBZeQOCIuy8QEaSuZCi7dfVJ+3vFFgI0zA8Fpiyz6CLmjveNVCsRrgGE",
+	"fZQrQlQBVitLKzURqkpftUAmZledNbVw4UM28eAMwAuVnFXsRLNC0Nw0fAiGMtOuYwuR8aEXyjks6cTL",
+	"ZFaEPETLkbQ6ClwDXPNw41ebs3W0Rq+YLpZ7EIY7stYjtxJqWmoNuHdyIYKOvPrNFbmSpnnzwNrOrDXT",
+	"xp8NS0FvKPdqCbb7SWOVpTby5dDaBsPRsiB+GBqHmOIFBDiZfri4OnXSr3cpW8XPj6AeYLxqydSS5IwW",
+	"ouIEUNg8NWypc/rBlvHonM9pOmVk0O1ZmJMKK2WxWHQp/NyVxdV9+666/+zi0ZPnr5/smXc+Jh3NNRaf",
+	"QDQVSDmAFLJ+t4dPyDkTdM47p539bq9rk+mmkPB2f8porqfvzecrRLXz9umLrHPa+cb+nnQKpubSDMA8",
+	"NOj1AKcJL2LIsGzcwuY7TBDelD6MXfx/7H0Pc9u4kudXQalqK5NdWpYUO5nI9eqe7SQT32QmXtuzub3x",
+	"1AgiIQvPFKBHQFb0Uqm6z3If7T7JFbobICmRluRYTjzR1qudWBJJAGz0P3T/ftgMV8EL0gQcfdh57k7/",
+	"a4fK8XZOajGV6Oe79MuTBG++h4OuuiJMbveIJ3SZW7r9VS45of37OsuoBdq3Fja6v/8BmLkjngFqn2cK",
+	"wiiIp/IGsAT4lWl0f2+ci+xGxtAJTtVq7gbuhrsjYTMZm8J7mlsqxU4zqLsVE/MEKmIZ9tm69Su/01/o",
+	"XkvfqbvLLjDVld/mfC/lwou7cCE2PuWrvr69Vnv5Jb+VTxvwur3l1/2q7Rs9QYLDu8pJkIyfhPUrtkwg",
+	"GlS3E94r/DNU7DRQYGjTN/1erNzd78dCHZ6efOnunmssrpIH6SxxDD7zX2lD/yTmau5X282QwvpX7Wa+",
+	"gJZpNI2+4RFLmv45ERNMy2Zaj0JNtDe+kJkkI43lOgub/wwf/bX0eczVo3v/7qpnK+kR78PcKjPHHDBz",
+	"LL8OtUhmNbEplHXVys77GwrzD09PQD48NQhkGaBxRPoqch/cY60as/qgeGwAiZMIxTs0FI0I9GAEfUj8",
+	"SuSF8wNB0FvqUvVSOZK2FzGeGg3J4ogcrFIFeddFKcjSlQmqVsSEoGI8NOtQoZ33nxHbqizV76Sxh35p",
+	"AOCVisuBDHCeXSedUS+Ij0LCoTL9PTF53rW4bGWYgmuxDGb3RRs0c6PbgPN9D7bVbUyH2qMDwH4qIMC1",
+	"Oz8C4kP4uwK7oHJK7i3yFAxu1SPxJZeeSrmHAISxyLpWLfP58u563Jflv3znJAJYBDemeVACABenQvuQ",
+	"vLqAniRl65vct8oLSs69BNAvtKk9E6TW1wVdF7bsHRwcVIZQml2rDI9mVPwOueQixH6l+sCbLaiPR7YF",
+	"3CxW2gMw3e0e2Owe8FL/xIQlL28A/OjLNsDuJyfmn2v9/J+EF++1pZuuy8HYH0B660JKnxYPReqePWYr",
+	"w5uSYRfg5DWs9yC5d5S/U/dJ4/Mf1YK/a4pw6JWmAJsUKC3sK4Mm8ZAS+aH0oOz85sglKGmUeBQ8Hi5a",
+	"kXyX5ejsX7zdokdpf/IFuNUIQf7U/3S7ix9oFxNorBfQb2NHQ+dd7e4F2EZAJ1sodIf4FhIhOkKICn8a",
+	"AdQSHolt0eE7giducC+4B9Q5Yhe+Q3cr9Q/gf4HkULJMQsF/aocF0UdRKMs9YbMDlXu0skcGj9r95P7z",
+	"2b2ozPYFwhSvt0nciPwOiRrObFUDUc6VVFG9IlTVQAWU7yEvFlf5IpMD972zhgicK0Z4dI3MC4t75m2Y",
+	"zYb3zH9OxERUbZoPoQ7KDznMXqt84z/SLbWCrL/RWV8miVB32oR7rZfLLzjWapDK2H61XXvOZ3lDAHVf",
+	"+Lecyhthluxb2LDV+xGqws0mNyPUbsDos4mCKsp8g1IZNrQXv4U6MSRFKkw1lIZFRU5V8kURi9gLfwkW",
+	"zO1zj7g5XwnpOSoMFsUneccsT31bcW+o0yScoEMWGBD3855uLPnWgwEAhwRI/jKkVLFkXyYekYcQWALY",
+	"YsUr2SX0CoRdPCxhXSAQh1NkRtyIjKfYfw/N4cD2miUi65JjzouV/+LjWMLg/XdU8R9h+VXMJ0bAOvZ1",
+	"MrtUnsJD2iY75lkGFUvQ8QU1b9dCjPFtzfSEGcDtM3yW1wDAojTZhQ64fD1Paeqngm3sUAYewyWwQJcK",
+	"agUTDYU30IcsYiyasZ6zVmK5LFZhwiqdFFU6VFRplR8GYQtoJm+8C8SQMd+vofuRYUZkN1jU29f6OsJH",
+	"WE34KAStjXgGMhVY7+LFOeZpmpfbOil61go1GCgu2DaPE+pLW4LTCu3wiN5HklWZ23dvtDjbBmKMC2OP",
+	"dDK7N9Pzq5jCo1D15yjmNpuIzxs0efDQOj+RTJ7fvKGmJmJyUKgxh80HG2Nr/O7J+O21VxjThdbveHYl",
+	"8IL9VSYfClx/EYnkF7Ox+Gqm9rjKPfxS8+p1+WbM7G9Qw7ffauXn4qCsCEwCn10wtXU8xSCyka/tsvoK",
+	"wO2b7Ayru8AbRoAzjw/Z67RaCN1J1s6DbkHVs8c8CUb3sExGhL0OaIgQVsGZqWChnPMA3xE6Sm7nC+0i",
+	"QDxADKhpirDHBo436Fj0Uv2qyy2oeZ058htxEyy5R4zy+Kfgf4wnZihMF9eUxu/xPd3jJupqIoxBxA6Y",
+	"Qw+ud4PxYXfoCs5RB5xyj0InHkGpR+TES8PgbUiNuCvToaZGKRNqtOOc28krvb53nqS9VN61sUakgxwr",
+	"zl0a+gEAkxMgnLAQ1d0EEN1BAaNxggIKkIku4wVL6jRw3i8I4K/YSqYH8B5G7IeF9sSnOA5oTe/PAk8V",
+	"Dtq5HyPhBbW4/6pMIDpSOM4NW78zkIojbuPhQxvChUdXmMKiYCYy2Vq7rbVb1dr5aKTsUd3d3G3Uzs2H",
+	"kx72HruwAGkWUJRzxfEEMZsyMU49QkIskPQIEDmdLgSM1r4ohtbBRS9gB10qpx9dnGfY7+eWq4RnCSO2",
+	"EPPHD8UKZUNf+87BZqxHT7H/RNou69HnOwXABGlY76bNo154LmKeeuv8Ouns77df4iioXcAZhB4iPfo7",
+	"ygQBH5vljyE6tHw0Ln0LIZ7Hh3TLASkyqvAeyBvBRlJNLKDvDsCUIm17NWp0EW8aHI5KJ4D90MOYUiS9",
+	"pwjbDT8mh0DZjCcyBhA6JniWShcKauyVyETsPBZsM0PaDqWpbfWHXn6x1Kr3tMpk4PBRpa59CkWvGgjg",
+	"Vv3xhV/3Na459y+YDqU2YtZoDb6KMau1Y+iFgjhszVi9GfvrW6WzAOJaCF7KaaMvNlG70GK56YAsINAW",
+	"ArLgtd89IjsPpgjAfHGNpGmy94QAFGCynWGD6IjoSkyZ8SDHP2NXmmm1TGuardr81gOBrQbdalCvQanX",
+	"0u/cNTQmwO3eVkOKp8aJ4AnWzgPDNzhs/nSmyd5QIXsmjM1kbHMNVl18gA9d0DBVlduecnbFE1R3Z6IQ",
+	"diql6o5xyoHpeY07HsMlFbXnvpIhkPRLw3ifqA2rHk4n6qufBx/rRFQ92SMc53m1cn3+SIiM1wxCTxXQ",
+	"8VWW4L98uXYF/sVCv/oKKxEImVddjSIzc00XADY2TOH/e4mFhB8xlVYuxo3IkolYuzdg7vHUPFECCNAZ",
+	"HVktknO32zudVs2IBpkelYZT4nBurNISMXDxc3EogXdCgitRM6LnNSOCZPC6Q3pMlXuwy5fXjaO23FYt",
+	"bbZqqe/NgzdjZyWwnTuWi+Nddz/Bfz/XWrwPvrx6KJ03Pos8zqqnxrAiTdGjjwjyy4OGGN9YxkP7PKDP",
+	"gBokBb1QNAuS19i0aL8CDIvaWjz3k61Ub66qRwC4Db3p+5HqdcMzEIP5stPSltjlxsgrdYdIuXjrulD5",
+	"0PhjJ2k9hRMkEQlrqfokcfEwCG6Tb5p1or9g8D6RB+S9pM9rOYM4hLy+++FCQ5z2X3AT/8Uiwb1OZ5WL",
+	"qZgIFcbXKo6XN0E3ASoWVYStqqeCdqqxs7sARLchnfLGk4IoITzNnjfGwBenx0IZT7c8FKpccIim3Uyl",
+	"jYce6hNIeqESGNGhSCEtKqJjN68v1kNWfHRO9BH1iYKr7kKGgzI6sNVp0lxTTR0jqc5WR22Prb83pQZ7",
+	"M2g1X/ZzfyqNdtaGHKUkQTI1JTxiG4UiBSpdGoKn+y46Upm8GtqQFFruUZGeuC9VFjJimJySCuYQMSvj",
+	"a2HZ3ot2e6vJtt7Wd6qYaNuuGQyuoJFCDmJDWukU8ZyxKJGAWHOKWWwUELl7hbRm9VjJvoMJtxH7gDS1",
+	"2ezPbKL+Bnziixzt3SJWrxnqqcEq0IB2WaCvCoDPCJA64teiyXAO2AFdbFtY0JEVZ6M0/+Nw52VAO+dD",
+	"PfUlmjSKRGOCCKZTVMiViDW4GOulpf/4Av2N77TRbWRiQPt45ePSwrI8sJLOn3yacnVrxUlBKqBCy8ku",
+	"vZetIt+6pJvV/KceD78ghndX/wV9v/sp/+PzrttIs/VNQGEXLbEDr4Ank9Qagfwbz7c+1FMoXseaQWkL",
+	"HX1O70EqwBT1/nsshgF0itJxVd4D6bkOfBK9QGgaXSqAZKcWZ2NlmmIADwzmEZuo1N2wAMVN8NTzeNyV",
+	"ZeduKUv6/q6qdWVNmj/tML/h19Oodb5vkXaH2BS2CnSrQDdcwO624wOoz0zfiE0q0MMyKd0Tw2bCNNmv",
+	"yCzE+56ajvD2gyKEbtWM4MCxE8d53k12CGN2Xu2qRyg4yTnV9g1ok60SuS8l8qi2NXAobnhje6afTe7s",
+	"CyAm6/P4Om+zCbSRRLQe7CWEvG5Ea2xcf8l252537tffuV4a72nrJjKD0oZZfWXOUI88tVBUYLnOcqLq",
+	"VPDEMKubDM41Fwm6R032q7YMelQhqvA1+pEHWO5iwy52IdxIC6OHnqhT92BEUsJHY9es50GhFjRgMjJj",
+	"HosmOyww+CGXi9WMp6n7uTkosevA9chyN9MTuDHQUQGmBR+JS4WlRVBV66kHCQUsCrkykRp4LDA7UV7O",
+	"TXE8ZgOpEkPjMUBaWAk3ofX1b+NluS1gKG+yXyQAj7FpJq1gvf/oAUf4v3WOeghhDRmtcqVhkcy8U5P5",
+	"ghdcCxD9fIXyR0gnFlKTvb/3ysPI+I2seTq+2rrHP3u2wuP9a1985t/19TAZxHVVlmNZ99zO/v7ig+9W",
+	"EEkjMlTFKajkp2CSvdRWy2cjatzwdCLweqfoICQNszgecslOtST8xxmoDoxaP0cNbPEvP/BXTRUH8/el",
+	"NGe4Cfzt7qKnC2PGvaMHYT/WjvNaun830P/OV/+M30h2MoOCZJxotzG2y0DO9zvzs4waN5I3uo23r94c",
+	"o01bzd6+8grwtbLZrDaT6VUJocuXeC8LnsO2km8z9anAdcnGfCYEm4wL5i68vmokvVWrVJFC61YoSEsw",
+	"TMi+JY3nLVzsLesZ915ULHpRzoQAgEdi6HR3D06JqSeYyLuA/9DX5nteAICaAkVA+DvOPpWeJj3Xk7SX",
+	"iohDm+xnIcasp8RH+yc+yoNCeBRjdH27xcOeVAwAeSoCL1r4oDdx5lM6m2enQlDbduGyAt9/jo4BptRc",
+	"43GT+wqgSZAfHLvnAM5K+IMgj7qBtFYywaWZwXQBQWMA/Hc6QVwoOLWacml7xaMpQjsxzGitEJSTQMlK",
+	"sGVWpGkB+8Ri1bCaBRgpWKL8SMo/7zCOxdh2geUIxWXH2EzwUWkQgQNRqKTr3y0gXOGAZmzIx2Oh2A+Y",
+	"WNgB4mP8HSCl9DM9NSIzT1jvtfv0XE+yWPRYhi7WUIyeRrBEIIGQoEBZiy4VcrbjeJzRipDsDD/A1ecG",
+	"fYRUGovyhyqI9d5xY3fgkTsnr3rINqiVF1nuXx+4Q1IZ6o73knwYSiPwNQjILbf3/apeKo4E6fbAOa48",
+	"Tf3a48TqIL0MiycW2uMZ0XsgOSC+feLZG3GLr1KoOp6O17i/14aNddNbo1di+Q9hIB/4Gj++mI2FWWkM",
+	"OuYQmCz/JacVOXm12f4OeAj1d0SNha2zJsNX3hDiN4zbxs6vp73lZO/7sMJ7nZcr5at/4Wp2RqvxlWk5",
+	"CCkW9V8JA4U2Z4UBz+3zx7HO6oHWz0GcvELkqUhYqq9QPsBF9Z0jTr9QP7bVoHuovMH5CUhf+kPPyXja",
+	"exphOYVhP/Ric9OLgDT9nxNhe0/xxv/QE7dO7t5AWLfjBPxSEeI1gnEMU5Fcicxd3RdcwTe9p1AlCzS+",
+	"TGlKSfMU+Lf86ZmdZ20ulKFlzs6XrWZ/ZoUp2G6gXZXWCsVGgivgQUKgS0QhIdZoXxCScmOLvKhUQpLq",
+	"q6KXW0SCkbbJekd8KHfeyMx4vQwfHIf79PyNfPkIcLk6fyUV/EaYSyVBKg5YzzlKf6aCD+hOceEmwZco",
+	"w1666VAPpEzdK6XHwxrjXTxr8yt5Jdwgfzh7c8xe7j9rPWUDnaZ6ms/erWCXDfWUunr11LsQPBN5N//5",
+	"28Odzv5zN7GQbnRGHFOLLux1RppakgiM7FIVyD/jifXQpnAOOtSpAARPAAiImB1mesr4lGA+YRz+dbhx",
+	"jlMeCw9JPgJ8tet5ZtDyYl6q8mrmI+P+dtywXibMZCT+5JYAQXlCTVVg0qss62vYlUfIr3Nr6uKtntKc",
+	"SSrLQXpsbuqaMrHhsbIchy4TajJyGgO2bSOiT2mvOmuAW7ARNcIOdLpmpfZav/ocdUGT9byPbnrgnnrT",
+	"M3WCMuKJc7qMFWP6eg53zQPD5zP3VVR1XbKDmqkXrvPzL3wUBumudqNZacJvMFaRyJAf+dp8ZPwfaXDv",
+	"PFtZAtzQqqahdX/VFttCrmWvVW6Abq0wYgQCWX3IB5XKDlFNMZSp69C9aLW68L//aO13n9W1EFt9n7PL",
+	"34fbyqAcPLW4izLdYpYTbK36VQdtUN1KLJV9vteA4cmRE6V8bFJZcQUecOPjzpXecR/vmGs53tEwSJ7u",
+	"wBKKzGeJal+RWDAvLjKT/xLlSVldntKP7RedZ9XTyu/3NeYFje+0vVMNdZA6BPAmzJCPx3OqDhMTVRPC",
+	"7Fml+Dzfuxs/H9TyONcgT0Q46+JHh8pfI202rL93cUqD3nvRblcPOdiMajXVitZ7HTU55VDfip6S8Vl4",
+	"TO73Z7l1Njy13lzKjI14do0Zf3Lq0ANEqCPMAT0BJkbMzNdlxsk/u0NR6FpxVXp7PBSVLrhRiWfq9qau",
+	"dHVY975UHGazeD8IyJy5XPLcL+JkRtcdsmRjKWLM0aAv4OzlXLw250AuC9neCT44dULstnLuja512QW6",
+	"j1UnX9ySm2jKfmKzJAreAOfeZ8TKjmel+d2e137VnDI6r1UMke/01R3BDq7FrD6J/GuJ5SsTN9B8CIeb",
+	"VuuIMPq9Jy8zZkScCVuN5fOze9KjZo38WcyWI3+4Bd2eq2w2NUPQ2MVGPZCu2tKB2kqcPNDH3AamY5wQ",
+	"RyF+1+CWyJFoMqcvgeICgfOG3FQQ3B1nglvxs5jdtRIYhAbwn0pHlwvcKYDoZQpoXuEYEy9unB+d/Oq2",
+	"3KSfyvjPa+Hu0m7/878P//vnj8fZ4L/Od19czD7859v3Vy+G8c0pH8tf0mx6wvlp/Pa3M/03NwGdBjQq",
+	"9ybAGawYVgx+JY+vhUqKI3EeIrqQFgLalPdF6jyUTCcBt5EeAvde4yD0VzF1q7xS2XP7/sqd4PUm4cmL",
+	"EuWLKkBGcpX4PdQ9fQdsEPD6nUNOWmhlJVSwuLufrsXsM+qjVFhRjVhwpXUSMa3obApw9p1cwXkYHjg1",
+	"2ZmzynltoAtR+UA0KzA7nfX2Wqm0N/YWH39C7RNg8bdFe9+QAcT3eBf5W9f3+lnM5mCAUn21G5cinUq3",
+	"0elAJIgN6S0qrOOUPwnJ31gH9HI6QJhKq4DtnA35jfCn9Rpg0o8756fMpvpqJx9Fk/VoaOGAeZyJgfx4",
+	"qeCB+TVWpsKwVFe2bf4k7HExO7M0NwwpdzwTCAcPQ54c5FMtZI8COwYixjdZy48V16mUu2i3OnvVYb1b",
+	"vDXSFvwjpi3arcL/LUlnLPefvyi0Lry3slI55vFQ7LgYNNPpMq0CP/a//Qph6TesJ0Q8yaSdNbq//7FA",
+	"bUvSx0ppyNoQMhgs2PWFfQql8ZXu9DsAv9OD4kbNL2yyC8Db1IPCJqe2FWl83wqyxvzQ29mhH/WewrkE",
+	"DJrq46/F2BLcHrcuQtUDQDo+8CelPBOXytcHNdmRE8mKdm5vLKua+pLkuDjnjQFIl55ypw6+e9qQhEXu",
+	"MQtNSTdvXYAtgMVabgpsuXyfPylb+jn7eC+ZLKembs1mOZc61upGKClULJrsw1CzKVfWU1+ZSRZqFEZ4",
+	"/CBSI4AwtDqn9U5fUVprc7yH8IjbCLLdpKMSC+pX3a3fgLULlNZuafLOSOeiSe+Dgbpb2f6NM60HZjfW",
+	"ykhjhYpnt3i/HtokE2DsnEPoPDfv8vXFlVQK6TxxcHn9/AE7e3PMnr983olYp9ludppVACM3zvkJA1ni",
+	"rEINjns8lWQ4QclgcCt6nXQEXjZLt59fLvM826scpM0P3LnKNHDvP3Nb/LJ0Rl6a3At8/goH4F/Do/6S",
+	"1rsgBqdOQutUBIjvV7bhj89php1WVh9Dji1R7CrTU7Wy+nCh565QNpPC7H5yf9XjSr/DmBKL5mXGYq60",
+	"kjFPmZPHIm8MMmSqKzv0qO3SQkn2fMzrbRoU8RGxch1c5U/CvsaBrmfVdGxFdZXs8nPdSpnF2Poxh4l/",
+	"5XMYDCj7E+ysHNDb+jJHbt0E1YVMRUWGCjbbp1TciPTzss32lpuhcC5BIlh/Bv+N2LMOVaC4rXYfG8oN",
+	"9CvvJjfubcrl4VMubt29j+Jcl9tNxro74J0TctoC0V32y5hnVorVKgCQrRk3ccT8HmZIjI2bmBkRWmmg",
+	"E7Q6bDqlpz7qagA3iRXqAWiFtyUBmy0JGAeR8tvLC9nduizrKgZ+AewO7jF04ezbDPU4b9v3DZdN9k6q",
+	"a2IoHAlKM0hnLz5WlMi8Hwt1Sm3T6+2Kk0SMxhqCADiU3hzZHY7vgc/bCw+tCGzcl3N7q7AeO2dinPKZ",
+	"WLrHCteES/7K9W7tFQb3k1Zim+O8RfG4LUvdWrPVFE8ICkld7X6Ci2+tBPhNpVJd08mm+/UTU1IqQH2M",
+	"Wsn3fOeFx/N1x2yiMsETAN31LcpdwA2JPF4K4lpEjJrCLpWajPoiM5HHBAEUEWEiNhKWQwOYGwI2MHgC",
+	"bmhVA8E2odscABfdT6UqHjOECvQmOwQoMxNBtRXOTCbmUhnLCxXTLg5HCMcbkcmBM67QaDblaSqsCfTd",
+	"YjS2s3BVXugOPOFMqKTJXmfcLNZOVPUNZdwIr54361LcquoiJtxItiUZ94Wj9HUKed07DE7Eqj5LqZSD",
+	"vPWFUPMbkNGtq7vhrMsaBie6/6wLCEB1GOnN2W7Ion/6kptHjfGkprwIqmDJQgGAE+h+6g/lM7IdBlCv",
+	"2BR7YnPmUWfvKI9rc80KVNhDKN/JqLzXWcJFV/1c2Fc4wZNghzdUILD4nAcG+V2+3fNctBJTRm9+a5+2",
+	"9QJrMh+i20ryU/Bwv8yz3i24ysvBkngGDJ4ARF48UD/wWhc5KcQ0YkbnvfYAicArs7/vpCns3o1WCuSP",
+	"ua1aoLAeW0O92ZwUr4rXvg27XZfe+kn6elYUd84A1QHKYxAL84cFYE3AFrFuB2C0RWCT7pdFMx3BzZyZ",
+	"foqpMQi86KNLhQx8zox4s97Dr7qXk1brWQzjgX+KXjGixNgPo898mXE7Y0/PSCsxY32BOE/FMNobqxy0",
+	"04e/JsS/6Er42NJt9omS/5yESnyf7gvhMaa/sWgoB/YMFc9CJVT6wRlhbIjkUsFKFfqyuQrrwGk27ifU",
+	"gmQh3odHT3WW5FG/v0aWJ6qnqguKjUmLfo+n/TJw20tFddq5kgO05YQ4WGd6Uo1Tpa5LLtADJy7n+6X+",
+	"pOnPQz6WvMXgruCbKTUr5ZfLgYmpg6rVarU7z/YaUQMzIY1uo0Wf7T9/8WMD1Cz5uyXgyNKQIkDt7Da4",
+	"GfK/62vTl6AyCEV0bsABWzQMzf+u8Xd3g0Z4Bn3uboVwqPNol4SRGm7kQS3pc7qohLfahtuhyM/fjz4t",
+	"3DCeZBkWRDVOfj3LR0a/XK+fa11Ht70B67nccm4Tzt8iH8Y2pX0ffovTlGoj7vfup/yPWzPeEFpWJqOd",
+	"p5EjZQ8yIcg3Qacd87gR6ztHZNbXyazJLkLed6ISgAidkcvuLNskHoqkeakwyb6YCmZe45WzylXGEG8x",
+	"lxFYrc8OgMpgBtu4+THndVEE7rZ/vsSdX14PkYvlXOauTLl4a0sfYIlkE0LUDbBzyDDpW3BYnHKDfrKG",
+	"4zFP55VUVkbNYf9vMDqee1KNjTeW2xo6ym20vMHkjwB5quAARdTHVdkiVu0VKT9kN5uo27ragJ+YWzxf",
+	"DeYEezo9iB62iyDCGdOKAmEoyu1NlJVpj7peITokbGcf1ZkcDQo55qH1ldC6C+iMECMjwQNR5OHmwxgY",
+	"cSBYIsZCAXNDDvcIt4I7FI9iU61E1+1oVc8tww7dDwKkZl9cTdQlgnMGzH+PvKxvRIaRqbRN9l752mn4",
+	"yEW2HomzU8JLxjNj6shgvU6r0ztgvZ9eX7DFV9VDPldEs0ckThdRgw1fbHmfqAr9ckfWU+iCKODrtVxE",
+	"515sCXRvLTLU8uDOJg/O4FczgApQSaf1EQY1X/F704edVuerTMkL7hac4/sOen7hTudOc21seDFjN4e1",
+	"tSZdEaH07PZ5ylUsaj2sEw/z4fMppHNBx0FIA0dsOhvxFOrUPRk2mhzi+PBXeONDqL7eDiSiLy01UceZ",
+	"SOAPoEatwUQ4wlGfwSTWTvDhZYcYu515tbaCu0oX2tV/+8ap55V/faFX/+2xz2+tfMW5zeSKCPg0eKzp",
+	"32i5cvlNPhiWIoo/NFEMeEZAijEfiYKD4CSTSBOY8IQWSOILtgaFGFvSAyg1dqsrJpwS2Prmmy05CYcR",
+	"TwwjRUZldC7Q5aUoFyXM3NkzR3VJCNh12vI1qErCj8b+2fyciaho0jRC6pCxyKQm2HznQrtLaBbUTudv",
+	"FHR+4ezFyR36udAlRJ76pQrrQCcpeYGi880Lz6hRre9ghvehWbda8v667YsvZaskt0pydSXpdv6VUCLj",
+	"KQv4/ferFCE7NRK3QG+9H4RKFTGvIp1s0Dk2Cgv+IlTF0U+Kh6Umlz1IctC5OyrUAsYhZM2UnjYvFYwA",
+	"7lE5gDgVHKBB3ACMsDaFCYUH5lp0rI0Egl53KaYQ2VSqBKGNfe5FaesEfiCzkfNr7aWiQ3ZszYRCv7HQ",
+	"4xT6O7Gj+jZey5+EPfer/EW6mQrnVlVuRwCw+Rj1+EOo5flXstXMW828nmYOqhMrb4gE1APq3rumzulM",
+	"amsOiYYFzyKnBR4fokwExxSGHcF3qYYkrV5gbxnoDC+eQLd68WyGssfMDPUkTTCt3BdCsUTEMoG6oxno",
+	"7ZBGUAkwWiBTTF8DPyIQhxafWaM4w1HrFynOzem292NIhH1Dem1+xbZ6bavXVoQhhvC03NjWn5EnBlxY",
+	"V2IDWk3ydGdZJvNiMQQmBsRsVgys8+wBxOlOkCA/6dsvMEHJYp1ORopOzziz2iIUDh03k7+C0b2dasR+",
+	"9ECPFUnSiiyAP7xeJVuaM8s22WHJS1Y6EYaZIcei8EullciTEkSS1zMY9gJYrRG2VpVKnlLK7q7JgW1e",
+	"4D4Vdf4+trp6q6vv5IOC+vQ6596Ucx5E71IgDAJ+S0EDIBRSkA6l3lwmkDW90kSmjb1wFIAzw2cmYgMB",
+	"qGRxOklEcoDA3r7XnM/AtR5wmYqkyQ7pXwB9OOIzatfui0sFaQRQqD5oRypmH8G7KyQ820ITDuRoIVdg",
+	"+cw02TmfVQD5zlctAG2oyjFq6P4G+MndvJ+YyK8A5HenKvK4kNww7mspZCWJ5DHe7Tws/Noa+j1xtn0Q",
+	"/aHW1yevVtF2cxddyJEwlo/Gd7j23EOxbhItJF+f44JcPnSNQz6KU5Ln2m5GL++B7ctFRtuCzPuqz95W",
+	"H9R48rA5qAExl0Kk6XXCW2SeLiidsrmgNMZiAULBPlD6dDW0r8pWxvzxH+hejxrDa346y+G8aAm33tJm",
+	"WyfL+f415P8OXhM9ZBeeWe81HWPFpXNQ8IpA5j8FWgMgKZcGqiAhoNVZIrImew1hqh6NU+Hix3DcIj3G",
+	"K90ud+ShcNqn3ZxzJcQT36eXe0oSupKL10rj1w2cpWDHolCF7Vwnaclp8lg97gP4/xBEYK12ldfjvqna",
+	"/5t3H+DFfDW/4XbVcBFeYPFYKi953zoPj855+DpugJOYdRTeKpZ+9xP+ox4AFxhjIZMGwVAmRtJC5JWJ",
+	"WMgb9y/AU5EKA0AoIp86PQgaTE9dAHfhozGEzXWqCzBx0Yvm5lokbIAphsXT1jDoulOD8oB7sbnpeQBe",
+	"Sg56/mQqn39iiifLmD5pst6YS9Vstdo5TxSGreFqLP5EVPmpiFgv5iPbbO3v9ZhFFT/0B8yFn0KryxSM",
+	"VZqyK5/SK/BnA7t/JbI+Zq6q+fL/gdBQnqqX/sSb+am4D2iMVYS9D+M6FfJhxdt9HKUrpcWWps9uSYp9",
+	"H27YIwpmfKoLXw+etaIKWkWl3TvmBZruuZa3W9Tkbig6qVWYR4UKbWjy4eqaDieGegoZWlCnMkRvTUYI",
+	"BACOTOmmZeHVaRjIg+ZGbvNywtpsg5/NBj8L1U/r7KFV46D72Uq+qsKsQAZ5a14hv9GjTigccXUd5rI8",
+	"m5Cv33ZPbX5P5atdiNQsvxaKSXVvLaa3cY33dTLz3ucAWihN8DzZNNNWAM8p+XTPIv+vvYj9cvFyrxWx",
+	"o8OTTsT+5/n7X1kqAbCo5PdmfIo3Biz+OR8YExZqxo7P/8sfp4/4eCzV1cGl4paNtLFsj/0kj5qsd4z7",
+	"YcdFRT2WaGHUE8tGQOQdsf7EwiE8x8eV7+Z7BcEGKotHKs7Z9WBNKR4LubV3X2Jpk7lU0rJUXgtAQIr1",
+	"SERMDlwU4Z4OpZ5jPjGIXDzSmcBu0mehm7TJDj2uMCRDiDIS9E7XD9WnSqaZe6qxOps7OAJKD5G4D1mv",
+	"iO3ys5j1uvm7kyY/O6L2rPO3hzud/edNdghNARySQjt6YrHUrLf/8WPPLUkSsjDdvNwAhpKE4V+qkDTC",
+	"BE5x/NDUS5Lr+4wrD8FQtPrOlQ7DLWyEiNhLSkLkHmOgftbIK+VuqEQ3PxQb6RvhUbUIZpOOzgZ0KBgx",
+	"Xii4w99DNQQuk0gHEXadXSqqzY11lonYhg426PI9oGkH4kCfXsOs2VCnuKOwBA5Fjod3Y7VmKc+uRJMd",
+	"69HYhWk9M+Sd/ec93+eB9GEAo+Wuqsp6nbglvdU8VcTTBRE58KJB5sUJtBNk4DVurh4XrlQd6yshFrnU",
+	"PkD8WlKAWHt44FUQjNdAqF8cIXujs3COauoGTE7H6jbyWCeihvMNCyD1gLnX4qS1hIOGurIbBMUnJxCL",
+	"kTrCcWdARz5n8cRYPRJZ3dhH0tkZOGSpCMMHPDUiRNZ9rVPBlQ+t6/Ke/7777+uS9kSN0SS1cswzu+t+",
+	"vZNwy+9QIO1E4MFTpeHhMhV10QOaiUW1deD1Femve+0rbz/cHMnyFK0DKvRtd/mWCffK26WSz7+qy1l7",
+	"tLu8yrzM3/RGps5sOUNuMxlbZvWVcJrz/qidQkXzMkP53069Sw9wgsS8mQlIO4X06c6LFzWqu3hRSX2P",
+	"+Md3QIzY6LY7P1Zo208VIVlmZwUAccxvj7lM6gyHh2FfA0j75BU+vJLc38nFyrfz6wx6qWpGx5ngULxK",
+	"9OpwPKkzYEzPyisM8CWtFzutvYtWqwv/+9+NW7lgKyxbwq3YcQ9prLDcfnDkuYYB1oxrf+m4EInlLgN7",
+	"TNkF/9KXJxZyUpVtXmGzeYWCvvPKPNeB98w9BoEUV4wDTw46uL5EACCYQ71Akx1hkTqUxHv0YgyLEyhh",
+	"GArALmZXlLHHaoADH8ljF6hlQkLru1AJROeEmJN3aeJlGDj4/Dc8hu7Um3Jpe9jBJC0hB0EWoFgIAVWh",
+	"QRk4P1Fa5MnG4oVL5TGmnN8PEavHcw5YbSB1gFclxoLb4uNDqUPo7w8PD7V+TgQhZL4ICyqx2sOHiGD1",
+	"PNHcAXzlcwkuXpLGRfh7rb0eBbdMacj3TKH3asxnOG94P5D+6AsPU0mrfqkI3DI0pvngp/C4mCv3uADI",
+	"TdxPrIc1t70wt8oiDlC8XkC/GLF5uVb8wINSvCuycyWo84WeW6ESjvPIX7AATky/abT3W61mq9WAPPhM",
+	"1MA/v3315hhJvtu5rTnjN5KdzGD5AiL0fqudQ0K/RDxmJ0REgWLdCMZ29mer/fLF4BnvxHvJjy/iZ+Jl",
+	"v82fDzqtZE/82H+230ZdC5qiNN/idqacCWBbkE5ZZ+qdfT/zkv8UPK2R85ivIDTe+bH9ovPMzVNb90Ei",
+	"lSKxoTWrwo/uNIqzD8jVAFwN00ulup4HljZOrkXC/vOMxTohWR/IjwTZTvMqzNSzj8GRMajnbqPdKb1Q",
+	"fE5jMpbd3d0xn/2PMf9bPOQSCOL/rq9lLGN5OWm1Os/H6m/HQy7/rdM6dV/ih3z0tz23VvhXPPmbW8ji",
+	"3DxG9sqvdh14uLBL7w0Ju7irUFuU38KZGEyMc8tmjLNsUkYgX0Gy9oJgoX/3JzhgRffyZfdZu9tqNfed",
+	"I+eGMMkIANhygNLLidwIvR+6piDPm4tBk13osdPbk7FTlWM+88meokZowtEph7k7+zoZDGQshbJ/DiYq",
+	"MW6c0unEo8O37tW9eXbYOd579eOL42evXx61D5+/6bRe7b3+8ejZYSdHNaeakUaV2mj8v//zf8P/9p51",
+	"nM6A2K3bODk+OXZWHtWK+wuUSmsvVytO/BgIX8CKX5DVkvDRdYdmyNkZ16jMV1c0OcK7F6jMLdTz9o/7",
+	"rZdudHtu42NU0vXigh9MzJ9WfLThY2AEZELpydWQEsO+tNHDxU/GyVKJAKWJ/AhluXyvCLxids+q7jY5",
+	"deFGEzU6RB2riUq7SlTW0qjV4gRWJYiTs0u5OC21UmvIRVl3V48FWA/CWM6PTn7NxzJHmPBlIlollJ2C",
+	"UHphmZfKvpDqCo6elkhe6R2voZ3LqrmCbZ2+P8CW0+C7oVZlGepZKhvBnl3vvm25BR6AhGtLFXAPBaug",
+	"Owu0eqtGwIvpy90+t/GwvvT+t7ELbttRq9ViUiHAMZD8+BsQjBvFrnROSYhDcD5L5ghK8hdCxtBFS1Dm",
+	"lI+0GY+ti4/hYBoYcfqph2KGu7nQ2LArt8HxLgvHxYRfTSej4dDSTXd5eHYEq/Lt0oGXx/nAh04VD59P",
+	"hpEcBKwALy63i8NW/27JxL+eOgXYnrWTihUq9ZP/5y21/x6/bSiN1dksR7/IS9yhRgoq+D2UBmbUCrk/",
+	"zMOFfqViXm8gFU/xGIkletK37IdeIsRIJL3oUvUmKhNGpzci6T3F4iQomwFdDAvhUeIxS2cB9N0sQR9a",
+	"W2EWUlQb1lWvMMpd4jRuU/Yb5k9e12HZQDWtf95cPW3V9t2NuYpFuj6X8vwzagsTKYEcNm6fx9cMKR58",
+	"bQYWpWFLsrJNdgxjShcIkyik0VkAIOHsWswWz4rxBnfesx7PoNLZ2fAurtu/+J7SQo/n1pf4BlsJH5FL",
+	"AAJ1PxFWQZ+MM60HtU7BW+LhCdrAg79SjEVRlbFijN2AxU8J7BVpXVgq+MB716m+wuMvchqogW9ECgO8",
+	"DqAcNXmXXYBCxPEIkSPOUEcBVPhChhRLVbvs7M0xe/7yeSdinWa72W6yDwEeSY+wt5H9Y2IsU3oKVcAc",
+	"UL2wlHmkgd2xwr84dUMraKuNK5lTeEk1miYV/EYE0iCZMXil38lZ/+OgggOByZ3pVF+ByEMzT8V2fqev",
+	"vkHPA3qAx/bW3h5EYTKl6vSYK9YX7FqMLUIPUCF+f8Z6fT6UWGrG6Pa94CtMTJcZPRJAaoxJEzzr9AXw",
+	"x53zU2ZTfbUDEn+pQmzvdE2Un++D6uFY8S4+2oyzhFteEzmc0TSXbusvhHGDp2w36bezSTEcoBfz7e5N",
+	"Kt/xnKr1kML+5FQihgjuuEBsWmSldJO9lirxJOu9yt78D/70bt2A2l2WIz9u0in/UGCZrgDmwPUIQPWe",
+	"kWMbYW92S4VjX7+H8DU9VHRd5Eat2US7g0yIf4n1o+rSvetC6p+F847zA3AGLWAD57bmyb0DQpXIeYnp",
+	"JOGNG1o9JePCToXfi0e/WQeZ/pdQtGJb6JxvaFOjgK2+rxc7FeZ333Imkw/oSI6wzk0lbApma2KjUjt5",
+	"wecrEzKhVyiVuMWyhaaeL941j6yQfH76t9eSF1unt6bzQUznE5Mv+TdtRq0eT8ZmQ2b0l0KnMRT4UTk2",
+	"lrlndvZkga5IF2iOfOoIC8WemADcsqgSLvT4t/G3Ww698pE8Csj9V47eb1lUlIcfVo//nIx720KpbaHU",
+	"X/Vk/0KP2WS8ZlRU6zlN1EYjl3fClgIXqawuhy0YlTTZbziQNeIUukL8RdIKWPWMUcs2XPmGHCkvZ/cZ",
+	"sDgDlGR8ytMHc3aKXs4Sh8b5PeQbLVA4Lu7DDzSXrb/z8P5OLkdbn2fr8/xlfR6vYnxf1t1cHyQrWQ3d",
+	"wiNZ+XSQzJgRcSZsDVDFB3/zR403SLNYgbeAprvN32wWD2Cai1UQdf9RpazXVuVpQjQr9J6LG8Du4plA",
+	"XD3YXEpPsSPfsN7p+/OLXp4Rhd/DMbhinKVufHrAej+9vmBuf+HteuW6HGi6hJQf7J5QcoPFOAT05p4A",
+	"qGuIhq1VOgP8ji474kPJruH4A9r942w2tjWEAlDxTKvz8G0OpRbzNJ3rR05TWu1ix+EkSxvdxtDasenu",
+	"7roX2KS77Pb5UKI86JEo3+tcj3zWahQxq1MgEXwrVSKLNy+//v6k33eDixqpjjk0Nw/lDnTa2dkYJSiU",
+	"Gf57zsLQHHOZOElbPtZ1epH9W3pgB4twYkpPrwjH8OsCHzmI7ncTk22ZmO65o20adNJqOnzOX9n9RP/6",
+	"jPs6FVbUdF/wNCUQEcsSmUBGwfJrQXWLgEDie5/zusWcUo9nmbypOOJ6BQ/NdevcDt1bHM4JYsPAdVvi",
+	"km/Jr8B3eQexjLzXvHj8WScY9+6ZLtHZW3d008eJa8vMmklZvFshuTWpqkwLsMzcAqfnAQG4GpaKAZbH",
+	"AFMMFWIr4Xxa0WQnwZoHYvuAMAUsVxVZZuj3L0r4ZjJP63hED72tthSWK2V6/vqkUnAkc58ezW4iUnkj",
+	"Milup3xIuRXG+oiV8EffDwJus3VS6rvLpMFa8aHIxK3Zmlf5w5fAi76HkBTq6yBpLqmgoowwmQie1CBK",
+	"rgfHWR7frIDK+QizSX4Wy7NKuTBsDfmG80p4QuD1ezFWeCjbXq8ThEL8tU9f7DxUpsLeA16l28q/nb2j",
+	"RJVIWG+v3QIut0RC3JgAZUHgnChEVkNu2Ega437y2o0VWloL+I04gWT5ETZcfb85q6/qKER+6lsn4fvr",
+	"L0VhLmgVqOO4Bx8hg4PFjekDSKiiZ3HgOXghFQ69Y9gOqlX4ym9yZ+wh1z1jQ36DQLPQvSYRYQLxZxf3",
+	"PB6Tfht56oFFYLZyprovhhJ6QRGxtgSSh1fsvWi3UBHwZPF6v0I2k8LZFSDXKeemuY9tPkcNSoyX8ViH",
+	"wpQu8T/6fe9Fux3tvWg/+2ONlDOtNi79ajFW58FVp/VHNPnxCJ23GK2VBy0BdAU7FKOtin2UbMCPSKGf",
+	"C5WEQ8L70uUawRY3pMsXjh6ljQJaWjhXRBoiTqAk8FWagAeHDFV9YWSC3Gk9GvlOYI1CtuC+tsOcSQrx",
+	"vrGtmCDOwQ3Uk6tKYLYzWAWa0zkkpL5VYDavOt2I3Ro/cILqjkd2Sky/t2O7rZr8WmpSXimPFZnL3T3o",
+	"SitQxW1EUx4qqufQA2ZnYxE0XdM9thcFX0SasL0oGI5y2gQoHkAsJ6D/cwpQaYSyrGiLEcZuLtj9uh4b",
+	"rabPF0CJDAHAbDXQdxcLg+vEGezglRWBu4OIJ5m0M9gRfcEzF239/oeTdiOym+rk9IhfC5ZNnJuRl+l0",
+	"d3fbnRfNVrPVbHd/bP3Ygi1DI6ngc0SaKiLgHHNJLKH9WUCdwZgEWEKaeWL7FAlMGpUkkSPGGVA6RIwz",
+	"ZG5AMhIiJkkFTwyzunC/VzKDBsNZxR1PEQLdlA7v/MgK98jRrKpGxW0ogkNizxRowwBx0oX8RfpAU7jr",
+	"awxBq24pMnFbYZ3VkS91I3rM388tVwnPEuZl4o8ffHHVdDptGvo61FnGevQU8wzOK0WmWzWjOjCZsVT2",
+	"M55J4rodivg6d10lwmP6P50HbCwfjXuwjlUebij5Ix+KHaJP3et8/IjfSsXa+x5Q84AlSBY01dk1UYJd",
+	"qkv1msfDOb3IrXvpBo9tu6UxeiZjuOCJYT037jytohXRxSEhT8SMhspAOpax9F5xkYwQCgsR6V3oAWVo",
+	"gU/YTOIhoAxdqryoPtYjDw8mMwTz7RLPbE4lVPhTFnhzm4xApZ/DW88xGOiAOi/A8Wl2lWdIsN8J+8zD",
+	"mkas3YpYpwXvCOr62QQeMXByNtSTzPjIJhOCJXxmDqB8UnleJsFpD8NhGFCawQJxcw0XSttkvb3OSxKD",
+	"/dYzevG9M2Gz2Q6QDvfYeGJx4T104yCiXDklyqnByxtFEEsIgSgQG3CZEkU2vIwDlokEdjlskUvgHxro",
+	"NNVTX9lJOy7oy8U99ws0tgwFVD9CtHbEh7KwW31FeCUpLOvDUKE6ANucUaeUmGk92wA1vtxyJ/eW3bTH",
+	"TrClcpvX3np3pJXSmcUr/TXMijRFVK80zdHv8LACGPekAYnKchlsAsO0NKjCFsDppiQQfXHF1UGAz3MD",
+	"9Wi4uc7LC8H6olgpBl17liZbekNnMIvateHq2jxhQ8FTO4wID1jgTpr5FUBY7eKKH7nLbr+lnipC9YLN",
+	"Q4zs+VsNS41IX/QWmsWBlxgya+xEDlysp4KgCZ1oR2wqVaKnYB7hX4Vbnwei9GqjyFKtrz2VIq1pSdyE",
+	"MZUG9fD0hF2LmZmbYuHin8Xsdjk1jLNfRHadIgKip7rW2OvAqecd7QfsWCIdy8Q0kxZc/cLj3umriqed",
+	"GOTSIZY2g4zrxOPOiX1dWmbGgl+X1i27kbFofP7j8/8PAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

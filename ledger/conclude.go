@@ -5,5 +5,7 @@ func (s *Set) concluded(t *Transfer) {
 	switch t.Cause.Kind {
 	case RecordPot:
 		s.potMoved(t)
+	case RecordRequest:
+		s.concludeAsk(t)
 	}
 }

@@ -35,4 +35,6 @@
 //  10. A pot holds what came into it, less what went out and what is on its way out, each part
 //     as its record says; one that is closed is empty, and nothing is on its way. Nobody has
 //     two shares of it, and each share is what was committed to.
+//  11. An ask of a request for money is paid exactly when a transfer of its amount,
+//     made by its party for it, has completed; and that is one transfer at most.
 package ledger
