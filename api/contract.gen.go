@@ -1567,7 +1567,7 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; there may be new ones.
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`; there may be new ones.
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -2330,6 +2330,12 @@ type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
 	Bubble Bubble `json:"bubble,omitempty,omitzero"`
 
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
+	// Safety What a party has set for its own safety.
+	Safety Safety `json:"safety,omitempty,omitzero"`
+
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
 	Webhook  Webhook  `json:"webhook,omitempty,omitzero"`
@@ -2936,6 +2942,25 @@ type NewReconciliationRun struct {
 	Until openapi_types.Date `json:"until"`
 }
 
+// NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
+//
+// Example: {"amount":{"currency":"INR","value":"40.00"}}
+type NewRefund struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
+
+	// Note Example: one chai was cold
+	Note string `json:"note,omitempty,omitzero"`
+}
+
 // NewResult Example: {"code":"00","instruction":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit","outcome":"approved","ref":"904211"}
 type NewResult struct {
 	// Code Your response code.
@@ -3045,6 +3070,16 @@ type NewTransfer struct {
 // NewTransferBatch defines model for NewTransferBatch.
 type NewTransferBatch struct {
 	Transfers []NewTransfer `json:"transfers"`
+}
+
+// NewTrustedPayee Example: {"payee":{"handle":"ravi"}}
+type NewTrustedPayee struct {
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payee Address `json:"payee"`
 }
 
 // NewWalletTransfer Example: {"amount":{"currency":"INR","value":"500.00"}}
@@ -3298,6 +3333,24 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
+// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+type Refunds struct {
+	// Left A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Left Money `json:"left"`
+
+	// Refunded A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Refunded Money `json:"refunded"`
+
+	// UnderWay A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	UnderWay Money `json:"under_way"`
+}
+
 // ReportSum A sum in a report, in units of the row's currency. It may be larger than an amount can be.
 //
 // Example: 1250.00
@@ -3344,6 +3397,25 @@ type ResultBatchResult struct {
 
 // Role defines model for Role.
 type Role string
+
+// Safety What a party has set for its own safety.
+type Safety struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Stopped Nothing leaves the party.
+	Stopped bool `json:"stopped"`
+
+	// StoppedAt Example: 2026-07-04T09:30:00.123456Z
+	StoppedAt time.Time `json:"stopped_at,omitempty,omitzero"`
+
+	// StoppedBy An API key's id, not its secret.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
+	StoppedBy KeyID `json:"stopped_by,omitempty,omitzero"`
+}
 
 // SettlementDirection What the bank did.
 type SettlementDirection string
@@ -3760,6 +3832,9 @@ type TransferDetail struct {
 	// History Oldest first; the last line is the present state.
 	History      []TransferStep `json:"history"`
 	Instructions []Instruction  `json:"instructions"`
+
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
 // TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
@@ -4019,6 +4094,55 @@ type TrialBalanceRow struct {
 //
 // Example: account
 type TrialBalanceRowRow string
+
+// TrustedPayee Somebody who is paid without a hold, one of your app's parties or an account; without `name` and `upi` where the key's role sees no personal data.
+type TrustedPayee struct {
+	// Account The last four digits of an account's number; for an inspector, all of it.
+	//
+	// Example: ••••5678
+	Account MaskedNumber `json:"account,omitempty,omitzero"`
+
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank,omitempty,omitzero"`
+
+	// ID A trusted payee's id.
+	//
+	// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID TrustedPayeeID `json:"id"`
+
+	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
+	//
+	// Example: SBIN0001234
+	IFSC IFSC `json:"ifsc,omitempty,omitzero"`
+
+	// Name Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// TrustedAt Example: 2026-07-04T09:30:00.123456Z
+	TrustedAt time.Time `json:"trusted_at"`
+
+	// UPI A UPI id. Capitals are taken and made small.
+	//
+	// Example: asha@oksbi
+	UPI UPIID `json:"upi,omitempty,omitzero"`
+}
+
+// TrustedPayeeID A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type TrustedPayeeID = string
+
+// TrustedPayeeList defines model for TrustedPayeeList.
+type TrustedPayeeList struct {
+	Data []TrustedPayee `json:"data"`
+}
 
 // UPIID A UPI id. Capitals are taken and made small.
 //
@@ -4327,6 +4451,11 @@ type OptionalWebhookTimestamp = string
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
+
+// PayeeParam A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PayeeParam = TrustedPayeeID
 
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
@@ -4646,6 +4775,18 @@ type LinkInstrumentParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// StartPaymentsParams defines parameters for StartPayments.
+type StartPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// StopPaymentsParams defines parameters for StopPayments.
+type StopPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // GetBalanceReportParams defines parameters for GetBalanceReport.
 type GetBalanceReportParams struct {
 	// Account The account.
@@ -4864,6 +5005,24 @@ type CancelTransferParams struct {
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// ListRefundsParams defines parameters for ListRefunds.
+type ListRefundsParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// RefundTransferParams defines parameters for RefundTransfer.
+type RefundTransferParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // GetWalletParams defines parameters for GetWallet.
 type GetWalletParams struct {
 	// Currency The wallet's currency.
@@ -5005,6 +5164,9 @@ type SetDefaultInstrumentJSONRequestBody = DefaultInstrument
 // LinkInstrumentJSONRequestBody defines body for LinkInstrument for application/json ContentType.
 type LinkInstrumentJSONRequestBody = NewInstrument
 
+// TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
+type TrustPayeeJSONRequestBody = NewTrustedPayee
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
@@ -5022,6 +5184,9 @@ type CreateTransferJSONRequestBody = NewTransfer
 
 // CreateTransferBatchJSONRequestBody defines body for CreateTransferBatch for application/json ContentType.
 type CreateTransferBatchJSONRequestBody = NewTransferBatch
+
+// RefundTransferJSONRequestBody defines body for RefundTransfer for application/json ContentType.
+type RefundTransferJSONRequestBody = NewRefund
 
 // TopUpJSONRequestBody defines body for TopUp for application/json ContentType.
 type TopUpJSONRequestBody = NewWalletTransfer
@@ -5172,6 +5337,24 @@ type ServerInterface interface {
 	// UnlinkInstrument Unlink an instrument
 	// (DELETE /v1/parties/{party}/instruments/{instrument})
 	UnlinkInstrument(ctx echo.Context, party PartyParam, instrument InstrumentParam) error
+	// GetSafety See whether a party's payments are stopped
+	// (GET /v1/parties/{party}/safety)
+	GetSafety(ctx echo.Context, party PartyParam) error
+	// StartPayments Start a party's payments again
+	// (POST /v1/parties/{party}/start)
+	StartPayments(ctx echo.Context, party PartyParam, params StartPaymentsParams) error
+	// StopPayments Stop a party's payments
+	// (POST /v1/parties/{party}/stop)
+	StopPayments(ctx echo.Context, party PartyParam, params StopPaymentsParams) error
+	// ListTrustedPayees List whom a party trusts
+	// (GET /v1/parties/{party}/trusted)
+	ListTrustedPayees(ctx echo.Context, party PartyParam) error
+	// TrustPayee Trust a payee
+	// (PUT /v1/parties/{party}/trusted)
+	TrustPayee(ctx echo.Context, party PartyParam) error
+	// DistrustPayee Trust a payee no more
+	// (DELETE /v1/parties/{party}/trusted/{payee})
+	DistrustPayee(ctx echo.Context, party PartyParam, payee PayeeParam) error
 	// GetReconciliation See how the reconciliation stands
 	// (GET /v1/reconciliation)
 	GetReconciliation(ctx echo.Context) error
@@ -5235,6 +5418,12 @@ type ServerInterface interface {
 	// GetReceipt Get a receipt of a transfer
 	// (GET /v1/transfers/{transfer}/receipt)
 	GetReceipt(ctx echo.Context, transfer TransferParam) error
+	// ListRefunds List the refunds of a payment
+	// (GET /v1/transfers/{transfer}/refunds)
+	ListRefunds(ctx echo.Context, transfer TransferParam, params ListRefundsParams) error
+	// RefundTransfer Refund a payment
+	// (POST /v1/transfers/{transfer}/refunds)
+	RefundTransfer(ctx echo.Context, transfer TransferParam, params RefundTransferParams) error
 	// GetWallet Get a wallet
 	// (GET /v1/wallets/{party})
 	GetWallet(ctx echo.Context, party PartyParam, params GetWalletParams) error
@@ -5998,6 +6187,74 @@ func (w *ServerInterfaceWrapper) UnlinkInstrument(ctx echo.Context) error {
 	return w.Handler.UnlinkInstrument(ctx, party, instrument)
 }
 
+// GetSafety reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetSafety(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetSafety(ctx, party)
+}
+
+// StartPayments reads the operation's parameters.
+func (w *ServerInterfaceWrapper) StartPayments(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	var params StartPaymentsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.StartPayments(ctx, party, params)
+}
+
+// StopPayments reads the operation's parameters.
+func (w *ServerInterfaceWrapper) StopPayments(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	var params StopPaymentsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.StopPayments(ctx, party, params)
+}
+
+// ListTrustedPayees reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListTrustedPayees(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ListTrustedPayees(ctx, party)
+}
+
+// TrustPayee reads the operation's parameters.
+func (w *ServerInterfaceWrapper) TrustPayee(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.TrustPayee(ctx, party)
+}
+
+// DistrustPayee reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DistrustPayee(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	payee, err := bindPath(ctx, "payee")
+	if err != nil {
+		return err
+	}
+	return w.Handler.DistrustPayee(ctx, party, payee)
+}
+
 // GetReconciliation reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetReconciliation(ctx echo.Context) error {
 	return w.Handler.GetReconciliation(ctx)
@@ -6432,6 +6689,51 @@ func (w *ServerInterfaceWrapper) GetReceipt(ctx echo.Context) error {
 	return w.Handler.GetReceipt(ctx, transfer)
 }
 
+// ListRefunds reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListRefunds(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	var params ListRefundsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListRefunds(ctx, transfer, params)
+}
+
+// RefundTransfer reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RefundTransfer(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	var params RefundTransferParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RefundTransfer(ctx, transfer, params)
+}
+
 // GetWallet reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetWallet(ctx echo.Context) error {
 	party, err := bindPath(ctx, "party")
@@ -6825,6 +7127,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/test", wrapper.TestWebhook, options.OperationMiddlewares["TestWebhook"]...)
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["ReplayWebhook"]...)
 	router.GET(options.BaseURL+"/v1/webhooks/:webhook/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["ListWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
+	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
+	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
+	router.POST(options.BaseURL+"/v1/parties/:party/start", wrapper.StartPayments, options.OperationMiddlewares["StartPayments"]...)
+	router.GET(options.BaseURL+"/v1/parties/:party/safety", wrapper.GetSafety, options.OperationMiddlewares["GetSafety"]...)
+	router.GET(options.BaseURL+"/v1/parties/:party/trusted", wrapper.ListTrustedPayees, options.OperationMiddlewares["ListTrustedPayees"]...)
+	router.PUT(options.BaseURL+"/v1/parties/:party/trusted", wrapper.TrustPayee, options.OperationMiddlewares["TrustPayee"]...)
+	router.DELETE(options.BaseURL+"/v1/parties/:party/trusted/:payee", wrapper.DistrustPayee, options.OperationMiddlewares["DistrustPayee"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -6838,657 +7148,690 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
 	"7L37khu31S/6Kih+3y7Z2z0UybloLpVKRjd7YlnSJ8mW7YwPCXaDQ2SaAN1AD0XJOpXaz3Ce4PzxvcN+",
-	"nTzJKawFoNFNNC+jkZ3U2a6kxCG7cV1YWNff+tBJ5WwuBRNadU4/dKaMZqyAj+elnjKheUo1M39nTKUF",
-	"n2suRee0841cEC0JDR7qdpIOe0dn85x1TjsPGS1Y0Uk6Bfu15AXLOqe6KFnSUemUzahpUS/n5kmlCy6u",
-	"Oh8/Jp1HNJ2yR1LoQuarfT6VBZnKBcmluCJckxldkjEj12yu633Py3HO04TM6Ls9esX+tN8/3D/q9XoJ",
-	"4bNZqek4ZzsO7CJjs7nUTKTLV2ye06V5rTm+kWlnRBZTJoieckW4InrKyIQXShMq1IIVZtHMd9dsmRB6",
-	"RbkwQ6+6ZqKcdU7/1jFNdX5JIkN5xujkZU7TyKack7n5gXABfeTyKiGyIJSIcjZmBZETkjN6w1RtuY77",
-	"Dwb765ZjIosZ1Z3TDhf66KCTdGZc8JkZZ88PkAvNrlgBI3zFfi2Z0heRJXpOZ0zh4hT4lBmsLAszWNUl",
-	"X/MbZrZWS1IqXMmlLAlV1/Ud7vVPHkz26SA9yI4fpPvsZNynR5NBLztgx+P9yWTt9s7ou2dMXOlp5/To",
-	"AGbj/uzHFvwV08XyfKJZsTqf1yyVIlNmvAvKNRmziSwYrL6fn5nqnFHNstoc+muH6Fa4H1nhj0lnTgs6",
-	"Y9od1TSVpdCPyqIwFLo6zDdTRig+dE+R1D5XX9KL5686SYebx38tWbHsJB1BZ+YX93yNUDM2oWWu/YvB",
-	"ou6b8WnNCtPW//W3872ff/mw//E/O7HFtUN/aeazadw14k6ntNCGou3vQNMw+jnV02rw8M+6pf7Pgk06",
-	"p53/uF9xwvv4q7rvR6enONo4FZhhKrPdImVkzKZcZGQx5enU0MWYXXFxRnqOG8Dfgour2vIfPOj346tP",
-	"oc/o0veSnc/mQyqu1yz2mIprQyEyYy3raZ649Xqa3h/JjOFQCkarscS6Mg/cvi/z9sVjvFdkUbDUzHNd",
-	"f6l/6tadVh25nstCyQjJjAR7p4cp/DoyZGxIY06vmGUh9bN5/vPkvVRvfpo8Php/PTu+6r/g7+VV+3E1",
-	"XbZwvMHh4crxpHvve3snw71fvoof0ic3TOg3yzlTqxN5IfKlGbxiCVHM8CXNMjJeklTOZlSdkZEuqFAT",
-	"VnT/54goTQ27nJhbKc+JnlKNB4IsuJ4Gz47qC1C1kVi+2p1TnrWsgIahtixAvzfYgunDlN9SrjfzfJiM",
-	"IMy8Ya4s5P8FMwdeSFHfyv1efMimpdZDPqPv8Eybtzcc8EBS+ZZFroKfzGUrF4KYjmHs4W3cJa/gruIo",
-	"YZUiMyKLYW/m6Wu2NJNSdMISePVKyvql1pmpqz0QKNzWoERZTTQY354Z4JYXNZBtfdNCIiZ7/3cb8V4I",
-	"pYtyxtZeMtw/dE8RnrXwvuqpWzOIajSWQXzLlmvGdc2WMKCECKkJ14oolhZMtwzwesOCrhvZt2xph/SM",
-	"Kg30f/F4w11n+VZOlbb0Dyd6QQ1B0QyuZ6J0weisTibmumujENP9HvS/d/G4lY31Np/hZ+yG5S2L27Ok",
-	"z6xEfI9MqZoydUYYTafwh5ud4dQkN225K7yQEkUPMikNF+O5XQquSPPAd3rxrYIGt6b+OrX39k7aqP0Z",
-	"n8V4llHXZlQsQWdDRYRqMpOqrjkdtnCnHFqNsqfDkD8NeiGD6kcZ1DOZ0rxFo6QzEOUILRhZFFxrJhJC",
-	"RWaEPhSociquSrgmy/E4Z/joF0/EVc7VFB79houMnxGWK0bs9192ycNHL8nBg/rOTPnexfOWKyTHUcYl",
-	"XibwxVDmrbOnQWxvXsBUaf4Hs+iUipTlu3LpO+bKbi3esvFUyusYpzl30ujqUsyYUvSKnVXzlgIPri6W",
-	"KxfScO1UFziCPZAmPu8sX/MrQXVZsDWTVe4ZlRCqkMsUTJV5w8Zx06fJVLzYn5y8Of5JlyffLIofVX5T",
-	"zvLv57/q5z/8ej39dXGfia/fv3z0Izt8mP36/tGF+PHXn358upz98Fd6/uD852z+4+KHZy/l/ux5fvzk",
-	"u69mD948PL/60582LZUf4y4y1u2W7A2fMaXpbL66ZG+nTBAK6warxjLCdWJYxfeCvzMXpRHT6qvWf3C8",
-	"3z98cNDrbZqj9h23zXGwboZrWPRLWuh1d/7c/L5ODIEHbn3PQ/f2pn/F5rLQVstdq36fgbzOJ4blcEVy",
-	"NtFElg2aNFtx+vzVd49P05xRmHCLTmt7XGOVidlhgsG+8nNfM+hPHt3WNqTW0UZW9Vxb66Aw2pA+NcrD",
-	"q6ePyP7+/gkxZAdGO8PZmLAiVEaXzu4xltKwifdGziDP5SKyJ+S51FafmhRyNoJrcaRlQ6ca9AZHe/3+",
-	"3uCgbR1aN+ig1z5lo+NvZVyoRmI2pWUM1twQH0XEznTQYmfCsbVbyECNdTLcnRjIbmkQw4E+tWadFdpR",
-	"5K+vXzyHq+HR6x/QvKsIJWDUhgtyzuQ8Z11y0aQLMjpPUzbXI5JOpVRMnZIRnc9znlLT+v2/KylGCRlp",
-	"9k7fT9XNyDSOf81zykWDfFJ107Ic1iYVM2ubPjqJfRcN8b+sWYVCRnik+bZ2gvx58aY1v5MZXXaJob3F",
-	"VOaGtSq9iYltPBbmTN3mYLyYM9FqP5GKoe5k5Fmj65mPwnCAxEq+XJGJGf5ULtgNK1Ccl3rKCmXtDbRh",
-	"NkKeFZuCNEOJyrYTmivm5zCWMmdUBJOA22PjvUWecDMks86GhswhblDPXC+HWxjxY4N319/OzPi1LnjU",
-	"huVGr0J7Mm6HkBlTRE3NtlDzzJYrrGxft1rkNzIyRhmneXtHVNQevxNaSPxN//h0v3fa6/3cZkqTu5H6",
-	"G56zNbKNUZXvKeeP4oJcFbKcK5xBwRjJ+BXXKsHriwryzrlUjPgxLrW3N5yZd6SwpwZMbRrU8QR8hOZ0",
-	"XArU6c1SoZaPiiUVmmVdcqEVUTk+MaNLtE26a9ZIXIaz6ilbwsG6FLUlfNfr9e/3jh505/f7g7iYZub6",
-	"aTLEG2v1XLeg9pF18qJ75tYioxuHlRp3MIuaRdXVHk24oLnZDi5IJstxnS4Hn9s2+pbmOdvgJlvAM/9i",
-	"XrI1WnKLseCzacif2VprZ7qG4u1o1hG8feTW9P5EZHPJvYl2s/b+QjBD1TPDqEIFvuYQUXOaMnVWY1oF",
-	"v5rCByZkeTX911Txt9ryT1D5t1T1ORqWUdX/LHr+dhO9rd7/lotMLtZRNjzQRtPw461JGjsHgv5o2lBz",
-	"KRTKQg9pZiM2zF+pFJqhMSBUDuaFHOds9hUI8Eagd0tt3sjMAEtxLeRCDCec5YZRZExTntupzRhc+Jcd",
-	"OgMT72XHXdnwUpc85hlEeswYFYQKkGvNSflzJ+lgi6ed+/ZlWCBzW6fQbyFOx3TKT6199HTL2BCm9JBn",
-	"28WSmFusVEbmMRcL10Bjb4IgjykoYTBQPNsQoiCFLmiqSSYZTnZKb1hFG37kdnFP60v4cWuLDr6OW7tK",
-	"VkEgyozmRjkz0s9zqadGU4IjpWWB0SlB/NePe5Yq9jCQJzYC+/j9KuLnI7rbxSTn6afRk5NahkLqIdqs",
-	"cxu5VSMt95yZX8bGXLPsFDxl8AfMj+YFo9mSKCZ0l5yrayviLRkz4sqcLg1zGdMUooxuTxwndeLwI0up",
-	"MLs/ZsTOg2VrqKB14ndNEJ4sJxwJdl4ws0QotH1eEnkqizHPMtSIb00jhcwZLBPNc7lgNbZzDr4QOSHm",
-	"IULLjGtzRdMlTDktGAimdq3Vp238frXxz43u7kfTtscrA7+rvUWHMUzZTTVDzfHu9u5rKdgnbRt6IIes",
-	"oKq+ZyC6GnLLjJAUcW2hMohSrQ+ozK2VdM4KJQVZTCW0gc0Txc090djdw0kv3aeHg3GPHhykD9JwN/sB",
-	"j4eptm9jfSJ3sYcXupr/bSf7eU/uhTDCDs2fFAUGNm1JBp+8NC/KgoA2FZvfmQ2yBK8o+j/vbsrPpX4q",
-	"S5Hd3X02gebqN5mLGKrujYfn3xg29HT/fPDo4PHxg0f7T04e9s+Png56jw+eHD/cP+9/Gt86qPMtN6qt",
-	"biZ8+I74lps7bquNoaIaRUJqbu473M43Uj6jxRX7PYkX/B8yA+e8lpLkZgCf96C+kfI7KpavqsZuT7tS",
-	"DmdULIeFbSyg3H6v5yQK5S2RdD6vrEAQGaSItFHxihU3rDizEUKC2QAh8FJNwQSnVfXOp9D3IBTIpCRm",
-	"OYhdJbWOzpvTvQsqB0ONWxcVLgwXQBJg0PcraWVWF+1BIAyYjCAYfQ/ikEeh6huQTPDIZorxoe0fk0+h",
-	"te9FmAmSfaIiWW8roLXXTGSEgiQQmn0LdiOvWUaoIpeQtyIL/h66OyWYh0Iuy15vP71mS/jALjufxjj7",
-	"IeMkNzTnGTl/eUEwAK9dv6vP7I6Zpx0HiL1FZYdqkMfbt2/3mrk963a69uwnU8kN5ajMfAqFjEu1DMki",
-	"wkXdsQkzMcCn4MXJRoiTOYXUnqhPoY3DUBl4s3qswQHBNUYftBEKTPAuqMPc6kIuYhcN+QLWwywpGclS",
-	"p3LGhtYCMarSq778t+FA80KmTKlPpi5eEcbwmplLoGyoKW/AEVc9BkfOrKx50MaDowXL7vuZ+YVQItjC",
-	"PPtJvGcwqFsZdhnHGpJrmfVnMEItWJ7voRkK7vzKOpLZoJbPJxN9L1Q5n8tCs+w7lnH6BlbjjxEDQTdn",
-	"aU4LvLpiwRiysKbF0SMc4d4TkcqMi6vR51wov+suvYypqNucaqLkjMGMcol3sPZhSglJp1RcQVwemRRy",
-	"RmSpFc/MSUjNu+AhHFNxDRMFvZcJzjKipZnJvJBzVmiOZmoMh2k4sXsP9noHb3on6MTu9gf7B4dHP3eC",
-	"vKiMagZG/lWbvNkc093qzJwWDj93O6uu+qTDs/pwaJpuCGg47ndqvgLzxt96eyd0b/LLh/1BzPVn2AS1",
-	"tNf0iCydQ6QaZTWaiGFstWmZs02k/Epau2M5/jtLdWwcFELhuT4lPFMJBLApONeqTKddck58riLKbKks",
-	"8wy9ld6KwV0Ii7mSZImZDjc0L1k8DWgbzTg2ZRhcPPRcTjQTXfKYCU5zVcXi0JxfM5jPRJq1RCcqclUz",
-	"2kBsgOcheARI+IqZh5o5n+0Je5Fw+aSzmNKWwMwZ01OJHLSQpfbJGJbT+gARyMMSDfr4+skbcv+mf9/b",
-	"P+9/cB8/xhZuMY2EpJwLJ/MmZFQqVpxiqCEkTYDLeQL2qYKaNbLjgHGNnJzRJSMMYRqdAh2bpR+zpYRW",
-	"ajFRYPmCCJzmstdnZu6u9efwQT/qnqv8an/rgKfbzNlugKOcxHChKmBN4qHANFam1DOOPrQ648qohiuD",
-	"azZTW2ScGl770fdBi4KCLBgkDG5q5Dl7p23iYXNmMJiWGbgg4EAkGtMc3WwfqvgGF8sA57Nz2tnrDw57",
-	"3V7PtJIWLOMIJdD6/EHwePMZ8Nmsf32/13OvTwr5ngkfTxWEjJ6+fnjxPIzznUtlZG4QoKq1VYrB5Osb",
-	"Fkx6fTIrPlaf9rZvBEEoaxNK3XMfw8XZshO3Ph8i9xcu1g7pz+EatqYXuUeIlmU6Jbwe4GOWfqeEZffN",
-	"VsMEWa5J7zb9OwjOgRYTv8l+WatdDGbq13DNkXnG0R3SEFdm7jitG/p3UjDY283STb8Lws2D7aWbW9Bx",
-	"lQG9U6Jz0gFT1sa4GnjIiBPs11UieuTCLms5/3YnTkk/IYOE7JN//uO/Ey8nUHJF5zvQWPSONSLppqG/",
-	"Ns8YenSxdLuFzIUkaSbvFsx2njhyCemy/apBqruLuwY6/cMum+cQBhoVLCoKsLGiFIVCw9y75BmjRgci",
-	"71khjcAAiDBaNvlNp9fr9VAneHDcWQ3U+XCS9I/jcnfI+taPbxWV4hQjnk/R5pjKjKHR0d9Ho6TtCcW0",
-	"ztmMCQ2R+IaIOHzEsET7AkRA4xvmtwljyvyrSjVnQrFR91K8BXFasRtW0LwWxQyeRdDOQJKdlAXIsuYR",
-	"OG0QwQlZu3zOULTHFDw5qUYEcp4VON2sfOR0AqI/oepSuBf+Y39EvgCZ7ftXz3wz/2Owvz/68pRIiyFA",
-	"VDkD76ZfX+L8ATae2mrDM0YBQaMRlBu9+WuhW8ftW/1aUw0rfzenCm6FP+xkObtGM3tEMY3KGXsHpKLI",
-	"VSEXZLzEaBmjv02ZyyoYL4m9EuFU2RQOFJqSTs7pmOccQvHNyOADF6mEy8i2H8nuSDrnWVZYgwLNMo75",
-	"fi+DFbfyXFPThEgdiObmiswpxyBA9o6mOl8CXS/oEjXOJcYDme/khCyt68WcVgp9nJIRHCJzbKqsfvPX",
-	"fCoFnKopFVnOMAkGT9/o7FKMGRgwMGCmYA6DyqzayCwWE5rTfATGN8+v6mT6oYNNgwA6pWZFZvRdOH+M",
-	"MAy/6a9YQypxfYc1xCxTd7gSDL4z5/0hnXIzUyF1l7yEwChzKFetMHyi0o0YB09fPwpFzFXddSrzDGLW",
-	"0QygfDxWAUNSK4z8Fb3h5GIJAZzBgT452YACkHSEv2O2OLT2QloRIvHrBGe/cuySzru9K7lnvtyzOggs",
-	"4bnPI6x+V9d8vidtjuseRBmb0cFuWUUCSWijAFY9+THxFNWalxMeA+cI4Yrge4k56hgyBwEWARxGw6xE",
-	"b3j9Hv3LnysAme5w75cPgyRqytphDQKUjWigdUjCaDc0h9NGxTTnWh8/F2qDceCoYaQzb6w30u0ws5zH",
-	"UiPPIS2NZcT8DJ67lArBMvJfr8A7k5BROeen9+/P6fLPc/qnf/7jv83dPziaC/N51Dyw1XRrr6VTymFE",
-	"f5HXPOUp9408mlL+Pwa9l+bH+vka9Hq9T5jvPJ4sdr66TVtT4Oa8scPGDpo37mwH4XbY/ZjBa1vP8auT",
-	"/snxg6NDI70O6pO5vPzqb/29k19QfD1K+gefNp9yztdmULtgZq7I9y8vCM9Izigk+SQoqC3hkJEXLqdB",
-	"SHAGGDHNkDNzL3hcJDy+VqxkAsR4RZcqIXxyKRAQyjyRUmG+NzdBSN8NiW+FqBv02wp2ZXnV4PDo41/s",
-	"t+bvo09cT+RF6zKLfIhM5AxYJQJ1wdYUpD/0CHyMyZzz+ZObKLt+LWfMhnRR5bxBXXKhMQwqB3dRzqjS",
-	"RIoUTwglOVc68cBB6CWy6RqJjRJSlR9/xLORzWziM7YqsWCkbzakuj2vZErncyaaTpS7sME41WGjWeSx",
-	"eTDiV2I3engyOT7Kesf94+OD9EF2dHhCBxNGaS89PKRZr39Y323zxka/koNwivm+Kp17ZvRqmuchmVaW",
-	"GHDySCJFAjhn8WRTBDbc0SKjo+oLxNQDNVEAWATsuNQ6GgyfCODjvCMiSECkYUT+jBEtz+pSvGALozKo",
-	"Fuw5s3U5w5CkkKnQvffDX766vOzaT/+5nX/Bb4G3SQakmqxR8VREiBipcjzjenRKUloUS8j3N9PHJAhZ",
-	"WE2uS0YFu2GFYqNTUooMwWhlwa+4oHnif1WjLhlhyMHoFPhwY7m1B00DI2ByKcCVDyfcxXFaZm31Rhwg",
-	"RD5AF1VMQ0xHfFjZLiMOx8BAYFQJ0AnlgikLd6ulpjkSxVkAFAwxl+CFFNACsFm4aMaIuSHYFdX8pu50",
-	"3NLz0WA6tzDv21bDw+87qBHc3p+/6P0WiAG9pH/88csvDAHC3/3k4OOXf95MhdhhYByPUZvdCExMb8P1",
-	"gEfqlps2B/4KFopFN8C09nV56oOT08OT7gn8tz0DnkQxJN6sokUwMmcFl1nLEPZ9qny3B/9tP4SiZe3e",
-	"wszxV8zXb0Bo15Y+6sFftKAZmF+8PCGLDMGf0T1sWoMkw22sWW4MchEzZmkZ755V1sG1i3rrfW1QcuGW",
-	"CFZkHRnLxTpzLgYBhmJXq9XlU0CHbuupsTAW5WwHn2P9nc/mdax1k1Olh9Zz04YDMaujR+LnWSud9I7C",
-	"w9ff/vDJORN2GFuPfxdHJ0iPDWTvmAtqWyEHzKsJ8dbVhKBx1ZzmVM4gz9waV+uL5eyy609KhW21ziXq",
-	"FyB+lNCK0XCaF4xebza0PcTHwNiOHseMbY8a7QxdqkUuMDol6qmgW4IGntjAVUNql52/YOS3X7a/deS1",
-	"GnMzUc8PV8OGGmyPT1Q6nBdswt+1DMR0dvH09SPlNN1xQUU6ZSpAO65v3+uHACm50jcXw0nOr6YRpnNR",
-	"yV82YAlBX8YMZGRltG+BCeUV/vDOHvgZfTfc0ZntDL/B7EAKf2hV/wuRcRqbrGB6CPxmmNL51t39WrIy",
-	"GsW3sj6QkgKY7JgLHK5Mb+eVAdViG+L11I5J/CqudGGKH7jfkOdidCyyeRf05BnmjItSs4RM+A2zf+AL",
-	"U1kWCaCwuDApvWD5RFs8W7rL3S+uETdg9RA02Aoc48RFW4TnozqybsESzytC6vbbWK1SG/M539L38Qme",
-	"i8/vNLBzeWT5XwsaKNp/oYgIFMlgRgnwh11ZHrOBp2wHkofjccEsq2b3mbwB9yjizaEVz2bnLrhOp0Sz",
-	"PFcAwakYExjwC/7hUmk5A3dPu26wG4MZ2yto21vD3TJhZEDcWrNcDz4yhiDnFinlsCmUxLowyxjhVTA1",
-	"WOPMYhf76N4054JloOKKfEmoELIUaVtccsEmrHCWnTrEYs/9N4hrKUYtp3k0GroUABZABWG0yDkrPDm0",
-	"jKKoJ1d0jvYHJ4P+/oP+8eFR1B61QwyOkmWRbsV4DTW/xqdd7A6F+2DYNLNtDCg+3Bw1aseVONBKQ01B",
-	"ZI+N9PHr7GihjTUEgw8QFB0gJpy5FtOJefeTo4NAzNvE91uNVObt/zIMfXUUOYNs+VUmM5l43kYLAGZX",
-	"NkUEABHhemwcvsNeb9Mt7bKt1vYXui2g2xWBfgO0WLgoVX6XnWrbAr3W0dpao4xdFTRj2ejU3N5M4N3N",
-	"AxkhVJ3w8idmcciE8rwsmAridsCyFQqGuuCGnZS6S0aZXIjRKeRnUJ4rMK9fCh8VjkwcTKnSPGS2pWAT",
-	"SC+iaLMnX0Ao07CscvtGX3bJKGf0hosrbNxmu6RSCJZq2NQloGWdoV2RKwR7uBQLCpVDmMIeQYyv2xHL",
-	"OcRs4gqZj3IhcKlNf60nYk14z1qtHpYYUQndqkcV/X/+4//1/zMaaozJrXNB1JN4IrfL0Zte77TfO+0d",
-	"7BIBivfkCtTu6pPRi0+ScSFLgCjTu4bZH0aXIM2l2kId/6TY6ugt7veygl/TVmSRk0+50HePyvbYvmsv",
-	"O0evFgoYwwfi6KU+UQIuFA+jwEWal1mDoA76g/0onxRxraQW3jjhOWsmtKz35LTHADXB/dGHs7IR9/f3",
-	"o6KamtLB4VGMq/uR+m0GpwVW2gsca/vjXnpwMDg5nqT9tH9wQifjyUF6fHJyNBmfDA4GDyg76LODo4OT",
-	"8cn+QUoPTg5PTvrjB8eHg/Hx4eFqPCk43NZ5kG1w0Otvzs3Qby3JNMUOXAmzg8mKDGI1Mg/JjDQUxrpb",
-	"+l17Rxk6vCORouLDv39wZKDQrl4C83nhRHNPJCcH/d1TFsalMoushlZ0jxzZx06oR5BUTPLz8bRWX/Jh",
-	"tAgYwrXOjRYmWD0e4PAWQ5wf9oazmHmT5hN/y3lzhLwmOVOqZlQQhBm1fdolr3kOtYAsajIEvZjL0txJ",
-	"e01vcH/QPQx5qiwR0S0yXKs/m9GenERH+2JCKJmWIoMEWjtcwQXTyz3zz6ah1wZ23Nt5XDb5PW4lnlBU",
-	"jtGYAdmxykPM+W6P1lqdjuIpMSydCp7SfHsCw3gju7E+4Zb7ZExMvy4YTaeN6+JoZ9qyqX2R2p++9JC5",
-	"TWysRgX+u3stw3pSBe5FUh3k2EmMrl41Zn8yPNFF2QjUJVy1gO9qlMipUlvZyx/Bk2DHmM2ZUHSbDB1v",
-	"LGkVh9zyQHkJd1diMoWyKdi3F4polkdNSd8LzXOs7MptGBAAI+ZSsQziMQQJpwmwjs084EAoDgHMtxOK",
-	"ebZ16UijVmyUVZ8x72jyYUbr5PfBDs6rsthFspQ3rMhKNszocp3vyvxsF98MGqsiYLAI7lrzYK4/8HIh",
-	"Ykk8RntArof+l6ZwN2OsoHFDlJJ5uQ2Jwz69qh43PNlOfeNrb2WRqe2t+OYVb8bXU8Z32pjbZI0lnXKe",
-	"BZFrd0RSCy//RC7TKv3IxgkgkmoFTFyLLd6reMJeb3+7oCdkeoErIDSVAbn75bWbGZ6s2poEXKaVS58r",
-	"xa+EU/t38BZ4ol4l2F3yDxpLgK22jvaRuxGatWKlHnIxHEt5PTqtgmhR2wOJENm3LAuwUAOyq7iniZrK",
-	"RZfA+1QPoQzHafWU+VXZ97EtD10M7dtWumSENsxhxsFkNjolY6mn8D7Y+41kdSnwV/AQYBm/LhllJUKa",
-	"sNVxG/V7wVMPnN4lo7zxIFrboYqIIJSYnwsscjFCbOWMgzUX7GRWn1zIIiPVryAZOqP1JZRj9egDQ2vI",
-	"8a9j+Jio8mP8evjAwSmtYAq1JBmKlV1IF7pCexfCli4gZo6h3mwu2AVVJC2NFDbpkhEXQyiAgCY+2/ql",
-	"cHUR6jtxT2EYIxzMjKU8Y6raVjQFm02BxAiRVbsLuxO4aKodlSJf1l4OnkK6MK/WWrwUmcSXKzYRkESE",
-	"exD7a+ULQk6Ceb1wFM085nQpSz2cUJ5bm2eVhwwpW+ZnkvHMgr3RFDUMAHDG+SERQ8YXcWmQtrx+zXgY",
-	"nCSjHFfnwhvq3YwMe3HEa/Rm/KdGdpXgOKzCKiwdoG8T9rLqyBrtk0599SEWtLmiYF4I1iVu2ASuIWe3",
-	"YHCavWtcK84oY29tLsACmxDN02umycGDPqCN1jD/e73dGCD02s7/nBm2EUx5G0G5iWWxv3ta+K6CQdMn",
-	"3rjqcEytk39s0cU+dGiev5h0Tv+2Rc+dj8mqNRvOVUtgig2FBXxhOkaonQSN8MDnoIyYDxVMpUh5zlEQ",
-	"N91IxRSZ8EJtH0VQIQWcp05Ka9p9qvOutjYmVe3GWpxypWWx3N40ZVbzudTRnN0WJfttyKNVFXFuuShd",
-	"Oi+MjyDfJfKiLYHYg/BuRZ9OooyTqKOVar0CC2GwJ6tE+4sjW6xJEwQ8FtfDw3F/0kuPMtajBweT3uSY",
-	"PchO6H466I+PJ0dZr1EI56hmSTUNbExfgK7vwiJpD9Hvbon05LZqiLxLaR/dOlsoXXV3/Uaz/q1vjwiy",
-	"1GZfiF+tb7nIVgNtKpQmqtevNrwfONNRszDEjqlJpgmFBWbgBMDFivkeyPyyuoEJEPtszJKeZgUFGxLa",
-	"MsDVbztovbtf1XTdKMQbV9Y4YuTwq4KBiISisJF1VWjW84UQjQAID4OoDAcZ3oP8qupkGwmdqxlXyv8q",
-	"iCFGqmUBRSarsHSX/g9DqPgD+mBdI+0z9b7ucO2rxWp9z+jpbbBzwl9VWDxOATzAxEqEGJ9yBnLy1Lui",
-	"rQDvkfRB0DY6RV1KnKIMJ2Qn6SyZWj8+dUtjoJ+fOalGJN3lBSs7bv9K49jUA0nsAFpPj7tBVpVT3MBQ",
-	"beMIQGq0jDkLwgsYpotNNGhFEHWBipRgC3Ilnc/f2qwXU56zM3sClOZ5bkNa65lIl2JhLZdTqkAPyydD",
-	"2y8lE7aoanwQXcCJkqWuawX+wFqa9G3Etx0qz7eJA9IqXsKVAIJoH8iRIj5+09awd1EcUGu+S97Wazlw",
-	"RS47Dl7zsoNDbgubWykTi2Vg611ATX22Yon75//63/2k10sssFrMax9MIxrCULDAdnyKuYJyIRASkirA",
-	"8b+iNywS5J/uPXgQTdyRxRA0vI0kDvvhgsPca8Vur9l6eY3b0hfJX3U/WzjemF0dUw65IFA2F7l0I4WX",
-	"8mxzOBl2EU4pXJXoUa3mtJllLqTLwu2SF1hmHjF6KzAOrgDAkSs8epDzjar2vNSEAhSKeWBeag+JEsua",
-	"2caYa8SoSkMQVsCIpdmgW2DN8q4UlABLTVT8WBVkfpIlgMsQwBz55//635iCF327FJrna30cuhoxJhoS",
-	"Ta8ZBmU5J8jC8LapOR2Q4IEoASyftGYj93u7+TxiSnjitsWudYycHkmhuAJM6JeFlJPVa85l122R7oK1",
-	"WGuSuX9rvIy7keL5Zhs7a8zXFmyGUrZ2FPHZhuB3tyHhmKprRcRhUxK/bQCVkz5v02A07nfsvJlbesTq",
-	"+fR3pKc42/FOaIWbHXlNlMIdvHk3rCh4M2r8TcgZnfIPmT1R9oAGvN2cPk7RuDOC2cpMUC1U5eT6V/FZ",
-	"xdxISLQBD3NGtoCQ6mvZyK4PxrmeF5yncaFnlEox4cVsiJFUVv7FmoIOnwKuyqTuQDDqnMMRgGx8XRZi",
-	"5W0hreEeqe2KaeVLFIYp/NUj5i3ERKvS/rki9tGseyn8iL2hvf620YqwBYs6XxnWbb8eYBBfrdYaANlK",
-	"HVrfEX/a3HXwtncBgKOnYJNSmBEoaUOO4cbVshpSF/HUuB6Crls9S5qPMr+MGx8tEqyQFqy2EbgFFNTH",
-	"7mBX5nQ5BO/B6BTVDeoUGOuMQKiLwNdgEekwJBrcWXUNo0YsYBowA66hIdS3x9C0bRyemmBprnBNfDP+",
-	"Tz/uqOISEHVVaWBXv2jAF6PmClvNwRd/su6vexjJ3RTT1nDTnf0Maw5x00iZymJ4kj1I+5MjOt5ng4Ps",
-	"cEJ76T47zB5MDFMdpAdrjZSmgY1Gyqr/lzmNCBW3Qdvd/VpZn9CMcBrzeb6EiGFNFhARZl5wuaNbGVLN",
-	"DAXLXtqk74jshsHtLdhZwKhpjqo+1vMbAf2NrDUgK5akKEU82+guTeLBptRwoO3w118WK0au7c2G8QN7",
-	"wwqWPcYArriBaXNov43/um0o193EKEdSo6JLiXf0tywy42u2EbfgW4x4Uywt2lC4xlgPTMtrJgCJqio/",
-	"AwXp0GncwHCY8mE6pXo4np30Lr5+cpXOfpiOHz18//Pb58uff/wvdfH1STn+5vrqp7cHVz//OJ2Ofzzf",
-	"KMdgqTA71DVrYaujr65H2yzfVpngaMq2IQpbzXUxVSzdZZ5/ihr1qzGvLUpuH1tJoPL1+9cvTwCVGcPj",
-	"W0LOaQWpSca5TK8JF+QhVezooAqwpoIwkRbLuWYZeXnxPPFXl2sFcadfwm0lRb5E+QISMhHajtZxKed0",
-	"qZpgdT+/Pfx7KvJF9vUP188ePZyOZ/91NZ6d8PHg1eFf97+7yr4+vkoHP+QXX/+1nz162KNff3/10+xp",
-	"SZfZ+/CkzqlSC1lk9RvqoHdytK4yvYe+++r+L1/96UMv2YADZ8FLVDdY6BAmjs8cqg0Uqsdjch9egQ19",
-	"FGCNrOCtXLx+QQ4G/QdYfowLktI51zRvGHIQbmklf3k/ft8+RlzFixp+6C4Z4rUX1+aJ+ycj+O5BMzG6",
-	"fcyDS9/dE1xA+JuOXgP4hiyWT4QuIoxx4mrTrt6M19bhtfbqpoVeometNV/HWrWxIrEhbi6uuuSZBXwL",
-	"0B2D+tOKQXlxW+OH5iSjmrbD+ka0Z4seunHwVnOmSxo1zF+4+vxN5FjqMBkx2opeMxcOZ0Wf1QW94bTN",
-	"AF6pSyhDXckgLA0T+QMs6fpCfPP46aONN4Yrz+smGqOuJ5NJtE7TyMocVnXz6ii4XcARiPWT4QllNBnc",
-	"68TbUNFFqiKxdyDvI7yGCt89I9dsDlrApajHkphWq5gtiAfEeDYcoCQU03ATMpojRijicAuph4oxMUos",
-	"bBgGw/kxjgFGfqZYfsNUXQOrZC430Ug4F4wgegafiAyQMFGTaKI12AvrniK8oeMwkW1jtWnXNEwDGzWN",
-	"FvhNFO4dVhHE8xSZOvM0CHqXOc0QszdmesGYAMcAPgClabFCL5snZESzv5dKA1I6xNpNas7kJAwMRADG",
-	"0YSxET6HP2U+8C/0t4K1wiu3LidtGGTKW7U3+MYirSadalC1ODpzYbI4/nyFtxlfsQCr1GP2GkaaVLiT",
-	"toAdRkr6zMWGhO79hJvdULcxuN1S0FplGTd3k93nYWBj4VhUDWeyiKeCoq/G/FxVPUaWOjLtqJFhBjeM",
-	"zIy0hlVf5vTKo3aqqSyw3BmbzbWVzHSj2dwDxtbOp5UDIuWR2Ds9pK6C6ap0OaJYANU608zjMKgm9ukn",
-	"pjXBBtRGE6xljP8/RQCAuL44TKNoM41s3IKpuRSKoWw2ZlNuA9swTbHO334+iaf/uFjGek9PZWEd0y2W",
-	"ICtpV6gn3pjZJSEsNaJ+VnmR3fW1E9eRrV2xV/gwvKaLZTtcMLjT+YxbqcHBIXBNgGNShXSqp5A53+LD",
-	"O7xtzcoV4EMYtV/xNSTxak0lyQAZ14VZKz6b50tvq4blb0HK9TKsKicTnnIm9HBSYjYeGFmhEmUgvdhv",
-	"nByD3xWN7+xWD20BrrAuwLAUCC4OOSIzNlxFtRvOuJpRG9mC+BQuxQ/+hB0csncpYwgjUYce89HgWsoh",
-	"4Mb6W8mRZnUrBd80oTCCQr/s3Rx2zbVj9jcbGpnfNxR+5a66yhxsT3BdYkmpSFmeg49jqJjIgEVUOu8w",
-	"l1D2117yaqi0nM+hPVwCf+u4LzxeDf6Z1v4SbDEsVfB0wVLGb1jWfM1/X38fb+2hQxqM3c7ftJSyOEeY",
-	"AJvF6+s7kNFfRkZMmRTSlgtyqiSWjQQPhPk6K2DiTdDEaSOlZ3//VvUtzMAZzbFaVMNO40NFfOjbdWTm",
-	"8eiP2IEGlLIoFweODeKW5efWnE5ez8wV6ODD6gszoxlr0b9fP7x4bktodWLWhF8+HHzsVQv0y4ej+NIE",
-	"SHxrAlOA8xsdAuO8fNBGMz5Wm3t+XRnXKhStaq2qGFdCiXCbi9yEANyQ2n9L3LHW+7Z21zZrl90ueTVY",
-	"612d3vDERunA+vzqoz3pHQz6t/c/B4P2Dui1ruRPguWPeZTNKnnztPMme1rb6DCur3oc89ZyWtASE9DL",
-	"uGVZIFOwq7MqEQOoF2shNaDWybhRD2KLWshdp2EFR/jh+TdGrzzfewp65eVl9wt46je8jH6r62C/NTSw",
-	"Lzed87ZwUUR5hHJ1lZros+FsoKf3HgJSO5xTgKMXGWaa4WCa6AXo6XYuXoefB5kuIiNKo0l2pHjOIOnv",
-	"it8wQcp5Uq04eoIV5VmXjOyNMTp1XzPRCBz1kJUKNc4g5Stw9wTygRFxzIiQxlBEwvGY57C/6K14saYo",
-	"0lvL2lZrl8HilnM+uq2FrgaOhQiajUvBQWXWALCg3qLnlw6HMowcapzinjnFP3eiFYHBqNs51UXJkP9t",
-	"W8YJjZ8oN1USojUrbltGBSrkgJzwF0QK/rgGFHwtHgPcQ0HNzZ0vk1rg1XZxVbcD/LYrHrGjQgE+qMlo",
-	"4x0ghhGqf3Cs5tYCS1kVKFs3DCv77XDPORv8dqbu6h1n797ZyOwKQK19Hh6qyiute/b7lxcxH0LmKdXO",
-	"rNqXGiW030V2ZWLel0qTilgsP0eNtNqgXBLOSlGwKUQnF4TasnS+1pT1xBV6ebbOik9zJa1loIJJco74",
-	"KXJdS4dJkytYc+J61nsHRrKAj98aWzPqHafzeSPGZQo7tA4W8Hacp00S6901DMu3zB66nI5ZXu96Xsis",
-	"dErwquuoHOc8HdqIgY1hxgW7kdc7clZzgW4sKmCeiR5teHvjQcYFiJ3g85cX9iI3oqSRgKBILnjLdwVq",
-	"fNA4zuaNjcf5W7a8g9Ng4zV+5+TLZ4xOWuLZqyD1huHSARjkjE7uKaL4OOfiipRzx54KKaFk25TnWS1q",
-	"aucg9+sof3zbgKw88/pEAu4ZwwmtoydqDDUDjyM8plRIQMQyEvcMcjzQuYaOwiCe1axONzzgbVMC0MgY",
-	"IL9NRrpKMB60V2tty3B+bNxfizCxtYH9zxhVbEP6ts9xsVnxINFU2szaUjDrNWuqWCD07Qh0TtVGRn2u",
-	"rj3iASu2kmeag0rvIJQGcP8o2urvWYwA4qqSdckPrOCTJWQEA6Az41B1HKLqiJCFIYqVxLTPEDATqa/B",
-	"NV9fILDmMDc65YxmbFOpwF53hyI1vG4f29G8Y6l7446/kddM7GYREjZFvZppxoWISxWudFychkILhq3G",
-	"52wJFl3+9laN1aEUETvjK6YLzm5oXtmwbKHDU9IfWIznpCosCfYHsJpeWV+3x3GAWDpAqYYQOldhhgmy",
-	"ZLRozOSof3zYO+n1er2DwQ5JZG8qiDwJcfbReL0Vwuv3urfNrEBKcgNC5lOnTWcm88b+wPES8h/cgcbh",
-	"amXN523420FhLkhFV6FZjOsz3BUfw2M9vuCPhbriuRTsbkqYVwt+rqaUvKKys7bWeGjGRVMJmERiu7+L",
-	"ihhfvzsQxPCKvLVGAq+/KDUU/49lI0MdmoKpMrcXwKQs4ALw8T2nLjHS/Oqw/hHnILGQWv5kAqEagQfg",
-	"DGyQK7Z+FgQJQSSRq2KZXIog+x8SLZUkE1qshAltabazA7e/mg6j2mPAeVfL407RvutKLC98+YEzME66",
-	"lB9XSTrqtOjM+zfl8vnVi+GTwZtf3xz/fD35efn1ou7VOjrYKjR0uBetXmpmkV2xYl0RyCsmWEENtzRP",
-	"/p/qj59c/bG25H9M8Uc7hH/32o/VNGJWJ9SZEg+dYouZ2lBXIwPA5U7z/PerB9kmit59ecRbVZ7Eq364",
-	"zexdXpdEcZ83BWcQqeJCnI0G/F3qW+7UC3Nh2O0+viSIi7SaOa9EXzgbNiizDW95o/z79Gls0diaSNCw",
-	"WxsLWu+zXZ6OnR3fZiEXDZAgV3TTZ1B1qsofv4Q9Vg9uOORyUZc215UsfsauWmNhQYC0SAxBmIHNMguB",
-	"2m4fnBoVA+RV1Gx7G6eONWs2OdmNUbE5K8g1A+S5R4PXL61wtGf0uEZgMn7qpnJ2P5dXXx3u97KT3j79",
-	"6pxdL9mrYnZ4ND2ff/30evlfrw5+fjT+4fDgIhs8+5aeP/8pLcS3N/vfD653UGdcnRszIIXh3wU7A2Fs",
-	"yTTI9MJ6KVHpmXGlrDHrFrcCZldtsK/iptyF+Iy7G7klsbR6SzkaeXUPnWbdjfNpFb3rbsWVadx91UPs",
-	"8NZFD2uvt1fpgXKHVdmlCpTXrBi8fOYCBLhQc8iPSUBdj9SRWXFN18TfL8KfsYL6wcff8MMJlFaPisTf",
-	"MU0dkcSTjD6EEjhUKosEytZwY8CaPOgRqMwOE3dISomNVgB1AM2xS0KLZql6jRkwnf7Alm4NxzPoxfYD",
-	"TI2bEqWavEaVM48FtG21/M9SK39FnANMoIylfEZza5TUZCYdwj1SFNzCPgfNrKyypVeqyt+BnOVq8Afb",
-	"adYypKFmQf7Dz1aQ/zlb1JFqdshwuy2Mzce2cRhuTnVZ2ObXjSQgEYun+rfOP//x/5g9EkypbnghLfrk",
-	"72/HL18uzs/Pzx9ef/308bMnP3/3zeL1K/rX5/zisWQnj38S99//mBb65TdM5t9dHL54++OT6c+PHp5k",
-	"efH4r+rH/fFALrnoi5c//zqdHIrnsvfue/bVbHzx/cPrhxeTn7/6VZz/6U9mjRV/zzqn/d7gYIU4PfSr",
-	"vwcCIjjunww24BIA0Vzgu33Mz3R/RVLkYRwtFa3SKUuvIWQs6jRZh9fZDC013Tig1xYS2yGJsj7ahwxQ",
-	"wUbXHAA+bEzSGaRv2bAk/MOBr1vXAYYpQcCSI/8R4cAASc6vmXkpcdCAYPFLWp7sXorvmLkh7M2BqocZ",
-	"T1i/MAqnt51PJ6xB3FA6fOyMj16K7GQzgAGA0WFK3R2yXWthOvZjdEe+o9fMorNVxe9+t0CeW4bl/D5h",
-	"NjC4lhPw7c7X4ojO5yME3cEugFwh0m6UTqkhdaiVacm8ClIYBQ/CA2dWXzZfKYSGsx6ziA0CAz8iGvh8",
-	"ThZQG3BO4WkMNfVomGAOhdLcDUBGHzgShsUP6pRpA77/5u2GH3rJfj9OqbuGm/hwj+2Sh2qhILsU52jG",
-	"iawu4f6AjJeaeVDZJ9ng8LB/AhqWzf5RZa4xoj4AW0gqz2h9rP3+rz+d//Ttu0fF5IfX9x+8Wb79r29e",
-	"XD2Ypjcv6Zx/lxeLC0pfpt98/0r+KeJoD9P96xZd8+fdxajAiy3nwnvTt73tpzLPzO0Kw7eC8IJybYSo",
-	"lfsWHw5YmnlvlQ6mrpaRrfvl5WEQmFXl+pnRd3gt7tcqBa9ekiG0gbrm8z05x8ntwZ1rlBWY2kc7jWCI",
-	"MKOWWkuB90w5SbQ2rsO7GxcuajCwwZZrJzHgGhB3Kz+aWF3CtfkRW4/04xrCegUHalexdocoiVhCxk9G",
-	"ydqUihF1mBjZ/jjO9X5nn76svG8bX3KeuraUj58cfK93lNegUtBHRnOriLckgkTXqzu8v2fWLFoltc0f",
-	"HfNDu+n+spGWHlILk70DQVm2vrX9p0G9NanfHfA2sX/FnYFdt0zspYvv2Zb72iB4DPF3BWEDN/YKB74j",
-	"yJBzrM9TKAvEt2RMEcVW0acDh/onVNaydW7XCXSvahAUr8pdlecWX6KXpyCPDkz8XNVrK8oCHdkt7pve",
-	"NjBcLWbVc+HQNrBfKVpLJW7uJY6biz23LupW/Dq0DwELRp5a45E7hfx4dhd67JFiLQdatTP9e/D+LRn5",
-	"vwkP34lr/64M+/Pz6tcejORRLneTmV2VxkiZxRW6rio6roUAgafa4ojqo0Ug0u3gQcNUMR/b2moD7g8O",
-	"+93D3mpuWFahYjl0fJzM8ydP35gF6PcHh71er/+gk+y0OjsG3O6qq2Z8SwjPankrALDtT3v19qZzb+N1",
-	"bXJPS7ZubFHXRgutKSO6NdHVEP7wdZ9w6wMKq/VsOVRvApScnWwz0EPNPJOQUuTmjh6BeGLhkHIurlG5",
-	"n/B31i+AL59ZH0yIJpMQrsmsVJCCitAg4vqeWl+sYzMl7qD1ra/NAdcA9xE54cNngS3IesRzrjTLEPMo",
-	"WqUjBOUdHG+2fVdVNdYOyz7XKBDsq2/s3GvlmVu71O65INB5VV2uoKKxEKaeVsU4VZeck4LyHHBRUqyC",
-	"8cX3Ly9s0NBhj6RTWtBUs0J92Qi2cIHUNa9Sb7PNapuaKOdZVjAshbhVMRT/fDPXwpYdaS85EhzJ21zc",
-	"ngR3ubpDBKzAvdLb7fauum6Z11uwyW/NcHa7CQ+x2M7HT72w6rkba9161ZMfkwbYZRzyIR7ExURWQT8m",
-	"roq7y9C8p4i1Pxm1BwBSw6a6t0gdXU1CmEsoKjezvHKnE9QsgThrLctpSKDCV9uBqGurGeMpYKRcqfCC",
-	"gHGqwfAONrMErO5U9z8xsYeC1Ypd0lZnBmvpouBau6hrLmw4ri9QZUdkHoUyThNZkNHXT96Q+zf9+xBq",
-	"phpAllOO3Yaug8PaBAYtKXCqLUQW+zkjIx+d9T9HBMOwfY6GxppgV2YK4E30z4665DzPCZ9YQs0t4daG",
-	"XTGD7v+sIJu6IIj+kkR9vw0ZaX+t5/foYNXZWxZ5G5IozhidCkxooiVknMD8lJ3gVOu5Or1/f5TYoHZS",
-	"KlZArKHNdjL76fKtfCa1Uf2Q1+OasRtWLMcyW2Jd5aYvyPWSTql2Hvr7YzrlzVN3cLzbsTOzj585XwWq",
-	"LeAQcK0BskiQTAJUa1XjLyGjBeXgakNorJEhHDkflvNR4Gg9I6NSsSEwtGHliR4Z6S38G5DgoBCE/QMr",
-	"TCRYIsIIj9DTlKXXQ7uuIyKhkPcN10GdiTMyYhA0W/HrEebznEGKQgHQZyBTeHDTenkOC9x1RkZUXQ9d",
-	"kcZRGzBbs+y1LWgIPgIHGwZFkczSdJLOynJghECYI+8Xw34Oq06YpYA6msFKwADqc8YEimCyaN7101mN",
-	"nawjUleHK0j8XSGUr23uBFUQIqBkMfKA3hVSIzkfw+mSriqf0qvms/OfJ++levPT5PHR+OvZ8VX/BX8v",
-	"rzq75k+05saMnPlqdApQNV0ycnkno1Mfq4BJLeb3AIzGsW38G4qIjVmIkwM4uhicek/5bDvMcLMIOguq",
-	"oKx7HSLnFvkwsZhXb6vewWENTKnCPQKRos09vRoxDnUco4mcrwETyAY5IFiwS1IwXVgF6CqeXnd8O4SD",
-	"zwKbYG/44W3BypMOlpdcn+6K7oKgGuUdLgvPdsBbuSNvxCcjlben/cXgHQyJ+wT1DUHIbrKxYEYrUDch",
-	"WraELmoHlTYNbBS7q2WNDQ0JBMKx1FTOa1grztc0Y0U6pUK3c4c7iL1GLvP7o0i8dCFKcRwbtKsbGexJ",
-	"t+8S5A0FqjlNm2LWVyf9k+MHR4eQvNOQ/+s7d3n5VRBoepT0D1o2r16PZ5UJ765lbs6SsUFxL6mebp1Z",
-	"03jH56+se8fCTDd2Cl9NVhM21qh4Lws5ztmsDRXXVUQ1fNAB/X7x6ukjcnJw+ODL1Vgs52JaS6/YpTcg",
-	"t0AlI96HIotCiqsKeNyDYlbE850sfGCzTUSHRB8uAKJY1CKbjSh5Si6evwKZchCFCplwlmcbRoRlBP76",
-	"+sVzYi2SmIw9g8hLX5NcZrb+ncBqzQDdXdAZ06irTBnNWGGroYYTdqWSubCvTXgz7us+7ut9FzUd9cK5",
-	"5LaG1FUW4tSoMad2h09HHofR7XmT6a68sp4DTyZRFBYuWJueW5+r+VTZGf3C1Mb0YFOZfoc9zFvqbkE2",
-	"tQN3ga0gox/3XuFbexdZQ7m/zYzXFUr+5s2blwQfqOOm93phhJSNBcC/DnpRZFbNdWtNbgj9lRMyx5MX",
-	"S7Z94438tmwwuaE5z9rhetopyvYSUNSqU3nlYS6gvwpFeUMFX/Orm3RSVYoG/uN5Sm3/13C/R1HH+GvI",
-	"JTmDmA1AQAHU3GoZ1RaQ4DOaG5mQZcO/o0Tg5lnqyTHUnM+WAPtdMJpBqAHkgQ2RAyWdrMQ6hcx/A4dg",
-	"aOdvU8T8j6715t+VPuq+cXBw7m8PC+cHOOdhA14Hdt8Y1Th8wO1bKVQ5n8vCCHze9uvRxANQ8mppPEMM",
-	"FiD8rlqE8FvXsxVwjFjNZnMJxZqH1wwA0BUq0KWgpZ4aBTy1dU/GNBv61A0koJzVvjFyMewMzXO5CArY",
-	"0XwoHGY6YK9XkUU1kPdCL2uw7wF6e/i1L90XfslssZX6lzfNdx1CfPgdwPqt9gsWpdr3EFxW+8YsWq2p",
-	"gtF6W1VOb+1rdGbWQe5tvm/9dZ/BUV8CnrPGmjQg82dMT2XW2I7aylkYeAs5H6w1gGp4fEN4Fqpk+D1C",
-	"ndn/OS7VEsxCcjijYjl0W6HCtS3YTEL8EC6Rb8L+iaVT6utVoWUEXzKBdFSUYqjKOcD3ssaKyhsgd/uN",
-	"LPVQToYAalAr9zK01VO9eUIxirD5CJkxRDXW8ZwQ1j88sjOWcerYS/NEFazEJoL1BbjJoZBD54ugFX1U",
-	"exXM2fTMaJHjDizNhKxkWZ+P5RhYY1fhpKaG2Wk5dDTtkKrhBeCM0Jc/x/47R47KthfucAH3PjJHo2WA",
-	"kc6SgZqW2ugPwwxLJxhlaGzOTb3EgQ1i8DUWtjbi1UPyIkVLDEFt7xqEKuWPXF5OUx/MqdLDohSbc/2b",
-	"cYLN69cOK3alRoMMG5NiV1RsUSB7B5PKeBkTfSSBrlZ8+betJA7HdYuBH+yOz3LbqMicxYraPrOIXVV8",
-	"A5gVF0ZayaUElL/6mhz0B4PjLaAIkyohsNGl+bohs2/R6X5vq05BaIgVz4WZWjg10B8cPOTK7A636iji",
-	"dXmE3kJQjUqhTkk/IYOE7JN//uO/G8rITkmJCYA/DKsj3sgjhO+DNTRPowGXawKkWJvjdvPbqhjByhmu",
-	"ShK4INw7ia81HLUWY1sVHvA8Yise04a1b+5OEAAANB/cNWYPQfUfs6tSuNDh2opa2b0ohYXmcNe0by5q",
-	"z6sgUiI2MVXOHAbYHKp1cUFKYZP7LYbIPVXlX5ML7fQKuKYLtGSY/6GWhvb6RnKVT9QODGZ7f17JzT7e",
-	"KjfbzegHmZcNELgPHZsnul+LbGxJb3eGtp3qgAUp7uuJyCkm+HicXFyIdn1gzJeKXGtrw6c+Maj5Dgpz",
-	"1yOJ7eBdy+3z9kFJrQHDUYzaBmwWxgNsi5sV9FxFGd86kni1tdWTju9jkUyrn49WzZPzytq5hYVylyDE",
-	"wg9s87rsYBWq4JKwA1tZFRJir6Su0vz80Rz0NhfVW1Na6ZXNmHRMMJ1SHUSplhnXoGx7fzUcC4QfiXLF",
-	"WNjvBiTijNf4sI+GxoJaG3ppdTS/nTKI3tJVfHAdy9Z2Z+t0mqsJC4+t7++l1SzaC9S3VhNaNYvZWPBV",
-	"R6rT7YbjRin7zaJs3Co5YWyzNmGh0cCVpHd42m/V1kHd9o6pYrrXh2pHMAZnXOvb9bgVa65e3K48E8Tj",
-	"v+ntnx4c7qTI3HFYuV+XYFPs5uOmVhLXhvpOqxR/B67LyDG6NQRr1VaF0tkQRMLoiC2DDSxptOptWwKW",
-	"8Vp98iCW2dklIvL/svJZQeA1FOAfjemUQ6D+QzrlhGvF8gnCgriSxd5VVi857apMIw4c4kTpKZsRuWCE",
-	"0XRqo1u5Iu9ZIWt3fZyx3UmxHceIAim2exit/GZ5UBPTGqmaQB6DI3dE2GVMdclDlssFzCgIfYBrZk6X",
-	"DSfInsvOiXKY7XhaTWbegTPV32vaW/A0B/b0jQc7dkRW4HZM33H69ore78u27Iiqkj/ImxpKYnWQwxO0",
-	"nim0qohz5kq425sfC7zjfTs69XW7IYtXKg0PoGhga8k7aQK/PIOEGLq0ldzGDCWMWlCZ6bQTXOvbChuV",
-	"KtaiYnla3k92VbdUOdv6im9RwUwT63fhraeTNay57SrddzXStow+wzbvSmLKovQD4lyY6qxtmZI2WNNq",
-	"SjuaAw/f9PqIcbv9EqyvpIKUrZLATCiLALe1sk3ULpJQWK5SSJJOxtW81CweClmxmsAJDC7Gdtazjg7+",
-	"AJFqV960zUm4UxnKHq7fPxLsNW+r8gpx6i7O1CLvepXWJdfYVIY6ZTWCmKJ80Vman/I8whQxUjtWxM+o",
-	"fVj+lzsLYBzrK5U3rGAtsSMZXaqqVpCvTETz/AymhxVg+kmv19vacPIIO3yM29ZM7Wpuqx3ecJX993ew",
-	"3L+YgDgI9bOqvL7b2enVlA4Oj+LrNeE5u9eQuNj+uJceHAxOjidpP+0fnNDJeHKQHp+cHE3GJ4ODwQPK",
-	"Dvrs4OjgZHyyf5DSg5PDk5P++MHx4WB8fHjYiEN3EZ3RzHxrzbH4H6+/OTcj/Rh6ELdcx2qV2ia6+8Y/",
-	"pOLa0/PmvW8adHDZk47LTsCtXp1bbfBNAqroPXrI/WmTxWxX5BCes3aiqFfU4oIWy040m2g+t6GckZwu",
-	"8uj1D5DeRHkGgc5f/HT+3bMvt2q7CfvBW8C/aksQCx9HDEebDVjQhQ9kg2zpBdfpFOr+Oo49glPnXAKj",
-	"VN2MCBVLq4lBcQ8765A1pnSmu73DfUhjgY8g3emTgx5o/nxgy7aG/nTzsLrpJJ2/Kyny9fx0XZkLTz8+",
-	"mFEvMQoaFNR/kbIX621vDSyAV989/hctneGLmcUgDlYSQzZHxccl29sW6GjSyx9To6Maxb97mY7aTNZV",
-	"6qCuSEcSQPYH5zHBA+lrLsAvLcfzcxXw2Cq8vlZV4v/U/PhXrvmRtXtvzoNUNUwlagbccBEPp/n/XRkR",
-	"RlXc/7WsF1nMeObKdM1z1ixdgQU4gnTEz1qvpIq0DMxtW1YxCbwrUSToinm5pA1svpHxaFchW6/eRy5J",
-	"29w9RSpJiOAbjYD0FSClO63IEmJoNDbFZkWNhNQMcqkDhBrzt4WGsZjJDtpltGMi36clP9FSbR288Age",
-	"juDyrGDp3DJf1BYXhZKCu6SNpjxjw3igIBOEomRrJJJMlmON+cTgaB8zhhUVsnga6IO93qErPnm4Q+gf",
-	"5XlZbFzXp/axj0lnyvJs2IKDaLR4Yh7wZ+oUg8Uq+J4rZsPYVqtWhEvc791yiTfntToa2T611b3hslsD",
-	"QKUYUNKdQiFtU/N1KzAiN4knFtt9G0Cixjs7FnQFsBKb128ENnWvhtn0CdVbG+aWXz70W7JnbxPx5OJi",
-	"hpq9W6d/mlOKhU4W5vb12AaA0lGXVpm5pUNHS6QAabYl1+l3sY7pLTUACGOxxmPndQ/nG6DA1WGnXDXZ",
-	"gD9u9NevYFJ9Gl5krbk7iOmKtRcXWMYstamTULsh0HaQuNGm4r4fITqMjZ4a9Pq1iDBbDwcrYvye4WE7",
-	"h3v5eUKEVyPsqxHwFTVS6kDi2GZjd0Iv3zKYrC4SxLcXQIN1TeRHyUZIQOXBGnXmgHONuHwON6pR5yur",
-	"n96C/brBGJL2t3eZjQo2KS2oyJQRnqGRj2pHh36/tM3ixRfAWTyXenSKIRkLqsi81ISCY8TMCkgRkInS",
-	"nPJZLQAZ+wSpW1fJjNYVlZU1K2VbGThkNy35j26DHvscbJrnLyad079tSTQfkyZjmXKlZUyte5FnTGk0",
-	"jp9VgDMQtO/w0woGgDTAHLc2AFV3CJvHDEBhBYKt+V0QwLuRz7kpN7paXfBfVuuIVWX1DWfiWhHbWpDx",
-	"7u5wTAOAA9ENd+9JjGJfCG/iosHZoivFd6hHhFp4VYTOnL4BBu1PUjW2KylUL6q3OwztbWqa1xfsyWyu",
-	"l0QaGSoAgOFx/Jd1RdC90XZLhJfti/e4LMaoUxOwW6sqSk1n5sc1xz8GvrJ/SHJmRD0MKEN4BYQyMKIP",
-	"8rnvX16QjM3QfesJDTMACc/OEC0UifdayEWdVUZQVrdAQK/LoA/PvzFi6Pne03Ycl5oO0VYX1Y+KgzhZ",
-	"D0BeWg+KBwszRyUr6AJyBTGLEQGbSxGP4XFjuAOHfwj++Ts7+l3XLwspJ5EoHp/f2xYNAAWCqscqrhck",
-	"bapuPNGN3jC1Sz3/CY7y47Zl5p5BD84loQvGKnEsGDLUb41WoPt0ISwSfhLY3mzZumCV/bKs26yWyDdE",
-	"WqwTPgAmKpLzSQz3AK5lVQc6cknNYJK0qb6Vsc4GtTm4vdzGK96wwloW8bNFV2OooJWiYErmGNE4Zfn6",
-	"AwW3fvT2q+BE3BTv+du1zU95tzYnyBd3kDhV0z+frLcNb2ENeoUP301ikdNFN2iSqtUt7MPHxkurn5sr",
-	"w+JZ/yu4g53iHHfpfmdUEPOTIXdBpLh7R64bQMwZCd2XUPlWr3N33Xr2/wKO7Nu6mJu098e4mKtR/Lu7",
-	"mGsziQbSQGE0LIEGoMfWsqalpjly07BGcDPijsUbzQHC60pilboFgubU064uy15vP+3POon7eFh9Hkyr",
-	"jwfms8wzVjR8UHnWAooZ99e6ydb2pD/Y6l6/jctVgv67BnISH/BpGbXctDt1f8sbVmQlW7P/bgy0CBwi",
-	"AJA6rQxRrW6R7UIFd3VRhqHGQI317a/9fEe26M0R8YGLPOoeDDI2wiD5ag/ih5TT3MbarwvF0uY5FwrS",
-	"JS8mthi8uUOxuCko6NY56x5U/yqX8r/1tbSyQ3/UzRQM5N//cqpPJlLrzRmudryXPlOQ022CdeAV9a8Y",
-	"4GPe2G1glrMMb7EO7tXdx7nrvRHAt6/eGsGP28EcUqWYTkjO6ZjnXC8TYkjc/MtFKmfmNBP2bs6Ealzc",
-	"8OKWQSXBrdGaBlEdGzQORuIFv395QXjWJY/onGuaYz0FzHswdzl4XtSM5nlzpFP6F3mtxs0aB4eHrQXx",
-	"9n75MEgGh0cf/2K/NX8ftUDzvvVGzLBijDuj1sZ5uiXGcxDL11pq5uDIIZOsPDIp5HsmqrB1tN1uBzD9",
-	"8Za27gbi75bRiEF+/a3ybO1EI5ZjQxIKwvfMlSQkIFn6eiDRxJjdbNwrNZUKwN8LyNytgR9nFVkVI3mk",
-	"oGcWS/aTYps22H36Rqw4vPPQ0nAzMbDUAkZ+HvD2R1PKyUtrMlwNjdq2hF+tcN8uQNV3bQl1SNeRqnkh",
-	"LdF11FNl23yaOT6gxd/fIB+UZ2qY4rcPpdslhq5W1ilWuClCXIqOc5YNt7Nv2gk9tm9Vds7NwWVPLFKn",
-	"rSDuS0IF2Wa2JNSqRpxnQ8XSgum28LrvzddoH4RcHni4KjwM6L8M66egh4BoKTcEC+6y9Ir9WrIolLeN",
-	"pLUlk9COiBXstRnDNWI7uLTkBRVagfRstEOuCZ0B2rhWJGM5v2EFZ6pLnku4C7DRei7gg35/99zybfRv",
-	"u/Ve/W6pifUcirUUjDQFl1oNq7BoVYtoF1SiqkWARcwzS1litIKFdoWyUhiSsqCKOBpvDancfb9tcazt",
-	"ClFtEXZm2nNL6g9HFYa2S2SZO6JILrH6NgA4GzcvQd4v/I7YnBaPhGuj+TJa4eEB6bXWK+sIicWcLT5V",
-	"swDehtDiyBbbrcTczXmpiZxM7nA//W0ZcKMbPTyZHB9lveP+8fFB+iA7OjyhgwmjtJceHtKs12/kt5o3",
-	"NlYtCcKK40kGQMi6WFq8CiyYpEs1OgV4QdwcF8YkpCajwbt3ozMyMiqIuWZHpxiKZx5RTGSKsFwxkE1c",
-	"5S775kQiAvAZGZmFkaU27UB4CQZSTaXS9xQWR4ASbZdCSGjpjIxcPbFTszmtBdxMPytF3M4gjl6YwZq+",
-	"c2X+SQE7eWI+lqJgNDOHdrv6YR5g3q0BwFbDjDqJq71foazbvs1DOfyNPVvnJnZcV0R9B9vhBoNYAeXI",
-	"1tAzV0QXnGUY5euL/drwx+qEeQzMDfQ+uOV9tfXd0f/Uu8PxpEY4cYvhByj9nooVYDhsKbJwCynWvBUr",
-	"iwnsUE50xXtgs2rD2N90sTojxaodvLs2aWbrmOd+75bmPieie0JIXNEGd+fgsnzS3XMH0TTN2+wPk+Hr",
-	"tLsagWpjLZAb2mJ3SDJYPYYaGQ7KgVq5zeedG+aKFd+qk05GGaOZbczRno2jLxiCW9iiqMjKqViSmQXK",
-	"iIV/0HiYRlyeX53dFZb2M3P4/tUzezZZRkYH/d5oi0Ib5v3tYdftqO6OfP44snnF5jld7lgM/sk7mup8",
-	"Cde49fVFrOYTHZPizoHyphxqu3BF3AG3klzOWXCjIAktqLIAW0KTJdOJIao5VYplRN6gjSm8JHq7KRg7",
-	"xOEDnUan5AQe80RtPLooWcwEhrpR9GpRLCFjELZ44dcH4to9AukCdw/1MfskSOfmLItGiP/fzMUZajQ7",
-	"XqE1LJFIMHMrbUnts/d2QPswW5rTudGopchUvAL01IUFWNe3U6lReR4zCJC3irWh0zNCAV9rfR3j46N6",
-	"6aSj3sGxLYj9ydSzZqE8z3bsiAlgd53K/hHnjg50Kh4uCYBTGHNrpu7KKWH+qhGbfYm9puwWS2cNTfdo",
-	"t//lQz85/riHeVwH7sMg8uE/o/e9YmlZcL18DQO1tR1oEeUagpy/vCDXbGkxLM1HZYPMX754jRW18bsZ",
-	"vWaeJzngMNeyH4dRiDsfP0KA/0S2gWQgMl/OsivQOIFtUcwTIz/JsoCPZEzTayYyouhSkcVUAjak+TAD",
-	"Op2V6fQMATdn8obBeb0UkEVJxkwvGFqFeGFDnSswzoRcMzZXthacvHbRFDkjkP2O/BGBo5ayJBQvWiNh",
-	"XYqFjdB0s+BGKbkU//Ef5NzpqfiL+XY0Gl2KtCxysqfIfz48/+bCLGiF7Lb3DbnsnJd6Kgv+Hk71KXkI",
-	"S0r+89snP112zBP3LqqKL3vfsuUpmakrTK68Ry4vLwWBpx5JoZnQe2+Wc3ZK6BzLM3Ep7v9dSXGP7GXk",
-	"3gfzMCGXmMp22TklHy47WGXK/HEJbqbLzsfEPsLsI1CYCp8Ii0IOzKOuSTT72hfAyYMvIAL9Zce06ZwL",
-	"+MvF81dhA0Jq+wpmdtpXgoRl/DXde/AAf7N5p/i1zTe97Hy8Zxf+UlQahWFOo0Gvb7PNwpD3Lnlt6MlI",
-	"OaMg82/kQgGQLq3+ZuG4LoVTprmgeWI03AwMd5C6ibXQXUV6v933P7iPH/9sJMM/DXq+qjaOUhGqiJJS",
-	"EKouRS0unyvsCyxcNvqnS14UJJMY0E815EmcBifX9+y7c7QKvFGZP36zwaG/kRmjQpl/4Qj9Zrv77VL8",
-	"tre3V/u/ecuLvuS3qiT4PYWZLFzZFLHfYJEA5BZL9dPC/LNgmHnwG8G2bKByrS2whc4pz5IqWzrSvt9O",
-	"OMmuwSnLW1o7a+Zec0AGGVVp3CM8/2XduIytGGEXw6Zbu/YqXtg/g/59mjes8g2Mf8mUfdHCl5LffFFP",
-	"wJoqyhwc2Ci71Nb5DF8qCzZyXHIZLnmteR/tDeMCh7PhsE4spGKJ6oiRC0EmbGvIh4rXJ5hCEJp5Zcwa",
-	"+1Y0styx49+IxBO1oP6bsIcYPdSbaJm/basaMUax14YbUJLiORPaI8RCGB169mHil810ZcN7bISdJZKR",
-	"xzEY+TlUAfNtJyTWrz0It+z2Upw3ch4t+SBBKfKFUUMhpQqvwgQvMuYTO6HG+ZcwOi0LC7Dr9T7ka8BF",
-	"qcguBXKOOu4uXN1TYGMzhhSlJVFTuUB6sNUKGj8z1iXnvsgpDH3sSu1wZRZBFzQ1t+2lqA+HusqPtuy8",
-	"LaPuZ+A5Hp0w0xVatM2XT4xij9xyZIOVQrEjpUVh1CYqyKhxA8PjSyOozOg1gD+NcdiQhGo1fGjM3lBd",
-	"cg7Z/PRSGCliT5aw9KPDd+9GmO6XS6WJtVByKRKw4VaWAl/y17Ec+PaaLRFTAAxWFKWVnF+z00thPl4x",
-	"HYBe4roZJUhjlqv5kNhNDWeI2ivLTolRs0Zd8i1bYpzKNZtrePVKygwMAH4glyJM467q1VYlirGjePm6",
-	"kdl+VwkVSFVI0yop56dkxhpFcCHo1XzJNSlFhtrbpYChSMG6cPeOEjJ6+f0bK80+fvLsyZsnI5iFqpGC",
-	"rTS7ND95UQ5kGbgfz0VQgpXCCZzRnKDAbUnQcEm7/7biMVDwxesX5GDQf0CuOOQw6aqUEPliVElGI3Lx",
-	"/FVC8Bvz519f/vQlUrNhhIZqoKQxahZd8tpoYwlh76zFwhwsWSpI+FNsTqEGiLINsAzsyzmj5rYGzHXc",
-	"S7stuIt2inAKgq2boSOVCkSft6vzhr2DA/RQZnBACltymQvy/Zune8eJX5E++Y4/PAPAxWYZMms2Mj0a",
-	"2Xo5Z3iAsbBSl3wHJZt98n3IBDLJUPgS1GhiM/ukWWVB9IKnmOpia5FeChhUY87sHRLynMl5zsgX6P9I",
-	"KsSfnI5ZPvqSzEqlgX0FHMu0DiUWDZXCsGRuzrsZHStUgllOloHJ4lJwccMVNwpG9RTODH2XlnQ8ppZN",
-	"X2fvdJecW8nQLBhIl3a+p4RfCdwfqazjxxz6TIp7Ghi5269HBcuY0JzmSNH1m8i0u6BC1+6o1L9CxrlM",
-	"r/HmEGmxnJvr6eXF8y+75LU9glSRUfXCKLQTQHsQVPuQKnZ0cEYW7FKkVJjts0IzIJ9cmT3FZJv68DzH",
-	"g6sxARnXsXrUxViu2Km1P2ColCsImZBcXgGSNr4DioDZj9qVgUsqiyWRIl9Wch/2CDcJExrPybzgRsSu",
-	"Qn6EzMzOVeY1sw9J8Lqd65ihUDVemgsMeaQUdiZNQd+Lgsgyq7UdmmtihKZl+AlBx8ydkg1lqcOscOze",
-	"SxaQGFAJXN1LYQtqK8tCpWCRi86cGiPRUnfhylJbtboalkoqyGXr+ROEGikAnI7m1jjFKmtw9foxrSyE",
-	"FxPDGwuAkN2d52j6GVfIn+EDhh44uYALMqdXTCUu/gNb+8IGr6lTI0ub8/6lUet4zmxqjWV4hglUVuIR",
-	"EoA+Bf7iyR1/Szx5Xtqp+GLIZlltYIIbM16jIoMIMRg8nKBR3ACAmTXmZjUfGNyQ5kacAogQg0bOyOjd",
-	"HrQGIgkWDIEiUIaN5LA0GICbM8twUIMBaOku6n8Qr/Yb/BAqe6g0TKk2wiXaCOzFy4CI5EIQOp/fwyBF",
-	"bpY7LHZSGTmwJXOYTUsQj4vIIdhGCM+Aq4MR/khkFq4m8YmvYMxJyBiuX9dGda8kTmCufvMYc24oVgQ1",
-	"ozGtgp/aumJKXY/YSxyDdnIltuAKbbkmABKCikq4ZWY57KJds6VKyKRg7D2rTFAOvp8ldoS2aV+4a3V4",
-	"SX1sREsZG9+lsBA9DnvRnzM6n1dBAKXIEvL3EtA+ru0U/M3K3nGlz4iSKPUYSgqqnhmCMeSC7gN/Jl+G",
-	"o0PakhPiqeiLGtV8SYKdSOpLWluEFvsDtbc/JWCcSoDfmPU2nzDI2izg1HT4m7dLV19BGz51obLb/obJ",
-	"1lTBGhVOoGv9OmwuzGk2cgRGdFsQs8RrBfcU4YjNgEn2lYHLvgA6w8bR2zb86avqPzdOYOIOzcXT149U",
-	"Ql69eq4SK/KZkwW2oATsm8GMmv96wnI7pcii4BqNworlRsT9AqQmGBZSfSpnOCAprDyEyiU0aSgzz8G0",
-	"C6VZgLGcYtyJEaxKpeXMm9Itkb2dSlu4ttLhnMQKwqQ7hOZG8WMl6IL1dGXvvNH9mz4weDMTo0NlZlxV",
-	"+VFD/PZWcSdN4bGztsFcXl0KG/ECCnRKBSkYLIwRE2QCBwtvN7gjKZYZRYg0fNPOFw+3tTSicFjJDqDL",
-	"JjUtqFKtLsUXo8PePgoGo8Neb/TlijJsVrxLXsvmbPEKgyqo6BqCJJ6FHTjqHwLDeCCqjgluNENaU0kN",
-	"bVIC4jYqpT4UCa7GIC7asY0ZvWb4GFTJsn6+gFHdA4s9FuXrVsZUmqZMKXPf4e3GtSueVdfePfg58jQP",
-	"aQE3DvK4cBU8C0PBUIW0NSkVzUEsC43qVoT86u9KihH54tXTR+Tk4PDBl84qoRChYZTKzNzdj8FUYwQP",
-	"/CZBnUIWhoSMHKcpz+GOHx30ekCTS1kCBtWlMAow2AsOeidYTfNgMLAmr6AWpSeLBcvzvYksZtaA49n6",
-	"hAd2B0MVNU3YygNmfOQ3B372m98cKNueWPgjSTK5wpvhApvRHLse4tL8Rg56PWsCAzKyy2/2HtRG8BX4",
-	"2w+IaFjqyXH7q0hoqNZZ6UJmS6hub3SKyItQLLg62EYfFld66m11UCF+OOHWbNx424hc1OpdAfzIij5q",
-	"hNozMrLNmHMN5mVrhCyReNiW3Rg9trUx2Iuh0ZqrdvyrboGtFrmcs8igrTW1aO9jxpXi4qo5XDz53Aja",
-	"VX/22da23L6utGWbcLZdmJfbHFkAqhFwNc9Q/GJfyUo3RLy2jb272MWgfzQty8KaQbkTf5qhGEZnAllK",
-	"WCNTo2kQQqqGITgHJZPAIfyk2z86wBBZo0SErrT+qNEgCjPNFq1IKSdkRPfek97eCemSIdkbJWRgRrc/",
-	"QP994zTNebMhKyH5sVT5Zc2BWAmp0YCXnNz05IScmBH0j51sZO2BIHU02sw5KgPhiEblnJ/evz+nyz//",
-	"8x//bfi7uPbXoPMpNMc2iw9thumo71khE3NfYwK9HZdTPpwtDtNWpUTTk2cJqpwbPYRlQ/fgSj/ewAcs",
-	"kwuSuqQ+q2jAOIYzrqBUfv3IV1ZF0xpQcXBp4vSpusbxNlmrVzPrtKynCfm1NNeWLMiU0SzUSINzmhDf",
-	"FBwuiKwmhZFvWg+RY5KRrmHwXu20Ge5AWjgY/8oWzLFlZsEcAjvfxhPvdPhwpPhdeA1VNkZQdK7oDUNx",
-	"G9tqWKztGlaNelO9XfFVK4pbQVrqKRMaZmrZYB/IyUpNAZ/jitgVN18X7EaCv9Pq0tnQI3NVzWiL5gVf",
-	"+/ndwJ3FFd4x4EXkylU7vmZL26bSNGdbtWqOiswzd2rApWtmfgaPWRe4deTJnMG1TDHkHFvdt61GxMJM",
-	"4vDs+ZnPC3lD86FgLAvf9rJqBQholAl4nNl7zlcosPOjMzbEx6t2IKqkkHOpIH3ED8O15OnJzAFUZnz3",
-	"AGfgVhlpHY8fRopNazXVGhM1io71oWN+4Wrj4Fwy6np4mLCWgzcTWGVvGB+bfTp8v3rHNuI0xK1H4I2U",
-	"+D6zyV1bv+8C7OzrN2yLd6c08+9jCO2SuQnYO2i4zfYE6JpohAkMU1s1ANpEuPpAXm3Lj8ZrG2NpWdYU",
-	"LNT+VdtYzqhi8WagdzAwo2cdHrV0ZU+KYxxmqcDGWzClqbm3iOLCsMgFhaQzc4Vi0ER4Qg1D22byFaMA",
-	"NX67BTNP+qgIdx63erV63KV0Bfeky+pD+0nYCwbhtW2JA+itkyS80ugF60W6Q2rrVazdadukL4XC7XZ7",
-	"h5/7Avtzq+JRA9saN9qhbTuAOwSZFEII3jPLcgQLzoXmOduiRTzTYINEtkWUhLg6XFvPJdjaxtBJaY4p",
-	"RYDGcHROcmF6KrPVq+DQMysjyUPKO1oA8AUj0p+b50eVMXsWY142uAVyh6DhE9swekF8TAvNjYK4rJBK",
-	"HEPDGwbWESIyjMwJ7qCiFNZMVxaKrXJfiKQJ++TKWSS9PdLBo1i+IwsnfoPEIeBM4sDOSClA8uPOa2EJ",
-	"G96EqUL8RtWhAz0NQ2NQzV3K0rWGCkzA9PDiQTKvLxheG2bB7CFAzoF4u2f+brMyuR29luAYsdkItT7G",
-	"pQpGS1ew4rE/l88AYjUT2Rl2CIkQ3hzm5QIt5dBI9EN3Aamqh9rdAWhdYunuHfgicIqdkYzlTIf6nL8N",
-	"CjaTmjU21oXugKhSAFOHGK15IVOf+4ZFHJyWUXNvhBw0tvjIy7hb+9OQMfpgGcsb642hpynWmh2HX3ez",
-	"Li5j1t4QhsZXSwonYGclmAhqa1IYkQvlJUIFW6wy9yAqsDkQNG8EgplG8HWu1VlFxg3CD5oGG0694aAx",
-	"rjDmFTUa15wXREsxVOUcosrCRijJqVErzApE6yrbe/WqFKtXjBGt6+PxQeCaz2oS+BnuKKR/G3qutSUh",
-	"EXEIkFPB0Kwt1F4YKOKOmTuWFrLdWQ6bClDl9RpWddPrB91dVXDW3TMuuwiLqp/ZfFKsBVyJworRPGzP",
-	"2299XQBsdGYr/4ObSchFmLsUQvoumT4zL9dEE7S8D5HzQF/9njuIYIo2p9aH//hAJMv+zsKsZg36CpTi",
-	"Q4XBCP6mDWwcz0EC7q7Q6o5iWzgmsDMa9gO2AhzUvlMBc6bUGVHz3JwXLIIRsSbMWMZpZbrrH7rXR+sj",
-	"uEct6qgNoDJtDQaVZgXTg7grTD+rhWWdmV8IdWkcq7caRLcMhRzCjVI17mxaYF63xii7XnMKVoexiz6Y",
-	"0DLXZ2gvawe494K8l7BC+cBPyKKXe+OfDQnjVvw7w4gvRFewHlmeTp2NusZGzO4xWuTLeg+1evG1k2s4",
-	"FAgMioIYNzJfFzxjI4g3rSgGBG139y3Nqbb+mXpP9QhNLCJiFg/AblWpAKfKfj+hPD8j6VQa5jFyP47g",
-	"VmE0Wz3s1uSU8cmEFarecSWcIjC8c7bM3KZgEI6vkbigy4DB2ABb7onaXklDLYfukqv6a4i7QlZiso80",
-	"1pDSYc1vEKzoTRG2PjKYg+uTcMV7g1Ay55uopBMUX0HqA8fZGRnlXEBcl7UXQVBgMDUbOIP1HZaearzh",
-	"ozkUIX2RDBqYR5zoG8jqICAsuBZeQOCIuy8QEaSuZCi7dfVJ+3vFFgI0zA8Fpiyz6CLmjveNVCsRrgGE",
-	"fZQrQlQBVitLKzURqkpftUAmZledNbVw4UM28eAMwAuVnFXsRLNC0Nw0fAiGMtOuYwuR8aEXyjks6cTL",
-	"ZFaEPETLkbQ6ClwDXPNw41ebs3W0Rq+YLpZ7EIY7stYjtxJqWmoNuHdyIYKOvPrNFbmSpnnzwNrOrDXT",
-	"xp8NS0FvKPdqCbb7SWOVpTby5dDaBsPRsiB+GBqHmOIFBDiZfri4OnXSr3cpW8XPj6AeYLxqydSS5IwW",
-	"ouIEUNg8NWypc/rBlvHonM9pOmVk0O1ZmJMKK2WxWHQp/NyVxdV9+666/+zi0ZPnr5/smXc+Jh3NNRaf",
-	"QDQVSDmAFLJ+t4dPyDkTdM47p539bq9rk+mmkPB2f8porqfvzecrRLXz9umLrHPa+cb+nnQKpubSDMA8",
-	"NOj1AKcJL2LIsGzcwuY7TBDelD6MXfx/7H0Pc9u4kudXQalqK5NdWpYUO5nI9eqe7SQT32QmXtuzub3x",
-	"1AgiIQvPFKBHQFb0Uqm6z3If7T7JFbobICmRluRYTjzR1qudWBJJAGz0P3T/ftgMV8EL0gQcfdh57k7/",
-	"a4fK8XZOajGV6Oe79MuTBG++h4OuuiJMbveIJ3SZW7r9VS45of37OsuoBdq3Fja6v/8BmLkjngFqn2cK",
-	"wiiIp/IGsAT4lWl0f2+ci+xGxtAJTtVq7gbuhrsjYTMZm8J7mlsqxU4zqLsVE/MEKmIZ9tm69Su/01/o",
-	"XkvfqbvLLjDVld/mfC/lwou7cCE2PuWrvr69Vnv5Jb+VTxvwur3l1/2q7Rs9QYLDu8pJkIyfhPUrtkwg",
-	"GlS3E94r/DNU7DRQYGjTN/1erNzd78dCHZ6efOnunmssrpIH6SxxDD7zX2lD/yTmau5X282QwvpX7Wa+",
-	"gJZpNI2+4RFLmv45ERNMy2Zaj0JNtDe+kJkkI43lOgub/wwf/bX0eczVo3v/7qpnK+kR78PcKjPHHDBz",
-	"LL8OtUhmNbEplHXVys77GwrzD09PQD48NQhkGaBxRPoqch/cY60as/qgeGwAiZMIxTs0FI0I9GAEfUj8",
-	"SuSF8wNB0FvqUvVSOZK2FzGeGg3J4ogcrFIFeddFKcjSlQmqVsSEoGI8NOtQoZ33nxHbqizV76Sxh35p",
-	"AOCVisuBDHCeXSedUS+Ij0LCoTL9PTF53rW4bGWYgmuxDGb3RRs0c6PbgPN9D7bVbUyH2qMDwH4qIMC1",
-	"Oz8C4kP4uwK7oHJK7i3yFAxu1SPxJZeeSrmHAISxyLpWLfP58u563Jflv3znJAJYBDemeVACABenQvuQ",
-	"vLqAniRl65vct8oLSs69BNAvtKk9E6TW1wVdF7bsHRwcVIZQml2rDI9mVPwOueQixH6l+sCbLaiPR7YF",
-	"3CxW2gMw3e0e2Owe8FL/xIQlL28A/OjLNsDuJyfmn2v9/J+EF++1pZuuy8HYH0B660JKnxYPReqePWYr",
-	"w5uSYRfg5DWs9yC5d5S/U/dJ4/Mf1YK/a4pw6JWmAJsUKC3sK4Mm8ZAS+aH0oOz85sglKGmUeBQ8Hi5a",
-	"kXyX5ejsX7zdokdpf/IFuNUIQf7U/3S7ix9oFxNorBfQb2NHQ+dd7e4F2EZAJ1sodIf4FhIhOkKICn8a",
-	"AdQSHolt0eE7giducC+4B9Q5Yhe+Q3cr9Q/gf4HkULJMQsF/aocF0UdRKMs9YbMDlXu0skcGj9r95P7z",
-	"2b2ozPYFwhSvt0nciPwOiRrObFUDUc6VVFG9IlTVQAWU7yEvFlf5IpMD972zhgicK0Z4dI3MC4t75m2Y",
-	"zYb3zH9OxERUbZoPoQ7KDznMXqt84z/SLbWCrL/RWV8miVB32oR7rZfLLzjWapDK2H61XXvOZ3lDAHVf",
-	"+Lecyhthluxb2LDV+xGqws0mNyPUbsDos4mCKsp8g1IZNrQXv4U6MSRFKkw1lIZFRU5V8kURi9gLfwkW",
-	"zO1zj7g5XwnpOSoMFsUneccsT31bcW+o0yScoEMWGBD3855uLPnWgwEAhwRI/jKkVLFkXyYekYcQWALY",
-	"YsUr2SX0CoRdPCxhXSAQh1NkRtyIjKfYfw/N4cD2miUi65JjzouV/+LjWMLg/XdU8R9h+VXMJ0bAOvZ1",
-	"MrtUnsJD2iY75lkGFUvQ8QU1b9dCjPFtzfSEGcDtM3yW1wDAojTZhQ64fD1Paeqngm3sUAYewyWwQJcK",
-	"agUTDYU30IcsYiyasZ6zVmK5LFZhwiqdFFU6VFRplR8GYQtoJm+8C8SQMd+vofuRYUZkN1jU29f6OsJH",
-	"WE34KAStjXgGMhVY7+LFOeZpmpfbOil61go1GCgu2DaPE+pLW4LTCu3wiN5HklWZ23dvtDjbBmKMC2OP",
-	"dDK7N9Pzq5jCo1D15yjmNpuIzxs0efDQOj+RTJ7fvKGmJmJyUKgxh80HG2Nr/O7J+O21VxjThdbveHYl",
-	"8IL9VSYfClx/EYnkF7Ox+Gqm9rjKPfxS8+p1+WbM7G9Qw7ffauXn4qCsCEwCn10wtXU8xSCyka/tsvoK",
-	"wO2b7Ayru8AbRoAzjw/Z67RaCN1J1s6DbkHVs8c8CUb3sExGhL0OaIgQVsGZqWChnPMA3xE6Sm7nC+0i",
-	"QDxADKhpirDHBo436Fj0Uv2qyy2oeZ058htxEyy5R4zy+Kfgf4wnZihMF9eUxu/xPd3jJupqIoxBxA6Y",
-	"Qw+ud4PxYXfoCs5RB5xyj0InHkGpR+TES8PgbUiNuCvToaZGKRNqtOOc28krvb53nqS9VN61sUakgxwr",
-	"zl0a+gEAkxMgnLAQ1d0EEN1BAaNxggIKkIku4wVL6jRw3i8I4K/YSqYH8B5G7IeF9sSnOA5oTe/PAk8V",
-	"Dtq5HyPhBbW4/6pMIDpSOM4NW78zkIojbuPhQxvChUdXmMKiYCYy2Vq7rbVb1dr5aKTsUd3d3G3Uzs2H",
-	"kx72HruwAGkWUJRzxfEEMZsyMU49QkIskPQIEDmdLgSM1r4ohtbBRS9gB10qpx9dnGfY7+eWq4RnCSO2",
-	"EPPHD8UKZUNf+87BZqxHT7H/RNou69HnOwXABGlY76bNo154LmKeeuv8Ouns77df4iioXcAZhB4iPfo7",
-	"ygQBH5vljyE6tHw0Ln0LIZ7Hh3TLASkyqvAeyBvBRlJNLKDvDsCUIm17NWp0EW8aHI5KJ4D90MOYUiS9",
-	"pwjbDT8mh0DZjCcyBhA6JniWShcKauyVyETsPBZsM0PaDqWpbfWHXn6x1Kr3tMpk4PBRpa59CkWvGgjg",
-	"Vv3xhV/3Na459y+YDqU2YtZoDb6KMau1Y+iFgjhszVi9GfvrW6WzAOJaCF7KaaMvNlG70GK56YAsINAW",
-	"ArLgtd89IjsPpgjAfHGNpGmy94QAFGCynWGD6IjoSkyZ8SDHP2NXmmm1TGuardr81gOBrQbdalCvQanX",
-	"0u/cNTQmwO3eVkOKp8aJ4AnWzgPDNzhs/nSmyd5QIXsmjM1kbHMNVl18gA9d0DBVlduecnbFE1R3Z6IQ",
-	"diql6o5xyoHpeY07HsMlFbXnvpIhkPRLw3ifqA2rHk4n6qufBx/rRFQ92SMc53m1cn3+SIiM1wxCTxXQ",
-	"8VWW4L98uXYF/sVCv/oKKxEImVddjSIzc00XADY2TOH/e4mFhB8xlVYuxo3IkolYuzdg7vHUPFECCNAZ",
-	"HVktknO32zudVs2IBpkelYZT4nBurNISMXDxc3EogXdCgitRM6LnNSOCZPC6Q3pMlXuwy5fXjaO23FYt",
-	"bbZqqe/NgzdjZyWwnTuWi+Nddz/Bfz/XWrwPvrx6KJ03Pos8zqqnxrAiTdGjjwjyy4OGGN9YxkP7PKDP",
-	"gBokBb1QNAuS19i0aL8CDIvaWjz3k61Ub66qRwC4Db3p+5HqdcMzEIP5stPSltjlxsgrdYdIuXjrulD5",
-	"0PhjJ2k9hRMkEQlrqfokcfEwCG6Tb5p1or9g8D6RB+S9pM9rOYM4hLy+++FCQ5z2X3AT/8Uiwb1OZ5WL",
-	"qZgIFcbXKo6XN0E3ASoWVYStqqeCdqqxs7sARLchnfLGk4IoITzNnjfGwBenx0IZT7c8FKpccIim3Uyl",
-	"jYce6hNIeqESGNGhSCEtKqJjN68v1kNWfHRO9BH1iYKr7kKGgzI6sNVp0lxTTR0jqc5WR22Prb83pQZ7",
-	"M2g1X/ZzfyqNdtaGHKUkQTI1JTxiG4UiBSpdGoKn+y46Upm8GtqQFFruUZGeuC9VFjJimJySCuYQMSvj",
-	"a2HZ3ot2e6vJtt7Wd6qYaNuuGQyuoJFCDmJDWukU8ZyxKJGAWHOKWWwUELl7hbRm9VjJvoMJtxH7gDS1",
-	"2ezPbKL+Bnziixzt3SJWrxnqqcEq0IB2WaCvCoDPCJA64teiyXAO2AFdbFtY0JEVZ6M0/+Nw52VAO+dD",
-	"PfUlmjSKRGOCCKZTVMiViDW4GOulpf/4Av2N77TRbWRiQPt45ePSwrI8sJLOn3yacnVrxUlBKqBCy8ku",
-	"vZetIt+6pJvV/KceD78ghndX/wV9v/sp/+PzrttIs/VNQGEXLbEDr4Ank9Qagfwbz7c+1FMoXseaQWkL",
-	"HX1O70EqwBT1/nsshgF0itJxVd4D6bkOfBK9QGgaXSqAZKcWZ2NlmmIADwzmEZuo1N2wAMVN8NTzeNyV",
-	"ZeduKUv6/q6qdWVNmj/tML/h19Oodb5vkXaH2BS2CnSrQDdcwO624wOoz0zfiE0q0MMyKd0Tw2bCNNmv",
-	"yCzE+56ajvD2gyKEbtWM4MCxE8d53k12CGN2Xu2qRyg4yTnV9g1ok60SuS8l8qi2NXAobnhje6afTe7s",
-	"CyAm6/P4Om+zCbSRRLQe7CWEvG5Ea2xcf8l252537tffuV4a72nrJjKD0oZZfWXOUI88tVBUYLnOcqLq",
-	"VPDEMKubDM41Fwm6R032q7YMelQhqvA1+pEHWO5iwy52IdxIC6OHnqhT92BEUsJHY9es50GhFjRgMjJj",
-	"HosmOyww+CGXi9WMp6n7uTkosevA9chyN9MTuDHQUQGmBR+JS4WlRVBV66kHCQUsCrkykRp4LDA7UV7O",
-	"TXE8ZgOpEkPjMUBaWAk3ofX1b+NluS1gKG+yXyQAj7FpJq1gvf/oAUf4v3WOeghhDRmtcqVhkcy8U5P5",
-	"ghdcCxD9fIXyR0gnFlKTvb/3ysPI+I2seTq+2rrHP3u2wuP9a1985t/19TAZxHVVlmNZ99zO/v7ig+9W",
-	"EEkjMlTFKajkp2CSvdRWy2cjatzwdCLweqfoICQNszgecslOtST8xxmoDoxaP0cNbPEvP/BXTRUH8/el",
-	"NGe4Cfzt7qKnC2PGvaMHYT/WjvNaun830P/OV/+M30h2MoOCZJxotzG2y0DO9zvzs4waN5I3uo23r94c",
-	"o01bzd6+8grwtbLZrDaT6VUJocuXeC8LnsO2km8z9anAdcnGfCYEm4wL5i68vmokvVWrVJFC61YoSEsw",
-	"TMi+JY3nLVzsLesZ915ULHpRzoQAgEdi6HR3D06JqSeYyLuA/9DX5nteAICaAkVA+DvOPpWeJj3Xk7SX",
-	"iohDm+xnIcasp8RH+yc+yoNCeBRjdH27xcOeVAwAeSoCL1r4oDdx5lM6m2enQlDbduGyAt9/jo4BptRc",
-	"43GT+wqgSZAfHLvnAM5K+IMgj7qBtFYywaWZwXQBQWMA/Hc6QVwoOLWacml7xaMpQjsxzGitEJSTQMlK",
-	"sGVWpGkB+8Ri1bCaBRgpWKL8SMo/7zCOxdh2geUIxWXH2EzwUWkQgQNRqKTr3y0gXOGAZmzIx2Oh2A+Y",
-	"WNgB4mP8HSCl9DM9NSIzT1jvtfv0XE+yWPRYhi7WUIyeRrBEIIGQoEBZiy4VcrbjeJzRipDsDD/A1ecG",
-	"fYRUGovyhyqI9d5xY3fgkTsnr3rINqiVF1nuXx+4Q1IZ6o73knwYSiPwNQjILbf3/apeKo4E6fbAOa48",
-	"Tf3a48TqIL0MiycW2uMZ0XsgOSC+feLZG3GLr1KoOp6O17i/14aNddNbo1di+Q9hIB/4Gj++mI2FWWkM",
-	"OuYQmCz/JacVOXm12f4OeAj1d0SNha2zJsNX3hDiN4zbxs6vp73lZO/7sMJ7nZcr5at/4Wp2RqvxlWk5",
-	"CCkW9V8JA4U2Z4UBz+3zx7HO6oHWz0GcvELkqUhYqq9QPsBF9Z0jTr9QP7bVoHuovMH5CUhf+kPPyXja",
-	"exphOYVhP/Ric9OLgDT9nxNhe0/xxv/QE7dO7t5AWLfjBPxSEeI1gnEMU5Fcicxd3RdcwTe9p1AlCzS+",
-	"TGlKSfMU+Lf86ZmdZ20ulKFlzs6XrWZ/ZoUp2G6gXZXWCsVGgivgQUKgS0QhIdZoXxCScmOLvKhUQpLq",
-	"q6KXW0SCkbbJekd8KHfeyMx4vQwfHIf79PyNfPkIcLk6fyUV/EaYSyVBKg5YzzlKf6aCD+hOceEmwZco",
-	"w1666VAPpEzdK6XHwxrjXTxr8yt5Jdwgfzh7c8xe7j9rPWUDnaZ6ms/erWCXDfWUunr11LsQPBN5N//5",
-	"28Odzv5zN7GQbnRGHFOLLux1RppakgiM7FIVyD/jifXQpnAOOtSpAARPAAiImB1mesr4lGA+YRz+dbhx",
-	"jlMeCw9JPgJ8tet5ZtDyYl6q8mrmI+P+dtywXibMZCT+5JYAQXlCTVVg0qss62vYlUfIr3Nr6uKtntKc",
-	"SSrLQXpsbuqaMrHhsbIchy4TajJyGgO2bSOiT2mvOmuAW7ARNcIOdLpmpfZav/ocdUGT9byPbnrgnnrT",
-	"M3WCMuKJc7qMFWP6eg53zQPD5zP3VVR1XbKDmqkXrvPzL3wUBumudqNZacJvMFaRyJAf+dp8ZPwfaXDv",
-	"PFtZAtzQqqahdX/VFttCrmWvVW6Abq0wYgQCWX3IB5XKDlFNMZSp69C9aLW68L//aO13n9W1EFt9n7PL",
-	"34fbyqAcPLW4izLdYpYTbK36VQdtUN1KLJV9vteA4cmRE6V8bFJZcQUecOPjzpXecR/vmGs53tEwSJ7u",
-	"wBKKzGeJal+RWDAvLjKT/xLlSVldntKP7RedZ9XTyu/3NeYFje+0vVMNdZA6BPAmzJCPx3OqDhMTVRPC",
-	"7Fml+Dzfuxs/H9TyONcgT0Q46+JHh8pfI202rL93cUqD3nvRblcPOdiMajXVitZ7HTU55VDfip6S8Vl4",
-	"TO73Z7l1Njy13lzKjI14do0Zf3Lq0ANEqCPMAT0BJkbMzNdlxsk/u0NR6FpxVXp7PBSVLrhRiWfq9qau",
-	"dHVY975UHGazeD8IyJy5XPLcL+JkRtcdsmRjKWLM0aAv4OzlXLw250AuC9neCT44dULstnLuja512QW6",
-	"j1UnX9ySm2jKfmKzJAreAOfeZ8TKjmel+d2e137VnDI6r1UMke/01R3BDq7FrD6J/GuJ5SsTN9B8CIeb",
-	"VuuIMPq9Jy8zZkScCVuN5fOze9KjZo38WcyWI3+4Bd2eq2w2NUPQ2MVGPZCu2tKB2kqcPNDH3AamY5wQ",
-	"RyF+1+CWyJFoMqcvgeICgfOG3FQQ3B1nglvxs5jdtRIYhAbwn0pHlwvcKYDoZQpoXuEYEy9unB+d/Oq2",
-	"3KSfyvjPa+Hu0m7/878P//vnj8fZ4L/Od19czD7859v3Vy+G8c0pH8tf0mx6wvlp/Pa3M/03NwGdBjQq",
-	"9ybAGawYVgx+JY+vhUqKI3EeIrqQFgLalPdF6jyUTCcBt5EeAvde4yD0VzF1q7xS2XP7/sqd4PUm4cmL",
-	"EuWLKkBGcpX4PdQ9fQdsEPD6nUNOWmhlJVSwuLufrsXsM+qjVFhRjVhwpXUSMa3obApw9p1cwXkYHjg1",
-	"2ZmzynltoAtR+UA0KzA7nfX2Wqm0N/YWH39C7RNg8bdFe9+QAcT3eBf5W9f3+lnM5mCAUn21G5cinUq3",
-	"0elAJIgN6S0qrOOUPwnJ31gH9HI6QJhKq4DtnA35jfCn9Rpg0o8756fMpvpqJx9Fk/VoaOGAeZyJgfx4",
-	"qeCB+TVWpsKwVFe2bf4k7HExO7M0NwwpdzwTCAcPQ54c5FMtZI8COwYixjdZy48V16mUu2i3OnvVYb1b",
-	"vDXSFvwjpi3arcL/LUlnLPefvyi0Lry3slI55vFQ7LgYNNPpMq0CP/a//Qph6TesJ0Q8yaSdNbq//7FA",
-	"bUvSx0ppyNoQMhgs2PWFfQql8ZXu9DsAv9OD4kbNL2yyC8Db1IPCJqe2FWl83wqyxvzQ29mhH/WewrkE",
-	"DJrq46/F2BLcHrcuQtUDQDo+8CelPBOXytcHNdmRE8mKdm5vLKua+pLkuDjnjQFIl55ypw6+e9qQhEXu",
-	"MQtNSTdvXYAtgMVabgpsuXyfPylb+jn7eC+ZLKembs1mOZc61upGKClULJrsw1CzKVfWU1+ZSRZqFEZ4",
-	"/CBSI4AwtDqn9U5fUVprc7yH8IjbCLLdpKMSC+pX3a3fgLULlNZuafLOSOeiSe+Dgbpb2f6NM60HZjfW",
-	"ykhjhYpnt3i/HtokE2DsnEPoPDfv8vXFlVQK6TxxcHn9/AE7e3PMnr983olYp9ludppVACM3zvkJA1ni",
-	"rEINjns8lWQ4QclgcCt6nXQEXjZLt59fLvM826scpM0P3LnKNHDvP3Nb/LJ0Rl6a3At8/goH4F/Do/6S",
-	"1rsgBqdOQutUBIjvV7bhj89php1WVh9Dji1R7CrTU7Wy+nCh565QNpPC7H5yf9XjSr/DmBKL5mXGYq60",
-	"kjFPmZPHIm8MMmSqKzv0qO3SQkn2fMzrbRoU8RGxch1c5U/CvsaBrmfVdGxFdZXs8nPdSpnF2Poxh4l/",
-	"5XMYDCj7E+ysHNDb+jJHbt0E1YVMRUWGCjbbp1TciPTzss32lpuhcC5BIlh/Bv+N2LMOVaC4rXYfG8oN",
-	"9CvvJjfubcrl4VMubt29j+Jcl9tNxro74J0TctoC0V32y5hnVorVKgCQrRk3ccT8HmZIjI2bmBkRWmmg",
-	"E7Q6bDqlpz7qagA3iRXqAWiFtyUBmy0JGAeR8tvLC9nduizrKgZ+AewO7jF04ezbDPU4b9v3DZdN9k6q",
-	"a2IoHAlKM0hnLz5WlMi8Hwt1Sm3T6+2Kk0SMxhqCADiU3hzZHY7vgc/bCw+tCGzcl3N7q7AeO2dinPKZ",
-	"WLrHCteES/7K9W7tFQb3k1Zim+O8RfG4LUvdWrPVFE8ICkld7X6Ci2+tBPhNpVJd08mm+/UTU1IqQH2M",
-	"Wsn3fOeFx/N1x2yiMsETAN31LcpdwA2JPF4K4lpEjJrCLpWajPoiM5HHBAEUEWEiNhKWQwOYGwI2MHgC",
-	"bmhVA8E2odscABfdT6UqHjOECvQmOwQoMxNBtRXOTCbmUhnLCxXTLg5HCMcbkcmBM67QaDblaSqsCfTd",
-	"YjS2s3BVXugOPOFMqKTJXmfcLNZOVPUNZdwIr54361LcquoiJtxItiUZ94Wj9HUKed07DE7Eqj5LqZSD",
-	"vPWFUPMbkNGtq7vhrMsaBie6/6wLCEB1GOnN2W7Ion/6kptHjfGkprwIqmDJQgGAE+h+6g/lM7IdBlCv",
-	"2BR7YnPmUWfvKI9rc80KVNhDKN/JqLzXWcJFV/1c2Fc4wZNghzdUILD4nAcG+V2+3fNctBJTRm9+a5+2",
-	"9QJrMh+i20ryU/Bwv8yz3i24ysvBkngGDJ4ARF48UD/wWhc5KcQ0YkbnvfYAicArs7/vpCns3o1WCuSP",
-	"ua1aoLAeW0O92ZwUr4rXvg27XZfe+kn6elYUd84A1QHKYxAL84cFYE3AFrFuB2C0RWCT7pdFMx3BzZyZ",
-	"foqpMQi86KNLhQx8zox4s97Dr7qXk1brWQzjgX+KXjGixNgPo898mXE7Y0/PSCsxY32BOE/FMNobqxy0",
-	"04e/JsS/6Er42NJt9omS/5yESnyf7gvhMaa/sWgoB/YMFc9CJVT6wRlhbIjkUsFKFfqyuQrrwGk27ifU",
-	"gmQh3odHT3WW5FG/v0aWJ6qnqguKjUmLfo+n/TJw20tFddq5kgO05YQ4WGd6Uo1Tpa5LLtADJy7n+6X+",
-	"pOnPQz6WvMXgruCbKTUr5ZfLgYmpg6rVarU7z/YaUQMzIY1uo0Wf7T9/8WMD1Cz5uyXgyNKQIkDt7Da4",
-	"GfK/62vTl6AyCEV0bsABWzQMzf+u8Xd3g0Z4Bn3uboVwqPNol4SRGm7kQS3pc7qohLfahtuhyM/fjz4t",
-	"3DCeZBkWRDVOfj3LR0a/XK+fa11Ht70B67nccm4Tzt8iH8Y2pX0ffovTlGoj7vfup/yPWzPeEFpWJqOd",
-	"p5EjZQ8yIcg3Qacd87gR6ztHZNbXyazJLkLed6ISgAidkcvuLNskHoqkeakwyb6YCmZe45WzylXGEG8x",
-	"lxFYrc8OgMpgBtu4+THndVEE7rZ/vsSdX14PkYvlXOauTLl4a0sfYIlkE0LUDbBzyDDpW3BYnHKDfrKG",
-	"4zFP55VUVkbNYf9vMDqee1KNjTeW2xo6ym20vMHkjwB5quAARdTHVdkiVu0VKT9kN5uo27ragJ+YWzxf",
-	"DeYEezo9iB62iyDCGdOKAmEoyu1NlJVpj7peITokbGcf1ZkcDQo55qH1ldC6C+iMECMjwQNR5OHmwxgY",
-	"cSBYIsZCAXNDDvcIt4I7FI9iU61E1+1oVc8tww7dDwKkZl9cTdQlgnMGzH+PvKxvRIaRqbRN9l752mn4",
-	"yEW2HomzU8JLxjNj6shgvU6r0ztgvZ9eX7DFV9VDPldEs0ckThdRgw1fbHmfqAr9ckfWU+iCKODrtVxE",
-	"515sCXRvLTLU8uDOJg/O4FczgApQSaf1EQY1X/F704edVuerTMkL7hac4/sOen7hTudOc21seDFjN4e1",
-	"tSZdEaH07PZ5ylUsaj2sEw/z4fMppHNBx0FIA0dsOhvxFOrUPRk2mhzi+PBXeONDqL7eDiSiLy01UceZ",
-	"SOAPoEatwUQ4wlGfwSTWTvDhZYcYu515tbaCu0oX2tV/+8ap55V/faFX/+2xz2+tfMW5zeSKCPg0eKzp",
-	"32i5cvlNPhiWIoo/NFEMeEZAijEfiYKD4CSTSBOY8IQWSOILtgaFGFvSAyg1dqsrJpwS2Prmmy05CYcR",
-	"TwwjRUZldC7Q5aUoFyXM3NkzR3VJCNh12vI1qErCj8b+2fyciaho0jRC6pCxyKQm2HznQrtLaBbUTudv",
-	"FHR+4ezFyR36udAlRJ76pQrrQCcpeYGi880Lz6hRre9ghvehWbda8v667YsvZaskt0pydSXpdv6VUCLj",
-	"KQv4/ferFCE7NRK3QG+9H4RKFTGvIp1s0Dk2Cgv+IlTF0U+Kh6Umlz1IctC5OyrUAsYhZM2UnjYvFYwA",
-	"7lE5gDgVHKBB3ACMsDaFCYUH5lp0rI0Egl53KaYQ2VSqBKGNfe5FaesEfiCzkfNr7aWiQ3ZszYRCv7HQ",
-	"4xT6O7Gj+jZey5+EPfer/EW6mQrnVlVuRwCw+Rj1+EOo5flXstXMW828nmYOqhMrb4gE1APq3rumzulM",
-	"amsOiYYFzyKnBR4fokwExxSGHcF3qYYkrV5gbxnoDC+eQLd68WyGssfMDPUkTTCt3BdCsUTEMoG6oxno",
-	"7ZBGUAkwWiBTTF8DPyIQhxafWaM4w1HrFynOzem292NIhH1Dem1+xbZ6bavXVoQhhvC03NjWn5EnBlxY",
-	"V2IDWk3ydGdZJvNiMQQmBsRsVgys8+wBxOlOkCA/6dsvMEHJYp1ORopOzziz2iIUDh03k7+C0b2dasR+",
-	"9ECPFUnSiiyAP7xeJVuaM8s22WHJS1Y6EYaZIcei8EullciTEkSS1zMY9gJYrRG2VpVKnlLK7q7JgW1e",
-	"4D4Vdf4+trp6q6vv5IOC+vQ6596Ucx5E71IgDAJ+S0EDIBRSkA6l3lwmkDW90kSmjb1wFIAzw2cmYgMB",
-	"qGRxOklEcoDA3r7XnM/AtR5wmYqkyQ7pXwB9OOIzatfui0sFaQRQqD5oRypmH8G7KyQ820ITDuRoIVdg",
-	"+cw02TmfVQD5zlctAG2oyjFq6P4G+MndvJ+YyK8A5HenKvK4kNww7mspZCWJ5DHe7Tws/Noa+j1xtn0Q",
-	"/aHW1yevVtF2cxddyJEwlo/Gd7j23EOxbhItJF+f44JcPnSNQz6KU5Ln2m5GL++B7ctFRtuCzPuqz95W",
-	"H9R48rA5qAExl0Kk6XXCW2SeLiidsrmgNMZiAULBPlD6dDW0r8pWxvzxH+hejxrDa346y+G8aAm33tJm",
-	"WyfL+f415P8OXhM9ZBeeWe81HWPFpXNQ8IpA5j8FWgMgKZcGqiAhoNVZIrImew1hqh6NU+Hix3DcIj3G",
-	"K90ud+ShcNqn3ZxzJcQT36eXe0oSupKL10rj1w2cpWDHolCF7Vwnaclp8lg97gP4/xBEYK12ldfjvqna",
-	"/5t3H+DFfDW/4XbVcBFeYPFYKi953zoPj855+DpugJOYdRTeKpZ+9xP+ox4AFxhjIZMGwVAmRtJC5JWJ",
-	"WMgb9y/AU5EKA0AoIp86PQgaTE9dAHfhozGEzXWqCzBx0Yvm5lokbIAphsXT1jDoulOD8oB7sbnpeQBe",
-	"Sg56/mQqn39iiifLmD5pst6YS9Vstdo5TxSGreFqLP5EVPmpiFgv5iPbbO3v9ZhFFT/0B8yFn0KryxSM",
-	"VZqyK5/SK/BnA7t/JbI+Zq6q+fL/gdBQnqqX/sSb+am4D2iMVYS9D+M6FfJhxdt9HKUrpcWWps9uSYp9",
-	"H27YIwpmfKoLXw+etaIKWkWl3TvmBZruuZa3W9Tkbig6qVWYR4UKbWjy4eqaDieGegoZWlCnMkRvTUYI",
-	"BACOTOmmZeHVaRjIg+ZGbvNywtpsg5/NBj8L1U/r7KFV46D72Uq+qsKsQAZ5a14hv9GjTigccXUd5rI8",
-	"m5Cv33ZPbX5P5atdiNQsvxaKSXVvLaa3cY33dTLz3ucAWihN8DzZNNNWAM8p+XTPIv+vvYj9cvFyrxWx",
-	"o8OTTsT+5/n7X1kqAbCo5PdmfIo3Biz+OR8YExZqxo7P/8sfp4/4eCzV1cGl4paNtLFsj/0kj5qsd4z7",
-	"YcdFRT2WaGHUE8tGQOQdsf7EwiE8x8eV7+Z7BcEGKotHKs7Z9WBNKR4LubV3X2Jpk7lU0rJUXgtAQIr1",
-	"SERMDlwU4Z4OpZ5jPjGIXDzSmcBu0mehm7TJDj2uMCRDiDIS9E7XD9WnSqaZe6qxOps7OAJKD5G4D1mv",
-	"iO3ys5j1uvm7kyY/O6L2rPO3hzud/edNdghNARySQjt6YrHUrLf/8WPPLUkSsjDdvNwAhpKE4V+qkDTC",
-	"BE5x/NDUS5Lr+4wrD8FQtPrOlQ7DLWyEiNhLSkLkHmOgftbIK+VuqEQ3PxQb6RvhUbUIZpOOzgZ0KBgx",
-	"Xii4w99DNQQuk0gHEXadXSqqzY11lonYhg426PI9oGkH4kCfXsOs2VCnuKOwBA5Fjod3Y7VmKc+uRJMd",
-	"69HYhWk9M+Sd/ec93+eB9GEAo+Wuqsp6nbglvdU8VcTTBRE58KJB5sUJtBNk4DVurh4XrlQd6yshFrnU",
-	"PkD8WlKAWHt44FUQjNdAqF8cIXujs3COauoGTE7H6jbyWCeihvMNCyD1gLnX4qS1hIOGurIbBMUnJxCL",
-	"kTrCcWdARz5n8cRYPRJZ3dhH0tkZOGSpCMMHPDUiRNZ9rVPBlQ+t6/Ke/7777+uS9kSN0SS1cswzu+t+",
-	"vZNwy+9QIO1E4MFTpeHhMhV10QOaiUW1deD1Femve+0rbz/cHMnyFK0DKvRtd/mWCffK26WSz7+qy1l7",
-	"tLu8yrzM3/RGps5sOUNuMxlbZvWVcJrz/qidQkXzMkP53069Sw9wgsS8mQlIO4X06c6LFzWqu3hRSX2P",
-	"+Md3QIzY6LY7P1Zo208VIVlmZwUAccxvj7lM6gyHh2FfA0j75BU+vJLc38nFyrfz6wx6qWpGx5ngULxK",
-	"9OpwPKkzYEzPyisM8CWtFzutvYtWqwv/+9+NW7lgKyxbwq3YcQ9prLDcfnDkuYYB1oxrf+m4EInlLgN7",
-	"TNkF/9KXJxZyUpVtXmGzeYWCvvPKPNeB98w9BoEUV4wDTw46uL5EACCYQ71Akx1hkTqUxHv0YgyLEyhh",
-	"GArALmZXlLHHaoADH8ljF6hlQkLru1AJROeEmJN3aeJlGDj4/Dc8hu7Um3Jpe9jBJC0hB0EWoFgIAVWh",
-	"QRk4P1Fa5MnG4oVL5TGmnN8PEavHcw5YbSB1gFclxoLb4uNDqUPo7w8PD7V+TgQhZL4ICyqx2sOHiGD1",
-	"PNHcAXzlcwkuXpLGRfh7rb0eBbdMacj3TKH3asxnOG94P5D+6AsPU0mrfqkI3DI0pvngp/C4mCv3uADI",
-	"TdxPrIc1t70wt8oiDlC8XkC/GLF5uVb8wINSvCuycyWo84WeW6ESjvPIX7AATky/abT3W61mq9WAPPhM",
-	"1MA/v3315hhJvtu5rTnjN5KdzGD5AiL0fqudQ0K/RDxmJ0REgWLdCMZ29mer/fLF4BnvxHvJjy/iZ+Jl",
-	"v82fDzqtZE/82H+230ZdC5qiNN/idqacCWBbkE5ZZ+qdfT/zkv8UPK2R85ivIDTe+bH9ovPMzVNb90Ei",
-	"lSKxoTWrwo/uNIqzD8jVAFwN00ulup4HljZOrkXC/vOMxTohWR/IjwTZTvMqzNSzj8GRMajnbqPdKb1Q",
-	"fE5jMpbd3d0xn/2PMf9bPOQSCOL/rq9lLGN5OWm1Os/H6m/HQy7/rdM6dV/ih3z0tz23VvhXPPmbW8ji",
-	"3DxG9sqvdh14uLBL7w0Ju7irUFuU38KZGEyMc8tmjLNsUkYgX0Gy9oJgoX/3JzhgRffyZfdZu9tqNfed",
-	"I+eGMMkIANhygNLLidwIvR+6piDPm4tBk13osdPbk7FTlWM+88meokZowtEph7k7+zoZDGQshbJ/DiYq",
-	"MW6c0unEo8O37tW9eXbYOd579eOL42evXx61D5+/6bRe7b3+8ejZYSdHNaeakUaV2mj8v//zf8P/9p51",
-	"nM6A2K3bODk+OXZWHtWK+wuUSmsvVytO/BgIX8CKX5DVkvDRdYdmyNkZ16jMV1c0OcK7F6jMLdTz9o/7",
-	"rZdudHtu42NU0vXigh9MzJ9WfLThY2AEZELpydWQEsO+tNHDxU/GyVKJAKWJ/AhluXyvCLxids+q7jY5",
-	"deFGEzU6RB2riUq7SlTW0qjV4gRWJYiTs0u5OC21UmvIRVl3V48FWA/CWM6PTn7NxzJHmPBlIlollJ2C",
-	"UHphmZfKvpDqCo6elkhe6R2voZ3LqrmCbZ2+P8CW0+C7oVZlGepZKhvBnl3vvm25BR6AhGtLFXAPBaug",
-	"Owu0eqtGwIvpy90+t/GwvvT+t7ELbttRq9ViUiHAMZD8+BsQjBvFrnROSYhDcD5L5ghK8hdCxtBFS1Dm",
-	"lI+0GY+ti4/hYBoYcfqph2KGu7nQ2LArt8HxLgvHxYRfTSej4dDSTXd5eHYEq/Lt0oGXx/nAh04VD59P",
-	"hpEcBKwALy63i8NW/27JxL+eOgXYnrWTihUq9ZP/5y21/x6/bSiN1dksR7/IS9yhRgoq+D2UBmbUCrk/",
-	"zMOFfqViXm8gFU/xGIkletK37IdeIsRIJL3oUvUmKhNGpzci6T3F4iQomwFdDAvhUeIxS2cB9N0sQR9a",
-	"W2EWUlQb1lWvMMpd4jRuU/Yb5k9e12HZQDWtf95cPW3V9t2NuYpFuj6X8vwzagsTKYEcNm6fx9cMKR58",
-	"bQYWpWFLsrJNdgxjShcIkyik0VkAIOHsWswWz4rxBnfesx7PoNLZ2fAurtu/+J7SQo/n1pf4BlsJH5FL",
-	"AAJ1PxFWQZ+MM60HtU7BW+LhCdrAg79SjEVRlbFijN2AxU8J7BVpXVgq+MB716m+wuMvchqogW9ECgO8",
-	"DqAcNXmXXYBCxPEIkSPOUEcBVPhChhRLVbvs7M0xe/7yeSdinWa72W6yDwEeSY+wt5H9Y2IsU3oKVcAc",
-	"UL2wlHmkgd2xwr84dUMraKuNK5lTeEk1miYV/EYE0iCZMXil38lZ/+OgggOByZ3pVF+ByEMzT8V2fqev",
-	"vkHPA3qAx/bW3h5EYTKl6vSYK9YX7FqMLUIPUCF+f8Z6fT6UWGrG6Pa94CtMTJcZPRJAaoxJEzzr9AXw",
-	"x53zU2ZTfbUDEn+pQmzvdE2Un++D6uFY8S4+2oyzhFteEzmc0TSXbusvhHGDp2w36bezSTEcoBfz7e5N",
-	"Kt/xnKr1kML+5FQihgjuuEBsWmSldJO9lirxJOu9yt78D/70bt2A2l2WIz9u0in/UGCZrgDmwPUIQPWe",
-	"kWMbYW92S4VjX7+H8DU9VHRd5Eat2US7g0yIf4n1o+rSvetC6p+F847zA3AGLWAD57bmyb0DQpXIeYnp",
-	"JOGNG1o9JePCToXfi0e/WQeZ/pdQtGJb6JxvaFOjgK2+rxc7FeZ333Imkw/oSI6wzk0lbApma2KjUjt5",
-	"wecrEzKhVyiVuMWyhaaeL941j6yQfH76t9eSF1unt6bzQUznE5Mv+TdtRq0eT8ZmQ2b0l0KnMRT4UTk2",
-	"lrlndvZkga5IF2iOfOoIC8WemADcsqgSLvT4t/G3Ww698pE8Csj9V47eb1lUlIcfVo//nIx720KpbaHU",
-	"X/Vk/0KP2WS8ZlRU6zlN1EYjl3fClgIXqawuhy0YlTTZbziQNeIUukL8RdIKWPWMUcs2XPmGHCkvZ/cZ",
-	"sDgDlGR8ytMHc3aKXs4Sh8b5PeQbLVA4Lu7DDzSXrb/z8P5OLkdbn2fr8/xlfR6vYnxf1t1cHyQrWQ3d",
-	"wiNZ+XSQzJgRcSZsDVDFB3/zR403SLNYgbeAprvN32wWD2Cai1UQdf9RpazXVuVpQjQr9J6LG8Du4plA",
-	"XD3YXEpPsSPfsN7p+/OLXp4Rhd/DMbhinKVufHrAej+9vmBuf+HteuW6HGi6hJQf7J5QcoPFOAT05p4A",
-	"qGuIhq1VOgP8ji474kPJruH4A9r942w2tjWEAlDxTKvz8G0OpRbzNJ3rR05TWu1ix+EkSxvdxtDasenu",
-	"7roX2KS77Pb5UKI86JEo3+tcj3zWahQxq1MgEXwrVSKLNy+//v6k33eDixqpjjk0Nw/lDnTa2dkYJSiU",
-	"Gf57zsLQHHOZOElbPtZ1epH9W3pgB4twYkpPrwjH8OsCHzmI7ncTk22ZmO65o20adNJqOnzOX9n9RP/6",
-	"jPs6FVbUdF/wNCUQEcsSmUBGwfJrQXWLgEDie5/zusWcUo9nmbypOOJ6BQ/NdevcDt1bHM4JYsPAdVvi",
-	"km/Jr8B3eQexjLzXvHj8WScY9+6ZLtHZW3d008eJa8vMmklZvFshuTWpqkwLsMzcAqfnAQG4GpaKAZbH",
-	"AFMMFWIr4Xxa0WQnwZoHYvuAMAUsVxVZZuj3L0r4ZjJP63hED72tthSWK2V6/vqkUnAkc58ezW4iUnkj",
-	"Milup3xIuRXG+oiV8EffDwJus3VS6rvLpMFa8aHIxK3Zmlf5w5fAi76HkBTq6yBpLqmgoowwmQie1CBK",
-	"rgfHWR7frIDK+QizSX4Wy7NKuTBsDfmG80p4QuD1ezFWeCjbXq8ThEL8tU9f7DxUpsLeA16l28q/nb2j",
-	"RJVIWG+v3QIut0RC3JgAZUHgnChEVkNu2Ega437y2o0VWloL+I04gWT5ETZcfb85q6/qKER+6lsn4fvr",
-	"L0VhLmgVqOO4Bx8hg4PFjekDSKiiZ3HgOXghFQ69Y9gOqlX4ym9yZ+wh1z1jQ36DQLPQvSYRYQLxZxf3",
-	"PB6Tfht56oFFYLZyprovhhJ6QRGxtgSSh1fsvWi3UBHwZPF6v0I2k8LZFSDXKeemuY9tPkcNSoyX8ViH",
-	"wpQu8T/6fe9Fux3tvWg/+2ONlDOtNi79ajFW58FVp/VHNPnxCJ23GK2VBy0BdAU7FKOtin2UbMCPSKGf",
-	"C5WEQ8L70uUawRY3pMsXjh6ljQJaWjhXRBoiTqAk8FWagAeHDFV9YWSC3Gk9GvlOYI1CtuC+tsOcSQrx",
-	"vrGtmCDOwQ3Uk6tKYLYzWAWa0zkkpL5VYDavOt2I3Ro/cILqjkd2Sky/t2O7rZr8WmpSXimPFZnL3T3o",
-	"SitQxW1EUx4qqufQA2ZnYxE0XdM9thcFX0SasL0oGI5y2gQoHkAsJ6D/cwpQaYSyrGiLEcZuLtj9uh4b",
-	"rabPF0CJDAHAbDXQdxcLg+vEGezglRWBu4OIJ5m0M9gRfcEzF239/oeTdiOym+rk9IhfC5ZNnJuRl+l0",
-	"d3fbnRfNVrPVbHd/bP3Ygi1DI6ngc0SaKiLgHHNJLKH9WUCdwZgEWEKaeWL7FAlMGpUkkSPGGVA6RIwz",
-	"ZG5AMhIiJkkFTwyzunC/VzKDBsNZxR1PEQLdlA7v/MgK98jRrKpGxW0ogkNizxRowwBx0oX8RfpAU7jr",
-	"awxBq24pMnFbYZ3VkS91I3rM388tVwnPEuZl4o8ffHHVdDptGvo61FnGevQU8wzOK0WmWzWjOjCZsVT2",
-	"M55J4rodivg6d10lwmP6P50HbCwfjXuwjlUebij5Ix+KHaJP3et8/IjfSsXa+x5Q84AlSBY01dk1UYJd",
-	"qkv1msfDOb3IrXvpBo9tu6UxeiZjuOCJYT037jytohXRxSEhT8SMhspAOpax9F5xkYwQCgsR6V3oAWVo",
-	"gU/YTOIhoAxdqryoPtYjDw8mMwTz7RLPbE4lVPhTFnhzm4xApZ/DW88xGOiAOi/A8Wl2lWdIsN8J+8zD",
-	"mkas3YpYpwXvCOr62QQeMXByNtSTzPjIJhOCJXxmDqB8UnleJsFpD8NhGFCawQJxcw0XSttkvb3OSxKD",
-	"/dYzevG9M2Gz2Q6QDvfYeGJx4T104yCiXDklyqnByxtFEEsIgSgQG3CZEkU2vIwDlokEdjlskUvgHxro",
-	"NNVTX9lJOy7oy8U99ws0tgwFVD9CtHbEh7KwW31FeCUpLOvDUKE6ANucUaeUmGk92wA1vtxyJ/eW3bTH",
-	"TrClcpvX3np3pJXSmcUr/TXMijRFVK80zdHv8LACGPekAYnKchlsAsO0NKjCFsDppiQQfXHF1UGAz3MD",
-	"9Wi4uc7LC8H6olgpBl17liZbekNnMIvateHq2jxhQ8FTO4wID1jgTpr5FUBY7eKKH7nLbr+lnipC9YLN",
-	"Q4zs+VsNS41IX/QWmsWBlxgya+xEDlysp4KgCZ1oR2wqVaKnYB7hX4Vbnwei9GqjyFKtrz2VIq1pSdyE",
-	"MZUG9fD0hF2LmZmbYuHin8Xsdjk1jLNfRHadIgKip7rW2OvAqecd7QfsWCIdy8Q0kxZc/cLj3umriqed",
-	"GOTSIZY2g4zrxOPOiX1dWmbGgl+X1i27kbFofP7j8/8PAAD//w==",
+	"nTzJKawFoNFNNC+jkZ3U2a6kxCHRaFwWFtb1tz50UjmbS8GEVp3TD50poxkr4ON5qadMaJ5SzczfGVNp",
+	"weeaS9E57XwjF0RLQoNG3U7SYe/obJ6zzmnnIaMFKzpJp2C/lrxgWedUFyVLOiqdshk1Perl3LRUuuDi",
+	"qvPxY9J5RNMpeySFLmS++s6nsiBTuSC5FFeEazKjSzJm5JrNdf3d83Kc8zQhM/puj16xP+33D/ePer1e",
+	"QvhsVmo6ztmOA7vI2GwuNRPp8hWb53RpHmuOb2T6GZHFlAmip1wRroieMjLhhdKECrVghVk08901WyaE",
+	"XlEuzNCrVzNRzjqnf+uYrjq/JJGhPGN08jKnaWRTzsnc/EC4gHfk8iohsiCUiHI2ZgWRE5IzesNUbbmO",
+	"+w8G++uWYyKLGdWd0w4X+uigk3RmXPCZGWfPD5ALza5YASN8xX4tmdIXkSV6TmdM4eIU2MoMVpaFGazq",
+	"kq/5DTNbqyUpFa7kUpaEquv6Dvf6Jw8m+3SQHmTHD9J9djLu06PJoJcdsOPx/mSydntn9N0zJq70tHN6",
+	"dACzcX/2Ywv+iulieT7RrFidz2uWSpEpM94F5ZqM2UQWDFbfz89Mdc6oZlltDv21Q3Qr3I+s8MekM6cF",
+	"nTHtjmqaylLoR2VRGApdHeabKSMUG91TJLXt6kt68fxVJ+lw0/zXkhXLTtIRdGZ+ce1rhJqxCS1z7R8M",
+	"FnXfjE9rVpi+/q+/ne/9/MuH/Y//2Yktrh36SzOfTeOuEXc6pYU2FG1/B5qG0c+pnlaDh3/WLfV/FmzS",
+	"Oe38x/2KE97HX9V9Pzo9xdHGqcAMU5ntFikjYzblIiOLKU+nhi7G7IqLM9Jz3AD+Flxc1Zb/4EG/H199",
+	"Cu+MLn0v2flsPqTies1ij6m4NhQiM9aynqbFrdfTvP2RzBgOpWC0GkvsVabB7d9lnr54jPeKLAqWmnmu",
+	"e1/qW936pdWL3JvLQskIyYwEe6eHKfw6MmRsSGNOr5hlIfWzef7z5L1Ub36aPD4afz07vuq/4O/lVftx",
+	"Na9s4XiDw8OV40n33vf2ToZ7v3wVP6RPbpjQb5ZzplYn8kLkSzN4xRKimOFLmmVkvCSpnM2oOiMjXVCh",
+	"Jqzo/s8RUZoadjkxt1KeEz2lGg8EWXA9DdqO6gtQ9ZFYvtqdU561rICGobYsQL832ILpw5TfUq4383yY",
+	"jCDMPGGuLOT/BTMHXkhR38r9XnzIpqfWQz6j7/BMm6c3HPBAUvmWRa6Cn8xlKxeCmBfD2MPbuEtewV3F",
+	"UcIqRWZEFsPeTOtrtjSTUnTCEnj0Ssr6pdaZqas9ECjc1qBEWU00GN+eGeCWFzWQbX3TQiIme/93G/Fe",
+	"CKWLcsbWXjLcN7qnCM9aeF/V6tYMohqNZRDfsuWacV2zJQwoIUJqwrUiiqUF0y0DvN6woOtG9i1b2iE9",
+	"o0oD/V883nDXWb6VU6Ut/cOJXlBDUDSD65koXTA6q5OJue7aKMS8fg/ev3fxuJWN9Taf4WfshuUti9uz",
+	"pM+sRHyPTKmaMnVGGE2n8IebneHUJDd9uSu8kBJFDzIpDRfjuV0KrkjzwHd68a2CDrem/jq19/ZO2qj9",
+	"GZ/FeJZR12ZULEFnQ0WEajKTqq45HbZwpxx6jbKnw5A/DXohg+pHGdQzmdK8RaOkMxDlCC0YWRRcayYS",
+	"QkVmhD4UqHIqrkq4JsvxOGfY9Isn4irnagpNv+Ei42eE5YoR+/2XXfLw0Uty8KC+M1O+d/G85QrJcZRx",
+	"iZcJfDCUeevsaRDbmxcwVZr/wSw6pSJl+a5c+o65sluLt2w8lfI6xmnOnTS6uhQzphS9YmfVvKXAg6uL",
+	"5cqFNFw71QWOYA+kic87y9f8SlBdFmzNZJVroxJCFXKZgqkyb9g4bvo0mYoX+5OTN8c/6fLkm0Xxo8pv",
+	"yln+/fxX/fyHX6+nvy7uM/H1+5ePfmSHD7Nf3z+6ED/++tOPT5ezH/5Kzx+c/5zNf1z88Oyl3J89z4+f",
+	"fPfV7MGbh+dXf/rTpqXyY9xFxrrdkr3hM6Y0nc1Xl+ztlAlCYd1g1VhGuE4Mq/he8HfmojRiWn3V+g+O",
+	"9/uHDw56vU1z1P7FbXMcrJvhGhb9khZ63Z0/N7+vE0Ogwa3veXi9velf0iVj68Qie4XrolRGrJ+b9q2j",
+	"WrLba9pv8A0wIDu4V2wuC21V8LW2gTNQJvjE8EOuSM4mmsiycWAMnZw+f/Xd49M0ZxR2o0Xhtm9cYzKK",
+	"GYmCwb7yS7Bm0J88uq0NXK2jjazqubamS2FUNX1qNJtXTx+R/f39E2LOBFgUDdtlwhJHRpfOKDOW0vCw",
+	"90YIIs/lIrIn5LnUVtmbFHI2gjt7pGVD4Rv0Bkd7/f7e4KBtHVo36KDXPuWHVFxvZfmoRmI2pWUM1hYS",
+	"H0XECHbQYgTDsbWb70DHdgLmnVjvbmmtw4E+tTanFdpR5K+vXzyHe+vR6x/Q9qwM+6DjHG/vOZPznHXJ",
+	"RZMuyOg8Tdlcj0g6lVIxdUpGdD7PeUpN7/f/rqQYJWSk2Tt9P1U3I9M5/jXPKRcN8knVTctyWINZzOZu",
+	"3tFJ7LPoJfhlzSoUMsI1zbe1E+TPi7f7+Z3M6LJLDO0tpjI3fF/pTUxs47EwZ+o2B+PFnIlW445UDBU7",
+	"I2wbRdR8FIYDJFYs54pMzPCncsFuWIG6htRTVihrDKENmxbyrNgUpBlKVPCe0FwxP4exlDmjIpgEXG0b",
+	"L1XyhJshmXU2NGQOcYN65no53MLDEBu8u5t3ZsavdcGjBjY3ehUau3E7hMyYImpqtoWaNluusLLvutUi",
+	"v5GRMco4zds7oqL2+J3QQuJv+sen+73TXu/nNjuf3I3U3/B8nbRj9Ph7yjnLuCBXhSznCmdQMEYyfsW1",
+	"SvD6ooK8c/4eI36MS+2NIWfmGSnsqQE7oAZbQQIOTHM6LgUaHMxSoQkCtV4qNMu65EIronJsMaNLNJy6",
+	"a9YIXoaz6ilbwsG6FLUlfNfr9e/3jh505/f7g7i0Zub6aTLEG2uSXbegtsk6Yda1+QTJETuwUuMONluz",
+	"qLraowkXNDfbwQXJZDmu0+Xgcxtu39I8Zxt8eAto8y/mwlujwrdYMj6b+v6ZTcl2pmso3o5mHcHbJrem",
+	"9ycim0vu7cebTQsvBDNUPTOMKrQu1Lw1ak5Tps5qTKvgV1P4wIQsr6b/mvaHrbb8E+wRW9ohOFq90Q7x",
+	"WYwQ2030tkaJt1xkcrGOsqFBG03Dj7cmaXw5EPRH04eaS6FQFnpIMxtOYv5KpdAMjQGhcjAv5Dhns69A",
+	"gDcCvVtq80RmBliKayEXYjjhLDeMImOa8txObcbgwr/s0BnYny877sqGh7rkMc8gDGXGqCBUgFxrTsqf",
+	"O0kHezzt3LcPwwKZ2zqF9xbidEyn/NQab0+3DFxhSg95tl2gi7nFSmVkHnOxcA009iaIQJmCEgYDxbMN",
+	"8RNS6IKmmmSS4WSn9IZVtOFHbhf3tL6EH7c2N+HjuLWrZBVEycxobpQzI/08l3pqNCU4UloWGDoTBKf9",
+	"uGepYg+jjGIjsM3vV+FIHzEWQExynn4aPTmpZSikHqJBPbdhZTXScu3M/DI25pplp+DGgz9gfjQvGM2W",
+	"RDGhu+RcXVsRb8mYEVfmdGmYy5imEAJ1e+I4qROHH1lKhdn9MSN2HixbQwWtE79rgvBkOeFIsPOCmSVC",
+	"oe3zkshTWYx5lqFGfGsaKWTOYJlonssFq7Gdc3DUyAkxjQgtM67NFU2XMOW0YCCY2rVWn7bx+9XGPze6",
+	"ux9N2x6vDPyu9ha92TBlN9UMNce727uvpWCftG3oHh2ygqr6noHoasgtM0JSxO+GyiBKtT7aM7dW0jkr",
+	"lBRkMZXQB3ZPFDf3RGN3Dye9dJ8eDsY9enCQPkjD3ewHPB6m2r6N9YncxR5e6Gr+t53s5z25F8IIOzR/",
+	"UhQYdbUlGXzy0rwoCwLaVGx+ZzYCFFy26Jy9uyk/l/qpLEV2d/fZBLqr32QunKm6Nx6ef2PY0NP988Gj",
+	"g8fHDx7tPzl52D8/ejroPT54cvxw/7z/aXzroM633Ki2upmw8R3xLTd33FYb4EU1ioTU3Nx3uJ1vpHxG",
+	"iyv2exIv+D9kBpEDWkqSmwF83oP6RsrvqFi+qjq7Pe1KOZxRsRwWtrOAcvu9npMolLdE0vm8sgJB2JIi",
+	"0obsK1bcsOLMhi8JZqOXwEs1BROcVtUzn0Lfg1Agk5KY5SB2ldQ6Om9O9y6oHAw1bl1UuDBcAEmAQd+v",
+	"pJVZXSgKgRhlMoJI+T0Ikh6Fqm9AMkGTzRTj4+4/Jp9Ca9+LME0l+0RFst5XQGuvmcgIBUkgNPsW7EZe",
+	"s4xQRS4hqUYW/D287pRgkgy5LHu9/fSaLeEDu+x8GuPsh4yT3NCcZ+T85QXB6MB2/a4+sztmnnYcIPYW",
+	"lR2qQR5v377dayYerdvpWttPppIbylGZ+RQKGZdqGZJFhIu6YxOmiYBPwYuTjfgrcwqpPVGfQhuHoTLw",
+	"ZvVYgwOCa4w+aCMUmOBdUIe51YVcxC4a8gWsh1lSMpKlTuWMDa0FYlTlfn35b8OB5oVMmVKfTF28Iozh",
+	"NTOXQNlQU96AI65qBkfOrKxpaIPV0YJl9/3M/EIoEWxh2n4S7xkM6laGXcaxhuRaZv0ZjFALlud7aIaC",
+	"O7+yjmQ2qOXzyUTfC1XO57LQLPuOZZy+gdX4Y8RA0M1ZmtMCr65YMIYsrGlx9AhHuPdEpDLj4mr0ORfK",
+	"77rLfWMq6janmig5YzCjXOIdrH2YUkLSKRVXEDRIJoWcEVlqxTNzElLzLHgIx1Rcw0RB72WCs4xoaWYy",
+	"L+ScFZqjmRrDYRpO7N6Dvd7Bm94JOrG7/cH+weHRz50gaSujmoGRf9UmbzbHvG51Zk4Lh5+7nVVXfdLh",
+	"WX04NE03BDQc9zs1X4F54m+9vRO6N/nlw/4g5vozbIJa2mt6RJbOIVKNshpNxDC22rXM2SZSfiWt3bEc",
+	"/52lOjYOCnH6XJ8SnqkEAtgUnGtVptMuOSc+kRJltlSWeYbeSm/F4C6ExVxJssQ0jBualyyeo7SNZhyb",
+	"MgwuHhcvJ5qJLnnMBKe5qmJxaM6vGcxnIs1aohMVuaoZbSA2QHsIHgESvmKmUTMhtT2bMBLLn3QWU9oS",
+	"mDljeiqRgxay1D5TxHJaHyACSWKiQR9fP3lD7t/073v75/0P7uPH2MItppGQlHPhZN6EjErFilMMNYSM",
+	"DnA5T8A+VVCzRnYcMK6RkzO6ZIQhTKNToGOz9GO2lNBLLSYKLF8QgdNc9vrMzN21/hw+6Efdc5Vf7W8d",
+	"8HSbOdsNcJSTGC5UBaxJPBSYY8uUesbRh1ZnXBnVcGVwzWZqi3RYw2s/+nfQoqAgCwbZjJs6ec7eaZsV",
+	"2ZwZDKZlBi4IOBCJxjRHN9uHKr7BxTLA+eycdvb6g8Net9czvaQFyzjiHLS2PwiaN9uAz2b94/u9nnt8",
+	"Usj3TPh4qiBk9PT1w4vnYZzvXCojc4MAVa2tUgwmX9+wYNLrM22xWX3a2z4RBKGszXZ17T6Gi7PlS9z6",
+	"fIjcX7hYO+Rmh2vYmvvkmhAty3RKeD3Axyz9TtnU7puthgmyXJPebW56EJwDPSZ+k/2yVrsYzNSv4Zoj",
+	"84yjO6QhrszccVo39O+kYLC3m6WbfheEmwfbSze3oOMqPXunLOykA6asjXE10MiIE+zXVSJ65MIua4AE",
+	"didOST8hg4Tsk3/+478TLydQckXnO9BY9I41Iummob82bQw9uli63ULmQpI0k3cLZl+eOHIJ6bL9qkGq",
+	"u4u7Bl76h102zyEMNCpYVBRgY0UpCoWGuXfJM0aNDkTes0IagQHgarRs8ptOr9froU7w4LizGqjz4STp",
+	"H8fl7pD1rR/fKmTGKUY8n6LNMZUZQ6Ojv49GSVsLxbTO2YwJDZH4hog4fMSwRPsAREDjE+a3CWPK/KtK",
+	"NWdCsVH3UrwFcVqxG1bQvBbFDJ5F0M5Akp2UBciypgmcNojghJRiPmco2mN+oJxUIwI5zwqcblY+cjoB",
+	"0Z9QdSncA/+xPyJfgMz2/atnvpv/MdjfH315SqQFOCCqnIF3068vcf4AG09tteEZowDv0QjKjd78tdCt",
+	"4/atfq2phpW/m1MFt8IfdrKcXaOZPaKYRuWMvQNSUeSqkAsyXmK0jNHfpsxlFYyXxF6JcKpsCgcKTUkn",
+	"53TMcw6h+GZk8IGLVMJlZPuPZHcknfMsK6xBgWYZx2TEl8GKW3muqWlCpA5Ec3NF5pRjECB7R1OdL4Gu",
+	"F3SJGucS44HMd3JCltb1Yk4rhXeckhEcInNsKsgB89d8KgWcqikVWc4wCQZP3+jsUowZGDAwYKZgDiDL",
+	"rNrILBYTmtN8BMY3z6/qZPqhg12DADqlZkVm9F04f4wwDL/pr1hDKnF9hzXEFFh3uBIMvjPn/SGdcjNT",
+	"IXWXQIYgHMpVKwyfqHQjAMPT149CEXNVd53KPIOYdTQDKB+PVcCQ1Aojf0VvOLlYQgBncKBPTjZAFCQd",
+	"4e+YLQ6tvZBWhEj8OsHZrxy7pPNu70rumS/3rA4CS3ju8wir39U1n+9Jm4C7B1HGZnSwW1aRQBLaKIBV",
+	"LT8mnqJa83LCY+AcIVwRfC4xRx1D5iDAIsDqaJiV6A2v36N/+XOFbtMd7v3yYZBETVk7rEEAARINtA5J",
+	"GO2G5nDaqJjmXOvj50JtMA4cNYx05on1RrodZpbzWGrkOaSlsYyYn8Fzl1IhWEb+6xV4ZxIyKuf89P79",
+	"OV3+eU7/9M9//Le5+wdHc2E+j5oHtppu7bF0SjmM6C/ymqc85b6TR1PK/8eg99L8WD9fg16v9wnznceT",
+	"xc5Xt2lrCtycN3bY2EHzxJ3tINwOux8zeGzrOX510j85fnB0aKTXQX0yl5df/a2/d/ILiq9HSf/g0+ZT",
+	"zvnaDGoXzMwV+f7lBeEZyRmFJJ8EBbUlHDLywuU0CAnOACOmGXJm7gEP2oTH14qVTIAYr+hSJYRPLgWi",
+	"VZkWKRXme3MThPTdkPhWiLpBv61IXJZXDQ6PPv7Ffmv+PvrE9URetC6zyIfIRM6AVSJQF2xNQfpDj8DH",
+	"mMw5nz+5ibLr13LGbEgXVc4b1CUXGsOgcnAX5YwqTaRI8YRQknOlE49qhF4im66R2CghVfnxRzwb2cwm",
+	"PmOrEgtG+mZDqtvzSqZ0Pmei6US5CxuMUx02mkUem4YRvxK70cOTyfFR1jvuHx8fpA+yo8MTOpgwSnvp",
+	"4SHNev3D+m6bJzb6lRy+VMz3VencM6NX0zwPybSyxICTRxIpEgBhiyebIurijhYZHVVfIKYeqIkC+iMA",
+	"26XW0WD4RIBt5x0RQQIiDSPyZ4xoGULnFWxSioxlIydJLA1nPrOKQldpOZ+zDFQE+wUtNMtGZ3VNQLCF",
+	"UTtUC7ie2f6cYVhTyJjo3vvhL19dXnbtp//czkfht9HbNQNyT9aoiSoiiIxUOZ5xPTolKS2KJWAGmCXE",
+	"RApZWG2wS0YFu2GFYqNTUooM0XZlwa+4oHnif1WjLhlh2MLoFHh5Y8u0R4UDQ2JyKSAcALiEiwW1DN/q",
+	"njhAiJ6AV1RxETE982Fl/4w4LQMjg1FHQK+UC6Ysnq+WmuZIWGcBEjLEbYInU0APwKrhshojbodgV1Tz",
+	"m7rjckvvSYNx3cJFYHsNGYh/QY3g9v78Re+3QJToJf3jj19+YQgQ/u4nBx+//PNmKsQXBgb2GLXZjcDk",
+	"9jZsEGhSt/60BQGs4KlYhARMjV+X6z44OT086Z7Af9sz8UkUh+LNKuIEI3NWcJm1DGHfp9t3e/Df9kMo",
+	"WtbuLcwcf8Wc/wZGeG3po1EAixZEBPOLl0lkkSG6NbqYTW+QqLiNRcyNQS5iBjEt469nlYVx7aLeel8b",
+	"lFy4JYIVWUfGcrHOJIyBhKHo1mq5+RTgott6eywURjnbwW9Zf+azeS5rr8mp0kPr/WnDkpjV4THx86yV",
+	"TnpH4eHrb3/45JwJO4ytx7+LsxQk0AZ0ecyNta2gBCbahHgLbULQQGtOcypnkKtuDbT1xXK23fUnpcLH",
+	"WudW9QsQP0poCWk43gtGrzcb6x5iMzDYo9cyY9vDYjtjmWqRC4xeirou6KegxSc2+NWQ2mXnLxg97pft",
+	"bx15rcbcTNTzw9XQowbb4xOVDucFm/B3LQMxL7t4+vqRctryuKAinTIVwDnXt+/1Q8DMXHk3F8NJzq+m",
+	"EaZzUclfNugJgWPGDORsZTR4gUnpFcDyzl78GX033NEh7ozHwexAkn9ozQcXIuM0NlnB9BD4zTCl861f",
+	"92vJymgk4Mr6QFoLgM5jPnG4Mr2dVwbUk22I11M7AgGouOKGaYLgwkOeixG2yOZd4JRnmDMuSs0SMuE3",
+	"zP6BD0xlWSSA5OJCrfSC5RNtAXvpLne/uEbsgdVD0GArcIwTF7ERno/qyLoFSzyvCKnbb2O1Sm3M53xL",
+	"/8kneD8+v+PBzuWR5X8tcKdoQ4YqKVAFhBklwB92ZXnMBp6yHdAejscFxKya7mfyBlysiFmHlkCb4bvg",
+	"Op0SzfJcAcaoYkxg0DD4mEul5QxcRu26wW4MZmyvoG1vDXfLhNEFcYvPcj2AyRgCpVuklMOmUBJ7hVnG",
+	"CK+CqcEaZxac2UcIpzkXLAMVV+RLQoWQpUjbYpsLNmGFsw7VYRp77r9BXEsxajnNoxHVpQDAASoIo0XO",
+	"WeHJoWUURT1Bo3O0PzgZ9Pcf9I8Pj6I2rR3ieJQsi3Qrxmuo+TW2dvE/FO6DYdNUtzEo+XBz5KkdV+KA",
+	"Lw01BdFBNlrIr7OjhTbWEAw+QGF0oJpw5lpMJ+bZT44wAjFvE99vNVKZp//LMPTVUeQMMu5Xmcxk4nkb",
+	"LQB5Xtk0EwBVhOuxcfgOe71Nt7TL2Fr7vtD1Aa9dEeg3wJOFi1LliNmpti3Qax0tHjbK2FVBM5aNTs3t",
+	"zQTe3TyQEULVCS9/YhaHTCjPy4KpIPYHLFuhYKgLbthJqbtklMmFGJ1CjgfluQIT/aXwkeXIxMEcK00j",
+	"sy0Fm0CKEkW7P/kCwqGGZZUfOPqyS0Y5ozdcXGHnNmMmlUKwVMOmLgFx6wztilwhYMSlWFAojcIUvhHE",
+	"+LodsZxD3CeukPkoFwKX2ryv9USsCRFaq9XDEiOyoVv1qKL/z3/8v/5/RkONMbl1box6IlDkdjl60+ud",
+	"9nunvYNdokjxnlyB611tGb34JBkXsgSYM71rqP5hdAnSXKot1PFPis+O3uJ+LysIN21FFjn5lAt998hu",
+	"jw+89rJz9GrhhDEEIY6A6pMt4ELxUAxcpHmZNQjqoD/Yj/JJEddKaiGSE56zZlLMem9QexxRs3oB+oFW",
+	"NuL+/n5UVFNTOjg8inF1P1K/zeC0wFKCgXNuf9xLDw4GJ8eTtJ/2D07oZDw5SI9PTo4m45PBweABZQd9",
+	"dnB0cDI+2T9I6cHJ4clJf/zg+HAwPj48XI1JBafdOi+0DTB6/c25GfqtJZmm2IErYXYwWZFBrEbmYZ2R",
+	"hsJ4eUu/a+8oQ4d3JFJUfPj3D7AMFNrVS2A+L5xo7onk5KC/e9rDuFRmkdXQiu6RI/vYCfUItIqJgj4m",
+	"1+pLPhQXQUe41rnRwgSrxxQc3mKI88PecBYzb9J84m85b46Q1yRnStWMCoIwo7ZPu+Q1z6HYkUVehsAZ",
+	"c1maO2mv6VHuD7qHIU+VJaLCRYZr9Wcz2pOT6GhfTAgl01JkkIRrhyu4YHq5Z/7ZNPTawI57O4/LJtDH",
+	"rcQTisoxGjMgw1Z5mDr/2qO1VqejeFoNS6eCpzTfnsAwZslurE/a5T6hE1O4C0bTaeO6ONqZtmx6YKS4",
+	"qa+tZG4TG+9RAQjvXqyxnpiBe5FUBzl2EqOrV43ZnwxPdFE2AoUXVy3guxolcqrUVvbyR9AS7BizOROK",
+	"bpPl440lreKQWx4oUeHuSkzIUDaN+/ZCEc3yqCnpe6F5jqVruQ0lAnDFXCqWQTyGIOE0ARqymUscCMUh",
+	"CPp2QjHPtq6NadSKjbLqM+YdTT5UaZ38PtjBeVUWu0iW8oYVWcmGGV2u812Zn+3im0FjZQUMFsFdax7M",
+	"9QdeLkQsEchoD8j10P/SFO5mjBU0bohSMi+3IXHYp1dVc8OT7dQ3PvZWFpna3opvHvFmfD1lfKeNuU3m",
+	"WdIp51kQ/XZHJLXw8k/kMq1SmGycAKKxVuDGtfjkvYon7PX2twt6QqYXuAJCUxmQu19eu5nhyaqtScBl",
+	"Wrn0uVL8Sji1fwdvgSfqVYLdJYehsQTYa+toH7kboVkMV+ohF8OxlNej0yoQF7U9kAiRfcuyAAs1oMOK",
+	"e5qoqVx0CTxP9RBKeZxWrcyvyj6PfXn4Y+jf9tIlI7RhDjMOJrPRKRlLPYXnwd5vJKtLgb+ChwDrFHbJ",
+	"KCsRFoWtjtuo3wueevD1LhnljYZobYdKJIJQYn4usFDGCPGZMw7WXLCTWX1yIYuMVL+CZOiM1pdQb9Yj",
+	"GAytIcc/juFjosqx8evhgw+ntII61JJkKFZ2IeXoCu1dCH26gJg5hnqzuWAXVJG0NFLYpEtGXAyhiAKa",
+	"+Gzvl8LVVqjvxD2FoZBwMDOW8oypalvRFGw2BZIrRFbtLuxO4KKpdlSKfFl7OGiFdGEerfV4KTKJD1ds",
+	"IiCJCPcg9tfKF4ScBHOD4SiaeczpUpZ6OKE8tzbPKpcZ0r7MzyTjmQWMoylqGAACjfNDIoasMeJSKQm9",
+	"olzUjYfBSTLKcXUuvKHezciwF0e8Rm/Gf2pkVwmOwyqswtIB+jZhL6sXWaN90qmvPsSCNlcUzAvBusQN",
+	"m8A15OwWDE6zd41rxRll7K3NBVhgE6J5es00OXjQB8TSWt2AXm83Bghvbed/zgzbCKa8jaDcxMPY3z21",
+	"fFfBoOkTb1x1OKbWyT+2CGUfOjTPX0w6p3/b4s2dj8mqNRvOVUtgig2FBYxiOka4ngSN8MDnoBSZDxVM",
+	"pUh5zlEQN6+Riiky4YXaPoqgQhs4T52U1rT7VOddbW1MqvqN9TjlSstiub1pyqzmc6mjeb8tSvbbkEer",
+	"KmrdclG6dF4YH0G+S+RFWxKyB/Ldij6dRBknUUcr1XoFFsJgT1aJ9hdHtljXJgh4LK6Hh+P+pJceZaxH",
+	"Dw4mvckxe5Cd0P100B8fT46yXqOYzlHNkmo62JgCAa++C4ukPUS/uyXSk9uqIfIupX1062yhdNXd9RvN",
+	"+re+PSLoVJt9IX61vuUiWw20qZCeqF6/2vB84ExHzcIQO6Y3mS4UFqmBEwAXK+Z7IPPL6gYmQP2zMUt6",
+	"mhUUbEhoywBXv31B6939qqbrRmHiuLLGESOHXxUMRCQUhY2sq0Kzni+maARAaAyiMhxkeA5ytKqTbSR0",
+	"rmZcKf+rIIYYqZYFFKqswtIdhAAMoeIP6IN1nbTP1Pu6w7WvFqv1OaOnt0HXCX9VYQE6BRADEysRYnzK",
+	"GcjJU++KtgK8R+MHQdvoFHUpcYoynJCdpLNkav341C2NgX5+5qQakXSXB6zsuP0jjWNTDySxA2g9Pe4G",
+	"WVVOcQNDtY0jiKnRMuYsCC9gmHI20aAVQdQFKlKCLciVdD5/a7NeTHnOzuwJUJrnuQ1prWciXYqFtVxO",
+	"qQI9LJ8M7XspmbBFVSeE6AJOlCx1XSvwB9bSpO8jvu1QWr9NHJBW8RKujBBE+0COFPHxm7ZIv4vigGL6",
+	"XfK2Xg+CK3LZcRCdlx0cclvY3EqpWSwlW38FWRRcsxVL3D//1//uJ71eYsHZYl77YBrREIaCBbbjU8w3",
+	"lAuBsJJUQS2AK3rDIkH+6d6DB9HEHVkMsWj2JhKH/XDBYe6xYrfHbM29xm2552rrrbqfLaRvzK6OaYtc",
+	"ECi9i1y6kQZMebY5nAxfEU4pXJXoUa3mtJllLqTL5O2SF1hHH3F+K0APrgAEkis8epA3jqr2vNSEApyK",
+	"aTAvtYdViWXNbGPMNWJUpSEIK2DE0mzQLbBmeVeKUoClJip+rAoyP8kSAGoI4Jb883/9b0zBiz5dCs3z",
+	"tT4OXY0YEw2JptcMg7KcE2RheNvUnA5I8ECkAZZPWjOa+73dfB4xJTxx22LXOkZOj6RQXAGu9MtCysnq",
+	"Neey67ZId8F6rjXJ3D81XsbdSPF8s40va8zXFn2Gcrh2FPHZhgB6tyHhmKprRcRhUxK/bQCVkz5v02E0",
+	"7nfsvJlbesTqOfl3pKc42/FOiIebHXlNpMMdvHk3rCh4M2r8TcgZnfIPmT1R9oAGvN2cPk7RuDOC2cpM",
+	"UC1U5eT6V/FZxdxISLQBD3NGtoCQ6mvZyK4PxrmeF5yncaFnlEox4cVsiJFUVv7FuoQO4wKuyqTuQDDq",
+	"nMMRgGx8XRZi5WkhreEeqe2KaeXLHIYp/FUT8xTiqlVp/1wR2zTrXgo/Ym9orz9ttCLswSLXV4Z1+14P",
+	"UoiPVmsNoG6lDq3viGFt7jp42rsAwNGDeA2jU6KkDTmGG1fLakhdxGTjegi6btWWNJsyv4wbmxYJVlkL",
+	"VtsI3AKK8uPrYFfmdDkE78HoFNUN6hQY64xAuIzA12BR7TAkGtxZdQ2jRixgGjADrqEh1LfH0LTtHFpN",
+	"sLxXuCa+G/+nH3dUcQmIuqpWsKtfNOCLUXOFrQjhC0hZ99c9jORuimlruOnOfoY1h7hppExlMTzJHqT9",
+	"yREd77PBQXY4ob10nx1mDyaGqQ7Sg7VGStPBRiNl9f6XOY0IFbdB7N39Wlmf0IxwGvN5voSIYU0WEBFm",
+	"HnC5o1sZUs0MBcte2qTviOyGwe0t+FvAqGmOqj7WBBwB/Y2sNSArlqQoRTzb6C5N4sGm1LCk7fDXXxYr",
+	"Rq7tzYbxA3vDCpY9xgCuuIFpc2i/jf+6bSjX3cQoR1KjokuJd/S3LDLja7YRt+BbjHhTLC3akLzGWFNM",
+	"y2smAM2qKmEDRe3QadzAcJjyYTqlejienfQuvn5ylc5+mI4fPXz/89vny59//C918fVJOf7m+uqntwdX",
+	"P/84nY5/PN8ox2C5MTvUNWthK6yvrkfbLN9WmeBoyrYhClvNdTFVLN1lnn+KGvWrMa8tbG6brSRQ2e83",
+	"LU8AtxnD9FtCzmkFy0nGuUyvCRfkIVXs6KAKsKaCMJEWy7lmGXl58TzxV5frBbGrX8JtJUW+RPkCEjIR",
+	"Ho/WsS3ndKmagHc/vz38eyryRfb1D9fPHj2cjmf/dTWenfDx4NXhX/e/u8q+Pr5KBz/kF1//tZ89etij",
+	"X39/9dPsaUmX2fvwpM6pUgtZZPUb6qB3crSuur2Hz/vq/i9f/elDL9mAJWfBS1Q3WOgQao7PHKoNFLvH",
+	"Y3IfHoENfRRgjazgrVy8fkEOBv0HWMKMC5LSOdc0bxhyEG5pJX95P37fPkZsxosaBukuGeK1B9fmifuW",
+	"EYz4oJsY3T7mwaXv7gkuIPxNR68BfEIWyydCFxHGOHH1bVdvxmvr8Fp7ddNCL9Gz1pqvY63aWNXYEDcX",
+	"V13yzILGBQiRQQ1rxaBEua0TRHOSUU3boYEj2rNFIN04eKs50yWNGuYvXI3/JvosdbiOGG1Fr5kLh7Oi",
+	"z+qC3nDaZgCv1CWUoa5kEJaGifwBHnV9Ib55/PTRxhvDlfh1E41R15PJJFrraWRlDqu6eXUU3C7gCMQa",
+	"zNBCGU0G9zrxNlR0kapI7B3I+wivocJnz8g1m4MWcCnqsSSm1ypmC+IBMZ4NBygJxTTchIzmiDOKWN5C",
+	"6qFiTIwSCxuGwXB+jGOAop8plt8wVdfAKpnLTTQSzgUjiJ7BJyIDNE3UJJpoDfbCuqcIb+g4TGTbWG3a",
+	"NQ3TwUZNowXCE4V7h1UE8TxFps48DYLe5dASyZjpBWMCHAPYAMrbYpVfNk/IiGZ/L5UGtHWItZvUnMlJ",
+	"GBiIII6jCWMWkxF/ynzgX+hvBWuFV25dTtowyJS3am/wjUVrTTrVoGpxdObCZHEM+wqzM75iAd6px/01",
+	"jDSpsCttETyMlPSZiw0J3fsJN7uhLHJDadOJ1iNVYTMIdp+wzSzyNba6hUnvlqLcKlO6uZv8QQ9WGwv4",
+	"omo4k0U82RS9QebnqjYzMu2R6UeNDLu5YWRm5EGsTTOnVx4XVE1lgUXZ2GyureynG93mHta2xgGspBEp",
+	"4sTe6SF1dVZX5dcRxTKt1l1nmsOgmgitn5g4BRtQG02wlrEb5ilCDMQ10mEaxbNp5PsWTM2lUAylvzGb",
+	"chs6h4mQdQ7680k8wchFS9bf9FQW1vXdYmuysnyFq+LNpV0SgmcjrmiVedldX+FxHdnaFXuFjeExXSzb",
+	"QY3BYc9n3MolDnCBawI8mSqkUz2F3PwWL+HhbStrrkArwqj9iq8hiVdr6l0G+L0ukFvx2Txfems4LH8L",
+	"Fq+XklU5mfCUM6GHyAVBGmJYLzOQj+w3TlLC74rGd3arh7ZMWFi9YFgKhECHLJQZG67i5g1nXM2ojZ1B",
+	"BAyXRAh/wg4O2buUMQSqqIOb+XhzLeUQkGn9vedIs7r3gm+aYBtBOWL2bg675vox+5sNjVbhOwq/cpdp",
+	"ZXC2J7guE6VUpCzPwYsyVExkwCIqrXqYSyhObMUINbRoyxBKapbA3zruC4+Ig3+mtb8EWwxLFbQuWMr4",
+	"Dcuaj/nv68+jXDB0WIax+/+bloIb5whEYPOEfRUKMvrLyAhCk0LaokZOWcXiluDjMF9nBUy8Ccs4bSQN",
+	"7e/fqgqHGTijOda0aliCfDCKD667jsw8Hl8SO9CAgxbl4sCxQaCz/Nwa7MnrmbkCHUBZfWFmNGMtGv7r",
+	"hxfPbaGvTsxe8cuHg4+9aoF++XAUX5oA629N6AtwfqOlYCSZDwtpRuBqc8+vKzZbBbtVvVV17UooZG6z",
+	"nZsggxvAA26JbNZ639bu2maFtdulxwZrvatbHVpslA6sV7E+2pPewaB/ew93MGjv4l7rrP6k4gExn7VZ",
+	"JW8Ad/5qT2sbXdL1VY+j6lpOC3poApoftywLZAp2dValegD1YsWmBpg7GTeqVmxRsbnrdLjgCD88/8Zo",
+	"rud7T0FzvbzsfgGtfsPL6Le6lvdbQ8f7ctM5bwtIRRxJKKpXKaI+386Gknr/JGDBwzkFwHuRYS4bDqaJ",
+	"j4C+dOdEdgh9kEsjMqI0Gn1HiucM0gqv+A0TpJwn1Yqjr1lRnnXJyN4Yo1P3NRON0FQPiqlQpw2SygKH",
+	"UiAfGBHHjAhpDEUkHI9ph++L3ooXa0o3vbWsbbXCGixuOeej29oAa/BbiNHZuBQcGGcNYguqQnp+6ZAu",
+	"w9ikxinumVP8cydatxjMxp1TXZQM+d+2xabQvIpyUyUhWsPltsVeoI4PyAl/QSzij2tgx9ciPsA9FFQG",
+	"3fkyqYV2bRe5dTtIcbviEUstlAmEypE2ogKiJKFGCceacy3Al1UZtXXDsLLfDvecs/JvZ0yvnnEW9Z3N",
+	"2K5M1dr20KgqArWu7fcvL2JeisxTqp1ZtS81Smi/i+zKxPw7lSYVsYl+jkputUG5NJ+V0mVTiH8uCLXF",
+	"83xFLOvrK/TybJ2fgOZKWstABcTkXP1T5LqWDpMmV7AGy/Ws9w6MZAEfvzV6Z9T/TufzRhTNFHZoHfDg",
+	"7ThPmyTWu2ugl2+ZPXQ5HbO8/up5IbPSKcGrzqlynPN0aGMSNgYyF+xGXu/IWc0FutEYbNpEjzY8vfEg",
+	"4wLETvD5ywt7kRtR0khAUMoX/PG7QkE+aBxn88TG4/wtW97BabARIb9zeuczRictEfNVGHzDcOkgEnJG",
+	"J/cUUXycc3FFyrljT4WUUFhuyvOsFpe1cxj9dZQ/vm2AYp55fSIBB5DhhNaVFDWGmoHHMSRTKiRgbhmJ",
+	"ewZZJOi+Q1dkEDFrVqcbHvC2KQEsZQzy36Y7XSUYcdqr9bZlwgB27q9FmNja1IFnjCq2IUHcZ9HYvHuQ",
+	"aCptZm2xmfWaNVUsEPp2hFKnaiOjPlfXHlOBFVvJM81BpXcQrAPIghRt9fcsCgFxdc+65AdW8MkSco4B",
+	"MppxqI0OcXtEyMIQxUrq22cIyYlU8OCary9jWHPJG51yRjO2qaBhr7tDGRxet4/taN6x1L1xx9/IayZ2",
+	"swgJmwRfzTTjQsSlClecLk5DoQXD1gx0tgSLX397q8bqUIqInfEV0wVnNzSvbFi2HOMp6Q8sinRSlb8E",
+	"+wNYTa+sN90jRUC0HuBgQ5Ceq2HDBFkyWjRmctQ/Puyd9Hq93sFghzS1NxUIn4RI/mhE4Arh9Xvd2+Zu",
+	"ICW5ASHzqdOmM5N5Y3/geAn5D+5A43C1subzNoTvoPQXJLur0CzG9Rnuio8Ssh5f8MdC9fNcCnY3hdar",
+	"BT9XU0peUdlZWxE9NOOiqQRMIrHd30VFjK/fHQhieEXeWiOBx1+U2pyJaL4zVLopmCpzewFMygIuAB9B",
+	"dOpSL82vrpoAIikkFrTLn0wgVCPwAGCCDaPF3s+CMCSIVXJ1MpNLEeALQCqnkmRCi5VApC3Ndnbg9lfz",
+	"wqj2GHDe1SK+U7TvukLQC1/g4AyMky6pyNW7jjotOvP+Tbl8fvVi+GTw5tc3xz9fT35efr2oe7WODrYK",
+	"Ph3uReujmllkV6xYV2byiglWUMMtTcv/U1/yk+tL1pb8jykvaYfw715dsppGzOqEOlPiwVlsuVQbTGtk",
+	"ALjcaZ7/fhUn20TRuy/AeKvalnjVD7eZvcsckyju86bgDCJVXIiz8Ya/SwXNnd7CXKB3u48vCSIvrWbO",
+	"K9EXzoYN+2xDdN4o/z59Gls0tibWNHytjTatv7Ndno6dHd9nIRcNGCJX1tPnaHWq2iK/hG+sGm445HJR",
+	"lzbXFUV+xq5ao21BgLRYD0GYgc1jC6Hgbh/+GhUD5FXUbHsbp441azY52Y1RsTkryDUDbLtHg9cvrXC0",
+	"Z/S4RugzfuqmcnY/l1dfHe73spPePv3qnF0v2atidng0PZ9//fR6+V+vDn5+NP7h8OAiGzz7lp4//ykt",
+	"xLc3+98PrndQZ1wlHTMghQHmBTsDYWzJNMj0wnopUemZcaWsMesWtwLmb22wr+Km3IX4jLsbuSWxeHtL",
+	"wRt5dQ+dZt2N82kVvetuxZVp3H1dRXzhrcsq1h5vrwMEBRWrwk4V7K9ZMXj4zAUIcKHmkIGTgLoeqVSz",
+	"4pquib9fhD9jjfaDj7/hhxMo3h4Vib9jmjoiiacxfQglcKiFFgmUrSHTgDV50CNQ+x0m7rCaEhutAOoA",
+	"mmOXhBbNYvgac2w6/YEtDhuOZ9CL7QeYGjelYjV5jSpnHm1o23r8n6Ua/4o4B6hDGUv5jObWKKnJTDoM",
+	"faQouIV9lptZWWWLu1S1xQM5y1X5D7bTrGVIQ82S/4efreT/c7aoY+HskEN3W6Ccj23jMNyc6rKw3a8b",
+	"SUAiFrH1b51//uP/MXskmFLd8EJa9Mnf345fvlycn5+fP7z++unjZ09+/u6bxetX9K/P+cVjyU4e/yTu",
+	"v/8xLfTLb5jMv7s4fPH2xyfTnx89PMny4vFf1Y/744FcctEXL3/+dTo5FM9l79337KvZ+OL7h9cPLyY/",
+	"f/WrOP/Tn8waK/6edU77vcHBCnF6cFl/DwREcNw/GWxAPgCiucBn+5gB6v6KJOHDOFpqZqVTll5DyFjU",
+	"abIOEbQZWmpe46BkW0hshzTN+mgfMsAdG11zgBCxMUlnkCBmw5LwDwfvbl0HGKYEAUuO/EeEAwMkOb9m",
+	"5qHEgQ+CxS9padm9FN8xc0PYmwNVDzOesEJiFLBvO59OWOW4oXT42BkfvRTZyWYAA0Cvw5S6O+TT1sJ0",
+	"7MfojnxHr5nFf6vK6/1ugTy3DMv5fcJsYHAtJ+Dbna/FEZ3PRwjrg68AcoVIu1E6pYbUoRqnJfMqSGEU",
+	"NIQGZ1ZfNl8pBJ+zHrOIDQIDPyIa+HxOFlB9cE6hNYaaerxNMIdC8e8G5KMPHAnD4gd1yrQB33/zdsMP",
+	"vWS/H6fUXcNNfLjHdslDtVCQXcp/NONEVpdwf0DGS808bO2TbHB42D8BDctm/6gy1xhRH8A5JJVntD7W",
+	"fv/Xn85/+vbdo2Lyw+v7D94s3/7XNy+uHkzTm5d0zr/Li8UFpS/Tb75/Jf8UcbSHgAJ1i6758+5iVODB",
+	"lnPhvenb3vZTmWfmdoXhW0F4Qbk2QtTKfYuNA5Zmnlulg6mrlmQri3l5GARmVbl+ZvQdXov7tVrEq5dk",
+	"CJ6grvl8T85xcntw5xplBab20U4jGCLMqKWaU+A9U04SrY3r8O7GhYsaDGyw5dpJDLgGTN/KjyZWl3Bt",
+	"fsTWI/24hrBewYHaVazdIUoilpDxk1GyNqViRB0mRrY/jnO939mnLyvv28aHnKeuLeXjJwcQ7B3lNTAW",
+	"9JHR3CriLYkg0fXqDu/vmTWL1mFt80fH/NBuur9spKWH1AJx70BQlq1vbf9pUG9N6ncHvE3sX3Fn4Ktb",
+	"JvbSxfdsy31tEDyG+LuSs4Ebe4UD3xEoyTlWACqUhfpbMqaIYqv41oFD/RNqd9lKuusEulc1kItX5a7K",
+	"c4sv0ctTkEcHJn6u6tUbZYGO7Bb3TW8boK8Ws+q5cHge+F4pWosxbn5LHJkX39y6qBMLb7ODoOwTVjCO",
+	"ZGTz87HUPIA3ghBtegbokSruDMTriXfViWuMVkRkdoTHtB5lhaFoUHB70cB6CqHZW81VB2it+tiO6r45",
+	"gm+Hy7seg7fWPFO1jEZoGR0unVKONc2MPNWwXN0GrRG2equrOTQFwm2L12ftOtwpusvfbGFwBq6PvWxW",
+	"TYr/Htf8lnf2v8l1vdMF/bvezZ//Wn7tkW0e5XI39ciV/IzU7Fyh66o86Fq0F2jVFjJWHy2i2m6HNbsb",
+	"/+wPDvvdw95qGmBWQay5Ugs4medPnr4xC9DvDw57vV7/QSfZaXV2jK3e1SyR8S3xYKvlrdDktj/t1dOb",
+	"zr0NzbZ5XC2J2bFFXRsYtqYm7dZEV4OLxMd9brWPHa3Ws+VQvQkAkXYyw1mpIrDEJaQUuRHHRiCJWmyt",
+	"nItrlDsm/J11AeHDZ9bdFgIHJYRrMisVZBsjCoy4vqfWV365WxlhbaEXuAa4D74KG58FZj8b/JBzZYQj",
+	"ANCKlnwJEZ4Hx5vdHFWJlrXDsu0a1aZ9KZed31o5YdcutWsXSEyrlpEKdxyrquppVdlVdck5KSjPAQIn",
+	"xZIqX3z/8sLGhx32jNBV0FSzQn3ZiKtxMfM7iWEWKmejZSPLCoZ1NbeqrOPbN9NqbA2b9vo1wZG8zcXt",
+	"SXCXqzsEOws8ab3dbu/q1a3zKs1xeOkWfNt70O+Qc4t0CnrDI1rDblsZ2ZrWLXkLnqOteeVul/hh7w60",
+	"oE/Qbvga2IM3TVdaLdSQiayCQE1sTJHPI75n1EOwkhrlHICCw666t0hwXlXE5hKKK84sm99VB6uVAp21",
+	"lqc1JFChAO5wHmurGWOHYEpfqXSEwImqwasPNnMzrHJW95IysYcy4Yr13FYpB5v+ouBau9wALqyK7wu1",
+	"2RGZplDObCILMvr6yRty/6Z/HwIiVQPQdcrxtaGD67A2gUFLoqZqC+TG95yRkY8h/J8jgskCPpNIY228",
+	"KzMF8Hn7tqMuOc9zwieWUHNLuLVhV3ys+z8rYLEuyNC/JNEIhYZ4t782PuHoYDUkoSzyNkRdnDG6vpjQ",
+	"REvIi4L5KTvBqdZzdXr//iixqRekVKyAiFibk2f202UF+nx/o7UiL8Q1YzesWI5ltsT64k2PpXtLOqXa",
+	"xZHcH9Mpb566g+Pdjp2ZffzM+WpobWGxgO8OwFqCZBKMUFWty4SMFpSDQxgB3EaGcOR8WM5HQTjAGRmV",
+	"ig2BoQ2reImRETzDvwGvEAqi2D+w0kqCpVKM3AtvmrL0emjXdUQkFLS/4Tqot3JGRgxCu0OLG/R8Bok0",
+	"BQD0gTjkQX7rZWosvNwZGVF1PXTFSkdt8IHN8u+2sCd4shy4HRQHM0vTSTory4FxLCGSg18M+zmsvmKW",
+	"AurJBisBA6jPGdN8gsmiE8JPZzXCt47MXh2uID19hVC+thk+VEEgi5LFyJs2KzxRcj6G0yVddUqlV428",
+	"5z9P3kv15qfJ46Px17Pjq/4L/l5edXbN8mnN4Bo5y9voFACVumTksqNGpz6iBlOvzO8BZJJj2/g3FNMb",
+	"sxDNCfCkMYT6nvI5oZiHaXGeFlRdihUgp1tkbcUis71HZYewCmBKFToXiBRtQRSreQ1QzzSabvwakKts",
+	"KA6CZrtUGvMKq7tdxZNAj2+Hw/FZwD3sDT+8LWh/0sEyq+uTstGpFVRlvcNl4dkOqEB35DP7ZMT+9uTU",
+	"GAiJIXEPo7AhVN5NNhZyawXqJpDQlgBb7eDqpoONYne1rLGhIYFA0KCaynkNEch5RGesSKdU6HbucAcZ",
+	"Ashlfn+sk5cukC6OtoQuASODPen2HYyDoUA1p2lTzPrqpH9y/ODoEFLMGvJ/fecuL78KwqGPkv5By+bV",
+	"61KtMuHdtczNuVw2dPMl1dOt878az/gsq3XPWDD0xk7ho8lqWtEaFe9lIcc5m7VhN7vKwIYPOjjqL149",
+	"fURODg4ffLkaMei8Y2vpFV/pbd8tgN5vrdN2UUhxVQHwe+jWini+k4UPv7dwCZCOxgUAaYta/L0RJU/J",
+	"xfNXIFMOooA2E87ybMOIsJzGX1+/eE6sMRUhA2YQH+xr88vM1oEUWLUcAOYLOmMadZUpoxkrbFXgcMKu",
+	"ZDgX9rEJb0Yn3sd9ve9i+6MORJeC2ZC6ykKcGjXm1O7w6cijhbo9bzLdlUfWc+DJJIoVxAVr03PrczWf",
+	"KhOpX5jamB6sD06vELJ5S/05yPl3EESwFWT0494rfGrvImso97eZ8bqC4d+8efOSYIM6un+vF8bx2YgV",
+	"/OugF8UP1ly31qaHAHU5IXM8ebGU8DfeP2HLZ5MbmvOsHVSqnaLsWwKKWvWHrzTmAt5XYX1vqGRtfnWT",
+	"TqqK6cB/PE+p7f8a7vco6tN/DRlPZxBZBDg9gO1cLaPaArh+RnMjE7Js+HeUCNw8Sz057iQdwx8AnL5g",
+	"NIOAGMhWHCIHSjpZifU6mf8GDsHQzt8mMvofXe/Nvyt91H3jQAvd3x680A9wzsMOvA7svjGqcdjA7Vsp",
+	"VDmfy8IIfN726zHvA+j8amk8QwwWIPyuWoTwW/dmK+AYsZrN5hKKlg+vGcD0K1SgS0FLPTUKeGrr/4xp",
+	"NvQJRkhAOat9Y+Ri2Bma53IRFHKk+VA4ZH+oEFDFv9VKERR6WStOENQYCL/2JSzDL5ktOlT/8qb5rKtj",
+	"EH4H4JOr7wWLUu17CIGsfWMWrdZVwWi9ryrzvPY1+mHrpRhsVnr9cZ9nVF8CnrPGmjQKO8yYnsqssR21",
+	"lbPFCmxhhGCtAfrFo3BCW6jl4vcIdWZfancoJ0NfdLf6ai517W9UCquvwmIOVr8e5myih1pW3dVGTJ0J",
+	"aGUqrkp0raIFWMzBXiWHMyqWQ41+JT+PcamW4e+OhlRIFAWbSQjPw731c7d/Yu2j+kZXYDTBl0zgAShK",
+	"MVTlHNCxWYMU5A2cU/uNLLVZN8AMqdVrGtryx96uohjFqhSISFMtNTDLcKFDXjNjGaeOLzZZQcHK2m75",
+	"Uh5YyVrVSQZwXodCDp17hVYkX5FfsBpmTIwWORLV0kzVCsv1mVomWL3UUYqWQ3dMHUQ8PADMHt7lWZP/",
+	"zp0wZfsL974AUQanZRQnsDtaAlHTUhuVaJhhzRKj340NK6jXFrEhJb64ydZ2yXosbKRakCG17R21D03z",
+	"Ry4hrqni5lTpYVGKzSAbzQDdpkRhhxWTEqLRvY1JsSsqtqh9v4OVaLyMSXOSwKtWIis2Y7EeRksowEHe",
+	"YuAHuwMj3TYcOWexetXPLFReFW0CltKFEcByKQFes74mB/3B4HgLDNCkysRtvNJ83VBDtnjpfm+rl4Ic",
+	"FKuLDTO1OIagEjlc1pXZHW71oogj6RE6QEHbK4U6Jf2EDBKyT/75j/9u6Fc7ZQMngLoyrI54I4EXvg/W",
+	"0LRGmzTXBEixNsft5rdVFZCVM1zVAnHR73cS2G44ai24var44XnEVjymrciFuVVBpoFqFeCBMnsI1owx",
+	"uyqFi9mvrahVR4pSWEwcd4H77qImyldVZcKVdGNfP/LUWi60Cpx1Y5peJ96kIQX8vDCKEk2viQS7INSz",
+	"CGor2vAxF52PBTtWis0KCd5a8Pn4plQsLTpHJGTOyGFbG/pcl1s/AACCwwVdbvnESvSvfV/YU4JjjhOK",
+	"g4uKWF5VOXN4iHOoXMgFKYUFOrF4SvdUhUVBLrTTXkGmKtBeZv6HtgDckkaiqQetCMyye39ewak43gqn",
+	"ws3oB5mXDUDMDx2bM79fC/1tgfpw5tydaiIGcB/rz7VTf7F5fGNcDkN9YMwX5l1r0cVWnxj1vxUrdPFc",
+	"lgOuDbW3g3c9t8/bR+21RtRH8bobEIIYdbIthmDw5ioM/9ah9qu9rTJffB5LElsr0GjVCD6vbOpb2MF3",
+	"idIt/MA2r8sOtscKOg5fYOtYAzjAldRVyrM/moPe5gKja8rMvbLZ4+5eSqdUB2HcZcY1mHR8VAQcC4Ri",
+	"il5Ur31B3HghZHBxQxAJw+pPwBMXgmAl3cge7li8xdU+XBnBc+tshzqzDZ/+KgSG7WaLwmS7Vves+h4v",
+	"t6yOsRIqivjLbqqxjY3lJ2xAx894TUTxaRtY5DG+2yt5DDFHPsRq6iqRoY6vbl9nq1ObRcRimOvf99Iq",
+	"3fEiuGsr3K0awW3SymrYhDOI2K3aRcuL+yAmjG1WtC1cJziO9Q6t/VZtnX1i7/oq+WR9TkkE93bGtb7d",
+	"G7e6IqsHtysZCIlDb3r7pweHO+n4d5z/4tcl2BS7+biplTKyoebgKsXfQaBC5BjdGha86qtCjm4IhGEs",
+	"1JahRZY0Wk0aW4Jo2pCR1aQLZ7KLqMbLykMNGSJUXHfJaEynHDKKHtIpN5cWyycIVeUK9XvtqahpkGQm",
+	"b1jWJXgBInahnrIZkQtGGE2nNpadK/KeFbImc8UZ250UgHOMKNAmuofRaqSWBzXrLCBVE0i4cuSOqO+M",
+	"qS55yHK5gBkFgU5wzczpsuHy3HNphFEOsx1Pq+kuO3Cm+nNNUySe5sB7tvFgx47ICgSceXecvr0N5Pdl",
+	"W3ZEVRk65E0N+0l1kMMTtJ4ptFpP5mA4gSrkePN3ycjft6NT9y0iS0iloQGKBqPTmjSBX55B5h5d2uqi",
+	"Y4YSRi2E1Ly0E1zr2woblUrcoup6Wt5PdlV7VTnb+opvUYVNF+t34a2nkzWsue0q3Xd1O7eMNcU+70pi",
+	"yqL0A+JcCL+hbemsNqjtako7WsoP3/T6KOdvvwTrq3shZasksKDLIsASr2xEtYskFJarXLekk3E1LzWL",
+	"Bz5XrCYI+YCAgnbWs44O/gCRalfetM1JuFMZyh6u3z/u8zVvqzwOWSkuqtyiwXvTgkuls4lLdcpqhCxG",
+	"+aJzwjzleYQpYl5GrLCsUfuwJD13xvG48p3KG1awlkixjC5VVb/OV8ujeX4G08OqZP2k1+ttbcB6hC98",
+	"jNvWzEFtbqsd3nCV/fd3cGq9mIA4CDUdqwTk27mw1JQODo/i6zXhObvXkLjY/riXHhwMTo4naT/tH5zQ",
+	"yXhykB6fnBxNxieDg8EDyg767ODo4GR8sn+Q0oOTw5OT/vjB8eFgfHx42Mg6cfHbUQgRa1WzmFSvvzk3",
+	"I/0YOte3XMdqldomuvvGP6Ti2tPz5r1vGtZw2ZOOy0XCrV6dW23wTQKq6D16yP1pk8VsVzQrnrN2oqhX",
+	"eeSCFstONHdwPreB25EMTvLo9Q+QzEh5Br6hL346/+7Zl1v13YSi4i2AlLUliCWLIK6wzf0t6MKHrQKs",
+	"w4LrdAq16B3HHsGpc66ZUapuRui4Ak0MCk7ZWYesMaUz3e0d7kPSGnwE6U6fHPRA8+cDW0o8DDUxjdVN",
+	"J+n8XUmRr+en60ovefrxoct6iTkPoKD+i5RiWm97a4CWvPru8b9oOSdvc45hsaykgW3OgYlLtrctGtWk",
+	"lz+mblQ1in/30lG1mayrHkVd4agkKCMTnMcED6SvAwS/tBzPz1VUaqtkmlqlo/9Th+pfuQ5V1u69OQ+c",
+	"WJg42IxF4yIeafb/u9JWjKq4/2tZL/yb8cyVjoTI30j/wyD5+LPW0KqCkQNz25aVtQLvSrQ6QcW8XIoW",
+	"dt/Ibw7in9eo95FL0nZ3T5FKEiL4RCP9ZAXx7U6rhIWIOS3wpEJqBsgJAZSW+dtiWFkcf4dBNdoxbffT",
+	"Uh1pqbYOInkEjSMAYiugX7fMDr+drztjKc/YMB5DywShKNn6KDRED4CAhzFjWOUniyd9P9jrHbqCyIc7",
+	"RMVSnpfFxnV9apt9TDpTlmfDFmxeiL8zDfyZOsU4ygpn7IrZCM/VSkrhEvd7t1zizVnsjka2T2R3T7hc",
+	"9gD5LYbodqeYbdvUId8KastN4omtN7INclrjmR2LjAM0kUXxMAKbulcDl/uEiuINc8svH/otufK3iTxz",
+	"8UlDzd6t0z/NKcXiWwtz+3okE8DkqUurzNzSoaMlUhQ725Lr9LtYW/uWGgCEsVjjsfO6h/MN4Crr+Hiu",
+	"wnnAHzf661fA8z4N2LbW3R3E1sX6iwssY5baRGmoJxRoO0jcaFNx348QC8pGsQ16/Vpknq3RhlWafs8w",
+	"vZ3D7vw8IdKuEX7XCLyLGil1IHFss7E7VdTYMqivLhLEtxeA7HVN5K9FdWPdVAzQQwBRhxLXqD2Z1U9v",
+	"wX7dYAxJ+9u7zEYYlK2sx5dnaOSj2tGh3y+HLB8gys+lHtmQeECOLzWh4BgxswJSBByyNKd8VovNt7H2",
+	"RurWVeqydUVlZc1K2VaaFNlNS7az26DHHnGB5vmLSef0b1sSzcekyVimXGkZU+te5BlTGo3jZxW8FOSz",
+	"OLTEggH8FDDHrQ1A1R3C5jEDUFgVZ2t+FwRSx/osqjSI9Ro0NmvuilukxuBWt+iX1WqYntKAl3GtiO0t",
+	"QMRwtz7m1MAR6ob7/SRG4y+EN4rR4DTSlRJy1CPGLbzyQmdOQwET+CcpJ9sVxquXht0dYXunYrVRBKUn",
+	"s7leEmmkrgAgisfxodrRkpKdQ4u3L0HnspyjblCApa5qATbdnx/XMIwYONP+IcmZEQ4xBA3hVxDqxAhL",
+	"yBm/f3lBMjZDh68nNEynJTw7QyBkJN5rIRd15hoBkN6iuENdan14/o0RXM/3nrbjPNW0jrYQcj8qrBJS",
+	"D1n2edwOTNAclaygC0i8xZRgn30c9ca4MdxBiECIa/w7hwa4V78spJxE4n58/n9b/ACUuauaVVwvyIBW",
+	"3XjWKL1h23P8Z4xOcJQfty2W+gwj+K0TQxeMVQJcMGSoQh6to/rpYlskYCWw1tniq8Eq+2VZt1ktsXKI",
+	"xFonfI55fDmfxHBR4CJXdSA0hx1gK+aA17ky79kwOAfHmdsIxxtWWFskfrboi2xm0+QKpmSOMZBTlq8/",
+	"UCAnRG+/Cm7ITfGev13bPJt3a6UCWAYHmVV1/fPJemvyFvajV9j4blLCnPa6QfdUrY5kH3A2XlqN3lwZ",
+	"Fqr/X8GB7FTtuBP4O6O0mJ8MuQsixd27ft0AYu5LeH0J9dv1OgfZrWf/L+D6vq1Tukl7f4xTuhrFv7tT",
+	"ujaTaOgNlPfEQp4Aim5tcVpqmiM3DSvdN2P0WLzTHCD+riTWWl0gqFY9Ueuy7PX20/6sk7iPh9XnwbT6",
+	"eGA+yzxjRcNrlWctoLlxD6+bbG1P+oOt7vXbOGklaMxrIGmxgU/kqGWz3anDXN6wIivZmv13Y6BF4EIB",
+	"AOVpZbpqdaRsF1y4q1MzDE4Gaqxvf+3nO7Jeb46hD5zqUYdikOMRhtVXexA/pJzmNjp/XfCWNu1c8EiX",
+	"vJgQKtwdiiW6QUG37lzXUP2rXMr/1tfSyg79UTdTMJB//8upPplIxVJnuNrxXvpMYVG3Ce+BR9S/YkiQ",
+	"eWK3gVnOMrzFOrhHdx/nrvdGUN5h9dYIftwOBpUqxXRCck7HPOd6mRBD4uZfLlI5M6eZsHdzJlTj4oYH",
+	"twxDCW6N1sSJ8NjUC1A1UE7ljIHrZTGVRsWfU555Sy8lU5lnCfji5ASq9hA6n99TEP7FGaQQUX/q7sZE",
+	"HCt69zsZibcIUKjWEi2utzEsV7v+it5wcrFsizbYzVBsESE/S0DN9kbomBs8GNkmCo0XArAdYGhLpCCA",
+	"LsoN/r+sYRg2T2ysABAO7E4ss8FJvHXqO65zZJG+f3lhFoY8onOuaY71kzDzyRxE8L2qGc3zJueZ0r/I",
+	"azVu1jQ6PGyt3bv3y4dBMjg8+vgX+635+6gFiv+td0qEFeLckbY+i9MtazoE0bzt9bWPHEbUSpNJId8z",
+	"USWu4BHbrqDEx1uypQbC/5bxyAHCxq0y7e1EI54gQxLIwY2IKSQgV/v6X9HUuN1YUQtwTHBtuTXw46xi",
+	"K2MkjxT0zGLHf1J04wbm2DfM8fDOg8vDzcTQcgsQ/XmKtTyaUk5eWhfAanDkttWGazWGdylMcdeeDVfZ",
+	"IlLgN6Qluo56qny7T2PiAS3+/g62oBxjw7W2fTDtLlG0tTKOsUKNEeJSdJyzbLidv8JO6LF9qvJbbJbF",
+	"nliAaxR+qhKQQb6pLQG5auHKs6FiacF0W4Dt9+ZrtPdDNh80dtCaWEZtwbBeGnr8iJZyQ7jwLkuv2K8l",
+	"i5busLH0tkQi+gWATXBtxnCN6C4OmGBBhVagDU+pgpJwM6guohXJWM5vWMGZ6pLnEu4C7LSeDfyg398d",
+	"XWIbe5rdem9Oa6mB+RyKsxWMNAWXWs3KsEhli6oWVJ6sxYBGzK1LWWK8kkVEhzKSGJS2oIo4Gm8Nqt59",
+	"v20xzO0KT24ReGr6c0vqD0cViLpLbKk7okgusXp2gNMeNxdD5j/8jsDVFpGIa1KwOaMVMimQXmt90o6Q",
+	"RJXplFikwGbB2w3JBZEttluJ2dvzUhM5mdzhfvrbMuBGN3p4Mjk+ynrH/ePjg/RBdnR4QgcTRmkvPTyk",
+	"Wa/fyHA3T2zUUYLEgniaERCyLpYWsQYLJOpSjU5BdcfNcYGMQmoyGrx7Nzojo4LhNTs6xWBc00QxkSnC",
+	"csVANnGVOu2TE4nw+GdkZBZGltr0A7YADKWcSqXvKSyGBCVZL4WQ0NMZGbn6oadmc1oLtpr3rBRtPYNM",
+	"GmEGa96dK/NPCiUHJuZjKQpGM3Not6sX6gvKuDWAMhUwo47V45NOVVXFvts0yuFvfLMNVsAX1w1L/gXb",
+	"geqDWAHlR9fQM1dEF5xlGOefkFIATJYNgK5OmAeI3kDvg1veV1vfHf1PvTscT2okFLQYcoHS76lYwaXD",
+	"lqJKt5BizVOxMtjADuVEV7wHNqs2jP1NF6szOq76tbpr0+a2znro925pvnciuieExBVpcncOLssn3T13",
+	"YINp3mZ/mAxfp93VGHQbO4Xc0Ba3RZLBanHUyHATtL/i0XbIE4a5IuhsddLJKGM0s5052rOZNAVDeBtb",
+	"BB1ZORVLMrNQObFwLhoPu4rL86uzu8JSvmYO3796Zs8my8jooN8bbVFYyzy/fU0SO6q7I58/jmxesXmO",
+	"WPNrEVkascvvaKrzpbPj6ymbRbxgEx2T4s6B8qYcarlxRdwBt5Jczllwo1g0f6osxJ7QZMl0go4FpVhG",
+	"5A3amMJLorebgrFDJg7QaXRKTuAxLWrj0UXJYiYw1I2iV4tiCRmDsMULvz6Q2eIxiBe4e6iP2ZYgnZuz",
+	"LBpJPn8zF2eo0ex4hdbQhCJm5lbaktrn7+6A92O2NKdzo1HLaLWIp0b9dGE+NpTFqdSoPI8ZpMhYxdrQ",
+	"6RmhgLDHJ1a0ieoFx0f1UolHvYNj+OIOqGfNQnme7dgRE8DuOpX9I84dHexcPPwZIOcwht5M3ZVPxAx2",
+	"Izb7krpN2S2W0B6a7tFu/8uHfnL8cQ8zOQ/ch0Hkw39G73vF0rLgevkaBmoLH9EiyjUEOX95Qa7Z0qLY",
+	"mo/KegRfvnj9hty/6d/H72b0mnme5KADXc9+HEYh7nz8CCk+E9kGk4PYnDnLrkDjBLZFMVOU/CTLAj5C",
+	"ERImMqLoUoHjc24/zIBOZ2U6PUPI3Zm0qO2XAvKoyZjpBUOrEC9s6kIFx5uQa8bmytZ+ldcuOipnBPAv",
+	"kD8idNxSloTiRWskrEuxsBHXbhbcKCWX4j/+g5w7PRV/Md+ORqNLkZZFTvYU+c+H599cmAWtsB33viGX",
+	"nfNST2XB38OpPiUPYUnJf3775KfLjmlx76IqlLb3LVuekpm6wvTqe+Ty8lIQaPVICs2E3nuznLNTQudY",
+	"jpFLcf/vSop7ZC8j9z6YxoRcYjLrZeeUfLjsYFVJ88cluJkuOx8T24TZJlCIEluERaAHpqnrEs2+9gFw",
+	"8uADWAvksmP6dM4F/OXi+auwAyG1fQRzu+0jAWQB/pruPXiAv9nMc/zaZpxfdj7eswt/KSqNwjCn0aDX",
+	"t/mmYQpLl7w29GSknFGQ+ztyoT1Il1Z/s4B8l8Ip01zQPDEabgaGO0jehleMvn6C58dv9/0P7uPHPxvJ",
+	"8E+D3sjp5jhKRagiSkpBqLoUtTwbrvBdYVmeLnlRkExigg7VkPd0Gpxc/2b/OkerwBuV+eM3G+z9G5kx",
+	"KpT5F47Qb/Z1v12K3/b29mr/N0950Zf85vEMjN4GmWlc2STR32CRAOYa8t8ntDD/LBhmEv1GsC+beFDr",
+	"C2yhc8qzpMJLiPTvtxNOsutwyvKW3s6a6AscsIFGFZDDCM9/WTcuYy9G2MU0iNZXexUvfD+D93ugB1jl",
+	"Gxj/kin7oAUwJr/5It6ANleUOQSkoOxSW+czfKgs2MhxyWW45LXuffYGjAsczlDmyYqFVCxRHVlAAQ6h",
+	"WzvyqR/1CaYQVGoeGbPGvhUNnAt88W8rFad+q70hRg/1Llrmb/uqRoxZKbXhBpSkeM6E9hjREBaLkTow",
+	"8csmYIHhPTZi1hLJyCOZjPwcqgSYthMSe689CLd87aU4b2Q9W/JBglLkC6OGQookXoUJXmTMp3abU6m+",
+	"hNFpWViIba/3IV8DLkpFdimQc9SRt+HqhiIucsaQorQkaioXSA+2bkzjZ8a65NwXNYehj10dOq7MIuiC",
+	"pua2vRT14VBX6RlPrS3WWc3Aczw6YeZVaNE2Xz4xij1yy5ENPgzFjpQWhVGbqCCjxg088nFWM3oN8G9j",
+	"HDakoVsNHzqzN1SXnAOeB70URorYkyUs/ejw3bsRpu/mUmliLZRcigRsuJWlwJf4dywHvr1mS0QVAYMV",
+	"RWkl59fs9FKYj1dMB7C3uG5GCdKY524+JHZTwxmi9sqyU2LUrFGXfMuWGKdyzeZYmedKygwMAH4glyIE",
+	"cqjq0yvPzfBF8aqvI7P9rvI5kKqQpldSzk/JjDWK3kMQu/mSawL12FD2g6FIwbpw944SMnr5/RsrzT5+",
+	"8uzJmycjmIWqkYKtLL80P3lRDmQZuB/PRVByncIJnNGcoMBtSdBwSbv/mGKLFHzx+gU5GPQfkCsOOYm6",
+	"KupGvhhVktGIXDx/lRD8xvz515c/fYnUDAX06KX46+sXz61m0SWvjTaWEPbOWizMwZKlggRexeYUqjEp",
+	"2wHLwL6cM2pua6i6gHtptwV30U4RTkGwdTN0pFKB9Sfs6rxh7+AAPZQZHJCCERgfF+T7N0/3jhO/In3y",
+	"HX94BpCrzRqd1mxk3mhk6+Wc4QHGEndd8h0zk/XwGyETyCRD4UtQo4nNbEuzyoLoBU8xdc3WHr8UMKjG",
+	"nNk7JOQ5k/OckS/Q/5FUmF85HbN89CWZlUoD+wo4lukd6g8bKoVhydycdzM6VqgEsxYtA5PFpeDihitu",
+	"FIyqFc4MfZeWdDyqngWwYO90l5xbydAsGEiXdr6nhF8J3B+prOPHHPpMinsaGLnbr0cFy5jQnOZI0fWb",
+	"yPS7oELX7qjUP0LGuUyv8eYQabGcm+vp5cXzL7vktT2CVJFR9cAotBNAfxAk/5AqdnRwRhbsUqRUmO2z",
+	"QjNgH12ZPcXkufrwPMeDqzEBGdexetTFWK7YqbU/YKiUq5ackFxeAZY+PgOKgNmP2pWBSyqLJZEiX1Zy",
+	"H74RbhImNJ6TecGNiF2F/AiZmZ2rzGtmH5LgcTvXMUOharw0FxjySCnsTJqCvhcFkWVWazs018QITcvw",
+	"E8IOmjslG8pShyG8+HovWUCiTyVwdS/FKzznyrJQKVjkojOnxki01F24stRWra6GpZIKdN16/gShRgoA",
+	"p6O5NU6x3iVcvX5MKwvhxcTwxgIodHfnOZp+xhXyZ/iAoQdOLuCCzOkVU4mL/8DevrDBa+rUyNLmvH9p",
+	"1DqeM5sqZxmeYQKVlXiEBKBPgb94csffEk+el3YqhvvOGJzvUtjABDdmvEZFBhFiMHg4QaO4AQAz5czN",
+	"aj4wuCHNjTgFGDEGnZyR0bs96A1EEiwZBOX4DBvJYWkwoD5nluGgBgPg8l3U/yBe7Tf4IVT2UGmYUm2E",
+	"S7QR2IuX+cJ8tTDzpFbuqDJyYE/mMJueIL4+LO4Xwq3g6mDGDhKZBaxKfCI7GHMSMobr1xcI9PdK4gTm",
+	"6jePMumGYkVQMxrTK/iprSum1PWIvcQxaCdXYg+u5KHrAiBeqKiEW2aWwy7aNVuqhEwKxt6zygTlCniw",
+	"xI7Qdu1LKK4OL6mPjWgpY+O7FBaky6Gv+nNG5/MqCKAUWUL+XgLez7Wdgr9Z2Tuu9BlREqUeQ0lB/UlD",
+	"MIZc0H3gz+TLcHRIW3JCPBV9UaOaL0mwE0l9SWuL0GJ/oPb2pwSMUwnwG7Pe5hMGWZsFnJoX/ubt0tVX",
+	"0IdPiqjstr8heAJVsEaFE+havw67CzEKjByBEd0WxjDxWgGExisshQxijTdw2QdAZ9g4etuHP314kJDQ",
+	"aycwcYfm4unrRyohr149V4kV+czJAltQAvbNYEbNfz1huZ1SZFFwjUZhxXIj4n4BUhMMC6k+lTMckBRW",
+	"HkLlEro0lJnnYNqF4kzAWE4x7sQIVqXScuZN6ZbI3k6lrepe6XBOYgVh0h1Cc6P4sdoUGE9X9s4b3b/p",
+	"A4M3MzE6VGbGVdXmNsRvbxV30hQeO2sbzOXVpbARL6BAp1SQgsHCGDFBYnltvN3gjqRY8BlBEvFJO188",
+	"3NbSqG2tbSc7gC6b1LSgSrW6FF+MDnv7KBiMDnu90ZcryrBZ8S55LZuzxSsM6lGjawiS8hZ24Kh/CAzj",
+	"gag6JrjRDGlNJcU0JBC3USn1oUhwNQZx0Y5tzOg1w2ZQJ8/6+QJGdQ8s9liWs1sZU2maMqXMfYe3G9eu",
+	"fF5de/flD5CneYgauHGQx4Wr4FkYCoYqpK1JqWgOYlloVLci5Fd/V1KMyBevnj4iJweHD750VgmFiCuj",
+	"VGbm7n4MphojeOA3CeoUsjAkZOQ4TXkOd/zooNcDmlzKElDoLoVRgMFecNA7wbrGB4OBNXkFVYE9WSxY",
+	"nu9NZDGzBhzP1ic8sDsYqqhpwlYeMOMjvzn4w9/85iwKae4ghDOTJJMrvBkusBnN8dVDXJrfyEGvZ01g",
+	"QEZ2+c3eg9oIvgJ/+wERDUs9OW5/FAkN1TorXchsORRSD41OEXkQKulXB9vow+JKT72tzqhLYjjh1mzc",
+	"eNqIXNTqXQGc0Io+aoTaMzKy3ZhzDeZla4QskXjYlq8xemxrZ7AXQ6M1V/34R90CWy1yOWeRQVtratH+",
+	"jhlXiour5nDx5HMjaFfvs21b+3L7utKX7cLZdmFebnNkAShlwNU8Q/GLfSUr3RARGze+3cUuBu9H07Is",
+	"rBmUO/GnGYphdCaQpYQ1MjW6BiGk6hiCc1AyCRzCT7r9owMMkTVKROhK648aHaIw0+zRipRyQkZ07z3p",
+	"7Z2QLhmSvVFCBmZ0+wP03zdO05w3O7ISkh9LlV/WHIiVkBodeMnJTU9OyIkZQf/YyUbWHghSR6PPnKMy",
+	"EI5oVM756f37c7r88z//8d+Gv4trfw06n0JzbLP40GaYXv6eFTIx9zUCYthxOeXD2eIwDV1KND15lqDK",
+	"udFDWDZ0DVfe4w18wDK5IKlL6rOKBoxjOONqRnU6rR/5yqpoegMqDi5NnD5V1zjeJmv1amadlvU0Ib+W",
+	"5tqSBZkymoUaaXBOE+K7gsMFkdWkMPJN6yFyTDLyahi8VzstYgWQFg7GP7IFc2yZWTCHwM638cQ7HT4c",
+	"KX4XXkOVjREUnSt6w1Dcxr4aFmu7hlWn3lRvV3zViuJWkJZ6yoSGmVo22AdyslJTwOe4InbFzdcFu5Hg",
+	"77S6dDb0SHtVN9qi88HXfn43cGdxhXcMeBG5cvXOr9nS9qk0zdlWvZqjIvPMnRpw6ZqZn0Ez6wK3jjyZ",
+	"M7iWKYacY6/7tteIWJhJHJ49P/N5IW9oPhSMZeHTXlatAD6NMgHNmb3nfI0SOz86Y0NsXvUDUSWFnEsF",
+	"6SN+GK4nT09mDqAy47MHOAO3ykjrePwwUmxaq6rYmKhRdKwPHfMLVzt3Sfy1w4TVXLyZwCp7w/jYbOvw",
+	"+eoZ24nTELcegTdS4vPMJndt/bwLsLOP37Atnp3SzD+PIbRL5iZg76DhNtsToOWiESYwTG3VAWgT4eoD",
+	"ebUtPxqvbYylZVlTsFD7R21nOaOKxbuBt4OBGT3r0NTSlT0pjnGYpQIbb8GUpubeIooLwyIXFJLOzBWK",
+	"QRPhCTUMbZvJV4wC1PjtFsy09FER7jxu9WjV3KV0Bfeky+pD+0n4FgzCa9sSB9FdJ0l4pPEWrBjrDqmt",
+	"WLN2p22XvhgSt9vtHX7uC3yfWxWPAtrWudEObd8BfCnIpBBC8J5ZliNYcC40z9kWPeKZBhsksi2iJMTV",
+	"4dp6LsHWdoZOSnNMKQKuhqNzkgvTU5mtXgWHnlkZSR5S3tECgA8Ykf7ctB9VxuxZjHnZ4BbIHYKOT2zH",
+	"6AXxMS00NwriskIecgwNbxhYR4jIMDInuIOKUlgzXVko5vN1kFaguEtOteeIAVuGEJtwMFw5U6U3VDoc",
+	"JMuQZOHkchBFBBxWHPGZebERCblzZ1iKhydhDSCwo3qhQzcOY2ZQ/13K0vWGmk3ADfFGQvqvryTeJ2Yl",
+	"7elAloLA2mf+0rPCuh29luAxsWkKPrxnUopsKCdD/FS9h1qM/sDy5UD7z4yGBgUHIGhpGYRgNnudSx0s",
+	"w1qMf1kgxj/LLMmvvnile5xx9YaGCmnehU0Sc5xcOly4OPGutZRDUEGqrpHUbFg12GlMyzNvL0ITkIuG",
+	"rWQV87KheWio5eoi57nHDPNBrNWYQAhtxGWtHjg6tM9W/cJxsd+qlqnWD20YKRf04QHzq8i5Rm/NFeDC",
+	"eh8xIqkxNUfZS8vHwLAWUohEAqHcJta0ASmduvEFD6DBF4i24phSDo3GObSIOCGB4zGCH1QVJ9Hr4WTV",
+	"GXBBa3iYWE1Q1c88ntFxqZZhx80yLPgilygE+ioztAO0CRlG3s7s18gP3El2wTLVhDKAtRRLJ9DBF4G3",
+	"+YxkzOxsYCjxYlbBZlKzBmN0MXGgAxQgLeERL2Tqk0qxPpJT32t+w1A0iTEvFBK4412nocTho9Cs0FHv",
+	"DF24sd7sOPy6A53aVHQrepnLY7VafwIODIIZ1rbck9FlUBEhVLDFqtQUhNs2B4J2w0Dj0cjzuFZn1TXQ",
+	"uDiCrsE4Wu846IwrDCZH1uC68xpeKYaqnEO4Zp3Q8Vo0K+BREcNFsALrVSlWZTejs9bH47MrNJ/VVNsz",
+	"3FHAVTD0XOtLQobvELAZg6FZJ4OVxFB3HDN3rdlqKJ7BNCwLlTt56EMzGxelkwHhrnRtXNreXBqOcGYT",
+	"tbHMfqVjKkbzsD/vGPEld7DT2YxrI+KD/1bIRZgUGGLfL5k+Mw/XZH50aYX3WL/nDiL4eMyp9XF1PsLP",
+	"ig9nIVyABkMAVLlFTdzxRuwczwHcg7W7FfWhcExgwK/fgP19Z1sx1+AZUfPcnBesLxUx081YxmllE+8f",
+	"usdH61MjRi12HhuZaPoaDCqTBUwPAhoxr7MW73hmfiHU5UfVL3inC/x/7L2Pbhu5kjf6KoSARWZ227Lk",
+	"2MlExsE9jpPM+E5m4rU9m7v3eBBRasriukXqNCkrOkGA71m+R/ue5AOrimy21G1JjuXEEy0OdmJJ3WSz",
+	"i/WPVb/fh1QOBoJMULh1ZLBAIeB9/TW1Fm/B74TCtA9KfwCfrxjDp6PhZIzyyPRGnGelc2hdBZd5wCeZ",
+	"PcRUdz3XTIjBQ3AUu/bhuYhIJOTtqZpTUuR2iMWaCIxCxRTuueh4qaSonHwInmez8gi9iZHKWQloRYt1",
+	"g9OB4OsbDhFY132cy1R0oVS8kEmIkYOf4PQGHa2WRyoXVyMDmFs8wJ03EwOQkfT5gMvskPWH2qmnrv+y",
+	"C3ZL8HRRnVC2uFo4QlyJHC3+nHTkXwrWzwWC4ylfkJhYXLyLaPUHb0aL8eYiVaWLCDc0CVjoxqLMOdQZ",
+	"hywiFuJ8gJOc8kN45v2oCtQfKxbxA7rhELDBmfch62ZSQUkmpXqhnjd6NKp5Q6qlWZCakLOcn4rSgeGK",
+	"R5lNH7VGYTa4IFNpVXBBJFLgKATzKecHDL268kMHy0Usvk69okuWpgQM5LyIcJNiJeI1gIqtyYKblkPC",
+	"mWSl5KQVneeEQeTeqj8IyX3lH/UMHQKOsNGj4lTLilzxzN34AHLc7r5eLVTMDw+Qfa0BHwSvj5zUA0z6",
+	"akovgKGRVsYvfvF2RILZPRM2n+1ABX2XEr9+JcxwYi1A0OqpigYKmTNp2JV2t3c/uHUwOoig0tEPE8Vv",
+	"uAwZBbzvF81VT6zzYD9QWj+erYhK/+Hm0A4whdpEN45UVx3vX4dqEMrZhBmUewMWDyGsZpngeWQ4Gkkj",
+	"k32nlhqdTwR82jga8/5QsL1mixCKCpij6XTa5PB1U+dXu3St2X17cvz69/PXO+6az0nDSos8UAiEBN1C",
+	"0P3ZbrbwF3osFB/LRqfxtNlqUh/sEHpVd4eCZ3b4L/fvKwSkDEdLJ2mj0/iFvk8auTBj7SbgfrTXagHE",
+	"Gpp6aI6es/PuM+ztX9b5j0NgH2sFRVcTKG1g57k7/X87VEm7c1ILh0Y/36VfnqR4832cdNUV4eF2X/KU",
+	"LnNLd7DKJSe0f1/nOaEX+K7gRucffwJ8/YjnALjpaf4wzuKZvAEYEH5lGp1/NM5FfiP7AOJAhabuBu6G",
+	"uyNhc9k30XuaWyrFTnMomRcT8wSK2Rm2yLv1K7/T3+heS9+pu8su0MyW3+Z8G/TCi7sYCkYz/qqvb7/V",
+	"Xn7JH+WDQrxuf/l1v2v7Rk+QnfiuchIk42dh/YotE4gGldyF9wr/DMV2DRQY2vRNvxcrd/e7sVBHpydf",
+	"urvnMAGq5EE6S9wHn/mvtKF/FnPtMqvtZkgy/6t2M18A2gGaRt+rjNWI/5yICebocq1HoZ3BG184VCAj",
+	"jZV2C5v/DIf+Wvq8z9Wje//uqqcr6RHvw9wqM8cc4K4g8+h9w9XEJqrIrJWddzeUSDg6PQH58CxdkMeA",
+	"ni/pG0B8+gDLTJnVh/GJH6RmEhTv0As4IrySEbQQ8itR9LwMBKHmqUvVzeRI2m7CeGY05HgTcrBKzR8d",
+	"F6UgYWYuqNAYU46K8dBnRzWy3n9GWLqyVL+Vxh75pQFsZuoLASbfeaK7bEZtXD4KCfUg9PfEFJndeNnK",
+	"CCPXYhlC9vM2aOZGpwGlOR4nr9OYDrUH9oD9FIE3tvd+ArCW8HcF7EjlI7m3yDMwuFVD4ksujUq5h4Bh",
+	"s0iAWi3zxfLuesim5b986yQCCH03pnlQAgDSqkL7kLy6gJ4kZeub3LfKC0rOvQTQL7SpPSmz1teRrgtb",
+	"9g4ODipD6KqoVYYvZ9S3AtnqmO2mUn3gzRbUxyPbAu4pVtoD8LjbPbDZPeCl/okJS17eAPjRl22A3U9O",
+	"zD/X+vk/Cy/ea0s3XVfwKDyA9NaFlD4tHvpLPJHbVoY3JcMuwCnKz+9Bcu8of6fuk8bnP6sFf9fETAaV",
+	"pgD7iygt7Iv6Jv0hJfJDcVDZ+S1Ah1DSKPEoeH+4aEWKXVYQK3zxdksepf0pFuBWIwT5U//T7S5+oF1M",
+	"eM9eQL+NHQ1Ns7W7FxBXAVhwoUcF4ltIhOgE0WX8aQSwwngQxUWH7yWMuMG94Aaoc8QufHP9VuofwP8C",
+	"yaFkmYRencwOI9FHUSjLPdEqAGFesrJHBkPtfnL/+exeVG57AhHG19skbkZ+hyQNZ7aqMWTnirao1Bjq",
+	"dqDGysM/xOVbvozl0H3vrCFiXosRFTtYT9yycBRET7PhPfOfEzERVZvmfai08lMOT69VsfEf6ZZaQdbf",
+	"6Lwn01SoO23C/daL5RccazXIZN9+tV17zmdFLw81Tvm3nMkbYZbsW9iw1fsRGjrMJjcj1G7A7POJgjrN",
+	"YoNSBwUgA/wClWjIZxY9aig+S2J6c/JFEUbcC38J0c/tcw+WO19r6ellDPazpEWzO888IkB3qLM0nKBD",
+	"FhjIMgo4BqzA14MBYP4ENo0yGlzcbSNTD6ZF4EkBJ7XilewS8Awiph6VYGoQQ8cpMiNuRM4zhM5IsG5r",
+	"hlzQHXLMedy0Iz6OJUzef0fNOgmWX/X5xAhYx55OZ5fKs+9I22THPM+hYgmaNaGq7lqIMb6tmZ4wA5Cb",
+	"hs+KGgBYlCa70AFSs+vZxf2jYHk6dHD04RJYoEsF1YiphsIbgBAQfSyasZ4+XmJBLtZ5wiqdxCodKqq0",
+	"Kg6DsHs7lzfeBWLvQS78GrofGWZEfoNlwz2trxMcwmqCNiJUfIQikZnAehcvzn2eZUVBr5Oip61Qg4Hi",
+	"gogX+EA9aUtIeAHJAoE3SbIqc/vujcZP20B6AGHsS53O7s30/C6mMBSq/oKAwOYT8XmDJg8GrfMT3/uG",
+	"Cty8oaYmYXIQNTrA5oONsTV+92T89tsrzOlC67c8vxJ4wcEqDx9KaH8TqeQXs7H4aqb2uMo9/FLz6nX5",
+	"ZszsH1DDd9BqFefioKwIBwbHjkxtwA4CM1EUx4PIJr62y+or4KVosjOs7gJvGLEJPbRrd6/VQtRdsnYe",
+	"Lw/qqj1cUTC6R2UeMeymQEOEiCjOTAUL5ZwH+I6AjQo7HzV0AWcIkRdnGSKWGzjeoGPRS/W7LnePF5Xs",
+	"SE3GTbDkHuzNQxeD/zGemKEwHVxTmr+H5nXDTdTVRBiDYDvwDF243k3Gh92hob8ADHHKPQlNtMSCkJAT",
+	"Lw2DtyE1QiZNh5p6HE2oAu8XtGxe6fW88yTtpfKujTUiGxQwj+7S0HEAcLqAvoaFqO4mQMYAChiNExRQ",
+	"gEx0GI8sqdPARasv4Db7ziV4DyP2w0Jn8Y84D0CV6M0CxRxO2rkfI+EFNd5/VSYQHSmc54at3xlIxUtu",
+	"+8OHNoQLQ1eYwlgwU6Q831q7rbVbxdr5aKTsUd3d3G3Uzs2Hk56xAvu8ACQaANALxfEE4dZyMc48uElf",
+	"IF8ZgOk6XQjwyj0Rh9bBRY9gvy6V048uzjPsH+eWq5TnKSOiH/PnD3GFsqGvfW9is69HP2L/ibQd1qXP",
+	"dyKsE2lY96bNk24YF+GKvXV+ne4dHLRf4CyoXcAZhC6CtPo7yhSxWpvljyE6tHw0Ln0LIZ6HdnXLASky",
+	"qvAeyBvBRlJNLABnD8CUniEwaiXgewwVDw5HpRPAfuhiTCnS7o+IuA8/JodA2Zynsg/4kUzwPJMuFNTY",
+	"K5GLvvNYsJENGXeUpsbyH7rFxVKr7o9VJgOnjyp17VMoetXA3bjqjy/8uq9xzbl/wXQotRGzRmvwVYxZ",
+	"rR1DLxTEYWvG6s3YX98qnQX85Sh4KaeNvthE7UIT56YDsgAeHQVkwWu/e0R2HkwR4HDjGknTZO8IvCsg",
+	"3DvDBtERMQ2ZMllJAV3IrjTTapnWNFu1+a0HAlsNutWgXoNSr6XfuWtoTEDKvq2GFE+NU8FTrJ0Hcn5w",
+	"2PzpTJO9oUL2XBiby74tNFh18QEOuqBhqiq3PVv0iieo7s7E/u1UStUd+xkHkvY17ngMl1TUnvtKBmrZ",
+	"RQCFHrGSVg1OJ+qrnwcf61RUjezByYu8Wrk+fyREzmsmoacKmDQrS/BfvFi7Av9ioV99hZUIXOqrrkZM",
+	"ql7TBYCNDVP4/15iIeFHJMOVi3Ej8nQi1u4NmBuemidKAAE6pyOrRV79dntnr1Uzo0GuR6XplOjXG6u0",
+	"RAxc/BxPJVDGSHAlamb0rGZGkAxed0qPqXIPdvnyunHUltuqpc1WLfW8efBm7KwE53PHcnG86+4n+O/n",
+	"Wov33pdXD6XzxmeJh0j2rDZWIKiZtAmh9XnQEOMby3honwd8G1CDpKAXimZB8hqbFu1XgGFRW4vnfrKV",
+	"6s1V9QgAt6E3fT9SvW54BmIwX3Za2hK73Bh5pe4QKce3rguVj4w/dpLWs69BEpHQnKpPEhcPg+A2xaZZ",
+	"J/oLBu8TeUDeS/q8ljOIUyjqux8uNMTH/gtu4r9YJLi/t7fKxVRMhArjaxXHy5ugmwAViyrCVtVTQTvV",
+	"2NldgLrbkE554/l8lBCeIdMbY6B61GOhjGdKHwpVLjhE026m0vaHHqUX+LWhEphAWlEhLSqiY/dcX6yH",
+	"rPjonOiX1CcKrroLGQ7LwN5WZ2lzTTV1jHxYWx21Pbb+3pQa7M2g1XzZz/2pNNpZG3KU0hR5EJXwiG0U",
+	"ikQs2DQFz9QfO1K5vBrakBRa7lGRnrgvVRYyYpickgqeIWFW9q+FZfvP2+2tJtt6W9+pYqJtu2YwuIJG",
+	"CjmIDWmlU0SMxqJEAmIt2KGxUUAU7hUyEtajMfsOJtxG7D0yTOezD/lE/c1t7G6JUZKKEiM0YDPUU4NV",
+	"oAHtMmKeC5DSCJA64teiyfAZsAM6bltY0JEVZ6P0/MfhzsuAds6HeupLNGkWqcYEETxOrJArEWtwMdZL",
+	"S//5Bfob32mj00AI4dV19O9iGi3LAyvpYuTTjKtbK04iqYAKLSe79F62inzrkm5W8596xP1IDO+u/iN9",
+	"v/up+OPzrttIs/VNQLSLltiBV0BxS2qNaARMQl1iQz2F4nWsGZQ26uhzeg9SASbW+++wGAbQKUrHVUUP",
+	"pGdT8En0iIs4uVQA+k4tzsbKLMMAHlhFAoFOBMVN8NTzeNyVZeduKUv6/q6qdWVNWox2VNzw62nUOt83",
+	"ZswivoatAt0q0A0XsLvt+ADqM9c3YpMK9KjMJ/nEsJkwTfY7koLxnmeVJLz9oAihWzUnOHDsxHGed5Md",
+	"wZydV7vqEQo+5Jxq+wa0yVaJ3JcSeVTbGuhPN7yxPZfQJnf2BXAKAotZwQTnGV+d/0N0r2AvIeR1M1pj",
+	"4/pLtjt3u3O//s710nhPWzeVOZQ2zOorc4Z65KmFkoigPi845jPBU8OsbjI411zk1h812e/aMuhRhajC",
+	"1+gnHmC5gw272IVwIy3MHnqiTt3AiKSEQ2PXbMTdp6cKmYzMmPdFkx1FHJvI5WI1cCLy8dgclth1Avff",
+	"DBqt3I2B8AowLfhIXCosLYKqWs8aSihgSciViczAsMAdRXk594jjMRtIlRqajwFywUq4Ca2v/xgvy229",
+	"braf7TfZbxKAx9g0l1aw7n90gd7/3/ZedhHCGjJa5UrD/3jRfvHT82cHrVartVeT+YIXXAsQ/WyF8kdI",
+	"J0apye7fu+Vp5PxG1oyOr7Zu+KdPVxjev/bFMf+ur4fpoF9XZTmWdePuHRwsDny3gkiakaEqTkElP5FJ",
+	"9lJbLZ+NpHHDs4nA652ig5A0PMXxkEt2qiXhP85AdWDU+jlpYIt/ecDfNVUczN+X0pzhJvC3u4ueLswZ",
+	"907EpVk7z2vp/t1A/7tY/TN+I9nJDAqS8UE7jbFdBnJ+sDf/lEnjRvJGp/HLqzfHaNNWs7evvAJ8rWw+",
+	"q81kelVC6PIlZs3Ic9hW8m2mPhXYNIktdjKOzF14fdVIeqtWqSKF1q1QkJZgmJB9SxrPjLjYW9Y17r2o",
+	"vugmBRMCAB6JodPdXTglpp5gIu8ChkVfm+95AQBqChQB4e84+1QaLZAESnupiJq0yX4VYsy6Sny0H3Ao",
+	"DwrhUYzR9e3Ehz1AQKwnNgEvWvigN3XmUzqbZ6dCUNt2dBnx3k9lXxToGGBKzTUeN7mvAJoEqf2xew7g",
+	"rIQ/CPKoG0hrJVNcmhk8LiBoDID/TqeICwWnVlMubTc+miK0E8OM1gpBOQmUrARbZkWWRdgnFquG1SzA",
+	"SMESFUdSfryjfl+MbQdYjlBcdozNBR+VJhE4EIVKO/7dAsIVTmjGhnw8For9gImFHeAsx98BUkov11Mj",
+	"cvOEdV+7T8/1JO+LLsvRxRqK0Y8JLBFIICQoUNaSS9WF++B8nNFKkOwMP8DV50g9CYzDKH+oglj3LTd2",
+	"B4bcOXnVRbZBrbzIcv/6wB2SylB3vJfko1Aaga9BQG65feBX9VJxC+AH9tA5rjzL/Nrjg9VBehnWn1ho",
+	"j2dE74HkgPj2iWdvxC2+SqHqeDpe4/5eGzbWPd4avRLLfwgTec/X+PHFbCzMSnPQfQ6ByfJfclqRk1eb",
+	"7e+AQai/I2ksbJ01Gb6KhhC/Ydw2dn497S0ne9+HFd7fe7FSvvo3rmZntBpfmZaDkGJR/5UwUGhzVhjw",
+	"wj5/HOu8Hmj9HMTJK0SeiZRl+grlA1xU3zni9Av1YwPZPvflDc5PQPrSH7pOxrPujwmWUxj2Q7dvbroJ",
+	"0LL/cyJs90e88f/oiVsnd28grNtxAn6pCPEawTiGmUivRO6u7gmu4Jvuj1AlCzS+TGlKSfMM+Lf86Zmd",
+	"54WOytByZ+fLVrM3s8JEthtoV6W1QrGR4Ap4kBDoElFIiJfaF4Rk3NiYF5VKSDJ9FXu5MRKMtE3WfcmH",
+	"cueNzI3Xy/DBcbhP19/Il48Al6vzVzLBb4S5VBKk4pB1naP0IRN8QHfqRzcJvkQZ9tI9DvVAysy9Uhoe",
+	"1hjv4nmhX8kr4Sb5w9mbY/bi4GnrRzbQWaanxdO7FeywoZ5SV6+eeheC56Lo5j//5Whn7+CZe7CQbnRG",
+	"HFOLLux1RppakgiM7FJF5J/9ifXQpnAOOtSZAARPAAhImB3mesr4lGA+YR7+dbh5jjPeFx6SfAT4atfz",
+	"zKDlxbxU5dUsZsb97bhh3VyYyUh84JYAQXlKTVVg0qss62vYlS+RX+fW1MUvekrPTFJZDtL75qauKRMb",
+	"HivLcegyoSYjpzFg2zYS+pT2qrMGuAUbSSPsQKdrVmqv9avPURc0Wdf76KYL7qk3PVMnKCOeOqfLWDGm",
+	"r+dw1zwwfPHkvoqqrkt2UPPo0XX++aOPwiTd1W42Kz3wG4xVJHLwJ742H5rN2UiDe+fZylLghlY1Da0H",
+	"q7bYRrmW/Va5Abq1wowRCGT1KR9WKjtENcVQpq5D96LV6sD//qN10Hla10Js9X0+XfE+3FYG5eCpxV2U",
+	"6RaznGBr1a86aIPqVmKp7LP9BkxPjpwoFXOTyoor8IAbH3eu9I77eMdcy/GOhknybAeWUOQ+S1T7isSC",
+	"eXGRmfyXKD+U1eVH+qn9fO9p9WMV9/sazwWN77S9Mw11kDoE8CY8IR+P51QdJiaqHgizZ5Xi82z/bvx8",
+	"UMvjXIMiEeGsi58dKn+NtNmw/t7FKU16/3m7XT3lYDOq1VQrWe911OSUQ30rekrGZ+Exud+bFdbZ8Mx6",
+	"cylzNuL5NWb8yalDDxChjjAH9ASYGDEzX5cZJ//sDkWha8VV2e3xUFK64Ealnqnbm7rS1WHde1JxeJrF",
+	"+0FA5szlknG/iJMZXXfIko2l6GOOBn0BZy/n4rU5B3JZyPZW8MGpE2K3lQtvdK3LLtB9rDr54pbcRFP2",
+	"E5slUfAGuPA+E1Z2PCvN7/a89qvmlNF5rWKIfKuv7gh2cC1m9Unk30ssX7m4geZDONy0WieE0e89eZkz",
+	"I/q5sNVYPr+6kR41a+SvYrYc+cMt6PZcZbOpGYLGjhv1QLpqSwdqK3GKQB9zG5iOcUKchPhdg1siR6LJ",
+	"nL4EigsEzhtyU0Fwd5wLbsWvYnbXSmAQGsB/Kh1dLnCnAKKXidC8wjEmXtw4f3nyu9tyk14m+x+uhbtL",
+	"u/3P/z76718/HueD/zrffX4xe/+fv7y7ej7s35zysfwty6cnnJ/2f/njTP/NPYDOAhqVexPgDFZMqw9+",
+	"Je9fC5XGM3EeIrqQFgLajPdE5jyUXKcBt5EGgXuvcRD6u5i6VV6p7Ll9f+VO8HrTMPKiRPmiCpCRQiV+",
+	"D3VP3wEbBLx+55CTFlpZCUUWd/fTtZh9Rn2UCSuqEQuutE4TphWdTQHOvpMrOA/DA6cmO3NWuagNdCEq",
+	"H4hmBWans95eK5X2xv7i8CfUPgEWf1u09w0ZQHyPd5G/dX2vX8VsDgYo01e7/VKkU+k2Oh2IBLEhvUWF",
+	"dZzyJyH529cBvZwOEKbSKmA7Z0N+I/xpvQaY9OO981NmM321U8yiybo0tXDAPM7FQH68VDBgcY2VmTAs",
+	"05Vtmz8LexxnZ5bmhiHljmcC4eBhyNPD4lGj7FFgx0DE+CZr+bniOpVyF+3W3n51WO8Wb420Bf+IaYt2",
+	"K/q/JemM5f7zF4XW0XsrK5Vj3h+KHReD5jpbplXgx/63XyEs/Yb1hOhPcmlnjc4//lygtiXpY6U0ZG0I",
+	"GQwW7Ppon0JpfKU7/RbA7/Qg3qjFhU12AXibehBtcmpbkcb3rSBrzA/dnR36UfdHOJeASVN9/LUYW4Lb",
+	"49ZFqHoASMeH/qSU5+JS+fqgJnvpRLKindsby6qmvjQ9jp95YwDSpVHu1MF3TxuSsMg9ZqEp6eatC7AF",
+	"sFjLTYEtV+zzJ2VLP2cf7yWT5dTUrdks51L3tboRSgrVF032fqjZlCvrqa/MJA81CiM8fhCZEUAYWp3T",
+	"equvKK21Od5DGOI2gmz30EmJBfWr7tZvwNoFSmu3NEVnpHPRpPfBQN2tbP/GudYDs9vXykhjherPbvF+",
+	"PbRJLsDYOYfQeW7e5euJK6kU0nni5Ir6+UN29uaYPXvxbC9he812c69ZBTBy45yfMJElzirU4LjhqSTD",
+	"CUoOk1vR66Qj8LJZuv38cpnn2V7lIG1+4s5Vpol7/5nb+MvSGXnp4Z7j+CscgH8Nj/pLWu+CGJw6Ca1T",
+	"ESC+X9mGPz6nGXZaWX0MObZEsatcT9XK6sOFnrtC2VwKs/vJ/VWPK/0WY0osmpc563OllezzjDl5jHlj",
+	"kCFTXdmhR22XFkqy52Neb9OgiI+IlevgKn8W9jVOdD2rpvtWVFfJLj/XrZRZjK0fc5j4Vz6HwYCyN8HO",
+	"ygG9rS9z5NZNUF3ITFRkqGCzfcrEjcg+L9tsv3AzFM4lSAXrzeC/CXu6RxUobqvdx4ZyE/3Ku8nNe5ty",
+	"efiUi1t376M41+V2k7HuDnjrhJy2QHKX/TLmuZVitQoAZGvGTZwwv4cZEmPjJmZGhFYa6AStDptOadRH",
+	"XQ3gHmKFegBa4W1JwGZLAsZBpPz28kJ2ty7LuoqB3wC7g3sMXTj7NkM9Ltr2fcNlk72V6poYCkeC0gzS",
+	"2YuPFSUy78ZCnVLb9Hq74iQVo7GGIAAOpTdHdofze+Dz9mjQisDGfTm3t6L12DkT44zPxNI9Fl0TLvkr",
+	"17u1V5jcz1qJbY7zFsXjtix1a81WUzwhKCR1tfsJLr61EuAPlUl1TSeb7tdPTEmpAPUxaiXf810UHs/X",
+	"HbOJygVPAXTXtyh3ADck8XgpiGuRMGoKu1RqMuqJ3CQeEwRQRIRJ2EhYDg1gbgrYwOAJuKFVDQTbhG5z",
+	"AFx0P5UqPmYIFehNdgRQZiaBait8MpmaS2UsjyqmXRyOEI43IpcDZ1yh0WzKs0xYE+i7xWhsZ+GqotAd",
+	"eMKZUGmTvc65WaydqOobyrkRXj1v1qW4VdUlTLiZbEsy7gtH6esU8rp3GJyIVX2WUikHeesLoeY3IKNb",
+	"V3fDWZc1DE5y/1kXEIDqMNKbs92QRf/0JTdPGuNJTXkRVMGShQIAJ9D91B/KZ2Q7DKBesSn2xBbMo87e",
+	"UR7XFpoVqLCHUL6TU3mvs4SLrvq5sK/wAU+CHd5QgcDiOA8M8rt8uxe5aCWmjN781j5t6wXWZD5Et5Xk",
+	"J/Jwv8yz3o1c5eVgSTwHBk8AIo8P1A+91kVOCjFNmNFFrz1AIvDK7O9baaLdu9FKgWKY26oFovXYGurN",
+	"5qR4Vbz2bdjtuvTWz9LXs6K4cwaoDlAeg1iYPywAawK2iHU7AKMtApt0v4zNdAI3c2b6R0yNQeBFH10q",
+	"ZOBzZsSb9S5+1bmctFpP+zAf+KfoxhElxn4YfRbLjNsZe3pGWokZ6wnEeYrDaG+sCtBOH/6aEP+iK+Fj",
+	"S7fZJ0r+cxIq8X26L4THmP7GoqEC2DNUPAuVUukHZ4SxIdJLBSsV9WVzFdaB09O4n1ALkoV4H4ae6jwt",
+	"on5/jSw/qJ6qDig2Ji36PZ72y8BtLxXVaRdKDtCWU+JgnelJNU6Vui65QA+cuJzvl/pAjz8P+VjyFoO7",
+	"gm+m1KxUXC4Hpk8dVK1Wq733dL+RNDAT0ug0WvTZwbPnPzVAzZK/WwKOLE0pAdTOToObIf+7vjY9CSqD",
+	"UETnJhywRcPU/O8af3c3aIQx6HN3K4RDnUe7JIzUcCMPakmf00UlvNU23A5Ffv5+9Gl0w/4kz7EgqnHy",
+	"+1kxM/rlev1c6zq67Q1Yz+WWc5tw/hb5MLYp7fvwW5ymVBtxv3c/FX/cmvGG0LIyGe08jQIpe5ALQb4J",
+	"Ou2Yx01Yzzkis55OZ012EfK+E5UCROiMXHZn2Sb9oUiblwqT7IupYOY1XjmrXGUM8RZzGYHV+uwAqAye",
+	"YBs3P+a8LorA3fbPl7jzy+shCrFckrlzUm/j4uaFDPM5/mKDgSyNcAuwtXm0HdWPIXg9FyIQCBQx7JjP",
+	"6MAxF8xYPR6XIDHppX07OWggP/ryDHRlmHzu7l1PyMIQh4fLTKQFmKXX9DaX3lRV5JbdnU9pqdeOqN4R",
+	"FlhlZPU1dyu1/AYZImaqrSO9ecv5iHLATigqNY7bKyvpmlo/1CmsDSmDNx6njpBktArg4FF/OGZWQiO4",
+	"UwSFQ4rl+4D1EPBwlU4FofFHWTHjD6coI4UwNQWIrttwnUvllw73XZrzKc9Mwqwe70zGJmFI3Uvwu6Fr",
+	"lkBrkUDGE1NlXCmnr3LBuqjSuriZu36QD2QNuqT4pGFDkaWIyE40V0DziZiX7nt9I/JD1ueqLzLMMV0q",
+	"6PeX1vPr0M08Wi0kxRilyaDZIZ9QwrCvJ7kRTfYbJPpsAID1CpcPBpBla7JzN9F6vV3h1bsrvgd1DC9w",
+	"q4636jhWx3pcoY2/TA/bfGIsilHlUdy70qlbccLGLRtpY1m71Vrr7O0CxzvlMyE2evoWD1R3/vZ+qCEz",
+	"jz/dRjCbBvBHGjg0vG7NzTcRr9SUtUCusVDJ1DNCsyfIaKQT8ukrMLLgICg9ZVo12TvEnomY5mj/RWLH",
+	"erPCXwjnRc4yOLdBpgCui1Q+PZ3OoAWe0E/jE6biyClNc2FMoNSDyRDFTxjUs/AEciBPVstHwmf0RhwA",
+	"dYApDmD7m+yo9PZiJdBksOHWsuVwBWzQzcF5xGrgoWt1Fsf+C6qfLRP3o3EgQB49Cdq9uA3u75kQt54e",
+	"vNJA9GX9YQDRO0JWNi1xg2isIsiksclyUt1X0tiyAlmW3McSOaexQ+Znu/O+NVehJKTOQo10vqqwbjZn",
+	"D4I2l+TMy1y5tyHwAfR3PiECvMAS08sFvzYeMYv1M24wpauhm0WlrJ9p6jBYyP3PUfVu0JbNjVRzJG8s",
+	"t6G9trw2W+96o+cDQyIiKi86kTStSu68KrRTeZDdfKJuA6HT+hqbfLIs6vrBzJvnvEG3GQlJnB3AujVI",
+	"K3UnysqsSykSKOYiKkZfhGUK8oaptP0hIlUSuWZEpgQlbcjHDHvK0ObDkjWEbWapGAsFRMtFzg1uBXeI",
+	"O6cyrUTH7Wh1y8nDkftBsHI9cTVRl3T84Cl6PVGivhE5FpJJi6EDuuXwUabVlSfO2ivRG2KWkwCUWHev",
+	"tdc9ZN2fX1+wxVfVZWaop8bn/6CwTKgUjtwXEWonqkK/3KEeDGAScj2K6XBajaQBL7bEkdNYpzapPLmz",
+	"iXpo/75mAhUcUE7rYwhWrPi96cO91t5XeSQvuFss7e87rPiNO507LbSx4XGB7Rw1xq0GaBGdm0D1d3s8",
+	"46ovaj2sE4/K7csfSeeCjoMKJOiI0fmIZwArg2x73uQQJbe/Ig0nQKWzl1T0pCXM034uUvjDSNUXNRDG",
+	"L3HWZ/AQax9X4GVHmOA582ptBU+VLrSr//aNU88r//pCr/7bY1+OuvIV5zaXKxLW0uQRgmejxzjlN/lg",
+	"1Eco/oB5NOA58R71+UhEDoKTTOI4ZsLzT+uJBYkXinJ9eDAXOCR9CC6cEtj65pvtEA29A08MI0VGXe9S",
+	"OQ/dlvQjKLw7e+aoLomwsk5bvgZVSXSPmFwu2kKIOT7LEmT6HotcamK5dS60u4SegtDv/I2Czo9aJZzc",
+	"oZ8LoF7kqV+qsA7U+FDgCTjfPBqjRrW+hSe8D8261ZL3B44bv5StktwqydWVpNv5V0KJnGcs0O3er1KE",
+	"7NRI3MKU8W4QDijFvIosFfk4YcFfhCZ2+knc22QK2YMkB7XJoUKNKIkga6b0tHmpYAZwj8oJ9DPBAcnb",
+	"TcAIazN4oDBgoUXH2kj3VJBaxBQim0qVIhOhz70obZ3AD2Q+cn6tvVTUE4dIitCXPxZ6nAEcIwKgyhR7",
+	"9WsU87lf5S/SzdTnvqpyewl8WI9Rjz+EWp5/JVvNvNXM62nmoDqxURZVZOC/u3dNXbCP10IEEGs61l5M",
+	"I9p994lU6JjCtBP4LtOQpNULZOsDnePFEwCXjc9mKHvMzFBPshTTyj0hFEtFX6bQJjwDvR3SCCoFAmos",
+	"keo5KYZUa3nMGsUZOqO+SHFuTre9G0Mi7BvSa/MrttVrW722Imsg1UzFOHS9GXli7r3wK7EBrSZ5trMs",
+	"k3mxGALD6TCC+BaBdZE9gDjdCRLkJ31BOiYoWV9nk5Gi0zPOrLaIXE/HzeSvYHRvpxqpmnwpWEWStCIL",
+	"4A+vV8mWSsV6wk6FUE12VPKSlU6FYWbIsY70UmkliqTERGXCGNY1GPZ2fddZnSqVPKOU3V2TA9u8wH0q",
+	"6uJ9bHX1VlffyQcF9el1zr0p5yKI3qVAGAT8loIGIBSiIB2QWbhMIWt6pW3iD5FMCMCZ4TOTsIEAEpF+",
+	"NklFeog8nB4aFmuMqUGxyY58q6LTgCM+I3TVnrhUkEYAheqDdvfzIoJ3V0gYG4p8NeRoIVdg+cw02Tmf",
+	"VfDuLdbqXqojVUDK0/0Ng4Ilrq6fmMSvAOR3pyrxNE7cMO5rKaSp0s/HeLfzsPB37uN5L3pDra9PXq2i",
+	"7eYuupAjYSwfje9w7blnTtskuHexPseRXD50jUMxi1OS51rwQS/vqGGhxHK6La3cFjVv2pOHzUF4gYUU",
+	"Yp+iE95SV3yhdMrmgtIYiwUIkX2g9Olq5ByV3U/F8O/pXo+acmP+cZazb9ASbr2lzbZalfP9a8j/Hbwm",
+	"GmQXxqz3mo6x4tI5KHgFuEw8y9gUWIjjTmQIaHWeirzJXkOYqkfjTLj4MRy3SE/JRrcrHHkonPZpN6wj",
+	"f+Jh9QpPSQKIaHytNH7dwFkKdiwJVdhxI0OA1ncfwP+HIAJrtau8HvdN1f7fvPsAL+ar+Q23q4aL8ALj",
+	"Y6mi5H3rPDw65+HruAFOYtZReKtY+t1P+I96vjro4YdMGgRDuRhJC5FXLvpC3rh/Afy5VBgAQhH5VCBq",
+	"hAucXAB34aMxZLlzqqsAj2DcXIuUDTDFsHjaGiZdd2pQnnC3b266ni+PkoOhuRXL55+Y+GQZ0ydN1h1z",
+	"qZqtVrtbgJmWW2Ox+BNJYKciYd0+H9lm62C/yyyq+KE/YI5+Cq0uUzBWWcaufEovlI43+uamUUOEi5mr",
+	"SrrYxv8gk4NQk5F73fQn3sw/ivuA5uikYz6d9DCuU5QPi2/3cZStlBZbmj67JSn2fbhhjyiY8akufD14",
+	"1ooqaBWVdu9t8mi651reblGTu6HopFZhvowqtKHJh6trOpwY6ilkaEGdyhC9NRkBBgOXIaWbloVXp2Ei",
+	"D5obuc3LCWuzDX42G/wsVD+ts4dWjYPuZyv5qgpz62mgWp5XKG70qBMKL7m6Ds+yPJtQrN92T21+TxWr",
+	"HUVqll8LxUpocF/WYprUnroIBvgn5H0OoIXSBM+TTXNtBZO2w8ine5r4f+0n7LeLF/uthL08OtlL2P97",
+	"/u53lkngFyj5vTmf4o2BOnfOB8aEhZqx4/P/8sfpIw74ZYeXymOh7LOf5csm6x7jfthxUVGXpVoY9cSy",
+	"EbdW5AnrTSxCu+Fw5bslBVwLIK3BkYpzdj23QobHQm7t3ZdY2mQulbQsk9cCUF/6eiQSJgcuinCjQ6nn",
+	"mE8MEg2OdC6wm/Rp6CZtsiNPAwjJkKHoQ+jh9E7HT9WnSqa5G9VYnc8dHAEDt0jdh6wbQ5b9KmbdTvHu",
+	"pCnOjqg96/yXo529g2dNdgRNARySQjt6YrHUrHvw8WPXLUkasjCdotwAppKG6V+qkDTCBE48f2jqJcn1",
+	"fcaVh2AEcOdc6TDdaCMkRDZeEiI3jIH6WSOvlLuhEp3iUGykb4QnwSBWLDo6G9ChYMJ4VHCHv4dqCFwm",
+	"kQ0S7Dq7VFSb29d5Lvo2dLBBl+8hPbbxp1U+vYZZs6HOcEd5yEIncjy8G6s1y3h+JZrsWI/GADdohnzv",
+	"4FnX93lwG8CN3FVVWa8Tt6S3mqeKeDoSkUMvGmRenEA7Qb6SNwKcwBXjwpWqY30lhLOFC0g9Zk4BYu3h",
+	"oVdBMF8DoX48Q/ZG5+Ec1dRNmJyO1W3ksU5F1TwvfEmkHjD3Wpy0lmhLUFd2gqD45ATCt1FHOO4M6Mjn",
+	"rD8xVo9EXjf3kXR2Bg5ZKsLwAc+MCJF1T+tMcOVD67q857/v/vu6HPtJYzTJrBzz3O66X++k3PI7FEg7",
+	"EXjwVGkYXGaiLnpAM7Gotg4Dtinqr3vtK28/3DOS5YmtAyr0bXf5932++xLbXcgti33+VV3O2qPd5VXm",
+	"pRNd9kZmzmw5Q25z2bfM6itAZW+yI8XIs02Kshmds+DZYvaCijjH4ye18Jh+SksM5X879S49wIkzjzci",
+	"NwFpJ0qf7jx/XqO644tK6nvEP74V6soOG5323k8V2vZTRUgW4JTBpmB+e8xlWmc4PGvqGryXJ69w8Krb",
+	"gVysfDu/zqCXqp7oOBccilctIj3C8aTOCQixtMIAX9J6vtPav2i1OvC//7/OM8n1qDTHYNlSbsWOG6Sx",
+	"wnL7yZHnGiZYM6+DpfNCJJa7TOwxZRf8S1+eWCg40Ld5hc3mFSJ955V5oQPvDAZbmUH4DQIprhgHWnt0",
+	"cH2JQI6YrlQv0GQvsUgdSuI92SCGxSmUMAwFUA2yK8rYYzXAoY/ksQvUMiGh9V2oFKJzQswpujQJoh4C",
+	"B5//hmHoTt0pl7aLHUzSEnIQZAHiQgioCg3KwPmJ0rKeuJIKixculceYCkCznn4xYLWB1AFelRgLbuPh",
+	"Q6lD6O8Pg4daPyeCEDJfhAWVWO1RiX97CF/F4I/SuAh/v7XfpeCWKQ35nin0Xo35DJ8bcQFHANIfMHFx",
+	"1S8VIdeGxjQf/ETD9blywwX+zBHAa/ECS98/W2URByheL6BfTLC4XCu+50Ep3pWIsZKD8ULPrVCJdnHk",
+	"L1jgEqTfNNoHrVaz1WpAHnwmatgaf3n15rjVQgrDYGvO+I1kJzNYvkDgeNBqFwyOL5A+0QkRUURYN4Ox",
+	"nX1otV88Hzzle/399Kfn/afiRa/Nnw32Wum++Kn39KCNuhY0Rel54+1MORPAtiCdss6j7x34Jy/5T8HT",
+	"GjmP+QpC452f2s/3nrrn1NZ9kEqlSGxozaroHvca8dMHokngmYTHy6S6nueBNH2khfjPM9bXKcn6QH4k",
+	"tgt6ruhJR8JyHyRbUM+dRnuv9EJxnMZkLDu7u2M++3/G/G/9IZdjLZX9u76WfdmXl5NWa+/ZWP3teMjl",
+	"v+21Tt2X+CEf/W3frRX+1Z/8zS1k/Gye0nLlV7sOPFzYpfdGXBnvKtQW5bdwJgYTg4DenOWTMmHoCpK1",
+	"HwQL/bsP4IDF7uWLztN2p9VqHjhHzk1hkhPiruUApQflVEiQh2S70DUFed5CDJrsQo+d3p6Mnaoc85lP",
+	"9sQaoQlHpxye3dnXyWAg+1Io+wGoStw8pdOJL49+ca/uzdOjveP9Vz89P376+sXL9tGzN3utV/uvf3r5",
+	"9GivICGlmpFGldpo/J//9b/D//af7jmdAbFbp3FyfHLsrDyqFfcXKJXWfqFWnPgxEL5A7bogqyXho+uO",
+	"zJCzM65Rma+uaApCVi9QuVuoZ+2fDlov3Oz23cbHqKTjxQU/mJgPVny04eMEDKBQenI1pMSwL2307K6T",
+	"cbpUIkBpIp1xWS7fKQKvmN2zqrtNTl240USNDlHHaqLSrhKVtTRqtTiBVQni5OxSIU5LrdQaclHW3dVz",
+	"AZLiMJfzlye/F3OZ4zf+MhGtEsq9SCi9sMxLZU9IdQVHT0skr/SO19DOZdW8mOz0LtghtpwG3w21KpAl",
+	"GbdtwO3Dnl3vvm0pczZffrpl9r2PglXQnYwHYV81Al5MX+72uO0P60vv/xi74LadtFotJhUCHAODl78B",
+	"wbhR7ErnlIQ4BOezZI6gJH8hZAxdtARlTvlIm/O+dfExHEwDgX0v81DMcDdkObvSgSpl4biY8KvpZDQc",
+	"WrrHXR6evYRVeXAS/LUdVJzng3OTLAw+nwwjOQhYAV5cbheHrf5d++Rnq07vTZ0CbM/aScUKlfrJ//OW",
+	"2n+P3zaUxup8VqBfFCXuUCMFFfweSgMzalHuD/NwoV8pzusNpOJZgrxScJjEUj3pWfZDNxViJNJucqm6",
+	"E5ULo7MbkXZ/xBIlKJ4BjQzL4bHiMVdnAfrdLMEgWlttRomqDWusVxjrLnEdt4n7zULaru22bKCm1o83",
+	"V1VbtYl3kdp0fcbZ+TFqyxMpjRy2L/GsykyECg0sTfMEqh3KnHdxahC8FL7UImdrdD6Rh2tz4cJykXY9",
+	"S6tTJE7l+CwQglMAZxz9WKqrLoMDP+zFgRtSg2RoDIIsRJMdoS4TKsU66qHOUn+mYWM2JSSqy8saDEtV",
+	"3OR9nVxP22GTHeMDF6wZ0jDDB4ICOiKI0hMnZteiEmcSb3FnbfU1iGCXBb1BDOp02NaX+hZaKR+RS4Rs",
+	"zvcSYUaadJxrPah1in4hHqKgBDz4LcWYFFUaK8bYDRl/SmC3SGvDMsEHPrrI9BUe/5HTRHpqRCoDvK5x",
+	"rpHcm7oMAxQkzkeIAnGHOiqgwhkyxFiq22Fnb47ZsxfP9hK212w32xHndV+PsLeT/c/EWCDVlAZOWqly",
+	"l7ORHglVCUl26qYWaauNK5lTeEk1moZY0CkOlzmDV/qd1DqsveO/yt4FgSmCiUxfgciDEa7Yzm/11Tfo",
+	"c0EP9Nje2tuEKFSmVJ3f54r1BLsWY4vQC9SI0Juxbo8PJZbaMbp9N3gLE9NhRo8Em+qckkZ41usbAI73",
+	"zk+ZzfTVDkj8pQq5DadrkqK+AVQPx4p/8dHmnKXc8pqY6Ywec+m2/kIYOxhlu0m/nU2KgRC9mEe3N/EU",
+	"d5XK1yTq3/fQdFbr6grWM7rxo+5DXL1SkNZxm27YfP8hLbVHIPenw99K9qEuM3DKZ1FMjbMv8Iw89iOE",
+	"+FCFMfWtOFM4o9HFB31nK91vEuTSpDxBJgZ0WoOFb2Oe29hZvlTUMokLmMRZiuKQx/3zWqqUdfFn3Sb7",
+	"RU8hag+w6tiNaAlWsu6dUKzfd5bY6qjTUEZ1eJfKKRJfJ+7TGGyQ+yZ/KtKEBEFc+Rd4+HGs24oMsZrR",
+	"TRCKDGFWkFSBkkiPPayZ0ixzOuWQljqGjSoV00BPnLTWeRQ6zoAMsf9wPBaIEuuhURKfp/Gn01U0mzDD",
+	"R1ZTmGVzBWhz8hgVmmAtX27nK9bgszsWSFH1h3vz/SGXFKBlaWO9EjFc+vsrELufRBCK7Lb24S8CvbU9",
+	"3ftyHwA36vpmP2SyqIR/9xMUUNWf6R15hS8RRxCjzkyqayRdAsj9fOKZUNBg4iXdSnyu976Cb93jNHdZ",
+	"gf6+SWeXplgHzofrEciqPCvf1uHdbFgZSj+9oONreijvFvrt5gLJuU2065y1f4n1z9RK965zm38VYmyi",
+	"IlgGMBADpsS0OOA/pMh0olJINc98NdEbN7V6WvaFnQq/F49+sw5y/S+haMW28Jnf0KZGAVt9Xy92K8/v",
+	"vuVshu8xmTrCXheVYkSpJzYpQUpFec8yKStmRqUSt1i20Nj/xbvmkTWTzj/+7f2kMXzS1nQ+iOl8Yool",
+	"/6bNqNXjydhsyIz+FqENQXqJsiWYu8jt7MkCZamOqE798SkG509MAG9cVAkXevzH+NtNX6ycFEABuf/u",
+	"sfttjUiK8MPq8YfJuLtNGGybJf6q8f+FHrPJeM2oqNZzmqiNRi5vhS0FLlJZXQ5bfFb7D5zIGnEKXSH+",
+	"ImkF7HzEqGUbrnxDjpSXs/sMWJwBSnM+5dmDOTuxl7PEoXF+D/lGCzTui/vwPT3L1t95eH+nkKOtz7P1",
+	"ef6yPo9XMR6b4W6uDxIWrlrng2fkPh0kc2ZEPxe2Bqzuvb/5o671oadYgbuMHnebv9lsrc+0EKsg6v6j",
+	"Slmv7cnRhGoclYaIG8DvDdUssLmUniIql2Hd03fnF90iIwq/h1JQxTjL3Pz0gHV/fn3B3P7C23XLtelY",
+	"KzIUtHtC2TkV0SDYsxsBkJexC0erbAYYfh32kg8lu4bjD4D86uezsa0hFYOuR1qdh291XloSgssTV3lM",
+	"8qzRaQytHZvO7q57gU26y26PDyXKgx6J8r3O9chnrUYJszoDIvFfpEplfPPy6+9Nej03uaSR6T4HgKOh",
+	"3AG0DTsbowSFVpt/L5jYmmMuUydpy+e6TrGJf0sP7GARVmRp9IpwDL8ujnlRdL+bmGzLxnrPqBbToJNW",
+	"0+Fz/sruJ/rXZ9zXmbCipgO7KIW0LJUpZBQsvxbUuwMFgh7/qOjdKWi1eZ7Lm4ojrlcwaKFb53bo/uJ0",
+	"ThAfEq7bkhd+S34Fvss7iGXivebF4886wbh3z3SJzt66o5s+TlxbZtZMyuLdouTWpKoyLVCzUAH2IZE4",
+	"+ALwCbFFUjOiEs6nFU12Eqw51ACUUGaB6bYiywyYX7GEbybztI5H9NDbaktjv1Km569PLAtHMvfp0eym",
+	"IpM3Ipfidtq3jFthrI9YiYPg3SBwt1gnpR5bQhrslxyKXNyarXlVDL6EYuAdhKRQXwdJc0kFFWWU+VTw",
+	"tAZVfj1I/vL8ZhEy/yPMJvmnWJ5VKoRha8g3nFfCEwKv3+NY4aFse71OEAoxmD99sfNQmQp7B5j1biv/",
+	"cfaWElUiZd39dgv4nFMJcWMKtGWBdy6KrIbcsJE0xv3ktZsrANpEaDX4AOnyI2y4+n5zVl/VUUj8o2+d",
+	"hO8PYwWFOdIqUMdxDz5CDgeLG9MHkFBFz+IQukazDFPhgJ+AkChaha/8JnfGHnLdMzbkN9gpCQgOEvHl",
+	"kIOiWdHj6J7m28hTDyyCM5cz1T0xlICHgg2lpcZEvGL/ebuFioCn9c2PNpfC2RVoey3nprmPbT4nDUqM",
+	"lzkZhsKULvE/+sf+83Y72X/efvrnGilnWm1c+tVirL0HV53WH9EUxyN03mK0Vh6yELDV7FCMtir23toS",
+	"twnsSoV+LlQaDgnvS5drBFzfkC5fOHqUNgmIyeFcEalIOUESwldZCh4cstT2hJEp8id3aeY7gTm2C/5f",
+	"T9thwSaLnD8IrUOQgOAG6slVJTjzGawCPdM5JKS+VXBmrzrdjN0aP3CC6o5HdkpMv7dju62a/FpqUl4p",
+	"jxdfyN096EorUMVtRFMeKarn0ANmZ2MRNF3TDdtNgi8iTdheFAwnBXUaFA8gkitAfDgFqDTC2Ve0xQhj",
+	"Nxfsfl2PjVbT5wugRIZAELca6LuLhcF14gx28MqKwN1B9Ce5tDPYET3Bcxdt/eNPJ+1G5DfVyekRvxYs",
+	"nzg3oyjT6ezutveeN1vNVrPd+an1Uwu2DM2kgtMdqWqJhB+Rkt0fvVlAXsSYBJgCm0Vi+xTxhRqVRPEj",
+	"xhnQuiWMM2RvQ1wmIifMBAcooeh+r2QODYazijueEpRQ6fDOzyy6R4GDUTUryHyORW60AnjFVKN3ayxD",
+	"tp9c93qCnn/qHsLFXfnEYO0njXHOB8LO6gbwVXYQBoNzOUBYe6NHIuYoj2/5GmPcqluKXNxWuWd14mvp",
+	"CLT6H+eWq5TnKfNC9+cPvnprOp02DX0dCjn7evQjJjKc2+vCTMbVjArNZM4y2ct5LgU0RQIKZeEbS0Tf",
+	"9386F9tYPhp3YQmrXOhQU0hOGjtCp7279/EjfisVax94vP5D95KgjUjn18Q7fKku1WveH84pXm6dVBk8",
+	"F+6U5kjcnHjBE8O6bt5F3kYr4qRG1s+EGQ2lhzHi30xPcJGMEATFRe9CDygFLNVVwsykPwQoz0tVVO0D",
+	"Chj2XMgcGUM6TLmrIr7S6E8CSAfo8CYj5ppn8NYLkAc6AS8qfHweXxUpGGyowkb2sKYJa7cStteCdwSN",
+	"A2wCQwycnA31JDc+dMqFYCmfmUOoz1Se/FVw2iRw2gYw6rBA3FzDhdI2WXd/7wWJwUHrKb347pmw+Wzn",
+	"yE2oy8YTiwvvkeEHCSXjKRNPHWTe6oJYQoxFkR6ip8H7gZdxyHKRghqBLXIJJKcDnWV66ktHaccFhby4",
+	"536DzhmASJMKwsGXfCij3epLzhcvdVLRg6lC+QH2UaPS8p1B8bY/os6aW+7k3rJ77LETbKepuLK33h25",
+	"a3Vu8Up/DbMiyxChLssKiGk8DQFab2lAovJCBpuXCs9BNB23lhGgpyQQPXHF1WHAqHYT9WQbhc4rKs16",
+	"Ii5Fg7ZASw9bekNn8BS1a8PVtXnChoJndugVNsHWzfwKIHdPvOIv3WW331JPFUHnettgS281LDXC6dJb",
+	"aMYTL9Hw19iJgh1FTwXhfzvRTthUqlRPwf7Cv2LTI6zNCGmhyuqyTOtrz9dOa1oSN2FMpcU+Oj1h12Jm",
+	"5h4xuvhXMbtdTg3j7DeRX2cIM453mg41NlNwaqpH+wE7lpiNczHNpYVYIhrurb6qGO3EIGEnUUHDX6kG",
+	"vQsCmmqMScxY8OvSuuU3si8an//8/H8DAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -106,7 +106,13 @@ func (s *Server) numbered(c ledger.Command) (ledger.Command, error) {
 		return made, nil
 	case credentialed:
 		made.Transfer.ID, made.Transfer.RRN = ledger.NewID(), s.rrn.next(s.now())
-		return made.CreateTransfer, s.entrust(&made)
+		return made.CreateTransfer, s.entrust(made.Transfer.ID, made.credential)
+	case ledger.CreateRefund:
+		made.ID, made.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return made, nil
+	case credentialedRefund:
+		made.ID, made.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return made.CreateRefund, s.entrust(made.ID, made.credential)
 	case ledger.Many:
 		for n := range made {
 			var err error

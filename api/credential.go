@@ -41,9 +41,9 @@ func withCredential(made ledger.CreateTransfer, field string, c banks.Credential
 	return credentialed{made, c}
 }
 
-// entrust gives the credential to the dispatcher, until the transfer's debit is sent.
-func (s *Server) entrust(c *credentialed) error {
-	if err := s.dispatcher.Entrust(c.Transfer.ID, c.credential); err != nil {
+// entrust gives a credential to the dispatcher, until the transfer's debit is sent.
+func (s *Server) entrust(transfer ledger.ID, c banks.Credential) error {
+	if err := s.dispatcher.Entrust(transfer, c); err != nil {
 		return fmt.Errorf("%w: %w", ledger.ErrBusy, err)
 	}
 	return nil
@@ -55,6 +55,10 @@ func (s *Server) forget(c ledger.Command) {
 	case ledger.CreateTransfer:
 		if c.Transfer.Credential {
 			s.dispatcher.Forget(c.Transfer.ID)
+		}
+	case ledger.CreateRefund:
+		if c.Credential {
+			s.dispatcher.Forget(c.ID)
 		}
 	case ledger.Many:
 		for _, one := range c {

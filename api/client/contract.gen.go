@@ -1553,7 +1553,7 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; there may be new ones.
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`; there may be new ones.
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -2316,6 +2316,12 @@ type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
 	Bubble Bubble `json:"bubble,omitempty,omitzero"`
 
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
+	// Safety What a party has set for its own safety.
+	Safety Safety `json:"safety,omitempty,omitzero"`
+
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
 	Webhook  Webhook  `json:"webhook,omitempty,omitzero"`
@@ -2922,6 +2928,25 @@ type NewReconciliationRun struct {
 	Until openapi_types.Date `json:"until"`
 }
 
+// NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
+//
+// Example: {"amount":{"currency":"INR","value":"40.00"}}
+type NewRefund struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
+
+	// Note Example: one chai was cold
+	Note string `json:"note,omitempty,omitzero"`
+}
+
 // NewResult Example: {"code":"00","instruction":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit","outcome":"approved","ref":"904211"}
 type NewResult struct {
 	// Code Your response code.
@@ -3031,6 +3056,16 @@ type NewTransfer struct {
 // NewTransferBatch defines model for NewTransferBatch.
 type NewTransferBatch struct {
 	Transfers []NewTransfer `json:"transfers"`
+}
+
+// NewTrustedPayee Example: {"payee":{"handle":"ravi"}}
+type NewTrustedPayee struct {
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payee Address `json:"payee"`
 }
 
 // NewWalletTransfer Example: {"amount":{"currency":"INR","value":"500.00"}}
@@ -3284,6 +3319,24 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
+// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+type Refunds struct {
+	// Left A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Left Money `json:"left"`
+
+	// Refunded A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Refunded Money `json:"refunded"`
+
+	// UnderWay A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	UnderWay Money `json:"under_way"`
+}
+
 // ReportSum A sum in a report, in units of the row's currency. It may be larger than an amount can be.
 //
 // Example: 1250.00
@@ -3330,6 +3383,25 @@ type ResultBatchResult struct {
 
 // Role defines model for Role.
 type Role string
+
+// Safety What a party has set for its own safety.
+type Safety struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Stopped Nothing leaves the party.
+	Stopped bool `json:"stopped"`
+
+	// StoppedAt Example: 2026-07-04T09:30:00.123456Z
+	StoppedAt time.Time `json:"stopped_at,omitempty,omitzero"`
+
+	// StoppedBy An API key's id, not its secret.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
+	StoppedBy KeyID `json:"stopped_by,omitempty,omitzero"`
+}
 
 // SettlementDirection What the bank did.
 type SettlementDirection string
@@ -3746,6 +3818,9 @@ type TransferDetail struct {
 	// History Oldest first; the last line is the present state.
 	History      []TransferStep `json:"history"`
 	Instructions []Instruction  `json:"instructions"`
+
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
 // TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
@@ -4005,6 +4080,55 @@ type TrialBalanceRow struct {
 //
 // Example: account
 type TrialBalanceRowRow string
+
+// TrustedPayee Somebody who is paid without a hold, one of your app's parties or an account; without `name` and `upi` where the key's role sees no personal data.
+type TrustedPayee struct {
+	// Account The last four digits of an account's number; for an inspector, all of it.
+	//
+	// Example: ••••5678
+	Account MaskedNumber `json:"account,omitempty,omitzero"`
+
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank,omitempty,omitzero"`
+
+	// ID A trusted payee's id.
+	//
+	// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID TrustedPayeeID `json:"id"`
+
+	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
+	//
+	// Example: SBIN0001234
+	IFSC IFSC `json:"ifsc,omitempty,omitzero"`
+
+	// Name Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// TrustedAt Example: 2026-07-04T09:30:00.123456Z
+	TrustedAt time.Time `json:"trusted_at"`
+
+	// UPI A UPI id. Capitals are taken and made small.
+	//
+	// Example: asha@oksbi
+	UPI UPIID `json:"upi,omitempty,omitzero"`
+}
+
+// TrustedPayeeID A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type TrustedPayeeID = string
+
+// TrustedPayeeList defines model for TrustedPayeeList.
+type TrustedPayeeList struct {
+	Data []TrustedPayee `json:"data"`
+}
 
 // UPIID A UPI id. Capitals are taken and made small.
 //
@@ -4313,6 +4437,11 @@ type OptionalWebhookTimestamp = string
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
+
+// PayeeParam A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PayeeParam = TrustedPayeeID
 
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
@@ -4632,6 +4761,18 @@ type LinkInstrumentParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// StartPaymentsParams defines parameters for StartPayments.
+type StartPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// StopPaymentsParams defines parameters for StopPayments.
+type StopPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // GetBalanceReportParams defines parameters for GetBalanceReport.
 type GetBalanceReportParams struct {
 	// Account The account.
@@ -4850,6 +4991,24 @@ type CancelTransferParams struct {
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// ListRefundsParams defines parameters for ListRefunds.
+type ListRefundsParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// RefundTransferParams defines parameters for RefundTransfer.
+type RefundTransferParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // GetWalletParams defines parameters for GetWallet.
 type GetWalletParams struct {
 	// Currency The wallet's currency.
@@ -4991,6 +5150,9 @@ type SetDefaultInstrumentJSONRequestBody = DefaultInstrument
 // LinkInstrumentJSONRequestBody defines body for LinkInstrument for application/json ContentType.
 type LinkInstrumentJSONRequestBody = NewInstrument
 
+// TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
+type TrustPayeeJSONRequestBody = NewTrustedPayee
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
@@ -5008,6 +5170,9 @@ type CreateTransferJSONRequestBody = NewTransfer
 
 // CreateTransferBatchJSONRequestBody defines body for CreateTransferBatch for application/json ContentType.
 type CreateTransferBatchJSONRequestBody = NewTransferBatch
+
+// RefundTransferJSONRequestBody defines body for RefundTransfer for application/json ContentType.
+type RefundTransferJSONRequestBody = NewRefund
 
 // TopUpJSONRequestBody defines body for TopUp for application/json ContentType.
 type TopUpJSONRequestBody = NewWalletTransfer
@@ -5449,6 +5614,62 @@ func (c *Client) UnlinkInstrument(ctx context.Context, party string, instrument 
 	return c.do(ctx, &r, nil)
 }
 
+// GetSafety: See whether a party's payments are stopped (GET /v1/parties/{party}/safety).
+func (c *Client) GetSafety(ctx context.Context, party string) (Safety, error) {
+	r := request{method: "GET", path: "/v1/parties/{party}/safety"}
+	r.in("party", party)
+	var out Safety
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// StartPayments: Start a party's payments again (POST /v1/parties/{party}/start).
+func (c *Client) StartPayments(ctx context.Context, party string, params StartPaymentsParams) (Safety, error) {
+	r := request{method: "POST", path: "/v1/parties/{party}/start"}
+	r.in("party", party)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Safety
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// StopPayments: Stop a party's payments (POST /v1/parties/{party}/stop).
+func (c *Client) StopPayments(ctx context.Context, party string, params StopPaymentsParams) (Safety, error) {
+	r := request{method: "POST", path: "/v1/parties/{party}/stop"}
+	r.in("party", party)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Safety
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ListTrustedPayees: List whom a party trusts (GET /v1/parties/{party}/trusted).
+func (c *Client) ListTrustedPayees(ctx context.Context, party string) (TrustedPayeeList, error) {
+	r := request{method: "GET", path: "/v1/parties/{party}/trusted"}
+	r.in("party", party)
+	var out TrustedPayeeList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// TrustPayee: Trust a payee (PUT /v1/parties/{party}/trusted).
+func (c *Client) TrustPayee(ctx context.Context, party string, body TrustPayeeJSONRequestBody) (TrustedPayee, error) {
+	r := request{method: "PUT", path: "/v1/parties/{party}/trusted"}
+	r.in("party", party)
+	r.json(body)
+	var out TrustedPayee
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// DistrustPayee: Trust a payee no more (DELETE /v1/parties/{party}/trusted/{payee}).
+func (c *Client) DistrustPayee(ctx context.Context, party string, payee string) error {
+	r := request{method: "DELETE", path: "/v1/parties/{party}/trusted/{payee}"}
+	r.in("party", party)
+	r.in("payee", payee)
+	return c.do(ctx, &r, nil)
+}
+
 // GetReconciliation: See how the reconciliation stands (GET /v1/reconciliation).
 func (c *Client) GetReconciliation(ctx context.Context) (Reconciliation, error) {
 	r := request{method: "GET", path: "/v1/reconciliation"}
@@ -5677,6 +5898,29 @@ func (c *Client) GetReceipt(ctx context.Context, transfer string) (io.ReadCloser
 	r := request{method: "GET", path: "/v1/transfers/{transfer}/receipt"}
 	r.in("transfer", transfer)
 	return c.stream(ctx, &r)
+}
+
+// ListRefunds: List the refunds of a payment (GET /v1/transfers/{transfer}/refunds).
+func (c *Client) ListRefunds(ctx context.Context, transfer string, params ListRefundsParams) (TransferList, error) {
+	r := request{method: "GET", path: "/v1/transfers/{transfer}/refunds"}
+	r.in("transfer", transfer)
+	r.ask("cursor", params.Cursor)
+	r.ask("limit", params.Limit)
+	var out TransferList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// RefundTransfer: Refund a payment (POST /v1/transfers/{transfer}/refunds).
+func (c *Client) RefundTransfer(ctx context.Context, transfer string, params RefundTransferParams, body RefundTransferJSONRequestBody) (Transfer, error) {
+	r := request{method: "POST", path: "/v1/transfers/{transfer}/refunds"}
+	r.in("transfer", transfer)
+	r.ask("wait", params.Wait)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out Transfer
+	err := c.do(ctx, &r, &out)
+	return out, err
 }
 
 // GetWallet: Get a wallet (GET /v1/wallets/{party}).
