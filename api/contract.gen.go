@@ -73,6 +73,36 @@ func (e Ask) Valid() bool {
 	}
 }
 
+// Defines values for AskState.
+const (
+	AskStateCancelled AskState = "cancelled"
+	AskStateDeclined  AskState = "declined"
+	AskStateExpired   AskState = "expired"
+	AskStateOpen      AskState = "open"
+	AskStatePaid      AskState = "paid"
+	AskStatePaying    AskState = "paying"
+)
+
+// Valid indicates whether the value is a known member of the AskState enum.
+func (e AskState) Valid() bool {
+	switch e {
+	case AskStateCancelled:
+		return true
+	case AskStateDeclined:
+		return true
+	case AskStateExpired:
+		return true
+	case AskStateOpen:
+		return true
+	case AskStatePaid:
+		return true
+	case AskStatePaying:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BankLineSource.
 const (
 	BankLineSourceBank   BankLineSource = "bank"
@@ -346,6 +376,27 @@ func (e CorrectionState) Valid() bool {
 	case CorrectionStateProposed:
 		return true
 	case CorrectionStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclineReason.
+const (
+	DeclineReasonAlreadyPaid DeclineReason = "already_paid"
+	DeclineReasonNotOwed     DeclineReason = "not_owed"
+	DeclineReasonWrongAmount DeclineReason = "wrong_amount"
+)
+
+// Valid indicates whether the value is a known member of the DeclineReason enum.
+func (e DeclineReason) Valid() bool {
+	switch e {
+	case DeclineReasonAlreadyPaid:
+		return true
+	case DeclineReasonNotOwed:
+		return true
+	case DeclineReasonWrongAmount:
 		return true
 	default:
 		return false
@@ -727,6 +778,33 @@ func (e PartyKind) Valid() bool {
 	}
 }
 
+// Defines values for PotState.
+const (
+	PotStateClosed  PotState = "closed"
+	PotStateClosing PotState = "closing"
+	PotStateFailed  PotState = "failed"
+	PotStateFunding PotState = "funding"
+	PotStateOpen    PotState = "open"
+)
+
+// Valid indicates whether the value is a known member of the PotState enum.
+func (e PotState) Valid() bool {
+	switch e {
+	case PotStateClosed:
+		return true
+	case PotStateClosing:
+		return true
+	case PotStateFailed:
+		return true
+	case PotStateFunding:
+		return true
+	case PotStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReconciliationRunState.
 const (
 	ReconciliationRunStateEnded     ReconciliationRunState = "ended"
@@ -742,6 +820,45 @@ func (e ReconciliationRunState) Valid() bool {
 	case ReconciliationRunStateOvertaken:
 		return true
 	case ReconciliationRunStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestRole.
+const (
+	RequestRoleAsked     RequestRole = "asked"
+	RequestRoleRequester RequestRole = "requester"
+)
+
+// Valid indicates whether the value is a known member of the RequestRole enum.
+func (e RequestRole) Valid() bool {
+	switch e {
+	case RequestRoleAsked:
+		return true
+	case RequestRoleRequester:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestState.
+const (
+	RequestStateClosed  RequestState = "closed"
+	RequestStateOpen    RequestState = "open"
+	RequestStateSettled RequestState = "settled"
+)
+
+// Valid indicates whether the value is a known member of the RequestState enum.
+func (e RequestState) Valid() bool {
+	switch e {
+	case RequestStateClosed:
+		return true
+	case RequestStateOpen:
+		return true
+	case RequestStateSettled:
 		return true
 	default:
 		return false
@@ -1503,6 +1620,13 @@ type Address struct {
 	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
 	Instrument *string `json:"instrument,omitempty"`
 
+	// Invite Beside the `phone` of a payee: where nobody has it, the money is put aside for who will have it, who can claim it for 24 hours (or as long as the operator has set); else it
+	// goes back by itself. The transfer's payee is then a `pot`.
+	//
+	//
+	// Example: true
+	Invite bool `json:"invite,omitempty,omitzero"`
+
 	// Link A pasted link or scanned QR code, `upi://pay?pa=…&pn=…`. Payee only.
 	//
 	// Example: upi://pay?pa=chaipoint@okicici&pn=Chai%20Point
@@ -1567,7 +1691,13 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`; there may be new ones.
+	// Type The thing and what became of it. There may be new ones.
+	//
+	// - `transfer.` and the state that a transfer came to; `transfer.refunded`: some of a payment was given back.
+	// - `party.stopped`, `party.started`: of a person's payments.
+	// - `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or could not be.
+	//   `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it.
+	//
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -1576,6 +1706,17 @@ type AppEvent struct {
 // Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
 // and change nothing.
 type Ask string
+
+// AskChoice What one party is asked for; all, if it is left out.
+type AskChoice struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+}
+
+// AskState `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+type AskState string
 
 // Balance What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
 //
@@ -2125,7 +2266,7 @@ type Bubble struct {
 
 // BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
 type BubbleSide struct {
-	// Action What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+	// Action What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 	Action NextAction `json:"action"`
 
@@ -2276,6 +2417,20 @@ type Credential = banks.Credential
 // Example: INR
 type Currency = string
 
+// Decline defines model for Decline.
+type Decline struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Reason Why, in a word for the requester.
+	Reason DeclineReason `json:"reason,omitempty,omitzero"`
+}
+
+// DeclineReason Why, in a word for the requester.
+type DeclineReason string
+
 // DefaultInstrument defines model for DefaultInstrument.
 type DefaultInstrument struct {
 	// Instrument An instrument's id.
@@ -2328,10 +2483,22 @@ type Event string
 // EventData What has changed, by its kind, and what a chat shows of it.
 type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
-	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+	Bubble Bubble   `json:"bubble,omitempty,omitzero"`
+	Claim  PotClaim `json:"claim,omitempty,omitzero"`
+
+	// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+	Pot Pot `json:"pot,omitempty,omitzero"`
 
 	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
+	// Request `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+	// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+	// `note` once the requester is erased.
+	//
+	//
+	// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+	Request MoneyRequest `json:"request,omitempty,omitzero"`
 
 	// Safety What a party has set for its own safety.
 	Safety Safety `json:"safety,omitempty,omitzero"`
@@ -2800,6 +2967,147 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// MoneyAsk What one party is asked for. `otherwise` is what becomes of it if the payment that is under way does not complete, where that is not `open`.
+type MoneyAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// DeclinedBecause Why, in a word for the requester.
+	DeclinedBecause DeclineReason `json:"declined_because,omitempty,omitzero"`
+
+	// Otherwise `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	Otherwise AskState `json:"otherwise,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// RemindedAt When last.
+	//
+	// Example: 2026-07-05T09:30:00.5Z
+	RemindedAt time.Time `json:"reminded_at,omitempty,omitzero"`
+
+	// Reminders How often it was reminded of.
+	//
+	// Example: 1
+	Reminders int `json:"reminders"`
+
+	// State `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	State AskState `json:"state"`
+
+	// Transfer The transfer that is under way, or has paid it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer string `json:"transfer,omitempty,omitzero"`
+}
+
+// MoneyRequest `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+// `note` once the requester is erased.
+//
+// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+type MoneyRequest struct {
+	// Asks In the order in which they were asked for. Of an event about one of them, only that one.
+	Asks []MoneyAsk `json:"asks"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-07-04T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Example: 2026-07-11T09:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id of a request for money.
+	//
+	// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+	ID RequestID `json:"id"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Message Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Open A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Open Money `json:"open"`
+
+	// OwnPart A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	OwnPart *Money `json:"own_part,omitempty"`
+
+	// Paid A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Paid Money `json:"paid"`
+
+	// Requester A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Requester PartyID `json:"requester"`
+
+	// State `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+	State RequestState `json:"state"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// MoneyRequestList defines model for MoneyRequestList.
+type MoneyRequestList struct {
+	Data []MoneyRequest `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// NewAsk defines model for NewAsk.
+type NewAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
+// NewClaim defines model for NewClaim.
+type NewClaim struct {
+	// Instrument The bank account or wallet of the party that is paid; its default one where it is left out.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument string `json:"instrument,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
 // NewCorrection defines model for NewCorrection.
 type NewCorrection struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -2918,6 +3226,41 @@ type NewLeaseResultBatch struct {
 	Results []NewLeaseResult `json:"results"`
 }
 
+// NewMoneyRequest Either `asks` or `split`. The requester, and each of those who are asked, is a party of your app. The requester is named by `party`, `phone` or `handle`, and then paid on its
+// default instrument of that time; or by `instrument` or `wallet`, and then paid on that. Who is asked is named by `party`, `phone` or `handle`.
+type NewMoneyRequest struct {
+	// Asks What each is asked for, all in one currency; nobody twice, and not the requester.
+	Asks []NewAsk `json:"asks,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation; requests can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresAt Until when it can be paid, at most 45 days from now; in 7 days if it is left out.
+	//
+	// Example: 2026-07-11T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note For those who are asked.
+	//
+	// Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Requester Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Requester Address `json:"requester"`
+	Split     *Split  `json:"split,omitempty"`
+}
+
 // NewParty Example: {"kind":"person","name":"Asha Rao"}
 type NewParty struct {
 	// Kind A person or a shop.
@@ -2940,6 +3283,52 @@ type NewReconciliationRun struct {
 	//
 	// Example: 2026-11-26
 	Until openapi_types.Date `json:"until"`
+}
+
+// NewRedPacket defines model for NewRedPacket.
+type NewRedPacket struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Conversation Your id of the conversation; packets can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresIn For how many seconds it can be claimed, from when the money is in it. Where it is left out as long as an invitation, which the operator sets, and which is 86400 (a day) where that does not.
+	//
+	// Example: 86400
+	ExpiresIn *int `json:"expires_in,omitempty"`
+
+	// Members The parties of your app that may claim it; where it is left out any of them may. Who makes it is none of them unless named.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Mode How; see above. `random` where it is left out.
+	//
+	// Example: random
+	Mode string `json:"mode,omitempty,omitzero"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Shares In how many shares it is divided; each is at least one minor unit.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
 }
 
 // NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
@@ -3125,7 +3514,7 @@ type NewWebhook struct {
 	URL string `json:"url"`
 }
 
-// NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+// NextAction What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 // invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 type NextAction = string
 
@@ -3227,6 +3616,227 @@ type PlannedPosting struct {
 	Event Event `json:"event"`
 }
 
+// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+type Pot struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Claimed How many are claimed, those among them that are on their way or wait for another try.
+	//
+	// Example: 3
+	Claimed int `json:"claimed"`
+
+	// Commitment Of random shares: see how they are made.
+	//
+	// Example: 9b74c9897bac770ffc029102a200c5de8f1b9e1a2d1f7e2f4c1e0d2b3a495867
+	Commitment string `json:"commitment,omitempty,omitzero"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-11-08T18:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Until when it can be claimed, once the money is in it.
+	//
+	// Example: 2026-11-09T18:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Failure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+	Failure PotFailure `json:"failure,omitempty,omitzero"`
+
+	// Funding 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Funding TransferID `json:"funding"`
+
+	// ID The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID PotID `json:"id"`
+
+	// Left What is in it.
+	Left Balance `json:"left"`
+	Mode PotMode `json:"mode"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	//
+	// Example: ••••0042
+	Phone  string   `json:"phone,omitempty,omitzero"`
+	Sender PotParty `json:"sender"`
+
+	// Shares In how many shares it is divided.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
+
+	// State `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+	// empty. `failed`: the money never came into it, and `failure` says why.
+	//
+	//
+	// Example: open
+	State PotState `json:"state"`
+
+	// StatusText The state in plain words.
+	//
+	// Example: 3 of 8 claimed
+	StatusText string `json:"status_text"`
+
+	// Type `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+	Type PotType `json:"type"`
+
+	// UpdatedAt Example: 2026-11-08T18:31:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PotClaim defines model for PotClaim.
+type PotClaim struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// ClaimedAt Example: 2026-11-08T18:31:00.123456Z
+	ClaimedAt time.Time `json:"claimed_at"`
+
+	// N Which share.
+	//
+	// Example: 3
+	N int `json:"n"`
+
+	// Name Empty once the person is erased.
+	//
+	// Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotClaimed defines model for PotClaimed.
+type PotClaimed struct {
+	Claim PotClaim `json:"claim"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Transfer Transfer `json:"transfer"`
+}
+
+// PotDetail defines model for PotDetail.
+type PotDetail struct {
+	// Embedded struct due to allOf(#/components/schemas/Pot)
+	Pot `yaml:",inline"`
+	// Embedded fields due to inline allOf schema
+	// AllShares All shares in their order, claimed or not, once it is closed.
+	AllShares []Money `json:"all_shares,omitempty,omitzero"`
+
+	// Claims In the order of the shares.
+	Claims []PotClaim `json:"claims"`
+
+	// Members Who may claim it, where not anybody.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Returns What went back to the sender, or is on its way.
+	Returns []PotReturn `json:"returns"`
+
+	// Seed Of random shares, once it is closed: see how they are made.
+	//
+	// Example: 5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+	Seed string `json:"seed,omitempty,omitzero"`
+}
+
+// PotFailure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+type PotFailure struct {
+	// Detail For people.
+	//
+	// Example: One of the wallets is frozen. Ask the operator.
+	Detail string `json:"detail"`
+
+	// Reason Why a transfer did not simply complete. There may be new ones.
+	Reason FailureReason `json:"reason"`
+}
+
+// PotID The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotID = string
+
+// PotList defines model for PotList.
+type PotList struct {
+	Data []Pot `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// PotMode defines model for PotMode.
+type PotMode = string
+
+// PotPartState `under_way`; `paid`; `failed`: the money is in the pot again.
+type PotPartState = string
+
+// PotParty defines model for PotParty.
+type PotParty struct {
+	// Name Empty once the person is erased.
+	//
+	// Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
+// PotReturn defines model for PotReturn.
+type PotReturn struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// At Example: 2026-11-09T18:30:00.123456Z
+	At time.Time `json:"at"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotState `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+// empty. `failed`: the money never came into it, and `failure` says why.
+//
+// Example: open
+type PotState string
+
+// PotType `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+type PotType = string
+
 // Problem Why a request was refused (RFC 9457).
 type Problem struct {
 	// Code Stable; see the table of problems. There may be new ones.
@@ -3256,6 +3866,11 @@ type Problem struct {
 	//
 	// Example: 0197f3a2c4d87c3e9b1a6f20d4e8b3ff
 	RequestID string `json:"request_id"`
+
+	// RetryAt When the same will be let through, where that is known.
+	//
+	// Example: 2026-07-04T10:30:00.123456Z
+	RetryAt time.Time `json:"retry_at,omitempty,omitzero"`
 
 	// Status The HTTP status.
 	//
@@ -3361,6 +3976,37 @@ type ReportVolume struct {
 	Count int64  `json:"count"`
 	Value string `json:"value"`
 }
+
+// RequestID The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestID = string
+
+// RequestPayment Example: {"payer":{"handle":"ravi"}}
+type RequestPayment struct {
+	// Message Your id of the payer's message.
+	//
+	// Example: m-81730
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note The payer's own.
+	//
+	// Example: thanks
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
+// RequestRole Who asks, or who is asked.
+type RequestRole string
+
+// RequestState `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+type RequestState string
 
 // Result defines model for Result.
 type Result struct {
@@ -3564,6 +4210,43 @@ type SettlementWindowList struct {
 
 // Side The side of the posting that the account stands on.
 type Side string
+
+// Split defines model for Split.
+type Split struct {
+	// IncludeRequester Of equal parts: the requester bears one too, the first.
+	IncludeRequester bool `json:"include_requester,omitempty,omitzero"`
+
+	// Parts Who bears a part, and of what size; the order decides who bears what cannot be divided.
+	Parts []SplitPart `json:"parts"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+}
+
+// SplitPart Beside `payer` nothing, or one of the others, the same in all parts of a split.
+type SplitPart struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Percent A plain decimal with up to four digits after the point.
+	//
+	// Example: 33.34
+	Percent *string `json:"percent,omitempty"`
+
+	// Share Example: 2
+	Share *int64 `json:"share,omitempty"`
+}
 
 // StatementFile defines model for StatementFile.
 type StatementFile struct {
@@ -3770,10 +4453,10 @@ type Transfer struct {
 	// Note Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payee One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payee TransferEnd `json:"payee"`
 
-	// Payer One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payer One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payer TransferEnd `json:"payer"`
 
 	// RRN Retrieval reference number, as on the banks' statements. It comes again after ten years.
@@ -3837,7 +4520,7 @@ type TransferDetail struct {
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
-// TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+// TransferEnd One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 type TransferEnd struct {
 	// Account The last four digits of an account's number; for an inspector, all of it.
 	//
@@ -3863,6 +4546,11 @@ type TransferEnd struct {
 	//
 	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot,omitempty,omitzero"`
 
 	// UPI A UPI id. Capitals are taken and made small.
 	//
@@ -4457,6 +5145,11 @@ type PartyParam = PartyID
 // Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
 type PayeeParam = TrustedPayeeID
 
+// PotParam The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotParam = PotID
+
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
 
@@ -4489,6 +5182,11 @@ type ReportStripes = bool
 
 // ReportTo defines model for ReportTo.
 type ReportTo = string
+
+// RequestParam The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestParam = RequestID
 
 // TileParam defines model for TileParam.
 type TileParam = string
@@ -4540,6 +5238,9 @@ type InternalError = Problem
 
 // NotFound Why a request was refused (RFC 9457).
 type NotFound = Problem
+
+// RemindedJustNow Why a request was refused (RFC 9457).
+type RemindedJustNow = Problem
 
 // TooLarge Why a request was refused (RFC 9457).
 type TooLarge = Problem
@@ -4787,6 +5488,40 @@ type StopPaymentsParams struct {
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// ListPotsParams defines parameters for ListPots.
+type ListPotsParams struct {
+	// Conversation Your id of the conversation.
+	Conversation string `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+
+	// Party Who made it, or is one of its `members`.
+	Party PartyID  `form:"party,omitempty" json:"party,omitempty,omitzero"`
+	State PotState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateRedPacketParams defines parameters for CreateRedPacket.
+type CreateRedPacketParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelPotParams defines parameters for CancelPot.
+type CancelPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ClaimPotParams defines parameters for ClaimPot.
+type ClaimPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // GetBalanceReportParams defines parameters for GetBalanceReport.
 type GetBalanceReportParams struct {
 	// Account The account.
@@ -4903,6 +5638,58 @@ type GetTrialBalanceParams struct {
 
 // GetTrialBalanceParamsFormat defines parameters for GetTrialBalance.
 type GetTrialBalanceParamsFormat string
+
+// ListRequestsParams defines parameters for ListRequests.
+type ListRequestsParams struct {
+	// Party A party that asks or is asked.
+	Party PartyID `form:"party,omitempty" json:"party,omitempty,omitzero"`
+
+	// Role As what the party takes part; only with `party`.
+	Role RequestRole `form:"role,omitempty" json:"role,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation.
+	Conversation string       `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+	State        RequestState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// AskMoneyParams defines parameters for AskMoney.
+type AskMoneyParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelRequestParams defines parameters for CancelRequest.
+type CancelRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeclineRequestParams defines parameters for DeclineRequest.
+type DeclineRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PayRequestParams defines parameters for PayRequest.
+type PayRequestParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RemindRequestParams defines parameters for RemindRequest.
+type RemindRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
 
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
@@ -5167,8 +5954,29 @@ type LinkInstrumentJSONRequestBody = NewInstrument
 // TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
 type TrustPayeeJSONRequestBody = NewTrustedPayee
 
+// CreateRedPacketJSONRequestBody defines body for CreateRedPacket for application/json ContentType.
+type CreateRedPacketJSONRequestBody = NewRedPacket
+
+// ClaimPotJSONRequestBody defines body for ClaimPot for application/json ContentType.
+type ClaimPotJSONRequestBody = NewClaim
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
+
+// AskMoneyJSONRequestBody defines body for AskMoney for application/json ContentType.
+type AskMoneyJSONRequestBody = NewMoneyRequest
+
+// CancelRequestJSONRequestBody defines body for CancelRequest for application/json ContentType.
+type CancelRequestJSONRequestBody = AskChoice
+
+// DeclineRequestJSONRequestBody defines body for DeclineRequest for application/json ContentType.
+type DeclineRequestJSONRequestBody = Decline
+
+// PayRequestJSONRequestBody defines body for PayRequest for application/json ContentType.
+type PayRequestJSONRequestBody = RequestPayment
+
+// RemindRequestJSONRequestBody defines body for RemindRequest for application/json ContentType.
+type RemindRequestJSONRequestBody = AskChoice
 
 // ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
 type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
@@ -5355,6 +6163,21 @@ type ServerInterface interface {
 	// DistrustPayee Trust a payee no more
 	// (DELETE /v1/parties/{party}/trusted/{payee})
 	DistrustPayee(ctx echo.Context, party PartyParam, payee PayeeParam) error
+	// ListPots List invitations and red packets
+	// (GET /v1/pots)
+	ListPots(ctx echo.Context, params ListPotsParams) error
+	// CreateRedPacket Make a red packet
+	// (POST /v1/pots)
+	CreateRedPacket(ctx echo.Context, params CreateRedPacketParams) error
+	// GetPot Get an invitation or a red packet
+	// (GET /v1/pots/{pot})
+	GetPot(ctx echo.Context, pot PotParam) error
+	// CancelPot Cancel an invitation
+	// (POST /v1/pots/{pot}/cancel)
+	CancelPot(ctx echo.Context, pot PotParam, params CancelPotParams) error
+	// ClaimPot Claim a share
+	// (POST /v1/pots/{pot}/claims)
+	ClaimPot(ctx echo.Context, pot PotParam, params ClaimPotParams) error
 	// GetReconciliation See how the reconciliation stands
 	// (GET /v1/reconciliation)
 	GetReconciliation(ctx echo.Context) error
@@ -5376,6 +6199,27 @@ type ServerInterface interface {
 	// GetTrialBalance Get the trial balance
 	// (GET /v1/reports/trial-balance)
 	GetTrialBalance(ctx echo.Context, params GetTrialBalanceParams) error
+	// ListRequests List requests
+	// (GET /v1/requests)
+	ListRequests(ctx echo.Context, params ListRequestsParams) error
+	// AskMoney Ask for money
+	// (POST /v1/requests)
+	AskMoney(ctx echo.Context, params AskMoneyParams) error
+	// GetRequest Get a request
+	// (GET /v1/requests/{request})
+	GetRequest(ctx echo.Context, request RequestParam) error
+	// CancelRequest Cancel a request
+	// (POST /v1/requests/{request}/cancel)
+	CancelRequest(ctx echo.Context, request RequestParam, params CancelRequestParams) error
+	// DeclineRequest Decline to pay
+	// (POST /v1/requests/{request}/decline)
+	DeclineRequest(ctx echo.Context, request RequestParam, params DeclineRequestParams) error
+	// PayRequest Pay what one is asked for
+	// (POST /v1/requests/{request}/pay)
+	PayRequest(ctx echo.Context, request RequestParam, params PayRequestParams) error
+	// RemindRequest Remind of a request
+	// (POST /v1/requests/{request}/remind)
+	RemindRequest(ctx echo.Context, request RequestParam, params RemindRequestParams) error
 	// ConfirmSettlement Confirm that a position was settled
 	// (POST /v1/settlement/confirmations)
 	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
@@ -6255,6 +7099,91 @@ func (w *ServerInterfaceWrapper) DistrustPayee(ctx echo.Context) error {
 	return w.Handler.DistrustPayee(ctx, party, payee)
 }
 
+// ListPots reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListPots(ctx echo.Context) error {
+	var params ListPotsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of funding, open, closing, closed, failed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListPots(ctx, params)
+}
+
+// CreateRedPacket reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CreateRedPacket(ctx echo.Context) error {
+	var params CreateRedPacketParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CreateRedPacket(ctx, params)
+}
+
+// GetPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetPot(ctx, pot)
+}
+
+// CancelPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params CancelPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelPot(ctx, pot, params)
+}
+
+// ClaimPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ClaimPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params ClaimPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.ClaimPot(ctx, pot, params)
+}
+
 // GetReconciliation reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetReconciliation(ctx echo.Context) error {
 	return w.Handler.GetReconciliation(ctx)
@@ -6460,6 +7389,132 @@ func (w *ServerInterfaceWrapper) GetTrialBalance(ctx echo.Context) error {
 		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, table", ErrParameterRange))
 	}
 	return w.Handler.GetTrialBalance(ctx, params)
+}
+
+// ListRequests reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListRequests(ctx echo.Context) error {
+	var params ListRequestsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "role", "string", "", &params.Role); err != nil {
+		return err
+	}
+	if params.Role != "" && !params.Role.Valid() {
+		return parameterError("query", "role", fmt.Errorf("%w: one of requester, asked", ErrParameterRange))
+	}
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of open, settled, closed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListRequests(ctx, params)
+}
+
+// AskMoney reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AskMoney(ctx echo.Context) error {
+	var params AskMoneyParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.AskMoney(ctx, params)
+}
+
+// GetRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetRequest(ctx, request)
+}
+
+// CancelRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params CancelRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelRequest(ctx, request, params)
+}
+
+// DeclineRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DeclineRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params DeclineRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.DeclineRequest(ctx, request, params)
+}
+
+// PayRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) PayRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params PayRequestParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.PayRequest(ctx, request, params)
+}
+
+// RemindRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RemindRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params RemindRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RemindRequest(ctx, request, params)
 }
 
 // ConfirmSettlement reads the operation's parameters.
@@ -7127,6 +8182,18 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/test", wrapper.TestWebhook, options.OperationMiddlewares["TestWebhook"]...)
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["ReplayWebhook"]...)
 	router.GET(options.BaseURL+"/v1/webhooks/:webhook/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["ListWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/v1/pots", wrapper.ListPots, options.OperationMiddlewares["ListPots"]...)
+	router.POST(options.BaseURL+"/v1/pots", wrapper.CreateRedPacket, options.OperationMiddlewares["CreateRedPacket"]...)
+	router.GET(options.BaseURL+"/v1/pots/:pot", wrapper.GetPot, options.OperationMiddlewares["GetPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/claims", wrapper.ClaimPot, options.OperationMiddlewares["ClaimPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/cancel", wrapper.CancelPot, options.OperationMiddlewares["CancelPot"]...)
+	router.GET(options.BaseURL+"/v1/requests", wrapper.ListRequests, options.OperationMiddlewares["ListRequests"]...)
+	router.POST(options.BaseURL+"/v1/requests", wrapper.AskMoney, options.OperationMiddlewares["AskMoney"]...)
+	router.GET(options.BaseURL+"/v1/requests/:request", wrapper.GetRequest, options.OperationMiddlewares["GetRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/pay", wrapper.PayRequest, options.OperationMiddlewares["PayRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/decline", wrapper.DeclineRequest, options.OperationMiddlewares["DeclineRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/remind", wrapper.RemindRequest, options.OperationMiddlewares["RemindRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/cancel", wrapper.CancelRequest, options.OperationMiddlewares["CancelRequest"]...)
 	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
 	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
 	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
@@ -7147,691 +8214,815 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu31S/6Kih+3y7Z2z0UybloLpVKRjd7YlnSJ8mW7YwPCXaDQ2SaAN1AD0XJOpXaz3Ce4PzxvcN+",
-	"nTzJKawFoNFNNC+jkZ3U2a6kxCHRaFwWFtb1tz50UjmbS8GEVp3TD50poxkr4ON5qadMaJ5SzczfGVNp",
-	"weeaS9E57XwjF0RLQoNG3U7SYe/obJ6zzmnnIaMFKzpJp2C/lrxgWedUFyVLOiqdshk1Perl3LRUuuDi",
-	"qvPxY9J5RNMpeySFLmS++s6nsiBTuSC5FFeEazKjSzJm5JrNdf3d83Kc8zQhM/puj16xP+33D/ePer1e",
-	"QvhsVmo6ztmOA7vI2GwuNRPp8hWb53RpHmuOb2T6GZHFlAmip1wRroieMjLhhdKECrVghVk08901WyaE",
-	"XlEuzNCrVzNRzjqnf+uYrjq/JJGhPGN08jKnaWRTzsnc/EC4gHfk8iohsiCUiHI2ZgWRE5IzesNUbbmO",
-	"+w8G++uWYyKLGdWd0w4X+uigk3RmXPCZGWfPD5ALza5YASN8xX4tmdIXkSV6TmdM4eIU2MoMVpaFGazq",
-	"kq/5DTNbqyUpFa7kUpaEquv6Dvf6Jw8m+3SQHmTHD9J9djLu06PJoJcdsOPx/mSydntn9N0zJq70tHN6",
-	"dACzcX/2Ywv+iulieT7RrFidz2uWSpEpM94F5ZqM2UQWDFbfz89Mdc6oZlltDv21Q3Qr3I+s8MekM6cF",
-	"nTHtjmqaylLoR2VRGApdHeabKSMUG91TJLXt6kt68fxVJ+lw0/zXkhXLTtIRdGZ+ce1rhJqxCS1z7R8M",
-	"FnXfjE9rVpi+/q+/ne/9/MuH/Y//2Yktrh36SzOfTeOuEXc6pYU2FG1/B5qG0c+pnlaDh3/WLfV/FmzS",
-	"Oe38x/2KE97HX9V9Pzo9xdHGqcAMU5ntFikjYzblIiOLKU+nhi7G7IqLM9Jz3AD+Flxc1Zb/4EG/H199",
-	"Cu+MLn0v2flsPqTies1ij6m4NhQiM9aynqbFrdfTvP2RzBgOpWC0GkvsVabB7d9lnr54jPeKLAqWmnmu",
-	"e1/qW936pdWL3JvLQskIyYwEe6eHKfw6MmRsSGNOr5hlIfWzef7z5L1Ub36aPD4afz07vuq/4O/lVftx",
-	"Na9s4XiDw8OV40n33vf2ToZ7v3wVP6RPbpjQb5ZzplYn8kLkSzN4xRKimOFLmmVkvCSpnM2oOiMjXVCh",
-	"Jqzo/s8RUZoadjkxt1KeEz2lGg8EWXA9DdqO6gtQ9ZFYvtqdU561rICGobYsQL832ILpw5TfUq4383yY",
-	"jCDMPGGuLOT/BTMHXkhR38r9XnzIpqfWQz6j7/BMm6c3HPBAUvmWRa6Cn8xlKxeCmBfD2MPbuEtewV3F",
-	"UcIqRWZEFsPeTOtrtjSTUnTCEnj0Ssr6pdaZqas9ECjc1qBEWU00GN+eGeCWFzWQbX3TQiIme/93G/Fe",
-	"CKWLcsbWXjLcN7qnCM9aeF/V6tYMohqNZRDfsuWacV2zJQwoIUJqwrUiiqUF0y0DvN6woOtG9i1b2iE9",
-	"o0oD/V883nDXWb6VU6Ut/cOJXlBDUDSD65koXTA6q5OJue7aKMS8fg/ev3fxuJWN9Taf4WfshuUti9uz",
-	"pM+sRHyPTKmaMnVGGE2n8IebneHUJDd9uSu8kBJFDzIpDRfjuV0KrkjzwHd68a2CDrem/jq19/ZO2qj9",
-	"GZ/FeJZR12ZULEFnQ0WEajKTqq45HbZwpxx6jbKnw5A/DXohg+pHGdQzmdK8RaOkMxDlCC0YWRRcayYS",
-	"QkVmhD4UqHIqrkq4JsvxOGfY9Isn4irnagpNv+Ei42eE5YoR+/2XXfLw0Uty8KC+M1O+d/G85QrJcZRx",
-	"iZcJfDCUeevsaRDbmxcwVZr/wSw6pSJl+a5c+o65sluLt2w8lfI6xmnOnTS6uhQzphS9YmfVvKXAg6uL",
-	"5cqFNFw71QWOYA+kic87y9f8SlBdFmzNZJVroxJCFXKZgqkyb9g4bvo0mYoX+5OTN8c/6fLkm0Xxo8pv",
-	"yln+/fxX/fyHX6+nvy7uM/H1+5ePfmSHD7Nf3z+6ED/++tOPT5ezH/5Kzx+c/5zNf1z88Oyl3J89z4+f",
-	"fPfV7MGbh+dXf/rTpqXyY9xFxrrdkr3hM6Y0nc1Xl+ztlAlCYd1g1VhGuE4Mq/he8HfmojRiWn3V+g+O",
-	"9/uHDw56vU1z1P7FbXMcrJvhGhb9khZ63Z0/N7+vE0Ogwa3veXi9velf0iVj68Qie4XrolRGrJ+b9q2j",
-	"WrLba9pv8A0wIDu4V2wuC21V8LW2gTNQJvjE8EOuSM4mmsiycWAMnZw+f/Xd49M0ZxR2o0Xhtm9cYzKK",
-	"GYmCwb7yS7Bm0J88uq0NXK2jjazqubamS2FUNX1qNJtXTx+R/f39E2LOBFgUDdtlwhJHRpfOKDOW0vCw",
-	"90YIIs/lIrIn5LnUVtmbFHI2gjt7pGVD4Rv0Bkd7/f7e4KBtHVo36KDXPuWHVFxvZfmoRmI2pWUM1hYS",
-	"H0XECHbQYgTDsbWb70DHdgLmnVjvbmmtw4E+tTanFdpR5K+vXzyHe+vR6x/Q9qwM+6DjHG/vOZPznHXJ",
-	"RZMuyOg8Tdlcj0g6lVIxdUpGdD7PeUpN7/f/rqQYJWSk2Tt9P1U3I9M5/jXPKRcN8knVTctyWINZzOZu",
-	"3tFJ7LPoJfhlzSoUMsI1zbe1E+TPi7f7+Z3M6LJLDO0tpjI3fF/pTUxs47EwZ+o2B+PFnIlW445UDBU7",
-	"I2wbRdR8FIYDJFYs54pMzPCncsFuWIG6htRTVihrDKENmxbyrNgUpBlKVPCe0FwxP4exlDmjIpgEXG0b",
-	"L1XyhJshmXU2NGQOcYN65no53MLDEBu8u5t3ZsavdcGjBjY3ehUau3E7hMyYImpqtoWaNluusLLvutUi",
-	"v5GRMco4zds7oqL2+J3QQuJv+sen+73TXu/nNjuf3I3U3/B8nbRj9Ph7yjnLuCBXhSznCmdQMEYyfsW1",
-	"SvD6ooK8c/4eI36MS+2NIWfmGSnsqQE7oAZbQQIOTHM6LgUaHMxSoQkCtV4qNMu65EIronJsMaNLNJy6",
-	"a9YIXoaz6ilbwsG6FLUlfNfr9e/3jh505/f7g7i0Zub6aTLEG2uSXbegtsk6Yda1+QTJETuwUuMONluz",
-	"qLraowkXNDfbwQXJZDmu0+Xgcxtu39I8Zxt8eAto8y/mwlujwrdYMj6b+v6ZTcl2pmso3o5mHcHbJrem",
-	"9ycim0vu7cebTQsvBDNUPTOMKrQu1Lw1ak5Tps5qTKvgV1P4wIQsr6b/mvaHrbb8E+wRW9ohOFq90Q7x",
-	"WYwQ2030tkaJt1xkcrGOsqFBG03Dj7cmaXw5EPRH04eaS6FQFnpIMxtOYv5KpdAMjQGhcjAv5Dhns69A",
-	"gDcCvVtq80RmBliKayEXYjjhLDeMImOa8txObcbgwr/s0BnYny877sqGh7rkMc8gDGXGqCBUgFxrTsqf",
-	"O0kHezzt3LcPwwKZ2zqF9xbidEyn/NQab0+3DFxhSg95tl2gi7nFSmVkHnOxcA009iaIQJmCEgYDxbMN",
-	"8RNS6IKmmmSS4WSn9IZVtOFHbhf3tL6EH7c2N+HjuLWrZBVEycxobpQzI/08l3pqNCU4UloWGDoTBKf9",
-	"uGepYg+jjGIjsM3vV+FIHzEWQExynn4aPTmpZSikHqJBPbdhZTXScu3M/DI25pplp+DGgz9gfjQvGM2W",
-	"RDGhu+RcXVsRb8mYEVfmdGmYy5imEAJ1e+I4qROHH1lKhdn9MSN2HixbQwWtE79rgvBkOeFIsPOCmSVC",
-	"oe3zkshTWYx5lqFGfGsaKWTOYJlonssFq7Gdc3DUyAkxjQgtM67NFU2XMOW0YCCY2rVWn7bx+9XGPze6",
-	"ux9N2x6vDPyu9ha92TBlN9UMNce727uvpWCftG3oHh2ygqr6noHoasgtM0JSxO+GyiBKtT7aM7dW0jkr",
-	"lBRkMZXQB3ZPFDf3RGN3Dye9dJ8eDsY9enCQPkjD3ewHPB6m2r6N9YncxR5e6Gr+t53s5z25F8IIOzR/",
-	"UhQYdbUlGXzy0rwoCwLaVGx+ZzYCFFy26Jy9uyk/l/qpLEV2d/fZBLqr32QunKm6Nx6ef2PY0NP988Gj",
-	"g8fHDx7tPzl52D8/ejroPT54cvxw/7z/aXzroM633Ki2upmw8R3xLTd33FYb4EU1ioTU3Nx3uJ1vpHxG",
-	"iyv2exIv+D9kBpEDWkqSmwF83oP6RsrvqFi+qjq7Pe1KOZxRsRwWtrOAcvu9npMolLdE0vm8sgJB2JIi",
-	"0obsK1bcsOLMhi8JZqOXwEs1BROcVtUzn0Lfg1Agk5KY5SB2ldQ6Om9O9y6oHAw1bl1UuDBcAEmAQd+v",
-	"pJVZXSgKgRhlMoJI+T0Ikh6Fqm9AMkGTzRTj4+4/Jp9Ca9+LME0l+0RFst5XQGuvmcgIBUkgNPsW7EZe",
-	"s4xQRS4hqUYW/D287pRgkgy5LHu9/fSaLeEDu+x8GuPsh4yT3NCcZ+T85QXB6MB2/a4+sztmnnYcIPYW",
-	"lR2qQR5v377dayYerdvpWttPppIbylGZ+RQKGZdqGZJFhIu6YxOmiYBPwYuTjfgrcwqpPVGfQhuHoTLw",
-	"ZvVYgwOCa4w+aCMUmOBdUIe51YVcxC4a8gWsh1lSMpKlTuWMDa0FYlTlfn35b8OB5oVMmVKfTF28Iozh",
-	"NTOXQNlQU96AI65qBkfOrKxpaIPV0YJl9/3M/EIoEWxh2n4S7xkM6laGXcaxhuRaZv0ZjFALlud7aIaC",
-	"O7+yjmQ2qOXzyUTfC1XO57LQLPuOZZy+gdX4Y8RA0M1ZmtMCr65YMIYsrGlx9AhHuPdEpDLj4mr0ORfK",
-	"77rLfWMq6janmig5YzCjXOIdrH2YUkLSKRVXEDRIJoWcEVlqxTNzElLzLHgIx1Rcw0RB72WCs4xoaWYy",
-	"L+ScFZqjmRrDYRpO7N6Dvd7Bm94JOrG7/cH+weHRz50gaSujmoGRf9UmbzbHvG51Zk4Lh5+7nVVXfdLh",
-	"WX04NE03BDQc9zs1X4F54m+9vRO6N/nlw/4g5vozbIJa2mt6RJbOIVKNshpNxDC22rXM2SZSfiWt3bEc",
-	"/52lOjYOCnH6XJ8SnqkEAtgUnGtVptMuOSc+kRJltlSWeYbeSm/F4C6ExVxJssQ0jBualyyeo7SNZhyb",
-	"MgwuHhcvJ5qJLnnMBKe5qmJxaM6vGcxnIs1aohMVuaoZbSA2QHsIHgESvmKmUTMhtT2bMBLLn3QWU9oS",
-	"mDljeiqRgxay1D5TxHJaHyACSWKiQR9fP3lD7t/073v75/0P7uPH2MItppGQlHPhZN6EjErFilMMNYSM",
-	"DnA5T8A+VVCzRnYcMK6RkzO6ZIQhTKNToGOz9GO2lNBLLSYKLF8QgdNc9vrMzN21/hw+6Efdc5Vf7W8d",
-	"8HSbOdsNcJSTGC5UBaxJPBSYY8uUesbRh1ZnXBnVcGVwzWZqi3RYw2s/+nfQoqAgCwbZjJs6ec7eaZsV",
-	"2ZwZDKZlBi4IOBCJxjRHN9uHKr7BxTLA+eycdvb6g8Net9czvaQFyzjiHLS2PwiaN9uAz2b94/u9nnt8",
-	"Usj3TPh4qiBk9PT1w4vnYZzvXCojc4MAVa2tUgwmX9+wYNLrM22xWX3a2z4RBKGszXZ17T6Gi7PlS9z6",
-	"fIjcX7hYO+Rmh2vYmvvkmhAty3RKeD3Axyz9TtnU7puthgmyXJPebW56EJwDPSZ+k/2yVrsYzNSv4Zoj",
-	"84yjO6QhrszccVo39O+kYLC3m6WbfheEmwfbSze3oOMqPXunLOykA6asjXE10MiIE+zXVSJ65MIua4AE",
-	"didOST8hg4Tsk3/+478TLydQckXnO9BY9I41Iummob82bQw9uli63ULmQpI0k3cLZl+eOHIJ6bL9qkGq",
-	"u4u7Bl76h102zyEMNCpYVBRgY0UpCoWGuXfJM0aNDkTes0IagQHgarRs8ptOr9froU7w4LizGqjz4STp",
-	"H8fl7pD1rR/fKmTGKUY8n6LNMZUZQ6Ojv49GSVsLxbTO2YwJDZH4hog4fMSwRPsAREDjE+a3CWPK/KtK",
-	"NWdCsVH3UrwFcVqxG1bQvBbFDJ5F0M5Akp2UBciypgmcNojghJRiPmco2mN+oJxUIwI5zwqcblY+cjoB",
-	"0Z9QdSncA/+xPyJfgMz2/atnvpv/MdjfH315SqQFOCCqnIF3068vcf4AG09tteEZowDv0QjKjd78tdCt",
-	"4/atfq2phpW/m1MFt8IfdrKcXaOZPaKYRuWMvQNSUeSqkAsyXmK0jNHfpsxlFYyXxF6JcKpsCgcKTUkn",
-	"53TMcw6h+GZk8IGLVMJlZPuPZHcknfMsK6xBgWYZx2TEl8GKW3muqWlCpA5Ec3NF5pRjECB7R1OdL4Gu",
-	"F3SJGucS44HMd3JCltb1Yk4rhXeckhEcInNsKsgB89d8KgWcqikVWc4wCQZP3+jsUowZGDAwYKZgDiDL",
-	"rNrILBYTmtN8BMY3z6/qZPqhg12DADqlZkVm9F04f4wwDL/pr1hDKnF9hzXEFFh3uBIMvjPn/SGdcjNT",
-	"IXWXQIYgHMpVKwyfqHQjAMPT149CEXNVd53KPIOYdTQDKB+PVcCQ1Aojf0VvOLlYQgBncKBPTjZAFCQd",
-	"4e+YLQ6tvZBWhEj8OsHZrxy7pPNu70rumS/3rA4CS3ju8wir39U1n+9Jm4C7B1HGZnSwW1aRQBLaKIBV",
-	"LT8mnqJa83LCY+AcIVwRfC4xRx1D5iDAIsDqaJiV6A2v36N/+XOFbtMd7v3yYZBETVk7rEEAARINtA5J",
-	"GO2G5nDaqJjmXOvj50JtMA4cNYx05on1RrodZpbzWGrkOaSlsYyYn8Fzl1IhWEb+6xV4ZxIyKuf89P79",
-	"OV3+eU7/9M9//Le5+wdHc2E+j5oHtppu7bF0SjmM6C/ymqc85b6TR1PK/8eg99L8WD9fg16v9wnznceT",
-	"xc5Xt2lrCtycN3bY2EHzxJ3tINwOux8zeGzrOX510j85fnB0aKTXQX0yl5df/a2/d/ILiq9HSf/g0+ZT",
-	"zvnaDGoXzMwV+f7lBeEZyRmFJJ8EBbUlHDLywuU0CAnOACOmGXJm7gEP2oTH14qVTIAYr+hSJYRPLgWi",
-	"VZkWKRXme3MThPTdkPhWiLpBv61IXJZXDQ6PPv7Ffmv+PvrE9URetC6zyIfIRM6AVSJQF2xNQfpDj8DH",
-	"mMw5nz+5ibLr13LGbEgXVc4b1CUXGsOgcnAX5YwqTaRI8YRQknOlE49qhF4im66R2CghVfnxRzwb2cwm",
-	"PmOrEgtG+mZDqtvzSqZ0Pmei6US5CxuMUx02mkUem4YRvxK70cOTyfFR1jvuHx8fpA+yo8MTOpgwSnvp",
-	"4SHNev3D+m6bJzb6lRy+VMz3VencM6NX0zwPybSyxICTRxIpEgBhiyebIurijhYZHVVfIKYeqIkC+iMA",
-	"26XW0WD4RIBt5x0RQQIiDSPyZ4xoGULnFWxSioxlIydJLA1nPrOKQldpOZ+zDFQE+wUtNMtGZ3VNQLCF",
-	"UTtUC7ie2f6cYVhTyJjo3vvhL19dXnbtp//czkfht9HbNQNyT9aoiSoiiIxUOZ5xPTolKS2KJWAGmCXE",
-	"RApZWG2wS0YFu2GFYqNTUooM0XZlwa+4oHnif1WjLhlh2MLoFHh5Y8u0R4UDQ2JyKSAcALiEiwW1DN/q",
-	"njhAiJ6AV1RxETE982Fl/4w4LQMjg1FHQK+UC6Ysnq+WmuZIWGcBEjLEbYInU0APwKrhshojbodgV1Tz",
-	"m7rjckvvSYNx3cJFYHsNGYh/QY3g9v78Re+3QJToJf3jj19+YQgQ/u4nBx+//PNmKsQXBgb2GLXZjcDk",
-	"9jZsEGhSt/60BQGs4KlYhARMjV+X6z44OT086Z7Af9sz8UkUh+LNKuIEI3NWcJm1DGHfp9t3e/Df9kMo",
-	"WtbuLcwcf8Wc/wZGeG3po1EAixZEBPOLl0lkkSG6NbqYTW+QqLiNRcyNQS5iBjEt469nlYVx7aLeel8b",
-	"lFy4JYIVWUfGcrHOJIyBhKHo1mq5+RTgott6eywURjnbwW9Zf+azeS5rr8mp0kPr/WnDkpjV4THx86yV",
-	"TnpH4eHrb3/45JwJO4ytx7+LsxQk0AZ0ecyNta2gBCbahHgLbULQQGtOcypnkKtuDbT1xXK23fUnpcLH",
-	"WudW9QsQP0poCWk43gtGrzcb6x5iMzDYo9cyY9vDYjtjmWqRC4xeirou6KegxSc2+NWQ2mXnLxg97pft",
-	"bx15rcbcTNTzw9XQowbb4xOVDucFm/B3LQMxL7t4+vqRctryuKAinTIVwDnXt+/1Q8DMXHk3F8NJzq+m",
-	"EaZzUclfNugJgWPGDORsZTR4gUnpFcDyzl78GX033NEh7ozHwexAkn9ozQcXIuM0NlnB9BD4zTCl861f",
-	"92vJymgk4Mr6QFoLgM5jPnG4Mr2dVwbUk22I11M7AgGouOKGaYLgwkOeixG2yOZd4JRnmDMuSs0SMuE3",
-	"zP6BD0xlWSSA5OJCrfSC5RNtAXvpLne/uEbsgdVD0GArcIwTF7ERno/qyLoFSzyvCKnbb2O1Sm3M53xL",
-	"/8kneD8+v+PBzuWR5X8tcKdoQ4YqKVAFhBklwB92ZXnMBp6yHdAejscFxKya7mfyBlysiFmHlkCb4bvg",
-	"Op0SzfJcAcaoYkxg0DD4mEul5QxcRu26wW4MZmyvoG1vDXfLhNEFcYvPcj2AyRgCpVuklMOmUBJ7hVnG",
-	"CK+CqcEaZxac2UcIpzkXLAMVV+RLQoWQpUjbYpsLNmGFsw7VYRp77r9BXEsxajnNoxHVpQDAASoIo0XO",
-	"WeHJoWUURT1Bo3O0PzgZ9Pcf9I8Pj6I2rR3ieJQsi3Qrxmuo+TW2dvE/FO6DYdNUtzEo+XBz5KkdV+KA",
-	"Lw01BdFBNlrIr7OjhTbWEAw+QGF0oJpw5lpMJ+bZT44wAjFvE99vNVKZp//LMPTVUeQMMu5Xmcxk4nkb",
-	"LQB5Xtk0EwBVhOuxcfgOe71Nt7TL2Fr7vtD1Aa9dEeg3wJOFi1LliNmpti3Qax0tHjbK2FVBM5aNTs3t",
-	"zQTe3TyQEULVCS9/YhaHTCjPy4KpIPYHLFuhYKgLbthJqbtklMmFGJ1CjgfluQIT/aXwkeXIxMEcK00j",
-	"sy0Fm0CKEkW7P/kCwqGGZZUfOPqyS0Y5ozdcXGHnNmMmlUKwVMOmLgFx6wztilwhYMSlWFAojcIUvhHE",
-	"+LodsZxD3CeukPkoFwKX2ryv9USsCRFaq9XDEiOyoVv1qKL/z3/8v/5/RkONMbl1box6IlDkdjl60+ud",
-	"9nunvYNdokjxnlyB611tGb34JBkXsgSYM71rqP5hdAnSXKot1PFPis+O3uJ+LysIN21FFjn5lAt998hu",
-	"jw+89rJz9GrhhDEEIY6A6pMt4ELxUAxcpHmZNQjqoD/Yj/JJEddKaiGSE56zZlLMem9QexxRs3oB+oFW",
-	"NuL+/n5UVFNTOjg8inF1P1K/zeC0wFKCgXNuf9xLDw4GJ8eTtJ/2D07oZDw5SI9PTo4m45PBweABZQd9",
-	"dnB0cDI+2T9I6cHJ4clJf/zg+HAwPj48XI1JBafdOi+0DTB6/c25GfqtJZmm2IErYXYwWZFBrEbmYZ2R",
-	"hsJ4eUu/a+8oQ4d3JFJUfPj3D7AMFNrVS2A+L5xo7onk5KC/e9rDuFRmkdXQiu6RI/vYCfUItIqJgj4m",
-	"1+pLPhQXQUe41rnRwgSrxxQc3mKI88PecBYzb9J84m85b46Q1yRnStWMCoIwo7ZPu+Q1z6HYkUVehsAZ",
-	"c1maO2mv6VHuD7qHIU+VJaLCRYZr9Wcz2pOT6GhfTAgl01JkkIRrhyu4YHq5Z/7ZNPTawI57O4/LJtDH",
-	"rcQTisoxGjMgw1Z5mDr/2qO1VqejeFoNS6eCpzTfnsAwZslurE/a5T6hE1O4C0bTaeO6ONqZtmx6YKS4",
-	"qa+tZG4TG+9RAQjvXqyxnpiBe5FUBzl2EqOrV43ZnwxPdFE2AoUXVy3guxolcqrUVvbyR9AS7BizOROK",
-	"bpPl440lreKQWx4oUeHuSkzIUDaN+/ZCEc3yqCnpe6F5jqVruQ0lAnDFXCqWQTyGIOE0ARqymUscCMUh",
-	"CPp2QjHPtq6NadSKjbLqM+YdTT5UaZ38PtjBeVUWu0iW8oYVWcmGGV2u812Zn+3im0FjZQUMFsFdax7M",
-	"9QdeLkQsEchoD8j10P/SFO5mjBU0bohSMi+3IXHYp1dVc8OT7dQ3PvZWFpna3opvHvFmfD1lfKeNuU3m",
-	"WdIp51kQ/XZHJLXw8k/kMq1SmGycAKKxVuDGtfjkvYon7PX2twt6QqYXuAJCUxmQu19eu5nhyaqtScBl",
-	"Wrn0uVL8Sji1fwdvgSfqVYLdJYehsQTYa+toH7kboVkMV+ohF8OxlNej0yoQF7U9kAiRfcuyAAs1oMOK",
-	"e5qoqVx0CTxP9RBKeZxWrcyvyj6PfXn4Y+jf9tIlI7RhDjMOJrPRKRlLPYXnwd5vJKtLgb+ChwDrFHbJ",
-	"KCsRFoWtjtuo3wueevD1LhnljYZobYdKJIJQYn4usFDGCPGZMw7WXLCTWX1yIYuMVL+CZOiM1pdQb9Yj",
-	"GAytIcc/juFjosqx8evhgw+ntII61JJkKFZ2IeXoCu1dCH26gJg5hnqzuWAXVJG0NFLYpEtGXAyhiAKa",
-	"+Gzvl8LVVqjvxD2FoZBwMDOW8oypalvRFGw2BZIrRFbtLuxO4KKpdlSKfFl7OGiFdGEerfV4KTKJD1ds",
-	"IiCJCPcg9tfKF4ScBHOD4SiaeczpUpZ6OKE8tzbPKpcZ0r7MzyTjmQWMoylqGAACjfNDIoasMeJSKQm9",
-	"olzUjYfBSTLKcXUuvKHezciwF0e8Rm/Gf2pkVwmOwyqswtIB+jZhL6sXWaN90qmvPsSCNlcUzAvBusQN",
-	"m8A15OwWDE6zd41rxRll7K3NBVhgE6J5es00OXjQB8TSWt2AXm83Bghvbed/zgzbCKa8jaDcxMPY3z21",
-	"fFfBoOkTb1x1OKbWyT+2CGUfOjTPX0w6p3/b4s2dj8mqNRvOVUtgig2FBYxiOka4ngSN8MDnoBSZDxVM",
-	"pUh5zlEQN6+Riiky4YXaPoqgQhs4T52U1rT7VOddbW1MqvqN9TjlSstiub1pyqzmc6mjeb8tSvbbkEer",
-	"KmrdclG6dF4YH0G+S+RFWxKyB/Ldij6dRBknUUcr1XoFFsJgT1aJ9hdHtljXJgh4LK6Hh+P+pJceZaxH",
-	"Dw4mvckxe5Cd0P100B8fT46yXqOYzlHNkmo62JgCAa++C4ukPUS/uyXSk9uqIfIupX1062yhdNXd9RvN",
-	"+re+PSLoVJt9IX61vuUiWw20qZCeqF6/2vB84ExHzcIQO6Y3mS4UFqmBEwAXK+Z7IPPL6gYmQP2zMUt6",
-	"mhUUbEhoywBXv31B6939qqbrRmHiuLLGESOHXxUMRCQUhY2sq0Kzni+maARAaAyiMhxkeA5ytKqTbSR0",
-	"rmZcKf+rIIYYqZYFFKqswtIdhAAMoeIP6IN1nbTP1Pu6w7WvFqv1OaOnt0HXCX9VYQE6BRADEysRYnzK",
-	"GcjJU++KtgK8R+MHQdvoFHUpcYoynJCdpLNkav341C2NgX5+5qQakXSXB6zsuP0jjWNTDySxA2g9Pe4G",
-	"WVVOcQNDtY0jiKnRMuYsCC9gmHI20aAVQdQFKlKCLciVdD5/a7NeTHnOzuwJUJrnuQ1prWciXYqFtVxO",
-	"qQI9LJ8M7XspmbBFVSeE6AJOlCx1XSvwB9bSpO8jvu1QWr9NHJBW8RKujBBE+0COFPHxm7ZIv4vigGL6",
-	"XfK2Xg+CK3LZcRCdlx0cclvY3EqpWSwlW38FWRRcsxVL3D//1//uJ71eYsHZYl77YBrREIaCBbbjU8w3",
-	"lAuBsJJUQS2AK3rDIkH+6d6DB9HEHVkMsWj2JhKH/XDBYe6xYrfHbM29xm2552rrrbqfLaRvzK6OaYtc",
-	"ECi9i1y6kQZMebY5nAxfEU4pXJXoUa3mtJllLqTL5O2SF1hHH3F+K0APrgAEkis8epA3jqr2vNSEApyK",
-	"aTAvtYdViWXNbGPMNWJUpSEIK2DE0mzQLbBmeVeKUoClJip+rAoyP8kSAGoI4Jb883/9b0zBiz5dCs3z",
-	"tT4OXY0YEw2JptcMg7KcE2RheNvUnA5I8ECkAZZPWjOa+73dfB4xJTxx22LXOkZOj6RQXAGu9MtCysnq",
-	"Neey67ZId8F6rjXJ3D81XsbdSPF8s40va8zXFn2Gcrh2FPHZhgB6tyHhmKprRcRhUxK/bQCVkz5v02E0",
-	"7nfsvJlbesTqOfl3pKc42/FOiIebHXlNpMMdvHk3rCh4M2r8TcgZnfIPmT1R9oAGvN2cPk7RuDOC2cpM",
-	"UC1U5eT6V/FZxdxISLQBD3NGtoCQ6mvZyK4PxrmeF5yncaFnlEox4cVsiJFUVv7FuoQO4wKuyqTuQDDq",
-	"nMMRgGx8XRZi5WkhreEeqe2KaeXLHIYp/FUT8xTiqlVp/1wR2zTrXgo/Ym9orz9ttCLswSLXV4Z1+14P",
-	"UoiPVmsNoG6lDq3viGFt7jp42rsAwNGDeA2jU6KkDTmGG1fLakhdxGTjegi6btWWNJsyv4wbmxYJVlkL",
-	"VtsI3AKK8uPrYFfmdDkE78HoFNUN6hQY64xAuIzA12BR7TAkGtxZdQ2jRixgGjADrqEh1LfH0LTtHFpN",
-	"sLxXuCa+G/+nH3dUcQmIuqpWsKtfNOCLUXOFrQjhC0hZ99c9jORuimlruOnOfoY1h7hppExlMTzJHqT9",
-	"yREd77PBQXY4ob10nx1mDyaGqQ7Sg7VGStPBRiNl9f6XOY0IFbdB7N39Wlmf0IxwGvN5voSIYU0WEBFm",
-	"HnC5o1sZUs0MBcte2qTviOyGwe0t+FvAqGmOqj7WBBwB/Y2sNSArlqQoRTzb6C5N4sGm1LCk7fDXXxYr",
-	"Rq7tzYbxA3vDCpY9xgCuuIFpc2i/jf+6bSjX3cQoR1KjokuJd/S3LDLja7YRt+BbjHhTLC3akLzGWFNM",
-	"y2smAM2qKmEDRe3QadzAcJjyYTqlejienfQuvn5ylc5+mI4fPXz/89vny59//C918fVJOf7m+uqntwdX",
-	"P/84nY5/PN8ox2C5MTvUNWthK6yvrkfbLN9WmeBoyrYhClvNdTFVLN1lnn+KGvWrMa8tbG6brSRQ2e83",
-	"LU8AtxnD9FtCzmkFy0nGuUyvCRfkIVXs6KAKsKaCMJEWy7lmGXl58TzxV5frBbGrX8JtJUW+RPkCEjIR",
-	"Ho/WsS3ndKmagHc/vz38eyryRfb1D9fPHj2cjmf/dTWenfDx4NXhX/e/u8q+Pr5KBz/kF1//tZ89etij",
-	"X39/9dPsaUmX2fvwpM6pUgtZZPUb6qB3crSuur2Hz/vq/i9f/elDL9mAJWfBS1Q3WOgQao7PHKoNFLvH",
-	"Y3IfHoENfRRgjazgrVy8fkEOBv0HWMKMC5LSOdc0bxhyEG5pJX95P37fPkZsxosaBukuGeK1B9fmifuW",
-	"EYz4oJsY3T7mwaXv7gkuIPxNR68BfEIWyydCFxHGOHH1bVdvxmvr8Fp7ddNCL9Gz1pqvY63aWNXYEDcX",
-	"V13yzILGBQiRQQ1rxaBEua0TRHOSUU3boYEj2rNFIN04eKs50yWNGuYvXI3/JvosdbiOGG1Fr5kLh7Oi",
-	"z+qC3nDaZgCv1CWUoa5kEJaGifwBHnV9Ib55/PTRxhvDlfh1E41R15PJJFrraWRlDqu6eXUU3C7gCMQa",
-	"zNBCGU0G9zrxNlR0kapI7B3I+wivocJnz8g1m4MWcCnqsSSm1ypmC+IBMZ4NBygJxTTchIzmiDOKWN5C",
-	"6qFiTIwSCxuGwXB+jGOAop8plt8wVdfAKpnLTTQSzgUjiJ7BJyIDNE3UJJpoDfbCuqcIb+g4TGTbWG3a",
-	"NQ3TwUZNowXCE4V7h1UE8TxFps48DYLe5dASyZjpBWMCHAPYAMrbYpVfNk/IiGZ/L5UGtHWItZvUnMlJ",
-	"GBiIII6jCWMWkxF/ynzgX+hvBWuFV25dTtowyJS3am/wjUVrTTrVoGpxdObCZHEM+wqzM75iAd6px/01",
-	"jDSpsCttETyMlPSZiw0J3fsJN7uhLHJDadOJ1iNVYTMIdp+wzSzyNba6hUnvlqLcKlO6uZv8QQ9WGwv4",
-	"omo4k0U82RS9QebnqjYzMu2R6UeNDLu5YWRm5EGsTTOnVx4XVE1lgUXZ2GyureynG93mHta2xgGspBEp",
-	"4sTe6SF1dVZX5dcRxTKt1l1nmsOgmgitn5g4BRtQG02wlrEb5ilCDMQ10mEaxbNp5PsWTM2lUAylvzGb",
-	"chs6h4mQdQ7680k8wchFS9bf9FQW1vXdYmuysnyFq+LNpV0SgmcjrmiVedldX+FxHdnaFXuFjeExXSzb",
-	"QY3BYc9n3MolDnCBawI8mSqkUz2F3PwWL+HhbStrrkArwqj9iq8hiVdr6l0G+L0ukFvx2Txfems4LH8L",
-	"Fq+XklU5mfCUM6GHyAVBGmJYLzOQj+w3TlLC74rGd3arh7ZMWFi9YFgKhECHLJQZG67i5g1nXM2ojZ1B",
-	"BAyXRAh/wg4O2buUMQSqqIOb+XhzLeUQkGn9vedIs7r3gm+aYBtBOWL2bg675vox+5sNjVbhOwq/cpdp",
-	"ZXC2J7guE6VUpCzPwYsyVExkwCIqrXqYSyhObMUINbRoyxBKapbA3zruC4+Ig3+mtb8EWwxLFbQuWMr4",
-	"Dcuaj/nv68+jXDB0WIax+/+bloIb5whEYPOEfRUKMvrLyAhCk0LaokZOWcXiluDjMF9nBUy8Ccs4bSQN",
-	"7e/fqgqHGTijOda0aliCfDCKD667jsw8Hl8SO9CAgxbl4sCxQaCz/Nwa7MnrmbkCHUBZfWFmNGMtGv7r",
-	"hxfPbaGvTsxe8cuHg4+9aoF++XAUX5oA629N6AtwfqOlYCSZDwtpRuBqc8+vKzZbBbtVvVV17UooZG6z",
-	"nZsggxvAA26JbNZ639bu2maFtdulxwZrvatbHVpslA6sV7E+2pPewaB/ew93MGjv4l7rrP6k4gExn7VZ",
-	"JW8Ad/5qT2sbXdL1VY+j6lpOC3poApoftywLZAp2dValegD1YsWmBpg7GTeqVmxRsbnrdLjgCD88/8Zo",
-	"rud7T0FzvbzsfgGtfsPL6Le6lvdbQ8f7ctM5bwtIRRxJKKpXKaI+386Gknr/JGDBwzkFwHuRYS4bDqaJ",
-	"j4C+dOdEdgh9kEsjMqI0Gn1HiucM0gqv+A0TpJwn1Yqjr1lRnnXJyN4Yo1P3NRON0FQPiqlQpw2SygKH",
-	"UiAfGBHHjAhpDEUkHI9ph++L3ooXa0o3vbWsbbXCGixuOeej29oAa/BbiNHZuBQcGGcNYguqQnp+6ZAu",
-	"w9ikxinumVP8cydatxjMxp1TXZQM+d+2xabQvIpyUyUhWsPltsVeoI4PyAl/QSzij2tgx9ciPsA9FFQG",
-	"3fkyqYV2bRe5dTtIcbviEUstlAmEypE2ogKiJKFGCceacy3Al1UZtXXDsLLfDvecs/JvZ0yvnnEW9Z3N",
-	"2K5M1dr20KgqArWu7fcvL2JeisxTqp1ZtS81Smi/i+zKxPw7lSYVsYl+jkputUG5NJ+V0mVTiH8uCLXF",
-	"83xFLOvrK/TybJ2fgOZKWstABcTkXP1T5LqWDpMmV7AGy/Ws9w6MZAEfvzV6Z9T/TufzRhTNFHZoHfDg",
-	"7ThPmyTWu2ugl2+ZPXQ5HbO8/up5IbPSKcGrzqlynPN0aGMSNgYyF+xGXu/IWc0FutEYbNpEjzY8vfEg",
-	"4wLETvD5ywt7kRtR0khAUMoX/PG7QkE+aBxn88TG4/wtW97BabARIb9zeuczRictEfNVGHzDcOkgEnJG",
-	"J/cUUXycc3FFyrljT4WUUFhuyvOsFpe1cxj9dZQ/vm2AYp55fSIBB5DhhNaVFDWGmoHHMSRTKiRgbhmJ",
-	"ewZZJOi+Q1dkEDFrVqcbHvC2KQEsZQzy36Y7XSUYcdqr9bZlwgB27q9FmNja1IFnjCq2IUHcZ9HYvHuQ",
-	"aCptZm2xmfWaNVUsEPp2hFKnaiOjPlfXHlOBFVvJM81BpXcQrAPIghRt9fcsCgFxdc+65AdW8MkSco4B",
-	"MppxqI0OcXtEyMIQxUrq22cIyYlU8OCary9jWHPJG51yRjO2qaBhr7tDGRxet4/taN6x1L1xx9/IayZ2",
-	"swgJmwRfzTTjQsSlClecLk5DoQXD1gx0tgSLX397q8bqUIqInfEV0wVnNzSvbFi2HOMp6Q8sinRSlb8E",
-	"+wNYTa+sN90jRUC0HuBgQ5Ceq2HDBFkyWjRmctQ/Puyd9Hq93sFghzS1NxUIn4RI/mhE4Arh9Xvd2+Zu",
-	"ICW5ASHzqdOmM5N5Y3/geAn5D+5A43C1subzNoTvoPQXJLur0CzG9Rnuio8Ssh5f8MdC9fNcCnY3hdar",
-	"BT9XU0peUdlZWxE9NOOiqQRMIrHd30VFjK/fHQhieEXeWiOBx1+U2pyJaL4zVLopmCpzewFMygIuAB9B",
-	"dOpSL82vrpoAIikkFrTLn0wgVCPwAGCCDaPF3s+CMCSIVXJ1MpNLEeALQCqnkmRCi5VApC3Ndnbg9lfz",
-	"wqj2GHDe1SK+U7TvukLQC1/g4AyMky6pyNW7jjotOvP+Tbl8fvVi+GTw5tc3xz9fT35efr2oe7WODrYK",
-	"Ph3uReujmllkV6xYV2byiglWUMMtTcv/U1/yk+tL1pb8jykvaYfw715dsppGzOqEOlPiwVlsuVQbTGtk",
-	"ALjcaZ7/fhUn20TRuy/AeKvalnjVD7eZvcsckyju86bgDCJVXIiz8Ya/SwXNnd7CXKB3u48vCSIvrWbO",
-	"K9EXzoYN+2xDdN4o/z59Gls0tibWNHytjTatv7Ndno6dHd9nIRcNGCJX1tPnaHWq2iK/hG+sGm445HJR",
-	"lzbXFUV+xq5ao21BgLRYD0GYgc1jC6Hgbh/+GhUD5FXUbHsbp441azY52Y1RsTkryDUDbLtHg9cvrXC0",
-	"Z/S4RugzfuqmcnY/l1dfHe73spPePv3qnF0v2atidng0PZ9//fR6+V+vDn5+NP7h8OAiGzz7lp4//ykt",
-	"xLc3+98PrndQZ1wlHTMghQHmBTsDYWzJNMj0wnopUemZcaWsMesWtwLmb22wr+Km3IX4jLsbuSWxeHtL",
-	"wRt5dQ+dZt2N82kVvetuxZVp3H1dRXzhrcsq1h5vrwMEBRWrwk4V7K9ZMXj4zAUIcKHmkIGTgLoeqVSz",
-	"4pquib9fhD9jjfaDj7/hhxMo3h4Vib9jmjoiiacxfQglcKiFFgmUrSHTgDV50CNQ+x0m7rCaEhutAOoA",
-	"mmOXhBbNYvgac2w6/YEtDhuOZ9CL7QeYGjelYjV5jSpnHm1o23r8n6Ua/4o4B6hDGUv5jObWKKnJTDoM",
-	"faQouIV9lptZWWWLu1S1xQM5y1X5D7bTrGVIQ82S/4efreT/c7aoY+HskEN3W6Ccj23jMNyc6rKw3a8b",
-	"SUAiFrH1b51//uP/MXskmFLd8EJa9Mnf345fvlycn5+fP7z++unjZ09+/u6bxetX9K/P+cVjyU4e/yTu",
-	"v/8xLfTLb5jMv7s4fPH2xyfTnx89PMny4vFf1Y/744FcctEXL3/+dTo5FM9l79337KvZ+OL7h9cPLyY/",
-	"f/WrOP/Tn8waK/6edU77vcHBCnF6cFl/DwREcNw/GWxAPgCiucBn+5gB6v6KJOHDOFpqZqVTll5DyFjU",
-	"abIOEbQZWmpe46BkW0hshzTN+mgfMsAdG11zgBCxMUlnkCBmw5LwDwfvbl0HGKYEAUuO/EeEAwMkOb9m",
-	"5qHEgQ+CxS9padm9FN8xc0PYmwNVDzOesEJiFLBvO59OWOW4oXT42BkfvRTZyWYAA0Cvw5S6O+TT1sJ0",
-	"7MfojnxHr5nFf6vK6/1ugTy3DMv5fcJsYHAtJ+Dbna/FEZ3PRwjrg68AcoVIu1E6pYbUoRqnJfMqSGEU",
-	"NIQGZ1ZfNl8pBJ+zHrOIDQIDPyIa+HxOFlB9cE6hNYaaerxNMIdC8e8G5KMPHAnD4gd1yrQB33/zdsMP",
-	"vWS/H6fUXcNNfLjHdslDtVCQXcp/NONEVpdwf0DGS808bO2TbHB42D8BDctm/6gy1xhRH8A5JJVntD7W",
-	"fv/Xn85/+vbdo2Lyw+v7D94s3/7XNy+uHkzTm5d0zr/Li8UFpS/Tb75/Jf8UcbSHgAJ1i6758+5iVODB",
-	"lnPhvenb3vZTmWfmdoXhW0F4Qbk2QtTKfYuNA5Zmnlulg6mrlmQri3l5GARmVbl+ZvQdXov7tVrEq5dk",
-	"CJ6grvl8T85xcntw5xplBab20U4jGCLMqKWaU+A9U04SrY3r8O7GhYsaDGyw5dpJDLgGTN/KjyZWl3Bt",
-	"fsTWI/24hrBewYHaVazdIUoilpDxk1GyNqViRB0mRrY/jnO939mnLyvv28aHnKeuLeXjJwcQ7B3lNTAW",
-	"9JHR3CriLYkg0fXqDu/vmTWL1mFt80fH/NBuur9spKWH1AJx70BQlq1vbf9pUG9N6ncHvE3sX3Fn4Ktb",
-	"JvbSxfdsy31tEDyG+LuSs4Ebe4UD3xEoyTlWACqUhfpbMqaIYqv41oFD/RNqd9lKuusEulc1kItX5a7K",
-	"c4sv0ctTkEcHJn6u6tUbZYGO7Bb3TW8boK8Ws+q5cHge+F4pWosxbn5LHJkX39y6qBMLb7ODoOwTVjCO",
-	"ZGTz87HUPIA3ghBtegbokSruDMTriXfViWuMVkRkdoTHtB5lhaFoUHB70cB6CqHZW81VB2it+tiO6r45",
-	"gm+Hy7seg7fWPFO1jEZoGR0unVKONc2MPNWwXN0GrRG2equrOTQFwm2L12ftOtwpusvfbGFwBq6PvWxW",
-	"TYr/Htf8lnf2v8l1vdMF/bvezZ//Wn7tkW0e5XI39ciV/IzU7Fyh66o86Fq0F2jVFjJWHy2i2m6HNbsb",
-	"/+wPDvvdw95qGmBWQay5Ugs4medPnr4xC9DvDw57vV7/QSfZaXV2jK3e1SyR8S3xYKvlrdDktj/t1dOb",
-	"zr0NzbZ5XC2J2bFFXRsYtqYm7dZEV4OLxMd9brWPHa3Ws+VQvQkAkXYyw1mpIrDEJaQUuRHHRiCJWmyt",
-	"nItrlDsm/J11AeHDZ9bdFgIHJYRrMisVZBsjCoy4vqfWV365WxlhbaEXuAa4D74KG58FZj8b/JBzZYQj",
-	"ANCKlnwJEZ4Hx5vdHFWJlrXDsu0a1aZ9KZed31o5YdcutWsXSEyrlpEKdxyrquppVdlVdck5KSjPAQIn",
-	"xZIqX3z/8sLGhx32jNBV0FSzQn3ZiKtxMfM7iWEWKmejZSPLCoZ1NbeqrOPbN9NqbA2b9vo1wZG8zcXt",
-	"SXCXqzsEOws8ab3dbu/q1a3zKs1xeOkWfNt70O+Qc4t0CnrDI1rDblsZ2ZrWLXkLnqOteeVul/hh7w60",
-	"oE/Qbvga2IM3TVdaLdSQiayCQE1sTJHPI75n1EOwkhrlHICCw666t0hwXlXE5hKKK84sm99VB6uVAp21",
-	"lqc1JFChAO5wHmurGWOHYEpfqXSEwImqwasPNnMzrHJW95IysYcy4Yr13FYpB5v+ouBau9wALqyK7wu1",
-	"2RGZplDObCILMvr6yRty/6Z/HwIiVQPQdcrxtaGD67A2gUFLoqZqC+TG95yRkY8h/J8jgskCPpNIY228",
-	"KzMF8Hn7tqMuOc9zwieWUHNLuLVhV3ys+z8rYLEuyNC/JNEIhYZ4t782PuHoYDUkoSzyNkRdnDG6vpjQ",
-	"REvIi4L5KTvBqdZzdXr//iixqRekVKyAiFibk2f202UF+nx/o7UiL8Q1YzesWI5ltsT64k2PpXtLOqXa",
-	"xZHcH9Mpb566g+Pdjp2ZffzM+WpobWGxgO8OwFqCZBKMUFWty4SMFpSDQxgB3EaGcOR8WM5HQTjAGRmV",
-	"ig2BoQ2reImRETzDvwGvEAqi2D+w0kqCpVKM3AtvmrL0emjXdUQkFLS/4Tqot3JGRgxCu0OLG/R8Bok0",
-	"BQD0gTjkQX7rZWosvNwZGVF1PXTFSkdt8IHN8u+2sCd4shy4HRQHM0vTSTory4FxLCGSg18M+zmsvmKW",
-	"AurJBisBA6jPGdN8gsmiE8JPZzXCt47MXh2uID19hVC+thk+VEEgi5LFyJs2KzxRcj6G0yVddUqlV428",
-	"5z9P3kv15qfJ46Px17Pjq/4L/l5edXbN8mnN4Bo5y9voFACVumTksqNGpz6iBlOvzO8BZJJj2/g3FNMb",
-	"sxDNCfCkMYT6nvI5oZiHaXGeFlRdihUgp1tkbcUis71HZYewCmBKFToXiBRtQRSreQ1QzzSabvwakKts",
-	"KA6CZrtUGvMKq7tdxZNAj2+Hw/FZwD3sDT+8LWh/0sEyq+uTstGpFVRlvcNl4dkOqEB35DP7ZMT+9uTU",
-	"GAiJIXEPo7AhVN5NNhZyawXqJpDQlgBb7eDqpoONYne1rLGhIYFA0KCaynkNEch5RGesSKdU6HbucAcZ",
-	"Ashlfn+sk5cukC6OtoQuASODPen2HYyDoUA1p2lTzPrqpH9y/ODoEFLMGvJ/fecuL78KwqGPkv5By+bV",
-	"61KtMuHdtczNuVw2dPMl1dOt878az/gsq3XPWDD0xk7ho8lqWtEaFe9lIcc5m7VhN7vKwIYPOjjqL149",
-	"fURODg4ffLkaMei8Y2vpFV/pbd8tgN5vrdN2UUhxVQHwe+jWini+k4UPv7dwCZCOxgUAaYta/L0RJU/J",
-	"xfNXIFMOooA2E87ybMOIsJzGX1+/eE6sMRUhA2YQH+xr88vM1oEUWLUcAOYLOmMadZUpoxkrbFXgcMKu",
-	"ZDgX9rEJb0Yn3sd9ve9i+6MORJeC2ZC6ykKcGjXm1O7w6cijhbo9bzLdlUfWc+DJJIoVxAVr03PrczWf",
-	"KhOpX5jamB6sD06vELJ5S/05yPl3EESwFWT0494rfGrvImso97eZ8bqC4d+8efOSYIM6un+vF8bx2YgV",
-	"/OugF8UP1ly31qaHAHU5IXM8ebGU8DfeP2HLZ5MbmvOsHVSqnaLsWwKKWvWHrzTmAt5XYX1vqGRtfnWT",
-	"TqqK6cB/PE+p7f8a7vco6tN/DRlPZxBZBDg9gO1cLaPaArh+RnMjE7Js+HeUCNw8Sz057iQdwx8AnL5g",
-	"NIOAGMhWHCIHSjpZifU6mf8GDsHQzt8mMvofXe/Nvyt91H3jQAvd3x680A9wzsMOvA7svjGqcdjA7Vsp",
-	"VDmfy8IIfN726zHvA+j8amk8QwwWIPyuWoTwW/dmK+AYsZrN5hKKlg+vGcD0K1SgS0FLPTUKeGrr/4xp",
-	"NvQJRkhAOat9Y+Ri2Bma53IRFHKk+VA4ZH+oEFDFv9VKERR6WStOENQYCL/2JSzDL5ktOlT/8qb5rKtj",
-	"EH4H4JOr7wWLUu17CIGsfWMWrdZVwWi9ryrzvPY1+mHrpRhsVnr9cZ9nVF8CnrPGmjQKO8yYnsqssR21",
-	"lbPFCmxhhGCtAfrFo3BCW6jl4vcIdWZfancoJ0NfdLf6ai517W9UCquvwmIOVr8e5myih1pW3dVGTJ0J",
-	"aGUqrkp0raIFWMzBXiWHMyqWQ41+JT+PcamW4e+OhlRIFAWbSQjPw731c7d/Yu2j+kZXYDTBl0zgAShK",
-	"MVTlHNCxWYMU5A2cU/uNLLVZN8AMqdVrGtryx96uohjFqhSISFMtNTDLcKFDXjNjGaeOLzZZQcHK2m75",
-	"Uh5YyVrVSQZwXodCDp17hVYkX5FfsBpmTIwWORLV0kzVCsv1mVomWL3UUYqWQ3dMHUQ8PADMHt7lWZP/",
-	"zp0wZfsL974AUQanZRQnsDtaAlHTUhuVaJhhzRKj340NK6jXFrEhJb64ydZ2yXosbKRakCG17R21D03z",
-	"Ry4hrqni5lTpYVGKzSAbzQDdpkRhhxWTEqLRvY1JsSsqtqh9v4OVaLyMSXOSwKtWIis2Y7EeRksowEHe",
-	"YuAHuwMj3TYcOWexetXPLFReFW0CltKFEcByKQFes74mB/3B4HgLDNCkysRtvNJ83VBDtnjpfm+rl4Ic",
-	"FKuLDTO1OIagEjlc1pXZHW71oogj6RE6QEHbK4U6Jf2EDBKyT/75j/9u6Fc7ZQMngLoyrI54I4EXvg/W",
-	"0LRGmzTXBEixNsft5rdVFZCVM1zVAnHR73cS2G44ai24var44XnEVjymrciFuVVBpoFqFeCBMnsI1owx",
-	"uyqFi9mvrahVR4pSWEwcd4H77qImyldVZcKVdGNfP/LUWi60Cpx1Y5peJ96kIQX8vDCKEk2viQS7INSz",
-	"CGor2vAxF52PBTtWis0KCd5a8Pn4plQsLTpHJGTOyGFbG/pcl1s/AACCwwVdbvnESvSvfV/YU4JjjhOK",
-	"g4uKWF5VOXN4iHOoXMgFKYUFOrF4SvdUhUVBLrTTXkGmKtBeZv6HtgDckkaiqQetCMyye39ewak43gqn",
-	"ws3oB5mXDUDMDx2bM79fC/1tgfpw5tydaiIGcB/rz7VTf7F5fGNcDkN9YMwX5l1r0cVWnxj1vxUrdPFc",
-	"lgOuDbW3g3c9t8/bR+21RtRH8bobEIIYdbIthmDw5ioM/9ah9qu9rTJffB5LElsr0GjVCD6vbOpb2MF3",
-	"idIt/MA2r8sOtscKOg5fYOtYAzjAldRVyrM/moPe5gKja8rMvbLZ4+5eSqdUB2HcZcY1mHR8VAQcC4Ri",
-	"il5Ur31B3HghZHBxQxAJw+pPwBMXgmAl3cge7li8xdU+XBnBc+tshzqzDZ/+KgSG7WaLwmS7Vves+h4v",
-	"t6yOsRIqivjLbqqxjY3lJ2xAx894TUTxaRtY5DG+2yt5DDFHPsRq6iqRoY6vbl9nq1ObRcRimOvf99Iq",
-	"3fEiuGsr3K0awW3SymrYhDOI2K3aRcuL+yAmjG1WtC1cJziO9Q6t/VZtnX1i7/oq+WR9TkkE93bGtb7d",
-	"G7e6IqsHtysZCIlDb3r7pweHO+n4d5z/4tcl2BS7+biplTKyoebgKsXfQaBC5BjdGha86qtCjm4IhGEs",
-	"1JahRZY0Wk0aW4Jo2pCR1aQLZ7KLqMbLykMNGSJUXHfJaEynHDKKHtIpN5cWyycIVeUK9XvtqahpkGQm",
-	"b1jWJXgBInahnrIZkQtGGE2nNpadK/KeFbImc8UZ250UgHOMKNAmuofRaqSWBzXrLCBVE0i4cuSOqO+M",
-	"qS55yHK5gBkFgU5wzczpsuHy3HNphFEOsx1Pq+kuO3Cm+nNNUySe5sB7tvFgx47ICgSceXecvr0N5Pdl",
-	"W3ZEVRk65E0N+0l1kMMTtJ4ptFpP5mA4gSrkePN3ycjft6NT9y0iS0iloQGKBqPTmjSBX55B5h5d2uqi",
-	"Y4YSRi2E1Ly0E1zr2woblUrcoup6Wt5PdlV7VTnb+opvUYVNF+t34a2nkzWsue0q3Xd1O7eMNcU+70pi",
-	"yqL0A+JcCL+hbemsNqjtako7WsoP3/T6KOdvvwTrq3shZasksKDLIsASr2xEtYskFJarXLekk3E1LzWL",
-	"Bz5XrCYI+YCAgnbWs44O/gCRalfetM1JuFMZyh6u3z/u8zVvqzwOWSkuqtyiwXvTgkuls4lLdcpqhCxG",
-	"+aJzwjzleYQpYl5GrLCsUfuwJD13xvG48p3KG1awlkixjC5VVb/OV8ujeX4G08OqZP2k1+ttbcB6hC98",
-	"jNvWzEFtbqsd3nCV/fd3cGq9mIA4CDUdqwTk27mw1JQODo/i6zXhObvXkLjY/riXHhwMTo4naT/tH5zQ",
-	"yXhykB6fnBxNxieDg8EDyg767ODo4GR8sn+Q0oOTw5OT/vjB8eFgfHx42Mg6cfHbUQgRa1WzmFSvvzk3",
-	"I/0YOte3XMdqldomuvvGP6Ti2tPz5r1vGtZw2ZOOy0XCrV6dW23wTQKq6D16yP1pk8VsVzQrnrN2oqhX",
-	"eeSCFstONHdwPreB25EMTvLo9Q+QzEh5Br6hL346/+7Zl1v13YSi4i2AlLUliCWLIK6wzf0t6MKHrQKs",
-	"w4LrdAq16B3HHsGpc66ZUapuRui4Ak0MCk7ZWYesMaUz3e0d7kPSGnwE6U6fHPRA8+cDW0o8DDUxjdVN",
-	"J+n8XUmRr+en60ovefrxoct6iTkPoKD+i5RiWm97a4CWvPru8b9oOSdvc45hsaykgW3OgYlLtrctGtWk",
-	"lz+mblQ1in/30lG1mayrHkVd4agkKCMTnMcED6SvAwS/tBzPz1VUaqtkmlqlo/9Th+pfuQ5V1u69OQ+c",
-	"WJg42IxF4yIeafb/u9JWjKq4/2tZL/yb8cyVjoTI30j/wyD5+LPW0KqCkQNz25aVtQLvSrQ6QcW8XIoW",
-	"dt/Ibw7in9eo95FL0nZ3T5FKEiL4RCP9ZAXx7U6rhIWIOS3wpEJqBsgJAZSW+dtiWFkcf4dBNdoxbffT",
-	"Uh1pqbYOInkEjSMAYiugX7fMDr+drztjKc/YMB5DywShKNn6KDRED4CAhzFjWOUniyd9P9jrHbqCyIc7",
-	"RMVSnpfFxnV9apt9TDpTlmfDFmxeiL8zDfyZOsU4ygpn7IrZCM/VSkrhEvd7t1zizVnsjka2T2R3T7hc",
-	"9gD5LYbodqeYbdvUId8KastN4omtN7INclrjmR2LjAM0kUXxMAKbulcDl/uEiuINc8svH/otufK3iTxz",
-	"8UlDzd6t0z/NKcXiWwtz+3okE8DkqUurzNzSoaMlUhQ725Lr9LtYW/uWGgCEsVjjsfO6h/MN4Crr+Hiu",
-	"wnnAHzf661fA8z4N2LbW3R3E1sX6iwssY5baRGmoJxRoO0jcaFNx348QC8pGsQ16/Vpknq3RhlWafs8w",
-	"vZ3D7vw8IdKuEX7XCLyLGil1IHFss7E7VdTYMqivLhLEtxeA7HVN5K9FdWPdVAzQQwBRhxLXqD2Z1U9v",
-	"wX7dYAxJ+9u7zEYYlK2sx5dnaOSj2tGh3y+HLB8gys+lHtmQeECOLzWh4BgxswJSBByyNKd8VovNt7H2",
-	"RurWVeqydUVlZc1K2VaaFNlNS7az26DHHnGB5vmLSef0b1sSzcekyVimXGkZU+te5BlTGo3jZxW8FOSz",
-	"OLTEggH8FDDHrQ1A1R3C5jEDUFgVZ2t+FwRSx/osqjSI9Ro0NmvuilukxuBWt+iX1WqYntKAl3GtiO0t",
-	"QMRwtz7m1MAR6ob7/SRG4y+EN4rR4DTSlRJy1CPGLbzyQmdOQwET+CcpJ9sVxquXht0dYXunYrVRBKUn",
-	"s7leEmmkrgAgisfxodrRkpKdQ4u3L0HnspyjblCApa5qATbdnx/XMIwYONP+IcmZEQ4xBA3hVxDqxAhL",
-	"yBm/f3lBMjZDh68nNEynJTw7QyBkJN5rIRd15hoBkN6iuENdan14/o0RXM/3nrbjPNW0jrYQcj8qrBJS",
-	"D1n2edwOTNAclaygC0i8xZRgn30c9ca4MdxBiECIa/w7hwa4V78spJxE4n58/n9b/ACUuauaVVwvyIBW",
-	"3XjWKL1h23P8Z4xOcJQfty2W+gwj+K0TQxeMVQJcMGSoQh6to/rpYlskYCWw1tniq8Eq+2VZt1ktsXKI",
-	"xFonfI55fDmfxHBR4CJXdSA0hx1gK+aA17ky79kwOAfHmdsIxxtWWFskfrboi2xm0+QKpmSOMZBTlq8/",
-	"UCAnRG+/Cm7ITfGev13bPJt3a6UCWAYHmVV1/fPJemvyFvajV9j4blLCnPa6QfdUrY5kH3A2XlqN3lwZ",
-	"Fqr/X8GB7FTtuBP4O6O0mJ8MuQsixd27ft0AYu5LeH0J9dv1OgfZrWf/L+D6vq1Tukl7f4xTuhrFv7tT",
-	"ujaTaOgNlPfEQp4Aim5tcVpqmiM3DSvdN2P0WLzTHCD+riTWWl0gqFY9Ueuy7PX20/6sk7iPh9XnwbT6",
-	"eGA+yzxjRcNrlWctoLlxD6+bbG1P+oOt7vXbOGklaMxrIGmxgU/kqGWz3anDXN6wIivZmv13Y6BF4EIB",
-	"AOVpZbpqdaRsF1y4q1MzDE4Gaqxvf+3nO7Jeb46hD5zqUYdikOMRhtVXexA/pJzmNjp/XfCWNu1c8EiX",
-	"vJgQKtwdiiW6QUG37lzXUP2rXMr/1tfSyg79UTdTMJB//8upPplIxVJnuNrxXvpMYVG3Ce+BR9S/YkiQ",
-	"eWK3gVnOMrzFOrhHdx/nrvdGUN5h9dYIftwOBpUqxXRCck7HPOd6mRBD4uZfLlI5M6eZsHdzJlTj4oYH",
-	"twxDCW6N1sSJ8NjUC1A1UE7ljIHrZTGVRsWfU555Sy8lU5lnCfji5ASq9hA6n99TEP7FGaQQUX/q7sZE",
-	"HCt69zsZibcIUKjWEi2utzEsV7v+it5wcrFsizbYzVBsESE/S0DN9kbomBs8GNkmCo0XArAdYGhLpCCA",
-	"LsoN/r+sYRg2T2ysABAO7E4ss8FJvHXqO65zZJG+f3lhFoY8onOuaY71kzDzyRxE8L2qGc3zJueZ0r/I",
-	"azVu1jQ6PGyt3bv3y4dBMjg8+vgX+635+6gFiv+td0qEFeLckbY+i9MtazoE0bzt9bWPHEbUSpNJId8z",
-	"USWu4BHbrqDEx1uypQbC/5bxyAHCxq0y7e1EI54gQxLIwY2IKSQgV/v6X9HUuN1YUQtwTHBtuTXw46xi",
-	"K2MkjxT0zGLHf1J04wbm2DfM8fDOg8vDzcTQcgsQ/XmKtTyaUk5eWhfAanDkttWGazWGdylMcdeeDVfZ",
-	"IlLgN6Qluo56qny7T2PiAS3+/g62oBxjw7W2fTDtLlG0tTKOsUKNEeJSdJyzbLidv8JO6LF9qvJbbJbF",
-	"nliAaxR+qhKQQb6pLQG5auHKs6FiacF0W4Dt9+ZrtPdDNh80dtCaWEZtwbBeGnr8iJZyQ7jwLkuv2K8l",
-	"i5busLH0tkQi+gWATXBtxnCN6C4OmGBBhVagDU+pgpJwM6guohXJWM5vWMGZ6pLnEu4C7LSeDfyg398d",
-	"XWIbe5rdem9Oa6mB+RyKsxWMNAWXWs3KsEhli6oWVJ6sxYBGzK1LWWK8kkVEhzKSGJS2oIo4Gm8Nqt59",
-	"v20xzO0KT24ReGr6c0vqD0cViLpLbKk7okgusXp2gNMeNxdD5j/8jsDVFpGIa1KwOaMVMimQXmt90o6Q",
-	"RJXplFikwGbB2w3JBZEttluJ2dvzUhM5mdzhfvrbMuBGN3p4Mjk+ynrH/ePjg/RBdnR4QgcTRmkvPTyk",
-	"Wa/fyHA3T2zUUYLEgniaERCyLpYWsQYLJOpSjU5BdcfNcYGMQmoyGrx7Nzojo4LhNTs6xWBc00QxkSnC",
-	"csVANnGVOu2TE4nw+GdkZBZGltr0A7YADKWcSqXvKSyGBCVZL4WQ0NMZGbn6oadmc1oLtpr3rBRtPYNM",
-	"GmEGa96dK/NPCiUHJuZjKQpGM3Not6sX6gvKuDWAMhUwo47V45NOVVXFvts0yuFvfLMNVsAX1w1L/gXb",
-	"geqDWAHlR9fQM1dEF5xlGOefkFIATJYNgK5OmAeI3kDvg1veV1vfHf1PvTscT2okFLQYcoHS76lYwaXD",
-	"lqJKt5BizVOxMtjADuVEV7wHNqs2jP1NF6szOq76tbpr0+a2znro925pvnciuieExBVpcncOLssn3T13",
-	"YINp3mZ/mAxfp93VGHQbO4Xc0Ba3RZLBanHUyHATtL/i0XbIE4a5IuhsddLJKGM0s5052rOZNAVDeBtb",
-	"BB1ZORVLMrNQObFwLhoPu4rL86uzu8JSvmYO3796Zs8my8jooN8bbVFYyzy/fU0SO6q7I58/jmxesXmO",
-	"WPNrEVkascvvaKrzpbPj6ymbRbxgEx2T4s6B8qYcarlxRdwBt5Jczllwo1g0f6osxJ7QZMl0go4FpVhG",
-	"5A3amMJLorebgrFDJg7QaXRKTuAxLWrj0UXJYiYw1I2iV4tiCRmDsMULvz6Q2eIxiBe4e6iP2ZYgnZuz",
-	"LBpJPn8zF2eo0ex4hdbQhCJm5lbaktrn7+6A92O2NKdzo1HLaLWIp0b9dGE+NpTFqdSoPI8ZpMhYxdrQ",
-	"6RmhgLDHJ1a0ieoFx0f1UolHvYNj+OIOqGfNQnme7dgRE8DuOpX9I84dHexcPPwZIOcwht5M3ZVPxAx2",
-	"Izb7krpN2S2W0B6a7tFu/8uHfnL8cQ8zOQ/ch0Hkw39G73vF0rLgevkaBmoLH9EiyjUEOX95Qa7Z0qLY",
-	"mo/KegRfvnj9hty/6d/H72b0mnme5KADXc9+HEYh7nz8CCk+E9kGk4PYnDnLrkDjBLZFMVOU/CTLAj5C",
-	"ERImMqLoUoHjc24/zIBOZ2U6PUPI3Zm0qO2XAvKoyZjpBUOrEC9s6kIFx5uQa8bmytZ+ldcuOipnBPAv",
-	"kD8idNxSloTiRWskrEuxsBHXbhbcKCWX4j/+g5w7PRV/Md+ORqNLkZZFTvYU+c+H599cmAWtsB33viGX",
-	"nfNST2XB38OpPiUPYUnJf3775KfLjmlx76IqlLb3LVuekpm6wvTqe+Ty8lIQaPVICs2E3nuznLNTQudY",
-	"jpFLcf/vSop7ZC8j9z6YxoRcYjLrZeeUfLjsYFVJ88cluJkuOx8T24TZJlCIEluERaAHpqnrEs2+9gFw",
-	"8uADWAvksmP6dM4F/OXi+auwAyG1fQRzu+0jAWQB/pruPXiAv9nMc/zaZpxfdj7eswt/KSqNwjCn0aDX",
-	"t/mmYQpLl7w29GSknFGQ+ztyoT1Il1Z/s4B8l8Ip01zQPDEabgaGO0jehleMvn6C58dv9/0P7uPHPxvJ",
-	"8E+D3sjp5jhKRagiSkpBqLoUtTwbrvBdYVmeLnlRkExigg7VkPd0Gpxc/2b/OkerwBuV+eM3G+z9G5kx",
-	"KpT5F47Qb/Z1v12K3/b29mr/N0950Zf85vEMjN4GmWlc2STR32CRAOYa8t8ntDD/LBhmEv1GsC+beFDr",
-	"C2yhc8qzpMJLiPTvtxNOsutwyvKW3s6a6AscsIFGFZDDCM9/WTcuYy9G2MU0iNZXexUvfD+D93ugB1jl",
-	"Gxj/kin7oAUwJr/5It6ANleUOQSkoOxSW+czfKgs2MhxyWW45LXuffYGjAsczlDmyYqFVCxRHVlAAQ6h",
-	"WzvyqR/1CaYQVGoeGbPGvhUNnAt88W8rFad+q70hRg/1Llrmb/uqRoxZKbXhBpSkeM6E9hjREBaLkTow",
-	"8csmYIHhPTZi1hLJyCOZjPwcqgSYthMSe689CLd87aU4b2Q9W/JBglLkC6OGQookXoUJXmTMp3abU6m+",
-	"hNFpWViIba/3IV8DLkpFdimQc9SRt+HqhiIucsaQorQkaioXSA+2bkzjZ8a65NwXNYehj10dOq7MIuiC",
-	"pua2vRT14VBX6RlPrS3WWc3Aczw6YeZVaNE2Xz4xij1yy5ENPgzFjpQWhVGbqCCjxg088nFWM3oN8G9j",
-	"HDakoVsNHzqzN1SXnAOeB70URorYkyUs/ejw3bsRpu/mUmliLZRcigRsuJWlwJf4dywHvr1mS0QVAYMV",
-	"RWkl59fs9FKYj1dMB7C3uG5GCdKY524+JHZTwxmi9sqyU2LUrFGXfMuWGKdyzeZYmedKygwMAH4glyIE",
-	"cqjq0yvPzfBF8aqvI7P9rvI5kKqQpldSzk/JjDWK3kMQu/mSawL12FD2g6FIwbpw944SMnr5/RsrzT5+",
-	"8uzJmycjmIWqkYKtLL80P3lRDmQZuB/PRVByncIJnNGcoMBtSdBwSbv/mGKLFHzx+gU5GPQfkCsOOYm6",
-	"KupGvhhVktGIXDx/lRD8xvz515c/fYnUDAX06KX46+sXz61m0SWvjTaWEPbOWizMwZKlggRexeYUqjEp",
-	"2wHLwL6cM2pua6i6gHtptwV30U4RTkGwdTN0pFKB9Sfs6rxh7+AAPZQZHJCCERgfF+T7N0/3jhO/In3y",
-	"HX94BpCrzRqd1mxk3mhk6+Wc4QHGEndd8h0zk/XwGyETyCRD4UtQo4nNbEuzyoLoBU8xdc3WHr8UMKjG",
-	"nNk7JOQ5k/OckS/Q/5FUmF85HbN89CWZlUoD+wo4lukd6g8bKoVhydycdzM6VqgEsxYtA5PFpeDihitu",
-	"FIyqFc4MfZeWdDyqngWwYO90l5xbydAsGEiXdr6nhF8J3B+prOPHHPpMinsaGLnbr0cFy5jQnOZI0fWb",
-	"yPS7oELX7qjUP0LGuUyv8eYQabGcm+vp5cXzL7vktT2CVJFR9cAotBNAfxAk/5AqdnRwRhbsUqRUmO2z",
-	"QjNgH12ZPcXkufrwPMeDqzEBGdexetTFWK7YqbU/YKiUq5ackFxeAZY+PgOKgNmP2pWBSyqLJZEiX1Zy",
-	"H74RbhImNJ6TecGNiF2F/AiZmZ2rzGtmH5LgcTvXMUOharw0FxjySCnsTJqCvhcFkWVWazs018QITcvw",
-	"E8IOmjslG8pShyG8+HovWUCiTyVwdS/FKzznyrJQKVjkojOnxki01F24stRWra6GpZIKdN16/gShRgoA",
-	"p6O5NU6x3iVcvX5MKwvhxcTwxgIodHfnOZp+xhXyZ/iAoQdOLuCCzOkVU4mL/8DevrDBa+rUyNLmvH9p",
-	"1DqeM5sqZxmeYQKVlXiEBKBPgb94csffEk+el3YqhvvOGJzvUtjABDdmvEZFBhFiMHg4QaO4AQAz5czN",
-	"aj4wuCHNjTgFGDEGnZyR0bs96A1EEiwZBOX4DBvJYWkwoD5nluGgBgPg8l3U/yBe7Tf4IVT2UGmYUm2E",
-	"S7QR2IuX+cJ8tTDzpFbuqDJyYE/mMJueIL4+LO4Xwq3g6mDGDhKZBaxKfCI7GHMSMobr1xcI9PdK4gTm",
-	"6jePMumGYkVQMxrTK/iprSum1PWIvcQxaCdXYg+u5KHrAiBeqKiEW2aWwy7aNVuqhEwKxt6zygTlCniw",
-	"xI7Qdu1LKK4OL6mPjWgpY+O7FBaky6Gv+nNG5/MqCKAUWUL+XgLez7Wdgr9Z2Tuu9BlREqUeQ0lB/UlD",
-	"MIZc0H3gz+TLcHRIW3JCPBV9UaOaL0mwE0l9SWuL0GJ/oPb2pwSMUwnwG7Pe5hMGWZsFnJoX/ubt0tVX",
-	"0IdPiqjstr8heAJVsEaFE+havw67CzEKjByBEd0WxjDxWgGExisshQxijTdw2QdAZ9g4etuHP314kJDQ",
-	"aycwcYfm4unrRyohr149V4kV+czJAltQAvbNYEbNfz1huZ1SZFFwjUZhxXIj4n4BUhMMC6k+lTMckBRW",
-	"HkLlEro0lJnnYNqF4kzAWE4x7sQIVqXScuZN6ZbI3k6lrepe6XBOYgVh0h1Cc6P4sdoUGE9X9s4b3b/p",
-	"A4M3MzE6VGbGVdXmNsRvbxV30hQeO2sbzOXVpbARL6BAp1SQgsHCGDFBYnltvN3gjqRY8BlBEvFJO188",
-	"3NbSqG2tbSc7gC6b1LSgSrW6FF+MDnv7KBiMDnu90ZcryrBZ8S55LZuzxSsM6lGjawiS8hZ24Kh/CAzj",
-	"gag6JrjRDGlNJcU0JBC3USn1oUhwNQZx0Y5tzOg1w2ZQJ8/6+QJGdQ8s9liWs1sZU2maMqXMfYe3G9eu",
-	"fF5de/flD5CneYgauHGQx4Wr4FkYCoYqpK1JqWgOYlloVLci5Fd/V1KMyBevnj4iJweHD750VgmFiCuj",
-	"VGbm7n4MphojeOA3CeoUsjAkZOQ4TXkOd/zooNcDmlzKElDoLoVRgMFecNA7wbrGB4OBNXkFVYE9WSxY",
-	"nu9NZDGzBhzP1ic8sDsYqqhpwlYeMOMjvzn4w9/85iwKae4ghDOTJJMrvBkusBnN8dVDXJrfyEGvZ01g",
-	"QEZ2+c3eg9oIvgJ/+wERDUs9OW5/FAkN1TorXchsORRSD41OEXkQKulXB9vow+JKT72tzqhLYjjh1mzc",
-	"eNqIXNTqXQGc0Io+aoTaMzKy3ZhzDeZla4QskXjYlq8xemxrZ7AXQ6M1V/34R90CWy1yOWeRQVtratH+",
-	"jhlXiour5nDx5HMjaFfvs21b+3L7utKX7cLZdmFebnNkAShlwNU8Q/GLfSUr3RARGze+3cUuBu9H07Is",
-	"rBmUO/GnGYphdCaQpYQ1MjW6BiGk6hiCc1AyCRzCT7r9owMMkTVKROhK648aHaIw0+zRipRyQkZ07z3p",
-	"7Z2QLhmSvVFCBmZ0+wP03zdO05w3O7ISkh9LlV/WHIiVkBodeMnJTU9OyIkZQf/YyUbWHghSR6PPnKMy",
-	"EI5oVM756f37c7r88z//8d+Gv4trfw06n0JzbLP40GaYXv6eFTIx9zUCYthxOeXD2eIwDV1KND15lqDK",
-	"udFDWDZ0DVfe4w18wDK5IKlL6rOKBoxjOONqRnU6rR/5yqpoegMqDi5NnD5V1zjeJmv1amadlvU0Ib+W",
-	"5tqSBZkymoUaaXBOE+K7gsMFkdWkMPJN6yFyTDLyahi8VzstYgWQFg7GP7IFc2yZWTCHwM638cQ7HT4c",
-	"KX4XXkOVjREUnSt6w1Dcxr4aFmu7hlWn3lRvV3zViuJWkJZ6yoSGmVo22AdyslJTwOe4InbFzdcFu5Hg",
-	"77S6dDb0SHtVN9qi88HXfn43cGdxhXcMeBG5cvXOr9nS9qk0zdlWvZqjIvPMnRpw6ZqZn0Ez6wK3jjyZ",
-	"M7iWKYacY6/7tteIWJhJHJ49P/N5IW9oPhSMZeHTXlatAD6NMgHNmb3nfI0SOz86Y0NsXvUDUSWFnEsF",
-	"6SN+GK4nT09mDqAy47MHOAO3ykjrePwwUmxaq6rYmKhRdKwPHfMLVzt3Sfy1w4TVXLyZwCp7w/jYbOvw",
-	"+eoZ24nTELcegTdS4vPMJndt/bwLsLOP37Atnp3SzD+PIbRL5iZg76DhNtsToOWiESYwTG3VAWgT4eoD",
-	"ebUtPxqvbYylZVlTsFD7R21nOaOKxbuBt4OBGT3r0NTSlT0pjnGYpQIbb8GUpubeIooLwyIXFJLOzBWK",
-	"QRPhCTUMbZvJV4wC1PjtFsy09FER7jxu9WjV3KV0Bfeky+pD+0n4FgzCa9sSB9FdJ0l4pPEWrBjrDqmt",
-	"WLN2p22XvhgSt9vtHX7uC3yfWxWPAtrWudEObd8BfCnIpBBC8J5ZliNYcC40z9kWPeKZBhsksi2iJMTV",
-	"4dp6LsHWdoZOSnNMKQKuhqNzkgvTU5mtXgWHnlkZSR5S3tECgA8Ykf7ctB9VxuxZjHnZ4BbIHYKOT2zH",
-	"6AXxMS00NwriskIecgwNbxhYR4jIMDInuIOKUlgzXVko5vN1kFaguEtOteeIAVuGEJtwMFw5U6U3VDoc",
-	"JMuQZOHkchBFBBxWHPGZebERCblzZ1iKhydhDSCwo3qhQzcOY2ZQ/13K0vWGmk3ADfFGQvqvryTeJ2Yl",
-	"7elAloLA2mf+0rPCuh29luAxsWkKPrxnUopsKCdD/FS9h1qM/sDy5UD7z4yGBgUHIGhpGYRgNnudSx0s",
-	"w1qMf1kgxj/LLMmvvnile5xx9YaGCmnehU0Sc5xcOly4OPGutZRDUEGqrpHUbFg12GlMyzNvL0ITkIuG",
-	"rWQV87KheWio5eoi57nHDPNBrNWYQAhtxGWtHjg6tM9W/cJxsd+qlqnWD20YKRf04QHzq8i5Rm/NFeDC",
-	"eh8xIqkxNUfZS8vHwLAWUohEAqHcJta0ASmduvEFD6DBF4i24phSDo3GObSIOCGB4zGCH1QVJ9Hr4WTV",
-	"GXBBa3iYWE1Q1c88ntFxqZZhx80yLPgilygE+ioztAO0CRlG3s7s18gP3El2wTLVhDKAtRRLJ9DBF4G3",
-	"+YxkzOxsYCjxYlbBZlKzBmN0MXGgAxQgLeERL2Tqk0qxPpJT32t+w1A0iTEvFBK4412nocTho9Cs0FHv",
-	"DF24sd7sOPy6A53aVHQrepnLY7VafwIODIIZ1rbck9FlUBEhVLDFqtQUhNs2B4J2w0Dj0cjzuFZn1TXQ",
-	"uDiCrsE4Wu846IwrDCZH1uC68xpeKYaqnEO4Zp3Q8Vo0K+BREcNFsALrVSlWZTejs9bH47MrNJ/VVNsz",
-	"3FHAVTD0XOtLQobvELAZg6FZJ4OVxFB3HDN3rdlqKJ7BNCwLlTt56EMzGxelkwHhrnRtXNreXBqOcGYT",
-	"tbHMfqVjKkbzsD/vGPEld7DT2YxrI+KD/1bIRZgUGGLfL5k+Mw/XZH50aYX3WL/nDiL4eMyp9XF1PsLP",
-	"ig9nIVyABkMAVLlFTdzxRuwczwHcg7W7FfWhcExgwK/fgP19Z1sx1+AZUfPcnBesLxUx081YxmllE+8f",
-	"usdH61MjRi12HhuZaPoaDCqTBUwPAhoxr7MW73hmfiHU5UfVL3inC/x/7L2Pbhu5kjf6KoSARWZ227Lk",
-	"2MlExsE9jpPM+E5m4rU9m7v3eBBRasriukXqNCkrOkGA71m+R/ue5AOrimy21G1JjuXEEy0OdmJJ3WSz",
-	"i/WPVb/fh1QOBoJMULh1ZLBAIeB9/TW1Fm/B74TCtA9KfwCfrxjDp6PhZIzyyPRGnGelc2hdBZd5wCeZ",
-	"PcRUdz3XTIjBQ3AUu/bhuYhIJOTtqZpTUuR2iMWaCIxCxRTuueh4qaSonHwInmez8gi9iZHKWQloRYt1",
-	"g9OB4OsbDhFY132cy1R0oVS8kEmIkYOf4PQGHa2WRyoXVyMDmFs8wJ03EwOQkfT5gMvskPWH2qmnrv+y",
-	"C3ZL8HRRnVC2uFo4QlyJHC3+nHTkXwrWzwWC4ylfkJhYXLyLaPUHb0aL8eYiVaWLCDc0CVjoxqLMOdQZ",
-	"hywiFuJ8gJOc8kN45v2oCtQfKxbxA7rhELDBmfch62ZSQUkmpXqhnjd6NKp5Q6qlWZCakLOcn4rSgeGK",
-	"R5lNH7VGYTa4IFNpVXBBJFLgKATzKecHDL268kMHy0Usvk69okuWpgQM5LyIcJNiJeI1gIqtyYKblkPC",
-	"mWSl5KQVneeEQeTeqj8IyX3lH/UMHQKOsNGj4lTLilzxzN34AHLc7r5eLVTMDw+Qfa0BHwSvj5zUA0z6",
-	"akovgKGRVsYvfvF2RILZPRM2n+1ABX2XEr9+JcxwYi1A0OqpigYKmTNp2JV2t3c/uHUwOoig0tEPE8Vv",
-	"uAwZBbzvF81VT6zzYD9QWj+erYhK/+Hm0A4whdpEN45UVx3vX4dqEMrZhBmUewMWDyGsZpngeWQ4Gkkj",
-	"k32nlhqdTwR82jga8/5QsL1mixCKCpij6XTa5PB1U+dXu3St2X17cvz69/PXO+6az0nDSos8UAiEBN1C",
-	"0P3ZbrbwF3osFB/LRqfxtNlqUh/sEHpVd4eCZ3b4L/fvKwSkDEdLJ2mj0/iFvk8auTBj7SbgfrTXagHE",
-	"Gpp6aI6es/PuM+ztX9b5j0NgH2sFRVcTKG1g57k7/X87VEm7c1ILh0Y/36VfnqR4832cdNUV4eF2X/KU",
-	"LnNLd7DKJSe0f1/nOaEX+K7gRucffwJ8/YjnALjpaf4wzuKZvAEYEH5lGp1/NM5FfiP7AOJAhabuBu6G",
-	"uyNhc9k30XuaWyrFTnMomRcT8wSK2Rm2yLv1K7/T3+heS9+pu8su0MyW3+Z8G/TCi7sYCkYz/qqvb7/V",
-	"Xn7JH+WDQrxuf/l1v2v7Rk+QnfiuchIk42dh/YotE4gGldyF9wr/DMV2DRQY2vRNvxcrd/e7sVBHpydf",
-	"urvnMAGq5EE6S9wHn/mvtKF/FnPtMqvtZkgy/6t2M18A2gGaRt+rjNWI/5yICebocq1HoZ3BG184VCAj",
-	"jZV2C5v/DIf+Wvq8z9Wje//uqqcr6RHvw9wqM8cc4K4g8+h9w9XEJqrIrJWddzeUSDg6PQH58CxdkMeA",
-	"ni/pG0B8+gDLTJnVh/GJH6RmEhTv0As4IrySEbQQ8itR9LwMBKHmqUvVzeRI2m7CeGY05HgTcrBKzR8d",
-	"F6UgYWYuqNAYU46K8dBnRzWy3n9GWLqyVL+Vxh75pQFsZuoLASbfeaK7bEZtXD4KCfUg9PfEFJndeNnK",
-	"CCPXYhlC9vM2aOZGpwGlOR4nr9OYDrUH9oD9FIE3tvd+ArCW8HcF7EjlI7m3yDMwuFVD4ksujUq5h4Bh",
-	"s0iAWi3zxfLuesim5b986yQCCH03pnlQAgDSqkL7kLy6gJ4kZeub3LfKC0rOvQTQL7SpPSmz1teRrgtb",
-	"9g4ODipD6KqoVYYvZ9S3AtnqmO2mUn3gzRbUxyPbAu4pVtoD8LjbPbDZPeCl/okJS17eAPjRl22A3U9O",
-	"zD/X+vk/Cy/ea0s3XVfwKDyA9NaFlD4tHvpLPJHbVoY3JcMuwCnKz+9Bcu8of6fuk8bnP6sFf9fETAaV",
-	"pgD7iygt7Iv6Jv0hJfJDcVDZ+S1Ah1DSKPEoeH+4aEWKXVYQK3zxdksepf0pFuBWIwT5U//T7S5+oF1M",
-	"eM9eQL+NHQ1Ns7W7FxBXAVhwoUcF4ltIhOgE0WX8aQSwwngQxUWH7yWMuMG94Aaoc8QufHP9VuofwP8C",
-	"yaFkmYRencwOI9FHUSjLPdEqAGFesrJHBkPtfnL/+exeVG57AhHG19skbkZ+hyQNZ7aqMWTnirao1Bjq",
-	"dqDGysM/xOVbvozl0H3vrCFiXosRFTtYT9yycBRET7PhPfOfEzERVZvmfai08lMOT69VsfEf6ZZaQdbf",
-	"6Lwn01SoO23C/daL5RccazXIZN9+tV17zmdFLw81Tvm3nMkbYZbsW9iw1fsRGjrMJjcj1G7A7POJgjrN",
-	"YoNSBwUgA/wClWjIZxY9aig+S2J6c/JFEUbcC38J0c/tcw+WO19r6ellDPazpEWzO888IkB3qLM0nKBD",
-	"FhjIMgo4BqzA14MBYP4ENo0yGlzcbSNTD6ZF4EkBJ7XilewS8Awiph6VYGoQQ8cpMiNuRM4zhM5IsG5r",
-	"hlzQHXLMedy0Iz6OJUzef0fNOgmWX/X5xAhYx55OZ5fKs+9I22THPM+hYgmaNaGq7lqIMb6tmZ4wA5Cb",
-	"hs+KGgBYlCa70AFSs+vZxf2jYHk6dHD04RJYoEsF1YiphsIbgBAQfSyasZ4+XmJBLtZ5wiqdxCodKqq0",
-	"Kg6DsHs7lzfeBWLvQS78GrofGWZEfoNlwz2trxMcwmqCNiJUfIQikZnAehcvzn2eZUVBr5Oip61Qg4Hi",
-	"gogX+EA9aUtIeAHJAoE3SbIqc/vujcZP20B6AGHsS53O7s30/C6mMBSq/oKAwOYT8XmDJg8GrfMT3/uG",
-	"Cty8oaYmYXIQNTrA5oONsTV+92T89tsrzOlC67c8vxJ4wcEqDx9KaH8TqeQXs7H4aqb2uMo9/FLz6nX5",
-	"ZszsH1DDd9BqFefioKwIBwbHjkxtwA4CM1EUx4PIJr62y+or4KVosjOs7gJvGLEJPbRrd6/VQtRdsnYe",
-	"Lw/qqj1cUTC6R2UeMeymQEOEiCjOTAUL5ZwH+I6AjQo7HzV0AWcIkRdnGSKWGzjeoGPRS/W7LnePF5Xs",
-	"SE3GTbDkHuzNQxeD/zGemKEwHVxTmr+H5nXDTdTVRBiDYDvwDF243k3Gh92hob8ADHHKPQlNtMSCkJAT",
-	"Lw2DtyE1QiZNh5p6HE2oAu8XtGxe6fW88yTtpfKujTUiGxQwj+7S0HEAcLqAvoaFqO4mQMYAChiNExRQ",
-	"gEx0GI8sqdPARasv4Db7ziV4DyP2w0Jn8Y84D0CV6M0CxRxO2rkfI+EFNd5/VSYQHSmc54at3xlIxUtu",
-	"+8OHNoQLQ1eYwlgwU6Q831q7rbVbxdr5aKTsUd3d3G3Uzs2Hk56xAvu8ACQaANALxfEE4dZyMc48uElf",
-	"IF8ZgOk6XQjwyj0Rh9bBRY9gvy6V048uzjPsH+eWq5TnKSOiH/PnD3GFsqGvfW9is69HP2L/ibQd1qXP",
-	"dyKsE2lY96bNk24YF+GKvXV+ne4dHLRf4CyoXcAZhC6CtPo7yhSxWpvljyE6tHw0Ln0LIZ6HdnXLASky",
-	"qvAeyBvBRlJNLABnD8CUniEwaiXgewwVDw5HpRPAfuhiTCnS7o+IuA8/JodA2Zynsg/4kUzwPJMuFNTY",
-	"K5GLvvNYsJENGXeUpsbyH7rFxVKr7o9VJgOnjyp17VMoetXA3bjqjy/8uq9xzbl/wXQotRGzRmvwVYxZ",
-	"rR1DLxTEYWvG6s3YX98qnQX85Sh4KaeNvthE7UIT56YDsgAeHQVkwWu/e0R2HkwR4HDjGknTZO8IvCsg",
-	"3DvDBtERMQ2ZMllJAV3IrjTTapnWNFu1+a0HAlsNutWgXoNSr6XfuWtoTEDKvq2GFE+NU8FTrJ0Hcn5w",
-	"2PzpTJO9oUL2XBiby74tNFh18QEOuqBhqiq3PVv0iieo7s7E/u1UStUd+xkHkvY17ngMl1TUnvtKBmrZ",
-	"RQCFHrGSVg1OJ+qrnwcf61RUjezByYu8Wrk+fyREzmsmoacKmDQrS/BfvFi7Av9ioV99hZUIXOqrrkZM",
-	"ql7TBYCNDVP4/15iIeFHJMOVi3Ej8nQi1u4NmBuemidKAAE6pyOrRV79dntnr1Uzo0GuR6XplOjXG6u0",
-	"RAxc/BxPJVDGSHAlamb0rGZGkAxed0qPqXIPdvnyunHUltuqpc1WLfW8efBm7KwE53PHcnG86+4n+O/n",
-	"Wov33pdXD6XzxmeJh0j2rDZWIKiZtAmh9XnQEOMby3honwd8G1CDpKAXimZB8hqbFu1XgGFRW4vnfrKV",
-	"6s1V9QgAt6E3fT9SvW54BmIwX3Za2hK73Bh5pe4QKce3rguVj4w/dpLWs69BEpHQnKpPEhcPg+A2xaZZ",
-	"J/oLBu8TeUDeS/q8ljOIUyjqux8uNMTH/gtu4r9YJLi/t7fKxVRMhArjaxXHy5ugmwAViyrCVtVTQTvV",
-	"2NldgLrbkE554/l8lBCeIdMbY6B61GOhjGdKHwpVLjhE026m0vaHHqUX+LWhEphAWlEhLSqiY/dcX6yH",
-	"rPjonOiX1CcKrroLGQ7LwN5WZ2lzTTV1jHxYWx21Pbb+3pQa7M2g1XzZz/2pNNpZG3KU0hR5EJXwiG0U",
-	"ikQs2DQFz9QfO1K5vBrakBRa7lGRnrgvVRYyYpickgqeIWFW9q+FZfvP2+2tJtt6W9+pYqJtu2YwuIJG",
-	"CjmIDWmlU0SMxqJEAmIt2KGxUUAU7hUyEtajMfsOJtxG7D0yTOezD/lE/c1t7G6JUZKKEiM0YDPUU4NV",
-	"oAHtMmKeC5DSCJA64teiyfAZsAM6bltY0JEVZ6P0/MfhzsuAds6HeupLNGkWqcYEETxOrJArEWtwMdZL",
-	"S//5Bfob32mj00AI4dV19O9iGi3LAyvpYuTTjKtbK04iqYAKLSe79F62inzrkm5W8596xP1IDO+u/iN9",
-	"v/up+OPzrttIs/VNQLSLltiBV0BxS2qNaARMQl1iQz2F4nWsGZQ26uhzeg9SASbW+++wGAbQKUrHVUUP",
-	"pGdT8En0iIs4uVQA+k4tzsbKLMMAHlhFAoFOBMVN8NTzeNyVZeduKUv6/q6qdWVNWox2VNzw62nUOt83",
-	"ZswivoatAt0q0A0XsLvt+ADqM9c3YpMK9KjMJ/nEsJkwTfY7koLxnmeVJLz9oAihWzUnOHDsxHGed5Md",
-	"wZydV7vqEQo+5Jxq+wa0yVaJ3JcSeVTbGuhPN7yxPZfQJnf2BXAKAotZwQTnGV+d/0N0r2AvIeR1M1pj",
-	"4/pLtjt3u3O//s710nhPWzeVOZQ2zOorc4Z65KmFkoigPi845jPBU8OsbjI411zk1h812e/aMuhRhajC",
-	"1+gnHmC5gw272IVwIy3MHnqiTt3AiKSEQ2PXbMTdp6cKmYzMmPdFkx1FHJvI5WI1cCLy8dgclth1Avff",
-	"DBqt3I2B8AowLfhIXCosLYKqWs8aSihgSciViczAsMAdRXk594jjMRtIlRqajwFywUq4Ca2v/xgvy229",
-	"braf7TfZbxKAx9g0l1aw7n90gd7/3/ZedhHCGjJa5UrD/3jRfvHT82cHrVartVeT+YIXXAsQ/WyF8kdI",
-	"J0apye7fu+Vp5PxG1oyOr7Zu+KdPVxjev/bFMf+ur4fpoF9XZTmWdePuHRwsDny3gkiakaEqTkElP5FJ",
-	"9lJbLZ+NpHHDs4nA652ig5A0PMXxkEt2qiXhP85AdWDU+jlpYIt/ecDfNVUczN+X0pzhJvC3u4ueLswZ",
-	"907EpVk7z2vp/t1A/7tY/TN+I9nJDAqS8UE7jbFdBnJ+sDf/lEnjRvJGp/HLqzfHaNNWs7evvAJ8rWw+",
-	"q81kelVC6PIlZs3Ic9hW8m2mPhXYNIktdjKOzF14fdVIeqtWqSKF1q1QkJZgmJB9SxrPjLjYW9Y17r2o",
-	"vugmBRMCAB6JodPdXTglpp5gIu8ChkVfm+95AQBqChQB4e84+1QaLZAESnupiJq0yX4VYsy6Sny0H3Ao",
-	"DwrhUYzR9e3Ehz1AQKwnNgEvWvigN3XmUzqbZ6dCUNt2dBnx3k9lXxToGGBKzTUeN7mvAJoEqf2xew7g",
-	"rIQ/CPKoG0hrJVNcmhk8LiBoDID/TqeICwWnVlMubTc+miK0E8OM1gpBOQmUrARbZkWWRdgnFquG1SzA",
-	"SMESFUdSfryjfl+MbQdYjlBcdozNBR+VJhE4EIVKO/7dAsIVTmjGhnw8For9gImFHeAsx98BUkov11Mj",
-	"cvOEdV+7T8/1JO+LLsvRxRqK0Y8JLBFIICQoUNaSS9WF++B8nNFKkOwMP8DV50g9CYzDKH+oglj3LTd2",
-	"B4bcOXnVRbZBrbzIcv/6wB2SylB3vJfko1Aaga9BQG65feBX9VJxC+AH9tA5rjzL/Nrjg9VBehnWn1ho",
-	"j2dE74HkgPj2iWdvxC2+SqHqeDpe4/5eGzbWPd4avRLLfwgTec/X+PHFbCzMSnPQfQ6ByfJfclqRk1eb",
-	"7e+AQai/I2ksbJ01Gb6KhhC/Ydw2dn497S0ne9+HFd7fe7FSvvo3rmZntBpfmZaDkGJR/5UwUGhzVhjw",
-	"wj5/HOu8Hmj9HMTJK0SeiZRl+grlA1xU3zni9Av1YwPZPvflDc5PQPrSH7pOxrPujwmWUxj2Q7dvbroJ",
-	"0LL/cyJs90e88f/oiVsnd28grNtxAn6pCPEawTiGmUivRO6u7gmu4Jvuj1AlCzS+TGlKSfMM+Lf86Zmd",
-	"54WOytByZ+fLVrM3s8JEthtoV6W1QrGR4Ap4kBDoElFIiJfaF4Rk3NiYF5VKSDJ9FXu5MRKMtE3WfcmH",
-	"cueNzI3Xy/DBcbhP19/Il48Al6vzVzLBb4S5VBKk4pB1naP0IRN8QHfqRzcJvkQZ9tI9DvVAysy9Uhoe",
-	"1hjv4nmhX8kr4Sb5w9mbY/bi4GnrRzbQWaanxdO7FeywoZ5SV6+eeheC56Lo5j//5Whn7+CZe7CQbnRG",
-	"HFOLLux1RppakgiM7FJF5J/9ifXQpnAOOtSZAARPAAhImB3mesr4lGA+YR7+dbh5jjPeFx6SfAT4atfz",
-	"zKDlxbxU5dUsZsb97bhh3VyYyUh84JYAQXlKTVVg0qss62vYlS+RX+fW1MUvekrPTFJZDtL75qauKRMb",
-	"HivLcegyoSYjpzFg2zYS+pT2qrMGuAUbSSPsQKdrVmqv9avPURc0Wdf76KYL7qk3PVMnKCOeOqfLWDGm",
-	"r+dw1zwwfPHkvoqqrkt2UPPo0XX++aOPwiTd1W42Kz3wG4xVJHLwJ742H5rN2UiDe+fZylLghlY1Da0H",
-	"q7bYRrmW/Va5Abq1wowRCGT1KR9WKjtENcVQpq5D96LV6sD//qN10Hla10Js9X0+XfE+3FYG5eCpxV2U",
-	"6RaznGBr1a86aIPqVmKp7LP9BkxPjpwoFXOTyoor8IAbH3eu9I77eMdcy/GOhknybAeWUOQ+S1T7isSC",
-	"eXGRmfyXKD+U1eVH+qn9fO9p9WMV9/sazwWN77S9Mw11kDoE8CY8IR+P51QdJiaqHgizZ5Xi82z/bvx8",
-	"UMvjXIMiEeGsi58dKn+NtNmw/t7FKU16/3m7XT3lYDOq1VQrWe911OSUQ30rekrGZ+Exud+bFdbZ8Mx6",
-	"cylzNuL5NWb8yalDDxChjjAH9ASYGDEzX5cZJ//sDkWha8VV2e3xUFK64Ealnqnbm7rS1WHde1JxeJrF",
-	"+0FA5szlknG/iJMZXXfIko2l6GOOBn0BZy/n4rU5B3JZyPZW8MGpE2K3lQtvdK3LLtB9rDr54pbcRFP2",
-	"E5slUfAGuPA+E1Z2PCvN7/a89qvmlNF5rWKIfKuv7gh2cC1m9Unk30ssX7m4geZDONy0WieE0e89eZkz",
-	"I/q5sNVYPr+6kR41a+SvYrYc+cMt6PZcZbOpGYLGjhv1QLpqSwdqK3GKQB9zG5iOcUKchPhdg1siR6LJ",
-	"nL4EigsEzhtyU0Fwd5wLbsWvYnbXSmAQGsB/Kh1dLnCnAKKXidC8wjEmXtw4f3nyu9tyk14m+x+uhbtL",
-	"u/3P/z76718/HueD/zrffX4xe/+fv7y7ej7s35zysfwty6cnnJ/2f/njTP/NPYDOAhqVexPgDFZMqw9+",
-	"Je9fC5XGM3EeIrqQFgLajPdE5jyUXKcBt5EGgXuvcRD6u5i6VV6p7Ll9f+VO8HrTMPKiRPmiCpCRQiV+",
-	"D3VP3wEbBLx+55CTFlpZCUUWd/fTtZh9Rn2UCSuqEQuutE4TphWdTQHOvpMrOA/DA6cmO3NWuagNdCEq",
-	"H4hmBWans95eK5X2xv7i8CfUPgEWf1u09w0ZQHyPd5G/dX2vX8VsDgYo01e7/VKkU+k2Oh2IBLEhvUWF",
-	"dZzyJyH529cBvZwOEKbSKmA7Z0N+I/xpvQaY9OO981NmM321U8yiybo0tXDAPM7FQH68VDBgcY2VmTAs",
-	"05Vtmz8LexxnZ5bmhiHljmcC4eBhyNPD4lGj7FFgx0DE+CZr+bniOpVyF+3W3n51WO8Wb420Bf+IaYt2",
-	"K/q/JemM5f7zF4XW0XsrK5Vj3h+KHReD5jpbplXgx/63XyEs/Yb1hOhPcmlnjc4//lygtiXpY6U0ZG0I",
-	"GQwW7Ppon0JpfKU7/RbA7/Qg3qjFhU12AXibehBtcmpbkcb3rSBrzA/dnR36UfdHOJeASVN9/LUYW4Lb",
-	"49ZFqHoASMeH/qSU5+JS+fqgJnvpRLKindsby6qmvjQ9jp95YwDSpVHu1MF3TxuSsMg9ZqEp6eatC7AF",
-	"sFjLTYEtV+zzJ2VLP2cf7yWT5dTUrdks51L3tboRSgrVF032fqjZlCvrqa/MJA81CiM8fhCZEUAYWp3T",
-	"equvKK21Od5DGOI2gmz30EmJBfWr7tZvwNoFSmu3NEVnpHPRpPfBQN2tbP/GudYDs9vXykhjherPbvF+",
-	"PbRJLsDYOYfQeW7e5euJK6kU0nni5Ir6+UN29uaYPXvxbC9he812c69ZBTBy45yfMJElzirU4LjhqSTD",
-	"CUoOk1vR66Qj8LJZuv38cpnn2V7lIG1+4s5Vpol7/5nb+MvSGXnp4Z7j+CscgH8Nj/pLWu+CGJw6Ca1T",
-	"ESC+X9mGPz6nGXZaWX0MObZEsatcT9XK6sOFnrtC2VwKs/vJ/VWPK/0WY0osmpc563OllezzjDl5jHlj",
-	"kCFTXdmhR22XFkqy52Neb9OgiI+IlevgKn8W9jVOdD2rpvtWVFfJLj/XrZRZjK0fc5j4Vz6HwYCyN8HO",
-	"ygG9rS9z5NZNUF3ITFRkqGCzfcrEjcg+L9tsv3AzFM4lSAXrzeC/CXu6RxUobqvdx4ZyE/3Ku8nNe5ty",
-	"efiUi1t376M41+V2k7HuDnjrhJy2QHKX/TLmuZVitQoAZGvGTZwwv4cZEmPjJmZGhFYa6AStDptOadRH",
-	"XQ3gHmKFegBa4W1JwGZLAsZBpPz28kJ2ty7LuoqB3wC7g3sMXTj7NkM9Ltr2fcNlk72V6poYCkeC0gzS",
-	"2YuPFSUy78ZCnVLb9Hq74iQVo7GGIAAOpTdHdofze+Dz9mjQisDGfTm3t6L12DkT44zPxNI9Fl0TLvkr",
-	"17u1V5jcz1qJbY7zFsXjtix1a81WUzwhKCR1tfsJLr61EuAPlUl1TSeb7tdPTEmpAPUxaiXf810UHs/X",
-	"HbOJygVPAXTXtyh3ADck8XgpiGuRMGoKu1RqMuqJ3CQeEwRQRIRJ2EhYDg1gbgrYwOAJuKFVDQTbhG5z",
-	"AFx0P5UqPmYIFehNdgRQZiaBait8MpmaS2UsjyqmXRyOEI43IpcDZ1yh0WzKs0xYE+i7xWhsZ+GqotAd",
-	"eMKZUGmTvc65WaydqOobyrkRXj1v1qW4VdUlTLiZbEsy7gtH6esU8rp3GJyIVX2WUikHeesLoeY3IKNb",
-	"V3fDWZc1DE5y/1kXEIDqMNKbs92QRf/0JTdPGuNJTXkRVMGShQIAJ9D91B/KZ2Q7DKBesSn2xBbMo87e",
-	"UR7XFpoVqLCHUL6TU3mvs4SLrvq5sK/wAU+CHd5QgcDiOA8M8rt8uxe5aCWmjN781j5t6wXWZD5Et5Xk",
-	"J/Jwv8yz3o1c5eVgSTwHBk8AIo8P1A+91kVOCjFNmNFFrz1AIvDK7O9baaLdu9FKgWKY26oFovXYGurN",
-	"5qR4Vbz2bdjtuvTWz9LXs6K4cwaoDlAeg1iYPywAawK2iHU7AKMtApt0v4zNdAI3c2b6R0yNQeBFH10q",
-	"ZOBzZsSb9S5+1bmctFpP+zAf+KfoxhElxn4YfRbLjNsZe3pGWokZ6wnEeYrDaG+sCtBOH/6aEP+iK+Fj",
-	"S7fZJ0r+cxIq8X26L4THmP7GoqEC2DNUPAuVUukHZ4SxIdJLBSsV9WVzFdaB09O4n1ALkoV4H4ae6jwt",
-	"on5/jSw/qJ6qDig2Ji36PZ72y8BtLxXVaRdKDtCWU+JgnelJNU6Vui65QA+cuJzvl/pAjz8P+VjyFoO7",
-	"gm+m1KxUXC4Hpk8dVK1Wq733dL+RNDAT0ug0WvTZwbPnPzVAzZK/WwKOLE0pAdTOToObIf+7vjY9CSqD",
-	"UETnJhywRcPU/O8af3c3aIQx6HN3K4RDnUe7JIzUcCMPakmf00UlvNU23A5Ffv5+9Gl0w/4kz7EgqnHy",
-	"+1kxM/rlev1c6zq67Q1Yz+WWc5tw/hb5MLYp7fvwW5ymVBtxv3c/FX/cmvGG0LIyGe08jQIpe5ALQb4J",
-	"Ou2Yx01Yzzkis55OZ012EfK+E5UCROiMXHZn2Sb9oUiblwqT7IupYOY1XjmrXGUM8RZzGYHV+uwAqAye",
-	"YBs3P+a8LorA3fbPl7jzy+shCrFckrlzUm/j4uaFDPM5/mKDgSyNcAuwtXm0HdWPIXg9FyIQCBQx7JjP",
-	"6MAxF8xYPR6XIDHppX07OWggP/ryDHRlmHzu7l1PyMIQh4fLTKQFmKXX9DaX3lRV5JbdnU9pqdeOqN4R",
-	"FlhlZPU1dyu1/AYZImaqrSO9ecv5iHLATigqNY7bKyvpmlo/1CmsDSmDNx6njpBktArg4FF/OGZWQiO4",
-	"UwSFQ4rl+4D1EPBwlU4FofFHWTHjD6coI4UwNQWIrttwnUvllw73XZrzKc9Mwqwe70zGJmFI3Uvwu6Fr",
-	"lkBrkUDGE1NlXCmnr3LBuqjSuriZu36QD2QNuqT4pGFDkaWIyE40V0DziZiX7nt9I/JD1ueqLzLMMV0q",
-	"6PeX1vPr0M08Wi0kxRilyaDZIZ9QwrCvJ7kRTfYbJPpsAID1CpcPBpBla7JzN9F6vV3h1bsrvgd1DC9w",
-	"q4636jhWx3pcoY2/TA/bfGIsilHlUdy70qlbccLGLRtpY1m71Vrr7O0CxzvlMyE2evoWD1R3/vZ+qCEz",
-	"jz/dRjCbBvBHGjg0vG7NzTcRr9SUtUCusVDJ1DNCsyfIaKQT8ukrMLLgICg9ZVo12TvEnomY5mj/RWLH",
-	"erPCXwjnRc4yOLdBpgCui1Q+PZ3OoAWe0E/jE6biyClNc2FMoNSDyRDFTxjUs/AEciBPVstHwmf0RhwA",
-	"dYApDmD7m+yo9PZiJdBksOHWsuVwBWzQzcF5xGrgoWt1Fsf+C6qfLRP3o3EgQB49Cdq9uA3u75kQt54e",
-	"vNJA9GX9YQDRO0JWNi1xg2isIsiksclyUt1X0tiyAlmW3McSOaexQ+Znu/O+NVehJKTOQo10vqqwbjZn",
-	"D4I2l+TMy1y5tyHwAfR3PiECvMAS08sFvzYeMYv1M24wpauhm0WlrJ9p6jBYyP3PUfVu0JbNjVRzJG8s",
-	"t6G9trw2W+96o+cDQyIiKi86kTStSu68KrRTeZDdfKJuA6HT+hqbfLIs6vrBzJvnvEG3GQlJnB3AujVI",
-	"K3UnysqsSykSKOYiKkZfhGUK8oaptP0hIlUSuWZEpgQlbcjHDHvK0ObDkjWEbWapGAsFRMtFzg1uBXeI",
-	"O6cyrUTH7Wh1y8nDkftBsHI9cTVRl3T84Cl6PVGivhE5FpJJi6EDuuXwUabVlSfO2ivRG2KWkwCUWHev",
-	"tdc9ZN2fX1+wxVfVZWaop8bn/6CwTKgUjtwXEWonqkK/3KEeDGAScj2K6XBajaQBL7bEkdNYpzapPLmz",
-	"iXpo/75mAhUcUE7rYwhWrPi96cO91t5XeSQvuFss7e87rPiNO507LbSx4XGB7Rw1xq0GaBGdm0D1d3s8",
-	"46ovaj2sE4/K7csfSeeCjoMKJOiI0fmIZwArg2x73uQQJbe/Ig0nQKWzl1T0pCXM034uUvjDSNUXNRDG",
-	"L3HWZ/AQax9X4GVHmOA582ptBU+VLrSr//aNU88r//pCr/7bY1+OuvIV5zaXKxLW0uQRgmejxzjlN/lg",
-	"1Eco/oB5NOA58R71+UhEDoKTTOI4ZsLzT+uJBYkXinJ9eDAXOCR9CC6cEtj65pvtEA29A08MI0VGXe9S",
-	"OQ/dlvQjKLw7e+aoLomwsk5bvgZVSXSPmFwu2kKIOT7LEmT6HotcamK5dS60u4SegtDv/I2Czo9aJZzc",
-	"oZ8LoF7kqV+qsA7U+FDgCTjfPBqjRrW+hSe8D8261ZL3B44bv5StktwqydWVpNv5V0KJnGcs0O3er1KE",
-	"7NRI3MKU8W4QDijFvIosFfk4YcFfhCZ2+knc22QK2YMkB7XJoUKNKIkga6b0tHmpYAZwj8oJ9DPBAcnb",
-	"TcAIazN4oDBgoUXH2kj3VJBaxBQim0qVIhOhz70obZ3AD2Q+cn6tvVTUE4dIitCXPxZ6nAEcIwKgyhR7",
-	"9WsU87lf5S/SzdTnvqpyewl8WI9Rjz+EWp5/JVvNvNXM62nmoDqxURZVZOC/u3dNXbCP10IEEGs61l5M",
-	"I9p994lU6JjCtBP4LtOQpNULZOsDnePFEwCXjc9mKHvMzFBPshTTyj0hFEtFX6bQJjwDvR3SCCoFAmos",
-	"keo5KYZUa3nMGsUZOqO+SHFuTre9G0Mi7BvSa/MrttVrW722Imsg1UzFOHS9GXli7r3wK7EBrSZ5trMs",
-	"k3mxGALD6TCC+BaBdZE9gDjdCRLkJ31BOiYoWV9nk5Gi0zPOrLaIXE/HzeSvYHRvpxqpmnwpWEWStCIL",
-	"4A+vV8mWSsV6wk6FUE12VPKSlU6FYWbIsY70UmkliqTERGXCGNY1GPZ2fddZnSqVPKOU3V2TA9u8wH0q",
-	"6uJ9bHX1VlffyQcF9el1zr0p5yKI3qVAGAT8loIGIBSiIB2QWbhMIWt6pW3iD5FMCMCZ4TOTsIEAEpF+",
-	"NklFeog8nB4aFmuMqUGxyY58q6LTgCM+I3TVnrhUkEYAheqDdvfzIoJ3V0gYG4p8NeRoIVdg+cw02Tmf",
-	"VfDuLdbqXqojVUDK0/0Ng4Ilrq6fmMSvAOR3pyrxNE7cMO5rKaSp0s/HeLfzsPB37uN5L3pDra9PXq2i",
-	"7eYuupAjYSwfje9w7blnTtskuHexPseRXD50jUMxi1OS51rwQS/vqGGhxHK6La3cFjVv2pOHzUF4gYUU",
-	"Yp+iE95SV3yhdMrmgtIYiwUIkX2g9Olq5ByV3U/F8O/pXo+acmP+cZazb9ASbr2lzbZalfP9a8j/Hbwm",
-	"GmQXxqz3mo6x4tI5KHgFuEw8y9gUWIjjTmQIaHWeirzJXkOYqkfjTLj4MRy3SE/JRrcrHHkonPZpN6wj",
-	"f+Jh9QpPSQKIaHytNH7dwFkKdiwJVdhxI0OA1ncfwP+HIAJrtau8HvdN1f7fvPsAL+ar+Q23q4aL8ALj",
-	"Y6mi5H3rPDw65+HruAFOYtZReKtY+t1P+I96vjro4YdMGgRDuRhJC5FXLvpC3rh/Afy5VBgAQhH5VCBq",
-	"hAucXAB34aMxZLlzqqsAj2DcXIuUDTDFsHjaGiZdd2pQnnC3b266ni+PkoOhuRXL55+Y+GQZ0ydN1h1z",
-	"qZqtVrtbgJmWW2Ox+BNJYKciYd0+H9lm62C/yyyq+KE/YI5+Cq0uUzBWWcaufEovlI43+uamUUOEi5mr",
-	"SrrYxv8gk4NQk5F73fQn3sw/ivuA5uikYz6d9DCuU5QPi2/3cZStlBZbmj67JSn2fbhhjyiY8akufD14",
-	"1ooqaBWVdu9t8mi651reblGTu6HopFZhvowqtKHJh6trOpwY6ilkaEGdyhC9NRkBBgOXIaWbloVXp2Ei",
-	"D5obuc3LCWuzDX42G/wsVD+ts4dWjYPuZyv5qgpz62mgWp5XKG70qBMKL7m6Ds+yPJtQrN92T21+TxWr",
-	"HUVqll8LxUpocF/WYprUnroIBvgn5H0OoIXSBM+TTXNtBZO2w8ine5r4f+0n7LeLF/uthL08OtlL2P97",
-	"/u53lkngFyj5vTmf4o2BOnfOB8aEhZqx4/P/8sfpIw74ZYeXymOh7LOf5csm6x7jfthxUVGXpVoY9cSy",
-	"EbdW5AnrTSxCu+Fw5bslBVwLIK3BkYpzdj23QobHQm7t3ZdY2mQulbQsk9cCUF/6eiQSJgcuinCjQ6nn",
-	"mE8MEg2OdC6wm/Rp6CZtsiNPAwjJkKHoQ+jh9E7HT9WnSqa5G9VYnc8dHAEDt0jdh6wbQ5b9KmbdTvHu",
-	"pCnOjqg96/yXo529g2dNdgRNARySQjt6YrHUrHvw8WPXLUkasjCdotwAppKG6V+qkDTCBE48f2jqJcn1",
-	"fcaVh2AEcOdc6TDdaCMkRDZeEiI3jIH6WSOvlLuhEp3iUGykb4QnwSBWLDo6G9ChYMJ4VHCHv4dqCFwm",
-	"kQ0S7Dq7VFSb29d5Lvo2dLBBl+8hPbbxp1U+vYZZs6HOcEd5yEIncjy8G6s1y3h+JZrsWI/GADdohnzv",
-	"4FnX93lwG8CN3FVVWa8Tt6S3mqeKeDoSkUMvGmRenEA7Qb6SNwKcwBXjwpWqY30lhLOFC0g9Zk4BYu3h",
-	"oVdBMF8DoX48Q/ZG5+Ec1dRNmJyO1W3ksU5F1TwvfEmkHjD3Wpy0lmhLUFd2gqD45ATCt1FHOO4M6Mjn",
-	"rD8xVo9EXjf3kXR2Bg5ZKsLwAc+MCJF1T+tMcOVD67q857/v/vu6HPtJYzTJrBzz3O66X++k3PI7FEg7",
-	"EXjwVGkYXGaiLnpAM7Gotg4Dtinqr3vtK28/3DOS5YmtAyr0bXf5932++xLbXcgti33+VV3O2qPd5VXm",
-	"pRNd9kZmzmw5Q25z2bfM6itAZW+yI8XIs02Kshmds+DZYvaCijjH4ye18Jh+SksM5X879S49wIkzjzci",
-	"NwFpJ0qf7jx/XqO644tK6nvEP74V6soOG5323k8V2vZTRUgW4JTBpmB+e8xlWmc4PGvqGryXJ69w8Krb",
-	"gVysfDu/zqCXqp7oOBccilctIj3C8aTOCQixtMIAX9J6vtPav2i1OvC//7/OM8n1qDTHYNlSbsWOG6Sx",
-	"wnL7yZHnGiZYM6+DpfNCJJa7TOwxZRf8S1+eWCg40Ld5hc3mFSJ955V5oQPvDAZbmUH4DQIprhgHWnt0",
-	"cH2JQI6YrlQv0GQvsUgdSuI92SCGxSmUMAwFUA2yK8rYYzXAoY/ksQvUMiGh9V2oFKJzQswpujQJoh4C",
-	"B5//hmHoTt0pl7aLHUzSEnIQZAHiQgioCg3KwPmJ0rKeuJIKixculceYCkCznn4xYLWB1AFelRgLbuPh",
-	"Q6lD6O8Pg4daPyeCEDJfhAWVWO1RiX97CF/F4I/SuAh/v7XfpeCWKQ35nin0Xo35DJ8bcQFHANIfMHFx",
-	"1S8VIdeGxjQf/ETD9blywwX+zBHAa/ECS98/W2URByheL6BfTLC4XCu+50Ep3pWIsZKD8ULPrVCJdnHk",
-	"L1jgEqTfNNoHrVaz1WpAHnwmatgaf3n15rjVQgrDYGvO+I1kJzNYvkDgeNBqFwyOL5A+0QkRUURYN4Ox",
-	"nX1otV88Hzzle/399Kfn/afiRa/Nnw32Wum++Kn39KCNuhY0Rel54+1MORPAtiCdss6j7x34Jy/5T8HT",
-	"GjmP+QpC452f2s/3nrrn1NZ9kEqlSGxozaroHvca8dMHokngmYTHy6S6nueBNH2khfjPM9bXKcn6QH4k",
-	"tgt6ruhJR8JyHyRbUM+dRnuv9EJxnMZkLDu7u2M++3/G/G/9IZdjLZX9u76WfdmXl5NWa+/ZWP3teMjl",
-	"v+21Tt2X+CEf/W3frRX+1Z/8zS1k/Gye0nLlV7sOPFzYpfdGXBnvKtQW5bdwJgYTg4DenOWTMmHoCpK1",
-	"HwQL/bsP4IDF7uWLztN2p9VqHjhHzk1hkhPiruUApQflVEiQh2S70DUFed5CDJrsQo+d3p6Mnaoc85lP",
-	"9sQaoQlHpxye3dnXyWAg+1Io+wGoStw8pdOJL49+ca/uzdOjveP9Vz89P376+sXL9tGzN3utV/uvf3r5",
-	"9GivICGlmpFGldpo/J//9b/D//af7jmdAbFbp3FyfHLsrDyqFfcXKJXWfqFWnPgxEL5A7bogqyXho+uO",
-	"zJCzM65Rma+uaApCVi9QuVuoZ+2fDlov3Oz23cbHqKTjxQU/mJgPVny04eMEDKBQenI1pMSwL2307K6T",
-	"cbpUIkBpIp1xWS7fKQKvmN2zqrtNTl240USNDlHHaqLSrhKVtTRqtTiBVQni5OxSIU5LrdQaclHW3dVz",
-	"AZLiMJfzlye/F3OZ4zf+MhGtEsq9SCi9sMxLZU9IdQVHT0skr/SO19DOZdW8mOz0LtghtpwG3w21KpAl",
-	"GbdtwO3Dnl3vvm0pczZffrpl9r2PglXQnYwHYV81Al5MX+72uO0P60vv/xi74LadtFotJhUCHAODl78B",
-	"wbhR7ErnlIQ4BOezZI6gJH8hZAxdtARlTvlIm/O+dfExHEwDgX0v81DMcDdkObvSgSpl4biY8KvpZDQc",
-	"WrrHXR6evYRVeXAS/LUdVJzng3OTLAw+nwwjOQhYAV5cbheHrf5d++Rnq07vTZ0CbM/aScUKlfrJ//OW",
-	"2n+P3zaUxup8VqBfFCXuUCMFFfweSgMzalHuD/NwoV8pzusNpOJZgrxScJjEUj3pWfZDNxViJNJucqm6",
-	"E5ULo7MbkXZ/xBIlKJ4BjQzL4bHiMVdnAfrdLMEgWlttRomqDWusVxjrLnEdt4n7zULaru22bKCm1o83",
-	"V1VbtYl3kdp0fcbZ+TFqyxMpjRy2L/GsykyECg0sTfMEqh3KnHdxahC8FL7UImdrdD6Rh2tz4cJykXY9",
-	"S6tTJE7l+CwQglMAZxz9WKqrLoMDP+zFgRtSg2RoDIIsRJMdoS4TKsU66qHOUn+mYWM2JSSqy8saDEtV",
-	"3OR9nVxP22GTHeMDF6wZ0jDDB4ICOiKI0hMnZteiEmcSb3FnbfU1iGCXBb1BDOp02NaX+hZaKR+RS4Rs",
-	"zvcSYUaadJxrPah1in4hHqKgBDz4LcWYFFUaK8bYDRl/SmC3SGvDMsEHPrrI9BUe/5HTRHpqRCoDvK5x",
-	"rpHcm7oMAxQkzkeIAnGHOiqgwhkyxFiq22Fnb47ZsxfP9hK212w32xHndV+PsLeT/c/EWCDVlAZOWqly",
-	"l7ORHglVCUl26qYWaauNK5lTeEk1moZY0CkOlzmDV/qd1DqsveO/yt4FgSmCiUxfgciDEa7Yzm/11Tfo",
-	"c0EP9Nje2tuEKFSmVJ3f54r1BLsWY4vQC9SI0Juxbo8PJZbaMbp9N3gLE9NhRo8Em+qckkZ41usbAI73",
-	"zk+ZzfTVDkj8pQq5DadrkqK+AVQPx4p/8dHmnKXc8pqY6Ywec+m2/kIYOxhlu0m/nU2KgRC9mEe3N/EU",
-	"d5XK1yTq3/fQdFbr6grWM7rxo+5DXL1SkNZxm27YfP8hLbVHIPenw99K9qEuM3DKZ1FMjbMv8Iw89iOE",
-	"+FCFMfWtOFM4o9HFB31nK91vEuTSpDxBJgZ0WoOFb2Oe29hZvlTUMokLmMRZiuKQx/3zWqqUdfFn3Sb7",
-	"RU8hag+w6tiNaAlWsu6dUKzfd5bY6qjTUEZ1eJfKKRJfJ+7TGGyQ+yZ/KtKEBEFc+Rd4+HGs24oMsZrR",
-	"TRCKDGFWkFSBkkiPPayZ0ixzOuWQljqGjSoV00BPnLTWeRQ6zoAMsf9wPBaIEuuhURKfp/Gn01U0mzDD",
-	"R1ZTmGVzBWhz8hgVmmAtX27nK9bgszsWSFH1h3vz/SGXFKBlaWO9EjFc+vsrELufRBCK7Lb24S8CvbU9",
-	"3ftyHwA36vpmP2SyqIR/9xMUUNWf6R15hS8RRxCjzkyqayRdAsj9fOKZUNBg4iXdSnyu976Cb93jNHdZ",
-	"gf6+SWeXplgHzofrEciqPCvf1uHdbFgZSj+9oONreijvFvrt5gLJuU2065y1f4n1z9RK965zm38VYmyi",
-	"IlgGMBADpsS0OOA/pMh0olJINc98NdEbN7V6WvaFnQq/F49+sw5y/S+haMW28Jnf0KZGAVt9Xy92K8/v",
-	"vuVshu8xmTrCXheVYkSpJzYpQUpFec8yKStmRqUSt1i20Nj/xbvmkTWTzj/+7f2kMXzS1nQ+iOl8Yool",
-	"/6bNqNXjydhsyIz+FqENQXqJsiWYu8jt7MkCZamOqE798SkG509MAG9cVAkXevzH+NtNX6ycFEABuf/u",
-	"sfttjUiK8MPq8YfJuLtNGGybJf6q8f+FHrPJeM2oqNZzmqiNRi5vhS0FLlJZXQ5bfFb7D5zIGnEKXSH+",
-	"ImkF7HzEqGUbrnxDjpSXs/sMWJwBSnM+5dmDOTuxl7PEoXF+D/lGCzTui/vwPT3L1t95eH+nkKOtz7P1",
-	"ef6yPo9XMR6b4W6uDxIWrlrng2fkPh0kc2ZEPxe2Bqzuvb/5o671oadYgbuMHnebv9lsrc+0EKsg6v6j",
-	"Slmv7cnRhGoclYaIG8DvDdUssLmUniIql2Hd03fnF90iIwq/h1JQxTjL3Pz0gHV/fn3B3P7C23XLtelY",
-	"KzIUtHtC2TkV0SDYsxsBkJexC0erbAYYfh32kg8lu4bjD4D86uezsa0hFYOuR1qdh291XloSgssTV3lM",
-	"8qzRaQytHZvO7q57gU26y26PDyXKgx6J8r3O9chnrUYJszoDIvFfpEplfPPy6+9Nej03uaSR6T4HgKOh",
-	"3AG0DTsbowSFVpt/L5jYmmMuUydpy+e6TrGJf0sP7GARVmRp9IpwDL8ujnlRdL+bmGzLxnrPqBbToJNW",
-	"0+Fz/sruJ/rXZ9zXmbCipgO7KIW0LJUpZBQsvxbUuwMFgh7/qOjdKWi1eZ7Lm4ojrlcwaKFb53bo/uJ0",
-	"ThAfEq7bkhd+S34Fvss7iGXivebF4886wbh3z3SJzt66o5s+TlxbZtZMyuLdouTWpKoyLVCzUAH2IZE4",
-	"+ALwCbFFUjOiEs6nFU12Eqw51ACUUGaB6bYiywyYX7GEbybztI5H9NDbaktjv1Km569PLAtHMvfp0eym",
-	"IpM3Ipfidtq3jFthrI9YiYPg3SBwt1gnpR5bQhrslxyKXNyarXlVDL6EYuAdhKRQXwdJc0kFFWWU+VTw",
-	"tAZVfj1I/vL8ZhEy/yPMJvmnWJ5VKoRha8g3nFfCEwKv3+NY4aFse71OEAoxmD99sfNQmQp7B5j1biv/",
-	"cfaWElUiZd39dgv4nFMJcWMKtGWBdy6KrIbcsJE0xv3ktZsrANpEaDX4AOnyI2y4+n5zVl/VUUj8o2+d",
-	"hO8PYwWFOdIqUMdxDz5CDgeLG9MHkFBFz+IQukazDFPhgJ+AkChaha/8JnfGHnLdMzbkN9gpCQgOEvHl",
-	"kIOiWdHj6J7m28hTDyyCM5cz1T0xlICHgg2lpcZEvGL/ebuFioCn9c2PNpfC2RVoey3nprmPbT4nDUqM",
-	"lzkZhsKULvE/+sf+83Y72X/efvrnGilnWm1c+tVirL0HV53WH9EUxyN03mK0Vh6yELDV7FCMtir23toS",
-	"twnsSoV+LlQaDgnvS5drBFzfkC5fOHqUNgmIyeFcEalIOUESwldZCh4cstT2hJEp8id3aeY7gTm2C/5f",
-	"T9thwSaLnD8IrUOQgOAG6slVJTjzGawCPdM5JKS+VXBmrzrdjN0aP3CC6o5HdkpMv7dju62a/FpqUl4p",
-	"jxdfyN096EorUMVtRFMeKarn0ANmZ2MRNF3TDdtNgi8iTdheFAwnBXUaFA8gkitAfDgFqDTC2Ve0xQhj",
-	"Nxfsfl2PjVbT5wugRIZAELca6LuLhcF14gx28MqKwN1B9Ce5tDPYET3Bcxdt/eNPJ+1G5DfVyekRvxYs",
-	"nzg3oyjT6ezutveeN1vNVrPd+an1Uwu2DM2kgtMdqWqJhB+Rkt0fvVlAXsSYBJgCm0Vi+xTxhRqVRPEj",
-	"xhnQuiWMM2RvQ1wmIifMBAcooeh+r2QODYazijueEpRQ6fDOzyy6R4GDUTUryHyORW60AnjFVKN3ayxD",
-	"tp9c93qCnn/qHsLFXfnEYO0njXHOB8LO6gbwVXYQBoNzOUBYe6NHIuYoj2/5GmPcqluKXNxWuWd14mvp",
-	"CLT6H+eWq5TnKfNC9+cPvnprOp02DX0dCjn7evQjJjKc2+vCTMbVjArNZM4y2ct5LgU0RQIKZeEbS0Tf",
-	"9386F9tYPhp3YQmrXOhQU0hOGjtCp7279/EjfisVax94vP5D95KgjUjn18Q7fKku1WveH84pXm6dVBk8",
-	"F+6U5kjcnHjBE8O6bt5F3kYr4qRG1s+EGQ2lhzHi30xPcJGMEATFRe9CDygFLNVVwsykPwQoz0tVVO0D",
-	"Chj2XMgcGUM6TLmrIr7S6E8CSAfo8CYj5ppn8NYLkAc6AS8qfHweXxUpGGyowkb2sKYJa7cStteCdwSN",
-	"A2wCQwycnA31JDc+dMqFYCmfmUOoz1Se/FVw2iRw2gYw6rBA3FzDhdI2WXd/7wWJwUHrKb347pmw+Wzn",
-	"yE2oy8YTiwvvkeEHCSXjKRNPHWTe6oJYQoxFkR6ip8H7gZdxyHKRghqBLXIJJKcDnWV66ktHaccFhby4",
-	"536DzhmASJMKwsGXfCij3epLzhcvdVLRg6lC+QH2UaPS8p1B8bY/os6aW+7k3rJ77LETbKepuLK33h25",
-	"a3Vu8Up/DbMiyxChLssKiGk8DQFab2lAovJCBpuXCs9BNB23lhGgpyQQPXHF1WHAqHYT9WQbhc4rKs16",
-	"Ii5Fg7ZASw9bekNn8BS1a8PVtXnChoJndugVNsHWzfwKIHdPvOIv3WW331JPFUHnettgS281LDXC6dJb",
-	"aMYTL9Hw19iJgh1FTwXhfzvRTthUqlRPwf7Cv2LTI6zNCGmhyuqyTOtrz9dOa1oSN2FMpcU+Oj1h12Jm",
-	"5h4xuvhXMbtdTg3j7DeRX2cIM453mg41NlNwaqpH+wE7lpiNczHNpYVYIhrurb6qGO3EIGEnUUHDX6kG",
-	"vQsCmmqMScxY8OvSuuU3si8an//8/H8DAAD//w==",
+	"7L39khu30Td6Kyg+eUv2Yy5Fcr93K5WsZMne2Jb0SHIUO+tDgjMgiewQoAfgUrSsU0+913Cu4Pzx3MN7",
+	"O7mSU+gGMJghhhxyV3ZSdVxJaUnOBz4ajUb3r3/9oZXI2VwKJrRqXXxoTRlNWQ5/Xi30lAnNE6qZ+Zwy",
+	"leR8rrkUrYvW13JJtCQ0uKjTarfYezqbZ6x10XrCaM7yVruVs58XPGdp60LnC9ZuqWTKZtQ8Ua/m5kql",
+	"cy4mrY8f262nNJmyp1LoXGbr73wuczKVS5JJMSFckxldkREjt2yuy++eL0YZT9pkRt8f0An742Hv+PCk",
+	"2+22CZ/NFpqOMrZjw65TNptLzUSyes3mGV2Z26rtG5rnDMlyygTRU64IV0RPGRnzXGlChVqy3Aya+e6W",
+	"rdqETigXpunFq5lYzFoXf2+ZR7V+akea8i2j41cZTSKTckXm5gfCBbwjk5M2kTmhRCxmI5YTOSYZo3dM",
+	"lYbrrHfaP9w0HGOZz6huXbS40CdHrXZrxgWfmXZ2fQO50GzCcmjha/bzgil9HRmiF3TGFA5OjleZxspF",
+	"bhqrOuQrfsfM1GpJFgpHciUXhKrb8gx3e+en40PaT47Ss9PkkJ2PevRk3O+mR+xsdDgeb5zeGX3/LRMT",
+	"PW1dnBxBb9zHXmzAXzOdr67GmuXr/XnDEilSZdq7pFyTERvLnMHo+/6Zrs4Z1Swt9aG3sYluhHuREf7Y",
+	"bs1pTmdMu6WaJHIh9NNFnhsJXW/m2ykjFC96pEhirysP6fWL1612i5vLf16wfNVqtwSdmV/c9SVBTdmY",
+	"LjLtbwwG9dC0T2uWm2f9X3+/Ovjxpw+HH//Qig2ubfor059t7S4JdzKluTYSbX8HmYbWz6meFo2HfzYN",
+	"9R9yNm5dtP7jcaEJH+Ov6rFvnZ5ia+NSYJqpzHSLhJERm3KRkuWUJ1MjFyM24eKSdJ02gM+Ci0lp+I9O",
+	"e7346FN4Z3Tou+2d1+YTKm43DPaIilsjITJlNeNprth7PM3bn8qUYVNyRou2xF5lLtj/Xebu6y9xX5F5",
+	"zhLTz03vS/xVe7+0eJF78yJXMiIyQ8He60ECvw6NGBvRmNMJsyqkvDavfhz/ItXbH8Zfnoy+mp1Nei/5",
+	"L3JSv1zNK2s0Xv/4eG150oNfugfng4Ofvogv0md3TOi3qzlT6x15KbKVabxibaKY0UuapWS0Iomczai6",
+	"JEOdU6HGLO/855AoTY26HJtdKcuInlKNC4IsuZ4G1w7LA1A8o231amdOeVozAhqaWjMAvW6/gdKHLr+j",
+	"XG/X+dAZQZi5w2xZqP9zZha8kKI8lYfdeJPNk2oX+Yy+xzVt7t6ywANL5RsW2Qp+MJutXApiXgxtD3fj",
+	"DnkNexVHC2shUmOyGPVmrr5lK9MpRcesDbdOpCxvaq2ZmhyAQeGmBi3KoqNB+w5MAxtu1CC25UkLhZgc",
+	"/N91wnstlM4XM7Zxk+H+okeK8LRG9xVX7a0gitZYBfENW21o1y1bQYPaREhNuFZEsSRnuqaBt1sGdFPL",
+	"vmEr26RvqdIg/9dfbtnrrN7KqNJW/mFFL6kRKJrC9kyUzhmdlcXEbHd1EmJefwDvP7j+slaNdbev4W/Z",
+	"HctqBrdrRZ9Zi/gRmVI1ZeqSMJpM4YPrndHUJDPPclt4LiWaHmS8MFqMZ3YouCLVBd/qxqcKHthY+svS",
+	"3j04r5P2b/ksprPMcW1GxQrObHgQoZrMpCqfnI5rtFMGT42qp+NQP/W7oYLqRRXUtzKhWc2Jks7AlCM0",
+	"Z2SZc62ZaBMqUmP0oUGVUTFZwDa5GI0yhpd+9kxMMq6mcOnXXKT8krBMMWK//7xDnjx9RY5OyzMz5QfX",
+	"L2q2kAxbGbd4mcAbQ5u3rJ76sbl5CV2l2e+sohMqEpbtqqUfWCu7sXjHRlMpb2Oa5spZo+tDMWNK0Qm7",
+	"LPotBS5cna/WNqTBxq4usQUHYE182l6+4RNB9SJnGzqr3DWqTahCLZMztcgqPo67Hm1PxcvD8fnbsx/0",
+	"4vzrZf43ld0tZtn385/1i7/+fDv9efmYia9+efX0b+z4SfrzL0+vxd9+/uFvz1ezv/6FXp1e/ZjO/7b8",
+	"67ev5OHsRXb27LsvZqdvn1xN/vjHbUPl27iLjbXfkL3lM6Y0nc3Xh+zdlAlCYdxg1FhKuG4bVfG94O/N",
+	"RmnMtPKo9U7PDnvHp0fd7rY+av/iuj72N/Vwg4p+RXO9ac+fm983mSFwwd77PLze7vSv6IqxTWaR3cJ1",
+	"vlDGrJ+b62tbtWL7n7Tf4hugQa5xUm9vmiBc3HFNzS/o68qhncltrZE0l/ubb6+ks9tes7nMtXUQbPRc",
+	"XMJRh4+NtuaKZGysiVxUlrOR4osXr7/78iLJGAVZqXEH2DducGjFXFhBY1/7nm9o9L1b19j9VtvayKhe",
+	"aetYFeYgqS/M/L9+/pQcHh6eE7Niwd9pNgUmrOimdOVcRiMpjYb9xZho5IVcRuaEvJDaHkXHuZwNwaIY",
+	"alk5jva7/ZODXu+gf1Q3DrUTdNSt7/ITKm4b+WWKlphJqWmD9dTEWxFx0R3VuOiwbfXORfAAOPP3QXyL",
+	"e/oSsaHPrUdsTXYU+cubly9gV3365q/oGVdGudFRhrbFnMl5xjrkuioXZHiVJGyuhySZSqmYuiBDOp9n",
+	"PAHF8/gfSophmww1e68fJ+puaB6On+YZ5aIiPom6qxkO686LRQTMO1ptey/GMH7aMAq5jChO821pBfn1",
+	"4r2SfiZTuuoQI3vLqczMrqT0NiW2dVmYNbXPwng5Z6LW9SQVw2OnOQqYY7L5UxgN0LaHBq7I2DR/Kpfs",
+	"juV4EpJ6ynJlXTW04nFDnRXrgjRNiR4LxjRTzPdhJGXGqAg6ARvv1i2fPOOmSWacjQyZRVyRnrleDRrE",
+	"P2KNd5bDzsr4jc551P3nWq9CVzxOh5ApU0RNzbRQc03DEVb2XXsN8lsZaaOMy7zdIwppj+8JNSL+tnd2",
+	"cdi96HZ/rPNCyl1FHc53G2weewLcZBvaS/Y2cFzsDo2ctzzbZB5qnrFHykUXuSCTXC7mCgc1Z4ykfMK1",
+	"auOOSgV57wJkxiIaLbT3Hl2ae6SwCxkcpxqcK22I+JoFeyPQQ2NmD3026CagQrO0Q661IirDK2Z0hZ5m",
+	"t/ObMTLKXk/ZCtb6jSjN6vtut/e4e3LamT/u9eMDa/p6P7PmrfVhbxpQe8mmGXbX3MPUxgfYOd7ByW0G",
+	"VRdzNOaCZmY6uCCpXIzKS6X/qT3d72iWsS1BzyVc8y8W89zg86hx/Xwyf8cn9r3bnm6QeNuaTQJvL9lb",
+	"3p+JdC65d7hv98W8FMxI9cwoqtAdUwpvqTlNmLosKa2cT6bwBxNyMZn+azpsGk35PRw4DR03HMME6Lj5",
+	"JF6bZh3d14vzjotULjdJNlxQJ9Pw494ijS8Hgf5onqHmUig0z57Q1O7h5lMihWbonwjPK/NcjjI2+wLO",
+	"FOaM4Yba3JGaBi7ErZBLMRhzlhlFkTJNeWa7NmOw4d+06Awc9jctt2XDTR3yJU8BtzNjVBAqwNQ2K+VP",
+	"rXYLn3jRemxvhgEyu3UC783FxYhO+YU1ZC4aIn2Y0gOeNkMGmV1soYwZZjYWrkHGAvuKTOFcCA3FtQ2A",
+	"Eyl0ThNNUsmws1N6xwrZ8C23g3tRHsKPjV1MeDtOba0NaAZ8RjNzXjTWzwupp+bwBktKyxyxRgGa728H",
+	"VioOEJYVa4G9/HGB3/qI4AkxznhyP3lyVstASD3ACERmcXgl0XLXmf6lbMQ1Sy8g7gkfoH80yxlNV0Qx",
+	"oTvkSt1aE2/FmDFX5nRllMuIJoAZ2184zsvC4VuWUGFmf8SI7QdLN0hBbccfWiC8WI45Cuw8Z2aI0Gj7",
+	"tCLyXOYjnqZ4SN9bRnKZMRgmmmVyyUpq5woiW3JMzEWELlKuzRZNV9DlJGdgmNqxVveb+MNi4l9ITYrW",
+	"1M3xWsMfam4x/A9ddl1N8TD7cHP3lRTsXtOG8eQBy6kqzxmYrkbcUmMkRQKVeBhEq9bDYzPruJ2zXElB",
+	"llMJz8DHE8XNPlGZ3eNxNzmkx/1Rlx4dJadJOJu9QMdDV+unsdyRh5jDa130f9/OftqVey2MsUOzZ3mO",
+	"MLWGYnDvoXm5yAmcpmL9u7SQWYhxYzT74br8QurnciHSh9vPxvC48k7m8F/FvvHk6mujhp4fXvWfHn15",
+	"dvr08Nn5k97VyfN+98ujZ2dPDq9699NbR2W95VrVaGfCix9Ib7m+47RaRBzVaBJSs3M/4HS+ZjMuUpb+",
+	"ZaH0C7m83w5knzX4x0LpgQAL3U+q+xHD8poJ8wfmIFwilJ+Mczkj4CLsnh50j972uugi7PT6h0fHJz/u",
+	"Mb050/lqABDfzQ/2ctAPDRcpyXdUrIgdNLVpF1vr/EOIA+ygMDhKEiWl6JAhIOoPAExtI2yul0Oi6Apw",
+	"/xUBCW7ZLh8er/+xfR/JeivltzSfsN9SLUKwT6YA4tFSksw04NNuAW+lNCLyunjY/lpRysGMitUgtw8L",
+	"lk+v23W2qvJudzqfF/5FQBAqIm32jGL5HcsvLZJQMAskBIGZgnNXq+Ke+2jOfVfMWncfYsGAC9CNiwoH",
+	"hgsQCYhe+ZG0pyGHCiOQLlBZYoFT5XdeUt+LMGMsvaeLovysQNbeMJESCjZmGFDI2Z28RQV+A/ltMue/",
+	"wOsuCOarkZtFt3uY3LIV/MFuWvfbknvhlkzuaMZTcvXqmiBQt95zUO7ZA2/Lth1woMoLD2dFPN69e3dQ",
+	"zQHcNNOla+8tJXeU4zH5PhIyWqhVKBYRLeqWTZixBdEqf1CpQCHNKqR2Rd1HNo7DY+bb9WUNoS2uEWpT",
+	"JyjQwYfapYVcxjYa8hmMhxlSMpQLncgZG1jf1rBIw/z830YDzXOZMKXuLV28EIzBLTObwKJyAH4LUefi",
+	"MlhyZmTNhTZvBH2jdt4vzS+EEsGW5tp76Z5+v+y/2qUdG0SuptefwL25ZFl2gA5O2PMLv1tqEVyfzib6",
+	"XqjFfC5zzdLvWMrpWxiN38cMBK8PSzKa49YVQx7J3Dqth0+xhQfPRCJTLibDTzlQftZdGipTUYwI1UTJ",
+	"GYMeZRL3YO0xeW2STKmYAH4Xj1ByoRVPzUpIzL0Qex5RcQsdBY8KE5ylREvTk3ku5yzXHAMgiP2qIDbw",
+	"1NQ9Xzs1+fzJlGoG4aP1aI+ZHPO69Z45/w783Gmt41LaLZ6Wm0OTZAt656zXKkWhzB1/7x6c04PxTx8O",
+	"+7GgslET1MpeNda2cqG2opVFayIu1/VHy4xthY1I69FejP7BEh1rB4WUGa4vCE9VG9CaCta1WiTTDrki",
+	"PqcZbbZELrIU4+DeP8YdXstsSXKBGVF3NFuweLpgE59LrMvQuHiKCpz8O+RLJjjNVAE8oxm/ZdCfsTRj",
+	"ieF51KqmtYHZANcDUgpEeMLMRdXc8PrE3khaTbu1nNIaFPKM6alEDZrLhfZJW1bTejQU5GuKinx89ewt",
+	"eXzXe+w9648/uD8/xgZuOY3gr66Es3nbZLhQLL/AUz8kVwGYYQyez5yaMbLtgHYNnZ3RIUPE6w0vQI7N",
+	"0I/YSsJTSgBA8KkC3Kw67OWemb1r8zo87UUDv0XE9u8twFCYPtsJcJLTNlqoQGdKXBSY7s6U+pZjdLas",
+	"uFKqYcvgms1Ug8x0o2s/+nfQPKdgCwaJxdse8oK91zZBudozaExNDxziPTCJRjTDAO6HAjnjUDKwPlsX",
+	"rYNe/7jb6XbNU5KcpRwpR2qvPwour14D0cDNtx92u+72cS5/YcKDBwN89MWbJ9cvQlD7XCpjc4MBVYyt",
+	"Ugw6X56woNObk97xsnK3m94RwJs2Jp676z6Gg9PwJW58PkT2LxysHWgSwjGsTUN0lxAtF8mU8DJ0zAz9",
+	"TsQG7ptGzQRbrirvliYigH3BE9t+kv2wFrMY9NSP4YYl8y3HQFvFXJm55bSp6d9JwWBut1s3vQ4YN6fN",
+	"rZs95LhgStiJEKHdAlfWVsQWXGTMCfbzuhA9dRjjEjeInYkL0muTfpsckn/+9/+0vZ1AyYTOd5Cx6B5r",
+	"TNJtTX9jrjHy6FCau4ExQ5E0nXcDZl/eduISymX9VoNS9xB7Dbz0d9tsXgDAOGpYFBJgUcgUjUKj3Dvk",
+	"W0bNGYj8wnJpDAZgjtKyqm9a3W63i2eC07PWOgTsw3m7dxa3u0PVt7l96+w1Fwjvv0CfYyJThk5Hvx8N",
+	"23VXKKZ1xmZMaEg7MULE4U8EvNobAO6Pd5jfxowp869aqDkTig07N+IdmNOK3bGcZiXIPsSs4XQGlux4",
+	"kYMtay6B1QbYYMju53OGpj2m6spx0SKw86zB6Xrl0wTaYPoTqm6Eu+E/DofkM7DZvn/9rX/M/+ofHg4/",
+	"vyDSco0QtZjZ7D/7LOLiATZ5wJ6GZ4wC004F7h3d+UugwLP6qX6jqYaRf5hVBbvC77aynF+jmiqlmMbD",
+	"GXsPoqLIJJdLMlohDsuc36bMpdCMVsRuibCqbL4SGk3tVsbpiGcc8k5My+APLhIJm5F9fiSVqd26StPc",
+	"OhRomnLMC34VjLi156onTcCAQZ4AV2ROOcJL2Xua6GwFcr2kKzxxrhBpZr6TY7KyoRezWim844IMYRGZ",
+	"ZVOwf5hP86kUsKqmVKQZw4wvXH3DyxsxYuDAQChWzhxXnRm1oRksJjSn2RCcb15flcX0QwsfDQbolJoR",
+	"mdH3Yf8Ruxp+01vzhhTm+g5jiNnobnG1EdZp1vsTOuWmp0LqDoFkXViU614YPlbJVi6U52+ehibm+tl1",
+	"KrMUsiHQDaA80i+HJqk1Rf6a3nFyvQJocLCgz8+3sIW0W8LvMQ0Wrd2Q1oxI/LqNvV9bdu3W+4OJPDBf",
+	"HtgzCAzhlU+aLX5Xt3x+IG0u/AHg103rYLbsQQJFaKsBVlz5se0lqjYJLVwGLhDCFcH72mapIxgToDsB",
+	"bU7FrUTveHkf/fOfCqKpzuDgpw/9dtSVtcMYBGw8UQh/KMLoNzSL0+Ktqn0tt58LtcU5cFJx0pk7Njvp",
+	"durZHY+Rbj5BpQJKBPWP682KsQvLPSUkuFnNBsg16umZOT2AMjSmMDzD6B1Am/EsAyAzXGy+SaggSUb5",
+	"jNiwfP+ITOUiV+QzzJgFI8quRbPkqbbeZ8X055Z4hesbMZFMAQzXSg3LxphQGmQ5IWoX3Xpm1x/OpR5W",
+	"9CAC49dPphmPZUtfQaYqS4n5GeKbCRWCpeS/XkMMq02Gizm/ePx4Tld/mtM//vO//8dYSP2TuTB/D6tq",
+	"rRCK0m3JlHKYtz/LW57whPuHPJ1S/r/63Vfmx7IW6ne73XtIxTyeP3q1LsyN1+n2VNLjipybOx5MzkGG",
+	"d1dGcFvjPn5x3js/Oz05NjZ+v9yZm5sv/t47OP8JjfyTdu/ofv1ZzPlGUgWXTMAV+f7VNeEpyRiFJLs2",
+	"mrMrUEXkpcspCtayEWfmbvAsc6jkrPHNBBx2FF2pNuHjG4H0euYKs6gVAONL8l2xi9eEuiK/tdSBVqP3",
+	"j08+/tl+az6f3HM8UWNvyuzzQKLIGrBHLTwx16YA/q5L4GPMMp/Pn91FN7U3csYspJIqFzPrkGuNYLEM",
+	"gmoZo0oTKRJcIZRkXOm2p2HDWJpNl2pbLJUq0A5Dng5tZiGfsXW7DpH26YDq+ryuKZ3PmaiGmh7CU+UO",
+	"WFudR1+aCyPRN3anB+fjs5O0e9Y7OztKTtOT43PaHzNKu8nxMU27vePybJs7tkbfHCFeLEJYeCZmsHFm",
+	"WSimhb8KQmGSSNEG1sh4/jnSxO7ot9LRQx7sxCBNFOhqgYkzseEYoyfehgcXwZbmlKQ6N+JGHIREnT6U",
+	"EyQH0zBbZsaIliEPaM7GC5GydHgBUWFvw8yAQJMqMuF3TGAGD7wMFndHaTmfsxQOX/YLmmt4TIChR6PC",
+	"PErZm6XuSJDH4YWRTqMKRwxNHLN84AL7CZ7tPg7GlGdwF7UuEdM2PE/K3MUnAZHQuREE78yZXuT4LrS6",
+	"lqZTYAVZ5m/FRMpy/16pXMO4Imw216uAtcJqdXuxb4+Q9uEwuFygR6uizP1wmzWSMUTIhdqbHvwy+OmL",
+	"m5uO/esPzcJdXta9izzQCe0NHgcVsdaGajGacT28IAnN8xVwrZhBwmwvM8rgWOiQYc7uWK7Y8IIsRIoj",
+	"KXM+4YJmbf+rGnbIEBEwRrgASlySa+25PsEn3b4RgCwBVeoA63YgrRsDGwhAHHhFAbGJuizU7dOp5KgJ",
+	"dnJaUA1eCNzHuCJU3SI2B+ij2nFeirJu9gZiU/qv2ByBeysyUWYJDS/N0ltxMRkaGc1YuNC5sik+S2pR",
+	"l0Z1YDYe3MdTc3/KkoybBWJ2J3PecH29JEOfT+d/pOpWXZIhez83Mmi59c2qMDsErEd5x/LyjFmGFmwo",
+	"/MERlYUvNgIb5O3ZR0dn80kRGIlMV+B9nMosBYeTXDJlOfe11DRDXXoZVCsAQDdAHAQ8AawTq5TgTsEm",
+	"VPO7MqKhYVi1slfvETu0Tw33TP+Ckvo4+NNn3V8D67nb7p19/Pwzo07gc6999PHzP23XKfjCIPIW0x12",
+	"IpDipY4hCy4pu4Xr0EFrrGJW4yJBzCbGl/75xfF55xz+a263jKNsTG/XeZeY2cW4TGuacOhJZzpd+K95",
+	"E/KasXsHPcdfUcNU6niUhj4KD1rW8AKZX7wZLvMUK1Ag9sQ8DXLjm7jKXRswJaXqKdcy/npWhB42Dure",
+	"81qR5NwNEYzIJjHGLKW6WBEijMPTSq1L9z70ffuGgS0h1GK2A6ChfM8ngzSUXpNRpQc2LFxHXzQrU1jj",
+	"37NaOemehIuv13zxmS3JNqNx+3dBUcChq1JeJBbfbno2gNhNm/jQTZtg5Mas5gRM9txFhsqD5YI+m1dK",
+	"wRK5CW/hByC+lND5V0Hk5IzebvfiP8HL0NQBOEPKmpeucF50VWMXGPME3TtgvIPjqm1R8UbUblp/xrQS",
+	"P2x/b8lbNeKmo14frmMSK2qPj1UymOdszN/XNMS87Pr5m6fKOYhGORXJlKmg5EJ5+t48AV7rtXdzMRhn",
+	"fDKNKJ3rwpq2aEg0U0cMjpZgxQrkQSmKIOwM75nR94MdkTIuqhT0Dg6oT6zH7FqknMY6K5gegL4ZJHTe",
+	"+HU/L9giChFeGx/Id4PCMEhhEY5Md+eRUXpDbk4ovF7akXtGxX0VmJkOsX3UuQi9RzXvEJVeYc64WGjW",
+	"JmN+x+wHvGEqF3kbyMMcBlMvWTbWllSf7rL3i1uku1lfBBW1Asu47aBc4foolqwbsLbXFaF0+2ksRqlO",
+	"+Vw1DKzeIyz66SOSti9Prf6roSTHsAlUMoNKXcwcAvxiV1bHbNEpzehmsT0OKbce05vJO8BeIHMrOr8t",
+	"qcSS62RKNMsyDHwpxmxCNoBPFkrLGcSc6s8GuymYkd2Cmu4abpcJYUdxJ+dqM2fWCDIoaqyU46pREnuF",
+	"GcaIroKuwRinPo5nUwfw7AxHXJGtCBVCLkRSl/SQszHLnUO0TFbcdf/146eUO5YrmkVTLRYCOG6oIIzm",
+	"GWe5F4eaVuTlzK3WyWH/vN87PO2dHZ9E3bg7APyUXORJI8VrpPkNXu2AgRT2g0HVO701W+F4OyTdtqvt",
+	"6J+NNAWwQQsj9OPsZKFONQSND7iIHbU0rLka14m5997QQzDztun9Wpejufu/jEJfb0XGgORlXcmMx163",
+	"0RyqwyibfwbUwrA9Vhbfcbe7bZd2qZwb3xdG++C1awb9FkbMcFCK5FHb1boBqnP4pWyS09T6vzUTuHfz",
+	"wEYIj064+RMzOGRMebbImQpAgeDZCg1DnXOjTha6Q4apXAp0gZs7FUSlboRPOUElDlEGaS4y05KzMeQu",
+	"Ugx1kc8AJzlYFInDw887ZJgxesfFxPvXgStKCsESDZO6ApLHS/QSOwfmjVhSKF/GFL4RffAlH+NiDh5F",
+	"HCHzp1wKHGrzvtoVsQE7uPFUD0OMZLpu1KMH/X/+9//r/2dOqDEltylyV84QjOwuJ2+73Yte96J7tAu8",
+	"HPfJNdL69SujG58ko1wugFlT75rDcxwdgiSTqsFx/F6JG9Fd3M9lwRqqrckix/fZ0HdP+fAs+Rs3Oyev",
+	"llQfUTdxHnCfhQUbimf/4SLJFmlFoI56/cOonhTxU0kJOz3mGatmy20OgNYDDKsVhjD0uTYRjw8Po6aa",
+	"mtL+8UlMq/uW+mm2sbryw9nhqJscHfXPz8ZJL+kdndPxaHyUnJ2fn4xH5/2j/illRz12dHJ0Pjo/PEro",
+	"0fnx+XlvdHp23B+dHR+vg9UhTr0JeGGRh2++vjJN39uSqZodOBJmBttrNog9kfniBihDYSKNld+Ne5SR",
+	"wwcyKQo9/Nsjr4MD7fomMJ/nzjT3QnJ+1Ns9H2q0UGaQ1cCa7pEl+6Uz6se2bg5VUniwvj0veYw+shFx",
+	"rTOLJyybQHs0cX7cHcxi7k2ajf0u590R8pZkTKmSU0EQZo7t0w55wzMoSGjrDwBWzIUJD6ogil6/cxzq",
+	"VLlAItJIc+352bT2/Dza2pdjQsl0IVLIzrfNFVwwvTow/2xreqlhZ92d22WZNeJe4jHFwzE6MyD1Xnlm",
+	"VP/ak41ep5N4vh1LpoInNGsuYAjTsxPrs/m5LiEpjBgm08p2cbKzbNm84UgBcl//0OwmFuJUcNbvXlC5",
+	"nLGFc9EuFnJsJUZHr2izXxle6KJqBIojr3vAd3VKZFSpRv7yp3Al+DFmcyYUbZL+550lteaQGx4o1OT2",
+	"SszUUpbfYX+jiKZZ1JX0vdA8c2ACRM8hJkgqll4iGDnsJrARV0kGAqM4LAXSzCjmaeP61eZYsdVW/Zb5",
+	"QJNH522y3/s7BK8W+S6Wpbxjebpgg5SuNsWuzM928E2jsb4QQn9w1qoLc/OCl0sRyxA0pwfUehh/qRp3",
+	"M8ZyGndEKZktmog4zNPr4nKjk23Xt972Tuapau7FN7d4N76eMr7TxOyTktpuLeZpAPh8IJFaevsnspkW",
+	"uY0WJ4AE4AWffgmSf1DohIPuYTMIGyq9IBQQuspA3P3w2skMV1ZpTAItU6ulr5TiE+GO/TtEC7xQrwvs",
+	"LslNlSHAp9a29qnbEaoF66UecDEYSXk7vCiw53jaQzgiqG+5yMFDDYTk4pEmaiqXHQL3Uz2AglYXxVXm",
+	"V2Xvx2d5xn14vn1KhwzRhzlIObjMhhdkJPUU7sfcFa6nNwJ/hQgB1hLukGG6QL4ktt5uc/xe8sTX++iQ",
+	"YVa5EL3tUI9LEErMzzmWixpiSYCUgzcX/GT2PLmUeUqKX8EydE7rG6gJ76lNBtaR429H+Jgoku/8eHio",
+	"3ZQW7LpakhTNyg7kIk7Q31VA8WCXA8VKkfQrWRgrbNwhQy4GULcHXXz26TfClfMpz8QjhQhfWJgpS3jK",
+	"VDGt6Ao2kwJZVyItZtenIdkQTTGjUmSr0s3BVSgX5tbSE29EKvHmQk0EIhHRHsT+WsSCUJMgaQAsRdOP",
+	"OV3JhQ4xvwXJAWKK5cI8K7VMkjTBEwZkMFXSrKQgLscauW/LzsNgJZnDcbEuvKPe9cioFye85tyM/5TE",
+	"rjAcBwWswsoBxjZhLosXWad9u1UefUD2VkcUYZTFuMQdm6A15GwPBafZ+8q24pwydte22OY20Ty5ZZoc",
+	"nfaAJLtUqqbb3U0Bwlvr9Z9zw1bAlPsYylWinMPdOSd2NQyqMfHKVodtqu38l5a68EOLZtnLcevi7w3e",
+	"3PrYXvdmw7qqAaZYKCzQ4tMR8ni10QkPeg4KcnqoYCJFwjOOhrh5jVRMkTHPVXMUQUFDcpU4K63q9ynW",
+	"u2rsTCqeG3vilCst81Vz15QZzRdSRwkBag7Z70IdrYpkDKtF6cpFYXw+wC7Iizp2As8d30g+nUUZF1En",
+	"K8V4BR7CYE7WhfYnJ7ZYSi0APOa3g+NRb9xNTlLWpUdH4+74jJ2m5/Qw6fdGZ+OTtFup33ZS8qSaB2zN",
+	"+oFXP4RH0i6i39wT6cVt3RH5kNY+hnUaHLrK4fqtbv29d48Ibd32WIgfrW+4SNeBNgUFHNWbRxvuD4Lp",
+	"eLIwwo4ZfeYRCuuiwQqAjRWzd1D5pWUHE9CBWsySnqY5BR8S+jIg1G9fULt3vy6ddaP8kVxZ54ixwyc5",
+	"AxMJTWFj66rQredLChsDEC4GUxkWMtwHaYnFyjYWOlczrpT/VfjEcijXXMDSHbcINKHQDxiDdQ+p76mP",
+	"dVdyRexg1d5nzul1nJbCb1VY81QB98jYWoSIT7kEO3nqQ9HWgPcFYMDQNmeKspU4RRtOyFa7tWJqc/vU",
+	"ns5A3z+zUo1JussN1nZsfktl2ZSBJLYBtavH7SDrh1OfR+eFkCO7sTllzFkAL2CYZQn1OyzqAg9Sgi0J",
+	"UBYgygB91pDldGlXgNI8yyyktZxXdiOW1nM5pQrOYdl4YN9LyZgti9JUROewouRCl08FfsFamfTPiE/7",
+	"YjTK6jKTtLQHL+Eq1wHaBzLeiMdvismCTgoAvExoxjrkXbkEEVfkpuW4e29a2OQ62NxawXUsqF5+BVnm",
+	"XLM1T9w///f/6bW73bZlbYxF7YNuRCEMOQt8xxeYYiuXAvlmqYLyMxN6xyIg/+Tg9DSauCPzAZzwtoo4",
+	"zIcDh7nb8t1us2VeK7vlgSvnuh5+tlzfMb86ZuNyQaAAPWrpSuY75sVtgZPhK8IuhaMSXapFn7arzKV0",
+	"yesdAt4/RwBeMP1wVcoTBKoEPGoXdCbmgvlCe76lWNZME2euMaOKE4KwBkYszQbDAhuGd60OEnhqoubH",
+	"uiHzg1xApjEBQqN//u//gyl40bsXQvNsY4xDFy222c+a3jIEZbkgSEEEAwkeBWVLXRK/K0G0Z7YU9Lnt",
+	"psWOdUycnkqhuALC+Ve5lOP1bc5l1zVId8ES4iXL3N81WsXDSPF8s60vq/QXGtnGovC2FfHehsya+4hw",
+	"7KhrTcRB1RLfF0DlrM99HhjF/Y5cNLNhRKxMQ/FA5xTnO96JCnV7IK9KgbpDNO+O5TmvosbfhprRHf4h",
+	"syeqHtCBt1vQxx00HkxgGrkJioEqglz/KjGrWBgJhTbQYc7JFghSeSwrXAlBOzfrgqskbvQMEynGPJ8N",
+	"EEll7V8k1XK0LrBVtssBBHOcc6wQwK2gF7lYu1tI67hHaZswrXxl3ZCQobhk6gkyChIHroi9NO3cCN9i",
+	"72gv321ORZ5io9QF917PXoq3FmPtCM4C7zuS25u9Dik4XAgAAj1IQwIkJBZyDDuupemAJnWQrJHrAZx1",
+	"i2tJ9VLmh3HrpXkbC3sGo20MbmEGyWZaIS8JXQ0gejC8wOMGdQcYG4xAJogg1mDpLhESDeGs8gmjJCxY",
+	"W3CRixK3RXl6jEzbh8NVY6woGY6Jf4z/6NsdPbgEQl2UMdk1Lhroxai7wpaK8ZXlbPjrESK5q2baBm26",
+	"c5xhwyKuOikTmQ/O09OkNz6ho0PWP0qPx7SbHLLj9HRslGo/OdropDQP2OqkLN7/KqMRo2IfKu/dt5XN",
+	"Cc1IpzGfZytADGuyBESYucHljjZypJoeCpa+sknfEdsNwe01lHOgqGmGR30sQzsE+Rtab0Car0i+EPFs",
+	"o4d0iQeTUiKZt83fvFmsObmauw3jC/aO5Sz9EgFccQfTdmi/xX/tC+V6GIxyJDUqOpS4R3/DIj2+ZVt5",
+	"C75BxJtiSV5HXjfCYoNa3jIBBG5FbSuodolB4wqHw5QPkinVg9HsvHv91bNJMvvrdPT0yS8/vnux+vFv",
+	"/6WuvzpfjL6+nfzw7mjy49+m09HfrrbaMViH0DZ1w1i8Q8K49fGo6+W7IhMcXdkWotCor8upYsku/fxj",
+	"1KlftHnTdLmurSVQ2e+3DU/AwxujsVxBzmnB10tGmUxuCRfkCVXs5KgAWFNBmEjy1VyzlLy6ftH2W5d7",
+	"CpLav4LdSopshfYFJGQiIyQtk97O6UpVacF+fHf8j0Rky/Srv95++/TJdDT7r8lods5H/dfHfzn8bpJ+",
+	"dTZJ+n/Nrr/6Sy99+qRLv/p+8sPs+YKu0l/ClTqnSi1lnpZ3qKPu+Ul1k4wyRn7x+Kcv/vih295Cn2jJ",
+	"S1QnGOiQXZHPHKvNHBj4YZk8hltgQp8GXCNrfCvXb16So37vFGsbckESOueaZhVHDtItreUvH8b3Wwt6",
+	"3tGi2Y26Kyz3tekG25bXeHFVwPGdMaku3xczstpIUgM4Jyel1nNnS1m5SA2Wpx1YZ+Myl2Iy8NmoQuoB",
+	"lB37KTqSgBi/LtE875JrX7pxY8a9vzJShiN4THSseGA+uV5zAUBCHe8X3CHz1TOh88gWM3bF6ddtjFsb",
+	"OtwqJRijrM18svGBERvLHNQLF5MO+dYyywX0srfMGM25zBhRjEHxWKRZpBlJqab17OsRP8RuIj6nKxoN",
+	"cVxrW92hSvBNHSks4tboLXPAQmtErg/oHad1oYTi4InW6EQGAD+kRAgo/8sD8fWXz59u3XtdfX7X0Zh0",
+	"PRuPo+X0htZ6s4dgf7CHABaEVHMoxookm+ZMiHPd9t5oDDarCIoRTk5IVKLCey/JLZvDeepGlFE57YKR",
+	"kitEViIyEBsoCcWE5jYZzpGkGMslmOWvGBNDR3mJsELfxhFU+5gplt0xVT7LFtar62gEGActiK7BZyIF",
+	"Kl48k1V5L+zW/0gRXjktMpE28X/Vn9nMA7ae2Wr4f/GY5FifABmVp+rSyyCcYD2R6ojpJWMCQix4AVQQ",
+	"x0LqbN4mQ5r+Y6E0FLQA1OK4FJZvhxBLW6Z/zBzlPP6UeghlqPPB7+PdBC67bxBwDlgHQvCNpXput4pG",
+	"lRCJxvRg8TIhBeFvfMQCsmRPGm4UabsgvrV1RhFz6nNAK2cdH3HdHtCzmTV8tlXfSf0UroPzsW5wuaXX",
+	"WNicr810YnjZR19FuFG6jq3wiokMY7Zdab/Bq/Zw1+5ppq+rybuHyQ313NsxMB9Vg5nM44nEGOkzPxcF",
+	"+XEbGZrnqKFRgHeMzIytjwXJ5nTi2ZXVVOZYidMyAFsYX+mxmWfpLukka/tEKvex93pAXXHt9bPJkGJt",
+	"bhuKNZdDo6qE0/dMioMJKLUmGMvYnvcc6SPi3oZBEuUqquRy50zNpVAMLfsRm3ILi0S7uazTfzyPJ485",
+	"JGz5Tc9lbmENNX5Ee04rOHO8KxyrX5Q5Y4us2s7msr6bxNaOmLPzwSObr+o52gGMwWfcWkqOTINrArsE",
+	"VSinegq8CzUR4ON9yymv0WZCq/2IbxCJDQeSkInYgfQVn82zlY901DGaBzsXF2oxHvOEM6EHqDzBPmNY",
+	"JDmw2Ow3znbD7/LKd3aqB7Y2ZFiyZrAQWNEBMoxmbLDOiTiYcTWjFheF7CYuQRQ+wgwO2PuEMSQhKRPX",
+	"+VwCLeUAWIf9ThxSIeNOHHxTJVIJatA7rmT3HDO/6cCcc/yDwq/c9l4EE+wKLltpno15MFoNkB29FVY4",
+	"GmQSKtI7WveBJYIHmLAZAr/ruC/8+RI/JqVPgi0HCxVcnbOE8TuWVm/z35fvR0tl4HgqYxbJ1zVVlq6Q",
+	"ZMLmgPvSQ2T456Exzca5tJXsnCMCKxpD/Mp8nebQ8Srl5rSSEHZ4uFfpJdNwRjMsZFjx8nmgkQdO3kZ6",
+	"HscOxRY0cNxFtThobDAxrT63wRjyZma2QEc+Vx6YGU1ZjffmzZPrF7a6Yyvmi/rpw9HHbjFAP304iQ9N",
+	"wOO4AdYEmt+cmxAl6CE/VXS1Nvv8pgrjBZCxeFpRzHShIEUCM9mrBJJbiCH2ZK2r3W9Le221rOZ+qc/B",
+	"WO8KmYArtloHNmJcbu1596jf2x+9EDTawxc2AhHuVQslhkcwo+SDGw6L4GVtK9ygPOpxxuSichc35ycC",
+	"h2ifdJKxyWWRxgPSi2X6KmUXyKhShKdBmf6OO1UGS/jJ1dfmLH118BzO0jc3nc/gql9xM/q1fO78tXLq",
+	"/HzbOq8DGyNHKFRSLY7GPpfSwoR97Bl4/mGdQmkKkWKeIjamyn2BOAkHEHDsi5AnJVKiNDr0h4pnDFJG",
+	"sVLKYt4uRhxxBIrytEOGdscYXrivmajAjj3hqcJTdpAwGAQLA/vAmDimRShjaCJhe8x1+L7orni9oV7f",
+	"O6va1stqwuAu5ny4r1eyRK2G/KuVTcERrZbo06AUsNeXjsU0xJ1VVnHXrOIfW9Fi9eDIdpXsjP5rWmEQ",
+	"Hb5oNxUWonWlNq1dBWXJwE74M/JMf9xAKb/RPQD7UFAOeufNpATba4bK248u3o54xHcMtWGhXLBFywAC",
+	"FkoucSw0WkNqWtTO3NQMa/vtsM+5uEMz935xj/Px7+xYd1X3Nl4PFxU17TZd+/2r61jcJPWSantWzEtJ",
+	"Eur3IjsysdhdcZKKeGk/RfnOUqNcCtdaJcYpYNtzQm3FVF/gz8Zxc7263BS5oJmS1jNQkGw5GMcUta6V",
+	"w3ZVK1gX6mbV+wBOskCP783MGsVW0Pm8gpCawgxtIpXcT/PUWWLdhybx+YbZRZfREcvKr57nMl24Q/B6",
+	"uGwxyngysHiTrSD1nN3J2x01q9lAt/qQzTXRpQ13b13IOACxFXz16tpu5MaUNBYQ1G8HrMWuNJ+nleVs",
+	"7ti6nL9hqwdYDRbt8xun7n7L6LgmG6JIcag4Lh39Rcbo+JEiio8yLiZkMXfqKZcS6mROeZaWMHc7p0jc",
+	"RvXjuwrh6aU/T7QhJGU0oQ1uRZ2hpuFxftCECgl8asbinkGGEAYUMTgaoKHN6HTCBV7XJaAcjZVzsKls",
+	"kzaiibulpzVMBsGH+20ROrYxLeRbRhXbkvxfVI1DTgWwaIrTzMZCQptP1lSxwOjbkSafqq2K+krder4M",
+	"ljeyZ6qNSh4AiAWskRR99Y8swwRxFQo75K8s5+MV5JMDHTjjemqOVFpC1e3cCMVaWuMngFtFqrNwzTdX",
+	"ZS2BBMyZckZTtq0+a7ezQ4kjXvaP7ejesdK9dcbfylsmdvMICUtwUPQ05ULErQpXRjIuQ6EHw5Y5db4E",
+	"W5tgf6/GelPyiJ/xNdM5Z3c0K3xYtrrsBen1LUN4u6jmC/4H8JpObHzfs4AAEhM4zgGA6eoTMUFWjOaV",
+	"npz0zo67591ut3vU3yEF8W1BsCghSyOK9lwTvF63s29eDkqSaxAqn7JsOjeZd/YHgZdQ/+AMVBZXrWq+",
+	"qmNvD8q6UaznGrjFuL7EWfG4JRvxhXismUCaSRFJZt2pjMxaHaQrNaXkNZVRCg5fdCZ046KrBFwisdnf",
+	"5YgYH78HMMRwi9z7RAK3v1xosyaiuewAeMyZWmR2AxgvctgAPKbpwqXVml9dpQhkyWhbQja/MkFQjcED",
+	"ZBgWIo1PvwyAUYCechVt2zci4I6ANF0lyZjma9Cohm4723D7q3lh9PQYaN71muRT9O+6uvZLX7ziEpyT",
+	"LmHMle+PBi1a897dYvVi8nLwrP/257dnP96Of1x9tSxHtU6OGgGLBwfRSsamF+mE5ZtKiE6YYDk12tJc",
+	"+f/XDr137dDSkP8+pUNtE/7dK4cW3Yh5nfDM1PbEO7YUroX3GhsANneaZb9dNdE6U/Thi2vuVbcUt/pB",
+	"k967rECJ5j6vGs5gUsWNOIuA/E2qo+70Fuag5/UxvnaABbUnc16YvrA2LBC1jq17q/37/Hls0NgG9Gv4",
+	"Wot/Lb+z3p6OrR3/zFwuKxRTrmSrz79rFXVjfgrfWFy4ZZHLZdna3FTw+ls2qcX/ggFpeTwCmIHNUQxp",
+	"/vYH5EbNADmJum33CepYt2ZVk92ZIzZnObllwFv4tP/mlTWODsw5rgLGxr86iZw9zuTki+PDbnrePaRf",
+	"XLHbFXudz45Pplfzr57frv7r9dGPT0d/PT66TvvffkOvXvyQ5OKbu8Pv+7c7HGdclSTTIIWQ95xdgjG2",
+	"YhpsemGjlHjomXGlrDNrj10Bc/O2+FdxUh7CfMbZjeySMucTLmqKGcnJIwyadbb2p9b0LocV17rx8DUz",
+	"8YV7l8ws3V5f4wmKZRZFuwpKZzNicPOlAwhwoeaQE9SG43qkCtFaaLpk/n4W/oz1948+/op/nENh/qhJ",
+	"/B3T1AlJPLHqQ2iBQ527CFC2xDoE3uR+l0Bdf+i44+FqW7QCHAfQHbsiNGeVaL3GrJ9Wr28L/4bt6Xdj",
+	"8wGuxm3JYVVdoxYzzyRVacJaBB86Y8wVYGFaj5/vs2nbZ0bMOWCUSlnCZzSzTklNZtLVR0CJgl3YZzCa",
+	"kVW2cE9RNz6ws44tq1ownWYsQxnq/vr33sH5Tyg13Xbv+OPnn93cdPBzr3308fM//WHrIsdebdndYMKu",
+	"0C9cA6QDJ0zh0R7LvEOGYIEtuWJDJAVDCj5wYsGSIXzs8mUhBUaHZf2ADB0KiNrTM4CC2x5WQn2FQGQM",
+	"vHd9WHf4HoxYQhfbHZyVbM12y3e3gf/cQ852zySdcZFu8h0bZbYdA368y3ESXplvxD9a7JNrXrU+3v5k",
+	"2eFghfkq9Zbwuhx5dhoAkFR1dQO/70Yc2/ZV5lyURVlXi/YrhrZ23b0uUoEquDYtNc0wiwySTbDTfgG2",
+	"ydB0d+irZSLXzBgiIrhm8KcZXVkQ3IjBRWbpLsXAtLpYuaWUYWBEUJZyzsJ/uWsE5CHOMxd44cLYXtDY",
+	"zo0YFkiQ4tm+oo+lw2kH4LHinZDbqGSHePSZsTGHbUiJ9FSTFoJmuRl3gaHZBDN8+I3ApyM5T7kh3NFt",
+	"VpL1P7SoulVAwl7ontrN6fDwsHN4GOiAJviwfkloLrp+EXl6SL9EGsn1x/ana+thq6Ku6hVR0KVe0SVg",
+	"U/34U5VK1LF/bgD3VfNcMBNClS/t9WKXAtwvZz9v6V3Sa7lYVRGgggY3G0e3wLZffoTDjuCVBk/2ctoc",
+	"cVga8HYL1urGt52cnHROTqqQ6br5XccvwjKpidWj+5CLAhKwwjrFgWnxEuxz8DwE0XP0Ac7aSLGhrW3S",
+	"2PfozZxosYEyme12KtpmCKZ9ErLK4hx7dlyyHwokZXcktEf2ZW3YnT13l8CwW4iNDL9wKW6/IaQzUbd8",
+	"fiDneIY5AHC9WXZwggkWbaNWBMu2sTHYyICy01UYUW51N2pW85SIe+YVwu5V2EVuMFx7226DszoKVEhp",
+	"JexG1hjaVg/gjqlmYv/G+LIXbGnPZzsQrux4PmpEkH2VpjlTKmIBI82IfWdNH566HPy9aWPiiUQhdtfG",
+	"7l28CM6tOrCQLyHqb5HPsK2ELsLMcq78JgDm3c6GjemCzECXWAR3kZk9OY0/1rVD8YmgepHbx29qSWBn",
+	"2+I6f2/987//H2OxC6ZUJ/QvL3vkH+9Gr14tr66urp7cfvX8y2+f/fjd18s3r+lfXvDrLyU7//IH8fiX",
+	"vyW5fvU1k9l318cv3/3t2fTHp0/O0yz/8i/qb4ejvlxx0ROvfvx5Oj4WL2T3/ffsi9no+vsnt0+uxz9+",
+	"8bO4+uMfzRgr/os55Hb7R2u2jq8D5PVI4NM56533t5BUgg/oGu/tIVmX+xThS4R21JQ3T6YsuYVNKoqB",
+	"3FS8pZopal7jqv7UiNgOPFDl1j5hQBE/vOXA9mpTjC6BgcZmGeEHV4nPIgEx6wgOf85uHRIO/kyS8Vtm",
+	"bmq7OhGgBNo1V3ZuxHdsNmK5dQRjJNG0B/JYbf59tLZCM4jmEypuQzBkifXMpsL4ZKTITFZ1GlTJgy51",
+	"dqA+K2Xd2D+jM/IdvWWWqh8UIqjL3ywvZ88sm98mawYaV7MCvtnZyz2k8/kQGZjxFSCu4LEYJlNqRH0I",
+	"BTlRzIucg2FwIVxwacPf5iuFdQIsADbiJ8U8jkhAfT4ny6lUuE1yZsuV+dIogG4y01QJ6hZ5IGGWe78s",
+	"mTZ/++8eBvSh2z7sxSV11+wRn73RjAuklNmxS6XWatrH+hAe9slopZmvMPQs7R8f984hYGrJPNQi05gg",
+	"HzBvtgugc7mtvd7PP1z98M37p/n4r28en75dvfuvr19OTqfJ3Ss6599l+fKa0lfJ19+/ln+M4OZD7scy",
+	"QMt8fLiUE7ixZl14cHzT3X4qs9TsrtB8G9daUq5bF/3u2n6LFwcqzdy3LgdTV9jaFoH34S2If6kCyTmj",
+	"73FbPOx2N26SOxwMoRtBE6FHNYW3AzCscoGlUruOH65dOKhBw/oNx05i/jSUXypgsWJ9CDfSHTRu6ccN",
+	"gvUaFtSuZu0OSQ8xfoUf5CLfyqwQxT/+9KHXPotrvd8Yoi8LMO3Wmxzwto7B4QdXy8nj3ku8uQh5pZmN",
+	"q9fwOkTHqzN4fGDG7OSoQdzFwctjsHLX3Z+2ytITamum7SBQVq039h9UpLdk9bsFXmf2r6ET8dU1HasG",
+	"lXYwT55hBs2QqluFjJAQ5hkiUZb32WAcBSouw65nDIjlVIJytSWhLPOhOXs7xAEw67ytxlnAjiSjFRnC",
+	"1cYAwvNAeBzw/GvCBZDMGf5GuEN84SLwxfs0n8GBAB4dhqQCjtDIY829WHPNR9qaNjJ6XIj6wSGojgWr",
+	"S+E8mmWOEdKdGC6JkCOZrrAquk10knqd37epEFotFxw5twjftjpvoAm4x+eGF1+6JioHj8u40jiS1Rit",
+	"9bKH9R36Z1uts7KfvLbeFlagcPHHtodvHB2T1JxyIHFQyOWlGf5T/I6PN3qEIp745i74wDO+cTDtdeU3",
+	"Fx70HQfL+dfX9/vIEq6gOJ0jvgRX6W59ZWOft3crtlugcrZSXMJFu9gTZQ3qmlWjQ185x1xTC9bygmC4",
+	"ueWSfIrMnjUr9oGYo6+w4H2ubGWbFWOKKLZezjHIMdrlAFTF4tGZT5OtGbrXJSbi14tdHZA16RX+TArU",
+	"YqCpuSKjheKCKWWWrNHFkNtTg2jvNqlrUYM0vRKOdBnfa+3eWCWr7W+JF6LDN9cOavqKJrdMf9oIwD00",
+	"/Rya98kVfQz3Gj2xFCofeH+NTQJa3tdf9PTY3OwPjh22rPKNNZtJMbFWLRd3XFuC7SKd3VVGJopp5TiM",
+	"OW7uZydH3S75jBr5/DxEtjncW2ls4OrgNNU/Pu93S4e/k+69TqXo86xLyEYPUGCuYVNndIVjCOmRy+gw",
+	"iZWLzZvL0YCaAd871+6g6K9YiMwsWe9BbFZKqAiKhrZL/2iL8fL7bLWz6CHya2NhGOVMR/IOCpRRkcrZ",
+	"sD4AZfMF2M8LiJDi9eV0B/vd5podm4LsX9P5fEW+5Eua8d13+N2Chu2WmtKcxbEhxRqGa+x4pPyOpyy9",
+	"LAxmDQmNGLqbcSFzshAVLXMWrqIt7pMtkUzf5FrVPLblIXY4aHmAG75kWAL4gQSAj9g8Gaj7C5YE8B6P",
+	"fWKZuEVuDawRjdat1z6QVcJSqLawBmTbjgk7Qmz1x/tsKjtopzJjxMboY3FlVKLhADWlHMYkkVm6q1h/",
+	"rJvqRp6nELgOegC9QyVvz05cBN5xE6YS4/hYX8o6AP7fw4vV0CX1b+KN2sn/9Ju6nj691+mNrwzxNJO7",
+	"ef+XXKRy2bpoLeb8oChDd9A9XJdrd+2W2gRwVR3BQbm1WF+zWdXL3fRnr3/c6xx310kr06JEkQM9YWde",
+	"PHv+1gxAr9c/7na7vVMoBth8dHY093eNuqW8YWXKYniLakzNV3tx97Z1/7bILQHi4yiNcGxQN9IYrBeu",
+	"213oSoXr8HbPBOwNi2I8axbV2yAdYqcos7UqgkBz25ndQ3AS2No0GRe3aHeM+XubsIQ3X9rksLDMRduY",
+	"ZLOFAm5crFkgbh+pqOPzE9kI+x9Qi6j2Jzqi/k4njSBlcONQu+u2OAJdBWRzjB1JPSWA2ASe/w65Ijnl",
+	"GZ4IF8Aw8dn3r64tm8Fx1xhdOU00y9XnD+M/hLbscLp4EAgjvnTLktxn4/YiuMvWHZbmKXntd9q9i1fX",
+	"9mthlsMrN+BN90E/Qw7108rpHY+cGnabysjU1E7JO4jmNNaVu23ix90HOAXd43SzE/q1RIzBRFqUEGzb",
+	"07SHxD4KILBYvLT0qM4eaNb1g9hcJrdMo6ttjzNYKAGbccVBOdwd1mNpNGPqEJAiLBtX+FagpJiq6Oqj",
+	"7doskwl1ZUgcCJCJA7QJ18Ah2GMEDi1zrrVjsvKZMxkVkwWdMGJbZC5tmzPPWOZk+NWzt+TxXe8xJNGo",
+	"SkHEKcfXhvit41IH+jW0oqqOdgjfc0mGnvHiP4cEqa08753GFOGJ6QJAOv21ww65yrItUbdCj3X+s0gi",
+	"6IAN/VM7CsCtmHeHG+G3J0frDsRFntVVpMQeI7IL0pslsPhB/5Tt4FTrubp4/HjYtkRhZKFYDvwtlkES",
+	"HdA4tZ6d2pxaURfimLE7lq8gEJwzmkyrgDz3lmRKtYNJPx7R6ZpD7+hst2Vneh9fc+/11abiKxAmAZyv",
+	"MbdSCU4oSOiccjEZtslwSTngHbHcEPyVUT4bGgmS88FiPgxgr5dkuFBsAJptUOCCh8YCDT9Dma0J5cJ9",
+	"gIgQBOzpamAMYHjRlCW3AzvAQyLzGwG+fVYYQJdkyICRKHS9wZMvgf8th7pSYBcNw2gAGBEw1bYq0iXA",
+	"KQYuSjCsq3pVooyzw9SyiC1Xk6nlqhi2WzhErXZrbVgQtx0SkftBsX/DmKChA0NiHhuOCDSk3HdM3Qk6",
+	"jaAb3611gpo6B3SQ/bImOV9ZgjqqALitZD70vs6iHB65GsFyk5b61/qCK/HOH8e/SPX2h/GXJ6OvZmeT",
+	"3kv+i5y0diWpqyUgHDpX3PAC6oF0yNDxCwwvPIIcmQPN70HFD6fH8fMS87LDYiRQoBUZgOBYixxASCNq",
+	"y5QsqboRa3VI9iAdjBEL+ej3DjBi0FJFcRmwMepAw+uplJlUNYwHb6DwioWeYxXaUmYPHuYmcQ7Ts/1o",
+	"5D8JN73d8gf751NiSvpmTmEEIIDj22awP9yw8HSHIN0D4RvuXQK7nls1lp5oRNyzgG9henKdjTHGWAu7",
+	"WgejYbZ2fbVi84CtdngxrLGmoYBAkoyaynmpoIVDr8xYnkyp0PXa4QEyKlHL/PaplK9c4ki8WAjGCIxR",
+	"9qzTcyzkRgLVnCZVu+uL89752enJMTAkVg4E5Zm7ufkiYPM5afeOaiYvo0Kw9JXluFtXwrsfO7ejqWyq",
+	"0iuqp43pCyv3eJLATffYWr6VmcJb2+useBvOfK+krilD4yAaKOI5Sy00pWAVMZpGtYPSVsgDgollJaKR",
+	"XalFPJUIVs2s8ojcbyYRxhKn6IGwuTmHeLALQvroTIoJoi6QID232CnGkX8J8mV9YTR0HOi8vHMfxqh9",
+	"EjmbcR33S7wcE0Ql2Ej+BYAepnJZ5GCs092fj06PkvOz89MRTU5Pu+Nx0u2f97p92u92k+OUnY17o3PW",
+	"o/20Nz5l/fFR0mPdtD86pEfnx2cnpxXTzinJk5p19sB8D73eQfesIPS9H99DAxyrn2cvchU8UxSd1j3f",
+	"v4njogr0lororl60uWmBhNYNy49bxom0wUtcFsQY4/FZ9nIMvDybY1lITPvxp3a0EkowduHZxd9W4Hq2",
+	"NO47GzDbCrZZd3jHNyekQymU20Vx8ikIDcH+m/r8TUvY5TwTteyFdTUEbOXf7b31G/m+2J4qdGdPIrFX",
+	"suDAQIb2gWbva/ym8EQz38jut1xnrj00Y3rmVlp9lZ2tjXprLtvGtFEokN7DMG3AJQXhRjggQQgSFpCf",
+	"uWKXsaLupaBYyruxcLyS2nM+PMT29wkGr90SdS5NGJbte2H86PJsNterQj9bw5vHD2av6R0n16v48XhX",
+	"CsGmq8XcEqXea6qrq+jwoMDgGhNeUBQ8mMtNMoPGTgXX5IRpS9dQ6MzYSd14N9l1CNbDVFKHLjp3WU0n",
+	"v8T6+o23L2PzfmyvraMsG9Qp3qss8wrXWX3AvtV2as0YgEJqa0egVkZvzG6sWlFKLfOKbTRgdt/CVjZH",
+	"AwczvI74rUE5Iyi5ADM7EkIhAcE8kulqHzhy9f0504tc1KV9Lc12DIy7tsgbKlggsITEAmCnWdLVLmPx",
+	"Gl4Za4xisSND1UCPTH8jm/2YnZ0dnZ2fpbR/1j067R330i47PhmfpclJ/7x/enp40j1Mu+kJpaNRmp70",
+	"aa/Hxqf9Xto7PuqnZzvZ7JW1ZqWrGO/1VfYTrrPnheVanZBVYDqnPC3quHChJYiIzMsloQPKZG+CmX3F",
+	"mVs65wwohiDaaj4UJZaq0Ue3/JuRGLz0EHobE1EABc7lL0x0yJW6LWUjdOJEr0Blu0Wg7Hg53ts1HCBF",
+	"J5Ftf41yq6tYjjgYHHHPygSZFmt1HOZSb/GWpVu8ZVI38JbJh6AHQ938m7uy7FHDWES1qQLNwjIlc2A9",
+	"2gFMu4MlXQ0vLevsJRmaIyGEO6rnT6wKoYPiYrZ1/jEF3Rs+ZOeGRuITD2CGbarE9YnIugr1fV8TudY0",
+	"vsep//cyJTeZj/VmY5302rNLVVKLzdbp+47lTb5Yd7V0yNCWG/G/WsPBlp2IPRaIS8duIzG7hn0MLBvY",
+	"JG4EMxLaiS4nDBEmNNyRwE9pvTFDouhKkeV0VY7+FYc1y6boKqW4WFtp4ZVrp9Qoybf2sFsZ2sInMbyw",
+	"3FuBD8Imr09p6h1YzifRIcOcpQN0zprBEIER6PpRPB02enf5Dtoil6OMzeJ7P3X56ZbZHGK25LPXz5+S",
+	"86Pj08/X9+ykif8HX+lB0zXbvHM5LXNIMISsQaqxdExZKX0nc19lwFaFBP3KkVFflMoMkClVF+T6xWvA",
+	"IPSjZsCYsyzd0iKUwr+8efmCWBQusoCjde0METO77aI6IlwxpzmdMY0glymjzrpdljpsd4mMC3vbmFcN",
+	"nseoBB67EgbRzBNXaaq6X+XiYkSn/MLO8MXQcT34Oa8G59Zu2Wx7jMfRkshcsDpvQrmv5q8CW+sHptSm",
+	"082Jax4BNeBpjZcLalbaSsswFWT4twNLDnJwnVZQYfv0OGcAL9kUlIZWWJwDwbqauVxMptVaD1Cwp7YW",
+	"aa97jz1sUZP1+vXbt68IXlB6cTkR99jmyeOno243Nhea66yuJDRQC8oxmaNuiNXme+uh967sxR3N+Ea/",
+	"Y53M27cEMr+e6rV2MRfwvoHfeTcfv6x7ETvtx9jSJ3mtV5LQ6KYdKMt17AeUnsGUWSiYbD4Gw6jqsFTB",
+	"DjKjmZESlg7+gccW18+FHpvzp9FgAyH1IGc0hTR8kMIB6sh2K13MM55Qzfw3sEwHtv+2opT/0T29+rlA",
+	"Vrlv0NNffLb46aCBcx4+wKO53DcZF7fhBW7eFkIt5nOZa5YOPKzZOeQGM65mAF1vB0PjVXYwAOF3xSCE",
+	"37o32/NNu8VTNptLbV44uGWrgR0ceChd6CkTGp6SQi5MOvDUsChAGSt9k8uMwczQLJNLZuEZkMg3EIyl",
+	"8I1RLYOCdUPqAQL5HNhpLBeA5QD7exB+U+BwSl87O7P0pRPi8DuqbkufmUhhoyx/eVd9vp3H0ncjKm4j",
+	"bQN4Zel7oLsqfWOGufSonNHys8whOPxcFBEsfY1JSpU7scBg+XbPMVseNp6xyjiy8hczpqcyrUxoabQR",
+	"45hBuSkc3xEza8seFM0XwZ9MoAQE8wjVfgEzmWUM2we2tZ9/b/tiavVAjgf4V+kr9OIWn/GgWHylpRxk",
+	"NJ8wlLGpaWPGxnqgZfG4Us+og02uddlWPUpd2gl8C7BzwHjKwYyK1UBjcobvx2ihVuHvTvaghrDRK4Oc",
+	"TbjSLGehCFjrfh6Oi2mEj/nAXwNrCAc3lmfGi2vOZhIOZyh1fnTtxykVE1YRuaLCcfClm8p8IQZqYVaz",
+	"Xd2BUMo70Dn2G7nQZmbAhQxBKpcxOEgwn9MrAMVohroDyhwXkwmKP5zKUG/OWMqp0/FVtZazRUkenJId",
+	"pHwMKTYloZzKLFUDIQcuCyL4LXInVbeqskgAHLCqqsJiCRdfBmNqesZonqHwr8yAFfMajJfdFooGOInW",
+	"cuDUkDuGww2w/cG7vLL23zmNoezzQhnNwfxUYcmYfyxApy5hUDTLBXiurHCr6UJr05BULsHdSDUdGfW3",
+	"EPSOcieMNqd0YLet5ifDMk/RuvMFhLh5ptYTc/lTR/hc9QNmVOlBvhDbSzlUyZOqdpdtVsyWijIvVTrF",
+	"JlTUxlD7J2+73YvebqjQ0SoeaYFXrSFRzPppgIBcB8gEJdE2Nfxo9zre+1JFZWyiYoDVCYIxfLoplswy",
+	"Zmom5S1LCS2PyVGv3z+L0LWvnzA803zllebrynGywUsPu41eCtZiLIgEPUVUGR5tNcsyVa0LZ3p33OhF",
+	"kSj8U8yAglP7QqgL0muTfpsckn/+9/9Uzsk7sd2jW2xQLPEKQT18H4yhudo7sEAUS31s1r+GtVwqa9g7",
+	"VT0z2YOQjhmNWiIeKzytXkc00jF1LlezX4M9Nrww8kE1y80cgldqxCYL4fjUSiNqD235QtgSzs408I+L",
+	"QpKRg0fFcVOOIeDCeqC0CpJ0RjS5bXvXVOC5hQifBBxwKhcj3S5cdNYv7Oh5sLRekWrpo8rg+gQHrr/U",
+	"EmVxHQOEOjBbw2pC+MjmdX586KXZHWthP/u+dimIA22OC4qrbh5BWqvFzAwsJVhoH7jQFyKAseVy+UgV",
+	"pVPJtXZnfLDWcvR7mv+hxwSnpEKk7musBiHBgz+tlVU9a1RW1fXorzJbzMqgvg8tWxPisMT9UVOZ1oV0",
+	"6hVW1Lvkq9NuiYpbJwBeHp8YV9xrQ3y28IyPZR4pydu0fl4w8uaOrcFY27hX9rS0Yx563iQPvSlNAzzw",
+	"kdpA13DYfSgO1rfB+9ZcoEbUb9WnZmaLciFskJ/XMu7slMScYKzDv2BRLmn3oPYX/Fij04OqZpH9xZY3",
+	"5Rlz4B1QEXMEtUPNkhUXk0vkdx7ikSeFMjA0y7BiBvKlsUwxH5ULG2rPy/bWInYWb67jBiuLGxuPzcBt",
+	"S4zAq+7JptXIwnBBV2tYbKSwso13T46LQ4nGqpapajsEzGVzN8U9BW8u6K32prBaf9q6zOH9SPptXdCR",
+	"qtTzIuTYIEy4C/tN7hu2fVx2CHxYwnSYAnMrWQLgCVbIROqiUobXSf1YBKRaQgpfHh1rqzvcOkumACV2",
+	"9EiLlGtpq61icjEsCyzIH118b+iY6VVN7MXx0ENONsMdDUyNpSAKbozM4c6IW8j1Xm/BC5uzmjHqCsL7",
+	"1Nj1ykn2MZ+kpKh79mhrv75h9QiWoquxiY3xftXRA1jqkpSX9gZPh5Ywflejatf5wWKhR0xlCorPL6kq",
+	"IIz2dYVqr4Mhld73yvq3Io4VS6UWJ2gxtuxaBM6SwcUyk9CDaadqF+dJPEQ7Zmy7/6pIchFM73C1n6rG",
+	"rG7WhC5I3TZztUXL1Wu93xsbbZHFjcXpe0vuRv/4bffw4uh4J9fZA/PK+XEJJsVOPk5qccbfkrWxLvEP",
+	"AJGMLKNtG3Yt8LF4Fp7KYokCAaVAwwx9Kxq1nsJmj3GZ7+sGufOORzxOqwLAA8xrVNx2yHBEpxyY+p7Q",
+	"KbfF+LHCoUMAe6dEXnLMkJm8Y2mH4AaYZZ57Wy6ZLdwC+pEr8gvLZcnmiiu2dTUV1DTcSGflrgsUUXBI",
+	"7xx3oyk5LGKAvbZSTYDI0Ik7jIF5coc8YZlcQo+C1F3YZuZ0VcFbHDh6zqiGaabTSi6BHTRT+b6qhx9X",
+	"cxC637qwY0tkLRPAvDsu3961+NuqLdsiz7dgHZcVt2SxkMMVtFkpbDw0XgC4xu78HUj5xv12eOG+xWIa",
+	"Umm4oITLdNYEfglAf3PsBB8gGdkkiRIW0yEwg8BkI2Oj8DTVeJDCpLQdvUlqMWu8xdd4mMwjNs/COy8n",
+	"G1Rz3VZqjNzeDpQt+MyHsphSWuemKVUccXm2I5ZJMVFrabZFl3YMQB2/7fZ2LSp0G2X8eGebiJKt2kFg",
+	"ClJbXMC4cL2WNpLQWC44JNutlKv5QrM4f1ChagK82ZxvrLeySQ5+B5NqV93UZCU8qA1lF9dvn3Pyhqc1",
+	"SwPY3pz3FPlLCteCo6i0hIBlyaowf0T1oqsKtVPl+CRbpGxQqkK1uRLyyzGBDBo4pauLcp01MmI0V1gh",
+	"WUrEPY95jj6r9dM8PKIuOG4ehJ4JSx0yRjtO8V/YZeAcS1nCU6bAmYp3uRiUTUgLcuibiZAZyFc011VC",
+	"2d6WSipa6u3kpfHgEd7qRiQqVb5V+9USB3/10FGEtZHT1EsjGLuqXYCRORJbQ3sw3gFVxzq/FY/1rlVT",
+	"5ixPolQrV5a/wIjJjGZIOrmYEy3JWC7ymrSBCtHBYefwqBxfOCuFbqohs36TiNkOowF5H6VNoB+zaBwa",
+	"u9eF/x6mJm7juMcbB654zrOIVYb8iuuObpsVSm+ZMFKHQe+4vkjkHQD2osoVahKCkoDiLtqiLWiWXRZ6",
+	"iPTa3W63sSp4ii/80uZNV8il18tAwtWDdfuztwNY5SWGX4xQBszi+0FT1JT2j0/i4zXmGXtUOfKxw1E3",
+	"OTrqn5+Nk17SOzqn49H4KDk7Pz8Zj877R/1Tyo567Ojk6Hx0fniU0KPz4/Pz3uj07Lg/Ojs+3iVd2Qqg",
+	"rQP45usr09KPIZCu4TgWo1TX0d0n/gkVt16et8991bOPw95uOU5RnOr1vpUaXxWgQt43rzaZz3atIMgz",
+	"Vi8UnVLRdC5ovoqW6KTzuWUuilAzk6dv/gosxVA2dqHJZz9cffft542eXS3/x2sKqZeGIJZfM1zM0TsE",
+	"Rgpd+rQi2OaWXCfTtgt8Yu1bs+oc5GKYqLshAlLAFTRaEUpsr0PbLKEz3ekeHwIJLfwJylifH3XB9cj7",
+	"4E/kJVipuVjdtdqtfygpsrhB57pXePBqWHpcXV9fUDgnFD1k69t1bIvUTmlCulgNNVb/6G3v7KJ/fnF8",
+	"3jmH/3aAQG50/leqkbz+7stNh8HIM9iEAxzK29Ys5zKt6cZhkeuL22TzbvigV7w44GpXLsu6fLH4dGOO",
+	"HP4ay4+qykvs0XJZoyTNL22Xc1iJOpunNbeefSvihy8t4w1gIm00fXtL4Vqo2w4SjMlG9fIaz8trdiWe",
+	"4Nqw1sAVZP50PoBgPbZxQTrfHP5SszwTv+lFWISLygMB1z4VtxdmzVwkGaN2Z12b+GZWegFJ88ny6wmL",
+	"tfPSPQmXVW8X7ZC5JNXGrYORCCi9Nw1YuerDOo0GTBnXNZSGDdhByy3bw+3fiE+09Ja0Pnx8FUTRkYuz",
+	"ijHnIo4g13mNdnNC3Q78YcDQ70TaezGcW6PO4be1qt/z59G23UUPd++qr81Zss5T55wnG9he4rQ3fi0H",
+	"zDeQjRR5/iAgEY/p3Q2Nz+XSKfPAI85dwoguaAns6i6YHtwErJMU1CgCFXf8vxyXO+wqHdnHV3jKg5ys",
+	"Df7FyCZpH/dIkcISInhHJfl2rZTbVn0OXskiCdQvw5hqD0vh1NQdBcrbdoXvtk2GFu1o2XBdcanhjvTb",
+	"92P6owvVGMX2FC5+eD7Xe4Jt0Gs3iOfGMEFowT8J6HLMjgfE1YgxYb1+aU0u/LFtWO/4welbA+7WKcvS",
+	"QU09dMDVmwv8mrooKmtjAbEJs5kbEfTwQ2T1b2eJLbPKNiGkd3c4TvoAKxwr1fagxdgixdL2K4fmOvEM",
+	"+9DI1Vi5J89FLPquc87uaFYUWrRk6VBzyFbjMAabelSqGneNnGoK6aCcL5IJsmI0r2xmJ72z4+65sbCA",
+	"lLbibvnpQ68GOL4P9HVPllhfkQSK7ZStVWZ26TDSux7w2gQkKmmdXgdWxOl9SGBt9GoLCWy58B1O/240",
+	"r2tV8e5Xsbb0uAcA98aeFzdYRiyxRDYQ5QlOOyjc6FNx3w/R325htP1urwQNxh8tq/pviRPeGffr+wlQ",
+	"3wr+t4L8jTopd2ZO3dc/vwFVXDYJ4tM7oykr9bhdztaCdASLEMbKoK78WyWymJZXb8N0mIYx+yEmWykL",
+	"OeEpOvmodnLo58sx5wSl4udSD22qG5SEd9yK0CsMhBEtkdWsnJWBOXTtluM/gKinjYWni5KXskbnWHVT",
+	"w/XiJmhX3tugAmZVsUy50jJ2rHuZpZC9xHOlLwumTshTdWUQcwbc6KAcGzuAij2EzWMOoCCBorm+CzI5",
+	"4oyyPr1x8wkaL6vOihukSuMifKntNS+QlzTQZVwrYp8WMJa5XR9zZW26TzDfz2Iy/lJ4pxgNViMtVaE0",
+	"nxHpSFwa2jpp6KWv0DIUdOaOLuAbv9eppXC9bDTloL8vwA7ap6Y2H6tkq3g8f/P0gXjGH47gcjdq7cWc",
+	"b7v2+1fXeC3OeDSWCkWr8fdYDPXjBq0TS3g8PCYZMxYmAmkxWG5xHTK3NVO+f3VNUjZD2IqXVuTfIDy9",
+	"xDLJuAJuBRImF+smUl56q5PoqpI6+eTqa2P9Xh08r8+cLB1d6hJhfKs4WLHlxAtPUOMqC5plleZ0aaEb",
+	"K7koeHGiIR3XhgcAOoVVj39jgJN79atcynEEvegJkOpQUBPBUlJcVqjOgDJFdeKUEvSONd82vmV0jK2M",
+	"4X35L9F6apCHZCMhOmessAKDJpt2qlI0sz4K/wBsr4HLD5od0ky1/LBsmqwaxC/WaS0LPsck/4yPY9Ry",
+	"YA2oclU0R1kEnlBLtFP4CC2Y19XozCxO+47l1qGJf9tSjGxmc+hzpmSGSO4pyzYvKDA2oltowSnpuvjI",
+	"b9F14dGHdXUBG5TjRS0e/eP5gxGQP0hiqzsCbznAqtpotIfNjlbWLWC2DJsZ/q8QhXbn9Xgk+Ttz8jE/",
+	"YT60FA8fP3YNiMVA4fWIS9Obomx79/5fIH6+b2S7Knu/T2S7aMW/e2S71JP6cnka94actV08CGCqqE09",
+	"9cj64o5xR5iHZsDjPJFYMGPJwooZdiu5WXS7h0lv1mq7P4+Lv/vT4s8j87fMUsQiBqGvLK2poBsPE7vO",
+	"luak12+0r+8T6ZVw7N5ABYwX+HS0Uk7ug0bd5R3L0wXbMP+uDTQP4jBQTXla+L9qozHNEIq7RkbDFAsE",
+	"Tf+0Fsp3Pz+QC3x7JlAQmY9GJYNMtTA5qJiD+CLlNLM5RpsQYNpc5xAoHeIK4cEeapSpLapvY8LuQvWv",
+	"sin/W29LazP0e+1MQUP+/TencmdiRWy992unfekTYav2wQjBLepfEVdk7titYVazDPYYB3fr7u3cdd8o",
+	"gCGRXSP4sRmTPFWK6TbJOB3xjOtVmxgRN/9yAdWxZE7Y+zkTqrJxw40NsSzBrlGb/hUuG2BAfuUC4BWi",
+	"eDljEL+xlFNzylPvFaZkKjOolAsn5ZVc5ITO548UYMg4g0RI6lfdw7iTY/WefyOHcgOUQzGWtuLuHk7o",
+	"T1S70lJdfxJUTnMndLSgatGybRIa8zVfEfsAxMc8UmsFSHS+aFLvLHAMmzu2cuqFDXsQz2ywEvcm8MBx",
+	"jgzS96+uzcCQp3TONc0UmOeYPmUWIgRw1YxmWVXzTOmf5a0a8QpR3vFxGUVydfAjPfile3DeGRz89KHf",
+	"7h+ffPyz/dZ8rqsX/s4HJQLSQb+kbcziYjsoHuiNA0hwse+1rl+8bhUMkkcnjkBy7RKs+Vdkv+ASazV6",
+	"+cc91VKl3H9DUHPAE7QXX4jtaCQSZEQCNbgxMYWE4h/ufFSfj3vPAm6lbcuNgW9nAdCMiTxK0Le2QNDD",
+	"V3orlCMUQT5+cIR6OJmIT7dVNaJhyQodbtMgbNGpp1PKySsbAlhHWIYI8U2tLpjIQqD1RjLGO5sV97CR",
+	"DXx3ALsquhDKEt0kPUXS3v2UeCCLv32A7R0bTaW8jYTWmiNyd4HiBlIZPnW0GI0ypuLCpegoY+mgWbzC",
+	"duhLe1cRt9huiz2zlTvQ+MlkQrOKdcXEQZwnTmbpQLEkZ7oOpfu9+Rr9/Vhp2FzseLehaBtbgjdOYNhS",
+	"ES3lFszxLkOv2M8LFq3PZgH5sCSUjQuAmuDatOEWOaocvcqSCo2UslOqzBd0BiXktCIpy/gdyzlTHfJC",
+	"wl6ADy2nFJ/2ertz5DTxp9mpL0pfruaxrOcXZoiNJVM1XAoN0flPs1j86q05qhWLtAwkjbhbV3KBoCdb",
+	"iMVVobQ1GJ2M1yKzd5/vRV6hcplqPVcXjx8DUtZ+/XhEp7wZetU8zw2pXxwFmnUXgKpboigukeKxWB4m",
+	"7i4G/hL4HataWF41rknO5owWtOUgepAXbDe/8uAKSdQimRLLd1rlc96SoRCZYjuVmAI+h1qj4wecT79b",
+	"BtroTg/Ox2cnafesd3Z2lJymJ8fntD9mlHaT42OadnuVNHlzx9YzynhbiW6ss52vLO9WhwwRCTq8gKM7",
+	"To6DhgmpybD//v3wEmqMwjY7vCC+KqliIlVA+wy2Sds5gfHOscR6OpdkaAZGLrR5DvgCEI85lUo/Uljx",
+	"MmM0VTdCSHjSJRnaQm9Y3RV+NbrNtBF/cHVRNVQGQN7q3Gg7pi4hHUeYxpp3Z8r8k0Clo7H5cyFyRlOz",
+	"aId1he9KxGO+Jp8bA6jTBT1q2XN8u1UUprPvNhdl8BnfbMEK+OKyY8m/oFnFHTArNhaLXKua3iYLAWR/",
+	"FkVdrDBfPWKLvPf33K8a7x29++4dTidVshJqHLkg6Y9UrGblcU1dyj2sWHMXj21kRh3KsS50D0xWqRmH",
+	"2zZW53Rcj2t1NubeNU6d6HX3dN87E90LQtvVuSzKUHPYjO6x9zyAD6a6m/1uNnxZdteB7BY7hdrQVYAF",
+	"kcEKAdTYcGP0v+LSdvQVRrkidXax0skwZdQWzvayZ9NxcoYcOcimZVW5K85dB+eicdhV3J5f791ECgat",
+	"UeT719/atclSMjzqdYcNapOa+5sXLLOtejjx+f3E5jWbZ1iIZgeqr2fvaaKzVcDrNYtEwcY6ZsVdgeRN",
+	"OZTD5Yq4BW4tuYyzYEexpX6oskShQpMV020MLCjFUiLv0McUbhLd3Q4YO6TzgJxGu+QMHnNFqT06X7CY",
+	"CwzPRtGtRbE2GYGxxXM/PpAe45nUlzh7eB6zV4J1btayqGQK/d1snOGJZscttERJFHEz18qW1D4JeAfS",
+	"IDOlGZ2bE7WMlpJ6bo6fDuZjoSzuSI2H5xFy0dmDtZHTS0KBJ5SPrWkTPRecnZSrTZ90j85K9Gbde9Gb",
+	"1Q2U19lOHTEB6q5V+D/i2tGRZ8bhz0CciRh603VXgRrT4I3ZDJEtROFuz4oPXffot//pQ6999vEA00GP",
+	"3B/9yB9/iO73iiWLnOvVG2iorYpI86jWEOTq1TW5ZSvLxW3+VDYi+Orlm7fk8V3vMX43o7fM6yRHgOqe",
+	"7NthDsStjx8hT2gsawsBAXFAxtIJnDhBbVFMNyVQpSiBVEWa3DKREkVXSA85t3/MQE5ni2R6icThM2lr",
+	"T9wIzKEZMb1k6BXiuU1dKEjF2+SWsbmyBf7lrUNHZYwAiQbqR+SfW8kFobjRGgvrRiwt4tr1gptDyY34",
+	"j/8gV+6cir+Yb4fD4Y1IFnlGDhT5w5Orr6/NgBYMtQdfk5vW1UJPZc5/gVV9QZ7AkJI/fPPsh5uWueLR",
+	"dVGf9eAbtrogMzXBHO1H5ObmRhC46qkUmgl98HY1ZxeEzrGiNZfi8T+UFI/IQUoefTAXE3KDGbE3rQvy",
+	"4cYWlDIfbiDMdNP62LaXMHsJ1NzFK744752fnZ4cd7vdbt9c6h6Jbl97AwR58AYsFHbTMs90wQX85frF",
+	"6/ABQmp7CyaI21sC3gP8NTk4PcXfbPo6fm3T1m9aHx/Zgb8RxYnCKKdhv9uzSathCkuHvDHyZKycYZBA",
+	"PHTQHpRLe36zrH43wh2muaBZ25xwU3DcQQY4vGL41TNcP366H39wf378k7EM/9jvDt3ZHFupCFVESSkI",
+	"VTeilGfDFb4rrNnXIS9zkkpM0KEacqQugpXr3+xf52QVdKMyH361YO9fyYxRocy/sIR+ta/79Ub8enBw",
+	"UPq/ucubvuTXUjkxSG9zVbHIrzBIQNYPSfRjmpt/lgwziX4l+CybeFB6FvhCsYCVJ12IPN9PJ6xk98Ap",
+	"y2qedlmlcOBAMDQs2CCGuP4XZecyPsUYu5gGUftqf8QL38/g/Z4tAkb5Dtq/YsreaGnYya/EFjJGyrp8",
+	"kQEgBW2X0jhf4k2LnA2dllyFQ156vM/egHZBwBlqQFqzkIoVHkeWUEZI6NoH+dSPcgcTAJVa0t7yvOUV",
+	"sgx88a9r5Sh/Lb0hJg/lR9T03z6raDFmpZSaG0iS4hkT2jPdAywWkTrQ8Zsq64HRPRYxa4Vk6OlQhr4P",
+	"RQJM3QqJvdcuhD1feyOuKqnTVnxQoBT5zBxDIZ0St8I2bmTM54ebVak+h9ZpmdtCAf7ch3oNtCgV6Y1A",
+	"zVGuHwBbN5SikjOGEqUlUVO5RHmw1a8qPzPWIVe+JiM0feSK1HJlBkHnNDG77Y0oN4f+f+y9624bSbYu",
+	"+CoBHRzYrk5RlCzbZQqNs2XZ1eXddfGxXKdmT6uhDDKDYrSSEeyMoGh2dQH7zK/5PY8wP84TDAaY1+kn",
+	"GaxLREaSSYmSRV+quLHRJZPMuOWKdV/fEowzQLeWAZLrHUSOJ4cKpiKPNnz4Cgx74pY5Jx+masdAVhWY",
+	"TdKIfEEC5zHPaiwvEUOuT8tWSX9FHCw0VxTHCAoizwxoEbt2ikefP3n/Pid0udI6L9hDqa3J0IdbewrC",
+	"yUSWg59eqjlBk6DDSpK2UupL1Tsz8OeF8gl2Lp0bGEGeiuXhj4xfarpDsl5V0RNgZuUd8Wc1pzyVSzWh",
+	"/mIX1hboAIgLOTMpGkRcMNfuu0g97c3mc3j9/CIFkqqxMKqYTnpiHI4iDIpJ7PCh9gKbtZLuh0uxRnVQ",
+	"9uaZyN/89I612Zevvnv17lWOu3ANUhDEVubwVVTlUJdB+Xgce7BibW7AoSaFm0kQuCS/f8ajRgp+ffqj",
+	"ODzYfyYuNNYk+rrjq3iY15pRLl7/8DYT9An889/f/McjombsrivPzL+f/vgDWxYdcQrWWCbUe/ZYwMWy",
+	"U4cFvE5NJPaUczyAKtC/XCoJ0hp7x9C75NdCb5G32OiMqh36lqgVLXbR4dN5p97jBXphC7wglRK4Pm3E",
+	"T+++2f06iyeyL77XL44Qt3WxgTe7jWBG0K3nE0UXmPrfdsT3CjYbMTxSJlBYRcqXkWCJjfmXcMpG+Jke",
+	"UOmaNley1MWZwUUt7Fm9J0KeKDsplXhI8Y+sBg4rZV+V+SMxnjqP7CvhWDD6yJYFUikuy5Zw32F1iMOO",
+	"VYvMwGx1ZrS50k6DgVH/inZGsUsmnQjNxygY6r3viGPWDOHAULvk/faEvjD0fqzjwA9c+sKaBx4ZeXhf",
+	"J5UqlPFalkTRTUkE486k8Q0ZNYiPiH5pB5ckOcygmk9APL15/cOjjjjlKyidyOsH8tRPgONhkvwL6dTT",
+	"wyMxU2eGwf1ZaUYApQt4p1Q811xe5HgoGjPUcQOrJ1tMlU712P9AqVKF9LIvncpEaS+wIwg9g4YAvI+G",
+	"yKAjtdVcWFPOa72PZkRJooynezKpNKjYdcqPsQW8udq9Bu8hSx6vGxmgUtWfgwAjHmkN72RR0Y+qILHM",
+	"+mzPQUzk5FrGrwi7EGRKcW6nPk3hpemjZoGFPrXC1Tkz3IDWMQu1RrUIOrg1oNHKIHDt1LNZXS/LZTVy",
+	"O0f+jJCgBWDQEaRGj5pho+iNa1o6iKgmphIL8dSDzAs0/Z12xJ/xD0o9CHqBNmIiL5TLQv4HjfaQk9dc",
+	"D3RpuO+PwKzTpeJSOWZ4wARqL3FOBOB7yF8iudN3WSTPM94KcN+xwvs9NZyYENZMYtQUmCGGi8cblLc7",
+	"AKhSDiQr/KFQQoJEHEnq0AGDHIn8/S6OhioJNT7DpqLARko8GkqoLxUzHLJgEKG+Q/Yf5qv9E79IjT0y",
+	"GkbSg3JJPgIWvCq2F22kmWeNpm21k4NGgssMI2F+fdqiNMVsodOhih0iMka9ymIhOzpzMtFH8RvbnEa5",
+	"kgWFuf4uQlWGpbAKCquBUTFOzaGYqW9m7GWBQQe9kkYIjVvDEIgTI02t3Co4Dj60SzV3mRhWSv1D1S6o",
+	"0IZIZbxCHjo2gl1eXtZcG/VoWV7fmWGkrwDhGu+ZnEzqJICpKTLxtymCBl3yFqJkVe+180fCUYNrpKSk",
+	"iy4QDJALhQ/inXyTro5oyw5FpKKHDap5JJI3kTWPtHEIK/wPkqW/FOicypDfwHnDX5RkDQc4ggn/Gf3S",
+	"9Uc4RiyKqP22/yTwBImt4esGIys/TodLMQpAj6CMbsZCzKJVgKnxqA8RaEbt4OIH0Ga4cfU8Rrx9dJGI",
+	"0Bs3MAuX5vU3pycuE2/f/uAyVvngZqEvKEP/ZrKjxf9GwgpvyolZpT05hZ0qQcV9iFoTLouofmDHtCBr",
+	"WB8i4xKHBMosS3TtYos5ZCw9yjsBxWrqvB1HVzoT2c8jK0prL1VR23BBY0VlMlxCkChxrVwCE+mKZV6+",
+	"d7WPDB52AjZUAeuKgTIkfpYq4aY5unbsGyztxZnhjBc0oAfSiErhwYCaYDO8WI0WSPgwIS3Sk7xfutzs",
+	"afTNJkhky2YNK6g2rc7Mw/xJ9zEpBvmTbjd/tGQMw4l3xKld3C2JMI2QrRgawqK8GS+c7A9uP49Zdcpo",
+	"sAxlwySlMiRUt8kojalIKBqTvOjANsbyUtHPsNsnx/kSRvUAPfbUXLhTO1PlYKCcA3lH0k370AS0ab3H",
+	"HgrE0yJEDUoc4nHpKUQWRoqhS2lrOHWyRLUsdaqzCvmHvzlrcvHw7Tcn4vnhk2ePglfCEeJKPrAFyO6X",
+	"6KoBxYM+ycimsBWQEOhxXuoSZXx+2O0iTc7tFKHszgwYwOgvOOw+p+7shwcH7PJKeptHspipstwd2mrM",
+	"DpzI1oc68TsAVTQsYdYHYH3inwFD8Z/x5cwqCzKIMNGsKOwSb0YBNpYlTX1OR/NPcdjtsgsMyYiPH949",
+	"mo0YK4jSD4nofOqHX69+lAiNzDrWLmwxPzfWn4NN0fKgMoUq6osN9rC58KPoqwNzyZwPNbuNF54GlUuy",
+	"3ZXACS3Zo6DUHomch4F7je5ldkJOiXjUmtOAHbtyMHwX52A11+PER8MBsxU5n6iWRbM3tVo9x1g7p83F",
+	"4nLp5mtQtOv5+LcrxwrvdWksHiL4dnFf4eXYClHKYrMz31BRLmxtGxLs442zh9zFZH5yLduK3aA6qD+L",
+	"qRhgM6EuZdjJtDA0KiH1wJicQ5pJEhB+1dl/ekgpsmBEpKG0/XxhQFJmFkdkldIORS53/yG6u89FR5yL",
+	"3TwTB7C6xwcUv1+4TRO9OBBrSHEtdX3Z4kJYQ1oYIGpOYXt2KJ7DCva/DroR+wNR61gYs9RkDKQryqcT",
+	"3dvbm8j5f/vXf/4v4O/mMorBEFNYXNu4fWljKi//h6psBvKaADF4XcH4CL44KkO3llxPkSW46QTsEFWc",
+	"hx8uzRMdfMgytRGDUNTHhgau43ys3Vj6wah55WuvIoyGVJwITdq+dJe03kXWGs3MJi37USb+PgWxZSsx",
+	"UrJILdLknmYiDoWXCzOrRQX6zcpLFJhky9S4+Gh2MmIFkhYtJj6yBnNcsbNkD4mf78YbH2z4dKX0WSqG",
+	"ah8jGjoX8kqRuk1jLXis+QzrQaOrnk982YsSTlBO/UgZjztlNriP5MRaU8LntBN84vBxpa4sxjvZli7O",
+	"I9JePYxndD78OO7vCmWWdiRjMIqoHStW6FCgMZ2XpVprVLgqtizCrcGQLuz8CH/GIXAO5NlSoViWlHJO",
+	"oz7mUVvUwsLS8vj+TCaVvZLluVGqSJ+OumoNBgrGBP5csZyLjU54f3Kszunn9TiYVVLZiXVYPhKXEUaK",
+	"9AR70OZK+3QVs0WkVoadZHHUi5yGPbYZSzScNkg8khF1JRAHX71NZkZjneY9pLML75duGV18ylEbNbrS",
+	"LhwxmFgcvafKxuXBA3xA4xpTM5rooGAz87x9bfzr9Pn6GR4k2KZrryC6R0OEGJXdtR8PyvEwwuwyhbnL",
+	"VbuIwSbgweFgURnQrnEgikvc1l5MSDPkx6/UGs+OZBGfp0TiuQqHyZL4fB1SCVI7ZkMl7rm1BkCbKqUE",
+	"vGSrDpFc+Jxpyox7hH76+CgPVirpVPswODu62Sm/AH/KNM78IrBPOCr0dFfKeQnSWzhtQFDMJJbegSJB",
+	"qSMpnwK2vs7ma3aJzoz1Dgx+GW6dXZ9KkN3I0KqpQlyFwWV8YTWDW2sV9c9DjVyieIQySXJIpQumrMZV",
+	"bzcApzepGx9ZmIUaicdToD5C1xINDxlbVGmmnBhBDR/QfOFUIqzqqsHB3OaxEzzYcK+d/odiTmpUcsW8",
+	"LtUaIxKrQqcucWPhLCYq0tlG5qeuHYyivnDjJSHYpqsLqqDyI1ssy9YnkQeDaYQYAuRSoQfARjqG3+d1",
+	"dGDcxpM5WwiLsXDg5zwwhZWinJIlWNzzGsop8GkS2XiOmOICSjzG16qpYb/ntHIq4cOY73IOWn49YxPZ",
+	"lpx2MzmvQxkTORfaH0UPyqIiCAM3hySipFSwhacaG6ifR+dBYwDyhFHDMNh5zK1isnfoTIV5UP36hOcb",
+	"C8xo29jSqJQ+LiqR5pgTli4Gjol869GzHoC7atB6NiRRdzbIV2nFRzAx2DA6xN+Yo+CTeAaYiVRPGOC4",
+	"0yQvctjM7TSMRqZ4IrhIkSH+0jxJktFwksx9iPsTavxRFOlsXfLqvcUQH9fVRG1jODXFuR2e018pfdIn",
+	"ias2tKo4YtrkLLt5kjO8OOrE+uQYru1sAcRWSo2G21A04sth4qXhacf1DAs+D5iLfpIBuwr1m+nhtA/t",
+	"rT1Hm7kemkiN6wDQsQi/TC4a+ixD+nat4sJk5/DQubfLh1yWEeQuZl3Xa0KraSGRcPnCyXN+th4Xrwt/",
+	"6lZstXlp09TOZIzYJqJO9VwYbfEEtOFwOaXQLWwtUPac5QR6glMKsUQgUnMl2Crkr15YX/IARSiQaGuJ",
+	"ZO35WJr5OUM4pQRO1wi/cHViT7dLm3VHKGXYUzZk14Vr3nm6o/2pm7dy9vhuYaJQ2YYOFgW0g7SJXDcG",
+	"RuIZxYUHJTw5poZWhTisZh50b/wgSY84EoWCN5t49pD1nVfqQjuvqiXmgmYbHGr9i6iSjO0YMzubOXyk",
+	"cHrLfAFjEZEPB83QTlIe3LjffO97CX/kw8IAGdVwrRY/k2WOCxfLjWTFSVyBsdS/50/a+CoSOT+AafEw",
+	"zlGteIbQDuYksHIGPz/nmFVzTHx6OYU46vcRu655jWaj+RHJ47rOktQdX80XTrZV4rKo5Y1k8cjIPySX",
+	"1e5oJ1VqbL1aEJchtRddGRWaO8T4KzuItfHUKy74BhrpD6lt0SbSSDXXQaL1Uj0/JtOyqt8cjDJR2kYL",
+	"FBNuI75YRtRg2wlUCjKJKWdBSzIkSrBiyXHBre9MEfwpQho1W7ZVkqqBxYVQ+CNx3HiShNq7o1o5WFAn",
+	"kqEX1LQFLxC8zsmk1CQwwnDRUTU15246wazzJvsjZQlOIIK7pofAFufF1CxbTEBJzfXEIrFwP4OH7oje",
+	"KMLDAJdrjGURqOAcIWaTpTGls/1DLjBkE6jscGeoVXpxnRVzHjPMF655sLzwgoTfhOrjiQU5ccR4Ex5z",
+	"T2uHlVOyTMeL8d3YfowGHY+1Bxsd01CMnaW1zWkLj7nyR/Bww2inyHyq3ex3w0VEBR1YUEwPjonKrFQe",
+	"pagnHv2Z2PGbHIpBYtLgdA9QO2pwZHJopGvCOGRTL9p/HFzEoBwdCTcp4b5Qr72WaMNYFVrWob39J+Hx",
+	"/PoKr3yFu5oTrGGsg4Pa84rbw7zslG2y0+sIvhEylHk21b5ggZ8XejhUrJjEoRM1BhkCjRueWakHLVkj",
+	"mF97buw5Srp6jhBVwwA/h8P4jYBctRVW4KMhNZTT0h9RxK7Zd4uebtgRydTXbzAMERQRunUorYjNtGy7",
+	"NibdksmOA7sA8BovCcY3GgkfquJ2fUKTKxnzIu0F1S8P2R1PZZGLYrI+YvV+oqt5+yrqpA78Vd1HZzj1",
+	"04pzNLE8TRk7vRhF/2P05iwNSSeGfCRGbjmfX7Or6YjS9Qkai9PpYL2FXebxcLWUrMp5c4b+1GkDAhaL",
+	"kVO2CuIDD8tJdBnl8HGlC5VjsVB9ndE/GBVvYLmpohJnapbXUCNJoDvsPOKmDkGD+fOh1OWRGIwscPY8",
+	"fJmjyFeyWObEHC9sv1fREUZdukKmzDjQM2VQxz75Mzm/jgyCzeXtedBA6vkWXGvG1i65WCZGeizHTrHS",
+	"JMaRKBXzHGP5zU0MddKEiMyukFhylPrYgwcEs56ORF5qg0n5HOzDio5ka5z1TB375pFqYtRqcSnGxkaJ",
+	"MoltBTdb4hdE7W2mvYnam6YmaIbg3JoOTcevrrnpKPS5GTxIJrJxioKh4UABi4PUJ5GeAebsTpfsngpD",
+	"jkwrDaun1okZhQ6NDw6FVyH3m6tGjxBJHrhQ5PVjDfrUOYjmc2Nn9Qz8csIvkBqTGiQq7EBkKsJCitS3",
+	"ICuxjt/IEkZ+goFUWHpg2i1HQFlKIaFNDsNag2H5hCKLzASRsqT2OqWt5eG4XXP+Fla7i2VaOUcXw2G7",
+	"0dR7xDm3M5NMFAMT2okLC8PDD66djKPdXJ9wPjXySupok9C4H7RWO/VgX5xz7DhdrUrqy3BwrDmbYQI8",
+	"zKPNRS/YxDHlkP3YcQXNArTlSLe3olSySsT6TrZT6gFwvp3eL4yuvXM8kYOREgedLsPg1Vh6s9msI/Hr",
+	"jq0u9vhZt/fd65NXP5y+2oVnfs12vPbUbJDQ9rAkFSEG9jtd+gWY0nKid3o7jzvdDoMtjBAQYW+kZOlH",
+	"/4C/Lwj1OOYvvC52ejvf8vfZTqXcxMIC4EcH3S7ieJIihggcC1oYfEYAMjfBy9AUBJbQ0geyg33T8HLD",
+	"SP/bLpdr7L5eibnJP9/jX74uaPBDWnTbE3Fzey9kwY/B0T1Z55HXfH9fVRVD5AToiZ3eX/6KPVLGskJU",
+	"59CQlqxgWeorxJqSF26n95edU1Vd6QEiBXE1AwwAA+6Nla/0wCXvaeGojHhTYV2WmroHWDElCIcFzq/5",
+	"Tr/nsW58pzDKHjZEb77NRayNpRf3bqQEr/iTvr7D7v7Nj/zUzEah5w5vfu4H67+xU+qjf1c6iZTxJ+XD",
+	"id1EEDuc1x3fK/4ZM7p3iGD40nfCXWy93T9OlDl+8/pDb/cC8EwbPWgQ9gM0K35LF/pPaqEmc73bjIGh",
+	"f6y8zO8QUodEYwDEIAvo71M1Jb96Ze041swF4YuBVhbSlM69dPnf0tSfip8PpPni3j889XgtPhJ0mGtp",
+	"5kSilxqjBUH9XI9skrT/lbTz4xW7eY7fvEb6CK0g0cuEhcU6VBkG5w7VMghvj9IsCHScZUTeMQdozKBY",
+	"Y6xTlxeqLqwcKoZmNWcmL/VY+zwTsnQW4zIZK1iNCsMeGELUlblSXM1CDmEjZCzm5kKMoKIT9mmTqr/T",
+	"zh+Ho8EGAFx8iD3nF7uplnOuFQ6GTkw65H9PXR2NSY+tCWN1qW5qw/BsHznzTm8H8z8DGGtvZzayAT0K",
+	"71OCELx/8DUigsV/t2BbtW4J3qIsUeC2TUkvuTEre4YiUNpyl+12mq+Pdy/gAt78y++AIrD1/MY4D1EA",
+	"4ia2cB+mV7DSmFK2usl9s7zI5OAlIH/hS81x4b61lwmvi1f2DgoOMUMs3VvJDF/MuTgSYwlpS7VW9kGD",
+	"LbGPL+wKwC7WugO43e0d2OwdCFT/IMZuXfMC0EcfdgH2fgEy/3Wlnv8nFcj71tTNz9XNej4C9a4yKUPE",
+	"IRYxhm6hWxreFA2DgVPXON0D5d6R/t7AJzu//rWd8Pdc2i6nVRRQESt7nkPO9HQw4lhBTOhrKr81sh1R",
+	"GjselRyMlqVIfcvq7j0ffN2yL1L+1AdwrRBC/2n46fYWf6RbzE0FAoF+HjcakRlW3l6E9Ub02qVCSLRv",
+	"0RFiM4IwC9EIbD0WkHqXFb4XOOMG7wJMsEoRexcQXLZU/xH0L6QcdpZpLAgt/SghfSKFJt1z7x7sypqt",
+	"rZHhVHu/wH9+hRdV+b6iNha3uySwonBDsh0QW+1A5QspdVx+gVlVmAEXMIbS5LqQZHQE34M0pMYKasyp",
+	"KD50B1sKBfFuNnxn/vtUTVXbpfk55sGFJcfdW1Nf/C/0Sq1B69/Yqq+LQpk7XcLD7vObHzixZljqgf9k",
+	"t/Y0VLWEm/vAxbdc6ivlbri3eGHb7yPWy7lNXkZMD8HVV1ODudX1BeWqMoSf+RbzBKlpZrLVmPWUhcYD",
+	"iS5KvSoC8TdgY+GeB0T2xUzY0MPMUblgUSOqyDLkJucjWxYxgo5eYOzIVGP+UNWMHQ4xvzu2bGpCjqbF",
+	"jLoIiI2M0BfBuFteyR6jmxEs93EDC42A2oCROXWlKlkSPlNG6WVzgdmgPVbMZVoTSblbRRa/41rIjJLj",
+	"BnLqVEw4OzOhxZv2HXEiqwqTohARAHMeL5Wa0Nua26lwiOvs5Hwhrb0j3tmI25wz1FLcCpWUYFXbAB/B",
+	"AzozmCtaWMztQZwaKqmCBbgRplBpSpemLFw8pdcpS8ekLWvqYBBBhFT6KqhA4meki3CG8CMnnKquKNW/",
+	"b+1lRlN4y/h53HqF8K50qSilJpDzQJZlnW4NVPS4G3MwiFwIVok21Ne+Abca4ZII3Zkpq9W3D2803e0O",
+	"9aBRzr+wxfzeRM8PaoZTEeuvu9z4aqp+3aDIw0lX6Yk/hyIourwxpyYTepgUJ+Hlw4uxFX73JPwO99dY",
+	"0ztrv5PVhaIHnqyz+Zjg/L0qtHw3n6hPJmpP2tTDDxWvgZdvRsz+hGmCT7rdOi6OzIrBxmjuRNRGgDoU",
+	"E3XpApJsFnK7QvJwR7yl7C7UhgkAN+CH5wfdLkG7s7QLoKyYyRcw8aLQPW42q6RaFxJEBLsFYipKKFAe",
+	"8DtGz6vlfFKEiVU53CG/LKkthsPwBodFz8wPtglRUtcZUP9L6aIkD4iiAR8f9Y/J1I2U69GZ8voD/jtM",
+	"NzUXU+UcIbrhHnJ8HhYTzO6IGlOjUgFzz2INE7fayViJ107g29CWcPlmI8t13y7m6A/q3p+B6fWD8qT9",
+	"mQmqDaaF11jCl1QaRpnpiNmOEJ+U6wqDYMcfZMAknDCBAmmiJ2QiSSnPMyApYHOAUG2I72EsHi4BNzyi",
+	"dSBsRn8e+5jSokH9GKtAqOn9axOBpEjROjcs/d4iVbyQfjD62IJwaeoWUZgSZqGLrbTbSrt1pV2wRpoa",
+	"1d3F3Ubl3KI5GdoiURUediLALhs143hAmJ6VmpQBQWugqCkmIrYDL0QM/75KTeuooifYkmcG+CPYeU78",
+	"5dRLU8iqENxNzv31YZqh7PjrUE/cGdjxIypx0b4ncv58NwHU0k7kV/syy+O8hIkfpPOr4uDJk/3ntAqu",
+	"SACBkBMSeBhRFwQI3ml+jNahl+NJ41s08QJ+OBwHusg4w3uor5QYazP12J1hiKL0LaFvt3YVSfuRoMLR",
+	"qgSIhznZlKrIH1FbF/wxKwTGV7LQAwQpFkpWpQZT0FI5RqUGoLFQmSG1dTOWi50f5vXD2pr8UZvIoOUT",
+	"S711FIpfNTYIXvfH78K53+KZ0/CCOSi1EbHGZ/BJhNlKOUZaKJLDVoytFmO/fan0NoL8J8ZL0230wSJq",
+	"D0tsN22QxQ4FiUEWtfa7W2SnURRhswc6I+064keGC4xtVECwoXXE7excsyNWjY8rLqyw5iau6bZs83M3",
+	"BLYcdMtBAwflcs5wc2/BMbEdw3U5pBQ1LpQsKHceOAkpbCE60xHfcCJ7pZyv9MDXHKw9+YAmXeIwbZnb",
+	"mKzRSNy+NoIKI1PLZ0zgbhtxUErnbjfiCT7SknseMhkidKt2Qva59XXb5BxRXz8efGIL1TZz6IBR+9Wa",
+	"+fljpSq5YhEIObQqBf/581tn4L9bKolf4yTCA2ufxjt+ACTMiioAKmyY4f8Gig1oPqvWAd8VU3Xr2oCF",
+	"6bl4ooFBYCsOWTXeTGz+3V2xomFlx43lxJ7yBd2Fm0sihmA/p0uJfckIlGnFip6uWBE6g2+7pC8pcw9v",
+	"+c1548Qtt1lLm81a6gfxEMTY2wbY0h3TxWnUvV/wv7+ulHg/h/TqkQZtfJ4FHP7QOs0rAiLUPmOEzYBL",
+	"4kJhmYzl84g+hGyQGfRS0ixS3s6mSfslwmSszMWDn2ypenNZPQqhh/hN3w9V39Y8QzJYTDttXIk96Zy+",
+	"MHewlNOhV5nKxy6EnbQPLT7RichYW+2RxOVgEA5TX5rbWH9R4P3CGlDQkn69lTJIS6jzuz+eaUjb/g1e",
+	"4t+YJXh4cLDOw5xMRAzjUyXH66vImxB4izPC1uVTkTutkLN7CES4IZ7yTWgaZ5QKbZiDMMZ+wnaijGPW",
+	"gshDjYRDEu1upv1gFJC1+9ZeUiYwAysTQ1pmRCewrw/mQ169ByX6BdeJoqoOJsNRs2+Ct2XRuSWbOqGm",
+	"i1setQ1b/96YGt7NyNVC2s/9sTS+WRtSlIqCmu0aFUDh2BSh2C0qTbwEauTUVKQqfTHy0Sl0s0bFfOK+",
+	"WFn0iJFzShvcQya8Rvzkw2f7+1tOttW2fqeMia/tLY3BNThS9EFsiCu9ITxvSkpkrFfqNBxS2REJP6hX",
+	"1PZ2NVZ2qGCiayTQ6ZIX1fy8mpo/wsXOG22LOSkxwWp2IztzlAUaATWT9qYR8JswWMfyUnUE7YEqoBto",
+	"/Is8siU2yvs/iSPfBLRzOrKzkKLJqygsY+fCdlKG3IpYQ4dxO7f0Xz+Af9M73entEMDz+jz6BzVLjuUj",
+	"M+l65jelNNdmnCRUgRlaQLv8XraMfKuSbpbzvwn9EBIyvDv7T/j93i/1P37dg4s0v70ISG7RDXLgJfZR",
+	"Z7bGTR5cxlViIzvD5HXKGdQ+qegDvoeuAJfy/R8pGQbRKRrhqroGMvS6CE70pOF9dmYQkp9LnJ3XZUkG",
+	"PHYCik2vErTv0C9kAfK7Ne0cjrLB7+/KWtfmpPVsx/WAn46jrtJ90y6C3E1jy0C3DHTDCexwHT8C+6zs",
+	"ldokAz1uNi1+4MRcuY74gRr5yX5oXcyQ/pERYrVqxXDgVIkDmndHHOOaQatdN4RCm1xgbZ8BN9kykfti",
+	"Il/UtcYe2xu+2KHT0yZv9jvss4qdB+vujaGtOOg/3FMc5SWavLCiW1zc8Mj25m5v7qe/uYEa7+nqFrrC",
+	"1Ib56syckR2Hxk9Z3fYJa8W4/2ypZOGEtx2BcU31Xg58Oee2lAwF8YP1AmtU0aoIOfpZAFjuUcEuVSGE",
+	"3ttYE/UGJiYkJZqaqmaTfpt2ZqjPlJvIgeqI46QvLrWL8Rb7NcnJxB01GvjEfp1zLLSCgbEdGWJayLE6",
+	"M5RaRG2edAMFLIu+MlU6nBY7e7FfDrY4mYihNoXj9ThsCNoKN2Ht5U+Tm3xbrzr7Tw874nuNwGNiVmmv",
+	"RP6HXEgn8v968CInCGv0aDUzDf/wfP/518+ePul2u92DFZ4vfMErAaKfrpH+iO7ExDWZ/1veXEYlr/SK",
+	"2enVrpr+8eM1pg+vfXnOf7OXo2I4WJVlOdGr5j148mR54rslRPKKHGdxKk75SURyoNp2+tzJdq5kOVX0",
+	"PDA6NEnjLk5GUos3VjP+4xxZB1mtv2Y7VOLfnPAHyxkHi+OymzMOgv+GUexsac10d5L+tyvXeanh7x3S",
+	"v+vTfyuvtHg9x4Rk2mhvZ+JvAjl/crC4y2znSsud3s63L785IZm2nrx9GRjgK+Or+UpPZmAljC7f6Iab",
+	"aA7bTL7N5Kdir1Pu8DydJOIuvr52JL11s1SpS9e1UJCeYZiowZd2oW/lcm1Z7uC9mIHKs7oTAgIeqRHw",
+	"7hyjxFwTzP3BsP9lyM0PfQEQaoo66hL+DsinxmyxhaP2Z4Ybx3bEn5WaiNyo9/6cpgqgEAHFmFTfXhrs",
+	"wabhduoz1KJVMHoLEJ8aZJ6fKcVl28lj1IUT+yXW6BgoSt0lhZvgK4QmwZ1y9RzCWakQCAqoG9TWShd0",
+	"NHPcLiJoDLHFni0IFwqjVjOpfZ6GphjtxFGPRBqRAEkasGVelWWCfeIpa9jMI4wUHlEdkgrzHQ8GauJ7",
+	"2OWIyGXX+UrJcWMRsc2iMkUvvFtEuKIFzcVITibKiIfkWNh1cCb0O0RK6Vd25lTlHoj8FXx6aqfVQOWi",
+	"IhVrpMaPMjwipEB0UBCtZWcmx3FoPSC0Mmp2Rh/Q6UvqkIldwon+iAWJ/Dvp/C5Oufv6ZU4NDa0JJCvD",
+	"60N1SBvu1Bwp+TimRtBrUOhb3n8STvXMSI/gB/4IFFdZluHsaWOrIL2cGEw9lscLbu9B/Qfp7XMrv7H0",
+	"9CqVWdWn4xXd71vDxsL2blErcfMPcSE/y1v8+N18otxaa7ADiYbJzb+UfCKvX262vgMn4fqObGfp6tyy",
+	"w1ddEBIuDPdhDXcLaO/3IYUPD56v5a/+Xpr5Wz6NT9yWg5Fiif81MFD4crYI8Fo+v5/YajXQ+imSU2CI",
+	"slSFKO0F0QeqqKFyBPgL12N7i7yH0xtAT6AOqQ9zoPEyf5RROoUTD/OBu8ozkU9k9fep8vkjGvhvdgrn",
+	"BGNjw7pdIPAzw4jXBMYxKlVxoSp4uq+kwW/yR5gli02WhbHskpYl9t8K0TO/2LU7SUOrQM43pWZ/7pVL",
+	"ZDd2dtXeKyPGShrsg0RAl4RCwl3DQ0JIKZ1PW69yCklpL1ItN0WC0b4j8hdypHe/0ZULfBk/OInj5GGg",
+	"kD6C7WJBXymVvFLuzGikiiORg6J0Xio55JEGySBRl2jCXsJ2uAZSl/BKeXo8YxoldO1+qS8ULPLh229O",
+	"xPMnj7uPxNCWpZ3Vu4cT7ImRnXFVr50FFUKG7svw29Nvj3cPnjyFjUV3Iwhxci2C2QtCmkuSGIzszCTN",
+	"PwdTH6BNMQ46sqVCBE8ECMiEH1V2JuSMYT5xHeF1wDonpRyoAEk+Rny1y8XOoM3DPDPN06xXJsNw0om8",
+	"Um46VufSMyCoLLioCkV6m2R9hbfyBfXXudZ18a2d8Z6ZKptG+sBdrSrKpILH1nQcfkyZ6Rg4Bl7bnYw/",
+	"5bsK0oCu4E62E28g8Jq1ymvD6UviBR2RBx3d5aieBtEzA0IZywKULufVhL9ewF0LwPD1zkMW1aoq2eGK",
+	"rSfPhf0nH8VFwtOwmrU2/A3ZKqBYakT4q7hvdOW8GFtU70K3sgLbT5sVBa1P1i2xTXwth91mAXR3jRUT",
+	"EMj6Sz5qZXaEakqmzKoK3Xfdbg///w/dJ73Hq0qIvb3P3dXvA64yMofQvRysTDjMpoOtu/rUkRu0lxJr",
+	"458e7uDy9BhIqV6bNl5doAa88373wu7Cx7vuUk92LS5Slrt4hKoKXqKVr0gtiRewzPQ/VHNT3ja39PX+",
+	"s4PH7duqx/sU+8LCd77epcU8SBsNeBd3KCeTBVZHjom2DZH3rJV8nh7erT8f5vKAalA7IkC6hNUR87fU",
+	"NhvPP6g4jUUfPtvfb19ylBntbKqb3e51rPApx/xW0pRc8MKTc78/r6Wzk6UP4lJXYiyrS/L4s1JHGiBB",
+	"HZEP6AF2YiTP/CrPOOtnd0gKvZVdVV5vD2WNB65METp1B1HXeDqee18bibtZHg8NMhCXN8z7QT2ZSXVH",
+	"L9lEqwH5aEgXAHm5YK8tKJA3mWzfKTl8A0QMV7nWRm/12DtSH9siX9KzmuiaemKnQQpBANfaZyaaimer",
+	"+N3Gaz+pT5mU17YOkd/ZizuCHVyq+Won8g+NLl+VusLiQwxuemszxugPmryuhFODSvl2LJ8/w0xfdNfI",
+	"P6v5zcgfcKDbuMpmXTMMjZ0W6iF1rUwdWJmJUxv65NsgdwwQcRbtd4tqiR6rjgB+iS0uCDhvJF1Lg7uT",
+	"Skmv/qzmd80ERqJB/KdG6HKpdwoierkEzSuGMenhndMXr3+AKzftl3pwfqlglP39v//H8X/8+f1JNfwf",
+	"p3vP3s1//u/f/njxbDS4eiMn+vuymr2W8s3g25/e2j/CBmwZ0ajgTaAy2LKsAeqVcnCpTJGuBDREUiE9",
+	"GrSl7KsSNJTKFhG3kSfBsW8RCP1BzeCU10p73r+/dCd8vUWceZmiQlIF0kjNEn8PeU+/g24Q+PpBIWcu",
+	"tDYTSiTu3i+Xav4r8aNSedWOWHBhbZEJazg2hTj7QFcYD6OAU0e8Balc5waCiSqHqtOC2QnSO3Clxt04",
+	"XJ7+NZdPoMTfJu19RgKQ3uNd6O+2utef1XwBBqi0F3uDhqXTqjYCD6QGsdG9xYl1kv0n0fk7sBG9nAMI",
+	"M+0NdjsXI3mlQrTeIkz6ycHpG+FLe7Fbr6Ijcl5aDDBPKjXU788MTlg/43WpnChta9nmn5Q/Sb0zN/qG",
+	"0eVOMYEYeBjJ4qjeauI9it0xCDG+I7phrXRODd/FfvfgsN2sh8O7hdtCvie3xX43+b8b3Bk3688fZFon",
+	"763JVE7kYKR2wQatbHkTV8Efh99+ArP0M+YTajCttJ/v9P7y16XWtkx9ouGGXGlCRoGFtz65p5ga36pO",
+	"f4fgd3aYXtT6wY54h3ibdphcci5b0S7UrVDXmIf57i7/KH+EcQlcNOfHX6qJZ7g96cFCtUNEOj4KkVJZ",
+	"qTMT8oM64gWQZEs5dxCWbUV9RXGS7nljANKNWe5UwXdPF5KxyANmoWvw5q0KsAWwuJWagleuvucPmpJ+",
+	"QT7eiycL2NS13ixQqQfWXCmjlRmojvh5ZMVMGh9aX7lpFXMUxhR+UKVT2DC03af1nb1gt9bm+h7iFNc1",
+	"yIZNZ40uqJ/0tn4G0i62tIajqSsjQUXTQQdDdre2/JtU1g7d3sAap51XZjC/RvsN0CaVQmEHCiFobkHl",
+	"66sLbQy186TF1fnzR+LtNyfi6fOnB5k46Ox3DjptACNXoPzEhdygrGIODkzPKRlAKBUubk2tk0PgTbF0",
+	"ffzyJs1zf51A2uLCQVXmhQf9Wfr0y0aMvLG5ZzT/GgHwT6FRf0jpXSSDN0Chq1gEku8nluFfntKMN63J",
+	"PkaSSqLERWVnZm32AabnnjK+0srt/QL/Wo0r/R3ZlJQ0rysxkMYaPZClAHpM+8ZQh0xz4UcBtV17TMle",
+	"tHmDTMMkPm6svAqu8k/Kv6KF3k6q2YFX7VmyN8d1W2mWbOsv2Uz8LcdhyKDsT6mycshv68MUuds6qN7p",
+	"UrV4qPCy/VKqK1X+etNl+1a6kQKVoFCiP8f/ZuLxAWegwFW7jwsFC/3EtwnWvXW5fHyXC5x70FFAdble",
+	"ZNz2BnwHRM5XILvLfZnIymu1XgYAdWumS5yJcIcFNcamSyyciqU0WAnabja94Vm/6GwA2MQa+QB8wtuU",
+	"gM2mBEwiSYXrFYjsblWWqzIGvkfsDhkwdDH27UZ2Upfth4LLjvhOm0vuUDhW7GbQIC/et6TI/DhR5g2X",
+	"Td/uVrwu1Hhi0QjAoPTmmt3R+j5yvD2ZtMWwgS8X7lZyHrtv1aSUc3XjHUueiY/8lvPd9tdY3J+sUVsf",
+	"5zWMB64sV2vN12M80ShkdrX3Cz58bSbAT6bU5pIjm/DrB67BVLD1MXGlUPNdJx4v5h2LqamULBB0N5Qo",
+	"9xA3JAt4KYRrkQkuCjszZjruq8plARMEUUSUy8RYeYkFYLAEKmAIDbixVA0J28VqcwRchJ9qk4YZYgZ6",
+	"RxwjlJnLMNuKdqYLd2acl0nGNNjhBOF4pSo9BOGKhWYzWZbKu9i+W40nfh6fqhPdsU+4UKboiFeVdMu5",
+	"E211Q5V0KrDnzaoU17K6TChYyTYl475wlD5NIi+8w6hErKuzNFI5WFtfMjU/Axrdqrob9rrcQuBk9+91",
+	"QQJoNyODONuLXvRfPmTwbGcyXZFehFmwLKEQwAl5P9eHyjnLDoeoV2JGNbF151GQd+zH9TVnxVbYI0zf",
+	"qTi9FyThsqp+qvxL2uDrKIc3lCCwPM9HBvm9+brXvmijZoLf/FY+bfMFbtn5kNRWpp9Ew/0wzXovUZVv",
+	"BkuSFXbwRCDyNKB+FLgu9aRQs0w4W9faIySCbPX+fqddcns3milQT3NdtkByHltBvVmflGyz1z4Pub3K",
+	"vfUnHfJZidylQFQHTI8hLMyHS8CaiC3i4QaQtcVgk/DLVExnOBiI6UfkGkPDiz86M9SBD8RIEOs5fdU7",
+	"m3a7jwe4HvxT5alFSbYfWZ/1MdN1ppqesTVqLvqKcJ5SMzoIqxq0M5i/Ltq/pEoE2xIu+9Tov09jJn5w",
+	"90XzmNzflDRUA3vGjGdlCk79kIIxNlRxZvCkkrpsaeI5SN4N/IRLkDza+zj1zFZFbfWHZ3Rzo3ZmesjY",
+	"hPak94S2Xw6HPTOcp10zOURbLrgH69xO23GqzGVDBfrIjsvFeqlz3v4i5GNDW4zqCr2ZRrFS/bgeugFX",
+	"UHW73f2Dx4c72Q55QnZ6O13+7MnTZ1/vIJtlfbcBHNlYUoaonb0d6Uby3+yl62tkGYwiurDgiC0alxZ+",
+	"t/NvMMBOnIM/h6EIDnUR7ZIxUuNAAdSSP+eHGnir+zgckfziePxpMuBgWlWUELXz+oe39cr4l7er57qt",
+	"oru/Ael5s+TcOpw/x34YW5f2fegtwCnNRtTvvV/qf1zr8UbTstUZDZpGjZQ9rJRi3YSUdvLjZqIPisi8",
+	"b4t5R7yLft+pKRAidM4qO0i26WCkis6ZISf7sitYBI7X9Cq3CUMaYsEjsF6dHQKV4Q62dvOX7NclErjb",
+	"/fkQdf7mfIiaLG/w3AHV+zS5ecnDfEq/2KAhyzNcA2ztvtiK6i/BeD1VKjYQqG3YiZxzwLFSwnk7mTQg",
+	"MfmlfT4+aGx+9OEe6FYz+RTGXt2QRRAOj9SlKmowy8DpfaWDqGrxLcPIb/iob21R/chYYK2W1ae8rVzy",
+	"G2mIO1NtFenNS84vyAcMRNHKceCurMVrVuqhwLA2xAy+CTh1jCRjTQQHT+rDybMSC8GBEdQKKaXvI9ZD",
+	"xMM1tlCMxp94xVwITrFHimBqahBduHC9MxOOju5dUcmZLF0mvJ3sTicuE9S6l+F3Y9Usg9ZSA5nQmKqU",
+	"xgC/qpTIiaXldJnzMMk5S4OcGZ92YqTKghDZuc0VtvkkzEv43l6p6kgMpBmoknxMZwbr/bUP/XV4sIBW",
+	"i04xwW4yLHaopuwwHNhp5VRHfI+OPh8BYAPDlcMhetk64hQWuppvt2j18MTvgR3jC9yy4y07TtmxnbRw",
+	"4w/jw76aOk9k1BqK+7ERdasjbNKLsXVe7He7t4q9vaP53si5UhuNvqUTrYq//Tyy6Jmnn24tmE0D+FMb",
+	"OBK8cObus7BXVqS1oK+xZslcM8KrZ8hoaicU3FcoZFFBMHYmrOmIHwl7Juk0x/cvITvRn9f6QowXgWQA",
+	"tUEXCK5LrXz6tphjCTyjn6YRpjrkVBSVci621MPFcIufOGnowhObA4VmtXKsgkdvLBFQBzvFIWx/Rxw3",
+	"3l7KBDoCL9ytZDk+gRd0c3AeKRv42Lk6y3P/BtnPthP3F6NAID2GJmj3ojbAv+dKXRs9eGmx0ZcPwQBu",
+	"74he2aLRG8RSFkGpnc9ubqr7UjvfZCA3OfcpRQ44dvT8bG/e56YqNIgUJNTYVusS62Z99khoi05O69cu",
+	"1mRhyXh0OULfVA4JmnvN4OXKY1O8eyzwtG3WcnO1/wFKCjUPJSTAenkL/Qd2nz1bgXOfPrSyEezB1+t0",
+	"gh1ZBHdHCAWL3Yj44LR3Ih8rrIHJVwLuc0r2LZJqX7+kdbQC/Xnp1frDWX+KD/y6BlV9XjW01t9cQRta",
+	"0Gxtpc3ZSnUHa8p3q1QhJnJwqZoJi9bfdz3tm6mn5tpjynUjBAZthBvJiAnK/slBKfU4w3tJyAztjUXr",
+	"xnqCJTBmBGpD5bfapaUApUYwVe5a2oMfjNEhi9ZVhkEc4Ad9dWbYSxYr0Yxwts60g8NCPAguucPVqkJw",
+	"7Acnzu1EmfyIvKvU4RiT7erfop9UqPcTDbuvPajechmDpiZaaPdhpoP2TpXDzpmhqUHP6CvMEDT0KLlL",
+	"Mcnxv/wXUfe1KvSVLlQRepLxgYNxOdTvw2LqvcX2F+KVJNsuNMjENzLWxlZiarQXDydSO/mIz8leKLb5",
+	"uD8qGo34uqkDmcjHtlA9of4+lWVO+DbB2CSq0CYZ3p0ZXjnsPqdlk0Cr4CKpAlvAckcwR0CtLGQoTZS6",
+	"sye90tLRqa3sheJdwck1VllJU9hxniUmbp22HtB55PwMqI3W2dgJTgxEV87hr0h57NRCsuAmN03qdqKv",
+	"fOxlF+HCZiPLnW+5wByoD1GwwmgUiZgBlVG3Xcr9nMmqcD14+ft0T75yShVfwUSPD3iXBIOCRK0DIlEo",
+	"8URclKeHorQzVe0OpIMb814WaqDHshSFvtDY79IM1AIRDUrrwi3SRhjqM8w0etABTWU81h4ubXrMPH1a",
+	"Z5qF4+cWd8gR2heUBRI4Pj15/Rp74vInTgmnrpQRpcYEYHyDyjB9SfxYDJUqxEM4DrHffdQTeV+O9C7R",
+	"3u5+fnRmhEi2+cBhx9sjCk9wguTRapLOBC+TfkN5prA+miH5Omf6O+JWBapYvefOmXnMPRjhd0kDRRl6",
+	"KnFtb0e8KO3gUnx1+ZV42M3EfiYOMvGv//xfj8IJf/v98clu6CRIgSsG2KPBH8JOA3DOIxgaxpJOfB0a",
+	"Pfb1xa4yhZaGOUgfp7TDGm9Hw+qmFR7m1DBOHy8RftgyVlYDZeFF6ZyZw474Tnnx1duvkBGuPnPsWmkN",
+	"yAl5qZKTR2Kj4cQ7bG4INMoNDpPektz10oiDf/3P//df//P/Ef/6P/8v8TD8Y2wLWMQj6tfJMmyIlc+G",
+	"qKwCdV0CN+iIH4fiq/dfUe9FIcRXg6nHy7gv/iAewjdhuCPutwgWLqxID+u+0RT7msKglZLFnCJekZMH",
+	"XzozxQHKXheJLJyHeIgGM+IWwle9EJJ71DkzTzriDbWMpOe1EdINQlY7nFkmuiFEh0CaoQKb3wL3Zyb4",
+	"pFMYX+xHNqqHQwWXRTU5tp/ZjNYiDhZg/97ztzCLs+gFrQsCZiOLp4ny1QFX590ChcfneeA2lyGh/b9V",
+	"xRu8158sxR2/Hofk9KWUa07G3tnvdrudbhe0woZpFI0oY71C2KvJZC5e6pksNe5pTt2kYpY5JpmDmoik",
+	"sdP7+jZJ3PVxfWyoEOtXlyrCgo6ELJFIFJCGq5VDKappqTAsjrIJLwBaYTHovQ2ObpO+f5t+2u9B+snE",
+	"5lvD5Ks9tda7vV8m1q8G2eOOiLZh6mDb4ini68V0E7iJYLJ0xI8gAnSiLtLFTbrqMBQ8iFNiUq3Ie8AR",
+	"Nuu/eKm81GUb23m9zVHdMBKCSfwWBMV1KxreRKDX+haPLd2PPUp3ukMWWj3ozXWbXO0YfQaWsqe0z6hr",
+	"8JLPQfuOOMGVlUv1DywIOYRiQbEElb8jjpOTTrwOtMOSQhwLmhR+Rffx88+iukaTqEluqxF86RrBlyOj",
+	"6fo0Wd7dxPQeGUMbYUNvEHqFDSpvQwhlOR8lQ86E9hj+xpRzNIGbLL3OOpmNbBksyLozY5JTy4i8DOBS",
+	"p6DULDFJJO2cmXc21p7zNAEqBku60QFYe7uOkuzTJGUG3bNgcf6MtrUPwDSFGrAzqZ6+9mBNbIxN++B3",
+	"FTMJas3QVmcm5sUwLg36yZbcymEEG3yBdWaOtZmYGq/LOB37k4Fv4/MhSXZaFoJZN24ffeP5Yfc5+VOp",
+	"zNxYWmOrfQyj3YWpfzzQSlziJ7BET+hFrRIjeKTZEjxdAmGkt3XGW5PzN2py4uUIkuI2cqxSA2sGutTs",
+	"2LqmBSH2Pq+mHAkahZ59/UrJSxdahgE/dBT1sgjnaQq2OFvtybfN6TeogS7MtIqLoIuKnaHNs9kanxst",
+	"kAR6Wj50DrIkFL3wHu/W26o5yV41Ndd14bP2klBOyzKBPaXSI9BTMM8F84Zz+N9cWMPAPei0z1F3yNn2",
+	"w1wfiiFGFBoXxZabaT8YUatOb8uQzTOmO4eYPmcm3inHl49c9NS3WhRqokzhQu0T6mk4FI6QQseW1qge",
+	"3GhzTenlMfwghmn66mJqzrj+MihKrLZhERKpOGAD/2hCrxf8qLTmIkRbD7rcbhdDVKQScgcpkR90D/Ij",
+	"kf/p1Tux/Kpy4UZ25mJgH9RUjC22KVNvp6aFv9wxWoBdm3o7B92Dp7v7+7sH3Z1sB19s+uHTndv59dPF",
+	"vZ2aj53gvGIBy2wRuT4ZAPWJ3xs/POgefJItRXtj20z8d+6vB547q7mxkynCGDDLdQXQcnvySsHhuL2+",
+	"LKUZqJUa1uvQljwEI5nnIo8LiUnC2GosS+yrE9JoSOSQOz8+UcQS2EbxaaH62rOnf1CpAv/htBmoFT2c",
+	"X9Cq3+Imbm2U0mPHZEe/DWxtjVRJftCv/9tvgD2v/et3dv3fnoTg8NpPnPpKT5S7xeKpB9FGPbDNNwnU",
+	"iX1uB+7q+i632Yf1wyXyx+SmoazgP5xwlygImEs19cIOhwJVl+AcB4pXJqQ2YWUyAvyBYhhqEBQwga1u",
+	"vunAEDvDHjjBjIxh/7UBDd03+CMyvDtr5sQuS1VcUA5FK7d8hawS9PUA/mhqXEyLqV6yLDGZCWHhtS04",
+	"bWiiUNvlXXB6Whgo8vwEKxLojvRc7GrGmvqZiefAyI+17wl082SOFaz1O9zhfXDWLZe8v+7A6UvZMskt",
+	"k1yfScLNv1BGVbIUzL3umymid2rMRN5e7j+MFdpqkUU2UE6AWOgX0VPOP0mDMq6mPSrmMaEXjrZFkj2C",
+	"XjNjZ50zgyvAMVoXMCiVxFbmmF+ovC8VJYzxhDUXnVinqYDCDkPSykybAsz/2vdirAeCH+oKgziewj3Y",
+	"jOa158YEE2UnJfajpMRWXVCzghWM+TSc8gfxZgb6X5e5vZDm8svk4x+DLS++ki1n3nLm23HmyDoJKZxY",
+	"JKY4Aa+6d04d3cSreyS4uoLH2FmvDqjAJ5oz2nHZGX5XWnTSWnosOp4pet/M/otDsfdYuBGGptGt3FfK",
+	"YP0D1ir158i3oxvBFCL3Nqe89j5QcUh2T+ZcwTgjNOwHMc7N8bYfJ+gI+4z42uKJbfnalq+tGfBl0Ji0",
+	"EV9/zpoYJvJeqA1wNS3L3Zs8me+WTWCMDlORe21Y194DtNOBkNA/GRD5yEEpBracjg1Hz6Tw1lPrfg43",
+	"s75C1r2fWeBcdc5Pi5O0xQsQgtfreEu1EX3lZwrL+xtasrGFCuUwuAgscgpOianBcqDckdmbB9jdVaxU",
+	"y5Jddnd1Dmz9AvfJqOv3seXVW159Jx0U2WfgOffInKkv7JowJt/oEu4O1kpWeuBjQTmhg10orNcf2bIQ",
+	"QzULEfu81GPtc/StGupWBPY7do1FrVKK3Kj3/nyAcBj5naBPWjviOP82bPAGAJTjNH9VukvHuCPScSOA",
+	"ewYaWdLnZ7FXMK0D8x7g7yPqERRQXis/Xwl8Aq9/7eXwyby1pWpb0qdGhPlwJBbe4BeKxoL4ubyFm2FZ",
+	"wj3eMuLNQrNUNTupGTB/dL9YLMdhLsoDHyvn4F0jfyJ0x4AmmeT0c+e3Hqm3eHWtw4R9rjW/xEKhuWN2",
+	"8ubH05AoRZvY+4X/+nVvIufEsgtLKV0d8QMWLD1wZyam0SO0SUecSsKxjIAhNNUQebbIgaHSYCU2zSU9",
+	"vK9EAzxkUmqfp9Ao4YfL+Ciwd0feGHxMyKIQU9w/IlvjY+q9HPhynhEajS2b0CIIjKIyMVcmE0NdukcB",
+	"F9MoOnN6BlFUsLg/wn/jwJyHT/AJpLhr1KMQbaR+1jHCjA5oJlY5ws3Bkcl08LYuP8B9Ub4UYoYl6hln",
+	"8oX3SsQAv5EOPThhHARVwW8xBTKI71Mr/vV//H/73U63e2bk2GIaYcUgpo87jw8z+N/HOAn8sQDqY4ck",
+	"gBy9pOOy5PfgZPCO8zkYquoGSkRCC8AnDxFWhp56xFZZToUkuXjIe0YIuPg6UfeB1xl/j3Pk4mF4QQQT",
+	"0RMHSI8zPVDxOKQT+4+Erc4Mi09VDdTqufa73UchHRJvgaoCABEXzwQB7XoU2p2ZiGseCJ61mxF8J53I",
+	"7cycwyM5ttQ3FyI5g+zM5NoMymmhzuOUOd24YIXSeBOEd6jx5PB5BA3ho9UuFMz36jPDE7FWuLEsyzYV",
+	"6dhdoqD5tO0C8USW+gSCeqhN47jqm+EbL6mvZIXFS41eeNeBLhTaGAyyxUHaIReAuWALwsW3FNoL4sLw",
+	"xJaBGyp5pUnzWP5urI3c+RXODd/UekgSKJmXGguCIRe719f9E90lrWsNqIqDJwGpYuUm/roKxYIlE2xp",
+	"9+v9ZwePb3nI2C2R7mVzW3QPjcf8Nf6FvADmycjIQoqBqrzUMX0j3T+voWr0A6cVJA2hevCP8+7+82fD",
+	"x/JgcFh8/WzwWD3v78unw4Nucai+7j9+ut8ghZvfeLKhnacHnSc715FA+uPHz+DHa9HE425CFLdJHE4V",
+	"y49dibU8d5vHAr/elltty61+mxnDx9zZZcyCdx1DYslhUyvq17WHC3T4kezU213prXF6z4mW4Zzv1Ti9",
+	"ZfAAp1tA3WgxLu+KvrEwwUrjuSxj1RFWEmICEcGPI2CZCX621FTNBLvgorLwAAxlNyKHpLtMKplA5UY1",
+	"5G9gQhg7QyOVAuOULESVw6Bk9ALgKDxAZrAqnTozeYToyG8P+9FWAI5D1Jf+HqE97r8a/NhdnoysHnz0",
+	"zgxbJWSrhGxrvhnC5JYy4xo9ZI+BNjbH1Ik5A0NO87ACT6ZIjfjBekZ5lhFQELk//CY2+euIl7jatbnt",
+	"cgcK2u0Xwmx5tVtWu2W1W1b7kVkt3z2OzdwDo4VRNsVkv8e4cwMExw5DJCVFDvZ1vHquqgU9mv32S+3J",
+	"QkiLUutZDw6/TrVuhnBnQOgRhq5YhZ5rc5GfmRpTKS40Vpf3qCHAktZNiP/M8APEe43mhPq8NGqGU1I8",
+	"hywFxqXF0JUOLnkMy9uQRAOnXiqvXC8gHHAcqW4sGyAPald9iIC4y3M0Kc55rZiDx6VhyW/wW27F2gDJ",
+	"dUITBry6UmDG1M1hw+G0mQtv5Pyu4mtRbN0cMv9Zxoj5/Yu3SNz4oj62VzMk4q6ScOEdJIDHfukVbnGO",
+	"t1Lx9yQV34SMgRBuD9LjHgRkpcbaFBuTke9UWbo65yIPGixNC1y3Nk+SgmJGOWdJFgGuZtjsCoPMYQCq",
+	"qmCfE0oL/hzjvdgHRdihx9IKaUJSMmXJybK0M8R8ODO1FB0oIY0Y4ZKxRK5SCkWZE1IUct4TfTW3pogi",
+	"EQRnmPb8b1Pnz42dsWTK3ypfzXePhxisxk8q+ORc+hxzAbDqA6VsK7IODntfkmfrndoKh61w2JxwODxY",
+	"4wTeMqf496nzP9jZJxMqtA5iv3d0bNVlxXtcGkyd2FZDvL0jXQ7LlsEEAS0d2f6F9VmA1XGxJBk4pMvE",
+	"UIHWTlklxZGwVcOiQnuDdMCOOOa/qAmWnHPqdF+dGSysxhKTUMaMsLKxppmFKywcNEyLqBWUfS3nDvP2",
+	"CEyOUW5XtW8+M8emljE8PnXMgn0/AOuDToDTojLBHYOkw3eB6HK6NU37hEY7jQd/Z2faz6o/svby9ct1",
+	"DJKFh96BMPRyPLnDs6f6wkg/rdQmoXPr8zlJ6PJji6d6FW+Ynlc2eQn0TjUnmCY323bb3fa53nRtI16O",
+	"YGFHKiTEcSDeIm0oXDOdplDgwu5lSLZEPjCgxHq1M63VKfX0P/NYt2V9n1XNwuJ2bq5b4CPcZoZstmyh",
+	"iYByC/pft45s+Vbs4ZyrtaYTwqDFPHF8AlWm2kwG4xTtZPRo1i0AMd0+OFuL2vlbQ/rTcHVpI1raSf/U",
+	"uVIPCKnmzNSakvZHQjaerdsdobIU5VgWcanT3vahFSd+gP+LefuEXt0K1m+darv/m1cf8MV8Mr3hetbw",
+	"Lr7AFKinBgHfKg9fnPLwiTDtsfBpfYa3jqTf+4X+uKa7WqyBQmOoUmPt0fKq1EDpK/iL2kkYMgAxjjRT",
+	"odrUzsCAexesMWrECqwL2wpr33CUtmLi1/tbhaPSXHA+cFd5bNhCcAkuVLoQoPgDl2JtUUF5B8NqptPt",
+	"7ud11200W+PTBIdLDUJnKhP5QI59p/vkME/KlwhtIfkpgv/PUFiVpbgIIAdJvam7WlFuOqRa/jQXnj2g",
+	"O72dv1F5hDLTMbxu/icNFrYCH/AagToWq1I/juqUIASkw70fl2sBBdwIKHANTMDvQw37goyZUPxPr4f8",
+	"WsSC1mFp957eS6J7Ibv3Gja5F2H4VjLMFwlmNbY9kOaSI6EjO0PMilBSytZbRxwTc0UIAHY33WRevYkL",
+	"+ai+keu0nHg2W+Nns8bPEh7kbe7QunbQ/VylgDPnrsVHMjf7FeqBvmiHwgtpLuNebvYm1Oe3vVObv1P1",
+	"aSeWGuIBCG3urenOyiA8Nlco5kH7HGLKr6v7/s0q65XQvidYp3uchb8OM/H9u+eH3Uy8OH59kIl/P/3x",
+	"B5E0CYx6byVnNDAizizowOSwMHNxcvo/AsDYWE4m2lwcnRnpqXr/UPxJv+iI/ITuwy5YRVThbR54MZbe",
+	"qyoT/anHmjBJ0zVHC91TNPdMxJAKKLuhu35JYSGPraMdgz26M6O9KDXm81kxsGOFXWe1j4gOYiKnTnEx",
+	"GvZMlEY8jv11OuK4LOvk6cFIDdD0AL7TC0sNrpJZBbM6b6uFwNFrL4xSBbYuzNMY9Z/VPO/V7067OnbE",
+	"DStOvz3ePXjytCMw1YCT73bt1BP4Zv7k/fscjqSIXpheDcCGSyni8s9MdBpxfl2yfmxzxJQbOi+1BsGI",
+	"tPqgSsflJhchE2SpNYgIpnGIKOz0hXEIMNGrg2Jje6Uc96VEnC0XQmdDDgpmQiYQpPR7RKmgY1LlMKM+",
+	"HGeG0YoHtqrUwMeeHtj36Ii37UK0KrjXkqaecKMIFJRITsZ3460VpawuVEec2PEEzLTcjeTBk6d5QL6X",
+	"PmKRwFNtXq/XcKTXiqcWezohkaNAGixeqI2yFxf6SpnO+nbhWnjBARtuGRzpZ7RfGwyQ0FiPAgvC9To0",
+	"9dMVim9sFeOobtWCWelYX0ae2KIVxOldAIm1QwGvBTEpahDFwCt7kVCCc8JT/iu3csWbgegnUgymztux",
+	"qlatfaxBzmCQpcUMH8rSqWhZ960tlTTBtF7l9/xq76umysAvtLfT10bi5MvG8Hhaej2Rld+DX+8W0ss7",
+	"QEYDCXx0V2mcXJdqlfVAYmKZbR1FQBDiX/faaWv/4+2RJU8qHYihb/tt/b7juy+oAQCrZanOv67KuTK0",
+	"ezPu9vpoiLcHMGw15CLG802C8lPD9V2DpogyhfzbE6k3Aab44ViB4ZwTsMCFcGWlJML5gtQEdUiP0Soo",
+	"pSdZWJ8wNnTsPtvtHr7rdnv4///7Ks2ksuPGGqNkK6RXuzDJzhrHHRbHmmtc4Ip1PblxXdSb8i4L+5K8",
+	"C+Gl3+xYiJxh61fYsF8h4XeBmdc88H4RFr9HQ0qaUNGGCm5d0cZVaZgv0BEvCLYbQcK5Dw6bxQWmMIyU",
+	"ActHXLDHnrIBjoIlT31xvFAaK8CUKdA65x6idd8aeowMh+D/xml4pHwmEUkXvtOee6mKtMgIloRZoZEZ",
+	"gJ6oveirC20oeeHMhK67oPejxdpXAztWru5eTRnm4lhUaqKkT6ePqQ6x41mcPOb6AQl2arRGLhFkFL1Q",
+	"OvEgglge1VVRjKeHCIz5YfcwZ+NWGESfFDPsRjGRc9o3vp9QQCHNnH6Dp35mfnrzGoViFV8BGT/JdANp",
+	"YLq+EkMgfzHGAsi2CjpB/ZFG8VFeELbYzLW50l7l9Op8SPodTtHQtjNDUIJnZoDN1uHQ0OTvgSKQAHFO",
+	"rHd7v0ys/3UPf4lYi8vJI8jwY93ZZ1u9l4L8BYi2JsabXXgzDQS7m4Hr9p90U+Q6tTCRHrrBTm/n25ff",
+	"nHTx//ZrGfdWXmnxeo7HRxCSO72dJ939bnf/4PHhk6fPvn6OHCritpGC0tuZ+PkNgHFP9onHI4dq7Ddl",
+	"I+yrwS6DzMtus/Uas+/uuHzxzJCqd3o7f3i+//zrZ0+fwFkdtOMB1qh9SPKx9f/CS03uCVxOvmOVutDO",
+	"Y8Puubr7juO66dZFLMblXRzeuItSm8tF7EkHXEEV4r+/FQNb8DaG+j2XRvNak9WPlZfBxeBRuPV29g8a",
+	"S6V5dqYT3dvbm8j5f5vIPw5GUk+sNv7f7KUe6IE+m3a7B08n5o8nI6n/60H3DXxJH8rxHw8RuRX/NZj+",
+	"EQ4n3RuJpVsQ6G1QA5s1rvdRW5vyBuK1zbfwlkuk+3MulL0ltRzG60Ha8Tmqr6ly/rz3eL/X7XaegBoM",
+	"S5hWitQEL7E1Oyaj4akipr0T2IUj1tzRIjrinZ2A1JtOQNBMAlBwk691MPAsce+gnUyHQz3Qyvjz4dQU",
+	"DtapgbO/OP4WXt03j48PTg5ffv3s5PGr5y/2j59+c9B9efjq6xePjw92sp1LLG/c4YybnTbmt/Ov//y/",
+	"4/8fPj4AzoeWb2/n9cnrE9CRiDnCv5A1dg9r5gjkJ5D4djIgWWAri7TaID5+7tiNpHgrLYmk9dllFqk3",
+	"EFQFB/V0/+sn3eewukNgX2TT9QK50AdTd+7Vex8/zpDXKGOnFyN2q4fEUJoCNlTcSBEES2oKsGwW0Fa5",
+	"GeL8nhn2dXQKxlqH5BLabOuRyn4bqdxKLrSTE8rGSE4gXWtyulHW3oIumry7fS0gqOu1nL54/UO9FvhX",
+	"l+R5vZa7kmgbUR4kRBmIZZEqCSvOKXMT5TXe8S248xZ+4ItO3t2iCdxHui/yTiEjsa/rP1h2/u71pR+M",
+	"Vhcu/ERQ8Vm32xXaFAruvTKJ64LbgrPlz1Fe7mCL0e1FUP2GwR27MvUrJS9DWq7xlRx4caE8hvWdmFS2",
+	"X6px7TlAaBknLuCC0yhLwXZqBuA4rhxDvrDdm43MF3gqn2m1fqKg0jo/csiuZfLlbh5IB7H3XCCX68lh",
+	"y39vHTfbstN7Y6fYBvbWLtkWlvpL+POayonQD3yknbfVvO6mWBcIYIYZ4zz+nPgjE88peTFjtVfqFR1q",
+	"I8tMjFRZUChOFHba9+JhXig1VkWenZl8airlbHmlivwRJXhh6hH7Mcw85Eaxp5NwxtwNPW1vzTYTd9uG",
+	"OdZLsnVvUB23YY8NI3ffVm3ZQEZymG8hJ7ntEt8ZvntxjpXJneyEj9e3LweXDOsa8lsosY/KuhOM7RRS",
+	"+8ckpoDXHsMeOFYS3al6NeARmOWqyIVk0KQZ5kHJ4AUiaA8ELeQfa3ORCwyXUiUTDsjlpbGsCr0QHcEA",
+	"tioglGCfRI4IxVBTCJMLVtLiEVCiDyw+ZBn2rR/dI274nbnVtVi2G+ZfqzhXJINVPGyrS30OhahfIGD2",
+	"PViYCSedVNYOVypF32ItesIEgN1R4/7Q4Q9UJufVhGpJ00+BtVKeMrDSUslhsC5Ke8GoqqQ0MZ8aM8tA",
+	"rWtSYXg81mhSHqkOapVSNV4R16Ngfjh6iCnRuSfefnMinj5/epCJg85+Z5+RS7Eu3o6pMrbRPwG0Oc57",
+	"lmJsx8q0trh+A0tLuNXGmcwbfEkrOE2p5BVX8lIPPHylv5NMkVvf+E+DNQkEUxsTpb1Akkch3HKdv7MX",
+	"n6HOhRXkE39tZRhheLlGbQODG1+qiSfgCi7j6M9F3pcjTYmKgofPo7YwdT3h7FiJma3YaUQR61A+cXJw",
+	"+kb40l7sIsWfmejbAF6T1dkhyHqk49aZvpKikF6usJne8jZvvNYf2BYdZ9le0s/nkoYWRvhivri7SVHc",
+	"dfKGs7R5KwP7eWs7K9qX08BfdBXn+nmWfI5bd8Pmqzf5qANUcYgOfy7eh1WegTeUXsc2Na2+RoMKyJlo",
+	"4mMWxiwUMs0wRmPrDwYgK+E3GaJO+bRHM/kWUA2dyMqnyvKZ4YJTOsAs9VLUQR7481ITMjL8LO+Ib+0M",
+	"rXb0IoIu7binAIFyrnonbOsPQBJ7m9Rp6iSL8cwAIwlZ9sGNIYZVgEjgFFfCZE7yJmNLY5rruhRNygWF",
+	"BWKKJq4KnSqYUIqheSw0NVaUwFOO+KhT0K1GMg1WFGrvQaOwqQdkRNWbkwnCcrkILJMFP02ITreCS8MK",
+	"v7DMyHKx+fECPSaJJpSRWPnFjDX87I4JUpz9AW9+MJKaDbSy2Lldihgd/efWfIFIdpv7sEXX3kb3ksxK",
+	"tOBuKfajJ4sLIPZ+wQSq1TG948Dwud8BWZ2lNpforTaibsRdC0x6JG9FN/s5ZPDdNpwGj50ERrhRZZeX",
+	"uArakM5jFoKdfVlKM1BbhXfDZmVM/QyETq/pY2m3WK24YEguXKI9UNb+cYfuiY2xV6nNf1Zq4pIkWIEg",
+	"GkNh1KwO8B+xZVp3rOJsom9gaXWAaREZY+mm4u/VF39Zh5X9hzJ8Ylvw0c/oUhOBrX+vl2u9F29fLCO/",
+	"HtoTjUbNjXtQbE191gDkSvyezNw5hYQ8o9qoayRbhEX44FvzhZXiLm7/+mrcFHxqKzo/iuh84Ooj/6zF",
+	"qLeT6cRtSIx+n2A1oXuJvSXku6j8PGR+cK0COkSoWoT04LRw6IGL0JfLLOGdnfw0+dLbMv6gZkQg9189",
+	"dr+lEVltfng7OZ9O8q3DYFss8Vu1/9/ZiZhObmkVrdScpmajlst3yjcMF228bZotwav9Ey3kFnYKP6F+",
+	"I24Fqnwkq2VrrnxGilSgs/s0WEAAFZWcyfKjKTuplnODQgN6D+tG5OZKdKLle/gz72Wr73x8faemo63O",
+	"s9V5frM6T2AxAZvhbqoPtXtcN8+HYuTBHaQr4dSgUn4F1N/PYfAvOteHd7FG5zfe7tZ/s9lcn1lNVpHU",
+	"w0ettL6yJscyJnSSGqKuEP04ZrPg5TJ2RphmjnCt8tojir/HVFAjpChhfXYo8j+9IvArGi5v5qZTrshI",
+	"8e2JaeecRENQ2TAD4lZTFY415RwREHvihRxpcYnhDwRMG1TziV/Rkg2rHvl0Pn6p840pIXQ8aZbHtCp3",
+	"ejsj7yeut7cHL7DDo+z15UgTPdixao51asfBazXOhLdlAe/jW20KnQ7efP39ab8Pi8t2SjuQCHA00ruI",
+	"tuHnE6KgWGrzVd3HrjORugBKu3mtt0k2CW/pIytYjLTZmL3FHKOv6zAvke7vxibb9rK9Z1SLWeRJ6/Hw",
+	"BX1l7xf+61e616XyakUFdp0K6UWhC/QoeHmpuHYHEwQD/lFdu1M3JZdVpa9aQlwvcdKaty7c0MPl5bwm",
+	"dE18btv68XPSK+hd3oEss6A1L4c/VxHGvWumN/DsrTq66XDirWnmlk5ZGi1xbk3bMtNiYxtOwD7iFhgh",
+	"AXzKvTa5GNEo0GlVR7yO0hxzABoYvdgnuMXLjJhfKYVvxvN0G43oY1+rGhjY2NmWma/y9Pz22/JiSOY+",
+	"NZq9QpX6SlVaXd80r5ReOR8sVu7g8OMwdr7xQKUBW0I7qpccqUpd6615WU9+Q4OGH9Ekxfw6dJprTqho",
+	"YvQXShYrMPlv19Cgub550tfgC/QmhV3c7FWqiWEryDfsV6IIQeDvqa3wsWT7ap6gDGEw//LBykOrK+xH",
+	"RPyHq/zT2+/YUaUKkR/ud7EbdqHRbiyw6Vvs2pdYViPpxFg7Bz95BWtFQJsErYY2UNwcwsan79dn9UkV",
+	"hSxsfask/P4wVoiYE66CeRz3oCNUGFjcGD9AhyppFkdYNVqW5ApH/ASCRLEmfhUuOQh79HXPxUheUaUk",
+	"IjhowpejDh6dlhpH2M3n4aceegJnbnqq+2qkEQ+FCkobhYn0xOGz/S4xAlmsLn70lVYgV7DstemblsG2",
+	"+TXbYcd4swnBSLnGI+FHfzl8tr+fHT7bf/zXW7ic+bTp6NezsQ4+Ouv0IURTh0c43uKsNQGyELHV/EiN",
+	"tyz23soStw7sVoZ+qkwRg4T3xcstAa5viJcvhR61zyJicowrUiNXyZCE+FVZoAZHPX77yumCuk/nvPLd",
+	"2Hc3R/2vb/2o7sVLHZMIWochAVENtNOLVnDmt3gKvKdTdEh9ruDMgXVa7hXzkR1UdwzZGTX7vYXttmzy",
+	"U7FJfWECXnxNd/fAK70iFrcRTnlsOJ/DDoWfT1TkdB2YNs+iLqJdvF5sDGd14zlMHiAkV4T4AAZoLMHZ",
+	"t5TFKOc3Z+x+Wo2NTzP4CzBFhkEQtxzod2cLo+okBd7gtRkBjKAG00r7Od6IvpIVWFt/+StQu1PVVbtz",
+	"eiwvlaimoGbUaTq9vb39g2edbqfb2e993f26i1eGV9LSEZ8a/UrCByKkZPhHfx6RF8kmwT6Lndqx/Ybw",
+	"hXZa2+yPQyu5TEhB3dsIl4lbO5ZKIpRQMt5LXWGB4bxlxDcMJdQI3oWVJWPUOBhtq0LP50RVzhqEVyws",
+	"abfOC+r2U9l+X/H+Z7AJsLuqqaPcT57jVA6Vb1vk95hyH2zgyRQsONAmQQvlNh/eCmwPiZ2m6z58CHNP",
+	"sFVtbSrFXPksvCFqEjpP8KuOEH+vEBM5uCTQDhhrLM08fVvWrzyUkBmIpjsqxEOC4nd2rNKu9OkxvCK7",
+	"vG1IVanrsg29zUL+HwNt/+XUS1PIqhDhovz1Ycg4m81mHcdfx+TTgR0/IucLqOpgGgtp5pwcpytR6n4l",
+	"K63oxEdqcFnr85o6BoR/glngvBxPcjzhNrU/5kGyYimOydDID96/p2+1EftPQo+BIyAsLH2y1SV3mj4z",
+	"Z+aVHIwWhIX0cBMcxbJ7jTVyN1Z64IETOay79jVZw13Iqc9rJpzFdMkUpXBup3RITimGD+N3YYfsttbm",
+	"IhNuOhgh/OiZqSsNELmM6kR0RV1OesLAU0mH2uSfDOqOcOcdwd12nuJbr4EpOGpfZyWF2IOp3UZUBEbF",
+	"9/FMM7HfzcRBF98RFjuIKU4xBDob2WnlgrlXKSUKOXdHmFNqQrtfJfliY4QQod/xgKS7xAe174j88OA5",
+	"k8GT7mN+8flb5av57jEsKMdrjQcf0OyHGQcQOHrAVW9BU0CyRLuQrVNCfMP3gy/jCO4usj68ImfY1nZo",
+	"y9LOQror37goRFpYDzWH43GBuYY2pR75O7N0XYap8TJOSu2TG83Kg1vJ2hA2Thtkai/kSCfPhjT85UeB",
+	"6vp4FMjhqLacGHmolkrZyjFXG10zElARHOsELg5wb2n8taNTN2RbeXoyPCO8gvOwQ/TuRthtihBho3jt",
+	"kGKrmsY7Z4ZiQ5ZD0E1U7BkTXF9dSHMUcbthoaEBSc1T6+y7vkrT87BU0vNmGxTwFnex8mykuXQPxEjJ",
+	"0o+CEGMov3k4AepnlJ74C3js+iHtzDCccJCXvvFW41ETxDC/hQZpDawZ6FKzK6FdDtUdY+xMMSY6XJ1M",
+	"zLQp7Ax1EvwrFcfK+5LRJ9o0EVFaewlspV50k9yUc61azPGb1+JSzd3CFpOH/6zm19OpE1J8r6rLkqDX",
+	"aaTZyFKBiWSgAZJPqcyv1KzSHu2rZLrv7EXLbK8dNTHl5uL4r8IiX0cCLSzZaW6i5GXj3KorPVA7v/71",
+	"1/8/AAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
