@@ -14,14 +14,12 @@ import (
 const eventStream = "text/event-stream"
 
 const (
-	heartbeat   = 15 * time.Second // at most so long nothing is sent
-	streamPause = requestTimeout   // how long a caller may take to read a piece
-	streamPage  = 100              // events that are read at once
-	retryMillis = 1000             // after which a browser connects again
+	streamPage  = 100  // events that are read at once
+	retryMillis = 1000 // after which a browser connects again
 )
 
-// streamEvents answers with events as they come, until the caller goes, is
-// gone too far behind or may not read them any more, or the server stops.
+// streamEvents answers with events as they come, until the caller goes, does not read
+// them or may no more, or the server stops.
 func (s *Server) streamEvents(c echo.Context, q *eventQuery) error {
 	leave, err := s.readers.enter(q.app)
 	if err != nil {
@@ -31,11 +29,13 @@ func (s *Server) streamEvents(c echo.Context, q *eventQuery) error {
 	ctx, cancel := s.untilStop(exchangeOf(c).connection)
 	defer cancel()
 	q.limit = streamPage
-	out := &eventAnswer{response: c.Response(), conn: http.NewResponseController(c.Response().Writer)}
+	out := &eventAnswer{response: c.Response(), conn: http.NewResponseController(c.Response().Writer), patience: s.patience}
 	if err := out.begin(); err != nil {
-		return nil //nolint:nilerr // the caller is gone
+		return s.ended(c, ctx, err)
 	}
-	for beat := time.NewTimer(heartbeat); ; {
+	beat := time.NewTicker(s.heartbeat)
+	defer beat.Stop()
+	for {
 		news, stop := s.feed.Wait(q.app, q.after)
 		page, err := s.readEvents(ctx, q)
 		if err == nil {
@@ -51,7 +51,6 @@ func (s *Server) streamEvents(c echo.Context, q *eventQuery) error {
 			stop()
 			continue
 		}
-		beat.Reset(heartbeat)
 		select {
 		case <-news:
 		case <-beat.C:
@@ -86,6 +85,7 @@ func (s *Server) mayStillRead(c echo.Context) error {
 type eventAnswer struct {
 	response *echo.Response
 	conn     *http.ResponseController
+	patience time.Duration
 	buffer   bytes.Buffer
 }
 
@@ -124,7 +124,7 @@ func (a *eventAnswer) beat(after int64) error {
 }
 
 func (a *eventAnswer) flush() error {
-	_ = a.conn.SetWriteDeadline(time.Now().Add(streamPause)) // without a connection, as in a test, there is none to keep
+	_ = a.conn.SetWriteDeadline(time.Now().Add(a.patience)) // without a connection, as in a test, there is none to keep
 	if _, err := a.buffer.WriteTo(a.response); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -34,6 +35,8 @@ type Options struct {
 	Memory     time.Duration    // how long it may be remembered whom an address leads to; other nodes' changes are seen after it
 	Witnesses  audit.Witnesses  // of the log
 	Feed       *feed.Publisher  // tells who waits of events; nil: nobody does
+	Heartbeat  time.Duration    // how often a stream of events says that it lives; default 15 s
+	Patience   time.Duration    // how long its reader may take to read a piece; default 30 s
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -59,6 +62,8 @@ type Server struct {
 	rrn        rrnCounter
 	feed       *feed.Publisher
 	readers    readers // who waits for events
+	heartbeat  time.Duration
+	patience   time.Duration
 	http       *http.Server
 	stopping   chan struct{} // closed by Shutdown
 	stop       func()
@@ -93,6 +98,7 @@ func New(opt Options) (*Server, error) {
 	}
 	s.policy, s.witnesses = opt.Policy, opt.Witnesses
 	s.feed, s.readers.of = opt.Feed, map[string]int{}
+	s.heartbeat, s.patience = cmp.Or(opt.Heartbeat, 15*time.Second), cmp.Or(opt.Patience, 30*time.Second)
 	s.desk = &reconcile.Desk{Book: s.book, Reader: s.reader, Policy: s.policy, Now: s.now, RRN: func() string { return s.rrn.next(s.now()) }}
 	s.stopping, s.uploads = make(chan struct{}), make(chan struct{}, maxUploads)
 	s.reports = make(chan struct{}, maxReports)

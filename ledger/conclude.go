@@ -5,5 +5,7 @@ func (s *Set) concluded(t *Transfer) {
 	switch t.Cause.Kind {
 	case RecordRefunds:
 		s.refundEnded(t)
+	case RecordPot:
+		s.potMoved(t)
 	}
 }

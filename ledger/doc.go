@@ -32,7 +32,10 @@
 //     that was committed with it; a leaf that has its place in the tree keeps it.
 //  9. The times of an account's postings never decrease, so that its balance at a
 //     past instant can be looked up.
-//  10. The refunds of a payment that reached its payer, or may yet, are no more than it was
+//  10. A pot holds what came into it, less what went out and what is on its way out, each part
+//     as its record says; one that is closed is empty, and nothing is on its way. Nobody has
+//     two shares of it, and each share is what was committed to.
+//  11. The refunds of a payment that reached its payer, or may yet, are no more than it was
 //     of, go back the way it came, and are what its record says.
-//  11. What is held has a record that falls due when its time is over; nothing else has one.
+//  12. What is held has a record that falls due when its time is over; nothing else has one.
 package ledger

@@ -60,7 +60,7 @@ func (b *book) wantRefused(c ledger.Command, code, detail string) {
 	}
 }
 
-func (b *book) balance(n ledger.AccountName) int64 {
+func (b *book) balanceOf(n ledger.AccountName) int64 {
 	b.t.Helper()
 	a, err := b.store.Account(context.Background(), n.ID())
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
@@ -71,7 +71,7 @@ func (b *book) balance(n ledger.AccountName) int64 {
 
 func (b *book) wallet(e ledger.End) int64 {
 	b.t.Helper()
-	return b.balance(ledger.WalletAccount(e.Party, "INR"))
+	return b.balanceOf(ledger.WalletAccount(e.Party, "INR"))
 }
 
 // notices are the types of what the apps are told of a subject, in order.

@@ -33,7 +33,7 @@ func Verify(ctx context.Context, r Reader, report func(Violation)) (Verified, er
 
 // Derive does so, and calls derived with each account as its postings add up to.
 func Derive(ctx context.Context, r Reader, report func(Violation), derived func(*Account)) (Verified, error) {
-	v := verifier{rules: newRules(report), derived: derived, reserved: map[AccountName]int64{}}
+	v := verifier{rules: newRules(report), derived: derived, reserved: map[AccountName]int64{}, pots: pots{}}
 	v.compared = newCompared(&v)
 	err := r.Audit(ctx, func(s Snapshot) error {
 		if err := v.compared.log(s); err != nil {
@@ -49,6 +49,9 @@ func Derive(ctx context.Context, r Reader, report func(Violation), derived func(
 			return err
 		}
 		v.refunds()
+		if err := v.checkPots(s); err != nil {
+			return err
+		}
 		v.currencies()
 		v.sides()
 		if err := v.compared.tables(s); err != nil {
@@ -67,6 +70,7 @@ type verifier struct {
 	refunded refunded
 	sum      Verified
 	lines    int64 // statement lines seen: two for each posting
+	pots     pots
 	// Of each account with all its stripes: what is reserved less what its bank is asked for.
 	reserved map[AccountName]int64
 }
@@ -114,6 +118,7 @@ func (v *verifier) account(a *Account, lines *cursor[StatementLine], owner func(
 	}
 	v.add(&derived)
 	v.derived(&derived)
+	v.pots.account(&derived)
 	if a.Reserved != 0 {
 		v.reserved[a.Name.Whole()] += a.Reserved
 	}
@@ -172,6 +177,7 @@ func (v *verifier) transfer(f *file) {
 	v.openInstruction(f)
 	v.legs(f)
 	v.refund(&f.Transfer)
+	v.pots.transfer(&f.Transfer)
 }
 
 // history checks that the lines follow the table of states to the present one,
