@@ -2266,7 +2266,7 @@ type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
 	Bubble Bubble `json:"bubble,omitempty,omitzero"`
 
-	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out while nothing of it is back or on its way.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 
 	// Safety What a party has set for its own safety.
@@ -3245,7 +3245,7 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
-// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out while nothing of it is back or on its way.
 type Refunds struct {
 	// Left A sum of money.
 	//
@@ -3745,7 +3745,7 @@ type TransferDetail struct {
 	History      []TransferStep `json:"history"`
 	Instructions []Instruction  `json:"instructions"`
 
-	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out while nothing of it is back or on its way.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
