@@ -727,6 +727,33 @@ func (e PartyKind) Valid() bool {
 	}
 }
 
+// Defines values for PotState.
+const (
+	PotStateClosed  PotState = "closed"
+	PotStateClosing PotState = "closing"
+	PotStateFailed  PotState = "failed"
+	PotStateFunding PotState = "funding"
+	PotStateOpen    PotState = "open"
+)
+
+// Valid indicates whether the value is a known member of the PotState enum.
+func (e PotState) Valid() bool {
+	switch e {
+	case PotStateClosed:
+		return true
+	case PotStateClosing:
+		return true
+	case PotStateFailed:
+		return true
+	case PotStateFunding:
+		return true
+	case PotStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReconciliationRunState.
 const (
 	ReconciliationRunStateEnded     ReconciliationRunState = "ended"
@@ -1081,6 +1108,42 @@ func (e TrialBalanceRowRow) Valid() bool {
 	case TrialBalanceRowRowAccount:
 		return true
 	case TrialBalanceRowRowTotal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryState.
+const (
+	WebhookDeliveryStateDead    WebhookDeliveryState = "dead"
+	WebhookDeliveryStatePending WebhookDeliveryState = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryState enum.
+func (e WebhookDeliveryState) Valid() bool {
+	switch e {
+	case WebhookDeliveryStateDead:
+		return true
+	case WebhookDeliveryStatePending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookState.
+const (
+	WebhookStateDisabled WebhookState = "disabled"
+	WebhookStateEnabled  WebhookState = "enabled"
+)
+
+// Valid indicates whether the value is a known member of the WebhookState enum.
+func (e WebhookState) Valid() bool {
+	switch e {
+	case WebhookStateDisabled:
+		return true
+	case WebhookStateEnabled:
 		return true
 	default:
 		return false
@@ -1467,6 +1530,13 @@ type Address struct {
 	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
 	Instrument *string `json:"instrument,omitempty"`
 
+	// Invite Beside the `phone` of a payee: where nobody has it, the money is put aside for who will have it, who can claim it for 24 hours (or as long as the operator has set); else it
+	// goes back by itself. The transfer's payee is then a `pot`.
+	//
+	//
+	// Example: true
+	Invite bool `json:"invite,omitempty,omitzero"`
+
 	// Link A pasted link or scanned QR code, `upi://pay?pa=…&pn=…`. Payee only.
 	//
 	// Example: upi://pay?pa=chaipoint@okicici&pn=Chai%20Point
@@ -1531,7 +1601,13 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`; there may be new ones.
+	// Type The thing and what became of it. There may be new ones.
+	//
+	// - `transfer.` and the state that a transfer came to; `transfer.refunded`: some of a payment was given back.
+	// - `party.stopped`, `party.started`: of a person's payments.
+	// - `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or could not be.
+	//   `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it.
+	//
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -2089,7 +2165,7 @@ type Bubble struct {
 
 // BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
 type BubbleSide struct {
-	// Action What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+	// Action What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 	Action NextAction `json:"action"`
 
@@ -2221,6 +2297,15 @@ type CreatedKey struct {
 	Secret string `json:"secret"`
 }
 
+// CreatedWebhook defines model for CreatedWebhook.
+type CreatedWebhook struct {
+	// Secret What it is signed with. It cannot be read again.
+	//
+	// Example: whsec_bm90IGEgcmVhbCBzZWNyZXQsIG9ubHkgYW4gZXhhbXA=
+	Secret  string  `json:"secret"`
+	Webhook Webhook `json:"webhook"`
+}
+
 // Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
 //
 // Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
@@ -2272,13 +2357,22 @@ type DirectoryEntry struct {
 // reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 type Effect string
 
+// EndpointID A webhook's id.
+//
+// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+type EndpointID = string
+
 // Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 type Event string
 
 // EventData What has changed, by its kind, and what a chat shows of it.
 type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
-	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+	Bubble Bubble   `json:"bubble,omitempty,omitzero"`
+	Claim  PotClaim `json:"claim,omitempty,omitzero"`
+
+	// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+	Pot Pot `json:"pot,omitempty,omitzero"`
 
 	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out while nothing of it is back or on its way.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
@@ -2288,6 +2382,7 @@ type EventData struct {
 
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
+	Webhook  Webhook  `json:"webhook,omitempty,omitzero"`
 }
 
 // EventList defines model for EventList.
@@ -2749,6 +2844,19 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// NewClaim defines model for NewClaim.
+type NewClaim struct {
+	// Instrument The bank account or wallet of the party that is paid; its default one where it is left out.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument string `json:"instrument,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
 // NewCorrection defines model for NewCorrection.
 type NewCorrection struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -2889,6 +2997,52 @@ type NewReconciliationRun struct {
 	//
 	// Example: 2026-11-26
 	Until openapi_types.Date `json:"until"`
+}
+
+// NewRedPacket defines model for NewRedPacket.
+type NewRedPacket struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Conversation Your id of the conversation; packets can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresIn For how many seconds it can be claimed, from when the money is in it. Where it is left out as long as an invitation, which the operator sets, and which is 86400 (a day) where that does not.
+	//
+	// Example: 86400
+	ExpiresIn *int `json:"expires_in,omitempty"`
+
+	// Members The parties of your app that may claim it; where it is left out any of them may. Who makes it is none of them unless named.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Mode How; see above. `random` where it is left out.
+	//
+	// Example: random
+	Mode string `json:"mode,omitempty,omitzero"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Shares In how many shares it is divided; each is at least one minor unit.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
 }
 
 // NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
@@ -3051,7 +3205,30 @@ type NewWalletTransfer struct {
 	Note string `json:"note,omitempty,omitzero"`
 }
 
-// NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+// NewWebhook defines model for NewWebhook.
+type NewWebhook struct {
+	// Description For yourself.
+	//
+	// Example: bubbles
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Locale How amounts are written, and in which language bubbles are, as for `GET /v1/events`.
+	//
+	// Example: hi-IN
+	Locale string `json:"locale,omitempty,omitzero"`
+
+	// Types Which events; `transfer.*` stands for all that begin with `transfer.`. All if it is left out.
+	//
+	// Example: ["transfer.*","request.paid"]
+	Types []string `json:"types,omitempty,omitzero"`
+
+	// URL Where events are sent to. It begins with `https://`, has no user or password in it, and leads to an address that everybody reaches.
+	//
+	// Example: https://chat.example/bahi
+	URL string `json:"url"`
+}
+
+// NextAction What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 // invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 type NextAction = string
 
@@ -3152,6 +3329,227 @@ type PlannedPosting struct {
 	// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 	Event Event `json:"event"`
 }
+
+// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+type Pot struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Claimed How many are claimed, those among them that are on their way or wait for another try.
+	//
+	// Example: 3
+	Claimed int `json:"claimed"`
+
+	// Commitment Of random shares: see how they are made.
+	//
+	// Example: 9b74c9897bac770ffc029102a200c5de8f1b9e1a2d1f7e2f4c1e0d2b3a495867
+	Commitment string `json:"commitment,omitempty,omitzero"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-11-08T18:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Until when it can be claimed, once the money is in it.
+	//
+	// Example: 2026-11-09T18:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Failure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+	Failure PotFailure `json:"failure,omitempty,omitzero"`
+
+	// Funding 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Funding TransferID `json:"funding"`
+
+	// ID The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID PotID `json:"id"`
+
+	// Left What is in it.
+	Left Balance `json:"left"`
+	Mode PotMode `json:"mode"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	//
+	// Example: ••••0042
+	Phone  string   `json:"phone,omitempty,omitzero"`
+	Sender PotParty `json:"sender"`
+
+	// Shares In how many shares it is divided.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
+
+	// State `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+	// empty. `failed`: the money never came into it, and `failure` says why.
+	//
+	//
+	// Example: open
+	State PotState `json:"state"`
+
+	// StatusText The state in plain words.
+	//
+	// Example: 3 of 8 claimed
+	StatusText string `json:"status_text"`
+
+	// Type `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+	Type PotType `json:"type"`
+
+	// UpdatedAt Example: 2026-11-08T18:31:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PotClaim defines model for PotClaim.
+type PotClaim struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// ClaimedAt Example: 2026-11-08T18:31:00.123456Z
+	ClaimedAt time.Time `json:"claimed_at"`
+
+	// N Which share.
+	//
+	// Example: 3
+	N int `json:"n"`
+
+	// Name Empty once the person is erased.
+	//
+	// Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotClaimed defines model for PotClaimed.
+type PotClaimed struct {
+	Claim PotClaim `json:"claim"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Transfer Transfer `json:"transfer"`
+}
+
+// PotDetail defines model for PotDetail.
+type PotDetail struct {
+	// Embedded struct due to allOf(#/components/schemas/Pot)
+	Pot `yaml:",inline"`
+	// Embedded fields due to inline allOf schema
+	// AllShares All shares in their order, claimed or not, once it is closed.
+	AllShares []Money `json:"all_shares,omitempty,omitzero"`
+
+	// Claims In the order of the shares.
+	Claims []PotClaim `json:"claims"`
+
+	// Members Who may claim it, where not anybody.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Returns What went back to the sender, or is on its way.
+	Returns []PotReturn `json:"returns"`
+
+	// Seed Of random shares, once it is closed: see how they are made.
+	//
+	// Example: 5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+	Seed string `json:"seed,omitempty,omitzero"`
+}
+
+// PotFailure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+type PotFailure struct {
+	// Detail For people.
+	//
+	// Example: One of the wallets is frozen. Ask the operator.
+	Detail string `json:"detail"`
+
+	// Reason Why a transfer did not simply complete. There may be new ones.
+	Reason FailureReason `json:"reason"`
+}
+
+// PotID The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotID = string
+
+// PotList defines model for PotList.
+type PotList struct {
+	Data []Pot `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// PotMode defines model for PotMode.
+type PotMode = string
+
+// PotPartState `under_way`; `paid`; `failed`: the money is in the pot again.
+type PotPartState = string
+
+// PotParty defines model for PotParty.
+type PotParty struct {
+	// Name Empty once the person is erased.
+	//
+	// Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
+// PotReturn defines model for PotReturn.
+type PotReturn struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// At Example: 2026-11-09T18:30:00.123456Z
+	At time.Time `json:"at"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotState `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+// empty. `failed`: the money never came into it, and `failure` says why.
+//
+// Example: open
+type PotState string
+
+// PotType `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+type PotType = string
 
 // Problem Why a request was refused (RFC 9457).
 type Problem struct {
@@ -3696,10 +4094,10 @@ type Transfer struct {
 	// Note Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payee One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payee TransferEnd `json:"payee"`
 
-	// Payer One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payer One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payer TransferEnd `json:"payer"`
 
 	// RRN Retrieval reference number, as on the banks' statements. It comes again after ten years.
@@ -3763,7 +4161,7 @@ type TransferDetail struct {
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
-// TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+// TransferEnd One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 type TransferEnd struct {
 	// Account The last four digits of an account's number; for an inspector, all of it.
 	//
@@ -3789,6 +4187,11 @@ type TransferEnd struct {
 	//
 	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot,omitempty,omitzero"`
 
 	// UPI A UPI id. Capitals are taken and made small.
 	//
@@ -4144,6 +4547,160 @@ type WalletStatement struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// Webhook defines model for Webhook.
+type Webhook struct {
+	// CreatedAt Example: 2026-07-04T09:30:00Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Description Example: bubbles
+	Description string `json:"description,omitempty,omitzero"`
+
+	// DisabledReason `gone`: its URL answered `410`. There may be new ones.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty,omitzero"`
+
+	// ID A webhook's id.
+	//
+	// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	ID EndpointID `json:"id"`
+
+	// Locale Example: en-IN
+	Locale string `json:"locale"`
+
+	// OldSecretUntil Until then the secret before the newest one signs too.
+	//
+	// Example: 2026-07-05T09:30:00Z
+	OldSecretUntil time.Time `json:"old_secret_until,omitempty,omitzero"`
+
+	// Sequence Of the events up to here it took each that it wants, or has it among its deliveries. Not in events.
+	//
+	// Example: 4711
+	Sequence int64        `json:"sequence,omitempty,omitzero"`
+	State    WebhookState `json:"state"`
+
+	// Types None are all.
+	//
+	// Example: ["transfer.*"]
+	Types []string `json:"types"`
+
+	// UpdatedAt When you last changed it, or it was disabled.
+	//
+	// Example: 2026-07-04T09:30:00Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL Example: https://chat.example/bahi
+	URL string `json:"url"`
+}
+
+// WebhookDelivery defines model for WebhookDelivery.
+type WebhookDelivery struct {
+	// Answer How the answer began. What it repeats of the event is left out.
+	//
+	// Example: no such chat
+	Answer string `json:"answer,omitempty,omitzero"`
+
+	// CreatedAt When it was first put off.
+	//
+	// Example: 2026-07-04T09:30:00Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Event Example: evt_9f86d081884c7d659a2feaa0c55ad015
+	Event string `json:"event"`
+
+	// Failure Why the last try failed. `status`: an answer that is not `2xx`; `redirect`: one that sends elsewhere, which is not followed; `timeout`; `name`: the host's name leads
+	// nowhere; `address`: it leads to an address that not everybody reaches; `connect`; `tls`; `cut_off`; `unreadable`. There may be new ones.
+	//
+	//
+	// Example: status
+	Failure string `json:"failure,omitempty,omitzero"`
+
+	// NextTryAt When it is tried again, unless another event is before it.
+	//
+	// Example: 2026-07-04T09:30:20Z
+	NextTryAt time.Time `json:"next_try_at,omitempty,omitzero"`
+
+	// Sequence Example: 4711
+	Sequence int64 `json:"sequence"`
+
+	// State `pending`: it will be tried, or waits for an event of the same thing before it. `dead`: it was tried for three days, and is not any more.
+	State WebhookDeliveryState `json:"state"`
+
+	// Status The answer's status.
+	//
+	// Example: 500
+	Status int `json:"status,omitempty,omitzero"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
+
+	// Tries How often it was tried.
+	//
+	// Example: 3
+	Tries int `json:"tries"`
+
+	// Type Example: transfer.completed
+	Type string `json:"type"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:10Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// WebhookDeliveryList defines model for WebhookDeliveryList.
+type WebhookDeliveryList struct {
+	Data []WebhookDelivery `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// WebhookDeliveryState `pending`: it will be tried, or waits for an event of the same thing before it. `dead`: it was tried for three days, and is not any more.
+type WebhookDeliveryState string
+
+// WebhookDisabledReason `gone`: its URL answered `410`. There may be new ones.
+type WebhookDisabledReason = string
+
+// WebhookList defines model for WebhookList.
+type WebhookList struct {
+	Data []Webhook `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// WebhookReplay Exactly one of them.
+type WebhookReplay struct {
+	// After All behind this sequence. What lies before it, and was not sent yet, is passed over.
+	//
+	// Example: 4710
+	After *int64 `json:"after,omitempty"`
+
+	// Dead All that is dead.
+	//
+	// Example: true
+	Dead bool `json:"dead,omitempty,omitzero"`
+
+	// Events These, by their sequence, whether the webhook wants their types or not.
+	//
+	// Example: [4711]
+	Events []int64 `json:"events,omitempty,omitzero"`
+}
+
+// WebhookRotation defines model for WebhookRotation.
+type WebhookRotation struct {
+	// OverlapSeconds For how long the old secret signs beside the new one; a day if it is left out.
+	//
+	// Example: 86400
+	OverlapSeconds *int `json:"overlap_seconds,omitempty"`
+}
+
+// WebhookState defines model for WebhookState.
+type WebhookState string
+
 // WindowID The scheme, the day and the window's number in it.
 //
 // Example: upi-2026-11-25-03
@@ -4229,6 +4786,11 @@ type PartyParam = PartyID
 // Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
 type PayeeParam = TrustedPayeeID
 
+// PotParam The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotParam = PotID
+
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
 
@@ -4278,6 +4840,11 @@ type WalletCurrency = string
 
 // WebhookID defines model for WebhookID.
 type WebhookID = string
+
+// WebhookParam A webhook's id.
+//
+// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+type WebhookParam = EndpointID
 
 // WebhookSignature defines model for WebhookSignature.
 type WebhookSignature = string
@@ -4552,6 +5119,40 @@ type StartPaymentsParams struct {
 type StopPaymentsParams struct {
 	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListPotsParams defines parameters for ListPots.
+type ListPotsParams struct {
+	// Conversation Your id of the conversation.
+	Conversation string `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+
+	// Party Who made it, or is one of its `members`.
+	Party PartyID  `form:"party,omitempty" json:"party,omitempty,omitzero"`
+	State PotState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateRedPacketParams defines parameters for CreateRedPacket.
+type CreateRedPacketParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelPotParams defines parameters for CancelPot.
+type CancelPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ClaimPotParams defines parameters for ClaimPot.
+type ClaimPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
 // GetBalanceReportParams defines parameters for GetBalanceReport.
@@ -4838,6 +5439,57 @@ type WithdrawParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// State Only those in this state.
+	State WebhookDeliveryState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// EnableWebhookParams defines parameters for EnableWebhook.
+type EnableWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // LeaseInstructionsJSONRequestBody defines body for LeaseInstructions for application/json ContentType.
 type LeaseInstructionsJSONRequestBody = NewLease
 
@@ -4883,6 +5535,12 @@ type LinkInstrumentJSONRequestBody = NewInstrument
 // TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
 type TrustPayeeJSONRequestBody = NewTrustedPayee
 
+// CreateRedPacketJSONRequestBody defines body for CreateRedPacket for application/json ContentType.
+type CreateRedPacketJSONRequestBody = NewRedPacket
+
+// ClaimPotJSONRequestBody defines body for ClaimPot for application/json ContentType.
+type ClaimPotJSONRequestBody = NewClaim
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
@@ -4909,6 +5567,18 @@ type TopUpJSONRequestBody = NewWalletTransfer
 
 // WithdrawJSONRequestBody defines body for Withdraw for application/json ContentType.
 type WithdrawJSONRequestBody = NewWalletTransfer
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = NewWebhook
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = NewWebhook
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = WebhookReplay
+
+// RotateWebhookSecretJSONRequestBody defines body for RotateWebhookSecret for application/json ContentType.
+type RotateWebhookSecretJSONRequestBody = WebhookRotation
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -5059,6 +5729,21 @@ type ServerInterface interface {
 	// DistrustPayee Trust a payee no more
 	// (DELETE /v1/parties/{party}/trusted/{payee})
 	DistrustPayee(ctx echo.Context, party PartyParam, payee PayeeParam) error
+	// ListPots List invitations and red packets
+	// (GET /v1/pots)
+	ListPots(ctx echo.Context, params ListPotsParams) error
+	// CreateRedPacket Make a red packet
+	// (POST /v1/pots)
+	CreateRedPacket(ctx echo.Context, params CreateRedPacketParams) error
+	// GetPot Get an invitation or a red packet
+	// (GET /v1/pots/{pot})
+	GetPot(ctx echo.Context, pot PotParam) error
+	// CancelPot Cancel an invitation
+	// (POST /v1/pots/{pot}/cancel)
+	CancelPot(ctx echo.Context, pot PotParam, params CancelPotParams) error
+	// ClaimPot Claim a share
+	// (POST /v1/pots/{pot}/claims)
+	ClaimPot(ctx echo.Context, pot PotParam, params ClaimPotParams) error
 	// GetReconciliation See how the reconciliation stands
 	// (GET /v1/reconciliation)
 	GetReconciliation(ctx echo.Context) error
@@ -5146,6 +5831,36 @@ type ServerInterface interface {
 	// Withdraw Withdraw from a wallet
 	// (POST /v1/wallets/{party}/withdrawals)
 	Withdraw(ctx echo.Context, party PartyParam, params WithdrawParams) error
+	// ListWebhooks List webhooks
+	// (GET /v1/webhooks)
+	ListWebhooks(ctx echo.Context, params ListWebhooksParams) error
+	// CreateWebhook Create a webhook
+	// (POST /v1/webhooks)
+	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
+	// DeleteWebhook Delete a webhook
+	// (DELETE /v1/webhooks/{webhook})
+	DeleteWebhook(ctx echo.Context, webhook WebhookParam) error
+	// GetWebhook Get a webhook
+	// (GET /v1/webhooks/{webhook})
+	GetWebhook(ctx echo.Context, webhook WebhookParam) error
+	// UpdateWebhook Change a webhook
+	// (PUT /v1/webhooks/{webhook})
+	UpdateWebhook(ctx echo.Context, webhook WebhookParam) error
+	// ListWebhookDeliveries List what a webhook did not take
+	// (GET /v1/webhooks/{webhook}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, webhook WebhookParam, params ListWebhookDeliveriesParams) error
+	// EnableWebhook Enable a webhook again
+	// (POST /v1/webhooks/{webhook}/enable)
+	EnableWebhook(ctx echo.Context, webhook WebhookParam, params EnableWebhookParams) error
+	// ReplayWebhook Send events again
+	// (POST /v1/webhooks/{webhook}/replay)
+	ReplayWebhook(ctx echo.Context, webhook WebhookParam, params ReplayWebhookParams) error
+	// RotateWebhookSecret Sign with a new secret
+	// (POST /v1/webhooks/{webhook}/rotate)
+	RotateWebhookSecret(ctx echo.Context, webhook WebhookParam, params RotateWebhookSecretParams) error
+	// TestWebhook Send a test
+	// (POST /v1/webhooks/{webhook}/test)
+	TestWebhook(ctx echo.Context, webhook WebhookParam, params TestWebhookParams) error
 }
 
 // ParameterError says which parameter of a request does not keep the contract.
@@ -5929,6 +6644,91 @@ func (w *ServerInterfaceWrapper) DistrustPayee(ctx echo.Context) error {
 	return w.Handler.DistrustPayee(ctx, party, payee)
 }
 
+// ListPots reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListPots(ctx echo.Context) error {
+	var params ListPotsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of funding, open, closing, closed, failed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListPots(ctx, params)
+}
+
+// CreateRedPacket reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CreateRedPacket(ctx echo.Context) error {
+	var params CreateRedPacketParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CreateRedPacket(ctx, params)
+}
+
+// GetPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetPot(ctx, pot)
+}
+
+// CancelPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params CancelPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelPot(ctx, pot, params)
+}
+
+// ClaimPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ClaimPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params ClaimPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.ClaimPot(ctx, pot, params)
+}
+
 // GetReconciliation reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetReconciliation(ctx echo.Context) error {
 	return w.Handler.GetReconciliation(ctx)
@@ -6535,6 +7335,149 @@ func (w *ServerInterfaceWrapper) Withdraw(ctx echo.Context) error {
 	return w.Handler.Withdraw(ctx, party, params)
 }
 
+// ListWebhooks reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var params ListWebhooksParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListWebhooks(ctx, params)
+}
+
+// CreateWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
+	var params CreateWebhookParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CreateWebhook(ctx, params)
+}
+
+// DeleteWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	return w.Handler.DeleteWebhook(ctx, webhook)
+}
+
+// GetWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetWebhook(ctx, webhook)
+}
+
+// UpdateWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	return w.Handler.UpdateWebhook(ctx, webhook)
+}
+
+// ListWebhookDeliveries reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params ListWebhookDeliveriesParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of pending, dead", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListWebhookDeliveries(ctx, webhook, params)
+}
+
+// EnableWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) EnableWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params EnableWebhookParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.EnableWebhook(ctx, webhook, params)
+}
+
+// ReplayWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ReplayWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params ReplayWebhookParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.ReplayWebhook(ctx, webhook, params)
+}
+
+// RotateWebhookSecret reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params RotateWebhookSecretParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RotateWebhookSecret(ctx, webhook, params)
+}
+
+// TestWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params TestWebhookParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.TestWebhook(ctx, webhook, params)
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -6648,6 +7591,21 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/export", wrapper.ExportBook, options.OperationMiddlewares["ExportBook"]...)
 	router.GET(options.BaseURL+"/v1/accesses", wrapper.ListAccesses, options.OperationMiddlewares["ListAccesses"]...)
 	router.GET(options.BaseURL+"/v1/events", wrapper.ListEvents, options.OperationMiddlewares["ListEvents"]...)
+	router.GET(options.BaseURL+"/v1/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["ListWebhooks"]...)
+	router.POST(options.BaseURL+"/v1/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["CreateWebhook"]...)
+	router.DELETE(options.BaseURL+"/v1/webhooks/:webhook", wrapper.DeleteWebhook, options.OperationMiddlewares["DeleteWebhook"]...)
+	router.GET(options.BaseURL+"/v1/webhooks/:webhook", wrapper.GetWebhook, options.OperationMiddlewares["GetWebhook"]...)
+	router.PUT(options.BaseURL+"/v1/webhooks/:webhook", wrapper.UpdateWebhook, options.OperationMiddlewares["UpdateWebhook"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhook/rotate", wrapper.RotateWebhookSecret, options.OperationMiddlewares["RotateWebhookSecret"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhook/enable", wrapper.EnableWebhook, options.OperationMiddlewares["EnableWebhook"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhook/test", wrapper.TestWebhook, options.OperationMiddlewares["TestWebhook"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhook/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["ReplayWebhook"]...)
+	router.GET(options.BaseURL+"/v1/webhooks/:webhook/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["ListWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/v1/pots", wrapper.ListPots, options.OperationMiddlewares["ListPots"]...)
+	router.POST(options.BaseURL+"/v1/pots", wrapper.CreateRedPacket, options.OperationMiddlewares["CreateRedPacket"]...)
+	router.GET(options.BaseURL+"/v1/pots/:pot", wrapper.GetPot, options.OperationMiddlewares["GetPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/claims", wrapper.ClaimPot, options.OperationMiddlewares["ClaimPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/cancel", wrapper.CancelPot, options.OperationMiddlewares["CancelPot"]...)
 	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
 	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
 	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
@@ -6668,643 +7626,756 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs3tjf6Kiju/ZWTkxZNUhdbUk3NyLdEE8fWtp1xLsohwW5QxKgJMA20aNrxqV3fM5wnOH/sd/he",
-	"Z57kFNYC0OgmmhdZTma+b6dmyhTZjevCwrr+1odOKmdzKZjQqnPyoTNlNGMFfDwr9ZQJzVOqmfk7Yyot",
-	"+FxzKTonnW/kgmhJaPBQt5N02Ds6m+esc9J5xGjBik7SKdivJS9Y1jnRRcmSjkqnbEZNi3o5N08qXXBx",
-	"1fn4Mek8pumUPZZCFzJf7fOZLMhULkguxRXhmszokowZuWZzXe97Xo5zniZkRt/t0Sv2p/3+4f5Rr9dL",
-	"CJ/NSk3HOdtxYOcZm82lZiJdvmLznC7Na83xjUw7I7KYMkH0lCvCFdFTRia8UJpQoRasMItmvrtmy4TQ",
-	"K8qFGXrVNRPlrHPyc8c01fkliQzlOaOTi5ymkU05I3PzA+EC+sjlVUJkQSgR5WzMCiInJGf0hqnacj3s",
-	"Pxjsr1uOiSxmVHdOOlzoo4NO0plxwWdmnD0/QC40u2IFjPAV+7VkSp9HlugFnTGFi1PgU2awsizMYFWX",
-	"fM1vmNlaLUmpcCWXsiRUXdd3uNc/fjDZp4P0IHv4IN1nx+M+PZoMetkBezjen0zWbu+MvnvOxJWedk6O",
-	"DmA27s9+bMFfMV0szyaaFavzec1SKTJlxrugXJMxm8iCwer7+ZmpzhnVLKvNob92iG6F+5EV/ph05rSg",
-	"M6bdUU1TWQr9uCwKQ6Grw3wzZYTiQ/cUSe1z9SU9f/Gqk3S4efzXkhXLTtIRdGZ+cc/XCDVjE1rm2r8Y",
-	"LOq+GZ/WrDBt/d8/n+399MuH/Y//3oktrh36hZnPpnHXiDud0kIbira/A03D6OdUT6vBwz/rlvrfCzbp",
-	"nHT+7X7FCe/jr+q+H52e4mjjVGCGqcx2i5SRMZtykZHFlKdTQxdjdsXFKek5bgB/Cy6uast/8KDfj68+",
-	"hT6jS99Ldj6bj6i4XrPYYyquDYXIjLWsp3ni1utpen8sM4ZDKRitxhLryjxw+77M2+dP8F6RRcFSM891",
-	"/aX+qVt3WnXkei4LJSMkMxLsnR6m8OvIkLEhjTm9YpaF1M/m2U+T91K9+XHy5Gj89ezhVf8lfy+v2o+r",
-	"6bKF4w0OD1eOJ91739s7Hu798lX8kD69YUK/Wc6ZWp3IS5EvzeAVS4hihi9plpHxkqRyNqPqlIx0QYWa",
-	"sKL7f42I0tSwy4m5lfKc6CnVeCDIgutp8OyovgBVG4nlq9055VnLCmgYassC9HuDLZg+TPkt5Xozz4fJ",
-	"CMLMG+bKQv5fMHPghRT1rdzvxYdsWmo95DP6Ds+0eXvDAQ8klW9Z5Cr40Vy2ciGI6RjGHt7GXfIK7iqO",
-	"ElYpMiOyGPZmnr5mSzMpRScsgVevpKxfap2ZutoDgcJtDUqU1USD8e2ZAW55UQPZ1jctJGKy9/+0Ee+5",
-	"ULooZ2ztJcP9Q/cU4VkL76ueujWDqEZjGcS3bLlmXNdsCQNKiJCacK2IYmnBdMsArzcs6LqRfcuWdkjP",
-	"qdJA/+dPNtx1lm/lVGlL/3CiF9QQFM3geiZKF4zO6mRirrs2CjHd70H/e+dPWtlYb/MZfs5uWN6yuD1L",
-	"+sxKxPfIlKopU6eE0XQKf7jZGU5NctOWu8ILKVH0IJPScDGe26XgijQPfKcX3ypocGvqr1N7b++4jdqf",
-	"81mMZxl1bUbFEnQ2VESoJjOp6prTYQt3yqHVKHs6DPnToBcyqH6UQT2XKc1bNEo6A1GO0IKRRcG1ZiIh",
-	"VGRG6EOBKqfiqoRrshyPc4aPfvFUXOVcTeHRb7jI+ClhuWLEfv9llzx6fEEOHtR3Zsr3zl+0XCE5jjIu",
-	"8TKBL4Yyb509DWJ78xKmSvM/mEWnVKQs35VL3zFXdmvxlo2nUl7HOM2Zk0ZXl2LGlKJX7LSatxR4cHWx",
-	"XLmQhmunusAR7IE08Xln+ZpfCarLgq2ZrHLPqIRQhVymYKrMGzaOmz5NpuLl/uT4zcMfdXn8zaL4QeU3",
-	"5Sz/fv6rfvG3X6+nvy7uM/H1+4vHP7DDR9mv7x+fix9+/fGHZ8vZ3/5Kzx6c/ZTNf1j87fmF3J+9yB8+",
-	"/e6r2YM3j86u/vSnTUvlx7iLjHW7JXvDZ0xpOpuvLtnbKROEwrrBqrGMcJ0YVvG94O/MRWnEtPqq9R88",
-	"3O8fPjjo9TbNUfuO2+Y4WDfDNSz6ghZ63Z0/N7+vE0PggVvf89C9vekv6JKxdWKRvcJ1USoj1s/N862j",
-	"WrLba9pvsAcYkB3cKzaXhbYq+FrbwCkoE3xi+CFXJGcTTWTZODCGTk5evPruyUmaMwq70aJw2x7XmIxi",
-	"RqJgsK/8EqwZ9CePbmsDV+toI6t6pq3pUhhVTZ8YzebVs8dkf3//mJgzARZFw3aZsMSR0aUzyoylNDzs",
-	"vRGCyAu5iOwJeSG1VfYmhZyN4M4eadlQ+Aa9wdFev783OGhbh9YNOui1T/kRFddbWT6qkZhNaRmDtYXE",
-	"RxExgh20GMFwbO3mO9CxnYB5J9a7W1rrcKDPrM1phXYU+evrly/g3nr8+m9oe1aGfdBxjrf3nMl5zrrk",
-	"vEkXZHSWpmyuRySdSqmYOiEjOp/nPKWm9ft/V1KMEjLS7J2+n6qbkWkc/5rnlIsG+aTqpmU5rMEsZnM3",
-	"fXQS+y56CX5ZswqFjHBN823tBPnz4u1+ficzuuwSQ3uLqcwN31d6ExPbeCzMmbrNwXg5Z6LVuCMVQ8XO",
-	"CNtGETUfheEAiRXLuSITM/ypXLAbVqCuIfWUFcoaQ2jDpoU8KzYFaYYSFbwnNFfMz2EsZc6oCCYBV9vG",
-	"S5U85WZIZp0NDZlD3KCeuV4Ot/AwxAbv7uadmfFrXfCogc2NXoXGbtwOITOmiJqabaHmmS1XWNm+brXI",
-	"b2RkjDJO8/aOqKg9fie0kPib/sOT/d5Jr/dTm51P7kbqb3i+Ttoxevw95ZxlXJCrQpZzhTMoGCMZv+Ja",
-	"JXh9UUHeOX+PET/GpfbGkFPzjhT21IAdUIOtIAEHpjkdlwINDmap0ASBWi8VmmVdcq4VUTk+MaNLNJy6",
-	"a9YIXoaz6ilbwsG6FLUlfNfr9e/3jh505/f7g7i0Zub6aTLEG2uSXbeg9pF1wqx75hMkR2zASo072GzN",
-	"oupqjyZc0NxsBxckk+W4TpeDz224fUvznG3w4S3gmX8yF94aFb7FkvHZ1PfPbErerMa/FMxQ0MwwhVCT",
-	"r3lG1JymTJ3WGETBr6bwgQlZXk3/OXX9rZb3E3T/LXV+jhZm1Pk/i8K/3URvawB4y0UmF2v45gIeaGGY",
-	"+OOt2SV2Dszyo2lDzaVQKHc8opkN3TB/pVJohop3KIjPCznO2ewrEJaN8OyW2ryRmQGW4lrIhRhOOMvN",
-	"ocyYpjy3U5sxuFwvO3QGtt7Ljrse4aUuecIzCPmYMSoIFSBDmpPy507SwRZPOvfty7BA5mZMod9CnIzp",
-	"lJ9YQ+nJlkEiTOkhz7YLKjE3RqmMfGGYONdAY2+CaI8pKDwwUDzbEKsghS5oqkkmGU52Sm9YRRt+5HZx",
-	"T+pL+HFr0w6+jlu7SlZBRMqM5kYRMpLGC6mnRiuBI6VlgWEqQSDYD3uWKvYwoic2Avv4/Sr05yP63cUk",
-	"5+mn0ZOTEIZC6iEar3MbwlUjLfecmV/Gxlyz7ARcZvAHzI/mBaPZkigmdJecqWsrTi0ZM6LBnC4NcxnT",
-	"FMKNbk8cx3Xi8CNLqTC7P2bEzoNla6igdeJ3TRCeLCccCXZeMLNEKCB9XhJ5JosxzzLUPm9NI4XMGSwT",
-	"zXO5YDW2cwZOETkh5iFCy4xrc0XTJUw5LRgIgXat1adt/H618S+MnuxH07bHKwO/q71FzzFM2U01Qy3t",
-	"7vbuaynYJ20buiKHrKCqvmcgJhpyy4yQFPFxoeKFEqSPrMytRXLOCiUFWUwltIHNE8XNPdHY3cNJL92n",
-	"h4Nxjx4cpA/ScDf7AY+HqbZvY30id7GH57qa/20n+3lP7rkwwg7NnxYFRjhtSQafvDQvy4KA5hKb36mN",
-	"tgT3KDpC727KL6R+JkuR3d19NoHm6jeZCx2q7o1HZ98YNvRs/2zw+ODJwweP958eP+qfHT0b9J4cPH34",
-	"aP+s/2l866DOt9yotrqZ8OE74ltu7ritNpiKahQJqbm573A730j5nBZX7PckXvA1yAy89FpKkpsBfN6D",
-	"+kbK76hYvqoauz3tSjmcUbEcFraxgHL7vZ6TKJS3+tH5vLK4QIiQMso+/KZYccOKUxsqJJiNFAKP0BTM",
-	"XVpV73wKfQ9CgUxKYpaD2FVS6+i8Od27oHIwirh1UeHCcAEkAcZzv5JWZnVhHwTigckIotL3ICB5FKq+",
-	"AckEj2ymGB/j/jH5FFr7XoQpIdknKpL1tgJae81ERihIAqGJtWA38pplhCpyCQkssuDvobsTggkp5LLs",
-	"9fbTa7aED+yy82mMsx8yTnJDc56Rs4tzgpF47fpdfWZ3zDztOEDsLSo7VIM83r59u9dM8lm307VnP5lK",
-	"bihHZeZTKGRcqmVIFhEu6o5NmJIB9nsvTjZincwppPZEfQptHIbKwJvVYw3Gfq7R099GKDDBu6AOc6sL",
-	"uYhdNOQLWA+zpGQkS53KGRtaC8SoyrP68l+GA80LmTKlPpm6eEUYw2tmLoGyoaa8AadX9RgcObOy5kEb",
-	"GI4WLLvvp+YXQolgC/PsJ/GewaBuZdhlHGtIrmXWn8EItWB5vodmKLjzK+tIZgNIPp9M9L1Q5XwuC82y",
-	"71jG6RtYjT9GDATdnKU5LfDqigU+yMKaFkePcYR7T0UqMy6uRp9zofyuuzwzpqIuaqqJkjMGM8ol3sHa",
-	"hwQlJJ1ScQUBemRSyBmRpVY8MychNe+CN25MxTVMFPReJjjLiJZmJvNCzlmhOZqpMfSk4TDuPdjrHbzp",
-	"HaPDuNsf7B8cHv3UCRKkMqoZGPlXbfJmc0x3qzNzWjj83O2susWTDs/qw6FpuiF44GG/U/MVmDd+7u0d",
-	"073JLx/2BzE3m2ET1NJe0yOydA6RapTVaCKGsdWmZc42kfIrae2O5fjvLNWxcVCIief6hPBMJRAspuBc",
-	"qzKddskZ8UmLKLOlsswz9Ax6KwZ34SLmSpIlpjzc0Lxk8XygbTTj2JRhcPEYdDnRTHTJEyY4zVUV90Jz",
-	"fs1gPhNp1hIdlshVzWgDsQGeh0ANIOErZh5qJn+2Z+5F4uaTzmJKW4IgZ0xPJXLQQpbaZ2VYTuuDMSAh",
-	"SzTo4+unb8j9m/59b/+8/8F9/BhbuMU0Ev5xJpzMm5BRqVhxgmF9kD0B7t0J2KcKatbIjgPGNXJyRpeM",
-	"MFxodAJ0bJZ+zJYSWqnFH4HlC6Jdmsten5m5u9afwwf9qHuu8qv93AGvspmz3QBHOYnhQlVwmMRDgfms",
-	"TKnnHH1odcaVUQ1XBtdsprZIPTW89qPvgxYFBVkwyBzc1MgL9k7bDMTmzGAwLTNwAbeBSDSmObrZPlSx",
-	"BC5uAM5n56Sz1x8c9rq9nmklLVjGEVOg9fmD4PHmM+CzWf/6fq/nXp8U8j0TPnYpCM88ef3o/EUYUzuX",
-	"ysjcIEBVa6sUg8nXNyyY9PqsVnysPu1t3wgCPtZmlrrnPoaLs2Unbn0+RO4vXKwd8qDDNWzNM3KPEC3L",
-	"dEp4PZjGLP1Omcvum62GCbJck95tHngQCAMtJn6T/bJWuxjM1K/hmiPznKM7pCGuzNxxWjf076RgsLeb",
-	"pZt+F4SbB9tLN7eg4yoVeqeM56QDpqxNL0F2H4gT7NdVInrsQhxryf92J05IPyGDhOyTf/znfyVeTqDk",
-	"is53oLHoHWtE0k1Df22eMfTo4tZ2C08LSdJM3i2Y7Txx5BLSZftVg1R3F3cNdPqHXTYvIOQyKlhUFGDj",
-	"MikKhYa5d8lzRo0ORN6zQhqBAaBhtGzym06v1+uhTvDgYWc1UOfDcdJ/GJe7Q9a3fnyr8BQnGF18gjbH",
-	"VGYMjY7+PholbU8opnXOZkxoiHo3RMThI4YA2hcg2hjfML9NGFPmX1WqOROKjbqX4i2I04rdsILmtYhh",
-	"8CyCdgaS7KQsQJY1j8Bpg2hJSN/lc4aiPebiyUk1IpDzrMDpZuWjlBMQ/QlVl8K98G/7I/IFyGzfv3ru",
-	"m/kfg/390ZcnRFowAaLKGXg3/foS5w+wsctWG54xClAajQDY6M1fC9162L7VrzXVsPJ3c6rgVvjDTpaz",
-	"azQzNRTTqJyxd0AqilwVckHGS4yWMfrblLkI/vGS2CsRTpVNl0ChKenknI55ziHs3YwMPnCRSriMbPuR",
-	"TIqkc5ZlhTUo0CzjmPh3Eay4leeamiZE6kDkNFdkTjkGAbJ3NNX5Euh6QZeocS4xHsh8JydkaV0v5rRS",
-	"6OOEjOAQmWNTpfebv+ZTKeBUTanIcoYJJ3j6RqeXYszAgIEBMwVzYFRm1UZmsZjQnOYjML55flUn0w8d",
-	"bBoE0Ck1KzKj78L5Y4Rh+E1/xRpSies7rCGmm7rDlWDwnTnvj+iUm5kKqbsEsvHgUK5aYfhEpRvBDp69",
-	"fhyKmKu661TmGcSHoxlA+XisAoakVhj5K3rDyfkSAjiDA318vAEOIOkIf8dscWjthbQiROLXCc5+5dgl",
-	"nXd7V3LPfLlndRBYwjOfs1f9rq75fE/aZNe9uTRiSGF3yyoSSEIbBbDqyY+Jp6jWHJjwGDhHCFcE30vM",
-	"UceQOQiwCHAxGmYlesPr9+hf/lwhyXSHe798GCRRU9YOaxDAbUQDrUMSRruhOZw2KqY51/r4uVAbjANH",
-	"DSOdeWO9kW6HmeU8loZ4BilgLCPmZ/DcpVQIlpH/eAXemYSMyjk/uX9/Tpd/ntM//eM//8vc/YOjuTCf",
-	"R80DW0239lo6pRxG9Bd5zVOect/I4ynl/2PQuzA/1s/XoNfrfcJ85/HErLPVbdqaAjfnaB02dtC8cWc7",
-	"CLfD7scMXtt6jl8d948fPjg6NNLroD6Zy8uvfu7vHf+C4utR0j/4tPmUc742W9kFM3NFvr84JzwjOaOQ",
-	"UJOgoLaEQ0ZeupwGIcEZYMQ0Q87MveABkvD4WrGSCRDjFV2qhPDJpUBkKPNESoX53twEIX03JL4Vom7Q",
-	"byvqleVVg8Ojj3+x35q/jz5xPZEXrcvi8SEykTNglQjUBVvTff7QI/AxJnPO509vouz6tZwxG9JFlfMG",
-	"dcm5xjCoHNxFOaNKEylSPCGU5FzpxCMIoZfIpmskNkpIVX78Ec9GNouIz9iqxIKRvtmQ6va8kimdz5lo",
-	"OlHuwgbjVIeNZpEn5sGIX4nd6OHx5OFR1nvYf/jwIH2QHR0e08GEUdpLDw9p1usf1nfbvLHRr+SwnGK+",
-	"r0rnnhm9muZ5SKaVJQacPJJIkQDgWTyxExEOd7TI6Kj6AjH1QE0UkBYBRC61jgbDJwIcOe+ICJL9aBiR",
-	"P2NEyxCmrmCTUmQsGzlJYmk486lVFLpKy/mcZaAi2C9ooVk2Oq1rAoItjNqhWoDszPbnDMOaQsZE994P",
-	"f/nq8rJrP/37dj4Kv43erhmQe7JGTVQRQWSkyvGM69EJSWlRLCE/3ywhJlLIwmqDXTIq2A0rFBudkFJk",
-	"iGwrC37FBc0T/6sadckIwxZGJ8DLG1umPQIbGBKTSwHhAMAlXCyoZfhW98QBQvQEdFHFRcT0zEeV/TPi",
-	"tAyMDEYdAb1SLpiy2LlaapojYZ0GqMMQtwmeTAEtAKuGy2qMGBmCXVHNb+qOyy29Jw3GdQsXgW01ZCC+",
-	"gxrB7f35i95vgSjRS/oPP375hSFA+LufHHz88s+bqRA7DAzsMWqzG4GJ5G04HPBI3frTFgSwgl1i0Qgw",
-	"DX1dXvng+OTwuHsM/23PxCdRzIc3q+gOjMxZwWXWMoR9n9re7cF/2w+haFm7tzBz/BXz6xt43LWlj0YB",
-	"LFrQB8wvXiaRRYZI0uhiNq1BouI2FjE3BrmIGcS0jHfPKgvj2kW99b42KLlwSwQrso6M5WKdSRgDCUPR",
-	"rdVy8ykgQbf19ljYiXK2g9+y/s5n81zWusmp0kPr/WnDbZjVoSjx86yVTnpH4eHrb3/45JwJO4ytx7+L",
-	"sxQk0AZMeMyNta2gBCbahHgLbULQQGtOcypnkKtuDbT1xXK23fUnpcKiWudW9QsQP0poCWk43gtGrzcb",
-	"6x7hY2CwR69lxraHoHbGMtUiFxi9FHVd0E9Bi09s8KshtcvOXzB63C/bzx15rcbcTNTzw9XQowbb4xOV",
-	"DucFm/B3LQMxnZ0/e/1YOW15XFCRTpkKoJPr2/f6EeBTrvTNxXCS86tphOmcV/KXDXpCkJYxAzlbGQ1e",
-	"YFJ6BWa8sxd/Rt8Nd3SIO+NxMDuQ5B9Z88G5yDiNTVYwPQR+M0zpfOvufi1ZGY0EXFkfSGsBgHfMJw5X",
-	"prfzyoB6sg3xempHIAAVV9wwTRBceMhzMcIW2bwLnPIMc8ZFqVlCJvyG2T/whaksiwRQU1yolV6wfKIt",
-	"OC7d5e4X14g9sHoIGmwFjnHiIjbC81EdWbdgiecVIXX7baxWqY35nG3pP/kE78fndzzYuTy2/K8FWhRt",
-	"yFCRBCpuMKME+MOuLI/ZwFO2A7XD8biAmFXT/UzegIsV8eHQEmgzfBdcp1OiWZ4rwPNUjAkMGgYfc6m0",
-	"nIHLqF032I3BjO0VtO2t4W6ZMLogbvFZrgcwGUOgdIuUctgUSmJdmGWM8CqYGqxxZoGQfYRwmnPBMlBx",
-	"Rb4kVAhZirQttrlgE1Y461AdErHn/hvEtRSjltM8GlFdCgAcoIIwWuScFZ4cWkZR1BM0Okf7g+NBf/9B",
-	"/+HhUdSmtUMcj5JlkW7FeA01v8anXfwPhftg2DTVbQxKPtwceWrHlTiQSUNNQXSQjRby6+xooY01BIMP",
-	"EA8dgCWcuRbTiXn3kyOMQMzbxPdbjVTm7f8wDH11FDmDjPtVJjOZeN5GC0B5VzbNBAAM4XpsHL7DXm/T",
-	"Le0yttb2F7o+oNsVgX4DFFi4KFWOmJ1q2wK91tFCXaOMXRU0Y9noxNzeTODdzQMZIVSd8PInZnHIhPK8",
-	"LJgKYn/AshUKhrrghp2UuktGmVyI0QnkeFCeKzDRXwofWY5MHMyx0jxktqVgE0hRomj3J19AONSwrPID",
-	"R192yShn9IaLK2zcZsykUgiWatjUJSBunaJdkSsEjLgUCwplSJjCHkGMr9sRyznEfeIKmY9yIXCpTX+t",
-	"J2JNiNBarR6WGFEE3apHFf1//Of/5/9nNNQYk1vnxqgnAkVul6M3vd5Jv3fSO9glihTvyRVo3NUnoxef",
-	"JONClgBzpncN1T+MLkGaS7WFOv5J8dnRW9zvZQXhpq3IIiefcqHvHtntsXjXXnaOXi10L4YgxNFGfbIF",
-	"XCgeioGLNC+zBkEd9Af7UT4p4lpJLURywnPWTIpZ7w1qjyNqVgpAP9DKRtzf34+KampKB4dHMa7uR+q3",
-	"GZwWWLYvcM7tj3vpwcHg+OEk7af9g2M6GU8O0ofHx0eT8fHgYPCAsoM+Ozg6OB4f7x+k9OD48Pi4P37w",
-	"8HAwfnh4uBqTCk67dV5oG2D0+pszM/RbSzJNsQNXwuxgsiKDWI3MQygjDYXx8pZ+195Rhg7vSKSo+PDv",
-	"H2AZKLSrl8B8XjjR3BPJ8UF/97SHcanMIquhFd0jR/aJE+oR1BQTBX1MrtWXfCgugo5wrXOjhQlWjyk4",
-	"vMUQ54e94Sxm3qT5xN9y3hwhr0nOlKoZFQRhRm2fdslrnkNhIYtyDIEz5rI0d9Je06PcH3QPQ54qS0SF",
-	"iwzX6s9mtMfH0dG+nBBKpqXIIAnXDldwwfRyz/yzaei1gT3s7Twum0AftxJPKCrHaMyADFvlYep8t0dr",
-	"rU5H8bQalk4FT2m+PYFhzJLdWJ+0y31CJ6ZwF4ym08Z1cbQzbdn0wEghUV/HyNwmNt6jAuvdvTBiPTED",
-	"9yKpDnLsJEZXrxqzPxme6KJsBIocrlrAdzVK5FSprezlj+FJsGPM5kwouk2WjzeWtIpDbnmgHIS7KzEh",
-	"Q9k07tsLRTTLo6ak74XmOZaJ5TaUCMAVc6lYBvEYgoTTBGjIZi5xIBSHgOPbCcU827oOpVErNsqqz5l3",
-	"NPlQpXXy+2AH51VZ7CJZyhtWZCUbZnS5zndlfraLbwaNVQwwWAR3rXkw1x94uRCxRCCjPSDXQ/9LU7ib",
-	"MVbQuCFKybzchsRhn15VjxuebKe+8bW3ssjU9lZ884o34+sp4zttzG0yz5JOOc+C6Lc7IqmFl38il2mV",
-	"wmTjBBCNtQI3rsUn71U8Ya+3v13QEzK9wBUQmsqA3P3y2s0MT1ZtTQIu08qlz5TiV8Kp/Tt4CzxRrxLs",
-	"LjkMjSXAVltH+9jdCM3Cs1IPuRiOpbwenVSBuKjtgUSI7FuWBVioAR1W3NNETeWiS+B9qodQNuOkesr8",
-	"quz72JaHP4b2bStdMkIb5jDjYDIbnZCx1FN4H+z9RrK6FPgreAiwJmCXjLISYVHY6riN+r3gqQdf75JR",
-	"3ngQre1Q9UMQSszPBRalGCE+c8bBmgt2MqtPLmSRkepXkAyd0foSart6BIOhNeT41zF8TFQ5Nn49fPDh",
-	"lFZQh1qSDMXKLqQcXaG9C6FPFxAzx1BvNhfsgiqSlkYKm3TJiIshFCxAE59t/VK4Ogb1nbinMBQSDmbG",
-	"Up4xVW0rmoLNpkByhciq3YXdCVw01Y5KkS9rLwdPIV2YV2stXopM4ssVmwhIIsI9iP218gUhJ8HcYDiK",
-	"Zh5zupSlHk4oz63Ns8plhrQv8zPJeGYB42iKGgaAQOP8kIgha4y4VEpbq79mPAxOklGOq3PhDfVuRoa9",
-	"OOI1ejP+UyO7SnAcVmEVlg7Qtwl7WXVkjfZJp776EAvaXFEwLwTrEjdsAteQs1swOM3eNa4VZ5SxtzYX",
-	"YIFNiObpNdPk4EEfEEtrdQN6vd0YIPTazv+cGbYRTHkbQbmJh7G/e2r5roJB0yfeuOpwTK2Tf2IRyj50",
-	"aJ6/nHROft6i587HZNWaDeeqJTDFhsICRjEdI1xPgkZ44HNQ9suHCqZSpDznKIibbqRiikx4obaPIqjQ",
-	"Bs5SJ6U17T7VeVdbG5OqdmMtTrnSslhub5oyq/lC6mjeb4uS/Tbk0aqKWrdclC6dF8ZHkO8SedGWhOyB",
-	"fLeiTydRxknU0Uq1XoGFMNiTVaL9xZEt1pAJAh6L6+HhuD/ppUcZ69GDg0lv8pA9yI7pfjrojx9OjrJe",
-	"o3DNUc2SahrYmAIBXd+FRdIeot/dEunJbdUQeZfSPrp1tlC66u76jWb9W98eEXSqzb4Qv1rfcpGtBtpU",
-	"SE9Ur19teD9wpqNmYYgd05tMEwqL1MAJgIsV8z2Q+WV1AxOg/tmYJT3NCgo2JLRlgKvfdtB6d7+q6bpR",
-	"mDiurHHEyOFXBQMRCUVhI+uq0KznCxcaARAeBlEZDjK8Bzla1ck2EjpXM66U/1UQQ4xUywKKQlZh6Q5C",
-	"AIZQ8Qf0wbpG2mfqfd3h2leL1fqe0dPboOuEv6qw2JsCiIGJlQgxPuUU5OSpd0VbAd6j8YOgbXSKupQ4",
-	"RRlOyE7SWTK1fnzqlsZAPz9zUo1IussLVnbc/pXGsakHktgBtJ4ed4OsKqe4gaHaxhHE1GgZcxaEFzBM",
-	"OZto0Iog6gIVKcEW5Eo6n7+1WS+mPGen9gQozfPchrTWM5EuxcJaLqdUgR6WT4a2X0ombFHVCSG6gBMl",
-	"S13XCvyBtTTp24hvO5SxbxMHpFW8hCsjBNE+kCNFfPymLYjvojigcH2XvK3Xg+CKXHYcROdlB4fcFja3",
-	"UtYVy7bWu4AC/WzFEveP//m/+kmvl1hwtpjXPphGNIShYIHt+ATzDeVCIKwkVVAL4IresEiQf7r34EE0",
-	"cUcWQyxQvYnEYT9ccJh7rdjtNVvfrnFb+or7q+5nC+kbs6tj2iIXBMrcIpdupAFTnm0OJ8MuwimFqxI9",
-	"qtWcNrPMhXSZvF3yEmvWI85vBejBFYBAcoVHD/LGUdWel5pQgFMxD8xL7WFVYlkz2xhzjRhVaQjCChix",
-	"NBt0C6xZ3pWiFGCpiYofq4LMj7IEgBoCuCX/+J//C1Pwom+XQvN8rY9DVyPGREOi6TXDoCznBFkY3jY1",
-	"pwMSPBBpgOWT1ozmfm83n0dMCU/ctti1jpHTYykUV4ArfVFIOVm95lx23RbpLlg7tSaZ+7fGy7gbKZ5v",
-	"trGzxnxtgWUoPWtHEZ9tCKB3GxKOqbpWRBw2JfHbBlA56fM2DUbjfsfOm7mlR6yek39HeoqzHe+EeLjZ",
-	"kddEOtzBm3fDioI3o8bfhJzRKf+Q2RNlD2jA283p4xSNOyOYrcwE1UJVTq5/Fp9VzI2ERBvwMGdkCwip",
-	"vpaN7PpgnOt5wVkaF3pGqRQTXsyGGEll5V+sS+gwLuCqTOoOBKPOORwByMbXZSFW3hbSGu6R2q6YVr7M",
-	"YZjCXz1i3kJctSrtnytiH826l8KP2Bva628brQhbsMj1lWHd9utBCvHVaq0B1K3UofUdMazNXQdvexcA",
-	"OHoQr2F0QpS0Icdw42pZDamLmGxcD0HXrZ4lzUeZX8aNjxYJVlkLVtsI3AIK4GN3sCtzuhyC92B0guoG",
-	"dQqMdUYgXEbga7CodhgSDe6suoZRIxYwDZgB19AQ6ttjaNo2Dk9NsLxXuCa+Gf+nH3dUcQmIuqpWsKtf",
-	"NOCLUXOFrQjhC0hZ99c9jORuimlruOnOfoY1h7hppExlMTzOHqT9yREd77PBQXY4ob10nx1mDyaGqQ7S",
-	"g7VGStPARiNl1f9FTiNCxW0Qe3e/VtYnNCOcxnyeLyFiWJMFRISZF1zu6FaGVDNDwbILm/Qdkd0wuL0F",
-	"fwsYNc1R1ceagCOgv5G1BmTFkhSliGcb3aVJPNiUGpa0Hf76y2LFyLW92TB+YG9YwbInGMAVNzBtDu23",
-	"8V+3DeW6mxjlSGpUdCnxjv6WRWZ8zTbiFnyLEW+KpUUbktcYa4ppec0EoFlVJWygqB06jRsYDlM+TKdU",
-	"D8ez497510+v0tnfpuPHj97/9PbF8qcf/kOdf31cjr+5vvrx7cHVTz9Mp+MfzjbKMVhuzA61ZS0CPMkY",
-	"aN0Skior3EkyzmV6bVTjR1Sxo4MqgpgKwkRaLOeaZeTi/EXiebNrBcGZL4AdS5Ev8QKFjEPEf6N18MY5",
-	"XaomottPbw//nop8kX39t+vnjx9Nx7P/uBrPjvl48Orwr/vfXWVfP7xKB3/Lz7/+az97/KhHv/7+6sfZ",
-	"s5Ius/chKc6pUkatr7Pgg97x0bry7R4f7qv7v3z1pw+9ZANYmkXnUN1goUMsNT5zsC1QzR3p4D68Apv5",
-	"OADTWAEUOX/9khwM+g+wRhc32v+ca5o3LBWIJ7SSoLsfv1CeIPjgeQ1kc5cU6NqLaxOh/ZMREPSgmRjd",
-	"PuHBreYYIRcQ36WjfA7fkMXyqdBF5ORPXAHXVdZ/bT06a+8mWugluo5aE1Ks2RbL9hri5uKqS55bVLQA",
-	"AjEo0qwY1OC2hXBoTjKqaTv2bUQ9tBCbGwdvVUO6pFHL87krYt+EV6UOuBDDieg1c/Fe9m5fXdAbTtss",
-	"vJU+gELClQzirjBTPQBcri/EN0+ePd7IEl0NWzfRGHU9nUyixYxG9lK1uonXt8CvAJ4uLDIMTygjquNe",
-	"J95IiD5AFQkuA4EW8SNU+O4puWZzEHMvRT1YwrRaBSVBwBsGbOEAJaGYZ5qQ0RyBNBGsWkg9VIyJUWJx",
-	"sTDay49xDFjrM8XyG6bqKkYlVLiJRuKVYATRM9iCAonyoYO7gZCQIlOnfpdBdHeAe2TM9IIxAbZlfAAq",
-	"pGKhWDZPyIhmfy+VBsBuCNea1PyRSRhbhjiAowljFtYPf8p87FjosgOF1+tHLq1pGCRbW80p+MYCfiad",
-	"alC1UCxzJTHWvlpPbKRBZMUCyEwPHWtYVVLBH9o6ahhs55PfGkKedzVt9mTY5P/SZqSsBzvCxyBeesI2",
-	"M6HX+NQtrEJxzQyW7y6qYDj00lgEEFVDo4hHhSd0D5ifq2K9yORGph01MsfzhpGZkZ+wWMmcXnmgSDWV",
-	"BVbpYrO5trKSbjSbe5zTGiu0N3Okqg97p4fUFd5clfdGFOt2Wv+NeRwG1YTs/MRMGtiA2miCtYxx5GeY",
-	"cx5XUYZpFOCkkQBaMDWXQjGUlsZsym0sFWbG1a+Sn47jGScufK7e0zNZWF9oi/HByr4V0Ia3n3VJiKaM",
-	"QJNVKl53fcm/dWRrV+wVPgyv6WLZjnILHlw+4/Yedxn4XBPgsFQhneopJGu3uI0Ob1tqcQVrD0btV3wN",
-	"SbxaUwAxAHR1kb2Kz+b50ptHYflbwFm9VKnKyYSnnAk9RJ4G0gNjtUr91TdOssDvisZ3dquHtm5UCGc/",
-	"LAViYkNawowNV4HUhjOuZtQGUyAkgssqgz9hB4fsXcoYIhfU0a58ALKWcghQpf4Wc6RZ3WLBN030haA+",
-	"LXs3h11z7Zj9zYZGCvcNhV+5q7GyQNoTXJchUipSludgVh8qJjJgEZUWOswlVKu1QoEaWvhdiC00S+Dv",
-	"EPeFh0jBP9PaX4IthqUKni5YyvgNy5qv+e/r7+MtP3TgdrHb/JuWCgxnmJluE0d9WQIy+svIiDWTQtoq",
-	"N065w2qHYPQ2X2cFTLyJ0zdtZJHs79+qLIMZOKM5Fjmqc94qOsFHW11HZh4POIgdaADGinJx4Nggnll+",
-	"bi245PXMXIEOsaq+MDOasRaN+PWj8xe28lMnpt//8uHgY69aoF8+HMWXJgB/WxMLAZzfSPUYWuTjBJoh",
-	"mdrc8+uqj1bRT1VrVaGzEipb2/TXJurchmzyW0Jdtd63tbu2WXLrdvmSwVrv6meFJzZKB9bNVB/tce9g",
-	"0L+9yzMYtPd5rvVefhKafMyJaVbJW0SdA9PT2kYfZX3V4zCrltPeU4Qb3YNARQAfqZ6zq9Mq9h+oF0v4",
-	"NNC9ybhRxmCLEr5dp5EFR/jR2Tc/9/aOz/aegdPk8rL7BTz1G15Gv9V1tt8aGtuXm855W4QiAgtClbVK",
-	"rfQJWDa20DusABwczikgoIsMk5twMM2EeXSuOq+ig2yD5AqREaXRSDpSPGeQZ3bFb5gg5TypVhydj4ry",
-	"rEtG9sYYnbivmWjEKnqURIUaapBlFHgYAvnAiDhmREhjKCLheMxz2F/0VjxfU8vnrWVtqyW3YHHLOR/d",
-	"1mZWw2NC0MbGpeDQGWuYS1Am0PNLB30YBqs0TnHPnOKfOtFCtmBm7ZzoomTI/7atPoTmSJSbKgnRGvq2",
-	"rf4BhV1ATvgLgtN+XINDvRYCAO6hoFTkzpdJLdZnu1Ce22FM2xWPWDahbhyUErQudgibg6IVHIuQtSAh",
-	"VnW11g3Dyn473HPOKr6d8bl6x1mgdzb7urpFa5+Hh6qqQOue/f7iPGbVzzyl2plV+1KjhPa7yK5MzB9S",
-	"aVJwF33+0l61Qbm8j5VaVlMIiC0ItdXUfIkk6xsr9PJ0nV2d5kpay0CFzON8v1PkupYOkyZXsObH9az3",
-	"DoxkAR+/NZxj1CFL5/NGWMUUdmgdEt3tOE+bJNa7a+SPb5k9dDkds7ze9byQWemU4FVnTjnOeTq0TuqN",
-	"ka0Fu5HXO3JWc4FuNO2aZ6JHG97eeJBxAWIn+Ozi3F7kRpQ0EhDUdgX/9a3K+AfH2byx8Th/y5Z3cBps",
-	"iMDvnO/3nNFJSwh1FRfdMFy6nPmc0ck9RRQf51xckXLu2FMhJVQam/I8qwXq7BxXfR3lj28bKImnXp9I",
-	"wJ1jOKF1DEWNoWbgcVDBlAoJIExG4p5BWgG6u9B1F4RQmtXphge8bUqAUxjDgLf5L1cJhiD2aq1tGUGO",
-	"jftrESa2Npb8OaOKbcgY9mkVNhEbJJpKm1lbfWS9Zk0VC4S+XavZq42M+kxd+yR7VmwlzzQHld5BcAtA",
-	"zVG01d+zaenEFcLqkr+xgk+WkIQKGMKMQ7FsCOQiQhaGKFZyoT5DCEukpAPXfH1du5oL2+iUM5qxTRXu",
-	"et0d6qLwun1sR/OOpe6NO/5GXjOxm0VI2KzoaqYZFyIuVbhqZXEaCi0YtoicsyVYQPPbWzVWh1JE7Iyv",
-	"mC44u6F5ZcOy9flOSH9gYYWTqh4i2B/AanplfeMeOgBC1QAYGSLUXFETJsiS0aIxk6P+w8Peca/X6x0M",
-	"dshbelOhskkI7Y6Gw60QXr/XvW0wP1KSGxAynzptOjOZN/YHjpeQ/+AONA5XK2s+a4N8DmpBQfazCs1i",
-	"XJ/irvioGuvxBX8slMPOpWB3U3m7WvAzNaXkFZWdtSWyQzMumkrAJBLb/V1UxPj63YEghlfkrTUSeP1l",
-	"qaFmfSwBFkqfFEyVub0AJmUBF4CPuDlxuXjmVwcvj6n1iUVx8icTCNUIPJBBjxABtvXTIGwHYntc4cTk",
-	"UgQJ55DbpySZ0GIlcGdLs50duP3VdBjVHgPOu1rVdYr2XVcZeOER70/BOOmyTFwB5KjTojPv35TLF1cv",
-	"h08Hb3598/Cn68lPy68Xda/W0cFWwZrDvWjBTDOL7IoV6+oOXjHBCmq4pXnyvwsOfnLBwdqS/zH1Bu0Q",
-	"/tXLDVbTiFmdUGdKPFqHrZ9pg0+NDACXO83z368EYZsoevcV+W5V7BCv+uE2s3epRBLFfd4UnEGkigtx",
-	"NnrwdympuFMvzAVGt/v4kiCO0mrmvBJ94WzYIM42iN+N8u+zZ7FFY2siR8Nubexovc92eTp2dnybhVw0",
-	"cGlcnUeftNOpik38EvZYPbjhkMtFXdpcVyX3ObtqjZ31JfHHLAwzsIlNITbY7YNZo2KAvIqabW/j1LFm",
-	"zSYnuzEqNmcFuWYAdvZ48PrCCkd7Ro9rVFzAT91Uzu7n8uqrw/1edtzbp1+dsesle1XMDo+mZ/Ovn10v",
-	"/+PVwU+Px387PDjPBs+/pWcvfkwL8e3N/veD6x3UGVdaxQxIYUB2wU5BGFsyDTK9sF5KVHpmXClrzLrF",
-	"rYAJPRvsq7gpdyE+4+5Gbkms5t1SAUVe3UOnWXfjfFpF77pbcWUad19oDzu8dZ292uvthWGgwl5V6afC",
-	"gb3niuqfugABLtQcMlYSV2GfrykHZPWwQPz9IvwZi3YffPwNPxxDNe+oSPwd09QRSTzt50MogUNxrEig",
-	"bA2qBKzJgx6BYuAwcQfek9hoBVAH0By7JLRoVkfXmJPS6Q9stdBwPINebD/A1LgpdanJa1Q58/Az2xZo",
-	"/yzl2VfEOYChyVjKZzS3RklNZtKBqiNFwS3ss8LMyipb7aMqNh3IWa7se7CdZi1DGmrWgD/8bDXgX7BF",
-	"HRxlh5yz2yKnfGwbh+HmVJeFbX7dSAISsRCeP3f+8Z//r9kjwZTqhhfSok/+/nZ8cbE4Ozs7e3T99bMn",
-	"z5/+9N03i9ev6F9f8PMnkh0/+VHcf/9DWuiLb5jMvzs/fPn2h6fTnx4/Os7y4slf1Q/744FcctEXFz/9",
-	"Op0cihey9+579tVsfP79o+tH55OfvvpVnP3pT2aNFX/POif93uBghTg92qi/BwIieNg/HmxIhQeiOcd3",
-	"+5gx6f6KZGXDOFqKKKVTll5DyFjUabIOIrIZWmq6cdiiLSS2Q1pjfbSPGABRja45YErYmKRTSKiyYUn4",
-	"h8P7tq4DDFOCgCVH/iPCgQGSnF8z81Li0OjA4pe0PNm9FN8xc0PYmwNVDzOesGReFMFtO59OWPa2oXT4",
-	"2BkfvRTZyWYAA2Bxw5S6O+Sf1sJ07MfojnxHr5kFBKvqrf1ugTy3DMv5fcJsYHAtJ+Dbna/FEZ3PR4jz",
-	"gl0AuUKk3SidUkPqUJ7RknkVpDAKHoQHTq2+bL5SiEZmPWYRGwQGfkQ08PmcLKAc3ZzC0xhq6gEYwRwK",
-	"1aAbGIA+cCQMix/UKdMGfP/s7YYfesl+P06pu4ab+HCP7ZKHaqEgu9SDaMaJrC7h/oCMl5p5HNOn2eDw",
-	"sH8MGpbN/lFlrjGi3tqhscy994zWx9rv//rj2Y/fvntcTP72+v6DN8u3//HNy6sH0/Tmgs75d3mxOKf0",
-	"Iv3m+1fyTxFHe5iAX7fomj/vLkYFXmw5F96bvu1tP5V5Zm5XGL4VhBeUayNErdy3+HDA0sx7q3QwdeVz",
-	"bKkpLw+DwKwq18+MvsNrcb9WnHb1kgzBBtQ1n+/JOU5uD+5co6zA1D7aaQRDhBm1lPfhYdl7K4nWxnV4",
-	"d+PCRQ0GNthy7SQGXAPIa+VHE6tLuDY/YuuRflxDWK/gQO0q1u4QJRFLyPjRKFmbUjGiDhMj2z+Mc73f",
-	"2acvK+/bxpecp64t5eNHhxjrHeU18BL0kdHcKuItiSDR9eoO7++ZNYsW5mzzR8f80G66v2ykpUfUIjPv",
-	"QFCWrW9t/2lQb03qdwe8TexfcWdg1y0Tu3DxPdtyXxsEjyH+rgZp4MZe4cB3BOJxhiVhCmWx35aMKaLY",
-	"KuBx4FD/hGJOtrTqOoHuVQ0U4lW5q/Lc4kv08hTk0YGJn6t6OT9ZoCO7xX3T2wb5qcWseiYc/gX2K0Vr",
-	"db7NvcShWrHn1kWdWDiYHQRln7CCcSQjm5+PtccBzQ+EaNMyQHVUcWcgXk+8q05cY7QiQnUjXqL1KCsM",
-	"RYMKzIsGNlKI1d1qrjpAa9XHdpjvzRF8O1ze9Ri8teaZ6slohJbR4dIp5VjkyshTDcvVbeD7YKu3uppD",
-	"UyDctnh91q7DnaK7/M0WBmfg+tjLZtWk+K9xzW95Z/+LXNc7XdC/6938+a/l1x6n5nEud1OPXA3ISBHH",
-	"Fbqu6kWumzFW1W4LGauPFmFOtwMf3Y1/9geH/e5hbzUNMKsgyRz2Pk7mxdNnb8wC9PuDw16v13/QSXZa",
-	"nR1jq3c1S2R8S4DQankr9LXtT3v19qZzb0OzbR5XS2J2bFHXBoatKVK6NdGFJ8e+7nOrfexotZ4th+pN",
-	"AG+0kxnOShWBJS4hpciNODYCSdQiZeVcXKPcMeHvrAsIXz617rYQOCghXJNZqSDbGFFgxPU9tb4UyN3K",
-	"CGsrf8A1wH3wVfjwaWD2s8EPOVdGOAI4rGgNkBDyd/Bws5ujqtmxdlj2uUb5YV/bY+deKyfs2qV2zwUS",
-	"06plpAKixjKbelqV+lRdckYKynOAwEmxxsYX31+c2/iww54RugqaalaoLxtxNS5mficxzELlbLRsZFnB",
-	"sNDiVqVW/PPNtBpb1KS9oElwJG9zcXsS3OXqDoGTA09ab7fbu+q6dV6lOQ4XbsG3vQf9Djm3SKegNzyi",
-	"Ney2lZGtad2St+A52ppX7naJH/buQAv6BO2Gr4E9eNN0pdVCDZnIKsjQxJW3d3nE94x6CFZSo5wDsG7Y",
-	"VPcWCc6rithcQrW9mWXzu+pgtdqQs9Z6pUGpnrYQPa4g8hJYfyZBIa4KsSVktKAcnFMIJjU6JSMt58Ny",
-	"Pgpck6dkVCo2hMUdVr7bkbkEw78BOw3Q+u0fWAYgQRx/cwdDT1OWXg8p0vuISKi2fMN1UAzglIwYhJmG",
-	"2j+0fApB/QWAhQFr9gCd9RoKFurqlIyouh66SnqjNiizZm1iW3UOrOoOaAsq15il6SSdleVAn3qYVe4X",
-	"w34OSwOYpYBih8FKwADqc8aUg2CyaBD101mNNqyjKlcEGqTKrhDK1zbbgCpwqitZjLyZpcI2JGdjxYRG",
-	"I5cN1FoxOJ39NHkv1ZsfJ0+Oxl/PHl71X/L38qqza8ZBazbJyFkBRicA7tIlI5epMTrx3n1MAzG/B/At",
-	"Lr0E/4ZKT2MWIssAFiyGc95TPj8Nc8Is5syCKqi9XQeVuUUGSSxK1Ft3d3DxgvxaIQUBe2tz6K7GWEOx",
-	"vWjq42tA0bFhAQh468L6TRdWjryKJ6Q9vB0mwGcBGrCMfnhbwO2kgzUA1yeIooE9KBl4h8vCsx0QSu7I",
-	"fv/JaNvtiXIxQARD4j6le0PYrptsLPzPXu5NUJMtwX7aa4yYBjaKANWyxoaGBAIBTGoq5zV0EuedmbEi",
-	"nVKh27nDHUQrI5f5/XEXLlxQTxz5Bc2ThAvytNt3KeWGAtWcps0gla+O+8cPHxwdQrpLQ2+s79zl5VdB",
-	"aOZR0j9o2bx60ZRVJry7xLs5r8SGkV1QPd06F6Xxjs/4WPeOBWZu7BS+mqymOKwRNy8KOc7ZrA1H1pWt",
-	"NHzQQeN+8erZY3J8cPjgy9XoJWepX0uv2KW3w7WAC7+1DqRFIcVVBe3tYSQr4vlOFj4U2KZuQ2oMFwDq",
-	"K2qxwEaUPCHnL16BTDmIgmtMOMuzDSNCKPy/vn75gljDDqYvzyBW0ReOlpktUiawpC6AXRd0xuCFgkwZ",
-	"zVhhS1aGE3b1bLmwr014M1LqPu7rfRdnHHVmuHSwhtRVFuJkTKf8xO7wycgjF7o9bzLdlVfWc+DJJIpb",
-	"wgVrS56sz9V8qsw1fmFqY3qwqZa6Q+vlLcWRIP/YwaHAVpDRD3uv8K2986xRaeE2M15XzfabN28uCD5Q",
-	"Rxrv9cKYIus9x78OelEsU811a+FkCJaVEzLHkxdLT33jbaW2tiu5oTnP2gFu2inK9hJQ1KpvbuVhLqC/",
-	"Cnd4Q5lV86ubdFKV8wX+43lKbf/XcL/HUf/ia8i+OIUoB8AMAZzZahnVFiDaM5obmZBlw7+jRODmWerJ",
-	"QygMni0BKLtgNAPnPGRODZEDJZ2sxGJyzH8Dh2Bo52+TqvyPrvXm35U+6r5xAGrubw+k5gc452EDXgd2",
-	"3xjVOHzA7VspVDmfy8IIfN4O5fG3Axjvamk8QwwWIPyuWoTwW9ezFXCMWM1mcwkVdYfXDCDDFSrQpaCl",
-	"nhoFPLW1O8Y0G/pkBySgnNW+MXIx7AzNc7kIqozRfCgcyjiglVexODVY9EIva0DpAd55+LWvrxZ+6cDS",
-	"w+8A4W61QTAV1b6HOKvaN2Y1ak0VjNbbqtJba1+js6eO925TX+uv+2SG+tx4zhqTbaDHz5ieyqyxzrUl",
-	"sYjoFn09WETAl/BQf/AsFIzwi+8rz2PoyVBOhr7UY/XVXOra36jtVV+FiPFWcR7mbKKHWlbN1UZMnW1n",
-	"ZSquNmkNNh8iXMEQJYczKpZDjcZrP49xqZbh/hdsJiHcB7fRT9P+iZVR6ntagVsEXzKBRFyUYqjKOaDt",
-	"ssauyxs4a/YbWWqzRIBBUKvmMrT1Nb1tRDGKKPeIcFGtKjC8cE1DfjFjGaeOtzWPc8HK2sb40gBYKlXV",
-	"qQNwI4dCDp25llbUXVFasBpmTIwWOdLP0kzVCrz1mVpGVnXqiELLoTuRDnIaXgCGDX159uK/c4dJ2fZC",
-	"MihAHMFpGeUHbIeWFtS01EatGWZYA8HoaGNz6uu1CqyL2hdL2Nq2WI+ti1QfMaS2veMHKlw/dgk2TTU1",
-	"p0oPi1JsTtpvBvw1pQI7rNhNH40WbEyKXVGxRXHlHSw942VMIpMEulrx1N62CjUc5C0GfrA70Mptwxtz",
-	"FiuI+txCb1Xea7B2LowQlUsJcH31NTnoDwYPk21K4PvMvkaX5uuGKrFFp/u9rToFWSZWeBVmanHRQK1x",
-	"OI8rszvcqqOIMwjOE2ouRSnUCeknZJCQffKP//yvho60U3ZhAigOw+qINxIC4ftgDc3TaFfmmgAp1ua4",
-	"3fy2qiqwcoar2gIumvZOAmUNR60Fy1YVBDyP2IrHtIHmm1sVxBdAvwcvktlDsEiM2VUpXAxwbUWtSlGU",
-	"wmJsuAvcNxc1M76q6patpC/66nK2FDfXKnC4jWl6nXizhBTw84JiyXIiwbYH+PhB5TUbjuKifbEAQK3Y",
-	"o1HtAw8EenJdi1UnsTgcI3dtbbFzQ9j6BUAlGy7ocss3VkIKbX9hSwmOOU4tDoMmYkJV5cyBrM2hHBoX",
-	"pBQWPcGCtNxTVYI7OddODQXBqkDDl/kfKvW4L43sNZ8JH9hX9/68kvz+cKvkdzejv8m8bKDsfejYRNz9",
-	"WjxhC36As8vuVGgtwBBYf7idHouPxzfGBUbXB8Z8dcy1pll86hNDie+g2HY9ftcO3rXcPm8fCtQaphsF",
-	"AW7gkoHVZWtgsqDnKrb31vG7q62tcmB8H+uCWnPOaNWaPa+M41sYtHcJ/Sv8wDavyw5GxAqPCjuwxWQh",
-	"4/hK6iqP0h/NQW9z1cI1tate2ZRUdzmlU6qD2NAy4xpsMz68AY4F4rtEb6vXvmZmvFYq+KohGoRhSRng",
-	"iQtBsNhmZA93rAjhCqqtjOCFvbOgeGXDOb+aV2+b2aLa0a4lA6u2x8stIfdX4s8Q1NVNNbaxsaDnDZDb",
-	"Ga/JKT4WHCvHxXd7JTg65pGHADBdRUfXQZttd7aArVlErLC3vr8Lq3m3F/9vLZu1as22kfCr8Q/OKmK3",
-	"ahdVL+5MmDC2Wdu2GIDgAdY7PO23auuQdnvXVxHt6wPVI2CaM6717Xrc6oqsXtyuDhlkI7zp7Z8cHO6k",
-	"6N9xUL1fl2BT7ObjplYayYZCZqsUfwcRB5FjdGus4aqtCo62IRCGQU1bxghZ0mi1a2yJzMdrpfGDSG5n",
-	"t4vox8vK1Qxh51Rcd8loTKcc0hQe0Sk3lxbLJ4h/42p5exWqXu3cFTjHCxAB0fSUzYhcMMJoOrUBslyR",
-	"96yQNZkrztjupKqUY0SBNtE9jJY4tDyoCd6OVE0gi8ORO0JJM6a65BHL5QJmFEQswTUzp8uG73LP5SZF",
-	"Ocx2PK2mu+zAmervNe2ReJoDN9jGgx07Iiu4UqbvOH17Q8jvy7bsiKraVsibGkaU6iCHJ2g9U2g1oczB",
-	"egKljfHm75KRv29HJ76gPaSrS6XhARQNRic1aQK/PIV0ILq0JQvHDCWMWiyo6bQTXOvbChuVStyi6npa",
-	"3k92VXtVOdv6im9RhU0T63fhraeTNay57Srdd8UAtwwaxTbvSmLKovQD4lyY069tPZ42/N5qSjuayw/f",
-	"9Poo52+/BOtLBiFlqyQwo8siACiubES1iyQUlqsEmqSTcTUvNYtHMFesJojdgMiAdtazjg7+AJFqV960",
-	"zUm4UxnKHq7fP4DzNW8rZwzpJS483EJMe9OCy8/BwHdSp6xG7GGULzpPzDOeR5giJljEqlUatQ/rXHNn",
-	"IY8r36m8YQVrCfnK6FJVRbF8CS6a56cwPSx11E96vd7WBqzH2OET3LZmYltzW+3whqvsv7+DZ+vlBMRB",
-	"KBRXZTXezo+lpnRweBRfrwnP2b2GxMX2x7304GBw/HCS9tP+wTGdjCcH6cPj46PJ+HhwMHhA2UGfHRwd",
-	"HI+P9w9SenB8eHzcHz94eDgYPzw8bKSPuEDsKC6BtapZoJvX35yZkX4MPexbrmO1Sm0T3X3jH1Fx7el5",
-	"8943DWu47EnHJRXhVq/OrTb4JgFV9B495P60yWK2K0QOz1k7UdRLx3FBi2UnCpg6n9sI7FVQNUoev/4b",
-	"wMRQnoGD6Isfz757/uVWbTfxbXgLyl1tCWJZHwhWahMKC7rw8aeQK77gOp1CgWvHsUdw6pxrZpSqmxGh",
-	"Ymk1MahiY2cdssaUznS3d7gP2WfwEaQ7fXzQA82fD2x94jDexDysbjpJ5+9Kinw9P11Xz8XTj49B1ktM",
-	"XgAF9Z+kvst621sDCeHVd0/+SWvEeJtzDOBhJZ9rczJLXLK9bSWaJr38McVoqlH8q9ejqc1kXUka6qrR",
-	"JEFtiuA8JnggfXER+KXleH6uSjVbZcXUyqf8d3Gbf+biNlm79+YscGJhBmAzII2LeLjZ/3H1chhVcf/X",
-	"sl5NNOOZq0cHkb6R9odBFvFnLcxTBR8H5rYty/UE3pUo5HnFvFyuFTbfSFQO4p3XqPeRS9I2d0+RShIi",
-	"+EYjj2QFRupOSw+FMBwtmIdCagYQCAE+j/nbAuNYcHAHbDPaMf/203IWaam2DiJ5DA9HUIlWkIRumeZ9",
-	"O193xlKesWE8kJYJQlGy9aFoCAMAAQ9jxrB0SBbP3n6w1zt0VVYPdwiNpTwvi43r+sw+9jHpTFmeDVsA",
-	"PyEIzzzgz9QJBlNW4EVXzIZ5rpZnCZe437vlEm9OR3c0sn1GunvDJaUHcFIxmKg7BYLaprjxVvg9bhJP",
-	"bRGDbeCYGu/sWLk4IVQ5OA4jsKl7NcSqTyhT3DC3/PKh35L0fpvIMxefNNTs3Tr905xSrOizMLevhyRJ",
-	"p7QprTJzS4eOlkil3WxLrtPvYsHeW2oAEMZijcfO6x7ON8DAq4NuubLJAX/c6K9fQeT6NLTMWnN3EFsX",
-	"ay8usIxZajOeoUhJoO0gcaNNxX0/wqoxNopt0OvXIvNs4Scs/fJ7huntHHbn5wmRdo3wu0bgXdRIqQOJ",
-	"Y5uN3Qmmf8ugvrpIEN9eQMfWNZEfJRshxzJb2mKMGKCHqISK5ZNI9e6sfnoL9usGY0ja395lNsKgbGU9",
-	"vjxDIx/Vjg79fjm46gCmei71yMbFAxx1qQkFx4iZFZAi1FpIc8pntQB9G3BvpG5d5SBbV1RW1qyUbfUO",
-	"kd20pC27DXrioRNonr+cdE5+3pJoPiZNxjLlSsuYWvcyz5jSaBw/rXCiIKnFQbAVDHCkgDlubQCq7hA2",
-	"jxmAwlIbW/O7IJA61mZR5UKs16DxseauuEVqDG51i35ZLbHnKQ14GdeK2NYCaAt362NiDRyhbrjfT2M0",
-	"/lJ4oxgNTiNdqUtFPfTbwisvdOY0FDCBf5Jysl21rXq9yd1he29T7r++YE9nc70k0khdAdITjwM9tcMe",
-	"JTuHFm9f18plNUfdoIB1WxUYa7o/P65hGDGUpf1DkjMjHGIIGuKoIGaJEZaQM35/cU4yNkOHryc0zKkl",
-	"PDtFdFUk3mshF3XmGkGl3QIxvi61Pjr7xgiuZ3vP2gGbalpHWwi5HxWWHqiHLPu8bYcKaI5KVtAFZN9i",
-	"XrBPQY56Y9wY7iBEIARL/Z1DA1zXF4WUk0jcj8/3b4sfgNpZ1WMV1wvSoFU3njpKb9j2HP85oxMc5cdt",
-	"KzA+xwh+68TQBWOVABcMGUobR4szfrrYFglYCax1tqJjsMp+WdZtVkus3Ftg6nXC55hnl/NJDOAELnJV",
-	"RzRzAAK2DAd4nSvzng2Dc7iauY1wvGGFtUXiZwujyGY2Ta5gSuYYAzll+foDBXJC9ParcIPcFO/527XN",
-	"s3m3VirAZnDYV1XTPx2vtyZvYT96hQ/fTUqY01436J6q1ZHsA87GS6vRmyvD4n//MziQnaoddwJ/Z5QW",
-	"85Mhd0GkuHvXrxtAzH0J3ZdQFFqvc5Ddevb/BK7v2zqlm7T3xzilq1H8qzulazOJht5AzUCsDkgLljhX",
-	"jpaa5shNw/LZzRg9Fm80B6y+K4kFHBeIjlVP1Lose739tD/rJO7jYfV5MK0+HpjPMs9Y0fBa5VkL+m3c",
-	"w+smW9uT/mCre/02TloJGvMabFl8wCdy1LLZ7tRhLm9YkZVszf67MdAicKEAEvK0Ml21OlK2Cy7c1akZ",
-	"BicDNda3v/bzHVmvN8fQB071qEMxyPEIw+qrPYgfUk5zG52/LnhLm+dc8EiXvJwQKtwdinV/QUG37lz3",
-	"oPpnuZT/pa+llR36o26mYCD/+pdTfTKRMojOcLXjvfSZwqJuE94Dr6h/xpAg88ZuA7OcZXiLdXCv7j7O",
-	"Xe+NoE7D6q0R/LgdnilViumE5JyOec71MiGGxM2/XKRyZk4zYe/mTKjGxQ0vbhmGEtwarYkT4bGpV7Vp",
-	"wJXKGQPXy2IqjYo/pzzzll5KpjLPEvDFyQlU1SZ0Pr+nfDF5WQBaDC7T3ZiIY5W0ficj8RYBCtVaosX1",
-	"Noblatdf0RtOzpdt0Qa7GYotAuRnCajZ3ggdc4MHI9tEoXFEf9sAhrZEkP11UW7w/2UNw7B5YyOUfziw",
-	"O7HMBifx1qnvuM6RRfr+4twsDHlM51zTXIF4jplP5iCC71XNaJ43Oc+U/kVeqzFvlCc6PGwtCLr3y4dB",
-	"Mjg8+vgX+635+6gFU/+td0qEZafckbY+i5MtizME0bztRXuPHEbUyiOTQr5nokpcwSO2XWWIj7dkSw2o",
-	"/i3jkQOEjVtl2tuJRjxBhiSQgxsRU0iAoHb6UTw1bjdW1AIcE1xbbg38OKvYyhjJIwU9tyDwnxTduIE5",
-	"9g1zPLzz4PJwMzG03CI9f56qK4+nlJML6wJYDY7ctoRprXDpLhUm7tqz4UpURKqGhrRE11FPlW/3aUw8",
-	"oMXf38Hm85bj/jPIWUYnbEaXHkgfQ6DvqaC4StOxGouIDnl/WAF7D0MBD9yHQeRDvFC0YmlZcL18DQO1",
-	"8Lm0iEVKnwlydnFu6N7CoJiPyoqUFy9fvyH3b/r38bsZvYZTAvE0LvfctezHMdV63vn4EWJEJnJtIV2S",
-	"s+yKFWTMplxkRnecUt0lUMQ0hTA1ml4bBVnRpQLJeW4/zMhULsisTKeniNkykxb261JAIC4ZM71gaNLj",
-	"hfV9V3guCblmbK5sFRB57cxruVHIdbFEzEzMPV7KklANKYSGPV2KhXXZuVlw1b0Ul+Lf/o2c2TRV+4v5",
-	"djQaXYq0LHKyp8i/Pzr75twsaAUOsPcNueyclXoqC/4ewrpPyCNYUvLv3z798bJjnrh3XsFt733Llidk",
-	"pq4wPvceuby8FASeeiyFZkLvvVnO2YnRIACYn0tx/+9KintkLyP3PpiHCbnEaMjLzgn5cGkLapo/LkFO",
-	"uex8TOwjzD4CJQnwibAc0MA86ppEvmFfACkBX0AwycuOadPdTvjL+YtXYQNCavsKBgfbV4KYd/w13Xvw",
-	"AH+zocv4tQ1Zvux8vGcX/lKAbQFgzo3aNRr0+jZgMYyB6JLXhp64VlCfzgWPjpxtCOnyLcLo2ozuS2FL",
-	"cUy4oHlCCkYzqOoH0b/Qxejrp3h+/Hbf/+A+fvzzgnL9p0HP11PEUSpCFVFSCkLVpagFanCFfYXgrl3y",
-	"siCZxAgPqiFw5iQ4ub5n352jVWDUyvzxm/UW/kZmjApl/oUj9Jvt7rdL8dve3l7t/+atkfU7j8hvVTHI",
-	"ewpDm7iyUYa/wSIBThIEUE9oYf5ZMAxF+Y1gW9ZzXWsLTKdGU06qgPtI+3474SS7Bqcsb2nttBm+zyG5",
-	"bFRlAozw/MNn9EZWrUBFYvCjt3btfe9h/wz695kCsMo3MP4lU/ZFi4BDfvPlnCBduShzsGiMlyvrfIov",
-	"lQUbOS65DJe81rx3/8O4QGMBaF+LZ0zFEkEUF4DgKHRrQz52oD7BFLwS5pUxa+xb0UiUwI5/W8Et/q3W",
-	"Q4we6k20zN+2VY0Ywxpqww0oSfGcCe1BhsCvgqYemPhlM+Ld8B7rcrFEMvKpMCM/hyqCou2ExPq1B+GW",
-	"3V6Ks0bYrCUfJChFvqCCQCUOexUmeJExHxsM1S2/hNFpWViMJuRNLLN8DbgoFdmlQM5Rh26CqxtQQOWM",
-	"IUVpSdRULpAeLPBo42fGoOi3LW8FQx87NHOuzCLogqbmtr0U9eFQV/PHFhy1UKB+Bp7j0QkzXRVszihc",
-	"zk9vWLFEbjmy1utQ7EhpUXCmCBVk1LiBR95QN6PXkD88xmGzsCo8xGLbGuzkDBJC6KUwUsQeFEqmZHT4",
-	"7t0I4z9zqbSZpkCROzFHMPMF8atib47lwLfXbIlpKRPNzJUB0krOr9nJpTAfr5gOcFNw3RIyXmoMlDYf",
-	"Erup4QxfsXlOlyw7Iboo2ahLvmVLNHRcszlCu15JmUGNJT+QSxFmAlSVyqridNhRvHbIyGy/q4EFpCqk",
-	"aZWU8xMyY43yZ+AFNV9yTQDQG2U/GArWqf366ZtRQkYX37+x0uyTp8+fvnk6glmoGinYGmNL85MX5UCW",
-	"gfvxTATFtyicwBnNCQrclgQNl7T7b2vdAQWfv35JDgb9B+SKQ1CbrlDByRejSjIakfMXrxKC35g//3rx",
-	"45dB+Vx6KaCYHWoWXfKaXwmVEPbOajvmYMlSQQSoYnMKcL7KNsAywPHLGTW3NcD24V76+r1BfTE4BcHW",
-	"zSSoxlQggKFdnTfsHRygRzKDA1LYYntckO/fPNt7mPgV6ZPv+KNTwOxoVnqwkOimRyNbL+cMDzBipHfJ",
-	"d1Csz+dvhEwgkwyFL6PZJ7asn4JVFkQveIqxT7YK1aWAQTXmzN4hIc+ZnOeMfIHG9KRKGs3pmOWjL8ms",
-	"VBrYV8CxTOtQxcZQKQxL5ua8m9GxQiUY9mYZmKu4rbhRMKqncGZYE8iSjk/LthkQ7J3ukjMrGZoFA+nS",
-	"zveE8CuB+yOVDZM0hz6T4h6WKXb7VRV6R4qu30Sm3QUVunZHVVWxyTiX6TXeHCItlnNzPV2cv/iyS17b",
-	"IwilrIPS4WMGuRi+PfCyPqKKHR2ckgW7FCkVZvus0AzJc1dmTzH6qj48z/HgakxAxnWsHnUxlit2YosV",
-	"oK3N1dxJSC6vAIwN3wFFwOxH7crAJZXFEqvTe7kPe4SbhAmN52RecCNiVzYjITOzc0w5OcrsQxK8buc6",
-	"ZihUjZfmAkMeKYWdSVPQ96IgssxqbYfmmhhhSUr4CfPWzZ2SDWWpQx8Qdu8lC4gUqdVwsKUUlWWhUrDI",
-	"RWdOjZFoqbtwZamtWl0NSyUVapeZLLuB9N8pVVMzHXNrnGDBBLh6/ZhWFsKLieGNBVha7s5zNP2cK+TP",
-	"8AGG6eUCLqCIukqIYAufIUO+sNZPdWJkaXPevzRqHc+ZjbWyDM8wgcrCNEIC0CfAXxqV2xNPnpd2Kr4M",
-	"nllWW/DLjRmvUZGBiREGDydoFDcAYKiVuVnNBwY3pLkRp5CHyqCRUzJ6twetgUiCmLOA527YSA5Lgx7Z",
-	"nFmGgxoMoJN1Uf8Dg+dv8EOo7KHSMKXaCJdoI7AXL/PI7jU/ZVLDy62MHNiSOcymJXDQhujwYb4Org6G",
-	"fCCR2YzHxEdCgzEnIWO4fj3CvL9XEicwV795mAI3FCuCmtGYVs0da3WfcanrJt/EMWgnV2ILDjPfNQE5",
-	"QlRUwi0zy2EX7ZotVUImBWPvWWWCcgiQLLEjtE17DP7V4SX1sREtZWx8l8JmeTr4Dn/O6HzuSohClb+E",
-	"/L2EhLFrOwV/s7J3XOlToiRKPYaSggIGhmAMuSDEqz+TF+HokLbkhHgq+qJGNV+SYCeS+pLWFqHF/kDt",
-	"7U+xpnUC/Mast/mEXjqzgFPT4W8kd9Z+/xW04b3qld32N4y+pwrWqHACXevXYXNhkLuRI9AlaPPgE68V",
-	"gG9VYYUdEGu8gcu+ADrDxtHbNvzpq0rsNU5g4g7N+bPXj1VCXr16oRIr8pmTBbagBOybwYya/3rCcjul",
-	"yKLgGo3CiuVGxP0CpCYYFlJ9Kmc4ICmsPITKJTRpKDPPwbQL6L7AWE6wHLMRrEql5cyb0i2RvZ1KWxus",
-	"0uGcxArCpDuE5kbxY7UxFJ6u7J03un/TH2H9Yq6NDpWZcVUVngzx21vFnTSFx87VgJZXlwIOhlWgUypI",
-	"wWBhjJggsUgT3m5wR1KsGIRZ9vimnS8ebmtp1LZik5MdQJdN6kWgvWp1Kb4YHfb2UTAYHfZ6oy9XlGGz",
-	"4l3yWjZni1cYFDRShiVlENW1sANH/UMsMXqFKpIxwY1mSGsqKcaxgLiNSikkllt+cSkCx5pjGzN6zfCx",
-	"SVBfO2BU98Bij3UdupUxlaYpU8rcd3i7ce3w1+vau8fPQ57mc5zgxkEeF66CZ2G2fnBIW5NS0RzEstCo",
-	"bkXIr/6upBgFhdedVUJhys4olZm5u5+AqcYIHvhNgjqFLAwJGTlOU57DHT866PWAJqH6KNHyUhgFGOwF",
-	"B71jLIxzMBhYk1dQVsaTxYLl+R5W8MXEQcfWJzywOxiqqGnCVh4w4yO/ufz53+rFz5Og1PsKb4YLrF5X",
-	"2bDzg17PmsCAjOzym70HtRF8Bf72q2owt7+KhIZqnZUuwmLNkRehHlt1sI0+LK701NvqgtLOkbeNyOXL",
-	"x1f5aCv6qBFqT8nINmPONZiXrRGyXi96YzdGj21trCo1XbXjX3ULbLXI5ZxFBm2tqUV7H7UK1mE3zosa",
-	"9GefbW2rVv06MmRn28UC+3ZzZAFprglWn7OT8It9JSvdEFP+N/Zua22H/aNpWRbWDMqd+ENTnS9dTB6M",
-	"DA6bRG5tvq83DUJI1bBpxEomgUP4abd/dEBUmU5BiQhdaf1Ro0EUZpotWpFSTsiI7r0nvb1j0iVDsjdK",
-	"yMCMbn+AeR6N0zTnzYashOTHUgUoNQdiJaRGA15yctOTE3JsRtB/6GQjaw8EqaPRZs5RGQhHNCrn/OT+",
-	"/Tld/vkf//lfhr+La38NOp9Cc2yz+NBmGJ/8nhUyMfc1ZlTYcTnlw9niMI5ZSjQ9eZawWit9pR9v4AOW",
-	"yQVJXVSYVTTqldXrR75e0h+oOLg0cfpUXeN4m6zVq5l1WtbThPxammtLFmQKVYorjTQ4pwnxTcHhKoFb",
-	"FEa+aT1EK+Xf69Op1E6b8gCkhYPxr2zBHFtmFswhsPNtPPFOhw9Hit+F11BlYwRF54reMBS3sa148fqq",
-	"UW+qtyu+akVxK1irdY8N9IGcrNQU8DmuiF1x83XBbqAcrtOlgxL5VTPapnfD135+N3BncYV3DHgRuXIF",
-	"s67Z0rbZKLO/plVzVGSeuVMDLl0z81N4zLrArSOvUakfW923rUbEwkzi8Oz5qVf1r972smqFEGGUCXic",
-	"2XvOg1za+dEZG+LjVTsQVVLIuVQsc344ONu2JU9PvjA+vnuAM3CrjLSOx08WXuz2Z7kxUaPoWB86Bqit",
-	"Nu6iwGuHCeFAvZnA1VOPjy2ox+fer96xjdRK4G8zAm+ktPuDV8Bwm9UJ0E7QBhLYhbZqAIT5cPJV1fjI",
-	"7NF2TK2ogBxjCgZi/6ptLGdUsXgz0DvYd9GxDY/abbWE6s4t1gdmRvlTmpprgyguDIdaUA6Pjy1sTO2A",
-	"GH6yzeSrcwpa9HYLZp70QQm+mv42r1aPw+R47ZqyRlVrvgh7wRi4ti1xEEs1isJXGr1gxQ93Rizi6Nqd",
-	"tk16MFtut9v729wX2J9bFY/i0Na4Uc5s2wH8BIiE4MF/z+yJF4wsPU1rnrMtWsQjBSZA5BpESQhrs8WX",
-	"3SFlaxtDH+GUZmB/Yqw2Oic4MD2V2SonPvS8wgjSELKMCji+YCTqM/P8qLIlz2K8w8aWGI0XGz62DaMT",
-	"woeU0NzoZ8sqc8zxE2TwsI4QEGFEPvDGFKWwVrKyUCwhpQB3JtIKgHNije4VrohFvIPBcOUshd5O6PLY",
-	"LEOShROLQRIQcFhxxKemYyORcedNsBQPb8IaQFxF1aFDpwlDVlD9XMrStYaKRcAN8UJA+q+vJLJzs5L2",
-	"dCBLQWCkU3/nWFnZjl5LcFiIJXpyXXTNpBTZUE6G+Knqh1qMtcDw5EDXTo2CBIBxEDO0DCIgm63OpQ6W",
-	"YS1GmywQo41lluRXO15pHmdc9dDQ4Exf+EhijpO1zdUWJ960lnIIGkDVNJKaQvsrmEnMk6feXIMWGBeM",
-	"WokKprOheWmo5eoi+0KBQQxpNaZapXUbyrR64OjQvlu1C8fFfqtaplo/tGGgWtCGBzyrAtcarTVXgAvr",
-	"/MOAoMbUHGUvLR8Du1ZIIRIJhOLBE62JcCdufMELaG8Foq04ppRDo/ANbUZTSOB4jOAHVYUp9Ho4WXUK",
-	"XNDq/ROriKn6mcczOi7VMmy4CaOJHdkLDb1DzNAO0KYZ68KbeblqykIFm0nNGtzLxY2BnFyASIPnsJCp",
-	"IVTUlQGE1qm4Nd9aKD/EOAze5NwxmJNQLPCRWlYyqDeGbs5Ya3YcfnGAmPBxJx8ZDr9aEi0BIz/BsmoW",
-	"U9fI+yisEyrYYlW0CUJSmwNB21qgFWhkTFyr04pXN7h70DQYEOsNB41xhQHXeH5dc14LKsVQlXMIaaxT",
-	"I95dZgWideGsVHlVilUBy+h19fH4DATNZzX17xR3FApqGaKrtSVLbbgqJMAHQ7OGeCsuoX41Zu7usZCT",
-	"ngs0tO/K5Tqs6j7WbzMnqMGF5p7BcAxli0Ke4h7ZWmaVHqYYzcP2vPPA45piozNbuRR8nEIuXOtmWUKA",
-	"sSXTp+blmmCObp/wsun33EEEP4hhET72zEfB2Tseg4xt+IIGZRlKiaC26hgYNo7nAC6r2gWISks4JjBy",
-	"16+p/r6zP5i76pSoeW7OC4L4RkxZM5ZxWtmN+4fu9dH69IFRiy3ERu+ZtgaDSq2H6UHQ3wQcb7WYwFPz",
-	"C6GQEVcZUu0t7AT2YcYnE2bvCd90cKsAQ8B23Tut19KKcAjBW0MhhyCYVX04ky14j6yt1e6IEX9kYTYG",
-	"5doJLXN9iubgdkBPryh7DSaUv/28LFqjt23biEdu1atTDGgkqEhiwIGZl3XB1BiVoQ9Gi3xZ76FWUbPG",
-	"GwwPBIFcUVCTRubrgmdsBOHUFU2CIusvc8M3rPux3lM9ABlhls3iAbiXKhXk5dvvJ5TnpySdSsOeRu7H",
-	"EdxbjGar7MRaVOPE4ZU/BMJ0vsSZ2xSMMfNVZBZ0hWJCcnFynJZDd41W/TXUSSErNdQH0mvIWLLWZYjF",
-	"9ZY2W0EOvB31SbjyZkGkpHO9VUI+ysqgVYFf+JSMci4gbNGaQyHmNZiajQtDPNulpxpv12sORUgPI0wD",
-	"659TLQNdGESQBdfCiyAccUYFgS7rSryyW1eftL+5bKkUw15Rbsoyi8pmpAjfSLUS4RpAVFOpmkJgAUZZ",
-	"SyvHoWULbn/gUJD7iLCTzllQuOg4m1dzCmAtSs4qz49mhaC5afgQ7MCmXccWIuNDJ6vzx9OJa8hJkodo",
-	"GJXWBgAXDdc83PjV5mylgdErpovlHkSZj6xx1K2EmpZaA86HXIigI2/e4opcSdO8eWBtZ9ZYb8Mrh6Wg",
-	"N5R7tR/b/aSxylIbCXZoTd/haFkQHg+NQ8j8AuL3TD9cXJ04G66PmLCGFT+Cevz8qqFeS5IzWgQXB5R+",
-	"TA1b6px8sOgSnbM5TaeMDLq9TtIpi9xmPqqT+/cXi0WXws9dWVzdt++q+8/PHz998frpnnnnY9LRXCPY",
-	"Lp3yTtKBjBrIkOx3e/iEnDNB57xz0tnv9ro2V3QK+Zz3p4zmevrefL7CrH/vfjnPOiedb+zvSadgai7N",
-	"AMxDg14Pa1vDVQ+J3Y173nyHubObMmuxC8z1jOAgdwE3FE6eaemHPRttunfeiv9hH79vnzzPsPEDHHTs",
-	"DT+5+49oZl8zS3e4zSvn9vw+LQqbHewyZzsnP/8CGGEzWgCqgcNSRz2L5vwG8tTpleqc/Nx5zYobngKM",
-	"mA3GNA2YBu/PmC54qoJ9aiyVIBcFhJWzUt2DgG+COfFm/ep7+p1ta+OemlbuQy2P+m42U4VXNu7NlBE7",
-	"4j90+w56/c2vfF93puF7B5vfeyH1M1liCZjb0omnjK+Zdiu2iSA6NizN7yt89AFpHSQYe+i77ixGT/fL",
-	"ORNnF+eferobie8xeuDmJk5BZv7f6UB/zRopJdudZrAEv289zFjBGq9Gl8+LEXu/lqxEQ1oh5cyH/LvL",
-	"Fyz/9pLGaLSVw/8Ku/6j+HlKxb/c/pu39rfiI06GWUszj6kA/Yte+1A7tR3ZBFGLrbTz8sYaEs4uzoE+",
-	"HBQy2DEgL4q7JAlnPsBQTKLlaeiWA9NMguTt8+VmEtzRbAZpdvSKVXkhE7ZAXU1cilHOZ1yPEkJzJcEQ",
-	"m1gBq5YgcWK0FKxKUDAbjIsmR0Goz0WzcaROfkbIsTpVP+dKn7mlAQAcmzsB5VKaaOL50qY6OS3Ex0zY",
-	"v0tVmV/DZaujcFyzTTBED/rAmTsnHQhf6ThQsc5iKh34BZynAMipP3iYdGZc+L8j0BzRKZldpDlcuLEu",
-	"cZNrvVrbg8dXWq0yEaf5annvO0iUzU8+NxQBVVM+G+dBCgDorwj3sfRqFHpLKf8tm9w1y/NMzmwC8Bd7",
-	"qF3lGymvA17nj+wtBBxkhpB50MoMHy1tbgdYq0NI0Sj7wMZW2Me/2BEws9jqDMB0//sMfN4z4Kj+nvJL",
-	"Xj8A+NWnHYD7HwyZf2yV879mjrx3pm77XgVW9ztQb5tK6cziPgfDoWX/Nw1/Lho2Ck4Von0HlHtL+rsw",
-	"33Q+/hIn/PsqhIuLXgWYg+NKg9vIuzKdWkO+j+CpC78VMA9SmjU8MppOV2+R6pRV6HWffNySf8n7p1qA",
-	"tZeQdkVj/3C7wP9Jp/ieqhb9n+ZEQ2Jp6+k9y3MLvreSxwH6LRhCZIIILM4bAdCbDmhwVeB7BD1+xrNg",
-	"OmgTxN64BPT/pvrfQf4CyrHGMg75LLmeBqSPpFCn+3QKpZwBlTzZWiKDru5/MP98NBv1/7P3Nbpt5Nia",
-	"r0IIuEjn3rIsO3bSsdHYsZ2kk+0k7YndN5gdDyJKRVkcl8iaImVFEzSwz7KPtk9ywXMOWSypypIcy4m7",
-	"tRjs7chSFYtFnj9+5/sK2xNIYrvaJnEj8jskaTm3Nb8pXgE8oALaIjww4HYAY+UpEmL4loexHLq/O29I",
-	"Et0jAjs4z6jn98zr8DRr3jN/HYuxqNs0HwPSKqiK+6fXqtz4D3RLLbHWX+miJ9NUqFttwr3O88U/ONFq",
-	"kMm+/Wa79oxPy34Xai7ybzmT18Is2LewYev3I3RdmHVuRsBuwOiLsQIOznKDUpsDdM+/RpFVII2OHjWA",
-	"z5JYQ4piUajYhsVfYb1z+9wTys5iLamrHcDHgBILDeEoX+4u1h3qLA0n6FAFVgkbq5KyAGHyejAAXhzA",
-	"kiVzjGlxS4xMPeEUEQwFLtGaV7JN5CzIKnpUoXJBnhlnyIy4FgXPkF4iQdzWFAV3Digw53FnjficSxi8",
-	"/xt11CQIv+rzsREwjz2dTi8UHuwjEcAJLwpALEFDI6DqroTI8W1N9ZgZoKU0fFpiAGBS2uxcB9rJrpdw",
-	"8o+CGHJoswDhfJzfCwVoxFQD8Aba7EUfQTPWa3RJBOQizhNm6U1s0gFRpVV5GIQdzoW89iEQQ4VQP4fu",
-	"S4YZUVwjRrmn9VWCt7Ca6H9QNqyNdB0yE4h38cu5z7OsBPS6VfSkEzAYuFyQFQIfqCdthS0usD0gOSWt",
-	"rNravnuj8dOWcuvHOp3emet5LyZwKzT9JcG3Lcbi9zW6PLhpU5z40Xc94OYNmJqEyUHUjQCbDzbGxvnd",
-	"kfPb21liTOdav+XFpcAf7C/z8AFC+06kkp9Pc/HNXO1JXXj4te7V2/L1uNnfAMO33+mU5+JgrIgrBe8d",
-	"udomXTZYsonHdll9KZzfbLMPiO6CaBj5+zz9aXe300FmWvJ2nlMOcNWe0ic43SMVUNtlNwU6ImQNcW4q",
-	"eCgXPMDfiPyn9PNR11UC6HlUiMkyZPU2cLxBx6IX6r2udliXSHZn/SE/9p7cE6J5el+IP/KxGQpzgHNK",
-	"4/f0te52Y3U5FsYgIQ08Qxd+7wbj0+7Q9F6SajjjnoROV1IKSCiIl4bB25AaaYUmQ02NiCagwF3CT8Px",
-	"Rq/ngydpL5QPbawR2aCkQnQ/DR0HQDkLDGUIRHUXAcECMMDonABAAWvigPHIkzoLXPbjArexby+C9zBi",
-	"P8y1/z7GcQDzQm/qGeG7OGgXfoyEX6jx/qtzgRhI4TjX7P0+wKo45rY/vG9HOHfrGlcYL8wUdaU23m7j",
-	"7Zbxdj4bqUZUt3d3a/Vzs+mkV3XAPi8gUgaS8NJwPEJKskLkmScA6QvwG0g462whUBD3RJxahxA9osa6",
-	"UM4+ujzPsL+fWa5SXqTso+gNtb4y//ghRigb+vOE/tru69Fj7D+R9oB16fOtiA9EGta93uFJN9wXKX29",
-	"d36Z7u7v7zzHUVC7gHMIXSQy9VeUKfKZtqsfQ3Zo+Siv/BVSPE9/CnK7ciQ8wnsgrwUbSTW2QC49AFeK",
-	"MpX1pOgxnToEHLVBAPuhizmlSLuPkZUevkwBgbIFT2UfOBaZ4EUmXSqosVeiEH0XsWAjG6rSKE3d3z90",
-	"yx9LrbqP61wGDh9N6sqnUPSqQahw2S+f+3lf4Tdn/gXTodRa3BrNwTdxZo1+DKNQWA4bN9bsxv74XulD",
-	"4CiOkpdq2eirXdQ2NHGuOyELBMtRQhai9ttnZGfBFQFXNc6RNG32KxFcBRb4ntfPJDUeUxX0KOn92KVm",
-	"Wi2ymmZjNr/3RGBjQTcW1FtQ6rX0O3cFiwls0jdhSPHUOBU8Rey8syQYsPnTmTZ7RUD2QhhbyL4tLVg9",
-	"+ABvOmdh6pDbANaoALdvPEF1Vwb8DQK4667Yz7gxq13xBH5Sgz33SAZq2UUChZ4e2yYgOp2oL38ejILf",
-	"83f2BN5lXa2Kzx8JUfCGQeiJArXJWgj+8+crI/DP5/rVl5iJSDN1udmo6q/e0Ngwgf/fr1go+F3jUqyd",
-	"jGtRpGOxcm/AzO2peaJCEKALOrKqvJmgXdppGNGg0KPKcCr6vq1lWiIGLn+OhxJkVSSEEg0jetowIigG",
-	"rzqkh4Tcg12+GDeO1nKDWlovaqnn3YN3Yx8qdD63hIvjVbe/wP/9vdHjffTw6qF00fg08TTCXvnFCmQe",
-	"kzYhSj1PGmJ8YxkP7fPAbwNmkAz0HGgWVl5r3Uv7BXBYNGLx3Fc2q3p9qB4B5Db0pu9mVa+ansEymIWd",
-	"VrbENjdGXqpbZMrxpZtS5SPjj52k9QplUEQkNqf6k8T5wyC4TLlpVsn+gsP7QhGQj5J+XykYxCGU+O77",
-	"Sw3xsf+Am/gPlgnu7e4u82MCE6HB+FbgeHkdbBOwYhEibFk7FaxTg5/dBqq7NdmUV17zRgnhVSS9MwY5",
-	"RJ0LZbya+FCoKuAQXbuZSNsfeipd0KAGJDAxqaJBmjdEJ+65vtoOWfHZBdHH1CcKobpLGQ6r7NtWZ2l7",
-	"RTN1gppRGxu1Obb+sxk12JvBqnnYz92ZNNpZawqU0hS1ApXwjG2UikRK0TQEr2YfB1KFvBzaUBRaHFGR",
-	"nbgrUxYqYlickgqeIWFW9q+EZXvPdnY2lmwTbf1JDRNt2xWTwSUsUqhBrMkqnSJjNIISiYi1VFDGRgFR",
-	"hleo2tfMxuw7mHAbsY+owlxMPxVj9RPI5VdUFwmUGLEBm6GeGESBBrbLSJ0tUEojQeqIX4k2w2fADui4",
-	"bWHORtacjdLzn4QrLyLaORvqiYdo0ihSjQUieJzYINcy1uBkrFaW/sdX2G98p62DFlIIL2+j34tJNC33",
-	"bKTLO59mXN2IOIlWBSC03Nql97Ix5JuQdL2W/9Qz7kfL8PbmP7L321/Kf/y+7TbSdHUXEO2iBX7gBcjA",
-	"klkjGQGTUJfYUE8AvI6YQWmjjj5n96AUYGK7/yuCYYCdonJcVfZAejUFX0SP9HqTCwWk79TibKzMMkzg",
-	"QfojqNxEVNxETz3Lx10LO3dTWbH3tzWtS1vS8m5H5QW/nUVtin1jWSvSa9gY0I0BXTOA3W3HezCfhb4W",
-	"6zSgR1XNxUeGTYVps/eo3MV7XnmR+PaDIYRu1YLowLETx0XebXYEY3ZR7bJHKPiQM6btO7AmGyNyV0bk",
-	"QW1rkAhd88b2WkLr3NnnIPwHUmOlXJtXRXXxD0migr+ElNeNaIWN63+y2bmbnfvtd65fjXe0dVNZALRh",
-	"2ozMGeqRlxZKIhH3otRhzwRPDbO6zeBcc15/ftRm77Vl0KMKWYXH6CeeYPkAG3axC+FaWhg99ESduhsj",
-	"kxLeGrtmI4E9PVGoZGRy3hdtdhQJYaKWi9UgXMjz3BxW1HWCQN8UGq3chUHwCjgt+EhcKIQWAarWS3sS",
-	"C1gSamUiM3Bb0I6iupx7xDxnA6lSQ+MxoABYSzeh9dVv+aLaFgjwt9k7CcRjbFJIK1j3v7oggf8fu8dd",
-	"pLCGilYVaRhr9e82VL7gBTcSRD9dAv4I5cSoNNn9S7c6jIJfy4a746ttuv2TJ0vc3r/2+Xv+RV8N00G/",
-	"CWWZy6b77u7vz9/4doBIGpEhFKcgyE/kkv2qrV+fraR1zbOxwN87QwcpaXiKkyGX7FRL4n+cgunArPX3",
-	"pIUt/tUbvteEOJi9LpU5w0Xg3+4qejI3Ztw7keBl4zivpPvvFsbf5ex/4NeSvZkCIBkf9KCV20Uk5/u7",
-	"s0+ZtK4lbx20Xr94dYI+bTl/+8IbwJfKFtPGSqY3JcQuX5G/jCKHDZJvPfhUUNMkSddxHrm78PrqmfSW",
-	"RamihNaNVJCWaJhQfUsar4w431vWNe69qL7oJqUSAhAeiaGz3V04JaaeYBLvAoVFj833ugBANQWGgPh3",
-	"nH+q3C2IBEp7oUiatM1+ESJnXSU+2094K08K4VmMMfQ9iA97QCVYj20CUbTwSW/q3Kd0Ps9OhKC27ehn",
-	"JE4/kX1RsmOAKzVXeNzk/gTUJPCk1D0HdFbCHwR51g2UtZIpTs0UHhcYNAagf6dT5IWCU6sJl7YbH00R",
-	"24lhRmuFpJxESlahLbMiyyLuE4uoYTUNNFIwReWRlL/fUb8vcnsAKke4XLaMLQQfVQYRNBCFSg/8uwWG",
-	"KxzQlA15ngvFfsDCwhYIi+P3gCmlV+iJEYV5xLov3adnelz0RZcVGGINxehxAlMEKxAKFLjWkgvVhevg",
-	"eJzTSlDsDD/A2ecoPQmywLj+0ASx7ltu7BbccuvNiy6qDWrllyz3rw/CIakMdcf7lXwUoBH4GgTUlnf2",
-	"/axeKG6B/MAeusCVZ5mfe3ywJkovw/pjC+3xjOQ9UBwQ3z7p7I24xVcpVJNOx0vc3yvTxrrHW6FXYvEX",
-	"YSAf+QpfPp/mwiw1Bt3nkJgs/ianGXnzYr39HXAT6u9IWnNbZ0WFr7IhxG8Yt41dXE97y629P4cX3tt9",
-	"vlS9+h1X0w80G99YloOYYtH+VThQaHPWOPDSP3/OddFMtH4Gy8kbRJ6JlGX6EtcHhKi+cyRS7wdFfO7h",
-	"DS5OQPnSH7pujWfdxwnCKQz7ods3190EtNP/NRa2+xgv/E89dvPkrg2CdVtugV8oYrxGMo5hJtJLUbhf",
-	"9wRX8JfuY0DJgowvU5pK0jwD/S1/emZndaEjGFrh/HzVa/amVpjId4PsqrRWKDYSXIEOEhJdIgsJ6VJ7",
-	"QEjGjY11UQlCkunLOMqNmWCkbbPuMR/KrVeyMN4uwwcn4TpdfyEPHwEtVxevZIJfC3OhJKyKQ9Z1gdKn",
-	"TPABXakfXSTEElXaS/c41AMpM/dK6fYwx3gVrwv9Ql4KN8gfPrw6Yc/3n3Qes4HOMj0pn97N4AEb6gl1",
-	"9eqJDyF4Icpu/rPXR1u7+0/dg4Vyo3PiWFp0aa9z0tSSRGRkFyoS/+yPrac2hXPQoc4EMHgCQUDC7LDQ",
-	"E8YnRPMJ4/Cvw40zz3hfeEryEfCrXc0qg1Yn80JVZ7McGfeX44Z1C2HGI/GJWyIE5Sk1VYFLr/OsL2FX",
-	"HqO+zo2li9d6Qs9Mq7KapPfNdVNTJjY81sJx6GdCjUfOYsC2bSX0Ke1V5w1wC7aSVtiBztYs1V7rZ5+j",
-	"LWizro/RTRfCU+96Jm6hjHjqgi5jRU5/nuFd88Tw5ZN7FFVTl+yg4dGj3/nnjz4Kg3S/dqNZ6oFfYa4i",
-	"UYM/8dh8aDZnIw3hnVcrS0EbWjU0tO4v22Ib1Vr2OtUG6M4SI0YikOWHfFhr7JDVFFOZpg7d807nAP73",
-	"X539gydNLcRW3+XTle/DbWUwDl5a3GWZbjKrBbZO86yDNahvJZbKPt1rwfDkyC2lcmxSWXEJEXDr89al",
-	"3nIfb5krmW9pGCTPtmAKReGrRI2vSMy5F5eZyX+L6kNZXX2kH3ee7T6pf6zyet/iuaDxnbZ3pgEHqUMC",
-	"b8IT8jyfMXVYmKh7IKye1S6fp3u30+cDLI8LDcpChPMufnRo/DXKZsP8+xCnMui9Zzs79UMOPqPeTHWS",
-	"1V5HQ0054FsxUjK+Co/F/d609M6GZ9a7S1mwES+usOJPQR1GgEh1hDWgR6DEiJX5pso4xWe3AIWulFdl",
-	"N+dDSeUH1yr1St3e1VV+Hea9JxWHp5m/HiRkzl0uuO9XaTJj6A5VslyKPtZoMBZw/nImX5sJIBelbG8F",
-	"H5y6Rey2chmNrvSzcwwf606+uKUw0VTjxHZlKXgHXEafCasGnrXud3Ne+01ryhi81ilEvtWXtyQ7uBLT",
-	"5iLy+4rKVyGuofkQDjet1glx9PtIXhbMiH4hbD2Xzy/uTg9aNfIXMV3M/OEmdHOust7SDFFjx416sLoa",
-	"oQONSJwy0cfaBpZj3CJOQv6uISyRI9Fmzl6CxAUS5w25qRG4OykEt+IXMb0tEhgWDfA/VY4u57RTgNHL",
-	"RGxe4RgTf9w6O37z3m25cS+T/U9Xwl1lZ+dffzv62y+fT4rBf59tPzuffvzr618vnw3716c8l++yYvKG",
-	"89P+698+6J/cA+gssFG5NwHBYM2w+hBX8v6VUGk8EhchYghpIaHNeE9kLkIpdBp4G+kmcO0VDkLfi4mb",
-	"5aVgzzt3B3eC15uGO8+vKA+qgDVSmsQ/A+7pT6AGAa/fBeRkhZY2QpHH3f5yJaa/oz3KhBX1jAWXWqcJ",
-	"04rOpoBn360rOA/DA6c2++C8cokNdCkqH4h2DWen897eKlX2xt787d9Q+wR4/A1o7ztygPgeb7P+Vo29",
-	"fhHTGRqgTF9u9yuZTm3Y6GwgCsSG8hYB6zjVT0Lxt68DezkdIEykVaB2zob8WvjTeg006Se7Z6fMZvpy",
-	"qxxFm3VpaOGAOS/EQH6+UHDD8jdWZsKwTNe2bf4s7ElcnVlYG4aSO54JhIOHIU8Py0eNqkdBHQMZ49us",
-	"48eK81SpXex0dvfq03o3eSuULfhnLFvsdKL/t6CcsTh+/qrUOnpvVaNywvtDseVy0EJni6wKfNl/9xuk",
-	"pd+xnRD9cSHttHXw93/MSdvS6mOVMmRjChkcFuz6aJ8CNL42nH4L5Hd6EG/U8odtdg58m3oQbXJqW5HG",
-	"962gaswP3a0t+lL3MZxLwKAJH38lckt0e9y6DFUPgOn40J+U8kJcKI8ParNjtyRr2rm9s6xr6kvTk/iZ",
-	"10YgXbnLrTr47mhDEhe55yw0Fdu8CQE2BBYrhSmw5cp9/qjq6Wf8451UspyZurGa5ULqvlbXQkmh+qLN",
-	"Pg41m3BlvfSVGRcBozDC4weRGQGCofU1rbf6kspa69M9hFvcJJDtHjqpqKB+0936HXi7IGntpqbsjHQh",
-	"mvQxGJi7pf1fXmg9MNt9rYw0Vqj+9Ibo11ObFAKcnQsIXeTmQ76euJRKoZwnDq7Ezx+yD69O2NPnT3cT",
-	"ttveae+26whGrl3wEwayIFgFDI67PUEy3EIpYHBLRp10BF51SzefXy6KPHeWOUibHbgLlWngPn7mNv5j",
-	"5Yy88nDP8P5LHIB/i4j6a1rvwjI4dSu0yUTA8v3GPvzhBc2w06rmY8ixJYpdFnqiljYfLvXcFsoWUpjt",
-	"L+5fzbzSbzGnRNC8LFifK61kn2fMrcdYNwYVMtWlHXrWdmkBkj2b83qfBiA+ElZuoqv8WdiXONDVvJru",
-	"W1GPkl18rlu7ZjG3fshp4h/5HAYTyt4YOysH9La+LpBbtUB1LjNRU6GCzfYlE9ci+33RZnvNzVC4kCAV",
-	"rDeF/5uwJ7uEQHFb7S42lBvoN95Nbtybksv9l1zcvPsYxYUuN7uMVXfAW7fIaQskt9kvOS+sFMshAFCt",
-	"GTdxwvweZiiMjZuYGRFaaaATtD5tOqW7Pmg0gHuIJfAANMMbSMB6IQF5WFJ+e/lFdrsuyybEwDvg7uCe",
-	"QxfOvs1Q52Xbvm+4bLO3Ul2RQuFIUJlBOn/xuQYi82su1Cm1Ta+2K96kYpRrSALgUHp9Ync4vns+b49u",
-	"WpPYuD/O7K1oPrY+iDzjU7Fwj0W/CT/5I+PddpYY3M9aiU2N8wbD47YsdWtNlzM8ISkkc7X9BX58IxLg",
-	"N5VJdUUnm+7bj0zFqID0MVol3/NdAo9nccdsrArBUyDd9S3KB8Abkni+FOS1SBg1hV0oNR71RGESzwkC",
-	"LCLCJGwkLIcGMDcEbGDwAtzQqgYL24RucyBcdF+VKj5mCAj0NjsCKjOTANoKn0ym5kIZyyPEtMvDkcLx",
-	"WhRy4JwrNJpNeJYJa4J8txjldhp+VQLdQSecCZW22cuCm3nsRF3fUMGN8OZ5vSHFjaYuYcKNZAPJuCse",
-	"pW8D5HXvMAQRy8YsFSgHRetzqeZ3sEY3oe6aqy4rOJzk7qsusADq00jvzrZDFf3L11w8aeXjBngRoGDJ",
-	"QwGBE9h+6g/lU/IdBliv2AR7YkvlUefvqI5rS8sKUthDgO8UBO91nnA+VD8T9gU+4Jvgh9cEEJi/zz2T",
-	"/C7e7mUtWokJoze/8U8bvMCKyocYttL6iSLcr4ust6NQeTFZEi9AwROIyOMD9UNvdVGTQkwSZnTZaw+U",
-	"CLy2+vtWmmj3rhUpUN7mJrRANB8bR73emhSvy9e+D7/dVN76WXo8Ky53zoDVAeAxyIX5wxyxJnCLWLcD",
-	"MNsiskn3zdhNJ3Ax56YfY2kMEi/66EKhAp9zI96td/FPBxfjTudJH8YD/ym6cUaJuR9mn+U043bGnp6R",
-	"VmLKegJ5nuI02jurkrTTp78m5L8YSvjc0m32sZL/Ggckvi/3hfQYy98IGiqJPQPiWaiUoB+cEceGSC8U",
-	"zFTUl81VmAdOT+O+Qi1IFvJ9uPVEF2mZ9fvfyOqD6ok6AMPGpMW4x8t+GbjshSKcdmnkgG05JQ3WqR7X",
-	"81Spq0oIdM+Fy9l+qU/0+LOUj5VoMYQr+GYqzUrlz+XA9KmDqtPp7Ow+2WslLayEtA5aHfps/+mzH1tg",
-	"ZinerRBHVoaUAGvnQYubIf+LvjI9CSaDWERnBhy4RcPQ/Pdaf3EXaIV70OfuUkiHOst2SRyp4UKe1JI+",
-	"px9V+FZ34HK45GevR59GF+yPiwIBUa037z+UI6NvrtbPtWqgu7MG77nYc24Kzt+jHsampH0XcYuzlGot",
-	"4ff2l/IfN1a8IbWsLUa7SKNkyh4UQlBsgkE71nET1nOByLSn02mbnYe671ilQBE6pZDdebZxfyjS9oXC",
-	"Ivt8KZh5i1etKtc5Q7zETEVguT47ICqDJ9jkzQ+5rotL4Hb752vC+cV4iHJZLqjcuVVvY3DzXIX5DL+x",
-	"xkSW7nADsbV5sB3VDyF5PRMiCAiUOWzOp3TgWAhmrM7zCiUmvbTvpwYN4kdfX4GuTZPP3LWbBVkY8vBw",
-	"mYm0JLP0lt4W0ruqmtqyu/IpTfXKGdWvxAVWm1l9y91KLb9hDZEy1SaQXr/nfEA1YLcoai2O2ytL2ZrG",
-	"ONQZrDUZg1eep46YZLQK5OBRfzhWVkIjuDMEZUCK8H3gegh8uEqngtj4o6qY8YdTVJFCmpqSRNdtuIML",
-	"5acO911a8AnPTMKszrfGuUkYSvcS/W7omiXSWhSQ8cJUGVfK2atCsC6atC5u5q6/ySfyBl0yfNKwochS",
-	"ZGQnmSuQ+UTOS/d3fS2KQ9bnqi8yrDFdKOj3l9br69DFPFstFMUYlcmg2aEYU8Gwr8eFEW32Dgp9NhDA",
-	"eoPLBwOosrXZmRtos92uierdL/4M5hhe4MYcb8xxbI51XmONv84O22JsLC6j2qO4XyunbuUJG7dspI1l",
-	"O53OSmdv53i/Uz4VYq2nb/GNms7fPg41VObxq5sMZt0E/igDh47Xzbn5LvKVBlgL1BpLk0w9IzR6ooxG",
-	"OSFfvgInCwGC0hOmVZv9itwzkdIc7b9o2bHetIwXwnmR8wwubJApkOuilE9Pp1NogSf20/iEqTxyStNC",
-	"GBMk9WAwJPETbupVeII4kBer5SPhK3ojDoQ6oBQHtP1tdlR5e7ERaDPYcCv5cvgFbND10XnEZuC+sTrz",
-	"9/4Dmp+NEveDCSBgPXoRtDsJG9y/p0LceHrwQoPQl/WHASTvCFXZtKINohFFkEljk8Wiui+ksVUDsqi4",
-	"jxA5Z7FD5Wez8763UKGySJ2HGuli2cW63po9LLSZImdR1cq9iYEPqL+LMQngBZWYXiH4lfGMWayfcYMl",
-	"XQ3dLCpl/UxTh8Fc7X9GqneNvmzmTg1H8sZyG9prq3Ozia7Xej4wJCGi6qSTSNOy4s7LUjtVb7JdjNVN",
-	"JHRaX2GTT5ZFXT9YefOaNxg2oyCJ8wOIW4OyUnesrMy6VCIBMBdJMXoQlinFGybS9ofIVEnimpGYEkDa",
-	"UI8Z9pShzYeQNaRtZqnIhQKh5bLmBpeCK8SdU5lW4sDtaHXDycOR+0Lwcj1xOVYXdPzgJXq9UKK+FgUC",
-	"yaTF1AHDcvgo0+rSC2ftVuQNscpJBEqsu9vZ7R6y7s8vz9n8q+oyM9QT4+t/ACwTKoUj93mG2rGqsS+3",
-	"wIMBTUKhR7EcTqeVtODFVjRyWqtgk6qD+zBW9x3fNwygRgPKWX1MwcoZvzN7uNvZ/SaP5Bfuhkv7z51W",
-	"vOPO5k5Ka2x4DLCdkca40QHNs3MTqf52j2dc9UVjhPXGs3J7+CPZXLBxgECCjhhdjHgGtDKotuddDkly",
-	"+1+k4QSocvaSip60xHnaL0QK/zBS9UUDhfExjvoDPMTKxxX4syMs8HzwZm2JSJV+aJf/7itnnpf+9rle",
-	"/rsnHo669C/ObCGXFKylwSMFz1qPcapv8t6kj3D5A+fRgBeke9TnIxEFCG5lksYxE15/Wo8trHihqNaH",
-	"B3NBQ9Kn4MIZgU1svt4O0dA78MgwMmTU9S6Vi9BtxT6Cwbt1ZI7mkgQrm6zlSzCVJPeIxeWyLYSU47Ms",
-	"QaXvXBRSk8qtC6HdT+gpiP3OXyjY/KhVwq07jHOB1Isi9QsV5oEaH0o+ARebR/doMK1v4QnvwrJurOTd",
-	"kePGL2VjJDdGcnkj6Xb+pVCi4BkLcrt3axShOjUSNyhl/DoIB5Ri1kRWQD5useA3QhM7fSXubTLl2oMi",
-	"B7XJoUGNJImgaqb0pH2hYARwjdoB9DPBgcnbDcAIazN4oHDD0orm2kj3VFBaxBIim0iVohKhr70obd2C",
-	"H8hi5OJae6GoJw6ZFKEvPxc6z4COEQlQZYq9+g2G+czP8lfZZupzX9a4HYMe1kO04/dhlmdfycYybyzz",
-	"apY5mE5slEUTGfTv7txSl+rjjRQBpJqO2ItJJLvvPpEKA1MYdgJ/yzQUafWc2PpAF/jjMZDLxmczVD1m",
-	"ZqjHWYpl5Z4QiqWiL1NoE56C3Q5lBJWCADVCpHpuFUOptXrPBsMZOqO+ynCuz7b9mkMh7Duya7MztrFr",
-	"G7u2pGogYaZiHrrelCIx9174pViDVZM821pUyTyfT4HhdBhJfMvEuqweQJ7uFhLUJz0gHQuUrK+z8UjR",
-	"6RlnVltkrqfjZopXMLu3E41STR4KVlMkrakC+MPrZaqlUrGesBMhVJsdVaJkpVNhmBlyxJFeKK1EWZQY",
-	"q0wYw7oG096u7zprMqWSZ1Syu21xYFMXuEtDXb6Pja3e2OpbxaBgPr3NuTPjXCbR25QIwwK/AdAAgkKU",
-	"pAMzC5cpVE0vtU38IZIJCTgzfGoSNhAgItLPxqlID1GH01PDIsaYGhTb7Mi3KjoLOOJTYlftiQsFZQQw",
-	"qD5pd18vM3j3Cwn3BpCvhhot1Aosn5o2O+PTGt29eazuhTpSJaU8Xd8wACxxdfXIJH4GoL47UYmXceKG",
-	"cY+lkKbOPp/g1c7CxN+6j+ej6A21vnrzYhlrN/OjczkSxvJRfovfnnnltHWSe5fzcxKty/vGOJSjOKX1",
-	"3Eg+6Nc7WliAWE420MoNqHndkTxsDuILLFch9im6xVvpii+NTtVdUBljHoAQ+Qcqny4nzlHb/VTe/iNd",
-	"60FLbsw+zmL1DZrCTbS03larar1/hfV/i6iJbrIN92yOmk4QcekCFPwFhEw8y9gEVIjjTmRIaHWRiqLN",
-	"XkKaqkd5Jlz+GI5bpJdko8uVgTwAp33ZDXHkjzytXhkpSSARjX8rjZ83CJaCH0sCCjtuZAjU+u4D+P8h",
-	"iUCsdl3U4/5St//XHz7Ai/lmccPNpuE8vMD4WKqEvG+ChwcXPHybMMCtmFUM3jKefvsL/kezXh308EMl",
-	"DZKhQoykhcyrEH0hr91/Af25VJgAAoh8IpA1wiVOLoE799kYqtw501WSRzBurkTKBlhimD9tDYNuOjWo",
-	"DrjbN9ddr5dHxcHQ3Irw+UcmPlnG8kmbdXMuVbvT2emWZKbV1lgEf6II7EQkrNvnI9vu7O91mUUTP/QH",
-	"zNFXodVlAs4qy9ilL+kF6Hirb65bDUK4WLmqlYtt/ROVHIQaj9zrpn/ixfyjuA9ojG51zJaT7id0iuph",
-	"8eU+j7KlymILy2c3FMX+HGHYA0pmfKkLXw+etaIJWsak3XmbPLrumZa3G8zkdgCdNBrM4wihDU0+XF3R",
-	"4cRQT6BCC+ZUhuytzYgwGLQMqdy0KL06DQO519rITVFOmJtN8rPe5GcO/bTKHlo2D7qbreRRFebG00C1",
-	"uK5QXuhBFxSOuboKz7K4mlDO32ZPrX9PlbMdZWqWXwnFKmxwX9dimjSeuggG/CcUfQ6ghdKEyJNNCm0F",
-	"k/aAUUz3JPH/tZewd+fP9zoJOz56s5uw/33263uWSdAXqMS9BZ/ghUE6dyYGxoKFmrKTs//2x+kjDvxl",
-	"hxfKc6HssZ/lcZt1T3A/bLmsqMtSLYx6ZNmIWyuKhPXGFqnd8HbVqyUlXQswrcGRigt2vbZChsdCbu7d",
-	"HxHaZC6UtCyTVwJYX/p6JBImBy6LcHcHqGfOxwaFBke6ENhN+iR0k7bZkZcBhGLIUPQh9XB258AP1ZdK",
-	"JoW7q7G6mDk4AgVukboPWTemLPtFTLsH5buTpjw7ovass9dHW7v7T9vsCJoCOBSFtvTYItSsu//5c9dN",
-	"SRqqMAcl3ACGkobhX6hQNMICTjx+aOqllev7jGsPwYjgzoXSYbjRRkhIbLyyiNxtDOBnjbxU7oJKHJSH",
-	"YiN9LbwIBqli0dHZgA4FE8YjwB1+H9AQOE0iGyTYdXahCJvb10Uh+jZ0sEGX7yE9tvGnVb68hlWzoc5w",
-	"R3nKQrfkeHg3VmuW8eJStNmJHuVAN2iGfHf/adf3eXAbyI3cr+qqXm/clN7onmry6WiJHPqlQe7FLWi3",
-	"kC/ltYAgcMm8cCl0rEdCOF84x9RjZgwgYg8PvQmC8RpI9eMRsle6COeopmnAFHQs7yNPdCrqxnnuIZF6",
-	"wNxrcau1IluCtvIgLBRfnED6NuoIx50BHfmc9cfG6pEomsY+ks7PwCFLTRo+4JkRIbPuaZ0Jrnxq3VT3",
-	"/M/t/1xVYz9pjcaZlTkv7Lb79lbKLb8FQNotgXsvlYaby0w0ZQ/oJubN1mHgNkX7dad95Tv394zkeWLv",
-	"gAZ9013+5z7fPcZ2FwrL4ph/2ZCz8Wh3Mcq8cqLLXsnMuS3nyG0h+5ZZfQms7G12pBhFtkkJm9EFC5Et",
-	"Vi8IxJnnjxrpMf2QFjjKvznzLj3BiXOP16IwgWknKp9uPXvWYLrjH1XM94h/fivUpR22DnZ2f6yxtl9q",
-	"UrJApww+BevbOZdpk+Pwqqkr6F6+eYE3r7scrIulL+fnGexS3ROdFIIDeNUi0yMcT+qCiBArMwz0JZ1n",
-	"W529807nAP73f5oik0KPKmMMni3lVmy5m7SWmG4/OIpcwwAbxrW/cFzIxHKbgT2k6oJ/6YsLC6UG+qau",
-	"sN66QmTvvDEvbeCtyWBrKwjvIJHiinGQtccA10MECuR0JbxAmx0jSB0g8V5sENPiFCAMQwFSg+ySKvaI",
-	"Bjj0mTx2gVomJLS+C5VCdk6MOWWXJlHUQ+Lg699wG7pSd8Kl7WIHk7TEHARVgBgIAajQYAxcnCgt64lL",
-	"qRC8cKE8x1QgmvXyi4GrDVYd8FWJXHAb3z5AHUJ/f7h5wPq5JQgp83mYUIloj1r+20P4U0z+KI3L8Pc6",
-	"e11KbpnSUO+ZQO9Vzqf43MgLOAKS/sCJi7N+oYi5NjSm+eQnul2fK3e7oJ85AnotXnLp+2erBXGA4fUL",
-	"9KsFFhdbxY88GMXbCjHWajCe65kZqsgujvwP5rQE6Tutnf1Op93ptKAOPhUNao2vX7w66XRQwjD4mg/8",
-	"WrI3U5i+IOC439kpFRyfo3yiW0QkEWHdCHI7/dTZef5s8ITv9vfSH5/1n4jnvR3+dLDbSffEj70n+zto",
-	"a8FSVJ433s5UMwFuC7Ipqzz67r5/8kr8FCKtkYuYLyE13vpx59nuE/ec2roPUqkULRuaszq5x91W/PRB",
-	"aBJ0JuHxMqmuZnUgTR9lIf76gfV1Smt9ID+T2gU9V/SkI2G5T5ItmOeD1s5u5YXifVrjXB5sb+d8+r9y",
-	"/lN/yGWupbJ/0VeyL/vyYtzp7D7N1U8nQy7/Y7dz6v6IH/LRT3turvBf/fFPbiLjZ/OSlku/2lXo4cIu",
-	"vTPhynhXobWovoUPYjA2SOjNWTGuCoYusbL2wsLC+O4TBGBxePn84MnOQafT3neBnBvCuCDGXcuBSg/g",
-	"VCiQh2K70DUFdd5yGbTZuc6d3R7nzlTmfOqLPbFFaMPRKYdnd/51PBjIvhTKfgKpEjdO6Wzi8dFr9+pe",
-	"PTnaPdl78eOzkycvnx/vHD19tdt5sffyx+MnR7ulCClhRlp1ZqP1///v/wv/23uy62wG5G4HrTcnb06c",
-	"l0ez4v4FRqWzV5oVt/wYLL4g7Tq3ViuLj353ZIacfeAajfnyhqYUZPULqnAT9XTnx/3Ocze6PbfxMSs5",
-	"8MsFPxibT1Z8tuHjBBygUHp8OaTCsIc2enXXcZ4uXBFgNFHOuLouf1VEXjG9Y1N30zp16UYbLTpkHcst",
-	"lZ26pbKSRa1fTuBVwnJyfqlcTgu91Arromq768cCIsVhLGfHb96XY5nRN/66JVq3KHejRekXy+yq7Amp",
-	"LuHoacHKq7zjFaxz1TTPFzt9CHaILachdkOrCmJJxm0bCPuwZ9eHbxvJnPXDTzfKvncBWAXbyXhY7Mtm",
-	"wPPly+0et/1hM/T+t9wltztJp9NhUiHBMSh4+QsQjRvlrnROSYxDcD5L7ggg+XMpY+iiJSpzqkfagvet",
-	"y4/hYBoE7HuZp2KGq6HK2aUOUilzx8XEX00no+HQ0j3u4vTsGGbl3kXwVw5QcZz3rk0yd/PZYhitg8AV",
-	"4JfLzcthY39XPvnZmNM7M6dA27NyUbHGpH7x/3kD9t/ztw2lsbqYluwXJcQdMFKA4PdUGlhRi2p/WIcL",
-	"/UpxXW8gFc8S1JWCwySW6nHPsh+6qRAjkXaTC9Udq0IYnV2LtPsYIUoAngGLDNPhueKxVmeB+t0s4CBa",
-	"2WxGhao1W6wXmOsuCB03hfv1UtquHLasAVPr7zeDqq3bxNsobbq64uzsPRrhiVRGDtuXdFZlJgJCA6Fp",
-	"XkD1gCrnXRwaJC9lLDWv2RqdTxTht4VwablIu16l1RkSZ3J8FQjJKUAzjr4s1WWXwYEf9uLABalBMjQG",
-	"QRWizY7QlgmVIo56qLPUn2nYWE0JheqKqgVDqIobvMfJ9bQdttkJPnCpmiENM3wgKKEjgSg9dsvsStTy",
-	"TOIlbm2tvoUQ7KKkNyyDJhu2iaW+h1bKBxQSoZrznWSYkSXNC60HjUHRa9IhCkbAk99SjklZpbEix27I",
-	"+FMiu0VZG5YJPvDZRaYv8fiPgiayUyMyGRB15YVGcW/qMgxUkDgeIUrGHeqoAIQzVIgRqnvAPrw6YU+f",
-	"P91N2G57p70TaV739Qh7O9k/x8aCqKY0cNJKyF3ORnokVC0l2akbWmSt1m5kTuElNVgaUkGnPFwWDF7p",
-	"nwTrsPKO/yZ7FxZMmUxk+hKWPDjhmu38Vl9+hzEX9EDn9sbeJmShMhV0fp8r1hPsSuQWqReoEaE3Zd0e",
-	"H0qE2jG6fDdEC2NzwIweCTbRBRWN8KzXNwCc7J6dMpvpyy1Y8Rcq1DacrUlKfAOYHo6If/HZFpyl3PKG",
-	"nOkDPebCbf2VNHZwl80m/X42KSZC9GIe3N7EU9xlkK9J1L/vqems1vUI1g904Qfdh7g8UpDmcVNuWH//",
-	"IU21ZyD3p8PfS/WhqTJwyqdRTo2jL/mMPPcjpPiAwpj4VpwJnNHo8oO+85XuOwlqaVKdIBMDOq1B4FvO",
-	"CxsHyxeKWiZxApO4SlEe8rj/vJIqZV38WrfNXusJZO2BVh27ES3RSja9E8r1+84TWx11GsoIh3ehnCHx",
-	"OHFfxmCDwjf5E0gTCgQx8i/o8OO9bgIZIprRDRBAhjAqKKoAJNJzD2umNMucTTmkqY5poypgGuiJk9a6",
-	"iELHFZAh9h/muUCWWE+Nkvg6jT+drpPZhBE+MExhls0A0GbWYwQ0QSxfYWcRa/DZLQFShP5wb74/5JIS",
-	"tCxtrQYRw6m/O4DY3RSCcMlusA9/EOqtzene18cAuFFXd/uhkkUQ/u0vAKBqPtM78gZfIo8gZp2ZVFco",
-	"ugSU+8XYK6Ggw8SfdGv5uT56BN+qx2nuZyX7+zqDXRpiEzkfzkcQq/KqfJuAd71pZYB++oWOr+m+olvo",
-	"t5tJJGc20bYL1v4tVj9Tq1y7KWz+RYjcRCBYBjQQA6bEpDzgP6TMdKxSKDVPPZrolRtasyz73E6F74sH",
-	"v1kHhf63UDRjG/rM72hT4wJbfl/PdyvP7r7FaoYfsZg6wl4XlWJGqcc2qVBKRXXPqigrVkalEjd4ttDY",
-	"/9W75oE1k84+/s39pDF90sZ13ovrfGTKKf+u3ajV+Tg3a3Kj7yK2ISgvUbUEaxeFnT6akyzVkdSpPz7F",
-	"5PyRCeSN8ybhXOe/5d9v+WLpogAukLvvHrvb1oikTD+szj+N8+6mYLBplvij5v/nOmfjfMWsqDFyGqu1",
-	"Zi5vha0kLlJZXU1bfFX7NxzICnkK/UL8QcoK2PmIWcsmXfmOAim/zu4yYXEOKC34hGf3FuzEUc6CgMbF",
-	"PRQbzcm4z+/Dj/Qsm3jn/uOdch1tYp5NzPOHjXm8ifHcDCuGPu5aoj8upJ2CXeoJXoiidfD3fzhbYkRx",
-	"XU8sN+JXghVj1Upa4yJrHbSG1uYH29s7u8/anXanvXPwY+fHDhgkGkgNWSpywBG7LbYgANn/NEAaEVAA",
-	"FDztstP9FA/uW7UMrG4SgC8lYZwhLQoCHoj1JxMczuij672QBWTu05ornnr5Ei/5PuBFGFl0jfKAqW5U",
-	"KDonCqMV4BZTjaGcsQzb6Avd63kK4ol7CGmZLcYGvQrd44wPhJ023cAjG5CWN4NeDOgXM3okYvLP+JIv",
-	"r4Ejcf6S78A9Ag5CKiNTwY75UEa/9Ouqll6W9bS+QsZgKpaQqE3Mcet5C8h93nAlFLKespwbW8pZ33B1",
-	"JKjSxYwENrMiyxCGkmUljrwqLcYBIEM8WdK2gataGpzOOZg3zDDyaHF1GIDobqC+o66c/1illenAt4Gx",
-	"v6WHRfSHJ5gg1dqGueHqyjxiQ8EzG3S1CZsy9TOADbrxjB+7n918ST1RhI/169RW3mqYasTM0ltoxwOv",
-	"cG02rNmyBVJPBIH87dD5cZJcc7YA/iveBqUqQ60FYJnWV56Ukea0styEMbXW4+j0DbsSIMM7y8dMP/5F",
-	"TG9ep4Zx9k4UVxn2EnjSbA2oogmnyhlAlb2eOVCTFWJSSAugpuh2b/Vlzd3eGGTlIb43g9ztxAjPicdd",
-	"WmZywa8q81Zcy75o/f6P3/8nAAD//w==",
+	"7L37chs3tjf6Kiju/ZWTnRZNUneppmbkW6KJY3tsJU4yyiHBblDEqAkwDVA0k/jUru8ZzhOcP/Y7fK8z",
+	"T3IKawFodBPNm+RkpuqkZsoU2RdcFtZ9/davrVROplIwoVXr7NfWmNGMFfDxYqbHTGieUs3M3xlTacGn",
+	"mkvROmt9JedES0KDi9qtpMU+0Mk0Z62z1hNGC1a0klbBfp7xgmWtM13MWNJS6ZhNqHmiXkzNlUoXXNy0",
+	"Pn5MWk9pOmZPpdCFzJff+UIWZCznJJfihnBNJnRBhozcsqmuvns6G+Y8TciEftijN+xP+93D/aNOp5MQ",
+	"PpnMNB3mbMuBXWZsMpWaiXTxlk1zujC31cc3MM8ZkPmYCaLHXBGuiB4zMuKF0oQKNWeFWTTz3S1bJITe",
+	"UC7M0MtXMzGbtM7+3jKPav2URIbyktHRm5ymkU25IFPzA+EC3pHLm4TIglAiZpMhK4gckZzRO6Yqy3XS",
+	"Pe7tr1qOkSwmVLfOWlzoo4NW0ppwwSdmnB0/QC40u2EFjPAt+3nGlL6MLNErOmEKF6fAq8xg5awwg1Vt",
+	"8iW/Y2ZrtSQzhSu5kDNC1W11hzvd0+PRPu2lB9nJcbrPToddejTqdbIDdjLcH41Wbu+EfnjJxI0et86O",
+	"DmA27s9ubMHfMl0sLkaaFcvzecdSKTJlxjunXJMhG8mCwer7+ZmpThnVLKvMobtyiG6Fu5EV/pi0prSg",
+	"E6bdUU1TORP66awoDIUuD/NqzAjFix4pktrrqkt6+eptK2lxc/nPM1YsWklL0In5xV1fIdSMjegs1/7G",
+	"YFH3zfi0ZoV51v/194u9H3/6df/jf7Zii2uH/sbMZ924K8SdjmmhDUXb34GmYfRTqsfl4OGfVUv9nwUb",
+	"tc5a//G45ISP8Vf12I9Oj3G0cSoww1Rmu0XKyJCNucjIfMzTsaGLIbvh4px0HDeAvwUXN5XlPzjuduOr",
+	"T+Gd0aXvJFufzSdU3K5Y7CEVt4ZCZMYa1tNcsfN6mrc/lRnDoRSMlmOJvcpcsPu7zN2Xz1CuyKJgqZnn",
+	"qvel/qqdX1q+yL15VigZIZmBYB90P4VfB4aMDWlM6Q2zLKR6Ni9+HP0i1dUPo2dHwy8nJzfd1/wXedN8",
+	"XM0rGzhe7/Bw6XjSvV86e6f9vZ++iB/S53dM6KvFlKnlibwW+cIMXrGEKGb4kmYZGS5IKicTqs7JQBdU",
+	"qBEr2v81IEpTwy5HRirlOdFjqvFAkDnX4+DaQXUBymcklq+2p5RnDSugYagNC9Dt9DZg+jDl95Tr9Twf",
+	"JiMIM3cYkYX8v2DmwAspqlu534kP2Typ8ZBP6Ac80+buNQc80FS+ZhFR8IMRtnIuiHkxjD2Uxm3yFmQV",
+	"Rw1rJjKjshj2Zq6+ZQszKUVHLIFbb6SsCrXWRN3sgULhtgY1ynKiwfj2zAA3FNRAttVNC4mY7P3fTcR7",
+	"KZQuZhO2Ushwf9EjRXjWwPvKq3ZmEOVoLIP4mi1WjOuWLWBACRFSE64VUSwtmG4Y4O2aBV01sq/Zwg7p",
+	"JVUa6P/y2RpZZ/lWTpW29A8nek4NQdEMxDNRumB0UiUTI+6aKMS8fg/ev3f5rJGNddaf4ZfsjuUNi9ux",
+	"pM+sRvyIjKkaM3VOGE3H8IebneHUJDfPciK8kBJVDzKaGS7Gc7sUXJH6gW914lsFD9yY+qvU3tk7baL2",
+	"l3wS41nGXJtQsQCbDQ0RqslEqqrldNjAnXJ4apQ9HYb8qdcJGVQ3yqBeypTmDRYlnYAqR2jByLzgWjOR",
+	"ECoyo/ShQpVTcTMDMTkbDnOGl372XNzkXI3h0q+4yPg5YblixH7/eZs8efqGHBxXd2bM9y5fNYiQHEcZ",
+	"13iZwBtDnbfKnnqxvXkNU6X5H8yiUypSlm/LpR+YK7u1eM+GYylvY5zmwmmjy0sxYUrRG3ZezlsKPLi6",
+	"WCwJpP7Kqc5xBHugTXzaWb7jN4LqWcFWTFa5a1RCqEIuUzA1y2s+jrsuTcbi9f7o9OrkBz07/WpefK/y",
+	"u9kk/3b6s3713c+345/nj5n48pc3T79nh0+yn395eim+//mH718sJt/9lV4cX/yYTb+ff/fyjdyfvMpP",
+	"nn/zxeT46snFzZ/+tG6p/Bi30bF2W7IrPmFK08l0ecnej5kgFNYNVo1lhOvEsIpvBf9gBKVR06qr1j0+",
+	"2e8eHh90OuvmqP2Lm+bYWzXDFSz6DS30Kpk/Nb+vUkPggp3lPLzeSvo3dMHYKrXIinBdzJRR66fm+sZR",
+	"LdjulvYVvgEG5AYn9fqhCcLFHdfU/IK+rgLGmd42KklTubv69kY6ve0tm8pCWwfBSs/FOZg6fGS4NVck",
+	"ZyNN5Kx2nA0Vn716+82zszRnFGilwR1g37jCoRVzYQWDfetnvmLQ9x7dxu63xtFGVvVCW8eqMIakPjP7",
+	"//bFU7K/v39KzIkFf6cRCkxY0s3owrmMhlIaDvuLUdHIKzmP7Al5JbU1RUeFnAxAoxhoWTNHe53e0V63",
+	"u9c7aFqHxg066DRP+QkVtxv5ZcqRmE1pGIP11MRHEXHRHTS46HBszc5F8AA49fdBfIs7+hJxoC+sR2yJ",
+	"dhT567vXr0CqPn33HXrGlWFudJijbjFlcpqzNrms0wUZXKQpm+oBScdSKqbOyIBOpzlPgfE8/oeSYpCQ",
+	"gWYf9ONU3Q3Mw/GvaU65qJFPqu4alsO682IRAfOOVmLvxRjGTytWoZARxmm+rZwgf168V9LvZEYXbWJo",
+	"bz6WuZFKSq9jYmuPhTlTuxyM11MmGl1PUjE0O40pYMxk81EYDpBYo4ErMjLDH8s5u2MFWkJSj1mhrKuG",
+	"1jxuyLNiU5BmKFGzYERzxfwchlLmjIpgEiB414p88pybIZl1NjRkDnGNeqZ60d8g/hEbvNMctmbG73TB",
+	"o+4/N3oVuuJxO4TMmCJqbLaFmms2XGFl37XTIl/JyBhlnOatjCipPS4TGkj8qntytt8563R+bPJCyu1I",
+	"/Yrnq3QxzXP2SLlQHhfkppCzqcIZFIyRjN9wrRIUX1SQDy4aZdSP4Ux7V825uUcKe2rAS6nBk5FAeNWc",
+	"jmuB7hCzVOggQZucCs2yNrnUiqgcr5jQBbp1nZg12pbhrHrMFnCwrkVlCT90Ot3HnaPj9vRxtxdX0cxc",
+	"76dDXFmH8aoFtZesUrXdNffQa/EBVmvcwqNsFlWXezTiguZmO7ggmZwNq3TZ+9Ru5fc0z9maCOMcrvkX",
+	"CzCucDA0+Fk+mXPhEzu67UxXULwdzSqCt5fsTO/PRTaV3Hu31zs+XgtmqHpiGFXo+6jEktSUpkydV5hW",
+	"wW/G8IEJObsZ/2t6Rzba8nt4Szb0knD0yaOX5JO4SDab6K4uk/dcZHK+irLhgiaahh93Jml8ORD0R/MM",
+	"NZVCoS70hGY22cX8lUqhGToDQuNgWshhziZfgAJvFHq31OaOzAxwJm6FnIv+iLPcMIqMacpzO7UJA4F/",
+	"3aIT8I5ft5zIhpva5BnPIElmwqggVIBea07Kn1tJC5941npsb4YFMtI6hfcW4mxIx/zMupbPNkyrYUr3",
+	"ebZZGo6RYjNldB4jWLgGGrsK8mPGYITBQPFsQ3aHFLqgqSaZZDjZMb1jJW34kdvFPasu4ceN/Tl4O27t",
+	"MlkFOTwTmhvjzGg/r6QeG0sJjpSWBSb2BKlz3+9ZqtjDHKjYCOzlj8tkqY+YqSBGOU/vR09Oa+kLqfvo",
+	"7s9t0luFtNx1Zn4ZG3LNsjMIMsIfMD+aF4xmC6KY0G1yoW6tirdgzKgrU7owzGVIU0jQ2p04TqvE4UeW",
+	"UmF2f8iInQfLVlBB48QfmiA8WY44Euy0YGaJUGn7tCTyQhZDnmVoEe9MI4XMGSwTzXM5ZxW2cwFhJDki",
+	"5iJCZxnXRkTTBUw5LRgopnat1f02fr/c+FfGdvejadrjpYE/1N5irB2m7KaaoeX4cHv3pRTsXtuGwds+",
+	"K6iq7hmorobcMqMkRaKCaAyiVutzUXPrJZ2yQklB5mMJz8DHE8WNnKjt7uGok+7Tw96wQw8O0uM03M1u",
+	"wONhqs3bWJ3IQ+zhpS7nv+tkP+3JvRRG2aH586LAnLANyeDeS/N6VhCwpmLzO7f5qRBQxtDxw035ldQv",
+	"5ExkDyfPRvC4qiRzyVal3Hhy8ZVhQy/2L3pPD56dHD/df376pHtx9KLXeXbw/OTJ/kX3fnzroMq33Kg2",
+	"kkx48QPxLTd33FabfkY1qoTUSO4H3M4rKV/S4ob9nsQL8Q+ZQV6DlpLkZgCf9qBeSfkNFYu35cN2p10p",
+	"+xMqFv3CPiyg3G6n4zQK5T2RdDotvUCQVKWItAUFihV3rDi3yVWC2dwqiFKNwQWnVXnPfei7FypkUhKz",
+	"HMSuklpF5/XpPgSVg6PGrYsKF4YLIAlw6PuVtDqrS5QhkEFNBpDHvwcp3IPQ9A1IJrhkPcX4qoCPyX1o",
+	"7VsRFtFk9zQkq88KaO0dExmhoAmEbt+C3clblhGqyDWU/MiC/wKvOyNYwkOuZ53OfnrLFvCBXbfuxzi7",
+	"IeMkdzTnGbl4c0kwd7HZvqvO7IGZpx0HqL1F6Yeqkcf79+/36mVRq3a6cu29qeSOcjRm7kMhw5lahGQR",
+	"4aLu2IRFLBBT8OpkLTvMnEJqT9R9aOMwNAaulo81BCC4xuyDJkKBCT4EdRipLuQ8JmjIZ7AeZknJQM50",
+	"Kiesbz0Qg7Iy7fN/Gw40LWTKlLo3dfGSMPq3zAiBWc1MuYJAXHkZHDmzsuZCm0qPHiy77+fmF0KJYHNz",
+	"7b14T69X9TJsM44VJNcw60/ghJqzPN9DNxTI/NI7ktmklk+nE30r1Gw6lYVm2Tcs4/QKVuOPUQPBNmdp",
+	"TgsUXbFkDFlY1+LgKY5w77lIZcbFzeBTLpTfdVeZx1Q0bE41UXLCYEa5RBmsfZpSQtIxFTeQ0khGhZwQ",
+	"OdOKZ+YkpOZeiBAOqbiFiYLdywRnGdHSzGRayCkrNEc3NabD1ILYneO9zsFV5xSD2O1ub//g8OjHVlBS",
+	"llHNwMm/7JM3m2NetzwzZ4XDz+3Wcqg+afGsOhyapmsSGk66rUqswNzx987eKd0b/fTrfi8W+jNsglra",
+	"q0dEFi4gUo6yHE3EMbb8aJmzdaT8Vlq/42z4D5bq2DgoVBFwfUZ4phJIYFNwrtUsHbfJBfFlnqizpXKW",
+	"Zxit9F4M7lJYjEiSMywSuaP5jMUrqDaxjGNThsHFs/blSDPRJs+Y4DRXZS4Ozfktg/mMpFlLDKIiVzWj",
+	"DdQGuB6SR4CEb5i5qF4u21zrGKk0SFrzMW1IzJwwPZbIQQs5076OxXJanyACJWyiRh9fPr8ij++6j73/",
+	"8/Gv7uPH2MLNx5GUlAvhdN6EDGaKFWeYagj1JhByHoF/qqBmjew4YFwDp2e0yQBTmAZnQMdm6YdsIeEp",
+	"lZwo8HxBBk592aszM7Jr9Tk87kbDc2Vc7e8tiHSbOdsNcJSTGC5UJqxJPBRYAcyUeskxhlZlXBnVIDK4",
+	"ZhO1QbGu4bUf/TtoUVDQBYNay3UPecU+aFuzWZ8ZDKZhBi4JOFCJhjTHMNuvZX6Dy2WA89k6a+11e4ed",
+	"dqdjnpIWLOOIwtB4/UFwef0aiNmsvn2/03G3jwr5CxM+nypIGT179+TyVZjnO5XK6NygQJVrqxSDyVc3",
+	"LJj06jpgvKw67U3vCJJQVtbiuus+houz4Uvc+vwakV+4WFtUjodr2FiZ5S4hWs7SMeHVBB+z9FvVertv",
+	"Nhom6HJ1ereV80FyDjwx8Zvsl7XcxWCmfg1XHJmXHMMhNXVl4o7TqqF/IwWDvV2v3XTboNwcb67d7EDH",
+	"ZfH4VjXiSQtcWWvzauAio06wn5eJ6KlLu6zAJdidOCPdhPQSsk/++d//k3g9gZIbOt2CxqIy1qik64b+",
+	"zlxj6NHl0m2XMheSpJm8WzD78sSRS0iXzaIGqe4hZA289A8TNq8gDTSqWJQUYHNFKSqFhrm3yUtGjQ1E",
+	"fmGFNAoDgOloWec3rU6n00Gb4PiktZyo8+tp0j2J690h61s9vmVAjzPMeD5Dn2MqM4ZORy+PBknTFYpp",
+	"nbMJExoy8Q0RcfiIaYn2BsiAxjvMbyPGlPlXzdSUCcUG7WvxHtRpxe5YQfNKFjNEFsE6A012NCtAlzWX",
+	"wGmDDE4oeOZThqo9Vi/KUTki0POswulm5TOnE1D9CVXXwt3wH/sD8hnobN++fekf8796+/uDz8+ItPAL",
+	"RM0mtiDKPou4eIDNp7bW8IRRAB+pJeVGJX8ldeukeavfaaph5R/mVIFU+MNOlvNr1KtHFNNonLEPQCqK",
+	"3BRyToYLzJYx9tuYuaqC4YJYkQinypZwoNKUtHJOhzznkIpvRgYfuEglCCP7/Eh1R9K6yLLCOhRolnEs",
+	"lXwTrLjV5+qWJmTqQDY3V2RKOSYBsg801fkC6HpOF2hxLjAfyHwnR2RhQy/mtFJ4xxkZwCEyx6YERDB/",
+	"TcdSwKkaU5HlDItg8PQNzq/FkIEDAxNmCubgu8yqDcxiMaE5zQfgfPP8qkqmv7bw0aCAjqlZkQn9EM4f",
+	"MwzDb7pL3pBSXd9iDbFA1x2uBJPvzHl/QsfczFRI3SZQvwiHctkLw0cqXQsP8eLd01DFXLZdxzLPIGcd",
+	"3QDK52MVMCS1xMjf0jtOLheQwBkc6NPTNQAKSUt4GbPBobUCaUmJxK8TnP3SsUtaH/Zu5J75cs/aILCE",
+	"F76OsPxd3fLpnrTlwXuQZWxGB7tlDQkkobUKWHnlx8RTVGNdTngMXCCEK4L3JeaoY8ocJFgESCI1txK9",
+	"41U5+pc/l9g77f7eT7/2kqgra4s1CABKoonWIQmj39AcTpsVU59rdfxcqDXOgaOak87csdpJt9XM7ngM",
+	"h/AJMhVgIsh/3GwWjJ1ZOB4hwc1qBCDXyKcnxnoAZmhUYXiG4TuQE8TzHNJN4WLzTUoFSXPKJ8SG5XsH",
+	"ZCxnhSKfYREhKFH2LJojT7X1PiumP7dYFFxfixvJFCRLWqph+Qhr7IJaFMytRLeekfqDqdSDGh/E9OVl",
+	"yzTnsQLSCyjeYxkxP0N8M6VCsIz87S3EsBIymE352ePHU7r485T+6Z///T9GQ+odTYX5PKiztZIoKrel",
+	"Y8ph3/4ib3nKU+4f8nRM+f/qdd6YH6tcqNfpdO5BFdN4Sd3FMjFvfE7XV9cd1ujc3PFgdA40vD0zgts2",
+	"nuMXp93Tk+OjQ6Pj96qTub7+4u/dvdOfUMk/SroH95vPbMpX1pm7lG+uyLdvLgnPSM4olEIlqM4ugBWR",
+	"167yIzjLhpyZu8EDbyGTs8o3E2DsKLpQCeGja4GIY+YKc6gVpC9X6LumFy8RdY1+G9HULEfvHR59/Iv9",
+	"1vx9dM/1RI69qv7KJxJFzoA1tdBibizU+kOPwMeYZj6dPr+LCrV3csJs4htVLmbWJpcak8VyCKrljCpN",
+	"pEjxhFCSc6UTj0yFsTRb1JLYXCpVZjsMeDaw9V98wpb1OsyHzvpUN1ffjOl0ykQ91PQQnipnYK11Hj0z",
+	"F0aib+xO909HJ0dZ56R7cnKQHmdHh6e0N2KUdtLDQ5p1uofV3TZ3rI2+OYywWISw9ExMQHDmeUimpb8K",
+	"QmGSSJEAkF68JBeRM7f0W+mokQeSGKiJAoIngBOmNhxj+MRVaLgINjdWkmpfi2uxF2IX+lBOUMJJw5qG",
+	"CSNahtCIBRvNRMaywRlEhb0OMwFMQarIDb9jAuss4GVwuNtKy+mUZWB82S9ooeExQaYzKhXmUcreLHVb",
+	"Aj0Ozgx1GlY4ZKjimOMDF9i/4Nnuz/6I8hzuotYlYsaG9qQsXHwSMhLa14LgnQXTswLfhVrX3EwKtCAL",
+	"hqyYyFjh3yuVGxhXhE2mehEU8luubi/24xHSPhwWlwv0aNWYuV9uc0ZyhhlyIfeme7/0f/ri+rptP/3n",
+	"ZuEuT+veRR7whGSFx0FFtLWBmg0nXA/OSEqLYgHwE2aRsCbHrDI4FtpkULA7Vig2OCMzkeFKyoLfcEHz",
+	"xP+qBm0ywAwYQ1x0Uadr7eEPwSedXAvILAFW6tKK7UJaNwYOEBJx4BVlik3MZfGkdKVH4t+Bv8pYtuCi",
+	"kHOmLHC1lprmePrOA8hvSAGGoLiAJ4A8s2QMdwp2QzW/q8bANwzE1bj7DtEm+9SQy/oXVAhu78+fdX4L",
+	"9K1O0j35+PlnhgDh725y8PHzP6+nQnxhEKuJUZvdCMRJaIKZgUuqjsSmfJIlaB57RhFlYRVsQu/07PC0",
+	"fQr/bS7pRlFIk6tl8BJm+B6XWcMQ9j1yQ7sD/20+hKJh7d7DzPFX5Fs1MPzK0kcTSuYN4BrmF6+4ySJD",
+	"GHfMVjBPg5rXTZyrbgxyHvOtahl/PSud1SsXded9rVFy4ZYIVmQVGcv5qugC5qSG+m2jE/A+GFi7Bg4t",
+	"qspsskUIvHrPJwuCV16TU6X7NpDYBEsyqeLA4udJI510jsLD19388BmNxQ5j4/FvE3cHNb2G0R+LiG6q",
+	"TYK3PyHe2Z8Q9PWb05yCkle4WEJ1sVyYYPVJKaHWVkXo/QLEjxK6i2o5HAWjt+v9vk/wMoj9YAA8Y5vj",
+	"vzu/q2rQC4yahw4BUPfA1ZHYPGpDatetv2Ahgl+2v7fkrRpyM1HPD5ez2Gpsj49U2p8WbMQ/NAzEvOzy",
+	"xbunyrkUhgUV6ZipALe8un3vngA47NK7ueiPcn4zjjCdy1L/svlzqPwOGRgj6pZlkIteQRLfOiFkQj/0",
+	"t8ytcHGIYHZg0jyxPpZLkXEam6xgug/8pp/S6cav+3nGZtGk0qX1gQop6K6ApenhynS2Xhmw0zYhXk/t",
+	"iCmh4tYtVpxCNBh5LiZrI5t3OXieYU64mGmWkBG/Y/YPvGEsZ0UCoEAua0/PWT7SFpmabiP7xS3CWCwf",
+	"ghpbgWOcuOSf8HyUR9YtWOJ5RUjdfhvLVWpiPhcbhuLuEUj79DEsO5enlv814Pqiox3aAUG7G2aMAH/Y",
+	"leUxa3jKZpiNOB6XW7UcBZrIO4jWI/whukttsfic63RMNMtzDJUoxgTmn0O6wkxpOYEoRbNtsB2DGVoR",
+	"tKnUcFImTFSJu8UWq7FwhpBz36ClHNaVktgrzDJGeBVMDdY485Efm2ye5lywDExckS8IFULORNqUJl+w",
+	"ESucC62K+Nlx//XiVooxy2keTc6fCcCuoIIwWuScFZ4cGkZRVGt9Wkf7vdNed/+4e3J4FHX8bZESpuSs",
+	"SDdivIaa3+HVLpWMgjzo1/2Za/PbD9cnMdtxJQ5D1VBTkGhmE8/8OjtaaGINweADQE+HzwpnrsF1Yu69",
+	"d7IaqHnr+H6jk8rc/TfD0JdHkTMAb1hmMqOR5220gBYLylYsAT4niMfa4TvsdNZJaVf8t/J9YXwIXruk",
+	"0K9BugsXpSw3tFNtWqB3Otolb5Cxm4Jm1mOqmUDZzQMdITSdUPgTszhkRHk+K5gK0sjAsxUqhrrghp3M",
+	"dJsMMjkX6DQ1dyqIY1wLX6SATBz80tJcZLalYCOodqMYHCGfQWZdf1aWmg4+b5NBzugdFzfeIwsYMFII",
+	"lmrY1AWAt52jX5ErxB65FnMKPYCYwjei17biR5xNIYUYV8h8lHOBS23e13giVmSbrbTqYYkRJNOtetTQ",
+	"/+d//7/+f8ZCjTG5VbGeak1ZRLocXXU6Z93OWedgm4RklJNLyM/LV0YFnyTDQs4AMU9vW/VxGF2CNJdq",
+	"A3P8Xqn+USnu97JEA9RWZZGj+wj07YsEPNT0SmHn6NUiU2OeRhxM19ftgEDxqB5cpPksqxHUQbe3H+WT",
+	"Im6VVLJtRzxn9fqq1SGz5pS0epsODJYtbcTj/f2oqqbGtHd4FOPqfqR+m210p/pwtj/spAcHvdOTUdpN",
+	"uwendDQcHaQnp6dHo+Fp76B3TNlBlx0cHZwOT/cPUnpwenh62h0enxz2hieHh8vpzRDZXBWqt7lq7766",
+	"MEPfWZOpqx24EmYHkyUdxFpkHiEcaSgsvbD0u1JGGTp8IJWi5MO/f65uYNAuC4HptHCquSeS04Pu9hU0",
+	"w5kyi6z6VnWPHNlnTqkf2eYTVEnh07utveSzuhG/hmud2wy0qgq0wxCnh53+JObepPnISznvjpC3JGdK",
+	"VZwKgjBjto/b5B3PoauXBfGG7CIjLI1M2quH3bu99mHIU+UMAQYjw7X2sxnt6Wl0tK9HhJLxTGRQz22H",
+	"K7hgerFn/lk39MrATjpbj8tiMcS9xCOKxjE6M6BYW3nEQ//ao5Vep6N4hRZLx4KnNN+cwDCxy26sr//m",
+	"uhJ7N2SYjmvi4mhr2rKVppEuvr6JmJEmNimmxKLevitptcYH9yIpD3LsJEZXrxyzPxme6KJsBDqMLnvA",
+	"t3VK5FSpjfzlT+FK8GNMpkwouknBmHeWNKpDbnmg24mTlVjboywiwO5KEc3yqCvpW6F5jj2auc23wiwS",
+	"qVh2jumr4TQBZbRelh4oxSGe/mZKMc82bgJrzIq1uupL5gNNPp9rlf7e2yJ4NSu20SzlHSuyGetndLEq",
+	"dmV+totvBo1NOjBZBHetfjBXH3g5F7GaMmM9INfD+EtduZswVtC4I0rJfLYJicM+vS0vNzzZTn3tbe9l",
+	"kanNvfjmFu/G12PGt9qYXYoYk9ZsmgUpgg9EUnOv/0SEaVkNZ/MEENi3xMmuJHHvlTxhr7O/WdITMr0g",
+	"FBC6yoDc/fLazQxPVmVNAi7TyKUvlOI3wpn9W0QLPFEvE+w25TC1JcCnNo72qZMI9a7PUve56A+lvB2c",
+	"ldnKaO1hAhuwbzkrwEMNQMPikSZqLOdtAvdT3YeuMGflVeZXZe/HZ3kkbXi+fUqbDNCH2c84uMwGZ2Qo",
+	"9Rjux2oHrsfXAn+FCAE25GyTQTZDhB22PG5jfs956nH822SQ1y5Ebzs0tRGEEvNzgT1XBgj1nXHw5oKf",
+	"zNqTc1lkpPwVNEPntL6GxsoeDKNvHTn+dkwfE2W5ll8Pn4U5piVqppYkQ7WyDdVrN+jvQhTdOeTMMbSb",
+	"jYCdU0XSmdHCRm0y4KIP/TjQxWeffi1cm47qTjxSmBMKBzNjKc+YKrcVXcFmU6BOR2Tl7vrCFRuiKXdU",
+	"inxRuTm4CunC3Fp54rXIJN5csomAJCLcg9hfy1gQchIsM4ejaOYxpQs502GWaFkWj1mocmaelVnsQZqi",
+	"hQE1L7XCHCmIq8ol9IZyUXUeBifJGMflufCOejcjw14c8Rq7Gf+pkF2pOPbLtApLBxjbhL0sX2Sd9kmr",
+	"uvqQC1pfUXAvBOsSd2wC15CTHRicZh9qYsU5ZazUttmwCdE8vWWaHBx3Afy20oKi09mOAcJbm/mfc8PW",
+	"kil3UZTr0Cr726MUbKsY1GPiNVGHY2qc/DMLdvdri+b561Hr7O8bvLn1MVn2ZsO5akhMsamwAHdNh4j8",
+	"lKATHvgcdLXzqYKpFCnPOSri5jVSMUVGvFCbZxGUwBUXqdPS6n6f8ryrjZ1J5XNjTxxzpWWx2Nw1ZVbz",
+	"ldTREvIGI/t9yKNVmb5vuShduCiMzyDfJvOiqZ7dY0JvRJ9Oo4yTqKOVcr0CD2GwJ8tE+5MjW2yRFCQ8",
+	"Frf9w2F31EmPMtahBwejzuiEHWendD/tdYcno6OsU+vLdFTxpJoHrK0TgVc/hEfSHqLf3RPpyW3ZEfmQ",
+	"2j6GdTYwuqrh+rVu/Z2lRwTobH0sxK/W11xky4k2JWgY1atXG+4PguloWRhixxow8wiF/Y7gBIBgxXoP",
+	"ZH5Z1cEEAJI2Z0mPs4KCDwl9GRDqty9olN1vK7ZuFHGQK+scMXr4TcFARUJV2Oi6KnTr+b6cRgGEi0FV",
+	"hoMM90EhW3myjYbO1YQr5X8VvhQZep6WaekOjQKGUPIHjMG6hzTP1Me6w7UvF6vxPmOnN6EgCi+qsJeh",
+	"ArSKkdUIMT/lHPTksQ9FWwXeN3YARdvYFFUtcYw6nJCtpLVgavX41I7OQD8/c1KNSrrNDVZ33PyW2rGp",
+	"JpLYATSeHidBlo1TX3nliZAjHq6xMqYsSC9gWJc30mAVQdYFGlKCzQkUuWOWAfqs52Oes3N7ApTmeW5T",
+	"WquVSNdibj2XY6rADstHffteSkZsXracIbqAEyVnumoV+ANradI/I77ts+Ewb6pM0tIaXsJ1pIJsH6iR",
+	"Ij5/U9zM6E2ZAC9TmrM2eV9tLcIVuW45tNfrFg65KW1uqWsxdiWuvoLMC67Zkifun//7/3STTiexOH+x",
+	"qH0wjWgKQ8EC3/EZFmXKuUCEUqqgrcQNvWORJP907/g4Wrgjiz52h19H4rAfLjnM3VZsd5tt31iTlnuu",
+	"TeNy+NmiQ8f86li/yQWBLs7IpWu10pRn69PJ8BXhlMJViR7Vck7rWeZcunLnNgHvn4OMLrFhuAIkC67w",
+	"6EFxPZraJQCGuWA60x6hJ1Y1s4kz16hRpYUgrIIRK7PBsMCK5V3qbwKemqj6sazI/CBnUJtKAALnn//7",
+	"/2AJXvTumdA8Xxnj0OWIbb2sprcMk7JcEKSEDoECjxLko6nsu9vZLuYRM8ITty12rWPk9FQKxRVAlL8p",
+	"pBwtizlXXbdBuQu2Bq5o5v6u4SIeRorXm619WW2+tn84dFa2o4jPNsRi3IWEY6auVRH7dU181wQqp33u",
+	"8sBo3u/QRTM3jIhVgQseyE5xvuOtwDPXB/LqoJlbRPPuWFHwetb4VcgZnfEPlT1R9oAOvO2CPs7QeDCC",
+	"2chNUC5UGeT6V4lZxcJISLQBD3NOtoCQqmtZq64PxrmaF1ykcaVnkEox4sWkj5lUVv9FGCYHBAKiMqkG",
+	"EIw553AEoBpfzwqxdLeQ1nGP1HbDtPIdM8MS/vKSsYdUKMv+uSL20qx9LfyIvaO9erexijwoQ2UK7r0e",
+	"7xJvLdfaQWIF3neEQzeyDkEbXAgAAj0IXAGwFTblGCSuBXaAIbUR3o/rPti65bWkfinzy7j20iLBhn3B",
+	"ahuFW5hFspVWiGRBF32IHgzO0NygzoCxwQjEFAliDRYgEVOiIZxVtTAqxAKuATPgChpCdXsMTduHw1Uj",
+	"7BQXrol/jP/TjztquAREXTa+2DYuGvDFqLvCNhfxvchs+OsRZnLX1bQV3HTrOMOKQ1x3Uqay6J9mx2l3",
+	"dESH+6x3kB2OaCfdZ4fZ8cgw1V56sNJJaR6w1klZvv9NTiNKxS7gz9uLldUFzQinMZ3mC8gY1mQOGWHm",
+	"Blc7upEj1cxQsOyNLfqO6G6Y3N4AUgaMmuZo6mN7yQHQ38B6A7JiQYqZiFcbPaRLPNiUCiy5Hf5qYbHk",
+	"5NrcbRg/sHesYNkzTOCKO5jWp/bb/K9dU7keJkc5UhoVXUqU0V+zyIxv2Vrcgq8x402xtGiCOxtiezot",
+	"b5kAyK+yGxL0R8SgcQ3DYcz76Zjq/nBy2rn88vlNOvluPHz65Jcf379a/Pj939Tll6ez4Ve3Nz+8P7j5",
+	"8fvxePj9xVo9BjvX2aGuWAvbrH95PZpm+b6sBEdXtk1R2Giu87Fi6Tbz/FPUqV+OeWWPfHvZUgGV/X7d",
+	"8gTIrTHgwwXUnJYIr2SYy/SWcEGeUMWODsoEayoIE2mxmGqWkTeXrxIvutxTEAb9DUgrKfIF6hdQkIkY",
+	"grQKkzqlC1UHkvrx/eE/UpHPsy+/u3359Ml4OPnbzXByyoe9t4d/3f/mJvvy5CbtfZdffvnXbvb0SYd+",
+	"+e3ND5MXM7rIfglP6pQqNZdFVpVQB53To7qQjGIMfvH4py/+9GsnWQO4Z8FLVDtY6BCPj08cqs0UMNvh",
+	"mDyGW2BDnwZYI0t4K5fvXpODXvcYu+FxQVI65ZrmNUcOwi0t1S/vx+XtMwSwvKzA2W5TIV65cWWduL8y",
+	"0m4geEyMbp/xQOg7OcEFpL/pqBjAO2SxeC50EWGMI9cqeVky3tqA10rRTQu9wMhaY72O9Wpjg2xD3Fzc",
+	"tMlLi6wXwGgG7dAVg273Fk6O5iSjmjajTEesZwvTunbw1nKmCxp1zF9qi2JfBzKmDvwSs63oLXPpcFb1",
+	"WV7QO06bHOCluYQ61I0M0tKwkD+ANq8uxFfPXjxdKzFct2g30Rh1PR+Nom3DBlbnsKabN0ch7AKBQGzn",
+	"jWCCxpLBvU68DxVDpCqSewf6PsJrqPDec3LLpmAFXItqLklSIu9xhfmAmM+GA5SEYhluQgZTBGNFWHgh",
+	"dV8xJgYO2g+T4fwYh9DVYKJYfsdU1QIrdS430Ug6F4wgegafiwwgR9GSqKM1WIH1SBFes3GYyDbx2jRb",
+	"GuYBay2NBpxTVO4dVhHk8xSZOvc0CHaXB4wcMj1nTEBgAC+ATsnYMJpNEzKg2T9mSgNwP+TajSrB5CRM",
+	"DEQ0y8GIOWht/CnziX9hvBW8Fd64dTVp/aBS3pq9wTcW0jZplYOq5NEZgcni7RBKYNP4igWgsB4c2TDS",
+	"pAT4tP0UMVPSVy7WNHQfJ1wfhrL1IHyylt9J/RSuA6tOb3C5BYWY2Uql1SBYeBnk0Y/Yeu77Dq/awVu4",
+	"o5a4zO/uHqY00YMFx3LJqOpPZBGvY8VAk/m57CCO8mBgnqMGhpPdMTIxqiZ2UJrSGw8Hq8aywNaBFrLU",
+	"ZpFVHpt7WOEKc7FKTKTVGPug+9R1A15WjQcUmwnbSKC5HAZVR8i9Z00WbEBlNMFaxoTXC0QviBu7/TQK",
+	"lVMrJS6YmkqhGCqWQzbmNisPayyrzPnH03jtkkvErL7phSxsVL3BjWXNhBKyxXtiEa6/CllaFnW2V/ch",
+	"XUW2dsXe4sVwmy4WzaDSkAvAJ9yqPA7LgWsC7J4qpFM9hrL/hgDk4a79X5dQG2HUfsVXkMTbFV1ZA4xk",
+	"lyOu+GSaL7yjvQmCORBBXKjZaMRTzoTuIxcERYthV9dA9bLfOCUMvytq39mt7ttmdmGPjf5MIAQ9FLhM",
+	"WH8Zkq8/4WpCbVoOgmu4+kT4E3awzz6kjCEGRhU3zaeyayn7AHrrRaojzVKkBt/UcTyCptnswxR2zT3H",
+	"7G/WNwaLf1D4lZPTpS/bnuCqupVSkbI8hwBNH+GcW2FLln4uoYW2w6HuW+RqyFI1S+CljvvCg+3gn2nl",
+	"L8Hm/ZkKri5Yyvgdy+q3+e+r96PK0XcwiTHV4quGtjAXiHFgS5B9rxQy+MvA6FijQtrWW84OxhasED4x",
+	"X2cFTLyO+Diu1SPt7+/UK8YMnNEcO6/VnEw+z8Xn7d1GZh5PXYkdaIBYi3Jx4NigK1p+bmMB5N3EiECH",
+	"fVZdmAnNWIPz4N2Ty1e2HV0r5gr56deDj51ygX769Si+NAGM4IqsGuD8xgDCJDWfcVJP7tVGzq9qiVzm",
+	"0ZVPK7svzqDdvi2kruMXrsEl2BE0rVHeVmRtvQ/gbpW3wVpvG7GHK9ZqBzZgWR3taeeg1909eB4M2kfP",
+	"V8bB79W8IRYON6vkfesuFO5pbW20u7rqccDestUQN4YQAWvY1zzk7Oa8rCIB6sW+YjWceDKsdQ3ZoK94",
+	"25mHwRF+cvGVMYov9l6AUXx93f4MrvoNhdFvVQPyt5r5+Pm6c96U64oQldD6sbRxfSmfzVL1oU+AmYdz",
+	"Clj6IsMyORxMHXoBw/QuPu3A/6BMR2REafQnDxTPGVQsYmuH2TQpVxzD2IryrE0GVmIMztzXTNSyXj3e",
+	"pkJzOahXC2JVgX5gVBwzIqQxVJFwPOY6fF9UKl6uaDD23rK25T6AsLizKR/s6l6sIHsh/GdNKDiczwp6",
+	"F/Qu9fzSgWiGaU+1U9wxp/jHVrS7NnikXestw/82bYmGnlvUm0oN0fpEN222A32UQE/4C8Icf1yBaL4S",
+	"TALkUNC/dmthUska2ywpbDe0crviEScwNLOE/qY2WQMSMKFHDMfOiA2YmmWzv1XDsLrfFnLOBRA289OX",
+	"9zhn/dYectcmbOX1cFHZhGvVtd++uYwFQDJPqXZm5b5UKKFZFtmViYWOSksq4m79FP0GK4NyFURLrePG",
+	"kFpdEGpbPPqOZDaMWOjF+aoQBM2VtJ6BEuPJZRGMketaOkzqXMH6Qlez3gdwkgV8fGdg0Ghon06ntQSd",
+	"MezQKkzD3ThPkybWeWgMma+ZPXQ5HbK8+uppIbOZM4KX416zYc7Tvk13WJsjXbA7ebslZzUCdK0z2FwT",
+	"Pdpw99qDjAsQO8EXby6tIDeqpNGAoOE0hPq3RZk8rh1nc8fa4/w1WzzAabDJJr9z5ehLRkcNyfhlhn3N",
+	"cenQF3JGR48UUXyYc3FDZlPHngopobHfmOdZJeVr6wz92yh/fF/D2zz39kQCsSXDCW2UKuoMNQOPw1Om",
+	"VEiA8zIa9wQKVDAyiFHOIBnXrE47POBNUwLEy1g3AVtJdZNgMmun8rQNaxHw4V4swsRWViW8ZFSxNbXn",
+	"vkDHlvSDRlNaMyv72Ky2rKligdK3JUo7VWsZ9YW69XANrNhIn6kPKn2APCAALaToq39kAQ6Ia6nWJt+x",
+	"go8WUM4MaNSMQwd/SAkkQhaGKJaq6j5Btk+kOQjXfHUbyUq039iUE5qxdQ0lO+0tOuzwqn9sS/eOpe61",
+	"O34lb5nYziMkbH19OdOMCxHXKlzfuzgNhR4M25fR+RIsNP7uXo3loRQRP+NbpgvO7mhe+rBsO8wz0u1Z",
+	"gOqkbD8K/gfwmt7YQL0HoYBEQIDYhvw/1x6HCbJgtKjN5Kh7ctg57XQ6nYPeFhVwVyW+n4QigWiy4RLh",
+	"dTvtXctCkJLcgJD5VGnTucm8sz8IvIT8B3egdrgaWfNFE3h40FWMYgPKwC3G9Tnuik9AshFfiMdCj/5c",
+	"ikgt5VZdTJba8FyoMSVvqWyt7NsfunHRVQIukdjub2MixtfvARQxFJE7WyRw++uZNmciWkoNTXQKpma5",
+	"FQCjWQECwCcnnbmqTvOra1SAIA2JxQPzJxMI1Sg8gMVgM3Tx6edBhhOkQbkWnMm1CKALoEpUSTKixVKO",
+	"04ZuOztw+6t5YdR6DDjvchPlMfp3XSPuue+dcA7OSVev5PqNR4MWrWn3brZ4dfO6/7x39fPVyY+3ox8X",
+	"X86rUa2jg43yWvt70darZhbZDStWdbC8YYIV1HBLc+X/37ry3q0rK0v+x3SutEP4d29cWU4j5nVCmynx",
+	"uC+2E6vN0zU6AAh3mue/XzPLJlX04Xs77tQ2E0V9f5PZu6I0ieo+ryvOoFLFlTibyvi7NOfc6i3M5ZA3",
+	"x/iSIKnTWua8VH3hbNiM0iaw6LX674sXsUVjK9JYw9faRNbqO5v16djZ8c8s5LyGcOQ6hvryr1bZtuSn",
+	"8I3lhWsOuZxXtc1V/ZZfspvGRF5QIC2MRJBmYEvkQpS53TNro2qAvIm6bXcJ6li3Zp2T3RkTm7OC3DKA",
+	"zXvae/fGKkd7xo6rZVXjp3YqJ49zefPF4X4nO+3s0y8u2O2CvS0mh0fji+mXL24Xf3t78OPT4XeHB5dZ",
+	"7+XX9OLVD2khvr7b/7Z3u4U545r0mAEpzF0v2DkoYwumQacXNkqJRs+EK2WdWTtIBSwNW+NfxU15CPUZ",
+	"dzciJbEvfEMvHXnzCINm7bXzaVS9q2HFpWk8fMtGfOHOHRsrtze3GIJejWXPqBJR2KwY3HzuEgS4UFMo",
+	"7knAXI80wVkKTVfU38/Cn7H9+8HH3/DDKfSFj6rE3zBNHZHEK6R+DTVwaLMWSZStgN6AN7nXIdBWHibu",
+	"YKASm60A5gC6YxeEFvU++xrLd1rdnu07G46n14ntB7ga11V51XmNmk08kNGmrf4/SaP/JXUOAI0ylvIJ",
+	"za1TUpOJdPD8SFEghX0BnVlZZfvGlG3LAz3r0IJ6Bdtp1jKkoc5vf+/unf6EVNNJuocfP//s+rqNf3eT",
+	"g4+f//k/1x5ynNUa6faKzZ+6MoedK/PiKV5hVNV6VZwmTwvtGlxg5P8c/DE2Jg3u8pB557as7XcJLW8X",
+	"w69HE+DmpoWuwAtssdq7gh19bBqHEZtUzwr7+FUjCc6iRd39e+uf//3/mMMgmFLtUPLPu+Qf74dv3swv",
+	"Li4untx++eLZy+c/fvPV/N1b+tdX/PKZZKfPfhCPf/k+LfSbr5jMv7k8fP3+++fjH58+Oc3y4tlf1ff7",
+	"w55ccNEVb378eTw6FK9k58O37IvJ8PLbJ7dPLkc/fvGzuPjTn8waK/4La511O72DJS7gAYK9wA1O20n3",
+	"tLcGvQJO5yXe28UqXvdXBEgBxtHQ9ywds/QWcvOi0alVqK71HF7zGgcH3EBiW5TaVkf7hAF23OCWAwyM",
+	"Tf46hyI/m/+FfziIfhujwXwwyAxzfGZAOEgakvNbZm5KHIAkMIGk4cr2tfiGGVFsRTTaeGY8YZfLKOji",
+	"ZsGzsFN1zbrzSUo+TSyyk3WeBvD5MKX2FjXRlXwo+zG6I9/QW2Yx/MoWib9bxtSO+U+/Tz4TDK7hBHy9",
+	"tf4xoNPpAKGZ8BVArpDSOEjH1JA6dFS1ZF5mgwyCC+GCc+uYMF8pBBC0ocmIswczbCKujumUzKGDpBEm",
+	"3DaRLzFTwe8MDdxrsJ0+QyesP+hVKdNm1v/dO2h/7ST73TilbpvX4/NqNqvSquTcbNPCpZ6Qs7yE+z0y",
+	"XGjmoYefZ73Dw+4pmLK2zErNco2lCwEkR1KGoKtj7XZ//uHih68/PC1G3717fHy1eP+3r17fHI/Tuzd0",
+	"yr/Ji/klpW/Sr759K/8UyWgIQSGqrnPz58MlA8GNDefCpy1sKu3HMs+MdIXhW4tjTrk22uqSvMWLA5Zm",
+	"7lumg7HreGW7w3nDAywTVcbYJvQDisX9Sj/pZSEZAmCoWz7dk1Oc3B7IXGMVwtQ+2mkEQ4QZNXTkCsKU",
+	"yqn8lXEdPty4cFGDgfU2XDuJme2Ay1wGLMXyEq4sRNl4pB9XENZbOFDbqrVbpKPEKl9+MNbsupqXaGTK",
+	"GFEnca73OydPyDLMufYmFxJtqq35wYE8+4yECqAOBiNpbj0eDRU30fVq9x/vmTWL9tJtCvzHAv5uuj+t",
+	"paUn1IKpb0FQlq1v7GirUW9F63cHvEntX4ob4asbJvbGGZWbcl9bbYC1FK5tcJAvsMSBHwhY5gK7OBXK",
+	"wjUuGFNEsWWM8iBz4R7912w35FUK3dsKUMnb2bbGc0PQ1utTULAIsRSuqh04ZYEZAw1xss4mYG0N/usL",
+	"4TBZ8L1SNDbUXP+WOLoyvrlxUbM3NL1lW7Ps7RIOV8PUA7/iPr4bXnxOpjA85aIrOVeaZQj+EYWrD9Ep",
+	"eydrVUisn1b9mDc9Km0RSRM7o1I+YZlNOvWg4h49hwszRvI+4sAynDiX4sZyZC7uuLb4O2WSrGv3QRTT",
+	"ykGcQF6DIidHB50O+Ywa+vzcl2FRDY3kiJDVtYGrA02gd3ja61QUl6POvTQqtNeb0jzRenFuZ2PXaNfx",
+	"CtYQkq7m0WUSC0sVE3M5dmKYABwUXilK3PwJmYncHFlv/W6Gj1lW4QSunk7vYI2zJ+hLsJKa7XW1Fqu+",
+	"f8GW5DqJKkBfyfk5MGc6lHeAuktFJieDZuepjUKyn2cQa8Trq0FU+91qILogS20pp/MrOp0uyDM+pzmv",
+	"u7k76227TVpFXGRZwbCxnBrTIpYleimCMwzX2PXI+B3PWHZOsG0hqPdGZUG384QLWZCZqHGZk/AUrVH9",
+	"l33CiKfm0xztkBtZ88iix23hw/BFm/iSgcWooSUFgH/DPBmQvcrca/B8jHy6irjFjH1sfILo0577QKya",
+	"ZQDGVoVSDCVDY8jmACM2H+8jVLbgTtU89JWe8/LKKEUbwkjHlGPLUGPqbknWH5u2eiOrKQyHAR9Ay6Zi",
+	"qWyV4eyNjjBBEdfH2gHLYbV/DwtsQ3Pq38SS2sp2+l3Npk9vMb3zwHFPc7md58p11I60xF6i67L79krE",
+	"M7iqKW26OloEjd8Myn07/tntHXbbh53lUvisRDB1nYxwMq+ev7gyC9Dt9g47nU73uJVstTpbqvvbeowz",
+	"viHcerm8JVjr5qe9vHvdubflSbaWuQGcJLaoK5OjV7R835joKmjMeLvHF/GKRbmeDYfqKgAF3CpCYrWK",
+	"IEiSOLV7AE4CC12Zc3GLeseIf7BpEHjzuU05CcHzEqOSTWYKEDcQCU3cPlKrG6s9rI6wu4FaRmQ+kYn6",
+	"B1kaQSLSyqV21wUa07IZXbb1wKblelw2TldtckEKynO0CLFj2Wffvrm0OdKHHaN0FTTVrFCf13JLXd3Y",
+	"DtYF28K62M4aaVD8m9vDBUdyF8HtSXAb0R0CfoaW73bSu3x147xm5ji8cQu+qRz0O+Qi1q2C3vGI1bDd",
+	"Vka2pnFL3kNQf2NeuZ0QP+w8gBV0D+tmq8ytSro9E1mJMJ5Ya9qncz0K0rcQkb/yqPYOmVjLhthUQu/i",
+	"iWXz29pglU7bk8bu74YESiTcLc5jZTVj7BCinEuNBBGXWNV49cF6boZNRKsJLEzsoU64FNjEGWPQe15w",
+	"rV19HBfWxPd9UO2IzKXQLXQkCzL48vkVeXzXfQxFAaqGlz7m+Now9+CwMoFeA1iBaipmwveck4HPo/+v",
+	"AcGCOV9Nq7H17I2ZAqQj+WsHbXKR54SPVuUQlnys/V8luGYbdOifkmjyWE2921+ZOnZ0sOxAnBV5E2A9",
+	"zhizEpjQREuoDYb5KTvBsdZTdfb48SCx5YdkplgBVSG2Lh0d0Li1HvPGWK3IC3HN2B0rFkOZLUjBaDqu",
+	"J5O4t6Rjql2K3+MhHS859A5Otjt2ZvbxM+ebjTaVhkD7FACXFCST4IQqW0knZDCnHHJ1EMQUPuWUTwaG",
+	"guS0P5sOgpStczKYKdYHztYvc9oGRgMN/wbwXmg8Zv/AjmYJtiQzCjC8aMzS275d4AGRxbUA337Q1+yc",
+	"DBjUOYWuN3jyOVSVFoBWC3rRIIwGlO3gLNbqORlQddt3UYJBE5ZupRC1bKAN2QYO6bXlQM6TFi5RK2kt",
+	"LQvmHIbwRn5R7Oew25lZEujfHqwIDKQ6d6x9DSaNAWM/reWylyYHdIDZskQ5X9qyV6og6VDJYuB9nSXI",
+	"NrkYwnGTrhs0+oJr8c4fR79IdfXD6NnR8MvJyU33Nf9F3rS2LX1tLGseOFfc4AxQBttk4EqGB2c++xHr",
+	"kc3vAY6g4+P4NzSvHbIQ4hD6N2Bd0SPlgRIQnMCCH86puhZL6IY7lDLHypV89HuLFDjgUiVkJegYTQlv",
+	"y8V+0D88isHxDuAcbdokNqmoZKWjMXcTR0Y42Q2c6pMgXlmR39+1SU7Swrbmq5FKMAEh6IL+gMvCsy2C",
+	"dA+U33DvDjnNiA0xZC5D4h5baE39mJtsrA7Fath1dL0NUSebm5mYB6zVw8tljQ0NCQQSvNVYTisweS57",
+	"ZcKKdEyFbuYOD1A2h1zm9wcAe+OSnuMQhBgjMErZ83bXYRsZClRTmtb1ri9Ou6cnx0eHUHddMwiqO3d9",
+	"/UVQI3SUdA8aNq/aB3KZCW9vdq4vcLZp9m+oHm9cFF27x5cer7rHdgip7RTemizX2q6w+d5I3QBu6VI0",
+	"kMQLaDlrrNA2cUFXw2lUEgDmGsPVFUUEPsNtcHNdOzvbGhex+I0dY7nwPV2krrtNrP+nT4I1dohPdtGQ",
+	"kk4nUtxg1gXCLhU2d4rxgswxZyqAW0bHgS6qkns/BoaeysmE67hf4vWIYFaCjeSfQdLDWM7L/OFlEK3T",
+	"4fFBenpyejyk6fFxZzRKO73TbqdHe51Oepixk1F3eMq6tJd1R8esNzpIu6yT9Yb79OD08OTouKbaOSZ5",
+	"1HDO6p7kJe/vdlpBt7vXOSlhQrZr61GmN8Vk+7dC8xw1oEhSkye5Wj5TNDutc7r7EEdlb5k1DZNcFxpz",
+	"0wxhcrZqgb6BniG1y+AdYTw+z1+PWmd/37D1/U9JFF8xWLvQdgk65ru8njWD+8YGzNYm2yw7vOPC6fWo",
+	"mn92Vlo+ZZk06H9jX3tkIdCdZ6KxJroJmcz2E1k/Wy/Id83tqafuLHObjdoIvJHatw9A3Ke+Zh8a/Kbw",
+	"RLPfWDM8X8bD2DdreuJOWjN259pBXZnLNmjtbxlI9959gbgfbdnMIFyQIAQJB8jvXCllLKl7KiiPcoUR",
+	"ru2M4Nut3VuRwYF9gsVLWqLJpQnLsl4Wxk2X55OpXpT82SrePG6YPWgjz01Pi7nFn5htG9BFAt0igC0v",
+	"s+csAQathoK9XEUzqOzU8po+TY8/XLfte/DVw1RShy46d1nDJJ/5PmmbiS/sRbh0jvK838R4L/LcM1yn",
+	"9QEkWOLYmlEAhdRWj0CujN6YjTNz/RGt23HwCtUIBFzBJsNRbp4NHOzwcsZvQ5YzJiWXycyJ1e+FhAzm",
+	"ocwWu6Qj199fMD0rhGrwi8+hUyhNbx10NDJYQCCDwgJAVpjTxTZr8RZeGRuMYjGToa6gR7Z/I539kJ2c",
+	"HJycnmS0d9I5OO4edrMOOzwanWTpUe+0d3y8f9TZzzrZEaXDYZYd9Wi3y0bHvW7WPTzoZSdb6ey1s2ap",
+	"q1zv5VP2E56zoCvicvO7UnV2ve8AHZILLYFEZFFtNBMAsXgVzMgVp27pgjOAx4Boq/mjBG6tRx+3a5P4",
+	"2qfQl91lFcEGeW1yoW4r1QgP1xNxh6aDyFHjSMCZh44pEUWg0mIJHW4q9RpvWbbGWyb1Bt4y+RCdHWyf",
+	"2N/blWVNjaC73HKpwGZhmYo6sBztAAzW/pwuBudkMKU8M/9ic0LbETu0PxFrTgeQxXZ0/jFw8kFPtR0O",
+	"tx1oJD7xAGrYKnzfTwQ0U7Lv+6rIjarxPaz+P0qVXKU+NquNTdRrbZc6pZbC1vH7NhnIKYAHL7la2mRg",
+	"QQz9r1ZxsGB2scdCM4GREyRGatjHwLEBIXEtoHFxO3qcMESY0lAiYV9w5NEDouhCkfl4UY3+lcaamU6A",
+	"v+hibZWDV0VkbGCSV9bYrS1t6ZMYnFncmMAHISTkLIxp5h1YzicBHfOzPjpnzWKIQAksu8q6p4Ogd5dv",
+	"wS0KOczZpKnxrc0ggUG5Xr6fvX3xlJweHB5/viyz0038P/hKnzTdIOady2leQIGha4zu+16Wm/KNLDx2",
+	"mcWaB/7KBXQhFhXwMjKm6oxcvnoLOQi9qBow4izP1owIqfCv716/IjYLF/HWUbt2iojZ3aTEXIcrprSg",
+	"E6YxyWXMqNNu55UJc9dLWdjbRryu8DxGJvDYAaNFK08cfm1dXhXibEjH/Mzu8NnAt1p0e14Pzi3dslr3",
+	"GI2ijVa4YE3ehOpczacyt9YvTGVMx6sL18r2wjxr8HIBEr7t3wJbQQbf773Fu/Yus1pW2C4zLhvcLr/+",
+	"q6urNwQvqLZGr5S5HtoqdPzroBNtvqq5zpvauADolByRKZ68GJ72lU9sx3JUTe5ozld69Zooyr4loKjl",
+	"Qqqli7mA95WNklcbN9Z5h5P2a2yBNTxPqex/VCQGrGg5swLgIrEgFZqcQGPcchnVBl2/JzQ3egTL+v9A",
+	"o8DNc6ZHxroz/AE6exeMZlDkDlCvfeRASSubTXOeUs38N3AI+nb+FgXW/+ieXv+7zFty37iOb+5v3/nN",
+	"D3DKwwf4XCn3Tc7FbXiB27eZULPpVBaaZX2fNOwbhgd9x8ul8QwxWIDwu3IRwm/dm631kLR4xiZTqaG/",
+	"+S2DHudWpM8EnekxExqegt3Cs74HDUQCylnlm0Lm2Ied5rmcs8w3LaV5X7i26NBevcS0kLqPaXIulajs",
+	"6l7oRaXPe9CuPfzaaXGVL5nIQMRUv7yr3+tawoffQR+/5fdCYmLlewA5qXxjlrDyqILR6rOM+Rj+XYJ6",
+	"V77G8p7anQj4Xb3dIwtWl4TnrLZGtZ75E6bHMqttVmUlbR9423M+WHvoquEbHMK1oG36PfPaIBYb9+Wo",
+	"j58qX6Ffs/wbTafyq7BPvs3S6udspPtalo+rjJi6RMKlqUjDQpHEIBETvoVEbMh6lP0JFYu+xnIFP4/h",
+	"TC3C3x1NQa8Owwv6BbvhSjNswu+21uq703BdzCB8FAQ+9a1qGNxYXXFPhgWbSDBXkJr86to/x1TcsBop",
+	"lZ1Egi+ZwANYzERfzabQ2pjViE3eAZ+w38iZNjsDTlUI27gaun6KFY7+0CpGczzv0E6k3Exg1uFWhrxu",
+	"wjJOHV+us6KCzSr04BhjP+MjKDqpECU06ewL2Xd1AbQ8VCWBB6thxsRokSPZLsxUyx0JZmqZcPlSR4ta",
+	"9h1jcCYl3ADCBt7lWaP/zp1hZZ8XUlcBqhROS7NCgMfFkqAaz7Q2L83kHNxkVNOhYT4zQe8odyRjayH7",
+	"ViBsbtFU8XWWnQZAaptXGD0xlz91IJt1/1VOle4XM7G+Q0Id9Keu0dhhxbSUKGJQbVLshorG2F/v6KrT",
+	"Oetul804XMQjBPCqpQyK9Y00D6P97+EgbzDwg+272uwKcZSzGxVLtMQ+Z2WZpMZwRcFILiX0RqyuyUG3",
+	"1zvZoIFjUqL71l5pvq6ZQRu8dL+z0UtBD4sFP2CmtgkdmGSuqebS7A43elEkevwUK3fA2pwJdUa6Cekl",
+	"ZJ/887//p2bfbYUwjO6cfnnEa6DA8H2whuZq73gBUqzMcbP5beQCXDrD3hnoEbUeBCzLcNQKYFbpIfQ8",
+	"YiMe0+QqNFIVtKbBmaEPqllh9hC8KUN2MxMOB6yyotYcKmbCNjRxAtw/LppKi9gxKp7v4yrbz6znRKug",
+	"uGRI09vEu1QCjyNEpiTkr2ZyNtRJ6Vqy/kwHK0OU5nlelghaYMogyx6DWO6JQWgyks3oMrE28lS7IWx8",
+	"Qxk32OyOpZiVfV9SiUDAmOPU4hr+RNKE1WziOtqZqwCEdiaCHKxCzh+pspsAudTOhAbFqkCnnfkfOiRw",
+	"X2oItr7tQBDP2vvzUqeBk406DbgZfSfzWa2l4a8tC8a9XwGuaGjW4OIRzVwr6rzxDRvWhHStjY2XxzfG",
+	"IfBUB8ZGI3PFuvRjvOqemDUb8UMX2rBscCVQjB28e3LzvH3NeSMezPpEC1czuWl2QfDmEkRmZ6CY5act",
+	"c2C8fwDo9dYVNVj2xE9Lx/4GzvhtMCYKP7D167KFA7Rs/oUvIHNIKwDU8RupSyxlfzR7MU9ovckAvjy6",
+	"1haW2gmndAwJew6EZJZxDX4lX8IHxwKb6USl1Ts6YnrR2FwL67Gg8pFhQjnwxLkgCm6M7OHWeW1QUbk8",
+	"gldWZuWMumYuvgBtGVvfPmZNedeu8VJ89nCxQff7xjhxOdXYxsbQddb0N894RU/xoEMp43ex4HvlLY01",
+	"kO/HDAsGShieaods+zo00VcF+yvve2Mt74gZaAGL4jAIRugueeIt5FIs/x+9InartjH14oGQEWPrre0y",
+	"lVwwvcXVfqs2xk6ysr6ETlqNiBTJFZpwrXd740YisryxtBXWZEj3Dq86+2cHh1sZ+g+M3uTXJdgUu/m4",
+	"qaVFsiY3epniHyARKXKMdm7sXD6r7P1bT8cNCnc3rIO1pNHo19iwDaKtb1xO03F+u4h9vCjD5IBvRMVt",
+	"mwyGdMwBD+sJHXMjtFg+wh44Ls/Om1BFxYwkE3nHsjZBAYjd56DWSs4ZwpViQRVX5BdWyIrOFWdsy2xq",
+	"h/ZojhEF1kT7sBNNfGc61ikfqZoAXJgjd+zbzZhqkycsl3OYUVAgB2JmShe1uOueA8GLcpjNeFrFdtmC",
+	"M1Xvq/sj8TQHIby1Bzt2RJbybc274/TtHSG/L9uyI/JVzdbNUnOilAc5PEGrmUKjCwUzqITUxEr+NhRW",
+	"orwdnLlvEbJeKg0XVLKfnDaBX0I6rTGhwWNhDGnQMCoZTy7PKQh2bKRslCZxg6kbln5safaq2WRjEd9g",
+	"CptHrN6F955OVrDmJlFqlNwt+kXbZz6UxpRF6QfUuRDX31WzNTVLLqe0pbv88KrTRT1/8yW4jdbVv7dD",
+	"RMpWSeBGhwRyF8oqfUQVQRIqyyVSW9LKuJrONIujdJSsJsg7mfKVXQ1W0cEfoFJty5s2OQkPqkPZw/X7",
+	"Z3a/41nD0QBMJVftaft5e9eCA4KzsFtVyqrV10f5oovEvOB5hCkiiNCyn8mWPtBbJgh3HvK48Z3KO4jB",
+	"R+eW0YVCPHNAMNc2NEPz/BymN+KF0qSbdDqdjR1YT/GFz2xxUA1BcalmCa/uL7P/7haRrdcjUAe5ViF8",
+	"5m5xLDWmvcOj+HqNeM4e1TQutj/spAcHvdOTUdpNuwendDQcHaQnp6dHo+Fp76B3TNlBlx0cHZwOT/cP",
+	"Unpwenh62h0enxz2hieHh9vU5Fivmm128+6rCzPSj2GEfcN1LFepaaLbb/wTKm49Pa/f+7pjDZc9aTng",
+	"LNzq5blVBl8noJLeo4fcnzZZbNvRd8Rz1kwUld6lQy5osWhFke+mU1ueH8EfJE/ffQdQfJRnECD67IeL",
+	"b15+vtGz6z1ueEOnu8oSxNAPsGGpRa4s6NznzkLt3JzrdJyQQZkEMoBT50Izg1TdDbA9CVhiwwWhxM46",
+	"ZI0pneh253AfkNbgI2h3+vSgA5Y/77USK1zLV5mL1V0raf1DSZGv5qelAd1Qig7qrsuf1gtELwEDdRk4",
+	"JAZ9oh3ThJzoBvyH3sFV9+Ssd3p2eNo+hf+2yJdY6XurQW6//ebZKl0s8gx2wyF26kUbK7jMGqaxXxa0",
+	"dOC/zafhfc7xDjiLbQGb4ppt0bDdmAiOv8bSlOv0Eu02OW9gkuaXxCXW14I+5mkbc85yFHHdR8v4AJjI",
+	"Ntq+nalwKdJkFwnWZCV7eYvq6hLkEypQCZw1sMTMR6eCB+cxwQPpTGP8peF4lu2NI1B5JbxuAChLxe2Z",
+	"OTNnac6olaxLG79ZNVgZuvYVYctQcY370jkKj1V3G+6Qu0qMjUcHKxHgVq5asCq08XKtKGwZ1w24PRtA",
+	"YFVHtoPXbSPQrMpbsubozUUQxELAKb7UTT+ebqaLBu7miDoJzFGAoXUk7Y0IZ1U02dtrW9e8eBEd210U",
+	"LOp9/bXGNF4CY3G2y4qS5nhttz/LQXk3JBhHnt8PkDJjfHfF4As5d8w8cEhxl0mqy9o7e7rLcka3AcuV",
+	"eA2MQMX9brbtecm8XJ0YPr4GxhmkWa8w7yNC0j7ukSKlJkTwjloNzFK/krX8HJwCZS2GP4Yx1h7ivTc0",
+	"1wJct6QG6paQge3AYCHfXAeFwZYYk/eDs6EztXESyVO4+OFBy+4Z685YyjPWjyfSMkFoCbIEqWgIdQsJ",
+	"D0PGBMH7owilx3udQzuw7uGDY5QFAGVjlmf9hqafkIRnLvBn6qxsH4ldMm6YTfOEVPaGmRxcdTs7LvF6",
+	"KLQqdNomqKvuDge8GvQtifUjedCOI5GOILv1/HCTeI5z2KjvR+2eohCx4JcuOLujedlNyCKCArC+hZw2",
+	"Cpt6VGmNconAIQoxD1ydLhNkwWhRE2ZH3ZPDzqnRsAB5reZu+enXbgNUxS6ZZztCoXnYbUCUr2qrzEjp",
+	"MNCy7G9eFcevcJ1uG07E8X2QzqzzeA3SWbW7C27/dlhmS61f7teWrfK4B8itiz0vrrAMWWqrtaFQP7B2",
+	"kLjRp+K+H2AnA5vF1ut0K5l5+KOFDv090/S2Trvz84RMu1r6XS3xLuqk3BoebJtW/Rsm9VVVgvj2Qods",
+	"XVH5HdAVoDFQdcsym6CH7a9cj5Pq3qHwCTrNsp/XOEPS7uYhswEmZSsb8eUZOvmodnTo98vBBAX9UKdS",
+	"D2xePPQ9dQBCMCsgReiiAdV7lQR9m3CftFxJI2TD2lBUNqt4KRt4jmU3DSXXboO2BXcL2jzVGcuYKy1j",
+	"Zt3rPGNKo3P8vISjgqIW1+unYAAACsxxYwdQKUPYNOYACvKXN+d3QSJ1HDbN10KstqDxsvquuEWqDS4C",
+	"CpYseYE8pQEv41oR+7QAlsNJfSysgSPUDvf7eYzGXwvvFKPBaaSVVkvmb0w0Moy1ARnr3MOQDwSdONMF",
+	"fOP3slpK18tKVQ7m+wr0oF0aR/KRSteSx4t3Tx8ITPPhUJy2w4+cTfm6a799c4nX4o5HY6nQmRF/j8VQ",
+	"P67gOjHUtf1DkjOjYWIeGwLJIGiL0biQ1r59c0kyNsGosadWLMwlPDvHXoB4Am4FogKW5ybSQ3GD/sZV",
+	"1ffJxVdG+73Ye9GM1VYxXZry0P2osFF2Ne/Z15y79jnmWGUFnUMJLxYX+zrmaEjHjeEB8gzC1n6/c36B",
+	"e/WbQspRJHnIYxU0JSHcCJaR8rKSdQa11Kodrz+ld2xzsfGS0RGOMpZux3+JNg2BMgAbCdEFY6UWGAzZ",
+	"jFNVopnNUfgHgDQLXH4w7BARouWXZdVmNSTcYTOyKuFzLNbL+SiG8ALagKq2/nAoBLZpPISuSx+hzaVz",
+	"jahymyZ5xwrr0MTPtt8Qm9hau4IpmWMi5Zjlqw8UKBtREVoCJ7kpPvIiuik8+rCuLgB4cOBf5aN/PH0w",
+	"lM0HqStzJvAaA1Y1RqN91tpwYd0CRmTYbrX/ClFoZ6/HI8nfGMvH/GTIXRApHj5+7AYQi4HC62dTi+wr",
+	"Hn72/wLx810j23Xa+2Mi2+Uo/t0j25WZNPeE0SgbCpa4eJCWmubITX2J8vLhjvWxNg/NAazwRiIq9JyF",
+	"sNBWlFzPOp39tDtpJe7jYfm5Ny4/HpjPMs8QIT0IfeVZQ5u4eJjYTbayJ93eRnJ9l0ivBLN7RRM2vMBX",
+	"g1RK4h406i7vWJHN2Ir9d2OgRRCHgZaB49L/1RiN2SxDcdvIaJjhDNRY3f7Kzw/kAl+fiB9E5qNRyaBQ",
+	"JMzNL/cgfkg5zW2K/6oMMG2ucxkobeK6vYAMNczUdo61MWF3ofpXEcr/1mJpaYf+KMkUDOTfXzhVJxPr",
+	"1Oa9X1vJpU+UW7VLjhDcov4V84rMHdsNzHKW/g7r4G7dfpzbyo2gofGy1Ah+3AzQlSrFdEJyToc853qR",
+	"EEPi5l8uoAWELAj7MGVC1QQ33LhhLksgNRqrL8JjA6CGb1wAvIbXKicM4jfzsQTfMOWZ9wpTMpY5tIMD",
+	"S3khZwWh0+kjBTlknEEdEvWn7mHcybGmhr+TQ3mDLIdyLW1buR2c0J+oQZNFr/wkWTmbO6GjXcPKka2j",
+	"0HjrW/sAzI+JtMDVxWyTph6BY9jcsbaLRziwB/HMBidx5/p5XOfIIn375tIsDHlKp1zTXIF6juVT5iBC",
+	"AFdNaJ7XOc+Y/kXeqmG9rf/hYUNf83Z/76dfe0nv8OjjX+y35u+mppjvfVAiwIfyR9rGLM427GIcpASX",
+	"cq91+eptq0SaOjhyQFNLl2Bjm7L6BY/YZi2UP+7Ilmo9bTdMag5gOnYq17cTjUSCDEkgBzcqppCAwe3s",
+	"o3h93QN0KamILbcGfpxlgmaM5JGCXloU/IdvZ1IyR+j0d/jgGerhZmJ+ugW3/jTtyZ+OKSdvbAhgOcMy",
+	"zBBfNeoSCGjLVswPHdlwvZx92lU5hZCW6CrqKYv27sfEA1r8/QNs79lwLOVtJLS2eUbuNqm4AVWGTx3O",
+	"hsOcqThxKTrMWdbfLF5hJ/TM3lXGLdbrYs8tGLft2StTmte0Kyb24jBNMs/6iqUF001ZutgeWTvfG17s",
+	"QDqhMwmbgzdOYNhSES3lmpzjbZZesZ9nLNqExCbkw5FQNi4AbIJrM4ZbhIgpe/UKrcAaHlPoj4u9u7lW",
+	"JGM5v2MFZ6pNXkmQBfjQaknxcbe7PUTFJv40u/Vlf6fFNFb1/MossdFk6opLySHa/2UOiz+9DaZaeUir",
+	"iaQRd+tCzjDpyWKru1ZLttGQo/HGzOzt93tW1JAUxlpP1dnjx5Apa79+PKRjvln2qnmeW1J/OMps1m0S",
+	"VN0RRXKJdEhDxPe4uxjgA+B3hMC2sEZck4JNGS3hTYH0oC7YCr/q4gpJ1CwdEws3GKqpQdF1U4VCZIvt",
+	"VmIJ+BQaao0ecD+9tAy40Z3un45OjrLOSffk5CA9zo4OT2lvxCjtpIeHNOt0a2Xy5o61NspoXR9KbCZZ",
+	"LCzsTZsMMBN0cAamO26OSw0TUpNB78OHwTk00gIxOzgjvvWWYiJThOWKgW6SOCcw3jmSCLR/TgZmYeRM",
+	"m+eALwDzMcdS6UcK2zrljGbqWggJTzonA9tvBVuYwa+Gt5kx4g+u+Zc2xFJAZ1VSGG7H1DmU4wgzWPPu",
+	"XJl/UmheMDIfZ6JgNDOHdtDUf6aC++Nb47g1gJYaMKOWteOTVtkfxr7bXJTD3/hmm6yAL646lvwLNoPn",
+	"B7VCF4uV9FxtDZqQmQCsLZtFXZ4wDzW9ht57O8qrjWVH976yw/GkWlVCgyMXKP2RirWOOmxoD7WDFmvu",
+	"4jFBZtihHOmS98Bm1fuArxaszum4HNdqr6y927h0otvZ0X3vVHRPCEu94nFZ7iV7HsAHU5dmf5gOX6Xd",
+	"5UR2mzuF3HBuEcqAZLDvHTU63Aj9r3i0HXyFYa6IXFuedDLIGLXdIT3t2XKcgiFGDoK6W1buOlA2pXPR",
+	"eNpVXJ9fnt2NFAxGo8i3b1/as8kyMjjodgYbtAgz92/e3cSO6uHI548jm7dsmiNg/UpYl1qe8wea6nzh",
+	"/Ph6zCaRKNhIx7S4C6C8MYeudFwRd8CtJpdzFkgU2xeAKovTJzRZMJ1gYEEplhF5hz6mUEh0tjMwtijn",
+	"ATqNTskpPOaKynh0MWMxFxjaRlHRolhChgvbCd+tD5THeCDjOe4e2mP2StDObav8qmVjBGdo0WwpQiuQ",
+	"RBE3cyNtSe2LgLcADTJbmtOpsahltO/EC2N+ujQfm8riTGo0nocM6mysYW3o9JxQgOnjrmFE1C44Oao2",
+	"fTzqHJzAFw9APSsWyvNs3x9bALtrlf6POHd02HXx9GfArcMcejN11wgSy+CN2gyRLczCXV8VH7ru0W//",
+	"06/d5OTjHpaDHrgPvciHeKN8xdJZwfXiHQzUtlCiRZRrCHLx5pLcsoWFwjUflY0Ivnn97oo8vus+xu8m",
+	"9JZ5nuTwB92T/TiMQdz6+BHqhEayCWsHAT5zlt2AxQlsi2K5KflBzgr4CM1HmMhcm2MJELPmwwTodDJL",
+	"x+eI2zuRFvr9WmANzZDpOUOvEC9s6UKJ6ZuQW8amynaxlbcuOypnBEA0kD8i/txCzghFQWs0rGsxtxnX",
+	"bhbcGCXX4j/+g1w4OxV/Md8OBoNrkc6KnOwp8p9PLr66NAtaAkTufUWuWxczPZYF/wVO9Rl5AktK/vPr",
+	"5z9ct8wVjy7Llmt7X7PFGZmoG6zRfkSur68FgaueSqGZ0HtXiyk7I3SKjSW5FI//oaR4RPYy8uhXczEh",
+	"11gRe906I79et7A/pvnjGsJM162Pib2E2UugjR5e8cVp9/Tk+Oiw0+l0euZS90h0+9obIMiDN2BDkeuW",
+	"eaYLLuAvl6/ehg8QUttbsEDc3hLgHuCv6d7xMf5my9fxa1u2ft36+Mgu/LUoLQrDnAa9TtcWrYYlLG3y",
+	"ztCT0XIGQQHxwKX2IF1a+82i+l0LZ0xzQfPEWLgZOO6gAhxeMfjyOZ4fv92Pf3UfP/7ZaIZ/6nUGzjbH",
+	"USpCFVFSCkLVtajU2XCF7wob/LTJ64JkEgt0qIYaqbPg5Po3+9c5WgXeqMwfv9lk79/IhFGhzL9whH6z",
+	"r/vtWvy2t7dX+b+5y6u+5DcPimDsNihv48pWmv4GiwRY2VBEP6KF+WfOsJLoN4LPsoUHlWeBL3RKeZaU",
+	"oAuR5/vthJPsHjhmecPTzusQDhwAhgYlGsQAz/+s6lzGpxhlF8sgGl/tTbzw/QzeXzZ3/w3XhPxGFkzZ",
+	"Gy0KMvnNtyMHyLpilkNCCuoulXU+jzSDD5e88nhfvQHjgoAztHeyaiEVCzRHXJP2xgf50o/qBFNIKjW3",
+	"DFlt34oaWAa++Lel3lW/Vd4Qo4fqIxrmb59VjhirUirDDShJ8ZwJ7YGmIS0WM3Vg4td11APDe2zGrCWS",
+	"gYdDGfg5lAUwTSck9l57EHZ87bW4qJVOW/JBglLkM2OGQjklisIEBRnz9eHmVKrPYXRaFhan29t9yNeA",
+	"i1KRXQvkHFX4bhDd0AlGThhSlJZEjeUc6cE2n6n9zFibXPj27DD0oetox5VZBF3Q1Ejba1EdDnU9q/HU",
+	"uhZmfgae49ERM69Cj7b58rkx7JFbDmzyYah2pLQojNlEBRnUJPDA51lN6C1gyA1x2FDLbi18eJiVUG1y",
+	"AaAg9FoYLWJPzmDpB4cfPgwQXS6XShProeRSJODDLT0FbmU8y4Fvb9kCoUnAYUVRW8n5LTu7FubjDdMB",
+	"di6umzGCNBbLmw+J3dRwhmi9suyMGDNr0CZfswXmqdyyKbb3uZEyAweAH8i1CNEgyk77ynMzfFG8f+zA",
+	"bL/r4Q6kKqR5KplNz8iE1dr3QxK7+ZJrAk3dUPeDoUjB2iB7BwkZvPn2ymqzz56/fH71fACzUBVSsD3y",
+	"F+Ynr8qBLgPy8UIEzeMpnMAJzQkq3JYEDZe0+48ltkjBl+9ek4Ne95jccKhJ1GVnOPLZoNSMBuTy1duE",
+	"4Dfmz7+++eFzpGbDCA3V/PXd61fWsmiTd8YaSwj7YD0W5mDJmYICXsWmFFo6KfsAloF/OWfUSGto3YB7",
+	"abcFd9FOEU5BsHUTDKRSgU0s7OpcsQ9wgJ7IDA5IwQiMjwvy7dWLvZPEr0iXfMOfnANua73bp3UbmTca",
+	"3XoxZXiAsU9em3zDzGQ9hkfIBDLJUPkS1FhiE3ulWWVB9JynWLpmu6hfCxhUbc7sAxLylMlpzshnGP9I",
+	"SuCwnA5ZPvicTGZKA/sKOJZ5OnQyNlQKw5K5Oe9mdKxQCVYtWgYmi2vBxR1X3BgY5VU4M4xdWtLx0HwW",
+	"BYN90G1yYTVDs2CgXdr5nhF+I3B/pLKBH3PoMykeaWDkbr+eFixjQnOaI0VXJZF57pwKXZFRqb+FDHOZ",
+	"3qLkEGmxmBrx9Oby1edt8s4eQarIoLxhEPoJ4HmQJP+EKnZ0cE7m7FqkVJjts0ozACjdmD3F4rnq8DzH",
+	"A9GYgI7rWD3aYixX7Mz6HzBVyvVdTkgubwCQH+8BQ8DsR0Vk4JLKYkGkyBel3odvBEnChMZzMi24UbHL",
+	"lB8hM7NzpXvN7EMS3G7nOmSoVA0XRoAhj5TCzqSu6HtVEFlmubZ9IyYG6FqGnxC70MiUrC9nOkzhxdd7",
+	"zQIKfSp9PN/iOVeWhUrBIoLOnBqj0VIncOVMW7O6HJZKSuR2G/kThBotAIKORmqcYdNMEL1+TEsL4dXE",
+	"UGIBnrqTeY6mX3KF/Bk+YOqB0wu4IFN6w1Ti8j/waZ/Z5DV1ZnRpc94/N2Ydz5ktlbMMzzCB0ks8QALQ",
+	"Z8BfPLnjb4knz2s7FcN9JwzO90zYxAQ3ZhSjIoMMMRg8nKBB3AGAlXJGspoPDCSkkYhjwCJj8JBzMviw",
+	"B08DlQT7DkFPP8NGclgaTKjPmWU4aMEAQn0b7T/IV/sNfgiNPTQaxlQb5RJ9BFbwMt/dr5JmnlR6JpVO",
+	"DnySOczmSZBfH3YIDDFbcHWwYgeJzKJeJb6QHZw5CRmC+PVdBr1cSZzCXP7moSrdUKwKakZjngpxahuK",
+	"melqxl7iGLTTK/EJrm+iewTgxFBRKrfMLIddtFu2UAkZFYz9wkoXlOsCwhI7Qvto34dxeXhJdWxESxkb",
+	"37WwSF8OwtWfMzqdlkkAM5El5B8zAA26tVPwkpV94EqfEyVR6zGUFDSxNARjyAXDB/5MvglHh7QlR8RT",
+	"0WcVqvmcBDuRVJe0sggN/gdqpT8l4JxKgN+Y9TafMMnaLODYvPA375cuv4Jn+KKI0m/7G4InUAVrVDiF",
+	"rvHr8HEhRoHRIzCj22IhJt4qgNR4hV2WQa3xDi57A9gMa0dvn+FPHx4kJPTKCUzcobl88e6pSsjbt69U",
+	"YlU+c7LAF5SAfzOYUf1fT1hupxSZF1yjU1ix3Ki4n4HWBMNCqk/lBAckhdWH0LiERxrKzHNw7UKHJ2As",
+	"Z5h3YhSrmdJy4l3plsjej6XtD1/acE5jBWXSHUIjUfxYbQmMpysr8waP77rA4M1MjA2VmXGVXb4N8Vup",
+	"4k6awmNnfYO5vLkWNuMFDOiUClIwWBijJkhs1P3/sfe3y23k2LogfCsInjhhuzpFkbLkDyo6TsuyXaW3",
+	"XGVvy3X87mlVKEEmKGIrCbAToGi2tyP2+Te/5xLmx7mCibmgvpIJrLWARJKZEimL/qhiR0e3RTKRSOTC",
+	"+sJaz4PWDWwkR9ZoRFrEK+l5cXNTptESa7f3HSCWTSpRUBlanan76UHnIToG6UGnkz5YCobdirfZqV58",
+	"WjRhQGqNR0PQlDejiWP8obCMB6rqhJIuMuSVkBTbkMDdxqA0lCKBaYzqor3aGPNLgT8Dsj0654sU1T3I",
+	"2CO3Z7tMpvLBQBjj7B1aN2k9B181eg8cCqjTAkQNWBzUcfEqBBWGjqGJZWs4NTwHtyxOqpML+Zf/MFql",
+	"7P7bl8fs6f7B4wc+K2EQcSUd6MzZ7ueQqnGOB36SYEyhCydCzo+zXOZg49P9Tgdkcq6nAGV3plwADPmC",
+	"/c5TJEfe39ujlFdELRzEYibyfGeoizElcIJaH8oo7+CkohIJkz/g5sf+02Mo/md4ObNCOxuEmGiaZXpJ",
+	"N4MBG/Mcb32OS/OfbL/ToRQYiBEtv3v3EDbCWUGwfiBE51M7fNJ8KQoahnXkXehsfq60PXcxRc2FwMlf",
+	"bmwXD6sLOwq5OhcuqfOhpLTxwtXO5eIUd0VwQkvxqHNqD1lKw7h9DellSkJOUXjEirdxcWzjYPAuzl3U",
+	"XI4TLvULTFHkfCJqJk3Z1KL5HmNpjFQXi9PFnS+do13ej37bOJZ/r0tj0RA+twvP5V+OLgClDLRaUChh",
+	"sS90GRsi7OONd/e1i9H9MbWsC0qDSu/+LJZiuJgJfClFSaaFocEJKQeG4hz0TKID4Rft7qN9LJF1QUR8",
+	"lNZNFwZEZ2ZxRHIp9ZClfOefrLPzlLXZOdtJE7bnZvdwD8/vF3bTRC4ORB5SmEvZX7Y4EfKQFgYInpN/",
+	"PD1kT90Muk+8b0T5QPA6FsbMJQYD8YzS6UT2dncnfP4//vVf/9vpd3UZzKA/U1ic27h+amNsL/+nKHTi",
+	"7DUCYtC8fPDhc3HYhq41pp6CSjDTiYtDRHbuf7h0n5DgA5UpFRv4pj4KNGAe52NpxtwORtUtX2YV3Wgg",
+	"xZHRxMfn5hLnu6haQ5hZlWU7Stg/ps5s6YKNBM/iiDTapwkLQ8HmgspqVjj/pnETeSVZc2uYfAg7CbEC",
+	"RAsnEy5ZQTk2PFn0DFGe78Yd72P4eKb4WWyGyhwjBDoX/Eqgu41jLWSsaQ3LQUOqnlZ8OYviV5BP7Ugo",
+	"C09KarAL4kReU6TnpGG04u7jQlxpOO+kWDo7D0h75TCW0Png4/B8V2CzpEEbA6eI0njS9EsxpzGN5blY",
+	"aVS3VXSe+V0DR7ruyQ/hZ3QETgd5OhdgljmWnOOoD2nUGrcw0zg92j+TSaGveH6uhMjiq4OvWoKBumAC",
+	"fi7IzgWiE3o+Phbn+PNyHKgqKfREG2gfCdPwIwV5cs8g1ZW08Sxmi0itBDtJ5qgXNA1lbBOyaHBbb/HQ",
+	"RpSdQHT4anV0ZwjW8b77uHb+/eIuw42PNWqjCinkwhK7EItO77GzcXlwDx9Q2cZIRhMSFBRmntfPjX4d",
+	"X19eQ4P42HTlGYT0KF4vqK1s5et9aR9dfiVWuHbEs3A9Fu/OhX8Asn7nq7webylDBVKUEltpAIhj4tUH",
+	"wW5afkybU3UnKcsR5MbDpTRYLrgR9cPA3SG1jWf68FOSK9qjXmW5pYLsciGM5c5iMiOVU84zDu1uznhj",
+	"uUasG5wqXeXhSxUFCYTVFsz90ku6Xl1KYItzT49UAJbB4DK8sFKprDSL8ue+Ly0y9r41EZNA8YSxkrDp",
+	"7Xqw8qp0wyULd0Hu3LAKyN1zrdDQkIEWSpLkhFNL/wHez69KgDJtGtyFuDR2hMEKjjXUQfxTkPZSItpi",
+	"VuZihRFRPUAiFTUgMxqKA3Ftg8IR1w6GJ61ux3NEjY1n590vYUc6W7ZnB0HvuXAE+vYxjYEXuLjkyP0+",
+	"LTPy4zo9SBU60AAFAz+lgfEoJ9gGnrsod17CJ3ndiGYS1hHKSpzjDGdaxVRRrnFaGBGajlBWgOYm5zYo",
+	"10jDQ51QPBln7jDfGrKtHsypBDKn4AL8KQX7Hmd86G7s/Frpz2RI4uFKWAOoTilv6CGa48IfDOLneupH",
+	"w/AsUqxo3FD+qyuJpsmtJO0O1E6IJH4Y7CdFHDR7q+HYh3otQo3ScKqycz08x3+V9+HEVhCl7zx9waEL",
+	"M4F6ASqv5lEd6eKoE22jZbiW7UAXyHYgMhL55RsvDY9PXN5hIQ5298KfJG47+Z6+eHHqh7Zan0McVQ6N",
+	"oka14ZBscr88DEkvzGP5kt7S7XE3O3cXnVu9vMh5HoDPQiVuOSfwpBeKy5Y3HD+na8txYbvQp6bhUaub",
+	"Ni73i8YI1AFl+d/CaIsrIBUdoWJZ1cKjecmekx6D7GAsIRoFhEvqDmpCg+r5+UUXYNYahLbUmFqfu7D5",
+	"nGB9YgHHbQRfmLLYo9PBhzWHoAUpezKkcNZU9zzu0f7UzOOBFwlp8Ea+2wmCbuFkB2QTHOaQLA9rFCbu",
+	"ncRomSpWH7A51dz7hvBBdGR+yDLh3myU7QHVd16IC2msKJaUC7jyblHLXwSTOdZjqPar1nWhQ2Q16QXI",
+	"Twc97D0XPYl1cGV/077vRfqRFgsOTbCvh6IQK8fgnkBEWN5hQeO6jWVGvKDCHq9Yyt/TJ3V6FYScLoBS",
+	"aTfOYekY+XQ/nFOT8+B+fk7nGNUx4erlstLgfwY8s+o2mo3mhxhKlb13aI5tMV9Y2VqLS6aWHiQJS4Y5",
+	"A77sFgY/vhBjbcWCufTlnhDeFuCOo+Iv9CD0SyN/mI8XK0fise9bZ9LQdZTeovViPzQUWJIrWh0MqxPq",
+	"RvMS43cjvFhCWSDf3rkUeOyA59iSo6ObuygLg1miQ3NhOsbYjCsxW/alo0ryxYlgSjwK5i1aQmnNYekc",
+	"LLgT0dCQ968OHA3mXudkkks0GH64kLyYqnMznUAlclX9obPkViAAfsaLQBHRxVQte/ROkqrzCY1Dfn/6",
+	"rM0hvlGADHFarjKWhub1c4AdjaZGkk7+OaZFQE2As0NsQWG/LCTNykqJ81B1vLDNfWQAG8T/xnekTrSz",
+	"E4eEQWChHrFMYhjB83i8cOYXKKlw0PFYWhdDQmmC0rO43zWmdZgLe+gurgSVeFobezfdjt+IcHzpVFAo",
+	"GQ3Fq+RUHsZIGBZyXMACjUkmbzFxcNwH4B1VNDIG3PGc4Gyq6hd1H/q0oXOODpmZ5G6/IP9aTQZ6LDLJ",
+	"y+Oe7oG/PL2+6ydtSGFS0a0ba2+vzMbB40Gtbqw26WDx0H3DuG/9q7p9PkI8z+RwKMgxCUNHbgwoBBzX",
+	"X9PoBy1FI1Bzea70OVi68h7+pAUOfemIhN6Is6u6gK5sCKSGfJrbQzzFqXIx4dWVOIKXsX4c8IXnIo6c",
+	"cCRFhcqS4vlDrENGzB+qE3LPlellReXkQ/Ain1fv0J8aqZyVgC7LWDc4HQim3XCIy1P3cSEzkUIXRCmT",
+	"kIQJ3qPTG7G1DXeq9g0gQ55bPKBUMFMDaKj0+ZDL/JANRtqpp9R/mYLdEjxbVid0EFIvHCHbgPRDvgRg",
+	"7F8KloYGAvAZny+bfLkUOFh97s1oeb+F/IXSZd4j9L+gM0aHQlBCHxLkWGN2DoeU1YcYyohdBWMHf2Je",
+	"RpUYnEEYD+UchyzNpYJqYzrFgFL16NGonBOpyOZBakI6fnEqSgcGOB4l7X0uI0q+gAsyk1YFF0Qiu5NC",
+	"nKpq1sjQq6s+dLBcxHLt1Cs66llGmFfOiwiDlCsRrwEUI06XnPcCzlJIVique+nYEbwWeNB0xlf4olZq",
+	"hzsEiGyjx+WBrRWF4rkb+ACOb9y4Xi3UzA9rI3wZDR/6gXzocoDnGZqSTmBopJXxi18ejkhi07fCFvMd",
+	"aA5J6UzDr4QZTa0FdGU9U9GNQmpWGnah3fDuB9fejM7YqCr6fKr4FZfB68VxP2uuemqdB3tOJ1bxbEXU",
+	"1QKDQ6fLDMpu3X2kuuj5qCsUOlEmL8yg2vayfL5mNcsFLyLD0UpauRw4tdTqfSRM39bRhA9Ggu21OwS+",
+	"VSJ4zWazNoev27q42KVrze6rk+MXv56+2HHXfEpaVlqkOEOML2iEg8bmbruDv3DBGp/IVq/1sN1pU4v3",
+	"CNqwd0eC53b0T/fvC8RaDaemJ1mr1/qJvk9ahTAT7SbgfrTX6QB6IJp66PtfsPPuM4StuAnUAm+BLdo1",
+	"7HNtYGuCnedG+v/vUJH4zkkj0h/9fJd+eZLh4Ps46borwsPtPuMZXeaW7mCVS05o/74oCgLm8A3vrd7f",
+	"fwdmhjEvAEvW02BinMVzeQUIN/zCtHp/b52K4koOAJ+EaqjdAG7A3bGwhRyY6D0tLJVibwroBhFTcw/6",
+	"NBiiP7j1q77TX2isG9+pG2UXaJirb3Oxw3/pxb1zoT/e5au+vv1O9+ZLfquegeN1+zdf96u2L/UU2btv",
+	"KydBMn4U1q/YTQLRomrS8F7hn6GOtIUCQ5u+7fdi7e5+PRHq6M3J5+7uBbiLOnmQzhIPwGf+I23oH8VC",
+	"J9hquxmOHv7ZuJnfAZAHmkbfho+Ftv+Yiilmbgutx6FTxxtfOGoiI41FpEub/y3e+mvp8wFX3937d1c9",
+	"XEmPeB/mWpk55pAHhXy09w1XE5uo2LhRdl5fUSLh6M0JyIcnoIM8BrQzSt/b5NMHWEHNrD6Mz4EhNZOg",
+	"eIc21zFB8YyhO5ZfiLKdaygIEFKdqTSXY2nThPHcaMj8J+RgVfqaei5KQS7YQlANPaYcFeOhhZTKv73/",
+	"jIiLVal+JY098ksDsOPU8gRM14scjvmcOhR9FBJKnejvqSnz/fGyVcFzLsVN4O+Pu6CZW70WVJ15CMhe",
+	"azbSHrMG9lOES9rdewI4ROHvGkSd2kdyb5HnYHDrbokvuXJXyj0EeKZlbt96mS+Xd9ejkd38y1dOIoDw",
+	"emOaByUA0NpqtA/JqwvoSVK2vsldq7yg5NxLAP1Cm9qTlmt9Gem6sGVv4eCgMoSGoUZl+GxOLVmQrY6J",
+	"nGrVBw62pD6+sy3gnmKlPQCPu90Dm90DXurvhdNBU90A+NHnbYDdj07MPzX6+T8KL95rSzddV1KEfAHp",
+	"bQopfVo8tE55jsKtDG9Khl2AU3ZW3IHk3lL+3rhPWp9+rxf8XROTdNSaAmydo7SwrxqdDkaUyA8lY1Xn",
+	"t8TTQkmjxKPgg9GyFSl3WckZ8tnbLfku7U+5ANcaIcif+p9ud/EX2sUEZe4F9NvY0dAP3rh7AUwYMDOX",
+	"2q8gvoVEiE4QOMmfRgDhkccHXXb4nsEdN7gX3A2aHLF3HjdiK/VfwP8CyaFkmYQ2tNyOItFHUajKPTGG",
+	"ABdksrJHBrfa/ej+75N7UYXtCwTPX2+TuBn5HZK0nNmqh0deKNqiAnSo24EaK49sEpdv+TKWQ/e9s4YI",
+	"5y7GVOxgPSfR0lEQPc2G98y/TcVU1G2a96HSyk85PL1W5cb/TrfUCrL+Uhd9mWVC3WoT7nee3nzBsVbD",
+	"XA7sV9u1p3xeNotRT6B/y7m8EuaGfQsbtn4/QseQ2eRmhNoNmH0xVVC9W25Q6qsB0IufoBINqfqiRw3F",
+	"Z0nM3E++KCLke+GvgFW6fe5xoBdrLT1zksGGqazEceC5r35NRzrPwgk6ZIGBB6ZEGsG+DD0cQgVxIIqp",
+	"Ah3G7Vwy8zhxhAsWIIBrXskuYSohGPBRBYEJ4aGcIjPiShQ8R1SYBOu25khz3iPHnMddYeLDRMLk/XfU",
+	"DZZg+dWAT42AdezrbH6mPLGUtG12zIsCKpagDxmq6i6FmODbmuspM4Ama/h8oXC6zd7pgBabeuJ8/yjY",
+	"tAB9PQO4BBboTEE1Yqah8AbQMcQAi2YA52+aQw08rAHUecIqncQqHSqqtCoPgxCYoJBX3gVi70Eu/Bq6",
+	"HxlmRHGFxeR9rS8TvIXVhNpFhA+IsiNzgfUuXpwHPM/Lgl4nRQ87oQYDxQXBXPCB+tJWQB4DSAtiypJk",
+	"1eb23RuNn7aFzBfC2Gc6m9+Z6flVzOBWqPpLbg1bTMWnDZo8uGmTn/jet9ng5g01NQmTw6j9BTYfbIyt",
+	"8bsj47ffXWFO77R+xYsLgRccrPLwoYT2F5FJ/m4+EV/N1B7XuYefa169Lt+Mmf0NavgOOp3yXByUFUEc",
+	"4b0jUxtgscBMlMXxILKJr+2y+gIoV9rsLVZ3gTeMsJsetTjd63QQUJqsnYeChLpqj8QVjO5RlSIPuynQ",
+	"ECHYjzNTwUI55wG+I8yu0s5HbX7Q90G83HmOYPwGjjfoWPRM/aqrwAhlJTuy7nETLLnHMfSo3OB/TKZm",
+	"JEwP15Tm71Gn3e2m6mIqjEEcKXiGFK53k/Fhd8CqKLFwnHJPQpcMEXwk5MRLw+BtSI1oYLORps5XE6rA",
+	"ByXjoFd6fe88SXumvGtjjciHJYLpJTYfYccBIEUDsCAWorpBgGcEFDAaJyigAJnoMR5ZUuyg8r3kAEnu",
+	"+9ngPYzZ/aXW9Qc4DwBM6c8DeyJO2rkfY+EFNd5/dSYQHSmc54at31uQimfcDkZf2hAu3brGFMaCmSGb",
+	"/9baba3dKtbORyNVj+r25m6jdm4xnPRkLNjnBfjngO1fKo57iCRYiEnucXsGAqn4ACfa6UJADu+LOLQO",
+	"LnqEaHemnH50cZ5hfz+1XGW8yBhxWJnf78cVyoa+9h2r7YEeP8D+E2l7LKXPdyIYH2lYetXlSRrui0jc",
+	"3jq/yPYODrpPcRbULuAMQor4w35EmSEMcbv6MUSHlo8nlW8hxPOoxW45IEVGFd5DeSXYWKqpBUz4IZjS",
+	"t4j5W8tlELMggMNR6wSw+ynGlCJLHyCZBPyYHAJlC57JAUCjMsGLXLpQUGOvRCEGzmPBRjYkk1Ka2mnv",
+	"p+XFUqv0QZ3JwOmjSl37FIpeNdCSrvrjd37d17jm1L9gOpTaiFmjNfgqxqzRjqEXCuKwNWPNZuyPb5Xe",
+	"BmjxKHippo0+20TtQhPnpgOygIseBWTBa799RHYaTBFAzOMaSdNmrwmkLJA3OMMG0RGRaJkqD0+Jysku",
+	"NNPqJq1ptmrzWw8Ethp0q0G9BqVeS79z19CYAAJ/XQ0pnhpngmdYO+80CTps/nSmzV5SIXshjC3kwJYa",
+	"rL74AG+6pGHqKrc9EfqKJ6huZCK2dyqlbsRBzo1Zb8RjuKSm9txXMgTASGkY7xPhbt3N6UR99fPgY52J",
+	"ujt73P0yr1atzx8LUfCGSQCoTVMJ/tOna1fgv1vqV19hJfwFK6/GO7rAWZiGLgBsbJjB/3qJ9XgxTfNw",
+	"32VTsXZvwMLtqXmiAhCgCzqyqryZQDncaZjRsNDjynQCk3WGe+Hmloihi5/jqQQ2JIT9aZjRo4YZQTJ4",
+	"3Sl9T5V7sMtvrhtHbbmtWtps1VLfmwdvxt5W4HxuWS6Oo+5+hP//1Gjx3vvy6pF03vg88ejfnrDJCoS6",
+	"kzYhDEcPGmJ8YxkP7fOAbwNqkBT0UtEsSF5r06L9HDAsGmvx3E+2Ur25qh4B4Db0pu9GqtcNz0AMFstO",
+	"K1tilxsjL9QtIuV46KZQ+cj4YydpPbEgJBEJzan+JHH5MAiGKTfNOtFfMHgfyQPyXtKntZxBnEJZ3/3l",
+	"QkN87D/gJv6DRYL7e3urXEzFRKgwvlZxvLwKuglQsagibFU9FbRTg53dBai7DemUl56qSgnhyV+9MQYW",
+	"Uz0RypBqAWTSSsEhmnYzk3Yw8tjNQB0PlcAE3YsKaVkRHbvn+mw9ZMUH50Q/oz5RcNVdyHBYRY63Os/a",
+	"a6qpY6R62+qo7bH1n02pwd4MWs2X/dydSqOdtSFHKcuQ4lMJj9hGoUhE8E5TQPqYqiNVyIuRDUmhmz0q",
+	"0hN3pcpCRgyTU1LBMyTMSkDo3X/c7W412dbb+pMqJtq2awaDK2ikkIPYkFZ6g4jRWJRIQKwl8Tk2CojS",
+	"vUKyzWY0Zt/BhNuIvUfy9GJ+XkzVX93GTitkqVSUGKEBm5GeGawCDWiXEaligJRGgNQxvxRths+AHdAV",
+	"vPdFHVlzNkrPfxxGvglo53SkZ75Ek2aRaUwQwePECrkWsQYXY7209O+fob/xnbZ6LYQQXl1H/ypm0bJ8",
+	"YSVd3vlNztW1FSeRVECFlpNdei9bRb51STer+d94xP1IDG+v/iN9v/ux/OPTrttI8/VNQLSLbrADz4G9",
+	"mdQa0QiYhLrERnoGxetYMyht1NHn9B6kAkys919jMQygU1SOq8oeSM+m4JPoEc12cqYA9J1anI2VeY4B",
+	"PHDNBFqlCIrbM1Is4HHXlp27pazo+9uq1pU1aXm3o3LAr6dRm3zfmEeN+Bq2CnSrQDdcwO624xdQn4W+",
+	"EptUoEdVqtR7hs2FabNfkSqO9z1hKuHtB0UI3aoFwYFjJ47zvNvsCObsvNpVj1DwIRdU2zegTbZK5K6U",
+	"yHe1rYHZd8Mb23MJbXJnvwOmSeC2K/kBPZmx83+IyRjsJYS8bkZrbFx/yXbnbnfu19+5XhrvaOtmsoDS",
+	"hnlzZc5Ijz21UFISC0GvGDGc5oJnhlndZnCuKT7wgc3nRHxIUBC/asugRxWiCl+jn3iA5R427GIXgmcf",
+	"hp6oN+7GiKSEt8au2YjRUc8UMhmZCR+INjuKmFeRy8VqIPTjk4k5rLDrBEbIOTRauYGB8AowLfhYnCks",
+	"LYKqWs8lSyhgSciVidzAbYE7ivJy7hEnEzaUKjM0HwOUk7VwE1pf/ja5Kbf1ot19tN9mv0gAHmOzQlrB",
+	"0r+kjBuW/ve9ZylCWENGq1pp+Jen3adPHj866HQ6nb2GzBe84EaA6EcrlD9COjFKTaZ/S6vTKPiVbLg7",
+	"vtqm2z98uMLt/Wtfvuff9OUoGw6aqiwnsum+ewcHyze+XUEkzchQFaegkp/IJHuprZfPVtK64vlU4PVO",
+	"0UFIGp7ieMQle6Ml4T/OQXVg1PopaWGLf/WGv2qqOFgcl9KcYRD4242iZ0tzxr0TMaw2zvNSun+30P8u",
+	"V/8tv5LsZA4FyfigvdbE3gRyfrC3+JRJ60ryVq/10/OXx2jTVrO3z70CfKFsMW/MZHpVQujyFb7VyHPY",
+	"VvJtpj4V2DSJQ3g6icxdeH31SHqrVqkihda1UJCWYJiQfUsaz4y43FuWGvde1ECkScmEAIBHYuR0dwqn",
+	"xNQTTORdwLDoa/M9LwBATSFnK+LvOPtUuVsgCZT2TBE1aZv9LMSEpUp8sOd4Kw8K4VGM0fXtxYc9QEut",
+	"pzYBL1r4oDdz5lM6m2dnQlDbdnQZ8jzamRyIEh0DTKm5xOMm9xVAk8CTUvccwFkJfxDkUTeQ1kpmuDRz",
+	"eFxA0BgC/53OEBcKTq1mXNo0PpoitBPDjNYKQTkJlKwCW2ZFnkfYJxarhtU8wEjBEpVHUv5+R4OBmNge",
+	"sByhuOwYWwg+rkwicCAKlfX8uwWEK5zQnI34ZCIUu4+JhR1gssffAVJKv9AzIwpzj6Uv3KeneloMRMoK",
+	"dLFGYvwggSUCCYQEBcpacqZSGAfn44xWgmRn+AGuPkfqSeChRvlDFcTSV9zYHbjlzsnzFNkGtfIiy/3r",
+	"A3dIKuICDpJ8FEoj8DUIyC13D/yqniluAfzAHjrHlee5X3t8sCZIL8MGUwvt8YzoPZAcEN8+8eyNucVX",
+	"KVQTT8cL3N9rw8a6x1ujV+LmH8JE3vM1fvxuPhFmpTnoAYfA5OZfclqRk+eb7e+Am1B/R9Ja2jprMnyV",
+	"DSF+w7ht7Px62ltO9v4cVnh/7+lK+epfuJq/pdX4yrQchBSL+q+CgUKbs8aAl/b5w0QXzUDrpyBOXiHy",
+	"XGQs1xcoH+Ci+s4Rp1+oH9tq0D1U3uD8BKQvvZ86Gc/TBwmWUxh2Px2YqzQBsv5/TIVNH+DA/6Gnbp3c",
+	"2EBYt+ME/EwR4jWCcYxykV2Iwl3dF1zBN+kDqJIFGl+mNKWkeQ78W/70zC7yQkdlaIWz81Wr2Z9bYSLb",
+	"DbSr0lqh2FhwBTxICHSJKCTES+0LQnJubMyLSiUkub6IvdwYCUbaNkuf8ZHceSkL4/UyfHAcxkn9QL58",
+	"BLhcnb+SC34lzJmSIBWHLHWO0nku+JBGGkSDBF+iCnvpHod6IGXuXindHtYYR/G80M/lhXCTvP/25TF7",
+	"evCw84ANdZ7rWfn0bgV7bKRn1NWrZ96F4IUou/lPfzra2Tt45B4spBudEcfUogt7nZGmliQCIztTEfnn",
+	"YGo9tCmcg450LgDBEwACEmZHhZ4xPiOYT5iHfx1unpOcD4SHJB8DvtrlIjNodTHPVHU1y5lxPxw3LC2E",
+	"mY7FObcECMozaqoCk15nWV/ArnyG/DrXpi5+0jN6ZpLKapA+MFdNTZnY8FhbjkOXCTUdO40B27aV0Ke0",
+	"V501wC3YSlphBzpds1J7rV99jrqgzVLvo5sU3FNvemZOUMY8c06XsWJCXy/grnlg+PLJfRVVU5fssOHR",
+	"o+v880cfhUm6q91sVnrglxirSOTgT3xtPjSbs7EG986zlWXADa0aGloPVm2xjXIt+51qA3RnhRkjEMjq",
+	"Uz6sVXaIaoqhTFOH7rtOpwf//UvnoPewqYXY6rt8uvJ9uK0MysFTi7so0y1mNcHWaV510Ab1rcRS2Uf7",
+	"LZieHDtRKucmlRUX4AG3Puxc6B338Y65lJMdDZPk+Q4soSh8lqjxFYkl8+IiM/lPUX0oq6uP9KT7eO9h",
+	"/WOV432N54LGd9reuYY6SB0CeBOekE8mC6oOExN1D4TZs1rxebR/O34+qOVxrkGZiHDWxc8Olb9G2mxY",
+	"f+/iVCa9/7jbrZ9ysBn1aqqTrPc6GnLKob4VPSXjs/CY3O/PS+tseG69uZQFG/PiEjP+5NShB4hQR5gD",
+	"ugdMjJiZb8qMk392i6LQteKq/Pp4KKlccKUyz9TtTV3l6rDufak4PM3yeBCQOXN5w30/i5MZXXfIkk2k",
+	"GGCOBn0BZy8X4rUFB/KmkO2V4MM3TojdVi690bUue4fuY93JF7fkJpqqn9iuiII3wKX3mbCq41lrfrfn",
+	"tV81p4zOax1D5Ct9cUuwg0sxb04i/1ph+SrEFTQfwuGm1TohjH7vycuCGTEohK3H8vnZ3em7Zo38Wcxv",
+	"Rv5wC7o9V9lsaoagseNGPZCuxtKBxkqcMtDH3AamY5wQJyF+1+CWyLFoM6cvgeICgfNG3NQQ3B0Xglvx",
+	"s5jfthIYhAbwnypHl0vcKYDoZSI0r3CMiRe3Tp+d/Oq23LSfy8H5pXCjdLv/+Pejf//5w3Ex/J+nu4/f",
+	"zd//20+vLx6PBldv+ET+khezE87fDH767a3+q3sAnQc0KvcmwBmsmdYA/Eo+uBQqi2fiPER0IS0EtDnv",
+	"i9x5KIXOAm4j3QTGXuMg9Fcxc6u8Utlz9+7KneD1ZuHOyxLliypARkqV+Geoe/oTsEHA63cOOWmhlZVQ",
+	"ZHF3P16K+SfUR7mwoh6x4ELrLGFa0dkU4Ow7uYLzMDxwarO3ziqXtYEuROVD0a7B7HTW22ulyt7YX779",
+	"CbVPgMXfFu19QwYQ3+Nt5G9d3+tnMV+AAcr1xe6gEunUuo1OByJBbEhvUWEdp/xJSP4OdEAvpwOEmbQK",
+	"2M7ZiF8Jf1qvASb9eO/0DbO5vtgpZ9FmKU0tHDBPCjGUH84U3LC8xspcGJbr2rbNH4U9jrMzN+aGIeWO",
+	"ZwLh4GHEs8PyUaPsUWDHQMT4Nuv4ueI6VXIX3c7efn1Y7xZvjbQF/4Bpi24n+s8N6Yyb/efPCq2j91ZV",
+	"Ksd8MBI7LgYtdH6TVoEf+99+hbD0G9YTYjAtpJ23en//fYnalqSPVdKQjSFkMFiw66N9CqXxte70KwC/",
+	"08N4o5YXttk7wNvUw2iTU9uKNL5vBVlj7qc7O/Sj9AGcS8CkqT7+Ukwswe1x6yJUPQSk40N/UsoLcaZ8",
+	"fVCbPXMiWdPO7Y1lXVNflh3Hz7wxAOnKXW7VwXdHG5KwyD1moano5q0LsAWwWMtNgS1X7vN7VUu/YB/v",
+	"JJPl1NS12SznUg+0uhJKCjUQbfZ+pNmMK+upr8y0CDUKYzx+ELkRQBhan9N6pS8orbU53kO4xXUE2e6h",
+	"kwoL6lfdrd+AtQuU1m5pys5I56JJ74OBulvZ/k0KrYdmd6CVkcYKNZhf4/16aJNCgLFzDqHz3LzL1xcX",
+	"Uimk88TJlfXzh+zty2P26OmjvYTttbvtvXYdwMiVc37CRG5wVqEGx92eSjKcoBQwuRW9TjoCr5ql688v",
+	"b/I8u6scpC1O3LnKNHHvP3Mbf1k5I6883GO8/woH4F/Do/6c1rsgBm+chDapCBDfr2zDvz+nGXZaVX2M",
+	"OLZEsYtCz9TK6sOFnrtC2UIKs/vR/dWMK/0KY0osmpcFG3CllRzwnDl5jHljkCFTXdiRR22XFkqyF2Ne",
+	"b9OgiI+IlZvgKn8U9gVOdD2rpgdW1FfJ3nyuWyuzGFt/z2HiH/kcBgPK/hQ7K4f0tj7PkVs3QfVO5qIm",
+	"QwWb7WMurkT+6abN9hM3I+Fcgkyw/hz+P2EP96gCxW21u9hQbqJfeTe5eW9TLl8+5eLW3fsoznW53mSs",
+	"uwNeOSGnLZDcZr9MeGGlWK0CANmacRMnzO9hhsTYuImZEaGVBjpB68OmN3TX77oawD3ECvUAtMLbkoDN",
+	"lgRMgkj57eWF7HZdlk0VA78Adgf3GLpw9m1GelK27fuGyzZ7JdUlMRSOBaUZpLMXH2pKZF5PhHpDbdPr",
+	"7YqTTIwnGoIAOJTeHNkdzu8Ln7dHN60JbNyXC3srWo+dt2KS87m4cY9F14RL/sj1bt0VJvejVmKb47xG",
+	"8bgtS91a89UUTwgKSV3tfoSLr60E+E3lUl3Syab79T1TUSpAfYxayfd8l4XHi3XHbKoKwTMA3fUtyj3A",
+	"DUk8XgriWiSMmsLOlJqO+6IwiccEARQRYRI2FpZDA5ibAjYweAJuaFUDwTah2xwAF91PpYqPGUIFepsd",
+	"AZSZSaDaCp9MZuZMGcujimkXhyOE45Uo5NAZV2g0m/E8F9YE+m4xnth5uKosdAeecCZU1mYvCm6Wayfq",
+	"+oYKboRXz5t1Ka5VdQkTbibbkoy7wlH6OoW87h0GJ2JVn6VSykHe+lKo+Q3I6NbV3XDWZQ2Dk9x91gUE",
+	"oD6M9OZsN2TRP37O4ElrMm0oL4IqWLJQAOAEup/6Q/mcbIcB1Cs2w57YknnU2TvK49pSswIV9gjKdwoq",
+	"73WWcNlVPxX2OT7gSbDDGyoQWL7PFwb5vXm7l7loJWaM3vzWPm3rBdZkPkS3leQn8nA/z7PejVzlm8GS",
+	"eAEMngBEHh+oH3qti5wUYpYwo8tee4BE4LXZ31fSRLt3o5UC5W2uqxaI1mNrqDebk+J18dq3Ybeb0ls/",
+	"Sl/PiuLOGaA6QHkMYmHeXwLWBGwR63YARlsENul+GZvpBAZzZvoBpsYg8KKPzhQy8Dkz4s16il/1zqad",
+	"zsMBzAf+KdI4osTYD6PPcplxO2NPz1grMWd9gThPcRjtjVUJ2unDXxPiX3QlfGzpNvtUyX9MQyW+T/eF",
+	"8BjT31g0VAJ7hopnoTIq/eCMMDZEdqZgpaK+bK7COnB6GvcTakGyEO/DrWe6yMqo318jqw+qZ6oHio1J",
+	"i36Pp/0yMOyZojrtUskB2nJGHKxzPa3HqVKXFRfoCycuF/ulzunxFyEfK95icFfwzVSalcrL5dAMqIOq",
+	"0+l09x7ut5IWZkJavVaHPjt49PhJC9Qs+bsV4MjKlBJA7ey1uBnxv+lL05egMghFdGHCAVs0TM3/rvU3",
+	"N0Ar3IM+d0MhHOoi2iVhpIaBPKglfU4XVfBWuzAcivziePRpNOBgWhRYENU6+fVtOTP65Xr9XOs6ut0N",
+	"WM+bLec24fwt8mFsU9p34bc4Tak24n7vfiz/uDbjDaFlbTLaeRolUvawEIJ8E3TaMY+bsL5zROZ9nc3b",
+	"7F3I+05VBhChc3LZnWWbDkYia58pTLIvp4KZ13jVrHKdMcQhFjICq/XZAVAZPME2bv6e87ooArfbP5/j",
+	"zt9cD1GK5Q2ZOyf1Ni5uXsown+IvNhjI0h2uAbY2321H9fcQvJ4KEQgEyhh2wud04FgIZqyeTCqQmPTS",
+	"vp0cNJAffX4GujZMPnVjNxOyMMTh4TIXWQlm6TW9LaQ3VTW5ZTfyG1rqtSOq14QFVhtZfc3dSi2/QYaI",
+	"mWrrSG/ecn5HOWAnFLUax+2VlXRNox/qFNaGlMFLj1NHSDJaBXDwqD8cMyuhEdwpgtIhxfJ9wHoIeLhK",
+	"Z4LQ+KOsmPGHU5SRQpiaEkTXbbjemfJLh/suK/iM5yZhVk92phOTMKTuJfjd0DVLoLVIIOOJqXKulNNX",
+	"hWApqrQUN3Pqb3JO1iAlxScNG4k8Q0R2orkCmk/EvHTf6ytRHLIBVwORY47pTEG/v7SeX4cG82i1kBRj",
+	"lCaDZodiSgnDgZ4WRrTZL5DoswEA1itcPhxClq3NTt1Em/V2jVfvrvgzqGN4gVt1vFXHsTrWkxpt/Hl6",
+	"2BZTY1GMao/iXldO3coTNm7ZWBvLup3OWmdv7/B+b/hciI2evsU3ajp/ez/SkJnHn24jmE0D+CMNHBpe",
+	"t+bmm4hXGspaINdYqmTqGaHZE2Q00gn59BUYWXAQlJ4xrdrsNWLPRExztP8isWP9eekvhPMiZxmc2yAz",
+	"ANdFKp++zubQAk/op/EJU3nklGWFMCZQ6sFkiOIn3NSz8ARyIE9Wy8fCZ/TGHAB1gCkOYPvb7Kjy9mIl",
+	"0Gaw4day5XAFbNDNwXnEauBL1+os3/sPqH62TNzfjQMB8uhJ0O7EbXB/z4W49vTguQaiL+sPA4jeEbKy",
+	"WYUbRGMVQS6NTW4m1X0uja0qkJuS+1gi5zR2yPxsd9635ipUhNRZqLEuVhXWzebsQdAWk5zartysScaS",
+	"8OhSgL4pDAg0cc3A5koDKd4dNnjqumi5Ott/d04KkociEmA5vQX+gZ3Hjxtw7uOLGolg956swgQ70gDu",
+	"DhAKGtiIaOGkNSwdC+iBSRsB96kke42i2pPnOI9aoD/LrVh9OG1P4YJPK0jVt9VDq+3NHbSegmYbK20u",
+	"VioZrLHerRAZm/DBpagWLGp71/20b6YWybXHWOuGCAxSMTPiAROU8pODnMtxAvsSkRnqiUVLYj1GFhgq",
+	"AqXC9ltp4laAXAKYKrGW9twPxpCQhegqgUMcpw/64kxRlix0oilmdFlp5xYL8CCo5Q5mKzJGZz9w41RP",
+	"hEoPMbuKDMdQbFf+FvKkTHyYSPf0ZQbVampjkEiiBXEfVDpIa0Q+bJ8pvLXzM/oCKgQVXorpUihy/G//",
+	"jZW8Vpm8kpnIPCcZLbgLLofyg59M+WyB/oK94BjbeYJMeCNjqXTBpkpadn/CpeEPaJ30haCYj/hRIWiE",
+	"140MZCwd60z0mPjHlOcp4tv4YBOlQqpoeHOmaObu6VOcNhq0wm0kkQEFLDGCGQRqJSODZaLIzh5xpcWj",
+	"I63shaCncitXmWXBVabHaRKFuGXZukfn4fMzJ204z8qTwI2d0OVz968geZTUArEgkpuqdBvWFzZw2QW4",
+	"sNlIE/MtNZg76QMULD8ankTMnJQh2y7Wfs54kZmee/ld3Cc/GCGyH9yNHu7RUyIMCgi19IhEvsUTcFEe",
+	"7bNcz0SxM+DG7ZgPPBMDOeY5y+SFBL5LNRALQjTItfG7SCqmkGeYZHSv7TyV8Vhat2njZabbx32miV9+",
+	"orgDjVA/ocSLwNHp8ckJcOLSJ0YwI66EYrmEAmB4g0KRfHH4mA2FyNh9txys23nQY2mfj+QOyt5ONz08",
+	"U4xFj3nPAOPtIR5PUIHkYbNIJ4ymib/BOlM3P7xD9HVK8ndIVAUia37m9pl6SByM7ncRgSL3nErU29tm",
+	"z3I9uGQ/XP7A7ncS1k3YXsL+9V//+4Ff4Z9+OTre8UyCeHBFAHs4+H33pB4454Eb2o3FDXviiR778mJH",
+	"qExyRRqkD7fUwxJvR7rZTQtYzKkinD6aovthzVhJCZQFG6V9pvbb7JWw7Ie3P4AibF5zYK3UytkJfimi",
+	"lQdhw+HYOyA3dDJKBIcRtySxXiq296//9f/+63/9P+xf/+f/xe77P8Y6c5N4gHydZMOG0PmsUMoK565z",
+	"pw3a7PWQ/fDhB+ReZIz9MJha2Ixd9hd2333jhzskvkUX4boZyWHJG41nX1M3aCF4NscTr6DJfS6dlOIA",
+	"bK8JQubXg92HgBlwC91XPX8k96B9pg7a7A1SRuL1UjFuBr6q3a1Zwjr+iA6ANH0HNr0F4mdG+KRTNz7r",
+	"BjUqh0PhNouoamw70wnOhe0twP59oG/dXYyGLGjZEDAbaVhNsK/GaXV6Wifh4XoauC5liGj/b0X2Bvb1",
+	"Vytxh6/Hvjh9qeSairFb3U6n0+50nFdYCY1CEKW0FQB7NZnM2XM547mEZ5ojm1SoMocic+cmgmi0ek/W",
+	"KeIul+tLQ4Vo29yq6CZ0yHgOQiKcaJjSOeSsmOYCjsXBNsEGgCgsHHpvD0e3Rd9/zDztL8768SjmWyHk",
+	"KzO12prdjxNtm0H2iBFRV0IdoC2eAr5eKDdxO9GFLG322pkAGbmLuHEjVh2CgnfmFJVULfKe0wibzV88",
+	"F5bLvE7tnGxrVDeMhKCivAVCca0lw5s46NW2JmOL+2MXy51uUYVWDnpz3yZ1O4acgcbqKWkTZA1eyjlI",
+	"22bHMLN8qf+BDCEdoWjnWDqXv82OopWOsg74hDkecSx4UvAV7sdvv4rqGk+iFLmtR/C9ewTfj43G7VNV",
+	"ebcz07sYDG1EDb0B6BUKqKz2RyjL9SgJaCaIx+A3Kp9DCFxV6WXVyWykcx9BlsyMUU0tIfISgEtZglKq",
+	"xKiQtH2m3unQe0638VAx0NINCcAy23UYVZ9GJTOQnnUR53uIra0HpsnEgJJJ5e3LDNZEh7Np6/OubMad",
+	"WzPUxZkKdTGESwN5sqW0sh9B+1xgWZmjdcKmyso83I7yyU5vw/W+SHaaZ4xUNzw+5MbT/c5TzKdim7nS",
+	"OMfa+NiNdhul/uVAK2GKXyESPcYX1WRGYEmTJXi6CMJIbvuMtyHnHzTkhM3hLcU6dqwQA60GMpeU2LqG",
+	"ghC4z4spnQSNPGdfvxD80njKMKcPDZ56aYDzVBlFnLXx5Nvq7TfogS7cqUmLQIqKkqHVtdkGnxttkHTy",
+	"tLzodMgSSfTCe7wdt1X1JrvFVF3Hwqf1JaKc5nkEe4qtR85PgToXqBtO3f+mTCsC7oGkfQq+Q0qxH9T6",
+	"4BliQKExwWyZmbSDEVJ1Wp37ap4x7jnA9DlTYU8Z2nyYokfeapaJiVCZ8b1P4KfBUDBCDB2bayV6bker",
+	"a1ovj9wPwjFNX1xM1Rn1X3pHidw2aEJCF8fFwK+V53qBj3KtLvxp616H6HbhiApdQmKQYuleZy89ZOmP",
+	"L96x5VeVMjPSMxMO9p2bCmeLdc7U26mq0S+3PC0A1qZea6+z92in293Z67SSFrzY+MNHrfXy+vHk3k7V",
+	"ly5wbpjAsloErY8BQLnid6YP9zp7X+WRQryxJRP/k+frnc6dldrY8BhhzCnLVQ3QMj15IdzimN0+z7ka",
+	"iEYP68TTkvvDSNK5oON8YRJTuhjzHHh1fBkNmhxM54crstACW2k+zURfWsr0DwqRwR9GqoFo4HB+hrN+",
+	"Cw+xdlCKlx1hHP3Wq7UVSiXpQrv6b1869bzyr9/p1X977A+HV77i1BZyIswak0cOoo1mYKtv0kkn8NwO",
+	"zNX1LLfJ5/HhovhDcdOQF+7/qOAuchCglmpqmR4OGbguPjnuJF4oX9oEnckA8OccQ9+DIJwS2Prmmz4Y",
+	"omTYPcNIkRHsv1TOQ7cV/QgK79aeOarLXGQXWENRqy1fgKp0/roHf1QlLqaGUi+e51DMBLDwUmdUNjQR",
+	"4O3SU1B5mh8o6PwIK9LJHfq5wGpGnvqZCutAyI9l7sn55tE9GlTrK3jCu9CsWy15d+zA8UvZKsmtklxd",
+	"SbqdfyGUKHjOSHvdtVKE7NSYhLy+3X8YOrTFooqsoJw4YcFfhEw5/SQ+lDGl7GEzj/JcOFJnUfUIZM2U",
+	"nrXPFMwAxqidwCAXHKjMob5QWJsLLBijG5ZadKKNxAYKPfRFKzOpMhf+l7kXpa0T+KEs4BDH4nEPkNGc",
+	"WCImmAg9yYGPEgtbZYZkBQ2K+dSv8mfpZgL6X1W5PePq8vvU419CLS++kq1m3mrm9TRzUJ2IFI4qEkqc",
+	"nK66c00d0sTNHAmm7OBRetYrD1TcJ5Iq2mHaCXyXa0jSarwsJJ7x9L5a/ReGouwxMyM4moa0cl8IBf0P",
+	"0KvUn4PeDmkElbHU6hTr2vtOin2xe3TPBsUZoGE/S3FuTre9nkAi7BvSa4srttVrW7224oEvgcbERHz9",
+	"OXliUMh7ITag1STPd27KZL5bDoHhdBib3MvAusweQJzuBAnykx6RDxOUbKDz6VjR6RlnVluk7qfjZvJX",
+	"MLq3M+00V1nzU5MkrckC+MPrVbKlUrG+sDMB7f0VL1npTPh2GJgENDn5pMRUQTtQajDsTT3sbpMqlTyn",
+	"lN1tkwPbvMBdKuryfWx19VZX38oHBfXpdc6dKecyiN6lQBhxB5oLGt4BNRcG6UBNw2UGWdMLbRN/iGRC",
+	"AM4Mn5uEDYUwTKpBPs1EdggcRYEbl7q+sLOrzY48VjO0fPM50cv2xZmCNAIoVB+0QxFliODdFRLuDShn",
+	"GnK0kCuwfG7a7JTPsXSCajqbwMrO1JEqIVdofOwPd899zyR+BSC/O1MJo/5YbqDvAWoppKkt0sTRTsPC",
+	"37oE/73oj7S+PHm+irZbuOidHAtj+Xhyi2tP5YXidlqITRaKlutzHMnll65xKGfxhuS5saXRyztqWGhK",
+	"nm2xpbaobpv25GFzEGFiKYVYX++Et0ILUCqdqrmgNMZyAUJkHyh9uhrgVS0QVXn79zTWuqrvm8JLWnyc",
+	"m8GTaAm33tJm8ZOq+f415P8WXhPdZBfu2ew1HWPFJfS6wxXgMvE8p9b3GIo9iQAvAJvDrUEuXPwYjlvK",
+	"BhYcrnTkoXA6QguaC3HP8wqWnpIEFtX42rK5F5ylYMeSUIUdIzl64Bn4AP4Xggis1a5tTdFG1O3/zbsP",
+	"8GK+mt9wvWp4F15gfCxVlrxvnYfvznn4Sh0cTomsofBWsfS7H/Ef12AJOJGFTBoEQ4UYSwuRVyEGQl65",
+	"f2HzlMIAEIrIZ8J4TMeZC+De+WgMYYec6irZMxg3lyJjQ0wxLJ+2hkk3nRpUJ5wOzFUa2hMxORjQvbF8",
+	"/p6JT5YxfdJm6YRL1e50ummJMVfFBsfiT4TDmYmEpQM+tu3OwX7KLKr4kT9gjn4KrS4zMFZ5zi58Si/C",
+	"2zRXDSiXQ8xcxSXjgfm0BeoqaQk1HbvXTX/iYP5R3Ac0Rycdi+mkL+M6RfmweLgP43yltNiN6bNrkmJ/",
+	"DjfsOwpmfKoLXw+etaIKWkWl3Tl8BJruBQSJa9Tkbig6aVSYz6IKbWjy4eqSDidGegYZWo+4SNFbmxFj",
+	"MmD9UrrppvDqTZjIF82NXOflhLXZBj+bDX6Wqp/W2UOrxkF3s5V8VYW59jRQ3ZxXKAf6rhMKz7i6DM9y",
+	"czahXL/tntr8nipXO4rUENi3Qof3eS2mSeOpi2AAFkTe5xBaKE2JcjErtBVM2h4jn+5h4v+1n7Bf3j3d",
+	"7yTs2dHJXsL+f6evf2URJEbwews+w4EBWn7BB8aEhZqz49P/6Y/TxxwI3A7PlCeD2Wc/ymdtlh7jfthx",
+	"UVHKMi2MumfZmFsrioT1p5aQT+F21dEilFlACIEjFefseizJHI+FLAClGSptMmdKWsDyReBdPRaAsSQt",
+	"3B1KPSd8agTceIx4mFyxh6GbtM2O8hwrTSEZMhIDCD2c3un5qfpUyaxwdzVWFwsHRyeWKSEyAOpIY4yI",
+	"n8U87ZXvTpry7IjaswjQtc2OoCmAQ1JoR08tlpqlBx8+pG5JspCF6ZXlBjCVLEz/TIWkEWEvR/OHpl6S",
+	"XN9nXHsIRgx/zpUO0402QsIwUqsIkbsNohQbeaEMIAr3ykOxsb4ShlBY4FTZ+KOzIR0KJoxHBXf4e4Ql",
+	"9vDaCXadnSmqzR3oohADGzrYoMv3kB7b+NMqn16LIGzcjvKcjU7keHg3VmuW8+JCtNmxHk+Ab9GM+N7B",
+	"o9T3eSDuKaDpuKvqsl4nbkmvNU818XQkIodeNMi8IGiYJYKI1ePClapjfSVELR2DWVCAWHt46FUQzNdA",
+	"qB/PkL3URThHNU0TJqdjdRt5rDNRN893viRSD5l7LU5ao5Ihryt7QVB8csJ6MPdR2BnQkc/ZYGqsHoui",
+	"ae5j6ewMHLLUhOFDnhsRIuu+1rngyofWTXnPH3Z/qLoM9EJ7rb5UHG6+HAyPp7mVE17YXffrnYxbfosC",
+	"aScCXzxVGm4uc9EUPaCZWFZbhwFSneDU77KvvPvlnpEsT2wdUKFvu8v/3Oe7z7Ddhdyy2Odf1eVsPNq9",
+	"ucq8SmH0UubObAFOeiEHNpBJ3B1TUaho/r7oio5i7DuwKZjfnnCZfZMcRX6dI6KiheNKQFrP0GpKYorW",
+	"BTFBVlYY4Es6j3c6++86nR789/9o8kwKPa7MMVi2jFux427SWmG5/eQCrD1NsGFeBzfOC5FYbjOx7ym7",
+	"4F/6ChxPfhtu8wobzitE+s4r81IH3i230y8QSJXkTkNPlA98A0hqS/UCbfYMi9ShJJ66Pj1PEcL1NwBz",
+	"UiSPXaCWCQmt70JlEJ0TYk7ZpUkc/RA4+Pw33IZGSmdc2hQ7mKQl5CDIAsSFEFAVWnJcAHon64sLqbB4",
+	"4Ux5jKnAtNsXyEkfsNpA6hBJeSJciFzePpQ6hP7+cPNQ6+dEsO25m3BBS866ZcDVQ/gqZi/xWJ/7KQW3",
+	"Hhx6Br1XEz4P/FlCeFIsTwqMq36miLo3NKb54Ce6XYkOPXTiz8YAr8UDr0J4NgSAJQRXW2XISlgKuLAi",
+	"xVdnfdHvcAqBtp4pUbhJnikPcErAqz3nCLD0zetTxOdaAsJNm3k//Mb4bHTTm7Xxex6U8S0Av0BX0tKD",
+	"ei7pLRdxa0u2kNUYRQ4CowjSuFZvJIdm0Oq1fnr+8rgD/+mWNu4tv5LsZA7Lh7w6rV7roNPtdLp7D/cP",
+	"Hj1+8hQ0VGAfQQel15rY+Xmn+/Tx8CHfG+xnTx4PHoqn/S5/NNzrZPviSf/hQRd1PGioyvPGaoRyNYCp",
+	"QbpsnUffO7ieS2XsPPULCMl3nnQf7z0s+VUyqRSJDa0ZSHWr1/rL0+7TJ48fHbi12mt9auZecY8XQT0v",
+	"v9Ron7jNSXusEBfSWICnm4vbP3GYN+46jMmTuqfYv/Epcqkuq/M/YsZpBZGxf3vLBjqjxxjKDyLmfYtn",
+	"PxaW+xSDBePWa3X3KlPF+7SmE9nb3Z3w+f+Y8L8ORlxOtFT2b/pSDuRAnk07nb1HE/XX4xGX/32v88Z9",
+	"iR/y8V/33fPjX4PpX93ixM+GZmkNAV0HXC/omjtDKo51A+ra6lt4i2Q3yHJWTHOxprTsh+2B3vE5uK+x",
+	"c/6097Db63TaB84NdlOYFkTYDJwZVIyGINwjnWcmotSKWQLf6YmzetOJMzQTPvepslivteHgmcOzO+9k",
+	"OhzKgRTKng+nKjNuntJp9mdHP7lX9/Lh0d7x/vMnj48fvnj6rHv06OVe5/n+iyfPHh7ttZLWpVQZhEzz",
+	"0C+xqPxa//qv/zv8d//hntN8EPn2WifHJ8fOR0Ll6P4C1djZL5WjEz8GwtdKnMg6tbIoqxXho+uOzIiz",
+	"t1yjSVpdXSZBer1AFW6hHnWfHHSeutntO/WFMV3Piwt+MDXnVnyw4eMEdI1Qenox8uDmVBiKt3APlN0o",
+	"EaD6kTesKpevFUF/zO9YYV8npy5Ya6NdgphtNVHp1onKWnahXpzANgZxcta1FKcbbe0aclHV3fVzcYa6",
+	"nMvps5Nfy7m4vzpoz8u53FZE64RyLxJKLyyLUtkXUl3Awd0Nkld5x2to56pqXk4Vewc2Yhej5ogtqdg3",
+	"ULy7BWy/i3Jf0J0Rc/Kq+YPl5O9un9vBqLlx4bcJs5p1k06nw6RCeGjg7fADeJZdjPzplJfwmuB0u8Kc",
+	"uxhwhx5kAoKnbK4t+AB4f+FY37BJofu5B7KOCDwvkGPSjbJ02B5TrEZHvu5xbw4yn8GqfLs8GtV5fuEj",
+	"u5qbL6YSSQ4C0oIXl+vFYat/1z4326rTO1OnAHq0dkq2RqV+9P+8gYXRabaRNFYX8xI7pGwQgAoz6H/w",
+	"QCSYj4wyp5jFDN1ecVZ0KBXPEyDOx6M4lulp37L7aSbEWGRpcqbSqSqE0fmVyNIHWOA1tJ72BpbDI+1j",
+	"phNo9uvb2iMEp7XVZpRu27DGauaHjF3H7bHHZgGB13ZbNlCR7O+3UJNct4lvTRW5eI/G4k5KwoftC4SR",
+	"SJPh61uwsM/TpvXo3CENHI9p5EtJg9sejj08+WQ46gnXFsKF5SJLPaO4UyRO5fgsEEJ7iNwI/2OpLlJk",
+	"M8NOJhiQ2ktDWxVkIdrsCHWZUBlWoY90nvkToXDUFLjeyEkrmbeg0MdN3lcZ9rUdrU+OWefpwRC31lZf",
+	"gwHzpqA3iEGTDtv6Ut9CI+r3x3B5FxFmpEknhdbDRqfoJ2JxCkrAQwdTjElRpbFigr2k8acEFYykQCwX",
+	"fOiji1xf4OEpOU2kp8akMsDrmhQaOXupRzMAaeJ8hCjxiqgfBerDIUOMhc499vblMXv09NFewvba3Xa3",
+	"zd4HcC09xs5Y9h9TY4EQUxo4p6a6Z87GeixULaDbGze1SFttXMm8gZfUoGlywa9EoJySBYNX+iepFFl7",
+	"x3+VvQsCUwYTub4AkQcjXLOdX+mLb9Dngg7yib22MwwxvEylt4GIWS/FxCJwBbVx9Ocs7fORxEJFRsOn",
+	"wVuYmh4zeizYTBeUNMITa98+cbx3+obZXF/sgMSfqZDbcLomKatDQPVw7JcQH2zBWcYtb4iZ3tJj3rit",
+	"PxMEEO6y3aTfzibFQIhezHe3N/EUd5W64SRCP/DAflbr+vrftzTwd93FuXqdJa3jNt2w+e5NWmqP3+5P",
+	"h7+V7MO1FO4lbTnMvkSD8siZEOJDFcbMNzLNkFu9/GDgbKX7TYJMpJQnyMWQTmuwbHDCCxs7y2eKGk5x",
+	"AZM4S1Ee8rh/XkqVsRR/lrbZT3oGUXsApcdeTkugnE3vhGL9gbPEVkd9mjKqYjxTTpH4KnufxmDDwkMk",
+	"UIkrJAjiukkKCPy9rivRxFpQN0Eo0YRZQVIFCko9crNmSrPc6ZRDWuoYdKtSTAMdhdJa51HoOAMywu7N",
+	"yUQgxq4Hlkl8nsafTteRlMIMv7PKyDxfKEBbkMeo0AQrEgu7WLEGn92yQIqqP9ybH4y4pAAtz1rrlYjh",
+	"0n9pKvubEkEostvahy27/fZ0L6qshAhuTbMfMlnUALH7EQqoms/0jrzCl4jCiFFnLtUlUlYBYUEx9Twy",
+	"aDDxkrQW3ey9r+Bb9zjNXVZi52/S2aUpNkEb4noEqi/Pabh1eDcbVobSTy/o+Jq+lHcL3YoLgeTCJtp1",
+	"zto/xfpnapWxm9zmn4WYmKgIlgGIxpApMSsP+A8pMp2qDFLNc19N9NJNrZnUfmmnwu/Fd79Zh4X+p1C0",
+	"Ylvw0W9oU6OArb6vl3u9F3ffzVyQ7zGZOsaOHZVhRKmnNqkAckV5zyqlLWZGpRLXWLYAi/DZu+Y7a8Vd",
+	"fPzru3Fj8Kmt6fwipvOeKZf8mzajVk+mE7MhM/pLhNUE6SXKlmDuorDze0uErzoiivXHpxic3zMB+nJZ",
+	"JbzTk98m3276YuWkAArI3XeP3W1rRFKGH1ZPzqeTdJsw2DZL/FHj/3d6wqaTNaOiRs9pqjYaubwSthK4",
+	"SGV1NWzxWe3fcCJrxCl0hfiDpBWw8xGjlm248g05Ul7O7jJgcQYoK/iM51/M2Ym9nBscGuf3kG+0RIK/",
+	"vA/f07Ns/Z0v7++UcrT1ebY+zx/W5/EqxmMz3M71QbrHVet88Izcp4NkwYwYFMI2QP2994N/17U+9BQr",
+	"ML/R427zN5ut9ZmVYhVE3X9UK+uNPTmaMKGj0hBxBejHoZoFNpfSM8Q0M4hrlZYZUfg9lIIqxlnu5qeH",
+	"LP3xBYJf4XBptTYda0VGgnZPKDunIhqEynZ3ANxq7MLRKp8DAmKPPeMjyS7h+AMA0wbFfGIbKNmg65FW",
+	"58u3Ot9YEoLLE1d5TIu81WuNrJ2Y3u6ue4FtGmW3z0cS5UGPRXWsUz32WatxwqzOgYb9J6kyGQ9eff39",
+	"ab/vJpe0cj3gAHA0kjuAtmHnE5Sg0GrzQ8lj155wmTlJu3mu6xSb+Lf0hR0sQtqs3L0mHMOvy2NeFN0/",
+	"TUy25bK9Y1SLWdBJq+nwBX9l9yP96xPu61xY0dCBXZZCWpbJDDIKll8K6t2BAkGPf1T27pSk5Lwo5FXN",
+	"EddzuGmpWxd26P7ydE4QXROu21I/fkt+Bb7LW4hl4r3m5ePPJsG4c8/0Bp29dUc3fZy4tsysmZTF0aLk",
+	"1rSuMi0Q21AB9iFRYPgC8ClxbVIzohLOpxVtdhKsOdQAVDB6gSe4JssMmF+xhG8m87SOR/Slt1UJDKz0",
+	"bKvMmzI9f3xaXjiSuUuPZjcTubwShRTXk+bl3ApjfcRKDA6vh4H5xjop9dgS0mC/5EgU4tpszfPy5jcQ",
+	"NLyGkBTq6yBpLqmgoorRnwmeNWDyr0doUJ3fPOI1+A6zSf4pbs4qlcKwNeQbzivhCYHX73Gs8KVse7NO",
+	"EAoxmD9+tvNQmwp7DYj/biv/9vYVJapExtL9bgfYsDMJcWMGpG+BtS+KrEbcsLE0xv3khZsrANpEaDX4",
+	"ANnNR9hw9d3mrL6qo5D4R986CX8+jBUU5kirQB3HHfgIBRwsbkwfQEIVPYtD6BrNc0yFA34CQqJoFb7y",
+	"m9wZe8h1z9mIX2GnJCA4SMSXQwaPdk2Po3uabyNPPbQIzlzNVPfFSAIeCjaUVhoT8Yr9x90OKgKeNTc/",
+	"2kIKZ1eg7bWam+Y+tvmUtCgxXiUhGAlTucT/6O/7j7vdZP9x9+Hva6ScabVx6VeLsfa+uOq0/oimPB6h",
+	"8xajtfKQhYCtZkdivFWxd9aWuE1g1yr0U6GycEh4V7pcI+D6hnT50tGjtElATA7nikjkygmSEL7KM/Dg",
+	"kOO3L4zMkH06pZnvBN7dFPy/vrajkosXGZMQWocgAcEN1NOLWnDmt7AK9EynkJD6VsGZverUxBXzhRNU",
+	"tzyyU2L2Zzu226rJr6Um5YXyePGl3N2BrrQCVdxGNOWRonoOPWR2PhFB07XdbdMk+CLShO1FwXBSEs9B",
+	"8QAiuQLEh1OASiOcfU1bjDB2c8Hu1/XYaDV9vgBKZAgEcauB/nSxMLhOnMEOXlkRuBHEYFpIO4cd0Re8",
+	"cNHW33930m5EcVWfnB7zS8GKqXMzyjKd3u5ud+9xu9PutLu9J50nHdgyNJMaRnwk+uWID4RIye6P/jwg",
+	"L2JMAjyL7TKx/QbxhVq1NPtjTyWXMM6QvQ1xmYjaMRccoISi8Z7LAhoM5zUjviEoocrhnZ9ZNEaJg1E3",
+	"K8h8TkRhtAJ4xUyjd2ssQ7afQvf7gp5/5h7CxV3F1GDtJ93jlA+FrZvkL1By72PgydRFcM6bdF4o0XxY",
+	"zYAeEpimSx4+gLlH2Ko6mko2FzbxbwhJQucRftUh4O9lbMIHlwja4cYaczWP35a2jYviKwMhdAeHeIhQ",
+	"/EaPRcxKHy/DC4zL64YUhbiu2tDqxNf/EdD2308tVxkvMuY3yu/3fcXZbDZrG/o6FJ8O9PgBJl+cq+5C",
+	"Y8bVnIrjZMFy2S94IQWu+EgMLkt/XiJjgP/ThQXG8vEkhRWuc/tDHSQ5luwIA41078MH/FYq1j3wHAOH",
+	"TrCg9UkXl8Q0fabO1As+GC0YC27dTjB4lt2rzJHYWPGCe4albt5lrkkrYiFHnteEGQ3lkjFK4VxPcZGM",
+	"EAQfRu9CDyltLdVFwsx0MAL40TNVdhoAchn2icgCWU56TLmrIoba6E8CdQe48zYjtp1H8NZLYAo6tS+r",
+	"kvzZgyrTRtgEhs33YU0T1u0kbK8D7wiaHdgUbjF0cjbS08L4cK8QgmV8bg6hplR5ul/BaWPDCSFAv8MC",
+	"cXMJF0rbZun+3lMSg4POQ3rx6Vthi/nOkZtQCtsaFt6j2Q8TOkCg0wPqevOeAoglxIUUnSLiG7wfeBmH",
+	"bu+C6oMtcga0tkOd53rmy11pxwUj0qR6ANZNKlA6z/hIRrvVl8kvX+qkog9TBQ2Evd+oaH03U7ztj6gb",
+	"6JqR3Ft2jz1xgu20K1f22tGRrVgXFq/01zAr8hxR9fK8hMXGExwgcpcGJKooZbB9pvDsRtMRcRW1ekYC",
+	"0RcXXB0GXG03UU8QUuq8sjquL+LyOWhltPSwlTf0Fp6icW24ujT32Ejw3I68kSGovblfAeQbilf8mbvs",
+	"+iH1TBHcr7dntvJWw1IjBDC9hXY88YFWA5lLCvXr7UTJ6KJngjDLnWgnbCZVpmfgM8C/YnMprM0JHaLO",
+	"U2C51peeoZ/WtCJuwphaL+PozQm7FHOz8IjRxT+L+fVyahhnv4jiMkdodBxpNtLYAMIJCADtR2yTCzEr",
+	"pIX4J7rdK31Rc7cTgySjRP4Nf2Ua9C4IaKYxjjITwS8r61ZcyYFoffr90/8XAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"bahi/api/webhook"
 	"bahi/banks"
 	"bahi/ledger"
 	"bahi/ledger/audit"
@@ -35,6 +36,7 @@ type Options struct {
 	Memory     time.Duration    // how long it may be remembered whom an address leads to; other nodes' changes are seen after it
 	Witnesses  audit.Witnesses  // of the log
 	Feed       *feed.Publisher  // tells who waits of events; nil: nobody does
+	Webhooks   *webhook.Sender  // sends events; nil: there are no webhooks
 	Heartbeat  time.Duration    // how often a stream of events says that it lives; default 15 s
 	Patience   time.Duration    // how long its reader may take to read a piece; default 30 s
 	Now        func() time.Time
@@ -62,6 +64,7 @@ type Server struct {
 	rrn        rrnCounter
 	feed       *feed.Publisher
 	readers    readers // who waits for events
+	webhooks   *webhook.Sender
 	heartbeat  time.Duration
 	patience   time.Duration
 	http       *http.Server
@@ -96,8 +99,11 @@ func New(opt Options) (*Server, error) {
 	if opt.Feed == nil {
 		opt.Feed = feed.New()
 	}
+	if opt.Webhooks == nil {
+		opt.Webhooks = webhook.New(nil, false)
+	}
 	s.policy, s.witnesses = opt.Policy, opt.Witnesses
-	s.feed, s.readers.of = opt.Feed, map[string]int{}
+	s.feed, s.readers.of, s.webhooks = opt.Feed, map[string]int{}, opt.Webhooks
 	s.heartbeat, s.patience = cmp.Or(opt.Heartbeat, 15*time.Second), cmp.Or(opt.Patience, 30*time.Second)
 	s.desk = &reconcile.Desk{Book: s.book, Reader: s.reader, Policy: s.policy, Now: s.now, RRN: func() string { return s.rrn.next(s.now()) }}
 	s.stopping, s.uploads = make(chan struct{}), make(chan struct{}, maxUploads)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -13,6 +14,8 @@ import (
 // records of its own adds its line here, and what it says in a file of its own.
 var tellers = map[string]teller{
 	"transfer": tellTransfers,
+	"endpoint": ofRecords(ledger.RecordEndpoint, tellEndpoint),
+	"webhook":  ofRecords(ledger.RecordEndpoint, tellEndpoint),
 	"party":    ofRecords(ledger.RecordSafety, tellSafety),
 }
 
@@ -44,7 +47,7 @@ func (v *viewer) tell(ctx context.Context, events []feed.Event) ([]AppEvent, err
 	for n := range events {
 		e := &events[n]
 		notice := e.ID()
-		out[n] = AppEvent{ID: notice.Ref(eventPrefix), Sequence: e.Sequence, Type: e.Type, CreatedAt: timeView(e.At)}
+		out[n] = AppEvent{ID: notice.EventRef(), Sequence: e.Sequence, Type: e.Type, CreatedAt: timeView(e.At)}
 		kind, _, _ := strings.Cut(e.Type, ".")
 		places[kind] = append(places[kind], n)
 	}
@@ -67,8 +70,6 @@ func (v *viewer) tell(ctx context.Context, events []feed.Event) ([]AppEvent, err
 	}
 	return out, nil
 }
-
-const eventPrefix = "evt_"
 
 // ofRecords tells of records of a kind, each as it is when the event is read. Of one that
 // is there no more nothing is told.
@@ -97,6 +98,21 @@ func ofRecords(kind ledger.RecordKind, tell func(ctx context.Context, v *viewer,
 		}
 		return out, nil
 	}
+}
+
+// RenderEvents makes the bodies of webhooks for people of a locale: events as the contract
+// has them.
+func (s *Server) RenderEvents(ctx context.Context, locale string, events []feed.Event) ([][]byte, error) {
+	v, err := s.viewer(locale)
+	if err != nil {
+		return nil, err
+	}
+	told, err := v.tell(ctx, events)
+	bodies := make([][]byte, len(told))
+	for n := range told {
+		bodies[n] = bytes.TrimSuffix(mustMarshal(told[n]), []byte("\n"))
+	}
+	return bodies, err
 }
 
 // tellTransfers shows each transfer as it was at the line of its history that the event is of.

@@ -115,6 +115,9 @@ func Erase(ctx context.Context, book *Pipeline, r Reader, party ID, by string) (
 	if err := idle(ctx, r, party); err != nil {
 		return p, err
 	}
+	if err := leaveRequests(ctx, book, r, party); err != nil {
+		return p, err
+	}
 	return Do[Party](ctx, book, ErasePerson{Party: party, By: by})
 }
 

@@ -71,6 +71,7 @@ const (
 	requestPrefix    = "req_"
 	schedulePrefix   = "sch_"
 	endpointPrefix   = "end_"
+	eventPrefix      = "evt_"
 	trustedPrefix    = "tru_"
 )
 
@@ -114,6 +115,9 @@ func (id ID) ScheduleRef() string { return id.Ref(schedulePrefix) }
 
 // EndpointRef is the outside form of an endpoint's ID.
 func (id ID) EndpointRef() string { return id.Ref(endpointPrefix) }
+
+// EventRef is the outside form of an event's ID.
+func (id ID) EventRef() string { return id.Ref(eventPrefix) }
 
 // TrustedRef is the outside form of the ID of a trusted payee's entry.
 func (id ID) TrustedRef() string { return id.Ref(trustedPrefix) }

@@ -26,14 +26,14 @@ type Verified struct {
 // Verify derives every balance from the postings alone and checks every
 // invariant of the book on one snapshot, while writes go on; so it does with the log,
 // and it compares the tables with the log. It calls report for each violation. Memory
-// grows with the accounts, and by some ten bytes with each transfer, see [Replay].
+// grows with the accounts, and by some ten bytes with each transfer, see [Replay], and more with each that pays a request.
 func Verify(ctx context.Context, r Reader, report func(Violation)) (Verified, error) {
 	return Derive(ctx, r, report, func(*Account) {})
 }
 
 // Derive does so, and calls derived with each account as its postings add up to.
 func Derive(ctx context.Context, r Reader, report func(Violation), derived func(*Account)) (Verified, error) {
-	v := verifier{rules: newRules(report), derived: derived, reserved: map[AccountName]int64{}, pots: pots{}}
+	v := verifier{rules: newRules(report), derived: derived, reserved: map[AccountName]int64{}, pots: pots{}, payments: askPayments{}}
 	v.compared = newCompared(&v)
 	err := r.Audit(ctx, func(s Snapshot) error {
 		if err := v.compared.log(s); err != nil {
@@ -48,12 +48,15 @@ func Derive(ctx context.Context, r Reader, report func(Violation), derived func(
 		if err := v.transfers(s); err != nil {
 			return err
 		}
-		v.refunds()
 		if err := v.checkPots(s); err != nil {
 			return err
 		}
+		v.refunds()
 		v.currencies()
 		v.sides()
+		if err := v.requests(s); err != nil {
+			return err
+		}
 		if err := v.compared.tables(s); err != nil {
 			return err
 		}
@@ -73,6 +76,7 @@ type verifier struct {
 	pots     pots
 	// Of each account with all its stripes: what is reserved less what its bank is asked for.
 	reserved map[AccountName]int64
+	payments askPayments
 }
 
 // accounts walks the accounts and, beside them, their statement lines.
@@ -139,6 +143,9 @@ func (v *verifier) transfers(s Snapshot) error {
 			return err
 		}
 		v.sum.Transfers++
+		if t.fills() && !t.State.Final() {
+			v.reserved[t.Payee.account(t.Amount.Currency)] -= t.Amount.Minor
+		}
 		if err := v.entriesBefore(t.ID, &others, &postings); err != nil {
 			return err
 		}
@@ -176,8 +183,9 @@ func (v *verifier) transfer(f *file) {
 	v.history(f)
 	v.openInstruction(f)
 	v.legs(f)
-	v.refund(&f.Transfer)
 	v.pots.transfer(&f.Transfer)
+	v.payments.add(&f.Transfer)
+	v.refund(&f.Transfer)
 }
 
 // history checks that the lines follow the table of states to the present one,
@@ -287,7 +295,7 @@ func (v *verifier) hold(f *file, records []Record) {
 func (v *verifier) sides() {
 	for account, rest := range v.reserved {
 		if rest != 0 {
-			v.violated("reserved", account.Path+" "+string(account.Currency), "%d more is reserved than the bank was asked for and has not answered", rest)
+			v.violated("reserved", account.Path+" "+string(account.Currency), "%d more is reserved than the bank was asked for and has not answered, or than is on its way to the wallet", rest)
 		}
 	}
 	if v.lines != 2*v.sum.Postings {

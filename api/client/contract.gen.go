@@ -713,6 +713,33 @@ func (e PartyKind) Valid() bool {
 	}
 }
 
+// Defines values for PotState.
+const (
+	PotStateClosed  PotState = "closed"
+	PotStateClosing PotState = "closing"
+	PotStateFailed  PotState = "failed"
+	PotStateFunding PotState = "funding"
+	PotStateOpen    PotState = "open"
+)
+
+// Valid indicates whether the value is a known member of the PotState enum.
+func (e PotState) Valid() bool {
+	switch e {
+	case PotStateClosed:
+		return true
+	case PotStateClosing:
+		return true
+	case PotStateFailed:
+		return true
+	case PotStateFunding:
+		return true
+	case PotStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReconciliationRunState.
 const (
 	ReconciliationRunStateEnded     ReconciliationRunState = "ended"
@@ -1067,6 +1094,42 @@ func (e TrialBalanceRowRow) Valid() bool {
 	case TrialBalanceRowRowAccount:
 		return true
 	case TrialBalanceRowRowTotal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryState.
+const (
+	WebhookDeliveryStateDead    WebhookDeliveryState = "dead"
+	WebhookDeliveryStatePending WebhookDeliveryState = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryState enum.
+func (e WebhookDeliveryState) Valid() bool {
+	switch e {
+	case WebhookDeliveryStateDead:
+		return true
+	case WebhookDeliveryStatePending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookState.
+const (
+	WebhookStateDisabled WebhookState = "disabled"
+	WebhookStateEnabled  WebhookState = "enabled"
+)
+
+// Valid indicates whether the value is a known member of the WebhookState enum.
+func (e WebhookState) Valid() bool {
+	switch e {
+	case WebhookStateDisabled:
+		return true
+	case WebhookStateEnabled:
 		return true
 	default:
 		return false
@@ -1453,6 +1516,13 @@ type Address struct {
 	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
 	Instrument *string `json:"instrument,omitempty"`
 
+	// Invite Beside the `phone` of a payee: where nobody has it, the money is put aside for who will have it, who can claim it for 24 hours (or as long as the operator has set); else it
+	// goes back by itself. The transfer's payee is then a `pot`.
+	//
+	//
+	// Example: true
+	Invite bool `json:"invite,omitempty,omitzero"`
+
 	// Link A pasted link or scanned QR code, `upi://pay?pa=…&pn=…`. Payee only.
 	//
 	// Example: upi://pay?pa=chaipoint@okicici&pn=Chai%20Point
@@ -1517,7 +1587,13 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`; there may be new ones.
+	// Type The thing and what became of it. There may be new ones.
+	//
+	// - `transfer.` and the state that a transfer came to; `transfer.refunded`: some of a payment was given back.
+	// - `party.stopped`, `party.started`: of a person's payments.
+	// - `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or could not be.
+	//   `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it.
+	//
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -2075,7 +2151,7 @@ type Bubble struct {
 
 // BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
 type BubbleSide struct {
-	// Action What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+	// Action What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 	Action NextAction `json:"action"`
 
@@ -2207,6 +2283,15 @@ type CreatedKey struct {
 	Secret string `json:"secret"`
 }
 
+// CreatedWebhook defines model for CreatedWebhook.
+type CreatedWebhook struct {
+	// Secret What it is signed with. It cannot be read again.
+	//
+	// Example: whsec_bm90IGEgcmVhbCBzZWNyZXQsIG9ubHkgYW4gZXhhbXA=
+	Secret  string  `json:"secret"`
+	Webhook Webhook `json:"webhook"`
+}
+
 // Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
 //
 // Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
@@ -2258,13 +2343,22 @@ type DirectoryEntry struct {
 // reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 type Effect string
 
+// EndpointID A webhook's id.
+//
+// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+type EndpointID = string
+
 // Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 type Event string
 
 // EventData What has changed, by its kind, and what a chat shows of it.
 type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
-	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+	Bubble Bubble   `json:"bubble,omitempty,omitzero"`
+	Claim  PotClaim `json:"claim,omitempty,omitzero"`
+
+	// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+	Pot Pot `json:"pot,omitempty,omitzero"`
 
 	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out while nothing of it is back or on its way.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
@@ -2274,6 +2368,7 @@ type EventData struct {
 
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
+	Webhook  Webhook  `json:"webhook,omitempty,omitzero"`
 }
 
 // EventList defines model for EventList.
@@ -2735,6 +2830,19 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// NewClaim defines model for NewClaim.
+type NewClaim struct {
+	// Instrument The bank account or wallet of the party that is paid; its default one where it is left out.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument string `json:"instrument,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
 // NewCorrection defines model for NewCorrection.
 type NewCorrection struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -2875,6 +2983,52 @@ type NewReconciliationRun struct {
 	//
 	// Example: 2026-11-26
 	Until openapi_types.Date `json:"until"`
+}
+
+// NewRedPacket defines model for NewRedPacket.
+type NewRedPacket struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Conversation Your id of the conversation; packets can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresIn For how many seconds it can be claimed, from when the money is in it. Where it is left out as long as an invitation, which the operator sets, and which is 86400 (a day) where that does not.
+	//
+	// Example: 86400
+	ExpiresIn *int `json:"expires_in,omitempty"`
+
+	// Members The parties of your app that may claim it; where it is left out any of them may. Who makes it is none of them unless named.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Mode How; see above. `random` where it is left out.
+	//
+	// Example: random
+	Mode string `json:"mode,omitempty,omitzero"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Shares In how many shares it is divided; each is at least one minor unit.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
 }
 
 // NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
@@ -3037,7 +3191,30 @@ type NewWalletTransfer struct {
 	Note string `json:"note,omitempty,omitzero"`
 }
 
-// NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+// NewWebhook defines model for NewWebhook.
+type NewWebhook struct {
+	// Description For yourself.
+	//
+	// Example: bubbles
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Locale How amounts are written, and in which language bubbles are, as for `GET /v1/events`.
+	//
+	// Example: hi-IN
+	Locale string `json:"locale,omitempty,omitzero"`
+
+	// Types Which events; `transfer.*` stands for all that begin with `transfer.`. All if it is left out.
+	//
+	// Example: ["transfer.*","request.paid"]
+	Types []string `json:"types,omitempty,omitzero"`
+
+	// URL Where events are sent to. It begins with `https://`, has no user or password in it, and leads to an address that everybody reaches.
+	//
+	// Example: https://chat.example/bahi
+	URL string `json:"url"`
+}
+
+// NextAction What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 // invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 type NextAction = string
 
@@ -3138,6 +3315,227 @@ type PlannedPosting struct {
 	// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 	Event Event `json:"event"`
 }
+
+// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+type Pot struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Claimed How many are claimed, those among them that are on their way or wait for another try.
+	//
+	// Example: 3
+	Claimed int `json:"claimed"`
+
+	// Commitment Of random shares: see how they are made.
+	//
+	// Example: 9b74c9897bac770ffc029102a200c5de8f1b9e1a2d1f7e2f4c1e0d2b3a495867
+	Commitment string `json:"commitment,omitempty,omitzero"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-11-08T18:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Until when it can be claimed, once the money is in it.
+	//
+	// Example: 2026-11-09T18:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Failure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+	Failure PotFailure `json:"failure,omitempty,omitzero"`
+
+	// Funding 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Funding TransferID `json:"funding"`
+
+	// ID The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID PotID `json:"id"`
+
+	// Left What is in it.
+	Left Balance `json:"left"`
+	Mode PotMode `json:"mode"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	//
+	// Example: ••••0042
+	Phone  string   `json:"phone,omitempty,omitzero"`
+	Sender PotParty `json:"sender"`
+
+	// Shares In how many shares it is divided.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
+
+	// State `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+	// empty. `failed`: the money never came into it, and `failure` says why.
+	//
+	//
+	// Example: open
+	State PotState `json:"state"`
+
+	// StatusText The state in plain words.
+	//
+	// Example: 3 of 8 claimed
+	StatusText string `json:"status_text"`
+
+	// Type `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+	Type PotType `json:"type"`
+
+	// UpdatedAt Example: 2026-11-08T18:31:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PotClaim defines model for PotClaim.
+type PotClaim struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// ClaimedAt Example: 2026-11-08T18:31:00.123456Z
+	ClaimedAt time.Time `json:"claimed_at"`
+
+	// N Which share.
+	//
+	// Example: 3
+	N int `json:"n"`
+
+	// Name Empty once the person is erased.
+	//
+	// Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotClaimed defines model for PotClaimed.
+type PotClaimed struct {
+	Claim PotClaim `json:"claim"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Transfer Transfer `json:"transfer"`
+}
+
+// PotDetail defines model for PotDetail.
+type PotDetail struct {
+	// Embedded struct due to allOf(#/components/schemas/Pot)
+	Pot `yaml:",inline"`
+	// Embedded fields due to inline allOf schema
+	// AllShares All shares in their order, claimed or not, once it is closed.
+	AllShares []Money `json:"all_shares,omitempty,omitzero"`
+
+	// Claims In the order of the shares.
+	Claims []PotClaim `json:"claims"`
+
+	// Members Who may claim it, where not anybody.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Returns What went back to the sender, or is on its way.
+	Returns []PotReturn `json:"returns"`
+
+	// Seed Of random shares, once it is closed: see how they are made.
+	//
+	// Example: 5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+	Seed string `json:"seed,omitempty,omitzero"`
+}
+
+// PotFailure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+type PotFailure struct {
+	// Detail For people.
+	//
+	// Example: One of the wallets is frozen. Ask the operator.
+	Detail string `json:"detail"`
+
+	// Reason Why a transfer did not simply complete. There may be new ones.
+	Reason FailureReason `json:"reason"`
+}
+
+// PotID The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotID = string
+
+// PotList defines model for PotList.
+type PotList struct {
+	Data []Pot `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// PotMode defines model for PotMode.
+type PotMode = string
+
+// PotPartState `under_way`; `paid`; `failed`: the money is in the pot again.
+type PotPartState = string
+
+// PotParty defines model for PotParty.
+type PotParty struct {
+	// Name Empty once the person is erased.
+	//
+	// Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
+// PotReturn defines model for PotReturn.
+type PotReturn struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// At Example: 2026-11-09T18:30:00.123456Z
+	At time.Time `json:"at"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotState `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+// empty. `failed`: the money never came into it, and `failure` says why.
+//
+// Example: open
+type PotState string
+
+// PotType `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+type PotType = string
 
 // Problem Why a request was refused (RFC 9457).
 type Problem struct {
@@ -3682,10 +4080,10 @@ type Transfer struct {
 	// Note Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payee One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payee TransferEnd `json:"payee"`
 
-	// Payer One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payer One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payer TransferEnd `json:"payer"`
 
 	// RRN Retrieval reference number, as on the banks' statements. It comes again after ten years.
@@ -3749,7 +4147,7 @@ type TransferDetail struct {
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
-// TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+// TransferEnd One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 type TransferEnd struct {
 	// Account The last four digits of an account's number; for an inspector, all of it.
 	//
@@ -3775,6 +4173,11 @@ type TransferEnd struct {
 	//
 	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot,omitempty,omitzero"`
 
 	// UPI A UPI id. Capitals are taken and made small.
 	//
@@ -4130,6 +4533,160 @@ type WalletStatement struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// Webhook defines model for Webhook.
+type Webhook struct {
+	// CreatedAt Example: 2026-07-04T09:30:00Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Description Example: bubbles
+	Description string `json:"description,omitempty,omitzero"`
+
+	// DisabledReason `gone`: its URL answered `410`. There may be new ones.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty,omitzero"`
+
+	// ID A webhook's id.
+	//
+	// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	ID EndpointID `json:"id"`
+
+	// Locale Example: en-IN
+	Locale string `json:"locale"`
+
+	// OldSecretUntil Until then the secret before the newest one signs too.
+	//
+	// Example: 2026-07-05T09:30:00Z
+	OldSecretUntil time.Time `json:"old_secret_until,omitempty,omitzero"`
+
+	// Sequence Of the events up to here it took each that it wants, or has it among its deliveries. Not in events.
+	//
+	// Example: 4711
+	Sequence int64        `json:"sequence,omitempty,omitzero"`
+	State    WebhookState `json:"state"`
+
+	// Types None are all.
+	//
+	// Example: ["transfer.*"]
+	Types []string `json:"types"`
+
+	// UpdatedAt When you last changed it, or it was disabled.
+	//
+	// Example: 2026-07-04T09:30:00Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL Example: https://chat.example/bahi
+	URL string `json:"url"`
+}
+
+// WebhookDelivery defines model for WebhookDelivery.
+type WebhookDelivery struct {
+	// Answer How the answer began. What it repeats of the event is left out.
+	//
+	// Example: no such chat
+	Answer string `json:"answer,omitempty,omitzero"`
+
+	// CreatedAt When it was first put off.
+	//
+	// Example: 2026-07-04T09:30:00Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Event Example: evt_9f86d081884c7d659a2feaa0c55ad015
+	Event string `json:"event"`
+
+	// Failure Why the last try failed. `status`: an answer that is not `2xx`; `redirect`: one that sends elsewhere, which is not followed; `timeout`; `name`: the host's name leads
+	// nowhere; `address`: it leads to an address that not everybody reaches; `connect`; `tls`; `cut_off`; `unreadable`. There may be new ones.
+	//
+	//
+	// Example: status
+	Failure string `json:"failure,omitempty,omitzero"`
+
+	// NextTryAt When it is tried again, unless another event is before it.
+	//
+	// Example: 2026-07-04T09:30:20Z
+	NextTryAt time.Time `json:"next_try_at,omitempty,omitzero"`
+
+	// Sequence Example: 4711
+	Sequence int64 `json:"sequence"`
+
+	// State `pending`: it will be tried, or waits for an event of the same thing before it. `dead`: it was tried for three days, and is not any more.
+	State WebhookDeliveryState `json:"state"`
+
+	// Status The answer's status.
+	//
+	// Example: 500
+	Status int `json:"status,omitempty,omitzero"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
+
+	// Tries How often it was tried.
+	//
+	// Example: 3
+	Tries int `json:"tries"`
+
+	// Type Example: transfer.completed
+	Type string `json:"type"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:10Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// WebhookDeliveryList defines model for WebhookDeliveryList.
+type WebhookDeliveryList struct {
+	Data []WebhookDelivery `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// WebhookDeliveryState `pending`: it will be tried, or waits for an event of the same thing before it. `dead`: it was tried for three days, and is not any more.
+type WebhookDeliveryState string
+
+// WebhookDisabledReason `gone`: its URL answered `410`. There may be new ones.
+type WebhookDisabledReason = string
+
+// WebhookList defines model for WebhookList.
+type WebhookList struct {
+	Data []Webhook `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// WebhookReplay Exactly one of them.
+type WebhookReplay struct {
+	// After All behind this sequence. What lies before it, and was not sent yet, is passed over.
+	//
+	// Example: 4710
+	After *int64 `json:"after,omitempty"`
+
+	// Dead All that is dead.
+	//
+	// Example: true
+	Dead bool `json:"dead,omitempty,omitzero"`
+
+	// Events These, by their sequence, whether the webhook wants their types or not.
+	//
+	// Example: [4711]
+	Events []int64 `json:"events,omitempty,omitzero"`
+}
+
+// WebhookRotation defines model for WebhookRotation.
+type WebhookRotation struct {
+	// OverlapSeconds For how long the old secret signs beside the new one; a day if it is left out.
+	//
+	// Example: 86400
+	OverlapSeconds *int `json:"overlap_seconds,omitempty"`
+}
+
+// WebhookState defines model for WebhookState.
+type WebhookState string
+
 // WindowID The scheme, the day and the window's number in it.
 //
 // Example: upi-2026-11-25-03
@@ -4215,6 +4772,11 @@ type PartyParam = PartyID
 // Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
 type PayeeParam = TrustedPayeeID
 
+// PotParam The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotParam = PotID
+
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
 
@@ -4264,6 +4826,11 @@ type WalletCurrency = string
 
 // WebhookID defines model for WebhookID.
 type WebhookID = string
+
+// WebhookParam A webhook's id.
+//
+// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+type WebhookParam = EndpointID
 
 // WebhookSignature defines model for WebhookSignature.
 type WebhookSignature = string
@@ -4538,6 +5105,40 @@ type StartPaymentsParams struct {
 type StopPaymentsParams struct {
 	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListPotsParams defines parameters for ListPots.
+type ListPotsParams struct {
+	// Conversation Your id of the conversation.
+	Conversation string `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+
+	// Party Who made it, or is one of its `members`.
+	Party PartyID  `form:"party,omitempty" json:"party,omitempty,omitzero"`
+	State PotState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateRedPacketParams defines parameters for CreateRedPacket.
+type CreateRedPacketParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelPotParams defines parameters for CancelPot.
+type CancelPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ClaimPotParams defines parameters for ClaimPot.
+type ClaimPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
 // GetBalanceReportParams defines parameters for GetBalanceReport.
@@ -4824,6 +5425,57 @@ type WithdrawParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// State Only those in this state.
+	State WebhookDeliveryState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// EnableWebhookParams defines parameters for EnableWebhook.
+type EnableWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // LeaseInstructionsJSONRequestBody defines body for LeaseInstructions for application/json ContentType.
 type LeaseInstructionsJSONRequestBody = NewLease
 
@@ -4869,6 +5521,12 @@ type LinkInstrumentJSONRequestBody = NewInstrument
 // TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
 type TrustPayeeJSONRequestBody = NewTrustedPayee
 
+// CreateRedPacketJSONRequestBody defines body for CreateRedPacket for application/json ContentType.
+type CreateRedPacketJSONRequestBody = NewRedPacket
+
+// ClaimPotJSONRequestBody defines body for ClaimPot for application/json ContentType.
+type ClaimPotJSONRequestBody = NewClaim
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
@@ -4895,6 +5553,18 @@ type TopUpJSONRequestBody = NewWalletTransfer
 
 // WithdrawJSONRequestBody defines body for Withdraw for application/json ContentType.
 type WithdrawJSONRequestBody = NewWalletTransfer
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = NewWebhook
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = NewWebhook
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = WebhookReplay
+
+// RotateWebhookSecretJSONRequestBody defines body for RotateWebhookSecret for application/json ContentType.
+type RotateWebhookSecretJSONRequestBody = WebhookRotation
 
 // Healthz: Is the process alive (GET /healthz).
 func (c *Client) Healthz(ctx context.Context) (Health, error) {
@@ -5374,6 +6044,59 @@ func (c *Client) DistrustPayee(ctx context.Context, party string, payee string) 
 	return c.do(ctx, &r, nil)
 }
 
+// ListPots: List invitations and red packets (GET /v1/pots).
+func (c *Client) ListPots(ctx context.Context, params ListPotsParams) (PotList, error) {
+	r := request{method: "GET", path: "/v1/pots"}
+	r.ask("conversation", params.Conversation)
+	r.ask("party", params.Party)
+	r.ask("state", params.State)
+	r.ask("cursor", params.Cursor)
+	r.ask("limit", params.Limit)
+	var out PotList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// CreateRedPacket: Make a red packet (POST /v1/pots).
+func (c *Client) CreateRedPacket(ctx context.Context, params CreateRedPacketParams, body CreateRedPacketJSONRequestBody) (Pot, error) {
+	r := request{method: "POST", path: "/v1/pots"}
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out Pot
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// GetPot: Get an invitation or a red packet (GET /v1/pots/{pot}).
+func (c *Client) GetPot(ctx context.Context, pot string) (PotDetail, error) {
+	r := request{method: "GET", path: "/v1/pots/{pot}"}
+	r.in("pot", pot)
+	var out PotDetail
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// CancelPot: Cancel an invitation (POST /v1/pots/{pot}/cancel).
+func (c *Client) CancelPot(ctx context.Context, pot string, params CancelPotParams) (Pot, error) {
+	r := request{method: "POST", path: "/v1/pots/{pot}/cancel"}
+	r.in("pot", pot)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Pot
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ClaimPot: Claim a share (POST /v1/pots/{pot}/claims).
+func (c *Client) ClaimPot(ctx context.Context, pot string, params ClaimPotParams, body ClaimPotJSONRequestBody) (PotClaimed, error) {
+	r := request{method: "POST", path: "/v1/pots/{pot}/claims"}
+	r.in("pot", pot)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out PotClaimed
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
 // GetReconciliation: See how the reconciliation stands (GET /v1/reconciliation).
 func (c *Client) GetReconciliation(ctx context.Context) (Reconciliation, error) {
 	r := request{method: "GET", path: "/v1/reconciliation"}
@@ -5689,6 +6412,106 @@ func (c *Client) Withdraw(ctx context.Context, party string, params WithdrawPara
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
 	var out Transfer
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ListWebhooks: List webhooks (GET /v1/webhooks).
+func (c *Client) ListWebhooks(ctx context.Context, params ListWebhooksParams) (WebhookList, error) {
+	r := request{method: "GET", path: "/v1/webhooks"}
+	r.ask("cursor", params.Cursor)
+	r.ask("limit", params.Limit)
+	var out WebhookList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// CreateWebhook: Create a webhook (POST /v1/webhooks).
+func (c *Client) CreateWebhook(ctx context.Context, params CreateWebhookParams, body CreateWebhookJSONRequestBody) (CreatedWebhook, error) {
+	r := request{method: "POST", path: "/v1/webhooks"}
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out CreatedWebhook
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// DeleteWebhook: Delete a webhook (DELETE /v1/webhooks/{webhook}).
+func (c *Client) DeleteWebhook(ctx context.Context, webhook string) error {
+	r := request{method: "DELETE", path: "/v1/webhooks/{webhook}"}
+	r.in("webhook", webhook)
+	return c.do(ctx, &r, nil)
+}
+
+// GetWebhook: Get a webhook (GET /v1/webhooks/{webhook}).
+func (c *Client) GetWebhook(ctx context.Context, webhook string) (Webhook, error) {
+	r := request{method: "GET", path: "/v1/webhooks/{webhook}"}
+	r.in("webhook", webhook)
+	var out Webhook
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// UpdateWebhook: Change a webhook (PUT /v1/webhooks/{webhook}).
+func (c *Client) UpdateWebhook(ctx context.Context, webhook string, body UpdateWebhookJSONRequestBody) (Webhook, error) {
+	r := request{method: "PUT", path: "/v1/webhooks/{webhook}"}
+	r.in("webhook", webhook)
+	r.json(body)
+	var out Webhook
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ListWebhookDeliveries: List what a webhook did not take (GET /v1/webhooks/{webhook}/deliveries).
+func (c *Client) ListWebhookDeliveries(ctx context.Context, webhook string, params ListWebhookDeliveriesParams) (WebhookDeliveryList, error) {
+	r := request{method: "GET", path: "/v1/webhooks/{webhook}/deliveries"}
+	r.in("webhook", webhook)
+	r.ask("state", params.State)
+	r.ask("cursor", params.Cursor)
+	r.ask("limit", params.Limit)
+	var out WebhookDeliveryList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// EnableWebhook: Enable a webhook again (POST /v1/webhooks/{webhook}/enable).
+func (c *Client) EnableWebhook(ctx context.Context, webhook string, params EnableWebhookParams) (Webhook, error) {
+	r := request{method: "POST", path: "/v1/webhooks/{webhook}/enable"}
+	r.in("webhook", webhook)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Webhook
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ReplayWebhook: Send events again (POST /v1/webhooks/{webhook}/replay).
+func (c *Client) ReplayWebhook(ctx context.Context, webhook string, params ReplayWebhookParams, body ReplayWebhookJSONRequestBody) (Webhook, error) {
+	r := request{method: "POST", path: "/v1/webhooks/{webhook}/replay"}
+	r.in("webhook", webhook)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out Webhook
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// RotateWebhookSecret: Sign with a new secret (POST /v1/webhooks/{webhook}/rotate).
+func (c *Client) RotateWebhookSecret(ctx context.Context, webhook string, params RotateWebhookSecretParams, body RotateWebhookSecretJSONRequestBody) (CreatedWebhook, error) {
+	r := request{method: "POST", path: "/v1/webhooks/{webhook}/rotate"}
+	r.in("webhook", webhook)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out CreatedWebhook
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// TestWebhook: Send a test (POST /v1/webhooks/{webhook}/test).
+func (c *Client) TestWebhook(ctx context.Context, webhook string, params TestWebhookParams) (Webhook, error) {
+	r := request{method: "POST", path: "/v1/webhooks/{webhook}/test"}
+	r.in("webhook", webhook)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Webhook
 	err := c.do(ctx, &r, &out)
 	return out, err
 }
