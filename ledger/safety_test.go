@@ -21,6 +21,9 @@ func TestStoppedPayments(t *testing.T) {
 	_, ravi := b.person("Ravi", "HDFC")
 	b.fund(account, asha, 5_000)
 	paid, got := b.pay(asha, ravi, 1_000), b.pay(ravi, asha, 500)
+	request := asking(ravi.Party, 1, asha.Party)
+	must[any](b, request)
+	ask := b.asked(request.Request.ID)
 	hers := must[ledger.Funded](b, redPacket(asha, 2, 2, ledger.EqualShares))
 	before, since := b.pay(account, ravi, 100), b.now.UnixMicro()
 	if s := b.stop(asha.Party, true); s.Since != since || s.By != "key_1" {
@@ -32,9 +35,7 @@ func TestStoppedPayments(t *testing.T) {
 	}
 	top, withdraw := create(account, asha, 1), create(asha, account, 1)
 	top.Transfer.Kind, withdraw.Transfer.Kind = ledger.TopUp, ledger.Withdrawal
-	request := create(asha, ravi, 1)
-	request.Transfer.Cause = ledger.RecordKey{Kind: ledger.RecordRequest, ID: ledger.NewID()}
-	for _, c := range []ledger.Command{create(asha, ravi, 1), create(account, ravi, 1), create(asha, ravi, 20_000), create(asha, ravi, 10_001), top, withdraw, request, b.refund(got.ID, 0)} {
+	for _, c := range []ledger.Command{create(asha, ravi, 1), create(account, ravi, 1), create(asha, ravi, 20_000), create(asha, ravi, 10_001), top, withdraw, payAsk(&ask, asha, ravi), b.refund(got.ID, 0)} {
 		if tr := must[ledger.Transfer](b, c); tr.State != ledger.Failed || tr.Reason != ledger.PaymentsStopped {
 			t.Errorf("%+v", tr)
 		}
