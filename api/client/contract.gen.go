@@ -2523,7 +2523,7 @@ type EventData struct {
 	// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
 	Pot Pot `json:"pot,omitempty,omitzero"`
 
-	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out while nothing of it is back or on its way.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 
 	// Request `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
@@ -4031,7 +4031,7 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
-// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out while nothing of it is back or on its way.
 type Refunds struct {
 	// Left A sum of money.
 	//
@@ -4599,7 +4599,7 @@ type TransferDetail struct {
 	History      []TransferStep `json:"history"`
 	Instructions []Instruction  `json:"instructions"`
 
-	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out while nothing of it is back or on its way.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
