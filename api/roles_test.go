@@ -38,6 +38,12 @@ var mayCall = map[string]string{
 	"GET /v1/transfers/{transfer}":         "chat auditor operator inspector",
 	"POST /v1/transfers/{transfer}/cancel": "chat",
 
+	"POST /v1/pots":              "chat",
+	"GET /v1/pots":               "chat auditor operator inspector",
+	"GET /v1/pots/{pot}":         "chat auditor operator inspector",
+	"POST /v1/pots/{pot}/claims": "chat",
+	"POST /v1/pots/{pot}/cancel": "chat",
+
 	"GET /v1/transfers/{transfer}/proof":   "chat auditor operator inspector",
 	"GET /v1/transfers/{transfer}/receipt": "chat auditor operator inspector",
 
@@ -106,7 +112,7 @@ var mayCall = map[string]string{
 const hex32 = "0123456789abcdef0123456789abcdef"
 
 // absent are well-formed ids of what is not there.
-var absent = strings.NewReplacer("{party}", "pty_"+hex32, "{instrument}", "ins_"+hex32, "{transfer}", "BAH"+strings.ToUpper(hex32),
+var absent = strings.NewReplacer("{party}", "pty_"+hex32, "{instrument}", "ins_"+hex32, "{transfer}", "BAH"+strings.ToUpper(hex32), "{pot}", "pot_"+hex32,
 	"{name}", "fees", "{window}", "upi-2026-11-25-03", "{bank}", "NRMD", "{break}", "brk_"+hex32, "{correction}", "cor_"+hex32, "{key}", "key_"+hex32, "{level}", "0", "{tile}", "999")
 
 func TestRoles(t *testing.T) {

@@ -265,7 +265,7 @@ func (c FundPot) Apply(s *Set) (any, error) {
 	p := c.Pot
 	p.Funding = t.ID
 	if p.Mode == RandomShares {
-		p.Commitment = p.commitment(c.ID)
+		p.Commitment = p.Commit(c.ID)
 	}
 	parties := []ID{t.Payer.Party}
 	for i := range p.Members.Len() {
