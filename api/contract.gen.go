@@ -1601,7 +1601,7 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to. `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`. `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or
 	// could not be. `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it. There may be new ones.
 	//
 	//
@@ -2370,6 +2370,12 @@ type EventData struct {
 	// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
 	Pot Pot `json:"pot,omitempty,omitzero"`
 
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
+	// Safety What a party has set for its own safety.
+	Safety Safety `json:"safety,omitempty,omitzero"`
+
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
 	Webhook  Webhook  `json:"webhook,omitempty,omitzero"`
@@ -3035,6 +3041,25 @@ type NewRedPacket struct {
 	Shares int `json:"shares"`
 }
 
+// NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
+//
+// Example: {"amount":{"currency":"INR","value":"40.00"}}
+type NewRefund struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
+
+	// Note Example: one chai was cold
+	Note string `json:"note,omitempty,omitzero"`
+}
+
 // NewResult Example: {"code":"00","instruction":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit","outcome":"approved","ref":"904211"}
 type NewResult struct {
 	// Code Your response code.
@@ -3144,6 +3169,16 @@ type NewTransfer struct {
 // NewTransferBatch defines model for NewTransferBatch.
 type NewTransferBatch struct {
 	Transfers []NewTransfer `json:"transfers"`
+}
+
+// NewTrustedPayee Example: {"payee":{"handle":"ravi"}}
+type NewTrustedPayee struct {
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payee Address `json:"payee"`
 }
 
 // NewWalletTransfer Example: {"amount":{"currency":"INR","value":"500.00"}}
@@ -3618,6 +3653,24 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
+// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+type Refunds struct {
+	// Left A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Left Money `json:"left"`
+
+	// Refunded A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Refunded Money `json:"refunded"`
+
+	// UnderWay A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	UnderWay Money `json:"under_way"`
+}
+
 // ReportSum A sum in a report, in units of the row's currency. It may be larger than an amount can be.
 //
 // Example: 1250.00
@@ -3664,6 +3717,25 @@ type ResultBatchResult struct {
 
 // Role defines model for Role.
 type Role string
+
+// Safety What a party has set for its own safety.
+type Safety struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Stopped Nothing leaves the party.
+	Stopped bool `json:"stopped"`
+
+	// StoppedAt Example: 2026-07-04T09:30:00.123456Z
+	StoppedAt time.Time `json:"stopped_at,omitempty,omitzero"`
+
+	// StoppedBy An API key's id, not its secret.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
+	StoppedBy KeyID `json:"stopped_by,omitempty,omitzero"`
+}
 
 // SettlementDirection What the bank did.
 type SettlementDirection string
@@ -4080,6 +4152,9 @@ type TransferDetail struct {
 	// History Oldest first; the last line is the present state.
 	History      []TransferStep `json:"history"`
 	Instructions []Instruction  `json:"instructions"`
+
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
 // TransferEnd One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
@@ -4344,6 +4419,55 @@ type TrialBalanceRow struct {
 //
 // Example: account
 type TrialBalanceRowRow string
+
+// TrustedPayee Somebody who is paid without a hold, one of your app's parties or an account; without `name` and `upi` where the key's role sees no personal data.
+type TrustedPayee struct {
+	// Account The last four digits of an account's number; for an inspector, all of it.
+	//
+	// Example: ••••5678
+	Account MaskedNumber `json:"account,omitempty,omitzero"`
+
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank,omitempty,omitzero"`
+
+	// ID A trusted payee's id.
+	//
+	// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID TrustedPayeeID `json:"id"`
+
+	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
+	//
+	// Example: SBIN0001234
+	IFSC IFSC `json:"ifsc,omitempty,omitzero"`
+
+	// Name Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// TrustedAt Example: 2026-07-04T09:30:00.123456Z
+	TrustedAt time.Time `json:"trusted_at"`
+
+	// UPI A UPI id. Capitals are taken and made small.
+	//
+	// Example: asha@oksbi
+	UPI UPIID `json:"upi,omitempty,omitzero"`
+}
+
+// TrustedPayeeID A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type TrustedPayeeID = string
+
+// TrustedPayeeList defines model for TrustedPayeeList.
+type TrustedPayeeList struct {
+	Data []TrustedPayee `json:"data"`
+}
 
 // UPIID A UPI id. Capitals are taken and made small.
 //
@@ -4652,6 +4776,11 @@ type OptionalWebhookTimestamp = string
 //
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
+
+// PayeeParam A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PayeeParam = TrustedPayeeID
 
 // PotParam The id of money that is put aside.
 //
@@ -4976,6 +5105,18 @@ type LinkInstrumentParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// StartPaymentsParams defines parameters for StartPayments.
+type StartPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// StopPaymentsParams defines parameters for StopPayments.
+type StopPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // ListPotsParams defines parameters for ListPots.
 type ListPotsParams struct {
 	// Conversation Your id of the conversation.
@@ -5228,6 +5369,24 @@ type CancelTransferParams struct {
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// ListRefundsParams defines parameters for ListRefunds.
+type ListRefundsParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// RefundTransferParams defines parameters for RefundTransfer.
+type RefundTransferParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // GetWalletParams defines parameters for GetWallet.
 type GetWalletParams struct {
 	// Currency The wallet's currency.
@@ -5369,6 +5528,9 @@ type SetDefaultInstrumentJSONRequestBody = DefaultInstrument
 // LinkInstrumentJSONRequestBody defines body for LinkInstrument for application/json ContentType.
 type LinkInstrumentJSONRequestBody = NewInstrument
 
+// TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
+type TrustPayeeJSONRequestBody = NewTrustedPayee
+
 // CreateRedPacketJSONRequestBody defines body for CreateRedPacket for application/json ContentType.
 type CreateRedPacketJSONRequestBody = NewRedPacket
 
@@ -5392,6 +5554,9 @@ type CreateTransferJSONRequestBody = NewTransfer
 
 // CreateTransferBatchJSONRequestBody defines body for CreateTransferBatch for application/json ContentType.
 type CreateTransferBatchJSONRequestBody = NewTransferBatch
+
+// RefundTransferJSONRequestBody defines body for RefundTransfer for application/json ContentType.
+type RefundTransferJSONRequestBody = NewRefund
 
 // TopUpJSONRequestBody defines body for TopUp for application/json ContentType.
 type TopUpJSONRequestBody = NewWalletTransfer
@@ -5542,6 +5707,24 @@ type ServerInterface interface {
 	// UnlinkInstrument Unlink an instrument
 	// (DELETE /v1/parties/{party}/instruments/{instrument})
 	UnlinkInstrument(ctx echo.Context, party PartyParam, instrument InstrumentParam) error
+	// GetSafety See whether a party's payments are stopped
+	// (GET /v1/parties/{party}/safety)
+	GetSafety(ctx echo.Context, party PartyParam) error
+	// StartPayments Start a party's payments again
+	// (POST /v1/parties/{party}/start)
+	StartPayments(ctx echo.Context, party PartyParam, params StartPaymentsParams) error
+	// StopPayments Stop a party's payments
+	// (POST /v1/parties/{party}/stop)
+	StopPayments(ctx echo.Context, party PartyParam, params StopPaymentsParams) error
+	// ListTrustedPayees List whom a party trusts
+	// (GET /v1/parties/{party}/trusted)
+	ListTrustedPayees(ctx echo.Context, party PartyParam) error
+	// TrustPayee Trust a payee
+	// (PUT /v1/parties/{party}/trusted)
+	TrustPayee(ctx echo.Context, party PartyParam) error
+	// DistrustPayee Trust a payee no more
+	// (DELETE /v1/parties/{party}/trusted/{payee})
+	DistrustPayee(ctx echo.Context, party PartyParam, payee PayeeParam) error
 	// ListPots List invitations and red packets
 	// (GET /v1/pots)
 	ListPots(ctx echo.Context, params ListPotsParams) error
@@ -5620,6 +5803,12 @@ type ServerInterface interface {
 	// GetReceipt Get a receipt of a transfer
 	// (GET /v1/transfers/{transfer}/receipt)
 	GetReceipt(ctx echo.Context, transfer TransferParam) error
+	// ListRefunds List the refunds of a payment
+	// (GET /v1/transfers/{transfer}/refunds)
+	ListRefunds(ctx echo.Context, transfer TransferParam, params ListRefundsParams) error
+	// RefundTransfer Refund a payment
+	// (POST /v1/transfers/{transfer}/refunds)
+	RefundTransfer(ctx echo.Context, transfer TransferParam, params RefundTransferParams) error
 	// GetWallet Get a wallet
 	// (GET /v1/wallets/{party})
 	GetWallet(ctx echo.Context, party PartyParam, params GetWalletParams) error
@@ -6383,6 +6572,74 @@ func (w *ServerInterfaceWrapper) UnlinkInstrument(ctx echo.Context) error {
 	return w.Handler.UnlinkInstrument(ctx, party, instrument)
 }
 
+// GetSafety reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetSafety(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetSafety(ctx, party)
+}
+
+// StartPayments reads the operation's parameters.
+func (w *ServerInterfaceWrapper) StartPayments(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	var params StartPaymentsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.StartPayments(ctx, party, params)
+}
+
+// StopPayments reads the operation's parameters.
+func (w *ServerInterfaceWrapper) StopPayments(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	var params StopPaymentsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.StopPayments(ctx, party, params)
+}
+
+// ListTrustedPayees reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListTrustedPayees(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ListTrustedPayees(ctx, party)
+}
+
+// TrustPayee reads the operation's parameters.
+func (w *ServerInterfaceWrapper) TrustPayee(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.TrustPayee(ctx, party)
+}
+
+// DistrustPayee reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DistrustPayee(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	payee, err := bindPath(ctx, "payee")
+	if err != nil {
+		return err
+	}
+	return w.Handler.DistrustPayee(ctx, party, payee)
+}
+
 // ListPots reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ListPots(ctx echo.Context) error {
 	var params ListPotsParams
@@ -6902,6 +7159,51 @@ func (w *ServerInterfaceWrapper) GetReceipt(ctx echo.Context) error {
 	return w.Handler.GetReceipt(ctx, transfer)
 }
 
+// ListRefunds reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListRefunds(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	var params ListRefundsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListRefunds(ctx, transfer, params)
+}
+
+// RefundTransfer reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RefundTransfer(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	var params RefundTransferParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RefundTransfer(ctx, transfer, params)
+}
+
 // GetWallet reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetWallet(ctx echo.Context) error {
 	party, err := bindPath(ctx, "party")
@@ -7300,6 +7602,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/pots/:pot", wrapper.GetPot, options.OperationMiddlewares["GetPot"]...)
 	router.POST(options.BaseURL+"/v1/pots/:pot/claims", wrapper.ClaimPot, options.OperationMiddlewares["ClaimPot"]...)
 	router.POST(options.BaseURL+"/v1/pots/:pot/cancel", wrapper.CancelPot, options.OperationMiddlewares["CancelPot"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
+	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
+	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
+	router.POST(options.BaseURL+"/v1/parties/:party/start", wrapper.StartPayments, options.OperationMiddlewares["StartPayments"]...)
+	router.GET(options.BaseURL+"/v1/parties/:party/safety", wrapper.GetSafety, options.OperationMiddlewares["GetSafety"]...)
+	router.GET(options.BaseURL+"/v1/parties/:party/trusted", wrapper.ListTrustedPayees, options.OperationMiddlewares["ListTrustedPayees"]...)
+	router.PUT(options.BaseURL+"/v1/parties/:party/trusted", wrapper.TrustPayee, options.OperationMiddlewares["TrustPayee"]...)
+	router.DELETE(options.BaseURL+"/v1/parties/:party/trusted/:payee", wrapper.DistrustPayee, options.OperationMiddlewares["DistrustPayee"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -7312,722 +7622,756 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu3tTf6Kiju/ZXs7R6K5HDulUpGN3tiWVIk2bKd8SHBbpBEpgnQDXAo2tapXd8znCc4f+x3+F4n",
-	"T3IKawFodBPNy2hkJ1XHlZSGZF9wWVj39Vu/tlI5m0vBhFat819bU0YzVsCflws9ZULzlGpmPmdMpQWf",
-	"ay5F67z1lVwSLQkNLmq3khZ7T2fznLXOW48YLVjRSloF+3nBC5a1znWxYElLpVM2o+aJejU3VypdcDFp",
-	"ffiQtB7TdMoeS6ELma+/85ksyFQuSS7FhHBNZnRFRozcsLmuvnu+GOU8TciMvj+gE/anw+7R4XGn00kI",
-	"n80Wmo5ytufArjI2m0vNRLp6zeY5XZnb6uMbmucMyXLKBNFTrghXRE8ZGfNCaUKFWrLCLJr57oatEkIn",
-	"lAsz9PLVTCxmrfO/t8yjWj8lkaE8Z3T8KqdpZFMuydz8QLiAd+RykhBZEErEYjZiBZFjkjN6y1RluU67",
-	"J73DTcsxlsWM6tZ5iwt93G8lrRkXfGbG2fED5EKzCStghK/Zzwum9FVkiV7QGVO4OAVeZQYrF4UZrGqT",
-	"L/ktM1urJVkoXMmVXBCqbqo73OmenYwPaS/tZ6cn6SE7G3Xp8bjXyfrsdHQ4Hm/c3hl9/5yJiZ62zo/7",
-	"MBv3sRtb8NdMF6vLsWbF+nzesFSKTJnxLinXZMTGsmCw+n5+ZqpzRjXLKnPobhyiW+FuZIU/JK05LeiM",
-	"aXdU01QuhH68KApDoevDfDtlhOJFDxRJ7XXVJb168bqVtLi5/OcFK1atpCXozPzirq8QasbGdJFrf2Ow",
-	"qIdmfFqzwjzr//r75cGPP/16+OE/W7HFtUN/ZeazbdwV4k6ntNCGou3vQNMw+jnV03Lw8M+mpf7Pgo1b",
-	"563/eFhywof4q3roR6enONo4FZhhKrPdImVkxKZcZGQ55enU0MWITbi4IB3HDeCz4GJSWf7+SbcbX30K",
-	"74wufSfZ+2w+ouJmw2KPqLgxFCIz1rCe5oo7r6d5+2OZMRxKwWg5ltirzAV3f5e5++oJyhVZFCw189z0",
-	"vtRfdeeXli9yb14USkZIZijYez1I4dehIWNDGnM6YZaFVM/m5Y/jX6R6+8P4yfHoy9nppPuS/yInzcfV",
-	"vLKB4/WOjtaOJz34pXNwNjj46Yv4IX16y4R+u5oztT6RlyJfmcErlhDFDF/SLCOjFUnlbEbVBRnqggo1",
-	"ZkX7v4ZEaWrY5dhIpTwneko1Hgiy5HoaXDusLkD5jMTy1fac8qxhBTQMtWEBup3eDkwfpvyOcr2d58Nk",
-	"BGHmDiOykP8XzBx4IUV1Kw878SGbJzUe8hl9j2fa3L3lgAeaytcsIgp+MMJWLgUxL4axh9K4TV6DrOKo",
-	"YS1EZlQWw97M1TdsZSal6JglcOtEyqpQa83U5AAUCrc1qFGWEw3Gd2AGuKOgBrKtblpIxOTg/24i3iuh",
-	"dLGYsY1ChvuLHijCswbeV151ZwZRjsYyiK/ZasO4btgKBpQQITXhWhHF0oLphgHebFnQTSP7mq3skJ5T",
-	"pYH+r55skXWWb+VUaUv/cKKX1BAUzUA8E6ULRmdVMjHirolCzOsP4P0HV08a2Vhn+xl+zm5Z3rC4HUv6",
-	"zGrED8iUqilTF4TRdAof3OwMpya5eZYT4YWUqHqQ8cJwMZ7bpeCK1A98qxPfKnjgztRfpfbOwVkTtT/n",
-	"sxjPMubajIoV2GxoiFBNZlJVLaejBu6Uw1Oj7Oko5E+9TsigulEG9VymNG+wKOkMVDlCC0aWBdeaiYRQ",
-	"kRmlDxWqnIrJAsTkYjTKGV762VMxybmawqVfcZHxC8JyxYj9/vM2efT4FemfVHdmyg+uXjSIkBxHGdd4",
-	"mcAbQ523yp56sb15CVOl+R/MolMqUpbvy6XvmSu7tXjHRlMpb2Kc5tJpo+tLMWNK0Qm7KOctBR5cXazW",
-	"BNJg41SXOIID0CY+7Szf8ImgelGwDZNV7hqVEKqQyxRMLfKaj+O2S5OpeHk4Pnt7+oNenH21LL5X+e1i",
-	"ln87/1m/+O7nm+nPy4dMfPnLq8ffs6NH2c+/PL4S3//8w/fPVrPv/kovTy5/zObfL797/koezl7kp0+/",
-	"+WJ28vbR5eRPf9q2VH6M++hYd1uyt3zGlKaz+fqSvZsyQSisG6waywjXiWEV3wr+3ghKo6ZVV617cnrY",
-	"PTrpdzrb5qj9i5vm2Ns0ww0s+hUt9CaZPze/b1JD4II7y3l4vZX0r+RGpQgFuCBc3HJNzS/oTipYRuY0",
-	"vWnUQ+by7hrSK+lUo9dsLgttbfCNzoELsCb42DBErkjOxprIRe3EGEI5f/H6myfnac4obEeDxW3fuMFn",
-	"FPMSBYN97We+YdAfPbqdPVyNo42s6qW2vkthbDV9bvb/9bPH5PDw8IyYQwEuRcN3mbAKXkZXziszktIw",
-	"sV+MFkReyGVkT8gLqa21Ny7kbAhCe6hlzeLrdXrHB93uQa/ftA6NG9TvNE/5ERU3O7k+ypGYTWkYg3WG",
-	"xEcR8YL1G7xgOLZm/x0Y2U7DvBf33R3ddTjQZ9bptEY7ivz1zcsXILgev/kOnc+KUAIudxDfcybnOWuT",
-	"qzpdkOFlmrK5HpJ0KqVi6pwM6Xye8xQYz8N/KCmGCRlq9l4/TNXt0DwcP81zykWNfFJ127Ac1mMWc7qb",
-	"d7QSey+GCX7asAqFjDBO823lBPnz4h1/ficzumoTQ3vLqcwN41d6GxPbeizMmbrLwXg5Z6LRuyMVQ8vO",
-	"aNvGEjV/CsMBEquXc0XGZvhTuWS3rEBjQ+opK5T1htCaUwt5VmwK0gwlqnmPaa6Yn8NIypxREUwCZNtW",
-	"qUqecjMks86GhswhrlHPXK8GO4QYYoN3wnlvZvxGFzzqYXOjV6G3G7dDyIwpoqZmW6i5ZscVVvZdd1rk",
-	"tzIyRhmneSsjSmqPy4QGEn/bPT0/7Jx3Oj82OfrkfqT+ludsg8JjDPkHykXLuCCTQi7mCmdQMEYyPuFa",
-	"JSi+qCDvXcDHqB+jhfbekAtzjxT21IAjUIOzIIEIpjkd1wI9Dmap0AeBZi8VmmVtcqUVUTleMaMr9Jw6",
-	"MWu0LcNZ9ZSt4GBdi8oSvu90ug87xyft+cNuL66imbl+nA7x1vpkNy2ovWSTNuuuubPC6MZhtcY9nLZm",
-	"UXW5R2MuaG62gwuSycWoSpe9T+25fUfznG0J4i3hmn+xGN4GG77BlfHJ7PdP7Eu2M91A8XY0mwjeXnJn",
-	"en8qsrnk3oG83bfwUjBD1TPDqEL3QiVco+Y0ZeqiwrQKPpnCH0zIxWT6r+mA2GnLP8IhsaMjgqPbGx0R",
-	"n8QLsdtE7+qVeMdFJpebKBsuaKJp+PHOJI0vB4L+YJ6h5lIo1IUe0czmk5hPqRSaoTMgNA7mhRzlbPYF",
-	"KPBGoXdLbe7IzAAX4kbIpRiMOcsNo8iYpjy3U5sxEPjXLToDB/R1y4lsuKlNnvAM8lBmjApCBei15qT8",
-	"uZW08InnrYf2ZlggI61TeG8hzkd0ys+t9/Z8x8wVpvSAZ7tluhgptlBG5zGChWugsbdBCsoUjDAYKJ5t",
-	"SKCQQhc01SSTDCc7pbespA0/cru459Ul/LCzPwdvx61dJ6sgTWZGc2OcGe3nhdRTYynBkdKywNyZIDvt",
-	"+wNLFQeYZhQbgb38YZmP9AGTAcQ45+nH0ZPTWgZC6gF61HObV1YhLXedmV/GRlyz7BziePAB5kfzgtFs",
-	"RRQTuk0u1Y1V8VaMGXVlTleGuYxoCjlQdyeOsypx+JGlVJjdHzFi58GyDVTQOPH7JghPlmOOBDsvmFki",
-	"VNo+LYk8k8WIZxlaxHemkULmDJaJ5rlcsgrbuYRIjRwTcxGhi4xrI6LpCqacFgwUU7vW6uM2/rDc+BfG",
-	"dvejadrjtYHf195iOBum7KaaoeV4f3v3pRTso7YN46MDVlBV3TNQXQ25ZUZJigTe0BhErdane+bWSzpn",
-	"hZKCLKcSnoGPJ4obOVHb3aNxJz2kR71Rh/b76Uka7mY34PEw1eZtrE7kPvbwSpfzv+tkP+3JvRJG2aH5",
-	"06LAtKsdyeCjl+bloiBgTcXmd2FTQCFmi9HZ+5vyC6mfyYXI7k+ejeFxVUnm8plKufHo8ivDhp4dXvYe",
-	"95+cnjw+fHr2qHt5/KzXedJ/evro8LL7cXyrX+VbblQ7SSa8+J74lps7bqvN8KIaVUJqJPc9budbKZ/T",
-	"YsJ+T+KF+IfMIHVAS0lyM4BPe1DfSvkNFavX5cPuTrtSDmZUrAaFfVhAud1Ox2kUynsi6XxeeoEgb0kR",
-	"aXP2FStuWXFh85cEs+lLEKWaggtOq/Kej6HvXqiQSUnMchC7SmoTndenex9UDo4aty4qXBgugCTAoe9X",
-	"0uqsLheFQJIyGUKq/AFkSQ9D0zcgmeCS7RTjE+8/JB9Da9+KsE4l+0hDsvqsgNbeMJERCppA6PYt2K28",
-	"YRmhilxDVY0s+C/wunOCVTLketHpHKY3bAV/sOvWxzHObsg4yS3NeUYuX10RTA9stu+qM7tn5mnHAWpv",
-	"UfqhauTx7t27g3rl0aadrlz70VRySzkaMx9DIaOFWoVkEeGi7tiEdSIQU/DqZC0By5xCak/Ux9DGUWgM",
-	"vF0/1hCA4BqzD5oIBSZ4H9RhpLqQy5igIZ/BepglJUO50KmcsYH1QAzL4q/P/2040LyQKVPqo6mLl4Qx",
-	"uGFGCCxqZspbCMSVl8GRMytrLrTZ6ujBsvt+YX4hlAi2NNd+FO/p9apehn3GsYHkGmb9CZxQS5bnB+iG",
-	"Aplfekcym9Ty6XSib4VazOey0Cz7hmWcvoXV+GPUQLDNWZrTAkVXLBlDFta1OHyMIzx4KlKZcTEZfsqF",
-	"8rvuit+YiobNqSZKzhjMKJcog7VPU0pIOqViAlmDZFzIGZELrXhmTkJq7oUI4YiKG5go2L1McJYRLc1M",
-	"5oWcs0JzdFNjOkwtiN05Oej033bOMIjd7vYO+0fHP7aCqq2MagZO/nWfvNkc87r1mTkrHH5ut9ZD9UmL",
-	"Z9Xh0DTdktBw2m1VYgXmjr93Ds7owfinXw97sdCfYRPU0l49IrJyAZFylOVoIo6x9UfLnG0j5dfS+h0X",
-	"o3+wVMfGQSFRn+tzwjOVQAKbgnOtFum0TS6Jr6REnS2VizzDaKX3YnCXwmJEklxgHcYtzRcsXqS0i2Uc",
-	"mzIMLp4YL8eaiTZ5wgSnuSpzcWjObxjMZyzNWmIQFbmqGW2gNsD1kDwCJDxh5qJ6RWpzOWEkmT9pLae0",
-	"ITFzxvRUIgct5EL7UhHLaX2CCFSJiRp9fPn0LXl4233o/Z8Pf3V/fogt3HIaSUm5FE7nTchwoVhxjqmG",
-	"UNIBIecx+KcKatbIjgPGNXR6RpsMMYVpeA50bJZ+xFYSnlLJiQLPF2Tg1Je9OjMjuzafw5NuNDxXxtX+",
-	"3oJIt5mz3QBHOYnhQmXCmsRDgUW2TKnnHGNoVcaVUQ0ig2s2UzvUwxpe+8G/gxYFBV0wKGfc9pAX7L22",
-	"ZZH1mcFgGmbgkoADlWhEcwyz/VrmN7hcBjifrfPWQbd31Gl3OuYpacEyjkAHjdf3g8vr10DMZvPth52O",
-	"u31cyF+Y8PlUQcro+ZtHVy/CPN+5VEbnBgWqXFulGEy+umHBpDeX2uJl1WnvekeQhLKx3NVd9yFcnB1f",
-	"4tbn14j8wsXaozg7XMPG4id3CdFykU4Jryb4mKXfq5zafbPTMEGXq9O7LU4PknPgiYnfZL+s5S4GM/Vr",
-	"uOHIPOcYDqmpKzN3nDYN/RspGOztdu2m2wbl5mR37eYOdFzWZ+9Vhp20wJW1Na8GLjLqBPt5nYgeu7TL",
-	"CiKB3Ylz0k1ILyGH5J///T+J1xMomdD5HjQWlbFGJd029DfmGkOPLpduv5S5kCTN5N2C2ZcnjlxCumwW",
-	"NUh19yFr4KV/mLB5AWmgUcWipACbK0pRKTTMvU2eM2psIPILK6RRGACvRss6v2l1Op0O2gQnp631RJ1f",
-	"z5LuaVzvDlnf5vGtY2acY8bzOfocU5kxdDp6eTRMmq5QTOuczZjQkIlviIjDn5iWaG+ADGi8w/w2ZkyZ",
-	"f9VCzZlQbNi+Fu9AnVbslhU0r2QxQ2QRrDPQZMeLAnRZcwmcNsjghJpiPmeo2mOBoByXIwI9zyqcblY+",
-	"czoB1Z9QdS3cDf9xOCSfgc727evn/jH/q3d4OPz8nEiLcEDUYmYLouyziIsH2Hxqaw3PGAV8j1pSblTy",
-	"V1K3Tpu3+o2mGlb+fk4VSIU/7GQ5v0a9ekQxjcYZew+kosikkEsyWmG2jLHfpsxVFYxWxIpEOFW2hAOV",
-	"pqSVczriOYdUfDMy+IOLVIIwss+PVHckrcssK6xDgWYZx2rEV8GKW32ubmlCpg5kc3NF5pRjEiB7T1Od",
-	"r4Cul3SFFucK84HMd3JMVjb0Yk4rhXeckyEcInNsSswB82k+lQJO1ZSKLGdYBIOnb3hxLUYMHBiYMFMw",
-	"h5BlVm1oFosJzWk+BOeb51dVMv21hY8GBXRKzYrM6Ptw/phhGH7TXfOGlOr6HmuINbDucCWYfGfO+yM6",
-	"5WamQuo2eQWJUeZQrnth+FilWxEYnr15HKqY67brVOYZ5KyjG0D5fKwChqTWGPlresvJ1QoSOIMDfXa2",
-	"BaMgaQkvY3Y4tFYgrSmR+HWCs187dknr/cFEHpgvD6wNAkt46esIy9/VDZ8fSFuBewBZxmZ0sFvWkEAS",
-	"2qqAlVd+SDxFNdblhMfABUK4InhfYo46psxBgkUA1lFzK9FbXpWjf/lzCW/THhz89Gsvibqy9liDAAMk",
-	"mmgdkjD6Dc3htFkx9blWx8+F2uIcOK456cwdm510e83slseg/h4hUwEmgvzHzWbF2LlFvBES3KxGAHKN",
-	"fHpmrAdghkYVhmcYvgM5QTzPId0ULjbfpFSQNKd8RmxYvtcnU7koFPkMiwhBibJn0Rx5qq33WTH9uYV7",
-	"4PpaTCRTkCxpqYblY6yxC2pRMLcS3XpG6g/nUg9rfBDTl9ct05zHCkgvoXiPZcT8DPHNlArBMvK31xDD",
-	"SshwMefnDx/O6erPc/qnf/73/xgNqXc8F+bvYZ2tlURRuS2dUg779hd5w1Oecv+Qx1PK/1ev88r8WOVC",
-	"vU6n8xFUMY+X1F2uE/PO53R7dd1Rjc7NHfdG50DD+zMjuG3nOX5x1j07PTk+Mjp+rzqZ6+sv/t49OPsJ",
-	"lfzjpNv/uPks5nxjnblL+eaKfPvqivCM5IxCKVSC6uwKWBF56So/grNsyJm5Gzy2FTI5q3wzAcaOoiuV",
-	"ED6+FgjqZa4wh1pB+nKFvmt68RpR1+i3EbDMcvTe0fGHv9hvzefjj1xP5Nib6q98IlHkDFhTCy3mxkKt",
-	"P/QIfIhp5vP509uoUHsjZ8wmvlHlYmZtcqUxWSyHoFrOqNJEihRPCCU5Vzrx4E8YS7NFLYnNpVJltsOQ",
-	"Z0Nb/8VnbF2vw3zobEB1c/XNlM7nTNRDTffhqXIG1lbn0RNzYST6xm714Gx8epx1Trunp/30JDs+OqO9",
-	"MaO0kx4d0azTParutrlja/TNwXDFIoSlZ2IGgjPPQzIt/VUQCpNEigSw6uIluQhOuaffSkeNPJDEQE0U",
-	"QDIB/y+14RjDJwIIQB+uCco0aVi3MGNEyzaI77aEzR+eG1IwfGfEUJ8wtAoX2E9gRbmPgzHlOdxFrf9h",
-	"SZ3xJotrYaOBEP+3jymYXhT4JlRwlkxgdYaD9lVMZKzwb5XKDYsrwmZzvQpq5i0DtRf70QhpHw5z5AKd",
-	"R+RtaNQJtjQWpKqzU79+hkpzhjlqIf+kB78Mfvri+rpt//rP3QJOntq8kzo4lckGm19F9KWhWoxmXA/P",
-	"SUqLYgUAEGbtsCpGFta0b5NhwW5ZodjwnCxEhgssCz7hguaJ/1UN22SIOSjDcxA5NcrSHuMPvMLJtYDc",
-	"DmBmLrHXLqR1JOAAIRUGXlEmucScBo9KZ3YkAh14jIxtCU4CuWTKojNrqWmO9H8R4FpDEi6EpQU8ASSK",
-	"pW24U7AJ1fy2GoXeMRRW4693iPfYp4Z8zr+gQnAHf/6s81ug8XSS7umHzz8zBAifu0n/w+d/3k6F+MIg",
-	"WhKjNrsRiFTQBPQCl1RdeU0ZHWvgOPboIs7BJuCC3tn50Vn7DP7bXdaMo6Aib9fhQxiZs4LLrGEIhx47",
-	"od2B/3YfQtGwdu9g5vgrsrMa4ntl6aMpHcsGeAvzi1edZJEhVjnmC5inQdXpLu5NNwa5jHk3tYy/npXu",
-	"4o2Leud9rVFy4ZYIVmQTGcvlJv8+ZoWGGmajG+5jUKjuGrqzuCaL2R5B6Oo9nywMXXlNTpUe2FBeEzDI",
-	"rAp2in/PGumkcxwevu7uh8+oMXYYO49/n8g3KMo1IPpYTHJXfQ787Qnx7vaEoLfdnOZUzgB4wHrbq4vl",
-	"HPWbT0oJdrYpRu4XIH6U0GFTy6IoGL3Z7nl9hJdB9AVD0BnbHeTceT5Vg15gtD80yUELBGdDYjOZDald",
-	"t/6CpQB+2f7ekjdqxM1EPT9czyOrsT0+VulgXrAxf98wEPOyq2dvHitn1I8KKtIpUwE4d3X73jwCBNS1",
-	"d3MxGOd8Mo0wnatS/7IZbKgTjxiYA+qGZZANXoHL3jslY0bfD/bMbnCRgGB2YHA8sl6OK5FxGpusYHoA",
-	"/GaQ0vnOr/t5wRbRtM619YEaJWghgMXh4cp09l4ZsKJ2IV5P7YjqoOL2JdZ8QjwWeS6mSyObd1lwnmHO",
-	"uFholpAxv2X2A94wlYsiAVgelzenlywfawu/TPeR/eIGgSTWD0GNrcAxTlz6TXg+yiPrFizxvCKkbr+N",
-	"5So1MZ/LHYNhHxHK+vRRJDuXx5b/NYDXoqsbet5ATxdmjAB/2JXlMVt4ym6oiTgel920HoeZyVuIlyMA",
-	"ITosbbn2kut0SjTLcwxWKMYEZoBDwsBCaTmDOEGzbbAfgxlZEbSr1HBSJkwViTumVpvRaEaQ9d6gpRzV",
-	"lZLYK8wyRngVTA3WOPOxF5vuneZcsAxMXJGvCBVCLkTalKhesDErnBOrirnZcf/14laKMctpHk2PXwhA",
-	"j6CCMFrknBWeHBpGUVSrbVrHh72zXvfwpHt6dBx1ve2RlKXkokh3YryGmt/g1S6Zi4I8GNQ9ilszzI+2",
-	"pxHbcSUOxdRQU5DqZVO//Do7WmhiDcHgA0hNh5AKZ67BdWLu/eh0MVDztvH9RieVuftvhqGvjyJnAJ+w",
-	"zmTGY8/baAF9BJStGQKETBCPtcN31Olsk9Ku/G7j+8IIDbx2TaHfgjUXLkpZ8Gen2rRAb3S0FdwwY5OC",
-	"ZtaNqplA2c0DHSE0nVD4E7M4ZEx5viiYChK5wLMVKoa64IadLHSbDDO5FOhLNXcqiCRcC18mgEwcvMbS",
-	"XGS2pWBjqDejGJ4gn0Fu22BRFnsOP2+TYc7oLRcT76gFFBYpBEs1bOoK4NMu0K/IFaJ/XIslhUY3TOEb",
-	"0Zlb8SMu5pDEiytk/pRLgUtt3td4Ijbke2206mGJEabSrXrU0P/nf/+//n/GQo0xuU3RlmpVV0S6HL/t",
-	"dM67nfNOf5+UYJSTa9jL61dGBZ8ko0IuALNO71t3cRRdgjSXagdz/KOS7aNS3O9licenrcoixx8j0PdP",
-	"0/dgzxuFnaNXiw2NmRJxOFtfOQMCxeNqcJHmi6xGUP1u7zDKJ0XcKqnku455zuoVTpuDVs1JYfVeFBiu",
-	"WtuIh4eHUVVNTWnv6DjG1f1I/TbboE/14exw1En7/d7Z6Tjtpt3+GR2Pxv309OzseDw66/V7J5T1u6x/",
-	"3D8bnR32U9o/Ozo7645OTo96o9Ojo/UEY4gtbgqW22yxN19dmqHfWZOpqx24EmYHkzUdxFpkHqMbaSgs",
-	"frD0u1FGGTq8J5Wi5MO/f7ZsYNCuC4H5vHCquSeSs353/xqW0UKZRVYDq7pHjuwTp9SPbfsHqqTwCdbW",
-	"XvJ51Yggw7XObQ5YVQW6wxDnR53BLObepPnYSznvjpA3JGdKVZwKgjBjtk/b5A3PoXWVhdGG/B4jLI1M",
-	"OqgHvru99lHIU+UCIf4iw7X2sxnt2Vl0tC/HhJLpQmRQUW2HK7hgenVg/tk29MrATjt7j8uiIcS9xGOK",
-	"xjE6M6BcWnnMQf/a441ep+N4jRRLp4KnNN+dwDC1ym6sr8DmvjoX6/ELRtNpTVwc701bttYz0qrWd8oy",
-	"0sSmpZRo0Pu33qxW2eBeJOVBjp3E6OqVY/YnwxNdlI1AG811D/i+TomcKrWTv/wxXAl+jNmcCUV3Kdny",
-	"zpJGdcgtD/QbcbISq2uUrcm/u1JEszzqSvpWaJ5jI2JuM54wtUQqll1gAmk4TcD5rBeGB0pxiGi/m1LM",
-	"s507nRqzYquu+pz5QJPPqNqkv/f2CF4tin00S3nLimzBBhldbYpdmZ/t4ptBY5sMTBbBXasfzM0HXi5F",
-	"rKrLWA/I9TD+UlfuZowVNO6IUjJf7ELisE+vy8sNT7ZT33rbO1lkancvvrnFu/H1lPG9NuYuZYRJazHP",
-	"giS9eyKppdd/IsK0rEezeQIIrVsiVVfSqA9KnnDQOdwt6QmZXhAKCF1lQO5+ee1mhiersiYBl2nk0pdK",
-	"8YlwZv8e0QJP1OsEu09BSm0J8KmNo33sJEK9tbHUAy4GIylvhudlvjBae5jXBuxbLgrwUAPUr3igiZrK",
-	"ZZvA/VQPoC/LeXmV+VXZ+/FZHssanm+f0iZD9GEOMg4us+E5GUk9hfux3oDr6bXAXyFCgF0n22SYLRDj",
-	"hq2P25jfS556JP02Gea1C9HbDm1lBKHE/Fxg15Mhgm1nHLy54Cez9uRSFhkpfwXN0Dmtr6F7sIejGFhH",
-	"jr8d08dEWTDl18PnSE5piVupJclQrWxD/dgE/V2IY7uEnDmGdrMRsEuqSLowWti4TYZcDKAjBrr47NOv",
-	"hWuUUd2JBwozNuFgZizlGVPltqIr2GwKVMqIrNxdXzpiQzTljkqRryo3B1chXZhbK0+8FpnEm0s2EZBE",
-	"hHsQ+2sZC0JOgoXecBTNPOZ0JRc6TB0tC9OxuEQuzLMyi/5HU7QwoOqkVhojBXF1sYROKBdV52Fwkoxx",
-	"XJ4L76h3MzLsxRGvsZvxnwrZlYrjoEyrsHSAsU3Yy/JF1mmftKqrD7mg9RUF90KwLnHHJnANObsDg9Ps",
-	"fU2sOKeMldo2STYhmqc3TJP+SRfgZytNIDqd/RggvLWZ/zk3bC2Z8i6Kch3c5HB/nIB9FYN6TLwm6nBM",
-	"jZN/YuHmfm3RPH85bp3/fYc3tz4k695sOFcNiSk2FRYAp+kIsZcSdMIDn4O+cj5VMJUi5TlHRdy8Riqm",
-	"yJgXavcsghI64jJ1Wlrd71Oed7WzM6l8buyJU660LFa7u6bMar6QOlrE3WBkvwt5tCqT6y0XpSsXhfEZ",
-	"5PtkXjRVlHtU5p3o02mUcRJ1tFKuV+AhDPZknWh/cmSLTYqChMfiZnA06o476XHGOrTfH3fGp+wkO6OH",
-	"aa87Oh0fZ51aZ6TjiifVPGBrpQa8+j48kvYQ/e6eSE9u647I+9T2Mayzg9FVDddvdevfWXpEoMa2x0L8",
-	"an3NRbaeaFPCdlG9ebXh/iCYjpaFIXaswjKPUNhxCE4ACFas90Dml1UdTADhaHOW9DQrKPiQ0JcBoX77",
-	"gkbZ/bpi60Yx/7iyzhGjh08KBioSqsJG11WhW893xjQKIFwMqjIcZLgPSsnKk200dK5mXCn/q/DFwNB1",
-	"tExLd3gQMISSP2AM1j2keaY+1h2ufblYjfcZO70Jh1B4UYXdBBXgRYytRoj5KRegJ099KNoq8L61Aija",
-	"xqaoaolT1OGEbCWtFVObx6fu6Az08zMn1aik+9xgdcfdb6kdm2oiiR1A4+lxEmTdOPUFWZ4IOSLSGitj",
-	"zoL0AoaVcWMNVhFkXaAhJdiSQJk5Zhmgz3o55Tm7sCdAaZ7nNqW1Wol0LZbWczmlCuywfDyw76VkzJZl",
-	"0xeiCzhRcqGrVoE/sJYm/TPi274YjfKmyiQtreElXE8oyPaBGini8zfFZEEnZQK8TGnO2uRdtbkHV+S6",
-	"5fBWr1s45Ka0ubW+wdgXuPoKsiy4ZmueuH/+7//TTTqdxCLtxaL2wTSiKQwFC3zH51gWKZcCMUKpgsYO",
-	"E3rLIkn+6cHJSbRwRxYDsPC2kjjsh0sOc7cV+91mGyjWpOWBa5S4Hn62+MwxvzpWV3JBoI8yculatTLl",
-	"2fZ0MnxFOKVwVaJHtZzTdpa5lK7guE3A++dAm0t0Fq4AS4IrPHpQ3o6mdglBYS6YL7THyIlVzezizDVq",
-	"VGkhCKtgxMpsMCywYXnXOoyApyaqfqwrMj/IBRSsEgCh+ef//j9Yghe9eyE0zzfGOHQ5YltEq+kNw6Qs",
-	"FwQpwTugwKOE2WgqvO529ot5xIzwxG2LXesYOT2WQnEFIOGvCinH62LOVdftUO6CzXkrmrm/a7SKh5Hi",
-	"9WZbX1abr+3gDb2N7Sjisw3REO9CwjFT16qIg7omftcEKqd93uWB0bzfkYtm7hgRq0IH3JOd4nzHe8FX",
-	"bg/k1WEr94jm3bKi4PWs8bchZ3TGP1T2RNkDOvD2C/o4Q+PeCGYnN0G5UGWQ618lZhULIyHRBjzMOdkC",
-	"QqquZa26PhjnZl5wmcaVnmEqxZgXswFmUln9F4GQHBQHiMqkGkAw5pzDEYBqfL0oxNrdQlrHPVLbhGnl",
-	"e1aGJfzlJVOPs1CW/XNF7KVZ+1r4EXtHe/VuYxU5pIbqFNx7PeIk3lqutQOlCrzvCEhuZB1iObgQAAR6",
-	"CjZeCDMCJW3KMUhci/cAQ2ojwB7XA7B1y2tJ/VLml3HrpUWCLfOC1TYKtzCLZCutEN6CrgYQPRieo7lB",
-	"nQFjgxGI6hHEGixEIaZEQziramFUiAVcA2bAFTSE6vYYmrYPh6vG2KstXBP/GP/RjztquAREXbae2Dcu",
-	"GvDFqLvCtvfw3cBs+OsBZnLX1bQN3HTvOMOGQ1x3UqayGJxlJ2l3fExHh6zXz47GtJMesqPsZGyYai/t",
-	"b3RSmgdsdVKW73+V04hScRf45f3FyuaCZoTTmM/zFWQMa7KEjDBzg6sd3cmRamYoWPbKFn1HdDdMbm+A",
-	"CQNGTXM09bHB4xDob2i9AVmxIsVCxKuN7tMlHmxKBRjcDn+zsFhzcu3uNowf2FtWsOwJJnDFHUzbU/tt",
-	"/tddU7nuJ0c5UhoVXUqU0V+zyIxv2Fbcgq8x402xtGgCHBthgzgtb5gA0K2yHxF0KMSgcQ3DYcoH6ZTq",
-	"wWh21rn68ukknX03HT1+9MuP716sfvz+b+rqy7PF6KubyQ/v+pMfv59OR99fbtVjsHecHeqGtbDt8tfX",
-	"o2mW78pKcHRl2xSFnea6nCqW7jPPP0Wd+uWYN3apt5etFVDZ77ctT4CdGoMeXEHNaYmxSka5TG8IF+QR",
-	"Vey4XyZYU0GYSIvVXLOMvLp6kXjR5Z6CQOSvQFpJka9Qv4CCTETxo1Wg0jldrQFJ/fju6B+pyJfZl9/d",
-	"PH/8aDqa/W0ymp3xUe/10V8Pv5lkX55O0t53+dWXf+1mjx916JffTn6YPVvQVfZLeFLnVKmlLLKqhOp3",
-	"zo7rQjKK8vfFw5+++NOvnWQL5J0FL1HtYKFDRDw+c6g2c0BNh2PyEG6BDX0cYI2s4a1cvXlJ+r3uCfaj",
-	"44KkdM41zWuOHIRbWqtfPozL2ycIIXlVAZTdp0K8cuPGOnF/ZQTwP3hMjG6f8EDoOznBBaS/6agYwDtk",
-	"sXoqdBFhjGPXrHhdMt7YgNdG0U0LvcLIWmO9jvVqY4tqQ9xcTNrkucW2C4Asg4bkikG/edv0ieYko5o2",
-	"4zxHrGcLlLp18NZypisadcxfaYsjX4cSpg5+ErOt6A1z6XBW9Vlf0FtOmxzgpbmEOtREBmlpWMgfgItX",
-	"F+KrJ88eb5UYrl+zm2iMup6Ox9HGXUOrc1jTzZujEHaBQCA21IYrlLFkcK8T70PFEKmK5N6Bvo/wGiq8",
-	"94LcsDlYAdeimkuSlIB8XGE+IOaz4QAloViGm5DhHOFQEZhdSD1QjImhQ/zDZDg/xhH0FZgplt96HD8X",
-	"t/Q6l5toJJ0LRhA9g09FBqCfaEnU0RqswHqgCK/ZOExku3htmi0N84CtlkYD0igq9w6rCPJ5ikxdeBoE",
-	"u8ucZsjZGzG9ZExAYAAvgF7F2LKZzRMypNk/FkoDdD7k2o0rweQkTAxErMnhmDlwa/wp84l/YbwVvBXe",
-	"uHU1aYOgUt6avcE3FlQ2aZWDquTRGYHJ4g0JSmjR+IoFsKwentgw0qSE2LQdDTFT0lcu1jR0HyfcHoay",
-	"9SB8tpXfSf0YrgOrTu9w+V18eXfU4da50e39FA56MN1YphdVg5ks4lWmGAYyP5cdtpFbD81z1NDwmVtG",
-	"ZkYRxA5DczrxkKBqKgtsrWdxRm2OV+WxuYfdrRx9q2JEWnGx93pAXbfcdcV1SLHZro3TmcthUHUE2Y+s",
-	"mIINqIwmWMuYaHmG2AJxU3SQRoFsaoW+BVNzKRRDtW/EptzmzGEFZJV1/ngWryxyaZLVNz2ThY15NziZ",
-	"rBJfAqp4PynC2VcBRcuSy/bmPp2byNau2Gu8GG7TxaoZdBki9XzGrULikBa4JsCMqUI61VMoym8IDx7d",
-	"tT/qGqYijNqv+AaSeL2ha2mAL+wyuBWfzfOVd4M3wfAGAoILtRiPecqZ0IPxAgv9wH8LXU8Dxch+41Qk",
-	"/K6ofWe3emCbvYU9KAYLgRDtUH4yY4N1wLzBjKsZtUkzCH3hqgfhI+zggL1PGUOEiiqqmU8011IOAJLW",
-	"CzxHmqXAC76po2wETaXZ+znsmnuO2d9sYMwJ/6DwKydFS0+zPcFVZSilImV5DuGTAWIwt8KWJYNcQotp",
-	"qz+ogdJyPofn4RJ4qeO+8FA4+DGtfBJsOVio4OqCpYzfsqx+m/++ej8qBAMHYhgT/F81tE25RAQCWyDs",
-	"e4mQ4V+GRgMaF9K2pnJWKrYoheCG+TorYOJ1PMZprVro8PBOvVTMwBnNsTNZzQXks1B8Vt1NZObxxJLY",
-	"gQYAtCgXB44Nmpzl59ZTT97MjAh0yGTVhZnRjDWY9m8eXb2w7dpaMUfFT7/2P3TKBfrp1+P40gQgfxty",
-	"XoDzG/MEU8h8Pkg99VYbOb+pZXCZ5VY+rexOuIB29LbMuY4uuAU14I6QZo3ytiJr633y7lYXG6z1vvF0",
-	"uGKrdmDDidXRnnX6ve7dQ9vBoH1se2OU+qOaG8SC1WaVvOfbBao9rW2NRVdXPQ6nW7bi4cZMIWCr+oqE",
-	"nE0uyhoPoF7su1VDcSejWleNHfput53xFhzhR5dfGZP18uAZmKzX1+3P4KrfUBj9VjXvfqsZd59vO+dN",
-	"magIIAmtEUsL1Bfa2RxSH5gEEHg4p4B0LzIsYsPB1IERMIjuoscOmg+KaERGlEZv71DxnEE94YTfMkEW",
-	"86RccQwyK8qzNhlaiTE8d18zUctJ9WiYCo3ZoJosiCQF+oFRccyIkMZQRcLxmOvwfVGpeLWhAdc7y9rW",
-	"++TB4i7mfHhX518FdwvBOWtCwaFwVrC1oLen55cO4jJMSqqd4o45xT+2ot2nwV/sWlMZ/rdryzD0q6Le",
-	"VGqI1mO5azMa6DMEesJfEIT4wwa88Y1QDyCHgv6uewuTSk7Xbilbd8MStysecdFCs0fo/2lTKSA9Enqo",
-	"cOwc2IB4WTbD2zQMq/vtIeece383L3p5j3Ol7+2/dm20Nl4PF5VNqjZd++2rq1h4IvOUamdW7kuFEppl",
-	"kV2ZWGCntKQiztBP0Y+vMihX37PWWm0Kic8FobYFou/YZYN8hV5dbAoQ0FxJ6xkoEZhcjH+KXNfSYVLn",
-	"CtZTuZn13oOTLODjd4btjAbe6XxeS5+Zwg5tQhy8G+dp0sQ6943w8jWzhy6nI5ZXXz0vZLZwRvB6VGox",
-	"ynk6sMkIWzOYC3Yrb/bkrEaAbu1XYK6JHm24e+tBxgWIneDLV1dWkBtV0mhA0JAZAvH7YkCe1I6zuWPr",
-	"cf6are7hNNhUkN+5rvM5o+OGVPky/73muHTYCDmj4weKKD7KuZiQxdyxp0JKaHw35XlWScjaO3/+Jsof",
-	"39XQMC+8PZFA5MdwQhtDijpDzcDj4JEpFRLAtozGPYPyEYzbYQwySJU1q9MOD3jTlACPMob1b+ucJgmm",
-	"mnYqT9uxUgAf7sUiTGxjzcBzRhXbUhnuy2dswT1oNKU1s7HLzGbLmioWKH17YqhTtZVRX6obD6bAip30",
-	"mfqg0nvI0gFIQYq++gcWfoC4hmdt8h0r+HgFxcaAFc04dLiHhD0iZGGIYq3m7RPk4kRad3DNN7dZrMTi",
-	"jU05oxnb1nCx096j/w2v+sf2dO9Y6t6642/lDRP7eYSErX4vZ5pxIeJahetKF6eh0INhexo6X4IFrr+7",
-	"V2N9KEXEz/ia6YKzW5qXPizbLvKcdHsWPjop23OC/wG8phMbRvcQEZCmBwDYkJ3nmtcwQVaMFrWZHHdP",
-	"jzpnnU6n0+/tUZ/2tkTfk5DCH00FXCO8bqd916INpCQ3IGQ+Vdp0bjLv7A8CLyH/wR2oHa5G1nzZBO0d",
-	"9Pyiyrfu9+3oL3BXfHqQjfhCPBZ62OdSsPtpl18u+KWaUvKaytbGvvahGxddJeASie3+PiZifP3uQRFD",
-	"EXlniwRuf7nQ5kxEC52hxU3B1CK3AmC8KEAA+NShc1dzaX51bQQQQiGxaF3+ZAKhGoUHkBJs/iw+/SLI",
-	"P4IkJdcgM7kWAbAA1HAqSca0WMtA2tFtZwdufzUvjFqPAeddbzI8Rf+ua1S99J0NLsA56aqJXD/uaNCi",
-	"Ne/eLlYvJi8HT3tvf357+uPN+MfVl8tqVOu4v1PW6eAg2hjVzCKbsGJTf8kJE6yghluaK///xpIf3Viy",
-	"suR/TF9JO4R/97aS5TRiXie0mRKPymL7pNosWqMDgHCnef77tZpsUkXvv/PinZpaoqgf7DJ7VzImUd3n",
-	"dcUZVKq4EmcTDX+X1pl7vYW5DO/mGF8SpFxay5yXqi+cDZvv2QTlvFX/ffYstmhsQ5Jp+FqbZlp9Z7M+",
-	"HTs7/pmFXNbwh1w/T1+c1SqbivwUvrG8cMshl8uqtrmpG/JzNmlMswUF0oI8BGkGtoAtxIC7e95rVA2Q",
-	"k6jb9i5BHevWrHOyW2Nic1aQGwagdo97b15Z5ejA2HG1nGf8q53K2cNcTr44OuxkZ51D+sUlu1mx18Xs",
-	"6Hh6Of/y2c3qb6/7Pz4efXfUv8p6z7+mly9+SAvx9e3ht72bPcwZ10LHDEhhZnnBLkAZWzENOr2wUUo0",
-	"emZcKevMuoNUwMKtLf5V3JT7UJ9xdyNSEru2N3S6kZMHGDRrb51Po+pdDSuuTeP+GyriC+/cT7Fye3MD",
-	"IOikWHZ0KvF+zYrBzRcuQYALNYfSmwTM9UiLmrXQdEX9/Sz8GZuz9z/8hn+cQdf2qEr8DdPUEUm8funX",
-	"UAOHJmiRRNkKJA14k3sdAk3fYeIOpCmx2QpgDqA7dkVoUe+Cr7G4ptXt2a6w4Xh6ndh+gKtxWw1Wndeo",
-	"xczDDO3aiP+TtOFfU+cAbihjKZ/R3DolNZlJB56PFAVS2Je3mZVVtqtL2VQ80LNce/9gO81ahjRU7/V/",
-	"9Ml6/b9gy8euCOHOdXPxFK8wqmq9Kk6Tp4V27Scw8n8B/hgbkwZ3eci8c1t09ruElveL4dejCXBz00JX",
-	"iv/3WO27QhF9aBqHEZtULwr7+E0jCc6ixcT9e+uf//3/mMMgmFLtUPIvu+Qf70avXi0vLy8vH918+ezJ",
-	"86c/fvPV8s1r+tcX/OqJZGdPfhAPf/k+LfSrr5jMv7k6evnu+6fTHx8/Osvy4slf1feHo55ccdEVr378",
-	"eTo+Ei9k5/237IvZ6OrbRzePrsY/fvGzuPzTn8waK/4La513O73+Ghfw8L1e4Aan7bR71tuCLQGn8wrv",
-	"7WKNrfsUgTmAcTR0JUunLL2B3LxodGoT5mo9h9e8xoH1NpDYHoWw1dE+YoDsNrzhANJik78uoATP5n/h",
-	"Bwegb2M0mA8GmWGOzwwJB0lDcn7DzE2Jg3cEJpA0XNm+Ft8wI4qtiEYbz4wn7EEZhUTcLXgW9pGuWXc+",
-	"ScmniUV2ss7TANweptTeo2K5kg9l/4zuyDf0hlmEvbKB4e+WMXXH/KffJ58JBtdwAr7eW/8Y0vl8iMBJ",
-	"+AogV0hpHKZTakgd+p1aMi+zQYbBhXDBhXVMmK8UwvvZ0GTE2YMZNhFXx3xOltDf0QgTblu8l4im4HeG",
-	"9uo1UE2foRPWH/SqlGkz6//uHbS/dpLDbpxS983r8Xk1u1VpVXJu9mmwUk/IWV/Cwx4ZrTTzwMBPs97R",
-	"UfcMTFlbZqUWucbShQAwIylD0NWxdrs//3D5w9fvHxfj7948PHm7eve3r15OTqbp7Ss659/kxfKK0lfp",
-	"V9++ln+KZDSEkA1V17n5eH/JQHBjw7nwaQu7SvupzDMjXWH41uJYUq6Ntromb/HigKWZ+9bpYOr6Udne",
-	"bd7wAMtElTG2GX2PYvGw0u15XUiG8BTqhs8P5BwndwAy11iFMLUPdhrBEGFGDf2ygjClcip/ZVxH9zcu",
-	"XNRgYL0d105iZjugJpcBS7G+hBsLUXYe6YcNhPUaDtS+au0e6SixypcfjDW7reYlGpkyRtRpnOv9zskT",
-	"sgxzbr3JhUSbamt+cBDMPiOhAneDwUiaW49HQ8VNdL3ag4cHZs2inW6bAv+xgL+b7k9baekRtVDnexCU",
-	"Zes7O9pq1FvR+t0Bb1L71+JG+OqGib1yRuWu3NdWG2AthWvqG+QLrHHge4J9ucQeS4WyYIorxhRRbB1B",
-	"PMhc+IjuaLZX8SaF7nUFRuT1Yl/juSFo6/UpKFiEWApX1f6YssCMgYY4WWcXKLUG//WlcIgp+F4pGttd",
-	"bn9LHPsY39y4qNkrmt6wvVn2fgmHm0HkgV9xH98NL74gcxiectGVnCvNMoTmiILJh9iRvdOtKiTWT6tB",
-	"zJselbaIc4l9SymfscwmnXrIb49tw4UZI3kXcWAZTpxLMbEcmYtbri06Tpkk65pxEMW0cgAkkNegyOlx",
-	"v9Mhn1FDn5/7Miyqoc0bEbK6NnB1oAn0js56nYrictz5KI0K7fWmNE+0Xpzb2dg12vWjgjWEpKtldJnE",
-	"ylLFzFyOfRJmANaEV4oS1X5GFiI3R9Zbv7uhV5ZVOIGrp9Prb3H2BF0DNlKzva7WANV3F9iTXGdRBegr",
-	"ubwA5kxH8hYwcanI5GzY7Dy1UUj28wJijXh9NYhqv9sMExdkqa3ldH5F5/MVecKXNOd1N3dnu223SyOH",
-	"yywrGLZ9U1NaxLJEr0RwhuEaux4Zv+UZyy4INhUE9d6oLOh2nnEhC7IQNS5zGp6iLar/uk8Y0c58mqMd",
-	"ciNr3kmVDmMkQByo7lbU173SXr0mGmat4R5Y5XA91vLvoZbvqGP/m6jXeynUv6su/enV6Dce6+txLvdz",
-	"Z7gmyJEuxmt0XTZM3giDBVc15dJWR4s437uhb4fl0l7daoyDdntH3fZRZ70+OitBJ13zGZzMi6fP3poF",
-	"6HZ7R51Op3vSSvZanT11wH3diBnfESG7XN4SX3P3017eve3c25oVW+DagFgRW9SNGbMbunTvTHQVAF28",
-	"3YNOeGlTrmfDoXobIMXt5TaHN1Q854nTxYZgOVq0wZyLG1T9xvy9jY3jzRc2DyFEVEuMnJ4tFMAwIDyW",
-	"uHmgNvfC2k6Je6i1H2G1lG76T2S3/EHqZ5CdsnGp3XWBYrhuW5WdGLDPtJ6Wva5Vm1ySgvIczQRsMvXZ",
-	"t6+ubOLsUYekU1rQVLNCfV5LOHTFRHdQOdkeKud+KmqDNtjc0Ss4kncR3J4E9xHdIQpkaA7tJ73LVzfM",
-	"6x2ES3dmOPtJwiPsZffhYwVWtX5xY8ZFeeWHZL+cmEoiMxNZiaycWDvFJ8o8CBJjEIm88qj2HXJc1o22",
-	"uYSerTPLK/c6QfUOw7PGrteGBEqM0T2IurKaMZ4C8aO1BmqIx6pqDK+/nSVg88RqagATB6hYrYWMcMYY",
-	"TlwWXGtXecSFdd34/o92ROZS6JI4lgUZfvn0LXl4230I6daqhhM95fjaMKp7VJlAr6EMXDWVieB7LsjQ",
-	"Zyj/15BgKZKvU9TYcnNipgCJHv7aYZtc5jnh403ZWSUzaP9XCVvYBkX0pySallPTkQ43JuUc99ddM4si",
-	"bwLqxhljvJcJTbSEqkuYn7ITnGo9V+cPHw4TW9hFFooVkG9vK37RtYdb69FEjOmHvB7XjN2yYjWS2YoU",
-	"jKbTepjevSWdUu2Spx6O6HTNVdI/3e/YmdnHz5xvstiUdA9tIwC2T5BMAhJ62UI3IcMl5ZAFgfCQ8FdO",
-	"+WxoKEjOB4v5MEiGuSDDhWID4GyDMltoaNS48DPAokLDJfsBOzkl2IrJaJHwoilLbwZ2gYdEFtcCvKZB",
-	"P6cLMmRQQVIy7iEWt15AvV4BOKCgXAxDP2vZBsuiWF6QIVU3A+d/HTahlFZK/MrGwRDHdRiaLQfunLRw",
-	"iVpJa21ZMJsrBI7xi2L/Drs8mSWBvtXBisBAqnPHqsJg0hiK89NaLyhocu0FaBhrlPOlLSikCtK5lCyG",
-	"voFGCV9MLkdw3KTrgotetlok6cfxL1K9/WH85Hj05ex00n3Jf5GT1r5FhY0Fo0PnzxqeA35bmwxdMebw",
-	"3OeVYaWn+T1AaHN8HD9D084RC8HjALceKzYeKF+CjmXfFlZuSdW1WMONu0ORaKwQxMcV90guAi5VggGC",
-	"jtGUSrReRgV9k6PoBm8AKM8mpCE4fyXfFy2iSbzm/PRusD+fBEvIivzBXZuDJC1s57wZAwJDu0H353tc",
-	"Fp7tEf64p8jxR3cGaa6Fj2EeGRL3qC1bKnPcZGMZ/lbDruOW7Yjn19zEwTxgqx5eLmtsaEggkDqrpnJe",
-	"ASBzeQEzVqRTKnQzd7iHgiTkMr8/tNIrl04aB3dDR7tRyp62uw41xlCgmtO0rnd9cdY9Oz05PoKK1ppB",
-	"UN256+svguqL46Tbb9i8av+7dSa8v9m5vXTUJjC/onq6c7lp7R5f1LnpHtt7obZTeGuyXsW4weZ7JXUD",
-	"bKALfiOJF9Bq01ihbeIwSA2nUUkARWoMV5duHjje9kEkdW28bEtQRDk3dozlwh/pZ3RdPWJ9D316obFD",
-	"fBqBhmRfOpNigvFsBLQpbFYK4wVZYjZKAGSLjgNdVCX3YQxmOpWzGddxv8TLMcF4r42RnkM4eSqXZWbm",
-	"OjzR2eikn56dnp2MaHpy0hmP007vrNvp0V6nkx5l7HTcHZ2xLu1l3fEJ6437aZd1st7okPbPjk6PT2qq",
-	"nWOSxw3nrO6OXXOh7qcVdLsHndMSgGG/hgll4khMtgdN4CPpIp7kapki0byfztndhzguu3ZsaRTj+nuY",
-	"mxYIQLJX6+cd9AypXW7kGIPaef5y3Dr/+44tv39Kosh1wdqFtkvQKdxlTGwZ3Dc26rQ1jWHdaxwXTi/H",
-	"1cye89LyKQtQQf+b+qoOCy7tPBON1aZNmE+2U8P22XpBftesiXpSxDq32Qmg/ZXUHpgdEXUGmr1v8JvC",
-	"E81+YzXmch1p4NCs6ak7ac2oiFsH9dZctkNLc8tAuh/dcYX70ZYw8eGCBHE8OEB+50opY0ndU0F5lPfr",
-	"f+7bTH20IoMD+wSLl7REk0sTlmW7LIybLk9nc70q+bNVvHncMLvXBoa7nhZzy0e16a/n3QaA0GVekiXA",
-	"oIlLsJebaAaVnVpy0KfpbYbrtn93s3oYTurQRecua5jkE9+BajfxhT3Y1s5Rng+aGO9lnnuG67Q+AFtK",
-	"HFszCqCQ2uoRyJXRG7NzzqM/onU7Dl6hGiFWK6hPOMrd8yyDHV7PpWzIH8V0zzJNNLH6vZCQGzqS2eou",
-	"iZ7192Mr/aYW6UvokEjTGwfKiwwWsJ0gZRtq1pd0tc9avIZXRpuls5jJUFfQI9u/k85+xE5P+6dnpxnt",
-	"nXb6J92jbtZhR8fj0yw97p31Tk4OjzuHWSc7pnQ0yrLjHu122fik1826R/1edrqXzl7vr47UVa73+in7",
-	"Cc9Z0G9uva1YqTq7rmKAu8eFlkAisqi28AggLrwKZuSKU7d0wRkAD0C01XwoITHr0cf9GtC99MnJZVdN",
-	"RbD1WJtcqptKnvf9dZu7Qzs35KhxjNXMg3KUWA2Qw76GuzWXeou3LNviLZN6B2+ZvA/MfNcf83d2ZVlT",
-	"I+jbtZ6EvVtYpqIOrEc7AN1ysKSr4QUZzinPzL/Y9s12Ag7tT0Tx0gEYrB2dfwycfNBTbe+4fQcaiU/c",
-	"gxq2CTn1E0F4lOz7Y1XkRtX4I6z+P0qV3KQ+NquNTdRrbZc6pZbC1vH7NhnKOcCyrrla2mRo4eH8r1Zx",
-	"sDBhsccCTPvYCRIjNexj4NiAkLgW0BK2HT1OGCJMaSiRsB8y8ughUXSlyHK6qkb/SmPNTCdAtnOxtsrB",
-	"q2LdNTDJt9bYrS1t6ZMYnltEjsAHISTkLExp5h1YzicBncKzATpnzWKIQAks+3W6p4Ogd5fvwS0KOcrZ",
-	"rKmlqM0ggUG5LqmfvX72mJz1j04+X5fZ6S7+H3ylzzxuEPPO5bQsoHTLNYT2HQXLTflGFh4VyqJ4A3/l",
-	"Avq7igosFJlSdU6uXryGHIReVA0Yc5ZnW0aEVPjXNy9fEJvKikjWqF07RcTsblKiWcMVc1rQGdOY5DJl",
-	"1Gm3y8qEuetSK+xtY15XeB4iE3joIKei5RsOGbQurwpxPqJTfm53+Hzom9i5Pa8H59Zu2ax7jMfRFhZc",
-	"sCZvQnWu5q8yQdUvTGVMJ5tLgsrGrTxr8HIBxrjtjAFbQYbfH7zGuw6uslpW2F1mXLYOXX/9V2/fviJ4",
-	"QbXpdKWA8MjW9+Knfifa1lJznTc1yAA4Hzkmczx5MaTitz47HAv9NLmlOd/o1WuiKPuWgKLWq5HWLuYC",
-	"3le2oN1s3FjnHU7ar7GFLPA8pbL/UZEYsKL1zAoA4sNSP2gfAS1Hy2VUO/RTntHc6BEsG/wDjQI3z4Ue",
-	"G+vO8AfomVwwmkH5MIBoDpADJa1sMc95SjXz38AhGNj5W3xN/6N7ev1zmbfkvnG9tNxn31PLD3DOwwf4",
-	"XCn3Tc7FTXiB27eFUIv5XBaaZQOfNOxbMQcdncul8QwxWIDwu3IRwm/dm631kLR4xmZzqaFz9A2D7tFW",
-	"pC8EXegpExqegn2Ys4GHY0MCylnlm0Lm2OGa5rlcssy3g6T5QLiG09C4ukQLkHqAaXIulajsl13oVaWD",
-	"dtAIO/zaaXGVL5nIQMRUv7yt3+uabYffQYe09fdCYmLle4CPqHxjlrDyqILR6rOM+Rh+LuGSK19jjUzt",
-	"ToRSrt7uMduqS8JzVlujWjfyGdNTmdU2q7KStsO27eYdrD30K/Ct4+Ba0Db9nnltED+OFmoFyYVyMKNi",
-	"NXBbA80EzJEaFGzClWbYJdytkFUb5+HjzbB8MAH+GlgNK7ixOnC/mwWbSdD6cVP8IO3HKRUTVtuRstVB",
-	"8CUTSMfFQgzUYg69V1ltz+QtHDf7jVzogRwPwDcJ0Q9XzzVIsdrO075iFHueY7+DAZqTjueFPdlDljFj",
-	"GaeOvdVPdMHs8gQ7CL0CB0IOXBI9LSmwpIZgzubNjBY57vHKTKhc92A+lmNlfAy1FYnLOR1oOXCnyNlf",
-	"cANwZniX5yP+O0fwyj4vpKEC9A5kzpoVAtwTltDUdKG1eWmGfe8zqunInNRqf3pbfecb5O+s/ldhPtYt",
-	"bCCo3WtaHpnLHzusv7qzJ6dKD4qF2A7UXsceqYt/O6yYSI8Cl9QmxSZUNAbKesdvO53z7n6pf6NV3J0O",
-	"r1pLN9jez+8o2oYbjusOA+/v31zjrkgrOZuoWFYitlsqC/M0+vYLRnIpoUVbdU363V7vdIc+ckkJMlp7",
-	"pfm6ZjPs8NLDzk4vBaUlFimAmdpeWGC/uN5+a7M72ulFkVDrYyxzAdNsIdQ56Sakl5BD8s///p+aMbQX",
-	"0Cn6PgblEa9hk8L3wRqaq72XAkixMsfd5reTv2ztDJf95B2wz71g9hiOWsHtKd1pnkfsxGOa/GpGdoKK",
-	"AR3PoazA7CG4HkZsshAOjqiyotZ2KBbC9lVwYto/Lpp3Wva3iORuqsXMNXAyVwHm4kIEiTGFXD5QJXg2",
-	"udLOrgExXaAnxfwPrUR0/tUAGz3KdhBkOPjzGrD26U7A2m5G38l8Uevg9WvLYs8eVkryG7DJnZO4+XRE",
-	"LWqPT74lzmYNH7w8Ti4OW6Q6MDYemyu25YTiVR+JxrHTuXP+ZnvcNkJg2MG7JzfP21fTNiJdbI9+u0K2",
-	"XUO+wZtLeIw7Q2CsP239pOP9QwBrtv6B4bp7dF56W3fwkO5TPV/4gW1flz28UmWvG3wBWUKsF0B2J1KX",
-	"0KH+aPZi7qk6pja+PLrWFoXVMcF0CllUDl5hkXENxr6vq4Jjgb0jolwxhlexpY1sxit82MN4pIzfxiJx",
-	"lbc0FkS9mzLMHi6BLaqNSO3r0ATZFPmrvO+VtSwiaq6FAInXRBtmv+aWsyAmsWRgtO0GqOjuo8rGvaJj",
-	"xrZbE2VeqWB6j6v9Vu2MRmJlTAlGshljJJI4MONa3+2NO7Hm8sZSF9qSLtk7ets5PO8f7WXI3DMeil+X",
-	"YFPs5uOmlhrXlkTJdYq/h6yEyDG6c//M8llli8V6bl5QxbdjUZwljUa7bcduU7bYaT1m7/wSEf1/VcbM",
-	"ADGEips2GY7olAPCzCM65YRrxfIxthpwSTc+VFdU1GQyk7csaxNs4oVNfqDwQi4ZosJhdQVX5BdWyIqs",
-	"jzO2dTZ1hy40jhEFWmz7qBPNgmU61pAYqZoAAI8jd2yPyphqk0csl0uYUVAtA2JmTle1IMyBg5WKcpjd",
-	"eFpFZ96DM1Xvq/tb8DQH/vytBzt2RNaS78y74/TtDb3fl23ZEfkSR2tG1ozE8iCHJ2gzU2g0ETGdQkhN",
-	"rORvQ5UVytvhufsWkYGl0nBBJRXCaRP4JeTWGdNNaaycRg2jkv7gkh4Cl+1OykZpijWYWGEe+J7mllrM",
-	"dhbxDSaYecTmXXjn6WQDa24SpYed833actpn3pfGlEXpB9S5ED7ZlbY09aQsp7SnO/DobaeLSVK7L8FN",
-	"tMj2nR0iUrZKAjchZJM6V33pm6gIklBZLrGPklbG1XyhWbxkv2Q1QRB6zjeCR2+igz9ApdqXN+1yEu5V",
-	"h7KH6/dP83zDs4ajAQArrvTLtk31Jq1DhbIYPFXKqhXbRvmi8zQ/43mEKSKiyLp/w+ZB0xsmCHcewHj/",
-	"oFTeQiQxOreMruCEWJhqbV3PNM8vYHpjXihNukmn09nZcfIYX/jEVgrUMMnWChjw6sE6++/u4bl/OQZ1",
-	"kGsVAtLdzU+vprR3dBxfrzHP2YOaxsUOR5203++dnY7Tbtrtn9HxaNxPT8/Ojsejs16/d0JZv8v6x/2z",
-	"0dlhP6X9s6Ozs+7o5PSoNzo9OtonQd96c2xPgTdfXZqRfggjiDuuY7lKTRPdf+MfUXHj6Xn73tcdOrjs",
-	"Scuh6OBWr8+tMvg6AZX0Hj3k/rTJYt/GiWOes2aiqLSIG3FBi1UrCoM1n9ta3QgYGXn85jvA5aI8g7TW",
-	"z364/Ob55zs9u95KgDc0FKosQawUGvvCWRi7gi59Ih0U0iy5TqcJGZZB7iGcOhcSGKbqdogo8GCJjVaE",
-	"EjvrkDWmdKbbnaNDgF2CP0G702f9Dlj+vNdKrHAtX2UuVretpPUPJUW+mZ++bmi37+tSQd11yZR6hVAG",
-	"YKCuowjEcBC0Y5qQIKnvu7t9ssX3VgOxff3Nk026WOQZbMIhNrRTk/7DMrsdOsvvobr4lP54o4HVvugt",
-	"cc22aNhuzArFX2M5i3V6iTc9b2CS5pfEZdnWgg3maTtzznIUcd1Hy/gAmMh22r47U+FahMMuEqzJRvby",
-	"OtYq/tIpUAmcNbDEkqDfenAeEzyQvmE+/NJwPMsukhHcrBJrM0CXpOLm3JyZ8zRntIh2nk92LA0pQ6a+",
-	"PGQdN6pxXzrH4bHq7sMdcpeWvfPoYCUCELtNC1bFOV0vHIMt47oBxGMHPJzqyO7gddsJQafylqw5enMZ",
-	"QKoh+gxfa1ocT6fRRQN3c0SdBOYoYFI6kvZGhLMqmuztrc0gnj2Lju02ihzzrv5aYxqvITM422VDfWO8",
-	"0NOf5aDWc54zzSLPHwSweTG+u2HwhVw6Zh44pLjLlNNlIY493WVtk9uA9bKcBkag4n432122ZF6uaAQf",
-	"X0Pms6uQbTbvI0LSPu6BIqUmRPCOWkL8WgeArfwcnAJlYvbGhuMh+HNtUyzoE4I8JTWEp4QMLaa5xX9y",
-	"mOTDPQHnPg7bgi7UzskLj+Hi+0cw8riGdysUzFjKMzaIJwoyQWiJuJLJxUgj7iUE2keMYTv8LA5XeHLQ",
-	"ObID6x7dO2BRgFY0ZXk2aOitZqx4Yi7wZ+q87NKFuPMTZtPYIFW3YSb9t93OHZd4Oy5SFUdpFwhGd4dD",
-	"YQw6AcQQ/u8Vwz+CsX83FH03iae2X/QuSPq1e4pCxIJfuuDsluZlfw4LDwgo2xZ/1ihs6kGl2cAVoggo",
-	"LIB2RXtMkBWjRU2YHXdPjzpnRsMCGKaau+WnX7sNdet3yXi6Iy6Sx+AFeOmqtsqMlA4DLev+5k1x/ArX",
-	"6bbhRJx8DOyRdR5vgT2q9kvA7d8P2GitmcLHNTqqPO4ecrpiz4srLCOW2tJNqNoNrB0kbvSpuO+HCGtu",
-	"s6d6nW4lIwx/tDiCv2d62N7pXn6ekOFVS/uqJXxFnZR7YwXt0xF5x2SyqkoQ315oRKorKr9DvYHSbKpu",
-	"bG96rrGhjGt4UN07FD5BQz/28xZnSNrdPWQ2LNh4YcGvESSE282SNUXWYYbgDRAsnks9PMeUjCUN0ERg",
-	"VkCKAKkPNUiVBGR8J5YjlcWUNhSVLSpeygaeY9lNQ/2l26B9kZ6Cxil1xjLlSsuYWfcyz5jS6By/KLFp",
-	"IGnfNf4oGKABAnPc2QFUyhA2jzmAwq7mO/O7IIF3K59zU669KoL3k6z5dDzdAGfiWhH7tKDi3slwLAOA",
-	"A9EOd+9pjGJfCu/iosHZopUuKuYzpg0ZNtkAenPhEYaHgs6cIQKe7o+yQUpHykbFDOb7ArSauzRW42OV",
-	"bt3sZ28e3xNO3v0BtOwHDbeY823XfvvqCq/FHY9GRqFzGf4ei4h+2MBDYoBKh0ckZ0ZfxKw0xIhAPAaj",
-	"PyGtffvqimRshjFgT61YRkh4doG9svAE3AgE/CrPTaTH2A79P6uK7KPLr4wue3nwrBmGqWKIxEVZ4Ivl",
-	"oJNWs5hXNgzjO2OYY5UVdAkFh1gKie0KFyKeCOTGcA9ZA2Hrq985W8C9+lUh5TiSCuTLkJtSCiaCZaS8",
-	"rGSdQeWnaser5egt210IPGd0jKOMJc/xX6L9AMwbXFxDF4yVOl0wZDNOVYlNNsfU7wGtKHDgwbDDYu+W",
-	"X5ZNm9WQPod9hqqEzxFeKOfjGHgDyHZVRfV3ldHg17T1wqXHz2bGuR4zuU16vGWFdU/i37aVCEMrbyEK",
-	"pmSOaZFTlm8+UKA6REVoiYnipvjAi+imYOf9Oq6g6Nzh+pSP/vHs3gD07qU6yRm0W8xR1Rhb9jloo5U1",
-	"8o3IsN0c/xViys76jseFvzF2DPTG11MmiBT3Hw12A4hFNOH1i7kF7RT3P/t/gWj4XePUddr7Y+LU5Sj+",
-	"3ePUlZk0t3vQKBsKlrjojpaa5shNfaHr+uGexHv+kxxwyCYSAV+XLER8taLketHpHKbdWStxfx6Vf/em",
-	"5Z9987fMMwQ/DgJZedbQASoe9HWTrexJt7eTXL9L3FaCEb2hvxJe4Gs7KgVu9xpDl7esyBZsw/67MdAi",
-	"iKpAN7Bp6c1qjK3slm+4b5wzzFcGaqxuf+Xne3Job0+rD+Ls0RhjUPYRZtqXexA/pJzmNmF/Uz6XNte5",
-	"fJI2cY0cQIYaZmqbQtoIr7tQ/asI5X9rsbS2Q3+UZAoG8u8vnKqTiTVh8t6vveTSJ8qUukvGD9yi/hWz",
-	"hMwd+w3McpbBHdbB3br/OPeVG0Gv0nWpEfy4G1YjVYrphOScjnjO9SohhsTNv1wAurssCHs/Z0LVBDfc",
-	"uGNmSiA1GmspymODzsFI0uG3r64Iz9rkMZ1zTXPsJozFE0aWQ/hGzWie10c6pX+RN2pU7/B7dNTQ4rQ9",
-	"OPjp117SOzr+8Bf7rfnc1B/rnXdihv3S3Rm1Ps7zHRsaBgmBjY3W+8cO3mTtEsS4L3Pf0c+7WzfFD3f0",
-	"i9fa2+2Y0hgU6d+pWNdONOI5NiShIAfQiCQhAY7Td8OOVtfcA2B5hczdGvhxlulZMZJHCnpuAXHvH9m8",
-	"9PtA05+je89PDTcTs1MtzuWn6VT6eEo5eWVdhuv5VWF+6KZRlzAge3ZlvG9PqGvr6JMuyimEtEQ3UU9Z",
-	"svNx7viAFn9/h/w7NppKeRNxxe+ej7dPIl5AleFTR4vRKGcqTlyKjnKWDXbzb9oJPbF3lX7O7RlqTy2g",
-	"qG3fJ1Oa1xyvTBzEQVpkng0USwumm3L0sFOidrY6XuwgyLCH+JJhs3CMEBAt5ZaMw32WXrGfFyyKR27T",
-	"ceFIKOtHBDbBtRnDDQJElG37hFagPRvrkGvbxpNrRTKW81tWcKba5IUEWYAPrRYUnnS7+xeo72J/260v",
-	"Wz2s5rGaxxfQmbxgpK64lByi/V/msPjT26DalYe0mkYWcc+s5AJTHiw+rOu6YHsOOBpvzMvcf78XRa2O",
-	"eqr1XJ0/fAh5cvbrhyM65bvlrpnnuSX1h6PMZdsnPc0dUSSXWDN3QK2Nu5egeBh+R4BPC2rCtbF8GS1B",
-	"9YD0oCrQCr/q4gpJ1CKdEgtyFaqpQcllU35yZIvtVmIB6Bx6a4zvcT+9tAy40a0enI1Pj7POaff0tJ+e",
-	"ZMdHZ7Q3ZpR20qMjmnW6tSJZc8fWpkPjbS2psK9UsbKgF20yxDyw4TlgFOLmuFQSITUZ9t6/H15ATw0Q",
-	"s8Nz4rtwKCYyRViuGOgmiXMa4Z1jiTDCF2RoFkYutHkOpKJgNtZUKv1AYYeHnNFMXQsh4UkXZGih17Gb",
-	"CfxqeJsZI/7g+oBoQywFNFkjheF2TF1AMr4wgzXvzpX5JwUA5rH5cyEKRjNzaIdNUPQV1A+Pku/WANC1",
-	"YUYtm3yStEqoePtuc1EOn/HNNriJL64aov4Fu4EPg1qhi9VGeq52CUvIQgDSjuvF7E+YB9LcQu+9O8qr",
-	"nWVH92Nlh+NJtZzkBscPUPoDFesicdTQKeIOWqy5i8cEmWGHcqxL3gObVW8JulmwOifFuh+8vbHyZufE",
-	"6W7nju4+p6J7QlhrG4vL8lGy5x6yaerS7A/T4au0u57GanMtkBsuLT4RkEziWq0r22vdHm1XvG6YK+Cv",
-	"ByedDDNGbaMoT3s2Gb9giJCB/aAsK3fNqJrSP2g8TSOuz6/PbiIFg9Eo8u3r5/ZssowM+93OcIduIeb+",
-	"3bHb7ajuj3z+OLJ5zeY5XW0FdajlRb6nqc5XIMZtrC/iNR/rmBZ3CZQ35dCghiviDrjV5HLOAomCJLSk",
-	"yqJ0CU1WTCeQpEqVYhmRt+hjCoVEZz8DY49kfqDT6JScwmOuqIxHFwsWc4GhbRQVLYolZLSyTXHd+kBy",
-	"vIcxXeLuoT1mrwTt3HbNrVo2RnCGFs2eIrQCSBLJiG6kLal9CeAekCFmS3M6Nxa1FJmKtyGdurQAG/p2",
-	"JjUazyMGWfbWsDZ0ekEogHTxsVVtonbB6XG1/9Nxp38KX9wD9WxYKM+zfatMAeyuVfo/4tzRIVfF0yUB",
-	"tQpzbs3UXU8oLII1ajOkVmPW3vaa2NB1j377n37tJqcfDrAYrO/+6EX+iPfMVSxdFFyv3sBAbYMIWkS5",
-	"hiCXr67IDVtZIEzzp7IJ6a9evnlLHt52H+J3M3rDPE9y6GPuyX4cxiBuffgAVQJj2YS0gfB+OcsmYHEC",
-	"26JYbEZ+kIsC/oTuiUxkruOhBIBJ88cM6HS2SKcXiNo5k7cMzuu1wJz7EdNLxlwHbEx1LhE9E3LD2FzZ",
-	"hnbyxmVT5IxACT3yR0SfWskFoShojYZ1LZY2Q9PNghuj5Fr8x3+QS2en4i/m2+FweC3SRZGTA0X+89Hl",
-	"V1dmQUt4uIOvyHXrcqGnsuC/wKk+J49gScl/fv30h+uWueLBVdk25uBrtjonMzXBCs0H5Pr6WhC46rEU",
-	"mgl98HY1Z+eEzrHHFJfi4T+UFA/IQUYe/GouJuQa6+GuW+fk1+sWtsoyH64hzHTd+pDYS5i9BFoB4RVf",
-	"nHXPTk+OjzqdTqdnLnWPRLevvQGCPHgDwthft8wzXXABf7l68Tp8gJDa3oLlofaWoOoZf00PTk7wN1u8",
-	"il/botXr1ocHduGvRWlRGOY07HW6tmQtTHlvkzeGnoyWMwzKB4cuFQDp0tpvFtPrWjhjmguaJ8bCzcBx",
-	"B/Wf8Irhl0/x/Pjtfvir+/PDn41m+KdeZ+hscxylIlQRJaUgVF2LSl4+V/gu8HDZ7J82eVmQTGJCP9VQ",
-	"U3EenFz/Zv86R6vAG5X58JtNDv2NzBgVyvwLR+g3+7rfrsVvBwcHlf+bu7zqS37zJdHGboNyGK5sndlv",
-	"sEiAlAsltGNamH+WDCsPfiP4LJuoXHkW+ELnlGdJWXIdeb7fTjjJ7oFTljc87aJewM0BXmRY1oIP8fwv",
-	"qs5lfAq0k4e06cZXexMvfD+D95d9Xn/DNSG/kRVT9kaLgUp+851JAbCqWOQQwEbdpbLOF5G+sOGSVx7v",
-	"s71hXBBwhq7mVi2kYoXmiOvX2vggnypenWCla3p134paqTy++Lewca79JnxDjB6qj2iYv31WOWLMYq8M",
-	"N6AkxXMmtIeZhTQ6jOzDxK/rNc+G99gMO0skQw+GMPRzKBPmm05I7L32INzxtdfislY4ackHCUqRz4wZ",
-	"CuVXKAoTFGTMV4eaU6k+h9FpWViUXm/3IV8DLkpFdi2Qc1TBe0F0T4GNzRhSlJZETeUS6cG2PKj9zFib",
-	"XPpOrTD0kevXw5VZBF3QFNsnV4dDXftKPLW2qVk5A8/x6JiZV6FH23z51Bj2yC2HNlkpVDtSWhTGbKKC",
-	"DGsSGC5fGUVlRm8AQWqEw3bt7v1CWAnVJpcACUCvhdEiDuQCln549P79ELGlcqk0sR5KLkUCPtzSU+D7",
-	"FjuWA9/esBUCE4DDiqK2kvMbdn4tzJ8TpgPkTFw3YwRpLJU1fyR2U8MZovXKsnNizKxhm3zNVpincsPm",
-	"Gm6dSJmBA8AP5FqEteBl092yzzK+KN4Db2i237VzBVIV0jyVLObnZMZqnXwh6dV8yTWBDvOo+8FQpGBt",
-	"kL3DhAxfffvWarNPnj5/+vbpEGahKqRg2+WuzE9elQNdBuTjpQj6yFI4gTOaE1S4LQkaLmn337ZtBgq+",
-	"evOS9HvdEzLhUMOky35E5LNhqRkNydWL1wnBb8zHv7764XOkZmgHTq8F9GVGy6JN3hhrLCHsvfVYmIMl",
-	"FwoK/hSbU2gkouwDWAb+5ZxRI60BuB330m4L7qKdIpyCYOtmGEilAiHs7eq8Ze/hAD2SGRyQwvaN5oJ8",
-	"+/bZwWniV6RLvuGPLgC1sd7LzLqNzBuNbr2aMzzA2J2pTb6BvtO+gj9kAplkqHwJaiyxmb3SrLIgeslT",
-	"LHWxDVWvBQyqNmf2Hgl5zuQ8Z+QzjH8kJWxQTkcsH35OZgulgX0FHMs8Hfo0GiqFYcncnHczOlaoBKuc",
-	"LAOTxbXg4pYrbgyM8iqcGcYuLel4YC5bA8/e6za5tJqhWTDQLu18zwmfCNwfqWzgxxz6TIoHGhi526/H",
-	"BcuY0JzmSNFVSWSeu6RCV2RU6m8ho1ymNyg5RFqs5kY8vbp68XmbvLFHkCoyLG8Yhn4CeB4k1T6iih33",
-	"L8iSXQvbSt8qzQCfMjF7isU21eF5jgeiMQEd17F6tMVYrpjtrW9TpVxXyYTkcgJw3HgPGAJmPyoiA5dU",
-	"FisiRb4q9T58I0gSaF8PtmvBjYpdpvwImZmdK91rZh+S4HY71xFDpWq0MgIMeaQUdiZ1Rd+rgsgyy7Ud",
-	"GDExRNcy/ITIZUamZAO50GEFOb7eaxZQGFAqXO1rYbuCK8tCpWARQWdOjdFoqRO4cqGtWV0OSyUlbrON",
-	"/AlCjRYAQUcjNc6xVRuIXj+mtYXwamIosQBN2ck8R9PPuUL+DH9g6oHTC7ggczphKnH5H/i0z2zymjo3",
-	"urQ5758bs47nzJbWWIZnmEDpJR4iAehz4C+e3PG3xJPntZ2K7+hsltUmJrgxoxgVGWSIweDhBA3jDgCs",
-	"rDGS1fzBQEIaiTgFJCIGD7kgw/cH8DRQSbDrCHSSMmwkh6XBBNycWYaDFgzgU7fR/oN8td/gh9DYQ6Nh",
-	"SrVRLtFHYAUvAyKSS0HofP4AkxS5We6wY0rp5MAnmcNsngT5uAg/gs8IMR5wdTDDH4nMYt4kvvAVnDkJ",
-	"GYH4dc8o5UriFObyNw9U54ZiVVAzGvNUiFPbUMxCVzP2EsegnV6JT3DdutwjAFeCilK5ZWY57KLdsJVK",
-	"yLhg7BdWuqBcDwCW2BHaR/vuX+vDS6pjI1rK2PiuhcX5cQCO/pzR+bxMAliILCH/WABkyI2dgpes7D1X",
-	"+oIoiVqPoaSgdZohGEMuGD7wZ/JVODqkLTkmnoo+q1DN5yTYiaS6pJVFaPA/UCv9KQHnVAL8xqy3+QuT",
-	"rM0CTs0Lf/N+6fIreIYvXSj9tr9hsTVVsEaFU+gavw4fF9Y0Gz0CM7otElrirYIHinDEZsAi+9LBZW8A",
-	"m2Hr6O0z/Okrm0jXTmDiDs3VszePVUJev36hEqvymZMFvqAE/JvBjOr/esJyO6XIsuAancKK5UbF/Qy0",
-	"JhgWUn0qZzggKaw+hMYlPNJQZp6Daxf6uwBjOce8E6NYLZSWM+9Kt0T2bipt99vShnMaKyiT7hAaieLH",
-	"SjAE6+nKyrzhw9suMHgzE2NDZWZcZQ9TQ/xWqriTpvDYWd9gLifXwma8gAGdUkEKBgtj1ASZwMFC6QYy",
-	"kmKvUsRZwzvtfPFwW08jKoel7gC2bFKxgkrT6lp8NjzqHKJiMDzqdIafrxnDZsXb5I2szxZFGLRSxdAQ",
-	"FPEs7cDR/hCYxgNZdUxwYxnSiklqaJMSULfRKPWpSCAag7xoxzZm9IbhZdBqy8b5Akb1ADz22NmvXTpT",
-	"aZoypYy8Q+nGtevAVbXePYI68jQPaQESB3lcuAqehaFiqELaGi8UzUEtC53qVoX84h9KiiH57PWzx+Ss",
-	"f3TyufNKKERoGKYyM7L7CbhqjOKB3yRoU8jCkJDR4zTlOcj4Yb/TAZpcyQUAWV0LYwCDv6DfOcOWnP1e",
-	"z7q8goaWniyWLM8PxrKYWQeOZ+tjHvgdDFVULGGrD5jxkd8cgtpvfnOg93tiMZQkyeQabwYBNqM5vnqA",
-	"S/Mb6Xc61gUGZGSX3+w9mI0QK/DSD4hosNDj0+ZbkdDQrLPahcxW0CLf2BSRG6HjcHmwjT0sJnrqfXXQ",
-	"Zn4w5tZtXLvbqFzU2l0B/MiaPWqU2gsytI8x5xrcy9YJuUDiYTu+xtixjQ+DvRgYq7l8jr/VLbC1Ildz",
-	"Fhm09aYWze+YcaW4mNSHiyefG0W7fJ+9tvFZbl/XnmUf4Xy7MC+3ObIAVCPgap6h+MWeyNI2RNC3rW93",
-	"uYvB+9G1LAvrBuVO/amnYhibCXQpYZ1MtUeDElI+GJJzUDMJAsJP293jPqbIGiMiDKV1h7UHojJTf6JV",
-	"KeWYDOnBL6RzcEbaZEAOhsn/x977LreRY/mCr4LgjRu2a1IUJUt2mYqO27JsV2nLVfZIqqmdbVWIIBMU",
-	"MUoC2QlQNNvhiJlv+3kfYT/ME2zsA/WT3MA5B0gkmSmRsijbVZzomLJIJhKJPDj/cM7vx3bd7J7u4vn9",
-	"3G7K5fxA5CGFuZT9ZfMTIQ9pboDgOfnH00P2ws1g53vvG1E+ELyOuTEzicFAPKPeJJfd7e2cz/7XP//z",
-	"v51+V1fBDPozhfm5jeunNsZ21H+IQifOXmMDPc3LBx8+F4dtq1pj6imoBDPJXRwi0gv/w4X7hAQfqEyp",
-	"2MA39VGgAfO4GEsDfPvVLV9mFd1oIMWR0cTH5+YK5zuvWkOYWZVlO0rY3yfObOmCjQRP44g02qcJC0PB",
-	"5oLKalY4/6ZxE3klWXNrmHwIO6nDHUQLJxMuWUI5NjxZ9AxRnu/WHe9j+Him+FlshsocIwQ6l/xaoLuN",
-	"Y81lrGkNy0FDqp5WfDGL4leQT+xIKAtPSmpwB8SJvKZIz0nDaMXdx4W41nDeSbF0ehGQucphLKF5wcfh",
-	"+a7BZkmDNgZOEaXxlMlXYkZjGsszsdSobqvoLPW7Bo503ZMfwM/oCJwO8nQmwCxzLDnHUZ/SqDVuYapx",
-	"erR/8rzQ1zy7UEKk8dXBVy3BA10wAT8XZOcCzQE9Hx+LC/x5OQ5UlRQ61wbaR8I0/EhBntwzSHUtbTyL",
-	"6TyyI8HUkTnqBk1DGduELBrc1ls8tBFlJxAdvlod3RmCdbzvHq6df7+4y3DjY43aqEIJN7fELsSi03vs",
-	"bFwcHI61eJ5XtjFSUYQEBYWZF/Vzo1/H15fX0CA+Nl16BiE9itcLaitb+npf2keXX4slrh3xNFyPxbsz",
-	"4R+ArN/FMq/HW8pQgRSlxJYaAOKYePVBsJuWH9PmVN1JynIEufFwKQ2WCW5E/TBwd0ht45k+/JTkivao",
-	"V1luqSC7XAhjubOYzEjllPOUQ7ubM95YrhHrBqdKl3n4UkVBAmG5BXO/9JKul5cS2OLck6M4Fzd38aQN",
-	"pR1eqSw1i/Lnvi8tMva+NRGTQPGEsZKw6e16qOKqdMMlc3dB5sywCsjccaPQ0JCBFEaS5IRTS/8B3s+v",
-	"SoA+bBrchbg0doTZCI411EH8Q5D2UiLaYlZmYokRUT1AIhU1IDMaigNxbYPCETcOhietbsdzRJmMZ+fd",
-	"L2FHOl20Z/tB77lwBPr2MY2BF7i45ND9vldm5Md1epAqdKABCgZ+QQPjUU6wDTxzUe6shFvxuhHNJKwj",
-	"lJU4xxnOtIqJolzjpDBiUZFDOVB8T2fVMK0akqoe46XEN6YYAtwmBdsbJ3bAJgrcV+mPXkiw4Up4VChC",
-	"KW/okVvj+h6M1Wd64kfDKCzSn2jDUMyrC4YWyC0YbQJUQggwfBDMJAUWNHur4XSHWioq9+hPTDRbvoCa",
-	"j/fzTRkQGwiVHuANwa6HnF5wbqzWFy4sufC2zJR3qCgngBxTM2/C4IPoZO+ApSITNg5K4dVdFOJSGiuK",
-	"hcUBj8MtTvmLsLPHegxFSdXyE9TbFkpwfRot2GKvYIH5O9ypcvQJUOxQUBLeLy0W5Hax/YCcJSvHoEXB",
-	"cS3vMCcxPMuYGfGC6g/oBtHv6ZM6uRiBXOAFUNHpxjko9bfPSsJxGuk49/MLSrdWx4SrF6vfgpmkjXMQ",
-	"knyhVO0APb6yRQi1hi1mcytbqxhII9CDJGHJMLThi9YruBuFGGsr5ra7r0oDL7wArwHKD/NCD0JbJ5Kc",
-	"eLe2cnIXm+i6LYkWTvod2Y3NZagDI4tZHQwPUetG8xLjdyO8WGoGJxfEab5Fyu0EjhAY+tzE2eKiCQwF",
-	"GFdiumjyo4LX+Ylg5i6KOSySE0hrDkrlNqcOo6EhPVkdOBrMvc48zyQG6364EGNN1IWZ5FAwGQ/CWcZd",
-	"xOxWoJZ3nBy3y4ladDycJFXnE/ob/P70weUBvlFANnBarjKWhh7bC0BTi6ZGkk5uBEZvoCZAWROlQdgv",
-	"c7F9eaB7EYoj57a5d2Bgg/jf+Ma5XBsroA6YB67sMtYygmfxeOFoIvBm4KDjsbTO1YUTVKWncVtejFY9",
-	"E/bAXVzxffFQ6QLtEdxrp+M3IpyyOBUUKttCjR0ZxYO4Yd9CKA5UlRgLu+DSjYGD4z5I4CQ31sgYF8Rz",
-	"ghS6M0qQBsNJPfXZjUwYc8BMnrn9giQxNYmysUglL7PSO/v+8t7NzQm9hkwL1Qa6sXZ3y6QBPB6UFMZq",
-	"k84/Dtw3jPsOpUVfBwq3LpS+ADtUDu7TtXByRHlWWi9n9XQBrZ3gjQ35JLMHmAquEkDg1RUvhZcBQ+w1",
-	"hgciYP6Q16ZqR0lBwQEWMyJwCBUbyMHIH79U1Ih7e4IX2ax6h/7ESOV0OLRqxTvXaSgwvIaDc99zHxcy",
-	"FT0opS4lBiI57xHN3K6ObWG4U7X4GEl23OIBjrOZGIBgo8+HXGYHbDDSTnn0/Jc9sCqCp4ubnbKpqRwO",
-	"RWGqNy5DFuQ88OeIY/9SsL4scIhO+WzRIMsg1GSSLqy+8EauvN9cEKR0GTyFInp0lSizDHW4IctG/OFw",
-	"0lF9CE9uHVVJ+mO30mfFoAZiATgTPmC9TCooWaRUKNS7Ro9GNWHIfzILUhNyevNTUTqQyPAo8+cDoiiC",
-	"AwdhKq0KDoJESgmFYDfV0NPQq6s+dLArRJTplB+60WlKwDnOxodBypWI1wAqmiYLrnUBCVmSlYpjXbpd",
-	"hNED/i0dFBS+Mo56ag4Al9PocalOrCgUz9zA+5ADduN6tVAzPzxg9WfxfOgH8oHFPiZFNUWuYAaklfGL",
-	"XxyOeOZ6J8IWsy2oMO9RYtSvhBlNrAVIRz1V0Y1Cfkcadqnd8O4HN96MEvVUWnkxUfyay+CT4rifNVc9",
-	"sc6/vKC0dzxbEZXGw+BQLj+F2j13H6kuuz4mCtUSlA4IM6jWzi8m6a1mmeCFKjUBEP8PnFpqdT8Sm03r",
-	"MOeDkWC77Q4h+JQwQNPptM3h67YuLrfpWrP99vjo9S+nr7fcNZ+SlpUWeVUQKAi6aaA7cqfdwV+4UIrn",
-	"stVtPW132tQnOoJezu2R4Jkd/cP9+xIBG8PRy3Ha6rZ+pO+TViFMrt0E3I92Ox2AIENDDM3Dc1bYfYa9",
-	"77d1xuMtsM+zhvKmDRQRsPPcSP/nFlWabh03woXRz7fpl8cpDr6Hk667Ijzc9kue0mVu6faXueSY9u/r",
-	"oqDuft812+r+7XeAgx7zAgApPZMWRkE8k9cAk8EvTav7t9apKK7lAEAOqBDTDeAG3B4LW8iBid7T3FIp",
-	"9r6AknIxMY+g2JthC7lbv+o7/ZnGuvWdulG2gcmx+jbn24QXXtyZC8zxLl/09e11dm6/5NfqQRpet3f7",
-	"db9o+0ZPkAD0rnISJOMHYf2K3SYQLSpJC+8V/hmK0VooMLTp234v1u7ud7lQh++PP3d3z/XM18mDdJZ4",
-	"AD7zH2lD/yDm2kmW282Q2PxH42Y+AzQANI2+lxer9f4+ERNM1hdaj0O5vze+kK8mI42VaAub/wRv/aX0",
-	"+YCrb+79u6ueLqVHvA9zo8wccchSWn4VyuzMcmITVSw2ys67awrzD98fg3x41hvIMkBPlPQNEj64xzJM",
-	"ZvVBfJgEiZMExTv0yo0Jz2MMLXb8UpQ9IUNBqHLqXPUyOZa2lzCeGQ1HCAk5WJXmiK6LUpCArhBUiIsJ",
-	"QcV46EOjGlLvPyNsW1Wq30pjD/3SAHYx9U0AWeY8cVQ2ozYnH4WEegn6e2LKbHy8bFUEjitxG4L08x3Q",
-	"zK1uC0pXPI5ctzUdaQ98AfspAjfc2f0ewEzC3zWwHLWP5N4iz8Dg1t0SX3LlrpR7CBgvi4SC9TJfLu+2",
-	"hzS6/ZdvnUQAy+baNA9KAEA+1WgfklcX0JOkbHyT+1Z5Qcm5lwD6hTa1Z0rV+irSdWHL3sHBQWUIXQeN",
-	"yvDljPo6IJccs0fUqg8cbEF9fGNbwD3FUnsAHnezB9a7B7zUPwpnd6a6AfCjz9sA2x+dmH9q9PN/EF68",
-	"V5Zuuq7kGXgA6W0KKX1aPPRfeGKkjQyvS4ZdgFOWZ9+D5N5R/t67T1qffq8X/G0TI/3XmgLsv6G0sC89",
-	"mwxGlMgPBSlV57cE5UFJo8Sj4IPRohUpd1lJPPDZ2y35Ju1PuQA3GiHIn/qfbnbxA+1iwkP2Avp17Gho",
-	"Km3cvYBICsB7Cz0cEN9CIkQniL7iTyOANcWDDC46fC/hjmvcC+4GTY7YmW8+30j9A/hfIDmULJPQy5LZ",
-	"UST6KApVuSfaAXdtK1naI4NbbX90//nkXlRh+wIRuFfbJG5GfockLWe26jFW50qqqIoVqmqgAsrDI8TF",
-	"Vb7I5MB976whYkKLMR5dI6nI4p75MTzNmvfMv07ERNRtmt9CHZSfcnh6rcqN/41uqSVk/Y0u+jJNhbrT",
-	"JtzrvLj9giOthpkc2C+2a0/5rOw4ocYi/5YzeS3MLfsWNmz9foS2A7POzQi1GzD7YqKgtrbcoFScD53z",
-	"P0KdGPJ9RY8aSsOSmC6YfFGE2fbCX0G8c/vcg8nOV0J6+hWDXRdp2QzOM1+b2hvpLA0n6JAFBjKJEq4A",
-	"GwH0cAj1vYFtooqWFveEyNSDTRG4UMARrXkl2wTMgoiihxUYF8SYcYrMiGtR8AyhJQD3AIiMi1QUXXLM",
-	"edxaIj7kEibvv6OWkgTLrwZ8YgSsY1+ns3Pl2WmkbbMjXhRQsQTNjFDzdiVEjm9rpifMACSl4bO5suY2",
-	"O9MBcrLn2Xr9oyBCAzQHDOASWKBzBbWCqYbCG2ixFwMsmrGejlliuSxWYcIqHccqHSqqtCoPg7C7uZDX",
-	"3gViv4Fc+DV0PzLMiOIaS737Wl8leAurCfqHUOMRqkNmAutdvDgPeJaV5bZOip52Qg0GigsiQuAD9aWt",
-	"IMUFpAcEpiTJqs3tuzcaP20L4fOFsS91Ors30/OLmMKtUPWXAP22mIhPazR5cNMmP5FMnt+8oaYmYXIY",
-	"dR7A5oONsTF+92T89naWmNOZ1m95cSnwgv1lHj4UuP4sUsnPZrn4Yqb2qM49/Fzz6nX5eszsr1DDt9/p",
-	"lOfioKwIJwXvHZnaJgpuENnE13ZZfQm8DW12gtVd4A0jdp+HPu3tdjqISkvWzuPJQdWzh/MJRvewyrOF",
-	"vQ5oiBAxxJmpYKGc8wDfEfBPaeejJiLoyiBy3yxDRG8Dxxt0LHquftHV7uqyzhypu7gJltyDoXloX/A/",
-	"8okZCdPFNaX5e+had7uJupwIYxCMBp6hB9e7yfiwOzS8l4AaTrknoYeFWAIScuKlYfA2pEZIoelIU/uc",
-	"CTXag5K2zCu9vneepD1X3rWxRmTDEgbxCluDsB8A4GYBnQwLUd0gQFYAChiNExRQgEx0GY8sKfY3+YZU",
-	"wDXGBkM9hPcwZo8X+l+f4DwAdaE/CxRsOGnnfoyFF9R4/9WZQHSkcJ5rtn4nIBUvuR2MHtoQLty6xhTG",
-	"gpnKdGPtNtZuWWvno5GqR3V3c7dWOzcfTnpGB+zCAhBlAAgvFccjhCMrRJ558I+BQD4vAJt1uhDgh/si",
-	"Dq2Dix7BYp0rpx9dnGfY304tVykvUkZEOOb3x3GFsqGvfT9pe6DHT7D/RNou69HnWxEWiDSsd73Dk164",
-	"L8L5euv8Ot3d3995gbOgdgFnEHoIYupHlClimbarH0N0aPk4r3wLIZ6HPnXLASkyqvAeymvBxlJNLABL",
-	"D8GUniBwaC0gegylDg5HrRPAHvcwphRp7wki0sOPySFQtuCpHAC+IhO8yKQLBTX2ShRi4DwWbDNDRhql",
-	"qdn1ca+8WGrVe1JnMnD6qFJXPoWiVw3chsv++Myv+wrXnPoXTIdSazFrtAZfxJg12jH0QkEcNmas2Yz9",
-	"8a3SScAnjoKXatros03UNrRYrjsgC+DKUUAWvPa7R2SnwRQBTjWukTRt9o6QjgICvDNsEB0RE4+pknmU",
-	"0H7sUjOtbtOaZqM2v/ZAYKNBNxrUa1DqtfQ7dwWNCUjSN9WQ4qlxKniKtfNAXg8Omz+dabM3VMheCGML",
-	"ObClBqsvPsCbLmiYusptz6a85AmqG5nYsZ1KqRtxkHEgMV9hxCO4pKb23FcyBNQ5aRjvE2tn3c3pRH35",
-	"8+AjnYq6O3vw7jKvVq3PHwtR8IZJAORMUwn+ixcrV+CfLfSrL7ESgWt82dWISccbugCwsWEK/99LrEdz",
-	"aZqH+y6diJV7A+ZuT80TFYAAXdCR1SLv/M7O1m6nYUbDQo8r06nQk7eWaYkYuvg5nkqgVEFQnoYZPWuY",
-	"ESSDV53St1S5B7v89rpx1JabqqX1Vi31vXnwZuykArZzx3JxHHX7I/z3U6PF+82XV4+k88ZniYcQ9qwv",
-	"VmQZevQJAcF50BDjG8t4aJ8H9BlQg6SgF4pmQfJa6xbtV4Bh0ViL536yker1VfUIALehN30/Ur1qeAZi",
-	"MF92WtkS29wYeanuECnHQzeFyofGHztJ69nJIIlIWEv1J4mLh0EwTLlpVon+gsH7SB6Q95I+reQM4hTK",
-	"+u6HCw3xsf+Am/gPFgnu7e4uczEVE6HC+FLF8fI66CZAxaKKsGX1VNBODXZ2G4Do1qRT3ni+GyWEZ5D0",
-	"xhioEHUulPFM4iOhqgWHaNrNVNrByAPAAv80VAIjOhQppEVFdOSe67P1kBUfnBP9kvpEwVV3IcNBFX7a",
-	"6ixtr6imjpAvaqOjNsfWfzalBnszaDVf9nN/Ko121pocpTRFnkAlPGIbhSIRSzRNwTPZx45UIS9HNiSF",
-	"bveoSE/clyoLGTFMTkkFz5AwKwE/d+/5zs5Gk228rT+pYqJtu2IwuIRGCjmINWml94jnjEWJBMRasidj",
-	"o4Ao3Stk7GvGSvYdTLiN2G/IwFzMLoqJ+gtQ5VcYF6koMcLqNSM9NVgFGtAuI2a2APiMAKljfiXaDJ8B",
-	"O6AraOzzOrLmbJSe/yiMfBvQzulIT32JJs0i1ZgggseJFXItYg0uxmpp6d8/Q3/jO211W4UY0j5e+rg0",
-	"WpYHVtLlnd9nXN1YcRJJBVRoOdml97JR5BuXdL2a/73Hw4/E8O7qP9L32x/LPz5tu400W90ERLvoFjvw",
-	"CihgSa0RyL9JqEtspKdQvI41g9JGHX1O70EqwMR6/x0WwwA6ReW4quyB9FwHPokecfUm5wog2anF2ViZ",
-	"ZRjAAzl/wiYqcwNGUNyeL2IOj7u27NwtZUXf31W1Lq1Jy7sdlgN+OY3a5PvGZEzEprBRoBsFuuYCdrcd",
-	"H0B9FvparFOBHlb5Fh8ZNhOmzX5Bvine96yLhLcfFCF0qxYEB46dOM7zbrNDmLPzapc9QsGHnFNtX4E2",
-	"2SiR+1Ii39S2BnrQNW9sz/Szzp19BnR1fT64KttsAiOq83+IDhXsJYS8bkYrbFx/yWbnbnbul9+5Xhrv",
-	"aeumsoDShllzZc5Ijz21UBIRuBclB3smeGqY1W0G55qL3PPjNvtFWwY9qhBV+Br9xAMsd7FhF7sQPIUp",
-	"9ES9dzdGJCW8NXbNeh4UakEDJiOT84Fos8OI1xG5XKwGuj2e5+agwq4D1yOn3kxPYGCgowJMCz4W5wpL",
-	"i6Cq1hNSEgpYEnJlIjNwW2B2oryce8Q8Z0OpUkPzMUBlWQs3ofXVr/ltuS0g32+znyUAj7FpIa1gvX/p",
-	"Af39/9x92UMIa8hoVSsNY57+3YbMF7zgRoDoZ0uUP0I6MUpN9v7aq06j4Ney4e74aptu//TpErf3r33x",
-	"nn/VV6N0OGiqssxl03139/cXb3y3gkiakaEqTkElP5FJ9lJbL5+tpHXNs4nA652ig5A0PMXRiEv2XkvC",
-	"f5yB6sCo9VPSwhb/6g1/0VRxMD8upTnDIPC3G0VPF+aMe0cPw35snOeVdP9uof9drv4Jv5bseAYFyfig",
-	"3VZubwM539+df8qkdS15q9v68dWbI7Rpy9nbV14Bvla2mDVmMr0qIXT5Chtq5DlsKvnWU58KXJcs5zMh",
-	"2CSPzF14ffVIestWqSKF1o1QkJZgmJB9SxrPW7jYW9Yz7r2ogeglJRMCAB6JkdPdPTglpp5gIu8C/kNf",
-	"m+95AQBqChlVEX/H2afK3aTnepL2XBFxaJv9JETOekp8sBd4Kw8K4VGM0fXtxoc9mRgC8lQCXrTwQW/q",
-	"zKd0Ns9OhaC27egyYmefyoEo0THAlJorPG5yXwE0CRLQY/ccwFkJfxDkUTeQ1kqmuDQzeFxA0BgC/51O",
-	"ERcKTq2mXNpefDRFaCeGGa0VgnISKFkFtsyKLIuwTyxWDatZgJGCJSqPpPz9DgcDkdsusByhuGwZWwg+",
-	"rkwicCAKlXb9uwWEK5zQjI14ngvFHmNiYQvosPF3gJTSL/TUiMI8Yr3X7tNTPSkGoscKdLFGYvwkgSUC",
-	"CYQEBcpacq56MA7OxxmtBMnO8ANcfW7QR8iksSh/qIJY7y03dgtuuXX8qodsg1p5keX+9YE7JBUx9QZJ",
-	"PgylEfgaBOSWd/b9qp4rjgz89sA5rjzL/NrjgzVBehk2mFhoj2dE74HkgPj2iWdvzC2+SqGaeDpe4/5e",
-	"GTbWPd4KvRK3/xAm8htf4cdns1yYpeagBxwCk9t/yWlFjl+tt78DbkL9HUlrYeusyPBVNoT4DeO2sfPr",
-	"aW852ftzWOG93RdL5at/5mp2QqvxhWk5CCkW9V8FA4U2Z40BL+3zh1wXzUDrpyBOXiHyTKQs05coH+Ci",
-	"+s4Rp1+oH9tq0D1U3uD8BKQvfdxzMp71niRYTmHY497AXPcSoNL/+0TY3hMc+D/0xK2TGxsI67acgJ8r",
-	"QrxGMI5RJtJLUbir+4Ir+Kb3BKpkgcaXKU0paZ4B/5Y/PbPzrM1RGVrh7HzVavZnVpjIdgPtqrRWKDYW",
-	"XAEPEgJdIgoJsUb7gpCMGxvzolIJSaYvYy83RoKRts16L/lIbr2RhfF6GT44CuP0/EC+fAS4XJ2/kgl+",
-	"Lcy5kiAVB6znHKWLTPAhjTSIBgm+RBX20j0O9UDKzL1Suj2sMY7iWZtfyUvhJvn45M0Re7H/tPOEDXWW",
-	"6Wn59G4Fu2ykp9TVq6feheCFKLv5T3883Nrdf+YeLKQbnRHH1KILe52RppYkAiM7VxH552BiPbQpnIOO",
-	"dCYAwRMAAhJmR4WeMj4lmE+Yh38dbp55xgfCQ5KPAV/tap4ZtLqY56q6muXMuB+OG9YrhJmMxQW3BAjK",
-	"U2qqApNeZ1lfw658ifw6N6YuftRTemaSymqQPjDXTU2Z2PBYW45Dlwk1GTuNAdu2ldCntFedNcAt2Epa",
-	"YQc6XbNUe61ffY66oM163kc3PXBPvemZOkEZ89Q5XcaKnL6ew13zwPDlk/sqqqYu2WHDo0fX+eePPgqT",
-	"dFe72Sz1wG8wVpHIkJ/42nxk/B9rcO88W1kK3NCqoaF1f9kW2yjXstepNkB3lpgxAoEsP+WDWmWHqKYY",
-	"yjR16J51Ol3437909rtPm1qIrb7Ppyvfh9vKoBw8tbiLMt1iVhNsneZVB21Q30oslX2214LpybETpXJu",
-	"UllxCR5w68PWpd5yH2+ZK5lvaZgkz7ZgCUXhs0SNr0gsmBcXmcl/iOpDWV19pO93nu8+rX+scrwv8VzQ",
-	"+E7bO9NQB6lDAG/CE/I8n1N1mJioeyDMntWKz7O9u/HzQS2Pcw3KRISzLn52qPw10mbD+nsXpzLpvec7",
-	"O/VTDjajXk11ktVeR0NOOdS3oqdkfBYek/v9WWmdDc+sN5eyYGNeXGHGn5w69AAR6ghzQI+AiREz802Z",
-	"cfLP7lAUulJcld0cDyWVC65V6pm6vamrXB3WvS8Vh6dZHA8CMmcub7nvZ3Eyo+sOWbJcigHmaNAXcPZy",
-	"Ll6bcyBvC9neCj5874TYbeXSG13psjN0H+tOvrglN9FU/cR2RRS8AS69z4RVHc9a87s5r/2iOWV0XusY",
-	"It/qyzuCHVyJWXMS+ZcKy1chrqH5EA43rdYJYfR7T14WzIhBIWw9ls9P7k7fNGvkT2J2O/KHW9DNucp6",
-	"UzMEjR036oF0NZYONFbilIE+5jYwHeOEOAnxuwa3RI5Fmzl9CRQXCJw34qaG4O6oENyKn8TsrpXAIDSA",
-	"/1Q5ulzgTgFELxOheYVjTLy4dfry+Be35Sb9TA4uroQbZWfn7/9++O8/fTgqhv92uv38bPbbv/747vL5",
-	"aHD9nufy56yYHnP+fvDjryf6L+4BdBbQqNybAGewZloD8Cv54EqoNJ6J8xDRhbQQ0Ga8LzLnoRQ6DbiN",
-	"dBMYe4WD0F/E1K3yUmXPO/dX7gSvNw13XpQoX1QBMlKqxD9D3dOfgA0CXr9zyEkLLa2EIou7/fFKzD6h",
-	"PsqEFfWIBZdapwnTis6mAGffyRWch+GBU5udOKtc1ga6EJUPRbsGs9NZb6+VKntjb/H2x9Q+ARZ/U7T3",
-	"FRlAfI93kb9Vfa+fxGwOBijTl9uDSqRT6zY6HYgEsSG9RYV1nPInIfk70AG9nA4QptIqYDtnI34t/Gm9",
-	"Bpj0o93T98xm+nKrnEWb9Whq4YA5L8RQfjhXcMPyGiszYVima9s2fxD2KM7O3JobhpQ7ngmEg4cRTw/K",
-	"R42yR4EdAxHj26zj54rrVMld7HR29+rDerd4K6Qt+AdMW+x0ov+7JZ1xu//8WaF19N6qSuWID0Ziy8Wg",
-	"hc5u0yrwY//bLxCWfsV6QgwmhbSzVvdvvy9Q25L0sUoasjGEDAYLdn20T6E0vtadfgvgd3oYb9TywjY7",
-	"A7xNPYw2ObWtSOP7VpA15nFva4t+1HsC5xIwaaqPvxK5Jbg9bl2EqoeAdHzgT0p5Ic6Vrw9qs5dOJGva",
-	"ub2xrGvqS9Oj+JnXBiBducudOvjuaUMSFrnHLDQV3bxxATYAFiu5KbDlyn3+qGrp5+zjvWSynJq6MZvl",
-	"XOqBVtdCSaEGos1+G2k25cp66iszKUKNwhiPH0RmBBCG1ue03upLSmutj/cQbnETQbZ76KTCgvpFd+tX",
-	"YO0CpbVbmrIz0rlo0vtgoO6Wtn95ofXQbA+0MtJYoQazG7xfD21SCDB2ziF0npt3+friUiqFdJ44ubJ+",
-	"/oCdvDliz148203YbnunvduuAxi5ds5PmMgtzirU4LjbU0mGE5QCJrek10lH4FWzdPP55W2e584yB2nz",
-	"E3euMk3c+8/cxl9WzsgrD/cc77/EAfiX8Kg/p/UuiMF7J6FNKgLE9wvb8G/PaYadVlUfI44tUeyy0FO1",
-	"tPpwoee2ULaQwmx/dH8140q/xZgSi+ZlwQZcaSUHPGNOHmPeGGTIVJd25FHbpYWS7PmY19s0KOIjYuUm",
-	"uMofhH2NE13NqumBFfVVsref69bKLMbW33KY+Ec+h8GAsj/Bzsohva3Pc+RWTVCdyUzUZKhgs33MxLXI",
-	"Pt222X7kZiScS5AK1p/BfxP2dJcqUNxWu48N5Sb6hXeTm/cm5fLwKRe37t5Hca7LzSZj1R3w1gk5bYHk",
-	"Lvsl54WVYrkKAGRrxk2cML+HGRJj4yZmRoRWGugErQ+b3tNdv+lqAPcQS9QD0ApvSgLWWxKQB5Hy28sL",
-	"2d26LJsqBn4G7A7uMXTh7NuMdF627fuGyzZ7K9UVMRSOBaUZpLMXH2pKZN7lQr2ntunVdsVxKsa5hiAA",
-	"DqXXR3aH83vg8/bopjWBjftybm9F67F1IvKMz8Steyy6JlzyR65321licj9oJTY5zhsUj9uy1K01W07x",
-	"hKCQ1NX2R7j4xkqAX1Um1RWdbLpfPzIVpQLUx6iVfM93WXg8X3fMJqoQPAXQXd+i3AXckMTjpSCuRcKo",
-	"Kexcqcm4LwqTeEwQQBERJmFjYTk0gLkpYAODJ+CGVjUQbBO6zQFw0f1UqviYIVSgt9khQJmZBKqt8Mlk",
-	"as6VsTyqmHZxOEI4XotCDp1xhUazKc8yYU2g7xbj3M7CVWWhO/CEM6HSNntdcLNYO1HXN1RwI7x6Xq9L",
-	"caOqS5hwM9mUZNwXjtKXKeR17zA4Ecv6LJVSDvLWF0LNr0BGN67umrMuKxic5P6zLiAA9WGkN2fbIYv+",
-	"8XMGT1r5pKG8CKpgyUIBgBPofuoP5TOyHQZQr9gUe2JL5lFn7yiPa0vNClTYIyjfKai811nCRVf9VNhX",
-	"+IDHwQ6vqUBg8T4PDPJ7+3Yvc9FKTBm9+Y192tQLrMh8iG4ryU/k4X6eZ70ducq3gyXxAhg8AYg8PlA/",
-	"8FoXOSnENGFGl732AInAa7O/b6WJdu9aKwXK29xULRCtx8ZQrzcnxevita/Dbjelt36Qvp4VxZ0zQHWA",
-	"8hjEwny8AKwJ2CLW7QCMtghs0v0yNtMJDObM9BNMjUHgRR+dK2Tgc2bEm/UeftU9n3Q6TwcwH/in6MUR",
-	"JcZ+GH2Wy4zbGXt6xlqJGesLxHmKw2hvrErQTh/+mhD/oivhY0u32SdK/n0SKvF9ui+Ex5j+xqKhEtgz",
-	"VDwLlVLpB2eEsSHScwUrFfVlcxXWgdPTuJ9QC5KFeB9uPdVFWkb9/hpZfVA9VV1QbExa9Hs87ZeBYc8V",
-	"1WmXSg7QllPiYJ3pST1OlbqquEAPnLic75e6oMefh3yseIvBXcE3U2lWKi+XQzOgDqpOp7Oz+3SvlbQw",
-	"E9Lqtjr02f6z59+3QM2Sv1sBjqxMKQHUzm6LmxH/q74yfQkqg1BE5yYcsEXD1PzvWn91A7TCPehzNxTC",
-	"oc6jXRJGahjIg1rS53RRBW91B4ZDkZ8fjz6NBhxMigILolrHv5yUM6NfrtbPtaqju7MG63m75dwknL9G",
-	"PoxNSvs+/BanKdVa3O/tj+UfN2a8IbSsTUY7T6NEyh4WQpBvgk475nET1neOyKyv01mbnYW870SlABE6",
-	"I5fdWbbJYCTS9rnCJPtiKph5jVfNKtcZQxxiLiOwXJ8dAJXBE2zi5m85r4sicLf98znu/O31EKVYzmfu",
-	"tF26+sOysTbWN7j1oJa+MLADCLwONn0voOzeY8WIrsNCrc723507jGjk2FpYTm8O0Gjr+fMG4Jz4okZk",
-	"+d3vl4GWH2lAi4GaTA3whrRwzvfsjQUcqvUaEXwox7tClu74Fc6jtnPQciuWH07bU7jg0xKi9XUV5Wh7",
-	"e0mOx7Tb5D7Wl/soKTEwgC5EynI+uBLVDIi2912g835ika0DabE4lnRKxcyIhyZjahMcZFyOE9iXWOpZ",
-	"j1ReIvUyzHrPIMVAjNUAeVqeLWQSurMJBr3rfjDmM+c5jESWJmzIZeb0QV+cK2N1nnvSQ/eumdFl6O4W",
-	"CwpM6QwfZitSBsiodOOezoXqHSDeGFImQPRe/hb5FcWHXLqnB5BsYB6yms5FJKJyQr8TuE7SGpEN2+fq",
-	"OFAf9gWkHBReisXmkDX5H/+DlUCZqbyWqUg9yCktuHO2hvKDn0z5bAFPi73mgxEsIyFuwxsZS6ULNlHS",
-	"ssc5l4Y/oXXSl4IQ5glwvWRB8wTBY52KLhN/n/CshwXztKokFVJFw5tzRTN3T9/DaaNBK9xGEilgyhPE",
-	"qMHObzIymHdCupcIfDUeHXHqLwU9lVu5yiwLrlI97iUeFt/EeXBf7s9n507acJ6VJ4EbO6HLZu5fQfIo",
-	"Qw1iQah5Vek2rC9sAMcN/UfTkSYofapYc9IHbTV+NMQ9nzopQ/h+TCZNeZGarnv5O7hPvjNCpN+5Gz3d",
-	"pafEumoQaulbHHzNCBRaP9tjmZ6KYmvAjdsxH3gqBnLMM5bKS2mJQHROiIAulHaRVEwhcQHJ6G7beSrj",
-	"sbRu08bLTLePC1cSv/yEmQsaoX5CiReBw9Oj42MA2adPjGBGXAsFzPyG3qBQJF9E2D8UImWP3XKwnc6T",
-	"Luv1+Uhuoext7fQOzhVj0WM+MgChf4CNuZRxOWgW6YTRNPE3mLhy88M7RF/3SP4OCPtIpM3P3D5XTwnU",
-	"2f0uQmTmHqSRioXa7GWmB1fsu6vv2ONOwnYStpuwf/7nfz/xK/zjz4dHWx6aGEMz6tjDwR+7J/WV+E/c",
-	"0G4sbtj3Hjm6Ly+3hEolV6RB+nBLPSwL+F2QqCcFLOZEUeMfTdH9sGaspOy8gY3SPld7bfZWWPbdyXeg",
-	"CJvXHGCwtXJ2gl+JaOVB2HA4dgZoyU5GCTE5AqsmGG3Fdv/5X///P//r/2P//L//H/bY/zHWqZvEEwQA",
-	"Jxs2hFIqhVJWOHedO23QZu+G7LsP3yGYM2Psu8HEwmbcYf/CHrtv/HAHBOAsLc5IDksiCgRtnrhBC8Fd",
-	"PH1qdR40OWk7rxQHYHtNEDK/HuwxJF2hEdJ91fUcWk/a52q/zd5PiHjbXS8V42bg0+RuzRLW8Q1O0Jnr",
-	"S7roLRDhA/ZjnLrx2U5Qo3I4FG6ziKrGtlOd4FzY7lwf4Qf6FgjYNdMqPmGYjjSsJthX47Q6Pa2T8HA9",
-	"DVyXJUD4oBORvod9/cVy5vD12Ge7F3K4lN1t7XQ6nXan47zCSmgUgiilrYA+mjyfsVdyyjOJPEcITxnS",
-	"1pC1dm4iiEar+/0qWeFyuR669ljb5toHN6EDJFdykj0FcAvvHHJWTDIRCKjx1AGiMNZzLqBIe5ss8iaL",
-	"/MfMIv/srB+PYr4lQr4yg6yt2f6Ya9vctUcQy7oS6gAPwgQa9hTRAEzdTnQhS5u9cyZARu4isaKVMH2E",
-	"LePMKSqp2lY+pxHWm794JSyXWZ3aObabrMV6SytjKk/s7VlJhtdRtaHrMra4P7YHXA1Edocqy3LQ2wtB",
-	"qHwi5Aw0kIdAWhNoCBZyDtK22RHMLFs4UCFDGFFucufyt9lhtNJR1gGfMMODkTlPCr7C/bja478jxPxa",
-	"X2p9G7v5XDmwx248gm/cI/h2bDRun6rKu5uZ3sZgaC1q6D3UclNAZbU/QomolOnAOQHNBPEY/EZlMwiB",
-	"qypdhsooIDGiCLKEesbyJ+uZv6w/iGZKT8tkMKlEz6PErG6fqzMditnoNr72HGrEIAFYZrsOoMarWpgk",
-	"recwbLPfILa2vtI9FQNKJpW3LzNYubb+5Nv6vCubcufWDHVxrgLqHRW6Q55sIa3sR9Ally9NDLDeJ8rK",
-	"LNyO8slAo+iup0SBnmTIXu9rACE33tvrvMB8KtatKY1zrI2P3Wh3UeoP1wULU/wCkegRvqgmMwJLmiz0",
-	"u0U9EXJTuLQJOf+gISdsDm8pVrFjhRhoNZCZpMTWDZjGQKZSTOgkKPDu9QvBr4zHIHX60OCpl4b+YJVS",
-	"xFkbT55Ub79GD3TuTk1aBFJUlAytrs0m+Fxj94sAeVpcdDpkiSR67j3eDSyzepPtYqJugvXV+grbprMs",
-	"6qNGUGvPIoh4mUjxxrSiTgBI2vfAd+hR7Ae1PkRu7cvaTUmHNZV2MELsb6Irj+gpoUngXIU9ZWjzYYoe",
-	"iTBYKnKhUuCCDnyXMBSMEPeiZ1qJrtvRqgxUCccp8Gm7yHRSMuf3xeVEnSM7aXCUPPW0vhYFujguBn6n",
-	"PHgcfJRpdelPW3crhNHoEhIkJevtdnZ7B6z3w+sztviqesyM9NSEg33npsLZYp0zdTJRNfrljqcFAAMZ",
-	"EQx2WkkLXmyFdbC1Wl4/ntzJRD10d2PDBGpYNZ3WxwCgXPF704e7nd0v8kgh3tiwk/zJ8/VO505LbWx4",
-	"3LI0RzZ2owFa5DshmqLtPs+4GohGD+vY85z4w0jSuaDjfGESU7oY8wyA+nwZDZocTOeHK7zxiU8DuGGp",
-	"6EtLmf5BIVL4w0g1EA2kEC9x1ifwECsHpXjZIcbRJ16tLVEqSRfa5X/7xqnnpX99ppf/7ZE/HF76ilNb",
-	"yFyYFSaPoIZrzcBW3+SDkUmi+ENx05AXxCQ54GMROQhQSzWxTA+HDFwXnxx3Ei+UL20CTP7Ayo1w/YoJ",
-	"pwQ2vvm6D4YoGfbIMFJkhCMklfPQbUU/gsK7s2eO6pIowJu05WtQlUSgjQDiZaOthlIvnmVQzAQ4M1Kn",
-	"VDaUC/B26SmoPM0PFHR+1Hzq5A79XIBJJU/9XIV1oFbSMvfkfPPoHg2q9S084X1o1o2WvD+6gfilbJTk",
-	"RkkuryTdzr8UShQ8Y6S97lspQnZqLG7gHns3DFAdYl5FOtmgRn4UFvxFyJTTT+JDGVPKHjbzKA+uJ3Ua",
-	"VY9A1kzpaftcwQxgjNoJDDLBgRsF6guFtZnAgjG6YalFc20kNlDooS9amUqVIrezz70obZ3AD2UBhzgW",
-	"j3sA3e7YEtJRLnSeAcA1FrbKFNGPGhTzqV/lz9LNhBy0rHJ7CQyj36Iefwi1PP9KNpp5o5lX08xBdSL0",
-	"CKrIwCh875o6pImbQZdM2cGj9LRbHqi4TyRVtMO0E/gu05Ck1XhZSDzj6X21+i8MRdljZkZwNA1p5b4Q",
-	"CvofoFepPwO9HdIIKmU9q3tY1953UuyL3aN7NijO0Gv+WYpzfbrtXQ6JsK9Ir82v2EavbfTakge+WJpS",
-	"Qfbtz8gTg0LeS7EGrSZ5tnVbJvNsMQSG02Fsci8D6zJ7AHG6EyTIT3r8SUxQsoHOJmNFp2ecWW2RC4iO",
-	"m8lfwejeTjWSX/qan5okaU0WwB9eL5MtlYr1hZ0KaO+veMlKp8K3w8AkoMnJJyUmCtqBegbDXkAJMMI2",
-	"qlLJM0rZ3TU5sMkL3KeiLt/HRldvdPWdfFBQn17n3JtyLoPobQqEEXeguaABKBopSAesOy5TyJpeapv4",
-	"QyQTAnBm+MwkbCiAlm2QTVKRHiCzuQfbp64v7Oxqs0P6F7Z88xnh1ffFuYI0AihUH7RDEWWI4N0VEu5t",
-	"AYUUcrSQK7B8ZtrslM9qmIznqxbO1bk6VCXkCo2P/eHuuR+ZxK8A5HenKvHEmNxA3wPUUkhTW6SJo52G",
-	"hb9zCf5voj/S+ur41TLabu6iMzkWxvJxfodrTz0X7ToLRcv1OYrk8qFrHMpZvCd5bmxp9PKOGhaakqcb",
-	"RKp7q/PcVB80ePKwOQiBuZRCrK93wptGtiJSOlVzQWmMxQKEyD5Q+nQ5wKtaIKry9r/RWN80idn849wO",
-	"nkRLuPGW1oufVM33ryD/d/Ca6CbbcM9mr+kIKy6h1x2uAJeJZxm1vls5BtdFXwOQSgC8AGwOtwaZcPFj",
-	"OG4pG1hwuNKRh8LpCC1oJsQjD1RcekoSYNnja8vmXnCWgh1LQhW2c50kdcsEsiL3Afx/CCKwVru2NUUb",
-	"Ubf/1+8+wIv5Yn7DzarhLLzA+FiqLHnfOA/fnPPwhTo4nBJZQeEtY+m3P+I/bsAScCILmTQIhgoxlhYi",
-	"r0IMhLx2/8LmKYUBIBSRT50eREzHqQvgznw0hrBDTnUBiBahw5krkbIhphgWT1vDpJtODaoT7g3MdS+0",
-	"J2Jy0PiODSyff2Tik2VMn7RZL+dStTudnV6JMTdDDjm6Gos/EQ5nKhLWG/CxbXf293rMooof+QPm6KfQ",
-	"6jIFY5Vl7NKn9CK8TXPdgHJJZMa1BPyt/0BuLKEmY/e66U8czD+K+4Dm6KRjPp30MK5TlA+Lh/swzpZK",
-	"i92aPrshKfbncMO+oWDGp7rw9eBZK6qgZVTavcNHoOmeQ5C4QU1uh6KTRoX5MqrQhiYfrq7ocGKkp5Ch",
-	"9YiLFL21GVEwANYvpZtuC6/eh4k8aG7kJi8nrM0m+Flv8LNQ/bTKHlo2DrqfreSrKsyNp4Hq9rxCOdA3",
-	"nVB4ydVVeJbbswnl+m321Pr3VLnaUaSGwL5S3VuLadJ46iIYgAWR9zmEFkpTolxMC20Fk7bLyKd7mvh/",
-	"7SXs57MXe52EvTw83k3Y/3H67hcWQWIEv7fgUxwYoOXnfGBMWKgZOzr9N3+cPuZ5LtXlwbnihG+/x36Q",
-	"L9usd4T7YctFRT2WamHUI8vG3FpRJKw/sYR8CrerjhahzAJCCBypOGfXY0lmeCxkASjNUGmTOVfSApYv",
-	"Au/qsQCMJWnh7lDqmfOJQermMeJhcsWehm7SNjv0xMqQDBmJAYQeTu90/VR9qmRauLsaq4u5g6Njy5QQ",
-	"KQB19GKMiJ/ErNct35005dkRtWcRoGubHUJTAIek0JaeWCw16+1/+NBzS5KGLEy3LDeAqaRh+ucqJI0I",
-	"ezmaPzT1kuT6PuPaQzAUrb5zpcN0o42QMIzUKkLkboMoxUZeKgOIwt3yUGysr4WnFSOeUTo6G9KhYMJ4",
-	"VHCHv0dYYg+vnWDX2bmi2tyBLgoxsKGDDbp8D+ixjT+t8um1CMLG7SgsgUOR4+HdWK1ZxotL0WZHepy7",
-	"MK1nRnx3/1nP93kg7img6bir6rJex25JbzRPNfF0JCIHXjTIvCBomCWCiOXjwqWqY30lRC0dg5lTgFh7",
-	"eOBVEMzXQKgfz5C90UU4RzVNEyanY3kbeaRTUTfPM18SqYfMvRYnrRUiONSV3SAoPjlhPZj7KOwM6Mjn",
-	"bDAxVo9F0TT3sXR2Bg5ZasLwIc+MCJF1X+tMcOVD66a853fb31VdBnqh3VZfKg43XwyGx5PMypwXdtv9",
-	"eivllt+hQNqJwIOnSsPNZSaaogc0E4tq6yBAqhOc+n32le883DOS5YmtAyr0TXf5n/t89yW2u5BbFvv8",
-	"y7qcjUe7t1eZVymM3sjMmS3ASS/kwAYyiftjKgoVzd8WXdFhjH0HNgXz2zmX6VfJUeTXOSIqmjuuBKT1",
-	"FK2mc4fkGKKCjFu0heUKA3xJ5/lWZ++s0+nC//6vJs+k0OPKHINlS7kVW+4mrSWW208uwNrTBBvmtX/r",
-	"vBCJ5S4T+5ayC/6lL8Hx5LfhJq+w5rxCpO+8Mi914P1yO/0MgVRJ7gQOri8RAA7qUC/QZi+xSB1K4j19",
-	"M/EUIVx/AzAnRfLYBWqZkND6LlQK0Tkh5pRdmngZBg4+/w23oZF6Uy5tDzuYpCXkIMgCxIUQUBVaclwA",
-	"eifri0upsHjhXHmMKef3Q8TqCa0DVhtIHSIp54Lb+Pah1CH094ebh1o/J4Jtz92EC1py1i0Crh7AVzF7",
-	"icf63OtRcOvBoafQe5XzWeDPEsKTYhFPJ636uSJ2z9CY5oOf6HYlOjQyko8BXosHXoXwbAgASwiutsqQ",
-	"lbAe4MKKHr4664t+hxMItPVUicJN8lx5gFMCXu06R4D13r87RXyuBSDcXjPvh98Yn41uers2/o0HZXxX",
-	"Su1aNu2zedzaCoH2Eowi+4FRBAShnnf7x1dvjjodJKMONu6EX0t2PIPlC1Tc+52dkov7BRJhe/YRdFC6",
-	"rdzOLjo7L54Pn/LdwV76/fPBU/Giv8OfDXc76Z74vv90fwd1PGioyvPGaoRyNYCpQbpslUff3b+ZS2Xs",
-	"PPVLCMm3vt95vvu05FdJpVIkNrRmdcTdu61Pzdwr7vEiqOfFlxrtE7c5aY8V4lIaC/B0M3H3Jw7zxl3n",
-	"mdJrnmLv1qfIpLqa5yU3TiuIlP3rCRvolB5jKD+ImPctnv1YWO5TDBaMW7e1s1uZKt6nNclld3s757P/",
-	"lfO/DEZc5loq+1d9JQdyIM8nnc7us1z95WjE5f/c7bx3X+KHfPyXPff8+Ndg8he3OPGzeYr1pQV0FXC9",
-	"oGvuDak41g2oa6tv4QTJbpDlrJhUCeyXkJa9sD3QO74A9zV2zl90n+50O532vnOD3RQmBfFHA2cGFaMh",
-	"CPdIZ6mJKLVilsAznTurN8mdocn5zKfKYr3WhoNnDs/uvJPJcCgHUih7MZyo1Lh5SqfZXx7+6F7dm6eH",
-	"u0d7r75/fvT09YuXO4fP3ux2Xu29/v7l08PdkhSfKm5adcqv9c///H/D//ae7jrNB5Fvt3V8dHzkfCRU",
-	"ju4vUI2dvVI5OvFjIHytxImsUyvzsloRPrru0Iw4O+EaTdLy6jIJ0usFqnAL9Wzn+/3OCze7Pae+MKbr",
-	"enHBDybmwooPNnycgK4RSk8uRx7cnApD8RbugdJbJQJUP/KGVeXynSLoj9k9K+yb5NQFa220SxCzLScq",
-	"O3WispJdqBcnsI1BnJx1LcXpVlu7glxUdXf9XJyhLudy+vL4l3Iu7q8O2vNyLncV0Tqh3I2E0gvLvFT2",
-	"hVSXcHB3i+RV3vEK2rmqmhdTxd6BjdjFqDliQyr2FRTvbgDb76PcF3RnxJy8bP5gMfm73ed2MGpuXPg1",
-	"Z1aznaTT6TCpEB4aeDv8AJ5lFyN/OuUlvCY43a4w584H3KEHmYDgKZtrCz4A3l841jcsL3Q/80DWEYHn",
-	"JXJMulEWDttjitXoyNc97u1B5ktYla+XR6M6zwc+squ5+XwqkeQgIC14cblZHDb6d+Vzs406vTd1CqBH",
-	"K6dka1TqR//PW1gYnWYbSWN1MSuxQ8oGAagwg/4HD0SC+cgoc4pZzNDtFWdFh1LxDA/hWKonfcse91Ih",
-	"xiLtJeeqN1GFMDq7FmnvCZZ2Da0nvIGF8Bj7mOMEgv36hvYIu2llhRkl2tasq5qZIWOncXPgsV4o4JUd",
-	"ljXUIvv7zVUj123fO5NEzt+jsayT0u9h4wJVJBJk+MoWLOnzhGmr00M2kD/eec9+CQbI24K+QHXZtJM3",
-	"vsTX0Ij57TE83keEFemTvNB62OgU/EgsRkEbeOhcirEoqjJW5NhLGX9KULlIisMywYfeu870JR4ektNA",
-	"7Y9jUhjgdeSFRs5a6lEMQJI4HyFKvB7qx4D6aMiQYqFvl528OWLPXjzbTdhue6e902a/BXApPcbOUPYf",
-	"E2OBEFIaOKelul/OxnrstFuNf/HeTS3SVmtXMu/hJTVomkzwaxEol2TB4JX+SSolVt7xX2TvgsCUznSm",
-	"L0HkoRWqZju/1ZdfoecBHdS5vbEzCjGsTKW2n4hJr0RuEbiB2hj6M9br85HEQj1Gw/eCrzAxXWb0WLCp",
-	"Lihpgie2vn3gaPf0PbOZvtwCiT9XIbZ3uiYpqyNA9XDsFxAfbMFZyi1viBxO6DFv3dafCYIHd9ls0q9n",
-	"k2I4QC/m692bVPy0/REOT5rj+cNAX4wILLjjMqmuEK4ewEqLiceQvpIqdeG8u6RXi2zwmz+9WzWgdpeV",
-	"uJnrdMppik2wJrgeAebf85lsIuz1bqlw7Ov3EL6mh4quoVL55k20PSyE+Ie4A+d5PHZTSP2TcN5xeQDO",
-	"oIFu6NzWMrl3QJgcE5WCmz3zJwlv3NSaCS0Xdir8Xnzzm3VY6H8IRSu2AR76ijY1Ctjy+3qxz2N+993O",
-	"A/MbOpJjrNZTKZuC2ZrYpNKMH/l8VTor9AqlEjdYttAS9dm75hsrw59//Jsr8ePG843pfBDT+ciUS/5V",
-	"m1Gr80lu1mRGf476tKHAj4rZsUmgsLNHC2RPOiKJ8qkjLBR7ZALszaJKONP5r/nXW9S99JE8Csj9V47e",
-	"b1lUUoYfVucXk7y3KZTaFEr9UU/2z3TOJvmKUVGj5zRRa41c3gpbCVyksroatmBU0ma/4kRWiFPoCvEH",
-	"SStg1TNGLZtw5StypLyc3WfA4gxQWvApzx7M2Ym9nFscGuf3kG+0QIC5uA9/o2fZ+DsP7++UcrTxeTY+",
-	"zx/W5/Eqxvdl3c31QaqX5bBBPA6YTwfJghkxKIRtgPn4zQ/+TaM10lMswfpAj7vJ36wXTWFailUQdf9R",
-	"raw3VuVpwoOLOvfFNSCf8UIgKiFsLqWniGdgsKe9V2ZE4fdwDK4YZ5mbnx6y3g+vsfEdh+tV63Kg6RJS",
-	"frB7QskNFuMQTJ67A2DWIZa4VtkM0E+67CUfSXYFxx8AljAoZrltoGOAimdanYdvc6g0ymfZXD9yltFq",
-	"xx2HkyJrdVsja3PT3d52L7BNo2z3+UiiPOixqI51qsc+azVOmNUZUDD+KFUq48Grr78/6ffd5JJWpgcc",
-	"mptHcgs67ewsRwkKZYbflRwW7ZzL1Ena7XNdpRfZv6UHdrAIZady95pwDL+O2NxBdP80MdmGx+qeO9qm",
-	"QSctp8Pn/JXtj/SvT7ivM2FFQ/cFzzKPXMJSmUJGwfIrQXWLgN/ie5/LusWSkJAXhbyuOeJ6BTctdevc",
-	"Dt1bnM4xIuvAdRval6/Jr8B3eQexTLzXvHj82SQY9+6Z3qKzN+7ouo8TV5aZFZOyOFqU3JrUVaYFUGtu",
-	"gRH1gOBvDcvEEMtjgGeHCrGVcD6taLPjYM2hBqCCzwUcYTVZZuj3jyV8PZmnVTyih95WGwLQpTI9f3xK",
-	"LjiSuU+PZjsVmbwWhRQ3E2Zk3ApjfcRK6K3vhgH12jop9d1l0mCt+EgU4sZszavy5reAs76DkBTq6yBp",
-	"LqmgoorPmQqeNuBxrgZmWp3fLMI0/QazSf4pbs8qlcKwMeRrzivhCYHX73Gs8FC2vVknCIX4ax8/23mo",
-	"TYW9A7RPt5V/PXlLiSqRst7eTgeY8FIJcWMKhA+BsSOKrEbcsLE0xv3ktZsrtLRG6Jf4AOntR9hw9f3m",
-	"rL6oo5D4R984CX++/lIU5kirQB3HPfgIBRwsrk0fQEIVPYsDz2AMqXDoHcN2UK3CV36TO2MPue4ZG/Fr",
-	"hOmF7jWJCBOI3ru45/GY9OvIUw8tArNVM9V9MZLQC4p4vxWQPLxi7/lOBxUBTxev9ytkCymcXQFqompu",
-	"mvvY5lPSosR4FYB0JEzlEv+jv+0939lJ9p7vPP19hZQzrTYu/XIx1u6Dq07rj2jK4xE6bzFaKw9aAugK",
-	"diTGGxX7TXIpf0MK/VSoNBwS3pcu1wi2uCZdvnD0KG0S0NLCuSKSOHECJYGvshQ8OOT36gsjU2Se69HM",
-	"twLnFnIt97UdlTxciJaObcUEEA9uoJ5c1gKzncAq0DOdQkLqawVm86pTE070Ayeo7nhkp8T0z3Zst1GT",
-	"X0pNykvlsSJLubsHXWkFqri1aMpDRfUcesjsLBdB07XdbXtJ8EWkCduLguGkJJ2A4gHEcgLyRKcAlUYo",
-	"y5q2GGHs+oLdL+ux0Wr6fAGUyBAAzEYD/eliYXCdOIMdvLQicCOIwaSQdgY7oi944aKtv/3upN2I4ro+",
-	"OT3mV4IVE+dmlGU63e3tnd3n7U67097pft/5vgNbhmZSw4aJJF9EX5pzSRyr/VlAncGYBDhW2mVi+z3S",
-	"v7RqKTbHnkYiYZwhcwNSuRCtSyZ4apjV0XivZAENhrOaEd8jBLqpHN75mUVjlGhWi2P8DBXxPkTNJy7A",
-	"cs6ecxIJgddqBswtQAJXUmQAAiXMvpZBhs2ETfwCIn/PLEIAOQBokJTlfHCFmBpA2svVLF5MbetXkttQ",
-	"uIdUrhkQxQFKptFjERNGmmjA1xg21w0pCnFTMaDViS/PI0LUv51arlJepMzL8e+PfUHYdDptG/o61IYO",
-	"9PgJ5kacJ43cxmpGtWuyYJnsF7yQxG48EoOr0t2WCOnp/3Reu7F8nPdgheu88lCmSH4fO8Q4oLf74QN+",
-	"KxXb2fcgoAcsRXqoqS6uiATuXJ2r13wwmtPl3DpBNXjU3K3M0XNXwwWPDOu5eZepIK2IIBApmBJmNFQz",
-	"0lGSpfeKi2SEUFg8Se9CDymrDAzSZjIYATLSuSobAQZ67CHNZIEAxF1iFi7Jo6I/ZcSU3GYEhP0M3nqJ",
-	"G0GH6mXRkD8aUGVWB3u0sDc+rGnCdjoJ2+3AO4JeBDaBWwydnI30pDA+GiuEYCmfmQMo+VSeiUtw0jtw",
-	"gAckdrBA3FzBhdK2WW9v9wWJwX7nKb343omwxWwLaKZ7sK1h4T3c5DCh/D4l96kpzRtyEEsI2yh4HHKZ",
-	"EQkUvIwDt3dBM8EWOQfGqaHOMj311ai044KOb1I9IwEVm6B0XvKRjHarr2KvpQFmfZgqaCBszUY9WOEi",
-	"9gwJ1Kxzw0juLbvHzp1gS+U2r71xdCQS04XFK/01zIosQySyLCsR+/CABTgWpQGJKkoZbAOnuDSowhYA",
-	"9aYkEH1xydVBgPxzE/UIvqXOK4vX+iKuboNOQ0sPW3lDJ/AUjWvD1ZV5xEaCZ3aUEIaxwJ008yuAUODx",
-	"ir90l908pJ4qQiKDzUMc/OVbDUuN6GT0FtrxxCucqA12ogRb1lNBcIpOtBM2lSrVUzDp8K9o6NNAjV9v",
-	"yFmm9ZUnz6Q1rYibMKbWCTh8f8yuxMzMPWJ08U9idrOcGsbZz6K4yhC10ZOba+zP4NSnj/YjtsmFmBbS",
-	"QngS3e6tvqy527FB/h/i5TPIsU/M/Zz49qVlJhf8qrJuxbUciNan3z/97wAAAP//",
+	"7L37chs3tjf6Kiju/ZWTnRZNUneppmbkW6KJY3tsJU4yyiHBblDEqAkwDVA0k/jUru8ZzhOcP/Y7fK8z",
+	"T3IKawFodBPNm+RkpuqkZsoU2RdcFtZ9/davrVROplIwoVXr7NfWmNGMFfDxYqbHTGieUs3M3xlTacGn",
+	"mkvROmt9JedES0KDi9qtpMU+0Mk0Z62z1hNGC1a0klbBfp7xgmWtM13MWNJS6ZhNqHmiXkzNlUoXXNy0",
+	"Pn5MWk9pOmZPpdCFzJff+UIWZCznJJfihnBNJnRBhozcsqmuvns6G+Y8TciEftijN+xP+93D/aNOp5MQ",
+	"PpnMNB3mbMuBXWZsMpWaiXTxlk1zujC31cc3MM8ZkPmYCaLHXBGuiB4zMuKF0oQKNWeFWTTz3S1bJITe",
+	"UC7M0MtXMzGbtM7+3jKPav2URIbyktHRm5ymkU25IFPzA+EC3pHLm4TIglAiZpMhK4gckZzRO6Yqy3XS",
+	"Pe7tr1qOkSwmVLfOWlzoo4NW0ppwwSdmnB0/QC40u2EFjPAt+3nGlL6MLNErOmEKF6fAq8xg5awwg1Vt",
+	"8iW/Y2ZrtSQzhSu5kDNC1W11hzvd0+PRPu2lB9nJcbrPToddejTqdbIDdjLcH41Wbu+EfnjJxI0et86O",
+	"DmA27s9ubMHfMl0sLkaaFcvzecdSKTJlxjunXJMhG8mCwer7+ZmpThnVLKvMobtyiG6Fu5EV/pi0prSg",
+	"E6bdUU1TORP66awoDIUuD/NqzAjFix4pktrrqkt6+eptK2lxc/nPM1YsWklL0In5xV1fIdSMjegs1/7G",
+	"YFH3zfi0ZoV51v/194u9H3/6df/jf7Zii2uH/sbMZ924K8SdjmmhDUXb34GmYfRTqsfl4OGfVUv9nwUb",
+	"tc5a//G45ISP8Vf12I9Oj3G0cSoww1Rmu0XKyJCNucjIfMzTsaGLIbvh4px0HDeAvwUXN5XlPzjuduOr",
+	"T+Gd0aXvJFufzSdU3K5Y7CEVt4ZCZMYa1tNcsfN6mrc/lRnDoRSMlmOJvcpcsPu7zN2Xz1CuyKJgqZnn",
+	"qvel/qqdX1q+yL15VigZIZmBYB90P4VfB4aMDWlM6Q2zLKR6Ni9+HP0i1dUPo2dHwy8nJzfd1/wXedN8",
+	"XM0rGzhe7/Bw6XjSvV86e6f9vZ++iB/S53dM6KvFlKnlibwW+cIMXrGEKGb4kmYZGS5IKicTqs7JQBdU",
+	"qBEr2v81IEpTwy5HRirlOdFjqvFAkDnX4+DaQXUBymcklq+2p5RnDSugYagNC9Dt9DZg+jDl95Tr9Twf",
+	"JiMIM3cYkYX8v2DmwAspqlu534kP2Typ8ZBP6Ac80+buNQc80FS+ZhFR8IMRtnIuiHkxjD2Uxm3yFmQV",
+	"Rw1rJjKjshj2Zq6+ZQszKUVHLIFbb6SsCrXWRN3sgULhtgY1ynKiwfj2zAA3FNRAttVNC4mY7P3fTcR7",
+	"KZQuZhO2Ushwf9EjRXjWwPvKq3ZmEOVoLIP4mi1WjOuWLWBACRFSE64VUSwtmG4Y4O2aBV01sq/Zwg7p",
+	"JVUa6P/y2RpZZ/lWTpW29A8nek4NQdEMxDNRumB0UiUTI+6aKMS8fg/ev3f5rJGNddaf4ZfsjuUNi9ux",
+	"pM+sRvyIjKkaM3VOGE3H8IebneHUJDfPciK8kBJVDzKaGS7Gc7sUXJH6gW914lsFD9yY+qvU3tk7baL2",
+	"l3wS41nGXJtQsQCbDQ0RqslEqqrldNjAnXJ4apQ9HYb8qdcJGVQ3yqBeypTmDRYlnYAqR2jByLzgWjOR",
+	"ECoyo/ShQpVTcTMDMTkbDnOGl372XNzkXI3h0q+4yPg5YblixH7/eZs8efqGHBxXd2bM9y5fNYiQHEcZ",
+	"13iZwBtDnbfKnnqxvXkNU6X5H8yiUypSlm/LpR+YK7u1eM+GYylvY5zmwmmjy0sxYUrRG3ZezlsKPLi6",
+	"WCwJpP7Kqc5xBHugTXzaWb7jN4LqWcFWTFa5a1RCqEIuUzA1y2s+jrsuTcbi9f7o9OrkBz07/WpefK/y",
+	"u9kk/3b6s3713c+345/nj5n48pc3T79nh0+yn395eim+//mH718sJt/9lV4cX/yYTb+ff/fyjdyfvMpP",
+	"nn/zxeT46snFzZ/+tG6p/Bi30bF2W7IrPmFK08l0ecnej5kgFNYNVo1lhOvEsIpvBf9gBKVR06qr1j0+",
+	"2e8eHh90OuvmqP2Lm+bYWzXDFSz6DS30Kpk/Nb+vUkPggp3lPLzeSvo3dMHYKrXIinBdzJRR66fm+sZR",
+	"LdjulvYVvgEG5AYn9fqhCcLFHdfU/IK+rgLGmd42KklTubv69kY6ve0tm8pCWwfBSs/FOZg6fGS4NVck",
+	"ZyNN5Kx2nA0Vn716+82zszRnFGilwR1g37jCoRVzYQWDfetnvmLQ9x7dxu63xtFGVvVCW8eqMIakPjP7",
+	"//bFU7K/v39KzIkFf6cRCkxY0s3owrmMhlIaDvuLUdHIKzmP7Al5JbU1RUeFnAxAoxhoWTNHe53e0V63",
+	"u9c7aFqHxg066DRP+QkVtxv5ZcqRmE1pGIP11MRHEXHRHTS46HBszc5F8AA49fdBfIs7+hJxoC+sR2yJ",
+	"dhT567vXr0CqPn33HXrGlWFudJijbjFlcpqzNrms0wUZXKQpm+oBScdSKqbOyIBOpzlPgfE8/oeSYpCQ",
+	"gWYf9ONU3Q3Mw/GvaU65qJFPqu4alsO682IRAfOOVmLvxRjGTytWoZARxmm+rZwgf168V9LvZEYXbWJo",
+	"bz6WuZFKSq9jYmuPhTlTuxyM11MmGl1PUjE0O40pYMxk81EYDpBYo4ErMjLDH8s5u2MFWkJSj1mhrKuG",
+	"1jxuyLNiU5BmKFGzYERzxfwchlLmjIpgEiB414p88pybIZl1NjRkDnGNeqZ60d8g/hEbvNMctmbG73TB",
+	"o+4/N3oVuuJxO4TMmCJqbLaFmms2XGFl37XTIl/JyBhlnOatjCipPS4TGkj8qntytt8563R+bPJCyu1I",
+	"/Yrnq3QxzXP2SLlQHhfkppCzqcIZFIyRjN9wrRIUX1SQDy4aZdSP4Ux7V825uUcKe2rAS6nBk5FAeNWc",
+	"jmuB7hCzVOggQZucCs2yNrnUiqgcr5jQBbp1nZg12pbhrHrMFnCwrkVlCT90Ot3HnaPj9vRxtxdX0cxc",
+	"76dDXFmH8aoFtZesUrXdNffQa/EBVmvcwqNsFlWXezTiguZmO7ggmZwNq3TZ+9Ru5fc0z9maCOMcrvkX",
+	"CzCucDA0+Fk+mXPhEzu67UxXULwdzSqCt5fsTO/PRTaV3Hu31zs+XgtmqHpiGFXo+6jEktSUpkydV5hW",
+	"wW/G8IEJObsZ/2t6Rzba8nt4Szb0knD0yaOX5JO4SDab6K4uk/dcZHK+irLhgiaahh93Jml8ORD0R/MM",
+	"NZVCoS70hGY22cX8lUqhGToDQuNgWshhziZfgAJvFHq31OaOzAxwJm6FnIv+iLPcMIqMacpzO7UJA4F/",
+	"3aIT8I5ft5zIhpva5BnPIElmwqggVIBea07Kn1tJC5941npsb4YFMtI6hfcW4mxIx/zMupbPNkyrYUr3",
+	"ebZZGo6RYjNldB4jWLgGGrsK8mPGYITBQPFsQ3aHFLqgqSaZZDjZMb1jJW34kdvFPasu4ceN/Tl4O27t",
+	"MlkFOTwTmhvjzGg/r6QeG0sJjpSWBSb2BKlz3+9ZqtjDHKjYCOzlj8tkqY+YqSBGOU/vR09Oa+kLqfvo",
+	"7s9t0luFtNx1Zn4ZG3LNsjMIMsIfMD+aF4xmC6KY0G1yoW6tirdgzKgrU7owzGVIU0jQ2p04TqvE4UeW",
+	"UmF2f8iInQfLVlBB48QfmiA8WY44Euy0YGaJUGn7tCTyQhZDnmVoEe9MI4XMGSwTzXM5ZxW2cwFhJDki",
+	"5iJCZxnXRkTTBUw5LRgopnat1f02fr/c+FfGdvejadrjpYE/1N5irB2m7KaaoeX4cHv3pRTsXtuGwds+",
+	"K6iq7hmorobcMqMkRaKCaAyiVutzUXPrJZ2yQklB5mMJz8DHE8WNnKjt7uGok+7Tw96wQw8O0uM03M1u",
+	"wONhqs3bWJ3IQ+zhpS7nv+tkP+3JvRRG2aH586LAnLANyeDeS/N6VhCwpmLzO7f5qRBQxtDxw035ldQv",
+	"5ExkDyfPRvC4qiRzyVal3Hhy8ZVhQy/2L3pPD56dHD/df376pHtx9KLXeXbw/OTJ/kX3fnzroMq33Kg2",
+	"kkx48QPxLTd33FabfkY1qoTUSO4H3M4rKV/S4ob9nsQL8Q+ZQV6DlpLkZgCf9qBeSfkNFYu35cN2p10p",
+	"+xMqFv3CPiyg3G6n4zQK5T2RdDotvUCQVKWItAUFihV3rDi3yVWC2dwqiFKNwQWnVXnPfei7FypkUhKz",
+	"HMSuklpF5/XpPgSVg6PGrYsKF4YLIAlw6PuVtDqrS5QhkEFNBpDHvwcp3IPQ9A1IJrhkPcX4qoCPyX1o",
+	"7VsRFtFk9zQkq88KaO0dExmhoAmEbt+C3clblhGqyDWU/MiC/wKvOyNYwkOuZ53OfnrLFvCBXbfuxzi7",
+	"IeMkdzTnGbl4c0kwd7HZvqvO7IGZpx0HqL1F6Yeqkcf79+/36mVRq3a6cu29qeSOcjRm7kMhw5lahGQR",
+	"4aLu2IRFLBBT8OpkLTvMnEJqT9R9aOMwNAaulo81BCC4xuyDJkKBCT4EdRipLuQ8JmjIZ7AeZknJQM50",
+	"Kiesbz0Qg7Iy7fN/Gw40LWTKlLo3dfGSMPq3zAiBWc1MuYJAXHkZHDmzsuZCm0qPHiy77+fmF0KJYHNz",
+	"7b14T69X9TJsM44VJNcw60/ghJqzPN9DNxTI/NI7ktmklk+nE30r1Gw6lYVm2Tcs4/QKVuOPUQPBNmdp",
+	"TgsUXbFkDFlY1+LgKY5w77lIZcbFzeBTLpTfdVeZx1Q0bE41UXLCYEa5RBmsfZpSQtIxFTeQ0khGhZwQ",
+	"OdOKZ+YkpOZeiBAOqbiFiYLdywRnGdHSzGRayCkrNEc3NabD1ILYneO9zsFV5xSD2O1ub//g8OjHVlBS",
+	"llHNwMm/7JM3m2NetzwzZ4XDz+3Wcqg+afGsOhyapmsSGk66rUqswNzx987eKd0b/fTrfi8W+jNsglra",
+	"q0dEFi4gUo6yHE3EMbb8aJmzdaT8Vlq/42z4D5bq2DgoVBFwfUZ4phJIYFNwrtUsHbfJBfFlnqizpXKW",
+	"Zxit9F4M7lJYjEiSMywSuaP5jMUrqDaxjGNThsHFs/blSDPRJs+Y4DRXZS4Ozfktg/mMpFlLDKIiVzWj",
+	"DdQGuB6SR4CEb5i5qF4u21zrGKk0SFrzMW1IzJwwPZbIQQs5076OxXJanyACJWyiRh9fPr8ij++6j73/",
+	"8/Gv7uPH2MLNx5GUlAvhdN6EDGaKFWeYagj1JhByHoF/qqBmjew4YFwDp2e0yQBTmAZnQMdm6YdsIeEp",
+	"lZwo8HxBBk592aszM7Jr9Tk87kbDc2Vc7e8tiHSbOdsNcJSTGC5UJqxJPBRYAcyUeskxhlZlXBnVIDK4",
+	"ZhO1QbGu4bUf/TtoUVDQBYNay3UPecU+aFuzWZ8ZDKZhBi4JOFCJhjTHMNuvZX6Dy2WA89k6a+11e4ed",
+	"dqdjnpIWLOOIwtB4/UFwef0aiNmsvn2/03G3jwr5CxM+nypIGT179+TyVZjnO5XK6NygQJVrqxSDyVc3",
+	"LJj06jpgvKw67U3vCJJQVtbiuus+houz4Uvc+vwakV+4WFtUjodr2FiZ5S4hWs7SMeHVBB+z9FvVertv",
+	"Nhom6HJ1ereV80FyDjwx8Zvsl7XcxWCmfg1XHJmXHMMhNXVl4o7TqqF/IwWDvV2v3XTboNwcb67d7EDH",
+	"ZfH4VjXiSQtcWWvzauAio06wn5eJ6KlLu6zAJdidOCPdhPQSsk/++d//k3g9gZIbOt2CxqIy1qik64b+",
+	"zlxj6NHl0m2XMheSpJm8WzD78sSRS0iXzaIGqe4hZA289A8TNq8gDTSqWJQUYHNFKSqFhrm3yUtGjQ1E",
+	"fmGFNAoDgOloWec3rU6n00Gb4PiktZyo8+tp0j2J690h61s9vmVAjzPMeD5Dn2MqM4ZORy+PBknTFYpp",
+	"nbMJExoy8Q0RcfiIaYn2BsiAxjvMbyPGlPlXzdSUCcUG7WvxHtRpxe5YQfNKFjNEFsE6A012NCtAlzWX",
+	"wGmDDE4oeOZThqo9Vi/KUTki0POswulm5TOnE1D9CVXXwt3wH/sD8hnobN++fekf8796+/uDz8+ItPAL",
+	"RM0mtiDKPou4eIDNp7bW8IRRAB+pJeVGJX8ldeukeavfaaph5R/mVIFU+MNOlvNr1KtHFNNonLEPQCqK",
+	"3BRyToYLzJYx9tuYuaqC4YJYkQinypZwoNKUtHJOhzznkIpvRgYfuEglCCP7/Eh1R9K6yLLCOhRolnEs",
+	"lXwTrLjV5+qWJmTqQDY3V2RKOSYBsg801fkC6HpOF2hxLjAfyHwnR2RhQy/mtFJ4xxkZwCEyx6YERDB/",
+	"TcdSwKkaU5HlDItg8PQNzq/FkIEDAxNmCubgu8yqDcxiMaE5zQfgfPP8qkqmv7bw0aCAjqlZkQn9EM4f",
+	"MwzDb7pL3pBSXd9iDbFA1x2uBJPvzHl/QsfczFRI3SZQvwiHctkLw0cqXQsP8eLd01DFXLZdxzLPIGcd",
+	"3QDK52MVMCS1xMjf0jtOLheQwBkc6NPTNQAKSUt4GbPBobUCaUmJxK8TnP3SsUtaH/Zu5J75cs/aILCE",
+	"F76OsPxd3fLpnrTlwXuQZWxGB7tlDQkkobUKWHnlx8RTVGNdTngMXCCEK4L3JeaoY8ocJFgESCI1txK9",
+	"41U5+pc/l9g77f7eT7/2kqgra4s1CABKoonWIQmj39AcTpsVU59rdfxcqDXOgaOak87csdpJt9XM7ngM",
+	"h/AJMhVgIsh/3GwWjJ1ZOB4hwc1qBCDXyKcnxnoAZmhUYXiG4TuQE8TzHNJN4WLzTUoFSXPKJ8SG5XsH",
+	"ZCxnhSKfYREhKFH2LJojT7X1PiumP7dYFFxfixvJFCRLWqph+Qhr7IJaFMytRLeekfqDqdSDGh/E9OVl",
+	"yzTnsQLSCyjeYxkxP0N8M6VCsIz87S3EsBIymE352ePHU7r485T+6Z///T9GQ+odTYX5PKiztZIoKrel",
+	"Y8ph3/4ib3nKU+4f8nRM+f/qdd6YH6tcqNfpdO5BFdN4Sd3FMjFvfE7XV9cd1ujc3PFgdA40vD0zgts2",
+	"nuMXp93Tk+OjQ6Pj96qTub7+4u/dvdOfUMk/SroH95vPbMpX1pm7lG+uyLdvLgnPSM4olEIlqM4ugBWR",
+	"167yIzjLhpyZu8EDbyGTs8o3E2DsKLpQCeGja4GIY+YKc6gVpC9X6LumFy8RdY1+G9HULEfvHR59/Iv9",
+	"1vx9dM/1RI69qv7KJxJFzoA1tdBibizU+kOPwMeYZj6dPr+LCrV3csJs4htVLmbWJpcak8VyCKrljCpN",
+	"pEjxhFCSc6UTj0yFsTRb1JLYXCpVZjsMeDaw9V98wpb1OsyHzvpUN1ffjOl0ykQ91PQQnipnYK11Hj0z",
+	"F0aib+xO909HJ0dZ56R7cnKQHmdHh6e0N2KUdtLDQ5p1uofV3TZ3rI2+OYywWISw9ExMQHDmeUimpb8K",
+	"QmGSSJEAkF68JBeRM7f0W+mokQeSGKiJAoIngBOmNhxj+ESAT+jDNUGZJg3rFiaMaBnCHxZsNBMZy0oN",
+	"xXDmc2tOtZWW0ynLwJCyX9BCs2zQBhWgLYGABmeGnAzvGjLUSQy9wwX2L3iA+7M/ojyHu6j1YcypMwBl",
+	"cS1sRBFyCOxjCqZnBb4JlaQ5E1jh4bCLFRMZK/xbpXLD4oqwyVQvgrp7y4TtxX40QtqHwzpxgQ4ochUa",
+	"hoLNjRWq6izZL6ih9JxhnlvIg+neL/2fvri+bttP/7lZ0MpTrHd0Byc7WeE3UBGda6BmwwnXgzOS0qJY",
+	"AIiEWTusrJGFdQ+0yaBgd6xQbHBGZiLDBZYFv+GC5on/VRkqwDyWwRmIrRp1ag9iCJ7l5FpAfggwRJcc",
+	"bBfSOiNwgJBOA68oE2VijocnpUM8EsUOvE7GPgVHg5wzZeGntdQ0xzN0HgB3QyIvhLYFPAGkkqVtuFOw",
+	"G6r5XTWSvWE4rcajd4gZ2aeGvNK/oEJwe3/+rPNboDV1ku7Jx88/MwQIf3eTg4+f/3k9FeILg4hLjNrs",
+	"RiDaQRNYDFxSdQc2ZYUsAezYo4tYCavAD3qnZ4en7VP4b3N5NYoCk1wtQ5AwMmUFl1nDEPY9/kK7A/9t",
+	"PoSiYe3ew8zxV2RnNUj7ytJH00LmDRAZ5hevfskiQzB2zDkwT4PK1U1cpG4Mch7zkGoZfz0rXc4rF3Xn",
+	"fa1RcuGWCFZkFRnL+aoYAWaWhlpqoyvvPkhWu4b/LDbKbLJFILt6zycLZVdek1Ol+zYc2AQuMqmiueLn",
+	"SSOddI7Cw9fd/PAZNcYOY+PxbxM9B2W7hrQfi2tuqhOCzz4h3mWfEPTYm9OcygmAF1iPfXWxnLN/9Ukp",
+	"AdNWxdn9AsSPEjp9apkYBaO36723T/AyiOBgGDtjm6O4O++patALjPaHZj1ogeCwSGw2tCG169ZfsJzA",
+	"L9vfW/JWDbmZqOeHy7loNbbHRyrtTws24h8aBmJedvni3VPlHAPDgop0zFSAPl7dvndPAOJ16d1c9Ec5",
+	"vxlHmM5lqX/ZLDjUiYcMTAp1yzLIKK/ggW+d1jGhH/pbZki4aEIwOzBanlhPyaXIOI1NVjDdB37TT+l0",
+	"49f9PGOzaGro0vpAnRP0SMAC83BlOluvDFhimxCvp3ZEhlBxGxXrRiGmizwXU66RzbtMOs8wJ1zMNEvI",
+	"iN8x+wfeMJazIgFoH5d7p+csH2mLL023kf3iFsEolg9Bja3AMU5cCk94Psoj6xYs8bwipG6/jeUqNTGf",
+	"iw0DavcIh336SJSdy1PL/xrQedFdDk19oGkNM0aAP+zK8pg1PGUz5EUcj8uQWo7lTOQdxNwRxBCdnrbk",
+	"e851Oiaa5TkGPBRjArPIIelgprScQKyh2TbYjsEMrQjaVGo4KROmm8SdW4vViDZDyJxv0FIO60pJ7BVm",
+	"GSO8CqYGa5z5+I1NGU9zLlgGJq7IF4QKIWcibUp2L9iIFc4RVsXt7Lj/enErxZjlNI+m2M8EIFBQQRgt",
+	"cs4KTw4NoyiqFTuto/3eaa+7f9w9OTyKuu+2SOxSclakGzFeQ83v8GqXEEZBHvTrXsm1WeqH61OR7bgS",
+	"h4RqqClIF7PpY36dHS00sYZg8AEsp0NZhTPX4Dox99475QzUvHV8v9FJZe7+m2Hoy6PIGUAwLDOZ0cjz",
+	"NlpAowRl644AZRPEY+3wHXY666S0K+Fb+b4wygOvXVLo1+DVhYtSFg3aqTYt0Dsd7XU3yNhNQTPrRtVM",
+	"oOzmgY4Qmk4o/IlZHDKiPJ8VTAXJYODZChVDXXDDTma6TQaZnAv0pZo7FUQjroUvNUAmDp5naS4y21Kw",
+	"EdSsUQxxkM8gP64/KwtGB5+3ySBn9I6LG++oBSQXKQRLNWzqAiDYztGvyBUiiFyLOYVOPkzhG9GZW/Ej",
+	"zqaQCIwrZD7KucClNu9rPBErcsZWWvWwxAh16VY9auj/87//X/8/Y6HGmNyqiE21MiwiXY6uOp2zbues",
+	"c7BNWjHKySX85uUro4JPkmEhZ4B7p7et3TiMLkGaS7WBOX6vhP2oFPd7WWL6aauyyNF9BPr2qf4eMHql",
+	"sHP0avGlMdsiDonrq29AoHhsDi7SfJbVCOqg29uP8kkRt0oqObMjnrN6ldTqwFdzYlm92QaGvJY24vH+",
+	"flRVU2PaOzyKcXU/Ur/NNuhTfTjbH3bSg4Pe6cko7abdg1M6Go4O0pPT06PR8LR30Dum7KDLDo4OToen",
+	"+wcpPTg9PD3tDo9PDnvDk8PD5SRliE+uCrjbjLN3X12Yoe+sydTVDlwJs4PJkg5iLTKP8400FBZQWPpd",
+	"KaMMHT6QSlHy4d8/4zYwaJeFwHRaONXcE8npQXf7OpjhTJlFVn2rukeO7DOn1I9sCwmqpPBJ2tZe8rnZ",
+	"iELDtc5tHllVBdphiNPDTn8Sc2/SfOSlnHdHyFuSM6UqTgVBmDHbx23yjufQm8tCcUOOkBGWRibt1YPn",
+	"3V77MOSpcoYwgZHhWvvZjPb0NDra1yNCyXgmMqjKtsMVXDC92DP/rBt6ZWAnna3HZREV4l7iEUXjGJ0Z",
+	"UHKtPG6hf+3RSq/TUbzOiqVjwVOab05gmJ5lN9ZXcXNf4Ys1/QWj6bgmLo62pi1bLxrpxetbgRlpYlNb",
+	"SkTp7XuLVit1cC+S8iDHTmJ09cox+5PhiS7KRqBP6LIHfFunRE6V2shf/hSuBD/GZMqEopuUfXlnSaM6",
+	"5JYHepY4WYkVOsrW9e+uFNEsj7qSvhWa59hpmdusKUwtkYpl55iEGk4TsELrxeWBUhyi4m+mFPNs41au",
+	"xqxYq6u+ZD7Q5LOyVunvvS2CV7NiG81S3rEim7F+RherYlfmZ7v4ZtDYagOTRXDX6gdz9YGXcxGrDDPW",
+	"A3I9jL/UlbsJYwWNO6KUzGebkDjs09vycsOT7dTX3vZeFpna3ItvbvFufD1mfKuN2aUUMWnNplmQ6PdA",
+	"JDX3+k9EmJY1bTZPAOF5S7TrSir2XskT9jr7myU9IdMLQgGhqwzI3S+v3czwZFXWJOAyjVz6Qil+I5zZ",
+	"v0W0wBP1MsFuU9RSWwJ8auNonzqJUO/dLHWfi/5QytvBWZlzjNYe5rUB+5azAjzUABcsHmmixnLeJnA/",
+	"1X3o7XJWXmV+VfZ+fJbHw4bn26e0yQB9mP2Mg8tscEaGUo/hfqxZ4Hp8LfBXiBBgW802GWQzxMlhy+M2",
+	"5vecpx6Nv00Gee1C9LZDaxpBKDE/F9g5ZYCA3RkHby74yaw9OZdFRspfQTN0TutraI/sIS361pHjb8f0",
+	"MVEWXfn18HmWY1piX2pJMlQr21CDdoP+LsTCnUPOHEO72QjYOVUknRktbNQmAy760FUDXXz26dfCNduo",
+	"7sQjhVmfcDAzlvKMqXJb0RVsNgWqbURW7q4vP7EhmnJHpcgXlZuDq5AuzK2VJ16LTOLNJZsISCLCPYj9",
+	"tYwFISfBYnE4imYeU7qQMx2mjpbF7VigImfmWZlFEKQpWhhQuVIrr5GCuNpaQm8oF1XnYXCSjHFcngvv",
+	"qHczMuzFEa+xm/GfCtmVimO/TKuwdICxTdjL8kXWaZ+0qqsPuaD1FQX3QrAucccmcA052YHBafahJlac",
+	"U8ZKbZskmxDN01umycFxFyBsK40kOp3tGCC8tZn/OTdsLZlyF0W5DpCyvz3WwLaKQT0mXhN1OKbGyT+z",
+	"kHW/tmievx61zv6+wZtbH5Nlbzacq4bEFJsKC6DVdIj4TQk64YHPQW86nyqYSpHynKMibl4jFVNkxAu1",
+	"eRZBCT9xkTotre73Kc+72tiZVD439sQxV1oWi81dU2Y1X0kdLQRvMLLfhzxalQn6lovShYvC+AzybTIv",
+	"mqrSPbLzRvTpNMo4iTpaKdcr8BAGe7JMtD85ssVGR0HCY3HbPxx2R530KGMdenAw6oxO2HF2SvfTXnd4",
+	"MjrKOrXuSkcVT6p5wNpqD3j1Q3gk7SH63T2RntyWHZEPqe1jWGcDo6sarl/r1t9ZekTgytbHQvxqfc1F",
+	"tpxoU0J/Ub16teH+IJiOloUhdqzkMo9Q2LUITgAIVqz3QOaXVR1MAANpc5b0OCso+JDQlwGhfvuCRtn9",
+	"tmLrRnEDubLOEaOH3xQMVCRUhY2uq0K3nu+uaRRAuBhUZTjIcB+Uo5Un22joXE24Uv5X4QuKoXNpmZbu",
+	"MCVgCCV/wBise0jzTH2sO1z7crEa7zN2ehOWofCiCjsSKsCcGFmNEPNTzkFPHvtQtFXgfXsGULSNTVHV",
+	"EseowwnZSloLplaPT+3oDPTzMyfVqKTb3GB1x81vqR2baiKJHUDj6XESZNk49QVZngg5otoaK2PKgvQC",
+	"htV1Iw1WEWRdoCEl2JxAqTpmGaDPej7mOTu3J0Bpnuc2pbVaiXQt5tZzOaYK7LB81LfvpWTE5mXjGKIL",
+	"OFFypqtWgT+wlib9M+LbPhsO86bKJC2t4SVcXynI9oEaKeLzN8XNjN6UCfAypTlrk/fVBiFckeuWw2y9",
+	"buGQm9LmlnoPY2/h6ivIvOCaLXni/vm//0836XQSi9YXi9oH04imMBQs8B2fYWmlnAvEGaUKmkPc0DsW",
+	"SfJP946Po4U7suhjj/d1JA774ZLD3G3FdrfZJow1abnnmi0uh58txnPMr44VmlwQ6MWMXLpW8Ux5tj6d",
+	"DF8RTilclehRLee0nmXOpStabhPw/jng5xLhhSvAo+AKjx6UyKOpXcJYmAumM+1xdmJVM5s4c40aVVoI",
+	"wioYsTIbDAusWN6lLiXgqYmqH8uKzA9yBgWrBIBs/vm//w+W4EXvngnN85UxDl2O2BbRanrLMCnLBUFK",
+	"ABAo8CihOpqKt7ud7WIeMSM8cdti1zpGTk+lUFwB0PibQsrRsphz1XUblLtgg9+KZu7vGi7iYaR4vdna",
+	"l9Xma7uAQ39kO4r4bENExV1IOGbqWhWxX9fEd02gctrnLg+M5v0OXTRzw4hYFX7ggewU5zveCgJzfSCv",
+	"Dn25RTTvjhUFr2eNX4Wc0Rn/UNkTZQ/owNsu6OMMjQcjmI3cBOVClUGuf5WYVSyMhEQb8DDnZAsIqbqW",
+	"ter6YJyrecFFGld6BqkUI15M+phJZfVfBFNycB4gKpNqAMGYcw5HAKrx9awQS3cLaR33SG03TCvf9zIs",
+	"4S8vGXuchbLsnytiL83a18KP2Dvaq3cbq8ghNVSn4N7rUSvx1nKtHbBV4H1HUHMj6xDLwYUAINCD0BSD",
+	"M6KkTTkGiWvxHmBIbQTp47oPtm55Lalfyvwyrr20SLDtXrDaRuEWZpFspRXCW9BFH6IHgzM0N6gzYGww",
+	"ApFBgliDhTnElGgIZ1UtjAqxgGvADLiChlDdHkPT9uFw1Qj7vYVr4h/j//TjjhouAVGX7Su2jYsGfDHq",
+	"rrAtQnxHMRv+eoSZ3HU1bQU33TrOsOIQ152UqSz6p9lx2h0d0eE+6x1khyPaSffZYXY8Mky1lx6sdFKa",
+	"B6x1Upbvf5PTiFKxC4Tz9mJldUEzwmlMp/kCMoY1mUNGmLnB1Y5u5Eg1MxQse2OLviO6Gya3N0CNAaOm",
+	"OZr62CRyAPQ3sN6ArFiQYibi1UYP6RIPNqUCLm6Hv1pYLDm5Nncbxg/sHStY9gwTuOIOpvWp/Tb/a9dU",
+	"rofJUY6URkWXEmX01ywy41u2Frfga8x4UywtmkDLhthkTstbJgC4q+xpBF0OMWhcw3AY8346pro/nJx2",
+	"Lr98fpNOvhsPnz755cf3rxY/fv83dfnl6Wz41e3ND+8Pbn78fjwefn+xVo/B/nN2qCvWwrbcX16Pplm+",
+	"LyvB0ZVtUxQ2mut8rFi6zTz/FHXql2Ne2eneXrZUQGW/X7c8Af5qDL5wATWnJU4rGeYyvSVckCdUsaOD",
+	"MsGaCsJEWiymmmXkzeWrxIsu9xQEM38D0kqKfIH6BRRkIhIgrYKdTuliCUjqx/eH/0hFPs++/O725dMn",
+	"4+HkbzfDySkf9t4e/nX/m5vsy5ObtPddfvnlX7vZ0ycd+uW3Nz9MXszoIvslPKlTqtRcFllVQh10To/q",
+	"QjKKFPjF45+++NOvnWQNbJ4FL1HtYKFDVD0+cag2U0Beh2PyGG6BDX0aYI0s4a1cvntNDnrdY+xpxwVJ",
+	"6ZRrmtccOQi3tFS/vB+Xt88QhvKyAkq7TYV45caVdeL+ykjTgOAxMbp9xgOh7+QEF5D+pqNiAO+QxeK5",
+	"0EWEMY5cw+NlyXhrA14rRTct9AIja431OtarjW2uDXFzcdMmLy0+XgCGGTQ1Vwx61tvGUTQnGdW0GSs6",
+	"Yj1bsNW1g7eWM13QqGP+Ulss+jocMXUQlphtRW+ZS4ezqs/ygt5x2uQAL80l1KFuZJCWhoX8AUB5dSG+",
+	"evbi6VqJ4Xo+u4nGqOv5aBRt/jWwOoc13bw5CmEXCARiU264QhlLBvc68T5UDJGqSO4d6PsIr6HCe8/J",
+	"LZuCFXAtqrkkSQnIxxXmA2I+Gw5QEopluAkZTBFSFcHdhdR9xZgYOMQ/TIbzYxxCb4KJYvmdx/FzcUuv",
+	"c7mJRtK5YATRM/hcZAAcipZEHa3BCqxHivCajcNEtonXptnSMA9Ya2k0oJWicu+wiiCfp8jUuadBsLsc",
+	"MCQZMj1nTEBgAC+AfsfY9plNEzKg2T9mSgP8PuTajSrB5CRMDES8ysGIOYBs/CnziX9hvBW8Fd64dTVp",
+	"/aBS3pq9wTcWmDZplYOq5NEZgcniTQ1KeNL4igXQrh7i2DDSpITptF0RMVPSVy7WNHQfJ1wfhrL1IHyy",
+	"lt9J/RSuA6tOb3C5BYWY2Uql1SBYeBnk0Y/Yeu77Dq/awVu4o5a4zO/uHqY00UP+xnLJqOpPZBGvY8VA",
+	"k/m57AOO8mBgnqMGhpPdMTIxqib2QZrSGw86qsaywAaAFsnUZpFVHpt7cOAKc7FKTKRhGPug+9T19F1W",
+	"jQcUWwLbSKC5HAZVx7m9Z00WbEBlNMFaxoTXC0QviBu7/TQKlVMrJS6YmkqhGCqWQzbmNisPayyrzPnH",
+	"03jtkkvErL7phSxsVL3BjWXNhBKyxXtiEXS/CllaFnW2V3cTXUW2dsXe4sVwmy4WzdDQkAvAJ9yqPA7L",
+	"gWsC7J4qpFM9hrL/hgDk4a5dXJdQG2HUfsVXkMTbFb1VAxRklyOu+GSaL7yjvQnoNxBBXKjZaMRTzoTu",
+	"IxcERYthb9ZA9bLfOCUMvytq39mt7tuWdGGnjP5MIJA8FLhMWH8Zkq8/4WpCbVoOgmu4+kT4E3awzz6k",
+	"jCEGRhU3zaeyayn7AHrrRaojzVKkBt/UcTyC1tfswxR2zT3H7G/WNwaLf1D4lZPTpS/bnuCqupVSkbI8",
+	"hwBNH1GeW2FjlX4uoRG21VBU32JWQ5aqWQIvddwXHmwH/0wrfwk2789UcHXBUsbvWFa/zX9fvR9Vjr6D",
+	"SYypFl81NHe5QIwDW4LsO56QwV8GRscaFdI20HJ2MDZShfCJ+TorYOJ1xMdxrR5pf3+nji9m4Izm2D+t",
+	"5mTyeS4+b+82MvN46krsQAPEWpSLA8cGXdHycxsLIO8mRgQ67LPqwkxoxhqcB++eXL6yTeVaMVfIT78e",
+	"fOyUC/TTr0fxpQlgBFdk1QDnNwYQJqn5jJN6cq82cn5VY+Myj658WtlDcQZN820hdR2/cA0uwY6gaY3y",
+	"tiJr6938dqu8DdZ624g9XLFWO7ABy+poTzsHve7uwfNg0D56vjIOfq8WDLFwuFkl71t3oXBPa2uj3dVV",
+	"jwP2lg2DuDGECFjDvuYhZzfnZRUJUC92B6vhxJNhrffHBt3B2848DI7wk4uvjFF8sfcCjOLr6/ZncNVv",
+	"KIx+qxqQv9XMx8/XnfOmXFeEqIQGjqWN60v5bJaqD30CzDycU8DSFxmWyeFg6tALGKZ38WkH/gdlOiIj",
+	"SqM/eaB4zqBi8YbfMUFm06RccQxjK8qzNhlYiTE4c18zUct69XibCs3loF4tiFUF+oFRccyIkMZQRcLx",
+	"mOvwfVGpeLmiTdh7y9qWu/nB4s6mfLCre7GC7IXwnzWh4HA+K+hd0IHU80sHohmmPdVOccec4h9b0R7Z",
+	"4JF2DbQM/9u0sRl6blFvKjVE6xPdtGUOdEMCPeEvCHP8cQWi+UowCZBDQRfarYVJJWtss6Sw3dDK7YpH",
+	"nMDQkhK6lNpkDUjAhE4vHPsbNmBqli37Vg3D6n5byDkXQNjMT1/e45z1W3vIXbOvldfDRWUrrVXXfvvm",
+	"MhYAyTyl2pmV+1KhhGZZZFcmFjoqLamIu/VTdA2sDMpVEC01gBtDanVBqG3U6PuK2TBioRfnq0IQNFfS",
+	"egZKjCeXRTBGrmvpMKlzBesLXc16H8BJFvDxnYFBo6F9Op3WEnTGsEOrMA134zxNmljnoTFkvmb20OV0",
+	"yPLqq6eFzGbOCF6Oe82GOU/7Nt1hbY50we7k7Zac1QjQtc5gc030aMPdaw8yLkDsBF+8ubSC3KiSRgOC",
+	"ttEQ6t8WZfK4dpzNHWuP89ds8QCnwSab/M6Voy8ZHTUk45cZ9jXHpUNfyBkdPVJE8WHOxQ2ZTR17KqSE",
+	"9nxjnmeVlK+tM/Rvo/zxfQ1v89zbEwnElgwntFGqqDPUDDwOT5lSIQHOy2jcEyhQwcggRjmDZFyzOu3w",
+	"gDdNCRAvY90EbCXVTYLJrJ3K0zasRcCHe7EIE1tZlfCSUcXW1J77Ah1b0g8aTWnNrOxjs9qypooFSt+W",
+	"KO1UrWXUF+rWwzWwYiN9pj6o9AHygAC0kKKv/pEFOCCupVqbfMcKPlpAOTOgUTMOffghJZAIWRiiWKqq",
+	"+wTZPpHmIFzz1c0gK9F+Y1NOaMbWtYXstLfosMOr/rEt3TuWutfu+JW8ZWI7j5Cw9fXlTDMuRFyrcH3v",
+	"4jQUejBs50XnS7DQ+Lt7NZaHUkT8jG+ZLji7o3npw7JNLc9It2cBqpOyiSj4H8BremMD9R6EAhIBAWIb",
+	"8v9cexwmyILRojaTo+7JYee00+l0DnpbVMBdlfh+EooEosmGS4TX7bR3LQtBSnIDQuZTpU3nJvPO/iDw",
+	"EvIf3IHa4WpkzRdN4OFBVzGKfSkDtxjX57grPgHJRnwhHgud9nMp2MM09S8X/EKNKXlLZWtl9/3QjYuu",
+	"EnCJxHZ/GxMxvn4PoIihiNzZIoHbX8+0ORPRUmpoolMwNcutABjNChAAPjnpzFV1ml9dowIEaUgsHpg/",
+	"mUCoRuEBLAaboYtPPw8ynCANyrXgTK5FAF0AVaJKkhEtlnKcNnTb2YHbX80Lo9ZjwHmXWyGP0b/r2mnP",
+	"fe+Ec3BOunol1zU8GrRoTbt3s8Wrm9f9572rn69Ofrwd/bj4cl6Nah0dbJTX2t+Ltl41s8huWLGqg+UN",
+	"E6yghluaK///1pX3bl1ZWfI/pnOlHcK/e+PKchoxrxPaTInHfbGdWG2ertEBQLjTPP/9mlk2qaIP39tx",
+	"p7aZKOr7m8zeFaVJVPd5XXEGlSquxNlUxt+lOedWb2Euh7w5xpcESZ3WMuel6gtnw2aUNoFFr9V/X7yI",
+	"LRpbkcYavtYmslbf2axPx86Of2Yh5zWEI9cx1Jd/tcq2JT+FbywvXHPI5byqba7qt/yS3TQm8oICaWEk",
+	"gjQDWyIXosztnlkbVQPkTdRtu0tQx7o165zszpjYnBXklgFs3tPeuzdWOdozdlwtqxo/tVM5eZzLmy8O",
+	"9zvZaWeffnHBbhfsbTE5PBpfTL98cbv429uDH58Ovzs8uMx6L7+mF69+SAvx9d3+t73bLcwZ16THDEhh",
+	"7nrBzkEZWzANOr2wUUo0eiZcKevM2kEqYGnYGv8qbspDqM+4uxEpiX3hG3rpyJtHGDRrr51Po+pdDSsu",
+	"TePhWzbiC3fu2Fi5vbnFEPRqLHtGlYjCZsXg5nOXIMCFmkJxTwLmeqQJzlJouqL+fhb+jO3fDz7+hh9O",
+	"oS98VCX+hmnqiCReIfVrqIFDm7VIomwF9Aa8yb0OgbbyMHEHA5XYbAUwB9AduyC0qPfZ11i+0+r2bN/Z",
+	"cDy9Tmw/wNW4rsqrzmvUbOKBjDZt9f9JGv0vqXMAaJSxlE9obp2Smkykg+dHigIp7AvozMoq2zembFse",
+	"6FmHFtQr2E6zliENdX77e3fv9Cekmk7SPfz4+WfX1238u5scfPz8z/+59pDjrNZIt1ds/tSVOexcmRdP",
+	"8Qqjqtar4jR5WmjX4AIj/+fgj7ExaXCXh8w7t2Vtv0toebsYfj2aADc3LXQFXmCL1d4V7Ohj0ziM2KR6",
+	"VtjHrxpJcBYt6u7fW//87//HHAbBlGqHkn/eJf94P3zzZn5xcXHx5PbLF89ePv/xm6/m797Sv77il88k",
+	"O332g3j8y/dpod98xWT+zeXh6/ffPx//+PTJaZYXz/6qvt8f9uSCi6548+PP49GheCU7H75lX0yGl98+",
+	"uX1yOfrxi5/FxZ/+ZNZY8V9Y66zb6R0scQEPEOwFbnDaTrqnvTXoFXA6L/HeLlbxur8iQAowjoa+Z+mY",
+	"pbeQmxeNTq1Cda3n8JrXODjgBhLbotS2OtonDLDjBrccYGBs8tc5FPnZ/C/8w0H02xgN5oNBZpjjMwPC",
+	"QdKQnN8yc1PiACSBCSQNV7avxTfMiGIrotHGM+MJu1xGQRc3C56Fnapr1p1PUvJpYpGdrPM0gM+HKbW3",
+	"qImu5EPZj9Ed+YbeMovhV7ZI/N0ypnbMf/p98plgcA0n4Out9Y8BnU4HCM2ErwByhZTGQTqmhtSho6ol",
+	"8zIbZBBcCBecW8eE+UohgKANTUacPZhhE3F1TKdkDh0kjTDhtol8iZkKfmdo4F6D7fQZOmH9Qa9KmTaz",
+	"/u/eQftrJ9nvxil127wen1ezWZVWJedmmxYu9YSc5SXc75HhQjMPPfw86x0edk/BlLVlVmqWayxdCCA5",
+	"kjIEXR1rt/vzDxc/fP3haTH67t3j46vF+7999frmeJzevaFT/k1ezC8pfZN+9e1b+adIRkMIClF1nZs/",
+	"Hy4ZCG5sOBc+bWFTaT+WeWakKwzfWhxzyrXRVpfkLV4csDRz3zIdjF3HK9sdzhseYJmoMsY2oR9QLO5X",
+	"+kkvC8kQAEPd8umenOLk9kDmGqsQpvbRTiMYIsyooSNXEKZUTuWvjOvw4caFixoMrLfh2knMbAdc5jJg",
+	"KZaXcGUhysYj/biCsN7CgdpWrd0iHSVW+fKDsWbX1bxEI1PGiDqJc73fOXlClmHOtTe5kGhTbc0PDuTZ",
+	"ZyRUAHUwGElz6/FoqLiJrle7/3jPrFm0l25T4D8W8HfT/WktLT2hFkx9C4KybH1jR1uNeitavzvgTWr/",
+	"UtwIX90wsTfOqNyU+9pqA6ylcG2Dg3yBJQ78QMAyF9jFqVAWrnHBmCKKLWOUB5kL9+i/Zrshr1Lo3laA",
+	"St7OtjWeG4K2Xp+CgkWIpXBV7cApC8wYaIiTdTYBa2vwX18Ih8mC75WisaHm+rfE0ZXxzY2Lmr2h6S3b",
+	"mmVvl3C4GqYe+BX38d3w4nMyheEpF13JudIsQ/CPKFx9iE7ZO1mrQmL9tOrHvOlRaYtImtgZlfIJy2zS",
+	"qQcV9+g5XJgxkvcRB5bhxLkUN5Yjc3HHtcXfKZNkXbsPophWDuIE8hoUOTk66HTIZ9TQ5+e+DItqaCRH",
+	"hKyuDVwdaAK9w9Nep6K4HHXupVGhvd6U5onWi3M7G7tGu45XsIaQdDWPLpNYWKqYmMuxE8ME4KDwSlHi",
+	"5k/ITOTmyHrrdzN8zLIKJ3D1dHoHa5w9QV+CldRsr6u1WPX9C7Yk10lUAfpKzs+BOdOhvAPUXSoyORk0",
+	"O09tFJL9PINYI15fDaLa71YD0QVZaks5nV/R6XRBnvE5zXndzd1Zb9tt0iriIssKho3l1JgWsSzRSxGc",
+	"YbjGrkfG73jGsnOCbQtBvTcqC7qdJ1zIgsxEjcuchKdojeq/7BNGPDWf5miH3MiaRxY9bgsfhi/axJcM",
+	"LEYNLSkA/BvmyYDsVeZeg+dj5NNVxC1m7GPjE0Sf9twHYtUsAzC2KpRiKBkaQzYHGLH5eB+hsgV3quah",
+	"r/Scl1dGKdoQRjqmHFuGGlN3S7L+2LTVG1lNYTgM+ABaNhVLZasMZ290hAmKuD7WDlgOq/17WGAbmlP/",
+	"JpbUVrbT72o2fXqL6Z0Hjnuay+08V66jdqQl9hJdl923VyKewVVNadPV0SJo/GZQ7tvxz27vsNs+7CyX",
+	"wmclgqnrZISTefX8xZVZgG63d9jpdLrHrWSr1dlS3d/WY5zxDeHWy+UtwVo3P+3l3evOvS1PsrXMDeAk",
+	"sUVdmRy9ouX7xkRXQWPG2z2+iFcsyvVsOFRXASjgVhESq1UEQZLEqd0DcBJY6Mqci1vUO0b8g02DwJvP",
+	"bcpJCJ6XGJVsMlOAuIFIaOL2kVrdWO1hdYTdDdQyIvOJTNQ/yNIIEpFWLrW7LtCYls3osq0HNi3X47Jx",
+	"umqTC1JQnqNFiB3LPvv2zaXNkT7sGKWroKlmhfq8llvq6sZ2sC7YFtbFdtZIg+Lf3B4uOJK7CG5PgtuI",
+	"7hDwM7R8t5Pe5asb5zUzx+GNW/BN5aDfIRexbhX0jkeshu22MrI1jVvyHoL6G/PK7YT4YecBrKB7WDdb",
+	"ZW5V0u2ZyEqE8cRa0z6d61GQvoWI/JVHtXfIxFo2xKYSehdPLJvf1gardNqeNHZ/NyRQIuFucR4rqxlj",
+	"hxDlXGokiLjEqsarD9ZzM2wiWk1gYWIPdcKlwCbOGIPe84Jr7erjuLAmvu+DakdkLoVuoSNZkMGXz6/I",
+	"47vuYygKUDW89DHH14a5B4eVCfQawApUUzETvuecDHwe/X8NCBbM+Wpaja1nb8wUIB3JXztok4s8J3y0",
+	"Koew5GPt/yrBNdugQ/+URJPHaurd/srUsaODZQfirMibAOtxxpiVwIQmWkJtMMxP2QmOtZ6qs8ePB4kt",
+	"PyQzxQqoCrF16eiAxq31mDfGakVeiGvG7lixGMpsQQpG03E9mcS9JR1T7VL8Hg/peMmhd3Cy3bEzs4+f",
+	"Od9stKk0BNqnALikIJkEJ1TZSjohgznlkKuDIKbwKad8MjAUJKf92XQQpGydk8FMsT5wtn6Z0zYwGmj4",
+	"N4D3QuMx+wd2NEuwJZlRgOFFY5be9u0CD4gsrgX49oO+ZudkwKDOKXS9wZPPoaq0ALRa0IsGYTSgbAdn",
+	"sVbPyYCq276LEgyasHQrhahlA23INnBIry0Hcp60cIlaSWtpWTDnMIQ38otiP4fdzsySQP/2YEVgINW5",
+	"Y+1rMGkMGPtpLZe9NDmgA8yWJcr50pa9UgVJh0oWA+/rLEG2ycUQjpt03aDRF1yLd/44+kWqqx9Gz46G",
+	"X05Obrqv+S/yprVt6WtjWfPAueIGZ4Ay2CYDVzI8OPPZj1iPbH4PcAQdH8e/oXntkIUQh9C/AeuKHikP",
+	"lIDgBBb8cE7VtVhCN9yhlDlWruSj31ukwAGXKiErQcdoSnhbLvaD/uFRDI53AOdo0yaxSUUlKx2NuZs4",
+	"MsLJbuBUnwTxyor8/q5NcpIWtjVfjVSCCQhBF/QHXBaebRGke6D8hnt3yGlGbIghcxkS99hCa+rH3GRj",
+	"dShWw66j622IOtnczMQ8YK0eXi5rbGhIIJDgrcZyWoHJc9krE1akYyp0M3d4gLI55DK/PwDYG5f0HIcg",
+	"xBiBUcqet7sO28hQoJrStK53fXHaPT05PjqEuuuaQVDduevrL4IaoaOke9CwedU+kMtMeHuzc32Bs02z",
+	"f0P1eOOi6No9vvR41T22Q0htp/DWZLnWdoXN90bqBnBLl6KBJF5Ay1ljhbaJC7oaTqOSADDXGK6uKCLw",
+	"GW6Dm+va2dnWuIjFb+wYy4Xv6SJ13W1i/T99EqyxQ3yyi4aUdDqR4gazLhB2qbC5U4wXZI45UwHcMjoO",
+	"dFGV3PsxMPRUTiZcx/0Sr0cEsxJsJP8Mkh7Gcl7mDy+DaJ0Ojw/S05PT4yFNj487o1Ha6Z12Oz3a63TS",
+	"w4ydjLrDU9alvaw7Oma90UHaZZ2sN9ynB6eHJ0fHNdXOMcmjhnNW9yQveX+30wq63b3OSQkTsl1bjzK9",
+	"KSbbvxWa56gBRZKaPMnV8pmi2Wmd092HOCp7y6xpmOS60JibZgiTs1UL9A30DKldBu8I4/F5/nrUOvv7",
+	"hq3vf0qi+IrB2oW2S9Ax3+X1rBncNzZgtjbZZtnhHRdOr0fV/LOz0vIpy6RB/xv72iMLge48E4010U3I",
+	"ZLafyPrZekG+a25PPXVnmdts1EbgjdS+fQDiPvU1+9DgN4Unmv3GmuH5Mh7GvlnTE3fSmrE71w7qyly2",
+	"QWt/y0C69+4LxP1oy2YG4YIEIUg4QH7nSiljSd1TQXmUK4xwbWcE327t3ooMDuwTLF7SEk0uTViW9bIw",
+	"bro8n0z1ouTPVvHmccPsQRt5bnpazC3+xGzbgC4S6BYBbHmZPWcJMGg1FOzlKppBZaeW1/Rpevzhum3f",
+	"g68eppI6dNG5yxom+cz3SdtMfGEvwqVzlOf9JsZ7keee4TqtDyDBEsfWjAIopLZ6BHJl9MZsnJnrj2jd",
+	"joNXqEYg4Ao2GY5y82zgYIeXM34bspwxKblMZk6sfi8kZDAPZbbYJR25/v6C6VkhVINffA6dQml666Cj",
+	"kcECAhkUFgCywpwutlmLt/DK2GAUi5kMdQU9sv0b6eyH7OTk4OT0JKO9k87Bcfewm3XY4dHoJEuPeqe9",
+	"4+P9o85+1smOKB0Os+yoR7tdNjrudbPu4UEvO9lKZ6+dNUtd5Xovn7Kf8JwFXRGXm9+VqrPrfQfokFxo",
+	"CSQii2qjmQCIxatgRq44dUsXnAE8BkRbzR8lcGs9+rhdm8TXPoW+7C6rCDbIa5MLdVupRni4nog7NB1E",
+	"jhpHAs48dEyJKAKVFkvocFOp13jLsjXeMqk38JbJh+jsYPvE/t6uLGtqBN3llksFNgvLVNSB5WgHYLD2",
+	"53QxOCeDKeWZ+RebE9qO2KH9iVhzOoAstqPzj4GTD3qq7XC47UAj8YkHUMNW4ft+IqCZkn3fV0VuVI3v",
+	"YfX/UarkKvWxWW1sol5ru9QptRS2jt+3yUBOATx4ydXSJgMLYuh/tYqDBbOLPRaaCYycIDFSwz4Gjg0I",
+	"iWsBjYvb0eOEIcKUhhIJ+4Ijjx4QRReKzMeLavSvNNbMdAL8RRdrqxy8KiJjA5O8ssZubWlLn8TgzOLG",
+	"BD4IISFnYUwz78ByPgnomJ/10TlrFkMESmDZVdY9HQS9u3wLblHIYc4mTY1vbQYJDMr18v3s7Yun5PTg",
+	"8PjzZZmdbuL/wVf6pOkGMe9cTvMCCgxdY3Tf97LclG9k4bHLLNY88FcuoAuxqICXkTFVZ+Ty1VvIQehF",
+	"1YARZ3m2ZkRIhX999/oVsVm4iLeO2rVTRMzuJiXmOlwxpQWdMI1JLmNGnXY7r0yYu17Kwt424nWF5zEy",
+	"gccOGC1aeeLwa+vyqhBnQzrmZ3aHzwa+1aLb83pwbumW1brHaBRttMIFa/ImVOdqPpW5tX5hKmM6Xl24",
+	"VrYX5lmDlwuQ8G3/FtgKMvh+7y3etXeZ1bLCdplx2eB2+fVfXV29IXhBtTV6pcz10Fah418HnWjzVc11",
+	"3tTGBUCn5IhM8eTF8LSvfGI7lqNqckdzvtKr10RR9i0BRS0XUi1dzAW8r2yUvNq4sc47nLRfYwus4XlK",
+	"Zf+jIjFgRcuZFQAXiQWp0OQEGuOWy6g26Po9obnRI1jW/wcaBW6eMz0y1p3hD9DZu2A0gyJ3gHrtIwdK",
+	"WtlsmvOUaua/gUPQt/O3KLD+R/f0+t9l3pL7xnV8c3/7zm9+gFMePsDnSrlvci5uwwvcvs2Emk2nstAs",
+	"6/ukYd8wPOg7Xi6NZ4jBAoTflYsQfuvebK2HpMUzNplKDf3Nbxn0OLcifSboTI+Z0PAU7Bae9T1oIBJQ",
+	"zirfFDLHPuw0z+WcZb5pKc37wrVFh/bqJaaF1H1Mk3OpRGVX90IvKn3eg3bt4ddOi6t8yUQGIqb65V39",
+	"XtcSPvwO+vgtvxcSEyvfA8hJ5RuzhJVHFYxWn2XMx/DvEtS78jWW99TuRMDv6u0eWbC6JDxntTWq9cyf",
+	"MD2WWW2zKitp+8DbnvPB2kNXDd/gEK4FbdPvmdcGsdi4L0d9/FT5Cv2a5d9oOpVfhX3ybZZWP2cj3dey",
+	"fFxlxNQlEi5NRRoWiiQGiZjwLSRiQ9aj7E+oWPQ1liv4eQxnahH+7mgKenUYXtAv2A1XmmETfre1Vt+d",
+	"hutiBuGjIPCpb1XD4MbqinsyLNhEgrmC1ORX1/45puKG1Uip7CQSfMkEHsBiJvpqNoXWxqxGbPIO+IT9",
+	"Rs602RlwqkLYxtXQ9VOscPSHVjGa43mHdiLlZgKzDrcy5HUTlnHq+HKdFRVsVqEHxxj7GR9B0UmFKKFJ",
+	"Z1/IvqsLoOWhKgk8WA0zJkaLHMl2YaZa7kgwU8uEy5c6WtSy7xiDMynhBhA28C7PGv137gwr+7yQugpQ",
+	"pXBamhUCPC6WBNV4prV5aSbn4Cajmg4N85kJeke5IxlbC9m3AmFzi6aKr7PsNABS27zC6Im5/KkD2az7",
+	"r3KqdL+YifUdEuqgP3WNxg4rpqVEEYNqk2I3VDTG/npHV53OWXe7bMbhIh4hgFctZVCsb6R5GO1/Dwd5",
+	"g4EfbN/VZleIo5zdqFiiJfY5K8skNYYrCkZyKaE3YnVNDrq93skGDRyTEt239krzdc0M2uCl+52NXgp6",
+	"WCz4ATO1TejAJHNNNZdmd7jRiyLR46dYuQPW5kyoM9JNSC8h++Sf//0/NftuK4RhdOf0yyNeAwWG74M1",
+	"NFd7xwuQYmWOm81vIxfg0hn2zkCPqPUgYFmGo1YAs0oPoecRG/GYJlehkaqgNQ3ODH1QzQqzh+BNGbKb",
+	"mXA4YJUVteZQMRO2oYkT4P5x0VRaxI5R8XwfV9l+Zj0nWgXFJUOa3ibepRJ4HCEyJSF/NZOzoU5K15L1",
+	"ZzpYGaI0z/OyRNBHQ8FlB45Hf6kFeOI6lsjokrA2clK7R258Qxky2OyOpXCVfV9SCT7AmOOE4nr9RDKE",
+	"1WzimtmZqwB/diaC9KtCzh+pspEAudTOegadqkB/nfkf+iJwS2rgtb7jQBDK2vvzUpOBk42aDLgZfSfz",
+	"Wa2b4a8ti8O9X8GsaOjT4EIRzQwr6rfxvRrWRHOteY2XxzfGge9UB8ZGI3PFusxjvOqecDUbsUIX1bAc",
+	"cCVGjB28e3LzvH25eSMUzPocC1cuuWliQfDmEj9mZ4yY5actM1+8fwDA9dYLNVh2wk9Ln/4Gfvht4CUK",
+	"P7D167KF77Ps+4UvIHPIKADA8RupSxhlfzR7MSdovb8Avjy61haR2smldAy5eg5/ZJZxDS4lX70HxwL7",
+	"6EQF1Ts6YnrR2FcLS7Gg6JFhLjnwxLkgCm6M7OHWKW1QTLk8gle2KCxn1PVx8bVny7D69jFrKrt2DZXi",
+	"s4eLDRrfN4aIy6nGNjYGrLOmtXnGKyqKxxtKGb+Lxd0rb2ksf3w/ZlgrUCLwVJtj29ehdb4qzl953xtr",
+	"dEcsQItVFEdAMEJ3yQlv0ZZiqf/oELFbtY2VF4+BjBhbb2iXWeSC6S2u9lu1MWySlfUlatJqMKRImtCE",
+	"a73bGzcSkeWNpZmwJjm6d3jV2T87ONzKxn9g4Ca/LsGm2M3HTS2NkTVp0csU/wA5SJFjtHNP5/JZZdvf",
+	"eiZuULO7YQmsJY1Gl8aGHRBtaeNyho5z2UVM40UZIQdoIypu22QwpGMOUFhP6JgbocXyEba/cSl23noq",
+	"KhYkmcg7lrUJCkBsPAdlVnLOEKkUa6m4Ir+wQlZ0rjhjW2ZTO3RGc4wosCbah51ozjvTsSb5SNUEkMIc",
+	"uWPLbsZUmzxhuZzDjILaOBAzU7qohVz3HP5dlMNsxtMqtssWnKl6X90Viac5iN6tPdixI7KUamveHadv",
+	"7wP5fdmWHZEvaLYelpr/pDzI4QlazRQavSeYPCWkJlbyt6GmEuXt4Mx9i2j1Umm4oJL45LQJ/BIyaY0J",
+	"Dc4KY0iDhlFJdnIpTkGcYyNlozSJG0zdsOpjS7NXzSYbi/gGU9g8YvUuvPd0soI1N4lSo+Ru0SraPvOh",
+	"NKYsSj+gzoWQ/q6QralPcjmlLT3lh1edLur5my/BbbSk/r0dIlK2SgIPOuSOuyhW6SOqCJJQWS5B2pJW",
+	"xtV0plkcoKNkNUHKyZSvbGiwig7+AJVqW960yUl4UB3KHq7fP6n7Hc8ajgbAKblCT9vK27sWHAacRdyq",
+	"UlattD7KF10Q5gXPI0wR8YOW/Uy26oHeMkG4c47Hje9U3kH4PTq3jC4UQpkDeLm2URma5+cwvREvlCbd",
+	"pNPpbOzAeoovfGbrgmrgiUvlSnh1f5n9d7cIar0egTrItQqRM3cLYakx7R0exddrxHP2qKZxsf1hJz04",
+	"6J2ejNJu2j04paPh6CA9OT09Gg1Pewe9Y8oOuuzg6OB0eLp/kNKD08PT0+7w+OSwNzw5PNymHMd61Wyf",
+	"m3dfXZiRfgyD6xuuY7lKTRPdfuOfUHHr6Xn93tcda7jsScthZuFWL8+tMvg6AZX0Hj3k/rTJYttmviOe",
+	"s2aiqLQtHXJBi0UrCno3ndrK/Aj0IHn67jtA4aM8g9jQZz9cfPPy842eXW9vwxua3FWWIAZ8gL1KLWhl",
+	"Qec+bRbK5uZcp+OEDMr8jwGcOheaGaTqboCBK7DEhgtCiZ11yBpTOtHtzuE+gKzBR9Du9OlBByx/3msl",
+	"VriWrzIXq7tW0vqHkiJfzU9LA7qhCh3UXZc6rRcIXAIG6jJmSAz1RDumCenQDdAPvYOr7slZ7/Ts8LR9",
+	"Cv9tkSqx0vdWQ9t++82zVbpY5BnshkPY1Is2VnCZNUxjv6xl6cB/m0/D+5zjzW8W22I1xTXbomG7MQcc",
+	"f41lKNfpJdpoct7AJM0vicuprwV9zNM25pzlKOK6j5bxATCRbbR9O1PhUqTJLhKsyUr28hbV1SW0J1Sg",
+	"EjhrYImZj04FD85jggfSmcb4S8PxLDsbR1DySmTdAEuWitszc2bO0pxRK1mXNn6zQrAydO2LwZZR4hr3",
+	"pXMUHqvuNtwhd0UYG48OViKArFy1YFVU4+UyUdgyrhsgezZAv6qObAev20Z4WZW3ZM3Rm4sgiIVYU3yp",
+	"kX4800wXDdzNEXUSmKOAQOtI2hsRzqposrfXdq158SI6trsoTtT7+muNabyEw+JslxXVzPGybn+Wg8pu",
+	"yC2OPL8fgGTG+O6KwRdy7ph54JDiLolUl2V39nSXlYxuA5aL8BoYgYr73WzH85J5uRIxfHwNhzPIsF5h",
+	"3keEpH3cI0VKTYjgHbXyl6VWJWv5OTgFyjIMfwxjrD2Eem/oqwWQbkkNzy0hA9t8waK9ueYJgy3hJe+H",
+	"ZENnauMkkqdw8cPjld0z1p2xlGesH8+hZYLQEl8JstAQ5RYSHoaMCYL3R8FJj/c6h3Zg3cMHhycLsMnG",
+	"LM/6Df0+If/OXODP1FnZORIbZNwwm+EJWewNMzm46nZ2XOL1KGhV1LRNAFfdHQ5zNWhZEmtF8qDNRiLN",
+	"QHZr9+Em8RznsFHLj9o9RSFiwS9dcHZH87KRkAUDBUx9izZtFDb1qNIV5RIxQxTCHbgSXSbIgtGiJsyO",
+	"uieHnVOjYQHoWs3d8tOv3QaUil0yz3ZEQfOI2wAmX9VWmZHSYaBl2d+8Ko5f4TrdNpyI4/uAnFnn8RqQ",
+	"s2pjF9z+7WDMlrq+3K8jW+VxD5BbF3teXGEZstQWakONfmDtIHGjT8V9P8AmBjaLrdfpVjLz8EeLGvp7",
+	"pultnXbn5wmZdrX0u1riXdRJuTUy2DZd+jdM6quqBPHthebYuqLyV7K6qbplmU3Qw85Xrr1Jde9Q+ARN",
+	"ZtnPa5whaXfzkNkAk7KVjfjyDJ18VDs69PvlEIKCVqhTqQc2JR5anjrsIJgVkCI00IDCvUpuvs21T1qu",
+	"mhGyYW0oKptVvJQNPMeym4Zqa7dB2+K6BR2e6oxlzJWWMbPudZ4xpdE5fl4iUUE9i2vzUzDA/gTmuLED",
+	"qJQhbBpzAAX5y5vzuyCROo6Y5ssgVlvQeFl9V9wi1QYXwQNLlrxAntKAl3GtiH1agMjhpD7W1MARaof7",
+	"/TxG46+Fd4rR4DTSSpcl8zcmGhnG2gCKde4RyAeCTpzpAr7xe1ktpetlpSoH830FetAuPSP5SKVryePF",
+	"u6cPhKP5cABO20FHzqZ83bXfvrnEa3HHo7FUaMqIv8diqB9XcJ0Y4Nr+IcmZ0TAxjw0xZBCvxWhcSGvf",
+	"vrkkGZtg1NhTK9bkEp6dYxtAPAG3AgEBy3MTaZ+4QWvjqur75OIro/1e7L1ohmmrmC5Neeh+VNgju5r3",
+	"7MvNXeccc6yygs6hehfrin0JczSk48bwAHkGYVe/3zm/wL36TSHlKJI85GEKmpIQbgTLSHlZyTqDMmrV",
+	"jpee0ju2udh4yegIRxlLt+O/RPuFQBmAjYTogrFSCwyGbMapKtHM5ij8A6CZBS4/GHYIBtHyy7JqsxoS",
+	"7rAPWZXwORYD5nwUA3cBbUBVu344AALbLx5C16WP0ObSuR5UuU2TvGOFdWjiZ9tqiE1srV3BlMwxkXLM",
+	"8tUHCpSNqAgtMZPcFB95Ed0UHn1YVxdgOzjcr/LRP54+GMDmg9SVORN4jQGrGqPRPmttuLBuASMybKPa",
+	"f4UotLPX45Hkb4zlY34y5C6IFA8fP3YDiMVA4fWzqQX1FQ8/+3+B+Pmuke067f0xke1yFP/uke3KTJrb",
+	"wWiUDQVLXDxIS01z5Ka+RHn5cMdaWJuH5oBTeCMREHrOQkRoK0quZ53OftqdtBL38bD83BuXHw/MZ5ln",
+	"CI4ehL7yrKFDXDxM7CZb2ZNubyO5vkukV4LZvaL/Gl7gq0EqJXEPGnWXd6zIZmzF/rsx0CKIw0C3wHHp",
+	"/2qMxmyWobhtZDTMcAZqrG5/5ecHcoGvT8QPIvPRqGRQKBLm5pd7ED+knOY2xX9VBpg217kMlDZxjV5A",
+	"hhpmapvG2piwu1D9qwjlf2uxtLRDf5RkCgby7y+cqpOJNWnz3q+t5NInyq3aJUcIblH/inlF5o7tBmY5",
+	"S3+HdXC3bj/ObeVG0Mt4WWoEP26G5UqVYjohOadDnnO9SIghcfMvF9D9QRaEfZgyoWqCG27cMJclkBqN",
+	"1RfhsQE8wzcuAF6DapUTBvGb+ViCb5jyzHuFKRnLHDrBgaW8kLOC0On0kYIcMs6gDon6U/cw7uRYP8Pf",
+	"yaG8QZZDuZa2o9wOTuhP1JvJAld+kqyczZ3Q0YZh5cjWUWi86619AObHRLrf6mK2ST+PwDFs7ljbwCMc",
+	"2IN4ZoOTuHP9PK5zZJG+fXNpFoY8pVOuaa5APcfyKXMQIYCrJjTP65xnTP8ib9Ww3tH/8LChpXm7v/fT",
+	"r72kd3j08S/2W/N3Uz/M9z4oEeBD+SNtYxZnGzYwDlKCS7nXunz1tlUiTR0cOaCppUuwp01Z/YJHbLPu",
+	"yR93ZEu1drYbJjUHMB07levbiUYiQYYkkIMbFVNIgN929lG8vu4BGpRUxJZbAz/OMkEzRvJIQS8tAP7D",
+	"dzIpmSM0+Tt88Az1cDMxP93iWn+azuRPx5STNzYEsJxhGWaIrxp1CQS0ZRfmh45suDbOPu2qnEJIS3QV",
+	"9ZRFe/dj4gEt/v4BtvdsOJbyNhJa2zwjd5tU3IAqw6cOZ8NhzlScuBQd5izrbxavsBN6Zu8q4xbrdbHn",
+	"FofbtuuVKc1r2hUTe3GYJplnfcXSgummLF3sjKyd7w0vdvic0JSEzcEbJzBsqYiWck3O8TZLr9jPMxbt",
+	"P2IT8uFIKBsXADbBtRnDLULElG16hVZgDY8ptMbFtt1cK5KxnN+xgjPVJq8kyAJ8aLWk+Ljb3R6iYhN/",
+	"mt36srXTYhqren5llthoMnXFpeQQ7f8yh8Wf3gZTrTyk1UTSiLt1IWeY9GRh1V2XJdtjyNF4Y2b29vs9",
+	"K2pICmOtp+rs8WPIlLVfPx7SMd8se9U8zy2pPxxlNus2CaruiCK5RJqjIdh73F0M8AHwO6JfW1gjrknB",
+	"poyW8KZAelAXbIVfdXGFJGqWjomFGwzV1KDouqlCIbLFdiuxBHwKvbRGD7ifXloG3OhO909HJ0dZ56R7",
+	"cnKQHmdHh6e0N2KUdtLDQ5p1urUyeXPHWhtltK4FJfaRLBYW9qZNBpgJOjgD0x03x6WGCanJoPfhw+Ac",
+	"emiBmB2cEd91SzGRKcJyxUA3SZwTGO8cScTYPycDszByps1zwBeA+ZhjqfQjhR2dckYzdS2EhCedk4Ft",
+	"tYLdy+BXw9vMGPEH1/dLA4IwNFUlheF2TJ1DOY4wgzXvzpX5J4W+BSPzcSYKRjNzaAdNrWcquD++K45b",
+	"A+imATNqWTs+aZWtYey7zUU5/I1vtskK+OKqY8m/YDNkflArdLFYSc/VrqAJmQnA2rJZ1OUJ8yjTa+i9",
+	"t6O82lh2dO8rOxxPqlUlNDhygdIfqVjXqMOGzlA7aLHmLh4TZIYdypEueQ9sVr0F+GrB6pyOy3Gt9sra",
+	"u41LJ7qdHd33TkX3hLDUJh6X5V6y5wF8MHVp9ofp8FXaXU5kt7lTyA3nFqEMSAZb3lGjw43Q/4pH28FX",
+	"GOaKyLXlSSeDjFHbGNLTni3HKRhi5CCeu2XlrvlkUzoXjaddxfX55dndSMFgNIp8+/alPZssI4ODbmew",
+	"QXcwc//mjU3sqB6OfP44snnLpjkC1q+EdanlOX+gqc4Xzo+vx2wSiYKNdEyLuwDKG3NoSMcVcQfcanI5",
+	"Z4FEsS0BqLI4fUKTBdMJBhaUYhmRd+hjCoVEZzsDY4tyHqDT6JScwmOuqIxHFzMWc4GhbRQVLYolZLiw",
+	"TfDd+kB5jAcynuPuoT1mrwTt3HbJr1o2RnCGFs2WIrQCSRRxMzfSltS+CHgL0CCzpTmdGotaRltOvDDm",
+	"p0vzsakszqRG43nIoM7GGtaGTs8JBZg+PrKqTdQuODmq9ns86hycwBcPQD0rFsrzbN8aWwC7a5X+jzh3",
+	"dNh18fRnwK3DHHozddcDEsvgjdoMkS3Mwl1fFR+67tFv/9Ov3eTk4x6Wgx64D73Ih3iPfMXSWcH14h0M",
+	"1HZPokWUawhy8eaS3LKFhcI1H5WNCL55/e6KPL7rPsbvJvSWeZ7k8Afdk/04jEHc+vgR6oRGsglrBwE+",
+	"c5bdgMUJbItiuSn5Qc4K+AidTJjIXIdjCRCz5sME6HQyS8fniNs7kRb6/VpgDc2Q6TlDrxAvbOlCiemb",
+	"kFvGpso2sJW3LjsqZwRANJA/Iv7cQs4IRUFrNKxrMbcZ124W3Bgl1+I//oNcODsVfzHfDgaDa5HOipzs",
+	"KfKfTy6+ujQLWgJE7n1FrlsXMz2WBf8FTvUZeQJLSv7z6+c/XLfMFY8uy25re1+zxRmZqBus0X5Erq+v",
+	"BYGrnkqhmdB7V4spOyN0ij0luRSP/6GkeET2MvLoV3MxIddYEXvdOiO/XrewNab54xrCTNetj4m9hNlL",
+	"oIMeXvHFaff05PjosNPpdHrmUvdIdPvaGyDIgzdgQ5HrlnmmCy7gL5ev3oYPEFLbW7BA3N4S4B7gr+ne",
+	"8TH+ZsvX8Wtbtn7d+vjILvy1KC0Kw5wGvU7XFq2GJSxt8s7Qk9FyBkEB8cCl9iBdWvvNovpdC2dMc0Hz",
+	"xFi4GTjuoAIcXjH48jmeH7/dj391Hz/+2WiGf+p1Bs42x1EqQhVRUgpC1bWo1Nlwhe8Ke/u0yeuCZBIL",
+	"dKiGGqmz4OT6N/vXOVoF3qjMH7/ZZO/fyIRRocy/cIR+s6/77Vr8tre3V/m/ucurvuQ3D4pg7DYob+PK",
+	"Vpr+BosEWNlQRD+ihflnzrCS6DeCz7KFB5VngS90SnmWlKALkef77YST7B44ZnnD087rEA4cAIYGJRrE",
+	"AM//rOpcxqcYZRfLIBpf7U288P0M3l/2df8N14T8RhZM2RstCjL5zXciB8i6YpZDQgrqLpV1Po/0gQ+X",
+	"vPJ4X70B44KAM/SKsmohFQs0R1x/9sYH+dKP6gRTSCo1twxZbd+KGlgGvvi3pbZVv1XeEKOH6iMa5m+f",
+	"VY4Yq1Iqww0oSfGcCe2BpiEtFjN1YOLXddQDw3tsxqwlkoGHQxn4OZQFME0nJPZeexB2fO21uKiVTlvy",
+	"QYJS5DNjhkI5JYrCBAUZ8/Xh5lSqz2F0WhYWp9vbfcjXgItSkV0L5BxV+G4Q3dAJRk4YUpSWRI3lHOnB",
+	"Np+p/cxYm1z4zuww9KFrZseVWQRd0NRI22tRHQ517arx1NqOn+UMPMejI2ZehR5t8+VzY9gjtxzY5MNQ",
+	"7UhpURiziQoyqEnggc+zmtBbwJAb4rChlt1a+PAwK6Ha5AJAQei1MFrEnpzB0g8OP3wYILpcLpUm1kPJ",
+	"pUjAh1t6CtzKeJYD396yBUKTgMOKoraS81t2di3MxxumA+xcXDdjBGksljcfErup4QzRemXZGTFm1qBN",
+	"vmYLzFO5ZVNs73MjZQYOAD+QaxGiQZRN9pXnZviieOvYgdl+174dSFVI81Qym56RCat17ockdvMl1wSa",
+	"uqHuB0ORgrVB9g4SMnjz7ZXVZp89f/n86vkAZqEqpGDb4y/MT16VA10G5OOFCPrGUziBE5oTVLgtCRou",
+	"afcfS2yRgi/fvSYHve4xueFQk6jLznDks0GpGQ3I5au3CcFvzJ9/ffPD50jN0IWPXou/vnv9yloWbfLO",
+	"WGMJYR+sx8IcLDlTUMCr2JRCSydlH8Ay8C/njBppDa0bcC/ttuAu2inCKQi2boKBVCqwiYVdnSv2AQ7Q",
+	"E5nBASkYgfFxQb69erF3kvgV6ZJv+JNzwG2tN/q0biPzRqNbL6YMDzD2yWuTb5iZrMfwCJlAJhkqX4Ia",
+	"S2xirzSrLIie8xRL12wD9WsBg6rNmX1AQp4yOc0Z+QzjH0kJHJbTIcsHn5PJTGlgXwHHMk+HJsaGSmFY",
+	"Mjfn3YyOFSrBqkXLwGRxLbi444obA6O8CmeGsUtLOh6az6JgsA+6TS6sZmgWDLRLO98zwm8E7o9UNvBj",
+	"Dn0mxSMNjNzt19OCZUxoTnOk6KokMs+dU6ErMir1t5BhLtNblBwiLRZTI57eXL76vE3e2SNIFRmUNwxC",
+	"PwE8D5Lkn1DFjg7OyZxdi5QKs31WaQYApRuzp1g8Vx2e53ggGhPQcR2rR1uM5YqdWf8Dpkq5lssJyeUN",
+	"APLjPWAImP2oiAxcUlksiBT5otT78I0gSZjQeE6mBTcqdpnyI2Rmdq50r5l9SILb7VyHDJWq4cIIMOSR",
+	"UtiZ1BV9rwoiyyzXtm/ExABdy/ATYhcamZL15UyHKbz4eq9ZQKFPqXC1r8VbPOfKslApWETQmVNjNFrq",
+	"BK6caWtWl8NSSYncbiN/glCjBUDQ0UiNM2yaCaLXj2lpIbyaGEoswFN3Ms/R9EuukD/DB0w9cHoBF2RK",
+	"b5hKXP4HPu0zm7ymzowubc7758as4zmzpXKW4RkmUHqJB0gA+gz4iyd3/C3x5Hltp2K474TB+Z4Jm5jg",
+	"xoxiVGSQIQaDhxM0iDsAsFLOSFbzgYGENBJxDFhkDB5yTgYf9uBpoJJg3yHo6WfYSA5Lgwn1ObMMBy0Y",
+	"QKhvo/0H+Wq/wQ+hsYdGw5hqo1yij8AKXua7+1XSzJNKz6TSyYFPMofZPAny68MOgSFmC64OVuwgkVnU",
+	"q8QXsoMzJyFDEL++y6CXK4lTmMvfPFSlG4pVQc1ozFMhTm1DMTNdzdhLHIN2eiU+wfVNdI8AnBgqSuWW",
+	"meWwi3bLFioho4KxX1jpgnJdQFhiR2gf7fswLg8vqY6NaClj47sWFunLQbj6c0an0zIJYCayhPxjBqBB",
+	"t3YKXrKyD1zpc6Ikaj2GkoImloZgDLlg+MCfyTfh6JC25Ih4KvqsQjWfk2AnkuqSVhahwf9ArfSnBJxT",
+	"CfAbs97mEyZZmwUcmxf+5v3S5VfwDF8UUfptf0PwBKpgjQqn0DV+HT4uxCgwegRmdFssxMRbBZAar7Cf",
+	"Mqg13sFlbwCbYe3o7TP86cODhIReOYGJOzSXL949VQl5+/aVSqzKZ04W+IIS8G8GM6r/6wnL7ZQi84Jr",
+	"dAorlhsV9zPQmmBYSPWpnOCApLD6EBqX8EhDmXkOrl3o8ASM5QzzToxiNVNaTrwr3RLZ+7G0reFLG85p",
+	"rKBMukNoJIofqy2B8XRlZd7g8V0XGLyZibGhMjOussG3IX4rVdxJU3jsrG8wlzfXwma8gAGdUkEKBgtj",
+	"1ASJPbpRuv1/7P3tchs5ti4I3wqCJ07Yrk5RpCz5g4qO07JsV+ktV9nbch2/e1oVSpAJithKAuwEKJrt",
+	"7Yh9/s3vuYT5ca5gYi6or2QCay0gkWSmRMqiP6rY0dFtkUwkErmwvrDW84CN5MgajUiLeCU9L25uyjRa",
+	"Iuz2vgPEskklCipDqzN1Pz3oPETHID3odNIHS8GwW/E2O9WLT4smDEit8WgImvJmNHGMPxSW8UBVnVDS",
+	"RYa8EpJiGxK42xiUhlIkMI1RXbRXG2N+KfBnQLZH53yRoroHGXvk9myXyVQ+GAhjnL1D6yat5+CrRu+B",
+	"QwF1WoCoAYuDOi5ehaDC0DE0sWwNp4bn4JbFSXVyIf/yH0arlN1/+/KYPd0/ePzAZyUMIq6kA5052/0c",
+	"UjXO8cBPEowpdOFEyPlxlsscbHy63+mATM71FKDszpQLgCFfsN95iuTI+3t7lPKKqIWDWMxEnu8MdTGm",
+	"BE5Q60MZ5R2cVFQiYfIH3PzYf3oMxf8ML2dWaGeDEBNNs0wv6WYwYGOe463PcWn+k+13OpQCAzGi5Xfv",
+	"HsJGOCsI1g+E6Hxqh0+aL0VBw7COvAudzc+Vtucupqi5EOj4y43t4mF1YUchV+fCJXU+lJQ2XrjauVyc",
+	"4q4ITmgpHnVO7SFLaRi3ryG9TEnIKQqPWPE2Lo5tHAzexbmLmstxwqV+gSmKnE9EzaQpm1o032MsjZHq",
+	"YnG6uPOlc7TL+9FvG8fy73VpLBrC53bhufzL0QWglIFWCwolLPaFLmNDhH288e6+djG6P6aWdUFpUOnd",
+	"n8VSDBczgS+lKMm0MDQ4IeXAUJyDnkl0IPyi3X20jyWyLoiIj9K66cKA6MwsjkgupR6ylO/8k3V2nrI2",
+	"O2c7acL23Owe7uH5/cJumsjFgchDCnMp+8sWJ0Ie0sIAwXPyj6eH7KmbQfeJ940oHwhex8KYucRgIJ5R",
+	"Op3I3u7uhM//x7/+6387/a4ugxn0ZwqLcxvXT22M7eX/FIVOnL1GQAyalw8+fC4O29C1xtRTUAlmOnFx",
+	"iMjO/Q+X7hMSfKAypWID39RHgQbM43wszZjbwai65cusohsNpDgymvj43FzifBdVawgzq7JsRwn7x9SZ",
+	"LV2wkeBZHJFG+zRhYSjYXFBZzQrn3zRuIq8ka24Nkw9hJyFWgGjhZMIlKyjHhieLniHK8924430MH88U",
+	"P4vNUJljhEDngl8JdLdxrIWMNa1hOWhI1dOKL2dR/AryqR0JZeFJSQ12QZzIa4r0nDSMVtx9XIgrDeed",
+	"FEtn5wFprxzGEjoffBye7wpsljRoY+AUURpPmn4p5jSmsTwXK43qtorOM79r4EjXPfkh/IyOwOkgT+cC",
+	"zDLHknMc9SGNWuMWZhqnR/tnMin0Fc/PlRBZfHXwVUswUBdMwM8F2blAdELPx8fiHH9ejgNVJYWeaAPt",
+	"I2EafqQgT+4ZpLqSNp7FbBGplWAnyRz1gqahjG1CFg1u6y0e2oiyE4gOX62O7gzBOt53H9fOv1/cZbjx",
+	"sUZtVCGFXFhiF2LR6T12Ni4P7uEDKtsYyWhCgoLCzPP6udGv4+vLa2gQH5uuPIOQHsXrBbWVrXy9L+2j",
+	"y6/ECteOeBaux+LdufAPQNbvfJXX4y1lqECKUmIrDQBxTLz6INhNy49pc6ruJGU5gtx4uJQGywU3on4Y",
+	"uDuktvFMH35KckV71Ksst1SQXS6EsdxZTGakcsp5xqHdzRlvLNeIdYNTpas8fKmiIIGw2oK5X3pJ16tL",
+	"CWxx7umRCsAyGFyGF1YqlZVmUf7c96VFxt63JmISKJ4wVhI2vV0PVl6Vbrhk4S7InRtWAbl7rhUaGjLQ",
+	"QkmSnHBq6T/A+/lVCVCmTYO7EJfGjjBYwbGGOoh/CtJeSkRbzMpcrDAiqgdIpKIGZEZDcSCubVA44trB",
+	"8KTV7XiOqLHx7Lz7JexIZ8v27CDoPReOQN8+pjHwAheXHLnfp2VGflynB6lCBxqgYOCnNDAe5QTbwHMX",
+	"5c5L+CSvG9FMwjpCWYlznOFMq5gqyjVOCyNC0xHKCtDc5NwG5RppeKgTiifjzB3mW0O21YM5lUDmFFyA",
+	"P6Vg3+OMD92NnV8r/ZkMSTxcCWsA1SnlDT1Ec1z4g0H8XE/9aBieRYoVjRvKf3Ul0TS5laTdgdoJkcQP",
+	"g/2kiINmbzUc+1CvRahRGk5Vdq6H5/iv8j6c2Aqi9J2nLzh0YSZQL0Dl1TyqI10cdaJttAzXsh3oAtkO",
+	"REYiv3zjpeHxics7LMTB7l74k8RtJ9/TFy9O/dBW63OIo8qhUdSoNhySTe6XhyHphXksX9Jbuj3uZufu",
+	"onOrlxc5zwPwWajELecEnvRCcdnyhuPndG05LmwX+tQ0PGp108blftEYgTqgLP9bGG1xBaSiI1Qsq1p4",
+	"NC/Zc9JjkB2MJUSjgHBJ3UFNaFA9P7/oAsxag9CWGlPrcxc2nxOsTyzguI3gC1MWe3Q6+LDmELQgZU+G",
+	"FM6a6p7HPdqfmnk88CIhDd7IdztB0C2c7IBsgsMckuVhjcLEvZMYLVPF6gM2p5p73xA+iI7MD1km3JuN",
+	"sj2g+s4LcSGNFcWScgFX3i1q+YtgMsd6DNV+1boudIisJr0A+emgh73noiexDq7sb9r3vUg/0mLBoQn2",
+	"9VAUYuUY3BOICMs7LGhct7HMiBdU2OMVS/l7+qROr4KQ0wVQKu3GOSwdI5/uh3Nqch7cz8/pHKM6Jly9",
+	"XFYa/M+AZ1bdRrPR/BBDqbL3Ds2xLeYLK1trccnU0oMkYckwZ8CX3cLgxxdirK1YMJe+3BPC2wLccVT8",
+	"hR6EfmnkD/PxYuVIPPZ960wauo7SW7Re7IeGAktyRauDYXVC3WheYvxuhBdLKAvk2zuXAo8d8BxbcnR0",
+	"cxdlYTBLdGguTMcYm3ElZsu+dFRJvjgRTIlHwbxFSyitOSydgwV3Ihoa8v7VgaPB3OucTHKJBsMPF5IX",
+	"U3VuphOoRK6qP3SW3AoEwM94ESgiupiqZY/eSVJ1PqFxyO9Pn7U5xDcKkCFOy1XG0tC8fg6wo9HUSNLJ",
+	"P8e0CKgJcHaILSjsl4WkWVkpcR6qjhe2uY8MYIP43/iO1Il2duKQMAgs1COWSQwjeB6PF878AiUVDjoe",
+	"S+tiSChNUHoW97vGtA5zYQ/dxZWgEk9rY++m2/EbEY4vnQoKJaOheJWcysMYCcNCjgtYoDHJ5C0mDo77",
+	"ALyjikbGgDueE5xNVf2i7kOfNnTO0SEzk9ztF+Rfq8lAj0UmeXnc0z3wl6fXd/2kDSlMKrp1Y+3tldk4",
+	"eDyo1Y3VJh0sHrpvGPetf1W3z0eI55kcDgU5JmHoyI0BhYDj+msa/aClaARqLs+VPgdLV97Dn7TAoS8d",
+	"kdAbcXZVF9CVDYHUkE9ze4inOFUuJry6EkfwMtaPA77wXMSRE46kqFBZUjx/iHXIiPlDdULuuTK9rKic",
+	"fAhe5PPqHfpTI5WzEtBlGesGpwPBtBsOcXnqPi5kJlLogihlEpIwwXt0eiO2tuFO1b4BZMhziweUCmZq",
+	"AA2VPh9ymR+ywUg79ZT6L1OwW4Jny+qEDkLqhSNkG5B+yJcAjP1LwdLQQAA+4/Nlky+XAgerz70ZLe+3",
+	"kL9Qusx7hP4XdMboUAhK6EOCHGvMzuGQsvoQQxmxq2Ds4E/My6gSgzMI46Gc45CluVRQbUynGFCqHj0a",
+	"lXMiFdk8SE1Ixy9ORenAAMejpL3PZUTJF3BBZtKq4IJIZHdSiFNVzRoZenXVhw6Wi1iunXpFRz3LCPPK",
+	"eRFhkHIl4jWAYsTpkvNewFkKyUrFdS8dO4LXAg+azvgKX9RK7XCHAJFt9Lg8sLWiUDx3Ax/A8Y0b16uF",
+	"mvlhbYQvo+FDP5APXQ7wPENT0gkMjbQyfvHLwxFJbPpW2GK+A80hKZ1p+JUwo6m1gK6sZyq6UUjNSsMu",
+	"tBve/eDam9EZG1VFn08Vv+IyeL047mfNVU+t82DP6cQqnq2IulpgcOh0mUHZrbuPVBc9H3WFQifK5IUZ",
+	"VNtels/XrGa54EVkOFpJK5cDp5ZavY+E6ds6mvDBSLC9dofAt0oEr9ls1ubwdVsXF7t0rdl9dXL84tfT",
+	"Fzvumk9Jy0qLFGeI8QWNcNDY3G138BcuWOMT2eq1HrY7bWrxHkEb9u5I8NyO/un+fYFYq+HU9CRr9Vo/",
+	"0fdJqxBmot0E3I/2Oh1AD0RTD33/C3befYawFTeBWuAtsEW7hn2uDWxNsPPcSP//HSoS3zlpRPqjn+/S",
+	"L08yHHwfJ113RXi43Wc8o8vc0h2scskJ7d8XRUHAHL7hvdX7++/AzDDmBWDJehpMjLN4Lq8A4YZfmFbv",
+	"761TUVzJAeCTUA21G8ANuDsWtpADE72nhaVS7E0B3SBiau5BnwZD9Ae3ftV3+guNdeM7daPsAg1z9W0u",
+	"dvgvvbh3LvTHu3zV17ff6d58yW/VM3C8bv/m637V9qWeInv3beUkSMaPwvoVu0kgWlRNGt4r/DPUkbZQ",
+	"YGjTt/1erN3drydCHb05+dzdvQB3UScP0lniAfjMf6QN/aNY6ARbbTfD0cM/GzfzOwDyQNPo2/Cx0PYf",
+	"UzHFzG2h9Th06njjC0dNZKSxiHRp87/FW38tfT7g6rt7/+6qhyvpEe/DXCszxxzyoJCP9r7hamITFRs3",
+	"ys7rK0okHL05AfnwBHSQx4B2Rul7m3z6ACuomdWH8TkwpGYSFO/Q5jomKJ4xdMfyC1G2cw0FAUKqM5Xm",
+	"cixtmjCeGw2Z/4QcrEpfU89FKcgFWwiqoceUo2I8tJBS+bf3nxFxsSrVr6SxR35pAHacWp6A6XqRwzGf",
+	"U4eij0JCqRP9PTVlvj9etip4zqW4Cfz9cRc0c6vXgqozDwHZa81G2mPWwH6KcEm7e08Ahyj8XYOoU/tI",
+	"7i3yHAxu3S3xJVfuSrmHAM+0zO1bL/Pl8u56NLKbf/nKSQQQXm9M86AEAFpbjfYheXUBPUnK1je5a5UX",
+	"lJx7CaBfaFN70nKtLyNdF7bsLRwcVIbQMNSoDJ/NqSULstUxkVOt+sDBltTHd7YF3FOstAfgcbd7YLN7",
+	"wEv9vXA6aKobAD/6vA2w+9GJ+adGP/9H4cV7bemm60qKkC8gvU0hpU+Lh9Ypz1G4leFNybALcMrOijuQ",
+	"3FvK3xv3SevT7/WCv2tiko5aU4Ctc5QW9lWj08GIEvmhZKzq/JZ4WihplHgUfDBatiLlLis5Qz57uyXf",
+	"pf0pF+BaIwT5U//T7S7+QruYoMy9gH4bOxr6wRt3L4AJA2bmUvsVxLeQCNEJAif50wggPPL4oMsO3zO4",
+	"4wb3grtBkyP2zuNGbKX+C/hfIDmULJPQhpbbUST6KApVuSfGEOCCTFb2yOBWux/d/31yL6qwfYHg+ett",
+	"Ejcjv0OSljNb9fDIC0VbVIAOdTtQY+WRTeLyLV/Gcui+d9YQ4dzFmIodrOckWjoKoqfZ8J75t6mYirpN",
+	"8z5UWvkph6fXqtz43+mWWkHWX+qiL7NMqFttwv3O05svONZqmMuB/Wq79pTPy2Yx6gn0bzmXV8LcsG9h",
+	"w9bvR+gYMpvcjFC7AbMvpgqqd8sNSn01AHrxE1SiIVVf9Kih+CyJmfvJF0WEfC/8FbBKt889DvRiraVn",
+	"TjLYMJWVOA4899Wv6UjnWThBhyww8MCUSCPYl6GHQ6ggDkQxVaDDuJ1LZh4njnDBAgRwzSvZJUwlBAM+",
+	"qiAwITyUU2RGXImC54gKk2Dd1hxpznvkmPO4K0x8mEiYvP+OusESLL8a8KkRsI59nc3PlCeWkrbNjnlR",
+	"QMUS9CFDVd2lEBN8W3M9ZQbQZA2fLxROt9k7HdBiU0+c7x8Fmxagr2cAl8ACnSmoRsw0FN4AOoYYYNEM",
+	"4PxNc6iBhzWAOk9YpZNYpUNFlVblYRACExTyyrtA7D3IhV9D9yPDjCiusJi8r/VlgrewmlC7iPABUXZk",
+	"LrDexYvzgOd5WdDrpOhhJ9RgoLggmAs+UF/aCshjAGlBTFmSrNrcvnuj8dO2kPlCGPtMZ/M7Mz2/ihnc",
+	"ClV/ya1hi6n4tEGTBzdt8hPf+zYb3LyhpiZhchi1v8Dmg42xNX53ZPz2uyvM6Z3Wr3hxIfCCg1UePpTQ",
+	"/iIyyd/NJ+KrmdrjOvfwc82r1+WbMbO/QQ3fQadTnouDsiKII7x3ZGoDLBaYibI4HkQ28bVdVl8A5Uqb",
+	"vcXqLvCGEXbToxane50OAkqTtfNQkFBX7ZG4gtE9qlLkYTcFGiIE+3FmKlgo5zzAd4TZVdr5qM0P+j6I",
+	"lzvPEYzfwPEGHYueqV91FRihrGRH1j1ugiX3OIYelRv8j8nUjITp4ZrS/D3qtLvdVF1MhTGIIwXPkML1",
+	"bjI+7A5YFSUWjlPuSeiSIYKPhJx4aRi8DakRDWw20tT5akIV+KBkHPRKr++dJ2nPlHdtrBH5sEQwvcTm",
+	"I+w4AKRoABbEQlQ3CPCMgAJG4wQFFCATPcYjS4odVL6XHCDJfT8bvIcxu7/Uuv4A5wGAKf15YE/ESTv3",
+	"Yyy8oMb7r84EoiOF89yw9XsLUvGM28HoSxvCpVvXmMJYMDNk899au621W8Xa+Wik6lHd3txt1M4thpOe",
+	"jAX7vAD/HLD9S8VxD5EECzHJPW7PQCAVH+BEO10IyOF9EYfWwUWPEO3OlNOPLs4z7O+nlquMFxkjDivz",
+	"+/24QtnQ175jtT3Q4wfYfyJtj6X0+U4E4yMNS6+6PEnDfRGJ21vnF9newUH3Kc6C2gWcQUgRf9iPKDOE",
+	"IW5XP4bo0PLxpPIthHgetdgtB6TIqMJ7KK8EG0s1tYAJPwRT+hYxf2u5DGIWBHA4ap0Adj/FmFJk6QMk",
+	"k4Afk0OgbMEzOQBoVCZ4kUsXCmrslSjEwHks2MiGZFJKUzvt/bS8WGqVPqgzGTh9VKlrn0LRqwZa0lV/",
+	"/M6v+xrXnPoXTIdSGzFrtAZfxZg12jH0QkEctmas2Yz98a3S2wAtHgUv1bTRZ5uoXWji3HRAFnDRo4As",
+	"eO23j8hOgykCiHlcI2na7DWBlAXyBmfYIDoiEi1T5eEpUTnZhWZa3aQ1zVZtfuuBwFaDbjWo16DUa+l3",
+	"7hoaE0Dgr6shxVPjTPAMa+edJkGHzZ/OtNlLKmQvhLGFHNhSg9UXH+BNlzRMXeW2J0Jf8QTVjUzE9k6l",
+	"1I04yLkx6414DJfU1J77SoYAGCkN430i3K27OZ2or34efKwzUXdnj7tf5tWq9fljIQreMAkAtWkqwX/6",
+	"dO0K/HdL/eorrIS/YOXVeEcXOAvT0AWAjQ0z+F8vsR4vpmke7rtsKtbuDVi4PTVPVAACdEFHVpU3EyiH",
+	"Ow0zGhZ6XJlOYLLOcC/c3BIxdPFzPJXAhoSwPw0zetQwI0gGrzul76lyD3b5zXXjqC23VUubrVrqe/Pg",
+	"zdjbCpzPLcvFcdTdj/D/nxot3ntfXj2SzhufJx792xM2WYFQd9ImhOHoQUOMbyzjoX0e8G1ADZKCXiqa",
+	"BclrbVq0nwOGRWMtnvvJVqo3V9UjANyG3vTdSPW64RmIwWLZaWVL7HJj5IW6RaQcD90UKh8Zf+wkrScW",
+	"hCQioTnVnyQuHwbBMOWmWSf6CwbvI3lA3kv6tJYziFMo67u/XGiIj/0H3MR/sEhwf29vlYupmAgVxtcq",
+	"jpdXQTcBKhZVhK2qp4J2arCzuwB1tyGd8tJTVSkhPPmrN8bAYqonQhlSLYBMWik4RNNuZtIORh67Gajj",
+	"oRKYoHtRIS0romP3XJ+th6z44JzoZ9QnCq66CxkOq8jxVudZe001dYxUb1sdtT22/rMpNdibQav5sp+7",
+	"U2m0szbkKGUZUnwq4RHbKBSJCN5pCkgfU3WkCnkxsiEpdLNHRXrirlRZyIhhckoqeIaEWQkIvfuPu92t",
+	"Jtt6W39SxUTbds1gcAWNFHIQG9JKbxAxGosSCYi1JD7HRgFRuldIttmMxuw7mHAbsfdInl7Mz4up+qvb",
+	"2GmFLJWKEiM0YDPSM4NVoAHtMiJVDJDSCJA65peizfAZsAO6gve+qCNrzkbp+Y/DyDcB7ZyO9MyXaNIs",
+	"Mo0JInicWCHXItbgYqyXlv79M/Q3vtNWr4UQwqvr6F/FLFqWL6ykyzu/ybm6tuIkkgqo0HKyS+9lq8i3",
+	"LulmNf8bj7gfieHt1X+k73c/ln982nUbab6+CYh20Q124DmwN5NaIxoBk1CX2EjPoHgdawaljTr6nN6D",
+	"VICJ9f5rLIYBdIrKcVXZA+nZFHwSPaLZTs4UgL5Ti7OxMs8xgAeumUCrFEFxe0aKBTzu2rJzt5QVfX9b",
+	"1bqyJi3vdlQO+PU0apPvG/OoEV/DVoFuFeiGC9jddvwC6rPQV2KTCvSoSpV6z7C5MG32K1LF8b4nTCW8",
+	"/aAIoVu1IDhw7MRxnnebHcGcnVe76hEKPuSCavsGtMlWidyVEvmutjUw+254Y3suoU3u7HfANAncdiU/",
+	"oCczdv4PMRmDvYSQ181ojY3rL9nu3O3O/fo710vjHW3dTBZQ2jBvrswZ6bGnFkpKYiHoFSOG01zwzDCr",
+	"2wzONcUHPrD5nIgPCQriV20Z9KhCVOFr9BMPsNzDhl3sQvDsw9AT9cbdGJGU8NbYNRsxOuqZQiYjM+ED",
+	"0WZHEfMqcrlYDYR+fDIxhxV2ncAIOYdGKzcwEF4BpgUfizOFpUVQVeu5ZAkFLAm5MpEbuC1wR1Fezj3i",
+	"ZMKGUmWG5mOAcrIWbkLry98mN+W2XrS7j/bb7BcJwGNsVkgrWPqXlHHD0v++9yxFCGvIaFUrDf/ytPv0",
+	"yeNHB51Op7PXkPmCF9wIEP1ohfJHSCdGqcn0b2l1GgW/kg13x1fbdPuHD1e4vX/ty/f8m74cZcNBU5Xl",
+	"RDbdd+/gYPnGtyuIpBkZquIUVPITmWQvtfXy2UpaVzyfCrzeKToIScNTHI+4ZG+0JPzHOagOjFo/JS1s",
+	"8a/e8FdNFQeL41KaMwwCf7tR9Gxpzrh3IobVxnleSvfvFvrf5eq/5VeSncyhIBkftNea2JtAzg/2Fp8y",
+	"aV1J3uq1fnr+8hht2mr29rlXgC+ULeaNmUyvSghdvsK3GnkO20q+zdSnApsmcQhPJ5G5C6+vHklv1SpV",
+	"pNC6FgrSEgwTsm9J45kRl3vLUuPeixqINCmZEADwSIyc7k7hlJh6gom8CxgWfW2+5wUAqCnkbEX8HWef",
+	"KncLJIHSnimiJm2zn4WYsFSJD/Ycb+VBITyKMbq+vfiwB2ip9dQm4EULH/RmznxKZ/PsTAhq244uQ55H",
+	"O5MDUaJjgCk1l3jc5L4CaBJ4UuqeAzgr4Q+CPOoG0lrJDJdmDo8LCBpD4L/TGeJCwanVjEubxkdThHZi",
+	"mNFaISgngZJVYMusyPMI+8Ri1bCaBxgpWKLySMrf72gwEBPbA5YjFJcdYwvBx5VJBA5EobKef7eAcIUT",
+	"mrMRn0yEYvcxsbADTPb4O0BK6Rd6ZkRh7rH0hfv0VE+LgUhZgS7WSIwfJLBEIIGQoEBZS85UCuPgfJzR",
+	"SpDsDD/A1edIPQk81Ch/qIJY+oobuwO33Dl5niLboFZeZLl/feAOSUVcwEGSj0JpBL4GAbnl7oFf1TPF",
+	"LYAf2EPnuPI892uPD9YE6WXYYGqhPZ4RvQeSA+LbJ569Mbf4KoVq4ul4gft7bdhY93hr9Erc/EOYyHu+",
+	"xo/fzSfCrDQHPeAQmNz8S04rcvJ8s/0dcBPq70haS1tnTYavsiHEbxi3jZ1fT3vLyd6fwwrv7z1dKV/9",
+	"C1fzt7QaX5mWg5BiUf9VMFBoc9YY8NI+f5joohlo/RTEyStEnouM5foC5QNcVN854vQL9WNbDbqHyhuc",
+	"n4D0pfdTJ+N5+iDBcgrD7qcDc5UmQNb/j6mw6QMc+D/01K2TGxsI63acgJ8pQrxGMI5RLrILUbir+4Ir",
+	"+CZ9AFWyQOPLlKaUNM+Bf8ufntlFXuioDK1wdr5qNftzK0xku4F2VVorFBsLroAHCYEuEYWEeKl9QUjO",
+	"jY15UamEJNcXsZcbI8FI22bpMz6SOy9lYbxehg+OwzipH8iXjwCXq/NXcsGvhDlTEqTikKXOUTrPBR/S",
+	"SINokOBLVGEv3eNQD6TM3Sul28Ma4yieF/q5vBBukvffvjxmTw8edh6woc5zPSuf3q1gj430jLp69cy7",
+	"ELwQZTf/6U9HO3sHj9yDhXSjM+KYWnRhrzPS1JJEYGRnKiL/HEythzaFc9CRzgUgeAJAQMLsqNAzxmcE",
+	"8wnz8K/DzXOS84HwkORjwFe7XGQGrS7mmaquZjkz7ofjhqWFMNOxOOeWAEF5Rk1VYNLrLOsL2JXPkF/n",
+	"2tTFT3pGz0xSWQ3SB+aqqSkTGx5ry3HoMqGmY6cxYNu2EvqU9qqzBrgFW0kr7ECna1Zqr/Wrz1EXtFnq",
+	"fXSTgnvqTc/MCcqYZ87pMlZM6OsF3DUPDF8+ua+iauqSHTY8enSdf/7oozBJd7WbzUoP/BJjFYkc/Imv",
+	"zYdmczbW4N55trIMuKFVQ0PrwaottlGuZb9TbYDurDBjBAJZfcqHtcoOUU0xlGnq0H3X6fTgv3/pHPQe",
+	"NrUQW32XT1e+D7eVQTl4anEXZbrFrCbYOs2rDtqgvpVYKvtovwXTk2MnSuXcpLLiAjzg1oedC73jPt4x",
+	"l3Kyo2GSPN+BJRSFzxI1viKxZF5cZCb/KaoPZXX1kZ50H+89rH+scryv8VzQ+E7bO9dQB6lDAG/CE/LJ",
+	"ZEHVYWKi7oEwe1YrPo/2b8fPB7U8zjUoExHOuvjZofLXSJsN6+9dnMqk9x93u/VTDjajXk11kvVeR0NO",
+	"OdS3oqdkfBYek/v9eWmdDc+tN5eyYGNeXGLGn5w69AAR6ghzQPeAiREz802ZcfLPblEUulZclV8fDyWV",
+	"C65U5pm6vamrXB3WvS8Vh6dZHg8CMmcub7jvZ3Eyo+sOWbKJFAPM0aAv4OzlQry24EDeFLK9Enz4xgmx",
+	"28qlN7rWZe/Qfaw7+eKW3ERT9RPbFVHwBrj0PhNWdTxrze/2vPar5pTRea1jiHylL24JdnAp5s1J5F8r",
+	"LF+FuILmQzjctFonhNHvPXlZMCMGhbD1WD4/uzt916yRP4v5zcgfbkG35yqbTc0QNHbcqAfS1Vg60FiJ",
+	"Uwb6mNvAdIwT4iTE7xrcEjkWbeb0JVBcIHDeiJsagrvjQnArfhbz21YCg9AA/lPl6HKJOwUQvUyE5hWO",
+	"MfHi1umzk1/dlpv2czk4vxRulG73H/9+9O8/fzguhv/zdPfxu/n7f/vp9cXj0eDqDZ/IX/JidsL5m8FP",
+	"v73Vf3UPoPOARuXeBDiDNdMagF/JB5dCZfFMnIeILqSFgDbnfZE7D6XQWcBtpJvA2GschP4qZm6VVyp7",
+	"7t5duRO83izceVmifFEFyEipEv8MdU9/AjYIeP3OIScttLISiizu7sdLMf+E+igXVtQjFlxonSVMKzqb",
+	"Apx9J1dwHoYHTm321lnlsjbQhah8KNo1mJ3OenutVNkb+8u3P6H2CbD426K9b8gA4nu8jfyt63v9LOYL",
+	"MEC5vtgdVCKdWrfR6UAkiA3pLSqs45Q/CcnfgQ7o5XSAMJNWAds5G/Er4U/rNcCkH++dvmE21xc75Sza",
+	"LKWphQPmSSGG8sOZghuW11iZC8NyXdu2+aOwx3F25sbcMKTc8UwgHDyMeHZYPmqUPQrsGIgY32YdP1dc",
+	"p0ruotvZ268P693irZG24B8wbdHtRP+5IZ1xs//8WaF19N6qSuWYD0Zix8Wghc5v0irwY//brxCWfsN6",
+	"QgymhbTzVu/vvy9R25L0sUoasjGEDAYLdn20T6E0vtadfgXgd3oYb9TywjZ7B3ibehhtcmpbkcb3rSBr",
+	"zP10Z4d+lD6AcwmYNNXHX4qJJbg9bl2EqoeAdHzoT0p5Ic6Urw9qs2dOJGvaub2xrGvqy7Lj+Jk3BiBd",
+	"ucutOvjuaEMSFrnHLDQV3bx1AbYAFmu5KbDlyn1+r2rpF+zjnWSynJq6NpvlXOqBVldCSaEGos3ejzSb",
+	"cWU99ZWZFqFGYYzHDyI3AghD63Nar/QFpbU2x3sIt7iOINs9dFJhQf2qu/UbsHaB0totTdkZ6Vw06X0w",
+	"UHcr279JofXQ7A60MtJYoQbza7xfD21SCDB2ziF0npt3+friQiqFdJ44ubJ+/pC9fXnMHj19tJewvXa3",
+	"vdeuAxi5cs5PmMgNzirU4LjbU0mGE5QCJrei10lH4FWzdP355U2eZ3eVg7TFiTtXmSbu/Wdu4y8rZ+SV",
+	"h3uM91/hAPxreNSf03oXxOCNk9AmFQHi+5Vt+PfnNMNOq6qPEceWKHZR6JlaWX240HNXKFtIYXY/ur+a",
+	"caVfYUyJRfOyYAOutJIDnjMnjzFvDDJkqgs78qjt0kJJ9mLM620aFPERsXITXOWPwr7Aia5n1fTAivoq",
+	"2ZvPdWtlFmPr7zlM/COfw2BA2Z9iZ+WQ3tbnOXLrJqjeyVzUZKhgs33MxZXIP9202X7iZiScS5AJ1p/D",
+	"/yfs4R5VoLitdhcbyk30K+8mN+9tyuXLp1zcunsfxbku15uMdXfAKyfktAWS2+yXCS+sFKtVACBbM27i",
+	"hPk9zJAYGzcxMyK00kAnaH3Y9Ibu+l1XA7iHWKEegFZ4WxKw2ZKASRApv728kN2uy7KpYuAXwO7gHkMX",
+	"zr7NSE/Ktn3fcNlmr6S6JIbCsaA0g3T24kNNiczriVBvqG16vV1xkonxREMQAIfSmyO7w/l94fP26KY1",
+	"gY37cmFvReux81ZMcj4XN+6x6JpwyR+53q27wuR+1Epsc5zXKB63Zalba76a4glBIamr3Y9w8bWVAL+p",
+	"XKpLOtl0v75nKkoFqI9RK/me77LweLHumE1VIXgGoLu+RbkHuCGJx0tBXIuEUVPYmVLTcV8UJvGYIIAi",
+	"IkzCxsJyaABzU8AGBk/ADa1qINgmdJsD4KL7qVTxMUOoQG+zI4AyMwlUW+GTycycKWN5VDHt4nCEcLwS",
+	"hRw64wqNZjOe58KaQN8txhM7D1eVhe7AE86EytrsRcHNcu1EXd9QwY3w6nmzLsW1qi5hws1kW5JxVzhK",
+	"X6eQ173D4ESs6rNUSjnIW18KNb8BGd26uhvOuqxhcJK7z7qAANSHkd6c7YYs+sfPGTxpTaYN5UVQBUsW",
+	"CgCcQPdTfyifk+0wgHrFZtgTWzKPOntHeVxbalagwh5B+U5B5b3OEi676qfCPscHPAl2eEMFAsv3+cIg",
+	"vzdv9zIXrcSM0Zvf2qdtvcCazIfotpL8RB7u53nWu5GrfDNYEi+AwROAyOMD9UOvdZGTQswSZnTZaw+Q",
+	"CLw2+/tKmmj3brRSoLzNddUC0XpsDfVmc1K8Ll77Nux2U3rrR+nrWVHcOQNUByiPQSzM+0vAmoAtYt0O",
+	"wGiLwCbdL2MzncBgzkw/wNQYBF700ZlCBj5nRrxZT/Gr3tm003k4gPnAP0UaR5QY+2H0WS4zbmfs6Rlr",
+	"JeasLxDnKQ6jvbEqQTt9+GtC/IuuhI8t3WafKvmPaajE9+m+EB5j+huLhkpgz1DxLFRGpR+cEcaGyM4U",
+	"rFTUl81VWAdOT+N+Qi1IFuJ9uPVMF1kZ9ftrZPVB9Uz1QLExadHv8bRfBoY9U1SnXSo5QFvOiIN1rqf1",
+	"OFXqsuICfeHE5WK/1Dk9/iLkY8VbDO4KvplKs1J5uRyaAXVQdTqd7t7D/VbSwkxIq9fq0GcHjx4/aYGa",
+	"JX+3AhxZmVICqJ29Fjcj/jd9afoSVAahiC5MOGCLhqn537X+5gZohXvQ524ohENdRLskjNQwkAe1pM/p",
+	"ogreaheGQ5FfHI8+jQYcTIsCC6JaJ7++LWdGv1yvn2tdR7e7Aet5s+XcJpy/RT6MbUr7LvwWpynVRtzv",
+	"3Y/lH9dmvCG0rE1GO0+jRMoeFkKQb4JOO+ZxE9Z3jsi8r7N5m70Led+pygAidE4uu7Ns08FIZO0zhUn2",
+	"5VQw8xqvmlWuM4Y4xEJGYLU+OwAqgyfYxs3fc14XReB2++dz3Pmb6yFKsbwhc+ek3sbFzUsZ5lP8xQYD",
+	"WbrDNcDW5rvtqP4egtdTIQKBQBnDTvicDhwLwYzVk0kFEpNe2reTgwbyo8/PQNeGyadu7GZCFoY4PFzm",
+	"IivBLL2mt4X0pqomt+xGfkNLvXZE9ZqwwGojq6+5W6nlN8gQMVNtHenNW87vKAfshKJW47i9spKuafRD",
+	"ncLakDJ46XHqCElGqwAOHvWHY2YlNII7RVA6pFi+D1gPAQ9X6UwQGn+UFTP+cIoyUghTU4Loug3XO1N+",
+	"6XDfZQWf8dwkzOrJznRiEobUvQS/G7pmCbQWCWQ8MVXOlXL6qhAsRZWW4mZO/U3OyRqkpPikYSORZ4jI",
+	"TjRXQPOJmJfue30likM24GogcswxnSno95fW8+vQYB6tFpJijNJk0OxQTClhONDTwog2+wUSfTYAwHqF",
+	"y4dDyLK12ambaLPervHq3RV/BnUML3CrjrfqOFbHelKjjT9PD9tiaiyKUe1R3OvKqVt5wsYtG2tjWbfT",
+	"Wevs7R3e7w2fC7HR07f4Rk3nb+9HGjLz+NNtBLNpAH+kgUPD69bcfBPxSkNZC+QaS5VMPSM0e4KMRjoh",
+	"n74CIwsOgtIzplWbvUbsmYhpjvZfJHasPy/9hXBe5CyDcxtkBuC6SOXT19kcWuAJ/TQ+YSqPnLKsEMYE",
+	"Sj2YDFH8hJt6Fp5ADuTJavlY+IzemAOgDjDFAWx/mx1V3l6sBNoMNtxathyugA26OTiPWA186Vqd5Xv/",
+	"AdXPlon7u3EgQB49CdqduA3u77kQ154ePNdA9GX9YQDRO0JWNqtwg2isIsilscnNpLrPpbFVBXJTch9L",
+	"5JzGDpmf7c771lyFipA6CzXWxarCutmcPQjaYpJT25WbNclYEh5dCtA3hQGBJq4Z2FxpIMW7wwZPXRct",
+	"V2f7785JQfJQRAIsp7fAP7Dz+HEDzn18USMR7N6TVZhgRxrA3QFCQQMbES2ctIalYwE9MGkj4D6VZK9R",
+	"VHvyHOdRC/RnuRWrD6ftKVzwaQWp+rZ6aLW9uYPWU9BsY6XNxUolgzXWuxUiYxM+uBTVgkVt77qf9s3U",
+	"Irn2GGvdEIFBKmZGPGCCUn5ykHM5TmBfIjJDPbFoSazHyAJDRaBU2H4rTdwKkEsAUyXW0p77wRgSshBd",
+	"JXCI4/RBX5wpypKFTjTFjC4r7dxiAR4EtdzBbEXG6OwHbpzqiVDpIWZXkeEYiu3K30KelIkPE+mevsyg",
+	"Wk1tDBJJtCDug0oHaY3Ih+0zhbd2fkZfQIWgwksxXQpFjv/tv7GS1yqTVzITmeckowV3weVQfvCTKZ8t",
+	"0F+wFxxjO0+QCW9kLJUu2FRJy+5PuDT8Aa2TvhAU8xE/KgSN8LqRgYylY52JHhP/mPI8RXwbH2yiVEgV",
+	"DW/OFM3cPX2K00aDVriNJDKggCVGMINArWRksEwU2dkjrrR4dKSVvRD0VG7lKrMsuMr0OE2iELcsW/fo",
+	"PHx+5qQN51l5ErixE7p87v4VJI+SWiAWRHJTlW7D+sIGLrsAFzYbaWK+pQZzJ32AguVHw5OImZMyZNvF",
+	"2s8ZLzLTcy+/i/vkByNE9oO70cM9ekqEQQGhlh6RyLd4Ai7Ko32W65kodgbcuB3zgWdiIMc8Z5m8kMB3",
+	"qQZiQYgGuTZ+F0nFFPIMk4zutZ2nMh5L6zZtvMx0+7jPNPHLTxR3oBHqJ5R4ETg6PT45AU5c+sQIZsSV",
+	"UCyXUAAMb1Aoki8OH7OhEBm775aDdTsPeizt85HcQdnb6aaHZ4qx6DHvGWC8PcTjCSqQPGwW6YTRNPE3",
+	"WGfq5od3iL5OSf4OiapAZM3P3D5TD4mD0f0uIlDknlOJenvb7FmuB5fsh8sf2P1OwroJ20vYv/7rfz/w",
+	"K/zTL0fHO55JEA+uCGAPB7/vntQD5zxwQ7uxuGFPPNFjX17sCJVJrkiD9OGWelji7Ug3u2kBizlVhNNH",
+	"U3Q/rBkrKYGyYKO0z9R+m70Slv3w9gdQhM1rDqyVWjk7wS9FtPIgbDgcewfkhk5GieAw4pYk1kvF9v71",
+	"v/7ff/2v/4f96//8v9h9/8dYZ24SD5Cvk2zYEDqfFUpZ4dx17rRBm70esh8+/IDci4yxHwZTC5uxy/7C",
+	"7rtv/HCHxLfoIlw3IzkseaPx7GvqBi0Ez+Z44hU0uc+lk1IcgO01Qcj8erD7EDADbqH7queP5B60z9RB",
+	"m71Byki8XirGzcBXtbs1S1jHH9EBkKbvwKa3QPzMCJ906sZn3aBG5XAo3GYRVY1tZzrBubC9Bdi/D/St",
+	"u4vRkAUtGwJmIw2rCfbVOK1OT+skPFxPA9elDBHt/63I3sC+/mol7vD12BenL5VcUzF2q9vpdNqdjvMK",
+	"K6FRCKKUtgJgryaTOXsuZzyX8ExzZJMKVeZQZO7cRBCNVu/JOkXc5XJ9aagQbZtbFd2EDhnPQUiEEw1T",
+	"OoecFdNcwLE42CbYABCFhUPv7eHotuj7j5mn/cVZPx7FfCuEfGWmVluz+3GibTPIHjEi6kqoA7TFU8DX",
+	"C+Umbie6kKXNXjsTICN3ETduxKpDUPDOnKKSqkXecxphs/mL58JymdepnZNtjeqGkRBUlLdAKK61ZHgT",
+	"B73a1mRscX/sYrnTLarQykFv7tukbseQM9BYPSVtgqzBSzkHadvsGGaWL/U/kCGkIxTtHEvn8rfZUbTS",
+	"UdYBnzDHI44FTwq+wv347VdRXeNJlCK39Qi+d4/g+7HRuH2qKu92ZnoXg6GNqKE3AL1CAZXV/ghluR4l",
+	"Ac0E8Rj8RuVzCIGrKr2sOpmNdO4jyJKZMaqpJUReAnApS1BKlRgVkrbP1Dsdes/pNh4qBlq6IQFYZrsO",
+	"o+rTqGQG0rMu4nwPsbX1wDSZGFAyqbx9mcGa6HA2bX3elc24c2uGujhToS6GcGkgT7aUVvYjaJ8LLCtz",
+	"tE7YVFmZh9tRPtnpbbjeF8lO84yR6obHh9x4ut95ivlUbDNXGudYGx+70W6j1L8caCVM8StEosf4oprM",
+	"CCxpsgRPF0EYyW2f8Tbk/IOGnLA5vKVYx44VYqDVQOaSElvXUBAC93kxpZOgkefs6xeCXxpPGeb0ocFT",
+	"Lw1wniqjiLM2nnxbvf0GPdCFOzVpEUhRUTK0ujbb4HOjDZJOnpYXnQ5ZIoleeI+347aq3mS3mKrrWPi0",
+	"vkSU0zyPYE+x9cj5KVDnAnXDqfvflGlFwD2QtE/Bd0gp9oNaHzxDDCg0JpgtM5N2MEKqTqtzX80zxj0H",
+	"mD5nKuwpQ5sPU/TIW80yMREqM773Cfw0GApGiKFjc61Ez+1odU3r5ZH7QTim6YuLqTqj/kvvKJHbBk1I",
+	"6OK4GPi18lwv8FGu1YU/bd3rEN0uHFGhS0gMUizd6+ylhyz98cU7tvyqUmZGembCwb5zU+Fssc6ZejtV",
+	"NfrllqcFwNrUa+119h7tdLs7e51W0oIXG3/4qLVeXj+e3Nup+tIFzg0TWFaLoPUxAChX/M704V5n76s8",
+	"Uog3tmTif/J8vdO5s1IbGx4jjDlluaoBWqYnL4RbHLPb5zlXA9HoYZ14WnJ/GEk6F3ScL0xiShdjngOv",
+	"ji+jQZOD6fxwRRZaYCvNp5noS0uZ/kEhMvjDSDUQDRzOz3DWb+Eh1g5K8bIjjKPferW2QqkkXWhX/+1L",
+	"p55X/vU7vfpvj/3h8MpXnNpCToRZY/LIQbTRDGz1TTrpBJ7bgbm6nuU2+Tw+XBR/KG4a8sL9HxXcRQ4C",
+	"1FJNLdPDIQPXxSfHncQL5UuboDMZAP6cY+h7EIRTAlvffNMHQ5QMu2cYKTKC/ZfKeei2oh9B4d3aM0d1",
+	"mYvsAmsoarXlC1CVzl/34I+qxMXUUOrF8xyKmQAWXuqMyoYmArxdegoqT/MDBZ0fYUU6uUM/F1jNyFM/",
+	"U2EdCPmxzD053zy6R4NqfQVPeBeadasl744dOH4pWyW5VZKrK0m38y+EEgXPGWmvu1aKkJ0ak5DXt/sP",
+	"Q4e2WFSRFZQTJyz4i5App5/EhzKmlD1s5lGeC0fqLKoegayZ0rP2mYIZwBi1ExjkggOVOdQXCmtzgQVj",
+	"dMNSi060kdhAoYe+aGUmVebC/zL3orR1Aj+UBRziWDzuATKaE0vEBBOhJznwUWJhq8yQrKBBMZ/6Vf4s",
+	"3UxA/6sqt2dcXX6fevxLqOXFV7LVzFvNvJ5mDqoTkcJRRUKJk9NVd66pQ5q4mSPBlB08Ss965YGK+0RS",
+	"RTtMO4Hvcg1JWo2XhcQznt5Xq//CUJQ9ZmYER9OQVu4LoaD/AXqV+nPQ2yGNoDKWWp1iXXvfSbEvdo/u",
+	"2aA4AzTsZynOzem21xNIhH1Dem1xxbZ6bavXVjzwJdCYmIivPydPDAp5L8QGtJrk+c5Nmcx3yyEwnA5j",
+	"k3sZWJfZA4jTnSBBftIj8mGCkg10Ph0rOj3jzGqL1P103Ez+Ckb3dqad5iprfmqSpDVZAH94vUq2VCrW",
+	"F3YmoL2/4iUrnQnfDgOTgCYnn5SYKmgHSg2GvamH3W1SpZLnlLK7bXJgmxe4S0Vdvo+trt7q6lv5oKA+",
+	"vc65M+VcBtG7FAgj7kBzQcM7oObCIB2oabjMIGt6oW3iD5FMCMCZ4XOTsKEQhkk1yKeZyA6Boyhw41LX",
+	"F3Z2tdmRx2qGlm8+J3rZvjhTkEYAheqDdiiiDBG8u0LCvQHlTEOOFnIFls9Nm53yOZZOUE1nE1jZmTpS",
+	"JeQKjY/94e6575nErwDkd2cqYdQfyw30PUAthTS1RZo42mlY+FuX4L8X/ZHWlyfPV9F2Cxe9k2NhLB9P",
+	"bnHtqbxQ3E4LsclC0XJ9jiO5/NI1DuUs3pA8N7Y0enlHDQtNybMtttQW1W3TnjxsDiJMLKUQ6+ud8FZo",
+	"AUqlUzUXlMZYLkCI7AOlT1cDvKoFoipv/57GWlf1fVN4SYuPczN4Ei3h1lvaLH5SNd+/hvzfwmuim+zC",
+	"PZu9pmOsuIRed7gCXCae59T6HkOxJxHgBWBzuDXIhYsfw3FL2cCCw5WOPBROR2hBcyHueV7B0lOSwKIa",
+	"X1s294KzFOxYEqqwYyRHDzwDH8D/QhCBtdq1rSnaiLr9v3n3AV7MV/MbrlcN78ILjI+lypL3rfPw3TkP",
+	"X6mDwymRNRTeKpZ+9yP+4xosASeykEmDYKgQY2kh8irEQMgr9y9snlIYAEIR+UwYj+k4cwHcOx+NIeyQ",
+	"U10lewbj5lJkbIgphuXT1jDpplOD6oTTgblKQ3siJgcDujeWz98z8ckypk/aLJ1wqdqdTjctMeaq2OBY",
+	"/IlwODORsHTAx7bdOdhPmUUVP/IHzNFPodVlBsYqz9mFT+lFeJvmqgHlcoiZq7hkPDCftkBdJS2hpmP3",
+	"uulPHMw/ivuA5uikYzGd9GVcpygfFg/3YZyvlBa7MX12TVLsz+GGfUfBjE914evBs1ZUQauotDuHj0DT",
+	"vYAgcY2a3A1FJ40K81lUoQ1NPlxd0uHESM8gQ+sRFyl6azNiTAasX0o33RRevQkT+aK5keu8nLA22+Bn",
+	"s8HPUvXTOnto1TjobraSr6ow154GqpvzCuVA33VC4RlXl+FZbs4mlOu33VOb31PlakeRGgL7VujwPq/F",
+	"NGk8dREMwILI+xxCC6UpUS5mhbaCSdtj5NM9TPy/9hP2y7un+52EPTs62UvY/+/09a8sgsQIfm/BZzgw",
+	"QMsv+MCYsFBzdnz6P/1x+pgDgdvhmfJkMPvsR/mszdJj3A87LipKWaaFUfcsG3NrRZGw/tQS8incrjpa",
+	"hDILCCFwpOKcXY8lmeOxkAWgNEOlTeZMSQtYvgi8q8cCMJakhbtDqeeET42AG48RD5Mr9jB0k7bZUZ5j",
+	"pSkkQ0ZiAKGH0zs9P1WfKpkV7q7G6mLh4OjEMiVEBkAdaYwR8bOYp73y3UlTnh1RexYBurbZETQFcEgK",
+	"7eipxVKz9ODDh9QtSRayML2y3ACmkoXpn6mQNCLs5Wj+0NRLkuv7jGsPwYjhz7nSYbrRRkgYRmoVIXK3",
+	"QZRiIy+UAUThXnkoNtZXwhAKC5wqG390NqRDwYTxqOAOf4+wxB5eO8GuszNFtbkDXRRiYEMHG3T5HtJj",
+	"G39a5dNrEYSN21Ges9GJHA/vxmrNcl5ciDY71uMJ8C2aEd87eJT6Pg/EPQU0HXdVXdbrxC3pteapJp6O",
+	"ROTQiwaZFwQNs0QQsXpcuFJ1rK+EqKVjMAsKEGsPD70KgvkaCPXjGbKXugjnqKZpwuR0rG4jj3Um6ub5",
+	"zpdE6iFzr8VJa1Qy5HVlLwiKT05YD+Y+CjsDOvI5G0yN1WNRNM19LJ2dgUOWmjB8yHMjQmTd1zoXXPnQ",
+	"uinv+cPuD1WXgV5or9WXisPNl4Ph8TS3csILu+t+vZNxy29RIO1E4IunSsPNZS6aogc0E8tq6zBAqhOc",
+	"+l32lXe/3DOS5YmtAyr0bXf5n/t89xm2u5BbFvv8q7qcjUe7N1eZVymMXsrcmS3ASS/kwAYyibtjKgoV",
+	"zd8XXdFRjH0HNgXz2xMus2+So8ivc0RUtHBcCUjrGVpNSUzRuiAmyMoKA3xJ5/FOZ/9dp9OD//4fTZ5J",
+	"oceVOQbLlnErdtxNWisst59cgLWnCTbM6+DGeSESy20m9j1lF/xLX4HjyW/DbV5hw3mFSN95ZV7qwLvl",
+	"dvoFAqmS3GnoifKBbwBJbaleoM2eYZE6lMRT16fnKUK4/gZgTorksQvUMiGh9V2oDKJzQswpuzSJox8C",
+	"B5//htvQSOmMS5tiB5O0hBwEWYC4EAKqQkuOC0DvZH1xIRUWL5wpjzEVmHb7AjnpA1YbSB0iKU+EC5HL",
+	"24dSh9DfH24eav2cCLY9dxMuaMlZtwy4eghfxewlHutzP6Xg1oNDz6D3asLngT9LCE+K5UmBcdXPFFH3",
+	"hsY0H/xEtyvRoYdO/NkY4LV44FUIz4YAsITgaqsMWQlLARdWpPjqrC/6HU4h0NYzJQo3yTPlAU4JeLXn",
+	"HAGWvnl9ivhcS0C4aTPvh98Yn41uerM2fs+DMr4F4BfoSlp6UM8lveUibm3JFrIao8hBYBRBGtfqjeTQ",
+	"DFq91k/PXx534D/d0sa95VeSncxh+ZBXp9VrHXS6nU537+H+waPHT56ChgrsI+ig9FoTOz/vdJ8+Hj7k",
+	"e4P97MnjwUPxtN/lj4Z7nWxfPOk/POiijgcNVXneWI1QrgYwNUiXrfPoewfXc6mMnad+ASH5zpPu472H",
+	"Jb9KJpUisaE1A6lu9Vp/edp9+uTxowO3VnutT83cK+7xIqjn5Zca7RO3OWmPFeJCGgvwdHNx+ycO88Zd",
+	"hzF5UvcU+zc+RS7VZXX+R8w4rSAy9m9v2UBn9BhD+UHEvG/x7MfCcp9isGDceq3uXmWqeJ/WdCJ7u7sT",
+	"Pv8fE/7XwYjLiZbK/k1fyoEcyLNpp7P3aKL+ejzi8r/vdd64L/FDPv7rvnt+/Gsw/atbnPjZ0CytIaDr",
+	"gOsFXXNnSMWxbkBdW30Lb5HsBlnOimku1pSW/bA90Ds+B/c1ds6f9h52e51O+8C5wW4K04IIm4Ezg4rR",
+	"EIR7pPPMRJRaMUvgOz1xVm86cYZmwuc+VRbrtTYcPHN4duedTIdDOZBC2fPhVGXGzVM6zf7s6Cf36l4+",
+	"PNo73n/+5PHxwxdPn3WPHr3c6zzff/Hk2cOjvVbSupQqg5BpHvolFpVf61//9X+H/+4/3HOaDyLfXuvk",
+	"+OTY+UioHN1foBo7+6VydOLHQPhaiRNZp1YWZbUifHTdkRlx9pZrNEmrq8skSK8XqMIt1KPuk4POUze7",
+	"fae+MKbreXHBD6bm3IoPNnycgK4RSk8vRh7cnApD8RbugbIbJQJUP/KGVeXytSLoj/kdK+zr5NQFa220",
+	"SxCzrSYq3TpRWcsu1IsT2MYgTs66luJ0o61dQy6qurt+Ls5Ql3M5fXbyazkX91cH7Xk5l9uKaJ1Q7kVC",
+	"6YVlUSr7QqoLOLi7QfIq73gN7VxVzcupYu/ARuxi1ByxJRX7Bop3t4Dtd1HuC7ozYk5eNX+wnPzd7XM7",
+	"GDU3Lvw2YVazbtLpdJhUCA8NvB1+AM+yi5E/nfISXhOcbleYcxcD7tCDTEDwlM21BR8A7y8c6xs2KXQ/",
+	"90DWEYHnBXJMulGWDttjitXoyNc97s1B5jNYlW+XR6M6zy98ZFdz88VUIslBQFrw4nK9OGz179rnZlt1",
+	"emfqFECP1k7J1qjUj/6fN7AwOs02ksbqYl5ih5QNAlBhBv0PHogE85FR5hSzmKHbK86KDqXieQLE+XgU",
+	"xzI97Vt2P82EGIssTc5UOlWFMDq/Eln6AAu8htbT3sByeKR9zHQCzX59W3uE4LS22ozSbRvWWM38kLHr",
+	"uD322Cwg8NpuywYqkv39FmqS6zbxrakiF+/RWNxJSfiwfYEwEmkyfH0LFvZ52rQenTukgeMxjXwpaXDb",
+	"w7GHJ58MRz3h2kK4sFxkqWcUd4rEqRyfBUJoD5Eb4X8s1UWKbGbYyQQDUntpaKuCLESbHaEuEyrDKvSR",
+	"zjN/IhSOmgLXGzlpJfMWFPq4yfsqw762o/XJMes8PRji1trqazBg3hT0BjFo0mFbX+pbaET9/hgu7yLC",
+	"jDTppNB62OgU/UQsTkEJeOhgijEpqjRWTLCXNP6UoIKRFIjlgg99dJHrCzw8JaeJ9NSYVAZ4XZNCI2cv",
+	"9WgGIE2cjxAlXhH1o0B9OGSIsdC5x96+PGaPnj7aS9heu9vuttn7AK6lx9gZy/5jaiwQYkoD59RU98zZ",
+	"WI+FqgV0e+OmFmmrjSuZN/CSGjRNLviVCJRTsmDwSv8klSJr7/ivsndBYMpgItcXIPJghGu28yt98Q36",
+	"XNBBPrHXdoYhhpep9DYQMeulmFgErqA2jv6cpX0+klioyGj4NHgLU9NjRo8Fm+mCkkZ4Yu3bJ473Tt8w",
+	"m+uLHZD4MxVyG07XJGV1CKgejv0S4oMtOMu45Q0x01t6zBu39WeCAMJdtpv029mkGAjRi/nu9iae4q5S",
+	"N5xE6Ace2M9qXV//+5YG/q67OFevs6R13KYbNt+9SUvt8dv96fC3kn24lsK9pC2H2ZdoUB45E0J8qMKY",
+	"+UamGXKrlx8MnK10v0mQiZTyBLkY0mkNlg1OeGFjZ/lMUcMpLmASZynKQx73z0upMpbiz9I2+0nPIGoP",
+	"oPTYy2kJlLPpnVCsP3CW2OqoT1NGVYxnyikSX2Xv0xhsWHiIBCpxhQRBXDdJAYG/13UlmlgL6iYIJZow",
+	"K0iqQEGpR27WTGmWO51ySEsdg25Vimmgo1Ba6zwKHWdARti9OZkIxNj1wDKJz9P40+k6klKY4XdWGZnn",
+	"CwVoC/IYFZpgRWJhFyvW4LNbFkhR9Yd784MRlxSg5VlrvRIxXPovTWV/UyIIRXZb+7Blt9+e7kWVlRDB",
+	"rWn2QyaLGiB2P0IBVfOZ3pFX+BJRGDHqzKW6RMoqICwopp5HBg0mXpLWopu99xV86x6nuctK7PxNOrs0",
+	"xSZoQ1yPQPXlOQ23Du9mw8pQ+ukFHV/Tl/JuoVtxIZBc2ES7zln7p1j/TK0ydpPb/LMQExMVwTIA0Rgy",
+	"JWblAf8hRaZTlUGqee6riV66qTWT2i/tVPi9+O4367DQ/xSKVmwLPvoNbWoUsNX39XKv9+Luu5kL8j0m",
+	"U8fYsaMyjCj11CYVQK4o71mltMXMqFTiGssWYBE+e9d8Z624i49/fTduDD61NZ1fxHTeM+WSf9Nm1OrJ",
+	"dGI2ZEZ/ibCaIL1E2RLMXRR2fm+J8FVHRLH++BSD83smQF8uq4R3evLb5NtNX6ycFEABufvusbttjUjK",
+	"8MPqyfl0km4TBttmiT9q/P9OT9h0smZU1Og5TdVGI5dXwlYCF6msroYtPqv9G05kjTiFrhB/kLQCdj5i",
+	"1LINV74hR8rL2V0GLM4AZQWf8fyLOTuxl3ODQ+P8HvKNlkjwl/fhe3qWrb/z5f2dUo62Ps/W5/nD+jxe",
+	"xXhshtu5Pkj3uGqdD56R+3SQLJgRg0LYBqi/937w77rWh55iBeY3etxt/maztT6zUqyCqPuPamW9sSdH",
+	"EyZ0VBoirgD9OFSzwOZSeoaYZgZxrdIyIwq/h1JQxTjL3fz0kKU/vkDwKxwurdamY63ISNDuCWXnVESD",
+	"UNnuDoBbjV04WuVzQEDssWd8JNklHH8AYNqgmE9sAyUbdD3S6nz5VucbS0JweeIqj2mRt3qtkbUT09vd",
+	"dS+wTaPs9vlIojzosaiOdarHPms1TpjVOdCw/yRVJuPBq6+/P+333eSSVq4HHACORnIH0DbsfIISFFpt",
+	"fih57NoTLjMnaTfPdZ1iE/+WvrCDRUiblbvXhGP4dXnMi6L7p4nJtly2d4xqMQs6aTUdvuCv7H6kf33C",
+	"fZ0LKxo6sMtSSMsymUFGwfJLQb07UCDo8Y/K3p2SlJwXhbyqOeJ6DjctdevCDt1fns4JomvCdVvqx2/J",
+	"r8B3eQuxTLzXvHz82SQYd+6Z3qCzt+7opo8T15aZNZOyOFqU3JrWVaYFYhsqwD4kCgxfAD4lrk1qRlTC",
+	"+bSizU6CNYcagApGL/AE12SZAfMrlvDNZJ7W8Yi+9LYqgYGVnm2VeVOm549PywtHMnfp0exmIpdXopDi",
+	"etK8nFthrI9YicHh9TAw31gnpR5bQhrslxyJQlybrXle3vwGgobXEJJCfR0kzSUVVFQx+jPBswZM/vUI",
+	"Darzm0e8Bt9hNsk/xc1ZpVIYtoZ8w3klPCHw+j2OFb6UbW/WCUIhBvPHz3YealNhrwHx323l396+okSV",
+	"yFi63+0AG3YmIW7MgPQtsPZFkdWIGzaWxrifvHBzBUCbCK0GHyC7+Qgbrr7bnNVXdRQS/+hbJ+HPh7GC",
+	"whxpFajjuAMfoYCDxY3pA0ioomdxCF2jeY6pcMBPQEgUrcJXfpM7Yw+57jkb8SvslAQEB4n4csjg0a7p",
+	"cXRP823kqYcWwZmrmeq+GEnAQ8GG0kpjIl6x/7jbQUXAs+bmR1tI4ewKtL1Wc9PcxzafkhYlxqskBCNh",
+	"Kpf4H/19/3G3m+w/7j78fY2UM602Lv1qMdbeF1ed1h/RlMcjdN5itFYeshCw1exIjLcq9s7aErcJ7FqF",
+	"fipUFg4J70qXawRc35AuXzp6lDYJiMnhXBGJXDlBEsJXeQYeHHL89oWRGbJPpzTzncC7m4L/19d2VHLx",
+	"ImMSQusQJCC4gXp6UQvO/BZWgZ7pFBJS3yo4s1edmrhivnCC6pZHdkrM/mzHdls1+bXUpLxQHi++lLs7",
+	"0JVWoIrbiKY8UlTPoYfMziciaLq2u22aBF9EmrC9KBhOSuI5KB5AJFeA+HAKUGmEs69pixHGbi7Y/boe",
+	"G62mzxdAiQyBIG410J8uFgbXiTPYwSsrAjeCGEwLaeewI/qCFy7a+vvvTtqNKK7qk9NjfilYMXVuRlmm",
+	"09vd7e49bnfanXa396TzpANbhmZSw4iPRL8c8YEQKdn90Z8H5EWMSYBnsV0mtt8gvlCrlmZ/7KnkEsYZ",
+	"srchLhNRO+aCA5RQNN5zWUCD4bxmxDcEJVQ5vPMzi8YocTCWx/gFKuJ9iDqZugDLOXvOSSQWDqsZsDcC",
+	"EXRJkwco9IgqVcciyebCJn4BkcNzHsFLHQI8XsYmfHCJmBpurDFX83gxta1fScjWTkRhtAJIyEyjR24s",
+	"Q4aiQvf7gt7ZzC28ixWLqcF6VRr+lA+FnTfdwFcGQugODvEQofiNHouYlT4e8gXG5XVDikJcV21odeLr",
+	"/who+++nlquMFxnzG+X3+77ibDabtQ19HYpPB3r8AJMvzlV3oTHjak7FcbJguewXvJACX+lIDC5Lf14i",
+	"Y4D/04UFxvLxJIUlrHP7Qx0kOZbsCAONdO/DB/xWKtY98BwDh+4lQeuTLi6JafpMnakXfDBaMBbcup1g",
+	"8Cy7V5kjsbHiBfcMS928y1yTVsRCjjyvCTMayiVjlMK5nuIiGSEIPozehR5S2lqqi4SZ6WAE8KNnquw0",
+	"AOQy7BORBbKc9JhyV0UMtdGfBOoOcOdtRmw7j+Ctl8AUdGpfViX5swdVpo2wCQyb78OaJqzbSdheB94R",
+	"NDuwKdxi6ORspKeF8eFeIQTL+NwcQk2p8nS/gtMmgRNCgH6HBeLmEi6Uts3S/b2nJAYHnYf04tO3whbz",
+	"nSM3oRT0Biy8R7MfJnSAQKcH1PXmPQUQS4gLKTpFxDd4P/AyDp1yANUHW+QMaG2HOs/1zJe70o4LRqRJ",
+	"twGsm1Sg1Z7xkYx2qy+TX77USUUfpgoqDnu/UdH6bqZ42x9RN9A1I7m37B574gTbaSqu7LWjI1uxLixe",
+	"6a9hVuQ5ourleQmLjSc4QOQuDUhUUcpg+0zh2Y2mI+IqavWMBKIvLrg6DLjabqKeIKTUeWV1XF/E5XPQ",
+	"ymjpYStv6C08RePacHVp7rGR4LkdeYVNUHtzvwLINxSv+DN32fVD6pkiuF9vG2zlrYalRghgegvteOID",
+	"rQYylxTq19uJktFFzwRhljvRTthMqkzPwGeAf8WmR1ibEzpEnafAcq0vPUM/rWlF3IQxtV7G0ZsTdinm",
+	"ZuERo4t/FvPr5dQwzn4RxWWO0Og40myksQGEExAA2o/Y6BdiVkgL8U90u1f6ouZuJwZJRon8G/7KNOhd",
+	"ENBMYxxlJoJfVtatuJID0fr0+6f/LwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

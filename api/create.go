@@ -114,7 +114,7 @@ func (s *Server) numbered(c ledger.Command) (ledger.Command, error) {
 		return made, nil
 	case credentialed:
 		made.Transfer.ID, made.Transfer.RRN = ledger.NewID(), s.rrn.next(s.now())
-		err := s.entrust(&made)
+		err := s.entrust(made.Transfer.ID, made.credential)
 		if made.pot == nil {
 			return made.CreateTransfer, err
 		}
@@ -129,6 +129,12 @@ func (s *Server) numbered(c ledger.Command) (ledger.Command, error) {
 	case ledger.ClosePot:
 		made.Return, made.RRN = ledger.NewID(), s.rrn.next(s.now())
 		return made, nil
+	case ledger.CreateRefund:
+		made.ID, made.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return made, nil
+	case credentialedRefund:
+		made.ID, made.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return made.CreateRefund, s.entrust(made.ID, made.credential)
 	case ledger.Many:
 		for n := range made {
 			var err error

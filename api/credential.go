@@ -42,9 +42,9 @@ func withCredential(made ledger.CreateTransfer, field string, c banks.Credential
 	return credentialed{CreateTransfer: made, credential: c}
 }
 
-// entrust gives the credential to the dispatcher, until the transfer's debit is sent.
-func (s *Server) entrust(c *credentialed) error {
-	if err := s.dispatcher.Entrust(c.Transfer.ID, c.credential); err != nil {
+// entrust gives a credential to the dispatcher, until the transfer's debit is sent.
+func (s *Server) entrust(transfer ledger.ID, c banks.Credential) error {
+	if err := s.dispatcher.Entrust(transfer, c); err != nil {
 		return fmt.Errorf("%w: %w", ledger.ErrBusy, err)
 	}
 	return nil
@@ -59,6 +59,10 @@ func (s *Server) forget(c ledger.Command) {
 		}
 	case ledger.FundPot:
 		s.forget(c.Payment)
+	case ledger.CreateRefund:
+		if c.Credential {
+			s.dispatcher.Forget(c.ID)
+		}
 	case ledger.Many:
 		for _, one := range c {
 			s.forget(one)

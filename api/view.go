@@ -67,6 +67,9 @@ func transferView(t *ledger.Transfer, see sight) Transfer {
 	if t.State == ledger.Held {
 		v.HeldUntil = timeView(t.Until)
 	}
+	if t.Kind == ledger.Refund { // also to and from a wallet that was unlinked since
+		v.Payer.Wallet, v.Payee.Wallet = t.Payer.IsWallet(), t.Payee.IsWallet()
+	}
 	if see.text(t.Metadata) != "" {
 		_ = json.Unmarshal([]byte(t.Metadata), &v.Metadata) // written by metadataText
 	}
@@ -141,7 +144,7 @@ var reasonTexts = map[ledger.Reason]string{
 	ledger.CreditTimedOut:      "The payee's bank did not answer in time.",
 	ledger.ReversalFailed:      "The payer's bank did not confirm that the money is back. Reconciliation decides.",
 	ledger.BankContradiction:   "A bank said two things that cannot both be true. Reconciliation decides.",
-	ledger.CancelledBySender:   "The sender took it back before anything was sent.",
+	ledger.CancelledBySender:   "The sender took it back.",
 	ledger.CredentialLost:      "The payer's credential was lost before the bank was asked. Ask for it again and send a new transfer.",
 	ledger.PaymentsStopped:     "The payer has stopped all payments. Start them again first.",
 	ledger.LimitTransfer:       "More than may be paid at once. Pay less.",

@@ -42,6 +42,9 @@ func (c RemindAsk) Persons() []ID { return []ID{c.Request.Owner} }
 func (c CancelRequest) Persons() []ID { return []ID{c.Request.Owner} }
 
 // Persons implements [Personal].
+func (c CreateRefund) Persons() []ID { return []ID{c.Payment.Payer.Party, c.Payment.Payee.Party} }
+
+// Persons implements [Personal].
 func (m Many) Persons() (all []ID) {
 	for _, c := range m {
 		if p, ok := c.(Personal); ok {

@@ -97,7 +97,7 @@ func TestManyClaimAtOnce(t *testing.T) {
 		}
 	}
 	for _, end := range ends {
-		got := b.balance(end)
+		got := b.wallet(end)
 		sum += got
 		if got != paid[end.Party] {
 			t.Errorf("%s has %d, and should have %d", end.Name, got, paid[end.Party])
@@ -118,8 +118,8 @@ func TestClaimAgainstExpiry(t *testing.T) {
 			for round := range 40 {
 				r.round(round)
 			}
-			if r.balance(r.ends[0])+r.balance(r.ends[1]) != int64(r.claimed)*100 || r.balance(r.wallet) != r.funds-int64(r.claimed)*100 {
-				t.Errorf("%d were claimed: %d and %d, and the sender has %d", r.claimed, r.balance(r.ends[0]), r.balance(r.ends[1]), r.balance(r.wallet))
+			if r.wallet(r.ends[0])+r.wallet(r.ends[1]) != int64(r.claimed)*100 || r.wallet(r.wallet) != r.funds-int64(r.claimed)*100 {
+				t.Errorf("%d were claimed: %d and %d, and the sender has %d", r.claimed, r.wallet(r.ends[0]), r.wallet(r.ends[1]), r.wallet(r.wallet))
 			}
 			r.verify()
 			t.Logf("%d of 40 were claimed", r.claimed)
@@ -230,7 +230,7 @@ func TestExpiryOutlivesItsNode(t *testing.T) {
 			return err
 		}}})
 	defer todo.Close()
-	for deadline := time.Now().Add(10 * time.Second); b.balance(wallet) != 200; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); b.wallet(wallet) != 200; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it did not come back")
 		}
