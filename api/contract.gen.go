@@ -73,6 +73,36 @@ func (e Ask) Valid() bool {
 	}
 }
 
+// Defines values for AskState.
+const (
+	AskStateCancelled AskState = "cancelled"
+	AskStateDeclined  AskState = "declined"
+	AskStateExpired   AskState = "expired"
+	AskStateOpen      AskState = "open"
+	AskStatePaid      AskState = "paid"
+	AskStatePaying    AskState = "paying"
+)
+
+// Valid indicates whether the value is a known member of the AskState enum.
+func (e AskState) Valid() bool {
+	switch e {
+	case AskStateCancelled:
+		return true
+	case AskStateDeclined:
+		return true
+	case AskStateExpired:
+		return true
+	case AskStateOpen:
+		return true
+	case AskStatePaid:
+		return true
+	case AskStatePaying:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BankLineSource.
 const (
 	BankLineSourceBank   BankLineSource = "bank"
@@ -346,6 +376,27 @@ func (e CorrectionState) Valid() bool {
 	case CorrectionStateProposed:
 		return true
 	case CorrectionStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclineReason.
+const (
+	DeclineReasonAlreadyPaid DeclineReason = "already_paid"
+	DeclineReasonNotOwed     DeclineReason = "not_owed"
+	DeclineReasonWrongAmount DeclineReason = "wrong_amount"
+)
+
+// Valid indicates whether the value is a known member of the DeclineReason enum.
+func (e DeclineReason) Valid() bool {
+	switch e {
+	case DeclineReasonAlreadyPaid:
+		return true
+	case DeclineReasonNotOwed:
+		return true
+	case DeclineReasonWrongAmount:
 		return true
 	default:
 		return false
@@ -769,6 +820,45 @@ func (e ReconciliationRunState) Valid() bool {
 	case ReconciliationRunStateOvertaken:
 		return true
 	case ReconciliationRunStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestRole.
+const (
+	RequestRoleAsked     RequestRole = "asked"
+	RequestRoleRequester RequestRole = "requester"
+)
+
+// Valid indicates whether the value is a known member of the RequestRole enum.
+func (e RequestRole) Valid() bool {
+	switch e {
+	case RequestRoleAsked:
+		return true
+	case RequestRoleRequester:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestState.
+const (
+	RequestStateClosed  RequestState = "closed"
+	RequestStateOpen    RequestState = "open"
+	RequestStateSettled RequestState = "settled"
+)
+
+// Valid indicates whether the value is a known member of the RequestState enum.
+func (e RequestState) Valid() bool {
+	switch e {
+	case RequestStateClosed:
+		return true
+	case RequestStateOpen:
+		return true
+	case RequestStateSettled:
 		return true
 	default:
 		return false
@@ -1603,6 +1693,12 @@ type AppEvent struct {
 
 	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`. `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or
 	// could not be. `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it. There may be new ones.
+	// The thing and what became of it. There may be new ones.
+	//
+	// - `transfer.` and the state that a transfer came to; `transfer.refunded`: some of a payment was given back.
+	// - `party.stopped`, `party.started`: of a person's payments.
+	// - `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or could not be.
+	//   `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it.
 	//
 	//
 	// Example: transfer.completed
@@ -1612,6 +1708,17 @@ type AppEvent struct {
 // Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
 // and change nothing.
 type Ask string
+
+// AskChoice What one party is asked for; all, if it is left out.
+type AskChoice struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+}
+
+// AskState `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+type AskState string
 
 // Balance What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
 //
@@ -2312,6 +2419,20 @@ type Credential = banks.Credential
 // Example: INR
 type Currency = string
 
+// Decline defines model for Decline.
+type Decline struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Reason Why, in a word for the requester.
+	Reason DeclineReason `json:"reason,omitempty,omitzero"`
+}
+
+// DeclineReason Why, in a word for the requester.
+type DeclineReason string
+
 // DefaultInstrument defines model for DefaultInstrument.
 type DefaultInstrument struct {
 	// Instrument An instrument's id.
@@ -2372,6 +2493,14 @@ type EventData struct {
 
 	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
+	// Request `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+	// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+	// `note` once the requester is erased.
+	//
+	//
+	// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+	Request MoneyRequest `json:"request,omitempty,omitzero"`
 
 	// Safety What a party has set for its own safety.
 	Safety Safety `json:"safety,omitempty,omitzero"`
@@ -2840,6 +2969,134 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// MoneyAsk What one party is asked for. `otherwise` is what becomes of it if the payment that is under way does not complete, where that is not `open`.
+type MoneyAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// DeclinedBecause Why, in a word for the requester.
+	DeclinedBecause DeclineReason `json:"declined_because,omitempty,omitzero"`
+
+	// Otherwise `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	Otherwise AskState `json:"otherwise,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// RemindedAt When last.
+	//
+	// Example: 2026-07-05T09:30:00.5Z
+	RemindedAt time.Time `json:"reminded_at,omitempty,omitzero"`
+
+	// Reminders How often it was reminded of.
+	//
+	// Example: 1
+	Reminders int `json:"reminders"`
+
+	// State `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	State AskState `json:"state"`
+
+	// Transfer The transfer that is under way, or has paid it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer string `json:"transfer,omitempty,omitzero"`
+}
+
+// MoneyRequest `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+// `note` once the requester is erased.
+//
+// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+type MoneyRequest struct {
+	// Asks In the order in which they were asked for. Of an event about one of them, only that one.
+	Asks []MoneyAsk `json:"asks"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-07-04T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Example: 2026-07-11T09:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id of a request for money.
+	//
+	// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+	ID RequestID `json:"id"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Message Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Open A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Open Money `json:"open"`
+
+	// OwnPart A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	OwnPart *Money `json:"own_part,omitempty"`
+
+	// Paid A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Paid Money `json:"paid"`
+
+	// Requester A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Requester PartyID `json:"requester"`
+
+	// State `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+	State RequestState `json:"state"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// MoneyRequestList defines model for MoneyRequestList.
+type MoneyRequestList struct {
+	Data []MoneyRequest `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// NewAsk defines model for NewAsk.
+type NewAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
 // NewClaim defines model for NewClaim.
 type NewClaim struct {
 	// Instrument The bank account or wallet of the party that is paid; its default one where it is left out.
@@ -2969,6 +3226,41 @@ type NewLeaseResult struct {
 // NewLeaseResultBatch defines model for NewLeaseResultBatch.
 type NewLeaseResultBatch struct {
 	Results []NewLeaseResult `json:"results"`
+}
+
+// NewMoneyRequest Either `asks` or `split`. The requester, and each of those who are asked, is a party of your app. The requester is named by `party`, `phone` or `handle`, and then paid on its
+// default instrument of that time; or by `instrument` or `wallet`, and then paid on that. Who is asked is named by `party`, `phone` or `handle`.
+type NewMoneyRequest struct {
+	// Asks What each is asked for, all in one currency; nobody twice, and not the requester.
+	Asks []NewAsk `json:"asks,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation; requests can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresAt Until when it can be paid, at most 45 days from now; in 7 days if it is left out.
+	//
+	// Example: 2026-07-11T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note For those who are asked.
+	//
+	// Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Requester Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Requester Address `json:"requester"`
+	Split     *Split  `json:"split,omitempty"`
 }
 
 // NewParty Example: {"kind":"person","name":"Asha Rao"}
@@ -3577,6 +3869,11 @@ type Problem struct {
 	// Example: 0197f3a2c4d87c3e9b1a6f20d4e8b3ff
 	RequestID string `json:"request_id"`
 
+	// RetryAt When the same will be let through, where that is known.
+	//
+	// Example: 2026-07-04T10:30:00.123456Z
+	RetryAt time.Time `json:"retry_at,omitempty,omitzero"`
+
 	// Status The HTTP status.
 	//
 	// Example: 400
@@ -3681,6 +3978,37 @@ type ReportVolume struct {
 	Count int64  `json:"count"`
 	Value string `json:"value"`
 }
+
+// RequestID The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestID = string
+
+// RequestPayment Example: {"payer":{"handle":"ravi"}}
+type RequestPayment struct {
+	// Message Your id of the payer's message.
+	//
+	// Example: m-81730
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note The payer's own.
+	//
+	// Example: thanks
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
+// RequestRole Who asks, or who is asked.
+type RequestRole string
+
+// RequestState `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+type RequestState string
 
 // Result defines model for Result.
 type Result struct {
@@ -3884,6 +4212,43 @@ type SettlementWindowList struct {
 
 // Side The side of the posting that the account stands on.
 type Side string
+
+// Split defines model for Split.
+type Split struct {
+	// IncludeRequester Of equal parts: the requester bears one too, the first.
+	IncludeRequester bool `json:"include_requester,omitempty,omitzero"`
+
+	// Parts Who bears a part, and of what size; the order decides who bears what cannot be divided.
+	Parts []SplitPart `json:"parts"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+}
+
+// SplitPart Beside `payer` nothing, or one of the others, the same in all parts of a split.
+type SplitPart struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Percent A plain decimal with up to four digits after the point.
+	//
+	// Example: 33.34
+	Percent *string `json:"percent,omitempty"`
+
+	// Share Example: 2
+	Share *int64 `json:"share,omitempty"`
+}
 
 // StatementFile defines model for StatementFile.
 type StatementFile struct {
@@ -4820,6 +5185,11 @@ type ReportStripes = bool
 // ReportTo defines model for ReportTo.
 type ReportTo = string
 
+// RequestParam The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestParam = RequestID
+
 // TileParam defines model for TileParam.
 type TileParam = string
 
@@ -4870,6 +5240,9 @@ type InternalError = Problem
 
 // NotFound Why a request was refused (RFC 9457).
 type NotFound = Problem
+
+// RemindedJustNow Why a request was refused (RFC 9457).
+type RemindedJustNow = Problem
 
 // TooLarge Why a request was refused (RFC 9457).
 type TooLarge = Problem
@@ -5268,6 +5641,58 @@ type GetTrialBalanceParams struct {
 // GetTrialBalanceParamsFormat defines parameters for GetTrialBalance.
 type GetTrialBalanceParamsFormat string
 
+// ListRequestsParams defines parameters for ListRequests.
+type ListRequestsParams struct {
+	// Party A party that asks or is asked.
+	Party PartyID `form:"party,omitempty" json:"party,omitempty,omitzero"`
+
+	// Role As what the party takes part; only with `party`.
+	Role RequestRole `form:"role,omitempty" json:"role,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation.
+	Conversation string       `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+	State        RequestState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// AskMoneyParams defines parameters for AskMoney.
+type AskMoneyParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelRequestParams defines parameters for CancelRequest.
+type CancelRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeclineRequestParams defines parameters for DeclineRequest.
+type DeclineRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PayRequestParams defines parameters for PayRequest.
+type PayRequestParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RemindRequestParams defines parameters for RemindRequest.
+type RemindRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
 	// WebhookID A bank's own name for this message; the same on each try.
@@ -5540,6 +5965,21 @@ type ClaimPotJSONRequestBody = NewClaim
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
+// AskMoneyJSONRequestBody defines body for AskMoney for application/json ContentType.
+type AskMoneyJSONRequestBody = NewMoneyRequest
+
+// CancelRequestJSONRequestBody defines body for CancelRequest for application/json ContentType.
+type CancelRequestJSONRequestBody = AskChoice
+
+// DeclineRequestJSONRequestBody defines body for DeclineRequest for application/json ContentType.
+type DeclineRequestJSONRequestBody = Decline
+
+// PayRequestJSONRequestBody defines body for PayRequest for application/json ContentType.
+type PayRequestJSONRequestBody = RequestPayment
+
+// RemindRequestJSONRequestBody defines body for RemindRequest for application/json ContentType.
+type RemindRequestJSONRequestBody = AskChoice
+
 // ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
 type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
 
@@ -5761,6 +6201,27 @@ type ServerInterface interface {
 	// GetTrialBalance Get the trial balance
 	// (GET /v1/reports/trial-balance)
 	GetTrialBalance(ctx echo.Context, params GetTrialBalanceParams) error
+	// ListRequests List requests
+	// (GET /v1/requests)
+	ListRequests(ctx echo.Context, params ListRequestsParams) error
+	// AskMoney Ask for money
+	// (POST /v1/requests)
+	AskMoney(ctx echo.Context, params AskMoneyParams) error
+	// GetRequest Get a request
+	// (GET /v1/requests/{request})
+	GetRequest(ctx echo.Context, request RequestParam) error
+	// CancelRequest Cancel a request
+	// (POST /v1/requests/{request}/cancel)
+	CancelRequest(ctx echo.Context, request RequestParam, params CancelRequestParams) error
+	// DeclineRequest Decline to pay
+	// (POST /v1/requests/{request}/decline)
+	DeclineRequest(ctx echo.Context, request RequestParam, params DeclineRequestParams) error
+	// PayRequest Pay what one is asked for
+	// (POST /v1/requests/{request}/pay)
+	PayRequest(ctx echo.Context, request RequestParam, params PayRequestParams) error
+	// RemindRequest Remind of a request
+	// (POST /v1/requests/{request}/remind)
+	RemindRequest(ctx echo.Context, request RequestParam, params RemindRequestParams) error
 	// ConfirmSettlement Confirm that a position was settled
 	// (POST /v1/settlement/confirmations)
 	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
@@ -6932,6 +7393,132 @@ func (w *ServerInterfaceWrapper) GetTrialBalance(ctx echo.Context) error {
 	return w.Handler.GetTrialBalance(ctx, params)
 }
 
+// ListRequests reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListRequests(ctx echo.Context) error {
+	var params ListRequestsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "role", "string", "", &params.Role); err != nil {
+		return err
+	}
+	if params.Role != "" && !params.Role.Valid() {
+		return parameterError("query", "role", fmt.Errorf("%w: one of requester, asked", ErrParameterRange))
+	}
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of open, settled, closed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListRequests(ctx, params)
+}
+
+// AskMoney reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AskMoney(ctx echo.Context) error {
+	var params AskMoneyParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.AskMoney(ctx, params)
+}
+
+// GetRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetRequest(ctx, request)
+}
+
+// CancelRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params CancelRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelRequest(ctx, request, params)
+}
+
+// DeclineRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DeclineRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params DeclineRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.DeclineRequest(ctx, request, params)
+}
+
+// PayRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) PayRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params PayRequestParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.PayRequest(ctx, request, params)
+}
+
+// RemindRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RemindRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params RemindRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RemindRequest(ctx, request, params)
+}
+
 // ConfirmSettlement reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ConfirmSettlement(ctx echo.Context) error {
 	var params ConfirmSettlementParams
@@ -7602,6 +8189,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/pots/:pot", wrapper.GetPot, options.OperationMiddlewares["GetPot"]...)
 	router.POST(options.BaseURL+"/v1/pots/:pot/claims", wrapper.ClaimPot, options.OperationMiddlewares["ClaimPot"]...)
 	router.POST(options.BaseURL+"/v1/pots/:pot/cancel", wrapper.CancelPot, options.OperationMiddlewares["CancelPot"]...)
+	router.GET(options.BaseURL+"/v1/requests", wrapper.ListRequests, options.OperationMiddlewares["ListRequests"]...)
+	router.POST(options.BaseURL+"/v1/requests", wrapper.AskMoney, options.OperationMiddlewares["AskMoney"]...)
+	router.GET(options.BaseURL+"/v1/requests/:request", wrapper.GetRequest, options.OperationMiddlewares["GetRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/pay", wrapper.PayRequest, options.OperationMiddlewares["PayRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/decline", wrapper.DeclineRequest, options.OperationMiddlewares["DeclineRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/remind", wrapper.RemindRequest, options.OperationMiddlewares["RemindRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/cancel", wrapper.CancelRequest, options.OperationMiddlewares["CancelRequest"]...)
 	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
 	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
 	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
@@ -7622,756 +8216,815 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs3tjf6Kiju/ZWTnRZNUneppmbkW6KJY3tsJU4yyiHBblDEqAkwDVA0k/jUru8ZzhOcP/Y7fK8z",
-	"T3IKawFodBPNm+RkpuqkZsoU2RdcFtZ9/davrVROplIwoVXr7NfWmNGMFfDxYqbHTGieUs3M3xlTacGn",
-	"mkvROmt9JedES0KDi9qtpMU+0Mk0Z62z1hNGC1a0klbBfp7xgmWtM13MWNJS6ZhNqHmiXkzNlUoXXNy0",
-	"Pn5MWk9pOmZPpdCFzJff+UIWZCznJJfihnBNJnRBhozcsqmuvns6G+Y8TciEftijN+xP+93D/aNOp5MQ",
-	"PpnMNB3mbMuBXWZsMpWaiXTxlk1zujC31cc3MM8ZkPmYCaLHXBGuiB4zMuKF0oQKNWeFWTTz3S1bJITe",
-	"UC7M0MtXMzGbtM7+3jKPav2URIbyktHRm5ymkU25IFPzA+EC3pHLm4TIglAiZpMhK4gckZzRO6Yqy3XS",
-	"Pe7tr1qOkSwmVLfOWlzoo4NW0ppwwSdmnB0/QC40u2EFjPAt+3nGlL6MLNErOmEKF6fAq8xg5awwg1Vt",
-	"8iW/Y2ZrtSQzhSu5kDNC1W11hzvd0+PRPu2lB9nJcbrPToddejTqdbIDdjLcH41Wbu+EfnjJxI0et86O",
-	"DmA27s9ubMHfMl0sLkaaFcvzecdSKTJlxjunXJMhG8mCwer7+ZmpThnVLKvMobtyiG6Fu5EV/pi0prSg",
-	"E6bdUU1TORP66awoDIUuD/NqzAjFix4pktrrqkt6+eptK2lxc/nPM1YsWklL0In5xV1fIdSMjegs1/7G",
-	"YFH3zfi0ZoV51v/194u9H3/6df/jf7Zii2uH/sbMZ924K8SdjmmhDUXb34GmYfRTqsfl4OGfVUv9nwUb",
-	"tc5a//G45ISP8Vf12I9Oj3G0cSoww1Rmu0XKyJCNucjIfMzTsaGLIbvh4px0HDeAvwUXN5XlPzjuduOr",
-	"T+Gd0aXvJFufzSdU3K5Y7CEVt4ZCZMYa1tNcsfN6mrc/lRnDoRSMlmOJvcpcsPu7zN2Xz1CuyKJgqZnn",
-	"qvel/qqdX1q+yL15VigZIZmBYB90P4VfB4aMDWlM6Q2zLKR6Ni9+HP0i1dUPo2dHwy8nJzfd1/wXedN8",
-	"XM0rGzhe7/Bw6XjSvV86e6f9vZ++iB/S53dM6KvFlKnlibwW+cIMXrGEKGb4kmYZGS5IKicTqs7JQBdU",
-	"qBEr2v81IEpTwy5HRirlOdFjqvFAkDnX4+DaQXUBymcklq+2p5RnDSugYagNC9Dt9DZg+jDl95Tr9Twf",
-	"JiMIM3cYkYX8v2DmwAspqlu534kP2Typ8ZBP6Ac80+buNQc80FS+ZhFR8IMRtnIuiHkxjD2Uxm3yFmQV",
-	"Rw1rJjKjshj2Zq6+ZQszKUVHLIFbb6SsCrXWRN3sgULhtgY1ynKiwfj2zAA3FNRAttVNC4mY7P3fTcR7",
-	"KZQuZhO2Ushwf9EjRXjWwPvKq3ZmEOVoLIP4mi1WjOuWLWBACRFSE64VUSwtmG4Y4O2aBV01sq/Zwg7p",
-	"JVUa6P/y2RpZZ/lWTpW29A8nek4NQdEMxDNRumB0UiUTI+6aKMS8fg/ev3f5rJGNddaf4ZfsjuUNi9ux",
-	"pM+sRvyIjKkaM3VOGE3H8IebneHUJDfPciK8kBJVDzKaGS7Gc7sUXJH6gW914lsFD9yY+qvU3tk7baL2",
-	"l3wS41nGXJtQsQCbDQ0RqslEqqrldNjAnXJ4apQ9HYb8qdcJGVQ3yqBeypTmDRYlnYAqR2jByLzgWjOR",
-	"ECoyo/ShQpVTcTMDMTkbDnOGl372XNzkXI3h0q+4yPg5YblixH7/eZs8efqGHBxXd2bM9y5fNYiQHEcZ",
-	"13iZwBtDnbfKnnqxvXkNU6X5H8yiUypSlm/LpR+YK7u1eM+GYylvY5zmwmmjy0sxYUrRG3ZezlsKPLi6",
-	"WCwJpP7Kqc5xBHugTXzaWb7jN4LqWcFWTFa5a1RCqEIuUzA1y2s+jrsuTcbi9f7o9OrkBz07/WpefK/y",
-	"u9kk/3b6s3713c+345/nj5n48pc3T79nh0+yn395eim+//mH718sJt/9lV4cX/yYTb+ff/fyjdyfvMpP",
-	"nn/zxeT46snFzZ/+tG6p/Bi30bF2W7IrPmFK08l0ecnej5kgFNYNVo1lhOvEsIpvBf9gBKVR06qr1j0+",
-	"2e8eHh90OuvmqP2Lm+bYWzXDFSz6DS30Kpk/Nb+vUkPggp3lPLzeSvo3dMHYKrXIinBdzJRR66fm+sZR",
-	"LdjulvYVvgEG5AYn9fqhCcLFHdfU/IK+rgLGmd42KklTubv69kY6ve0tm8pCWwfBSs/FOZg6fGS4NVck",
-	"ZyNN5Kx2nA0Vn716+82zszRnFGilwR1g37jCoRVzYQWDfetnvmLQ9x7dxu63xtFGVvVCW8eqMIakPjP7",
-	"//bFU7K/v39KzIkFf6cRCkxY0s3owrmMhlIaDvuLUdHIKzmP7Al5JbU1RUeFnAxAoxhoWTNHe53e0V63",
-	"u9c7aFqHxg066DRP+QkVtxv5ZcqRmE1pGIP11MRHEXHRHTS46HBszc5F8AA49fdBfIs7+hJxoC+sR2yJ",
-	"dhT567vXr0CqPn33HXrGlWFudJijbjFlcpqzNrms0wUZXKQpm+oBScdSKqbOyIBOpzlPgfE8/oeSYpCQ",
-	"gWYf9ONU3Q3Mw/GvaU65qJFPqu4alsO682IRAfOOVmLvxRjGTytWoZARxmm+rZwgf168V9LvZEYXbWJo",
-	"bz6WuZFKSq9jYmuPhTlTuxyM11MmGl1PUjE0O40pYMxk81EYDpBYo4ErMjLDH8s5u2MFWkJSj1mhrKuG",
-	"1jxuyLNiU5BmKFGzYERzxfwchlLmjIpgEiB414p88pybIZl1NjRkDnGNeqZ60d8g/hEbvNMctmbG73TB",
-	"o+4/N3oVuuJxO4TMmCJqbLaFmms2XGFl37XTIl/JyBhlnOatjCipPS4TGkj8qntytt8563R+bPJCyu1I",
-	"/Yrnq3QxzXP2SLlQHhfkppCzqcIZFIyRjN9wrRIUX1SQDy4aZdSP4Ux7V825uUcKe2rAS6nBk5FAeNWc",
-	"jmuB7hCzVOggQZucCs2yNrnUiqgcr5jQBbp1nZg12pbhrHrMFnCwrkVlCT90Ot3HnaPj9vRxtxdX0cxc",
-	"76dDXFmH8aoFtZesUrXdNffQa/EBVmvcwqNsFlWXezTiguZmO7ggmZwNq3TZ+9Ru5fc0z9maCOMcrvkX",
-	"CzCucDA0+Fk+mXPhEzu67UxXULwdzSqCt5fsTO/PRTaV3Hu31zs+XgtmqHpiGFXo+6jEktSUpkydV5hW",
-	"wW/G8IEJObsZ/2t6Rzba8nt4Szb0knD0yaOX5JO4SDab6K4uk/dcZHK+irLhgiaahh93Jml8ORD0R/MM",
-	"NZVCoS70hGY22cX8lUqhGToDQuNgWshhziZfgAJvFHq31OaOzAxwJm6FnIv+iLPcMIqMacpzO7UJA4F/",
-	"3aIT8I5ft5zIhpva5BnPIElmwqggVIBea07Kn1tJC5941npsb4YFMtI6hfcW4mxIx/zMupbPNkyrYUr3",
-	"ebZZGo6RYjNldB4jWLgGGrsK8mPGYITBQPFsQ3aHFLqgqSaZZDjZMb1jJW34kdvFPasu4ceN/Tl4O27t",
-	"MlkFOTwTmhvjzGg/r6QeG0sJjpSWBSb2BKlz3+9ZqtjDHKjYCOzlj8tkqY+YqSBGOU/vR09Oa+kLqfvo",
-	"7s9t0luFtNx1Zn4ZG3LNsjMIMsIfMD+aF4xmC6KY0G1yoW6tirdgzKgrU7owzGVIU0jQ2p04TqvE4UeW",
-	"UmF2f8iInQfLVlBB48QfmiA8WY44Euy0YGaJUGn7tCTyQhZDnmVoEe9MI4XMGSwTzXM5ZxW2cwFhJDki",
-	"5iJCZxnXRkTTBUw5LRgopnat1f02fr/c+FfGdvejadrjpYE/1N5irB2m7KaaoeX4cHv3pRTsXtuGwds+",
-	"K6iq7hmorobcMqMkRaKCaAyiVutzUXPrJZ2yQklB5mMJz8DHE8WNnKjt7uGok+7Tw96wQw8O0uM03M1u",
-	"wONhqs3bWJ3IQ+zhpS7nv+tkP+3JvRRG2aH586LAnLANyeDeS/N6VhCwpmLzO7f5qRBQxtDxw035ldQv",
-	"5ExkDyfPRvC4qiRzyVal3Hhy8ZVhQy/2L3pPD56dHD/df376pHtx9KLXeXbw/OTJ/kX3fnzroMq33Kg2",
-	"kkx48QPxLTd33FabfkY1qoTUSO4H3M4rKV/S4ob9nsQL8Q+ZQV6DlpLkZgCf9qBeSfkNFYu35cN2p10p",
-	"+xMqFv3CPiyg3G6n4zQK5T2RdDotvUCQVKWItAUFihV3rDi3yVWC2dwqiFKNwQWnVXnPfei7FypkUhKz",
-	"HMSuklpF5/XpPgSVg6PGrYsKF4YLIAlw6PuVtDqrS5QhkEFNBpDHvwcp3IPQ9A1IJrhkPcX4qoCPyX1o",
-	"7VsRFtFk9zQkq88KaO0dExmhoAmEbt+C3clblhGqyDWU/MiC/wKvOyNYwkOuZ53OfnrLFvCBXbfuxzi7",
-	"IeMkdzTnGbl4c0kwd7HZvqvO7IGZpx0HqL1F6Yeqkcf79+/36mVRq3a6cu29qeSOcjRm7kMhw5lahGQR",
-	"4aLu2IRFLBBT8OpkLTvMnEJqT9R9aOMwNAaulo81BCC4xuyDJkKBCT4EdRipLuQ8JmjIZ7AeZknJQM50",
-	"Kiesbz0Qg7Iy7fN/Gw40LWTKlLo3dfGSMPq3zAiBWc1MuYJAXHkZHDmzsuZCm0qPHiy77+fmF0KJYHNz",
-	"7b14T69X9TJsM44VJNcw60/ghJqzPN9DNxTI/NI7ktmklk+nE30r1Gw6lYVm2Tcs4/QKVuOPUQPBNmdp",
-	"TgsUXbFkDFlY1+LgKY5w77lIZcbFzeBTLpTfdVeZx1Q0bE41UXLCYEa5RBmsfZpSQtIxFTeQ0khGhZwQ",
-	"OdOKZ+YkpOZeiBAOqbiFiYLdywRnGdHSzGRayCkrNEc3NabD1ILYneO9zsFV5xSD2O1ub//g8OjHVlBS",
-	"llHNwMm/7JM3m2NetzwzZ4XDz+3Wcqg+afGsOhyapmsSGk66rUqswNzx987eKd0b/fTrfi8W+jNsglra",
-	"q0dEFi4gUo6yHE3EMbb8aJmzdaT8Vlq/42z4D5bq2DgoVBFwfUZ4phJIYFNwrtUsHbfJBfFlnqizpXKW",
-	"Zxit9F4M7lJYjEiSMywSuaP5jMUrqDaxjGNThsHFs/blSDPRJs+Y4DRXZS4Ozfktg/mMpFlLDKIiVzWj",
-	"DdQGuB6SR4CEb5i5qF4u21zrGKk0SFrzMW1IzJwwPZbIQQs5076OxXJanyACJWyiRh9fPr8ij++6j73/",
-	"8/Gv7uPH2MLNx5GUlAvhdN6EDGaKFWeYagj1JhByHoF/qqBmjew4YFwDp2e0yQBTmAZnQMdm6YdsIeEp",
-	"lZwo8HxBBk592aszM7Jr9Tk87kbDc2Vc7e8tiHSbOdsNcJSTGC5UJqxJPBRYAcyUeskxhlZlXBnVIDK4",
-	"ZhO1QbGu4bUf/TtoUVDQBYNay3UPecU+aFuzWZ8ZDKZhBi4JOFCJhjTHMNuvZX6Dy2WA89k6a+11e4ed",
-	"dqdjnpIWLOOIwtB4/UFwef0aiNmsvn2/03G3jwr5CxM+nypIGT179+TyVZjnO5XK6NygQJVrqxSDyVc3",
-	"LJj06jpgvKw67U3vCJJQVtbiuus+houz4Uvc+vwakV+4WFtUjodr2FiZ5S4hWs7SMeHVBB+z9FvVertv",
-	"Nhom6HJ1ereV80FyDjwx8Zvsl7XcxWCmfg1XHJmXHMMhNXVl4o7TqqF/IwWDvV2v3XTboNwcb67d7EDH",
-	"ZfH4VjXiSQtcWWvzauAio06wn5eJ6KlLu6zAJdidOCPdhPQSsk/++d//k3g9gZIbOt2CxqIy1qik64b+",
-	"zlxj6NHl0m2XMheSpJm8WzD78sSRS0iXzaIGqe4hZA289A8TNq8gDTSqWJQUYHNFKSqFhrm3yUtGjQ1E",
-	"fmGFNAoDgOloWec3rU6n00Gb4PiktZyo8+tp0j2J690h61s9vmVAjzPMeD5Dn2MqM4ZORy+PBknTFYpp",
-	"nbMJExoy8Q0RcfiIaYn2BsiAxjvMbyPGlPlXzdSUCcUG7WvxHtRpxe5YQfNKFjNEFsE6A012NCtAlzWX",
-	"wGmDDE4oeOZThqo9Vi/KUTki0POswulm5TOnE1D9CVXXwt3wH/sD8hnobN++fekf8796+/uDz8+ItPAL",
-	"RM0mtiDKPou4eIDNp7bW8IRRAB+pJeVGJX8ldeukeavfaaph5R/mVIFU+MNOlvNr1KtHFNNonLEPQCqK",
-	"3BRyToYLzJYx9tuYuaqC4YJYkQinypZwoNKUtHJOhzznkIpvRgYfuEglCCP7/Eh1R9K6yLLCOhRolnEs",
-	"lXwTrLjV5+qWJmTqQDY3V2RKOSYBsg801fkC6HpOF2hxLjAfyHwnR2RhQy/mtFJ4xxkZwCEyx6YERDB/",
-	"TcdSwKkaU5HlDItg8PQNzq/FkIEDAxNmCubgu8yqDcxiMaE5zQfgfPP8qkqmv7bw0aCAjqlZkQn9EM4f",
-	"MwzDb7pL3pBSXd9iDbFA1x2uBJPvzHl/QsfczFRI3SZQvwiHctkLw0cqXQsP8eLd01DFXLZdxzLPIGcd",
-	"3QDK52MVMCS1xMjf0jtOLheQwBkc6NPTNQAKSUt4GbPBobUCaUmJxK8TnP3SsUtaH/Zu5J75cs/aILCE",
-	"F76OsPxd3fLpnrTlwXuQZWxGB7tlDQkkobUKWHnlx8RTVGNdTngMXCCEK4L3JeaoY8ocJFgESCI1txK9",
-	"41U5+pc/l9g77f7eT7/2kqgra4s1CABKoonWIQmj39AcTpsVU59rdfxcqDXOgaOak87csdpJt9XM7ngM",
-	"h/AJMhVgIsh/3GwWjJ1ZOB4hwc1qBCDXyKcnxnoAZmhUYXiG4TuQE8TzHNJN4WLzTUoFSXPKJ8SG5XsH",
-	"ZCxnhSKfYREhKFH2LJojT7X1PiumP7dYFFxfixvJFCRLWqph+Qhr7IJaFMytRLeekfqDqdSDGh/E9OVl",
-	"yzTnsQLSCyjeYxkxP0N8M6VCsIz87S3EsBIymE352ePHU7r485T+6Z///T9GQ+odTYX5PKiztZIoKrel",
-	"Y8ph3/4ib3nKU+4f8nRM+f/qdd6YH6tcqNfpdO5BFdN4Sd3FMjFvfE7XV9cd1ujc3PFgdA40vD0zgts2",
-	"nuMXp93Tk+OjQ6Pj96qTub7+4u/dvdOfUMk/SroH95vPbMpX1pm7lG+uyLdvLgnPSM4olEIlqM4ugBWR",
-	"167yIzjLhpyZu8EDbyGTs8o3E2DsKLpQCeGja4GIY+YKc6gVpC9X6LumFy8RdY1+G9HULEfvHR59/Iv9",
-	"1vx9dM/1RI69qv7KJxJFzoA1tdBibizU+kOPwMeYZj6dPr+LCrV3csJs4htVLmbWJpcak8VyCKrljCpN",
-	"pEjxhFCSc6UTj0yFsTRb1JLYXCpVZjsMeDaw9V98wpb1OsyHzvpUN1ffjOl0ykQ91PQQnipnYK11Hj0z",
-	"F0aib+xO909HJ0dZ56R7cnKQHmdHh6e0N2KUdtLDQ5p1uofV3TZ3rI2+OYywWISw9ExMQHDmeUimpb8K",
-	"QmGSSJEAkF68JBeRM7f0W+mokQeSGKiJAoIngBOmNhxj+ESAT+jDNUGZJg3rFiaMaBnCHxZsNBMZy0oN",
-	"xXDmc2tOtZWW0ynLwJCyX9BCs2zQBhWgLYGABmeGnAzvGjLUSQy9wwX2L3iA+7M/ojyHu6j1YcypMwBl",
-	"cS1sRBFyCOxjCqZnBb4JlaQ5E1jh4bCLFRMZK/xbpXLD4oqwyVQvgrp7y4TtxX40QtqHwzpxgQ4ochUa",
-	"hoLNjRWq6izZL6ih9JxhnlvIg+neL/2fvri+bttP/7lZ0MpTrHd0Byc7WeE3UBGda6BmwwnXgzOS0qJY",
-	"AIiEWTusrJGFdQ+0yaBgd6xQbHBGZiLDBZYFv+GC5on/VRkqwDyWwRmIrRp1ag9iCJ7l5FpAfggwRJcc",
-	"bBfSOiNwgJBOA68oE2VijocnpUM8EsUOvE7GPgVHg5wzZeGntdQ0xzN0HgB3QyIvhLYFPAGkkqVtuFOw",
-	"G6r5XTWSvWE4rcajd4gZ2aeGvNK/oEJwe3/+rPNboDV1ku7Jx88/MwQIf3eTg4+f/3k9FeILg4hLjNrs",
-	"RiDaQRNYDFxSdQc2ZYUsAezYo4tYCavAD3qnZ4en7VP4b3N5NYoCk1wtQ5AwMmUFl1nDEPY9/kK7A/9t",
-	"PoSiYe3ew8zxV2RnNUj7ytJH00LmDRAZ5hevfskiQzB2zDkwT4PK1U1cpG4Mch7zkGoZfz0rXc4rF3Xn",
-	"fa1RcuGWCFZkFRnL+aoYAWaWhlpqoyvvPkhWu4b/LDbKbLJFILt6zycLZVdek1Ol+zYc2AQuMqmiueLn",
-	"SSOddI7Cw9fd/PAZNcYOY+PxbxM9B2W7hrQfi2tuqhOCzz4h3mWfEPTYm9OcygmAF1iPfXWxnLN/9Ukp",
-	"AdNWxdn9AsSPEjp9apkYBaO36723T/AyiOBgGDtjm6O4O++patALjPaHZj1ogeCwSGw2tCG169ZfsJzA",
-	"L9vfW/JWDbmZqOeHy7loNbbHRyrtTws24h8aBmJedvni3VPlHAPDgop0zFSAPl7dvndPAOJ16d1c9Ec5",
-	"vxlHmM5lqX/ZLDjUiYcMTAp1yzLIKK/ggW+d1jGhH/pbZki4aEIwOzBanlhPyaXIOI1NVjDdB37TT+l0",
-	"49f9PGOzaGro0vpAnRP0SMAC83BlOluvDFhimxCvp3ZEhlBxGxXrRiGmizwXU66RzbtMOs8wJ1zMNEvI",
-	"iN8x+wfeMJazIgFoH5d7p+csH2mLL023kf3iFsEolg9Bja3AMU5cCk94Psoj6xYs8bwipG6/jeUqNTGf",
-	"iw0DavcIh336SJSdy1PL/xrQedFdDk19oGkNM0aAP+zK8pg1PGUz5EUcj8uQWo7lTOQdxNwRxBCdnrbk",
-	"e851Oiaa5TkGPBRjArPIIelgprScQKyh2TbYjsEMrQjaVGo4KROmm8SdW4vViDZDyJxv0FIO60pJ7BVm",
-	"GSO8CqYGa5z5+I1NGU9zLlgGJq7IF4QKIWcibUp2L9iIFc4RVsXt7Lj/enErxZjlNI+m2M8EIFBQQRgt",
-	"cs4KTw4NoyiqFTuto/3eaa+7f9w9OTyKuu+2SOxSclakGzFeQ83v8GqXEEZBHvTrXsm1WeqH61OR7bgS",
-	"h4RqqClIF7PpY36dHS00sYZg8AEsp0NZhTPX4Dox99475QzUvHV8v9FJZe7+m2Hoy6PIGUAwLDOZ0cjz",
-	"NlpAowRl644AZRPEY+3wHXY666S0K+Fb+b4wygOvXVLo1+DVhYtSFg3aqTYt0Dsd7XU3yNhNQTPrRtVM",
-	"oOzmgY4Qmk4o/IlZHDKiPJ8VTAXJYODZChVDXXDDTma6TQaZnAv0pZo7FUQjroUvNUAmDp5naS4y21Kw",
-	"EdSsUQxxkM8gP64/KwtGB5+3ySBn9I6LG++oBSQXKQRLNWzqAiDYztGvyBUiiFyLOYVOPkzhG9GZW/Ej",
-	"zqaQCIwrZD7KucClNu9rPBErcsZWWvWwxAh16VY9auj/87//X/8/Y6HGmNyqiE21MiwiXY6uOp2zbues",
-	"c7BNWjHKySX85uUro4JPkmEhZ4B7p7et3TiMLkGaS7WBOX6vhP2oFPd7WWL6aauyyNF9BPr2qf4eMHql",
-	"sHP0avGlMdsiDonrq29AoHhsDi7SfJbVCOqg29uP8kkRt0oqObMjnrN6ldTqwFdzYlm92QaGvJY24vH+",
-	"flRVU2PaOzyKcXU/Ur/NNuhTfTjbH3bSg4Pe6cko7abdg1M6Go4O0pPT06PR8LR30Dum7KDLDo4OToen",
-	"+wcpPTg9PD3tDo9PDnvDk8PD5SRliE+uCrjbjLN3X12Yoe+sydTVDlwJs4PJkg5iLTKP8400FBZQWPpd",
-	"KaMMHT6QSlHy4d8/4zYwaJeFwHRaONXcE8npQXf7OpjhTJlFVn2rukeO7DOn1I9sCwmqpPBJ2tZe8rnZ",
-	"iELDtc5tHllVBdphiNPDTn8Sc2/SfOSlnHdHyFuSM6UqTgVBmDHbx23yjufQm8tCcUOOkBGWRibt1YPn",
-	"3V77MOSpcoYwgZHhWvvZjPb0NDra1yNCyXgmMqjKtsMVXDC92DP/rBt6ZWAnna3HZREV4l7iEUXjGJ0Z",
-	"UHKtPG6hf+3RSq/TUbzOiqVjwVOab05gmJ5lN9ZXcXNf4Ys1/QWj6bgmLo62pi1bLxrpxetbgRlpYlNb",
-	"SkTp7XuLVit1cC+S8iDHTmJ09cox+5PhiS7KRqBP6LIHfFunRE6V2shf/hSuBD/GZMqEopuUfXlnSaM6",
-	"5JYHepY4WYkVOsrW9e+uFNEsj7qSvhWa59hpmdusKUwtkYpl55iEGk4TsELrxeWBUhyi4m+mFPNs41au",
-	"xqxYq6u+ZD7Q5LOyVunvvS2CV7NiG81S3rEim7F+RherYlfmZ7v4ZtDYagOTRXDX6gdz9YGXcxGrDDPW",
-	"A3I9jL/UlbsJYwWNO6KUzGebkDjs09vycsOT7dTX3vZeFpna3ItvbvFufD1mfKuN2aUUMWnNplmQ6PdA",
-	"JDX3+k9EmJY1bTZPAOF5S7TrSir2XskT9jr7myU9IdMLQgGhqwzI3S+v3czwZFXWJOAyjVz6Qil+I5zZ",
-	"v0W0wBP1MsFuU9RSWwJ8auNonzqJUO/dLHWfi/5QytvBWZlzjNYe5rUB+5azAjzUABcsHmmixnLeJnA/",
-	"1X3o7XJWXmV+VfZ+fJbHw4bn26e0yQB9mP2Mg8tscEaGUo/hfqxZ4Hp8LfBXiBBgW802GWQzxMlhy+M2",
-	"5vecpx6Nv00Gee1C9LZDaxpBKDE/F9g5ZYCA3RkHby74yaw9OZdFRspfQTN0TutraI/sIS361pHjb8f0",
-	"MVEWXfn18HmWY1piX2pJMlQr21CDdoP+LsTCnUPOHEO72QjYOVUknRktbNQmAy760FUDXXz26dfCNduo",
-	"7sQjhVmfcDAzlvKMqXJb0RVsNgWqbURW7q4vP7EhmnJHpcgXlZuDq5AuzK2VJ16LTOLNJZsISCLCPYj9",
-	"tYwFISfBYnE4imYeU7qQMx2mjpbF7VigImfmWZlFEKQpWhhQuVIrr5GCuNpaQm8oF1XnYXCSjHFcngvv",
-	"qHczMuzFEa+xm/GfCtmVimO/TKuwdICxTdjL8kXWaZ+0qqsPuaD1FQX3QrAucccmcA052YHBafahJlac",
-	"U8ZKbZskmxDN01umycFxFyBsK40kOp3tGCC8tZn/OTdsLZlyF0W5DpCyvz3WwLaKQT0mXhN1OKbGyT+z",
-	"kHW/tmievx61zv6+wZtbH5Nlbzacq4bEFJsKC6DVdIj4TQk64YHPQW86nyqYSpHynKMibl4jFVNkxAu1",
-	"eRZBCT9xkTotre73Kc+72tiZVD439sQxV1oWi81dU2Y1X0kdLQRvMLLfhzxalQn6lovShYvC+AzybTIv",
-	"mqrSPbLzRvTpNMo4iTpaKdcr8BAGe7JMtD85ssVGR0HCY3HbPxx2R530KGMdenAw6oxO2HF2SvfTXnd4",
-	"MjrKOrXuSkcVT6p5wNpqD3j1Q3gk7SH63T2RntyWHZEPqe1jWGcDo6sarl/r1t9ZekTgytbHQvxqfc1F",
-	"tpxoU0J/Ub16teH+IJiOloUhdqzkMo9Q2LUITgAIVqz3QOaXVR1MAANpc5b0OCso+JDQlwGhfvuCRtn9",
-	"tmLrRnEDubLOEaOH3xQMVCRUhY2uq0K3nu+uaRRAuBhUZTjIcB+Uo5Un22joXE24Uv5X4QuKoXNpmZbu",
-	"MCVgCCV/wBise0jzTH2sO1z7crEa7zN2ehOWofCiCjsSKsCcGFmNEPNTzkFPHvtQtFXgfXsGULSNTVHV",
-	"EseowwnZSloLplaPT+3oDPTzMyfVqKTb3GB1x81vqR2baiKJHUDj6XESZNk49QVZngg5otoaK2PKgvQC",
-	"htV1Iw1WEWRdoCEl2JxAqTpmGaDPej7mOTu3J0Bpnuc2pbVaiXQt5tZzOaYK7LB81LfvpWTE5mXjGKIL",
-	"OFFypqtWgT+wlib9M+LbPhsO86bKJC2t4SVcXynI9oEaKeLzN8XNjN6UCfAypTlrk/fVBiFckeuWw2y9",
-	"buGQm9LmlnoPY2/h6ivIvOCaLXni/vm//0836XQSi9YXi9oH04imMBQs8B2fYWmlnAvEGaUKmkPc0DsW",
-	"SfJP946Po4U7suhjj/d1JA774ZLD3G3FdrfZJow1abnnmi0uh58txnPMr44VmlwQ6MWMXLpW8Ux5tj6d",
-	"DF8RTilclehRLee0nmXOpStabhPw/jng5xLhhSvAo+AKjx6UyKOpXcJYmAumM+1xdmJVM5s4c40aVVoI",
-	"wioYsTIbDAusWN6lLiXgqYmqH8uKzA9yBgWrBIBs/vm//w+W4EXvngnN85UxDl2O2BbRanrLMCnLBUFK",
-	"ABAo8CihOpqKt7ud7WIeMSM8cdti1zpGTk+lUFwB0PibQsrRsphz1XUblLtgg9+KZu7vGi7iYaR4vdna",
-	"l9Xma7uAQ39kO4r4bENExV1IOGbqWhWxX9fEd02gctrnLg+M5v0OXTRzw4hYFX7ggewU5zveCgJzfSCv",
-	"Dn25RTTvjhUFr2eNX4Wc0Rn/UNkTZQ/owNsu6OMMjQcjmI3cBOVClUGuf5WYVSyMhEQb8DDnZAsIqbqW",
-	"ter6YJyrecFFGld6BqkUI15M+phJZfVfBFNycB4gKpNqAMGYcw5HAKrx9awQS3cLaR33SG03TCvf9zIs",
-	"4S8vGXuchbLsnytiL83a18KP2Dvaq3cbq8ghNVSn4N7rUSvx1nKtHbBV4H1HUHMj6xDLwYUAINCD0BSD",
-	"M6KkTTkGiWvxHmBIbQTp47oPtm55Lalfyvwyrr20SLDtXrDaRuEWZpFspRXCW9BFH6IHgzM0N6gzYGww",
-	"ApFBgliDhTnElGgIZ1UtjAqxgGvADLiChlDdHkPT9uFw1Qj7vYVr4h/j//TjjhouAVGX7Su2jYsGfDHq",
-	"rrAtQnxHMRv+eoSZ3HU1bQU33TrOsOIQ152UqSz6p9lx2h0d0eE+6x1khyPaSffZYXY8Mky1lx6sdFKa",
-	"B6x1Upbvf5PTiFKxC4Tz9mJldUEzwmlMp/kCMoY1mUNGmLnB1Y5u5Eg1MxQse2OLviO6Gya3N0CNAaOm",
-	"OZr62CRyAPQ3sN6ArFiQYibi1UYP6RIPNqUCLm6Hv1pYLDm5Nncbxg/sHStY9gwTuOIOpvWp/Tb/a9dU",
-	"rofJUY6URkWXEmX01ywy41u2Frfga8x4UywtmkDLhthkTstbJgC4q+xpBF0OMWhcw3AY8346pro/nJx2",
-	"Lr98fpNOvhsPnz755cf3rxY/fv83dfnl6Wz41e3ND+8Pbn78fjwefn+xVo/B/nN2qCvWwrbcX16Pplm+",
-	"LyvB0ZVtUxQ2mut8rFi6zTz/FHXql2Ne2eneXrZUQGW/X7c8Af5qDL5wATWnJU4rGeYyvSVckCdUsaOD",
-	"MsGaCsJEWiymmmXkzeWrxIsu9xQEM38D0kqKfIH6BRRkIhIgrYKdTuliCUjqx/eH/0hFPs++/O725dMn",
-	"4+HkbzfDySkf9t4e/nX/m5vsy5ObtPddfvnlX7vZ0ycd+uW3Nz9MXszoIvslPKlTqtRcFllVQh10To/q",
-	"QjKKFPjF45+++NOvnWQNbJ4FL1HtYKFDVD0+cag2U0Beh2PyGG6BDX0aYI0s4a1cvntNDnrdY+xpxwVJ",
-	"6ZRrmtccOQi3tFS/vB+Xt88QhvKyAkq7TYV45caVdeL+ykjTgOAxMbp9xgOh7+QEF5D+pqNiAO+QxeK5",
-	"0EWEMY5cw+NlyXhrA14rRTct9AIja431OtarjW2uDXFzcdMmLy0+XgCGGTQ1Vwx61tvGUTQnGdW0GSs6",
-	"Yj1bsNW1g7eWM13QqGP+Ulss+jocMXUQlphtRW+ZS4ezqs/ygt5x2uQAL80l1KFuZJCWhoX8AUB5dSG+",
-	"evbi6VqJ4Xo+u4nGqOv5aBRt/jWwOoc13bw5CmEXCARiU264QhlLBvc68T5UDJGqSO4d6PsIr6HCe8/J",
-	"LZuCFXAtqrkkSQnIxxXmA2I+Gw5QEopluAkZTBFSFcHdhdR9xZgYOMQ/TIbzYxxCb4KJYvmdx/FzcUuv",
-	"c7mJRtK5YATRM/hcZAAcipZEHa3BCqxHivCajcNEtonXptnSMA9Ya2k0oJWicu+wiiCfp8jUuadBsLsc",
-	"MCQZMj1nTEBgAC+AfsfY9plNEzKg2T9mSgP8PuTajSrB5CRMDES8ysGIOYBs/CnziX9hvBW8Fd64dTVp",
-	"/aBS3pq9wTcWmDZplYOq5NEZgcniTQ1KeNL4igXQrh7i2DDSpITptF0RMVPSVy7WNHQfJ1wfhrL1IHyy",
-	"lt9J/RSuA6tOb3C5BYWY2Uql1SBYeBnk0Y/Yeu77Dq/awVu4o5a4zO/uHqY00UP+xnLJqOpPZBGvY8VA",
-	"k/m57AOO8mBgnqMGhpPdMTIxqib2QZrSGw86qsaywAaAFsnUZpFVHpt7cOAKc7FKTKRhGPug+9T19F1W",
-	"jQcUWwLbSKC5HAZVx7m9Z00WbEBlNMFaxoTXC0QviBu7/TQKlVMrJS6YmkqhGCqWQzbmNisPayyrzPnH",
-	"03jtkkvErL7phSxsVL3BjWXNhBKyxXtiEXS/CllaFnW2V3cTXUW2dsXe4sVwmy4WzdDQkAvAJ9yqPA7L",
-	"gWsC7J4qpFM9hrL/hgDk4a5dXJdQG2HUfsVXkMTbFb1VAxRklyOu+GSaL7yjvQnoNxBBXKjZaMRTzoTu",
-	"IxcERYthb9ZA9bLfOCUMvytq39mt7tuWdGGnjP5MIJA8FLhMWH8Zkq8/4WpCbVoOgmu4+kT4E3awzz6k",
-	"jCEGRhU3zaeyayn7AHrrRaojzVKkBt/UcTyC1tfswxR2zT3H7G/WNwaLf1D4lZPTpS/bnuCqupVSkbI8",
-	"hwBNH1GeW2FjlX4uoRG21VBU32JWQ5aqWQIvddwXHmwH/0wrfwk2789UcHXBUsbvWFa/zX9fvR9Vjr6D",
-	"SYypFl81NHe5QIwDW4LsO56QwV8GRscaFdI20HJ2MDZShfCJ+TorYOJ1xMdxrR5pf3+nji9m4Izm2D+t",
-	"5mTyeS4+b+82MvN46krsQAPEWpSLA8cGXdHycxsLIO8mRgQ67LPqwkxoxhqcB++eXL6yTeVaMVfIT78e",
-	"fOyUC/TTr0fxpQlgBFdk1QDnNwYQJqn5jJN6cq82cn5VY+Myj658WtlDcQZN820hdR2/cA0uwY6gaY3y",
-	"tiJr6938dqu8DdZ624g9XLFWO7ABy+poTzsHve7uwfNg0D56vjIOfq8WDLFwuFkl71t3oXBPa2uj3dVV",
-	"jwP2lg2DuDGECFjDvuYhZzfnZRUJUC92B6vhxJNhrffHBt3B2848DI7wk4uvjFF8sfcCjOLr6/ZncNVv",
-	"KIx+qxqQv9XMx8/XnfOmXFeEqIQGjqWN60v5bJaqD30CzDycU8DSFxmWyeFg6tALGKZ38WkH/gdlOiIj",
-	"SqM/eaB4zqBi8YbfMUFm06RccQxjK8qzNhlYiTE4c18zUct69XibCs3loF4tiFUF+oFRccyIkMZQRcLx",
-	"mOvwfVGpeLmiTdh7y9qWu/nB4s6mfLCre7GC7IXwnzWh4HA+K+hd0IHU80sHohmmPdVOccec4h9b0R7Z",
-	"4JF2DbQM/9u0sRl6blFvKjVE6xPdtGUOdEMCPeEvCHP8cQWi+UowCZBDQRfarYVJJWtss6Sw3dDK7YpH",
-	"nMDQkhK6lNpkDUjAhE4vHPsbNmBqli37Vg3D6n5byDkXQNjMT1/e45z1W3vIXbOvldfDRWUrrVXXfvvm",
-	"MhYAyTyl2pmV+1KhhGZZZFcmFjoqLamIu/VTdA2sDMpVEC01gBtDanVBqG3U6PuK2TBioRfnq0IQNFfS",
-	"egZKjCeXRTBGrmvpMKlzBesLXc16H8BJFvDxnYFBo6F9Op3WEnTGsEOrMA134zxNmljnoTFkvmb20OV0",
-	"yPLqq6eFzGbOCF6Oe82GOU/7Nt1hbY50we7k7Zac1QjQtc5gc030aMPdaw8yLkDsBF+8ubSC3KiSRgOC",
-	"ttEQ6t8WZfK4dpzNHWuP89ds8QCnwSab/M6Voy8ZHTUk45cZ9jXHpUNfyBkdPVJE8WHOxQ2ZTR17KqSE",
-	"9nxjnmeVlK+tM/Rvo/zxfQ1v89zbEwnElgwntFGqqDPUDDwOT5lSIQHOy2jcEyhQwcggRjmDZFyzOu3w",
-	"gDdNCRAvY90EbCXVTYLJrJ3K0zasRcCHe7EIE1tZlfCSUcXW1J77Ah1b0g8aTWnNrOxjs9qypooFSt+W",
-	"KO1UrWXUF+rWwzWwYiN9pj6o9AHygAC0kKKv/pEFOCCupVqbfMcKPlpAOTOgUTMOffghJZAIWRiiWKqq",
-	"+wTZPpHmIFzz1c0gK9F+Y1NOaMbWtYXstLfosMOr/rEt3TuWutfu+JW8ZWI7j5Cw9fXlTDMuRFyrcH3v",
-	"4jQUejBs50XnS7DQ+Lt7NZaHUkT8jG+ZLji7o3npw7JNLc9It2cBqpOyiSj4H8BremMD9R6EAhIBAWIb",
-	"8v9cexwmyILRojaTo+7JYee00+l0DnpbVMBdlfh+EooEosmGS4TX7bR3LQtBSnIDQuZTpU3nJvPO/iDw",
-	"EvIf3IHa4WpkzRdN4OFBVzGKfSkDtxjX57grPgHJRnwhHgud9nMp2MM09S8X/EKNKXlLZWtl9/3QjYuu",
-	"EnCJxHZ/GxMxvn4PoIihiNzZIoHbX8+0ORPRUmpoolMwNcutABjNChAAPjnpzFV1ml9dowIEaUgsHpg/",
-	"mUCoRuEBLAaboYtPPw8ynCANyrXgTK5FAF0AVaJKkhEtlnKcNnTb2YHbX80Lo9ZjwHmXWyGP0b/r2mnP",
-	"fe+Ec3BOunol1zU8GrRoTbt3s8Wrm9f9572rn69Ofrwd/bj4cl6Nah0dbJTX2t+Ltl41s8huWLGqg+UN",
-	"E6yghluaK///1pX3bl1ZWfI/pnOlHcK/e+PKchoxrxPaTInHfbGdWG2ertEBQLjTPP/9mlk2qaIP39tx",
-	"p7aZKOr7m8zeFaVJVPd5XXEGlSquxNlUxt+lOedWb2Euh7w5xpcESZ3WMuel6gtnw2aUNoFFr9V/X7yI",
-	"LRpbkcYavtYmslbf2axPx86Of2Yh5zWEI9cx1Jd/tcq2JT+FbywvXHPI5byqba7qt/yS3TQm8oICaWEk",
-	"gjQDWyIXosztnlkbVQPkTdRtu0tQx7o165zszpjYnBXklgFs3tPeuzdWOdozdlwtqxo/tVM5eZzLmy8O",
-	"9zvZaWeffnHBbhfsbTE5PBpfTL98cbv429uDH58Ovzs8uMx6L7+mF69+SAvx9d3+t73bLcwZ16THDEhh",
-	"7nrBzkEZWzANOr2wUUo0eiZcKevM2kEqYGnYGv8qbspDqM+4uxEpiX3hG3rpyJtHGDRrr51Po+pdDSsu",
-	"TePhWzbiC3fu2Fi5vbnFEPRqLHtGlYjCZsXg5nOXIMCFmkJxTwLmeqQJzlJouqL+fhb+jO3fDz7+hh9O",
-	"oS98VCX+hmnqiCReIfVrqIFDm7VIomwF9Aa8yb0OgbbyMHEHA5XYbAUwB9AduyC0qPfZ11i+0+r2bN/Z",
-	"cDy9Tmw/wNW4rsqrzmvUbOKBjDZt9f9JGv0vqXMAaJSxlE9obp2Smkykg+dHigIp7AvozMoq2zembFse",
-	"6FmHFtQr2E6zliENdX77e3fv9Cekmk7SPfz4+WfX1238u5scfPz8z/+59pDjrNZIt1ds/tSVOexcmRdP",
-	"8Qqjqtar4jR5WmjX4AIj/+fgj7ExaXCXh8w7t2Vtv0toebsYfj2aADc3LXQFXmCL1d4V7Ohj0ziM2KR6",
-	"VtjHrxpJcBYt6u7fW//87//HHAbBlGqHkn/eJf94P3zzZn5xcXHx5PbLF89ePv/xm6/m797Sv77il88k",
-	"O332g3j8y/dpod98xWT+zeXh6/ffPx//+PTJaZYXz/6qvt8f9uSCi6548+PP49GheCU7H75lX0yGl98+",
-	"uX1yOfrxi5/FxZ/+ZNZY8V9Y66zb6R0scQEPEOwFbnDaTrqnvTXoFXA6L/HeLlbxur8iQAowjoa+Z+mY",
-	"pbeQmxeNTq1Cda3n8JrXODjgBhLbotS2OtonDLDjBrccYGBs8tc5FPnZ/C/8w0H02xgN5oNBZpjjMwPC",
-	"QdKQnN8yc1PiACSBCSQNV7avxTfMiGIrotHGM+MJu1xGQRc3C56Fnapr1p1PUvJpYpGdrPM0gM+HKbW3",
-	"qImu5EPZj9Ed+YbeMovhV7ZI/N0ypnbMf/p98plgcA0n4Out9Y8BnU4HCM2ErwByhZTGQTqmhtSho6ol",
-	"8zIbZBBcCBecW8eE+UohgKANTUacPZhhE3F1TKdkDh0kjTDhtol8iZkKfmdo4F6D7fQZOmH9Qa9KmTaz",
-	"/u/eQftrJ9nvxil127wen1ezWZVWJedmmxYu9YSc5SXc75HhQjMPPfw86x0edk/BlLVlVmqWayxdCCA5",
-	"kjIEXR1rt/vzDxc/fP3haTH67t3j46vF+7999frmeJzevaFT/k1ezC8pfZN+9e1b+adIRkMIClF1nZs/",
-	"Hy4ZCG5sOBc+bWFTaT+WeWakKwzfWhxzyrXRVpfkLV4csDRz3zIdjF3HK9sdzhseYJmoMsY2oR9QLO5X",
-	"+kkvC8kQAEPd8umenOLk9kDmGqsQpvbRTiMYIsyooSNXEKZUTuWvjOvw4caFixoMrLfh2knMbAdc5jJg",
-	"KZaXcGUhysYj/biCsN7CgdpWrd0iHSVW+fKDsWbX1bxEI1PGiDqJc73fOXlClmHOtTe5kGhTbc0PDuTZ",
-	"ZyRUAHUwGElz6/FoqLiJrle7/3jPrFm0l25T4D8W8HfT/WktLT2hFkx9C4KybH1jR1uNeitavzvgTWr/",
-	"UtwIX90wsTfOqNyU+9pqA6ylcG2Dg3yBJQ78QMAyF9jFqVAWrnHBmCKKLWOUB5kL9+i/Zrshr1Lo3laA",
-	"St7OtjWeG4K2Xp+CgkWIpXBV7cApC8wYaIiTdTYBa2vwX18Ih8mC75WisaHm+rfE0ZXxzY2Lmr2h6S3b",
-	"mmVvl3C4GqYe+BX38d3w4nMyheEpF13JudIsQ/CPKFx9iE7ZO1mrQmL9tOrHvOlRaYtImtgZlfIJy2zS",
-	"qQcV9+g5XJgxkvcRB5bhxLkUN5Yjc3HHtcXfKZNkXbsPophWDuIE8hoUOTk66HTIZ9TQ5+e+DItqaCRH",
-	"hKyuDVwdaAK9w9Nep6K4HHXupVGhvd6U5onWi3M7G7tGu45XsIaQdDWPLpNYWKqYmMuxE8ME4KDwSlHi",
-	"5k/ITOTmyHrrdzN8zLIKJ3D1dHoHa5w9QV+CldRsr6u1WPX9C7Yk10lUAfpKzs+BOdOhvAPUXSoyORk0",
-	"O09tFJL9PINYI15fDaLa71YD0QVZaks5nV/R6XRBnvE5zXndzd1Zb9tt0iriIssKho3l1JgWsSzRSxGc",
-	"YbjGrkfG73jGsnOCbQtBvTcqC7qdJ1zIgsxEjcuchKdojeq/7BNGPDWf5miH3MiaRxY9bgsfhi/axJcM",
-	"LEYNLSkA/BvmyYDsVeZeg+dj5NNVxC1m7GPjE0Sf9twHYtUsAzC2KpRiKBkaQzYHGLH5eB+hsgV3quah",
-	"r/Scl1dGKdoQRjqmHFuGGlN3S7L+2LTVG1lNYTgM+ABaNhVLZasMZ290hAmKuD7WDlgOq/17WGAbmlP/",
-	"JpbUVrbT72o2fXqL6Z0Hjnuay+08V66jdqQl9hJdl923VyKewVVNadPV0SJo/GZQ7tvxz27vsNs+7CyX",
-	"wmclgqnrZISTefX8xZVZgG63d9jpdLrHrWSr1dlS3d/WY5zxDeHWy+UtwVo3P+3l3evOvS1PsrXMDeAk",
-	"sUVdmRy9ouX7xkRXQWPG2z2+iFcsyvVsOFRXASjgVhESq1UEQZLEqd0DcBJY6Mqci1vUO0b8g02DwJvP",
-	"bcpJCJ6XGJVsMlOAuIFIaOL2kVrdWO1hdYTdDdQyIvOJTNQ/yNIIEpFWLrW7LtCYls3osq0HNi3X47Jx",
-	"umqTC1JQnqNFiB3LPvv2zaXNkT7sGKWroKlmhfq8llvq6sZ2sC7YFtbFdtZIg+Lf3B4uOJK7CG5PgtuI",
-	"7hDwM7R8t5Pe5asb5zUzx+GNW/BN5aDfIRexbhX0jkeshu22MrI1jVvyHoL6G/PK7YT4YecBrKB7WDdb",
-	"ZW5V0u2ZyEqE8cRa0z6d61GQvoWI/JVHtXfIxFo2xKYSehdPLJvf1gardNqeNHZ/NyRQIuFucR4rqxlj",
-	"hxDlXGokiLjEqsarD9ZzM2wiWk1gYWIPdcKlwCbOGIPe84Jr7erjuLAmvu+DakdkLoVuoSNZkMGXz6/I",
-	"47vuYygKUDW89DHH14a5B4eVCfQawApUUzETvuecDHwe/X8NCBbM+Wpaja1nb8wUIB3JXztok4s8J3y0",
-	"Koew5GPt/yrBNdugQ/+URJPHaurd/srUsaODZQfirMibAOtxxpiVwIQmWkJtMMxP2QmOtZ6qs8ePB4kt",
-	"PyQzxQqoCrF16eiAxq31mDfGakVeiGvG7lixGMpsQQpG03E9mcS9JR1T7VL8Hg/peMmhd3Cy3bEzs4+f",
-	"Od9stKk0BNqnALikIJkEJ1TZSjohgznlkKuDIKbwKad8MjAUJKf92XQQpGydk8FMsT5wtn6Z0zYwGmj4",
-	"N4D3QuMx+wd2NEuwJZlRgOFFY5be9u0CD4gsrgX49oO+ZudkwKDOKXS9wZPPoaq0ALRa0IsGYTSgbAdn",
-	"sVbPyYCq276LEgyasHQrhahlA23INnBIry0Hcp60cIlaSWtpWTDnMIQ38otiP4fdzsySQP/2YEVgINW5",
-	"Y+1rMGkMGPtpLZe9NDmgA8yWJcr50pa9UgVJh0oWA+/rLEG2ycUQjpt03aDRF1yLd/44+kWqqx9Gz46G",
-	"X05Obrqv+S/yprVt6WtjWfPAueIGZ4Ay2CYDVzI8OPPZj1iPbH4PcAQdH8e/oXntkIUQh9C/AeuKHikP",
-	"lIDgBBb8cE7VtVhCN9yhlDlWruSj31ukwAGXKiErQcdoSnhbLvaD/uFRDI53AOdo0yaxSUUlKx2NuZs4",
-	"MsLJbuBUnwTxyor8/q5NcpIWtjVfjVSCCQhBF/QHXBaebRGke6D8hnt3yGlGbIghcxkS99hCa+rH3GRj",
-	"dShWw66j622IOtnczMQ8YK0eXi5rbGhIIJDgrcZyWoHJc9krE1akYyp0M3d4gLI55DK/PwDYG5f0HIcg",
-	"xBiBUcqet7sO28hQoJrStK53fXHaPT05PjqEuuuaQVDduevrL4IaoaOke9CwedU+kMtMeHuzc32Bs02z",
-	"f0P1eOOi6No9vvR41T22Q0htp/DWZLnWdoXN90bqBnBLl6KBJF5Ay1ljhbaJC7oaTqOSADDXGK6uKCLw",
-	"GW6Dm+va2dnWuIjFb+wYy4Xv6SJ13W1i/T99EqyxQ3yyi4aUdDqR4gazLhB2qbC5U4wXZI45UwHcMjoO",
-	"dFGV3PsxMPRUTiZcx/0Sr0cEsxJsJP8Mkh7Gcl7mDy+DaJ0Ojw/S05PT4yFNj487o1Ha6Z12Oz3a63TS",
-	"w4ydjLrDU9alvaw7Oma90UHaZZ2sN9ynB6eHJ0fHNdXOMcmjhnNW9yQveX+30wq63b3OSQkTsl1bjzK9",
-	"KSbbvxWa56gBRZKaPMnV8pmi2Wmd092HOCp7y6xpmOS60JibZgiTs1UL9A30DKldBu8I4/F5/nrUOvv7",
-	"hq3vf0qi+IrB2oW2S9Ax3+X1rBncNzZgtjbZZtnhHRdOr0fV/LOz0vIpy6RB/xv72iMLge48E4010U3I",
-	"ZLafyPrZekG+a25PPXVnmdts1EbgjdS+fQDiPvU1+9DgN4Unmv3GmuH5Mh7GvlnTE3fSmrE71w7qyly2",
-	"QWt/y0C69+4LxP1oy2YG4YIEIUg4QH7nSiljSd1TQXmUK4xwbWcE327t3ooMDuwTLF7SEk0uTViW9bIw",
-	"bro8n0z1ouTPVvHmccPsQRt5bnpazC3+xGzbgC4S6BYBbHmZPWcJMGg1FOzlKppBZaeW1/Rpevzhum3f",
-	"g68eppI6dNG5yxom+cz3SdtMfGEvwqVzlOf9JsZ7keee4TqtDyDBEsfWjAIopLZ6BHJl9MZsnJnrj2jd",
-	"joNXqEYg4Ao2GY5y82zgYIeXM34bspwxKblMZk6sfi8kZDAPZbbYJR25/v6C6VkhVINffA6dQml666Cj",
-	"kcECAhkUFgCywpwutlmLt/DK2GAUi5kMdQU9sv0b6eyH7OTk4OT0JKO9k87Bcfewm3XY4dHoJEuPeqe9",
-	"4+P9o85+1smOKB0Os+yoR7tdNjrudbPu4UEvO9lKZ6+dNUtd5Xovn7Kf8JwFXRGXm9+VqrPrfQfokFxo",
-	"CSQii2qjmQCIxatgRq44dUsXnAE8BkRbzR8lcGs9+rhdm8TXPoW+7C6rCDbIa5MLdVupRni4nog7NB1E",
-	"jhpHAs48dEyJKAKVFkvocFOp13jLsjXeMqk38JbJh+jsYPvE/t6uLGtqBN3llksFNgvLVNSB5WgHYLD2",
-	"53QxOCeDKeWZ+RebE9qO2KH9iVhzOoAstqPzj4GTD3qq7XC47UAj8YkHUMNW4ft+IqCZkn3fV0VuVI3v",
-	"YfX/UarkKvWxWW1sol5ru9QptRS2jt+3yUBOATx4ydXSJgMLYuh/tYqDBbOLPRaaCYycIDFSwz4Gjg0I",
-	"iWsBjYvb0eOEIcKUhhIJ+4Ijjx4QRReKzMeLavSvNNbMdAL8RRdrqxy8KiJjA5O8ssZubWlLn8TgzOLG",
-	"BD4IISFnYUwz78ByPgnomJ/10TlrFkMESmDZVdY9HQS9u3wLblHIYc4mTY1vbQYJDMr18v3s7Yun5PTg",
-	"8PjzZZmdbuL/wVf6pOkGMe9cTvMCCgxdY3Tf97LclG9k4bHLLNY88FcuoAuxqICXkTFVZ+Ty1VvIQehF",
-	"1YARZ3m2ZkRIhX999/oVsVm4iLeO2rVTRMzuJiXmOlwxpQWdMI1JLmNGnXY7r0yYu17Kwt424nWF5zEy",
-	"gccOGC1aeeLwa+vyqhBnQzrmZ3aHzwa+1aLb83pwbumW1brHaBRttMIFa/ImVOdqPpW5tX5hKmM6Xl24",
-	"VrYX5lmDlwuQ8G3/FtgKMvh+7y3etXeZ1bLCdplx2eB2+fVfXV29IXhBtTV6pcz10Fah418HnWjzVc11",
-	"3tTGBUCn5IhM8eTF8LSvfGI7lqNqckdzvtKr10RR9i0BRS0XUi1dzAW8r2yUvNq4sc47nLRfYwus4XlK",
-	"Zf+jIjFgRcuZFQAXiQWp0OQEGuOWy6g26Po9obnRI1jW/wcaBW6eMz0y1p3hD9DZu2A0gyJ3gHrtIwdK",
-	"WtlsmvOUaua/gUPQt/O3KLD+R/f0+t9l3pL7xnV8c3/7zm9+gFMePsDnSrlvci5uwwvcvs2Emk2nstAs",
-	"6/ukYd8wPOg7Xi6NZ4jBAoTflYsQfuvebK2HpMUzNplKDf3Nbxn0OLcifSboTI+Z0PAU7Bae9T1oIBJQ",
-	"zirfFDLHPuw0z+WcZb5pKc37wrVFh/bqJaaF1H1Mk3OpRGVX90IvKn3eg3bt4ddOi6t8yUQGIqb65V39",
-	"XtcSPvwO+vgtvxcSEyvfA8hJ5RuzhJVHFYxWn2XMx/DvEtS78jWW99TuRMDv6u0eWbC6JDxntTWq9cyf",
-	"MD2WWW2zKitp+8DbnvPB2kNXDd/gEK4FbdPvmdcGsdi4L0d9/FT5Cv2a5d9oOpVfhX3ybZZWP2cj3dey",
-	"fFxlxNQlEi5NRRoWiiQGiZjwLSRiQ9aj7E+oWPQ1liv4eQxnahH+7mgKenUYXtAv2A1XmmETfre1Vt+d",
-	"hutiBuGjIPCpb1XD4MbqinsyLNhEgrmC1ORX1/45puKG1Uip7CQSfMkEHsBiJvpqNoXWxqxGbPIO+IT9",
-	"Rs602RlwqkLYxtXQ9VOscPSHVjGa43mHdiLlZgKzDrcy5HUTlnHq+HKdFRVsVqEHxxj7GR9B0UmFKKFJ",
-	"Z1/IvqsLoOWhKgk8WA0zJkaLHMl2YaZa7kgwU8uEy5c6WtSy7xiDMynhBhA28C7PGv137gwr+7yQugpQ",
-	"pXBamhUCPC6WBNV4prV5aSbn4Cajmg4N85kJeke5IxlbC9m3AmFzi6aKr7PsNABS27zC6Im5/KkD2az7",
-	"r3KqdL+YifUdEuqgP3WNxg4rpqVEEYNqk2I3VDTG/npHV53OWXe7bMbhIh4hgFctZVCsb6R5GO1/Dwd5",
-	"g4EfbN/VZleIo5zdqFiiJfY5K8skNYYrCkZyKaE3YnVNDrq93skGDRyTEt239krzdc0M2uCl+52NXgp6",
-	"WCz4ATO1TejAJHNNNZdmd7jRiyLR46dYuQPW5kyoM9JNSC8h++Sf//0/NftuK4RhdOf0yyNeAwWG74M1",
-	"NFd7xwuQYmWOm81vIxfg0hn2zkCPqPUgYFmGo1YAs0oPoecRG/GYJlehkaqgNQ3ODH1QzQqzh+BNGbKb",
-	"mXA4YJUVteZQMRO2oYkT4P5x0VRaxI5R8XwfV9l+Zj0nWgXFJUOa3ibepRJ4HCEyJSF/NZOzoU5K15L1",
-	"ZzpYGaI0z/OyRNBHQ8FlB45Hf6kFeOI6lsjokrA2clK7R258Qxky2OyOpXCVfV9SCT7AmOOE4nr9RDKE",
-	"1WzimtmZqwB/diaC9KtCzh+pspEAudTOegadqkB/nfkf+iJwS2rgtb7jQBDK2vvzUpOBk42aDLgZfSfz",
-	"Wa2b4a8ti8O9X8GsaOjT4EIRzQwr6rfxvRrWRHOteY2XxzfGge9UB8ZGI3PFusxjvOqecDUbsUIX1bAc",
-	"cCVGjB28e3LzvH25eSMUzPocC1cuuWliQfDmEj9mZ4yY5actM1+8fwDA9dYLNVh2wk9Ln/4Gfvht4CUK",
-	"P7D167KF77Ps+4UvIHPIKADA8RupSxhlfzR7MSdovb8Avjy61haR2smldAy5eg5/ZJZxDS4lX70HxwL7",
-	"6EQF1Ts6YnrR2FcLS7Gg6JFhLjnwxLkgCm6M7OHWKW1QTLk8gle2KCxn1PVx8bVny7D69jFrKrt2DZXi",
-	"s4eLDRrfN4aIy6nGNjYGrLOmtXnGKyqKxxtKGb+Lxd0rb2ksf3w/ZlgrUCLwVJtj29ehdb4qzl953xtr",
-	"dEcsQItVFEdAMEJ3yQlv0ZZiqf/oELFbtY2VF4+BjBhbb2iXWeSC6S2u9lu1MWySlfUlatJqMKRImtCE",
-	"a73bGzcSkeWNpZmwJjm6d3jV2T87ONzKxn9g4Ca/LsGm2M3HTS2NkTVp0csU/wA5SJFjtHNP5/JZZdvf",
-	"eiZuULO7YQmsJY1Gl8aGHRBtaeNyho5z2UVM40UZIQdoIypu22QwpGMOUFhP6JgbocXyEba/cSl23noq",
-	"KhYkmcg7lrUJCkBsPAdlVnLOEKkUa6m4Ir+wQlZ0rjhjW2ZTO3RGc4wosCbah51ozjvTsSb5SNUEkMIc",
-	"uWPLbsZUmzxhuZzDjILaOBAzU7qohVz3HP5dlMNsxtMqtssWnKl6X90Viac5iN6tPdixI7KUamveHadv",
-	"7wP5fdmWHZEvaLYelpr/pDzI4QlazRQavSeYPCWkJlbyt6GmEuXt4Mx9i2j1Umm4oJL45LQJ/BIyaY0J",
-	"Dc4KY0iDhlFJdnIpTkGcYyNlozSJG0zdsOpjS7NXzSYbi/gGU9g8YvUuvPd0soI1N4lSo+Ru0SraPvOh",
-	"NKYsSj+gzoWQ/q6QralPcjmlLT3lh1edLur5my/BbbSk/r0dIlK2SgIPOuSOuyhW6SOqCJJQWS5B2pJW",
-	"xtV0plkcoKNkNUHKyZSvbGiwig7+AJVqW960yUl4UB3KHq7fP6n7Hc8ajgbAKblCT9vK27sWHAacRdyq",
-	"UlattD7KF10Q5gXPI0wR8YOW/Uy26oHeMkG4c47Hje9U3kH4PTq3jC4UQpkDeLm2URma5+cwvREvlCbd",
-	"pNPpbOzAeoovfGbrgmrgiUvlSnh1f5n9d7cIar0egTrItQqRM3cLYakx7R0exddrxHP2qKZxsf1hJz04",
-	"6J2ejNJu2j04paPh6CA9OT09Gg1Pewe9Y8oOuuzg6OB0eLp/kNKD08PT0+7w+OSwNzw5PNymHMd61Wyf",
-	"m3dfXZiRfgyD6xuuY7lKTRPdfuOfUHHr6Xn93tcda7jsScthZuFWL8+tMvg6AZX0Hj3k/rTJYttmviOe",
-	"s2aiqLQtHXJBi0UrCno3ndrK/Aj0IHn67jtA4aM8g9jQZz9cfPPy842eXW9vwxua3FWWIAZ8gL1KLWhl",
-	"Qec+bRbK5uZcp+OEDMr8jwGcOheaGaTqboCBK7DEhgtCiZ11yBpTOtHtzuE+gKzBR9Du9OlBByx/3msl",
-	"VriWrzIXq7tW0vqHkiJfzU9LA7qhCh3UXZc6rRcIXAIG6jJmSAz1RDumCenQDdAPvYOr7slZ7/Ts8LR9",
-	"Cv9tkSqx0vdWQ9t++82zVbpY5BnshkPY1Is2VnCZNUxjv6xl6cB/m0/D+5zjzW8W22I1xTXbomG7MQcc",
-	"f41lKNfpJdpoct7AJM0vicuprwV9zNM25pzlKOK6j5bxATCRbbR9O1PhUqTJLhKsyUr28hbV1SW0J1Sg",
-	"EjhrYImZj04FD85jggfSmcb4S8PxLDsbR1DySmTdAEuWitszc2bO0pxRK1mXNn6zQrAydO2LwZZR4hr3",
-	"pXMUHqvuNtwhd0UYG48OViKArFy1YFVU4+UyUdgyrhsgezZAv6qObAev20Z4WZW3ZM3Rm4sgiIVYU3yp",
-	"kX4800wXDdzNEXUSmKOAQOtI2hsRzqposrfXdq158SI6trsoTtT7+muNabyEw+JslxXVzPGybn+Wg8pu",
-	"yC2OPL8fgGTG+O6KwRdy7ph54JDiLolUl2V39nSXlYxuA5aL8BoYgYr73WzH85J5uRIxfHwNhzPIsF5h",
-	"3keEpH3cI0VKTYjgHbXyl6VWJWv5OTgFyjIMfwxjrD2Eem/oqwWQbkkNzy0hA9t8waK9ueYJgy3hJe+H",
-	"ZENnauMkkqdw8cPjld0z1p2xlGesH8+hZYLQEl8JstAQ5RYSHoaMCYL3R8FJj/c6h3Zg3cMHhycLsMnG",
-	"LM/6Df0+If/OXODP1FnZORIbZNwwm+EJWewNMzm46nZ2XOL1KGhV1LRNAFfdHQ5zNWhZEmtF8qDNRiLN",
-	"QHZr9+Em8RznsFHLj9o9RSFiwS9dcHZH87KRkAUDBUx9izZtFDb1qNIV5RIxQxTCHbgSXSbIgtGiJsyO",
-	"uieHnVOjYQHoWs3d8tOv3QaUil0yz3ZEQfOI2wAmX9VWmZHSYaBl2d+8Ko5f4TrdNpyI4/uAnFnn8RqQ",
-	"s2pjF9z+7WDMlrq+3K8jW+VxD5BbF3teXGEZstQWakONfmDtIHGjT8V9P8AmBjaLrdfpVjLz8EeLGvp7",
-	"pultnXbn5wmZdrX0u1riXdRJuTUy2DZd+jdM6quqBPHthebYuqLyV7K6qbplmU3Qw85Xrr1Jde9Q+ARN",
-	"ZtnPa5whaXfzkNkAk7KVjfjyDJ18VDs69PvlEIKCVqhTqQc2JR5anjrsIJgVkCI00IDCvUpuvs21T1qu",
-	"mhGyYW0oKptVvJQNPMeym4Zqa7dB2+K6BR2e6oxlzJWWMbPudZ4xpdE5fl4iUUE9i2vzUzDA/gTmuLED",
-	"qJQhbBpzAAX5y5vzuyCROo6Y5ssgVlvQeFl9V9wi1QYXwQNLlrxAntKAl3GtiH1agMjhpD7W1MARaof7",
-	"/TxG46+Fd4rR4DTSSpcl8zcmGhnG2gCKde4RyAeCTpzpAr7xe1ktpetlpSoH830FetAuPSP5SKVryePF",
-	"u6cPhKP5cABO20FHzqZ83bXfvrnEa3HHo7FUaMqIv8diqB9XcJ0Y4Nr+IcmZ0TAxjw0xZBCvxWhcSGvf",
-	"vrkkGZtg1NhTK9bkEp6dYxtAPAG3AgEBy3MTaZ+4QWvjqur75OIro/1e7L1ohmmrmC5Neeh+VNgju5r3",
-	"7MvNXeccc6yygs6hehfrin0JczSk48bwAHkGYVe/3zm/wL36TSHlKJI85GEKmpIQbgTLSHlZyTqDMmrV",
-	"jpee0ju2udh4yegIRxlLt+O/RPuFQBmAjYTogrFSCwyGbMapKtHM5ij8A6CZBS4/GHYIBtHyy7JqsxoS",
-	"7rAPWZXwORYD5nwUA3cBbUBVu344AALbLx5C16WP0ObSuR5UuU2TvGOFdWjiZ9tqiE1srV3BlMwxkXLM",
-	"8tUHCpSNqAgtMZPcFB95Ed0UHn1YVxdgOzjcr/LRP54+GMDmg9SVORN4jQGrGqPRPmttuLBuASMybKPa",
-	"f4UotLPX45Hkb4zlY34y5C6IFA8fP3YDiMVA4fWzqQX1FQ8/+3+B+Pmuke067f0xke1yFP/uke3KTJrb",
-	"wWiUDQVLXDxIS01z5Ka+RHn5cMdaWJuH5oBTeCMREHrOQkRoK0quZ53OftqdtBL38bD83BuXHw/MZ5ln",
-	"CI4ehL7yrKFDXDxM7CZb2ZNubyO5vkukV4LZvaL/Gl7gq0EqJXEPGnWXd6zIZmzF/rsx0CKIw0C3wHHp",
-	"/2qMxmyWobhtZDTMcAZqrG5/5ecHcoGvT8QPIvPRqGRQKBLm5pd7ED+knOY2xX9VBpg217kMlDZxjV5A",
-	"hhpmapvG2piwu1D9qwjlf2uxtLRDf5RkCgby7y+cqpOJNWnz3q+t5NInyq3aJUcIblH/inlF5o7tBmY5",
-	"S3+HdXC3bj/ObeVG0Mt4WWoEP26G5UqVYjohOadDnnO9SIghcfMvF9D9QRaEfZgyoWqCG27cMJclkBqN",
-	"1RfhsQE8wzcuAF6DapUTBvGb+ViCb5jyzHuFKRnLHDrBgaW8kLOC0On0kYIcMs6gDon6U/cw7uRYP8Pf",
-	"yaG8QZZDuZa2o9wOTuhP1JvJAld+kqyczZ3Q0YZh5cjWUWi86619AObHRLrf6mK2ST+PwDFs7ljbwCMc",
-	"2IN4ZoOTuHP9PK5zZJG+fXNpFoY8pVOuaa5APcfyKXMQIYCrJjTP65xnTP8ib9Ww3tH/8LChpXm7v/fT",
-	"r72kd3j08S/2W/N3Uz/M9z4oEeBD+SNtYxZnGzYwDlKCS7nXunz1tlUiTR0cOaCppUuwp01Z/YJHbLPu",
-	"yR93ZEu1drYbJjUHMB07levbiUYiQYYkkIMbFVNIgN929lG8vu4BGpRUxJZbAz/OMkEzRvJIQS8tAP7D",
-	"dzIpmSM0+Tt88Az1cDMxP93iWn+azuRPx5STNzYEsJxhGWaIrxp1CQS0ZRfmh45suDbOPu2qnEJIS3QV",
-	"9ZRFe/dj4gEt/v4BtvdsOJbyNhJa2zwjd5tU3IAqw6cOZ8NhzlScuBQd5izrbxavsBN6Zu8q4xbrdbHn",
-	"FofbtuuVKc1r2hUTe3GYJplnfcXSgummLF3sjKyd7w0vdvic0JSEzcEbJzBsqYiWck3O8TZLr9jPMxbt",
-	"P2IT8uFIKBsXADbBtRnDLULElG16hVZgDY8ptMbFtt1cK5KxnN+xgjPVJq8kyAJ8aLWk+Ljb3R6iYhN/",
-	"mt36srXTYhqren5llthoMnXFpeQQ7f8yh8Wf3gZTrTyk1UTSiLt1IWeY9GRh1V2XJdtjyNF4Y2b29vs9",
-	"K2pICmOtp+rs8WPIlLVfPx7SMd8se9U8zy2pPxxlNus2CaruiCK5RJqjIdh73F0M8AHwO6JfW1gjrknB",
-	"poyW8KZAelAXbIVfdXGFJGqWjomFGwzV1KDouqlCIbLFdiuxBHwKvbRGD7ifXloG3OhO909HJ0dZ56R7",
-	"cnKQHmdHh6e0N2KUdtLDQ5p1urUyeXPHWhtltK4FJfaRLBYW9qZNBpgJOjgD0x03x6WGCanJoPfhw+Ac",
-	"emiBmB2cEd91SzGRKcJyxUA3SZwTGO8cScTYPycDszByps1zwBeA+ZhjqfQjhR2dckYzdS2EhCedk4Ft",
-	"tYLdy+BXw9vMGPEH1/dLA4IwNFUlheF2TJ1DOY4wgzXvzpX5J4W+BSPzcSYKRjNzaAdNrWcquD++K45b",
-	"A+imATNqWTs+aZWtYey7zUU5/I1vtskK+OKqY8m/YDNkflArdLFYSc/VrqAJmQnA2rJZ1OUJ8yjTa+i9",
-	"t6O82lh2dO8rOxxPqlUlNDhygdIfqVjXqMOGzlA7aLHmLh4TZIYdypEueQ9sVr0F+GrB6pyOy3Gt9sra",
-	"u41LJ7qdHd33TkX3hLDUJh6X5V6y5wF8MHVp9ofp8FXaXU5kt7lTyA3nFqEMSAZb3lGjw43Q/4pH28FX",
-	"GOaKyLXlSSeDjFHbGNLTni3HKRhi5CCeu2XlrvlkUzoXjaddxfX55dndSMFgNIp8+/alPZssI4ODbmew",
-	"QXcwc//mjU3sqB6OfP44snnLpjkC1q+EdanlOX+gqc4Xzo+vx2wSiYKNdEyLuwDKG3NoSMcVcQfcanI5",
-	"Z4FEsS0BqLI4fUKTBdMJBhaUYhmRd+hjCoVEZzsDY4tyHqDT6JScwmOuqIxHFzMWc4GhbRQVLYolZLiw",
-	"TfDd+kB5jAcynuPuoT1mrwTt3HbJr1o2RnCGFs2WIrQCSRRxMzfSltS+CHgL0CCzpTmdGotaRltOvDDm",
-	"p0vzsakszqRG43nIoM7GGtaGTs8JBZg+PrKqTdQuODmq9ns86hycwBcPQD0rFsrzbN8aWwC7a5X+jzh3",
-	"dNh18fRnwK3DHHozddcDEsvgjdoMkS3Mwl1fFR+67tFv/9Ov3eTk4x6Wgx64D73Ih3iPfMXSWcH14h0M",
-	"1HZPokWUawhy8eaS3LKFhcI1H5WNCL55/e6KPL7rPsbvJvSWeZ7k8Afdk/04jEHc+vgR6oRGsglrBwE+",
-	"c5bdgMUJbItiuSn5Qc4K+AidTJjIXIdjCRCz5sME6HQyS8fniNs7kRb6/VpgDc2Q6TlDrxAvbOlCiemb",
-	"kFvGpso2sJW3LjsqZwRANJA/Iv7cQs4IRUFrNKxrMbcZ124W3Bgl1+I//oNcODsVfzHfDgaDa5HOipzs",
-	"KfKfTy6+ujQLWgJE7n1FrlsXMz2WBf8FTvUZeQJLSv7z6+c/XLfMFY8uy25re1+zxRmZqBus0X5Erq+v",
-	"BYGrnkqhmdB7V4spOyN0ij0luRSP/6GkeET2MvLoV3MxIddYEXvdOiO/XrewNab54xrCTNetj4m9hNlL",
-	"oIMeXvHFaff05PjosNPpdHrmUvdIdPvaGyDIgzdgQ5HrlnmmCy7gL5ev3oYPEFLbW7BA3N4S4B7gr+ne",
-	"8TH+ZsvX8Wtbtn7d+vjILvy1KC0Kw5wGvU7XFq2GJSxt8s7Qk9FyBkEB8cCl9iBdWvvNovpdC2dMc0Hz",
-	"xFi4GTjuoAIcXjH48jmeH7/dj391Hz/+2WiGf+p1Bs42x1EqQhVRUgpC1bWo1Nlwhe8Ke/u0yeuCZBIL",
-	"dKiGGqmz4OT6N/vXOVoF3qjMH7/ZZO/fyIRRocy/cIR+s6/77Vr8tre3V/m/ucurvuQ3D4pg7DYob+PK",
-	"Vpr+BosEWNlQRD+ihflnzrCS6DeCz7KFB5VngS90SnmWlKALkef77YST7B44ZnnD087rEA4cAIYGJRrE",
-	"AM//rOpcxqcYZRfLIBpf7U288P0M3l/2df8N14T8RhZM2RstCjL5zXciB8i6YpZDQgrqLpV1Po/0gQ+X",
-	"vPJ4X70B44KAM/SKsmohFQs0R1x/9sYH+dKP6gRTSCo1twxZbd+KGlgGvvi3pbZVv1XeEKOH6iMa5m+f",
-	"VY4Yq1Iqww0oSfGcCe2BpiEtFjN1YOLXddQDw3tsxqwlkoGHQxn4OZQFME0nJPZeexB2fO21uKiVTlvy",
-	"QYJS5DNjhkI5JYrCBAUZ8/Xh5lSqz2F0WhYWp9vbfcjXgItSkV0L5BxV+G4Q3dAJRk4YUpSWRI3lHOnB",
-	"Np+p/cxYm1z4zuww9KFrZseVWQRd0NRI22tRHQ517arx1NqOn+UMPMejI2ZehR5t8+VzY9gjtxzY5MNQ",
-	"7UhpURiziQoyqEnggc+zmtBbwJAb4rChlt1a+PAwK6Ha5AJAQei1MFrEnpzB0g8OP3wYILpcLpUm1kPJ",
-	"pUjAh1t6CtzKeJYD396yBUKTgMOKoraS81t2di3MxxumA+xcXDdjBGksljcfErup4QzRemXZGTFm1qBN",
-	"vmYLzFO5ZVNs73MjZQYOAD+QaxGiQZRN9pXnZviieOvYgdl+174dSFVI81Qym56RCat17ockdvMl1wSa",
-	"uqHuB0ORgrVB9g4SMnjz7ZXVZp89f/n86vkAZqEqpGDb4y/MT16VA10G5OOFCPrGUziBE5oTVLgtCRou",
-	"afcfS2yRgi/fvSYHve4xueFQk6jLznDks0GpGQ3I5au3CcFvzJ9/ffPD50jN0IWPXou/vnv9yloWbfLO",
-	"WGMJYR+sx8IcLDlTUMCr2JRCSydlH8Ay8C/njBppDa0bcC/ttuAu2inCKQi2boKBVCqwiYVdnSv2AQ7Q",
-	"E5nBASkYgfFxQb69erF3kvgV6ZJv+JNzwG2tN/q0biPzRqNbL6YMDzD2yWuTb5iZrMfwCJlAJhkqX4Ia",
-	"S2xirzSrLIie8xRL12wD9WsBg6rNmX1AQp4yOc0Z+QzjH0kJHJbTIcsHn5PJTGlgXwHHMk+HJsaGSmFY",
-	"Mjfn3YyOFSrBqkXLwGRxLbi444obA6O8CmeGsUtLOh6az6JgsA+6TS6sZmgWDLRLO98zwm8E7o9UNvBj",
-	"Dn0mxSMNjNzt19OCZUxoTnOk6KokMs+dU6ErMir1t5BhLtNblBwiLRZTI57eXL76vE3e2SNIFRmUNwxC",
-	"PwE8D5Lkn1DFjg7OyZxdi5QKs31WaQYApRuzp1g8Vx2e53ggGhPQcR2rR1uM5YqdWf8Dpkq5lssJyeUN",
-	"APLjPWAImP2oiAxcUlksiBT5otT78I0gSZjQeE6mBTcqdpnyI2Rmdq50r5l9SILb7VyHDJWq4cIIMOSR",
-	"UtiZ1BV9rwoiyyzXtm/ExABdy/ATYhcamZL15UyHKbz4eq9ZQKFPqXC1r8VbPOfKslApWETQmVNjNFrq",
-	"BK6caWtWl8NSSYncbiN/glCjBUDQ0UiNM2yaCaLXj2lpIbyaGEoswFN3Ms/R9EuukD/DB0w9cHoBF2RK",
-	"b5hKXP4HPu0zm7ymzowubc7758as4zmzpXKW4RkmUHqJB0gA+gz4iyd3/C3x5Hltp2K474TB+Z4Jm5jg",
-	"xoxiVGSQIQaDhxM0iDsAsFLOSFbzgYGENBJxDFhkDB5yTgYf9uBpoJJg3yHo6WfYSA5Lgwn1ObMMBy0Y",
-	"QKhvo/0H+Wq/wQ+hsYdGw5hqo1yij8AKXua7+1XSzJNKz6TSyYFPMofZPAny68MOgSFmC64OVuwgkVnU",
-	"q8QXsoMzJyFDEL++y6CXK4lTmMvfPFSlG4pVQc1ozFMhTm1DMTNdzdhLHIN2eiU+wfVNdI8AnBgqSuWW",
-	"meWwi3bLFioho4KxX1jpgnJdQFhiR2gf7fswLg8vqY6NaClj47sWFunLQbj6c0an0zIJYCayhPxjBqBB",
-	"t3YKXrKyD1zpc6Ikaj2GkoImloZgDLlg+MCfyTfh6JC25Ih4KvqsQjWfk2AnkuqSVhahwf9ArfSnBJxT",
-	"CfAbs97mEyZZmwUcmxf+5v3S5VfwDF8UUfptf0PwBKpgjQqn0DV+HT4uxCgwegRmdFssxMRbBZAar7Cf",
-	"Mqg13sFlbwCbYe3o7TP86cODhIReOYGJOzSXL949VQl5+/aVSqzKZ04W+IIS8G8GM6r/6wnL7ZQi84Jr",
-	"dAorlhsV9zPQmmBYSPWpnOCApLD6EBqX8EhDmXkOrl3o8ASM5QzzToxiNVNaTrwr3RLZ+7G0reFLG85p",
-	"rKBMukNoJIofqy2B8XRlZd7g8V0XGLyZibGhMjOussG3IX4rVdxJU3jsrG8wlzfXwma8gAGdUkEKBgtj",
-	"1ASJPbpRuv1/7P3tchs5ti4I3wqCJ07Yrk5RpCz5g4qO07JsV+ktV9nbch2/e1oVSpAJithKAuwEKJrt",
-	"7Yh9/s3vuYT5ca5gYi6or2QCay0gkWSmRMqiP6rY0dFtkUwkErmwvrDW84CN5MgajUiLeCU9L25uyjRa",
-	"Iuz2vgPEskklCipDqzN1Pz3oPETHID3odNIHS8GwW/E2O9WLT4smDEit8WgImvJmNHGMPxSW8UBVnVDS",
-	"RYa8EpJiGxK42xiUhlIkMI1RXbRXG2N+KfBnQLZH53yRoroHGXvk9myXyVQ+GAhjnL1D6yat5+CrRu+B",
-	"QwF1WoCoAYuDOi5ehaDC0DE0sWwNp4bn4JbFSXVyIf/yH0arlN1/+/KYPd0/ePzAZyUMIq6kA5052/0c",
-	"UjXO8cBPEowpdOFEyPlxlsscbHy63+mATM71FKDszpQLgCFfsN95iuTI+3t7lPKKqIWDWMxEnu8MdTGm",
-	"BE5Q60MZ5R2cVFQiYfIH3PzYf3oMxf8ML2dWaGeDEBNNs0wv6WYwYGOe463PcWn+k+13OpQCAzGi5Xfv",
-	"HsJGOCsI1g+E6Hxqh0+aL0VBw7COvAudzc+Vtucupqi5EOj4y43t4mF1YUchV+fCJXU+lJQ2XrjauVyc",
-	"4q4ITmgpHnVO7SFLaRi3ryG9TEnIKQqPWPE2Lo5tHAzexbmLmstxwqV+gSmKnE9EzaQpm1o032MsjZHq",
-	"YnG6uPOlc7TL+9FvG8fy73VpLBrC53bhufzL0QWglIFWCwolLPaFLmNDhH288e6+djG6P6aWdUFpUOnd",
-	"n8VSDBczgS+lKMm0MDQ4IeXAUJyDnkl0IPyi3X20jyWyLoiIj9K66cKA6MwsjkgupR6ylO/8k3V2nrI2",
-	"O2c7acL23Owe7uH5/cJumsjFgchDCnMp+8sWJ0Ie0sIAwXPyj6eH7KmbQfeJ940oHwhex8KYucRgIJ5R",
-	"Op3I3u7uhM//x7/+6387/a4ugxn0ZwqLcxvXT22M7eX/FIVOnL1GQAyalw8+fC4O29C1xtRTUAlmOnFx",
-	"iMjO/Q+X7hMSfKAypWID39RHgQbM43wszZjbwai65cusohsNpDgymvj43FzifBdVawgzq7JsRwn7x9SZ",
-	"LV2wkeBZHJFG+zRhYSjYXFBZzQrn3zRuIq8ka24Nkw9hJyFWgGjhZMIlKyjHhieLniHK8924430MH88U",
-	"P4vNUJljhEDngl8JdLdxrIWMNa1hOWhI1dOKL2dR/AryqR0JZeFJSQ12QZzIa4r0nDSMVtx9XIgrDeed",
-	"FEtn5wFprxzGEjoffBye7wpsljRoY+AUURpPmn4p5jSmsTwXK43qtorOM79r4EjXPfkh/IyOwOkgT+cC",
-	"zDLHknMc9SGNWuMWZhqnR/tnMin0Fc/PlRBZfHXwVUswUBdMwM8F2blAdELPx8fiHH9ejgNVJYWeaAPt",
-	"I2EafqQgT+4ZpLqSNp7FbBGplWAnyRz1gqahjG1CFg1u6y0e2oiyE4gOX62O7gzBOt53H9fOv1/cZbjx",
-	"sUZtVCGFXFhiF2LR6T12Ni4P7uEDKtsYyWhCgoLCzPP6udGv4+vLa2gQH5uuPIOQHsXrBbWVrXy9L+2j",
-	"y6/ECteOeBaux+LdufAPQNbvfJXX4y1lqECKUmIrDQBxTLz6INhNy49pc6ruJGU5gtx4uJQGywU3on4Y",
-	"uDuktvFMH35KckV71Ksst1SQXS6EsdxZTGakcsp5xqHdzRlvLNeIdYNTpas8fKmiIIGw2oK5X3pJ16tL",
-	"CWxx7umRCsAyGFyGF1YqlZVmUf7c96VFxt63JmISKJ4wVhI2vV0PVl6Vbrhk4S7InRtWAbl7rhUaGjLQ",
-	"QkmSnHBq6T/A+/lVCVCmTYO7EJfGjjBYwbGGOoh/CtJeSkRbzMpcrDAiqgdIpKIGZEZDcSCubVA44trB",
-	"8KTV7XiOqLHx7Lz7JexIZ8v27CDoPReOQN8+pjHwAheXHLnfp2VGflynB6lCBxqgYOCnNDAe5QTbwHMX",
-	"5c5L+CSvG9FMwjpCWYlznOFMq5gqyjVOCyNC0xHKCtDc5NwG5RppeKgTiifjzB3mW0O21YM5lUDmFFyA",
-	"P6Vg3+OMD92NnV8r/ZkMSTxcCWsA1SnlDT1Ec1z4g0H8XE/9aBieRYoVjRvKf3Ul0TS5laTdgdoJkcQP",
-	"g/2kiINmbzUc+1CvRahRGk5Vdq6H5/iv8j6c2Aqi9J2nLzh0YSZQL0Dl1TyqI10cdaJttAzXsh3oAtkO",
-	"REYiv3zjpeHxics7LMTB7l74k8RtJ9/TFy9O/dBW63OIo8qhUdSoNhySTe6XhyHphXksX9Jbuj3uZufu",
-	"onOrlxc5zwPwWajELecEnvRCcdnyhuPndG05LmwX+tQ0PGp108blftEYgTqgLP9bGG1xBaSiI1Qsq1p4",
-	"NC/Zc9JjkB2MJUSjgHBJ3UFNaFA9P7/oAsxag9CWGlPrcxc2nxOsTyzguI3gC1MWe3Q6+LDmELQgZU+G",
-	"FM6a6p7HPdqfmnk88CIhDd7IdztB0C2c7IBsgsMckuVhjcLEvZMYLVPF6gM2p5p73xA+iI7MD1km3JuN",
-	"sj2g+s4LcSGNFcWScgFX3i1q+YtgMsd6DNV+1boudIisJr0A+emgh73noiexDq7sb9r3vUg/0mLBoQn2",
-	"9VAUYuUY3BOICMs7LGhct7HMiBdU2OMVS/l7+qROr4KQ0wVQKu3GOSwdI5/uh3Nqch7cz8/pHKM6Jly9",
-	"XFYa/M+AZ1bdRrPR/BBDqbL3Ds2xLeYLK1trccnU0oMkYckwZ8CX3cLgxxdirK1YMJe+3BPC2wLccVT8",
-	"hR6EfmnkD/PxYuVIPPZ960wauo7SW7Re7IeGAktyRauDYXVC3WheYvxuhBdLKAvk2zuXAo8d8BxbcnR0",
-	"cxdlYTBLdGguTMcYm3ElZsu+dFRJvjgRTIlHwbxFSyitOSydgwV3Ihoa8v7VgaPB3OucTHKJBsMPF5IX",
-	"U3VuphOoRK6qP3SW3AoEwM94ESgiupiqZY/eSVJ1PqFxyO9Pn7U5xDcKkCFOy1XG0tC8fg6wo9HUSNLJ",
-	"P8e0CKgJcHaILSjsl4WkWVkpcR6qjhe2uY8MYIP43/iO1Il2duKQMAgs1COWSQwjeB6PF878AiUVDjoe",
-	"S+tiSChNUHoW97vGtA5zYQ/dxZWgEk9rY++m2/EbEY4vnQoKJaOheJWcysMYCcNCjgtYoDHJ5C0mDo77",
-	"ALyjikbGgDueE5xNVf2i7kOfNnTO0SEzk9ztF+Rfq8lAj0UmeXnc0z3wl6fXd/2kDSlMKrp1Y+3tldk4",
-	"eDyo1Y3VJh0sHrpvGPetf1W3z0eI55kcDgU5JmHoyI0BhYDj+msa/aClaARqLs+VPgdLV97Dn7TAoS8d",
-	"kdAbcXZVF9CVDYHUkE9ze4inOFUuJry6EkfwMtaPA77wXMSRE46kqFBZUjx/iHXIiPlDdULuuTK9rKic",
-	"fAhe5PPqHfpTI5WzEtBlGesGpwPBtBsOcXnqPi5kJlLogihlEpIwwXt0eiO2tuFO1b4BZMhziweUCmZq",
-	"AA2VPh9ymR+ywUg79ZT6L1OwW4Jny+qEDkLqhSNkG5B+yJcAjP1LwdLQQAA+4/Nlky+XAgerz70ZLe+3",
-	"kL9Qusx7hP4XdMboUAhK6EOCHGvMzuGQsvoQQxmxq2Ds4E/My6gSgzMI46Gc45CluVRQbUynGFCqHj0a",
-	"lXMiFdk8SE1Ixy9ORenAAMejpL3PZUTJF3BBZtKq4IJIZHdSiFNVzRoZenXVhw6Wi1iunXpFRz3LCPPK",
-	"eRFhkHIl4jWAYsTpkvNewFkKyUrFdS8dO4LXAg+azvgKX9RK7XCHAJFt9Lg8sLWiUDx3Ax/A8Y0b16uF",
-	"mvlhbYQvo+FDP5APXQ7wPENT0gkMjbQyfvHLwxFJbPpW2GK+A80hKZ1p+JUwo6m1gK6sZyq6UUjNSsMu",
-	"tBve/eDam9EZG1VFn08Vv+IyeL047mfNVU+t82DP6cQqnq2IulpgcOh0mUHZrbuPVBc9H3WFQifK5IUZ",
-	"VNtels/XrGa54EVkOFpJK5cDp5ZavY+E6ds6mvDBSLC9dofAt0oEr9ls1ubwdVsXF7t0rdl9dXL84tfT",
-	"Fzvumk9Jy0qLFGeI8QWNcNDY3G138BcuWOMT2eq1HrY7bWrxHkEb9u5I8NyO/un+fYFYq+HU9CRr9Vo/",
-	"0fdJqxBmot0E3I/2Oh1AD0RTD33/C3befYawFTeBWuAtsEW7hn2uDWxNsPPcSP//HSoS3zlpRPqjn+/S",
-	"L08yHHwfJ113RXi43Wc8o8vc0h2scskJ7d8XRUHAHL7hvdX7++/AzDDmBWDJehpMjLN4Lq8A4YZfmFbv",
-	"761TUVzJAeCTUA21G8ANuDsWtpADE72nhaVS7E0B3SBiau5BnwZD9Ae3ftV3+guNdeM7daPsAg1z9W0u",
-	"dvgvvbh3LvTHu3zV17ff6d58yW/VM3C8bv/m637V9qWeInv3beUkSMaPwvoVu0kgWlRNGt4r/DPUkbZQ",
-	"YGjTt/1erN3drydCHb05+dzdvQB3UScP0lniAfjMf6QN/aNY6ARbbTfD0cM/GzfzOwDyQNPo2/Cx0PYf",
-	"UzHFzG2h9Th06njjC0dNZKSxiHRp87/FW38tfT7g6rt7/+6qhyvpEe/DXCszxxzyoJCP9r7hamITFRs3",
-	"ys7rK0okHL05AfnwBHSQx4B2Rul7m3z6ACuomdWH8TkwpGYSFO/Q5jomKJ4xdMfyC1G2cw0FAUKqM5Xm",
-	"cixtmjCeGw2Z/4QcrEpfU89FKcgFWwiqoceUo2I8tJBS+bf3nxFxsSrVr6SxR35pAHacWp6A6XqRwzGf",
-	"U4eij0JCqRP9PTVlvj9etip4zqW4Cfz9cRc0c6vXgqozDwHZa81G2mPWwH6KcEm7e08Ahyj8XYOoU/tI",
-	"7i3yHAxu3S3xJVfuSrmHAM+0zO1bL/Pl8u56NLKbf/nKSQQQXm9M86AEAFpbjfYheXUBPUnK1je5a5UX",
-	"lJx7CaBfaFN70nKtLyNdF7bsLRwcVIbQMNSoDJ/NqSULstUxkVOt+sDBltTHd7YF3FOstAfgcbd7YLN7",
-	"wEv9vXA6aKobAD/6vA2w+9GJ+adGP/9H4cV7bemm60qKkC8gvU0hpU+Lh9Ypz1G4leFNybALcMrOijuQ",
-	"3FvK3xv3SevT7/WCv2tiko5aU4Ctc5QW9lWj08GIEvmhZKzq/JZ4WihplHgUfDBatiLlLis5Qz57uyXf",
-	"pf0pF+BaIwT5U//T7S7+QruYoMy9gH4bOxr6wRt3L4AJA2bmUvsVxLeQCNEJAif50wggPPL4oMsO3zO4",
-	"4wb3grtBkyP2zuNGbKX+C/hfIDmULJPQhpbbUST6KApVuSfGEOCCTFb2yOBWux/d/31yL6qwfYHg+ett",
-	"Ejcjv0OSljNb9fDIC0VbVIAOdTtQY+WRTeLyLV/Gcui+d9YQ4dzFmIodrOckWjoKoqfZ8J75t6mYirpN",
-	"8z5UWvkph6fXqtz43+mWWkHWX+qiL7NMqFttwv3O05svONZqmMuB/Wq79pTPy2Yx6gn0bzmXV8LcsG9h",
-	"w9bvR+gYMpvcjFC7AbMvpgqqd8sNSn01AHrxE1SiIVVf9Kih+CyJmfvJF0WEfC/8FbBKt889DvRiraVn",
-	"TjLYMJWVOA4899Wv6UjnWThBhyww8MCUSCPYl6GHQ6ggDkQxVaDDuJ1LZh4njnDBAgRwzSvZJUwlBAM+",
-	"qiAwITyUU2RGXImC54gKk2Dd1hxpznvkmPO4K0x8mEiYvP+OusESLL8a8KkRsI59nc3PlCeWkrbNjnlR",
-	"QMUS9CFDVd2lEBN8W3M9ZQbQZA2fLxROt9k7HdBiU0+c7x8Fmxagr2cAl8ACnSmoRsw0FN4AOoYYYNEM",
-	"4PxNc6iBhzWAOk9YpZNYpUNFlVblYRACExTyyrtA7D3IhV9D9yPDjCiusJi8r/VlgrewmlC7iPABUXZk",
-	"LrDexYvzgOd5WdDrpOhhJ9RgoLggmAs+UF/aCshjAGlBTFmSrNrcvnuj8dO2kPlCGPtMZ/M7Mz2/ihnc",
-	"ClV/ya1hi6n4tEGTBzdt8hPf+zYb3LyhpiZhchi1v8Dmg42xNX53ZPz2uyvM6Z3Wr3hxIfCCg1UePpTQ",
-	"/iIyyd/NJ+KrmdrjOvfwc82r1+WbMbO/QQ3fQadTnouDsiKII7x3ZGoDLBaYibI4HkQ28bVdVl8A5Uqb",
-	"vcXqLvCGEXbToxane50OAkqTtfNQkFBX7ZG4gtE9qlLkYTcFGiIE+3FmKlgo5zzAd4TZVdr5qM0P+j6I",
-	"lzvPEYzfwPEGHYueqV91FRihrGRH1j1ugiX3OIYelRv8j8nUjITp4ZrS/D3qtLvdVF1MhTGIIwXPkML1",
-	"bjI+7A5YFSUWjlPuSeiSIYKPhJx4aRi8DakRDWw20tT5akIV+KBkHPRKr++dJ2nPlHdtrBH5sEQwvcTm",
-	"I+w4AKRoABbEQlQ3CPCMgAJG4wQFFCATPcYjS4odVL6XHCDJfT8bvIcxu7/Uuv4A5wGAKf15YE/ESTv3",
-	"Yyy8oMb7r84EoiOF89yw9XsLUvGM28HoSxvCpVvXmMJYMDNk899au621W8Xa+Wik6lHd3txt1M4thpOe",
-	"jAX7vAD/HLD9S8VxD5EECzHJPW7PQCAVH+BEO10IyOF9EYfWwUWPEO3OlNOPLs4z7O+nlquMFxkjDivz",
-	"+/24QtnQ175jtT3Q4wfYfyJtj6X0+U4E4yMNS6+6PEnDfRGJ21vnF9newUH3Kc6C2gWcQUgRf9iPKDOE",
-	"IW5XP4bo0PLxpPIthHgetdgtB6TIqMJ7KK8EG0s1tYAJPwRT+hYxf2u5DGIWBHA4ap0Adj/FmFJk6QMk",
-	"k4Afk0OgbMEzOQBoVCZ4kUsXCmrslSjEwHks2MiGZFJKUzvt/bS8WGqVPqgzGTh9VKlrn0LRqwZa0lV/",
-	"/M6v+xrXnPoXTIdSGzFrtAZfxZg12jH0QkEctmas2Yz98a3S2wAtHgUv1bTRZ5uoXWji3HRAFnDRo4As",
-	"eO23j8hOgykCiHlcI2na7DWBlAXyBmfYIDoiEi1T5eEpUTnZhWZa3aQ1zVZtfuuBwFaDbjWo16DUa+l3",
-	"7hoaE0Dgr6shxVPjTPAMa+edJkGHzZ/OtNlLKmQvhLGFHNhSg9UXH+BNlzRMXeW2J0Jf8QTVjUzE9k6l",
-	"1I04yLkx6414DJfU1J77SoYAGCkN430i3K27OZ2or34efKwzUXdnj7tf5tWq9fljIQreMAkAtWkqwX/6",
-	"dO0K/HdL/eorrIS/YOXVeEcXOAvT0AWAjQ0z+F8vsR4vpmke7rtsKtbuDVi4PTVPVAACdEFHVpU3EyiH",
-	"Ow0zGhZ6XJlOYLLOcC/c3BIxdPFzPJXAhoSwPw0zetQwI0gGrzul76lyD3b5zXXjqC23VUubrVrqe/Pg",
-	"zdjbCpzPLcvFcdTdj/D/nxot3ntfXj2SzhufJx792xM2WYFQd9ImhOHoQUOMbyzjoX0e8G1ADZKCXiqa",
-	"BclrbVq0nwOGRWMtnvvJVqo3V9UjANyG3vTdSPW64RmIwWLZaWVL7HJj5IW6RaQcD90UKh8Zf+wkrScW",
-	"hCQioTnVnyQuHwbBMOWmWSf6CwbvI3lA3kv6tJYziFMo67u/XGiIj/0H3MR/sEhwf29vlYupmAgVxtcq",
-	"jpdXQTcBKhZVhK2qp4J2arCzuwB1tyGd8tJTVSkhPPmrN8bAYqonQhlSLYBMWik4RNNuZtIORh67Gajj",
-	"oRKYoHtRIS0romP3XJ+th6z44JzoZ9QnCq66CxkOq8jxVudZe001dYxUb1sdtT22/rMpNdibQav5sp+7",
-	"U2m0szbkKGUZUnwq4RHbKBSJCN5pCkgfU3WkCnkxsiEpdLNHRXrirlRZyIhhckoqeIaEWQkIvfuPu92t",
-	"Jtt6W39SxUTbds1gcAWNFHIQG9JKbxAxGosSCYi1JD7HRgFRuldIttmMxuw7mHAbsfdInl7Mz4up+qvb",
-	"2GmFLJWKEiM0YDPSM4NVoAHtMiJVDJDSCJA65peizfAZsAO6gve+qCNrzkbp+Y/DyDcB7ZyO9MyXaNIs",
-	"Mo0JInicWCHXItbgYqyXlv79M/Q3vtNWr4UQwqvr6F/FLFqWL6ykyzu/ybm6tuIkkgqo0HKyS+9lq8i3",
-	"LulmNf8bj7gfieHt1X+k73c/ln982nUbab6+CYh20Q124DmwN5NaIxoBk1CX2EjPoHgdawaljTr6nN6D",
-	"VICJ9f5rLIYBdIrKcVXZA+nZFHwSPaLZTs4UgL5Ti7OxMs8xgAeumUCrFEFxe0aKBTzu2rJzt5QVfX9b",
-	"1bqyJi3vdlQO+PU0apPvG/OoEV/DVoFuFeiGC9jddvwC6rPQV2KTCvSoSpV6z7C5MG32K1LF8b4nTCW8",
-	"/aAIoVu1IDhw7MRxnnebHcGcnVe76hEKPuSCavsGtMlWidyVEvmutjUw+254Y3suoU3u7HfANAncdiU/",
-	"oCczdv4PMRmDvYSQ181ojY3rL9nu3O3O/fo710vjHW3dTBZQ2jBvrswZ6bGnFkpKYiHoFSOG01zwzDCr",
-	"2wzONcUHPrD5nIgPCQriV20Z9KhCVOFr9BMPsNzDhl3sQvDsw9AT9cbdGJGU8NbYNRsxOuqZQiYjM+ED",
-	"0WZHEfMqcrlYDYR+fDIxhxV2ncAIOYdGKzcwEF4BpgUfizOFpUVQVeu5ZAkFLAm5MpEbuC1wR1Fezj3i",
-	"ZMKGUmWG5mOAcrIWbkLry98mN+W2XrS7j/bb7BcJwGNsVkgrWPqXlHHD0v++9yxFCGvIaFUrDf/ytPv0",
-	"yeNHB51Op7PXkPmCF9wIEP1ohfJHSCdGqcn0b2l1GgW/kg13x1fbdPuHD1e4vX/ty/f8m74cZcNBU5Xl",
-	"RDbdd+/gYPnGtyuIpBkZquIUVPITmWQvtfXy2UpaVzyfCrzeKToIScNTHI+4ZG+0JPzHOagOjFo/JS1s",
-	"8a/e8FdNFQeL41KaMwwCf7tR9Gxpzrh3IobVxnleSvfvFvrf5eq/5VeSncyhIBkftNea2JtAzg/2Fp8y",
-	"aV1J3uq1fnr+8hht2mr29rlXgC+ULeaNmUyvSghdvsK3GnkO20q+zdSnApsmcQhPJ5G5C6+vHklv1SpV",
-	"pNC6FgrSEgwTsm9J45kRl3vLUuPeixqINCmZEADwSIyc7k7hlJh6gom8CxgWfW2+5wUAqCnkbEX8HWef",
-	"KncLJIHSnimiJm2zn4WYsFSJD/Ycb+VBITyKMbq+vfiwB2ip9dQm4EULH/RmznxKZ/PsTAhq244uQ55H",
-	"O5MDUaJjgCk1l3jc5L4CaBJ4UuqeAzgr4Q+CPOoG0lrJDJdmDo8LCBpD4L/TGeJCwanVjEubxkdThHZi",
-	"mNFaISgngZJVYMusyPMI+8Ri1bCaBxgpWKLySMrf72gwEBPbA5YjFJcdYwvBx5VJBA5EobKef7eAcIUT",
-	"mrMRn0yEYvcxsbADTPb4O0BK6Rd6ZkRh7rH0hfv0VE+LgUhZgS7WSIwfJLBEIIGQoEBZS85UCuPgfJzR",
-	"SpDsDD/A1edIPQk81Ch/qIJY+oobuwO33Dl5niLboFZeZLl/feAOSUVcwEGSj0JpBL4GAbnl7oFf1TPF",
-	"LYAf2EPnuPI892uPD9YE6WXYYGqhPZ4RvQeSA+LbJ569Mbf4KoVq4ul4gft7bdhY93hr9Erc/EOYyHu+",
-	"xo/fzSfCrDQHPeAQmNz8S04rcvJ8s/0dcBPq70haS1tnTYavsiHEbxi3jZ1fT3vLyd6fwwrv7z1dKV/9",
-	"C1fzt7QaX5mWg5BiUf9VMFBoc9YY8NI+f5joohlo/RTEyStEnouM5foC5QNcVN854vQL9WNbDbqHyhuc",
-	"n4D0pfdTJ+N5+iDBcgrD7qcDc5UmQNb/j6mw6QMc+D/01K2TGxsI63acgJ8pQrxGMI5RLrILUbir+4Ir",
-	"+CZ9AFWyQOPLlKaUNM+Bf8ufntlFXuioDK1wdr5qNftzK0xku4F2VVorFBsLroAHCYEuEYWEeKl9QUjO",
-	"jY15UamEJNcXsZcbI8FI22bpMz6SOy9lYbxehg+OwzipH8iXjwCXq/NXcsGvhDlTEqTikKXOUTrPBR/S",
-	"SINokOBLVGEv3eNQD6TM3Sul28Ma4yieF/q5vBBukvffvjxmTw8edh6woc5zPSuf3q1gj430jLp69cy7",
-	"ELwQZTf/6U9HO3sHj9yDhXSjM+KYWnRhrzPS1JJEYGRnKiL/HEythzaFc9CRzgUgeAJAQMLsqNAzxmcE",
-	"8wnz8K/DzXOS84HwkORjwFe7XGQGrS7mmaquZjkz7ofjhqWFMNOxOOeWAEF5Rk1VYNLrLOsL2JXPkF/n",
-	"2tTFT3pGz0xSWQ3SB+aqqSkTGx5ry3HoMqGmY6cxYNu2EvqU9qqzBrgFW0kr7ECna1Zqr/Wrz1EXtFnq",
-	"fXSTgnvqTc/MCcqYZ87pMlZM6OsF3DUPDF8+ua+iauqSHTY8enSdf/7oozBJd7WbzUoP/BJjFYkc/Imv",
-	"zYdmczbW4N55trIMuKFVQ0PrwaottlGuZb9TbYDurDBjBAJZfcqHtcoOUU0xlGnq0H3X6fTgv3/pHPQe",
-	"NrUQW32XT1e+D7eVQTl4anEXZbrFrCbYOs2rDtqgvpVYKvtovwXTk2MnSuXcpLLiAjzg1oedC73jPt4x",
-	"l3Kyo2GSPN+BJRSFzxI1viKxZF5cZCb/KaoPZXX1kZ50H+89rH+scryv8VzQ+E7bO9dQB6lDAG/CE/LJ",
-	"ZEHVYWKi7oEwe1YrPo/2b8fPB7U8zjUoExHOuvjZofLXSJsN6+9dnMqk9x93u/VTDjajXk11kvVeR0NO",
-	"OdS3oqdkfBYek/v9eWmdDc+tN5eyYGNeXGLGn5w69AAR6ghzQPeAiREz802ZcfLPblEUulZclV8fDyWV",
-	"C65U5pm6vamrXB3WvS8Vh6dZHg8CMmcub7jvZ3Eyo+sOWbKJFAPM0aAv4OzlQry24EDeFLK9Enz4xgmx",
-	"28qlN7rWZe/Qfaw7+eKW3ERT9RPbFVHwBrj0PhNWdTxrze/2vPar5pTRea1jiHylL24JdnAp5s1J5F8r",
-	"LF+FuILmQzjctFonhNHvPXlZMCMGhbD1WD4/uzt916yRP4v5zcgfbkG35yqbTc0QNHbcqAfS1Vg60FiJ",
-	"Uwb6mNvAdIwT4iTE7xrcEjkWbeb0JVBcIHDeiJsagrvjQnArfhbz21YCg9AA/lPl6HKJOwUQvUyE5hWO",
-	"MfHi1umzk1/dlpv2czk4vxRulG73H/9+9O8/fzguhv/zdPfxu/n7f/vp9cXj0eDqDZ/IX/JidsL5m8FP",
-	"v73Vf3UPoPOARuXeBDiDNdMagF/JB5dCZfFMnIeILqSFgDbnfZE7D6XQWcBtpJvA2GschP4qZm6VVyp7",
-	"7t5duRO83izceVmifFEFyEipEv8MdU9/AjYIeP3OIScttLISiizu7sdLMf+E+igXVtQjFlxonSVMKzqb",
-	"Apx9J1dwHoYHTm321lnlsjbQhah8KNo1mJ3OenutVNkb+8u3P6H2CbD426K9b8gA4nu8jfyt63v9LOYL",
-	"MEC5vtgdVCKdWrfR6UAkiA3pLSqs45Q/CcnfgQ7o5XSAMJNWAds5G/Er4U/rNcCkH++dvmE21xc75Sza",
-	"LKWphQPmSSGG8sOZghuW11iZC8NyXdu2+aOwx3F25sbcMKTc8UwgHDyMeHZYPmqUPQrsGIgY32YdP1dc",
-	"p0ruotvZ268P693irZG24B8wbdHtRP+5IZ1xs//8WaF19N6qSuWYD0Zix8Wghc5v0irwY//brxCWfsN6",
-	"QgymhbTzVu/vvy9R25L0sUoasjGEDAYLdn20T6E0vtadfgXgd3oYb9TywjZ7B3ibehhtcmpbkcb3rSBr",
-	"zP10Z4d+lD6AcwmYNNXHX4qJJbg9bl2EqoeAdHzoT0p5Ic6Urw9qs2dOJGvaub2xrGvqy7Lj+Jk3BiBd",
-	"ucutOvjuaEMSFrnHLDQV3bx1AbYAFmu5KbDlyn1+r2rpF+zjnWSynJq6NpvlXOqBVldCSaEGos3ejzSb",
-	"cWU99ZWZFqFGYYzHDyI3AghD63Nar/QFpbU2x3sIt7iOINs9dFJhQf2qu/UbsHaB0totTdkZ6Vw06X0w",
-	"UHcr279JofXQ7A60MtJYoQbza7xfD21SCDB2ziF0npt3+friQiqFdJ44ubJ+/pC9fXnMHj19tJewvXa3",
-	"vdeuAxi5cs5PmMgNzirU4LjbU0mGE5QCJrei10lH4FWzdP355U2eZ3eVg7TFiTtXmSbu/Wdu4y8rZ+SV",
-	"h3uM91/hAPxreNSf03oXxOCNk9AmFQHi+5Vt+PfnNMNOq6qPEceWKHZR6JlaWX240HNXKFtIYXY/ur+a",
-	"caVfYUyJRfOyYAOutJIDnjMnjzFvDDJkqgs78qjt0kJJ9mLM620aFPERsXITXOWPwr7Aia5n1fTAivoq",
-	"2ZvPdWtlFmPr7zlM/COfw2BA2Z9iZ+WQ3tbnOXLrJqjeyVzUZKhgs33MxZXIP9202X7iZiScS5AJ1p/D",
-	"/yfs4R5VoLitdhcbyk30K+8mN+9tyuXLp1zcunsfxbku15uMdXfAKyfktAWS2+yXCS+sFKtVACBbM27i",
-	"hPk9zJAYGzcxMyK00kAnaH3Y9Ibu+l1XA7iHWKEegFZ4WxKw2ZKASRApv728kN2uy7KpYuAXwO7gHkMX",
-	"zr7NSE/Ktn3fcNlmr6S6JIbCsaA0g3T24kNNiczriVBvqG16vV1xkonxREMQAIfSmyO7w/l94fP26KY1",
-	"gY37cmFvReux81ZMcj4XN+6x6JpwyR+53q27wuR+1Epsc5zXKB63Zalba76a4glBIamr3Y9w8bWVAL+p",
-	"XKpLOtl0v75nKkoFqI9RK/me77LweLHumE1VIXgGoLu+RbkHuCGJx0tBXIuEUVPYmVLTcV8UJvGYIIAi",
-	"IkzCxsJyaABzU8AGBk/ADa1qINgmdJsD4KL7qVTxMUOoQG+zI4AyMwlUW+GTycycKWN5VDHt4nCEcLwS",
-	"hRw64wqNZjOe58KaQN8txhM7D1eVhe7AE86EytrsRcHNcu1EXd9QwY3w6nmzLsW1qi5hws1kW5JxVzhK",
-	"X6eQ173D4ESs6rNUSjnIW18KNb8BGd26uhvOuqxhcJK7z7qAANSHkd6c7YYs+sfPGTxpTaYN5UVQBUsW",
-	"CgCcQPdTfyifk+0wgHrFZtgTWzKPOntHeVxbalagwh5B+U5B5b3OEi676qfCPscHPAl2eEMFAsv3+cIg",
-	"vzdv9zIXrcSM0Zvf2qdtvcCazIfotpL8RB7u53nWu5GrfDNYEi+AwROAyOMD9UOvdZGTQswSZnTZaw+Q",
-	"CLw2+/tKmmj3brRSoLzNddUC0XpsDfVmc1K8Ll77Nux2U3rrR+nrWVHcOQNUByiPQSzM+0vAmoAtYt0O",
-	"wGiLwCbdL2MzncBgzkw/wNQYBF700ZlCBj5nRrxZT/Gr3tm003k4gPnAP0UaR5QY+2H0WS4zbmfs6Rlr",
-	"JeasLxDnKQ6jvbEqQTt9+GtC/IuuhI8t3WafKvmPaajE9+m+EB5j+huLhkpgz1DxLFRGpR+cEcaGyM4U",
-	"rFTUl81VWAdOT+N+Qi1IFuJ9uPVMF1kZ9ftrZPVB9Uz1QLExadHv8bRfBoY9U1SnXSo5QFvOiIN1rqf1",
-	"OFXqsuICfeHE5WK/1Dk9/iLkY8VbDO4KvplKs1J5uRyaAXVQdTqd7t7D/VbSwkxIq9fq0GcHjx4/aYGa",
-	"JX+3AhxZmVICqJ29Fjcj/jd9afoSVAahiC5MOGCLhqn537X+5gZohXvQ524ohENdRLskjNQwkAe1pM/p",
-	"ogreaheGQ5FfHI8+jQYcTIsCC6JaJ7++LWdGv1yvn2tdR7e7Aet5s+XcJpy/RT6MbUr7LvwWpynVRtzv",
-	"3Y/lH9dmvCG0rE1GO0+jRMoeFkKQb4JOO+ZxE9Z3jsi8r7N5m70Led+pygAidE4uu7Ns08FIZO0zhUn2",
-	"5VQw8xqvmlWuM4Y4xEJGYLU+OwAqgyfYxs3fc14XReB2++dz3Pmb6yFKsbwhc+ek3sbFzUsZ5lP8xQYD",
-	"WbrDNcDW5rvtqP4egtdTIQKBQBnDTvicDhwLwYzVk0kFEpNe2reTgwbyo8/PQNeGyadu7GZCFoY4PFzm",
-	"IivBLL2mt4X0pqomt+xGfkNLvXZE9ZqwwGojq6+5W6nlN8gQMVNtHenNW87vKAfshKJW47i9spKuafRD",
-	"ncLakDJ46XHqCElGqwAOHvWHY2YlNII7RVA6pFi+D1gPAQ9X6UwQGn+UFTP+cIoyUghTU4Loug3XO1N+",
-	"6XDfZQWf8dwkzOrJznRiEobUvQS/G7pmCbQWCWQ8MVXOlXL6qhAsRZWW4mZO/U3OyRqkpPikYSORZ4jI",
-	"TjRXQPOJmJfue30likM24GogcswxnSno95fW8+vQYB6tFpJijNJk0OxQTClhONDTwog2+wUSfTYAwHqF",
-	"y4dDyLK12ambaLPervHq3RV/BnUML3CrjrfqOFbHelKjjT9PD9tiaiyKUe1R3OvKqVt5wsYtG2tjWbfT",
-	"Wevs7R3e7w2fC7HR07f4Rk3nb+9HGjLz+NNtBLNpAH+kgUPD69bcfBPxSkNZC+QaS5VMPSM0e4KMRjoh",
-	"n74CIwsOgtIzplWbvUbsmYhpjvZfJHasPy/9hXBe5CyDcxtkBuC6SOXT19kcWuAJ/TQ+YSqPnLKsEMYE",
-	"Sj2YDFH8hJt6Fp5ADuTJavlY+IzemAOgDjDFAWx/mx1V3l6sBNoMNtxathyugA26OTiPWA186Vqd5Xv/",
-	"AdXPlon7u3EgQB49CdqduA3u77kQ154ePNdA9GX9YQDRO0JWNqtwg2isIsilscnNpLrPpbFVBXJTch9L",
-	"5JzGDpmf7c771lyFipA6CzXWxarCutmcPQjaYpJT25WbNclYEh5dCtA3hQGBJq4Z2FxpIMW7wwZPXRct",
-	"V2f7785JQfJQRAIsp7fAP7Dz+HEDzn18USMR7N6TVZhgRxrA3QFCQQMbES2ctIalYwE9MGkj4D6VZK9R",
-	"VHvyHOdRC/RnuRWrD6ftKVzwaQWp+rZ6aLW9uYPWU9BsY6XNxUolgzXWuxUiYxM+uBTVgkVt77qf9s3U",
-	"Irn2GGvdEIFBKmZGPGCCUn5ykHM5TmBfIjJDPbFoSazHyAJDRaBU2H4rTdwKkEsAUyXW0p77wRgSshBd",
-	"JXCI4/RBX5wpypKFTjTFjC4r7dxiAR4EtdzBbEXG6OwHbpzqiVDpIWZXkeEYiu3K30KelIkPE+mevsyg",
-	"Wk1tDBJJtCDug0oHaY3Ih+0zhbd2fkZfQIWgwksxXQpFjv/tv7GS1yqTVzITmeckowV3weVQfvCTKZ8t",
-	"0F+wFxxjO0+QCW9kLJUu2FRJy+5PuDT8Aa2TvhAU8xE/KgSN8LqRgYylY52JHhP/mPI8RXwbH2yiVEgV",
-	"DW/OFM3cPX2K00aDVriNJDKggCVGMINArWRksEwU2dkjrrR4dKSVvRD0VG7lKrMsuMr0OE2iELcsW/fo",
-	"PHx+5qQN51l5ErixE7p87v4VJI+SWiAWRHJTlW7D+sIGLrsAFzYbaWK+pQZzJ32AguVHw5OImZMyZNvF",
-	"2s8ZLzLTcy+/i/vkByNE9oO70cM9ekqEQQGhlh6RyLd4Ai7Ko32W65kodgbcuB3zgWdiIMc8Z5m8kMB3",
-	"qQZiQYgGuTZ+F0nFFPIMk4zutZ2nMh5L6zZtvMx0+7jPNPHLTxR3oBHqJ5R4ETg6PT45AU5c+sQIZsSV",
-	"UCyXUAAMb1Aoki8OH7OhEBm775aDdTsPeizt85HcQdnb6aaHZ4qx6DHvGWC8PcTjCSqQPGwW6YTRNPE3",
-	"WGfq5od3iL5OSf4OiapAZM3P3D5TD4mD0f0uIlDknlOJenvb7FmuB5fsh8sf2P1OwroJ20vYv/7rfz/w",
-	"K/zTL0fHO55JEA+uCGAPB7/vntQD5zxwQ7uxuGFPPNFjX17sCJVJrkiD9OGWelji7Ug3u2kBizlVhNNH",
-	"U3Q/rBkrKYGyYKO0z9R+m70Slv3w9gdQhM1rDqyVWjk7wS9FtPIgbDgcewfkhk5GieAw4pYk1kvF9v71",
-	"v/7ff/2v/4f96//8v9h9/8dYZ24SD5Cvk2zYEDqfFUpZ4dx17rRBm70esh8+/IDci4yxHwZTC5uxy/7C",
-	"7rtv/HCHxLfoIlw3IzkseaPx7GvqBi0Ez+Z44hU0uc+lk1IcgO01Qcj8erD7EDADbqH7queP5B60z9RB",
-	"m71Byki8XirGzcBXtbs1S1jHH9EBkKbvwKa3QPzMCJ906sZn3aBG5XAo3GYRVY1tZzrBubC9Bdi/D/St",
-	"u4vRkAUtGwJmIw2rCfbVOK1OT+skPFxPA9elDBHt/63I3sC+/mol7vD12BenL5VcUzF2q9vpdNqdjvMK",
-	"K6FRCKKUtgJgryaTOXsuZzyX8ExzZJMKVeZQZO7cRBCNVu/JOkXc5XJ9aagQbZtbFd2EDhnPQUiEEw1T",
-	"OoecFdNcwLE42CbYABCFhUPv7eHotuj7j5mn/cVZPx7FfCuEfGWmVluz+3GibTPIHjEi6kqoA7TFU8DX",
-	"C+Umbie6kKXNXjsTICN3ETduxKpDUPDOnKKSqkXecxphs/mL58JymdepnZNtjeqGkRBUlLdAKK61ZHgT",
-	"B73a1mRscX/sYrnTLarQykFv7tukbseQM9BYPSVtgqzBSzkHadvsGGaWL/U/kCGkIxTtHEvn8rfZUbTS",
-	"UdYBnzDHI44FTwq+wv347VdRXeNJlCK39Qi+d4/g+7HRuH2qKu92ZnoXg6GNqKE3AL1CAZXV/ghluR4l",
-	"Ac0E8Rj8RuVzCIGrKr2sOpmNdO4jyJKZMaqpJUReAnApS1BKlRgVkrbP1Dsdes/pNh4qBlq6IQFYZrsO",
-	"o+rTqGQG0rMu4nwPsbX1wDSZGFAyqbx9mcGa6HA2bX3elc24c2uGujhToS6GcGkgT7aUVvYjaJ8LLCtz",
-	"tE7YVFmZh9tRPtnpbbjeF8lO84yR6obHh9x4ut95ivlUbDNXGudYGx+70W6j1L8caCVM8StEosf4oprM",
-	"CCxpsgRPF0EYyW2f8Tbk/IOGnLA5vKVYx44VYqDVQOaSElvXUBAC93kxpZOgkefs6xeCXxpPGeb0ocFT",
-	"Lw1wniqjiLM2nnxbvf0GPdCFOzVpEUhRUTK0ujbb4HOjDZJOnpYXnQ5ZIoleeI+347aq3mS3mKrrWPi0",
-	"vkSU0zyPYE+x9cj5KVDnAnXDqfvflGlFwD2QtE/Bd0gp9oNaHzxDDCg0JpgtM5N2MEKqTqtzX80zxj0H",
-	"mD5nKuwpQ5sPU/TIW80yMREqM773Cfw0GApGiKFjc61Ez+1odU3r5ZH7QTim6YuLqTqj/kvvKJHbBk1I",
-	"6OK4GPi18lwv8FGu1YU/bd3rEN0uHFGhS0gMUizd6+ylhyz98cU7tvyqUmZGembCwb5zU+Fssc6ZejtV",
-	"NfrllqcFwNrUa+119h7tdLs7e51W0oIXG3/4qLVeXj+e3Nup+tIFzg0TWFaLoPUxAChX/M704V5n76s8",
-	"Uog3tmTif/J8vdO5s1IbGx4jjDlluaoBWqYnL4RbHLPb5zlXA9HoYZ14WnJ/GEk6F3ScL0xiShdjngOv",
-	"ji+jQZOD6fxwRRZaYCvNp5noS0uZ/kEhMvjDSDUQDRzOz3DWb+Eh1g5K8bIjjKPferW2QqkkXWhX/+1L",
-	"p55X/vU7vfpvj/3h8MpXnNpCToRZY/LIQbTRDGz1TTrpBJ7bgbm6nuU2+Tw+XBR/KG4a8sL9HxXcRQ4C",
-	"1FJNLdPDIQPXxSfHncQL5UuboDMZAP6cY+h7EIRTAlvffNMHQ5QMu2cYKTKC/ZfKeei2oh9B4d3aM0d1",
-	"mYvsAmsoarXlC1CVzl/34I+qxMXUUOrF8xyKmQAWXuqMyoYmArxdegoqT/MDBZ0fYUU6uUM/F1jNyFM/",
-	"U2EdCPmxzD053zy6R4NqfQVPeBeadasl744dOH4pWyW5VZKrK0m38y+EEgXPGWmvu1aKkJ0ak5DXt/sP",
-	"Q4e2WFSRFZQTJyz4i5App5/EhzKmlD1s5lGeC0fqLKoegayZ0rP2mYIZwBi1ExjkggOVOdQXCmtzgQVj",
-	"dMNSi060kdhAoYe+aGUmVebC/zL3orR1Aj+UBRziWDzuATKaE0vEBBOhJznwUWJhq8yQrKBBMZ/6Vf4s",
-	"3UxA/6sqt2dcXX6fevxLqOXFV7LVzFvNvJ5mDqoTkcJRRUKJk9NVd66pQ5q4mSPBlB08Ss965YGK+0RS",
-	"RTtMO4Hvcg1JWo2XhcQznt5Xq//CUJQ9ZmYER9OQVu4LoaD/AXqV+nPQ2yGNoDKWWp1iXXvfSbEvdo/u",
-	"2aA4AzTsZynOzem21xNIhH1Dem1xxbZ6bavXVjzwJdCYmIivPydPDAp5L8QGtJrk+c5Nmcx3yyEwnA5j",
-	"k3sZWJfZA4jTnSBBftIj8mGCkg10Ph0rOj3jzGqL1P103Ez+Ckb3dqad5iprfmqSpDVZAH94vUq2VCrW",
-	"F3YmoL2/4iUrnQnfDgOTgCYnn5SYKmgHSg2GvamH3W1SpZLnlLK7bXJgmxe4S0Vdvo+trt7q6lv5oKA+",
-	"vc65M+VcBtG7FAgj7kBzQcM7oObCIB2oabjMIGt6oW3iD5FMCMCZ4XOTsKEQhkk1yKeZyA6Boyhw41LX",
-	"F3Z2tdmRx2qGlm8+J3rZvjhTkEYAheqDdiiiDBG8u0LCvQHlTEOOFnIFls9Nm53yOZZOUE1nE1jZmTpS",
-	"JeQKjY/94e6575nErwDkd2cqYdQfyw30PUAthTS1RZo42mlY+FuX4L8X/ZHWlyfPV9F2Cxe9k2NhLB9P",
-	"bnHtqbxQ3E4LsclC0XJ9jiO5/NI1DuUs3pA8N7Y0enlHDQtNybMtttQW1W3TnjxsDiJMLKUQ6+ud8FZo",
-	"AUqlUzUXlMZYLkCI7AOlT1cDvKoFoipv/57GWlf1fVN4SYuPczN4Ei3h1lvaLH5SNd+/hvzfwmuim+zC",
-	"PZu9pmOsuIRed7gCXCae59T6HkOxJxHgBWBzuDXIhYsfw3FL2cCCw5WOPBROR2hBcyHueV7B0lOSwKIa",
-	"X1s294KzFOxYEqqwYyRHDzwDH8D/QhCBtdq1rSnaiLr9v3n3AV7MV/MbrlcN78ILjI+lypL3rfPw3TkP",
-	"X6mDwymRNRTeKpZ+9yP+4xosASeykEmDYKgQY2kh8irEQMgr9y9snlIYAEIR+UwYj+k4cwHcOx+NIeyQ",
-	"U10lewbj5lJkbIgphuXT1jDpplOD6oTTgblKQ3siJgcDujeWz98z8ckypk/aLJ1wqdqdTjctMeaq2OBY",
-	"/IlwODORsHTAx7bdOdhPmUUVP/IHzNFPodVlBsYqz9mFT+lFeJvmqgHlcoiZq7hkPDCftkBdJS2hpmP3",
-	"uulPHMw/ivuA5uikYzGd9GVcpygfFg/3YZyvlBa7MX12TVLsz+GGfUfBjE914evBs1ZUQauotDuHj0DT",
-	"vYAgcY2a3A1FJ40K81lUoQ1NPlxd0uHESM8gQ+sRFyl6azNiTAasX0o33RRevQkT+aK5keu8nLA22+Bn",
-	"s8HPUvXTOnto1TjobraSr6ow154GqpvzCuVA33VC4RlXl+FZbs4mlOu33VOb31PlakeRGgL7VujwPq/F",
-	"NGk8dREMwILI+xxCC6UpUS5mhbaCSdtj5NM9TPy/9hP2y7un+52EPTs62UvY/+/09a8sgsQIfm/BZzgw",
-	"QMsv+MCYsFBzdnz6P/1x+pgDgdvhmfJkMPvsR/mszdJj3A87LipKWaaFUfcsG3NrRZGw/tQS8incrjpa",
-	"hDILCCFwpOKcXY8lmeOxkAWgNEOlTeZMSQtYvgi8q8cCMJakhbtDqeeET42AG48RD5Mr9jB0k7bZUZ5j",
-	"pSkkQ0ZiAKGH0zs9P1WfKpkV7q7G6mLh4OjEMiVEBkAdaYwR8bOYp73y3UlTnh1RexYBurbZETQFcEgK",
-	"7eipxVKz9ODDh9QtSRayML2y3ACmkoXpn6mQNCLs5Wj+0NRLkuv7jGsPwYjhz7nSYbrRRkgYRmoVIXK3",
-	"QZRiIy+UAUThXnkoNtZXwhAKC5wqG390NqRDwYTxqOAOf4+wxB5eO8GuszNFtbkDXRRiYEMHG3T5HtJj",
-	"G39a5dNrEYSN21Ges9GJHA/vxmrNcl5ciDY71uMJ8C2aEd87eJT6Pg/EPQU0HXdVXdbrxC3pteapJp6O",
-	"ROTQiwaZFwQNs0QQsXpcuFJ1rK+EqKVjMAsKEGsPD70KgvkaCPXjGbKXugjnqKZpwuR0rG4jj3Um6ub5",
-	"zpdE6iFzr8VJa1Qy5HVlLwiKT05YD+Y+CjsDOvI5G0yN1WNRNM19LJ2dgUOWmjB8yHMjQmTd1zoXXPnQ",
-	"uinv+cPuD1WXgV5or9WXisPNl4Ph8TS3csILu+t+vZNxy29RIO1E4IunSsPNZS6aogc0E8tq6zBAqhOc",
-	"+l32lXe/3DOS5YmtAyr0bXf5n/t89xm2u5BbFvv8q7qcjUe7N1eZVymMXsrcmS3ASS/kwAYyibtjKgoV",
-	"zd8XXdFRjH0HNgXz2xMus2+So8ivc0RUtHBcCUjrGVpNSUzRuiAmyMoKA3xJ5/FOZ/9dp9OD//4fTZ5J",
-	"oceVOQbLlnErdtxNWisst59cgLWnCTbM6+DGeSESy20m9j1lF/xLX4HjyW/DbV5hw3mFSN95ZV7qwLvl",
-	"dvoFAqmS3GnoifKBbwBJbaleoM2eYZE6lMRT16fnKUK4/gZgTorksQvUMiGh9V2oDKJzQswpuzSJox8C",
-	"B5//htvQSOmMS5tiB5O0hBwEWYC4EAKqQkuOC0DvZH1xIRUWL5wpjzEVmHb7AjnpA1YbSB0iKU+EC5HL",
-	"24dSh9DfH24eav2cCLY9dxMuaMlZtwy4eghfxewlHutzP6Xg1oNDz6D3asLngT9LCE+K5UmBcdXPFFH3",
-	"hsY0H/xEtyvRoYdO/NkY4LV44FUIz4YAsITgaqsMWQlLARdWpPjqrC/6HU4h0NYzJQo3yTPlAU4JeLXn",
-	"HAGWvnl9ivhcS0C4aTPvh98Yn41uerM2fs+DMr4F4BfoSlp6UM8lveUibm3JFrIao8hBYBRBGtfqjeTQ",
-	"DFq91k/PXx534D/d0sa95VeSncxh+ZBXp9VrHXS6nU537+H+waPHT56ChgrsI+ig9FoTOz/vdJ8+Hj7k",
-	"e4P97MnjwUPxtN/lj4Z7nWxfPOk/POiijgcNVXneWI1QrgYwNUiXrfPoewfXc6mMnad+ASH5zpPu472H",
-	"Jb9KJpUisaE1A6lu9Vp/edp9+uTxowO3VnutT83cK+7xIqjn5Zca7RO3OWmPFeJCGgvwdHNx+ycO88Zd",
-	"hzF5UvcU+zc+RS7VZXX+R8w4rSAy9m9v2UBn9BhD+UHEvG/x7MfCcp9isGDceq3uXmWqeJ/WdCJ7u7sT",
-	"Pv8fE/7XwYjLiZbK/k1fyoEcyLNpp7P3aKL+ejzi8r/vdd64L/FDPv7rvnt+/Gsw/atbnPjZ0CytIaDr",
-	"gOsFXXNnSMWxbkBdW30Lb5HsBlnOimku1pSW/bA90Ds+B/c1ds6f9h52e51O+8C5wW4K04IIm4Ezg4rR",
-	"EIR7pPPMRJRaMUvgOz1xVm86cYZmwuc+VRbrtTYcPHN4duedTIdDOZBC2fPhVGXGzVM6zf7s6Cf36l4+",
-	"PNo73n/+5PHxwxdPn3WPHr3c6zzff/Hk2cOjvVbSupQqg5BpHvolFpVf61//9X+H/+4/3HOaDyLfXuvk",
-	"+OTY+UioHN1foBo7+6VydOLHQPhaiRNZp1YWZbUifHTdkRlx9pZrNEmrq8skSK8XqMIt1KPuk4POUze7",
-	"fae+MKbreXHBD6bm3IoPNnycgK4RSk8vRh7cnApD8RbugbIbJQJUP/KGVeXytSLoj/kdK+zr5NQFa220",
-	"SxCzrSYq3TpRWcsu1IsT2MYgTs66luJ0o61dQy6qurt+Ls5Ql3M5fXbyazkX91cH7Xk5l9uKaJ1Q7kVC",
-	"6YVlUSr7QqoLOLi7QfIq73gN7VxVzcupYu/ARuxi1ByxJRX7Bop3t4Dtd1HuC7ozYk5eNX+wnPzd7XM7",
-	"GDU3Lvw2YVazbtLpdJhUCA8NvB1+AM+yi5E/nfISXhOcbleYcxcD7tCDTEDwlM21BR8A7y8c6xs2KXQ/",
-	"90DWEYHnBXJMulGWDttjitXoyNc97s1B5jNYlW+XR6M6zy98ZFdz88VUIslBQFrw4nK9OGz179rnZlt1",
-	"emfqFECP1k7J1qjUj/6fN7AwOs02ksbqYl5ih5QNAlBhBv0PHogE85FR5hSzmKHbK86KDqXieQLE+XgU",
-	"xzI97Vt2P82EGIssTc5UOlWFMDq/Eln6AAu8htbT3sByeKR9zHQCzX59W3uE4LS22ozSbRvWWM38kLHr",
-	"uD322Cwg8NpuywYqkv39FmqS6zbxrakiF+/RWNxJSfiwfYEwEmkyfH0LFvZ52rQenTukgeMxjXwpaXDb",
-	"w7GHJ58MRz3h2kK4sFxkqWcUd4rEqRyfBUJoD5Eb4X8s1UWKbGbYyQQDUntpaKuCLESbHaEuEyrDKvSR",
-	"zjN/IhSOmgLXGzlpJfMWFPq4yfsqw762o/XJMes8PRji1trqazBg3hT0BjFo0mFbX+pbaET9/hgu7yLC",
-	"jDTppNB62OgU/UQsTkEJeOhgijEpqjRWTLCXNP6UoIKRFIjlgg99dJHrCzw8JaeJ9NSYVAZ4XZNCI2cv",
-	"9WgGIE2cjxAlXhH1o0B9OGSIsdC5x96+PGaPnj7aS9heu9vuttn7AK6lx9gZy/5jaiwQYkoD59RU98zZ",
-	"WI+FqgV0e+OmFmmrjSuZN/CSGjRNLviVCJRTsmDwSv8klSJr7/ivsndBYMpgItcXIPJghGu28yt98Q36",
-	"XNBBPrHXdoYhhpep9DYQMeulmFgErqA2jv6cpX0+klioyGj4NHgLU9NjRo8Fm+mCkkZ4Yu3bJ473Tt8w",
-	"m+uLHZD4MxVyG07XJGV1CKgejv0S4oMtOMu45Q0x01t6zBu39WeCAMJdtpv029mkGAjRi/nu9iae4q5S",
-	"N5xE6Ace2M9qXV//+5YG/q67OFevs6R13KYbNt+9SUvt8dv96fC3kn24lsK9pC2H2ZdoUB45E0J8qMKY",
-	"+UamGXKrlx8MnK10v0mQiZTyBLkY0mkNlg1OeGFjZ/lMUcMpLmASZynKQx73z0upMpbiz9I2+0nPIGoP",
-	"oPTYy2kJlLPpnVCsP3CW2OqoT1NGVYxnyikSX2Xv0xhsWHiIBCpxhQRBXDdJAYG/13UlmlgL6iYIJZow",
-	"K0iqQEGpR27WTGmWO51ySEsdg25Vimmgo1Ba6zwKHWdARti9OZkIxNj1wDKJz9P40+k6klKY4XdWGZnn",
-	"CwVoC/IYFZpgRWJhFyvW4LNbFkhR9Yd784MRlxSg5VlrvRIxXPovTWV/UyIIRXZb+7Blt9+e7kWVlRDB",
-	"rWn2QyaLGiB2P0IBVfOZ3pFX+BJRGDHqzKW6RMoqICwopp5HBg0mXpLWopu99xV86x6nuctK7PxNOrs0",
-	"xSZoQ1yPQPXlOQ23Du9mw8pQ+ukFHV/Tl/JuoVtxIZBc2ES7zln7p1j/TK0ydpPb/LMQExMVwTIA0Rgy",
-	"JWblAf8hRaZTlUGqee6riV66qTWT2i/tVPi9+O4367DQ/xSKVmwLPvoNbWoUsNX39XKv9+Luu5kL8j0m",
-	"U8fYsaMyjCj11CYVQK4o71mltMXMqFTiGssWYBE+e9d8Z624i49/fTduDD61NZ1fxHTeM+WSf9Nm1OrJ",
-	"dGI2ZEZ/ibCaIL1E2RLMXRR2fm+J8FVHRLH++BSD83smQF8uq4R3evLb5NtNX6ycFEABufvusbttjUjK",
-	"8MPqyfl0km4TBttmiT9q/P9OT9h0smZU1Og5TdVGI5dXwlYCF6msroYtPqv9G05kjTiFrhB/kLQCdj5i",
-	"1LINV74hR8rL2V0GLM4AZQWf8fyLOTuxl3ODQ+P8HvKNlkjwl/fhe3qWrb/z5f2dUo62Ps/W5/nD+jxe",
-	"xXhshtu5Pkj3uGqdD56R+3SQLJgRg0LYBqi/937w77rWh55iBeY3etxt/maztT6zUqyCqPuPamW9sSdH",
-	"EyZ0VBoirgD9OFSzwOZSeoaYZgZxrdIyIwq/h1JQxTjL3fz0kKU/vkDwKxwurdamY63ISNDuCWXnVESD",
-	"UNnuDoBbjV04WuVzQEDssWd8JNklHH8AYNqgmE9sAyUbdD3S6nz5VucbS0JweeIqj2mRt3qtkbUT09vd",
-	"dS+wTaPs9vlIojzosaiOdarHPms1TpjVOdCw/yRVJuPBq6+/P+333eSSVq4HHACORnIH0DbsfIISFFpt",
-	"fih57NoTLjMnaTfPdZ1iE/+WvrCDRUiblbvXhGP4dXnMi6L7p4nJtly2d4xqMQs6aTUdvuCv7H6kf33C",
-	"fZ0LKxo6sMtSSMsymUFGwfJLQb07UCDo8Y/K3p2SlJwXhbyqOeJ6DjctdevCDt1fns4JomvCdVvqx2/J",
-	"r8B3eQuxTLzXvHz82SQYd+6Z3qCzt+7opo8T15aZNZOyOFqU3JrWVaYFYhsqwD4kCgxfAD4lrk1qRlTC",
-	"+bSizU6CNYcagApGL/AE12SZAfMrlvDNZJ7W8Yi+9LYqgYGVnm2VeVOm549PywtHMnfp0exmIpdXopDi",
-	"etK8nFthrI9YicHh9TAw31gnpR5bQhrslxyJQlybrXle3vwGgobXEJJCfR0kzSUVVFQx+jPBswZM/vUI",
-	"Darzm0e8Bt9hNsk/xc1ZpVIYtoZ8w3klPCHw+j2OFb6UbW/WCUIhBvPHz3YealNhrwHx323l396+okSV",
-	"yFi63+0AG3YmIW7MgPQtsPZFkdWIGzaWxrifvHBzBUCbCK0GHyC7+Qgbrr7bnNVXdRQS/+hbJ+HPh7GC",
-	"whxpFajjuAMfoYCDxY3pA0ioomdxCF2jeY6pcMBPQEgUrcJXfpM7Yw+57jkb8SvslAQEB4n4csjg0a7p",
-	"cXRP823kqYcWwZmrmeq+GEnAQ8GG0kpjIl6x/7jbQUXAs+bmR1tI4ewKtL1Wc9PcxzafkhYlxqskBCNh",
-	"Kpf4H/19/3G3m+w/7j78fY2UM602Lv1qMdbeF1ed1h/RlMcjdN5itFYeshCw1exIjLcq9s7aErcJ7FqF",
-	"fipUFg4J70qXawRc35AuXzp6lDYJiMnhXBGJXDlBEsJXeQYeHHL89oWRGbJPpzTzncC7m4L/19d2VHLx",
-	"ImMSQusQJCC4gXp6UQvO/BZWgZ7pFBJS3yo4s1edmrhivnCC6pZHdkrM/mzHdls1+bXUpLxQHi++lLs7",
-	"0JVWoIrbiKY8UlTPoYfMziciaLq2u22aBF9EmrC9KBhOSuI5KB5AJFeA+HAKUGmEs69pixHGbi7Y/boe",
-	"G62mzxdAiQyBIG410J8uFgbXiTPYwSsrAjeCGEwLaeewI/qCFy7a+vvvTtqNKK7qk9NjfilYMXVuRlmm",
-	"09vd7e49bnfanXa396TzpANbhmZSw4iPRL8c8YEQKdn90Z8H5EWMSYBnsV0mtt8gvlCrlmZ/7KnkEsYZ",
-	"srchLhNRO+aCA5RQNN5zWUCD4bxmxDcEJVQ5vPMzi8YocTCWx/gFKuJ9iDqZugDLOXvOSSQWDqsZsDcC",
-	"EXRJkwco9IgqVcciyebCJn4BkcNzHsFLHQI8XsYmfHCJmBpurDFX83gxta1fScjWTkRhtAJIyEyjR24s",
-	"Q4aiQvf7gt7ZzC28ixWLqcF6VRr+lA+FnTfdwFcGQugODvEQofiNHouYlT4e8gXG5XVDikJcV21odeLr",
-	"/who+++nlquMFxnzG+X3+77ibDabtQ19HYpPB3r8AJMvzlV3oTHjak7FcbJguewXvJACX+lIDC5Lf14i",
-	"Y4D/04UFxvLxJIUlrHP7Qx0kOZbsCAONdO/DB/xWKtY98BwDh+4lQeuTLi6JafpMnakXfDBaMBbcup1g",
-	"8Cy7V5kjsbHiBfcMS928y1yTVsRCjjyvCTMayiVjlMK5nuIiGSEIPozehR5S2lqqi4SZ6WAE8KNnquw0",
-	"AOQy7BORBbKc9JhyV0UMtdGfBOoOcOdtRmw7j+Ctl8AUdGpfViX5swdVpo2wCQyb78OaJqzbSdheB94R",
-	"NDuwKdxi6ORspKeF8eFeIQTL+NwcQk2p8nS/gtMmgRNCgH6HBeLmEi6Uts3S/b2nJAYHnYf04tO3whbz",
-	"nSM3oRT0Biy8R7MfJnSAQKcH1PXmPQUQS4gLKTpFxDd4P/AyDp1yANUHW+QMaG2HOs/1zJe70o4LRqRJ",
-	"twGsm1Sg1Z7xkYx2qy+TX77USUUfpgoqDnu/UdH6bqZ42x9RN9A1I7m37B574gTbaSqu7LWjI1uxLixe",
-	"6a9hVuQ5ourleQmLjSc4QOQuDUhUUcpg+0zh2Y2mI+IqavWMBKIvLrg6DLjabqKeIKTUeWV1XF/E5XPQ",
-	"ymjpYStv6C08RePacHVp7rGR4LkdeYVNUHtzvwLINxSv+DN32fVD6pkiuF9vG2zlrYalRghgegvteOID",
-	"rQYylxTq19uJktFFzwRhljvRTthMqkzPwGeAf8WmR1ibEzpEnafAcq0vPUM/rWlF3IQxtV7G0ZsTdinm",
-	"ZuERo4t/FvPr5dQwzn4RxWWO0Og40myksQGEExAA2o/Y6BdiVkgL8U90u1f6ouZuJwZJRon8G/7KNOhd",
-	"ENBMYxxlJoJfVtatuJID0fr0+6f/LwAA//8=",
+	"7L17khs3sje6FQTPfCH7mE2R7GY/Y2KmJUt2j22pjyRbtqd1SbAKJDFdBOhCVVO0rBsnvjXcFdw/zh6+",
+	"7cxKbiATQKGKKLLIbtkzEdcxE2qS9cAjkUhk/vKXH1qRnC+kYCJTrfMPrRmjMUvhz8s8mzGR8YhmTH+O",
+	"mYpSvsi4FK3z1tdySTJJqHdRp9Vusfd0vkhY67z1hNGUpa12K2W/5Dxlces8S3PWbqloxuZUPzFbLfSV",
+	"Kku5mLY+fmy3ntJoxp5KkaUyWX/nc5mSmVySRIop4RmZ0xUZM3LLFln53Yt8nPCoTeb0/QGdsj8f9gaH",
+	"x91ut034fJ5ndJywHRt2FbP5QmZMRKtXbJHQlb6t2r6Rfs6ILGdMkGzGFeGKZDNGJjxVGaFCLVmqB01/",
+	"d8tWbUKnlAvd9OLVTOTz1vnfW/pRrXftQFO+ZXRyndAoMCmXZKF/IFzAOxI5bROZEkpEPh+zlMgJSRi9",
+	"Y6o0XKe9k/7hpuGYyHROs9Z5i4vs+KjVbs254HPdzq5rIBcZm7IUWviK/ZIzlV0FhugFnTOFg5PiVbqx",
+	"Mk91Y1WHfMXvmJ7aTJJc4UiuZE6oui3PcLd3djI5pP3oKD49iQ7Z2bhHjyf9bnzETseHk8nG6Z3T998y",
+	"Mc1mrfPjI+iN/dgLDfgrlqWry0nG0vX+vGaRFLHS7V1SnpExm8iUwei7/umuLhjNWFzqQ29jE+0I9wIj",
+	"/LHdWtCUzllml2oUyVxkT/M01RK63sw3M0YoXvRIkchcVx7SqxevWu0W15f/krN01Wq3BJ3rX+z1JUGN",
+	"2YTmSeZu9Ab1ULcvy1iqn/V//f3y4Od3Hw4//qkVGlzT9Gvdn23tLgl3NKNppiXa/A4yDa1f0GxWNB7+",
+	"2TTUf0rZpHXe+o/HhSZ8jL+qx6512QxbG5YC3Uylp1tEjIzZjIuYLGc8mmm5GLMpFxeka7UBfBZcTEvD",
+	"f3TS64VHn8I7g0Pfbe+8Np9QcbthsMdU3GoJkTGrGU99xd7jqd/+VMYMm5IyWrQl9Cp9wf7v0ndffYn7",
+	"ikxTFul+bnpf5K7a+6XFi+yb81TJgMiMBHufDSP4daTFWIvGgk6ZUSHltXn58+RXqd78NPnyePzV/HTa",
+	"e8l/ldP65apfWaPx+oPB2vKkB792D86GB+++CC/SZ3dMZG9WC6bWO/JSJCvdeMXaRDGtlzIWk/GKRHI+",
+	"p+qCjLKUCjVhaec/R0RlVKvLid6VkoRkM5rhgiBLns28a0flASie0TZ6tbOgPK4ZgQyaWjMAvW6/gdKH",
+	"Lr+lPNuu86EzgjB9h96yUP+nTC94IUV5Kg+74SbrJ9Uu8jl9j2ta371lgXuWyjcssBX8pDdbuRREvxja",
+	"7u/GHfIK9iqOFlYuYm2yaPWmr75lK90pRSesDbdOpSxvaq25mh6AQWGnBi3KoqNe+w50Axtu1CC25Unz",
+	"hZgc/N91wnslVJbmc7Zxk+HuokeK8LhG9xVX7a0gitYYBfENW21o1y1bQYPaRMiM8EwRxaKUZTUNvN0y",
+	"oJta9g1bmSZ9S1UG8n/15Za9zuithKrMyD+s6CXVAkVj2J6JylJG52Ux0dtdnYTo1x/A+w+uvqxVY93t",
+	"a/hbdseSmsHtGtFnxiJ+RGZUzZi6IIxGM/hge6c1NUn0s+wWnkqJpgeZ5FqL8cQMBVekuuBb3fBUwQMb",
+	"S39Z2rsHZ3XS/i2fh3SWPq7NqVjBmQ0PIjQjc6nKJ6dBjXZK4KlB9TTw9VO/6yuoXlBBfSsjmtScKOkc",
+	"TDlCU0aWKc8yJtqEilgbfWhQJVRMc9gm8/E4YXjpZ8/ENOFqBpd+zUXMLwhLFCPm+8875MnTa3J0Up6Z",
+	"GT+4elGzhSTYyrDFywTe6Nu8ZfXUD83NS+gqTf5gFR1REbFkVy39wFrZjsVbNp5JeRvSNJfWGl0fijlT",
+	"ik7ZRdFvKXDhZulqbUMabuzqEltwANbEp+3laz4VNMtTtqGzyl6j2oQq1DIpU3lS8XHc9Wh7Jl4eTs7e",
+	"nP6U5WdfL9MfVXKXz5PvF79kL3745Xb2y/IxE1/9ev30RzZ4Ev/y69Mr8eMvP/34fDX/4W/08uTy53jx",
+	"4/KHb6/l4fxFcvrsuy/mJ2+eXE7//OdtQ+XauIuNtd+QveFzpjI6X6wP2dsZE4TCuMGosZjwrK1VxfeC",
+	"v9cbpTbTyqPWOzk97A1OjrrdbX3M3Ivr+tjf1MMNKvqaptmmPX+hf99khsAFe+/z8Hqz01/TFWObzCKz",
+	"hWdprrRZv9DX17ZqxfY/ab/BN0CDbONktr1pgnBxxzOqf0FfVwrtjG5rjaSF3N98u5bWbnvFFjLNjINg",
+	"o+fiAo46fKK1NVckYZOMyLyynLUUn7949d2X51HCKMhKjTvAvHGDQyvkwvIa+8r1fEOj7926xu632tYG",
+	"RvUyM45VoQ+S2bme/1fPn5LDw8Mzolcs+Dv1psCEEd2YrqzLaCyl1rC/ahONvJDLwJyQFzIzR9FJKucj",
+	"sChGmawcR/vd/vFBr3fQP6obh9oJOurWd/kJFbeN/DJFS/Sk1LTBeGrCrQi46I5qXHTYtnrnIngArPn7",
+	"IL7FPX2J2NDnxiO2JjuK/O31yxewqz59/QN6xpVWbnScoG2xYHKRsA65qsoFGV1GEVtkIxLNpFRMnZMR",
+	"XSwSHoHiefwPJcWoTUYZe589jtTdSD8cPy0SykVFfCJ1VzMcxp0Xigjod7Ta5l6MYbzbMAqpDChO/W1p",
+	"Bbn14rySbiZjuuoQLXvLmUz0rqSybUps67LQa2qfhfFywUSt60kqhsdOfRTQx2T9p9AaoG0ODVyRiW7+",
+	"TC7ZHUvxJCSzGUuVcdXQiscNdVaoC1I3JXgsmNBEMdeHsZQJo8LrBGy8W7d88ozrJulx1jKkF3FFehbZ",
+	"atgg/hFqvLUcdlbGr7OUB91/tvXKd8XjdAgZM0XUTE8L1dc0HGFl3rXXIL+RgTbKsMybPaKQ9vCeUCPi",
+	"b3qn54fd82735zovpNxV1OF8t8HmMSfATbahuWRvA8fG7tDIecOTTeZhxhP2SNnoIhdkmsp8oXBQU8ZI",
+	"zKc8U23cUakg722ATFtE4zxz3qMLfY8UZiGD4zQD50obIr56wd4I9NDo2UOfDboJqMhY3CFXmSIqwSvm",
+	"dIWeZrvz6zHSyj6bsRWs9RtRmtX33W7vcff4pLN43OuHB1b39X5mzRvjw940oOaSTTNsr7mHqY0PMHO8",
+	"g5NbD2pWzNGEC5ro6eCCxDIfl5dK/1N7ut/SJGFbgp5LuOZfLOa5wedR4/r5ZP6OT+x7Nz3dIPGmNZsE",
+	"3lyyt7w/E/FCcudw3+6LeSmYluq5VlS+O6YU3lILGjF1UVJaKZ/O4A8mZD6d/Ws6bBpN+T0cOA0dNxzD",
+	"BOi4+SRem2Yd3deL85aLWC43STZcUCfT8OPeIo0vB4H+qJ+hFlIoNM+e0Njs4fpTJEXG0D/hn1cWqRwn",
+	"bP4FnCn0GcMOtb4j1g3Mxa2QSzGccJZoRRGzjPLEdG3OYMO/adE5OOxvWnbLhps65EseA25nzqggVICp",
+	"rVfKX1rtFj7xvPXY3AwDpHfrCN6bivMxnfFzY8icN0T6MJUNedwMGaR3sVxpM0xvLDwDGfPsKzKDcyE0",
+	"FNc2AE6kyFIaZSSWDDs7o3eskA3XcjO45+Uh/NjYxYS349TW2oB6wOc00edFbf28kNlMH95gSWUyRayR",
+	"h+b78cBIxQHCskItMJc/LvBbHxE8ISYJj+4nT9ZqGQqZDTECkRgcXkm07HW6fzEb84zF5xD3hA/QP5qk",
+	"jMYropjIOuRS3RoTb8WYNlcWdKWVy5hGgBnbXzjOysLhWhZRoWd/zIjpB4s3SEFtxx9aIJxYTjgK7CJl",
+	"eojQaPu0IvJcpmMex3hI31tGUpkwGCaaJHLJSmrnEiJbckL0RYTmMc/0Fk1X0OUoZWCYmrFW95v4w2Li",
+	"X8iMFK2pm+O1hj/U3GL4H7psuxrjYfbh5u4rKdi9pg3jyUOWUlWeMzBdtbjF2kgKBCrxMIhWrYPHJsZx",
+	"u2CpkoIsZxKegY8niut9ojK7g0k3OqSD/rhLj46ik8ifzZ6n46Gr9dNY7shDzOFVVvR/385+2pV7JbSx",
+	"Q5NnaYowtYZicO+heZmnBE5Tof5dGMgsxLgxmv1wXX4hs+cyF/HD7WcTeFx5J7P4r2LfeHL5tVZDzw8v",
+	"+0+Pvjw9eXr47OxJ7/L4eb/75dGz0yeHl7376a2jst6yrWq0M+HFD6S3bN9xWg0ijmZoElK9cz/gdL5i",
+	"cy5iFv8tV9kLubzfDmSeNfxHrrKhAAvdTar9EcPyGRP6D8xBuEAoP5mkck7ARdg9Oegevel10UXY6fUP",
+	"jwbHP+8xvSnL0tUQIL6bH+zkoO8bLlKS76hYETNoatMuttb5hxAH2EFhcJQkSkrRISNA1B8AmNpE2Gwv",
+	"R0TRFeD+KwLi3bJdPhxe/2P7PpL1RspvaTplv6dahGCfjAHEk0lJEt2AT7sFvJFSi8ir4mH7a0Uph3Mq",
+	"VsPUPMxbPr1u19qqyrnd6WJR+BcBQaiINNkziqV3LL0wSELBDJAQBGYGzt1MFffcR3Puu2LWuvsQCwZc",
+	"gHZclD8wXIBIQPTKjaQ5DVlUGIF0gcoS85wqf/CS+l74GWPxPV0U5Wd5svaaiZhQsDH9gELK7uQtKvAb",
+	"yG+TKf8VXndOMF+N3OTd7mF0y1bwB7tp3W9L7vlbMrmjCY/J5fUVQaBuveeg3LMH3pZNO+BAlRYezop4",
+	"vH379qCaA7hppkvX3ltK7ijHY/J9JGScq5UvFgEtapeNn7EF0Sp3UKlAIfUqpGZF3Uc2Bv4x8836sobQ",
+	"Fs8QalMnKNDBh9qlhVyGNhryGYyHHlIyknkWyTkbGt/WqEjD/PzfRgMtUhkxpe4tXbwQjOEt05tAXjkA",
+	"v4Goc3EZLDk9svpCkzeCvlEz7xf6F0KJYEt97b10T79f9l/t0o4NIlfT60/g3lyyJDlAByfs+YXfLTYI",
+	"rk9nE30vVL5YyDRj8Xcs5vQNjMYfYwaC14dFCU1x6wohj2RqnNajp9jCg2cikjEX09GnHCg36zYNlakg",
+	"RoRmRMk5gx4lEvfgzGHy2iSaUTEF/C4eoWSeKR7rlRDpeyH2PKbiFjoKHhUmOItJJnVPFqlcsDTjGABB",
+	"7FcFsYGnpu7Z2qnJ5U/GNGMQPlqP9ujJ0a9b75n178DPndY6LqXd4nG5OTSKtqB3TnutUhRK3/H37sEZ",
+	"PZi8+3DYDwWVtZqgRvaqsbaVDbUVrSxaE3C5rj9aJmwrbEQaj3Y+/geLslA7KKTM8Oyc8Fi1Aa2pYF2r",
+	"PJp1yCVxOc1os0UyT2KMgzv/GLd4Lb0lyRwzou5okrNwumATn0uoy9C4cIoKnPw75EsmOE1UATyjCb9l",
+	"0J+J1GOJ4XnUqrq1ntkA1wNSCkR4yvRF1dzw+sTeQFpNu7Wc0RoU8pxlM4kaNJV55pK2jKZ1aCjI1xQV",
+	"+fjq2Rvy+K732HnWH3+wf34MDdxyFsBfXQpr87bJKFcsPcdTPyRXAZhhAp7PlOoxMu2Ado2sndEhI8Tr",
+	"jc5BjvXQj9lKwlNKAEDwqQLcrDrs5Z7pvWvzOjzpBQO/RcT27y3AUOg+mwmwktPWWqhAZ0pcFJjuzpT6",
+	"lmN0tqy4YprBlsEzNlcNMtO1rv3o3kHTlIIt6CUWb3vIC/Y+MwnK1Z5BY2p6YBHvnkk0pgkGcD8UyBmL",
+	"koH12TpvHfT6g26n29VPiVIWc6Qcqb3+yLu8eg1EAzffftjt2tsnqfyVCQce9PDR56+fXL3wQe0LqbTN",
+	"DQZUMbZKMeh8ecK8Tm9OesfLyt1ueocHb9qYeG6v++gPTsOX2PH5ENi/cLB2oEnwx7A2DdFeQjKZRzPC",
+	"y9AxPfQ7ERvYbxo1E2y5qrwbmggP9gVPbLtJdsNazKLXUzeGG5bMtxwDbRVzZW6X06amfycFg7ndbt30",
+	"OmDcnDS3bvaQ44IpYSdChHYLXFlbEVtwkTYn2C/rQvTUYoxL3CBmJs5Jr036bXJI/vnf/9N2dgIlU7rY",
+	"QcaCe6w2Sbc1/bW+RsujRWnuBsb0RVJ33g6YeXnbiosvl/VbDUrdQ+w18NI/bLN5AQDjoGFRSIBBIVM0",
+	"CrVy75BvGdVnIPIrS6U2GIA5KpNVfdPqdrtdPBOcnLbWIWAfztq907Dd7au+ze1bZ685R3j/OfocIxkz",
+	"dDq6/WjUrrtCsSxL2JyJDNJOtBBx+BMBr+YGgPvjHfq3CWNK/6tytWBCsVHnRrwFc1qxO5bSpATZh5g1",
+	"nM7Akp3kKdiy+hJYbYANhux+vmBo2mOqrpwULQI7zxictlcuTaANpj+h6kbYG/7jcEQ+A5vt+1ffusf8",
+	"r/7h4ejzcyIN1whR+dxk/5lnERsPMMkD5jQ8ZxSYdipw7+DOXwIFntZP9euMZjDyD7OqYFf4w1aW9WtU",
+	"U6UUy/Bwxt6DqCgyTeWSjFeIw9LntxmzKTTjFTFbIqwqk6+ERlO7lXA65gmHvBPdMviDi0jCZmSeH0hl",
+	"arcu4zg1DgUaxxzzgq+9ETf2XPWkCRgwyBPgiiwoR3gpe0+jLFmBXC/pCk+cK0Sa6e/khKxM6EWvVgrv",
+	"OCcjWER62RTsH/rTYiYFrKoZFXHCMOMLV9/o4kaMGTgwEIqVMstVp0dtpAeLiYzTZATON6evymL6oYWP",
+	"BgN0RvWIzOl7v/+IXfW/6a15QwpzfYcxxGx0u7jaCOvU6/0JnXHdUyGzDoFkXViU614YPlHRVi6U56+f",
+	"+ibm+tl1JpMYsiHQDaAc0i+FJqk1Rf6K3nFytQJosLegz862sIW0W8LtMQ0WrdmQ1oxI/LqNvV9bdu3W",
+	"+4OpPNBfHpgzCAzhpUuaLX5Xt3xxIE0u/AHg13XrYLbMQQJFaKsBVlz5se0kqjYJzV8GNhDCFcH72nqp",
+	"IxgToDsebU7FrUTveHkf/etfCqKpzvDg3Yd+O+jK2mEMPDaeIITfF2H0G+rFafBW1b6W28+F2uIcOK44",
+	"6fQdm510O/XsjodIN5+gUgElgvrH9mbF2LnhnhIS3Kx6A+QZ6um5Pj2AMtSmMDxD6x1Am/EkASAzXKy/",
+	"iaggUUL5nJiwfP+IzGSeKvIZZsyCEWXWol7yNDPeZ8Wyzw3xCs9uxFQyBTBcIzUsmWBCqZflhKhddOvp",
+	"XX+0kNmoogcRGL9+Mk14KFv6EjJVWUz0zxDfjKgQLCb/9QpiWG0yyhf8/PHjBV39ZUH//M///h9tIfWP",
+	"F0L/PaqqtUIoSrdFM8ph3v4qb3nEI+4e8nRG+f/qd6/1j2Ut1O92u/eQikU4f/RyXZgbr9PtqaSDipzr",
+	"Ox5MzkGGd1dGcFvjPn5x1js7PTkeaBu/X+7Mzc0Xf+8dnL1DI/+43Tu6X3/yBd9IqmCTCbgi319fER6T",
+	"hFFIsmujObsCVURe2pwiby1rcWb2Bscyh0rOGN9MwGFH0ZVqEz65EUivp6/Qi1oBML4k3xW7eE2oK/Jb",
+	"Sx1oNHp/cPzxr+Zb/fn4nuOJGntTZp8DEgXWgDlq4Ym5NgXwD10CH0OW+WLx7C64qb2Wc2YglVTZmFmH",
+	"XGUIFksgqJYwqjIiRYQrhJKEq6ztaNgwlmbSpdoGS6UKtMOIxyOTWcjnbN2uQ6R9PKRZfV7XjC4WTFRD",
+	"TQ/hqbIHrK3Ooy/1hYHoG7vLhmeT0+O4e9o7PT2KTuLjwRntTxil3WgwoHG3NyjPtr5ja/TNEuKFIoSF",
+	"Z2IOG2eS+GJa+KsgFCaJFG1gjQznnyNN7I5+qyx4yIOdGKSJAl0tMHFGJhyj9YRHxunCNV4CMPUzYuaM",
+	"ZNLn+kzZJBcxiwsLRWvmC3Oc6qhMLhYshoOU+YKmGYtHHTABOhIEaHSuxUnrrjFDm0TLO1xgPsED7Mfh",
+	"hPIE7qLGh7Gk9gAo0xthIoqAITCPSVmWp/gmNJKWTGDukCXqVkzELHVvlco2iyvC5ots5ZFMGCVsLnat",
+	"EdI8HMaJC3RAkTf+wVCwpT6Fqs6N2DoxdTfeiIMHmrRzCNeXpg7GcsrvmMDUKnjZlsk895Mb0NrTj1Lm",
+	"5k8zz6Q0zTeC/OEzXdll3XBr5ZUwhC762yo9+HX47oubm47560/N4pBOCbnYhaes2xtcQSpgRo9UPp7z",
+	"bHROIpqmKyDB0YOEaXh6lMHj0yGjlN2xVLHROclFjCMpUz7lgiZt96vSCxuhSVq4AONdkuvMkbBCsKB9",
+	"IwDyA3uczSQwA2n8S9hAQEjBKwrsU9CXpG6fziRHFb2TN4lm4B5CA4MrQtUtgqaA16sdJgwpb5rOcm/K",
+	"yxaaI/A7BiZKL6ERKNYVF9ORltGE+QudK5N7taQGDqtVB6ZJwn081vfHLEq4XiDabNAHQdvXCzJyiY7u",
+	"R6pu1QUZsfcLLYOm6IFeFXrrhvUo71hanjFDnYMNhT84wuXwxVpgvYRK8+jgbD4pIlaB6fLcwjOZxOAJ",
+	"lEumTDGETGY0QV164ZWRAKQ9YE8EPAHMRqOU4E7BpjTjd2WoScN4d8WI2iOoa57qGzPuBSX1cfCXz7q/",
+	"eceabrt3+vHzz7Q6gc+99tHHz/+yXafgC72QaEh3mIlA7p066jK4pOyvr4NtrdG9GY2LzD2bqHj6Z+eD",
+	"s84Z/NfcoJwEabLerBNiMb2LcRnXNOHQsQF1uvBf8yakNWP3FnqOv6KGqRRYKQ19ELe1rCFs0r+485FM",
+	"YywNgqAg/TQgLWgSw7BtwFyhaggjk+HXsyImtHFQ957XiiSndohgRDaJMaaP1QXxEPrtHyNrfe334VXc",
+	"Nz5vmLry+Q5Ik/I9nwxrUnpNQlU2NPH6Ol6peZlbHP+e18pJ99hffL3mi09vSaYZjdu/C7wFTsOVui8h",
+	"4EHTQxsE1drExdTaBENqejVHYLKnNmRXHiwbjdu8Ugr6zk1AGDcA4aWEXtkKVCpl9HZ7eOUJXoamDuBM",
+	"Yta8pogNb6gau0CbJ+h3A+MdPIptk66gRe2m9VfM93HD9veWvFVjrjvq9OE6WLSi9vhERcNFyib8fU1D",
+	"9Muunr9+qqznbpxSEc2Y8mphlKfv9RMgHF97NxfDScKns4DSuSqsaQNTRTN1zOBoCVasQIKaojrFzrir",
+	"OX0/3BHCZMN9Xu/ggPrEuDKvRMxpqLOCZUPQN8OILhq/7pec5UHs9tr4QCIiVOxBbhF/ZLo7j4zKNiRN",
+	"+cLrpB1JgVTYiYSUAQC6QJ2LORGo5i3U1SnMORd5xtpkwu+Y+YA3zGSetoHVzYJjsyVLJpmpdkB32fvF",
+	"LfIQrS+CilqBZdy2GDt/fRRL1g5Y2+kKX7rdNBajVKd8LhtGvO8Rr/70oWLTl6dG/9VwxWM8C0rMQQk1",
+	"pg8BbrEro2O26JRmPMDYHgthXA+2zuUdgGKQUhejEobtY8mzaEYyliQYkVSMmUx5QAXlKpNzCAbWnw12",
+	"UzBjswU13TXsLuPjwcLe59VmMrMxpLbUWCmDqlESeoUexoCugq7BGMcuwGpyOvDsDEdckawIFULmIqrL",
+	"RknZhKXWU11mke7a//rhU8odSxVNgjkwuQDyISoIo2nCWerEoaYVaTmlrnV82D/r9w5PeqeD46B/fQfk",
+	"pZJ5GjVSvFqaX+PVFrFJYT8YVsMGW9NIBttzBUy72paXW0uTh+c0+E43zlYW6lSD13iPJNpyfsOaq3Gd",
+	"6HvvjQkFM2+b3q91Oeq7/0sr9PVWJAzYd9aVzGTidBtNoWyPMomBwPkM22Nl8Q263W27tM2x3fg+PwwL",
+	"r10z6LdQlfqDUmT1mq7WDVCdwy9m05TGxv+dMYF7N/dsBP/ohJs/0YNDJpQnecqUh9YEz5ZvGGYp1+ok",
+	"zzpkFMulQBe4vlNBuPBGuFwgVOIQZZD6Ij0tKZtAUinFGCT5DACsw7zI6B593iGjhNE7LqbOvw4kXlII",
+	"FmUwqStg37xAL7F1YN6IJYW6ckzhG9EHX/Ix5gvwKOII6T/lUuBQ6/fVrogNoM6Np3oYYmQ5tqMePOj/",
+	"87//X/c/fUINKblNIdVy6mZgdzl+0+2e97rn3aNdcP+4T65VE1i/MrjxSTJOZQ6Up9muyVWD4BBEiVQN",
+	"juP3yqgJ7uJuLgs618yYLHJynw1991wcV75g42Zn5dVUO0A4VJig3aXHwYbiaJm4iJI8rgjUUa9/GNST",
+	"InwqKYHaJzxh1TTGzZHpeuRntfQThj7XJuLx4WHQVFMz2h8ch7S6a6mbZhOrKz+cHY670dFR/+x0EvWi",
+	"3tEZnYwnR9Hp2dnxZHzWP+qfUHbUY0fHR2fjs8OjiB6dDc7OeuOT00F/fDoYrGcRAIBgEyLGQEJff32p",
+	"m763JVM1O3Ak9Ay212wQcyJzVSdQhvwMJyO/G/coLYcPZFIUevj3h8R7B9r1TWCxSK1p7oTk7Ki3e6La",
+	"OFd6kNXQmO6BJfulNeonpqARVVK4LApzXnLJE0gTxbMsMUDPsgm0RxMXg+5wHnJv0mTidjnnjpC3JGFK",
+	"lZwKgjB9bJ91yGueQKVIUxgCQHw2THhQRbf0+p2Br1Nljgyxgeaa87Nu7dlZsLUvJ4SSWS5ioE0wzRVc",
+	"sGx1oP/Z1vRSw067O7fLUJ6EvcQTiodjdGYAJ4JylLXutccbvU7H4URIFs0Ej2jSXMAQP2km1tEs8KyE",
+	"pNBiGM0q28XxzrJlEroDleFdYUq9mxjsWVFMYPdK1+VUOpyLdrGQQysxOHpFm93KcEIXVCNQtXrdA76r",
+	"UyKhSjXylz+FK8GPMV8woWiTvEznLKk1h+zwQAUtu1diCp0yxBv7G0U0ToKupO9FxhMLJkBYI2KCpGLx",
+	"BaLE/W4CTXSV/cEziv0aLc2MYh43LiyujxVbbdVvmQs0OdjkJvu9v0PwKk93sSzlHUvjnA1jutoUu9I/",
+	"m8HXjcbCTwj9wVmrLszNC14uRSh1U58eUOth/KVq3M0ZS2nYEaVkkjcRcZinV8XlWiebrm+97a1MY9Xc",
+	"i69vcW78bMb4ThOzT65wu5UvYg+J+0AitXT2T2AzLZJODU4AmdmLQgelXImDQiccdA+bQdhQ6XmhAN9V",
+	"BuLuhtdMpr+ySmPiaZlaLX2pFJ8Ke+zfIVrghHpdYHfJOqsMAT61trVP7Y5Q8QcJmQ25GI6lvB2dF0kB",
+	"eNpDOCKob5mn4KEGpnjxKCNqJpcdAvfTbAiVxs6Lq/SvytyPz3KlEOD55ikdMkIf5jDm4DIbnZOxzGZw",
+	"PyYV8Wx2I/BXiBBgkecOGcU5Elmx9Xbr4/eSR64QS4eMksqF6G2HQmmCUKJ/TrGO1whrNcQcvLngJzPn",
+	"yaVMY1L8CpahdVrfQLF+xzkzNI4cdzvCx0SRFenGw0HtZrSgPc4kidGs7ECS6BT9XQUUD3Y5UKwU2dii",
+	"XFthkw4ZcTGEgkro4jNPvxG2zlJ5Jh4pRPjCwoxZxGOmimlFV7CeFEiHE3Exuy4/zIRoihmVIlmVbvau",
+	"QrnQt5aeeCNiiTcXasITiYD2IObXIhaEmgTZHGAp6n4s6ErmmY/5LdgnEFMsc/2s2FB80ghPGJBaVsl/",
+	"k4LY5HckJS47D72VpA/HxbpwjnrbI61erPDqczP+UxK7wnAcFrAKIwcY24S5LF5knPbtVnn0AdlbHVGE",
+	"URbjEnZsgtaQ8z0UXMbeV7YV65Qxu7bBNrdJxqNblpGjkx6wl5dqCHW7uylAeGu9/rNu2AqYch9Ducpg",
+	"dLg7GciuhkE1Jl7Z6rBNtZ3/0nBKfmjRJHk5aZ3/vcGbWx/b695sWFc1wBQDhYV6BXSMBGttdMKDnoNK",
+	"qQ4qGEkR8YSjIa5fIxVTZMJT1RxFUPDDXEbWSqv6fYr1rho7k4rnhp444yqT6aq5a0qP5guZBZkaag7Z",
+	"b30drYpkDKNF6cpGYVw+wC7IizraCEfq30g+rUUZFlErK8V4eR5Cb07WhfadFVuscecBHtPb4WDcm3Sj",
+	"45h16dHRpDs5ZSfxGT2M+r3x6eQ47lYK6x2XPKn6AVvTseDVD+GRNIvod/dEOnFbd0Q+pLWPYZ0Gh65y",
+	"uH6rW3/v3SPAJ7g9FuJG6xsu4nWgTcHNR7PNow33e8F0PFloYcdUS/0IhQXrYAXAxorZO6j84rKDCXha",
+	"DWYpm8UpBR8S+jIg1G9eULt3vyqddYPEnlwZ54i2w6cpAxMJTWFt6yrfredqPWsDEC4GUxkWMtwH+aLF",
+	"ytYWOldzrpT7VbiMf6ijXcDSLekLNKHQDxiDtQ+p76mLdVdyRcxg1d6nz+l1ZKPCbVVYjFYBKczEWISI",
+	"T7kAO3nmQtHGgHeVecDQ1meKspU4QxtOyFa7tWJqc/vUns5A1z+9UrVJussNxnZsfktl2ZSBJKYBtavH",
+	"7iDrh1OXR+eEkCPttD5lLJgHL2CY/gqFVQzqAg9Sgi0JcEkgygB91pDldGFWgMp4khhIazmv7EYsjedy",
+	"RhWcw5LJ0LyXkglbFjXDSJbCipJ5Vj4VuAVrZNI9Izzt+Xic1GUmZdIcvIQtKQhoH8h4Iw6/KaY5nRYA",
+	"eBnRhHXI23JtKK7ITcuSKt+0sMl1sLm1SvhY6b78CrJMecbWPHH//N//p9fudtuGTjMUtfe6EYQwpMzz",
+	"HZ9j7rNcCiQCpgrqAk3pHQuA/KODk5Ng4o5Mh3DC2yriMB8WHGZvS3e7zdTfreyWB7bO7nr42ZCwh/zq",
+	"mI3LBVkklAvU0hVKAsyL2wInw1f4XfJHJbhUiz5tV5lLaVkFOgS8f5aZvaBg4qqUJwgcFnjULnhm9AWL",
+	"PHNEWKGsmSbOXG1GFScEYQyMUJoNhgU2DO9agSrw1ATNj3VD5ieZQ6YxAaapf/7v/4MpeMG7c5HxZGOM",
+	"IytabLKfM3rLEJRlgyAFQw8keBRcOnXsCrY21J7ZUtDntp0WM9YhcXoqheIKKgFcp1JO1rc5m13XIN0F",
+	"a7uXLHN313gVDiOF8822vqzSX2hkG6v1m1aEe+tTnu4jwqGjrjERh1VLfF8AlbU+93lgEPc7ttHMhhGx",
+	"Mj/IA51TrO94J47a7YG8KjftDtG8O5amvIoaf+NrRnv4h8yeoHpAB95uQR970HgwgWnkJigGqghy/avE",
+	"rEJhJBRaT4dZJ5snSOWxrHAleO3crAsuo7DRM4qkmPB0PkQklbF/ke3M8u3AVtkuBxD0cc6yQgC3Qpan",
+	"Yu1uIY3jHqVtyjLlSh77hAzFJTNHkFGQOHBFzKVx50a4FjtHe/lufSpyFBulLtj3OlpZvLUYa8s853nf",
+	"seqA3uuQgsOGACDQgzQkQEJiIMew4xqaDmhSB1k0eTaEs25xLaleytwwbr00bWPFVW+0tcEt9CCZTCvk",
+	"JaGrIUQPRud43KD2AGOCEcgE4cUaDA8pQqIhnFU+YZSEBYs+5qkocVuUp0fLtHk4XDXBUp/+mLjHuI+u",
+	"3cGDiyfURX2ZXeOinl4MuitMDR9X8s+Evx4hkrtqpm3QpjvHGTYs4qqTMpLp8Cw+iXqTYzo+ZP2jeDCh",
+	"3eiQDeKTiVaq/ehoo5NSP2Crk7J4/3VCA0bFPhzru28rmxOakU5jsUhWgBjOyBIQYfoGmzvayJGqeyhY",
+	"fG2SvgO2G4Lba7gAQVHTBI/6WB94BPI3Mt6AOF2RNBfhbKOHdIl7k1Ji/zfN37xZrDm5mrsNwwv2jqUs",
+	"/hIBXGEH03Zov8F/7QvlehiMciA1KjiUuEd/wwI9vmVbeQu+QcSbYlFaxyo4xiqQmbxlApj1iqJjUIYU",
+	"g8YVDocZH0Yzmg3H87Pu1VfPptH8h9n46ZNff377YvXzj/+lrr46y8df305/ens0/fnH2Wz84+VWOwYL",
+	"RJqmbhiLt8jktz4edb18W2SCoyvbQBQa9XU5UyzapZ9/Djr1izZvmi7btbUEKvP9tuHxCJJD/KIryDkt",
+	"iJTJOJHRLeGCPKGKHR8VAGsqCBNRulpkLCbXVy/abuuyT8FqA9ewW0mRrNC+gIRMpOqkZTbiBV2pKi3Y",
+	"z28H/4hEsoy/+uH226dPZuP5f03H8zM+7r8a/O3wu2n81ek06v+QXH31t1789EmXfvX99Kf585yu4l/9",
+	"lbqgSi1lGpd3qKPu2XF1kwxSeX7x+N0Xf/7QbW/htTTkJarjDbRPe8nnltVmAaURYJk8hltgQp96XCNr",
+	"fCtXr1+So37vBItOckEiuuAZTSqOHKRbWstfPgzvtwb0vKNFsxt1l1+HbdMNpi2v8OKqgOM7Q1Jdvi9k",
+	"ZLWRpAZwTlZKjefO1BizkRqsGzw0zsZlKsV06LJRhcyGUA/uXXAkATF+VeLf3iXXvnTjxox7d2WgPor3",
+	"mOBYcc98sr3mAoCEWbhfcIdMV89Elga2GKyRH6ySdGtCh1ulBGOUtZlPJj4wZhOZgnrhYtoh3xpmOY/3",
+	"95ZpozmVCSOKMajqizSLNCExzWg9LX7AD7GbiC/oigZDHFeZKbtRZV6nlq0XcWv0lllgoTEi1wf0jtO6",
+	"UEJx8ERrdCo9gB9SIni1GMoD8fWXz59u3XtxnouOhqTr2WQSrHM4MtabOQS7gz0EsCCkmkKVXCTZ1GdC",
+	"nOu280ZjsFkFUIxwckKiEuXfe0Fu2QLOUzeijMppF4yUXCGyEpGB2EBJKCY0t8logezRWMdCL3/FmBhZ",
+	"ykuEFbo2jqEMy1yx5I6p8lm2sF5tRwPAOGhBcA0+EzFwJOOZrMp7Ybb+R4rwymmRibiJ/6v+zKYfsPXM",
+	"VkPMjMcky/oEyKg0VhdOBuEE64hUxyxbMiYgxIIXQGl3rHDPFm0yovE/cpVBpRFALU5KYfm2D7FEltfR",
+	"hNlaAPhT7CCUvs4Hv49zE9jsvqHHOWAcCN43hoO73SoaVUIkatODheu3FEzM4RHzWKwdm7tWpO2C+NYU",
+	"gEXMqcsBrZx1XMR1e0DPZNbw+VZ9J7OncB2cj7MGlxt6jdzkfG2mE8PLPrryzo3SdUzpXUxkmLDtSvs1",
+	"XrWHu3ZPM31dTd49TG6oI0UPgfmoGs5lGk4kxkif/pkYi6dDcBsZ6eeokVaAd4zMta2PleIWdOrYldVM",
+	"plgi1TAAGxhf6bGJo08v6SRj+wRKKrL32ZDaqufrZ5MRxaLpJhSrL4dGVZnA75kUBxNQao03lqE97znS",
+	"R4S9DcMoyFVUyeVOmVpIoRha9mM24wYWiXZzWaf/fBZOHrNI2PKbnsvUwBpq/IjmnFZw5jhXOJYlKXPG",
+	"Flm1nc31ljeJrRkxa+eDRzZd1ZPnAxiDz7mxlCyZBs8I7BJUoZxmM+BdqIkAD/atc71GmwmtdiO+QSQ2",
+	"HEh8JmIL0ld8vkhWLtJRx2ju7VxcqHwy4RFnIhui8gT7jGH1as9iM99Y2w2/SyvfmakemqKdfi2hYS6w",
+	"1AZkGM3ZcJ0TcTjnak4NLgrZTWyCKHyEGRyy9xFjSEJSJq5zuQSZlENgHXY7sU+FjDux902VSKXldo+h",
+	"5Uq2z9HzGw/1Occ9yP/Kbu9FMMGs4LKV5tiYh+PVENnRW37pqWEiVYYjDLTuQ0MEDzBhPQRu17FfuPMl",
+	"foxKnwRbDnPlXZ2yiPE7Fldvc9+X70dLZWh5KkMWydc15a8ukWTC5IC7mlBk9NeRNs0mqTQlBq0jAktN",
+	"Q/xKfx2n0PEq5easkhB2eLhXTSzdcEYTrDBZ8fI5oJEDTt4Geh7GDoUWNHDcBbU4aGwwMY0+N8EY8nqu",
+	"t0BLPlcemDmNWY335vWTqxem7GYr5It69+HoY7cYoHcfjsND4/E4boA1gebX5yZECTrITxVdnel9flPp",
+	"9wLIWDytqDKbK0iRwEz2KoHkFmKIPVnravfb0l5brXe6X+qzN9a7Qibgiq3WgYkYl1t71j3q9/ZHL3iN",
+	"dvCFjUCEexWpCeER9Ci54IbFIjhZ2wo3KI96mDG5KKnG9fmJwCHaJZ0kbHpRpPGA9GL9xErZBTKuVEfa",
+	"Snx32evYU6W3hJ9cfq3P0pcHz+EsfXPT+Qyu+g03o9/K587fKqfOz7et8zqwMXKEQonb4mjscikNTNjF",
+	"noHnH9YplKYQMeYpYmOq3BeIk7AAAcu+CHlSIiYqQ4f+SPGEQcooVkrJF+1ixBFHoCiPO2RkdozRuf2a",
+	"iQrs2BGeKjxlewmDXrDQsw+0iaNbhDKGJhK2R1+H7wvuilcbCim+Naptvd4pDG6+4KN9vZIlajXkX61s",
+	"CpZotUSfBjWanb60LKY+7qyyirt6Ff/sc1rb0IEpHWdLDGr917T0Izp80W4qLETjSm1aVAzqxYGd8Ffk",
+	"mf64gVJ+o3sA9iGvTvfOm0kJttcMlbcfXbwZ8YDvGIr2Qh1ng5YBBCzUwuJYAbaG1LQoarqpGcb222Gf",
+	"s3GHZu794h7r49/ZsW7LIW68Hi4qig1uuvb766tQ3CR2kmp6VsxLSRLq9yIzMqHYXXGSCnhpP0Vd1VKj",
+	"bArXWonMGWDbU0JNKVtXedHEcdNsdbEpckETJY1noCDZsjCOGWpdI4ftqlYwLtTNqvcBnGSeHt+bmTWI",
+	"raCLRQUhNYMZ2kQquZ/mqbPEug9N4vMNM4suoWOWlF+9SGWc20PwergsHyc8Ghq8yVaQesru5O2OmlVv",
+	"oFt9yPqa4NKGu7cuZByA0Aq+vL4yG7k2JbUFBIX1AWuxK83nSWU56zu2Ludv2OoBVoNB+/zOqbvfMjqp",
+	"yYYoUhwqjktLf5EwOnmkiOLjhIspyRdWPaVSQgHTGU/iEuZu5xSJ26B+fFshPL1w54k2hKS0JjTBraAz",
+	"VDc8zA8aUSGBT01b3HPIEMKAIgZHPTS0Hp2Ov8DrugSUo6FyDiaVbdpGNHG39LSGySD4cLctQsc2poV8",
+	"y6hiW5L/i6pxyKkAFk1xmtlYSGjzyZoq5hl9O9LkU7VVUV+qW8eXwdJG9ky1UdEDALGANZKir/6RYZgg",
+	"tkJhh/zAUj5ZQT450IEzns30kSqTUA491UKxltb4CeBWgeosPOOby+WWQAL6TDmnMdtWOLfb2aHEES/7",
+	"x3Z07xjp3jrjb+QtE7t5hIQhOCh6GnMhwlaFLSMZliHfg2HKnFpfgqlNsL9XY70pacDP+IplKWd3NCl8",
+	"WKbs7znp9Q1DeLsoswz+B/CaTk1837GAABITOM4BgGnrEzFBVoymlZ4c904H3bNut9s96u+QgvimIFiU",
+	"kKURRHuuCV6v29k3LwclyTYIlU9ZNq2bzDn7vcCLr39wBiqLq1Y1X9axt3tl3SjWc/XcYjy7wFlxuCUT",
+	"8YV4rJ5AmkgRSGbdqYzMWh2kSzWj5BWVQQoOV3TGd+OiqwRcIqHZ3+WIGB6/BzDEcIvc+0QCt7/MM70m",
+	"grnsAHhMmcoTswFM8hQ2AIdpOrdptfpXWykCWTLahpDNrUwQVG3wABmGgUjj0y88YBSgp2xF2/aN8Lgj",
+	"IE1XSTKh6Ro0qqHbzjTc/KpfGDw9epp3vVj8DP27YIdwBXsLFpy4AOekTRjDzbWgdK6kovfu8tWL6cvh",
+	"s/6bX96c/nw7+Xn11bIc1To+agQsHh4EKxnrXsRTlm4qITplgqVUa0t95f9fO/TetUNLQ/7HlA41Tfh3",
+	"rxxadCPkdcIzU9sR75hSuAbeq20A2Nxpkvx+1UTrTNGHL665V91S3OqHTXpvswIlmvu8ajiDSRU24gwC",
+	"8nepjrrTW5iFntfH+NoeFtSczHlh+sLaMEDUOrburfbv8+ehQWMb0K/+aw3+tfzOens6tHbcM1O5rFBM",
+	"2ZKtLv+uVdSNeee/sbhwyyKXy7K1uang9bdsWov/BQPS8Hh4MAOTo+jT/O0PyA2aAXIadNvuE9Qxbs2q",
+	"JrvTR2zOUnLLgLfwaf/1tTGODvQ5rgLGxr86kZw/TuT0i8FhNz7rHtIvLtntir1K54Pj2eXiq+e3q/96",
+	"dfTz0/EPg6OruP/tN/TyxU9RKr65O/y+f7vDccZWSdINUgh5T9kFGGMrloFNL0yUEg89c66UcWbtsStg",
+	"bt4W/ypOykOYzzi7gV1SpnzKRU0xIzl9hEGzztb+1Jre5bDiWjcevmYmvnDvkpml2+trPEGxzKJoV0Hp",
+	"rEcMbr6wAAEu1AJygtpwXA9UIVoLTZfM38/8n7H+/tHH3/CPMyjMHzSJv2MZtUISTqz64FvgUOcuAJQt",
+	"sQ6BN7nfJVDXHzpuebjaBq0AxwF0x64ITVklWp9h1k+r1zeFf/329Luh+QBX47bksKquUfncMUlVmrAW",
+	"wYfOaHMFWJjW4+f7bNrmmQFzDhilYhbxOU2MUzIjc2nrI6BEwS7sMhj1yCpTuKeoG+/ZWQPDquZNpx5L",
+	"X4a6v/29d3D2DqWm2+4NPn7+2c1NBz/32kcfP//Ln7YucuzVlt0NJuwS/cI1QDpwwhQe7YlMO2QEFtiS",
+	"KzZCUjCk4AMnFiwZwic2XxZSYDK/rB+QoUMBUXN6BlBw28FKqKsQiIyB964Paw/fwzGLaL7dwVnJ1my3",
+	"XHcb+M8d5Gz3TNI5F/Em37FWZtsx4INdjpPwynQj/tFgn2zzqvXx9ifL9gfLz1ept4TX5cix0wCApKqr",
+	"G/h9N+LYtq8y66IsyroatF8xtLXr7lWRClTBtWUyowlmkUGyCXbaLcA2Genujly1TOSamUBEBNcM/jSn",
+	"KwOCGzO4SC/dpRjqVhcrt5QyDIwIylDOGfgvt42APMRFYgMvXGjbCxrbuRGjAglSPNtV9DF0OG0PPFa8",
+	"E3IblewQhz7TNuaoDSmRjmrSQNAMN+MuMDSTYIYPvxH4dCTnKTeEW7rNSrL+hxZVtwpI2AvdU7s5HR4e",
+	"dg4PPR3QBB/WLwnNedctIkcP6ZZII7n+2P50bT1sVdRVvSLyutQrugRsqh/fValELfvnBnBfNc8FMyFU",
+	"+dJeL3QpwP1S9suW3kW9lo1VFQEqaHCzcbQLbPvlRzjsCF5p8GQnp80Rh6UBb7dgrW582/Hxcef4uAqZ",
+	"rpvfdfwiLJOaWD26D7koIAErrFPsmRYvwT4Hz4MXPUcf4LyNFBuZsU0a+x6dmRMsNlAms91ORdsMwbRP",
+	"QlZZnEPPDkv2Q4GkzI6E9si+rA27s+fuEhi2C7GR4ecvxe03+HQm6pYvDuQCzzAHAK7Xyw5OMN6ibdQK",
+	"b9k2NgYbGVBmugojyq7uRs1qnhJxz7xC2L0Ku8gOhm1v225wRkeBCimthN3IGn3b6gHcMdVM7N8ZX/aC",
+	"Lc35bAfClR3PR40Isi/jOGVKBSxgpBkx76zpw1Obg783bUw4kcjH7prYvY0Xwbk18yzkC4j6G+QzbCu+",
+	"izAxnCu/C4B5t7NhY7ogPdAlFsFdZGZPTuOPde1QfCpolqfm8Zta4tnZprjO31v//O//R1vsginV8f3L",
+	"yx75x9vx9fXy8vLy8sntV8+//PbZz999vXz9iv7tBb/6UrKzL38Sj3/9MUqz66+ZTL67Grx8++Oz2c9P",
+	"n5zFSfrl39SPh+O+XHHRE9c//zKbDMQL2X3/PftiPr76/sntk6vJz1/8Ii7//Gc9xor/qg+53f7Rmq3j",
+	"6gA5PeL5dE57Z/0tJJXgA7rCe3tI1mU/BfgSoR015c2jGYtuYZMKYiA3FW+pZorq19iqPzUitgMPVLm1",
+	"TxhQxI9uObC9mhSjC2CgMVlG+MFW4jNIQMw6gsOftVtHhIM/kyT8lumb2rZOBCiBds2VnRvxHZuPWWoc",
+	"wRhJ1O2BPFaTfx+srdAMovmEilsfDFliPTOpMC4ZKTCTVZ0GVfKgS50dqM9KWTfmz+CMfEdvmaHqB4UI",
+	"6vJ3y8vZM8vm98magcbVrIBvdvZyj+hiMUIGZnwFiCt4LEbRjGpRH0FBThTzIudg5F0IF1yY8Lf+SmGd",
+	"AAOADfhJMY8jEFBfLMhyJhVuk5yZcmWuNAqgm/Q0VYK6RR6In+XeL0umyd/+u4MBfei2D3thSd01e8Rl",
+	"bzTjAillduxSqbWa9rE+hId9Ml5lzFUYehb3B4PeGQRMDZmHypMME+Q95s12AXQut7XX++Wny5++ef80",
+	"nfzw+vHJm9Xb//r65fRkFt1d0wX/LkmXV5ReR19//0r+OYCb97kfywAt/fHhUk7gxpp14cDxTXf7mUxi",
+	"vbtC801ca0l51jrvd9f2W7zYU2n6vnU5mNnC1qYIvAtvQfxLFUjOOX2P2+Jht7txk9zhYAjd8JoIPaop",
+	"vO2BYZUNLJXaNXi4duGgeg3rNxw7ifnTUH6pgMWK9SHcSHfQuKUfNwjWK1hQu5q1OyQ9hPgVfpJ5upVZ",
+	"IYh/fPeh1z4Na73fGaIvCzDt1pss8LaOweEnW8vJ4d5LvLkIeaWJiavX8DoEx6szfHygx+z4qEHcxcLL",
+	"Q7By2913W2XpCTU103YQKKPWG/sPKtJbsvrtAq8z+9fQifjqmo5Vg0o7mCfPMINmRNWtQkZICPOMkCjL",
+	"+WwwjgIVl2HX0wbEciZBuZqSUIb5UJ+9LeIAmHXeVOMsYEeS8YqM4GptAOF5wD8OOP41YQNI+gx/I+wh",
+	"vnARuOJ9GZ/DgQAe7YekPI7QwGP1vVhzzUXamjYyeFwI+sEhqI4Fq0vhPJoklhHSnhguiJBjGa+wKrpJ",
+	"dJLZOr9vUyE0Ws47cm4Rvm113kATcIfP9S++sE1UFh6XcJXhSFZjtMbL7td36J9utc7KfvLaeltYgcLG",
+	"H9sOvnE0ILE+5UDioJDLCz38J/gdn2z0CAU88c1d8J5nfONgmuvKby486DsOlvWvr+/3gSVcQXFaR3wJ",
+	"rtLd+srGPm/nVmy3QOVspbiEi3axJ8oa1DarRodeW8dcUwvW8IJguLllk3yKzJ41K/aBmKMvseB9qkxl",
+	"mxVjiii2Xs7RyzHa5QBUxeLRuUuTrRm6VyUm4lf5rg7ImvQKdyYFajHQ1FyRca64YErpJat1MeT21CDa",
+	"u03qWtQgTS+FJV3G9xq7N1TJavtbwoXo8M21gxpf0+iWZZ82AnAPTb+A5n1yRR/CvQZPLIXKB95fbZOA",
+	"lnf1Fx09Ntf7g2WHLat8bc0mUkyNVcvFHc8MwXaRzm4rIxPFMmU5jDlu7qfHR90u+Yxq+fzcR7ZZ3Ftp",
+	"bOBq7zTVH5z1u6XD33H3XqdS9HnWJWSjB8gz17Cpc7rCMYT0yGVwmMTKxub15WhAzYHvnWf2oOiuyEWi",
+	"l6zzIDYrJVQERX3bpX+0xXj5Y7baefAQ+bW2MLRypmN5BwXKqIjlfFQfgDL5AuyXHCKkeH053cF8t7lm",
+	"x6Yg+9d0sViRL/mSJnz3HX63oGG7pWY0ZWFsSLGG4RozHjG/4zGLLwqDOYOERgzdzbmQKclFRcuc+qto",
+	"i/tkSyTTNblWNU9MeYgdDloO4IYvGZUAfiAB4CPWTwbq/oIlAbzHE5dYJm6RWwNrRKN167QPZJWwGKot",
+	"rAHZtmPCjhBb/fE+m8oO2qnMGLEx+lhcGZRoOEDNKIcxiWQS7yrWH+umupHnyQeugx5A71DJ27MTF4Fz",
+	"3PipxDg+xpeyDoD/9/BiNXRJ/Zt4o3byP/2urqdP73V67SpDPE3kbt7/JRexXLbOW/mCHxRl6A66h+ty",
+	"ba/dUpsArqojOCi3FutrNqt6uZv+7PUHvc6gu05aGRcliizoCTvz4tnzN3oAer3+oNvt9k6gGGDz0dnR",
+	"3N816hbzhpUpi+EtqjE1X+3F3dvW/ZsitwSIj4M0wqFB3UhjsF64bnehKxWuw9sdE7AzLIrxrFlUb7x0",
+	"iJ2izMaq8ALNbWt2j8BJYGrTJFzcot0x4e9NwhLefGGSw/wyF21tks1zBdy4WLNA3D5SQcfnJ7IR9j+g",
+	"FlHtT3RE/YNOGl7K4MahttdtcQTaCsj6GDuW2YwAYhN4/jvkkqSUJ3gizIFh4rPvr68Mm8Ggq42ulEYZ",
+	"S9XnD+M/hLbscLp4EAgjvnTLktxn43YiuMvW7ZfmKXntd9q9i1fX9ivXy+HaDnjTfdDNkEX9tFJ6xwOn",
+	"ht2mMjA1tVPyFqI5jXXlbpv4oPsAp6B7nG52Qr+WiDGYiIsSgm1zmnaQ2EceBBaLl5Ye1dkDzbp+EFvI",
+	"6JZl6Grb4wzmS8BmXLFXDneH9VgazZA6BKQISyYVvhUoKaYquvpouzZLZERtGRILAmTiAG3CNXAI9hiB",
+	"Q8uUZ5llsnKZMwkV05xOGTEt0pe29ZlnIlMy+urZG/L4rvcYkmhUpSDijONrffzWoNSBfg2tqKqjHcL3",
+	"XJCRY7z4zxFBaivHe5dhivBUdwEgne7aUYdcJsmWqFuhxzr/WSQRdMCGftcOAnAr5t3hRvjt8dG6AzFP",
+	"k7qKlNhjRHZBerMEFj/onzIdnGXZQp0/fjxqG6IwkiuWAn+LYZBEBzROrWOn1qdW1IU4ZuyOpSsIBKeM",
+	"RrMqIM++JZrRzMKkH4/pbM2hd3S627LTvQ+vuffZ5abiKxAmAZyvNrdiCU4oSOiccTEdtcloSTngHbHc",
+	"EPyVUD4faQmSi2G+GHmw1wsyyhUbgmYbFrjgkbZA/c9QZmtKubAfICIEAXu6GmoDGF40Y9Ht0AzwiMj0",
+	"RoBvnxUG0AUZMWAk8l1v8OQL4H9Loa4U2EUjPxoARgRMtamKdAFwiqGNEozqql6VKOPMMLUMYsvWZGrZ",
+	"KobtFg5Rq91aGxbEbftE5G5QzN8wJmjowJDox/ojAg0p9x1Td7xOI+jGdWudoKbOAe1lv6xJzleGoI4q",
+	"AG4rmY6cr7Moh0cux7DcpKH+Nb7gSrzz58mvUr35afLl8fir+em095L/KqetXUnqagkIR9YVNzqHeiAd",
+	"MrL8AqNzhyBH5kD9u1fxw+px/LzEvGy/GAkUaEUGIDjWIgcQ0oiaMiVLqm7EWh2SPUgHQ8RCLvq9A4wY",
+	"tFRRXAZsjDrQ8HoqZSJVDePBayi8YqDnWIW2lNmDh7lpmMP0dD8a+U/CTW+2/OH++ZSYkr6ZUxgBCOD4",
+	"NhnsDzcsPN4hSPdA+IZ7l8Cu51YNpSdqEXcs4FuYnmxnQ4wxxsKu1sFomK1dX61YP2CrHV4Ma6hpKCCQ",
+	"JKNmclEqaGHRK3OWRjMqsnrt8AAZlahlfv9UymubOBIuFoIxAm2UPev0LAu5lkC1oFHV7vrirHd2enI8",
+	"AIbEyoGgPHM3N194bD7H7d5RzeQlVAgWXxuOu3UlvPuxczuayqQqXdNs1pi+sHKPIwncdI+p5VuZKby1",
+	"vc6Kt+HMdy2zmjI0FqKBIp6y2EBTClYRrWlU2ytthTwgmFhWIhrZlVrEUYlg1cwqj8j9ZhJhLGGKHgib",
+	"63OIA7sgpI/OpZgi6gIJ0lODnWIc+ZcgX9YVRkPHQZaWd+7DELVPJOdznoX9Ei8nBFEJJpJ/DqCHmVwW",
+	"ORjrdPdn45Oj6Oz07GRMo5OT7mQSdftnvW6f9rvdaBCz00lvfMZ6tB/3JiesPzmKeqwb98eH9OhscHp8",
+	"UjHtrJI8rllnD8z30OsddE8LQt/78T00wLG6eXYiV8EzBdFp3bP9mzgpqkBvqYhu60Xrm3IktG5Yftww",
+	"TsQNXmKzICYYj0+SlxPg5dkcy0Ji2o/v2sFKKN7Y+WcXd1uB69nSuO9MwGwr2Gbd4R3enJAOpVBu58XJ",
+	"pyA0BPtv5vI3DWGX9UzUshfW1RAwlX+399Zt5Ptie6rQnT2JxK5lwYGBDO3DjL2v8ZvCE/V8I7vfcp25",
+	"9lCP6aldafVVdrY26o2+bBvTRqFAeg/DtAGXFIQb/oB4IUhYQG7mil3GiLqTgmIp78bCcS0zx/nwENvf",
+	"Jxi8dkvUuTRhWLbvheGjy7P5IlsV+tkY3jx8MHtF7zi5WoWPx7tSCDZdLfqWIPVeU11dRYd7BQbXmPC8",
+	"ouDeXG6SGTR2KrgmK0xbuoZCp8dOZo13k12HYD1MJTPfRWcvq+nkl1hfv/H2pW3ej+21dZQkwzrFe5kk",
+	"TuFaqw/Yt9pWrWkDUMjM2BGoldEbsxurVpBSS79iGw2Y2bewlc3RwN4MryN+a1DOCEouwMyWhFBIQDCP",
+	"ZbzaB45cfX/KsjwVdWlfS70dA+OuKfKGChYILCGxANhplnS1y1i8gleGGqNY6MhQNdAD09/IZh+w09Oj",
+	"07PTmPZPu0cnvUEv7rLB8eQ0jo77Z/2Tk8Pj7mHcjY8pHY/j+LhPez02Oen34t7gqB+f7mSzV9aaka5i",
+	"vNdX2TtcZ88Ly7U6ISvPdI55XNRx4SKTICIyLZeE9iiTnQmm9xVrbmUpZ0AxBNFW/aEosVSNPtrl34zE",
+	"4KWD0JuYiAIocCp/ZaJDLtVtKRuhEyZ6BSrbLQJlxsvy3q7hACk6iUz7a5RbXcVyxMHgiDtWJsi0WKvj",
+	"sJDZFm9ZvMVbJrMG3jL5EPRgqJt/d1eWOWpoi6g2VaBZWKZkDqxHO4Bpd7ikq9GFYZ29ICN9JIRwR/X8",
+	"iVUhMq+4mGmde0xB94YP2bmhgfjEA5hhmypxfSKyrkJ939dErjWN73Hq/6NMyU3mY73ZWCe95uxSldRi",
+	"s7X6vmN4k8/XXS0dMjLlRtyvxnAwZSdCjwXi0ondSPSuYR4DywY2iRvBtIR2gssJQ4QR9Xck8FMab8yI",
+	"KLpSZDlblaN/xWHNsCnaSik21lZaeOXaKTVK8o057FaGtvBJjM4N95bngzDJ6zMaOweW9Ul0yChl8RCd",
+	"s3owhGcE2n4UT4eN3l6+g7ZI5Thh8/DeT21+umE2h5gt+ezV86fk7Ghw8vn6nh018f/gKx1oumabty6n",
+	"ZQoJhpA1SDMsHVNWSt/J1FUZMFUhQb9yZNQXpTIDZEbVObl68QowCP2gGTDhLIm3tAil8G+vX74gBoWL",
+	"LOBoXVtDRM9uu6iOCFcsaErnLEOQy4xRa90uSx02u0TChbltwqsGz2NUAo9tCYNg5omtNFXdr1JxPqYz",
+	"fm5m+HxkuR7cnFeDc2u3bLY9JpNgSWQuWJ03odxX/VeBrXUDU2rTyebENYeAGvK4xssFNStNpWWYCjL6",
+	"8cCQgxxcxRVU2D49ThnASzYFpaEVBudAsK5mKvPprFrrAQr21NYi7XXvsYflNVmvX795c03wgtKLy4m4",
+	"A5Mnj5+Out3QXGQ8S+pKQgO1oJyQBeqGUG2+Nw56b8te3NGEb/Q71sm8eYsn8+upXmsXcwHvG7qdd/Px",
+	"y7gXsdNujA19ktN6JQkNbtqeslzHfkDpGUyZhYLJ+qM3jKoOS+XtIHOaaClh8fAfeGyx/cyziT5/ag02",
+	"FDIbpozGkIYPUjhEHdluxfki4RHNmPsGlunQ9N9UlHI/2qdXPxfIKvsNevqLzwY/7TVwwf0HODSX/Sbh",
+	"4ta/wM5bLlS+WMg0Y/HQwZqtQ24452oO0PW2NzROZXsD4H9XDIL/rX2zOd+0Wzxm84XM9AuHt2w1NIMD",
+	"D6V5NmMig6fEkAsTDx01LApQwkrfpDJhMDM0SeSSGXgGJPINBWMxfKNVy7Bg3ZDZEIF8Fuw0kTlgOcD+",
+	"HvrfFDic0tfWzix9aYXY/46q29JnJmLYKMtf3lWfb+ax9N2YittA2wBeWfoe6K5K3+hhLj0qZbT8LH0I",
+	"9j8XRQRLX2OSUuVOLDBYvt1xzJaHjSesMo6s/MWcZTMZVya0NNqIcUyg3BSO75jptWUOivoL708mUAK8",
+	"eYRqv4CZTBKG7QPb2s2/s30xtXooJ0P8q/QVenGLz3hQLL7KpBwmNJ0ylLGZbmPCJtkwk8XjSj2jFja5",
+	"1mVT9Si2aSfwLcDOAeMph3MqVsMMkzNcP8a5Wvm/W9mDGsJarwxTNuUqYynzRcBY9wt/XHQjXMwH/hoa",
+	"Q9i7sTwzTlxTNpdwOEOpc6NrPs6omLKKyBUVjr0v7VSmuRiqXK9ms7o9oZR3oHPMNzLP9MyACxmCVDZj",
+	"cBhhPqdTAIrRBHUHlDkuJhMUvz+Vvt6cs5hTq+Orai1leUkerJIdxnwCKTYloZzJJFZDIYc2C8L7LXAn",
+	"VbeqskgAHLCqqsJiCRdfemOqe8ZomqDwr/SAFfPqjZfZFooGWInO5NCqIXsMhxtg+4N3OWXtvrMaQ5nn",
+	"+TKagvmp/JIx/8hBpy5hUDKWCvBcGeFWszzLdENiuQR3I83oWKu/XNA7yq0wmpzSodm2mp8MyzxF684X",
+	"EOLmmVpP9OVPLeFz1Q+YUJUN01xsL+VQJU+q2l2mWSFbKsi8VOkUm1JRG0PtH7/pds97u6FCx6twpAVe",
+	"tYZE0eunAQJyHSDjlUTb1PCj3et470sVlbCpCgFWpwjGcOmmWDJLm6mJlLcsJrQ8Jke9fv80QNe+fsJw",
+	"TPOVV+qvK8fJBi897DZ6KViLoSAS9BRRZXi0zViSqGpdON27QaMXBaLwTzEDCk7tuVDnpNcm/TY5JP/8",
+	"7/+pnJN3YrtHt9iwWOIVgnr43htDfbVzYIEolvrYrH8Na7lU1rBzqjpmsgchHdMatUQ8VnhanY5opGPq",
+	"XK56vwZ7bHSu5YNmLNVzCF6pMZvmwvKplUbUHNrSXJgSztY0cI8LQpKRg0eFcVOWIeDceKAy5SXpjGl0",
+	"23auKc9zCxE+CTjgWObjrF246Ixf2NLzYGm9ItXSRZXB9QkOXHepIcriWQgQasFsDasJ4SOb1/lxoZdm",
+	"d6yF/cz72qUgDrQ5LCi2unkAaa3yuR5YSrDQPnCh58KDsaVy+UgVpVPJVWbP+GCtpej31P9DjwlOSYVI",
+	"3dVY9UKCB39ZK6t62qisqu3RDzLJ52VQ34eWqQlxWOL+qKlMa0M69Qor6F1y1Wm3RMWNEwAvD0+MLe61",
+	"IT5beMYnMg2U5G1aP88beX3H1mCsady1OS3tmIeeNslDb0rTAA98pDbQNRx2H4qD9Y33vjUXqBb1W/Wp",
+	"mdmCXAgb5OeVDDs7JdEnGOPwL1iUS9rdq/0FP9bodK+qWWB/MeVNecIseAdUxAJB7VCzZMXF9AL5nUd4",
+	"5ImhDAxNEqyYgXxpLFHMReX8hprzsrm1iJ2Fm2u5wcrixiYTPXDbEiPwqnuyaTWyMGzQ1RgWGymsTOPt",
+	"k8PiUKKxqmWq2g4Bs9ncTXFP3psLequ9KazWn7Yuc3g/kn4bF3SgKvWiCDk2CBPuwn6TuoZtH5cdAh+G",
+	"MB2mQN9KlgB4ghUylVlRKcPppH4oAlItIYUvD4610R12nUUzgBJbeqQ85pk01VYxuRiWBRbkDy6+13TC",
+	"slVN7MXy0ENONsMdDUyNpSAKbgzM4c6IW8j1Xm/BC5OzmjBqC8K71Nj1yknmMZ+kpKh99nhrv75h9QiW",
+	"oquhiQ3xftXRAxjqkpiX9gZHhxYxflejatf5wUKhR0xl8orPL6kqIIzmdYVqr4Mhld53bfxbAceKoVIL",
+	"E7RoW3YtAmfI4EKZSejBNFO1i/MkHKKdMLbdf1UkuQiW7XC1m6rGrG7GhC5I3TZztQXL1WfZfm9stEUW",
+	"Nxan7y25G/3Bm+7h+dFgJ9fZA/PKuXHxJsVMPk5qccbfkrWxLvEPAJEMLKNtG3Yt8LF4Fp7KQokCHqVA",
+	"wwx9Ixq1nsJmj7GZ7+sGufWOBzxOqwLAA8xrVNx2yGhMZxyY+p7QGTfF+LHCoUUAO6dEWnLMkLm8Y3GH",
+	"4AaYJI57Wy6ZKdwC+pEr8itLZcnmCiu2dTXl1TTcSGdlr/MUkXdI7wy6wZQcFjDAXhmpJkBkaMUdxkA/",
+	"uUOesEQuoUde6i5sMwu6quAtDiw9Z1DDNNNpJZfADpqpfF/Vw4+r2Qvdb13YoSWylgmg3x2Wb+da/H3V",
+	"lmmR41swjsuKW7JYyP4K2qwUNh4azwFcY3b+DqR84347OrffYjENqTK4oITLtNYEfglAf33sBB8gGZsk",
+	"iRIW0yIwvcBkI2Oj8DTVeJD8pLQdvUkqnzfe4ms8TPoRm2fhrZOTDaq5bivVRm5vB8oWfOZDWUwxrXPT",
+	"lCqO2DzbMUukmKq1NNuiSzsGoAZvur1diwrdBhk/3pomomSrtheYgtQWGzAuXK+ljcQ3lgsOyXYr5mqR",
+	"ZyzMH1SoGg9vtuAb661skoM/wKTaVTc1WQkPakOZxfX755y85nHN0gC2N+s9Rf6SwrVgKSoNIWBZsirM",
+	"H0G9aKtC7VQ5PkrymA1LVag2V0J+OSGQQQOndHVerrNGxoymCiskS4m45wlP0We1fpqHR9QFx/WD0DNh",
+	"qEMmaMcp/iu78JxjMYt4zBQ4U/EuG4MyCWleDn0zEdIDeU3TrEoo29tSSSWT2Xby0nDwCG+1IxKUKteq",
+	"/WqJg796ZCnC2shp6qQRjF3VLsDIHImtoT0Y74CqY53fi8d616opC5ZGQaqVS8NfoMVkThMkncwXJJNk",
+	"IvO0Jm2gQnRw2Dk8KscXTkuhm2rIrN8kYrbDaEDeR2kT6IcsGovG7nXhv4epids47vHagiue8yRglSG/",
+	"4rqj22SF0lsmtNRh0DusLyJ5B4C9oHKFmoSgJKC4S2bQFjRJLgo9RHrtbrfbWBU8xRd+afKmK+TS62Ug",
+	"4erhuv3Z2wGs8hLDL1ooPWbx/aApakb7g+PweE14wh5VjnzscNyNjo76Z6eTqBf1js7oZDw5ik7Pzo4n",
+	"47P+Uf+EsqMeOzo+OhufHR5F9OhscHbWG5+cDvrj08Fgl3RlI4CmDuDrry91Sz/6QLqG41iMUl1Hd5/4",
+	"J1TcOnnePvdVzz4Oe7tlOUVxqtf7Vmp8VYAKed+82mQ637WCIE9YvVB0SkXTuaDpKliiky4WhrkoQM1M",
+	"nr7+AViKoWxsnpHPfrr87tvPGz27Wv6P1xRSLw1BKL9mlC/QOwRGCl26tCLY5pY8i2ZtG/jE2rd61VnI",
+	"xShSdyMEpIAraLwilJhe+7ZZROdZpzs4BBJa+BOUcXZ21AXXI++DP5GXYKX6YnXXarf+oaRIwgad7V7h",
+	"wath6bF1fV1B4ZRQ9JCtb9ehLTKzShPSxWqosfpHb3qn5/2z88FZ5wz+2wECudH5X6lG8uq7LzcdBgPP",
+	"YFMOcChnW7OUy7imG4dFri9uk8274YJe4eKAq125LOvyxcLTjTly+GsoP6oqL6FHy2WNktS/tG3OYSXq",
+	"rJ/W3Hp2rQgfvjIZbgATcaPp21sK10LdZpBgTDaql1d4Xl6zK/EE14a1Bq4g/af1AXjrsY0L0vrm8Jea",
+	"5Rm5TS/AIlxUHvC49qm4Pddr5jxKGDU769rEN7PSC0iaS5ZfT1isnZfusb+sertoh8QmqTZuHYyER+m9",
+	"acDKVR/WaTRgynhWQ2nYgB203LI93P6N+ERLb4nrw8eXXhQduTirGHMuwgjyLK3Rblao254/DBj6rUg7",
+	"L4Z1a9Q5/LZW9Xv+PNi2u+Dh7m31tSmL1nnqrPNkA9tLmPbGrWWP+QaykQLPH3ok4iG9u6HxqVxaZe55",
+	"xLlNGMkKWgKzugumBzsB6yQFNYpAhR3/LyflDttKR+bxFZ5yLydrg38xsEmaxz1SpLCECN5RSb5dK+W2",
+	"VZ+DV7JIAnXLMKTa/VI4NXVHgfK2XeG7bZORQTsaNlxbXGq0I/32/Zj+aK4ao9iewsUPz+d6T7ANeu2G",
+	"4dwYJggt+CcBXY7Z8YC4GjMmjNcvrsmFH5iG9QYPTt/qcbfOWBIPa+qhA65eX+DW1HlRWRsLiE2ZydwI",
+	"oIcfIqt/O0tsmVW2CSG9vcNy0ntY4VCptgctxhYolrZfOTTbiWfYh0auxso9aSpC0fcs5eyOJkWhRUOW",
+	"DjWHTDUObbCpR6WqcVfIqaaQDsr6IpkgK0bTymZ23DsddM+0hQWktBV3y7sPvRrg+D7Q1z1ZYl1FEii2",
+	"U7ZWmd6l/UjvesBrE5CopHV6HVgRJ/chgTXRqy0ksOXCdzj9u9G8rlXFu1/F2tLjHgDcG3pe2GAZs8gQ",
+	"2UCUxzvtoHCjT8V+P0J/u4HR9ru9EjQYfzSs6r8nTnhn3K/rJ0B9K/jfCvI36KTcmTl1X//8BlRx2SQI",
+	"T++cxqzU43Y5WwvSEQxCGCuD2vJvlchiXF69DdNhGsbsR5hspQzkhMfo5KOZlUM3X5Y5xysVv5DZyKS6",
+	"QUl4y60IvcJAGMkkspqVszIwh67dsvwHEPU0sfA4L3kpa3SOUTc1XC92gnblvfUqYFYVy4yrTIaOdS+T",
+	"GLKXeKqyi4KpE/JUbRnElAE3OijHxg6gYg9hi5ADyEugaK7vvEyOMKOsS2/cfILGy6qzYgep0rgAX2p7",
+	"zQvkJA10Gc8UMU/zGMvsro+5sibdx5vvZyEZfymcU4x6q5GWqlDqz4h0JDYNbZ009MJVaBkJOrdHF/CN",
+	"3+vUUrheNppy0N8XYAftU1ObT1S0VTyev376QDzjD0dwuRu1dr7g2679/voKr8UZD8ZSoWg1/h6KoX7c",
+	"oHVCCY+HA5IwbWEikBaD5QbXIVNTM+X76ysSsznCVpy0Iv8G4fEFlknGFXArkDC5WDeB8tJbnUSXldTJ",
+	"J5dfa+v38uB5feZk6ehSlwjjWsXBii0nXjiCGltZUC+rOKVLA91YybzgxQmGdGwbHgDo5Fc9/p0BTvbV",
+	"16mUkwB60REg1aGgpoLFpLisUJ0eZYrqhCkl6B1rvm18y+gEWxnC+/Jfg/XUIA/JREKylLHCCvSarNup",
+	"StHM+ij8A7C9ei4/aLZPM9Vyw7JpsmoQv1intSz4HJP8Ez4JUcuBNaDKVdEsZRF4Qg3RTuEjNGBeW6Mz",
+	"MTjtO5Yahyb+bUoxsrnJoU+ZkgkiuWcs2bygwNgIbqEFp6Tt4iO3RdeFRx/W1QVsUJYXtXj0z2cPRkD+",
+	"IImt9gi85QCraqPRDjY7Xhm3gN4yTGb4v0IU2p7Xw5Hk7/TJR/+E+dBSPHz82DYgFAOF1yMuLdsUZdu7",
+	"9/8C8fN9I9tV2ftjIttFK/7dI9ulntSXy8twb0hZ28aDAKaK2tRRj6wv7hB3hH5oAjzOU4kFM5bMr5hh",
+	"tpKbvNs9jHrzVtv+OSj+7s+KP4/03zKJEYvohb6SuKaCbjhMbDtbmpNev9G+vk+kV8KxewMVMF7g0tFK",
+	"ObkPGnWXdyyNc7Zh/m0baOrFYaCa8qzwf9VGY5ohFHeNjPopFgiafrcWyrc/P5ALfHsmkBeZD0YlvUw1",
+	"PzmomIPwIuU0MTlGmxBgmb7OIlA6xBbCgz1UK1NTVN/EhO2F6l9lU/633pbWZuiP2pm8hvz7b07lzoSK",
+	"2Drv10770ifCVu2DEYJb1L8irkjfsVvDjGYZ7jEO9tbd27nrvlEAQwK7hvdjMyZ5qhTL2iThdMwTnq3a",
+	"RIu4/pcLqI4lU8LeL5hQlY0bbmyIZfF2jdr0L3/ZAAPytQ2AV4ji5ZxB/MZQTi0oj51XmJKZTKBSLpyU",
+	"VzJPCV0sHinAkHEGiZDUrbqHcSeH6j3/Tg7lBiiHYixNxd09nNCfqHalobr+JKic5k7oYEHVomXbJDTk",
+	"a74k5gGIj3mk1gqQZGnepN6Z5xjWd2zl1PMb9iCeWW8l7k3ggeMcGKTvr6/0wJCndMEzmigwzzF9Si9E",
+	"COCqOU2SquaZ0b/KWzXmFaK8waCMIrk8+Jke/No9OOsMD9596Lf7g+OPfzXf6s919cLfuqCERzrolrSJ",
+	"WZxvB8UDvbEHCS72vdbVi1etgkHy6NgSSK5dgjX/iuwXXGKtRi//uKdaqpT7bwhq9niC9uILMR0NRIK0",
+	"SKAG1yamkFD8w56P6vNx71nArbRt2TFw7SwAmiGRRwn61hQIevhKb4VyhCLIgwdHqPuTifh0U1UjGJas",
+	"0OE2DcIWnXo6o5xcmxDAOsLSR4hvanXBROYDrTeSMd6ZrLiHjWzguz3YVdEFX5boJukpkvbup8Q9Wfz9",
+	"A2xv2Xgm5W0gtNYckbsLFNeTSv+p43w8TpgKC5ei44TFw2bxCtOhL81dRdxiuy32zFTuQOMnkRFNKtYV",
+	"EwdhnjiZxEPFopRldSjd7/XX6O/HSsP6Ysu7DUXb2BK8cQLDlopkUm7BHO8y9Ir9krNgfTYDyIcloUxc",
+	"ANQEz3QbbpGjytKrLKnIkFJ2RpX+gs6hhFymSMwSfsdSzlSHvJCwF+BDyynFJ73e7hw5TfxpZuqL0per",
+	"RSjr+YUeYm3JVA2XQkN0/lMvFrd6a45qxSItA0kD7taVzBH0ZAqx2CqUpgajlfFaZPbu852nFSqXWZYt",
+	"1Pnjx4CUNV8/HtMZb4Ze1c+zQ+oWR4Fm3QWgapcoikugeCyWhwm7i4G/BH7HqhaGV41nJGULRgvachA9",
+	"yAs2m195cIUkKo9mxPCdVvmct2QoBKbYTCWmgC+g1ujkAefT7ZaeNrrLhmeT0+O4e9o7PT2KTuLjwRnt",
+	"Txil3WgwoHG3V0mT13dsPaNMtpXoxjrb6crwbnXICJGgo3M4uuPkWGiYkBkZ9d+/H11AjVHYZkfnxFUl",
+	"VUzECmifwTZpWycw3jmRWE/ngoz0wMg8088BXwDiMWdSZY8UVrxMGI3VjRASnnRBRqbQG1Z3hV+1btNt",
+	"xB9sXdQMKgMgb3WqtR1TF5COI3Rj9bsTpf+JoNLRRP+Zi5TRWC/aUV3huxLxmKvJZ8cA6nRBj1rmHN9u",
+	"FYXpzLv1RQl8xjcbsAK+uOxYci9oVnEHzIqNxSLXqqa3SS6A7M+gqIsV5qpHbJH3/p77VeO9o3ffvcPq",
+	"pEpWQo0jFyT9kQrVrBzU1KXcw4rVd/HQRqbVoZxkhe6BySo143Dbxmqdjutxrc7G3LvGqRO97p7ue2ui",
+	"O0Fo2zqXRRlqDpvRPfaeB/DBVHezP8yGL8vuOpDdYKdQG9oKsCAyWCGAahtugv5XXNqWvkIrV6TOLlY6",
+	"GcWMmsLZTvZMOk7KkCMH2bSMKrfFuevgXDQMuwrb8+u9m0rBoDWKfP/qW7M2WUxGR73uqEFtUn1/84Jl",
+	"plUPJz5/nNi8YosEC9HsQPX17D2NsmTl8XrNA1GwSRay4i5B8mYcyuFyRewCN5Zcwpm3o5hSP1QZolCR",
+	"kRXL2hhYUIrFRN6hj8nfJLq7HTB2SOcBOQ12yRo8+opSe7I0ZyEXGJ6NgluLYm0yBmOLp258ID3GMakv",
+	"cfbwPGauBOtcr2VRyRT6u944/RPNjltoiZIo4GaulS2ZuSTgHUiD9JQmdKFP1DJYSuq5Pn5amI+Bstgj",
+	"NR6ex8hFZw7WWk4vCAWeUD4xpk3wXHB6XK42fdw9Oi3Rm3XvRW9WN1BOZ1t1xASou1bh/whrR0ueGYY/",
+	"A3EmYuh1120FakyD12YzRLYQhbs9K9533aPf/t2HXvv04wGmgx7ZP/qBP/4U3O8Vi/KUZ6vX0FBTFZGm",
+	"Qa0hyOX1FbllK8PFrf9UJiJ4/fL1G/L4rvcYv5vTW+Z0kiVAtU927dAH4tbHj5AnNJG1hYCAOCBh8RRO",
+	"nKC2KKabEqhSFEGqIo1umYiJoiukh1yYP+Ygp/M8ml0gcfhcmtoTNwJzaMYsWzL0CvHUpC4UpOJtcsvY",
+	"QpkC//LWoqMSRoBEA/Uj8s+tZE4obrTawroRS4O4tr3g+lByI/7jP8ilPafiL/rb0Wh0I6I8TciBIn96",
+	"cvn1lR7QgqH24Gty07rMs5lM+a+wqs/JExhS8qdvnv1009JXPLoq6rMefMNW52Suppij/Yjc3NwIAlc9",
+	"lSJjIjt4s1qwc0IXWNGaS/H4H0qKR+QgJo8+6IsJucGM2JvWOflwYwpK6Q83EGa6aX1sm0uYuQRq7uIV",
+	"X5z1zk5Pjgfdbrfb15faR6Lb19wAQR68AQuF3bT0M21wAX+5evHKf4CQmbkFE8TNLR7vAf4aHZyc4G8m",
+	"fR2/NmnrN62Pj8zA34jiRKGV06jf7ZmkVT+FpUNea3nSVs7ISyAeWWgPyqU5vxlWvxthD9Nc0KStT7gx",
+	"OO4gAxxeMfrqGa4fN92PP9g/P/5FW4Z/7ndH9myOrVSEKqKkFISqG1HKs+EK3+XX7OuQlymJJSbo0Axy",
+	"pM69leve7F5nZRV0o9IffjNg79/InFGh9L+whH4zr/vtRvx2cHBQ+r++y5m+5LdSOTFIb7NVschvMEhA",
+	"1g9J9BOa6n+WDDOJfiP4LJN4UHoW+EKxgJUjXQg8300nrGT7wBlLap52UaVw4EAwNCrYIEa4/vOycxmf",
+	"oo1dTIOofbU74vnvZ/B+xxYBo3wH7V8xZW40NOzkN2IKGSNlXZonAEhB26U0zhd4U56ykdWSK3/IS493",
+	"2RvQLgg4Qw1IYxZSscLjyBLKCIms9kEu9aPcwQhApYa0tzxvaYUsA1/821o5yt9KbwjJQ/kRNf03zypa",
+	"jFkppeZ6kqR4wkTmmO4BFotIHej4TZX1QOseg5g1QjJydCgj14ciAaZuhYTeaxbCnq+9EZeV1GkjPihQ",
+	"inymj6GQTolbYRs3Mubyw/WqVJ9D6zKZmkIB7tyHeg20KBXxjUDNUa4fAFs3lKKSc4YSlUmiZnL5/7H3",
+	"rrttJNm64KsEdHBguzpFUbJslyk0zpZlV5d318XHcp2aPa2GMsgMitFKRrAzgqLZ1QXsM7/m9zzC/DhP",
+	"MBhgXqefZLAuERlJJiVKFn2p4sZGl0wy45Yr1n19i+iBu18tfK1URxzHnoy49H5oUqsdHIKv5ACk7Zlp",
+	"LkcKxhmgW8sAyfUOIseTQwVTkUcbPnwFhj1xy5yTD1O1YyCrCswmaUS+IIHzmGc1lpeIIdenZaukvyIO",
+	"FporimMEBZFnBrSIXTvFo8+fvH+fE7pcaZ0X7KHU1mTow609BeFkIsvBTy/VnKBJ0GElSVsp9aXqnRn4",
+	"80L5BDuXzg2MIE/F8vBHxi813SFZr6roCTCz8o74s5pTnsqlmlB/sQtrC3QAxIWcmRQNIi6Ya/ddpJ72",
+	"ZvM5vH5+kQJJ1VgYVUwnPTEORxEGxSR2+FB7gc1aSffDpVijOih780zkb356x9rsy1ffvXr3KsdduAYp",
+	"CGIrc/gqqnKoy6B8PI49WLE2N+BQk8LNJAhckt8/41EjBb8+/VEcHuw/ExcaaxJ93fFVPMxrzSgXr394",
+	"mwn6BP7572/+4xFRM3bXlWfm309//IEti444BWssE+o9eyzgYtmpwwJepyYSe8o5HkAV6F8ulQRpjb1j",
+	"6F3ya6G3yFtsdEbVDn1L1IoWu+jw6bxT7/ECvbAFXpBKCVyfNuKnd9/sfp3FE9kX3+sXR4jbutjAm91G",
+	"MCPo1vOJogtM/W874nsFm40YHikTKKwi5ctIsMTG/Es4ZSP8TA+odE2bK1nq4szgohb2rN4TIU+UnZRK",
+	"PKT4R1YDh5Wyr8r8kRhPnUf2lXAsGH1kywKpFJdlS7jvsDrEYceqRWZgtjoz2lxpp8HAqH9FO6PYJZNO",
+	"hOZjFAz13nfEMWuGcGCoXfJ+e0JfGHo/1nHgBy59Yc0Dj4w8vK+TShXKeC1LouimJIJxZ9L4howaxEdE",
+	"v7SDS5IcZlDNJyCe3rz+4VFHnPIVlE7k9QN56ifA8TBJ/oV06unhkZipM8Pg/qw0I4DSBbxTKp5rLi9y",
+	"PBSNGeq4gdWTLaZKp3rsf6BUqUJ62ZdOZaK0F9gRhJ5BQwDeR0Nk0JHaai6sKee13kczoiRRxtM9mVQa",
+	"VOw65cfYAt5c7V6D95Alj9eNDFCp6s9BgBGPtIZ3sqjoR1WQWGZ9tucgJnJyLeNXhF0IMqU4t1OfpvDS",
+	"9FGzwEKfWuHqnBluQOuYhVqjWgQd3BrQaGUQuHbq2ayul+WyGrmdI39GSNACMOgIUqNHzbBR9MY1LR1E",
+	"VBNTiYV46kHmBZr+Tjviz/gHpR4EvUAbMZEXymUh/4NGe8jJa64HujTc90dg1ulScakcMzxgArWXOCcC",
+	"8D3kL5Hc6bsskucZbwW471jh/Z4aTkwIayYxagrMEMPF4w3K2x0AVCkHkhX+UCghQSKOJHXogEGORP5+",
+	"F0dDlYQan2FTUWAjJR4NJdSXihkOWTCIUN8h+w/z1f6JX6TGHhkNI+lBuSQfAQteFduLNtLMs0bTttrJ",
+	"QSPBZYaRML8+bVGaYrbQ6VDFDhEZo15lsZAdnTmZ6KP4jW1Oo1zJgsJcfxehKsNSWAWF1cCoGKfmUMzU",
+	"NzP2ssCgg15JI4TGrWEIxImRplZuFRwHH9qlmrtMDCul/qFqF1RoQ6QyXiEPHRvBLi8va66NerQsr+/M",
+	"MNJXgHCN90xOJnUSwNQUmfjbFEGDLnkLUbKq99r5I+GowTVSUtJFFwgGyIXCB/FOvklXR7RlhyJS0cMG",
+	"1TwSyZvImkfaOIQV/gfJ0l8KdE5lyG/gvOEvSrKGAxzBhP+Mfun6IxwjFkXUftt/EniCxNbwdYORlR+n",
+	"w6UYBaBHUEY3YyFm0SrA1HjUhwg0o3Zw8QNoM9y4eh4j3j66SETojRuYhUvz+pvTE5eJt29/cBmrfHCz",
+	"0BeUoX8z2dHifyNhhTflxKzSnpzCTpWg4j5ErQmXRVQ/sGNakDWsD5FxiUMCZZYlunaxxRwylh7lnYBi",
+	"NXXejqMrnYns55EVpbWXqqhtuKCxojIZLiFIlLhWLoGJdMUyL9+72kcGDzsBG6qAdcVAGRI/S5Vw0xxd",
+	"O/YNlvbizHDGCxrQA2lEpfBgQE2wGV6sRgskfJiQFulJ3i9dbvY0+mYTJLJls4YVVJtWZ+Zh/qT7mBSD",
+	"/Em3mz9aMobhxDvi1C7ulkSYRshWDA1hUd6MF072B7efx6w6ZTRYhrJhklIZEqrbZJTGVCQUjUledGAb",
+	"Y3mp6GfY7ZPjfAmjeoAee2ou3KmdqXIwUM6BvCPppn1oAtq03mMPBeJpEaIGJQ7xuPQUIgsjxdCltDWc",
+	"OlmiWpY61VmF/MPfnDW5ePj2mxPx/PDJs0fBK+EIcSUf2AJk90t01YDiQZ9kZFPYCkgI9DgvdYkyPj/s",
+	"dpEm53aKUHZnBgxg9Bccdp9Td/bDgwN2eSW9zSNZzFRZ7g5tNWYHTmTrQ534HYAqGpYw6wOwPvHPgKH4",
+	"z/hyZpUFGUSYaFYUdok3owAby5KmPqej+ac47HbZBYZkxMcP7x7NRowVROmHRHQ+9cOvVz9KhEZmHWsX",
+	"tpifG+vPwaZoeVCZQhX1xQZ72Fz4UfTVgblkzoea3cYLT4PKJdnuSuCEluxRUGqPRM7DwL1G9zI7IadE",
+	"PGrNacCOXTkYvotzsJrrceKj4YDZipxPVMui2ZtarZ5jrJ3T5mJxuXTzNSja9Xz825Vjhfe6NBYPEXy7",
+	"uK/wcmyFKGWx2ZlvqCgXtrYNCfbxxtlD7mIyP7mWbcVuUB3Un8VUDLCZUJcy7GRaGBqVkHpgTM4hzSQJ",
+	"CL/q7D89pBRZMCLSUNp+vjAgKTOLI7JKaYcil7v/EN3d56IjzsVunokDWN3jA4rfL9ymiV4ciDWkuJa6",
+	"vmxxIawhLQwQNaewPTsUz2EF+18H3Yj9gah1LIxZajIG0hXl04nu7e1N5Py//es//xfwd3MZxWCIKSyu",
+	"bdy+tDGVl/9DVTYDeU2AGLyuYHwEXxyVoVtLrqfIEtx0AnaIKs7DD5fmiQ4+ZJnaiEEo6mNDA9dxPtZu",
+	"LP1g1LzytVcRRkMqToQmbV+6S1rvImuNZmaTlv0oE3+fgtiylRgpWaQWaXJPMxGHwsuFmdWiAv1m5SUK",
+	"TLJlalx8NDsZsQJJixYTH1mDOa7YWbKHxM93440PNny6UvosFUO1jxENnQt5pUjdprEWPNZ8hvWg0VXP",
+	"J77sRQknKKd+pIzHnTIb3EdyYq0p4XPaCT5x+LhSVxbjnWxLF+cRaa8exjM6H34c93eFMks7kjEYRdSO",
+	"FSt0KNCYzstSrTUqXBVbFuHWYEgXdn6EP+MQOAfybKlQLEtKOadRH/OoLWphYWl5fH8mk8peyfLcKFWk",
+	"T0ddtQYDBWMCf65YzsVGJ7w/OVbn9PN6HMwqqezEOiwficsII0V6gj1oc6V9uorZIlIrw06yOOpFTsMe",
+	"24wlGk4bJB7JiLoSiIOv3iYzo7FO8x7S2YX3S7eMLj7lqI0aXWkXjhhMLI7eU2Xj8uABPqBxjakZTXRQ",
+	"sJl53r42/nX6fP0MDxJs07VXEN2jIUKMyu7ajwfleBhhdpnC3OWqXcRgE/DgcLCoDGjXOBDFJW5rLyak",
+	"GfLjV2qNZ0eyiM9TIvFchcNkSXy+DqkEqR2zoRL33FoDoE2VUgJeslWHSC58zjRlxj1CP318lAcrlXSq",
+	"fRicHd3slF+AP2UaZ34R2CccFXq6K+W8BOktnDYgKGYSS+9AkaDUkZRPAVtfZ/M1u0RnxnoHBr8Mt86u",
+	"TyXIbmRo1VQhrsLgMr6wmsGttYr656FGLlE8QpkkOaTSBVNW46q3G4DTm9SNjyzMQo3E4ylQH6FriYaH",
+	"jC2qNFNOjKCGD2i+cCoRVnXV4GBu89gJHmy4107/QzEnNSq5Yl6Xao0RiVWhU5e4sXAWExXpbCPzU9cO",
+	"RlFfuPGSEGzT1QVVUPmRLZZl65PIg8E0QgwBcqnQA2AjHcPv8zo6MG7jyZwthMVYOPBzHpjCSlFOyRIs",
+	"7nkN5RT4NIlsPEdMcQElHuNr1dSw33NaOZXwYcx3OQctv56xiWxLTruZnNehjImcC+2PogdlURGEgZtD",
+	"ElFSKtjCU40N1M+j86AxAHnCqGEY7DzmVjHZO3Smwjyofn3C840FZrRtbGlUSh8XlUhzzAlLFwPHRL71",
+	"6FkPwF01aD0bkqg7G+SrtOIjmBhsGB3ib8xR8Ek8A8xEqicMcNxpkhc5bOZ2GkYjUzwRXKTIEH9pniTJ",
+	"aDhJ5j7E/Qk1/iiKdLYuefXeYoiP62qitjGcmuLcDs/pr5Q+6ZPEVRtaVRwxbXKW3TzJGV4cdWJ9cgzX",
+	"drYAYiulRsNtKBrx5TDx0vC043qGBZ8HzEU/yYBdhfrN9HDah/bWnqPNXA9NpMZ1AOhYhF8mFw19liF9",
+	"u1ZxYbJzeOjc2+VDLssIchezrus1odW0kEi4fOHkOT9bj4vXhT91K7bavLRpamcyRmwTUad6Loy2eALa",
+	"cLicUugWthYoe85yAj3BKYVYIhCpuRJsFfJXL6wveYAiFEi0tUSy9nwszfycIZxSAqdrhF+4OrGn26XN",
+	"uiOUMuwpG7LrwjXvPN3R/tTNWzl7fLcwUahsQweLAtpB2kSuGwMj8YziwoMSnhxTQ6tCHFYzD7o3fpCk",
+	"RxyJQsGbTTx7yPrOK3WhnVfVEnNBsw0Otf5FVEnGdoyZnc0cPlI4vWW+gLGIyIeDZmgnKQ9u3G++972E",
+	"P/JhYYCMarhWi5/JMseFi+VGsuIkrsBY6t/zJ218FYmcH8C0eBjnqFY8Q2gHcxJYOYOfn3PMqjkmPr2c",
+	"Qhz1+4hd17xGs9H8iORxXWdJ6o6v5gsn2ypxWdTyRrJ4ZOQfkstqd7STKjW2Xi2Iy5Dai66MCs0dYvyV",
+	"HcTaeOoVF3wDjfSH1LZoE2mkmusg0Xqpnh+TaVnVbw5GmShtowWKCbcRXywjarDtBCoFmcSUs6AlGRIl",
+	"WLHkuODWd6YI/hQhjZot2ypJ1cDiQij8kThuPElC7d1RrRwsqBPJ0Atq2oIXCF7nZFJqEhhhuOiomppz",
+	"N51g1nmT/ZGyBCcQwV3TQ2CL82Jqli0moKTmemKRWLifwUN3RG8U4WGAyzXGsghUcI4Qs8nSmNLZ/iEX",
+	"GLIJVHa4M9QqvbjOijmPGeYL1zxYXnhBwm9C9fHEgpw4YrwJj7mntcPKKVmm48X4bmw/RoOOx9qDjY5p",
+	"KMbO0trmtIXHXPkjeLhhtFNkPtVu9rvhIqKCDiwopgfHRGVWKo9S1BOP/kzs+E0OxSAxaXC6B6gdNTgy",
+	"OTTSNWEcsqkX7T8OLmJQjo6Em5RwX6jXXku0YawKLevQ3v6T8Hh+fYVXvsJdzQnWMNbBQe15xe1hXnbK",
+	"NtnpdQTfCBnKPJtqX7DAzws9HCpWTOLQiRqDDIHGDc+s1IOWrBHMrz039hwlXT1HiKphgJ/DYfxGQK7a",
+	"Civw0ZAaymnpjyhi1+y7RU837Ihk6us3GIYIigjdOpRWxGZatl0bk27JZMeBXQB4jZcE4xuNhA9Vcbs+",
+	"ocmVjHmR9oLql4fsjqeyyEUxWR+xej/R1bx9FXVSB/6q7qMznPppxTmaWJ6mjJ1ejKL/MXpzloakE0M+",
+	"EiO3nM+v2dV0ROn6BI3F6XSw3sIu83i4WkpW5bw5Q3/qtAEBi8XIKVsF8YGH5SS6jHL4uNKFyrFYqL7O",
+	"6B+Mijew3FRRiTM1y2uokSTQHXYecVOHoMH8+VDq8kgMRhY4ex6+zFHkK1ksc2KOF7bfq+gIoy5dIVNm",
+	"HOiZMqhjn/yZnF9HBsHm8vY8aCD1fAuuNWNrl1wsEyM9lmOnWGkS40iUinmOsfzmJoY6aUJEZldILDlK",
+	"fezBA4JZT0ciL7XBpHwO9mFFR7I1znqmjn3zSDUxarW4FGNjo0SZxLaCmy3xC6L2NtPeRO1NUxM0Q3Bu",
+	"TYem41fX3HQU+twMHiQT2ThFwdBwoIDFQeqTSM8Ac3anS3ZPhSFHppWG1VPrxIxCh8YHh8KrkPvNVaNH",
+	"iCQPXCjy+rEGfeocRPO5sbN6Bn454RdIjUkNEhV2IDIVYSFF6luQlVjHb2QJIz/BQCosPTDtliOgLKWQ",
+	"0CaHYa3BsHxCkUVmgkhZUnud0tbycNyuOX8Lq93FMq2co4vhsN1o6j3inNuZSSaKgQntxIWF4eEH107G",
+	"0W6uTzifGnkldbRJaNwPWquderAvzjl2nK5WJfVlODjWnM0wAR7m0eaiF2zimHLIfuy4gmYB2nKk21tR",
+	"KlklYn0n2yn1ADjfTu8XRtfeOZ7IwUiJg06XYfBqLL3ZbNaR+HXHVhd7/Kzb++71yasfTl/twjO/Zjte",
+	"e2o2SGh7WJKKEAP7nS79AkxpOdE7vZ3HnW6HwRZGCIiwN1Ky9KN/wN8XhHoc8xdeFzu9nW/5+2ynUm5i",
+	"YQHwo4NuF3E8SRFDBI4FLQw+IwCZm+BlaAoCS2jpA9nBvml4uWGk/22XyzV2X6/E3OSf7/EvXxc0+CEt",
+	"uu2JuLm9F7Lgx+DonqzzyGu+v6+qiiFyAvTETu8vf8UeKWNZIapzaEhLVrAs9RViTckLt9P7y86pqq70",
+	"AJGCuJoBBoAB98bKV3rgkve0cFRGvKmwLktN3QOsmBKEwwLn13yn3/NYN75TGGUPG6I33+Yi1sbSi3s3",
+	"UoJX/Elf32F3/+ZHfmpmo9Bzhzc/94P139gp9dG/K51EyviT8uHEbiKIHc7rju8V/4wZ3TtEMHzpO+Eu",
+	"tt7uHyfKHL95/aG3ewF4po0eNAj7AZoVv6UL/Se1UJO53m3GwNA/Vl7mdwipQ6IxAGKQBfT3qZqSX72y",
+	"dhxr5oLwxUArC2lK5166/G9p6k/FzwfSfHHvH556vBYfCTrMtTRzItFLjdGCoH6uRzZJ2v9K2vnxit08",
+	"x29eI32EVpDoZcLCYh2qDINzh2oZhLdHaRYEOs4yIu+YAzRmUKwx1qnLC1UXVg4VQ7OaM5OXeqx9nglZ",
+	"OotxmYwVrEaFYQ8MIerKXCmuZiGHsBEyFnNzIUZQ0Qn7tEnV32nnj8PRYAMALj7EnvOL3VTLOdcKB0Mn",
+	"Jh3yv6eujsakx9aEsbpUN7VheLaPnHmnt4P5nwGMtbczG9mAHoX3KUEI3j/4GhHB4r9bsK1atwRvUZYo",
+	"cNumpJfcmJU9QxEobbnLdjvN18e7F3ABb/7ld0AR2Hp+Y5yHKABxE1u4D9MrWGlMKVvd5L5ZXmRy8BKQ",
+	"v/Cl5rhw39rLhNfFK3sHBYeYIZburWSGL+ZcHImxhLSlWiv7oMGW2McXdgVgF2vdAdzu9g5s9g4Eqn8Q",
+	"Y7eueQHoow+7AHu/AJn/ulLP/5MK5H1r6ubn6mY9H4F6V5mUIeIQixhDt9AtDW+KhsHAqWuc7oFy70h/",
+	"b+CTnV//2k74ey5tl9MqCqiIlT3PIWd6OhhxrCAm9DWV3xrZjiiNHY9KDkbLUqS+ZXX3ng++btkXKX/q",
+	"A7hWCKH/NPx0e4s/0i3mpgKBQD+PG43IDCtvL8J6I3rtUiEk2rfoCLEZQZiFaAS2HgtIvcsK3wuccYN3",
+	"ASZYpYi9CwguW6r/CPoXUg47yzQWhJZ+lJA+kUKT7rl3D3ZlzdbWyHCqvV/gP7/Ci6p8X1Ebi9tdElhR",
+	"uCHZDoitdqDyhZQ6Lr/ArCrMgAsYQ2lyXUgyOoLvQRpSYwU15lQUH7qDLYWCeDcbvjP/faqmqu3S/Bzz",
+	"4MKS4+6tqS/+F3ql1qD1b2zV10WhzJ0u4WH3+c0PnFgzLPXAf7JbexqqWsLNfeDiWy71lXI33Fu8sO33",
+	"Eevl3CYvI6aH4OqrqcHc6vqCclUZws98i3mC1DQz2WrMespC44FEF6VeFYH4G7CxcM8DIvtiJmzoYeao",
+	"XLCoEVVkGXKT85EtixhBRy8wdmSqMX+oasYOh5jfHVs2NSFH02JGXQTERkboi2DcLa9kj9HNCJb7uIGF",
+	"RkBtwMiculKVLAmfKaP0srnAbNAeK+YyrYmk3K0ii99xLWRGyXEDOXUqJpydmdDiTfuOOJFVhUlRiAiA",
+	"OY+XSk3obc3tVDjEdXZyvpDW3hHvbMRtzhlqKW6FSkqwqm2Aj+ABnRnMFS0s5vYgTg2VVMEC3AhTqDSl",
+	"S1MWLp7S65SlY9KWNXUwiCBCKn0VVCDxM9JFOEP4kRNOVVeU6t+39jKjKbxl/DxuvUJ4V7pUlFITyHkg",
+	"y7JOtwYqetyNORhELgSrRBvqa9+AW41wSYTuzJTV6tuHN5rudod60CjnX9hifm+i5wc1w6mI9dddbnw1",
+	"Vb9uUOThpKv0xJ9DERRd3phTkwk9TIqT8PLhxdgKv3sSfof7a6zpnbXfyepC0QNP1tl8THD+XhVavptP",
+	"1CcTtSdt6uGHitfAyzcjZn/CNMEn3W4dF0dmxWBjNHciaiNAHYqJunQBSTYLuV0hebgj3lJ2F2rDBIAb",
+	"8MPzg26XoN1Z2gVQVszkC5h4UegeN5tVUq0LCSKC3QIxFSUUKA/4HaPn1XI+KcLEqhzukF+W1BbDYXiD",
+	"w6Jn5gfbhCip6wyo/6V0UZIHRNGAj4/6x2TqRsr16Ex5/QH/Haabmoupco4Q3XAPOT4Piwlmd0SNqVGp",
+	"gLlnsYaJW+1krMRrJ/BtaEu4fLOR5bpvF3P0B3Xvz8D0+kF50v7MBNUG08JrLOFLKg2jzHTEbEeIT8p1",
+	"hUGw4w8yYBJOmECBNNETMpGklOcZkBSwOUCoNsT3MBYPl4AbHtE6EDajP499TGnRoH6MVSDU9P61iUBS",
+	"pGidG5Z+b5EqXkg/GH1sQbg0dYsoTAmz0MVW2m2l3brSLlgjTY3q7uJuo3Ju0ZwMbZGoCg87EWCXjZpx",
+	"PCBMz0pNyoCgNVDUFBMR24EXIoZ/X6WmdVTRE2zJMwP8Eew8J/5y6qUpZFUI7ibn/vowzVB2/HWoJ+4M",
+	"7PgRlbho3xM5f76bAGppJ/KrfZnlcV7CxA/S+VVx8OTJ/nNaBVckgEDICQk8jKgLAgTvND9G69DL8aTx",
+	"LZp4AT8cjgNdZJzhPdRXSoy1mXrszjBEUfqW0Ldbu4qk/UhQ4WhVAsTDnGxKVeSPqK0L/pgVAuMrWegB",
+	"ghQLJatSgyloqRyjUgPQWKjMkNq6GcvFzg/z+mFtTf6oTWTQ8oml3joKxa8aGwSv++N34dxv8cxpeMEc",
+	"lNqIWOMz+CTCbKUcIy0UyWErxlaLsd++VHobQf4T46XpNvpgEbWHJbabNshih4LEIIta+90tstMoirDZ",
+	"A52Rdh3xI8MFxjYqINjQOuJ2dq7ZEavGxxUXVlhzE9d0W7b5uRsCWw665aCBg3I5Z7i5t+CY2I7huhxS",
+	"ihoXShaUOw+chBS2EJ3piG84kb1Szld64GsO1p58QJMucZi2zG1M1mgkbl8bQYWRqeUzJnC3jTgopXO3",
+	"G/EEH2nJPQ+ZDBG6VTsh+9z6um1yjqivHw8+sYVqmzl0wKj9as38/LFSlVyxCIQcWpWC//z5rTPw3y2V",
+	"xK9xEuGBtU/jHT8AEmZFFQAVNszwfwPFBjSfVeuA74qpunVtwML0XDzRwCCwFYesGm8mNv/urljRsLLj",
+	"xnJiT/mC7sLNJRFDsJ/TpcS+ZATKtGJFT1esCJ3Bt13Sl5S5h7f85rxx4pbbrKXNZi31g3gIYuxtA2zp",
+	"juniNOreL/jfX1dKvJ9DevVIgzY+zwIOf2id5hUBEWqfMcJmwCVxobBMxvJ5RB9CNsgMeilpFilvZ9Ok",
+	"/RJhMlbm4sFPtlS9uawehdBD/Kbvh6pva54hGSymnTauxJ50Tl+YO1jK6dCrTOVjF8JO2ocWn+hEZKyt",
+	"9kjicjAIh6kvzW2svyjwfmENKGhJv95KGaQl1PndH880pG3/Bi/xb8wSPDw4WOdhTiYihvGpkuP1VeRN",
+	"CLzFGWHr8qnInVbI2T0EItwQT/kmNI0zSoU2zEEYYz9hO1HGMWtB5KFGwiGJdjfTfjAKyNp9ay8pE5iB",
+	"lYkhLTOiE9jXB/Mhr96DEv2C60RRVQeT4ajZN8Hbsujckk2dUNPFLY/ahq1/b0wN72bkaiHt5/5YGt+s",
+	"DSlKRUHNdo0KoHBsilDsFpUmXgI1cmoqUpW+GPnoFLpZo2I+cV+sLHrEyDmlDe4hE14jfvLhs/39LSfb",
+	"alu/U8bE1/aWxuAaHCn6IDbEld4QnjclJTLWK3UaDqnsiIQf1Ctqe7saKztUMNE1Euh0yYtqfl5NzR/h",
+	"YueNtsWclJhgNbuRnTnKAo2Amkl70wj4TRisY3mpOoL2QBXQDTT+RR7ZEhvl/Z/EkW8C2jkd2VlI0eRV",
+	"FJaxc2E7KUNuRayhw7idW/qvH8C/6Z3u9HYI4Hl9Hv2DmiXH8pGZdD3zm1KaazNOEqrADC2gXX4vW0a+",
+	"VUk3y/nfhH4ICRnenf0n/H7vl/ofv+7BRZrfXgQkt+gGOfAS+6gzW+MmDy7jKrGRnWHyOuUMap9U9AHf",
+	"Q1eAS/n+j5QMg+gUjXBVXQMZel0EJ3rS8D47MwjJzyXOzuuyJAMeOwHFplcJ2nfoF7IA+d2adg5H2eD3",
+	"d2Wta3PSerbjesBPx1FX6b5pF0HuprFloFsGuuEEdriOH4F9VvZKbZKBHjebFj9wYq5cR/xAjfxkP7Qu",
+	"Zkj/yAixWrViOHCqxAHNuyOOcc2g1a4bQqFNLrC2z4CbbJnIfTGRL+paY4/tDV/s0Olpkzf7HfZZxc6D",
+	"dffG0FYc9B/uKY7yEk1eWNEtLm54ZHtztzf309/cQI33dHULXWFqw3x1Zs7IjkPjp6xu+4S1Ytx/tlSy",
+	"cMLbjsC4pnovB76cc1tKhoL4wXqBNapoVYQc/SwALPeoYJeqEELvbayJegMTE5ISTU1Vs0m/TTsz1GfK",
+	"TeRAdcRx0heX2sV4i/2a5GTijhoNfGK/zjkWWsHA2I4MMS3kWJ0ZSi2iNk+6gQKWRV+ZKh1Oi5292C8H",
+	"W5xMxFCbwvF6HDYEbYWbsPbyp8lNvq1Xnf2nhx3xvUbgMTGrtFci/0MupBP5fz14kROENXq0mpmGf3i+",
+	"//zrZ0+fdLvd7sEKzxe+4JUA0U/XSH9Ed2Limsz/LW8uo5JXesXs9GpXTf/48RrTh9e+POe/2ctRMRys",
+	"yrKc6FXzHjx5sjzx3RIieUWOszgVp/wkIjlQbTt97mQ7V7KcKnoeGB2apHEXJyOpxRurGf9xjqyDrNZf",
+	"sx0q8W9O+IPljIPFcdnNGQfBf8Modra0Zro7Sf/bleu81PD3Dunf9em/lVdavJ5jQjJttLcz8TeBnD85",
+	"WNxltnOl5U5v59uX35yQTFtP3r4MDPCV8dV8pSczsBJGl290w000h20m32byU7HXKXd4nk4ScRdfXzuS",
+	"3rpZqtSl61ooSM8wTNTgS7vQt3K5tix38F7MQOVZ3QkBAY/UCHh3jlFirgnm/mDY/zLk5oe+AAg1RR11",
+	"CX8H5FNjttjCUfszw41jO+LPSk1EbtR7f05TBVCIgGJMqm8vDfZg03A79Rlq0SoYvQWITw0yz8+U4rLt",
+	"5DHqwon9Emt0DBSl7pLCTfAVQpPgTrl6DuGsVAgEBdQNamulCzqaOW4XETSG2GLPFoQLhVGrmdQ+T0NT",
+	"jHbiqEcijUiAJA3YMq/KMsE+8ZQ1bOYRRgqPqA5JhfmOBwM18T3sckTksut8peS4sYjYZlGZohfeLSJc",
+	"0YLmYiQnE2XEQ3Is7Do4E/odIqX0KztzqnIPRP4KPj2102qgclGRijVS40cZHhFSIDooiNayM5PjOLQe",
+	"EFoZNTujD+j0JXXIxC7hRH/EgkT+nXR+F6fcff0yp4aG1gSSleH1oTqkDXdqjpR8HFMj6DUo9C3vPwmn",
+	"emakR/ADfwSKqyzLcPa0sVWQXk4Mph7L4wW396D+g/T2uZXfWHp6lcqs6tPxiu73rWFjYXu3qJW4+Ye4",
+	"kJ/lLX78bj5Rbq012IFEw+TmX0o+kdcvN1vfgZNwfUe2s3R1btnhqy4ICReG+7CGuwW09/uQwocHz9fy",
+	"V38vzfwtn8YnbsvBSLHE/xoYKHw5WwR4LZ/fT2y1Gmj9FMkpMERZqkKU9oLoA1XUUDkC/IXrsb1F3sPp",
+	"DaAnUIfUhznQeJk/yiidwomH+cBd5ZnIJ7L6+1T5/BEN/Dc7hXOCsbFh3S4Q+JlhxGsC4xiVqrhQFTzd",
+	"V9LgN/kjzJLFJsvCWHZJyxL7b4XomV/s2p2koVUg55tSsz/3yiWyGzu7au+VEWMlDfZBIqBLQiHhruEh",
+	"IaSUzqetVzmFpLQXqZabIsFo3xH5CznSu9/oygW+jB+cxHHyMFBIH8F2saCvlEpeKXdmNFLFkchBUTov",
+	"lRzySINkkKhLNGEvYTtcA6lLeKU8PZ4xjRK6dr/UFwoW+fDtNyfi+ZPH3UdiaMvSzurdwwn2xMjOuKrX",
+	"zoIKIUP3Zfjt6bfHuwdPnsLGorsRhDi5FsHsBSHNJUkMRnZmkuafg6kP0KYYBx3ZUiGCJwIEZMKPKjsT",
+	"csYwn7iO8DpgnZNSDlSAJB8jvtrlYmfQ5mGemeZp1iuTYTjpRF4pNx2rc+kZEFQWXFSFIr1Nsr7CW/mC",
+	"+utc67r41s54z0yVTSN94K5WFWVSwWNrOg4/psx0DBwDr+1Oxp/yXQVpQFdwJ9uJNxB4zVrlteH0JfGC",
+	"jsiDju5yVE+D6JkBoYxlAUqX82rCXy/grgVg+HrnIYtqVZXscMXWk+fC/pOP4iLhaVjNWhv+hmwVUCw1",
+	"IvxV3De6cl6MLap3oVtZge2nzYqC1ifrltgmvpbDbrMAurvGigkIZP0lH7UyO0I1JVNmVYXuu263h///",
+	"h+6T3uNVJcTe3ufu6vcBVxmZQ+heDlYmHGbTwdZdferIDdpLibXxTw93cHl6DKRUr00bry5QA955v3th",
+	"d+HjXXepJ7sWFynLXTxCVQUv0cpXpJbEC1hm+h+quSlvm1v6ev/ZweP2bdXjfYp9YeE7X+/SYh6kjQa8",
+	"izuUk8kCqyPHRNuGyHvWSj5PD+/Wnw9zeUA1qB0RIF3C6oj5W2qbjecfVJzGog+f7e+3LznKjHY21c1u",
+	"9zpW+JRjfitpSi544cm535/X0tnJ0gdxqSsxltUlefxZqSMNkKCOyAf0ADsxkmd+lWec9bM7JIXeyq4q",
+	"r7eHssYDV6YInbqDqGs8Hc+9r43E3SyPhwYZiMsb5v2gnsykuqOXbKLVgHw0pAuAvFyw1xYUyJtMtu+U",
+	"HL4BIoarXGujt3rsHamPbZEv6VlNdE09sdMghSCAa+0zE03Fs1X8buO1n9SnTMprW4fI7+zFHcEOLtV8",
+	"tRP5h0aXr0pdYfEhBje9tRlj9AdNXlfCqUGlfDuWz59hpi+6a+Sf1fxm5A840G1cZbOuGYbGTgv1kLpW",
+	"pg6szMSpDX3ybZA7Bog4i/a7RbVEj1VHAL/EFhcEnDeSrqXB3UmlpFd/VvO7ZgIj0SD+UyN0udQ7BRG9",
+	"XILmFcOY9PDO6YvXP8CVm/ZLPTi/VDDK/v7f/+P4P/78/qQa/o/TvWfv5j//929/vHg2Gly9kRP9fVnN",
+	"Xkv5ZvDtT2/tH2EDtoxoVPAmUBlsWdYA9Uo5uFSmSFcCGiKpkB4N2lL2VQkaSmWLiNvIk+DYtwiE/qBm",
+	"cMprpT3v31+6E77eIs68TFEhqQJppGaJv4e8p99BNwh8/aCQMxdamwklEnfvl0s1/5X4Uam8akcsuLC2",
+	"yIQ1HJtCnH2gK4yHUcCpI96CVK5zA8FElUPVacHsBOkduFLjbhwuT/+ayydQ4m+T9j4jAUjv8S70d1vd",
+	"689qvgADVNqLvUHD0mlVG4EHUoPY6N7ixDrJ/pPo/B3YiF7OAYSZ9ga7nYuRvFIhWm8RJv3k4PSN8KW9",
+	"2K1X0RE5Ly0GmCeVGur3ZwYnrJ/xulROlLa1bPNPyp+k3pkbfcPocqeYQAw8jGRxVG818R7F7hiEGN8R",
+	"3bBWOqeG72K/e3DYbtbD4d3CbSHfk9tiv5v83w3ujJv15w8yrZP31mQqJ3IwUrtgg1a2vImr4I/Dbz+B",
+	"WfoZ8wk1mFbaz3d6f/nrUmtbpj7RcEOuNCGjwMJbn9xTTI1vVae/Q/A7O0wvav1gR7xDvE07TC45l61o",
+	"F+pWqGvMw3x3l3+UP8K4BC6a8+Mv1cQz3J70YKHaISIdH4VIqazUmQn5QR3xAkiypZw7CMu2or6iOEn3",
+	"vDEA6cYsd6rgu6cLyVjkAbPQNXjzVgXYAljcSk3BK1ff8wdNSb8gH+/FkwVs6lpvFqjUA2uulNHKDFRH",
+	"/DyyYiaND62v3LSKOQpjCj+o0ilsGNru0/rOXrBba3N9D3GK6xpkw6azRhfUT3pbPwNpF1taw9HUlZGg",
+	"oumggyG7W1v+TSprh25vYI3TziszmF+j/QZok0qhsAOFEDS3oPL11YU2htp50uLq/Pkj8fabE/H0+dOD",
+	"TBx09jsHnTaAkStQfuJCblBWMQcHpueUDCCUChe3ptbJIfCmWLo+fnmT5rm/TiBtceGgKvPCg/4sffpl",
+	"I0be2Nwzmn+NAPin0Kg/pPQuksEboNBVLALJ9xPL8C9Pacab1mQfI0klUeKisjOzNvsA03NPGV9p5fZ+",
+	"gX+txpX+jmxKSprXlRhIY40eyFIAPaZ9Y6hDprnwo4Darj2mZC/avEGmYRIfN1ZeBVf5J+Vf0UJvJ9Xs",
+	"wKv2LNmb47qtNEu29ZdsJv6W4zBkUPanVFk55Lf1YYrcbR1U73SpWjxUeNl+KdWVKn+96bJ9K91IgUpQ",
+	"KNGf438z8fiAM1Dgqt3HhYKFfuLbBOveulw+vssFzj3oKKC6XC8ybnsDvgMi5yuQ3eW+TGTltVovA4C6",
+	"NdMlzkS4w4IaY9MlFk7FUhqsBG03m97wrF90NgBsYo18AD7hbUrAZlMCJpGkwvUKRHa3KstVGQPfI3aH",
+	"DBi6GPt2Izupy/ZDwWVHfKfNJXcoHCt2M2iQF+9bUmR+nCjzhsumb3crXhdqPLFoBGBQenPN7mh9Hzne",
+	"nkzaYtjAlwt3KzmP3bdqUsq5uvGOJc/ER37L+W77ayzuT9aorY/zGsYDV5artebrMZ5oFDK72vsFH742",
+	"E+AnU2pzyZFN+PUD12Aq2PqYuFKo+a4TjxfzjsXUVEoWCLobSpR7iBuSBbwUwrXIBBeFnRkzHfdV5bKA",
+	"CYIoIsplYqy8xAIwWAIVMIQG3FiqhoTtYrU5Ai7CT7VJwwwxA70jjhHKzGWYbUU704U7M87LJGMa7HCC",
+	"cLxSlR6CcMVCs5ksS+VdbN+txhM/j0/Vie7YJ1woU3TEq0q65dyJtrqhSjoV2PNmVYprWV0mFKxkm5Jx",
+	"XzhKnyaRF95hVCLW1VkaqRysrS+Zmp8BjW5V3Q17XW4hcLL797ogAbSbkUGc7UUv+i8fMni2M5muSC/C",
+	"LFiWUAjghLyf60PlnGWHQ9QrMaOa2LrzKMg79uP6mrNiK+wRpu9UnN4LknBZVT9V/iVt8HWUwxtKEFie",
+	"5yOD/N583WtftFEzwW9+K5+2+QK37HxIaivTT6LhfphmvZeoyjeDJckKO3giEHkaUD8KXJd6UqhZJpyt",
+	"a+0REkG2en+/0y65vRvNFKinuS5bIDmPraDerE9Kttlrn4fcXuXe+pMO+axE7lIgqgOmxxAW5sMlYE3E",
+	"FvFwA8jaYrBJ+GUqpjMcDMT0I3KNoeHFH50Z6sAHYiSI9Zy+6p1Nu93HA1wP/qny1KIk24+sz/qY6TpT",
+	"Tc/YGjUXfUU4T6kZHYRVDdoZzF8X7V9SJYJtCZd9avTfpzETP7j7onlM7m9KGqqBPWPGszIFp35IwRgb",
+	"qjgzeFJJXbY08Rwk7wZ+wiVIHu19nHpmq6K2+sMzurlROzM9ZGxCe9J7Qtsvh8OeGc7Trpkcoi0X3IN1",
+	"bqftOFXmsqECfWTH5WK91DlvfxHysaEtRnWF3kyjWKl+XA/dgCuout3u/sHjw51shzwhO72dLn/25Omz",
+	"r3eQzbK+2wCObCwpQ9TO3o50I/lv9tL1NbIMRhFdWHDEFo1LC7/b+TcYYCfOwZ/DUASHuoh2yRipcaAA",
+	"asmf80MNvNV9HI5IfnE8/jQZcDCtKkqI2nn9w9t6ZfzL29Vz3VbR3d+A9LxZcm4dzp9jP4ytS/s+9Bbg",
+	"lGYj6vfeL/U/rvV4o2nZ6owGTaNGyh5WSrFuQko7+XEz0QdFZN63xbwj3kW/79QUCBE6Z5UdJNt0MFJF",
+	"58yQk33ZFSwCx2t6lduEIQ2x4BFYr84OgcpwB1u7+Uv26xIJ3O3+fIg6f3M+RE2WN3jugOp9mty85GE+",
+	"pV9s0JDlGa4BtnZfbEX1l2C8nioVGwjUNuxEzjngWCnhvJ1MGpCY/NI+Hx80Nj/6cA90q5l8CmOvbsgi",
+	"CIdH6lIVNZhl4PS+0kFUtfiWYeQ3fNS3tqh+ZCywVsvqU95WLvmNNMSdqbaK9OYl5xfkAwaiaOU4cFfW",
+	"4jUr9VBgWBtiBt8EnDpGkrEmgoMn9eHkWYmF4MAIaoWU0vcR6yHi4RpbKEbjT7xiLgSn2CNFMDU1iC5c",
+	"uN6ZCUdH966o5EyWLhPeTnanE5cJat3L8LuxapZBa6mBTGhMVUpjgF9VSuTE0nK6zHmY5JylQc6MTzsx",
+	"UmVBiOzc5grbfBLmJXxvr1R1JAbSDFRJPqYzg/X+2of+OjxYQKtFp5hgNxkWO1RTdhgO7LRyqiO+R0ef",
+	"jwCwgeHK4RC9bB1xCgtdzbdbtHp44vfAjvEFbtnxlh2n7NhOWrjxh/FhX02dJzJqDcX92Ii61RE26cXY",
+	"Oi/2u91bxd7e0Xxv5FypjUbf0olWxd9+Hln0zNNPtxbMpgH8qQ0cCV44c/dZ2Csr0lrQ11izZK4Z4dUz",
+	"ZDS1EwruKxSyqCAYOxPWdMSPhD2TdJrj+5eQnejPa30hxotAMoDaoAsE16VWPn1bzLEEntFP0whTHXIq",
+	"iko5F1vq4WK4xU+cNHThic2BQrNaOVbBozeWCKiDneIQtr8jjhtvL2UCHYEX7layHJ/AC7o5OI+UDXzs",
+	"XJ3luX+D7GfbifuLUSCQHkMTtHtRG+Dfc6WujR68tNjoy4dgALd3RK9s0egNYimLoNTOZzc31X2pnW8y",
+	"kJuc+5QiBxw7en62N+9zUxUaRAoSamyrdYl1sz57JLRFJ6f1axdrsrBkPLocoW8qhwTNvWbwcuWxKd49",
+	"FnjaNmu5udr/ACWFmocSEmC9vIX+A7vPnq3AuU8fWtkI9uDrdTrBjiyCuyOEgsVuRHxw2juRjxXWwOQr",
+	"Afc5JfsWSbWvX9I6WoH+vPRq/eGsP8UHfl2Dqj6vGlrrb66gDS1otrbS5myluoM15btVqhATObhUzYRF",
+	"6++7nvbN1FNz7THluhECgzbCjWTEBGX/5KCUepzhvSRkhvbGonVjPcESGDMCtaHyW+3SUoBSI5gqdy3t",
+	"wQ/G6JBF6yrDIA7wg746M+wli5VoRjhbZ9rBYSEeBJfc4WpVITj2gxPndqJMfkTeVepwjMl29W/RTyrU",
+	"+4mG3dceVG+5jEFTEy20+zDTQXunymHnzNDUoGf0FWYIGnqU3KWY5Phf/ouo+1oV+koXqgg9yfjAwbgc",
+	"6vdhMfXeYvsL8UqSbRcaZOIbGWtjKzE12ouHE6mdfMTnZC8U23zcHxWNRnzd1IFM5GNbqJ5Qf5/KMid8",
+	"m2BsElVokwzvzgyvHHaf07JJoFVwkVSBLWC5I5gjoFYWMpQmSt3Zk15p6ejUVvZC8a7g5BqrrKQp7DjP",
+	"EhO3TlsP6DxyfgbURuts7AQnBqIr5/BXpDx2aiFZcJObJnU70Vc+9rKLcGGzkeXOt1xgDtSHKFhhNIpE",
+	"zIDKqNsu5X7OZFW4Hrz8fbonXzmliq9goscHvEuCQUGi1gGRKJR4Ii7K00NR2pmqdgfSwY15Lws10GNZ",
+	"ikJfaOx3aQZqgYgGpXXhFmkjDPUZZho96ICmMh5rD5c2PWaePq0zzcLxc4s75AjtC8oCCRyfnrx+jT1x",
+	"+ROnhFNXyohSYwIwvkFlmL4kfiyGShXiIRyH2O8+6om8L0d6l2hvdz8/OjNCJNt84LDj7RGFJzhB8mg1",
+	"SWeCl0m/oTxTWB/NkHydM/0dcasCVazec+fMPOYejPC7pIGiDD2VuLa3I16UdnApvrr8SjzsZmI/EweZ",
+	"+Nd//q9H4YS//f74ZDd0EqTAFQPs0eAPYacBOOcRDA1jSSe+Do0e+/piV5lCS8McpI9T2mGNt6NhddMK",
+	"D3NqGKePlwg/bBkrq4Gy8KJ0zsxhR3ynvPjq7VfICFefOXattAbkhLxUyckjsdFw4h02NwQa5QaHSW9J",
+	"7nppxMG//uf/+6//+f+If/2f/5d4GP4xtgUs4hH162QZNsTKZ0NUVoG6LoEbdMSPQ/HV+6+o96IQ4qvB",
+	"1ONl3Bd/EA/hmzDcEfdbBAsXVqSHdd9oin1NYdBKyWJOEa/IyYMvnZniAGWvi0QWzkM8RIMZcQvhq14I",
+	"yT3qnJknHfGGWkbS89oI6QYhqx3OLBPdEKJDIM1Qgc1vgfszE3zSKYwv9iMb1cOhgsuimhzbz2xGaxEH",
+	"C7B/7/lbmMVZ9ILWBQGzkcXTRPnqgKvzboHC4/M8cJvLkND+36riDd7rT5bijl+PQ3L6Uso1J2Pv7He7",
+	"3U63C1phwzSKRpSxXiHs1WQyFy/1TJYa9zSnblIxyxyTzEFNRNLY6X19myTu+rg+NlSI9atLFWFBR0KW",
+	"SCQKSMPVyqEU1bRUGBZH2YQXAK2wGPTeBke3Sd+/TT/t9yD9ZGLzrWHy1Z5a693eLxPrV4PscUdE2zB1",
+	"sG3xFPH1YroJ3EQwWTriRxABOlEX6eImXXUYCh7EKTGpVuQ94Aib9V+8VF7qso3tvN7mqG4YCcEkfguC",
+	"4roVDW8i0Gt9i8eW7scepTvdIQutHvTmuk2udow+A0vZU9pn1DV4yeegfUec4MrKpfoHFoQcQrGgWILK",
+	"3xHHyUknXgfaYUkhjgVNCr+i+/j5Z1Fdo0nUJLfVCL50jeDLkdF0fZos725ieo+MoY2woTcIvcIGlbch",
+	"hLKcj5IhZ0J7DH9jyjmawE2WXmedzEa2DBZk3ZkxyallRF4GcKlTUGqWmCSSds7MOxtrz3maABWDJd3o",
+	"AKy9XUdJ9mmSMoPuWbA4f0bb2gdgmkIN2JlUT197sCY2xqZ98LuKmQS1ZmirMxPzYhiXBv1kS27lMIIN",
+	"vsA6M8faTEyN12Wcjv3JwLfx+ZAkOy0Lwawbt4++8fyw+5z8qVRmbiytsdU+htHuwtQ/HmglLvETWKIn",
+	"9KJWiRE80mwJni6BMNLbOuOtyfkbNTnxcgRJcRs5VqmBNQNdanZsXdOCEHufV1OOBI1Cz75+peSlCy3D",
+	"gB86inpZhPM0BVucrfbk2+b0G9RAF2ZaxUXQRcXO0ObZbI3PjRZIAj0tHzoHWRKKXniPd+tt1Zxkr5qa",
+	"67rwWXtJKKdlmcCeUukR6CmY54J5wzn8by6sYeAedNrnqDvkbPthrg/FECMKjYtiy820H4yoVae3Zcjm",
+	"GdOdQ0yfMxPvlOPLRy566lstCjVRpnCh9gn1NBwKR0ihY0trVA9utLmm9PIYfhDDNH11MTVnXH8ZFCVW",
+	"27AIiVQcsIF/NKHXC35UWnMRoq0HXW63iyEqUgm5g5TID7oH+ZHI//TqnVh+VblwIztzMbAPairGFtuU",
+	"qbdT08Jf7hgtwK5NvZ2D7sHT3f393YPuTraDLzb98OnO7fz66eLeTs3HTnBesYBltohcnwyA+sTvjR8e",
+	"dA8+yZaivbFtJv4799cDz53V3NjJFGEMmOW6Ami5PXml4HDcXl+W0gzUSg3rdWhLHoKRzHORx4XEJGFs",
+	"NZYl9tUJaTQkcsidH58oYglso/i0UH3t2dM/qFSB/3DaDNSKHs4vaNVvcRO3NkrpsWOyo98GtrZGqiQ/",
+	"6Nf/7TfAntf+9Tu7/m9PQnB47SdOfaUnyt1i8dSDaKMe2OabBOrEPrcDd3V9l9vsw/rhEvljctNQVvAf",
+	"TrhLFATMpZp6YYdDgapLcI4DxSsTUpuwMhkB/kAxDDUICpjAVjffdGCInWEPnGBGxrD/2oCG7hv8ERne",
+	"nTVzYpelKi4oh6KVW75CVgn6egB/NDUupsVUL1mWmMyEsPDaFpw2NFGo7fIuOD0tDBR5foIVCXRHei52",
+	"NWNN/czEc2Dkx9r3BLp5MscK1vod7vA+OOuWS95fd+D0pWyZ5JZJrs8k4eZfKKMqWQrmXvfNFNE7NWYi",
+	"by/3H8YKbbXIIhsoJ0As9IvoKeefpEEZV9MeFfOY0AtH2yLJHkGvmbGzzpnBFeAYrQsYlEpiK3PML1Te",
+	"l4oSxnjCmotOrNNUQGGHIWllpk0B5n/tezHWA8EPdYVBHE/hHmxG89pzY4KJspMS+1FSYqsuqFnBCsZ8",
+	"Gk75g3gzA/2vy9xeSHP5ZfLxj8GWF1/JljNvOfPtOHNknYQUTiwSU5yAV907p45u4tU9ElxdwWPsrFcH",
+	"VOATzRntuOwMvystOmktPRYdzxS9b2b/xaHYeyzcCEPT6FbuK2Ww/gFrlfpz5NvRjWAKkXubU157H6g4",
+	"JLsnc65gnBEa9oMY5+Z4248TdIR9Rnxt8cS2fG3L19YM+DJoTNqIrz9nTQwTeS/UBrialuXuTZ7Md8sm",
+	"MEaHqci9Nqxr7wHa6UBI6J8MiHzkoBQDW07HhqNnUnjrqXU/h5tZXyHr3s8scK4656fFSdriBQjB63W8",
+	"pdqIvvIzheX9DS3Z2EKFchhcBBY5BafE1GA5UO7I7M0D7O4qVqplyS67uzoHtn6B+2TU9fvY8uotr76T",
+	"DorsM/Cce2TO1Bd2TRiTb3QJdwdrJSs98LGgnNDBLhTW649sWYihmoWIfV7qsfY5+lYNdSsC+x27xqJW",
+	"KUVu1Ht/PkA4jPxO0CetHXGcfxs2eAMAynGavyrdpWPcEem4EcA9A40s6fOz2CuY1oF5D/D3EfUICiiv",
+	"lZ+vBD6B17/2cvhk3tpStS3pUyPCfDgSC2/wC0VjQfxc3sLNsCzhHm8Z8WahWaqandQMmD+6XyyW4zAX",
+	"5YGPlXPwrpE/EbpjQJNMcvq581uP1Fu8utZhwj7Xml9iodDcMTt58+NpSJSiTez9wn/9ujeRc2LZhaWU",
+	"ro74AQuWHrgzE9PoEdqkI04l4VhGwBCaaog8W+TAUGmwEpvmkh7eV6IBHjIptc9TaJTww2V8FNi7I28M",
+	"PiZkUYgp7h+RrfEx9V4OfDnPCI3Glk1oEQRGUZmYK5OJoS7do4CLaRSdOT2DKCpY3B/hv3FgzsMn+ARS",
+	"3DXqUYg2Uj/rGGFGBzQTqxzh5uDIZDp4W5cf4L4oXwoxwxL1jDP5wnslYoDfSIcenDAOgqrgt5gCGcT3",
+	"qRX/+j/+v/1up9s9M3JsMY2wYhDTx53Hhxn872OcBP5YAPWxQxJAjl7ScVnye3AyeMf5HAxVdQMlIqEF",
+	"4JOHCCtDTz1iqyynQpJcPOQ9IwRcfJ2o+8DrjL/HOXLxMLwggonoiQOkx5keqHgc0on9R8JWZ4bFp6oG",
+	"avVc+93uo5AOibdAVQGAiItngoB2PQrtzkzENQ8Ez9rNCL6TTuR2Zs7hkRxb6psLkZxBdmZybQbltFDn",
+	"ccqcblywQmm8CcI71Hhy+DyChvDRahcK5nv1meGJWCvcWJZlm4p07C5R0HzadoF4Ikt9AkE91KZxXPXN",
+	"8I2X1FeywuKlRi+860AXCm0MBtniIO2QC8BcsAXh4lsK7QVxYXhiy8ANlbzSpHksfzfWRu78CueGb2o9",
+	"JAmUzEuNBcGQi93r6/6J7pLWtQZUxcGTgFSxchN/XYViwZIJtrT79f6zg8e3PGTslkj3srktuofGY/4a",
+	"/0JeAPNkZGQhxUBVXuqYvpHun9dQNfqB0wqShlA9+Md5d//5s+FjeTA4LL5+Nnisnvf35dPhQbc4VF/3",
+	"Hz/db5DCzW882dDO04POk53rSCD98eNn8OO1aOJxNyGK2yQOp4rlx67EWp67zWOBX2/LrbblVr/NjOFj",
+	"7uwyZsG7jiGx5LCpFfXr2sMFOvxIdurtrvTWOL3nRMtwzvdqnN4yeIDTLaButBiXd0XfWJhgpfFclrHq",
+	"CCsJMYGI4McRsMwEP1tqqmaCXXBRWXgAhrIbkUPSXSaVTKByoxryNzAhjJ2hkUqBcUoWosphUDJ6AXAU",
+	"HiAzWJVOnZk8QnTkt4f9aCsAxyHqS3+P0B73Xw1+7C5PRlYPPnpnhq0SslVCtjXfDGFyS5lxjR6yx0Ab",
+	"m2PqxJyBIad5WIEnU6RG/GA9ozzLCCiI3B9+E5v8dcRLXO3a3Ha5AwXt9gthtrzaLavdstotq/3IrJbv",
+	"Hsdm7oHRwiibYrLfY9y5AYJjhyGSkiIH+zpePVfVgh7Nfvul9mQhpEWp9awHh1+nWjdDuDMg9AhDV6xC",
+	"z7W5yM9MjakUFxqry3vUEGBJ6ybEf2b4AeK9RnNCfV4aNcMpKZ5DlgLj0mLoSgeXPIblbUiigVMvlVeu",
+	"FxAOOI5UN5YNkAe1qz5EQNzlOZoU57xWzMHj0rDkN/gtt2JtgOQ6oQkDXl0pMGPq5rDhcNrMhTdyflfx",
+	"tSi2bg6Z/yxjxPz+xVskbnxRH9urGRJxV0m48A4SwGO/9Aq3OMdbqfh7kopvQsZACLcH6XEPArJSY22K",
+	"jcnId6osXZ1zkQcNlqYFrlubJ0lBMaOcsySLAFczbHaFQeYwAFVVsM8JpQV/jvFe7IMi7NBjaYU0ISmZ",
+	"suRkWdoZYj6cmVqKDpSQRoxwyVgiVymFoswJKQo574m+mltTRJEIgjNMe/63qfPnxs5YMuVvla/mu8dD",
+	"DFbjJxV8ci59jrkAWPWBUrYVWQeHvS/Js/VObYXDVjhsTjgcHqxxAm+ZU/z71Pkf7OyTCRVaB7HfOzq2",
+	"6rLiPS4Npk5sqyHe3pEuh2XLYIKAlo5s/8L6LMDquFiSDBzSZWKoQGunrJLiSNiqYVGhvUE6YEcc81/U",
+	"BEvOOXW6r84MFlZjiUkoY0ZY2VjTzMIVFg4apkXUCsq+lnOHeXsEJscot6vaN5+ZY1PLGB6fOmbBvh+A",
+	"9UEnwGlRmeCOQdLhu0B0Od2apn1Co53Gg7+zM+1n1R9Ze/n65ToGycJD70AYejme3OHZU31hpJ9WapPQ",
+	"ufX5nCR0+bHFU72KN0zPK5u8BHqnmhNMk5ttu+1u+1xvurYRL0ewsCMVEuI4EG+RNhSumU5TKHBh9zIk",
+	"WyIfGFBivdqZ1uqUevqfeazbsr7PqmZhcTs31y3wEW4zQzZbttBEQLkF/a9bR7Z8K/ZwztVa0wlh0GKe",
+	"OD6BKlNtJoNxinYyejTrFoCYbh+crUXt/K0h/Wm4urQRLe2kf+pcqQeEVHNmak1J+yMhG8/W7Y5QWYpy",
+	"LIu41Glv+9CKEz/A/8W8fUKvbgXrt0613f/Nqw/4Yj6Z3nA9a3gXX2AK1FODgG+Vhy9OefhEmPZY+LQ+",
+	"w1tH0u/9Qn9c010t1kChMVSpsfZoeVVqoPQV/EXtJAwZgBhHmqlQbWpnYMC9C9YYNWIF1oVthbVvOEpb",
+	"MfHr/a3CUWkuOB+4qzw2bCG4BBcqXQhQ/IFLsbaooLyDYTXT6Xb387rrNpqt8WmCw6UGoTOViXwgx77T",
+	"fXKYJ+VLhLaQ/BTB/2corMpSXASQg6Te1F2tKDcdUi1/mgvPHtCd3s7fqDxCmekYXjf/kwYLW4EPeI1A",
+	"HYtVqR9HdUoQAtLh3o/LtYACbgQUuAYm4Pehhn1Bxkwo/qfXQ34tYkHrsLR7T+8l0b2Q3XsNm9yLMHwr",
+	"GeaLBLMa2x5Ic8mR0JGdIWZFKCll660jjom5IgQAu5tuMq/exIV8VN/IdVpOPJut8bNZ42cJD/I2d2hd",
+	"O+h+rlLAmXPX4iOZm/0K9UBftEPhhTSXcS83exPq89veqc3fqfq0E0sN8QCENvfWdGdlEB6bKxTzoH0O",
+	"MeXX1X3/ZpX1SmjfE6zTPc7CX4eZ+P7d88NuJl4cvz7IxL+f/viDSJoERr23kjMaGBFnFnRgcliYuTg5",
+	"/R8BYGwsJxNtLo7OjPRUvX8o/qRfdER+QvdhF6wiqvA2D7wYS+9VlYn+1GNNmKTpmqOF7imaeyZiSAWU",
+	"3dBdv6SwkMfW0Y7BHt2Z0V6UGvP5rBjYscKus9pHRAcxkVOnuBgNeyZKIx7H/jodcVyWdfL0YKQGaHoA",
+	"3+mFpQZXyayCWZ231ULg6LUXRqkCWxfmaYz6z2qe9+p3p10dO+KGFaffHu8ePHnaEZhqwMl3u3bqCXwz",
+	"f/L+fQ5HUkQvTK8GYMOlFHH5ZyY6jTi/Llk/tjliyg2dl1qDYERafVCl43KTi5AJstQaRATTOEQUdvrC",
+	"OASY6NVBsbG9Uo77UiLOlguhsyEHBTMhEwhS+j2iVNAxqXKYUR+OM8NoxQNbVWrgY08P7Ht0xNt2IVoV",
+	"3GtJU0+4UQQKSiQn47vx1opSVheqI07seAJmWu5G8uDJ0zwg30sfsUjgqTav12s40mvFU4s9nZDIUSAN",
+	"Fi/URtmLC32lTGd9u3AtvOCADbcMjvQz2q8NBkhorEeBBeF6HZr66QrFN7aKcVS3asGsdKwvI09s0Qri",
+	"9C6AxNqhgNeCmBQ1iGLglb1IKME54Sn/lVu54s1A9BMpBlPn7VhVq9Y+1iBnMMjSYoYPZelUtKz71pZK",
+	"mmBar/J7frX3VVNl4Bfa2+lrI3HyZWN4PC29nsjK78Gvdwvp5R0go4EEPrqrNE6uS7XKeiAxscy2jiIg",
+	"CPGve+20tf/x9siSJ5UOxNC3/bZ+3/HdF9QAgNWyVOdfV+VcGdq9GXd7fTTE2wMYthpyEeP5JkH5qeH6",
+	"rkFTRJlC/u2J1JsAU/xwrMBwzglY4EK4slIS4XxBaoI6pMdoFZTSkyysTxgbOnaf7XYP33W7Pfz//32V",
+	"ZlLZcWONUbIV0qtdmGRnjeMOi2PNNS5wxbqe3Lgu6k15l4V9Sd6F8NJvdixEzrD1K2zYr5Dwu8DMax54",
+	"vwiL36MhJU2oaEMFt65o46o0zBfoiBcE240g4dwHh83iAlMYRsqA5SMu2GNP2QBHwZKnvjheKI0VYMoU",
+	"aJ1zD9G6bw09RoZD8H/jNDxSPpOIpAvfac+9VEVaZARLwqzQyAxAT9Re9NWFNpS8cGZC113Q+9Fi7auB",
+	"HStXd6+mDHNxLCo1UdKn08dUh9jxLE4ec/2ABDs1WiOXCDKKXiideBBBLI/qqijG00MExvywe5izcSsM",
+	"ok+KGXajmMg57RvfTyigkGZOv8FTPzM/vXmNQrGKr4CMn2S6gTQwXV+JIZC/GGMBZFsFnaD+SKP4KC8I",
+	"W2zm2lxpr3J6dT4k/Q6naGjbmSEowTMzwGbrcGho8vdAEUiAOCfWu71fJtb/uoe/RKzF5eQRZPix7uyz",
+	"rd5LQf4CRFsT480uvJkGgt3NwHX7T7opcp1amEgP3WCnt/Pty29Ouvh/+7WMeyuvtHg9x+MjCMmd3s6T",
+	"7n63u3/w+PDJ02dfP0cOFXHbSEHp7Uz8/AbAuCf7xOORQzX2m7IR9tVgl0HmZbfZeo3Zd3dcvnhmSNU7",
+	"vZ0/PN9//vWzp0/grA7a8QBr1D4keZ516aUm9wQuJ9+xSl1o57Fh91zdfcdx3XTrIhbj8i4Ob9xFqc3l",
+	"IvakA66gCvHf34qBLXgbQ/2eS6N5rcnqx8rL4GLwKNx6O/sHjaXSPDvTie7t7U3k/L9N5B8HI6knVhv/",
+	"b/ZSD/RAn0273YOnE/PHk5HU//Wg+wa+pA/l+I+HiNyK/xpM/wiHk+6NxNItCPQ2qIHNGtf7qK1NeQPx",
+	"2uZbeMsl0v05F8rekloO4/Ug7fgc1ddUOX/ee7zf63Y7T0ANhiVMK0VqgpfYmh2T0fBUEdPeCezCEWvu",
+	"aBEd8c5OQOpNJyBoJgEouMnXOhh4lrh30E6mw6EeaGX8+XBqCgfr1MDZXxx/C6/um8fHByeHL79+dvL4",
+	"1fMX+8dPvznovjx89fWLx8cHO9nOJZY37nDGzU4b89v513/+3/H/Dx8fAOdDy7e38/rk9QnoSMQc4V/I",
+	"GruHNXME8hNIfDsZkCywlUVabRAfP3fsRlK8lZZE0vrsMovUGwiqgoN6uv/1k+5zWN0hsC+y6XqBXOiD",
+	"qTv36r2PH2fIa5Sx04sRu9VDYihNARsqbqQIgiU1BVg2C2ir3Axxfs8M+zo6BWOtQ3IJbbb1SGW/jVRu",
+	"JRfayQllYyQnkK41Od0oa29BF03e3b4WENT1Wk5fvP6hXgv8q0vyvF7LXUm0jSgPEqIMxLJIlYQV55S5",
+	"ifIa7/gW3HkLP/BFJ+9u0QTuI90XeaeQkdjX9R8sO3/3+tIPRqsLF34iqPis2+0KbQoF916ZxHXBbcHZ",
+	"8ucoL3ewxej2Iqh+w+COXZn6lZKXIS3X+EoOvLhQHsP6Tkwq2y/VuPYcILSMExdwwWmUpWA7NQNwHFeO",
+	"IV/Y7s1G5gs8lc+0Wj9RUGmdHzlk1zL5cjcPpIPYey6Qy/XksOW/t46bbdnpvbFTbAN7a5dsC0v9Jfx5",
+	"TeVE6Ac+0s7bal53U6wLBDDDjHEef078kYnnlLyYsdor9YoOtZFlJkaqLCgUJwo77XvxMC+UGqsiz85M",
+	"PjWVcra8UkX+iBK8MPWI/RhmHnKj2NNJOGPuhp62t2abibttwxzrJdm6N6iO27DHhpG7b6u2bCAjOcy3",
+	"kJPcdonvDN+9OMfK5E52wsfr25eDS4Z1DfktlNhHZd0JxnYKqf1jElPAa49hDxwrie5UvRrwCMxyVeRC",
+	"MmjSDPOgZPACEbQHghbyj7W5yAWGS6mSCQfk8tJYVoVeiI5gAFsVEEqwTyJHhGKoKYTJBStp8Qgo0QcW",
+	"H7IM+9aP7hE3/M7c6los2w3zr1WcK5LBKh621aU+h0LULxAw+x4szISTTiprhyuVom+xFj1hAsDuqHF/",
+	"6PAHKpPzakK1pOmnwFopTxlYaankMFgXpb1gVFVSmphPjZlloNY1qTA8Hms0KY9UB7VKqRqviOtRMD8c",
+	"PcSU6NwTb785EU+fPz3IxEFnv7PPyKVYF2/HVBnb6J8A2hznPUsxtmNlWltcv4GlJdxq40zmDb6kFZym",
+	"VPKKK3mpBx6+0t9Jpsitb/ynwZoEgqmNidJeIMmjEG65zt/Zi89Q58IK8om/tjKMMLxco7aBwY0v1cQT",
+	"cAWXcfTnIu/LkaZERcHD51FbmLqecHasxMxW7DSiiHUonzg5OH0jfGkvdpHiz0z0bQCvyersEGQ90nHr",
+	"TF9JUUgvV9hMb3mbN17rD2yLjrNsL+nnc0lDCyN8MV/c3aQo7jp5w1navJWB/by1nRXty2ngL7qKc/08",
+	"Sz7Hrbth89WbfNQBqjhEhz8X78Mqz8AbSq9jm5pWX6NBBeRMNPExC2MWCplmGKOx9QcDkJXwmwxRp3za",
+	"o5l8C6iGTmTlU2X5zHDBKR1glnop6iAP/HmpCRkZfpZ3xLd2hlY7ehFBl3bcU4BAOVe9E7b1ByCJvU3q",
+	"NHWSxXhmgJGELPvgxhDDKkAkcIorYTIneZOxpTHNdV2KJuWCwgIxRRNXhU4VTCjF0DwWmhorSuApR3zU",
+	"KehWI5kGKwq196BR2NQDMqLqzckEYblcBJbJgp8mRKdbwaVhhV9YZmS52Px4gR6TRBPKSKz8YsYafnbH",
+	"BCnO/oA3PxhJzQZaWezcLkWMjv5za75AJLvNfdiia2+je0lmJVpwtxT70ZPFBRB7v2AC1eqY3nFg+Nzv",
+	"gKzOUptL9FYbUTfirgUmPZK3opv9HDL4bhtOg8dOAiPcqLLLS1wFbUjnMQvBzr4spRmorcK7YbMypn4G",
+	"QqfX9LG0W6xWXDAkFy7RHihr/7hD98TG2KvU5j8rNXFJEqxAEI2hMGpWB/iP2DKtO1ZxNtE3sLQ6wLSI",
+	"jLF0U/H36ou/rMPK/kMZPrEt+OhndKmJwNa/18u13ou3L5aRXw/tiUaj5sY9KLamPmsAciV+T2bunEJC",
+	"nlFt1DWSLcIifPCt+cJKcRe3f301bgo+tRWdH0V0PnD1kX/WYtTbyXTiNiRGv0+wmtC9xN4S8l1Ufh4y",
+	"P7hWAR0iVC1CenBaOPTARejLZZbwzk5+mnzpbRl/UDMikPuvHrvf0oisNj+8nZxPJ/nWYbAtlvit2v/v",
+	"7ERMJ7e0ilZqTlOzUcvlO+Ubhos23jbNluDV/okWcgs7hZ9QvxG3AlU+ktWyNVc+I0Uq0Nl9GiwggIpK",
+	"zmT50ZSdVMu5QaEBvYd1I3JzJTrR8j38mfey1Xc+vr5T09FW59nqPL9ZnSewmIDNcDfVh9o9rpvnQzHy",
+	"4A7SlXBqUCm/Aurv5zD4F53rw7tYo/Mbb3frv9lsrs+sJqtI6uGjVlpfWZNjGRM6SQ1RV4h+HLNZ8HIZ",
+	"OyNMM0e4VnntEcXfYyqoEVKUsD47FPmfXhH4FQ2XN3PTKVdkpPj2xLRzTqIhqGyYAXGrqQrHmnKOCIg9",
+	"8UKOtLjE8AcCpg2q+cSvaMmGVY98Oh+/1PnGlBA6njTLY1qVO72dkfcT19vbgxfY4VH2+nKkiR7sWDXH",
+	"OrXj4LUaZ8LbsoD38a02hU4Hb77+/rTfh8VlO6UdSAQ4GuldRNvw8wlRUCy1+aruY9eZSF0Apd281tsk",
+	"m4S39JEVLEbabMzeYo7R13WYl0j3d2OTbXvZ3jOqxSzypPV4+IK+svcL//Ur3etSebWiArtOhfSi0AV6",
+	"FLy8VFy7gwmCAf+ort2pm5LLqtJXLSGulzhpzVsXbujh8nJeE7omPrdt/fg56RX0Lu9AllnQmpfDn6sI",
+	"49410xt49lYd3XQ48dY0c0unLI2WOLembZlpsbENJ2AfcQuMkAA+5V6bXIxoFOi0qiNeR2mOOQANjF7s",
+	"E9ziZUbMr5TCN+N5uo1G9LGvVQ0MbOxsy8xXeXp++215MSRznxrNXqFKfaUqra5vmldKr5wPFit3cPhx",
+	"GDvfeKDSgC2hHdVLjlSlrvXWvKwnv6FBw49okmJ+HTrNNSdUNDH6CyWLFZj8t2to0FzfPOlr8AV6k8Iu",
+	"bvYq1cSwFeQb9itRhCDw99RW+FiyfTVPUIYwmH/5YOWh1RX2IyL+w1X+6e137KhShcgP97vYDbvQaDcW",
+	"2PQtdu1LLKuRdGKsnYOfvIK1IqBNglZDGyhuDmHj0/frs/qkikIWtr5VEn5/GCtEzAlXwTyOe9ARKgws",
+	"bowfoEOVNIsjrBotS3KFI34CQaJYE78KlxyEPfq652Ikr6hSEhEcNOHLUQePTkuNI+zm8/BTDz2BMzc9",
+	"1X010oiHQgWljcJEeuLw2X6XGIEsVhc/+korkCtY9tr0Tctg2/ya7bBjvNmEYKRc45Hwo78cPtvfzw6f",
+	"7T/+6y1cznzadPTr2VgHH511+hCiqcMjHG9x1poAWYjYan6kxlsWe29liVsHditDP1WmiEHC++LllgDX",
+	"N8TLl0KP2mcRMTnGFamRq2RIQvyqLFCDox6/feV0Qd2nc175buy7m6P+17d+VPfipY5JBK3DkICoBtrp",
+	"RSs481s8Bd7TKTqkPldw5sA6LfeK+cgOqjuG7Iya/d7Cdls2+anYpL4wAS++prt74JVeEYvbCKc8NpzP",
+	"YYfCzycqcroOTJtnURfRLl4vNoazuvEcJg8QkitCfAADNJbg7FvKYpTzmzN2P63GxqcZ/AWYIsMgiFsO",
+	"9LuzhVF1kgJv8NqMAEZQg2ml/RxvRF/JCqytv/wVqN2p6qrdOT2Wl0pUU1Az6jSd3t7e/sGzTrfT7ez3",
+	"vu5+3cUrwytp6YhPjX4l4QMRUjL8oz+PyItkk2CfxU7t2H5D+EI7rW32x6GVXCakoO5thMvErR1LJRFK",
+	"KBnvpa6wwHDeMuIbhhJqBO/CypIxahyMtlWh53OiKmcNwisWlrRb5wV1+6lsv694/zPYBNhd1dRR7ifP",
+	"cSqHyrct8ntMuQ828GQKFhxok6CFcpsPbwW2h8RO03UfPoS5J9iqtjaVYq58Ft4QNQmdJ/hVR4i/V4iJ",
+	"HFwSaAeMNZZmnr4t61ceSsgMRNMdFeIhQfE7O1ZpV/r0GF6RXd42pKrUddmG3mYh/4+Btv9y6qUpZFWI",
+	"cFH++jBknM1ms47jr2Py6cCOH5HzBVR1MI2FNHNOjtOVKHW/kpVWdOIjNbis9XlNHQPCP8EscF6OJzme",
+	"cJvaH/MgWbEUx2Ro5Afv39O32oj9J6HHwBEQFpY+2eqSO02fmTPzSg5GC8JCergJjmLZvcYauRsrPfDA",
+	"iRzWXfuarOEu5NTnNRPOYrpkilI4t1M6JKcUw4fxu7BDdltrc5EJNx2MEH70zNSVBohcRnUiuqIuJz1h",
+	"4KmkQ23yTwZ1R7jzjuBuO0/xrdfAFBy1r7OSQuzB1G4jKgKj4vt4ppnY72bioIvvCIsdxBSnGAKdjey0",
+	"csHcq5QShZy7I8wpNaHdr5J8sTFCiNDveEDSXeKD2ndEfnjwnMngSfcxv/j8rfLVfPcYFpTjtcaDD2j2",
+	"w4wDCBw94Kq3oCkgWaJdyNYpIb7h+8GXcQR3F1kfXpEzbGs7tGVpZyHdlW9cFCItrIeaw/G4wFxDm1KP",
+	"/J1Zui7D1HgZJ6X2yY1m5cGtZG0IG6cNMrUXcqSTZ0Ma/vKjQHV9PArkcFRbTow8VEulbOWYq42uGQmo",
+	"CI51AhcHuLc0/trRqRuyrTw9GZ4RXsF52CF6dyPsNkWIsFG8dkixVU3jnTNDsSHLIegmKvaMCa6vLqQ5",
+	"irjdsNDQgKTmqXX2XV+l6XlYKul5sw0KeIu7WHk20ly6B2KkZOlHQYgxlN88nAD1M0pP/AU8dv2QdmYY",
+	"TjjIS994q/GoCWKY30KDtAbWDHSp2ZXQLofqjjF2phgTHa5OJmbaFHaGOgn+lYpj5X3J6BNtmogorb0E",
+	"tlIvukluyrlWLeb4zWtxqeZuYYvJw39W8+vp1AkpvlfVZUnQ6zTSbGSpwEQy0ADJp1TmV2pWaY/2VTLd",
+	"d/aiZbbXjpqYcnNx/Fdhka8jgRaW7DQ3UfKycW7VlR6onV//+uv/HwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -57,12 +57,14 @@ func (s *Server) forget(c ledger.Command) {
 		if c.Transfer.Credential {
 			s.dispatcher.Forget(c.Transfer.ID)
 		}
-	case ledger.FundPot:
-		s.forget(c.Payment)
+	case ledger.PayAsk:
+		s.forget(c.Pay)
 	case ledger.CreateRefund:
 		if c.Credential {
 			s.dispatcher.Forget(c.ID)
 		}
+	case ledger.FundPot:
+		s.forget(c.Payment)
 	case ledger.Many:
 		for _, one := range c {
 			s.forget(one)

@@ -30,6 +30,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"bahi/api"
+	"bahi/api/webhook"
 	"bahi/banks"
 	"bahi/banks/remote"
 	"bahi/banks/sim"
@@ -82,6 +83,7 @@ type setup struct {
 	witnesses   audit.Witnesses
 	kek         *privacy.KEK
 	feed        *feed.Publisher // of a stack that publishes events; else nil
+	hooked      bool            // it sends them too
 	heartbeat   time.Duration   // of streams of events
 	patience    time.Duration   // with who reads them
 	moved       *moved          // the clock of the book and its agenda, of a stack that has one; else nil
@@ -102,6 +104,9 @@ func withAgenda(o *setup) { o.moved = &moved{} }
 // fed publishes events.
 func fed(o *setup) { o.feed = feed.New() }
 
+// hooked publishes events and sends them, also to this machine.
+func hooked(o *setup) { o.feed, o.hooked = feed.New(), true }
+
 // stack is a whole Bahi on a port of its own: SQLite, four simulated banks, the
 // pipeline, the dispatcher and the server.
 type stack struct {
@@ -112,6 +117,7 @@ type stack struct {
 	book       *ledger.Pipeline
 	banks      map[string]*sim.Bank
 	dispatcher *banks.Dispatcher
+	webhooks   *webhook.Sender
 	server     *api.Server
 	agenda     *agenda.Agenda
 	addr       string
@@ -147,8 +153,9 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 		options.Now = s.moved.Now
 	}
 	s.book = ledger.NewPipeline(s.store, options)
+	s.webhooks = webhook.New(privacytest.KEK(), s.hooked)
 	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &patience, Memory: time.Hour, Witnesses: s.witnesses,
-		Feed: s.feed, Heartbeat: s.heartbeat, Patience: s.patience, Now: s.now, Log: log})
+		Feed: s.feed, Webhooks: s.webhooks, Heartbeat: s.heartbeat, Patience: s.patience, Now: s.now, Log: log})
 	check(t, err)
 	for _, b := range s.banks {
 		b.SetReporter(s.dispatcher)
@@ -159,6 +166,9 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	}
 	if s.moved != nil {
 		s.agenda.Start(agenda.Options{Reader: s.store, Handlers: s.server.Handlers(), Clock: s.moved, Log: log})
+	}
+	if s.hooked {
+		s.webhooks.Start(webhook.Options{Book: s.book, Reader: s.store, Feed: s.feed, Render: s.server.RenderEvents, Self: s.dispatcher.Node, Dead: s.dispatcher.Dead, Clock: banks.WallClock{}, Log: log})
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -179,6 +189,7 @@ func (s *stack) observe(set *ledger.Set) {
 	s.dispatcher.Observe(set)
 	s.server.Observe(set)
 	s.agenda.Observe(set)
+	s.webhooks.Observe(set)
 	if s.feed != nil {
 		s.feed.Observe(set)
 	}
@@ -233,6 +244,7 @@ func (s *stack) close() {
 		s.feed.Close()
 	}
 	s.agenda.Close()
+	s.webhooks.Close()
 	s.dispatcher.Close()
 	for _, b := range s.banks {
 		_ = b.Close()

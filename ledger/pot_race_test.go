@@ -118,8 +118,8 @@ func TestClaimAgainstExpiry(t *testing.T) {
 			for round := range 40 {
 				r.round(round)
 			}
-			if r.wallet(r.ends[0])+r.wallet(r.ends[1]) != int64(r.claimed)*100 || r.wallet(r.wallet) != r.funds-int64(r.claimed)*100 {
-				t.Errorf("%d were claimed: %d and %d, and the sender has %d", r.claimed, r.wallet(r.ends[0]), r.wallet(r.ends[1]), r.wallet(r.wallet))
+			if r.book.wallet(r.ends[0])+r.book.wallet(r.ends[1]) != int64(r.claimed)*100 || r.book.wallet(r.wallet) != r.funds-int64(r.claimed)*100 {
+				t.Errorf("%d were claimed: %d and %d, and the sender has %d", r.claimed, r.book.wallet(r.ends[0]), r.book.wallet(r.ends[1]), r.book.wallet(r.wallet))
 			}
 			r.verify()
 			t.Logf("%d of 40 were claimed", r.claimed)
