@@ -30,6 +30,7 @@ var mayCall = map[string]string{
 	"GET /v1/parties/{party}/instruments":                 "chat auditor operator inspector",
 	"DELETE /v1/parties/{party}/instruments/{instrument}": "chat",
 	"PUT /v1/parties/{party}/default":                     "chat",
+	"GET /v1/parties/{party}/limits":                      "chat auditor operator inspector",
 	"GET /v1/directory":                                   "chat auditor operator inspector",
 
 	"POST /v1/transfers":                   "chat",

@@ -214,10 +214,11 @@ func TestWhatCannotBeRefunded(t *testing.T) {
 		c.Transfer.Kind = kind
 		b.wantRefused(b.refund(must[ledger.Transfer](b, c).ID, 0), ledger.CodeNotAPayment, word)
 	}
-	funding := create(asha, ledger.End{Pot: ledger.NewID()}, 10)
-	funding.Transfer.Cause = ledger.RecordKey{Kind: ledger.RecordPot, ID: funding.Transfer.Payee.Pot}
-	pot := must[ledger.Transfer](b, funding)
-	b.wantRefused(b.refund(pot.ID, 0), ledger.CodeRefundOfPot, "put aside")
+	pot := must[ledger.Funded](b, redPacket(asha, 10, 1, ledger.EqualShares))
+	claim := must[ledger.Claim](b, claimPot(pot.Pot.ID, ravi, ""))
+	for _, t := range []ledger.Transfer{pot.Funding, claim.Transfer} {
+		b.wantRefused(b.refund(t.ID, 0), ledger.CodeRefundOfPot, "put aside")
+	}
 	failed := b.pay(asha, ravi, 1_000_000)
 	b.wantRefused(b.refund(failed.ID, 0), ledger.CodeNotCompleted, "failed")
 	stranger := b.pay(asha, ledger.End{Name: "Gita", Bank: "HDFC", IFSC: "HDFC0000001", Account: "55500000001"}, 10)
