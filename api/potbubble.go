@@ -94,7 +94,7 @@ func (v *viewer) potBubble(e *feed.Event, r *ledger.Record, p *ledger.Pot, shown
 		}
 		return name
 	}
-	with := []string{"{until}", v.time(p.Expires), "{amount}", v.amount(p.Amount), "{sender}", called(shown.Pot.Sender.Name), "{claimant}", called(claimant), "{phone}", called(shown.Pot.Phone),
+	with := []string{"{until}", v.time(p.Expires), "{amount}", v.amount(p.Amount), "{sender}", called(shown.Pot.Sender.Name), "{claimant}", called(claimant), "{phone}", called(masked(shown.Pot.Phone)),
 		"{shares}", strconv.Itoa(p.Shares), "{claimed}", strconv.Itoa(len(p.Taken)), "{back}", money(returned(p, e.N))}
 	if n := shown.Claim.N; n > 0 {
 		with = append(with, "{share}", money(p.Taken[n-1].Amount))

@@ -75,7 +75,7 @@ func TestInvitation(t *testing.T) {
 	id := sent.Payee.Pot
 	p := a.pot(id)
 	wantEqual(t, "the invitation", spaced(p.Type, p.State, p.StatusText, p.Amount.Value, p.Left.Value, p.Sender, p.Phone, p.Note, p.Conversation, p.Shares, p.Claimed),
-		spaced("invitation", "open", "waiting for the payee to sign up", "300.00", "300.00", api.PotParty{Party: asha.id, Name: "asha"}, "••••0042", "for the books", "c-1", 1, 0))
+		spaced("invitation", "open", "waiting for the payee to sign up", "300.00", "300.00", api.PotParty{Party: asha.id, Name: "asha"}, newPhone, "for the books", "c-1", 1, 0))
 	wantEqual(t, "it expires", p.ExpiresAt.Sub(p.CreatedAt), time.Hour)
 	wantEqual(t, "its sender has", a.balance(asha), "200.00")
 

@@ -3749,9 +3749,9 @@ type Pot struct {
 	// Note Example: Happy Diwali
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	// Phone Of an invitation: the phone that it was sent to.
 	//
-	// Example: ••••0042
+	// Example: +919876500042
 	Phone  string   `json:"phone,omitempty,omitzero"`
 	Sender PotParty `json:"sender"`
 
