@@ -1725,7 +1725,9 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. There may be new ones.
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`. `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or
+	// could not be. `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it. There may be new ones.
+	// The thing and what became of it. There may be new ones.
 	//
 	// - `transfer.` and the state that a transfer came to; `transfer.refunded`: some of a payment was given back.
 	// - `party.stopped`, `party.started`: of a person's payments.
@@ -3747,9 +3749,9 @@ type Pot struct {
 	// Note Example: Happy Diwali
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	// Phone Of an invitation: the phone that it was sent to.
 	//
-	// Example: ••••0042
+	// Example: +919876500042
 	Phone  string   `json:"phone,omitempty,omitzero"`
 	Sender PotParty `json:"sender"`
 
