@@ -50,6 +50,14 @@ var mayCall = map[string]string{
 
 	"GET /v1/events": "chat",
 
+	"POST /v1/requests":                   "chat",
+	"GET /v1/requests":                    "chat auditor operator inspector",
+	"GET /v1/requests/{request}":          "chat auditor operator inspector",
+	"POST /v1/requests/{request}/pay":     "chat",
+	"POST /v1/requests/{request}/decline": "chat",
+	"POST /v1/requests/{request}/remind":  "chat",
+	"POST /v1/requests/{request}/cancel":  "chat",
+
 	"GET /v1/wallets/{party}":              "chat auditor operator inspector",
 	"POST /v1/wallets/{party}/topups":      "chat",
 	"POST /v1/wallets/{party}/withdrawals": "chat",
@@ -106,7 +114,7 @@ var mayCall = map[string]string{
 const hex32 = "0123456789abcdef0123456789abcdef"
 
 // absent are well-formed ids of what is not there.
-var absent = strings.NewReplacer("{party}", "pty_"+hex32, "{instrument}", "ins_"+hex32, "{transfer}", "BAH"+strings.ToUpper(hex32),
+var absent = strings.NewReplacer("{party}", "pty_"+hex32, "{instrument}", "ins_"+hex32, "{transfer}", "BAH"+strings.ToUpper(hex32), "{request}", "req_"+hex32,
 	"{name}", "fees", "{window}", "upi-2026-11-25-03", "{bank}", "NRMD", "{break}", "brk_"+hex32, "{correction}", "cor_"+hex32, "{key}", "key_"+hex32, "{level}", "0", "{tile}", "999")
 
 func TestRoles(t *testing.T) {
