@@ -11,7 +11,8 @@ import (
 func (s *Server) Handlers() map[ledger.RecordKind]agenda.Handler {
 	return map[ledger.RecordKind]agenda.Handler{
 		ledger.RecordHold:    s.release,
-		ledger.RecordRequest: s.expire,
+		ledger.RecordPot:     s.expirePot,
+		ledger.RecordRequest: s.expireRequest,
 	}
 }
 

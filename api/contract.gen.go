@@ -778,6 +778,33 @@ func (e PartyKind) Valid() bool {
 	}
 }
 
+// Defines values for PotState.
+const (
+	PotStateClosed  PotState = "closed"
+	PotStateClosing PotState = "closing"
+	PotStateFailed  PotState = "failed"
+	PotStateFunding PotState = "funding"
+	PotStateOpen    PotState = "open"
+)
+
+// Valid indicates whether the value is a known member of the PotState enum.
+func (e PotState) Valid() bool {
+	switch e {
+	case PotStateClosed:
+		return true
+	case PotStateClosing:
+		return true
+	case PotStateFailed:
+		return true
+	case PotStateFunding:
+		return true
+	case PotStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReconciliationRunState.
 const (
 	ReconciliationRunStateEnded     ReconciliationRunState = "ended"
@@ -1593,6 +1620,13 @@ type Address struct {
 	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
 	Instrument *string `json:"instrument,omitempty"`
 
+	// Invite Beside the `phone` of a payee: where nobody has it, the money is put aside for who will have it, who can claim it for 24 hours (or as long as the operator has set); else it
+	// goes back by itself. The transfer's payee is then a `pot`.
+	//
+	//
+	// Example: true
+	Invite bool `json:"invite,omitempty,omitzero"`
+
 	// Link A pasted link or scanned QR code, `upi://pay?pa=…&pn=…`. Payee only.
 	//
 	// Example: upi://pay?pa=chaipoint@okicici&pn=Chai%20Point
@@ -1657,7 +1691,13 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`; there may be new ones.
+	// Type The thing and what became of it. There may be new ones.
+	//
+	// - `transfer.` and the state that a transfer came to; `transfer.refunded`: some of a payment was given back.
+	// - `party.stopped`, `party.started`: of a person's payments.
+	// - `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or could not be.
+	//   `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it.
+	//
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -2226,7 +2266,7 @@ type Bubble struct {
 
 // BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
 type BubbleSide struct {
-	// Action What this side can do now. `nothing`, `wait`, `pay`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+	// Action What this side can do now. `nothing`, `wait`, `pay`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 	Action NextAction `json:"action"`
 
@@ -2443,7 +2483,11 @@ type Event string
 // EventData What has changed, by its kind, and what a chat shows of it.
 type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
-	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+	Bubble Bubble   `json:"bubble,omitempty,omitzero"`
+	Claim  PotClaim `json:"claim,omitempty,omitzero"`
+
+	// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+	Pot Pot `json:"pot,omitempty,omitzero"`
 
 	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
@@ -3051,6 +3095,19 @@ type NewAsk struct {
 	Payer Address `json:"payer"`
 }
 
+// NewClaim defines model for NewClaim.
+type NewClaim struct {
+	// Instrument The bank account or wallet of the party that is paid; its default one where it is left out.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument string `json:"instrument,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
 // NewCorrection defines model for NewCorrection.
 type NewCorrection struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -3226,6 +3283,52 @@ type NewReconciliationRun struct {
 	//
 	// Example: 2026-11-26
 	Until openapi_types.Date `json:"until"`
+}
+
+// NewRedPacket defines model for NewRedPacket.
+type NewRedPacket struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Conversation Your id of the conversation; packets can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresIn For how many seconds it can be claimed, from when the money is in it. Where it is left out as long as an invitation, which the operator sets, and which is 86400 (a day) where that does not.
+	//
+	// Example: 86400
+	ExpiresIn *int `json:"expires_in,omitempty"`
+
+	// Members The parties of your app that may claim it; where it is left out any of them may. Who makes it is none of them unless named.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Mode How; see above. `random` where it is left out.
+	//
+	// Example: random
+	Mode string `json:"mode,omitempty,omitzero"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Shares In how many shares it is divided; each is at least one minor unit.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
 }
 
 // NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
@@ -3411,7 +3514,7 @@ type NewWebhook struct {
 	URL string `json:"url"`
 }
 
-// NextAction What this side can do now. `nothing`, `wait`, `pay`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+// NextAction What this side can do now. `nothing`, `wait`, `pay`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 // invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
 type NextAction = string
 
@@ -3512,6 +3615,227 @@ type PlannedPosting struct {
 	// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 	Event Event `json:"event"`
 }
+
+// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+type Pot struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Claimed How many are claimed, those among them that are on their way or wait for another try.
+	//
+	// Example: 3
+	Claimed int `json:"claimed"`
+
+	// Commitment Of random shares: see how they are made.
+	//
+	// Example: 9b74c9897bac770ffc029102a200c5de8f1b9e1a2d1f7e2f4c1e0d2b3a495867
+	Commitment string `json:"commitment,omitempty,omitzero"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-11-08T18:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Until when it can be claimed, once the money is in it.
+	//
+	// Example: 2026-11-09T18:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Failure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+	Failure PotFailure `json:"failure,omitempty,omitzero"`
+
+	// Funding 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Funding TransferID `json:"funding"`
+
+	// ID The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID PotID `json:"id"`
+
+	// Left What is in it.
+	Left Balance `json:"left"`
+	Mode PotMode `json:"mode"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	//
+	// Example: ••••0042
+	Phone  string   `json:"phone,omitempty,omitzero"`
+	Sender PotParty `json:"sender"`
+
+	// Shares In how many shares it is divided.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
+
+	// State `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+	// empty. `failed`: the money never came into it, and `failure` says why.
+	//
+	//
+	// Example: open
+	State PotState `json:"state"`
+
+	// StatusText The state in plain words.
+	//
+	// Example: 3 of 8 claimed
+	StatusText string `json:"status_text"`
+
+	// Type `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+	Type PotType `json:"type"`
+
+	// UpdatedAt Example: 2026-11-08T18:31:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PotClaim defines model for PotClaim.
+type PotClaim struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// ClaimedAt Example: 2026-11-08T18:31:00.123456Z
+	ClaimedAt time.Time `json:"claimed_at"`
+
+	// N Which share.
+	//
+	// Example: 3
+	N int `json:"n"`
+
+	// Name Empty once the person is erased.
+	//
+	// Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotClaimed defines model for PotClaimed.
+type PotClaimed struct {
+	Claim PotClaim `json:"claim"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Transfer Transfer `json:"transfer"`
+}
+
+// PotDetail defines model for PotDetail.
+type PotDetail struct {
+	// Embedded struct due to allOf(#/components/schemas/Pot)
+	Pot `yaml:",inline"`
+	// Embedded fields due to inline allOf schema
+	// AllShares All shares in their order, claimed or not, once it is closed.
+	AllShares []Money `json:"all_shares,omitempty,omitzero"`
+
+	// Claims In the order of the shares.
+	Claims []PotClaim `json:"claims"`
+
+	// Members Who may claim it, where not anybody.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Returns What went back to the sender, or is on its way.
+	Returns []PotReturn `json:"returns"`
+
+	// Seed Of random shares, once it is closed: see how they are made.
+	//
+	// Example: 5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+	Seed string `json:"seed,omitempty,omitzero"`
+}
+
+// PotFailure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+type PotFailure struct {
+	// Detail For people.
+	//
+	// Example: One of the wallets is frozen. Ask the operator.
+	Detail string `json:"detail"`
+
+	// Reason Why a transfer did not simply complete. There may be new ones.
+	Reason FailureReason `json:"reason"`
+}
+
+// PotID The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotID = string
+
+// PotList defines model for PotList.
+type PotList struct {
+	Data []Pot `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// PotMode defines model for PotMode.
+type PotMode = string
+
+// PotPartState `under_way`; `paid`; `failed`: the money is in the pot again.
+type PotPartState = string
+
+// PotParty defines model for PotParty.
+type PotParty struct {
+	// Name Empty once the person is erased.
+	//
+	// Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
+// PotReturn defines model for PotReturn.
+type PotReturn struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// At Example: 2026-11-09T18:30:00.123456Z
+	At time.Time `json:"at"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotState `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+// empty. `failed`: the money never came into it, and `failure` says why.
+//
+// Example: open
+type PotState string
+
+// PotType `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+type PotType = string
 
 // Problem Why a request was refused (RFC 9457).
 type Problem struct {
@@ -4129,10 +4453,10 @@ type Transfer struct {
 	// Note Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payee One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payee TransferEnd `json:"payee"`
 
-	// Payer One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payer One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payer TransferEnd `json:"payer"`
 
 	// RRN Retrieval reference number, as on the banks' statements. It comes again after ten years.
@@ -4196,7 +4520,7 @@ type TransferDetail struct {
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
-// TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+// TransferEnd One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 type TransferEnd struct {
 	// Account The last four digits of an account's number; for an inspector, all of it.
 	//
@@ -4222,6 +4546,11 @@ type TransferEnd struct {
 	//
 	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot,omitempty,omitzero"`
 
 	// UPI A UPI id. Capitals are taken and made small.
 	//
@@ -4816,6 +5145,11 @@ type PartyParam = PartyID
 // Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
 type PayeeParam = TrustedPayeeID
 
+// PotParam The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotParam = PotID
+
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
 
@@ -5152,6 +5486,40 @@ type StartPaymentsParams struct {
 type StopPaymentsParams struct {
 	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListPotsParams defines parameters for ListPots.
+type ListPotsParams struct {
+	// Conversation Your id of the conversation.
+	Conversation string `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+
+	// Party Who made it, or is one of its `members`.
+	Party PartyID  `form:"party,omitempty" json:"party,omitempty,omitzero"`
+	State PotState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateRedPacketParams defines parameters for CreateRedPacket.
+type CreateRedPacketParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelPotParams defines parameters for CancelPot.
+type CancelPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ClaimPotParams defines parameters for ClaimPot.
+type ClaimPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
 // GetBalanceReportParams defines parameters for GetBalanceReport.
@@ -5586,6 +5954,12 @@ type LinkInstrumentJSONRequestBody = NewInstrument
 // TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
 type TrustPayeeJSONRequestBody = NewTrustedPayee
 
+// CreateRedPacketJSONRequestBody defines body for CreateRedPacket for application/json ContentType.
+type CreateRedPacketJSONRequestBody = NewRedPacket
+
+// ClaimPotJSONRequestBody defines body for ClaimPot for application/json ContentType.
+type ClaimPotJSONRequestBody = NewClaim
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
@@ -5789,6 +6163,21 @@ type ServerInterface interface {
 	// DistrustPayee Trust a payee no more
 	// (DELETE /v1/parties/{party}/trusted/{payee})
 	DistrustPayee(ctx echo.Context, party PartyParam, payee PayeeParam) error
+	// ListPots List invitations and red packets
+	// (GET /v1/pots)
+	ListPots(ctx echo.Context, params ListPotsParams) error
+	// CreateRedPacket Make a red packet
+	// (POST /v1/pots)
+	CreateRedPacket(ctx echo.Context, params CreateRedPacketParams) error
+	// GetPot Get an invitation or a red packet
+	// (GET /v1/pots/{pot})
+	GetPot(ctx echo.Context, pot PotParam) error
+	// CancelPot Cancel an invitation
+	// (POST /v1/pots/{pot}/cancel)
+	CancelPot(ctx echo.Context, pot PotParam, params CancelPotParams) error
+	// ClaimPot Claim a share
+	// (POST /v1/pots/{pot}/claims)
+	ClaimPot(ctx echo.Context, pot PotParam, params ClaimPotParams) error
 	// GetReconciliation See how the reconciliation stands
 	// (GET /v1/reconciliation)
 	GetReconciliation(ctx echo.Context) error
@@ -6708,6 +7097,91 @@ func (w *ServerInterfaceWrapper) DistrustPayee(ctx echo.Context) error {
 		return err
 	}
 	return w.Handler.DistrustPayee(ctx, party, payee)
+}
+
+// ListPots reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListPots(ctx echo.Context) error {
+	var params ListPotsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of funding, open, closing, closed, failed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListPots(ctx, params)
+}
+
+// CreateRedPacket reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CreateRedPacket(ctx echo.Context) error {
+	var params CreateRedPacketParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CreateRedPacket(ctx, params)
+}
+
+// GetPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetPot(ctx, pot)
+}
+
+// CancelPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params CancelPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelPot(ctx, pot, params)
+}
+
+// ClaimPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ClaimPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params ClaimPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.ClaimPot(ctx, pot, params)
 }
 
 // GetReconciliation reads the operation's parameters.
@@ -7708,6 +8182,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/test", wrapper.TestWebhook, options.OperationMiddlewares["TestWebhook"]...)
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["ReplayWebhook"]...)
 	router.GET(options.BaseURL+"/v1/webhooks/:webhook/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["ListWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/v1/pots", wrapper.ListPots, options.OperationMiddlewares["ListPots"]...)
+	router.POST(options.BaseURL+"/v1/pots", wrapper.CreateRedPacket, options.OperationMiddlewares["CreateRedPacket"]...)
+	router.GET(options.BaseURL+"/v1/pots/:pot", wrapper.GetPot, options.OperationMiddlewares["GetPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/claims", wrapper.ClaimPot, options.OperationMiddlewares["ClaimPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/cancel", wrapper.CancelPot, options.OperationMiddlewares["CancelPot"]...)
 	router.GET(options.BaseURL+"/v1/requests", wrapper.ListRequests, options.OperationMiddlewares["ListRequests"]...)
 	router.POST(options.BaseURL+"/v1/requests", wrapper.AskMoney, options.OperationMiddlewares["AskMoney"]...)
 	router.GET(options.BaseURL+"/v1/requests/:request", wrapper.GetRequest, options.OperationMiddlewares["GetRequest"]...)
@@ -7735,754 +8214,815 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu31S/6Kih+2SV7u4ciORfNpVLJSJbsiWVJkeTIl9EhwW6QRKYJ0I3uoWhZp77az3Ce4Pyx32G/",
-	"Tp7kFNYC0OgmmmxyxnZSdVxJiUP2BVhYWFjX3/rYieV8IQUTueqcf+zMGE1YBh8vi3zGRM5jmjP9d8JU",
-	"nPFFzqXonHe+lkuSS0K9i7qdqMM+0PkiZZ3zzmNGM5Z1ok7Gfi54xpLOeZ4VLOqoeMbmVD8xXy30lSrP",
-	"uJh2Pn2KOk9oPGNPpMgzma6/85nMyEwuSSrFlPCczOmKjBm5YYu8+u5FMU55HJE5/XBAp+zPh/3jw5Ne",
-	"rxcRPp8XOR2nbMeBXSVsvpA5E/HqNVukdKVvq49vpJ8zIssZEySfcUW4IvmMkQnPVE6oUEuWaaLp727Y",
-	"KiJ0SrnQQy9fzUQx75z/1NGP6ryPAkN5zujkVUrjwKJckoX+gXAB70jlNCIyI5SIYj5mGZETkjJ6y1SF",
-	"XKf9R4PDTeSYyGxO8855h4v85KgTdeZc8LkeZ88NkIucTVkGI3zNfi6Yyq8CJHpB50whcTK8Sg9WFpke",
-	"rOqSr/gt00ubS1IopORKFoSqm+oK9/pnjyaHdBAfJaeP4kN2Nu7Tk8mglxyx0/HhZLJxeef0w3Mmpvms",
-	"c35yBLOxf/ZDBH/N8mx1OclZtj6fNyyWIlF6vEvKczJmE5kxoL6bn57qgtGcJZU59DcO0VK4H6Dwp6iz",
-	"oBmds9xu1TiWhcifFFmmOXR9mG9njFC86IEisbmuStKrF687UYfry38uWLbqRB1B5/oXe32FURM2oUWa",
-	"uxs9oh7q8eU5y/Sz/q+fLg9+fP/x8NOfOiHimqG/0vPZNu4Kc8czmuWao83vwNMw+gXNZ+Xg4Z9NpP5T",
-	"xiad885/PSwl4UP8VT10o8tnONowF+hhKr3cImZkzGZcJGQ54/FM88WYTbm4ID0rDeBvwcW0Qv6jR/1+",
-	"mPoU3hkkfS/aeW8+puJmA7HHVNxoDpEJa6CnvmJveuq3P5EJw6FkjJZjCb1KX7D/u/TdV1/iuSKzjMV6",
-	"npveF7ur9n5p+SL75iJTMsAyI8E+5MMYfh1pNtassaBTZkRIdW9e/jj5Raq3P0y+PBl/NT+d9l/yX+S0",
-	"ebvqVzZIvMHx8dr2pAe/9A7Ohgfvvwhv0qe3TORvVwum1ifyUqQrPXjFIqKYlks5S8h4RWI5n1N1QUZ5",
-	"RoWasKz7P0dE5VSLy4k+ldKU5DOa44YgS57PvGtHVQKUz4iMXO0uKE8aKJDDUBsI0O8NWgh9mPI7yvPt",
-	"Mh8mIwjTd+gjC+V/xvSGF1JUl/KwFx6yflLjJp/TD7in9d1bNrinqXzDAkfBD/qwlUtB9Ith7P5p3CWv",
-	"4aziqGEVItEqixZv+uobttKTUnTCIrh1KmX1UOvM1fQAFAq7NKhRlhP1xnegB9jyoAa2rS6az8Tk4P9u",
-	"Yt4rofKsmLONhwx3Fz1QhCcNsq+8am8BUY7GCIhv2GrDuG7YCgYUESFzwnNFFIszljcM8GYLQTeN7Bu2",
-	"MkN6TlUO/H/15ZazzsitlKrc8D/s6CXVDEUTOJ6JyjNG51U20cddE4fo1x/A+w+uvmwUY73te/g5u2Vp",
-	"A3F7hvWZ0YgfkBlVM6YuCKPxDP6ws9OSmqT6WfYIz6RE1YNMCi3FeGpIwRWpb/hOL7xU8MDW3F/l9t7B",
-	"WRO3P+fzkMzS5tqcihXYbGiI0JzMpapaTscN0imFpwbF07EvnwY9X0D1gwLquYxp2mBR0jmocoRmjCwz",
-	"nudMRISKRCt9qFClVEwLOCaL8ThleOlnT8U05WoGl37NRcIvCEsVI+b7z7vk8ZNX5OhRdWVm/ODqRcMR",
-	"kuIowxovE3ijr/NWxdMgtDYvYao0/YNFdExFzNJdpfQ9S2VLi3dsPJPyJiRpLq02uk6KOVOKTtlFOW8p",
-	"cOPm2WrtQBpunOoSR3AA2sRvO8s3fCpoXmRsw2SVvUZFhCqUMhlTRVrzcdz2aTQTLw8nZ29Pf8iLs6+X",
-	"2fcqvS3m6XeLn/MX//j5Zvbz8iETX/3y6sn37Phx8vMvT67E9z//8P2z1fwff6OXjy5/TBbfL//x/JU8",
-	"nL9IT59++8X80dvHl9M//3kbqdwYd9Gx9iPZWz5nKqfzxTrJ3s2YIBToBlRjCeF5pEXFd4J/0AelVtOq",
-	"VOs/Oj3sHz866vW2zTF3L26a42DTDDeI6Fc0yzed+Qv9+yY1BC7Y+5yH15uT/hVdMbZJLTJHeJ4VSqv1",
-	"C31946hWbH9L+y2+AQZkBveaLWSWGxN8o2/gAowJPtHykCuSsklOZFHbMJpPzl+8/vbL8zhlFFajweA2",
-	"b9zgMgo5ibzBvnYk2DDoO4+utYOrcbQBql7mxnUptKmWn2vL5vWzJ+Tw8PCM6D0BHkUtdpkwzJHQlXXK",
-	"jKXUMuwXrQSRF3IZWBPyQubG2Jtkcj6CM3uUy5rBN+gNTg76/YPBURMdGhfoqNc85cdU3LTyfJQj0YvS",
-	"MAbjCwmPIuAEO2pwguHYmt13YGNbBfNevHd7eutwoM+Mz2mNdxT525uXL+DcevLmH+h7Vlp80HGKp/eC",
-	"yUXKuuSqzhdkdBnHbJGPSDyTUjF1TkZ0sUh5TPXTH/5TSTGKyChnH/KHsbod6YfjX4uUclFjn1jdNpDD",
-	"OMxCPnf9jk5k7sUowfsNVMhkQGrqbys7yO0X5/dzK5nQVZdo3lvOZKrlvsq3CbGt20LvqX02xssFE43O",
-	"HakYGnZa2daGqP4otASIjFrOFZno4c/kkt2yDG0Nmc9YpowzhNZ8WiizQlOQeihBxXtCU8XcHMZSpowK",
-	"bxJwtG09VMlTroek6ax5SG/iGvcs8tWwRYQhNHh7Nu8sjN/kGQ862Ozole/sxuUQMmGKqJleFqqvaUlh",
-	"Zd61F5HfysAYZZjnzRlRcnv4TGhg8bf90/PD3nmv92OTn0/uyupgQW1QeIyNtUn7MpfsrenY6BgqOW95",
-	"ukkBy3nKHigbv+OCTDNZLBQSNWOMJHzKcxXhiUoF+WBDUFojGhe5889c6HukMBsZXJM5uC8iiKnqDXst",
-	"0AeiVw+9ImiIU5GzpEuuckVUilfM6Qp9ufbk1zTSwj6fsRXs9WtRWdUPvV7/Ye/kUXfxsD8IE1bP9W5q",
-	"zVvjJd5EUHPJphW219xBmcUHmDXewY2siZqXazThgqZ6ObggiSzG1a0y+K19ye9omrItYcUlXPNvFlXc",
-	"4FVocK78Zh6F39i7bWa6gePNaDYxvLlkb35/KpKF5M6lvd3b8VIwzdVzLah8h0clgKQWNGbqoiK0Mj6d",
-	"wQcmZDGd/Xu6RFot+R1cJC1dIxwd8ega+U38Iu0muq+f5B0XiVxu4my4oImn4ce9WRpfDgz9ST9DLaRQ",
-	"qJ49pok5w/VfsRQ5Q/+Eb68sMjlO2fwLsCm0jWFJre9I9AALcSPkUgwnnKVaUCQspzw1U5szOPCvO3QO",
-	"LvHrjj2y4aYu+ZInkBkzZ1QQKkDV1jvlL52og0887zw0NwOB9Gkdw3szcT6mM35uFJnzlrk0TOVDnrTL",
-	"vdGnWKG0GqYPFp4Dj3n6FZmBXQgDxb0NKR1S5BmNc5JIhpOd0VtW8oYbuSHueZWEn1p7wPB2XNpGHVAT",
-	"fE5TbS9q7eeFzGfaeIMtlcsMs3m8fLnvDwxXHGDiU2gE5vKHZYbUJ0xPEJOUx3fjJ6u1DIXMh+jjT02m",
-	"W4W17HV6fgkb85wl5xBZhD9gfjTNGE1WRDGRd8mlujEq3ooxra4s6EoLlzGNIStrf+Y4qzKHG1lMhV79",
-	"MSNmHizZwAWNE79vhnBsOeHIsIuMaRKh0vbbssgzmY15kqCRvjePZDJlQCaapnLJKmLnEmJHckL0RYQW",
-	"Cc/1EU1XMOU4Y6CYGlqruy38YbnwL2ROytE0rfHawO9rbTHADlO2U03QmL2/tftKCnanZcOI7ZBlVFXX",
-	"DFRXzW6JVpICoUA0BlGrdQmoqXHcLlimpCDLmYRn4OOJ4vqcqK3u8aQXH9LjwbhHj47iR7G/mn1PxsNU",
-	"m5exOpH7WMOrvJz/vpP9bXfuldDKDk2fZhkmgrVkgzuT5mWREbCmQvO7MEmpEEXGePH9TfmFzJ/JQiT3",
-	"d55N4HHVk8xmWJXnxuPLr7UYenZ4OXhy9OXpoyeHT88e9y9Png16Xx49PX18eNm/m9w6qsotO6pWJxNe",
-	"fE9yy84dl9XknNEcVUKqT+57XM7XbM5FwpK/FSp/IZd3O4HMs4b/LFQ+FKChu0W1P2LgO2dCf8As/wtM",
-	"lieTTM4JuAh7jw56R2/7PXQRdvuDw6Pjkx/3WN6M5dlqCEm0mx/s+GDgKy5Skm+pWBFDNLXpFFub/H2w",
-	"A5ygQBwliZJSdMkIctYPIF3ZRNjsLEdE0RVk1tcYxLtlO3+4jPhP0V04662Uz2k2Zb+nWIRgn0wgTSaX",
-	"kqR6AL/tEfBWSs0ir8uH7S8VpRzOqVgNM/Mwb/v0ez2rqyrndqeLRelfhBw9RaSpT1Esu2XZhcnVE8yk",
-	"6gHDzMC5m6vynrtIzn13zNp072PDgAvQ0kX5hOECWAKiV46SxhqyeVcEEvJrW8xzqvzBW+o74ddkJXd0",
-	"UVSf5fHaGyYSQkHH9AMKGbuVNyjAr6GCTGb8F3jdOcGKMHJd9HqH8Q1bwQd23bnbkdz3j2RyS1OekMtX",
-	"VwRTYZs9B9WZ3fOxbMYBBlVWejhr7PHu3buDepXdppWuXHtnLrmlHM3ku3DIuFArny0CUtRuG78mCqJV",
-	"zlCpJRvqXUjNjroLbxz7Zubb9W0NoS2eY6pNE6PABO/rlBZyGTpoyGdAD01SMpJFHss5Gxrf1qgsdPz8",
-	"P0YCLTIZM6XuzF28ZIzhDdOHQFEzgN9C1Lm8DLacpqy+0FRmoG/UrPuF/oVQIthSX3sn2TMYVP1Xu4xj",
-	"A8s1zPo3cG8uWZoeoIMTzvzS75aYDK7fTif6TqhisZBZzpJvWcLpW6DGH6MGgteHxSnN8OgKZR7JzDit",
-	"R09whAdPRSwTLqaj35JQbtVtoSdTwRwRmhMl5wxmlEo8g3OXkxeReEbFFDJk0YSSRa54ondCrO+F2POY",
-	"ihuYKHhUmOAsIbnUM1lkcsGynGMABHO/ahkbaDX1ztasJlehmNCcQfhoPdqjF0e/bn1m1r8DP3c763kp",
-	"UYcn1eHQON6SvXPa71SiUPqOn3oHZ/Rg8v7j4SAUVNZighreq8faVjbUVo6yHE3A5br+aJmyrWkj0ni0",
-	"i/E/WZyHxkGhKIXn54QnKoJsTQX7WhXxrEsuiasaRp0tlkWaYBzc+ce4zdfSR5IssObolqYFCxfktfG5",
-	"hKYMgwsXgYDl3yVfMsFpqsrEM5ryGwbzmUhNSwzPo1TVo/XUBrgeMqWAhadMX1Svvm4unQ0UrkSd5Yw2",
-	"ZCHPWT6TKEEzWeSuLMpIWpcNBRWRosYfXz19Sx7e9h86z/rDj/bjpxDhlrNA/tWlsDpvREaFYtk5Wv1Q",
-	"vgTJDBPwfGZU08iMA8Y1snpGl4wwX290DnysST9mKwlPqSQAgk8V0s3qZK/OTJ9dm/fho34w8FtGbH/q",
-	"QA6FnrNZAMs5kZZCZXamxE2BBeVMqecco7NVwZXQHI4MnrO5alH7rWXtJ/cOmmUUdEGvdHfbQ16wD7kp",
-	"Aa7PDAbTMAOb8e6pRGOaYgD3Y5k5Y7NkYH92zjsH/cFxr9vr6afEGUs4gno0Xn/kXV6/BqKBm28/7PXs",
-	"7ZNM/sKESx708qPP3zy+euEntS+k0jo3KFAlbZViMPnqgnmT3lxWjpdVp932Di+9aWNpt73uk0+cli+x",
-	"9PkYOL+QWDsAEfg0bCz0s5eQXBbxjPBq6pgm/U7QAfabVsMEXa7O7waIwUv7gidGbpEdWctV9GbqaLhh",
-	"yzznGGirqStzu502Df1bKRis7Xbtpt8F5eZRe+1mDz4usQh2ghyIOuDK2pqxBRdpdYL9vM5ET2yOcQV9",
-	"w6zEOelHZBCRQ/Kv//7fkdMTKJnSxQ48FjxjtUq6behv9DWaH22W5m7JmD5L6slbgpmXR5ZdfL5sPmqQ",
-	"6+7jrIGX/mGHzQtIMA4qFiUHmCxkikqhFu5d8pxRbQORX1gmtcIA2Ey5rMubTq/X66FN8Oi0s54C9vEs",
-	"6p+G9W5f9G0e3zo+zDmm95+jzzGWCUOnozuPRlHTFYrlecrmTORQdqKZiMNHTHg1N0C6P96hf5swpvS/",
-	"qlALJhQbda/FO1CnFbtlGU0rKfsQswbrDDTZSZGBLqsvgd0GucFQP88XDFV7LIaVk3JEoOcZhdPOypUJ",
-	"RKD6E6quhb3hvw5H5DPQ2b57/dw95n8MDg9Hn58TadA8iCrmEDd39CU2HmCKB4w1PGcUsGxq6d7Bk7+S",
-	"FHjavNRvcpoD5e9nV8Gp8IftLOvXqJdKKZajccY+AKsoMs3kkoxXmIel7bcZsyU04xUxRyLsKlOvhEpT",
-	"1Ek5HfOUQ92JHhl84CKWcBiZ5wdKmaLOZZJkxqFAk4Rj5e0rj+JGn6tbmpADBnUCXJEF5Zheyj7QOE9X",
-	"wNdLukKLc4WZZvo7OSErE3rRu5XCO87JCDaR3jYlvob+azGTAnbVjIokZVjxhbtvdHEtxgwcGJiKlTGL",
-	"BqepNtLEYiLnNB2B883Jqyqbfuzgo0EBnVFNkTn94M8fc1f9b/pr3pBSXd+BhljvbTdXhGmder8/pjOu",
-	"Zypk3iVQDgubct0Lwycq3oo28uzNE1/FXLddZzJNoBoC3QDKZfplMCS1Jshf01tOrlaQGuxt6LOzLXgc",
-	"UUe4M6bFpjUH0poSiV9HOPu1bRd1PhxM5YH+8sDYIEDCS1c0W/6ubvjiQJpq8wPIX9ejg9UyhgSy0FYF",
-	"rLzyU+Q4qrEIzd8GNhDCFcH7Ir3VMRkTUnc8YJqaW4ne8uo5+te/lFBO3eHB+4+DKOjK2oEGHt5NMIXf",
-	"Z2H0G+rNafKt6nOtjp8LtcU5cFJz0uk7NjvpdphZykN1wJdQg8kSon+GyF1MhWAJ+ftriM5EZFQs+PnD",
-	"hwu6+suC/vlf//2/9dk/OFkI/XlU37DldCu3xTPKYUR/lTc85jF3D3kyo/x/DHqv9I/V/TXo9Xp3mO8i",
-	"XBl5ub5MrTlwe5HkcW0F9R33toJwOuy+zeC21nP84qx/dvro5Fhrr4PqZK6vv/ipf3D2HtXXk6h/dLf5",
-	"FAu+ES7ApslzRb57dUV4QlJGoXwsQkVtBZuMvLTVMkJCMECraZqdmb3BIZTh9jVqJROgxiu6UhHhk2uB",
-	"0Gz6ipgKyBni1QOppvGtMXWNfxth54ysGhyffPqr+Vb/fXJHeqIs2lSz5lJkAnvAGBFoCzYWt/2hW+BT",
-	"SOdcLJ7eBsX1GzlnJlmQKhsN6pKrHNOgUggXpYyqnEgR4w6hJOUqjxyEF0aJTCFQZLKEVBnHH/FkZGrm",
-	"+JytayyYQ54Mad5csTSjiwUT9SDKffhgrOmw1S3ypb4wEFdit/nwbHJ6kvRO+6enR/Gj5OT4jA4mjNJe",
-	"fHxMk17/uLra+o6tcSULphaKfZU291zb1TRNfTYtPTEQ5JFEiggQB8OV1QgxuqNHJg+aL1CtAdxEAeoU",
-	"UBxjE2jQcsIDcnSBCK+0lfq1HnNGcunjRGZsUoiEJSOrSay0ZL4whkJX5XKxYAmYCOYLmuUsGV1ULQHB",
-	"ltrsUA1Iknr5U4ZpTb5goge/DN9/cX3dNZ/+1C5G4ZbR+TU9do82mIkqoIiMVDGe83x0TmKaZSsAyNAk",
-	"xBIdmRlrsEtGGbtlmWKjc1KIBKGlZcanXNA0cr+qUZeMMG1hdG7yPytLljsIRHAkRtcC0gFAStgsYyPw",
-	"je2JA4TsCXhFmRcRtDPVzZOZ5MjkO1maNAfTEUU0V4SqG0yoAMyfKAwmUBU7Tvdpi4oUWiPwSQQWSi6Y",
-	"GAFrrriYjshyxlPm8zdXpi5jSU2qnGZPLKGC+7hm3FHC4pQLzfPjFYTq7FwvyMgVQbkfqbpRF2TEPiw0",
-	"DxrIcX2Ma+EHoWh5y7LqihlYDRwofOCYSoMv1gzrFVuZRwdX83HpzQ4sl+cy0sYleAnkkikDRZ7LnKYo",
-	"Ji48EHfIwoW4tIAnwMELqscYIYcEm9Kc31bD0C1jYbVjaI+Aj3mqfxy4F1TEx8FfPuv96imGvah/+unz",
-	"z7Q4gb/70dGnz/+yXabgC71wSUh2mIVAXI4mWCO4pOrLa0rpWIOCMuAuiOqxCaZjcHZ+fNY9g//aH8mT",
-	"IITO23WwHEYWLOMyaRjCoUMK6fbgv/ZDyBpo9w5mjr+ihKm1N6iQPpjTsWwAc9G/OA1TZgkC82PCgH4a",
-	"FDS38W/aMWAdQd29mcvw61npL95I1L3XtcbJmSURUGQTG2NpSZODH9NCfUW80Q93F8y1fWN3BsWnmO8Q",
-	"ha7e85vFoSuvSanKhyaW14Q5M68i++LneSOf9E78zddvv/n0kWSG0Xr8u4S+wZ6odV0IBSXbqr3gcI+I",
-	"87dHBN3tejfHcg6YFsbdXiWW9dRv3ikltN+mILkjQHgroV+rlkaRMXqz3fX6GC9DVQdi0Alrj+hvXZ+q",
-	"QS/Q6gl6LsDbAD6ZyKQya1a77vwVawEc2X7qyBs15nqiTh6uJ5LVxB6fqHi4yNiEf2gYiH7Z1bM3T5T1",
-	"fYwzKuIZUx4SfXX53jwGuN+1d3MxnKR8OgsInatSmzYpbKimjhlYTaDFCgSvKLHhd87JmNMPwx3TG2wo",
-	"wJsd2GWPjTPoSiSchiYrWD4EeTOM6aL1634uWBHM61yjDxQpQb8MxB3wKdPbmTIq31BQ4TOv43YEDFFh",
-	"MxzLiSEgizIX86VRzNs0OCcw51wUOYvIhN8y8wfeMJNFFgHik02cy5csneQGa5zucvaLG8QoWd8ENbEC",
-	"2ziy+Tf+/ii3rCVY5GSFz91uGUsqNQmfy5bRsDvEsn77MJKZyxMj/xqQmjEiAA2eoIER00aA2+zKyJgt",
-	"MqUdRiiOx6Y3rQdi5vIWAuYIt4l+XYMEsOR5PCM5S1MF8MiKMVNFCxkDhcrlHAKAzbbBbgJmbI6gtqeG",
-	"PWX8XJGw/261GehoDGnvDVrKcV0pCb1CkzEgq2BqQOPE4Mq7fG+0ncHEFemKUCFkIeKmTPWMTVhmfX1V",
-	"hNme/W8QtlJuWaZoGsyPLwQAk1BBGM1SzjLHDg2jyKrlNp2Tw8HZoH/4qH96fBL0UO6QlaVkkcWtBK/m",
-	"5jd4tc3monAeDOuO160p5sfb84jNuCKL2au5ycv1Mrlfjs6WF5pEgzd4D0DW4gHDnmtwneh775wvBmre",
-	"Nrnf6HLUd/9dC/T1UaQMkDnWhcxk4mQbzaBphjJFQ4AHC8djbfMd93rbTmlbf7fxfX4gC167ptBvgTH0",
-	"iVJW/JmpNhGoyeGXsGlGE5aMzvXpzQSe3dzTEXzTCQ9/oolDJpSnRcaUl8kFni1fMcwzrsVJkXfJKJFL",
-	"MTqHih3KUwUBl2vh6gRQiINzXeqL9LJkbAIFZxSjOOQzSG4bFmW15+jzLhmljN5yMcWHm/qnWArB4hwW",
-	"dQXIfBfoJbYOzGuxpNDViSl8I6jxVR9jsQCPIlJIf5RLgaTW72vcERsSvjZa9UBiREC1VA8a+v/67//X",
-	"/U9bqCEhtykoVS3rCpwuJ297vfN+77x3tEtOMJ6Ta0jj61cGDz5JxpksAA4x37Xw4jhIgjiVqoU5fqds",
-	"++Ap7tayhHrMjcoiJ3c50HfP03fQ5hsPO8uvBgkdE0rC4M2udAYOFAfZwkWcFkmNoY76g8OgnBRhq6SS",
-	"8DrhKauXOG2O7TVnhdUbr2BUb20hHh4eBlU1NaOD45OQVHcjdcsMISjsguqFWg/HvfjoaHB2Oon7cf/o",
-	"jE7Gk6P49OzsZDI+GxwNHlF21GdHJ0dn47PDo5genR2fnfXHj06PB+PT4+P1DGMIwW7KKTDpYm++vtRD",
-	"31uTqasdSAm9gtGaDmIsModIjzzkVz8Y/t14Rmk+vCeVopTDv3+6rGfQrh8Ci0VmVXPHJGdH/d2LWMaF",
-	"0kRWQ6O6B7bsl1apR0BmLPt0GdbGXnKJ1Qghw/M81VaYYNUMkeM9hrg47g3nIfcmTSfulHPuCHlDUqZU",
-	"xakgCNNm+6xL3vAU+rQZ0HhIg7JhwoN6fkB/0D32ZaosED0yMFxjP+vRnp0FR/tyQiiZFSKBkmozXMEF",
-	"y1cH+p9tQ68M7LS387gMHELYSzyhaByjMwPqpZWDs3SvPdnodToJF0mxeCZ4TNP2DIYZaGZhXQk2d+W5",
-	"WJCfMRrPasfFyc68ZYo9A32ZXVs4fZqY7J0SaHz3PrPVMhtci6jcyKGdGKReOWa3MxzTBcUI9Ixd94Dv",
-	"6pRIqVKt/OVP4ErwY8wXTCjapmbLOUsa1SFLHuiuY89KLK9Rpih/f6WIJmnQlfSdyHlqkwkwMQxAWFOp",
-	"WALZNYL40wQI2XpluKcU+/0b2inFPGnd1lebFVt11efMBZpc4tkm/X2wQ/CqyHbRLOUty5KCDRO62hS7",
-	"0j8b4utBY1MYTP3BVatvzM0bXi5FqKxLWw8o9TD+Ulfu5oxlNOyIUjIt2rA4rNPr8nItk83Ut972TmaJ",
-	"au/F17c4N34+Y3ynhdmnjjDqFIvEy2W8J5ZaOv0ncJiWBWkmTwBRm0sQ9Eq2+UEpEw56h+1S2FDoeaEA",
-	"31UG7O7IaxbT31kVmnhSplFKXyrFp8Ka/TtECxxTrzPsLhUpNRLgUxtH+8SeCPU+3jIfcjEcS3kzOi/T",
-	"qtHaA40QxbcsMvBQA4q0eJATNZPLLoH7aT6ELkTn5VX6V2Xux2c5mHR4vnlKl4zQhzlMOLjMRudkLPMZ",
-	"3A/+fq1ZXQv8FSIE2GK1S0ZJgSA3bH3c2vxe8tg1aeiSUVq7EL3t0ERJEEr0zxn2+BkhjnvCwZsLfjJj",
-	"Ty5llpDyV9AMrdP6GlplOzyKoXHkuNsxfUyUFVOOHi7VbkZLSNRckgTVyi4UkE3R31Wm4sEpB4KVIlJT",
-	"XGgtbNIlIy6G0GwFXXzm6dfC9mCprsQDhYmtsDETFvOEqXJZ0RWsFwVKZURSri6sjheiKVdUinRVudm7",
-	"CvlC31p54rVIJN5cigmPJQLSg5hfy1gQShKs9IatqOexoCtZ5MMJ5anxeZaV6VDEp38mCU8M/B+N0cIA",
-	"sHicHzIx1AASWxiLgKVV56G3k7RxXO4L56i3M9LixTKvtpvxnwrblYrjsEyrMHyAsU1Yy/JFxmkfdarU",
-	"h8zeOkUxjbKkS9ixCVJDzvcQcDn7UDtWrFPGnNpcgAc2IjmPb1hOjh71Adm40l+k19tNAMJbm+WfdcPW",
-	"kin3UZTr6CaHuwMF7KoY1GPitaMOx9Q4+S8N3tzHDk3Tl5PO+U8t3tz5FK17s2FfNSSmmFRYwDKnYwRf",
-	"itAJD3IOuii6VMFYipinHBVx/RqpmCITnqn2WQQldsRlbLW0ut+n3O+qtTOpfG7oiTOucpmt2rumNDVf",
-	"yDxYxd1gZL/zZbQqaxCMFKUrG4Vx9QC7ZF40lZQ7wO9W/Gk1yjCLWl4p6eV5CL01WWfa95Ztsf+Vl/CY",
-	"3QyPx/1JLz5JWI8eHU16k1P2KDmjh/GgPz6dnCS9WtOtk4onVT9ga0ELvPo+PJJmE/3unkjHbuuOyPvU",
-	"9jGs08Loqobrt7r19z49Alhj22MhjlrfcJGsJ9qUuF0030xtuN8LpqNloZkdi9X0IxQ2s4IdAAcrVu+g",
-	"8EuqDibAcDQ5S/ksySj4kNCXAaF+84LGs/t1xdYNgv5xZZwjWg+fZgxUJFSFta6rfLee6wOrFUC4GFRl",
-	"2MhwH1TclTtba+hczblS7ldBNDPSXGbQY7dMS7eAEDCEUj5gDNY+pHmmLtZdqxUxxGq8T9vpTUCEwh1V",
-	"2KhSAWDExGiEmJ9yAXryzIWijQLvunaAoq1tiqqWOEMdTshO1FkxtXl8ak9noJuf3qlaJd3lBqM7tr+l",
-	"tm2qiSRmAI27x54g68YpLqBvtnGEpNVWxoJ56QUMCwih6YLJukBDSrAlmUob8zc+a6hyujA7QOU8TU1K",
-	"a7Wu7FosjedyRhXYYelkaN5LyYQty35CJM9gR8kir1oFbsMannTPCC97MR6nTZVJuTSGl7DtxiDbByre",
-	"iMvfFNOCTssEeBnTlHXJu2rfGK7IdccCrl53cMhNaXNrXbKxC3b1FWSZ8ZyteeL+9b/+Tz/q9SIDtReK",
-	"2nvTCKYwZMzzHZ9j9ahcCgQJpQp6hkzpLQsk+ccHjx4FC3dkNsR+/9tYHNbDJofZ27LdbjO9OWun5YHt",
-	"wbkefjYAzSG/OhahckGgazhK6VpRN9bFbUknw1f4U/KpEtyq5Zy2i8yltHXZXQLeP4vaXMKzcFWpEwQU",
-	"ADS1F0VOKIDj6AsWRe5AckJVM22cuVqNKi0EYRSMUJkNhgU2kHeteQ14aoLqx7oi84MsAG6IAArNv/7X",
-	"/8ESvODdhch5ujHGkZcjxkJDktMbhklZNgiy1LJtpncHFHggbgRLJ4316bZvzJ7VUjDnyC6LoXWInZ5I",
-	"obgClPBXmZST9WPOVte1KHfBvs8VzdzdNV6Fw0jherOtL6vN1/Srh07eZhTh2fpwiPuwcMjUNSrisK6J",
-	"75tAZbXPfR4YzPsd22hmy4hYFWHhnuwU6zveCb9yeyCvjlu5QzTvlmUZr2eNv/UlozX+obInKB7Qgbdb",
-	"0McaGvfGMK3cBCWhyiDXv0vMKhRGQqb1ZJh1snmMVKVlDSvBG+dmWXAZh5WeUSzFhGfzIWZSGf0X+5da",
-	"xBI4KqNqAEGbcxYVArAV8iITa3cLaRz3yG1TlivXDtUHZCgv0XchSl4J4sAVMZcm3WvhRuwc7dW7tVWE",
-	"TzB9CErHunmvg5zEW0taA0Rfkfved0Qk12cd3O1CABDoQfSN0TlR0qQcw4mby3JIXUTY4/kQbN3yWlK/",
-	"lDkybr00i7Abo0dtrXALTSRTaQWrsqCrIUQPRudoblBrwJhgBCJBeLEGg1GIKdEQzqpaGBVmwYZwRSYq",
-	"2BbV5dE8bR4OV02wDaBPE/cY96cbd9Bw8Zi67D2xa1zUk4tBd4Xp7+HagZnw1wPM5K6raRuk6c5xhg2b",
-	"uO6kjGU2PEsexf3JCR0fssFRcjyhvfiQHSePJlqoDuKjjU5K/YCtTsry/a9SGlAq9sFf3v1Y2VzQjHAa",
-	"i0W6gozhnCwhI0zfYGtHWzlS9QwFS16Zou+A7obJ7Q1oaiCoaYqmPvYOHQH/jYw3IMlWJCtEuNroPl3i",
-	"3qJUkMHN8DcfFmtOrvZuw/CGvWUZS77EBK6wg2l7ar/J/9o3let+cpQDpVFBUuIZ/Q0LzPiGbcUt+AYz",
-	"3hSLsyZctjF2iMvlDROATVY2JIIWhRg0rmE4zPgwntF8OJ6f9a6+ejqN5/+YjZ88/uXHdy9WP37/d3X1",
-	"1Vkx/vpm+sO7o+mP389m4+8vt+ox2DzODHUDLd4hFto6PZpm+a6sBEdXtklRaDXX5UyxeJd5/jno1C/H",
-	"vGm57NTWCqjM99vI44GnhhAaV1BzWoKsknEq4xvCBXlMFTs5KhOsqSBMxNlqkbOEvLp6Ebmjyz4Fkchf",
-	"wWklRbpC/QIKMhHskFaRShd0perwhT++O/5nLNJl8tU/bp4/eTwbz/8+Hc/P+Hjw+vhvh99Ok69Op/Hg",
-	"H+nVV3/rJ08e9+hX301/mD8r6Cr5xd+pC6rUUmZJ9YQ66p2d1A/JIBjiFw/ff/Hnj71oCzKgAS9RXY/Q",
-	"PnAgn1tUmwXApsM2eQi3wII+8bBG1vBWrt68JEeD/iNsSMcFiemC5zStOXIQbmmtfvkwfN6apOcdNZrd",
-	"oLv8Hk2bbjBjeY0X1xkc3xni6up9ISUrQpAayHOyXGo8d6b/kI3UYE/RoXE2LjMppkNXjSpkPoReUe+D",
-	"lISM8asKNu8utfaVGzdW3LsrA70TvMcEacU99cnOmgtIJMzD84I7ZLZ6KvIscMRMbEfxdR3jxoQOt3IJ",
-	"xigbK59MfAD7yBNESuuS5wZZzkNOvWFaac5kyohiDDp+Yv8smpKE5rQZMjvgh9iNxRd0RYMhjqvcQPLX",
-	"UZmpxTvFvDV6w2xioVEi1wl6y2lTKKE0PFEbnUovwQ8hETyc9iohvv7y2ZOtZ69tqm4nGuKup5NJsAfa",
-	"yGhvxgh2hj0EsCCkil3v4QqlbUJc68h5ozHYrAJZjGA5IVCJ8u+9IDdsAfbUtahm5einltlvkFmJmYE4",
-	"QEkoFjRHZLRA/F3EuNfbXzEmRpEBYMO0QjfGMbRomCuW3jJVtWVL7dVONJAYByMI7sGnIgGUWbTJ6rgX",
-	"5uh/oAivWYtMJG38X802m37AVputAdoWzSSL+gSZUVmiLhwPggVrUUTJmOVLxgSEWPACaPuM3a/ZIiIj",
-	"mvyzUDl0IYCsxUklLB/5KZamt/qEMYNVij8lLoXSl/ng93FuAlvdN/QwB4wDwfvGoBhHnXJQlYxErXqw",
-	"cG+HEss2TDEPB9jhYWtBGpWYrqY5JOacuhrQmq3jIq7bA3oGA6MwhVmbMb/wsk+uP2urmhrTOxOrDSZs",
-	"u2R9g1ft4VPdU5del2W391PA6bCfQxl3VA3nMgtX+2I4Tv9ctjpHWT/Sz1EjLaVuGZlrhRxbPS3o1MHs",
-	"qpnMsMchmy9yo3zntcemDiW6IjiMghLoicY+5ENq2xavGxAjil2PTbxUXw6DqgMe37FyDRagMhqPlqGD",
-	"6RliPIRdAsM4CChUK7jOmFpIoRiq32M24yZ3EZXbquD98Sxc4WXTVatveiYzk3vQ4OwzxlQJbOP81V3i",
-	"Y9EjsGtZ+trd3DB1E9sailllHNym2aoZIxwyJvicG3XGIl7wnIAopwr5NJ8BOEJDmPZ430a1a9iWMGpH",
-	"8Q0sscFq8OGCbSa94vNFunLhCCB/A7S1U65VMZnwmDORD1F4ghLFsP2sp1aZb6yChd9lte/MUg9N1z2/",
-	"GciwENhRAMqA5my4Dlw4nHM1pyZ5CSFIbBUn/AkrOGQfYsYQKaSKLucS/nMphwAN7I5LH68Yj0vvmzra",
-	"idfd2wIa2+fo9U2G2hhxD/K/smdw6fE3O7iqSjnI5OF4NVRMJCAiSrfGMJXQ69toH2powMshl1eTwJ06",
-	"9gtnBOKfceUvwZbDQnlXZyxm/JYl9dvc99X7UZ0YWjDJkNrwdUP/mktEgjCF2q6pCxn9daT1p0kmTY8w",
-	"6y3AXrEQZNJfJxlMvI6LOatVbR0e7tXURg+c0RRbxNVccS4byGU33gRmHk7wCW1oAKILSnGQ2KAHGnlu",
-	"IibkzVwfgRYhrkqYOU1Yg4vlzeOrF6ZvXifkMHr/8ehTryTQ+48nYdJ4YIsbco9A8mvjBlP5XF5OPQU6",
-	"1+f8pt7NZbZh+bSyTWShoI4By83rKI9b0Bv2hJZrPG8rZ229YeF+9ckerXfNa4ArtmoHJqxbHe1Z72jQ",
-	"3z/FwBu0yzHYmC1wp14coaQBTSUXgbAJA47XtuYEVKkehjU2khbM1wgMRm5EFugUbHpR1toA92IDtFpv",
-	"BDKuNYFp0QC9a00/bws/vvxaG7yXB8/A4L2+7n4GV/2Kh9GvVePw15pp+Pm2fd6UEYxAntCjsrRfXcGj",
-	"yeV1AWIA44d9Cv0jRILFhDiYOkAFJjPYKL6FSIRiJpEQlaPXfaR4yqCuc8pvmSDFIiopjsF+RXnSJSNz",
-	"YozO7ddM1HKDHSqpQlPYq+rzInqefqBVHD0i5DFUkXA8+jp8X/BUvNrQCe2dEW3rDQuBuMWCj/Z1HVbw",
-	"zxAktXYoWDTUCsYZNFl18tJCjfrJYbVd3NO7+MdOsA04eJs753lWMJR/bXu3oVcW9aZSQzT+zra9k6At",
-	"FugJf0Uw6E8bcN83ugfgHPIa7e58mFRy69qlzu2H6W4oHnDwQtdNaMRqUlogTRVa/nBs4diAPFp2Jdw0",
-	"DKP77XDO2eBAOx98eY91xO/s/bZd3zZeDxeVPdU2Xfvdq6tQcCNxnGpmVq5LhROazyJDmVCArbSkAq7U",
-	"36IxYmVQts5qrRPgDBLQM0JNL0rXYM4EW7N8dbEpvEBTJY1noETCsrkWM5S6hg+julQwfs7NovcenGSe",
-	"HN8bPjWYAEEXi1oa0wxWaBPy436Sp0kT69030s43zGy6lI5ZWn31IpNJYY3g9ZhWMU55PDRJIVszyTN2",
-	"K292lKz6AN3qQ9bXBLc23L11IyMBQjv48tWVOci1Kqk1IOiMDQkRu2JxPqptZ33H1u38DVvdw24wKTm/",
-	"c33tc0YnDSULZR1CzXFpMSpSRicPFFF8nHIxJcXCiqdMSujTOONpUkmM27mO4SYoH9/VUEkvnD0RQdxI",
-	"S0ITgQo6Q/XAwyCeMRUSQM+0xj2HMh6M+mEE00tZ1tTp+hu8aUqACxrquWDqzaYRpvz2Kk9rWbGBD3fH",
-	"IkxsY+3Gc0YV21KhX7Z2Q+AD0GhKa2Zjt5/NljVVzFP6dsSyp2qroL5UNw7UgmWt9Jn6oOJ7yJYCaEeK",
-	"vvoHBgaC2DaCXfIPlvHJCoq+AbOb8XymTapcZowImWmmWKs9/A1yogItVHjON3cFrUTytU05pwnb1h+0",
-	"192hDxGv+sd2dO8Y7t664m/lDRO7eYSEQSEoZ5pwIcJahe31GOYh34NhWnBaX4JpILC/V2N9KFnAz/ia",
-	"5RlntzQtfVimu+k56Q8MjHdUdpMF/wN4TacmCO+gOiBdEoDIIUvSNhFigqwYzWozOemfHvfOer1e72iw",
-	"Q53g2xIFUUIpRTAlc43x+r3uvsUzyEl2QCh8qrxp3WTO2e8FXnz5gytQ21yNovmyCWLd670GaAPKd4vx",
-	"/AJXxSUXmYgvxGP1AtJUikDF6U69XtaaFV2qGSWvqQziZLjOML4bF10l4BIJrf4uJmKYfvegiOERubdF",
-	"Are/LHK9J4IF55CVmDFVpOYAmBQZHAAu8ejc1r7qX207B4SyiAxqmtuZwKha4QHECpPHjE+/8LKXIMXJ",
-	"tp2NroUH8AC1tEqSCc3W8pdauu3MwM2v+oVB69GTvOs9sWfo37V91Zeuw8QFOCdtVZdtHx8MWnQW/dti",
-	"9WL6cvh08Pbnt6c/3kx+XH21rEa1To5aZf8OD4LthvUskinLNvX5nDLBMqqlpb7y/2/weecGnxWS/zH9",
-	"Pc0Q/tPbe5bTCHmd0GaKHDqO6VdrcnC1DgCHO03T36/lZ5Mqev8dMPdqLopH/bDN7G3pnkR1n9cVZ1Cp",
-	"wkqcSVP8XVqY7vQWZvPDm2N8kZewaSxzXqq+sDdMtmgTpPZW/ffZsxDR2IYUVf+1Jkm1+s5mfTq0d9wz",
-	"M7ms4UDZvqquSK5TNnd577+xvHDLJpfLqra5qSv1czZtTNIFBdKAbXhpBqaQ0Mfi2z9rNqgGyGnQbbtP",
-	"UMe4NeuS7Fab2Jxl5IYBuOCTwZtXRjk60HZcLWMaP3VjOX+YyukXx4e95Kx3SL+4ZDcr9jqbH5/MLhdf",
-	"PbtZ/f310Y9Pxv84PrpKBs+/oZcvfogz8c3t4XeDmx3MGdvKSA9IYV56xi5AGVuxHHR6YaKUaPTMuVLG",
-	"mbXHqYAFdFv8q7go96E+4+oGTkmZ8SkXDR2H5PQBBs26W+fTqHpXw4pr07j/xpb4wr37WlZub27EBB0t",
-	"y85aJe6yphjcfGETBLhQCyjcicBcD7QKWgtNV9Tfz/yfsUn+0adf8cMZdM8PqsTfspxaJglXP330NXBo",
-	"RhdIlK1AA4E3edAj0HwfJm7BsiKTrQDmALpjV4RmrBatz7E0p9MfmO68/ngGvdB6gKtxWwVXXdaoYu7g",
-	"nmpDWIvgw2S0ugJQSevx830ObfPMgDoHsE8Ji/mcpsYpmZO5tE0MkKPgFHZlhpqyynTXKZu7e3rWsYE+",
-	"85ZT09Lnod6vP/UPzt4j1/Si/vGnzz+7vu7i3/3o6NPnf/nT1k2Os9pyusGCXaJfuCGRDpwwpUd7IrMu",
-	"GYEGtuSKjRC5C3HywIkFW4bwiS1qhTqV3O+9B4jl0OXTWM+QFBy5tBLq2vghrN+dm7ha43s4ZjEttjs4",
-	"ayWVUcdNt4X/3KWc7V7uOeci2eQ71sJsew748S7mJLwy25j/aHKf7PDqTez2R7T2ieXXqzRrwut85CBk",
-	"IIGkLqtb+H035rFt32XWRVn2XjXZfiVpG/fd67IUqJbXlsucpljqBcUmOGm3ASMy0tMduZaWCAgzgYgI",
-	"7hn8aU5XJgluzOAivXWXYqhHXe7cSl0vwBYogwtn0n+5HQQUCy5SG3jhQuteMNjutRiVmSDls13bHYNZ",
-	"E3nJY+U7oQBRyS5x2WdaxxxFULfo8CBNCpoBUNwlDc1UgeHDrwU+HRF0qgPhFhOzVlH/sUPVjQKk9FL2",
-	"NB5Oh4eH3cNDTwa0yQ8bVJjmvOc2kcNwdFukFV9/in67sR52auKqWRB5U+qXUwLI00/v63ifFqJzQ3Jf",
-	"vc4FKyFU9dJ+P3QppPtl7Octs4v7HRurKgNUMOB2dLQbbPvlR0h2TF5p8WTHp+0zDisEjzqwVze+7eTk",
-	"pHtyUk+Zblrf9fxF2CYNsXp0H3JRpgSssJmwp1q8BP0cPA9e9Bx9gPMIcTByo5u09j06NSfYEaCKOLsd",
-	"L7ZdBtM+BVlVdg49O8zZ95UkZU4k1Ef2hVbYHeJ2l8Cw3YitFD9/K26/wcccUTd8cSAXaMMcQHK93nZg",
-	"wXibttUovG3bWhlspUCZ5SqVKLu7Ww2rfUnEHesK4fQq9SJLDDveyB5wRkaBCKnshN0QFX3d6h7cMfVK",
-	"7N85v+wFWxr7bAdUlB3to1Yo1pdJkjGlAhowYoGYdzbMoQp5u8tU9sTD/dQ0DsWnguZFZh6/aSSe+mca",
-	"s/zU+dd//z9akRRMqa7v9lz2yT/fjV+9Wl5eXl4+vvnq2ZfPn/747dfLN6/p317wqy8lO/vyB/Hwl+/j",
-	"LH/1NZPpt1fHL999/3T245PHZ0maffk39f3heCBXXPTFqx9/nk2OxQvZ+/Ad+2I+vvru8c3jq8mPX/ws",
-	"Lv/8Z01jxX/RtldvcLR2BLseMo69PVfDaf9ssAXgEFwTV3hvH4Ge7F8BrD0YR0Nr7HjG4huQncHUvE2N",
-	"P+oFjPo1tmNMA4vtgCFUHe1jBvDioxsOSKGm8uUC0EtM8Qv+Ybu4mQQ1LIYBm8SqUyPCwc1GUn7D9E2R",
-	"7TEAeSVRw5Xda/Etm49ZZvyTGODS44HySlMWHsTlb5c5+JiKGz9Hr4KYZSo0XI1MYCXrafLQYQ2m1N0B",
-	"NqtSDGI+BlfkW3rDDMx72UX/dysX2bP44/cp5oDBNeyAb3Z2vo7oYjFC9F58BbArGNKjeEY1q4+gmSOy",
-	"eZkKP/IuhAsuTFRWf6UQY97kZQbcd1heEIjzLhZkOZMKvY6cmVZXrq0GJN3oZarFGsvyBL/4elDlTFNW",
-	"/JPLTvnYiw77YU7dtajBFRW0g6ioFBzs0uWzXo2wTsLDARmvcua60zxNBsfH/TOI4xmMCVWkOdZte6iN",
-	"UZl/Wx1rv//zD5c/fPPhSTb5x5uHj96u3v3965fTR7P49hVd8G/TbHlF6av46+9eyz8H0rl93MBq3pD+",
-	"8/4qIeDGhn3hcrbbnvYzmSb6dIXhm3DLkvK8cz7orZ23eLEn0vR963wws02RTQNxF3WBsIwqEwzn9AMe",
-	"i4e93sZDcgd7BabhDRFm1NC02cvRVDbeURnX8f2NC4nqDWzQknYSy3qhdU+ZrSnWSbixCr/1SD9tYKzX",
-	"sKF2VWt3yMUPlf3/IItsa8F/MC3v/cd+dBqWer9z5rgsczy33mTzQZuABX6wfYBcOnYFcxUzMWlqwr0N",
-	"cANBenWHDw80zU6OWoQDbNZzKNvZTvf9Vl56TE2/rR0Yyoj11mZtjXsrWr/d4E1q/1rSHL66YWL1WMcO",
-	"6slTLOwYUXWjEE0Qog8jxG9yrgR070O3Xjj1tAKxnEkQrqadkEHNy/KVC4QD4Mvbuvsf9EgyXpERXK0V",
-	"ILQHfHPAwYIJG9cgPFfXwogxrybWNX7L+RwMAni0Hynx8CUDj9X3Yr8uFwBqO8iguRB0z0KsF5sdV6JM",
-	"NE0tmqC1GC6IkGOZrLCjtqm/kfk6NmxbJjRSzjM5tzDfth5hIAm4Sxv1L76wQ1Q2ayvlKkdK1kOHxvnr",
-	"9wYYnG7Vzqru28ZeTdi9wIbFIpdVcHRMEm3lQD2bkMsLTf5H+B2fmFym1CC4hiPBnoO4vWfYc9huJKa5",
-	"rvrm0rG7I7Gs23f9vA9s4VpyofUPV7Ioeltf2doV67xdUQdEzlbkRbhoF32iKkHtsBpk6CubS9BWgzVw",
-	"FRgF7djak7LgZE2LvSfU4Utslp4p0xVlxZgiiq23AvRKX3YxgOopYnTuqjcbSPe6gmL7utjVAdmQ9e9s",
-	"UkC8AknNFRkXigumFPThlxmWnDQkWvfa9ERoSIC8FBawF99r9N5QF6Ttbwk3McM3NxJ1YvCrdzjNXXAf",
-	"XcWjSnIDSDVwROgnA7ZwWSEKLoqJS6oXN1hXjE0sUYSa2g+FRaMsATjotSD+9nj4EeaVfbqLS30HA6ha",
-	"LbvRxV1eGQyZwSk9oxxoEmubdEfp+KlpqVuZN37SHlgsaIJUTIqd6jCddeCXUSF9jMK+nvz3n2EqtbR7",
-	"/kNMnp2MnN/VvvntTZs3Drr6SSp3czEtuUjksnPeKRb8oOyTc9A7XOdre+0WXGa4qqm4szpabADWri3X",
-	"bvKzPzjud49764BdSdlDwQZ8cTIvnj57qwnQ7w+Oe71e/xF0K2pPnR2Dnbu6dhPesnVWSd6yXUT73V7e",
-	"vW3fvy3zagH0MQihGCLqxhLO9c46uzNdpbMO3u5QEF2CZEnPhk311ksF3SmUYbQKL5oRkUKkWh0bgSZq",
-	"wPNTLm5Q75jwDyZZG2++MInxPsR3pM2ueaEAFxDxmsXNA7W5Sfb96gj727tl6OQ3Mnj/GMtx7pVLbCS1",
-	"vW6LtWlbNGqbZSzzGTbWBozjLrkkGeUp5NLG2H36s+9eXZlKzuOeVroyGucsU5/fj5Haqhe5Z6DeS/pG",
-	"c6tvb0vuc3A7Ftzl6PbbElRcQzud3uWrG+dV6O3wyhK87TnoVsiGljsZveUBq2G3pQwsTeOSvAOXYWtZ",
-	"udshfty7ByvoDtYN3wBQ+raejlApCmYiKXscRcZj5hD/HmjzEF20ErurVR7V3QOKcN0QW8j4huVYzrSH",
-	"DeZzwOacKq9f3w77sULNkDiEcORaU3jsjKJqsvpouzRLZUwtBLvNNGHiAHXCtQgkzhij08uM57lF8XBZ",
-	"wykV04JOGTEj0pdG2uaZyIyMvnr6ljy87T+EBGJV69g04/haP0nguDKBQQOkmmqCXMD3XJCRq/b9nyOC",
-	"sB4O8yfH8qipngLkDblrR11ymaZbXLulHOv+zzKBsgs69PsomOVVU+8ON+Z4nRytu9iLLG1qmYUzxvQB",
-	"KO2SgGAE81NmgrM8X6jzhw9HkQFJIYViGdSuG/QsvZ62jMQhc2qrFWUh0ozdsmwF0YaM0XhWz/qwb4ln",
-	"NLe5eA/HdMbru+7odLdtp2cf3nMf8stNwPPgi4NkMq1uJRKcUFDMMuNiOorIaEk5JNUsKERtsOPCSPOP",
-	"XAyLxcjLrLogo0KxIci1YZl6NtL6p/83NBiBFtLmD+xNjS8ZavUX3jRj8c3QkHdEZHYtuLjludeh+oKM",
-	"GGAx+I43ePIFIN9k0FEDtCLXzKva2Nv0g7iAiN1QSx2ay2zU1O+jApZjiNQxSQGgkbieFJAsrAnUiTpr",
-	"RMHEQB+A1ZHEfPa7VmuC6Of69IBhVGeOKcvelDGq6ya1Xphf7WhZ7jQv63eNa74ywDxUQWagktnI+TnL",
-	"NkDkcgxbTRrIQ6rydY/v5Y+TX6R6+8Pky5PxV/PTaf8l/0VOO7uC8zQCL42sG250DjjoXTKydZWjc5ei",
-	"iIhJ+ncP6dzKcPx7ifVoPgg7dI9D5IMHykG5IXyagWdfUnUt1vDX9wBbCgEquPDKDnlqIKFKUH3QL5qy",
-	"0tZLSFKpGio93wDgvMltxBZ5FgEHwtdoyE3D2G2n+8Hn/iaYvOa4H+5fR4KleJuxFDHCBU5vU7l3f2Th",
-	"yQ4VG/cUQLtzf85mTLlQWYZmcYd+ugXhwk42VClvtOs6/nfLKrXmVor6AVt18JKsoaEhg0AWtprJRQXI",
-	"24ZH5yyLZ1TkzdLhHipJUMr8/iUkr2xmchgkHeMDWiF72u1b9FXNgWpB47rO9cVZ/+z00ckxIEPVjIHq",
-	"yl1ff+GhGJxE/aOGxav2818XwrubnNvD9SYX/hXNZ61hm2r3OHCkTfeYHoa1lcJbo3U0oA323qtMjlM2",
-	"b2q5ZqwCU6mPXeQ+e/3sCTk7On70+XoKtg2VbeRXfKVzhDf04XtnIrjQ9rlst+k6LpXM863MHGqGQTkF",
-	"FCmOCBGiApuhFcpzcvXiNWiWgyAO9YSzNNkyImye+7c3L18Q41nFqvY5FFzYs1VbGVGJ9glXLGhG5yxH",
-	"w2XGaMIygBtYVibMbRc/YW6b8Hq690Nc14cWkiMYTbTIaTWtq8jEubZpzs0Kn49ckx+75nWhu3bLZgk8",
-	"mQQhvrlgTUZvda76U+kvdYSpjOnR5mqfsrEdT8IaF0B1WuRwWAoy+v7AZBUeXCU1S3+fGbdo1aiwaRzi",
-	"KSBOLDRmrGOXAABVI7Zuv7dnAW/Z/G2dQF+/ffuK4AXVtqG9np+6bRJs8K+jXrAxWc7ztAniHGqS5IQs",
-	"UDaEsCbfunCKhXG5pSlPmtHqm3nevMXj+fXw/drFXMD7yiaCm9Ug+NVO2tHY5F07qVfh0A3y+UkwBeEN",
-	"QCldQCIUAIBD07iSjKpFR8w5TTWXsGT4T9RZ7DyLfHLaiTpagkHXy4zRBPJ3gAuHKCOjTlIsUh7TnLlv",
-	"sE+/mb9BSHM/2qfX/y4tZvuN7YZi/3ZdUdwAF9x/gLPS7TfaePcvsOtWCFUsFjLTKqlzVbtmml5PzpI0",
-	"TmR7BPC/K4ngf2vfbFQwrfiz+ULm0PvzhkH/T4UmfiFokc+YyOEp2EkzGbqaUmSglFW+0Zo7rAxNU7lk",
-	"iWvoRdOhsC1DofVoma5X6XGa5atK11Ovean/tXUTVr60bOt/R9VN5W9mGqVXv7ytP982UfW/g84362MD",
-	"J1nle8iMr3yjCVt5VMZo9Vkl7GXlawwtV/vAGkjM6u2u/LRKJp6yGt1qXWXnLJ/JpLZkFeqaTqm2u6y6",
-	"GY6Z3j0msUF/4X1kAtfYWzfAp3atguCZ0HDarTd6CDq2xfhQTob4qfLVQuaVv9EELr/yO84ab8IwZZN8",
-	"mMvycZWZUevwWpuywemqtt2FYAF45+RwTsVqmGNIzc1jXKiV/7vlNeUzT8bmEjITkQfc3M2f2Ne9yhAl",
-	"Yrb3pSV0VoihKhbQwo/VWEbewp4338gi13QDZJJKL/phjDkyzoukGMXWuQibXZIaBK9PaF9uzVnCqZWx",
-	"dbGSsaKyWq7fcMInELassAw0oxoKObSRJe+3wJ1U3agaC0N2+qouisoNVn7p0VTPjNEsRdZcaYIZA6NK",
-	"LyOWywFYfsvl0AoFiwMBN8DxA+9ywtJ9Z/ezMs/zOSgD9U/5EET/LEDCLYEo2gAF/61hPTUrcm1aDhNs",
-	"2azt5LEWRtXWyiZPx/V2bu3frSYYB5qlayZuH/1+rC9/Yiu1666ClKp8mBViOzRIPeu5rveYYYV0mWDK",
-	"dG1SbEpF2F8IWcdve73z/m7etvEqpHNKAq9aS1fZ3orqONhBlnkQe5sGfrQ7Lvy+Od4pm6qQIxA7hZQp",
-	"PAjBptXEVEroLlSlyVF/MDht0QIpKiEiaq/UX9fMuRYvPey1eiloayxpmKlp4wKmpW1LtTa741YvCkTn",
-	"nmBUGazmQqhz0o/IICKH5F///b9rdupOMBUIWjMst3gNWQK+92ior3YlQMCKlTm2m19LbKDaHi5bIduS",
-	"gnupFtAStVIxUEL9OBnRSsY09fjV5zVoS9CsFyJ5eg3BKzRm00LYQogKRY3RlBXCQIJb1cA9LujqxboG",
-	"FUQ0oTbr8tx4gHLlhT7HNL6JnGsICwIB6BRAdiX4V6Gdb1S6yExOni15QKjGMn3FOBVMwR3EztylVKwM",
-	"OHEgD1FreDugU+Ej2+NGiYRlwyVdtbxjLaXavM9/UoRjDjOKRcsPeLBVMbftYPRVAGJQCIPzbODkH6gS",
-	"ipdc5dbGBm0tQ7+j/h96LHBJaggIDrPXc28f/GUNpve0FUyvndE/ZFrU+gF97Bgwl8NKPnUD0rF1izcL",
-	"rKB3x6Edb97X1kjHy8MLY8Hiwj26EnQRWi/lRGYBiOe2eIwe5fUdW0NCZnCvjC2zY25f1ia3r23qq214",
-	"15wCe9i7r+JJv8HemgtSs/qN2i8f9Y75pRv457UMOxsl0RaMcbiX5c8V6e5hycGPDTLdQ8kLnC8GLpen",
-	"TEtVkLVaRCywgg/AhlZcTC+wMHuEJk8C+E00TRHqBmvQWKoYGaH1Oqq3sHDWUtKx8f+G4dp6qyq7sclE",
-	"E25bwAmvumOFUisNw+aeGsViY1mQGbx9cpgdKqVBjdU/G5BFXWMizJBrW4XuvbksGdq7LGj9aes8h/dj",
-	"tb5xAQdQzhdlyK9FmG6XioLMDWw7XXYIPJQNafAFZCmLNMEdMpV5CXHjZNIgFIGoY7/hy4O0NrLD7rN4",
-	"BgCRtuSkSHguDXovJm3BtsAGD8HN94ZOWL5qbPiCGTiQ6cbwRANVYymIghsDa7gjCLzJoFsfwQuTC5Qy",
-	"ahsMuJSjdcgz85jfBKLWPnu8atlzuwEy3U41tLChWqotPXcTXjkbXIlZzPhtg6hdr7kKhf4gr9xvZlDp",
-	"2mpeV4r2CeXp1ve9Mv6tgGPFlKeFk961LrsWATMFdutZXdaDaZZqF+dJOEQ6YWy7/8o0AYO8lnyHq91S",
-	"ta6UMyp0WSi3uf4t2P4gz/d7Y6sjsryxtL43oe5CkePb3uH50fFOrrN7rtVzdPEWxSw+Lmpp42/B4l3n",
-	"+HvIowpso72bjZbPKvtR1uwsP1WzZeajYY1GT2HL1lwmo21dIbfe8YDHaVUm0EA1GxU3XTIa0xmH6sfH",
-	"dMZNcweEJsUAlCqdElnFMUPm8pYlXYIHIHZEymdsTuSSGcQlkI9ckV9YJis6V1iwrYupPVr2WEHkGend",
-	"416wPofloe7NyNUEikMtu2MvWcZUlzxmqVzCjLw8TDhmFnRVy3c4sCXPQQnTTqZVXAI7SKbqfXUPP+5m",
-	"L3S+dWOHtsga5K9+d5i/nWvx9xVbZkQuj9U4LmtuyXIj+ztos1DYaDSeQ3KLOfm70KsEz9vRuf0WUXCk",
-	"yuECVA1G5xVtAr+8gCpjv10LaBiVDHdjRfqByVbKRulpavAgOV4+jHb1Jqli3vqIb/Aw6UdsXoV3jk82",
-	"iOamo1QruTv0MDXPvC+NKaFNbpoKVBAmjuWNDTzLKe0YgDp+2+vvigZ2E8ykfmeGiJytIi8wJTOvQ2np",
-	"eq0cJL6yXNblRp2Eq0WRs3BdRilqvHwvyCZqFj2b+OAPUKl2lU1tdsK96lBmc/3+aelveNKwNaCCznpP",
-	"TY9Z51qwZb+myLLKWbWM6qBctHBuO9TMchGnRcKGFfi4zRDmLyeE/VzQFKx0dR5ssgXQ5lJi3vGEZ+iz",
-	"Wrfm4RFNwXH9IPRMYGQJkLFoThT/hV14zrGExTxhCpypeJeNQelTbMxIwm+5CZ+1YyFNyFc0y+tF+v0t",
-	"+I27tCmpJ2u6jiFZg/utHNV+TQDAXz2ypVcR1ok7bgRlV0VlMjBHsBAYD8Y7AC6w+3thg+zmm486C5bF",
-	"wbL6YLfLAnqI+u1Ta2n71VMKe1pV4gunGztbDtpEzHaghprRrHpcDEIajc2G7mP7/fsBs24d93hjkyue",
-	"8TSglWHd6rqjG/1OELrWXIdB77C8iOUty1hDJj2AiYKQAMC83GRb0DS9KOUQ6Ue9Xq+1KHiCL/wS93cd",
-	"sGMdvxWuHq7rn/0dklVeYvhFM6WH1rJfaoqa0cHxSZheE56yBzWTjx2Oe/HR0eDsdBL34/7RGZ2MJ0fx",
-	"6dnZyWR8NjgaPKLsqM+OTo7OxmeHRzE9Ojs+O+uPH50eD8anx8e1qlwbzAzirRkGNACeb76+1CP95CfS",
-	"taRjSaWmie6+8I+puHH8vH3t6559JHvUsbXauNTrc6sMvs5AJb9v3m0ym+8K/clT1swUlZ42Yy5otgpi",
-	"69LFwhS2BeAuyJM3/wDkB8B7LnLy2Q+X3z7/vNWz67idvKEDQoUEofoWbGRjgFIyunRlPXDMLXkezyIb",
-	"+DTtPXPlUi5GsbodYUIKuILGK0KJmbWvm8V0nnd70DvSfARhnJ8d9cD1yAedyGj35av0xeq2E3X+qaQI",
-	"d8N30ys9eAGV0l7kSrvyFdaEgods/bgOHZG5FZpQrpU3mGhHb/un54Oz8+Oz7hn8t0MK5Ebnfw3h7fW3",
-	"X24yBgPPYFMO6VBOt2YZl0nDNA71NDBChMdk+2m4oFcoOWGtTH57jXBTvVZ4ubFGDX8N1SfV+SXYhWTZ",
-	"ICT1L5Gt+atFnfXT2mvPbhRh4yuX4QEwkbRavr25cC3UbYgENNkoXl6jvbymV6IFF8FeA1eQ/uhaOpf7",
-	"McINaX1zpvlweHuWba8C6AwlmpOHX0TFzbneM+dxyqg5WdcWvp2WXqak6VsaCgYb16V34m+r/i7SIbVF",
-	"oq1HB5TwoFI2EayKpKXNoVr+kF4ynjcASLSouq6ObA+3f6s67cpbkubw8aUXRUdghXqOOeLHrGeQ59lq",
-	"c5/yyPOHAeqRZWnnxbBujSaH31ak5GfPgmO7DRp37+qvzVgss6QmGK3zJCBpoRF+sPQ899uzJzyp9PQP",
-	"PH/ogbOE5O6GwWdyaYW55xHntmAkN+VAqTS1eq5hdunv1wLMg8x2twdLbZsbG5bCy9rC+Pga/otXMbXB",
-	"vxg4JM3jHihSakIE76gVv67B426V5+CVLIsw3TYMifa3jV35Nzdqj7wu7aZnOwJxjnaENbkbFAQtVOss",
-	"tidw8b9dP2j02g3DtTFMEIqarcsux+p0yLgaMyaM1y9pqEW3zbz7xztUu1CeFtlWuj4zl32KOjOWJsOG",
-	"RgaQV68vcHvqHOsjSlDWKTOVG4Hs4fuoqt+O8mN5pD3Qj73DYv3s2hH7LgC3bbpot8IltZN4ahpctnE1",
-	"1u7JMhGKvucZZ7c0LcGrDQgN4DgalDOtsKkHFSTeKzhZmEJQOuuLZIKsGM1qh9lJ//S4d6Y1rKPBurvl",
-	"/cd+Q+L4PqmvNkFymLMPm+xPvUvRy7rUp69DegMAw6q2yvQp7Ud61wNerdt397uwIx7dpX23iV7ZtB9/",
-	"vh62dxVMGJd/t+bda0jDd+sCUHncPST3hp4XVljGLDZAMhDl8awdZG70qdjvR+hvN2m0g16/khqMP5q2",
-	"wL9nnvDOeb9unpDqW8v/rWX+Bp2UuadxtFnYvf3zG7KKqypBeHmh609eUfkr1VquixpE9Vcm5Wp97fDw",
-	"2bkcpmXMfoTFVsqknPAEnXw0t3zo1ssi13jtdxYyH5lSN2izU+SEQoxMzwoDYSSXJE4pn1erMrCGTmvd",
-	"eYlAYWLhSVHxUjbIHCNuGrBW7AJ96RCpaJq+nHTOf2rJNJ+iumCZcZXLkFn3Mk2geolnKr8o4TehTtVC",
-	"S2cM4DlBOLZ2AJVnCFuEHEB+G9bW8s6r5Ag9MyvLGzdb0HhZfVUskWqDW1+i99GaF8hxGsgynitinuYh",
-	"htlTH2tlTbmPt95PQzz+UjinGPV2I13rWU4dru7SGS90bi0UcIHfyThp14n9W5jWC1B39mlHwicq3soF",
-	"z948aUaYfDpf5CsitdblAWjyMH5mM5pktHNtQ/ue5xYXJRgGhR4eZfP5evjz0waBEapVPDwmKdPKIebA",
-	"YpzbpGTIbI6S8btXVyRhc8w4cYyG0BmEJxfYNQKZ90bIZVW4BrpttOiEVdVaH19+rRXXy4NnzUWPFauj",
-	"qYbFjQpbqlVrJhzyiwVb1lslyejSZF2sZFECzgSjMXYM95Cj5DeB+J1zk+yrX2VSTgKJhw5ZqCmBCfqq",
-	"l5eVUs9DO1HdMBoEvWXtJf5zRic4ylCqLv8lCDELJUQmiJFnjJUKnDdkPU5VCUQ2B9B3VdsCGXOetw6G",
-	"7eM3dRxZNi1WQ7IuwtZXGZ9jfX7KJyFUNjjIVRUo1qINmfaCEHUu3XsmD9fClacmxfqWZcYXiZ8NOjWb",
-	"m/L3jCmZYhL2jKWbNxToCcHTr4RjtFN84E7Xpsjm/XqpAMjJQoqWj/7xbLM3uYX/6DVefD81qdZ63WJ7",
-	"qsZAsst4Ha+MRa+PDFPU/e8QQLamdjgI/K02WqC3MJQyS3H/oV87gFD4El6PKWX5pgDZ3rP/Nwh97xuU",
-	"rvPeHxOULkfxnx6UrswkmHozpwKiV/psyFhkQzmQYYrS1KGGrG/uEOyDfmgKEMhTYPAVmjH1StHrotc7",
-	"jPvzTmQ/HpefB7Py45H+LNME0wi9qFWaNDQVCEd47WQra9IftDrX9wnSSrCYN6Do4gWukqxSTnuvAXN5",
-	"y7KkYBvW346BZl4IBRpMzErXVWMgpV1y4a5BTb86AvOd369F4e3P9+S93l7E4wXVgwFFr8jMr+sp1yC8",
-	"STlNTXnQpuStXF9nk0e65OWEUGHPUC1MTY8hE861F6p/l0P5P/pYWluhP+pk8gbyn384VScTaO9uHVc7",
-	"nku/UVrUPuk9cIv6d0wJ0nfsNjAjWYZ70MHeuvs4dz03vPZX66eG92M7EHaqFMsjknI65inPVxHRLK7/",
-	"5SKWc72bCfuwYELVDm64sWUaindqNFZu+dum2q2zhrEu5wxCLwYtakF54jy9lMxkmkS2lGcli4zQxeKB",
-	"gvQvzqCGkbpddz8u4lCH4N/JSdwiQaGkJXpc93Esl6v+mt5ycrVqyjbYzVFsMKR/k4Sa9k7oUBjcG9k2",
-	"Dg03SjIPwNSWQMOkPCu2xP+SmmNY37EVDs8f2L14Zr2duDf2BtI5QKTvXl1pwpAndMFzmmKzSax80hsR",
-	"Yq9qTtO0Lnlm9K/yRo3rDSCPjxu64HWHB+8/DqLB8cmnv5pv9d8nDa2K3rmghN9O125pE7M4b9nzysvm",
-	"bezDe3RisR/XLplk8hcmysIV3GLtGm592lMs1TogtcxH9iB+9oL6MBMNRII0S6AE1yqmkNA3wzVLbSyl",
-	"bS+KGpCrvGPL0sCNs8ytDLE8ctBz01vnTtmNW4RjXwvH43tPLvcXE1PLTXuK36aZ3ZMZ5eSVCQGsJ0f6",
-	"yd2bRl2CiO3YuOu+Ixu285fLmCqn4PMS3cQ9Zb3d3YS4x4u/f4DN611dC621T6bdJYu20vM61NU6wFyK",
-	"jlOWDNvFK8yEvjR3lXGL7brYU9MSA5Wfsl+2V29q+mWve7jSZKhYnLG8KcH2O/01+vuhmg8utpDZ2GZ2",
-	"ybCfLEb8SC7llnThXUiv2M8FC7Y2M7n0pp80xgVATPBcj+EG4aUsMsqSihzRYGdUQcvcOXRfyxVJWMpv",
-	"WcaZ6pIXEs4CfGi1GvhRv787vE0bf5pZeudOa2gY/gKa12aM1BWXSoNvv6N3g6nmtemu5IAG3K0rWWC+",
-	"kumhAj23MSltSRWxPN6YVL37epvO4e26dLdIPNXPsyR1m6NMRN0lt9RuUWSXUL9f6OwSdhcD9Aj8jg0p",
-	"DCQaz0nGFoyWiOPAeo3N3DtCElXEM2KgSutQzFuKCwJLbJYSq7cXRU7kZHKP6+lOS08a3ebDs8npSdI7",
-	"7Z+eHsWPkpPjMzqYMEp78fExTXr9WoW7vmOrjeIVFoTLjICR82xlILOwgXReqNE5mO64ODaRUcicjAYf",
-	"PowuyChjeMyOzjEZF+BRmEgUIDaDbmL7mZs7JxJb4VyQkSaMLHL9HPAFYCrlTKr8gcJmkdC//loICU+6",
-	"ICPbZf1cL05jd3v9nrUO9xdQSSP0YPW7U6X/iaFJ0UR/LETGaKI3bbuu6q6dnaUBNMCCGXWMHR91yp5u",
-	"5t36ohT+xjebZAV8cdWx5F7QrlkOqBUb+yyCF5rkGWcJ5vlHpBCA02cSoMsd5ho/bOH3wZ7nVeuzo3/X",
-	"s8PKpFpBQYMjFzj9gQq1ezxuaOm4hxar7+Khg0yLQznJS9kDi1UZxuG2g9U6HdfjWt2NZXOtqx76vT3d",
-	"91ZFd4wQ2RaR9sxBstzp7LkHH0z9NPvDdPgq767noJvcKZSGtnkqsAyC+1Otw03Q/4pb2yJPaOGKqNfl",
-	"TiejhNHEPMzynqmkyRjC2yAQlhHlVKzI3EDlhNK5aDjtKqzPr89uKgWD0Sjy3evnZm+yhIyO+r1Ri7ae",
-	"+v72vcbMqO6Pff44tnnNFin2kNkBpevpBxrn6cqD5JoHomCTPKTFXQLnzTh0kuWK2A1uNLmUM+9EMV16",
-	"qDIYnyInK5ZHGFhQiiVE3qKPyT8kersZGDtU4gCfBqdkFR59RWU8eVawkAsMbaPg0aJYRMagbPHM0Qcq",
-	"WxwI+hJXD+0xcyVo53ovi1qRz0/64PQtmh2P0AqaUMDN3MhbMnf1uzvg/eglTelCW9Qy2AXqmTY/bZqP",
-	"SWWxJjUaz2OEkTOGtebTC0IB4pNPjGoTtAtOT6qNmk96R6cVZLLenZDJmgjlZLYVR0yAuOuU/o+wdLS4",
-	"l+H0Z8C8xBx6PXXbvBkr2LXaDJEtzMLdXtDuu+7Rb//+Yz86/XSAlZxH9sMg8OFPwfNesbjIeL56AwM1",
-	"DQ1pFpQagly+uiI3bGVgtPVHZSKCr16+eUse3vYf4ndzesOcTLLYpfbJbhzaIO58+gQlPhPZ2MMHav5T",
-	"lkzB4gSxRbFSlECDoRiqDGl8w0RCFF0hsuPCfJgDn86LeHaBmN9zadpGXAuooyZjli8ZeoV4ZkoXSjzw",
-	"iNwwtlCmN768sdlRKSOAf4HyEaHjVrIgFA9arWFdi6XJuLaz4NoouRb/9V/k0tqp+Iv+djQaXYu4yFJy",
-	"oMifHl9+faUJWoLLHnxNrjuXRT6TGf8FdvU5eQwkJX/65ukP1x19xYOrsrXqwTdsdU7maorl1Q/I9fW1",
-	"IHDVEylyJvKDt6sFOyd0gc2guRQP/6mkeEAOEvLgo76YkGssZr3unJOP16YXlP7jGsJM151PkbmEmUug",
-	"DTZe8cVZ/+z00clxr9frDfSl9pHo9jU3QJAHb8AeX9cd/UwbXMBfrl689h8gZG5uwdpuc4sHWYC/xgeP",
-	"HuFvpvIcvzYV59edTw8M4a9FaVFo4TQa9Pqm3tQvYemSN5qftJYz8mp/Rza1B/nS2G8GkO9aWGOaC5pG",
-	"2sJNwHEHxdvwitFXT3H/uOV++NF+/PQXrRn+edAbWdscR6kIVURJKQhV16JSZ8MVvstvt9clLzOSSCzQ",
-	"oTnUPZ17O9e92b3O8irIRqX/+NUke/9K5owKpf+FLfSred2v1+LXg4ODyv/1XU71Jb9WOoFBZZptaEV+",
-	"BSIBzj7Uv09opv9ZMqwk+pXgs0zhQeVZ4AvF3lMOLyHwfLecsJPtA2csbXjaRR19gQM20KgEchjh/i+q",
-	"zmV8ilZ2sQyi8dXOxPPfz+D9DugBqHwL418xZW40COrkV2J6ECPaXFakkJCCukuFzhd4U5GxkZWSK5/k",
-	"lce76g0YFwScoX2jUQupWKE5soQOQCJvfJAr/ahOMIakUoO3W123rIZzgS/+da2T5K+VN4T4ofqIhvmb",
-	"Z5UjxqqUynA9TlI8ZSJ3IPWQFouZOjDx6zpggZY9JmPWMMnIIZmM3BzKApimHRJ6r9kIe772WlzWqp4N",
-	"+yBDKfKZNkOhRBKPwggPMuZKu/WuVJ/D6HKZGYx/Z/ehXAMpSkVyLVByVKH/4eiGLlJyzpCjcknUTC6R",
-	"H0zjqtrPjHXJpWunCEMf2/6yXGki5BmN9Wl7LarDocRABOCuNdjG5QycxKMTpl+FHm395VNt2KO0HJnk",
-	"Q1/tiGmWabOJCjKqncAjl2c1pzcA/zbGYTOvNSI8zPZFJJeA50GvhdYiDmQBpB8df/gwwvLdVKqcGA8l",
-	"lyICH27pKbCUcSIHvr1hK0QVAYcVRW0l5Tfs/Froj1OWe7C3SDdtBOVY564/RGZR/Rmi9cqSc6LNrFGX",
-	"fMNWmKdywxbYGmwqZQIOADeQa+EDObgBm7J75bgn3Cd+pJffLCQBVhVSP5UUi3Myt6SwD4Ukdv0lzwn0",
-	"WUXdD4YiBevC2TuKyOjVd2+NNvvl0+dP3z4dwSxUhRUIipWV/smpcqDLwPl46dqnQm2uhZBGhduwoJaS",
-	"Zv0NlDRw8NWbl+Ro0H9EphxqEvOyWSv5bFRqRiNy9eJ1RPAb/effXv3wOXIzNMal1+Jvb16+MJZFl7zR",
-	"1lhE2AfjsdAbSxYKCngVW1BoB6fMA1gC/uWUUX1aQ9sXXEuzLLiKZoqVpqZcgW8Ju8hCAxxDnbfsA2yg",
-	"xzKBDZIxAuPjgnz39tnBaeQo0iff8scXALla771t3Eb6jVq3Xi0YbmBsXdsl3zI9WQe/4QuBRDJUvgTV",
-	"ltjcXKmpLEi+5DGWrnFxS1OeXAsYVG3O7AMy8oLJRcrIZxj/iErMr5SOWTr6nMwLlYP48iSWfvpMpglw",
-	"KQxLpnq/69EBhDpULRoBJrNrwcUtV1wbGOVVODOMXRrWcah6BsCCfci75NJohppgoF2a+Z4TPhW4PlKZ",
-	"wI/e9IkUD3IQ5Ha9nmQsYSLnNEWOrp5E+rlLKvLKGRW7W8g4lfENnhwizlYLfTy9unrxeZe8MVuQKjIq",
-	"bxj5fgJ4HiTJP6aKnRxdkCW7FgaX3yjNgH001WuKxXPV4TmJB0djBDquFfVoi7FUsXPjf8BUqYTmdEwV",
-	"i0gqp9DMA+8BQ0CvR+XIQJLKbEWkSFel3odvhJOEiRz3ySLjWsUuU36ETPTKle41vQ6Rd3vZgwCUqvFK",
-	"H2AoI6UwM6kr+k4VRJFZ0naoj4kRupbhJ4Qd1GdKMpRF7qfw4uudZgGFPqXC1b0WpnesMiJUChY46PSu",
-	"0RottQeuLHJjVpfDUlEJum4if4JQrQVA0FGfGufYxxqOXjemNUI4NdE/sQAK3Z55lqefc4XyGT5g6oHV",
-	"C7ggCzplKrL5H/i0z0zymjrXurTe759rs46nzJTKGYGnhUDpJR4hA+TnIF8cu+NvkWPPazMVLX3nDPZ3",
-	"IUxigh0zHqMigQwxGDzsoFHYAYCVcvpk1R8YnJD6RJxRbK6hH3JBRh8O4GmgkmDPMugHqsVICqTBhPqU",
-	"GYGDFgyAy3fR/oN8tV/hB9/YQ6NhRnOtXKKPwBy8zHUGraSZR5V+a6WTA5+kN7N+EuTX+91FfbgVpA5W",
-	"7CCTGcCqyBWygzMnImM4fl2HUneuRFZhLn9zKJN2KEYF1aPRT4U4tQnFFHk1Yy+yAtrqlfgE23PVPgIg",
-	"XqgolVumyWGIdsNWKiKTjLFfWOmCsh2EWGRGaB7teriuDy+qjg3bq6yP71oYkC6Lvur2GV0syiSAQiQR",
-	"+WcBeD83ZgruZGUfuMoviMLe1MBJXgNczTCaXTB84PbkK390yFtyQhwXfVbhms+JtxJRlaQVIjT4H6g5",
-	"/SkB51QE8kbTW3/CJGtNwJl+4a/OL11+Bc9wRRGl3/ZXBE+g0NW97A3S+LX/OB+jQOsRmNFtYAwjZxVA",
-	"ajzoQwiaUTq4zA1gM2wdvXmG2324kZDRKzswspvm6tmbJyoir1+/UJFR+fTOAl9QBP5Nb0b1fx1j2ZVS",
-	"ZJnxHJ3CiqVaxf0MtCYYFnJ9LOc4ICmMPoTGJTxSc2aagmsXusOBYDnHvBOtWBUql3PnSjdM9m4mSSrl",
-	"DUtKG85qrKBM2k2oTxQ3VlMC4/jKnHmjh7d9EPB6JtqGSvS4XKAMmN+cKnanKdx2xjeYyum1MBkvYEDH",
-	"VJCMAWG0miAj2FiV7kVwM4Ik4p1mvri5jacxr/YvQls2qlhBpWl1LT4bHfcOUTEYHfd6o8/XjGFN8S55",
-	"I+uzxSOMA9oqhIagKG9pBo72h+kcD1l1THBtGdKKSYplSKBuo1HqUpHgaPTyoq3YmNMbhpdBo04T5/ME",
-	"1QPw2GNf4G7pTKVxzJTS5x2ebjy3/Tur1rtrf4AyzUHUwImDMs6nghNhqBgqn7cmhfr/2Hv75TZyZE/0",
-	"VRDc2LB9pkSRsuQPKiZ2ZNnu9rbb9pHU63vuqEMFskARoyLAKYCiOT6O2LiPcv+473Bf5zzJBjITKBRZ",
-	"FElZlO1uTkzMWFIVviqR3/lLnoNaFjvVSYX8yz+MVil7ePL6mD3fP3j6yHslDCKupD2dOdn9Elw1TvHA",
-	"3yRoU+jCkZDT4yyXOcj4dL/VApqc6jGg0J0rZwCDv2C/9Rwbq+/v7ZHLK2pLHshiIvJ8p6+LITlwAlvv",
-	"y8jv4KiiYgmTPuDWx/7Twx/+Z/g4k0I7GYRwZppleo43gwAb8hynvsCj+U+232qRCwzIiI7ffXswGyFW",
-	"EKQfENHF2PafLX4VCQ3NOtIudDa9UNpeOJui5kWhMpGVF9vZw+rSDoKvzplL6qIvyW0887ZTuTjZXRGc",
-	"0Jw96pTaQ5bSMO5eg3uZnJBjJB6x4jTOjl04GHyLC2c1l+OEV/0BkxU5HYmaRZM3tVg8x1AaI9Xl7HLx",
-	"5kunaJfz0bMLx/LfdW4sGsL7dmFf/uPoAlDKQp8yW1FRLnVpGyJi49LZfe5iND+6lnVBblDp1Z/ZVAxn",
-	"M4EupcjJNDM0KCHlwJCcg5pJFBB+1Ww/2ccUWWdExKG0djozICozsyOSSqn7LOU7/2KtneesyS7YTpqw",
-	"Pbe6x3sYv5+5TSM5OxBpSGEtZX3Z7EJIQ5oZIGhOfnu6z567FbSfed2I/IGgdcyMmUs0BuIVpeOR7Ozu",
-	"jvj0f/zX//7/HH9XV0EM+pjC7NqG9UsbYnn5v0ShEyevERCD1uWND++LwzJ0rdH1FFiCGY+cHSKyC//g",
-	"3DzBwQcsUyrW80V9ZGjAOi6G0gy57Q2qV770KrrRgIojoYnb5+YK1zvLWoOZWaVlO0jYP8dObOmCDQTP",
-	"Yos0uqcJC0PB5YLMalY4/WbhJfJMsmZqWHwwOwmxAkgLFxNeWYE5LthZtIfIz7f0xnsbPl4p/i4WQ6WP",
-	"EQydS34tUN3GsWY81nSG5aDBVU8nPu9F8SfIx3YglIWdEhtsAzmR1hTxOWkYnbj7dSGuNcQ7yZbOLgLS",
-	"XjmMJXQ++HXY3zXILGlQxkAUURpSrMChgGMay3Ox0qjuqug887cGQrpu54fwGIXAKZCncwFimWPKOY76",
-	"mEatUQszjcuj+zMaFfqa5xdKiCx+O+iqJcCnMybgcUFyLvQoof3xobjAx8txIKuk0CNtoHwkLMOPFOjJ",
-	"7QFMZnx3H3fgTxlpHa8fZooNKm1dZzbqDB2KoWN94fzgvoi/cpmwm0twE5Cxd1G/Nno6fr98hwbxFuLK",
-	"KwhOSh+nBZVz5de9iuo4GsXB8Tubq0W7CCEfxwn9wYJIlqZyIIIKzVZejE/2o9evxQrvDngW3sd03qnw",
-	"h0ny8GIVUomQe9EhFDnJVhoALJuYEoDUFx0iOtIp35PY5wC85eFVGiwX3Ij6YWB2cHZjlB8eJRqnW+uZ",
-	"mDsq8DcXwljuZCgzUjl2PeFQAOfEOSZwxNzCMddVNl8yLXAprHZg7smQoeF5w0qvlo/78rJIZvsKQ/Tl",
-	"xLNgQuCiT+LhwqskCa/MzILtsz3DoO45N35pGjI0ZpL0uUPw0f8C5/OnEhBJFw3uLFUaO4JS9ZfRyH8J",
-	"Yn9KRPfCylysMCLyF/CHIgtlRkOOH55t4FjixsEwYOquKUfw13h1XosSdqCzebF0EBinsyqg/B69EfiC",
-	"My+O3PNp6Vgf1jFSSrSBOiYY+DkNjBGZkF/Dc2esTksUJM9cUdrBOUJ2iNN/ITRVjBW5DMeFEaF2CGkF",
-	"Gs3k3Abu7Lgq5JBcOM25XEoVLRYdYRPfp9/JpxGfMmkPg1diVrlyA1eHxBVgetXMW5Wdle+DQV4ZAL1L",
-	"2D8Luu77fCW6DwYclG4eUGnmxCCkNMUH7laEruHgGPa4U8R0deHtIFD9FDAk/CqH7nCdCi59+IhuNbwJ",
-	"3xkSacoJPZp0nKOE/oapHvvR0JKMOD5qAHjHq9SCws2dCnEAZJsIZH4YZCEZR7R6qyFCRWUhQUz3xyq7",
-	"0P0L/FdMCvibyNPomyQcEhlQktg0SnmdHXWkbXQMN/ZUcN815xLsjj6rhEf9xHPD447LGWZMdjcXPpI4",
-	"luHLD+PDqR/aan0BJl85NF4nSmMHv5h7MqJpcLn57ONSN3STXbiXLqyeP+Q8DxhtIWm4XBMo/TN5cPNM",
-	"hV/Qu+W4wBLot2bBVquMKc5MjMYIDQrKTMWZ0WZPQCqK9mIG2MzWPGVPiVeDIzOmEI0EwiUVMi0Crur4",
-	"9UUvoIMdiLaUClpfOAv/ghCIYgLHawR/MGVeSquFmzWHwOnJ0dMny9tU7zze0e7YTGuZaPi2biJfmAX+",
-	"AeFoB2gTGFzw64czCgv32mt0TBXFE2BE1dQrrfCLKLp/yDLhvmzkmAqqZCGG2ooZxuhzEMHmKkAjxCte",
-	"6F4o4sV+VN5dUonTxupXHfNCRUh63tWJtaqQ9UeKVXUwDJnXjealgD93oFMq/Sf10glItBowuCo5qm25",
-	"U/Sxop3aaznbEQ0/xpWYzGuGUXrz7ELQTxtZmBZ5nrTmsBQDM4IjGnpG9s2Yq9Jg8j6yBj9csKjH6sKM",
-	"R5AeWyV0FP3uBAIKZXwIpJRfjtW8fuoEanU9oZrFy1zvSjjELwo4Fo6eK2NpqKi+ACzMaGkU1CFtE231",
-	"rvBijbrPLFI2yvD9RUiFnRGUXs8FWemf8WWSI+04wiEVxltIkitteiN4Ho8XAlGhxREOOhxK68wYiJcr",
-	"PYmLMONeA1NhD93LFbsGQ4ixHGu3/EUErcfd2pDHGDIqSX04jOEZLDheoKswej48b8TB8R6AHKzIVrT5",
-	"4jVBwKQqAduPvS/LicFDZka5uy/Yz6vGLToUmeRlDKJ94F9Pby5FSRf41SgT1I21t1e6iGB7kECKdbSV",
-	"/NJD9xfGfT1aVcB7e+cik/2+IBEUho4EFjAEHNe/s1DizemdkAh4ofQF6HzlHN79D5FI8tvTF3GalS6g",
-	"VBjMgj4f5/YQQwuLe/vMT33zBv0QXuTgrQMhimymZtulhm7mDCQY2HgkynBJwBFbiUyLglqCMYmoNpDA",
-	"pS+x0LJPfkOs36qecnzE4tNIFtP6VZTRZ3iqbPjRH9txQclkUEcjlB5fDoKLJtjOc0PiiQEfCSEmSjyW",
-	"ZNgfYl4xYvhQ3o9bL0VCKzzeXS3Bi3xanaE7NlI5AQtVkzFbdeIDDstwMNBT9+tCZiKFqobyOoMLJahY",
-	"juVSFkB1pmodADarc3QHLRLM2AC6Kf2+z2V+yHoD7Th76v+YgsgXPJvnxBTYqL9Xwe2A7YR8SH/o6RlT",
-	"PUMv7gmf3kQGXru2+sJrIOV8M44MpUsHSKhnsVA4SEEeSIkPDm/MGbuAoGN1E30ZdUtBBdtHwA9jN6S3",
-	"5yE945ClznpNkxCVgNTzaGuUnoldwaaBaoJ7fXYpSodmbDxywnunRuSFAe1tIq0K2pvEbk0Kcaeq7iND",
-	"n6666SD0qeG0k0yozWYZYVg5BSwMUp5EfAaQXDie03ALiI0QrVT02xIkgeCy3Ff1MbvCJ6lSedshQF47",
-	"LhR4/VA6ferCieYLpSflDPRx/BNAjVGxBGagA4QOgrYE6puRlVBwrHjuRj6AiI9bumfaNUeA6RQ+84b3",
-	"g05OJsQBhkCICQJlcWllTFvzw1FL2PTErXYH6klSCoP4wzaDsbUAyKwnKpoo+G6lYZfaDe8euHEyCstR",
-	"IvXFWPFrLoNPC8f9qrXqsXX2xQUFueLViqgQBgaH4pgJZOq6eaS67HjrJ+RGkdcwrKBaKTMfkrOa5YIX",
-	"kVhvJI1c9hzna3Q+Ewxw42jEewPB9potwusqQb8mk0mTw5+burjcpXfN7ts3x6/enb7ace98SRpWWuyK",
-	"hrBgUDsHtdDtZguf0COh+Eg2Oo3HzVaTqsIHULm9OxA8t4N/uX9fIjxrCLS+yRqdxs/096RRCDPSbgHu",
-	"ob1WCwAHUREDqIAZLcz9DpEuluFg4BRY1V3TsK4JDZ7gcruR/q8dyivfebMQHJAe36Un32Q4+D4uuu6N",
-	"sLndFzyj19zRHazyyhu6v6+KgrA8fI18o/P336GZw5AXAD/rm16iFcxzeQ2gOPzSNDp/b5yK4lr2ANKE",
-	"0q7dAG7A3aGwheyZ6DvNHJViHwooIBFj8wBKOxgCRrjzq37TX2mspd/UjbILTZerX3MWFGDuw50NBKMV",
-	"f9PPt99qL3/lt2rYHN/bX/7eO21f6zH26r4tnQTK+ElYf2LLCKJBCajhu8I/Q+ppAwmGLn3T38Xa2/1+",
-	"JNTRhzdfe7tnEDLq6EE6Yd8Ds+KPdKF/EjPFY6vdZggB/GvhZT4D7A8Ujb5yHy2gf47FGD2ohdbDUNzj",
-	"hS+EtUhIY97p3OU/wam/FT/vcfXDfX/31uOV+IjXYW6kmWMO4G/gF/bq52pkE+UnL6Sd99fk5jn68Abo",
-	"w/esAy8TVEBKXw7lnTuYdM2sPoxjzuA4S5C8Q5rEkNB7hlBQyy9FWQHWF4Qhqc5VmsuhtGnCeG40eOAT",
-	"UrAqpVAdZwhh+9hCUNo9OoQV46HqlDLGvYqOII1Vqn4rjT3yRwNI5VQlBX2tZ9s+5lMqavSGTsiOop/H",
-	"pvS7x8dWxdu5Esvw4p+2gTM3Og1IVPOokZ3GZKA9zA3cpwjKtL33DKCLws81IDy1W3JfkecgcOumxI9c",
-	"mZU8QwHRab4dcD3Nl8e76wHMlj/51lEEtLfeGOdBCgCAtxruQ/TqrDSilK1uctcsLzA59xGAv9Cl9i3K",
-	"tb6KeF24srdQcJAZQo3RQmb4YkpVXBBLiHs/1bIPHGyOffxgV8DtYqU7ANvd3oHN3gFP9Q9MOPLqBcBf",
-	"fd0F2P3syPzLQj3/J+HJe23qpvfKriL3QL2LTEofcQjVVr6t4ZaGN0XDzsApizHugHJvSX8f3G8aX36v",
-	"J/xdE/f1qBUFWG1HnmefVjruDShWEFK3qspvCcGFlEaOR8F7g3kpUt6yss3IV1+35IeUP+UB3CiEwH/q",
-	"H93e4nu6xYR+7gn0+7jRUEK+8PYC/jDAbM5VbIF9C44QnSDWko9GQI8kDyk6r/C9gBk3eBfcBIsUsTMP",
-	"NbGl+nvQv4ByyFkmoXItt4OI9JEUqnRPTUagfWSyskYGU+1+dv/3xX2ownYF4u2vd0ncivwNSRpObNUj",
-	"Ks+k1FGyO2RVQQacB0OJk+t8ktGh+7uThogAL4aUimJ9G6O5UBDtZsN35t/HYizqLs3HkAfnlxx2r1V5",
-	"8X/QK7UCrb/WRVdmmVC3uoT7refLXzjWqp/Lnv1mt/bUlwr4m/vAhK+cy2thltxbuLD19xFKiswmLyOk",
-	"h8Dqi7GCLNryglIND+Bk/Ax5gtjdL9pqyHpK4mb/pIsiqL4n/gq+pbvnHjp6NhPWN1syWFGVldAPPPf4",
-	"GOlA51mIoIMXGFrHlOAkWIGh+31AwAq9ZarYiHG9l8w8tBxBiQXU4JpPskswTIgffFQBbUJEKcfIjLgW",
-	"Bc8RSCbB9LIpdkbvkGLO47IxzN3KkvA3KhdLMDmux8dGhISzc+V7UUnbZMe8KCApCkqXIefxSogRfq2p",
-	"HjMDALSGT8scADiUJjvTAWA2JUyYsBUsHoAaoh68Agd0riBXNNOQ2wOAGlin4hZgBpBCJTFdGrNw4ZTe",
-	"xCwdkra0KoNBiGVQyGuvArGPQBf+DN1DhhlRXGNSd1frqwSnsJqAvqhHBALzyFxgSo0n5x7P8zLd2lHR",
-	"41bIwUByQfwX3FBX2gouZMB1QRhaoqxa3777ovFuG9gsQxj7QmfTOxM978QEpkLWX7bjsMVYfNmgyINJ",
-	"F+mJH325C17ekFOTMNmPylDg8sHF2Aq/OxJ+++0V1nSm9VteXAp84WCVzYcE519FJvnZdCS+mag9rlMP",
-	"v1a8el6+GTH7G6QJHrRaZVwcmBWhIuHckagNSFogJsrSBSDZxOd2+eThJjvB7C7QhhGp0wMdp3utFmJQ",
-	"k7Tz6JGQyefBu4LQPap21cNaFxREiA/kxFSQUE55gL8RzFcp56NyO+igQ6288xzx+w2ENygseq7e6SqW",
-	"QllngI36uAmS3EMfeiBv0D9GYzMQpoNnSuv3QNVuurG6HAtjEHoK9pDC+24x3uwO8BYlfI5j7kko46ae",
-	"IAkp8dIw+BpSI4DYZKCpytaEHP1e2aTQM72uV56kPVdetYG08BL01L0aMtMBXBqwCDHX1Q0CrUmAAaNw",
-	"ggQKoIkO45EkxTxPX2wOKOa+rgy+w5A9nKttf4TrAGSB7jQ0XMRFO/VjKDyhxvevTgSiIoXr3LD0OwGq",
-	"eMFtb3DfgnBu6hpRGBNmJrOttNtKu1WlnbdGqhrV7cXdRuXcrDnp+7dgFR5ApkM7gJJxPEDwwUKMcg/1",
-	"0xPYvQ+gpR0vBLDxrohN66CiRyB458rxR2fnGfb3U8tVxouMUdsr8/vDOEPZ0J995Wizp4ePsMRF2g5L",
-	"6fc7EfKPNCy9bvMkDfMieLeXzq+yvYOD9nNcBVUkOIGQImSxH1FmiFzcrP4arEPLh6PKX8HE80DH7jjA",
-	"RUYZ3n15LdhQqrEFGPk+iNIThAmubX8QN04AhaNWCWAPU7QpRZY+wv4T8DApBMoWPJM9QFNlghe5dKag",
-	"xnKMQvScxoJlhth/Smkq+3+Yli9LrdJHdSIDl48sde0oFH1q6GS66sNn/tzXeOfUf2AKSm1ErNEZfBNh",
-	"tlCOoRYK5LAVY4vF2B9fKp0ENPLIeKm6jb5aRO1Cie2mDbIApR4ZZEFrv71FdhpEEaDS4xlJ02TvCcou",
-	"9Htwgg2sI+q7Zaqte0ogT3apmVbLuKbZss3v3RDYctAtB/UclMo5/c1dg2MCbvxNOaQYNc4EzzB33nES",
-	"VNh8dKbJXlMieyGMLWTPlhysPvkAJ53jMHWZ2753+ooRVDcy9cJ3LKVuxF7OjVlvxGN4pSb33GcyUFUw",
-	"wlt0qUdv3eQUUV89HnysM1E3s4fqL/1q1fz8oRAFX7AIPVHQV7Y2Bf/587Uz8M/mSuJXOAn/wsqncUYv",
-	"OAmzoAoACxsm8L+eYj2o2aJ1uL9lY7F2bcDM9FQ8UcEg0AWFrCpfJnQpbi1YUb/Qw8pyQvPrDO/C8pKI",
-	"vrOf46WEBkoSVIkFK3qyYEXgDF53ST9S5h7c8uV548gtt1lLm81a6nrx4MXYSQVs6Zbp4jjq7mf4/y8L",
-	"Jd5Hn149kE4bnyYeMNz3eLICIeekTQgv0uOSGF9YxkP5PKAPARskBj2XNAuU19g0ab8EmIyFuXjukS1V",
-	"by6rRwD0EH3pu6Hqdc0zIIPZtNPKldjlxshLdQtLOR56kal8ZHzYSVrfixCciIS1VR9JnA8GwTDlpVnH",
-	"+gsC7zNpQF5L+rKWMohLKPO77880xG3/AS/xH8wS3N/bW+VlSiZChvGtkuPldeBNALxFGWGr8qnAnRbI",
-	"2V0AItwQT3ntu1spIXy/WC+MofGpHglliLUA8lAl4RBFu5lI2xt4nGjoNg+ZwAShiwxpnhEdu319NR+y",
-	"4pNTol9QnSio6s5kOKxCy1udZ8012dQxdofb8qht2PrPxtTgbgau5tN+7o6l0c3akKKUZdgVVAkPCkem",
-	"SNQTnpaAHWeqilQhLwc2OIWWa1TEJ+6KlQWPGDqnpII9JMzK3pWwbP9pu73lZFtt60/KmOjarmkMrsCR",
-	"gg9iQ1zpA+J5Y1IiYb2WvdKxUECU6hX251yMle0rmPAasY/Yb72YXhRj9Vd3sdNKf1VKSoywms1ATwxm",
-	"gQZAzagPYwD8RgzWIb8STYZ7wArouGxhjkfWxEZp/8dh5GVAO6cDPfEpmrSKTBN2rttOzJBrEWvwMNZz",
-	"S//+Ffwbv2mj00CA59V59DsxiY7lnpl0OfOHnKsbM04iqoAMLUe79F22jHyrkm6W83/w/RAiMrw9+4/4",
-	"/e7n8ocvu+4iTdcXAdEtWiIHXkLDZ2Jr1OTBJFQlNtATSF7HnEFpo4o+x/fAFWBivv8ek2EAnaISripr",
-	"IH2vC+9EjzpzJ+cKIPmpxNlYmedowEPPl9DCKUL7JgziWcjv2rRzd5QVfn9b1royJy1nOyoH/HYcdZHu",
-	"G/dso24aWwa6ZaAbTmB31/Ee2Gehr8UmGehRtbvqA8OmwjTZO2xLx7u+xypB+gdGCNWqBcGBYyWO07yb",
-	"7AjW7LTaVUMouMkZ1vYdcJMtE7krJvJDXWtoBrzhi+07PW3yZp9BV0voMVf26fP9j53+Q82PQV6CyetW",
-	"tMbF9a9sb+725n77m+up8Y6ubiYLSG2YLs7MGeihb/yUlG2foFaMOo3mgmeGWd1kENcUn3jP5lNqQEhQ",
-	"EO+0ZVCjClaFz9FPPMByBwt2sQrhWlpYPdREfXATI5ISTo1Vs1FnRT1R2GfKjHhPNNlR1AEV28VYDf2a",
-	"+GhkDisNfEJnxikUWrmBoR0ZYFrwoThXmFqEbZ5kBQUsCb4ykRuYFjp7kV/ObXE0Yn2pMkPrMdD6sRZu",
-	"Quur30bLfFuvmu0n+032qwTgMTYppBUs/UvKuGHpf997kSKENXi0qpmGf3nefv7s6ZODVqvV2lvg+YIP",
-	"vBAg+skK6Y/gToxck+nf0uoyCn4tF8yOn3bR9I8frzC9/+zzc/5NXw2yfm9RluVILpp37+BgfuLbJUTS",
-	"igxlcQpK+YlEsqfaevpsJI1rno8Fvu8YHZikYRfHAy7ZBy0J/3EKrAOt1i9JA0v8qxO+05RxMDsuuTnD",
-	"IPCzG0VP5taMdyfqdLpwnVfS/buB+nd5+if8WrI3U0hIxo12GiO7DOT8YG92l0njWvJGp/Hzy9fHKNNW",
-	"k7cvPQN8pWwxXejJ9KyE0OUrfU8jzWGbybeZ/FTodUq9fMejSNyFz1ePpLdqlip26boRCtISDBM2+JLG",
-	"962cry1LjfsuqifSpOyEAIBHYuB4dwpRYqoJpv5g0P/S5+b7vgAANQWMgPB3nHyqzBZaOEp7rqhxbJP9",
-	"IsSIpUp8shc4lQeF8CjGqPp24mAPtIfWY5uAFi280Zs58SmdzLMTIahsO3oNu3BCv8QSHQNEqbnCcJP7",
-	"E0CTwE6peg7grIQPBHnUDWxrJTM8milsFxA0+tBiT2eICwVRqwmXNo1DU4R2YrBHIo6IgCQV2DIr8jzC",
-	"PqEG8WoaYKTgiMqQlJ/vqNcTI9uBLkdILjvGFoIPK4sIbRaFyjr+2wLCFS5oygZ8NBKKPUTHwg50zcfn",
-	"ACmlW+iJEYV5wNJX7renelz0RMoKVLEGYvgogSMCCgQHBdJacq5SGAfX44RWgs3O8Bd4+hw7ZEI/aKQ/",
-	"ZEEsfcuN3YEpd968TLGhoVaeZLn/fKAOSUUN6wMlH4XUCPwMAnzL7QN/queKWwA/sIdOceV57s8eN7YI",
-	"0suw3thCeTyj9h7YfxC/PrXyG3KLn1KoRX06XuH9Xhs21m1vjVqJ5Q/CQj7yNR4+m46EWWkNusfBMFn+",
-	"JKcTefNys/UdMAnVdySNuauzZoevsiDEXxjqw+rvlqO9P4cU3t97vpK/+leupid0Gt+4LQchxSL/q2Cg",
-	"0OWsEeClfP400sVioPVTICfPEHkuMpbrS6QPUFF95YjjL1SPbTXwHkpvcHoCdkh9mDoaz9NHCaZTGPYw",
-	"7ZnrNIGm+f8cC5s+woH/ocfunNzY0LBuxxH4uSLEawTjGOQiuxSFe7sruIK/pI8gSxaaLDOlySXNc+i/",
-	"5aNndrZrd5SGVjg5X5Wa3akVJpLd0NlVWisUGwquoA8SAl0iCgl1DfcJITk3Nm69Sikkub6MtdwYCUba",
-	"Jktf8IHceS0L4/ky/OI4jJP6gXz6CLSLdfpKLvi1MOdKAlUcstQpShe54H0aqRcNEnSJKuyl2w7VQMrc",
-	"fVKaHs4YR/Fdu1/KS+EW+fDk9TF7fvC49Yj1dZ7rSbl7d4IdNtATqurVE69CcN992T17+vPRzt7BE7ex",
-	"4G50Qhxdi87sdUKaSpIIjOxcRc0/e2ProU0hDjrQuQAETwAISJgdFHrC+IRgPmEd/nO4dY5y3hMeknwI",
-	"+GpXs51Bq4d5rqqnWa6M++G4YWkhzHgoLrglQFCeUVEViPQ6yfoKbuUL7K9zo+viZz2hPRNVVo30nrle",
-	"VJSJBY+16Tj0mlDjoeMYcG0bCf2W7qqTBngFG0kj3EDHa1Yqr/Wnz5EXNFnqdXSTgnrqRc/EEcqQZ07p",
-	"MlaM6M8zuGseGL7cuc+iWlQl21+w9eg9v//oV2GR7m23mpU2/BptFadYSkD4K6hvdGEsG2pQ73y3sgza",
-	"T6sFBa0Hq5bYRr6W/Va1ALq1wooRCGT1JR/WMjtENUVTZlGF7lmr1YH//qV10Hm8qITY6rvcXfk93FUG",
-	"5uC7lzsr0x1m1cHWWnzqwA3qS4mlsk/2G7A8OXSkVK5NKisuQQNufNq51Dvu1zvmSo52NCyS5ztwhKLw",
-	"XqKFn0jMiRdnmcl/ieqmrK5u6Vn76d7j+m2V432LfUHhO13vXEMepA4GvAk75KPRDKtDx0TdhtB7Vks+",
-	"T/Zv158PcnmcalA6Ipx08atD5q+xbTacv1dxKovef9pu1y85yIx6NtVK1vscC3zKIb8VNSXjvfDo3O9O",
-	"S+lseG69uJQFG/LiCj3+pNShBohQR+gDegCdGNEzv8gzTvrZLZJC17Kr8pvtoaTywrXKfKduL+oqb4dz",
-	"70rFYTfz44FB5sTlknm/qiczqu7gJRtJ0UMfDeoCTl7O2GszCuQyk+2t4P0PjojdVS610bVeO0P1sS7y",
-	"xS2piaaqJzYrpOAFcKl9JqyqeNaK32289pv6lFF5resQ+VZf3hLs4EpMFzuR31W6fBXiGooPIbhptU4I",
-	"o99r8rJgRvQKYeuxfH5xM/3QXSN/EdPlyB/uQLdxlc26ZggaOy7UA+pamDqwMBOnNPTRt4HuGEfESbDf",
-	"NaglciiazPFLaHGBwHkDbmoa3B0Xglvxi5jeNhMYiAbwnyqhy7neKYDoZSI0rxDGxJcbpy/evHNXbtzN",
-	"Ze/iSrhR2u1//sfRf/zy6bjo/6/T3adn04///vP7y6eD3vUHPpK/5sXkDecfej//dqL/6jag84BG5b4E",
-	"KIM1y+qBXsl7V0Jl8UqchogqpAWDNuddkTsNpdBZwG2kSWDsNQKh78TEnfJKac/tu0t3gs+bhZnnKcon",
-	"VQCNlCzxz5D39CfoBgGf3ynkxIVWZkKRxN39fCWmX5Af5cKKesSCS62zhGlFsSnA2Xd0BfEwDDg12YmT",
-	"ymVuoDNReV80azA7nfT2XKlyN/bnp39D5RMg8bdJe9+RAMTveBv6W1f3+kVMZ2CAcn2526tYOrVqo+OB",
-	"2CA2uLcosY6T/yQ4f3s6oJdTAGEirYJu52zAr4WP1muAST/eO/3AbK4vd8pVNFlKSwsB5lEh+vLTuYIJ",
-	"y3eszIVhua4t2/xJ2OPYO7PUNwwud4wJhMDDgGeH5VYj71HojoGI8U3W8mvFc6r4Ltqtvf16s94d3hpu",
-	"C/4J3RbtVvSfJe6M5frzV5nW0XerMpVj3huIHWeDFjpfxlXgYf/sNzBLv2M+IXrjQtppo/P33+da2xL1",
-	"sYobcqEJGQQW3PronkJqfK06/RbA73Q/vqjli012Bnibuh9dcipbkcbXrWDXmIfpzg49lD6CuAQsmvLj",
-	"r8TIEtwet85C1X1AOj70kVJeiHPl84Oa7IUjyZpybi8s64r6suw43vPGAKQrs9yqgu+OLiRhkXvMQlPh",
-	"zVsVYAtgsZaaAleuvOcPqpJ+Rj7eiSfLsakbvVlOpe5pdS2UFKonmuzjQLMJV9a3vjLjIuQoDDH8IHIj",
-	"oGFovU/rrb4kt9bm+h7CFDc1yHabTipdUL/pbf0OpF1oae2OpqyMdCqa9DoYsLuV5d+o0LpvdntaGWms",
-	"UL3pDdqvhzYpBAg7pxA6zc2rfF1xKZXCdp64uDJ//pCdvD5mT54/2UvYXrPd3GvWAYxcO+UnLGSJsgo5",
-	"OG56SslwhFLA4lbUOikEXhVLN8cvl2me7VUCabMLd6oyLdzrz9zGf6zEyCube4rzrxAA/xYa9deU3gUy",
-	"+OAodBGLAPL9xjL8x1Oa4aZV2ceAY0kUuyz0RK3MPpzpuSuULaQwu5/dT4txpd+iTYlJ87JgPa60kj2e",
-	"M0ePcd8Y7JCpLu3Ao7ZLCynZszavl2mQxEeNlRfBVf4k7Ctc6HpSTfesqM+SXR7XraVZtK1/ZDPxjxyH",
-	"QYOyO8bKyj59ra9T5NZ1UJ3JXNR4qOCyfc7Ftci/LLtsP3MzEE4lyATrTuH/E/Z4jzJQ3FW7iwvlFvqN",
-	"b5Nb99blcv8uF3fuXkdxqsvNImPdG/DWETldgeQ292XECyvFahkA2K0ZL3HC/B1m2BgbLzEzIpTSQCVo",
-	"vdn0gWb9obMB3CZWyAegE96mBGw2JWAUSMpfL09kt6uyXJQx8Ctgd3CPoQuxbzPQo7Js3xdcNtlbqa6o",
-	"Q+FQkJtBOnnxqSZF5v1IqA9UNr3erXiTieFIgxEAQenNNbvD9d1zvD2atMawcX+cuVvReeyciFHOp2Lp",
-	"HYveCa/8kfPd2iss7ietxNbHeQPjcVeWqrWmqzGeYBQSu9r9DC/fmAnwm8qluqLIpnv6gakwFWh9jFzJ",
-	"13yXicezecdsrArBMwDd9SXKHcANSTxeCuJaJIyKws6VGg+7ojCJxwQBFBFhEjYUlkMBmFsCFjD4BtxQ",
-	"qgaEbUK1OQAuukelisMMIQO9yY4AyswkkG2FO5OZOVfG8ihj2tnhCOF4LQrZd8IVCs0mPM+FNaF9txiO",
-	"7DS8VSa6Q59wJlTWZK8KbuZzJ+rqhgpuhGfPm1UpbmR1CRNuJduUjLvCUfo2ibzuGwYlYlWdpZLKQdr6",
-	"nKn5HdDoVtXdsNdlDYGT3L3XBQig3oz04mw3eNE/f83gSWM0XpBeBFmwJKEAwAl4P9WH8inJDgOoV2yC",
-	"NbFl51En78iPa0vOCq2wB5C+U1B6r5OE86r6qbAvcYNvghzeUILA/Dz3DPK7/LqXvmglJoy+/FY+bfMF",
-	"1ux8iGor0U+k4X6dZr0bqcrLwZJ4AR08AYg8Dqgfeq6LPSnEJGFGl7X2AInAa72/b6WJbu9GMwXKaW7K",
-	"FojOYyuoN+uT4nX22vchtxe5t36SPp8VyZ0zQHWA9BjEwnw4B6wJ2CLW3QC0tghs0j0Zi+kEBnNi+hG6",
-	"xsDwol+dK+zA58SIF+sp/qlzPm61HvdgPfBPkcYWJdp+aH2Wx4zXGWt6hlqJKesKxHmKzWgvrErQTm/+",
-	"mmD/oirhbUt32cdK/nMcMvG9uy+Yx+j+xqShEtgzZDwLlVHqB2eEsSGycwUnFdVlcxXOgdNu3CNUgmTB",
-	"3oepJ7rISqvfvyOrG9UT1QHGxqRFvce3/TIw7LmiPO2SyQHackY9WKd6XI9Tpa4qKtA9Oy5n66UuaPuz",
-	"kI8VbTGoK/hlKsVK5euyb3pUQdVqtdp7j/cbSQM9IY1Oo0W/O3jy9FkD2CzpuxXgyMqSEkDt7DS4GfC/",
-	"6SvTlcAyCEV0ZsEBWzQszT/X+JsboBHmoN+7oRAOdRbtkjBSw0Ae1JJ+Ty9V8FbbMByS/Ox49NtowN64",
-	"KDAhqvHm3Um5MnpyvXqudRXd9gak53LJuXU4f4/9MLYu7bvQWxynVBtRv3c/lz/c6PEG07LWGe00jRIp",
-	"u18IQboJKu3ox01Y1yki067Opk12Fvy+Y5UBROiUVHYn2ca9gcia5wqd7POuYOY5XtWrXCcMcYgZj8Bq",
-	"dXYAVAY72NrNP7JfF0ngdvfna9T55fkQJVku8dw5qrdxcvOch/kUn9igIUsz3ABsbX7YiuofwXg9FSI0",
-	"ECht2BGfUsCxEMxYPRpVIDHpo30/PmhofvT1HuhaM/nUjb24IQtDHB4uc5GVYJae09tCelFV41t2I3+g",
-	"o17bonpPWGC1ltW3vK1U8htoiDpTbRXpzUvOH8gH7IiiluO4u7ISr1mohzqGtSFm8Nrj1BGSjFYBHDyq",
-	"D0fPSigEd4ygVEgxfR+wHgIertKZIDT+yCtmfHCKPFIIU1OC6LoL1zlX/ujw3mUFn/DcJMzq0c54ZBKG",
-	"rXsJfjdUzRJoLTaQ8Y2pcq6U41eFYCmytBQvc+onuSBpkBLjk4YNRJ4hIju1uYI2n4h56f6ur0VxyHpc",
-	"9USOPqZzBfX+0vr+OjSYR6sFpxgjNxkUOxRjchj29Lgwosl+BUefDQCwnuHyfh+8bE126ha6mG/XaPXu",
-	"jT8DO4YPuGXHW3Ycs2M9quHGX8eHbTE2FsmoNhT3vhJ1KyNs3LKhNpa1W621Ym9nON8HPhVio9G3eKJF",
-	"8bePAw2eeXx0a8FsGsAf28Ch4HVnbr4Le2VBWgv4GkuWTDUjtHqCjMZ2Qt59BUIWFASlJ0yrJnuP2DNR",
-	"pzm6fxHZse601BdCvMhJBqc2yAzAdbGVT1dnUyiBJ/TTOMJUhpyyrBDGhJZ6sBhq8RMm9V14QnMg36yW",
-	"D4X36A05AOpApziA7W+yo8rXi5lAk8GFW0uWwxtwQTcH5xGzgfvO1Zmf+w/IfraduH8YBQLo0TdBuxO1",
-	"wf08FeLG6MFLDY2+rA8GUHtH8Mpmld4gGrMIcmlssryp7ktpbJWBLHPuY4qc49jB87O9ed+bqlAhUieh",
-	"hrpYlVg367MHQptxchbVXrk3IfAB9HcxpgZ4oUtMtxD8ynjELNbLuUGXroZqFpWxXq6pwmDO9z/TqneD",
-	"smxmpgUheWO5DeW11bPZatcbjQ8MqBFR9dCpSdOqzZ1XhXaqTrJbjNVNIHRaX2GRT55HVT/oefM9b1Bt",
-	"xoYkTg5g3hq4ldKxsjJPyUUCyVzUitEnYZmyecNE2t4AkSqpuWbUTAlS2rAfM9wpQ5cPU9YQtpllYiQU",
-	"NFoufW4wFIwQV07lWomOu9HqhsjDkXsgSLmuuByrcwo/+Ba9vlGivhYFJpJJi6YDquXwq1yrS984a6/S",
-	"3hC9nASgxNK91l56yNKfXp2x+U+VMjPQE+P9f5BYJlQGIfd5hNqxquEvt8gHA5iEQg/jdjitRtKAD1vp",
-	"kdNYJzepuriTsbpv/X7BAmp6QDmujyZYeeJ3xg/3WnvfZEuecLdY2n9us+JX7njupOTGhscJtjOtMW4U",
-	"QPPo3ASqv9vlOVc9sVDDeuNRuX36I/Fc4HGQgQQVMboY8hxgZbDbnhc51JLbv5GFCFAl9pKJrrSEedor",
-	"RAY/GKl6YgGE8Qtc9QlsYu1wBb52hA6eE8/WVtBU6UW7+rOvHXte+ekzvfqzxz4ddeU3Tm0hV2xYS4tH",
-	"CJ6NhnGqX/LeWh8h+QPmUZ8X1Peox4ciUhAcZVKPYyZ8/2k9tkDxQpGvDwNzoYekN8GFYwJb3XyzFaKh",
-	"duCBYcTIqOpdKqeh2wp/BIZ3a80c2SU1rFzELV8Bq6R2j+hcLstCqHN8nifY6XskCqmpy61Tod0rtAtC",
-	"v/MDBZ4flUo4ukM9F0C9SFM/V+EcqPChxBNwunk0xwLW+hZ2eBecdcsl7w4cN/4oWya5ZZKrM0l38y+F",
-	"EgXPWWi3e7dMEbxTQ3FDp4z3/RCgFLMsspLk44gFnwhF7PRIXNtkStoDJweVySFDjVoSgddM6UnzXMEK",
-	"YIzaBfRywQHJ2y3ACGtz2FCYsOSiI22k2xW4FtGFyCZSZdiJ0PtelLaO4PuyGDq91p4rqolDJEWoyx8J",
-	"PcoBjhEBUGWGtfoLGPOpP+Wv4s1U574qc3sB/bB+RD5+H2x59pNsOfOWM6/HmQPrxEJZZJGh/92dc+qy",
-	"+/hCiADqmo65F5Oo7b77jVSomMKyE/hbrsFJq+earfd1gS+PAVw2js2Q95iZgR7nGbqVu0IolomezKBM",
-	"eAp8O7gRVAYNqDFFquuoGFyt1TkXMM5QGfVVjHNzvO39CBxh3xFfmz2xLV/b8rUVuwZSzlSMQ9edkibm",
-	"vgu/FBvgapLnO8s8mWfzJjBEhxHEtzSsS+8B2OmOkMA/6RPS0UHJejofDxVFzziz2iJyPYWbSV9B695O",
-	"NLZq8qlgNU7SGi+AD16v4i2VinWFnQihmuyooiUrnQnDzIBjHum50kqUTomxyoUxLDVo9qa+6mwRK5U8",
-	"J5fdbZ0DW7/AXTLq8ntsefWWV99KBwX26XnOHTJnhEVdEXL9tczd3WGFcFTXs8zqS6jMxOTYSwFpswOd",
-	"Z6yP/XEGXLE0l0NpU/CtKgTrcfY7gKaCVslZqsQne9EDRPX0VtDutYAwxp74DS7pS3QUl0Rxc4WVTVCF",
-	"hNHqum49HvpwDfC6Ny/rmgsdGRQcUY415D24fx8iRI4vcirsNF20Huhcnawc7IaTOdFIcrNL+g89Lpj0",
-	"OSTYqqwwIZkpJDc0ejtPny5YT/xSZV1D/ukttIppdNp7z+abRiSf6zuOOgVl3Q2C+Y9j/kiA/lA+RltY",
-	"juvv7/GWEW+2iqMo2UnJgOlXdwvtf+TnAi7EhsIY962BP2Fxgy+miEosCPisg+otXF1tBJsMNNrkjpkh",
-	"Iimykw/vT32iFG5i9zP968vuiE+RZWcaU7qa7J3u6mz6wJwrRDGTBviUarJTjmUcOLHnm6BpS8VSx1Bx",
-	"sBz7kIAe3hUsk9cywyqQ1IxyaVOAP/tv/439rCfhQWn8g+6PHuuTGjfCa4xnGRuPsKeBodfEJ96z+RQM",
-	"hMlA54INpdIFGyv3zMMRl0YkbCpUwvoyN498WYgSeOb4jnua8QmfltWvMDAq6032ClwtoLhL0KPOldXR",
-	"u+aQUisMgx6wl1qYBNrwwchoOlg0LWAY2BfmS0F9SaSeUSaf/65IDO4ZbsCD48fRyjezhRRIL75PNfuv",
-	"/+f/b7earda54kMNaYQF1fA8bj7eT9z/PoZJ3D8CWLouMvTxgwAy+JGO8py+g+HeO07noGB/E0eJQGi+",
-	"Avmh+OeY01uPyCpLOeCsp+wh7RkyoMPnBN3Hfc7wPMyRsof+AyEOWoftAT1OZE+E4+CGtR8xXZwrEp+i",
-	"6InFc7VbrUc+HRJugShAoemGluFeQJsOhnYnKpT1eoIn7Wbg/sYNS/VEXbhXUkCUV5csOoPkXKVS9fJx",
-	"Ji7ClCneOG+F4nijsQXV3fe+gffdivzRQoP8/tgIilWHm2O1ZmbI87y2sbC5AkHzbdHy4ETmYPKceihV",
-	"5bjKm2ErH6kreGHYDLZcRfsIeorS1qkSmVQKgmxhkAquHcDaOfbvmAsg8M1+JY+uBwuDExvx6cwoBb+W",
-	"qHnM/20oFcd+jPClarHraCuNdqvl7qwTzF+SxhyunjPkAnh7CR9ornBdeL9unGDvAMdPFm/i92TBgZJk",
-	"clvaedZ+uvd4zUMGsEC8l9Vt4T1UFvLX6Al+6ZgnFQYyznqisFyG9I14/7SGogKHjSuI8JA67oeLVvv5",
-	"0/5jvtfbz5497T0Wz7tt/qS/18r2xbPu4yftCiks/+LRhhpP9poHjZtIIH748VP38Eo08bgVEcU6icOx",
-	"YnnfsIbzc9d5LODP2+r/LarhHzNj+IiATYYkeFcxJOYcNqWifhM6mqfDe7JT17vSW+P0rltxFOFz351x",
-	"umbwAKabKxOcMy4Ra2d9CKSZCRYazx5CXxqsJIQEIqy+BYgh5f1ssamaMHLBBWXhgTOUzQAdkuYqqmRy",
-	"KjeoIf9wJoTSEzBSMTCOyULY+8MpGR0CLEjdC2gGi9yIc5XiMeQAVnSM/55D/SSzhwqH9dh96CtRm3+E",
-	"Q5SX/g7xge4enuDIXB0PtOzdOzDBVgnZKiF/eiUEWcXaMuMGPWQ3E71com26GaaOzNkx5DgPy/NkjNSw",
-	"d9oyqjD1/Be5v3smYNw12UtY7crcdh6AAXf7gzBbWu2W1W5Z7ZbV3jOrpbtHsZk7YLRulE0xWewoHaeG",
-	"QX4TRlKwumlYRdwCv9aMHk1++zl0Lh/SopZ3qAf7p2Ot2zfe0kqgQ95p36hCT6W6TM8VlM9XFxqqy8ED",
-	"rua17tTZAikxfMjmwpJXaksL+jxXYgJTYjwHLQUUIxxb6HuXPITltU+icaeeCytMxyMcUBwpAvonyIPS",
-	"Ve8jIObqAkyKC1or5OBRaVj0DPyVkEg5K8a5oIEMkwZyfMS1cGZMiY3qD6fOXPjAp7cVX7Nia3nI/CMP",
-	"EfO7F2+BuKffolmLT8RdJOH8NzjEHMJAMpVPmJHmgUmY/vttpeJWKv4xpeIHnzHgw+1eetyBgCzEELo+",
-	"bUhGnok8N2XOReo1WJzWcd3SPIkKitkEgvYkyQLA1WSgfZDZD4BVFeRzAmlBv4d4L2CCMd23UFrBlU9K",
-	"xiw5nud6ApgP56qUoj3BuGIDWDKUyEGzGuxrzjI+7bCumGqVBZHoBKef9uIfY2MvlJ6QZEpPhC2mO0d9",
-	"CFbDbwr3mwtuU8gFgKoPbClQh6wDw96V5Nl6p7bCYSscNicc9vdWOIET4hT/c2zsOz35ZkIF14Hs95aO",
-	"rbKseJdKg+EW3wDxdoa6HJQtQ69KLjNg+5faJh5Wx4SSZMchTcL6wmntmFWSHULT0siiAnsDdcAmO/LN",
-	"W5yodKICU6e74lxBYTWUmPgyZvd4WdNMwtUtHLoIA2oFZl/zqYG8PQSTI/DjRejF5+pIlTKGxjcMIBy5",
-	"unrgrA88AUqLSpiRl9CpwcC3AHQ5WZumfYyjnYaDv7Uz7aPoDrS+evNyFYNk5qUzJwwtH45u8e6pvFTc",
-	"jguxMXH0TkzK8zmO6PK+xVO5ig9EzwvbsXt6x5oTSJObbMFmtzDPm65thMvhLexAhdi5xRFvpU9YyXSq",
-	"QoEKu+ch2SL5QIASq9XO1FanlNN/pLHWZX3fVc3C7HaW1y3QEW4zQzZbtlBFQFmD/letI5u/Fbsw52Kt",
-	"6RgxaCFPHN4Alak0k+PeTJCHDjnolG7vna1Z6fyVxier43BlaSNY2h6IAJG1H/hG46WmJO0h45V3pfHn",
-	"BspSkGNJwKWOod0JiRaewSchbx/Rq+u0HveXuvu/efUBPsw30xtuZg1n4QPGQD0lCPhWefjhlIdvowbk",
-	"UPi0OsNbRdLvfsZ/fFko8j+GGigwhgoxlBYsr0L0hLx2/4LyK6nQAIQ40kT4alM9cQbcmbfGulMrEK66",
-	"bKdXOkprMfHL/S3CUakuOO2Z6xTMVqzyzMdDFdr9IKD4AxNjbWFBeRPCaqrZarVT34tntlkQwuHCJdYT",
-	"kbC0x4e22TrYT6PyJURbiB4F8P8JCKs8Z5ce5CCqNzXXC8pN+1jLH+fCkwe00Wn8A8sjhBoP3eemH3Ew",
-	"vxX3C1qjo47ZqtT7UZ0ihIB4uE/DfCWggKWAAjfABPw51LAfyJjxxf/4edCvhSxoFZZ25+m9KLpnsntv",
-	"YJO7AYZvIcN8EWFWQ9sDrq4oEjrQE8Cs8CWlZL012REyV4AAIHfTMvPqQ1jIvfpGbtJywtlsjZ/NGj9z",
-	"eJDr3KFV7aC7uUoeZ87ciI+klvsVyoF+aIfCC66uwl6WexPK89veqc3fqfK0I0sN8ABYpT/21zXdWRiE",
-	"h+YK2dRrn31I+TVB82STQlvBpO0w0ukeJ/5f+wn79ez5fithL47e7CXsf56+f8dyqYRJqnpvwSc4MCDO",
-	"zOjA6LBQU3Z8+r88wNiQQ0fnw3Plu0Pus5/kiyZLj/E+7DirCCu81QPLhtxaUSSsO7bY7Bqnq46WlA0s",
-	"ofc0hFScsoumArwx5IgZ4/6IYI/mXEnLcgn5fBp6UCdMQia0R3RgIz42gorRCoHZBI9Df50mO8rzMnm6",
-	"NxA9MD0c3+n4pXpXyaRwsxqri5nA0RvLlBCZ+yVL4xj1L2KadspvJ00ZO6KGFac/H+3sHTxpMkg1oOS7",
-	"HT22CL6ZHnz6lLojyYIXplMCsMFSsrD8cxWcRpRfF60f2hwR5frOS7VBMGr57VTpsNzoIiQMLbUKEblp",
-	"DCAKG3mpDABMdMqg2FBfC4PFgIizZXzorE9BwYTxCIIUnweUCjwmkfcT7MNxrgituKeLQvRs6OkBfY8O",
-	"advGR6u8ew29ZoCl4G6Ub+LuSI6Hb2O1ZjkvLkWTHevhCBqwmwHfO3iSeuR7bgMWiXurzuv1xh3pjeKp",
-	"xp6OSOTQkwaJF0fQjpAv5bVQzdXtwpXwgj023Dw40kewXysMENFYDz0LgvUaMPXjFbLXughxVLNowaR0",
-	"rC4jj3VWC+J05kFidZ+5zwKYFCWIoueVnUAo3jmBDa2pRxbeDEA/4aw3NlYPRbFo7UPp5AwEWWrM8D7P",
-	"jQiWdVfrXHDlTetFfs9/2/23qspAH7TT6ErFYfJ5Y3g4zq0c8cLuuqd3Mm75LSCjHQncu6s0TC5zsch6",
-	"QDExz7YOAyAI8q877bTVvr89kuSJpQMy9G2/rT93fPcFNgAgtSzW+VdVOReGdpfjbq+Ohrg+gGGtIRcw",
-	"npcJym8N13cDmiLIFPRvj7jcBJji12MF+nOOwAJnwpWF4ADna7H3PYQndUGt4SsnDA0dW093WvtnrVYH",
-	"/vt/L9JMCj2srDFItoxbseMmaaxw3H5xpLmGBS5Y18HSdWFvytss7EfyLviPvtyxEDjD1q+wYb9CxO88",
-	"My954N0iLP4KhhRXvqINFNyyoo2q0iBfoMleIGw3gIRTHxwyizNIYRgI5Swfdkkee8wGOPSWPPbFsUxI",
-	"qAATKgPrnHqIln1r8DU0HLz/G6ahkdIJByRd9zdpqZcqi4uM3JIgKzQwA6cnSsu64lIqTF44V77rrtP7",
-	"wWLtip4eClN2r8YMc3bECjES3MbTh1SH0PEsTB5y/RwJNku0RioRJBQ9XzrxIIBYHpZVUYSnBwiM6X5r",
-	"PyXjlilAn2QT6EYx4lPcN3ZKpwIKrqb4DJz6ufrtwxsQikX4BGj8RNP1uHLTdQXrO/JnQyiAXLGCDhlv",
-	"qP/6bqvoYrA9D5VWxVrTMydUQZJbDiDXPmjFCHJiZiLZN71Gp/Hzy9fHLfhPu5Q1J/xasjdTOD6Ecmx0",
-	"GgetdqvV3nu8f/Dk6bPnwCkCfhoqCp3GyE6XALcdtJHXAqeo7De+zuQzgW5/xFPW2XqJnXd7fLxwZqMB",
-	"oPs1/vK8/fzZ0ycH7qz26nH5SvS8XKqrWfRE4+haZOzfT1hPZ0TrffmJintpX9FOh8JybyRbYM+dRnuv",
-	"8kFxnsZ4JDu7uyM+/R8j/tfegMuRlsr+TV/JnuzJ83GrtfdkpP56PODyv++1Prg/4i/58K/7gD0KP/XG",
-	"f3UHGe8NGesan3Yd3LtqleZdVIfGtwq5RfUrnFCRb3dKpZ5rUtZ+ICzU7y5AAYvVy+edx+1Oq9U8cIqc",
-	"W8K4ECjoLIfm4pBOBacKqOyGQR+JUDWGi2iyMz1yfHs8cqxy5KFuqxyhCaFTDnt38nXc78ueFMpe9Mcq",
-	"M26d0vHEF0c/u0/3+vHR3vH+y2dPjx+/ev6iffTk9V7r5f6rZy8eH+01ksYVFOg1KGekUcc2Gv/1v//f",
-	"8N/9x3uOZ4Dt1mm8OX5z7KQ8shX3EzCV1n7JVhz5MSC+RuJI1l3IWVqtEB+9d2QGnJ1wjcx8dUaTBOr1",
-	"BFW4g3rSfnbQeu5Wt+8uPlolHU8u+IuxubDikw2/TkAACqXHlwNyDPvURpzCbShbShEIrKkyp5vP4IVS",
-	"O7/pHbO6m+jUmRtN5OhgdaxGKu06UlmLo9aTE0iVQE5OLpXktFRKrUEXVd5dvxYn4sq1nL54865ci/up",
-	"hZKwXMttSbSOKPciovTEMkuViHZmhFpGeZVvvAZ33hbQ/9Dpp9t6+LtIWAXeyXgg9lUt4Hn35W6X295g",
-	"cer9bwh2nrRaLSZVJty9FyoyvqmxNdmuFKekHqwQn52Fha+YjKGvULcQ/Monlipb8J519jEEpg0bFbqb",
-	"i2Fp+wI4imGX7oLjKHPhYoSzNxQZDUFLt93l5tkLOJXvtN48UlBxnfccdKqZfL4fBdBB6J7myeVmctjy",
-	"37UjP1t2emfsFBqZru1UrGGpn/0/b8j99x2tB9JYXUzLfoBlijvkSBFS4cfIoxb5/tAPF+qVYr9eXyqe",
-	"J2wg8gyDSSzT465lD9NMiKHI0uRcpWNVCKPza5GljzBFCZJngCPDcVB2D/nqECnLLOnKujbbjBxVG+ZY",
-	"L9HWXaI6bh33G8aeXldt2UBOrZ9vJqu27hLfGoB6do6F6YnkRg7Xt8t7VwRM6jM0MDUNC5MjlOgYFPp9",
-	"5BWHaw+Oexgrik8UnRKyx5nlIksZJ9ifCWTycO8FQnAKgN2jh6W6TBkE/LAWBwakAslQGAReiCYjCFbh",
-	"MTag0x/FNEKwxAd6GSlp4QgwVcUt3ufJdbUd3CHy9a251Y1orBvmX4s4VyCDRTxsq0t9D6WUPyDk8x1Y",
-	"mBEnHRVa9xcqRT9DNXXEBBy7w9bzvkedU5mMFSOshox/61grZto6VpoL3vfWRa4vCRcUlSbiU0NiGaB1",
-	"jQoI8IYqw9AcH9cjRIm4QxUVkOEMHmJM1e2wk9fH7MnzJ3sJ22u2m23C3oTKbj3E2s5KBwCnzVHmLmdD",
-	"PRSqtknzB7e0iFttnMl8gI+0gNPkgl9TLSp2cYNP+ifJdVj7xn8btERHMKUxketLIHkQwjXX+a2+/A51",
-	"LqiBHtkba5sQhcpUsvMJnvdKjCxCL1AhQnfK0i4fSEy1YzR8GrSFsekwo4eCTXRBTiOM9foCgOO90w/M",
-	"5vpyByj+XAXfhuM1SZnfAKyHG2r+aAvOMm75ApvphLa59Fp/ZWNvmGV7Sb+fS+qb8MCH+eHuJkZxV8l8",
-	"TeL2owRNZ7VuLmjAjQP/0HWIq2cK0jlu3Q2brz+ko/Zguz46/L14HxZ5Bj7waWRT4+pLPCOP/QgmPmRh",
-	"THwpzgRiNLr8Rc/JSvdMArhJNu4yjL4FUENHvLCxsnyuqGQSDzCJvRRlkMf980oitq97LG2yn/UErHbw",
-	"Ijpd2hAqPsJKLvomZOv3nCS2Oqo0lFEe3rlyjMTniXs3BusXvsifkjQRVTjK/AtNeXGum5IMMZvRLRCS",
-	"DGFV4FSBlEgIzUOppNIsdzzlkI46ho2qJNNATZy01mkUOvaADLD+cDQCYCkToFES76fx0elaeGS3wh8s",
-	"pzCfbd87Q49Rognm8hV2NmMNfnfLBCnK/nBfvjfgkgy0PGuslyKGR/+9tQ9Akt3mPmzxobfRvSizEiy4",
-	"NcV+8GRRCv/uZ0igWhzTO/IMnxD70erMpboCb7ViZSvpUmDiK2ktPtdHn8G3bjjNvXbsGeFGlV1a4iJw",
-	"PjyPiQ92dnnOVU9sFd4Nm5Uh9dMTOn6m+9Juod5uxpCcuUS7Tln71y36/1XGXqQ2/yLEyERJsAxgIPpM",
-	"iUkZ4D8ky7TsuUTZRK/d0soA0yy2w9xNhefFD39Z+4X+l1B0Ylv4zO/oUiOBrX6v56uVZ29fKIS+GZwS",
-	"jEZJrWdAbI1tUoGUivyexNwphQQ9o1KJGyRbKOz/6lvzgxWTzm7/5nrSGD5pKzrvRXQ+MOWRf9di1OrR",
-	"eGQ2JEZ/jdCGwL1E3hL0XRR26jM/qFYBHCJYLYJ6cFw49MAE8MZ5lnCmR7+NfvTGgu/EBAnk7qvH7rY0",
-	"IinND6tHF+NRunUYbIsl/qj2/5kesfFoTatooeY0Vhu1XN4KWzFcpLK6arZ4r/ZvuJA17BR6Q/xB3ApY",
-	"+YhWy9Zc+Y4UKU9nd2mwOAGUFXzC83tTdmItZ4lC4/Qe0o3QzRXpRPP38CPtZavv3L++U9LRVufZ6jx/",
-	"WJ3HsxiPzXA71QcbFq6a54Mxcu8OkgUzolcIuwCs7qMf/IfO9aFdrNC7jLa79d9sNtdnUpJVIHX/q1pa",
-	"X1iTownVOEoNEdeA3xuyWeByKT1BVC7D0g/vT8/S0iMKz0MqqGKc5W59us/Sn16dMXe/cLi0mpuOuSID",
-	"QbcnpJ1TEg2CPbsZAHkZq3C0yqeA4ddhL/hAsisIfwDkV6+YjuyCpmJQ9Uinc/+lzktTQvB44iyPcZE3",
-	"Oo2BtSPT2d11H7BJo+x2+UAiPeihqI51qofeazVMmNV55r7Hz1JlMh68+vm7427XLS5p5LrHAeBoIHcA",
-	"bcNOR0hBodTm38pObM0Rl5mjtOVrXSfZxH+le1awCCuyMnuNOYZ/LsO8SLp/Gpts2431jlEtJoEnrcbD",
-	"Z/SV3c/0ry94r3NhxYIK7DIV0rJMZuBRsPxKUO0OJAh6/KOydqdsq82LQl7XhLhewqQlb525ofvzy3mD",
-	"+JDw3rZ54fekV+C3vAVZJl5rng9/LiKMO9dMl/DsrTq66XDi2jSzplMWR4ucW+O6zLTQmoUSsA+piYNP",
-	"AB9Tt0gqRlTC6bSiyd4EaQ45ABWUWeh0W+NlBsyvmMI343laRyO672u1bWO/kqfnj99YFkIyd6nR7GYi",
-	"l9eikOLmtm85t8JYb7FSD4L3/dC7xToq9dgS0mC95EAU4kZvzcty8iUtBt6DSQr5deA0l5RQUUWZzwTP",
-	"FqDKrwfJX13fNELm/wG9SX4Xy71KJTFsBfmG/UoYIfD8PbYV7ku2L+YJQiEG8+evVh5qXWHvAbPeXeXf",
-	"Tt6So0pkLN1vt6CfcybBbsygbVnoOxdZVgNu2FAa4x555dYKgDYRWg1uIFsewoa379Zn9U0VhcRvfask",
-	"/PkwVpCYI64CeRx3oCMUEFjcGD8AhypqFodQNZrn6AoH/ASERNEq/Mlfcifswdc9ZQN+jZWSgOAgEV8O",
-	"e1A0a2oc3W6+Dz913yI4c9VT3RUDCXgoWFBaKUzEN/aftlvICHi2uPjRFlI4uQJlr1XfNPe2zZekQY7x",
-	"ak+GgTCVV/xDf99/2m4n+0/bj39fw+VMp41Hv5qNtXfvrNP6EE0ZHqF4i9FaechCwFazAzHcstg7K0vc",
-	"OrBrGfqpUFkIEt4VL9cIuL4hXj4XepQ2CYjJIa6IrUg5QRLCn/IMNDjsUtsVRmbYPzmlle+EzrEp6H9d",
-	"bQdlN1ns+YPQOgQJCGqgHl/WgjOfwCnQnk7BIfW9gjN71ulW7M74nh1UtwzZKTH5s4XttmzyW7FJeak8",
-	"XnxJd3fAK61AFrcRTnmkKJ9D95mdjkTgdE03bZoEXUSacL3IGE7K1mmQPIBIrgDx4Rig0ghnX1MWI4zd",
-	"nLH7bTU2Ok3vL4AUGQJB3HKgP50tDKoTZ3CDV2YEbgTRGxfSTuFGdAUvnLX1998dtRtRXNc7p4f8SrBi",
-	"7NSMMk2ns7vb3nvabDVbzXbnWetZC64MraSmpzu2qqUm/IiU7H7oTgPyItok0CmwWTq2PyC+UKO2UfyQ",
-	"cQZt3RLGGXZvQ1wmak6YCw5QQtF4L2UBBYbTmhE/EJRQJXjnVxaNUeJg1K0KPJ8jURitAF4x06jdGsuw",
-	"20+hu11B+5+4TTi7qxgbzP2kOU55X9jpogl8lh2YwaBc9hHW3uihiHuUx0O+Qhu3bkhRiJsy96xOfC4d",
-	"gVb//dRylfEiY57ofn/os7cmk0nT0J9DImdPDx+hI8Opvc7MZFxNKdFMFiyX3YIXUkBRJKBQlrqxRPR9",
-	"/6NTsY3lw1EKR1inQoecQlLS2BEq7enep0/4V6lY+8Dj9R+6jwRlRLq4or7D5+pcveK9wQzj5dZRlcG4",
-	"cKeyRurNiS88MCx16y79NlpRT2rs+pkwoyH1MEb8m+oxHpIRgqC46FvoPrmApbpMmBn3BgDlea7KrH1A",
-	"AcOaC1lgx5AOU+6tqF9p9CMBpAN0eJNR55on8NVLkAeKgJcZPt6Pr0oXDBZUYSF7ONOEtVsJ22vBN4LC",
-	"ATaGKfqOzgZ6XBhvOhVCsIxPzSHkZyrf/FVwuiQQbQMYdTggbq7gRWmbLN3fe05kcNB6TB8+PRG2mO4c",
-	"uQWlbDS2ePAeGb6fkDOePPFUQealLpAl2Fhk6SF6Gnwf+BiHrBAZsBG4IufQ5LSv81xPfOoo3bjAkOfv",
-	"3K/YaI3GdYzKN8u0wCuJPcrcTw2XcZRLG91oEsS140NlDkCwSQXm5gs+kNG7PqV9/lVHdV04CkhvwDpt",
-	"ZIq+8ihmK0dUuXPDSI6K3LGO3MVxnJAre+Po2BtXFxbf9O8wK9x56D54SgOENUZboG24NECxRUnjzXOF",
-	"cRZN4dwqwvSECK4rLrk6DBjYbqG+mUfJU8tMtq6IU92g7NDSZisUcAK7WHg2XF2ZB2wgeG4HXiAQLN7U",
-	"nwD2BopP/IV77eYh9UQRNK+XPbbyVcNRI1wvfYUKaVXa/C+QQ2X3FT0RhC/urk7CJlJlegLyHf4VizZh",
-	"bU5IDnVSneVaX/l+8HSmFXITxtRqBEcf3rArMTUzW4xe/kVMb6ZTwzj7VRRXOcKY40iTgcZiDU5F+yif",
-	"4FpS5+RCTAppwVaJpnurL2tme2OwISi1moafMg18HQg002jzmJHgV5VzK65lTzS+/P7l/wQAAP//",
+	"7L39khu30Td6Kyg+eUv2Yy5Fcr93K5WsZMne2Jb0SHIUO+tDgjMgiewQoAfgUrSsU0+913Cu4Pzx3MN7",
+	"O7mSU+gGMJghhhxyV3ZSdVxJaUnOBz4ajUb3r3/9oZXI2VwKJrRqXXxoTRlNWQ5/Xi30lAnNE6qZ+Zwy",
+	"leR8rrkUrYvW13JJtCQ0uKjTarfYezqbZ6x10XrCaM7yVruVs58XPGdp60LnC9ZuqWTKZtQ8Ua/m5kql",
+	"cy4mrY8f262nNJmyp1LoXGbr73wuczKVS5JJMSFckxldkREjt2yuy++eL0YZT9pkRt8f0An742Hv+PCk",
+	"2+22CZ/NFpqOMrZjw65TNptLzUSyes3mGV2Z26rtG5rnDMlyygTRU64IV0RPGRnzXGlChVqy3Aya+e6W",
+	"rdqETigXpunFq5lYzFoXf2+ZR7V+akea8i2j41cZTSKTckXm5gfCBbwjk5M2kTmhRCxmI5YTOSYZo3dM",
+	"lYbrrHfaP9w0HGOZz6huXbS40CdHrXZrxgWfmXZ2fQO50GzCcmjha/bzgil9HRmiF3TGFA5OjleZxspF",
+	"bhqrOuQrfsfM1GpJFgpHciUXhKrb8gx3e+en40PaT47Ss9PkkJ2PevRk3O+mR+xsdDgeb5zeGX3/LRMT",
+	"PW1dnBxBb9zHXmzAXzOdr67GmuXr/XnDEilSZdq7pFyTERvLnMHo+/6Zrs4Z1Swt9aG3sYluhHuREf7Y",
+	"bs1pTmdMu6WaJHIh9NNFnhsJXW/m2ykjFC96pEhirysP6fWL1612i5vLf16wfNVqtwSdmV/c9SVBTdmY",
+	"LjLtbwwG9dC0T2uWm2f9X3+/Ovjxpw+HH//Qig2ubfor059t7S4JdzKluTYSbX8HmYbWz6meFo2HfzYN",
+	"9R9yNm5dtP7jcaEJH+Ov6rFvnZ5ia+NSYJqpzHSLhJERm3KRkuWUJ1MjFyM24eKSdJ02gM+Ci0lp+I9O",
+	"e7346FN4Z3Tou+2d1+YTKm43DPaIilsjITJlNeNprth7PM3bn8qUYVNyRou2xF5lLtj/Xebu6y9xX5F5",
+	"zhLTz03vS/xVe7+0eJF78yJXMiIyQ8He60ECvw6NGBvRmNMJsyqkvDavfhz/ItXbH8Zfnoy+mp1Nei/5",
+	"L3JSv1zNK2s0Xv/4eG150oNfugfng4Ofvogv0md3TOi3qzlT6x15KbKVabxibaKY0UuapWS0Iomczai6",
+	"JEOdU6HGLO/855AoTY26HJtdKcuInlKNC4IsuZ4G1w7LA1A8o231amdOeVozAhqaWjMAvW6/gdKHLr+j",
+	"XG/X+dAZQZi5w2xZqP9zZha8kKI8lYfdeJPNk2oX+Yy+xzVt7t6ywANL5RsW2Qp+MJutXApiXgxtD3fj",
+	"DnkNexVHC2shUmOyGPVmrr5lK9MpRcesDbdOpCxvaq2ZmhyAQeGmBi3KoqNB+w5MAxtu1CC25UkLhZgc",
+	"/N91wnstlM4XM7Zxk+H+okeK8LRG9xVX7a0gitZYBfENW21o1y1bQYPaREhNuFZEsSRnuqaBt1sGdFPL",
+	"vmEr26RvqdIg/9dfbtnrrN7KqNJW/mFFL6kRKJrC9kyUzhmdlcXEbHd1EmJefwDvP7j+slaNdbev4W/Z",
+	"HctqBrdrRZ9Zi/gRmVI1ZeqSMJpM4YPrndHUJDPPclt4LiWaHmS8MFqMZ3YouCLVBd/qxqcKHthY+svS",
+	"3j04r5P2b/ksprPMcW1GxQrObHgQoZrMpCqfnI5rtFMGT42qp+NQP/W7oYLqRRXUtzKhWc2Jks7AlCM0",
+	"Z2SZc62ZaBMqUmP0oUGVUTFZwDa5GI0yhpd+9kxMMq6mcOnXXKT8krBMMWK//7xDnjx9RY5OyzMz5QfX",
+	"L2q2kAxbGbd4mcAbQ5u3rJ76sbl5CV2l2e+sohMqEpbtqqUfWCu7sXjHRlMpb2Oa5spZo+tDMWNK0Qm7",
+	"LPotBS5cna/WNqTBxq4usQUHYE182l6+4RNB9SJnGzqr3DWqTahCLZMztcgqPo67Hm1PxcvD8fnbsx/0",
+	"4vzrZf43ld0tZtn385/1i7/+fDv9efmYia9+efX0b+z4SfrzL0+vxd9+/uFvz1ezv/6FXp1e/ZjO/7b8",
+	"67ev5OHsRXb27LsvZqdvn1xN/vjHbUPl27iLjbXfkL3lM6Y0nc3Xh+zdlAlCYdxg1FhKuG4bVfG94O/N",
+	"RmnMtPKo9U7PDnvHp0fd7rY+av/iuj72N/Vwg4p+RXO9ac+fm983mSFwwd77PLze7vSv6IqxTWaR3cJ1",
+	"vlDGrJ+b62tbtWL7n7Tf4hugQa5xUm9vmiBc3HFNzS/o68qhncltrZE0l/ubb6+ks9tes7nMtXUQbPRc",
+	"XMJRh4+NtuaKZGysiVxUlrOR4osXr7/78iLJGAVZqXEH2DducGjFXFhBY1/7nm9o9L1b19j9VtvayKhe",
+	"aetYFeYgqS/M/L9+/pQcHh6eE7Niwd9pNgUmrOimdOVcRiMpjYb9xZho5IVcRuaEvJDaHkXHuZwNwaIY",
+	"alk5jva7/ZODXu+gf1Q3DrUTdNSt7/ITKm4b+WWKlphJqWmD9dTEWxFx0R3VuOiwbfXORfAAOPP3QXyL",
+	"e/oSsaHPrUdsTXYU+cubly9gV3365q/oGVdGudFRhrbFnMl5xjrkuioXZHiVJGyuhySZSqmYuiBDOp9n",
+	"PAHF8/gfSophmww1e68fJ+puaB6On+YZ5aIiPom6qxkO686LRQTMO1ptey/GMH7aMAq5jChO821pBfn1",
+	"4r2SfiZTuuoQI3vLqczMrqT0NiW2dVmYNbXPwng5Z6LW9SQVw2OnOQqYY7L5UxgN0LaHBq7I2DR/Kpfs",
+	"juV4EpJ6ynJlXTW04nFDnRXrgjRNiR4LxjRTzPdhJGXGqAg6ARvv1i2fPOOmSWacjQyZRVyRnrleDRrE",
+	"P2KNd5bDzsr4jc551P3nWq9CVzxOh5ApU0RNzbRQc03DEVb2XXsN8lsZaaOMy7zdIwppj+8JNSL+tnd2",
+	"cdi96HZ/rPNCyl1FHc53G2weewLcZBvaS/Y2cFzsDo2ctzzbZB5qnrFHykUXuSCTXC7mCgc1Z4ykfMK1",
+	"auOOSgV57wJkxiIaLbT3Hl2ae6SwCxkcpxqcK22I+JoFeyPQQ2NmD3026CagQrO0Q661IirDK2Z0hZ5m",
+	"t/ObMTLKXk/ZCtb6jSjN6vtut/e4e3LamT/u9eMDa/p6P7PmrfVhbxpQe8mmGXbX3MPUxgfYOd7ByW0G",
+	"VRdzNOaCZmY6uCCpXIzKS6X/qT3d72iWsS1BzyVc8y8W89zg86hx/Xwyf8cn9r3bnm6QeNuaTQJvL9lb",
+	"3p+JdC65d7hv98W8FMxI9cwoqtAdUwpvqTlNmLosKa2cT6bwBxNyMZn+azpsGk35PRw4DR03HMME6Lj5",
+	"JF6bZh3d14vzjotULjdJNlxQJ9Pw494ijS8Hgf5onqHmUig0z57Q1O7h5lMihWbonwjPK/NcjjI2+wLO",
+	"FOaM4Yba3JGaBi7ErZBLMRhzlhlFkTJNeWa7NmOw4d+06Awc9jctt2XDTR3yJU8BtzNjVBAqwNQ2K+VP",
+	"rXYLn3jRemxvhgEyu3UC783FxYhO+YU1ZC4aIn2Y0gOeNkMGmV1soYwZZjYWrkHGAvuKTOFcCA3FtQ2A",
+	"Eyl0ThNNUsmws1N6xwrZ8C23g3tRHsKPjV1MeDtOba0NaAZ8RjNzXjTWzwupp+bwBktKyxyxRgGa728H",
+	"VioOEJYVa4G9/HGB3/qI4AkxznhyP3lyVstASD3ACERmcXgl0XLXmf6lbMQ1Sy8g7gkfoH80yxlNV0Qx",
+	"oTvkSt1aE2/FmDFX5nRllMuIJoAZ2184zsvC4VuWUGFmf8SI7QdLN0hBbccfWiC8WI45Cuw8Z2aI0Gj7",
+	"tCLyXOYjnqZ4SN9bRnKZMRgmmmVyyUpq5woiW3JMzEWELlKuzRZNV9DlJGdgmNqxVveb+MNi4l9ITYrW",
+	"1M3xWsMfam4x/A9ddl1N8TD7cHP3lRTsXtOG8eQBy6kqzxmYrkbcUmMkRQKVeBhEq9bDYzPruJ2zXElB",
+	"llMJz8DHE8XNPlGZ3eNxNzmkx/1Rlx4dJadJOJu9QMdDV+unsdyRh5jDa130f9/OftqVey2MsUOzZ3mO",
+	"MLWGYnDvoXm5yAmcpmL9u7SQWYhxYzT74br8QurnciHSh9vPxvC48k7m8F/FvvHk6mujhp4fXvWfHn15",
+	"dvr08Nn5k97VyfN+98ujZ2dPDq9699NbR2W95VrVaGfCix9Ib7m+47RaRBzVaBJSs3M/4HS+ZjMuUpb+",
+	"ZaH0C7m83w5knzX4x0LpgQAL3U+q+xHD8poJ8wfmIFwilJ+Mczkj4CLsnh50j972uugi7PT6h0fHJz/u",
+	"Mb050/lqABDfzQ/2ctAPDRcpyXdUrIgdNLVpF1vr/EOIA+ygMDhKEiWl6JAhIOoPAExtI2yul0Oi6Apw",
+	"/xUBCW7ZLh8er/+xfR/JeivltzSfsN9SLUKwT6YA4tFSksw04NNuAW+lNCLyunjY/lpRysGMitUgtw8L",
+	"lk+v23W2qvJudzqfF/5FQBAqIm32jGL5HcsvLZJQMAskBIGZgnNXq+Ke+2jOfVfMWncfYsGAC9CNiwoH",
+	"hgsQCYhe+ZG0pyGHCiOQLlBZYoFT5XdeUt+LMGMsvaeLovysQNbeMJESCjZmGFDI2Z28RQV+A/ltMue/",
+	"wOsuCOarkZtFt3uY3LIV/MFuWvfbknvhlkzuaMZTcvXqmiBQt95zUO7ZA2/Lth1woMoLD2dFPN69e3dQ",
+	"zQHcNNOla+8tJXeU4zH5PhIyWqhVKBYRLeqWTZixBdEqf1CpQCHNKqR2Rd1HNo7DY+bb9WUNoS2uEWpT",
+	"JyjQwYfapYVcxjYa8hmMhxlSMpQLncgZG1jf1rBIw/z830YDzXOZMKXuLV28EIzBLTObwKJyAH4LUefi",
+	"MlhyZmTNhTZvBH2jdt4vzS+EEsGW5tp76Z5+v+y/2qUdG0SuptefwL25ZFl2gA5O2PMLv1tqEVyfzib6",
+	"XqjFfC5zzdLvWMrpWxiN38cMBK8PSzKa49YVQx7J3Dqth0+xhQfPRCJTLibDTzlQftZdGipTUYwI1UTJ",
+	"GYMeZRL3YO0xeW2STKmYAH4Xj1ByoRVPzUpIzL0Qex5RcQsdBY8KE5ylREvTk3ku5yzXHAMgiP2qIDbw",
+	"1NQ9Xzs1+fzJlGoG4aP1aI+ZHPO69Z45/w783Gmt41LaLZ6Wm0OTZAt656zXKkWhzB1/7x6c04PxTx8O",
+	"+7GgslET1MpeNda2cqG2opVFayIu1/VHy4xthY1I69FejP7BEh1rB4WUGa4vCE9VG9CaCta1WiTTDrki",
+	"PqcZbbZELrIU4+DeP8YdXstsSXKBGVF3NFuweLpgE59LrMvQuHiKCpz8O+RLJjjNVAE8oxm/ZdCfsTRj",
+	"ieF51KqmtYHZANcDUgpEeMLMRdXc8PrE3khaTbu1nNIaFPKM6alEDZrLhfZJW1bTejQU5GuKinx89ewt",
+	"eXzXe+w9648/uD8/xgZuOY3gr66Es3nbZLhQLL/AUz8kVwGYYQyez5yaMbLtgHYNnZ3RIUPE6w0vQI7N",
+	"0I/YSsJTSgBA8KkC3Kw67OWemb1r8zo87UUDv0XE9u8twFCYPtsJcJLTNlqoQGdKXBSY7s6U+pZjdLas",
+	"uFKqYcvgms1Ug8x0o2s/+nfQPKdgCwaJxdse8oK91zZBudozaExNDxziPTCJRjTDAO6HAjnjUDKwPlsX",
+	"rYNe/7jb6XbNU5KcpRwpR2qvPwour14D0cDNtx92u+72cS5/YcKDBwN89MWbJ9cvQlD7XCpjc4MBVYyt",
+	"Ugw6X56woNObk97xsnK3m94RwJs2Jp676z6Gg9PwJW58PkT2LxysHWgSwjGsTUN0lxAtF8mU8DJ0zAz9",
+	"TsQG7ptGzQRbrirvliYigH3BE9t+kv2wFrMY9NSP4YYl8y3HQFvFXJm55bSp6d9JwWBut1s3vQ4YN6fN",
+	"rZs95LhgStiJEKHdAlfWVsQWXGTMCfbzuhA9dRjjEjeInYkL0muTfpsckn/+9/+0vZ1AyYTOd5Cx6B5r",
+	"TNJtTX9jrjHy6FCau4ExQ5E0nXcDZl/eduISymX9VoNS9xB7Dbz0d9tsXgDAOGpYFBJgUcgUjUKj3Dvk",
+	"W0bNGYj8wnJpDAZgjtKyqm9a3W63i2eC07PWOgTsw3m7dxa3u0PVt7l96+w1Fwjvv0CfYyJThk5Hvx8N",
+	"23VXKKZ1xmZMaEg7MULE4U8EvNobAO6Pd5jfxowp869aqDkTig07N+IdmNOK3bGcZiXIPsSs4XQGlux4",
+	"kYMtay6B1QbYYMju53OGpj2m6spx0SKw86zB6Xrl0wTaYPoTqm6Eu+E/DofkM7DZvn/9rX/M/+ofHg4/",
+	"vyDSco0QtZjZ7D/7LOLiATZ5wJ6GZ4wC004F7h3d+UugwLP6qX6jqYaRf5hVBbvC77aynF+jmiqlmMbD",
+	"GXsPoqLIJJdLMlohDsuc36bMpdCMVsRuibCqbL4SGk3tVsbpiGcc8k5My+APLhIJm5F9fiSVqd26StPc",
+	"OhRomnLMC34VjLi156onTcCAQZ4AV2ROOcJL2Xua6GwFcr2kKzxxrhBpZr6TY7KyoRezWim844IMYRGZ",
+	"ZVOwf5hP86kUsKqmVKQZw4wvXH3DyxsxYuDAQChWzhxXnRm1oRksJjSn2RCcb15flcX0QwsfDQbolJoR",
+	"mdH3Yf8Ruxp+01vzhhTm+g5jiNnobnG1EdZp1vsTOuWmp0LqDoFkXViU614YPlbJVi6U52+ehibm+tl1",
+	"KrMUsiHQDaA80i+HJqk1Rf6a3nFyvQJocLCgz8+3sIW0W8LvMQ0Wrd2Q1oxI/LqNvV9bdu3W+4OJPDBf",
+	"HtgzCAzhlU+aLX5Xt3x+IG0u/AHg103rYLbsQQJFaKsBVlz5se0lqjYJLVwGLhDCFcH72mapIxgToDsB",
+	"bU7FrUTveHkf/fOfCqKpzuDgpw/9dtSVtcMYBGw8UQh/KMLoNzSL0+Ktqn0tt58LtcU5cFJx0pk7Njvp",
+	"durZHY+Rbj5BpQJKBPWP682KsQvLPSUkuFnNBsg16umZOT2AMjSmMDzD6B1Am/EsAyAzXGy+SaggSUb5",
+	"jNiwfP+ITOUiV+QzzJgFI8quRbPkqbbeZ8X055Z4hesbMZFMAQzXSg3LxphQGmQ5IWoX3Xpm1x/OpR5W",
+	"9CAC49dPphmPZUtfQaYqS4n5GeKbCRWCpeS/XkMMq02Gizm/ePx4Tld/mtM//vO//8dYSP2TuTB/D6tq",
+	"rRCK0m3JlHKYtz/LW57whPuHPJ1S/r/63Vfmx7IW6ne73XtIxTyeP3q1LsyN1+n2VNLjipybOx5MzkGG",
+	"d1dGcFvjPn5x3js/Oz05NjZ+v9yZm5sv/t47OP8JjfyTdu/ofv1ZzPlGUgWXTMAV+f7VNeEpyRiFJLs2",
+	"mrMrUEXkpcspCtayEWfmbvAsc6jkrPHNBBx2FF2pNuHjG4H0euYKs6gVAONL8l2xi9eEuiK/tdSBVqP3",
+	"j08+/tl+az6f3HM8UWNvyuzzQKLIGrBHLTwx16YA/q5L4GPMMp/Pn91FN7U3csYspJIqFzPrkGuNYLEM",
+	"gmoZo0oTKRJcIZRkXOm2p2HDWJpNl2pbLJUq0A5Dng5tZiGfsXW7DpH26YDq+ryuKZ3PmaiGmh7CU+UO",
+	"WFudR1+aCyPRN3anB+fjs5O0e9Y7OztKTtOT43PaHzNKu8nxMU27vePybJs7tkbfHCFeLEJYeCZmsHFm",
+	"WSimhb8KQmGSSNEG1sh4/jnSxO7ot9LRQx7sxCBNFOhqgYkzseEYoyfehgcXwZbmlKQ6N+JGHIREnT6U",
+	"EyQH0zBbZsaIliEPaM7GC5GydHgBUWFvw8yAQJMqMuF3TGAGD7wMFndHaTmfsxQOX/YLmmt4TIChR6PC",
+	"PErZm6XuSJDH4YWRTqMKRwxNHLN84AL7CZ7tPg7GlGdwF7UuEdM2PE/K3MUnAZHQuREE78yZXuT4LrS6",
+	"lqZTYAVZ5m/FRMpy/16pXMO4Imw216uAtcJqdXuxb4+Q9uEwuFygR6uizP1wmzWSMUTIhdqbHvwy+OmL",
+	"m5uO/esPzcJdXta9izzQCe0NHgcVsdaGajGacT28IAnN8xVwrZhBwmwvM8rgWOiQYc7uWK7Y8IIsRIoj",
+	"KXM+4YJmbf+rGnbIEBEwRrgASlySa+25PsEn3b4RgCwBVeoA63YgrRsDGwhAHHhFAbGJuizU7dOp5KgJ",
+	"dnJaUA1eCNzHuCJU3SI2B+ij2nFeirJu9gZiU/qv2ByBeysyUWYJDS/N0ltxMRkaGc1YuNC5sik+S2pR",
+	"l0Z1YDYe3MdTc3/KkoybBWJ2J3PecH29JEOfT+d/pOpWXZIhez83Mmi59c2qMDsErEd5x/LyjFmGFmwo",
+	"/MERlYUvNgIb5O3ZR0dn80kRGIlMV+B9nMosBYeTXDJlOfe11DRDXXoZVCsAQDdAHAQ8AawTq5TgTsEm",
+	"VPO7MqKhYVi1slfvETu0Tw33TP+Ckvo4+NNn3V8D67nb7p19/Pwzo07gc6999PHzP23XKfjCIPIW0x12",
+	"IpDipY4hCy4pu4Xr0EFrrGJW4yJBzCbGl/75xfF55xz+a263jKNsTG/XeZeY2cW4TGuacOhJZzpd+K95",
+	"E/KasXsHPcdfUcNU6niUhj4KD1rW8AKZX7wZLvMUK1Ag9sQ8DXLjm7jKXRswJaXqKdcy/npWhB42Dure",
+	"81qR5NwNEYzIJjHGLKW6WBEijMPTSq1L9z70ffuGgS0h1GK2A6ChfM8ngzSUXpNRpQc2LFxHXzQrU1jj",
+	"37NaOemehIuv13zxmS3JNqNx+3dBUcChq1JeJBbfbno2gNhNm/jQTZtg5Mas5gRM9txFhsqD5YI+m1dK",
+	"wRK5CW/hByC+lND5V0Hk5IzebvfiP8HL0NQBOEPKmpeucF50VWMXGPME3TtgvIPjqm1R8UbUblp/xrQS",
+	"P2x/b8lbNeKmo14frmMSK2qPj1UymOdszN/XNMS87Pr5m6fKOYhGORXJlKmg5EJ5+t48AV7rtXdzMRhn",
+	"fDKNKJ3rwpq2aEg0U0cMjpZgxQrkQSmKIOwM75nR94MdkTIuqhT0Dg6oT6zH7FqknMY6K5gegL4ZJHTe",
+	"+HU/L9giChFeGx/Id4PCMEhhEY5Md+eRUXpDbk4ovF7akXtGxX0VmJkOsX3UuQi9RzXvEJVeYc64WGjW",
+	"JmN+x+wHvGEqF3kbyMMcBlMvWTbWllSf7rL3i1uku1lfBBW1Asu47aBc4foolqwbsLbXFaF0+2ksRqlO",
+	"+Vw1DKzeIyz66SOSti9Prf6roSTHsAlUMoNKXcwcAvxiV1bHbNEpzehmsT0OKbce05vJO8BeIHMrOr8t",
+	"qcSS62RKNMsyDHwpxmxCNoBPFkrLGcSc6s8GuymYkd2Cmu4abpcJYUdxJ+dqM2fWCDIoaqyU46pREnuF",
+	"GcaIroKuwRinPo5nUwfw7AxHXJGtCBVCLkRSl/SQszHLnUO0TFbcdf/146eUO5YrmkVTLRYCOG6oIIzm",
+	"GWe5F4eaVuTlzK3WyWH/vN87PO2dHZ9E3bg7APyUXORJI8VrpPkNXu2AgRT2g0HVO701W+F4OyTdtqvt",
+	"6J+NNAWwQQsj9OPsZKFONQSND7iIHbU0rLka14m5997QQzDztun9Wpejufu/jEJfb0XGgORlXcmMx163",
+	"0RyqwyibfwbUwrA9Vhbfcbe7bZd2qZwb3xdG++C1awb9FkbMcFCK5FHb1boBqnP4pWyS09T6vzUTuHfz",
+	"wEYIj064+RMzOGRMebbImQpAgeDZCg1DnXOjTha6Q4apXAp0gZs7FUSlboRPOUElDlEGaS4y05KzMeQu",
+	"Ugx1kc8AJzlYFInDw887ZJgxesfFxPvXgStKCsESDZO6ApLHS/QSOwfmjVhSKF/GFL4RffAlH+NiDh5F",
+	"HCHzp1wKHGrzvtoVsQE7uPFUD0OMZLpu1KMH/X/+9//r/2dOqDEltylyV84QjOwuJ2+73Yte96J7tAu8",
+	"HPfJNdL69SujG58ko1wugFlT75rDcxwdgiSTqsFx/F6JG9Fd3M9lwRqqrckix/fZ0HdP+fAs+Rs3Oyev",
+	"llQfUTdxHnCfhQUbimf/4SLJFmlFoI56/cOonhTxU0kJOz3mGatmy20OgNYDDKsVhjD0uTYRjw8Po6aa",
+	"mtL+8UlMq/uW+mm2sbryw9nhqJscHfXPz8ZJL+kdndPxaHyUnJ2fn4xH5/2j/illRz12dHJ0Pjo/PEro",
+	"0fnx+XlvdHp23B+dHR+vg9UhTr0JeGGRh2++vjJN39uSqZodOBJmBttrNog9kfniBihDYSKNld+Ne5SR",
+	"wwcyKQo9/Nsjr4MD7fomMJ/nzjT3QnJ+1Ns9H2q0UGaQ1cCa7pEl+6Uz6se2bg5VUniwvj0veYw+shFx",
+	"rTOLJyybQHs0cX7cHcxi7k2ajf0u590R8pZkTKmSU0EQZo7t0w55wzMoSGjrDwBWzIUJD6ogil6/cxzq",
+	"VLlAItJIc+352bT2/Dza2pdjQsl0IVLIzrfNFVwwvTow/2xreqlhZ92d22WZNeJe4jHFwzE6MyD1Xnlm",
+	"VP/ak41ep5N4vh1LpoInNGsuYAjTsxPrs/m5LiEpjBgm08p2cbKzbNm84UgBcl//0OwmFuJUcNbvXlC5",
+	"nLGFc9EuFnJsJUZHr2izXxle6KJqBIojr3vAd3VKZFSpRv7yp3Al+DFmcyYUbZL+550lteaQGx4o1OT2",
+	"SszUUpbfYX+jiKZZ1JX0vdA8c2ACRM8hJkgqll4iGDnsJrARV0kGAqM4LAXSzCjmaeP61eZYsdVW/Zb5",
+	"QJNH522y3/s7BK8W+S6Wpbxjebpgg5SuNsWuzM928E2jsb4QQn9w1qoLc/OCl0sRyxA0pwfUehh/qRp3",
+	"M8ZyGndEKZktmog4zNPr4nKjk23Xt972Tuapau7FN7d4N76eMr7TxOyTktpuLeZpAPh8IJFaevsnspkW",
+	"uY0WJ4AE4AWffgmSf1DohIPuYTMIGyq9IBQQuspA3P3w2skMV1ZpTAItU6ulr5TiE+GO/TtEC7xQrwvs",
+	"LslNlSHAp9a29qnbEaoF66UecDEYSXk7vCiw53jaQzgiqG+5yMFDDYTk4pEmaiqXHQL3Uz2AglYXxVXm",
+	"V2Xvx2d5xn14vn1KhwzRhzlIObjMhhdkJPUU7sfcFa6nNwJ/hQgB1hLukGG6QL4ktt5uc/xe8sTX++iQ",
+	"YVa5EL3tUI9LEErMzzmWixpiSYCUgzcX/GT2PLmUeUqKX8EydE7rG6gJ76lNBtaR429H+Jgoku/8eHio",
+	"3ZQW7LpakhTNyg7kIk7Q31VA8WCXA8VKkfQrWRgrbNwhQy4GULcHXXz26TfClfMpz8QjhQhfWJgpS3jK",
+	"VDGt6Ao2kwJZVyItZtenIdkQTTGjUmSr0s3BVSgX5tbSE29EKvHmQk0EIhHRHsT+WsSCUJMgaQAsRdOP",
+	"OV3JhQ4xvwXJAWKK5cI8K7VMkjTBEwZkMFXSrKQgLscauW/LzsNgJZnDcbEuvKPe9cioFye85tyM/5TE",
+	"rjAcBwWswsoBxjZhLosXWad9u1UefUD2VkcUYZTFuMQdm6A15GwPBafZ+8q24pwydte22OY20Ty5ZZoc",
+	"nfaAJLtUqqbb3U0Bwlvr9Z9zw1bAlPsYylWinMPdOSd2NQyqMfHKVodtqu38l5a68EOLZtnLcevi7w3e",
+	"3PrYXvdmw7qqAaZYKCzQ4tMR8ni10QkPeg4KcnqoYCJFwjOOhrh5jVRMkTHPVXMUQUFDcpU4K63q9ynW",
+	"u2rsTCqeG3vilCst81Vz15QZzRdSRwkBag7Z70IdrYpkDKtF6cpFYXw+wC7Iizp2As8d30g+nUUZF1En",
+	"K8V4BR7CYE7WhfYnJ7ZYSi0APOa3g+NRb9xNTlLWpUdH4+74jJ2m5/Qw6fdGZ+OTtFup33ZS8qSaB2zN",
+	"+oFXP4RH0i6i39wT6cVt3RH5kNY+hnUaHLrK4fqtbv29d48Ibd32WIgfrW+4SNeBNgUFHNWbRxvuD4Lp",
+	"eLIwwo4ZfeYRCuuiwQqAjRWzd1D5pWUHE9CBWsySnqY5BR8S+jIg1G9fULt3vy6ddaP8kVxZ54ixwyc5",
+	"AxMJTWFj66rQredLChsDEC4GUxkWMtwHaYnFyjYWOlczrpT/VfjEcijXXMDSHbcINKHQDxiDdQ+p76mP",
+	"dVdyRexg1d5nzul1nJbCb1VY81QB98jYWoSIT7kEO3nqQ9HWgPcFYMDQNmeKspU4RRtOyFa7tWJqc/vU",
+	"ns5A3z+zUo1JussN1nZsfktl2ZSBJLYBtavH7SDrh1OfR+eFkCO7sTllzFkAL2CYZQn1OyzqAg9Sgi0J",
+	"UBYgygB91pDldGlXgNI8yyyktZxXdiOW1nM5pQrOYdl4YN9LyZgti9JUROewouRCl08FfsFamfTPiE/7",
+	"YjTK6jKTtLQHL+Eq1wHaBzLeiMdvismCTgoAvExoxjrkXbkEEVfkpuW4e29a2OQ62NxawXUsqF5+BVnm",
+	"XLM1T9w///f/6bW73bZlbYxF7YNuRCEMOQt8xxeYYiuXAvlmqYLyMxN6xyIg/+Tg9DSauCPzAZzwtoo4",
+	"zIcDh7nb8t1us2VeK7vlgSvnuh5+tlzfMb86ZuNyQaAAPWrpSuY75sVtgZPhK8IuhaMSXapFn7arzKV0",
+	"yesdAt4/RwBeMP1wVcoTBKoEPGoXdCbmgvlCe76lWNZME2euMaOKE4KwBkYszQbDAhuGd60OEnhqoubH",
+	"uiHzg1xApjEBQqN//u//gyl40bsXQvNsY4xDFy222c+a3jIEZbkgSEEEAwkeBWVLXRK/K0G0Z7YU9Lnt",
+	"psWOdUycnkqhuALC+Ve5lOP1bc5l1zVId8ES4iXL3N81WsXDSPF8s60vq/QXGtnGovC2FfHehsya+4hw",
+	"7KhrTcRB1RLfF0DlrM99HhjF/Y5cNLNhRKxMQ/FA5xTnO96JCnV7IK9KgbpDNO+O5TmvosbfhprRHf4h",
+	"syeqHtCBt1vQxx00HkxgGrkJioEqglz/KjGrWBgJhTbQYc7JFghSeSwrXAlBOzfrgqskbvQMEynGPJ8N",
+	"EEll7V8k1XK0LrBVtssBBHOcc6wQwK2gF7lYu1tI67hHaZswrXxl3ZCQobhk6gkyChIHroi9NO3cCN9i",
+	"72gv321ORZ5io9QF917PXoq3FmPtCM4C7zuS25u9Dik4XAgAAj1IQwIkJBZyDDuupemAJnWQrJHrAZx1",
+	"i2tJ9VLmh3HrpXkbC3sGo20MbmEGyWZaIS8JXQ0gejC8wOMGdQcYG4xAJogg1mDpLhESDeGs8gmjJCxY",
+	"W3CRixK3RXl6jEzbh8NVY6woGY6Jf4z/6NsdPbgEQl2UMdk1Lhroxai7wpaK8ZXlbPjrESK5q2baBm26",
+	"c5xhwyKuOikTmQ/O09OkNz6ho0PWP0qPx7SbHLLj9HRslGo/OdropDQP2OqkLN7/KqMRo2IfKu/dt5XN",
+	"Cc1IpzGfZytADGuyBESYucHljjZypJoeCpa+sknfEdsNwe01lHOgqGmGR30sQzsE+Rtab0Car0i+EPFs",
+	"o4d0iQeTUiKZt83fvFmsObmauw3jC/aO5Sz9EgFccQfTdmi/xX/tC+V6GIxyJDUqOpS4R3/DIj2+ZVt5",
+	"C75BxJtiSV5HXjfCYoNa3jIBBG5FbSuodolB4wqHw5QPkinVg9HsvHv91bNJMvvrdPT0yS8/vnux+vFv",
+	"/6WuvzpfjL6+nfzw7mjy49+m09HfrrbaMViH0DZ1w1i8Q8K49fGo6+W7IhMcXdkWotCor8upYsku/fxj",
+	"1KlftHnTdLmurSVQ2e+3DU/AwxujsVxBzmnB10tGmUxuCRfkCVXs5KgAWFNBmEjy1VyzlLy6ftH2W5d7",
+	"CpLav4LdSopshfYFJGQiIyQtk97O6UpVacF+fHf8j0Rky/Srv95++/TJdDT7r8lods5H/dfHfzn8bpJ+",
+	"dTZJ+n/Nrr/6Sy99+qRLv/p+8sPs+YKu0l/ClTqnSi1lnpZ3qKPu+Ul1k4wyRn7x+Kcv/vih295Cn2jJ",
+	"S1QnGOiQXZHPHKvNHBj4YZk8hltgQp8GXCNrfCvXb16So37vFGsbckESOueaZhVHDtItreUvH8b3Wwt6",
+	"3tGi2Y26Kyz3tekG25bXeHFVwPGdMaku3xczstpIUgM4Jyel1nNnS1m5SA2Wpx1YZ+Myl2Iy8NmoQuoB",
+	"lB37KTqSgBi/LtE875JrX7pxY8a9vzJShiN4THSseGA+uV5zAUBCHe8X3CHz1TOh88gWM3bF6ddtjFsb",
+	"OtwqJRijrM18svGBERvLHNQLF5MO+dYyywX0srfMGM25zBhRjEHxWKRZpBlJqab17OsRP8RuIj6nKxoN",
+	"cVxrW92hSvBNHSks4tboLXPAQmtErg/oHad1oYTi4InW6EQGAD+kRAgo/8sD8fWXz59u3XtdfX7X0Zh0",
+	"PRuPo+X0htZ6s4dgf7CHABaEVHMoxookm+ZMiHPd9t5oDDarCIoRTk5IVKLCey/JLZvDeepGlFE57YKR",
+	"kitEViIyEBsoCcWE5jYZzpGkGMslmOWvGBNDR3mJsELfxhFU+5gplt0xVT7LFtar62gEGActiK7BZyIF",
+	"Kl48k1V5L+zW/0gRXjktMpE28X/Vn9nMA7ae2Wr4f/GY5FifABmVp+rSyyCcYD2R6ojpJWMCQix4AVQQ",
+	"x0LqbN4mQ5r+Y6E0FLQA1OK4FJZvhxBLW6Z/zBzlPP6UeghlqPPB7+PdBC67bxBwDlgHQvCNpXput4pG",
+	"lRCJxvRg8TIhBeFvfMQCsmRPGm4UabsgvrV1RhFz6nNAK2cdH3HdHtCzmTV8tlXfSf0UroPzsW5wuaXX",
+	"WNicr810YnjZR19FuFG6jq3wiokMY7Zdab/Bq/Zw1+5ppq+rybuHyQ313NsxMB9Vg5nM44nEGOkzPxcF",
+	"+XEbGZrnqKFRgHeMzIytjwXJ5nTi2ZXVVOZYidMyAFsYX+mxmWfpLukka/tEKvex93pAXXHt9bPJkGJt",
+	"bhuKNZdDo6qE0/dMioMJKLUmGMvYnvcc6SPi3oZBEuUqquRy50zNpVAMLfsRm3ILi0S7uazTfzyPJ485",
+	"JGz5Tc9lbmENNX5Ee04rOHO8KxyrX5Q5Y4us2s7msr6bxNaOmLPzwSObr+o52gGMwWfcWkqOTINrArsE",
+	"VSinegq8CzUR4ON9yymv0WZCq/2IbxCJDQeSkInYgfQVn82zlY901DGaBzsXF2oxHvOEM6EHqDzBPmNY",
+	"JDmw2Ow3znbD7/LKd3aqB7Y2ZFiyZrAQWNEBMoxmbLDOiTiYcTWjFheF7CYuQRQ+wgwO2PuEMSQhKRPX",
+	"+VwCLeUAWIf9ThxSIeNOHHxTJVIJatA7rmT3HDO/6cCcc/yDwq/c9l4EE+wKLltpno15MFoNkB29FVY4",
+	"GmQSKtI7WveBJYIHmLAZAr/ruC/8+RI/JqVPgi0HCxVcnbOE8TuWVm/z35fvR0tl4HgqYxbJ1zVVlq6Q",
+	"ZMLmgPvSQ2T456Exzca5tJXsnCMCKxpD/Mp8nebQ8Srl5rSSEHZ4uFfpJdNwRjMsZFjx8nmgkQdO3kZ6",
+	"HscOxRY0cNxFtThobDAxrT63wRjyZma2QEc+Vx6YGU1ZjffmzZPrF7a6Yyvmi/rpw9HHbjFAP304iQ9N",
+	"wOO4AdYEmt+cmxAl6CE/VXS1Nvv8pgrjBZCxeFpRzHShIEUCM9mrBJJbiCH2ZK2r3W9Le221rOZ+qc/B",
+	"WO8KmYArtloHNmJcbu1596jf2x+9EDTawxc2AhHuVQslhkcwo+SDGw6L4GVtK9ygPOpxxuSichc35ycC",
+	"h2ifdJKxyWWRxgPSi2X6KmUXyKhShKdBmf6OO1UGS/jJ1dfmLH118BzO0jc3nc/gql9xM/q1fO78tXLq",
+	"/HzbOq8DGyNHKFRSLY7GPpfSwoR97Bl4/mGdQmkKkWKeIjamyn2BOAkHEHDsi5AnJVKiNDr0h4pnDFJG",
+	"sVLKYt4uRhxxBIrytEOGdscYXrivmajAjj3hqcJTdpAwGAQLA/vAmDimRShjaCJhe8x1+L7orni9oV7f",
+	"O6va1stqwuAu5ny4r1eyRK2G/KuVTcERrZbo06AUsNeXjsU0xJ1VVnHXrOIfW9Fi9eDIdpXsjP5rWmEQ",
+	"Hb5oNxUWonWlNq1dBWXJwE74M/JMf9xAKb/RPQD7UFAOeufNpATba4bK248u3o54xHcMtWGhXLBFywAC",
+	"FkoucSw0WkNqWtTO3NQMa/vtsM+5uEMz935xj/Px7+xYd1X3Nl4PFxU17TZd+/2r61jcJPWSantWzEtJ",
+	"Eur3IjsysdhdcZKKeGk/RfnOUqNcCtdaJcYpYNtzQm3FVF/gz8Zxc7263BS5oJmS1jNQkGw5GMcUta6V",
+	"w3ZVK1gX6mbV+wBOskCP783MGsVW0Pm8gpCawgxtIpXcT/PUWWLdhybx+YbZRZfREcvKr57nMl24Q/B6",
+	"uGwxyngysHiTrSD1nN3J2x01q9lAt/qQzTXRpQ13b13IOACxFXz16tpu5MaUNBYQ1G8HrMWuNJ+nleVs",
+	"7ti6nL9hqwdYDRbt8xun7n7L6LgmG6JIcag4Lh39Rcbo+JEiio8yLiZkMXfqKZcS6mROeZaWMHc7p0jc",
+	"RvXjuwrh6aU/T7QhJGU0oQ1uRZ2hpuFxftCECgl8asbinkGGEAYUMTgaoKHN6HTCBV7XJaAcjZVzsKls",
+	"kzaiibulpzVMBsGH+20ROrYxLeRbRhXbkvxfVI1DTgWwaIrTzMZCQptP1lSxwOjbkSafqq2K+krder4M",
+	"ljeyZ6qNSh4AiAWskRR99Y8swwRxFQo75K8s5+MV5JMDHTjjemqOVFpC1e3cCMVaWuMngFtFqrNwzTdX",
+	"ZS2BBMyZckZTtq0+a7ezQ4kjXvaP7ejesdK9dcbfylsmdvMICUtwUPQ05ULErQpXRjIuQ6EHw5Y5db4E",
+	"W5tgf6/GelPyiJ/xNdM5Z3c0K3xYtrrsBen1LUN4u6jmC/4H8JpObHzfs4AAEhM4zgGA6eoTMUFWjOaV",
+	"npz0zo67591ut3vU3yEF8W1BsCghSyOK9lwTvF63s29eDkqSaxAqn7JsOjeZd/YHgZdQ/+AMVBZXrWq+",
+	"qmNvD8q6UaznGrjFuL7EWfG4JRvxhXismUCaSRFJZt2pjMxaHaQrNaXkNZVRCg5fdCZ046KrBFwisdnf",
+	"5YgYH78HMMRwi9z7RAK3v1xosyaiuewAeMyZWmR2AxgvctgAPKbpwqXVml9dpQhkyWhbQja/MkFQjcED",
+	"ZBgWIo1PvwyAUYCechVt2zci4I6ANF0lyZjma9Cohm4723D7q3lh9PQYaN71muRT9O+6uvZLX7ziEpyT",
+	"LmHMle+PBi1a897dYvVi8nLwrP/257dnP96Of1x9tSxHtU6OGgGLBwfRSsamF+mE5ZtKiE6YYDk12tJc",
+	"+f/XDr137dDSkP8+pUNtE/7dK4cW3Yh5nfDM1PbEO7YUroX3GhsANneaZb9dNdE6U/Thi2vuVbcUt/pB",
+	"k967rECJ5j6vGs5gUsWNOIuA/E2qo+70Fuag5/UxvnaABbUnc16YvrA2LBC1jq17q/37/Hls0NgG9Gv4",
+	"Wot/Lb+z3p6OrR3/zFwuKxRTrmSrz79rFXVjfgrfWFy4ZZHLZdna3FTw+ls2qcX/ggFpeTwCmIHNUQxp",
+	"/vYH5EbNADmJum33CepYt2ZVk92ZIzZnObllwFv4tP/mlTWODsw5rgLGxr86iZw9zuTki+PDbnrePaRf",
+	"XLHbFXudz45Pplfzr57frv7r9dGPT0d/PT66TvvffkOvXvyQ5OKbu8Pv+7c7HGdclSTTIIWQ95xdgjG2",
+	"YhpsemGjlHjomXGlrDNrj10Bc/O2+FdxUh7CfMbZjeySMucTLmqKGcnJIwyadbb2p9b0LocV17rx8DUz",
+	"8YV7l8ws3V5f4wmKZRZFuwpKZzNicPOlAwhwoeaQE9SG43qkCtFaaLpk/n4W/oz1948+/op/nENh/qhJ",
+	"/B3T1AlJPLHqQ2iBQ527CFC2xDoE3uR+l0Bdf+i44+FqW7QCHAfQHbsiNGeVaL3GrJ9Wr28L/4bt6Xdj",
+	"8wGuxm3JYVVdoxYzzyRVacJaBB86Y8wVYGFaj5/vs2nbZ0bMOWCUSlnCZzSzTklNZtLVR0CJgl3YZzCa",
+	"kVW2cE9RNz6ws44tq1ownWYsQxnq/vr33sH5Tyg13Xbv+OPnn93cdPBzr3308fM//WHrIsdebdndYMKu",
+	"0C9cA6QDJ0zh0R7LvEOGYIEtuWJDJAVDCj5wYsGSIXzs8mUhBUaHZf2ADB0KiNrTM4CC2x5WQn2FQGQM",
+	"vHd9WHf4HoxYQhfbHZyVbM12y3e3gf/cQ852zySdcZFu8h0bZbYdA368y3ESXplvxD9a7JNrXrU+3v5k",
+	"2eFghfkq9Zbwuhx5dhoAkFR1dQO/70Yc2/ZV5lyURVlXi/YrhrZ23b0uUoEquDYtNc0wiwySTbDTfgG2",
+	"ydB0d+irZSLXzBgiIrhm8KcZXVkQ3IjBRWbpLsXAtLpYuaWUYWBEUJZyzsJ/uWsE5CHOMxd44cLYXtDY",
+	"zo0YFkiQ4tm+oo+lw2kH4LHinZDbqGSHePSZsTGHbUiJ9FSTFoJmuRl3gaHZBDN8+I3ApyM5T7kh3NFt",
+	"VpL1P7SoulVAwl7ontrN6fDwsHN4GOiAJviwfkloLrp+EXl6SL9EGsn1x/ana+thq6Ku6hVR0KVe0SVg",
+	"U/34U5VK1LF/bgD3VfNcMBNClS/t9WKXAtwvZz9v6V3Sa7lYVRGgggY3G0e3wLZffoTDjuCVBk/2ctoc",
+	"cVga8HYL1urGt52cnHROTqqQ6br5XccvwjKpidWj+5CLAhKwwjrFgWnxEuxz8DwE0XP0Ac7aSLGhrW3S",
+	"2PfozZxosYEyme12KtpmCKZ9ErLK4hx7dlyyHwokZXcktEf2ZW3YnT13l8CwW4iNDL9wKW6/IaQzUbd8",
+	"fiDneIY5AHC9WXZwggkWbaNWBMu2sTHYyICy01UYUW51N2pW85SIe+YVwu5V2EVuMFx7226DszoKVEhp",
+	"JexG1hjaVg/gjqlmYv/G+LIXbGnPZzsQrux4PmpEkH2VpjlTKmIBI82IfWdNH566HPy9aWPiiUQhdtfG",
+	"7l28CM6tOrCQLyHqb5HPsK2ELsLMcq78JgDm3c6GjemCzECXWAR3kZk9OY0/1rVD8YmgepHbx29qSWBn",
+	"2+I6f2/987//H2OxC6ZUJ/QvL3vkH+9Gr14tr66urp7cfvX8y2+f/fjd18s3r+lfXvDrLyU7//IH8fiX",
+	"vyW5fvU1k9l318cv3/3t2fTHp0/O0yz/8i/qb4ejvlxx0ROvfvx5Oj4WL2T3/ffsi9no+vsnt0+uxz9+",
+	"8bO4+uMfzRgr/os55Hb7R2u2jq8D5PVI4NM56533t5BUgg/oGu/tIVmX+xThS4R21JQ3T6YsuYVNKoqB",
+	"3FS8pZopal7jqv7UiNgOPFDl1j5hQBE/vOXA9mpTjC6BgcZmGeEHV4nPIgEx6wgOf85uHRIO/kyS8Vtm",
+	"bmq7OhGgBNo1V3ZuxHdsNmK5dQRjJNG0B/JYbf59tLZCM4jmEypuQzBkifXMpsL4ZKTITFZ1GlTJgy51",
+	"dqA+K2Xd2D+jM/IdvWWWqh8UIqjL3ywvZ88sm98mawYaV7MCvtnZyz2k8/kQGZjxFSCu4LEYJlNqRH0I",
+	"BTlRzIucg2FwIVxwacPf5iuFdQIsADbiJ8U8jkhAfT4ny6lUuE1yZsuV+dIogG4y01QJ6hZ5IGGWe78s",
+	"mTZ/++8eBvSh2z7sxSV11+wRn73RjAuklNmxS6XWatrH+hAe9slopZmvMPQs7R8f984hYGrJPNQi05gg",
+	"HzBvtgugc7mtvd7PP1z98M37p/n4r28en75dvfuvr19OTqfJ3Ss6599l+fKa0lfJ19+/ln+M4OZD7scy",
+	"QMt8fLiUE7ixZl14cHzT3X4qs9TsrtB8G9daUq5bF/3u2n6LFwcqzdy3LgdTV9jaFoH34S2If6kCyTmj",
+	"73FbPOx2N26SOxwMoRtBE6FHNYW3AzCscoGlUruOH65dOKhBw/oNx05i/jSUXypgsWJ9CDfSHTRu6ccN",
+	"gvUaFtSuZu0OSQ8xfoUf5CLfyqwQxT/+9KHXPotrvd8Yoi8LMO3Wmxzwto7B4QdXy8nj3ku8uQh5pZmN",
+	"q9fwOkTHqzN4fGDG7OSoQdzFwctjsHLX3Z+2ytITamum7SBQVq039h9UpLdk9bsFXmf2r6ET8dU1HasG",
+	"lXYwT55hBs2QqluFjJAQ5hkiUZb32WAcBSouw65nDIjlVIJytSWhLPOhOXs7xAEw67ytxlnAjiSjFRnC",
+	"1cYAwvNAeBzw/GvCBZDMGf5GuEN84SLwxfs0n8GBAB4dhqQCjtDIY829WHPNR9qaNjJ6XIj6wSGojgWr",
+	"S+E8mmWOEdKdGC6JkCOZrrAquk10knqd37epEFotFxw5twjftjpvoAm4x+eGF1+6JioHj8u40jiS1Rit",
+	"9bKH9R36Z1uts7KfvLbeFlagcPHHtodvHB2T1JxyIHFQyOWlGf5T/I6PN3qEIp745i74wDO+cTDtdeU3",
+	"Fx70HQfL+dfX9/vIEq6gOJ0jvgRX6W59ZWOft3crtlugcrZSXMJFu9gTZQ3qmlWjQ185x1xTC9bygmC4",
+	"ueWSfIrMnjUr9oGYo6+w4H2ubGWbFWOKKLZezjHIMdrlAFTF4tGZT5OtGbrXJSbi14tdHZA16RX+TArU",
+	"YqCpuSKjheKCKWWWrNHFkNtTg2jvNqlrUYM0vRKOdBnfa+3eWCWr7W+JF6LDN9cOavqKJrdMf9oIwD00",
+	"/Rya98kVfQz3Gj2xFCofeH+NTQJa3tdf9PTY3OwPjh22rPKNNZtJMbFWLRd3XFuC7SKd3VVGJopp5TiM",
+	"OW7uZydH3S75jBr5/DxEtjncW2ls4OrgNNU/Pu93S4e/k+69TqXo86xLyEYPUGCuYVNndIVjCOmRy+gw",
+	"iZWLzZvL0YCaAd871+6g6K9YiMwsWe9BbFZKqAiKhrZL/2iL8fL7bLWz6CHya2NhGOVMR/IOCpRRkcrZ",
+	"sD4AZfMF2M8LiJDi9eV0B/vd5podm4LsX9P5fEW+5Eua8d13+N2Chu2WmtKcxbEhxRqGa+x4pPyOpyy9",
+	"LAxmDQmNGLqbcSFzshAVLXMWrqIt7pMtkUzf5FrVPLblIXY4aHmAG75kWAL4gQSAj9g8Gaj7C5YE8B6P",
+	"fWKZuEVuDawRjdat1z6QVcJSqLawBmTbjgk7Qmz1x/tsKjtopzJjxMboY3FlVKLhADWlHMYkkVm6q1h/",
+	"rJvqRp6nELgOegC9QyVvz05cBN5xE6YS4/hYX8o6AP7fw4vV0CX1b+KN2sn/9Ju6nj691+mNrwzxNJO7",
+	"ef+XXKRy2bpoLeb8oChDd9A9XJdrd+2W2gRwVR3BQbm1WF+zWdXL3fRnr3/c6xx310kr06JEkQM9YWde",
+	"PHv+1gxAr9c/7na7vVMoBth8dHY093eNuqW8YWXKYniLakzNV3tx97Z1/7bILQHi4yiNcGxQN9IYrBeu",
+	"213oSoXr8HbPBOwNi2I8axbV2yAdYqcos7UqgkBz25ndQ3AS2No0GRe3aHeM+XubsIQ3X9rksLDMRduY",
+	"ZLOFAm5crFkgbh+pqOPzE9kI+x9Qi6j2Jzqi/k4njSBlcONQu+u2OAJdBWRzjB1JPSWA2ASe/w65Ijnl",
+	"GZ4IF8Aw8dn3r64tm8Fx1xhdOU00y9XnD+M/hLbscLp4EAgjvnTLktxn4/YiuMvWHZbmKXntd9q9i1fX",
+	"9mthlsMrN+BN90E/Qw7108rpHY+cGnabysjU1E7JO4jmNNaVu23ix90HOAXd43SzE/q1RIzBRFqUEGzb",
+	"07SHxD4KILBYvLT0qM4eaNb1g9hcJrdMo6ttjzNYKAGbccVBOdwd1mNpNGPqEJAiLBtX+FagpJiq6Oqj",
+	"7doskwl1ZUgcCJCJA7QJ18Ah2GMEDi1zrrVjsvKZMxkVkwWdMGJbZC5tmzPPWOZk+NWzt+TxXe8xJNGo",
+	"SkHEKcfXhvit41IH+jW0oqqOdgjfc0mGnvHiP4cEqa08753GFOGJ6QJAOv21ww65yrItUbdCj3X+s0gi",
+	"6IAN/VM7CsCtmHeHG+G3J0frDsRFntVVpMQeI7IL0pslsPhB/5Tt4FTrubp4/HjYtkRhZKFYDvwtlkES",
+	"HdA4tZ6d2pxaURfimLE7lq8gEJwzmkyrgDz3lmRKtYNJPx7R6ZpD7+hst2Vneh9fc+/11abiKxAmAZyv",
+	"MbdSCU4oSOiccjEZtslwSTngHecUAupYdQj+yiifDY0gyflgMR8G6NdLMlwoNgAFNyjgwUNjiIafodrW",
+	"hHLhPkBgyL5tYOxgeNGUJbcDO85DIvMbAS5+VthBl2TIgJgo9MDBky+BBi6H8lJgHg3DoADYEjDjtjjS",
+	"JaAqBi5YMKwrflVijrOj1bLALTBNfIGmlitp2G7hQLXarbXBQRB3yEruh8b+DSODj4aBMY8NxwWaUx4B",
+	"zOMJuo4IHN+5dbaaOm90kAqzJkZfWbY6qgDFrWQ+9I7PojYeuRrB2pOWB9g6hivBzx/Hv0j19ofxlyej",
+	"r2Znk95L/ouctHZlrKtlIxw6v9zwAoqDdMjQkQ0MLzycHGkEze9B+Q+n1PHzEpO0w8okUK0V6YDgjIuE",
+	"QMgpamuWLKm6EWtFSfZgIIyxDPlQ+A6YYlBZRaUZMDjqEMTreZWZVDX0B2+gCovFoWNJ2lKaD57sJnFC",
+	"07P9OOU/CVG93f8H+ydXYn76ZoJhRCOAF9ymsz/csPB0h4jdA4Ed7l0Pu55oNZaraETcU4JvoX1ynY3R",
+	"x1hzu1oUo2Hqdn3pYvOArUZ5MayxpqGAQMaMmsp5qbqFg7LMWJ5MqdD12uEB0itRy/z2eZWvXBZJvHII",
+	"BgyMhfas03OU5EYC1ZwmVSPsi/Pe+dnpyTHQJVZOB+WZu7n5IqD2OWn3jmomL6NCsPSVJbxbV8K7n0G3",
+	"Q6ts3tIrqqeNuQwr93jGwE332MK+lZnCW9vrFHkbDoCvpK6pSePwGijiOUstTqWgGDGaRrWDOldICoJZ",
+	"ZiXWkV15RjyvCJbQrJKK3G8mEdMS5+uBGLo5lHjkC+L76EyKCUIwkC09t0AqxpGMCZJnfZU09CLovLxz",
+	"H8Z4fhI5m3Edd1K8HBOEKNiw/gUgIKZyWSRkrHPfn49Oj5Lzs/PTEU1OT7vjcdLtn/e6fdrvdpPjlJ2N",
+	"e6Nz1qP9tDc+Zf3xUdJj3bQ/OqRH58dnJ6cV084pyZOadfbA5A+93kH3rGD3vR/5QwNQq59nL3IVcFMU",
+	"qtY937+J46Ik9Jby6K54tLlpgezWDWuRW/qJtMFLXErEGIPzWfZyDCQ9mwNbyFL78ad2tCxKMHbh2cXf",
+	"VoB8tjTuOxs924q8Wfd+xzcn5EYplNtFcfIp2A3B/pv6ZE7L3uXcFLVUhnUFBWwZ4O299Rv5vkCfKo5n",
+	"T1axV7IgxEC69oFm72ucqPBEM99I9bdcp7E9NGN65lZafcmdrY16ay7bRrtRKJDew9BuwCUF+0Y4IEE8",
+	"EhaQn7lil7Gi7qWgWMq7UXK8ktoTQDzE9vcJBq/dEnX+TRiW7Xth/OjybDbXq0I/W8Obxw9mr+kdJ9er",
+	"+PF4Vz7BpqvF3BLl4Wuqq6tQ8aDa4BotXlAhPJjLTTKDxk4F5OSEaUvXUOjM2EndeDfZdQjWY1ZShy46",
+	"d1lNJ7/EYvuNty9j835sr62jLBvUKd6rLPMK11l9QMXVdmrNGIBCamtHoFZGb8xuFFtRfi3zim2cYHbf",
+	"wlY2hwYHM7wO/62BPCNCuUA2O0ZCIQHOPJLpah9scvX9OdOLXNTlgC3Ndgz0u7biGypYYLOELAOgqlnS",
+	"1S5j8RpeGWuMYrEjQ9VAj0x/I5v9mJ2dHZ2dn6W0f9Y9Ou0d99IuOz4Zn6XJSf+8f3p6eNI9TLvpCaWj",
+	"UZqe9Gmvx8an/V7aOz7qp2c72eyVtWalqxjv9VX2E66z54XlWp2QVWA6pzwtirpwoSWIiMzL9aED/mRv",
+	"gpl9xZlbOucM+IYg9Go+FPWWqqFIt/ybMRq89Hh6GxlRgAvO5S9MdMiVui2lJnTirK/Aa7tFoOx4ORLc",
+	"NVAgRSeRbX+NcqsrX46gGBxxT9EEaRdrRR3mUm/xlqVbvGVSN/CWyYfgCkPd/Ju7suxRw1hEtXkDzcIy",
+	"JXNgPdoBtLuDJV0NLy0F7SUZmiMhhDuq508sEaGDSmO2df4xBfcbPmTnhkbiEw9ghm0qy/WJmLsK9X1f",
+	"E7nWNL7Hqf/3MiU3mY/1ZmOd9NqzS1VSi83W6fuOJVG+WHe1dMjQ1h7xv1rDwdagiD0WWEzHbiMxu4Z9",
+	"DCwb2CRuBDMS2okuJwwRJjTckcBPab0xQ6LoSpHldFWO/hWHNUut6MqmuFhbaeGVC6nUKMm39rBbGdrC",
+	"JzG8sERcgQ/CZrJPaeodWM4n0SHDnKUDdM6awRCBEej6UTwdNnp3+Q7aIpejjM3iez91yeqW5hxituSz",
+	"18+fkvOj49PP1/fspIn/B1/pEdQ127xzOS1zyDaEFEKqsY5MWSl9J3NfcsCWiAT9ypFeX5RqDpApVRfk",
+	"+sVrQCL0o2bAmLMs3dIilMK/vHn5glhILlKCo3XtDBEzu+2iVCJcMac5nTGNiJcpo866XZY6bHeJjAt7",
+	"25hXDZ7HqAQeu3oG0TQUV3aqul/l4mJEp/zCzvDF0BE/+DmvBufWbtlse4zH0frIXLA6b0K5r+avAmjr",
+	"B6bUptPNWWweDjXgaY2XCwpY2rLLMBVk+LcDyxRycJ1WIGL79DhnAC/ZFJSGVlicA8Eim7lcTKbVwg9Q",
+	"vae2MGmve489bFGTAvv127evCF5QenE5K/fYJs3jp6NuNzYXmuusrj408AzKMZmjbogV6nvrcfiuBsYd",
+	"zfhGv2OdzNu3BDK/nve1djEX8L6B33k3H7+sexE77cfYcil5rVeS0OimHSjLdewH1KHB/Fmonmw+BsOo",
+	"6hBVwQ4yo5mREpYO/oHHFtfPhR6b86fRYAMh9SBnNIWcfJDCAerIditdzDOeUM38N7BMB7b/tryU/9E9",
+	"vfq5QFa5b9DTX3y2YOqggXMePsCjudw3GRe34QVu3hZCLeZzmWuWDjzG2TnkBjOuZoBjbwdD41V2MADh",
+	"d8UghN+6N9vzTbvFUzabS21eOLhlq4EdHHgoXegpExqekkJiTDrwPLEoQBkrfZPLjMHM0CyTS2bhGZDV",
+	"NxCMpfCNUS2DgoJD6gHC+RzYaSwXgOUA+3sQflPgcEpfOzuz9KUT4vA7qm5Ln5lIYaMsf3lXfb6dx9J3",
+	"IypuI20DrGXpe+C+Kn1jhrn0qJzR8rPMITj8XFQULH2NGUuVO7HaYPl2TzhbHjaesco4svIXM6anMq1M",
+	"aGm0EeOYQe0pHN8RM2vLHhTNF8GfTKAEBPMIpX8BOZllDNsHtrWff2/7Yp71QI4H+FfpK/TiFp/xoFh8",
+	"paUcZDSfMJSxqWljxsZ6oGXxuFLPqINNrnXZlkBKXQ4KfAsYdMB4ysGMitVAY6aG78dooVbh7072oKCw",
+	"0SuDnE240ixnoQhY634ejotphI/5wF8DawgHN5ZnxotrzmYSDmcodX507ccpFRNWEbmi3HHwpZvKfCEG",
+	"amFWs13dgVDKO9A59hu50GZmwIUMQSqXPjhIMLnTKwDFaIa6A2oeF5MJij+cylBvzljKqdPxVbWWs0VJ",
+	"HpySHaR8DPk2JaGcyixVAyEHLiUi+C1yJ1W3qrJIABywqqrCYgkXXwZjanrGaJ6h8K/MgBXzGoyX3RaK",
+	"BjiJ1nLg1JA7hsMNsP3Bu7yy9t85jaHs80IZzcH8VGH9mH8sQKcuYVA0ywV4rqxwq+lCa9OQVC7B3Ug1",
+	"HRn1txD0jnInjDbBdGC3reYnwzJp0brzBYS4edrWE3P5U8f+XPUDZlTpQb4Q2+s6VJmUqnaXbVbMlorS",
+	"MFU6xSZU1MZQ+ydvu92L3m6o0NEqHmmBV60hUcz6aYCAXAfIBPXRNjX8aPei3vvyRmVsomKA1QmCMXzu",
+	"KdbPMmZqJuUtSwktj8lRr98/i3C3r58wPO185ZXm68pxssFLD7uNXgrWYiyIBD1FVBkebTXLMlUtEmd6",
+	"d9zoRZEo/FNMh4JT+0KoC9Jrk36bHJJ//vf/VM7JO1Hfo1tsUCzxCls9fB+MobnaO7BAFEt9bNa/hoVd",
+	"KmvYO1U9TdmDMJAZjVpiISs8rV5HNNIxdS5Xs1+DPTa8MPJBNcvNHIJXasQmC+HI1Uojag9t+ULYes7O",
+	"NPCPi0KSkZBHxXFTji7gwnqgtApSdUY0uW1711TguYUInwQccCoXI90uXHTWL+y4erDOXpF36aPK4PoE",
+	"B66/1LJmcR0DhDowW8PSQvjI5kV/fOil2R1rYT/7vnYpiANtjguKK3UeQVqrxcwMLCVYdR+I0RcigLHl",
+	"cvlIFXVUybV2Z3yw1nL0e5r/occEp6TCqu4LrgYhwYM/rdVYPWtUY9X16K8yW8zKoL4PLVsg4rBEBFJT",
+	"ptaFdOoVVtS75EvVbomKWycAXh6fGFfpa0N8tvCMj2Ueqc/btJheMPLmjq3BWNu4V/a0tGNSet4kKb0p",
+	"ZwM88JHawN1w2H0oQta3wfvWXKBG1G/Vp6ZpixIjbJCf1zLu7JTEnGCsw7+gVC5p96AQGPxYo9ODEmeR",
+	"/cXWOuUZc+AdUBFzBLVDAZMVF5NLJHse4pEnhZowNMuwfAaSp7FMMR+VCxtqz8v21iJ2Fm+uIworixsb",
+	"j83AbUuMwKvuSa3VyMJwQVdrWGzks7KNd0+Oi0OJ06qWtmo7BMyldjfFPQVvLriu9uazWn/auszh/cgA",
+	"bl3QkRLV8yLk2CBMuAsVTu4btn1cdgh8WPZ0mAJzK1kC4AlWyETqomyG10n9WASkWk8KXx4da6s73DpL",
+	"pgAldlxJi5RraUuvYnIxLAuszh9dfG/omOlVTezFkdJDZjbDHQ1MjaUgCm6MzOHOiFvI+F5vwQubs5ox",
+	"6qrD+9TY9TJK9jGfpL6oe/Zoa7++YfUIlqKrsYmNkYDVcQVYHpOUl/YGz42WMH5Xo2rXycJioUdMZQoq",
+	"0S+pKiCM9nWFaq+DIZXe98r6tyKOFcurFmdrMbbsWgTOMsPFMpPQg2mnahfnSTxEO2Zsu/+qSHIRTO9w",
+	"tZ+qxhRv1oQuGN42E7dFa9drvd8bG22RxY3F6XtL7kb/+G338OLoeCfX2QOTzPlxCSbFTj5OanHG35K1",
+	"sS7xDwCRjCyjbRt2LfCxeBaeymKJAgGlQMMMfSsatZ7CZo9xme/rBrnzjkc8TqsCwAM0bFTcdshwRKcc",
+	"aPue0Cm3lfmx3KFDAHunRF5yzJCZvGNph+AGmGWeiFsuma3iAvqRK/ILy2XJ5oortnU1FRQ43Mht5a4L",
+	"FFFwSO8cd6MpOSxigL22Uk2A1dCJO4yBeXKHPGGZXEKPgtRd2GbmdFXBWxw4rs6ohmmm00ougR00U/m+",
+	"qocfV3MQut+6sGNLZC0TwLw7Lt/etfjbqi3bIs+3YB2XFbdksZDDFbRZKWw8NF4AuMbu/B1I+cb9dnjh",
+	"vsXKGlJpuKCEy3TWBH4JQH9z7AQfIBnZJIkSFtMhMIPAZCNjo/A01XiQwqS0Hb1JajFrvMXXeJjMIzbP",
+	"wjsvJxtUc91Waozc3g6ULfjMh7KYUlrnpimVH3F5tiOWSTFRa2m2RZd2DEAdv+32dq0wdBtl/Hhnm4iS",
+	"rdpBYApSW1zAuHC9ljaS0FguCCXbrZSr+UKzOH9QoWoCvNmcbyy+skkOfgeTalfd1GQlPKgNZRfXb59z",
+	"8oanNUsDqN+c9xT5SwrXguOrtOyAZcmqMH9E9aIrEbVTGfkkW6RsUCpJtbks8ssxgQwaOKWri3LRNTJi",
+	"NFdYLllKxD2PeY4+q/XTPDyiLjhuHoSeCUsdMkY7TvFf2GXgHEtZwlOmwJmKd7kYlE1IC3Lom4mQGchX",
+	"NNdVdtnelrIqWurtTKbx4BHe6kYkKlW+VfsVFgd/9dBRhLWR4NRLIxi7ql2AkTmyXEN7MN4BJcg6vxWp",
+	"9a4lVOYsT6JUK1eWv8CIyYxmyEC5mBMtyVgu8pq0gQrRwWHn8KgcXzgrhW6qIbN+k4jZDqMBeR+lTaAf",
+	"s2gcGrvXhf8epkBu47jHGweueM6ziFWG/Irrjm6bFUpvmTBSh0HvuL5I5B0A9qLKFQoUgpKASi/aoi1o",
+	"ll0Weoj02t1ut7EqeIov/NLmTVeYptdrQsLVg3X7s7cDWOUlhl+MUAY04/tBU9SU9o9P4uM15hl7VDny",
+	"scNRNzk66p+fjZNe0js6p+PR+Cg5Oz8/GY/O+0f9U8qOeuzo5Oh8dH54lNCj8+Pz897o9Oy4Pzo7Pt4l",
+	"XdkKoC0K+ObrK9PSjyGQruE4FqNU19HdJ/4JFbdenrfPfdWzj8PebjlOUZzq9b6VGl8VoELeN682mc92",
+	"LSfIM1YvFJ1SBXUuaL6K1uuk87llLorwNJOnb/4KlMVQQ3ahyWc/XH337eeNnl2tBchrqqqXhiCWXzNc",
+	"zNE7BEYKXfq0Itjmllwn07YLfGIhXLPqHORimKi7IQJSwBU0WhFKbK9D2yyhM93pHh8CCS38CcpYnx91",
+	"wfXI++BP5CVYqblY3bXarX8oKbK4Qee6V3jwalh6XJFfX104JxQ9ZOvbdWyL1E5pQrpYDTVW/+ht7+yi",
+	"f35xfN45h/92gEBudP5XSpO8/u7LTYfByDPYhAMcytvWLOcyrenGYZHri9tk8274oFe8UuBqVy7Lunyx",
+	"+HRjjhz+GsuPqspL7NFyWaMkzS9tl3NYiTqbpzW3nn0r4ocvLeMNYCJtNH17S+FaqNsOEozJRvXyGs/L",
+	"a3YlnuDasNbAFWT+dD6AYD22cUE63xz+UrM8E7/pRViEizIEAfE+FbcXZs1cJBmjdmddm/hmVnoBSfPJ",
+	"8usJi7Xz0j0Jl1VvF+2QuSTVxq2DkQgovTcNWLkExDqNBkwZ1zWUhg3YQcst28Pt34hPtPSWtD58fBVE",
+	"0ZGLs4ox5yKOINd5jXZzQt0O/GFA1+9E2nsxnFujzuG3tcTf8+fRtt1FD3fvqq/NWbLOU+ecJxvYXuK0",
+	"N34tB8w3kI0Uef4gIBGP6d0Njc/l0inzwCPOXcKILmgJ7OoumB7cBKyTFNQoAhV3/L8clzvsyh7Zx1d4",
+	"yoOcrA3+xcgmaR/3SJHCEiJ4RyX5dq2u21Z9Dl7JIgnUL8OYag/r4tQUIQXK23aF77ZNhhbtaNlwXaWp",
+	"4Y702/dj+qML1RjF9hQufng+13uCbdBrN4jnxjBBaME/CehyzI4HxNWIMWG9fmlNLvyxbVjv+MHpWwPu",
+	"1inL0kFNcXTA1ZsL/Jq6KMpsYzWxCbOZGxH08ENk9W9niS2zyjYhpHd3OE76ACscq9v2oJXZIpXT9quN",
+	"5jrxDPvQyNVYuSfPRSz6rnPO7mhWVF20ZOlQgMhW4zAGm3pUKiF3jZxqCumgnC+SCbJiNK9sZie9s+Pu",
+	"ubGwgJS24m756UOvBji+D/R1T5ZYX5EEKu+UrVVmdukw0rse8NoEJCppnV4HVsTpfUhgbfRqCwlsuQoe",
+	"Tv9uNK9rJfLuV7629LgHAPfGnhc3WEYssUQ2EOUJTjso3OhTcd8P0d9uYbT9bq8EDcYfLav6b4kT3hn3",
+	"6/sJUN8K/reC/I06KXdmTt3XP78BVVw2CeLTO6MpK/W4Xc7WgnQEixDGMqGuFlwlspiWV2/DdJiGMfsh",
+	"JlspCznhKTr5qHZy6OfLMecEdePnUg9tqhvUh3fcitArDIQRLZHVrJyVgTl07ZbjP4Cop42Fp4uSl7JG",
+	"51h1U8P14iZoV97boBxmVbFMudIydqx7maWQvcRzpS8Lpk7IU3U1EXMG3OigHBs7gIo9hM1jDqAggaK5",
+	"vgsyOeKMsj69cfMJGi+rzoobpErjInyp7TUvkJc00GVcK2KfFjCWuV0fc2Vtuk8w389iMv5SeKcYDVYj",
+	"LZWkNJ8R6UhcGto6aeilr9AyFHTmji7gG7/XqaVwvWw05aC/L8AO2qfANh+rZKt4PH/z9IF4xh+O4HI3",
+	"au3FnG+79vtX13gtzng0lgoVrPH3WAz14watE0t4PDwmGTMWJgJpMVhucR0ytzVTvn91TVI2Q9iKl1bk",
+	"3yA8vcSaybgCbgUSJhfrJlJrequT6KqSOvnk6mtj/V4dPK/PnCwdXeoSYXyrOFix5cQLT1DjKguaZZXm",
+	"dGmhGyu5KHhxoiEd14YHADqFJZB/Y4CTe/WrXMpxBL3oCZDqUFATwVJSXFaozoAyRXXilBL0jjXfNr5l",
+	"dIytjOF9+S/RemqQh2QjITpnrLACgyabdqpSNLM+Cv8AbK+Byw+aHdJMtfywbJqsGsQvFm0tCz7HJP+M",
+	"j2PUcmANqHJVNEdZBJ5QS7RT+AgtmNfV6MwsTvuO5dahiX/bUoxsZnPoc6ZkhkjuKcs2LygwNqJbaMEp",
+	"6br4yG/RdeHRh3V1ARuU40UtHv3j+YMRkD9IYqs7Am85wKraaLSHzY5W1i1gtgybGf6vEIV25/V4JPk7",
+	"c/IxP2E+tBQPHz92DYjFQOH1iEvTm6Jse/f+XyB+vm9kuyp7v09ku2jFv3tku9ST+nJ5GveGnLVdPAhg",
+	"qqhNPfXI+uKOcUeYh2bA4zyRWDBjycKKGXYruVl0u4dJb9Zquz+Pi7/70+LPI/O3zFLEIgahryytqaAb",
+	"DxO7zpbmpNdvtK/vE+mVcOzeQAWMF/h0tFJO7oNG3eUdy9MF2zD/rg00D+IwUE15Wvi/aqMxzRCKu0ZG",
+	"wxQLBE3/tBbKdz8/kAt8eyZQEJmPRiWDTLUwOaiYg/gi5TSzOUabEGDaXOcQKB3iCuHBHmqUqa2wb2PC",
+	"7kL1r7Ip/1tvS2sz9HvtTEFD/v03p3JnYkVsvfdrp33pE2Gr9sEIwS3qXxFXZO7YrWFWswz2GAd36+7t",
+	"3HXfKIAhkV0j+LEZkzxViuk2yTgd8YzrVZsYETf/cgHVsWRO2Ps5E6qyccONDbEswa5Rm/4VLhtgQH7l",
+	"AuAVong5YxC/sZRTc8pT7xWmZCozqJQLJ+WVXOSEzuePFGDIOINESOpX3cO4k2P1nn8jh3IDlEMxlrbi",
+	"7h5O6E9Uu9JSXX8SVE5zJ3S0oGrRsm0SGvM1XxH7AMTHPFJrBUh0vmhS7yxwDJs7tnLqhQ17EM9ssBL3",
+	"JvDAcY4M0vevrs3AkKd0zjXNFJjnmD5lFiIEcNWMZllV80zpn+WtGvEKUd7xcRlFcnXwIz34pXtw3hkc",
+	"/PSh3+4fn3z8s/3WfK6rF/7OByUC0kG/pG3M4mI7KB7ojQNIcLHvta5fvG4VDJJHJ45Acu0SrPlXZL/g",
+	"Ems1evnHPdVSpdx/Q1BzwBO0F1+I7WgkEmREAjW4MTGFhOIf7nxUn497zwJupW3LjYFvZwHQjIk8StC3",
+	"tkDQw1d6K5QjFEE+fnCEejiZiE+3VTWiYckKHW7TIGzRqadTyskrGwJYR1iGCPFNrS6YyEKg9UYyxjub",
+	"FfewkQ18dwC7KroQyhLdJD1F0t79lHggi799gO0dG02lvI2E1pojcneB4gZSGT51tBiNMqbiwqXoKGPp",
+	"oFm8wnboS3tXEbfYbos9s5U70PjJZEKzinXFxEGcJ05m6UCxJGe6DqX7vfka/f1Yadhc7Hi3oWgbW4I3",
+	"TmDYUhEt5RbM8S5Dr9jPCxatz2YB+bAklI0LgJrg2rThFjmqHL3KkgqNlLJTqswXdAYl5LQiKcv4Hcs5",
+	"Ux3yQsJegA8tpxSf9nq7c+Q08afZqS9KX67msaznF2aIjSVTNVwKDdH5T7NY/OqtOaoVi7QMJI24W1dy",
+	"gaAnW4jFVaG0NRidjNcis3ef70VeoXKZaj1XF48fA1LWfv14RKe8GXrVPM8NqV8cBZp1F4CqW6IoLpHi",
+	"sVgeJu4uBv4S+B2rWlheNa5JzuaMFrTlIHqQF2w3v/LgCknUIpkSy3da5XPekqEQmWI7lZgCPodao+MH",
+	"nE+/Wwba6E4PzsdnJ2n3rHd2dpScpifH57Q/ZpR2k+NjmnZ7lTR5c8fWM8p4W4lurLOdryzvVocMEQk6",
+	"vICjO06Og4YJqcmw//798BJqjMI2O7wgviqpYiJVQPsMtknbOYHxzrHEejqXZGgGRi60eQ74AhCPOZVK",
+	"P1JY8TJjNFU3Qkh40iUZ2kJvWN0VfjW6zbQRf3B1UTVUBkDe6txoO6YuIR1HmMaad2fK/JNApaOx+XMh",
+	"ckZTs2iHdYXvSsRjviafGwOo0wU9atlzfLtVFKaz7zYXZfAZ32zBCvjismPJv6BZxR0wKzYWi1yrmt4m",
+	"CwFkfxZFXawwXz1ii7z399yvGu8dvfvuHU4nVbISahy5IOmPVKxm5XFNXco9rFhzF49tZEYdyrEudA9M",
+	"VqkZh9s2Vud0XI9rdTbm3jVOneh193TfOxPdC0Lb1bksylBz2Izusfc8gA+mupv9bjZ8WXbXgewWO4Xa",
+	"0FWABZHBCgHU2HBj9L/i0nb0FUa5InV2sdLJMGXUFs72smfTcXKGHDnIpmVVuSvOXQfnonHYVdyeX+/d",
+	"RAoGrVHk+9ff2rXJUjI86nWHDWqTmvubFyyzrXo48fn9xOY1m2dYiGYHqq9n72mis1XA6zWLRMHGOmbF",
+	"XYHkTTmUw+WKuAVuLbmMs2BHsaV+qLJEoUKTFdNtDCwoxVIi79DHFG4S3d0OGDuk84CcRrvkDB5zRak9",
+	"Ol+wmAsMz0bRrUWxNhmBscVzPz6QHuOZ1Jc4e3ges1eCdW7WsqhkCv3dbJzhiWbHLbRESRRxM9fKltQ+",
+	"CXgH0iAzpRmdmxO1jJaSem6Onw7mY6Es7kiNh+cRctHZg7WR00tCgSeUj61pEz0XnJ2Uq02fdI/OSvRm",
+	"3XvRm9UNlNfZTh0xAequVfg/4trRkWfG4c9AnIkYetN1V4Ea0+CN2QyRLUThbs+KD1336Lf/6UOvffbx",
+	"ANNBj9wf/cgff4ju94oli5zr1RtoqK2KSPOo1hDk6tU1uWUry8Vt/lQ2Ivjq5Zu35PFd7zF+N6O3zOsk",
+	"R4DqnuzbYQ7ErY8fIU9oLGsLAQFxQMbSCZw4QW1RTDclUKUogVRFmtwykRJFV0gPObd/zEBOZ4tkeonE",
+	"4TNpa0/cCMyhGTG9ZOgV4rlNXShIxdvklrG5sgX+5a1DR2WMAIkG6kfkn1vJBaG40RoL60YsLeLa9YKb",
+	"Q8mN+I//IFfunIq/mG+Hw+GNSBZ5Rg4U+cOTq6+vzYAWDLUHX5Ob1tVCT2XOf4FVfUGewJCSP3zz7Ieb",
+	"lrni0XVRn/XgG7a6IDM1wRztR+Tm5kYQuOqpFJoJffB2NWcXhM6xojWX4vE/lBSPyEFKHn0wFxNygxmx",
+	"N60L8uHGFpQyH24gzHTT+ti2lzB7CdTcxSu+OO+dn52eHHe73W7fXOoeiW5fewMEefAGLBR20zLPdMEF",
+	"/OX6xevwAUJqewsmiNtbAt4D/DU5OD3F32z6On5t09ZvWh8f2YG/EcWJwiinYb/bs0mrYQpLh7wx8mSs",
+	"nGGQQDx00B6US3t+s6x+N8IdprmgWduccFNw3EEGOLxi+NUzXD9+uh9/cH9+/JOxDP/Y7w7d2RxbqQhV",
+	"REkpCFU3opRnwxW+K6zZ1yEvc5JKTNChGnKkLoKV69/sX+dkFXSjMh9+tWDvX8mMUaHMv7CEfrWv+/VG",
+	"/HpwcFD6v7nLm77k11I5MUhvc1WxyK8wSEDWD0n0Y5qbf5YMM4l+Jfgsm3hQehb4QrGAlSddiDzfTyes",
+	"ZPfAKctqnnZZpXDgQDA0LNgghrj+F2XnMj7FGLuYBlH7an/EC9/P4P2eLQJG+Q7av2LK3mhp2MmvxBYy",
+	"Rsq6fJEBIAVtl9I4X+JNi5wNnZZchUNeerzP3oB2QcAZakBas5CKFR5HllBGSOjaB/nUj3IHEwCVWtLe",
+	"8rzlFbIMfPGva+Uofy29ISYP5UfU9N8+q2gxZqWUmhtIkuIZE9oz3QMsFpE60PGbKuuB0T0WMWuFZOjp",
+	"UIa+D0UCTN0Kib3XLoQ9X3sjriqp01Z8UKAU+cwcQyGdErfCNm5kzOeHm1WpPofWaZnbQgH+3Id6DbQo",
+	"FemNQM1Rrh8AWzeUopIzhhKlJVFTuUR5sNWvKj8z1iFXviYjNH3kitRyZQZB5zQxu+2N+P/Ye9fdNpJs",
+	"XfBVAjo4sF2doihZtssUGmfLsqvLu+viY7lOzZ5WQxlkBsVoJSPYGUHR7OoC9plf83seYX6cJxgMMK/T",
+	"TzJYl4iMJJMSJYu+VHFjo0smmXHLFeu+vtVcjhSMM0C3lgGS6x1EjieHCqYijzZ8+AoMe+KWOScfpmrH",
+	"QFYVmE3SiHxBAucxz2osLxFDrk/LVkl/RRwsNFcUxwgKIs8MaBG7dopHnz95/z4ndLnSOi/YQ6mtydCH",
+	"W3sKwslEloOfXqo5QZOgw0qStlLqS9U7M/DnhfIJdi6dGxhBnorl4Y+MX2q6Q7JeVdETYGblHfFnNac8",
+	"lUs1of5iF9YW6ACICzkzKRpEXDDX7rtIPe3N5nN4/fwiBZKqsTCqmE56YhyOIgyKSezwofYCm7WS7odL",
+	"sUZ1UPbmmcjf/PSOtdmXr7579e5VjrtwDVIQxFbm8FVU5VCXQfl4HHuwYm1uwKEmhZtJELgkv3/Go0YK",
+	"fn36ozg82H8mLjTWJPq646t4mNeaUS5e//A2E/QJ/PPf3/zHI6Jm7K4rz8y/n/74A1sWHXEK1lgm1Hv2",
+	"WMDFslOHBbxOTST2lHM8gCrQv1wqCdIae8fQu+TXQm+Rt9jojKod+paoFS120eHTeafe4wV6YQu8IJUS",
+	"uD5txE/vvtn9Oosnsi++1y+OELd1sYE3u41gRtCt5xNFF5j633bE9wo2GzE8UiZQWEXKl5FgiY35l3DK",
+	"RviZHlDpmjZXstTFmcFFLexZvSdCnig7KZV4SPGPrAYOK2VflfkjMZ46j+wr4Vgw+siWBVIpLsuWcN9h",
+	"dYjDjlWLzMBsdWa0udJOg4FR/4p2RrFLJp0IzccoGOq974hj1gzhwFC75P32hL4w9H6s48APXPrCmgce",
+	"GXl4XyeVKpTxWpZE0U1JBOPOpPENGTWIj4h+aQeXJDnMoJpPQDy9ef3Do4445SsoncjrB/LUT4DjYZL8",
+	"C+nU08MjMVNnhsH9WWlGAKULeKdUPNdcXuR4KBoz1HEDqydbTJVO9dj/QKlShfSyL53KRGkvsCMIPYOG",
+	"ALyPhsigI7XVXFhTzmu9j2ZESaKMp3syqTSo2HXKj7EFvLnavQbvIUserxsZoFLVn4MAIx5pDe9kUdGP",
+	"qiCxzPpsz0FM5ORaxq8IuxBkSnFupz5N4aXpo2aBhT61wtU5M9yA1jELtUa1CDq4NaDRyiBw7dSzWV0v",
+	"y2U1cjtH/oyQoAVg0BGkRo+aYaPojWtaOoioJqYSC/HUg8wLNP2ddsSf8Q9KPQh6gTZiIi+Uy0L+B432",
+	"kJPXXA90abjvj8Cs06XiUjlmeMAEai9xTgTge8hfIrnTd1kkzzPeCnDfscL7PTWcmBDWTGLUFJghhovH",
+	"G5S3OwCoUg4kK/yhUEKCRBxJ6tABgxyJ/P0ujoYqCTU+w6aiwEZKPBpKqC8VMxyyYBChvkP2H+ar/RO/",
+	"SI09MhpG0oNyST4CFrwqthdtpJlnjaZttZODRoLLDCNhfn3aojTFbKHToYodIjJGvcpiITs6czLRR/Eb",
+	"25xGuZIFhbn+LkJVhqWwCgqrgVExTs2hmKlvZuxlgUEHvZJGCI1bwxCIEyNNrdwqOA4+tEs1d5kYVkr9",
+	"Q9UuqNCGSGW8Qh46NoJdXl7WXBv1aFle35lhpK8A4RrvmZxM6iSAqSky8bcpggZd8haiZFXvtfNHwlGD",
+	"a6SkpIsuEAyQC4UP4p18k66OaMsORaSihw2qeSSSN5E1j7RxCCv8D5KlvxTonMqQ38B5w1+UZA0HOIIJ",
+	"/xn90vVHOEYsiqj9tv8k8ASJreHrBiMrP06HSzEKQI+gjG7GQsxq1Yq/zqKdgMnyIcsGWGvi9OJB0I64",
+	"cUc8SryRdLmI+Bu3MgsX6fU3pycuE2/f/uAyVgPhtqF/KEOfZ7LLxf9GYgtvz4lZpT05ip0qQe19iJoU",
+	"LotuwsCOaUHWsI5EBicOCdRalujuxbZzyGx6lIsCytbUeTuO7nUmvJ9HVpTWXqqituuCFosKZriYIGXi",
+	"WrksJtIay8F872ofmT7sBOyqAtYVg2d4IVjShNvn6Cqyv7C0F2eGs2DQqB5IIyqFBwOqg83wsjXaIuHD",
+	"hL5IT/J+6cKz99E3GyORfZs1LKPa3DozD/Mn3cekLORPut380ZKBDCfeEad2cbck1jTCuGK4CAv1Zrxw",
+	"skm4JT1m2imjwVqUDTOVSpNQBSdDNaYnobhMcqUDKxnLS0U/ww6gHPtLmNcD9OJTw+FO7WCVg4FyDmQg",
+	"STztQ2PQpkUf+yoQn4uwNSiFiO+lpxDZGimLLqWt4dTJElW11NHOauUf/uasycXDt9+ciOeHT549Cp4K",
+	"Rygs+cAWIM9fovsGlBH6JCM7w1ZAQqDbealLlPv5YbeLNDm3U4S3OzNgFKMP4bD7nDq2Hx4csBss6Xce",
+	"yWKmynJ3aKsxO3Uiqx/qxBcBVNGwjllHgPWJfwZcxX/GlzOrLMglwkmzorBL/BqF2liWNPU5Hc0/xWG3",
+	"y24xJCM+fnj3aEpi/CBKRCSi86kffr36USI0MvVY47DF/NxYfw52RsuDyhSqqC822Mjmwo+i/w5MKHM+",
+	"1OxKXnga1DDJtlgCMbRko4KieyRyHgbuNbqc2TE5JeJRa04Dtu3KwfBdnIMlXY8THw0HzJblfKJaFs0e",
+	"1mr1HGPtnDYXi8ulm69B+a7n49+uHCu816WxeIjg78V9hZdjK0Quiw3QfENtubC1vUhQkDfOHvIZk/nJ",
+	"3Wwrdo3qoBItpmeAHYX6lWHH08LQqJjUA2PCDmkrSZD4VWf/6SGlzYJhkYbX9vOFAUnBWRyR1Uw7FLnc",
+	"/Yfo7j4XHXEudvNMHMDqHh9QTH/hNk304kCsNcW11DVniwthrWlhgKhNhe3ZoXgOK9j/OuhL7CNErWNh",
+	"zFKTgZCuKJ9OdG9vbyLn/+1f//m/gL+byygGQ5xhcW3j9qWNqeT8H6qyGchrAsngdQWDJPjnqDTdWnJH",
+	"RZbgphOwTVRxHn64NE90+iHL1EYMQqEfGx+4jvOxdmPpB6Pmla89jTAaUnEiNGn70l3SehdZazQ9m7Ts",
+	"R5n4+xTElq3ESMkitVKTe5qJOBReLsy2FhXoNysvUWCSLVPj4qMpyigWSFq0mPjIGsxxxc6SPSS+vxtv",
+	"fLDr05XSZ6kYqv2OaPxcyCtF6jaNteDF5jOsB43uez7xZc9KOEE59SNlPO6U2eA+khNrTQmf007wicPH",
+	"lbqyGANl+7o4j+h79TCeEfvw47i/K5RZ2pGMwciidqxYoZOBxnRelmqtUeGq2LIItwbDvLDzI/wZh8U5",
+	"uGdLhWJZUho6jfqYR21RCwtLy+P7M5lU9kqW50apIn066qo1QCgYE/hzxXIuNj/h/cmxOqef1+Ngpkll",
+	"J9ZhSUlcRhgp0hPsQZsr7dNVzBbRWxmKksVRL3Ia9uJmLNFw2iDxSEbU1UEckPU2mRkNeJr3kM4uvF+6",
+	"ZXTxKW9t1OhUu3DEYGJxRJ+qHZcHD5ACjWtMDWqi04LNzPP2tfGv0+frZ3iQYJuuvYLoMg1RY1R21348",
+	"KMfDCL3LFOYuV+0iBqCAB4eDRWVAu8aBKC57W3sxIfWQH79Sazw7kkV8npKL5yocJkvi83VIJUjtmCGV",
+	"uOzWGgBtqpQS8JKtOkRy63P2KTPuEfru46M8WKmkU+3D4OzoeqecA/wp0zjzi8A+4ajQ+10p5yVIb+G0",
+	"AUExk1iOB4oEpZOkfArY+jqbr9klOjPWOzD4Zbh1dn0qQXYjQ/umCrEWBpfxhdUMbq1V1D8PdXOJ4hFK",
+	"J4fIrdIFU6bjqrcbwNSb1I2PLMxCzcXjKVBvoWuJhoeMbas0U06MqoYPaL5wKhFqddXgYG7z2AlGbLjX",
+	"Tv9DMSc1KrliXpdqjRGJVaGjl7ixcBaTF+lsI/NT1w5GkWC48ZJQbdPVBVVQ+ZEtlmXrk8iDwTRCXAFy",
+	"qdADYCMdw+/zOmIwbuPJnEGEBVo48HMemEJNUU7JEizueQ3vFPg0iWw8R0x7ASUeY27V1DCA8LRyKhZF",
+	"Ea1gG55S+sjogUFjcsw5qP/1UpowuOTNm8l5HfeYyLnQ/ii6VhY1RBi4OSStgPLGFp5q7Kx+Hr0KjQHI",
+	"RUbdxeBIYiIW3weHXlaYB/WyJYmKuVrpgcOKyOcdPd4BUKsGk2djDvVXg7yN3soRHC7YETrExfhW45P4",
+	"njFDqJ4wwGSnyVfkNJnbaRiNzOFEeJAyQXe8SS0kJ+FUmAMQByY096MoVtnC49V7i6E3rneJEn84NcW5",
+	"HZ7TXykp0CeJuzS0kDhiMuDst3mSy7s46sT65Biu7TgB77WUGo2noWjEfcPES8PTjusZFvwOMBf9JAOW",
+	"Eeoq08NpH9pbe452az00XSfOz0fnHvwyoWn0G4a06lrNhMnO4aFzb5cPuSwj+FzMhq7XhJbLQoLfMlOR",
+	"5/xsPS6yBP7UrdhqkzGlKZfJGLF9Q52CuTDa4glow2FsSm1b2Fqg7DnzavTGphRiiUCk5gqtVYhcvbC+",
+	"5AGKEiDR1lLB2vOxNPNzhlZKCZyuEX7h6oSbbpc2646Q07O3asjuA9e883RH+1M3b2Wi8d3CRKHiDJ0c",
+	"CmgHaRMZXAxOxDOKCw+KcHJMDc0G8VHNPOi/+EGStnAkCgVvNvGuIes7r9SFdl5VS8wFTSc41PoXUS0Y",
+	"2zFmXDZz60jp85b5AsYDIh8O2pmdpDy4cb/53vcS/siHhUEqqq1azeknyxwXLpYbyYqTqwJjqX/Pn7Tx",
+	"VSRyfgDT1WGco1r5C+EVzBVgBQl+fs5xo+aY+PRyam/UsSOmXPMazUbzIxJ9df0jqRy+mi+cbKtWwWKT",
+	"N5LFIyMfjVxWfaOtUqmx9WpBXIaUW3QnVGhyEOOv7CDWrFMPt2CfN9ISUv2+TaSReqyDROulunZMcmV1",
+	"uzkYZYi0jRYoJtxGfLGMdMH2C6hNZJZSLoGWpMyXYEmS84Bb0pki+DSENGq2bC8k2fyLC6EQROI88SQJ",
+	"tXdHtXKwoE4kQy9oRAueGHidk0mpSWCE4aKzaGrO3XSC2eBN9kcKIZxABF1ND4GtvoupWbZagJKa64nF",
+	"W+F+Bi/ZEb1RhG0BLtcYyyKAwDlCvyZLY0pnG4TcUMgmUNnhjk2rVNA6W+U8Zn4vXPNg/eAFCb8JVcET",
+	"C3LiiHEgPOaE1k4jp2SZjhdjrLEtGA06HmsPdjKmhxg7S2uO09Yac+WP4OGG4UzR8VS72e+Gi4i6MLCg",
+	"mLYbE4hZqTxK0Ug8+hSxEzc59YLEpMHpHqB21ODI5FRI14SxwKZetP84uGlBOToSblLCfaEeeC0e/7Eq",
+	"tKzDa/tPwuP59ZVX+QqXMSc+w1gHB7X3E7eH+dIp22TH0xF8I2Qov2yqfcEKPi/0cKhYMYlDJ2oMMgQa",
+	"NzyzUg9askYw7/Xc2HOUdPUcIbKFQXYOSfEbAblqK6yMR2NxKKelP6KoWbMfFj3dsCOSqa/fYBgiKCJ0",
+	"61BaEZtp2XZtt7klsxkHdgF4NV4SjDE0ki5UxW30hCZ3LuYr2guqKx6yS5zKFRfFZH3E6v1EV/P2VdSJ",
+	"Ffirur/NcOqnFedOYtmYMnZ6MYo+wOhRWRqSTgz5SIyecp69ZnfPEaXRE2QVp7nBegu7zOPhailZlfPm",
+	"DP2p0wYELBYJp2wVxAcelpPotsnh40oXKscinvo6o48uKt7AclNFJc7ULHuhBo9Ad9gRxE0dgvny50Op",
+	"yyMxGFng7Hn4MkeRr2SxzIk5Ztd+r6IzirpnhWyVcaBnymyO/etncn4dGQSby9vzoIHU8y24t4yt3WKx",
+	"fIv0WI5fYgVIjOVQiuQ5xtObmxjqpDkQmV0hueMo9XMHLw9mHh2JvNQGk+U54IaVFsnWOBuZOunNI9XE",
+	"yNHiUoyNDQxlEl8Krq7EN4fa20x7E7U3Tc3JDMGsNZ2Kjl9dc9NR6HOTdpBMZOMUBUO2gQIWB6lPIj0D",
+	"zKWdLtk9FYb9mFYaVk+tEzM6HBofHI6uQk42V3MeIcI7cKHI68ca9KlzEM3nxs7qGfjlhF8gNSa1QVRw",
+	"gYhRhFEUqW9BVmJ9vZEljPwEg5mw9MC0W46AMoVCUpkchrUGw/IJRfeYCSJlSe11SlvLw3Eb5fwtrHYX",
+	"y6dyjvCFw3ajqfeIP25nJpkoBge0ExcWhocfXDsZR5y5buB8auSV1NEmoXE/aK126sG+OOf4bbpaldR9",
+	"4eBYCzbDxHSYR5uLXrCJY9of+5LjCpqFYcvRZm9FqWSViPWdbKfUA+B8O71fGPV653giByMlDjpdhqer",
+	"Me5ms1lH4tcdW13s8bNu77vXJ69+OH21C8/8mu147akJIKHgYakolv7vd7r0CzCl5UTv9HYed7odBkEY",
+	"IVDB3kjJ0o/+AX9fEBpxzCF4Xez0dr7l77OdSrmJhQXAjw66XcTXJEUMkTEWtDD4jIBdboJ9oSkIxKCl",
+	"P2MH+5nh5YaR/rddLqPYfb0SC5N/vse/fF3Q4Ie06LYn4ub2XsiCH4Oje7LOI6/5/r6qKoauCZAQO72/",
+	"/BV7l4xlhWjLoVEsWcGy1FeIASUv3E7vLzunqrrSA0Tw4SoDGAAG3BsrX+mBS97TwlEZ8abCeik1dQ+w",
+	"kkkQPgqcX/Odfs9j3fhOYZQ9bFTefJuLGBhLL+7dSAle8Sd9fYfd/Zsf+amZEULPHd783A/Wf2On1N/+",
+	"rnQSKeNPyocTu4kgdji3Or5X/DNmVe8QwfCl74S72Hq7f5woc/zm9Yfe7gVAmDZ60CDsB2hW/JYu9J/U",
+	"Qq3kercZA0P/WHmZ3yHUDYnGAFRBFtDfp2pKfvXK2nGsZQvCF4OdLKQppXrp8r+lqT8VPx9I88W9f3jq",
+	"8Vp8JOgw19LMiUQvNUYLgvq5HtkkqfcraefHK3bzHL95jfQRWjSilwkLfnWo/gvOHaonEN4epZkI6DjL",
+	"iLxjHs6YwarGWD8uL1Rd8DhUDJlqzkxe6rH2eSZk6SzGZTJWsBqVfz0whKhbcqW4ooQcwkbIWGTNxRBB",
+	"RSdM0iZVf6edPw5Hg8D8XBSIveAXu5yWc67hDYZOTPzjf09dHY1Jj60JL3WpbmqP8GwfOfNObwdzMANI",
+	"am9nNrIB1QnvU4Lcu3/wNSJ1xX+3YE61bgneoixR4LZNSS+5MSt7hiKA2XL363aar493L+D13fzL74Ai",
+	"sCX8xjgPUQDiGbZwH6ZXsNKYUra6yX2zvMjk4CUgf+FLHdr6W3uZ8Lp4Ze+g4BAzxPK5lczwxZyLFjGW",
+	"kLY6a2UfNNgS+/jCrgDsYq07gNvd3oHN3oFA9Q9i7NY1LwB99GEXYO8XIPNfV+r5f1KBvG9N3fxc3UTn",
+	"I1DvKpMyRBxiIWHo4rml4U3RMBg4dZ3RPVDuHenvDXyy8+tf2wl/z6VtbFpFARWSsuc55C1PByOOFcSE",
+	"vqbyWyPOEaWx41HJwWhZitS3rO6q88HXLfsi5U99ANcKIfSfhp9ub/FHusUM9h8I9PO40YiOsPL2Itw2",
+	"osouFSOifYuOEJsRtFiIRmBLsICgu6zwvcAZN3gXYIJViti7gKyypfqPoH8h5bCzTGNRZulHCekTKTTp",
+	"nnvqYLfUbG2NDKfa+wX+8yu8qMr3FbWXuN0lgRWFG5LtgNhqBxBfSKnjEgjMqsIMuID9kybXhSSjI/ge",
+	"pCE1PFBjTkXxoWvXUiiId7PhO/Pfp2qq2i7NzzEPLiw57t6a+uJ/oVdqDVr/xlZ9XRTK3OkSHnaf3/zA",
+	"iTXDUg/8J7u1p6GAJNzcBy6+5VJfKXfDvcUL234fsWbNbfIyYnoIrr6aGsytri8oV3YhBMy3mCdIzSyT",
+	"rcaspyw0BEh0UeohEYi/AecK9zwgpS9mwobeYo5K9ooa1USWITc5H9myiBF09AJjp6Qad4fqcuxwiPnd",
+	"sZVSEwo0LSjURUBSZOS8CJLd8kr2GHWM4LKPGxhlBKAGjMypK1XJkjCSMkovmwvMBu2xYi7TukTK3Sqy",
+	"+B3XI2aUHDeQU6diwtmZCa3XtO+IE1lVmBSFVfmY83ip1ITe1txOhUO8ZSfnC2ntHfHORjzlnOGO4lao",
+	"pAQrywb4CB7QmcFc0cJibg9ixVD1EizAjTCFSlO6NGXh4im9Tlk6Jm1ZUweDCKaj0ldBBRI/I12EM4Qf",
+	"OeFUdUWp/n1rLzOawlvGteOWKIQ5pUtFKTWBnAeyLOt0a6Cix92Yg0HkQtBGtKG+9g0Y1AhZRKjLTFmt",
+	"vn14o+lud6g3jHL+hS3m9yZ6flAznIpYf919xldT9esGRR5OukpP/DkUQdHljTk1mdDDpDgJLx9ejK3w",
+	"uyfhd7i/xpreWfudrC4UPfBknc3HBOfvVaHlu/lEfTJRe9KmHn6oeA28fDNi9idME3zS7dZxcWRWDPhF",
+	"cyeiNoLEoZioSxeQZLOQ2xWShzviLWV3oTZMwLQB1zs/6HYJcp2lXQBLxUy+gEsXhe5xs4kk1bqQICLo",
+	"KxBTUUKB8oDfMYJdLeeTIkysyuHO9WVJ7Sochjc4LHpmfrBNmJC6zoD6UkoXJXlA+gy49ah/TKZupFyP",
+	"zpTXH3DZYbqpuZgq5whVDfeQ4/OwmGB2R+SWGhkKmHsWa5i4BU7GSrx2At+GtoSNNxtZrr12MUd/UPfk",
+	"DEyvH5Qn7c9MUG0wLbzG+L2k0jDKTEcsdYTepFxXGAQ78SADJuGECRRIEz0hE0lKeZ4BzQBB+0O1Ib6H",
+	"sXi4BJ7wiNaB0BX9eewvSosG9WOsAqGm969NBJIiRevcsPR7i1TxQvrB6GMLwqWpW0RhSpiFLrbSbivt",
+	"1pV2wRppalR3F3cblXOL5mRoV0RVeNghALtf1IzjAeFqVmpSBhSrgaJmlYikDrwQsfX7KjWto4qe4Due",
+	"GeCPYOc58ZdTL00hq0Jwlzf314dphrLjr0M9cWdgx4+oxEX7nsj5890E1Eo7kV/tyyyP8xJWfZDOr4qD",
+	"J0/2n9MquCIBBEJOCN1hRF0QUHen+TFah16OJ41v0cQLuN5wHOgi4wzvob5SYqzN1GPXhCGK0reEit3a",
+	"7SPtE4IKR6sSIB7mZFOqIn9E7Vbwx6wQGF/JQg8QKFgoWZUaTEFL5RiVGoDGQmWG1G7NWC52fpjXD2tr",
+	"8kdtIoOWTyz11lEoftXYuHfdH78L536LZ07DC+ag1EbEGp/BJxFmK+UYaaFIDlsxtlqM/fal0tsIvp8Y",
+	"L0230QeLqD0ssd20QRY7ByQGWdTa726RnUZRhE0Y6Iy064gfGbIvtjcBwYbWEbeZc81OVTVGrbiwwpqb",
+	"uKbbss3P3RDYctAtBw0clMs5w829BcfElgjX5ZBS1LhQsqDceeAkpLCF6ExHfMOJ7JVyvtIDX3Ow9uQD",
+	"mnSJw7RlbmOyRiNx+9oIKoxMrZgxgbttxEEpnbvdiCf4SEvuechkiPCp2gnZ55bUbZNzRH39ePCJLVTb",
+	"zKELRe1Xa+bnj5Wq5IpFIOTQqhT8589vnYH/bqkkfo2TCA+sfRrv+AGQMCuqAKiwYYb/Gyg2oPmsWgd8",
+	"V0zVrWsDFqbn4okGBoGtOGTVeDOxKXd3xYqGlR03lhN7vRd0F24uiRiC/ZwuJfYLI1CmFSt6umJF6Ay+",
+	"7ZK+pMw9vOU3540Tt9xmLW02a6kfxEMQY28bYEt3TBenUfd+wf/+ulLi/RzSq0catPF5FrDwQ0szrwiI",
+	"UPuMUUQDLokLhWUyls8j+hCyQWbQS0mzSHk7mybtlwiTsTIXD36yperNZfUohB7iN30/VH1b8wzJYDHt",
+	"tHEl9qRz+sLcwVJOh15lKh+7EHbSPrTeRCciY221RxKXg0E4TH1pbmP9RYH3C2tAQUv69VbKIC2hzu/+",
+	"eKYhbfs3eIl/Y5bg4cHBOg9zMhExjE+VHK+vIm9C4C3OCFuXT0XutELO7iEQ4YZ4yjehcZtRKrRHDsIY",
+	"+/zaiTKOWQsiDzUSDkm0u5n2g1FAD+9be0mZwAysTAxpmRGdwL4+mA959R6U6BdcJ4qqOpgMR83eBd6W",
+	"ReeWbOqEGh9uedQ2bP17Y2p4NyNXC2k/98fS+GZtSFEqCmqCa1QAhWNThGK3qDTxEqiZUlORqvTFyEen",
+	"0M0aFfOJ+2Jl0SNGziltcA+Z8Brxkw+f7e9vOdlW2/qdMia+trc0BtfgSNEHsSGu9IbwvCkpkbFeqdtv",
+	"SGVHJPygXlHr2dVY2aGCia6RQKdLXlTz82pq/ggXO2+0DuakxASr2Y3szFEWaATUTFqMRsBvwmAdy0vV",
+	"EbQHqoBuoPEv8siW2Cjv/ySOfBPQzunIzkKKJq+isIydC9tJGXIrYg0dxu3c0n/9AP5N73Snt0MAz+vz",
+	"6B/ULDmWj8yk65nflNJcm3GSUAVmaAHt8nvZMvKtSrpZzv8m9ENIyPDu7D/h93u/1P/4dQ8u0vz2IiC5",
+	"RTfIgZfYy5zZGjd5cBlXiY3sDJPXKWdQ+6SiD/geugJcyvd/pGQYRKdohKvqGsjQ6yI40ZOm89mZQUh+",
+	"LnF2XpclGfDYCSg29krQvkO/kAXI79a0czjKBr+/K2tdm5PWsx3XA346jrpK9007+XE3jS0D3TLQDSew",
+	"w3X8COyzsldqkwz0uNk4+IETc+U64gdqVij7oX0wQ/pHRojVqhXDgVMlDmjeHXGMawatdt0QCm1ygbV9",
+	"Btxky0Tui4l8Udca+1xv+GKHTk+bvNnvsNcpdh6suzeG1t6g/3Bfb5SXaPLCim5xccMj25u7vbmf/uYG",
+	"arynq1voClMb5qszc0Z2HBo/ZXXbJ6wV4/6zpZKFE952BMY11Xs58OWc21IyFMQP1gusUUWrIuToZwFg",
+	"uUcFu1SFEPpfY03UG5iYkJRoaqqaTfpt2pmhPlNuIgeqI46TvrjULsZb7NckJxN31GjgE/t1zrHQCgbG",
+	"dmSIaSHH6sxQahG1edINFLAs+spU6XBa7OzFfjnY4mQihtoUjtfjsCFoK9yEtZc/TW7ybb3q7D897Ijv",
+	"NQKPiVmlvRL5H3Ihncj/68GLnCCs0aPVzDT8w/P9518/e/qk2+12D1Z4vvAFrwSIfrpG+iO6ExPXZP5v",
+	"eXMZlbzSK2anV7tq+seP15g+vPblOf/NXo6K4WBVluVEr5r34MmT5YnvlhDJK3Kcxak45ScRyYFq2+lz",
+	"J9u5kuVU0fPA6NAkjbs4GUkt3ljN+I9zZB1ktf6a7VCJf3PCHyxnHCyOy27OOAj+G0axs6U1091J+t+u",
+	"XOelhr93SP+uT/+tvNLi9RwTkmmjvZ2Jvwnk/MnB4i6znSstd3o737785oRk2nry9mVggK+Mr+YrPZmB",
+	"lTC6fKMbbqI5bDP5NpOfir1OucPzdJKIu/j62pH01s1SpS5d10JBeoZhogZf2oW+lcu1ZbmD92IGKs/q",
+	"TggIeKRGwLtzjBJzTTD3B8P+lyE3P/QFQKgp6qhL+DsgnxqzxRaO2p8ZbhzbEX9WaiJyo977c5oqgEIE",
+	"FGNSfXtpsAebhtupz1CLVsHoLUB8apB5fqYUl20nj1EXTuyXWKNjoCh1lxRugq8QmgR3ytVzCGelQiAo",
+	"oG5QWytd0NHMcbuIoDHEFnu2IFwojFrNpPZ5GppitBNHPRJpRAIkacCWeVWWCfaJp6xhM48wUnhEdUgq",
+	"zHc8GKiJ72GXIyKXXecrJceNRcQ2i8oUvfBuEeGKFjQXIzmZKCMekmNh18GZ0O8QKaVf2ZlTlXsg8lfw",
+	"6amdVgOVi4pUrJEaP8rwiJAC0UFBtJadmRzHofWA0Mqo2Rl9QKcvqUMmdgkn+iMWJPLvpPO7OOXu65c5",
+	"NTS0JpCsDK8P1SFtuFNzpOTjmBpBr0Ghb3n/STjVMyM9gh/4I1BcZVmGs6eNrYL0cmIw9VgeL7i9B/Uf",
+	"pLfPrfzG0tOrVGZVn45XdL9vDRsL27tFrcTNP8SF/Cxv8eN384lya63BDiQaJjf/UvKJvH652foOnITr",
+	"O7Kdpatzyw5fdUFIuDDchzXcLaC934cUPjx4vpa/+ntp5m/5ND5xWw5GiiX+18BA4cvZIsBr+fx+YqvV",
+	"QOunSE6BIcpSFaK0F0QfqKKGyhHgL1yP7S3yHk5vAD2BOqQ+zIHGy/xRRukUTjzMB+4qz0Q+kdXfp8rn",
+	"j2jgv9kpnBOMjQ3rdoHAzwwjXhMYx6hUxYWq4Om+kga/yR9hliw2WRbGsktalth/K0TP/GLX7iQNrQI5",
+	"35Sa/blXLpHd2NlVe6+MGCtpsA8SAV0SCgl3DQ8JIaV0Pm29yikkpb1ItdwUCUb7jshfyJHe/UZXLvBl",
+	"/OAkjpOHgUL6CLaLBX2lVPJKuTOjkSqORA6K0nmp5JBHGiSDRF2iCXsJ2+EaSF3CK+Xp8YxplNC1+6W+",
+	"ULDIh2+/ORHPnzzuPhJDW5Z2Vu8eTrAnRnbGVb12FlQIGbovw29Pvz3ePXjyFDYW3Y0gxMm1CGYvCGku",
+	"SWIwsjOTNP8cTH2ANsU46MiWChE8ESAgE35U2ZmQM4b5xHWE1wHrnJRyoAIk+Rjx1S4XO4M2D/PMNE+z",
+	"XpkMw0kn8kq56VidS8+AoLLgoioU6W2S9RXeyhfUX+da18W3dsZ7ZqpsGukDd7WqKJMKHlvTcfgxZaZj",
+	"4Bh4bXcy/pTvKkgDuoI72U68gcBr1iqvDacviRd0RB50dJejehpEzwwIZSwLULqcVxP+egF3LQDD1zsP",
+	"WVSrqmSHK7aePBf2n3wUFwlPw2rW2vA3ZKuAYqkR4a/ivtGV82JsUb0L3coKbD9tVhS0Plm3xDbxtRx2",
+	"mwXQ3TVWTEAg6y/5qJXZEaopmTKrKnTfdbs9/P8/dJ/0Hq8qIfb2PndXvw+4ysgcQvdysDLhMJsOtu7q",
+	"U0du0F5KrI1/eriDy9NjIKV6bdp4dYEa8M773Qu7Cx/vuks92bW4SFnu4hGqKniJVr4itSRewDLT/1DN",
+	"TXnb3NLX+88OHrdvqx7vU+wLC9/5epcW8yBtNOBd3KGcTBZYHTkm2jZE3rNW8nl6eLf+fJjLA6pB7YgA",
+	"6RJWR8zfUttsPP+g4jQWffhsf799yVFmtLOpbna717HCpxzzW0lTcsELT879/ryWzk6WPohLXYmxrC7J",
+	"489KHWmABHVEPqAH2ImRPPOrPOOsn90hKfRWdlV5vT2UNR64MkXo1B1EXePpeO59bSTuZnk8NMhAXN4w",
+	"7wf1ZCbVHb1kE60G5KMhXQDk5YK9tqBA3mSyfafk8A0QMVzlWhu91WPvSH1si3xJz2qia+qJnQYpBAFc",
+	"a5+ZaCqereJ3G6/9pD5lUl7bOkR+Zy/uCHZwqearncg/NLp8VeoKiw8xuOmtzRijP2jyuhJODSrl27F8",
+	"/gwzfdFdI/+s5jcjf8CBbuMqm3XNMDR2WqiH1LUydWBlJk5t6JNvg9wxQMRZtN8tqiV6rDoC+CW2uCDg",
+	"vJF0LQ3uTiolvfqzmt81ExiJBvGfGqHLpd4piOjlEjSvGMakh3dOX7z+Aa7ctF/qwfmlglH29//+H8f/",
+	"8ef3J9Xwf5zuPXs3//m/f/vjxbPR4OqNnOjvy2r2Wso3g29/emv/CBuwZUSjgjeBymDLsgaoV8rBpTJF",
+	"uhLQEEmF9GjQlrKvStBQKltE3EaeBMe+RSD0BzWDU14r7Xn//tKd8PUWceZligpJFUgjNUv8PeQ9/Q66",
+	"QeDrB4WcudDaTCiRuHu/XKr5r8SPSuVVO2LBhbVFJqzh2BTi7ANdYTyMAk4d8Rakcp0bCCaqHKpOC2Yn",
+	"SO/AlRp343B5+tdcPoESf5u09xkJQHqPd6G/2+pef1bzBRig0l7sDRqWTqvaCDyQGsRG9xYn1kn2n0Tn",
+	"78BG9HIOIMy0N9jtXIzklQrReosw6ScHp2+EL+3Fbr2Kjsh5aTHAPKnUUL8/Mzhh/YzXpXKitK1lm39S",
+	"/iT1ztzoG0aXO8UEYuBhJIujequJ9yh2xyDE+I7ohrXSOTV8F/vdg8N2sx4O7xZuC/me3Bb73eT/bnBn",
+	"3Kw/f5Bpnby3JlM5kYOR2gUbtLLlTVwFfxx++wnM0s+YT6jBtNJ+vtP7y1+XWtsy9YmGG3KlCRkFFt76",
+	"5J5ianyrOv0dgt/ZYXpR6wc74h3ibdphcsm5bEW7ULdCXWMe5ru7/KP8EcYlcNGcH3+pJp7h9qQHC9UO",
+	"Een4KERKZaXOTMgP6ogXQJIt5dxBWLYV9RXFSbrnjQFIN2a5UwXfPV1IxiIPmIWuwZu3KsAWwOJWagpe",
+	"ufqeP2hK+gX5eC+eLGBT13qzQKUeWHOljFZmoDri55EVM2l8aH3lplXMURhT+EGVTmHD0Haf1nf2gt1a",
+	"m+t7iFNc1yAbNp01uqB+0tv6GUi72NIajqaujAQVTQcdDNnd2vJvUlk7dHsDa5x2XpnB/BrtN0CbVAqF",
+	"HSiEoLkFla+vLrQx1M6TFlfnzx+Jt9+ciKfPnx5k4qCz3znotAGMXIHyExdyg7KKOTgwPadkAKFUuLg1",
+	"tU4OgTfF0vXxy5s0z/11AmmLCwdVmRce9Gfp0y8bMfLG5p7R/GsEwD+FRv0hpXeRDN4Aha5iEUi+n1iG",
+	"f3lKM960JvsYSSqJEheVnZm12QeYnnvK+Eort/cL/Gs1rvR3ZFNS0ryuxEAaa/RAlgLoMe0bQx0yzYUf",
+	"BdR27TEle9HmDTINk/i4sfIquMo/Kf+KFno7qWYHXrVnyd4c122lWbKtv2Qz8bcchyGDsj+lysohv60P",
+	"U+Ru66B6p0vV4qHCy/ZLqa5U+etNl+1b6UYKVIJCif4c/5uJxwecgQJX7T4uFCz0E98mWPfW5fLxXS5w",
+	"7kFHAdXlepFx2xvwHRA5X4HsLvdlIiuv1XoZANStmS5xJsIdFtQYmy6xcCqW0mAlaLvZ9IZn/aKzAWAT",
+	"a+QD8AlvUwI2mxIwiSQVrlcgsrtVWa7KGPgesTtkwNDF2Lcb2Uldth8KLjviO20uuUPhWLGbQYO8eN+S",
+	"IvPjRJk3XDZ9u1vxulDjiUUjAIPSm2t2R+v7yPH2ZNIWwwa+XLhbyXnsvlWTUs7VjXcseSY+8lvOd9tf",
+	"Y3F/skZtfZzXMB64slytNV+P8USjkNnV3i/48LWZAD+ZUptLjmzCrx+4BlPB1sfElULNd514vJh3LKam",
+	"UrJA0N1QotxD3JAs4KUQrkUmuCjszJjpuK8qlwVMEEQRUS4TY+UlFoDBEqiAITTgxlI1JGwXq80RcBF+",
+	"qk0aZogZ6B1xjFBmLsNsK9qZLtyZcV4mGdNghxOE45Wq9BCEKxaazWRZKu9i+241nvh5fKpOdMc+4UKZ",
+	"oiNeVdIt50601Q1V0qnAnjerUlzL6jKhYCXblIz7wlH6NIm88A6jErGuztJI5WBtfcnU/AxodKvqbtjr",
+	"cguBk92/1wUJoN2MDOJsL3rRf/mQwbOdyXRFehFmwbKEQgAn5P1cHyrnLDscol6JGdXE1p1HQd6xH9fX",
+	"nBVbYY8wfafi9F6QhMuq+qnyL2mDr6Mc3lCCwPI8Hxnk9+brXvuijZoJfvNb+bTNF7hl50NSW5l+Eg33",
+	"wzTrvURVvhksSVbYwROByNOA+lHgutSTQs0y4Wxda4+QCLLV+/uddsnt3WimQD3NddkCyXlsBfVmfVKy",
+	"zV77POT2KvfWn3TIZyVylwJRHTA9hrAwHy4BayK2iIcbQNYWg03CL1MxneFgIKYfkWsMDS/+6MxQBz4Q",
+	"I0Gs5/RV72za7T4e4HrwT5WnFiXZfmR91sdM15lqesbWqLnoK8J5Ss3oIKxq0M5g/rpo/5IqEWxLuOxT",
+	"o/8+jZn4wd0XzWNyf1PSUA3sGTOelSk49UMKxthQxZnBk0rqsqWJ5yB5N/ATLkHyaO/j1DNbFbXVH57R",
+	"zY3amekhYxPak94T2n45HPbMcJ52zeQQbbngHqxzO23HqTKXDRXoIzsuF+ulznn7i5CPDW0xqiv0ZhrF",
+	"SvXjeugGXEHV7Xb3Dx4f7mQ75AnZ6e10+bMnT599vYNslvXdBnBkY0kZonb2dqQbyX+zl66vkWUwiujC",
+	"giO2aFxa+N3Ov8EAO3EO/hyGIjjURbRLxkiNAwVQS/6cH2rgre7jcETyi+Pxp8mAg2lVUULUzusf3tYr",
+	"41/erp7rtoru/gak582Sc+tw/hz7YWxd2vehtwCnNBtRv/d+qf9xrccbTctWZzRoGjVS9rBSinUTUtrJ",
+	"j5uJPigi874t5h3xLvp9p6ZAiNA5q+wg2aaDkSo6Z4ac7MuuYBE4XtOr3CYMaYgFj8B6dXYIVIY72NrN",
+	"X7Jfl0jgbvfnQ9T5m/MharK8wXMHVO/T5OYlD/Mp/WKDhizPcA2wtftiK6q/BOP1VKnYQKC2YSdyzgHH",
+	"Sgnn7WTSgMTkl/b5+KCx+dGHe6BbzeRTGHt1QxZBODxSl6qowSwDp/eVDqKqxbcMI7/ho761RfUjY4G1",
+	"Wlaf8rZyyW+kIe5MtVWkNy85vyAfMBBFK8eBu7IWr1mphwLD2hAz+Cbg1DGSjDURHDypDyfPSiwEB0ZQ",
+	"K6SUvo9YDxEP19hCMRp/4hVzITjFHimCqalBdOHC9c5MODq6d0UlZ7J0mfB2sjuduExQ616G341Vswxa",
+	"Sw1kQmOqUhoD/KpSIieWltNlzsMk5ywNcmZ82omRKgtCZOc2V9jmkzAv4Xt7paojMZBmoEryMZ0ZrPfX",
+	"PvTX4cECWi06xQS7ybDYoZqyw3Bgp5VTHfE9Ovp8BIANDFcOh+hl64hTWOhqvt2i1cMTvwd2jC9wy463",
+	"7Dhlx3bSwo0/jA/7auo8kVFrKO7HRtStjrBJL8bWebHf7d4q9vaO5nsj50ptNPqWTrQq/vbzyKJnnn66",
+	"tWA2DeBPbeBI8MKZu8/CXlmR1oK+xpolc80Ir54ho6mdUHBfoZBFBcHYmbCmI34k7Jmk0xzfv4TsRH9e",
+	"6wsxXgSSAdQGXSC4LrXy6dtijiXwjH6aRpjqkFNRVMq52FIPF8MtfuKkoQtPbA4UmtXKsQoevbFEQB3s",
+	"FIew/R1x3Hh7KRPoCLxwt5Ll+ARe0M3BeaRs4GPn6izP/RtkP9tO3F+MAoH0GJqg3YvaAP+eK3Vt9OCl",
+	"xUZfPgQDuL0jemWLRm8QS1kEpXY+u7mp7kvtfJOB3OTcpxQ54NjR87O9eZ+bqtAgUpBQY1utS6yb9dkj",
+	"oS06Oa1fu1iThSXj0eUIfVM5JGjuNYOXK49N8e6xwNO2WcvN1f4HKCnUPJSQAOvlLfQf2H32bAXOffrQ",
+	"ykawB1+v0wl2ZBHcHSEULHYj4oPT3ol8rLAGJl8JuM8p2bdIqn39ktbRCvTnpVfrD2f9KT7w6xpU9XnV",
+	"0Fp/cwVtaEGztZU2ZyvVHawp361ShZjIwaVqJixaf9/1tG+mnpprjynXjRAYtBFuJCMmKPsnB6XU4wzv",
+	"JSEztDcWrRvrCZbAmBGoDZXfapeWApQawVS5a2kPfjBGhyxaVxkGcYAf9NWZYS9ZrEQzwtk60w4OC/Eg",
+	"uOQOV6sKwbEfnDi3E2XyI/KuUodjTLarf4t+UqHeTzTsvvagestlDJqaaKHdh5kO2jtVDjtnhqYGPaOv",
+	"MEPQ0KPkLsUkx//yX0Td16rQV7pQRehJxgcOxuVQvw+LqfcW21+IV5Jsu9AgE9/IWBtbianRXjycSO3k",
+	"Iz4ne6HY5uP+qGg04uumDmQiH9tC9YT6+1SWOeHbBGOTqEKbZHh3ZnjlsPuclk0CrYKLpApsAcsdwRwB",
+	"tbKQoTRR6s6e9EpLR6e2sheKdwUn11hlJU1hx3mWmLh12npA55HzM6A2WmdjJzgxEF05h78i5bFTC8mC",
+	"m9w0qduJvvKxl12EC5uNLHe+5QJzoD5EwQqjUSRiBlRG3XYp93Mmq8L14OXv0z35yilVfAUTPT7gXRIM",
+	"ChK1DohEocQTcVGeHorSzlS1O5AObsx7WaiBHstSFPpCY79LM1ALRDQorQu3SBthqM8w0+hBBzSV8Vh7",
+	"uLTpMfP0aZ1pFo6fW9whR2hfUBZI4Pj05PVr7InLnzglnLpSRpQaE4DxDSrD9CXxYzFUqhAP4TjEfvdR",
+	"T+R9OdK7RHu7+/nRmREi2eYDhx1vjyg8wQmSR6tJOhO8TPoN5ZnC+miG5Ouc6e+IWxWoYvWeO2fmMfdg",
+	"hN8lDRRl6KnEtb0d8aK0g0vx1eVX4mE3E/uZOMjEv/7zfz0KJ/zt98cnu6GTIAWuGGCPBn8IOw3AOY9g",
+	"aBhLOvF1aPTY1xe7yhRaGuYgfZzSDmu8HQ2rm1Z4mFPDOH28RPhhy1hZDZSFF6VzZg474jvlxVdvv0JG",
+	"uPrMsWulNSAn5KVKTh6JjYYT77C5IdAoNzhMekty10sjDv71P//ff/3P/0f86//8v8TD8I+xLWARj6hf",
+	"J8uwIVY+G6KyCtR1CdygI34ciq/ef0W9F4UQXw2mHi/jvviDeAjfhOGOuN8iWLiwIj2s+0ZT7GsKg1ZK",
+	"FnOKeEVOHnzpzBQHKHtdJLJwHuIhGsyIWwhf9UJI7lHnzDzpiDfUMpKe10ZINwhZ7XBmmeiGEB0CaYYK",
+	"bH4L3J+Z4JNOYXyxH9moHg4VXBbV5Nh+ZjNaizhYgP17z9/CLM6iF7QuCJiNLJ4mylcHXJ13CxQen+eB",
+	"21yGhPb/VhVv8F5/shR3/HocktOXUq45GXtnv9vtdrpd0AobplE0ooz1CmGvJpO5eKlnstS4pzl1k4pZ",
+	"5phkDmoiksZO7+vbJHHXx/WxoUKsX12qCAs6ErJEIlFAGq5WDqWopqXCsDjKJrwAaIXFoPc2OLpN+v5t",
+	"+mm/B+knE5tvDZOv9tRa7/Z+mVi/GmSPOyLahqmDbYuniK8X003gJoLJ0hE/ggjQibpIFzfpqsNQ8CBO",
+	"iUm1Iu8BR9is/+Kl8lKXbWzn9TZHdcNICCbxWxAU161oeBOBXutbPLZ0P/Yo3ekOWWj1oDfXbXK1Y/QZ",
+	"WMqe0j6jrsFLPgftO+IEV1Yu1T+wIOQQigXFElT+jjhOTjrxOtAOSwpxLGhS+BXdx88/i+oaTaImua1G",
+	"8KVrBF+OjKbr02R5dxPTe2QMbYQNvUHoFTaovA0hlOV8lAw5E9pj+BtTztEEbrL0OutkNrJlsCDrzoxJ",
+	"Ti0j8jKAS52CUrPEJJG0c2be2Vh7ztMEqBgs6UYHYO3tOkqyT5OUGXTPgsX5M9rWPgDTFGrAzqR6+tqD",
+	"NbExNu2D31XMJKg1Q1udmZgXw7g06CdbciuHEWzwBdaZOdZmYmq8LuN07E8Gvo3PhyTZaVkIZt24ffSN",
+	"54fd5+RPpTJzY2mNrfYxjHYXpv7xQCtxiZ/AEj2hF7VKjOCRZkvwdAmEkd7WGW9Nzt+oyYmXI0iK28ix",
+	"Sg2sGehSs2PrmhaE2Pu8mnIkaBR69vUrJS9daBkG/NBR1MsinKcp2OJstSffNqffoAa6MNMqLoIuKnaG",
+	"Ns9ma3xutEAS6Gn50DnIklD0wnu8W2+r5iR71dRc14XP2ktCOS3LBPaUSo9AT8E8F8wbzuF/c2ENA/eg",
+	"0z5H3SFn2w9zfSiGGFFoXBRbbqb9YEStOr0tQzbPmO4cYvqcmXinHF8+ctFT32pRqIkyhQu1T6in4VA4",
+	"QgodW1qjenCjzTWll8fwgxim6auLqTnj+sugKLHahkVIpOKADfyjCb1e8KPSmosQbT3ocrtdDFGRSsgd",
+	"pER+0D3Ij0T+p1fvxPKryoUb2ZmLgX1QUzG22KZMvZ2aFv5yx2gBdm3q7Rx0D57u7u/vHnR3sh18semH",
+	"T3du59dPF/d2aj52gvOKBSyzReT6ZADUJ35v/PCge/BJthTtjW0z8d+5vx547qzmxk6mCGPALNcVQMvt",
+	"ySsFh+P2+rKUZqBWalivQ1vyEIxknos8LiQmCWOrsSyxr05IoyGRQ+78+EQRS2AbxaeF6mvPnv5BpQr8",
+	"h9NmoFb0cH5Bq36Lm7i1UUqPHZMd/TawtTVSJflBv/5vvwH2vPav39n1f3sSgsNrP3HqKz1R7haLpx5E",
+	"G/XANt8kUCf2uR24q+u73GYf1g+XyB+Tm4aygv9wwl2iIGAu1dQLOxwKVF2CcxwoXpmQ2oSVyQjwB4ph",
+	"qEFQwAS2uvmmA0PsDHvgBDMyhv3XBjR03+CPyPDurJkTuyxVcUE5FK3c8hWyStDXA/ijqXExLaZ6ybLE",
+	"ZCaEhde24LShiUJtl3fB6WlhoMjzE6xIoDvSc7GrGWvqZyaeAyM/1r4n0M2TOVaw1u9wh/fBWbdc8v66",
+	"A6cvZcskt0xyfSYJN/9CGVXJUjD3um+miN6pMRN5e7n/MFZoq0UW2UA5AWKhX0RPOf8kDcq4mvaomMeE",
+	"XjjaFkn2CHrNjJ11zgyuAMdoXcCgVBJbmWN+ofK+VJQwxhPWXHRinaYCCjsMSSszbQow/2vfi7EeCH6o",
+	"KwzieAr3YDOa154bE0yUnZTYj5ISW3VBzQpWMObTcMofxJsZ6H9d5vZCmssvk49/DLa8+Eq2nHnLmW/H",
+	"mSPrJKRwYpGY4gS86t45dXQTr+6R4OoKHmNnvTqgAp9ozmjHZWf4XWnRSWvpseh4puh9M/svDsXeY+FG",
+	"GJpGt3JfKYP1D1ir1J8j345uBFOI3Nuc8tr7QMUh2T2ZcwXjjNCwH8Q4N8fbfpygI+wz4muLJ7bla1u+",
+	"tmbAl0Fj0kZ8/TlrYpjIe6E2wNW0LHdv8mS+WzaBMTpMRe61YV17D9BOB0JC/2RA5CMHpRjYcjo2HD2T",
+	"wltPrfs53Mz6Cln3fmaBc9U5Py1O0hYvQAher+Mt1Ub0lZ8pLO9vaMnGFiqUw+AisMgpOCWmBsuBckdm",
+	"bx5gd1exUi1Ldtnd1Tmw9QvcJ6Ou38eWV2959Z10UGSfgefcI3OmvrBrwph8o0u4O1grWemBjwXlhA52",
+	"obBef2TLQgzVLETs81KPtc/Rt2qoWxHY79g1FrVKKXKj3vvzAcJh5HeCPmntiOP827DBGwBQjtP8Veku",
+	"HeOOSMeNAO4ZaGRJn5/FXsG0Dsx7gL+PqEdQQHmt/Hwl8Am8/rWXwyfz1paqbUmfGhHmw5FYeINfKBoL",
+	"4ufyFm6GZQn3eMuINwvNUtXspGbA/NH9YrEch7koD3ysnIN3jfyJ0B0DmmSS08+d33qk3uLVtQ4T9rnW",
+	"/BILheaO2cmbH09DohRtYu8X/uvXvYmcE8suLKV0dcQPWLD0wJ2ZmEaP0CYdcSoJxzIChtBUQ+TZIgeG",
+	"SoOV2DSX9PC+Eg3wkEmpfZ5Co4QfLuOjwN4deWPwMSGLQkxx/4hsjY+p93Lgy3lGaDS2bEKLIDCKysRc",
+	"mUwMdekeBVxMo+jM6RlEUcHi/gj/jQNzHj7BJ5DirlGPQrSR+lnHCDM6oJlY5Qg3B0cm08HbuvwA90X5",
+	"UogZlqhnnMkX3isRA/xGOvTghHEQVAW/xRTIIL5PrfjX//H/7Xc73e6ZkWOLaYQVg5g+7jw+zOB/H+Mk",
+	"8McCqI8dkgBy9JKOy5Lfg5PBO87nYKiqGygRCS0AnzxEWBl66hFbZTkVkuTiIe8ZIeDi60TdB15n/D3O",
+	"kYuH4QURTERPHCA9zvRAxeOQTuw/ErY6Myw+VTVQq+fa73YfhXRIvAWqCgBEXDwTBLTrUWh3ZiKueSB4",
+	"1m5G8J10Irczcw6P5NhS31yI5AyyM5NrMyinhTqPU+Z044IVSuNNEN6hxpPD5xE0hI9Wu1Aw36vPDE/E",
+	"WuHGsizbVKRjd4mC5tO2C8QTWeoTCOqhNo3jqm+Gb7ykvpIVFi81euFdB7pQaGMwyBYHaYdcAOaCLQgX",
+	"31JoL4gLwxNbBm6o5JUmzWP5u7E2cudXODd8U+shSaBkXmosCIZc7F5f9090l7SuNaAqDp4EpIqVm/jr",
+	"KhQLlkywpd2v958dPL7lIWO3RLqXzW3RPTQe89f4F/ICmCcjIwspBqryUsf0jXT/vIaq0Q+cVpA0hOrB",
+	"P867+8+fDR/Lg8Fh8fWzwWP1vL8vnw4PusWh+rr/+Ol+gxRufuPJhnaeHnSe7FxHAumPHz+DH69FE4+7",
+	"CVHcJnE4VSw/diXW8txtHgv8eltutS23+m1mDB9zZ5cxC951DIklh02tqF/XHi7Q4UeyU293pbfG6T0n",
+	"WoZzvlfj9JbBA5xuAXWjxbi8K/rGwgQrjeeyjFVHWEmICUQEP46AZSb42VJTNRPsgovKwgMwlN2IHJLu",
+	"MqlkApUb1ZC/gQlh7AyNVAqMU7IQVQ6DktELgKPwAJnBqnTqzOQRoiO/PexHWwE4DlFf+nuE9rj/avBj",
+	"d3kysnrw0TszbJWQrRKyrflmCJNbyoxr9JA9BtrYHFMn5gwMOc3DCjyZIjXiB+sZ5VlGQEHk/vCb2OSv",
+	"I17iatfmtssdKGi3Xwiz5dVuWe2W1W5Z7UdmtXz3ODZzD4wWRtkUk/0e484NEBw7DJGUFDnY1/HquaoW",
+	"9Gj22y+1JwshLUqtZz04/DrVuhnCnQGhRxi6YhV6rs1FfmZqTKW40Fhd3qOGAEtaNyH+M8MPEO81mhPq",
+	"89KoGU5J8RyyFBiXFkNXOrjkMSxvQxINnHqpvHK9gHDAcaS6sWyAPKhd9SEC4i7P0aQ457ViDh6XhiW/",
+	"wW+5FWsDJNcJTRjw6kqBGVM3hw2H02YuvJHzu4qvRbF1c8j8Zxkj5vcv3iJx44v62F7NkIi7SsKFd5AA",
+	"HvulV7jFOd5Kxd+TVHwTMgZCuD1Ij3sQkJUaa1NsTEa+U2Xp6pyLPGiwNC1w3do8SQqKGeWcJVkEuJph",
+	"sysMMocBqKqCfU4oLfhzjPdiHxRhhx5LK6QJScmUJSfL0s4Q8+HM1FJ0oIQ0YoRLxhK5SikUZU5IUch5",
+	"T/TV3JoiikQQnGHa879NnT83dsaSKX+rfDXfPR5isBo/qeCTc+lzzAXAqg+Usq3IOjjsfUmerXdqKxy2",
+	"wmFzwuHwYI0TeMuc4t+nzv9gZ59MqNA6iP3e0bFVlxXvcWkwdWJbDfH2jnQ5LFsGEwS0dGT7F9ZnAVbH",
+	"xZJk4JAuE0MFWjtllRRHwlYNiwrtDdIBO+KY/6ImWHLOqdN9dWawsBpLTEIZM8LKxppmFq6wcNAwLaJW",
+	"UPa1nDvM2yMwOUa5XdW++cwcm1rG8PjUMQv2/QCsDzoBTovKBHcMkg7fBaLL6dY07RMa7TQe/J2daT+r",
+	"/sjay9cv1zFIFh56B8LQy/HkDs+e6gsj/bRSm4TOrc/nJKHLjy2e6lW8YXpe2eQl0DvVnGCa3GzbbXfb",
+	"53rTtY14OYKFHamQEMeBeIu0oXDNdJpCgQu7lyHZEvnAgBLr1c60VqfU0//MY92W9X1WNQuL27m5boGP",
+	"cJsZstmyhSYCyi3of906suVbsYdzrtaaTgiDFvPE8QlUmWozGYxTtJPRo1m3AMR0++BsLWrnbw3pT8PV",
+	"pY1oaSf9U+dKPSCkmjNTa0raHwnZeLZud4TKUpRjWcSlTnvbh1ac+AH+L+btE3p1K1i/dart/m9efcAX",
+	"88n0hutZw7v4AlOgnhoEfKs8fHHKwyfCtMfCp/UZ3jqSfu8X+uOa7mqxBgqNoUqNtUfLq1IDpa/gL2on",
+	"YcgAxDjSTIVqUzsDA+5dsMaoESuwLmwrrH3DUdqKiV/vbxWOSnPB+cBd5bFhC8EluFDpQoDiD1yKtUUF",
+	"5R0Mq5lOt7uf11230WyNTxMcLjUInalM5AM59p3uk8M8KV8itIXkpwj+P0NhVZbiIoAcJPWm7mpFuemQ",
+	"avnTXHj2gO70dv5G5RHKTMfwuvmfNFjYCnzAawTqWKxK/TiqU4IQkA73flyuBRRwI6DANTABvw817Asy",
+	"ZkLxP70e8msRC1qHpd17ei+J7oXs3mvY5F6E4VvJMF8kmNXY9kCaS46EjuwMMStCSSlbbx1xTMwVIQDY",
+	"3XSTefUmLuSj+kau03Li2WyNn80aP0t4kLe5Q+vaQfdzlQLOnLsWH8nc7FeoB/qiHQovpLmMe7nZm1Cf",
+	"3/ZObf5O1aedWGqIByC0ubemOyuD8NhcoZgH7XOIKb+u7vs3q6xXQvueYJ3ucRb+OszE9++eH3Yz8eL4",
+	"9UEm/v30xx9E0iQw6r2VnNHAiDizoAOTw8LMxcnp/wgAY2M5mWhzcXRmpKfq/UPxJ/2iI/ITug+7YBVR",
+	"hbd54MVYeq+qTPSnHmvCJE3XHC10T9HcMxFDKqDshu76JYWFPLaOdgz26M6M9qLUmM9nxcCOFXad1T4i",
+	"OoiJnDrFxWjYM1Ea8Tj21+mI47Ksk6cHIzVA0wP4Ti8sNbhKZhXM6rytFgJHr70wShXYujBPY9R/VvO8",
+	"V7877erYETesOP32ePfgydOOwFQDTr7btVNP4Jv5k/fvcziSInphejUAGy6liMs/M9FpxPl1yfqxzRFT",
+	"bui81BoEI9Lqgyodl5tchEyQpdYgIpjGIaKw0xfGIcBErw6Kje2VctyXEnG2XAidDTkomAmZQJDS7xGl",
+	"go5JlcOM+nCcGUYrHtiqUgMfe3pg36Mj3rYL0argXkuaesKNIlBQIjkZ3423VpSyulAdcWLHEzDTcjeS",
+	"B0+e5gH5XvqIRQJPtXm9XsORXiueWuzphESOAmmweKE2yl5c6CtlOuvbhWvhBQdsuGVwpJ/Rfm0wQEJj",
+	"PQosCNfr0NRPVyi+sVWMo7pVC2alY30ZeWKLVhCndwEk1g4FvBbEpKhBFAOv7EVCCc4JT/mv3MoVbwai",
+	"n0gxmDpvx6patfaxBjmDQZYWM3woS6eiZd23tlTSBNN6ld/zq72vmioDv9DeTl8biZMvG8Pjaen1RFZ+",
+	"D369W0gv7wAZDSTw0V2lcXJdqlXWA4mJZbZ1FAFBiH/da6et/Y+3R5Y8qXQghr7tt/X7ju++oAYArJal",
+	"Ov+6KufK0O7NuNvroyHeHsCw1ZCLGM83CcpPDdd3DZoiyhTyb0+k3gSY4odjBYZzTsACF8KVlZII5wtS",
+	"E9QhPUaroJSeZGF9wtjQsftst3v4rtvt4f//76s0k8qOG2uMkq2QXu3CJDtrHHdYHGuucYEr1vXkxnVR",
+	"b8q7LOxL8i6El36zYyFyhq1fYcN+hYTfBWZe88D7RVj8Hg0paUJFGyq4dUUbV6VhvkBHvCDYbgQJ5z44",
+	"bBYXmMIwUgYsH3HBHnvKBjgKljz1xfFCaawAU6ZA65x7iNZ9a+gxMhyC/xun4ZHymUQkXfhOe+6lKtIi",
+	"I1gSZoVGZgB6ovairy60oeSFMxO67oLejxZrXw3sWLm6ezVlmItjUamJkj6dPqY6xI5ncfKY6wck2KnR",
+	"GrlEkFH0QunEgwhieVRXRTGeHiIw5ofdw5yNW2EQfVLMsBvFRM5p3/h+QgGFNHP6DZ76mfnpzWsUilV8",
+	"BWT8JNMNpIHp+koMgfzFGAsg2yroBPVHGsVHeUHYYjPX5kp7ldOr8yHpdzhFQ9vODEEJnpkBNluHQ0OT",
+	"vweKQALEObHe7f0ysf7XPfwlYi0uJ48gw491Z59t9V4K8hcg2poYb3bhzTQQ7G4Grtt/0k2R69TCRHro",
+	"Bju9nW9ffnPSxf/br2XcW3mlxes5Hh9BSO70dp5097vd/YPHh0+ePvv6OXKoiNtGCkpvZ+LnNwDGPdkn",
+	"Ho8cqrHflI2wrwa7DDIvu83Wa8y+u+PyxTNDqt7p7fzh+f7zr589fQJnddCOB1ij9iHJx9b/Cy81uSdw",
+	"OfmOVepCO48Nu+fq7juO66ZbF7EYl3dxeOMuSm0uF7EnHXAFVYj//lYMbMHbGOr3XBrNa01WP1ZeBheD",
+	"R+HW29k/aCyV5tmZTnRvb28i5/9tIv84GEk9sdr4f7OXeqAH+mza7R48nZg/noyk/q8H3TfwJX0ox388",
+	"RORW/Ndg+kc4nHRvJJZuQaC3QQ1s1rjeR21tyhuI1zbfwlsuke7PuVD2ltRyGK8HacfnqL6myvnz3uP9",
+	"XrfbeQJqMCxhWilSE7zE1uyYjIanipj2TmAXjlhzR4voiHd2AlJvOgFBMwlAwU2+1sHAs8S9g3YyHQ71",
+	"QCvjz4dTUzhYpwbO/uL4W3h13zw+Pjg5fPn1s5PHr56/2D9++s1B9+Xhq69fPD4+2Ml2LrG8cYczbnba",
+	"mN/Ov/7z/47/f/j4ADgfWr69ndcnr09ARyLmCP9C1tg9rJkjkJ9A4tvJgGSBrSzSaoP4+LljN5LirbQk",
+	"ktZnl1mk3kBQFRzU0/2vn3Sfw+oOgX2RTdcL5EIfTN25V+99/DhDXqOMnV6M2K0eEkNpCthQcSNFECyp",
+	"KcCyWUBb5WaI83tm2NfRKRhrHZJLaLOtRyr7baRyK7nQTk4oGyM5gXStyelGWXsLumjy7va1gKCu13L6",
+	"4vUP9VrgX12S5/Va7kqibUR5kBBlIJZFqiSsOKfMTZTXeMe34M5b+IEvOnl3iyZwH+m+yDuFjMS+rv9g",
+	"2fm715d+MFpduPATQcVn3W5XaFMouPfKJK4LbgvOlj9HebmDLUa3F0H1GwZ37MrUr5S8DGm5xldy4MWF",
+	"8hjWd2JS2X6pxrXnAKFlnLiAC06jLAXbqRmA47hyDPnCdm82Ml/gqXym1fqJgkrr/Mghu5bJl7t5IB3E",
+	"3nOBXK4nhy3/vXXcbMtO742dYhvYW7tkW1jqL+HPayonQj/wkXbeVvO6m2JdIIAZZozz+HPij0w8p+TF",
+	"jNVeqVd0qI0sMzFSZUGhOFHYad+Lh3mh1FgVeXZm8qmplLPllSryR5TghalH7Mcw85AbxZ5OwhlzN/S0",
+	"vTXbTNxtG+ZYL8nWvUF13IY9NozcfVu1ZQMZyWG+hZzktkt8Z/juxTlWJneyEz5e374cXDKsa8hvocQ+",
+	"KutOMLZTSO0fk5gCXnsMe+BYSXSn6tWAR2CWqyIXkkGTZpgHJYMXiKA9ELSQf6zNRS4wXEqVTDggl5fG",
+	"sir0QnQEA9iqgFCCfRI5IhRDTSFMLlhJi0dAiT6w+JBl2Ld+dI+44XfmVtdi2W6Yf63iXJEMVvGwrS71",
+	"ORSifoGA2fdgYSacdFJZO1ypFH2LtegJEwB2R437Q4c/UJmcVxOqJU0/BdZKecrASkslh8G6KO0Fo6qS",
+	"0sR8aswsA7WuSYXh8VijSXmkOqhVStV4RVyPgvnh6CGmROeeePvNiXj6/OlBJg46+519Ri7Fung7psrY",
+	"Rv8E0OY471mKsR0r09ri+g0sLeFWG2cyb/AlreA0pZJXXMlLPfDwlf5OMkVufeM/DdYkEExtTJT2Akke",
+	"hXDLdf7OXnyGOhdWkE/8tZVhhOHlGrUNDG58qSaegCu4jKM/F3lfjjQlKgoePo/awtT1hLNjJWa2YqcR",
+	"RaxD+cTJwekb4Ut7sYsUf2aibwN4TVZnhyDrkY5bZ/pKikJ6ucJmesvbvPFaf2BbdJxle0k/n0saWhjh",
+	"i/ni7iZFcdfJG87S5q0M7Oet7axoX04Df9FVnOvnWfI5bt0Nm6/e5KMOUMUhOvy5eB9WeQbeUHod29S0",
+	"+hoNKiBnoomPWRizUMg0wxiNrT8YgKyE32SIOuXTHs3kW0A1dCIrnyrLZ4YLTukAs9RLUQd54M9LTcjI",
+	"8LO8I761M7Ta0YsIurTjngIEyrnqnbCtPwBJ7G1Sp6mTLMYzA4wkZNkHN4YYVgEigVNcCZM5yZuMLY1p",
+	"rutSNCkXFBaIKZq4KnSqYEIphuax0NRYUQJPOeKjTkG3Gsk0WFGovQeNwqYekBFVb04mCMvlIrBMFvw0",
+	"ITrdCi4NK/zCMiPLxebHC/SYJJpQRmLlFzPW8LM7Jkhx9ge8+cFIajbQymLndilidPSfW/MFItlt7sMW",
+	"XXsb3UsyK9GCu6XYj54sLoDY+wUTqFbH9I4Dw+d+B2R1ltpcorfaiLoRdy0w6ZG8Fd3s55DBd9twGjx2",
+	"EhjhRpVdXuIqaEM6j1kIdvZlKc1AbRXeDZuVMfUzEDq9po+l3WK14oIhuXCJ9kBZ+8cduic2xl6lNv9Z",
+	"qYlLkmAFgmgMhVGzOsB/xJZp3bGKs4m+gaXVAaZFZIylm4q/V1/8ZR1W9h/K8IltwUc/o0tNBLb+vV6u",
+	"9V68fbGM/HpoTzQaNTfuQbE19VkDkCvxezJz5xQS8oxqo66RbBEW4YNvzRdWiru4/eurcVPwqa3o/Cii",
+	"84Grj/yzFqPeTqYTtyEx+n2C1YTuJfaWkO+i8vOQ+cG1CugQoWoR0oPTwqEHLkJfLrOEd3by0+RLb8v4",
+	"g5oRgdx/9dj9lkZktfnh7eR8Osm3DoNtscRv1f5/ZydiOrmlVbRSc5qajVou3ynfMFy08bZptgSv9k+0",
+	"kFvYKfyE+o24FajykayWrbnyGSlSgc7u02ABAVRUcibLj6bspFrODQoN6D2sG5GbK9GJlu/hz7yXrb7z",
+	"8fWdmo62Os9W5/nN6jyBxQRshrupPtTucd08H4qRB3eQroRTg0r5FVB/P4fBv+hcH97FGp3feLtb/81m",
+	"c31mNVlFUg8ftdL6ypocy5jQSWqIukL045jNgpfL2BlhmjnCtcprjyj+HlNBjZCihPXZocj/9IrAr2i4",
+	"vJmbTrkiI8W3J6adcxINQWXDDIhbTVU41pRzREDsiRdypMUlhj8QMG1QzSd+RUs2rHrk0/n4pc43poTQ",
+	"8aRZHtOq3OntjLyfuN7eHrzADo+y15cjTfRgx6o51qkdB6/VOBPelgW8j2+1KXQ6ePP196f9Piwu2ynt",
+	"QCLA0UjvItqGn0+IgmKpzVd1H7vOROoCKO3mtd4m2SS8pY+sYDHSZmP2FnOMvq7DvES6vxubbNvL9p5R",
+	"LWaRJ63Hwxf0lb1f+K9f6V6XyqsVFdh1KqQXhS7Qo+DlpeLaHUwQDPhHde1O3ZRcVpW+aglxvcRJa966",
+	"cEMPl5fzmtA18blt68fPSa+gd3kHssyC1rwc/lxFGPeumd7As7fq6KbDibemmVs6ZWm0xLk1bctMi41t",
+	"OAH7iFtghATwKffa5GJEo0CnVR3xOkpzzAFoYPRin+AWLzNifqUUvhnP0200oo99rWpgYGNnW2a+ytPz",
+	"22/LiyGZ+9Ro9gpV6itVaXV907xSeuV8sFi5g8OPw9j5xgOVBmwJ7ahecqQqda235mU9+Q0NGn5EkxTz",
+	"69BprjmhoonRXyhZrMDkv11Dg+b65klfgy/QmxR2cbNXqSaGrSDfsF+JIgSBv6e2wseS7at5gjKEwfzL",
+	"BysPra6wHxHxH67yT2+/Y0eVKkR+uN/FbtiFRruxwKZvsWtfYlmNpBNj7Rz85BWsFQFtErQa2kBxcwgb",
+	"n75fn9UnVRSysPWtkvD7w1ghYk64CuZx3IOOUGFgcWP8AB2qpFkcYdVoWZIrHPETCBLFmvhVuOQg7NHX",
+	"PRcjeUWVkojgoAlfjjp4dFpqHGE3n4efeugJnLnpqe6rkUY8FCoobRQm0hOHz/a7xAhksbr40VdagVzB",
+	"stemb1oG2+bXbIcd480mBCPlGo+EH/3l8Nn+fnb4bP/xX2/hcubTpqNfz8Y6+Ois04cQTR0e4XiLs9YE",
+	"yELEVvMjNd6y2HsrS9w6sFsZ+qkyRQwS3hcvtwS4viFevhR61D6LiMkxrkiNXCVDEuJXZYEaHPX47Sun",
+	"C+o+nfPKd2Pf3Rz1v771o7oXL3VMImgdhgRENdBOL1rBmd/iKfCeTtEh9bmCMwfWablXzEd2UN0xZGfU",
+	"7PcWttuyyU/FJvWFCXjxNd3dA6/0iljcRjjlseF8DjsUfj5RkdN1YNo8i7qIdvF6sTGc1Y3nMHmAkFwR",
+	"4gMYoLEEZ99SFqOc35yx+2k1Nj7N4C/AFBkGQdxyoN+dLYyqkxR4g9dmBDCCGkwr7ed4I/pKVmBt/eWv",
+	"QO1OVVftzumxvFSimoKaUafp9Pb29g+edbqdbme/93X36y5eGV5JS0d8avQrCR+IkJLhH/15RF4kmwT7",
+	"LHZqx/YbwhfaaW2zPw6t5DIhBXVvI1wmbu1YKolQQsl4L3WFBYbzlhHfMJRQI3gXVpaMUeNgtK0KPZ8T",
+	"VTlrEF6xsKTdOi+o209l+33F+5/BJsDuqqaOcj95jlM5VL5tkd9jyn2wgSdTsOBAmwQtlNt8eCuwPSR2",
+	"mq778CHMPcFWtbWpFHPls/CGqEnoPMGvOkL8vUJM5OCSQDtgrLE08/RtWb/yUEJmIJruqBAPCYrf2bFK",
+	"u9Knx/CK7PK2IVWlrss29DYL+X8MtP2XUy9NIatChIvy14ch42w2m3Ucfx2TTwd2/IicL6Cqg2kspJlz",
+	"cpyuRKn7lay0ohMfqcFlrc9r6hgQ/glmgfNyPMnxhNvU/pgHyYqlOCZDIz94/56+1UbsPwk9Bo6AsLD0",
+	"yVaX3Gn6zJyZV3IwWhAW0sNNcBTL7jXWyN1Y6YEHTuSw7trXZA13Iac+r5lwFtMlU5TCuZ3SITmlGD6M",
+	"34Udsttam4tMuOlghPCjZ6auNEDkMqoT0RV1OekJA08lHWqTfzKoO8KddwR323mKb70GpuCofZ2VFGIP",
+	"pnYbUREYFd/HM83EfjcTB118R1jsIKY4xRDobGSnlQvmXqWUKOTcHWFOqQntfpXki40RQoR+xwOS7hIf",
+	"1L4j8sOD50wGT7qP+cXnb5Wv5rvHsKAcrzUefECzH2YcQODoAVe9BU0ByRLtQrZOCfEN3w++jCO4u8j6",
+	"8IqcYVvboS1LOwvprnzjohBpYT3UHI7HBeYa2pR65O/M0nUZpsbLOCm1T240Kw9uJWtD2DhtkKm9kCOd",
+	"PBvS8JcfBarr41Egh6PacmLkoVoqZSvHXG10zUhARXCsE7g4wL2l8deOTt2QbeXpyfCM8ArOww7Ruxth",
+	"tylChI3itUOKrWoa75wZig1ZDkE3UbFnTHB9dSHNUcTthoWGBiQ1T62z7/oqTc/DUknPm21QwFvcxcqz",
+	"kebSPRAjJUs/CkKMofzm4QSon1F64i/gseuHtDPDcMJBXvrGW41HTRDD/BYapDWwZqBLza6EdjlUd4yx",
+	"M8WY6HB1MjHTprAz1Enwr1QcK+9LRp9o00REae0lsJV60U1yU861ajHHb16LSzV3C1tMHv6zml9Pp05I",
+	"8b2qLkuCXqeRZiNLBSaSgQZIPqUyv1KzSnu0r5LpvrMXLbO9dtTElJuL478Ki3wdCbSwZKe5iZKXjXOr",
+	"rvRA7fz611///wAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -28,6 +28,7 @@ func checkCredential(field string, c banks.Credential) error {
 type credentialed struct {
 	ledger.CreateTransfer
 	credential banks.Credential
+	pot        *ledger.FundPot // that it is into; or nil
 }
 
 // withCredential adds the credential to what makes a transfer. A payer without a
@@ -38,7 +39,7 @@ func withCredential(made ledger.CreateTransfer, field string, c banks.Credential
 		return ledger.Refused{Why: badRequest("invalid_field", "a wallet has no bank that wants a credential; leave it out").at(field)}
 	}
 	made.Transfer.Credential = true
-	return credentialed{made, c}
+	return credentialed{CreateTransfer: made, credential: c}
 }
 
 // entrust gives a credential to the dispatcher, until the transfer's debit is sent.
@@ -62,6 +63,8 @@ func (s *Server) forget(c ledger.Command) {
 		if c.Credential {
 			s.dispatcher.Forget(c.ID)
 		}
+	case ledger.FundPot:
+		s.forget(c.Payment)
 	case ledger.Many:
 		for _, one := range c {
 			s.forget(one)

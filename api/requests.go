@@ -312,8 +312,8 @@ func (s *Server) changeRequest(c echo.Context, ref, of, key string, body []byte,
 	return s.commit(c, change{command: command(&q, party), key: key, body: body, status: http.StatusOK, view: viewRequest})
 }
 
-// expire ends a request whose time is over.
-func (s *Server) expire(ctx context.Context, r ledger.Record) error {
+// expireRequest ends a request whose time is over.
+func (s *Server) expireRequest(ctx context.Context, r ledger.Record) error {
 	_, err := s.book.Submit(ctx, ledger.Request{Command: ledger.ExpireRequest{ID: r.ID}})
 	return err
 }

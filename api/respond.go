@@ -69,7 +69,11 @@ func (s *Server) whenAtRest(c echo.Context, reply *ledger.Reply, limit time.Dura
 	var first struct {
 		ID string `json:"id"`
 	}
-	t, made := reply.Result.(ledger.Transfer)
+	var t ledger.Transfer
+	made := !reply.Replayed
+	if made {
+		t = transferOf(reply.Result)
+	}
 	if made && !t.State.Waits() {
 		return c.Blob(reply.Answer.Status, echo.MIMEApplicationJSON, reply.Answer.Body)
 	}

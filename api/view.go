@@ -56,7 +56,7 @@ func instrumentView(i ledger.Instrument, isDefault bool, see sight) Instrument {
 
 func endView(e *ledger.End, see sight) TransferEnd {
 	return TransferEnd{Party: e.Party.PartyRef(), Name: see.text(e.Name), Bank: e.Bank, Account: see.account(e.Account), IFSC: e.IFSC, UPI: see.text(e.UPI),
-		Wallet: e.IsWallet() && !e.Instrument.IsZero()}
+		Wallet: e.IsWallet() && !e.Instrument.IsZero(), Pot: e.Pot.PotRef()}
 }
 
 func transferView(t *ledger.Transfer, see sight) Transfer {
@@ -125,7 +125,7 @@ func reasonShort(r ledger.Reason) string {
 // reasonTexts say what was wrong and what to do.
 var reasonTexts = map[ledger.Reason]string{
 	ledger.InsufficientFunds:   "The wallet holds less than the amount. Top it up or pay from a bank account.",
-	ledger.PayeeNotFound:       "Nobody is known by this address. Check it, or invite the payee.",
+	ledger.PayeeNotFound:       "Nobody is known by this address. Check it, or invite the payee: send to a phone with invite.",
 	ledger.PayeeNotPayable:     "The payee has no account to be paid on. Ask the payee to link one.",
 	ledger.PayerNotPayable:     "The payer has no account to pay from. Link a bank account or open a wallet.",
 	ledger.AccountFrozen:       "One of the wallets is frozen. Ask the operator.",

@@ -429,13 +429,13 @@ func TestCancelInvitation(t *testing.T) {
 	b.phone(ravi.Party, invitedPhone)
 	b.refuses(claimPot(first, ravi, invitedPhone), ledger.CodePotNotOpen)
 	claim := must[ledger.Claim](b, claimPot(second, ravi, invitedPhone))
-	b.refuses(cancel(second), ledger.CodePotNotCancelable)
+	b.refuses(cancel(second), ledger.CodePotNotCancellable)
 	b.decline(claim.Transfer, ledger.LegCredit)
 	must[ledger.Record](b, cancel(second)) // whose bank declined has not got it
 	b.wantPot(second, ledger.PotClosed, 0)
 
 	red := must[ledger.Funded](b, redPacket(wallet, 300, 1, ledger.EqualShares)).Pot.ID
-	b.refuses(cancel(red), ledger.CodePotNotCancelable)
+	b.refuses(cancel(red), ledger.CodePotNotCancellable)
 	must[ledger.Claim](b, claimPot(red, raviWallet, ""))
 	b.wantPot(red, ledger.PotClosed, 0)
 	if b.wallet(wallet) != 600 || b.wallet(raviWallet) != 300 {
