@@ -17,6 +17,7 @@ var somebody = phrase{"somebody", "किसी"}
 var actions = map[NextAction]phrase{
 	"nothing":           {"There is nothing to do.", "कुछ करना नहीं है।"},
 	"wait":              {"Wait: it goes on by itself.", "इंतज़ार करें, यह अपने आप आगे बढ़ेगा।"},
+	"pay":               {"You can pay until {until}.", "आप {until} तक भुगतान कर सकते हैं।"},
 	"cancel":            {"You can cancel it until {until}.", "आप इसे {until} तक रद्द कर सकते हैं।"},
 	"claim":             {"Take it until {until}.", "{until} तक ले लें।"},
 	"top_up":            {"Top up your wallet, or pay from a bank account.", "अपने वॉलेट में पैसे डालें या बैंक खाते से भुगतान करें।"},

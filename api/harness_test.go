@@ -68,7 +68,8 @@ const (
 )
 
 var patience = ledger.Policy{Submit: time.Minute, Check: time.Minute, Takeover: time.Minute, QueueLimit: time.Minute,
-	Checks: []time.Duration{time.Minute}, Reversals: []time.Duration{time.Minute}, DecideAfter: time.Hour, PotLasts: time.Hour, ApproveAbove: 10_000}
+	Checks: []time.Duration{time.Minute}, Reversals: []time.Duration{time.Minute}, DecideAfter: time.Hour, PotLasts: time.Hour, ApproveAbove: 10_000,
+	RemindEvery: time.Hour, RemindDaily: 3}
 
 // setup is what a test may change of a stack before it starts.
 type setup struct {

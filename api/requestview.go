@@ -11,19 +11,10 @@ func requestView(q *ledger.MoneyRequest, see sight) MoneyRequest {
 	v := MoneyRequest{ID: q.ID.RequestRef(), State: RequestState(q.State().String()), Requester: q.Owner.PartyRef(), Instrument: q.Instrument.InstrumentRef(),
 		Note: see.text(q.Private), Conversation: see.text(q.Conversation), Message: see.text(q.Message), Asks: make([]MoneyAsk, len(q.Asks)),
 		ExpiresAt: timeView(q.Expires), CreatedAt: timeView(q.Created), UpdatedAt: timeView(q.Updated)}
-	var total, paid, open int64
 	for n := range q.Asks {
-		a := &q.Asks[n]
-		total += a.Minor
-		switch a.State {
-		case ledger.AskPaid:
-			paid += a.Minor
-		case ledger.AskOpen, ledger.AskPaying:
-			open += a.Minor
-		}
-		v.Asks[n] = askView(q, a)
+		v.Asks[n] = askView(q, &q.Asks[n])
 	}
-	v.Total, v.Paid, v.Open = moneyView(q.Amount(total)), moneyView(q.Amount(paid)), moneyView(q.Amount(open))
+	v.Total, v.Paid, v.Open = moneyView(q.Total()), moneyView(q.Paid()), moneyView(q.Open())
 	if q.Own != 0 {
 		own := moneyView(q.Amount(q.Own))
 		v.OwnPart = &own

@@ -66,6 +66,14 @@ var mayCall = map[string]string{
 
 	"GET /v1/events": "chat",
 
+	"POST /v1/requests":                   "chat",
+	"GET /v1/requests":                    "chat auditor operator inspector",
+	"GET /v1/requests/{request}":          "chat auditor operator inspector",
+	"POST /v1/requests/{request}/pay":     "chat",
+	"POST /v1/requests/{request}/decline": "chat",
+	"POST /v1/requests/{request}/remind":  "chat",
+	"POST /v1/requests/{request}/cancel":  "chat",
+
 	"POST /v1/webhooks":                     "chat",
 	"GET /v1/webhooks":                      "chat",
 	"GET /v1/webhooks/{webhook}":            "chat",

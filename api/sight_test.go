@@ -27,7 +27,7 @@ type seeded struct {
 
 func seed(t *testing.T, changes ...func(*setup)) *seeded {
 	t.Helper()
-	s := &seeded{stack: start(t, changes...), personal: map[string]string{"note": "birthday-cake", "conversation": "conv-4711", "message": "msg-4712", "metadata": "table-by-the-window"}}
+	s := &seeded{stack: start(t, changes...), personal: map[string]string{"note": "birthday-cake", "conversation": "conv-4711", "message": "msg-4712", "metadata": "table-by-the-window", "request": "share-of-the-cake"}}
 	s.asha = &person{name: "Zephyrine", phone: "+919876543219", handle: "zephy.r", bank: "NRMD", number: "173928465012", ifsc: "NRMD0777777", upi: "zph@narmada"}
 	s.ravi = &person{name: "Quentin", phone: "+919876543218", handle: "quen.t", bank: "KVRI", number: "284037561923", ifsc: "KVRI0888888", upi: "qnt@kaveri"}
 	a, o := s.as(chatA), s.as(operator)
@@ -48,6 +48,8 @@ func seed(t *testing.T, changes ...func(*setup)) *seeded {
 	a.post("/v1/transfers", obj{"payer": obj{"wallet": s.asha.id}, "payee": obj{"phone": s.personal["invited phone"], "invite": true}, "amount": inr("1.00"), "note": s.personal["note"]}).want(201)
 	pot := read[api.Pot](a.post("/v1/pots", obj{"payer": obj{"wallet": s.asha.id}, "amount": inr("2.00"), "shares": 2, "note": s.personal["note"], "conversation": s.personal["conversation"]}).want(201))
 	a.post("/v1/pots/"+pot.ID+"/claims", obj{"party": s.ravi.id, "instrument": s.ravi.wallet}).want(201)
+	asked := read[api.MoneyRequest](a.post("/v1/requests", obj{"requester": obj{"party": s.asha.id}, "asks": []obj{{"payer": obj{"party": s.ravi.id}, "amount": inr("1.00")}},
+		"note": s.personal["request"], "conversation": s.personal["conversation"], "message": s.personal["message"]}).want(201))
 
 	policy := ledger.DefaultPolicy()
 	day := policy.Day(time.Now().UnixMicro())
@@ -60,7 +62,7 @@ func seed(t *testing.T, changes ...func(*setup)) *seeded {
 		t.Fatal("there is no break to look at")
 	}
 	windows := read[api.SettlementWindowList](o.post(toClose, obj{}).want(200)).Data
-	s.paths = map[string]string{"party": s.asha.id, "transfer": paid.ID, "pot": pot.ID, "name": "transit", "break": breaks[0].ID, "window": windows[0].Window, "tile": "000.p%2F1"}
+	s.paths = map[string]string{"party": s.asha.id, "transfer": paid.ID, "pot": pot.ID, "request": asked.ID, "name": "transit", "break": breaks[0].ID, "window": windows[0].Window, "tile": "000.p%2F1"}
 	s.seal()
 	return s
 }

@@ -15,6 +15,7 @@ import (
 var tellers = map[string]teller{
 	"transfer": tellTransfers,
 	"pot":      ofRecords(ledger.RecordPot, tellPot),
+	"request":  tellRequests,
 	"endpoint": ofRecords(ledger.RecordEndpoint, tellEndpoint),
 	"webhook":  ofRecords(ledger.RecordEndpoint, tellEndpoint),
 	"party":    ofRecords(ledger.RecordSafety, tellSafety),

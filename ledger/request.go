@@ -225,6 +225,25 @@ func ReadRequest(r Record) (MoneyRequest, error) {
 // Amount is an amount of the request's currency.
 func (q *MoneyRequest) Amount(minor int64) Amount { return Amount{minor, q.Currency} }
 
+// Total is all that is asked for.
+func (q *MoneyRequest) Total() Amount { return q.sum(func(*Ask) bool { return true }) }
+
+// Paid is what of it is paid.
+func (q *MoneyRequest) Paid() Amount { return q.sum(func(a *Ask) bool { return a.State == AskPaid }) }
+
+// Open is what of it may still be paid.
+func (q *MoneyRequest) Open() Amount { return q.sum(func(a *Ask) bool { return a.State.live() }) }
+
+func (q *MoneyRequest) sum(of func(*Ask) bool) Amount {
+	total := q.Amount(0)
+	for i := range q.Asks {
+		if of(&q.Asks[i]) {
+			total.Minor += q.Asks[i].Minor
+		}
+	}
+	return total
+}
+
 // State is how far the request is.
 func (q *MoneyRequest) State() RequestState { return RequestState(q.Record.State) }
 
