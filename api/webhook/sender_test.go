@@ -527,6 +527,19 @@ func TestDeleted(t *testing.T) {
 	})
 }
 
+// What an endpoint did not take is tried at once when its app has changed it.
+func TestMended(t *testing.T) {
+	clock := banks.NewManualClock(time.Now())
+	n := start(t, func(o *options) { o.Clock = clock })
+	wrong, right := newReceiver(t, func(told, int) int { return 404 }), newReceiver(t, nil)
+	e := n.endpoint(wrong)
+	right.trusted = wrong.trusted
+	n.happen(1, subjects(3)...)
+	eventually(t, "all are parked", func() bool { return len(n.deliveries(e.ID, ledger.DeliveryPending)) == 3 })
+	n.change(ledger.ChangeEndpoint{Set: &ledger.Endpoint{URL: right.URL}}, e.ID)
+	eventually(t, "all are sent to the right place", func() bool { return len(right.taken()) == 3 })
+}
+
 // The answer of an endpoint is not read without end, and what it is is not waited for.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
