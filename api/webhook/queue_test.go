@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"testing"
 	"time"
 
@@ -340,5 +341,12 @@ func TestWants(t *testing.T) {
 		if !wants(&e, &ledger.Notice{Type: ledger.NoticeWebhookTest, Subject: id}) || wants(&e, &ledger.Notice{Type: ledger.NoticeWebhookTest, Subject: ledger.NewID()}) {
 			t.Errorf("%q: a test is for its own endpoint only", types)
 		}
+	}
+}
+
+// Nothing but the endpoint itself is connected to.
+func TestNoProxy(t *testing.T) {
+	if New(nil, false).newClient().Transport.(*http.Transport).Proxy != nil {
+		t.Error("there is a proxy")
 	}
 }
