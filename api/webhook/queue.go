@@ -122,7 +122,7 @@ func (q *queue) insert(j *job, now int64) {
 	if len(line) > 0 && line[0].flying {
 		first = 1
 	}
-	at, _ := slices.BinarySearchFunc(line[first:], j, func(a, b *job) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	at, _ := slices.BinarySearchFunc(line[first:], j, inOrder)
 	at += first
 	line = slices.Insert(line, at, j)
 	q.lines[j.Subject], q.jobs[j.Sequence] = line, j
@@ -142,6 +142,8 @@ func (q *queue) insert(j *job, now int64) {
 		q.ready(j)
 	}
 }
+
+func inOrder(a, b *job) int { return cmp.Compare(a.Sequence, b.Sequence) }
 
 // ready says that a job is the first of its line.
 func (q *queue) ready(j *job) {
@@ -281,7 +283,9 @@ func (q *queue) fail(j *job, now int64) (dead bool) {
 	}
 	j.Next = min(now+q.spread(backOff(firstWait, longWait, j.Tries-1)), end)
 	q.change(j)
-	q.ready(j)
+	line := q.lines[j.Subject]
+	slices.SortFunc(line, inOrder) // one before it may have been revived
+	q.ready(line[0])
 	return false
 }
 

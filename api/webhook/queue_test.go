@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"testing"
 	"time"
 
@@ -202,7 +203,7 @@ func TestQueue(t *testing.T) {
 		defer b.book.Close()
 		b.fails = rapid.SampledFrom([]float64{0, 0.1, 0.5, 0.9, 1}).Draw(t, "fails")
 		for range rapid.IntRange(1, 150).Draw(t, "turns") {
-			switch rapid.SampledFrom([]string{"happen", "pass", "pass", "pass", "keep", "lost", "crash", "heal", "break"}).Draw(t, "what") {
+			switch rapid.SampledFrom([]string{"happen", "pass", "pass", "pass", "keep", "lost", "crash", "heal", "break", "revive"}).Draw(t, "what") {
 			case "happen":
 				b.happen(1 + b.rng.IntN(12))
 			case "pass":
@@ -220,11 +221,23 @@ func TestQueue(t *testing.T) {
 				b.fails = 0
 			case "break":
 				b.fails = 1
+			case "revive":
+				b.revive()
 			}
 			b.turn()
 		}
 		b.drain()
 	})
+}
+
+// revive asks for all that is dead.
+func (b *bench) revive() {
+	b.step(false)
+	for _, d := range b.deliveries(ledger.DeliveryDead) {
+		b.queue.revive(d, b.now)
+		delete(b.dead, d.Sequence)
+	}
+	b.step(false)
 }
 
 // drain runs until all is quiet, with an endpoint that takes all, or with one that takes nothing.
@@ -340,5 +353,12 @@ func TestWants(t *testing.T) {
 		if !wants(&e, &ledger.Notice{Type: ledger.NoticeWebhookTest, Subject: id}) || wants(&e, &ledger.Notice{Type: ledger.NoticeWebhookTest, Subject: ledger.NewID()}) {
 			t.Errorf("%q: a test is for its own endpoint only", types)
 		}
+	}
+}
+
+// Nothing but the endpoint itself is connected to.
+func TestNoProxy(t *testing.T) {
+	if New(nil, false).newClient().Transport.(*http.Transport).Proxy != nil {
+		t.Error("there is a proxy")
 	}
 }

@@ -261,6 +261,7 @@ func TestURLs(t *testing.T) {
 		"https://chat.example:8443":       {true, true},
 		"https://93.184.216.34/":          {true, true},
 		"https://[2606:2800:220:1::1]/":   {true, true},
+		"https://[::ffff:93.184.216.34]/": {true, true},
 		"http://chat.example/bahi":        {false, true},
 		"http://127.0.0.1:8080/":          {false, true},
 		"https://127.0.0.1/":              {false, true},
@@ -432,6 +433,29 @@ func TestStepOfALostLease(t *testing.T) {
 	}
 }
 
+// A node that does not know yet that another one has taken over learns of it when it
+// wants to keep what was taken, and sends no more.
+func TestLostLeaseIsNoticed(t *testing.T) {
+	store := memory.New()
+	with := func(o *options) { o.store, o.Lease, o.Look = store, time.Hour, time.Hour }
+	n := start(t, with)
+	r := newReceiver(t, nil)
+	e := n.endpoint(r)
+	eventually(t, "it is claimed", func() bool { return n.read(e.ID).Node == n.id })
+	elsewhere := ledger.NewPipeline(store, ledger.PipelineOptions{})
+	defer elsewhere.Close()
+	_, err := ledger.Do[ledger.Endpoint](t.Context(), elsewhere, ledger.ClaimEndpoint{ID: e.ID, Node: ledger.NewID(), Lease: time.Hour, Dead: n.id})
+	check(t, err)
+	n.happen(1, ledger.NewID())
+	eventually(t, "it is taken", func() bool { return len(r.taken()) == 1 })
+	time.Sleep(150 * time.Millisecond) // for the step
+	n.happen(1, subjects(3)...)
+	time.Sleep(150 * time.Millisecond)
+	if got := n.read(e.ID); len(r.taken()) != 1 || got.Cursor != 0 {
+		t.Errorf("it took %v, the cursor is at %d", r.taken(), got.Cursor)
+	}
+}
+
 func TestGoneDisables(t *testing.T) {
 	n := start(t)
 	var back atomic.Bool
@@ -527,23 +551,33 @@ func TestDeleted(t *testing.T) {
 	})
 }
 
-// The answer of an endpoint is not read without end, and what it is is not waited for.
+// What an endpoint did not take is tried at once when its app has changed it.
+func TestMended(t *testing.T) {
+	clock := banks.NewManualClock(time.Now())
+	n := start(t, func(o *options) { o.Clock = clock })
+	wrong, right := newReceiver(t, func(told, int) int { return 404 }), newReceiver(t, nil)
+	e := n.endpoint(wrong)
+	right.trusted = wrong.trusted
+	n.happen(1, subjects(3)...)
+	eventually(t, "all are parked", func() bool { return len(n.deliveries(e.ID, ledger.DeliveryPending)) == 3 })
+	n.change(ledger.ChangeEndpoint{Set: &ledger.Endpoint{URL: right.URL}}, e.ID)
+	eventually(t, "all are sent to the right place", func() bool { return len(right.taken()) == 3 })
+}
+
+// The answer of an endpoint is not read without end.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	n := start(t, func(o *options) { o.Try = 300 * time.Millisecond })
+	n := start(t)
+	var written atomic.Int64
 	r := newReceiver(t, func(e told, _ int) int { return int(200 + 300*(e.Sequence%2)) })
 	r.hook = func(w http.ResponseWriter, q *http.Request, e told) bool {
 		w.WriteHeader(int(200 + 300*(e.Sequence%2)))
-		for range 100 {
-			if _, err := w.Write(make([]byte, 10<<10)); err != nil {
-				break
+		for {
+			n, err := w.Write(make([]byte, 10<<10))
+			if written.Add(int64(n)); err != nil {
+				return true
 			}
 		}
-		if e.Sequence > 2 { // and it never ends
-			w.(http.Flusher).Flush()
-			<-q.Context().Done()
-		}
-		return true
 	}
 	e := n.endpoint(r)
 	n.happen(1, subjects(4)...)
@@ -554,6 +588,9 @@ func TestAnswers(t *testing.T) {
 		if d.Status != 500 || d.Text != "" {
 			t.Errorf("it is %+v", d)
 		}
+	}
+	if read := written.Load(); read > 40<<20 {
+		t.Errorf("%d bytes were read", read)
 	}
 }
 

@@ -141,7 +141,13 @@ func (w *worker) begin() error {
 		return err
 	}
 	x.queue = newQueue(&x.endpoint, rand.Float64)
-	if err := w.eachDelivery(ledger.DeliveryPending, func(d ledger.Delivery) { x.queue.load(d) }); err != nil {
+	err = w.eachDelivery(ledger.DeliveryPending, func(d ledger.Delivery) {
+		if d.Updated <= e.Changed { // what was wrong may be mended
+			d.Next = min(d.Next, e.Changed)
+		}
+		x.queue.load(d)
+	})
+	if err != nil {
 		return err
 	}
 	x.client = w.s.newClient()
