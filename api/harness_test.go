@@ -143,7 +143,7 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	}
 	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &patience, Clock: banks.WallClock{}, Sole: true, Sweep: 10 * time.Millisecond, Log: log})
 	if s.feed != nil {
-		s.feed.Start(feed.Options{Book: s.book, Reader: s.store, Clock: banks.WallClock{}, Log: log})
+		s.feed.Start(feed.Options{Book: s.book, Reader: s.store, Clock: banks.WallClock{}, Look: time.Hour, Log: log}) // what it is told of is told at once
 	}
 	if s.hooked {
 		s.webhooks.Start(webhook.Options{Book: s.book, Reader: s.store, Feed: s.feed, Render: s.server.RenderEvents, Self: s.dispatcher.Node, Dead: s.dispatcher.Dead, Clock: banks.WallClock{}, Log: log})
