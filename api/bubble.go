@@ -32,6 +32,9 @@ var actions = map[NextAction]phrase{
 	"ask_operator":      {"Ask for help.", "सहायता लें।"},
 }
 
+// tryAfter is for whom a limit has told when it lets as much through.
+var tryAfter = phrase{"Try again after {until}.", "{until} के बाद फिर कोशिश करें।"}
+
 // tries are what the payer can do after a transfer that came to nothing.
 var tries = map[ledger.Reason]NextAction{
 	ledger.InsufficientFunds:   "top_up",
@@ -138,6 +141,32 @@ var others = map[ledger.Kind]map[ledger.State]sides{
 	},
 }
 
+// intoPots and outOfPots are the texts of money that is put aside for others to claim, and
+// that comes to whoever claims it, or back.
+var (
+	intoPots = same(map[ledger.State]phrase{
+		ledger.Pending:   {"{amount} is being put aside for others to claim.", "{amount} दूसरों के लिए अलग रखे जा रहे हैं।"},
+		ledger.Completed: {"{amount} is put aside for others to claim.", "{amount} दूसरों के लिए अलग रखे गए।"},
+		ledger.Failed:    {"{amount} could not be put aside. No money moved.", "{amount} अलग नहीं रखे जा सके। कोई पैसा नहीं कटा।"},
+		ledger.Cancelled: {"{amount} was not put aside. No money moved.", "{amount} अलग नहीं रखे गए। कोई पैसा नहीं कटा।"},
+		ledger.Reversed:  {"{amount} could not be put aside. Who paid has it back.", "{amount} अलग नहीं रखे जा सके। पैसे लौटाए गए।"},
+	})
+	outOfPots = map[ledger.State]sides{
+		ledger.Pending: {
+			phrase{"{amount} of what was put aside is on its way to {payee}.", "अलग रखे पैसों में से {amount} {payee} को जा रहे हैं।"},
+			phrase{"{amount} that was put aside is on its way to you.", "अलग रखे {amount} आपके पास आ रहे हैं।"}},
+		ledger.Completed: {
+			phrase{"{payee} got {amount} of what was put aside.", "अलग रखे पैसों में से {payee} को {amount} मिले।"},
+			phrase{"You got {amount} that was put aside.", "आपको अलग रखे {amount} मिले।"}},
+		ledger.Failed: {
+			phrase{"{payee} could not get {amount}. It is put aside still.", "{payee} को {amount} नहीं मिल सके। वे अलग रखे हैं।"},
+			phrase{"You could not get {amount}. It is put aside still.", "आपको {amount} नहीं मिल सके। वे अलग रखे हैं।"}},
+		ledger.Reversed: {
+			phrase{"{payee} could not get {amount}. It is put aside still.", "{payee} को {amount} नहीं मिल सके। वे अलग रखे हैं।"},
+			phrase{"You could not get {amount}. It is put aside still.", "आपको {amount} नहीं मिल सके। वे अलग रखे हैं।"}},
+	}
+)
+
 // same is for what both ends are one and the same person's.
 func same(texts map[ledger.State]phrase) map[ledger.State]sides {
 	out := map[ledger.State]sides{}
@@ -171,8 +200,19 @@ func (v *viewer) named(e *ledger.End) string {
 
 // side is what one is told, and what that one can do.
 func (v *viewer) side(text phrase, action NextAction, until int64, with ...string) BubbleSide {
+	if action == "nothing" {
+		until = 0
+	}
+	next := actions[action]
+	if action == "try_later" && until != 0 {
+		next = tryAfter
+	}
 	with = append(with, "{until}", v.time(until))
-	return BubbleSide{Text: v.say(text, with...), Action: action, Next: v.say(actions[action], with...), Until: timeView(until)}
+	said := v.say(text, with...)
+	if rest, ok := strings.CutPrefix(said, somebody.en); ok { // a sentence begins with them
+		said = "Somebody" + rest
+	}
+	return BubbleSide{Text: said, Action: action, Next: v.say(next, with...), Until: timeView(until)}
 }
 
 func (v *viewer) transferBubble(t *ledger.Transfer) Bubble {
@@ -189,13 +229,19 @@ func transferSides(t *ledger.Transfer) sides {
 	if t.State == ledger.Reversed && t.Reason == ledger.CancelledBySender {
 		return takenBack
 	}
-	if of, ok := others[t.Kind]; ok {
-		if text, ok := of[t.State]; ok {
-			return text
-		}
-		return of[ledger.Pending]
+	of, ok := others[t.Kind]
+	switch {
+	case !t.Payee.Pot.IsZero():
+		of = intoPots
+	case !t.Payer.Pot.IsZero():
+		of = outOfPots
+	case !ok:
+		of = payments
 	}
-	return payments[t.State]
+	if text, ok := of[t.State]; ok {
+		return text
+	}
+	return of[ledger.Pending] // it is on its way
 }
 
 // transferActions are what the payer and the payee can do, and until when, or when it will have come by itself.
@@ -212,7 +258,10 @@ func transferActions(t *ledger.Transfer) (payer, payee NextAction, until int64) 
 		if t.Reason == ledger.PayeeNotPayable {
 			payee = "link_account"
 		}
-		return cmp.Or(tries[t.Reason], "nothing"), payee, 0
+		if t.Born == ledger.Failed {
+			until = t.Until
+		}
+		return cmp.Or(tries[t.Reason], "nothing"), payee, until
 	}
 	return "nothing", "nothing", 0
 }

@@ -241,7 +241,7 @@ func TestEventsOfTheErased(t *testing.T) {
 	a.send("DELETE", "/v1/parties/"+ravi.id, nil).want(200)
 	after := a.events("")
 	e := after[len(before)-1]
-	wantEqual(t, "after", e.Data.Bubble.ForPayee.Text, "somebody paid you ₹5.00.")
+	wantEqual(t, "after", e.Data.Bubble.ForPayee.Text, "Somebody paid you ₹5.00.")
 	wantEqual(t, "to the erased", e.Data.Bubble.ForPayer.Text, "You paid Zephyrine ₹5.00.")
 	wantEqual(t, "in Hindi", a.events("&locale=hi-IN")[len(before)-1].Data.Bubble.ForPayee.Text, "किसी ने आपको ₹5.00 दिए।")
 	wantEqual(t, "the note", e.Data.Transfer.Note, "")

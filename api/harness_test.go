@@ -166,7 +166,7 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	}
 	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &policy, Clock: banks.WallClock{}, Sole: true, Sweep: 10 * time.Millisecond, Log: log})
 	if s.feed != nil {
-		s.feed.Start(feed.Options{Book: s.book, Reader: s.store, Clock: banks.WallClock{}, Log: log})
+		s.feed.Start(feed.Options{Book: s.book, Reader: s.store, Clock: banks.WallClock{}, Look: time.Hour, Log: log}) // what it is told of is told at once
 	}
 	if s.moved != nil {
 		s.agenda.Start(agenda.Options{Reader: s.store, Handlers: s.server.Handlers(), Clock: s.moved, Log: log})
