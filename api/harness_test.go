@@ -81,6 +81,7 @@ type setup struct {
 	remote      *remote.Bank // RMTE, driven by a process of its own; or none
 	witnesses   audit.Witnesses
 	kek         *privacy.KEK
+	limits      *ledger.Limits
 	feed        *feed.Publisher // of a stack that publishes events; else nil
 	hooked      bool            // it sends them too
 	heartbeat   time.Duration   // of streams of events
@@ -133,15 +134,17 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	s.registry = s.openBanks()
 	s.dispatcher = banks.NewDispatcher(s.registry)
 	s.webhooks = webhook.New(privacytest.KEK(), s.hooked)
-	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &patience, Log: log,
+	policy := patience
+	policy.Limits = s.limits
+	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &policy, Log: log,
 		Observer: s.observe})
-	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &patience, Memory: time.Hour, Witnesses: s.witnesses,
+	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &policy, Memory: time.Hour, Witnesses: s.witnesses,
 		Feed: s.feed, Webhooks: s.webhooks, Heartbeat: s.heartbeat, Patience: s.patience, Now: s.now, Log: log})
 	check(t, err)
 	for _, b := range s.banks {
 		b.SetReporter(s.dispatcher)
 	}
-	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &patience, Clock: banks.WallClock{}, Sole: true, Sweep: 10 * time.Millisecond, Log: log})
+	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &policy, Clock: banks.WallClock{}, Sole: true, Sweep: 10 * time.Millisecond, Log: log})
 	if s.feed != nil {
 		s.feed.Start(feed.Options{Book: s.book, Reader: s.store, Clock: banks.WallClock{}, Log: log})
 	}
