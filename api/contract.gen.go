@@ -73,6 +73,36 @@ func (e Ask) Valid() bool {
 	}
 }
 
+// Defines values for AskState.
+const (
+	AskStateCancelled AskState = "cancelled"
+	AskStateDeclined  AskState = "declined"
+	AskStateExpired   AskState = "expired"
+	AskStateOpen      AskState = "open"
+	AskStatePaid      AskState = "paid"
+	AskStatePaying    AskState = "paying"
+)
+
+// Valid indicates whether the value is a known member of the AskState enum.
+func (e AskState) Valid() bool {
+	switch e {
+	case AskStateCancelled:
+		return true
+	case AskStateDeclined:
+		return true
+	case AskStateExpired:
+		return true
+	case AskStateOpen:
+		return true
+	case AskStatePaid:
+		return true
+	case AskStatePaying:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BankLineSource.
 const (
 	BankLineSourceBank   BankLineSource = "bank"
@@ -346,6 +376,27 @@ func (e CorrectionState) Valid() bool {
 	case CorrectionStateProposed:
 		return true
 	case CorrectionStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclineReason.
+const (
+	DeclineReasonAlreadyPaid DeclineReason = "already_paid"
+	DeclineReasonNotOwed     DeclineReason = "not_owed"
+	DeclineReasonWrongAmount DeclineReason = "wrong_amount"
+)
+
+// Valid indicates whether the value is a known member of the DeclineReason enum.
+func (e DeclineReason) Valid() bool {
+	switch e {
+	case DeclineReasonAlreadyPaid:
+		return true
+	case DeclineReasonNotOwed:
+		return true
+	case DeclineReasonWrongAmount:
 		return true
 	default:
 		return false
@@ -817,6 +868,45 @@ func (e ReconciliationRunState) Valid() bool {
 	case ReconciliationRunStateOvertaken:
 		return true
 	case ReconciliationRunStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestRole.
+const (
+	RequestRoleAsked     RequestRole = "asked"
+	RequestRoleRequester RequestRole = "requester"
+)
+
+// Valid indicates whether the value is a known member of the RequestRole enum.
+func (e RequestRole) Valid() bool {
+	switch e {
+	case RequestRoleAsked:
+		return true
+	case RequestRoleRequester:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestState.
+const (
+	RequestStateClosed  RequestState = "closed"
+	RequestStateOpen    RequestState = "open"
+	RequestStateSettled RequestState = "settled"
+)
+
+// Valid indicates whether the value is a known member of the RequestState enum.
+func (e RequestState) Valid() bool {
+	switch e {
+	case RequestStateClosed:
+		return true
+	case RequestStateOpen:
+		return true
+	case RequestStateSettled:
 		return true
 	default:
 		return false
@@ -1665,6 +1755,17 @@ type AppEvent struct {
 // and change nothing.
 type Ask string
 
+// AskChoice What one party is asked for; all, if it is left out.
+type AskChoice struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+}
+
+// AskState `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+type AskState string
+
 // Balance What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
 //
 // Example: {"currency":"INR","value":"-1250.00"}
@@ -2364,6 +2465,20 @@ type Credential = banks.Credential
 // Example: INR
 type Currency = string
 
+// Decline defines model for Decline.
+type Decline struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Reason Why, in a word for the requester.
+	Reason DeclineReason `json:"reason,omitempty,omitzero"`
+}
+
+// DeclineReason Why, in a word for the requester.
+type DeclineReason string
+
 // DefaultInstrument defines model for DefaultInstrument.
 type DefaultInstrument struct {
 	// Instrument An instrument's id.
@@ -2424,6 +2539,14 @@ type EventData struct {
 
 	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
+	// Request `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+	// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+	// `note` once the requester is erased.
+	//
+	//
+	// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+	Request MoneyRequest `json:"request,omitempty,omitzero"`
 
 	// Safety What a party has set for its own safety.
 	Safety Safety `json:"safety,omitempty,omitzero"`
@@ -2902,6 +3025,134 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// MoneyAsk What one party is asked for. `otherwise` is what becomes of it if the payment that is under way does not complete, where that is not `open`.
+type MoneyAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// DeclinedBecause Why, in a word for the requester.
+	DeclinedBecause DeclineReason `json:"declined_because,omitempty,omitzero"`
+
+	// Otherwise `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	Otherwise AskState `json:"otherwise,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// RemindedAt When last.
+	//
+	// Example: 2026-07-05T09:30:00.5Z
+	RemindedAt time.Time `json:"reminded_at,omitempty,omitzero"`
+
+	// Reminders How often it was reminded of.
+	//
+	// Example: 1
+	Reminders int `json:"reminders"`
+
+	// State `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	State AskState `json:"state"`
+
+	// Transfer The transfer that is under way, or has paid it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer string `json:"transfer,omitempty,omitzero"`
+}
+
+// MoneyRequest `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+// `note` once the requester is erased.
+//
+// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+type MoneyRequest struct {
+	// Asks In the order in which they were asked for. Of an event about one of them, only that one.
+	Asks []MoneyAsk `json:"asks"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-07-04T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Example: 2026-07-11T09:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id of a request for money.
+	//
+	// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+	ID RequestID `json:"id"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Message Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Open A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Open Money `json:"open"`
+
+	// OwnPart A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	OwnPart *Money `json:"own_part,omitempty"`
+
+	// Paid A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Paid Money `json:"paid"`
+
+	// Requester A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Requester PartyID `json:"requester"`
+
+	// State `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+	State RequestState `json:"state"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// MoneyRequestList defines model for MoneyRequestList.
+type MoneyRequestList struct {
+	Data []MoneyRequest `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// NewAsk defines model for NewAsk.
+type NewAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
 // NewClaim defines model for NewClaim.
 type NewClaim struct {
 	// Instrument The bank account or wallet of the party that is paid; its default one where it is left out.
@@ -3031,6 +3282,41 @@ type NewLeaseResult struct {
 // NewLeaseResultBatch defines model for NewLeaseResultBatch.
 type NewLeaseResultBatch struct {
 	Results []NewLeaseResult `json:"results"`
+}
+
+// NewMoneyRequest Either `asks` or `split`. The requester, and each of those who are asked, is a party of your app. The requester is named by `party`, `phone` or `handle`, and then paid on its
+// default instrument of that time; or by `instrument` or `wallet`, and then paid on that. Who is asked is named by `party`, `phone` or `handle`.
+type NewMoneyRequest struct {
+	// Asks What each is asked for, all in one currency; nobody twice, and not the requester.
+	Asks []NewAsk `json:"asks,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation; requests can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresAt Until when it can be paid, at most 45 days from now; in 7 days if it is left out.
+	//
+	// Example: 2026-07-11T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note For those who are asked.
+	//
+	// Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Requester Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Requester Address `json:"requester"`
+	Split     *Split  `json:"split,omitempty"`
 }
 
 // NewParty Example: {"kind":"person","name":"Asha Rao"}
@@ -3678,6 +3964,11 @@ type Problem struct {
 	// Example: 0197f3a2c4d87c3e9b1a6f20d4e8b3ff
 	RequestID string `json:"request_id"`
 
+	// RetryAt When the same will be let through, where that is known.
+	//
+	// Example: 2026-07-04T10:30:00.123456Z
+	RetryAt time.Time `json:"retry_at,omitempty,omitzero"`
+
 	// Status The HTTP status.
 	//
 	// Example: 400
@@ -3782,6 +4073,37 @@ type ReportVolume struct {
 	Count int64  `json:"count"`
 	Value string `json:"value"`
 }
+
+// RequestID The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestID = string
+
+// RequestPayment Example: {"payer":{"handle":"ravi"}}
+type RequestPayment struct {
+	// Message Your id of the payer's message.
+	//
+	// Example: m-81730
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note The payer's own.
+	//
+	// Example: thanks
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
+// RequestRole Who asks, or who is asked.
+type RequestRole string
+
+// RequestState `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+type RequestState string
 
 // Result defines model for Result.
 type Result struct {
@@ -3985,6 +4307,43 @@ type SettlementWindowList struct {
 
 // Side The side of the posting that the account stands on.
 type Side string
+
+// Split defines model for Split.
+type Split struct {
+	// IncludeRequester Of equal parts: the requester bears one too, the first.
+	IncludeRequester bool `json:"include_requester,omitempty,omitzero"`
+
+	// Parts Who bears a part, and of what size; the order decides who bears what cannot be divided.
+	Parts []SplitPart `json:"parts"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+}
+
+// SplitPart Beside `payer` nothing, or one of the others, the same in all parts of a split.
+type SplitPart struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Percent A plain decimal with up to four digits after the point.
+	//
+	// Example: 33.34
+	Percent *string `json:"percent,omitempty"`
+
+	// Share Example: 2
+	Share *int64 `json:"share,omitempty"`
+}
 
 // StatementFile defines model for StatementFile.
 type StatementFile struct {
@@ -4921,6 +5280,11 @@ type ReportStripes = bool
 // ReportTo defines model for ReportTo.
 type ReportTo = string
 
+// RequestParam The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestParam = RequestID
+
 // TileParam defines model for TileParam.
 type TileParam = string
 
@@ -4971,6 +5335,9 @@ type InternalError = Problem
 
 // NotFound Why a request was refused (RFC 9457).
 type NotFound = Problem
+
+// RemindedJustNow Why a request was refused (RFC 9457).
+type RemindedJustNow = Problem
 
 // TooLarge Why a request was refused (RFC 9457).
 type TooLarge = Problem
@@ -5369,6 +5736,58 @@ type GetTrialBalanceParams struct {
 // GetTrialBalanceParamsFormat defines parameters for GetTrialBalance.
 type GetTrialBalanceParamsFormat string
 
+// ListRequestsParams defines parameters for ListRequests.
+type ListRequestsParams struct {
+	// Party A party that asks or is asked.
+	Party PartyID `form:"party,omitempty" json:"party,omitempty,omitzero"`
+
+	// Role As what the party takes part; only with `party`.
+	Role RequestRole `form:"role,omitempty" json:"role,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation.
+	Conversation string       `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+	State        RequestState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// AskMoneyParams defines parameters for AskMoney.
+type AskMoneyParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelRequestParams defines parameters for CancelRequest.
+type CancelRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeclineRequestParams defines parameters for DeclineRequest.
+type DeclineRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PayRequestParams defines parameters for PayRequest.
+type PayRequestParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RemindRequestParams defines parameters for RemindRequest.
+type RemindRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
 	// WebhookID A bank's own name for this message; the same on each try.
@@ -5641,6 +6060,21 @@ type ClaimPotJSONRequestBody = NewClaim
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
+// AskMoneyJSONRequestBody defines body for AskMoney for application/json ContentType.
+type AskMoneyJSONRequestBody = NewMoneyRequest
+
+// CancelRequestJSONRequestBody defines body for CancelRequest for application/json ContentType.
+type CancelRequestJSONRequestBody = AskChoice
+
+// DeclineRequestJSONRequestBody defines body for DeclineRequest for application/json ContentType.
+type DeclineRequestJSONRequestBody = Decline
+
+// PayRequestJSONRequestBody defines body for PayRequest for application/json ContentType.
+type PayRequestJSONRequestBody = RequestPayment
+
+// RemindRequestJSONRequestBody defines body for RemindRequest for application/json ContentType.
+type RemindRequestJSONRequestBody = AskChoice
+
 // ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
 type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
 
@@ -5865,6 +6299,27 @@ type ServerInterface interface {
 	// GetTrialBalance Get the trial balance
 	// (GET /v1/reports/trial-balance)
 	GetTrialBalance(ctx echo.Context, params GetTrialBalanceParams) error
+	// ListRequests List requests
+	// (GET /v1/requests)
+	ListRequests(ctx echo.Context, params ListRequestsParams) error
+	// AskMoney Ask for money
+	// (POST /v1/requests)
+	AskMoney(ctx echo.Context, params AskMoneyParams) error
+	// GetRequest Get a request
+	// (GET /v1/requests/{request})
+	GetRequest(ctx echo.Context, request RequestParam) error
+	// CancelRequest Cancel a request
+	// (POST /v1/requests/{request}/cancel)
+	CancelRequest(ctx echo.Context, request RequestParam, params CancelRequestParams) error
+	// DeclineRequest Decline to pay
+	// (POST /v1/requests/{request}/decline)
+	DeclineRequest(ctx echo.Context, request RequestParam, params DeclineRequestParams) error
+	// PayRequest Pay what one is asked for
+	// (POST /v1/requests/{request}/pay)
+	PayRequest(ctx echo.Context, request RequestParam, params PayRequestParams) error
+	// RemindRequest Remind of a request
+	// (POST /v1/requests/{request}/remind)
+	RemindRequest(ctx echo.Context, request RequestParam, params RemindRequestParams) error
 	// ConfirmSettlement Confirm that a position was settled
 	// (POST /v1/settlement/confirmations)
 	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
@@ -7045,6 +7500,132 @@ func (w *ServerInterfaceWrapper) GetTrialBalance(ctx echo.Context) error {
 	return w.Handler.GetTrialBalance(ctx, params)
 }
 
+// ListRequests reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListRequests(ctx echo.Context) error {
+	var params ListRequestsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "role", "string", "", &params.Role); err != nil {
+		return err
+	}
+	if params.Role != "" && !params.Role.Valid() {
+		return parameterError("query", "role", fmt.Errorf("%w: one of requester, asked", ErrParameterRange))
+	}
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of open, settled, closed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListRequests(ctx, params)
+}
+
+// AskMoney reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AskMoney(ctx echo.Context) error {
+	var params AskMoneyParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.AskMoney(ctx, params)
+}
+
+// GetRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetRequest(ctx, request)
+}
+
+// CancelRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params CancelRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelRequest(ctx, request, params)
+}
+
+// DeclineRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DeclineRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params DeclineRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.DeclineRequest(ctx, request, params)
+}
+
+// PayRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) PayRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params PayRequestParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.PayRequest(ctx, request, params)
+}
+
+// RemindRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RemindRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params RemindRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RemindRequest(ctx, request, params)
+}
+
 // ConfirmSettlement reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ConfirmSettlement(ctx echo.Context) error {
 	var params ConfirmSettlementParams
@@ -7715,6 +8296,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/pots/:pot", wrapper.GetPot, options.OperationMiddlewares["GetPot"]...)
 	router.POST(options.BaseURL+"/v1/pots/:pot/claims", wrapper.ClaimPot, options.OperationMiddlewares["ClaimPot"]...)
 	router.POST(options.BaseURL+"/v1/pots/:pot/cancel", wrapper.CancelPot, options.OperationMiddlewares["CancelPot"]...)
+	router.GET(options.BaseURL+"/v1/requests", wrapper.ListRequests, options.OperationMiddlewares["ListRequests"]...)
+	router.POST(options.BaseURL+"/v1/requests", wrapper.AskMoney, options.OperationMiddlewares["AskMoney"]...)
+	router.GET(options.BaseURL+"/v1/requests/:request", wrapper.GetRequest, options.OperationMiddlewares["GetRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/pay", wrapper.PayRequest, options.OperationMiddlewares["PayRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/decline", wrapper.DeclineRequest, options.OperationMiddlewares["DeclineRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/remind", wrapper.RemindRequest, options.OperationMiddlewares["RemindRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/cancel", wrapper.CancelRequest, options.OperationMiddlewares["CancelRequest"]...)
 	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
 	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
 	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
@@ -7736,769 +8324,826 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs31i/6Kih+s8vJF4omqbtUUzPyLdHEsTW2EueiHBLsBkmMmgDTAEUzjk9N7Wc4T3D++N5hv848",
-	"ySmsBaDRTTRvkpOZqpOaKYtkX3BZWPf1Wx8aiZxMpWBCq8bZh8aY0ZTl8OfFTI+Z0DyhmpnPKVNJzqea",
-	"S9E4a3wl50RLQoOLWo1mg72nk2nGGmeNJ4zmLG80Gzn7ZcZzljbOdD5jzYZKxmxCzRP1YmquVDrnYtT4",
-	"+LHZeEqTMXsqhc5ltvzOFzInYzknmRQjwjWZ0AUZMHLLprr87ulskPGkSSb0/R4dsT/vdw73j9rtdpPw",
-	"yWSm6SBjWw7sMmWTqdRMJIs3bJrRhbmtOr6+eU6fzMdMED3minBF9JiRIc+VJlSoOcvNopnvbtmiSeiI",
-	"cmGGXryaidmkcfZTwzyq8XMzMpSXjA6vMppENuWCTM0PhAt4RyZHTSJzQomYTQYsJ3JIMkbvmCot10nn",
-	"uLu/ajmGMp9Q3ThrcKGPDhrNxoQLPjHjbPsBcqHZiOUwwjfslxlT+jKyRK/ohClcnByvMoOVs9wMVrXI",
-	"l/yOma3VkswUruRCzghVt+UdbndOj4f7tJscpCfHyT47HXTo0bDbTg/YyWB/OFy5vRP6/iUTIz1unB0d",
-	"wGzcx05swd8wnS8uhprly/N5yxIpUmXGO6dckwEbypzB6vv5malOGdUsLc2hs3KIboU7kRX+2GxMaU4n",
-	"TLujmiRyJvTTWZ4bCl0e5vWYEYoXPVIksdeVl/Ty1ZtGs8HN5b/MWL5oNBuCTswv7voSoaZsSGeZ9jcG",
-	"i7pvxqc1y82z/q+fLvZ+/PnD/sc/NWKLa4d+Zeazbtwl4k7GNNeGou3vQNMw+inV42Lw8M+qpf5TzoaN",
-	"s8Z/PS444WP8VT32o9NjHG2cCswwldlukTAyYGMuUjIf82Rs6GLARlyck7bjBvBZcDEqLf/BcacTX30K",
-	"74wufbu59dl8QsXtisUeUHFrKESmrGY9zRU7r6d5+1OZMhxKzmgxltirzAW7v8vcffkM5YrMc5aYea56",
-	"X+Kv2vmlxYvcm2e5khGS6Qv2XvcS+LVvyNiQxpSOmGUh5bN58ePwV6mufxg+Oxp8OTkZdV7zX+Wo/ria",
-	"V9ZwvO7h4dLxpHu/tvdOe3s/fxE/pM/vmNDXiylTyxN5LbKFGbxiTaKY4UuapWSwIImcTKg6J32dU6GG",
-	"LG/9d58oTQ27HBqplGVEj6nGA0HmXI+Da/vlBSie0bR8tTWlPK1ZAQ1DrVmATru7AdOHKb+jXK/n+TAZ",
-	"QZi5w4gs5P85MwdeSFHeyv12fMjmSbWHfELf45k2d6854IGm8jWLiIIfjLCVc0HMi2HsoTRukTcgqzhq",
-	"WDORGpXFsDdz9S1bmEkpOmRNuHUkZVmoNSZqtAcKhdsa1CiLiQbj2zMD3FBQA9mWNy0kYrL3f9cR76VQ",
-	"Op9N2Eohw/1FjxThaQ3vK67amUEUo7EM4mu2WDGuW7aAATWJkJpwrYhiSc50zQBv1yzoqpF9zRZ2SC+p",
-	"0kD/l8/WyDrLtzKqtKV/ONFzagiKpiCeidI5o5MymRhxV0ch5vV78P69y2e1bKy9/gy/ZHcsq1nctiV9",
-	"ZjXiR2RM1Zipc8JoMoYPbnaGU5PMPMuJ8FxKVD3IcGa4GM/sUnBFqge+0Y5vFTxwY+ovU3t777SO2l/y",
-	"SYxnGXNtQsUCbDY0RKgmE6nKltNhDXfK4KlR9nQY8qduO2RQnSiDeikTmtVYlHQCqhyhOSPznGvNRJNQ",
-	"kRqlDxWqjIrRDMTkbDDIGF762XMxyrgaw6VfcZHyc8IyxYj9/vMWefL0ihwcl3dmzPcuX9WIkAxHGdd4",
-	"mcAbQ523zJ66sb15DVOl2R/MohMqEpZty6UfmCu7tXjHBmMpb2Oc5sJpo8tLMWFK0RE7L+YtBR5cnS+W",
-	"BFJv5VTnOII90CY+7Szf8pGgepazFZNV7hrVJFQhl8mZmmUVH8ddhzbH4vX+8PT65Ac9O/1qnn+vsrvZ",
-	"JPt2+ot+9d0vt+Nf5o+Z+PLXq6ffs8Mn6S+/Pr0U3//yw/cvFpPv/kYvji9+TKffz797eSX3J6+yk+ff",
-	"fDE5vn5yMfrzn9ctlR/jNjrWbkt2zSdMaTqZLi/ZuzEThMK6waqxlHDdNKziW8HfG0Fp1LTyqnWOT/Y7",
-	"h8cH7fa6OWr/4ro5dlfNcAWLvqK5XiXzp+b3VWoIXLCznIfXW0l/RReMrVKLrAjX+UwZtX5qrq8d1YLt",
-	"bmlf4xtgQG5wUq8fmiBc3HFNzS/o68phnMltrZI0lburb1fS6W1v2FTm2joIVnouzsHU4UPDrbkiGRtq",
-	"ImeV42yo+OzVm2+enSUZo0ArNe4A+8YVDq2YCysY7Bs/8xWDvvfoNna/1Y42sqoX2jpWhTEk9ZnZ/zcv",
-	"npL9/f1TYk4s+DuNUGDCkm5KF85lNJDScNhfjYpGXsl5ZE/IK6mtKTrM5aQPGkVfy4o52m13j/Y6nb3u",
-	"Qd061G7QQbt+yk+ouN3IL1OMxGxKzRispyY+ioiL7qDGRYdjq3cuggfAqb8P4lvc0ZeIA31hPWJLtKPI",
-	"396+fgVS9enb79Azrgxzo4MMdYspk9OMtchllS5I/yJJ2FT3STKWUjF1Rvp0Os14Aozn8T+UFP0m6Wv2",
-	"Xj9O1F3fPBw/TTPKRYV8EnVXsxzWnReLCJh3NJr2Xoxh/LxiFXIZYZzm29IJ8ufFeyX9TqZ00SKG9uZj",
-	"mRmppPQ6Jrb2WJgztcvBeD1lotb1JBVDs9OYAsZMNn8KwwGa1mjgigzN8Mdyzu5YjpaQ1GOWK+uqoRWP",
-	"G/Ks2BSkGUrULBjSTDE/h4GUGaMimAQI3rUinzznZkhmnQ0NmUNcoZ6pXvQ2iH/EBu80h62Z8Vud86j7",
-	"z41eha543A4hU6aIGpttoeaaDVdY2XfttMjXMjJGGad5KyMKao/LhBoSv+6cnO23z9rtH+u8kHI7Ur/m",
-	"2SpdTPOMPVIulMcFGeVyNlU4g5wxkvIR16qJ4osK8t5Fo4z6MZhp76o5N/dIYU8NeCk1eDKaEF41p+NG",
-	"oDvELBU6SNAmp0KztEUutSIqwysmdIFuXSdmjbZlOKseswUcrBtRWsL37XbncfvouDV93OnGVTQz1/vp",
-	"ENfWYbxqQe0lq1Rtd8099Fp8gNUat/Aom0XVxR4NuaCZ2Q4uSCpngzJddj+1W/kdzTK2JsI4h2v+zQKM",
-	"KxwMNX6WT+Zc+MSObjvTFRRvR7OK4O0lO9P7c5FOJffe7fWOj9eCGaqeGEYV+j5KsSQ1pQlT5yWmlfPR",
-	"GP5gQs5G439P78hGW34Pb8mGXhKOPnn0knwSF8lmE93VZfKOi1TOV1E2XFBH0/DjziSNLweC/mieoaZS",
-	"KNSFntDUJruYT4kUmqEzIDQOprkcZGzyBSjwRqF3S23uSM0AZ+JWyLnoDTnLDKNImaY8s1ObMBD4Nw06",
-	"Ae/4TcOJbLipRZ7xFJJkJowKQgXoteak/KXRbOATzxqP7c2wQEZaJ/DeXJwN6JifWdfy2YZpNUzpHk83",
-	"S8MxUmymjM5jBAvXQGPXQX7MGIwwGCiebcjukELnNNEklQwnO6Z3rKANP3K7uGflJfy4sT8Hb8etXSar",
-	"IIdnQjNjnBnt55XUY2MpwZHSMsfEniB17vs9SxV7mAMVG4G9/HGRLPURMxXEMOPJ/ejJaS09IXUP3f2Z",
-	"TXorkZa7zswvZQOuWXoGQUb4APOjWc5ouiCKCd0iF+rWqngLxoy6MqULw1wGNIEErd2J47RMHH5kCRVm",
-	"9weM2HmwdAUV1E78oQnCk+WQI8FOc2aWCJW2T0siL2Q+4GmKFvHONJLLjMEy0SyTc1ZiOxcQRpJDYi4i",
-	"dJZybUQ0XcCUk5yBYmrXWt1v4/eLjX9lbHc/mro9Xhr4Q+0txtphym6qKVqOD7d3X0rB7rVtGLztsZyq",
-	"8p6B6mrILTVKUiQqiMYgarU+FzWzXtIpy5UUZD6W8Ax8PFHcyInK7h4O28k+PewO2vTgIDlOwt3sBDwe",
-	"plq/jeWJPMQeXupi/rtO9tOe3EthlB2aPc9zzAnbkAzuvTSvZzkBayo2v3ObnwoBZQwdP9yUX0n9Qs5E",
-	"+nDybAiPK0syl2xVyI0nF18ZNvRi/6L79ODZyfHT/eenTzoXRy+67WcHz0+e7F907se3Dsp8y41qI8mE",
-	"Fz8Q33Jzx2216WdUo0pIjeR+wO28lvIlzUfs9yReiH/IFPIatJQkMwP4tAf1WspvqFi8KR62O+1K2ZtQ",
-	"sejl9mEB5XbabadRKO+JpNNp4QWCpCpFpC0oUCy/Y/m5Ta4SzOZWQZRqDC44rYp77kPf3VAhk5KY5SB2",
-	"ldQqOq9O9yGoHBw1bl1UuDBcAEmAQ9+vpNVZXaIMgQxq0oc8/j1I4e6Hpm9AMsEl6ynGVwV8bN6H1r4V",
-	"YRFNek9DsvysgNbeMpESCppA6PbN2Z28ZSmhitxAyY/M+a/wujOCJTzkZtZu7ye3bAF/sJvG/RhnJ2Sc",
-	"5I5mPCUXV5cEcxfr7bvyzB6YedpxgNqbF36oCnm8e/dur1oWtWqnS9fem0ruKEdj5j4UMpipRUgWES7q",
-	"jk1YxAIxBa9OVrLDzCmk9kTdhzYOQ2PgevlYQwCCa8w+qCMUmOBDUIeR6kLOY4KGfAbrYZaU9OVMJ3LC",
-	"etYD0S8q0z7/j+FA01wmTKl7UxcvCKN3y4wQmFXMlGsIxBWXwZEzK2sutKn06MGy+35ufiGUCDY3196L",
-	"93S7ZS/DNuNYQXI1s/4ETqg5y7I9dEOBzC+8I6lNavl0OtG3Qs2mU5lrln7DUk6vYTX+GDUQbHOWZDRH",
-	"0RVLxpC5dS32n+II956LRKZcjPqfcqH8rrvKPKaiYXOqiZITBjPKJMpg7dOUmiQZUzGClEYyzOWEyJlW",
-	"PDUnITH3QoRwQMUtTBTsXiY4S4mWZibTXE5Zrjm6qTEdphLEbh/vtQ+u26cYxG51uvsHh0c/NoKSspRq",
-	"Bk7+ZZ+82RzzuuWZOSscfm41lkP1zQZPy8OhSbImoeGk0yjFCswdP7X3Tune8OcP+91Y6M+wCWpprxoR",
-	"WbiASDHKYjQRx9jyo2XG1pHyG2n9jrPBP1iiY+OgUEXA9RnhqWpCApuCc61mybhFLogv80SdLZGzLMVo",
-	"pfdicJfCYkSSnGGRyB3NZixeQbWJZRybMgwunrUvh5qJFnnGBKeZKnJxaMZvGcxnKM1aYhAVuaoZbaA2",
-	"wPWQPAIkPGLmomq5bH2tY6TSoNmYj2lNYuaE6bFEDprLmfZ1LJbT+gQRKGETFfr48vk1eXzXeez9n48/",
-	"uD8/xhZuPo6kpFwIp/M2SX+mWH6GqYZQbwIh5yH4p3Jq1siOA8bVd3pGi/Qxhal/BnRsln7AFhKeUsqJ",
-	"As8XZOBUl708MyO7Vp/D4040PFfE1X5qQKTbzNlugKOcpuFCRcKaxEOBFcBMqZccY2hlxpVSDSKDazZR",
-	"GxTrGl770b+D5jkFXTCotVz3kFfsvbY1m9WZwWBqZuCSgAOVaEAzDLN9KPIbXC4DnM/GWWOv0z1st9pt",
-	"85QkZylHFIba6w+Cy6vXQMxm9e377ba7fZjLX5nw+VRByujZ2yeXr8I836lURucGBapYW6UYTL68YcGk",
-	"V9cB42XlaW96R5CEsrIW1133MVycDV/i1udDRH7hYm1ROR6uYW1llruEaDlLxoSXE3zM0m9V6+2+2WiY",
-	"oMtV6d1WzgfJOfDEpt9kv6zFLgYz9Wu44si85BgOqagrE3ecVg39GykY7O167abTAuXmeHPtZgc6LorH",
-	"t6oRbzbAlbU2rwYuMuoE+2WZiJ66tMsSXILdiTPSaZJuk+yTf/3zf5peT6BkRKdb0FhUxhqVdN3Q35pr",
-	"DD26XLrtUuZCkjSTdwtmX9505BLSZb2oQap7CFkDL/3DhM0rSAONKhYFBdhcUYpKoWHuLfKSUWMDkV9Z",
-	"Lo3CAGA6Wlb5TaPdbrfRJjg+aSwn6nw4bXZO4np3yPpWj28Z0OMMM57P0OeYyJSh09HLo36z7grFtM7Y",
-	"hAkNmfiGiDj8iWmJ9gbIgMY7zG9DxpT5V83UlAnF+q0b8Q7UacXuWE6zUhYzRBbBOgNNdjjLQZc1l8Bp",
-	"gwxOKHjmU4aqPVYvymExItDzrMLpZuUzp5ug+hOqboS74b/2++Qz0Nm+ffPSP+Z/dff3+5+fEWnhF4ia",
-	"TWxBlH0WcfEAm09treEJowA+UknKjUr+UurWSf1Wv9VUw8o/zKkCqfCHnSzn16hWjyim0Thj74FUFBnl",
-	"ck4GC8yWMfbbmLmqgsGCWJEIp8qWcKDS1GxknA54xiEV34wM/uAikSCM7PMj1R3NxkWa5tahQNOUY6nk",
-	"VbDiVp+rWpqQqQPZ3FyRKeWYBMje00RnC6DrOV2gxbnAfCDznRyShQ29mNNK4R1npA+HyBybAhDBfJqO",
-	"pYBTNaYizRgWweDp65/fiAEDBwYmzOTMwXeZVeubxWJCc5r1wfnm+VWZTD808NGggI6pWZEJfR/OHzMM",
-	"w286S96QQl3fYg2xQNcdriYm35nz/oSOuZmpkLpFoH4RDuWyF4YPVbIWHuLF26ehirlsu45llkLOOroB",
-	"lM/HymFIaomRv6F3nFwuIIEzONCnp2sAFJoN4WXMBofWCqQlJRK/buLsl45ds/F+byT3zJd71gaBJbzw",
-	"dYTF7+qWT/ekLQ/egyxjMzrYLWtIIAmtVcCKKz82PUXV1uWEx8AFQrgieF/THHVMmYMEiwBJpOJWone8",
-	"LEf/+pcCe6fV2/v5Q7cZdWVtsQYBQEk00TokYfQbmsNps2Kqcy2Pnwu1xjlwVHHSmTtWO+m2mtkdj+EQ",
-	"PkGmAkwE+Y+bzYKxMwvHIyS4WY0A5Br59MRYD8AMjSoMzzB8B3KCeJZBuilcbL5JqCBJRvmE2LB894CM",
-	"5SxX5DMsIgQlyp5Fc+Sptt5nxfTnFouC6xsxkkxBsqSlGpYNscYuqEXB3Ep06xmp359K3a/wQUxfXrZM",
-	"Mx4rIL2A4j2WEvMzxDcTKgRLyd/fQAyrSfqzKT97/HhKF3+Z0j//65//YzSk7tFUmL/7VbZWEEXptmRM",
-	"OezbX+UtT3jC/UOejin/X932lfmxzIW67Xb7HlQxjZfUXSwT88bndH113WGFzs0dD0bnQMPbMyO4beM5",
-	"fnHaOT05Pjo0On63PJmbmy9+6uyd/oxK/lGzc3C/+cymfGWduUv55op8e3VJeEoyRqEUqonq7AJYEXnt",
-	"Kj+Cs2zImbkbPPAWMjmrfDMBxo6iC9UkfHgjEHHMXGEOtYL05RJ9V/TiJaKu0G8tmprl6N3Do49/td+a",
-	"z0f3XE/k2Kvqr3wiUeQMWFMLLebaQq0/9Ah8jGnm0+nzu6hQeysnzCa+UeViZi1yqTFZLIOgWsao0kSK",
-	"BE8IJRlXuumRqTCWZotamjaXShXZDn2e9m39F5+wZb0O86HTHtX11TdjOp0yUQ01PYSnyhlYa51Hz8yF",
-	"kegbu9O90+HJUdo+6ZycHCTH6dHhKe0OGaXt5PCQpu3OYXm3zR1ro28OIywWISw8ExMQnFkWkmnhr4JQ",
-	"mCRSNAFIL16Si8iZW/qtdNTIA0kM1EQBwRPACRMbjjF84jo0XASbGytJtW7EjdgLsQt9KCco4aRhTcOE",
-	"ES1DaMScDWciZWn/DKLCXoeZAKYgVWTE75jAOgt4GRzultJyOmUpGF/2C5preEyQ6YxKhXmUsjdL3ZJA",
-	"j/0zQ52GFQ4Yqjjm+MAF9hM8233sDSnP4C5qXSJmbGhPytzFJyEjoXUjCN6ZMz3L8V2odc3NpEALsmDI",
-	"iomU5f69UrmBcUXYZKoXQSG/5er2Yj8eIe3DYXG5QI9WhZn75TZnJGOYIRdyb7r3a+/nL25uWvavP20W",
-	"7vK07l3kAU9orvA4qIi21lezwYTr/hlJaJ4vAH7CLBLW5JhVBsdCi/RzdsdyxfpnZCZSXEmZ8xEXNGv6",
-	"X1W/RfqYAWOIiy6qdK09/CH4pJs3AjJLgJW6tGK7kNaNgQOERBx4RZFiE3NZPClc6ZH4d+CvMpYtuCjk",
-	"nCkLXK2lphmevvMA8htSgCEoLuAJIM8sGcOdgo2o5nflGPiGgbgKd98h2mSfGnJZ/4ISwe395bP2b4G+",
-	"1W52Tj5+/pkhQPjcaR58/Pwv66kQXxjEamLUZjcCcRLqYGbgkrIjsS6fZAmax55RRFlYBZvQPT07PG2d",
-	"wn+bS7phFNLkehm8hBm+x2VaM4R9j9zQasN/mw8hr1m7dzBz/BX5VgUMv7T00YSSeQ24hvnFK24yTxHG",
-	"HbMVzNOg5nUT56obg5zHfKtaxl/PCmf1ykXdeV8rlJy7JYIVWUXGcr4quoA5qaF+W+sEvA8G1q6BQ4uq",
-	"MptsEQIv3/PJguCl12RU6Z4NJNbBkkzKOLD496SWTtpH4eHrbH74jMZih7Hx+LeJu4OaXsHoj0VEN9Um",
-	"wdvfJN7Z3yTo6zenOQElL3exhPJiuTDB6pNSQK2titD7BYgfJXQXVXI4ckZv1/t9n+BlEPvBAHjKNsd/",
-	"d35XVaMXGDUPHQKg7oGro2nzqA2p3TT+ioUIftl+ashbNeBmop4fLmexVdgeH6qkN83ZkL+vGYh52eWL",
-	"t0+VcykMciqSMVMBbnl5+94+AXDYpXdz0RtmfDSOMJ3LQv+y+XOo/A4YGCPqlqWQi15CEt86IWRC3/e2",
-	"zK1wcYhgdmDSPLE+lkuRchqbrGC6B/yml9Dpxq/7ZcZm0aTSpfWBCinoroCl6eHKtLdeGbDTNiFeT+2I",
-	"KaHi1i1WnEI0GHkuJmsjm3c5eJ5hTriYadYkQ37H7Ae8YSxneRNAgVzWnp6zbKgtMjXdRvaLW4SxWD4E",
-	"FbYCx7jpkn/C81EcWbdgTc8rQur221isUh3zudgwFHePQNqnj2HZuTy1/K8G1xcd7dAOCNrdMGME+MOu",
-	"LI9Zw1M2w2zE8bjcquUo0ETeQbQe4Q/RXWqLxedcJ2OiWZZhqEQxJjD/HNIVZkrLCUQp6m2D7RjMwIqg",
-	"TaWGkzJhokrcLbZYjYUzgJz7Gi3lsKqUxF5hljHCq2BqsMapj/zYZPMk44KlYOKKbEGoEHImkro0+ZwN",
-	"We5caGXEz7b7rxu3UoxZTrNocv5MAHYFFYTRPOMs9+RQM4q8XOvTONrvnnY7+8edk8OjqONvi5QwJWd5",
-	"shHjNdT8Fq92qWQU5EGv6s9cm99+uD6J2Y6r6TBUDTUFiWY28cyvs6OFOtYQDD4A9HT4rHDmalwn5t57",
-	"J6uBmreO79c6qczdfzcMfXkUGQPwhmUmMxx63kZzaLGgbMUS4HOCeKwcvsN2e52UdsV/K98XxofgtUsK",
-	"/Rqku3BRinJDO9W6BXqro13y+ikb5TS1HlPNBMpuHugIoemEwp+YxSFDyrNZzlSQRgaerVAx1Dk37GSm",
-	"W6SfyrlAp6m5U0Ec40b4IgVk4uCXluYisy05G0K1G8XgCPkMMut6s6LUtP95i/QzRu+4GHmPLGDASCFY",
-	"omFTFwDedo5+Ra4Qe+RGzCn0AGIK34he25IfcTaFFGJcIfOnnAtcavO+2hOxIttspVUPS4wgmW7Vo4b+",
-	"v/75//r/GQs1xuRWxXrKNWUR6XJ03W6fddpn7YNtEpJRTi4hPy9fGRV8kgxyOQPEPL1t1cdhdAmSTKoN",
-	"zPF7pfpHpbjfywINUFuVRQ7vI9C3LxLwUNMrhZ2jV4tMjXkacTBdX7cDAsWjenCRZLO0QlAHne5+lE+K",
-	"uFVSyrYd8oxV66tWh8zqU9KqbTowWLa0EY/396OqmhrT7uFRjKv7kfptttGd8sPZ/qCdHBx0T0+GSSfp",
-	"HJzS4WB4kJycnh4NB6fdg+4xZQcddnB0cDo43T9I6MHp4elpZ3B8ctgdnBweLqc3Q2RzVaje5qq9/erC",
-	"DH1nTaaqduBKmB1sLukg1iLzCOFIQ2HphaXflTLK0OEDqRQFH/79c3UDg3ZZCEynuVPNPZGcHnS2r6AZ",
-	"zJRZZNWzqnvkyD5zSv3QNp+gSgqf3m3tJZ/Vjfg1XOvMZqCVVaAdhjg9bPcmMfcmzYZeynl3hLwlGVOq",
-	"5FQQhBmzfdwib3kGXb0siDdkFxlhaWTSXjXs3um2DkOeKmcIMBgZrrWfzWhPT6OjfT0klIxnIoV6bjtc",
-	"wQXTiz3zz7qhlwZ20t56XBaLIe4lHlI0jtGZAcXayiMe+tcerfQ6HcUrtFgyFjyh2eYEholddmN9/TfX",
-	"pdi7IcNkXBEXR1vTlq00jXTx9U3EjDSxSTEFFvX2XUnLNT64F83iIMdOYnT1ijH7k+GJLspGoMPosgd8",
-	"W6dERpXayF/+FK4EP8ZkyoSimxSMeWdJrTrklge6nThZibU9yiIC7K4U0TSLupK+FZpn2KOZ23wrzCKR",
-	"iqXnmL4aThNQRqtl6YFSHOLpb6YU83TjJrDGrFirq75kPtDk87lW6e/dLYJXs3wbzVLesTydsV5KF6ti",
-	"V+Znu/hm0NikA5NFcNeqB3P1gZdzEaspM9YDcj2Mv1SVuwljOY07opTMZpuQOOzTm+Jyw5Pt1Nfe9k7m",
-	"qdrci29u8W58PWZ8q43ZpYix2ZhN0yBF8IFIau71n4gwLarhbJ4AAvsWONmlJO69gifstfc3S3pCpheE",
-	"AkJXGZC7X167meHJKq1JwGVqufSFUnwknNm/RbTAE/UywW5TDlNZAnxq7WifOolQ7fosdY+L3kDK2/5Z",
-	"ka2M1h4msAH7lrMcPNQANCweaaLGct4icD/VPegKc1ZcZX5V9n58lkfShufbp7RIH32YvZSDy6x/RgZS",
-	"j+F+rHbgenwj8FeIEGBDzhbppzNE2GHL4zbm95wnHse/RfpZ5UL0tkNTG0EoMT/n2HOlj1DfKQdvLvjJ",
-	"rD05l3lKil9BM3RO6xtorOzBMHrWkeNvx/QxUZRr+fXwWZhjWqBmaklSVCtbUL02Qn8XoujOIWeOod1s",
-	"BOycKpLMjBY2bJE+Fz3ox4EuPvv0G+HadJR34pHCnFA4mClLeMpUsa3oCjabAnU6Ii121xeu2BBNsaNS",
-	"ZIvSzcFVSBfm1tITb0Qq8eaCTQQkEeEexP5axIKQk2CZORxFM48pXciZDrNEi7J4zEKVM/Os1GIP0gQt",
-	"DKh5qRTmSEFcVS6hI8pF2XkYnCRjHBfnwjvq3YwMe3HEa+xm/KdEdoXi2CvSKiwdYGwT9rJ4kXXaNxvl",
-	"1Ydc0OqKgnshWJe4YxO4hpzswOA0e18RK84pY6W2zYZtEs2TW6bJwXEHwG9LLSja7e0YILy1nv85N2wl",
-	"mXIXRbkKrbK/PUrBtopBNSZeEXU4ptrJP7Ngdx8aNMteDxtnP23w5sbH5rI3G85VTWKKTYUFuGs6QOSn",
-	"Jjrhgc9BVzufKphIkfCMoyJuXiMVU2TIc7V5FkEBXHGROC2t6vcpzrva2JlUPDf2xDFXWuaLzV1TZjVf",
-	"SR0tIa8xst+FPFoV6fuWi9KFi8L4DPJtMi/q6tk9JvRG9Ok0yjiJOlop1ivwEAZ7sky0PzuyxRZJQcJj",
-	"fts7HHSG7eQoZW16cDBsD0/YcXpK95NuZ3AyPErblb5MRyVPqnnA2joRePVDeCTtIfrdPZGe3JYdkQ+p",
-	"7WNYZwOjqxyuX+vW31l6RIDO1sdC/Gp9zUW6nGhTgIZRvXq14f4gmI6WhSF2rAEzj1DY7whOAAhWrPdA",
-	"5peWHUwAIGlzlvQ4zSn4kNCXAaF++4Ja2f2mZOtGEQe5ss4Ro4ePcgYqEqrCRtdVoVvP9+U0CiBcDKoy",
-	"HGS4DwrZipNtNHSuJlwp/6vwpcjQ87RIS3doFDCEgj9gDNY9pH6mPtYdrn2xWLX3GTu9DgVReFGFvQwV",
-	"oFUMrUaI+SnnoCePfSjaKvC+sQMo2samKGuJY9ThhGw0GwumVo9P7egM9PMzJ9WopNvcYHXHzW+pHJty",
-	"IokdQO3pcRJk2Tj1lVeeCDni4RorY8qC9AKGdXlDDVYRZF2gISXYnECRO2YZoM96PuYZO7cnQGmeZTal",
-	"tVyJdCPm1nM5pgrssGzYs++lZMjmRcsZonM4UXKmy1aBP7CWJv0z4ts+GwyyusokLa3hJVxHKsj2gRop",
-	"4vM3xWhGR0UCvExoxlrkXbm1CFfkpuHQXm8aOOS6tLmlrsXYlbj8CjLPuWZLnrh//e//02m2202L8xeL",
-	"2gfTiKYw5CzwHZ9hUaacC0QopQraSozoHYsk+Sd7x8fRwh2Z97A7/DoSh/1wyWHutny722z7xoq03HNt",
-	"GpfDzxYdOuZXx/pNLgh0cUYuXamVpjxdn06GrwinFK5K9KgWc1rPMufSlTu3CHj/HGR0gQ3DFSBZcIVH",
-	"D4rr0dQuADDMBdOZ9gg9saqZTZy5Ro0qLARhFYxYmQ2GBVYs71J/E/DURNWPZUXmBzmD2lQCEDj/+t//",
-	"B0vwonfPhObZyhiHLkZs62U1vWWYlOWCIAV0CBR4FCAfdWXfnfZ2MY+YEd5022LXOkZOT6VQXAFE+VUu",
-	"5XBZzLnqug3KXbA1cEkz93cNFvEwUrzebO3LKvO1/cOhs7IdRXy2IRbjLiQcM3WtitirauK7JlA57XOX",
-	"B0bzfgcumrlhRKwMXPBAdorzHW8Fnrk+kFcFzdwimnfH8pxXs8avQ87ojH+o7ImyB3TgbRf0cYbGgxHM",
-	"Rm6CYqGKINe/S8wqFkZCog14mHOyBYRUXstKdX0wztW84CKJKz39RIohzyc9zKSy+i/CMDkgEBCVzXIA",
-	"wZhzDkcAqvH1LBdLdwtpHfdIbSOmle+YGZbwF5eMPaRCUfbPFbGXpq0b4UfsHe3lu41V5EEZSlNw7/V4",
-	"l3hrsdYOEivwviMcupF1CNrgQgAQ6EHgCoCtsCnHIHEtsAMMqYXwflz3wNYtriXVS5lfxrWX5k1s2Bes",
-	"tlG4hVkkW2mFSBZ00YPoQf8MzQ3qDBgbjEBMkSDWYAESMSUawlllC6NELOAaMAMuoSGUt8fQtH04XDXE",
-	"TnHhmvjH+I9+3FHDJSDqovHFtnHRgC9G3RW2uYjvRWbDX48wk7uqpq3gplvHGVYc4qqTMpF57zQ9TjrD",
-	"IzrYZ92D9HBI28k+O0yPh4apdpODlU5K84C1Tsri/VcZjSgVu4A/by9WVhc0I5zGdJotIGNYkzlkhJkb",
-	"XO3oRo5UM0PB0itb9B3R3TC5vQakDBg1zdDUx/aSfaC/vvUGpPmC5DMRrzZ6SJd4sCklWHI7/NXCYsnJ",
-	"tbnbMH5g71jO0meYwBV3MK1P7bf5X7umcj1MjnKkNCq6lCijv2aRGd+ytbgFX2PGm2JJXgd3NsD2dFre",
-	"MgGQX0U3JOiPiEHjCobDmPeSMdW9weS0ffnl81Ey+W48ePrk1x/fvVr8+P3f1eWXp7PBV7ejH94djH78",
-	"fjwefH+xVo/BznV2qCvWwjbrX16Pulm+KyrB0ZVtUxQ2mut8rFiyzTz/HHXqF2Ne2SPfXrZUQGW/X7c8",
-	"AXJrDPhwATWnBcIrGWQyuSVckCdUsaODIsGaCsJEki+mmqXk6vJV04su9xSEQb8CaSVFtkD9AgoyEUOQ",
-	"lmFSp3ShqkBSP747/Ecisnn65Xe3L58+GQ8mfx8NJqd80H1z+Lf9b0bplyejpPtddvnl3zrp0ydt+uW3",
-	"ox8mL2Z0kf4antQpVWou87QsoQ7ap0dVIRnFGPzi8c9f/PlDu7kGcM+Cl6hWsNAhHh+fOFSbKWC2wzF5",
-	"DLfAhj4NsEaW8FYu374mB93OMXbD44IkdMo1zSqOHIRbWqpf3o/L22cIYHlZgrPdpkK8dOPKOnF/ZaTd",
-	"QPCYGN0+44HQd3KCC0h/01ExgHfIfPFc6DzCGIeuVfKyZLy1Aa+VopvmeoGRtdp6HevVxgbZhri5GLXI",
-	"S4usF8BoBu3QFYNu9xZOjmYkpZrWo0xHrGcL07p28NZypgsadcxfaotiXwUypg78ErOt6C1z6XBW9Vle",
-	"0DtO6xzghbmEOtRIBmlpWMgfQJuXF+KrZy+erpUYrlu0m2iMup4Ph9G2YX2rc1jTzZujEHaBQCC280Yw",
-	"QWPJ4F43vQ8VQ6QqknsH+j7Ca6jw3nNyy6ZgBdyIci5Js0De4wrzATGfDQcoCcUy3CbpTxGMFWHhhdQ9",
-	"xZjoO2g/TIbzYxxAV4OJYtkdU2ULrNC53EQj6VwwgugZfC5SgBxFS6KK1mAF1iNFeMXGYSLdxGtTb2mY",
-	"B6y1NGpwTlG5d1hFkM+Tp+rc0yDYXR4wcsD0nDEBgQG8ADolY8NoNm2SPk3/MVMagPsh125YCiY3w8RA",
-	"RLPsD5mD1safUp/4F8ZbwVvhjVtXk9YLKuWt2Rt8YyFtm41iUKU8OiMwWbwdQgFsGl+xABTWgyMbRtos",
-	"AD5tP0XMlPSVixUN3ccJ14ehbD0In6zld1I/hevAqtMbXG5BIWa2Umk1CBZeBnn0Q7ae+77Fq3bwFu6o",
-	"JS7zu7uHKU30YMGxXDKqehOZx+tYMdBkfi46iKM86JvnqL7hZHeMTIyqiR2UpnTk4WDVWObYOtBCltos",
-	"stJjMw8rXGIuVomJtBpj73WPum7Ay6pxn2IzYRsJNJfDoKoIufesyYINKI0mWMuY8HqB6AVxY7eXRKFy",
-	"KqXEOVNTKRRDxXLAxtxm5WGNZZk5/3gar11yiZjlN72QuY2q17ixrJlQQLZ4TyzC9ZchS4uiztbqPqSr",
-	"yNau2Bu8GG7T+aIeVBpyAfiEW5XHYTlwTYDdU4V0qsdQ9l8TgDzctf/rEmojjNqv+AqSeLOiK2uAkexy",
-	"xBWfTLOFd7TXQTAHIogLNRsOecKZ0D3kgqBoMezqGqhe9hunhOF3eeU7u9U928wu7LHRmwmEoIcClwnr",
-	"LUPy9SZcTahNy0FwDVefCB9hB3vsfcIYYmCUcdN8KruWsgegt16kOtIsRGrwTRXHI2iazd5PYdfcc8z+",
-	"pj1jsPgHhV85OV34su0JLqtbCRUJyzII0PQQzrkRtmTpZRJaaDsc6p5FroYsVbMEXuq4LzzYDn5MSp8E",
-	"m/dmKrg6Zwnjdyyt3ua/L9+PKkfPwSTGVIuvatrCXCDGgS1B9r1SSP+vfaNjDXNpW285OxhbsEL4xHyd",
-	"5jDxKuLjuFKPtL+/U68YM3BGM+y8VnEy+TwXn7d3G5l5PHUldqABYi3KxYFjg65o+bmNBZC3EyMCHfZZ",
-	"eWEmNGU1zoO3Ty5f2XZ0jZgr5OcPBx/bxQL9/OEovjQBjOCKrBrg/MYAwiQ1n3FSTe7VRs6vaolc5NEV",
-	"Tyu6L86g3b4tpK7iF67BJdgRNK1W3pZkbbUP4G6Vt8FabxuxhyvWagc2YFke7Wn7oNvZPXgeDNpHz1fG",
-	"we/VvCEWDjer5H3rLhTuaW1ttLu86nHA3qLVEDeGEAFr2Nc8ZGx0XlSRAPViX7EKTjwZVLqGbNBXvOXM",
-	"w+AIP7n4yhjFF3svwCi+uWl9Blf9hsLot7IB+VvFfPx83Tmvy3VFiEpo/VjYuL6Uz2ap+tAnwMzDOQUs",
-	"fZFimRwOpgq9gGF6F5924H9QpiNSojT6k/uKZwwqFrG1w2zaLFYcw9iK8rRF+lZi9M/c10xUsl493qZC",
-	"czmoVwtiVYF+YFQcMyKkMVSRcDzmOnxfVCpermgw9s6ytuU+gLC4synv7+peLCF7IfxnRSg4nM8Sehf0",
-	"LvX80oFohmlPlVPcNqf4x0a0uzZ4pF3rLcP/Nm2Jhp5b1JsKDdH6RDdttgN9lEBP+CvCHH9cgWi+EkwC",
-	"5FDQv3ZrYVLKGtssKWw3tHK74hEnMDSzhP6mNlkDEjChRwzHzog1mJpFs79Vw7C63xZyzgUQNvPTF/c4",
-	"Z/3WHnLXJmzl9XBR0YRr1bXfXl3GAiCpp1Q7s2JfSpRQL4vsysRCR4UlFXG3fop+g6VBuQqipdZxY0it",
-	"zgm1LR59RzIbRsz14nxVCIJmSlrPQIHx5LIIxsh1LR02q1zB+kJXs94HcJIFfHxnYNBoaJ9Op5UEnTHs",
-	"0CpMw904T50m1n5oDJmvmT10GR2wrPzqaS7TmTOCl+Nes0HGk55Nd1ibI52zO3m7JWc1AnStM9hcEz3a",
-	"cPfag4wLEDvBF1eXVpAbVdJoQNBwGkL926JMHleOs7lj7XH+mi0e4DTYZJPfuXL0JaPDmmT8IsO+4rh0",
-	"6AsZo8NHiig+yLgYkdnUsadcSmjsN+ZZWkr52jpD/zbKH99V8DbPvT3RhNiS4YQ2ShV1hpqBx+EpEyok",
-	"wHkZjXsCBSoYGcQoZ5CMa1anFR7wuikB4mWsm4CtpBo1MZm1XXrahrUI+HAvFmFiK6sSXjKq2Jrac1+g",
-	"Y0v6QaMprJmVfWxWW9ZUsUDp2xKlnaq1jPpC3Xq4BpZvpM9UB5U8QB4QgBZS9NU/sgAHxLVUa5HvWM6H",
-	"CyhnBjRqxqGDP6QEEiFzQxRLVXWfINsn0hyEa766jWQp2m9syglN2bqGku3WFh12eNk/tqV7x1L32h2/",
-	"lrdMbOcREra+vphpyoWIaxWu712chkIPhu3L6HwJFhp/d6/G8lDyiJ/xDdM5Z3c0K3xYth3mGel0LUB1",
-	"s2g/Cv4H8JqObKDeg1BAIiBAbEP+n2uPwwRZMJpXZnLUOTlsn7bb7fZBd4sKuOsC309CkUA02XCJ8Drt",
-	"1q5lIUhJbkDIfMq06dxk3tkfBF5C/oM7UDlctaz5og48POgqRrEBZeAW4/ocd8UnINmIL8RjoUd/JkWk",
-	"lnKrLiZLbXgu1JiSN1Q2VvbtD9246CoBl0hs97cxEePr9wCKGIrInS0SuP31TJszES2lhiY6OVOzzAqA",
-	"4SwHAeCTk85cVaf51TUqQJCGpsUD8ycTCNUoPIDFYDN08ennQYYTpEG5FpzNGxFAF0CVqJJkSPOlHKcN",
-	"3XZ24PZX88Ko9Rhw3uUmymP077pG3HPfO+EcnJOuXsn1G48GLRrTzt1s8Wr0uve8e/3L9cmPt8MfF1/O",
-	"y1Gto4ON8lp7e9HWq2YW6YjlqzpYjphgOTXc0lz5/7euvHfrytKS/zGdK+0Q/tMbVxbTiHmd0GZqetwX",
-	"24nV5ukaHQCEO82y36+ZZZ0q+vC9HXdqm4mivrfJ7F1RmkR1n1cVZ1Cp4kqcTWX8XZpzbvUW5nLI62N8",
-	"zSCp01rmvFB94WzYjNI6sOi1+u+LF7FFYyvSWMPX2kTW8jvr9enY2fHPzOW8gnDkOob68q9G0bbk5/CN",
-	"xYVrDrmcl7XNVf2WX7JRbSIvKJAWRiJIM7AlciHK3O6ZtVE1gE/4Q/iPIRQBD7uHtmZufxWtUuhr2cNo",
-	"YI/RZNxvkuAbNZuUv3DQr1IwnwINmef4e9PmXdpmVFgYjf0VEUa7BQ+bsDwZU6F7//rn/6DO5r6BcK3P",
-	"JLKvL2cWuepi4C8KIUCmGL51uUruRv+5dKMLZA0WDqdFsLl5r01VgmUoT7GAYoVLWi4Z3KU1uUcXl2BU",
-	"wjpJ3GulQGRouiBh03xLduWNAOyNYB9Kn92hCNeyuMl/5W/z37gbwyUOP7rfw5UMP5aDJ+6dG+R4vZSj",
-	"aBBjlxCndfJX5fody/mQs5zcMgCRfNp9e2VNhT0hdUUM2b9aiZw8zuToi8P9dnra3qdfXLDbBXuTTw6P",
-	"xhfTL1/cLv7+5uDHp4PvDg8u0+7Lr+nFqx+SXHx9t/9t93YL4961rDIDUljJkbNzME0WTIOFK2zMHl0A",
-	"E66Ude3uoCNhoeSaaANuykMYk7i7EZ1R5nzERU1nKTl6hCHk1tr51LK2cpB9aRoP38AUX7hz/9LS7fUN",
-	"t6BzadFBrcDXNisGN5+7dBku1BRK3ZD7RlpCLSVqlIzBz8Kff4KkvoOPv+Efp83Oycd45s83TFNHJPF6",
-	"wQ+hPQpNByNp4yUIKIitdNvkjmYz7MfnQNGaNncHjGMMTiyMjKnkrmgsZmt0urYLcziebju2H+B4X1fz",
-	"WOU1ajbxsF6VISzls8BkjPIOkFjL2SS7qLD2mRHjBuC9UpbwCc2si16TiXTNKpCiQEL7clKzssp2USqa",
-	"+AdWx6GFuAu206xlSEPt337q7J3+jFTTbnYOP37+2c1NCz93mgcfP//Ln9YecpzVGl3vFZs/dUU/O9ep",
-	"xhMewxwDK8adXWuUMNvuBdWHcxDlNkMDlIWQeWe2yPN3SbTYLqOlGluDm+sWugS2scVq7wr99bFuHEZs",
-	"Uj3L7eNXjSQ4ixaD+qfGv/75/5jDIJhSrVDyzzvkH+8GV1fzi4uLiye3X7549vL5j998NX/7hv7tFb98",
-	"Jtnpsx/E41+/T3J99RWT2TeXh6/fff98/OPTJ6dplj/7m/p+f9CVCy464urHX8bDQ/FKtt9/y76YDC6/",
-	"fXL75HL44xe/iIs//9msseK/ssZZp909WOICHi7bC9zgtJ10TrtrsFzgdF7ivR2saXefIrAiMI6aLoDJ",
-	"mCW3kKkajdWuwjiuZrSb1zhw7BoS26LwvDzaJwyQFPu3HECRbCrkOZS82mxI/OAaVlhlHLMjIU/S8Zk+",
-	"4SBpSMZvmbmp6eBUgQk0a65s3YhvmBHFVkSjx8OMJ+z5GoUg3SyUHPZtr/g6fMqeT5qM7GSVpwUWzBYI",
-	"AaXsQPtndEe+obfMIloWDUN/t/zBHbMBf5/sPhhczQn4emv9o0+n0z4CleErgFwhwbefjKkhdegvbMm8",
-	"yI3qBxfCBefWTWe+sra0DdRHXJ+YbxZx/E2nxpJWKCY5s6j+HkEYojBmmyrOpyJfLazG6ZYp09aZ/OTD",
-	"FR/azf1OnFK3zXLzWWab1SyWMtC2aWhUTU9bXsL9LhksNPNA3M/T7uFh5xRMWVt0qGaZxkKeAKCmWSRk",
-	"lMfa6fzyw8UPX79/mg+/e/v4+Hrx7u9fvR4dj5O7Kzrl32T5/JLSq+Srb9/IP0fye0KIlHIgyXx8uNQ4",
-	"uLHmXPgknk2l/VhmqZGuMHxrccwp10ZbXZK3eHHA0sx9y3TgHFfE9kr0hgdYJqqIOE/oexSL+6Xu6stC",
-	"MoSDUbd8uienOLk9kLnGKoSpfbTTCIYIM6rpTxcE7ZVT+UvjOny4ceGiBgPrbrh2Eus8AKW8CN+L5SVc",
-	"WZa18Ug/riCsN3CgtlVrt0jOitWB/WCs2XUVYNE4rTGiTuJc73dOJZJF0H/tTS5BoK7S7AcHee7zc0rw",
-	"Uhiap5n1eNTUn0XXq9V7vGfWLNpZui4NJpb+4qb781paekJta4EtCMqy9Y0dbRXqLWn97oDXqf1LUVR8",
-	"dc3ErpxRuSn3tbU36KF2TbSD7JklDvxAMEsX2NMsVxa8dMGYIootI/YHeTz36EZoe4OvUujelGB73sy2",
-	"NZ5rUhi8PgXluxBZ5Krcj1bmmD9TEzVubwJdWOO/vhAOoQjfK0Vte9n1b4ljjeObaxc1vaLJLduaZW+X",
-	"fru6aQPwK+6zHcKLz8kUhqdcrDHjSrMUoXCizRtCrNbuyVoVEtEEVC/mTY9KW8SVxT7BlE9YalOwPcS+",
-	"x5LiwoyRvIs4sAwnzqQYWY7MxR3XFo2qSBl3zW+IYlo5wB/I8lHk5Oig3SafUUOfn/uiRKqhrSIRsrw2",
-	"cHWgCXQPT7vtkuJy1L6XRoX2el3SM1ovzu1s7Brt+r/BGkIK4jy6TGJhqWJiLse+JBMAR8MrRdFFYkJm",
-	"IjNH1lu/mweCUWwHrp5292CNsyfo0rGSmu11lYbDvpvHluQ6iSpAX8n5OTBnOpB3gEFNRSon/XrnqQ2O",
-	"sl9mEHnH68spBfa71bCMQc7mUobzV3Q6XZBnfE4zXnVzt9fbdps0TrlI05xhm0U1pnksZ/pSBGcYrrHr",
-	"kfI7nrL0nGATT1DvjcqCbucJFzInM1HhMifhKVqj+i/7hBFd0Cf92iHXsuahxVLcwofhS5jxJf0ic8BR",
-	"APg3zJMB566oRADPx9Anb4lbrF/BNkCYcuC5D2RusBSgCcvAoqFkqA3ZHGDE5uN9hMoW3KlclbHSc15c",
-	"GaVoQxjJmHJsoGtM3S3J+mPdVm9kNYXhMOADaNmULJWt8v290RGm6+L6WDtgOaz2n2GBbWhO/YdYUlvZ",
-	"Tr+r2fTpLaa3HkbxaSa381y5/vKRBvFLdF30ol+J/wdX1RURlEeLLRQ2a2ywHf/sdA87rcP2MjBEWuD5",
-	"ur5eOJlXz19cmwXodLqH7Xa7cwx475uvzpbq/rYe45Rv2HygWN4Cunjz017cve7c22I9W9lfA9UTW9SV",
-	"pQLL2OTbE10Jmxxv92g7XrEo1rPmUF0HEJlbRUisVhEESZpO7e6Dk8ACuWZc3KLeMeTvbRoE3nxuU05C",
-	"KMmmUckmMwX4M4gLKG4fqdVtBh9WR9jdQC0iMp/IRP2DLI0gEWnlUrvrAo1p2YwumtxgC389xtaEgKXX",
-	"IhckpzxDixD793327dWlrRg4bBulK6eJZrn6vJJp7aood7Au2BbWxXbWSI3iX98sMTiSuwhuT4LbiO4Q",
-	"/ja0fLeT3sWra+c1M8fhyi34pnLQ75CLWDdyescjVsN2WxnZmtoteQdB/Y155XZC/LD9AFbQPaybrTK3",
-	"SsUnTKQF3n7TWtM+netRkL6F/SlKj2rtkIm1bIhNJXTynlg2v60NVuo7j8tdRwIFLvQW57G0mjF2CFHO",
-	"pbaaiNKtKrz6YD03w5a65QQWJvZQJ1wKbOKMMeg9z7nWrlqUC2vi+67AdkTmUuidO5Q56X/5/Jo8vus8",
-	"hhIZVekeMOb42jD34LA0gW4NdIeqK+3D95yTvq8q+e8+wfJRX1uusRHzyEwB0pH8tf0WucgywoercggL",
-	"Ptb67wJqtgU69M/NaPJYRb3bX5k6dnSw7ECc5Vld+wacMWYlYC0IVMrD/JSd4FjrqTp7/LjftMW4ZKZY",
-	"DjVSFqUBHdC4tR4BylityAtxzdgdyxcDmS5IzmgyriaTuLckY6pdit/jAR0vOfQOTrY7dmb28TPnW+/W",
-	"FUpBMyGAWhUkleCEKhqrN0l/Tjnk6iCkL/yVUT7pGwqS095s2g9Sts5Jf6ZYDzhbr8hp6xsNNPwMUNbQ",
-	"hs9+wP5+TWzQZxRgeNGYJbc9u8B9IvMbAb79oMvfOekzqPoLXW/w5HOosc4Buxn0on4YDSiaI1rk4XPS",
-	"p+q256IE/Tpk6VI1TNFOHrINHO5xw0H+Nxu4RI1mY2lZMOcwBPvyi2L/Dnv/mSUxjw1XBAZSnjtWggeT",
-	"xoCxn9Zy2UudAzpAMFqinC9tEThVkHSoZN73vs4Ccp5cDOC4SdcbHX3BlXjnj8Nfpbr+YfjsaPDl5GTU",
-	"ec1/laPGtoXgtUX+feeK658B5maL9F0Bff/MZz9idb75PUDVdHwcP0Mr5wELAT+hpgyr7B4pDxuCUB0W",
-	"CnRO1Y1YwvrcobA/Vq7ko99bpMABlyoAXEHHqEt4Wy59hW76UUSatwBuatMmsWVLKSsdjblRHCfkZDeo",
-	"tk+C/2ZFfm/XllHNBjb5X43bgwkI4PjGyx9wWXi6RZDugfIb7t0vqh6/JIZTZ0jcI22tqR9zk43VoVgN",
-	"u4o1uSEGa31rH/OAtXp4sayxoSGBQIK3GstpCTTSZa+4isl67oAluZHnY6sIX/UKLUycTocs0XCMIR/N",
-	"clRYjfpTZJife+ByTKVeEN8cD30Qa8qN8MGNs0YHkAGwcmeYM6YqMLzRjhTh2dygXuW4CwhBQ3P16fGh",
-	"e53N/akWsLr2HNW+A2ZVsM7o4Sqk3DLEIONhT7gy+ricVxlEuGwRdBG3jlH+A+7F0mYbdd5xbZcBD3ku",
-	"ZmvFQ/cKaTZ25624iyGzDzZ02dKlG6QA+qrz3VuzIGl8KFejxQcVT9Ty/VIsQdhH2vnWcrWHKtz/A8Au",
-	"r1xJQxxuFyOAhuc8b3Ucjp9hN2pKk6pV9cVp5/Tk+OgQMEYq5n6ZL9/cfBFUAB41Owc1rLnc83hZxdre",
-	"qbQezMMW0VxRPd4YAKRyj4fZWHWP7YZV2Sm8tbmMK7HCo3MldQ2Qs0vAQgGWQ3v15JbpFnEpFYbyVTMA",
-	"hxdSO2j4MCKwDUa8a91q28Bj3xnD0ayOdc8AiOvkFut17VPcjaj0qWwaCk7oRIoR5lR51Ak0ingOOAtQ",
-	"yelbC6BbUOdlvXw/1vgjkZMJ13Gv4+shwZwjm6dzBilNRtr76oBlwMjTwfFBcnpyejygyfFxezhM2t3T",
-	"TrtLu+12cpiyk2FncMo6tJt2hsesOzxIOqyddgf79OD08OTouGK4ORXoqOacVeNES7Gd7XT+TmevfVJA",
-	"Ym0rllzyYkxyfgvicG7xEaopi57kKtmK0dzT9unuQxwWfdTWNAd0HdfMTTOEhNuwgR9K2g2sCFkRyjTL",
-	"Xg8bZz+ti1QjAMfHn5tRLOFg7ULPhL+tyNpbM7hvbDh8bSrdcjgrLpxeD8vZpWeFX6MAQQDrbuwrC227",
-	"D+d3rEU8qEPhtL2z1s/WC/JdM/eqiXnL3GajljlXUvtWOYhx2NPsfU1UBJ5o9hsRAebL2E/7Zk1P3Emr",
-	"x6leO6hrc9m69j0FA+ncuwce96MtGveECxIkGMAB8jtXSBlL6p4KiqNcYoRruwD51qL3VmRwYJ9g8ZoN",
-	"URewgGVZLwvjjonnk6leFPzZmtU87nZ50KbVm54Wc4s/Mds2W42ksYigRUeRG2sJMGirF+zlKppBZadi",
-	"6n6afra4btv3m60GoaUOHfDusppJPvM9QTcTX9h3d+kcZVmvjvFeZJlnuE7rA/jLpmNrRgEUUls9Arky",
-	"+lo3zrv3R7Rqx8ErVC3ofQmHE0e5ea5/sMPL+fw1NQxYclCUKjStfi8k1CcMZLrYpdig+v6c6VkuVE3U",
-	"aw5dsWly69okIIMFtM0SBNo2a/EGXhkbjGIxk6GqoEe2fyOd/ZCdnBycnJ6ktHvSPjjuHHbSNjs8Gp6k",
-	"yVH3tHt8vH/U3k/b6RGlg0GaHnVpp8OGx91O2jk86KYnW+nslbNmqatY7+VT9jOes6AD8HKj10J1dn1e",
-	"AQmZC0Cgg20pNVULYJa8CmbkilO3dM4ZgN9ALoX5UICUV3MLtmsJ/NoXyBSd1BXBZrAtcqFuS7VGD9f/",
-	"d4cGu8hR46j3qQeGKvCCoI5qCQl1KvUa92q6xhcu9Qa+cPkgKJRS/xGuLGtqBJ1UlwuBNgu6ltSB5Vgm",
-	"4I335nTRPyf9KeWp+Rcb8fbPluxPxFXVATy/HZ1/DJx80FNtN99tBxqJPj6AGrYKy/4TwUgV7Pu+KnKt",
-	"anwPq/+PUiVXqY/1amMd9VrbpUqpAd6o5fct0pdTAMpfcrW0SN8C9vpfreJgoSpjj4XGOUMnSIzUsI+B",
-	"YwNC4kZAk/5W9DhhAkBCQ4kEfkrrjekTRReKzMeLcmy/MNbMdAKsYRdJLx28MvpwDZO8tsZuZWkLn0T/",
-	"zKJCBT4IISEjaUxT78ByPokW6ecs7aFz1iyGCJTAooO6ezoIenf5Ftwil4OMTeqavNv8MBiU61v/2ZsX",
-	"T8npweHx58syO9nE/4Ov9CURNWLeuZzmOZQPQ00w1UWP52JTvpG5Rya0fVWAv3IBHfdFCZqQjKk6I5ev",
-	"3kCGUTeqBgw5y9I1I0Iq/Nvb16+IzbHH3iKoXTtFxOxus+gvAldMaU4nTGMK25hRp93OSxO2UiLjwt42",
-	"5FWF5zEygccO9jAazHNY7VV5lYuzAR3zM7vDZ33fVtjteTX0vnTLat1jOIw2FeOC1XkTynM1fxWZ835h",
-	"SmM6Xl2WWrTS52mNlwu6vtheZbAVpP/93hu8a+8yreR87jLjopn78uu/ur6+InhB6UXlIvZDizGBnw7a",
-	"0UbjmuusrmUZQMrJIZniyYv1jrj2ZStYbK7JHc34Sq9eHUXZtwQUtVwmuXQxF/C+Iqa/2rixzjuctF9j",
-	"C5vjeUpp/6MiMWBFy3lTAAaL5ebQ0AuawBfLqOryEAP+PKGZ0SNY2vsHGgVunjM9NNad4Q89IXUvZzQF",
-	"CAsAcu4hB2o20tk04wnVzH8Dh6Bn528xnv2P7unVz0VWovvGdTd1n32XUz/AKQ8f4DMh3TcZF7fhBT4X",
-	"Q6jZdCpzzdKez7tw7q7ehKsJlH00g6XxDDFYgPC7YhHCb92brfXQbPCUTaZSmxf2btmiZxcHHkpnesyE",
-	"hqekUEeW9jwkKBJQxkrf5DJjsDM2ycM36KZZTzCWYhNvOmG9ArFG6h4mwbpEwaGcCd+Xtxd+U+RZlL52",
-	"WlzpSyZSEDHlL++q99o9Kn0HPWuX3wtpx6XvAcKo9I1ZwtKjckbLzzLmY/i5aGBR+hqL9yp3YnOL8u0e",
-	"N7S8JDxjlTVi5S8mTI9lWtms0kpi7m8G4M6ltYcOUgUCvbkWtE2/Z14bRCiBnhz28K/SV+jXLD6j6VR8",
-	"paXsZTQfMaSLsTmzGRvqnpbF40ojpi5NeGkq0rBQJDFIs4ZvocwCcpplb0LFoqexGMnPYzBTi/B3R1PQ",
-	"l8rwgl7ORlxplrNwa62+Ow3XxQzCR0Hgr55VDYMbyyvuyTBnEwnmClKTX137cUzFiFVIqeiaFXzJBB7A",
-	"fCZ6ajaFNv6sQmzyDviE/UbOtNkZcKpC2MZVyPYSrF/2h1YxmuF5h9ZZxWYCsw63MuR1E5Zy6vhylRXl",
-	"bFaiB8cYeykfQklZiSih9UNPyJ6r+qHFoSoIPFgNMyZG8wzJdmGmWuxIMFPLhIuXOlrUsucYgzMp4QYQ",
-	"NvAuzxr9d+4MK/u8kLpyUKVwWprlAjwulgTVeKa1eWkq5+Amo5oODPOZCXpHuSMZW+ncswJhc4umjJ61",
-	"7DQAUtu8fvCJufypg9Ct+q8yqnQvn4n13YCqkF5VjcYOK6alRPHAKpNiIypqY3/do+t2+6yzXa7yYBGP",
-	"EMCrljIo1jeNhrzc5cQOc5A3GPjB9h3cdgUwy9hIxdKosadnUQStMVyRM5JJCX2Ay2ty0Ol2TzZoVtws",
-	"sLsrrzRfV8ygDV66397opaCHxYIfMFPbcBVMMtdAeml2hxu9KBI9fop1eWBtzoQ6I50m6TbJPvnXP/+n",
-	"Yt9thR+O7pxeccQrkN/wfbCG5mrveAFSLM1xs/lt5AJcOsPeGejx8h4ECg8yVUM4vMJD6HnERjymzlVo",
-	"pCpoTf0zQx9Us9zsIXhTBmw0Ew7lr7Si1hzKZ8I273IC3D8umiiPyFAqnu/jMtpdWyatgtKxAU1um7HG",
-	"SRCZkpC/msrZQDcL15L1ZzrQKKI0z7KiANhHQ8FlB45Hf6mFb3MtmSrQ/DYJayMntXvkxjcUIYPN7lgK",
-	"V9n3NUvBh9rs5qKvXSRDWM0mrnGruQrQpWciSL/K5fyRKtqEkEvtrGfQqXL015n/oS8Ct6SSYO/7iQSh",
-	"rL2/LLUQOdmohYib0Xcym1U6935oWJT9/RIiTU2NgQtF1DOsqN/Gd2JZE8215jVeHt8YB61VHhgbDs0V",
-	"6zKP8ap7glFtxApdVMNywJUIUHbw7sn18/ZgErVAT+tzLFwx9KaJBcGbC3SonRGglp+2zHzx/j60pbBe",
-	"qP6yE35a+PQ38MNvAx6T+4GtX5ctfJ9Fj0t8AZlDRgG0ExhJXYCk+6PZjTlBq91D8OXRtbZ4804uJWPI",
-	"1XPoQrOUa3Ap+dpcOBbYJSsqqN7SIdOL2h6SWGgJJc0Mc8mBJ84FUXBjZA+3TmmDUunlEbyyxUMZo65L",
-	"k68sXW6aYR+zpm5z11ApPnuwdl5fs/oQcTHV2MbGYLPq25ACXEfKSyqKRxPDjobx3V6C14qVc2GtQIGv",
-	"BUE0nyNkX4fW+ao4f+l9V9bojliAFoksjm9ihO6SE95iqcVS/9EhYrdqGysvHgMZMrbe0C6yyAXTW1zt",
-	"t2pjUDQr6wtMtNVQZ5E0oQnXerc3biQiixsLM2FNcnT38Lq9f3ZwuJWN/8CwbH5dgk2xm4+bWhgja9Ki",
-	"lyn+AXKQIsdo5464xbOKFvfVTNygIn/DAndLGrUujQ37m9rC5eUMHeeyi5jGiyJCDsBlVNy2SH9AxxyA",
-	"7p7QMTdCi2VDbG7lUuy89ZSXLEgykXcsbREUgNhWEsqs5JwhDjHWUnFFfmW5LOlccca2zKZ2qeq1jCiw",
-	"JlqH8QJVFlHA3liqxkJdR+6wBubJLfKEZXIOMwpq40DMTOmiEnLdc+iWUQ6zGU8r2S5bcKbyfVVXJJ7m",
-	"IHq39mDHjshSqq15d5y+vQ/k92VbdkQersB6WCr+k+IghydoNVOo9Z5g8pSQmljJ34KaSpS3/TP3Lfai",
-	"kErDBaXEJ99TGr6ETFpjQoOzwhjSoGGUkp1cilMQ59hI2ShM4hpTN6z62NLsVbPJxiK+xhQ2j1i9C+88",
-	"naxgzXWi1Ci5nS0QT/CZD6UxpVH6AXUubNjhCtkGLJNipJbq2IopbekpP7xud1DP33wJbqOAGe/sEJGy",
-	"VTPwoEPuuItiFT6ikiAJleUCgrHZSLmazjSLw+8UrCZIOZnyle1KVtHBH6BSbcubNjkJD6pD2cP1+yd1",
-	"v+VpzdEAsDRX6IkAAYVrwSE8Wjy9MmVVSuujfNEFYV7wLMIUER1s2c9kqx7oLROEO+d43PhO5B2E36Nz",
-	"S+lCYaMCaE2gbVSGZtk5TG/Ic6VJp9lutzd2YD3FFz6zdUEVaNSlciW8urfM/jtbBLVeD0Ed5FqFuLi7",
-	"hbDUmHYPj+LrNeQZe1TRuNj+oJ0cHHRPT4ZJJ+kcnNLhYHiQnJyeHg0Hp92D7jFlBx12cHRwOjjdP0jo",
-	"wenh6WlncHxy2B2cHB5uU45jvWoWyebtVxdmpB/D4PqG61isUt1Et9/4J1Tcenpev/dVxxoue7PhEPFw",
-	"q5fnVhp8lYAKeo8ecn/aZL5tq+4hz1g9UZSaEg+4oPmiEYW0nE5tZX4EWJQ8ffsdYGxSnkJs6LMfLr55",
-	"+flGz642r+I1LSxLSxADPsBOxBaSNqdznzYLZXNzrpNxk/SL/I8+nDoXmukn6q6PgSuwxAYLQomddcga",
-	"EzrRrfbhPkAowp+g3enTgzZY/rzbaFrhWrzKXKzuGs3GP5QU2Wp+WhjQNVXooO661Gm9QOASMFCXMUNi",
-	"qCfaMU1Ih66BfugeXHdOzrqnZ4enrVP4b4tUiZW+twqW/ptvnq3SxSLPYCMOYVMv2ljOZVozjf2ilgWA",
-	"qLZQXbzPOd7aarEtEltcs81rthtzwPHXWIZylV6ibWTnNUzS/NJ0OfWVoI952sacsxhFXPfRMj4AJtKN",
-	"tm9nKlyKNNlFgjVZyV7eoLq6hPaEClQTzhpYYuZPp4IH57GJB9KZxvhLzfEs+pZHMDAL3OwAKZqK2zNz",
-	"Zs6SjFErWZc2frNCsCJ07YvBljHYavelfRQeq8423CFzRRgbjw5WIgCkXbVgZczy5TJR2DKuayB7NkC/",
-	"Ko9sB6/bRnhZpbek9dGbiyCIhVhT1Vw0LuKZZjqv4W6OqJuBOQr40o6kvRHhrIo6e3ttT6oXL6Jju4vi",
-	"RL2rvtaYxks4LM52WVHNHC/r9mc5qOyG3OLI83sBBG6M764YfC7njpkHDinukkh1UXZnT3dRyeg2YLkI",
-	"r4YRqLjf7fWwPGHXp8M+voKyG2RYrzDvI0LSPu6RIoUmRPCOSvnLUiOitfwcnAJFGYY/hjHWHjZyqOma",
-	"B5BuzQqeW5P0bWsVi/bmWqP0twSPvR+SDZ2pjZNInsLFD49Xds9Yd8oSnrJePIeWCUILfCXIQkMMa0h4",
-	"GDAmCN6frsH37Bw+ODxZgE02Zlnaq+nmC/l35gJ/ps6KvrDY/mbEbIYnZLHXzOTgutPeFak03Q41bRM4",
-	"ZXeHQ1QOGhLFGg09aCuhSKuf3Zr5uEk8xzls1NCnck+ei1jwS+ec3dGsaBNmwUChY4bFkjcKm3pU6nl0",
-	"iZghCuEOXIkuE2TBaF4RZkedk8P2qdGwAHSt4m75+UOnBqVil8yzHVHQPJ4+tIooa6vMSOkw0LLsb14V",
-	"xy9xnU4LTsTxfUDOrPN4DchZuW0Tbv92MGZLPZ3u12+x9LgHyK2LPS+usAxYYgu1oUY/sHaQuNGn4r7v",
-	"Y4sSm8XWbXdKmXn4o0UN/T3T9LZOu/PzhEy7SvpdJfEu6qTcGhls49lsntRXVgni2wut73VJ5S9ldVN1",
-	"y1KboId97VzzovLe8QqodM5+WeMMSTqbh8z6mJStbMSXp+jko9rRod8vhxAUNDqeSt23KfHQ0NhhB8Gs",
-	"gBShPQ4U7pVy822ufbPhqhkhG9aGotJZyUtZw3Msu6mptnYbtC2uW9C/rcpYxlxpGTPrXmcpUxqd4+cF",
-	"EhXUs7gmXjkD7E9gjhs7gAoZwqYxB1CQv7w5vwsSqeOIab4MYrUFjZdVd8UtUmVwETyw5pIXyFMa8DKu",
-	"FbFPCxA5nNTHmho4Qq1wv5/HaPy18E4xGpxGWuqhZj5jopFhrDWgWEXDg76gE2e6gG/8XlZL4XpZqcrB",
-	"fF+BHrRLR1g+VMla8njx9ukD4Wg+HIDTdtCRsylfd+23V5d4Le54NJYKLVfx91gM9eMKrhMDXNs/JBkz",
-	"GibmsSGGDOK1GI0Lae3bq0uSsglGjT21Yk0u4ek5NvnEE3ArEBCwODeR5qgbNC4vq75PLr4y2u/F3ot6",
-	"mLaS6VKXh+5HhR3wy3nPvtzc9cUyxyrN6Ryqd7Gu2JcwR0M6bgwPkGcQ9uz8nfML3KuvcimHkeQhD1NQ",
-	"l4QwEiwlxWUF6wzKqFUrXnpK79jmYuMlo0McZSzdjv8a7QYEZQA2EqJzxgotMBiyGacqRTPro/APgGYW",
-	"uPxg2CEYRMMvy6rNqkm4wy6DZcLnWAyY8WEM3AW0AVXu6eMACMATaovvCx+hzaVzHeYymyZ5x3Lr0MS/",
-	"bSMxNrG1djlTMsNEyjHLVh8oUDaiIrTATHJTfORFdF149GFdXYDt4HC/ikf/ePpgAJsPUlfmTOA1Bqyq",
-	"jUb7rLXBwroFjMiwbaj/HaLQzl6PR5K/MZaP+QkaBxEpHj5+7AYQi4HC62dTC+orHn72/wbx810j21Xa",
-	"+2Mi28Uo/tMj26WZ1LeD0SgbctZ08SAtNc2Qm/oS5eXDParpCpYBTuFIIiD0nIWI0FaU3Mza7f2kM2k0",
-	"3Z+Hxd/dcfHngflbZimCowehryyt6f8YDxO7yZb2pNPdSK7vEumVYHav6K6IF/hqkFJJ3ING3eUdy9MZ",
-	"W7H/bgy2gx7GYaAX6Ljwf9VGYzbLUNw2MhpmOAM1lre/9PMDucDXJ+IHkfloVDIoFAlz84s9iB9STjOb",
-	"4r8qA0yb61wGSou4Ri8gQw0ztS2hbUzYXaj+XYTyf7RYWtqhP0oyBQP5zxdO5cnEmrR579dWcukT5Vbt",
-	"kiMEt6h/x7wic8d2A7OcpbfDOrhbtx/ntnIj6FS+LDWCHzfDcqVKMd0kGacDnnG9aBJD4uZfLqD7g8wJ",
-	"ez9lQlUEN9y4YS5LIDVqqy/CYwN4hlcuAF6BapUTBvGb+Vj6NqnOK0zJWGbQCQ4s5YWc5YROp48U5JBx",
-	"BnVI1J+6h3Enx/oZ/k4O5Q2yHIq1tB3ldnBCf6LeTBa48pNk5WzuhI42DCtGto5C4z2t7QMwPybS21rn",
-	"s036eQSOYXPH2gYe4cAexDMbnMSd6+dxnSOL9O3VpVkY8pROuaYZNrjG8ilzECGAqyY0y6qcZ0z/Km/V",
-	"gJc7nnQPD8tZJBd7P9K9X9t7p63e3s8fus3u4dHHv9pvzee6fpjvfFAiwIfyR9rGLM42bE8epAQv9d92",
-	"SFMHRw5oarlFN/S0Kapf8Iht1hv9445sqdLOdsOk5gCmY6dyfTvRSCTIkARycKNiCgnw284+itfXPUCD",
-	"kpLYcmvgx1kkaMZIHinopQXAf/hOJgVzhCZ/hw+eoR5uJuanW1zraFiyApu3aRC2mNTTMeXkyoYAljMs",
-	"wwzxVaMugIC27ML80JEN18bZp10VUwhpia6inqJo735MPKDF3z/A9o4NxlLeRkJrm2fkbpOKG1Bl+NTB",
-	"bDDImIoTl6KDjKW9zeIVdkLP7F1F3GK9Lvbc4nDbdr0yoVlFu2JiLw7TJLO0p1iSM12XpYudkbXzveHF",
-	"Dp8TmpKwOXjjBIYtFdFSrsk53mbpFftlxqL9R2xCPhwJZeMCwCa4NmO4RYiYok2v0Aqs4TGF1rjYtptr",
-	"RVKW8TuWc6Za5JUEWYAPLZcUH3c620NUbOJPs1tftHZaTGNVz6/MEhtNpqq4FByi9d/msPjTW2OqFYe0",
-	"nEgacbcu5AyTniysuuuyZHsMORqvzczefr9neQVJYaz1VJ09fgyZsvbrxwM65ptlr5rnuSX1h6PIZt0m",
-	"QdUdUSSXSHM0BHuPu4sBPgB+R/RrC2vENcnZlNEC3hRID+qCrfArL66QRM2SMbFwg6GaGhRd11UoRLbY",
-	"biWWgE+hl9bwAffTS8uAG93p3unw5Chtn3ROTg6S4/To8JR2h4zSdnJ4SNN2p1Imb+5Ya6MM17WgxD6S",
-	"+cLC3rRIHzNB+2dguuPmuNQwITXpd9+/759DDy0Qs/0z4rtuKSZSRVimGOgmTecExjuHEjH2z0nfLIyc",
-	"afMc8AVgPuZYKv1IYUenjNFU3Qgh4UnnpG9brWD3MvjV8DYzRvzB9f3SgCAMTVVJbrgdU+dQjiPMYM27",
-	"M2X+SaBvwdD8ORM5o6k5tP261jMl3B/fFcetAXTTgBk1rB3fbBStYey7zUUZfMY322QFfHHZseRfsBky",
-	"P6gVOl+spOdyV9AmmQnA2rJZ1MUJ8yjTa+i9u6O82lh2dO4rOxxPqlQl1DhygdIfqVjXqMOazlA7aLHm",
-	"Lh4TZIYdyqEueA9sVrUF+GrB6pyOy3Gt1srau41LJzrtHd33TkX3hLDUJh6X5V6y5wF8MFVp9ofp8GXa",
-	"XU5kt7lTyA3nFqEMSAZb3lGjww3R/4pH28FXGOaKyLXFSSf9lFHbGNLTni3HyRli5CCeu2XlrvlkXToX",
-	"jaddxfX55dmNpGAwGkW+ffPSnk2Wkv5Bp93foDuYuX/zxiZ2VA9HPn8c2bxh0wwB61fCulTynN/TRGcL",
-	"58fXYzaJRMGGOqbFXQDljTk0pOOKuANuNbmMs0Ci2JYAVFmcPqHJgukmBhaUYimRd+hjCoVEezsDY4ty",
-	"HqDT6JScwmOuKI1H5zMWc4GhbRQVLYo1yWBhm+C79YHyGA9kPMfdQ3vMXgnaue2SX7ZsjOAMLZotRWgJ",
-	"kijiZq6lLal9EfAWoEFmSzM6NRa1jLaceGHMT5fmY1NZnEmNxvOAQZ2NNawNnZ4TCjB9fGhVm6hdcHJU",
-	"7vd41D44gS8egHpWLJTn2b41tgB21yj8H3Hu6LDr4unPgFuHOfRm6q4HJJbBG7UZIluYhbu+Kj503aPf",
-	"/ucPnebJxz0sBz1wf3Qjf8R75CuWzHKuF29hoLZ7Es2jXEOQi6tLcssWFgrX/KlsRPDq9dtr8viu8xi/",
-	"m9Bb5nmSwx90T/bjMAZx4+NHqBMayjqsHQT4zFg6AosT2BbFclPyg5zl8Cd0MmEidR2OJUDMmj8mQKeT",
-	"WTI+R9zeibTQ7zcCa2gGTM8ZeoV4bksXCkzfJrllbKpsA1t567KjMkYARAP5I+LPLeSMUBS0RsO6EXOb",
-	"ce1mwY1RciP+67/IhbNT8Rfzbb/fvxHJLM/IniJ/enLx1aVZ0AIgcu8rctO4mOmxzPmvcKrPyBNYUvKn",
-	"r5//cNMwVzy6LLqt7X3NFmdkokZYo/2I3NzcCAJXPZVCM6H3rhdTdkboFHtKcike/0NJ8YjspeTRB3Mx",
-	"ITdYEXvTOCMfbhrYGtN8uIEw003jY9Newuwl0EEPr/jitHN6cnx02G63211zqXskun3tDRDkwRuwochN",
-	"wzzTBRfwl8tXb8IHCKntLVggbm8JcA/w12Tv+Bh/s+Xr+LUtW79pfHxkF/5GFBaFYU79brtji1bDEpYW",
-	"eWvoyWg5/aCAuO9Se5Aurf1mUf1uhDOmuaBZ01i4KTjuoAIcXtH/8jmeH7/djz+4Pz/+xWiGf+62+842",
-	"x1EqQhVRUgpC1Y0o1dlwhe8Ke/u0yOucpBILdKiGGqmz4OT6N/vXOVoF3qjMh99ssvdvZMKoUOZfOEK/",
-	"2df9diN+29vbK/3f3OVVX/KbB0UwdhuUt3FlK01/g0UCrGwooh/S3PwzZ1hJ9BvBZ9nCg9KzwBc6pTxt",
-	"FqALkef77YST7B44ZlnN086rEA4cAIb6BRpEH8//rOxcxqcYZRfLIGpf7U288P0M3l/0df8N14T8RhZM",
-	"2RstCjL5zXciB8i6fJZBQgrqLqV1Po/0gQ+XvPR4X70B44KAM/SKsmohFQs0R1x/9toH+dKP8gQTSCo1",
-	"twxYZd/yClgGvvi3pbZVv5XeEKOH8iNq5m+fVYwYq1JKww0oSfGMCe2BpiEtFjN1YOI3VdQDw3tsxqwl",
-	"kr6HQ+n7ORQFMHUnJPZeexB2fO2NuKiUTlvyQYJS5DNjhkI5JYrCJgoy5uvDzalUn8PotMwtTre3+5Cv",
-	"ARelIr0RyDnK8N0guqETjJwwpCgtiRrLOdKDbT5T+ZmxFrnwndlh6APXzI4rswg6p4mRtjeiPBzq2lXj",
-	"qbUdP4sZeI5Hh8y8Cj3a5svnxrBHbtm3yYeh2pHQPDdmExWkX5HAfZ9nNaG3gCE3wGFDLbu18OFhVkK1",
-	"yAWAgtAbYbSIPTmDpe8fvn/fR3S5TCpNrIeSS9EEH27hKXAr41kOfHvLFghNAg4ritpKxm/Z2Y0wf46Y",
-	"DrBzcd2MEaSxWN780bSbGs4QrVeWnhFjZvVb5Gu2wDyVWzbF9j4jKVNwAPiB3IgQDaJosq88N8MXxVvH",
-	"9s32u/btQKpCmqeS2fSMTFilcz8ksZsvuSbQ1A11PxiKFKwFsrffJP2rb6+tNvvs+cvn18/7MAtVIgXb",
-	"Hn9hfvKqHOgyIB8vRNA3nsIJnNCMoMJtSdBwSbv/WGKLFHz59jU56HaOyYhDTaIuOsORz/qFZtQnl6/e",
-	"NAl+Yz7+7eqHz5GaoQsfvRF/e/v6lbUsWuStscaahL23HgtzsORMQQGvYlMKLZ2UfQBLwb+cMWqkNbRu",
-	"wL2024K7aKcIpyDYugkGUqnAJhZ2da7ZezhAT2QKByRnBMbHBfn2+sXeSdOvSId8w5+cA25rtdGndRuZ",
-	"NxrdejFleICxT16LfMPMZD2GR8gEUslQ+RLUWGITe6VZZUH0nCdYumYbqN8IGFRlzuw9EvKUyWnGyGcY",
-	"/2gWwGEZHbCs/zmZzJQG9hVwLPN0aGJsqBSGJTNz3s3oWK6aWLVoGZjMbwQXd1xxY2AUV+HMMHZpScdD",
-	"81kUDPZet8iF1QzNgoF2aed7RvhI4P5IZQM/5tCnUjzSwMjdfj3NWcqE5jRDii5LIvPcORW6JKMSfwsZ",
-	"ZDK5RckhknwxNeLp6vLV5y3y1h5Bqki/uKEf+gngeZAk/4QqdnRwTubsRiRUmO2zSjMAKI3MnmLxXHl4",
-	"nuOBaGyCjutYPdpiLFPszPofMFXKtVxukkyOAJAf7wFDwOxHSWTgksp8QaTIFoXeh28EScKExnMyzblR",
-	"sYuUHyFTs3OFe83sQzO43c51wFCpGiyMAEMeKYWdSVXR96ogssxibXtGTPTRtQw/IXahkSlpT850mMKL",
-	"r/eaBRT6FApX60a8wXOuLAuVgkUEnTk1RqOlTuDKmbZmdTEs1SyQ223kTxBqtAAIOhqpcYZNM0H0+jEt",
-	"LYRXE0OJBXjqTuY5mn7JFfJn+ANTD5xewAWZ0hFTTZf/gU/7zCavqTOjS5vz/rkx63jGbKmcZXiGCRRe",
-	"4j4SgD4D/uLJHX9revK8sVMx3HfC4HzPhE1McGNGMSpSyBCDwcMJ6scdAFgpZySr+YOBhDQScQxYZAwe",
-	"ck767/fgaaCSYN8h6Oln2EgGS4MJ9RmzDActGECob6H9B/lqv8EPobGHRsOYaqNcoo/ACl7mu/uV0syb",
-	"pZ5JhZMDn2QOs3kS5NeHHQJDzBZcHazYQSKzqFdNX8gOzpwmGYD49V0GvVxpOoW5+M1DVbqhWBXUjMY8",
-	"FeLUNhQz+//Y+9vlNnJkXRS+FQR37LDdU6JIWfIHFRN7ZNnu1jvutpfk2X7XGU2oQBYoYlQEOAWUaI6n",
-	"I9b+d36fSzg/9hWcOBc0V3ICmQkUiixKpCz6o5srVkxbJAtflUhkJjKfx9Yz9hKvoL1diS143kTfBODE",
-	"cFUZt8ItBy3alZiZhA0LIf4pqhCUZwERCY2Qmg48jIvDS+pjY1brpvGdK0L68hCuYZ/xyaRKAihVlrC/",
-	"lwAadEVTCCer+CiNPWRGo9XjJCkisXQC48QFrw/CnnwXjw5lSw9ZkKKHNal5xKI3kdSXtLYIS+IPnE5/",
-	"ziA4lYC+cevt/oVJ1m4BR67Df4W4dPURtBGKIqq47b8QPIEbWKPCG3RLP46bizEKnB2BGd2EhZgErwBS",
-	"4w3yKYNZEwJc9AD4DLeOntoIuw83Egp6bQcmftOcvD47Ngk7Pf3FJGTyuZ0FsaAE4pvRjOb/GwTLvynD",
-	"poW0GBQ2Incm7kOwmmBYKPUDPcYBaUX2EDqX0KSTzDyH0C4wPIFi6WHeiTOsSmP1OITSScg+jDRRw1c+",
-	"nLdYwZj0m9CdKGGsVAIT5IrOvHT3ugsK3s3E+VCZG1dF8O2En04Vv9MMbjuKDeb68lxRxgs40AOuWCFg",
-	"YZyZoJGjG083OCM5skYj0iI+SfPFzU2RRkuE3d52AF82qXlBlWt1rh6mB53HaBikB51O+mjBGXYr3mZn",
-	"en62eIQBqTVeDUFR3pQGjv6HwjQeyKoTSjrPkNdcUixDAnMbndKQigRHY5QX7dXGmF8J/BmQ7dE9X6So",
-	"HkDEHrk921UwlQ8Gwhh33uHpJq3n4Kt774FDAXVagKiBEwd1XLwKQYWhYWhi2RqWhudglsVBdTIh//B3",
-	"o1XKHp6+PmbP9w+ePvJRCYOIK+lAZ+7sfgmhGmd44CcJ+hS6cCLk7DjLZQ5nfLrf6YBMznQJUHbnyjnA",
-	"EC/Y7zxHcuT9vT0KeUXUwkEspiLPd4a6GFMAJ6j1oYziDk4qap4w2QNufOxfHkPxX+HlTAvtziDERNMs",
-	"0wu6GQ6wMc+x6wtcmn+x/U6HQmAgRrT87t2D2wh3BeH0AyG6KO3w2fJHUdDQrSPrQmezC6XthfMpGh4E",
-	"Ov5qYzt/WF3aUYjVOXdJXQwlhY3nnnYmFye/K4ITWvBHnVF7yFJqxu1rCC9TELJE4RErduP82KWNwbu4",
-	"cF5z1U541C8weZGziWgYNEVTi+V9jKUxUl3ODxd3vnSGdtUf/XZpW/69LrRFTfjYLszLvxxdAEoZaLWg",
-	"UMJiX+rKN0TYx1t797mLUf8YWtYFhUGlN3/mUzGczwS2lKIg01zTYIRUDUNyDlom0YXwq3b3yT6myDon",
-	"Ir5K66ZzDaIxM98imZR6yFK+80/W2XnO2uyC7aQJ23Oje7yH9/dzu2ki5xsiCymMpaovmx8IWUhzDQTL",
-	"yU9PD9lzN4LuM28bUTwQrI65NnOJzkA8orScyN7u7oTP/se//+t/O/2ursIx6O8U5sc2bh7aGMvL/ykK",
-	"nbjzGgExaFze+fCxOCxD1xpDT0ElmHLi/BCRXfgfLvQTAnygMqViA1/UR44GjONiLM2Y28GovuWrqKJr",
-	"DaQ4OjRx+txc4XjnVWtwM+uybEcJ+0fpji1dsJHgWeyRRvs0YaEp2FyQWc0KZ98s3UReSTZ0DYMPbich",
-	"VoBo4WDCIysoxyUzi+YQxflu3fHeh49Hip/Fx1AVYwRH55JfCzS3sa25iDWtYdVoCNXTii9GUfwK8tKO",
-	"hLIwU1KDXRAnspoiPScNoxV3HxfiWsN9J/nS2UVA2quasYTOBx+H+V3DmSUNnjFwiyiNJ02/EjNq01ie",
-	"i5VadVtF55nfNXCl62Z+CD+jK3C6yNO5gGOZY8o5tvqYWm0wCzONw6P9M5kU+prnF0qILH462KoVGKhz",
-	"JuDngs65QHRC8+NjcYE/r9qBrJJCT7SB8pEwDN9SkCc3B6mupY1HMZ1HaiXYSTqOekHTUMQ2oRMNuvUn",
-	"Hp4RVSUQXb5aHfUMzjr2u49r598v7jLc+JijNqqRQs4tsXOx6PYeKxsXG/fwAbVtjGQ0IUBBbuZF89jo",
-	"1/Hz1TPUiPdNVx5BCI/i84LKylZ+3qf20ePXYoVnRzwLz2Py7kz4CdDpd7HK6/EnZchAikJiKzUAfky8",
-	"+iDYy5Yfw+aU3UnKcgSx8fAoNZYLbkRzM9A7hLbxTh9+SnJFe9SrLLdUEF0uhLHcnZjMSOWU85RDuZs7",
-	"vDFdI9YNTpWuMvlKRUEAYbUFc7/0kq5XlxLY4tzTIxWAZTC4Ci+sUiorjaL6ua9Liw57X5qIQaB4wJhJ",
-	"uOzterDyunTDI3O9IHduWAXk7rlRaKjJQAslSXLCraX/APvzqxKgTJc17lxcajvCYAXDGvIg/ilIeykR",
-	"bTErc7FCi6geIJCKGpAZDcmBuLZB4YgbG8ObVrfjOaLGxqPz5pewI50tnmcHQe85dwTq9jGMgQ84v+TI",
-	"/T6tIvLjJj1IGTpQAAUNP6eG8SonnA08d17urIJP8roRj0lYR0grcYYz3GkVpaJYY1kYEYqOUFaA5ibn",
-	"NijXSMNDnlA8GHfcYbw1RFs9mFMFZE7OBdhTCvY9jvjQdezsWunvZEji4UlYA8hOqTr0EM1x4g868TNd",
-	"+tbQPYsUKx5uKP/1lcSjya0k7Q7UTogkfhjOT/I4aPRWw7UP1VqEHKVhqbILPbzAf1X9cGIriMJ3nr7g",
-	"0LmZQL0AmVezKI90vtWJttEy3Mh2oAtkOxAZifxixwvN44yrHub8YNcX/iRx28nX9MWL09y01foC/Kiq",
-	"aRQ1yg2HYJP75WEIemEcy6f0VmaP6+zCPXRh9eIi53kAPguZuNWYwJKeSy5b3HD8gp6t2oXtQp+aJVOt",
-	"b9o43S9qI1AHVOl/c63Nr4BUdIWKaVVzU/OSPSM9BtHBWEI0CgiXVB20DA2q58cXPYBRaxDaSmNqfeHc",
-	"5guC9YkFHLcRfGGqZI9OBydrDkELUvRkSO6sqe953KP90szihucJabAjX+0ETrdwsgOyCQZzCJaHNQoD",
-	"90ZitEy1Ux+wOdXM24bwQXRlfsgy4d5sFO0B1XdRiEtprCgWlAuY8m5Rq1+EI3Osx5DtV8/rQoPIatIL",
-	"EJ8OethbLnoS6+Da/qZ934v0Iy0WXJpgXQ95IVaOwTwBj7DqYU7juo1lRrygxB6vWKrf0ydNehWEnB6A",
-	"VGnXzmFlGPlwP9xTk/Hgfn5B9xj1NuHpxbTSYH8GPLP6NpqOZofoSlW1d3gc22I2t7KNJy4dtTSRJCwZ",
-	"xgz4olkY7PhCjLUVc8elT/cE97YAcxwVf6EHoV4a+cO8v1i7Eo9t36YjDU1H6U+0XmyHhgRLMkXrjWF2",
-	"QlNrXmL8boQXSygLZNs7kwKvHfAeW3I0dHPnZaEzS3Rozk1HH5txJaaLtnSUST4/EAyJR868xZNQWnNY",
-	"GQdz5kTUNMT96w1HjbnXOZnkEg8M31wIXpTqwpQTyESuqz80ltwKBMDPeBHII7os1aJF7ySpPp5QOOT3",
-	"p4/aHOIbBcgQp+VqbWkoXr8A2NFoaCTpZJ9jWATUBBg7xBYU9stc0KzKlLgIWcdz29x7BrBB/G98RepE",
-	"u3PikDAILOQjVkEMI3getxfu/AIlFTY6HkvrfEhITVB6Gte7xrQOM2EP3cM1pxJva2PrptvxGxGuL50K",
-	"CimjIXmVjMrDGAnDQowLWKAxyORPTGwc9wFYRzWNjA53PCa4m6rbRd3HPmzojKNDZia52y/Iv9YQgR6L",
-	"TPLquqd74B9Pb676SZeEMCnp1rW1t1dF42B6kKsbq026WDx03zDuS//qZp/3EC8yORwKMkxC05EZAwoB",
-	"2/XPLLWDFrwRyLm8UPoCTrqqD3/TApe+dEVCb8Sdq7qAqmxwpIa8zO0h3uLUuZjw6ZofwStfP3b4wryI",
-	"IydcSVGisiR//hDzkBHzh/KE3LwyvaionHwIXuSzeg/90kjlTgmosox1g9OBcLQbDn556j4uZCZSqIKo",
-	"ZBKCMMF6dHojPm1DT/W6AWTIc4sHlAqmNICGSp8PucwP2WCknXpK/ZcpnFuCZ4vqhC5CmoUjRBuQfsin",
-	"AIz9S8HU0EAAPuWzxSNfLjgOVl/4Y7Tqby5+oXQV9wj1L2iM0aUQpNCHADnmmF3AJWV9EkMZsaug7+Bv",
-	"zCuvEp0zcOMhneOQpblUkG1MtxiQqh5NjdI5kYpsFqQmhOPnh6J0YIDjUdDexzKi4AuYIFNpVTBBJLI7",
-	"KcSpqkeNDL26+qTDyUUs1069oqGeZYR55ayI0Ei1EvEaQDJiuWC8F3CXQrJSM90rw47gtcCCpju+wie1",
-	"UjncIUBkGz2uLmytKBTPXcMHcH3j2vVqoWF8mBvh02j40DfkXZcDvM/QFHSCg0ZaGb/4xeaIJDY9FbaY",
-	"7UBxSEp3Gn4lzKi0FtCV9VRFHYXQrDTsUrvm3Q9u7Izu2Cgr+qJU/JrLYPViu581Vl1aZ8Fe0I1VPFoR",
-	"VbVA41DpMoW0W9ePVJc973WFRCeK5IUR1MteFu/XrGa54EV0cLSSVi4HTi21ep8I07d1NOGDkWB77Q6B",
-	"b1UIXtPptM3h67YuLnfpWbP75uT41S9nr3bcM78mLSstUpwhxhcUwkFhc7fdwV84Z41PZKvXetzutKnE",
-	"ewRl2LsjwXM7+qf79yVirYZb05Os1Wv9RN8nrUKYiXYDcD/a63QAPRCPeqj7nzvn3WcIW3EbqAV2gSXa",
-	"DexzbWBrgp3nWvr/71CS+M7JUqQ/+vku/fIkw8b3cdBNT4TJ7b7gGT3mlu5glUdOaP++KgoC5vAF763e",
-	"X/8GzAxjXgCWrKfBRD+L5/IaEG74pWn1/to6E8W1HAA+CeVQuwZcg7tjYQs5MNF7mlsqxd4VUA0iSvMA",
-	"6jQYoj+49au/05+prVvfqWtlF2iY629zvsJ/4cW9d64/9vJVX99+p3v7I3+p34Hjc/u3P/eLtq91iezd",
-	"d5WTIBk/CutX7DaBaFE2aXiv8M+QR9pCgaFN3/Z7sXF3v50IdfTu5HN39xzcRZM8SHcSD8Bm/i1t6B/F",
-	"XCXYarsZrh7+uXQzvwcgDzwafRk+Jtr+oxQlRm4LrcehUscfvnDVRIc0JpEubP5T7Ppr6fMBV9/d+3dP",
-	"PV5Jj3gb5kaZOeYQB4V4tLcNVxObKNl4qey8vaZAwtG7E5APT0AHcQwoZ5S+tsmHDzCDmll9GN8DQ2gm",
-	"QfEOZa5jguIZQ3UsvxRVOddQECCkOldpLsfSpgnjudEQ+U/IwKrVNfWcl4JcsIWgHHoMOSrGQwkppX97",
-	"+xkRF+tS/UYae+SXBmDHqeQJmK7nORzzGVUoei8kpDrR36Wp4v3xstXBc67EbeDvT7ugmVu9FmSdeQjI",
-	"Xms60h6zBvZThEva3XsGOETh7wZEncYpubfIczhwm7rEl1zrlWIPAZ5pkdu3Wear5d31aGS3//KNkwgg",
-	"vN6Y5kEJALS2Bu1D8uocepKUrW1y3yovKDn3EkC/0Kb2pOVaX0W6LmzZOxg4qAyhYGipMnwxo5IsiFbH",
-	"RE6N6gMbW1Af39kWcLNYaQ/AdLd7YLN7wEv9g3A7aOobAD/6vA2w+8mJ+a9L7fwfhRfvtaWbnqsoQr6A",
-	"9C5zKX1YPJROeY7CrQxvSoadg1NVVtyD5N5R/t65T1q//q1Z8HdNTNLReBRg6RyFhX3WaDkYUSA/pIzV",
-	"jd8KTwsljQKPgg9Gi6dItcsqzpDP3m7Jd3n+VAtw4yEE8VP/0+0u/kK7mKDMvYB+Gzsa6sGX7l4AEwbM",
-	"zIXyK/BvIRCiEwRO8rcRQHjk8UEXDb4X0OMG94LrYJkh9t7jRmyl/gvYXyA5FCyTUIaW21Ek+igKdbkn",
-	"xhDggkxWtsigq91P7j+/uhdV2L5A8Pz1Nokbkd8hScsdW83wyHNJW5SADnk7kGPlkU3i9C2fxnLovnen",
-	"IcK5izElO1jPSbRwFUSz2fCe+Y9SlKJp03wImVZ+yGH2WlUb/zvdUivI+mtd9GWWCXWnTbjfeX77A8da",
-	"DXM5sF9t157xWVUsRjWB/i3n8lqYW/YtbNjm/QgVQ2aTmxFyN2D0Rakge7faoFRXA6AXP0EmGlL1RVMN",
-	"yWdJzNxPtigi5Hvhr4FVun3ucaDncy09c5LBgqmswnHguc9+TUc6z8INOkSBgQemQhrBugw9HEIGcSCK",
-	"qQMdxuVcMvM4cYQLFiCAG17JLmEqIRjwUQ2BCeGhnCIz4loUPEdUmATztmZIc94jw5zHVWHi40TC4P13",
-	"VA2WYPrVgJdGwDr2dTY7V55YSto2O+ZFARlLUIcMWXVXQkzwbc10yQygyRo+m0ucbrP3OqDFpp44308F",
-	"ixagrmcAj8ACnSvIRsw0JN4AOoYYYNIM4PyVOeTAwxpAnies0kms0iGjSqvqMgiBCQp57U0g9gHkwq+h",
-	"+5FhRhTXmEze1/oqwS6sJtQuInxAlB2ZC8x38eI84HleJfQ6KXrcCTkYKC4I5oIT6ktbA3kMIC2IKUuS",
-	"1Rjbd280nm0LmS+EsS90Nru3o+cXMYWuUPVX3Bq2KMWvGzzyoNNlduIHX2aDmzfk1CRMDqPyF9h8sDG2",
-	"h989HX773RXG9F7rN7y4FPjAwSqTDym0P4tM8vezifhqR+1xk3n4ucer1+WbOWb/Ajl8B51OdS8Oyoog",
-	"jrDv6KgNsFhwTFTJ8SCyic/tsvoSKFfa7BSzu8AaRthNj1qc7nU6CChNp52HgoS8ao/EFQ7dozpFHlZT",
-	"4EGEYD/umAonlDMe4DvC7KrO+ajMD+o+iJc7zxGM38D1Bl2LnqtfdB0YocpkR9Y9bsJJ7nEMPSo32B+T",
-	"0oyE6eGa0vg96rTrrlSXpTAGcaRgDik87wbj3e6AVVFh4TjlnoQqGSL4SMiIl4bB25Aa0cCmI02VryZk",
-	"gQ8qxkGv9PreeJL2XHnTxhqRDysE0yssPsKKA0CKBmBBTER1jQDPCChgPJwggQJkosd4dJJiBZWvJQdI",
-	"cl/PBu9hzB4ulK4/wnEAYEp/FtgTcdDO/BgLL6jx/ms6AtGQwnFu+PQ7Bal4we1g9KUPwoWuG47CWDAz",
-	"ZPPfnnbb026V0857I3WL6u7H3UbPuXl30pOxYJ0X4J8Dtn+lOB4gkmAhJrnH7RkIpOIDnGinCwE5vC9i",
-	"1zqY6BGi3bly+tH5eYb99cxylfEiY8RhZf72MM5QNvS1r1htD/T4EdafSNtjKX2+E8H4SMPS6y5P0tAv",
-	"InH70/lVtndw0H2Oo6ByAXcgpIg/7FuUGcIQt+sfg3do+XhS+xZcPI9a7JYDQmSU4T2U14KNpSotYMIP",
-	"4Sg9RczfRi6DmAUBDI5GI4A9TNGnFFn6CMkk4MdkEChb8EwOABqVCV7k0rmCGmslCjFwFgsWsiGZlNJU",
-	"TvswrR6WWqWPmo4MHD6q1LVvoehVAy3pqj9+79d9jWfO/AumS6mNHGu0Bl/lMFt6jqEVCuKwPcaWH2O/",
-	"/VPpNECLR85LPWz02UfULhRxbtohC7jokUMWrPa7e2Rn4SgCiHlcI2na7C2BlAXyBnewgXdEJFqmzsNT",
-	"oXKyS820uk1rmq3a/NYdga0G3WpQr0Gp1tLv3DU0JoDA35RDirfGmeAZ5s47TYIGm7+dabPXlMheCGML",
-	"ObCVBmtOPsBOFzRMU+a2J0Jf8QbVtUzE9k6lNLU4yLkx67V4DI805J77TIYAGCkN430i3G3qnG7UV78P",
-	"PtaZaOrZ4+5XcbV6fv5YiIIvGQSA2ixLwX/+fO0M/PcL9eorrIR/YOXVeE8PuBNmSRUAFjZM4X+9xHq8",
-	"mGXjcN9lpVi7NmCueyqeqAEE6IKurGpvJlAOd5aMaFjocW04gck6w71we0nE0PnP8VACGxLC/iwZ0ZMl",
-	"I4Jg8LpD+p4y92CX3543jtpym7W02aylvj8e/DF2WoPzuWO6OLa6+wn+++vSE++DT68eSWeNzxKP/u0J",
-	"m6xAqDtpE8Jw9KAhxheW8VA+D/g2oAZJQS8kzYLktTYt2i8Bw2JpLp77yVaqN5fVIwDcht70/Uj1uu4Z",
-	"iMF82mltS+xyY+SluoOnHDe9zFU+Mv7aSVpPLAhBREJzar5JXLwMgmaqTbOO9xcOvE9kAXkr6de1jEEc",
-	"QpXf/eVcQ5z2b3AT/8Y8wf29vVUepmQiVBhfKzleXgfdBKhYlBG2qp4K2mnJObsLUHcb0imvPVWVEsKT",
-	"v/rDGFhM9UQoQ6oFkElrCYd4tJuptIORx24G6njIBCboXlRIi4ro2M3rs/WQFR+dEf2C6kTBVHcuw2Ed",
-	"Od7qPGuvqaaOkeptq6O219a/N6UGezNoNZ/2c38qjXbWhgylLEOKTyU8Yhu5IhHBOw0B6WPqhlQhL0c2",
-	"BIVut6hIT9yXKgsRMQxOSQVzSJiVgNC7/7Tb3WqyrbX1O1VMtG3XdAZX0EghBrEhrfQOEaMxKZGAWCvi",
-	"cywUEJV5hWSby9GYfQUTbiP2AcnTi9lFUao/uo2d1shSKSkxQgM2Iz01mAUa0C4jUsUAKY0AqWN+JdoM",
-	"54AV0DW893kd2XA3SvM/Di3fBrRzNtJTn6JJo8g0BohgOrFCbkSswcVYLyz9t8/Q3/hOW70WQgivrqN/",
-	"EdNoWb6wkq56fpdzdWPGSSQVkKHlZJfey1aRb03SzWr+dx5xPxLDu6v/SN/vfqr++HXXbaTZ+kdAtItu",
-	"OQdeAnszqTWiETAJVYmN9BSS1zFnUNqoos/pPQgFmFjvv8VkGECnqF1XVTWQnk3BB9Ejmu3kXAHoO5U4",
-	"GyvzHB144JoJtEoRFLdnpJjD425MO3dLWdP3d1WtK2vSqrejqsGvp1GX2b4xjxrxNWwV6FaBbjiB3W3H",
-	"L6A+C30tNqlAj+pUqQ8MmwnTZr8gVRzve8JUwtsPihCqVQuCA8dKHGd5t9kRjNlZtateoeAk51TbN6BN",
-	"tkrkvpTId7Wtgdl3wxvbcwltcme/B6ZJ4Lar+AE9mbGzf4jJGM5LcHndiNbYuP6R7c7d7tyvv3O9NN7T",
-	"1s1kAakNs+WZOSM99tRCSUUsBLVixHCaC54ZZnWbwb2m+MgHNp8R8SFBQfyiLYMaVfAqfI5+4gGWe1iw",
-	"i1UInn0YaqLeuY4RSQm7xqrZiNFRTxUyGZkJH4g2O4qYV5HLxWog9OOTiTmssesERsgZFFq5hoHwCjAt",
-	"+FicK0wtgqxazyVLKGBJiJWJ3EC3wB1FcTk3xcmEDaXKDI3HAOVkI9yE1ld/mdwW23rV7j7Zb7OfJQCP",
-	"sWkhrWDpH1LGDUv/+96LFCGsIaJVzzT8w/Pu82dPnxx0Op3O3pLIF7zgpQDRT1ZIf4RwYhSaTP+U1odR",
-	"8Gu5pHd8tcu6f/x4he79a1/s80/6apQNB8uyLCdyWb97BweLHd8tIZJGZCiLU1DKT3Qke6ltls9W0rrm",
-	"eSnweafowCUNszgeccneaUn4jzNQHei1/pq0sMS/3uEvmjIO5tulMGdoBP52rejpwphx70QMq0vHeSXd",
-	"v1tof1erf8qvJTuZQUIyTrTXmtjbQM4P9uZnmbSuJW/1Wj+9fH2MZ9pq5+1LrwBfKVvMlkYyvSohdPka",
-	"32pkOWwz+TaTnwpsmsQhXE6i4y68vmYkvVWzVJFC60YoSEswTMi+JY1nRlysLUuNey9qINKkYkIAwCMx",
-	"cro7hVtiqgkm8i5gWPS5+Z4XAKCmkLMV8Xfc+VTrLZAESnuuiJq0zf4sxISlSny0F9iVB4XwKMZo+vbi",
-	"yx6gpdalTcCKFt7pzdzxKd2ZZ6dCUNl29BjyPNqpHIgKHQOOUnOF103uK4AmgZlS9RzAWQl/EeRRN5DW",
-	"Sma4NDOYLiBoDIH/TmeICwW3VlMubRpfTRHaiWFGa4WgnARKVoMtsyLPI+wTi1nDahZgpGCJqisp39/R",
-	"YCAmtgcsRyguO8YWgo9rgwgciEJlPf9uAeEKBzRjIz6ZCMUeYmBhB5js8XeAlNIv9NSIwjxg6Sv36Zku",
-	"i4FIWYEm1kiMHyWwRCCBEKBAWUvOVQrt4HjcoZUg2Rl+gKvPkXoSeKhR/lAFsfQNN3YHutw5eZki26BW",
-	"XmS5f31gDklFXMBBko9CagS+BgGx5e6BX9VzxS2AH9hDZ7jyPPdrjxNbBull2KC0UB7PiN4DyQHx7RPP",
-	"3phbfJVCLePpeIX7e23YWDe9NWolbv8hDOQDX+PH72cTYVYagx5wcExu/yWnFTl5udn6DuiE6juS1sLW",
-	"WZPhqyoI8RvGbWNn19PecrL3+ziF9/eerxSv/pmr2Smtxlem5SCkWNR/NQwU2pwNB3h1Pn+c6GI50PoZ",
-	"iJNXiDwXGcv1JcoHmKi+csTpF6rHthp0D6U3ODsB6Usfpk7G8/RRgukUhj1MB+Y6TYCs/x+lsOkjbPjv",
-	"unTr5NoGwrodJ+DnihCvEYxjlIvsUhTu6b7gCr5JH0GWLND4MqUpJM1z4N/yt2d2nhc6SkMr3DlfPzX7",
-	"MytMdHYD7aq0Vig2FlwBDxICXSIKCfFS+4SQnBsb86JSCkmuL2MrN0aCkbbN0hd8JHdey8J4vQwfHId2",
-	"Ut+QTx8BLldnr+SCXwtzriRIxSFLnaF0kQs+pJYGUSPBlqjDXrrpUA2kzN0rpe5hjbEVzwv9Ul4KN8iH",
-	"p6+P2fODx51HbKjzXE+r2bsV7LGRnlJVr556E4IXoqrmP/vpaGfv4ImbWAg3ukMcQ4vO7XWHNJUkERjZ",
-	"uYrIPwel9dCmcA860rkABE8ACEiYHRV6yviUYD5hHP51uHFOcj4QHpJ8DPhqV/PMoPXFPFf11axGxn1z",
-	"3LC0EKYciwtuCRCUZ1RUBUd608n6CnblC+TXuTF08ZOe0pxJKutO+sBcLyvKxILHxnQcekyocuw0Bmzb",
-	"VkKf0l51pwFuwVbSCjvQ6ZqVymv96nPUBW2WehvdpGCe+qNn6gRlzDNndBkrJvT1HO6aB4avZu6zqJZV",
-	"yQ6XTD16zs8/+igM0j3tRrPShF+jryKRgz/xuflQbM7GGsw7z1aWATe0WlLQerBqiW0Ua9nv1AugOyuM",
-	"GIFAVh/yYaOyQ1RTdGWWVei+73R68P9/6Bz0Hi8rIbb6PmdXvQ+3lUE5eGpx52W6xawH2DrLVx20QXMp",
-	"sVT2yX4LhifHTpSqsUllxSVYwK2PO5d6x328Y67kZEfDIHm+A0soCh8lWvqKxMLx4jwz+U9Rn5TV9Sk9",
-	"6z7de9w8raq9rzEvKHyn7Z1ryIPUwYE3YYZ8MplTdRiYaJoQRs8axefJ/t34+SCXx5kGVSDCnS5+dKj8",
-	"NdJmw/p7E6c26P2n3W7zkMOZ0aymOsl6r2NJTDnkt6KlZHwUHoP7/Vl1OhueW39cyoKNeXGFEX8y6tAC",
-	"RKgjjAE9ACZGjMwvi4yTfXaHpNC1/Kr8Zn8oqT1wrTLP1O2PutrTYd37UnGYzWJ74JC54/KWfj+LkxlN",
-	"d4iSTaQYYIwGbQF3Xs75a3MG5G0u2xvBh++cELutXFmjaz32Hs3HppsvbslMNHU7sV0TBX8AV9ZnwuqG",
-	"Z+Pxu72v/aoxZTRemxgi3+jLO4IdXInZ8iDyLzWWr0JcQ/EhXG5arRPC6PeWvCyYEYNC2GYsnz+7nr5r",
-	"1sg/i9ntyB9uQbf3KpsNzRA0dlyoB9K1NHVgaSZO5ehjbAPDMU6Ik+C/azBL5Fi0mdOXQHGBwHkjbhoI",
-	"7o4Lwa34s5jdNRMYhAbwn2pXlwvcKYDoZSI0r3CNiQ+3zl6c/OK2XNnP5eDiSrhWut1//OfRf/7543Ex",
-	"/J9nu0/fzz78x09vL5+OBtfv+ET+nBfTE87fDX76y6n+o5uAzgMalXsTYAw2DGsAdiUfXAmVxSNxFiKa",
-	"kBYc2pz3Re4slEJnAbeROoG217gI/UVM3SqvlPbcvb90J3i9Weh5UaJ8UgXISKUSfw95T78DNgh4/c4g",
-	"Jy20shKKTtzdT1di9ivqo1xY0YxYcKl1ljCt6G4KcPadXMF9GF44tdmpO5Wr3EDnovKhaDdgdrrT22ul",
-	"2t7YX+z+hMon4MTfJu19Qwcgvse7yN+6ttefxWwOBijXl7uDmqfTaDY6HYgEsSG8RYl1nOInIfg70AG9",
-	"nC4QptIqYDtnI34t/G29Bpj0472zd8zm+nKnGkWbpTS0cME8KcRQfjxX0GH1jJW5MCzXjWWbPwp7HEdn",
-	"bo0NQ8gd7wTCxcOIZ4fVVKPoUWDHQMT4Nuv4seI61WIX3c7efrNb7xZvjbAF/4hhi24n+r9bwhm328+f",
-	"5VpH762uVI75YCR2nA9a6Pw2rQI/9r/9Cm7pN6wnxKAspJ21en/92wK1LUkfq4Uhl7qQ4cCCXR/tU0iN",
-	"bzSn3wD4nR7GG7V6sM3eA96mHkabnMpWpPF1K8ga8zDd2aEfpY/gXgIGTfnxV2JiCW6PW+eh6iEgHR/6",
-	"m1JeiHPl84Pa7IUTyYZybn9YNhX1ZdlxPOeNAUjXerlTBd89bUjCIveYhaamm7cmwBbAYi0zBbZctc8f",
-	"1E/6ufPxXiJZTk3dGM1yJvVAq2uhpFAD0WYfRppNubKe+sqURchRGOP1g8iNAMLQ5pjWG31JYa3N8R5C",
-	"FzcRZLtJJzUW1K+6W7+B0y5QWrulqSojnYkmvQ0G6m7l829SaD00uwOtjDRWqMHsBuvXQ5sUAg47ZxA6",
-	"y82bfH1xKZVCOk8cXJU/f8hOXx+zJ8+f7CVsr91t77WbAEaunfETBnKLsQo5OK57SslwglLA4Fa0OukK",
-	"vH4s3Xx/eZvl2V3lIm1+4M5UpoF7+5nb+MvaHXltck+x/xUuwL+GRf05pXdBDN45CV2mIkB8v/IZ/v0Z",
-	"zbDT6upjxLEkil0WeqpWVh/O9dwVyhZSmN1P7q/luNJv0KfEpHlZsAFXWskBz5mTx5g3Bhky1aUdedR2",
-	"aSEle97n9WcaJPERsfIyuMofhX2FA13vVNMDK5qzZG+/122UWfStv2c38bd8D4MOZb/Eysohva3PM+TW",
-	"DVC9l7loiFDBZvuUi2uR/3rbZvuJm5FwJkEmWH8G/03Y4z3KQHFb7T42lBvoV95NbtzbkMuXD7m4dfc2",
-	"ijNdbj4y1t0Bb5yQ0xZI7rJfJrywUqyWAYBszbiJE+b3MENibNzEzIhQSgOVoM1u0zvq9bvOBnCTWCEf",
-	"gFZ4mxKw2ZSASRApv728kN2tynJZxsDPgN3BPYYu3H2bkZ5UZfu+4LLN3kh1RQyFY0FhBunOi48NKTJv",
-	"J0K9o7Lp9XbFSSbGEw1OAFxKb47sDsf3he/bo04bHBv35dzeitZj51RMcj4Tt+6x6JnwyG853627wuB+",
-	"1EpsY5w3KB63Zalaa7aa4glOIamr3U/w8I2ZAH9RuVRXdLPpfv3A1JQKUB+jVvI131Xi8XzeMStVIXgG",
-	"oLu+RLkHuCGJx0tBXIuEUVHYuVLluC8Kk3hMEEARESZhY2E5FIC5IWABgyfghlI1EGwTqs0BcNH9VKr4",
-	"miFkoLfZEUCZmQSyrXBmMjPnylgeZUw7PxwhHK9FIYfucIVCsynPc2FNoO8W44mdhaeqRHfgCWdCZW32",
-	"quBmMXeiqW6o4EZ49bxZk+JGVZcw4UayTcm4Lxylr5PI695hMCJWtVlqqRxkrS+4mt+AjG5N3Q1HXdY4",
-	"cJL7j7qAADS7kf442w1R9E+f03jSmpRL0osgC5ZOKABwAt1P9aF8RmeHAdQrNsWa2Ip51J13FMe1lWYF",
-	"KuwRpO8UlN7rTsJFU/1M2Jc4wZNwDm8oQWCxny8M8nv7dq9i0UpMGb357fm0zRdYk/kQzVaSn8jC/TzL",
-	"ejcylW8HS+IFMHgCEHl8oX7otS5yUohpwoyuau0BEoE3Rn/fSBPt3o1mClTd3JQtEK3H9qDebEyKN/lr",
-	"38a5vSy89aP0+awo7pwBqgOkxyAW5sMFYE3AFrFuB6C3RWCT7pfxMZ1AY+6YfoShMXC86KNzhQx87hjx",
-	"x3qKX/XOy07n8QDGA/8UaexRou+H3me1zLidsaZnrJWYsb5AnKfYjfaHVQXa6d1fE/xfNCW8b+k2e6nk",
-	"P8qQie/DfcE9xvA3Jg1VwJ4h41mojFI/OCOMDZGdK1ipqC6bq7AOnGbjfkIlSBb8feh6qous8vr9M7I+",
-	"UT1VPVBsTFq0ezztl4FmzxXlaVdKDtCWM+JgnemyGadKXdVMoC8cuJyvl7qg6c9DPtasxWCu4JupFStV",
-	"j8uhGVAFVafT6e493m8lLYyEtHqtDn128OTpsxaoWbJ3a8CRtSElgNrZa3Ez4n/SV6YvQWUQiujcgAO2",
-	"aBia/13rT66BVuiDPndNIRzqPNolYaSGhjyoJX1OD9XwVrvQHIr8fHv0adTgoCwKTIhqnfxyWo2Mfrle",
-	"Pde6hm53A6fn7SfnNuD8LfJhbEPa92G3OE2pNmJ+736q/rgx4g2uZWMw2lkaFVL2sBCCbBM02jGOm7C+",
-	"M0RmfZ3N2ux9iPuWKgOI0BmZ7O5kKwcjkbXPFQbZF0PBzGu8elS56TDEJuYiAqvV2QFQGcxg6zd/z3Fd",
-	"FIG77Z/PMedvz4eoxPKWyB1Ali73lF9Bagf8CE1YDGEniEJXDkbEhi0NKz2bBSBPA0Kg/66HLVAGL88y",
-	"Vk6ABhbuZlih8xyqdQAgCxxtbiEZ61xN+IxAW8E2L5WVOXUIv3IGNOOXus08CDb4Im4chRgICTatwccR",
-	"pRATKknBHLJUielFaUSR+kH2nRCeK4D0CRf/05EGM/nvqBYAMBcv2SD8CMUDAPTpvQirLwGS36kUPwmc",
-	"l4fwRSQ+IEwzBBxNwz9XAaUX1aCHRlKMKAcAOomapdn1mNLM6slOOTFYcZkVfMpzQ4sxLFVmAjoyIhYB",
-	"hi4Qk1jtpjhGAoGxgB7d0MeiGIy4QmRMpWmN2udqblachAQZ2AAXl7N0yGUusjSCjZ5CSRh8URYV7xoA",
-	"LkIDQYKkZWPu/DhmC+l1vff+LstCmHMFbAgjEZKTHtAE3YOZBLqGPmQmLUPdfYPiv8l6DtfDTQEaXNHq",
-	"yHMDxn/CZEPEyZeZ+jeyjeZsjsGEtj44x06WfKiDVMo3fRfj7Bgbl6ss3Bme4S82KPTUww1UBUZsBXiT",
-	"0XURKGGqqGQ4L5xCMVZPJjWQY3pp35AkW17cw51iY+DzzLW9nGILrQk8vip4Ym+7xwfS4m2ha/kdLfXa",
-	"MbK3hO7YGCv7mruVQByCDBHX4DY0snlf6Du61XNC0ahx3F5ZSdcsjSw4hbUhZfDaI48SNphWge4hQvxA",
-	"cyBAezhFUIUYsCAL0HsCwrnSmSB+leiew/h0A7pjQOCxChYdHKbg+NRN+aQy8INBD4a8x0EgGHI0oj3V",
-	"YM6VcvqqEJVFDps59Z1c0GmQVm7USORZ5B+QSY4oxu57fS2KQzbgaiByvDU4V4DgIq1nTKPGPP44XHMw",
-	"uviA8rWipCuggS4LI9rsZ7i6sQHS2ytcPhzCvUmbnbmBLtfbDWa+e+L3oI7hBW7V8VYdx+pYTxq08efp",
-	"YVuUxqIYNYaM3tbyKKqcCW7ZWBvLup3OWtkU77G/d3wmxEY99bijZQ77h5GG0BP+dOvBbJqSBYk98eB1",
-	"a26+CX9lSaIi3B5VKpmqAGn0RAKAcT5/IQGHLBgISk+ZVm32FsM8EXco7b9I7Fh/VtkLIQPAnQzObJAZ",
-	"wKUjOVtfZzMANQkx0ypnoEoiyLJCGBNIUmEwRNoWOvWRw0D35unH+Vj4O5oxB4g04P4EIhYMflZvL1YC",
-	"bQYbbq2zHJ6ADbo5gKZYDXzp7MvFvn+D6udbvEveXg83amGQR09reS9mg/t7JsSN98EvNVA3Wn+9S4S9",
-	"cM+W1dieNOaF5dLY5Haa9JfS2LoCue26FpOe6WYGIz/bnfetmQo1IXUn1FgXqwrrZm9hQdDmg5zarlx+",
-	"T4clXf2kAGZWGBBoYg+DzZUGmtN7LNnXTd5yfbT/6YwUpINGbNdqeHOMMjtPny5hLokfWkrtvfdsFW7v",
-	"kQa6DgDF0cAvRwsnrWHpWEBVY7qUQoWKbNYokzh5ieNohG613IrVm9P2DB74dQWp+rZQEbS9HRPBk4pt",
-	"faXN+UpSXUsLb9Bf+GdswgdXop6Cru19IyS8KyFnmvExZi8jpo5UzIx4QHmm+OQg53KcwL5ErJ1mquiK",
-	"KpXRCQyJBlIhoALkFoTirlwCPDbxUPeivAHnXSVwieP0QV+cK4qShdpixYyucqfdYgHCDxVRw2hFxuju",
-	"BzpO9USo9BCjq8hZD6kR1W8xdUF8nEg3+7kMC+B7jlIsIHdNWiPyYftcYdfOzugLyPlW+CiGSyHx47/9",
-	"N1YxFWbyWmYi8yyTtODOuRzKj34w1dwCoRF7xdG385TH8EbGUumClUpa9nDCpeGPaJ0okwVfi0+5wNeN",
-	"nJIsHetM9Jj4R8nzFBNsvLOJUiFV1Lw5VzRyN/sUh40HWuE2ksiA1Js4Hg1Cb9Mhg4n/QEnDI/bLuHUk",
-	"Cr8UNCu3crVRFlxlepwmkYtbFSJ5vDU+O3fShuOszQQ6dkKXz9y/guRVmUtKE21ZXboN6wsb2EkDAOR0",
-	"pInLnCBDnPQBrqFvDW8ipk7KkD8ds/mnvMhMz738Lu6TH4wQ2Q+uo8d7NEsEtgKhlh5jzhftA9LVk32W",
-	"66kodgbcuB3zkWdiIMc8Z5m8hLwUrQZiTogGuTZ+F0mFuSlBRvfazlIZj6V1mzZeZuo+Rg5I/PITaSlo",
-	"hOYBJV4Ejs6OT06A5Zw+MYIZcS0UyyWUdMAbFIrki8PHbChExh665WDdzqMeS/t8JHdQ9na66eG5Yiya",
-	"5gMDHOaHeD1BKe+Hy0U6YTRM/A1WDrjxYQ/R1ynJ3yGRz4hs+Zzb5+oxseq630WUuNyz5BFaQ5u9yPXg",
-	"iv1w9QN72ElYN2F7Cfv3f/3vR36Ff/r56HjHc8PixRVBpmLjD91MPRTaI9e0a4sb9sxT9/bl5Y5QmeSK",
-	"NEgfutTDCkFNutGVBSxmqQh5lYboftjQVlJBH8JGaZ+r/TZ7Iyz74fQHUITL1xyzDJU7J/iViFYehA2b",
-	"Y++BrtbJKFHWRmzBxGOs2N6//9f/++//9f+wf/+f/xd76P8Y68wN4hEyMNMZNgQsC4VSVjhznTtt0GZv",
-	"h+yHjz8gmy5j7IdBaWEzdtkf2EP3jW/ukBh0nYfrRiSHpMh8UuOgdI0WgmczvPEKmtzH0kkpDuDsNUHI",
-	"/Hqwh+AwAxKt+6rnr+Qetc/VQZu9QxJgfF4qxs3A1ym5NUtYx1/RATSyx9Sgt0CM+wiId+baZ92gRiHr",
-	"TjidUdPYdqoTHAvbmwNy/Ujful6MhihoVeI1HWlYTThfjdPqNFsn4eF5argpZIj8Laciewf7+qsVLcHX",
-	"Y19utFBEQ+U1rW6n02l3Os4qrLlGwYlS2goAMpxMZuylnPJcwpxmyA8Y6oagbMiZiSAard6zdcpyquX6",
-	"0uBP2i4vPncDOmQ8ByERlErqjUPOijIXlH+a0fUoeGHh0nt7Obot4/ltxml/dqcfj3y+FVy+KlKrrdn9",
-	"NNF2OWwqcdzqmqvjSwCSKN3E7UTnsrTZW3cEyMhcxI0b8aRRuYA7TlFJNWKpOo2w2fjFS2G5zJvUzsk2",
-	"R3XD2DYqilsguOJaMryJi15tGyK2uD92Md3pDlloVaO3V+JT/XpVlYHZU9ImyAO/EHOQts2OYWT5QkUb",
-	"HYR0haKdYelM/jY7ilY6ijrgDHO84pizpOAr3I/ffhbVDZZEJXJbi+B7twi+nzMat09d5d3tmN5FZ2gj",
-	"augdgGmRQ2W1v0JZzEeBUi70x+A3Kp+BC1xX6VXWyXSkc+9BVly7UU4tYawTJFeVglKpxCiRtH2u3uuA",
-	"JkLdePAvAOmAAGAV7TqMsk+jlBkIzzqP8wP41tZDjWViQMGkqvsqgjXR4W7a+rgrm3Jn1gx1ca5CXgwh",
-	"jUGcbCGs7FvQPhZYZeZonVCpo++O4slOb8PzPkm2zLGcz4OwYN3dfuc5xlMROERpHGOjf+xau4tS/3Iw",
-	"xDDEr+CJHuOLWnaMwJImC4CjESid3CJHbF3O36jLCZvDnxTrnGOFGGg1kLmkwNYNpLI5N5YVJd0EjTwL",
-	"a78Q/Mp4EkinDw3eemkAaFYZeZyN/uRpvfsNWqBzPS3TIhCiomBofW22zudGCySdPC0uOl2yRBI99x7v",
-	"xlZY72S3KNVNvKpaXyFudZ5HQNZYeuTsFMhzgbzh1P1vyrQiKDYI2qdgO6Tk+0GuD94hBlwxE44tM5V2",
-	"MELyZatzn80zxj0HKG3nKuwpQ5sPQ/SFMGVuWSYmAGpAtU9gp0FT0EIMBp5rJXpuR6sbSi+P3A/CNU1f",
-	"XJbqnOovvaFEZhsUIaGJ43zgt8qzd8FHuVaX/rZ1r0ME6ohMACYhcQKydK+zlx6y9MdX79niq0qZGemp",
-	"CRf7zkyFu8UmY+q0VA365Y63BcDD12vtdfae7HS7O3udVtKCFxt/+KS1Xlw/Htxpqb50gvOSASyqRdD6",
-	"6ABUK35v+nCvs/dVphT8jd9J/ujWeFoWr3c6d1ppY8NjzEinLFc9gCKU+HDUuMUxu32eczUQSy2sE0Vp",
-	"oP4y0qPRuB3nE5OY0sWY58CU5tNo8MjBcH54IgslsLXi00z0paVI/6AQGfxhpBqIJaz8L3DUpzCJtZ1S",
-	"fOwI/ehTr9ZWSJWkB+3qv33t1PPKv36vV//tsb8cXvmJM1vIiTBrDB5Z5TYaga2/SSedwFw+MNc385Yn",
-	"n8dwjuIPyU1DXrj/UMJdZCBALlVpmR4O63hMTuKF8qlNUJkMkK3OMPQ1CMIpga1tvumLIQqGPTCMFBkR",
-	"uUjlLHRb04+g8O5smaO6zEV2iTkUNyChOXvdw/mqCulYQ6oXz3NIZgLQMKmznsemAmuXZkHpab6hoPMj",
-	"9F8nd2jnAk8lWernKqwDYflWsSdnm0d9LFGtb2CG96FZt1ry/vDB4peyVZJbJbm6knQ7/1IoUfCckfa6",
-	"b6UI0akxCXlzuf8wVGiLeRVZQzlxwoK/CJFy+kl8KWMq2cNiHuXZzaTOouwRiJopPW2fKxgBtNE4gEEu",
-	"eAHhBpUxI6zNBSaMUYeVFp1oI7GAQg990spUqsy5/1XsBVEZ1VAWcIlj8boH6MVOLFHNTISe5MAwjImt",
-	"MkP6mSWK+cyv8mfpZqJuWVW5veDq6vvU419CLc+/kq1m3mrm9TRzUJ0EnAsqElKcnK66d00dwsTLWW9M",
-	"VcGj9LRXXai4TyRltMOwEd/XY+viYyHwjLf39ey/0BRFj5kZwdU0hJX7Qiiof4Bapf4M9HYII6iMpVan",
-	"mNfed1Lsk92jPpcozgD2/VmKc3O67e0EAmHfkF6bX7GtXtvqtRUvfAk0JqZW7c/IEoNE3kuxAa0meb5z",
-	"WyTz/aILDLfDWOReOdZV9AD8dCdIEJ/0iHwYoGQDnZdjRbdnnFlteV4hh/toKXr3dqqd5qpyfhqCpA1R",
-	"AH95vUq0VCrWF3YqoLy/ZiUrnQlfDgODgCInH5QoFZQDpQbd3tTD7i5TpZLnFLK7a3BgGxe4T0VdvY+t",
-	"rt7q6jvZoKA+vc65N+VcOdG75Agj7sDyhIb3CKgOTjqQjXGZQdT0UtvEXyKZ4IADK0DChkIYJtUgLzOR",
-	"HQLrXGA7p6ovrOxqsyOP1Qwl33xGhOF9ca4gjAAK1TvtkEQZPHj3hIS+AeVMQ4wWYgWWz0ybnfEZpk5Q",
-	"TucysLJzdaQqyBVqH+vD3byBmgBXAOK7U5Uwqo/lBuoeIJdCmsYkTWztLCz8nVPwP4j+SOurk5eraLu5",
-	"h97LsTCWjyd3ePZMXipuy0JsMlG0Wp/jSC6/dI5DNYp3JM9LSxq9vKOGhaLk6RZbaovqtmlLHjaHJ24J",
-	"Uoj59U54a7QAldKpHxcUxlhMQIjOBwqfrgZ41QhEVXX/gdpaV/V9U3hJ89O5HTyJlnBrLW0WP6ke719D",
-	"/u9gNVEnu9DncqvpGDMuodYdngCTiec5lb7HUOxJBHgB2BxuDXLh/Mdw3VIVsGBzlSEPidMRWtBMiAee",
-	"KbaylCTwYsfPVsW9YCyFcywJWdgxkqMHnoEP4H/BicBc7cbSFG1E0/7fvPkAL+ar2Q03q4b34QXG11JV",
-	"yvvWePjujIevVMHhlMgaCm+Vk373E/7jBiwBT+6HzlAhxtKC5+X5+hIqnlLoAEIS+VQYj+k4dQ7ce++N",
-	"IeyQU10Vewbj5gq5/horQKr5Lbs1qA84HZjrNJQnYnAwoHtj+vwDE98sY/ikzdIJl6rd6XTTCmOujg2O",
-	"yZ8IhzMVCUsHfGzbnYP9lFlU8SN/wRz9FEpdpnBY5Tm79CG9CG/TXC9BuRxi5CpOGQ9c1i1QV0lLqHLs",
-	"Xjf9iY35qbgPaIxOOubDSV/GdIriYXFzH8f5SmGxW8NnNwTFfh9m2HfkzPhQF74evGtFFbSKSrt3+Ag8",
-	"uucQJG5Qk7sh6WSpwnwRZWhDkQ9XV3Q5MdJTiNB6xEXy3tqMOPAB65fCTbe5V+/CQL5obOQmKyeszdb5",
-	"2azzs5D9tM4eWtUPup+t5LMqzI23ger2uELV0HcdUHjB1VWYy+3RhGr9tntq83uqWu3IU0Ng3xod3ueV",
-	"mCZLb10EA7Agsj6HUEJpKpSLaaGtYNL2GNl0jxP/r/2E/fz++X4nYS+OTvYS9v87e/sLiyAxgt1b8Ck2",
-	"DNDyczYwBizUjB2f/U9/nT7mQOB2eK48Gcw++1G+aLP0GPfDjvOKUpZpYdQDy8bcWlEkrF9aQj6F7uqt",
-	"RSizgBACVyrO2PVYkjleC1kASjOU2mTOlbSA5YvAu3osAGNJWhYIuCe8NAI6HiMeJlfscagmbbOjPK84",
-	"0AG217keTu/0/FB9qGRauF6N1cXcxdGJZUqIDIA60hgj4s9ilvaqdydNdXdE5VkE6NpmR1AUwCEotKNL",
-	"i6lm6cHHj6lbkixEYXpVugEMJQvDP1chaETYy9H4oaiXJNfXGTdeghHDnzOlw3CjjZAw9NRqQuS6QZRi",
-	"Iy+VAUThXnUpNtbXwhAKC9wqG391NqRLwYTxKOEOf4+wxB5eO8Gqs3NFubkDXRRiYEMFG1T5HtK0jb+t",
-	"8uG1CMLG7SjP2ehEjod3Y7VmOS8uRZsd6/EE+BbNiO8dPEl9nQfingKajnuqKep14pb0xuOpwZ+OROTQ",
-	"iwYdLwgaZokgYnW/cKXsWJ8J0UjHYOYUIOYeHnoVBOMF/vfaCNlrXYR7VLNswGR0rH5GHutMNI3zvU+J",
-	"1EPmXouT1ihlyOvKXhAUH5ywHsx9FHYGVORzNiiN1WNRLBv7WLpzBi5ZGtzwIc+NCJ51X+tccOVd62Vx",
-	"zx92f6ibDPRCe62+VBw6X3SGx2Vu5YQXdtf9eifjlt8hQdqJwBcPlYbOZS6WeQ94TCyqrcMAqU5w6vdZ",
-	"V979cnOkkyc+HVChb6vLf9/3uy+w3IXMstjmX9XkXHq1e3uWeZ3C6LXM3bEFOOmFHNhAJnF/TEUho/n7",
-	"ois6irHv4EzB+PaEy+yb5Cjy6xwRFc1dVwLSeoanpiSmaF0QE2RthQG+pPN0p7P/vtPpwf//H8ssk0KP",
-	"a2MMJ1vGrdhxnbRWWG4/uABrTwNcMq6DW8eFSCx3Gdj3FF3wL30Fjie/DbdxhQ3HFSJ955V5pQPvl9vp",
-	"Z3CkKnKnoSfKB74BJLWlfIE2e4FJ6pAST1WfnqcI4fqXAHOSJ49VoJYJCaXvQmXgnRNiTlWlSRz94Dj4",
-	"+Dd0Qy2lUy5tihVM0hJyEEQB4kQIyAqtOC4AvZP1xaVUmLxwrjzGVGDa7QvkpA9YbSB1iKQ8Ec5FrroP",
-	"qQ6hvj90HnL9nAi2PXcTLmjFWbcIuHoIX8XsJR7rcz8l59aDQ0+h9mrCZ4E/SwhPiuVJgXHVzxVR94bC",
-	"NO/8RN1V6NBDJ/5sDPBaPPAqhLkhACwhuNo6Q1bCUsCFFSm+OuuTfoclONp6qkThBnmuPMApAa/2nCHA",
-	"0ndvzxCfawEIN13O++E3xmejm96ujT/woIzvAPgFupKWHtRzRW85j1tbsYWsxihyEBhFkMa13pEcmkGr",
-	"1/rp5evjDvxftzrjTvm1ZCczWD7k1Wn1WgedbqfT3Xu8f/Dk6bPnoKEC+wgaKL3WxM4uOt3nT4eP+d5g",
-	"P3v2dPBYPO93+ZPhXifbF8/6jw+6qONBQ9XmG6sRitUApgbpsnWmvndwM5fK2Fnql+CS7zzrPt17XPGr",
-	"ZFIpEhtaM5DqVq/1h+fd58+ePjlwa7XX+nU594qbXgT1vPhSo33iNiftsUJcSmMBnm4m7j7jMG7cdeiT",
-	"J02z2L91FrlUV/XxHzHjtILI2H+csoHOaBpD+VHEvG/x6MfCch9isHC49VrdvdpQsZ9WOZG93d0Jn/2P",
-	"Cf/jYMTlREtl/6Sv5EAO5HnZ6ew9mag/Ho+4/O97nXfuS/yQj/+47+aPfw3KP7rFieeGx9IaAroOuF7Q",
-	"NfeGVBzrBtS19bdwimQ3yHJWlLlYU1r2w/ZA6/gCzNfYOH/ee9ztdTrtA2cGuyGUBRE2A2cGJaMhCPdI",
-	"55mJKLVilsD3euJOvXLiDpoJn/lQWazX2nDxzGHuzjoph0M5kELZi2GpMuPGKZ1mf3H0k3t1rx8f7R3v",
-	"v3z29Pjxq+cvukdPXu91Xu6/evbi8dFeK2ldSZWByzQL9RLzyq/17//6v8P/7z/ec5oPPN9e6+T45NjZ",
-	"SKgc3V+gGjv7lXJ04sdA+FqJE1mnVuZltSZ89NyRGXF2yjUeSauryyRIrxeowi3Uk+6zg85zN7p9p77Q",
-	"p+t5ccEPSnNhxUcbPk5A1wily8uRBzenxFDswk0ou1UiQPUjb1hdLt8qgv6Y3bPCvklOnbPWxnMJfLbV",
-	"RKXbJCprnQvN4gRnYxAnd7pW4nTrWbuGXNR1d/NY3EFdjeXsxckv1VjcXx08z6ux3FVEm4RyLxJKLyzz",
-	"UtkXUl3Cxd0tkld7x2to57pqXgwVewM2Yhej4ogtqdg3kLy7BWy/j3Rf0J0Rc/Kq8YPF4O9un9vBaHnh",
-	"wl8mzGrWTTqdDpMK4aGBt8M34Fl20fOnW17Ca4Lb7Rpz7rzDHWqQCQieorm24APg/YVrfcMmhe7nHsg6",
-	"IvC8RI5J18rCZXtMsRpd+brp3u5kvoBV+XZ5NOrj/MJXdg2dz4cSSQ4C0oIXl5vFYat/174326rTe1On",
-	"AHq0dki2QaV+8v+8hYXRabaRNFYXswo7pCoQgAwzqH/wQCQYj4wipxjFDNVecVR0KBXPEyDOx6s4lumy",
-	"b9nDNBNiLLI0OVdpqQphdH4tsvQRJngNrae9geXwSPsY6QSa/eay9gjBaW21GYXbNqyxlvNDxqbj9tpj",
-	"s4DAa5stG8hI9v3N5SQ3beI7U0XO97E0uZOC8GH7AmEk0mT4/BZM7PO0aT26d0gDx2Ma2VLS4LaHaw9P",
-	"PhmuesKzhXBuuchSzyjuFIlTOT4KhNAeIjfC/1iqyxTZzLCSCRqk8tJQVgVRiDY7Ql0mVIZZ6COdZ/5G",
-	"KFw1Ba43MtIq5i1I9HGD91mGfW1H65NjNll60MSdtdXXYMC8zekNYrBMh21tqW+hEPX7Y7i8Dw8z0qST",
-	"QuvhUqPoJ2JxCkrAQweTj0lepbFigrWk8acEFYykQCwXfOi9i1xf4uUpGU2kp8akMsDqmhQaOXupRjMA",
-	"aeJ4hKjwiqgeBfLDIUKMic49dvr6mD15/mQvYXvtbrvbZh8CuJYeY2Us+3tpLBBiSgP31JT3zNlYj4Vq",
-	"BHR754YWaauNK5l38JKWaJpc8GsRKKdkweCV/k4yRdbe8V9l74LAVM5Eri9B5OEQbtjOb/TlN2hzQQX5",
-	"xN5YGYYYXqZW20DErFdiYhG4gso4+jOW9vlIYqIio+bTYC2UpseMHgs21QUFjfDG2pdPHO+dvWM215c7",
-	"IPHnKsQ2nK5JquwQUD0c6yXER1twlnHLl/hMpzTNW7f1Z4IAQi/bTfrtbFJ0hOjFfHd7E29xV8kbTiL0",
-	"Aw/sZ7Vuzv89pYa/6yrO1fMsaR234YbNV2/SUnv8dn87/K1EH26kcK9oy2H0FRqUR84EFx+yMKa+kGmK",
-	"3OrVBwN3VrrfJMhESnGCXAzptgbTBie8sLGxfK6o4BQXMImjFNUlj/vnlVQZS/FnaZv9pKfgtQdQeqzl",
-	"tATKueydkK8/cCex1VGdpoyyGM+VUyQ+y96HMdiw8BAJlOIKAYI4b5IcAt/XTSmamAvqBggpmjAqCKpA",
-	"QqlHbtZMaZY7nXJISx2DbtWSaaCiUFrrLAodR0BGWL05mQjE2PXAMomP0/jb6SaSUhjhd5YZmedzCWhz",
-	"8hglmmBGYmHnM9bgszsmSFH2h3vzgxGX5KDlWWu9FDFc+i9NZX9bIAhFdpv7sGW3397uRZmV4MGteeyH",
-	"SBYVQOx+ggSq5Xd6R17hS0RhRK8zl+oKKauAsKAoPY8MHpj4SNqIbvbBZ/Cte53mHquw8zdp7NIQl0Eb",
-	"4noEqi/Pabg1eDfrVobUTy/o+Jq+lHUL1YpzjuTcJtp1xto/xfp3arW2l5nNfxZiYqIkWAYgGkOmxLS6",
-	"4D8kz7RUGYSaZz6b6LUb2nJS+4WdCr8X3/1mHRb6n0LRim3BR7+hTY0Ctvq+Xqz1nt99t3NBfsBg6hgr",
-	"dlSGHqUubVID5IrinnVKW4yMSiVuONkCLMJn75rvrBR3fvo3V+PG4FPbo/OLHJ0PTLXk3/QxavWknJgN",
-	"HaM/R1hNEF6iaAnGLgo7e7BA+Kojolh/fYrO+QMToC8XVcJ7PfnL5NsNX6wcFEABuf/qsfstjUgq98Pq",
-	"yUU5SbcBg22xxG/V/3+vJ6ycrOkVLbWcSrVRz+WNsDXHRSqr626Lj2r/BQeyhp9CT4jfSFgBKx/Ra9m6",
-	"K9+QIeXl7D4dFncAZQWf8vyLGTuxlXOLQePsHrKNFkjwF/fhB5rL1t758vZOJUdbm2dr8/xmbR6vYjw2",
-	"w91MH6R7XDXPB+/IfThIFsyIQSHsEqi/D77x7zrXh2axAvMbTXcbv9lsrs+0Eqsg6v6jRllfWpOjCRM6",
-	"Sg0R14B+HLJZYHMpPUVMM4O4VmkVEYXfQyqoYpzlbnx6yNIfXyH4FTaX1nPTMVdkJGj3hLRzSqJBqGzX",
-	"A+BWYxWOVvkMEBB77AUfSXYF1x8AmDYoZhO7hJINqh5pdb58qfOtKSG4PHGWR1nkrV5rZO3E9HZ33Qts",
-	"Uyu7fT6SKA96LOptnemxj1qNE2Z1DjTsP0mVybjx+uvvl/2+G1zSyvWAA8DRSO4A2oadTVCCQqnNDxWP",
-	"XXvCZeYk7faxrpNs4t/SFzawCGmz1nuDO4ZfV9e8KLq/G59sy2V7z6gW06CTVtPhc/bK7if616+4r3Nh",
-	"xZIK7CoV0rJMZhBRsPxKUO0OJAh6/KOqdqciJedFIa8brrheQqeVbp3bofuLwzlBdE14bkv9+C3ZFfgu",
-	"7yCWibeaF68/lwnGvVumt+jsrTm66evEtWVmzaAsthYFt8qmzLRAbEMJ2IdEgeETwEvi2qRiRCWcTSva",
-	"7CSc5pADUMPoBZ7ghigzYH7FEr6ZyNM6FtGX3lYVMLDS060yXxbp+e3T8sKVzH1aNLuZyOW1KKS4mTQv",
-	"51YY6z1WYnB4OwzMN9ZJqceWkAbrJUeiEDdGa15Wnd9C0PAWXFLIr4OguaSEijpGfyZ4tgSTfz1Cg/r4",
-	"ZhGvwXcYTfKzuD2qVAnD9iDfcFwJbwi8fo99hS91ti/XCUIhBvOnzzYeGkNhbwHx323lv5y+oUCVyFi6",
-	"3+0AG3YmwW/MgPQtsPZFntWIGzaWxrifvHJjBUCbCK0GJ5DdfoUNT99vzOqrGgqJn/rWSPj9YaygMEda",
-	"BfI47sFGKOBicWP6AAKqaFkcQtVonmMoHPATEBJFq/CV3+TusIdY94yN+DVWSgKCg0R8OWTwaDfUOLrZ",
-	"fBtx6qFFcOZ6pLovRhLwULCgtFaYiE/sP+12UBHwbHnxoy2kcOcKlL3WY9Pc+za/Ji0KjNdJCEbC1B7x",
-	"P/rr/tNuN9l/2n38tzVCzrTauPSr+Vh7X1x1Wn9FU12P0H2L0Vp5yELAVrMjMd6q2HsrS9wGsBsV+plQ",
-	"WbgkvC9drhFwfUO6fOHqUdokICaHe0UkcuUESQhf5RlYcMjx2xdGZsg+ndLIdwLvbgr2X1/bUcXFi4xJ",
-	"CK1DkIBgBuryshGc+RRWgeZ0BgGpbxWc2atOTVwxXzhAdccrOyWmv7dru62a/FpqUl4qjxdfyd096Eor",
-	"UMVtRFMeKcrn0ENmZxMRNF3bdZsmwRaRJmwvcoaTingOkgcQyRUgPpwCVBrh7BvKYoSxm3N2v67FRqvp",
-	"4wWQIkMgiFsN9LvzhcF04gx28MqKwLUgBmUh7Qx2RF/wwnlbf/2bk3Yjiuvm4PSYXwlWlM7MqNJ0eru7",
-	"3b2n7U670+72nnWedWDL0EgaGPGR6JcjPhAiJbs/+rOAvIg+CfAstqvA9jvEF2o10uyPPZVcwjhD9jbE",
-	"ZSJqx1xwgBKK2nspCygwnDW0+I6ghGqXd35kURsVDkbTqCDyORGF0QrgFTON1q2xDNl+Ct3vC5r/1E3C",
-	"+V1FaTD3k/o440Nhmwb5M6Tcex94UjoPzlmTzgolmg+rGdBDAtN0xcMHMPcIW9VEU8lmwib+DSFJ6CzC",
-	"rzoE/L2MTfjgCkE7XFtjrmbx29J26aL4zEBw3cEgHiIUv9FjEbPSx8vwCv3ypiZFIW7KNrQ68fl/BLT9",
-	"1zPLVcaLjPmN8reHPuNsOp22DX0dkk8HevwIgy/OVHeuMeNqRslxsmC57Be8kAJXfCQGV5U9L5ExwP/p",
-	"3AJj+XiSwgo3mf0hD5IMS3aEjka69/EjfisV6x54joFDJ1hQ+qSLK2KaPlfn6hUfjOYOC27dTjB4l92r",
-	"jZHYWPGBB4albtxVrEkrYiFHnteEGQ3pkjFK4UyXuEhGCIIPo3ehhxS2luoyYaYcjAB+9FxVlQaAXIZ1",
-	"IrJAlpMeU+6piKE2+pNA3QHuvM2IbecJvPUKmIJu7ausJH/3oKqwERaBYfF9WNOEdTsJ2+vAO4JiB1ZC",
-	"F0MnZyNdFsa7e4UQLOMzcwg5pcrT/QpOGxtuCAH6HRaImyt4UNo2S/f3npMYHHQe04tPT4UtZjtHbkAp",
-	"bGtYeI9mP0zoAoFuD6jqzVsKIJbgF5J3iohv8H7gZRy6vQuqD7bIOdDaDnWe66lPd6UdFw6RZaoHYN2k",
-	"AqXzgo9ktFt9mvzio04q+jBU0EBY+42K1lczxdv+iKqBbmjJvWU37YkTbKddubI3to5sxbqw+KR/hlmR",
-	"54iql+cVLDbe4ACRuzQgUUUlg+1zhXc3mq6I66jVUxKIvrjk6jDgaruBeoKQSudV2XF9EafPQSmjpcnW",
-	"3tApzGLp2nB1ZR6wkeC5HflDhqD2Zn4FkG8oXvEX7rGbm9RTRXC//jyztbcalhohgOkttOOBD7QayFyS",
-	"q998TlSMLnoqCLPciXbCplJlego2A/wrPi6FtTmhQzRZCizX+soz9NOa1sRNGNNoZRy9O2FXYmbmphg9",
-	"/Gcxu1lODePsZ1Fc5QiNji1NRxoLQDgBAeD5EZ/JhZgW0oL/E3X3Rl829HZikGSUyL/hr0yD3gUBzTT6",
-	"UWYi+FVt3YprORCtX//26/8XAAD//w==",
+	"7L17khs30i+6FQS/OSH7M5si2e/umJhpvewey1KPJFt+tC4JVoEkposAXahqipJ1Y+Ks4a7g/vHt4Wxn",
+	"VnIDmQAKVUSRRXbLnom4jplQk6wHHolEIvOXv/zYiuRsLgUTmWqdfWxNGY1ZCn9e5NmUiYxHNGP6c8xU",
+	"lPJ5xqVonbW+kQuSSUK9izqtdou9p7N5wlpnrUeMpixttVsp+zXnKYtbZ1mas3ZLRVM2o/qJ2XKur1RZ",
+	"ysWk9elTu/WYRlP2WIoslcnqO5/JlEzlgiRSTAjPyIwuyYiRGzbPyu+e56OER20yo+/36IT9eb93uH/U",
+	"7XbbhM9meUZHCduyYZcxm81lxkS0fMXmCV3q26rtG+rnDMliygTJplwRrkg2ZWTMU5URKtSCpXrQ9Hc3",
+	"bNkmdEK50E0vXs1EPmud/dLSj2q9awea8pzR8VVCo8CkXJC5/oFwAe9I5KRNZEooEflsxFIixyRh9Jap",
+	"0nCd9I77++uGYyzTGc1aZy0usqODVrs144LPdDu7roFcZGzCUmjhK/ZrzlR2GRiiF3TGFA5Oilfpxso8",
+	"1Y1VHfI1v2V6ajNJcoUjuZQ5oeqmPMPd3unxeJ/2o4P45DjaZ6ejHj0a97vxATsZ7Y/Ha6d3Rt8/Z2KS",
+	"TVtnRwfQG/uxFxrwVyxLlxfjjKWr/XnNIilipdu7oDwjIzaWKYPRd/3TXZ0zmrG41Ife2ibaEe4FRvhT",
+	"uzWnKZ2xzC7VKJK5yB7naaoldLWZb6aMULzogSKRua48pJcvXrXaLa4v/zVn6bLVbgk607/Y60uCGrMx",
+	"zZPM3egN6r5uX5axVD/r//rlYu/ndx/3P/2pFRpc0/Qr3Z9N7S4JdzSlaaYl2vwOMg2tn9NsWjQe/lk3",
+	"1H9K2bh11vqvh4UmfIi/qoeuddkUWxuWAt1MpadbRIyM2JSLmCymPJpquRixCRfnpGu1AXwWXExKw39w",
+	"3OuFR5/CO4ND321vvTYfUXGzZrBHVNxoCZExqxlPfcXO46nf/ljGDJuSMlq0JfQqfcHu79J3Xz7BfUWm",
+	"KYt0P9e9L3JX7fzS4kX2zXmqZEBkhoK9zwYR/DrUYqxFY04nzKiQ8tq8+Hn8Qao3P42fHI2+np1Mei/5",
+	"BzmpX676lTUar394uLI86d6H7t7pYO/dV+FF+vSWiezNcs7UakdeimSpG69Ymyim9VLGYjJakkjOZlSd",
+	"k2GWUqHGLO3895CojGp1Oda7UpKQbEozXBBkwbOpd+2wPADFM9pGr3bmlMc1I5BBU2sGoNftN1D60OW3",
+	"lGebdT50RhCm79BbFur/lOkFL6QoT+V+N9xk/aTaRT6j73FN67s3LHDPUvmWBbaCn/RmKxeC6BdD2/3d",
+	"uENewV7F0cLKRaxNFq3e9NU3bKk7peiYteHWiZTlTa01U5M9MCjs1KBFWXTUa9+ebmDDjRrEtjxpvhCT",
+	"vf+7TngvhcrSfMbWbjLcXfRAER7X6L7iqp0VRNEaoyC+Zcs17bphS2hQmwiZEZ4poliUsqymgTcbBnRd",
+	"y75lS9Ok51RlIP+XTzbsdUZvJVRlRv5hRS+oFigaw/ZMVJYyOiuLid7u6iREv34P3r93+aRWjXU3r+Hn",
+	"7JYlNYPbNaLPjEX8gEypmjJ1ThiNpvDB9k5rapLoZ9ktPJUSTQ8yzrUW44kZCq5IdcG3uuGpggc2lv6y",
+	"tHf3Tuuk/TmfhXSWPq7NqFjCmQ0PIjQjM6nKJ6fDGu2UwFOD6unQ10/9rq+gekEF9VxGNKk5UdIZmHKE",
+	"powsUp5lTLQJFbE2+tCgSqiY5LBN5qNRwvDSL56KScLVFC79houYnxOWKEbM9192yKPHV+TguDwzU753",
+	"+aJmC0mwlWGLlwm80bd5y+qpH5qbl9BVmvzBKjqiImLJtlr6nrWyHYu3bDSV8iakaS6sNbo6FDOmFJ2w",
+	"86LfUuDCzdLlyoY0WNvVBbZgD6yJz9vL13wiaJanbE1nlb1GtQlVqGVSpvKk4uO47dH2VLzcH5++Ofkp",
+	"y0+/WaQ/quQ2nyXfz3/NXvzw683018VDJr7+cPX4R3b4KP71w+NL8eOvP/34bDn74W/04vji53j+4+KH",
+	"51dyf/YiOXn63Vez4zePLiZ//vOmoXJt3MbG2m3I3vAZUxmdzVeH7O2UCUJh3GDUWEx41taq4nvB3+uN",
+	"Uptp5VHrHZ/s9w6PD7rdTX3M3Ivr+thf18M1KvqKptm6PX+uf19nhsAFO+/z8Hqz01/RJWPrzCKzhWdp",
+	"rrRZP9fX17ZqyXY/ab/BN0CDbONktrlpgnBxyzOqf0FfVwrtjG5qjaS53N18u5LWbnvF5jLNjINgrefi",
+	"HI46fKy1NVckYeOMyLyynLUUn7149d2TsyhhFGSlxh1g3rjGoRVyYXmNfeV6vqbRd25dY/dbbWsDo3qR",
+	"Gceq0AfJ7EzP/6tnj8n+/v4p0SsW/J16U2DCiG5Ml9ZlNJJSa9gP2kQjL+QiMCfkhczMUXScytkQLIph",
+	"JivH0X63f7TX6+31D+rGoXaCDrr1XX5ExU0jv0zREj0pNW0wnppwKwIuuoMaFx22rd65CB4Aa/7ei29x",
+	"R18iNvSZ8YityI4if3v98gXsqo9f/4CecaWVGx0laFvMmZwnrEMuq3JBhhdRxObZkERTKRVTZ2RI5/OE",
+	"R6B4Hv5DSTFsk2HG3mcPI3U71A/HT/OEclERn0jd1gyHceeFIgL6Ha22uRdjGO/WjEIqA4pTf1taQW69",
+	"OK+km8mYLjtEy95iKhO9K6lskxLbuCz0mtplYbycM1HrepKK4bFTHwX0MVn/KbQGaJtDA1dkrJs/lQt2",
+	"y1I8CclsylJlXDW04nFDnRXqgtRNCR4LxjRRzPVhJGXCqPA6ARvvxi2fPOW6SXqctQzpRVyRnnm2HDSI",
+	"f4Qaby2HrZXx6yzlQfefbb3yXfE4HULGTBE11dNC9TUNR1iZd+00yG9koI0yLPNmjyikPbwn1Ij4m97J",
+	"2X73rNv9uc4LKbcVdTjfrbF5zAlwnW1oLtnZwLGxOzRy3vBknXmY8YQ9UDa6yAWZpDKfKxzUlDES8wnP",
+	"VBt3VCrIexsg0xbRKM+c9+hc3yOFWcjgOM3AudKGiK9esNcCPTR69tBng24CKjIWd8hlpohK8IoZXaKn",
+	"2e78eoy0ss+mbAlr/VqUZvV9t9t72D067swf9vrhgdV9vZtZ88b4sNcNqLlk3Qzba+5gauMDzBxv4eTW",
+	"g5oVczTmgiZ6OrggscxH5aXS/9ye7rc0SdiGoOcCrvk3i3mu8XnUuH4+m7/jM/veTU/XSLxpzTqBN5fs",
+	"LO9PRTyX3DncN/tiXgqmpXqmFZXvjimFt9ScRkydl5RWyidT+IMJmU+m/54Om0ZTfgcHTkPHDccwATpu",
+	"PovXpllHd/XivOUilot1kg0X1Mk0/LizSOPLQaA/6WeouRQKzbNHNDZ7uP4USZEx9E/455V5KkcJm30F",
+	"Zwp9xrBDre+IdQNzcSPkQgzGnCVaUcQsozwxXZsx2PCvW3QGDvvrlt2y4aYOecJjwO3MGBWECjC19Ur5",
+	"S6vdwieetR6am2GA9G4dwXtTcTaiU35mDJmzhkgfprIBj5shg/QulitthumNhWcgY559RaZwLoSG4toG",
+	"wIkUWUqjjMSSYWen9JYVsuFabgb3rDyEnxq7mPB2nNpaG1AP+Iwm+ryorZ8XMpvqwxssqUymiDXy0Hw/",
+	"7hmp2ENYVqgF5vKHBX7rE4InxDjh0d3kyVotAyGzAUYgEoPDK4mWvU73L2YjnrH4DOKe8AH6R5OU0XhJ",
+	"FBNZh1yoG2PiLRnT5sqcLrVyGdEIMGO7C8dpWThcyyIq9OyPGDH9YPEaKajt+H0LhBPLMUeBnadMDxEa",
+	"bZ9XRJ7JdMTjGA/pO8tIKhMGw0STRC5YSe1cQGRLjom+iNA85pneoukSuhylDAxTM9bqbhO/X0z8C5mR",
+	"ojV1c7zS8PuaWwz/Q5dtV2M8zN7f3H0tBbvTtGE8ecBSqspzBqarFrdYG0mBQCUeBtGqdfDYxDhu5yxV",
+	"UpDFVMIz8PFEcb1PVGb3cNyN9ulhf9SlBwfRceTPZs/T8dDV+mksd+Q+5vAyK/q/a2c/78q9FNrYocnT",
+	"NEWYWkMxuPPQvMxTAqepUP/ODWQWYtwYzb6/Lr+Q2TOZi/j+9rMxPK68k1n8V7FvPLr4RquhZ/sX/ccH",
+	"T06OH+8/PX3Uuzh61u8+OXh68mj/onc3vXVQ1lu2VY12Jrz4nvSW7TtOq0HE0QxNQqp37nuczldsxkXM",
+	"4r/lKnshF3fbgcyzBv/IVTYQYKG7SbU/Ylg+Y0L/gTkI5wjlJ+NUzgi4CLvHe92DN70uugg7vf7+weHR",
+	"zztMb8qydDkAiO/6Bzs56PuGi5TkOyqWxAyaWreLrXT+PsQBdlAYHCWJklJ0yBAQ9XsApjYRNtvLIVF0",
+	"Cbj/ioB4t2yWD4fX/9S+i2S9kfI5TSfs91SLEOyTMYB4MilJohvwebeAN1JqEXlVPGx3rSjlYEbFcpCa",
+	"h3nLp9ftWltVObc7nc8L/yIgCBWRJntGsfSWpecGSSiYARKCwEzBuZup4p67aM5dV8xKd+9jwYAL0I6L",
+	"8geGCxAJiF65kTSnIYsKI5AuUFlinlPlD15S3ws/Yyy+o4ui/CxP1l4zERMKNqYfUEjZrbxBBX4N+W0y",
+	"5R/gdWcE89XIdd7t7kc3bAl/sOvW3bbknr8lk1ua8JhcXF0SBOrWew7KPbvnbdm0Aw5UaeHhrIjH27dv",
+	"96o5gOtmunTtnaXklnI8Jt9FQka5WvpiEdCidtn4GVsQrXIHlQoUUq9CalbUXWTj0D9mvlld1hDa4hlC",
+	"beoEBTp4X7u0kIvQRkO+gPHQQ0qGMs8iOWMD49saFmmYX/7HaKB5KiOm1J2lixeCMbhhehPIKwfgNxB1",
+	"Li6DJadHVl9o8kbQN2rm/Vz/QigRbKGvvZPu6ffL/qtt2rFG5Gp6/RncmwuWJHvo4IQ9v/C7xQbB9fls",
+	"ou+FyudzmWYs/o7FnL6B0fhjzEDw+rAooSluXSHkkUyN03r4GFu491REMuZiMvycA+Vm3aahMhXEiNCM",
+	"KDlj0KNE4h6cOUxem0RTKiaA38UjlMwzxWO9EiJ9L8SeR1TcQEfBo8IEZzHJpO7JPJVzlmYcAyCI/aog",
+	"NvDU1D1dOTW5/MmYZgzCR6vRHj05+nWrPbP+Hfi501rFpbRbPC43h0bRBvTOSa9VikLpO37p7p3SvfG7",
+	"j/v9UFBZqwlqZK8aa1vaUFvRyqI1AZfr6qNlwjbCRqTxaOejf7AoC7WDQsoMz84Ij1Ub0JoK1rXKo2mH",
+	"XBCX04w2WyTzJMY4uPOPcYvX0luSzDEj6pYmOQunCzbxuYS6DI0Lp6jAyb9DnjDBaaIK4BlN+A2D/oyl",
+	"HksMz6NW1a31zAa4HpBSIMITpi+q5obXJ/YG0mrarcWU1qCQZyybStSgqcwzl7RlNK1DQ0G+pqjIx9dP",
+	"35CHt72HzrP+8KP981No4BbTAP7qQlibt02GuWLpGZ76IbkKwAxj8HymVI+RaQe0a2jtjA4ZIl5veAZy",
+	"rId+xJYSnlICAIJPFeBm1WEv90zvXevX4XEvGPgtIra/tABDoftsJsBKTltroQKdKXFRYLo7U+o5x+hs",
+	"WXHFNIMtg2dsphpkpmtd+8m9g6YpBVvQSyze9JAX7H1mEpSrPYPG1PTAIt49k2hEEwzgfiyQMxYlA+uz",
+	"ddba6/UPu51uVz8lSlnMkXKk9voD7/LqNRANXH/7frdrbx+n8gMTDjzo4aPPXj+6fOGD2udSaZsbDKhi",
+	"bJVi0PnyhHmdXp/0jpeVu930Dg/etDbx3F73yR+chi+x4/MxsH/hYG1Bk+CPYW0aor2EZDKPpoSXoWN6",
+	"6LciNrDfNGom2HJVeTc0ER7sC57YdpPshrWYRa+nbgzXLJnnHANtFXNlZpfTuqZ/JwWDud1s3fQ6YNwc",
+	"N7dudpDjgilhK0KEdgtcWRsRW3CRNifYr6tC9NhijEvcIGYmzkivTfptsk/+9c//aTs7gZIJnW8hY8E9",
+	"Vpukm5r+Wl+j5dGiNLcDY/oiqTtvB8y8vG3FxZfL+q0Gpe4+9hp46R+22bwAgHHQsCgkwKCQKRqFWrl3",
+	"yHNG9RmIfGCp1AYDMEdlsqpvWt1ut4tnguOT1ioE7ONpu3cStrt91be+favsNWcI7z9Dn2MkY4ZOR7cf",
+	"Ddt1VyiWZQmbMZFB2okWIg5/IuDV3ABwf7xD/zZmTOl/Va7mTCg27FyLt2BOK3bLUpqUIPsQs4bTGViy",
+	"4zwFW1ZfAqsNsMGQ3c/nDE17TNWV46JFYOcZg9P2yqUJtMH0J1RdC3vDf+0PyRdgs33/6rl7zP/q7+8P",
+	"vzwj0nCNEJXPTPafeRax8QCTPGBOwzNGgWmnAvcO7vwlUOBJ/VS/zmgGI38/qwp2hT9sZVm/RjVVSrEM",
+	"D2fsPYiKIpNULshoiTgsfX6bMptCM1oSsyXCqjL5Smg0tVsJpyOecMg70S2DP7iIJGxG5vmBVKZ26yKO",
+	"U+NQoHHMMS/4yhtxY89VT5qAAYM8Aa7InHKEl7L3NMqSJcj1gi7xxLlEpJn+To7J0oRe9Gql8I4zMoRF",
+	"pJdNwf6hP82nUsCqmlIRJwwzvnD1Dc+vxYiBAwOhWCmzXHV61IZ6sJjIOE2G4Hxz+qosph9b+GgwQKdU",
+	"j8iMvvf7j9hV/5veijekMNe3GEPMRreLq42wTr3eH9Ep1z0VMusQSNaFRbnqheFjFW3kQnn2+rFvYq6e",
+	"XacyiSEbAt0AyiH9UmiSWlHkr+gtJ5dLgAZ7C/r0dANbSLsl3B7TYNGaDWnFiMSv29j7lWXXbr3fm8g9",
+	"/eWeOYPAEF64pNnid3XD53vS5MLvAX5dtw5myxwkUIQ2GmDFlZ/aTqJqk9D8ZWADIVwRvK+tlzqCMQG6",
+	"49HmVNxK9JaX99G//qUgmuoM9t597LeDrqwtxsBj4wlC+H0RRr+hXpwGb1Xta7n9XKgNzoGjipNO37He",
+	"SbdVz255iHTzESoVUCKof2xvloydGe4pIcHNqjdAnqGenunTAyhDbQrDM7TeAbQZTxIAMsPF+puIChIl",
+	"lM+ICcv3D8hU5qkiX2DGLBhRZi3qJU8z431WLPvSEK/w7FpMJFMAwzVSw5IxJpR6WU6I2kW3nt71h3OZ",
+	"DSt6EIHxqyfThIeypS8gU5XFRP8M8c2ICsFi8vdXEMNqk2E+52cPH87p8i9z+ud//fN/tIXUP5oL/few",
+	"qtYKoSjdFk0ph3n7q7zhEY+4e8jjKeX/q9+90j+WtVC/2+3eQSrm4fzRi1VhbrxON6eSHlbkXN9xb3IO",
+	"Mry9MoLbGvfxq9Pe6cnx0aG28fvlzlxff/VLb+/0HRr5R+3ewd36k8/5WlIFm0zAFfn+6pLwmCSMQpJd",
+	"G83ZJagi8tLmFHlrWYszszc4ljlUcsb4ZgIOO4ouVZvw8bVAej19hV7UCoDxJfmu2MUrQl2R31rqQKPR",
+	"+4dHn/5qvtWfj+44nqix12X2OSBRYA2YoxaemGtTAP/QJfApZJnP509vg5vaazljBlJJlY2ZdchlhmCx",
+	"BIJqCaMqI1JEuEIoSbjK2o6GDWNpJl2qbbBUqkA7DHk8NJmFfMZW7TpE2scDmtXndU3pfM5ENdR0H54q",
+	"e8Da6Dx6oi8MRN/YbTY4HZ8cxd2T3snJQXQcHx2e0v6YUdqNDg9p3O0dlmdb37Ex+mYJ8UIRwsIzMYON",
+	"M0l8MS38VRAKk0SKNrBGhvPPkSZ2S79VFjzkwU4M0kSBrhaYOCMTjtF64o1/cBFsoU9JqnMtrsWeT9Tp",
+	"QjlecjD1s2VmjGTS5wFN2TgXMYuHZxAVdjbMDAg0qSITfssEZvDAy2Bxd1Qm53MWw+HLfEHTDB7jYejR",
+	"qNCPUuZmmXUkyOPwTEunVoUjhiaOXj5wgfkEz7YfB2PKE7iLGpeIbhueJ2Vq45OASOhcC4J3pizLU3wX",
+	"Wl0L3Smwggzzt2IiZql7r1S2YVwRNptnS4+1wmh1c7Frj5Dm4TC4XKBHq6LM3XDrNZIwRMj52pvufRi8",
+	"++r6umP++lOzcJeTdeci93RCe43HQQWstaHKRzOeDc9IRNN0CVwrepAw20uPMjgWOmSYsluWKjY8I7mI",
+	"cSRlyidc0KTtflXDDhkiAkYLF0CJS3KdOa5P8Em3rwUgS0CVWsC6GUjjxsAGAhAHXlFAbIIuC3XzeCo5",
+	"aoKtnBY0Ay8E7mNcEapuEJsD9FHtMC9FWTc7A7Ep/VdojsC9FZgovYSG53rpLbmYDLWMJsxf6FyZFJ8F",
+	"NahLrTowGw/u47G+P2ZRwvUC0buTPm/Yvp6Tocuncz9SdaPOyZC9n2sZNNz6elXoHQLWo7xlaXnGDEML",
+	"NhT+4IjKwhdrgfXy9syjg7P5qAiMBKbL8z5OZRKDw0kumDKc+5nMaIK69NyrVgCAboA4CHgCWCdGKcGd",
+	"gk1oxm/LiIaGYdXKXr1D7NA81d8z3QtK6mPvL190f/Os5267d/Lpyy+0OoHPvfbBpy//slmn4Au9yFtI",
+	"d5iJQIqXOoYsuKTsFq5DB62wihmNiwQx6xhf+qdnh6edU/ivud0yDrIxvVnlXWJ6F+MyrmnCviOd6XTh",
+	"v+ZNSGvG7i30HH9FDVOp41Ea+iA8aFHDC6R/cWa4TGOsQIHYE/00yI1v4iq3bcCUlKqnPJPh17Mi9LB2",
+	"UHee14okp3aIYETWiTFmKdXFihBh7J9Wal26d6Hv2zUMbAih8tkWgIbyPZ8N0lB6TUJVNjBh4Tr6olmZ",
+	"whr/ntXKSffIX3y95otPb0mmGY3bvw2KAg5dlfIiofh207MBxG7axIVu2gQjN3o1R2CypzYyVB4sG/RZ",
+	"v1IKlsh1eAs3AOGlhM6/CiInZfRmsxf/EV6Gpg7AGWLWvHSF9aKrGrtAmyfo3gHjHRxXbYOK16J23for",
+	"ppW4YfulJW/UiOuOOn24ikmsqD0+VtFgnrIxf1/TEP2yy2evHyvrIBqlVERTprySC+Xpe/0IeK1X3s3F",
+	"YJzwyTSgdC4La9qgIdFMHTE4WoIVK5AHpSiCsDW8Z0bfD7ZEytioktc7OKA+Mh6zSxFzGuqsYNkA9M0g",
+	"ovPGr/s1Z3kQIrwyPpDvBoVhkMLCH5nu1iOjsjW5Ob7wOmlH7hkV9lVgZjrE9lHnIvQe1bxFVDqFOeMi",
+	"z1ibjPktMx/whqnM0zaQh1kMZrZgyTgzpPp0m71f3CDdzeoiqKgVWMZtC+Xy10exZO2AtZ2u8KXbTWMx",
+	"SnXK56JhYPUOYdHPH5E0fXls9F8NJTmGTaCSGVTqYvoQ4Ba7Mjpmg05pRjeL7bFIudWY3kzeAvYCmVvR",
+	"+W1IJRY8i6YkY0mCgS/FmEnIBvBJrjI5g5hT/dlgOwUzMltQ013D7jI+7Cjs5Fyu58waQQZFjZVyWDVK",
+	"Qq/QwxjQVdA1GOPYxfFM6gCeneGIK5IloULIXER1SQ8pG7PUOkTLZMVd+18/fEq5ZamiSTDVIhfAcUMF",
+	"YTRNOEudONS0Ii1nbrWO9vun/d7+ce/k8Cjoxt0C4KdknkaNFK+W5td4tQUGUtgPBlXv9MZshcPNkHTT",
+	"rralf9bS5MEGDYzQjbOVhTrV4DXe4yK21NKw5mpcJ/reO0MPwczbpPdrXY767r9rhb7aioQBycuqkhmP",
+	"nW6jKVSHUSb/DKiFYXusLL7DbnfTLm1TOde+z4/2wWtXDPoNjJj+oBTJo6ardQNU5/CL2SSlsfF/Z0zg",
+	"3s09G8E/OuHmT/TgkDHlSZ4y5YECwbPlG4ZZyrU6ybMOGcZyIdAFru9UEJW6Fi7lBJU4RBmkvkhPS8rG",
+	"kLtIMdRFvgCc5CAvEoeHX3bIMGH0louJ868DV5QUgkUZTOoSSB7P0UtsHZjXYkGhfBlT+Eb0wZd8jPkc",
+	"PIo4QvpPuRA41Pp9tStiDXZw7akehhjJdO2oBw/6//rn/+v+p0+oISW3LnJXzhAM7C5Hb7rds173rHuw",
+	"Dbwc98kV0vrVK4MbnySjVObArJltm8NzGByCKJGqwXH8TokbwV3czWXBGpoZk0WO77Khb5/y4Vjy1252",
+	"Vl4NqT6ibsI84C4LCzYUx/7DRZTkcUWgDnr9/aCeFOFTSQk7PeYJq2bLrQ+A1gMMqxWGMPS5MhEP9/eD",
+	"ppqa0v7hUUiru5a6aTaxuvLD2f6oGx0c9E9PxlEv6h2c0vFofBCdnJ4ejUen/YP+MWUHPXZwdHA6Ot0/",
+	"iOjB6eHpaW90fHLYH50cHq6C1SFOvQ54YZCHr7+50E3f2ZKpmh04EnoG2ys2iDmRueIGKEN+Io2R37V7",
+	"lJbDezIpCj38+yOvvQPt6iYwn6fWNHdCcnrQ2z4fapQrPchqYEz3wJJ9Yo36sambQ5UUDqxvzksOo49s",
+	"RDzLEoMnLJtAOzRxftgdzELuTZqM3S7n3BHyhiRMqZJTQRCmj+3TDnnNEyhIaOoPAFbMhgn3qiCKXr9z",
+	"6OtUmSMRaaC55vysW3t6GmztyzGhZJqLGLLzTXMFFyxb7ul/NjW91LCT7tbtMswaYS/xmOLhGJ0ZkHqv",
+	"HDOqe+3RWq/TUTjfjkVTwSOaNBcwhOmZiXXZ/DwrISm0GEbTynZxtLVsmbzhQAFyV/9Q7yYG4lRw1m9f",
+	"ULmcsYVz0S4WcmglBkevaLNbGU7ogmoEiiOvesC3dUokVKlG/vLHcCX4MWZzJhRtkv7nnCW15pAdHijU",
+	"ZPdKzNRSht9hd6OIxknQlfS9yHhiwQSInkNMkFQsPkcwst9NYCOukgx4RrFfCqSZUczjxvWr9bFio636",
+	"nLlAk0PnrbPf+1sEr/J0G8tS3rI0ztkgpst1sSv9sxl83WisL4TQH5y16sJcv+DlQoQyBPXpAbUexl+q",
+	"xt2MsZSGHVFKJnkTEYd5elVcrnWy6frG297KNFbNvfj6FufGz6aMbzUxu6Sktlv5PPYAn/ckUgtn/wQ2",
+	"0yK30eAEkAC84NMvQfL3Cp2w191vBmFDpeeFAnxXGYi7G14zmf7KKo2Jp2VqtfSFUnwi7LF/i2iBE+pV",
+	"gd0muakyBPjU2tY+tjtCtWC9zAZcDEZS3gzPCuw5nvYQjgjqW+YpeKiBkFw8yIiaykWHwP00G0BBq7Pi",
+	"Kv2rMvfjsxzjPjzfPKVDhujDHMQcXGbDMzKS2RTux9wVnk2vBf4KEQKsJdwhwzhHviS22m59/F7wyNX7",
+	"6JBhUrkQve1Qj0sQSvTPKZaLGmJJgJiDNxf8ZOY8uZBpTIpfwTK0TutrqAnvqE0GxpHjbkf4mCiS79x4",
+	"OKjdlBbsupkkMZqVHchFnKC/q4DiwS4HipUi6VeUayts3CFDLgZQtwddfObp18KW8ynPxAOFCF9YmDGL",
+	"eMxUMa3oCtaTAllXIi5m16UhmRBNMaNSJMvSzd5VKBf61tITr0Us8eZCTXgiEdAexPxaxIJQkyBpACxF",
+	"3Y85Xco88zG/BckBYoplrp8VGyZJGuEJAzKYKmlWUhCbY43ct2XnobeS9OG4WBfOUW97pNWLFV59bsZ/",
+	"SmJXGI6DAlZh5ABjmzCXxYuM077dKo8+IHurI4owymJcwo5N0BpytoOCy9j7yrZinTJm1zbY5jbJeHTD",
+	"MnJw3AOS7FKpmm53OwUIb63Xf9YNWwFT7mIoV4ly9rfnnNjWMKjGxCtbHbaptvNPDHXhxxZNkpfj1tkv",
+	"Dd7c+tRe9WbDuqoBphgoLNDi0xHyeLXRCQ96DgpyOqhgJEXEE46GuH6NVEyRMU9VcxRBQUNyEVkrrer3",
+	"Kda7auxMKp4beuKUq0ymy+auKT2aL2QWJASoOWS/9XW0KpIxjBalSxuFcfkA2yAv6tgJHHd8I/m0FmVY",
+	"RK2sFOPleQi9OVkV2ndWbLGUmgd4TG8Gh6PeuBsdxaxLDw7G3fEJO45P6X7U741Oxkdxt1K/7ajkSdUP",
+	"2Jj1A6++D4+kWUS/uyfSiduqI/I+rX0M6zQ4dJXD9Rvd+jvvHgHaus2xEDda33IRrwJtCgo4mq0fbbjf",
+	"C6bjyUILO2b06UcorIsGKwA2VszeQeUXlx1MQAdqMEvZNE4p+JDQlwGhfvOC2r37VemsG+SP5Mo4R7Qd",
+	"PkkZmEhoCmtbV/luPVdSWBuAcDGYyrCQ4T5ISyxWtrbQuZpxpdyvwiWWQ7nmApZuuUWgCYV+wBisfUh9",
+	"T12su5IrYgar9j59Tq/jtBRuq8Kapwq4R8bGIkR8yjnYyVMXijYGvCsAA4a2PlOUrcQp2nBCttqtJVPr",
+	"26d2dAa6/umVqk3SbW4wtmPzWyrLpgwkMQ2oXT12B1k9nLo8OieEHNmN9Sljzjx4AcMsS6jfYVAXeJAS",
+	"bEGAsgBRBuizhiync7MCVMaTxEBay3ll12JhPJdTquAclowH5r2UjNmiKE1FshRWlMyz8qnALVgjk+4Z",
+	"4WnPR6OkLjMpk+bgJWzlOkD7QMYbcfhNMcnppADAy4gmrEPelksQcUWuW5a797qFTa6Dza0UXMeC6uVX",
+	"kEXKM7biifvX//4/vXa32zasjaGovdeNIIQhZZ7v+AxTbOVCIN8sVVB+ZkJvWQDkH+0dHwcTd2Q6gBPe",
+	"RhGH+bDgMHtbut1tpsxrZbfcs+VcV8PPhus75FfHbFwuCBSgRy1dyXzHvLgNcDJ8hd8lf1SCS7Xo02aV",
+	"uZA2eb1DwPtnCcALph+uSnmCQJWAR+2CzkRfMM8zx7cUyppp4szVZlRxQhDGwAil2WBYYM3wrtRBAk9N",
+	"0PxYNWR+kjlkGhMgNPrX//4/mIIXvDsXGU/WxjiyosUm+zmjNwxBWTYIUhDBQIJHQdlSl8RvSxDtmC0F",
+	"fW7baTFjHRKnx1IoroBw/iqVcry6zdnsugbpLlhCvGSZu7tGy3AYKZxvtvFllf5CI9tYFN60Itxbn1lz",
+	"FxEOHXWNiTioWuK7Aqis9bnLA4O435GNZjaMiJVpKO7pnGJ9x1tRoW4O5FUpULeI5t2yNOVV1PgbXzPa",
+	"wz9k9gTVAzrwtgv62IPGvQlMIzdBMVBFkOvfJWYVCiOh0Ho6zDrZPEEqj2WFK8Fr53pdcBGFjZ5hJMWY",
+	"p7MBIqmM/YukWpbWBbbKdjmAoI9zlhUCuBWyPBUrdwtpHPcobROWKVdZ1ydkKC6ZOoKMgsSBK2IujTvX",
+	"wrXYOdrLd+tTkaPYKHXBvtexl+KtxVhbgjPP+47k9nqvQwoOGwKAQA/SkAAJiYEcw45raDqgSR0ka+TZ",
+	"AM66xbWkeilzw7jx0rSNhT290dYGt9CDZDKtkJeELgcQPRie4XGD2gOMCUYgE4QXazB0lwiJhnBW+YRR",
+	"EhasLZinosRtUZ4eLdPm4XDVGCtK+mPiHuM+unYHDy6eUBdlTLaNi3p6MeiuMKViXGU5E/56gEjuqpm2",
+	"RptuHWdYs4irTspIpoPT+DjqjY/oaJ/1D+LDMe1G++wwPh5rpdqPDtY6KfUDNjopi/dfJTRgVOxC5b39",
+	"trI+oRnpNObzZAmI4YwsABGmb7C5o40cqbqHgsVXJuk7YLshuL2Gcg4UNU3wqI9laIcgf0PjDYjTJUlz",
+	"Ec42uk+XuDcpJZJ50/z1m8WKk6u52zC8YG9ZyuInCOAKO5g2Q/sN/mtXKNf9YJQDqVHBocQ9+lsW6PEN",
+	"28hb8C0i3hSL0jryuhEWG8zkDRNA4FbUtoJqlxg0rnA4TPkgmtJsMJqddi+/fjqJZj9MR48fffj57Yvl",
+	"zz/+XV1+fZqPvrmZ/PT2YPLzj9Pp6MeLjXYM1iE0TV0zFm+RMG51POp6+bbIBEdXtoEoNOrrYqpYtE0/",
+	"/xx06hdtXjddtmsrCVTm+03D4/Hwhmgsl5BzWvD1klEioxvCBXlEFTs6KADWVBAmonQ5z1hMri5ftN3W",
+	"ZZ+CpPZXsFtJkSzRvoCETGSEpGXS2zldqiot2M9vD/8RiWQRf/3DzfPHj6aj2d8no9kpH/VfHf5t/7tJ",
+	"/PXJJOr/kFx+/bde/PhRl379/eSn2bOcLuMP/kqdU6UWMo3LO9RB9/SoukkGGSO/evjuqz9/7LY30Cca",
+	"8hLV8QbaZ1fkM8tqMwcGflgmD+EWmNDHHtfICt/K5euX5KDfO8bahlyQiM55RpOKIwfpllbyl/fD+60B",
+	"PW9p0WxH3eWX+1p3g2nLK7y4KuD4zpBUl+8LGVltJKkBnJOVUuO5M6WsbKQGy9MOjLNxkUoxGbhsVCGz",
+	"AZQdexccSUCMX5ZonrfJtS/duDbj3l0ZKMPhPSY4Vtwzn2yvuQAgYRbuF9wh0+VTkaWBLWZsi9Ov2hg3",
+	"JnS4UUowRlmb+WTiAyM2limoFy4mHfLcMMt59LI3TBvNqUwYUYxB8VikWaQJiWlG69nXA36I7UR8Tpc0",
+	"GOK4zEx1hyrBN7WksIhbozfMAguNEbk6oLec1oUSioMnWqMT6QH8kBLBo/wvD8Q3T5493rj32vr8tqMh",
+	"6Xo6HgfL6Q2N9WYOwe5gDwEsCKmmUIwVSTb1mRDnuu280RhsVgEUI5yckKhE+feekxs2h/PUtSijctoF",
+	"IyVXiKxEZCA2UBKKCc1tMpwjSTGWS9DLXzEmhpbyEmGFro0jqPYxUyy5Zap8li2sV9vRADAOWhBcg09F",
+	"DFS8eCar8l6Yrf+BIrxyWmQibuL/qj+z6QdsPLPV8P/iMcmyPgEyKo3VuZNBOME6ItURyxaMCQix4AVQ",
+	"QRwLqbN5mwxp/I9cZVDQAlCL41JYvu1DLE2Z/jGzlPP4U+wglL7OB7+PcxPY7L6BxzlgHAjeN4bqud0q",
+	"GlVCJGrTg4XLhBSEv+ER88iSHWm4VqTtgvjW1BlFzKnLAa2cdVzEdXNAz2TW8NlGfSezx3AdnI+zBpcb",
+	"eo3c5HytpxPDyz65KsKN0nVMhVdMZBizzUr7NV61g7t2RzN9VU3e3k9uqOPeDoH5qBrMZBpOJMZIn/65",
+	"KMiP28hQP0cNtQK8ZWSmbX0sSDanE8eurKYyxUqchgHYwPhKj00cS3dJJxnbJ1C5j73PBtQW1149mwwp",
+	"1uY2oVh9OTSqSjh9x6Q4mIBSa7yxDO15z5A+IuxtGERBrqJKLnfK1FwKxdCyH7EpN7BItJvLOv3n03Dy",
+	"mEXClt/0TKYG1lDjRzTntIIzx7nCsfpFmTO2yKrtrC/ru05szYhZOx88sumynqMdwBh8xo2lZMk0eEZg",
+	"l6AK5TSbAu9CTQT4cNdyyiu0mdBqN+JrRGLNgcRnIrYgfcVn82TpIh11jObezsWFysdjHnEmsgEqT7DP",
+	"GBZJ9iw284213fC7tPKdmeqBqQ3pl6wZ5AIrOkCG0YwNVjkRBzOuZtTgopDdxCaIwkeYwQF7HzGGJCRl",
+	"4jqXS5BJOQDWYbcT+1TIuBN731SJVLwa9JYr2T5Hz2880Occ9yD/K7u9F8EEs4LLVppjYx6MlgNkR2/5",
+	"FY4GiYSK9JbWfWCI4AEmrIfA7Tr2C3e+xI9R6ZNgi0GuvKtTFjF+y+Lqbe778v1oqQwsT2XIIvmmpsrS",
+	"BZJMmBxwV3qIDP861KbZOJWmkp11RGBFY4hf6a/jFDpepdycVhLC9vd3Kr2kG85ogoUMK14+BzRywMmb",
+	"QM/D2KHQggaOu6AWB40NJqbR5yYYQ17P9BZoyefKAzOjMavx3rx+dPnCVHdshXxR7z4efOoWA/Tu41F4",
+	"aDwexzWwJtD8+tyEKEEH+amiqzO9z6+rMF4AGYunFcVMcwUpEpjJXiWQ3EAMsSNrXe1+W9prq2U1d0t9",
+	"9sZ6W8gEXLHROjAR43JrT7sH/d7u6AWv0Q6+sBaIcKdaKCE8gh4lF9ywWAQnaxvhBuVRDzMmF5W7uD4/",
+	"EThEu6SThE3OizQekF4s01cpu0BGlSI8Dcr0d+yp0lvCjy6+0Wfpi71ncJa+vu58AVf9hpvRb+Vz52+V",
+	"U+eXm9Z5HdgYOUKhkmpxNHa5lAYm7GLPwPMP6xRKU4gY8xSxMVXuC8RJWICAZV+EPCkRE5WhQ3+oeMIg",
+	"ZRQrpeTzdjHiiCNQlMcdMjQ7xvDMfs1EBXbsCE8VnrK9hEEvWOjZB9rE0S1CGUMTCdujr8P3BXfFyzX1",
+	"+t4a1bZaVhMGN5/z4a5eyRK1GvKvVjYFS7Raok+DUsBOX1oWUx93VlnFXb2Kf24Fi9WDI9tWstP6r2mF",
+	"QXT4ot1UWIjGldq0dhWUJQM74a/IM/1pDaX8WvcA7ENeOeitN5MSbK8ZKm83ungz4gHfMdSGhXLBBi0D",
+	"CFgoucSx0GgNqWlRO3NdM4ztt8U+Z+MOzdz7xT3Wx7+1Y91W3Vt7PVxU1LRbd+33V5ehuEnsJNX0rJiX",
+	"kiTU70VmZEKxu+IkFfDSfo7ynaVG2RSulUqMU8C2p4SaiqmuwJ+J46bZ8nxd5IImShrPQEGyZWEcU9S6",
+	"Rg7bVa1gXKjrVe89OMk8Pb4zM2sQW0Hn8wpCagoztI5UcjfNU2eJde+bxOdbZhZdQkcsKb96nso4t4fg",
+	"1XBZPkp4NDB4k40g9ZTdypstNaveQDf6kPU1waUNd29cyDgAoRV8cXVpNnJtSmoLCOq3A9ZiW5rP48py",
+	"1ndsXM7fsuU9rAaD9vmdU3efMzquyYYoUhwqjktLf5EwOn6giOKjhIsJyedWPaVSQp3MKU/iEuZu6xSJ",
+	"m6B+fFshPD1354k2hKS0JjTBraAzVDc8zA8aUSGBT01b3DPIEMKAIgZHPTS0Hp2Ov8DrugSUo6FyDiaV",
+	"bdJGNHG39LSGySD4cLctQsfWpoU8Z1SxDcn/RdU45FQAi6Y4zawtJLT+ZE0V84y+LWnyqdqoqC/UjePL",
+	"YGkje6baqOgegFjAGknRV//AMEwQW6GwQ35gKR8vIZ8c6MAZz6b6SJVJqLqdaqFYSWv8DHCrQHUWnvH1",
+	"VVlLIAF9ppzRmG2qz9rtbFHiiJf9Y1u6d4x0b5zxN/KGie08QsIQHBQ9jbkQYavClpEMy5DvwTBlTq0v",
+	"wdQm2N2rsdqUNOBnfMWylLNbmhQ+LFNd9oz0+oYhvF1U8wX/A3hNJya+71hAAIkJHOcAwLT1iZggS0bT",
+	"Sk+OeieH3dNut9s96G+RgvimIFiUkKURRHuuCF6v29k1LwclyTYIlU9ZNq2bzDn7vcCLr39wBiqLq1Y1",
+	"X9Sxt3tl3SjWc/XcYjw7x1lxuCUT8YV4rJ5AmkgRSGbdqozMSh2kCzWl5BWVQQoOV3TGd+OiqwRcIqHZ",
+	"3+aIGB6/ezDEcIvc+UQCt7/MM70mgrnsAHhMmcoTswGM8xQ2AIdpOrNptfpXWykCWTLahpDNrUwQVG3w",
+	"ABmGgUjj0889YBSgp2xF2/a18LgjIE1XSTKm6Qo0qqHbzjTc/KpfGDw9epp3tSb5FP27tq79whWvOAfn",
+	"pE0Ys+X7g0GL1rx3my9fTF4Onvbf/Prm5Oeb8c/LrxflqNbRQSNg8WAvWMlY9yKesHRdCdEJEyylWlvq",
+	"K///2qF3rh1aGvI/pnSoacJ/euXQohshrxOemdqOeMeUwjXwXm0DwOZOk+T3qyZaZ4ref3HNneqW4lY/",
+	"aNJ7mxUo0dznVcMZTKqwEWcQkL9LddSt3sIs9Lw+xtf2sKDmZM4L0xfWhgGi1rF1b7R/nz0LDRpbg371",
+	"X2vwr+V31tvTobXjnpnKRYViypZsdfl3raJuzDv/jcWFGxa5XJStzXUFr5+zSS3+FwxIw+PhwQxMjqJP",
+	"87c7IDdoBvAZvw//MYQi4GF3sNb07S+CyQ3DTA4wGjhgNJoO28T7RuWz8heWexdr7yNyGgDr+Hvb4C5N",
+	"NTDMTMcCl8hj3oGHzVgaTanIBv/65/+gzWa/gXCtQxKZ15eRRTa9G/SLQg6WOYZvLVbJ3ug+l260gayi",
+	"oL5gC/1eA1WCYSh3seDChUs6FkNuYU320cUlGJUwThL7WonF+KHivyS8ElouTwSQn3jzUPpsF4U/lsVN",
+	"7it3m/vG3ugPsf/R/u6PpP+xHDyx72yA8XouJ8Egxi4hTuPkr+7rtyzlY85ScsOAxfNx//WVOSrsCZlV",
+	"tiHzVyeSs4eJnHx1uN+NT7v79KsLdrNkr9LZ4dH0Yv71s5vl318d/Px49MPhwWXcf/4tvXjxU5SKb2/3",
+	"v+/fbHG4tzXDdIMUJoCk7ByOJkuWwQlXmJg9ugBmXCnj2t3BRsJM1Q3RBpyU+zhM4uwGbEaZ8gkXNaW9",
+	"5OQBhpA7G/tTq9rKQfaVbtx/BVl84c4FZEu311c8g9KxRQm7guBcjxjcfG7hMlyoOWTIofYN1ORaAWqU",
+	"DoNf+D//AqC+g0+/4R+n7d7JpzDy5zuWUSsk4TTDj/55FKo+BmDjJQ4uiK30u+SWJjkWRLSsdG2D3YHD",
+	"MQYnlnqPqWBXMsyBa/X6pgy2355+NzQf4HjflCpZ1TUqnzletUoTVvAs0BltvAMn2SqaZBcT1jwzcLgB",
+	"frWYRXxGE+Oiz8hM2mohKFGwQ7t8Xj2yypSxwldUTh2HhmPQm049lr4MdX/7pbd3+g6lptvuHX768ovr",
+	"6w5+7rUPPn35lz9tXOTYqw22HkzYBUZJamCl4JIs4jtjmXbIEOyFBVdsiBR5SEgJLl1YMoSPbfY4mjV+",
+	"kUvYs6GcrvElAUS+7UBW1NXLRP7MO1dLtq6owYhFNN/s7q/kLrdbrrsNokkOgLl9XvWMi3hdJEUrs80Z",
+	"EYfbOFfglelaNLBBAtrmVatF7k4d7w+Wn71Vfy5clSPH1QRWaFVXN4iCrEV1bl5l1mFfFDk22NdiaGvX",
+	"3asiMW7lGJHRBHMq7RHAX4BtMtTdHZZNcFh4bbNm8KcZXRpI6MjZ9XIhBrrVxcotJdADP4gyBIwGDM9t",
+	"IyArd57YMCQX2vaCxmqTv8BFFc929a0MOVTbg1IW74RMXyU7xGExtY2pTx0+8aoBZBqm0m1AmSbdEh9+",
+	"LfDpSFVVbgi35LMV6oqPLapuFJQkKHRP7ea0v7/f2d/3dEATtGS/JDRnXbeIHFmqWyKN5PpT+/O1db9V",
+	"UVf1isjrUq/oEnALf3pXJda1XLhroK7VrC/MC1LlS3u90KUAfk3Zrxt6F/VaNnJbhGuhwc3G0S6wzZcf",
+	"4LAjlKvBk52cNsfflgZcH18zRCnUvu3o6KhzdFRNIKib31U0LyyTGuQKOtO5KAAyS6za7ZkWL8E+Bz+c",
+	"hyVBj/isjYQzmbFNGnvinZkTLL1RpnbeTMzcDM+3S3piWZxDzw5L9n1BBs2OhPbIrhwm23NJbwOTsAux",
+	"keHnL8XNN/jkPuqGz/fkHM8we5BqopcdnGC8RduoFd6ybWwMNjKgzHQVRpRd3Y2a1TxB6I5ZtrB7FXaR",
+	"HQzb3rbd4IyOAhVSWgnbUZf6ttU9uGOqvAS/M9ryBVuY89kW9ENbno8a0cVfxHHKlApYwEi6Y95Z04fH",
+	"lpFiZxKlcFqdj2Q3zmIbPYVza+ZZyOfgMDZ5ALCt+C7CxDAQ/S5w/u3Oho3Js/RAlzg1t5GZHRm+P9W1",
+	"Q/GJoFmemseva4lnZ5tSU7+0/vXP/0db7IIp1fH9y4se+cfb0dXV4uLi4uLRzdfPnjx/+vN33yxev6J/",
+	"e8Evn0h2+uQn8fDDj1GaXX3DZPLd5eHLtz8+nf78+NFpnKRP/qZ+3B/15ZKLnrj6+dfp+FC8kN3337Ov",
+	"ZqPL7x/dPLoc//zVr+Liz3/WY6z4B33I7fYPVmwdVxXL6RHPp3PSO+1voGwFH9Al3ttD6jr7KcAeCu2o",
+	"KfYfTVl0A5tUEBG8rpRRNW9av8bWwKoRsS1Y0cqtfcSgYMLwhgP3sUm4Owc+JpNzhx9sXUoT8sEcPDj8",
+	"Wbt1SDj4M0nCb5i+qW2rpoASaNdc2bkW37HZiKXGEYxxdd0eiLEZNopgpZFmgOVHVNz40OASB6BJDHOp",
+	"eYGZrOo0L062BRFgKQfN/Bmcke/oDTOFK0Ahgrr83bLUdsw5+31yyKBxNSvg26293EM6nw+RjxxfAeIK",
+	"HothNKVa1IdQnhbFvMjAGXoXwgXnBgyivzIRWwMHD/hJMaspAC+Zz8liKhVuk5yZ4n2uUBBg/fQ0VSAO",
+	"RVaUz/nQL0umYTP4xYHiPnbb+72wpG6bS+VymZox45TynLapW1xNglodwv0+GS0z5uptPY37h4e9UwiY",
+	"GmoblScZ0kV4PLTtAvZfbmuv9+tPFz99+/5xOv7h9cPjN8u3f//m5eR4Gt1e0Tn/LkkXl5ReRd98/0r+",
+	"OZBF4jOhluGK+uP9JWDBjTXrwqWKNN3tpzKJ9e4KzTdxrQXlWeus313Zb/FiT6Xp+1blwMIjiGKRFHER",
+	"3oL4lypwzTP6HrfF/W537Sa5xcEQuuE1EXpUU4beg4YrG1gqtevw/tqFg+o1rN9w7CSyCUAxsgIkLlaH",
+	"cC35R+OWflojWK9gQW1r1m6RAhRiG/lJ5ulGnpEgGvjdx177JKz1fueEFVlAyzfeZGHodXwmP9nKZi4L",
+	"pMQijQBwmpi4eg3LSXC8OoOHe3rMjg4axF1sskUoycJ2991GWXpETQXBLQTKqPXG/oOK9JasfrvA68z+",
+	"FawuvrqmY9Wg0hbmyVPMJxtSdaOQHxXCPEOkjXM+G4yjQP1x2PW0AbGYSlCupkCa4QHVZ2+LOACeqTfV",
+	"OAvYkWS0JEO4WhtAeB7wjwOOjVDYAJI+w18Le4gvXASulGXGZ3AggEf7ISmPMTfwWH0vViB0kbamjQwe",
+	"F4J+cAiqY/n2UjiPJonlR7UnhnMi5EjGS5ItuF5jkPYns1W266ZCaLScd+TcIHybqh6CJuAOre5ffG6b",
+	"qCxYNOEqw5GsxmiNl92vdtI/2Widlf3ktdXnsB6LjT+2HXzj4JDE+pQDWEQhF+d6+I/xOz5e6xEKeOKb",
+	"u+A9z/jawTTXld9ceNC3HCzrX1/d7wNLuIJpto74Elylu/GVjX3ezq3YboHK2Uj4ChdtY0+UNahtVo0O",
+	"vbKOuaYWrGHJwXBzy6a8FXluK1bsPfGoXyjMK1amztOSMUUUWy1u6mXcbXMAqmLx6MwljdcM3asSL/er",
+	"fFsHZE2ykTuTAtEeaGquyChXXDCl9JLVuhgy3WryO7pNqrzUIE0vhKUgx/cauzdU123zW8JlGfHNtYMa",
+	"X9HohmWfNwJwB00/h+Z9dkUfwr0GTyyFygcWbG2TgJZ31UgdWTzX+4PlSi6rfG3NJlJMjFXLxS3PDN18",
+	"Qe5g64QTxTJlGb05bu4nRwfdLvmCavn80ke2WdxbaWzgau801T887XdLh7+j7p1OpejzrKMnQA+QZ65h",
+	"U2d0iWMIycKL4DCJpY3N68vRgJpB9QOe2YOiuyIXiV6yzoPYPGXDxJU926V/sMF4+WO22lnwEPmNtjC0",
+	"cqYjeQvl+qiI5WxYH4AyaQzs1xwipHh9OfnHfLe+gs26IPs3dD5fkid8QRO+/Q6/XdCw3VJTmrIwNqRY",
+	"w3CNGY+Y3/KYxeeFwZxBei+G7mZcyJTkoqJlTvxVtMF9siGS6Zpcq5rHpljKFgctB3DDlwxLAD+QAPAR",
+	"6ydDIYuCMwS8x2OXZilukGkGK6ajdeu0D+RYsRhqj6wA2TZjwg4QW/3pLpvKFtqpzJ+yNvpYXBmUaDhA",
+	"TSmHMYlkEm8r1p/qprqR58kHroMeQO9QyduzFTOHc9z4ifU4PsaXsgqA/8/wYjV0Sf2HeKO28j/9rq6n",
+	"z+91eu3qpDxO5Hbe/wUXsVy0zlr5nO8VRRn3uvurcm2v3VCpA66qo/sotxarzTarAbud/uz1D3udw+4q",
+	"hWtcFOyyoCfszIunz97oAej1+ofdbrd3DKUxm4/Olub+tlG3mDes01oMb1GbrPlqL+7etO7fFLklQAMe",
+	"JNUODepaUo/VMo7bC12pjCPe7nixnWFRjGfNonrjpUNsFWU2VoUXaG5bs3sITgJTqSnh4gbtjjF/bxKW",
+	"8OZzkxzmF31pa5NslitgisYKHuLmgQo6Pj+TjbD7AbWIan+mI+ofdNLwUgbXDrW9boMj0NYD18fYkcym",
+	"BBCbUPWiQy5ISnmCJ8Ic+Fa++P7q0nB7HHa10ZXSKGOp+vJ+/IfQli1OF/cCYcSXbliSu2zcTgS32br9",
+	"QlUlr/1Wu3fx6tp+5Xo5XNkBb7oPuhmyqJ9WSm954NSw3VQGpqZ2St5CNKexrtxuEz/s3sMp6A6nm63Q",
+	"ryWaGCbioqBm25ymHST2gQeBxVK+pUd1dkCzrh7E5jK6YRm62nY4g/kSsB5X7BWH3mI9lkYzpA4BKcKS",
+	"cYV9CArsqYquPtiszRIZUVuUx4IAmdhDm3AFHII9RuDQIuVZZnndXOZMQsUkpxNGTIv0pW195hnLlAy/",
+	"fvqGPLztPYQkGlUpDzrl+Fofv3VY6kC/hmRX1ZFw4XvOydDxv/z3kCDRm2OBzDBFeKK7AJBOd+2wQy6S",
+	"ZEPUrdBjnf8ukgg6YEO/awcBuBXzbn8t/PboYNWBmKdJXX1W7DEiu5C1BTgtoX/KdHCaZXN19vDhsG1o",
+	"80iuWApsRoZPFR3QOLWOq12fWlEX4pixW5YuIRCcMhpNq4A8+5ZoSjMLk344otMVh97ByXbLTvc+vObe",
+	"ZxfrShFBmARwvtrciiU4oSChc8rFZNgmwwXlgHfE4lvwV0L5bKglSM4H+XzowV7PyTBXbACabVDggofa",
+	"AvU/Q9G5CeXCfoCIEATs6XKgDWB40ZRFNwMzwEMi02sBvn1WGEDnZMiAn8t3vcGTz4ENMYUqa2AXDf1o",
+	"ABgRMNWmRtg5wCkGNkowrKsBV+KtMcPUMogtW6GsZWt6tls4RK12a2VYELft0/K7QTF/w5igoQNDoh/r",
+	"jwg0pNx3TN3xOo2gG9etVYKaOge0l/2yIjlfG7pGqgC4rWQ6dL7OojgkuRjBcpOGCNv4givxzp/HH6R6",
+	"89P4ydHo69nJpPeSf5CT1raUjbV0nEPrihueQXWcDhlafoHhmUOQI4+m/t2rf2P1OH5eYF62X5oH2J+Q",
+	"DwuOtciIhaS6pmjPgqprsVKVZwcKzhCxkIt+bwEjBi1VlFoCG6MONLyaSplIVcN48BrKEBnoOdZkLmX2",
+	"4GFuEmb0PdmtqMJnqdRgtvzB7vmUmJK+nmEbAQjg+DYZ7Pc3LDzeIkh3T/iGOxeEr2caDqUnahF3nPgb",
+	"mJ5sZ0OMMcbCrlaFaZitXV+7Wz9gox1eDGuoaSggkCSjpnJeKu9i0SuW26xeOyB5XuD5WNTV8dPliBFE",
+	"mw5VotYYYz7JUzRYtflTZOmcuxKDmI6yJHiysdvOJmIgfHDrrNUDDk/k2BmnrEoNEK4d66/NBjl/x33g",
+	"8h7rq0+PD+3rDPanSjVnC+lWK4TqUUFGoPvjMrLDEKJzgTlBThG5qCoIf9gCPMCsBmuHvDTaWi1Ntjbn",
+	"rda2WUSAcwHQ5X1X9b1LrjrOoq/svQldPenSBjBqxw+5exFlFI2PZd6ocKPCQC1X2dgIhHmk6W+tVrsv",
+	"is0/IFH6yqaFhQtjYQRQ65ynnZ6tuKHVjZrTqHqq+uq0d3pyfHQIbMCV435ZL19ff+VxdR21ewc1qjmh",
+	"QrD4yvC5rppY2zuVNmMlTSLiFc2mjal6K/c4Qtx195i69ZWZwlvbqwywazw6VzKrKblmAVi4gaUsNsCz",
+	"gjNIS75qe2UckeUH00ZLNELbEgc5oiCsEF1lCbrbTCJIrUZjU4GZSw7KhoBdOpNigpgqxw+LhyKO7GqQ",
+	"De+KgKJbMEvLdvl+iLgrkrMZz8Jex5djgpgjg9M5A0iT3u1dhtVqaZfT0fFBdHpyejyi0fFxdzyOuv3T",
+	"XrdP+91udBizk3FvdMp6tB/3xsesPz6Ieqwb90f79OD08OTouHJwsybQUc06u2c2l15vr3tSkNffjc2l",
+	"AUrdzbMTuQpaMYg97Z7u3sQxbj0btbrMzCYFN+VYvGHDTdYzb/hk4gYvKW/KNElejoF1a32kGqlyP71r",
+	"B6t+eWPneybcbQVqb0PjvjPh8I1QutVwVnhzQrKjQrmdFX6Ngq4UTndTl51t6Pis37GWm7SuXo6pcr+5",
+	"t24j3xW5VwXm7UgTeCULhhusRjLI2PuaqAg8Uc83cncuVlna9/WYntiVVl9RbmOj3ujLNvHoFAqkdz88",
+	"OnBJQafjD4gHMIAF5Gau2GWMqDspKJbydhw7VzJzjC73sf19hsFrt0RdwAKGZfNeGHZMPJ3Ns2Whn82x",
+	"mofdLq/oLSeXy7Dza1uC0KarRd8SJNZsqqurRwqvmO4Kz6V7fmku18kMGjuVo64Vpg1dQ6HTYyezxrvJ",
+	"tkOwGoSWme+At5fVdPIJyyimkjTbvrTN+6m9so6SZFCneC+SxClca/UBt17bqjVtAAqZGTsCtTL6Wrfj",
+	"zAsS5ulXbCL5M/sWtrI51t+b4VU8f00OA6YcFKkKlmJUSMhPGMl4uUuyQfX9KcvyVNQldS70dgx82qag",
+	"KSpYoKctFSvYZixewStDjVEsdGSoGuiB6W9ksx+yk5ODk9OTmPZPugfHvcNe3GWHR+OTODrqn/aPj/eP",
+	"uvtxNz6idDSK46M+7fXY+Ljfi3uHB/34ZCubvbLWjHQV4726yt7hOntWWK7VCVl6pnPM46JmGRdQKwKm",
+	"JZJ5gj+NmE+I7kwwva9YcytLOQMCMcBS6A9FOcEqtsAu/2YUJS9dgoyJeCoA+qfyAxMdcqFuSrlGnTCN",
+	"8w5OphWUr3EYmfbXKLeQ2xvqU8aOwr3gXIM8qpWaRXOZbXCvxht84TJr4AuX91IvRv4RnH/2qKEtotpE",
+	"oGZB15I5sBrLBB7twYIuh+eGU/qcDPWREIKZ1fMnVkDKvEKapnXuMQWZIz5k64YGoo/3YIatqzr5maj4",
+	"CvV9VxO51jS+w6n/jzIl15mP9WZjnfSas0tVUr3KQEbfdwwr+tmqq6VDhqa0lvvVGA6mqEzosUBLPLYb",
+	"id41zGNg2cAmcS2YltBOcDkhACCi/o4EfkrjjRkSRZeKLKbLcmy/OKwZrlRbFcxG0ksLr1wnrEZJvjGH",
+	"3crQFj6J4Zlh1vN8EIaaYkpj58CyPokOGaYsHqBzVg+G8IxA24/i6bDR28u30BapHCVsFt77qWWfMHUL",
+	"AJFBvnj17DE5PTg8/nJ1z46a+H/wlS4lomabty6nRQrpw5ATTDMsk1ZWSt/J1NUQMRWQQb9yrJchSkVE",
+	"yJSqM3L54hUgjPpBM2DMWRJvaBFK4d9ev3xBDMYeOf7RuraGiJ7ddlEJGK6Y05TOWIYQtimj1rpdlDps",
+	"domEC3PbmFcNnoeoBB7aAiXBYJ6tqljdr1JxNqJTfmZm+GxomVzcnFdD7yu3rLc9xuNg+X8uWJ03odxX",
+	"/VeBnHcDU2rT8fq0VIdvHPC4xssF9ZkRcINTQYY/7hnqn73LuIL53KXHKQPw2DrICbTCoJgI1pBOZT6Z",
+	"Viu5QDmu2rrbve4d9rC8Jqf9mzdvrgheUHpxOc3+0LBg4KeDbjc0FxnPElazqoA4VI7JHHVDqA7tG5dY",
+	"Y4va3NKEr/U71sm8eYsn86uJnCsXcwHvK1AH649fxr2InXZjbMjRnNYrSWhw0/aU5SqyCwpLYUK87gV8",
+	"9IZR1SElvR1kRhMtJSwe/AOPLbafeTbW50+twQZCZoOU0RhINkAKB6gj2604nyc8ohlz38AyHZj+m3px",
+	"7kf79OrnAjdpv0FPf/HZZEd4DZxz/wEOq2m/Sbi48S9waBGh8vlcphmLBw4ZYh1ygxlXM0hMaXtD41S2",
+	"NwD+d8Ug+N/aN5vzTbvFYzaby0y/cHDDlgMzOPBQmmdTJjJ4SgyZbvHAET+jACWs9E0qEwYzY2AoCL6C",
+	"NN2BYCyGb7RqGRScOjIbIEzXQhnHMgekFtjfA/+bAglS+tramaUvrRD731F1U/rMRAwbZfnL2+rzzTyW",
+	"vhtRcRNoG4CnS98DmV3pGz3MpUeljJafpQ/B/ueiYG7pa0xBrNyJxXTLtzsG6fKw8YRVxpGVv5ixbCrj",
+	"yoSWRhsRzAkUk8PxHTG9tsxBUX/h/ckESoA3j1DZvqiMqZ8JtrWbf2f7InHCQI4H+FfpK/TiFp/xoFh8",
+	"lUk5SGg6YShjU93GhI2zQSaLx5V6Ri0oeqXLpqZZbJPK4FtIKgEEtxzMqFgOMky9cv0Y5Wrp/25lD+rl",
+	"a70ySNmEq4ylzBcBY93P/XHRjXAxH/hrYAxh78byzDhxTdlMwuEMpc6Nrvk4pWLCKiJXVPP3vrRTmeZi",
+	"oHK9ms3q9oRS3oLOMd/IPNMzAy5kCFLZfOBBhNnaTgEoRhPUHVDSv5hMUPz+VPp6c8ZiTq2Or6q1lOUl",
+	"ebBKdhDzMSTQlYQSStIOhBzYHCfvt8CdVN2oyiIBcMCyqgqLJVx86Y2p7hmjaYLCv9QDVsyrN15mWyga",
+	"YCU6kwOrhuwxHG6A7Q/e5ZS1+85qDGWe58toCuan8gtC/SMHnbqAQclYKsBzZYRbTfMs0w2J5QLcjTSj",
+	"I63+ckFvKbfCaDLGB2bban4yLLOQrTpfQIib52E+0pc/tnTuVT9gQlU2SHOxuVBLlRqtaneZZoVsqSCv",
+	"WqVTbEJFbQy1f/Sm2z3rbYf5Hi3DkRZ41QoSRa+fBvjmVYCMV/BwXcMPtgC0GBq5XYngEjZRITj6BMEY",
+	"LpkcC+JpMzWR8obFhJbH5KDX758EijGsnjBcHYnKK/XXleNkg5fudxu9FKzFUBAJeoqoMjzaZixJVLXq",
+	"o+7dYaMXBaLwjzG/EU7tuVBnpNcm/TbZJ//65/9Uzslb1bJAt9igWOKV8hPwvTeG+mrnwAJRLPWxWf8a",
+	"VmqqrGHnVHW8g/dCKQiIX59WsPC0Oh3RSMfUuVz1fg322PBMywfNWKrnELxSIzbJhWVLLI2oObSluRCo",
+	"u61p4B4XTDhAhi0Vxk3ZzABbiD5TXgreiEY37VCpeIjwScABxzIfZe3CRWf8wpZ8CwtnFonULqoMrk9w",
+	"4LpLDQ2eLUJfKRNjwGwNa4XhI5tX8XKhl2Z3rIT9zPvapSBOLUr8FdOm1Ot8FkJaq3ymB5aSFK6CSge5",
+	"8GBsqVw8UEVhZHKZ2TM+WGsp+j31/9BjglNSSVRwFZS9kODeX1aKJp80Kppse/SDTPJZGdT3sWUqvuyX",
+	"mH1qcjVsSKdeYQW9S6729IaouHEC4OXhibGl+9bEZwvP+FimgYLbTatjeiOv79gYjDWNuzKnpS1ZJtIm",
+	"LBNNSVjggQ/UGjKW/e59MSy/8d634gLVon6jPjfvYpDpZI38vJJhZ6ck+gRjHP4FR3pJu3uV/eDHGp3u",
+	"1SwM7C+meDFPmAXvgIqYI6gdcomWXEzOkb19iEeeGIo80STBejjIhsgSxVxUzm+oOS+bW4vYWbi5lvmv",
+	"LG5sPNYDtykxAq+6I1deIwvDBl2NYbGWoM403j45LA4lkrpaHrrNEDDL1dAU9+S9uSCv25mgbvVpqzKH",
+	"9yOlv3FBB2rOz4uQY4Mw4TbcVqlr2OZx2SLwYcohwBToW8kCAE+wQiYyK+rgOJ3UD0VAqgXi8OXBsTa6",
+	"w66zaApQYkt+lsc8k6aWMlIHwLKYsyhII/Cp3XpNxyxb1sRebJUJYFxguKOBqbEQRMGNgTncGnELTA6r",
+	"LXhhchsTRm9ZJfF9tS6aecxnKRhsnz3a2K9vWT2CpehqaGJDrH515B+GmCjmpb3BkR1GjN/WqNpV9r9Q",
+	"6BFTmQr6P4jxOwijeV2h2utgSKX3XRn/VsCxYogSw/RL2pZdicAZqsdQZhJ6MM1UbeM8CYdox4xt9l8V",
+	"SS6CZVtc7aaqMWejMaELysb1TIyBiPOMZ9lub2y0RRY3FqfvDbkb/cM33f2zg8OtXGf3zBrpxsWbFDP5",
+	"OKnFGX9D1saqxN8DRDKwjDZt2LXAx+JZeCoLJQp4hCEN+TeMaNR6Cps9xvJarBrk1jse8DgtCwAP8CpS",
+	"cdMhwxGdcuDhfESnXG9aLBlj/VKLAHZOibTkmCEzecviDsENMEkcs75cMFOWCfQjV+QDS2XJ5gortlU1",
+	"tQvpgFFE3iG9cxjOn2cBA+yVkWrkEbDiDmOgn9whj1giF9AjL3UXtpk5XVbwFnuWfDeoYZrptJJLYAvN",
+	"VL6v6uHH1eyF7jcu7NASWckE0O8Oy7dzLf6+asu0yLGpGMdlxS1ZLGR/Ba1XCmsPjWcArjE7fwdSvnG/",
+	"HZ7Zb7FUjlQZXFDCZVprAr8EoL8+doIPkIxMkkQJi2kRmF5gspGxUXiaajxIflLalt4klc8ab/E1Hib9",
+	"iPWz8NbJyRrVXLeVaiO3twUhEz7zviymmNa5aUr1hGye7YglUkzUSppt0aUtA1CHb7q9bUuG3QT5fN6a",
+	"JqJkq7YXmILUFhswLlyvpY3EN5YLhth2K+ZqnmcszA5WqBoPbzbna6sprZODP8Ck2lY3NVkJ92pDmcX1",
+	"++ecvOZxzdIALkfrPUX+ksK1YAloDd1nWbIqzB9BvWhrvm3B3spFlOQxG5RqzK2vc/5yTCCDBk7p6qxc",
+	"RZGMGE0V1j+XEnHPY56iz2r1NA+PqAuO6wehZ8JQh4zRjlP8Azv3nGMxi3jMFDhT8S4bgzIJaV4OfTMR",
+	"0gN5RdOsShfd21AnKZPZZmricPAIb7UjEpQq16rtiOwfMZA6oKxPh5ZKqo2MxU4awdhV7QKMzJG2HtqD",
+	"8Q6oKdj5vVjqt62JNGdpFKRauTD8BVpMZjRBStl8TjJJxjJPa9IGKkQH+539g3J84aQUuqmGzPpNImZb",
+	"jAbkfZQ2gX7IorFobGQgu6eK143jHq8tuOIZTwJWGbKnrjq6TVYovWFCSx0GvcP6IpK3ANgLKleoOApK",
+	"Ako3ZQZtQZPkvNBDpNfudruNVcFjfOETkzddoY5fLfIKVw9W7c/eFmCVlxh+0ULp1Q3YDZqiprR/eBQe",
+	"rzFP2IPKkY/tj7rRwUH/9GQc9aLewSkdj8YH0cnp6dF4dNo/6B9TdtBjB0cHp6PT/YOIHpwenp72Rscn",
+	"h/3RyeHhNunKRgAN09/rby50Sz/5QLqG41iMUl1Ht5/4R1TcOHnePPdVzz4Oe7tlGYNxqlf7Vmp8VYAK",
+	"eV+/2mQ627Y+KE9YvVB0fFtyxAVNl8ECvHQ+N8xFAeJ18vj1D8BBDkWh84x88dPFd8+/bPTsanFP3dqN",
+	"QxDKrxnmc/QOgZFCFy6tCLa5Bc+iadsGPrGytV51FnIxjNTtEAEp4AoaLQklpte+bRbRWdbpHu4DxTT8",
+	"Cco4Oz3oguuR98GfyEuwUn2xum21W/9QUiRhg852r/Dg1bD02Krdrlx4Sih6yFa369AWmVmlCeliNdRY",
+	"/YM3vZOz/unZ4WnnFP7bAgK51vlfqTX06rsn6w6DgWewCQc4lLOtWcplXNON/SLXF7fJ5t1wQa9w6c/l",
+	"tky1dfli4enGHDn8NZQfVZWX0KPlokZJ6l/aNuewEnXWT2tuPbtWhA9fmQw3gIm40fTtLIUroW4zSDAm",
+	"a9XLKzwvr9iVeIJrw1oDV5D+0/oAvPXYxgVpfXP4S83yjNymF+AIL+qKeJU0qLg502vmLEoYNTvrysQ3",
+	"s9ILSJpLll9NWKydl+6Rv6x622iHxCapNm4djIRH2L9uwMo1XVZpNGDKeFZDadiAHbTcsh3c/o34REtv",
+	"ievDxxdeFB25OKsYcy7CCPIsrdFuVqjbnj8M6m9YkXZeDOvWqHP4bazZ+exZsG23wcPd2+prUxat8tRZ",
+	"58katpcw7Y1byx7zDWQjBZ4/8EoEhPTumsancmGVuecR5zZhJCtoCczqLpge7ASskhTUKAIVdvy/HJc7",
+	"bOuYmcdXqhB4OVlr/IuBTdI87oEihSVE8I5K8u1KocaN+hy8kkUSqFuGIdXuF7qqqSoMlLftCt9tmwwN",
+	"2tGw4drSccMtyfXvxvRHc9UYxfYYLr5/Ptc7gm3QazcI58YwQWjBPwnocsyOB8TViDFhvH7xBv7z3uG9",
+	"07d63K1TlsQD558P4Or1BW5NnRV187E84ISZzI0Aevg+svo3s8SWWWWblJuwd9iKEx5WOFSI8V5LLQZK",
+	"Ie5W7NB24in2oZGrsXJPmopQ9D1LObulSVFG1ZClQ0UxU2tHG2zqQakm5CVyqimkg7K+SCbIktG0spkd",
+	"9U4Ou6fawgJS2oq75d3HXg1wfBfo644ssa7eEJTSKlurTO/SfqR3NeC1DkhU0jq9DqyI47uQwJro1QYS",
+	"2HJZS5z+7WheV2pe3q0edelx9wDuDT0vbLCMWGSIbCDK4512ULjRp2K/H6K/3cBo+91eCRqMPxpW9d8T",
+	"J7w17tf1E6C+FfxvBfkbdFJuzZy6q39+Daq4bBKEp3dGY1bqcbucrQXpCAYhjHV/bXHHSmSxUnSjYTpM",
+	"w5j9EJOtlIGc8BidfDSzcujmyzLn2OysDhnOZTY0qW4L6nErQq8wEEYyiaxm5awMzKFrtyz/AUQ9TSw8",
+	"zkteyhqdY9RNDdeLnaBteW+9+rZVxTLlKpOhY93LJIbsJZ6q7Lxg6oQ8VVvkNGXAjQ7KsbEDqNhD2Dzk",
+	"APISKJrrOy+TI8wo69Ib15+g8bLqrNhBqjQuwJfaXvECOUkDXcYzRczTPMYyu+tjrqxJ9/Hm+2lIxl8K",
+	"5xSj3mqkpRqz+jMiHYlNQ1slDS0KQg0FndmjC/jG73RqKVwva0056O8LsIN2qZjPxyraKB7PXj++J57x",
+	"+yO43I5aO5/zTdd+f3WJ1+KMB2OpUJIefw/FUD+t0TqhhMf9Q5IwbWEikBaD5QbXIVNTM+X7q0sSsxnC",
+	"Vpy0Iv8G4fE5FkHHFXAjkDC5WDeB4vEbnUQXldTJRxffaOv3Yu9ZfeZk6ehSlwjjWsXBii0nXjiCGls3",
+	"VC+rOKULA91YyrzgxQmGdGwb7gHo5Nc0/50BTvbVV6mU4wB60REg1aGgJoLFpLisUJ0eZYrqhCkl6C1r",
+	"vm08Z3SMrQzhffmHYLVEyEMykZAsZaywAr0m63aqUjSzPgp/D2yvnssPmu3TTLXcsKybrBrEL1ZhLgs+",
+	"xyT/hI9D1HJgDahyzUNLWQSeUEO0U/gIDZjXVuBNDE77lqXGoYl/m0KrbGZy6FOmZIJI7ilL1i8oMDaC",
+	"W2jBKWm7+MBt0XXh0ft1dQEblOVFLR798+m9EZDfS2KrPQJvOMCq2mi0g82OlsYtoLcMkxn+7xCFtuf1",
+	"cCT5O33y0T9hPrQU9x8/tg0IxUDh9YhLy9ZF2Xbu/b9B/HzXyHZV9v6YyHbRiv/0yHapJ/Xl8jLcG1LW",
+	"tvEggKmiNnXUI6uLe1JTNTUBHueJxIIZC+ZXzDBbyXXe7e5HvVmrbf88LP7uT4s/D/TfMokRi+iFvpK4",
+	"pj52OExsO1uak16/0b6+S6RXwrF7DRUwXuDS0Uo5ufcadZe3LI1ztmb+bRtMhWGMw0Ct9Gnh/6qNxjRD",
+	"KG4bGfVTLBA0/W4llG9/vicX+OZMIC8yH4xKeplqfnJQMQfhRcppYnKM1iHAMn2dRaB0iC2EB3uoVqZT",
+	"Cod5ExO2F6p/l035P3pbWpmhP2pn8hryn785lTsTKmLrvF9b7UufCVu1C0YIblH/jrgifcd2DTOaZbDD",
+	"ONhbt2/ntvtGAQwJ7Brej82Y5KlSLGuThNMRT3i2bBMt4vpfLqA6lkwJez9nQlU2brixIZbF2zVq07/8",
+	"ZQMMyFc2AF4hipczBvEbQzkFZeStV5iSqUygUi6clJcyTwmdzx8owJBxBomQ1K26+3Enh+o9/04O5QYo",
+	"h2IsTcXdHZzQn6l2paG6/iyonOZO6GBB1aJlmyQ05Gu+IOYBiI95oFYKkGRp3qTemecY1nds5NTzG3Yv",
+	"nllvJe5M4IHjHBik768u9cCQx3TOM5ooMM8xfUovRAjgqhlNkqrmmdK/yhs14hWivMPDMorkYu9nuveh",
+	"u3faGey9+9hv9w+PPv3VfKs/19ULf+uCEh7poFvSJmZxthkUD/TGHiS42Pdaly9etQoGyYMjSyC5cgnW",
+	"/CuyX3CJtRq9/NOOaqlS7r8hqNnjCdqJL8R0NBAJ0iKBGlybmEJC8Q97PqrPx71jAbfStmXHwLWzAGiG",
+	"RB4l6LkpEHT/ld4K5QhFkA/vHaHuTybi001VjWBYskKH2zQIW3Tq8ZRycmVCAKsISx8hvq7VBROZD7Re",
+	"S8Z4a7Li7jeyge/2YFdFF3xZouukp0jau5sS92Tx9w+wvWWjqZQ3gdBac0TuNlBcTyr9p47y0ShhKixc",
+	"io4SFg+axStMh56Yu4q4xWZb7Kmp3IHGTyIjmlSsKyb2wjxxMokHikUpy+pQut/rr9Hfj5WG9cWWdxuK",
+	"trEFeOMEhi0VyaTcgDneZugV+zVnwfpsBpAPS0KZuACoCZ7pNtwgR5WlV1lQkSGl7JQq/QWdQQm5TJGY",
+	"JfyWpZypDnkhYS/Ah5ZTio97ve05cpr408zUF6Uvl/NQ1vMLPcTakqkaLoWG6Py3Xixu9dYc1YpFWgaS",
+	"BtytS5kj6MkUYrFVKE0NRivjtcjs7ec7TytULtMsm6uzhw8BKWu+fjiiU94MvaqfZ4fULY4CzboNQNUu",
+	"URSXQPFYLA8TdhcDfwn8jlUtDK8az0jK5owWtOUgepAXbDa/8uAKSVQeTYnhO63yOW/IUAhMsZlKTAGf",
+	"Q63R8T3Op9stPW10mw1OxydHcfekd3JyEB3HR4entD9mlHajw0Mad3uVNHl9x8YzynhTiW6ss50uDe9W",
+	"hwwRCTo8g6M7To6FhgmZkWH//fvhOdQYhW12eEZcVVLFRKyA9hlsk7Z1AuOdY4n1dM7JUA+MzDP9HPAF",
+	"IB5zKlX2QGHFy4TRWF0LIeFJ52RoCr1hdVf4Ves23Ub8wdZFzaAyAPJWp1rbMXUO6ThCN1a/O1H6nwgq",
+	"HY31n7lIGY31oh3WFb4rEY+5mnx2DKBOF/SoZc7x7VZRmM68W1+UwGd8swEr4IvLjiX3gmYVd8CsWFss",
+	"cqVqepvkAsj+DIq6WGGuesQGee/vuF813jt6d907rE6qZCXUOHJB0h+oUM3Kw5q6lDtYsfouHtrItDqU",
+	"46zQPTBZpWbsb9pYrdNxNa7VWZt71zh1otfd0X1vTXQnCG1b57IoQ81hM7rD3nMPPpjqbvaH2fBl2V0F",
+	"shvsFGpDWwEWRAYrBFBtw43R/4pL29JXaOWK1NnFSifDmFFTONvJnknHSRly5CCbllHltjh3HZyLhmFX",
+	"YXt+tXcTKRi0RpHvXz03a5PFZHjQ6w4b1CbV9zcvWGZadX/i88eJzSs2T7AQzRZUX0/f0yhLlh6v1ywQ",
+	"BRtnISvuAiRvyqEcLlfELnBjySWceTuKKfVDlSEKFRlZsqyNgQWlWEzkLfqY/E2iu90BY4t0HpDTYJes",
+	"waOvKLUnS3MWcoHh2Si4tSjWJiMwtnjqxgfSYxyT+gJnD89j5kqwzvVaFpVMoV/0xumfaLbcQkuURAE3",
+	"c61sycwlAW9BGqSnNKFzfaKWwVJSz/Tx08J8DJTFHqnx8DxCLjpzsNZyek4o8ITysTFtgueCk6Nytemj",
+	"7sFJid6seyd6s7qBcjrbqiMmQN21Cv9HWDta8sww/BmIMxFDr7tuK1BjGrw2myGyhSjczVnxvuse/fbv",
+	"PvbaJ5/2MB30wP7RD/zxp+B+r1iUpzxbvoaGmqqINA1qDUEuri7JDVsaLm79pzIRwauXr9+Qh7e9h/jd",
+	"jN4wp5MsAap9smuHPhC3Pn2CPKGxrC0EBMQBCYsncOIEtUUx3ZRAlaIIUhVpdMNETBRdIj3k3PwxAzmd",
+	"5dH0HInDZ9LUnrgWmEMzYtmCoVeIpyZ1oSAVb5MbxubKFPiXNxYdlTACJBqoH5F/bilzQnGj1RbWtVgY",
+	"xLXtBdeHkmvxX/9FLuw5FX/R3w6Hw2sR5WlC9hT506OLby71gBYMtXvfkOvWRZ5NZco/wKo+I49gSMmf",
+	"vn3603VLX/HgsqjPuvctW56RmZpgjvYDcn19LQhc9ViKjIls781yzs4InWNFay7Fw38oKR6QvZg8+Kgv",
+	"JuQaM2KvW2fk47UpKKU/XEOY6br1qW0uYeYSqLmLV3x12js9OT467Ha73b6+1D4S3b7mBgjy4A1YKOy6",
+	"pZ9pgwv4y+WLV/4DhMzMLZggbm7xeA/w12jv+Bh/M+nr+LVJW79ufXpgBv5aFCcKrZyG/W7PJK36KSwd",
+	"8lrLk7Zyhl4C8dBCe1AuzfnNsPpdC3uY5oImbX3CjcFxBxng8Irh109x/bjpfvjR/vnpL9oy/HO/O7Rn",
+	"c2ylIlQRJaUgVF2LUp4NV/guv2Zfh7xMSSwxQYdmkCN15q1c92b3OiuroBuV/vCbAXv/RmaMCqX/hSX0",
+	"m3ndb9fit729vdL/9V3O9CW/lcqJQXqbrYpFfoNBArJ+SKIf0/+PvXfdbSPJ1gVfJaCDA9vVKYqSZbtM",
+	"oXG2LLu6vNvl8rFdp2ZPq6EMMoNitJIR7IygaHZ1AfvMr/k9jzA/zhMMBpjX6ScZrEtERpJJiZJFX6q4",
+	"sdElk8y45Yp1X9+q4D8zRZVE/xQ0FhceNMZCXyg1sIqgCy3jx9eJNzkMOFLlitGOFiEcNAIM5TUaRE73",
+	"f9p0LtMooOxSGcTKqaOJl86vcP6IFoGnfInrnyvHDzIMu/in4EbGBFlXTUtMSCHdpXHOR/TQtFJ54JLz",
+	"9Mgbw8fqDVwXBpyxBySrhdLMyRyZYRsh41cOFEs/mhscYFIpg/Y231u1AJZBE/9zqR3lPxsztNFDc4gV",
+	"++ex6hVTVUpjuQklOV0q4yPSPabFUqYObvx0EfUAeA9nzDKR5BEOJY97qAtgVt2Qtnn5Itxy2lNzvFA6",
+	"zeRDBOXEfTBDsZySRGFGgkzF+nC4le4Brs7bihsFRLuP+BpyUWmKU0Oco9k/AEU3tqKyY0UU5a1wIzsj",
+	"euDuVwtfK9URx7EnIy69H5rUageH4Cs5AGl7aprLkYJxBujWMkByvYPI8eRQwVTk0YYPX4BhT9wy5+TD",
+	"VO0YyKoCs0kakS9I4DzmWY3lBWLI9WnZKumviIOF5oriGEFB5KkBLWLXTvHo80cfPuSELlda5wV7KLU1",
+	"Gfpwa09BOJnIcvDTCzUnaBJ0WEnSVkp9oXqnBv48Vz7BzqVzAyPIU7E8/JHxS013SNarKnoCzKy8I/6s",
+	"5pSncqEm1F/s3NoCHQBxIacmRYOIC+bafRepp73ZfA6vn1+kQFI1FkYV00lPjMNRhEExiR0+1F5gs1bS",
+	"/XAp1qgOyt48E/mbn96zNvv8xasX71/kuAvXIAVBbGUOX0VVDnUZlI/HsQcr1uYGHGpSuJkEgUvy+2c8",
+	"aqTgl+9+FIcH+0/EucaaRF93fBX381ozysXL128zQZ/AP//9zX88IGrG7rry1Pz7ux9fs2XREe/AGsuE",
+	"+sAeC7hYduqwgNepicSeco4HUAX6l0slQVpj7xh6l/xa6C3yFhudUbVD3xK1osUuOnw679UHvEDPbIEX",
+	"pFIC16eN+On9d7vfZvFE9sUP+tkR4rYuNvBmtxHMCLr1fKLoAlP/2474QcFmI4ZHygQKq0j5MhIssTH/",
+	"Ek7ZCD/TAypd0+ZSlro4NbiohT2rD0TIE2UnpRL3Kf6R1cBhpeyrMn8gxlPnkX0lHAtGH9myQCrFZdkS",
+	"7jusDnHYsWqRGZitTo02l9ppMDDqX9HOKHbJpBOh+RgFQ33wHXHMmiEcGGqXvN+e0OeG3o91HPiBS19Y",
+	"c88jIw/v66RShTJey5IouimJYNyZNL4howbxEdEv7eCCJIcZVPMJiKc3L18/6Ih3fAWlE3n9QJ76CXA8",
+	"TJJ/Jp16fHgkZurUMLg/K80IoHQO75SK55rLixwPRWOGOm5g9WSLqdKpHvsfKFWqkF72pVOZKO05dgSh",
+	"Z9AQgPfREBl0pLaaC2vKea330YwoSZTxdE8mlQYVu075MbaAN1e71+A9ZMnjdSMDVKr6cxBgxCOt4Z0s",
+	"KvpRFSSWWZ/tGYiJnFzL+BVhF4JMKc7s1KcpvDR91Cyw0KdWuDqnhhvQOmah1qgWQQe3BjRaGQSunXo2",
+	"q+tluaxGbufInxEStAAMOoLU6FEzbBS9cU1LBxHVxFRiIZ56kHmBpl9pR/wZ/6DUg6AXaCMm8ly5LOR/",
+	"0Gj3OXnN9UCXhvv+AMw6XSoulWOGB0yg9hLnRAC+h/wlkjt9l0XyPOWtAPcdK7zfU8OJCWHNJEZNgRli",
+	"uHi8QXm7A4Aq5UCywh8KJSRIxJGkDh0wyJHIP+ziaKiSUOMzbCoKbKTEo6GE+lIxwyELBhHqO2T/Yb7a",
+	"P/GL1Ngjo2EkPSiX5CNgwatie9FGmnnWaNpWOzloJLjMMBLm16ctSlPMFjodqtghImPUqywWsqMzJxN9",
+	"FL+xzWmUK1lQmOvvIlRlWAqroLAaGBXj1ByKmfpmxl4WGHTQK2mE0Lg1DIE4MdLUyq2C4+BDu1Bzl4lh",
+	"pdQ/VO2CCm2IVMYr5KFjI9jl5WXNtVGPluX1nRpG+goQrvGeycmkTgKYmiITf5siaNAFbyFKVvVBO38k",
+	"HDW4RkpKuugCwQC5UPgg3sk36eqItuxQRCq636CaByJ5E1nzSBuHsML/IFn6S4HOqQz5DZw3/EVJ1nCA",
+	"I5jwn9EvXX+EY8SiiNpv+08CT5DYGr5uMLLy43S4FKMA9AjK6GYsxCxaBZgaj/oQgWbUDi5+AG2Ga1fP",
+	"Y8TbRxeJCL1xA7NwaV5+9+7EZeLt29cuY5UPbhb6gjL0byY7WvxvJKzwppyYVdqTU9ipElTc+6g14bKI",
+	"6gd2TAuyhvUhMi5xSKDMskTXLraYQ8bSo7wTUKymzttxdKUzkf08sqK09kIVtQ0XNFZUJsMlBIkS18ol",
+	"MJGuWOble5f7yOBhJ2BDFbCuGChD4mepEm6ao2vHvsHSnp8aznhBA3ogjagUHgyoCTbDi9VogYQPE9Ii",
+	"Pcn7pcvNnkbfbIJEtmzWsIJq0+rU3M8fdR+SYpA/6nbzB0vGMJx4R7yzi7slEaYRshVDQ1iUN+OFk/3B",
+	"7ecxq04ZDZahbJikVIaE6jYZpTEVCUVjkhcd2MZYXij6GXb75Dhfwqjuoceemgt3ameqHAyUcyDvSLpp",
+	"H5qANq332EOBeFqEqEGJQzwuPYXIwkgxdCltDadOlqiWpU51ViH/8DdnTS7uv/3uRDw9fPTkQfBKOEJc",
+	"yQe2ANn9HF01oHjQJxnZFLYCEgI9zktdoozPD7tdpMm5nSKU3akBAxj9BYfdp9Sd/fDggF1eSW/zSBYz",
+	"VZa7Q1uN2YET2fpQJ34HoIqGJcz6AKxP/DNgKP4zvpxZZUEGESaaFYVd4s0owMaypKnP6Gj+KQ67XXaB",
+	"IRnx8cO7R7MRYwVR+iERnU398NvVjxKhkVnH2oUt5mfG+jOwKVoeVKZQRX2xwR42534UfXVgLpmzoWa3",
+	"8cLToHJJtrsSOKElexSU2iOR8zBwr9G9zE7IKRGPWnMasGNXDobv4gys5nqc+Gg4YLYi5xPVsmj2plar",
+	"5xhr57Q5X1wu3XwNinY9H/925VjhvS6NxUME3y7uK7wcWyFKWWx25hsqyrmtbUOCfbx29pC7mMxPrmVb",
+	"sRtUB/VnMRUDbCbUpQw7mRaGRiWkHhiTc0gzSQLCLzr7jw8pRRaMiDSUtp8vDEjKzOKIrFLaocjl7j9E",
+	"d/ep6IgzsZtn4gBW9/CA4vcLt2miFwdiDSmupa4vW1wIa0gLA0TNKWzPDsVTWMH+t0E3Yn8gah0LY5aa",
+	"jIF0Rfl0ont7exM5/2//+s//BfzdXEQxGGIKi2sbty9tTOXl/1CVzUBeEyAGrysYH8EXR2Xo1pLrKbIE",
+	"N52AHaKKs/DDpXmigw9ZpjZiEIr62NDAdZyNtRtLPxg1r3ztVYTRkIoToUnbl+6C1rvIWqOZ2aRlP8rE",
+	"36cgtmwlRkoWqUWa3NNMxKHwcmFmtahAv1l5iQKTbJkaFx/NTkasQNKixcRH1mCOK3aW7CHx811744MN",
+	"n66UPkvFUO1jREPnXF4qUrdprAWPNZ9hPWh01fOJL3tRwgnKqR8p43GnzAb3kZxYa0r4nHaCTxw+rtSl",
+	"xXgn29LFWUTaq4fxjM6HH8f9XaLM0o5kDEYRtWPFCh0KNKbzslRrjQpXxZZFuDUY0oWdH+HPOATOgTxb",
+	"KhTLklLOadSHPGqLWlhYWh7fn8mkspeyPDNKFenTUVetwUDBmMCfK5ZzsdEJ70+O1Rn9vB4Hs0oqO7EO",
+	"y0fiMsJIkZ5gD9pcap+uYraI1MqwkyyOepHTsMc2Y4mG0waJRzKirgTi4Ku3ycxorNO8h3R24f3SLaOL",
+	"Tzlqo0ZX2oUjBhOLo/dU2bg8eIAPaFxjakYTHRRsZp61r41/nT5fP8ODBNt07RVE92iIEKOyu/bjQTke",
+	"RphdpjB3sWoXMdgEPDgcLCoD2jUORHGJ29qLCWmG/PilWuPZkSzi85RIPFfhMFkSn61DKkFqx2yoxD23",
+	"1gBoU6WUgJds1SGSC58zTZlxj9BPHx/lwUolnWofBmdHNzvlF+BPmcaZXwT2CUeFnu5KOS9BegunDQiK",
+	"mcTSO1AkKHUk5VPA1tfZfM0u0Zmx3oHBL8Ots+tTCbIbGVo1VYirMLiIL6xmcGutov55qJFLFI9QJkkO",
+	"qXTBlNW46u0G4PQmdeMjC7NQI/F4CtRH6Eqi4SFjiyrNlBMjqOEDmi+cSoRVXTU4mNs8doIHG+610/9Q",
+	"zEmNSq6Y16VaY0RiVejUJW4snMVERTrbyPzUlYNR1BduvCQE23R1QRVUfmSLZdn6KPJgMI0QQ4BcKvQA",
+	"2EjH8Pu8jg6M23gyZwthMRYO/JQHprBSlFOyBIt7XkM5BT5NIhvPEVNcQInH+Fo1Nez3nFZOJXwY813O",
+	"QMuvZ2wi25LTbibndShjIudC+6PoQVlUBGHg5pBElJQKtvBUYwP18+g8aAxAnjBqGAY7j7lVTPYOnakw",
+	"D6pfn/F8Y4EZbRtbGpXSx0Ul0hxzwtLFwDGRbz161gNwVw1az4Yk6s4G+Sqt+AgmBhtGh/gbcxR8Es8A",
+	"M5HqCQMcd5rkRQ6buZ2G0cgUTwQXKTLEX5onSTIaTpK5D3F/Qo0/iiKdrUtevbcY4uO6mqhtDKemOLPD",
+	"M/orpU/6JHHVhlYVR0ybnGU3T3KGF0edWJ8cw5WdLYDYSqnRcBuKRnw5TLw0PO24nmHB5wFz0U8yYFeh",
+	"fjM9nPahvbVnaDPXQxOpcR0AOhbhl8lFQ59lSN+uVVyY7AweOvN2+ZDLMoLcxazrek1oNS0kEi5fOHnG",
+	"z9bj4nXhT92KrTYvbZramYwR20TUqZ4Loy2egDYcLqcUuoWtBcqes5xAT3BKIZYIRGquBFuF/NUL60se",
+	"oAgFEm0tkaw9G0szP2MIp5TA6RrhF65O7Ol2abPuCKUMe8qG7LpwzTtPd7Q/dfNWzh7fLUwUKtvQwaKA",
+	"dpA2kevGwEg8o7jwoIQnx9TQqhCH1cyD7o0fJOkRR6JQ8GYTzx6yvrNKnWvnVbXEXNBsg0OtfxFVkrEd",
+	"Y2ZnM4ePFE5vmS9gLCLy4aAZ2knKgxv3m+99L+GPfFgYIKMartXiZ7LMceFiuZGsOIkrMJb69/xJG19F",
+	"IucHMC0exjmqFc8Q2sGcBFbO4OdnHLNqjolPL6cQR/0+Ytc1r9FsND8ieVzXWZK646v5wsm2SlwWtbyR",
+	"LB4Z+Yfkstod7aRKja1XC+IypPaiK6NCc4cYf2UHsTaeesUF30Aj/SG1LdpEGqnmOki0Xqrnx2RaVvWb",
+	"g1EmSttogWLCbcQXy4gabDuBSkEmMeUsaEmGRAlWLDkuuPWdKYI/RUijZsu2SlI1sLgQCn8kjhtPklB7",
+	"d1QrBwvqRDL0gpq24AWC1zmZlJoERhguOqqm5sxNJ5h13mR/pCzBCURw1/QQ2OI8n5pliwkoqbmeWCQW",
+	"7mfw0B3RG0V4GOByjbEsAhWcIcRssjSmdLZ/yAWGbAKVHe4MtUovrrNizmKG+cI1D5YXXpDwm1B9PLEg",
+	"J44Yb8Jj7mntsHJKlul4Mb4b24/RoOOx9mCjYxqKsbO0tjlt4TFX/ggebhjtFJlPtZv9briIqKADC4rp",
+	"wTFRmZXKoxT1xKM/Ezt+k0MxSEwanO4BakcNjkwOjXRNGIds6kX7D4OLGJSjI+EmJdwX6rXXEm0Yq0LL",
+	"OrS3/yg8nl9d4ZWvcFdzgjWMdXBQe15xe5iXnbJNdnodwTdChjLPptoXLPCzQg+HihWTOHSixiBDoHHD",
+	"Myv1oCVrBPNrz4w9Q0lXzxGiahjg53AYvxGQq7bCCnw0pIZyWvojitg1+27R0w07Ipn66g2GIYIiQrcO",
+	"pRWxmZZt18akWzLZcWAXAF7jJcH4RiPhQ1Xcrk9ociVjXqQ9p/rlIbvjqSxyUUzWR6w+THQ1b19FndSB",
+	"v6r76AynflpxjiaWpyljp+ej6H+M3pylIenEkI/EyC3n82t2NR1Ruj5BY3E6Hay3sMs8Hq6WklU5b87Q",
+	"nzptQMBiMXLKVkF84GE5iS6jHD6udKFyLBaqrzP6B6PiDSw3VVTiTM3yGmokCXSHnUfc1CFoMH8+lLo8",
+	"EoORBc6ehy9zFPlKFsucmOOF7fcqOsKoS1fIlBkHeqYM6tgnfybnV5FBsLm8PQsaSD3fgmvN2NolF8vE",
+	"SI/l2ClWmsQ4EqVinmEsv7mJoU6aEJHZFRJLjlIfe/CAYNbTkchLbTApn4N9WNGRbI2znqlj3zxSTYxa",
+	"LS7F2NgoUSaxreBmS/yCqL3NtDdRe9PUBM0QnFvToen41TU3HYU+N4MHyUQ2TlEwNBwoYHGQ+iTSM8Cc",
+	"3emS3VNhyJFppWH11Doxo9Ch8cGh8CrkfnPV6BEiyQMXirx+rEGfOgPRfGbsrJ6BX074BVJjUoNEhR2I",
+	"TEVYSJH6FmQl1vEbWcLIjzCQCksPTLvlCChLKSS0yWFYazAsH1FkkZkgUpbUXqe0tTwct2vO38Jqd7FM",
+	"K+foYjhsN5p6jzjndmaSiWJgQjtxbmF4+MGVk3G0m+sTzqZGXkodbRIa96PWaqce7Iszjh2nq1VJfRkO",
+	"jjVnM0yAh3m0Oe8FmzimHLIfO66gWYC2HOn2VpRKVolY38l2Sj0AzrfT+4XRtXeOJ3IwUuKg02UYvBpL",
+	"bzabdSR+3bHV+R4/6/ZevTx58frdi1145tdsx2tPzQYJbQ9LUhFiYL/TpV+AKS0neqe387DT7TDYwggB",
+	"EfZGSpZ+9A/4+5xQj2P+wstip7fzPX+f7VTKTSwsAH500O0ijicpYojAsaCFwWcEIHMdvAxNQWAJLX0g",
+	"O9g3DS83jPS/7XK5xu7LlZib/PM9/uXLggY/pEW3PRE3t/dMFvwYHN2jdR55yff3RVUxRE6Antjp/eWv",
+	"2CNlLCtEdQ4NackKlqW+RKwpee52en/ZeaeqSz1ApCCuZoABYMC9sfKVHrjkPS0clRFvKqzLUlN3Dyum",
+	"BOGwwPk13+kPPNa17xRG2cOG6M23uYi1sfTi3o+U4BV/1td32N2//pGfmtko9Nzh9c+9tv47O6U++rel",
+	"k0gZf1I+nNh1BLHDed3xveKfMaN7hwiGL30n3MXW2/3jRJnjNy8/9nYvAM+00YMGYT9As+K3dKH/pBZq",
+	"Mte7zRgY+sfKy/weIXVINAZADLKA/j5VU/KrV9aOY81cEL4YaGUhTencS5f/LU39ufj5QJqv7v3DUw/X",
+	"4iNBh7mSZk4keqkxWhDUz/XIJkn7X0k7P16ym+f4zUukj9AKEr1MWFisQ5VhcO5QLYPw9ijNgkDHWUbk",
+	"HXOAxgyKNcY6dXmu6sLKoWJoVnNq8lKPtc8zIUtnMS6TsYLVqDDsgSFEXZkrxdUs5BA2QsZibi7ECCo6",
+	"YZ82qfqVdv44HA02AODiQ+w5v9hNtZxzrXAwdGLSIf976upoTHpsTRirC3VdG4Yn+8iZd3o7mP8ZwFh7",
+	"O7ORDehReJ8ShOD9g28RESz+uwXbqnVL8BZliQK3bUp6yY1Z2TMUgdKWu2y303x9vHsBF/D6X74CisDW",
+	"8xvjPEQBiJvYwn2YXsFKY0rZ6iZ3zfIik4OXgPyFLzXHhfvWXiS8Ll7ZWyg4xAyxdG8lM3w25+JIjCWk",
+	"LdVa2QcNtsQ+vrIrALtY6w7gdrd3YLN3IFD9vRi7dc0LQB993AXY+wXI/NeVev6fVCDvG1M3P1c36/kE",
+	"1LvKpAwRh1jEGLqFbml4UzQMBk5d43QHlHtL+nsDn+z8+td2wt9zabucVlFARazseQ4509PBiGMFMaGv",
+	"qfzWyHZEaex4VHIwWpYi9S2ru/d89HXLvkr5Ux/AlUII/afhp9tb/IluMTcVCAT6ZdxoRGZYeXsR1hvR",
+	"a5cKIdG+RUeIzQjCLEQjsPVYQOpdVvie4YwbvAswwSpF7H1AcNlS/SfQv5By2FmmsSC09KOE9IkUmnTP",
+	"vXuwK2u2tkaGU+39Av/5FV5U5fuK2ljc7JLAisINyXZAbLUDlS+k1HH5BWZVYQZcwBhKk+tCktERfA/S",
+	"kBorqDGnovjQHWwpFMS72fCd+e9TNVVtl+bnmAcXlhx3b0198b/SK7UGrX9nq74uCmVudQkPu0+vf+DE",
+	"mmGpB/6z3dp3oaol3Nx7Lr7lUl8qd829xQvbfh+xXs5t8jJiegiuvpoazK2uLyhXlSH8zPeYJ0hNM5Ot",
+	"xqynLDQeSHRR6lURiL8BGwv3PCCyL2bChh5mjsoFixpRRZYhNzkf2bKIEXT0AmNHphrzh6pm7HCI+d2x",
+	"ZVMTcjQtZtRFQGxkhL4Ixt3ySvYY3YxguY8bWGgE1AaMzKlLVcmS8JkySi+bC8wG7bFiLtOaSMrdKrL4",
+	"HddCZpQcN5BTp2LC2akJLd6074gTWVWYFIWIAJjzeKHUhN7W3E6FQ1xnJ+cLae0d8d5G3OacoZbiVqik",
+	"BKvaBvgIHtCpwVzRwmJuD+LUUEkVLMCNMIVKU7o0ZeHiKb1MWTombVlTB4MIIqTSl0EFEj8jXYQzhB85",
+	"4VR1San+fWsvMprCW8bP49YrhHelS0UpNYGcB7Is63RroKKH3ZiDQeRCsEq0ob72DbjVCJdE6M5MWa2+",
+	"fXij6W53qAeNcv6ZLeZ3JnpeqxlORay/7nLjq6n6dYMiDyddpSf+HIqg6PLGnJpM6GFSnISXDy/GVvjd",
+	"kfA73F9jTe+tfSWrc0UPPFpn8zHB+QdVaPl+PlGfTdSetKmHHyteAy/fjJj9CdMEH3W7dVwcmRWDjdHc",
+	"iaiNAHUoJurSBSTZLOR2heThjnhL2V2oDRMAbsAPzw+6XYJ2Z2kXQFkxky9g4kWhe9xsVkm1LiSICHYL",
+	"xFSUUKA84HeMnlfL+aQIE6tyuEN+WVJbDIfhDQ6LnprXtglRUtcZUP9L6aIkD4iiAR8f9Y/J1I2U69GZ",
+	"8voD/jtMNzXnU+UcIbrhHnJ8HhYTzO6IGlOjUgFzz2INE7fayViJ107g29CWcPlmI8t13y7m6A/q3p+B",
+	"6fWD8qT9qQmqDaaF11jCF1QaRpnpiNmOEJ+U6wqDYMcfZMAknDCBAmmiJ2QiSSnPMyApYHOAUG2I72Es",
+	"7i8BNzygdSBsRn8e+5jSokH9GKtAqOn9axOBpEjROjcs/d4iVTyTfjD61IJwaeoWUZgSZqGLrbTbSrt1",
+	"pV2wRpoa1e3F3Ubl3KI5GdoiURUediLALhs147hHmJ6VmpQBQWugqCkmIrYDL0QM/75KTeuooifYkqcG",
+	"+CPYeU785Z2XppBVIbibnPvr/TRD2fHXoZ64M7DjB1Tion1P5Pz5bgKopZ3IL/dllsd5CRM/SOcXxcGj",
+	"R/tPaRVckQACISck8DCiLggQvNP8GK1DL8eTxrdo4gX8cDgOdJFxhvdQXyox1mbqsTvDEEXpW0Lfbu0q",
+	"kvYjQYWjVQkQ93OyKVWRP6C2LvhjVgiMr2ShBwhSLJSsSg2moKVyjEoNQGOhMkNq62YsFzvfz+uHtTX5",
+	"gzaRQcsnlnrjKBS/amwQvO6P34dzv8Ez78IL5qDURsQan8FnEWYr5RhpoUgOWzG2Woz99qXS2wjynxgv",
+	"TbfRR4uoPSyx3bRBFjsUJAZZ1Npvb5G9i6IImz3QGWnXET8yXGBsowKCDa0jbmfnmh2xanxccW6FNddx",
+	"Tbdlm1+6IbDloFsOGjgol3OGm3sDjontGK7KIaWocaFkQbnzwElIYQvRmY74jhPZK+V8pQe+5mDtyQc0",
+	"6RKHacvcxmSNRuL2lRFUGJlaPmMCd9uIg1I6d7MRT/CRltzzkMkQoVu1E7LPra/bJueI+vrx4BNbqLaZ",
+	"QweM2q/WzM8fK1XJFYtAyKFVKfhPn944A//9Ukn8GicRHlj7NN7zAyBhVlQBUGHDDP83UGxA81m1Dviu",
+	"mKob1wYsTM/FEw0MAltxyKrxZmLz7+6KFQ0rO24sJ/aUL+guXF8SMQT7OV1K7EtGoEwrVvR4xYrQGXzT",
+	"JX1NmXt4y6/PGyduuc1a2mzWUj+IhyDG3jbAlm6ZLk6j7v2C//11pcT7OaRXjzRo4/Ms4PCH1mleERCh",
+	"9hkjbAZcEhcKy2Qsn0f0IWSDzKCXkmaR8nY2TdrPESZjZS4e/GRL1ZvL6lEIPcRv+m6o+qbmGZLBYtpp",
+	"40rsSef0ubmFpZwOvcpUPnYh7KR9aPGJTkTG2mqPJC4Hg3CY+tLcxPqLAu8X1oCClvTrjZRBWkKd3/3p",
+	"TEPa9m/wEv/GLMHDg4N1HuZkImIYnys5Xl9G3oTAW5wRti6fitxphZzdQyDCDfGU70LTOKNUaMMchDH2",
+	"E7YTZRyzFkQeaiQckmh3M+0Ho4Cs3bf2gjKBGViZGNIyIzqBfX00H/LqAyjRz7hOFFV1MBmOmn0TvC2L",
+	"zg3Z1Ak1XdzyqG3Y+vfG1PBuRq4W0n7ujqXxzdqQolQU1GzXqAAKx6YIxW5RaeIlUCOnpiJV6fORj06h",
+	"6zUq5hN3xcqiR4ycU9rgHjLhNeInHz7Z399ysq229TtlTHxtb2gMrsGRog9iQ1zpDeF5U1IiY71Sp+GQ",
+	"yo5I+EG9ora3q7GyQwUTXSOBTpe8qOZn1dT8ES523mhbzEmJCVazG9mZoyzQCKiZtDeNgN+EwTqWF6oj",
+	"aA9UAd1A41/kkS2xUd7/SRz5OqCddyM7CymavIrCMnYubCdlyK2INXQYN3NL//Uj+De9053eDgE8r8+j",
+	"X6tZciyfmEnXM78ppbky4yShCszQAtrl97Jl5FuVdLOc/03oh5CQ4e3Zf8Lv936p//HrHlyk+c1FQHKL",
+	"rpEDz7GPOrM1bvLgMq4SG9kZJq9TzqD2SUUf8D10BbiU7/9IyTCITtEIV9U1kKHXRXCiJw3vs1ODkPxc",
+	"4uy8Lksy4LETUGx6laB9h34hC5DfrWnncJQNfn9b1ro2J61nO64H/HwcdZXum3YR5G4aWwa6ZaAbTmCH",
+	"6/gJ2GdlL9UmGehxs2nxPSfmynXEa2rkJ/uhdTFD+kdGiNWqFcOBUyUOaN4dcYxrBq123RAKbXKBtX0B",
+	"3GTLRO6KiXxV1xp7bG/4YodOT5u82e+xzyp2Hqy7N4a24qD/cE9xlJdo8sKKbnBxwyPbm7u9uZ//5gZq",
+	"vKOrW+gKUxvmqzNzRnYcGj9lddsnrBXj/rOlkoUT3nYExjXVBznw5ZzbUjIUxGvrBdaoolURcvSzALDc",
+	"o4JdqkIIvbexJuoNTExISjQ1Vc0m/TbtzFCfKTeRA9URx0lfXGoX4y32a5KTiTtqNPCJ/TrnWGgFA2M7",
+	"MsS0kGN1aii1iNo86QYKWBZ9Zap0OC129mK/HGxxMhFDbQrH63HYELQVbsLai58m1/m2XnT2Hx92xA8a",
+	"gcfErNJeifwPuZBO5P/14FlOENbo0WpmGv7h6f7Tb588ftTtdrsHKzxf+IJXAkQ/XiP9Ed2JiWsy/7e8",
+	"uYxKXuoVs9OrXTX9w4drTB9e+/Kc/2YvRsVwsCrLcqJXzXvw6NHyxLdLiOQVOc7iVJzyk4jkQLXt9LmT",
+	"7VzKcqroeWB0aJLGXZyMpBZvrGb8xzmyDrJaf812qMS/OeFryxkHi+OymzMOgv+GUexsac10d5L+tyvX",
+	"eaHh7x3Sv+vTfysvtXg5x4Rk2mhvZ+KvAzl/dLC4y2znUsud3s73z787IZm2nrx9HhjgC+Or+UpPZmAl",
+	"jC7f6IabaA7bTL7N5Kdir1Pu8DydJOIuvr52JL11s1SpS9eVUJCeYZiowZd2oW/lcm1Z7uC9mIHKs7oT",
+	"AgIeqRHw7hyjxFwTzP3BsP9lyM0PfQEQaoo66hL+DsinxmyxhaP2p4Ybx3bEn5WaiNyoD/6MpgqgEAHF",
+	"mFTfXhrswabhduoz1KJVMHoLEJ8aZJ6fKcVl28lj1IUT+yXW6BgoSt0FhZvgK4QmwZ1y9RzCWakQCAqo",
+	"G9TWShd0NHPcLiJoDLHFni0IFwqjVjOpfZ6GphjtxFGPRBqRAEkasGVelWWCfeIpa9jMI4wUHlEdkgrz",
+	"HQ8GauJ72OWIyGXX+UrJcWMRsc2iMkUvvFtEuKIFzcVITibKiPvkWNh1cCb0O0RK6Vd25lTl7on8BXz6",
+	"zk6rgcpFRSrWSI0fZHhESIHooCBay05NjuPQekBoZdTsjD6g05fUIRO7hBP9EQsS+Svp/C5OufvyeU4N",
+	"Da0JJCvD60N1SBvu1Bwp+TimRtBrUOhb3n8UTvXUSI/gB/4IFFdZluHsaWOrIL2cGEw9lscLbu9B/Qfp",
+	"7XMrv7H09CqVWdWn4wXd7xvDxsL2blArcf0PcSE/yxv8+P18otxaa7ADiYbJ9b+UfCIvn2+2vgMn4fqO",
+	"bGfp6tyww1ddEBIuDPdhDXcLaO/3IYUPD56u5a/+QZr5Wz6Nz9yWg5Fiif81MFD4crYI8Fo+f5jYajXQ",
+	"+jskp8AQZakKUdpzog9UUUPlCPAXrsf2FnkPpzeAnkAdUu/nQONl/iCjdAon7ucDd5lnIp/I6u9T5fMH",
+	"NPDf7BTOCcbGhnW7QOCnhhGvCYxjVKriXFXwdF9Jg9/kDzBLFpssC2PZJS1L7L8Vomd+sWt3koZWgZxv",
+	"Ss3+3CuXyG7s7Kq9V0aMlTTYB4mALgmFhLuGh4SQUjqftl7lFJLSnqdabooEo31H5M/kSO9+pysX+DJ+",
+	"cBLHycNAIX0E28WCvlIqeancqdFIFUciB0XprFRyyCMNkkGiLtGEvYTtcA2kLuGV8vR4xjRK6Nr9XJ8r",
+	"WOT9t9+diKePHnYfiKEtSzurdw8n2BMjO+OqXjsLKoQM3Zfht+++P949ePQYNhbdjSDEybUIZi8IaS5J",
+	"YjCyU5M0/xxMfYA2xTjoyJYKETwRICATflTZmZAzhvnEdYTXAeuclHKgAiT5GPHVLhY7gzYP89Q0T7Ne",
+	"mQzDSSfySrnpWJ1Jz4CgsuCiKhTpbZL1Bd7KZ9Rf50rXxfd2xntmqmwa6QN3uaookwoeW9Nx+DFlpmPg",
+	"GHhtdzL+lO8qSAO6gjvZTryBwGvWKq8Npy+JF3REHnR0l6N6GkTPDAhlLAtQupxXE/56AXctAMPXOw9Z",
+	"VKuqZIcrtp48F/affBQXCU/Datba8Hdkq4BiqRHhr+K+0ZXzYmxRvQvdygpsP21WFLQ+WrfENvG1HHab",
+	"BdDdNVZMQCDrL/moldkRqimZMqsqdN93uz38/z90H/Uerioh9vYud1e/D7jKyBxC93KwMuEwmw627upT",
+	"R27QXkqsjX98uIPL02MgpXpt2nh1jhrwzofdc7sLH++6Cz3ZtbhIWe7iEaoqeIlWviK1JF7AMtP/UM1N",
+	"edvc0rf7Tw4etm+rHu9z7AsL3/l6lxbzIG004F3coZxMFlgdOSbaNkTes1byeXx4u/58mMsDqkHtiADp",
+	"ElZHzN9S22w8/6DiNBZ9+GR/v33JUWa0s6ludrPXscKnHPNbSVNywQtPzv3+vJbOTpY+iEtdibGsLsjj",
+	"z0odaYAEdUQ+oHvYiZE886s846yf3SIp9EZ2VXm1PZQ1Hrg0RejUHURd4+l47n1tJO5meTw0yEBcXjPv",
+	"R/VkJtUdvWQTrQbkoyFdAOTlgr22oEBeZ7K9UnL4BogYrnKtjd7osfekPrZFvqRnNdE19cROgxSCAK61",
+	"z0w0Fc9W8buN135WnzIpr20dIl/Z81uCHVyo+Won8utGl69KXWLxIQY3vbUZY/QHTV5XwqlBpXw7ls+f",
+	"Yaavumvkn9X8euQPONBtXGWzrhmGxk4L9ZC6VqYOrMzEqQ198m2QOwaIOIv2u0W1RI9VRwC/xBYXBJw3",
+	"kq6lwd1JpaRXf1bz22YCI9Eg/lMjdLnUOwURvVyC5hXDmPTwzrtnL1/DlZv2Sz04u1Awyv7+3//j+D/+",
+	"/OGkGv6Pd3tP3s9//u/f/3j+ZDS4fCMn+oeymr2U8s3g+5/e2j/CBmwZ0ajgTaAy2LKsAeqVcnChTJGu",
+	"BDREUiE9GrSl7KsSNJTKFhG3kSfBsW8QCH2tZnDKa6U9799duhO+3iLOvExRIakCaaRmib+HvKffQTcI",
+	"fP2gkDMXWpsJJRJ375cLNf+V+FGpvGpHLDi3tsiENRybQpx9oCuMh1HAqSPeglSucwPBRJVD1WnB7ATp",
+	"HbhS424cLk//kssnUOJvk/a+IAFI7/E29HdT3evPar4AA1Ta871Bw9JpVRuBB1KD2Oje4sQ6yf6T6Pwd",
+	"2IhezgGEmfYGu52LkbxUIVpvESb95ODdG+FLe75br6Ijcl5aDDBPKjXUH04NTlg/43WpnChta9nmn5Q/",
+	"Sb0z1/qG0eVOMYEYeBjJ4qjeauI9it0xCDG+I7phrXRODd/FfvfgsN2sh8O7gdtCfiC3xX43+b9r3BnX",
+	"688fZVon763JVE7kYKR2wQatbHkdV8Efh99+BrP0C+YTajCttJ/v9P7y16XWtkx9ouGGXGlCRoGFtz65",
+	"p5ga36pOv0LwOztML2r9YEe8R7xNO0wuOZetaBfqVqhrzP18d5d/lD/AuAQumvPjL9TEM9ye9GCh2iEi",
+	"HR+FSKms1KkJ+UEd8QxIsqWcOwjLtqK+ojhJ97wxAOnGLLeq4LujC8lY5AGz0DV481YF2AJY3EhNwStX",
+	"3/N7TUm/IB/vxJMFbOpKbxao1ANrLpXRygxUR/w8smImjQ+tr9y0ijkKYwo/qNIpbBja7tN6Zc/ZrbW5",
+	"voc4xVUNsmHTWaML6me9rV+AtIstreFo6spIUNF00MGQ3a0t/yaVtUO3N7DGaeeVGcyv0H4DtEmlUNiB",
+	"QgiaW1D5+upcG0PtPGlxdf78kXj73Yl4/PTxQSYOOvudg04bwMglKD9xIdcoq5iDA9NzSgYQSoWLW1Pr",
+	"5BB4UyxdHb+8TvPcXyeQtrhwUJV54UF/lj79shEjb2zuCc2/RgD8c2jUH1N6F8ngDVDoKhaB5PuZZfjX",
+	"pzTjTWuyj5GkkihxXtmZWZt9gOm5p4yvtHJ7v8C/VuNKvyKbkpLmdSUG0lijB7IUQI9p3xjqkGnO/Sig",
+	"tmuPKdmLNm+QaZjEx42VV8FV/kn5F7TQm0k1O/CqPUv2+rhuK82Sbf01m4m/5TgMGZT9KVVWDvltfZwi",
+	"d1MH1XtdqhYPFV62X0p1qcpfr7ts30s3UqASFEr05/jfTDw84AwUuGp3caFgoZ/5NsG6ty6XT+9ygXMP",
+	"OgqoLleLjJvegFdA5HwFstvcl4msvFbrZQBQt2a6xJkId1hQY2y6xMKpWEqDlaDtZtMbnvWrzgaATayR",
+	"D8AnvE0J2GxKwCSSVLhegchuV2W5KmPgB8TukAFDF2PfbmQnddl+KLjsiFfaXHCHwrFiN4MGefGhJUXm",
+	"x4kyb7hs+ma34mWhxhOLRgAGpTfX7I7W94nj7cmkLYYNfLlwt5Lz2H2rJqWcq2vvWPJMfOS3nO+2v8bi",
+	"/mSN2vo4r2A8cGW5Wmu+HuOJRiGzq71f8OErMwF+MqU2FxzZhF/fcw2mgq2PiSuFmu868Xgx71hMTaVk",
+	"gaC7oUS5h7ghWcBLIVyLTHBR2Kkx03FfVS4LmCCIIqJcJsbKSywAgyVQAUNowI2lakjYLlabI+Ai/FSb",
+	"NMwQM9A74hihzFyG2Va0M124U+O8TDKmwQ4nCMdLVekhCFcsNJvJslTexfbdajzx8/hUneiOfcKFMkVH",
+	"vKikW86daKsbqqRTgT1vVqW4ktVlQsFKtikZd4Wj9HkSeeEdRiViXZ2lkcrB2vqSqfkF0OhW1d2w1+UG",
+	"Aie7e68LEkC7GRnE2V70ov/yMYNnO5PpivQizIJlCYUATsj7uT5Uzll2OES9EjOqia07j4K8Yz+urzkr",
+	"tsIeYfpOxem9IAmXVfV3yj+nDb6McnhDCQLL83xikN/rr3vtizZqJvjNb+XTNl/ghp0PSW1l+kk03I/T",
+	"rPcSVfl6sCRZYQdPBCJPA+pHgetSTwo1y4Szda09QiLIVu/vK+2S27vRTIF6mquyBZLz2ArqzfqkZJu9",
+	"9mXI7VXurT/pkM9K5C4FojpgegxhYd5fAtZEbBEPN4CsLQabhF+mYjrDwUBMPyDXGBpe/NGpoQ58IEaC",
+	"WM/pq97ptNt9OMD14J8qTy1Ksv3I+qyPma4z1fSMrVFz0VeE85Sa0UFY1aCdwfx10f4lVSLYlnDZp0b/",
+	"fRoz8YO7L5rH5P6mpKEa2DNmPCtTcOqHFIyxoYpTgyeV1GVLE89B8m7gJ1yC5NHex6lntipqqz88o5sb",
+	"tTPTQ8YmtCe9J7T9cjjsqeE87ZrJIdpywT1Y53bajlNlLhoq0Cd2XC7WS53x9hchHxvaYlRX6M00ipXq",
+	"x/XQDbiCqtvt7h88PNzJdsgTstPb6fJnjx4/+XYH2Szruw3gyMaSMkTt7O1IN5L/Zi9cXyPLYBTRhQVH",
+	"bNG4tPC7nX+DAXbiHPw5DEVwqItol4yRGgcKoJb8OT/UwFvdx+GI5BfH40+TAQfTqqKEqJ2Xr9/WK+Nf",
+	"3qye66aK7v4GpOf1knPrcP4S+2FsXdp3obcApzQbUb/3fqn/caXHG03LVmc0aBo1UvawUop1E1LayY+b",
+	"iT4oIvO+LeYd8T76faemQIjQOavsINmmg5EqOqeGnOzLrmAROF7Tq9wmDGmIBY/AenV2CFSGO9jazV+z",
+	"X5dI4Hb352PU+evzIWqyvMZzh5Clqy3lF5jagT8iFZZc2Bmh0E0HI+6GrZ2Yhm4WiDyNCIHhux6NwBm8",
+	"sijEdIJtYDE2IypbllitgwBZaGhLj8lYp2Yi5wzairr51Hhd8oT4K1CghTy3HRFAsNEWgXVUaqA06rSO",
+	"HieUQkqoZAZzJHKjZmdTp6o8LLIPRHhqENInBv5nI4tq8t+ILSBgLgXZ0P2IxQMI9BmsCG/PEZIfWErY",
+	"BO0rQPgSEh82THMMHM3LPzURpZfYYIBGMoJbDiB0Eg/Lu+sJY4W3k93pxFHFZVHJmSwdH8ZwagoX0ZEJ",
+	"sQgxdLExibewxTE1EBgrnBGWPlbVYCQNIWMay2fUOTULu5JMJNSBDXFxpciHUpeqyBPY6BmWhOEX06ru",
+	"u4aAizhApCDtxViCHSd8pQOvD9bf+bRS7tRgN4SRislJ93iD8GChsV1DHzOTVqHuviLy32Q9B8xwlYOG",
+	"TrQWebBg+hM3Gz1Oocw0vJGtN2dzHUz46qNxDLQUXB3MUr7oWAzoMT4tV1mKGb6jX2yQ6HmGK1oVOLUl",
+	"4E1611VsCVN7JaO8AIbivJ1MGiDH/NK+IEr2srqDmGKr4/MdjL26xRZpEyS+anjioLunAmk5Wggjv+Gj",
+	"vrGP7EdGd2z1lX3O28ogDpGGuNfg1jWyeVvoK4rqAVG0chy4K2vxmpWeBWBYG2IG3wXkUcYGsya2e0gQ",
+	"P0gdiNAewAhqFwMVZCF6T0Q4N7ZQ3F8liXO4kG7AMQYCHqth0dFgioZPU5XPagU/KvSoyAccBIYhJyU6",
+	"tBospTHArypVa+R4mfMwyRlLg7w2o0aqLBL7gFVyQjGG7+2lqo7EQJqBKilqcGoQwUX70DGNBwv44xjm",
+	"EBz4wPK1asohoIGdVk51xA8YuvER0jswXDkcYtykI97BQlfz7RY1H574PbBjfIFbdrxlxyk7tpMWbvxx",
+	"fNhXU+eJjFpdRj828ijqnAnpxdg6L/a73RtlU7yn+d7IuVIbtdTTiVYZ7D+PLLqe6KdbC2bTLVmosScJ",
+	"Xjhz90XYKysSFTF6VLNkrgLk1XMTAPLzhYAECllUEIydCWs64kdy8yS9Q/n+JWQn+vNaX4gZACAZQG3Q",
+	"BcKlU3O2vi3mCGoSfaZ1zkCdRFAUlXIuNknFxXDTtjhp8BzGdm+h/bgcqxCjGUuESMPen9iIhZyf9dtL",
+	"mUBH4IW7kSzHJ/CCbg6gKWUDnzr7cnnu3yD7+RJjydvwcCsXRnoMbS3vRG2Af8+VujIe/Nxi60Yfwrvc",
+	"sBfjbEWj25OlvLBSO59d3yb9uXa+yUCuC9dS0jNHZsjzs715X5qq0CBSkFBjW61LrJuNwiKhLTo5rV+7",
+	"/J6FJYd+cgQzqxwSNHcPw8uVxzand1iyb9us5eZq/wOUFGoHTdiu9fIWOsrsPnmyonNJ+tDK1t4H367T",
+	"23tksV0HguJY7C/HB6e9E/lYYVVjvrKFChfZ3KBM4uVzWkcrdKuXXq0/nPXv8IFf16CqLwsVwfrrMRFC",
+	"U7GtrbQ5W0mbS+3xDYaAfyEmcnChmino1t81QsKbKeZMCzmm7GXC1NFGuJGMKM/snxyUUo8zvJeEtdPe",
+	"KrpulSpYAmOigTYEqIC5BbG4q9QIj819qHtJ3gBYVxkGcYAf9NWpYS9ZrC02wtk6dxoOCxF+uIgaV6sK",
+	"wbEfnDi3E2XyI/KuUs96TI2of0upC+rDRMPuFzIssN9zkmKBuWvaO1UOO6eGpgY9o68w59vQo+QuxcSP",
+	"//JfRN2psNCXulBF6DLJBw7G5VB/CIup9xYbGokXkmy70PIY38hYG1uJqdFe3J9I7eQDPifOZKHXElIu",
+	"6HVTT0mRj22hekL9fSrLnBJsgrFJVKFNMrw7Nbxy2H1OyyaBVsFFUgU29eYej46gt1nIUOI/tqSRSffL",
+	"dHRqFH6ueFdwco1VVtIUdpxniYlbFyIFvDU5PwVqo3U2doITA9GVc/grUl6duWQsty1rUrcTfeVjd9II",
+	"ADkbWe5lzpAhQH2IaxhGo0jEDKiM+qdTNv9MVoXrwcvfp3vyjVOq+AYmenjAuyRgKyRqHTDmQtE+Il09",
+	"PhSlnalqdyAd3JgPslADPZalKPQ55qVYM1ALRDQorQu3SBvKTYk0etABTWU81h4ubXrMPH2KHJCF4+em",
+	"pcgR2heUBRI4fnfy8iV2OedPnBJOXSojSo0lHfgGlWH6kvixGCpViPtwHGK/+6An8r4c6V2ivd39/OjU",
+	"CJFs857DHuZHFJ7glPej1SSdCV4m/YYqB2B9NEPydc70d8TNZ1Sxes+dU/OQu+rC75KWuDJ0yWO0ho54",
+	"VtrBhfjm4htxv5uJ/UwcZOJf//m/HoQT/v6H45Pd0BuWAlcMmUqD34edBii0BzA0jCWd+Da07u3r811l",
+	"Ci0Nc5A+TmmHNYKahtVNKzzMqWHkVV4i/LBlrKyGPsSL0jk1hx3xSnnxzdtvkBGuPnPKMjQgJ+SFSk4e",
+	"iY2GE++xXS3QKLesTboFcx9jIw7+9T//33/9z/9H/Ov//L/E/fCPsS1gEQ+oAzPLsCFiWRiisgrUdQnc",
+	"oCN+HIpvPnxD3XSFEN8Mph4v4774g7gP34ThjriDLli4sCI9ZEYWkhoHUxi0UrKYU8QrcvLgS2emOEDZ",
+	"6yKRhfMQ99FgRiRa+KoXQnIPOqfmUUe8oSbA9Lw2QrpBqFOCM8tEN4ToEBo5YGrwW+CO+wSI9w7GF/uR",
+	"jWLWnQKe0eDYfmYzWos4WABy/cDfwizOohe0LvGajSyeJspXB1yddwsUHp/ngdtchtS/5a0q3uC9/mxF",
+	"S/j1OJQbLRXRcHnNzn632+10u6AVNkyjaEQZ6xUCGU4mc/Fcz2SpcU9z6g8Y64awbAjURCSNnd63NynL",
+	"qY/rU4M/Wb+6+BwWdCRkiUSiOJU0KIdSVNNScf5pweFRtMJi0HsbHN2W8fw2/bQ/gPSTic23hslXe2qt",
+	"d3u/TKxfDZvKPW5tw9QJJQBZkm4CNxFMlo74EUSATtRFurhJnzQuFwBxSkyqFUsVOMJm/RfPlZe6bGM7",
+	"L7c5qhvGtjGJ34LAFW9Ew5sI9Frf4rGl+7FH6U63yEKrB72+Ep/r1+uqDMqe0j6jPvBLPgftO+IEV1Yu",
+	"VbSxIOQQigXFElT+jjhOTjrxOtAOSwpxLGhS+BXdxy8/i+oKTaImua1G8LVrBF+PjKbr02R5txPTe2QM",
+	"bYQNvUEwLTaovA0hlOV8FCzlInsMf2PKOZrATZZeZ53MRrYMFmTdazfJqWWMdYbkqlNQapaYJJJ2Ts17",
+	"G9FEeJoA/oUgHegArL1dR0n2aZIyg+5ZsDh/RtvaB6ixQg3YmVRPX3uwJjbGpn3wu4qZBLVmaKtTE/Ni",
+	"GGkM/WRLbuUwgg2+wDozx9qMSx3DdOxPBr6Nz4ck2WlJ5XwBhIXq7g67T8mfSsAhxtIaW+1jGO02TP3T",
+	"wRDjEj+DJXpCL2qVGMEjzZYARxNQOr1FjtianL9RkxMvR5AUN5FjlRpYM9ClZsfWFU1lS+m8qKYcCRqF",
+	"Lqz9SskLF5pAAj90FPWyCNBsCrY4W+3Jt83pN6iBLsy0iougi4qdoc2z2RqfGy2QBHpaPnQOsiQUvfAe",
+	"b9etsDnJXjU1V/VVtfaCcKvLMgGyptIj0FMwzwXzhnP431xYw1Bs6LTPUXfI2fbDXB+KIUZcMRfFlptp",
+	"PxhR82Vvy5DNM6Y7hyhtpybeKceXj1z0lXLT0otCTRDUgGufUE/DoXCEFAy8tEb14EabK0ovj+EHMUzT",
+	"V+dTc8r1l0FRYrUNi5BIxQEb+EcTunfhR6U15yHaetDlBuqETIAqIfcEFPlB9yA/EvmfXrwXy68qF25k",
+	"Zy4G9kFNxdhimzL1dmpa+MstowXYh6+3c9A9eLy7v7970N3JdvDFph8+3rmZXz9d3Nup+dQJzisWsMwW",
+	"keuTAVCf+J3xw4PuwWfZUrQ3fif5o1vlaZW/HnjurObGTqaYkcAs1xVACUp8FDVwOG6vL0tpBmqlhvXS",
+	"cBpoCEYGNBq4cSExSRhbjWWJndJCGg2JHHLnxyeKWALbKD4tVF979vQPKlXgP5w2A7WiK/8zWvVb3MSN",
+	"jVJ67Jjs6LeBra2RKskP+vV/+x2w57V//d6u/9uTEBxe+4l3vtIT5W6weOoqt1EPbPNNAnVi5/KBu7y6",
+	"b3n2cR3OifwxuWkoK/gPJ9wlCgLmUk29sMNhE48JKF6ZkNqElckI2QqKYahBUMAEtrr5pgND7Ay75wQz",
+	"Mm7kog1o6L7BH5Hh3VozJ3ZZquKcciiuQEIDfT3A+Zoa6dhiqpcsS0xmQtAwbYtewKZCbZd3welpYaDI",
+	"8xP0X6A70nOxTyVr6qcmngNj+da+J9DNkzlWsNZXuMO74KxbLnl3+GDpS9kyyS2TXJ9Jws0/V0ZVshTM",
+	"ve6aKaJ3asxE3l7uP4wV2mqRRTZQToBY6BfRU84/SYMyrqY9KuYxobuZtkWSPYJeM2NnnVODK8AxWhcw",
+	"KJWs0N1gCuGU96WihDGesOaiE+s0FVDYYUhamWlTgPlf+14IldEMdYVBHE/hHmwv9tJzq5mJspMSOwxT",
+	"YqsuqP3MCsb8LpzyR/Fmbt2yLnN7Js3F18nHPwVbXnwlW8685cw348yRdTJwLrJITHECXnXnnDq6iVd3",
+	"vXF1BY+xs14dUIFPNGe047IJ3zdg69Jj0fFM0ftm9l8cir3Hwo0wNI1u5b5SBusfsFapP0e+Hd0IphC5",
+	"tznltfeBikOyezLnCsYZwb4/inFujrf9OEFH2BfE1xZPbMvXtnxtzYAvg8akrVX7c9bEMJH3XG2Aq2lZ",
+	"7l7nyXy/bAJjdJiK3GvDuvYeoJ0OhIT+yYDIRw5KMbDldGw4eiaFt16WNXJ48JaSde9nFjhXnfPT4iRt",
+	"8QKE4PU63lJtRF/5mcLy/oaWbGyhQjkMLgKLnIJTYmqwHCh3ZPbmAXZ3FSvVsmSX3W2dA1u/wF0y6vp9",
+	"bHn1llffSgdF9hl4zh0yZ+r0vSaMyXe6hLuDtZKVHviF1gjnCuv1R7YsxFDNQsQ+R1z8HH2rhvrPgf2O",
+	"fcBRq5QiN+qDPxsgHEZ+K+iTFV0B3oYNXgOAcpzmr0p34Rh3RDpu7XLHQCNL+vwsdn+ndWDeA/x9RF3f",
+	"Aspr5ecrgU/g9a+9HD6Zt7ZUbUv63IgwH4/Ewhv8StFYED+Xt3A9LEu4x1tGvFlolqpmJzUD5o/uFovl",
+	"OMxFeeBj5Ry8a+qUg+iOAU0yyennXp49Um/x6lqHCftca36BhUJzx+zkzY/vQqIUbWLvF/7r172JnBPL",
+	"Dg1sOuI1Fizdc6cmptEjtElHvJOEYxkBQ2iqIfJskQNDpcFKbINOenhfiQZ4yKTUPk+hUcIPl/FRYO+O",
+	"vDH4WOhEhKgyjh9TH+TAl/OM0Ghs2YQWQWAUlYm5MpkY6tI9CLiYRtGZ0zOIooLF/RH+GwfmPHyCTyDF",
+	"XaMehWgj9bOOEWZ0QDOxyhFuDo5MpoO3dfkB7ovypRAzLFHPOJMvvFdum+Q8oghMB6MwDoKq4LeYAhnE",
+	"9zsr/vV//H/73U63e2rk2GIaYcUgpg87Dw8z+N+HOAn8sQDqY4ckgBy9pOOy5PfgZPCO8zkYquoGSkRC",
+	"C8An9xFWhp56wFZZToUkubjPe0YIuPg6UfeB1xl/j3Pk4n54QQQT0RMHSI8zPVDxOKQT+w+ErU4Ni09V",
+	"DdTqufa73QchHRJvgaoCABEXzwQB7XoU2p2ZiGseCJ61mxF8J53I7cycwSOg1uCRJ2eQnZpcm0E5LdRZ",
+	"nDKnGxesUBpvgvAONZ4cPo+gIXy02oWC+V59Zngi1go3lmXZpiIduwsUNJ+3ASyeyFLnV1APtWkcV30z",
+	"fOMl9ZWssHip0d30KtCFQhuDQbY4SDvkAjAXbCq7+JZCw1hcGJ7YMnBDJS81aR7L3421kTu/wrnhm1oP",
+	"SQIl81KrWDDkqLdZoyOuu6B1rQFVcfAoIFWs3MRfV6FYsGSCLe1+u//k4OENDxn739K9bG6L7qHxmL/G",
+	"v5DnwDwZGVlIMVCVlzqmb6T75zVUoZ9jsoKkxV8P/nHW3X/6ZPhQHgwOi2+fDB6qp/19+Xh40C0O1bf9",
+	"h4/3G6Rw/RtPNrTz+KDzaOcqEkh//PAJ/HgtmnjYTYjiJonDqWL5qSuxludu81jg19tyq2251W8zY/iY",
+	"O7uMWfCuY0gsOWxqRf2q9nCBDj+RnXqzK701Tu840TKc850apzcMHuB0C6gbLcblbdE3FiZYaTyXZaw6",
+	"wkpCTCAi+HEELDPBz5aaqplgF1xUFu6BoexG5JB0F0klE6jcqIZgF1ljZ2ikUmCckoWochiUjF4AHIUH",
+	"yAxWpVOnJo8QHfnNYT/aCsBxiPrS3yG0x91Xgx+7i5OR1YNP3plhq4RslZBtzTdDmNxQZlyhh+wx0Mbm",
+	"mDoxZ2DIaR5W4MkUqRGvsSE2VphGQMG6sXlo8tcRz3G1a3Pb5Q4UtNuvhNnyaresdstqt6z2E7Navnsc",
+	"m7kDRgujbIrJ/oBx5wYIjh2GSEqKHOzrePVcVQt6NPvtl9qThZAWpdazHhx+nWrdDOHOgNAjDF2xCj3X",
+	"5jw/NTWmUlxorC7vUUOAJa2bEP+Z4QeI9xrNCfV5adQsdOvnviMRlxZDVzq45DEsb0MSDZx6qbxyvYBw",
+	"wHGkurFsgDyoXfUhAuIuztCkOOO1Yg4el4Ylv8FvuRVrAyTXCU0Y8OpSgRlTN4cNh9NmLryR89uKr0Wx",
+	"dX3I/GcZI+Z3L94iceOL+tRezZCIu0rChXeQAB77pVe4xTneSsXfk1R8EzIGQrg9SI87EJCVGmtTbExG",
+	"vldl6eqcizxosDQtcN3aPEkKihnlnCVZBLiaYbMrDDKHAaiqgn1OKC34c4z3Yh8UYYceSyukCUnJlCUn",
+	"y9LOEPPh1NRSdKCENGKES8YSuUopFGVOSFHIeU/01dyaIopEEJxh2rO/TZ0/M3bGkil/q3w13z0eYrAa",
+	"P6ngkzPpc8wFwKoPlLKtyDo47F1Jnq13aisctsJhc8Lh8GCNE3jLnOLfp86/trPPJlRoHcR+b+nYqsuK",
+	"97g0mDqxrYZ4e0+6HJYtgwkCWjqy/XPrswCr42JJMnBIl4mhAq2dskqKI2GrhkWF9gbpgB1xzH9REyw5",
+	"59Tpvjo1WFiNJSahjBlhZWNNMwtXWDhomBZRKyj7Ws4d5u0RmByj3K5q33xqjk0tY3h86pgF+74H1ged",
+	"AKdFZYI7BkmH7wLR5XRrmvYJjfYuHvytnWk/q/7I2ouXz9cxSBYeeg/C0Mvx5BbPvtPnRvpppTYJnVuf",
+	"z0lCl59aPNWreMP0vLLJS6B3qjnBNLnZttvuts/1pmsb8XIECztSISGOA/EWaUPhmuk0hQIXdi9DsiXy",
+	"gQEl1qudaa1Oqaf/mce6Kev7omoWFrdzfd0CH+E2M2SzZQtNBJQb0P+6dWTLt2IP51ytNZ0QBi3mieMT",
+	"qDLVZjIYp2gno0ezbgGI6fbB2VrUzt8a0p+Gq0sb0dJO+qfOlbpHSDWnptaUtD8SsvFs3e4IlaUox7KI",
+	"S532tg+tOPED/F/M2yf06lawfutU2/3fvPqAL+az6Q1Xs4b38QWmQD01CPhWefjqlIfPhGmPhU/rM7x1",
+	"JP3eL/THFd3VYg0UGkOVGmuPllelBkpfwl/UTsKQAYhxpJkK1aZ2Bgbc+2CNUSNWYF3YVlj7hqO0FRO/",
+	"3t8qHJXmgvOBu8xjwxaCS3Ch0oUAxe+5FGuLCso7GFYznW53P6+7bqPZGp8mOFxqEDpTmcgHcuw73UeH",
+	"eVK+RGgLyU8R/H+GwqosxXkAOUjqTd3linLTIdXyp7nw7AHd6e38jcojlJmO4XXzP2mwsBX4gNcI1LFY",
+	"lfppVKcEISAd7sO4XAso4FpAgStgAn4fathXZMyE4n96PeTXIha0Dku78/ReEt0L2b1XsMm9CMO3kmE+",
+	"SzCrse2BNBccCR3ZGWJWhJJStt464piYK0IAsLvpOvPqTVzIJ/WNXKXlxLPZGj+bNX6W8CBvcofWtYPu",
+	"5ioFnDl3JT6Sud6vUA/0VTsUnklzEfdyvTehPr/tndr8napPO7HUEA9AaHNnTXdWBuGxuUIxD9rnEFN+",
+	"Xd33b1ZZr4T2PcE63cMs/HWYiR/ePz3sZuLZ8cuDTPz7ux9fi6RJYNR7KzmjgRFxZkEHJoeFmYuTd/8j",
+	"AIyN5WSizfnRqZGeqvcPxZ/0s47IT+g+7IJVRBXe5p4XY+m9qjLRn3qsCZM0XXO00D1Fc89EDKmAshu6",
+	"65cUFvLYOtox2KM7NdqLUmM+nxUDO1bYdVb7iOggJnLqFBejYc9EacTD2F+nI47Lsk6eHozUAE0P4Du9",
+	"sNTgKplVMKvztloIHL30wihVYOvCPI1R/1nN81797rSrY0fcsOLd98e7B48edwSmGnDy3a6degLfzB99",
+	"+JDDkRTRC9OrAdhwKUVc/qmJTiPOr0vWj22OmHJD56XWIBiRVh9U6bjc5CJkgiy1BhHBNA4RhZ0+Nw4B",
+	"Jnp1UGxsL5XjvpSIs+VC6GzIQcFMyASClH6PKBV0TKocZtSH49QwWvHAVpUa+NjTA/seHfG2XYhWBfda",
+	"0tQTbhSBghLJyfhuvLWilNW56ogTO56AmZa7kTx49DgPyPfSRywSeKrN6/USjvRK8dRiTyckchRIg8UL",
+	"tVH24lxfKtNZ3y5cCy84YMMtgyP9jPZrgwESGutRYEG4XoemfrpC8Z2tYhzVrVowKx3ry8gTW7SCOL0P",
+	"ILF2KOC1ICZFDaIYeGUvEkpwTnjKf+VWrngzEP1EisHUeTtW1aq1jzXIGQyytJjhQ1k6FS3rvrWlkiaY",
+	"1qv8nt/sfdNUGfiF9nb62kicfNkYHk9Lryey8nvw691CenkLyGgggU/uKo2T61Ktsh5ITCyzraMICEL8",
+	"6047be1/uj2y5EmlAzH0bb+t33d89xk1AGC1LNX511U5V4Z2r8fdXh8N8eYAhq2GXMR4vk5Qfm64vivQ",
+	"FFGmkH97IvUmwBQ/HiswnHMCFrgQrqyURDhfkJqgDukxWgWl9CQL6xPGho7dJ7vdw/fdbg///39fpZlU",
+	"dtxYY5RshfRqFybZWeO4w+JYc40LXLGuR9eui3pT3mZhX5N3Ibz06x0LkTNs/Qob9isk/C4w85oH3i3C",
+	"4g9oSEkTKtpQwa0r2rgqDfMFOuIZwXYjSDj3wWGzuMAUhpEyYPmIc/bYUzbAUbDkqS+OF0pjBZgyBVrn",
+	"3EO07ltDj5HhEPzfOA2PlM8kIunCd9pzL1WRFhnBkjArNDID0BO1F311rg0lL5ya0HUX9H60WPtqYMfK",
+	"1d2rKcNcHItKTZT06fQx1SF2PIuTx1w/IMFOjdbIJYKMohdKJ+5FEMujuiqK8fQQgTE/7B7mbNwKg+iT",
+	"YobdKCZyTvvG9xMKKKSZ02/w1E/NT29eolCs4isg4yeZbiANTNdXYgjkL8ZYANlWQSeoP9IoPsoLwhab",
+	"uTaX2qucXp0PSb/DKRradmYISvDUDLDZOhwamvw9UAQSIM6J9W7vl4n1v+7hLxFrcTl5BBl+rDv7Yqv3",
+	"UpC/ANHWxHizC2+mgWB3PXDd/qNuilynFibSQzfY6e18//y7ky7+334t497KSy1ezvH4CEJyp7fzqLvf",
+	"7e4fPDx89PjJt0+RQ0XcNlJQejsTP78GMO7RPvF45FCN/aZshH012GWQedlNtl5j9t0ely+eGVL1Tm/n",
+	"D0/3n3775PEjOKuDdjzAGrUPST62/l94qck9gcvJd6xS59p5bNg9V7ffcVw33bqIxbi8i8Nrd1Fqc7GI",
+	"PemAK6hC/Pe3YmAL3sZQf+DSaF5rsvqx8jK4GDwKt97O/kFjqTTPznSie3t7Ezn/bxP5x8FI6onVxv+b",
+	"vdADPdCn02734PHE/PFkJPV/Pei+gS/pQzn+4yEit+K/BtM/wuGkeyOxdAMCvQlqYLPG9S5qa1PeQLy2",
+	"+Rbecol0f86FsjeklsN4PUg7PkP1NVXOn/Ye7ve63c4jUINhCdNKkZrgJbZmx2Q0PFXEtHcCu3DEmjta",
+	"REe8txOQetMJCJpJAApu8rUOBp4l7h20k+lwqAdaGX82nJrCwTo1cPZnx9/Dq/vu4fHByeHzb5+cPHzx",
+	"9Nn+8ePvDrrPD198++zh8cFOtnOB5Y07nHGz08b8dv71n/93/P/DhwfA+dDy7e28PHl5AjoSMUf4F7LG",
+	"7mHNHIH8BBLfTgYkC2xlkVYbxMfPHbuRFG+lJZG0PrvMIvUGgqrgoB7vf/uo+xRWdwjsi2y6XiAX+mDq",
+	"zrz64OPHGfIaZez0fMRu9ZAYSlPAhoprKYJgSU0Bls0C2io3Q5zfMcO+ik7BWOuQXEKbbT1S2W8jlRvJ",
+	"hXZyQtkYyQmka01O18raG9BFk3e3rwUEdb2Wd89evq7XAv/qkjyv13JbEm0jyoOEKAOxLFIlYcU5Za6j",
+	"vMY7vgF33sIPfNXJu1s0gbtI90XeKWQk9nX9B8vO372+9IPR6sKFnwgqPut2u0KbQsG9VyZxXXBbcLb8",
+	"OcrLHWwxur0Iqt8wuGNXpn6l5EVIyzW+kgMvzpXHsL4Tk8r2SzWuPQcILePEOVxwGmUp2E7NABzHlWPI",
+	"F7Z7vZH5DE/lC63WTxRUWucnDtm1TL7czQPpIPaeC+RyNTls+e+N42Zbdnpn7BTbwN7YJdvCUn8Jf15R",
+	"ORH6gY+087aa190U6wIBzDBjnMefE39k4jklL2as9kq9okNtZJmJkSoLCsWJwk77XtzPC6XGqsizU5NP",
+	"TaWcLS9VkT+gBC9MPWI/hpmH3Cj2dBLOmLump+2N2Wbibtswx3pOtu41quM27LFh5O6bqi0byEgO8y3k",
+	"JLdd4lvDdy/OsTK5k53w8fr25eCCYV1Dfgsl9lFZd4KxnUJq/5jEFPDaY9gDx0qiO1WvBjwCs1wVuZAM",
+	"mjTDPCgZvEAE7YGghfxjbc5zgeFSqmTCAbm8NJZVoReiIxjAVgWEEuyTyBGhGGoKYXLBSlo8Akr0gcWH",
+	"LMO+9aM7xA2/Nbe6Est2w/xrFeeKZLCKh211qS+hEPUrBMy+Awsz4aSTytrhSqXoe6xFT5gAsDtq3B86",
+	"/IHK5LyaUC1p+imwVspTBlZaKjkM1kVpzxlVlZQm5lNjZhmodU0qDI/HGk3KI9VBrVKqxiviehTMD0cP",
+	"MSU698Tb707E46ePDzJx0Nnv7DNyKdbF2zFVxjb6J4A2x3nPUoztWJnWFtdvYGkJt9o4k3mDL2kFpymV",
+	"vORKXuqBh6/0d5IpcuMb/3mwJoFgamOitOdI8iiEW67zK3v+BepcWEE+8VdWhhGGl2vUNjC48YWaeAKu",
+	"4DKO/lzkfTnSlKgoePg8agtT1xPOjpWY2YqdRhSxDuUTJwfv3ghf2vNdpPhTE30bwGuyOjsEWY903DrT",
+	"V1IU0ssVNtNb3ua11/oj26LjLNtL+uVc0tDCCF/MV3c3KYq7Tt5wljZvZWA/b21nRftyGvirruJcP8+S",
+	"z3Hrbth89SYfdYAqDtHhL8X7sMoz8IbS69imptXXaFABORNNfMzCmIVCphnGaGz9wQBkJfwmQ9Qpn/Zo",
+	"Jt8CqqETWflUWT41XHBKB5ilXoo6yAN/XmhCRoaf5R3xvZ2h1Y5eRNClHfcUIFDOVe+Ebf0BSGJvkzpN",
+	"nWQxnhpgJCHLPrgxxLAKEAmc4kqYzEneZGxpTHNdlaJJuaCwQEzRxFWhUwUTSjE0j4WmxooSeMoRH3UK",
+	"utVIpsGKQu09aBQ29YCMqHpzMkFYLheBZbLgpwnR6VZwaVjhV5YZWS42P16gxyTRhDISK7+YsYaf3TJB",
+	"irM/4M0PRlKzgVYWOzdLEaOj/9KaLxDJbnMftuja2+heklmJFtwNxX70ZHEBxN4vmEC1OqZ3HBg+9zsg",
+	"q7PU5gK91UbUjbhrgUmP5K3oZj+HDL6bhtPgsZPACDeq7PISV0Eb0nnMQrCzL0tpBmqr8G7YrIypn4HQ",
+	"6TV9Ku0WqxUXDMmFS7QHyto/btE9sTH2KrX5z0pNXJIEKxBEYyiMmtUB/iO2TOuOVZxN9B0srQ4wLSJj",
+	"LN1U/L366i/rsLL/UIZPbAs++gVdaiKw9e/1cq334u2LZeRXQ3ui0ai5cQ+KranPGoBcid+TmTunkJBn",
+	"VBt1hWSLsAgffWu+slLcxe1fXY2bgk9tRecnEZ33XH3kX7QY9XYynbgNidEfEqwmdC+xt4R8F5Wfh8wP",
+	"rlVAhwhVi5AenBYO3XMR+nKZJby3k58mX3tbxtdqRgRy99Vjd1sakdXmh7eTs+kk3zoMtsUSv1X7/72d",
+	"iOnkhlbRSs1pajZqubxSvmG4aONt02wJXu2faCE3sFP4CfUbcStQ5SNZLVtz5QtSpAKd3aXBAgKoqORM",
+	"lp9M2Um1nGsUGtB7WDciN1eiEy3fw595L1t959PrOzUdbXWerc7zm9V5AosJ2Ay3U32o3eO6eT4UIw/u",
+	"IF0JpwaV8iug/n4Og3/VuT68izU6v/F2t/6bzeb6zGqyiqQePmql9ZU1OZYxoZPUEHWJ6McxmwUvl7Ez",
+	"wjRzhGuV1x5R/D2mghohRQnrs0OR/+kFgV/RcHkzN51yRUaKb09MO+ckGoLKhhkQt5qqcKwp54iA2BPP",
+	"5EiLCwx/IGDaoJpP/IqWbFj1yKfz6Uudr00JoeNJszymVbnT2xl5P3G9vT14gR0eZa8vR5rowY5Vc6x3",
+	"dhy8VuNMeFsW8D6+16bQ6eDN19+f9vuwuGyntAOJAEcjvYtoG34+IQqKpTbf1H3sOhOpC6C069d6k2ST",
+	"8JY+sYLFSJuN2VvMMfq6DvMS6f5ubLJtL9s7RrWYRZ60Hg9f0Ff2fuG/fqV7XSqvVlRg16mQXhS6QI+C",
+	"lxeKa3cwQTDgH9W1O3VTcllV+rIlxPUcJ61568INPVxezktC18Tntq0fvyS9gt7lLcgyC1rzcvhzFWHc",
+	"uWZ6Dc/eqqObDifemGZu6JSl0RLn1rQtMy02tuEE7CNugRESwKfca5OLEY0CnVZ1xMsozTEHoIHRi32C",
+	"W7zMiPmVUvhmPE830Yg+9bWqgYGNnW2Z+SpPz2+/LS+GZO5So9krVKkvVaXV1U3zSumV88Fi5Q4OPw5j",
+	"5xsPVBqwJbSjesmRqtSV3prn9eTXNGj4EU1SzK9Dp7nmhIomRn+hZLECk/9mDQ2a65snfQ2+Qm9S2MX1",
+	"XqWaGLaCfMN+JYoQBP6e2gqfSrav5gnKEAbzLx+tPLS6wn5ExH+4yj+9fcWOKlWI/HC/i92wC412Y4FN",
+	"32LXvsSyGkknxto5+MkLWCsC2iRoNbSB4voQNj59tz6rz6ooZGHrWyXh94exQsSccBXM47gDHaHCwOLG",
+	"+AE6VEmzOMKq0bIkVzjiJxAkijXxq3DJQdijr3suRvKSKiURwUETvhx18Oi01DjCbr4MP/XQEzhz01Pd",
+	"VyONeChUUNooTKQnDp/sd4kRyGJ18aOvtAK5gmWvTd+0DLbNr9kOO8abTQhGyjUeCT/6y+GT/f3s8Mn+",
+	"w7/ewOXMp01Hv56NdfDJWacPIZo6PMLxFmetCZCFiK3mR2q8ZbF3Vpa4dWC3MvR3yhQxSHhXvNwS4PqG",
+	"ePlS6FH7LCImx7giNXKVDEmIX5UFanDU47evnC6o+3TOK9+NfXdz1P/61o/qXrzUMYmgdRgSENVAOz1v",
+	"BWd+i6fAe3qHDqkvFZw5sE7LvWI+sYPqliE7o2a/t7Ddlk1+Ljapz03Ai6/p7g54pVfE4jbCKY8N53PY",
+	"ofDziYqcrgPT5lnURbSL14uN4axuPIfJA4TkihAfwACNJTj7lrIY5fzmjN3Pq7HxaQZ/AabIMAjilgP9",
+	"7mxhVJ2kwBu8NiOAEdRgWmk/xxvRV7ICa+svfwVqd6q6bHdOj+WFEtUU1Iw6Tae3t7d/8KTT7XQ7+71v",
+	"u9928crwSlo64lOjX0n4QISUDP/ozyPyItkk2GexUzu23xC+0E5rm/1xaCWXCSmoexvhMnFrx1JJhBJK",
+	"xnuuKywwnLeM+IahhBrBu7CyZIwaB6NtVej5nKjKWYPwioUl7dZ5Qd1+KtvvK97/DDYBdlc1dZT7yXO8",
+	"k0Pl2xb5A6bcBxt4MgULDrRJ0EK5zYe3AttDYqfpug8fwtwTbFVbm0oxVz4Lb4iahM4T/KojxN8rxEQO",
+	"Lgi0A8YaSzNP35b1Kw8lZAai6Y4K8ZCg+J0dq7QrfXoML8gubxtSVeqqbENvs5D/x0Dbf3nnpSlkVYhw",
+	"Uf56P2SczWazjuOvY/LpwI4fkPMFVHUwjYU0c06O05Uodb+SlVZ04iM1uKj1eU0dA8I/wSxwXo4nOZ5w",
+	"m9of8yBZsRTHZGjkBx8+0LfaiP1HocfAERAWlj7Z6oI7TZ+aU/NCDkYLwkJ6uAmOYtm9xhq5Gys9cM+J",
+	"HNZd+5qs4S7k1Oc1E85iumSKUji3UzokpxTDh/G7sEN2W2tzngk3HYwQfvTU1JUGiFxGdSK6oi4nPWHg",
+	"qaRDbfJPBnVHuPOO4G47j/Gt18AUHLWvs5JC7MHUbiMqAqPi+3immdjvZuKgi+8Iix3EFKcYAp2N7LRy",
+	"wdyrlBKFnLsjzCk1od2vknyxMUKI0O94QNJd4IPad0R+ePCUyeBR9yG/+Pyt8tV89xgWlOO1xoMPaPbD",
+	"jAMIHD3gqregKSBZol3I1ikhvuH7wZdxBHcXWR9ekVNsazu0ZWlnId2Vb1wUIi2sh5rD8bjAXEObUo/8",
+	"nVm6LsPUeBknpfbJjWblwa1kbQgbpw0ytWdypJNnQxr+8qNAdX08CuRwVFtOjDxUS6Vs5Zirja4YCagI",
+	"jnUCFwe4tzT+ytGpG7KtPD0ZnhFewXnYIXp3I+w2RYiwUbx2SLFVTeOdU0OxIcsh6CYq9owJrq/OpTmK",
+	"uN2w0NCApOapdfZdX6XpeVgq6XmzDQp4i7tYeTbSXLh7YqRk6UdBiDGU3zycAPUzSk/8GTx29ZB2ZhhO",
+	"OMhL33ir8agJYpjfQoO0BtYMdKnZldAuh+qOMXamGBMdrk4mZtoUdoY6Cf6VimPlfcnoE22aiCitvQC2",
+	"Ui+6SW7KuVYt5vjNS3Gh5m5hi8nDf1bzq+nUCSl+UNVFSdDrNNJsZKnARDLQAMmnVOZXalZpj/ZVMt0r",
+	"e94y20tHTUy5uTj+q7DI15FAC0t2mpsoedE4t+pSD9TOr3/99f8PAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

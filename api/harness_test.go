@@ -30,6 +30,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"bahi/api"
+	"bahi/api/webhook"
 	"bahi/banks"
 	"bahi/banks/remote"
 	"bahi/banks/sim"
@@ -82,12 +83,16 @@ type setup struct {
 	kek         *privacy.KEK
 	limits      *ledger.Limits
 	feed        *feed.Publisher // of a stack that publishes events; else nil
+	hooked      bool            // it sends them too
 	heartbeat   time.Duration   // of streams of events
 	patience    time.Duration   // with who reads them
 }
 
 // fed publishes events.
 func fed(o *setup) { o.feed = feed.New() }
+
+// hooked publishes events and sends them, also to this machine.
+func hooked(o *setup) { o.feed, o.hooked = feed.New(), true }
 
 // stack is a whole Bahi on a port of its own: SQLite, four simulated banks, the
 // pipeline, the dispatcher and the server.
@@ -99,6 +104,7 @@ type stack struct {
 	book       *ledger.Pipeline
 	banks      map[string]*sim.Bank
 	dispatcher *banks.Dispatcher
+	webhooks   *webhook.Sender
 	server     *api.Server
 	addr       string
 	client     *http.Client
@@ -127,12 +133,20 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.registry = s.openBanks()
 	s.dispatcher = banks.NewDispatcher(s.registry)
+<<<<<<< HEAD
 	policy := patience
 	policy.Limits = s.limits
 	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &policy, Log: log,
 		Observer: s.observe})
 	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &policy, Memory: time.Hour, Witnesses: s.witnesses,
 		Feed: s.feed, Heartbeat: s.heartbeat, Patience: s.patience, Now: s.now, Log: log})
+=======
+	s.webhooks = webhook.New(privacytest.KEK(), s.hooked)
+	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &patience, Log: log,
+		Observer: s.observe})
+	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &patience, Memory: time.Hour, Witnesses: s.witnesses,
+		Feed: s.feed, Webhooks: s.webhooks, Heartbeat: s.heartbeat, Patience: s.patience, Now: s.now, Log: log})
+>>>>>>> chat
 	check(t, err)
 	for _, b := range s.banks {
 		b.SetReporter(s.dispatcher)
@@ -140,6 +154,9 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &policy, Clock: banks.WallClock{}, Sole: true, Sweep: 10 * time.Millisecond, Log: log})
 	if s.feed != nil {
 		s.feed.Start(feed.Options{Book: s.book, Reader: s.store, Clock: banks.WallClock{}, Log: log})
+	}
+	if s.hooked {
+		s.webhooks.Start(webhook.Options{Book: s.book, Reader: s.store, Feed: s.feed, Render: s.server.RenderEvents, Self: s.dispatcher.Node, Dead: s.dispatcher.Dead, Clock: banks.WallClock{}, Log: log})
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -159,6 +176,7 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 func (s *stack) observe(set *ledger.Set) {
 	s.dispatcher.Observe(set)
 	s.server.Observe(set)
+	s.webhooks.Observe(set)
 	if s.feed != nil {
 		s.feed.Observe(set)
 	}
@@ -212,6 +230,7 @@ func (s *stack) close() {
 	if s.feed != nil {
 		s.feed.Close()
 	}
+	s.webhooks.Close()
 	s.dispatcher.Close()
 	for _, b := range s.banks {
 		_ = b.Close()

@@ -51,6 +51,17 @@ var mayCall = map[string]string{
 
 	"GET /v1/events": "chat",
 
+	"POST /v1/webhooks":                     "chat",
+	"GET /v1/webhooks":                      "chat",
+	"GET /v1/webhooks/{webhook}":            "chat",
+	"PUT /v1/webhooks/{webhook}":            "chat",
+	"DELETE /v1/webhooks/{webhook}":         "chat",
+	"POST /v1/webhooks/{webhook}/rotate":    "chat",
+	"POST /v1/webhooks/{webhook}/enable":    "chat",
+	"POST /v1/webhooks/{webhook}/test":      "chat",
+	"POST /v1/webhooks/{webhook}/replay":    "chat",
+	"GET /v1/webhooks/{webhook}/deliveries": "chat",
+
 	"GET /v1/wallets/{party}":              "chat auditor operator inspector",
 	"POST /v1/wallets/{party}/topups":      "chat",
 	"POST /v1/wallets/{party}/withdrawals": "chat",
@@ -107,7 +118,7 @@ var mayCall = map[string]string{
 const hex32 = "0123456789abcdef0123456789abcdef"
 
 // absent are well-formed ids of what is not there.
-var absent = strings.NewReplacer("{party}", "pty_"+hex32, "{instrument}", "ins_"+hex32, "{transfer}", "BAH"+strings.ToUpper(hex32),
+var absent = strings.NewReplacer("{party}", "pty_"+hex32, "{webhook}", "end_"+hex32, "{instrument}", "ins_"+hex32, "{transfer}", "BAH"+strings.ToUpper(hex32),
 	"{name}", "fees", "{window}", "upi-2026-11-25-03", "{bank}", "NRMD", "{break}", "brk_"+hex32, "{correction}", "cor_"+hex32, "{key}", "key_"+hex32, "{level}", "0", "{tile}", "999")
 
 func TestRoles(t *testing.T) {
