@@ -28,7 +28,10 @@ type ReleaseTransfer struct {
 }
 
 // Declare implements [Command].
-func (c ReleaseTransfer) Declare(s *Set) { s.WantTransfer(c.Transfer) }
+func (c ReleaseTransfer) Declare(s *Set) {
+	s.WantTransfer(c.Transfer)
+	s.wantUncounted(c.Transfer)
+}
 
 // Apply implements [Command].
 func (c ReleaseTransfer) Apply(s *Set) (any, error) {
