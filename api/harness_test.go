@@ -133,6 +133,10 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.registry = s.openBanks()
 	s.dispatcher = banks.NewDispatcher(s.registry)
+<<<<<<< HEAD
+=======
+	s.webhooks = webhook.New(privacytest.KEK(), s.hooked)
+>>>>>>> chat
 	policy := patience
 	policy.Limits = s.limits
 	s.webhooks = webhook.New(privacytest.KEK(), s.hooked)

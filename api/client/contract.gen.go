@@ -722,6 +722,54 @@ func (e Leg) Valid() bool {
 	}
 }
 
+// Defines values for LimitName.
+const (
+	LimitNameNewUserCount    LimitName = "new_user_count"
+	LimitNameNewUserSum      LimitName = "new_user_sum"
+	LimitNameReceivedCount   LimitName = "received_count"
+	LimitNameReceivedSum     LimitName = "received_sum"
+	LimitNameToMerchantCount LimitName = "to_merchant_count"
+	LimitNameToMerchantEach  LimitName = "to_merchant_each"
+	LimitNameToMerchantSum   LimitName = "to_merchant_sum"
+	LimitNameToPersonCount   LimitName = "to_person_count"
+	LimitNameToPersonEach    LimitName = "to_person_each"
+	LimitNameToPersonSum     LimitName = "to_person_sum"
+	LimitNameWalletBalance   LimitName = "wallet_balance"
+	LimitNameWalletEach      LimitName = "wallet_each"
+)
+
+// Valid indicates whether the value is a known member of the LimitName enum.
+func (e LimitName) Valid() bool {
+	switch e {
+	case LimitNameNewUserCount:
+		return true
+	case LimitNameNewUserSum:
+		return true
+	case LimitNameReceivedCount:
+		return true
+	case LimitNameReceivedSum:
+		return true
+	case LimitNameToMerchantCount:
+		return true
+	case LimitNameToMerchantEach:
+		return true
+	case LimitNameToMerchantSum:
+		return true
+	case LimitNameToPersonCount:
+		return true
+	case LimitNameToPersonEach:
+		return true
+	case LimitNameToPersonSum:
+		return true
+	case LimitNameWalletBalance:
+		return true
+	case LimitNameWalletEach:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Outcome.
 const (
 	OutcomeApproved Outcome = "approved"
@@ -2894,6 +2942,16 @@ type LedgerRowRow string
 // Leg What a bank can be asked to do for a transfer.
 type Leg string
 
+// LimitList defines model for LimitList.
+type LimitList struct {
+	Data []PartyLimit `json:"data"`
+}
+
+// LimitName `to_person_each`, `to_person_sum`, `to_person_count`: one payment to a person, all that are paid, and how many. `to_merchant_…`: to merchants.
+// `received_sum`, `received_count`: what others have paid. `new_user_sum`, `new_user_count`: what is paid by who is new.
+// `wallet_each`: one payment from the wallet. `wallet_balance`: what the wallet holds, with what is on its way to it.
+type LimitName string
+
 // LogKey defines model for LogKey.
 type LogKey struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -3559,6 +3617,45 @@ type PartyID = string
 
 // PartyKind A person or a shop.
 type PartyKind string
+
+// PartyLimit A limit and how much of it is used. The figures are in `currency`; without it they count payments.
+//
+// Example: {"currency":"INR","figure":"100000.00","frees_at":"2026-07-05T09:30:00.123456Z","instrument":"ins_0197f3a2c4d87c3e9b1a6f20d4e8b372","left":"97500.00","name":"to_person_sum","reason":"limit_amount","used":"2500.00"}
+type PartyLimit struct {
+	// Currency An ISO 4217 code in capitals.
+	//
+	// Example: INR
+	Currency Currency `json:"currency,omitempty,omitzero"`
+
+	// Figure How much is allowed.
+	//
+	// Example: 100000.00
+	Figure string `json:"figure"`
+
+	// FreesAt When less of it is used if nothing is paid until then.
+	//
+	// Example: 2026-07-05T09:30:00.123456Z
+	FreesAt time.Time `json:"frees_at,omitempty,omitzero"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Left Example: 97500.00
+	Left string `json:"left"`
+
+	// Name `to_person_each`, `to_person_sum`, `to_person_count`: one payment to a person, all that are paid, and how many. `to_merchant_…`: to merchants.
+	// `received_sum`, `received_count`: what others have paid. `new_user_sum`, `new_user_count`: what is paid by who is new.
+	// `wallet_each`: one payment from the wallet. `wallet_balance`: what the wallet holds, with what is on its way to it.
+	Name LimitName `json:"name"`
+
+	// Reason Why a transfer did not simply complete. There may be new ones.
+	Reason FailureReason `json:"reason"`
+
+	// Used Example: 2500.00
+	Used string `json:"used"`
+}
 
 // PartyList defines model for PartyList.
 type PartyList struct {
@@ -6420,6 +6517,15 @@ func (c *Client) UnlinkInstrument(ctx context.Context, party string, instrument 
 	r.in("party", party)
 	r.in("instrument", instrument)
 	return c.do(ctx, &r, nil)
+}
+
+// ListLimits: What a party may pay and receive (GET /v1/parties/{party}/limits).
+func (c *Client) ListLimits(ctx context.Context, party string) (LimitList, error) {
+	r := call{method: "GET", path: "/v1/parties/{party}/limits"}
+	r.in("party", party)
+	var out LimitList
+	err := c.do(ctx, &r, &out)
+	return out, err
 }
 
 // GetSafety: See whether a party's payments are stopped (GET /v1/parties/{party}/safety).
