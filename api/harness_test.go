@@ -133,13 +133,9 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.registry = s.openBanks()
 	s.dispatcher = banks.NewDispatcher(s.registry)
-<<<<<<< HEAD
-=======
 	s.webhooks = webhook.New(privacytest.KEK(), s.hooked)
->>>>>>> chat
 	policy := patience
 	policy.Limits = s.limits
-	s.webhooks = webhook.New(privacytest.KEK(), s.hooked)
 	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &policy, Log: log,
 		Observer: s.observe})
 	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &policy, Memory: time.Hour, Witnesses: s.witnesses,
