@@ -35,6 +35,7 @@ import (
 	"bahi/banks/remote"
 	"bahi/banks/sim"
 	"bahi/ledger"
+	"bahi/ledger/agenda"
 	"bahi/ledger/audit"
 	"bahi/ledger/feed"
 	"bahi/ledger/privacy"
@@ -67,7 +68,7 @@ const (
 )
 
 var patience = ledger.Policy{Submit: time.Minute, Check: time.Minute, Takeover: time.Minute, QueueLimit: time.Minute,
-	Checks: []time.Duration{time.Minute}, Reversals: []time.Duration{time.Minute}, DecideAfter: time.Hour, ApproveAbove: 10_000}
+	Checks: []time.Duration{time.Minute}, Reversals: []time.Duration{time.Minute}, DecideAfter: time.Hour, PotLasts: time.Hour, ApproveAbove: 10_000}
 
 // setup is what a test may change of a stack before it starts.
 type setup struct {
@@ -86,7 +87,20 @@ type setup struct {
 	hooked      bool            // it sends them too
 	heartbeat   time.Duration   // of streams of events
 	patience    time.Duration   // with who reads them
+	moved       *moved          // the clock of the book and its agenda, of a stack that has one; else nil
 }
+
+// moved is a clock that is ahead by as much as a test says.
+type moved struct{ ahead atomic.Int64 }
+
+func (m *moved) Now() time.Time { return time.Now().Add(time.Duration(m.ahead.Load())) }
+
+func (m *moved) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	return time.AfterFunc(min(d, 5*time.Millisecond), f).Stop // it may be moved meanwhile
+}
+
+// withAgenda does what falls due, by a clock that the test moves.
+func withAgenda(o *setup) { o.moved = &moved{} }
 
 // fed publishes events.
 func fed(o *setup) { o.feed = feed.New() }
@@ -106,6 +120,7 @@ type stack struct {
 	dispatcher *banks.Dispatcher
 	webhooks   *webhook.Sender
 	server     *api.Server
+	agenda     *agenda.Agenda
 	addr       string
 	client     *http.Client
 	served     chan error
@@ -133,11 +148,15 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.registry = s.openBanks()
 	s.dispatcher = banks.NewDispatcher(s.registry)
-	s.webhooks = webhook.New(privacytest.KEK(), s.hooked)
+	s.agenda = agenda.New()
 	policy := patience
 	policy.Limits = s.limits
-	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &policy, Log: log,
-		Observer: s.observe})
+	options := ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &policy, Log: log, Observer: s.observe}
+	if s.moved != nil {
+		options.Now = s.moved.Now
+	}
+	s.book = ledger.NewPipeline(s.store, options)
+	s.webhooks = webhook.New(privacytest.KEK(), s.hooked)
 	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &policy, Memory: time.Hour, Witnesses: s.witnesses,
 		Feed: s.feed, Webhooks: s.webhooks, Heartbeat: s.heartbeat, Patience: s.patience, Now: s.now, Log: log})
 	check(t, err)
@@ -147,6 +166,9 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &policy, Clock: banks.WallClock{}, Sole: true, Sweep: 10 * time.Millisecond, Log: log})
 	if s.feed != nil {
 		s.feed.Start(feed.Options{Book: s.book, Reader: s.store, Clock: banks.WallClock{}, Log: log})
+	}
+	if s.moved != nil {
+		s.agenda.Start(agenda.Options{Reader: s.store, Handlers: s.server.Handlers(), Clock: s.moved, Log: log})
 	}
 	if s.hooked {
 		s.webhooks.Start(webhook.Options{Book: s.book, Reader: s.store, Feed: s.feed, Render: s.server.RenderEvents, Self: s.dispatcher.Node, Dead: s.dispatcher.Dead, Clock: banks.WallClock{}, Log: log})
@@ -169,6 +191,7 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 func (s *stack) observe(set *ledger.Set) {
 	s.dispatcher.Observe(set)
 	s.server.Observe(set)
+	s.agenda.Observe(set)
 	s.webhooks.Observe(set)
 	if s.feed != nil {
 		s.feed.Observe(set)
@@ -223,6 +246,7 @@ func (s *stack) close() {
 	if s.feed != nil {
 		s.feed.Close()
 	}
+	s.agenda.Close()
 	s.webhooks.Close()
 	s.dispatcher.Close()
 	for _, b := range s.banks {

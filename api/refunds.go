@@ -87,7 +87,7 @@ func left(t *ledger.Transfer, kept *ledger.Refunds) int64 {
 	return t.Amount.Minor - kept.Refunded - kept.UnderWay
 }
 
-// refundsView is zero where nobody has refunded any of it.
+// refundsView is zero while nothing of it is back or on its way.
 func refundsView(t *ledger.Transfer, kept *ledger.Refunds) Refunds {
 	if *kept == (ledger.Refunds{}) {
 		return Refunds{}

@@ -39,6 +39,21 @@ var mayCall = map[string]string{
 	"GET /v1/transfers/{transfer}":         "chat auditor operator inspector",
 	"POST /v1/transfers/{transfer}/cancel": "chat",
 
+	"POST /v1/transfers/{transfer}/refunds": "chat",
+	"GET /v1/transfers/{transfer}/refunds":  "chat auditor operator inspector",
+
+	"POST /v1/parties/{party}/stop":              "chat",
+	"POST /v1/parties/{party}/start":             "chat",
+	"GET /v1/parties/{party}/safety":             "chat auditor operator inspector",
+	"PUT /v1/parties/{party}/trusted":            "chat",
+	"GET /v1/parties/{party}/trusted":            "chat auditor operator inspector",
+	"DELETE /v1/parties/{party}/trusted/{payee}": "chat",
+	"POST /v1/pots":                              "chat",
+	"GET /v1/pots":                               "chat auditor operator inspector",
+	"GET /v1/pots/{pot}":                         "chat auditor operator inspector",
+	"POST /v1/pots/{pot}/claims":                 "chat",
+	"POST /v1/pots/{pot}/cancel":                 "chat",
+
 	"GET /v1/transfers/{transfer}/proof":   "chat auditor operator inspector",
 	"GET /v1/transfers/{transfer}/receipt": "chat auditor operator inspector",
 
@@ -118,8 +133,9 @@ var mayCall = map[string]string{
 const hex32 = "0123456789abcdef0123456789abcdef"
 
 // absent are well-formed ids of what is not there.
-var absent = strings.NewReplacer("{party}", "pty_"+hex32, "{webhook}", "end_"+hex32, "{instrument}", "ins_"+hex32, "{transfer}", "BAH"+strings.ToUpper(hex32),
-	"{name}", "fees", "{window}", "upi-2026-11-25-03", "{bank}", "NRMD", "{break}", "brk_"+hex32, "{correction}", "cor_"+hex32, "{key}", "key_"+hex32, "{level}", "0", "{tile}", "999")
+var absent = strings.NewReplacer("{party}", "pty_"+hex32, "{webhook}", "end_"+hex32, "{pot}", "pot_"+hex32, "{request}", "req_"+hex32, "{schedule}", "sch_"+hex32, "{instrument}", "ins_"+hex32,
+	"{transfer}", "BAH"+strings.ToUpper(hex32), "{name}", "fees", "{payee}", "tru_"+hex32, "{window}", "upi-2026-11-25-03", "{bank}", "NRMD", "{break}", "brk_"+hex32, "{correction}", "cor_"+hex32,
+	"{key}", "key_"+hex32, "{level}", "0", "{tile}", "999")
 
 func TestRoles(t *testing.T) {
 	s := start(t)

@@ -67,7 +67,7 @@ func transferView(t *ledger.Transfer, see sight) Transfer {
 	if t.State == ledger.Held {
 		v.HeldUntil = timeView(t.Until)
 	}
-	if t.Kind == ledger.Refund { // also to and from a wallet that was unlinked since
+	if t.Cause.Kind == ledger.RecordRefunds { // also to and from a wallet that was unlinked since
 		v.Payer.Wallet, v.Payee.Wallet = t.Payer.IsWallet(), t.Payee.IsWallet()
 	}
 	if see.text(t.Metadata) != "" {

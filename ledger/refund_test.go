@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"bahi/ledger"
 )
@@ -60,7 +61,7 @@ func (b *book) wantRefused(c ledger.Command, code, detail string) {
 	}
 }
 
-func (b *book) balance(n ledger.AccountName) int64 {
+func (b *book) balanceOf(n ledger.AccountName) int64 {
 	b.t.Helper()
 	a, err := b.store.Account(context.Background(), n.ID())
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
@@ -71,7 +72,7 @@ func (b *book) balance(n ledger.AccountName) int64 {
 
 func (b *book) wallet(e ledger.End) int64 {
 	b.t.Helper()
-	return b.balance(ledger.WalletAccount(e.Party, "INR"))
+	return b.balanceOf(ledger.WalletAccount(e.Party, "INR"))
 }
 
 // notices are the types of what the apps are told of a subject, in order.
@@ -214,10 +215,15 @@ func TestWhatCannotBeRefunded(t *testing.T) {
 		c.Transfer.Kind = kind
 		b.wantRefused(b.refund(must[ledger.Transfer](b, c).ID, 0), ledger.CodeNotAPayment, word)
 	}
-	funding := create(asha, ledger.End{Pot: ledger.NewID()}, 10)
-	funding.Transfer.Cause = ledger.RecordKey{Kind: ledger.RecordPot, ID: funding.Transfer.Payee.Pot}
-	pot := must[ledger.Transfer](b, funding)
-	b.wantRefused(b.refund(pot.ID, 0), ledger.CodeRefundOfPot, "put aside")
+	pot := must[ledger.Funded](b, redPacket(asha, 10, 2, ledger.EqualShares))
+	claim := must[ledger.Claim](b, claimPot(pot.Pot.ID, ravi, ""))
+	close := b.closing(pot.Pot.ID)
+	b.now = b.now.Add(25 * time.Hour)
+	must[ledger.Record](b, close)
+	for _, id := range []ledger.ID{pot.Funding.ID, claim.Transfer.ID} {
+		b.wantRefused(b.refund(id, 0), ledger.CodeRefundOfPot, "put aside")
+	}
+	b.wantRefused(b.refund(close.Return, 0), ledger.CodeRefundOfRefund, "refund itself")
 	failed := b.pay(asha, ravi, 1_000_000)
 	b.wantRefused(b.refund(failed.ID, 0), ledger.CodeNotCompleted, "failed")
 	stranger := b.pay(asha, ledger.End{Name: "Gita", Bank: "HDFC", IFSC: "HDFC0000001", Account: "55500000001"}, 10)

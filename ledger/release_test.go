@@ -186,7 +186,7 @@ func TestHoldThatIsOverBeforeTheDebit(t *testing.T) {
 	b.verify()
 }
 
-// Nothing is held but large payments, nor what goes to and comes from pots.
+// Nothing is held but large payments of persons.
 func TestWhatIsNotHeld(t *testing.T) {
 	b := holding(t, 1_000)
 	account, asha := b.person("Asha", "SBIN")
@@ -198,10 +198,12 @@ func TestWhatIsNotHeld(t *testing.T) {
 	b.wantStates(up.ID, "pending debited completed")
 	paid := b.pay(asha, ravi, 1_000)
 	b.wantStates(paid.ID, "pending completed")
-	funding := create(asha, ledger.End{Pot: ledger.NewID()}, 2_000)
-	funding.Transfer.Cause = ledger.RecordKey{Kind: ledger.RecordPot, ID: funding.Transfer.Payee.Pot}
-	must[ledger.Transfer](b, funding)
-	b.wantStates(funding.Transfer.ID, "pending completed")
+	pot := must[ledger.Funded](b, redPacket(asha, 2_000, 1, ledger.EqualShares))
+	b.wantStates(pot.Funding.ID, "pending held")
+	b.now = b.now.Add(time.Hour)
+	b.release(&pot.Funding)
+	claim := must[ledger.Claim](b, claimPot(pot.Pot.ID, ravi, ""))
+	b.wantStates(claim.Transfer.ID, "pending completed") // it was held before
 	other := create(asha, ravi, 2_000)
 	other.Transfer.App = "other"
 	dollars := create(asha, ravi, 2_000)

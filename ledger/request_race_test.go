@@ -26,7 +26,7 @@ func onDisk(t *testing.T, path string, wrap func(ledger.Store) ledger.Store, now
 	return b
 }
 
-func plain(s ledger.Store) ledger.Store { return s }
+func unwrapped(s ledger.Store) ledger.Store { return s }
 
 // atOnce submits commands from a goroutine each and says how they were refused, or as what
 // transfers they ended.
@@ -63,7 +63,7 @@ func (b *book) atOnce(commands []ledger.Command) map[string]int {
 // TestManyPayOneAskAtOnce: of two hundred who pay the same ask one does.
 func TestManyPayOneAskAtOnce(t *testing.T) {
 	const payers = 200
-	b := onDisk(t, filepath.Join(t.TempDir(), "book.db"), plain, time.Now)
+	b := onDisk(t, filepath.Join(t.TempDir(), "book.db"), unwrapped, time.Now)
 	defer b.close()
 	_, to := b.person("Asha", "SBIN")
 	account, wallet := b.person("Ravi", "HDFC")
@@ -99,7 +99,7 @@ func TestPayAgainstEveryEndAtOnce(t *testing.T) {
 		}
 		return began
 	}
-	b := onDisk(t, filepath.Join(t.TempDir(), "book.db"), plain, now)
+	b := onDisk(t, filepath.Join(t.TempDir(), "book.db"), unwrapped, now)
 	defer b.close()
 	_, to := b.person("Asha", "SBIN")
 	var wallets []ledger.End
@@ -187,7 +187,7 @@ func TestPayingAnAskSurvives(t *testing.T) {
 		}
 		b.close() // while the bank is asked
 
-		b = onDisk(t, path, plain, time.Now)
+		b = onDisk(t, path, unwrapped, time.Now)
 		again, err := pay()
 		if err != nil || !again.Replayed || string(again.Answer.Body) != string(first.Answer.Body) {
 			t.Fatalf("repeated by another node: %+v, %v", again, err)

@@ -100,12 +100,12 @@ func (c *CreateTransfer) stopped(s *Set) bool { return s.stopped(c.Transfer.Paye
 // holdFor is how long a payment is held where nothing else is said.
 const holdFor = time.Hour
 
-// large says whether it is a payment that is held, unless its payee is trusted. What goes
-// to a pot or comes from one can be taken back in a way of its own.
+// large says whether it is a person's payment that is held, unless its payee is trusted.
+// What comes from a pot was held when it went there.
 func (c *CreateTransfer) large(s *Set) bool {
 	t := &c.Transfer
 	above, ok := s.Policy.Limits.of(t.App).HoldAbove[t.Amount.Currency]
-	return ok && t.Kind == Payment && t.Cause.Kind != RecordPot && t.Amount.Minor > above
+	return ok && t.Kind == Payment && !t.Payer.Party.IsZero() && t.Amount.Minor > above
 }
 
 // holdUntil is when the payee is paid, or 0 for at once.
@@ -126,9 +126,6 @@ func (c *CreateTransfer) holdUntil(s *Set) int64 {
 // trusted says whether the payer trusts the payee.
 func (c *CreateTransfer) trusted(s *Set) bool {
 	t := &c.Transfer
-	if t.Payer.Party.IsZero() {
-		return false
-	}
 	r, kept, ok := record[Safety](s, safetyKey(t.Payer.Party))
 	if !ok {
 		return false

@@ -21,6 +21,10 @@ func TestStoppedPayments(t *testing.T) {
 	_, ravi := b.person("Ravi", "HDFC")
 	b.fund(account, asha, 5_000)
 	paid, got := b.pay(asha, ravi, 1_000), b.pay(ravi, asha, 500)
+	request := asking(ravi.Party, 1, asha.Party)
+	must[any](b, request)
+	ask := b.asked(request.Request.ID)
+	hers := must[ledger.Funded](b, redPacket(asha, 2, 2, ledger.EqualShares))
 	before, since := b.pay(account, ravi, 100), b.now.UnixMicro()
 	if s := b.stop(asha.Party, true); s.Since != since || s.By != "key_1" {
 		t.Fatalf("%+v", s)
@@ -31,11 +35,7 @@ func TestStoppedPayments(t *testing.T) {
 	}
 	top, withdraw := create(account, asha, 1), create(asha, account, 1)
 	top.Transfer.Kind, withdraw.Transfer.Kind = ledger.TopUp, ledger.Withdrawal
-	request := create(asha, ravi, 1)
-	request.Transfer.Cause = ledger.RecordKey{Kind: ledger.RecordRequest, ID: ledger.NewID()}
-	pot := create(asha, ledger.End{Pot: ledger.NewID()}, 1)
-	pot.Transfer.Cause = ledger.RecordKey{Kind: ledger.RecordPot, ID: pot.Transfer.Payee.Pot}
-	for _, c := range []ledger.Command{create(asha, ravi, 1), create(account, ravi, 1), create(asha, ravi, 20_000), create(asha, ravi, 10_001), top, withdraw, request, pot, b.refund(got.ID, 0)} {
+	for _, c := range []ledger.Command{create(asha, ravi, 1), create(account, ravi, 1), create(asha, ravi, 20_000), create(asha, ravi, 10_001), top, withdraw, payAsk(&ask, asha, ravi), b.refund(got.ID, 0)} {
 		if tr := must[ledger.Transfer](b, c); tr.State != ledger.Failed || tr.Reason != ledger.PaymentsStopped {
 			t.Errorf("%+v", tr)
 		}
@@ -44,10 +44,13 @@ func TestStoppedPayments(t *testing.T) {
 	if r := must[ledger.Transfer](b, b.refund(paid.ID, 400)); r.State != ledger.Completed {
 		t.Errorf("what comes is %s", r.State)
 	}
-	claim := create(ledger.End{Pot: ledger.NewID()}, asha, 1)
-	claim.Transfer.Cause = ledger.RecordKey{Kind: ledger.RecordPot, ID: claim.Transfer.Payer.Pot}
-	if c := must[ledger.Transfer](b, claim); c.Reason == ledger.PaymentsStopped {
-		t.Error("a claim is refused")
+	if pot := must[ledger.Funded](b, redPacket(asha, 2, 1, ledger.EqualShares)); pot.Funding.Reason != ledger.PaymentsStopped {
+		t.Errorf("what is put aside is %s", pot.Funding.State)
+	}
+	for _, to := range []ledger.End{asha, ravi} { // to whom is stopped, and of what was put aside before
+		if c := must[ledger.Claim](b, claimPot(hers.Pot.ID, to, "")); c.Transfer.State != ledger.Completed {
+			t.Errorf("a claim is %s", c.Transfer.State)
+		}
 	}
 	b.say(&before, "debit approved") // it was on its way
 	b.wantStates(before.ID, "pending debited completed")

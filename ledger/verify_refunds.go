@@ -59,7 +59,7 @@ func (v *verifier) refund(t *Transfer) {
 	if p, ok := v.refunded.of[t.ID]; ok {
 		p.payment = of()
 	}
-	if t.Kind != Refund {
+	if t.Kind != Refund || t.Cause.Kind == RecordPot { // what a pot gives back
 		return
 	}
 	if t.Cause.Kind != RecordRefunds {

@@ -1725,7 +1725,9 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. There may be new ones.
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`. `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or
+	// could not be. `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it. There may be new ones.
+	// The thing and what became of it. There may be new ones.
 	//
 	// - `transfer.` and the state that a transfer came to; `transfer.refunded`: some of a payment was given back.
 	// - `party.stopped`, `party.started`: of a person's payments.
@@ -2523,7 +2525,7 @@ type EventData struct {
 	// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
 	Pot Pot `json:"pot,omitempty,omitzero"`
 
-	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out while nothing of it is back or on its way.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 
 	// Request `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
@@ -3747,9 +3749,9 @@ type Pot struct {
 	// Note Example: Happy Diwali
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	// Phone Of an invitation: the phone that it was sent to.
 	//
-	// Example: ••••0042
+	// Example: +919876500042
 	Phone  string   `json:"phone,omitempty,omitzero"`
 	Sender PotParty `json:"sender"`
 
@@ -4031,7 +4033,7 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
-// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out while nothing of it is back or on its way.
 type Refunds struct {
 	// Left A sum of money.
 	//
@@ -4599,7 +4601,7 @@ type TransferDetail struct {
 	History      []TransferStep `json:"history"`
 	Instructions []Instruction  `json:"instructions"`
 
-	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out while nothing of it is back or on its way.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
