@@ -11,9 +11,9 @@ import (
 	"bahi/ledger"
 )
 
-// plain are limits as one would write them down who keeps every payment and looks at all of
+// naive are limits as one would write them down who keeps every payment and looks at all of
 // them each time.
-type plain struct {
+type naive struct {
 	limits ledger.AppLimits
 	made   []counted
 }
@@ -33,7 +33,7 @@ func fits(l *ledger.Limit, minor, sum int64, count int) (inSum, inCount bool) {
 }
 
 // broken are the limits that a payment breaks at a time, but for those that no time mends.
-func (p *plain) broken(from, to *ledger.End, minor, now int64) (broken []ledger.Reason) {
+func (p *naive) broken(from, to *ledger.End, minor, now int64) (broken []ledger.Reason) {
 	add := func(l *ledger.Limit, window time.Duration, sum, count ledger.Reason, counts func(*counted) bool) {
 		s, n := int64(0), 0
 		for i := range p.made {
@@ -73,7 +73,7 @@ func (p *plain) broken(from, to *ledger.End, minor, now int64) (broken []ledger.
 }
 
 // never are the limits that a payment breaks whenever it is made.
-func (p *plain) never(from, to *ledger.End, minor, holds int64) (broken []ledger.Reason) {
+func (p *naive) never(from, to *ledger.End, minor, holds int64) (broken []ledger.Reason) {
 	more := func(s ledger.Sums, minor int64, why ledger.Reason) {
 		if most, ok := s["INR"]; ok && minor > most {
 			broken = append(broken, why)
@@ -102,7 +102,7 @@ func (p *plain) never(from, to *ledger.End, minor, holds int64) (broken []ledger
 // limitMachine makes payments under limits, and has banks say anything of them.
 type limitMachine struct {
 	machine
-	plain plain
+	plain naive
 }
 
 // TestLimitsAgainstPlainOnes makes random payments at random times, of which some end
@@ -118,7 +118,7 @@ func TestLimitsAgainstPlainOnes(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		b := limited(t, nil)
 		defer b.close()
-		m := &limitMachine{machine: machine{book: b}, plain: plain{limits: limits}}
+		m := &limitMachine{machine: machine{book: b}, plain: naive{limits: limits}}
 		for n, kind := range []ledger.PartyKind{ledger.Person, ledger.Person, ledger.Merchant} {
 			account, wallet := b.person("somebody", []string{"SBIN", "HDFC", "SBIN"}[n])
 			b.fund(account, wallet, 100)

@@ -170,7 +170,6 @@ func TestTheGoodWayReadsNoUsage(t *testing.T) {
 	}{
 		{ledger.RecordResult{Transfer: &tr, Leg: ledger.LegDebit, Outcome: ledger.SaysApproved}, 0},
 		{ledger.RecordResult{Transfer: &tr, Leg: ledger.LegCredit, Outcome: ledger.SaysApproved}, 0},
-		{ledger.ReleaseTransfer{Transfer: &tr}, 0},
 		{ledger.RecordResult{Transfer: &tr, Leg: ledger.LegDebit, Outcome: ledger.SaysDeclined}, 3},
 		{ledger.RecordResult{Transfer: &tr, Leg: ledger.LegDebitReversal, Outcome: ledger.SaysApproved}, 3},
 	} {
