@@ -27,6 +27,21 @@ func (c CreateTransfer) Persons() []ID { return []ID{c.Transfer.Payer.Party, c.T
 func (c CancelTransfer) Persons() []ID { return []ID{c.Transfer.Payer.Party, c.Transfer.Payee.Party} }
 
 // Persons implements [Personal].
+func (c CreateSchedule) Persons() []ID { return c.Schedule.parties() }
+
+// Persons implements [Personal].
+func (c PauseSchedule) Persons() []ID { return c.Schedule.parties() }
+
+// Persons implements [Personal].
+func (c ResumeSchedule) Persons() []ID { return c.Schedule.parties() }
+
+// Persons implements [Personal].
+func (c SkipRun) Persons() []ID { return c.Schedule.parties() }
+
+// Persons implements [Personal].
+func (c CancelSchedule) Persons() []ID { return c.Schedule.parties() }
+
+// Persons implements [Personal].
 func (m Many) Persons() (all []ID) {
 	for _, c := range m {
 		if p, ok := c.(Personal); ok {
