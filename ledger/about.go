@@ -27,19 +27,19 @@ func (c CreateTransfer) Persons() []ID { return []ID{c.Transfer.Payer.Party, c.T
 func (c CancelTransfer) Persons() []ID { return []ID{c.Transfer.Payer.Party, c.Transfer.Payee.Party} }
 
 // Persons implements [Personal].
-func (c CreateSchedule) Persons() []ID { return c.Schedule.parties() }
+func (c CreateSchedule) Persons() []ID { return []ID{c.Schedule.Owner} }
 
 // Persons implements [Personal].
-func (c PauseSchedule) Persons() []ID { return c.Schedule.parties() }
+func (c PauseSchedule) Persons() []ID { return []ID{c.Schedule.Owner} }
 
 // Persons implements [Personal].
-func (c ResumeSchedule) Persons() []ID { return c.Schedule.parties() }
+func (c ResumeSchedule) Persons() []ID { return []ID{c.Schedule.Owner} }
 
 // Persons implements [Personal].
-func (c SkipRun) Persons() []ID { return c.Schedule.parties() }
+func (c SkipRun) Persons() []ID { return []ID{c.Schedule.Owner} }
 
 // Persons implements [Personal].
-func (c CancelSchedule) Persons() []ID { return c.Schedule.parties() }
+func (c CancelSchedule) Persons() []ID { return []ID{c.Schedule.Owner} }
 
 // Persons implements [Personal].
 func (m Many) Persons() (all []ID) {
