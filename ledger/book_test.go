@@ -104,6 +104,11 @@ func (b *book) fingerprint() (sum [32]byte) {
 		for v, err := range s.Postings() {
 			fmt.Fprintln(h, v, err)
 		}
+		for kind := ledger.RecordHold; kind <= ledger.RecordStream; kind++ {
+			for v, err := range s.Records(kind) {
+				fmt.Fprintln(h, v, err)
+			}
+		}
 		return nil
 	})
 	if err != nil {

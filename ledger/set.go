@@ -126,6 +126,7 @@ func (s *Set) NewTransfer(t *Transfer) {
 	for _, leg := range legs {
 		s.Instructions.New(InstructionID{t.ID, leg})
 	}
+	s.Records.New(RecordKey{RecordHold, t.ID})
 	s.wantSides(t)
 }
 

@@ -120,6 +120,8 @@ func (v *verifier) transfers(s Snapshot) error {
 	defer instructions.stop()
 	defer steps.stop()
 	defer postings.stop()
+	holds := pull(s.Records(RecordHold))
+	defer holds.stop()
 	others := pullEntries(&v.compared, s)
 	defer others.stop()
 	for t, err := range tapped(&v.compared, s.Transfers(Range{})) {
@@ -136,7 +138,8 @@ func (v *verifier) transfers(s Snapshot) error {
 			postings:     takeOwn(v, &postings, t.ID, "posting", func(p Posting) ID { return p.Entry })}
 		v.sum.Postings += int64(len(f.postings))
 		v.transfer(&f)
-		if err := errors.Join(instructions.err, steps.err, postings.err); err != nil {
+		v.hold(&f, takeOwn(v, &holds, t.ID, "hold", func(r Record) ID { return r.ID }))
+		if err := errors.Join(instructions.err, steps.err, postings.err, holds.err); err != nil {
 			return err
 		}
 	}
@@ -147,7 +150,8 @@ func (v *verifier) transfers(s Snapshot) error {
 	takeOwn(v, &instructions, last, "instruction", func(i Instruction) ID { return i.ID.Transfer })
 	takeOwn(v, &steps, last, "history line", func(s Step) ID { return s.Transfer })
 	takeOwn(v, &postings, last, "posting", func(p Posting) ID { return p.Entry })
-	return errors.Join(instructions.err, steps.err, postings.err)
+	takeOwn(v, &holds, last, "hold", func(r Record) ID { return r.ID })
+	return errors.Join(instructions.err, steps.err, postings.err, holds.err)
 }
 
 // file is a transfer with everything that belongs to it.
@@ -240,8 +244,10 @@ func (f *file) confirmed() (c legsDone) {
 		c[i.ID.Leg] = i.State == Approved
 	}
 	switch payer, payee := f.Payer.IsWallet(), f.Payee.IsWallet(); {
-	case payer && payee:
+	case payer && payee && !f.wasHeld():
 		c[EventWallet] = f.State == Completed
+	case payer && payee:
+		c[EventDebit], c[EventCredit], c[EventDebitReversal] = true, f.State == Completed, f.State == Reversed
 	case payer:
 		c[EventDebit] = f.State != Failed && f.State != Cancelled
 		c[EventDebitReversal] = f.State == Reversed
@@ -249,6 +255,20 @@ func (f *file) confirmed() (c legsDone) {
 		c[EventCredit] = f.State == Completed
 	}
 	return c
+}
+
+// wasHeld says whether the transfer is or was held, and so paid in two steps.
+func (f *file) wasHeld() bool {
+	return slices.ContainsFunc(f.steps, func(s Step) bool { return s.State == Held })
+}
+
+// hold checks that of each transfer that is held, and of no other, there is a record that
+// falls due: else nobody would ever go on with it.
+func (v *verifier) hold(f *file, records []Record) {
+	due := len(records) == 1 && records[0].Due != 0
+	if held := f.State == Held; held != due || len(records) > count(held) {
+		v.violated("held", f.ID.TransferRef(), "%d records, of which one that falls due: %v, say that it is held, in state %s", len(records), due, f.State)
+	}
 }
 
 // sides checks what the tables hold beside the postings.

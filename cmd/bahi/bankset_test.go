@@ -24,7 +24,7 @@ type fleet struct {
 	data   string
 	log    *safeBuilder
 	server *child
-	chat   *client
+	chat   *rawClient
 }
 
 func serveFleet(t *testing.T, text string) *fleet {

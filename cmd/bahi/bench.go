@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bahi/api"
+	"bahi/api/client"
 	"bahi/ledger"
 	"bahi/ledger/postgres/pgtest"
 )
@@ -178,7 +179,7 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server, p
 		return nil, fmt.Errorf("%w\n%s", err, said)
 	}
 	defer server.kill()
-	l := &load{cmd: c, profile: profile, banks: banks, client: newClient(server.url, secret, openers), caller: newCaller(server.url, secret, c.Concurrency)}
+	l := &load{cmd: c, profile: profile, banks: banks, client: client.New(server.url, secret), caller: newCaller(server.url, secret, c.Concurrency)}
 	if err := l.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("preparing: %w", err)
 	}

@@ -3,13 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
 	"time"
 
+	"bahi/api/client"
 	"bahi/banks"
 )
 
@@ -113,11 +113,12 @@ func (l *load) hang(ctx context.Context, m *meter, without *benchResult) error {
 	// The file is looked at every second. Then a first payment that is never answered
 	// must be seen to stay where it is.
 	time.Sleep(2 * watchEvery)
-	var t transferAnswer
-	if _, err := l.client.send(ctx, "POST", "/v1/transfers", messageID(), json.RawMessage(pay("party", l.parties[0], l.parties[l.banks.hanging])), &t); err != nil {
+	amount := client.INR("1.00")
+	sent, err := l.client.CreateTransfer(ctx, client.CreateTransferParams{}, client.NewTransfer{Payer: client.ByParty(l.parties[0]), Payee: client.ByParty(l.parties[l.banks.hanging]), Amount: &amount})
+	if err != nil {
 		return err
 	}
-	if _, err := l.client.send(ctx, "GET", "/v1/transfers/"+t.ID+"?wait=1", "", nil, &t); err != nil || t.State != "pending" {
+	if t, err := l.client.GetTransfer(ctx, sent.ID, client.GetTransferParams{Wait: 1}); err != nil || t.State != client.TransferStatePending {
 		return fmt.Errorf("a payment from a bank that hangs is %s: %w", t.State, err)
 	}
 	again := &load{cmd: l.cmd, client: l.client, caller: l.caller, banks: l.banks, parties: l.parties}

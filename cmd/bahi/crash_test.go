@@ -140,11 +140,11 @@ type crash struct {
 // crashNode is one of the servers that share the book.
 type crashNode struct {
 	server *child // that runs at the moment
-	chat   atomic.Pointer[client]
+	chat   atomic.Pointer[rawClient]
 }
 
 // chat is the client of one of the nodes, in a circle.
-func (c *crash) chat(n int) *client { return c.nodes[n%len(c.nodes)].chat.Load() }
+func (c *crash) chat(n int) *rawClient { return c.nodes[n%len(c.nodes)].chat.Load() }
 
 // wrong fails the test. A fault shows itself thousands of times: once is enough to read.
 func (c *crash) wrong(format string, args ...any) {

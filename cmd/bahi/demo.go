@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"bahi/api/client"
 	"bahi/banks/sim"
 	"bahi/ledger"
 )
@@ -23,41 +24,97 @@ type demoCmd struct {
 	BankProfile string `help:"Banks that decline as those in India do: large, good or weak." enum:",large,good,weak" default:"" env:"BAHI_BANK_PROFILE"`
 }
 
-// demoLine is one message of the conversation, with the payment that it makes.
+// demoLine is one message of the conversation, with what it asks Bahi to do.
 type demoLine struct {
 	from, text string
-	path       string         // of the request; default /v1/transfers
-	body       map[string]any // nil: only talk
-	repeat     bool           // the same request as the line before, under the same key
-	shows      string         // what this line is in the demo for
+	do         func(context.Context, *scene) (demoTransfer, error)
+	shows      string // what this line is in the demo for
 }
 
-func rupees(value string) map[string]any { return map[string]any{"value": value, "currency": "INR"} }
+// scene is where the conversation takes place.
+type scene struct {
+	chat *client.Client
+	ids  map[string]string // of the parties, by handle
+	line int
+	last client.Transfer // that the line before made
+}
+
+// key is the idempotency key of the line: best the id of the chat's message.
+func (s *scene) key() string { return fmt.Sprint("line-", s.line) }
+
+// shown waits until a transfer rests, and is what the demo shows of it.
+func (s *scene) shown(ctx context.Context, t client.Transfer, err error) (demoTransfer, error) {
+	if err == nil {
+		t, err = s.chat.Await(ctx, t)
+	}
+	s.last = t
+	return demoTransfer{ID: t.ID, State: string(t.State), Reason: string(t.Failure.Reason), BankCode: t.Failure.BankCode, status: t.StatusText}, err
+}
+
+// goa is the conversation that everybody is in.
+const goa = "goa-trip"
+
+// pay is a line that pays somebody from the default account.
+func pays(from string, to client.Address, value, note string) func(context.Context, *scene) (demoTransfer, error) {
+	return func(ctx context.Context, s *scene) (demoTransfer, error) {
+		in := client.NewTransfer{Payer: client.ByParty(s.ids[from]), Payee: to, Note: note, Conversation: goa}
+		if value != "" {
+			amount := client.INR(value)
+			in.Amount = &amount
+		}
+		t, err := s.chat.CreateTransfer(ctx, client.CreateTransferParams{IdempotencyKey: s.key()}, in)
+		return s.shown(ctx, t, err)
+	}
+}
+
+// wallet is a line that pays from wallet to wallet.
+func wallet(from, to, value string) func(context.Context, *scene) (demoTransfer, error) {
+	return func(ctx context.Context, s *scene) (demoTransfer, error) {
+		amount := client.INR(value)
+		t, err := s.chat.CreateTransfer(ctx, client.CreateTransferParams{IdempotencyKey: s.key()},
+			client.NewTransfer{Payer: client.ByWallet(s.ids[from]), Payee: client.ByWallet(s.ids[to]), Amount: &amount, Conversation: goa})
+		return s.shown(ctx, t, err)
+	}
+}
+
+// again is a line that sends what the line before sent, under the same key.
+func again(line func(context.Context, *scene) (demoTransfer, error)) func(context.Context, *scene) (demoTransfer, error) {
+	return func(ctx context.Context, s *scene) (demoTransfer, error) {
+		before := s.last.ID
+		s.line--
+		t, err := line(ctx, s)
+		s.line++
+		if err == nil && t.ID != before {
+			err = fmt.Errorf("a repeat made another transfer: %s", t.ID)
+		}
+		t.Replayed = true
+		return t, err
+	}
+}
+
+// withdraw is a line that puts money from a wallet into the bank.
+func withdraw(from, value string) func(context.Context, *scene) (demoTransfer, error) {
+	return func(ctx context.Context, s *scene) (demoTransfer, error) {
+		t, err := s.chat.Withdraw(ctx, s.ids[from], client.WithdrawParams{IdempotencyKey: s.key()}, client.NewWalletTransfer{Amount: client.INR(value)})
+		return s.shown(ctx, t, err)
+	}
+}
 
 // conversation is the demo's script. Amounts from 9101.00 on make simulated banks misbehave.
-func conversation(ids map[string]string) []demoLine {
-	pay := func(from, payeeKind, payee, value, note string) map[string]any {
-		return map[string]any{"payer": map[string]any{"party": ids[from]}, "payee": map[string]any{payeeKind: payee},
-			"amount": rupees(value), "note": note, "conversation": "goa-trip"}
-	}
-	wallet := func(from, to, value string) map[string]any {
-		return map[string]any{"payer": map[string]any{"wallet": ids[from]}, "payee": map[string]any{"wallet": ids[to]},
-			"amount": rupees(value), "conversation": "goa-trip"}
-	}
+func conversation() []demoLine {
 	return []demoLine{
-		{from: "Asha", text: "Goa was lovely! Ravi, here is my half of the hotel: 4,250", body: pay("asha", "phone", "+919876500002", "4250.00", "hotel"), shows: "a payment from bank to bank, by phone"},
-		{from: "Meera", text: "And 600 for the scooter, @kabir", body: pay("meera", "handle", "kabir", "600.00", "scooter"), shows: "a payment by handle"},
-		{from: "Kabir", text: "Imran, your boat ticket", body: pay("kabir", "upi", "imran@kaveri", "1200.50", "boat"), shows: "a payment by UPI id"},
-		{from: "Divya", text: "Chai for everybody, I scan the code", body: map[string]any{"payer": map[string]any{"party": ids["divya"]},
-			"payee": map[string]any{"link": "upi://pay?pa=chaipoint@godavari&pn=Chai%20Point&am=175.00&cu=INR&tn=chai"}, "conversation": "goa-trip"}, shows: "a shop, by the link in its QR code"},
-		{from: "Imran", text: "I pay the flights: 9,101", body: pay("imran", "phone", "+919876500001", "9101.00", "flights"), shows: "a debit that the payer's bank declines"},
-		{from: "Imran", text: "Hm. Then the other flights: 9,201", body: pay("imran", "phone", "+919876500003", "9201.00", "flights"), shows: "a credit that is declined, and the debit reversed"},
-		{from: "Asha", text: "Meera, the deposit: 9,205", body: pay("asha", "phone", "+919876500003", "9205.00", "deposit"), shows: "a credit that times out and turns out done"},
-		{from: "Asha", text: "Ravi, for the auto, from my wallet", body: wallet("asha", "ravi", "85.00"), shows: "a wallet payment"},
-		{from: "Asha", text: "(bad network: the phone sends it again)", body: wallet("asha", "ravi", "85.00"), repeat: true, shows: "a repeated request: nothing is paid twice"},
-		{from: "Ravi", text: "Too much! 9,000 back to your wallet?", body: wallet("ravi", "asha", "9000.00"), shows: "a wallet without enough in it"},
-		{from: "Kabir", text: "Somebody pay +91 98765 00099 for the photos", body: pay("kabir", "phone", "+919876500099", "300.00", "photos"), shows: "a phone that nobody has registered"},
-		{from: "Ravi", text: "I put my 400 back into the bank. Good night!", path: "/v1/wallets/" + ids["ravi"] + "/withdrawals", body: map[string]any{"amount": rupees("400.00")}, shows: "a withdrawal from a wallet"},
+		{"Asha", "Goa was lovely! Ravi, here is my half of the hotel: 4,250", pays("asha", client.ByPhone("+919876500002"), "4250.00", "hotel"), "a payment from bank to bank, by phone"},
+		{"Meera", "And 600 for the scooter, @kabir", pays("meera", client.ByHandle("kabir"), "600.00", "scooter"), "a payment by handle"},
+		{"Kabir", "Imran, your boat ticket", pays("kabir", client.ByUPI("imran@kaveri"), "1200.50", "boat"), "a payment by UPI id"},
+		{"Divya", "Chai for everybody, I scan the code", pays("divya", client.ByLink("upi://pay?pa=chaipoint@godavari&pn=Chai%20Point&am=175.00&cu=INR&tn=chai"), "", ""), "a shop, by the link in its QR code"},
+		{"Imran", "I pay the flights: 9,101", pays("imran", client.ByPhone("+919876500001"), "9101.00", "flights"), "a debit that the payer's bank declines"},
+		{"Imran", "Hm. Then the other flights: 9,201", pays("imran", client.ByPhone("+919876500003"), "9201.00", "flights"), "a credit that is declined, and the debit reversed"},
+		{"Asha", "Meera, the deposit: 9,205", pays("asha", client.ByPhone("+919876500003"), "9205.00", "deposit"), "a credit that times out and turns out done"},
+		{"Asha", "Ravi, for the auto, from my wallet", wallet("asha", "ravi", "85.00"), "a wallet payment"},
+		{"Asha", "(bad network: the phone sends it again)", again(wallet("asha", "ravi", "85.00")), "a repeated request: nothing is paid twice"},
+		{"Ravi", "Too much! 9,000 back to your wallet?", wallet("ravi", "asha", "9000.00"), "a wallet without enough in it"},
+		{"Kabir", "Somebody pay +91 98765 00099 for the photos", pays("kabir", client.ByPhone("+919876500099"), "300.00", "photos"), "a phone that nobody has registered"},
+		{"Ravi", "I put my 400 back into the bank. Good night!", withdraw("ravi", "400.00"), "a withdrawal from a wallet"},
 	}
 }
 
@@ -80,6 +137,7 @@ type demoTransfer struct {
 	Reason   string `json:"reason,omitempty"`
 	BankCode string `json:"bank_code,omitempty"`
 	Replayed bool   `json:"replayed,omitempty"`
+	status   string
 }
 
 // demoSum is the last line with --json. A repeated request is no transfer of its own.
@@ -130,39 +188,27 @@ func (c *demoCmd) play(ctx context.Context, n *node, dir, url string) (sum demoS
 	if err != nil {
 		return sum, err
 	}
-	chat := newClient(url, keys.Chat, 1)
+	chat := client.New(url, keys.Chat)
 	ids, err := seedPeople(ctx, chat)
 	if err != nil {
 		return sum, err
 	}
 	n.behave(c.BankProfile)
-	key := ""
-	for i, line := range conversation(ids) {
-		if line.path == "" {
-			line.path = "/v1/transfers"
-		}
-		if !line.repeat {
-			key = fmt.Sprint("line-", i)
-		}
-		var t transferAnswer
-		a, err := chat.send(ctx, "POST", line.path, key, line.body, &t)
-		if err == nil {
-			t, err = chat.settled(ctx, t)
-		}
+	at := &scene{chat: chat, ids: ids}
+	for _, line := range conversation() {
+		at.line++
+		t, err := line.do(ctx, at)
 		if err != nil {
 			return sum, fmt.Errorf("%q: %w", line.text, err)
 		}
-		if a.replayed != line.repeat {
-			return sum, fmt.Errorf("%q: replayed %v", line.text, a.replayed)
-		}
-		if !line.repeat {
+		if !t.Replayed {
 			sum.Transfers++
 			if t.State == "completed" {
 				sum.Completed++
 			}
 		}
-		c.say(demoTransfer{From: line.from, Text: line.text, Shows: line.shows, ID: t.ID, State: t.State,
-			Reason: t.Failure.Reason, BankCode: t.Failure.BankCode, Replayed: a.replayed}, t.StatusText)
+		t.From, t.Text, t.Shows = line.from, line.text, line.shows
+		c.say(t)
 	}
 	return sum, nil
 }
@@ -176,7 +222,7 @@ func (n *node) behave(profile string) {
 	}
 }
 
-func (c *demoCmd) say(t demoTransfer, status string) {
+func (c *demoCmd) say(t demoTransfer) {
 	if c.JSON {
 		_ = json.NewEncoder(os.Stdout).Encode(t)
 		return
@@ -191,7 +237,7 @@ func (c *demoCmd) say(t demoTransfer, status string) {
 	if t.Replayed {
 		outcome += ", the first answer again"
 	}
-	fmt.Printf("%-6s %s\n       └ %s: %s\n         %s  %s\n", t.From, t.Text, t.Shows, outcome, t.ID, status)
+	fmt.Printf("%-6s %s\n       └ %s: %s\n         %s  %s\n", t.From, t.Text, t.Shows, outcome, t.ID, t.status)
 }
 
 func (c *demoCmd) finish(sum demoSum) {

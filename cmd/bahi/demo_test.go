@@ -65,7 +65,7 @@ func TestDemoForPeople(t *testing.T) {
 	if code != exitOK || stderr != "" {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
-	for _, line := range conversation(map[string]string{}) {
+	for _, line := range conversation() {
 		if !strings.Contains(stdout, line.text) || !strings.Contains(stdout, line.shows) {
 			t.Errorf("%q, which shows %s, is not told", line.text, line.shows)
 		}

@@ -28,7 +28,7 @@ func TestLinearizableOverHTTP(t *testing.T) {
 	}
 	log := &safeBuilder{}
 	var servers []*child
-	var clients []*client
+	var clients []*rawClient
 	for range 2 {
 		server, err := startChild(shippedProgram(t), where, log, fastTimers...)
 		if err != nil {
@@ -42,7 +42,7 @@ func TestLinearizableOverHTTP(t *testing.T) {
 	var dying sync.WaitGroup
 	var nodes []storetest.Wallets
 	for n := range servers {
-		nodes = append(nodes, &httpWallets{parties: parties, clients: []*client{clients[n], clients[1-n]}, done: func() {
+		nodes = append(nodes, &httpWallets{parties: parties, clients: []*rawClient{clients[n], clients[1-n]}, done: func() {
 			if done.Add(1) == 150 {
 				dying.Go(servers[0].kill)
 			}
@@ -63,7 +63,7 @@ func TestLinearizableOverHTTP(t *testing.T) {
 // gets no answer it asks the next one.
 type httpWallets struct {
 	parties []string
-	clients []*client
+	clients []*rawClient
 	done    func()
 	lost    atomic.Bool // the first server
 }

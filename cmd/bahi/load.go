@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"bahi/api/client"
 )
 
 const (
@@ -24,8 +26,8 @@ const (
 type load struct {
 	cmd     *benchCmd
 	profile *profile
-	client  *client // opens the parties
-	caller  *caller // makes the load
+	client  *client.Client // opens the parties
+	caller  *caller        // makes the load
 	banks   *benchBanks
 	parties []string
 
@@ -63,21 +65,22 @@ func (l *load) prepare(ctx context.Context) error {
 
 func (l *load) open(ctx context.Context, n int) error {
 	bank := l.banks.of(n)
-	var party struct {
-		ID string `json:"id"`
-	}
-	if _, err := l.client.send(ctx, "POST", "/v1/parties", fmt.Sprint("party-", n), map[string]any{"name": fmt.Sprint("Party ", n), "kind": "person"}, &party); err != nil {
+	party, err := l.client.OpenParty(ctx, client.OpenPartyParams{IdempotencyKey: fmt.Sprint("party-", n)}, client.NewParty{Name: fmt.Sprint("Party ", n), Kind: "person"})
+	if err != nil {
 		return err
 	}
 	l.parties[n] = party.ID
-	account := map[string]any{"kind": "bank_account", "account": map[string]any{"number": fmt.Sprintf("1%010d", n), "ifsc": bank.IFSCPrefix + "0000001"}}
-	if _, err := l.client.send(ctx, "POST", "/v1/parties/"+party.ID+"/instruments", fmt.Sprint("account-", n), account, nil); err != nil {
+	link := func(name string, in client.NewInstrument) error {
+		_, err := l.client.LinkInstrument(ctx, party.ID, client.LinkInstrumentParams{IdempotencyKey: fmt.Sprint(name, "-", n)}, in)
+		return err
+	}
+	if err := link("account", client.NewInstrument{Kind: "bank_account", Account: client.BankAccount{Number: fmt.Sprintf("1%010d", n), IFSC: bank.IFSCPrefix + "0000001"}}); err != nil {
 		return err
 	}
 	if l.cmd.Workload == "bank" {
 		return nil
 	}
-	if _, err := l.client.send(ctx, "POST", "/v1/parties/"+party.ID+"/instruments", fmt.Sprint("wallet-", n), map[string]any{"kind": "wallet"}, nil); err != nil {
+	if err := link("wallet", client.NewInstrument{Kind: "wallet"}); err != nil {
 		return err
 	}
 	return topUp(ctx, l.client, party.ID, fmt.Sprint("topup-", n), "50000.00")

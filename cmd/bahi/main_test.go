@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"bahi/api/client"
 	"bahi/ledger"
 	"bahi/ledger/postgres/pgtest"
 )
@@ -148,7 +149,7 @@ func allTransfers(t *testing.T, r ledger.Reader) (all []ledger.Transfer) {
 }
 
 // waitUntilRested waits until no transfer of the app waits for a bank.
-func waitUntilRested(t *testing.T, c *client, limit time.Duration) {
+func waitUntilRested(t *testing.T, c *rawClient, limit time.Duration) {
 	t.Helper()
 	deadline := time.Now().Add(limit)
 	for _, state := range []string{"pending", "debited", "reversing", "pending"} { // the last again: one may have begun since
@@ -198,9 +199,9 @@ func copyDir(t *testing.T, from string) (to string) {
 }
 
 // people opens parties with a bank account and a funded wallet each.
-func people(t *testing.T, c *client, count int) []string {
+func people(t *testing.T, c *rawClient, count int) []string {
 	t.Helper()
-	l := &load{cmd: &benchCmd{Parties: count, Workload: "wallet"}, banks: &benchBanks{list: simulatedBanks}, client: c}
+	l := &load{cmd: &benchCmd{Parties: count, Workload: "wallet"}, banks: &benchBanks{list: simulatedBanks}, client: client.New(c.url, c.secret)}
 	if err := l.prepare(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}

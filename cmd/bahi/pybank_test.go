@@ -242,7 +242,7 @@ func TestReadmePythonBank(t *testing.T) {
 
 // pyPeople opens three parties: at the README's bank, at a simulated one and at an
 // account of the README's bank that does not exist. It gives the way to pay.
-func pyPeople(t *testing.T, c *client) func(from, to, value, ends string) transferAnswer {
+func pyPeople(t *testing.T, c *rawClient) func(from, to, value, ends string) transferAnswer {
 	t.Helper()
 	parties := map[string]string{}
 	for name, account := range map[string]map[string]any{

@@ -88,7 +88,7 @@ func noonZone() string {
 
 // correctBesideAServer: the bank tells that it has taken 1.00 beside the 100.00 that were paid. What operators
 // do about it from the command line, the server carries out.
-func correctBesideAServer(t *testing.T, run func(...string) string, c *client, whole []string) {
+func correctBesideAServer(t *testing.T, run func(...string) string, c *rawClient, whole []string) {
 	t.Helper()
 	for _, file := range whole {
 		text, err := os.ReadFile(file)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"bahi/api"
+	"bahi/api/client"
 	"bahi/ledger"
 )
 
@@ -48,29 +49,27 @@ func (p *demoPerson) upi() string {
 // seedPeople makes the demo's people through the API. Every request has a fixed
 // idempotency key, so that seeding again, also after a crash half way, changes
 // nothing and gives the same ids. It returns the party ids by handle.
-func seedPeople(ctx context.Context, c *client) (map[string]string, error) {
+func seedPeople(ctx context.Context, c *client.Client) (map[string]string, error) {
 	ids := map[string]string{}
 	for i := range demoPeople {
 		p := &demoPeople[i]
-		var party struct {
-			ID string `json:"id"`
-		}
 		key := "seed-" + p.handle
-		if _, err := c.send(ctx, "POST", "/v1/parties", key, map[string]any{"name": p.name, "kind": p.kind}, &party); err != nil {
+		party, err := c.OpenParty(ctx, client.OpenPartyParams{IdempotencyKey: key}, client.NewParty{Name: p.name, Kind: client.PartyKind(p.kind)})
+		if err != nil {
 			return nil, err
 		}
 		ids[p.handle] = party.ID
-		instruments := []map[string]any{
-			{"kind": "phone", "phone": p.phone},
-			{"kind": "handle", "handle": p.handle},
-			{"kind": "bank_account", "account": map[string]any{"number": p.number, "ifsc": p.ifsc()}, "upi": p.upi()},
+		instruments := []client.NewInstrument{
+			{Kind: "phone", Phone: p.phone},
+			{Kind: "handle", Handle: p.handle},
+			{Kind: "bank_account", Account: client.BankAccount{Number: p.number, IFSC: p.ifsc()}, UPI: p.upi()},
 		}
 		if p.wallet != "" {
-			instruments = append(instruments, map[string]any{"kind": "wallet"})
+			instruments = append(instruments, client.NewInstrument{Kind: "wallet"})
 		}
 		for _, in := range instruments {
-			if _, err := c.send(ctx, "POST", "/v1/parties/"+party.ID+"/instruments", fmt.Sprint(key, "-", in["kind"]), in, nil); err != nil {
-				return nil, fmt.Errorf("%s's %s: %w", p.name, in["kind"], err)
+			if _, err := c.LinkInstrument(ctx, party.ID, client.LinkInstrumentParams{IdempotencyKey: fmt.Sprint(key, "-", in.Kind)}, in); err != nil {
+				return nil, fmt.Errorf("%s's %s: %w", p.name, in.Kind, err)
 			}
 		}
 		if p.wallet != "" {
@@ -84,7 +83,7 @@ func seedPeople(ctx context.Context, c *client) (map[string]string, error) {
 
 // fund tops a wallet up. A try that was under way when an earlier start was cut
 // off may have been given back since: then another follows under the next key.
-func fund(ctx context.Context, c *client, party, key, value string) error {
+func fund(ctx context.Context, c *client.Client, party, key, value string) error {
 	err := topUp(ctx, c, party, key, value)
 	for try := 2; errors.Is(err, errNotCompleted) && try < 10; try++ {
 		err = topUp(ctx, c, party, fmt.Sprint(key, "-", try), value)
@@ -93,13 +92,12 @@ func fund(ctx context.Context, c *client, party, key, value string) error {
 }
 
 // topUp fills a wallet from its owner's bank and waits until the money is there.
-func topUp(ctx context.Context, c *client, party, key, value string) error {
-	var t transferAnswer
-	in := map[string]any{"amount": map[string]any{"value": value, "currency": "INR"}}
-	if _, err := c.send(ctx, "POST", "/v1/wallets/"+party+"/topups", key, in, &t); err != nil {
+func topUp(ctx context.Context, c *client.Client, party, key, value string) error {
+	t, err := c.TopUp(ctx, party, client.TopUpParams{IdempotencyKey: key}, client.NewWalletTransfer{Amount: client.INR(value)})
+	if err != nil {
 		return err
 	}
-	return c.completed(ctx, t)
+	return completed(ctx, c, t)
 }
 
 // demoKeys are the secrets that the demo prints. They are kept in a file only
@@ -156,7 +154,7 @@ func seedDemo(ctx context.Context, n *node, data, url string, w io.Writer) error
 	if err != nil {
 		return err
 	}
-	ids, err := seedPeople(ctx, newClient(url, keys.Chat, 1))
+	ids, err := seedPeople(ctx, client.New(url, keys.Chat))
 	if err != nil {
 		return err
 	}

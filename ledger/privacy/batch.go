@@ -17,8 +17,8 @@ type batch struct {
 }
 
 // open opens what the engine loaded, as far as commands and those who observe the batch
-// need it. A transfer that was read before the batch is open already, and of an
-// instrument that is looked at only its state counts.
+// need it. A transfer that was read before the batch is open already, and of instruments
+// and records that are looked at only nothing of it counts.
 func (b *batch) open(ctx context.Context) error {
 	o := opening{keep: true}
 	b.set.Parties.Loaded(func(_ ledger.ID, p *ledger.Party, _ bool) { o.party(p) })
@@ -29,6 +29,11 @@ func (b *batch) open(ctx context.Context) error {
 	})
 	b.set.Transfers.Loaded(func(_ ledger.ID, t *ledger.Transfer, _ bool) { o.transfer(t) })
 	b.set.Answers.Loaded(func(_ ledger.IdempotencyKey, a *ledger.Answer, _ bool) { o.answer(a) })
+	b.set.Records.Loaded(func(_ ledger.RecordKey, r *ledger.Record, seen bool) {
+		if !seen {
+			o.record(r)
+		}
+	})
 	return b.store.open(ctx, &o)
 }
 
@@ -67,6 +72,11 @@ func (b *batch) seal(ctx context.Context) error {
 	b.set.Answers.Changes(func(_ ledger.IdempotencyKey, a *ledger.Answer, inserted bool) {
 		if a != nil && inserted {
 			keep(b.answer(a, b.store.book, b.keys))
+		}
+	})
+	b.set.Records.Changes(func(_ ledger.RecordKey, r *ledger.Record, _ bool) {
+		if adds(r) {
+			keep(b.record(b.keyOf(r.Owner, ledger.ID{}), r))
 		}
 	})
 	return err
@@ -120,8 +130,16 @@ func (b *batch) persons() (all []ledger.ID) {
 			all = append(all, a.About...)
 		}
 	})
+	b.set.Records.Changes(func(_ ledger.RecordKey, r *ledger.Record, _ bool) {
+		if adds(r) {
+			all = append(all, r.Owner)
+		}
+	})
 	return all
 }
+
+// adds says whether a record has text that is to be sealed.
+func adds(r *ledger.Record) bool { return r != nil && r.Private != "" && r.Sealed == "" }
 
 // keyOf is the key of an end's data: its party's, the other end's where it has none, or the book's.
 func (b *batch) keyOf(party, other ledger.ID) *key { return b.keys.of(b.store.book, party, other) }

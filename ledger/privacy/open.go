@@ -17,6 +17,7 @@ type opening struct {
 	parties     []*ledger.Party
 	instruments []*ledger.Instrument
 	answers     []*ledger.Answer
+	records     []*ledger.Record
 	keep        bool // the sealed form too: the rows may be written again
 }
 
@@ -47,6 +48,12 @@ func (o *opening) payee(p *ledger.Payee) {
 func (o *opening) answer(a *ledger.Answer) {
 	if a.Sealed != nil {
 		o.answers, o.persons = append(o.answers, a), append(o.persons, told(a.Sealed)...)
+	}
+}
+
+func (o *opening) record(r *ledger.Record) {
+	if r.Sealed != "" {
+		o.records, o.persons = append(o.records, r), append(o.persons, r.Owner)
 	}
 }
 
@@ -88,6 +95,9 @@ func (s *Store) open(ctx context.Context, o *opening) error {
 			return err
 		}
 	}
+	for _, r := range o.records {
+		r.Private = string(unseal(keys.of(s.book, r.Owner, ledger.ID{}), r.Sealed, recordPlace(nil, r.RecordKey)))
+	}
 	if !o.keep {
 		o.drop()
 	}
@@ -104,6 +114,9 @@ func (o *opening) drop() {
 	}
 	for _, i := range o.instruments {
 		i.Sealed = ""
+	}
+	for _, r := range o.records {
+		r.Sealed = ""
 	}
 }
 

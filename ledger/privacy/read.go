@@ -166,6 +166,43 @@ func (s *Store) Due(ctx context.Context, node ledger.ID, after ledger.DuePlace, 
 	return tasks, s.open(ctx, &o)
 }
 
+// Record implements [ledger.RecordReader].
+func (s *Store) Record(ctx context.Context, k ledger.RecordKey) (ledger.Record, error) {
+	r, err := s.Store.Record(ctx, k)
+	if err != nil {
+		return r, err
+	}
+	var o opening
+	o.record(&r)
+	return r, s.open(ctx, &o)
+}
+
+// Records implements [ledger.RecordReader].
+func (s *Store) Records(ctx context.Context, f ledger.RecordFilter, page ledger.Page) ([]ledger.Record, error) {
+	rs, err := s.Store.Records(ctx, f, page)
+	if err != nil {
+		return nil, err
+	}
+	return rs, s.openRecords(ctx, rs)
+}
+
+// DueRecords implements [ledger.RecordReader].
+func (s *Store) DueRecords(ctx context.Context, after ledger.RecordPlace, before int64, limit int) ([]ledger.Record, error) {
+	rs, err := s.Store.DueRecords(ctx, after, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	return rs, s.openRecords(ctx, rs)
+}
+
+func (s *Store) openRecords(ctx context.Context, rs []ledger.Record) error {
+	var o opening
+	for i := range rs {
+		o.record(&rs[i])
+	}
+	return s.open(ctx, &o)
+}
+
 // People are the persons of transfers with the salts of their marks, for whom may see
 // both: whoever has them can check them by [mark.Check]. What is missing is left out.
 func (s *Store) People(ctx context.Context, transfers []ledger.ID) (map[ledger.ID]mark.People, error) {

@@ -15,9 +15,14 @@ const (
 	placeParty
 	placeInstrument
 	placeAnswer
+	placeRecord
 )
 
 func place(b []byte, what byte, id ledger.ID) []byte { return append(append(b[:0], what), id[:]...) }
+
+func recordPlace(b []byte, k ledger.RecordKey) []byte {
+	return append(append(b[:0], placeRecord, byte(k.Kind)), k.ID[:]...)
+}
 
 // sealer seals the rows of a batch, one after the other.
 type sealer struct {
@@ -82,6 +87,15 @@ func (s *sealer) instrument(k *key, i *ledger.Instrument) (err error) {
 	}
 	s.plain, s.at = appendTexts(s.plain[:0], i.Value, i.UPI), place(s.at, placeInstrument, i.ID)
 	i.Sealed, err = s.text(k)
+	return err
+}
+
+// record seals the text of a record. Of an owner who was erased nothing is kept.
+func (s *sealer) record(k *key, r *ledger.Record) (err error) {
+	s.plain, s.at = append(s.plain[:0], r.Private...), recordPlace(s.at, r.RecordKey)
+	if r.Sealed, err = s.text(k); r.Sealed == "" {
+		r.Private = ""
+	}
 	return err
 }
 

@@ -99,7 +99,7 @@ func (c *counts) all(ctx context.Context, r ledger.Reader) error {
 func (c *counts) open(ctx context.Context, r ledger.Reader) error {
 	const page = 200
 	seen := map[ledger.ID]bool{}
-	for _, state := range []ledger.State{ledger.Pending, ledger.Debited, ledger.Reversing, ledger.Deemed, ledger.Unresolved} {
+	for _, state := range []ledger.State{ledger.Pending, ledger.Held, ledger.Debited, ledger.Reversing, ledger.Deemed, ledger.Unresolved} {
 		filter := ledger.TransferFilter{State: state, From: c.period.From, Until: c.period.To + 1}
 		for before := (ledger.ID{}); ; {
 			list, err := r.Transfers(ctx, filter, ledger.Page{Before: before, Limit: page})

@@ -266,7 +266,7 @@ func testTransfers(f *fixture) {
 	for _, app := range []string{"", "chat", "shop"} {
 		for _, conversation := range []string{"", "c1", "none"} {
 			for _, party := range parties {
-				for _, state := range []ledger.State{0, ledger.Completed, ledger.Failed, ledger.Pending, ledger.Deemed} {
+				for _, state := range []ledger.State{0, ledger.Completed, ledger.Failed, ledger.Pending, ledger.Deemed, ledger.Held} {
 					for _, from := range bounds {
 						for _, until := range bounds {
 							f.wantList(all, ledger.TransferFilter{App: app, Conversation: conversation, Party: party, State: state, From: from, Until: until})
@@ -294,7 +294,7 @@ func (f *fixture) manyTransfers() (all []ledger.Transfer) {
 			c = f.pay(shop, asha, 1)
 		}
 		c.Transfer.Conversation = []string{"", "c1", "c2"}[i%3]
-		f.must(c)
+		f.hold(c, i)
 	}
 	f.check(f.store.Audit(background, func(s ledger.Snapshot) error {
 		for t, err := range ledger.Opened(s, ledger.Range{}) {
@@ -307,6 +307,28 @@ func (f *fixture) manyTransfers() (all []ledger.Transfer) {
 	}))
 	slices.Reverse(all)
 	return all
+}
+
+// hold pays, and holds what is paid in one case of five: from the beginning or from the
+// debit on, for long or until it is released at once or taken back.
+func (f *fixture) hold(c ledger.CreateTransfer, i int64) {
+	f.Helper()
+	if i%5 == 0 || i%5 == 2 {
+		c.Transfer.Until = f.now + 1e12
+	}
+	if i%10 == 5 {
+		c.Transfer.Until = f.now + 2e6
+	}
+	t := f.must(c)[0].(ledger.Transfer)
+	if i%10 == 7 {
+		t = f.must(f.says(t, ledger.LegDebit, ledger.SaysApproved))[0].(ledger.Recorded).Transfer
+	}
+	switch i % 20 {
+	case 5, 15:
+		f.must(ledger.ReleaseTransfer{Transfer: &t}, ledger.ReleaseTransfer{Transfer: &t})
+	case 10:
+		f.must(ledger.CancelTransfer{Transfer: &t})
+	}
 }
 
 func (f *fixture) wantList(all []ledger.Transfer, filter ledger.TransferFilter) {

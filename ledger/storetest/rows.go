@@ -63,9 +63,16 @@ func (s some) end() ledger.End {
 }
 
 func (s some) transfer() ledger.Transfer {
-	t := ledger.Transfer{ID: s.id(), App: s.text(), Kind: ledger.Kind(s.upTo(3)), Payer: s.end(), Payee: s.end(),
-		Amount: ledger.Amount{Minor: s.amount(), Currency: "JPY"}, Conversation: s.text(), Message: s.text(), RRN: s.text(), Created: s.time(), Credential: s.IntN(2) == 0}
-	born, reason := ledger.State(s.upTo(4)), ledger.Reason("") // pending, debited, completed or failed
+	t := ledger.Transfer{ID: s.id(), App: s.text(), Kind: ledger.Kind(s.upTo(5)), Payer: s.end(), Payee: s.end(),
+		Amount: ledger.Amount{Minor: s.amount(), Currency: "JPY"}, Conversation: s.text(), Message: s.text(), RRN: s.text(), Created: s.time(), Credential: s.IntN(2) == 0, Until: s.time() * int64(s.IntN(2))}
+	if s.IntN(2) == 0 {
+		t.Cause = s.recordKey()
+		t.FindPot()
+	}
+	born, reason := ledger.State(s.upTo(5)), ledger.Reason("") // pending, debited, completed, failed or held
+	if born > ledger.Failed {
+		born = ledger.Held
+	}
 	if born == ledger.Failed {
 		reason = ledger.Reason(s.text())
 	}
@@ -81,7 +88,7 @@ func (s some) instruction(of ledger.ID) ledger.Instruction {
 
 // step follows the transfer's last one.
 func (s some) step(t *ledger.Transfer) ledger.Step {
-	return ledger.Step{Transfer: t.ID, N: t.Steps + 1, State: ledger.State(s.upTo(9)), Reason: ledger.Reason(s.text()), BankCode: s.text(),
+	return ledger.Step{Transfer: t.ID, N: t.Steps + 1, State: ledger.State(s.upTo(10)), Reason: ledger.Reason(s.text()), BankCode: s.text(),
 		At: s.time(), Deadline: s.time() * int64(s.IntN(2))}
 }
 
