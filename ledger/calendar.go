@@ -125,23 +125,31 @@ func (c *Calendar) inMonth(y int, m time.Month) int {
 	return min(c.Date, time.Date(y, m+1, 0, 0, 0, 0, 0, time.UTC).Day())
 }
 
-// at is when the clocks of the zone show the calendar's time on a day: the first time where
-// they do so twice, and where they never do, the moment at which they are put forward.
-func (c *Calendar) at(day Day, zone *time.Location) int64 {
-	shown := day.Time(time.UTC).Add(time.Duration(c.Minute) * time.Minute)
-	for t := shown.Add(-maxOffset).In(zone); ; {
-		_, offset := t.Zone()
-		at := shown.Add(-time.Duration(offset) * time.Second)
-		begin, end := t.ZoneBounds()
-		if at.Before(begin) {
-			at = begin
-		}
-		if end.IsZero() || at.Before(end) {
-			return at.UnixMicro()
-		}
-		t = end
-	}
-}
+// maxOffset is more than any zone was ever ahead of UTC or behind it, in seconds.
+const maxOffset = 16 * 60 * 60
 
-// maxOffset is more than any zone was ever ahead of UTC.
-const maxOffset = 16 * time.Hour
+// at is when the clocks of the zone show the calendar's time on a day: the first time where
+// they do so twice, and where they never do, the moment at which they are put forward. It goes by
+// offsets alone: [time.Time.ZoneBounds] stands still at the end of some years.
+func (c *Calendar) at(day Day, zone *time.Location) int64 {
+	shown := int64(day)*secondsOfDay + int64(c.Minute)*60 // as UTC would have it
+	offset := func(at int64) int64 {
+		_, o := time.Unix(at, 0).In(zone).Zone()
+		return int64(o)
+	}
+	before, after := offset(shown-maxOffset), offset(shown+maxOffset)
+	for _, o := range []int64{max(before, after), min(before, after)} { // the greater one is the earlier time
+		if at := shown - o; offset(at) == o {
+			return at * 1_000_000
+		}
+	}
+	last, first := shown-maxOffset, shown+maxOffset // the clocks show less, and more
+	for last+1 < first {
+		if at := (last + first) / 2; at+offset(at) < shown {
+			last = at
+		} else {
+			first = at
+		}
+	}
+	return first * 1_000_000
+}

@@ -72,7 +72,7 @@ func occurrences(t testing.TB, c *ledger.Calendar, after int64, n int) (found []
 func TestCalendarIsWhatTheClocksShow(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		day := rapid.Custom(func(rt *rapid.T) ledger.Day {
-			return ledger.DayOf(time.Date(rapid.IntRange(2010, 2040).Draw(rt, "year"), 1, rapid.IntRange(1, 366).Draw(rt, "day"), 0, 0, 0, 0, time.UTC))
+			return ledger.DayOf(time.Date(rapid.IntRange(2010, 2045).Draw(rt, "year"), 1, rapid.IntRange(1, 366).Draw(rt, "day"), 0, 0, 0, 0, time.UTC))
 		})
 		c := &ledger.Calendar{Every: rapid.SampledFrom([]ledger.Every{ledger.Weekly, ledger.Monthly}).Draw(rt, "every"),
 			Weekday: time.Weekday(rapid.IntRange(0, 6).Draw(rt, "weekday")), Date: rapid.IntRange(1, 31).Draw(rt, "date"),
@@ -144,7 +144,9 @@ func TestSummerTime(t *testing.T) {
 		{"America/New_York", "2027-11-07", 1*60 + 30, "2027-11-07T05:30:00Z"},
 		{"America/New_York", "2027-11-07", 2 * 60, "2027-11-07T07:00:00Z"},
 		{"Australia/Lord_Howe", "2027-10-03", 2*60 + 15, "2027-10-02T15:30:00Z"}, // half an hour
-		{"Pacific/Apia", "2011-12-30", 9 * 60, "2011-12-30T10:00:00Z"},           // a day that Samoa left out
+		{"Europe/Berlin", "2040-12-31", 9 * 60, "2040-12-31T08:00:00Z"},          // where ZoneBounds fails
+		{"Australia/Lord_Howe", "2041-01-01", 12 * 60, "2041-01-01T01:00:00Z"},
+		{"Pacific/Apia", "2011-12-30", 9 * 60, "2011-12-30T10:00:00Z"}, // a day that Samoa left out
 	} {
 		day, err := ledger.ParseDay(c.day)
 		if err != nil {

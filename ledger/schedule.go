@@ -171,10 +171,9 @@ func (q *Schedule) end(s *Set, why ScheduleReason) {
 // turn gives notice of the next run if that is near, or ends a schedule that has none.
 func (q *Schedule) turn(s *Set) {
 	switch {
-	case !q.is(ScheduleActive):
-	case q.Next.At == 0:
+	case q.open() && q.Next.At == 0:
 		q.end(s, ScheduleOver)
-	case !q.Told && q.Next.At-RunNotice.Microseconds() <= s.Now:
+	case q.is(ScheduleActive) && !q.Told && q.Next.At-RunNotice.Microseconds() <= s.Now:
 		q.Told = true
 		s.tell(&q.Record, NoticeScheduleUpcoming, q.Next.N)
 	}

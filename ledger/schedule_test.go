@@ -469,6 +469,15 @@ func TestSkipRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRefusal(t, "none is left", skip(5), ledger.CodeScheduleEnded)
+	// The last one of a paused schedule.
+	calendar.Count = 1
+	tt = b.timetable(100, 1000, calendar)
+	q = tt.schedule()
+	must[ledger.Schedule](b, ledger.PauseSchedule{Schedule: &q})
+	if err := skip(1); err != nil {
+		t.Fatal(err)
+	}
+	tt.wantTold("created 1", "paused 1", "skipped 1", "ended 1")
 }
 
 func TestCancelSchedule(t *testing.T) {
