@@ -1087,6 +1087,42 @@ func (e TrialBalanceRowRow) Valid() bool {
 	}
 }
 
+// Defines values for WebhookDeliveryState.
+const (
+	WebhookDeliveryStateDead    WebhookDeliveryState = "dead"
+	WebhookDeliveryStatePending WebhookDeliveryState = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryState enum.
+func (e WebhookDeliveryState) Valid() bool {
+	switch e {
+	case WebhookDeliveryStateDead:
+		return true
+	case WebhookDeliveryStatePending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookState.
+const (
+	WebhookStateDisabled WebhookState = "disabled"
+	WebhookStateEnabled  WebhookState = "enabled"
+)
+
+// Valid indicates whether the value is a known member of the WebhookState enum.
+func (e WebhookState) Valid() bool {
+	switch e {
+	case WebhookStateDisabled:
+		return true
+	case WebhookStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReportFormat.
 const (
 	ReportFormatCsv   ReportFormat = "csv"
@@ -1511,6 +1547,30 @@ type PayeeAccount struct {
 	//
 	// Example: 000012345678
 	Number AccountNumber `json:"number"`
+}
+
+// AppEvent Something has changed. It is told at least once, by a list, a stream or a webhook, and has the same `id` each time.
+type AppEvent struct {
+	// CreatedAt When it happened.
+	//
+	// Example: 2026-07-04T09:30:01.234567Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Data What has changed, by its kind, and what a chat shows of it.
+	Data EventData `json:"data"`
+
+	// ID Example: evt_9f86d081884c7d659a2feaa0c55ad015
+	ID string `json:"id"`
+
+	// Sequence Its number among all of your app: 1, 2, 3 and so on, none left out.
+	//
+	// Example: 4711
+	Sequence int64 `json:"sequence"`
+
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; there may be new ones.
+	//
+	// Example: transfer.completed
+	Type string `json:"type"`
 }
 
 // Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
@@ -2036,6 +2096,53 @@ type BreakWords struct {
 // what it has. `half_open`: a few transfers try it out.
 type BreakerState string
 
+// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
+type Bubble struct {
+	// Amount As people of the locale write it.
+	//
+	// Example: ₹1,00,000.00
+	Amount string `json:"amount,omitempty,omitzero"`
+
+	// Conversation Where it belongs: your own ids, as you gave them.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ForPayee What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
+	ForPayee BubbleSide `json:"for_payee"`
+
+	// ForPayer What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
+	ForPayer BubbleSide `json:"for_payer"`
+
+	// Message Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Status The state in plain words.
+	//
+	// Example: paid
+	Status string `json:"status"`
+}
+
+// BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
+type BubbleSide struct {
+	// Action What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
+	Action NextAction `json:"action"`
+
+	// Next The action in plain words.
+	//
+	// Example: There is nothing to do.
+	Next string `json:"next"`
+
+	// Text Example: You paid Ravi ₹250.00.
+	Text string `json:"text"`
+
+	// Until Until when the action can be taken, or when it will have come by itself.
+	//
+	// Example: 2026-07-04T10:30:00Z
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
 // ConsistencyProof defines model for ConsistencyProof.
 type ConsistencyProof struct {
 	From   int64    `json:"from"`
@@ -2150,6 +2257,15 @@ type CreatedKey struct {
 	Secret string `json:"secret"`
 }
 
+// CreatedWebhook defines model for CreatedWebhook.
+type CreatedWebhook struct {
+	// Secret What it is signed with. It cannot be read again.
+	//
+	// Example: whsec_bm90IGEgcmVhbCBzZWNyZXQsIG9ubHkgYW4gZXhhbXA=
+	Secret  string  `json:"secret"`
+	Webhook Webhook `json:"webhook"`
+}
+
 // Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
 //
 // Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
@@ -2201,8 +2317,38 @@ type DirectoryEntry struct {
 // reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 type Effect string
 
+// EndpointID A webhook's id.
+//
+// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+type EndpointID = string
+
 // Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 type Event string
+
+// EventData What has changed, by its kind, and what a chat shows of it.
+type EventData struct {
+	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
+	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Transfer Transfer `json:"transfer,omitempty,omitzero"`
+	Webhook  Webhook  `json:"webhook,omitempty,omitzero"`
+}
+
+// EventList defines model for EventList.
+type EventList struct {
+	Data []AppEvent `json:"data"`
+
+	// HasMore There is more already. Where `types` leave much out a page may be short, or empty, and there is more all the same.
+	//
+	// Example: false
+	HasMore bool `json:"has_more"`
+
+	// NextAfter The `after` of the next page.
+	//
+	// Example: 4712
+	NextAfter int64 `json:"next_after"`
+}
 
 // Failure defines model for Failure.
 type Failure struct {
@@ -2920,6 +3066,33 @@ type NewWalletTransfer struct {
 	// Note Example: pocket money
 	Note string `json:"note,omitempty,omitzero"`
 }
+
+// NewWebhook defines model for NewWebhook.
+type NewWebhook struct {
+	// Description For yourself.
+	//
+	// Example: bubbles
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Locale How amounts are written, and in which language bubbles are, as for `GET /v1/events`.
+	//
+	// Example: hi-IN
+	Locale string `json:"locale,omitempty,omitzero"`
+
+	// Types Which events; `transfer.*` stands for all that begin with `transfer.`. All if it is left out.
+	//
+	// Example: ["transfer.*","request.paid"]
+	Types []string `json:"types,omitempty,omitzero"`
+
+	// URL Where events are sent to. It begins with `https://`, has no user or password in it, and leads to an address that everybody reaches.
+	//
+	// Example: https://chat.example/bahi
+	URL string `json:"url"`
+}
+
+// NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
+type NextAction = string
 
 // NextCursor Give it as `cursor` for the next page. Absent on the last one.
 //
@@ -3921,6 +4094,160 @@ type WalletStatement struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// Webhook defines model for Webhook.
+type Webhook struct {
+	// CreatedAt Example: 2026-07-04T09:30:00Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Description Example: bubbles
+	Description string `json:"description,omitempty,omitzero"`
+
+	// DisabledReason `gone`: its URL answered `410`. There may be new ones.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty,omitzero"`
+
+	// ID A webhook's id.
+	//
+	// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	ID EndpointID `json:"id"`
+
+	// Locale Example: en-IN
+	Locale string `json:"locale"`
+
+	// OldSecretUntil Until then the secret before the newest one signs too.
+	//
+	// Example: 2026-07-05T09:30:00Z
+	OldSecretUntil time.Time `json:"old_secret_until,omitempty,omitzero"`
+
+	// Sequence Of the events up to here it took each that it wants, or has it among its deliveries. Not in events.
+	//
+	// Example: 4711
+	Sequence int64        `json:"sequence,omitempty,omitzero"`
+	State    WebhookState `json:"state"`
+
+	// Types None are all.
+	//
+	// Example: ["transfer.*"]
+	Types []string `json:"types"`
+
+	// UpdatedAt When you last changed it, or it was disabled.
+	//
+	// Example: 2026-07-04T09:30:00Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL Example: https://chat.example/bahi
+	URL string `json:"url"`
+}
+
+// WebhookDelivery defines model for WebhookDelivery.
+type WebhookDelivery struct {
+	// Answer How the answer began. What it repeats of the event is left out.
+	//
+	// Example: no such chat
+	Answer string `json:"answer,omitempty,omitzero"`
+
+	// CreatedAt When it was first put off.
+	//
+	// Example: 2026-07-04T09:30:00Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Event Example: evt_9f86d081884c7d659a2feaa0c55ad015
+	Event string `json:"event"`
+
+	// Failure Why the last try failed. `status`: an answer that is not `2xx`; `redirect`: one that sends elsewhere, which is not followed; `timeout`; `name`: the host's name leads
+	// nowhere; `address`: it leads to an address that not everybody reaches; `connect`; `tls`; `cut_off`; `unreadable`. There may be new ones.
+	//
+	//
+	// Example: status
+	Failure string `json:"failure,omitempty,omitzero"`
+
+	// NextTryAt When it is tried again, unless another event is before it.
+	//
+	// Example: 2026-07-04T09:30:20Z
+	NextTryAt time.Time `json:"next_try_at,omitempty,omitzero"`
+
+	// Sequence Example: 4711
+	Sequence int64 `json:"sequence"`
+
+	// State `pending`: it will be tried, or waits for an event of the same thing before it. `dead`: it was tried for three days, and is not any more.
+	State WebhookDeliveryState `json:"state"`
+
+	// Status The answer's status.
+	//
+	// Example: 500
+	Status int `json:"status,omitempty,omitzero"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
+
+	// Tries How often it was tried.
+	//
+	// Example: 3
+	Tries int `json:"tries"`
+
+	// Type Example: transfer.completed
+	Type string `json:"type"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:10Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// WebhookDeliveryList defines model for WebhookDeliveryList.
+type WebhookDeliveryList struct {
+	Data []WebhookDelivery `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// WebhookDeliveryState `pending`: it will be tried, or waits for an event of the same thing before it. `dead`: it was tried for three days, and is not any more.
+type WebhookDeliveryState string
+
+// WebhookDisabledReason `gone`: its URL answered `410`. There may be new ones.
+type WebhookDisabledReason = string
+
+// WebhookList defines model for WebhookList.
+type WebhookList struct {
+	Data []Webhook `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// WebhookReplay Exactly one of them.
+type WebhookReplay struct {
+	// After All behind this sequence. What lies before it, and was not sent yet, is passed over.
+	//
+	// Example: 4710
+	After *int64 `json:"after,omitempty"`
+
+	// Dead All that is dead.
+	//
+	// Example: true
+	Dead bool `json:"dead,omitempty,omitzero"`
+
+	// Events These, by their sequence, whether the webhook wants their types or not.
+	//
+	// Example: [4711]
+	Events []int64 `json:"events,omitempty,omitzero"`
+}
+
+// WebhookRotation defines model for WebhookRotation.
+type WebhookRotation struct {
+	// OverlapSeconds For how long the old secret signs beside the new one; a day if it is left out.
+	//
+	// Example: 86400
+	OverlapSeconds *int `json:"overlap_seconds,omitempty"`
+}
+
+// WebhookState defines model for WebhookState.
+type WebhookState string
+
 // WindowID The scheme, the day and the window's number in it.
 //
 // Example: upi-2026-11-25-03
@@ -3936,6 +4263,9 @@ type AccountCurrency = string
 // Example: bank:SBIN:clearing
 type AccountParam = AccountPath
 
+// After defines model for After.
+type After = int64
+
 // BankParam A bank's code, the four letters that its IFSCs begin with.
 //
 // Example: SBIN
@@ -3950,6 +4280,12 @@ type CorrectionParam = CorrectionID
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// EventTypes defines model for EventTypes.
+type EventTypes = string
+
+// EventWait defines model for EventWait.
+type EventWait = int
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -3963,11 +4299,17 @@ type InstrumentParam = InstrumentID
 // Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
 type KeyParam = KeyID
 
+// LastEventID defines model for LastEventID.
+type LastEventID = string
+
 // LevelParam defines model for LevelParam.
 type LevelParam = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// Locale defines model for Locale.
+type Locale = string
 
 // OptionalIdempotencyKey defines model for OptionalIdempotencyKey.
 type OptionalIdempotencyKey = string
@@ -4036,6 +4378,11 @@ type WalletCurrency = string
 // WebhookID defines model for WebhookID.
 type WebhookID = string
 
+// WebhookParam A webhook's id.
+//
+// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+type WebhookParam = EndpointID
+
 // WebhookSignature defines model for WebhookSignature.
 type WebhookSignature = string
 
@@ -4067,6 +4414,9 @@ type NotFound = Problem
 
 // TooLarge Why a request was refused (RFC 9457).
 type TooLarge = Problem
+
+// TooManyReaders Why a request was refused (RFC 9457).
+type TooManyReaders = Problem
 
 // Unauthenticated Why a request was refused (RFC 9457).
 type Unauthenticated = Problem
@@ -4192,6 +4542,27 @@ type LookUpParams struct {
 
 	// UPI A UPI id.
 	UPI string `form:"upi,omitempty" json:"upi,omitempty,omitzero"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The sequence behind which to begin; 0 is the beginning.
+	After After `form:"after,omitempty" json:"after,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Wait Seconds to wait for an event where there is none.
+	Wait EventWait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// Types Only these, separated by commas; `transfer.*` stands for all that begin with `transfer.`.
+	Types EventTypes `form:"types,omitempty" json:"types,omitempty,omitzero"`
+
+	// Locale How amounts are written, and in which language bubbles are (English and Hindi; else English). BCP 47.
+	Locale Locale `form:"locale,omitempty" json:"locale,omitempty,omitzero"`
+
+	// LastEventID The sequence of the last event that was read of a stream.
+	LastEventID LastEventID `json:"Last-Event-ID,omitempty,omitzero"`
 }
 
 // ExportBookParams defines parameters for ExportBook.
@@ -4541,6 +4912,57 @@ type WithdrawParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// State Only those in this state.
+	State WebhookDeliveryState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// EnableWebhookParams defines parameters for EnableWebhook.
+type EnableWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // LeaseInstructionsJSONRequestBody defines body for LeaseInstructions for application/json ContentType.
 type LeaseInstructionsJSONRequestBody = NewLease
 
@@ -4606,6 +5028,18 @@ type TopUpJSONRequestBody = NewWalletTransfer
 
 // WithdrawJSONRequestBody defines body for Withdraw for application/json ContentType.
 type WithdrawJSONRequestBody = NewWalletTransfer
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = NewWebhook
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = NewWebhook
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = WebhookReplay
+
+// RotateWebhookSecretJSONRequestBody defines body for RotateWebhookSecret for application/json ContentType.
+type RotateWebhookSecretJSONRequestBody = WebhookRotation
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -4681,6 +5115,9 @@ type ServerInterface interface {
 	// LookUp Look a payee up
 	// (GET /v1/directory)
 	LookUp(ctx echo.Context, params LookUpParams) error
+	// ListEvents List what has happened
+	// (GET /v1/events)
+	ListEvents(ctx echo.Context, params ListEventsParams) error
 	// ExportBook Export the book
 	// (GET /v1/export)
 	ExportBook(ctx echo.Context, params ExportBookParams) error
@@ -4816,6 +5253,36 @@ type ServerInterface interface {
 	// Withdraw Withdraw from a wallet
 	// (POST /v1/wallets/{party}/withdrawals)
 	Withdraw(ctx echo.Context, party PartyParam, params WithdrawParams) error
+	// ListWebhooks List webhooks
+	// (GET /v1/webhooks)
+	ListWebhooks(ctx echo.Context, params ListWebhooksParams) error
+	// CreateWebhook Create a webhook
+	// (POST /v1/webhooks)
+	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
+	// DeleteWebhook Delete a webhook
+	// (DELETE /v1/webhooks/{webhook})
+	DeleteWebhook(ctx echo.Context, webhook WebhookParam) error
+	// GetWebhook Get a webhook
+	// (GET /v1/webhooks/{webhook})
+	GetWebhook(ctx echo.Context, webhook WebhookParam) error
+	// UpdateWebhook Change a webhook
+	// (PUT /v1/webhooks/{webhook})
+	UpdateWebhook(ctx echo.Context, webhook WebhookParam) error
+	// ListWebhookDeliveries List what a webhook did not take
+	// (GET /v1/webhooks/{webhook}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, webhook WebhookParam, params ListWebhookDeliveriesParams) error
+	// EnableWebhook Enable a webhook again
+	// (POST /v1/webhooks/{webhook}/enable)
+	EnableWebhook(ctx echo.Context, webhook WebhookParam, params EnableWebhookParams) error
+	// ReplayWebhook Send events again
+	// (POST /v1/webhooks/{webhook}/replay)
+	ReplayWebhook(ctx echo.Context, webhook WebhookParam, params ReplayWebhookParams) error
+	// RotateWebhookSecret Sign with a new secret
+	// (POST /v1/webhooks/{webhook}/rotate)
+	RotateWebhookSecret(ctx echo.Context, webhook WebhookParam, params RotateWebhookSecretParams) error
+	// TestWebhook Send a test
+	// (POST /v1/webhooks/{webhook}/test)
+	TestWebhook(ctx echo.Context, webhook WebhookParam, params TestWebhookParams) error
 }
 
 // ParameterError says which parameter of a request does not keep the contract.
@@ -5247,6 +5714,46 @@ func (w *ServerInterfaceWrapper) LookUp(ctx echo.Context) error {
 		return parameterError("query", "upi", ErrParameterRange)
 	}
 	return w.Handler.LookUp(ctx, params)
+}
+
+// ListEvents reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
+	var params ListEventsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "after", "integer", "int64", &params.After); err != nil {
+		return err
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	if err := bindQuery(query, "types", "string", "", &params.Types); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Types) > 1024 {
+		return parameterError("query", "types", ErrParameterRange)
+	}
+	params.Locale = "en-IN"
+	if err := bindQuery(query, "locale", "string", "", &params.Locale); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Locale) > 35 {
+		return parameterError("query", "locale", ErrParameterRange)
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Last-Event-ID", false, 20, &params.LastEventID); err != nil {
+		return err
+	}
+	return w.Handler.ListEvents(ctx, params)
 }
 
 // ExportBook reads the operation's parameters.
@@ -6052,6 +6559,149 @@ func (w *ServerInterfaceWrapper) Withdraw(ctx echo.Context) error {
 	return w.Handler.Withdraw(ctx, party, params)
 }
 
+// ListWebhooks reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var params ListWebhooksParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListWebhooks(ctx, params)
+}
+
+// CreateWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
+	var params CreateWebhookParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CreateWebhook(ctx, params)
+}
+
+// DeleteWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	return w.Handler.DeleteWebhook(ctx, webhook)
+}
+
+// GetWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetWebhook(ctx, webhook)
+}
+
+// UpdateWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	return w.Handler.UpdateWebhook(ctx, webhook)
+}
+
+// ListWebhookDeliveries reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params ListWebhookDeliveriesParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of pending, dead", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListWebhookDeliveries(ctx, webhook, params)
+}
+
+// EnableWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) EnableWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params EnableWebhookParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.EnableWebhook(ctx, webhook, params)
+}
+
+// ReplayWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ReplayWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params ReplayWebhookParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.ReplayWebhook(ctx, webhook, params)
+}
+
+// RotateWebhookSecret reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params RotateWebhookSecretParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RotateWebhookSecret(ctx, webhook, params)
+}
+
+// TestWebhook reads the operation's parameters.
+func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
+	webhook, err := bindPath(ctx, "webhook")
+	if err != nil {
+		return err
+	}
+	var params TestWebhookParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.TestWebhook(ctx, webhook, params)
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -6164,6 +6814,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/log/cosignatures", wrapper.AddCosignatures, options.OperationMiddlewares["AddCosignatures"]...)
 	router.GET(options.BaseURL+"/v1/export", wrapper.ExportBook, options.OperationMiddlewares["ExportBook"]...)
 	router.GET(options.BaseURL+"/v1/accesses", wrapper.ListAccesses, options.OperationMiddlewares["ListAccesses"]...)
+	router.GET(options.BaseURL+"/v1/events", wrapper.ListEvents, options.OperationMiddlewares["ListEvents"]...)
+	router.GET(options.BaseURL+"/v1/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["ListWebhooks"]...)
+	router.POST(options.BaseURL+"/v1/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["CreateWebhook"]...)
+	router.DELETE(options.BaseURL+"/v1/webhooks/:webhook", wrapper.DeleteWebhook, options.OperationMiddlewares["DeleteWebhook"]...)
+	router.GET(options.BaseURL+"/v1/webhooks/:webhook", wrapper.GetWebhook, options.OperationMiddlewares["GetWebhook"]...)
+	router.PUT(options.BaseURL+"/v1/webhooks/:webhook", wrapper.UpdateWebhook, options.OperationMiddlewares["UpdateWebhook"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhook/rotate", wrapper.RotateWebhookSecret, options.OperationMiddlewares["RotateWebhookSecret"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhook/enable", wrapper.EnableWebhook, options.OperationMiddlewares["EnableWebhook"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhook/test", wrapper.TestWebhook, options.OperationMiddlewares["TestWebhook"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:webhook/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["ReplayWebhook"]...)
+	router.GET(options.BaseURL+"/v1/webhooks/:webhook/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["ListWebhookDeliveries"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -6176,580 +6837,658 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37dhs3ljf6Klic+ZaTlRJFUhdb1OrVLct2oo5juy0nzkU5JFgFkmgVAaZQJZp2fNY8xHmC88c8WD/J",
-	"t7A3gEIVUbxIctKZSVbPmCKrcN3Y2Jff3vtDK5azuRRM5KrV/9CaMpqwDD6eFfmUiZzHNGf674SpOOPz",
-	"nEvR6re+kguSS0K9h9qtqMXe0dk8Za1+6zGjGctaUStjvxQ8Y0mrn2cFi1oqnrIZ1S3my7l+UuUZF5PW",
-	"x49R65zGU3YuRZ7JdLXPZzIjU7kgqRQTwnMyo0syYuSazfNq3/NilPI4IjP6bo9O2F8OukcHx51OJyJ8",
-	"NityOkrZjgO7SNhsLnMm4uVrNk/pUr9WH99QtzMkiykTJJ9yRbgi+ZSRMc9UTqhQC5bpRdPfXbNlROiE",
-	"cqGHXnbNRDFr9X9q6aZaP0eBoTxndPwqpXFgU87IXP9AuIA+UjmJiMwIJaKYjVhG5JikjN4wVVmuR92H",
-	"vYN1yzGW2YzmrX6Li/z4sBW1ZlzwmR5nxw2Qi5xNWAYjfM1+KZjKLwJL9ILOmMLFyfApPVhZZHqwqk2+",
-	"5DdMb20uSaFwJZeyIFRdV3e40z15OD6gvfgwefQwPmAnoy49Hvc6ySF7NDoYj9du74y+e87EJJ+2+seH",
-	"MBv7Zze04K9Zni3PxjnLVudzyWIpEqXHu6A8JyM2lhmD1Xfz01OdM5qzpDKH7toh2hXuBlb4Y9Sa04zO",
-	"WG6PahzLQuTnRZZpCl0d5pspIxQfeqBIbJ6rLunFi9etqMX1478ULFu2opagM/2Lfb5CqAkb0yLN3Yve",
-	"oh7o8eU5y3Rb/89PZ3s//vzh4ON/tkKLa4b+Ss9n07grxB1PaZZrija/A03D6Oc0n5aDh3/WLfV/Zmzc",
-	"6rf+Y7/khPv4q9p3o8unMNrHVFyvGeqIimu9vjJhDaPRT9x6NLr3c5kwHErGaDmWUFf6gdv3pd++eIJc",
-	"WWYZi/U81/UXu6du3WnZke25yJQMHLuhYO/yQQy/DjURaIqY0wkzB7BK2Wc/jt9L9eaH8ZPj0ZezR5Pu",
-	"S/5eTpqJXXfZwC96R0crxE333nf2TgZ7P38RJnHv7viaBQ7nD5r9yYUgegRkLLMKf2yT18A9ON55hUj0",
-	"JTJlROmnr9lSMxhFxyyCVydSVtlMa6Yme8Di7YTxji9n7I1vTw9wS9YJS1Hlnf7CkL3/t3FBhMqzYsbW",
-	"HnvuHnqgCE8azlP51K2JrhyNIbqv2XLNuK7ZEgYUESFzwnNFFIszljcM8HrDgq4b2ddsaYb0nN2wtGFQ",
-	"HUMyzNztD8iUqilTp4TReAp/2BOiTw1JdVtWNMmkRCZKxkWakpynDB/mikhRO0ed8BShwa2ppkolnb2T",
-	"Jip5zmc8DwueMyqWIH2iSEVzMpOqKgMedcLHO4VWgxeZfmVG3+G92+t0ovW3cNR6CWOi6e98wGMqYpbu",
-	"esbv+UzbtXjLRlMp9c0RkE7N/bi6FDOmFJ2w03LeUiD55tlyhZ0N1k51gSPY48knn+UlnwiaFxlbM1ll",
-	"n1ERoQrPWsZUkdZ0lpsujabi5cH45M2jH/Li5KtF9r1Kb4pZ+u38l/zFd79cT39Z7DPx5ftX59+zo8fJ",
-	"L+/PL8T3v/zw/bPl7Lu/07OHZz8m8+8X3z1/JQ9mL9JHT7/5YvbwzeOzyV/+smmp3BibVqzb6R3ez5K9",
-	"4TOmcjqbry7ZWy3tU1g3WDWWEJ5HWt77VvB3ms1qUbu6at2Hjw66Rw8PO51Nc8xdx01z7K2b4RpG9Ypm",
-	"+bobY65/X3eJwQO3viWge3NPvGZzmeVGal0rTp8SmqaEjzXL4YqkbJwTWdRoUm9F/8Xrb57045RRmHCY",
-	"q5pGW2u0rJBe5Q32tZv7mkHfeXRb64SNow2s6llutH2hciryPqGCvH52Tg4ODk6IJjtQwjVnYyJBBpDQ",
-	"pdVjRlJqNvFe37bkhVwE9oS8kDlZ8HxKhuNMzoaEioQMczmsrkev0zve63b3eodN69C4QYed5ilrrWMr",
-	"daccid6UhjEYBSg8ioDeeNigN+LYmjXelyJdOknmXhTeWyq4ONBnxoSyQjuK/P3y5Qu4Gs4vv0NzjSKU",
-	"gJEKLsg5k/OUtclFnS7I8CyO2TwfkngqpWKqT4Z0Pk95THXr+/9UUgwjMszZu3w/VjdD3Tj+NU8pFzXy",
-	"idVNw3IY+0/ITKX7aEXmXTSs/bxmFTIZ4JH628oJcudlxCZcCC0Y2Z1M6LJNNO0tpjLVrFXlm5jYxmOh",
-	"z9RtDsbLORMNhJdPpWIkn9Kc0IyBpqA/Cs0BIrKY8niqBzzWw5/KBbthGQq1Mp+yDETzjOlXK1NBnhWa",
-	"gtRDCQq1Y5oq5uYwkjJlVHiTgNtj471FnnI9JL3Omob0Ia5RzzxfDrYwyoUGb6+/nZnxZZ7xOVPNo1e+",
-	"fQi3Q8iEKaKmeluofmbLFVamr1st8hsZGKMM07y5I0pqD98JDST+pvuof9Dpdzo/Nix2Lncj9Tc8ZWtk",
-	"G60wPlDWvswFmWSymCucQcYYSfiE5yrC64sK8s6aSLX4MSpyVFypyk/1O1KYU8MVHBqtlEZg89en40qg",
-	"ZquXCnVdOF0LKnKWtMmF1sVTfGJGl0Sva2KvWS1xac6aT9kSDtaVqCzhu06nu985ftie73d7YTFNz/Vu",
-	"MsSbjAo1Ztm6BTWPrJMX7TO3FhntOIzU+JaGFO26aXsMngSV07zcozEXNNXbwQVJZDGq0mWvQQfXzYUP",
-	"kq+BH3Q2Ohre0jRlG8zeC3jm38zqvUZLbjAWfDIN+RPb+jZryi8F0xQ000zBV5YVm9OM5iwhoyVRcxoz",
-	"dVphEBmfTOEDE7KYTP891emtlvcO6vWWajXPyYIqo1Z/Ep16u4neVsd+y0UiF2v45gIeaGCY+OOt2SV2",
-	"Dszyo25DzaVQKHc8ponxduq/Yilyhoq3L4jPMzlK2ewLEJa18GyXWr+R6AEW4lrIhRiMOUv1oUxYTnlq",
-	"pjZjcLletehspiWZq5a9HuGlNnnCE/CSzhgVhAqQIfVJ+WsramGL/da+eRkWSN+MMfSbif6ITnnf2CL7",
-	"W/pVmcoHPNnOD6tvjEJp+UIzcZ4Djb3xHKRTUHhgoHi2wb0nRZ7ROCeJZDjZKb1hJW24kZvF7VeX8OPW",
-	"1hN8Hbd2law8J+6MploR0pLGC5lPtVYCRyqXGXp2PezE93uGKvbQCR4agXl8v/SWf0RnmxinPL4bPVkJ",
-	"YSBkPkD7cGpQDxXSss/p+SVsxHOW9MGnAX/A/GiaMZosiWIib5MzdW3EqSVjWjSY06VmLiMag4f+9sRx",
-	"UiUON7KYCr37I0bMPFiyhgoaJ37fBOHIcsyRYOcZ00uEAtKnJZFnMhvxJEHt89Y0ksmUwTLRNJULVmE7",
-	"Z+B3kGOiHyK0SHiur2i6hCnHGQMh0Ky1utvGH5Qb/0LryW40TXu8MvD72lt07cGU7VQT1NLub+++lILd",
-	"advQ5zVgGVXVPQMxUZNbooWkgBsJFS+UIB0YKTUWyTnLlBRkMZXQBjZPFNf3RG13j8ad+IAe9UYdengY",
-	"P4z93ex6PB6m2ryN1Yncxx5e5OX8bzvZT3tyL4QWdmj6NMsQ1rAlGdx5aV4WGQHNJTS/UwNQAg8k+hrv",
-	"b8ovZP5MFiK5v/tsDM1Vb7KMoUxU3huPz77SbOjZwVnv/PDJo4fnB09PHnfPjp/1Ok8Onz56fHDWvRvf",
-	"OqzyLTuqrW4mfPie+JadO24r/A1iFIiEVN/c97idb6R8TrMJ+y2JF3wNMgFHeC4lSfUAPu1B/Vb4yNbk",
-	"jsJ9tS2Pci+ZSAgF7uybvTJ2I69ZQqgiV4DDlRl/D931CeJqyVXR6RzE12wJH9hV627E3PWJmdzQlCfk",
-	"7NUFQfhKs8xdndk9E7QZB4giWWkbqO3y27dv9+pY5XU7XXn2Y3RHKrmhHAXMu1DIqFBLnywClG1AIhVk",
-	"KdhU3RVfg3hoHZ8aBf8utHHkC2hvpEQ/hWnNGmB5jt7XJkKBCd4HdWhOK+QidPjJZ7AeeknJUBZ5LGds",
-	"YLTCYQkX/9wtJR3nLCNDgPfuAb536BtEPBLzHtlMIQ4sfFfammcyZkrdmbp4SRiDa7YcZKyoiY5vwBFR",
-	"PgZHTq+sfhANv8aqYPb9VP9CKBFsoZ+9E+/p9aqa3y7jWENyDbP+BIaBBUvTPTQNgGe+1FgT49T/lPeU",
-	"KuZzmeUs+YYlnL6B1fh9rmbQl1ic0gyvrpAzWmbG3DM8xxHuPRWxTLiYDD/lQrldt3B5poJuQ5oTJWcM",
-	"ZpRKvINzB9OISDylYgK4JDLO5IzIIlc80Sch1u+Ch2RExTVMFHQRJjhLSC71TOaZnLMs52g6RDhAzYnX",
-	"ebjXOXzTOUEnXrvbOzg8Ov6xFZUxGAnNGRheV+2kenN0d6szs5oR/NxurboqoxZPqsOhcbzBofuo26rY",
-	"b/UbP3X2Tuje+OcPB72Q60OzCWpor26lXlojdTnKcjQBY8Vq0zJlm0j5tTS2oGL0TxbnoXFQAMTyvE94",
-	"oiIA8Cg416qIp21yRlzsBcpssSzSBL01TrPk1oWvryRZIE74hqZFDSizi7YSmjIMLoyRleOciTZ5wgSn",
-	"qSqxCDTl1wzmM5Z6LdGJhFxVj9YTG+B5cJ4DCU+Yfqgew9IcHBQAzUatxZQ2ANNmLJ9K5KCZLHJmQcuG",
-	"0zoHeSxnMypq9PHl0zdk/6a772xS+x/sx4+hhVtMAy75M2Fl3ogMC8WyPkKtADoNLrcx2AwyqtfIjAPG",
-	"NbRyRpsMEcIx7AMd66UfsaWEViqYELBGAAKhvuzVmem7a/05fNgNukxKX8dPLfD06TmbDbCUE2kuVAJ2",
-	"JB4KDMthSj3n6NeoMq6E5nBl8JzN1BYRNJrXfnR90CyjIAt6IRybGnnB3uUmFKQ+MxhMwwwsCNITiUY0",
-	"RdfHh9K/a325cD5b/dZet3fUaXc6upU4YwnH0MjG5w+9x+vPgB19/esHnY59fZzJ90w4PIkHmetfPr54",
-	"4eMc51JpmRsEqHJtlWIw+eqGeZNeH16Ej1Wnve0bnhN+bYiPfe6jvzhbdmLX50Pg/sLF2iGcy1/DxiAD",
-	"+wjJZRFPCa8CHPTS7xQcab/Zapggy9Xp3YSzeeAEaDFym+yWtdxFb6ZuDdccmeccTdQ1cWVmj9O6oX8j",
-	"BYO93SzddNsg3DzcXrq5BR2XMWk7hZ5FLXbDNs/2KTykxQn2yyoRnVvYWSWG0exEn3Qj0ovIAfnXf/13",
-	"5OQESiZ0vgONBe9YLZJuGvqlfkbTo8US7QYZ8klST94umOk8suTi02XzVYNUdx93DXT6u102LwAGFxQs",
-	"SgowWDmKQqFm7m3ynFGtA5H3LJNaYIAI91zW+U2r0+l0UCd4+Ki1Cp74cBJ1H4Xlbp/1rR/fapRtHxGf",
-	"fbQ5xjJhaHR099EwanpCsTxP2YyJHJDImog4fERYlnkBEKD4hv5tzJjS/6pCzZlQbNi+Em9BnFbshmU0",
-	"raA4wdsD2hlIsuMiA1lWPwKnDRBslCCAE0V7DEGS43JEIOcZgdPOyiFHIxD9CVVXwr7wHwdD8hnIbN++",
-	"fu6a+T+9g4Ph530iEQPMiCpm4HFy6wv9QNAg4kmNNjxjVHAxqYMSgzd/BU7zqHmrL3Oaw8rfz6mCW+F3",
-	"O1nWrlFHzyuWo3LG3gGpKDLJ5IKMlohg0PrblFlU9WhJzJUIp8pA2FFoiloppyOecoAi65HBBy5iCZeR",
-	"aT+Abo9aZ0mSGYMCTRKO8U6vvBU38lxd0wT0BKBZuSJzyhGYxd7ROE+XQNcLukSNc4kYDf2dHJOlLDJC",
-	"53N9Win00SdDOET62JQxsfqv+VQKOFVTKpKUYRAAnr7h6ZUYMTBgIIghYzanhl61oV4sJnJO0yEY3xy/",
-	"qpLphxY2DQLolOoVmdF3/vwR9eV/012xhpTi+g5riFF29nBFCIjS5/0xnXI9UyHzNnkFYBV9KFetMHys",
-	"4o0Rws8uz30Rc1V3nco0AcwumgGUw8hkMCS1wshf0xtOLpYAqvMO9MnJhnQUUUu4O2aLQ2supBUhEr+O",
-	"cPYrxy5qvdubyD395Z7RQWAJz1wcVfm7uubzPWli/PbmUoshmdkto0ggCW0UwMonP0aOohrjEvxjYB0h",
-	"XLNT/V6kjzrCmMDp7QWT18xK9IZX79G//bUM6W8P9n7+0IuCpqwd1sCLUQ+CX30SRruhPpwGqVCfa3X8",
-	"XKgNxoHjmpFOv7HeSLfDzFIeCg07g7AclhD9M3juYioES8g/XoN3JiLDYs77+/tzuvzrnP7lX//13/ru",
-	"7x3Phf48rB/YcrqV1+Ip5TCiv8lrHvOYu0bOp5T/n17nlf6xer56nU7nDvOdh4Nlzla3aWsK3Bw3c1Tb",
-	"Qf3Gve0g3A67HzN4bes5fnHSPXn08PhIS6+96mSurr74qbt38jOKr8dR9/Bu8ynmfG0EqQWYckW+fXVB",
-	"eEJSRiHIIUJBbQmHjLy0OHMhwRmgxTRNzsy+sDA4C3N8jVjJBIjxii5VRPj4SkAb8ERMhf5e3wQ+fdck",
-	"vhWirtFvY/oRw6t6R8cf/2a+1X8f33E9kReti6xwwUqBM2CUCNQFG0Mwftcj8DEkc6oAVxuqYjTj+bBP",
-	"YpplSwjA1JNDpKzMjGjZJsNMKymKDfukEAlm+5IZn3BB08j9qoZtMkQf6LAPhLEAUmGxMTTnLgcKWCWi",
-	"KwG+RXBAWbCPoR4jyOIAwRULXZRO1pDQ+rg0pgQ8IJ7GomUbEFLlgimTTyyXOU2R6E+9TGwAzAG3iIAW",
-	"YN+B8kcYBC3YhOb8puoF2dIUW5XbbmNvNK36ZinXQYW+9v76WedXjy91tFr9+WdXV238uxsdfvz8r/+5",
-	"0eyOHXrWupCGYzYCIwWbAq3hkaoq2eRRXAlON+GmGGe4LnCwd9I/OmmfwH/bW+XGwaDeN6vhu4zMWcbr",
-	"2UvcEA5c7GK7A/9tP4SsYe3ewszxVwygrOUorCx90KW4aAgv1b84BiezBLProb9KtwaRKNuo13YMchHS",
-	"rnMZ7p6V5oq1i3rrfa1RcmaXCFZkHRnLxTr7EqKS/HugUQ28SxaI25qOTVxxMdvBCVJ955O5QSrdpFTl",
-	"A2NKbgrMLa8R/bT5PGukk86xf/i62x8+OWfCDGPr8e/ieeE5mdJa6sSQTbzZ11LtAew9EXHmnoigtUef",
-	"5ljOIBjRWHuqi2UNRetPSplsZJ2Pxi1A+CihWlXz4mWMXm/W/B/jY2D9QxdIwrZPLGg1b9UgF2ghFwVn",
-	"EHZBJYgMkk6T2lXrbwhFdcv2U0teqxHXE3X8cBXHUGN7fKziwTxjY/6uYSC6s4tnl+fKit6jjIp4yhTe",
-	"OjCw6vZdPr54EaJfLgbjlE+mAaZzUcpfBkGBUfgjBuZhpdUBgVGHrp+DnV2CM/pusKN3zVqivNlBXPZj",
-	"o4tciITT0GQFywfAbwYxnW/d3S8FK4KwopX1gUjxXGphUNX1wM7OKwOxVNsQr6N2jPRUIQSUMnEg4A9A",
-	"notwPWTzFoXhGOaMiyJnERnzG2b+wBemssgiCIu3uI18wdJxbtLs0V3ufnGNwaWrh6DGVuAYR9b965+P",
-	"8sjaBYscr/Cp221juUpNzOdsS2PsHUypn96KaeZybvhfQ3o2NEhBlmbIQsy0EuAOuzI8ZgNP2S5rEY7H",
-	"etdX7YAzeQP+GkwAhGYFE8K14Hk8JTlLUwU50RRjAhGI4LAqVC5nYH9u1g12YzAjcwVte2vYW8Z3VQYB",
-	"inS5PkJ9BKjLBinlqC6UhLrQyxjgVTA1WOPklLBUsRJuGKdcsARUXJEuCRVCFiJuAkpmbMz0vV6brxZB",
-	"O/a/XlhL0Wo5TYPwzEJARCkVhNEs5Sxz5NAwiqyK9m4dH/ROet2Dh91HR8eh3ncBBShZZPFWjFdT8yU+",
-	"bcEEFO6DQR1PuhHheLQZxmbGFdksYpqaPKiBgR64dba00MQavMF7Ka1shjI4cw2mE/3uneEKIOZt4vuN",
-	"jlH99j80Q18dRcogpHKVyYzHjrfRDPLFKoNZhwxVcD3WDt9Rp7PplrbhH2v78+2o0O2KQL8h14u/KGXA",
-	"iZlq0wJd5sHiBcOETTKasGTY17c3E3h3c09G8FUnvPyJXhwypjwtMqY8IAFYtnzBMM+4ZidF3ibDRC7E",
-	"sA+AccpTFenVvhIOpopMHECmUj+ktyVjY4h3oDmRImbkM8BWDIoy2Gj4eZsMU0ZvuJhg4wZ+H0shWJzD",
-	"pi4hpcop2hW5wojgK7GgS6LVHIU9ghhftSMWcwCR4Qrpj3IhcKl1f40nYg3eYK1WD0uMaaLsqgcV/X/9",
-	"1//v/qc11BCTo/mG/CcuqiBwuxy/6XT63U6/c7gLJA3vyZXch6tPBi8+SUaZLCCPTb4r7vcouARxKtUW",
-	"6vidwJ7BW9ztZZmjJzciixzf5ULfHSbqki2uvewsvZrcjOjPDKeTc8htuFBcrC0XcVokNYI67PYOgnxS",
-	"hLWSCt5qzFNWR9ivB/s1gxLq2ZaBY61uxP7BQVBUU1PaOzoOcXU3UrfN4LTAUiZl4+xg1IkPD3snj8Zx",
-	"N+4entDxaHwYPzo5OR6PTnqHvYeUHXbZ4fHhyejk4DCmhydHJyfd0cNHR73Ro6OjVYAb+HvWubQMWuHy",
-	"qzM99FtLMnWxA1dC72C0IoMYjczlyEQa8sG3hn7X3lGaDu9JpCj58G+P1vIU2tVLYD7PrGjuiOTksLs7",
-	"hnpUKL3IamBE98CRfWKFesxah1FHDuBn9CWH68Oocp7nqdbCBKs6KI9uMcT5UWcwC5k3aTp2t5wzR8hr",
-	"kjKlKkYFQZhW26dtcslTrW4Qk8YSvPD6stR30l49F2S31z7yeaosMO1PYLhGf9ajPTkJjvblmFAyLUQC",
-	"EX1muIILli/39D+bhl4Z2KPOzuMy0bhhK/GYonKMxgwI11MuD5Hr9nit1ek4jNFn8VTwmKbbExgCIMzG",
-	"ughA7qLDMB40YzSe1q6L451py8QaBYoruYoI+jbhs+pNsisRr6C8cS+i8iCHTmJw9coxu5PhiC7IRqB0",
-	"zaoFfFejREqV2spefg5Pgh1jNmdC0W1CBpyxpFEcsssD+b7tXYnobmViQm8vFNEkDZqSvhU5T7F0FioG",
-	"aI7VciFLICGOIP40IfdXPTDRE4r9jLLbCcU82bq6kFYrNsqqz5lzNLFkEIwsqcjvvR2cV0W2i2Qpb1iW",
-	"FGyQ0OU635X+2Sy+HjSmqUawCO5a/WCuP/ByIUJRBVp7QK6H/pe6cDdjLKNhQ5SSabENicM+vS4f1zzZ",
-	"TH3ja29llqjtrfj6FWfGz6eM77QxtwljiVrFXBPHPZPUwsk/gcu0jIcwOAFMt1dmr6yAHfdKnrDXOdgu",
-	"yhOZnucK8E1lQO5uec1m+iersiYel2nk0mdK8Ymwav8O3gJH1KsEuwsgurYE2GrjaM/tjVAvJybzAReD",
-	"kZTXw36J6kNtDyRCZN+yyMBCDen/xIOcqKlctAm8T/MB5EXvl0/pX5V5H9ty+S2hfdNKmwzRhjlIOJjM",
-	"hn0ykvkU3gd7v5asrgT+Ch6CGZa8I8OkwBwLbHXcWv1e8Nhl122TYVp7EK3tkNZdEEr0zxlmHR9iAs6E",
-	"gzUX7GRGn1zILCHlryAZWqP1lYCMFzYcemAMOe51hI+JErDv1sNFwk9pmcsqlyRBsbIN8QsTtHdhbrsF",
-	"YOYY6s36gl1QReJCS2HjNhlyMYCM1GjiM61fCZuouroTDxTmbYSDmbCYJ0yV24qmYL0pgNQWSbm7sDue",
-	"i6bcUSnSZeVl7ymkC/1qpcUrkUh8uWQTHkkEuAcxv5a+IOQkGGgIR1HPY06XssgHY8pTY/MsAyMhhkT/",
-	"TBKemOxTNEYNA7J84vyQiCEEhdi4LFO/tGI89E6SVo7Lc+EM9XZGmr1Y4tV6M/5TIbtScByUsApDB+jb",
-	"hL0sOzJG+6hVXX3N6VZWFMwL3rqEDZvANeTsFgwuZ+9q14o1yphbmwuwwEYk5/E1y8nhwy6kpKskhjbm",
-	"960ZIPTazP+sGbYGpryNoFwPrj/YPU51V8Gg7hOvXXU4psbJPzHpjj60aJq+HLf6P23Rc+tjtGrNhnPV",
-	"AEwxUFhIQklHmPsjQiM88Dmo6+KggrEUMU85CuK6G6mYwoLBW6MIytDls9hKaXW7T3ne1dbGpLLdUItT",
-	"rnKZLbc3TenVfCHzYBBhg5L91ufRyuXisFyULq0XxvL3nZAXTRGNLlPjVvRpJcowiVpaKdfLsxB6e7JK",
-	"tD9bssUiAR7gMbseHI264058nLAOPTwcd8aP2MPkhB7Eve7o0fg46dQqExxXLKm6gY15eqDr+7BImkP0",
-	"m1siHbmtGiLvU9pHt84WSlfVXb/RrH/r2yOQ6mazL8St1tdcJKtAmzJtDM3Xrza87znTUbPQxI6Zs3QT",
-	"CqsQwAmAixU+G+aXVA1MkELMYJbyaZJRsCGhLQNc/aaDxrv7dUXXDeac4soYR7QcPskYiEgoCmtZV/lm",
-	"PVeZSguA8DCIynCQ4b3RsiJdaQmdqxlXyv0qiCZGmssMqn6VsHQbjwxDKPkD+mBtI80zdb5uf+3LxWp8",
-	"T+vpTXmwhLuqsJqPgnjlsZEIEZ9yCnLy1LmijQDv0i2DoK11iqqUOEUZTshW1FoytX586pbGQDc/fVK1",
-	"SLrLC0Z23P6V2rGpAknMABpPj71BVpVT3EBfbeOYEVFrGXPmwQtYQpTEzF8WdYGKlGALMpHW529s1osp",
-	"T9mpOQEq52lqIK3VSKQrsTCWyylVoIel44Hpl5IxW5SJ4EmewYmSRV7VCtyBNTTp2ghu+7kUiitI3fgq",
-	"k3K8uvk25mQLEDiWjKrcV+6t0TJsXA1HYWzsrLb/pq4cVNwyowjt/nklR01I1LyNAGgY56B+P90WVmB5",
-	"8m0aDKLhRtbGv6WdGIsO3LOtzlpUdkoqtNm8XU8mtION+4ZlGa9jKd+4bAJcuYSUgHcP3vio1u5mCrXX",
-	"770RzFbCc7lQpen338WSGzKuItFG9lyWqqdHSNW1rBBuZZzrecFZHJZZhrEUY57NBogvMLcClmOZmsQT",
-	"YKuJqmY1LeRIvShQKm+YsbzIxMrbQhpzFlLbhOXKVXfxA1vLR/RbmLqkDIaF2ubwaNK+Em7EzvxUfVvL",
-	"CtiCSQ5bmptMvy4PEL5arjXkTSly3yaFaSLpNRPwtjOMgfkzY+NC6BEoaYB4umN9KbohtTHtCc8HIAGW",
-	"z5L6o8wt48ZHswiLS3irvdAzh7qf2B3sypwuB2BTG/bxEqb2WjcmOiz/6FngTOIYBAqCkbd671aIBQRm",
-	"PeBKjHB1ezRNm8bhqTFWNfDXxDXj/nTjbrjOHVGXCYF39RZ4fDEoxJuky65SoTEKP0B8Y8Wxsp6b7mx9",
-	"W3OI66p7LLPBSfIw7o6P6eiA9Q6TozHtxAfsKHk41ky1Fx+uVd11AxtV97L/VykNCBW3SYq3+7WyPswP",
-	"g8zn83QJOLqcLAAnoV+wEVVbmRf0DAVLXplQyIDshpDPhhQXwKhpigIwlkIZAv0NjYycZEuSFSKMwb9P",
-	"Q5G3KZV0jWb46y+LFdVve2U6fGBvWMaSJwhrCKtdmwGvBhVxW4DD/SD3AgEDwaXEO/prFpjxNdsYzfs1",
-	"4kAUi7OmZBkjLNuRy2sm2uQi97LEZ4wmxpVSi2ye8kE8pflgNDvpXHz5dBLPvpuOzh+///Hti+WP3/9D",
-	"XXx5Uoy+up788PZw8uP30+no+7ONcgxW9DBDbVgLL2VTKC/MEkKNytROZJTK+JpwQR5TxY4PS1wdVLyO",
-	"s+U8Zwl5dfEicrzZtoL5D18BO5YiXeIFCnE4mGKFVvMjzelS1ZOm/Pj26J+xSBfJl99dPz9/PB3N/jEZ",
-	"zU74qPf66O8H30ySLx9N4t536cWXf+8m54879MtvJz/MnhV0mbz3SXFOlVpoTT6q1kU+OV5XtdKlYPli",
-	"/+cv/vKhE23IR2Ji1lXbW2g/XQmf2WQGUMQS6WAfXoHNbC53eybIxeVLctjrPsQyGFyQmM55TlMVqnq7",
-	"XbnaqPUE8/tcVPJY7RIYWHlxbXigezKQZ9RrJkS3T7h3q1lGyAWgHvIgn8M3ZLZ8KvIscPLHtm7VKuu/",
-	"NnbOtXcTzfIlGlQbYdoSvcimJvac6uuwTZ7bCv9lliGvNp1iUHrQ5JqnKUloTpvTywXUQ5PFauPgjWpI",
-	"l7YGyUrY2rSMVfQymFGbGwid7PSaWRSEudtXF/SG02Dohpk+vo1CwkR6aASM3/RyGlYX4qsnz843skRb",
-	"ustONERdT8fjYL2AoblUjW7i9C2wtoH9F2urwRNKi+q415GzzaFlXAUgFyDQYlS18t89JddsDmLulai6",
-	"EHWrpaseYCAIY8ABSkIx+ioiwznmqsJ8kELmA8WYGEYmWwxiINwYR5DOdKZYesNUVcUohQo70YAXH0YQ",
-	"PINPb4J58VA+tEkgwFGaJerU7TKI7vq8ABhixPIFY4LkC2koT2neJwUjKmfziAxp8s9C5ZATE0AM44qV",
-	"PvIRF5gLdjhmbIjP4U+JQ1T4hmxQeJ1+ZMH+Ay8E0WhO3jcmp1bUKgdVASjoK4mFM40+w+izsFg2iIOh",
-	"zrVQEFu+GG+IEZty41VFjHz1+Px4EsaeWkd6tadnMiNzJue1EJaK1IC4JwuedjaDNvGTtGHKqRKU315f",
-	"SWQdHzMr9hofhtfybDloDBSDoD8+44Z32Vg8rnXvXGmZZqZlm3yardYcdznOj25bwWUl6w6M2q14iDFV",
-	"JxhUj0v8k8P4KD6bp0tnEoLlL7O/CrbQh6filuJCFeMxjzkT+WBcIBQcbBmVoozlN5ab4ndZ7Tuz1QOT",
-	"jt7PkjkoBKbaA4DijA1WU6oMZlzNqHGrYHCkxZfDn7CDA/YuZgxjGKt5LxwUKZdyAEnL3Mm1pFmeXO+b",
-	"ehymV/aKvZvDrtl29P4mAy15uIb8ryw7KK0u5gRX+aYreTwYLQeKCazCXkreg1RCESzDCNVA5XI+h/Zw",
-	"CZw11X7hgqXxz7jyl2CLQaG8pzMWM37Dkvpr7vvq+8jZBjbNTYiDfdWQ2PUMY9RMCInLdkqGfxtqVj7O",
-	"pEmebQVaLKIChj79dZLBxOsZe6Y1POnBwa2yveqBM5pi7vQq57V1zDy/63Vg5nXFtJ6YrzzQkCIjyMWB",
-	"Y8OVZPi5sVqRyxlNU5e7orowM5qwBi3g8vHFC5NQvhXSaX7+cPixUy7Qzx+Ow0vjpYFZ40gGzg8VxcHJ",
-	"CNjOUA67nM3m+bqiRqUftGytrJ9QQME8EwhTzz+zIa7slkkvGu/byl1bz+R/u8gJb6139S3BExulA2Na",
-	"r472pHPY697ezeMN2vl51nps7lQoJOS40avkrEDWaeNobaNfprrq4YRrhtM+UIQnEciu3LAskCnY5LRE",
-	"AQL1YmbwWp5PMqplR92mjrGVQr0j/Pjsq586eydne8/AUHx11f4MnvoVL6Nfq3LqrzUp9fNN57wJq4Ap",
-	"hqB4QylKOyi2QRk4Iz2kCYVzCrlQRYIwZxxMPXQOHUrWk8K9Wt9QnC1Hw9BQ8ZQB4nzCb5ggxTwqVxwd",
-	"LlqTapOhuTG0noVfM1FDLbh8SQqlcg9v7FlVPflAizgJVj3H6UBSkhTfNv0Fb8WLNSnC3xrWtprJHxa3",
-	"mPPhbe0ElcwMmL6pdinYPE2V7AtQfcTxS5sEyXfQ105xR5/iH1vB+lhgWmr186xgyP+2TWqOJhiUm0oJ",
-	"0Rg3tk0qDPmiQU74G6ap+7gmI+XaYEC4h7wKNDtfJhV8w3bwhdtlmzQrHrDmQDkKqFBi3IoQXyH0GeNY",
-	"26AhJ1KZrn/dMIzst8M9Zy2B2xncynes1W1nU5dNh772eXioTDa+7tlvX12ELJmJo1Qzs3JfKpTQfBeZ",
-	"lQnZgEtNCu6iT18xoDIoiwBdSZE/BTRhRqgp0uAyrxt/QJYvT9fZEmmqpLEMlDH61t81Ra5r6DCqcwVj",
-	"clnPeu8B7ezx8Vsndgo6oeh8XnMlT2GH1uWkuR3naZLEOvcdA/w1M4cupSOWVrueZzIprBK8asAuRimP",
-	"B8YxtxHNZ6rp78RZt68lGzra8PbGg4wLsKYKqREltQQEJaPAZ3er6qDecdZvbDzOX7PlPZwG4xb9jZH/",
-	"zxkdN8BGSyxozXBpo+dSRscPFFF8lHIxIcXcsqdMSihgMOVpUgEn7IwlvQ7yx7e1fEmnTp+IwIStOaEx",
-	"hgeNoXrg4fRCMRUS0jFoiXsWYQ1bDiZMrbR4sDG9Om3/gDdNCTIWhbLB4hrKSYSwq06ltS1Rs9i4uxZh",
-	"Ymvxs88ZVWxD7BC4C8BQgCFZINGU2szaPOTrNWuqmCf07VokU21k1Gfq2oXbsWwreaY+qPgeHPqQdIai",
-	"rf6BCVAjtiRGm3zHMj5eQjgKZBNkHGrwAXiFCJlpoljJT/AJ3PaB5M48597t1mDxd/ZxrVPOaMIaDPt+",
-	"afYd7sKqfWxH846h7o07/kZeM7GbRUiY+KhypgkXIixV2LolYRryLRiYX5JYW4JJbXp7q8bqULKAnfE1",
-	"yzPObmha2rBMqc0+6fZMgkETq01nDO0PYDWdGH+gCyIEeA6kSARUjk1vzgRZMprVZnLcfXTUOel0Op3D",
-	"IM69EDkPHzybn0UCnDUIAVohvG6nfVsAM1KSHRAynyptWjOZM/Z7jhef/+AO1A5XI2s+a0r+6FWFgDgo",
-	"5ZvFeH6Ku+KQBCxjpq6+qbKXSkykcveCfuWCn6kpJa+pbK2tvNdYkHV193dREcPrdw+CGF6Rt9ZI4PWX",
-	"RQ6lMANFOLGoR8ZUkZoLwBZhdSiDPnok8FebaBaD7CKTz8GdTCBULfBALB0GC5rWTz2oAuAZbAml6Ep4",
-	"oWdQxkFJMqbZClhhS7OdGbj5VXcY1B49zruyMJdTtO/agmMLl/v2FIyTFllv66oFnRatefemWL6YvBw8",
-	"7b355c2jH6/HPy6/XFS9WseHWwHUBns/fxEU95+zZMKydRWIJkxA4d0Unvyz9NCdSw9Vlvz3qTxkhvBH",
-	"LzxUTiNkdUKdKXJxu6aSlgHcaRkALneapr9dMaImUfT+a/PcquwRXvWDbWZvwyckivu8LjibuthB2zUi",
-	"pn6T4ko79cIsGLTZxxd52DGjmfNS9IWzYYBrTcn+Nsq/z56FFo2tQcv53Rq8XLXPZnk6dHZcm5lc1CLU",
-	"bcUnF6jQKtNO/+z3WD644ZDLRVXaXFcv7zmbNOIFXaXNEfNhBiaYw88ScnsAX1AMkJOg2fY2Th1j1qxz",
-	"shutYnOWkWsGaU/Oe5evjHC0p/W4Wu5l/NSO5Ww/lZMvjg46yUnngH5xxq6X7HU2Ozqens2/fHa9/Mfr",
-	"wx/PR98dHV4kvedf07MXP8SZ+Prm4Nve9Q7qjE2yrgekEISasVMQxpYsN3W50UuJSs+MK2WMWbe4FTCI",
-	"YYN9FTflPsRn3N3ALYl1PRtyocuJKQje3jifRtG76lZcmcb9l9zBDm9dcafyenOKeKi1U+b8LzPC6RWD",
-	"l08tQIALNQeUfgTqeiCJ+YpruiL+fub/jOU7Dz/+ih9OoK5nUCT+huXUEkk41OGDL4EfrdaV/lgvVv8t",
-	"WJN7HQJlQZUrlQslJBCtAOoAmmOXhGb1Oqk54vBb3V6oyH4ntB9gaty1qL4qZnp0q6mw15Rq/SSFWlfE",
-	"uZRyAeD0GU2NUTInM2nTqyJFwS3sImH0yiqT9ztUftgVgK3UCa/SUL0a7NEnqwb7gi2qCSF2iLO5bbaI",
-	"j03j0Nyc5kVmml83Eo9ETDKvn1r/+q//T++RYEq1/Qtp0SX/fDt69WpxdnZ29vj6y2dPnj/98ZuvFpev",
-	"6d9f8Isnkp08+UHsv/8+zvJXXzGZfnNx9PLt90+nP54/PknS7Mnf1fcHo55cctEVr378ZTo+Ei9k5923",
-	"7IvZ6OLbx9ePL8Y/fvGLOPvLX/QaK/6etfrdTu9whThd3jF3D3hE8Kh70tsQ/gtEc4HvdjFKzP4ViESF",
-	"cTSUU4inLL4GyFjQabIuWVQdWqq7sVnGGkhsh1Cu6mgfMy3kk+E1hzh6g0k6hSASA0vCP2zmT+M6QJgS",
-	"AJYs+Q8JBwZIUn7N9EuRzUsDFr+o4cn2lfiG6RvC3Byoeujx+MVz0OxzK5+OXwCvpnQ47IxDLwV2sg5g",
-	"yF2p9PYOMXcVmI75GNyRb+g1yFSghtnKK78ZkOeWsJzfBmYDg2s4AV/vfC0O6Xw+xNwW2AWQKyDthvGU",
-	"alKHQk2GzEuQwtB7EB44Nfqy/kqRKb1h1mMWsEEg8COggc/nZAGFaeYUnkaoqUvFBOZQqAtZve5K4IgP",
-	"i+9VKdMAvn9ydsMPneigG6bUXeEmDu6xXfBQBQqyS2boOk5kdQkPemS0zJnLaPY06R0ddU9AwzLRP6pI",
-	"c0TUGzs0Frx1ntHqWLvdX344++Hrd+fZ+LvL/Ydvlm//8dXLycNpfPOKzvk3aba4oPRV/NW3r+VfAo52",
-	"P+i4atHVf94fRgVebDgXzpu+7W0/lWmib1cYvhGEF5TnWohauW/xYY+l6fdW6WBqE+mbohNOHgaBWZWu",
-	"nxl9h9fiQaVM3eol6QdYq2s+35NznNwe3LlaWYGpfTTT8IYIM2pI9M/9ArhGEq2M6+j+xoWL6g2st+Xa",
-	"SQRcQ7q30o8mVpdwbXzE1iP9uIawXsOB2lWs3QElEQrI+EErWZtCMYIOEy3bPwpzvd/Ypy9L79vGl6yn",
-	"rink4wejdJaO8krCBvSR0dQo4g2BIMH1ag/29/SaBUt0NfmjQ35oO92fN9LSY2pyNO5AUIatb23/qVFv",
-	"Req3B7xJ7F9xZ2DXDRN7ZfE923JfA4JHiL+tRua5sVc48D0lLjjD5PCZMvmulowpohhbMc54DvU7lHUw",
-	"RdbWCXSvK4Hwr4tdlecGX6KTpyCODkz8XFUL+8gMHdkN7pvONtluGsyqZ8LG/GO/UjTW6dncSzg9Jfbc",
-	"uKhb8WvfPgQsGHlqhUfuBPlx7M732CPFGg60amf6Y/D+LRn5H4SH78S1f1OG/el59aVL2HCeyt1kZlsi",
-	"KFDjZ4Wuy3JC62aMRRebcETV0WK+v+2y8PmhYg7b2mgD7vaOuu2jzmpsWFLm5mnNKS9P84unz97oBeh2",
-	"e0edTqf7sBXttDqfuKx9wrfMlFcub5mGaPvTXr696dwbvK4J7mmI1g0t6lq00JoaVlsTXaU+N77uAm4d",
-	"oLBcz4ZD9cbL/rqTbQZ6qJhnIlKIVN/RQxBPTMqYlItrVO7H/J3xC+DLp8YHQ9PUYdEiwnMyKxSEoGJq",
-	"EHH9QAWtiztQ4g5aXywF+J3DwfVwDXCHyPEfPvVsQcYjnnKVs4SMlitSWrz3sEYk3d6jzbZvphSdsI3D",
-	"Ms/VqtPtPeo+7B3cptfSM7d2qe1zHtB5VV0uM7JiFaZ8WlaCUm1yRjLKU8iLEkMpF/LZt68uDGjoqEPi",
-	"Kc1onLNMfV4DW1ggdcWr1Nlss9Jj2ajuJknGsA4PSOFbP1+PtaBLm7+VsU1H8jYXtyPBXa5uP4Oo517p",
-	"7HZ7l103zOst2OS3Zji73YRHHfSG3vXCqsZurHXrlU9+jGop98IpH8IgLiaSMgFdZEuI2gjNB4oY+5NW",
-	"eyBNo99U+xaho6tBCHMJFU1mhlfudILq9XdmjTWhvNiylSX60sBzqQIvlJLZ0GWuFOxdTuaan5GzkWIi",
-	"R62wLH5fU4B/HL+X6s0P4yfHoy9njybdl/y9nLR2heg2wq+HVkMa9iEbQpsMLbR52HfuMMRN69+9fAcW",
-	"j41/L3iakhHzUzFAwjjEPz1QLqADgyhMkoYFVVC2rpqF4RaQ6xCsyplDdvCJwN1eptYAqm3ygKyCEqFO",
-	"RTBW6BLSThg/GmbFszhY3YW5YyfhCI5Htwui/SSRueb8Dm6blTNqsYyqTRFVaJECzDs+fo/LwpMdQvrv",
-	"yeB155SczZEloQhiTeIuBnIDzs1ONoSXMTy7ngVgy+wYzYnIdQMbOXu5rKGhIYGAx19N5bwSzm/NmTOW",
-	"xVMq8mbucA/wPuQyv32g8ivrBQ+nSkDTDeGCPG13bQympkA1p3Hdq/vFSffk0cPjI8CH12Tq6s5dXX3h",
-	"YZmOo+5hw+ZVM6uvMuHdBZnNQGyDu3hF8+nW4O3aOw4ive4dzDpa3yl8NVrFBK+RIl5lcpSyWVPiRZMe",
-	"EPigzSX52etn5+Tk8Ojh56vufmvFXEuv2KWzUTRk48SQckUWmRQTuJ0x/ZTNu1YSzzcyc9g5E+sIWHIu",
-	"IAumqIDnyJSqPrl48RqirXrBaPQxZ2myYUSYL/fvly9fEKP0YrzfDMA9ruaaTEwlE4HVqCDra0ZnDF7I",
-	"yJTRhGUQ37GoTJjbXJ7CvDbmdWjBPu7rvgXmBQ29Nn6iJnUVmeiP6JT3zQ73hy7Vl93zOtNdeWU9Bx6P",
-	"g4H+wZr/GG1Unav+VKqybmEqY3q4qQyhTW/JGyooQMCezR8AW0GG3++9xrf2LpJaOubbzLhMsLja/Vdv",
-	"3rwi+EClo8NOx3fCG3cT/nXYCSb/y3meNqURAHSZHJM5nrxQPNcbZ0dC53pObmjKk+aMEM0UZXrxKGrV",
-	"b7HyMBfQX5moc0OZYP2rnbRbY+NBdzylsv9ruN950PdyCXDlU3ALVkrfmjGrLbLOzmiqZUKWDP6JEoGd",
-	"Z5GPH0FNvWQJmWUzRhOvXDRyIK/CtPsGDsHAzN9EIbgfbev1v6kxoJTf2IxD9m+XecgNcM79Blxsi/0m",
-	"5eLaf8DuWyFUMZ/LTAt8zrzgEtZ6eW/LpXEM0VsA/7tyEfxvbc9GwNFiNZvNJZTdG1wzyLGrMHqnELTI",
-	"p0zk0Apmq00GDh2MBJSyyjdaLoadoWkqF14pEpoOhE3LC+l9S+d1JY9wli8rmYW9BMH+164Ii/+lzS7s",
-	"fwcpoVYbBHN05XsAJlS+0atRaSpjtNpWGQ9W+RoN4dUEySZWrPq6Q/9W58ZTVptsLd3yjOVTmdTWubIk",
-	"JoWwSVfsLSIEZLvcWPAsm80hvB8X3xVtxD9HhVr6y5ixmQQ3M66Ge9r86eq9ektTBlV7XzKBtJAVYqCK",
-	"OWR5ZLXFkzdAsuYbWeQDOR5A7Gu1tLupZeVMDIpRzK6MkdUDVEUt3/CzP/vHbsYSTi2LqJ+KjBXYhLeU",
-	"kJVsIOTAmqxoSQrltnhz1j0zmqXLsgi9kQ6r81mpmG9MD4NcDiz52oSm8AJwN+jLnUX3naU8ZdqDOWi1",
-	"AMLczPaqaZFrgX+QYDptrb2M9Hmopr02ji2Xd/vn9QVPysuvCtMIJLLX1KN2Ky99brHaK2XFqcoHWSE2",
-	"x3/WsSMrtVxxWKE7MAg8qU2KTajYojZhZ9e603VZRRLoasW/c9sijnA2txj44e4x+7dFyqQsVE/sucni",
-	"4pWihcIZWrxIpYTMT9U1Oez2eo+ibSrINhSnf66/rgnZW3R60NmqU7jlQ3XLYKYmxQ4I/DZl2Mrsjrbq",
-	"KOBVhPOEMn1WCNUn3Yj0InJA/vVf/13THnYKVMHyv4PyiNdiS+B7bw3102hx5TkBUqzMcbv5bZWgeuUM",
-	"l2mqLTDrXjBXmqNWcFdlMmrHI7biMU35l/VFCRc7JFLGIuZZIUBXH7FJISycrLKiRtjOCmHCte2d7JoL",
-	"GuDKsPmAEUsVM5sXRj8FmPlCmIBPE1f+QJUxeeQit4oA3MkZmh70/1CtQgN7DXDvgvc8C9feX1fi9R5t",
-	"Fa9nZ/SdTItaYqAPLRM7dFBBuzSEPFrLWPPpCKqgLuxxPRFZTQIfD5OLhe1VB8ZcEaO1xjF86o5At3uo",
-	"iVhFl5nB25ab5+0c1Y0gsmDewloqFdB7t86l4vVcIs9ujS5bbW31pOP7WL7JKNTDVXvivDRPbmFS3AWY",
-	"krmBbV6XHcw4ZQoN7MDU/IIgqYnMy9APdzR7IXvO9uU2XpsoGlcydwqFmi1yqUh4DtqxXlWKH11IepAr",
-	"hqBgG7JTJrzChx1CDousbOil0TP8dsrAo5+XmLFqfkPTnalvpa8mLEazvr9XRo1org3aWGFi1Y5l8IGr",
-	"nk+ryN2iHnnYjDhmTO1Q5F2wfIen3VZtDfQzd0yJ81sP3wvknZrxPL9dj1ux5vLF7Up2AEbzTeegf3i0",
-	"kyJzz1BDty7eppjNx00tJa4NNT9WKf4efI2BY3TrtHxlW2Xmtpog4sMZtkQHGNJo1Nu2TGLDK5UzPXyb",
-	"NUIE5P9l6WQCMB6Uhh2O6JQDePMxnXLCc8XSMYaK21J/zrdVLYZo6x9ibiDMHZJP2YzIBSOMxlODeOKK",
-	"vGeZrNz1YcZ2LwUYLCPypNj2UbAakAgVE35tqJoAttWSO2ZdZEy1yWOWygXMyMMqwDUDtXMr7HfPIraD",
-	"HGY7nlaRmXfgTNX36vYWPM2eAXzjwQ4dkZUUDLrvMH07Re+3ZVtmRGUZCORNNSWxPMj+CVrPFBpVxDmz",
-	"xUXNzY+lR/G+HfZdvUuI7JIqhwdQNDBVTq00gV+eAkiaLk11nxFDCaOCAtOdtrxrfVtho1TFGlQsR8sH",
-	"0a7qlipmW1/xDSqYbmL9Lrx1dLKGNTddpQe2bs6WcDFs874kpiRIPyDO+eFvuUld35TqrlL2fRdz4NGb",
-	"ThfzHm6/BOuz6yNlq8gzE8rMy+VX2iYqF4kvLJew4qiVcDUvchbGLpasxvPagk+wmfWso4PfQaTalTdt",
-	"cxLuVYYyh+u3h25d8qbKf5AexwJDTTZGp9JawDVCXsnaUsJBvmgtzc94GmCKkEA8WNhJq31YEpJbC2A4",
-	"/0ssb1jGGsAeCV2qsn6Eq1ZB0/QUpodVAbpRp9PZ2nByjh0+wW2rw/3r22qGN1hl/90dLPcvxyAOQk2V",
-	"MtbjdnZ6NaW9o+Pweo15yh7UJC52MOrEh4e9k0fjuBt3D0/oeDQ+jB+dnByPRye9w95Dyg677PD48GR0",
-	"cnAY08OTo5OT7ujho6Pe6NHRUQ04biGYwWhNY80xMeGXX53pkX703YVbrmO5Sk0T3X3jH1Nx7eh5897X",
-	"DTq47JGhebvVq3OrDL5OQCW9Bw+5O20ym+0aTc5T1kwU1SorXNBs2QrmFpvPDfZyNf8IJeeX32ndJaU8",
-	"AWTyZz+cffP8863aroeC84aEMJUlCOG9Ma+XiRDJ6MIhzyCCbsHzeForrq5PnXUJDGN1MyRULI0mBgnf",
-	"zax91hjTWd7uHB1ARWT4CNJdfnLYAc2f90wpv1oZ9VjdtKLWP5UU6Xp+ui71uaMfhz7MlwhbBgX13yQV",
-	"+nrbWy0+9PU3T/5N06m7AjehsNeVSI7NMPawZHvbpO11evl98raXo/ijp26vzGRd9nZqE7dHfjH78jxG",
-	"eCBdHm5XJPs3TOq+FR6+kmn8zzzw/8554JNm782ZF1uGsT91wA0XYTjN/7rU8oyqsP9rWS28lfDElm6Z",
-	"p6yezhyTsnvxg580h32JoPTMbVtmtve8K8HsoCXzslEW2HwtRNGsQrJevQ9ckqa5B4qUkhDBN2oI8pXk",
-	"Gveapd+Pq26oZy1kDuWs/awF+m+TLsDk0bTh/rsWub5btBIt1NbghXN4OJCrYSW/wi0DPE3BOSgztUuc",
-	"Z8wTNggDBZkgFCVbLZFAVXMMAAZH+4gxzLKdhOM2H+51jmxBsqMdoH+Up0W2cV2fmcc+Rq0pS5NBQ24s",
-	"rcUT/YA7U30Ei5UpHSbMwNhWM5n7S9zt3HKJNweiWhrZPhbVvmHDUb0kG6HkGfeaHmObOoBbJaiwk3hq",
-	"y3BvkaSi9s6ORf4iQpUNxNcCm3pQyeNxh4p+NXPLzx+6DeGut0E8WVzMIGfv1umf+pRi8vuFvn1dMoJ4",
-	"SuvSKtO3tO9oCRSlS7bkOt021ra7pQYAMBZjPLZed3++XmagaioSW2HQ448b/fUreUrulkOs0tw9YLpC",
-	"7YUFlhGLTawj5PP2tB0kbrSp2O+HmGDdoKd6nW4FEWZqJGCW9N8SHrYz3MvNExBeNdhXDfAVNFLmnsSx",
-	"zcbulNF2SzBZVSQIby8kkswrIj9KNkKOZLI0dYv0Aec55mpSLB0HCl0m1dObsV82GEPi7vYus2HGxoXJ",
-	"AjJlhCdo5KO5pUO3X7kJu8UXwFk8l/mwj5CMBVVkXuSEgmNEzwpIEdISxynlswoAGfsEqTsvow+NKyop",
-	"KlbKptJAyG4aAhbtBj1xQdM0TV+OW/2ftiSaj9FKUXGuchlS616mCVM5GsdPywwxANq3OXUyBhlkgDlu",
-	"bQAq7xA2DxmA/KzUW/M7D8C7kc/ZKde6Wl3wn1dry5SlljVn4rkipjUvRN3e4RgGAAei7e/e0xDFvhTO",
-	"xEW9s0VXCjLYChOnLqPCUNCZ1TfAoH0nVWO7MhPVQku7pya8TZ3b6oI9nc3zJZFahvIytvBwwpZ1hXG3",
-	"qkrupWTZvqCDjU4MOjUhn19ZWaPuzPy45viHsqUcHJGUaVEPAWV+wWgt+iCf+/bVBUnYDN23jtAw3I/w",
-	"5BQzyCHxXgu5qLLKQOa9LbLiVmXQx2dfaTH0bO9Zc+KVig7RVCvPjYqDOFkFIC+NByWX80Exh9DLfJpk",
-	"dAGxghiyiEk8CxHG8Ngx3IPD308I9xs7+m3XrzIpxwEUj4vbbUIDQNGI8rGS63kRmqodDnSjN0ztUuN5",
-	"jKP8uG3poefQg3VJ5BljpTjmDRlq+gWrEt1dCAvATzzbmyll5K2yW5Z1m9WAfHsLTL1K+FzAZqR8HEpU",
-	"ANeyqmYmshHMYJI0cb2lsc6A2qKWCbs2eMUblhnLoimjj+nQGCpohciYkikiGqcsXX+g4NYP3n5l/g87",
-	"xQfudm3yU96vzQmCw20Om7LpH0/W24a3sAa9xofvJ7DI6qIbNEnV6BZ28LHR0ujnUNd8wv5d3MFWcQ67",
-	"dL/RKoj+SZO7IFLcvyPXDiDkjITuC6iGmK9zd/1vrAtep73fx8VcjuKP7mKuzCQIpIFiOVgWh2bMVQrP",
-	"ZU5T5KZ+3cg64o6FG00h59ZEYuWiBWa5qYZdXRWdzkHcnbUi+/Go/Nyblh8P9WeZJiyr+aDSpCGLZdhf",
-	"aydb2ZNub6t7/TYuVwn675ockfiAC8uoxKbdq/tb3rAsKdia/bdjoJnnEIGMptPSENXoFtkOKriri9KH",
-	"GgM1Vre/8vM92aI3I+I9F3nQPehFbPgg+XIPwoeU09Rg7ddBsXL9nIWCtMnLsSkQrO9QLHgHCrpxztoH",
-	"1b/LpfyHvpZWduj3upm8gfzxL6fqZAL1f6zhasd76ROBnG4D1oFX1L8jwEe/sdvADGcZ3GId7Ku7j3PX",
-	"e6NEaARuDe/H7fISUqVYHpGU0xFPeb6MiCZx/S8XsZzp00zYuzkTqnZxw4tbgkq8W6MxDKI8NmgcDOAF",
-	"v311QXjSJud0znOaYuFOjHvQdzl4XtSMpml9pFP6N3mtRryWbf7oqLFI0t7PH3pR7+j449/Mt/rv44Zc",
-	"um+dEdOvImDPqLFx9rdMyuxh+RrLDxwe28wkK4+MM/meiRK2jrbb7TJCf7ylrbuWondLNKIXX3+rOFsz",
-	"0YDlWJOEAvievpKEhNSTVp4KB8bsZuNeqbORQV49j8ztGrhxlsiqEMkjBT03yV/vhG3aYPfparHi6N6h",
-	"pf5mIrDUZHj8NNnWz6eUk1fGZLgKjdq2rFOlmNMumaXv2xJqU1MHKin5tETXUU8ZbXM3c7xHi7+9Qd5F",
-	"LYbt7RCxiE6bhC5dAl0EQD5QXlL1uiMmhIcMlMSGqoB7CAQ6tB96gQ/h4nmKxUXG8+UlDNQkB6RZCCd5",
-	"JsjZqwtN9yYJgv6ojJfy1cvLN2T/pruP383oNZwS8KbbyFPbshvHNM/nrY8fwUM8lmuLi5GUJROWkRGb",
-	"QmV9BBoRKOwUA0iFxtdaoFZ0qchiKrHk/GIqZ1iBuIinp5ixYSZvsM7WlQAYHhmxfMHQBMAz4ysrszlE",
-	"5JqxuTLZv+W1VcdTLcDn2RJLlmDk4VIWhOYQQKTZ05VYGBO/nQVX7StxJf7jP8iZCVIzv+hvh8PhlYiL",
-	"LCV7ivzn47OvLvSClqHBe1+Rq9ZZkU9lxt8DqLNPHsOSkv/8+ukPVy39xIOLMj/o3tds2SczNUF03gNy",
-	"dXUlCDx1LkXORL73ZjlnfULnmJCXS7H/TyXFA7KXkAcf9MOEXCEW6qrVJx+uTEF+/ccVyClXrY+ReYSZ",
-	"RyAVMT7hlwHo6Udtk8g3zAsgJeALmMLsqqXbtLcT/nLx4rXfgJC5eQWhgeYVD/GKv8Z7Dx/ibwa4iF8b",
-	"wOJV6+MDs/BXAnQRyMtKuCLDXqdr4Eq+z7RNLjU98VxBXRoLHRtaXRLp8i0mCTTxnFfCpOAec0HTiGSM",
-	"JlDNB7B/0MXwy6d4ftx273+wHz/+dUF5/pdeZxgZiwCOUhGqiJJSEKquRMWxyxX2penYmo/a5GVGEoke",
-	"YZqDo73vnVzXs+vO0iowaqX/+NV4F34lM0aF0v/CEfrVdPfrlfh1b2+v8n/6raHxUw3Jrw4Omz1QCIXg",
-	"ymCMfoVFgiwpAJ8c00z/s2Douv6VYFvG01VpC0wtc8qTqITbBtp32wkn2TY4ZWlDa6d18C6H0JJhiQMe",
-	"4vmHz+i9KFuBKm3gd2vs2vnq/P4Z9O9wwrDKNzD+JVPmRZP/gvzqyjhAsGJWpKABjZYr63yKLxUZG1ou",
-	"ufSXvNK8cxfCuEBj0RzWZmukYoklhxaaBDVna2rI+RqrE4zBiqlfGbHavmU1mDR2/CuReKIW1H3j9xCi",
-	"h2oTDfM3bZUjRjdoZbgeJSmeMpG7FCNgh0XVECZ+Vce7at5jTLSGSIYOCD90cyg9rk0nJNSvOQi37PZK",
-	"nNVAc4Z8kKAU+YwKAhm4zVUY4UXGHDIQqlp9DqPLZWYytCBvYonha8BFqUiuBHKOauIWuLqnwMZmDCkq",
-	"l0RN5QLpwaS7q/3MGBRCNGUtYOgjm6uVK70IeUZjfdteiepwqM31bwqNmcJZbgaO49Ex011lbM4oXM5P",
-	"b1i2RG45NNYuX+yIaZZxBrWOh7UbGB5fakFlRq8henCEw2Z+pUxAYpq6lOQM4OD0SmgpYg/q3lEyPHr3",
-	"boh4sVSqXE9ToMgd6SOYuCKhZZEXy3Lg22u2RFD6OGf6ygBpJeXXrH8l9McJy72sCbhuERktc4RJ6g+R",
-	"2VR/hq/ZPKVLlvRJnhVs2CZfsyUaOq7ZPIdXJ1ImUFvBDeRK+DjgskJJWZQGOwonOx/q7be1L4BUhdSt",
-	"kmLeJzNWK3sCXhP9Jc9JIRJMQHglYChYn+7Lp2+GERm++vaNkWafPH3+9M3TIcxCVUjB1BZZ6p+cKAey",
-	"DNyPZ8IrukHhBM5oSlDgNiSouaTZf1PjBij44vIlOex1H0LVV4WQHJt97LNhKRkNycWL1xHBb/Sff3/1",
-	"w+de2Tx6JaCIjam0TS75RKiIsHdG29EHSxYKEGOKzSkkkVSmAZZAFq+UUX1bQ9Iu3EtXt8+rKwKnwNu6",
-	"GZaFpwLTl5nVecPewQF6LBM4IJkpssMF+fbNs71HkVuRLvmGPz6FiP16HmuTiFf3qGXr5ZzhAcbMvG3y",
-	"DRTpcehtnwkkkqHwJaB+7sw8ibV18wWPESthqk9cCRhUbc7sHRLynMl5yshniM+MypCxlI5YOvwcS/Nq",
-	"9uVxLN06JOTXVArDkqlXpzVCmIxhYDK7ElzccMW1glE+hTPDIgaGdFxQpsE/s3d5m5wZyVAvGEiXZr59",
-	"wicC90cqA6vShz6R4gGWJ7T7VdbtRIqu3kS63QUVeeWOKouCklEq42u8OUScLef6enp18eLzNrk0RxBK",
-	"WLoXhpoZcgNAh/bAK/OYKnZ8eEoW7ErEVOjtM0IzhM5M9J4iWqM6PMfx4GqMQMa1rB51MZYq1jdVRNHW",
-	"ZisKRCSVE0jFhO+AIqD3o3Jl4JLKbInFRp3chz3CTcJEjudknnEtYpc2IyETvXNMWTlK70PkvW7mOmIo",
-	"VI2W+gJDHimFmUld0HeiILLMcm0H+poYYikq+AmjVvWdkgxkkfuwYuzeSRbgWS4FrvaVMCWUlGGhUrDA",
-	"RadPjZZoqb1wZZEbtboclorKnD16sgyKXGspYKqno2+NPqbphqvXjWllIZyY6N9YlXLZlqafc4X8GT7A",
-	"MJ1cwAUUT1UREWzh8PHkM2P9VH0tS+vz/rlW63jKDDbDMDzNBEoL0xAJIO8Df6lVbI0ceV6ZqbjyN3pZ",
-	"TYUSO2a8RkUCJkYYPJygYdgAgNAMfbPqDwxuSH0jTiEKjUEjp2T4bg9aA5EEM05CFmHNRlJYGvTgpMww",
-	"HNRgIDdRG/U/MHj+Cj/4yh4qDVOaa+ESbQTm4mVARHIhCJ3PH6CVm+vl9rNllkYObEkfZt0SOHQw9ATb",
-	"8PH9uDroIkYiM/FOkUNOgjEnIiO4fm0b5b0SWYG5/M0FKduhGBFUj0a3qu9Yo/uMirxq8o0sg7ZyJbZg",
-	"MzXbJiCmgIpSuGV6OcyiXbOlisg4Y+w9K01QNv8bi8wITdMu8/Pq8KLq2EguZWh8V8LEeNngfXfO6Hxu",
-	"S4dBdZ+I/LOAcJFrMwV3s7J3XOWnRElb0t5K5ZaagFwwwaM7k6/80SFtyTFxVPRZhWo+J95ORNUlrSxC",
-	"g/2BmtufYi3LCPiNXm/9Cb10egGnusNfSWqt/e4raMP5vku77a+I1qUK1iizAl3j135zPihWyxHoEjRR",
-	"sJHTCqBaKshDiNIuDVzmBdAZNo7etOFOX1ktqHYCI3toLp5dnquIvH79QkVG5NMnC2xBEdg3vRnV/3WE",
-	"ZXdKkUXGczQKK5ZqEfczkJpgWEj1sZzhgKQw8hAql9Ckpsw0BdMu5PYExtLHMoxasCpULmfOlG6I7O1U",
-	"msonpQ5nJVYQJu0h1DeKGysoWcBrkK7MnTfcv+kOsW4hz7UOlehxlfUrNPGbW8WeNIXHztZ+lJMrAQfD",
-	"KNAxFSRjsDBaTJARHCy83eCOpFinAmNs8U0zXzzcxtKIwmEpO4AuG1WLPzrV6kp8NjzqHKBgMDzqdIaf",
-	"ryjDesXb5FLWZ4tXGJTRUJolJYACWZiBo/4hljC3BVUkYYJrzZBWVFJNmxTLEaJSCmGlhl9cCc+xZtnG",
-	"jF4zfGzs1dX0GNUDsNhjVvd2aUylccyU0vcd3m48t9mXq9q7y56FPM3FRMCNgzzOXwXHwkzdQJ+2xoWi",
-	"KYhlvlHdiJBf/FNJMfQKrlqrhEKI/zCWib67n4CpRgse+E2EOoXMNAlpOS6nPIU7fnjY6QBNLmUBQYxX",
-	"QivAYC847JxgOYbDXs+YvLxiBo4sFixN97ByHwYaWbY+5p7dQVNFRRM28oAeH/nVRs/+Wi16GnklXld4",
-	"M1xg1XqKmp0fdjrGBAZkZJZf7z2ojeArcLdfWXux+VUkNFTrjHThF2kMvAjVZsqDrfVhMcmnzlbnlXQM",
-	"vK1FLlc2toxfWdFHtVB7SoamGX2uwbxsjJDVOpEbu9F6bGNjZYnJsh33ql1go0Uu5ywwaGNNzZr7qFSu",
-	"9LuxXlSvP/NsY1uVqpeBIVvbLhbWNZsjMwiLA67mGIpb7IksdUMM+N3Yu6mx6fePpmWZGTMot+IPjfN0",
-	"Cb2aZVzAYZOmSLCoEywIIWXDuhEarrJNVBFPQYmoVNQe1hpEYabeohEp5ZgM6d570tk7IW0yIHvDiPT0",
-	"6A56iAuvnaY5rzdkJCQ3lhKgVB+IkZBqDTjJyU5PjsmJHkH3kZWNjD0QpI5amylHZcAf0bCY8/7+/pwu",
-	"//qv//pvzd/FtbsGrU+hPrZZeGgzxDO+Z5mM9H2NCGwzLqt8WFsc4h6lRNOTYwmrNVJX+nEGPmCZXJDY",
-	"osKMolGtqFo98tVSvkDF3qWJ06fqGsdbZ61OzazScj6NyC+FvrZc3WqvlnV5TiPimoLDVQC3yLR803iI",
-	"Vsq+VqdTqp0GIg2khYNxr2zBHBtm5s3Bs/NtPPFWh/dHit/511BpYwRFZ0JvGIrb2Fa4aG3ZqDPV2/LU",
-	"K1YUu4KVGrfYQBfIyUhNHp/jipgV119n7AaK/Vld2iuNWzaTm3BQ+NrN7wbuLK7wjgEvIle2XM41W5o2",
-	"a+V117Sqj4pME3tqwKWrZ34KjxkXuHHk1Sr0YqsHptWAWJhIHJ45P9VqvuXbTlYtI8q1MgGPM3PPuRR3",
-	"Zn5lHeCyHUCVZHIuFUusHw7OtmnJ0ZMriIvvHuIM7CojrePxk5kTu91Zrk1UKzrGh14tQVw2Ds4lra77",
-	"hwmTATozwUqp4srYzNP+++U7ppHVwsYbRuCMlGZ/6jWQ16yOlx0BbSCeXWirBkCY9ydfq4VcnT3ajqkR",
-	"FZBjTMFA7F41jdVqMfvNQO9g30XHNjxqttUQqj23WP2QaeVP5VRfG0RxoTnUgnJ4fGTSTFQOSKXs85rJ",
-	"l+e0Vhh63YLpJx0oYbV49JpXy8dhcrxyTRmjqjFf+L3Ua1FXt8QmWKlQFL5S6wXz/dszslLNOrDTpkmX",
-	"ypKb7Xb+NvsF9mdXJVATu9q4Vs5M2164OoiE4MF/z8yJF4wsHU1Xi2o3tohHCkyAyDWIkgBrw7V1h5St",
-	"bQx9hFOagP2JscrorOCwUsMb2zlyvEIL0gBZRgUcX9AS9Zl+fljakmch3uFVAMeGT0zD6IRwkBKaav1s",
-	"WUaaWH6CDB7WEQARWuQDb0xWCGMlKzLFVpkfViL1+uTKGgSdOdCGtxi+IzMr/cKFL+BM4sBOSSFA8OLW",
-	"aWAIu1bAvOzQJq3wkSmoZS5lYVtD/cFjen718+qCIdfWC2YOAXIOzJdy6q4WIxKb0ecS/BJiiQ5bv49R",
-	"obzR0pVcX9ifOXdoxGYiOcUOdasLZ43iqs6ysT57bfUtvAWu8ww4L+CY5pmMmbJuT8iUZyXxigvAZ3Oh",
-	"FUKGw+0C9X3u5QAlhoFVG0NvTKg1Mw63OPqAmsctG9eEuFq3JQJbJMHaLybxnxZLUKYgVLDFKgf2kHP1",
-	"gaAJwBNesFQx5bk6LWmtRp31SvfVhr3GuEJcKEr9tjknrFWq4/tEUxb5DRav8Ur/rtwDWvysjscBpXM+",
-	"q0ipp7ijUPVDE12lLb8gvzc0Yy80XB3FwBGzZ8fkxbLWtbqSEKrqXzuN9j6BA2mfQa+xMpWrTnGPTMGV",
-	"UlxUjKZ+e87G6ZKvYaMzU14NXDFCLmzreln8vClLlp/qlyvyA1qnB8geoK9uxx5EMNfqi8lBZBxYx/Ao",
-	"xEIaL2sOMj3kO0ehWgvHug1sHM9BBC4h3zKNspU/JrDF5VIOQJ/GQR1YNSllSp0SNU/1ecFMgwGNe8YS",
-	"TkvzVvfIvj5cj3IeNqhsBmSk2+r1Su0DpgfYpDH4ByrQpVP9C6EQuOPbe9zVAwiQgZADYPtl49buAyZo",
-	"Y7Ax6zWnoJmPrId+TIs0P0WbUnMWMSdtOzHIv8TdhEyKKGcgM7ApbmS0U0RFEZRG0WvJ46m141bYiN49",
-	"RrN0We2hUpSrcnI1h4JbXVGQtaBKeMYTNgRMZkkxIA3bC2qpT7XxYVR7qqIYMVOjXjzIKKIKBcGA5vsx",
-	"5ekpiadSM4+h/XEItwqjyephN2aZhI/HLFPVjksJErNvWYfEzG4KAlVcIvoFXXoMxoBQuSNqcyUNcjmw",
-	"l1zZX00mFbKUZR0aN4ewB2OiAkCfU9dNERowmVYnYSukeHAra78vRQiUMUE0A+fSKRmmXAD2ydhUADjn",
-	"Tc2ASzCJ3tJRjTMO1IcipMtESD0TgpVPPYEaBIQFz4UTEDgmNxMEuqxqAspsXXXS7l4x2dY180OpJklM",
-	"Khh9x7tGypXw1wCgEYVypz1nmaCp7ukIbD1aK7anNvA6OlKsz42O7dCtGHaExg9p5Hzg0jzn/r6sNmdy",
-	"CQ9fszxb7gGSdGgMIHagalrkOcT+yoXwOnIqLFdkInXz+oG1nRmDnIFQDQpBbyh3oj22e6exSqwmPTDm",
-	"LX+0zIPAQuMAi10ARkf3w8Wkb+00zitqlCc3gipGdtUYl0utyGeiPKhQ3CnWXKPV/2BSGbbO5jSeMtJr",
-	"d1pRq8hSE92k+vv7i8WiTeHntswm++Zdtf/84vzpi8une/qdj1Er5zkm4KNT3opagJqHKKhuu4NPyDkT",
-	"dM5b/dZBu9M28WBTiNnanzKa5tP3+vMEI3udifUiafVbX5nfoU76XOoB6Id6nQ5Wr4R7EoI3a5ek/g7j",
-	"4zZFz2EXGM8VyI3YhlxiNGEZ9Pz9nkGU7V00piA3j++bJy8SbPwQBx16w01u/zFNzGt66Y62eeXCnN+n",
-	"WWYiAG10XKv/08+QN2RGM4hcttlSUUmhKb+BWFQ6Ua3+T61Llt3wGFKLGMCVbkA3uD9jecZj5e3TSu3/",
-	"VxlAR1mhHgCok2Dca9vVfLd7+o1pa+Oe6lb2IVt3dTfr4YArG/dGq6nYy++6fYed7uZXvq0azPG9w83v",
-	"vZD5M1lgkvfb0omjjC9ZbldsE0FsrOUPBGMOfduexeDpfjln4uzVxV1Pdy24NUQPXF+UMYi0/5MO9Jes",
-	"Bhvf7jSDGeh942HGGpV4NdqYPUTl/FKwAk2bmZQzB+u1ly9Y98wljYiTlcP/Grv+vfh5TMUfbv/1Wwdb",
-	"8RErw6ylmXMqQD2i1w5Oo7YjGw+Z1Eg7L2+MFn726gKLqZv0iGAEgNgHboHQVvdGuBXJ5alvege7RoTk",
-	"7WJiZhJcTmwGoTR0wkrs95gtUJUSV2KY8hnPhxGhqZJgcI2MgFUBQfe1EoGZijNmAHdorxOEungTgxWz",
-	"sadYkLtK1c+5ys/s0kCSC4OPhoTo9Qyj6dKEM1glwflFzd+FKm2X/rJVI+0316N+2AXO3Oq3wEXdshms",
-	"W4uptAHucJ68ZC3d3iMo+O3+DoTfB6ekd5GmcOGGusRNrvRqTAMuh8pq5ukwzZfLu2/THmx+8rmmCMik",
-	"/sk4D1IAJGoOcB9Dr1rfNpTyp2xy3yzPMTm9CcBfzKG22fClvPZ4nTuytxBwkBkCuriRGT5eGvw2mHr9",
-	"NGNB9oGNrbCPP9gR0LPY6gzAdP88A5/2DFiqf6DcklcPAH51twOw/0GT+cdGOf9LZsl7Z+o275UJqX4D",
-	"6m1SKa3V2uGsbQbNP2n4U9GwVnBKGOY9UO4t6e+V/qb18ecw4e8rPyVU8CpAnL0t/mnQNUU8NXZ2576v",
-	"Cr9l8g2kNGN4ZDSert4i5SkrM1Td+bhFf8j7xyuIv+4Syv2y5H+e4t/oFD9Q5aL/25xoCB5rPL1naWoS",
-	"bK1gtUG/BUOIjDDLgvVGQHo9m0xsVeB7DD1+wrOgO2gSxGxB+z/lr99C/gLKMcYyDpj1NJ96pI+kUKX7",
-	"eArFGqGcVbS1RAZd7X/Q/3zUG5XlI4aJKnc7JHpE9oRgaefVQ/EMa8X7iCeD+QPQCwCUbBi0j32yGJBT",
-	"/bu+DU0Rzhl6lsF1L1fPzFduNp/4zPyjYAULHZq3Dqbk6oba2UtRHvw/6JHagtafyWzEk4SJWx3Cw87J",
-	"5hfOpRinPM5/t1N7SZclpt0EENhdTvkNUxvOLRzY8HkEZLX6lIcRoBUw+qwQkGevPKAGygwRsl9h4TVI",
-	"DOtN1SG3Ir+uhJFFwWLriL+S2Uqfc5s0sg5UNJGrXCGwPCmDPrFAqW5sOJVp4jzoYAUWESlEGZaMsGk5",
-	"HkPuCwBiRStZkXzYO09sUhmTRMTlCwxsyb5JwICZA88q6Rowl4RmZIrdsIymGEIO8c1Q8SJLWNY3gjn1",
-	"0fPs3ZzD4O1vBjUfIToKaqPDOo5ksrwS6NjHYN9zmmUAKIKgJYCkXTM2x91ayoIoSD2n6LLEAMCitMkb",
-	"6VLLDW1ZBzsVjMQGKDWUxsX1vRIA5Usk4GIglJbFiGnJbd0OjmhWBEnCKl34LB0AT6ZqNMg+GMWY8Rsr",
-	"AhGsGmbXUD+kiGLZDUaEjaS8jrCLXJoUH1hKpI0h+TxlGK1hyTmmaVqiYTUVHXQcBgPJBSO/cUIjnlcy",
-	"QrmIbkxAZygraNvXO+rPtiyo+lgmy3u7el6wBXSFrL9M4ptnBfv4Ca886LRJTnxra8/i4XWYmojwsYfT",
-	"hsMHB+PPy++eLr/D7hZjeiPlc5pNGL5wtM3kHf70G5Zw+mY5Z7/bVXseEg/ver3uewXK7/+a/RYgdked",
-	"TukXB2Zl8iFg395V21SrBUg2stiuXE4YFBYnrxHdBdIw5uiyKQ6HvU4Hs0+a287mjQJQsk3b4S7dM+Eg",
-	"z2UoAl5EmBlAX1PuhtLCA/xmEnyU97wXchEB9ByrQKQpZu5V4N4wbtEr8UJWoyhLGLjm/qAf25vcJj2y",
-	"KTxB/pgXaspUH9fUjN+mqNTdFWJSMKUw6QTMYQjv68FYtdsFtpaB82OoYGyj2Uw28MgI8VwR2A0uMXXI",
-	"YipNsJFyEGqt8JvhWKY3ssITz6+EFW2gxHiZ7ky/6uD6kFYSshAhTlQ3AknJgQHj5QQACqCJPqHeTao5",
-	"cBlzB/lLMRxLjmEfZuSzlRC/z3EcEF09Wtqsz0McdFkbvx6aEroCUZDCcX7i2w8r+kNx/9/6IlzpOnAV",
-	"+oSZ8OTP2+7P227b285qI1WJ6vbX3Se95+rqpM3cjkFSkCwVEgGXjOMBph3K2Dy1Qf4xg3sDk0pqXghp",
-	"RkfMV62diO6lv7kSpt4zVeSny5yKhGYJectGUymv1c+f+QhlZX5emF/bsZx9juEhPO+Tofl+z4v554oM",
-	"b7o0Grp+MW2nvZ2fJr2jo+4JjsKg+fWFMMRkhbZFnmDOwnb1a9AOczqbV34FFc+mOIQSfHzGLMJ7zG8Y",
-	"mXFR5JBAdgxXKZauCic+9lMmg8ARFALIZ0PUKVky/BwzT8PDRiAQeUYTHkMeNcJolnKtCkoMZchYrCUW",
-	"jALDyhNCmtDPz4bly1yK4eehKwOHjyx1Zy+U2WqoXL/tw2/suu/wzqXdYOOU+iTXmlmD3+Uya7zHUAoF",
-	"cvjzGmu+xv7n30qvXR5ST3mpmo3ufEXtQwTkp1bIXBJVTyFzUvvtNbJLdxVBPlpcI67a5KVJYuMyPY9s",
-	"jTxTcUNVk/aXKbzIRBIpNnFN9Sfb/HdXBP7koH9yUMtBIfla5k7uDhwTMsauw5Ci1zhhNEHsvOYkKLBZ",
-	"70ybPDNA9oypPONxXnKwMPgAO13hMCHkNtbAjrb1oOqWTSVszVJCLcYpVWq3Fs/hlQD23CIZTEQtZh8Y",
-	"ySJvAqIbj/r2/uBzmbBQzzZJb2lXq+LzZ4xltGEQciGgolwQgn9ysjMC/81KOPkWK+HVRdxuNao1FtcE",
-	"Nizg/1uKBYPfDZJicDFMSfNdYwNq3ZvgiUr8vsyMyypcorrTMCKoMO4Pp1LDs7VNSMRY68/+UFzpBA6i",
-	"RMOIjhtGBMbgXYf0R0LuwSnfjBtHbvknaunTopZG9nqw19jrSi6cW8LFsdX9D/Dvx8Yb762FV0+5lsaX",
-	"kU0Vaqs75CxNUaKPTNosm9ND2cAy6sLnITkMsEHDoFdAs0B5rU9N2k8gxUQjFk8/8idVfzpUD4PcM2an",
-	"74eqd1XPgAzqsNPKkdinSvGJuIWm7DfdpCqfKet24rmtQgRGRJMKKexJXHUGQTPlodlF+/PKtqMEZKWk",
-	"jzsJgziEEt/926mGOO3/gYf4f5gmeNjrbfOyARMhw/i9wPH8xvEmSFplEGHb8inHnRru2X3IE/eJeMoz",
-	"W9dCMGYrxdnLGEqeyTkTylYMnjJRBRzi1a4WPI+nNl0m1JkFJDAmbzIMaZURnet53ZkP5eydFqIfmzhR",
-	"ENW1ynBazbCbyzRp78imzrEuzJ886k+39f82pgZn03E1C/u5P5ZmTtYnEpSSBOuBCWYTqhlVxKsGa4Zg",
-	"K1b7glTGJ9PcGYU2S1SGT9wXK3MWMTROcQFziEjO42uWk8OH3e6fnOxPaet/KWMyx3ZHZXALjuRsEJ+I",
-	"K73CdMsISjR5UssqqRgowErxCitzNacythFMeIzIW6y0mi0HWSH+AiWxV8uM9/1UumoqFwpRoC4ZpVeB",
-	"yeVjxvylM3rN2gTngBHQftjCCo8M+EbN/M9dy5sS7VxO5cJCNM0oEokGIpiOz5CDGWtwMXYzS/98B/6N",
-	"e9rqtzI2Nud4a3eptyy/MZP+v+x9DW8bOdLmXyEEvMjM+8qyJNv5sDG4sZ1k4ptM4jfxbLB3XkSUmpK4",
-	"apG9TcqKNhjgfsv9tPslB1YV2d1Stz4cy7FntAh2bFnNry4Wq4pVz5P1fBlztTTjJCcVkKHlZJfey06R",
-	"70zS7Wr+Sw9XnxPD26v/nL7f/5r98se+20izzY+A3C5acQ68BKpHUmuEwW88ZfhQTyF5HXMGpc1V9Dm9",
-	"B6EAk9f77zEZBtApCtdVWQ2kpyLwQfQcJ2f9WgFiOpU4GyvjGB14IOGus4kCYv4cUjahR8/DZZemnbul",
-	"LOj726rWtTVp1ttp1uD306hVtm+euobIDnYKdKdAt5zA7rbjPajPVN+IbSrQ0yKv2hPDZsI02Dtk5+Fd",
-	"z65GcPhBEUK1akpw4FiJ4yzvBjuFMTurdt0rFJzknGp7ANpkp0TuSok8qm0NNIBb3tieiGebO/sKyL26",
-	"vDfKymwC8yFxhYfzElxeN6INNq5/ZLdzdzv3++9cL413tHUjmUJqw6w6M2eox575p54jak4zruVY8Mgw",
-	"qxsM7jUXOabHDfZOWwY1qsiGTwGlugdYPsaCXaxCuJEWRg81UZeuY0RSwq6xatazeFIJGhANmYT3RIOd",
-	"5ljwkGrFasbj2H3dnBTIb+B5ZIqb6Qk0DGxRgGnBx+JaYWoRZNV6+j5CAauHWJmIDXQLxEsUl3NTTBLW",
-	"lyoyNB4DxH+lcBNaj35PVsW2gGS7wX6TADwGLP+Cdf6rAzTX/9E+6yCENUS0ipmGeT7udkXkC15wJUD0",
-	"0zXSHyGcmAtNdn7uFIeR8htZ0Tu+2qruDw7W6N6/9sU+f9ajYdTvVWVZJrKq3/bR0WLHt0uIpBEZyuIU",
-	"lPKTO5K91JbLZ61eu+HxRODzTtGBSxpmcT7kkl1qSfiPM1Ad6LX+Ua9hiX+xw3eaMg7m26UwZ2gEfnet",
-	"6OnCmHHv6H7Yj5XjHEn3cw3t72z1P/AbyS5mkJCMEz2uJXYVyPlRe36W9dqN5LXj2puXr8/xTFvvvH3p",
-	"FeArZdNZZSTTqxJCly9wR+Ysh10m33byU4GKkiV8JgSbJLnjLry+ciS9dbNUxRfnpleegR9tKvjYkEfI",
-	"YxGxWA8QQgO2gM9M7evU13tZzVLB/fWJGweyl/3QcSoh7vxYx+saw37o9MxNpw7Epv+aCNv5ERv+p564",
-	"RXRtAyHOnhVf7LUiRE0s9h3GIhqI1D3dFVzBXzo/QhYOsPgBdzBsOR4Dv4ePztl50sbcNTfQ5QcsDPio",
-	"O7PC1MHChlgjsK5Ja4ViY8EV8CwgkBZWORNppL9wirmxCzzDyPKb20X5SnNpG6xzxody77VMjSXONvjg",
-	"PLTT8Q356ymgcpO9oTNJboS5VhLwCU9Yp5/q8edY8D611Ms1ws0ojDQHq+WmQzUWMnavlLqHNcZWPGnj",
-	"SzkQbpA/fHh9zl4cHTR/ZH0dx3qazd6t4DEb6ilVDempIdw0noqsWvDjm9O99tFTN7HgzhihLLou7lh1",
-	"9hSlPBPYybXKkYv1JraeY5yeDnUsACEMChDrzA5TPWV8SjBiMA7/Otw4k5j3hIc8HQN+y2ieeay4mNeq",
-	"uJrZyLhvzlkoqTCTsfjMLQGO8YiStgGnpswsegW78gzx+5eaRm/0lOZMUlk0AnrmpqroAwsqSq/76DGh",
-	"JmOnUmDb1ur0Ke1Vp/NxC9bqtbADnTJaq3zHrz5HXdDI2KdNB6xR3IMzNnWCMuaRqLOOsSKhP8/hunjg",
-	"2Wzm/pa2qgqnXzH13HN+/rmPwiDd0240a034NbLCSCTIDVTZSPg71nBF79lQIqCGVBUFM0frlvDkbLnD",
-	"ZrHAqrnGiLHQeP0hn5QqO0RNQz7Zqgqgq2bzGP79V/Po+KCqRMnqu5xd9j7cVgbl4JlFdR83edGAb1av",
-	"OmiD8lIlqezTwxoMT46dKGVjk8oKt3X+cGf3QO+5j/fMSCZ7GgbJ4z1YQpF6K7TyFYlqGvv8pKwuTul5",
-	"61n7oHxaWXvfY15QWEfbO9aQZ6FDtZ8JM+RJMqfq0PApmxBa56Xi8/Twdvw/cFfoTIOM8smdLn50qPw1",
-	"0nLC+nsTpzDow2etVvmQw5lRrqaa9c1eR4XPGvJn0FIy3svH4EF3lp3OhsfWH5cyZWOejjCiQEZdnfiW",
-	"WbAxnwDTE3r+VZ432We3SDrZyA2NlzMq1gsP3KjIM4H6o67wdFj3rlQcZrPYHnA5uuNyRb/fxPmIpjsg",
-	"PCRS9ITJAOfceTnnlc0ZkKscs7eC9y+dELutnFmjGz12heZjWWSNWzITTdFObBREwR/AmfVZZ0XDs/T4",
-	"3cWDv6vPisZrGQPVWz24ZTHlSMyqQQPeFVhEUnEDxQ0QPLVa1wkD2FvyMmVG9FJhy7ECfnU9PWpWql/F",
-	"bHVlsVvQXdxmu3XFBL2ZLwQA6aq8mqi86cscfYxtYDjGCXE9+O8azBI5Fg3m9CVAaCMwz5CbEgKd81Rw",
-	"K34Vs9tmGoHQAL5EITS6gM0OiCEmhxYSwqT4cO3j2cU7t+Um3Vj2Po+Ea6XV+tffT//+65fztP+3j/vP",
-	"rmaf/vvN+8GzYe/mkifytzidXnB+2Xvz+wf9k5uAjgPahXsTYAyWDKsHdiXvjYSK8iNxFiKakBYc2ph3",
-	"RewslFRHAReKOoG2Nwi0vhNTt8prpVW17u46FV5vFHpelCh/aQMykqnEv8K96l8AbRpevzPISQutrYRy",
-	"J+7+15GY/YH6KBZWlFdEDrSO6kwrJiCvEnB8nVzBnRwmHzXYB3cqZ7kHzkXlfVHGmOxOb6+VCnvjsISI",
-	"ndIz4cTfJQU8oAMQ3+Nt5G9T2+tXMZuDGYj1YL9X8HQqib+RgC6Et+jinlP8JAR/ezqgo9IFwlRaBWyq",
-	"SMcMIS4snztm5+2Pl8zGerCXjaLBOjQ0gGRFNh3Rl1+uFXSYPWNlLAyLdWlZyC/CnuejMytjwxByxzuB",
-	"cPEw5NFJNtVc9CigbyMibYM1/VhxnQqxi1azfVju1rvF2yBswb9g2KLVzP1vRThjtf38Ta517r0Vlco5",
-	"7w3FnvNBUx2v0irwZf/d7+CWPmA9sYThn5P0sUIYstKFDAcW7PrcPoXUu1Jz+i2A6+h+fqNmDzbYlacr",
-	"zzY5pcVK4/NiEZX+h87eHn2p8yPcS8CgKf9uJBJLcD7cOg9V9wFJ8cTflPJUXKtY9IH5psHOnEiWlIv5",
-	"w7KsaCCKzvNz3hpAZaGXW1UI3NGGJKxTj4lkCrp5ZwLsCmQ3MlNgy2X7/EnxpJ87H+8kkuXU1NJoljOp",
-	"e1rdCCWF6okG+zTUbMqV9dQaZpKGHIUxXj+I2AggJCuPab3VAwprbY9XCbpYRsDpJl0vsKx91936AE67",
-	"QJnpliarvHAmmvQ2GKi7tc+/JNW6b/Z7WhlpLHAaV1u/vnQ6FXDYOYPQWW7e5OuKgVQK6cJwcFl+3gn7",
-	"8PqcPX3xtF1n7Uar0W6UFTDfOOMnDGSFsQo5OK57SslwgpLC4Na0OukKvHgsLb+/XGV5tta5SJsfuDOV",
-	"aeDefuY2/8fCHXlhcs+w/zUuwL+HRf0tqf1BDC6dhFapCBDf73yGPz6jGXZaUX0MOaZcs0Gqp2pt9eFc",
-	"z32hbCqF2f/qfqvGrXyLPiXCy8uU9bjSSvZ4zJw85nHpkYFLDezQo8JKC+RY8z6vP9MgiY+IG6vgsH4R",
-	"9hUOdLNTTfessHsG0ho3vdctlVn0rR+zm/in52Jn3QlWbvTpbX2bIbdpgOpKxqIkQgWb7WssbkT8x6rN",
-	"9oaboXAmQSRYdwb/rbODNmWguK12FxvKDfQ77yY37l3I5f5DLm7dvY3iTJflR8amO+CtE3LaAvXb7JeE",
-	"p1aK9TIAkA0SN3Gd+T3MkHgTNzEzwm0buK6ASpNyt+mSen3U2QBuEmvkA9AK71ICtpsSkASR8tvLC9nt",
-	"qjiqMgZ+g9pg7jH64O7bDHWSlQX6sqUGeyvViBiQxoLCDNKdF19KUmTeJ0JdUlnWZrviIhLjRIMTAJfS",
-	"2yPTwfHd8317rtMSx8b9cW5v5dZj74NIYj4TK/dY7pnwyJ853621xuB+0UrsYpxLFI/bslStNVtP8QSn",
-	"kNTV/ld4eGkmwO8qlmpEN5vu209MQakAtSJqpTjOvFVSUHN5x2yiUsEjAPXrU4rBMdQl1309NtbN1hkV",
-	"hV0rNRl3gaKaao6hSlmYOhsLy6EAzA0BCxg8wSeUqoFgm8CUBoBO7qtS5a8ZQgZ6g50CVIqpQ7YVzkxG",
-	"5loZy3MZ084PR4ioG5HKvjtcodBsyuNYWBPoQcU4sbPwVJboDjykTKiowV6l3CzmTpTVDaXcCK+et2tS",
-	"LFV1dSbcSHYpGXeF0/B9EnndOwxGxLo2SyGVg6z1BVfzAcjoztTdctRlgwOnfvdRFxCAcjfSH2f7IYr+",
-	"9Vsar9eSSUV6EWTB0gkFABGg+6k+lM/o7DCAqsGmWBObMZu5847iuDbTrEC1OYT0nZTSe91JuGiqfxT2",
-	"JU7wIpzDW0oQWOznnkEEV2/3LBatxJTRm9+dT7t8gQ2ZldBsJfnJWbjfZlnv50zlyijXqTeceQoMYQB0",
-	"mr9QP/FaFzGvxbTOjM5q7QESgZdGf99Kk9u9W80UyLpZli2QW4/dQb3dmBQv89cexrldFd76Rfp8VhR3",
-	"zgDVAdJjEGvrhwXgLsAWsW4HoLdFYFbum/ljug6NuWP6RwyNgeNFH10rZPhxx4g/1jv4p+PrSbN50IPx",
-	"wI+ik/co0fdD7zNbZtzOWNMz1krMWFcAKETBjfaHVQYK5t1fE/xfNCW8b+k2+0TJf01CJr4P9wX3GMPf",
-	"mDSUAYeFjGehIkr94IwwNkR0rWClcnXZXIV14DQb9xUqQbLg70PXU51Gmdfvn5HFieqpOgbFxqRFu8fT",
-	"ihho9lpRnnam5ADNMSKOt5melIKMSTUqmED3HLicr5f6TNOfh5QqWIvBXME3UyhWyh6XfdOjCqpms9lq",
-	"HxzW6jWMhNSOa0367Ojps+c1ULNk7xaAqQpDqgMq2HGNmyH/WY9MV4LKIJSyuQEH7LIwNP+92s+ugVro",
-	"gz53TSHc2jyaFmGwhYY8aBZ9Tg8V8Nxa0ByK/Hx79Gmuwd4kTTEhqnbx7kM2MvrmZvVcmxq6rS2cnqtP",
-	"zl3A+SHibe9C2ndhtzhNqbZifu9/zX5ZGvEG17I0GO0sjQyJs58KQbYJGu0Yx62zrjNEZl0dzRrsKsR9",
-	"JyoC3O0ZmezuZJv0hiJqXCsMsi+GgpnXeMWoctlhiE3MRQTWq7MDoDKYwc5vfsxxXRSB2+2fbzHnV+dD",
-	"ZGI5F7krUjotLekDLJF0ovAmJsDOIYOVL8FhvZgbtJM1XI95upCoNDNqDlt4i97xXE8VZ7yx3FbQXe28",
-	"5a3Sag8J2XCOYwxRH++aQr7YyX46Ucuq2oD/kFu8Xw3HCdZ0ehA9LBdBhDOmFTnCkJTbmSgr4w5VvYJ3",
-	"iCDPwaszGRoUcthC6SvARhMEH+458JERQJooeHDzoQ+MOBAsEolQgAydwT1CU9BC/io21kocux2tqrHr",
-	"2an7QoDU7IrBRF0jOGfAFB4ACZdi+kak6JlK22Dvlc+dho+cZ+uRONtNKl83CN1t3DKSj9xpN9udE9b5",
-	"5dUVW3xVHeSLQ7RcROJ0HjWc4Ysl7xNVol9uyaoGVRA5fL2m8+jciy2A7m1EtlYc3IfJvTMEVQygBFTS",
-	"aX2EQc1W/M70YbvZ/i5T8oK7A+f4azs9v3Gnc6eZNjY8H7Gbw9rakA6BUHr2uzzmqicqLawLD/Ph4ymk",
-	"c0HHgUsDV2w6HfMY8tQ92SYeOYQh7p/whw+h+vpzIBJdaamIupeKCH4B6rUKTIQzHPUHmMTGAT587BR9",
-	"tw9era1hrtKDdv3vvnbqee1vX+n1v3vu41trP/HRpjIRZoPBY07/VtOVi2/y3rAUUfyhiKLPUwJS7PGx",
-	"yBkITjJ7E8t0v8/AdPF0D07ihSLSQSxJD6DUWK2umHBKYGebbzflJFxGPDGMFBml0TlHlxe8XJQwc2vL",
-	"HNUlIWBXactXoCoJPxrrZ7N7Jp3CJ3FcR/qSRKRSE2y+M6HdIzQLKqfzDQWdn7t7cXKHdi5UCZGlfq3C",
-	"OtBNSpag6GzzXB8VqvUtzPAuNOtOS95dtX3+peyU5E5Jrq8k3c4fCCVSHrOA33+3ShGiU2OxBHrrfT9k",
-	"qoh5Felkg+6xUVjwGyErjr6Svyw1mexBkIPu3VGh5jAOIWqm9LRxrWAE0EbpAHqx4AANAvzpwtpYIJE+",
-	"dZhp0UQbCQSA7lEMIbKpVBFCG/vYi9LWCXxfpmNn11pkkofk7gtLiX6J0EkM9Z1YUb2MN+sXYT/6Vf4m",
-	"3UyJc+sqtzMA2HyMevw+1PL8K9lp5p1m3kwzB9WJmTdEMuYBde9cU2d0JpU5h0TDgneR0xyPj/tEKjRM",
-	"YdjAxw4BVMYHeoG9pa9TfHgC1er5uxmKHjMz1JM4wrByVwjFItGTEeQdzUBvhzCCioDRApligKmdiMny",
-	"fVYoznDV+k2Kc3u67X0CgbAHpNfmV2yn13Z6bU0YYiIVzxe2dWdkiQEX1kBsQatJHu+timReLbrAcDuM",
-	"qACZY51FD8BPd4IE8UlffoEBStbT8WSs6PaMM6stQuHQdTPZK+jd26lG7EcP9FgSJC2JAvjL63WipVKx",
-	"rrBTIVSDnRasZKUjYZgZckwKv1ZaiSwoQSR5HYNuL4DVGmErVankMYXsbhsc2MUF7lJRZ+9jp6t3uvpW",
-	"NiioT69z7kw5Z070PjnCIOBLEhoAoZCcdEj1BuppqAa3dX+JZIIDzgyfmTrrC0Al68WTSEQnCOzta835",
-	"DEzrPpexiBrslH4C6MMxn1G5dldcKwgjgEL1Trv7eubBuyck9G2hCAditBArsHxmGuwjn5UA+c5nLQBt",
-	"qMowaqh9wyBhiavRE1P3KwDx3amqe1xIbhj3uRSylETyHFv7GBZ+Yw39njjbPonuUOvRxct1tN3cQ1dy",
-	"LIzl4+QWz370UKzbRAvJ1uc8J5f3neOQjeKS5LmymtHLe2D7cp7RLiHzrvKzd9kHFZY8bA4qQMykEGl6",
-	"nfBGubMip3SKxwWFMRYTEHLnA4VP10P7Ki1lzLr/RG09agyv+emshvOiJdxZS9stnSzG+zeQ/1tYTdTJ",
-	"PvRZbTWdY8alM1DwCSRrj2M2BVoDICmXBrIgwaHVaSTSBnsFbqoeJ7Fw/mO4bpEe45Waywx5SJz2YTek",
-	"qH/i6/QyS0lCVXL+WWn8uoGxFM6xesjCdqaTtGQ0eawe9wH8PzgRmKtdZvW4v5Tt/+2bD/BivpvdsFw1",
-	"XIUXmL+WylLed8bDozMevo8Z4CRmE4W3zkm//xV/qAbABcZYiKSBM5SKsbTgeaWiJ+SN+wnwVKRCBxCS",
-	"yKdOD4IG01PnwF15bwxhc53qAkxctKK5GYmI9THEsHjbGgZddWtQHHCnZ246HoCXgoOeP5nS55+Y/M0y",
-	"hk8arJNwqRrNZivjiUK3NTyNyZ+IKj8Vddbp8bFtNI8OO8yiih/6C+bcV6HUZQqHVRyzgQ/p5fizgd2/",
-	"FFkfI1flfPn/RGgoT9VLv2JjfiruAxpjGWHv/ZhOuXhYvrkv43itsNjK8NmSoNhfwwx7RM6MD3Xh68G7",
-	"VlRB66i0O8e8wKN7ruRtiZrcD0knlQrzLJehDUU+XI3ocmKopxChBXUqg/fWYIRAAODIFG5a5V5dhoHc",
-	"a2xkmZUT1mbn/GzX+VnIftpkD63rB93NVvJZFWYNMsilcYWsoUcdUDjjahTmsjqakK3fbk9tf09lq53z",
-	"1CwfCcWkurMS02Vc410dzbz12YcSShMsTzZNtRXAc0o23UHd/3RYZ79dvThs1tnZ6UW7zv7nx/fvWCwB",
-	"sKhg96Z8ig0DFv+cDYwBCzVj5x//5q/TxzxJpBqcXCtu2Vgbyw7ZL/KswTrnuB/2nFfUYZEWRj2xbAxE",
-	"3nXWnVi4hOfYXbE1XysIZ6CyeKXijF0P1hTjtZBbe/dHTG0y10paFsuRAASknh6LOpN950W43iHVM+ET",
-	"g8jFY50KrCY9CNWkDXbqcYUhGEKUkaB3jv1QfahkmrpejdXp3MURUHqIyH3IOnlsl1/FrHOcvTtpsrsj",
-	"Ks/6+OZ0r330tMFOoSiAQ1BoT08sppp1jr586bgliUIU5jhLN4ChRGH41yoEjTCAkx8/FPWS5Po649JL",
-	"MBStrjOlw3BzG6FO7CUFIXLdGMifNXKgXINKHGeXYmN9IzyqFsFs0tVZny4F64znEu7w+5ANgcsk4n4d",
-	"q86uFeXm9nSaip4NFWxQ5XtC0w7EgT68hlGzoY5xR2EKHIocD+/Gas1ing5Eg53rceLctI4Z8vbR046v",
-	"80D6MIDRck+VRb0u3JIuPZ5K/OmciJx40aDjxQm0E2TgNW6s7xeulR3rMyEWudQ+gf9aUICYe3jiVRCM",
-	"14Crnx8he63TcI9qqgZMRsf6Z+S5jkQF5xsmQOo+c6/FSWsBBw115XEQFB+cQCxGqgjHnQEV+Zz1Jsbq",
-	"sUirxj6W7pyBS5YSN7zPYyOCZ93VOhZcede6Ku75n/v/uSlpT702nsRWJjy1++7bexG3/BYJ0k4E7j1U",
-	"GjqXsajyHvCYWFRbJ15fkf6607ry1v3NkU6e/OmACn1XXb5jwh34c6lg869rclZe7a7OMi/yN72WsTu2",
-	"3EFuU9mzzOqBcJrz7qidQkbzqoPy7069Sw9wgsS8qQlIO7nw6d6zZxWqO/9QQX2P+Ze3QIxYO261n5do",
-	"268lLllqZzkAcYxvJ1xGVQeHh2HfAEj74iV2Xkru7+Ri7eb8OoNeKpvReSo4JK8SvTpcT+oUGNPT4goD",
-	"fEnz2V7z8KrZPIZ//6u2lAu25GSLuBV7rpPaGsvtB0eWaxhgxbiOVo4LkVhuM7DHFF3wL311YCEjVdnF",
-	"FbYbV8jpO6/MMx14x9xj4EhxxTjw5KCB61MEAII55As02BkmqUNKvEcvRrc4ghSGoQDsYjagiD1mA5x4",
-	"Tx6rQC0TEkrfhYrAOyfEnKxKEx9Dx8HHv6Ebaqkz5dJ2sIJJWkIOgihAPhECskKDMnB2orTIk43JC9fK",
-	"Y0w5ux88Vo/nHLDaQOoAr0okgtt89yHVIdT3h85Drp8TQXCZr8KCSsz28C4inHqeaO4E/uRjCc5fksZ5",
-	"+IfNww45t0xpiPdMofYq4TOcN7wfCH90hYeppFW/VgRuGQrTvPOT667HlesuAHIT9xPrYM5tJ8ytNIkD",
-	"FK8X0G9GbF6tFT/xoBRvi+xcCup8pedWqIDjPPYPLIAT03dqraNms9Fs1iAOPhMV8M9vXr4+R5LvVnbW",
-	"fOA3kl3MYPkCIvRRs5VBQr9APGYnRESBYt0IEjv73Gy9eNY/4O3eYfT8We9AvOi2+NN+uxkdiufdg6MW",
-	"6lrQFIX55rczxUwA24J0yiZTbx/5mRfsp2BpjZ3FPADXeO9561n7wM1TW/dBJJUisaE1K8OPbtfysw/I",
-	"1QBcDdOLpRrNA0sbJ9ciYv/9gfV0RLLel18Isp3mlZupZx+DK2NQz8e1VrvwQrGf2iSRx/v7CZ/9j4T/",
-	"1BtyCQTxP+uR7MmevJ40m+2nifrpfMjlf7Sbl+6P+CEf/3To1gp/601+cguZn5vHyF771W4CDxd26Z0h",
-	"Yed3FWqL4lv4IPoT48yyGeMsnRQRyNeQrMMgWGjffQYDLG9evjg+aB03m40jZ8i5IUxSAgC2HKD0MiI3",
-	"Qu+HqimI82Zi0GBXOnF6e5I4VZnwmQ/25DVCA65OOczdna+Tfl/2pFD2c3+iIuPGKZ1OPDt9417d64PT",
-	"9vnhy+fPzg9evThrnT593W6+PHz1/OzgtJ2hmlPOSK1MbdT+3//5v+Hf4UHb6Qzw3Y5rF+cX5+6UR7Xi",
-	"fgOl0jzM1IoTPwbCF7DiF2S1IHz03KkZcvaBa1Tm6yuaDOHdC1TqFupp6/lR84Ub3aHb+OiVHHtxwQ8m",
-	"5rMVX2z4GBgBmVB6MhhSYNinNnq4+EkSrZQIUJrIj1CUy/eKwCtmd6zqlsmpczcaqNHB61hPVFplorKR",
-	"Ri0XJzhVgji5cykTp5Wn1AZyUdTd5WMB1oMwlo9nF++yscwRJnybiJYJZTsnlF5Y5qWyK6QawNXTCskr",
-	"vOMNtHNRNZewrdPfT7DkNNhuqFVZinqW0kawZtebbztugXsg4dpRBdxBwirozhyt3roe8GL4cr/LbW9Y",
-	"nXr/e+Kc21a92WwyqRDgGEh+fAME40a+K91TEuIQ3M/ScQQp+QsuY6iiJShzikfalPes84/hYhoYcbqx",
-	"h2KG1pxrbNjAbXBsZeG6mPCr6WY0XFq66a52z85gVR4uHXhxnPd86VTS+XwwjOQgYAV4cVkuDjv9uyMT",
-	"/37qFGB7Ng4qlqjUr/7HJbn/Hr9tKI3V6SxDv8hS3CFHCjL4PZQGRtRysT+Mw4V6pXxcry8Vj/EaiUV6",
-	"0rXsh04kxFhEnfq16kxUKoyOb0TU+RGTkyBtBnQxLIRHicconQXQd7MCfWhjhZkLUW1ZV71EL3eF0bgL",
-	"2W+ZP3lTg2UL2bS+v7l82rLtu9/jqifizbmU5/uoTEykAHLYuF3eGzGkePC5GZiUhiXJyjbYOYwpXiBM",
-	"IpdGpwGAhLORmC3eFWMDt96zHs+g1NjZ8i6u2r/4nuJcjefOlniApYSPyCQAgbobDyunT5JU636lUfCG",
-	"eHiCNvDgr+RjkVdlrEiwGjD/KYG9Iq0LiwXve+s61gO8/iKjgQr4xqQwwOoAylGTVdkFKEQcjxAZ4gxV",
-	"FECGL0RIMVX1mH14fc6evnjarrN2o9VoNdinAI+kx1jbyP45MZYpPYUsYA6oXpjKPNbA7lhiX1y6oeW0",
-	"1daVzCW8pApNEwt+IwJpkEwZvNK/yF3/46CCA4HJjOlYD0DkoZinZDu/1YMHaHlADXBil9b2IAqTKWSn",
-	"97hiXcFGIrEIPUCJ+N0Z63T5UGKqGaPmO8FWmJhjZvRYAKkxBk3wrtMnwJ+3P14yG+vBHkj8tQq+vdM1",
-	"9ex+H1QPx4x38cWmnEXc8grP4QNNc+W2/kYYN+hlt0kfziZFd4BezMPdm5S+4zlVqyGF/c2pRAwR3HGB",
-	"2DTPSukmO5Iq8iTrndLa/E/+9m5Th9o9liE/btMo/5RjmS4B5sD1CED1npFj52Fvd0uFa1+/h/A13Zd3",
-	"nedGrdhE+/1UiH+Lzb3qQttVLvWvwlnH2QU4gxKwvjNbs+DeCaFKZLzEdJPw2g2tmpJxYafC98Wj36z9",
-	"VP9bKFqxHXTOA9rUKGDr7+vFSoX53beayeQTGpJjzHNTEZvCsTWx9UI5ec7mKxIyoVUolVhysoWinm/e",
-	"NY8skXx++stzyfOl07uj816OzicmW/IHfYxanUwSs6Vj9LdcpTEk+FE6Nqa5p3b2ZIGuSOdojnzoCBPF",
-	"npgA3LKoEq508nvycNOh176SRwG5+8zRu02Lqmfuh9XJ50nS2SVK7RKl/qw3+1c6YZNkQ6+o0nKaqK16",
-	"Lm+FLTguUllddFvQK2mw33EgG/gp9IT4k4QVMOsZvZadu/KADCkvZ3fpsLgDKEr5lMf3ZuzkrZwVBo2z",
-	"e8g2WqBwXNyHn2guO3vn/u2dTI52Ns/O5vnT2jxexfi6rA1NH9eW6E1SaWegl7qCpyKtHf/vfzhdYkR6",
-	"Uw4qMeYjwdKJqtVrkzSuHdeG1ibH+/ut9rNGs9FstI6fN583QSHRQEqAkhD/gZCtkBsHgD5n4ToXExOg",
-	"/LaRVblcYmVwrRR9yS0C1ErWGWdYEolVvlTxGwseOfc1195LmYLnPitp8dJDF3u6xz5Pw8hybWRpIott",
-	"/AZHzVDEEZMKuM3P+FDmHvbvqBSmiXW1HiHyFgUeCBw6jxXl63/oKFrSEhLCzVjCjc1o4Za0joXeOp2j",
-	"kmNWxLEh/vcsH6UI0c8Bj43qzaVtAOabhKemi+kikNmK9ehcnYSEFjdQn59q9Fhgolye7YjpULeGdrSl",
-	"yeI9tC/UIvanirXhamSesKHgsQ38dALL5Gd+BTDRPb/iZ+6x5U3qqaJ7djDfCSMxe6thqfHund5CIz/w",
-	"AmZNmdgXUon1VFCykB26M5GoC9y+gp9yTefQTUt3E4u1HnlwE1rTgrgJY0p34unlBRsJoLOaxzWjh38V",
-	"s+Vyahhnv4l0FGNOkgef04BKMOUUhYKUB88LCCX+qZim0gICcK67t3pQ0tuFwepWwk0wiIFIyIqc8BCl",
-	"ZSYRfFRYt/RG9kTtj3/88f8DAAD//w==",
+	"7L37khu31S/6Kih+3y7Z2z0UybloLpVKRjd7YlnSJ8mW7YwPCXaDQ2SaAN1AD0XJOpXaz3Ce4PzxvcN+",
+	"nTzJKawFoNFNNC+jkZ3U2a6kxCG7cV1YWNff+tBJ5WwuBRNadU4/dKaMZqyAj+elnjKheUo1M39nTKUF",
+	"n2suRee0841cEC0JDR7qdpIOe0dn85x1TjsPGS1Y0Uk6Bfu15AXLOqe6KFnSUemUzahpUS/n5kmlCy6u",
+	"Oh8/Jp1HNJ2yR1LoQuarfT6VBZnKBcmluCJckxldkjEj12yu633Py3HO04TM6Ls9esX+tN8/3D/q9XoJ",
+	"4bNZqek4ZzsO7CJjs7nUTKTLV2ye06V5rTm+kWlnRBZTJoieckW4InrKyIQXShMq1IIVZtHMd9dsmRB6",
+	"RbkwQ6+6ZqKcdU7/1jFNdX5JIkN5xujkZU7TyKack7n5gXABfeTyKiGyIJSIcjZmBZETkjN6w1RtuY77",
+	"Dwb765ZjIosZ1Z3TDhf66KCTdGZc8JkZZ88PkAvNrlgBI3zFfi2Z0heRJXpOZ0zh4hT4lBmsLAszWNUl",
+	"X/MbZrZWS1IqXMmlLAlV1/Ud7vVPHkz26SA9yI4fpPvsZNynR5NBLztgx+P9yWTt9s7ou2dMXOlp5/To",
+	"AGbj/uzHFvwV08XyfKJZsTqf1yyVIlNmvAvKNRmziSwYrL6fn5nqnFHNstoc+muH6Fa4H1nhj0lnTgs6",
+	"Y9od1TSVpdCPyqIwFLo6zDdTRig+dE+R1D5XX9KL5686SYebx38tWbHsJB1BZ+YX93yNUDM2oWWu/YvB",
+	"ou6b8WnNCtPW//W3872ff/mw//E/O7HFtUN/aeazadw14k6ntNCGou3vQNMw+jnV02rw8M+6pf7Pgk06",
+	"p53/uF9xwvv4q7rvR6enONo4FZhhKrPdImVkzKZcZGQx5enU0MWYXXFxRnqOG8Dfgour2vIfPOj346tP",
+	"oc/o0veSnc/mQyqu1yz2mIprQyEyYy3raZ649Xqa3h/JjOFQCkarscS6Mg/cvi/z9sVjvFdkUbDUzHNd",
+	"f6l/6tadVh25nstCyQjJjAR7p4cp/DoyZGxIY06vmGUh9bN5/vPkvVRvfpo8Php/PTu+6r/g7+VV+3E1",
+	"XbZwvMHh4crxpHvve3snw71fvoof0ic3TOg3yzlTqxN5IfKlGbxiCVHM8CXNMjJeklTOZlSdkZEuqFAT",
+	"VnT/54goTQ27nJhbKc+JnlKNB4IsuJ4Gz47qC1C1kVi+2p1TnrWsgIahtixAvzfYgunDlN9SrjfzfJiM",
+	"IMy8Ya4s5P8FMwdeSFHfyv1efMimpdZDPqPv8Eybtzcc8EBS+ZZFroKfzGUrF4KYjmHs4W3cJa/gruIo",
+	"YZUiMyKLYW/m6Wu2NJNSdMISePVKyvql1pmpqz0QKNzWoERZTTQY354Z4JYXNZBtfdNCIiZ7/3cb8V4I",
+	"pYtyxtZeMtw/dE8RnrXwvuqpWzOIajSWQXzLlmvGdc2WMKCECKkJ14oolhZMtwzwesOCrhvZt2xph/SM",
+	"Kg30f/F4w11n+VZOlbb0Dyd6QQ1B0QyuZ6J0weisTibmumujENP9HvS/d/G4lY31Np/hZ+yG5S2L27Ok",
+	"z6xEfI9MqZoydUYYTafwh5ud4dQkN225K7yQEkUPMikNF+O5XQquSPPAd3rxrYIGt6b+OrX39k7aqP0Z",
+	"n8V4llHXZlQsQWdDRYRqMpOqrjkdtnCnHFqNsqfDkD8NeiGD6kcZ1DOZ0rxFo6QzEOUILRhZFFxrJhJC",
+	"RWaEPhSociquSrgmy/E4Z/joF0/EVc7VFB79houMnxGWK0bs9192ycNHL8nBg/rOTPnexfOWKyTHUcYl",
+	"XibwxVDmrbOnQWxvXsBUaf4Hs+iUipTlu3LpO+bKbi3esvFUyusYpzl30ujqUsyYUvSKnVXzlgIPri6W",
+	"KxfScO1UFziCPZAmPu8sX/MrQXVZsDWTVe4ZlRCqkMsUTJV5w8Zx06fJVLzYn5y8Of5JlyffLIofVX5T",
+	"zvLv57/q5z/8ej39dXGfia/fv3z0Izt8mP36/tGF+PHXn358upz98Fd6/uD852z+4+KHZy/l/ux5fvzk",
+	"u69mD948PL/60582LZUf4y4y1u2W7A2fMaXpbL66ZG+nTBAK6warxjLCdWJYxfeCvzMXpRHT6qvWf3C8",
+	"3z98cNDrbZqj9h23zXGwboZrWPRLWuh1d/7c/L5ODIEHbn3PQ/f2pn/F5rLQVstdq36fgbzOJ4blcEVy",
+	"NtFElg2aNFtx+vzVd49P05xRmHCLTmt7XGOVidlhgsG+8nNfM+hPHt3WNqTW0UZW9Vxb66Aw2pA+NcrD",
+	"q6ePyP7+/gkxZAdGO8PZmLAiVEaXzu4xltKwifdGziDP5SKyJ+S51FafmhRyNoJrcaRlQ6ca9AZHe/3+",
+	"3uCgbR1aN+ig1z5lo+NvZVyoRmI2pWUM1twQH0XEznTQYmfCsbVbyECNdTLcnRjIbmkQw4E+tWadFdpR",
+	"5K+vXzyHq+HR6x/QvKsIJWDUhgtyzuQ8Z11y0aQLMjpPUzbXI5JOpVRMnZIRnc9znlLT+v2/KylGCRlp",
+	"9k7fT9XNyDSOf81zykWDfFJ107Ic1iYVM2ubPjqJfRcN8b+sWYVCRnik+bZ2gvx58aY1v5MZXXaJob3F",
+	"VOaGtSq9iYltPBbmTN3mYLyYM9FqP5GKoe5k5Fmj65mPwnCAxEq+XJGJGf5ULtgNK1Ccl3rKCmXtDbRh",
+	"NkKeFZuCNEOJyrYTmivm5zCWMmdUBJOA22PjvUWecDMks86GhswhblDPXC+HWxjxY4N319/OzPi1LnjU",
+	"huVGr0J7Mm6HkBlTRE3NtlDzzJYrrGxft1rkNzIyRhmneXtHVNQevxNaSPxN//h0v3fa6/3cZkqTu5H6",
+	"G56zNbKNUZXvKeeP4oJcFbKcK5xBwRjJ+BXXKsHriwryzrlUjPgxLrW3N5yZd6SwpwZMbRrU8QR8hOZ0",
+	"XArU6c1SoZaPiiUVmmVdcqEVUTk+MaNLtE26a9ZIXIaz6ilbwsG6FLUlfNfr9e/3jh505/f7g7iYZub6",
+	"aTLEG2v1XLeg9pF18qJ75tYioxuHlRp3MIuaRdXVHk24oLnZDi5IJstxnS4Hn9s2+pbmOdvgJlvAM/9i",
+	"XrI1WnKLseCzacif2VprZ7qG4u1o1hG8feTW9P5EZHPJvYl2s/b+QjBD1TPDqEIFvuYQUXOaMnVWY1oF",
+	"v5rCByZkeTX911Txt9ryT1D5t1T1ORqWUdX/LHr+dhO9rd7/lotMLtZRNjzQRtPw461JGjsHgv5o2lBz",
+	"KRTKQg9pZiM2zF+pFJqhMSBUDuaFHOds9hUI8Eagd0tt3sjMAEtxLeRCDCec5YZRZExTntupzRhc+Jcd",
+	"OgMT72XHXdnwUpc85hlEeswYFYQKkGvNSflzJ+lgi6ed+/ZlWCBzW6fQbyFOx3TKT6199HTL2BCm9JBn",
+	"28WSmFusVEbmMRcL10Bjb4IgjykoYTBQPNsQoiCFLmiqSSYZTnZKb1hFG37kdnFP60v4cWuLDr6OW7tK",
+	"VkEgyozmRjkz0s9zqadGU4IjpWWB0SlB/NePe5Yq9jCQJzYC+/j9KuLnI7rbxSTn6afRk5NahkLqIdqs",
+	"cxu5VSMt95yZX8bGXLPsFDxl8AfMj+YFo9mSKCZ0l5yrayviLRkz4sqcLg1zGdMUooxuTxwndeLwI0up",
+	"MLs/ZsTOg2VrqKB14ndNEJ4sJxwJdl4ws0QotH1eEnkqizHPMtSIb00jhcwZLBPNc7lgNbZzDr4QOSHm",
+	"IULLjGtzRdMlTDktGAimdq3Vp238frXxz43u7kfTtscrA7+rvUWHMUzZTTVDzfHu9u5rKdgnbRt6IIes",
+	"oKq+ZyC6GnLLjJAUcW2hMohSrQ+ozK2VdM4KJQVZTCW0gc0Txc090djdw0kv3aeHg3GPHhykD9JwN/sB",
+	"j4eptm9jfSJ3sYcXupr/bSf7eU/uhTDCDs2fFAUGNm1JBp+8NC/KgoA2FZvfmQ2yBK8o+j/vbsrPpX4q",
+	"S5Hd3X02gebqN5mLGKrujYfn3xg29HT/fPDo4PHxg0f7T04e9s+Png56jw+eHD/cP+9/Gt86qPMtN6qt",
+	"biZ8+I74lps7bquNoaIaRUJqbu473M43Uj6jxRX7PYkX/B8yA+e8lpLkZgCf96C+kfI7KpavqsZuT7tS",
+	"DmdULIeFbSyg3H6v5yQK5S2RdD6vrEAQGaSItFHxihU3rDizEUKC2QAh8FJNwQSnVfXOp9D3IBTIpCRm",
+	"OYhdJbWOzpvTvQsqB0ONWxcVLgwXQBJg0PcraWVWF+1BIAyYjCAYfQ/ikEeh6huQTPDIZorxoe0fk0+h",
+	"te9FmAmSfaIiWW8roLXXTGSEgiQQmn0LdiOvWUaoIpeQtyIL/h66OyWYh0Iuy15vP71mS/jALjufxjj7",
+	"IeMkNzTnGTl/eUEwAK9dv6vP7I6Zpx0HiL1FZYdqkMfbt2/3mrk963a69uwnU8kN5ajMfAqFjEu1DMki",
+	"wkXdsQkzMcCn4MXJRoiTOYXUnqhPoY3DUBl4s3qswQHBNUYftBEKTPAuqMPc6kIuYhcN+QLWwywpGclS",
+	"p3LGhtYCMarSq778t+FA80KmTKlPpi5eEcbwmplLoGyoKW/AEVc9BkfOrKx50MaDowXL7vuZ+YVQItjC",
+	"PPtJvGcwqFsZdhnHGpJrmfVnMEItWJ7voRkK7vzKOpLZoJbPJxN9L1Q5n8tCs+w7lnH6BlbjjxEDQTdn",
+	"aU4LvLpiwRiysKbF0SMc4d4TkcqMi6vR51wov+suvYypqNucaqLkjMGMcol3sPZhSglJp1RcQVwemRRy",
+	"RmSpFc/MSUjNu+AhHFNxDRMFvZcJzjKipZnJvJBzVmiOZmoMh2k4sXsP9noHb3on6MTu9gf7B4dHP3eC",
+	"vKiMagZG/lWbvNkc093qzJwWDj93O6uu+qTDs/pwaJpuCGg47ndqvgLzxt96eyd0b/LLh/1BzPVn2AS1",
+	"tNf0iCydQ6QaZTWaiGFstWmZs02k/Epau2M5/jtLdWwcFELhuT4lPFMJBLApONeqTKddck58riLKbKks",
+	"8wy9ld6KwV0Ii7mSZImZDjc0L1k8DWgbzTg2ZRhcPPRcTjQTXfKYCU5zVcXi0JxfM5jPRJq1RCcqclUz",
+	"2kBsgOcheARI+IqZh5o5n+0Je5Fw+aSzmNKWwMwZ01OJHLSQpfbJGJbT+gARyMMSDfr4+skbcv+mf9/b",
+	"P+9/cB8/xhZuMY2EpJwLJ/MmZFQqVpxiqCEkTYDLeQL2qYKaNbLjgHGNnJzRJSMMYRqdAh2bpR+zpYRW",
+	"ajFRYPmCCJzmstdnZu6u9efwQT/qnqv8an/rgKfbzNlugKOcxHChKmBN4qHANFam1DOOPrQ648qohiuD",
+	"azZTW2ScGl770fdBi4KCLBgkDG5q5Dl7p23iYXNmMJiWGbgg4EAkGtMc3WwfqvgGF8sA57Nz2tnrDw57",
+	"3V7PtJIWLOMIJdD6/EHwePMZ8Nmsf32/13OvTwr5ngkfTxWEjJ6+fnjxPIzznUtlZG4QoKq1VYrB5Osb",
+	"Fkx6fTIrPlaf9rZvBEEoaxNK3XMfw8XZshO3Ph8i9xcu1g7pz+EatqYXuUeIlmU6Jbwe4GOWfqeEZffN",
+	"VsMEWa5J7zb9OwjOgRYTv8l+WatdDGbq13DNkXnG0R3SEFdm7jitG/p3UjDY283STb8Lws2D7aWbW9Bx",
+	"lQG9U6Jz0gFT1sa4GnjIiBPs11UieuTCLms5/3YnTkk/IYOE7JN//uO/Ey8nUHJF5zvQWPSONSLppqG/",
+	"Ns8YenSxdLuFzIUkaSbvFsx2njhyCemy/apBqruLuwY6/cMum+cQBhoVLCoKsLGiFIVCw9y75BmjRgci",
+	"71khjcAAiDBaNvlNp9fr9VAneHDcWQ3U+XCS9I/jcnfI+taPbxWV4hQjnk/R5pjKjKHR0d9Ho6TtCcW0",
+	"ztmMCQ2R+IaIOHzEsET7AkRA4xvmtwljyvyrSjVnQrFR91K8BXFasRtW0LwWxQyeRdDOQJKdlAXIsuYR",
+	"OG0QwQlZu3zOULTHFDw5qUYEcp4VON2sfOR0AqI/oepSuBf+Y39EvgCZ7ftXz3wz/2Owvz/68pRIiyFA",
+	"VDkD76ZfX+L8ATae2mrDM0YBQaMRlBu9+WuhW8ftW/1aUw0rfzenCm6FP+xkObtGM3tEMY3KGXsHpKLI",
+	"VSEXZLzEaBmjv02ZyyoYL4m9EuFU2RQOFJqSTs7pmOccQvHNyOADF6mEy8i2H8nuSDrnWVZYgwLNMo75",
+	"fi+DFbfyXFPThEgdiObmiswpxyBA9o6mOl8CXS/oEjXOJcYDme/khCyt68WcVgp9nJIRHCJzbKqsfvPX",
+	"fCoFnKopFVnOMAkGT9/o7FKMGRgwMGCmYA6DyqzayCwWE5rTfATGN8+v6mT6oYNNgwA6pWZFZvRdOH+M",
+	"MAy/6a9YQypxfYc1xCxTd7gSDL4z5/0hnXIzUyF1l7yEwChzKFetMHyi0o0YB09fPwpFzFXddSrzDGLW",
+	"0QygfDxWAUNSK4z8Fb3h5GIJAZzBgT452YACkHSEv2O2OLT2QloRIvHrBGe/cuySzru9K7lnvtyzOggs",
+	"4bnPI6x+V9d8vidtjuseRBmb0cFuWUUCSWijAFY9+THxFNWalxMeA+cI4Yrge4k56hgyBwEWARxGw6xE",
+	"b3j9Hv3LnysAme5w75cPgyRqytphDQKUjWigdUjCaDc0h9NGxTTnWh8/F2qDceCoYaQzb6w30u0ws5zH",
+	"UiPPIS2NZcT8DJ67lArBMvJfr8A7k5BROeen9+/P6fLPc/qnf/7jv83dPziaC/N51Dyw1XRrr6VTymFE",
+	"f5HXPOUp9408mlL+Pwa9l+bH+vka9Hq9T5jvPJ4sdr66TVtT4Oa8scPGDpo37mwH4XbY/ZjBa1vP8auT",
+	"/snxg6NDI70O6pO5vPzqb/29k19QfD1K+gefNp9yztdmULtgZq7I9y8vCM9Izigk+SQoqC3hkJEXLqdB",
+	"SHAGGDHNkDNzL3hcJDy+VqxkAsR4RZcqIXxyKRAQyjyRUmG+NzdBSN8NiW+FqBv02wp2ZXnV4PDo41/s",
+	"t+bvo09cT+RF6zKLfIhM5AxYJQJ1wdYUpD/0CHyMyZzz+ZObKLt+LWfMhnRR5bxBXXKhMQwqB3dRzqjS",
+	"RIoUTwglOVc68cBB6CWy6RqJjRJSlR9/xLORzWziM7YqsWCkbzakuj2vZErncyaaTpS7sME41WGjWeSx",
+	"eTDiV2I3engyOT7Kesf94+OD9EF2dHhCBxNGaS89PKRZr39Y323zxka/koNwivm+Kp17ZvRqmuchmVaW",
+	"GHDySCJFAjhn8WRTBDbc0SKjo+oLxNQDNVEAWATsuNQ6GgyfCODjvCMiSECkYUT+jBEtz+pSvGALozKo",
+	"Fuw5s3U5w5CkkKnQvffDX766vOzaT/+5nX/Bb4G3SQakmqxR8VREiBipcjzjenRKUloUS8j3N9PHJAhZ",
+	"WE2uS0YFu2GFYqNTUooMwWhlwa+4oHnif1WjLhlhyMHoFPhwY7m1B00DI2ByKcCVDyfcxXFaZm31Rhwg",
+	"RD5AF1VMQ0xHfFjZLiMOx8BAYFQJ0AnlgikLd6ulpjkSxVkAFAwxl+CFFNACsFm4aMaIuSHYFdX8pu50",
+	"3NLz0WA6tzDv21bDw+87qBHc3p+/6P0WiAG9pH/88csvDAHC3/3k4OOXf95MhdhhYByPUZvdCExMb8P1",
+	"gEfqlps2B/4KFopFN8C09nV56oOT08OT7gn8tz0DnkQxJN6sokUwMmcFl1nLEPZ9qny3B/9tP4SiZe3e",
+	"wszxV8zXb0Bo15Y+6sFftKAZmF+8PCGLDMGf0T1sWoMkw22sWW4MchEzZmkZ755V1sG1i3rrfW1QcuGW",
+	"CFZkHRnLxTpzLgYBhmJXq9XlU0CHbuupsTAW5WwHn2P9nc/mdax1k1Olh9Zz04YDMaujR+LnWSud9I7C",
+	"w9ff/vDJORN2GFuPfxdHJ0iPDWTvmAtqWyEHzKsJ8dbVhKBx1ZzmVM4gz9waV+uL5eyy609KhW21ziXq",
+	"FyB+lNCK0XCaF4xebza0PcTHwNiOHseMbY8a7QxdqkUuMDol6qmgW4IGntjAVUNql52/YOS3X7a/deS1",
+	"GnMzUc8PV8OGGmyPT1Q6nBdswt+1DMR0dvH09SPlNN1xQUU6ZSpAO65v3+uHACm50jcXw0nOr6YRpnNR",
+	"yV82YAlBX8YMZGRltG+BCeUV/vDOHvgZfTfc0ZntDL/B7EAKf2hV/wuRcRqbrGB6CPxmmNL51t39WrIy",
+	"GsW3sj6QkgKY7JgLHK5Mb+eVAdViG+L11I5J/CqudGGKH7jfkOdidCyyeRf05BnmjItSs4RM+A2zf+AL",
+	"U1kWCaCwuDApvWD5RFs8W7rL3S+uETdg9RA02Aoc48RFW4TnozqybsESzytC6vbbWK1SG/M539L38Qme",
+	"i8/vNLBzeWT5XwsaKNp/oYgIFMlgRgnwh11ZHrOBp2wHkofjccEsq2b3mbwB9yjizaEVz2bnLrhOp0Sz",
+	"PFcAwakYExjwC/7hUmk5A3dPu26wG4MZ2yto21vD3TJhZEDcWrNcDz4yhiDnFinlsCmUxLowyxjhVTA1",
+	"WOPMYhf76N4054JloOKKfEmoELIUaVtccsEmrHCWnTrEYs/9N4hrKUYtp3k0GroUABZABWG0yDkrPDm0",
+	"jKKoJ1d0jvYHJ4P+/oP+8eFR1B61QwyOkmWRbsV4DTW/xqdd7A6F+2DYNLNtDCg+3Bw1aseVONBKQ01B",
+	"ZI+N9PHr7GihjTUEgw8QFB0gJpy5FtOJefeTo4NAzNvE91uNVObt/zIMfXUUOYNs+VUmM5l43kYLAGZX",
+	"NkUEABHhemwcvsNeb9Mt7bKt1vYXui2g2xWBfgO0WLgoVX6XnWrbAr3W0dpao4xdFTRj2ejU3N5M4N3N",
+	"AxkhVJ3w8idmcciE8rwsmAridsCyFQqGuuCGnZS6S0aZXIjRKeRnUJ4rMK9fCh8VjkwcTKnSPGS2pWAT",
+	"SC+iaLMnX0Ao07CscvtGX3bJKGf0hosrbNxmu6RSCJZq2NQloGWdoV2RKwR7uBQLCpVDmMIeQYyv2xHL",
+	"OcRs4gqZj3IhcKlNf60nYk14z1qtHpYYUQndqkcV/X/+4//1/zMaaozJrXNB1JN4IrfL0Zte77TfO+0d",
+	"7BIBivfkCtTu6pPRi0+ScSFLgCjTu4bZH0aXIM2l2kId/6TY6ugt7veygl/TVmSRk0+50HePyvbYvmsv",
+	"O0evFgoYwwfi6KU+UQIuFA+jwEWal1mDoA76g/0onxRxraQW3jjhOWsmtKz35LTHADXB/dGHs7IR9/f3",
+	"o6KamtLB4VGMq/uR+m0GpwVW2gsca/vjXnpwMDg5nqT9tH9wQifjyUF6fHJyNBmfDA4GDyg76LODo4OT",
+	"8cn+QUoPTg5PTvrjB8eHg/Hx4eFqPCk43NZ5kG1w0Otvzs3Qby3JNMUOXAmzg8mKDGI1Mg/JjDQUxrpb",
+	"+l17Rxk6vCORouLDv39wZKDQrl4C83nhRHNPJCcH/d1TFsalMoushlZ0jxzZx06oR5BUTPLz8bRWX/Jh",
+	"tAgYwrXOjRYmWD0e4PAWQ5wf9oazmHmT5hN/y3lzhLwmOVOqZlQQhBm1fdolr3kOtYAsajIEvZjL0txJ",
+	"e01vcH/QPQx5qiwR0S0yXKs/m9GenERH+2JCKJmWIoMEWjtcwQXTyz3zz6ah1wZ23Nt5XDb5PW4lnlBU",
+	"jtGYAdmxykPM+W6P1lqdjuIpMSydCp7SfHsCw3gju7E+4Zb7ZExMvy4YTaeN6+JoZ9qyqX2R2p++9JC5",
+	"TWysRgX+u3stw3pSBe5FUh3k2EmMrl41Zn8yPNFF2QjUJVy1gO9qlMipUlvZyx/Bk2DHmM2ZUHSbDB1v",
+	"LGkVh9zyQHkJd1diMoWyKdi3F4polkdNSd8LzXOs7MptGBAAI+ZSsQziMQQJpwmwjs084EAoDgHMtxOK",
+	"ebZ16UijVmyUVZ8x72jyYUbr5PfBDs6rsthFspQ3rMhKNszocp3vyvxsF98MGqsiYLAI7lrzYK4/8HIh",
+	"Ykk8RntArof+l6ZwN2OsoHFDlJJ5uQ2Jwz69qh43PNlOfeNrb2WRqe2t+OYVb8bXU8Z32pjbZI0lnXKe",
+	"BZFrd0RSCy//RC7TKv3IxgkgkmoFTFyLLd6reMJeb3+7oCdkeoErIDSVAbn75bWbGZ6s2poEXKaVS58r",
+	"xa+EU/t38BZ4ol4l2F3yDxpLgK22jvaRuxGatWKlHnIxHEt5PTqtgmhR2wOJENm3LAuwUAOyq7iniZrK",
+	"RZfA+1QPoQzHafWU+VXZ97EtD10M7dtWumSENsxhxsFkNjolY6mn8D7Y+41kdSnwV/AQYBm/LhllJUKa",
+	"sNVxG/V7wVMPnN4lo7zxIFrboYqIIJSYnwsscjFCbOWMgzUX7GRWn1zIIiPVryAZOqP1JZRj9egDQ2vI",
+	"8a9j+Jio8mP8evjAwSmtYAq1JBmKlV1IF7pCexfCli4gZo6h3mwu2AVVJC2NFDbpkhEXQyiAgCY+2/ql",
+	"cHUR6jtxT2EYIxzMjKU8Y6raVjQFm02BxAiRVbsLuxO4aKodlSJf1l4OnkK6MK/WWrwUmcSXKzYRkESE",
+	"exD7a+ULQk6Ceb1wFM085nQpSz2cUJ5bm2eVhwwpW+ZnkvHMgr3RFDUMAHDG+SERQ8YXcWmQtrx+zXgY",
+	"nCSjHFfnwhvq3YwMe3HEa/Rm/KdGdpXgOKzCKiwdoG8T9rLqyBrtk0599SEWtLmiYF4I1iVu2ASuIWe3",
+	"YHCavWtcK84oY29tLsACmxDN02umycGDPqCN1jD/e73dGCD02s7/nBm2EUx5G0G5iWWxv3ta+K6CQdMn",
+	"3rjqcEytk39s0cU+dGiev5h0Tv+2Rc+dj8mqNRvOVUtgig2FBXxhOkaonQSN8MDnoIyYDxVMpUh5zlEQ",
+	"N91IxRSZ8EJtH0VQIQWcp05Ka9p9qvOutjYmVe3GWpxypWWx3N40ZVbzudTRnN0WJfttyKNVFXFuuShd",
+	"Oi+MjyDfJfKiLYHYg/BuRZ9OooyTqKOVar0CC2GwJ6tE+4sjW6xJEwQ8FtfDw3F/0kuPMtajBweT3uSY",
+	"PchO6H466I+PJ0dZr1EI56hmSTUNbExfgK7vwiJpD9Hvbon05LZqiLxLaR/dOlsoXXV3/Uaz/q1vjwiy",
+	"1GZfiF+tb7nIVgNtKpQmqtevNrwfONNRszDEjqlJpgmFBWbgBMDFivkeyPyyuoEJEPtszJKeZgUFGxLa",
+	"MsDVbztovbtf1XTdKMQbV9Y4YuTwq4KBiISisJF1VWjW84UQjQAID4OoDAcZ3oP8qupkGwmdqxlXyv8q",
+	"iCFGqmUBRSarsHSX/g9DqPgD+mBdI+0z9b7ucO2rxWp9z+jpbbBzwl9VWDxOATzAxEqEGJ9yBnLy1Lui",
+	"rQDvkfRB0DY6RV1KnKIMJ2Qn6SyZWj8+dUtjoJ+fOalGJN3lBSs7bv9K49jUA0nsAFpPj7tBVpVT3MBQ",
+	"beMIQGq0jDkLwgsYpotNNGhFEHWBipRgC3Ilnc/f2qwXU56zM3sClOZ5bkNa65lIl2JhLZdTqkAPyydD",
+	"2y8lE7aoanwQXcCJkqWuawX+wFqa9G3Etx0qz7eJA9IqXsKVAIJoH8iRIj5+09awd1EcUGu+S97Wazlw",
+	"RS47Dl7zsoNDbgubWykTi2Vg611ATX22Yon75//63/2k10sssFrMax9MIxrCULDAdnyKuYJyIRASkirA",
+	"8b+iNywS5J/uPXgQTdyRxRA0vI0kDvvhgsPca8Vur9l6eY3b0hfJX3U/WzjemF0dUw65IFA2F7l0I4WX",
+	"8mxzOBl2EU4pXJXoUa3mtJllLqTLwu2SF1hmHjF6KzAOrgDAkSs8epDzjar2vNSEAhSKeWBeag+JEsua",
+	"2caYa8SoSkMQVsCIpdmgW2DN8q4UlABLTVT8WBVkfpIlgMsQwBz55//635iCF327FJrna30cuhoxJhoS",
+	"Ta8ZBmU5J8jC8LapOR2Q4IEoASyftGYj93u7+TxiSnjitsWudYycHkmhuAJM6JeFlJPVa85l122R7oK1",
+	"WGuSuX9rvIy7keL5Zhs7a8zXFmyGUrZ2FPHZhuB3tyHhmKprRcRhUxK/bQCVkz5v02A07nfsvJlbesTq",
+	"+fR3pKc42/FOaIWbHXlNlMIdvHk3rCh4M2r8TcgZnfIPmT1R9oAGvN2cPk7RuDOC2cpMUC1U5eT6V/FZ",
+	"xdxISLQBD3NGtoCQ6mvZyK4PxrmeF5yncaFnlEox4cVsiJFUVv7FmoIOnwKuyqTuQDDqnMMRgGx8XRZi",
+	"5W0hreEeqe2KaeVLFIYp/NUj5i3ERKvS/rki9tGseyn8iL2hvf620YqwBYs6XxnWbb8eYBBfrdYaANlK",
+	"HVrfEX/a3HXwtncBgKOnYJNSmBEoaUOO4cbVshpSF/HUuB6Crls9S5qPMr+MGx8tEqyQFqy2EbgFFNTH",
+	"7mBX5nQ5BO/B6BTVDeoUGOuMQKiLwNdgEekwJBrcWXUNo0YsYBowA66hIdS3x9C0bRyemmBprnBNfDP+",
+	"Tz/uqOISEHVVaWBXv2jAF6PmClvNwRd/su6vexjJ3RTT1nDTnf0Maw5x00iZymJ4kj1I+5MjOt5ng4Ps",
+	"cEJ76T47zB5MDFMdpAdrjZSmgY1Gyqr/lzmNCBW3Qdvd/VpZn9CMcBrzeb6EiGFNFhARZl5wuaNbGVLN",
+	"DAXLXtqk74jshsHtLdhZwKhpjqo+1vMbAf2NrDUgK5akKEU82+guTeLBptRwoO3w118WK0au7c2G8QN7",
+	"wwqWPcYArriBaXNov43/um0o193EKEdSo6JLiXf0tywy42u2EbfgW4x4Uywt2lC4xlgPTMtrJgCJqio/",
+	"AwXp0GncwHCY8mE6pXo4np30Lr5+cpXOfpiOHz18//Pb58uff/wvdfH1STn+5vrqp7cHVz//OJ2Ofzzf",
+	"KMdgqTA71DVrYaujr65H2yzfVpngaMq2IQpbzXUxVSzdZZ5/ihr1qzGvLUpuH1tJoPL1+9cvTwCVGcPj",
+	"W0LOaQWpSca5TK8JF+QhVezooAqwpoIwkRbLuWYZeXnxPPFXl2sFcadfwm0lRb5E+QISMhHajtZxKed0",
+	"qZpgdT+/Pfx7KvJF9vUP188ePZyOZ/91NZ6d8PHg1eFf97+7yr4+vkoHP+QXX/+1nz162KNff3/10+xp",
+	"SZfZ+/CkzqlSC1lk9RvqoHdytK4yvYe+++r+L1/96UMv2YADZ8FLVDdY6BAmjs8cqg0Uqsdjch9egQ19",
+	"FGCNrOCtXLx+QQ4G/QdYfowLktI51zRvGHIQbmklf3k/ft8+RlzFixp+6C4Z4rUX1+aJ+ycj+O5BMzG6",
+	"fcyDS9/dE1xA+JuOXgP4hiyWT4QuIoxx4mrTrt6M19bhtfbqpoVeometNV/HWrWxIrEhbi6uuuSZBXwL",
+	"0B2D+tOKQXlxW+OH5iSjmrbD+ka0Z4seunHwVnOmSxo1zF+4+vxN5FjqMBkx2opeMxcOZ0Wf1QW94bTN",
+	"AF6pSyhDXckgLA0T+QMs6fpCfPP46aONN4Yrz+smGqOuJ5NJtE7TyMocVnXz6ii4XcARiPWT4QllNBnc",
+	"68TbUNFFqiKxdyDvI7yGCt89I9dsDlrApajHkphWq5gtiAfEeDYcoCQU03ATMpojRijicAuph4oxMUos",
+	"bBgGw/kxjgFGfqZYfsNUXQOrZC430Ug4F4wgegafiAyQMFGTaKI12AvrniK8oeMwkW1jtWnXNEwDGzWN",
+	"FvhNFO4dVhHE8xSZOvM0CHqXOc0QszdmesGYAMcAPgClabFCL5snZESzv5dKA1I6xNpNas7kJAwMRADG",
+	"0YSxET6HP2U+8C/0t4K1wiu3LidtGGTKW7U3+MYirSadalC1ODpzYbI4/nyFtxlfsQCr1GP2GkaaVLiT",
+	"toAdRkr6zMWGhO79hJvdULcxuN1S0FplGTd3k93nYWBj4VhUDWeyiKeCoq/G/FxVPUaWOjLtqJFhBjeM",
+	"zIy0hlVf5vTKo3aqqSyw3BmbzbWVzHSj2dwDxtbOp5UDIuWR2Ds9pK6C6ap0OaJYANU608zjMKgm9ukn",
+	"pjXBBtRGE6xljP8/RQCAuL44TKNoM41s3IKpuRSKoWw2ZlNuA9swTbHO334+iaf/uFjGek9PZWEd0y2W",
+	"ICtpV6gn3pjZJSEsNaJ+VnmR3fW1E9eRrV2xV/gwvKaLZTtcMLjT+YxbqcHBIXBNgGNShXSqp5A53+LD",
+	"O7xtzcoV4EMYtV/xNSTxak0lyQAZ14VZKz6b50tvq4blb0HK9TKsKicTnnIm9HBSYjYeGFmhEmUgvdhv",
+	"nByD3xWN7+xWD20BrrAuwLAUCC4OOSIzNlxFtRvOuJpRG9mC+BQuxQ/+hB0csncpYwgjUYce89HgWsoh",
+	"4Mb6W8mRZnUrBd80oTCCQr/s3Rx2zbVj9jcbGpnfNxR+5a66yhxsT3BdYkmpSFmeg49jqJjIgEVUOu8w",
+	"l1D2117yaqi0nM+hPVwCf+u4LzxeDf6Z1v4SbDEsVfB0wVLGb1jWfM1/X38fb+2hQxqM3c7ftJSyOEeY",
+	"AJvF6+s7kNFfRkZMmRTSlgtyqiSWjQQPhPk6K2DiTdDEaSOlZ3//VvUtzMAZzbFaVMNO40NFfOjbdWTm",
+	"8eiP2IEGlLIoFweODeKW5efWnE5ez8wV6ODD6gszoxlr0b9fP7x4bktodWLWhF8+HHzsVQv0y4ej+NIE",
+	"SHxrAlOA8xsdAuO8fNBGMz5Wm3t+XRnXKhStaq2qGFdCiXCbi9yEANyQ2n9L3LHW+7Z21zZrl90ueTVY",
+	"612d3vDERunA+vzqoz3pHQz6t/c/B4P2Dui1ruRPguWPeZTNKnnztPMme1rb6DCur3oc89ZyWtASE9DL",
+	"uGVZIFOwq7MqEQOoF2shNaDWybhRD2KLWshdp2EFR/jh+TdGrzzfewp65eVl9wt46je8jH6r62C/NTSw",
+	"Lzed87ZwUUR5hHJ1lZros+FsoKf3HgJSO5xTgKMXGWaa4WCa6AXo6XYuXoefB5kuIiNKo0l2pHjOIOnv",
+	"it8wQcp5Uq04eoIV5VmXjOyNMTp1XzPRCBz1kJUKNc4g5Stw9wTygRFxzIiQxlBEwvGY57C/6K14saYo",
+	"0lvL2lZrl8HilnM+uq2FrgaOhQiajUvBQWXWALCg3qLnlw6HMowcapzinjnFP3eiFYHBqNs51UXJkP9t",
+	"W8YJjZ8oN1USojUrbltGBSrkgJzwF0QK/rgGFHwtHgPcQ0HNzZ0vk1rg1XZxVbcD/LYrHrGjQgE+qMlo",
+	"4x0ghhGqf3Cs5tYCS1kVKFs3DCv77XDPORv8dqbu6h1n797ZyOwKQK19Hh6qyiute/b7lxcxH0LmKdXO",
+	"rNqXGiW030V2ZWLel0qTilgsP0eNtNqgXBLOSlGwKUQnF4TasnS+1pT1xBV6ebbOik9zJa1loIJJco74",
+	"KXJdS4dJkytYc+J61nsHRrKAj98aWzPqHafzeSPGZQo7tA4W8Hacp00S6901DMu3zB66nI5ZXu96Xsis",
+	"dErwquuoHOc8HdqIgY1hxgW7kdc7clZzgW4sKmCeiR5teHvjQcYFiJ3g85cX9iI3oqSRgKBILnjLdwVq",
+	"fNA4zuaNjcf5W7a8g9Ng4zV+5+TLZ4xOWuLZqyD1huHSARjkjE7uKaL4OOfiipRzx54KKaFk25TnWS1q",
+	"aucg9+sof3zbgKw88/pEAu4ZwwmtoydqDDUDjyM8plRIQMQyEvcMcjzQuYaOwiCe1axONzzgbVMC0MgY",
+	"IL9NRrpKMB60V2tty3B+bNxfizCxtYH9zxhVbEP6ts9xsVnxINFU2szaUjDrNWuqWCD07Qh0TtVGRn2u",
+	"rj3iASu2kmeag0rvIJQGcP8o2urvWYwA4qqSdckPrOCTJWQEA6Az41B1HKLqiJCFIYqVxLTPEDATqa/B",
+	"NV9fILDmMDc65YxmbFOpwF53hyI1vG4f29G8Y6l7446/kddM7GYREjZFvZppxoWISxWudFychkILhq3G",
+	"52wJFl3+9laN1aEUETvjK6YLzm5oXtmwbKHDU9IfWIznpCosCfYHsJpeWV+3x3GAWDpAqYYQOldhhgmy",
+	"ZLRozOSof3zYO+n1er2DwQ5JZG8qiDwJcfbReL0Vwuv3urfNrEBKcgNC5lOnTWcm88b+wPES8h/cgcbh",
+	"amXN523420FhLkhFV6FZjOsz3BUfw2M9vuCPhbriuRTsbkqYVwt+rqaUvKKys7bWeGjGRVMJmERiu7+L",
+	"ihhfvzsQxPCKvLVGAq+/KDUU/49lI0MdmoKpMrcXwKQs4ALw8T2nLjHS/Oqw/hHnILGQWv5kAqEagQfg",
+	"DGyQK7Z+FgQJQSSRq2KZXIog+x8SLZUkE1qshAltabazA7e/mg6j2mPAeVfL407RvutKLC98+YEzME66",
+	"lB9XSTrqtOjM+zfl8vnVi+GTwZtf3xz/fD35efn1ou7VOjrYKjR0uBetXmpmkV2xYl0RyCsmWEENtzRP",
+	"/p/qj59c/bG25H9M8Uc7hH/32o/VNGJWJ9SZEg+dYouZ2lBXIwPA5U7z/PerB9kmit59ecRbVZ7Eq364",
+	"zexdXpdEcZ83BWcQqeJCnI0G/F3qW+7UC3Nh2O0+viSIi7SaOa9EXzgbNiizDW95o/z79Gls0diaSNCw",
+	"WxsLWu+zXZ6OnR3fZiEXDZAgV3TTZ1B1qsofv4Q9Vg9uOORyUZc215UsfsauWmNhQYC0SAxBmIHNMguB",
+	"2m4fnBoVA+RV1Gx7G6eONWs2OdmNUbE5K8g1A+S5R4PXL61wtGf0uEZgMn7qpnJ2P5dXXx3u97KT3j79",
+	"6pxdL9mrYnZ4ND2ff/30evlfrw5+fjT+4fDgIhs8+5aeP/8pLcS3N/vfD653UGdcnRszIIXh3wU7A2Fs",
+	"yTTI9MJ6KVHpmXGlrDHrFrcCZldtsK/iptyF+Iy7G7klsbR6SzkaeXUPnWbdjfNpFb3rbsWVadx91UPs",
+	"8NZFD2uvt1fpgXKHVdmlCpTXrBi8fOYCBLhQc8iPSUBdj9SRWXFN18TfL8KfsYL6wcff8MMJlFaPisTf",
+	"MU0dkcSTjD6EEjhUKosEytZwY8CaPOgRqMwOE3dISomNVgB1AM2xS0KLZql6jRkwnf7Alm4NxzPoxfYD",
+	"TI2bEqWavEaVM48FtG21/M9SK39FnANMoIylfEZza5TUZCYdwj1SFNzCPgfNrKyypVeqyt+BnOVq8Afb",
+	"adYypKFmQf7Dz1aQ/zlb1JFqdshwuy2Mzce2cRhuTnVZ2ObXjSQgEYun+rfOP//x/5g9EkypbnghLfrk",
+	"72/HL18uzs/Pzx9ef/308bMnP3/3zeL1K/rX5/zisWQnj38S99//mBb65TdM5t9dHL54++OT6c+PHp5k",
+	"efH4r+rH/fFALrnoi5c//zqdHIrnsvfue/bVbHzx/cPrhxeTn7/6VZz/6U9mjRV/zzqn/d7gYIU4PfSr",
+	"vwcCIjjunww24BIA0Vzgu33Mz3R/RVLkYRwtFa3SKUuvIWQs6jRZh9fZDC013Tig1xYS2yGJsj7ahwxQ",
+	"wUbXHAA+bEzSGaRv2bAk/MOBr1vXAYYpQcCSI/8R4cAASc6vmXkpcdCAYPFLWp7sXorvmLkh7M2BqocZ",
+	"T1i/MAqnt51PJ6xB3FA6fOyMj16K7GQzgAGA0WFK3R2yXWthOvZjdEe+o9fMorNVxe9+t0CeW4bl/D5h",
+	"NjC4lhPw7c7X4ojO5yME3cEugFwh0m6UTqkhdaiVacm8ClIYBQ/CA2dWXzZfKYSGsx6ziA0CAz8iGvh8",
+	"ThZQG3BO4WkMNfVomGAOhdLcDUBGHzgShsUP6pRpA77/5u2GH3rJfj9OqbuGm/hwj+2Sh2qhILsU52jG",
+	"iawu4f6AjJeaeVDZJ9ng8LB/AhqWzf5RZa4xoj4AW0gqz2h9rP3+rz+d//Ttu0fF5IfX9x+8Wb79r29e",
+	"XD2Ypjcv6Zx/lxeLC0pfpt98/0r+KeJoD9P96xZd8+fdxajAiy3nwnvTt73tpzLPzO0Kw7eC8IJybYSo",
+	"lfsWHw5YmnlvlQ6mrpaRrfvl5WEQmFXl+pnRd3gt7tcqBa9ekiG0gbrm8z05x8ntwZ1rlBWY2kc7jWCI",
+	"MKOWWkuB90w5SbQ2rsO7GxcuajCwwZZrJzHgGhB3Kz+aWF3CtfkRW4/04xrCegUHalexdocoiVhCxk9G",
+	"ydqUihF1mBjZ/jjO9X5nn76svG8bX3KeuraUj58cfK93lNegUtBHRnOriLckgkTXqzu8v2fWLFoltc0f",
+	"HfNDu+n+spGWHlILk70DQVm2vrX9p0G9NanfHfA2sX/FnYFdt0zspYvv2Zb72iB4DPF3BWEDN/YKB74j",
+	"yJBzrM9TKAvEt2RMEcVW0acDh/onVNaydW7XCXSvahAUr8pdlecWX6KXpyCPDkz8XNVrK8oCHdkt7pve",
+	"NjBcLWbVc+HQNrBfKVpLJW7uJY6biz23LupW/Dq0DwELRp5a45E7hfx4dhd67JFiLQdatTP9e/D+LRn5",
+	"vwkP34lr/64M+/Pz6tcejORRLneTmV2VxkiZxRW6rio6roUAgafa4ojqo0Ug0u3gQcNUMR/b2moD7g8O",
+	"+93D3mpuWFahYjl0fJzM8ydP35gF6PcHh71er/+gk+y0OjsG3O6qq2Z8SwjPankrALDtT3v19qZzb+N1",
+	"bXJPS7ZubFHXRgutKSO6NdHVEP7wdZ9w6wMKq/VsOVRvApScnWwz0EPNPJOQUuTmjh6BeGLhkHIurlG5",
+	"n/B31i+AL59ZH0yIJpMQrsmsVJCCitAg4vqeWl+sYzMl7qD1ra/NAdcA9xE54cNngS3IesRzrjTLEPMo",
+	"WqUjBOUdHG+2fVdVNdYOyz7XKBDsq2/s3GvlmVu71O65INB5VV2uoKKxEKaeVsU4VZeck4LyHHBRUqyC",
+	"8cX3Ly9s0NBhj6RTWtBUs0J92Qi2cIHUNa9Sb7PNapuaKOdZVjAshbhVMRT/fDPXwpYdaS85EhzJ21zc",
+	"ngR3ubpDBKzAvdLb7fauum6Z11uwyW/NcHa7CQ+x2M7HT72w6rkba9161ZMfkwbYZRzyIR7ExURWQT8m",
+	"roq7y9C8p4i1Pxm1BwBSw6a6t0gdXU1CmEsoKjezvHKnE9QsgThrLctpSKDCV9uBqGurGeMpYKRcqfCC",
+	"gHGqwfAONrMErO5U9z8xsYeC1Ypd0lZnBmvpouBau6hrLmw4ri9QZUdkHoUyThNZkNHXT96Q+zf9+xBq",
+	"phpAllOO3Yaug8PaBAYtKXCqLUQW+zkjIx+d9T9HBMOwfY6GxppgV2YK4E30z4665DzPCZ9YQs0t4daG",
+	"XTGD7v+sIJu6IIj+kkR9vw0ZaX+t5/foYNXZWxZ5G5IozhidCkxooiVknMD8lJ3gVOu5Or1/f5TYoHZS",
+	"KlZArKHNdjL76fKtfCa1Uf2Q1+OasRtWLMcyW2Jd5aYvyPWSTql2Hvr7YzrlzVN3cLzbsTOzj585XwWq",
+	"LeAQcK0BskiQTAJUa1XjLyGjBeXgakNorJEhHDkflvNR4Gg9I6NSsSEwtGHliR4Z6S38G5DgoBCE/QMr",
+	"TCRYIsIIj9DTlKXXQ7uuIyKhkPcN10GdiTMyYhA0W/HrEebznEGKQgHQZyBTeHDTenkOC9x1RkZUXQ9d",
+	"kcZRGzBbs+y1LWgIPgIHGwZFkczSdJLOynJghECYI+8Xw34Oq06YpYA6msFKwADqc8YEimCyaN7101mN",
+	"nawjUleHK0j8XSGUr23uBFUQIqBkMfKA3hVSIzkfw+mSriqf0qvms/OfJ++levPT5PHR+OvZ8VX/BX8v",
+	"rzq75k+05saMnPlqdApQNV0ycnkno1Mfq4BJLeb3AIzGsW38G4qIjVmIkwM4uhicek/5bDvMcLMIOguq",
+	"oKx7HSLnFvkwsZhXb6vewWENTKnCPQKRos09vRoxDnUco4mcrwETyAY5IFiwS1IwXVgF6CqeXnd8O4SD",
+	"zwKbYG/44W3BypMOlpdcn+6K7oKgGuUdLgvPdsBbuSNvxCcjlben/cXgHQyJ+wT1DUHIbrKxYEYrUDch",
+	"WraELmoHlTYNbBS7q2WNDQ0JBMKx1FTOa1grztc0Y0U6pUK3c4c7iL1GLvP7o0i8dCFKcRwbtKsbGexJ",
+	"t+8S5A0FqjlNm2LWVyf9k+MHR4eQvNOQ/+s7d3n5VRBoepT0D1o2r16PZ5UJ765lbs6SsUFxL6mebp1Z",
+	"03jH56+se8fCTDd2Cl9NVhM21qh4Lws5ztmsDRXXVUQ1fNAB/X7x6ukjcnJw+ODL1Vgs52JaS6/YpTcg",
+	"t0AlI96HIotCiqsKeNyDYlbE850sfGCzTUSHRB8uAKJY1CKbjSh5Si6evwKZchCFCplwlmcbRoRlBP76",
+	"+sVzYi2SmIw9g8hLX5NcZrb+ncBqzQDdXdAZ06irTBnNWGGroYYTdqWSubCvTXgz7us+7ut9FzUd9cK5",
+	"5LaG1FUW4tSoMad2h09HHofR7XmT6a68sp4DTyZRFBYuWJueW5+r+VTZGf3C1Mb0YFOZfoc9zFvqbkE2",
+	"tQN3ga0gox/3XuFbexdZQ7m/zYzXFUr+5s2blwQfqOOm93phhJSNBcC/DnpRZFbNdWtNbgj9lRMyx5MX",
+	"S7Z94438tmwwuaE5z9rhetopyvYSUNSqU3nlYS6gvwpFeUMFX/Orm3RSVYoG/uN5Sm3/13C/R1HH+GvI",
+	"JTmDmA1AQAHU3GoZ1RaQ4DOaG5mQZcO/o0Tg5lnqyTHUnM+WAPtdMJpBqAHkgQ2RAyWdrMQ6hcx/A4dg",
+	"aOdvU8T8j6715t+VPuq+cXBw7m8PC+cHOOdhA14Hdt8Y1Th8wO1bKVQ5n8vCCHze9uvRxANQ8mppPEMM",
+	"FiD8rlqE8FvXsxVwjFjNZnMJxZqH1wwA0BUq0KWgpZ4aBTy1dU/GNBv61A0koJzVvjFyMewMzXO5CArY",
+	"0XwoHGY6YK9XkUU1kPdCL2uw7wF6e/i1L90XfslssZX6lzfNdx1CfPgdwPqt9gsWpdr3EFxW+8YsWq2p",
+	"gtF6W1VOb+1rdGbWQe5tvm/9dZ/BUV8CnrPGmjQg82dMT2XW2I7aylkYeAs5H6w1gGp4fEN4Fqpk+D1C",
+	"ndn/OS7VEsxCcjijYjl0W6HCtS3YTEL8EC6Rb8L+iaVT6utVoWUEXzKBdFSUYqjKOcD3ssaKyhsgd/uN",
+	"LPVQToYAalAr9zK01VO9eUIxirD5CJkxRDXW8ZwQ1j88sjOWcerYS/NEFazEJoL1BbjJoZBD54ugFX1U",
+	"exXM2fTMaJHjDizNhKxkWZ+P5RhYY1fhpKaG2Wk5dDTtkKrhBeCM0Jc/x/47R47KthfucAH3PjJHo2WA",
+	"kc6SgZqW2ugPwwxLJxhlaGzOTb3EgQ1i8DUWtjbi1UPyIkVLDEFt7xqEKuWPXF5OUx/MqdLDohSbc/2b",
+	"cYLN69cOK3alRoMMG5NiV1RsUSB7B5PKeBkTfSSBrlZ8+betJA7HdYuBH+yOz3LbqMicxYraPrOIXVV8",
+	"A5gVF0ZayaUElL/6mhz0B4PjLaAIkyohsNGl+bohs2/R6X5vq05BaIgVz4WZWjg10B8cPOTK7A636iji",
+	"dXmE3kJQjUqhTkk/IYOE7JN//uO/G8rITkmJCYA/DKsj3sgjhO+DNTRPowGXawKkWJvjdvPbqhjByhmu",
+	"ShK4INw7ia81HLUWY1sVHvA8Yise04a1b+5OEAAANB/cNWYPQfUfs6tSuNDh2opa2b0ohYXmcNe0by5q",
+	"z6sgUiI2MVXOHAbYHKp1cUFKYZP7LYbIPVXlX5ML7fQKuKYLtGSY/6GWhvb6RnKVT9QODGZ7f17JzT7e",
+	"KjfbzegHmZcNELgPHZsnul+LbGxJb3eGtp3qgAUp7uuJyCkm+HicXFyIdn1gzJeKXGtrw6c+Maj5Dgpz",
+	"1yOJ7eBdy+3z9kFJrQHDUYzaBmwWxgNsi5sV9FxFGd86kni1tdWTju9jkUyrn49WzZPzytq5hYVylyDE",
+	"wg9s87rsYBWq4JKwA1tZFRJir6Su0vz80Rz0NhfVW1Na6ZXNmHRMMJ1SHUSplhnXoGx7fzUcC4QfiXLF",
+	"WNjvBiTijNf4sI+GxoJaG3ppdTS/nTKI3tJVfHAdy9Z2Z+t0mqsJC4+t7++l1SzaC9S3VhNaNYvZWPBV",
+	"R6rT7YbjRin7zaJs3Co5YWyzNmGh0cCVpHd42m/V1kHd9o6pYrrXh2pHMAZnXOvb9bgVa65e3K48E8Tj",
+	"v+ntnx4c7qTI3HFYuV+XYFPs5uOmVhLXhvpOqxR/B67LyDG6NQRr1VaF0tkQRMLoiC2DDSxptOptWwKW",
+	"8Vp98iCW2dklIvL/svJZQeA1FOAfjemUQ6D+QzrlhGvF8gnCgriSxd5VVi857apMIw4c4kTpKZsRuWCE",
+	"0XRqo1u5Iu9ZIWt3fZyx3UmxHceIAim2exit/GZ5UBPTGqmaQB6DI3dE2GVMdclDlssFzCgIfYBrZk6X",
+	"DSfInsvOiXKY7XhaTWbegTPV32vaW/A0B/b0jQc7dkRW4HZM33H69ore78u27Iiqkj/ImxpKYnWQwxO0",
+	"nim0qohz5kq425sfC7zjfTs69XW7IYtXKg0PoGhga8k7aQK/PIOEGLq0ldzGDCWMWlCZ6bQTXOvbChuV",
+	"KtaiYnla3k92VbdUOdv6im9RwUwT63fhraeTNay57SrddzXStow+wzbvSmLKovQD4lyY6qxtmZI2WNNq",
+	"SjuaAw/f9PqIcbv9EqyvpIKUrZLATCiLALe1sk3ULpJQWK5SSJJOxtW81CweClmxmsAJDC7Gdtazjg7+",
+	"AJFqV960zUm4UxnKHq7fPxLsNW+r8gpx6i7O1CLvepXWJdfYVIY6ZTWCmKJ80Vman/I8whQxUjtWxM+o",
+	"fVj+lzsLYBzrK5U3rGAtsSMZXaqqVpCvTETz/AymhxVg+kmv19vacPIIO3yM29ZM7Wpuqx3ecJX993ew",
+	"3L+YgDgI9bOqvL7b2enVlA4Oj+LrNeE5u9eQuNj+uJceHAxOjidpP+0fnNDJeHKQHp+cHE3GJ4ODwQPK",
+	"Dvrs4OjgZHyyf5DSg5PDk5P++MHx4WB8fHjYiEN3EZ3RzHxrzbH4H6+/OTcj/Rh6ELdcx2qV2ia6+8Y/",
+	"pOLa0/PmvW8adHDZk47LTsCtXp1bbfBNAqroPXrI/WmTxWxX5BCes3aiqFfU4oIWy040m2g+t6GckZwu",
+	"8uj1D5DeRHkGgc5f/HT+3bMvt2q7CfvBW8C/aksQCx9HDEebDVjQhQ9kg2zpBdfpFOr+Oo49glPnXAKj",
+	"VN2MCBVLq4lBcQ8765A1pnSmu73DfUhjgY8g3emTgx5o/nxgy7aG/nTzsLrpJJ2/Kyny9fx0XZkLTz8+",
+	"mFEvMQoaFNR/kbIX621vDSyAV989/hctneGLmcUgDlYSQzZHxccl29sW6GjSyx9To6Maxb97mY7aTNZV",
+	"6qCuSEcSQPYH5zHBA+lrLsAvLcfzcxXw2Cq8vlZV4v/U/PhXrvmRtXtvzoNUNUwlagbccBEPp/n/XRkR",
+	"RlXc/7WsF1nMeObKdM1z1ixdgQU4gnTEz1qvpIq0DMxtW1YxCbwrUSToinm5pA1svpHxaFchW6/eRy5J",
+	"29w9RSpJiOAbjYD0FSClO63IEmJoNDbFZkWNhNQMcqkDhBrzt4WGsZjJDtpltGMi36clP9FSbR288Age",
+	"juDyrGDp3DJf1BYXhZKCu6SNpjxjw3igIBOEomRrJJJMlmON+cTgaB8zhhUVsnga6IO93qErPnm4Q+gf",
+	"5XlZbFzXp/axj0lnyvJs2IKDaLR4Yh7wZ+oUg8Uq+J4rZsPYVqtWhEvc791yiTfntToa2T611b3hslsD",
+	"QKUYUNKdQiFtU/N1KzAiN4knFtt9G0Cixjs7FnQFsBKb128ENnWvhtn0CdVbG+aWXz70W7JnbxPx5OJi",
+	"hpq9W6d/mlOKhU4W5vb12AaA0lGXVpm5pUNHS6QAabYl1+l3sY7pLTUACGOxxmPndQ/nG6DA1WGnXDXZ",
+	"gD9u9NevYFJ9Gl5krbk7iOmKtRcXWMYstamTULsh0HaQuNGm4r4fITqMjZ4a9Pq1iDBbDwcrYvye4WE7",
+	"h3v5eUKEVyPsqxHwFTVS6kDi2GZjd0Iv3zKYrC4SxLcXQIN1TeRHyUZIQOXBGnXmgHONuHwON6pR5yur",
+	"n96C/brBGJL2t3eZjQo2KS2oyJQRnqGRj2pHh36/tM3ixRfAWTyXenSKIRkLqsi81ISCY8TMCkgRkInS",
+	"nPJZLQAZ+wSpW1fJjNYVlZU1K2VbGThkNy35j26DHvscbJrnLyad079tSTQfkyZjmXKlZUyte5FnTGk0",
+	"jp9VgDMQtO/w0woGgDTAHLc2AFV3CJvHDEBhBYKt+V0QwLuRz7kpN7paXfBfVuuIVWX1DWfiWhHbWpDx",
+	"7u5wTAOAA9ENd+9JjGJfCG/iosHZoivFd6hHhFp4VYTOnL4BBu1PUjW2KylUL6q3OwztbWqa1xfsyWyu",
+	"l0QaGSoAgOFx/Jd1RdC90XZLhJfti/e4LMaoUxOwW6sqSk1n5sc1xz8GvrJ/SHJmRD0MKEN4BYQyMKIP",
+	"8rnvX16QjM3QfesJDTMACc/OEC0UifdayEWdVUZQVrdAQK/LoA/PvzFi6Pne03Ycl5oO0VYX1Y+KgzhZ",
+	"D0BeWg+KBwszRyUr6AJyBTGLEQGbSxGP4XFjuAOHfwj++Ts7+l3XLwspJ5EoHp/f2xYNAAWCqscqrhck",
+	"bapuPNGN3jC1Sz3/CY7y47Zl5p5BD84loQvGKnEsGDLUb41WoPt0ISwSfhLY3mzZumCV/bKs26yWyDdE",
+	"WqwTPgAmKpLzSQz3AK5lVQc6cknNYJK0qb6Vsc4GtTm4vdzGK96wwloW8bNFV2OooJWiYErmGNE4Zfn6",
+	"AwW3fvT2q+BE3BTv+du1zU95tzYnyBd3kDhV0z+frLcNb2ENeoUP301ikdNFN2iSqtUt7MPHxkurn5sr",
+	"w+JZ/yu4g53iHHfpfmdUEPOTIXdBpLh7R64bQMwZCd2XUPlWr3N33Xr2/wKO7Nu6mJu098e4mKtR/Lu7",
+	"mGsziQbSQGE0LIEGoMfWsqalpjly07BGcDPijsUbzQHC60pilboFgubU064uy15vP+3POon7eFh9Hkyr",
+	"jwfms8wzVjR8UHnWAooZ99e6ydb2pD/Y6l6/jctVgv67BnISH/BpGbXctDt1f8sbVmQlW7P/bgy0CBwi",
+	"AJA6rQxRrW6R7UIFd3VRhqHGQI317a/9fEe26M0R8YGLPOoeDDI2wiD5ag/ih5TT3MbarwvF0uY5FwrS",
+	"JS8mthi8uUOxuCko6NY56x5U/yqX8r/1tbSyQ3/UzRQM5N//cqpPJlLrzRmudryXPlOQ022CdeAV9a8Y",
+	"4GPe2G1glrMMb7EO7tXdx7nrvRHAt6/eGsGP28EcUqWYTkjO6ZjnXC8TYkjc/MtFKmfmNBP2bs6Ealzc",
+	"8OKWQSXBrdGaBlEdGzQORuIFv395QXjWJY/onGuaYz0FzHswdzl4XtSM5nlzpFP6F3mtxs0aB4eHrQXx",
+	"9n75MEgGh0cf/2K/NX8ftUDzvvVGzLBijDuj1sZ5uiXGcxDL11pq5uDIIZOsPDIp5HsmqrB1tN1uBzD9",
+	"8Za27gbi75bRiEF+/a3ybO1EI5ZjQxIKwvfMlSQkIFn6eiDRxJjdbNwrNZUKwN8LyNytgR9nFVkVI3mk",
+	"oGcWS/aTYps22H36Rqw4vPPQ0nAzMbDUAkZ+HvD2R1PKyUtrMlwNjdq2hF+tcN8uQNV3bQl1SNeRqnkh",
+	"LdF11FNl23yaOT6gxd/fIB+UZ2qY4rcPpdslhq5W1ilWuClCXIqOc5YNt7Nv2gk9tm9Vds7NwWVPLFKn",
+	"rSDuS0IF2Wa2JNSqRpxnQ8XSgum28LrvzddoH4RcHni4KjwM6L8M66egh4BoKTcEC+6y9Ir9WrIolLeN",
+	"pLUlk9COiBXstRnDNWI7uLTkBRVagfRstEOuCZ0B2rhWJGM5v2EFZ6pLnku4C7DRei7gg35/99zybfRv",
+	"u/Ve/W6pifUcirUUjDQFl1oNq7BoVYtoF1SiqkWARcwzS1litIKFdoWyUhiSsqCKOBpvDancfb9tcazt",
+	"ClFtEXZm2nNL6g9HFYa2S2SZO6JILrH6NgA4GzcvQd4v/I7YnBaPhGuj+TJa4eEB6bXWK+sIicWcLT5V",
+	"swDehtDiyBbbrcTczXmpiZxM7nA//W0ZcKMbPTyZHB9lveP+8fFB+iA7OjyhgwmjtJceHtKs12/kt5o3",
+	"NlYtCcKK40kGQMi6WFq8CiyYpEs1OgV4QdwcF8YkpCajwbt3ozMyMiqIuWZHpxiKZx5RTGSKsFwxkE1c",
+	"5S775kQiAvAZGZmFkaU27UB4CQZSTaXS9xQWR4ASbZdCSGjpjIxcPbFTszmtBdxMPytF3M4gjl6YwZq+",
+	"c2X+SQE7eWI+lqJgNDOHdrv6YR5g3q0BwFbDjDqJq71foazbvs1DOfyNPVvnJnZcV0R9B9vhBoNYAeXI",
+	"1tAzV0QXnGUY5euL/drwx+qEeQzMDfQ+uOV9tfXd0f/Uu8PxpEY4cYvhByj9nooVYDhsKbJwCynWvBUr",
+	"iwnsUE50xXtgs2rD2N90sTojxaodvLs2aWbrmOd+75bmPieie0JIXNEGd+fgsnzS3XMH0TTN2+wPk+Hr",
+	"tLsagWpjLZAb2mJ3SDJYPYYaGQ7KgVq5zeedG+aKFd+qk05GGaOZbczRno2jLxiCW9iiqMjKqViSmQXK",
+	"iIV/0HiYRlyeX53dFZb2M3P4/tUzezZZRkYH/d5oi0Ib5v3tYdftqO6OfP44snnF5jld7lgM/sk7mup8",
+	"Cde49fVFrOYTHZPizoHyphxqu3BF3AG3klzOWXCjIAktqLIAW0KTJdOJIao5VYplRN6gjSm8JHq7KRg7",
+	"xOEDnUan5AQe80RtPLooWcwEhrpR9GpRLCFjELZ44dcH4to9AukCdw/1MfskSOfmLItGiP/fzMUZajQ7",
+	"XqE1LJFIMHMrbUnts/d2QPswW5rTudGopchUvAL01IUFWNe3U6lReR4zCJC3irWh0zNCAV9rfR3j46N6",
+	"6aSj3sGxLYj9ydSzZqE8z3bsiAlgd53K/hHnjg50Kh4uCYBTGHNrpu7KKWH+qhGbfYm9puwWS2cNTfdo",
+	"t//lQz85/riHeVwH7sMg8uE/o/e9YmlZcL18DQO1tR1oEeUagpy/vCDXbGkxLM1HZYPMX754jRW18bsZ",
+	"vWaeJzngMNeyH4dRiDsfP0KA/0S2gWQgMl/OsivQOIFtUcwTIz/JsoCPZEzTayYyouhSkcVUAjak+TAD",
+	"Op2V6fQMATdn8obBeb0UkEVJxkwvGFqFeGFDnSswzoRcMzZXthacvHbRFDkjkP2O/BGBo5ayJBQvWiNh",
+	"XYqFjdB0s+BGKbkU//Ef5NzpqfiL+XY0Gl2KtCxysqfIfz48/+bCLGiF7Lb3DbnsnJd6Kgv+Hk71KXkI",
+	"S0r+89snP112zBP3LqqKL3vfsuUpmakrTK68Ry4vLwWBpx5JoZnQe2+Wc3ZK6BzLM3Ep7v9dSXGP7GXk",
+	"3gfzMCGXmMp22TklHy47WGXK/HEJbqbLzsfEPsLsI1CYCp8Ii0IOzKOuSTT72hfAyYMvIAL9Zce06ZwL",
+	"+MvF81dhA0Jq+wpmdtpXgoRl/DXde/AAf7N5p/i1zTe97Hy8Zxf+UlQahWFOo0Gvb7PNwpD3Lnlt6MlI",
+	"OaMg82/kQgGQLq3+ZuG4LoVTprmgeWI03AwMd5C6ibXQXUV6v933P7iPH/9sJMM/DXq+qjaOUhGqiJJS",
+	"EKouRS0unyvsCyxcNvqnS14UJJMY0E815EmcBifX9+y7c7QKvFGZP36zwaG/kRmjQpl/4Qj9Zrv77VL8",
+	"tre3V/u/ecuLvuS3qiT4PYWZLFzZFLHfYJEA5BZL9dPC/LNgmHnwG8G2bKByrS2whc4pz5IqWzrSvt9O",
+	"OMmuwSnLW1o7a+Zec0AGGVVp3CM8/2XduIytGGEXw6Zbu/YqXtg/g/59mjes8g2Mf8mUfdHCl5LffFFP",
+	"wJoqyhwc2Ci71Nb5DF8qCzZyXHIZLnmteR/tDeMCh7PhsE4spGKJ6oiRC0EmbGvIh4rXJ5hCEJp5Zcwa",
+	"+1Y0styx49+IxBO1oP6bsIcYPdSbaJm/basaMUax14YbUJLiORPaI8RCGB169mHil810ZcN7bISdJZKR",
+	"xzEY+TlUAfNtJyTWrz0It+z2Upw3ch4t+SBBKfKFUUMhpQqvwgQvMuYTO6HG+ZcwOi0LC7Dr9T7ka8BF",
+	"qcguBXKOOu4uXN1TYGMzhhSlJVFTuUB6sNUKGj8z1iXnvsgpDH3sSu1wZRZBFzQ1t+2lqA+HusqPtuy8",
+	"LaPuZ+A5Hp0w0xVatM2XT4xij9xyZIOVQrEjpUVh1CYqyKhxA8PjSyOozOg1gD+NcdiQhGo1fGjM3lBd",
+	"cg7Z/PRSGCliT5aw9KPDd+9GmO6XS6WJtVByKRKw4VaWAl/y17Ec+PaaLRFTAAxWFKWVnF+z00thPl4x",
+	"HYBe4roZJUhjlqv5kNhNDWeI2ivLTolRs0Zd8i1bYpzKNZtrePVKygwMAH4glyJM467q1VYlirGjePm6",
+	"kdl+VwkVSFVI0yop56dkxhpFcCHo1XzJNSlFhtrbpYChSMG6cPeOEjJ6+f0bK80+fvLsyZsnI5iFqpGC",
+	"rTS7ND95UQ5kGbgfz0VQgpXCCZzRnKDAbUnQcEm7/7biMVDwxesX5GDQf0CuOOQw6aqUEPliVElGI3Lx",
+	"/FVC8Bvz519f/vQlUrNhhIZqoKQxahZd8tpoYwlh76zFwhwsWSpI+FNsTqEGiLINsAzsyzmj5rYGzHXc",
+	"S7stuIt2inAKgq2boSOVCkSft6vzhr2DA/RQZnBACltymQvy/Zune8eJX5E++Y4/PAPAxWYZMms2Mj0a",
+	"2Xo5Z3iAsbBSl3wHJZt98n3IBDLJUPgS1GhiM/ukWWVB9IKnmOpia5FeChhUY87sHRLynMl5zsgX6P9I",
+	"KsSfnI5ZPvqSzEqlgX0FHMu0DiUWDZXCsGRuzrsZHStUgllOloHJ4lJwccMVNwpG9RTODH2XlnQ8ppZN",
+	"X2fvdJecW8nQLBhIl3a+p4RfCdwfqazjxxz6TIp7Ghi5269HBcuY0JzmSNH1m8i0u6BC1+6o1L9CxrlM",
+	"r/HmEGmxnJvr6eXF8y+75LU9glSRUfXCKLQTQHsQVPuQKnZ0cEYW7FKkVJjts0IzIJ9cmT3FZJv68DzH",
+	"g6sxARnXsXrUxViu2Km1P2ColCsImZBcXgGSNr4DioDZj9qVgUsqiyWRIl9Wch/2CDcJExrPybzgRsSu",
+	"Qn6EzMzOVeY1sw9J8Lqd65ihUDVemgsMeaQUdiZNQd+Lgsgyq7UdmmtihKZl+AlBx8ydkg1lqcOscOze",
+	"SxaQGFAJXN1LYQtqK8tCpWCRi86cGiPRUnfhylJbtboalkoqyGXr+ROEGikAnI7m1jjFKmtw9foxrSyE",
+	"FxPDGwuAkN2d52j6GVfIn+EDhh44uYALMqdXTCUu/gNb+8IGr6lTI0ub8/6lUet4zmxqjWV4hglUVuIR",
+	"EoA+Bf7iyR1/Szx5Xtqp+GLIZlltYIIbM16jIoMIMRg8nKBR3ACAmTXmZjUfGNyQ5kacAogQg0bOyOjd",
+	"HrQGIgkWDIEiUIaN5LA0GICbM8twUIMBaOku6n8Qr/Yb/BAqe6g0TKk2wiXaCOzFy4CI5EIQOp/fwyBF",
+	"bpY7LHZSGTmwJXOYTUsQj4vIIdhGCM+Aq4MR/khkFq4m8YmvYMxJyBiuX9dGda8kTmCufvMYc24oVgQ1",
+	"ozGtgp/aumJKXY/YSxyDdnIltuAKbbkmABKCikq4ZWY57KJds6VKyKRg7D2rTFAOvp8ldoS2aV+4a3V4",
+	"SX1sREsZG9+lsBA9DnvRnzM6n1dBAKXIEvL3EtA+ru0U/M3K3nGlz4iSKPUYSgqqnhmCMeSC7gN/Jl+G",
+	"o0PakhPiqeiLGtV8SYKdSOpLWluEFvsDtbc/JWCcSoDfmPU2nzDI2izg1HT4m7dLV19BGz51obLb/obJ",
+	"1lTBGhVOoGv9OmwuzGk2cgRGdFsQs8RrBfcU4YjNgEn2lYHLvgA6w8bR2zb86avqPzdOYOIOzcXT149U",
+	"Ql69eq4SK/KZkwW2oATsm8GMmv96wnI7pcii4BqNworlRsT9AqQmGBZSfSpnOCAprDyEyiU0aSgzz8G0",
+	"C6VZgLGcYtyJEaxKpeXMm9Itkb2dSlu4ttLhnMQKwqQ7hOZG8WMl6IL1dGXvvNH9mz4weDMTo0NlZlxV",
+	"+VFD/PZWcSdN4bGztsFcXl0KG/ECCnRKBSkYLIwRE2QCBwtvN7gjKZYZRYg0fNPOFw+3tTSicFjJDqDL",
+	"JjUtqFKtLsUXo8PePgoGo8Neb/TlijJsVrxLXsvmbPEKgyqo6BqCJJ6FHTjqHwLDeCCqjgluNENaU0kN",
+	"bVIC4jYqpT4UCa7GIC7asY0ZvWb4GFTJsn6+gFHdA4s9FuXrVsZUmqZMKXPf4e3GtSueVdfePfg58jQP",
+	"aQE3DvK4cBU8C0PBUIW0NSkVzUEsC43qVoT86u9KihH54tXTR+Tk4PDBl84qoRChYZTKzNzdj8FUYwQP",
+	"/CZBnUIWhoSMHKcpz+GOHx30ekCTS1kCBtWlMAow2AsOeidYTfNgMLAmr6AWpSeLBcvzvYksZtaA49n6",
+	"hAd2B0MVNU3YygNmfOQ3B372m98cKNueWPgjSTK5wpvhApvRHLse4tL8Rg56PWsCAzKyy2/2HtRG8BX4",
+	"2w+IaFjqyXH7q0hoqNZZ6UJmS6hub3SKyItQLLg62EYfFld66m11UCF+OOHWbNx424hc1OpdAfzIij5q",
+	"hNozMrLNmHMN5mVrhCyReNiW3Rg9trUx2Iuh0ZqrdvyrboGtFrmcs8igrTW1aO9jxpXi4qo5XDz53Aja",
+	"VX/22da23L6utGWbcLZdmJfbHFkAqhFwNc9Q/GJfyUo3RLy2jb272MWgfzQty8KaQbkTf5qhGEZnAllK",
+	"WCNTo2kQQqqGITgHJZPAIfyk2z86wBBZo0SErrT+qNEgCjPNFq1IKSdkRPfek97eCemSIdkbJWRgRrc/",
+	"QP994zTNebMhKyH5sVT5Zc2BWAmp0YCXnNz05IScmBH0j51sZO2BIHU02sw5KgPhiEblnJ/evz+nyz//",
+	"8x//bfi7uPbXoPMpNMc2iw9thumo71khE3NfYwK9HZdTPpwtDtNWpUTTk2cJqpwbPYRlQ/fgSj/ewAcs",
+	"kwuSuqQ+q2jAOIYzrqBUfv3IV1ZF0xpQcXBp4vSpusbxNlmrVzPrtKynCfm1NNeWLMiU0SzUSINzmhDf",
+	"FBwuiKwmhZFvWg+RY5KRrmHwXu20Ge5AWjgY/8oWzLFlZsEcAjvfxhPvdPhwpPhdeA1VNkZQdK7oDUNx",
+	"G9tqWKztGlaNelO9XfFVK4pbQVrqKRMaZmrZYB/IyUpNAZ/jitgVN18X7EaCv9Pq0tnQI3NVzWiL5gVf",
+	"+/ndwJ3FFd4x4EXkylU7vmZL26bSNGdbtWqOiswzd2rApWtmfgaPWRe4deTJnMG1TDHkHFvdt61GxMJM",
+	"4vDs+ZnPC3lD86FgLAvf9rJqBQholAl4nNl7zlcosPOjMzbEx6t2IKqkkHOpIH3ED8O15OnJzAFUZnz3",
+	"AGfgVhlpHY8fRopNazXVGhM1io71oWN+4Wrj4Fwy6np4mLCWgzcTWGVvGB+bfTp8v3rHNuI0xK1H4I2U",
+	"+D6zyV1bv+8C7OzrN2yLd6c08+9jCO2SuQnYO2i4zfYE6JpohAkMU1s1ANpEuPpAXm3Lj8ZrG2NpWdYU",
+	"LNT+VdtYzqhi8WagdzAwo2cdHrV0ZU+KYxxmqcDGWzClqbm3iOLCsMgFhaQzc4Vi0ER4Qg1D22byFaMA",
+	"NX67BTNP+qgIdx63erV63KV0Bfeky+pD+0nYCwbhtW2JA+itkyS80ugF60W6Q2rrVazdadukL4XC7XZ7",
+	"h5/7Avtzq+JRA9saN9qhbTuAOwSZFEII3jPLcgQLzoXmOduiRTzTYINEtkWUhLg6XFvPJdjaxtBJaY4p",
+	"RYDGcHROcmF6KrPVq+DQMysjyUPKO1oA8AUj0p+b50eVMXsWY142uAVyh6DhE9swekF8TAvNjYK4rJBK",
+	"HEPDGwbWESIyjMwJ7qCiFNZMVxaKrXJfiKQJ++TKWSS9PdLBo1i+IwsnfoPEIeBM4sDOSClA8uPOa2EJ",
+	"G96EqUL8RtWhAz0NQ2NQzV3K0rWGCkzA9PDiQTKvLxheG2bB7CFAzoF4u2f+brMyuR29luAYsdkItT7G",
+	"pQpGS1ew4rE/l88AYjUT2Rl2CIkQ3hzm5QIt5dBI9EN3Aamqh9rdAWhdYunuHfgicIqdkYzlTIf6nL8N",
+	"CjaTmjU21oXugKhSAFOHGK15IVOf+4ZFHJyWUXNvhBw0tvjIy7hb+9OQMfpgGcsb642hpynWmh2HX3ez",
+	"Li5j1t4QhsZXSwonYGclmAhqa1IYkQvlJUIFW6wy9yAqsDkQNG8EgplG8HWu1VlFxg3CD5oGG0694aAx",
+	"rjDmFTUa15wXREsxVOUcosrCRijJqVErzApE6yrbe/WqFKtXjBGt6+PxQeCaz2oS+BnuKKR/G3qutSUh",
+	"EXEIkFPB0Kwt1F4YKOKOmTuWFrLdWQ6bClDl9RpWddPrB91dVXDW3TMuuwiLqp/ZfFKsBVyJworRPGzP",
+	"2299XQBsdGYr/4ObSchFmLsUQvoumT4zL9dEE7S8D5HzQF/9njuIYIo2p9aH//hAJMv+zsKsZg36CpTi",
+	"Q4XBCP6mDWwcz0EC7q7Q6o5iWzgmsDMa9gO2AhzUvlMBc6bUGVHz3JwXLIIRsSbMWMZpZbrrH7rXR+sj",
+	"uEct6qgNoDJtDQaVZgXTg7grTD+rhWWdmV8IdWkcq7caRLcMhRzCjVI17mxaYF63xii7XnMKVoexiz6Y",
+	"0DLXZ2gvawe494K8l7BC+cBPyKKXe+OfDQnjVvw7w4gvRFewHlmeTp2NusZGzO4xWuTLeg+1evG1k2s4",
+	"FAgMioIYNzJfFzxjI4g3rSgGBG139y3Nqbb+mXpP9QhNLCJiFg/AblWpAKfKfj+hPD8j6VQa5jFyP47g",
+	"VmE0Wz3s1uSU8cmEFarecSWcIjC8c7bM3KZgEI6vkbigy4DB2ABb7onaXklDLYfukqv6a4i7QlZiso80",
+	"1pDSYc1vEKzoTRG2PjKYg+uTcMV7g1Ay55uopBMUX0HqA8fZGRnlXEBcl7UXQVBgMDUbOIP1HZaearzh",
+	"ozkUIX2RDBqYR5zoG8jqICAsuBZeQOCIuy8QEaSuZCi7dfVJ+3vFFgI0zA8Fpiyz6CLmjveNVCsRrgGE",
+	"fZQrQlQBVitLKzURqkpftUAmZledNbVw4UM28eAMwAuVnFXsRLNC0Nw0fAiGMtOuYwuR8aEXyjks6cTL",
+	"ZFaEPETLkbQ6ClwDXPNw41ebs3W0Rq+YLpZ7EIY7stYjtxJqWmoNuHdyIYKOvPrNFbmSpnnzwNrOrDXT",
+	"xp8NS0FvKPdqCbb7SWOVpTby5dDaBsPRsiB+GBqHmOIFBDiZfri4OnXSr3cpW8XPj6AeYLxqydSS5IwW",
+	"ouIEUNg8NWypc/rBlvHonM9pOmVk0O1ZmJMKK2WxWHQp/NyVxdV9+666/+zi0ZPnr5/smXc+Jh3NNRaf",
+	"QDQVSDmAFLJ+t4dPyDkTdM47p539bq9rk+mmkPB2f8porqfvzecrRLXz9umLrHPa+cb+nnQKpubSDMA8",
+	"NOj1AKcJL2LIsGzcwuY7TBDelD6MXfx/7H0Pc9u4kudXQalqK5NdWpYUO5nI9eqe7SQT32QmXtuzub3x",
+	"1AgiIQvPFKBHQFb0Uqm6z3If7T7JFbobICmRluRYTjzR1qudWBJJAGz0P3T/ftgMV8EL0gQcfdh57k7/",
+	"a4fK8XZOajGV6Oe79MuTBG++h4OuuiJMbveIJ3SZW7r9VS45of37OsuoBdq3Fja6v/8BmLkjngFqn2cK",
+	"wiiIp/IGsAT4lWl0f2+ci+xGxtAJTtVq7gbuhrsjYTMZm8J7mlsqxU4zqLsVE/MEKmIZ9tm69Su/01/o",
+	"XkvfqbvLLjDVld/mfC/lwou7cCE2PuWrvr69Vnv5Jb+VTxvwur3l1/2q7Rs9QYLDu8pJkIyfhPUrtkwg",
+	"GlS3E94r/DNU7DRQYGjTN/1erNzd78dCHZ6efOnunmssrpIH6SxxDD7zX2lD/yTmau5X282QwvpX7Wa+",
+	"gJZpNI2+4RFLmv45ERNMy2Zaj0JNtDe+kJkkI43lOgub/wwf/bX0eczVo3v/7qpnK+kR78PcKjPHHDBz",
+	"LL8OtUhmNbEplHXVys77GwrzD09PQD48NQhkGaBxRPoqch/cY60as/qgeGwAiZMIxTs0FI0I9GAEfUj8",
+	"SuSF8wNB0FvqUvVSOZK2FzGeGg3J4ogcrFIFeddFKcjSlQmqVsSEoGI8NOtQoZ33nxHbqizV76Sxh35p",
+	"AOCVisuBDHCeXSedUS+Ij0LCoTL9PTF53rW4bGWYgmuxDGb3RRs0c6PbgPN9D7bVbUyH2qMDwH4qIMC1",
+	"Oz8C4kP4uwK7oHJK7i3yFAxu1SPxJZeeSrmHAISxyLpWLfP58u563Jflv3znJAJYBDemeVACABenQvuQ",
+	"vLqAniRl65vct8oLSs69BNAvtKk9E6TW1wVdF7bsHRwcVIZQml2rDI9mVPwOueQixH6l+sCbLaiPR7YF",
+	"3CxW2gMw3e0e2Owe8FL/xIQlL28A/OjLNsDuJyfmn2v9/J+EF++1pZuuy8HYH0B660JKnxYPReqePWYr",
+	"w5uSYRfg5DWs9yC5d5S/U/dJ4/Mf1YK/a4pw6JWmAJsUKC3sK4Mm8ZAS+aH0oOz85sglKGmUeBQ8Hi5a",
+	"kXyX5ejsX7zdokdpf/IFuNUIQf7U/3S7ix9oFxNorBfQb2NHQ+dd7e4F2EZAJ1sodIf4FhIhOkKICn8a",
+	"AdQSHolt0eE7giducC+4B9Q5Yhe+Q3cr9Q/gf4HkULJMQsF/aocF0UdRKMs9YbMDlXu0skcGj9r95P7z",
+	"2b2ozPYFwhSvt0nciPwOiRrObFUDUc6VVFG9IlTVQAWU7yEvFlf5IpMD972zhgicK0Z4dI3MC4t75m2Y",
+	"zYb3zH9OxERUbZoPoQ7KDznMXqt84z/SLbWCrL/RWV8miVB32oR7rZfLLzjWapDK2H61XXvOZ3lDAHVf",
+	"+Lecyhthluxb2LDV+xGqws0mNyPUbsDos4mCKsp8g1IZNrQXv4U6MSRFKkw1lIZFRU5V8kURi9gLfwkW",
+	"zO1zj7g5XwnpOSoMFsUneccsT31bcW+o0yScoEMWGBD3855uLPnWgwEAhwRI/jKkVLFkXyYekYcQWALY",
+	"YsUr2SX0CoRdPCxhXSAQh1NkRtyIjKfYfw/N4cD2miUi65JjzouV/+LjWMLg/XdU8R9h+VXMJ0bAOvZ1",
+	"MrtUnsJD2iY75lkGFUvQ8QU1b9dCjPFtzfSEGcDtM3yW1wDAojTZhQ64fD1Paeqngm3sUAYewyWwQJcK",
+	"agUTDYU30IcsYiyasZ6zVmK5LFZhwiqdFFU6VFRplR8GYQtoJm+8C8SQMd+vofuRYUZkN1jU29f6OsJH",
+	"WE34KAStjXgGMhVY7+LFOeZpmpfbOil61go1GCgu2DaPE+pLW4LTCu3wiN5HklWZ23dvtDjbBmKMC2OP",
+	"dDK7N9Pzq5jCo1D15yjmNpuIzxs0efDQOj+RTJ7fvKGmJmJyUKgxh80HG2Nr/O7J+O21VxjThdbveHYl",
+	"8IL9VSYfClx/EYnkF7Ox+Gqm9rjKPfxS8+p1+WbM7G9Qw7ffauXn4qCsCEwCn10wtXU8xSCyka/tsvoK",
+	"wO2b7Ayru8AbRoAzjw/Z67RaCN1J1s6DbkHVs8c8CUb3sExGhL0OaIgQVsGZqWChnPMA3xE6Sm7nC+0i",
+	"QDxADKhpirDHBo436Fj0Uv2qyy2oeZ058htxEyy5R4zy+Kfgf4wnZihMF9eUxu/xPd3jJupqIoxBxA6Y",
+	"Qw+ud4PxYXfoCs5RB5xyj0InHkGpR+TES8PgbUiNuCvToaZGKRNqtOOc28krvb53nqS9VN61sUakgxwr",
+	"zl0a+gEAkxMgnLAQ1d0EEN1BAaNxggIKkIku4wVL6jRw3i8I4K/YSqYH8B5G7IeF9sSnOA5oTe/PAk8V",
+	"Dtq5HyPhBbW4/6pMIDpSOM4NW78zkIojbuPhQxvChUdXmMKiYCYy2Vq7rbVb1dr5aKTsUd3d3G3Uzs2H",
+	"kx72HruwAGkWUJRzxfEEMZsyMU49QkIskPQIEDmdLgSM1r4ohtbBRS9gB10qpx9dnGfY7+eWq4RnCSO2",
+	"EPPHD8UKZUNf+87BZqxHT7H/RNou69HnOwXABGlY76bNo154LmKeeuv8Ouns77df4iioXcAZhB4iPfo7",
+	"ygQBH5vljyE6tHw0Ln0LIZ7Hh3TLASkyqvAeyBvBRlJNLKDvDsCUIm17NWp0EW8aHI5KJ4D90MOYUiS9",
+	"pwjbDT8mh0DZjCcyBhA6JniWShcKauyVyETsPBZsM0PaDqWpbfWHXn6x1Kr3tMpk4PBRpa59CkWvGgjg",
+	"Vv3xhV/3Na459y+YDqU2YtZoDb6KMau1Y+iFgjhszVi9GfvrW6WzAOJaCF7KaaMvNlG70GK56YAsINAW",
+	"ArLgtd89IjsPpgjAfHGNpGmy94QAFGCynWGD6IjoSkyZ8SDHP2NXmmm1TGuardr81gOBrQbdalCvQanX",
+	"0u/cNTQmwO3eVkOKp8aJ4AnWzgPDNzhs/nSmyd5QIXsmjM1kbHMNVl18gA9d0DBVlduecnbFE1R3Z6IQ",
+	"diql6o5xyoHpeY07HsMlFbXnvpIhkPRLw3ifqA2rHk4n6qufBx/rRFQ92SMc53m1cn3+SIiM1wxCTxXQ",
+	"8VWW4L98uXYF/sVCv/oKKxEImVddjSIzc00XADY2TOH/e4mFhB8xlVYuxo3IkolYuzdg7vHUPFECCNAZ",
+	"HVktknO32zudVs2IBpkelYZT4nBurNISMXDxc3EogXdCgitRM6LnNSOCZPC6Q3pMlXuwy5fXjaO23FYt",
+	"bbZqqe/NgzdjZyWwnTuWi+Nddz/Bfz/XWrwPvrx6KJ03Pos8zqqnxrAiTdGjjwjyy4OGGN9YxkP7PKDP",
+	"gBokBb1QNAuS19i0aL8CDIvaWjz3k61Ub66qRwC4Db3p+5HqdcMzEIP5stPSltjlxsgrdYdIuXjrulD5",
+	"0PhjJ2k9hRMkEQlrqfokcfEwCG6Tb5p1or9g8D6RB+S9pM9rOYM4hLy+++FCQ5z2X3AT/8Uiwb1OZ5WL",
+	"qZgIFcbXKo6XN0E3ASoWVYStqqeCdqqxs7sARLchnfLGk4IoITzNnjfGwBenx0IZT7c8FKpccIim3Uyl",
+	"jYce6hNIeqESGNGhSCEtKqJjN68v1kNWfHRO9BH1iYKr7kKGgzI6sNVp0lxTTR0jqc5WR22Prb83pQZ7",
+	"M2g1X/ZzfyqNdtaGHKUkQTI1JTxiG4UiBSpdGoKn+y46Upm8GtqQFFruUZGeuC9VFjJimJySCuYQMSvj",
+	"a2HZ3ot2e6vJtt7Wd6qYaNuuGQyuoJFCDmJDWukU8ZyxKJGAWHOKWWwUELl7hbRm9VjJvoMJtxH7gDS1",
+	"2ezPbKL+Bnziixzt3SJWrxnqqcEq0IB2WaCvCoDPCJA64teiyXAO2AFdbFtY0JEVZ6M0/+Nw52VAO+dD",
+	"PfUlmjSKRGOCCKZTVMiViDW4GOulpf/4Av2N77TRbWRiQPt45ePSwrI8sJLOn3yacnVrxUlBKqBCy8ku",
+	"vZetIt+6pJvV/KceD78ghndX/wV9v/sp/+PzrttIs/VNQGEXLbEDr4Ank9Qagfwbz7c+1FMoXseaQWkL",
+	"HX1O70EqwBT1/nsshgF0itJxVd4D6bkOfBK9QGgaXSqAZKcWZ2NlmmIADwzmEZuo1N2wAMVN8NTzeNyV",
+	"ZeduKUv6/q6qdWVNmj/tML/h19Oodb5vkXaH2BS2CnSrQDdcwO624wOoz0zfiE0q0MMyKd0Tw2bCNNmv",
+	"yCzE+56ajvD2gyKEbtWM4MCxE8d53k12CGN2Xu2qRyg4yTnV9g1ok60SuS8l8qi2NXAobnhje6afTe7s",
+	"CyAm6/P4Om+zCbSRRLQe7CWEvG5Ea2xcf8l252537tffuV4a72nrJjKD0oZZfWXOUI88tVBUYLnOcqLq",
+	"VPDEMKubDM41Fwm6R032q7YMelQhqvA1+pEHWO5iwy52IdxIC6OHnqhT92BEUsJHY9es50GhFjRgMjJj",
+	"HosmOyww+CGXi9WMp6n7uTkosevA9chyN9MTuDHQUQGmBR+JS4WlRVBV66kHCQUsCrkykRp4LDA7UV7O",
+	"TXE8ZgOpEkPjMUBaWAk3ofX1b+NluS1gKG+yXyQAj7FpJq1gvf/oAUf4v3WOeghhDRmtcqVhkcy8U5P5",
+	"ghdcCxD9fIXyR0gnFlKTvb/3ysPI+I2seTq+2rrHP3u2wuP9a1985t/19TAZxHVVlmNZ99zO/v7ig+9W",
+	"EEkjMlTFKajkp2CSvdRWy2cjatzwdCLweqfoICQNszgecslOtST8xxmoDoxaP0cNbPEvP/BXTRUH8/el",
+	"NGe4Cfzt7qKnC2PGvaMHYT/WjvNaun830P/OV/+M30h2MoOCZJxotzG2y0DO9zvzs4waN5I3uo23r94c",
+	"o01bzd6+8grwtbLZrDaT6VUJocuXeC8LnsO2km8z9anAdcnGfCYEm4wL5i68vmokvVWrVJFC61YoSEsw",
+	"TMi+JY3nLVzsLesZ915ULHpRzoQAgEdi6HR3D06JqSeYyLuA/9DX5nteAICaAkVA+DvOPpWeJj3Xk7SX",
+	"iohDm+xnIcasp8RH+yc+yoNCeBRjdH27xcOeVAwAeSoCL1r4oDdx5lM6m2enQlDbduGyAt9/jo4BptRc",
+	"43GT+wqgSZAfHLvnAM5K+IMgj7qBtFYywaWZwXQBQWMA/Hc6QVwoOLWacml7xaMpQjsxzGitEJSTQMlK",
+	"sGVWpGkB+8Ri1bCaBRgpWKL8SMo/7zCOxdh2geUIxWXH2EzwUWkQgQNRqKTr3y0gXOGAZmzIx2Oh2A+Y",
+	"WNgB4mP8HSCl9DM9NSIzT1jvtfv0XE+yWPRYhi7WUIyeRrBEIIGQoEBZiy4VcrbjeJzRipDsDD/A1ecG",
+	"fYRUGovyhyqI9d5xY3fgkTsnr3rINqiVF1nuXx+4Q1IZ6o73knwYSiPwNQjILbf3/apeKo4E6fbAOa48",
+	"Tf3a48TqIL0MiycW2uMZ0XsgOSC+feLZG3GLr1KoOp6O17i/14aNddNbo1di+Q9hIB/4Gj++mI2FWWkM",
+	"OuYQmCz/JacVOXm12f4OeAj1d0SNha2zJsNX3hDiN4zbxs6vp73lZO/7sMJ7nZcr5at/4Wp2RqvxlWk5",
+	"CCkW9V8JA4U2Z4UBz+3zx7HO6oHWz0GcvELkqUhYqq9QPsBF9Z0jTr9QP7bVoHuovMH5CUhf+kPPyXja",
+	"exphOYVhP/Ric9OLgDT9nxNhe0/xxv/QE7dO7t5AWLfjBPxSEeI1gnEMU5Fcicxd3RdcwTe9p1AlCzS+",
+	"TGlKSfMU+Lf86ZmdZ20ulKFlzs6XrWZ/ZoUp2G6gXZXWCsVGgivgQUKgS0QhIdZoXxCScmOLvKhUQpLq",
+	"q6KXW0SCkbbJekd8KHfeyMx4vQwfHIf79PyNfPkIcLk6fyUV/EaYSyVBKg5YzzlKf6aCD+hOceEmwZco",
+	"w1666VAPpEzdK6XHwxrjXTxr8yt5Jdwgfzh7c8xe7j9rPWUDnaZ6ms/erWCXDfWUunr11LsQPBN5N//5",
+	"28Odzv5zN7GQbnRGHFOLLux1RppakgiM7FIVyD/jifXQpnAOOtSpAARPAAiImB1mesr4lGA+YRz+dbhx",
+	"jlMeCw9JPgJ8tet5ZtDyYl6q8mrmI+P+dtywXibMZCT+5JYAQXlCTVVg0qss62vYlUfIr3Nr6uKtntKc",
+	"SSrLQXpsbuqaMrHhsbIchy4TajJyGgO2bSOiT2mvOmuAW7ARNcIOdLpmpfZav/ocdUGT9byPbnrgnnrT",
+	"M3WCMuKJc7qMFWP6eg53zQPD5zP3VVR1XbKDmqkXrvPzL3wUBumudqNZacJvMFaRyJAf+dp8ZPwfaXDv",
+	"PFtZAtzQqqahdX/VFttCrmWvVW6Abq0wYgQCWX3IB5XKDlFNMZSp69C9aLW68L//aO13n9W1EFt9n7PL",
+	"34fbyqAcPLW4izLdYpYTbK36VQdtUN1KLJV9vteA4cmRE6V8bFJZcQUecOPjzpXecR/vmGs53tEwSJ7u",
+	"wBKKzGeJal+RWDAvLjKT/xLlSVldntKP7RedZ9XTyu/3NeYFje+0vVMNdZA6BPAmzJCPx3OqDhMTVRPC",
+	"7Fml+Dzfuxs/H9TyONcgT0Q46+JHh8pfI202rL93cUqD3nvRblcPOdiMajXVitZ7HTU55VDfip6S8Vl4",
+	"TO73Z7l1Njy13lzKjI14do0Zf3Lq0ANEqCPMAT0BJkbMzNdlxsk/u0NR6FpxVXp7PBSVLrhRiWfq9qau",
+	"dHVY975UHGazeD8IyJy5XPLcL+JkRtcdsmRjKWLM0aAv4OzlXLw250AuC9neCT44dULstnLuja512QW6",
+	"j1UnX9ySm2jKfmKzJAreAOfeZ8TKjmel+d2e137VnDI6r1UMke/01R3BDq7FrD6J/GuJ5SsTN9B8CIeb",
+	"VuuIMPq9Jy8zZkScCVuN5fOze9KjZo38WcyWI3+4Bd2eq2w2NUPQ2MVGPZCu2tKB2kqcPNDH3AamY5wQ",
+	"RyF+1+CWyJFoMqcvgeICgfOG3FQQ3B1nglvxs5jdtRIYhAbwn0pHlwvcKYDoZQpoXuEYEy9unB+d/Oq2",
+	"3KSfyvjPa+Hu0m7/878P//vnj8fZ4L/Od19czD7859v3Vy+G8c0pH8tf0mx6wvlp/Pa3M/03NwGdBjQq",
+	"9ybAGawYVgx+JY+vhUqKI3EeIrqQFgLalPdF6jyUTCcBt5EeAvde4yD0VzF1q7xS2XP7/sqd4PUm4cmL",
+	"EuWLKkBGcpX4PdQ9fQdsEPD6nUNOWmhlJVSwuLufrsXsM+qjVFhRjVhwpXUSMa3obApw9p1cwXkYHjg1",
+	"2ZmzynltoAtR+UA0KzA7nfX2Wqm0N/YWH39C7RNg8bdFe9+QAcT3eBf5W9f3+lnM5mCAUn21G5cinUq3",
+	"0elAJIgN6S0qrOOUPwnJ31gH9HI6QJhKq4DtnA35jfCn9Rpg0o8756fMpvpqJx9Fk/VoaOGAeZyJgfx4",
+	"qeCB+TVWpsKwVFe2bf4k7HExO7M0NwwpdzwTCAcPQ54c5FMtZI8COwYixjdZy48V16mUu2i3OnvVYb1b",
+	"vDXSFvwjpi3arcL/LUlnLPefvyi0Lry3slI55vFQ7LgYNNPpMq0CP/a//Qph6TesJ0Q8yaSdNbq//7FA",
+	"bUvSx0ppyNoQMhgs2PWFfQql8ZXu9DsAv9OD4kbNL2yyC8Db1IPCJqe2FWl83wqyxvzQ29mhH/WewrkE",
+	"DJrq46/F2BLcHrcuQtUDQDo+8CelPBOXytcHNdmRE8mKdm5vLKua+pLkuDjnjQFIl55ypw6+e9qQhEXu",
+	"MQtNSTdvXYAtgMVabgpsuXyfPylb+jn7eC+ZLKembs1mOZc61upGKClULJrsw1CzKVfWU1+ZSRZqFEZ4",
+	"/CBSI4AwtDqn9U5fUVprc7yH8IjbCLLdpKMSC+pX3a3fgLULlNZuafLOSOeiSe+Dgbpb2f6NM60HZjfW",
+	"ykhjhYpnt3i/HtokE2DsnEPoPDfv8vXFlVQK6TxxcHn9/AE7e3PMnr983olYp9ludppVACM3zvkJA1ni",
+	"rEINjns8lWQ4QclgcCt6nXQEXjZLt59fLvM826scpM0P3LnKNHDvP3Nb/LJ0Rl6a3At8/goH4F/Do/6S",
+	"1rsgBqdOQutUBIjvV7bhj89php1WVh9Dji1R7CrTU7Wy+nCh565QNpPC7H5yf9XjSr/DmBKL5mXGYq60",
+	"kjFPmZPHIm8MMmSqKzv0qO3SQkn2fMzrbRoU8RGxch1c5U/CvsaBrmfVdGxFdZXs8nPdSpnF2Poxh4l/",
+	"5XMYDCj7E+ysHNDb+jJHbt0E1YVMRUWGCjbbp1TciPTzss32lpuhcC5BIlh/Bv+N2LMOVaC4rXYfG8oN",
+	"9CvvJjfubcrl4VMubt29j+Jcl9tNxro74J0TctoC0V32y5hnVorVKgCQrRk3ccT8HmZIjI2bmBkRWmmg",
+	"E7Q6bDqlpz7qagA3iRXqAWiFtyUBmy0JGAeR8tvLC9nduizrKgZ+AewO7jF04ezbDPU4b9v3DZdN9k6q",
+	"a2IoHAlKM0hnLz5WlMi8Hwt1Sm3T6+2Kk0SMxhqCADiU3hzZHY7vgc/bCw+tCGzcl3N7q7AeO2dinPKZ",
+	"WLrHCteES/7K9W7tFQb3k1Zim+O8RfG4LUvdWrPVFE8ICkld7X6Ci2+tBPhNpVJd08mm+/UTU1IqQH2M",
+	"Wsn3fOeFx/N1x2yiMsETAN31LcpdwA2JPF4K4lpEjJrCLpWajPoiM5HHBAEUEWEiNhKWQwOYGwI2MHgC",
+	"bmhVA8E2odscABfdT6UqHjOECvQmOwQoMxNBtRXOTCbmUhnLCxXTLg5HCMcbkcmBM67QaDblaSqsCfTd",
+	"YjS2s3BVXugOPOFMqKTJXmfcLNZOVPUNZdwIr54361LcquoiJtxItiUZ94Wj9HUKed07DE7Eqj5LqZSD",
+	"vPWFUPMbkNGtq7vhrMsaBie6/6wLCEB1GOnN2W7Ion/6kptHjfGkprwIqmDJQgGAE+h+6g/lM7IdBlCv",
+	"2BR7YnPmUWfvKI9rc80KVNhDKN/JqLzXWcJFV/1c2Fc4wZNghzdUILD4nAcG+V2+3fNctBJTRm9+a5+2",
+	"9QJrMh+i20ryU/Bwv8yz3i24ysvBkngGDJ4ARF48UD/wWhc5KcQ0YkbnvfYAicArs7/vpCns3o1WCuSP",
+	"ua1aoLAeW0O92ZwUr4rXvg27XZfe+kn6elYUd84A1QHKYxAL84cFYE3AFrFuB2C0RWCT7pdFMx3BzZyZ",
+	"foqpMQi86KNLhQx8zox4s97Dr7qXk1brWQzjgX+KXjGixNgPo898mXE7Y0/PSCsxY32BOE/FMNobqxy0",
+	"04e/JsS/6Er42NJt9omS/5yESnyf7gvhMaa/sWgoB/YMFc9CJVT6wRlhbIjkUsFKFfqyuQrrwGk27ifU",
+	"gmQh3odHT3WW5FG/v0aWJ6qnqguKjUmLfo+n/TJw20tFddq5kgO05YQ4WGd6Uo1Tpa5LLtADJy7n+6X+",
+	"pOnPQz6WvMXgruCbKTUr5ZfLgYmpg6rVarU7z/YaUQMzIY1uo0Wf7T9/8WMD1Cz5uyXgyNKQIkDt7Da4",
+	"GfK/62vTl6AyCEV0bsABWzQMzf+u8Xd3g0Z4Bn3uboVwqPNol4SRGm7kQS3pc7qohLfahtuhyM/fjz4t",
+	"3DCeZBkWRDVOfj3LR0a/XK+fa11Ht70B67nccm4Tzt8iH8Y2pX0ffovTlGoj7vfup/yPWzPeEFpWJqOd",
+	"p5EjZQ8yIcg3Qacd87gR6ztHZNbXyazJLkLed6ISgAidkcvuLNskHoqkeakwyb6YCmZe45WzylXGEG8x",
+	"lxFYrc8OgMpgBtu4+THndVEE7rZ/vsSdX14PkYvlXOauTLl4a0sfYIlkE0LUDbBzyDDpW3BYnHKDfrKG",
+	"4zFP55VUVkbNYf9vMDqee1KNjTeW2xo6ym20vMHkjwB5quAARdTHVdkiVu0VKT9kN5uo27ragJ+YWzxf",
+	"DeYEezo9iB62iyDCGdOKAmEoyu1NlJVpj7peITokbGcf1ZkcDQo55qH1ldC6C+iMECMjwQNR5OHmwxgY",
+	"cSBYIsZCAXNDDvcIt4I7FI9iU61E1+1oVc8tww7dDwKkZl9cTdQlgnMGzH+PvKxvRIaRqbRN9l752mn4",
+	"yEW2HomzU8JLxjNj6shgvU6r0ztgvZ9eX7DFV9VDPldEs0ckThdRgw1fbHmfqAr9ckfWU+iCKODrtVxE",
+	"515sCXRvLTLU8uDOJg/O4FczgApQSaf1EQY1X/F704edVuerTMkL7hac4/sOen7hTudOc21seDFjN4e1",
+	"tSZdEaH07PZ5ylUsaj2sEw/z4fMppHNBx0FIA0dsOhvxFOrUPRk2mhzi+PBXeONDqL7eDiSiLy01UceZ",
+	"SOAPoEatwUQ4wlGfwSTWTvDhZYcYu515tbaCu0oX2tV/+8ap55V/faFX/+2xz2+tfMW5zeSKCPg0eKzp",
+	"32i5cvlNPhiWIoo/NFEMeEZAijEfiYKD4CSTSBOY8IQWSOILtgaFGFvSAyg1dqsrJpwS2Prmmy05CYcR",
+	"TwwjRUZldC7Q5aUoFyXM3NkzR3VJCNh12vI1qErCj8b+2fyciaho0jRC6pCxyKQm2HznQrtLaBbUTudv",
+	"FHR+4ezFyR36udAlRJ76pQrrQCcpeYGi880Lz6hRre9ghvehWbda8v667YsvZaskt0pydSXpdv6VUCLj",
+	"KQv4/ferFCE7NRK3QG+9H4RKFTGvIp1s0Dk2Cgv+IlTF0U+Kh6Umlz1IctC5OyrUAsYhZM2UnjYvFYwA",
+	"7lE5gDgVHKBB3ACMsDaFCYUH5lp0rI0Egl53KaYQ2VSqBKGNfe5FaesEfiCzkfNr7aWiQ3ZszYRCv7HQ",
+	"4xT6O7Gj+jZey5+EPfer/EW6mQrnVlVuRwCw+Rj1+EOo5flXstXMW828nmYOqhMrb4gE1APq3rumzulM",
+	"amsOiYYFzyKnBR4fokwExxSGHcF3qYYkrV5gbxnoDC+eQLd68WyGssfMDPUkTTCt3BdCsUTEMoG6oxno",
+	"7ZBGUAkwWiBTTF8DPyIQhxafWaM4w1HrFynOzem292NIhH1Dem1+xbZ6bavXVoQhhvC03NjWn5EnBlxY",
+	"V2IDWk3ydGdZJvNiMQQmBsRsVgys8+wBxOlOkCA/6dsvMEHJYp1ORopOzziz2iIUDh03k7+C0b2dasR+",
+	"9ECPFUnSiiyAP7xeJVuaM8s22WHJS1Y6EYaZIcei8EullciTEkSS1zMY9gJYrRG2VpVKnlLK7q7JgW1e",
+	"4D4Vdf4+trp6q6vv5IOC+vQ6596Ucx5E71IgDAJ+S0EDIBRSkA6l3lwmkDW90kSmjb1wFIAzw2cmYgMB",
+	"qGRxOklEcoDA3r7XnM/AtR5wmYqkyQ7pXwB9OOIzatfui0sFaQRQqD5oRypmH8G7KyQ820ITDuRoIVdg",
+	"+cw02TmfVQD5zlctAG2oyjFq6P4G+MndvJ+YyK8A5HenKvK4kNww7mspZCWJ5DHe7Tws/Noa+j1xtn0Q",
+	"/aHW1yevVtF2cxddyJEwlo/Gd7j23EOxbhItJF+f44JcPnSNQz6KU5Ln2m5GL++B7ctFRtuCzPuqz95W",
+	"H9R48rA5qAExl0Kk6XXCW2SeLiidsrmgNMZiAULBPlD6dDW0r8pWxvzxH+hejxrDa346y+G8aAm33tJm",
+	"WyfL+f415P8OXhM9ZBeeWe81HWPFpXNQ8IpA5j8FWgMgKZcGqiAhoNVZIrImew1hqh6NU+Hix3DcIj3G",
+	"K90ud+ShcNqn3ZxzJcQT36eXe0oSupKL10rj1w2cpWDHolCF7Vwnaclp8lg97gP4/xBEYK12ldfjvqna",
+	"/5t3H+DFfDW/4XbVcBFeYPFYKi953zoPj855+DpugJOYdRTeKpZ+9xP+ox4AFxhjIZMGwVAmRtJC5JWJ",
+	"WMgb9y/AU5EKA0AoIp86PQgaTE9dAHfhozGEzXWqCzBx0Yvm5lokbIAphsXT1jDoulOD8oB7sbnpeQBe",
+	"Sg56/mQqn39iiifLmD5pst6YS9Vstdo5TxSGreFqLP5EVPmpiFgv5iPbbO3v9ZhFFT/0B8yFn0KryxSM",
+	"VZqyK5/SK/BnA7t/JbI+Zq6q+fL/gdBQnqqX/sSb+am4D2iMVYS9D+M6FfJhxdt9HKUrpcWWps9uSYp9",
+	"H27YIwpmfKoLXw+etaIKWkWl3TvmBZruuZa3W9Tkbig6qVWYR4UKbWjy4eqaDieGegoZWlCnMkRvTUYI",
+	"BACOTOmmZeHVaRjIg+ZGbvNywtpsg5/NBj8L1U/r7KFV46D72Uq+qsKsQAZ5a14hv9GjTigccXUd5rI8",
+	"m5Cv33ZPbX5P5atdiNQsvxaKSXVvLaa3cY33dTLz3ucAWihN8DzZNNNWAM8p+XTPIv+vvYj9cvFyrxWx",
+	"o8OTTsT+5/n7X1kqAbCo5PdmfIo3Biz+OR8YExZqxo7P/8sfp4/4eCzV1cGl4paNtLFsj/0kj5qsd4z7",
+	"YcdFRT2WaGHUE8tGQOQdsf7EwiE8x8eV7+Z7BcEGKotHKs7Z9WBNKR4LubV3X2Jpk7lU0rJUXgtAQIr1",
+	"SERMDlwU4Z4OpZ5jPjGIXDzSmcBu0mehm7TJDj2uMCRDiDIS9E7XD9WnSqaZe6qxOps7OAJKD5G4D1mv",
+	"iO3ys5j1uvm7kyY/O6L2rPO3hzud/edNdghNARySQjt6YrHUrLf/8WPPLUkSsjDdvNwAhpKE4V+qkDTC",
+	"BE5x/NDUS5Lr+4wrD8FQtPrOlQ7DLWyEiNhLSkLkHmOgftbIK+VuqEQ3PxQb6RvhUbUIZpOOzgZ0KBgx",
+	"Xii4w99DNQQuk0gHEXadXSqqzY11lonYhg426PI9oGkH4kCfXsOs2VCnuKOwBA5Fjod3Y7VmKc+uRJMd",
+	"69HYhWk9M+Sd/ec93+eB9GEAo+Wuqsp6nbglvdU8VcTTBRE58KJB5sUJtBNk4DVurh4XrlQd6yshFrnU",
+	"PkD8WlKAWHt44FUQjNdAqF8cIXujs3COauoGTE7H6jbyWCeihvMNCyD1gLnX4qS1hIOGurIbBMUnJxCL",
+	"kTrCcWdARz5n8cRYPRJZ3dhH0tkZOGSpCMMHPDUiRNZ9rVPBlQ+t6/Ke/7777+uS9kSN0SS1cswzu+t+",
+	"vZNwy+9QIO1E4MFTpeHhMhV10QOaiUW1deD1Femve+0rbz/cHMnyFK0DKvRtd/mWCffK26WSz7+qy1l7",
+	"tLu8yrzM3/RGps5sOUNuMxlbZvWVcJrz/qidQkXzMkP53069Sw9wgsS8mQlIO4X06c6LFzWqu3hRSX2P",
+	"+Md3QIzY6LY7P1Zo208VIVlmZwUAccxvj7lM6gyHh2FfA0j75BU+vJLc38nFyrfz6wx6qWpGx5ngULxK",
+	"9OpwPKkzYEzPyisM8CWtFzutvYtWqwv/+9+NW7lgKyxbwq3YcQ9prLDcfnDkuYYB1oxrf+m4EInlLgN7",
+	"TNkF/9KXJxZyUpVtXmGzeYWCvvPKPNeB98w9BoEUV4wDTw46uL5EACCYQ71Akx1hkTqUxHv0YgyLEyhh",
+	"GArALmZXlLHHaoADH8ljF6hlQkLru1AJROeEmJN3aeJlGDj4/Dc8hu7Um3Jpe9jBJC0hB0EWoFgIAVWh",
+	"QRk4P1Fa5MnG4oVL5TGmnN8PEavHcw5YbSB1gFclxoLb4uNDqUPo7w8PD7V+TgQhZL4ICyqx2sOHiGD1",
+	"PNHcAXzlcwkuXpLGRfh7rb0eBbdMacj3TKH3asxnOG94P5D+6AsPU0mrfqkI3DI0pvngp/C4mCv3uADI",
+	"TdxPrIc1t70wt8oiDlC8XkC/GLF5uVb8wINSvCuycyWo84WeW6ESjvPIX7AATky/abT3W61mq9WAPPhM",
+	"1MA/v3315hhJvtu5rTnjN5KdzGD5AiL0fqudQ0K/RDxmJ0REgWLdCMZ29mer/fLF4BnvxHvJjy/iZ+Jl",
+	"v82fDzqtZE/82H+230ZdC5qiNN/idqacCWBbkE5ZZ+qdfT/zkv8UPK2R85ivIDTe+bH9ovPMzVNb90Ei",
+	"lSKxoTWrwo/uNIqzD8jVAFwN00ulup4HljZOrkXC/vOMxTohWR/IjwTZTvMqzNSzj8GRMajnbqPdKb1Q",
+	"fE5jMpbd3d0xn/2PMf9bPOQSCOL/rq9lLGN5OWm1Os/H6m/HQy7/rdM6dV/ih3z0tz23VvhXPPmbW8ji",
+	"3DxG9sqvdh14uLBL7w0Ju7irUFuU38KZGEyMc8tmjLNsUkYgX0Gy9oJgoX/3JzhgRffyZfdZu9tqNfed",
+	"I+eGMMkIANhygNLLidwIvR+6piDPm4tBk13osdPbk7FTlWM+88meokZowtEph7k7+zoZDGQshbJ/DiYq",
+	"MW6c0unEo8O37tW9eXbYOd579eOL42evXx61D5+/6bRe7b3+8ejZYSdHNaeakUaV2mj8v//zf8P/9p51",
+	"nM6A2K3bODk+OXZWHtWK+wuUSmsvVytO/BgIX8CKX5DVkvDRdYdmyNkZ16jMV1c0OcK7F6jMLdTz9o/7",
+	"rZdudHtu42NU0vXigh9MzJ9WfLThY2AEZELpydWQEsO+tNHDxU/GyVKJAKWJ/AhluXyvCLxids+q7jY5",
+	"deFGEzU6RB2riUq7SlTW0qjV4gRWJYiTs0u5OC21UmvIRVl3V48FWA/CWM6PTn7NxzJHmPBlIlollJ2C",
+	"UHphmZfKvpDqCo6elkhe6R2voZ3LqrmCbZ2+P8CW0+C7oVZlGepZKhvBnl3vvm25BR6AhGtLFXAPBaug",
+	"Owu0eqtGwIvpy90+t/GwvvT+t7ELbttRq9ViUiHAMZD8+BsQjBvFrnROSYhDcD5L5ghK8hdCxtBFS1Dm",
+	"lI+0GY+ti4/hYBoYcfqph2KGu7nQ2LArt8HxLgvHxYRfTSej4dDSTXd5eHYEq/Lt0oGXx/nAh04VD59P",
+	"hpEcBKwALy63i8NW/27JxL+eOgXYnrWTihUq9ZP/5y21/x6/bSiN1dksR7/IS9yhRgoq+D2UBmbUCrk/",
+	"zMOFfqViXm8gFU/xGIkletK37IdeIsRIJL3oUvUmKhNGpzci6T3F4iQomwFdDAvhUeIxS2cB9N0sQR9a",
+	"W2EWUlQb1lWvMMpd4jRuU/Yb5k9e12HZQDWtf95cPW3V9t2NuYpFuj6X8vwzagsTKYEcNm6fx9cMKR58",
+	"bQYWpWFLsrJNdgxjShcIkyik0VkAIOHsWswWz4rxBnfesx7PoNLZ2fAurtu/+J7SQo/n1pf4BlsJH5FL",
+	"AAJ1PxFWQZ+MM60HtU7BW+LhCdrAg79SjEVRlbFijN2AxU8J7BVpXVgq+MB716m+wuMvchqogW9ECgO8",
+	"DqAcNXmXXYBCxPEIkSPOUEcBVPhChhRLVbvs7M0xe/7yeSdinWa72W6yDwEeSY+wt5H9Y2IsU3oKVcAc",
+	"UL2wlHmkgd2xwr84dUMraKuNK5lTeEk1miYV/EYE0iCZMXil38lZ/+OgggOByZ3pVF+ByEMzT8V2fqev",
+	"vkHPA3qAx/bW3h5EYTKl6vSYK9YX7FqMLUIPUCF+f8Z6fT6UWGrG6Pa94CtMTJcZPRJAaoxJEzzr9AXw",
+	"x53zU2ZTfbUDEn+pQmzvdE2Un++D6uFY8S4+2oyzhFteEzmc0TSXbusvhHGDp2w36bezSTEcoBfz7e5N",
+	"Kt/xnKr1kML+5FQihgjuuEBsWmSldJO9lirxJOu9yt78D/70bt2A2l2WIz9u0in/UGCZrgDmwPUIQPWe",
+	"kWMbYW92S4VjX7+H8DU9VHRd5Eat2US7g0yIf4n1o+rSvetC6p+F847zA3AGLWAD57bmyb0DQpXIeYnp",
+	"JOGNG1o9JePCToXfi0e/WQeZ/pdQtGJb6JxvaFOjgK2+rxc7FeZ333Imkw/oSI6wzk0lbApma2KjUjt5",
+	"wecrEzKhVyiVuMWyhaaeL941j6yQfH76t9eSF1unt6bzQUznE5Mv+TdtRq0eT8ZmQ2b0l0KnMRT4UTk2",
+	"lrlndvZkga5IF2iOfOoIC8WemADcsqgSLvT4t/G3Ww698pE8Csj9V47eb1lUlIcfVo//nIx720KpbaHU",
+	"X/Vk/0KP2WS8ZlRU6zlN1EYjl3fClgIXqawuhy0YlTTZbziQNeIUukL8RdIKWPWMUcs2XPmGHCkvZ/cZ",
+	"sDgDlGR8ytMHc3aKXs4Sh8b5PeQbLVA4Lu7DDzSXrb/z8P5OLkdbn2fr8/xlfR6vYnxf1t1cHyQrWQ3d",
+	"wiNZ+XSQzJgRcSZsDVDFB3/zR403SLNYgbeAprvN32wWD2Cai1UQdf9RpazXVuVpQjQr9J6LG8Du4plA",
+	"XD3YXEpPsSPfsN7p+/OLXp4Rhd/DMbhinKVufHrAej+9vmBuf+HteuW6HGi6hJQf7J5QcoPFOAT05p4A",
+	"qGuIhq1VOgP8ji474kPJruH4A9r942w2tjWEAlDxTKvz8G0OpRbzNJ3rR05TWu1ix+EkSxvdxtDasenu",
+	"7roX2KS77Pb5UKI86JEo3+tcj3zWahQxq1MgEXwrVSKLNy+//v6k33eDixqpjjk0Nw/lDnTa2dkYJSiU",
+	"Gf57zsLQHHOZOElbPtZ1epH9W3pgB4twYkpPrwjH8OsCHzmI7ncTk22ZmO65o20adNJqOnzOX9n9RP/6",
+	"jPs6FVbUdF/wNCUQEcsSmUBGwfJrQXWLgEDie5/zusWcUo9nmbypOOJ6BQ/NdevcDt1bHM4JYsPAdVvi",
+	"km/Jr8B3eQexjLzXvHj8WScY9+6ZLtHZW3d008eJa8vMmklZvFshuTWpqkwLsMzcAqfnAQG4GpaKAZbH",
+	"AFMMFWIr4Xxa0WQnwZoHYvuAMAUsVxVZZuj3L0r4ZjJP63hED72tthSWK2V6/vqkUnAkc58ezW4iUnkj",
+	"Milup3xIuRXG+oiV8EffDwJus3VS6rvLpMFa8aHIxK3Zmlf5w5fAi76HkBTq6yBpLqmgoowwmQie1CBK",
+	"rgfHWR7frIDK+QizSX4Wy7NKuTBsDfmG80p4QuD1ezFWeCjbXq8ThEL8tU9f7DxUpsLeA16l28q/nb2j",
+	"RJVIWG+v3QIut0RC3JgAZUHgnChEVkNu2Ega437y2o0VWloL+I04gWT5ETZcfb85q6/qKER+6lsn4fvr",
+	"L0VhLmgVqOO4Bx8hg4PFjekDSKiiZ3HgOXghFQ69Y9gOqlX4ym9yZ+wh1z1jQ36DQLPQvSYRYQLxZxf3",
+	"PB6Tfht56oFFYLZyprovhhJ6QRGxtgSSh1fsvWi3UBHwZPF6v0I2k8LZFSDXKeemuY9tPkcNSoyX8ViH",
+	"wpQu8T/6fe9Fux3tvWg/+2ONlDOtNi79ajFW58FVp/VHNPnxCJ23GK2VBy0BdAU7FKOtin2UbMCPSKGf",
+	"C5WEQ8L70uUawRY3pMsXjh6ljQJaWjhXRBoiTqAk8FWagAeHDFV9YWSC3Gk9GvlOYI1CtuC+tsOcSQrx",
+	"vrGtmCDOwQ3Uk6tKYLYzWAWa0zkkpL5VYDavOt2I3Ro/cILqjkd2Sky/t2O7rZr8WmpSXimPFZnL3T3o",
+	"SitQxW1EUx4qqufQA2ZnYxE0XdM9thcFX0SasL0oGI5y2gQoHkAsJ6D/cwpQaYSyrGiLEcZuLtj9uh4b",
+	"rabPF0CJDAHAbDXQdxcLg+vEGezglRWBu4OIJ5m0M9gRfcEzF239/oeTdiOym+rk9IhfC5ZNnJuRl+l0",
+	"d3fbnRfNVrPVbHd/bP3Ygi1DI6ngc0SaKiLgHHNJLKH9WUCdwZgEWEKaeWL7FAlMGpUkkSPGGVA6RIwz",
+	"ZG5AMhIiJkkFTwyzunC/VzKDBsNZxR1PEQLdlA7v/MgK98jRrKpGxW0ogkNizxRowwBx0oX8RfpAU7jr",
+	"awxBq24pMnFbYZ3VkS91I3rM388tVwnPEuZl4o8ffHHVdDptGvo61FnGevQU8wzOK0WmWzWjOjCZsVT2",
+	"M55J4rodivg6d10lwmP6P50HbCwfjXuwjlUebij5Ix+KHaJP3et8/IjfSsXa+x5Q84AlSBY01dk1UYJd",
+	"qkv1msfDOb3IrXvpBo9tu6UxeiZjuOCJYT037jytohXRxSEhT8SMhspAOpax9F5xkYwQCgsR6V3oAWVo",
+	"gU/YTOIhoAxdqryoPtYjDw8mMwTz7RLPbE4lVPhTFnhzm4xApZ/DW88xGOiAOi/A8Wl2lWdIsN8J+8zD",
+	"mkas3YpYpwXvCOr62QQeMXByNtSTzPjIJhOCJXxmDqB8UnleJsFpD8NhGFCawQJxcw0XSttkvb3OSxKD",
+	"/dYzevG9M2Gz2Q6QDvfYeGJx4T104yCiXDklyqnByxtFEEsIgSgQG3CZEkU2vIwDlokEdjlskUvgHxro",
+	"NNVTX9lJOy7oy8U99ws0tgwFVD9CtHbEh7KwW31FeCUpLOvDUKE6ANucUaeUmGk92wA1vtxyJ/eW3bTH",
+	"TrClcpvX3np3pJXSmcUr/TXMijRFVK80zdHv8LACGPekAYnKchlsAsO0NKjCFsDppiQQfXHF1UGAz3MD",
+	"9Wi4uc7LC8H6olgpBl17liZbekNnMIvateHq2jxhQ8FTO4wID1jgTpr5FUBY7eKKH7nLbr+lnipC9YLN",
+	"Q4zs+VsNS41IX/QWmsWBlxgya+xEDlysp4KgCZ1oR2wqVaKnYB7hX4Vbnwei9GqjyFKtrz2VIq1pSdyE",
+	"MZUG9fD0hF2LmZmbYuHin8Xsdjk1jLNfRHadIgKip7rW2OvAqecd7QfsWCIdy8Q0kxZc/cLj3umriqed",
+	"GOTSIZY2g4zrxOPOiX1dWmbGgl+X1i27kbFofP7j8/8PAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

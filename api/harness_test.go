@@ -35,6 +35,7 @@ import (
 	"bahi/banks/sim"
 	"bahi/ledger"
 	"bahi/ledger/audit"
+	"bahi/ledger/feed"
 	"bahi/ledger/privacy"
 	"bahi/ledger/privacy/privacytest"
 	"bahi/ledger/sqlite"
@@ -79,7 +80,13 @@ type setup struct {
 	remote      *remote.Bank // RMTE, driven by a process of its own; or none
 	witnesses   audit.Witnesses
 	kek         *privacy.KEK
+	feed        *feed.Publisher // of a stack that publishes events; else nil
+	heartbeat   time.Duration   // of streams of events
+	patience    time.Duration   // with who reads them
 }
+
+// fed publishes events.
+func fed(o *setup) { o.feed = feed.New() }
 
 // stack is a whole Bahi on a port of its own: SQLite, four simulated banks, the
 // pipeline, the dispatcher and the server.
@@ -120,13 +127,17 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	s.registry = s.openBanks()
 	s.dispatcher = banks.NewDispatcher(s.registry)
 	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &patience, Log: log,
-		Observer: func(set *ledger.Set) { s.dispatcher.Observe(set); s.server.Observe(set) }})
-	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &patience, Memory: time.Hour, Witnesses: s.witnesses, Now: s.now, Log: log})
+		Observer: s.observe})
+	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &patience, Memory: time.Hour, Witnesses: s.witnesses,
+		Feed: s.feed, Heartbeat: s.heartbeat, Patience: s.patience, Now: s.now, Log: log})
 	check(t, err)
 	for _, b := range s.banks {
 		b.SetReporter(s.dispatcher)
 	}
 	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &patience, Clock: banks.WallClock{}, Sole: true, Sweep: 10 * time.Millisecond, Log: log})
+	if s.feed != nil {
+		s.feed.Start(feed.Options{Book: s.book, Reader: s.store, Clock: banks.WallClock{}, Log: log})
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	s.addr, s.served = l.Addr().String(), make(chan error, 1)
@@ -141,11 +152,25 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	return s
 }
 
+// observe hands a committed batch to whoever lives on it.
+func (s *stack) observe(set *ledger.Set) {
+	s.dispatcher.Observe(set)
+	s.server.Observe(set)
+	if s.feed != nil {
+		s.feed.Observe(set)
+	}
+}
+
 // restart stops the stack and starts another one on the same book.
 func (s *stack) restart() *stack {
 	s.t.Helper()
 	s.stop()
-	return start(s.t, func(o *setup) { *o = s.setup })
+	return start(s.t, func(o *setup) {
+		*o = s.setup
+		if s.feed != nil {
+			fed(o)
+		}
+	})
 }
 
 func (s *stack) openBanks() *banks.Registry {
@@ -180,6 +205,9 @@ func (s *stack) close() {
 	}
 	if err := <-s.served; err != nil {
 		s.t.Errorf("serve: %v", err)
+	}
+	if s.feed != nil {
+		s.feed.Close()
 	}
 	s.dispatcher.Close()
 	for _, b := range s.banks {

@@ -30,7 +30,7 @@ func newMetrics(s *Server) *metrics {
 	m.registry.MustRegister(m.states, m.batch, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "bahi", Name: "queue_commands",
 			Help: "Commands that wait for the next commit."}, func() float64 { return float64(s.book.Waiting()) }),
-		bankCollector{s}, logCollector{s})
+		bankCollector{s}, logCollector{s}, s.webhooks)
 	m.middleware = echoprometheus.NewMiddlewareWithConfig(echoprometheus.MiddlewareConfig{Namespace: "bahi", Subsystem: "http", Registerer: m.registry,
 		DoNotUseRequestPathFor404: true, StatusCodeResolver: statusOf,
 		LabelFuncs: map[string]echoprometheus.LabelValueFunc{"host": noHost, "method": knownMethod}})

@@ -68,6 +68,9 @@ var refusalStatus = map[string]int{
 	ledger.CodePartyClosed:         http.StatusConflict,
 	ledger.CodePartyBusy:           http.StatusConflict,
 	ledger.CodeAnswerErased:        http.StatusGone,
+	ledger.CodeEndpointNotFound:    http.StatusNotFound,
+	ledger.CodeEventNotFound:       http.StatusNotFound,
+	ledger.CodeTooManyEndpoints:    http.StatusConflict,
 	ledger.CodeBreakNotFound:       http.StatusNotFound,
 	ledger.CodeBreakClosed:         http.StatusConflict,
 	ledger.CodeBreakChanged:        http.StatusConflict,
@@ -150,7 +153,7 @@ func (p *problem) body(requestID string) Problem {
 	return out
 }
 
-// retryAfterSeconds is what a 503 tells callers to wait.
+// retryAfterSeconds is what a 503 or a 429 tells callers to wait.
 const retryAfterSeconds = 1
 
 // handleError is Echo's error handler: every refusal leaves through it.
@@ -165,7 +168,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 	}
 	h := c.Response().Header()
 	switch p.status {
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", strconv.Itoa(retryAfterSeconds))
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="bahi"`)

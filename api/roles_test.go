@@ -48,6 +48,8 @@ var mayCall = map[string]string{
 	"GET /v1/log/keys":                "everybody",
 	"POST /v1/log/cosignatures":       "auditor operator inspector",
 
+	"GET /v1/events": "chat",
+
 	"GET /v1/wallets/{party}":              "chat auditor operator inspector",
 	"POST /v1/wallets/{party}/topups":      "chat",
 	"POST /v1/wallets/{party}/withdrawals": "chat",

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -15,9 +16,11 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"bahi/api/webhook"
 	"bahi/banks"
 	"bahi/ledger"
 	"bahi/ledger/audit"
+	"bahi/ledger/feed"
 	"bahi/ledger/reconcile"
 	"bahi/ledger/settle"
 )
@@ -32,6 +35,10 @@ type Options struct {
 	Schedule   *settle.Schedule // of settlement; nil: UPI's
 	Memory     time.Duration    // how long it may be remembered whom an address leads to; other nodes' changes are seen after it
 	Witnesses  audit.Witnesses  // of the log
+	Feed       *feed.Publisher  // tells who waits of events; nil: nobody does
+	Webhooks   *webhook.Sender  // sends events; nil: there are no webhooks
+	Heartbeat  time.Duration    // how often a stream of events says that it lives; default 15 s
+	Patience   time.Duration    // how long its reader may take to read a piece; default 30 s
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -55,6 +62,11 @@ type Server struct {
 	metrics    *metrics
 	accesses   *accesses
 	rrn        rrnCounter
+	feed       *feed.Publisher
+	readers    readers // who waits for events
+	webhooks   *webhook.Sender
+	heartbeat  time.Duration
+	patience   time.Duration
 	http       *http.Server
 	stopping   chan struct{} // closed by Shutdown
 	stop       func()
@@ -84,7 +96,15 @@ func New(opt Options) (*Server, error) {
 	s := &Server{book: opt.Book, settlement: settle.Desk{Book: opt.Book, Reader: opt.Reader, Schedule: opt.Schedule}, reader: opt.Reader, registry: opt.Registry, dispatcher: opt.Dispatcher,
 		resolver: &resolver{reader: opt.Reader, look: gather{reader: opt.Reader}, banks: opt.Registry, now: opt.Now, memory: opt.Memory, seen: map[query]rememberedPlace{}},
 		now:      opt.Now, log: opt.Log, keys: newKeyring(opt.Reader, opt.Now), watch: newWatch(opt.Now)}
+	if opt.Feed == nil {
+		opt.Feed = feed.New()
+	}
+	if opt.Webhooks == nil {
+		opt.Webhooks = webhook.New(nil, false)
+	}
 	s.policy, s.witnesses = opt.Policy, opt.Witnesses
+	s.feed, s.readers.of, s.webhooks = opt.Feed, map[string]int{}, opt.Webhooks
+	s.heartbeat, s.patience = cmp.Or(opt.Heartbeat, 15*time.Second), cmp.Or(opt.Patience, 30*time.Second)
 	s.desk = &reconcile.Desk{Book: s.book, Reader: s.reader, Policy: s.policy, Now: s.now, RRN: func() string { return s.rrn.next(s.now()) }}
 	s.stopping, s.uploads = make(chan struct{}), make(chan struct{}, maxUploads)
 	s.reports = make(chan struct{}, maxReports)

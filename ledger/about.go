@@ -26,6 +26,21 @@ func (c CreateTransfer) Persons() []ID { return []ID{c.Transfer.Payer.Party, c.T
 // Persons implements [Personal].
 func (c CancelTransfer) Persons() []ID { return []ID{c.Transfer.Payer.Party, c.Transfer.Payee.Party} }
 
+// Persons implements [Personal]: of whom it asks nothing is told but what they are asked for.
+func (c AskMoney) Persons() []ID { return []ID{c.Request.Owner} }
+
+// Persons implements [Personal].
+func (c PayAsk) Persons() []ID { return c.Pay.Persons() }
+
+// Persons implements [Personal].
+func (c DeclineAsk) Persons() []ID { return []ID{c.Request.Owner} }
+
+// Persons implements [Personal].
+func (c RemindAsk) Persons() []ID { return []ID{c.Request.Owner} }
+
+// Persons implements [Personal].
+func (c CancelRequest) Persons() []ID { return []ID{c.Request.Owner} }
+
 // Persons implements [Personal].
 func (c CreateSchedule) Persons() []ID { return []ID{c.Schedule.Owner} }
 

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -115,4 +116,13 @@ func (b *book) fingerprint() (sum [32]byte) {
 		b.t.Fatal(err)
 	}
 	return [32]byte(h.Sum(nil))
+}
+
+// mustJSON is the body of a record.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }

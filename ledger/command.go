@@ -20,6 +20,7 @@ type Command interface {
 type Refusal struct {
 	Code   string // stable, such as "party_not_found"
 	Detail string // for people: what is wrong and what to do
+	Again  int64  // when the same will be let through, Unix microseconds; 0: that is not known
 }
 
 // Error makes a Refusal an error.

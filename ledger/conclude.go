@@ -5,5 +5,9 @@ func (s *Set) concluded(t *Transfer) {
 	switch t.Cause.Kind {
 	case RecordSchedule:
 		s.concludeRun(t)
+	case RecordPot:
+		s.potMoved(t)
+	case RecordRequest:
+		s.concludeAsk(t)
 	}
 }

@@ -48,6 +48,8 @@ func (b *Break) Actions(t *Transfer) []Action {
 		return []Action{ToSuspense}
 	case d > 0 && !b.Subject.Leg.PayeeSide(): // the payer paid more than we show
 		return []Action{RefundPayer, ToSuspense}
+	case d < 0 && b.Subject.Leg.PayeeSide() && !t.Payer.Pot.IsZero(): // likewise, and the pot that paid is closed
+		return []Action{CreditLater, ToSuspense}
 	case d < 0 && b.Subject.Leg.PayeeSide(): // the payee got less than we show
 		return []Action{CreditLater, ReturnLater, ToSuspense}
 	}

@@ -32,4 +32,9 @@
 //     that was committed with it; a leaf that has its place in the tree keeps it.
 //  9. The times of an account's postings never decrease, so that its balance at a
 //     past instant can be looked up.
+//  10. A pot holds what came into it, less what went out and what is on its way out, each part
+//     as its record says; one that is closed is empty, and nothing is on its way. Nobody has
+//     two shares of it, and each share is what was committed to.
+//  11. An ask of a request for money is paid exactly when a transfer of its amount,
+//     made by its party for it, has completed; and that is one transfer at most.
 package ledger

@@ -89,7 +89,7 @@ func (c ErasePerson) Apply(s *Set) (any, error) {
 }
 
 // Erase erases a person for good. It is refused, with nothing changed, while a wallet of
-// the party holds money or a transfer is not at an end. Should a transfer have begun
+// the party holds money, or a transfer or a pot of it is not at an end. Should one have begun
 // meanwhile, on another node, the party stays closed: erase it again when that has ended.
 // Doing it again changes nothing.
 func Erase(ctx context.Context, book *Pipeline, r Reader, party ID, by string) (Party, error) {
@@ -116,6 +116,9 @@ func Erase(ctx context.Context, book *Pipeline, r Reader, party ID, by string) (
 		return p, err
 	}
 	if err := idle(ctx, r, party); err != nil {
+		return p, err
+	}
+	if err := leaveRequests(ctx, book, r, party); err != nil {
 		return p, err
 	}
 	return Do[Party](ctx, book, ErasePerson{Party: party, By: by})
@@ -145,8 +148,12 @@ func closing(ctx context.Context, r Reader, party ID) (c CloseParty, err error) 
 	return c, nil
 }
 
-// idle refuses while a transfer of the party is not at an end.
+// idle refuses while a transfer of the party is not at an end, or money that it has put
+// aside may still come back to it.
 func idle(ctx context.Context, r Reader, party ID) error {
+	if err := noPot(ctx, r, party); err != nil {
+		return err
+	}
 	for state := range State(len(stateNames)) {
 		if state == 0 || state.Final() {
 			continue
@@ -157,6 +164,28 @@ func idle(ctx context.Context, r Reader, party ID) error {
 		}
 		if len(open) > 0 {
 			return refuse(CodePartyBusy, "transfer %s of the party is %s; erase it when that is at an end", open[0].ID.TransferRef(), state)
+		}
+	}
+	return nil
+}
+
+// noPot refuses while a pot of the party is not at an end.
+func noPot(ctx context.Context, r Reader, party ID) error {
+	for _, state := range []PotState{PotFunding, PotOpen, PotClosing} {
+		for page := (Page{Limit: 100}); ; {
+			pots, err := r.Records(ctx, RecordFilter{Kind: RecordPot, Party: party, State: uint8(state)}, page)
+			if err != nil {
+				return err
+			}
+			for i := range pots {
+				if pots[i].Owner == party {
+					return refuse(CodePartyBusy, "pot %s of the party is %s; erase it when that is at an end", pots[i].Ref(), state)
+				}
+			}
+			if len(pots) < page.Limit {
+				break
+			}
+			page.Before = pots[len(pots)-1].ID
 		}
 	}
 	return nil

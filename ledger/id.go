@@ -71,6 +71,7 @@ const (
 	requestPrefix    = "req_"
 	schedulePrefix   = "sch_"
 	endpointPrefix   = "end_"
+	eventPrefix      = "evt_"
 )
 
 // TransferRef is the outside form of a transfer's ID: 35 characters, letters and
@@ -113,6 +114,9 @@ func (id ID) ScheduleRef() string { return id.Ref(schedulePrefix) }
 
 // EndpointRef is the outside form of an endpoint's ID.
 func (id ID) EndpointRef() string { return id.Ref(endpointPrefix) }
+
+// EventRef is the outside form of an event's ID.
+func (id ID) EventRef() string { return id.Ref(eventPrefix) }
 
 // Ref is the outside form of an ID with a prefix of the book's own; empty for none.
 func (id ID) Ref(prefix string) string {

@@ -1,7 +1,10 @@
 package ledger
 
 import (
+	"context"
 	"crypto/sha256"
+	"encoding/binary"
+	"errors"
 	"fmt"
 )
 
@@ -24,6 +27,18 @@ func (n *Notice) describe(f Fields) {
 	set(&n.Subject, f.ID("subject", n.Subject, ""))
 	number(f, "n", &n.N)
 	set(&n.At, f.Time("at", n.At))
+}
+
+// ID names the event for good: it is the same whenever and to whomever it is told.
+func (n *Notice) ID() ID {
+	h := sha256.New()
+	for _, text := range []string{n.App, n.Type} {
+		h.Write([]byte(text))
+		h.Write([]byte{0}) // neither holds a zero byte
+	}
+	h.Write(n.Subject[:])
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(n.N)))
+	return ID(h.Sum(nil)[:16])
 }
 
 // AppendNotices appends notices in a form that [ParseNotices] reads.
@@ -113,6 +128,19 @@ type streamBody struct {
 func StreamKey(app string) RecordKey {
 	sum := sha256.Sum256([]byte(app))
 	return RecordKey{RecordStream, ID(sum[:16])}
+}
+
+// LastEvent is the number of the last event that an app has had, or 0.
+func LastEvent(ctx context.Context, r RecordReader, app string) (int64, error) {
+	head, err := r.Record(ctx, StreamKey(app))
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	body, err := ReadRecord[streamBody](&head)
+	return body.Last, err
 }
 
 // Declare implements [Command].

@@ -12,6 +12,9 @@ type Policy struct {
 	Reversals   []time.Duration // after how long since it was made a reversal is tried again; then it is given up
 	DecideAfter time.Duration   // how long reconciliation has for a transfer in doubt
 
+	RemindEvery time.Duration // how long after a reminder of an ask there may be another one
+	RemindDaily int           // how many there may be within 24 hours; 0: any number
+
 	Limits       *Limits        // nil: none
 	Zone         *time.Location // of the banks' business days; nil: India's
 	ApproveAbove int64          // corrections of more than so many rupees (euros, yen) need a second person; below zero: none does
@@ -46,6 +49,8 @@ func DefaultPolicy() Policy {
 		Reversals:   []time.Duration{90 * time.Second, 15 * time.Minute, 2 * time.Hour},
 		DecideAfter: 24 * time.Hour,
 
+		RemindEvery:  time.Hour,
+		RemindDaily:  3,
 		ApproveAbove: 10_000,
 	}
 }

@@ -26,14 +26,14 @@ type Verified struct {
 // Verify derives every balance from the postings alone and checks every
 // invariant of the book on one snapshot, while writes go on; so it does with the log,
 // and it compares the tables with the log. It calls report for each violation. Memory
-// grows with the accounts, and by some ten bytes with each transfer, see [Replay].
+// grows with the accounts, and by some ten bytes with each transfer, see [Replay], and more with each that pays a request.
 func Verify(ctx context.Context, r Reader, report func(Violation)) (Verified, error) {
 	return Derive(ctx, r, report, func(*Account) {})
 }
 
 // Derive does so, and calls derived with each account as its postings add up to.
 func Derive(ctx context.Context, r Reader, report func(Violation), derived func(*Account)) (Verified, error) {
-	v := verifier{rules: newRules(report), derived: derived, reserved: map[AccountName]int64{}}
+	v := verifier{rules: newRules(report), derived: derived, reserved: map[AccountName]int64{}, pots: pots{}, payments: askPayments{}}
 	v.compared = newCompared(&v)
 	err := r.Audit(ctx, func(s Snapshot) error {
 		if err := v.compared.log(s); err != nil {
@@ -45,8 +45,14 @@ func Derive(ctx context.Context, r Reader, report func(Violation), derived func(
 		if err := v.transfers(s); err != nil {
 			return err
 		}
+		if err := v.checkPots(s); err != nil {
+			return err
+		}
 		v.currencies()
 		v.sides()
+		if err := v.requests(s); err != nil {
+			return err
+		}
 		if err := v.compared.tables(s); err != nil {
 			return err
 		}
@@ -62,8 +68,10 @@ type verifier struct {
 	compared compared
 	sum      Verified
 	lines    int64 // statement lines seen: two for each posting
+	pots     pots
 	// Of each account with all its stripes: what is reserved less what its bank is asked for.
 	reserved map[AccountName]int64
+	payments askPayments
 }
 
 // accounts walks the accounts and, beside them, their statement lines.
@@ -109,6 +117,7 @@ func (v *verifier) account(a *Account, lines *cursor[StatementLine], owner func(
 	}
 	v.add(&derived)
 	v.derived(&derived)
+	v.pots.account(&derived)
 	if a.Reserved != 0 {
 		v.reserved[a.Name.Whole()] += a.Reserved
 	}
@@ -166,6 +175,8 @@ func (v *verifier) transfer(f *file) {
 	v.history(f)
 	v.openInstruction(f)
 	v.legs(f)
+	v.pots.transfer(&f.Transfer)
+	v.payments.add(&f.Transfer)
 }
 
 // history checks that the lines follow the table of states to the present one,

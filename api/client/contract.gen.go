@@ -1499,6 +1499,30 @@ type PayeeAccount struct {
 	Number AccountNumber `json:"number"`
 }
 
+// AppEvent Something has changed. It is told at least once, by a list, a stream or a webhook, and has the same `id` each time.
+type AppEvent struct {
+	// CreatedAt When it happened.
+	//
+	// Example: 2026-07-04T09:30:01.234567Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Data What has changed, by its kind, and what a chat shows of it.
+	Data EventData `json:"data"`
+
+	// ID Example: evt_9f86d081884c7d659a2feaa0c55ad015
+	ID string `json:"id"`
+
+	// Sequence Its number among all of your app: 1, 2, 3 and so on, none left out.
+	//
+	// Example: 4711
+	Sequence int64 `json:"sequence"`
+
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; there may be new ones.
+	//
+	// Example: transfer.completed
+	Type string `json:"type"`
+}
+
 // Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
 // and change nothing.
 type Ask string
@@ -2022,6 +2046,53 @@ type BreakWords struct {
 // what it has. `half_open`: a few transfers try it out.
 type BreakerState string
 
+// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
+type Bubble struct {
+	// Amount As people of the locale write it.
+	//
+	// Example: ₹1,00,000.00
+	Amount string `json:"amount,omitempty,omitzero"`
+
+	// Conversation Where it belongs: your own ids, as you gave them.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ForPayee What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
+	ForPayee BubbleSide `json:"for_payee"`
+
+	// ForPayer What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
+	ForPayer BubbleSide `json:"for_payer"`
+
+	// Message Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Status The state in plain words.
+	//
+	// Example: paid
+	Status string `json:"status"`
+}
+
+// BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
+type BubbleSide struct {
+	// Action What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
+	Action NextAction `json:"action"`
+
+	// Next The action in plain words.
+	//
+	// Example: There is nothing to do.
+	Next string `json:"next"`
+
+	// Text Example: You paid Ravi ₹250.00.
+	Text string `json:"text"`
+
+	// Until Until when the action can be taken, or when it will have come by itself.
+	//
+	// Example: 2026-07-04T10:30:00Z
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
 // ConsistencyProof defines model for ConsistencyProof.
 type ConsistencyProof struct {
 	From   int64    `json:"from"`
@@ -2189,6 +2260,30 @@ type Effect string
 
 // Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 type Event string
+
+// EventData What has changed, by its kind, and what a chat shows of it.
+type EventData struct {
+	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
+	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Transfer Transfer `json:"transfer,omitempty,omitzero"`
+}
+
+// EventList defines model for EventList.
+type EventList struct {
+	Data []AppEvent `json:"data"`
+
+	// HasMore There is more already. Where `types` leave much out a page may be short, or empty, and there is more all the same.
+	//
+	// Example: false
+	HasMore bool `json:"has_more"`
+
+	// NextAfter The `after` of the next page.
+	//
+	// Example: 4712
+	NextAfter int64 `json:"next_after"`
+}
 
 // Failure defines model for Failure.
 type Failure struct {
@@ -2906,6 +3001,10 @@ type NewWalletTransfer struct {
 	// Note Example: pocket money
 	Note string `json:"note,omitempty,omitzero"`
 }
+
+// NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
+type NextAction = string
 
 // NextCursor Give it as `cursor` for the next page. Absent on the last one.
 //
@@ -3922,6 +4021,9 @@ type AccountCurrency = string
 // Example: bank:SBIN:clearing
 type AccountParam = AccountPath
 
+// After defines model for After.
+type After = int64
+
 // BankParam A bank's code, the four letters that its IFSCs begin with.
 //
 // Example: SBIN
@@ -3936,6 +4038,12 @@ type CorrectionParam = CorrectionID
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// EventTypes defines model for EventTypes.
+type EventTypes = string
+
+// EventWait defines model for EventWait.
+type EventWait = int
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -3949,11 +4057,17 @@ type InstrumentParam = InstrumentID
 // Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
 type KeyParam = KeyID
 
+// LastEventID defines model for LastEventID.
+type LastEventID = string
+
 // LevelParam defines model for LevelParam.
 type LevelParam = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// Locale defines model for Locale.
+type Locale = string
 
 // OptionalIdempotencyKey defines model for OptionalIdempotencyKey.
 type OptionalIdempotencyKey = string
@@ -4053,6 +4167,9 @@ type NotFound = Problem
 
 // TooLarge Why a request was refused (RFC 9457).
 type TooLarge = Problem
+
+// TooManyReaders Why a request was refused (RFC 9457).
+type TooManyReaders = Problem
 
 // Unauthenticated Why a request was refused (RFC 9457).
 type Unauthenticated = Problem
@@ -4178,6 +4295,27 @@ type LookUpParams struct {
 
 	// UPI A UPI id.
 	UPI string `form:"upi,omitempty" json:"upi,omitempty,omitzero"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The sequence behind which to begin; 0 is the beginning.
+	After After `form:"after,omitempty" json:"after,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Wait Seconds to wait for an event where there is none.
+	Wait EventWait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// Types Only these, separated by commas; `transfer.*` stands for all that begin with `transfer.`.
+	Types EventTypes `form:"types,omitempty" json:"types,omitempty,omitzero"`
+
+	// Locale How amounts are written, and in which language bubbles are (English and Hindi; else English). BCP 47.
+	Locale Locale `form:"locale,omitempty" json:"locale,omitempty,omitzero"`
+
+	// LastEventID The sequence of the last event that was read of a stream.
+	LastEventID LastEventID `json:"Last-Event-ID,omitempty,omitzero"`
 }
 
 // ExportBookParams defines parameters for ExportBook.
@@ -4833,6 +4971,20 @@ func (c *Client) LookUp(ctx context.Context, params LookUpParams) (DirectoryEntr
 	r.ask("handle", params.Handle)
 	r.ask("upi", params.UPI)
 	var out DirectoryEntry
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ListEvents: List what has happened (GET /v1/events).
+func (c *Client) ListEvents(ctx context.Context, params ListEventsParams) (EventList, error) {
+	r := request{method: "GET", path: "/v1/events"}
+	r.ask("after", params.After)
+	r.ask("limit", params.Limit)
+	r.ask("wait", params.Wait)
+	r.ask("types", params.Types)
+	r.ask("locale", params.Locale)
+	r.head("Last-Event-ID", params.LastEventID)
+	var out EventList
 	err := c.do(ctx, &r, &out)
 	return out, err
 }

@@ -14,6 +14,7 @@ import (
 	"bahi/ledger"
 	"bahi/ledger/agenda"
 	"bahi/ledger/audit"
+	"bahi/ledger/feed"
 )
 
 // timers are the policy of a transfer's life, and the rules of its reconciliation, as flags.
@@ -63,11 +64,12 @@ type node struct {
 	sealer     *audit.Sealer
 	server     *api.Server
 	agenda     *agenda.Agenda
+	feed       *feed.Publisher
 }
 
 // openNode opens the book and goes on with what an earlier run left open.
 func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
-	n = &node{data: cfg.storage.Data, policy: cfg.policy, sealer: audit.NewSealer(), agenda: agenda.New()}
+	n = &node{data: cfg.storage.Data, policy: cfg.policy, sealer: audit.NewSealer(), agenda: agenda.New(), feed: feed.New()}
 	defer func() {
 		if err != nil {
 			n.close(ctx)
@@ -100,7 +102,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 		return n, err
 	}
 	n.book = ledger.NewPipeline(n.store, ledger.PipelineOptions{MaxQueue: cfg.maxQueue, Policy: cfg.policy, Caps: n.caps.load, Log: cfg.log, Observer: n.observe, Unlogged: cfg.unlogged})
-	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Policy: cfg.policy, Schedule: schedule, Memory: cfg.storage.memory(), Witnesses: witnesses, Log: cfg.log})
+	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Policy: cfg.policy, Schedule: schedule, Memory: cfg.storage.memory(), Witnesses: witnesses, Feed: n.feed, Log: cfg.log})
 	if err != nil {
 		return n, err
 	}
@@ -108,6 +110,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	n.dispatcher.Start(banks.Options{Book: n.book, Reader: n.store, Policy: cfg.policy, Clock: banks.WallClock{},
 		Sole: !cfg.storage.shared(), Log: cfg.log})
 	n.agenda.Start(agenda.Options{Reader: n.store, Handlers: n.server.Handlers(), Clock: banks.WallClock{}, Log: cfg.log})
+	n.feed.Start(feed.Options{Book: n.book, Reader: n.store, Clock: banks.WallClock{}, Log: cfg.log})
 	n.watchBanks()
 	return n, n.sealLog(ctx, cfg)
 }
@@ -130,6 +133,7 @@ func (n *node) observe(set *ledger.Set) {
 	n.sealer.Observe(set)
 	n.server.Observe(set)
 	n.agenda.Observe(set)
+	n.feed.Observe(set)
 }
 
 // serve answers requests on the listener until ctx ends, then closes the node:
@@ -158,6 +162,7 @@ func (n *node) close(ctx context.Context) {
 		}
 	}
 	n.agenda.Close()
+	n.feed.Close()
 	if n.unwatch != nil {
 		n.unwatch()
 	}

@@ -63,7 +63,8 @@ func sources(f *ledger.TransferFilter, page ledger.Page, t *terms) []string {
 		return []string{`(SELECT DISTINCT transfer AS id FROM instructions WHERE state IN (1, 2, 3)) AS w JOIN transfers AS t USING (id)` + lastStep + `WHERE true`}
 	}
 	if f.State == ledger.Held {
-		return []string{`records AS h JOIN transfers AS t ON t.id = h.id` + lastStep + `WHERE h.kind = ` + strconv.Itoa(int(ledger.RecordHold))}
+		return []string{`(SELECT id FROM records WHERE kind = ` + strconv.Itoa(int(ledger.RecordHold)) + ` AND id < ` + t.value(columns.Before(page)) +
+			` ORDER BY id DESC) AS w JOIN transfers AS t USING (id)` + lastStep + `WHERE true`}
 	}
 	parts := []string{`(SELECT DISTINCT transfer AS id FROM steps WHERE state = ` + t.value(int64(f.State)) + ` AND state NOT IN (1, 2, 3, 6, 10) AND transfer < ` +
 		t.value(columns.Before(page)) + ` ORDER BY transfer DESC) AS w JOIN transfers AS t USING (id)` + lastStep + `WHERE true`}
