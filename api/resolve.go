@@ -47,6 +47,7 @@ type place struct {
 
 func (r *resolver) placeOf(p ledger.Party, i ledger.Instrument, currency ledger.Currency) place {
 	out := place{party: p, end: i.End(p.Name)}
+	out.end.Standing = ledger.Standing{App: p.App, Kind: p.Kind, Since: p.Created}
 	_, connected := r.banks.ByCode(i.Bank)
 	switch {
 	case i.Unlinked:

@@ -66,6 +66,7 @@ type Account struct {
 	Seq     int64 // how many postings touch it
 	// Reserved is, of a clearing account, what its bank was asked to debit and has
 	// neither done nor denied. Of stripes only the sum has a meaning: it may be below zero.
+	// Of a wallet it is what is on its way to it.
 	Reserved int64
 	Posted   int64 // when it was posted to last: the times of its postings never decrease; Unix microseconds
 	Created  int64 // Unix microseconds

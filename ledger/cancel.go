@@ -41,7 +41,10 @@ const CodeExpired = "U69"
 const CodeCredentialLost = "NOCRED"
 
 // Declare implements [Command].
-func (c CancelTransfer) Declare(s *Set) { s.WantTransfer(c.Transfer) }
+func (c CancelTransfer) Declare(s *Set) {
+	s.WantTransfer(c.Transfer)
+	s.wantUncounted(c.Transfer)
+}
 
 // Apply implements [Command].
 func (c CancelTransfer) Apply(s *Set) (any, error) {

@@ -85,6 +85,7 @@ func (c *Case) declare(s *Set) {
 	s.Corrections.Want(CorrectionID(c.Break.ID, c.Break.Tries+1))
 	if c.Transfer != nil {
 		s.WantTransfer(c.Transfer)
+		s.wantUncounted(c.Transfer)
 	}
 }
 

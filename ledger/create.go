@@ -26,6 +26,7 @@ func (c CreateTransfer) Declare(s *Set) {
 // Apply implements [Command]; it returns the [Transfer].
 func (c CreateTransfer) Apply(s *Set) (any, error) {
 	t := c.Transfer
+	t.Payer.Standing, t.Payee.Standing = Standing{}, Standing{}
 	t.Created = s.Now
 	l := life{set: s, t: &t, begins: true}
 	l.step(Pending, "", "")
@@ -53,6 +54,9 @@ func (c CreateTransfer) Apply(s *Set) (any, error) {
 		l.post(EventDebit)
 		l.step(Debited, "", "")
 		l.instruct(LegCredit, false)
+	}
+	if !t.State.Final() {
+		l.incoming(t.Amount.Minor)
 	}
 	return t, nil
 }

@@ -36,7 +36,16 @@ func (l *life) step(to State, reason Reason, bankCode string) {
 		l.set.later[t.ID] = append(l.set.later[t.ID], s)
 	}
 	l.set.Transfers.Put(t.ID, *t)
-	if to.Final() && !t.Cause.IsZero() {
+	if !to.Final() {
+		return
+	}
+	if !l.begins {
+		l.incoming(-t.Amount.Minor)
+		if to != Completed {
+			l.set.uncount(t)
+		}
+	}
+	if !t.Cause.IsZero() {
 		l.set.concluded(t)
 	}
 }

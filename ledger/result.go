@@ -66,7 +66,12 @@ type Recorded struct {
 }
 
 // Declare implements [Command].
-func (c RecordResult) Declare(s *Set) { s.WantTransfer(c.Transfer) }
+func (c RecordResult) Declare(s *Set) {
+	s.WantTransfer(c.Transfer)
+	if c.Outcome != SaysApproved || c.Leg.Reverses() != 0 {
+		s.wantUncounted(c.Transfer)
+	}
+}
 
 // Apply implements [Command]; it returns a [Recorded].
 func (c RecordResult) Apply(s *Set) (any, error) {

@@ -67,6 +67,7 @@ type Set struct {
 	unsent   map[InstructionID]struct{} // that the batch made or claimed
 	known    map[ID]*Transfer           // rows of transfers that were read before the batch
 	later    map[ID][]Step              // of each transfer: the steps after its beginning, in order
+	usages   map[RecordKey]*usage       // that were read or changed, as they are now
 }
 
 // NewSet makes the empty working set that commands declare their keys to.

@@ -104,6 +104,8 @@ type End struct {
 	// Mark is a salted SHA-256 of them: what the log knows of them.
 	Sealed string
 	Mark   [32]byte
+
+	Standing Standing // for [CreateTransfer] only, and not kept
 }
 
 // Unreadable says whether it is a bank account whose number was erased with its person.

@@ -138,6 +138,9 @@ func (v *verifier) transfers(s Snapshot) error {
 			return err
 		}
 		v.sum.Transfers++
+		if t.fills() && !t.State.Final() {
+			v.reserved[t.Payee.account(t.Amount.Currency)] -= t.Amount.Minor
+		}
 		if err := v.entriesBefore(t.ID, &others, &postings); err != nil {
 			return err
 		}
@@ -286,7 +289,7 @@ func (v *verifier) hold(f *file, records []Record) {
 func (v *verifier) sides() {
 	for account, rest := range v.reserved {
 		if rest != 0 {
-			v.violated("reserved", account.Path+" "+string(account.Currency), "%d more is reserved than the bank was asked for and has not answered", rest)
+			v.violated("reserved", account.Path+" "+string(account.Currency), "%d more is reserved than the bank was asked for and has not answered, or than is on its way to the wallet", rest)
 		}
 	}
 	if v.lines != 2*v.sum.Postings {

@@ -1073,6 +1073,42 @@ func (e TrialBalanceRowRow) Valid() bool {
 	}
 }
 
+// Defines values for WebhookDeliveryState.
+const (
+	WebhookDeliveryStateDead    WebhookDeliveryState = "dead"
+	WebhookDeliveryStatePending WebhookDeliveryState = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryState enum.
+func (e WebhookDeliveryState) Valid() bool {
+	switch e {
+	case WebhookDeliveryStateDead:
+		return true
+	case WebhookDeliveryStatePending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookState.
+const (
+	WebhookStateDisabled WebhookState = "disabled"
+	WebhookStateEnabled  WebhookState = "enabled"
+)
+
+// Valid indicates whether the value is a known member of the WebhookState enum.
+func (e WebhookState) Valid() bool {
+	switch e {
+	case WebhookStateDisabled:
+		return true
+	case WebhookStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReportFormat.
 const (
 	ReportFormatCsv   ReportFormat = "csv"
@@ -2207,6 +2243,15 @@ type CreatedKey struct {
 	Secret string `json:"secret"`
 }
 
+// CreatedWebhook defines model for CreatedWebhook.
+type CreatedWebhook struct {
+	// Secret What it is signed with. It cannot be read again.
+	//
+	// Example: whsec_bm90IGEgcmVhbCBzZWNyZXQsIG9ubHkgYW4gZXhhbXA=
+	Secret  string  `json:"secret"`
+	Webhook Webhook `json:"webhook"`
+}
+
 // Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
 //
 // Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
@@ -2258,6 +2303,11 @@ type DirectoryEntry struct {
 // reconciliation, no money is moved. `noted`: to a lease, `pending` or `not_seen`, which decide nothing by themselves.
 type Effect string
 
+// EndpointID A webhook's id.
+//
+// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+type EndpointID = string
+
 // Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 type Event string
 
@@ -2268,6 +2318,7 @@ type EventData struct {
 
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
+	Webhook  Webhook  `json:"webhook,omitempty,omitzero"`
 }
 
 // EventList defines model for EventList.
@@ -3000,6 +3051,29 @@ type NewWalletTransfer struct {
 
 	// Note Example: pocket money
 	Note string `json:"note,omitempty,omitzero"`
+}
+
+// NewWebhook defines model for NewWebhook.
+type NewWebhook struct {
+	// Description For yourself.
+	//
+	// Example: bubbles
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Locale How amounts are written, and in which language bubbles are, as for `GET /v1/events`.
+	//
+	// Example: hi-IN
+	Locale string `json:"locale,omitempty,omitzero"`
+
+	// Types Which events; `transfer.*` stands for all that begin with `transfer.`. All if it is left out.
+	//
+	// Example: ["transfer.*","request.paid"]
+	Types []string `json:"types,omitempty,omitzero"`
+
+	// URL Where events are sent to. It begins with `https://`, has no user or password in it, and leads to an address that everybody reaches.
+	//
+	// Example: https://chat.example/bahi
+	URL string `json:"url"`
 }
 
 // NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
@@ -4006,6 +4080,160 @@ type WalletStatement struct {
 	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
 }
 
+// Webhook defines model for Webhook.
+type Webhook struct {
+	// CreatedAt Example: 2026-07-04T09:30:00Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Description Example: bubbles
+	Description string `json:"description,omitempty,omitzero"`
+
+	// DisabledReason `gone`: its URL answered `410`. There may be new ones.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty,omitzero"`
+
+	// ID A webhook's id.
+	//
+	// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	ID EndpointID `json:"id"`
+
+	// Locale Example: en-IN
+	Locale string `json:"locale"`
+
+	// OldSecretUntil Until then the secret before the newest one signs too.
+	//
+	// Example: 2026-07-05T09:30:00Z
+	OldSecretUntil time.Time `json:"old_secret_until,omitempty,omitzero"`
+
+	// Sequence Of the events up to here it took each that it wants, or has it among its deliveries. Not in events.
+	//
+	// Example: 4711
+	Sequence int64        `json:"sequence,omitempty,omitzero"`
+	State    WebhookState `json:"state"`
+
+	// Types None are all.
+	//
+	// Example: ["transfer.*"]
+	Types []string `json:"types"`
+
+	// UpdatedAt When you last changed it, or it was disabled.
+	//
+	// Example: 2026-07-04T09:30:00Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL Example: https://chat.example/bahi
+	URL string `json:"url"`
+}
+
+// WebhookDelivery defines model for WebhookDelivery.
+type WebhookDelivery struct {
+	// Answer How the answer began. What it repeats of the event is left out.
+	//
+	// Example: no such chat
+	Answer string `json:"answer,omitempty,omitzero"`
+
+	// CreatedAt When it was first put off.
+	//
+	// Example: 2026-07-04T09:30:00Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Event Example: evt_9f86d081884c7d659a2feaa0c55ad015
+	Event string `json:"event"`
+
+	// Failure Why the last try failed. `status`: an answer that is not `2xx`; `redirect`: one that sends elsewhere, which is not followed; `timeout`; `name`: the host's name leads
+	// nowhere; `address`: it leads to an address that not everybody reaches; `connect`; `tls`; `cut_off`; `unreadable`. There may be new ones.
+	//
+	//
+	// Example: status
+	Failure string `json:"failure,omitempty,omitzero"`
+
+	// NextTryAt When it is tried again, unless another event is before it.
+	//
+	// Example: 2026-07-04T09:30:20Z
+	NextTryAt time.Time `json:"next_try_at,omitempty,omitzero"`
+
+	// Sequence Example: 4711
+	Sequence int64 `json:"sequence"`
+
+	// State `pending`: it will be tried, or waits for an event of the same thing before it. `dead`: it was tried for three days, and is not any more.
+	State WebhookDeliveryState `json:"state"`
+
+	// Status The answer's status.
+	//
+	// Example: 500
+	Status int `json:"status,omitempty,omitzero"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
+
+	// Tries How often it was tried.
+	//
+	// Example: 3
+	Tries int `json:"tries"`
+
+	// Type Example: transfer.completed
+	Type string `json:"type"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:10Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// WebhookDeliveryList defines model for WebhookDeliveryList.
+type WebhookDeliveryList struct {
+	Data []WebhookDelivery `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// WebhookDeliveryState `pending`: it will be tried, or waits for an event of the same thing before it. `dead`: it was tried for three days, and is not any more.
+type WebhookDeliveryState string
+
+// WebhookDisabledReason `gone`: its URL answered `410`. There may be new ones.
+type WebhookDisabledReason = string
+
+// WebhookList defines model for WebhookList.
+type WebhookList struct {
+	Data []Webhook `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// WebhookReplay Exactly one of them.
+type WebhookReplay struct {
+	// After All behind this sequence. What lies before it, and was not sent yet, is passed over.
+	//
+	// Example: 4710
+	After *int64 `json:"after,omitempty"`
+
+	// Dead All that is dead.
+	//
+	// Example: true
+	Dead bool `json:"dead,omitempty,omitzero"`
+
+	// Events These, by their sequence, whether the webhook wants their types or not.
+	//
+	// Example: [4711]
+	Events []int64 `json:"events,omitempty,omitzero"`
+}
+
+// WebhookRotation defines model for WebhookRotation.
+type WebhookRotation struct {
+	// OverlapSeconds For how long the old secret signs beside the new one; a day if it is left out.
+	//
+	// Example: 86400
+	OverlapSeconds *int `json:"overlap_seconds,omitempty"`
+}
+
+// WebhookState defines model for WebhookState.
+type WebhookState string
+
 // WindowID The scheme, the day and the window's number in it.
 //
 // Example: upi-2026-11-25-03
@@ -4135,6 +4363,11 @@ type WalletCurrency = string
 
 // WebhookID defines model for WebhookID.
 type WebhookID = string
+
+// WebhookParam A webhook's id.
+//
+// Example: end_0197f3a2c4d87c3e9b1a6f20d4e8b351
+type WebhookParam = EndpointID
 
 // WebhookSignature defines model for WebhookSignature.
 type WebhookSignature = string
@@ -4665,6 +4898,57 @@ type WithdrawParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// State Only those in this state.
+	State WebhookDeliveryState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// EnableWebhookParams defines parameters for EnableWebhook.
+type EnableWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // LeaseInstructionsJSONRequestBody defines body for LeaseInstructions for application/json ContentType.
 type LeaseInstructionsJSONRequestBody = NewLease
 
@@ -4730,6 +5014,18 @@ type TopUpJSONRequestBody = NewWalletTransfer
 
 // WithdrawJSONRequestBody defines body for Withdraw for application/json ContentType.
 type WithdrawJSONRequestBody = NewWalletTransfer
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = NewWebhook
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = NewWebhook
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = WebhookReplay
+
+// RotateWebhookSecretJSONRequestBody defines body for RotateWebhookSecret for application/json ContentType.
+type RotateWebhookSecretJSONRequestBody = WebhookRotation
 
 // Healthz: Is the process alive (GET /healthz).
 func (c *Client) Healthz(ctx context.Context) (Health, error) {
@@ -5445,6 +5741,106 @@ func (c *Client) Withdraw(ctx context.Context, party string, params WithdrawPara
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
 	var out Transfer
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ListWebhooks: List webhooks (GET /v1/webhooks).
+func (c *Client) ListWebhooks(ctx context.Context, params ListWebhooksParams) (WebhookList, error) {
+	r := request{method: "GET", path: "/v1/webhooks"}
+	r.ask("cursor", params.Cursor)
+	r.ask("limit", params.Limit)
+	var out WebhookList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// CreateWebhook: Create a webhook (POST /v1/webhooks).
+func (c *Client) CreateWebhook(ctx context.Context, params CreateWebhookParams, body CreateWebhookJSONRequestBody) (CreatedWebhook, error) {
+	r := request{method: "POST", path: "/v1/webhooks"}
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out CreatedWebhook
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// DeleteWebhook: Delete a webhook (DELETE /v1/webhooks/{webhook}).
+func (c *Client) DeleteWebhook(ctx context.Context, webhook string) error {
+	r := request{method: "DELETE", path: "/v1/webhooks/{webhook}"}
+	r.in("webhook", webhook)
+	return c.do(ctx, &r, nil)
+}
+
+// GetWebhook: Get a webhook (GET /v1/webhooks/{webhook}).
+func (c *Client) GetWebhook(ctx context.Context, webhook string) (Webhook, error) {
+	r := request{method: "GET", path: "/v1/webhooks/{webhook}"}
+	r.in("webhook", webhook)
+	var out Webhook
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// UpdateWebhook: Change a webhook (PUT /v1/webhooks/{webhook}).
+func (c *Client) UpdateWebhook(ctx context.Context, webhook string, body UpdateWebhookJSONRequestBody) (Webhook, error) {
+	r := request{method: "PUT", path: "/v1/webhooks/{webhook}"}
+	r.in("webhook", webhook)
+	r.json(body)
+	var out Webhook
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ListWebhookDeliveries: List what a webhook did not take (GET /v1/webhooks/{webhook}/deliveries).
+func (c *Client) ListWebhookDeliveries(ctx context.Context, webhook string, params ListWebhookDeliveriesParams) (WebhookDeliveryList, error) {
+	r := request{method: "GET", path: "/v1/webhooks/{webhook}/deliveries"}
+	r.in("webhook", webhook)
+	r.ask("state", params.State)
+	r.ask("cursor", params.Cursor)
+	r.ask("limit", params.Limit)
+	var out WebhookDeliveryList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// EnableWebhook: Enable a webhook again (POST /v1/webhooks/{webhook}/enable).
+func (c *Client) EnableWebhook(ctx context.Context, webhook string, params EnableWebhookParams) (Webhook, error) {
+	r := request{method: "POST", path: "/v1/webhooks/{webhook}/enable"}
+	r.in("webhook", webhook)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Webhook
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ReplayWebhook: Send events again (POST /v1/webhooks/{webhook}/replay).
+func (c *Client) ReplayWebhook(ctx context.Context, webhook string, params ReplayWebhookParams, body ReplayWebhookJSONRequestBody) (Webhook, error) {
+	r := request{method: "POST", path: "/v1/webhooks/{webhook}/replay"}
+	r.in("webhook", webhook)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out Webhook
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// RotateWebhookSecret: Sign with a new secret (POST /v1/webhooks/{webhook}/rotate).
+func (c *Client) RotateWebhookSecret(ctx context.Context, webhook string, params RotateWebhookSecretParams, body RotateWebhookSecretJSONRequestBody) (CreatedWebhook, error) {
+	r := request{method: "POST", path: "/v1/webhooks/{webhook}/rotate"}
+	r.in("webhook", webhook)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out CreatedWebhook
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// TestWebhook: Send a test (POST /v1/webhooks/{webhook}/test).
+func (c *Client) TestWebhook(ctx context.Context, webhook string, params TestWebhookParams) (Webhook, error) {
+	r := request{method: "POST", path: "/v1/webhooks/{webhook}/test"}
+	r.in("webhook", webhook)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Webhook
 	err := c.do(ctx, &r, &out)
 	return out, err
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"bahi/api"
@@ -26,6 +27,7 @@ type benchCmd struct {
 	Banks       int     `help:"Workload bank: over so many simulated banks; 0: the four that come with Bahi." default:"0" env:"BAHI_BENCH_BANKS"`
 	Hanging     int     `help:"Workload bank: measure twice, the second time while so many of the banks never answer. Payments from and to those are sent both times, and neither waited for nor counted." default:"0" env:"BAHI_BENCH_HANGING"`
 	BankProfile string  `help:"Workload bank: banks that decline as those in India do, large, good or weak; a payment that they decline or do not answer is counted apart." enum:",large,good,weak" default:"" env:"BAHI_BENCH_BANK_PROFILE"`
+	Limits      string  `help:"What every account may pay and receive: high, which no account reaches, but which is counted; or none, to see what the limits cost." enum:"high,none" default:"high" env:"BAHI_BENCH_LIMITS"`
 	Pgbench     bool    `help:"Also run pgbench (TPC-B-like, scale 10, 64 clients) before and after, on a private PostgreSQL, and print the ratio." env:"BAHI_BENCH_PGBENCH"`
 	Profile     string  `help:"Also write where the processor time goes into this directory: server.pprof and allocs.pprof for go tool pprof, and on PostgreSQL statements.txt." type:"path" env:"BAHI_BENCH_PROFILE"`
 	JSON        bool    `help:"Print the result as one JSON object."`
@@ -173,7 +175,11 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server, p
 	if c.unlogged {
 		command = "serve-unlogged"
 	}
-	server, err := startAs(command, program, store, log, append(profile.flags(), banks.args()...)...)
+	limits, err := c.limitsFile(dir)
+	if err != nil {
+		return nil, err
+	}
+	server, err := startAs(command, program, store, log, slices.Concat(profile.flags(), banks.args(), []string{"--limits", limits})...)
 	if err != nil {
 		said, _ := os.ReadFile(log.Name()) // the directory goes with this process
 		return nil, fmt.Errorf("%w\n%s", err, said)
@@ -210,6 +216,25 @@ func (c *benchCmd) measure(ctx context.Context, dir string, pg *pgtest.Server, p
 	result.Verify, err = verifyBook(store)
 	return result, err
 }
+
+// limitsFile writes the limits of a run.
+func (c *benchCmd) limitsFile(dir string) (path string, err error) {
+	if c.Limits == noLimits {
+		return noLimits, nil
+	}
+	path = filepath.Join(dir, "limits.yaml")
+	return path, os.WriteFile(path, []byte(benchLimits), 0o600)
+}
+
+// benchLimits have every account's payments counted, and are never reached.
+const benchLimits = `
+default:
+  to_person: {each: 100000000.00, sum: 100000000.00, count: 1000000000}
+  to_merchant: {each: 100000000.00, sum: 100000000.00}
+  received: {sum: 100000000.00, count: 1000000000}
+  new_user: none
+  wallet: {each: 100000000.00, balance: 100000000.00}
+`
 
 // newBook is the place of a new book on the engine.
 func (c *benchCmd) newBook(ctx context.Context, dir string, pg *pgtest.Server) (s storage, err error) {

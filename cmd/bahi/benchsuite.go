@@ -67,7 +67,7 @@ func (s *benchSuite) line(ctx context.Context, name string, run benchCmd, bar st
 	if s.err != nil {
 		return 0
 	}
-	run.Engine, run.Seconds, run.Parties = s.cmd.Engine, s.cmd.Seconds, s.cmd.Parties
+	run.Engine, run.Seconds, run.Parties, run.Limits = s.cmd.Engine, s.cmd.Seconds, s.cmd.Parties, s.cmd.Limits
 	before := s.last
 	if before == 0 {
 		if before, s.err = runPgbench(s.pg, run.Seconds); s.err != nil {

@@ -118,12 +118,20 @@ func conversation() []demoLine {
 	}
 }
 
+// demoLimits are India's, but all of the demo's people are new, and pay more than may who is.
+func demoLimits() *ledger.Limits {
+	l := ledger.IndiaLimits()
+	l.Default.NewUser = ledger.Limit{}
+	return l
+}
+
 // demoTimers let hours pass in a second.
 func demoTimers() *ledger.Policy {
 	p := ledger.DefaultPolicy()
 	p.Submit, p.Check = 300*time.Millisecond, 300*time.Millisecond
 	p.Checks = []time.Duration{400 * time.Millisecond, 800 * time.Millisecond, 1200 * time.Millisecond}
 	p.Reversals = p.Checks
+	p.Limits = demoLimits()
 	return &p
 }
 

@@ -12,6 +12,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"bahi/ledger"
 )
 
 type serveCmd struct {
@@ -19,6 +21,7 @@ type serveCmd struct {
 	timers
 	Banks       string       `help:"File that lists the banks, read again when it changes and at a SIGHUP; without one there are four simulated banks." env:"BAHI_BANKS" type:"path"`
 	Settlement  string       `help:"File with the windows and fees of settlement; without one they are UPI's." env:"BAHI_SETTLEMENT" type:"path"`
+	Limits      string       `help:"File that says how much may be paid and how often, or none; without one India's limits are in force, in the demo but for new users." env:"BAHI_LIMITS"`
 	Listen      string       `help:"Address to serve on." default:"127.0.0.1:8080" env:"BAHI_LISTEN"`
 	Demo        bool         `help:"Seed demo people, banks and keys on the first start, and print lines to paste." env:"BAHI_DEMO"`
 	BankProfile string       `help:"With --demo, banks that decline as those in India do: large, good or weak. In a banks file each bank has its own." enum:",large,good,weak" default:"" env:"BAHI_BANK_PROFILE"`
@@ -57,11 +60,16 @@ func (c *serveCmd) Run() error {
 	if c.Pprof != "" {
 		go func() { log.Error("pprof", "error", http.ListenAndServe(c.Pprof, nil)) }()
 	}
+	policy := c.policy()
+	var err error
+	if policy.Limits, err = c.limits(); err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", c.Listen) // first: a node that cannot listen must not drive banks
 	if err != nil {
 		return fmt.Errorf("cannot serve on %s: %w", c.Listen, err)
 	}
-	n, err := openNode(ctx, nodeConfig{storage: c.storage, banksFile: c.Banks, settlementFile: c.Settlement, remote: c.RemoteBank, policy: c.policy(), maxQueue: c.MaxQueue, unlogged: c.unlogged, logOrigin: c.LogOrigin, witnesses: c.Witness, log: log})
+	n, err := openNode(ctx, nodeConfig{storage: c.storage, banksFile: c.Banks, settlementFile: c.Settlement, remote: c.RemoteBank, policy: policy, maxQueue: c.MaxQueue, unlogged: c.unlogged, logOrigin: c.LogOrigin, witnesses: c.Witness, log: log})
 	if err != nil {
 		l.Close()
 		return err
@@ -79,6 +87,14 @@ func (c *serveCmd) Run() error {
 		n.behave(c.BankProfile)
 	}
 	return <-served
+}
+
+// limits are those that are in force.
+func (c *serveCmd) limits() (*ledger.Limits, error) {
+	if c.Demo && c.Limits == "" {
+		return demoLimits(), nil
+	}
+	return readLimits(c.Limits)
 }
 
 // readyLine begins the line that says where the server listens. Programs that

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"bahi/ledger"
 	"bahi/ledger/sqlite"
@@ -38,8 +39,18 @@ func inBatches(b *testing.B, make func() ledger.Transfer, commit func([]ledger.T
 }
 
 // BenchmarkCommitWallet moves money between wallets: one batch each, with answers of 500 bytes.
-func BenchmarkCommitWallet(b *testing.B) {
+func BenchmarkCommitWallet(b *testing.B) { benchWallet(b, nil) }
+
+// BenchmarkCommitWalletLimited does the same under limits that are never reached.
+func BenchmarkCommitWalletLimited(b *testing.B) {
+	most := ledger.Limit{Sum: ledger.Sums{"INR": 1 << 50}, Count: 1 << 30}
+	benchWallet(b, &ledger.Limits{Default: ledger.AppLimits{Window: 24 * time.Hour, ToPerson: most, ToMerchant: most, Received: most,
+		WalletTransfer: most.Sum, WalletBalance: most.Sum}})
+}
+
+func benchWallet(b *testing.B, limits *ledger.Limits) {
 	n := newBench(b)
+	n.policy.Limits = limits
 	wallets := make([]ledger.End, benchWallets)
 	for i := range wallets {
 		wallets[i] = n.wallet()
