@@ -10,7 +10,8 @@ import (
 // Handlers do what falls due, by kind of record.
 func (s *Server) Handlers() map[ledger.RecordKind]agenda.Handler {
 	return map[ledger.RecordKind]agenda.Handler{
-		ledger.RecordHold: s.release,
+		ledger.RecordHold:     s.release,
+		ledger.RecordSchedule: s.paySchedule,
 	}
 }
 

@@ -775,6 +775,75 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for RunOutcome.
+const (
+	RunOutcomeMade    RunOutcome = "made"
+	RunOutcomeMissed  RunOutcome = "missed"
+	RunOutcomeSkipped RunOutcome = "skipped"
+)
+
+// Valid indicates whether the value is a known member of the RunOutcome enum.
+func (e RunOutcome) Valid() bool {
+	switch e {
+	case RunOutcomeMade:
+		return true
+	case RunOutcomeMissed:
+		return true
+	case RunOutcomeSkipped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RunState.
+const (
+	RunStateCancelled RunState = "cancelled"
+	RunStateCompleted RunState = "completed"
+	RunStateFailed    RunState = "failed"
+	RunStateReversed  RunState = "reversed"
+)
+
+// Valid indicates whether the value is a known member of the RunState enum.
+func (e RunState) Valid() bool {
+	switch e {
+	case RunStateCancelled:
+		return true
+	case RunStateCompleted:
+		return true
+	case RunStateFailed:
+		return true
+	case RunStateReversed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ScheduleState.
+const (
+	ScheduleStateActive    ScheduleState = "active"
+	ScheduleStateCancelled ScheduleState = "cancelled"
+	ScheduleStateEnded     ScheduleState = "ended"
+	ScheduleStatePaused    ScheduleState = "paused"
+)
+
+// Valid indicates whether the value is a known member of the ScheduleState enum.
+func (e ScheduleState) Valid() bool {
+	switch e {
+	case ScheduleStateActive:
+		return true
+	case ScheduleStateCancelled:
+		return true
+	case ScheduleStateEnded:
+		return true
+	case ScheduleStatePaused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SettlementDirection.
 const (
 	SettlementDirectionPaid     SettlementDirection = "paid"
@@ -1117,6 +1186,39 @@ func (e WebhookState) Valid() bool {
 	case WebhookStateDisabled:
 		return true
 	case WebhookStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Weekday.
+const (
+	WeekdayFriday    Weekday = "friday"
+	WeekdayMonday    Weekday = "monday"
+	WeekdaySaturday  Weekday = "saturday"
+	WeekdaySunday    Weekday = "sunday"
+	WeekdayThursday  Weekday = "thursday"
+	WeekdayTuesday   Weekday = "tuesday"
+	WeekdayWednesday Weekday = "wednesday"
+)
+
+// Valid indicates whether the value is a known member of the Weekday enum.
+func (e Weekday) Valid() bool {
+	switch e {
+	case WeekdayFriday:
+		return true
+	case WeekdayMonday:
+		return true
+	case WeekdaySaturday:
+		return true
+	case WeekdaySunday:
+		return true
+	case WeekdayThursday:
+		return true
+	case WeekdayTuesday:
+		return true
+	case WeekdayWednesday:
 		return true
 	default:
 		return false
@@ -2126,7 +2228,7 @@ type Bubble struct {
 // BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
 type BubbleSide struct {
 	// Action What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
-	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
+	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`; `skip_run` and `resume_schedule` of a schedule. There may be new ones.
 	Action NextAction `json:"action"`
 
 	// Next The action in plain words.
@@ -2329,6 +2431,9 @@ type Event string
 type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
 	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+
+	// Schedule Without `note`, `conversation` and what the payee is called where the key's role sees no personal data.
+	Schedule Schedule `json:"schedule,omitempty,omitzero"`
 
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
@@ -2963,6 +3068,80 @@ type NewResultBatch struct {
 	Results []NewResult `json:"results"`
 }
 
+// NewSchedule `amount` is that of each run; it is required, unless `payee` is a link that fixes it. Of `at` and `every` with `time` there is exactly one. `cap` is how much it may move in all: a
+// run that would move more is not made, and the schedule has ended.
+type NewSchedule struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// At Once: when. Without `every`, `time`, `zone`, `from`, `until` and `count`.
+	//
+	// Example: 2026-12-01T09:00:00+05:30
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Cap A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Cap *Money `json:"cap,omitempty"`
+
+	// Conversation Your id of the conversation. Each transfer has it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// Count How many runs there are, whatever becomes of each: paid, failed, skipped or missed.
+	//
+	// Example: 12
+	Count *int `json:"count,omitempty"`
+
+	// Every Exactly one of them.
+	//
+	// Example: {"month":31}
+	Every Rhythm `json:"every,omitempty,omitzero"`
+
+	// From The first day on which there may be a run; today where it is left out. A day that is over counts as today.
+	//
+	// Example: 2026-08-01
+	From openapi_types.Date `json:"from,omitempty,omitzero"`
+
+	// Note What it is for. Each transfer has it.
+	//
+	// Example: rent
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payee Address `json:"payee"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Time What clocks show in the zone. Where they are put forward over it, the run is at that moment; where they show it twice, at the first time.
+	//
+	//
+	// Example: 09:00
+	Time TimeOfDay `json:"time,omitempty,omitzero"`
+
+	// Until The last day on which there may be a run.
+	//
+	// Example: 2027-07-31
+	Until *openapi_types.Date `json:"until,omitempty"`
+
+	// Zone A time zone by IANA's name.
+	//
+	// Example: Europe/Berlin
+	Zone Zone `json:"zone,omitempty,omitzero"`
+}
+
 // NewSettlementClose Example: {"window":"upi-2026-11-25-03"}
 type NewSettlementClose struct {
 	// Window The scheme, the day and the window's number in it.
@@ -3091,7 +3270,7 @@ type NewWebhook struct {
 }
 
 // NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
-// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
+// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`; `skip_run` and `resume_schedule` of a schedule. There may be new ones.
 type NextAction = string
 
 // NextCursor Give it as `cursor` for the next page. Absent on the last one.
@@ -3342,8 +3521,179 @@ type ResultBatchResult struct {
 	Status int `json:"status"`
 }
 
+// Rhythm Exactly one of them.
+//
+// Example: {"month":31}
+type Rhythm struct {
+	// Month On this day of each month. A month that is shorter has its last day instead: 31 is the last day of all of them.
+	//
+	// Example: 31
+	Month *int `json:"month,omitempty"`
+
+	// Week On this day of each week.
+	Week Weekday `json:"week,omitempty,omitzero"`
+}
+
 // Role defines model for Role.
 type Role string
+
+// RunOutcome `made`: there is a transfer, which may have failed. `skipped`: at your wish, or its time went by while the schedule was paused. `missed`: its time went by while
+// Bahi was down.
+type RunOutcome string
+
+// RunState How the transfer ended; left out while it is under way.
+type RunState string
+
+// Schedule Without `note`, `conversation` and what the payee is called where the key's role sees no personal data.
+type Schedule struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// At Example: 2026-12-01T03:30:00Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Cap A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Cap Money `json:"cap,omitempty,omitzero"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// Count Example: 12
+	Count int `json:"count,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-07-04T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Every Exactly one of them.
+	//
+	// Example: {"month":31}
+	Every Rhythm `json:"every,omitempty,omitzero"`
+
+	// Failures How many runs in a row have failed; three pause it.
+	//
+	// Example: 0
+	Failures int `json:"failures"`
+
+	// From Example: 2026-08-01
+	From openapi_types.Date `json:"from,omitempty,omitzero"`
+
+	// ID Example: sch_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID ScheduleID `json:"id"`
+
+	// Moved What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Moved Balance `json:"moved"`
+
+	// Next The next runs, five at most, of one that is active.
+	Next []UpcomingRun `json:"next"`
+
+	// Note Example: rent
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payee Who pays or is paid. Without `instrument` it is the party's default, as it is at each run.
+	Payee ScheduleEnd `json:"payee"`
+
+	// Payer Who pays or is paid. Without `instrument` it is the party's default, as it is at each run.
+	Payer ScheduleEnd `json:"payer"`
+
+	// Reason Why it is not active. `asked`: you did it. `failures`: three runs in a row failed. `over`: there is no further run. `cap`: another run would move more than it
+	// may. `party_closed`: payer or payee is being erased. There may be new ones.
+	Reason ScheduleReason `json:"reason,omitempty,omitzero"`
+
+	// Runs What became of the latest runs, 20 at most, newest first.
+	Runs  []ScheduleRun `json:"runs"`
+	State ScheduleState `json:"state"`
+
+	// Time What clocks show in the zone. Where they are put forward over it, the run is at that moment; where they show it twice, at the first time.
+	//
+	//
+	// Example: 09:00
+	Time TimeOfDay `json:"time,omitempty,omitzero"`
+
+	// Until Example: 2027-07-31
+	Until openapi_types.Date `json:"until,omitempty,omitzero"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Zone Example: Asia/Kolkata
+	Zone string `json:"zone,omitempty,omitzero"`
+}
+
+// ScheduleEnd Who pays or is paid. Without `instrument` it is the party's default, as it is at each run.
+type ScheduleEnd struct {
+	Account MaskedAccount `json:"account,omitempty,omitzero"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Name Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// UPI Example: landlord@okhdfc
+	UPI string `json:"upi,omitempty,omitzero"`
+}
+
+// ScheduleID Example: sch_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type ScheduleID = string
+
+// ScheduleList defines model for ScheduleList.
+type ScheduleList struct {
+	Data []Schedule `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// ScheduleReason Why it is not active. `asked`: you did it. `failures`: three runs in a row failed. `over`: there is no further run. `cap`: another run would move more than it
+// may. `party_closed`: payer or payee is being erased. There may be new ones.
+type ScheduleReason = string
+
+// ScheduleRun defines model for ScheduleRun.
+type ScheduleRun struct {
+	// At When it was due.
+	//
+	// Example: 2026-10-31T03:30:00Z
+	At      time.Time `json:"at"`
+	Failure Failure   `json:"failure,omitempty,omitzero"`
+
+	// Last Of several that were skipped or missed together: the number of the last one.
+	//
+	// Example: 5
+	Last int `json:"last,omitempty,omitzero"`
+
+	// Outcome `made`: there is a transfer, which may have failed. `skipped`: at your wish, or its time went by while the schedule was paused. `missed`: its time went by while
+	// Bahi was down.
+	Outcome RunOutcome `json:"outcome"`
+
+	// Run Example: 3
+	Run int `json:"run"`
+
+	// State How the transfer ended; left out while it is under way.
+	State RunState `json:"state,omitempty,omitzero"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
+}
+
+// ScheduleState defines model for ScheduleState.
+type ScheduleState string
 
 // SettlementDirection What the bank did.
 type SettlementDirection string
@@ -3492,6 +3842,14 @@ type SettlementWindowList struct {
 
 // Side The side of the posting that the account stands on.
 type Side string
+
+// SkippedRun defines model for SkippedRun.
+type SkippedRun struct {
+	// Run The number of the next run.
+	//
+	// Example: 4
+	Run int `json:"run"`
+}
 
 // StatementFile defines model for StatementFile.
 type StatementFile struct {
@@ -3651,6 +4009,11 @@ type StatementRow struct {
 //
 // Example: opening
 type StatementRowRow string
+
+// TimeOfDay What clocks show in the zone. Where they are put forward over it, the run is at that moment; where they show it twice, at the first time.
+//
+// Example: 09:00
+type TimeOfDay = string
 
 // Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 type Transfer struct {
@@ -4025,6 +4388,17 @@ type TrialBalanceRowRow string
 // Example: asha@oksbi
 type UPIID = string
 
+// UpcomingRun defines model for UpcomingRun.
+type UpcomingRun struct {
+	// At Example: 2026-11-30T03:30:00Z
+	At time.Time `json:"at"`
+
+	// Run Its number: 1, 2, 3 and so on.
+	//
+	// Example: 4
+	Run int `json:"run"`
+}
+
 // Wallet Example: {"account":"wallet:pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","balance":{"currency":"INR","value":"460.00"},"currency":"INR","frozen":false,"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351"}
 type Wallet struct {
 	// Account An account's place in the chart: `bank:<code>:clearing`, `bank:<code>:settlement`, `transit`, `wallet:<party>`, `fees`, `suspense`.
@@ -4248,10 +4622,18 @@ type WebhookRotation struct {
 // WebhookState defines model for WebhookState.
 type WebhookState string
 
+// Weekday On this day of each week.
+type Weekday string
+
 // WindowID The scheme, the day and the window's number in it.
 //
 // Example: upi-2026-11-25-03
 type WindowID = string
+
+// Zone A time zone by IANA's name.
+//
+// Example: Europe/Berlin
+type Zone = string
 
 // AccountCurrency defines model for AccountCurrency.
 type AccountCurrency = string
@@ -4360,6 +4742,9 @@ type ReportStripes = bool
 
 // ReportTo defines model for ReportTo.
 type ReportTo = string
+
+// ScheduleParam Example: sch_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type ScheduleParam = ScheduleID
 
 // TileParam defines model for TileParam.
 type TileParam = string
@@ -4763,6 +5148,49 @@ type GetTrialBalanceParams struct {
 // GetTrialBalanceParamsFormat defines parameters for GetTrialBalance.
 type GetTrialBalanceParamsFormat string
 
+// ListSchedulesParams defines parameters for ListSchedules.
+type ListSchedulesParams struct {
+	// Party A party that pays or is paid.
+	Party PartyID       `form:"party,omitempty" json:"party,omitempty,omitzero"`
+	State ScheduleState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateScheduleParams defines parameters for CreateSchedule.
+type CreateScheduleParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelScheduleParams defines parameters for CancelSchedule.
+type CancelScheduleParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// PauseScheduleParams defines parameters for PauseSchedule.
+type PauseScheduleParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ResumeScheduleParams defines parameters for ResumeSchedule.
+type ResumeScheduleParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// SkipRunParams defines parameters for SkipRun.
+type SkipRunParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
 	// WebhookID A bank's own name for this message; the same on each try.
@@ -5008,6 +5436,12 @@ type LinkInstrumentJSONRequestBody = NewInstrument
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
+// CreateScheduleJSONRequestBody defines body for CreateSchedule for application/json ContentType.
+type CreateScheduleJSONRequestBody = NewSchedule
+
+// SkipRunJSONRequestBody defines body for SkipRun for application/json ContentType.
+type SkipRunJSONRequestBody = SkippedRun
+
 // ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
 type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
 
@@ -5193,6 +5627,27 @@ type ServerInterface interface {
 	// GetTrialBalance Get the trial balance
 	// (GET /v1/reports/trial-balance)
 	GetTrialBalance(ctx echo.Context, params GetTrialBalanceParams) error
+	// ListSchedules List schedules
+	// (GET /v1/schedules)
+	ListSchedules(ctx echo.Context, params ListSchedulesParams) error
+	// CreateSchedule Create a schedule
+	// (POST /v1/schedules)
+	CreateSchedule(ctx echo.Context, params CreateScheduleParams) error
+	// GetSchedule Get a schedule
+	// (GET /v1/schedules/{schedule})
+	GetSchedule(ctx echo.Context, schedule ScheduleParam) error
+	// CancelSchedule Cancel a schedule
+	// (POST /v1/schedules/{schedule}/cancel)
+	CancelSchedule(ctx echo.Context, schedule ScheduleParam, params CancelScheduleParams) error
+	// PauseSchedule Pause a schedule
+	// (POST /v1/schedules/{schedule}/pause)
+	PauseSchedule(ctx echo.Context, schedule ScheduleParam, params PauseScheduleParams) error
+	// ResumeSchedule Resume a schedule
+	// (POST /v1/schedules/{schedule}/resume)
+	ResumeSchedule(ctx echo.Context, schedule ScheduleParam, params ResumeScheduleParams) error
+	// SkipRun Skip the next run
+	// (POST /v1/schedules/{schedule}/skip)
+	SkipRun(ctx echo.Context, schedule ScheduleParam, params SkipRunParams) error
 	// ConfirmSettlement Confirm that a position was settled
 	// (POST /v1/settlement/confirmations)
 	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
@@ -6205,6 +6660,113 @@ func (w *ServerInterfaceWrapper) GetTrialBalance(ctx echo.Context) error {
 	return w.Handler.GetTrialBalance(ctx, params)
 }
 
+// ListSchedules reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListSchedules(ctx echo.Context) error {
+	var params ListSchedulesParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of active, paused, ended, cancelled", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListSchedules(ctx, params)
+}
+
+// CreateSchedule reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CreateSchedule(ctx echo.Context) error {
+	var params CreateScheduleParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CreateSchedule(ctx, params)
+}
+
+// GetSchedule reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetSchedule(ctx echo.Context) error {
+	schedule, err := bindPath(ctx, "schedule")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetSchedule(ctx, schedule)
+}
+
+// CancelSchedule reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelSchedule(ctx echo.Context) error {
+	schedule, err := bindPath(ctx, "schedule")
+	if err != nil {
+		return err
+	}
+	var params CancelScheduleParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelSchedule(ctx, schedule, params)
+}
+
+// PauseSchedule reads the operation's parameters.
+func (w *ServerInterfaceWrapper) PauseSchedule(ctx echo.Context) error {
+	schedule, err := bindPath(ctx, "schedule")
+	if err != nil {
+		return err
+	}
+	var params PauseScheduleParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.PauseSchedule(ctx, schedule, params)
+}
+
+// ResumeSchedule reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ResumeSchedule(ctx echo.Context) error {
+	schedule, err := bindPath(ctx, "schedule")
+	if err != nil {
+		return err
+	}
+	var params ResumeScheduleParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.ResumeSchedule(ctx, schedule, params)
+}
+
+// SkipRun reads the operation's parameters.
+func (w *ServerInterfaceWrapper) SkipRun(ctx echo.Context) error {
+	schedule, err := bindPath(ctx, "schedule")
+	if err != nil {
+		return err
+	}
+	var params SkipRunParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.SkipRun(ctx, schedule, params)
+}
+
 // ConfirmSettlement reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ConfirmSettlement(ctx echo.Context) error {
 	var params ConfirmSettlementParams
@@ -6825,6 +7387,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/test", wrapper.TestWebhook, options.OperationMiddlewares["TestWebhook"]...)
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["ReplayWebhook"]...)
 	router.GET(options.BaseURL+"/v1/webhooks/:webhook/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["ListWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/v1/schedules", wrapper.ListSchedules, options.OperationMiddlewares["ListSchedules"]...)
+	router.POST(options.BaseURL+"/v1/schedules", wrapper.CreateSchedule, options.OperationMiddlewares["CreateSchedule"]...)
+	router.GET(options.BaseURL+"/v1/schedules/:schedule", wrapper.GetSchedule, options.OperationMiddlewares["GetSchedule"]...)
+	router.POST(options.BaseURL+"/v1/schedules/:schedule/pause", wrapper.PauseSchedule, options.OperationMiddlewares["PauseSchedule"]...)
+	router.POST(options.BaseURL+"/v1/schedules/:schedule/resume", wrapper.ResumeSchedule, options.OperationMiddlewares["ResumeSchedule"]...)
+	router.POST(options.BaseURL+"/v1/schedules/:schedule/cancel", wrapper.CancelSchedule, options.OperationMiddlewares["CancelSchedule"]...)
+	router.POST(options.BaseURL+"/v1/schedules/:schedule/skip", wrapper.SkipRun, options.OperationMiddlewares["SkipRun"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -6837,658 +7406,710 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37khu31S/6Kih+3y7Z2z0UybloLpVKRjd7YlnSJ8mW7YwPCXaDQ2SaAN1AD0XJOpXaz3Ce4PzxvcN+",
-	"nTzJKawFoNFNNC+jkZ3U2a6kxCG7cV1YWNff+tBJ5WwuBRNadU4/dKaMZqyAj+elnjKheUo1M39nTKUF",
-	"n2suRee0841cEC0JDR7qdpIOe0dn85x1TjsPGS1Y0Uk6Bfu15AXLOqe6KFnSUemUzahpUS/n5kmlCy6u",
-	"Oh8/Jp1HNJ2yR1LoQuarfT6VBZnKBcmluCJckxldkjEj12yu633Py3HO04TM6Ls9esX+tN8/3D/q9XoJ",
-	"4bNZqek4ZzsO7CJjs7nUTKTLV2ye06V5rTm+kWlnRBZTJoieckW4InrKyIQXShMq1IIVZtHMd9dsmRB6",
-	"RbkwQ6+6ZqKcdU7/1jFNdX5JIkN5xujkZU7TyKack7n5gXABfeTyKiGyIJSIcjZmBZETkjN6w1RtuY77",
-	"Dwb765ZjIosZ1Z3TDhf66KCTdGZc8JkZZ88PkAvNrlgBI3zFfi2Z0heRJXpOZ0zh4hT4lBmsLAszWNUl",
-	"X/MbZrZWS1IqXMmlLAlV1/Ud7vVPHkz26SA9yI4fpPvsZNynR5NBLztgx+P9yWTt9s7ou2dMXOlp5/To",
-	"AGbj/uzHFvwV08XyfKJZsTqf1yyVIlNmvAvKNRmziSwYrL6fn5nqnFHNstoc+muH6Fa4H1nhj0lnTgs6",
-	"Y9od1TSVpdCPyqIwFLo6zDdTRig+dE+R1D5XX9KL5686SYebx38tWbHsJB1BZ+YX93yNUDM2oWWu/YvB",
-	"ou6b8WnNCtPW//W3872ff/mw//E/O7HFtUN/aeazadw14k6ntNCGou3vQNMw+jnV02rw8M+6pf7Pgk06",
-	"p53/uF9xwvv4q7rvR6enONo4FZhhKrPdImVkzKZcZGQx5enU0MWYXXFxRnqOG8Dfgour2vIfPOj346tP",
-	"oc/o0veSnc/mQyqu1yz2mIprQyEyYy3raZ649Xqa3h/JjOFQCkarscS6Mg/cvi/z9sVjvFdkUbDUzHNd",
-	"f6l/6tadVh25nstCyQjJjAR7p4cp/DoyZGxIY06vmGUh9bN5/vPkvVRvfpo8Php/PTu+6r/g7+VV+3E1",
-	"XbZwvMHh4crxpHvve3snw71fvoof0ic3TOg3yzlTqxN5IfKlGbxiCVHM8CXNMjJeklTOZlSdkZEuqFAT",
-	"VnT/54goTQ27nJhbKc+JnlKNB4IsuJ4Gz47qC1C1kVi+2p1TnrWsgIahtixAvzfYgunDlN9SrjfzfJiM",
-	"IMy8Ya4s5P8FMwdeSFHfyv1efMimpdZDPqPv8Eybtzcc8EBS+ZZFroKfzGUrF4KYjmHs4W3cJa/gruIo",
-	"YZUiMyKLYW/m6Wu2NJNSdMISePVKyvql1pmpqz0QKNzWoERZTTQY354Z4JYXNZBtfdNCIiZ7/3cb8V4I",
-	"pYtyxtZeMtw/dE8RnrXwvuqpWzOIajSWQXzLlmvGdc2WMKCECKkJ14oolhZMtwzwesOCrhvZt2xph/SM",
-	"Kg30f/F4w11n+VZOlbb0Dyd6QQ1B0QyuZ6J0weisTibmumujENP9HvS/d/G4lY31Np/hZ+yG5S2L27Ok",
-	"z6xEfI9MqZoydUYYTafwh5ud4dQkN225K7yQEkUPMikNF+O5XQquSPPAd3rxrYIGt6b+OrX39k7aqP0Z",
-	"n8V4llHXZlQsQWdDRYRqMpOqrjkdtnCnHFqNsqfDkD8NeiGD6kcZ1DOZ0rxFo6QzEOUILRhZFFxrJhJC",
-	"RWaEPhSociquSrgmy/E4Z/joF0/EVc7VFB79houMnxGWK0bs9192ycNHL8nBg/rOTPnexfOWKyTHUcYl",
-	"XibwxVDmrbOnQWxvXsBUaf4Hs+iUipTlu3LpO+bKbi3esvFUyusYpzl30ujqUsyYUvSKnVXzlgIPri6W",
-	"KxfScO1UFziCPZAmPu8sX/MrQXVZsDWTVe4ZlRCqkMsUTJV5w8Zx06fJVLzYn5y8Of5JlyffLIofVX5T",
-	"zvLv57/q5z/8ej39dXGfia/fv3z0Izt8mP36/tGF+PHXn358upz98Fd6/uD852z+4+KHZy/l/ux5fvzk",
-	"u69mD948PL/60582LZUf4y4y1u2W7A2fMaXpbL66ZG+nTBAK6warxjLCdWJYxfeCvzMXpRHT6qvWf3C8",
-	"3z98cNDrbZqj9h23zXGwboZrWPRLWuh1d/7c/L5ODIEHbn3PQ/f2pn/F5rLQVstdq36fgbzOJ4blcEVy",
-	"NtFElg2aNFtx+vzVd49P05xRmHCLTmt7XGOVidlhgsG+8nNfM+hPHt3WNqTW0UZW9Vxb66Aw2pA+NcrD",
-	"q6ePyP7+/gkxZAdGO8PZmLAiVEaXzu4xltKwifdGziDP5SKyJ+S51FafmhRyNoJrcaRlQ6ca9AZHe/3+",
-	"3uCgbR1aN+ig1z5lo+NvZVyoRmI2pWUM1twQH0XEznTQYmfCsbVbyECNdTLcnRjIbmkQw4E+tWadFdpR",
-	"5K+vXzyHq+HR6x/QvKsIJWDUhgtyzuQ8Z11y0aQLMjpPUzbXI5JOpVRMnZIRnc9znlLT+v2/KylGCRlp",
-	"9k7fT9XNyDSOf81zykWDfFJ107Ic1iYVM2ubPjqJfRcN8b+sWYVCRnik+bZ2gvx58aY1v5MZXXaJob3F",
-	"VOaGtSq9iYltPBbmTN3mYLyYM9FqP5GKoe5k5Fmj65mPwnCAxEq+XJGJGf5ULtgNK1Ccl3rKCmXtDbRh",
-	"NkKeFZuCNEOJyrYTmivm5zCWMmdUBJOA22PjvUWecDMks86GhswhblDPXC+HWxjxY4N319/OzPi1LnjU",
-	"huVGr0J7Mm6HkBlTRE3NtlDzzJYrrGxft1rkNzIyRhmneXtHVNQevxNaSPxN//h0v3fa6/3cZkqTu5H6",
-	"G56zNbKNUZXvKeeP4oJcFbKcK5xBwRjJ+BXXKsHriwryzrlUjPgxLrW3N5yZd6SwpwZMbRrU8QR8hOZ0",
-	"XArU6c1SoZaPiiUVmmVdcqEVUTk+MaNLtE26a9ZIXIaz6ilbwsG6FLUlfNfr9e/3jh505/f7g7iYZub6",
-	"aTLEG2v1XLeg9pF18qJ75tYioxuHlRp3MIuaRdXVHk24oLnZDi5IJstxnS4Hn9s2+pbmOdvgJlvAM/9i",
-	"XrI1WnKLseCzacif2VprZ7qG4u1o1hG8feTW9P5EZHPJvYl2s/b+QjBD1TPDqEIFvuYQUXOaMnVWY1oF",
-	"v5rCByZkeTX911Txt9ryT1D5t1T1ORqWUdX/LHr+dhO9rd7/lotMLtZRNjzQRtPw461JGjsHgv5o2lBz",
-	"KRTKQg9pZiM2zF+pFJqhMSBUDuaFHOds9hUI8Eagd0tt3sjMAEtxLeRCDCec5YZRZExTntupzRhc+Jcd",
-	"OgMT72XHXdnwUpc85hlEeswYFYQKkGvNSflzJ+lgi6ed+/ZlWCBzW6fQbyFOx3TKT6199HTL2BCm9JBn",
-	"28WSmFusVEbmMRcL10Bjb4IgjykoYTBQPNsQoiCFLmiqSSYZTnZKb1hFG37kdnFP60v4cWuLDr6OW7tK",
-	"VkEgyozmRjkz0s9zqadGU4IjpWWB0SlB/NePe5Yq9jCQJzYC+/j9KuLnI7rbxSTn6afRk5NahkLqIdqs",
-	"cxu5VSMt95yZX8bGXLPsFDxl8AfMj+YFo9mSKCZ0l5yrayviLRkz4sqcLg1zGdMUooxuTxwndeLwI0up",
-	"MLs/ZsTOg2VrqKB14ndNEJ4sJxwJdl4ws0QotH1eEnkqizHPMtSIb00jhcwZLBPNc7lgNbZzDr4QOSHm",
-	"IULLjGtzRdMlTDktGAimdq3Vp238frXxz43u7kfTtscrA7+rvUWHMUzZTTVDzfHu9u5rKdgnbRt6IIes",
-	"oKq+ZyC6GnLLjJAUcW2hMohSrQ+ozK2VdM4KJQVZTCW0gc0Txc090djdw0kv3aeHg3GPHhykD9JwN/sB",
-	"j4eptm9jfSJ3sYcXupr/bSf7eU/uhTDCDs2fFAUGNm1JBp+8NC/KgoA2FZvfmQ2yBK8o+j/vbsrPpX4q",
-	"S5Hd3X02gebqN5mLGKrujYfn3xg29HT/fPDo4PHxg0f7T04e9s+Png56jw+eHD/cP+9/Gt86qPMtN6qt",
-	"biZ8+I74lps7bquNoaIaRUJqbu473M43Uj6jxRX7PYkX/B8yA+e8lpLkZgCf96C+kfI7KpavqsZuT7tS",
-	"DmdULIeFbSyg3H6v5yQK5S2RdD6vrEAQGaSItFHxihU3rDizEUKC2QAh8FJNwQSnVfXOp9D3IBTIpCRm",
-	"OYhdJbWOzpvTvQsqB0ONWxcVLgwXQBJg0PcraWVWF+1BIAyYjCAYfQ/ikEeh6huQTPDIZorxoe0fk0+h",
-	"te9FmAmSfaIiWW8roLXXTGSEgiQQmn0LdiOvWUaoIpeQtyIL/h66OyWYh0Iuy15vP71mS/jALjufxjj7",
-	"IeMkNzTnGTl/eUEwAK9dv6vP7I6Zpx0HiL1FZYdqkMfbt2/3mrk963a69uwnU8kN5ajMfAqFjEu1DMki",
-	"wkXdsQkzMcCn4MXJRoiTOYXUnqhPoY3DUBl4s3qswQHBNUYftBEKTPAuqMPc6kIuYhcN+QLWwywpGclS",
-	"p3LGhtYCMarSq778t+FA80KmTKlPpi5eEcbwmplLoGyoKW/AEVc9BkfOrKx50MaDowXL7vuZ+YVQItjC",
-	"PPtJvGcwqFsZdhnHGpJrmfVnMEItWJ7voRkK7vzKOpLZoJbPJxN9L1Q5n8tCs+w7lnH6BlbjjxEDQTdn",
-	"aU4LvLpiwRiysKbF0SMc4d4TkcqMi6vR51wov+suvYypqNucaqLkjMGMcol3sPZhSglJp1RcQVwemRRy",
-	"RmSpFc/MSUjNu+AhHFNxDRMFvZcJzjKipZnJvJBzVmiOZmoMh2k4sXsP9noHb3on6MTu9gf7B4dHP3eC",
-	"vKiMagZG/lWbvNkc093qzJwWDj93O6uu+qTDs/pwaJpuCGg47ndqvgLzxt96eyd0b/LLh/1BzPVn2AS1",
-	"tNf0iCydQ6QaZTWaiGFstWmZs02k/Epau2M5/jtLdWwcFELhuT4lPFMJBLApONeqTKddck58riLKbKks",
-	"8wy9ld6KwV0Ii7mSZImZDjc0L1k8DWgbzTg2ZRhcPPRcTjQTXfKYCU5zVcXi0JxfM5jPRJq1RCcqclUz",
-	"2kBsgOcheARI+IqZh5o5n+0Je5Fw+aSzmNKWwMwZ01OJHLSQpfbJGJbT+gARyMMSDfr4+skbcv+mf9/b",
-	"P+9/cB8/xhZuMY2EpJwLJ/MmZFQqVpxiqCEkTYDLeQL2qYKaNbLjgHGNnJzRJSMMYRqdAh2bpR+zpYRW",
-	"ajFRYPmCCJzmstdnZu6u9efwQT/qnqv8an/rgKfbzNlugKOcxHChKmBN4qHANFam1DOOPrQ648qohiuD",
-	"azZTW2ScGl770fdBi4KCLBgkDG5q5Dl7p23iYXNmMJiWGbgg4EAkGtMc3WwfqvgGF8sA57Nz2tnrDw57",
-	"3V7PtJIWLOMIJdD6/EHwePMZ8Nmsf32/13OvTwr5ngkfTxWEjJ6+fnjxPIzznUtlZG4QoKq1VYrB5Osb",
-	"Fkx6fTIrPlaf9rZvBEEoaxNK3XMfw8XZshO3Ph8i9xcu1g7pz+EatqYXuUeIlmU6Jbwe4GOWfqeEZffN",
-	"VsMEWa5J7zb9OwjOgRYTv8l+WatdDGbq13DNkXnG0R3SEFdm7jitG/p3UjDY283STb8Lws2D7aWbW9Bx",
-	"lQG9U6Jz0gFT1sa4GnjIiBPs11UieuTCLms5/3YnTkk/IYOE7JN//uO/Ey8nUHJF5zvQWPSONSLppqG/",
-	"Ns8YenSxdLuFzIUkaSbvFsx2njhyCemy/apBqruLuwY6/cMum+cQBhoVLCoKsLGiFIVCw9y75BmjRgci",
-	"71khjcAAiDBaNvlNp9fr9VAneHDcWQ3U+XCS9I/jcnfI+taPbxWV4hQjnk/R5pjKjKHR0d9Ho6TtCcW0",
-	"ztmMCQ2R+IaIOHzEsET7AkRA4xvmtwljyvyrSjVnQrFR91K8BXFasRtW0LwWxQyeRdDOQJKdlAXIsuYR",
-	"OG0QwQlZu3zOULTHFDw5qUYEcp4VON2sfOR0AqI/oepSuBf+Y39EvgCZ7ftXz3wz/2Owvz/68pRIiyFA",
-	"VDkD76ZfX+L8ATae2mrDM0YBQaMRlBu9+WuhW8ftW/1aUw0rfzenCm6FP+xkObtGM3tEMY3KGXsHpKLI",
-	"VSEXZLzEaBmjv02ZyyoYL4m9EuFU2RQOFJqSTs7pmOccQvHNyOADF6mEy8i2H8nuSDrnWVZYgwLNMo75",
-	"fi+DFbfyXFPThEgdiObmiswpxyBA9o6mOl8CXS/oEjXOJcYDme/khCyt68WcVgp9nJIRHCJzbKqsfvPX",
-	"fCoFnKopFVnOMAkGT9/o7FKMGRgwMGCmYA6DyqzayCwWE5rTfATGN8+v6mT6oYNNgwA6pWZFZvRdOH+M",
-	"MAy/6a9YQypxfYc1xCxTd7gSDL4z5/0hnXIzUyF1l7yEwChzKFetMHyi0o0YB09fPwpFzFXddSrzDGLW",
-	"0QygfDxWAUNSK4z8Fb3h5GIJAZzBgT452YACkHSEv2O2OLT2QloRIvHrBGe/cuySzru9K7lnvtyzOggs",
-	"4bnPI6x+V9d8vidtjuseRBmb0cFuWUUCSWijAFY9+THxFNWalxMeA+cI4Yrge4k56hgyBwEWARxGw6xE",
-	"b3j9Hv3LnysAme5w75cPgyRqytphDQKUjWigdUjCaDc0h9NGxTTnWh8/F2qDceCoYaQzb6w30u0ws5zH",
-	"UiPPIS2NZcT8DJ67lArBMvJfr8A7k5BROeen9+/P6fLPc/qnf/7jv83dPziaC/N51Dyw1XRrr6VTymFE",
-	"f5HXPOUp9408mlL+Pwa9l+bH+vka9Hq9T5jvPJ4sdr66TVtT4Oa8scPGDpo37mwH4XbY/ZjBa1vP8auT",
-	"/snxg6NDI70O6pO5vPzqb/29k19QfD1K+gefNp9yztdmULtgZq7I9y8vCM9Izigk+SQoqC3hkJEXLqdB",
-	"SHAGGDHNkDNzL3hcJDy+VqxkAsR4RZcqIXxyKRAQyjyRUmG+NzdBSN8NiW+FqBv02wp2ZXnV4PDo41/s",
-	"t+bvo09cT+RF6zKLfIhM5AxYJQJ1wdYUpD/0CHyMyZzz+ZObKLt+LWfMhnRR5bxBXXKhMQwqB3dRzqjS",
-	"RIoUTwglOVc68cBB6CWy6RqJjRJSlR9/xLORzWziM7YqsWCkbzakuj2vZErncyaaTpS7sME41WGjWeSx",
-	"eTDiV2I3engyOT7Kesf94+OD9EF2dHhCBxNGaS89PKRZr39Y323zxka/koNwivm+Kp17ZvRqmuchmVaW",
-	"GHDySCJFAjhn8WRTBDbc0SKjo+oLxNQDNVEAWATsuNQ6GgyfCODjvCMiSECkYUT+jBEtz+pSvGALozKo",
-	"Fuw5s3U5w5CkkKnQvffDX766vOzaT/+5nX/Bb4G3SQakmqxR8VREiBipcjzjenRKUloUS8j3N9PHJAhZ",
-	"WE2uS0YFu2GFYqNTUooMwWhlwa+4oHnif1WjLhlhyMHoFPhwY7m1B00DI2ByKcCVDyfcxXFaZm31Rhwg",
-	"RD5AF1VMQ0xHfFjZLiMOx8BAYFQJ0AnlgikLd6ulpjkSxVkAFAwxl+CFFNACsFm4aMaIuSHYFdX8pu50",
-	"3NLz0WA6tzDv21bDw+87qBHc3p+/6P0WiAG9pH/88csvDAHC3/3k4OOXf95MhdhhYByPUZvdCExMb8P1",
-	"gEfqlps2B/4KFopFN8C09nV56oOT08OT7gn8tz0DnkQxJN6sokUwMmcFl1nLEPZ9qny3B/9tP4SiZe3e",
-	"wszxV8zXb0Bo15Y+6sFftKAZmF+8PCGLDMGf0T1sWoMkw22sWW4MchEzZmkZ755V1sG1i3rrfW1QcuGW",
-	"CFZkHRnLxTpzLgYBhmJXq9XlU0CHbuupsTAW5WwHn2P9nc/mdax1k1Olh9Zz04YDMaujR+LnWSud9I7C",
-	"w9ff/vDJORN2GFuPfxdHJ0iPDWTvmAtqWyEHzKsJ8dbVhKBx1ZzmVM4gz9waV+uL5eyy609KhW21ziXq",
-	"FyB+lNCK0XCaF4xebza0PcTHwNiOHseMbY8a7QxdqkUuMDol6qmgW4IGntjAVUNql52/YOS3X7a/deS1",
-	"GnMzUc8PV8OGGmyPT1Q6nBdswt+1DMR0dvH09SPlNN1xQUU6ZSpAO65v3+uHACm50jcXw0nOr6YRpnNR",
-	"yV82YAlBX8YMZGRltG+BCeUV/vDOHvgZfTfc0ZntDL/B7EAKf2hV/wuRcRqbrGB6CPxmmNL51t39WrIy",
-	"GsW3sj6QkgKY7JgLHK5Mb+eVAdViG+L11I5J/CqudGGKH7jfkOdidCyyeRf05BnmjItSs4RM+A2zf+AL",
-	"U1kWCaCwuDApvWD5RFs8W7rL3S+uETdg9RA02Aoc48RFW4TnozqybsESzytC6vbbWK1SG/M539L38Qme",
-	"i8/vNLBzeWT5XwsaKNp/oYgIFMlgRgnwh11ZHrOBp2wHkofjccEsq2b3mbwB9yjizaEVz2bnLrhOp0Sz",
-	"PFcAwakYExjwC/7hUmk5A3dPu26wG4MZ2yto21vD3TJhZEDcWrNcDz4yhiDnFinlsCmUxLowyxjhVTA1",
-	"WOPMYhf76N4054JloOKKfEmoELIUaVtccsEmrHCWnTrEYs/9N4hrKUYtp3k0GroUABZABWG0yDkrPDm0",
-	"jKKoJ1d0jvYHJ4P+/oP+8eFR1B61QwyOkmWRbsV4DTW/xqdd7A6F+2DYNLNtDCg+3Bw1aseVONBKQ01B",
-	"ZI+N9PHr7GihjTUEgw8QFB0gJpy5FtOJefeTo4NAzNvE91uNVObt/zIMfXUUOYNs+VUmM5l43kYLAGZX",
-	"NkUEABHhemwcvsNeb9Mt7bKt1vYXui2g2xWBfgO0WLgoVX6XnWrbAr3W0dpao4xdFTRj2ejU3N5M4N3N",
-	"AxkhVJ3w8idmcciE8rwsmAridsCyFQqGuuCGnZS6S0aZXIjRKeRnUJ4rMK9fCh8VjkwcTKnSPGS2pWAT",
-	"SC+iaLMnX0Ao07CscvtGX3bJKGf0hosrbNxmu6RSCJZq2NQloGWdoV2RKwR7uBQLCpVDmMIeQYyv2xHL",
-	"OcRs4gqZj3IhcKlNf60nYk14z1qtHpYYUQndqkcV/X/+4//1/zMaaozJrXNB1JN4IrfL0Zte77TfO+0d",
-	"7BIBivfkCtTu6pPRi0+ScSFLgCjTu4bZH0aXIM2l2kId/6TY6ugt7veygl/TVmSRk0+50HePyvbYvmsv",
-	"O0evFgoYwwfi6KU+UQIuFA+jwEWal1mDoA76g/0onxRxraQW3jjhOWsmtKz35LTHADXB/dGHs7IR9/f3",
-	"o6KamtLB4VGMq/uR+m0GpwVW2gsca/vjXnpwMDg5nqT9tH9wQifjyUF6fHJyNBmfDA4GDyg76LODo4OT",
-	"8cn+QUoPTg5PTvrjB8eHg/Hx4eFqPCk43NZ5kG1w0Otvzs3Qby3JNMUOXAmzg8mKDGI1Mg/JjDQUxrpb",
-	"+l17Rxk6vCORouLDv39wZKDQrl4C83nhRHNPJCcH/d1TFsalMoushlZ0jxzZx06oR5BUTPLz8bRWX/Jh",
-	"tAgYwrXOjRYmWD0e4PAWQ5wf9oazmHmT5hN/y3lzhLwmOVOqZlQQhBm1fdolr3kOtYAsajIEvZjL0txJ",
-	"e01vcH/QPQx5qiwR0S0yXKs/m9GenERH+2JCKJmWIoMEWjtcwQXTyz3zz6ah1wZ23Nt5XDb5PW4lnlBU",
-	"jtGYAdmxykPM+W6P1lqdjuIpMSydCp7SfHsCw3gju7E+4Zb7ZExMvy4YTaeN6+JoZ9qyqX2R2p++9JC5",
-	"TWysRgX+u3stw3pSBe5FUh3k2EmMrl41Zn8yPNFF2QjUJVy1gO9qlMipUlvZyx/Bk2DHmM2ZUHSbDB1v",
-	"LGkVh9zyQHkJd1diMoWyKdi3F4polkdNSd8LzXOs7MptGBAAI+ZSsQziMQQJpwmwjs084EAoDgHMtxOK",
-	"ebZ16UijVmyUVZ8x72jyYUbr5PfBDs6rsthFspQ3rMhKNszocp3vyvxsF98MGqsiYLAI7lrzYK4/8HIh",
-	"Ykk8RntArof+l6ZwN2OsoHFDlJJ5uQ2Jwz69qh43PNlOfeNrb2WRqe2t+OYVb8bXU8Z32pjbZI0lnXKe",
-	"BZFrd0RSCy//RC7TKv3IxgkgkmoFTFyLLd6reMJeb3+7oCdkeoErIDSVAbn75bWbGZ6s2poEXKaVS58r",
-	"xa+EU/t38BZ4ol4l2F3yDxpLgK22jvaRuxGatWKlHnIxHEt5PTqtgmhR2wOJENm3LAuwUAOyq7iniZrK",
-	"RZfA+1QPoQzHafWU+VXZ97EtD10M7dtWumSENsxhxsFkNjolY6mn8D7Y+41kdSnwV/AQYBm/LhllJUKa",
-	"sNVxG/V7wVMPnN4lo7zxIFrboYqIIJSYnwsscjFCbOWMgzUX7GRWn1zIIiPVryAZOqP1JZRj9egDQ2vI",
-	"8a9j+Jio8mP8evjAwSmtYAq1JBmKlV1IF7pCexfCli4gZo6h3mwu2AVVJC2NFDbpkhEXQyiAgCY+2/ql",
-	"cHUR6jtxT2EYIxzMjKU8Y6raVjQFm02BxAiRVbsLuxO4aKodlSJf1l4OnkK6MK/WWrwUmcSXKzYRkESE",
-	"exD7a+ULQk6Ceb1wFM085nQpSz2cUJ5bm2eVhwwpW+ZnkvHMgr3RFDUMAHDG+SERQ8YXcWmQtrx+zXgY",
-	"nCSjHFfnwhvq3YwMe3HEa/Rm/KdGdpXgOKzCKiwdoG8T9rLqyBrtk0599SEWtLmiYF4I1iVu2ASuIWe3",
-	"YHCavWtcK84oY29tLsACmxDN02umycGDPqCN1jD/e73dGCD02s7/nBm2EUx5G0G5iWWxv3ta+K6CQdMn",
-	"3rjqcEytk39s0cU+dGiev5h0Tv+2Rc+dj8mqNRvOVUtgig2FBXxhOkaonQSN8MDnoIyYDxVMpUh5zlEQ",
-	"N91IxRSZ8EJtH0VQIQWcp05Ka9p9qvOutjYmVe3GWpxypWWx3N40ZVbzudTRnN0WJfttyKNVFXFuuShd",
-	"Oi+MjyDfJfKiLYHYg/BuRZ9OooyTqKOVar0CC2GwJ6tE+4sjW6xJEwQ8FtfDw3F/0kuPMtajBweT3uSY",
-	"PchO6H466I+PJ0dZr1EI56hmSTUNbExfgK7vwiJpD9Hvbon05LZqiLxLaR/dOlsoXXV3/Uaz/q1vjwiy",
-	"1GZfiF+tb7nIVgNtKpQmqtevNrwfONNRszDEjqlJpgmFBWbgBMDFivkeyPyyuoEJEPtszJKeZgUFGxLa",
-	"MsDVbztovbtf1XTdKMQbV9Y4YuTwq4KBiISisJF1VWjW84UQjQAID4OoDAcZ3oP8qupkGwmdqxlXyv8q",
-	"iCFGqmUBRSarsHSX/g9DqPgD+mBdI+0z9b7ucO2rxWp9z+jpbbBzwl9VWDxOATzAxEqEGJ9yBnLy1Lui",
-	"rQDvkfRB0DY6RV1KnKIMJ2Qn6SyZWj8+dUtjoJ+fOalGJN3lBSs7bv9K49jUA0nsAFpPj7tBVpVT3MBQ",
-	"beMIQGq0jDkLwgsYpotNNGhFEHWBipRgC3Ilnc/f2qwXU56zM3sClOZ5bkNa65lIl2JhLZdTqkAPyydD",
-	"2y8lE7aoanwQXcCJkqWuawX+wFqa9G3Etx0qz7eJA9IqXsKVAIJoH8iRIj5+09awd1EcUGu+S97Wazlw",
-	"RS47Dl7zsoNDbgubWykTi2Vg611ATX22Yon75//63/2k10sssFrMax9MIxrCULDAdnyKuYJyIRASkirA",
-	"8b+iNywS5J/uPXgQTdyRxRA0vI0kDvvhgsPca8Vur9l6eY3b0hfJX3U/WzjemF0dUw65IFA2F7l0I4WX",
-	"8mxzOBl2EU4pXJXoUa3mtJllLqTLwu2SF1hmHjF6KzAOrgDAkSs8epDzjar2vNSEAhSKeWBeag+JEsua",
-	"2caYa8SoSkMQVsCIpdmgW2DN8q4UlABLTVT8WBVkfpIlgMsQwBz55//635iCF327FJrna30cuhoxJhoS",
-	"Ta8ZBmU5J8jC8LapOR2Q4IEoASyftGYj93u7+TxiSnjitsWudYycHkmhuAJM6JeFlJPVa85l122R7oK1",
-	"WGuSuX9rvIy7keL5Zhs7a8zXFmyGUrZ2FPHZhuB3tyHhmKprRcRhUxK/bQCVkz5v02A07nfsvJlbesTq",
-	"+fR3pKc42/FOaIWbHXlNlMIdvHk3rCh4M2r8TcgZnfIPmT1R9oAGvN2cPk7RuDOC2cpMUC1U5eT6V/FZ",
-	"xdxISLQBD3NGtoCQ6mvZyK4PxrmeF5yncaFnlEox4cVsiJFUVv7FmoIOnwKuyqTuQDDqnMMRgGx8XRZi",
-	"5W0hreEeqe2KaeVLFIYp/NUj5i3ERKvS/rki9tGseyn8iL2hvf620YqwBYs6XxnWbb8eYBBfrdYaANlK",
-	"HVrfEX/a3HXwtncBgKOnYJNSmBEoaUOO4cbVshpSF/HUuB6Crls9S5qPMr+MGx8tEqyQFqy2EbgFFNTH",
-	"7mBX5nQ5BO/B6BTVDeoUGOuMQKiLwNdgEekwJBrcWXUNo0YsYBowA66hIdS3x9C0bRyemmBprnBNfDP+",
-	"Tz/uqOISEHVVaWBXv2jAF6PmClvNwRd/su6vexjJ3RTT1nDTnf0Maw5x00iZymJ4kj1I+5MjOt5ng4Ps",
-	"cEJ76T47zB5MDFMdpAdrjZSmgY1Gyqr/lzmNCBW3Qdvd/VpZn9CMcBrzeb6EiGFNFhARZl5wuaNbGVLN",
-	"DAXLXtqk74jshsHtLdhZwKhpjqo+1vMbAf2NrDUgK5akKEU82+guTeLBptRwoO3w118WK0au7c2G8QN7",
-	"wwqWPcYArriBaXNov43/um0o193EKEdSo6JLiXf0tywy42u2EbfgW4x4Uywt2lC4xlgPTMtrJgCJqio/",
-	"AwXp0GncwHCY8mE6pXo4np30Lr5+cpXOfpiOHz18//Pb58uff/wvdfH1STn+5vrqp7cHVz//OJ2Ofzzf",
-	"KMdgqTA71DVrYaujr65H2yzfVpngaMq2IQpbzXUxVSzdZZ5/ihr1qzGvLUpuH1tJoPL1+9cvTwCVGcPj",
-	"W0LOaQWpSca5TK8JF+QhVezooAqwpoIwkRbLuWYZeXnxPPFXl2sFcadfwm0lRb5E+QISMhHajtZxKed0",
-	"qZpgdT+/Pfx7KvJF9vUP188ePZyOZ/91NZ6d8PHg1eFf97+7yr4+vkoHP+QXX/+1nz162KNff3/10+xp",
-	"SZfZ+/CkzqlSC1lk9RvqoHdytK4yvYe+++r+L1/96UMv2YADZ8FLVDdY6BAmjs8cqg0Uqsdjch9egQ19",
-	"FGCNrOCtXLx+QQ4G/QdYfowLktI51zRvGHIQbmklf3k/ft8+RlzFixp+6C4Z4rUX1+aJ+ycj+O5BMzG6",
-	"fcyDS9/dE1xA+JuOXgP4hiyWT4QuIoxx4mrTrt6M19bhtfbqpoVeometNV/HWrWxIrEhbi6uuuSZBXwL",
-	"0B2D+tOKQXlxW+OH5iSjmrbD+ka0Z4seunHwVnOmSxo1zF+4+vxN5FjqMBkx2opeMxcOZ0Wf1QW94bTN",
-	"AF6pSyhDXckgLA0T+QMs6fpCfPP46aONN4Yrz+smGqOuJ5NJtE7TyMocVnXz6ii4XcARiPWT4QllNBnc",
-	"68TbUNFFqiKxdyDvI7yGCt89I9dsDlrApajHkphWq5gtiAfEeDYcoCQU03ATMpojRijicAuph4oxMUos",
-	"bBgGw/kxjgFGfqZYfsNUXQOrZC430Ug4F4wgegafiAyQMFGTaKI12AvrniK8oeMwkW1jtWnXNEwDGzWN",
-	"FvhNFO4dVhHE8xSZOvM0CHqXOc0QszdmesGYAMcAPgClabFCL5snZESzv5dKA1I6xNpNas7kJAwMRADG",
-	"0YSxET6HP2U+8C/0t4K1wiu3LidtGGTKW7U3+MYirSadalC1ODpzYbI4/nyFtxlfsQCr1GP2GkaaVLiT",
-	"toAdRkr6zMWGhO79hJvdULcxuN1S0FplGTd3k93nYWBj4VhUDWeyiKeCoq/G/FxVPUaWOjLtqJFhBjeM",
-	"zIy0hlVf5vTKo3aqqSyw3BmbzbWVzHSj2dwDxtbOp5UDIuWR2Ds9pK6C6ap0OaJYANU608zjMKgm9ukn",
-	"pjXBBtRGE6xljP8/RQCAuL44TKNoM41s3IKpuRSKoWw2ZlNuA9swTbHO334+iaf/uFjGek9PZWEd0y2W",
-	"ICtpV6gn3pjZJSEsNaJ+VnmR3fW1E9eRrV2xV/gwvKaLZTtcMLjT+YxbqcHBIXBNgGNShXSqp5A53+LD",
-	"O7xtzcoV4EMYtV/xNSTxak0lyQAZ14VZKz6b50tvq4blb0HK9TKsKicTnnIm9HBSYjYeGFmhEmUgvdhv",
-	"nByD3xWN7+xWD20BrrAuwLAUCC4OOSIzNlxFtRvOuJpRG9mC+BQuxQ/+hB0csncpYwgjUYce89HgWsoh",
-	"4Mb6W8mRZnUrBd80oTCCQr/s3Rx2zbVj9jcbGpnfNxR+5a66yhxsT3BdYkmpSFmeg49jqJjIgEVUOu8w",
-	"l1D2117yaqi0nM+hPVwCf+u4LzxeDf6Z1v4SbDEsVfB0wVLGb1jWfM1/X38fb+2hQxqM3c7ftJSyOEeY",
-	"AJvF6+s7kNFfRkZMmRTSlgtyqiSWjQQPhPk6K2DiTdDEaSOlZ3//VvUtzMAZzbFaVMNO40NFfOjbdWTm",
-	"8eiP2IEGlLIoFweODeKW5efWnE5ez8wV6ODD6gszoxlr0b9fP7x4bktodWLWhF8+HHzsVQv0y4ej+NIE",
-	"SHxrAlOA8xsdAuO8fNBGMz5Wm3t+XRnXKhStaq2qGFdCiXCbi9yEANyQ2n9L3LHW+7Z21zZrl90ueTVY",
-	"612d3vDERunA+vzqoz3pHQz6t/c/B4P2Dui1ruRPguWPeZTNKnnztPMme1rb6DCur3oc89ZyWtASE9DL",
-	"uGVZIFOwq7MqEQOoF2shNaDWybhRD2KLWshdp2EFR/jh+TdGrzzfewp65eVl9wt46je8jH6r62C/NTSw",
-	"Lzed87ZwUUR5hHJ1lZros+FsoKf3HgJSO5xTgKMXGWaa4WCa6AXo6XYuXoefB5kuIiNKo0l2pHjOIOnv",
-	"it8wQcp5Uq04eoIV5VmXjOyNMTp1XzPRCBz1kJUKNc4g5Stw9wTygRFxzIiQxlBEwvGY57C/6K14saYo",
-	"0lvL2lZrl8HilnM+uq2FrgaOhQiajUvBQWXWALCg3qLnlw6HMowcapzinjnFP3eiFYHBqNs51UXJkP9t",
-	"W8YJjZ8oN1USojUrbltGBSrkgJzwF0QK/rgGFHwtHgPcQ0HNzZ0vk1rg1XZxVbcD/LYrHrGjQgE+qMlo",
-	"4x0ghhGqf3Cs5tYCS1kVKFs3DCv77XDPORv8dqbu6h1n797ZyOwKQK19Hh6qyiute/b7lxcxH0LmKdXO",
-	"rNqXGiW030V2ZWLel0qTilgsP0eNtNqgXBLOSlGwKUQnF4TasnS+1pT1xBV6ebbOik9zJa1loIJJco74",
-	"KXJdS4dJkytYc+J61nsHRrKAj98aWzPqHafzeSPGZQo7tA4W8Hacp00S6901DMu3zB66nI5ZXu96Xsis",
-	"dErwquuoHOc8HdqIgY1hxgW7kdc7clZzgW4sKmCeiR5teHvjQcYFiJ3g85cX9iI3oqSRgKBILnjLdwVq",
-	"fNA4zuaNjcf5W7a8g9Ng4zV+5+TLZ4xOWuLZqyD1huHSARjkjE7uKaL4OOfiipRzx54KKaFk25TnWS1q",
-	"aucg9+sof3zbgKw88/pEAu4ZwwmtoydqDDUDjyM8plRIQMQyEvcMcjzQuYaOwiCe1axONzzgbVMC0MgY",
-	"IL9NRrpKMB60V2tty3B+bNxfizCxtYH9zxhVbEP6ts9xsVnxINFU2szaUjDrNWuqWCD07Qh0TtVGRn2u",
-	"rj3iASu2kmeag0rvIJQGcP8o2urvWYwA4qqSdckPrOCTJWQEA6Az41B1HKLqiJCFIYqVxLTPEDATqa/B",
-	"NV9fILDmMDc65YxmbFOpwF53hyI1vG4f29G8Y6l7446/kddM7GYREjZFvZppxoWISxWudFychkILhq3G",
-	"52wJFl3+9laN1aEUETvjK6YLzm5oXtmwbKHDU9IfWIznpCosCfYHsJpeWV+3x3GAWDpAqYYQOldhhgmy",
-	"ZLRozOSof3zYO+n1er2DwQ5JZG8qiDwJcfbReL0Vwuv3urfNrEBKcgNC5lOnTWcm88b+wPES8h/cgcbh",
-	"amXN523420FhLkhFV6FZjOsz3BUfw2M9vuCPhbriuRTsbkqYVwt+rqaUvKKys7bWeGjGRVMJmERiu7+L",
-	"ihhfvzsQxPCKvLVGAq+/KDUU/49lI0MdmoKpMrcXwKQs4ALw8T2nLjHS/Oqw/hHnILGQWv5kAqEagQfg",
-	"DGyQK7Z+FgQJQSSRq2KZXIog+x8SLZUkE1qshAltabazA7e/mg6j2mPAeVfL407RvutKLC98+YEzME66",
-	"lB9XSTrqtOjM+zfl8vnVi+GTwZtf3xz/fD35efn1ou7VOjrYKjR0uBetXmpmkV2xYl0RyCsmWEENtzRP",
-	"/p/qj59c/bG25H9M8Uc7hH/32o/VNGJWJ9SZEg+dYouZ2lBXIwPA5U7z/PerB9kmit59ecRbVZ7Eq364",
-	"zexdXpdEcZ83BWcQqeJCnI0G/F3qW+7UC3Nh2O0+viSIi7SaOa9EXzgbNiizDW95o/z79Gls0diaSNCw",
-	"WxsLWu+zXZ6OnR3fZiEXDZAgV3TTZ1B1qsofv4Q9Vg9uOORyUZc215UsfsauWmNhQYC0SAxBmIHNMguB",
-	"2m4fnBoVA+RV1Gx7G6eONWs2OdmNUbE5K8g1A+S5R4PXL61wtGf0uEZgMn7qpnJ2P5dXXx3u97KT3j79",
-	"6pxdL9mrYnZ4ND2ff/30evlfrw5+fjT+4fDgIhs8+5aeP/8pLcS3N/vfD653UGdcnRszIIXh3wU7A2Fs",
-	"yTTI9MJ6KVHpmXGlrDHrFrcCZldtsK/iptyF+Iy7G7klsbR6SzkaeXUPnWbdjfNpFb3rbsWVadx91UPs",
-	"8NZFD2uvt1fpgXKHVdmlCpTXrBi8fOYCBLhQc8iPSUBdj9SRWXFN18TfL8KfsYL6wcff8MMJlFaPisTf",
-	"MU0dkcSTjD6EEjhUKosEytZwY8CaPOgRqMwOE3dISomNVgB1AM2xS0KLZql6jRkwnf7Alm4NxzPoxfYD",
-	"TI2bEqWavEaVM48FtG21/M9SK39FnANMoIylfEZza5TUZCYdwj1SFNzCPgfNrKyypVeqyt+BnOVq8Afb",
-	"adYypKFmQf7Dz1aQ/zlb1JFqdshwuy2Mzce2cRhuTnVZ2ObXjSQgEYun+rfOP//x/5g9EkypbnghLfrk",
-	"72/HL18uzs/Pzx9ef/308bMnP3/3zeL1K/rX5/zisWQnj38S99//mBb65TdM5t9dHL54++OT6c+PHp5k",
-	"efH4r+rH/fFALrnoi5c//zqdHIrnsvfue/bVbHzx/cPrhxeTn7/6VZz/6U9mjRV/zzqn/d7gYIU4PfSr",
-	"vwcCIjjunww24BIA0Vzgu33Mz3R/RVLkYRwtFa3SKUuvIWQs6jRZh9fZDC013Tig1xYS2yGJsj7ahwxQ",
-	"wUbXHAA+bEzSGaRv2bAk/MOBr1vXAYYpQcCSI/8R4cAASc6vmXkpcdCAYPFLWp7sXorvmLkh7M2BqocZ",
-	"T1i/MAqnt51PJ6xB3FA6fOyMj16K7GQzgAGA0WFK3R2yXWthOvZjdEe+o9fMorNVxe9+t0CeW4bl/D5h",
-	"NjC4lhPw7c7X4ojO5yME3cEugFwh0m6UTqkhdaiVacm8ClIYBQ/CA2dWXzZfKYSGsx6ziA0CAz8iGvh8",
-	"ThZQG3BO4WkMNfVomGAOhdLcDUBGHzgShsUP6pRpA77/5u2GH3rJfj9OqbuGm/hwj+2Sh2qhILsU52jG",
-	"iawu4f6AjJeaeVDZJ9ng8LB/AhqWzf5RZa4xoj4AW0gqz2h9rP3+rz+d//Ttu0fF5IfX9x+8Wb79r29e",
-	"XD2Ypjcv6Zx/lxeLC0pfpt98/0r+KeJoD9P96xZd8+fdxajAiy3nwnvTt73tpzLPzO0Kw7eC8IJybYSo",
-	"lfsWHw5YmnlvlQ6mrpaRrfvl5WEQmFXl+pnRd3gt7tcqBa9ekiG0gbrm8z05x8ntwZ1rlBWY2kc7jWCI",
-	"MKOWWkuB90w5SbQ2rsO7GxcuajCwwZZrJzHgGhB3Kz+aWF3CtfkRW4/04xrCegUHalexdocoiVhCxk9G",
-	"ydqUihF1mBjZ/jjO9X5nn76svG8bX3KeuraUj58cfK93lNegUtBHRnOriLckgkTXqzu8v2fWLFoltc0f",
-	"HfNDu+n+spGWHlILk70DQVm2vrX9p0G9NanfHfA2sX/FnYFdt0zspYvv2Zb72iB4DPF3BWEDN/YKB74j",
-	"yJBzrM9TKAvEt2RMEcVW0acDh/onVNaydW7XCXSvahAUr8pdlecWX6KXpyCPDkz8XNVrK8oCHdkt7pve",
-	"NjBcLWbVc+HQNrBfKVpLJW7uJY6biz23LupW/Dq0DwELRp5a45E7hfx4dhd67JFiLQdatTP9e/D+LRn5",
-	"vwkP34lr/64M+/Pz6tcejORRLneTmV2VxkiZxRW6rio6roUAgafa4ojqo0Ug0u3gQcNUMR/b2moD7g8O",
-	"+93D3mpuWFahYjl0fJzM8ydP35gF6PcHh71er/+gk+y0OjsG3O6qq2Z8SwjPankrALDtT3v19qZzb+N1",
-	"bXJPS7ZubFHXRgutKSO6NdHVEP7wdZ9w6wMKq/VsOVRvApScnWwz0EPNPJOQUuTmjh6BeGLhkHIurlG5",
-	"n/B31i+AL59ZH0yIJpMQrsmsVJCCitAg4vqeWl+sYzMl7qD1ra/NAdcA9xE54cNngS3IesRzrjTLEPMo",
-	"WqUjBOUdHG+2fVdVNdYOyz7XKBDsq2/s3GvlmVu71O65INB5VV2uoKKxEKaeVsU4VZeck4LyHHBRUqyC",
-	"8cX3Ly9s0NBhj6RTWtBUs0J92Qi2cIHUNa9Sb7PNapuaKOdZVjAshbhVMRT/fDPXwpYdaS85EhzJ21zc",
-	"ngR3ubpDBKzAvdLb7fauum6Z11uwyW/NcHa7CQ+x2M7HT72w6rkba9161ZMfkwbYZRzyIR7ExURWQT8m",
-	"roq7y9C8p4i1Pxm1BwBSw6a6t0gdXU1CmEsoKjezvHKnE9QsgThrLctpSKDCV9uBqGurGeMpYKRcqfCC",
-	"gHGqwfAONrMErO5U9z8xsYeC1Ypd0lZnBmvpouBau6hrLmw4ri9QZUdkHoUyThNZkNHXT96Q+zf9+xBq",
-	"phpAllOO3Yaug8PaBAYtKXCqLUQW+zkjIx+d9T9HBMOwfY6GxppgV2YK4E30z4665DzPCZ9YQs0t4daG",
-	"XTGD7v+sIJu6IIj+kkR9vw0ZaX+t5/foYNXZWxZ5G5IozhidCkxooiVknMD8lJ3gVOu5Or1/f5TYoHZS",
-	"KlZArKHNdjL76fKtfCa1Uf2Q1+OasRtWLMcyW2Jd5aYvyPWSTql2Hvr7YzrlzVN3cLzbsTOzj585XwWq",
-	"LeAQcK0BskiQTAJUa1XjLyGjBeXgakNorJEhHDkflvNR4Gg9I6NSsSEwtGHliR4Z6S38G5DgoBCE/QMr",
-	"TCRYIsIIj9DTlKXXQ7uuIyKhkPcN10GdiTMyYhA0W/HrEebznEGKQgHQZyBTeHDTenkOC9x1RkZUXQ9d",
-	"kcZRGzBbs+y1LWgIPgIHGwZFkczSdJLOynJghECYI+8Xw34Oq06YpYA6msFKwADqc8YEimCyaN7101mN",
-	"nawjUleHK0j8XSGUr23uBFUQIqBkMfKA3hVSIzkfw+mSriqf0qvms/OfJ++levPT5PHR+OvZ8VX/BX8v",
-	"rzq75k+05saMnPlqdApQNV0ycnkno1Mfq4BJLeb3AIzGsW38G4qIjVmIkwM4uhicek/5bDvMcLMIOguq",
-	"oKx7HSLnFvkwsZhXb6vewWENTKnCPQKRos09vRoxDnUco4mcrwETyAY5IFiwS1IwXVgF6CqeXnd8O4SD",
-	"zwKbYG/44W3BypMOlpdcn+6K7oKgGuUdLgvPdsBbuSNvxCcjlben/cXgHQyJ+wT1DUHIbrKxYEYrUDch",
-	"WraELmoHlTYNbBS7q2WNDQ0JBMKx1FTOa1grztc0Y0U6pUK3c4c7iL1GLvP7o0i8dCFKcRwbtKsbGexJ",
-	"t+8S5A0FqjlNm2LWVyf9k+MHR4eQvNOQ/+s7d3n5VRBoepT0D1o2r16PZ5UJ765lbs6SsUFxL6mebp1Z",
-	"03jH56+se8fCTDd2Cl9NVhM21qh4Lws5ztmsDRXXVUQ1fNAB/X7x6ukjcnJw+ODL1Vgs52JaS6/YpTcg",
-	"t0AlI96HIotCiqsKeNyDYlbE850sfGCzTUSHRB8uAKJY1CKbjSh5Si6evwKZchCFCplwlmcbRoRlBP76",
-	"+sVzYi2SmIw9g8hLX5NcZrb+ncBqzQDdXdAZ06irTBnNWGGroYYTdqWSubCvTXgz7us+7ut9FzUd9cK5",
-	"5LaG1FUW4tSoMad2h09HHofR7XmT6a68sp4DTyZRFBYuWJueW5+r+VTZGf3C1Mb0YFOZfoc9zFvqbkE2",
-	"tQN3ga0gox/3XuFbexdZQ7m/zYzXFUr+5s2blwQfqOOm93phhJSNBcC/DnpRZFbNdWtNbgj9lRMyx5MX",
-	"S7Z94438tmwwuaE5z9rhetopyvYSUNSqU3nlYS6gvwpFeUMFX/Orm3RSVYoG/uN5Sm3/13C/R1HH+GvI",
-	"JTmDmA1AQAHU3GoZ1RaQ4DOaG5mQZcO/o0Tg5lnqyTHUnM+WAPtdMJpBqAHkgQ2RAyWdrMQ6hcx/A4dg",
-	"aOdvU8T8j6715t+VPuq+cXBw7m8PC+cHOOdhA14Hdt8Y1Th8wO1bKVQ5n8vCCHze9uvRxANQ8mppPEMM",
-	"FiD8rlqE8FvXsxVwjFjNZnMJxZqH1wwA0BUq0KWgpZ4aBTy1dU/GNBv61A0koJzVvjFyMewMzXO5CArY",
-	"0XwoHGY6YK9XkUU1kPdCL2uw7wF6e/i1L90XfslssZX6lzfNdx1CfPgdwPqt9gsWpdr3EFxW+8YsWq2p",
-	"gtF6W1VOb+1rdGbWQe5tvm/9dZ/BUV8CnrPGmjQg82dMT2XW2I7aylkYeAs5H6w1gGp4fEN4Fqpk+D1C",
-	"ndn/OS7VEsxCcjijYjl0W6HCtS3YTEL8EC6Rb8L+iaVT6utVoWUEXzKBdFSUYqjKOcD3ssaKyhsgd/uN",
-	"LPVQToYAalAr9zK01VO9eUIxirD5CJkxRDXW8ZwQ1j88sjOWcerYS/NEFazEJoL1BbjJoZBD54ugFX1U",
-	"exXM2fTMaJHjDizNhKxkWZ+P5RhYY1fhpKaG2Wk5dDTtkKrhBeCM0Jc/x/47R47KthfucAH3PjJHo2WA",
-	"kc6SgZqW2ugPwwxLJxhlaGzOTb3EgQ1i8DUWtjbi1UPyIkVLDEFt7xqEKuWPXF5OUx/MqdLDohSbc/2b",
-	"cYLN69cOK3alRoMMG5NiV1RsUSB7B5PKeBkTfSSBrlZ8+betJA7HdYuBH+yOz3LbqMicxYraPrOIXVV8",
-	"A5gVF0ZayaUElL/6mhz0B4PjLaAIkyohsNGl+bohs2/R6X5vq05BaIgVz4WZWjg10B8cPOTK7A636iji",
-	"dXmE3kJQjUqhTkk/IYOE7JN//uO/G8rITkmJCYA/DKsj3sgjhO+DNTRPowGXawKkWJvjdvPbqhjByhmu",
-	"ShK4INw7ia81HLUWY1sVHvA8Yise04a1b+5OEAAANB/cNWYPQfUfs6tSuNDh2opa2b0ohYXmcNe0by5q",
-	"z6sgUiI2MVXOHAbYHKp1cUFKYZP7LYbIPVXlX5ML7fQKuKYLtGSY/6GWhvb6RnKVT9QODGZ7f17JzT7e",
-	"KjfbzegHmZcNELgPHZsnul+LbGxJb3eGtp3qgAUp7uuJyCkm+HicXFyIdn1gzJeKXGtrw6c+Maj5Dgpz",
-	"1yOJ7eBdy+3z9kFJrQHDUYzaBmwWxgNsi5sV9FxFGd86kni1tdWTju9jkUyrn49WzZPzytq5hYVylyDE",
-	"wg9s87rsYBWq4JKwA1tZFRJir6Su0vz80Rz0NhfVW1Na6ZXNmHRMMJ1SHUSplhnXoGx7fzUcC4QfiXLF",
-	"WNjvBiTijNf4sI+GxoJaG3ppdTS/nTKI3tJVfHAdy9Z2Z+t0mqsJC4+t7++l1SzaC9S3VhNaNYvZWPBV",
-	"R6rT7YbjRin7zaJs3Co5YWyzNmGh0cCVpHd42m/V1kHd9o6pYrrXh2pHMAZnXOvb9bgVa65e3K48E8Tj",
-	"v+ntnx4c7qTI3HFYuV+XYFPs5uOmVhLXhvpOqxR/B67LyDG6NQRr1VaF0tkQRMLoiC2DDSxptOptWwKW",
-	"8Vp98iCW2dklIvL/svJZQeA1FOAfjemUQ6D+QzrlhGvF8gnCgriSxd5VVi857apMIw4c4kTpKZsRuWCE",
-	"0XRqo1u5Iu9ZIWt3fZyx3UmxHceIAim2exit/GZ5UBPTGqmaQB6DI3dE2GVMdclDlssFzCgIfYBrZk6X",
-	"DSfInsvOiXKY7XhaTWbegTPV32vaW/A0B/b0jQc7dkRW4HZM33H69ore78u27Iiqkj/ImxpKYnWQwxO0",
-	"nim0qohz5kq425sfC7zjfTs69XW7IYtXKg0PoGhga8k7aQK/PIOEGLq0ldzGDCWMWlCZ6bQTXOvbChuV",
-	"KtaiYnla3k92VbdUOdv6im9RwUwT63fhraeTNay57SrddzXStow+wzbvSmLKovQD4lyY6qxtmZI2WNNq",
-	"SjuaAw/f9PqIcbv9EqyvpIKUrZLATCiLALe1sk3ULpJQWK5SSJJOxtW81CweClmxmsAJDC7Gdtazjg7+",
-	"AJFqV960zUm4UxnKHq7fPxLsNW+r8gpx6i7O1CLvepXWJdfYVIY6ZTWCmKJ80Vman/I8whQxUjtWxM+o",
-	"fVj+lzsLYBzrK5U3rGAtsSMZXaqqVpCvTETz/AymhxVg+kmv19vacPIIO3yM29ZM7Wpuqx3ecJX993ew",
-	"3L+YgDgI9bOqvL7b2enVlA4Oj+LrNeE5u9eQuNj+uJceHAxOjidpP+0fnNDJeHKQHp+cHE3GJ4ODwQPK",
-	"Dvrs4OjgZHyyf5DSg5PDk5P++MHx4WB8fHjYiEN3EZ3RzHxrzbH4H6+/OTcj/Rh6ELdcx2qV2ia6+8Y/",
-	"pOLa0/PmvW8adHDZk47LTsCtXp1bbfBNAqroPXrI/WmTxWxX5BCes3aiqFfU4oIWy040m2g+t6GckZwu",
-	"8uj1D5DeRHkGgc5f/HT+3bMvt2q7CfvBW8C/aksQCx9HDEebDVjQhQ9kg2zpBdfpFOr+Oo49glPnXAKj",
-	"VN2MCBVLq4lBcQ8765A1pnSmu73DfUhjgY8g3emTgx5o/nxgy7aG/nTzsLrpJJ2/Kyny9fx0XZkLTz8+",
-	"mFEvMQoaFNR/kbIX621vDSyAV989/hctneGLmcUgDlYSQzZHxccl29sW6GjSyx9To6Maxb97mY7aTNZV",
-	"6qCuSEcSQPYH5zHBA+lrLsAvLcfzcxXw2Cq8vlZV4v/U/PhXrvmRtXtvzoNUNUwlagbccBEPp/n/XRkR",
-	"RlXc/7WsF1nMeObKdM1z1ixdgQU4gnTEz1qvpIq0DMxtW1YxCbwrUSToinm5pA1svpHxaFchW6/eRy5J",
-	"29w9RSpJiOAbjYD0FSClO63IEmJoNDbFZkWNhNQMcqkDhBrzt4WGsZjJDtpltGMi36clP9FSbR288Age",
-	"juDyrGDp3DJf1BYXhZKCu6SNpjxjw3igIBOEomRrJJJMlmON+cTgaB8zhhUVsnga6IO93qErPnm4Q+gf",
-	"5XlZbFzXp/axj0lnyvJs2IKDaLR4Yh7wZ+oUg8Uq+J4rZsPYVqtWhEvc791yiTfntToa2T611b3hslsD",
-	"QKUYUNKdQiFtU/N1KzAiN4knFtt9G0Cixjs7FnQFsBKb128ENnWvhtn0CdVbG+aWXz70W7JnbxPx5OJi",
-	"hpq9W6d/mlOKhU4W5vb12AaA0lGXVpm5pUNHS6QAabYl1+l3sY7pLTUACGOxxmPndQ/nG6DA1WGnXDXZ",
-	"gD9u9NevYFJ9Gl5krbk7iOmKtRcXWMYstamTULsh0HaQuNGm4r4fITqMjZ4a9Pq1iDBbDwcrYvye4WE7",
-	"h3v5eUKEVyPsqxHwFTVS6kDi2GZjd0Iv3zKYrC4SxLcXQIN1TeRHyUZIQOXBGnXmgHONuHwON6pR5yur",
-	"n96C/brBGJL2t3eZjQo2KS2oyJQRnqGRj2pHh36/tM3ixRfAWTyXenSKIRkLqsi81ISCY8TMCkgRkInS",
-	"nPJZLQAZ+wSpW1fJjNYVlZU1K2VbGThkNy35j26DHvscbJrnLyad079tSTQfkyZjmXKlZUyte5FnTGk0",
-	"jp9VgDMQtO/w0woGgDTAHLc2AFV3CJvHDEBhBYKt+V0QwLuRz7kpN7paXfBfVuuIVWX1DWfiWhHbWpDx",
-	"7u5wTAOAA9ENd+9JjGJfCG/iosHZoivFd6hHhFp4VYTOnL4BBu1PUjW2KylUL6q3OwztbWqa1xfsyWyu",
-	"l0QaGSoAgOFx/Jd1RdC90XZLhJfti/e4LMaoUxOwW6sqSk1n5sc1xz8GvrJ/SHJmRD0MKEN4BYQyMKIP",
-	"8rnvX16QjM3QfesJDTMACc/OEC0UifdayEWdVUZQVrdAQK/LoA/PvzFi6Pne03Ycl5oO0VYX1Y+KgzhZ",
-	"D0BeWg+KBwszRyUr6AJyBTGLEQGbSxGP4XFjuAOHfwj++Ts7+l3XLwspJ5EoHp/f2xYNAAWCqscqrhck",
-	"bapuPNGN3jC1Sz3/CY7y47Zl5p5BD84loQvGKnEsGDLUb41WoPt0ISwSfhLY3mzZumCV/bKs26yWyDdE",
-	"WqwTPgAmKpLzSQz3AK5lVQc6cknNYJK0qb6Vsc4GtTm4vdzGK96wwloW8bNFV2OooJWiYErmGNE4Zfn6",
-	"AwW3fvT2q+BE3BTv+du1zU95tzYnyBd3kDhV0z+frLcNb2ENeoUP301ikdNFN2iSqtUt7MPHxkurn5sr",
-	"w+JZ/yu4g53iHHfpfmdUEPOTIXdBpLh7R64bQMwZCd2XUPlWr3N33Xr2/wKO7Nu6mJu098e4mKtR/Lu7",
-	"mGsziQbSQGE0LIEGoMfWsqalpjly07BGcDPijsUbzQHC60pilboFgubU064uy15vP+3POon7eFh9Hkyr",
-	"jwfms8wzVjR8UHnWAooZ99e6ydb2pD/Y6l6/jctVgv67BnISH/BpGbXctDt1f8sbVmQlW7P/bgy0CBwi",
-	"AJA6rQxRrW6R7UIFd3VRhqHGQI317a/9fEe26M0R8YGLPOoeDDI2wiD5ag/ih5TT3MbarwvF0uY5FwrS",
-	"JS8mthi8uUOxuCko6NY56x5U/yqX8r/1tbSyQ3/UzRQM5N//cqpPJlLrzRmudryXPlOQ022CdeAV9a8Y",
-	"4GPe2G1glrMMb7EO7tXdx7nrvRHAt6/eGsGP28EcUqWYTkjO6ZjnXC8TYkjc/MtFKmfmNBP2bs6Ealzc",
-	"8OKWQSXBrdGaBlEdGzQORuIFv395QXjWJY/onGuaYz0FzHswdzl4XtSM5nlzpFP6F3mtxs0aB4eHrQXx",
-	"9n75MEgGh0cf/2K/NX8ftUDzvvVGzLBijDuj1sZ5uiXGcxDL11pq5uDIIZOsPDIp5HsmqrB1tN1uBzD9",
-	"8Za27gbi75bRiEF+/a3ybO1EI5ZjQxIKwvfMlSQkIFn6eiDRxJjdbNwrNZUKwN8LyNytgR9nFVkVI3mk",
-	"oGcWS/aTYps22H36Rqw4vPPQ0nAzMbDUAkZ+HvD2R1PKyUtrMlwNjdq2hF+tcN8uQNV3bQl1SNeRqnkh",
-	"LdF11FNl23yaOT6gxd/fIB+UZ2qY4rcPpdslhq5W1ilWuClCXIqOc5YNt7Nv2gk9tm9Vds7NwWVPLFKn",
-	"rSDuS0IF2Wa2JNSqRpxnQ8XSgum28LrvzddoH4RcHni4KjwM6L8M66egh4BoKTcEC+6y9Ir9WrIolLeN",
-	"pLUlk9COiBXstRnDNWI7uLTkBRVagfRstEOuCZ0B2rhWJGM5v2EFZ6pLnku4C7DRei7gg35/99zybfRv",
-	"u/Ve/W6pifUcirUUjDQFl1oNq7BoVYtoF1SiqkWARcwzS1litIKFdoWyUhiSsqCKOBpvDancfb9tcazt",
-	"ClFtEXZm2nNL6g9HFYa2S2SZO6JILrH6NgA4GzcvQd4v/I7YnBaPhGuj+TJa4eEB6bXWK+sIicWcLT5V",
-	"swDehtDiyBbbrcTczXmpiZxM7nA//W0ZcKMbPTyZHB9lveP+8fFB+iA7OjyhgwmjtJceHtKs12/kt5o3",
-	"NlYtCcKK40kGQMi6WFq8CiyYpEs1OgV4QdwcF8YkpCajwbt3ozMyMiqIuWZHpxiKZx5RTGSKsFwxkE1c",
-	"5S775kQiAvAZGZmFkaU27UB4CQZSTaXS9xQWR4ASbZdCSGjpjIxcPbFTszmtBdxMPytF3M4gjl6YwZq+",
-	"c2X+SQE7eWI+lqJgNDOHdrv6YR5g3q0BwFbDjDqJq71foazbvs1DOfyNPVvnJnZcV0R9B9vhBoNYAeXI",
-	"1tAzV0QXnGUY5euL/drwx+qEeQzMDfQ+uOV9tfXd0f/Uu8PxpEY4cYvhByj9nooVYDhsKbJwCynWvBUr",
-	"iwnsUE50xXtgs2rD2N90sTojxaodvLs2aWbrmOd+75bmPieie0JIXNEGd+fgsnzS3XMH0TTN2+wPk+Hr",
-	"tLsagWpjLZAb2mJ3SDJYPYYaGQ7KgVq5zeedG+aKFd+qk05GGaOZbczRno2jLxiCW9iiqMjKqViSmQXK",
-	"iIV/0HiYRlyeX53dFZb2M3P4/tUzezZZRkYH/d5oi0Ib5v3tYdftqO6OfP44snnF5jld7lgM/sk7mup8",
-	"Cde49fVFrOYTHZPizoHyphxqu3BF3AG3klzOWXCjIAktqLIAW0KTJdOJIao5VYplRN6gjSm8JHq7KRg7",
-	"xOEDnUan5AQe80RtPLooWcwEhrpR9GpRLCFjELZ44dcH4to9AukCdw/1MfskSOfmLItGiP/fzMUZajQ7",
-	"XqE1LJFIMHMrbUnts/d2QPswW5rTudGopchUvAL01IUFWNe3U6lReR4zCJC3irWh0zNCAV9rfR3j46N6",
-	"6aSj3sGxLYj9ydSzZqE8z3bsiAlgd53K/hHnjg50Kh4uCYBTGHNrpu7KKWH+qhGbfYm9puwWS2cNTfdo",
-	"t//lQz85/riHeVwH7sMg8uE/o/e9YmlZcL18DQO1tR1oEeUagpy/vCDXbGkxLM1HZYPMX754jRW18bsZ",
-	"vWaeJzngMNeyH4dRiDsfP0KA/0S2gWQgMl/OsivQOIFtUcwTIz/JsoCPZEzTayYyouhSkcVUAjak+TAD",
-	"Op2V6fQMATdn8obBeb0UkEVJxkwvGFqFeGFDnSswzoRcMzZXthacvHbRFDkjkP2O/BGBo5ayJBQvWiNh",
-	"XYqFjdB0s+BGKbkU//Ef5NzpqfiL+XY0Gl2KtCxysqfIfz48/+bCLGiF7Lb3DbnsnJd6Kgv+Hk71KXkI",
-	"S0r+89snP112zBP3LqqKL3vfsuUpmakrTK68Ry4vLwWBpx5JoZnQe2+Wc3ZK6BzLM3Ep7v9dSXGP7GXk",
-	"3gfzMCGXmMp22TklHy47WGXK/HEJbqbLzsfEPsLsI1CYCp8Ii0IOzKOuSTT72hfAyYMvIAL9Zce06ZwL",
-	"+MvF81dhA0Jq+wpmdtpXgoRl/DXde/AAf7N5p/i1zTe97Hy8Zxf+UlQahWFOo0Gvb7PNwpD3Lnlt6MlI",
-	"OaMg82/kQgGQLq3+ZuG4LoVTprmgeWI03AwMd5C6ibXQXUV6v933P7iPH/9sJMM/DXq+qjaOUhGqiJJS",
-	"EKouRS0unyvsCyxcNvqnS14UJJMY0E815EmcBifX9+y7c7QKvFGZP36zwaG/kRmjQpl/4Qj9Zrv77VL8",
-	"tre3V/u/ecuLvuS3qiT4PYWZLFzZFLHfYJEA5BZL9dPC/LNgmHnwG8G2bKByrS2whc4pz5IqWzrSvt9O",
-	"OMmuwSnLW1o7a+Zec0AGGVVp3CM8/2XduIytGGEXw6Zbu/YqXtg/g/59mjes8g2Mf8mUfdHCl5LffFFP",
-	"wJoqyhwc2Ci71Nb5DF8qCzZyXHIZLnmteR/tDeMCh7PhsE4spGKJ6oiRC0EmbGvIh4rXJ5hCEJp5Zcwa",
-	"+1Y0styx49+IxBO1oP6bsIcYPdSbaJm/basaMUax14YbUJLiORPaI8RCGB169mHil810ZcN7bISdJZKR",
-	"xzEY+TlUAfNtJyTWrz0It+z2Upw3ch4t+SBBKfKFUUMhpQqvwgQvMuYTO6HG+ZcwOi0LC7Dr9T7ka8BF",
-	"qcguBXKOOu4uXN1TYGMzhhSlJVFTuUB6sNUKGj8z1iXnvsgpDH3sSu1wZRZBFzQ1t+2lqA+HusqPtuy8",
-	"LaPuZ+A5Hp0w0xVatM2XT4xij9xyZIOVQrEjpUVh1CYqyKhxA8PjSyOozOg1gD+NcdiQhGo1fGjM3lBd",
-	"cg7Z/PRSGCliT5aw9KPDd+9GmO6XS6WJtVByKRKw4VaWAl/y17Ec+PaaLRFTAAxWFKWVnF+z00thPl4x",
-	"HYBe4roZJUhjlqv5kNhNDWeI2ivLTolRs0Zd8i1bYpzKNZtrePVKygwMAH4glyJM467q1VYlirGjePm6",
-	"kdl+VwkVSFVI0yop56dkxhpFcCHo1XzJNSlFhtrbpYChSMG6cPeOEjJ6+f0bK80+fvLsyZsnI5iFqpGC",
-	"rTS7ND95UQ5kGbgfz0VQgpXCCZzRnKDAbUnQcEm7/7biMVDwxesX5GDQf0CuOOQw6aqUEPliVElGI3Lx",
-	"/FVC8Bvz519f/vQlUrNhhIZqoKQxahZd8tpoYwlh76zFwhwsWSpI+FNsTqEGiLINsAzsyzmj5rYGzHXc",
-	"S7stuIt2inAKgq2boSOVCkSft6vzhr2DA/RQZnBACltymQvy/Zune8eJX5E++Y4/PAPAxWYZMms2Mj0a",
-	"2Xo5Z3iAsbBSl3wHJZt98n3IBDLJUPgS1GhiM/ukWWVB9IKnmOpia5FeChhUY87sHRLynMl5zsgX6P9I",
-	"KsSfnI5ZPvqSzEqlgX0FHMu0DiUWDZXCsGRuzrsZHStUgllOloHJ4lJwccMVNwpG9RTODH2XlnQ8ppZN",
-	"X2fvdJecW8nQLBhIl3a+p4RfCdwfqazjxxz6TIp7Ghi5269HBcuY0JzmSNH1m8i0u6BC1+6o1L9CxrlM",
-	"r/HmEGmxnJvr6eXF8y+75LU9glSRUfXCKLQTQHsQVPuQKnZ0cEYW7FKkVJjts0IzIJ9cmT3FZJv68DzH",
-	"g6sxARnXsXrUxViu2Km1P2ColCsImZBcXgGSNr4DioDZj9qVgUsqiyWRIl9Wch/2CDcJExrPybzgRsSu",
-	"Qn6EzMzOVeY1sw9J8Lqd65ihUDVemgsMeaQUdiZNQd+Lgsgyq7UdmmtihKZl+AlBx8ydkg1lqcOscOze",
-	"SxaQGFAJXN1LYQtqK8tCpWCRi86cGiPRUnfhylJbtboalkoqyGXr+ROEGikAnI7m1jjFKmtw9foxrSyE",
-	"FxPDGwuAkN2d52j6GVfIn+EDhh44uYALMqdXTCUu/gNb+8IGr6lTI0ub8/6lUet4zmxqjWV4hglUVuIR",
-	"EoA+Bf7iyR1/Szx5Xtqp+GLIZlltYIIbM16jIoMIMRg8nKBR3ACAmTXmZjUfGNyQ5kacAogQg0bOyOjd",
-	"HrQGIgkWDIEiUIaN5LA0GICbM8twUIMBaOku6n8Qr/Yb/BAqe6g0TKk2wiXaCOzFy4CI5EIQOp/fwyBF",
-	"bpY7LHZSGTmwJXOYTUsQj4vIIdhGCM+Aq4MR/khkFq4m8YmvYMxJyBiuX9dGda8kTmCufvMYc24oVgQ1",
-	"ozGtgp/aumJKXY/YSxyDdnIltuAKbbkmABKCikq4ZWY57KJds6VKyKRg7D2rTFAOvp8ldoS2aV+4a3V4",
-	"SX1sREsZG9+lsBA9DnvRnzM6n1dBAKXIEvL3EtA+ru0U/M3K3nGlz4iSKPUYSgqqnhmCMeSC7gN/Jl+G",
-	"o0PakhPiqeiLGtV8SYKdSOpLWluEFvsDtbc/JWCcSoDfmPU2nzDI2izg1HT4m7dLV19BGz51obLb/obJ",
-	"1lTBGhVOoGv9OmwuzGk2cgRGdFsQs8RrBfcU4YjNgEn2lYHLvgA6w8bR2zb86avqPzdOYOIOzcXT149U",
-	"Ql69eq4SK/KZkwW2oATsm8GMmv96wnI7pcii4BqNworlRsT9AqQmGBZSfSpnOCAprDyEyiU0aSgzz8G0",
-	"C6VZgLGcYtyJEaxKpeXMm9Itkb2dSlu4ttLhnMQKwqQ7hOZG8WMl6IL1dGXvvNH9mz4weDMTo0NlZlxV",
-	"+VFD/PZWcSdN4bGztsFcXl0KG/ECCnRKBSkYLIwRE2QCBwtvN7gjKZYZRYg0fNPOFw+3tTSicFjJDqDL",
-	"JjUtqFKtLsUXo8PePgoGo8Neb/TlijJsVrxLXsvmbPEKgyqo6BqCJJ6FHTjqHwLDeCCqjgluNENaU0kN",
-	"bVIC4jYqpT4UCa7GIC7asY0ZvWb4GFTJsn6+gFHdA4s9FuXrVsZUmqZMKXPf4e3GtSueVdfePfg58jQP",
-	"aQE3DvK4cBU8C0PBUIW0NSkVzUEsC43qVoT86u9KihH54tXTR+Tk4PDBl84qoRChYZTKzNzdj8FUYwQP",
-	"/CZBnUIWhoSMHKcpz+GOHx30ekCTS1kCBtWlMAow2AsOeidYTfNgMLAmr6AWpSeLBcvzvYksZtaA49n6",
-	"hAd2B0MVNU3YygNmfOQ3B372m98cKNueWPgjSTK5wpvhApvRHLse4tL8Rg56PWsCAzKyy2/2HtRG8BX4",
-	"2w+IaFjqyXH7q0hoqNZZ6UJmS6hub3SKyItQLLg62EYfFld66m11UCF+OOHWbNx424hc1OpdAfzIij5q",
-	"hNozMrLNmHMN5mVrhCyReNiW3Rg9trUx2Iuh0ZqrdvyrboGtFrmcs8igrTW1aO9jxpXi4qo5XDz53Aja",
-	"VX/22da23L6utGWbcLZdmJfbHFkAqhFwNc9Q/GJfyUo3RLy2jb272MWgfzQty8KaQbkTf5qhGEZnAllK",
-	"WCNTo2kQQqqGITgHJZPAIfyk2z86wBBZo0SErrT+qNEgCjPNFq1IKSdkRPfek97eCemSIdkbJWRgRrc/",
-	"QP994zTNebMhKyH5sVT5Zc2BWAmp0YCXnNz05IScmBH0j51sZO2BIHU02sw5KgPhiEblnJ/evz+nyz//",
-	"8x//bfi7uPbXoPMpNMc2iw9thumo71khE3NfYwK9HZdTPpwtDtNWpUTTk2cJqpwbPYRlQ/fgSj/ewAcs",
-	"kwuSuqQ+q2jAOIYzrqBUfv3IV1ZF0xpQcXBp4vSpusbxNlmrVzPrtKynCfm1NNeWLMiU0SzUSINzmhDf",
-	"FBwuiKwmhZFvWg+RY5KRrmHwXu20Ge5AWjgY/8oWzLFlZsEcAjvfxhPvdPhwpPhdeA1VNkZQdK7oDUNx",
-	"G9tqWKztGlaNelO9XfFVK4pbQVrqKRMaZmrZYB/IyUpNAZ/jitgVN18X7EaCv9Pq0tnQI3NVzWiL5gVf",
-	"+/ndwJ3FFd4x4EXkylU7vmZL26bSNGdbtWqOiswzd2rApWtmfgaPWRe4deTJnMG1TDHkHFvdt61GxMJM",
-	"4vDs+ZnPC3lD86FgLAvf9rJqBQholAl4nNl7zlcosPOjMzbEx6t2IKqkkHOpIH3ED8O15OnJzAFUZnz3",
-	"AGfgVhlpHY8fRopNazXVGhM1io71oWN+4Wrj4Fwy6np4mLCWgzcTWGVvGB+bfTp8v3rHNuI0xK1H4I2U",
-	"+D6zyV1bv+8C7OzrN2yLd6c08+9jCO2SuQnYO2i4zfYE6JpohAkMU1s1ANpEuPpAXm3Lj8ZrG2NpWdYU",
-	"LNT+VdtYzqhi8WagdzAwo2cdHrV0ZU+KYxxmqcDGWzClqbm3iOLCsMgFhaQzc4Vi0ER4Qg1D22byFaMA",
-	"NX67BTNP+qgIdx63erV63KV0Bfeky+pD+0nYCwbhtW2JA+itkyS80ugF60W6Q2rrVazdadukL4XC7XZ7",
-	"h5/7Avtzq+JRA9saN9qhbTuAOwSZFEII3jPLcgQLzoXmOduiRTzTYINEtkWUhLg6XFvPJdjaxtBJaY4p",
-	"RYDGcHROcmF6KrPVq+DQMysjyUPKO1oA8AUj0p+b50eVMXsWY142uAVyh6DhE9swekF8TAvNjYK4rJBK",
-	"HEPDGwbWESIyjMwJ7qCiFNZMVxaKrXJfiKQJ++TKWSS9PdLBo1i+IwsnfoPEIeBM4sDOSClA8uPOa2EJ",
-	"G96EqUL8RtWhAz0NQ2NQzV3K0rWGCkzA9PDiQTKvLxheG2bB7CFAzoF4u2f+brMyuR29luAYsdkItT7G",
-	"pQpGS1ew4rE/l88AYjUT2Rl2CIkQ3hzm5QIt5dBI9EN3Aamqh9rdAWhdYunuHfgicIqdkYzlTIf6nL8N",
-	"CjaTmjU21oXugKhSAFOHGK15IVOf+4ZFHJyWUXNvhBw0tvjIy7hb+9OQMfpgGcsb642hpynWmh2HX3ez",
-	"Li5j1t4QhsZXSwonYGclmAhqa1IYkQvlJUIFW6wy9yAqsDkQNG8EgplG8HWu1VlFxg3CD5oGG0694aAx",
-	"rjDmFTUa15wXREsxVOUcosrCRijJqVErzApE6yrbe/WqFKtXjBGt6+PxQeCaz2oS+BnuKKR/G3qutSUh",
-	"EXEIkFPB0Kwt1F4YKOKOmTuWFrLdWQ6bClDl9RpWddPrB91dVXDW3TMuuwiLqp/ZfFKsBVyJworRPGzP",
-	"2299XQBsdGYr/4ObSchFmLsUQvoumT4zL9dEE7S8D5HzQF/9njuIYIo2p9aH//hAJMv+zsKsZg36CpTi",
-	"Q4XBCP6mDWwcz0EC7q7Q6o5iWzgmsDMa9gO2AhzUvlMBc6bUGVHz3JwXLIIRsSbMWMZpZbrrH7rXR+sj",
-	"uEct6qgNoDJtDQaVZgXTg7grTD+rhWWdmV8IdWkcq7caRLcMhRzCjVI17mxaYF63xii7XnMKVoexiz6Y",
-	"0DLXZ2gvawe494K8l7BC+cBPyKKXe+OfDQnjVvw7w4gvRFewHlmeTp2NusZGzO4xWuTLeg+1evG1k2s4",
-	"FAgMioIYNzJfFzxjI4g3rSgGBG139y3Nqbb+mXpP9QhNLCJiFg/AblWpAKfKfj+hPD8j6VQa5jFyP47g",
-	"VmE0Wz3s1uSU8cmEFarecSWcIjC8c7bM3KZgEI6vkbigy4DB2ABb7onaXklDLYfukqv6a4i7QlZiso80",
-	"1pDSYc1vEKzoTRG2PjKYg+uTcMV7g1Ay55uopBMUX0HqA8fZGRnlXEBcl7UXQVBgMDUbOIP1HZaearzh",
-	"ozkUIX2RDBqYR5zoG8jqICAsuBZeQOCIuy8QEaSuZCi7dfVJ+3vFFgI0zA8Fpiyz6CLmjveNVCsRrgGE",
-	"fZQrQlQBVitLKzURqkpftUAmZledNbVw4UM28eAMwAuVnFXsRLNC0Nw0fAiGMtOuYwuR8aEXyjks6cTL",
-	"ZFaEPETLkbQ6ClwDXPNw41ebs3W0Rq+YLpZ7EIY7stYjtxJqWmoNuHdyIYKOvPrNFbmSpnnzwNrOrDXT",
-	"xp8NS0FvKPdqCbb7SWOVpTby5dDaBsPRsiB+GBqHmOIFBDiZfri4OnXSr3cpW8XPj6AeYLxqydSS5IwW",
-	"ouIEUNg8NWypc/rBlvHonM9pOmVk0O1ZmJMKK2WxWHQp/NyVxdV9+666/+zi0ZPnr5/smXc+Jh3NNRaf",
-	"QDQVSDmAFLJ+t4dPyDkTdM47p539bq9rk+mmkPB2f8porqfvzecrRLXz9umLrHPa+cb+nnQKpubSDMA8",
-	"NOj1AKcJL2LIsGzcwuY7TBDelD6MXfx/7H0Pc9u4kudXQalqK5NdWpYUO5nI9eqe7SQT32QmXtuzub3x",
-	"1AgiIQvPFKBHQFb0Uqm6z3If7T7JFbobICmRluRYTjzR1qudWBJJAGz0P3T/ftgMV8EL0gQcfdh57k7/",
-	"a4fK8XZOajGV6Oe79MuTBG++h4OuuiJMbveIJ3SZW7r9VS45of37OsuoBdq3Fja6v/8BmLkjngFqn2cK",
-	"wiiIp/IGsAT4lWl0f2+ci+xGxtAJTtVq7gbuhrsjYTMZm8J7mlsqxU4zqLsVE/MEKmIZ9tm69Su/01/o",
-	"XkvfqbvLLjDVld/mfC/lwou7cCE2PuWrvr69Vnv5Jb+VTxvwur3l1/2q7Rs9QYLDu8pJkIyfhPUrtkwg",
-	"GlS3E94r/DNU7DRQYGjTN/1erNzd78dCHZ6efOnunmssrpIH6SxxDD7zX2lD/yTmau5X282QwvpX7Wa+",
-	"gJZpNI2+4RFLmv45ERNMy2Zaj0JNtDe+kJkkI43lOgub/wwf/bX0eczVo3v/7qpnK+kR78PcKjPHHDBz",
-	"LL8OtUhmNbEplHXVys77GwrzD09PQD48NQhkGaBxRPoqch/cY60as/qgeGwAiZMIxTs0FI0I9GAEfUj8",
-	"SuSF8wNB0FvqUvVSOZK2FzGeGg3J4ogcrFIFeddFKcjSlQmqVsSEoGI8NOtQoZ33nxHbqizV76Sxh35p",
-	"AOCVisuBDHCeXSedUS+Ij0LCoTL9PTF53rW4bGWYgmuxDGb3RRs0c6PbgPN9D7bVbUyH2qMDwH4qIMC1",
-	"Oz8C4kP4uwK7oHJK7i3yFAxu1SPxJZeeSrmHAISxyLpWLfP58u563Jflv3znJAJYBDemeVACABenQvuQ",
-	"vLqAniRl65vct8oLSs69BNAvtKk9E6TW1wVdF7bsHRwcVIZQml2rDI9mVPwOueQixH6l+sCbLaiPR7YF",
-	"3CxW2gMw3e0e2Owe8FL/xIQlL28A/OjLNsDuJyfmn2v9/J+EF++1pZuuy8HYH0B660JKnxYPReqePWYr",
-	"w5uSYRfg5DWs9yC5d5S/U/dJ4/Mf1YK/a4pw6JWmAJsUKC3sK4Mm8ZAS+aH0oOz85sglKGmUeBQ8Hi5a",
-	"kXyX5ejsX7zdokdpf/IFuNUIQf7U/3S7ix9oFxNorBfQb2NHQ+dd7e4F2EZAJ1sodIf4FhIhOkKICn8a",
-	"AdQSHolt0eE7giducC+4B9Q5Yhe+Q3cr9Q/gf4HkULJMQsF/aocF0UdRKMs9YbMDlXu0skcGj9r95P7z",
-	"2b2ozPYFwhSvt0nciPwOiRrObFUDUc6VVFG9IlTVQAWU7yEvFlf5IpMD972zhgicK0Z4dI3MC4t75m2Y",
-	"zYb3zH9OxERUbZoPoQ7KDznMXqt84z/SLbWCrL/RWV8miVB32oR7rZfLLzjWapDK2H61XXvOZ3lDAHVf",
-	"+Lecyhthluxb2LDV+xGqws0mNyPUbsDos4mCKsp8g1IZNrQXv4U6MSRFKkw1lIZFRU5V8kURi9gLfwkW",
-	"zO1zj7g5XwnpOSoMFsUneccsT31bcW+o0yScoEMWGBD3855uLPnWgwEAhwRI/jKkVLFkXyYekYcQWALY",
-	"YsUr2SX0CoRdPCxhXSAQh1NkRtyIjKfYfw/N4cD2miUi65JjzouV/+LjWMLg/XdU8R9h+VXMJ0bAOvZ1",
-	"MrtUnsJD2iY75lkGFUvQ8QU1b9dCjPFtzfSEGcDtM3yW1wDAojTZhQ64fD1Paeqngm3sUAYewyWwQJcK",
-	"agUTDYU30IcsYiyasZ6zVmK5LFZhwiqdFFU6VFRplR8GYQtoJm+8C8SQMd+vofuRYUZkN1jU29f6OsJH",
-	"WE34KAStjXgGMhVY7+LFOeZpmpfbOil61go1GCgu2DaPE+pLW4LTCu3wiN5HklWZ23dvtDjbBmKMC2OP",
-	"dDK7N9Pzq5jCo1D15yjmNpuIzxs0efDQOj+RTJ7fvKGmJmJyUKgxh80HG2Nr/O7J+O21VxjThdbveHYl",
-	"8IL9VSYfClx/EYnkF7Ox+Gqm9rjKPfxS8+p1+WbM7G9Qw7ffauXn4qCsCEwCn10wtXU8xSCyka/tsvoK",
-	"wO2b7Ayru8AbRoAzjw/Z67RaCN1J1s6DbkHVs8c8CUb3sExGhL0OaIgQVsGZqWChnPMA3xE6Sm7nC+0i",
-	"QDxADKhpirDHBo436Fj0Uv2qyy2oeZ058htxEyy5R4zy+Kfgf4wnZihMF9eUxu/xPd3jJupqIoxBxA6Y",
-	"Qw+ud4PxYXfoCs5RB5xyj0InHkGpR+TES8PgbUiNuCvToaZGKRNqtOOc28krvb53nqS9VN61sUakgxwr",
-	"zl0a+gEAkxMgnLAQ1d0EEN1BAaNxggIKkIku4wVL6jRw3i8I4K/YSqYH8B5G7IeF9sSnOA5oTe/PAk8V",
-	"Dtq5HyPhBbW4/6pMIDpSOM4NW78zkIojbuPhQxvChUdXmMKiYCYy2Vq7rbVb1dr5aKTsUd3d3G3Uzs2H",
-	"kx72HruwAGkWUJRzxfEEMZsyMU49QkIskPQIEDmdLgSM1r4ohtbBRS9gB10qpx9dnGfY7+eWq4RnCSO2",
-	"EPPHD8UKZUNf+87BZqxHT7H/RNou69HnOwXABGlY76bNo154LmKeeuv8Ouns77df4iioXcAZhB4iPfo7",
-	"ygQBH5vljyE6tHw0Ln0LIZ7Hh3TLASkyqvAeyBvBRlJNLKDvDsCUIm17NWp0EW8aHI5KJ4D90MOYUiS9",
-	"pwjbDT8mh0DZjCcyBhA6JniWShcKauyVyETsPBZsM0PaDqWpbfWHXn6x1Kr3tMpk4PBRpa59CkWvGgjg",
-	"Vv3xhV/3Na459y+YDqU2YtZoDb6KMau1Y+iFgjhszVi9GfvrW6WzAOJaCF7KaaMvNlG70GK56YAsINAW",
-	"ArLgtd89IjsPpgjAfHGNpGmy94QAFGCynWGD6IjoSkyZ8SDHP2NXmmm1TGuardr81gOBrQbdalCvQanX",
-	"0u/cNTQmwO3eVkOKp8aJ4AnWzgPDNzhs/nSmyd5QIXsmjM1kbHMNVl18gA9d0DBVlduecnbFE1R3Z6IQ",
-	"diql6o5xyoHpeY07HsMlFbXnvpIhkPRLw3ifqA2rHk4n6qufBx/rRFQ92SMc53m1cn3+SIiM1wxCTxXQ",
-	"8VWW4L98uXYF/sVCv/oKKxEImVddjSIzc00XADY2TOH/e4mFhB8xlVYuxo3IkolYuzdg7vHUPFECCNAZ",
-	"HVktknO32zudVs2IBpkelYZT4nBurNISMXDxc3EogXdCgitRM6LnNSOCZPC6Q3pMlXuwy5fXjaO23FYt",
-	"bbZqqe/NgzdjZyWwnTuWi+Nddz/Bfz/XWrwPvrx6KJ03Pos8zqqnxrAiTdGjjwjyy4OGGN9YxkP7PKDP",
-	"gBokBb1QNAuS19i0aL8CDIvaWjz3k61Ub66qRwC4Db3p+5HqdcMzEIP5stPSltjlxsgrdYdIuXjrulD5",
-	"0PhjJ2k9hRMkEQlrqfokcfEwCG6Tb5p1or9g8D6RB+S9pM9rOYM4hLy+++FCQ5z2X3AT/8Uiwb1OZ5WL",
-	"qZgIFcbXKo6XN0E3ASoWVYStqqeCdqqxs7sARLchnfLGk4IoITzNnjfGwBenx0IZT7c8FKpccIim3Uyl",
-	"jYce6hNIeqESGNGhSCEtKqJjN68v1kNWfHRO9BH1iYKr7kKGgzI6sNVp0lxTTR0jqc5WR22Prb83pQZ7",
-	"M2g1X/ZzfyqNdtaGHKUkQTI1JTxiG4UiBSpdGoKn+y46Upm8GtqQFFruUZGeuC9VFjJimJySCuYQMSvj",
-	"a2HZ3ot2e6vJtt7Wd6qYaNuuGQyuoJFCDmJDWukU8ZyxKJGAWHOKWWwUELl7hbRm9VjJvoMJtxH7gDS1",
-	"2ezPbKL+Bnziixzt3SJWrxnqqcEq0IB2WaCvCoDPCJA64teiyXAO2AFdbFtY0JEVZ6M0/+Nw52VAO+dD",
-	"PfUlmjSKRGOCCKZTVMiViDW4GOulpf/4Av2N77TRbWRiQPt45ePSwrI8sJLOn3yacnVrxUlBKqBCy8ku",
-	"vZetIt+6pJvV/KceD78ghndX/wV9v/sp/+PzrttIs/VNQGEXLbEDr4Ank9Qagfwbz7c+1FMoXseaQWkL",
-	"HX1O70EqwBT1/nsshgF0itJxVd4D6bkOfBK9QGgaXSqAZKcWZ2NlmmIADwzmEZuo1N2wAMVN8NTzeNyV",
-	"ZeduKUv6/q6qdWVNmj/tML/h19Oodb5vkXaH2BS2CnSrQDdcwO624wOoz0zfiE0q0MMyKd0Tw2bCNNmv",
-	"yCzE+56ajvD2gyKEbtWM4MCxE8d53k12CGN2Xu2qRyg4yTnV9g1ok60SuS8l8qi2NXAobnhje6afTe7s",
-	"CyAm6/P4Om+zCbSRRLQe7CWEvG5Ea2xcf8l252537tffuV4a72nrJjKD0oZZfWXOUI88tVBUYLnOcqLq",
-	"VPDEMKubDM41Fwm6R032q7YMelQhqvA1+pEHWO5iwy52IdxIC6OHnqhT92BEUsJHY9es50GhFjRgMjJj",
-	"HosmOyww+CGXi9WMp6n7uTkosevA9chyN9MTuDHQUQGmBR+JS4WlRVBV66kHCQUsCrkykRp4LDA7UV7O",
-	"TXE8ZgOpEkPjMUBaWAk3ofX1b+NluS1gKG+yXyQAj7FpJq1gvf/oAUf4v3WOeghhDRmtcqVhkcy8U5P5",
-	"ghdcCxD9fIXyR0gnFlKTvb/3ysPI+I2seTq+2rrHP3u2wuP9a1985t/19TAZxHVVlmNZ99zO/v7ig+9W",
-	"EEkjMlTFKajkp2CSvdRWy2cjatzwdCLweqfoICQNszgecslOtST8xxmoDoxaP0cNbPEvP/BXTRUH8/el",
-	"NGe4Cfzt7qKnC2PGvaMHYT/WjvNaun830P/OV/+M30h2MoOCZJxotzG2y0DO9zvzs4waN5I3uo23r94c",
-	"o01bzd6+8grwtbLZrDaT6VUJocuXeC8LnsO2km8z9anAdcnGfCYEm4wL5i68vmokvVWrVJFC61YoSEsw",
-	"TMi+JY3nLVzsLesZ915ULHpRzoQAgEdi6HR3D06JqSeYyLuA/9DX5nteAICaAkVA+DvOPpWeJj3Xk7SX",
-	"iohDm+xnIcasp8RH+yc+yoNCeBRjdH27xcOeVAwAeSoCL1r4oDdx5lM6m2enQlDbduGyAt9/jo4BptRc",
-	"43GT+wqgSZAfHLvnAM5K+IMgj7qBtFYywaWZwXQBQWMA/Hc6QVwoOLWacml7xaMpQjsxzGitEJSTQMlK",
-	"sGVWpGkB+8Ri1bCaBRgpWKL8SMo/7zCOxdh2geUIxWXH2EzwUWkQgQNRqKTr3y0gXOGAZmzIx2Oh2A+Y",
-	"WNgB4mP8HSCl9DM9NSIzT1jvtfv0XE+yWPRYhi7WUIyeRrBEIIGQoEBZiy4VcrbjeJzRipDsDD/A1ecG",
-	"fYRUGovyhyqI9d5xY3fgkTsnr3rINqiVF1nuXx+4Q1IZ6o73knwYSiPwNQjILbf3/apeKo4E6fbAOa48",
-	"Tf3a48TqIL0MiycW2uMZ0XsgOSC+feLZG3GLr1KoOp6O17i/14aNddNbo1di+Q9hIB/4Gj++mI2FWWkM",
-	"OuYQmCz/JacVOXm12f4OeAj1d0SNha2zJsNX3hDiN4zbxs6vp73lZO/7sMJ7nZcr5at/4Wp2RqvxlWk5",
-	"CCkW9V8JA4U2Z4UBz+3zx7HO6oHWz0GcvELkqUhYqq9QPsBF9Z0jTr9QP7bVoHuovMH5CUhf+kPPyXja",
-	"exphOYVhP/Ric9OLgDT9nxNhe0/xxv/QE7dO7t5AWLfjBPxSEeI1gnEMU5Fcicxd3RdcwTe9p1AlCzS+",
-	"TGlKSfMU+Lf86ZmdZ20ulKFlzs6XrWZ/ZoUp2G6gXZXWCsVGgivgQUKgS0QhIdZoXxCScmOLvKhUQpLq",
-	"q6KXW0SCkbbJekd8KHfeyMx4vQwfHIf79PyNfPkIcLk6fyUV/EaYSyVBKg5YzzlKf6aCD+hOceEmwZco",
-	"w1666VAPpEzdK6XHwxrjXTxr8yt5Jdwgfzh7c8xe7j9rPWUDnaZ6ms/erWCXDfWUunr11LsQPBN5N//5",
-	"28Odzv5zN7GQbnRGHFOLLux1RppakgiM7FIVyD/jifXQpnAOOtSpAARPAAiImB1mesr4lGA+YRz+dbhx",
-	"jlMeCw9JPgJ8tet5ZtDyYl6q8mrmI+P+dtywXibMZCT+5JYAQXlCTVVg0qss62vYlUfIr3Nr6uKtntKc",
-	"SSrLQXpsbuqaMrHhsbIchy4TajJyGgO2bSOiT2mvOmuAW7ARNcIOdLpmpfZav/ocdUGT9byPbnrgnnrT",
-	"M3WCMuKJc7qMFWP6eg53zQPD5zP3VVR1XbKDmqkXrvPzL3wUBumudqNZacJvMFaRyJAf+dp8ZPwfaXDv",
-	"PFtZAtzQqqahdX/VFttCrmWvVW6Abq0wYgQCWX3IB5XKDlFNMZSp69C9aLW68L//aO13n9W1EFt9n7PL",
-	"34fbyqAcPLW4izLdYpYTbK36VQdtUN1KLJV9vteA4cmRE6V8bFJZcQUecOPjzpXecR/vmGs53tEwSJ7u",
-	"wBKKzGeJal+RWDAvLjKT/xLlSVldntKP7RedZ9XTyu/3NeYFje+0vVMNdZA6BPAmzJCPx3OqDhMTVRPC",
-	"7Fml+Dzfuxs/H9TyONcgT0Q46+JHh8pfI202rL93cUqD3nvRblcPOdiMajXVitZ7HTU55VDfip6S8Vl4",
-	"TO73Z7l1Njy13lzKjI14do0Zf3Lq0ANEqCPMAT0BJkbMzNdlxsk/u0NR6FpxVXp7PBSVLrhRiWfq9qau",
-	"dHVY975UHGazeD8IyJy5XPLcL+JkRtcdsmRjKWLM0aAv4OzlXLw250AuC9neCT44dULstnLuja512QW6",
-	"j1UnX9ySm2jKfmKzJAreAOfeZ8TKjmel+d2e137VnDI6r1UMke/01R3BDq7FrD6J/GuJ5SsTN9B8CIeb",
-	"VuuIMPq9Jy8zZkScCVuN5fOze9KjZo38WcyWI3+4Bd2eq2w2NUPQ2MVGPZCu2tKB2kqcPNDH3AamY5wQ",
-	"RyF+1+CWyJFoMqcvgeICgfOG3FQQ3B1nglvxs5jdtRIYhAbwn0pHlwvcKYDoZQpoXuEYEy9unB+d/Oq2",
-	"3KSfyvjPa+Hu0m7/878P//vnj8fZ4L/Od19czD7859v3Vy+G8c0pH8tf0mx6wvlp/Pa3M/03NwGdBjQq",
-	"9ybAGawYVgx+JY+vhUqKI3EeIrqQFgLalPdF6jyUTCcBt5EeAvde4yD0VzF1q7xS2XP7/sqd4PUm4cmL",
-	"EuWLKkBGcpX4PdQ9fQdsEPD6nUNOWmhlJVSwuLufrsXsM+qjVFhRjVhwpXUSMa3obApw9p1cwXkYHjg1",
-	"2ZmzynltoAtR+UA0KzA7nfX2Wqm0N/YWH39C7RNg8bdFe9+QAcT3eBf5W9f3+lnM5mCAUn21G5cinUq3",
-	"0elAJIgN6S0qrOOUPwnJ31gH9HI6QJhKq4DtnA35jfCn9Rpg0o8756fMpvpqJx9Fk/VoaOGAeZyJgfx4",
-	"qeCB+TVWpsKwVFe2bf4k7HExO7M0NwwpdzwTCAcPQ54c5FMtZI8COwYixjdZy48V16mUu2i3OnvVYb1b",
-	"vDXSFvwjpi3arcL/LUlnLPefvyi0Lry3slI55vFQ7LgYNNPpMq0CP/a//Qph6TesJ0Q8yaSdNbq//7FA",
-	"bUvSx0ppyNoQMhgs2PWFfQql8ZXu9DsAv9OD4kbNL2yyC8Db1IPCJqe2FWl83wqyxvzQ29mhH/WewrkE",
-	"DJrq46/F2BLcHrcuQtUDQDo+8CelPBOXytcHNdmRE8mKdm5vLKua+pLkuDjnjQFIl55ypw6+e9qQhEXu",
-	"MQtNSTdvXYAtgMVabgpsuXyfPylb+jn7eC+ZLKembs1mOZc61upGKClULJrsw1CzKVfWU1+ZSRZqFEZ4",
-	"/CBSI4AwtDqn9U5fUVprc7yH8IjbCLLdpKMSC+pX3a3fgLULlNZuafLOSOeiSe+Dgbpb2f6NM60HZjfW",
-	"ykhjhYpnt3i/HtokE2DsnEPoPDfv8vXFlVQK6TxxcHn9/AE7e3PMnr983olYp9ludppVACM3zvkJA1ni",
-	"rEINjns8lWQ4QclgcCt6nXQEXjZLt59fLvM826scpM0P3LnKNHDvP3Nb/LJ0Rl6a3At8/goH4F/Do/6S",
-	"1rsgBqdOQutUBIjvV7bhj89php1WVh9Dji1R7CrTU7Wy+nCh565QNpPC7H5yf9XjSr/DmBKL5mXGYq60",
-	"kjFPmZPHIm8MMmSqKzv0qO3SQkn2fMzrbRoU8RGxch1c5U/CvsaBrmfVdGxFdZXs8nPdSpnF2Poxh4l/",
-	"5XMYDCj7E+ysHNDb+jJHbt0E1YVMRUWGCjbbp1TciPTzss32lpuhcC5BIlh/Bv+N2LMOVaC4rXYfG8oN",
-	"9CvvJjfubcrl4VMubt29j+Jcl9tNxro74J0TctoC0V32y5hnVorVKgCQrRk3ccT8HmZIjI2bmBkRWmmg",
-	"E7Q6bDqlpz7qagA3iRXqAWiFtyUBmy0JGAeR8tvLC9nduizrKgZ+AewO7jF04ezbDPU4b9v3DZdN9k6q",
-	"a2IoHAlKM0hnLz5WlMi8Hwt1Sm3T6+2Kk0SMxhqCADiU3hzZHY7vgc/bCw+tCGzcl3N7q7AeO2dinPKZ",
-	"WLrHCteES/7K9W7tFQb3k1Zim+O8RfG4LUvdWrPVFE8ICkld7X6Ci2+tBPhNpVJd08mm+/UTU1IqQH2M",
-	"Wsn3fOeFx/N1x2yiMsETAN31LcpdwA2JPF4K4lpEjJrCLpWajPoiM5HHBAEUEWEiNhKWQwOYGwI2MHgC",
-	"bmhVA8E2odscABfdT6UqHjOECvQmOwQoMxNBtRXOTCbmUhnLCxXTLg5HCMcbkcmBM67QaDblaSqsCfTd",
-	"YjS2s3BVXugOPOFMqKTJXmfcLNZOVPUNZdwIr54361LcquoiJtxItiUZ94Wj9HUKed07DE7Eqj5LqZSD",
-	"vPWFUPMbkNGtq7vhrMsaBie6/6wLCEB1GOnN2W7Ion/6kptHjfGkprwIqmDJQgGAE+h+6g/lM7IdBlCv",
-	"2BR7YnPmUWfvKI9rc80KVNhDKN/JqLzXWcJFV/1c2Fc4wZNghzdUILD4nAcG+V2+3fNctBJTRm9+a5+2",
-	"9QJrMh+i20ryU/Bwv8yz3i24ysvBkngGDJ4ARF48UD/wWhc5KcQ0YkbnvfYAicArs7/vpCns3o1WCuSP",
-	"ua1aoLAeW0O92ZwUr4rXvg27XZfe+kn6elYUd84A1QHKYxAL84cFYE3AFrFuB2C0RWCT7pdFMx3BzZyZ",
-	"foqpMQi86KNLhQx8zox4s97Dr7qXk1brWQzjgX+KXjGixNgPo898mXE7Y0/PSCsxY32BOE/FMNobqxy0",
-	"04e/JsS/6Er42NJt9omS/5yESnyf7gvhMaa/sWgoB/YMFc9CJVT6wRlhbIjkUsFKFfqyuQrrwGk27ifU",
-	"gmQh3odHT3WW5FG/v0aWJ6qnqguKjUmLfo+n/TJw20tFddq5kgO05YQ4WGd6Uo1Tpa5LLtADJy7n+6X+",
-	"pOnPQz6WvMXgruCbKTUr5ZfLgYmpg6rVarU7z/YaUQMzIY1uo0Wf7T9/8WMD1Cz5uyXgyNKQIkDt7Da4",
-	"GfK/62vTl6AyCEV0bsABWzQMzf+u8Xd3g0Z4Bn3uboVwqPNol4SRGm7kQS3pc7qohLfahtuhyM/fjz4t",
-	"3DCeZBkWRDVOfj3LR0a/XK+fa11Ht70B67nccm4Tzt8iH8Y2pX0ffovTlGoj7vfup/yPWzPeEFpWJqOd",
-	"p5EjZQ8yIcg3Qacd87gR6ztHZNbXyazJLkLed6ISgAidkcvuLNskHoqkeakwyb6YCmZe45WzylXGEG8x",
-	"lxFYrc8OgMpgBtu4+THndVEE7rZ/vsSdX14PkYvlXOauTLl4a0sfYIlkE0LUDbBzyDDpW3BYnHKDfrKG",
-	"4zFP55VUVkbNYf9vMDqee1KNjTeW2xo6ym20vMHkjwB5quAARdTHVdkiVu0VKT9kN5uo27ragJ+YWzxf",
-	"DeYEezo9iB62iyDCGdOKAmEoyu1NlJVpj7peITokbGcf1ZkcDQo55qH1ldC6C+iMECMjwQNR5OHmwxgY",
-	"cSBYIsZCAXNDDvcIt4I7FI9iU61E1+1oVc8tww7dDwKkZl9cTdQlgnMGzH+PvKxvRIaRqbRN9l752mn4",
-	"yEW2HomzU8JLxjNj6shgvU6r0ztgvZ9eX7DFV9VDPldEs0ckThdRgw1fbHmfqAr9ckfWU+iCKODrtVxE",
-	"515sCXRvLTLU8uDOJg/O4FczgApQSaf1EQY1X/F704edVuerTMkL7hac4/sOen7hTudOc21seDFjN4e1",
-	"tSZdEaH07PZ5ylUsaj2sEw/z4fMppHNBx0FIA0dsOhvxFOrUPRk2mhzi+PBXeONDqL7eDiSiLy01UceZ",
-	"SOAPoEatwUQ4wlGfwSTWTvDhZYcYu515tbaCu0oX2tV/+8ap55V/faFX/+2xz2+tfMW5zeSKCPg0eKzp",
-	"32i5cvlNPhiWIoo/NFEMeEZAijEfiYKD4CSTSBOY8IQWSOILtgaFGFvSAyg1dqsrJpwS2Prmmy05CYcR",
-	"TwwjRUZldC7Q5aUoFyXM3NkzR3VJCNh12vI1qErCj8b+2fyciaho0jRC6pCxyKQm2HznQrtLaBbUTudv",
-	"FHR+4ezFyR36udAlRJ76pQrrQCcpeYGi880Lz6hRre9ghvehWbda8v667YsvZaskt0pydSXpdv6VUCLj",
-	"KQv4/ferFCE7NRK3QG+9H4RKFTGvIp1s0Dk2Cgv+IlTF0U+Kh6Umlz1IctC5OyrUAsYhZM2UnjYvFYwA",
-	"7lE5gDgVHKBB3ACMsDaFCYUH5lp0rI0Egl53KaYQ2VSqBKGNfe5FaesEfiCzkfNr7aWiQ3ZszYRCv7HQ",
-	"4xT6O7Gj+jZey5+EPfer/EW6mQrnVlVuRwCw+Rj1+EOo5flXstXMW828nmYOqhMrb4gE1APq3rumzulM",
-	"amsOiYYFzyKnBR4fokwExxSGHcF3qYYkrV5gbxnoDC+eQLd68WyGssfMDPUkTTCt3BdCsUTEMoG6oxno",
-	"7ZBGUAkwWiBTTF8DPyIQhxafWaM4w1HrFynOzem292NIhH1Dem1+xbZ6bavXVoQhhvC03NjWn5EnBlxY",
-	"V2IDWk3ydGdZJvNiMQQmBsRsVgys8+wBxOlOkCA/6dsvMEHJYp1ORopOzziz2iIUDh03k7+C0b2dasR+",
-	"9ECPFUnSiiyAP7xeJVuaM8s22WHJS1Y6EYaZIcei8EullciTEkSS1zMY9gJYrRG2VpVKnlLK7q7JgW1e",
-	"4D4Vdf4+trp6q6vv5IOC+vQ6596Ucx5E71IgDAJ+S0EDIBRSkA6l3lwmkDW90kSmjb1wFIAzw2cmYgMB",
-	"qGRxOklEcoDA3r7XnM/AtR5wmYqkyQ7pXwB9OOIzatfui0sFaQRQqD5oRypmH8G7KyQ820ITDuRoIVdg",
-	"+cw02TmfVQD5zlctAG2oyjFq6P4G+MndvJ+YyK8A5HenKvK4kNww7mspZCWJ5DHe7Tws/Noa+j1xtn0Q",
-	"/aHW1yevVtF2cxddyJEwlo/Gd7j23EOxbhItJF+f44JcPnSNQz6KU5Ln2m5GL++B7ctFRtuCzPuqz95W",
-	"H9R48rA5qAExl0Kk6XXCW2SeLiidsrmgNMZiAULBPlD6dDW0r8pWxvzxH+hejxrDa346y+G8aAm33tJm",
-	"WyfL+f415P8OXhM9ZBeeWe81HWPFpXNQ8IpA5j8FWgMgKZcGqiAhoNVZIrImew1hqh6NU+Hix3DcIj3G",
-	"K90ud+ShcNqn3ZxzJcQT36eXe0oSupKL10rj1w2cpWDHolCF7Vwnaclp8lg97gP4/xBEYK12ldfjvqna",
-	"/5t3H+DFfDW/4XbVcBFeYPFYKi953zoPj855+DpugJOYdRTeKpZ+9xP+ox4AFxhjIZMGwVAmRtJC5JWJ",
-	"WMgb9y/AU5EKA0AoIp86PQgaTE9dAHfhozGEzXWqCzBx0Yvm5lokbIAphsXT1jDoulOD8oB7sbnpeQBe",
-	"Sg56/mQqn39iiifLmD5pst6YS9Vstdo5TxSGreFqLP5EVPmpiFgv5iPbbO3v9ZhFFT/0B8yFn0KryxSM",
-	"VZqyK5/SK/BnA7t/JbI+Zq6q+fL/gdBQnqqX/sSb+am4D2iMVYS9D+M6FfJhxdt9HKUrpcWWps9uSYp9",
-	"H27YIwpmfKoLXw+etaIKWkWl3TvmBZruuZa3W9Tkbig6qVWYR4UKbWjy4eqaDieGegoZWlCnMkRvTUYI",
-	"BACOTOmmZeHVaRjIg+ZGbvNywtpsg5/NBj8L1U/r7KFV46D72Uq+qsKsQAZ5a14hv9GjTigccXUd5rI8",
-	"m5Cv33ZPbX5P5atdiNQsvxaKSXVvLaa3cY33dTLz3ucAWihN8DzZNNNWAM8p+XTPIv+vvYj9cvFyrxWx",
-	"o8OTTsT+5/n7X1kqAbCo5PdmfIo3Biz+OR8YExZqxo7P/8sfp4/4eCzV1cGl4paNtLFsj/0kj5qsd4z7",
-	"YcdFRT2WaGHUE8tGQOQdsf7EwiE8x8eV7+Z7BcEGKotHKs7Z9WBNKR4LubV3X2Jpk7lU0rJUXgtAQIr1",
-	"SERMDlwU4Z4OpZ5jPjGIXDzSmcBu0mehm7TJDj2uMCRDiDIS9E7XD9WnSqaZe6qxOps7OAJKD5G4D1mv",
-	"iO3ys5j1uvm7kyY/O6L2rPO3hzud/edNdghNARySQjt6YrHUrLf/8WPPLUkSsjDdvNwAhpKE4V+qkDTC",
-	"BE5x/NDUS5Lr+4wrD8FQtPrOlQ7DLWyEiNhLSkLkHmOgftbIK+VuqEQ3PxQb6RvhUbUIZpOOzgZ0KBgx",
-	"Xii4w99DNQQuk0gHEXadXSqqzY11lonYhg426PI9oGkH4kCfXsOs2VCnuKOwBA5Fjod3Y7VmKc+uRJMd",
-	"69HYhWk9M+Sd/ec93+eB9GEAo+Wuqsp6nbglvdU8VcTTBRE58KJB5sUJtBNk4DVurh4XrlQd6yshFrnU",
-	"PkD8WlKAWHt44FUQjNdAqF8cIXujs3COauoGTE7H6jbyWCeihvMNCyD1gLnX4qS1hIOGurIbBMUnJxCL",
-	"kTrCcWdARz5n8cRYPRJZ3dhH0tkZOGSpCMMHPDUiRNZ9rVPBlQ+t6/Ke/7777+uS9kSN0SS1cswzu+t+",
-	"vZNwy+9QIO1E4MFTpeHhMhV10QOaiUW1deD1Femve+0rbz/cHMnyFK0DKvRtd/mWCffK26WSz7+qy1l7",
-	"tLu8yrzM3/RGps5sOUNuMxlbZvWVcJrz/qidQkXzMkP53069Sw9wgsS8mQlIO4X06c6LFzWqu3hRSX2P",
-	"+Md3QIzY6LY7P1Zo208VIVlmZwUAccxvj7lM6gyHh2FfA0j75BU+vJLc38nFyrfz6wx6qWpGx5ngULxK",
-	"9OpwPKkzYEzPyisM8CWtFzutvYtWqwv/+9+NW7lgKyxbwq3YcQ9prLDcfnDkuYYB1oxrf+m4EInlLgN7",
-	"TNkF/9KXJxZyUpVtXmGzeYWCvvPKPNeB98w9BoEUV4wDTw46uL5EACCYQ71Akx1hkTqUxHv0YgyLEyhh",
-	"GArALmZXlLHHaoADH8ljF6hlQkLru1AJROeEmJN3aeJlGDj4/Dc8hu7Um3Jpe9jBJC0hB0EWoFgIAVWh",
-	"QRk4P1Fa5MnG4oVL5TGmnN8PEavHcw5YbSB1gFclxoLb4uNDqUPo7w8PD7V+TgQhZL4ICyqx2sOHiGD1",
-	"PNHcAXzlcwkuXpLGRfh7rb0eBbdMacj3TKH3asxnOG94P5D+6AsPU0mrfqkI3DI0pvngp/C4mCv3uADI",
-	"TdxPrIc1t70wt8oiDlC8XkC/GLF5uVb8wINSvCuycyWo84WeW6ESjvPIX7AATky/abT3W61mq9WAPPhM",
-	"1MA/v3315hhJvtu5rTnjN5KdzGD5AiL0fqudQ0K/RDxmJ0REgWLdCMZ29mer/fLF4BnvxHvJjy/iZ+Jl",
-	"v82fDzqtZE/82H+230ZdC5qiNN/idqacCWBbkE5ZZ+qdfT/zkv8UPK2R85ivIDTe+bH9ovPMzVNb90Ei",
-	"lSKxoTWrwo/uNIqzD8jVAFwN00ulup4HljZOrkXC/vOMxTohWR/IjwTZTvMqzNSzj8GRMajnbqPdKb1Q",
-	"fE5jMpbd3d0xn/2PMf9bPOQSCOL/rq9lLGN5OWm1Os/H6m/HQy7/rdM6dV/ih3z0tz23VvhXPPmbW8ji",
-	"3DxG9sqvdh14uLBL7w0Ju7irUFuU38KZGEyMc8tmjLNsUkYgX0Gy9oJgoX/3JzhgRffyZfdZu9tqNfed",
-	"I+eGMMkIANhygNLLidwIvR+6piDPm4tBk13osdPbk7FTlWM+88meokZowtEph7k7+zoZDGQshbJ/DiYq",
-	"MW6c0unEo8O37tW9eXbYOd579eOL42evXx61D5+/6bRe7b3+8ejZYSdHNaeakUaV2mj8v//zf8P/9p51",
-	"nM6A2K3bODk+OXZWHtWK+wuUSmsvVytO/BgIX8CKX5DVkvDRdYdmyNkZ16jMV1c0OcK7F6jMLdTz9o/7",
-	"rZdudHtu42NU0vXigh9MzJ9WfLThY2AEZELpydWQEsO+tNHDxU/GyVKJAKWJ/AhluXyvCLxids+q7jY5",
-	"deFGEzU6RB2riUq7SlTW0qjV4gRWJYiTs0u5OC21UmvIRVl3V48FWA/CWM6PTn7NxzJHmPBlIlollJ2C",
-	"UHphmZfKvpDqCo6elkhe6R2voZ3LqrmCbZ2+P8CW0+C7oVZlGepZKhvBnl3vvm25BR6AhGtLFXAPBaug",
-	"Owu0eqtGwIvpy90+t/GwvvT+t7ELbttRq9ViUiHAMZD8+BsQjBvFrnROSYhDcD5L5ghK8hdCxtBFS1Dm",
-	"lI+0GY+ti4/hYBoYcfqph2KGu7nQ2LArt8HxLgvHxYRfTSej4dDSTXd5eHYEq/Lt0oGXx/nAh04VD59P",
-	"hpEcBKwALy63i8NW/27JxL+eOgXYnrWTihUq9ZP/5y21/x6/bSiN1dksR7/IS9yhRgoq+D2UBmbUCrk/",
-	"zMOFfqViXm8gFU/xGIkletK37IdeIsRIJL3oUvUmKhNGpzci6T3F4iQomwFdDAvhUeIxS2cB9N0sQR9a",
-	"W2EWUlQb1lWvMMpd4jRuU/Yb5k9e12HZQDWtf95cPW3V9t2NuYpFuj6X8vwzagsTKYEcNm6fx9cMKR58",
-	"bQYWpWFLsrJNdgxjShcIkyik0VkAIOHsWswWz4rxBnfesx7PoNLZ2fAurtu/+J7SQo/n1pf4BlsJH5FL",
-	"AAJ1PxFWQZ+MM60HtU7BW+LhCdrAg79SjEVRlbFijN2AxU8J7BVpXVgq+MB716m+wuMvchqogW9ECgO8",
-	"DqAcNXmXXYBCxPEIkSPOUEcBVPhChhRLVbvs7M0xe/7yeSdinWa72W6yDwEeSY+wt5H9Y2IsU3oKVcAc",
-	"UL2wlHmkgd2xwr84dUMraKuNK5lTeEk1miYV/EYE0iCZMXil38lZ/+OgggOByZ3pVF+ByEMzT8V2fqev",
-	"vkHPA3qAx/bW3h5EYTKl6vSYK9YX7FqMLUIPUCF+f8Z6fT6UWGrG6Pa94CtMTJcZPRJAaoxJEzzr9AXw",
-	"x53zU2ZTfbUDEn+pQmzvdE2Un++D6uFY8S4+2oyzhFteEzmc0TSXbusvhHGDp2w36bezSTEcoBfz7e5N",
-	"Kt/xnKr1kML+5FQihgjuuEBsWmSldJO9lirxJOu9yt78D/70bt2A2l2WIz9u0in/UGCZrgDmwPUIQPWe",
-	"kWMbYW92S4VjX7+H8DU9VHRd5Eat2US7g0yIf4n1o+rSvetC6p+F847zA3AGLWAD57bmyb0DQpXIeYnp",
-	"JOGNG1o9JePCToXfi0e/WQeZ/pdQtGJb6JxvaFOjgK2+rxc7FeZ333Imkw/oSI6wzk0lbApma2KjUjt5",
-	"wecrEzKhVyiVuMWyhaaeL941j6yQfH76t9eSF1unt6bzQUznE5Mv+TdtRq0eT8ZmQ2b0l0KnMRT4UTk2",
-	"lrlndvZkga5IF2iOfOoIC8WemADcsqgSLvT4t/G3Ww698pE8Csj9V47eb1lUlIcfVo//nIx720KpbaHU",
-	"X/Vk/0KP2WS8ZlRU6zlN1EYjl3fClgIXqawuhy0YlTTZbziQNeIUukL8RdIKWPWMUcs2XPmGHCkvZ/cZ",
-	"sDgDlGR8ytMHc3aKXs4Sh8b5PeQbLVA4Lu7DDzSXrb/z8P5OLkdbn2fr8/xlfR6vYnxf1t1cHyQrWQ3d",
-	"wiNZ+XSQzJgRcSZsDVDFB3/zR403SLNYgbeAprvN32wWD2Cai1UQdf9RpazXVuVpQjQr9J6LG8Du4plA",
-	"XD3YXEpPsSPfsN7p+/OLXp4Rhd/DMbhinKVufHrAej+9vmBuf+HteuW6HGi6hJQf7J5QcoPFOAT05p4A",
-	"qGuIhq1VOgP8ji474kPJruH4A9r942w2tjWEAlDxTKvz8G0OpRbzNJ3rR05TWu1ix+EkSxvdxtDasenu",
-	"7roX2KS77Pb5UKI86JEo3+tcj3zWahQxq1MgEXwrVSKLNy+//v6k33eDixqpjjk0Nw/lDnTa2dkYJSiU",
-	"Gf57zsLQHHOZOElbPtZ1epH9W3pgB4twYkpPrwjH8OsCHzmI7ncTk22ZmO65o20adNJqOnzOX9n9RP/6",
-	"jPs6FVbUdF/wNCUQEcsSmUBGwfJrQXWLgEDie5/zusWcUo9nmbypOOJ6BQ/NdevcDt1bHM4JYsPAdVvi",
-	"km/Jr8B3eQexjLzXvHj8WScY9+6ZLtHZW3d008eJa8vMmklZvFshuTWpqkwLsMzcAqfnAQG4GpaKAZbH",
-	"AFMMFWIr4Xxa0WQnwZoHYvuAMAUsVxVZZuj3L0r4ZjJP63hED72tthSWK2V6/vqkUnAkc58ezW4iUnkj",
-	"Milup3xIuRXG+oiV8EffDwJus3VS6rvLpMFa8aHIxK3Zmlf5w5fAi76HkBTq6yBpLqmgoowwmQie1CBK",
-	"rgfHWR7frIDK+QizSX4Wy7NKuTBsDfmG80p4QuD1ezFWeCjbXq8ThEL8tU9f7DxUpsLeA16l28q/nb2j",
-	"RJVIWG+v3QIut0RC3JgAZUHgnChEVkNu2Ega437y2o0VWloL+I04gWT5ETZcfb85q6/qKER+6lsn4fvr",
-	"L0VhLmgVqOO4Bx8hg4PFjekDSKiiZ3HgOXghFQ69Y9gOqlX4ym9yZ+wh1z1jQ36DQLPQvSYRYQLxZxf3",
-	"PB6Tfht56oFFYLZyprovhhJ6QRGxtgSSh1fsvWi3UBHwZPF6v0I2k8LZFSDXKeemuY9tPkcNSoyX8ViH",
-	"wpQu8T/6fe9Fux3tvWg/+2ONlDOtNi79ajFW58FVp/VHNPnxCJ23GK2VBy0BdAU7FKOtin2UbMCPSKGf",
-	"C5WEQ8L70uUawRY3pMsXjh6ljQJaWjhXRBoiTqAk8FWagAeHDFV9YWSC3Gk9GvlOYI1CtuC+tsOcSQrx",
-	"vrGtmCDOwQ3Uk6tKYLYzWAWa0zkkpL5VYDavOt2I3Ro/cILqjkd2Sky/t2O7rZr8WmpSXimPFZnL3T3o",
-	"SitQxW1EUx4qqufQA2ZnYxE0XdM9thcFX0SasL0oGI5y2gQoHkAsJ6D/cwpQaYSyrGiLEcZuLtj9uh4b",
-	"rabPF0CJDAHAbDXQdxcLg+vEGezglRWBu4OIJ5m0M9gRfcEzF239/oeTdiOym+rk9IhfC5ZNnJuRl+l0",
-	"d3fbnRfNVrPVbHd/bP3Ygi1DI6ngc0SaKiLgHHNJLKH9WUCdwZgEWEKaeWL7FAlMGpUkkSPGGVA6RIwz",
-	"ZG5AMhIiJkkFTwyzunC/VzKDBsNZxR1PEQLdlA7v/MgK98jRrKpGxW0ogkNizxRowwBx0oX8RfpAU7jr",
-	"awxBq24pMnFbYZ3VkS91I3rM388tVwnPEuZl4o8ffHHVdDptGvo61FnGevQU8wzOK0WmWzWjOjCZsVT2",
-	"M55J4rodivg6d10lwmP6P50HbCwfjXuwjlUebij5Ix+KHaJP3et8/IjfSsXa+x5Q84AlSBY01dk1UYJd",
-	"qkv1msfDOb3IrXvpBo9tu6UxeiZjuOCJYT037jytohXRxSEhT8SMhspAOpax9F5xkYwQCgsR6V3oAWVo",
-	"gU/YTOIhoAxdqryoPtYjDw8mMwTz7RLPbE4lVPhTFnhzm4xApZ/DW88xGOiAOi/A8Wl2lWdIsN8J+8zD",
-	"mkas3YpYpwXvCOr62QQeMXByNtSTzPjIJhOCJXxmDqB8UnleJsFpD8NhGFCawQJxcw0XSttkvb3OSxKD",
-	"/dYzevG9M2Gz2Q6QDvfYeGJx4T104yCiXDklyqnByxtFEEsIgSgQG3CZEkU2vIwDlokEdjlskUvgHxro",
-	"NNVTX9lJOy7oy8U99ws0tgwFVD9CtHbEh7KwW31FeCUpLOvDUKE6ANucUaeUmGk92wA1vtxyJ/eW3bTH",
-	"TrClcpvX3np3pJXSmcUr/TXMijRFVK80zdHv8LACGPekAYnKchlsAsO0NKjCFsDppiQQfXHF1UGAz3MD",
-	"9Wi4uc7LC8H6olgpBl17liZbekNnMIvateHq2jxhQ8FTO4wID1jgTpr5FUBY7eKKH7nLbr+lnipC9YLN",
-	"Q4zs+VsNS41IX/QWmsWBlxgya+xEDlysp4KgCZ1oR2wqVaKnYB7hX4Vbnwei9GqjyFKtrz2VIq1pSdyE",
-	"MZUG9fD0hF2LmZmbYuHin8Xsdjk1jLNfRHadIgKip7rW2OvAqecd7QfsWCIdy8Q0kxZc/cLj3umriqed",
-	"GOTSIZY2g4zrxOPOiX1dWmbGgl+X1i27kbFofP7j8/8PAAD//w==",
+	"7L37chs31i/6Kih+3y4nOy2apO5STc3It0QTx/ZnO+NclEOC3aCIURNgGmjRdOJTU/sZzhOcP7532K8z",
+	"T3IKawFodBPNi6wkM3V2aqZMkX3BZWHd12/90knlbC4FE1p1zn7pTBnNWAEfL0o9ZULzlGpm/s6YSgs+",
+	"11yKzlnnK7kgWhIaXNTtJB32ns7mOeucdR4xWrCik3QK9nPJC5Z1znRRsqSj0imbUfNEvZybK5UuuLju",
+	"fPyYdB7TdMoeS6ELma++85ksyFQuSC7FNeGazOiSjBm5YXNdf/e8HOc8TciMvt+j1+xP+/3D/aNer5cQ",
+	"PpuVmo5ztuPALjM2m0vNRLp8zeY5XZrbmuMbmeeMyGLKBNFTrghXRE8ZmfBCaUKFWrDCLJr57oYtE0Kv",
+	"KRdm6NWrmShnnbMfO+ZRnZ+SyFCeMzp5ldM0sikXZG5+IFzAO3J5nRBZEEpEORuzgsgJyRm9Zaq2XCf9",
+	"48H+uuWYyGJGdeesw4U+OugknRkXfGbG2fMD5EKza1bACF+zn0um9GVkiV7QGVO4OAVeZQYry8IMVnXJ",
+	"l/yWma3VkpQKV3IpS0LVTX2He/3T48k+HaQH2clxus9Ox316NBn0sgN2Mt6fTNZu74y+f87EtZ52zo4O",
+	"YDbuz35swV8zXSwvJpoVq/N5w1IpMmXGu6BckzGbyILB6vv5manOGdUsq82hv3aIboX7kRX+mHTmtKAz",
+	"pt1RTVNZCv24LApDoavDfDtlhOJFDxRJ7XX1Jb188bqTdLi5/OeSFctO0hF0Zn5x19cINWMTWuba3xgs",
+	"6r4Zn9asMM/6v3682Pvhp1/2P/5nJ7a4duivzHw2jbtG3OmUFtpQtP0daBpGP6d6Wg0e/lm31P9ZsEnn",
+	"rPMfDytO+BB/VQ/96PQURxunAjNMZbZbpIyM2ZSLjCymPJ0auhizay7OSc9xA/hbcHFdW/6D434/vvoU",
+	"3hld+l6y89l8RMXNmsUeU3FjKERmrGU9zRV3Xk/z9scyYziUgtFqLLFXmQvu/i5z9+UTlCuyKFhq5rnu",
+	"fam/6s4vrV7k3lwWSkZIZiTYez1M4deRIWNDGnN6zSwLqZ/Nix8mH6R6+/3kydH4y9nJdf8l/yCv24+r",
+	"eWULxxscHq4cT7r3obd3Otz76Yv4IX16y4R+u5wztTqRlyJfmsErlhDFDF/SLCPjJUnlbEbVORnpggo1",
+	"YUX3f46I0tSwy4mRSnlO9JRqPBBkwfU0uHZUX4DqGYnlq9055VnLCmgYassC9HuDLZg+TPkd5Xozz4fJ",
+	"CMLMHUZkIf8vmDnwQor6Vu734kM2T2o95DP6Hs+0uXvDAQ80la9ZRBR8b4StXAhiXgxjD6Vxl7wGWcVR",
+	"wypFZlQWw97M1TdsaSal6IQlcOu1lHWh1pmp6z1QKNzWoEZZTTQY354Z4JaCGsi2vmkhEZO9/7uNeC+F",
+	"0kU5Y2uFDPcXPVCEZy28r7rqzgyiGo1lEF+z5Zpx3bAlDCghQmrCtSKKpQXTLQO82bCg60b2NVvaIT2n",
+	"SgP9Xz7ZIOss38qp0pb+4UQvqCEomoF4JkoXjM7qZGLEXRuFmNfvwfv3Lp+0srHe5jP8nN2yvGVxe5b0",
+	"mdWIH5ApVVOmzgmj6RT+cLMznJrk5llOhBdSoupBJqXhYjy3S8EVaR74Ti++VfDAram/Tu29vdM2an/O",
+	"ZzGeZcy1GRVLsNnQEKGazKSqW06HLdwph6dG2dNhyJ8GvZBB9aMM6rlMad5iUdIZqHKEFowsCq41Ewmh",
+	"IjNKHypUORXXJYjJcjzOGV762VNxnXM1hUu/4iLj54TlihH7/edd8ujxK3JwXN+ZKd+7fNEiQnIcZVzj",
+	"ZQJvDHXeOnsaxPbmJUyV5n8wi06pSFm+K5e+Z67s1uIdG0+lvIlxmgunja4uxYwpRa/ZeTVvKfDg6mK5",
+	"IpCGa6e6wBHsgTbx287yDb8WVJcFWzNZ5a5RCaEKuUzBVJk3fBy3fZpMxcv9yenbk+91efrVovhO5bfl",
+	"LP92/rN+8befb6Y/Lx4y8eWHV4+/Y4ePsp8/PL4U3/38/XfPlrO//ZVeHF/8kM2/W/zt+Su5P3uRnzz9",
+	"5ovZ8dtHF9d/+tOmpfJj3EXHutuSveUzpjSdzVeX7N2UCUJh3WDVWEa4Tgyr+Fbw90ZQGjWtvmr945P9",
+	"/uHxQa+3aY7av7htjoN1M1zDol/RQq+T+XPz+zo1BC64s5yH11tJ/5rNZaGtlbvW/D4HfZ1PDMvhiuRs",
+	"ooksGzRptuLsxetvnpylOaMw4Rab1r5xjVcm5ocJBvvaz33NoD95dFv7kFpHG1nVC229g8JYQ/rMGA+v",
+	"nz0m+/v7p8SQHTjtDGdjwqpQGV06v8dYSsMmPhg9g7yQi8iekBdSW3tqUsjZCMTiSMuGTTXoDY72+v29",
+	"wUHbOrRu0EGvfcrGxt/KuVCNxGxKyxisuyE+ioif6aDFz4Rja/eQgRnrdLh7cZDd0SGGA31m3TortKPI",
+	"X9+8fAGi4fGbv6F7VxFKwKkNAnLO5DxnXXLZpAsyukhTNtcjkk6lVEydkRGdz3OeUvP0h39XUowSMtLs",
+	"vX6YqtuReTj+Nc8pFw3ySdVty3JYn1TMrW3e0UnsveiI/2nNKhQywiPNt7UT5M+Ld635nczosksM7S2m",
+	"MjesVelNTGzjsTBn6i4H4+WciVb/iVQMbSejzxpbz3wUhgMkVvPlikzM8KdywW5Zgeq81FNWKOtvoA23",
+	"EfKs2BSkGUpUt53QXDE/h7GUOaMimARIj41yizzlZkhmnQ0NmUPcoJ65Xg63cOLHBu/E387M+I0ueNSH",
+	"5UavQn8yboeQGVNETc22UHPNlius7LvutMhvZWSMMk7zVkZU1B6XCS0k/rZ/crbfO+v1fmhzpcndSP1N",
+	"OmVZmbM1+o2yl6xTcdw1d9Zy3DisovOWrx2SseAfKBcm44JcF7KcK1zYgjGS8WuuVYJSlQry3kV6jFY0",
+	"LrV3g5ybe6Swhxk8gBq8BAmELs2hvRLoajA7iM4HtHep0CzrkkutiMrxihldosvUSX+zSobh6ylbwnm/",
+	"ErWdfd/r9R/2jo6784f9QXxpzVw/TbV5a52x6xbUXrJuj901d95jNw67xzt4a82i6mqPJlzQ3GwHFyST",
+	"5bh+XAa/tcv2Hc1ztiF6t4Br/sWCd2uM9xYfxm9muP/GTmQ70zUUb0ezjuDtJXem96cim0vuPcebnQov",
+	"BTNUPTOMKvQr1OI0ak5Tps5rTKvg11P4wIQsr6f/mp6Hrbb8EzwRW3ogOPq70QPxm7gftpvoXd0R77jI",
+	"5GIdZcMFbTQNP96ZpPHlQNAfzTPUXAqFKtojmtlEEvNXKoVm6KMIbZZ5Icc5m30BdoWxM9xSmzsyM8BS",
+	"3Ai5EMMJZ7lhFBnTlOd2ajMGAv+qQ2fgeb7qOJENN3XJE55BAsqMUUGoAHXbnJQ/d5IOPvGs89DeDAtk",
+	"pHUK7y3E2ZhO+Zl1255tmbLClB7ybLsUFyPFSmVUMSNYuAYaexvknkzBNoSB4tmGzAkpdEFTTTLJcLJT",
+	"essq2vAjt4t7Vl/Cj1s7mvB23NpVsgryY2Y0Nzaj0X5eSD01BhwcKS0LTJoJ0tK+27NUsYf5RbER2Msf",
+	"VolIHzELQExynn4aPTmtZSikHqIrPbcJZTXScteZ+WVszDXLziCAB3/A/GheMJotiWJCd8mFurEq3pIx",
+	"o67M6dIwlzFNIfnp7sRxWicOP7KUCrP7Y0bsPFi2hgpaJ37fBOHJcsKRYOcFM0uESttvSyLPZDHmWYaG",
+	"+p1ppJA5g2WieS4XrMZ2LiBEIyfEXERomXFtRDRdwpTTgoFiatdafdrG71cb/0JqUo2mbY9XBn5fe4tx",
+	"bJiym2qGBu397d2XUrBP2jYMjA5ZQVV9z0B1NeSWGSUpEnFDYxC1Wp/nmVvn7ZwVSgqymEp4Bj6eKG7k",
+	"RGN3Dye9dJ8eDsY9enCQHqfhbvYDHg9Tbd/G+kTuYw8vdTX/u072tz25l8IoOzR/WhSYb7UlGXzy0rws",
+	"CwLWVGx+5zb3E4K1GJa9vym/kPqZLEV2f/JsAo+rSzKXyFTJjUcXXxk29Gz/YvD44MnJ8eP9p6eP+hdH",
+	"zwa9JwdPTx7tX/Q/jW8d1PmWG9VWkgkvvie+5eaO22pTu6hGlZAayX2P2/lWyue0uGa/J/FCWEZmkDOg",
+	"pSS5GcBve1DfSvkNFcvX1cPuTrtSDmdULIeFfVhAuf1ez2kUyjtI6XxeeYEgYUkRaZP1FStuWXFuE5cE",
+	"s3lLEDybggtOq+qeT6HvQaiQSUnMchC7SmodnTenex9UDo4aty4qXBgugCQgzuBX0uqsLgmFQHYyGUGO",
+	"/B6kR49C0zcgmeCSzRTjM+4/Jp9Ca9+KsEAl+0RDsv6sgNbeMJERCppA6PYt2K28YRmhilxBOY0s+Ad4",
+	"3RnB8hhyVfZ6++kNW8IHdtX5NMbZDxknuaU5z8jFq0uCeYHt9l19ZvfMPO04QO0tKj9UgzzevXu31yw5",
+	"WrfTtWs/mUpuKUdj5lMoZFyqZUgWES7qjk1YIAIxBa9ONjKvzCmk9kR9Cm0chsbA29VjDQEIrjEpoo1Q",
+	"YIL3QR1Gqgu5iAka8hmsh1lSMpKlTuWMDa0HYlRVfX3+b8OB5oVMmVKfTF28IozhDTNCoGyYKW8hPlhd",
+	"BkfOrKy50KapowfL7vu5+YVQItjCXPtJvGcwqHsZdhnHGpJrmfVv4IRasDzfQzcUyPzKO5LZXJvfTif6",
+	"VqhyPpeFZtk3LOP0LazGH6MGgm3O0pwWKLpiOSKysK7F0WMc4d5TkcqMi+vRb7lQftdd1RtT0Wg+1UTJ",
+	"GYMZ5RJlsPbZUwlJp1RcQ7ogmRRyRmSpFc/MSUjNvRAhHFNxAxMFu5cJzjKipZnJvJBzVmiObmrM0mnE",
+	"1nvHe72Dt71TjK13+4P9g8OjHzpBuVZGNQMn/6pP3myOed3qzJwVDj93O6sZBEmHZ/Xh0DTdkGdx0u/U",
+	"YgXmjh97e6d0b/LTL/uDWOjPsAlqaa8ZEVm6gEg1ymo0EcfY6qNlzjaR8mtp/Y7l+O8s1bFxUMjQ5/qM",
+	"8EwlkFen4FyrMp12yQXxJZSos6WyzDOMVnovBneZNUYkyRILMG5pXrJ4ddI2lnFsyjC4eEa8nGgmuuQJ",
+	"E5zmqkoRojm/YTCfiTRriUFU5KpmtIHaANdDTguQ8DUzFzVLUdvrCCNZ/ElnMaUt+aIzpqcSOWghS+1r",
+	"RCyn9XkrUB4mGvTx5dO35OFt/6H3fz78xX38GFu4xTSSKXMhnM6bkFGpWHGGGZBQywEh5wn4pwpq1siO",
+	"A8Y1cnpGl4wws2p0BnRsln7MlhKeUkvVAs8XJAY1l70+MyO71p/D4340PFfF1X7sQKTbzNlugKOcxHCh",
+	"Ko9O4qHA6lqm1HOOMbQ648qoBpHBNZupLQphDa/96N9Bi4KCLhjUMW56yAv2Xtt6yObMYDAtM3C5yYFK",
+	"NKY5htl+qfIbXC4DnM/OWWevPzjsdXs985S0YBlHhIPW6w+Cy5vXQMxm/e37vZ67fVLID0z4NK8gk/Xs",
+	"zaPLF2H68Vwqo3ODAlWtrVIMJl/fsGDS62ts8bL6tLe9I0hCWVvn6q77GC7Oli9x6/NLRH7hYu1QlR2u",
+	"YWvVk7uEaFmmU8LrCT5m6Xeqo3bfbDVM0OWa9G6r0oPkHHhi4jfZL2u1i8FM/RquOTLPOYZDGurKzB2n",
+	"dUP/RgoGe7tZu+l3Qbk53l67uQMdV4XZO9VfJx1wZW3Mq4GLjDrBfl4loscuG7QGRWB34oz0EzJIyD75",
+	"5z/+O/F6AiXXdL4DjUVlrFFJN6Y5mmsMPbpcut1S5kKSNJN3C2ZfnjhyCemyXdQg1d2HrIGX/mHC5gWk",
+	"gUYVi4oCbK4oRaXQMPcuec6osYHIB1ZIozAAUI2WTX7T6fV6PbQJjk86q4k6v5wm/ZO43h2yvvXjWwXL",
+	"OMNE7DP0OaYyY+h09PJolLRdoZjWOZsxoaFAwBARh4+YlmhvgMRsvMP8NmFMmX9VqeZMKDbqXol3oE4r",
+	"dssKmteSqyGyCNYZaLKTsgBd1lwCpw0yOKGYmM8ZqvZYGSgn1YhAz7MKp5uVT+hOQPUnVF0Jd8N/7I/I",
+	"Z6Czffv6uX/M/xjs748+PyPSQhsQVc4guunXl7h4gE3zttbwjFEA9mgk5UYlfy1166R9q99oqmHl7+dU",
+	"gVT4w06W82s0i1oU02icsfdAKopcF3JBxkvMljH225S5YofxkliRCKfKVpag0pR0ck7HPOdQIWBGBh+4",
+	"SCUII/v8SNFJ0rnIssI6FGiWcSxDfBWsuNXnmpYmZOpANjdXZE45JgGy9zTV+RLoekGXaHEuMR/IfCcn",
+	"ZGlDL+a0UnjHGRnBITLHpgIbMH/Np1LAqZpSkeUMa3Pw9I3Or8SYgQMDE2YK5qCxzKqNzGIxoTnNR+B8",
+	"8/yqTqa/dPDRoIBOqVmRGX0fzh8zDMNv+ivekEpd32ENsfjVHa4Ek+/MeX9Ep9zMVEjdJa8gMcocylUv",
+	"DJ+odCP0wrM3j0MVc9V2nco8g5x1dAMon49VwJDUCiN/TW85uVxCAmdwoE9PN4ATJB3hZcwWh9YKpBUl",
+	"Er9OcPYrxy7pvN+7lnvmyz1rg8ASXvjyxup3dcPne9KW3u5BlrEZHeyWNSSQhDYqYNWVHxNPUa3lQuEx",
+	"cIEQrgjel5ijjilzkGARoHQ03Er0ltfl6F/+XOHadId7P/0ySKKurB3WIAD/iCZahySMfkNzOG1WTHOu",
+	"9fFzoTY4B44aTjpzx3on3Q4zy3msYvMCquVYRszPELlLqRAsI//1GqIzCRmVc3728OGcLv88p3/65z/+",
+	"28j+wdFcmM+j5oGtplu7LZ1SDiP6i7zhKU+5f8jjKeX/Y9B7ZX6sn69Br9f7hPnO4zVsF6vbtDUFbi5n",
+	"O2zsoLnj3nYQpMPuxwxu23qOX5z2T0+Ojw6N9jqoT+bq6osf+3unP6H6epT0Dz5tPuWcry3sdsnMXJFv",
+	"X10SnpGcUSjySVBRW8IhIy9dTYOQEAwwapohZ+Zu8HBNeHytWskEqPGKLlVC+ORKIE6VuSKlwnxvJEFI",
+	"3w2Nb4WoG/TbisFledXg8OjjX+y35u+jT1xP5EXrKot8ikzkDFgjAm3B1hKkP/QIfIzpnPP509sou34j",
+	"Z8ymdFHlokFdcqkxDSqHcFHOqNJEihRPCCU5VzrxeEYYJbLlGonNElJVHH/Es5GtbOIztqqxYKZvNqS6",
+	"va5kSudzJppBlPvwwTjTYaNb5Im5MBJXYrd6eDo5Ocp6J/2Tk4P0ODs6PKWDCaO0lx4e0qzXP6zvtrlj",
+	"Y1zJIUvFYl+VzT0zdjXN85BMK08MBHkkkSIB+LV4DSziLe7okdFR8wVy6oGaKOA+AqRdagMNhk8EqHY+",
+	"EBEUINIwI3/GiJbndS1esIUxGVQLJJ7ZupxhSlLIVOjeh+FPX1xdde2n/9wuvuC3wPskA1JN1ph4KqJE",
+	"jFQ5nnE9OiMpLYolwBCY6WMRhCysJdclo4LdskKx0RkpRYYYubLg11zQPPG/qlGXjDDlYHQGfLix3Npj",
+	"uYETMLkSEMqHE+7yOC2ztnYjDhAyH+AVVU5DzEZ8VPkuIwHHwEFgTAmwCeWCKYvCq6WmORLFeYBfDDmX",
+	"EIUU8ARgsyBoxggFItg11fy2HnTcMvLRYDp3cO/bp4aH37+gRnB7f/6s92ugBvSS/snHzz8zBAh/95OD",
+	"j5//eTMV4gsD53iM2uxGYL18G9wIXFL33LQF8FcgWizoAlbbryufH5yeHZ52T+G/7RnwJApt8XYVxIKR",
+	"OSu4zFqGsO8r+Ls9+G/7IRQta/cOZo6/IoxAA9m7tvTRCP6iBWTB/OL1CVlkiEmN4WHzNCgy3Mab5cYg",
+	"FzFnlpbx17PKO7h2Ue+8rw1KLtwSwYqsI2O5WOfOxSTAUO1q9bp8ChbSXSM1Fl2jnO0Qc6zf85tFHWuv",
+	"yanSQxu5acOBmNVBLfHzrJVOekfh4etvf/jknAk7jK3Hv0ugE7THBuB4LAS1rZID7tWEeO9qQtC5ak5z",
+	"KmdQZ26dq/XFcn7Z9SelgtxaFxL1CxA/SujFaATNC0ZvNjvaHuFl4GzHiGPGtgezdo4u1aIXGJsS7VSw",
+	"LcECT2ziqiG1q85fMPPbL9uPHXmjxtxM1PPD1bShBtvjE5UO5wWb8PctAzEvu3z25rFylu64oCKdMhWA",
+	"MNe3780jQLpceTcXw0nOr6cRpnNZ6V82YQmxaMYMdGRlrG+BBeUVLPLOEfgZfT/cMZjtHL/B7EALf2RN",
+	"/0uRcRqbrGB6CPxmmNL51q/7uWRlNItvZX2gJAWg4rEWOFyZ3s4rA6bFNsTrqR2L+FXc6MISPwi/Ic/F",
+	"7Fhk8y7pyTPMGRelZgmZ8Ftm/8AbprIsEkBhcWlSesHyibYwu3QX2S9uEDdg9RA02Aoc48RlW4Tnozqy",
+	"bsESzytC6vbbWK1SG/O52DL28QmRi98+aGDn8tjyvxaQUvT/Qm8T6N3BjBHgD7uyPGYDT9kOuw/H45JZ",
+	"Vt3uM3kL4VGEwUMvnq3OXXCdTolmea4AGVQxJjDhF+LDpdJyBuGedttgNwYztiJoW6nhpEyYGRD31izX",
+	"g4+MIcm5RUs5bColsVeYZYzwKpgarHFmIZV9dm+ac8EyMHFFviRUCFmKtC0vuWATVjjPTh35sef+G8St",
+	"FGOW0zyaDV0KAAuggjBa5JwVnhxaRlHUiys6R/uD00F//7h/cngU9UftkIOjZFmkWzFeQ81v8GqXu0NB",
+	"HgybbraNCcWHm7NG7bgSh6VpqCnI7LGZPn6dHS20sYZg8AGwo8PphDPX4jox935ydhCoeZv4fquTytz9",
+	"X4ahr44iZ1Atv8pkJhPP22gBePHKlogATiOIx8bhO+z1NklpV2219n1h2AJeu6LQb4AWCxelqu+yU21b",
+	"oDc62vJrlLHrgmYsG50Z6c0Eym4e6Aih6YTCn5jFIRPK87JgKsjbAc9WqBjqght2UuouGWVyIUZnUJ9B",
+	"ea7AvX4lfFY4MnFwpUpzkdmWgk2gvIiiz558BqlMw7Kq7Rt93iWjnNFbLq7x4bbaJZVCsFTDpi4BLesc",
+	"/YpcIdjDlVhQaGjCFL4R1Pi6H7GcQ84mrpD5KBcCl9q8r/VErEnvWWvVwxIjKqFb9aih/89//L/+f8ZC",
+	"jTG5dSGIehFPRLocve31zvq9s97BLhmgKCdXEIBXr4wKPknGhSwBokzvmmZ/GF2CNJdqC3P8k3Kro1Lc",
+	"72UFv6atyiInnyLQd8/K9pDDa4Wdo1eLUIzpA3FQVV8oAQLFwyhwkeZl1iCog/5gP8onRdwqqaU3TnjO",
+	"mgUt6yM57TlAzZ4DGMNZ2YiH+/tRVU1N6eDwKMbV/Uj9NkPQAhsABoG1/XEvPTgYnJ5M0n7aPzilk/Hk",
+	"ID05PT2ajE8HB4Njyg767ODo4HR8un+Q0oPTw9PT/vj45HAwPjk8XM0nhYDbugiyTQ5689WFGfqdNZmm",
+	"2oErYXYwWdFBrEXmkaKRhsJcd0u/a2WUocN7UikqPvz7J0cGBu2qEJjPC6eaeyI5PejvXrIwLpVZZDW0",
+	"qnvkyD5xSj2CpGKRn8+ntfaST6NFwBCudW6sMMHq+QCHdxji/LA3nMXcmzSfeCnn3RHyhuRMqZpTQRBm",
+	"zPZpl7zhObQosmDOkPRihKWRSXvNaHB/0D0MeaosEdEtMlxrP5vRnp5GR/tyQiiZliKDAlo7XMEF08s9",
+	"88+modcGdtLbeVy2+D3uJZ5QNI7RmQHVscpDzPnXHq31Oh3FS2JYOhU8pfn2BIb5RnZjfcEt98WYWH5d",
+	"MJpOG+LiaGfasqV9kZakviOSkSY2V6MC/929xWK9qAL3IqkOcuwkRlevGrM/GZ7oomwE2iWuesB3dUrk",
+	"VKmt/OWP4UrwY8zmTCi6TYWOd5a0qkNueaDrhZOVWEyhbAn23ZUimuVRV9K3QvMcG85ymwYEwIi5VCyD",
+	"fAxBwmkCrGOzDjhQikNc9e2UYp5t3dHSmBUbddXnzAeafJrROv19sEPwqix20SzlLSuykg0zulwXuzI/",
+	"28U3g8ZmDZgsgrvWPJjrD7xciFgRj7EekOth/KWp3M0YK2jcEaVkXm5D4rBPr6vLDU+2U9942ztZZGp7",
+	"L765xbvx9ZTxnTbmLlVjSaecZ0Hm2j2R1MLrPxFhWpUf2TwBRFKtgIlrucV7FU/Y6+1vl/SETC8IBYSu",
+	"MiB3v7x2M8OTVVuTgMu0cukLpfi1cGb/DtECT9SrBLtL/UFjCfCpraN97CRCs4Wt1EMuhmMpb0ZnVRIt",
+	"WnugESL7lmUBHmpAdhUPNFFTuegSuJ/qIXQHOauuMr8qez8+y0MXw/PtU7pkhD7MYcbBZTY6I2Opp3A/",
+	"+PuNZnUl8FeIEGB3wS4ZZSVCmrDVcRvze8FTD5zeJaO8cSF626G5iSCUmJ8L7L0xQmzljIM3F/xk1p5c",
+	"yCIj1a+gGTqn9RV0ifXoA0PryPG3Y/qYqOpj/Hr4xMEprWAKtSQZqpVdKBe6Rn8XwpYuIGeOod1sBOyC",
+	"KpKWRgubdMmIiyE0QEAXn336lXB9Eeo78UBhGiMczIylPGOq2lZ0BZtNgcIIkVW7C7sThGiqHZUiX9Zu",
+	"Dq5CujC31p54JTKJN1dsIiCJCPcg9tcqFoScBOt64SiaeczpUpZ6OKE8tz7Pqg4ZSrbMzyTjmQV7oyla",
+	"GADgjPNDIoaKL+LKIG3X/5rzMDhJxjiuzoV31LsZGfbiiNfYzfhPjewqxXFYpVVYOsDYJuxl9SLrtE86",
+	"9dWHXNDmioJ7IViXuGMTuIac3YHBafa+IVacU8ZKbS7AA5sQzdMbpsnBcR/QRmuY/73ebgwQ3trO/5wb",
+	"tpFMeRdFuYllsb97WfiuikEzJt4QdTim1sk/sehiv3Ronr+cdM5+3OLNnY/JqjcbzlVLYopNhQV8YTpG",
+	"qJ0EnfDA56C7mU8VTKVIec5RETevkYopMuGF2j6LoEIKuEidltb0+1TnXW3tTKqeG3vilCsti+X2rimz",
+	"mi+kjtbsthjZ70IeraqMc8tF6dJFYXwG+S6ZF20FxB6Edyv6dBplnEQdrVTrFXgIgz1ZJdqfHNliT5og",
+	"4bG4GR6O+5NeepSxHj04mPQmJ+w4O6X76aA/PpkcZb1GI5yjmifVPGBj+QK8+j48kvYQ/e6eSE9uq47I",
+	"+9T2MayzhdFVD9dvdOvfWXpEkKU2x0L8an3NRbaaaFOhNFG9frXh/iCYjpaFIXYsTTKPUNhgBk4ACFas",
+	"90Dml9UdTIDYZ3OW9DQrKPiQ0JcBoX77glbZ/bpm60Yh3riyzhGjh18XDFQkVIWNrqtCt57vz2gUQLgY",
+	"VGU4yHAf1FdVJ9to6FzNuFL+V0EMMVItC+h9WaWlu/J/GELFHzAG6x7SPlMf6w7Xvlqs1vuMnd4GOye8",
+	"qMLmcQrgASZWI8T8lHPQk6c+FG0VeI+kD4q2sSnqWuIUdTghO0lnydT68ak7OgP9/MxJNSrpLjdY3XH7",
+	"WxrHpp5IYgfQenqcBFk1TnEDQ7ONIwCpsTLmLEgvYFguNtFgFUHWBRpSgi3ItXQxf+uzXkx5zs7tCVCa",
+	"57lNaa1XIl2JhfVcTqkCOyyfDO17KZmwRdXjg+gCTpQsdd0q8AfW0qR/RnzboSF+mzogreElXAsgyPaB",
+	"Gini8zdta32XxQEt8LvkXb2XA1fkquPgNa86OOS2tLmV7rXYnbb+Cmj1z1Y8cf/8X/+7n/R6iQVWi0Xt",
+	"g2lEUxgKFviOz7BWUC4EQkJSBTj+1/SWRZL8073j42jhjiyGYOFtJHHYD5cc5m4rdrvN9strSEvfu381",
+	"/GzheKN9NyHZmQsC3XyRSzdKeCnPNqeT4SvCKYWrEj2q1Zw2s8yFdFW4XfISu98jRm8FxsEVADhyhUcP",
+	"ar7R1J6XmlCAQjEXzEvtIVFiVTPbOHONGlVZCMIqGLEyGwwLrFnelYYS4KmJqh+risz3sgRwGQKYI//8",
+	"X/8bS/Cid5dC83xtjENXI8ZCQ6LpDcOkLBcEWRjeNjWnAwo8ECWA5ZPWauR+b7eYR8wIT9y22LWOkdNj",
+	"KRRXgAn9qpBysirmXHXdFuUu2Iu1ppn7u8bLeBgpXm+28WWN+do+0tBh144iPtsQ/O4uJBwzda2KOGxq",
+	"4ndNoHLa510eGM37Hbto5pYRsXo9/T3ZKc53vBNa4eZAXhOlcIdo3i0rCt7MGn8bckZn/ENlT5Q9oANv",
+	"t6CPMzTujWC2chNUC1UFuf5VYlaxMBISbcDDnJMtIKT6Wjaq64NxrucFF2lc6RmlUkx4MRtiJpXVf7Gn",
+	"oMOnAFGZ1AMIxpxzOAJQja/LQqzcLaR13CO1XTOtfIvCsIS/usTchZhoVdk/V8RemnWvhB+xd7TX7zZW",
+	"ET7Bos5XjnX7Xg8wiLdWaw2AbKUOve+IP21kHdztQwAQ6CnYpBRmBEralGOQuFpWQ+oinhrXQ7B1q2tJ",
+	"81Lml3HjpUWCHdKC1TYKt4A+//g62JU5XQ4hejA6Q3ODOgPGBiMQ6iKINVhEOkyJhnBW3cKoEQu4BsyA",
+	"a2gI9e0xNG0fDldNsDVXuCb+Mf5PP+6o4RIQddVpYNe4aMAXo+4K283BN3+y4a8HmMndVNPWcNOd4wxr",
+	"DnHTSZnKYniaHaf9yREd77PBQXY4ob10nx1mxxPDVAfpwVonpXnARidl9f5XOY0oFXdB291drKwvaEY4",
+	"jfk8X0LGsCYLyAgzN7ja0a0cqWaGgmWvbNF3RHfD5PYW7Cxg1DRHUx/7+Y2A/kbWG5AVS1KUIl5tdJ8u",
+	"8WBTajjQdvjrhcWKk2t7t2H8wN6ygmVPMIEr7mDanNpv87/umsp1PznKkdKo6FKijP6aRWZ8wzbiFnyN",
+	"GW+KpUUbCtcY+4FpecMEIFFV7WegIR0GjRsYDlM+TKdUD8ez097ll0+v09nfpuPHjz788O7F8ofv/ktd",
+	"fnlajr+6uf7+3cH1D99Np+PvLjbqMdgqzA51zVrY7uir69E2y3dVJTi6sm2KwlZzXUwVS3eZ55+iTv1q",
+	"zGubktvLVgqofP/+9csTQGXG8PiWUHNaQWqScS7TG8IFeUQVOzqoEqypIEykxXKuWUZeXb5IvOhyT0Hc",
+	"6VcgraTIl6hfQEEmQtvROi7lnC5VE6zuh3eHf09Fvsi+/NvN88ePpuPZf12PZ6d8PHh9+Nf9b66zL0+u",
+	"08Hf8ssv/9rPHj/q0S+/vf5+9qyky+xDeFLnVKmFLLK6hDronR6t60zvoe++ePjTF3/6pZdswIGz4CWq",
+	"Gyx0CBPHZw7VBhrV4zF5CLfAhj4OsEZW8FYu37wkB4P+MbYf44KkdM41zRuOHIRbWqlf3o/L2yeIq3hZ",
+	"ww/dpUK8duPaOnF/ZQTfPXhMjG6f8EDoOznBBaS/6agYwDtksXwqdBFhjBPXm3ZVMt7YgNda0U0LvcTI",
+	"Wmu9jvVqY0diQ9xcXHfJcwv4FqA7Bv2nFYP24rbHD81JRjVth/WNWM8WPXTj4K3lTJc06pi/dP35m8ix",
+	"1GEyYrYVvWEuHc6qPqsLestpmwO8MpdQh7qWQVoaFvIHWNL1hfjqybPHGyWGa8/rJhqjrqeTSbRP08jq",
+	"HNZ08+YohF0gEIj9k+EKZSwZ3OvE+1AxRKoiuXeg7yO8hgrvPSc3bA5WwJWo55KYp1Y5W5APiPlsOEBJ",
+	"KJbhJmQ0R4xQxOEWUg8VY2KUWNgwTIbzYxwDjPxMsfyWqboFVulcbqKRdC4YQfQMPhUZIGGiJdFEa7AC",
+	"64EivGHjMJFt47VptzTMAzZaGi3wm6jcO6wiyOcpMnXuaRDsLnOaIWdvzPSCMQGBAbwAWtNih142T8iI",
+	"Zn8vlQakdMi1m9SCyUmYGIgAjKMJYyO8Dn/KfOJfGG8Fb4U3bl1N2jColLdmb/CNRVpNOtWganl0RmCy",
+	"OP58hbcZX7EAq9Rj9hpGmlS4k7aBHWZK+srFhobu44Sbw1Cuz2JWbr7jjbvuDk66Oypnq2zm9n4qAj10",
+	"bCyFi6rhTBbx8lGM75ifq07JyIZH5jlqZBjILSMzo+Fhp5g5vfZIn2oqC2yRxmZzbbU53Xhs7kFma2fa",
+	"6g6RlkrsvR5S1/V0VSMdUWyaagNw5nIYVBMv9RNLoWADaqMJ1jImM54haEDcxhymUYSaRgVvwdRcCsVQ",
+	"nxuzKbfJcFjaWOeJP5zGS4Zc/mP9Tc9kYYPZLd4jq51XSCneAdolIZQ1IoVWtZTd9f0W15GtXbHXeDHc",
+	"potlO8QwhOD5jFtNw0EocE2Ay1KFdKqnUG3fEvc7vGufyxWwRBi1X/E1JPF6TffJAE3XpWYrPpvnS+/f",
+	"huVvQdf1eq8qJxOecib0cFJiBR84ZqF7ZaDx2G+c7oPfFY3v7FYPbdOusJfAsBQISA51JTM2XEXCG864",
+	"mlGbDYOYFq4sEP6EHRyy9yljCD1RhyvzGeRayiFgzXpJ5kizkmTBN034jKA5MHs/h11zzzH7mw2NneAf",
+	"FH7lxGPlQrYnuK7lpFSkLM8hLjJUTGTAIio7eZhLaBVsFQM1VFrO5/A8XAIvddwXHuMG/0xrfwm2GJYq",
+	"uLpgKeO3LGve5r+v34+SfujQCWMS/auW9hcXCC1gK399Twgy+svIqDaTQtoWQ878xFaTELUwX2cFTLwJ",
+	"tDhtlAHt79+pJ4YZOKM5dphq+HZ8eolPl7uJzDyeMRI70IBsFuXiwLFBRbP83LrgyZuZEYEOcqy+MDOa",
+	"sRab/c2jyxe27VYn5oH46ZeDj71qgX765Si+NAF635pkFuD8xu7A3DCf6NHMqdVGzq9r/Vqlr1VPq7rM",
+	"ldBW3NYvN2EDN8AB3BGrrFXe1mRts9/Z3Qpeg7XeNVAOV2zUDmycsD7a097BoH/3mHUwaB+0Xht+/iQo",
+	"/1gU2qySd2m7CLSntY1B5vqqx3FyLacFyzIBW45blgU6Bbs+r4o3gHqxf1IDnp2MGz0ktuif3HVWWXCE",
+	"H118ZWzRi71nYIteXXU/g6t+RWH0a91u+7VhtX2+6Zy3pZgiMiS0uKtMS19BZ5NDfcQR0N3hnAKEvciw",
+	"Og0H00Q8wOi4Cws7zD2ojhEZURrduCPFcwaFgtf8lglSzpNqxTF6rCjPumRkJcbozH3NRCPZ1MNcKrRS",
+	"gzKxIEQU6AdGxTEjQhpDFQnHY67D90Wl4uWaRkrvLGtb7XcGi1vO+eiuXr0aoBaibjaEgoPXrIFmQY9G",
+	"zy8ddmWYbdQ4xT1zin/oRLsIgyO4c6aLkiH/27b1EzpMUW+qNETrity29Qp01QE94S+ILvxxDZD4WgwH",
+	"kENBn86dhUktWWu7XKy7gYTbFY/4XqFpH/RxtDkSkPcIHUM4doBrgbKsmpqtG4bV/XaQc85vv517vLrH",
+	"+ch3dky7plFrr4eLqpZM66799tVlLO6QeUq1M6v2pUYJ7bLIrkwsYlNZUhEv52/RV602KFe4s9JIbAoZ",
+	"zQWhtpWd709lo3eFXp6v8/zTXEnrGaiglVzwfopc19Jh0uQK1gW5nvXeg5Ms4ON3xuOMRtTpfN7Ii5nC",
+	"Dq2DErwb52nTxHr3Dd3yNbOHLqdjltdfPS9kVjojeDXcVI5zng5tlsHG1OSC3cqbHTmrEaAbGxGYa6JH",
+	"G+7eeJBxAWIn+OLVpRXkRpU0GhA01oUI+67gjseN42zu2Hicv2bLezgNNsfjdy7YfM7opCUHvkpsbzgu",
+	"HehBzujkgSKKj3Murkk5d+ypkBLavE15ntUyrXZOjL+J8sd3DZjLc29PJBDSMZzQBoeizlAz8DgqZEqF",
+	"BBQto3HPoC4EA3IYXAxyYM3qdMMD3jYlAJqMgfjbAqbrBHNIe7WnbVkCgA/3YhEmtrYY4Dmjim0o+fZ1",
+	"MbaSHjSayppZ2z5mvWVNFQuUvh3B0anayKgv1I1HSWDFVvpMc1DpPaTfAFYgRV/9A4srQFwnsy75Gyv4",
+	"ZAlVxAACzTh0KodMPCJkYYhipZjtN0iyifTk4JqvbypYC7Ibm3JGM7apvWCvu0NjG173j+3o3rHUvXHH",
+	"38obJnbzCAlb1l7NNONCxLUK124uTkOhB8N28HO+BItIf3evxupQioif8TXTBWe3NK98WLY54hnpDywu",
+	"dFI1owT/A3hNr2183GM/QP4dIFtD2p3rSsMEWTJaNGZy1D857J32er3ewWCHwrO3FayehNz8aI7fCuH1",
+	"e927VmMgJbkBIfOp06Zzk3lnfxB4CfkP7kDjcLWy5os2zO6gmReUr6vQLcb1Oe6Kz/uxEV+Ix0Iv8lwK",
+	"dj9tz6sFv1BTSl5T2Vnbnzx046KrBFwisd3fxUSMr989KGIoIu9skcDtL0ttzkS0ghl61xRMlbkVAJOy",
+	"AAHgc4LOXDGl+dX1B0BshMTCcPmTCYRqFB6AQLCJsfj08yCxCLKPXOfL5EoEiAFQnKkkmdBiJbVoS7ed",
+	"Hbj91bwwaj0GnHe1pe4U/buuLfPCtyw4B+ekKxNy3aejQYvOvH9bLl9cvxw+Hbz9+e3JDzeTH5ZfLupR",
+	"raODrdJJh3vRjqdmFtk1K9Y1jrxmghXUcEtz5f/pGPnJHSNrS/7HNIy0Q/h37xdZTSPmdUKbKfFwK7YB",
+	"qk2PNToACHea579fD8k2VfT+WyreqVslivrhNrN3tWAS1X3eVJxBpYorcTaD8HfpibnTW5hL3W6P8SVB",
+	"LqW1zHml+sLZsImcbRjNG/XfZ89ii8bWZI+Gr7X5o/V3tuvTsbPjn1nIRQNYyDXq9FVXnapbyE/hG6sL",
+	"Nxxyuahrm+vaHD9n1635s6BAWvSGIM3AVqaF4G53T2iNqgHyOuq2vUtQx7o1m5zs1pjYnBXkhgFa3ePB",
+	"m1dWOdozdlwjmRk/dVM5e5jL6y8O93vZaW+ffnHBbpbsdTE7PJpezL98drP8r9cHPzwe/+3w4DIbPP+a",
+	"Xrz4Pi3E17f73w5udjBnXG8cMyCFKeMFOwdlbMk06PTCRinR6Jlxpawz6w5SASuyNvhXcVPuQ33G3Y1I",
+	"SWzH3tLCRl4/wKBZd+N8WlXvelhxZRr33ykRX3jnRom129s7+0CLxKpVUwXka1YMbj53CQJcqDnU1CRg",
+	"rkd6z6yEpmvq72fhz9h1/eDjr/jhFNqxR1Xib5imjkjihUm/hBo4dDeLJMrWsGbAmzzoEejmDhN36EuJ",
+	"zVYAcwDdsUtCi2Z7e41VM53+wLZ7Dccz6MX2A1yNm4qrmrxGlTOPH7Rth/3fpL/+ijoHOEIZS/mM5tYp",
+	"qclMOlR8pCiQwr5uzayssu1aqm7hgZ7l+vYH22nWMqShZhP/w9+sif8Ltqij2+xQFXdX6JuPbeMw3Jzq",
+	"srCPXzeSgEQsBuuPnX/+4/8xeySYUt1QIC365O/vxq9eLS4uLi4e3Xz57Mnzpz9889XizWv61xf88olk",
+	"p0++Fw8/fJcW+tVXTObfXB6+fPfd0+kPjx+dZnnx5K/qu/3xQC656ItXP/w8nRyKF7L3/lv2xWx8+e2j",
+	"m0eXkx+++Flc/OlPZo0V/8A6Z/3e4GCFOD1crJcDARGc9E8HG7AMgGgu8d4+1nS6vyJl9TCOli5Y6ZSl",
+	"N5AyFg2arMP4bKaWmtc4cNgWEtuh8LI+2kcMkMRGNxxAQWxO0jmUfNm0JPzDAbbb0AGmKUHCkiP/EeHA",
+	"AEnOb5i5KXFwguDxS1qu7F6Jb5iREFZyoOlhxhP2PIxC8G0X0wn7FjeMDp8747OXIjvZTGAAMHWYUneH",
+	"Ctlamo79GN2Rb+gNs4huVcO83y2R545pOb9Pmg0MruUEfL2zWBzR+XyEQD34CiBXyLQbpVNqSB36a1oy",
+	"r5IURsGFcMG5tZfNVwrh5GzELOKDwMSPiAU+n5MF9BOcU7gaU009gia4Q6GddwPE0SeOhGnxgzpl2oTv",
+	"H73f8Jdest+PU+qu6SY+3WO74qFaKsguDT2aeSKrS7g/IOOlZh6I9mk2ODzsn4KFZat/VJlrzKgPABqS",
+	"KjJaH2u///P3F99//f5xMfnbm4fHb5fv/uurl9fH0/T2FZ3zb/JicUnpq/Srb1/LP0UC7SFEQN2ja/68",
+	"vxwVuLHlXPho+rbSfirzzEhXGL5VhBeUa6NErchbvDhgaea+VTqYuv5HtleY14dBYVZV6GdG36NY3K91",
+	"F14VkiEcgrrh8z05x8ntgcw1xgpM7aOdRjBEmFFLf6YgeqacJlob1+H9jQsXNRjYYMu1k5hwDSi9VRxN",
+	"rC7h2vqIrUf6cQ1hvYYDtatau0OWRKwg43tjZG0qxYgGTIxufxLner9zTF9W0beNN7lIXVvJx/cO8tcH",
+	"ymvwKhgjo7k1xFsKQaLr1R0+3DNrFu2s2haPjsWh3XR/2khLj6iF1t6BoCxb39r/06DemtbvDnib2r8S",
+	"zsBXt0zslcvv2Zb72iR4TPF3TWSDMPYKB74nmJEL7OlTKAvet2RMEcVWEauDgPondOOyvXHXKXSva7AV",
+	"r8tdjeeWWKLXp6CODlz8XNX7McoCA9kt4ZveNtBdLW7VC+EQOvC9UrS2V9z8ljjWLr65dVG34tehfwhY",
+	"MPLUGo/cKeXHs7swYo8UaznQqp/p34P3b8nI/014+E5c+3dl2L89r34TgIDsZEZCdtUIc5ko9PqFPmlF",
+	"KVwPBTeKhJQiN2xmBBzWosDkXNzgrRP+nhlLD1DhR9TV27FbVixH1vGi+YyNKrWPvaepzpcE2+ulFE1a",
+	"UBpLaNYGGAAzeQtYXzTPzwi9EkVpY5uIlwQ/A/QGIrcDc0yqtkp2ZSAfh4msxR2zQ67sDmpyLLj+UqTs",
+	"DHwgXeLL6XCVErtCCRl9sOV1hjGaf4EzOqcV7FmM9w72en1fH/FF7/Bsv7d1eD6l83uf//oGEMA3uE/h",
+	"CC/ukqeGDGv9E5vS3HaACAFfBycb7fCWPAJvRRWlUJZCacGwxxmUZI4ZpmHaI3JmQY8RMyEhZiXmLIO2",
+	"lNDTptHAPDBu+r3e/VliQDkbLe/pUk9n67OUMI0adAhRZeVXOBwUmYKWGV3Woqe5hXPrkougJbQiEtCR",
+	"sb07dKN37XIaGaUne73+NmqJSxBuha2cyGIbuimwBLYWYelt9t9s01PkIssKhq0Et2omElwPx3ITHBOf",
+	"sZeTJ+jBb8/lxbDmhp1c2Ynjvd7x3v7mndiBNj9s4Vn9ARyrzboL27akvWWJkXketOtxLnfzE7luxpF2",
+	"xCu6XNX5eC3sFVzVljtbHy0Cdm8Hox2WR3sZ1Rr37A8O+93D3mo9dFahR7ouMjiZF0+fvTUL0O8PDnu9",
+	"Xv+4k+y0OjsWmezqn834llDX1fJWQJnba7jV3Zt0XVujYgtaWxAqYou6NkN2TbvtrYmuhoSLt3uQCZ9E",
+	"X61ny6F6GyDD3VGR3E1hhFRjuPnc5h2ECGoJKIGlAtgFhMMSNw/U76jC3VmFOQ/iHzYLLOdKswyxAe9D",
+	"lwm6T60dlr2u0Ujfd6na+a1VNsrapXbXtcruZwFaMrMNo/W0alqtjEpRUJ6D5EqxW9Rn3766tImyhz2S",
+	"TmlBU80K9XkjwdAVD/1Lyfm7yDl3JO9irHoS3MVcDVEfg5SC3m4Wa/Xqlnm9gzj01gxnN0l4iE3pPn6q",
+	"wKrXK65NZamu/Jg0QKHjMEfxxGUmsgoiObGqrUcleKCIjbkYSwOAxMNHde8Al7BaeDeX0Hx1ZnnlTieo",
+	"2Sp41tq+2pBAhSm6A1HXVjPGUyAwt9IJDYFVVYPhHWxmCdgFsZ5zwcQeKlYrViTOGOO0i4Jr7SqNuFPG",
+	"fSNHOyI0NCkYMGT05dO35OFt/yGkV6uGmT/l+NowXH5Ym8CgpexbtZWF4HvOychnJP/PEcHSI1+XqLF3",
+	"5rWZAjpy3LWjLrnIc8InTWMwHHbFDLr/s4Ip7IIi+lMSzXdq6Ej7a7Odjg5WE5zKIm9D3MYZYyCdCU20",
+	"hCpLmJ+yE5xqPVdnDx+OElvIRUrFCsivtxW+Zj9djbFHD6GCUOT1uGZgnY9ltiQFo+m0mf/g3pJOqXZZ",
+	"aQ/HdMqbp+7gZLdjZ2YfP3O+W2Jbkj30fwCYPkEyCZDmVS/chIwWlEN6CcJBjgzhyPmwnI+C5KJzMioV",
+	"GwJDG1bZVyOjvYV/A/opNEyyf2AnpgRbKRnlEd40ZenN0K7riMjiSnBxy3XQj+mcjBgUilT8eoQ1rOdQ",
+	"llcA3CfoFB4EvN7GyoJVnpMRVTdD18zYTM8oiMOiFNb7VjBVztjQ+RUdTrX9sw28tFb5VzUKhji6g9aE",
+	"ZoNmKTtJZ2X5MIsuxJHxi2c/h92czNJBf+pg5WAA9TXCIsNgcTAE6qdvfrezh3Nbm/lq8UG9DUR1UgPk",
+	"jBWq+9IWH1IFOXZKFiPfRaOCOiYXYziq0rXCVXo1/nTxw+SDVG+/nzw5Gn85O7nuv+Qf5HVn1wLE1uLS",
+	"kYv/jM4A661LRq5wc3Tmk/2wKtT8HqC5ORmAf0PnzjELgeYAvB6rOx4oX66OJeIWgm5B1ZVYwZi7Q0Fp",
+	"rGjEB3t3yPgCDlcBB4J+0pbfteqHhebJUSSENwCqZ7MEEaHfVfmZV1hr6jpen35yN4ig3wR3yKoLw7t2",
+	"CEk62NN5PV4ExtuDFtD3uCw82wGw7J7C+Z/cHqS9bj6Gj2RI3CO8bKjicZONVQNY7byJcbYl9l97Jwfz",
+	"gI06fLWssaEhgUA+s5rKeQ2szCVrzFiRTqnQ7dzhHoqXkMv8/jBMr1yObxwIDgPTRqF72u07hBlDgWpO",
+	"06bO9sVp//Tk+OgQql8bxkR9566uvggqNY6S/kHL5tWb4K0y4d1N1s1lpjar/BXV061LUxv3+ALQdffY",
+	"Pg2NncJbk9WKxzX24qtCjnM2a4OVd23IDR90SPmfvX72mJweHB5/vprM7HI01tIrvtJ7o1t6DbyzEa9F",
+	"IcV11e3Do0pXxPONLHxlkEVygUpZLgDjX9RKg4xeekYuX7wGBXUQxdqacJZnG0aEvXv++ublC2Ldm6iz",
+	"zqB0wclWY6UkFaIJXDGnBZ0xjYbPlNGMFbYFeThh7joVCHvbhDcTpx/ivj50ZUfRNBZXHd7QuspCnBmb",
+	"6Mzu8NnIB/fdnjeZ7sot6znwZBKFMeOCtRnN9bmaT5XT0i9MbUzH6+tmKvB+3tLsEuBIHDoabAUZfbf3",
+	"Gu/au8wanoK7zLiCj199/Vdv374ieEG98UivF6YY22Q6/OugF4U211znbZFcqJ2REzLHkxdDq3jrIwYu",
+	"4+OW5jxrx7trpyj7loCiVrOyVi7mAt5XtSHY0Dbf/Oom7dfY5gd7nlLb/zXc73E0s+wNFGOeQ9IjQIgB",
+	"7Hy1jGqLnhozmhudkGXDv6NG4OZZ6slJJ+kY/gB9MwpGM8jVg0LqIXKgpJOV2ByY+W/gEAzt/G2Ntf/R",
+	"Pb35d2Wsum8cnqr72+Oq+gHOefgAbyC7b4zdHF7g9q0UqpzPZWEUPu9I9u04gq4e1dJ4hhgsQPhdtQjh",
+	"t+7NVsExajWbzaWG7iE3DDqIKDSgS0FLPTXWeWqbjY1pNvS1j0hAOat9Y/Ri2Bma53IRdI2l+VC4piPQ",
+	"vKRKza11SSn0stY3JWh/En7t++WGXzpvQO1LZtue1b+8bT7Q9V0JvwOw3NXBgM+q9j2kbNe+MStZe1TB",
+	"aP1ZFVJG7WsMl9Zbx1gUjfrtvi6yvi68MX1dNBrRzJieyqyxR7XltM1VbCOXYAMAqsqjBsO10HvKbxwa",
+	"0v7PcamW4bZAypshkhLnYjRtcDTJ4YyK5dBtlQrXvmAzCakfuIT+FfZPbHJWX88Koyr4Mny5KucAms8a",
+	"Ky5v4YzYb2Sph3IyBCihWmO2oe1z7n0ailFsVoNAVUO0fR2jCpvphOd8xjJOHU9qHsOClfiIYP0B5Hko",
+	"5NBFQ/zKWiPBOsc+SMGCzj+0orJqx4OVMeNjtMhxH5fwHFRa67O2zAh75iuc+tTwUS2H7mS4LhJwAzBd",
+	"eJdnEf47R9TKPi+kgwJUCuS7xoAB56AjpmmpjWkyzHByxs4am9NXbz9kky38KmztH6yny0caihmy2z6E",
+	"+chc/tjVzDZNzZwq3LONODzNHP6mZLfDiknraAFAY1Lsmoq4vwly6N/2emf93bw142VMq5IEXrWSc7AZ",
+	"rvkw2mUFDvUWAz/YHTvtrhULOYs1qX9u0TSrPAxMGzaKUC4lIPDW1+SgPxicbAETnFTF+o1Xmq8b5sAW",
+	"L93vbfVS0EdizfBhphbqFEwTB928MrvDrV4UiQ49xqgmWF2lUGekn5BBQvbJP//x3w07ZyfAgASAmYbV",
+	"EW/U+MP3wRqaq9E3zLXN5w5fv938tmoUtHKGq3ZBLvXyXmpfDEet1b9UTYE8j9iKx7T1wTESFtQIaGgD",
+	"YSKzh+BVGLPrUriyntqKWrOgKIWFzXLC3D8u6iqs4Msi7jZVzhw+5xw6aXJBSmGBdyy+1wNVYaOQS+1M",
+	"FhDmBTpJzP/QAMRQQKPw2YOoBL64vT+v4KacbIWb4mb0N5mXDYDWX1wy+X4tA7MFesb58Hbq0RnAz6wn",
+	"Imfz4OVxcnHlU/WBMd/6ea0bD6/6xIKjrc6dywiyx21tlY8dvHty+7x98lRrMU8UP74BaYl5C9tiWgZv",
+	"riqA7lzls/q01ZOO92PTa2v6j1Y9n/PKkbqF83OXZMnCD2zzuuzgcKqgDPEFtvIHwCqupa5K8P3RHPQ2",
+	"N7xd0/bQ1kvslgP7tKpmshQza+BVzaSAAE9/FTCrD3yg8U192+zdq/VEmLQB+f62fAsu7ZIL/OArMqB9",
+	"sa+KUFWdgDlUjGZnZL/vss2qGoKJwzpbmdF+PyzZ798buABjW7SZZjeZPUGr22fBKJwMS6dUB8nQZcYx",
+	"tyFIc/DIbnGhVor2rIAZzRj2x8caNBpAc2KmiRFhQKxYLNTFnBLs90Y1Aq8tuJqCbx1Aw/iMkQV0V19W",
+	"WAlVLduCKjKnNt0Ay41GZy13XolHdMptg7qFqKcMmLHbJA/s1IoPa1uEFg3jK7mody4AVeHcJ4PZKWCG",
+	"GAJsL2itZ5Lr/WuG4LvQ+oazvkdty8jC6seWfnVCaqinCzO0R0Goxmchc0VSal66Y/j5k0J2cWMKq/n2",
+	"EW73h/sv5Itkt69kpLfXz9Vq21b1lu0SKu7Sl3r3mjfsSq02Vf2hZioX4Vk9J3paMIanrWlCb2zi2mLX",
+	"bl3ytjn9wpE+6lczSP/ZWF+DOMw27B6XvpB6ZVYlIRN+yxyeDLTs8chehtmlmt+yrVWib+epnHFxDe6U",
+	"SBrASiqyLda7W5q+W5ynrgHfFqn6jXu2a+zubgo6u5dCtYS4xiy1AVaUs5opt9SDXrXQgi3MD1CWufX6",
+	"+oHE13cr/ds9w5u7dy9NvFOB4U79eHdnHq4oMcwX4vTh1zK/oZpulzPk7PN6/UZQZzWzeXie9dizZgmj",
+	"xh43NvwNSTLq3wOEPaM6IMBeUFdeObJH7ZUECbY8geOsff3/nftQrXQfvXv622pPlNf0lpPLZTyncNcO",
+	"mxbMr3p6TkWWyyL7i7yZZpM0Sgyt24N5YdXDVDrd4F/NGsAX5o6NqV7udfeQjuX1pt8/I6vBMaM5PdwH",
+	"+K2UgdxsUHWXsiQZzwBuYuQOGSjhRljXpblXuuUtK0JFXUjfG8bQOyJQnHkYz6IUKxAT4H7i+krM6LJL",
+	"RmEEbnRms8mhRsCqkmPGxbVLy9wmNRwmWGccNkBm1LpGzG/rAEsoFlbTy3Q7hDpYDWUU56e3t38X7dRO",
+	"bBNNPbOX2YBNFKpWGT2Q5oFzeAWEgWh5zcxuYg6UTfTzojeSRX4Y6HRRxXbLkuLAZER1oMYc9jc5xbfz",
+	"UAc+aR3U0W3jXYtUDWMgk+oN6Dl1/SAws/GUApHaQKZzGVeWXNR8i9Rub2ihmPGak9qXtKeM3258S6sp",
+	"/24KtOKsQXNtvQmffR3GZwNbdf37XtmwayQGaMvh4/WBD1QkHckW9EfsMhseH2IUcJc4XzwbbMKY2smW",
+	"0Dtc7bdq68p864CvCvPX19tHmiPNuNZ3e+N2erO/sQoUrdNjAVTBcNCDw5046D1jA/h1CTbFbj5uaqXu",
+	"btJTVyj+PnSU1WN0595x1bOq9mKNKE1YlbJlkYcljdag9padVmzy/qpS65I2IsHRZZUrDNXzVNx0yWhM",
+	"pxzQFsDxx7Vi+QTxzDGJSFV+r6IWQwRFx5gPEEmunL5ELhjaBagZcUU+sELWrNI4Y1tlU3fowOAYURDi",
+	"6x72oqXMTMeacSJVEwCjcOSOrQEZU13yiOVyATMKfH4gZoxhVWe/ew5iJcphtuNptYDiDpypfl8zGQVP",
+	"c5DHuPFgx47IisfAvDtO397K/33Zlh2RL9mxPoRGBL06yOEJWs8UWuPncwidG0PESv4uOJJR3o7O3LcI",
+	"PyqVhgtQNUB7w2sTzqlooe2UxkpA1DBqhoB5aScQ69sqG1WcuiX+HOqgO8aiVTnbWsS3xKfNI9bvwjtP",
+	"J2tYc5soNcbIDi3p7DPvS2PKovQD6lyI0aotZFlbP7ZqSjvmSh2+7fV3tcfWt4BHylZJkEMli6DhXJW4",
+	"URMkobJc4YAknYyrealZvAS1YjVB8j2kdreznnV08AeoVLvypm1Owr3qUPZw/QH+Hp61HA0AG3D1vbZl",
+	"oI/3O4QUi0dRp6xG8ViUL6JDYHcEZmuwRwIjNReCC5PU8+x2apFj3hRdMZdB+IznEX6Olf+reStosUJ+",
+	"FuEusyveXyWVt6xgLeVGGfiUJ65rrrYphTTPz2HmCBfZT3q93tbRicf4QhslaEILNSnSDm8YiTjukJH5",
+	"EtMXuFYhrtTd8i/VlA4Oj9rgM3P2oKEssv1xLz04GJyeTNJ+2j84pZPx5CA9OT09moxPBweDY8oO+uzg",
+	"6OB0fLp/kNKD08PT0/74+ORwMD45PGxAFzjPcBQN2br+LOb6m68uzEg/hpnhW65jtUrrcEJ32/hHVNx4",
+	"et68981EHVz2pOPQLnCrV+dWG3yTgCp6X3/aZDHbFa2d56ydKGottMZc0GLZiaLZzOe2+jeCKUQev/kb",
+	"wOtQnkFGxWffX3zz/POtnt2EWuctDVdqSxBzCmPfLBtDKujC1z5CbsqC63SakFFVvDCCU+dSPUepuh0R",
+	"KpbWiISG6nbWtVQQOtPd3uE+uA3hIyim+vSgB04LPugkVi+oXmUuVredpPN3JUW8Laqf3rrW4p5+fP2r",
+	"XmLhPNjW/yKtxte7DRtYlK+/efIv2q7ch+tiEJsrWCKbgRTiSvldm6I36eWP6YtejeLfvTV6bSbruqNT",
+	"1xg9CVLpgvOY4IH0fa7hl5bj+Vs1Td8qvavWyfv/9Fn/V+6znrUHni6CnAlM/2sWUiEC12qZ1P/vWrev",
+	"ieXX0kMznoE3zWV9Rp4/DBCsftMe8UHktPIUbtk5PggMRbtvVszL4Xzg4xsgWUHu6xrPRERI2sc9UKTS",
+	"hAje0cAwWAHyvtcu+FXyV3xX0lymN5B+vnAy8QPgp71z7nZsqDcvNZnIYkGLDLsHcJ24ijObnQQnYybN",
+	"TM8rb/3SPlsTveAgOHRgpBpGaZ2rFTzG6VmzROizH3t9rA76dfBjb2//p8/PfuztHeJX0VScELt2l7zj",
+	"hIwsJLPFFHSQyqPfM+k4paXauhjnMVx8t4zh3zATOGMpz9gwXvjKBKGo0Ruqy2Q51gi9B/m9Y8awe3cW",
+	"R0w73usd2oH1D3/L/JYpy7NhSzeHl0a3MRd4XoKtY4KE9WtmyzJXO6SHS9zv3XGJN+cghykl26HAuTsc",
+	"EFwAZB4DKL9XCPIIRPjdsovdJHbJLm7cUxQiFq/UBWe3NK/aC1ivIyRqWghMo6iqBzWs9EuQqEwh8KnD",
+	"l2KCLBktGkL8qH9y2Ds1muXBYNXN9NMv/Zbsw7tU8Lk6r6FuTTf3pxSb6i+M1uFhQAEdt66lQ1pdGBv7",
+	"hBTifhdOxPEdLR/IPLL+fpcoEc43yApupgub7d8tFXgFC/7TepPVHncPNYqx521KgodqgsDKQ+JGX5L7",
+	"3vYPs9WAg16/VuGIP9q0zd+z3HHn8kU/T6hYbJQxNgoYo87ZXbP8duqUu2VxZF0liG8vNKjUNVMHNRsh",
+	"AQ0b0lzhgHON/TAcXnt971D4hOUgP29wAqX97aOco4JNSou/O2WEZ2EfvNp+uXIXvAHi+3OpR2eYRQPl",
+	"eKUmFGJZZlZAioAInuaUz2oF9fhOsDZ0hfsVIMtE3JexZvIgmtdt0BMPV0jz/OWkc/bjlkTzMWkylilX",
+	"WsbM2Zd55qtUzqusWgChcNUGBQPsZmCOWzu+KhnC5jHHV9jtemt+FxSkb+RzbsqNV60u+E/Jii/L0w1w",
+	"Jq4VsU+rVxyCDMfMZTgQ3XD3otUeL4V37YVlprTeTwL8Yw6JfeFNETpz9gY48j/J1NilFOQFKC93af/E",
+	"JyrduKfP3jxuBxN+OpvrJZFGhwqwknkcKrkdOPjOtSVri+FeXeK1uFXRYC7UE+PvsSDuxzXHP4ZTvH9I",
+	"cmZUPcwBRCRStLGN6oN87ttXlyRjM4y4e0JDRCvCs3Ps0oPEeyOatb+R7kZbdNut66CPLr4yaujF3rP2",
+	"OpiaDRGXQoH72LYHrOWML23kyIPum6OSFXQB2FeIyoWN0koRT7tyY7iHHI2w6c7vnJvhXv2qkHISSbzy",
+	"qHdtCRzXgmWkuqziegEImerGgZvoLduefz9ndIKjjKUq8g9RNHHzBud20gVjlToWDNmMU9XCqe1pAPdQ",
+	"ahH4HGHYIbZgxy/Lus1qSVZEj1qd8KFRiSI5n8QgQkEsqzomuIPyA1esha7bqkAfb/PF+uYJDA20UhRM",
+	"yRyTUKcsX3+gQOpHpV+FvOum+MBL17b47P36nAAl0aFHV4/+4XS9T3wLb1BVPnwPQDnOFt1gSarWcLjP",
+	"+BsvrX1uRIbtI/evEAZ3hnM8lP2NMUHMT4bcBZHi/gPYbgCxICy8vpwbE0CvC/Pdefb/AgH8u4bWm7T3",
+	"x4TWq1H8u4fWazNpB7kIulpbz5qWmubITT3m2urhvm6BfMkB7f5aYgRmgbWt9Uq5q7LX20/7s07iPh5W",
+	"nwfT6uOB+SzzjBWN2FuetfSPWd/He6X79hZy/S6hZgn275ruLHiBr6SplRPea9hf3rIiK9ma/XdjoEUQ",
+	"EIFeQtPKEdUaFtkuRXLX0GyYHQ7UWN/+2s/35IveXMQQpAZEw6JBkU1Y11DtQfyQcprb8oh1KWjaXOdS",
+	"YLrk5YRQ4WSoYaa2HZ0NSrsL1b+KUP63FksrO/RHSaZgIP/+wqk+mVWaFM5xtaNc+o2Su+6SpAS3qH/F",
+	"xCZzx24Ds5xleId1cLfuPs5d5UbQBnFVagQ/btcRhCrFdEJyTsc853qZEEPi5l8uUjkzp5mw93MmVENw",
+	"w41bJtMEUqO1cqU6NugcjORJfvvqkvCsSx7TOdc0xz6mWO9hZDlEXtSM5nlzpFP6F3mjxs3eooeHLQ0S",
+	"u8O9n34ZJIPDo49/sd+av49auliF0F4tGCOrfGi/d4dqrWhtzqVWNkpeQVODbiObpt/u5TmtRvQ777gN",
+	"u1M7vmT9umdbtoAL8jZb21ofHDl04ZVLJoX8wERVooD+6u36z328o3+/0RBsy8zTAAbiTuXgdqIRb7k5",
+	"BgpSNY0YFhJAdnzv4WgR1G5+/ZX+7QV04giOtlsDP84qi66dgp7bVlP3DyJZ+br6RpU6vPc04nAzMYnY",
+	"9pP5bXo7Pp5STl5ZN+lqOliYxrtu1BXQzI597O7b++sa4fkckWoKIS2t5T9VZdWnhSACWvz9gxBBK/hG",
+	"+GH79MFd8gZrLeRjTeIjxKXoOGfZcDufrp3QE3tX5dvdnFD31Pbkwehg1X4+qCy07edXvQB5NlQsLZhu",
+	"Syn81nyNPlGo24KLXQcArGkF4EkpMLSjiJZyQ4LkLkuv2M8li3b6s1nTtj07+k4Rq02bMdwgBImrnl9Q",
+	"oRVYDAhnTegMmhFqRTKW81tWcKa65IUEWYAPresBx/3+7hAI2/gc7NZX2Fzx/vsvoJdzwUhTWav1yw8b",
+	"5Leos0HX+1rWW8QltZQlZmjYJk6QYo1pOID1Zqm1NY109/22jfi3a3q/RaqdeZ5bUn84qtS7XbLp3BFF",
+	"com1v4bWUu2A1/g79texsDlcG2uf0aqnBZAeFG9a4VdfXCGJKtMpsSDltbb/vY3p1O2wfZj7Pi81kZPJ",
+	"Pe6nl5YBN7rVw9PJyVHWO+mfnBykx9nR4SkdTBilvfTwkGa9fqOW2dyxEekySKWOF5QAIetiGeCqQ9oa",
+	"gDi6zXGpW0JqMhq8fz86JyNjdhkxOzqrwIwVE5kiLFcMdBOH3W7vnEjs4nVORmZhZKnNcyClBpPHplLp",
+	"Bwp7p+aMZupKCAlPOicj29QQMNrxV2j4Loj9AUdg3gPQ1pAiVxhux9Q51A4IM1jz7lyZf1LokjYxH0tR",
+	"MJqZQzvaCmDS9590a9BBgF/MdQCtLelUTRjtu81FOfyNb7YBXXxx3fj2L9gOmhLUCl0s19IzV0QXnGWY",
+	"2ZyQUgCWk0Pq9CfM97HZQO+DO8qrrWVH/1Nlh+NJjRTqFmcXUPoDFevPetjSg/UOWqy5i7fBqMuJrngP",
+	"bFa9VcQmweocM6u+/+7aAqmt87z7vTu6OJ2K7gkhcT1dnczBZfkk2XMPGURNafaH6fB12l3NurX5JcgN",
+	"FxYBC0gGm0tTo8NNZGEYJB5thzFgmCu0PwxOOhlljGb2YY72bO1AwRDIJAFXkAMTFksA821LeaHx1JS4",
+	"Pr86u2spmG3G8e3r5/ZssoyMDvq90RZ9eM392yP72lHdH/n8cWTzms1zLCH89KY7DTVuomNa3AVQ3pRD",
+	"62euiDvgVpPLOQskCpLQgiqLAyc0WTKdIOY6QA3LW/QxhUKit5uBsUPtAdBpdEpO4TFX1Maji5LFXGBo",
+	"G0VFi2IJGYOyxQu/PpDL74FyF7h7aI/ZK0E7N2dZNMoafjSCM7RodhShNdyYSAJ3K21J7SsWd0B2MVua",
+	"07mxqKXIIkv0zJifLhXChvudSY3G85hBUYA1rA2dnhOKTZcmVrWJ2gUnR/XO6ke9g5Ne736oZ81CrYA6",
+	"MwHsrlP5P1q4I/Zj2qo91YKxmxqecinMvUlnJu0HXTKFnxYsE+6znpaF/TgpOH5QVJeF+RgdlUNsiyeu",
+	"AlobZj+b4bke8FhB/cDFEzB/cnNBdRhEwQjKT7/0k5OPe1hRd+A+DCIfovbPD7ZThW3TsNqpYqXsgM+w",
+	"stqc2cuLFxfWIKmP/WlpaPzhI1bkgFwQWJwHvZgypFhaFlwv38B62ea1tIiyVEEuXl2SG7a0OLTmo7JV",
+	"B69evnlLHt72H+J3M3rDPMN24H/uyX4cU63nnY8foeJjItvQYhBdM2fZNZjjwNMpFg6S72VZwEcypukN",
+	"ExlRdKnIwjXOWEzlDA7xrEyn5wiaO5O3DJjZlYCyWjJmesHQZcYLm/teAeom5IaxOZa7jA0ztOk1OSMA",
+	"A4HCAxHUlrIkFLUQs19XYmFTdt0suLHYrsR//Ae5cEY8/mK+HY1GVyIti5zsKfKfjy6+ujQLWqEz7n1F",
+	"rjoXpZ7Kgn8AlndGHsGSkv/8+un3Vx1zxYPLqvH13tdseUZm6hqrbR+Qq6srQeCqx1JoJvTe2+WcnRE6",
+	"x9b2XIqHf1dSPCB7GXnwi7mYkCusbbzqnJFfrjrYod/8cQVxx6vOx8Rewuwl0NQfr/jitH96cnx02Ov1",
+	"egNzqXsk+sTtDRABwxuwxeZVxzzTRV7wl8sXr8MHCKntLVjqa28JKtjx13Tv+Bh/s4XI+LUtQL7qfHxg",
+	"F/5KVOaW4dyjQa9vyw/DGogueYNwBMp5JKAUdORyQ5AurXFrcemuhPM0cEHzxJj/GXg1oZYXXjH68ime",
+	"H7/dD39xHz/+2ajNfxr0Rs5xgaNUhCqipBSEqitRK9TgCt8F7j+bDtYlLwuSSazwoBoKZ86Ck+vf7F/n",
+	"aBUEhzJ//GqzhX8lM0aFMv/CEfrVvu7XK/Hr3t5e7f/mLm8XkF99ebsxaqG0iStbM/grLBIAVUM59IQW",
+	"5p8Fw1KUXwk+y2au154FjuI55VlSlc9Hnu+3E06ye+CU5S1PO28W43OAyBlVdf0jPP9l3fOOTzGWAObR",
+	"t77a27/h+xm839f9wyrfwviXTNkbLQQx+ZXY3vIIulaUOWQ0oGJXW+dz301l5LjkMlzy2uN9+j+MCzIQ",
+	"DId1OjMVS7TVjNIMCnPbg3ztQH2CKWQlmlvGrLFvRQP2AF/8K5F4ohbUfxO+IUYP9Ue0zN8+qxoxljXU",
+	"hhtQkuI54JNYlGfIq8RUD5j4VbN+3fAem3JpiWTkgS1Gfg5VBUXbCYm91x6EO772Slw0imAt+SBBKfKZ",
+	"sdGhxg5FYYKCjPlKX3Mq1ecwOi0LC5LtjWLka8BFqciuBHKOOnY2iO4psLEZQ4rSEgBfkB5sP8/Gz4x1",
+	"yYVr2YtDH7te4lyZRdAFTY20vRL14VBiK8bx1AqJD/Uz8ByPTph5Fbr7zZdPb1mxRG45stlrodqR0qIw",
+	"NiUVZNSQwHA59AGd0RtAQRvjsKEq2bo/4GFWQnXJBcA70CthtIg9WcLSjw7fvx9h/WculSbWfculSMDB",
+	"XblR3Mp4lgPf3rAlgkyAN4+itpLzG3Z2JczHaxYC6+C6GQtRY9mz+ZDYTQ1niKY9y86IsUFHXfI1W2Li",
+	"0g2bA+YPuZYSOyT5gVyJsK7fD9hWYStPPbx60fCGLYcFMz+OzPbbjSRAqkKap5JyfkZmbincQyFTyHzJ",
+	"tW1QCrofDAWQiozsHSVk9Orbt1abffL0+dO3T0cwC1UjBYJsBTCNvCoHugzIxwvfvRyKO82Rm9GcoMJt",
+	"SRCbAKJlAjWaSMGXb16Sg0H/mFxzKGrTVa908tmo0oxG5PLF64TgN+bPv776/nOkZsMIDdX89c3LF9bA",
+	"6ZI3xlRNCHtv3TnmYMlSQQWoYnMKXXKVfQDLwPmeM2qkNfRNwL2024K7aKcIpyDYuqqLFnSQsKvzlr2H",
+	"A/RIZnBACkZgfFyQb98+2ztJ/Ir0yTf80TkgjypfvQb4J86nZt5odOvlnOEBxs7xXfINM5P1aAwhE8gk",
+	"Q+XLWEsJmdkrzSoLhJRCB6K4pTnPrgQMqjFn9h4Jec7kPGfkMwwOJRUEVE7HLB99Tmal0ohXVXEs8/Sp",
+	"zDOgUhiWzM15N6NjhUqw7M0yMFlcCS5uueLGwKiuwplhYNeSjgeXs3gG7L3ukgurGZoFA+3SzveM8GuB",
+	"+yOVjYpBozUpHmhg5G6/HhcsY0JzmiNF1yWRee6CCl2TUam/hYxzmd6g5BBpsZwb8fTq8sXnXfLGHkGq",
+	"yKi6YRQ6UeB5kGX9iCp2dHBOFuxKpFSY7bNKM0DhXJs9xeqr+vA8xwPRmICO61g92mIsV+zMOmcwjyyj",
+	"mo6pYgnJ5TWg4eM9YAiY/aiJDFxSWSyJFPmy0vvwjSBJmNB4TuYFNyp2lQ8lZGZ2rvI9mn1IgtvtXMcM",
+	"larx0ggw5JFS2Jk0FX2vCiLLrNZ2aMTECP3u8BOi7xmZkg1lqUOYAHy91yygUqRSuLpX4jWec9fjWQoW",
+	"EXTm1BiNljqBK0ttzepqWCqpsMdtWFQQarQAiMgaqXEGjAVFrx/TykJ4NTGUWIAI7mSeo+nnXCF/hg+Y",
+	"l+H0Ai7InF4zVe/KSj6zmX3qzOjS5rx/bsw6264bmwwahmeYQOVCHyEB6DPgL57c8bfEk+eVnYrhvjMG",
+	"57sUNmvDjRnFqMggfQ4GDydoFHcAYKmVkazmAwMJaSTiFFClGDzknIze78HTRt5dh23SDRvJYWkwIztn",
+	"luGgBQMY6120/yCZ71f4ITT20GiYUm2US/QRWMHLgIjkQhA6nz/ADE5uljtsWFQ5OfBJ5jCbJ0GC9sR2",
+	"TjfPCPE6cHWw5AOJzOIXJb4SGpw5CRmD+HXPqORK4hTm6jcPtuiGYlVQMxrzVAji2zhVqevpjIlj0E6v",
+	"xCe4VvTuEYARQkWl3DKzHHbRbthSJWRSMPaBVS4o14KDJXaE9tG+tf3q8JL62IiWMja+K2ExmxwIqT9n",
+	"dD6vMiRKkSXk7yXAv9zYKXjJyt5zpc+Jkqj1GEqqCvGBYAy5YGzFn8lX4eiQtuSEeCr6rEY1n5NgJ5L6",
+	"ktYWocX/QK30pwScUwnwG7Pe5hNm3ZsFnJoX/lr1tvdfwTN8LUvlPv4Vq++pgjUqnELX+nX4uLDI3egR",
+	"mOJvUe0SbxU8UIQjWAeiLlQOLnsD2AwbR2+f4U9f1bi3cQITd2gun715rBLy+vULlViVz5ws8AUl4N8M",
+	"ZtT81xOW2ylFFgXX6BRWLDcq7megNcGwkOpTOcMBSWH1ITQu4ZGGMvMcXLvQXgkYyxkm5RjFqlRazrxH",
+	"3xLZu6kkuZQ3LKtsOKexgjLpDqGRKH6sBOPTnq6szBs9vO0DgzczMTZUZsblo4hA/FaquJOm8NhZ32Au",
+	"r6+ETQcCAzqlghQMFsaoCTKBg4XSDWSk+cNj5uGddr54uK2nEZXDSncAWzapWUGVaXUlPhsd9vZRMRgd",
+	"9nqjz1eMYbPiXfJGNmeLIgza72LcDKq6FnbgaH8IzHGClEMmuLEMac0kNbRJCajbaJT6PC0QjUHSuGMb",
+	"M3rD8DLodOf601eM6gF47LGxZrdyptI0ZUoZeYfSjWvXAK9uvfsuAMjTPMYJSBzkceEqeBaGiqEKaWtS",
+	"KpqDWhY61a0K+cXflRQj8tnrZ4/J6cHh8efOK6EQsmOUyszI7ifgqjGKB36ToE0hC0NCRo/TlOcg40cH",
+	"vR7Q5FKWAEp2JYwBDP6Cg94p+AtGB4OBdXlVXLkiiwXL872JLGbWgePZ+oQHfgdDFTVL2OoDZnzkV4eG",
+	"96vfnEUhjQxCPCxJMrnCm0GAzWiOrx7i0vxKDno96wIDMrLLb/YezEaIFXjpB0Q0LPXkpP1WJDQ066x2",
+	"IbPlUEg9NDZF5EZobVsdbGMPi2s99b46Yy6J4YRbt3HjbqNyUWt3BXg0K/aoUWrPycg+xpxrcC9bJ2SJ",
+	"xMO2fI2xY1sfBnsxNFZz9Rx/q1tga0Uu5ywyaOtNLdrfMeNKcXHdHC6efG4U7ep99trWZ7l9XXmWfYTz",
+	"7cK83ObIAmCugKt5huIX+1pWtiEC+G18u0vsDN6/2gQc1Z9mnoqxmUCXEtbJ1Hg0KCHVgyFzCTWTIC79",
+	"tNs/OsD8YWNEhKG0/qjxQFRmmk+0KqWckBHd+0B6e6ekS4Zkb5SQgRnd/gCTGxqnac6bD7Iakh9LVXDY",
+	"HIjVkBoP8JpT0GLr1Iygf+J0I+sPBK2j8cycozEQjmhUzvnZw4dzuvzzP//x34a/ixsvBl1MoTm2WXxo",
+	"M6xP/sAKmRh5jYgKdlzO+HC+OKxjlhJdT54lqHJu7BCWDd2FK+/xDj5gmVyQ1FV5WkMDxjGccTWjOp3W",
+	"j3zlVTRPAyoOhCZOn6obHG+TtXozs07LepqQn0sjtmRBpoxmoUUanNOE+EfB4YK0c1IY/ab1EDkmGXk1",
+	"DN6bnRbyAEgLB+Nv2YI5tswsmEPg59t44p0NH44UvwvFUOVjBEPnmt4yVLfxWQ2PtV3D6qHeVW9XfNWL",
+	"4laQlnrKhIaZWjbYB3KyWlPA57gidsXN1wW7lRDvtLZ0NvRQbdVjtIV3g6/9/G5BZnGFMgaiiFy5juU3",
+	"bGmfqTTN2VZPNUdF5pk7NRDSNTM/h8tsCNwG8mTOQCxTzMfHp+7bp0bUwkzi8Oz5mc8LeUvzoWAsC+/2",
+	"umqFEGmMCbicWTnnW3XY+dEZG+Ll1XMgq6SQc6mgtsYPwz3J05OZA5jMeO8BzsCtMtI6Hj9Mo5v+f+y9",
+	"j3IbN5Mv+iooVm052R1RpCzZMVVf3U+W7cQ3TqyVlPXdG6U8IAcUsRwC/AagaMblqvMs59HOk5xCdwOD",
+	"IYciKYuynXBr64tFcjAYTKP/ofv3q/Aizj2oC3ToDB2bLxcHh8MlF67HmwlJTUKagIK99/Vzo1/H15fX",
+	"0CA+Qlx7BiFJSWtKELhrX+8voOsFdc6tfb2vXqTLb8Qa1w54Fq7H+uSZ8AtANuz9Oq83gmvFJE6U2Fpr",
+	"AIhG4rcH4rns9WHymwpYSeUNIMMdLqXBcsGNqB8G7g4JajyZh5+SXNJO84rHLRXkiAthLHd2jxmpnIqd",
+	"cujocyYYiy7iHe4U4joPXyoaSAOst2Dul6Gqwu/ntS4tf+775SI761smMf8S3wVrCZe9kiC9FZGES+bu",
+	"gpyxfpMT8cutb5qGDJxCkl53ODD0H+D9/KoEGMplg7voksaO8DPBp4UShD8FqSwlon1hZS7WGBF1AuQw",
+	"Ue0xo6EuD9c2aBlx62B4yOm2KUfEz3h23vMRdqCzRVNyFJSdiwQATwAzCHiBCwlO3O/TMhk+qlN+VBwD",
+	"jVkw8DMaGE9RQk0Mz12AOSuhb7xCRAsF6wgVHc5nheMkIMOBNN+kMGJRe0MlTnxPaXxGM+QzPd4O6R1d",
+	"ePcdPBYFexIndswmCjxH6U89SLDhSnhUqP8ob+hRdOPSGgyTZ3riR8MAKFJ6aLhQzKsLhmbHLRhtAtQc",
+	"COB8HGwj+fQ0e6vhYIVaPSr36E5MNFu+QD6A9/PNIuCWC5Ud4w2hyySk04JfEewWpAWq8w+bXBrKGuiC",
+	"hdqpY6yD5b463Ps5E9zdCuoG4+Hc6/c3x5UwSHJcVUgfLNaa+0SQL2einkaSWK3fu0DmvbebprxXxeQB",
+	"ap2aeXMJH0RngccsE7mwcRgbjFghRtqKOXn0FUvgoRVgi6A0bVzoXuiHRDITH1xVTnVixV8nM6iCpReZ",
+	"TqzPQ40QqfTqYHjAVjcazSOIi1sX30VNhg3fzTwbegLpZYbNwcTN4jxNdBMZd29+wSZFxZDzE8GsTuSP",
+	"WiQhkNYcl7tvbr9GQ9fIaDSYNFjqi3Lqh1ORXJrJGIrp4kE4y7mLptwK1FLCkztwPVGLltFFFNX5hBJ8",
+	"KGmPAo9jfKMACeC2YWUsDc2p7wF6LZoapYDJzoVtQ9qEqAvCPpmL+8rDvvehcG5OP3kLCyrK/8Z3nI21",
+	"sQJqRHmgMS8jACN4Ho8X0taBHwMHHY2kdQ4UnK4pPY372WJo65mwx+7iikeFBw7vUWHCvdotvxEhA+92",
+	"bah6CvVXpLWP4053C2EaUHFinOTiHTcGDo77IIFTvviwAb3NeE6QXnXqB1IkOKnHPvLNhTHHzIxzt1+Q",
+	"DKYmiTISmeRlxrJ95C9Pby9cT5dE4VQ35sY6OCgDSng8KDfDlsRKNdqx+2ZBeUfGGIp63iv9HgxhObhP",
+	"5cGpAuXgaL3GHJItXV90Ac0fx5gmXE70MG+I6BDlfTFR5V2V9lR6cABIBcB4TBfKfZz49HURPBLUIlgK",
+	"U5ZvBV4puvGfWon3lF+I1xBqHQrnj4U8a+AM8JP1+xxaV7zNPsaigkkI3UtfPXbYwqsifoJwF6rxk+SP",
+	"H2MJH2KJ0BG7s4V06FBRkE4uBS/yWfUO3YmRylkn6N6KdZLTvbBehoNfnbqPC5mJFAqIy70AkY93Rmbw",
+	"fvDArXqnaskt0gQ5sQA4azMxgERHn/e5zI9Zb6CdWkz9lynYS8GzRTVGOcRM9vuiMNUbl9ECUj/407OR",
+	"Fzesqgrsr1M+q3cxgopzxva91e+9+S7vNxd/KF3GLaF03EKPDuVTofo05JaI+R3y+9WH8LTkUW2gP2wq",
+	"3UWMJ8ANh5PQY5bmUkGhHiUAocozejSqhEIGl1mQmpDJmp+K0oEGh0f5Lh+LRMETuD5TaVVwfSQyayjE",
+	"v6lGfYZeXfWhg8UkilOn1tGDzTLC0nHeSxikXIl4DapbLriHBaQhSVYqzmHZrE2wPe6t+vR44evBqJPk",
+	"GOBJjR6VitKKQvHcDXwEmU83rld4NfPDY0V/As37wdskn/4IU4GagkYwcNLK+MUvDkdMeem5sMVsD+qq",
+	"U0oHBv9+MLEWkC1JvdGNQj5EGnat3fDuB7fejNLTVFD4fqL4DZchTsRxP2uuemKd5xwr46OQIS0LwmFw",
+	"KBKfQsWau49U1x3v14caAYrEwwyqFeOLqWmrWS54oUpN0Egauew5tdTofCSinsbJmPcGgh00WwTqUyID",
+	"TafTJoevm7q43qdrzf6b16cvf714ueeu+ZQ0rLRIL4PYQdBDAj2B7WYLf6HHQvGxbHQaj5utJjVpDqCD",
+	"cX8geG4Hf7p/XyOGYzhweJ01Oo2f6PukUQgz1m4C7kcHrRagkqGLAf3Ec/6F+wzb4Vc1y+MtsLuxhvmn",
+	"CUwZsPPcSP/fHtVX7r1eiiBGP9+nX77OcPBDnHTdFeHh9p/zjC5zS3e0ziWvaf++LApq+Pe9oo3O738A",
+	"KvaIF4BR6bnAML7jubwB5Ax+bRqd3xsXoriRPcA9oPJDN4AbcH8kbCF7JnpPc0ul2FkBhdRiYh5BiTPD",
+	"rnK3ftV3+guNtfKdulH2gYuy+jbnm2MXXtzlQDCa8Rd9fYet9upLfqseH+F1h6uv+1XbV3qCFKZ3lZMg",
+	"GT8K61dslUA0qBArvFf4ZyjBaqDA0KZv+r1Yu7vfjoU6OXv9ubt7ro2+Th6ks8Q9iAb+Shv6RzHXRLHe",
+	"boac4p9LN/MltOKjafQdrFij9q+JmGCevNB6FIrcvfGFVDEZaay/Wtj853jrL6XPe1x9c+/fXfV4LT3i",
+	"fZhbZeaUA0KU5cNQXGbWE5uoTm+p7Ly9oQTGydlrkA9P/gP5E+gEkr4twKctsPiQWX0cn+NAxJugeIcO",
+	"sRFBfIygsYxfi7IToi8IaE5dqTSXI2nThPHcaMjeJ+RgVVoCOi5KQR6+QlD5KaY6FeOh+4oqJ73/jEhu",
+	"Val+I4098UsDcMbULQB0n/NYHPmMmnt8FBKqBOjviSkT4fGyVSEkhmIVqPTTNmjmRqcBBRseWq7TmA60",
+	"h3uA/RShT7QPfgB8k/B3DRhF7SO5t8hzMLh1t8SXXLlrgNQg2JdFXsV6mS+Xd9+jHK3+5RsnEcATujXN",
+	"gxIAKFA12ofk1QX0JCk73+S+VV5Qcu4lgH6hTe25XrUeRroubNk7ODioDKHWfqkyfD6jbgbIksckGrXq",
+	"AwdbUB/f2BZwT7HWHoDH3e2B7e4BL/WPTFjy6gbAjz5vA+x/dGL+aamf/6Pw4r2xdNN1JfXAA0jvspDS",
+	"J/xD14Hnh9rJ8LZk2AU4ZVHyPUjuHeXvzH3S+PRHveDvmxj8v9YUYNcJpYV9qdakN6BEfqgFqTq/JRQN",
+	"SholHgXvDRatSLnLSi6Cz95uyTdpf8oFuNUIQf7U/3S3ix9oFxNEshfQr2NHQyvl0t0LIKUAN7fQuQDx",
+	"LSRCdIKYI/40AohUPLTeosP3HO64xb3gbrDMEbv0Ldc7qX8A/wskh5JlEjo4cjuIRB9FoSr3xETgrm0k",
+	"a3tkcKv9j+4/n9yLKmxXICj3ZpvEzcjvkKThzFY97OpcsRgVkEIdAdR2eVCAuGzMl88cM+QqI5hoMcKj",
+	"a+QZWdwzP4Wn2fKe+c+JmIi6TfMuVHj5KYen16rc+N/ollpD1l/poiuzTKg7bcLD1rPVF5xq1c9lz36x",
+	"XXvBZ2WHB7XT+LecyxthVuxb2LD1+xHK9M02NyPUbsDsi4mC+tByg1JdPPSL/wQVcEgBFj1qKHpLYtZk",
+	"8kURedsLfwXnze1zD6E6X+PpGVkMdilkZQs0z32feDrQeRZO0CELDPwSZZM+1uDrfh+QYAIBRRUjLO6h",
+	"kJmHWCJInYCeWfNK9gmOBHE0TyrgJYis4hSZETei4DlWakG3P/A5F5koOuSY87gVQ3wYS5i8/45aMBIs",
+	"LOvxiRGwjl2dza6UJ6yRtslOeVFAxRK08EE131CIMb6tmZ4wA0CMhs/KGgBYlCa71AFoMfWkxf5REJcA",
+	"6vJ7cAks0JWCKshMQ+ENNJaLHhbNWM9KLbEQGOtLYZVexyodKqq0Kg+DsKe3kDfeBWLvQC78GrofUU0a",
+	"lOx1tR4meAurCfCGgOQRoELmAutdvDj3eJ6XhcROih63Qg0GigviIOADdaWt4KMFfAOEYyTJqs3tuzca",
+	"P20DEfWFsc91Nrs30/OrmMKtUPWXmP22mIhPWzR5cNNlfiKZPL95Q01NwmQ/KvqHzQcbY2f87sn4HbbX",
+	"mNOl1m94cS3wgqN1Hj6U7v4iMskvZ2PxxUztaZ17+Lnm1evy7ZjZ36CG76jVKs/FEUwf0UHw3pGpXcZE",
+	"DiKb+Nouq6+ByqHJzrG6C7xhRKzzgJ/pQauFWKxk7TyKGtRzexCbYHRPqtRb2MWBhghxMpyZChbKOQ/w",
+	"HcHdlHY+6t8Bmg3iOM5zxLE2cLxBx6JX6ldd7SkuK+iRzYubYMk9BJgHtAX/YzwxA2E6uKY0fw/Y6m43",
+	"UdcTYQxCsMAzpHC9m4wPu0Obdwkj4ZR7ElojCRs/ISdeGgZvQ2oE0pkONHWumVB93iuZzLzS63rnSdor",
+	"5V0ba0TeL8H/3KWh0wFAVgGTCwtR3SAA0Q8KGI0TFFCATHQYjyyp08BlAyeg+WJvn+7Dexix7xb6Rb/H",
+	"eQDWQHcWWNlw0s79GAkvqPH+qzOB6EjhPLds/c5BKp5z2xs8tCFcuHWNKYwFM5PZztrtrN261s5HI1WP",
+	"6u7mbqt2bj6c9DwG2F+GvSeDSsT1CEG4CjHOPeRFTyDFF0CsOl0IoLtdEYfWwUWPwKCulNOPLs4z7PcL",
+	"y1XGi4wRN47547u4QtnQ174nstnTo++x/0TaDkvp870IAUMalt60eZKG+yKIrbfOL7ODo6P2M5wFtQs4",
+	"g5AidKcfUWaI4NmsfgzRoeWjceVbCPE84Ocltfv4Cu++vBFsJNXEApxyH0zpOcJl1sKAxwDi4HDUOgHs",
+	"uxRjSpGl3yMOO/yYHAJlC57JHqAKMsGLXLpQUGOvRCF6zmPBBjrkYVGa+oi/S8uLpVbp93UmA6ePKnXj",
+	"Uyh61UB3uO6PL/26b3DNhX/BdCi1FbNGa/BFjNlSO4ZeKIjDzowtN2N/fat0HlB5o+Clmjb6bBO1D82j",
+	"2w7IAqRwFJAFr/3uEdlFMEWAzoxrJE2TvSVIp4B77gwbREfEP2OqFBYloB271kyrVVrT7NTm1x4I7DTo",
+	"ToN6DUq9ln7nbqAxAT/5thpSPDXOBM+wdh747MFh86czTfaKCtkLYWwhe7bUYPXFB3jTBQ1TV7ntCZbX",
+	"PEF1IxNhtlMpdSP2cg685huMeAqX1NSe+0oGatlF4IYuEXnW3ZxO1Nc/Dz7Vmai7s4esLvNq1fr8kRAF",
+	"XzIJPVXAr1hbgv/s2cYV+JcL/eprrESgH193NWIe8iVdANjYMIX/9RILCT/i5a1djBtRZBOxcW/A3O2p",
+	"eaICEKALOrJapKJvt/cOWktm1C/0qDKdCmN5Y52WiL6Ln+OpBCIRCa7Ekhk9WTIjSAZvOqVvqXIPdvnq",
+	"unHUlruqpe1WLXW9efBm7LwCI3THcnEcdf8j/PfTUov3zpdXD6TzxmeJB871+ChW5Dl69AlhsHnQEOMb",
+	"y3honwdcHVCDpKAXimZB8hrbFu0XgGGxtBbP/WQn1dur6hEA20Nv+n6ketPwDMRgvuy0siX2uTHyWt0h",
+	"Uo6HXhYqnxh/7CSt5+SCJCKhSNWfJC4eBsEw5abZJPoLBu8jeUDeS/q0kTOIUyjrux8uNMTH/gtu4r9Y",
+	"JHh4cLDOxVRMhArjSxXHy5ugmwAViyrC1tVTQTstsbP7ALG3JZ3yyrO8KCE8b6I3xkAAqMdCGc+fPRCq",
+	"WnCIpt1Mpe0NPNIZsC5DJTCiQ5FCWlREp+65PlsPWfHBOdHPqU8UXHUXMhxX4ZqtzrPmhmrqFFmSdjpq",
+	"d2z9d1NqsDeDVvNlP/en0mhnbclRyjJkx1PCI7ZRKBJxI9MUPHxj7EgV8npgQ1JotUdFeuK+VFnIiGFy",
+	"Sip4hoRZ2RsKyw6ftts7Tbbztv6miom27YbB4BoaKeQgtqSVzhCpGosSCYi15AzGRgFRulfIU7ccBdp3",
+	"MOE2Yu+Qd7iYvS8m6h9AEL9Iut+JUYjNQE8NVoEGtMuIjyxAWSNA6ogPRZPhM2AHdNy2sKAja85G6flP",
+	"w8irgHYuBnrqSzRpFpnGBBE8TqyQaxFrcDE2S0v/8Rn6G99po9MoRJ/28drHpdGyPLCSLu98lnN1a8VJ",
+	"JBVQoeVkl97LTpHvXNLtav4zj/QfieHd1X+k7/c/ln982ncbaba5CYh20Qo78AKIT0mtEX2B8QT6Az2F",
+	"4nWsGZQ26uhzeg9SASbW+2+xGAbQKSrHVWUPpGdx8En0iKE2uVIANk8tzsbKPMcAHijpEzZRuRswguIm",
+	"eOp5PO7asnO3lBV9f1fVurYmLe92Ug745TTqMt835kEinoidAt0p0C0XsLvt+ADqs9A3YpsK9KTKMvjI",
+	"sJkwTfYrUj3xrucaJLz9oAiJQQHhwLETx3neTXYCc3Ze7bpHKPiQc6rtK9AmOyVyX0rkm9rWQIq55Y3t",
+	"OYy2ubMvgSmuy3vDss0m8IASc36wlxDyuhltsHH9Jbudu9u5X37nemm8p62byQJKG2bLK3MGeuRJk5KI",
+	"trwomcdzwTPDrG4yONdcZFwfNdmv2jLoUYWowtfoJx5guYMNu9iFcCMtzB56os7cjRFJCW+NXbOeB4Va",
+	"0ICjyYx5TzTZSUSpiFwuVjOe5+7n5rjCrgPXI+0gEDAVAom2ANOCj8SVwtIiqKr1XJCEApaEXJnIDdwW",
+	"OKsoL+cecTxmfakyQ/MxwCJZCzeh9fC38arcFlDON9kvEoDH2LSQVrD0P1Igff+3g+cpQlhDRqtaaRiz",
+	"0x8syXzBC14KEP1kjfJHSCdGqcn0n2l1GgW/kUvujq922e0fP17j9v61L97zn3o4yPq9ZVWWY7nsvgdH",
+	"R4s3vltBJM3IUBWnoJKfyCR7qa2Xz0bSuOH5ROD1TtFBSBqe4nTAJTvTkvAfZ6A6MGr9lDSwxb96w181",
+	"VRzMj0tpzjAI/O1G0dOFOePe0f2wH5fOcyjdvxvof5erf85vJHs9g4JkfNBOY2xXgZwfHcw/ZdK4kbzR",
+	"afz04tUp2rT17O0LrwBfKlvMlmYyvSohdPkKEWnkOewq+bZTnwosnmzMZ0KwyTgyd+H11SPprVulihRa",
+	"t0JBepY+ZN+SxjMyLvaWpca9F9UTaVIyIQDgkRg43Z3CKTH1BBN5FzA7+tp8zwsAUFOgCAh/x9mnyt2k",
+	"53qS9koRJWqT/SzEmKVKfLDv8VYeFMKjGKPr24kPe4CWUE9sAl608EFv5syndDbPToWgtu3oMmIzn8qe",
+	"KNExIi5D/AqgSZCwHbvnAM5K+IMgj7qBtFYyw6WZweMCgkYf+O90hrhQcGo15dKm8dEUoZ0YZrRWCMpJ",
+	"oGQV2DIr8jzCPrFYNaxmAUYKlqg8kvL3O+n1xNh2gOUIxWXP2ELwUWUSgQNRqKzj3y0gXOGEZmzAx2Oh",
+	"2HeYWNgDJmr8HSCldAs9NaIwj1j60n16oSdFT6SsQBdrIEbfJ7BEIIGQoEBZS64UkujjfJzRSpDsDD/A",
+	"1ecGfYRcGovyhyqIpW+4sXtwy73XL1JkG9TKiyz3rw/cIakMdcd7ST4JpRH4GgTklttHflWvFEfGenvs",
+	"HFee537t8cGWQXoZ1ptYaI9nRO+B5ID49olnb8QtvkqhlvF0vMT9vTFsrHu8DXolVv8QJvKOb/Djy9lY",
+	"mLXmoHscApPVv+S0Iq9fbLe/A25C/R1JY2HrbMjwVTaE+A3jtrHz62lvOdn7e1jhw4Nna+Wrf+Fqdk6r",
+	"8YVpOQgpFvVfBQOFNmeNAS/t84exLpYDrV+AOHmFyHORsVxfo3yAi+o7R5x+oX5sq0H3UHmD8xOQvvS7",
+	"1Ml4nn6fYDmFYd+lPXOTJsBi/6+JsOn3OPD/6IlbJzc2ENbtOQG/UoR4jWAcg1xk16JwV3cFV/BN+j1U",
+	"yQJBMVOaUtI8B/4tf3pm5/moozK0wtn5qtXszqwwke0G2lVprVBsJLgCHiQEukQUEuLD9gUhOTc25kWl",
+	"EpJcX8debowEI22Tpc/5QO69koXxehk+OA3jpH4gXz4CXK7OX8kFvxHmSkmQimOWOkfpfS54n0bqRYME",
+	"X6IKe+keh3ogZe5eKd0e1hhH8XzUL+S1cJP87vzVKXt29Lj1PevrPCc2ZHh6t4IdNtBT6urVU+9C8EKU",
+	"3fwXP53sHRw9cQ8W0o3OiGNq0YW9zkhTSxKBkV2piPyzN7Ee2hTOQQc6F4DgCQABCbODQk8ZnxLMJ8zD",
+	"vw43z3HOe8JDko8AX204zwxaXcwrVV3NcmbcD8cNSwthJiPxnlsCBOUZNVWBSa+zrC9hVz5Hfp1bUxc/",
+	"6Sk9M0llNUjvmZtlTZnY8FhbjkOXCTUZOY0B27aR0Ke0V501wC3YSBphBzpds1Z7rV99jrqgyVLvo5sU",
+	"3FNveqZOUEY8c06XsWJMX8/hrnlg+PLJfRXVsi7Z/pJHj67zzx99FCbprnazWeuBX2GsIpETfI6FfKTB",
+	"vfNsZRlwQ6slDa1H67bYRrmWw1a1Abq1xowRCGT9KR/XKjtENcVQZlmH7mWr1YH//4/WUefxshZiq+/z",
+	"6cr34bYyKAdPLe6iTLeY1QRba/mqgzaobyWWyj45bMD05MiJUjk3qay4Bg+48WHvWu+5j/fMUI73NEyS",
+	"53uwhKLwWaKlr0gsmBcXmck/RfWhrK4+0g/tpweP6x+rHO9LPBc0vtP2zjXUQeoQwJvwhHw8nlN1mJio",
+	"eyDMntWKz5PDu/HzQS2Pcw3KRISzLn52qPw10mbD+nsXpzLpw6ftdv2Ug82oV1OtZLPXsSSnHOpb0VMy",
+	"PguPyf3urLTOhufWm0tZsBEvhpjxJ6cOPUCEOsIc0CNgYsTM/LLMOPlndygK3Siuym+Ph5LKBTcq80zd",
+	"3tRVrg7r3pWKw9MsjgcBmTOXK+77WZzM6LpDlmwsRQ9zNOgLOHs5F6/NOZCrQrY3gvfPnBC7rVx6oxtd",
+	"donuY93JF7fkJpqqn9isiII3wKX3mbCq41lrfnfntV80p4zOax1D5Bt9fUewg6GYLU8i/1ph+SrEDTQf",
+	"wuGm1TohjH7vycuCGdErhK3H8vnZ3embZo38WcxWI3+4Bd2dq2w3NUPQ2HGjHkjX0tKBpZU4ZaCPuQ1M",
+	"xzghTkL8rsEtkSPRZE5fAsUFAucNuKkhuDstBLfiZzG7ayUwCA3gP1WOLhe4UwDRy0RoXuEYEy9uXDx/",
+	"/avbcpNuLnvvh8KN0m7/679P/vvnD6dF/78u9p9ezt79509vr58OejdnfCx/yYvpa87Pej/9dq7/4R5A",
+	"5wGNyr0JcAZrptUDv5L3hkJl8Uych4gupIWANuddkTsPpdBZwG2km8DYGxyE/iqmbpXXKntu31+5E7ze",
+	"LNx5UaJ8UQXISKkS/w51T38DNgh4/c4hJy20thKKLO7+x6GYfUJ9lAsr6hELrrXOEqYVnU0Bzr6TKzgP",
+	"wwOnJjt3VrmsDXQhKu+LZg1mp7PeXitV9sbh4u1fU/sEWPxd0d5XZADxPd5F/jb1vX4WszkYoFxf7/cq",
+	"kU6t2+h0IBLEhvQWFdZxyp+E5G9PB/RyOkCYSquA7ZwN+I3wp/UaYNJPDy7OmM319V45iyZLaWrhgHlc",
+	"iL78cKXghuU1VubCsFzXtm3+KOxpnJ1ZmRuGlDueCYSDhwHPjstHjbJHgR0DEeObrOXniutUyV20WweH",
+	"9WG9W7wN0hb8A6Yt2q3o/1akM1b7z58VWkfvrapUTnlvIPZcDFrofJVWgR/7336BsPQr1hOiNymknTU6",
+	"v/+xQG1L0scqacilIWQwWLDro30KpfG17vQbAL/T/Xijlhc22SXgbep+tMmpbUUa37eCrDHfpXt79KP0",
+	"eziXgElTffxQjC3B7XHrIlTdB6TjY39SygtxpXx9UJM9dyJZ087tjWVdU1+WncbPvDUA6cpd7tTBd08b",
+	"krDIPWahqejmnQuwA7DYyE2BLVfu80dVSz9nH+8lk+XU1K3ZLOdS97S6EUoK1RNN9m6g2ZQr66mvzKQI",
+	"NQojPH4QuRFAGFqf03qjrymttT3eQ7jFbQTZ7qGTCgvqF92tX4G1C5TWbmnKzkjnoknvg4G6W9v+jQut",
+	"+2a/p5WRxgrVm93i/Xpok0KAsXMOofPcvMvXFddSKaTzxMmV9fPH7PzVKXvy7MlBwg6a7eZBsw5g5MY5",
+	"P2EiK5xVqMFxt6eSDCcoBUxuTa+TjsCrZun288tVnmd7nYO0+Yk7V5km7v1nbuMvK2fklYd7ivdf4wD8",
+	"S3jUn9N6F8TgzEnoMhUB4vuFbfi35zTDTquqjwHHlih2XeipWlt9uNBzXyhbSGH2P7q/luNKv8GYEovm",
+	"ZcF6XGklezxnTh5j3hhkyFTXduBR26WFkuz5mNfbNCjiI2LlZXCVPwr7Eie6mVXTPSvqq2RXn+vWyizG",
+	"1t9ymPhXPofBgLI7wc7KPr2tz3PkNk1QXcpc1GSoYLN9zMWNyD+t2mw/cTMQziXIBOvO4L8Je3xAFShu",
+	"q93HhnIT/cK7yc17l3J5+JSLW3fvozjX5XaTsekOeOOEnLZAcpf9MuaFlWK9CgBka8ZNnDC/hxkSY+Mm",
+	"ZkaEVhroBK0Pm87ort90NYB7iDXqAWiFdyUB2y0JGAeR8tvLC9nduiyXVQz8Atgd3GPowtm3Gehx2bbv",
+	"Gy6b7I1UQ2IoHAlKM0hnLz7UlMi8HQt1Rm3Tm+2K15kYjTUEAXAovT2yO5zfA5+3RzetCWzcl3N7K1qP",
+	"vXMxzvlMrNxj0TXhkr9yvVt7jcn9qJXY5ThvUTxuy1K31mw9xROCQlJX+x/h4lsrAX5TuVRDOtl0v35k",
+	"KkoFqI9RK/me77LweL7umE1UIXgGoLu+RbkDuCGJx0tBXIuEUVPYlVKTUVcUJvGYIIAiIkzCRsJyaABz",
+	"U8AGBk/ADa1qINgmdJsD4KL7qVTxMUOoQG+yE4AyMwlUW+GTycxcKWN5VDHt4nCEcLwRhew74wqNZlOe",
+	"58KaQN8tRmM7C1eVhe7AE86EyprsZcHNYu1EXd9QwY3w6nm7LsWtqi5hws1kV5JxXzhKX6aQ173D4ESs",
+	"67NUSjnIW18INb8CGd25ulvOumxgcJL7z7qAANSHkd6c7Ycs+sfPGTxpjCdLyougCpYsFAA4ge6n/lA+",
+	"I9thAPWKTbEntmQedfaO8ri21KxAhT2A8p2CynudJVx01S+EfYEP+DrY4S0VCCze54FBfldv9zIXrcSU",
+	"0Zvf2addvcCGzIfotpL8RB7u53nW+5GrvBosiRfA4AlA5PGB+rHXushJIaYJM7rstQdIBF6b/X0jTbR7",
+	"t1opUN7mtmqBaD12hnq7OSleF699HXZ7WXrrR+nrWVHcOQNUByiPQSzM7xaANQFbxLodgNEWgU26X8Zm",
+	"OoHBnJn+HlNjEHjRR1cKGficGfFmPcWvOleTVutxD+YD/xRpHFFi7IfRZ7nMuJ2xp2eklZixrkCcpziM",
+	"9saqBO304a8J8S+6Ej62dJt9ouS/JqES36f7QniM6W8sGiqBPUPFs1AZlX5wRhgbIrtSsFJRXzZXYR04",
+	"PY37CbUgWYj34dZTXWRl1O+vkdUH1VPVAcXGpEW/x9N+GRj2SlGddqnkAG05Iw7WmZ7U41SpYcUFeuDE",
+	"5Xy/1Ht6/HnIx4q3GNwVfDOVZqXyctk3PeqgarVa7YPHh42kgZmQRqfRos+Onjz9oQFqlvzdCnBkZUoJ",
+	"oHZ2GtwM+D/10HQlqAxCEZ2bcMAWDVPzv2v80w3QCPegz91QCIc6j3ZJGKlhIA9qSZ/TRRW81TYMhyI/",
+	"Px59Gg3YmxQFFkQ1Xv96Xs6MfrlZP9emjm57C9ZzteXcJZy/Rj6MXUr7PvwWpynVVtzv/Y/lH7dmvCG0",
+	"rE1GO0+jRMruF0KQb4JOO+ZxE9Z1jsisq7NZk12GvO9EZQAROiOX3Vm2SW8gsuaVwiT7YiqYeY1XzSrX",
+	"GUMcYi4jsF6fHQCVwRPs4uZvOa+LInC3/fM57vzqeohSLOcyd1XKxVtb+gBLpJgQom6AnUOGSd+Cw3o5",
+	"N+gnazge83ReWW1l1Bz2/xaj47k7LbHxxnK7hI5yFy1vMfkjQJ5qOEAR9XFdtoh1e0WqN9kvJuq2rjbg",
+	"J+YWz1eDOcGeTg+ih+0iiHDGtKJAGIpy04myMk+p6xWiQ8J29lGdKdGgkGMeWl8JrTtCZ4QYGQkeiCIP",
+	"Nx/GwIgDwTIxFgqYG0q4RxgKRoiPYnOtRMftaLWcW4aduB8ESM2uuJ6oKwTnDJj/HnlZ34gCI1Npm+yt",
+	"8rXT8JGLbD0S50EFLxnPjKkjg6UHrYP0mKU/vrxki68qRT5XRLNHJE4XUYMNX2x5n6ga/XJH1lPogojw",
+	"9VouonMvtgK6txEZanVy55MHZ/BbMoEaUEmn9REGtVzxe9OHB62DL/JIXnB34Bx/76DnF+507rTUxobH",
+	"Gbs5rK0N6YoIpWe/y3OuemKph/Xaw3z4fArpXNBxENLAEZsuRjyHOnVPho0mhzg+/BXe+BCqr7cDmehK",
+	"S03UvUJk8AdQoy7BRHiOsz6Hh9g4wYeXnWDsdu7V2hruKl1o1//tK6ee1/71pV7/t6c+v7X2FRe2kGsi",
+	"4NPksaZ/q+XK1Tf5YFiKKP7QRNHnBQEp9vhIRA6Ck0wiTWDCE1ogiS/YGhRibEkPoNTYra6YcEpg55tv",
+	"t+QkHEY8MowUGZXRuUCXV6JclDBzZ88c1SUhYC/Tli9BVRJ+NPbPludMREWT5wlSh4xFITXB5jsX2l1C",
+	"T0HtdH6goPOjsxcnd+jnQpcQeepXKqwDnaSUBYrON4/usUS1voEnvA/NutOS99dtH7+UnZLcKcn1laTb",
+	"+ddCiYLnLOD3369ShOzUSNwCvfW2HypVxLyKdLJB59goLPiLUBVHP4kPS00pe5DkoHN3VKgRxiFkzZSe",
+	"Nq8UzADGqJ1ALxccoEHcBIywNocHCjcstehYGwkEve5STCGyqVQZQhv73IvS1gl8XxYj59faK0WH7Nia",
+	"CYV+Y6HHOfR3Ykf1bbyWPwp74Vf5s3QzFc6tq9yeA8Dmt6jHH0Itz7+SnWbeaebNNHNQnVh5QySgHlD3",
+	"3jV1SWeytOaQaFjwLHIa8fgQZSI4pjDtBL7LNSRp9QJ7S18XePEEutXjsxnKHjMz0JM8w7RyVwjFMtGT",
+	"GdQdzUBvhzSCyoDRApliuhr4EYE4NL7nEsUZjlo/S3FuT7e9HUMi7CvSa/MrttNrO722JgwxhKfVxrbu",
+	"jDwx4MK6FlvQapLne6symZeLITAxIBazOLAuswcQpztBgvykb7/ABCXr6XwyUnR6xpnVFqFw6LiZ/BWM",
+	"7u1UI/ajB3qsSZLWZAH84fU62dKSWbbJTipestKZMMwMOBaFXymtRJmUIJK81GDYC2C1RtilqlTynFJ2",
+	"d00O7PIC96moy/ex09U7XX0nHxTUp9c596acnTRlk3xtEJdXMnebhxXCiV3PMquvhR2I4v7wXS7ClFZg",
+	"E3o2/rJvTxe+bW8ptxV1P27Qv/b6BeIL1mJqO4u59nD+ySAgxUG/JcwaP/3VsDVBqnZ6YbtNQibaK14h",
+	"lPvnfsFrzvgsIuAlkkP495jPhGAeuFSOPDI3sN7zWYdp5yal3KaAaUXElSlogpRNhRi6v0daOYtiGWep",
+	"+xGQ6WZ8hscw6Z9aibR5pc74TBRgkOi2hSDSMnC2xNQNAd4d1J2EvN1ibyC19rpZKoD19r28vOzk9W1K",
+	"dZ4Wknn45f6yDSzcLYB3rCOsALcOv2iV8VmlVWXkO1UW+i/oN05xNFstJ6eAelwYKvFs9PaePm0kDXh5",
+	"bgT3+hqdxghvApWoMyGoedu6gcd29r7Vfva0/5gf9A6zH572Hotn3TZ/0j9oZYfih+7jowN/IRza+eaR",
+	"da5suyuduDQ6jdZTpCr9E7tSTozk+z/rfMgth82jF9bnLdrSTRbmqNWmhQEgPazeOthrtS9bz+YoU5W2",
+	"ArpsxuMZ68rCDvA9lCtU0z9TXYrQuQONO1ThNd+j9FaVdH1uw/hqWthRRAHJZsK5f5aN3Obe7JHbP7RK",
+	"aeDj2+Wm/ST6MQ7dPojkBSbV6Dxuf0oqZXGtH/Za7XLRCt8TRkuF/U+5Ww5dZP/Uw0HW7922VKVUuNey",
+	"YSdR2NQP3EdUvW9NhTF9v+sh2vUQ/TXL6TxDVhD1dT2bxZBm/6P/53II13cl/MQH6E8wZRanwmMeyELU",
+	"EpjWyA/Yuge+oXrYud33DaKzqXBuoSPf32+uJadO+vd7zjPMNwfUmb/HstDgJRTj2wAK12QnZWWAr/4v",
+	"O+hgm2E6aVIY0WSnML98eSPBou8NV9yv7/2FN23JE630dGfgv3UD/w2ZXNhL921y98d8YsT2dA5i6SqN",
+	"2gSaaWj7IEl/1mRnfGI20Cnu52KnUnYqZadSPlelwFa6d42CG3t7KuVHakWkw+Kwi8IhGai0jHhJ4dDB",
+	"/e1cGZH3m+zcaaIp0BRaORJsKpRl3RkbCe6bHgvBzFCOxwLId81ktIF+gt/vFNROQe0U1D0QIbu9dO8a",
+	"yu3t7eknpEbGPIVH/oCKOkZIIHwkstDsB3BTSHSKAGe6z1J3eUr4g8QdN9ei7RQSlGv/z8RYty39BgWi",
+	"Gk/H3BUDqRDgi670au1KXbh/VQhToZalVsnVHKu4y88n6mtlMrjA5/wCDdc7pbrLFO8yxSXux1COib0R",
+	"VeLmKjx0kOxTFwhsy1vQPICekzpUAOeQS3QHr7VNfAe1Cd0nzPCZSVhfACVfL59kIjsO3iNCJs7gKLrP",
+	"ZS4gb4b/ApU54jPiKuiKKwVKGaoJfceK+3nZvuKukHBvCz4qNChCo4zlM9NkF3xWw2K9qJCv1IkqC3ho",
+	"fMMArYer4SOT+BWA5sapSjwpKjfOmiCQiDS1R+Y42kVY+I21/Ft4FTx/J7oDrYevX6xTHDN30aUcCWP5",
+	"aHyHay88D/E2qXLK9TmN5PLB7U2YxRnJ81Ioby/vt1ienbm4u7nYWYAlZeywOQh9u5RCF6qjbs9im1Aq",
+	"napRoB6eRfSNyD5Q7+B6VZL1ZY1hsHc01jdNYDf/OKuLAmkJd2eT2y0JrDa7biD/a5cML+yKfbjncq/p",
+	"FOHGnIOCV4DLxPM8TpZJAxBg0M2hi0wUTQbVa24NcmFFVp4oSk9wTMOVCTpADfQ9Z1gg+MiDVJeekgRI",
+	"/vhaafy6gbMU7FgSIAid6yQtOU2eqMp9AP8LFfQIVFjn9bhv6vb/9t0HeDFfzG+4XTVchhcY92SXeI87",
+	"5+Gbcx6+jBvgJGYThbeOpd//iP+4pXRo4AuNIRgqxEhaiLwK0RPyxv0LmhKkwgAQEBSnwncp6KkL4C59",
+	"NIac0U51QZ4NvWhuhiJjfeyvWaw4CpNe1jJbnXDaMzepZ5+mzjjjy5sQO/KRiWEVsHeoydIxl6rZarXT",
+	"khpghvyBdDUin2FKcSoSlvb4yDZbR4cps6jiBx5dIfop4LxOwVjlObv2/WwBN7HRMzdL+jiIyDou6Qww",
+	"+o3/QV40oSYj97rpTxzMP4r7gObopGO+l+phXKeoGSwe7sMoX6snbGXv2C0dYX8PN+wbCmZ8nxe+HszM",
+	"owpaR6Xde3kZmu754rLlanI/IK4sVZjPI3hCQLjlakiduQM9hfZEUKcyRG9NRvQb0DlG6aZV4dVZmMiD",
+	"5kZu83LC2uyCn+0GPwvQP5vsoXXjoPvZSh5SxNzaCq9W5xXKgb7phMJzrobhWdZoMQyPvdtT299T5WpH",
+	"kZrlQ6GYVPeGr37buXdXZzPvffYlHnJ6d5JNC20Fk7bDyKd7nPh/HSbsl8tnh62EPT95fZCw//fi7a8s",
+	"l8DWVfF7Cz7FgaFRec4HxoSFmrHTi//y5UEjDqfcx1eKuqrYIftRPm+y9BT3w56LilKWaWHUI8tG3FpR",
+	"JKw7sdSSBberjuaBssEGKotHKs7Z9UxlOR4LubV3XyKuj7lS0rJcDgXQf/X0SCRM9l0U4e4OhQJQqwQ3",
+	"HulCIJT64wCl3mQnnlQbkiED0YPQw+mdjp+qT5VMC3dXY3Uxd3D02jIlRAZlmWl81PyzmKWd8t1JU54d",
+	"UbnCxU8newdHT5rsBBAxsU90T08sdmGmRx8+pG5JspCF6ZRYGzCVLEz/SoWkESZw4vkDoj1JrgfZrz0E",
+	"Q9HqOlc6TDfaCElUERGEyN3GQDmGkdfKDahEpzwUG+kb4SnliGOWjs76dCiYMB6hTeHvAQoEl0nk/QQh",
+	"l68UAdP1dFGIng3wzQBxf0yPbfxplU+vYdZsoHPcUdgciCLHw7uxWrOcF9eiyU71aOzCtNQM+MHRk9SD",
+	"nGLtCHDIuavqsl6v3ZLeap5q4ulIRI69aJB5cQLtBPla3gjVXD8uXAsazsOAOFs4Py0Xv1YUIAJvHXsV",
+	"BPM1EOrHM2SvdBHOUc2yCZPTsb6NPNWZqJvnpccD033mXouT1goJIOrKThAUn5xAIlKiQ8CdAXQUnPUm",
+	"xuqRKJbNfSSdnYFDlpowvM9zI0Jk3dU6F1z50HpZ3vPf9/+96jLQC+00ulJxuPliMDya5FaOeWH33a/3",
+	"Mm75HdABnQg8eKo03Fwur+tBM7Goto69viL9da+kCu2He0ayPLF1QIW+o1b4e5/vPkesV3LLYp9/XZdz",
+	"6dHuaojFB8e9CXB+qwzlfzv1Lj27D4vxGZrV9ClCNdSp7gqoQ6y+R/zDG6Gu7aDRaR/8UKNtv3kUHr/O",
+	"EQrP3HEltCBnaDWdOyRHEBXk3KItLFcYkQue7rUOLwH6odNq/f/LPJNCjypzDJYt41bsAVjBGsvtJ0ee",
+	"a5jgknkdrZwX0hDdZWLfUnbBv/TViYWgGXZ5hS3nFSJ955V5qQPvF7voFwikuGKIdoIOri8RKDyYEdQL",
+	"NNlzRGgEPEhP3Y1hcQYlDAMBxN3smjL2WA1w7CN5hEC3TEjgfRAqg+ic6KJKiHK8DAMHn/+G29BI6ZRL",
+	"myJ8r7REmwVZgLgQAqpCgzJwfqK0rCuupcLihSvlCdac3w8RqyczD0SFIHVA1ibGgtv49qHUIZBbhJuH",
+	"Wj8nghAyX4YFlVjt4UNEsHqM2F2P4SufS3DxkjQuwj9sHaYU3DKlId8zBeDhMZ/hcyPg04jPWFd4jlZa",
+	"9StFzK4BldkHP9Htely52wU2+hG0kHKWYs1tGp5tOdqTF9DP7k5YrRXf8aAU74wKVcdofqnnVmhTNKCj",
+	"gO8T0HkWuc9/evHqtNVCQvBga875jWSvZ7B8gQ79qNUu+dCfIRm5x/TZAEKqjboWNEXleePtTDkTQBQj",
+	"nbIRKNbR7aBYI+cxX0NovPdD++nB4xLPKJNKkdh8DvhTLtVwnlXdOLkWGfvPc9bTGcl6X34QmJ6g54qe",
+	"dCQs90GyBfXcabQPKi8U79OYjGVnf3/MZ//PmP+jN+ByrKWy/9RD2ZM9eTVptQ6ejNU/Tgdc/ttB68x9",
+	"iR/y0T8O3VrhX73JP9xCfgbG12bwTWGX3ht8U7yrUFtU38K56EMraHcGDVX5pqhih0Gw0L97X4KLkXv5",
+	"rPO43Wm1mkfOkXNTmBTEfm058EhCORXSTQ90nhkGkMGQ5y3FoMku9djp7cnYqcoxn/lkT6wRmnB0yuHZ",
+	"nX2d9PuyJ4Wy7/sTlRk3T+l04vOTn9yre/X45OD08MUPT08fv3z2vH3y5NVB68Xhyx+ePz45KCn9qWak",
+	"Uac2Gv/nf/3v8P+Hjw+czoDYrdN4ffr61Fl5VCvuL1AqrcNSrTjxYyB8jYSAwhZktSJ8dN2JGXB2zjUq",
+	"8/UVTRKk1wtU4RbqSfuHo9YzN7tDt/ExKul4ccEPJua9FR9s+DgBAyiUnlwPKDHsSxvxFu6BspUSAUpT",
+	"qMz55vPQcMjcMrtnVXebnLpwo4kaHaKO9USlXScqG2nUenECqxLEydmlUpxWWqk7YxjWz8WZuHIuF89f",
+	"/1rOxf3VQktYzuWuIlonlAeRUHphmZdK7P80Qq2SvMo73kA7V1XzYrLTu2DHiLcefDfUqqxAPUtlIwhY",
+	"7923Xavj9stPd52L94lxZ8toYq0IeDF9ud/ltjdYXnr/29gFt+2k1WoxqZDdW6go+CYOQ4pd6ZyS6Lbg",
+	"fJbMEZTkL4SMAUKeePwpH2kL3rMuPoaDacPGhe7mnoccRnOhsWHXboPjKAvHxUTeTiej4dDSPe7q8Ow5",
+	"rMpX2kEeOag4zwc+dKq5+XwyjOQgEGV4cbldHHb6d+OTn506vTd1CpxVGycVa1TqR//PNWBDB9JYXcxK",
+	"0NCyxB1qpKCC3/PIYEYtyv1hHi70K8V5vb5UPMdjJJbpSdey79JMiJHI0uRKpRNVCKPzG5Gl32NxEpTN",
+	"gC6GhaC6HsrSOUld0pIdUW9trDCjFNWWddULjHJXOI27lP2WcU83dVi2UE3r7zdXT1u3fe+Mezp/j6WF",
+	"iZRADhu3y3tDhlBfvjYDi9KwJVnZGqxTaZjhfUEhjS4C+w5nQzFbBn165z3r8QweEg5sVdCH7ymPejx3",
+	"vsRX2Er4DUKa3kOEFemTcaF1f6lT8BN0E0dm3DMfU4xFUZWxYozdgPGnxHRs8DAsF7wfgMf1NR5/kdNA",
+	"DXwjUhjgdYwLOOAMXXaBBxTnI0SJOEMdBVDhCxlSLFXtsPNXp+zJsycHCTtotpvtJnsXuMH0CHsbI0ww",
+	"AyeNVLnK2UiPnHar8S/O3NQibbV1JXMGL2mJpskFv6FeTKSFgVf6Nznr33jHfxnsUCcwpTOd62sQeWjm",
+	"qdnOb/T1V+h5QA/w2N7a24MoTKZSnd7jinUFG4qxRegBKsTvzlja5QOJpWaMhk+DrzAxHWb0SLCpLihp",
+	"gmedvgD+9ODijNlcX++BxF+pENs7XZOU5/ugejhWvIsPtuAs45YviRzO6TFXbuvP5DCEu+w26dezSTEc",
+	"oBfz9e5NKt/Z/wiHJ8vj+RN/cioRQwR3XC7VEPx0FbOG6T4bSpW5cN5dktb25r/zp3ebBtTuspL2dJtO",
+	"OU1xGTAHrsfUJzqIeHIXYW95S4VjX7+H8DU9VHQNtba3b6L9fiHEn3eA4a6MvSyk/lk477g8AGfQAtZ3",
+	"bmuZ3DsmVImSUoROEl65qW0AqQ2/F9/8Zu0X+k+haMV20Dlf0aZGAVt/Xy92KszvvtAEcTswDVBXAVRV",
+	"hjj0emKTSjt55PN5JnNMIqNXKJW4xbKFpp7P3jXfWCH5/OPfXkset07vTOeDmM5Hplzyr9qMWj2ejM2W",
+	"zOgvUacxFPhROTaWuRd2RrB4vuIP+saxUgz94Lho8JEJwC2LKuFSj38bf73l0GsfyaOA3H/l6P2WRSVl",
+	"+GH1+P1knO4KpXaFUn/Vk/1LPWaT8YZR0VLPaaK2Grm8EbYSuEhldTVswaikyX7DiWwQp9AV4i+SVsCq",
+	"Z4xaduHKV+RIeTm7z4DFGaCs4FOeP5izE3s5Kxwa5/eQb4RprsgnWtyH7+hZdv7Ow/s7pRztfJ6dz/OX",
+	"9Xm8ivF9WXdzfZCsZD10C49k5dNBsmBG9AphlwBVvPODf9N4g/QUa/AW0OPu8jfbxQOYlmIVRN1/VCvr",
+	"S6vyNCGaRb3n4gawu4B/U3gAAKWn2JFvWHr29uIyLTOi8Hs4BleMs1wSfd6PLy+Z2184XFqty4GmS0j5",
+	"we4JJTdYjENAb+4OgLqGaNha5TPA7+iw53wg2RCOP6Ddv1fMxnYJoQBUPNPqPHybQ6XFPM/n+pHznFY7",
+	"7jicFHmj0xhYOzad/X33Aps0yn6XDyTKg0Zy14jiS4981mqUMKvzzL2Pn6TKZDx49fV3J92um1zSyHWP",
+	"Q3PzQO5Bp52djVGCQpnhv5csDM0xl5mTtNVz3aQX2b+lB3awCCemcveacAy/Lo95UXT/NjHZjonpnjva",
+	"pkEnrafD5/yV/Y/0r0+4r3NhxZLuC57nBCJiWSYzyChYPhRUtwgIJL73uaxbLCn1eFHIm5ojrhdw01K3",
+	"zu3Qw8XpIPkqTnZHXPI1+RX4Lu8glon3mhePP5cJxr17pit09s4d3fZx4sYys2FSFkeLkluTusq0AMvM",
+	"LXB6HhOAq2G56GN5DDDFUCG2Es6nBUpob82hBqCCMAUsVzVZZuj3jyV8O5mnTTyih95WOwrLtTI9f31S",
+	"KTiSuU+PZj8TubwRhRS3Uz7k3ApjfcRK+KNv+wG32Top9d1l0mCt+EAU4tZszYvy5ivgRd9CSAr1dZA0",
+	"l1RQUUWYzATPliBKbgbHWZ3fLELl/AazSf4pVmeVSmHYGfIt55XwhMDr9zhWeCjbvlwnCIX4ax8/23mo",
+	"TYW9BbxKt5V/O39DiSqRsfSw3QIut0xC3JgBZUHgnIgiqwE3bCSNcT956eYKLa0RfiM+QLb6CBuuvt+c",
+	"1Rd1FBL/6Dsn4e/XX4rCHGkVqOO4Bx+hgIPFrekDSKiiZ3HsOXghFQ69Y9gOqlX4ym9yZ+wh1z1jA36D",
+	"QLPQvSYRYQLxZxf3PB6Tfh156r5FYLZqprorBhJ6QRGxtgKSh1ccPm23UBHwbPF6v0K2kMLZFSDXqeam",
+	"uY9tPiUNSoxX8VgHwlQu8T/6/fBpu50cPm0//mODlDOtNi79ejHWwYOrTuuPaMrjETpvMVorD1oC6Ap2",
+	"IEY7FftNsgF/Qwr9QqgsHBLely7XCLa4JV2+cPQobRLQ0sK5ItIQcQIlga/yDDw4ZKjqCiMz5E5LaeZ7",
+	"gTUK2YK72g5KJinE+8a2YoI4BzdQT65rgdnOYRXomS4gIfW1ArN51elm7Nb4gRNUdzyyU2L6dzu226nJ",
+	"L6Um5bXyWJGl3N2DrrQCVdxWNOWJonoO3Wd2NhZB0zXdbdMk+CLShO1FwXBS0iZA8QBiOQH9n1OASiOU",
+	"ZU1bjDB2e8Hul/XYaDV9vgBKZAgAZqeB/naxMLhOnMEOXlsRuBFEb1JIO4Md0RW8cNHW7384aTeiuKlP",
+	"To/4ULBi4tyMskyns7/fPnjabDVbzXbnh9YPLdgyNJMaPkekqSICzjGXxBLanQXUGYxJgCWkWSa2z5DA",
+	"pFFLEjlinAGlQ8I4Q+YGJCMhYpJc8Mwwq6PxXsgCGgxnNSOeIQS6qRze+ZlFY5RoVreNYcEXNMDxMlGB",
+	"+CTmcoEKOFYBtEmJgIVTLRvu8ahv2CmRbIJkvM4VSXt8YkTaYbkcSacjwTFNmLF6PBbA5FI+FC/5KRG3",
+	"asoNm6hcqqHI4ErwZqUNh5tqhtoWXxeIgrRlhTf7VUcswYVwOuta3gjGWa8QmdvzPO/E98XUKFIIO6UO",
+	"fnEAxslEV9orRawxYz5Ddgf/0EB589L90C2pp+LRqicio5FJYdhIcAX+d5MdHLKBnhQ+ZULYnMjPWmrW",
+	"NNxjMu7pkVTX6bE//2VTz9cpne/ntg3jeSF4hiw5Krq6mKgUCYYC/FcNOBmwBMXfPUKuWwqH5rmJ3C0g",
+	"0aHEDBhqM99cIVSWlI9Tmcb7QLGjNVZNBtkJxEieGNkOCiGYmeDKUglmoafeTiOTsXs135X3gA+z9Ptj",
+	"tw1RzHwSG8xUBjRPeogQjUQ8BFIAJZZX6p17LqjBdCuTAX0qLZnEKkTuppPQysPLnoznUhbSwGfY5vW2",
+	"z4wTAp5HD4OBGRzzGQvyRoMdRwuGGfeUWZHngacJMbOdlBdeWvwYVwqFAvHdPlgvkSUDSJA7PuWzjn8G",
+	"uI1bloQZjctFzEugIe1U9pCgGl5Bxmcl5bLVrCtAeYJw8DEvLK0jZsRKbI6ywdjNL+3xcUpFDCg94Swz",
+	"SFFgrUZ2ReTsKtmbiO60Q7iRc6rIq4aoFuJlwY27A5JTIe+J8LCT7sU1kbwqqhIuXwYxXaQJS8NuTFjq",
+	"9hb+x8t2wlJ6cQlLzVA6lef+SaLpfizMZIT/DJCXKcw4BXqvFANoUu0XNIN6g8NtqG9GzuYcGCFhexo9",
+	"EjEzrIkMxkvMLtYN6UTolppp68QEq5iJ+fj3C8tVxouMeXP/x3e+bnY6nTYNfR1K6Ht69D2mkKXtEIm5",
+	"0+p96jvIZbfghSQa84HoDcushETkY/8nGDTLR2NawJrkRWmnMDxmJ5guSQ8+fEi9XLePPFbyMctQRKe6",
+	"GBLbY9DxVZeXW2fPDWrkTmWOFU3+yLDUzbvMmGtFTKDItQYbbyjEmE7cLb1XXCQjhEJtSe9C9+nwDaji",
+	"Qatww/iVKvulenrkkR9lgTjtHaIQL1nioj9lRIneZMQX8ATeermFyfaUtZX+BFWVyW9sZUUIkbCmCWu3",
+	"EnbQgncELVtOQVrtfKsCVVISKf2Mz8wxGCPlKfcEJ/cM6hyArRIWiJsh+QdNlh4ePCMxOGo9phefngtb",
+	"zPaATz5l44nFhfeovP2EjkHpDJR6d328E5wNn2Nzm5zsKLyMY1aIDBw42CJXoJz6Os/11Bft044LrvDi",
+	"nvsFjOhAQGE7JOKcBYp2q2/2qeX7Zl2YKvhGiGCBnlWFdNwTyVBP4y0jubfsHnvsBFsqt3ntraMjY6Au",
+	"LF7prynNFs/zEtgUnS0wphJcUl2UMti8UngCrfuljSlxR6ckEF1xzdVxQEZ1E/VA56XOK2t8uyIuAoaG",
+	"bEsPW3lD5/AUS9eGq6F5xAaC53aQENQ7mduZXwFkTIhX/Lm77PYhnZOBgI2weYwN08N1D0uNDjO9hWY8",
+	"8Qr58RI7UWLS66kg1Fn0o6dSZXoKkQ/8Kxr6QlibE8ZNXbzDcq2HniWX1rQibsKYWtN1cvaaDcXMzD1i",
+	"dPHPYna7nLrY5RdRDHMEt8WRpgONbWycvA20H7FXU4hpIS1kcaLbvdHXNXd7bZAmjQg44a9Mg94FAQUX",
+	"RVpmxoIPK+tW3MieaHz649P/DQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -71,30 +71,40 @@ func (s *Server) payment(ctx context.Context, app string, in *NewTransfer) (ledg
 	if err != nil {
 		return nil, err
 	}
+	refused := between(&t, &payer, &payee)
+	return s.create(t, refused, "/payer/credential", in.Payer.Credential), nil
+}
+
+// between sets the ends of a payment, and says why it is refused where one of them is no account.
+func between(t *ledger.Transfer, payer, payee *place) ledger.Reason {
 	t.Payer, t.Payee = payer.end, payee.end
-	if payee.party.App != app { // found by its UPI id: another app's parties are not this one's to know
+	if payee.party.App != t.App { // found by its UPI id: another app's parties are not this one's to know
 		t.Payee.Party = ledger.ID{}
 	}
-	refused := payer.refused
-	if refused == ledger.PayeeNotPayable { // no default: said of the payer
-		refused = ledger.PayerNotPayable
+	switch payer.refused {
+	case "":
+		return payee.refused
+	case ledger.PayeeNotPayable: // no default: said of the payer
+		return ledger.PayerNotPayable
 	}
-	if refused == "" {
-		refused = payee.refused
-	}
-	return s.create(t, refused, "/payer/credential", in.Payer.Credential), nil
+	return payer.refused
 }
 
 // create is the command that makes the transfer, without its numbers; field is where its credential stands.
 func (s *Server) create(t ledger.Transfer, refused ledger.Reason, field string, c banks.Credential) ledger.Command {
-	if refused == "" {
-		refused = s.dispatcher.Refuses(&t)
-	}
-	made := ledger.CreateTransfer{Transfer: t, Refused: refused, Queue: s.dispatcher.Saturated(t.Payer.Bank)}
-	if c.IsZero() || refused != "" {
+	made := s.admitted(t, refused)
+	if c.IsZero() || made.Refused != "" {
 		return made
 	}
 	return withCredential(made, field, c)
+}
+
+// admitted makes the transfer, as far as the banks can take it now.
+func (s *Server) admitted(t ledger.Transfer, refused ledger.Reason) ledger.CreateTransfer {
+	if refused == "" {
+		refused = s.dispatcher.Refuses(&t)
+	}
+	return ledger.CreateTransfer{Transfer: t, Refused: refused, Queue: s.dispatcher.Saturated(t.Payer.Bank)}
 }
 
 // numbered gives the transfers that a command makes their numbers, in the order of

@@ -15,6 +15,7 @@ import (
 var tellers = map[string]teller{
 	"transfer": tellTransfers,
 	"endpoint": ofRecords(ledger.RecordEndpoint, tellEndpoint),
+	"schedule": ofRecords(ledger.RecordSchedule, tellSchedule),
 	"webhook":  ofRecords(ledger.RecordEndpoint, tellEndpoint),
 }
 
