@@ -75,7 +75,8 @@ type setup struct {
 	wrap        func(ledger.Store) ledger.Store
 	maxQueue    int
 	maxInFlight int
-	now         func() time.Time
+	now         func() time.Time   // of the server
+	clock       *banks.ManualClock // of server and book, where a test moves their time
 	log         io.Writer
 	remote      *remote.Bank // RMTE, driven by a process of its own; or none
 	witnesses   audit.Witnesses
@@ -123,10 +124,14 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	if s.wrap != nil {
 		s.store = s.wrap(file)
 	}
+	var bookNow func() time.Time
+	if s.clock != nil {
+		s.now, bookNow = s.clock.Now, s.clock.Now
+	}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.registry = s.openBanks()
 	s.dispatcher = banks.NewDispatcher(s.registry)
-	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &patience, Log: log,
+	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &patience, Now: bookNow, Log: log,
 		Observer: s.observe})
 	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &patience, Memory: time.Hour, Witnesses: s.witnesses,
 		Feed: s.feed, Heartbeat: s.heartbeat, Patience: s.patience, Now: s.now, Log: log})

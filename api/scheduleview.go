@@ -140,11 +140,12 @@ func (v *viewer) partyName(ctx context.Context, id ledger.ID) (string, error) {
 // it as the schedule is now, and until when.
 func runOf(q *ledger.Schedule, e *feed.Event) (run ledger.ScheduleRun, action NextAction, until int64) {
 	state := ledger.ScheduleState(q.State)
-	run.Occurrence = q.Next
-	for _, r := range q.Runs {
-		if r.N == e.N || r.Last == e.N {
-			run = r
-		}
+	run.At = e.At + ledger.RunNotice.Microseconds() // of a run that is long forgotten
+	if q.Next.N == e.N {
+		run.Occurrence = q.Next
+	}
+	if i := slices.IndexFunc(q.Runs, func(r ledger.ScheduleRun) bool { return r.N == e.N }); i >= 0 {
+		run = q.Runs[i]
 	}
 	_, what, _ := strings.Cut(e.Type, ".")
 	switch {
