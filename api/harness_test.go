@@ -76,7 +76,7 @@ type setup struct {
 	maxQueue    int
 	maxInFlight int
 	now         func() time.Time   // of the server
-	clock       *banks.ManualClock // of server and book, where a test moves their time
+	clock       *banks.ManualClock // of all but the feed, where a test moves their time
 	log         io.Writer
 	remote      *remote.Bank // RMTE, driven by a process of its own; or none
 	witnesses   audit.Witnesses
@@ -124,14 +124,14 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	if s.wrap != nil {
 		s.store = s.wrap(file)
 	}
-	var bookNow func() time.Time
+	clock := banks.Clock(banks.WallClock{})
 	if s.clock != nil {
-		s.now, bookNow = s.clock.Now, s.clock.Now
+		clock, s.now = s.clock, s.clock.Now
 	}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.registry = s.openBanks()
 	s.dispatcher = banks.NewDispatcher(s.registry)
-	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &patience, Now: bookNow, Log: log,
+	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &patience, Now: clock.Now, Log: log,
 		Observer: s.observe})
 	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &patience, Memory: time.Hour, Witnesses: s.witnesses,
 		Feed: s.feed, Heartbeat: s.heartbeat, Patience: s.patience, Now: s.now, Log: log})
@@ -139,7 +139,7 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	for _, b := range s.banks {
 		b.SetReporter(s.dispatcher)
 	}
-	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &patience, Clock: banks.WallClock{}, Sole: true, Sweep: 10 * time.Millisecond, Log: log})
+	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &patience, Clock: clock, Sole: true, Sweep: 10 * time.Millisecond, Log: log})
 	if s.feed != nil {
 		s.feed.Start(feed.Options{Book: s.book, Reader: s.store, Clock: banks.WallClock{}, Log: log})
 	}
