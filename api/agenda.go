@@ -11,6 +11,7 @@ import (
 func (s *Server) Handlers() map[ledger.RecordKind]agenda.Handler {
 	return map[ledger.RecordKind]agenda.Handler{
 		ledger.RecordHold:     s.release,
+		ledger.RecordPot:      s.expire,
 		ledger.RecordSchedule: s.paySchedule,
 	}
 }

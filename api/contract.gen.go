@@ -727,6 +727,33 @@ func (e PartyKind) Valid() bool {
 	}
 }
 
+// Defines values for PotState.
+const (
+	PotStateClosed  PotState = "closed"
+	PotStateClosing PotState = "closing"
+	PotStateFailed  PotState = "failed"
+	PotStateFunding PotState = "funding"
+	PotStateOpen    PotState = "open"
+)
+
+// Valid indicates whether the value is a known member of the PotState enum.
+func (e PotState) Valid() bool {
+	switch e {
+	case PotStateClosed:
+		return true
+	case PotStateClosing:
+		return true
+	case PotStateFailed:
+		return true
+	case PotStateFunding:
+		return true
+	case PotStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReconciliationRunState.
 const (
 	ReconciliationRunStateEnded     ReconciliationRunState = "ended"
@@ -1605,6 +1632,13 @@ type Address struct {
 	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
 	Instrument *string `json:"instrument,omitempty"`
 
+	// Invite Beside the `phone` of a payee: where nobody has it, the money is put aside for who will have it, who can claim it for 24 hours (or as long as the operator has set); else it
+	// goes back by itself. The transfer's payee is then a `pot`.
+	//
+	//
+	// Example: true
+	Invite bool `json:"invite,omitempty,omitzero"`
+
 	// Link A pasted link or scanned QR code, `upi://pay?pa=…&pn=…`. Payee only.
 	//
 	// Example: upi://pay?pa=chaipoint@okicici&pn=Chai%20Point
@@ -1669,7 +1703,13 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; there may be new ones.
+	// Type The thing and what became of it. There may be new ones.
+	//
+	// - `transfer.` and the state that a transfer came to; `transfer.refunded`: some of a payment was given back.
+	// - `party.stopped`, `party.started`: of a person's payments.
+	// - `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or could not be.
+	//   `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it.
+	//
 	//
 	// Example: transfer.completed
 	Type string `json:"type"`
@@ -2227,7 +2267,7 @@ type Bubble struct {
 
 // BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
 type BubbleSide struct {
-	// Action What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+	// Action What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`; `skip_run` and `resume_schedule` of a schedule. There may be new ones.
 	Action NextAction `json:"action"`
 
@@ -2430,7 +2470,17 @@ type Event string
 // EventData What has changed, by its kind, and what a chat shows of it.
 type EventData struct {
 	// Bubble What to show in the conversation, in the language of the locale. Who was erased is "somebody".
-	Bubble Bubble `json:"bubble,omitempty,omitzero"`
+	Bubble Bubble   `json:"bubble,omitempty,omitzero"`
+	Claim  PotClaim `json:"claim,omitempty,omitzero"`
+
+	// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+	Pot Pot `json:"pot,omitempty,omitzero"`
+
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
+	// Safety What a party has set for its own safety.
+	Safety Safety `json:"safety,omitempty,omitzero"`
 
 	// Schedule Without `note`, `conversation` and what the payee is called where the key's role sees no personal data.
 	Schedule Schedule `json:"schedule,omitempty,omitzero"`
@@ -2899,6 +2949,19 @@ type Money struct {
 	Value string `json:"value"`
 }
 
+// NewClaim defines model for NewClaim.
+type NewClaim struct {
+	// Instrument The bank account or wallet of the party that is paid; its default one where it is left out.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument string `json:"instrument,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
 // NewCorrection defines model for NewCorrection.
 type NewCorrection struct {
 	// Action `confirm_credit`: the payee has the money, the transfer is completed. `return`: the payee has not, the payer gets it back. `reverse`: the payer has paid, the debit is reversed.
@@ -3039,6 +3102,71 @@ type NewReconciliationRun struct {
 	//
 	// Example: 2026-11-26
 	Until openapi_types.Date `json:"until"`
+}
+
+// NewRedPacket defines model for NewRedPacket.
+type NewRedPacket struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Conversation Your id of the conversation; packets can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresIn For how many seconds it can be claimed, from when the money is in it. Where it is left out as long as an invitation, which the operator sets, and which is 86400 (a day) where that does not.
+	//
+	// Example: 86400
+	ExpiresIn *int `json:"expires_in,omitempty"`
+
+	// Members The parties of your app that may claim it; where it is left out any of them may. Who makes it is none of them unless named.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Mode How; see above. `random` where it is left out.
+	//
+	// Example: random
+	Mode string `json:"mode,omitempty,omitzero"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Shares In how many shares it is divided; each is at least one minor unit.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
+}
+
+// NewRefund Without `amount` all that is left is refunded. `credential` is for the bank of who was paid, which is debited now.
+//
+// Example: {"amount":{"currency":"INR","value":"40.00"}}
+type NewRefund struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Credential The payer's credential block in Base64, such as an encrypted PIN, for the payer's bank. Payer only, and only where a bank account pays.
+	//
+	//
+	// Example: ZW5jcnlwdGVkLCBhbmQgbm9ib2R5J3MgdG8gc2VlIGJ1dCB0aGUgYmFuaydz
+	Credential Credential `json:"credential,omitempty,omitzero"`
+
+	// Note Example: one chai was cold
+	Note string `json:"note,omitempty,omitzero"`
 }
 
 // NewResult Example: {"code":"00","instruction":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1.debit","outcome":"approved","ref":"904211"}
@@ -3226,6 +3354,16 @@ type NewTransferBatch struct {
 	Transfers []NewTransfer `json:"transfers"`
 }
 
+// NewTrustedPayee Example: {"payee":{"handle":"ravi"}}
+type NewTrustedPayee struct {
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payee Address `json:"payee"`
+}
+
 // NewWalletTransfer Example: {"amount":{"currency":"INR","value":"500.00"}}
 type NewWalletTransfer struct {
 	// Amount A sum of money.
@@ -3269,7 +3407,7 @@ type NewWebhook struct {
 	URL string `json:"url"`
 }
 
-// NextAction What this side can do now. `nothing`, `wait`, `cancel`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
+// NextAction What this side can do now. `nothing`, `wait`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
 // invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`; `skip_run` and `resume_schedule` of a schedule. There may be new ones.
 type NextAction = string
 
@@ -3370,6 +3508,227 @@ type PlannedPosting struct {
 	// Event What a posting records; `wallet` is a payment between two wallets in one step, `adjustment` is of a correction, `settlement` and `fee` of a settled position.
 	Event Event `json:"event"`
 }
+
+// Pot An invitation or a red packet. Without names, `phone`, `note` and `conversation` where the key's role sees no personal data, and once the sender is erased.
+type Pot struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Claimed How many are claimed, those among them that are on their way or wait for another try.
+	//
+	// Example: 3
+	Claimed int `json:"claimed"`
+
+	// Commitment Of random shares: see how they are made.
+	//
+	// Example: 9b74c9897bac770ffc029102a200c5de8f1b9e1a2d1f7e2f4c1e0d2b3a495867
+	Commitment string `json:"commitment,omitempty,omitzero"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-11-08T18:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Until when it can be claimed, once the money is in it.
+	//
+	// Example: 2026-11-09T18:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Failure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+	Failure PotFailure `json:"failure,omitempty,omitzero"`
+
+	// Funding 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Funding TransferID `json:"funding"`
+
+	// ID The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID PotID `json:"id"`
+
+	// Left What is in it.
+	Left Balance `json:"left"`
+	Mode PotMode `json:"mode"`
+
+	// Note Example: Happy Diwali
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	//
+	// Example: ••••0042
+	Phone  string   `json:"phone,omitempty,omitzero"`
+	Sender PotParty `json:"sender"`
+
+	// Shares In how many shares it is divided.
+	//
+	// Example: 8
+	Shares int `json:"shares"`
+
+	// State `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+	// empty. `failed`: the money never came into it, and `failure` says why.
+	//
+	//
+	// Example: open
+	State PotState `json:"state"`
+
+	// StatusText The state in plain words.
+	//
+	// Example: 3 of 8 claimed
+	StatusText string `json:"status_text"`
+
+	// Type `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+	Type PotType `json:"type"`
+
+	// UpdatedAt Example: 2026-11-08T18:31:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PotClaim defines model for PotClaim.
+type PotClaim struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// ClaimedAt Example: 2026-11-08T18:31:00.123456Z
+	ClaimedAt time.Time `json:"claimed_at"`
+
+	// N Which share.
+	//
+	// Example: 3
+	N int `json:"n"`
+
+	// Name Empty once the person is erased.
+	//
+	// Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotClaimed defines model for PotClaimed.
+type PotClaimed struct {
+	Claim PotClaim `json:"claim"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot"`
+
+	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
+	Transfer Transfer `json:"transfer"`
+}
+
+// PotDetail defines model for PotDetail.
+type PotDetail struct {
+	// Embedded struct due to allOf(#/components/schemas/Pot)
+	Pot `yaml:",inline"`
+	// Embedded fields due to inline allOf schema
+	// AllShares All shares in their order, claimed or not, once it is closed.
+	AllShares []Money `json:"all_shares,omitempty,omitzero"`
+
+	// Claims In the order of the shares.
+	Claims []PotClaim `json:"claims"`
+
+	// Members Who may claim it, where not anybody.
+	Members []PartyID `json:"members,omitempty,omitzero"`
+
+	// Returns What went back to the sender, or is on its way.
+	Returns []PotReturn `json:"returns"`
+
+	// Seed Of random shares, once it is closed: see how they are made.
+	//
+	// Example: 5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+	Seed string `json:"seed,omitempty,omitzero"`
+}
+
+// PotFailure Why the money did not come into it, or could not be given back the last time it was tried; it is tried again.
+type PotFailure struct {
+	// Detail For people.
+	//
+	// Example: One of the wallets is frozen. Ask the operator.
+	Detail string `json:"detail"`
+
+	// Reason Why a transfer did not simply complete. There may be new ones.
+	Reason FailureReason `json:"reason"`
+}
+
+// PotID The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotID = string
+
+// PotList defines model for PotList.
+type PotList struct {
+	Data []Pot `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// PotMode defines model for PotMode.
+type PotMode = string
+
+// PotPartState `under_way`; `paid`; `failed`: the money is in the pot again.
+type PotPartState = string
+
+// PotParty defines model for PotParty.
+type PotParty struct {
+	// Name Empty once the person is erased.
+	//
+	// Example: Asha Rao
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+}
+
+// PotReturn defines model for PotReturn.
+type PotReturn struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// At Example: 2026-11-09T18:30:00.123456Z
+	At time.Time `json:"at"`
+
+	// State `under_way`; `paid`; `failed`: the money is in the pot again.
+	State PotPartState `json:"state"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer"`
+}
+
+// PotState `funding`: the money is on its way into it. `open`: it can be claimed. `closing`: it cannot any more; money is on its way out of it, or back. `closed`: it is
+// empty. `failed`: the money never came into it, and `failure` says why.
+//
+// Example: open
+type PotState string
+
+// PotType `invitation`: for a phone that nobody had when it was sent. `red_packet`: in shares.
+type PotType = string
 
 // Problem Why a request was refused (RFC 9457).
 type Problem struct {
@@ -3477,6 +3836,24 @@ type ReconciliationRun struct {
 // ReconciliationRunState `overtaken`: a later run has begun before it ended.
 type ReconciliationRunState string
 
+// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+type Refunds struct {
+	// Left A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Left Money `json:"left"`
+
+	// Refunded A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Refunded Money `json:"refunded"`
+
+	// UnderWay A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	UnderWay Money `json:"under_way"`
+}
+
 // ReportSum A sum in a report, in units of the row's currency. It may be larger than an amount can be.
 //
 // Example: 1250.00
@@ -3543,6 +3920,25 @@ type RunOutcome string
 
 // RunState How the transfer ended; left out while it is under way.
 type RunState string
+
+// Safety What a party has set for its own safety.
+type Safety struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Stopped Nothing leaves the party.
+	Stopped bool `json:"stopped"`
+
+	// StoppedAt Example: 2026-07-04T09:30:00.123456Z
+	StoppedAt time.Time `json:"stopped_at,omitempty,omitzero"`
+
+	// StoppedBy An API key's id, not its secret.
+	//
+	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
+	StoppedBy KeyID `json:"stopped_by,omitempty,omitzero"`
+}
 
 // Schedule Without `note`, `conversation` and what the payee is called where the key's role sees no personal data.
 type Schedule struct {
@@ -4061,10 +4457,10 @@ type Transfer struct {
 	// Note Example: dinner
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Payee One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payee One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payee TransferEnd `json:"payee"`
 
-	// Payer One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+	// Payer One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 	Payer TransferEnd `json:"payer"`
 
 	// RRN Retrieval reference number, as on the banks' statements. It comes again after ten years.
@@ -4123,9 +4519,12 @@ type TransferDetail struct {
 	// History Oldest first; the last line is the present state.
 	History      []TransferStep `json:"history"`
 	Instructions []Instruction  `json:"instructions"`
+
+	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out where nobody ever refunded any of it.
+	Refunds Refunds `json:"refunds,omitempty,omitzero"`
 }
 
-// TransferEnd One end of a transfer, a bank account or a wallet; without `name` and `upi` where the key's role sees no personal data.
+// TransferEnd One end of a transfer, a bank account, a wallet or money that is put aside; without `name` and `upi` where the key's role sees no personal data.
 type TransferEnd struct {
 	// Account The last four digits of an account's number; for an inspector, all of it.
 	//
@@ -4151,6 +4550,11 @@ type TransferEnd struct {
 	//
 	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// Pot The id of money that is put aside.
+	//
+	// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	Pot PotID `json:"pot,omitempty,omitzero"`
 
 	// UPI A UPI id. Capitals are taken and made small.
 	//
@@ -4382,6 +4786,55 @@ type TrialBalanceRow struct {
 //
 // Example: account
 type TrialBalanceRowRow string
+
+// TrustedPayee Somebody who is paid without a hold, one of your app's parties or an account; without `name` and `upi` where the key's role sees no personal data.
+type TrustedPayee struct {
+	// Account The last four digits of an account's number; for an inspector, all of it.
+	//
+	// Example: ••••5678
+	Account MaskedNumber `json:"account,omitempty,omitzero"`
+
+	// Bank A bank's code, the four letters that its IFSCs begin with.
+	//
+	// Example: SBIN
+	Bank BankCode `json:"bank,omitempty,omitzero"`
+
+	// ID A trusted payee's id.
+	//
+	// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID TrustedPayeeID `json:"id"`
+
+	// IFSC The code of a bank's branch. Small letters are taken and made capitals.
+	//
+	// Example: SBIN0001234
+	IFSC IFSC `json:"ifsc,omitempty,omitzero"`
+
+	// Name Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// TrustedAt Example: 2026-07-04T09:30:00.123456Z
+	TrustedAt time.Time `json:"trusted_at"`
+
+	// UPI A UPI id. Capitals are taken and made small.
+	//
+	// Example: asha@oksbi
+	UPI UPIID `json:"upi,omitempty,omitzero"`
+}
+
+// TrustedPayeeID A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type TrustedPayeeID = string
+
+// TrustedPayeeList defines model for TrustedPayeeList.
+type TrustedPayeeList struct {
+	Data []TrustedPayee `json:"data"`
+}
 
 // UPIID A UPI id. Capitals are taken and made small.
 //
@@ -4710,6 +5163,16 @@ type OptionalWebhookTimestamp = string
 // Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
 type PartyParam = PartyID
 
+// PayeeParam A trusted payee's id.
+//
+// Example: tru_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PayeeParam = TrustedPayeeID
+
+// PotParam The id of money that is put aside.
+//
+// Example: pot_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type PotParam = PotID
+
 // ReportAccount defines model for ReportAccount.
 type ReportAccount = string
 
@@ -5031,6 +5494,52 @@ type LinkInstrumentParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// StartPaymentsParams defines parameters for StartPayments.
+type StartPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// StopPaymentsParams defines parameters for StopPayments.
+type StopPaymentsParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListPotsParams defines parameters for ListPots.
+type ListPotsParams struct {
+	// Conversation Your id of the conversation.
+	Conversation string `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+
+	// Party Who made it, or is one of its `members`.
+	Party PartyID  `form:"party,omitempty" json:"party,omitempty,omitzero"`
+	State PotState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateRedPacketParams defines parameters for CreateRedPacket.
+type CreateRedPacketParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelPotParams defines parameters for CancelPot.
+type CancelPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ClaimPotParams defines parameters for ClaimPot.
+type ClaimPotParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // GetBalanceReportParams defines parameters for GetBalanceReport.
 type GetBalanceReportParams struct {
 	// Account The account.
@@ -5292,6 +5801,24 @@ type CancelTransferParams struct {
 	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// ListRefundsParams defines parameters for ListRefunds.
+type ListRefundsParams struct {
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// RefundTransferParams defines parameters for RefundTransfer.
+type RefundTransferParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // GetWalletParams defines parameters for GetWallet.
 type GetWalletParams struct {
 	// Currency The wallet's currency.
@@ -5433,6 +5960,15 @@ type SetDefaultInstrumentJSONRequestBody = DefaultInstrument
 // LinkInstrumentJSONRequestBody defines body for LinkInstrument for application/json ContentType.
 type LinkInstrumentJSONRequestBody = NewInstrument
 
+// TrustPayeeJSONRequestBody defines body for TrustPayee for application/json ContentType.
+type TrustPayeeJSONRequestBody = NewTrustedPayee
+
+// CreateRedPacketJSONRequestBody defines body for CreateRedPacket for application/json ContentType.
+type CreateRedPacketJSONRequestBody = NewRedPacket
+
+// ClaimPotJSONRequestBody defines body for ClaimPot for application/json ContentType.
+type ClaimPotJSONRequestBody = NewClaim
+
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
@@ -5456,6 +5992,9 @@ type CreateTransferJSONRequestBody = NewTransfer
 
 // CreateTransferBatchJSONRequestBody defines body for CreateTransferBatch for application/json ContentType.
 type CreateTransferBatchJSONRequestBody = NewTransferBatch
+
+// RefundTransferJSONRequestBody defines body for RefundTransfer for application/json ContentType.
+type RefundTransferJSONRequestBody = NewRefund
 
 // TopUpJSONRequestBody defines body for TopUp for application/json ContentType.
 type TopUpJSONRequestBody = NewWalletTransfer
@@ -5606,6 +6145,39 @@ type ServerInterface interface {
 	// UnlinkInstrument Unlink an instrument
 	// (DELETE /v1/parties/{party}/instruments/{instrument})
 	UnlinkInstrument(ctx echo.Context, party PartyParam, instrument InstrumentParam) error
+	// GetSafety See whether a party's payments are stopped
+	// (GET /v1/parties/{party}/safety)
+	GetSafety(ctx echo.Context, party PartyParam) error
+	// StartPayments Start a party's payments again
+	// (POST /v1/parties/{party}/start)
+	StartPayments(ctx echo.Context, party PartyParam, params StartPaymentsParams) error
+	// StopPayments Stop a party's payments
+	// (POST /v1/parties/{party}/stop)
+	StopPayments(ctx echo.Context, party PartyParam, params StopPaymentsParams) error
+	// ListTrustedPayees List whom a party trusts
+	// (GET /v1/parties/{party}/trusted)
+	ListTrustedPayees(ctx echo.Context, party PartyParam) error
+	// TrustPayee Trust a payee
+	// (PUT /v1/parties/{party}/trusted)
+	TrustPayee(ctx echo.Context, party PartyParam) error
+	// DistrustPayee Trust a payee no more
+	// (DELETE /v1/parties/{party}/trusted/{payee})
+	DistrustPayee(ctx echo.Context, party PartyParam, payee PayeeParam) error
+	// ListPots List invitations and red packets
+	// (GET /v1/pots)
+	ListPots(ctx echo.Context, params ListPotsParams) error
+	// CreateRedPacket Make a red packet
+	// (POST /v1/pots)
+	CreateRedPacket(ctx echo.Context, params CreateRedPacketParams) error
+	// GetPot Get an invitation or a red packet
+	// (GET /v1/pots/{pot})
+	GetPot(ctx echo.Context, pot PotParam) error
+	// CancelPot Cancel an invitation
+	// (POST /v1/pots/{pot}/cancel)
+	CancelPot(ctx echo.Context, pot PotParam, params CancelPotParams) error
+	// ClaimPot Claim a share
+	// (POST /v1/pots/{pot}/claims)
+	ClaimPot(ctx echo.Context, pot PotParam, params ClaimPotParams) error
 	// GetReconciliation See how the reconciliation stands
 	// (GET /v1/reconciliation)
 	GetReconciliation(ctx echo.Context) error
@@ -5690,6 +6262,12 @@ type ServerInterface interface {
 	// GetReceipt Get a receipt of a transfer
 	// (GET /v1/transfers/{transfer}/receipt)
 	GetReceipt(ctx echo.Context, transfer TransferParam) error
+	// ListRefunds List the refunds of a payment
+	// (GET /v1/transfers/{transfer}/refunds)
+	ListRefunds(ctx echo.Context, transfer TransferParam, params ListRefundsParams) error
+	// RefundTransfer Refund a payment
+	// (POST /v1/transfers/{transfer}/refunds)
+	RefundTransfer(ctx echo.Context, transfer TransferParam, params RefundTransferParams) error
 	// GetWallet Get a wallet
 	// (GET /v1/wallets/{party})
 	GetWallet(ctx echo.Context, party PartyParam, params GetWalletParams) error
@@ -6453,6 +7031,159 @@ func (w *ServerInterfaceWrapper) UnlinkInstrument(ctx echo.Context) error {
 	return w.Handler.UnlinkInstrument(ctx, party, instrument)
 }
 
+// GetSafety reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetSafety(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetSafety(ctx, party)
+}
+
+// StartPayments reads the operation's parameters.
+func (w *ServerInterfaceWrapper) StartPayments(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	var params StartPaymentsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.StartPayments(ctx, party, params)
+}
+
+// StopPayments reads the operation's parameters.
+func (w *ServerInterfaceWrapper) StopPayments(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	var params StopPaymentsParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.StopPayments(ctx, party, params)
+}
+
+// ListTrustedPayees reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListTrustedPayees(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ListTrustedPayees(ctx, party)
+}
+
+// TrustPayee reads the operation's parameters.
+func (w *ServerInterfaceWrapper) TrustPayee(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.TrustPayee(ctx, party)
+}
+
+// DistrustPayee reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DistrustPayee(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	payee, err := bindPath(ctx, "payee")
+	if err != nil {
+		return err
+	}
+	return w.Handler.DistrustPayee(ctx, party, payee)
+}
+
+// ListPots reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListPots(ctx echo.Context) error {
+	var params ListPotsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of funding, open, closing, closed, failed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListPots(ctx, params)
+}
+
+// CreateRedPacket reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CreateRedPacket(ctx echo.Context) error {
+	var params CreateRedPacketParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CreateRedPacket(ctx, params)
+}
+
+// GetPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetPot(ctx, pot)
+}
+
+// CancelPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params CancelPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelPot(ctx, pot, params)
+}
+
+// ClaimPot reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ClaimPot(ctx echo.Context) error {
+	pot, err := bindPath(ctx, "pot")
+	if err != nil {
+		return err
+	}
+	var params ClaimPotParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.ClaimPot(ctx, pot, params)
+}
+
 // GetReconciliation reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetReconciliation(ctx echo.Context) error {
 	return w.Handler.GetReconciliation(ctx)
@@ -6994,6 +7725,51 @@ func (w *ServerInterfaceWrapper) GetReceipt(ctx echo.Context) error {
 	return w.Handler.GetReceipt(ctx, transfer)
 }
 
+// ListRefunds reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListRefunds(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	var params ListRefundsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListRefunds(ctx, transfer, params)
+}
+
+// RefundTransfer reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RefundTransfer(ctx echo.Context) error {
+	transfer, err := bindPath(ctx, "transfer")
+	if err != nil {
+		return err
+	}
+	var params RefundTransferParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RefundTransfer(ctx, transfer, params)
+}
+
 // GetWallet reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetWallet(ctx echo.Context) error {
 	party, err := bindPath(ctx, "party")
@@ -7387,6 +8163,19 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/test", wrapper.TestWebhook, options.OperationMiddlewares["TestWebhook"]...)
 	router.POST(options.BaseURL+"/v1/webhooks/:webhook/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["ReplayWebhook"]...)
 	router.GET(options.BaseURL+"/v1/webhooks/:webhook/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["ListWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/v1/pots", wrapper.ListPots, options.OperationMiddlewares["ListPots"]...)
+	router.POST(options.BaseURL+"/v1/pots", wrapper.CreateRedPacket, options.OperationMiddlewares["CreateRedPacket"]...)
+	router.GET(options.BaseURL+"/v1/pots/:pot", wrapper.GetPot, options.OperationMiddlewares["GetPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/claims", wrapper.ClaimPot, options.OperationMiddlewares["ClaimPot"]...)
+	router.POST(options.BaseURL+"/v1/pots/:pot/cancel", wrapper.CancelPot, options.OperationMiddlewares["CancelPot"]...)
+	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
+	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
+	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
+	router.POST(options.BaseURL+"/v1/parties/:party/start", wrapper.StartPayments, options.OperationMiddlewares["StartPayments"]...)
+	router.GET(options.BaseURL+"/v1/parties/:party/safety", wrapper.GetSafety, options.OperationMiddlewares["GetSafety"]...)
+	router.GET(options.BaseURL+"/v1/parties/:party/trusted", wrapper.ListTrustedPayees, options.OperationMiddlewares["ListTrustedPayees"]...)
+	router.PUT(options.BaseURL+"/v1/parties/:party/trusted", wrapper.TrustPayee, options.OperationMiddlewares["TrustPayee"]...)
+	router.DELETE(options.BaseURL+"/v1/parties/:party/trusted/:payee", wrapper.DistrustPayee, options.OperationMiddlewares["DistrustPayee"]...)
 	router.GET(options.BaseURL+"/v1/schedules", wrapper.ListSchedules, options.OperationMiddlewares["ListSchedules"]...)
 	router.POST(options.BaseURL+"/v1/schedules", wrapper.CreateSchedule, options.OperationMiddlewares["CreateSchedule"]...)
 	router.GET(options.BaseURL+"/v1/schedules/:schedule", wrapper.GetSchedule, options.OperationMiddlewares["GetSchedule"]...)
@@ -7406,710 +8195,809 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs31i/6Kih+3y4nOy2apO5STc3It0QTx/ZnO+NclEOC3aCIURNgGmjRdOJTU/sZzhOcP7532K8z",
-	"T3IKawFodBPNi6wkM3V2aqZMkX3BZWHd12/90knlbC4FE1p1zn7pTBnNWAEfL0o9ZULzlGpm/s6YSgs+",
-	"11yKzlnnK7kgWhIaXNTtJB32ns7mOeucdR4xWrCik3QK9nPJC5Z1znRRsqSj0imbUfNEvZybK5UuuLju",
-	"fPyYdB7TdMoeS6ELma++85ksyFQuSC7FNeGazOiSjBm5YXNdf/e8HOc8TciMvt+j1+xP+/3D/aNer5cQ",
-	"PpuVmo5ztuPALjM2m0vNRLp8zeY5XZrbmuMbmeeMyGLKBNFTrghXRE8ZmfBCaUKFWrDCLJr57oYtE0Kv",
-	"KRdm6NWrmShnnbMfO+ZRnZ+SyFCeMzp5ldM0sikXZG5+IFzAO3J5nRBZEEpEORuzgsgJyRm9Zaq2XCf9",
-	"48H+uuWYyGJGdeesw4U+OugknRkXfGbG2fMD5EKza1bACF+zn0um9GVkiV7QGVO4OAVeZQYry8IMVnXJ",
-	"l/yWma3VkpQKV3IpS0LVTX2He/3T48k+HaQH2clxus9Ox316NBn0sgN2Mt6fTNZu74y+f87EtZ52zo4O",
-	"YDbuz35swV8zXSwvJpoVq/N5w1IpMmXGu6BckzGbyILB6vv5manOGdUsq82hv3aIboX7kRX+mHTmtKAz",
-	"pt1RTVNZCv24LApDoavDfDtlhOJFDxRJ7XX1Jb188bqTdLi5/OeSFctO0hF0Zn5x19cINWMTWuba3xgs",
-	"6r4Zn9asMM/6v3682Pvhp1/2P/5nJ7a4duivzHw2jbtG3OmUFtpQtP0daBpGP6d6Wg0e/lm31P9ZsEnn",
-	"rPMfDytO+BB/VQ/96PQURxunAjNMZbZbpIyM2ZSLjCymPJ0auhizay7OSc9xA/hbcHFdW/6D434/vvoU",
-	"3hld+l6y89l8RMXNmsUeU3FjKERmrGU9zRV3Xk/z9scyYziUgtFqLLFXmQvu/i5z9+UTlCuyKFhq5rnu",
-	"fam/6s4vrV7k3lwWSkZIZiTYez1M4deRIWNDGnN6zSwLqZ/Nix8mH6R6+/3kydH4y9nJdf8l/yCv24+r",
-	"eWULxxscHq4cT7r3obd3Otz76Yv4IX16y4R+u5wztTqRlyJfmsErlhDFDF/SLCPjJUnlbEbVORnpggo1",
-	"YUX3f46I0tSwy4mRSnlO9JRqPBBkwfU0uHZUX4DqGYnlq9055VnLCmgYassC9HuDLZg+TPkd5Xozz4fJ",
-	"CMLMHUZkIf8vmDnwQor6Vu734kM2T2o95DP6Hs+0uXvDAQ80la9ZRBR8b4StXAhiXgxjD6Vxl7wGWcVR",
-	"wypFZlQWw97M1TdsaSal6IQlcOu1lHWh1pmp6z1QKNzWoEZZTTQY354Z4JaCGsi2vmkhEZO9/7uNeC+F",
-	"0kU5Y2uFDPcXPVCEZy28r7rqzgyiGo1lEF+z5Zpx3bAlDCghQmrCtSKKpQXTLQO82bCg60b2NVvaIT2n",
-	"SgP9Xz7ZIOss38qp0pb+4UQvqCEomoF4JkoXjM7qZGLEXRuFmNfvwfv3Lp+0srHe5jP8nN2yvGVxe5b0",
-	"mdWIH5ApVVOmzgmj6RT+cLMznJrk5llOhBdSoupBJqXhYjy3S8EVaR74Ti++VfDAram/Tu29vdM2an/O",
-	"ZzGeZcy1GRVLsNnQEKGazKSqW06HLdwph6dG2dNhyJ8GvZBB9aMM6rlMad5iUdIZqHKEFowsCq41Ewmh",
-	"IjNKHypUORXXJYjJcjzOGV762VNxnXM1hUu/4iLj54TlihH7/edd8ujxK3JwXN+ZKd+7fNEiQnIcZVzj",
-	"ZQJvDHXeOnsaxPbmJUyV5n8wi06pSFm+K5e+Z67s1uIdG0+lvIlxmgunja4uxYwpRa/ZeTVvKfDg6mK5",
-	"IpCGa6e6wBHsgTbx287yDb8WVJcFWzNZ5a5RCaEKuUzBVJk3fBy3fZpMxcv9yenbk+91efrVovhO5bfl",
-	"LP92/rN+8befb6Y/Lx4y8eWHV4+/Y4ePsp8/PL4U3/38/XfPlrO//ZVeHF/8kM2/W/zt+Su5P3uRnzz9",
-	"5ovZ8dtHF9d/+tOmpfJj3EXHutuSveUzpjSdzVeX7N2UCUJh3WDVWEa4Tgyr+Fbw90ZQGjWtvmr945P9",
-	"/uHxQa+3aY7av7htjoN1M1zDol/RQq+T+XPz+zo1BC64s5yH11tJ/5rNZaGtlbvW/D4HfZ1PDMvhiuRs",
-	"ooksGzRptuLsxetvnpylOaMw4Rab1r5xjVcm5ocJBvvaz33NoD95dFv7kFpHG1nVC229g8JYQ/rMGA+v",
-	"nz0m+/v7p8SQHTjtDGdjwqpQGV06v8dYSsMmPhg9g7yQi8iekBdSW3tqUsjZCMTiSMuGTTXoDY72+v29",
-	"wUHbOrRu0EGvfcrGxt/KuVCNxGxKyxisuyE+ioif6aDFz4Rja/eQgRnrdLh7cZDd0SGGA31m3TortKPI",
-	"X9+8fAGi4fGbv6F7VxFKwKkNAnLO5DxnXXLZpAsyukhTNtcjkk6lVEydkRGdz3OeUvP0h39XUowSMtLs",
-	"vX6YqtuReTj+Nc8pFw3ySdVty3JYn1TMrW3e0UnsveiI/2nNKhQywiPNt7UT5M+Ld635nczosksM7S2m",
-	"MjesVelNTGzjsTBn6i4H4+WciVb/iVQMbSejzxpbz3wUhgMkVvPlikzM8KdywW5Zgeq81FNWKOtvoA23",
-	"EfKs2BSkGUpUt53QXDE/h7GUOaMimARIj41yizzlZkhmnQ0NmUPcoJ65Xg63cOLHBu/E387M+I0ueNSH",
-	"5UavQn8yboeQGVNETc22UHPNlius7LvutMhvZWSMMk7zVkZU1B6XCS0k/rZ/crbfO+v1fmhzpcndSP1N",
-	"OmVZmbM1+o2yl6xTcdw1d9Zy3DisovOWrx2SseAfKBcm44JcF7KcK1zYgjGS8WuuVYJSlQry3kV6jFY0",
-	"LrV3g5ybe6Swhxk8gBq8BAmELs2hvRLoajA7iM4HtHep0CzrkkutiMrxihldosvUSX+zSobh6ylbwnm/",
-	"ErWdfd/r9R/2jo6784f9QXxpzVw/TbV5a52x6xbUXrJuj901d95jNw67xzt4a82i6mqPJlzQ3GwHFyST",
-	"5bh+XAa/tcv2Hc1ztiF6t4Br/sWCd2uM9xYfxm9muP/GTmQ70zUUb0ezjuDtJXem96cim0vuPcebnQov",
-	"BTNUPTOMKvQr1OI0ak5Tps5rTKvg11P4wIQsr6f/mp6Hrbb8EzwRW3ogOPq70QPxm7gftpvoXd0R77jI",
-	"5GIdZcMFbTQNP96ZpPHlQNAfzTPUXAqFKtojmtlEEvNXKoVm6KMIbZZ5Icc5m30BdoWxM9xSmzsyM8BS",
-	"3Ai5EMMJZ7lhFBnTlOd2ajMGAv+qQ2fgeb7qOJENN3XJE55BAsqMUUGoAHXbnJQ/d5IOPvGs89DeDAtk",
-	"pHUK7y3E2ZhO+Zl1255tmbLClB7ybLsUFyPFSmVUMSNYuAYaexvknkzBNoSB4tmGzAkpdEFTTTLJcLJT",
-	"essq2vAjt4t7Vl/Cj1s7mvB23NpVsgryY2Y0Nzaj0X5eSD01BhwcKS0LTJoJ0tK+27NUsYf5RbER2Msf",
-	"VolIHzELQExynn4aPTmtZSikHqIrPbcJZTXScteZ+WVszDXLziCAB3/A/GheMJotiWJCd8mFurEq3pIx",
-	"o67M6dIwlzFNIfnp7sRxWicOP7KUCrP7Y0bsPFi2hgpaJ37fBOHJcsKRYOcFM0uESttvSyLPZDHmWYaG",
-	"+p1ppJA5g2WieS4XrMZ2LiBEIyfEXERomXFtRDRdwpTTgoFiatdafdrG71cb/0JqUo2mbY9XBn5fe4tx",
-	"bJiym2qGBu397d2XUrBP2jYMjA5ZQVV9z0B1NeSWGSUpEnFDYxC1Wp/nmVvn7ZwVSgqymEp4Bj6eKG7k",
-	"RGN3Dye9dJ8eDsY9enCQHqfhbvYDHg9Tbd/G+kTuYw8vdTX/u072tz25l8IoOzR/WhSYb7UlGXzy0rws",
-	"CwLWVGx+5zb3E4K1GJa9vym/kPqZLEV2f/JsAo+rSzKXyFTJjUcXXxk29Gz/YvD44MnJ8eP9p6eP+hdH",
-	"zwa9JwdPTx7tX/Q/jW8d1PmWG9VWkgkvvie+5eaO22pTu6hGlZAayX2P2/lWyue0uGa/J/FCWEZmkDOg",
-	"pSS5GcBve1DfSvkNFcvX1cPuTrtSDmdULIeFfVhAuf1ez2kUyjtI6XxeeYEgYUkRaZP1FStuWXFuE5cE",
-	"s3lLEDybggtOq+qeT6HvQaiQSUnMchC7SmodnTenex9UDo4aty4qXBgugCQgzuBX0uqsLgmFQHYyGUGO",
-	"/B6kR49C0zcgmeCSzRTjM+4/Jp9Ca9+KsEAl+0RDsv6sgNbeMJERCppA6PYt2K28YRmhilxBOY0s+Ad4",
-	"3RnB8hhyVfZ6++kNW8IHdtX5NMbZDxknuaU5z8jFq0uCeYHt9l19ZvfMPO04QO0tKj9UgzzevXu31yw5",
-	"WrfTtWs/mUpuKUdj5lMoZFyqZUgWES7qjk1YIAIxBa9ONjKvzCmk9kR9Cm0chsbA29VjDQEIrjEpoo1Q",
-	"YIL3QR1Gqgu5iAka8hmsh1lSMpKlTuWMDa0HYlRVfX3+b8OB5oVMmVKfTF28IozhDTNCoGyYKW8hPlhd",
-	"BkfOrKy50KapowfL7vu5+YVQItjCXPtJvGcwqHsZdhnHGpJrmfVv4IRasDzfQzcUyPzKO5LZXJvfTif6",
-	"VqhyPpeFZtk3LOP0LazGH6MGgm3O0pwWKLpiOSKysK7F0WMc4d5TkcqMi+vRb7lQftdd1RtT0Wg+1UTJ",
-	"GYMZ5RJlsPbZUwlJp1RcQ7ogmRRyRmSpFc/MSUjNvRAhHFNxAxMFu5cJzjKipZnJvJBzVmiObmrM0mnE",
-	"1nvHe72Dt71TjK13+4P9g8OjHzpBuVZGNQMn/6pP3myOed3qzJwVDj93O6sZBEmHZ/Xh0DTdkGdx0u/U",
-	"YgXmjh97e6d0b/LTL/uDWOjPsAlqaa8ZEVm6gEg1ymo0EcfY6qNlzjaR8mtp/Y7l+O8s1bFxUMjQ5/qM",
-	"8EwlkFen4FyrMp12yQXxJZSos6WyzDOMVnovBneZNUYkyRILMG5pXrJ4ddI2lnFsyjC4eEa8nGgmuuQJ",
-	"E5zmqkoRojm/YTCfiTRriUFU5KpmtIHaANdDTguQ8DUzFzVLUdvrCCNZ/ElnMaUt+aIzpqcSOWghS+1r",
-	"RCyn9XkrUB4mGvTx5dO35OFt/6H3fz78xX38GFu4xTSSKXMhnM6bkFGpWHGGGZBQywEh5wn4pwpq1siO",
-	"A8Y1cnpGl4wws2p0BnRsln7MlhKeUkvVAs8XJAY1l70+MyO71p/D4340PFfF1X7sQKTbzNlugKOcxHCh",
-	"Ko9O4qHA6lqm1HOOMbQ648qoBpHBNZupLQphDa/96N9Bi4KCLhjUMW56yAv2Xtt6yObMYDAtM3C5yYFK",
-	"NKY5htl+qfIbXC4DnM/OWWevPzjsdXs985S0YBlHhIPW6w+Cy5vXQMxm/e37vZ67fVLID0z4NK8gk/Xs",
-	"zaPLF2H68Vwqo3ODAlWtrVIMJl/fsGDS62ts8bL6tLe9I0hCWVvn6q77GC7Oli9x6/NLRH7hYu1QlR2u",
-	"YWvVk7uEaFmmU8LrCT5m6Xeqo3bfbDVM0OWa9G6r0oPkHHhi4jfZL2u1i8FM/RquOTLPOYZDGurKzB2n",
-	"dUP/RgoGe7tZu+l3Qbk53l67uQMdV4XZO9VfJx1wZW3Mq4GLjDrBfl4loscuG7QGRWB34oz0EzJIyD75",
-	"5z/+O/F6AiXXdL4DjUVlrFFJN6Y5mmsMPbpcut1S5kKSNJN3C2ZfnjhyCemyXdQg1d2HrIGX/mHC5gWk",
-	"gUYVi4oCbK4oRaXQMPcuec6osYHIB1ZIozAAUI2WTX7T6fV6PbQJjk86q4k6v5wm/ZO43h2yvvXjWwXL",
-	"OMNE7DP0OaYyY+h09PJolLRdoZjWOZsxoaFAwBARh4+YlmhvgMRsvMP8NmFMmX9VqeZMKDbqXol3oE4r",
-	"dssKmteSqyGyCNYZaLKTsgBd1lwCpw0yOKGYmM8ZqvZYGSgn1YhAz7MKp5uVT+hOQPUnVF0Jd8N/7I/I",
-	"Z6Czffv6uX/M/xjs748+PyPSQhsQVc4guunXl7h4gE3zttbwjFEA9mgk5UYlfy1166R9q99oqmHl7+dU",
-	"gVT4w06W82s0i1oU02icsfdAKopcF3JBxkvMljH225S5YofxkliRCKfKVpag0pR0ck7HPOdQIWBGBh+4",
-	"SCUII/v8SNFJ0rnIssI6FGiWcSxDfBWsuNXnmpYmZOpANjdXZE45JgGy9zTV+RLoekGXaHEuMR/IfCcn",
-	"ZGlDL+a0UnjHGRnBITLHpgIbMH/Np1LAqZpSkeUMa3Pw9I3Or8SYgQMDE2YK5qCxzKqNzGIxoTnNR+B8",
-	"8/yqTqa/dPDRoIBOqVmRGX0fzh8zDMNv+ivekEpd32ENsfjVHa4Ek+/MeX9Ep9zMVEjdJa8gMcocylUv",
-	"DJ+odCP0wrM3j0MVc9V2nco8g5x1dAMon49VwJDUCiN/TW85uVxCAmdwoE9PN4ATJB3hZcwWh9YKpBUl",
-	"Er9OcPYrxy7pvN+7lnvmyz1rg8ASXvjyxup3dcPne9KW3u5BlrEZHeyWNSSQhDYqYNWVHxNPUa3lQuEx",
-	"cIEQrgjel5ijjilzkGARoHQ03Er0ltfl6F/+XOHadId7P/0ySKKurB3WIAD/iCZahySMfkNzOG1WTHOu",
-	"9fFzoTY4B44aTjpzx3on3Q4zy3msYvMCquVYRszPELlLqRAsI//1GqIzCRmVc3728OGcLv88p3/65z/+",
-	"28j+wdFcmM+j5oGtplu7LZ1SDiP6i7zhKU+5f8jjKeX/Y9B7ZX6sn69Br9f7hPnO4zVsF6vbtDUFbi5n",
-	"O2zsoLnj3nYQpMPuxwxu23qOX5z2T0+Ojw6N9jqoT+bq6osf+3unP6H6epT0Dz5tPuWcry3sdsnMXJFv",
-	"X10SnpGcUSjySVBRW8IhIy9dTYOQEAwwapohZ+Zu8HBNeHytWskEqPGKLlVC+ORKIE6VuSKlwnxvJEFI",
-	"3w2Nb4WoG/TbisFledXg8OjjX+y35u+jT1xP5EXrKot8ikzkDFgjAm3B1hKkP/QIfIzpnPP509sou34j",
-	"Z8ymdFHlokFdcqkxDSqHcFHOqNJEihRPCCU5VzrxeEYYJbLlGonNElJVHH/Es5GtbOIztqqxYKZvNqS6",
-	"va5kSudzJppBlPvwwTjTYaNb5Im5MBJXYrd6eDo5Ocp6J/2Tk4P0ODs6PKWDCaO0lx4e0qzXP6zvtrlj",
-	"Y1zJIUvFYl+VzT0zdjXN85BMK08MBHkkkSIB+LV4DSziLe7okdFR8wVy6oGaKOA+AqRdagMNhk8EqHY+",
-	"EBEUINIwI3/GiJbndS1esIUxGVQLJJ7ZupxhSlLIVOjeh+FPX1xdde2n/9wuvuC3wPskA1JN1ph4KqJE",
-	"jFQ5nnE9OiMpLYolwBCY6WMRhCysJdclo4LdskKx0RkpRYYYubLg11zQPPG/qlGXjDDlYHQGfLix3Npj",
-	"uYETMLkSEMqHE+7yOC2ztnYjDhAyH+AVVU5DzEZ8VPkuIwHHwEFgTAmwCeWCKYvCq6WmORLFeYBfDDmX",
-	"EIUU8ARgsyBoxggFItg11fy2HnTcMvLRYDp3cO/bp4aH37+gRnB7f/6s92ugBvSS/snHzz8zBAh/95OD",
-	"j5//eTMV4gsD53iM2uxGYL18G9wIXFL33LQF8FcgWizoAlbbryufH5yeHZ52T+G/7RnwJApt8XYVxIKR",
-	"OSu4zFqGsO8r+Ls9+G/7IRQta/cOZo6/IoxAA9m7tvTRCP6iBWTB/OL1CVlkiEmN4WHzNCgy3Mab5cYg",
-	"FzFnlpbx17PKO7h2Ue+8rw1KLtwSwYqsI2O5WOfOxSTAUO1q9bp8ChbSXSM1Fl2jnO0Qc6zf85tFHWuv",
-	"yanSQxu5acOBmNVBLfHzrJVOekfh4etvf/jknAk7jK3Hv0ugE7THBuB4LAS1rZID7tWEeO9qQtC5ak5z",
-	"KmdQZ26dq/XFcn7Z9SelgtxaFxL1CxA/SujFaATNC0ZvNjvaHuFl4GzHiGPGtgezdo4u1aIXGJsS7VSw",
-	"LcECT2ziqiG1q85fMPPbL9uPHXmjxtxM1PPD1bShBtvjE5UO5wWb8PctAzEvu3z25rFylu64oCKdMhWA",
-	"MNe3780jQLpceTcXw0nOr6cRpnNZ6V82YQmxaMYMdGRlrG+BBeUVLPLOEfgZfT/cMZjtHL/B7EALf2RN",
-	"/0uRcRqbrGB6CPxmmNL51q/7uWRlNItvZX2gJAWg4rEWOFyZ3s4rA6bFNsTrqR2L+FXc6MISPwi/Ic/F",
-	"7Fhk8y7pyTPMGRelZgmZ8Ftm/8AbprIsEkBhcWlSesHyibYwu3QX2S9uEDdg9RA02Aoc48RlW4Tnozqy",
-	"bsESzytC6vbbWK1SG/O52DL28QmRi98+aGDn8tjyvxaQUvT/Qm8T6N3BjBHgD7uyPGYDT9kOuw/H45JZ",
-	"Vt3uM3kL4VGEwUMvnq3OXXCdTolmea4AGVQxJjDhF+LDpdJyBuGedttgNwYztiJoW6nhpEyYGRD31izX",
-	"g4+MIcm5RUs5bColsVeYZYzwKpgarHFmIZV9dm+ac8EyMHFFviRUCFmKtC0vuWATVjjPTh35sef+G8St",
-	"FGOW0zyaDV0KAAuggjBa5JwVnhxaRlHUiys6R/uD00F//7h/cngU9UftkIOjZFmkWzFeQ81v8GqXu0NB",
-	"HgybbraNCcWHm7NG7bgSh6VpqCnI7LGZPn6dHS20sYZg8AGwo8PphDPX4jox935ydhCoeZv4fquTytz9",
-	"X4ahr44iZ1Atv8pkJhPP22gBePHKlogATiOIx8bhO+z1NklpV2219n1h2AJeu6LQb4AWCxelqu+yU21b",
-	"oDc62vJrlLHrgmYsG50Z6c0Eym4e6Aih6YTCn5jFIRPK87JgKsjbAc9WqBjqght2UuouGWVyIUZnUJ9B",
-	"ea7AvX4lfFY4MnFwpUpzkdmWgk2gvIiiz558BqlMw7Kq7Rt93iWjnNFbLq7x4bbaJZVCsFTDpi4BLesc",
-	"/YpcIdjDlVhQaGjCFL4R1Pi6H7GcQ84mrpD5KBcCl9q8r/VErEnvWWvVwxIjKqFb9aih/89//L/+f8ZC",
-	"jTG5dSGIehFPRLocve31zvq9s97BLhmgKCdXEIBXr4wKPknGhSwBokzvmmZ/GF2CNJdqC3P8k3Kro1Lc",
-	"72UFv6atyiInnyLQd8/K9pDDa4Wdo1eLUIzpA3FQVV8oAQLFwyhwkeZl1iCog/5gP8onRdwqqaU3TnjO",
-	"mgUt6yM57TlAzZ4DGMNZ2YiH+/tRVU1N6eDwKMbV/Uj9NkPQAhsABoG1/XEvPTgYnJ5M0n7aPzilk/Hk",
-	"ID05PT2ajE8HB4Njyg767ODo4HR8un+Q0oPTw9PT/vj45HAwPjk8XM0nhYDbugiyTQ5689WFGfqdNZmm",
-	"2oErYXYwWdFBrEXmkaKRhsJcd0u/a2WUocN7UikqPvz7J0cGBu2qEJjPC6eaeyI5PejvXrIwLpVZZDW0",
-	"qnvkyD5xSj2CpGKRn8+ntfaST6NFwBCudW6sMMHq+QCHdxji/LA3nMXcmzSfeCnn3RHyhuRMqZpTQRBm",
-	"zPZpl7zhObQosmDOkPRihKWRSXvNaHB/0D0MeaosEdEtMlxrP5vRnp5GR/tyQiiZliKDAlo7XMEF08s9",
-	"88+modcGdtLbeVy2+D3uJZ5QNI7RmQHVscpDzPnXHq31Oh3FS2JYOhU8pfn2BIb5RnZjfcEt98WYWH5d",
-	"MJpOG+LiaGfasqV9kZakviOSkSY2V6MC/929xWK9qAL3IqkOcuwkRlevGrM/GZ7oomwE2iWuesB3dUrk",
-	"VKmt/OWP4UrwY8zmTCi6TYWOd5a0qkNueaDrhZOVWEyhbAn23ZUimuVRV9K3QvMcG85ymwYEwIi5VCyD",
-	"fAxBwmkCrGOzDjhQikNc9e2UYp5t3dHSmBUbddXnzAeafJrROv19sEPwqix20SzlLSuykg0zulwXuzI/",
-	"28U3g8ZmDZgsgrvWPJjrD7xciFgRj7EekOth/KWp3M0YK2jcEaVkXm5D4rBPr6vLDU+2U9942ztZZGp7",
-	"L765xbvx9ZTxnTbmLlVjSaecZ0Hm2j2R1MLrPxFhWpUf2TwBRFKtgIlrucV7FU/Y6+1vl/SETC8IBYSu",
-	"MiB3v7x2M8OTVVuTgMu0cukLpfi1cGb/DtECT9SrBLtL/UFjCfCpraN97CRCs4Wt1EMuhmMpb0ZnVRIt",
-	"WnugESL7lmUBHmpAdhUPNFFTuegSuJ/qIXQHOauuMr8qez8+y0MXw/PtU7pkhD7MYcbBZTY6I2Opp3A/",
-	"+PuNZnUl8FeIEGB3wS4ZZSVCmrDVcRvze8FTD5zeJaO8cSF626G5iSCUmJ8L7L0xQmzljIM3F/xk1p5c",
-	"yCIj1a+gGTqn9RV0ifXoA0PryPG3Y/qYqOpj/Hr4xMEprWAKtSQZqpVdKBe6Rn8XwpYuIGeOod1sBOyC",
-	"KpKWRgubdMmIiyE0QEAXn336lXB9Eeo78UBhGiMczIylPGOq2lZ0BZtNgcIIkVW7C7sThGiqHZUiX9Zu",
-	"Dq5CujC31p54JTKJN1dsIiCJCPcg9tcqFoScBOt64SiaeczpUpZ6OKE8tz7Pqg4ZSrbMzyTjmQV7oyla",
-	"GADgjPNDIoaKL+LKIG3X/5rzMDhJxjiuzoV31LsZGfbiiNfYzfhPjewqxXFYpVVYOsDYJuxl9SLrtE86",
-	"9dWHXNDmioJ7IViXuGMTuIac3YHBafa+IVacU8ZKbS7AA5sQzdMbpsnBcR/QRmuY/73ebgwQ3trO/5wb",
-	"tpFMeRdFuYllsb97WfiuikEzJt4QdTim1sk/sehiv3Ronr+cdM5+3OLNnY/JqjcbzlVLYopNhQV8YTpG",
-	"qJ0EnfDA56C7mU8VTKVIec5RETevkYopMuGF2j6LoEIKuEidltb0+1TnXW3tTKqeG3vilCsti+X2rimz",
-	"mi+kjtbsthjZ70IeraqMc8tF6dJFYXwG+S6ZF20FxB6Edyv6dBplnEQdrVTrFXgIgz1ZJdqfHNliT5og",
-	"4bG4GR6O+5NeepSxHj04mPQmJ+w4O6X76aA/PpkcZb1GI5yjmifVPGBj+QK8+j48kvYQ/e6eSE9uq47I",
-	"+9T2MayzhdFVD9dvdOvfWXpEkKU2x0L8an3NRbaaaFOhNFG9frXh/iCYjpaFIXYsTTKPUNhgBk4ACFas",
-	"90Dml9UdTIDYZ3OW9DQrKPiQ0JcBoX77glbZ/bpm60Yh3riyzhGjh18XDFQkVIWNrqtCt57vz2gUQLgY",
-	"VGU4yHAf1FdVJ9to6FzNuFL+V0EMMVItC+h9WaWlu/J/GELFHzAG6x7SPlMf6w7Xvlqs1vuMnd4GOye8",
-	"qMLmcQrgASZWI8T8lHPQk6c+FG0VeI+kD4q2sSnqWuIUdTghO0lnydT68ak7OgP9/MxJNSrpLjdY3XH7",
-	"WxrHpp5IYgfQenqcBFk1TnEDQ7ONIwCpsTLmLEgvYFguNtFgFUHWBRpSgi3ItXQxf+uzXkx5zs7tCVCa",
-	"57lNaa1XIl2JhfVcTqkCOyyfDO17KZmwRdXjg+gCTpQsdd0q8AfW0qR/RnzboSF+mzogreElXAsgyPaB",
-	"Gini8zdta32XxQEt8LvkXb2XA1fkquPgNa86OOS2tLmV7rXYnbb+Cmj1z1Y8cf/8X/+7n/R6iQVWi0Xt",
-	"g2lEUxgKFviOz7BWUC4EQkJSBTj+1/SWRZL8073j42jhjiyGYOFtJHHYD5cc5m4rdrvN9strSEvfu381",
-	"/GzheKN9NyHZmQsC3XyRSzdKeCnPNqeT4SvCKYWrEj2q1Zw2s8yFdFW4XfISu98jRm8FxsEVADhyhUcP",
-	"ar7R1J6XmlCAQjEXzEvtIVFiVTPbOHONGlVZCMIqGLEyGwwLrFnelYYS4KmJqh+risz3sgRwGQKYI//8",
-	"X/8bS/Cid5dC83xtjENXI8ZCQ6LpDcOkLBcEWRjeNjWnAwo8ECWA5ZPWauR+b7eYR8wIT9y22LWOkdNj",
-	"KRRXgAn9qpBysirmXHXdFuUu2Iu1ppn7u8bLeBgpXm+28WWN+do+0tBh144iPtsQ/O4uJBwzda2KOGxq",
-	"4ndNoHLa510eGM37Hbto5pYRsXo9/T3ZKc53vBNa4eZAXhOlcIdo3i0rCt7MGn8bckZn/ENlT5Q9oANv",
-	"t6CPMzTujWC2chNUC1UFuf5VYlaxMBISbcDDnJMtIKT6Wjaq64NxrucFF2lc6RmlUkx4MRtiJpXVf7Gn",
-	"oMOnAFGZ1AMIxpxzOAJQja/LQqzcLaR13CO1XTOtfIvCsIS/usTchZhoVdk/V8RemnWvhB+xd7TX7zZW",
-	"ET7Bos5XjnX7Xg8wiLdWaw2AbKUOve+IP21kHdztQwAQ6CnYpBRmBEralGOQuFpWQ+oinhrXQ7B1q2tJ",
-	"81Lml3HjpUWCHdKC1TYKt4A+//g62JU5XQ4hejA6Q3ODOgPGBiMQ6iKINVhEOkyJhnBW3cKoEQu4BsyA",
-	"a2gI9e0xNG0fDldNsDVXuCb+Mf5PP+6o4RIQddVpYNe4aMAXo+4K283BN3+y4a8HmMndVNPWcNOd4wxr",
-	"DnHTSZnKYniaHaf9yREd77PBQXY4ob10nx1mxxPDVAfpwVonpXnARidl9f5XOY0oFXdB291drKwvaEY4",
-	"jfk8X0LGsCYLyAgzN7ja0a0cqWaGgmWvbNF3RHfD5PYW7Cxg1DRHUx/7+Y2A/kbWG5AVS1KUIl5tdJ8u",
-	"8WBTajjQdvjrhcWKk2t7t2H8wN6ygmVPMIEr7mDanNpv87/umsp1PznKkdKo6FKijP6aRWZ8wzbiFnyN",
-	"GW+KpUUbCtcY+4FpecMEIFFV7WegIR0GjRsYDlM+TKdUD8ez097ll0+v09nfpuPHjz788O7F8ofv/ktd",
-	"fnlajr+6uf7+3cH1D99Np+PvLjbqMdgqzA51zVrY7uir69E2y3dVJTi6sm2KwlZzXUwVS3eZ55+iTv1q",
-	"zGubktvLVgqofP/+9csTQGXG8PiWUHNaQWqScS7TG8IFeUQVOzqoEqypIEykxXKuWUZeXb5IvOhyT0Hc",
-	"6VcgraTIl6hfQEEmQtvROi7lnC5VE6zuh3eHf09Fvsi+/NvN88ePpuPZf12PZ6d8PHh9+Nf9b66zL0+u",
-	"08Hf8ssv/9rPHj/q0S+/vf5+9qyky+xDeFLnVKmFLLK6hDronR6t60zvoe++ePjTF3/6pZdswIGz4CWq",
-	"Gyx0CBPHZw7VBhrV4zF5CLfAhj4OsEZW8FYu37wkB4P+MbYf44KkdM41zRuOHIRbWqlf3o/L2yeIq3hZ",
-	"ww/dpUK8duPaOnF/ZQTfPXhMjG6f8EDoOznBBaS/6agYwDtksXwqdBFhjBPXm3ZVMt7YgNda0U0LvcTI",
-	"Wmu9jvVqY0diQ9xcXHfJcwv4FqA7Bv2nFYP24rbHD81JRjVth/WNWM8WPXTj4K3lTJc06pi/dP35m8ix",
-	"1GEyYrYVvWEuHc6qPqsLestpmwO8MpdQh7qWQVoaFvIHWNL1hfjqybPHGyWGa8/rJhqjrqeTSbRP08jq",
-	"HNZ08+YohF0gEIj9k+EKZSwZ3OvE+1AxRKoiuXeg7yO8hgrvPSc3bA5WwJWo55KYp1Y5W5APiPlsOEBJ",
-	"KJbhJmQ0R4xQxOEWUg8VY2KUWNgwTIbzYxwDjPxMsfyWqboFVulcbqKRdC4YQfQMPhUZIGGiJdFEa7AC",
-	"64EivGHjMJFt47VptzTMAzZaGi3wm6jcO6wiyOcpMnXuaRDsLnOaIWdvzPSCMQGBAbwAWtNih142T8iI",
-	"Zn8vlQakdMi1m9SCyUmYGIgAjKMJYyO8Dn/KfOJfGG8Fb4U3bl1N2jColLdmb/CNRVpNOtWganl0RmCy",
-	"OP58hbcZX7EAq9Rj9hpGmlS4k7aBHWZK+srFhobu44Sbw1Cuz2JWbr7jjbvuDk66Oypnq2zm9n4qAj10",
-	"bCyFi6rhTBbx8lGM75ifq07JyIZH5jlqZBjILSMzo+Fhp5g5vfZIn2oqC2yRxmZzbbU53Xhs7kFma2fa",
-	"6g6RlkrsvR5S1/V0VSMdUWyaagNw5nIYVBMv9RNLoWADaqMJ1jImM54haEDcxhymUYSaRgVvwdRcCsVQ",
-	"nxuzKbfJcFjaWOeJP5zGS4Zc/mP9Tc9kYYPZLd4jq51XSCneAdolIZQ1IoVWtZTd9f0W15GtXbHXeDHc",
-	"potlO8QwhOD5jFtNw0EocE2Ay1KFdKqnUG3fEvc7vGufyxWwRBi1X/E1JPF6TffJAE3XpWYrPpvnS+/f",
-	"huVvQdf1eq8qJxOecib0cFJiBR84ZqF7ZaDx2G+c7oPfFY3v7FYPbdOusJfAsBQISA51JTM2XEXCG864",
-	"mlGbDYOYFq4sEP6EHRyy9yljCD1RhyvzGeRayiFgzXpJ5kizkmTBN034jKA5MHs/h11zzzH7mw2NneAf",
-	"FH7lxGPlQrYnuK7lpFSkLM8hLjJUTGTAIio7eZhLaBVsFQM1VFrO5/A8XAIvddwXHuMG/0xrfwm2GJYq",
-	"uLpgKeO3LGve5r+v34+SfujQCWMS/auW9hcXCC1gK399Twgy+svIqDaTQtoWQ878xFaTELUwX2cFTLwJ",
-	"tDhtlAHt79+pJ4YZOKM5dphq+HZ8eolPl7uJzDyeMRI70IBsFuXiwLFBRbP83LrgyZuZEYEOcqy+MDOa",
-	"sRab/c2jyxe27VYn5oH46ZeDj71qgX765Si+NAF635pkFuD8xu7A3DCf6NHMqdVGzq9r/Vqlr1VPq7rM",
-	"ldBW3NYvN2EDN8AB3BGrrFXe1mRts9/Z3Qpeg7XeNVAOV2zUDmycsD7a097BoH/3mHUwaB+0Xht+/iQo",
-	"/1gU2qySd2m7CLSntY1B5vqqx3FyLacFyzIBW45blgU6Bbs+r4o3gHqxf1IDnp2MGz0ktuif3HVWWXCE",
-	"H118ZWzRi71nYIteXXU/g6t+RWH0a91u+7VhtX2+6Zy3pZgiMiS0uKtMS19BZ5NDfcQR0N3hnAKEvciw",
-	"Og0H00Q8wOi4Cws7zD2ojhEZURrduCPFcwaFgtf8lglSzpNqxTF6rCjPumRkJcbozH3NRCPZ1MNcKrRS",
-	"gzKxIEQU6AdGxTEjQhpDFQnHY67D90Wl4uWaRkrvLGtb7XcGi1vO+eiuXr0aoBaibjaEgoPXrIFmQY9G",
-	"zy8ddmWYbdQ4xT1zin/oRLsIgyO4c6aLkiH/27b1EzpMUW+qNETrity29Qp01QE94S+ILvxxDZD4WgwH",
-	"kENBn86dhUktWWu7XKy7gYTbFY/4XqFpH/RxtDkSkPcIHUM4doBrgbKsmpqtG4bV/XaQc85vv517vLrH",
-	"+ch3dky7plFrr4eLqpZM66799tVlLO6QeUq1M6v2pUYJ7bLIrkwsYlNZUhEv52/RV602KFe4s9JIbAoZ",
-	"zQWhtpWd709lo3eFXp6v8/zTXEnrGaiglVzwfopc19Jh0uQK1gW5nvXeg5Ms4ON3xuOMRtTpfN7Ii5nC",
-	"Dq2DErwb52nTxHr3Dd3yNbOHLqdjltdfPS9kVjojeDXcVI5zng5tlsHG1OSC3cqbHTmrEaAbGxGYa6JH",
-	"G+7eeJBxAWIn+OLVpRXkRpU0GhA01oUI+67gjseN42zu2Hicv2bLezgNNsfjdy7YfM7opCUHvkpsbzgu",
-	"HehBzujkgSKKj3Murkk5d+ypkBLavE15ntUyrXZOjL+J8sd3DZjLc29PJBDSMZzQBoeizlAz8DgqZEqF",
-	"BBQto3HPoC4EA3IYXAxyYM3qdMMD3jYlAJqMgfjbAqbrBHNIe7WnbVkCgA/3YhEmtrYY4Dmjim0o+fZ1",
-	"MbaSHjSayppZ2z5mvWVNFQuUvh3B0anayKgv1I1HSWDFVvpMc1DpPaTfAFYgRV/9A4srQFwnsy75Gyv4",
-	"ZAlVxAACzTh0KodMPCJkYYhipZjtN0iyifTk4JqvbypYC7Ibm3JGM7apvWCvu0NjG173j+3o3rHUvXHH",
-	"38obJnbzCAlb1l7NNONCxLUK124uTkOhB8N28HO+BItIf3evxupQioif8TXTBWe3NK98WLY54hnpDywu",
-	"dFI1owT/A3hNr2183GM/QP4dIFtD2p3rSsMEWTJaNGZy1D857J32er3ewWCHwrO3FayehNz8aI7fCuH1",
-	"e927VmMgJbkBIfOp06Zzk3lnfxB4CfkP7kDjcLWy5os2zO6gmReUr6vQLcb1Oe6Kz/uxEV+Ix0Iv8lwK",
-	"dj9tz6sFv1BTSl5T2Vnbnzx046KrBFwisd3fxUSMr989KGIoIu9skcDtL0ttzkS0ghl61xRMlbkVAJOy",
-	"AAHgc4LOXDGl+dX1B0BshMTCcPmTCYRqFB6AQLCJsfj08yCxCLKPXOfL5EoEiAFQnKkkmdBiJbVoS7ed",
-	"Hbj91bwwaj0GnHe1pe4U/buuLfPCtyw4B+ekKxNy3aejQYvOvH9bLl9cvxw+Hbz9+e3JDzeTH5ZfLupR",
-	"raODrdJJh3vRjqdmFtk1K9Y1jrxmghXUcEtz5f/pGPnJHSNrS/7HNIy0Q/h37xdZTSPmdUKbKfFwK7YB",
-	"qk2PNToACHea579fD8k2VfT+WyreqVslivrhNrN3tWAS1X3eVJxBpYorcTaD8HfpibnTW5hL3W6P8SVB",
-	"LqW1zHml+sLZsImcbRjNG/XfZ89ii8bWZI+Gr7X5o/V3tuvTsbPjn1nIRQNYyDXq9FVXnapbyE/hG6sL",
-	"Nxxyuahrm+vaHD9n1635s6BAWvSGIM3AVqaF4G53T2iNqgHyOuq2vUtQx7o1m5zs1pjYnBXkhgFa3ePB",
-	"m1dWOdozdlwjmRk/dVM5e5jL6y8O93vZaW+ffnHBbpbsdTE7PJpezL98drP8r9cHPzwe/+3w4DIbPP+a",
-	"Xrz4Pi3E17f73w5udjBnXG8cMyCFKeMFOwdlbMk06PTCRinR6Jlxpawz6w5SASuyNvhXcVPuQ33G3Y1I",
-	"SWzH3tLCRl4/wKBZd+N8WlXvelhxZRr33ykRX3jnRom129s7+0CLxKpVUwXka1YMbj53CQJcqDnU1CRg",
-	"rkd6z6yEpmvq72fhz9h1/eDjr/jhFNqxR1Xib5imjkjihUm/hBo4dDeLJMrWsGbAmzzoEejmDhN36EuJ",
-	"zVYAcwDdsUtCi2Z7e41VM53+wLZ7Dccz6MX2A1yNm4qrmrxGlTOPH7Rth/3fpL/+ijoHOEIZS/mM5tYp",
-	"qclMOlR8pCiQwr5uzayssu1aqm7hgZ7l+vYH22nWMqShZhP/w9+sif8Ltqij2+xQFXdX6JuPbeMw3Jzq",
-	"srCPXzeSgEQsBuuPnX/+4/8xeySYUt1QIC365O/vxq9eLS4uLi4e3Xz57Mnzpz9889XizWv61xf88olk",
-	"p0++Fw8/fJcW+tVXTObfXB6+fPfd0+kPjx+dZnnx5K/qu/3xQC656ItXP/w8nRyKF7L3/lv2xWx8+e2j",
-	"m0eXkx+++Flc/OlPZo0V/8A6Z/3e4GCFOD1crJcDARGc9E8HG7AMgGgu8d4+1nS6vyJl9TCOli5Y6ZSl",
-	"N5AyFg2arMP4bKaWmtc4cNgWEtuh8LI+2kcMkMRGNxxAQWxO0jmUfNm0JPzDAbbb0AGmKUHCkiP/EeHA",
-	"AEnOb5i5KXFwguDxS1qu7F6Jb5iREFZyoOlhxhP2PIxC8G0X0wn7FjeMDp8747OXIjvZTGAAMHWYUneH",
-	"Ctlamo79GN2Rb+gNs4huVcO83y2R545pOb9Pmg0MruUEfL2zWBzR+XyEQD34CiBXyLQbpVNqSB36a1oy",
-	"r5IURsGFcMG5tZfNVwrh5GzELOKDwMSPiAU+n5MF9BOcU7gaU009gia4Q6GddwPE0SeOhGnxgzpl2oTv",
-	"H73f8Jdest+PU+qu6SY+3WO74qFaKsguDT2aeSKrS7g/IOOlZh6I9mk2ODzsn4KFZat/VJlrzKgPABqS",
-	"KjJaH2u///P3F99//f5xMfnbm4fHb5fv/uurl9fH0/T2FZ3zb/JicUnpq/Srb1/LP0UC7SFEQN2ja/68",
-	"vxwVuLHlXPho+rbSfirzzEhXGL5VhBeUa6NErchbvDhgaea+VTqYuv5HtleY14dBYVZV6GdG36NY3K91",
-	"F14VkiEcgrrh8z05x8ntgcw1xgpM7aOdRjBEmFFLf6YgeqacJlob1+H9jQsXNRjYYMu1k5hwDSi9VRxN",
-	"rC7h2vqIrUf6cQ1hvYYDtatau0OWRKwg43tjZG0qxYgGTIxufxLner9zTF9W0beNN7lIXVvJx/cO8tcH",
-	"ymvwKhgjo7k1xFsKQaLr1R0+3DNrFu2s2haPjsWh3XR/2khLj6iF1t6BoCxb39r/06DemtbvDnib2r8S",
-	"zsBXt0zslcvv2Zb72iR4TPF3TWSDMPYKB74nmJEL7OlTKAvet2RMEcVWEauDgPondOOyvXHXKXSva7AV",
-	"r8tdjeeWWKLXp6CODlz8XNX7McoCA9kt4ZveNtBdLW7VC+EQOvC9UrS2V9z8ljjWLr65dVG34tehfwhY",
-	"MPLUGo/cKeXHs7swYo8UaznQqp/p34P3b8nI/014+E5c+3dl2L89r34TgIDsZEZCdtUIc5ko9PqFPmlF",
-	"KVwPBTeKhJQiN2xmBBzWosDkXNzgrRP+nhlLD1DhR9TV27FbVixH1vGi+YyNKrWPvaepzpcE2+ulFE1a",
-	"UBpLaNYGGAAzeQtYXzTPzwi9EkVpY5uIlwQ/A/QGIrcDc0yqtkp2ZSAfh4msxR2zQ67sDmpyLLj+UqTs",
-	"DHwgXeLL6XCVErtCCRl9sOV1hjGaf4EzOqcV7FmM9w72en1fH/FF7/Bsv7d1eD6l83uf//oGEMA3uE/h",
-	"CC/ukqeGDGv9E5vS3HaACAFfBycb7fCWPAJvRRWlUJZCacGwxxmUZI4ZpmHaI3JmQY8RMyEhZiXmLIO2",
-	"lNDTptHAPDBu+r3e/VliQDkbLe/pUk9n67OUMI0adAhRZeVXOBwUmYKWGV3Woqe5hXPrkougJbQiEtCR",
-	"sb07dKN37XIaGaUne73+NmqJSxBuha2cyGIbuimwBLYWYelt9t9s01PkIssKhq0Et2omElwPx3ITHBOf",
-	"sZeTJ+jBb8/lxbDmhp1c2Ynjvd7x3v7mndiBNj9s4Vn9ARyrzboL27akvWWJkXketOtxLnfzE7luxpF2",
-	"xCu6XNX5eC3sFVzVljtbHy0Cdm8Hox2WR3sZ1Rr37A8O+93D3mo9dFahR7ouMjiZF0+fvTUL0O8PDnu9",
-	"Xv+4k+y0OjsWmezqn834llDX1fJWQJnba7jV3Zt0XVujYgtaWxAqYou6NkN2TbvtrYmuhoSLt3uQCZ9E",
-	"X61ny6F6GyDD3VGR3E1hhFRjuPnc5h2ECGoJKIGlAtgFhMMSNw/U76jC3VmFOQ/iHzYLLOdKswyxAe9D",
-	"lwm6T60dlr2u0Ujfd6na+a1VNsrapXbXtcruZwFaMrMNo/W0alqtjEpRUJ6D5EqxW9Rn3766tImyhz2S",
-	"TmlBU80K9XkjwdAVD/1Lyfm7yDl3JO9irHoS3MVcDVEfg5SC3m4Wa/Xqlnm9gzj01gxnN0l4iE3pPn6q",
-	"wKrXK65NZamu/Jg0QKHjMEfxxGUmsgoiObGqrUcleKCIjbkYSwOAxMNHde8Al7BaeDeX0Hx1ZnnlTieo",
-	"2Sp41tq+2pBAhSm6A1HXVjPGUyAwt9IJDYFVVYPhHWxmCdgFsZ5zwcQeKlYrViTOGOO0i4Jr7SqNuFPG",
-	"fSNHOyI0NCkYMGT05dO35OFt/yGkV6uGmT/l+NowXH5Ym8CgpexbtZWF4HvOychnJP/PEcHSI1+XqLF3",
-	"5rWZAjpy3LWjLrnIc8InTWMwHHbFDLr/s4Ip7IIi+lMSzXdq6Ej7a7Odjg5WE5zKIm9D3MYZYyCdCU20",
-	"hCpLmJ+yE5xqPVdnDx+OElvIRUrFCsivtxW+Zj9djbFHD6GCUOT1uGZgnY9ltiQFo+m0mf/g3pJOqXZZ",
-	"aQ/HdMqbp+7gZLdjZ2YfP3O+W2Jbkj30fwCYPkEyCZDmVS/chIwWlEN6CcJBjgzhyPmwnI+C5KJzMioV",
-	"GwJDG1bZVyOjvYV/A/opNEyyf2AnpgRbKRnlEd40ZenN0K7riMjiSnBxy3XQj+mcjBgUilT8eoQ1rOdQ",
-	"llcA3CfoFB4EvN7GyoJVnpMRVTdD18zYTM8oiMOiFNb7VjBVztjQ+RUdTrX9sw28tFb5VzUKhji6g9aE",
-	"ZoNmKTtJZ2X5MIsuxJHxi2c/h92czNJBf+pg5WAA9TXCIsNgcTAE6qdvfrezh3Nbm/lq8UG9DUR1UgPk",
-	"jBWq+9IWH1IFOXZKFiPfRaOCOiYXYziq0rXCVXo1/nTxw+SDVG+/nzw5Gn85O7nuv+Qf5HVn1wLE1uLS",
-	"kYv/jM4A661LRq5wc3Tmk/2wKtT8HqC5ORmAf0PnzjELgeYAvB6rOx4oX66OJeIWgm5B1ZVYwZi7Q0Fp",
-	"rGjEB3t3yPgCDlcBB4J+0pbfteqHhebJUSSENwCqZ7MEEaHfVfmZV1hr6jpen35yN4ig3wR3yKoLw7t2",
-	"CEk62NN5PV4ExtuDFtD3uCw82wGw7J7C+Z/cHqS9bj6Gj2RI3CO8bKjicZONVQNY7byJcbYl9l97Jwfz",
-	"gI06fLWssaEhgUA+s5rKeQ2szCVrzFiRTqnQ7dzhHoqXkMv8/jBMr1yObxwIDgPTRqF72u07hBlDgWpO",
-	"06bO9sVp//Tk+OgQql8bxkR9566uvggqNY6S/kHL5tWb4K0y4d1N1s1lpjar/BXV061LUxv3+ALQdffY",
-	"Pg2NncJbk9WKxzX24qtCjnM2a4OVd23IDR90SPmfvX72mJweHB5/vprM7HI01tIrvtJ7o1t6DbyzEa9F",
-	"IcV11e3Do0pXxPONLHxlkEVygUpZLgDjX9RKg4xeekYuX7wGBXUQxdqacJZnG0aEvXv++ublC2Ldm6iz",
-	"zqB0wclWY6UkFaIJXDGnBZ0xjYbPlNGMFbYFeThh7joVCHvbhDcTpx/ivj50ZUfRNBZXHd7QuspCnBmb",
-	"6Mzu8NnIB/fdnjeZ7sot6znwZBKFMeOCtRnN9bmaT5XT0i9MbUzH6+tmKvB+3tLsEuBIHDoabAUZfbf3",
-	"Gu/au8wanoK7zLiCj199/Vdv374ieEG98UivF6YY22Q6/OugF4U211znbZFcqJ2REzLHkxdDq3jrIwYu",
-	"4+OW5jxrx7trpyj7loCiVrOyVi7mAt5XtSHY0Dbf/Oom7dfY5gd7nlLb/zXc73E0s+wNFGOeQ9IjQIgB",
-	"7Hy1jGqLnhozmhudkGXDv6NG4OZZ6slJJ+kY/gB9MwpGM8jVg0LqIXKgpJOV2ByY+W/gEAzt/G2Ntf/R",
-	"Pb35d2Wsum8cnqr72+Oq+gHOefgAbyC7b4zdHF7g9q0UqpzPZWEUPu9I9u04gq4e1dJ4hhgsQPhdtQjh",
-	"t+7NVsExajWbzaWG7iE3DDqIKDSgS0FLPTXWeWqbjY1pNvS1j0hAOat9Y/Ri2Bma53IRdI2l+VC4piPQ",
-	"vKRKza11SSn0stY3JWh/En7t++WGXzpvQO1LZtue1b+8bT7Q9V0JvwOw3NXBgM+q9j2kbNe+MStZe1TB",
-	"aP1ZFVJG7WsMl9Zbx1gUjfrtvi6yvi68MX1dNBrRzJieyqyxR7XltM1VbCOXYAMAqsqjBsO10HvKbxwa",
-	"0v7PcamW4bZAypshkhLnYjRtcDTJ4YyK5dBtlQrXvmAzCakfuIT+FfZPbHJWX88Koyr4Mny5KucAms8a",
-	"Ky5v4YzYb2Sph3IyBCihWmO2oe1z7n0ailFsVoNAVUO0fR2jCpvphOd8xjJOHU9qHsOClfiIYP0B5Hko",
-	"5NBFQ/zKWiPBOsc+SMGCzj+0orJqx4OVMeNjtMhxH5fwHFRa67O2zAh75iuc+tTwUS2H7mS4LhJwAzBd",
-	"eJdnEf47R9TKPi+kgwJUCuS7xoAB56AjpmmpjWkyzHByxs4am9NXbz9kky38KmztH6yny0caihmy2z6E",
-	"+chc/tjVzDZNzZwq3LONODzNHP6mZLfDiknraAFAY1Lsmoq4vwly6N/2emf93bw142VMq5IEXrWSc7AZ",
-	"rvkw2mUFDvUWAz/YHTvtrhULOYs1qX9u0TSrPAxMGzaKUC4lIPDW1+SgPxicbAETnFTF+o1Xmq8b5sAW",
-	"L93vbfVS0EdizfBhphbqFEwTB928MrvDrV4UiQ49xqgmWF2lUGekn5BBQvbJP//x3w07ZyfAgASAmYbV",
-	"EW/U+MP3wRqaq9E3zLXN5w5fv938tmoUtHKGq3ZBLvXyXmpfDEet1b9UTYE8j9iKx7T1wTESFtQIaGgD",
-	"YSKzh+BVGLPrUriyntqKWrOgKIWFzXLC3D8u6iqs4Msi7jZVzhw+5xw6aXJBSmGBdyy+1wNVYaOQS+1M",
-	"FhDmBTpJzP/QAMRQQKPw2YOoBL64vT+v4KacbIWb4mb0N5mXDYDWX1wy+X4tA7MFesb58Hbq0RnAz6wn",
-	"Imfz4OVxcnHlU/WBMd/6ea0bD6/6xIKjrc6dywiyx21tlY8dvHty+7x98lRrMU8UP74BaYl5C9tiWgZv",
-	"riqA7lzls/q01ZOO92PTa2v6j1Y9n/PKkbqF83OXZMnCD2zzuuzgcKqgDPEFtvIHwCqupa5K8P3RHPQ2",
-	"N7xd0/bQ1kvslgP7tKpmshQza+BVzaSAAE9/FTCrD3yg8U192+zdq/VEmLQB+f62fAsu7ZIL/OArMqB9",
-	"sa+KUFWdgDlUjGZnZL/vss2qGoKJwzpbmdF+PyzZ798buABjW7SZZjeZPUGr22fBKJwMS6dUB8nQZcYx",
-	"tyFIc/DIbnGhVor2rIAZzRj2x8caNBpAc2KmiRFhQKxYLNTFnBLs90Y1Aq8tuJqCbx1Aw/iMkQV0V19W",
-	"WAlVLduCKjKnNt0Ay41GZy13XolHdMptg7qFqKcMmLHbJA/s1IoPa1uEFg3jK7mody4AVeHcJ4PZKWCG",
-	"GAJsL2itZ5Lr/WuG4LvQ+oazvkdty8jC6seWfnVCaqinCzO0R0Goxmchc0VSal66Y/j5k0J2cWMKq/n2",
-	"EW73h/sv5Itkt69kpLfXz9Vq21b1lu0SKu7Sl3r3mjfsSq02Vf2hZioX4Vk9J3paMIanrWlCb2zi2mLX",
-	"bl3ytjn9wpE+6lczSP/ZWF+DOMw27B6XvpB6ZVYlIRN+yxyeDLTs8chehtmlmt+yrVWib+epnHFxDe6U",
-	"SBrASiqyLda7W5q+W5ynrgHfFqn6jXu2a+zubgo6u5dCtYS4xiy1AVaUs5opt9SDXrXQgi3MD1CWufX6",
-	"+oHE13cr/ds9w5u7dy9NvFOB4U79eHdnHq4oMcwX4vTh1zK/oZpulzPk7PN6/UZQZzWzeXie9dizZgmj",
-	"xh43NvwNSTLq3wOEPaM6IMBeUFdeObJH7ZUECbY8geOsff3/nftQrXQfvXv622pPlNf0lpPLZTyncNcO",
-	"mxbMr3p6TkWWyyL7i7yZZpM0Sgyt24N5YdXDVDrd4F/NGsAX5o6NqV7udfeQjuX1pt8/I6vBMaM5PdwH",
-	"+K2UgdxsUHWXsiQZzwBuYuQOGSjhRljXpblXuuUtK0JFXUjfG8bQOyJQnHkYz6IUKxAT4H7i+krM6LJL",
-	"RmEEbnRms8mhRsCqkmPGxbVLy9wmNRwmWGccNkBm1LpGzG/rAEsoFlbTy3Q7hDpYDWUU56e3t38X7dRO",
-	"bBNNPbOX2YBNFKpWGT2Q5oFzeAWEgWh5zcxuYg6UTfTzojeSRX4Y6HRRxXbLkuLAZER1oMYc9jc5xbfz",
-	"UAc+aR3U0W3jXYtUDWMgk+oN6Dl1/SAws/GUApHaQKZzGVeWXNR8i9Rub2ihmPGak9qXtKeM3258S6sp",
-	"/24KtOKsQXNtvQmffR3GZwNbdf37XtmwayQGaMvh4/WBD1QkHckW9EfsMhseH2IUcJc4XzwbbMKY2smW",
-	"0Dtc7bdq68p864CvCvPX19tHmiPNuNZ3e+N2erO/sQoUrdNjAVTBcNCDw5046D1jA/h1CTbFbj5uaqXu",
-	"btJTVyj+PnSU1WN0595x1bOq9mKNKE1YlbJlkYcljdag9padVmzy/qpS65I2IsHRZZUrDNXzVNx0yWhM",
-	"pxzQFsDxx7Vi+QTxzDGJSFV+r6IWQwRFx5gPEEmunL5ELhjaBagZcUU+sELWrNI4Y1tlU3fowOAYURDi",
-	"6x72oqXMTMeacSJVEwCjcOSOrQEZU13yiOVyATMKfH4gZoxhVWe/ew5iJcphtuNptYDiDpypfl8zGQVP",
-	"c5DHuPFgx47IisfAvDtO397K/33Zlh2RL9mxPoRGBL06yOEJWs8UWuPncwidG0PESv4uOJJR3o7O3LcI",
-	"PyqVhgtQNUB7w2sTzqlooe2UxkpA1DBqhoB5aScQ69sqG1WcuiX+HOqgO8aiVTnbWsS3xKfNI9bvwjtP",
-	"J2tYc5soNcbIDi3p7DPvS2PKovQD6lyI0aotZFlbP7ZqSjvmSh2+7fV3tcfWt4BHylZJkEMli6DhXJW4",
-	"URMkobJc4YAknYyrealZvAS1YjVB8j2kdreznnV08AeoVLvypm1Owr3qUPZw/QH+Hp61HA0AG3D1vbZl",
-	"oI/3O4QUi0dRp6xG8ViUL6JDYHcEZmuwRwIjNReCC5PU8+x2apFj3hRdMZdB+IznEX6Olf+reStosUJ+",
-	"FuEusyveXyWVt6xgLeVGGfiUJ65rrrYphTTPz2HmCBfZT3q93tbRicf4QhslaEILNSnSDm8YiTjukJH5",
-	"EtMXuFYhrtTd8i/VlA4Oj9rgM3P2oKEssv1xLz04GJyeTNJ+2j84pZPx5CA9OT09moxPBweDY8oO+uzg",
-	"6OB0fLp/kNKD08PT0/74+ORwMD45PGxAFzjPcBQN2br+LOb6m68uzEg/hpnhW65jtUrrcEJ32/hHVNx4",
-	"et68981EHVz2pOPQLnCrV+dWG3yTgCp6X3/aZDHbFa2d56ydKGottMZc0GLZiaLZzOe2+jeCKUQev/kb",
-	"wOtQnkFGxWffX3zz/POtnt2EWuctDVdqSxBzCmPfLBtDKujC1z5CbsqC63SakFFVvDCCU+dSPUepuh0R",
-	"KpbWiISG6nbWtVQQOtPd3uE+uA3hIyim+vSgB04LPugkVi+oXmUuVredpPN3JUW8Laqf3rrW4p5+fP2r",
-	"XmLhPNjW/yKtxte7DRtYlK+/efIv2q7ch+tiEJsrWCKbgRTiSvldm6I36eWP6YtejeLfvTV6bSbruqNT",
-	"1xg9CVLpgvOY4IH0fa7hl5bj+Vs1Td8qvavWyfv/9Fn/V+6znrUHni6CnAlM/2sWUiEC12qZ1P/vWrev",
-	"ieXX0kMznoE3zWV9Rp4/DBCsftMe8UHktPIUbtk5PggMRbtvVszL4Xzg4xsgWUHu6xrPRERI2sc9UKTS",
-	"hAje0cAwWAHyvtcu+FXyV3xX0lymN5B+vnAy8QPgp71z7nZsqDcvNZnIYkGLDLsHcJ24ijObnQQnYybN",
-	"TM8rb/3SPlsTveAgOHRgpBpGaZ2rFTzG6VmzROizH3t9rA76dfBjb2//p8/PfuztHeJX0VScELt2l7zj",
-	"hIwsJLPFFHSQyqPfM+k4paXauhjnMVx8t4zh3zATOGMpz9gwXvjKBKGo0Ruqy2Q51gi9B/m9Y8awe3cW",
-	"R0w73usd2oH1D3/L/JYpy7NhSzeHl0a3MRd4XoKtY4KE9WtmyzJXO6SHS9zv3XGJN+cghykl26HAuTsc",
-	"EFwAZB4DKL9XCPIIRPjdsovdJHbJLm7cUxQiFq/UBWe3NK/aC1ivIyRqWghMo6iqBzWs9EuQqEwh8KnD",
-	"l2KCLBktGkL8qH9y2Ds1muXBYNXN9NMv/Zbsw7tU8Lk6r6FuTTf3pxSb6i+M1uFhQAEdt66lQ1pdGBv7",
-	"hBTifhdOxPEdLR/IPLL+fpcoEc43yApupgub7d8tFXgFC/7TepPVHncPNYqx521KgodqgsDKQ+JGX5L7",
-	"3vYPs9WAg16/VuGIP9q0zd+z3HHn8kU/T6hYbJQxNgoYo87ZXbP8duqUu2VxZF0liG8vNKjUNVMHNRsh",
-	"AQ0b0lzhgHON/TAcXnt971D4hOUgP29wAqX97aOco4JNSou/O2WEZ2EfvNp+uXIXvAHi+3OpR2eYRQPl",
-	"eKUmFGJZZlZAioAInuaUz2oF9fhOsDZ0hfsVIMtE3JexZvIgmtdt0BMPV0jz/OWkc/bjlkTzMWkylilX",
-	"WsbM2Zd55qtUzqusWgChcNUGBQPsZmCOWzu+KhnC5jHHV9jtemt+FxSkb+RzbsqNV60u+E/Jii/L0w1w",
-	"Jq4VsU+rVxyCDMfMZTgQ3XD3otUeL4V37YVlprTeTwL8Yw6JfeFNETpz9gY48j/J1NilFOQFKC93af/E",
-	"JyrduKfP3jxuBxN+OpvrJZFGhwqwknkcKrkdOPjOtSVri+FeXeK1uFXRYC7UE+PvsSDuxzXHP4ZTvH9I",
-	"cmZUPcwBRCRStLGN6oN87ttXlyRjM4y4e0JDRCvCs3Ps0oPEeyOatb+R7kZbdNut66CPLr4yaujF3rP2",
-	"OpiaDRGXQoH72LYHrOWML23kyIPum6OSFXQB2FeIyoWN0koRT7tyY7iHHI2w6c7vnJvhXv2qkHISSbzy",
-	"qHdtCRzXgmWkuqziegEImerGgZvoLduefz9ndIKjjKUq8g9RNHHzBud20gVjlToWDNmMU9XCqe1pAPdQ",
-	"ahH4HGHYIbZgxy/Lus1qSVZEj1qd8KFRiSI5n8QgQkEsqzomuIPyA1esha7bqkAfb/PF+uYJDA20UhRM",
-	"yRyTUKcsX3+gQOpHpV+FvOum+MBL17b47P36nAAl0aFHV4/+4XS9T3wLb1BVPnwPQDnOFt1gSarWcLjP",
-	"+BsvrX1uRIbtI/evEAZ3hnM8lP2NMUHMT4bcBZHi/gPYbgCxICy8vpwbE0CvC/Pdefb/AgH8u4bWm7T3",
-	"x4TWq1H8u4fWazNpB7kIulpbz5qWmubITT3m2urhvm6BfMkB7f5aYgRmgbWt9Uq5q7LX20/7s07iPh5W",
-	"nwfT6uOB+SzzjBWN2FuetfSPWd/He6X79hZy/S6hZgn275ruLHiBr6SplRPea9hf3rIiK9ma/XdjoEUQ",
-	"EIFeQtPKEdUaFtkuRXLX0GyYHQ7UWN/+2s/35IveXMQQpAZEw6JBkU1Y11DtQfyQcprb8oh1KWjaXOdS",
-	"YLrk5YRQ4WSoYaa2HZ0NSrsL1b+KUP63FksrO/RHSaZgIP/+wqk+mVWaFM5xtaNc+o2Su+6SpAS3qH/F",
-	"xCZzx24Ds5xleId1cLfuPs5d5UbQBnFVagQ/btcRhCrFdEJyTsc853qZEEPi5l8uUjkzp5mw93MmVENw",
-	"w41bJtMEUqO1cqU6NugcjORJfvvqkvCsSx7TOdc0xz6mWO9hZDlEXtSM5nlzpFP6F3mjxs3eooeHLQ0S",
-	"u8O9n34ZJIPDo49/sd+av49auliF0F4tGCOrfGi/d4dqrWhtzqVWNkpeQVODbiObpt/u5TmtRvQ777gN",
-	"u1M7vmT9umdbtoAL8jZb21ofHDl04ZVLJoX8wERVooD+6u36z328o3+/0RBsy8zTAAbiTuXgdqIRb7k5",
-	"BgpSNY0YFhJAdnzv4WgR1G5+/ZX+7QV04giOtlsDP84qi66dgp7bVlP3DyJZ+br6RpU6vPc04nAzMYnY",
-	"9pP5bXo7Pp5STl5ZN+lqOliYxrtu1BXQzI597O7b++sa4fkckWoKIS2t5T9VZdWnhSACWvz9gxBBK/hG",
-	"+GH79MFd8gZrLeRjTeIjxKXoOGfZcDufrp3QE3tX5dvdnFD31Pbkwehg1X4+qCy07edXvQB5NlQsLZhu",
-	"Syn81nyNPlGo24KLXQcArGkF4EkpMLSjiJZyQ4LkLkuv2M8li3b6s1nTtj07+k4Rq02bMdwgBImrnl9Q",
-	"oRVYDAhnTegMmhFqRTKW81tWcKa65IUEWYAPresBx/3+7hAI2/gc7NZX2Fzx/vsvoJdzwUhTWav1yw8b",
-	"5Leos0HX+1rWW8QltZQlZmjYJk6QYo1pOID1Zqm1NY109/22jfi3a3q/RaqdeZ5bUn84qtS7XbLp3BFF",
-	"com1v4bWUu2A1/g79texsDlcG2uf0aqnBZAeFG9a4VdfXCGJKtMpsSDltbb/vY3p1O2wfZj7Pi81kZPJ",
-	"Pe6nl5YBN7rVw9PJyVHWO+mfnBykx9nR4SkdTBilvfTwkGa9fqOW2dyxEekySKWOF5QAIetiGeCqQ9oa",
-	"gDi6zXGpW0JqMhq8fz86JyNjdhkxOzqrwIwVE5kiLFcMdBOH3W7vnEjs4nVORmZhZKnNcyClBpPHplLp",
-	"Bwp7p+aMZupKCAlPOicj29QQMNrxV2j4Loj9AUdg3gPQ1pAiVxhux9Q51A4IM1jz7lyZf1LokjYxH0tR",
-	"MJqZQzvaCmDS9590a9BBgF/MdQCtLelUTRjtu81FOfyNb7YBXXxx3fj2L9gOmhLUCl0s19IzV0QXnGWY",
-	"2ZyQUgCWk0Pq9CfM97HZQO+DO8qrrWVH/1Nlh+NJjRTqFmcXUPoDFevPetjSg/UOWqy5i7fBqMuJrngP",
-	"bFa9VcQmweocM6u+/+7aAqmt87z7vTu6OJ2K7gkhcT1dnczBZfkk2XMPGURNafaH6fB12l3NurX5JcgN",
-	"FxYBC0gGm0tTo8NNZGEYJB5thzFgmCu0PwxOOhlljGb2YY72bO1AwRDIJAFXkAMTFksA821LeaHx1JS4",
-	"Pr86u2spmG3G8e3r5/ZssoyMDvq90RZ9eM392yP72lHdH/n8cWTzms1zLCH89KY7DTVuomNa3AVQ3pRD",
-	"62euiDvgVpPLOQskCpLQgiqLAyc0WTKdIOY6QA3LW/QxhUKit5uBsUPtAdBpdEpO4TFX1Maji5LFXGBo",
-	"G0VFi2IJGYOyxQu/PpDL74FyF7h7aI/ZK0E7N2dZNMoafjSCM7RodhShNdyYSAJ3K21J7SsWd0B2MVua",
-	"07mxqKXIIkv0zJifLhXChvudSY3G85hBUYA1rA2dnhOKTZcmVrWJ2gUnR/XO6ke9g5Ne736oZ81CrYA6",
-	"MwHsrlP5P1q4I/Zj2qo91YKxmxqecinMvUlnJu0HXTKFnxYsE+6znpaF/TgpOH5QVJeF+RgdlUNsiyeu",
-	"AlobZj+b4bke8FhB/cDFEzB/cnNBdRhEwQjKT7/0k5OPe1hRd+A+DCIfovbPD7ZThW3TsNqpYqXsgM+w",
-	"stqc2cuLFxfWIKmP/WlpaPzhI1bkgFwQWJwHvZgypFhaFlwv38B62ea1tIiyVEEuXl2SG7a0OLTmo7JV",
-	"B69evnlLHt72H+J3M3rDPMN24H/uyX4cU63nnY8foeJjItvQYhBdM2fZNZjjwNMpFg6S72VZwEcypukN",
-	"ExlRdKnIwjXOWEzlDA7xrEyn5wiaO5O3DJjZlYCyWjJmesHQZcYLm/teAeom5IaxOZa7jA0ztOk1OSMA",
-	"A4HCAxHUlrIkFLUQs19XYmFTdt0suLHYrsR//Ae5cEY8/mK+HY1GVyIti5zsKfKfjy6+ujQLWqEz7n1F",
-	"rjoXpZ7Kgn8AlndGHsGSkv/8+un3Vx1zxYPLqvH13tdseUZm6hqrbR+Qq6srQeCqx1JoJvTe2+WcnRE6",
-	"x9b2XIqHf1dSPCB7GXnwi7mYkCusbbzqnJFfrjrYod/8cQVxx6vOx8Rewuwl0NQfr/jitH96cnx02Ov1",
-	"egNzqXsk+sTtDRABwxuwxeZVxzzTRV7wl8sXr8MHCKntLVjqa28JKtjx13Tv+Bh/s4XI+LUtQL7qfHxg",
-	"F/5KVOaW4dyjQa9vyw/DGogueYNwBMp5JKAUdORyQ5AurXFrcemuhPM0cEHzxJj/GXg1oZYXXjH68ime",
-	"H7/dD39xHz/+2ajNfxr0Rs5xgaNUhCqipBSEqitRK9TgCt8F7j+bDtYlLwuSSazwoBoKZ86Ck+vf7F/n",
-	"aBUEhzJ//GqzhX8lM0aFMv/CEfrVvu7XK/Hr3t5e7f/mLm8XkF99ebsxaqG0iStbM/grLBIAVUM59IQW",
-	"5p8Fw1KUXwk+y2au154FjuI55VlSlc9Hnu+3E06ye+CU5S1PO28W43OAyBlVdf0jPP9l3fOOTzGWAObR",
-	"t77a27/h+xm839f9wyrfwviXTNkbLQQx+ZXY3vIIulaUOWQ0oGJXW+dz301l5LjkMlzy2uN9+j+MCzIQ",
-	"DId1OjMVS7TVjNIMCnPbg3ztQH2CKWQlmlvGrLFvRQP2AF/8K5F4ohbUfxO+IUYP9Ue0zN8+qxoxljXU",
-	"hhtQkuI54JNYlGfIq8RUD5j4VbN+3fAem3JpiWTkgS1Gfg5VBUXbCYm91x6EO772Slw0imAt+SBBKfKZ",
-	"sdGhxg5FYYKCjPlKX3Mq1ecwOi0LC5LtjWLka8BFqciuBHKOOnY2iO4psLEZQ4rSEgBfkB5sP8/Gz4x1",
-	"yYVr2YtDH7te4lyZRdAFTY20vRL14VBiK8bx1AqJD/Uz8ByPTph5Fbr7zZdPb1mxRG45stlrodqR0qIw",
-	"NiUVZNSQwHA59AGd0RtAQRvjsKEq2bo/4GFWQnXJBcA70CthtIg9WcLSjw7fvx9h/WculSbWfculSMDB",
-	"XblR3Mp4lgPf3rAlgkyAN4+itpLzG3Z2JczHaxYC6+C6GQtRY9mz+ZDYTQ1niKY9y86IsUFHXfI1W2Li",
-	"0g2bA+YPuZYSOyT5gVyJsK7fD9hWYStPPbx60fCGLYcFMz+OzPbbjSRAqkKap5JyfkZmbincQyFTyHzJ",
-	"tW1QCrofDAWQiozsHSVk9Orbt1abffL0+dO3T0cwC1UjBYJsBTCNvCoHugzIxwvfvRyKO82Rm9GcoMJt",
-	"SRCbAKJlAjWaSMGXb16Sg0H/mFxzKGrTVa908tmo0oxG5PLF64TgN+bPv776/nOkZsMIDdX89c3LF9bA",
-	"6ZI3xlRNCHtv3TnmYMlSQQWoYnMKXXKVfQDLwPmeM2qkNfRNwL2024K7aKcIpyDYuqqLFnSQsKvzlr2H",
-	"A/RIZnBACkZgfFyQb98+2ztJ/Ir0yTf80TkgjypfvQb4J86nZt5odOvlnOEBxs7xXfINM5P1aAwhE8gk",
-	"Q+XLWEsJmdkrzSoLhJRCB6K4pTnPrgQMqjFn9h4Jec7kPGfkMwwOJRUEVE7HLB99Tmal0ohXVXEs8/Sp",
-	"zDOgUhiWzM15N6NjhUqw7M0yMFlcCS5uueLGwKiuwplhYNeSjgeXs3gG7L3ukgurGZoFA+3SzveM8GuB",
-	"+yOVjYpBozUpHmhg5G6/HhcsY0JzmiNF1yWRee6CCl2TUam/hYxzmd6g5BBpsZwb8fTq8sXnXfLGHkGq",
-	"yKi6YRQ6UeB5kGX9iCp2dHBOFuxKpFSY7bNKM0DhXJs9xeqr+vA8xwPRmICO61g92mIsV+zMOmcwjyyj",
-	"mo6pYgnJ5TWg4eM9YAiY/aiJDFxSWSyJFPmy0vvwjSBJmNB4TuYFNyp2lQ8lZGZ2rvI9mn1IgtvtXMcM",
-	"larx0ggw5JFS2Jk0FX2vCiLLrNZ2aMTECP3u8BOi7xmZkg1lqUOYAHy91yygUqRSuLpX4jWec9fjWQoW",
-	"EXTm1BiNljqBK0ttzepqWCqpsMdtWFQQarQAiMgaqXEGjAVFrx/TykJ4NTGUWIAI7mSeo+nnXCF/hg+Y",
-	"l+H0Ai7InF4zVe/KSj6zmX3qzOjS5rx/bsw6264bmwwahmeYQOVCHyEB6DPgL57c8bfEk+eVnYrhvjMG",
-	"57sUNmvDjRnFqMggfQ4GDydoFHcAYKmVkazmAwMJaSTiFFClGDzknIze78HTRt5dh23SDRvJYWkwIztn",
-	"luGgBQMY6120/yCZ71f4ITT20GiYUm2US/QRWMHLgIjkQhA6nz/ADE5uljtsWFQ5OfBJ5jCbJ0GC9sR2",
-	"TjfPCPE6cHWw5AOJzOIXJb4SGpw5CRmD+HXPqORK4hTm6jcPtuiGYlVQMxrzVAji2zhVqevpjIlj0E6v",
-	"xCe4VvTuEYARQkWl3DKzHHbRbthSJWRSMPaBVS4o14KDJXaE9tG+tf3q8JL62IiWMja+K2ExmxwIqT9n",
-	"dD6vMiRKkSXk7yXAv9zYKXjJyt5zpc+Jkqj1GEqqCvGBYAy5YGzFn8lX4eiQtuSEeCr6rEY1n5NgJ5L6",
-	"ktYWocX/QK30pwScUwnwG7Pe5hNm3ZsFnJoX/lr1tvdfwTN8LUvlPv4Vq++pgjUqnELX+nX4uLDI3egR",
-	"mOJvUe0SbxU8UIQjWAeiLlQOLnsD2AwbR2+f4U9f1bi3cQITd2gun715rBLy+vULlViVz5ws8AUl4N8M",
-	"ZtT81xOW2ylFFgXX6BRWLDcq7megNcGwkOpTOcMBSWH1ITQu4ZGGMvMcXLvQXgkYyxkm5RjFqlRazrxH",
-	"3xLZu6kkuZQ3LKtsOKexgjLpDqGRKH6sBOPTnq6szBs9vO0DgzczMTZUZsblo4hA/FaquJOm8NhZ32Au",
-	"r6+ETQcCAzqlghQMFsaoCTKBg4XSDWSk+cNj5uGddr54uK2nEZXDSncAWzapWUGVaXUlPhsd9vZRMRgd",
-	"9nqjz1eMYbPiXfJGNmeLIgza72LcDKq6FnbgaH8IzHGClEMmuLEMac0kNbRJCajbaJT6PC0QjUHSuGMb",
-	"M3rD8DLodOf601eM6gF47LGxZrdyptI0ZUoZeYfSjWvXAK9uvfsuAMjTPMYJSBzkceEqeBaGiqEKaWtS",
-	"KpqDWhY61a0K+cXflRQj8tnrZ4/J6cHh8efOK6EQsmOUyszI7ifgqjGKB36ToE0hC0NCRo/TlOcg40cH",
-	"vR7Q5FKWAEp2JYwBDP6Cg94p+AtGB4OBdXlVXLkiiwXL872JLGbWgePZ+oQHfgdDFTVL2OoDZnzkV4eG",
-	"96vfnEUhjQxCPCxJMrnCm0GAzWiOrx7i0vxKDno96wIDMrLLb/YezEaIFXjpB0Q0LPXkpP1WJDQ066x2",
-	"IbPlUEg9NDZF5EZobVsdbGMPi2s99b46Yy6J4YRbt3HjbqNyUWt3BXg0K/aoUWrPycg+xpxrcC9bJ2SJ",
-	"xMO2fI2xY1sfBnsxNFZz9Rx/q1tga0Uu5ywyaOtNLdrfMeNKcXHdHC6efG4U7ep99trWZ7l9XXmWfYTz",
-	"7cK83ObIAmCugKt5huIX+1pWtiEC+G18u0vsDN6/2gQc1Z9mnoqxmUCXEtbJ1Hg0KCHVgyFzCTWTIC79",
-	"tNs/OsD8YWNEhKG0/qjxQFRmmk+0KqWckBHd+0B6e6ekS4Zkb5SQgRnd/gCTGxqnac6bD7Iakh9LVXDY",
-	"HIjVkBoP8JpT0GLr1Iygf+J0I+sPBK2j8cycozEQjmhUzvnZw4dzuvzzP//x34a/ixsvBl1MoTm2WXxo",
-	"M6xP/sAKmRh5jYgKdlzO+HC+OKxjlhJdT54lqHJu7BCWDd2FK+/xDj5gmVyQ1FV5WkMDxjGccTWjOp3W",
-	"j3zlVTRPAyoOhCZOn6obHG+TtXozs07LepqQn0sjtmRBpoxmoUUanNOE+EfB4YK0c1IY/ab1EDkmGXk1",
-	"DN6bnRbyAEgLB+Nv2YI5tswsmEPg59t44p0NH44UvwvFUOVjBEPnmt4yVLfxWQ2PtV3D6qHeVW9XfNWL",
-	"4laQlnrKhIaZWjbYB3KyWlPA57gidsXN1wW7lRDvtLZ0NvRQbdVjtIV3g6/9/G5BZnGFMgaiiFy5juU3",
-	"bGmfqTTN2VZPNUdF5pk7NRDSNTM/h8tsCNwG8mTOQCxTzMfHp+7bp0bUwkzi8Oz5mc8LeUvzoWAsC+/2",
-	"umqFEGmMCbicWTnnW3XY+dEZG+Ll1XMgq6SQc6mgtsYPwz3J05OZA5jMeO8BzsCtMtI6Hj9Mo5v+f+y9",
-	"j3IbN5Mv+iooVm052R1RpCzZMVVf3U+W7cQ3TqyVlPXdG6U8IAcUsRwC/AagaMblqvMs59HOk5xCdwOD",
-	"IYciKYuynXBr64tFcjAYTKP/ofv3q/Aizj2oC3ToDB2bLxcHh8MlF67HmwlJTUKagIK99/Vzo1/H15fX",
-	"0CA+Qlx7BiFJSWtKELhrX+8voOsFdc6tfb2vXqTLb8Qa1w54Fq7H+uSZ8AtANuz9Oq83gmvFJE6U2Fpr",
-	"AIhG4rcH4rns9WHymwpYSeUNIMMdLqXBcsGNqB8G7g4JajyZh5+SXNJO84rHLRXkiAthLHd2jxmpnIqd",
-	"cujocyYYiy7iHe4U4joPXyoaSAOst2Dul6Gqwu/ntS4tf+775SI761smMf8S3wVrCZe9kiC9FZGES+bu",
-	"gpyxfpMT8cutb5qGDJxCkl53ODD0H+D9/KoEGMplg7voksaO8DPBp4UShD8FqSwlon1hZS7WGBF1AuQw",
-	"Ue0xo6EuD9c2aBlx62B4yOm2KUfEz3h23vMRdqCzRVNyFJSdiwQATwAzCHiBCwlO3O/TMhk+qlN+VBwD",
-	"jVkw8DMaGE9RQk0Mz12AOSuhb7xCRAsF6wgVHc5nheMkIMOBNN+kMGJRe0MlTnxPaXxGM+QzPd4O6R1d",
-	"ePcdPBYFexIndswmCjxH6U89SLDhSnhUqP8ob+hRdOPSGgyTZ3riR8MAKFJ6aLhQzKsLhmbHLRhtAtQc",
-	"COB8HGwj+fQ0e6vhYIVaPSr36E5MNFu+QD6A9/PNIuCWC5Ud4w2hyySk04JfEewWpAWq8w+bXBrKGuiC",
-	"hdqpY6yD5b463Ps5E9zdCuoG4+Hc6/c3x5UwSHJcVUgfLNaa+0SQL2einkaSWK3fu0DmvbebprxXxeQB",
-	"ap2aeXMJH0RngccsE7mwcRgbjFghRtqKOXn0FUvgoRVgi6A0bVzoXuiHRDITH1xVTnVixV8nM6iCpReZ",
-	"TqzPQ40QqfTqYHjAVjcazSOIi1sX30VNhg3fzTwbegLpZYbNwcTN4jxNdBMZd29+wSZFxZDzE8GsTuSP",
-	"WiQhkNYcl7tvbr9GQ9fIaDSYNFjqi3Lqh1ORXJrJGIrp4kE4y7mLptwK1FLCkztwPVGLltFFFNX5hBJ8",
-	"KGmPAo9jfKMACeC2YWUsDc2p7wF6LZoapYDJzoVtQ9qEqAvCPpmL+8rDvvehcG5OP3kLCyrK/8Z3nI21",
-	"sQJqRHmgMS8jACN4Ho8X0taBHwMHHY2kdQ4UnK4pPY372WJo65mwx+7iikeFBw7vUWHCvdotvxEhA+92",
-	"bah6CvVXpLWP4053C2EaUHFinOTiHTcGDo77IIFTvviwAb3NeE6QXnXqB1IkOKnHPvLNhTHHzIxzt1+Q",
-	"DKYmiTISmeRlxrJ95C9Pby9cT5dE4VQ35sY6OCgDSng8KDfDlsRKNdqx+2ZBeUfGGIp63iv9HgxhObhP",
-	"5cGpAuXgaL3GHJItXV90Ac0fx5gmXE70MG+I6BDlfTFR5V2V9lR6cABIBcB4TBfKfZz49HURPBLUIlgK",
-	"U5ZvBV4puvGfWon3lF+I1xBqHQrnj4U8a+AM8JP1+xxaV7zNPsaigkkI3UtfPXbYwqsifoJwF6rxk+SP",
-	"H2MJH2KJ0BG7s4V06FBRkE4uBS/yWfUO3YmRylkn6N6KdZLTvbBehoNfnbqPC5mJFAqIy70AkY93Rmbw",
-	"fvDArXqnaskt0gQ5sQA4azMxgERHn/e5zI9Zb6CdWkz9lynYS8GzRTVGOcRM9vuiMNUbl9ECUj/407OR",
-	"Fzesqgrsr1M+q3cxgopzxva91e+9+S7vNxd/KF3GLaF03EKPDuVTofo05JaI+R3y+9WH8LTkUW2gP2wq",
-	"3UWMJ8ANh5PQY5bmUkGhHiUAocozejSqhEIGl1mQmpDJmp+K0oEGh0f5Lh+LRMETuD5TaVVwfSQyayjE",
-	"v6lGfYZeXfWhg8UkilOn1tGDzTLC0nHeSxikXIl4DapbLriHBaQhSVYqzmHZrE2wPe6t+vR44evBqJPk",
-	"GOBJjR6VitKKQvHcDXwEmU83rld4NfPDY0V/As37wdskn/4IU4GagkYwcNLK+MUvDkdMeem5sMVsD+qq",
-	"U0oHBv9+MLEWkC1JvdGNQj5EGnat3fDuB7fejNLTVFD4fqL4DZchTsRxP2uuemKd5xwr46OQIS0LwmFw",
-	"KBKfQsWau49U1x3v14caAYrEwwyqFeOLqWmrWS54oUpN0Egauew5tdTofCSinsbJmPcGgh00WwTqUyID",
-	"TafTJoevm7q43qdrzf6b16cvf714ueeu+ZQ0rLRIL4PYQdBDAj2B7WYLf6HHQvGxbHQaj5utJjVpDqCD",
-	"cX8geG4Hf7p/XyOGYzhweJ01Oo2f6PukUQgz1m4C7kcHrRagkqGLAf3Ec/6F+wzb4Vc1y+MtsLuxhvmn",
-	"CUwZsPPcSP/fHtVX7r1eiiBGP9+nX77OcPBDnHTdFeHh9p/zjC5zS3e0ziWvaf++LApq+Pe9oo3O738A",
-	"KvaIF4BR6bnAML7jubwB5Ax+bRqd3xsXoriRPcA9oPJDN4AbcH8kbCF7JnpPc0ul2FkBhdRiYh5BiTPD",
-	"rnK3ftV3+guNtfKdulH2gYuy+jbnm2MXXtzlQDCa8Rd9fYet9upLfqseH+F1h6uv+1XbV3qCFKZ3lZMg",
-	"GT8K61dslUA0qBArvFf4ZyjBaqDA0KZv+r1Yu7vfjoU6OXv9ubt7ro2+Th6ks8Q9iAb+Shv6RzHXRLHe",
-	"boac4p9LN/MltOKjafQdrFij9q+JmGCevNB6FIrcvfGFVDEZaay/Wtj853jrL6XPe1x9c+/fXfV4LT3i",
-	"fZhbZeaUA0KU5cNQXGbWE5uoTm+p7Ly9oQTGydlrkA9P/gP5E+gEkr4twKctsPiQWX0cn+NAxJugeIcO",
-	"sRFBfIygsYxfi7IToi8IaE5dqTSXI2nThPHcaMjeJ+RgVVoCOi5KQR6+QlD5KaY6FeOh+4oqJ73/jEhu",
-	"Val+I4098UsDcMbULQB0n/NYHPmMmnt8FBKqBOjviSkT4fGyVSEkhmIVqPTTNmjmRqcBBRseWq7TmA60",
-	"h3uA/RShT7QPfgB8k/B3DRhF7SO5t8hzMLh1t8SXXLlrgNQg2JdFXsV6mS+Xd9+jHK3+5RsnEcATujXN",
-	"gxIAKFA12ofk1QX0JCk73+S+VV5Qcu4lgH6hTe25XrUeRroubNk7ODioDKHWfqkyfD6jbgbIksckGrXq",
-	"AwdbUB/f2BZwT7HWHoDH3e2B7e4BL/WPTFjy6gbAjz5vA+x/dGL+aamf/6Pw4r2xdNN1JfXAA0jvspDS",
-	"J/xD14Hnh9rJ8LZk2AU4ZVHyPUjuHeXvzH3S+PRHveDvmxj8v9YUYNcJpYV9qdakN6BEfqgFqTq/JRQN",
-	"SholHgXvDRatSLnLSi6Cz95uyTdpf8oFuNUIQf7U/3S3ix9oFxNEshfQr2NHQyvl0t0LIKUAN7fQuQDx",
-	"LSRCdIKYI/40AohUPLTeosP3HO64xb3gbrDMEbv0Ldc7qX8A/wskh5JlEjo4cjuIRB9FoSr3xETgrm0k",
-	"a3tkcKv9j+4/n9yLKmxXICj3ZpvEzcjvkKThzFY97OpcsRgVkEIdAdR2eVCAuGzMl88cM+QqI5hoMcKj",
-	"a+QZWdwzP4Wn2fKe+c+JmIi6TfMuVHj5KYen16rc+N/ollpD1l/poiuzTKg7bcLD1rPVF5xq1c9lz36x",
-	"XXvBZ2WHB7XT+LecyxthVuxb2LD1+xHK9M02NyPUbsDsi4mC+tByg1JdPPSL/wQVcEgBFj1qKHpLYtZk",
-	"8kURedsLfwXnze1zD6E6X+PpGVkMdilkZQs0z32feDrQeRZO0CELDPwSZZM+1uDrfh+QYAIBRRUjLO6h",
-	"kJmHWCJInYCeWfNK9gmOBHE0TyrgJYis4hSZETei4DlWakG3P/A5F5koOuSY87gVQ3wYS5i8/45aMBIs",
-	"LOvxiRGwjl2dza6UJ6yRtslOeVFAxRK08EE131CIMb6tmZ4wA0CMhs/KGgBYlCa71AFoMfWkxf5REJcA",
-	"6vJ7cAks0JWCKshMQ+ENNJaLHhbNWM9KLbEQGOtLYZVexyodKqq0Kg+DsKe3kDfeBWLvQC78GrofUU0a",
-	"lOx1tR4meAurCfCGgOQRoELmAutdvDj3eJ6XhcROih63Qg0GigviIOADdaWt4KMFfAOEYyTJqs3tuzca",
-	"P20DEfWFsc91Nrs30/OrmMKtUPWXmP22mIhPWzR5cNNlfiKZPL95Q01NwmQ/KvqHzQcbY2f87sn4HbbX",
-	"mNOl1m94cS3wgqN1Hj6U7v4iMskvZ2PxxUztaZ17+Lnm1evy7ZjZ36CG76jVKs/FEUwf0UHw3pGpXcZE",
-	"DiKb+Nouq6+ByqHJzrG6C7xhRKzzgJ/pQauFWKxk7TyKGtRzexCbYHRPqtRb2MWBhghxMpyZChbKOQ/w",
-	"HcHdlHY+6t8Bmg3iOM5zxLE2cLxBx6JX6ldd7SkuK+iRzYubYMk9BJgHtAX/YzwxA2E6uKY0fw/Y6m43",
-	"UdcTYQxCsMAzpHC9m4wPu0Obdwkj4ZR7ElojCRs/ISdeGgZvQ2oE0pkONHWumVB93iuZzLzS63rnSdor",
-	"5V0ba0TeL8H/3KWh0wFAVgGTCwtR3SAA0Q8KGI0TFFCATHQYjyyp08BlAyeg+WJvn+7Dexix7xb6Rb/H",
-	"eQDWQHcWWNlw0s79GAkvqPH+qzOB6EjhPLds/c5BKp5z2xs8tCFcuHWNKYwFM5PZztrtrN261s5HI1WP",
-	"6u7mbqt2bj6c9DwG2F+GvSeDSsT1CEG4CjHOPeRFTyDFF0CsOl0IoLtdEYfWwUWPwKCulNOPLs4z7PcL",
-	"y1XGi4wRN47547u4QtnQ174nstnTo++x/0TaDkvp870IAUMalt60eZKG+yKIrbfOL7ODo6P2M5wFtQs4",
-	"g5AidKcfUWaI4NmsfgzRoeWjceVbCPE84Ocltfv4Cu++vBFsJNXEApxyH0zpOcJl1sKAxwDi4HDUOgHs",
-	"uxRjSpGl3yMOO/yYHAJlC57JHqAKMsGLXLpQUGOvRCF6zmPBBjrkYVGa+oi/S8uLpVbp93UmA6ePKnXj",
-	"Uyh61UB3uO6PL/26b3DNhX/BdCi1FbNGa/BFjNlSO4ZeKIjDzowtN2N/fat0HlB5o+Clmjb6bBO1D82j",
-	"2w7IAqRwFJAFr/3uEdlFMEWAzoxrJE2TvSVIp4B77gwbREfEP2OqFBYloB271kyrVVrT7NTm1x4I7DTo",
-	"ToN6DUq9ln7nbqAxAT/5thpSPDXOBM+wdh747MFh86czTfaKCtkLYWwhe7bUYPXFB3jTBQ1TV7ntCZbX",
-	"PEF1IxNhtlMpdSP2cg685huMeAqX1NSe+0oGatlF4IYuEXnW3ZxO1Nc/Dz7Vmai7s4esLvNq1fr8kRAF",
-	"XzIJPVXAr1hbgv/s2cYV+JcL/eprrESgH193NWIe8iVdANjYMIX/9RILCT/i5a1djBtRZBOxcW/A3O2p",
-	"eaICEKALOrJapKJvt/cOWktm1C/0qDKdCmN5Y52WiL6Ln+OpBCIRCa7Ekhk9WTIjSAZvOqVvqXIPdvnq",
-	"unHUlruqpe1WLXW9efBm7LwCI3THcnEcdf8j/PfTUov3zpdXD6TzxmeJB871+ChW5Dl69AlhsHnQEOMb",
-	"y3honwdcHVCDpKAXimZB8hrbFu0XgGGxtBbP/WQn1dur6hEA20Nv+n6ketPwDMRgvuy0siX2uTHyWt0h",
-	"Uo6HXhYqnxh/7CSt5+SCJCKhSNWfJC4eBsEw5abZJPoLBu8jeUDeS/q0kTOIUyjrux8uNMTH/gtu4r9Y",
-	"JHh4cLDOxVRMhArjSxXHy5ugmwAViyrC1tVTQTstsbP7ALG3JZ3yyrO8KCE8b6I3xkAAqMdCGc+fPRCq",
-	"WnCIpt1Mpe0NPNIZsC5DJTCiQ5FCWlREp+65PlsPWfHBOdHPqU8UXHUXMhxX4ZqtzrPmhmrqFFmSdjpq",
-	"d2z9d1NqsDeDVvNlP/en0mhnbclRyjJkx1PCI7ZRKBJxI9MUPHxj7EgV8npgQ1JotUdFeuK+VFnIiGFy",
-	"Sip4hoRZ2RsKyw6ftts7Tbbztv6miom27YbB4BoaKeQgtqSVzhCpGosSCYi15AzGRgFRulfIU7ccBdp3",
-	"MOE2Yu+Qd7iYvS8m6h9AEL9Iut+JUYjNQE8NVoEGtMuIjyxAWSNA6ogPRZPhM2AHdNy2sKAja85G6flP",
-	"w8irgHYuBnrqSzRpFpnGBBE8TqyQaxFrcDE2S0v/8Rn6G99po9MoRJ/28drHpdGyPLCSLu98lnN1a8VJ",
-	"JBVQoeVkl97LTpHvXNLtav4zj/QfieHd1X+k7/c/ln982ncbaba5CYh20Qo78AKIT0mtEX2B8QT6Az2F",
-	"4nWsGZQ26uhzeg9SASbW+2+xGAbQKSrHVWUPpGdx8En0iKE2uVIANk8tzsbKPMcAHijpEzZRuRswguIm",
-	"eOp5PO7asnO3lBV9f1fVurYmLe92Ug745TTqMt835kEinoidAt0p0C0XsLvt+ADqs9A3YpsK9KTKMvjI",
-	"sJkwTfYrUj3xrucaJLz9oAiJQQHhwLETx3neTXYCc3Ze7bpHKPiQc6rtK9AmOyVyX0rkm9rWQIq55Y3t",
-	"OYy2ubMvgSmuy3vDss0m8IASc36wlxDyuhltsHH9Jbudu9u5X37nemm8p62byQJKG2bLK3MGeuRJk5KI",
-	"trwomcdzwTPDrG4yONdcZFwfNdmv2jLoUYWowtfoJx5guYMNu9iFcCMtzB56os7cjRFJCW+NXbOeB4Va",
-	"0ICjyYx5TzTZSUSpiFwuVjOe5+7n5rjCrgPXI+0gEDAVAom2ANOCj8SVwtIiqKr1XJCEApaEXJnIDdwW",
-	"OKsoL+cecTxmfakyQ/MxwCJZCzeh9fC38arcFlDON9kvEoDH2LSQVrD0P1Igff+3g+cpQlhDRqtaaRiz",
-	"0x8syXzBC14KEP1kjfJHSCdGqcn0n2l1GgW/kUvujq922e0fP17j9v61L97zn3o4yPq9ZVWWY7nsvgdH",
-	"R4s3vltBJM3IUBWnoJKfyCR7qa2Xz0bSuOH5ROD1TtFBSBqe4nTAJTvTkvAfZ6A6MGr9lDSwxb96w181",
-	"VRzMj0tpzjAI/O1G0dOFOePe0f2wH5fOcyjdvxvof5erf85vJHs9g4JkfNBOY2xXgZwfHcw/ZdK4kbzR",
-	"afz04tUp2rT17O0LrwBfKlvMlmYyvSohdPkKEWnkOewq+bZTnwosnmzMZ0KwyTgyd+H11SPprVulihRa",
-	"t0JBepY+ZN+SxjMyLvaWpca9F9UTaVIyIQDgkRg43Z3CKTH1BBN5FzA7+tp8zwsAUFOgCAh/x9mnyt2k",
-	"53qS9koRJWqT/SzEmKVKfLDv8VYeFMKjGKPr24kPe4CWUE9sAl608EFv5syndDbPToWgtu3oMmIzn8qe",
-	"KNExIi5D/AqgSZCwHbvnAM5K+IMgj7qBtFYyw6WZweMCgkYf+O90hrhQcGo15dKm8dEUoZ0YZrRWCMpJ",
-	"oGQV2DIr8jzCPrFYNaxmAUYKlqg8kvL3O+n1xNh2gOUIxWXP2ELwUWUSgQNRqKzj3y0gXOGEZmzAx2Oh",
-	"2HeYWNgDJmr8HSCldAs9NaIwj1j60n16oSdFT6SsQBdrIEbfJ7BEIIGQoEBZS64UkujjfJzRSpDsDD/A",
-	"1ecGfYRcGovyhyqIpW+4sXtwy73XL1JkG9TKiyz3rw/cIakMdcd7ST4JpRH4GgTklttHflWvFEfGenvs",
-	"HFee537t8cGWQXoZ1ptYaI9nRO+B5ID49olnb8QtvkqhlvF0vMT9vTFsrHu8DXolVv8QJvKOb/Djy9lY",
-	"mLXmoHscApPVv+S0Iq9fbLe/A25C/R1JY2HrbMjwVTaE+A3jtrHz62lvOdn7e1jhw4Nna+Wrf+Fqdk6r",
-	"8YVpOQgpFvVfBQOFNmeNAS/t84exLpYDrV+AOHmFyHORsVxfo3yAi+o7R5x+oX5sq0H3UHmD8xOQvvS7",
-	"1Ml4nn6fYDmFYd+lPXOTJsBi/6+JsOn3OPD/6IlbJzc2ENbtOQG/UoR4jWAcg1xk16JwV3cFV/BN+j1U",
-	"yQJBMVOaUtI8B/4tf3pm5/moozK0wtn5qtXszqwwke0G2lVprVBsJLgCHiQEukQUEuLD9gUhOTc25kWl",
-	"EpJcX8debowEI22Tpc/5QO69koXxehk+OA3jpH4gXz4CXK7OX8kFvxHmSkmQimOWOkfpfS54n0bqRYME",
-	"X6IKe+keh3ogZe5eKd0e1hhH8XzUL+S1cJP87vzVKXt29Lj1PevrPCc2ZHh6t4IdNtBT6urVU+9C8EKU",
-	"3fwXP53sHRw9cQ8W0o3OiGNq0YW9zkhTSxKBkV2piPyzN7Ee2hTOQQc6F4DgCQABCbODQk8ZnxLMJ8zD",
-	"vw43z3HOe8JDko8AX204zwxaXcwrVV3NcmbcD8cNSwthJiPxnlsCBOUZNVWBSa+zrC9hVz5Hfp1bUxc/",
-	"6Sk9M0llNUjvmZtlTZnY8FhbjkOXCTUZOY0B27aR0Ke0V501wC3YSBphBzpds1Z7rV99jrqgyVLvo5sU",
-	"3FNveqZOUEY8c06XsWJMX8/hrnlg+PLJfRXVsi7Z/pJHj67zzx99FCbprnazWeuBX2GsIpETfI6FfKTB",
-	"vfNsZRlwQ6slDa1H67bYRrmWw1a1Abq1xowRCGT9KR/XKjtENcVQZlmH7mWr1YH//4/WUefxshZiq+/z",
-	"6cr34bYyKAdPLe6iTLeY1QRba/mqgzaobyWWyj45bMD05MiJUjk3qay4Bg+48WHvWu+5j/fMUI73NEyS",
-	"53uwhKLwWaKlr0gsmBcXmck/RfWhrK4+0g/tpweP6x+rHO9LPBc0vtP2zjXUQeoQwJvwhHw8nlN1mJio",
-	"eyDMntWKz5PDu/HzQS2Pcw3KRISzLn52qPw10mbD+nsXpzLpw6ftdv2Ug82oV1OtZLPXsSSnHOpb0VMy",
-	"PguPyf3urLTOhufWm0tZsBEvhpjxJ6cOPUCEOsIc0CNgYsTM/LLMOPlndygK3Siuym+Ph5LKBTcq80zd",
-	"3tRVrg7r3pWKw9MsjgcBmTOXK+77WZzM6LpDlmwsRQ9zNOgLOHs5F6/NOZCrQrY3gvfPnBC7rVx6oxtd",
-	"donuY93JF7fkJpqqn9isiII3wKX3mbCq41lrfnfntV80p4zOax1D5Bt9fUewg6GYLU8i/1ph+SrEDTQf",
-	"wuGm1TohjH7vycuCGdErhK3H8vnZ3embZo38WcxWI3+4Bd2dq2w3NUPQ2HGjHkjX0tKBpZU4ZaCPuQ1M",
-	"xzghTkL8rsEtkSPRZE5fAsUFAucNuKkhuDstBLfiZzG7ayUwCA3gP1WOLhe4UwDRy0RoXuEYEy9uXDx/",
-	"/avbcpNuLnvvh8KN0m7/679P/vvnD6dF/78u9p9ezt79509vr58OejdnfCx/yYvpa87Pej/9dq7/4R5A",
-	"5wGNyr0JcAZrptUDv5L3hkJl8Uych4gupIWANuddkTsPpdBZwG2km8DYGxyE/iqmbpXXKntu31+5E7ze",
-	"LNx5UaJ8UQXISKkS/w51T38DNgh4/c4hJy20thKKLO7+x6GYfUJ9lAsr6hELrrXOEqYVnU0Bzr6TKzgP",
-	"wwOnJjt3VrmsDXQhKu+LZg1mp7PeXitV9sbh4u1fU/sEWPxd0d5XZADxPd5F/jb1vX4WszkYoFxf7/cq",
-	"kU6t2+h0IBLEhvQWFdZxyp+E5G9PB/RyOkCYSquA7ZwN+I3wp/UaYNJPDy7OmM319V45iyZLaWrhgHlc",
-	"iL78cKXghuU1VubCsFzXtm3+KOxpnJ1ZmRuGlDueCYSDhwHPjstHjbJHgR0DEeObrOXniutUyV20WweH",
-	"9WG9W7wN0hb8A6Yt2q3o/1akM1b7z58VWkfvrapUTnlvIPZcDFrofJVWgR/7336BsPQr1hOiNymknTU6",
-	"v/+xQG1L0scqacilIWQwWLDro30KpfG17vQbAL/T/Xijlhc22SXgbep+tMmpbUUa37eCrDHfpXt79KP0",
-	"eziXgElTffxQjC3B7XHrIlTdB6TjY39SygtxpXx9UJM9dyJZ087tjWVdU1+WncbPvDUA6cpd7tTBd08b",
-	"krDIPWahqejmnQuwA7DYyE2BLVfu80dVSz9nH+8lk+XU1K3ZLOdS97S6EUoK1RNN9m6g2ZQr66mvzKQI",
-	"NQojPH4QuRFAGFqf03qjrymttT3eQ7jFbQTZ7qGTCgvqF92tX4G1C5TWbmnKzkjnoknvg4G6W9v+jQut",
-	"+2a/p5WRxgrVm93i/Xpok0KAsXMOofPcvMvXFddSKaTzxMmV9fPH7PzVKXvy7MlBwg6a7eZBsw5g5MY5",
-	"P2EiK5xVqMFxt6eSDCcoBUxuTa+TjsCrZun288tVnmd7nYO0+Yk7V5km7v1nbuMvK2fklYd7ivdf4wD8",
-	"S3jUn9N6F8TgzEnoMhUB4vuFbfi35zTDTquqjwHHlih2XeipWlt9uNBzXyhbSGH2P7q/luNKv8GYEovm",
-	"ZcF6XGklezxnTh5j3hhkyFTXduBR26WFkuz5mNfbNCjiI2LlZXCVPwr7Eie6mVXTPSvqq2RXn+vWyizG",
-	"1t9ymPhXPofBgLI7wc7KPr2tz3PkNk1QXcpc1GSoYLN9zMWNyD+t2mw/cTMQziXIBOvO4L8Je3xAFShu",
-	"q93HhnIT/cK7yc17l3J5+JSLW3fvozjX5XaTsekOeOOEnLZAcpf9MuaFlWK9CgBka8ZNnDC/hxkSY+Mm",
-	"ZkaEVhroBK0Pm87ort90NYB7iDXqAWiFdyUB2y0JGAeR8tvLC9nduiyXVQz8Atgd3GPowtm3Gehx2bbv",
-	"Gy6b7I1UQ2IoHAlKM0hnLz7UlMi8HQt1Rm3Tm+2K15kYjTUEAXAovT2yO5zfA5+3RzetCWzcl3N7K1qP",
-	"vXMxzvlMrNxj0TXhkr9yvVt7jcn9qJXY5ThvUTxuy1K31mw9xROCQlJX+x/h4lsrAX5TuVRDOtl0v35k",
-	"KkoFqI9RK/me77LweL7umE1UIXgGoLu+RbkDuCGJx0tBXIuEUVPYlVKTUVcUJvGYIIAiIkzCRsJyaABz",
-	"U8AGBk/ADa1qINgmdJsD4KL7qVTxMUOoQG+yE4AyMwlUW+GTycxcKWN5VDHt4nCEcLwRhew74wqNZlOe",
-	"58KaQN8tRmM7C1eVhe7AE86EyprsZcHNYu1EXd9QwY3w6nm7LsWtqi5hws1kV5JxXzhKX6aQ173D4ESs",
-	"67NUSjnIW18INb8CGd25ulvOumxgcJL7z7qAANSHkd6c7Ycs+sfPGTxpjCdLyougCpYsFAA4ge6n/lA+",
-	"I9thAPWKTbEntmQedfaO8ri21KxAhT2A8p2CynudJVx01S+EfYEP+DrY4S0VCCze54FBfldv9zIXrcSU",
-	"0Zvf2addvcCGzIfotpL8RB7u53nW+5GrvBosiRfA4AlA5PGB+rHXushJIaYJM7rstQdIBF6b/X0jTbR7",
-	"t1opUN7mtmqBaD12hnq7OSleF699HXZ7WXrrR+nrWVHcOQNUByiPQSzM7xaANQFbxLodgNEWgU26X8Zm",
-	"OoHBnJn+HlNjEHjRR1cKGficGfFmPcWvOleTVutxD+YD/xRpHFFi7IfRZ7nMuJ2xp2eklZixrkCcpziM",
-	"9saqBO304a8J8S+6Ej62dJt9ouS/JqES36f7QniM6W8sGiqBPUPFs1AZlX5wRhgbIrtSsFJRXzZXYR04",
-	"PY37CbUgWYj34dZTXWRl1O+vkdUH1VPVAcXGpEW/x9N+GRj2SlGddqnkAG05Iw7WmZ7U41SpYcUFeuDE",
-	"5Xy/1Ht6/HnIx4q3GNwVfDOVZqXyctk3PeqgarVa7YPHh42kgZmQRqfRos+Onjz9oQFqlvzdCnBkZUoJ",
-	"oHZ2GtwM+D/10HQlqAxCEZ2bcMAWDVPzv2v80w3QCPegz91QCIc6j3ZJGKlhIA9qSZ/TRRW81TYMhyI/",
-	"Px59Gg3YmxQFFkQ1Xv96Xs6MfrlZP9emjm57C9ZzteXcJZy/Rj6MXUr7PvwWpynVVtzv/Y/lH7dmvCG0",
-	"rE1GO0+jRMruF0KQb4JOO+ZxE9Z1jsisq7NZk12GvO9EZQAROiOX3Vm2SW8gsuaVwiT7YiqYeY1XzSrX",
-	"GUMcYi4jsF6fHQCVwRPs4uZvOa+LInC3/fM57vzqeohSLOcyd1XKxVtb+gBLpJgQom6AnUOGSd+Cw3o5",
-	"N+gnazge83ReWW1l1Bz2/xaj47k7LbHxxnK7hI5yFy1vMfkjQJ5qOEAR9XFdtoh1e0WqN9kvJuq2rjbg",
-	"J+YWz1eDOcGeTg+ih+0iiHDGtKJAGIpy04myMk+p6xWiQ8J29lGdKdGgkGMeWl8JrTtCZ4QYGQkeiCIP",
-	"Nx/GwIgDwTIxFgqYG0q4RxgKRoiPYnOtRMftaLWcW4aduB8ESM2uuJ6oKwTnDJj/HnlZ34gCI1Npm+yt",
-	"8rXT8JGLbD0S50EFLxnPjKkjg6UHrYP0mKU/vrxki68qRT5XRLNHJE4XUYMNX2x5n6ga/XJH1lPogojw",
-	"9VouonMvtgK6txEZanVy55MHZ/BbMoEaUEmn9REGtVzxe9OHB62DL/JIXnB34Bx/76DnF+507rTUxobH",
-	"Gbs5rK0N6YoIpWe/y3OuemKph/Xaw3z4fArpXNBxENLAEZsuRjyHOnVPho0mhzg+/BXe+BCqr7cDmehK",
-	"S03UvUJk8AdQoy7BRHiOsz6Hh9g4wYeXnWDsdu7V2hruKl1o1//tK6ee1/71pV7/t6c+v7X2FRe2kGsi",
-	"4NPksaZ/q+XK1Tf5YFiKKP7QRNHnBQEp9vhIRA6Ck0wiTWDCE1ogiS/YGhRibEkPoNTYra6YcEpg55tv",
-	"t+QkHEY8MowUGZXRuUCXV6JclDBzZ88c1SUhYC/Tli9BVRJ+NPbPludMREWT5wlSh4xFITXB5jsX2l1C",
-	"T0HtdH6goPOjsxcnd+jnQpcQeepXKqwDnaSUBYrON4/usUS1voEnvA/NutOS99dtH7+UnZLcKcn1laTb",
-	"+ddCiYLnLOD3369ShOzUSNwCvfW2HypVxLyKdLJB59goLPiLUBVHP4kPS00pe5DkoHN3VKgRxiFkzZSe",
-	"Nq8UzADGqJ1ALxccoEHcBIywNocHCjcstehYGwkEve5STCGyqVQZQhv73IvS1gl8XxYj59faK0WH7Nia",
-	"CYV+Y6HHOfR3Ykf1bbyWPwp74Vf5s3QzFc6tq9yeA8Dmt6jHH0Itz7+SnWbeaebNNHNQnVh5QySgHlD3",
-	"3jV1SWeytOaQaFjwLHIa8fgQZSI4pjDtBL7LNSRp9QJ7S18XePEEutXjsxnKHjMz0JM8w7RyVwjFMtGT",
-	"GdQdzUBvhzSCyoDRApliuhr4EYE4NL7nEsUZjlo/S3FuT7e9HUMi7CvSa/MrttNrO722JgwxhKfVxrbu",
-	"jDwx4MK6FlvQapLne6symZeLITAxIBazOLAuswcQpztBgvykb7/ABCXr6XwyUnR6xpnVFqFw6LiZ/BWM",
-	"7u1UI/ajB3qsSZLWZAH84fU62dKSWbbJTipestKZMMwMOBaFXymtRJmUIJK81GDYC2C1RtilqlTynFJ2",
-	"d00O7PIC96moy/ex09U7XX0nHxTUp9c596acnTRlk3xtEJdXMnebhxXCiV3PMquvhR2I4v7wXS7ClFZg",
-	"E3o2/rJvTxe+bW8ptxV1P27Qv/b6BeIL1mJqO4u59nD+ySAgxUG/JcwaP/3VsDVBqnZ6YbtNQibaK14h",
-	"lPvnfsFrzvgsIuAlkkP495jPhGAeuFSOPDI3sN7zWYdp5yal3KaAaUXElSlogpRNhRi6v0daOYtiGWep",
-	"+xGQ6WZ8hscw6Z9aibR5pc74TBRgkOi2hSDSMnC2xNQNAd4d1J2EvN1ibyC19rpZKoD19r28vOzk9W1K",
-	"dZ4Wknn45f6yDSzcLYB3rCOsALcOv2iV8VmlVWXkO1UW+i/oN05xNFstJ6eAelwYKvFs9PaePm0kDXh5",
-	"bgT3+hqdxghvApWoMyGoedu6gcd29r7Vfva0/5gf9A6zH572Hotn3TZ/0j9oZYfih+7jowN/IRza+eaR",
-	"da5suyuduDQ6jdZTpCr9E7tSTozk+z/rfMgth82jF9bnLdrSTRbmqNWmhQEgPazeOthrtS9bz+YoU5W2",
-	"ArpsxuMZ68rCDvA9lCtU0z9TXYrQuQONO1ThNd+j9FaVdH1uw/hqWthRRAHJZsK5f5aN3Obe7JHbP7RK",
-	"aeDj2+Wm/ST6MQ7dPojkBSbV6Dxuf0oqZXGtH/Za7XLRCt8TRkuF/U+5Ww5dZP/Uw0HW7922VKVUuNey",
-	"YSdR2NQP3EdUvW9NhTF9v+sh2vUQ/TXL6TxDVhD1dT2bxZBm/6P/53II13cl/MQH6E8wZRanwmMeyELU",
-	"EpjWyA/Yuge+oXrYud33DaKzqXBuoSPf32+uJadO+vd7zjPMNwfUmb/HstDgJRTj2wAK12QnZWWAr/4v",
-	"O+hgm2E6aVIY0WSnML98eSPBou8NV9yv7/2FN23JE630dGfgv3UD/w2ZXNhL921y98d8YsT2dA5i6SqN",
-	"2gSaaWj7IEl/1mRnfGI20Cnu52KnUnYqZadSPlelwFa6d42CG3t7KuVHakWkw+Kwi8IhGai0jHhJ4dDB",
-	"/e1cGZH3m+zcaaIp0BRaORJsKpRl3RkbCe6bHgvBzFCOxwLId81ktIF+gt/vFNROQe0U1D0QIbu9dO8a",
-	"yu3t7eknpEbGPIVH/oCKOkZIIHwkstDsB3BTSHSKAGe6z1J3eUr4g8QdN9ei7RQSlGv/z8RYty39BgWi",
-	"Gk/H3BUDqRDgi670au1KXbh/VQhToZalVsnVHKu4y88n6mtlMrjA5/wCDdc7pbrLFO8yxSXux1COib0R",
-	"VeLmKjx0kOxTFwhsy1vQPICekzpUAOeQS3QHr7VNfAe1Cd0nzPCZSVhfACVfL59kIjsO3iNCJs7gKLrP",
-	"ZS4gb4b/ApU54jPiKuiKKwVKGaoJfceK+3nZvuKukHBvCz4qNChCo4zlM9NkF3xWw2K9qJCv1IkqC3ho",
-	"fMMArYer4SOT+BWA5sapSjwpKjfOmiCQiDS1R+Y42kVY+I21/Ft4FTx/J7oDrYevX6xTHDN30aUcCWP5",
-	"aHyHay88D/E2qXLK9TmN5PLB7U2YxRnJ81Ioby/vt1ienbm4u7nYWYAlZeywOQh9u5RCF6qjbs9im1Aq",
-	"napRoB6eRfSNyD5Q7+B6VZL1ZY1hsHc01jdNYDf/OKuLAmkJd2eT2y0JrDa7biD/a5cML+yKfbjncq/p",
-	"FOHGnIOCV4DLxPM8TpZJAxBg0M2hi0wUTQbVa24NcmFFVp4oSk9wTMOVCTpADfQ9Z1gg+MiDVJeekgRI",
-	"/vhaafy6gbMU7FgSIAid6yQtOU2eqMp9AP8LFfQIVFjn9bhv6vb/9t0HeDFfzG+4XTVchhcY92SXeI87",
-	"5+Gbcx6+jBvgJGYThbeOpd//iP+4pXRo4AuNIRgqxEhaiLwK0RPyxv0LmhKkwgAQEBSnwncp6KkL4C59",
-	"NIac0U51QZ4NvWhuhiJjfeyvWaw4CpNe1jJbnXDaMzepZ5+mzjjjy5sQO/KRiWEVsHeoydIxl6rZarXT",
-	"khpghvyBdDUin2FKcSoSlvb4yDZbR4cps6jiBx5dIfop4LxOwVjlObv2/WwBN7HRMzdL+jiIyDou6Qww",
-	"+o3/QV40oSYj97rpTxzMP4r7gObopGO+l+phXKeoGSwe7sMoX6snbGXv2C0dYX8PN+wbCmZ8nxe+HszM",
-	"owpaR6Xde3kZmu754rLlanI/IK4sVZjPI3hCQLjlakiduQM9hfZEUKcyRG9NRvQb0DlG6aZV4dVZmMiD",
-	"5kZu83LC2uyCn+0GPwvQP5vsoXXjoPvZSh5SxNzaCq9W5xXKgb7phMJzrobhWdZoMQyPvdtT299T5WpH",
-	"kZrlQ6GYVPeGr37buXdXZzPvffYlHnJ6d5JNC20Fk7bDyKd7nPh/HSbsl8tnh62EPT95fZCw//fi7a8s",
-	"l8DWVfF7Cz7FgaFRec4HxoSFmrHTi//y5UEjDqfcx1eKuqrYIftRPm+y9BT3w56LilKWaWHUI8tG3FpR",
-	"JKw7sdSSBberjuaBssEGKotHKs7Z9UxlOR4LubV3XyKuj7lS0rJcDgXQf/X0SCRM9l0U4e4OhQJQqwQ3",
-	"HulCIJT64wCl3mQnnlQbkiED0YPQw+mdjp+qT5VMC3dXY3Uxd3D02jIlRAZlmWl81PyzmKWd8t1JU54d",
-	"UbnCxU8newdHT5rsBBAxsU90T08sdmGmRx8+pG5JspCF6ZRYGzCVLEz/SoWkESZw4vkDoj1JrgfZrz0E",
-	"Q9HqOlc6TDfaCElUERGEyN3GQDmGkdfKDahEpzwUG+kb4SnliGOWjs76dCiYMB6hTeHvAQoEl0nk/QQh",
-	"l68UAdP1dFGIng3wzQBxf0yPbfxplU+vYdZsoHPcUdgciCLHw7uxWrOcF9eiyU71aOzCtNQM+MHRk9SD",
-	"nGLtCHDIuavqsl6v3ZLeap5q4ulIRI69aJB5cQLtBPla3gjVXD8uXAsazsOAOFs4Py0Xv1YUIAJvHXsV",
-	"BPM1EOrHM2SvdBHOUc2yCZPTsb6NPNWZqJvnpccD033mXouT1goJIOrKThAUn5xAIlKiQ8CdAXQUnPUm",
-	"xuqRKJbNfSSdnYFDlpowvM9zI0Jk3dU6F1z50HpZ3vPf9/+96jLQC+00ulJxuPliMDya5FaOeWH33a/3",
-	"Mm75HdABnQg8eKo03Fwur+tBM7Goto69viL9da+kCu2He0ayPLF1QIW+o1b4e5/vPkesV3LLYp9/XZdz",
-	"6dHuaojFB8e9CXB+qwzlfzv1Lj27D4vxGZrV9ClCNdSp7gqoQ6y+R/zDG6Gu7aDRaR/8UKNtv3kUHr/O",
-	"EQrP3HEltCBnaDWdOyRHEBXk3KItLFcYkQue7rUOLwH6odNq/f/LPJNCjypzDJYt41bsAVjBGsvtJ0ee",
-	"a5jgknkdrZwX0hDdZWLfUnbBv/TViYWgGXZ5hS3nFSJ955V5qQPvF7voFwikuGKIdoIOri8RKDyYEdQL",
-	"NNlzRGgEPEhP3Y1hcQYlDAMBxN3smjL2WA1w7CN5hEC3TEjgfRAqg+ic6KJKiHK8DAMHn/+G29BI6ZRL",
-	"myJ8r7REmwVZgLgQAqpCgzJwfqK0rCuupcLihSvlCdac3w8RqyczD0SFIHVA1ibGgtv49qHUIZBbhJuH",
-	"Wj8nghAyX4YFlVjt4UNEsHqM2F2P4SufS3DxkjQuwj9sHaYU3DKlId8zBeDhMZ/hcyPg04jPWFd4jlZa",
-	"9StFzK4BldkHP9Htely52wU2+hG0kHKWYs1tGp5tOdqTF9DP7k5YrRXf8aAU74wKVcdofqnnVmhTNKCj",
-	"gO8T0HkWuc9/evHqtNVCQvBga875jWSvZ7B8gQ79qNUu+dCfIRm5x/TZAEKqjboWNEXleePtTDkTQBQj",
-	"nbIRKNbR7aBYI+cxX0NovPdD++nB4xLPKJNKkdh8DvhTLtVwnlXdOLkWGfvPc9bTGcl6X34QmJ6g54qe",
-	"dCQs90GyBfXcabQPKi8U79OYjGVnf3/MZ//PmP+jN+ByrKWy/9RD2ZM9eTVptQ6ejNU/Tgdc/ttB68x9",
-	"iR/y0T8O3VrhX73JP9xCfgbG12bwTWGX3ht8U7yrUFtU38K56EMraHcGDVX5pqhih0Gw0L97X4KLkXv5",
-	"rPO43Wm1mkfOkXNTmBTEfm058EhCORXSTQ90nhkGkMGQ5y3FoMku9djp7cnYqcoxn/lkT6wRmnB0yuHZ",
-	"nX2d9PuyJ4Wy7/sTlRk3T+l04vOTn9yre/X45OD08MUPT08fv3z2vH3y5NVB68Xhyx+ePz45KCn9qWak",
-	"Uac2Gv/nf/3v8P+Hjw+czoDYrdN4ffr61Fl5VCvuL1AqrcNSrTjxYyB8jYSAwhZktSJ8dN2JGXB2zjUq",
-	"8/UVTRKk1wtU4RbqSfuHo9YzN7tDt/ExKul4ccEPJua9FR9s+DgBAyiUnlwPKDHsSxvxFu6BspUSAUpT",
-	"qMz55vPQcMjcMrtnVXebnLpwo4kaHaKO9USlXScqG2nUenECqxLEydmlUpxWWqk7YxjWz8WZuHIuF89f",
-	"/1rOxf3VQktYzuWuIlonlAeRUHphmZdK7P80Qq2SvMo73kA7V1XzYrLTu2DHiLcefDfUqqxAPUtlIwhY",
-	"7923Xavj9stPd52L94lxZ8toYq0IeDF9ud/ltjdYXnr/29gFt+2k1WoxqZDdW6go+CYOQ4pd6ZyS6Lbg",
-	"fJbMEZTkL4SMAUKeePwpH2kL3rMuPoaDacPGhe7mnoccRnOhsWHXboPjKAvHxUTeTiej4dDSPe7q8Ow5",
-	"rMpX2kEeOag4zwc+dKq5+XwyjOQgEGV4cbldHHb6d+OTn506vTd1CpxVGycVa1TqR//PNWBDB9JYXcxK",
-	"0NCyxB1qpKCC3/PIYEYtyv1hHi70K8V5vb5UPMdjJJbpSdey79JMiJHI0uRKpRNVCKPzG5Gl32NxEpTN",
-	"gC6GhaC6HsrSOUld0pIdUW9trDCjFNWWddULjHJXOI27lP2WcU83dVi2UE3r7zdXT1u3fe+Mezp/j6WF",
-	"iZRADhu3y3tDhlBfvjYDi9KwJVnZGqxTaZjhfUEhjS4C+w5nQzFbBn165z3r8QweEg5sVdCH7ymPejx3",
-	"vsRX2Er4DUKa3kOEFemTcaF1f6lT8BN0E0dm3DMfU4xFUZWxYozdgPGnxHRs8DAsF7wfgMf1NR5/kdNA",
-	"DXwjUhjgdYwLOOAMXXaBBxTnI0SJOEMdBVDhCxlSLFXtsPNXp+zJsycHCTtotpvtJnsXuMH0CHsbI0ww",
-	"AyeNVLnK2UiPnHar8S/O3NQibbV1JXMGL2mJpskFv6FeTKSFgVf6Nznr33jHfxnsUCcwpTOd62sQeWjm",
-	"qdnOb/T1V+h5QA/w2N7a24MoTKZSnd7jinUFG4qxRegBKsTvzlja5QOJpWaMhk+DrzAxHWb0SLCpLihp",
-	"gmedvgD+9ODijNlcX++BxF+pENs7XZOU5/ugejhWvIsPtuAs45YviRzO6TFXbuvP5DCEu+w26dezSTEc",
-	"oBfz9e5NKt/Z/wiHJ8vj+RN/cioRQwR3XC7VEPx0FbOG6T4bSpW5cN5dktb25r/zp3ebBtTuspL2dJtO",
-	"OU1xGTAHrsfUJzqIeHIXYW95S4VjX7+H8DU9VHQNtba3b6L9fiHEn3eA4a6MvSyk/lk477g8AGfQAtZ3",
-	"bmuZ3DsmVImSUoROEl65qW0AqQ2/F9/8Zu0X+k+haMV20Dlf0aZGAVt/Xy92KszvvtAEcTswDVBXAVRV",
-	"hjj0emKTSjt55PN5JnNMIqNXKJW4xbKFpp7P3jXfWCH5/OPfXkset07vTOeDmM5Hplzyr9qMWj2ejM2W",
-	"zOgvUacxFPhROTaWuRd2RrB4vuIP+saxUgz94Lho8JEJwC2LKuFSj38bf73l0GsfyaOA3H/l6P2WRSVl",
-	"+GH1+P1knO4KpXaFUn/Vk/1LPWaT8YZR0VLPaaK2Grm8EbYSuEhldTVswaikyX7DiWwQp9AV4i+SVsCq",
-	"Z4xaduHKV+RIeTm7z4DFGaCs4FOeP5izE3s5Kxwa5/eQb4RprsgnWtyH7+hZdv7Ow/s7pRztfJ6dz/OX",
-	"9Xm8ivF9WXdzfZCsZD10C49k5dNBsmBG9AphlwBVvPODf9N4g/QUa/AW0OPu8jfbxQOYlmIVRN1/VCvr",
-	"S6vyNCGaRb3n4gawu4B/U3gAAKWn2JFvWHr29uIyLTOi8Hs4BleMs1wSfd6PLy+Z2184XFqty4GmS0j5",
-	"we4JJTdYjENAb+4OgLqGaNha5TPA7+iw53wg2RCOP6Ddv1fMxnYJoQBUPNPqPHybQ6XFPM/n+pHznFY7",
-	"7jicFHmj0xhYOzad/X33Aps0yn6XDyTKg0Zy14jiS4981mqUMKvzzL2Pn6TKZDx49fV3J92um1zSyHWP",
-	"Q3PzQO5Bp52djVGCQpnhv5csDM0xl5mTtNVz3aQX2b+lB3awCCemcveacAy/Lo95UXT/NjHZjonpnjva",
-	"pkEnrafD5/yV/Y/0r0+4r3NhxZLuC57nBCJiWSYzyChYPhRUtwgIJL73uaxbLCn1eFHIm5ojrhdw01K3",
-	"zu3Qw8XpIPkqTnZHXPI1+RX4Lu8glon3mhePP5cJxr17pit09s4d3fZx4sYys2FSFkeLkluTusq0AMvM",
-	"LXB6HhOAq2G56GN5DDDFUCG2Es6nBUpob82hBqCCMAUsVzVZZuj3jyV8O5mnTTyih95WOwrLtTI9f31S",
-	"KTiSuU+PZj8TubwRhRS3Uz7k3ApjfcRK+KNv+wG32Top9d1l0mCt+EAU4tZszYvy5ivgRd9CSAr1dZA0",
-	"l1RQUUWYzATPliBKbgbHWZ3fLELl/AazSf4pVmeVSmHYGfIt55XwhMDr9zhWeCjbvlwnCIX4ax8/23mo",
-	"TYW9BbxKt5V/O39DiSqRsfSw3QIut0xC3JgBZUHgnIgiqwE3bCSNcT956eYKLa0RfiM+QLb6CBuuvt+c",
-	"1Rd1FBL/6Dsn4e/XX4rCHGkVqOO4Bx+hgIPFrekDSKiiZ3HsOXghFQ69Y9gOqlX4ym9yZ+wh1z1jA36D",
-	"QLPQvSYRYQLxZxf3PB6Tfh156r5FYLZqprorBhJ6QRGxtgKSh1ccPm23UBHwbPF6v0K2kMLZFSDXqeam",
-	"uY9tPiUNSoxX8VgHwlQu8T/6/fBpu50cPm0//mODlDOtNi79ejHWwYOrTuuPaMrjETpvMVorD1oC6Ap2",
-	"IEY7FftNsgF/Qwr9QqgsHBLely7XCLa4JV2+cPQobRLQ0sK5ItIQcQIlga/yDDw4ZKjqCiMz5E5LaeZ7",
-	"gTUK2YK72g5KJinE+8a2YoI4BzdQT65rgdnOYRXomS4gIfW1ArN51elm7Nb4gRNUdzyyU2L6dzu226nJ",
-	"L6Um5bXyWJGl3N2DrrQCVdxWNOWJonoO3Wd2NhZB0zXdbdMk+CLShO1FwXBS0iZA8QBiOQH9n1OASiOU",
-	"ZU1bjDB2e8Hul/XYaDV9vgBKZAgAZqeB/naxMLhOnMEOXlsRuBFEb1JIO4Md0RW8cNHW7384aTeiuKlP",
-	"To/4ULBi4tyMskyns7/fPnjabDVbzXbnh9YPLdgyNJMaPkekqSICzjGXxBLanQXUGYxJgCWkWSa2z5DA",
-	"pFFLEjlinAGlQ8I4Q+YGJCMhYpJc8Mwwq6PxXsgCGgxnNSOeIQS6qRze+ZlFY5RoVreNYcEXNMDxMlGB",
-	"+CTmcoEKOFYBtEmJgIVTLRvu8ahv2CmRbIJkvM4VSXt8YkTaYbkcSacjwTFNmLF6PBbA5FI+FC/5KRG3",
-	"asoNm6hcqqHI4ErwZqUNh5tqhtoWXxeIgrRlhTf7VUcswYVwOuta3gjGWa8QmdvzPO/E98XUKFIIO6UO",
-	"fnEAxslEV9orRawxYz5Ddgf/0EB589L90C2pp+LRqicio5FJYdhIcAX+d5MdHLKBnhQ+ZULYnMjPWmrW",
-	"NNxjMu7pkVTX6bE//2VTz9cpne/ntg3jeSF4hiw5Krq6mKgUCYYC/FcNOBmwBMXfPUKuWwqH5rmJ3C0g",
-	"0aHEDBhqM99cIVSWlI9Tmcb7QLGjNVZNBtkJxEieGNkOCiGYmeDKUglmoafeTiOTsXs135X3gA+z9Ptj",
-	"tw1RzHwSG8xUBjRPeogQjUQ8BFIAJZZX6p17LqjBdCuTAX0qLZnEKkTuppPQysPLnoznUhbSwGfY5vW2",
-	"z4wTAp5HD4OBGRzzGQvyRoMdRwuGGfeUWZHngacJMbOdlBdeWvwYVwqFAvHdPlgvkSUDSJA7PuWzjn8G",
-	"uI1bloQZjctFzEugIe1U9pCgGl5Bxmcl5bLVrCtAeYJw8DEvLK0jZsRKbI6ywdjNL+3xcUpFDCg94Swz",
-	"SFFgrUZ2ReTsKtmbiO60Q7iRc6rIq4aoFuJlwY27A5JTIe+J8LCT7sU1kbwqqhIuXwYxXaQJS8NuTFjq",
-	"9hb+x8t2wlJ6cQlLzVA6lef+SaLpfizMZIT/DJCXKcw4BXqvFANoUu0XNIN6g8NtqG9GzuYcGCFhexo9",
-	"EjEzrIkMxkvMLtYN6UTolppp68QEq5iJ+fj3C8tVxouMeXP/x3e+bnY6nTYNfR1K6Ht69D2mkKXtEIm5",
-	"0+p96jvIZbfghSQa84HoDcushETkY/8nGDTLR2NawJrkRWmnMDxmJ5guSQ8+fEi9XLePPFbyMctQRKe6",
-	"GBLbY9DxVZeXW2fPDWrkTmWOFU3+yLDUzbvMmGtFTKDItQYbbyjEmE7cLb1XXCQjhEJtSe9C9+nwDaji",
-	"Qatww/iVKvulenrkkR9lgTjtHaIQL1nioj9lRIneZMQX8ATeermFyfaUtZX+BFWVyW9sZUUIkbCmCWu3",
-	"EnbQgncELVtOQVrtfKsCVVISKf2Mz8wxGCPlKfcEJ/cM6hyArRIWiJsh+QdNlh4ePCMxOGo9phefngtb",
-	"zPaATz5l44nFhfeovP2EjkHpDJR6d328E5wNn2Nzm5zsKLyMY1aIDBw42CJXoJz6Os/11Bft044LrvDi",
-	"nvsFjOhAQGE7JOKcBYp2q2/2qeX7Zl2YKvhGiGCBnlWFdNwTyVBP4y0jubfsHnvsBFsqt3ntraMjY6Au",
-	"LF7prynNFs/zEtgUnS0wphJcUl2UMti8UngCrfuljSlxR6ckEF1xzdVxQEZ1E/VA56XOK2t8uyIuAoaG",
-	"bEsPW3lD5/AUS9eGq6F5xAaC53aQENQ7mduZXwFkTIhX/Lm77PYhnZOBgI2weYwN08N1D0uNDjO9hWY8",
-	"8Qr58RI7UWLS66kg1Fn0o6dSZXoKkQ/8Kxr6QlibE8ZNXbzDcq2HniWX1rQibsKYWtN1cvaaDcXMzD1i",
-	"dPHPYna7nLrY5RdRDHMEt8WRpgONbWycvA20H7FXU4hpIS1kcaLbvdHXNXd7bZAmjQg44a9Mg94FAQUX",
-	"RVpmxoIPK+tW3MieaHz649P/DQAA//8=",
+	"7L17khs3sje6FQTP+UL2MZsi2e/umJhpvewey5JGkke23L4kWAU2MV0E6AKqKcrWjRPfGu4K7h9nD992",
+	"ZiU3kAmgUEUUX92yZyKuYybEJuuBRyKRyPzlL39tJXI6k4IJrVpnv7YmjKYsh48XhZ4woXlCNTN/p0wl",
+	"OZ9pLkXrrPWNnBMtCQ0u6rTaLfaBTmcZa521HjGas7zVbuXsl4LnLG2d6bxg7ZZKJmxKzRP1YmauVDrn",
+	"4rr16VO79ZgmE/ZYCp3LbPmdz2ROJnJOMimuCddkShdkxMgNm+nqu2fFKONJm0zphz16zf603zvcP+p2",
+	"u23Cp9NC01HGtmzYZcqmM6mZSBav2SyjC3NbvX1D85whmU+YIHrCFeGK6AkjY54rTahQc5abQTPf3bBF",
+	"m9BryoVpevlqJopp6+ynlnlU6+d2pCnPGR2/ymgSmZQLMjM/EC7gHZm8bhOZE0pEMR2xnMgxyRi9Zaoy",
+	"XCe94/7+quEYy3xKdeusxYU+Omi1W1Mu+NS0s+sbyIVm1yyHFr5mvxRM6cvIEL2gU6ZwcHK8yjRWFrlp",
+	"rOqQr/ktM1OrJSkUjuRCFoSqm+oMd3unx+N92k8O0pPjZJ+djnr0aNzvpgfsZLQ/Hq+c3in98JyJaz1p",
+	"nR0dQG/cn73YgL9mOl9cjDXLl/vzhiVSpMq0d065JiM2ljmD0ff9M12dMapZWulDb2UT3Qj3IiP8qd2a",
+	"0ZxOmXZLNUlkIfTjIs+NhC438+2EEYoXPVAksddVh/TyxetWu8XN5b8ULF+02i1Bp+YXd31FUFM2pkWm",
+	"/Y3BoO6b9mnNcvOs/+uni733P/+6/+k/W7HBtU1/Zfqzrt0V4U4mNNdGou3vINPQ+hnVk7Lx8M+qof7P",
+	"nI1bZ63/eFhqwof4q3roW6cn2Nq4FJhmKjPdImFkxCZcpGQ+4cnEyMWIXXNxTrpOG8DfgovryvAfHPd6",
+	"8dGn8M7o0HfbW6/NR1TcrBjsERU3RkJkyhrG01yx83iatz+WKcOm5IyWbYm9ylyw+7vM3ZdPcF+Rec4S",
+	"089V70v8VTu/tHyRe3ORKxkRmaFgH/QggV+HRoyNaMzoNbMqpLo2L96PP0r19sfxk6PR19OT695L/lFe",
+	"Ny9X88oGjdc/PFxannTvY3fvdLD381fxRfr0lgn9djFjarkjL0W2MI1XrE0UM3pJs5SMFiSR0ylV52So",
+	"cyrUmOWd/xoSpalRl2OzK2UZ0ROqcUGQOdeT4NphdQDKZ7StXu3MKE8bRkBDUxsGoNftb6D0ocvvKNfr",
+	"dT50RhBm7jBbFur/nJkFL6SoTuV+N95k86TGRT6lH3BNm7vXLPDAUvmWRbaCH81mK+eCmBdD28PduENe",
+	"w17F0cIqRGpMFqPezNU3bGE6peiYteHWaymrm1prqq73wKBwU4MWZdnRoH17poEbbtQgttVJC4WY7P3f",
+	"TcJ7KZTOiylbuclwf9EDRXjaoPvKq3ZWEGVrrIL4li1WtOuGLaBBbSKkJlwroliSM93QwJs1A7qqZd+y",
+	"hW3Sc6o0yP/lkzV7ndVbGVXayj+s6Dk1AkVT2J6J0jmj06qYmO2uSULM6/fg/XuXTxrVWHf9Gn7OblnW",
+	"MLhdK/rMWsQPyISqCVPnhNFkAn+43hlNTTLzLLeF51Ki6UHGhdFiPLNDwRWpL/hWNz5V8MCNpb8q7d29",
+	"0yZpf86nMZ1ljmtTKhZwZsODCNVkKlX15HTYoJ0yeGpUPR2G+qnfDRVUL6qgnsuEZg0nSjoFU47QnJF5",
+	"zrVmok2oSI3RhwZVRsV1AdtkMRplDC/94qm4zriawKXfcJHyc8IyxYj9/ssOefT4FTk4rs7MhO9dvmjY",
+	"QjJsZdziZQJvDG3eqnrqx+bmJXSVZn+wik6oSFi2rZa+Z63sxuIdG02kvIlpmgtnjS4PxZQpRa/Zedlv",
+	"KXDh6nyxtCENVnZ1ji3YA2vi8/byDb8WVBc5W9FZ5a5RbUIVapmcqSKr+Thue7Q9ES/3x6dvT37Uxek3",
+	"8/wHld0W0+z72S/6xd9/uZn8Mn/IxNcfXz3+gR0+Sn/5+PhS/PDLjz88W0z//ld6cXzxPp39MP/781dy",
+	"f/oiO3n63VfT47ePLq7/9Kd1Q+XbuI2NtduQveVTpjSdzpaH7N2ECUJh3GDUWEq4bhtV8b3gH8xGacy0",
+	"6qj1jk/2e4fHB93uuj5q/+KmPvZX9XCFin5Fc71qz5+Z31eZIXDBzvs8vN7u9K/ogrFVZpHdwnVeKGPW",
+	"z8z1ja1asN1P2m/xDdAg1zip1zdNEC5uuabmF/R15dDO5KbRSJrJ3c23V9LZba/ZTObaOghWei7O4ajD",
+	"x0Zbc0UyNtZEFrXlbKT47MXr756cJRmjICsN7gD7xhUOrZgLK2jsa9/zFY2+c+s2dr81tjYyqhfaOlaF",
+	"OUjqMzP/r589Jvv7+6fErFjwd5pNgQkruildOJfRSEqjYT8aE428kPPInJAXUtuj6DiX0yFYFEMta8fR",
+	"frd/tNfr7fUPmsahcYIOus1dfkTFzUZ+mbIlZlIa2mA9NfFWRFx0Bw0uOmxbs3MRPADO/L0X3+KOvkRs",
+	"6DPrEVuSHUX++ublC9hVH7/5O3rGlVFudJShbTFjcpaxDrmsywUZXiQJm+khSSZSKqbOyJDOZhlPQPE8",
+	"/IeSYtgmQ80+6IeJuh2ah+Nfs4xyUROfRN02DId158UiAuYdrba9F2MYP68YhVxGFKf5trKC/HrxXkk/",
+	"kylddIiRvflEZmZXUnqdElu7LMya2mVhvJwx0eh6korhsdMcBcwx2XwURgO07aGBKzI2zZ/IObtlOZ6E",
+	"pJ6wXFlXDa153FBnxbogTVOix4IxzRTzfRhJmTEqgk7Axrt2yydPuWmSGWcjQ2YR16RnpheDDeIfscY7",
+	"y2FrZfxG5zzq/nOtV6ErHqdDyJQpoiZmWqi5ZsMRVvZdOw3yWxlpo4zLvN0jSmmP7wkNIv62d3K23z3r",
+	"dt83eSHldqL+JpmwtMhW2WPKXrLKOnTX7GzjuHZYQ+ctX9kkzaE5NsLIBbnOZTFTOLA5YyTl11yrNu6q",
+	"VJAPLkhmrKJRob0H6dzcI4VdzOA81eBgaUPU1yzaK4FeGjOD6LdBVwEVmqUdcqkVURleMaUL9Da73d+M",
+	"klH4esIWsN6vRGVmP3S7vYfdo+PO7GGvHx9a09e7mTZvrR971YDaS1bNsbvmDuY2PsDO8RaObjOoupyj",
+	"MRc0M9PBBUllMaoul/7n9na/o1nG1gQ+53DNv1jcc4Xfo8H989l8Hp/Z/257ukLibWtWCby9ZGd5fyrS",
+	"meTe6b7eH/NSMCPVU6OoQpdMJcSlZjRh6ryitHJ+PYEPTMjievKv6bTZaMrv4MTZ0HnDMVSAzpvP4rnZ",
+	"rKO7enLecZHK+SrJhguaZBp+3Fmk8eUg0J/MM9RMCoUm2iOaWgyO+SuRQjP0UYRnllkuRxmbfgXnCnPO",
+	"cENt7khNAwtxI+RcDMacZUZRpExTntmuTRls+FctOgWn/VXLbdlwU4c84Slgd6aMCkIFmNtmpfy51W7h",
+	"E89aD+3NMEBmt07gvbk4G9EJP7Me77MN0T5M6QFPN0MHmV2sUMYUMxsL1yBjbwPYzgTOhtBQXNsAOpFC",
+	"5zTRJJUMOzuht6yUDd9yO7hn1SH8tLGbCW/HqV0WqwBaNKWZOTMa6+eF1BNzgIMlpWWOeKMA0ffDnpWK",
+	"PYRmxVpgL39YYrg+IYBCjDOe3E2enNUyEFIPMAqRWSxeRbTcdaZ/KRtxzdIziH3CH9A/muWMpguimNAd",
+	"cqFurIm3YMyYKzO6MMplRBPAje0uHKdV4fAtS6gwsz9ixPaDpSukoLHj9y0QXizHHAV2ljMzRGi0fV4R",
+	"eSbzEU9TPKjvLCO5zBgME80yOWcVtXMB0S05JuYiQouUa7NF0wV0OckZGKZ2rNXdJn6/nPgXUpOyNU1z",
+	"vNTw+5pbhABAl11XUzzQ3t/cfS0Fu9O0YUx5wHKqqnMGpqsRt9QYSZFgJR4G0ar1ENnMOm9nLFdSkPlE",
+	"wjPw8URxs0/UZvdw3E326WF/1KUHB8lxEs5mL9Dx0NXmaax25D7m8FKX/d+1s5935V4KY+zQ7GmeI1Rt",
+	"QzG489C8LHICp6lY/84tbBbi3BjRvr8uv5D6mSxEen/72RgeV93JHAas3DceXXxj1NCz/Yv+44MnJ8eP",
+	"95+ePupdHD3rd58cPD15tH/Ru5veOqjqLdeqjXYmvPie9JbrO06rRcVRjSYhNTv3PU7nWymf0/ya/Z7C",
+	"C2EZmQLcQktJMtOAz7tQ30r5HRWL1+XDdpddKQdTKhaD3D4skNxet+ssCuUdpHQ2K71AgPVSRNo8B8Xy",
+	"W5afW8yXYBbyBcGzCbjgtCrvuYt890ODTEpihoPYUVKr5Lze3fuQcnDUuHFR4cBwASIBcQY/ktZmdfgd",
+	"AsBuMoT0gj1Alg/Do28gMsEl6yXGJyt8at9F1r4XYW5PeseDZPVZgay9YSIlFCyB0O2bs1t5w1JCFbmC",
+	"TCSZ84/wujOCmUXkquh295MbtoAP7Kp1N8XZCxUnuaUZT8nFq0uCkMrm8121Z/esPG07wOzNSz9UTTze",
+	"vXu3V8/WWjXTlWvvLCW3lONh5i4SMirUIhSLiBZ1yybMrYGYgjcna6A1swqpXVF3kY3D8DDwdnlZQwCC",
+	"awRFNAkKdPA+pMPs6kLOYxsN+QLGwwwpGcpCJ3LKBtYDMSwT5r78t9FAs1wmTKk7SxcvBWNww8wmUNSO",
+	"KW8hPlheBkvOjKy50CL80YNl5/3c/EIoEWxurr2T7un3q16GbdqxQuQaev0ZnFBzlmV76IaCPb/0jqQW",
+	"a/P5bKLvhSpmM5lrln7HUk7fwmj8MWYgnM1ZktEct64YRkTm1rU4fIwt3HsqEplycT38nAPlZ90lDDIV",
+	"jeZTTZScMuhRJnEP1h491SbJhIprQFqScS6nRBZa8dSshMTcCxHCERU30FE49zLBWUq0ND2Z5XLGcs3R",
+	"TY0onVpsvXu81z142z3F2Hqn198/ODx63woy3VKqGTj5l33yZnLM65Z75k7h8HOntYwgaLd4Wm0OTZI1",
+	"OIuTXqsSKzB3/NTdO6V7459/3e/HQn9GTVAre/WIyMIFRMpWlq2JOMaWHy0ztk6UX0vrdyxG/2CJjrWD",
+	"QnID12eEp6oNuDoF61oVyaRDLojPPkWbLZFFlmK00nsxuEPWmC1JFpi7ckuzgsUTuzY5Gce6DI2LJxPI",
+	"sWaiQ54wwWmmSogQzfgNg/6MpRlLDKKiVjWtDcwGuB4wLSDC18xcVM/ibU7BjCRAtFvzCW3Ai06ZnkjU",
+	"oLkstE+vsZrW41Ygs07U5OPrp2/Jw9veQ+//fPir+/gpNnDzSQQpcyGczdsmw0Kx/AwRkJAGAyHnMfin",
+	"cmrGyLYD2jV0dkaHDBFZNTwDOTZDP2ILCU+pQLXA8wXAoPqwV3tm9q7V6/C4Fw3PlXG1n1oQ6TZ9thPg",
+	"JKdttFCJo5O4KDAxmSn1nGMMraq4Uqphy+CaTdUGOcRG137y76B5TsEWDFJA1z3kBfugbSppvWfQmIYe",
+	"OGxyYBKNaIZhtl9LfIPDMsD6bJ219nr9w26n2zVPSXKWciSHaLz+ILi8fg3EbFbfvt/tutvHufzIhId5",
+	"BUjWszePLl+E8OOZVMbmBgOqHFulGHS+OmFBp1enJ+Nl1W5vekcAQlmZIuyu+xQOzoYvcePza2T/wsHa",
+	"IqE9HMPGhDF3CdGySCaEVwE+Zui3SkF332zUTLDl6vJuE/oDcA48se0n2Q9rOYtBT/0YrlgyzzmGQ2rm",
+	"ytQtp1VN/04KBnO73rrpdcC4Od7cutlBjsuc9q1S19stcGWtxdXARcacYL8sC9FjhwatsDjYmTgjvTbp",
+	"t8k++ed//0/b2wmUXNPZFjIW3WONSboW5miuMfLosHTbQeZCkTSddwNmX9524hLKZfNWg1J3H3sNvPQP",
+	"22xeAAw0aliUEmCxohSNQqPcO+Q5o+YMRD6yXBqDATh+tKzrm1a32+3imeD4pLUM1Pn1tN07idvdoepb",
+	"3b5lnpEzBGKfoc8xkSlDp6Pfj4btpisU0zpjUyY0JAgYIeLwEWGJ9gYAZuMd5rcxY8r8qwo1Y0KxYedK",
+	"vANzWrFbltOsAq6GyCKczsCSHRc52LLmElhtgOCEPGw+Y2jaY1KlHJctAjvPGpyuVx7Q3QbTn1B1JdwN",
+	"/7E/JF+Azfb96+f+Mf+rv78//PKMSMsKQVQxtXla9lnExQMszNuehqeMAidKDZQb3fkr0K2T5ql+o6mG",
+	"kb+fVQW7wh+2spxfo57UopjGwxn7AKKiyHUu52S0QLSMOb9NmEt2GC2I3RJhVdnMEjSa2q2M0xHPOGQI",
+	"mJbBBy4SCZuRfX4k6aTdukjT3DoUaJpyzOB8FYy4tefqJ01A6gCamysyoxxBgOwDTXS2ALme0wWeOBeI",
+	"BzLfyTFZ2NCLWa0U3nFGhrCIzLIpeRrMX7OJFLCqJlSkGcPcHFx9w/MrMWLgwEDATM4cq5gZtaEZLCY0",
+	"p9kQnG9eX1XF9NcWPhoM0Ak1IzKlH8L+I8Iw/Ka35A0pzfUtxhDzht3iaiP4zqz3R3TCTU+F1B0CaZWw",
+	"KJe9MHyskrWsFc/ePA5NzOWz60RmKWDW0Q2gPB4rhyapJUX+mt5ycrkAAGewoE9P1/A6tFvC7zEbLFq7",
+	"IS0Zkfh1G3u/tOzarQ9713LPfLlnzyAwhBc+vbH8Xd3w2Z60Wct7gDI2rYPZsgcJFKG1Blh55ae2l6jG",
+	"dKFwGbhACFcE72ubpY6QOQBYBAQnNbcSveXVffQvfy4pgTqDvZ9/7bejrqwtxiDgTYkCrUMRRr+hWZwW",
+	"FVPva7X9XKg1zoGjmpPO3LHaSbdVz255jB7xESoVUCKof1xvFoydWZYgIcHNajZArlFPT83pAZShMYXh",
+	"GUbvACaIZxnATeFi801CBUkyyqfEhuX7B2Qii1yRLzC3EYwouxbNkqfaep8V019aigyur8S1ZArAklZq",
+	"WDbG1L8gFwWxlejWM7v+cCb1sKYHEb68fDLNeCyv9QJyCllKzM8Q30yoECwlf3sNMaw2GRYzfvbw4Ywu",
+	"/jyjf/rnf/+PsZD6RzNhPg/raq0UisptyYRymLe/yBue8IT7hzyeUP6/+t1X5seqFup3u907SMUsnul3",
+	"sSzMG6/T9Ul/hzU5N3fcm5yDDG+vjOC2jfv41Wnv9OT46NDY+P1qZ66uvvqpt3f6Mxr5R+3ewd36U8z4",
+	"yvR3B/nminz/6pLwlGSMQipUG83ZBagi8tJlfgRr2Ygzczd4PjBUctb4ZgIOO4ouVJvw8ZVAIjRzhVnU",
+	"CuDLFfmu2cVLQl2T30aSN6vR+4dHn/5ivzV/H91xPFFjr8q/8kCiyBqwRy08MTcmav2hS+BTzDKfzZ7e",
+	"Rje1N3LKLPCNKhcz65BLjWCxDIJqGaNKEykSXCGUZFzptifMwliaTWppWyyVKtEOQ54Obf4Xn7Jluw7x",
+	"0OmA6ubsmwmdzZioh5ruw1PlDlhrnUdPzIWR6Bu71YPT8clR2j3pnZwcJMfp0eEp7Y8Zpd3k8JCm3d5h",
+	"dbbNHWujb466LBYhLD0TU9g4sywU09JfBaEwSaRoA79fPFMYCT239Fvp6CEPdmKQJgrEosCZmNhwjNET",
+	"b8ODi2Bzc0pSnStxJfZCSkUfyglSOGmY0zBlRMuQsTFn40KkLB2eQVTY2zBToDqkilzzWyYwzwJeBou7",
+	"o7SczVgKhy/7Bc01PCZAOqNRYR6l7M1SdyTI4/DMSKdRhSOGJo5ZPnCB/Que7f4cjCnP4C5qXSKmbXie",
+	"lLmLTwIioXMlCN6ZM13k+C60uuamU2AFWY5mxUTKcv9eqVzDuCJsOtOLgF/AanV7sW+PkPbhMLhcoEer",
+	"psz9cJs1kjFEyIXam+59HPz81dVVx376z83CXV7WvYs80AntFR4HFbHWhqoYTbkenpGE5vkCWDHMIGFO",
+	"jhllcCx0yDBntyxXbHhGCpHiSMqcX3NBs7b/VQ07ZIgIGCNcdFGXa+1ZGcEn3b4SgCwBVepgxXYgrRsD",
+	"GwhAHHhFCbGJuSwela70SPw78FeZky24KOScKcunraWmGa6+84CJHCDAEBQX8ATYz6wYw52CXVPNb6sx",
+	"8A0DcTXtvkO0yT411LL+BRWB2/vzF93fAnur2+6dfPryCyOA8HevffDpyz+vl0J8YRCriUmbnQikb2hi",
+	"v4FLqo7EJjzJEmOQXaNI/rCKzaF/enZ42jmF/zbf6cZRppW3y5wqzOg9LtOGJux7QolOF/7bvAl5w9i9",
+	"g57jr6i3ahz9laGPAkrmDZwf5hdvuMk8RXZ5RCuYp0HO6ybOVdcGOY/5VrWMv56VzuqVg7rzvNYkOXdD",
+	"BCOySozlfFV0ATGpoX3b6AS8CzXXroFDS/ZSTLcIgVfv+WxB8MprMqr0wAYSm2hJplV6Wvw8bZST7lG4",
+	"+HqbLz5jsdhmbNz+beLuYKbXSgfEIqKbWpPg7W8T7+xvE/T1m9WcgJGXu1hCdbBcmGD1SikZ4FZF6P0A",
+	"xJcSuotqGI6c0Zv1ft9HeBnEfjAAnrLNaemd31U12AXGzEOHAJh74OpoWxy1EbWr1l8wEcEP208teaNG",
+	"3HTU68NlFFtN7fGxSgaznI35h4aGmJddPnvzWDmXwiinIpkwFdCpV6fvzSPgrF16NxeDccavJxGlc1na",
+	"XxY/h8bviMFhRN2wFLDoFYLzrQEhU/phsCW2wsUhgt7BkeaR9bFcipTTWGcF0wPQN4OEzjZ+3S8FK6Kg",
+	"0qXxgQwpKPqAqenhyHS3Hhk4p20ivF7akVNCxU+3mHEK0WDUuQjWRjXvMHheYU65KDRrkzG/ZfYPvGEi",
+	"i7wNpEAOtafnLBtrS5hNt9n7xQ3SWCwvgppagWXcduCfcH2US9YNWNvrilC6/TSWo9SkfC42DMXdIZD2",
+	"+WNYti+Prf5roBtGRztUKYIqPMwcAvxiV1bHrNEpm1FJYnsctmo5CjSVtxCtR1ZGdJfaZPE518mEaJZl",
+	"GCpRjAnEnwNcoVBaTiFK0Xw22E7BjOwWtOmu4XaZEKgSd4stVnPhjABz32ClHNaNktgrzDBGdBV0DcY4",
+	"9ZEfCzZPMi5YCkdckS0IFUIWImmCyedszHLnQqsSkXbdf/34KcUcy2kWBecXArgrqCCM5hlnuReHhlbk",
+	"1Vyf1tF+/7Tf2z/unRweRR1/W0DClCzyZCPFa6T5DV7toGQU9oNB3Z+5Ft9+uB7EbNvVdtSuRpoCoJkF",
+	"nvlxdrLQpBqCxgc8o442FtZcg+vE3HtnsBqYeev0fqOTytz9N6PQl1uRMSBvWFYy47HXbTSHyg/KZiwB",
+	"bShsj7XFd9jtrtulXfLfyveF8SF47ZJBv4bpLhyUMt3QdrVpgN7oaPG+Ycquc5paj6lmAvduHtgI4dEJ",
+	"N39iBoeMKc+KnKkARgaerdAw1Dk36qTQHTJM5Vyg09TcqSCOcSV8kgIqcfBLS3ORmZacjSHbjWJwhHwB",
+	"yLpBUaaaDr/skGHG6C0X194jCxwwUgiWaJjUBZC3naNfkSvkHrkScwqliZjCN6LXtuJHLGYAIcYRMh/l",
+	"XOBQm/c1rogVaLOVp3oYYiTJdKMePej/87//X/8/c0KNKblVsZ5qTllkdzl62+2e9bpn3YNtAMm4Ty4R",
+	"Ui9fGd34JBnlsgDGPL1t1sdhdAiSTKoNjuN3gvpHd3E/lyUboLYmixzfZUPfPknAM2Cv3OycvFrCbMRp",
+	"xDl+fd4ObCie1YOLJCvSmkAd9Pr7UT0p4qeSCtp2zDNWz69aHTJrhqTVq4dgsGxpIh7u70dNNTWh/cOj",
+	"mFb3LfXTbKM71Yez/VE3OTjon56Mk17SOzil49H4IDk5PT0aj077B/1jyg567ODo4HR0un+Q0IPTw9PT",
+	"3uj45LA/Ojk8XIY3Q2RzVajeYtXefHNhmr6zJVM3O3AkzAy2l2wQeyLzxOUoQ2HqhZXflXuUkcN7MilK",
+	"Pfz7Y3WDA+3yJjCb5c4090JyetDbPoNmVCgzyGpgTffIkn3ijPqxrYlBlRQe3m3PSx7Vjfw1XOvMItCq",
+	"JtAOTZwddgfTmHuTZmO/y3l3hLwhGVOq4lQQhJlj+6RD3vAMio1ZbnFAF5nN0uxJe/Wwe6/fOQx1qiyQ",
+	"YDDSXHt+Nq09PY229uWYUDIpRAr53La5ggumF3vmn3VNrzTspLt1uywXQ9xLPKZ4OEZnBiRrK8946F97",
+	"tNLrdBTP0GLJRPCEZpsLGAK77MT6/G+uK7F3I4bJpLZdHG0tWzbTNFJc2Nc2M7uJBcWUXNTbF0ut5vjg",
+	"XLTLhRxbidHRK9vsV4YXuqgagcKnyx7wbZ0SGVVqI3/5Y7gS/BjTGROKbpIw5p0ljeaQGx4owuL2Sszt",
+	"UZYRYHejiKZZ1JX0vdA8w9LR3OKtEEUiFUvPEb4adhNYRutp6YFRHNL8b2YU83Tj2rTmWLHWVn3OfKDJ",
+	"47lW2e/9LYJXRb6NZSlvWZ4WbJDSxarYlfnZDr5pNNYOQbAIzlp9Ya5e8HIuYjll5vSAWg/jL3XjbspY",
+	"TuOOKCWzYhMRh3l6XV5udLLt+trb3sk8VZt78c0t3o2vJ4xvNTG7JDG2W8UsDSCC9yRSc2//RDbTMhvO",
+	"4gSQ2Lfkya6AuPdKnbDX3d8M9IRKLwgFhK4yEHc/vHYyw5VVGZNAyzRq6Qul+LVwx/4togVeqJcFdpt0",
+	"mNoQ4FMbW/vY7Qj1YtRSD7gYjKS8GZ6VaGU87SGADdS3LHLwUAPRsHigiZrIeYfA/VQPoFjNWXmV+VXZ",
+	"+/FZnkkbnm+f0iFD9GEOUg4us+EZGUk9gfsx24HryZXAXyFCgHVCO2SYFsiww5bbbY7fc554Hv8OGWa1",
+	"C9HbDrV2BKHE/JxjKZghUn2nHLy54Cez58m5zFNS/gqWoXNaX0G9Z0+GMbCOHH87wsdEma7lx8OjMCe0",
+	"ZM3UkqRoVnYge+0a/V3IojsHzBzDc7PZYOdUkaQwVti4Q4ZcDKAeB7r47NOvhCvTUZ2JBwoxobAwU5bw",
+	"lKlyWtEVbCYF8nREWs6uT1yxIZpyRqXIFpWbg6tQLsytlSdeiVTizaWaCEQioj2I/bWMBaEmwTRzWIqm",
+	"HzO6kIUOUaJlWjyiUGVhnpVa7kGa4AkDcl5qiTlSEJeVS+g15aLqPAxWkjkcl+vCO+pdj4x6ccJrzs34",
+	"T0XsSsNxUMIqrBxgbBPmsnyRddq3W9XRByxofUTBvRCMS9yxCVpDTndQcJp9qG0rziljd22Lhm0TzZMb",
+	"psnBcQ/IbyslKLrd7RQgvLVZ/zk3bA1MuYuhXKdW2d+epWBbw6AeE69tddimxs4/sWR3v7Zolr0ct85+",
+	"2uDNrU/tZW82rKsGYIqFwgLdNR0h81MbnfCg56DYnocKJlIkPONoiJvXSMUUGfNcbY4iKIkrLhJnpdX9",
+	"PuV6Vxs7k8rnxp444UrLfLG5a8qM5gupoynkDYfsd6GOViV832pRunBRGI8g3wZ50ZTP7jmhN5JPZ1HG",
+	"RdTJSjlegYcwmJNlof3ZiS2WSAoAj/nN4HDUG3eTo5R16cHBuDs+YcfpKd1P+r3Ryfgo7dbqMh1VPKnm",
+	"AWvzRODV9+GRtIvod/dEenFbdkTep7WPYZ0NDl3VcP1at/7Ou0eE6Gx9LMSP1rdcpMtAm5I0jOrVow33",
+	"B8F0PFkYYcccMPMIhfWOYAXAxor5Hqj80qqDCQgkLWZJT9Kcgg8JfRkQ6rcvaNy7X1fOulHGQa6sc8TY",
+	"4dc5AxMJTWFj66rQrefLhRoDEC4GUxkWMtwHiWzlyjYWOldTrpT/VfhUZCjFWsLSHRsFNKHUDxiDdQ9p",
+	"7qmPdYdjXw5W433mnN7Egij8VoW1DBWwVYytRYj4lHOwkyc+FG0NeF/YAQxtc6aoWokTtOGEbLVbC6ZW",
+	"t0/t6Az0/TMr1Zik29xgbcfNb6ktmyqQxDagcfW4HWT5cOozr7wQcuTDNaeMGQvgBQzz8sYaTkWAusCD",
+	"lGBzAknuiDJAn/V8wjN2bleA0jzLLKS1mol0JebWczmhCs5h2Xhg30vJmM3LkjNE57CiZKGrpwK/YK1M",
+	"+mfEp70YjbKmzCQt7cFLuIpUgPaBHCni8ZviuqDXJQBeJjRjHfKuWlqEK3LVcmyvVy1schNsbqmYMhZL",
+	"rr6CzHOu2ZIn7p//+//02t1u2/L8xaL2QTeiEIacBb7jM0zKlHOBDKVUQVmJa3rLIiD/ZO/4OJq4I/MB",
+	"Fq1fJ+IwHw4c5m7Lt7vNlm+s7ZZ7rkzjcvjZskNHy8AC2JkLAsWlUUvXcqUpT9fDyfAVYZfCUYku1bJP",
+	"61XmXLp05w4B75+jjC65YbgCJguucOlBcj0etUsCDHPBrNCeoSeWNbOJM9eYUeUJQVgDI5Zmg2GBFcO7",
+	"VN8EPDVR82PZkPlRFpCbSoAC55//+/9gCl707kJonq2MceiyxTZfVtMbhqAsFwQpqUMgwaMk+WhK++51",
+	"t4t5xA7hbTctdqxj4vRYCsUVUJS/yqUcL29zLrtug3QXLA1cscz9XaNFPIwUzzdb+7Jaf21Zcyj4bFsR",
+	"723IxbiLCMeOutZEHNQt8V0BVM763OWBUdzvyEUzN4yIVYkL7umc4nzHW5Fnrg/k1Ukzt4jm3bI853XU",
+	"+NtQM7rDP2T2RNUDOvC2C/q4g8a9CcxGboJyoMog179KzCoWRkKhDXSYc7IFglQdy1p2fdDO1brgIokb",
+	"PcNEijHPpwNEUln7F2mYHBEIbJXtagDBHOccjwBk4+siF0t3C2kd9yht10wrXzEzTOEvL5l4SoUy7Z8r",
+	"Yi9NO1fCt9g72qt3m1ORJ2WodMG91/Nd4q3lWDtKrMD7jnToZq9D0gYXAoBADxJXAG2FhRzDjmuJHaBJ",
+	"HaT343oAZ93yWlK/lPlhXHtp3saCfcFoG4NbmEGymVbIZEEXA4geDM/wuEHdAcYGI5BTJIg1WIJEhERD",
+	"OKt6wqgIC7gGTIMrbAjV6TEybR8OV42xUlw4Jv4x/k/f7ujBJRDqsvDFtnHRQC9G3RW2uIivRWbDXw8Q",
+	"yV0301Zo063jDCsWcd1Jmch8cJoeJ73xER3ts/5Bejim3WSfHabHY6NU+8nBSielecBaJ2X5/lcZjRgV",
+	"u5A/b7+trE5oRjqN2SxbAGJYkzkgwswNLnd0I0eq6aFg6Sub9B2x3RDc3kBSBoqaZnjUx/KSQ5C/ofUG",
+	"pPmC5IWIZxvdp0s8mJQKLblt/urNYsnJtbnbML5gb1nO0icI4Io7mNZD+y3+a1co1/1glCOpUdGhxD36",
+	"Wxbp8Q1by1vwLSLeFEvyJrqzEZan0/KGCaD8KqshQX1EDBrXOBwmfJBMqB6Mpqfdy6+fXifTv09Gjx99",
+	"fP/uxeL9D39Tl1+fFqNvbq5/fHdw/f6HyWT0w8VaOwYr19mmrhgLW6x/eTyaevmuzARHV7aFKGzU1/lE",
+	"sWSbfv4p6tQv27yyRr69bCmByn6/bngC5tYY8eECck5LhlcyymRyQ7ggj6hiRwclwJoKwkSSL2aapeTV",
+	"5Yu237rcU5AG/RXsVlJkC7QvICETOQRplSZ1RheqTiT1/t3hPxKRzdOv/37z/PGjyWj6t+vR9JSP+q8P",
+	"/7r/3XX69cl10v97dvn1X3vp40dd+vX31z9OnxV0kX4MV+qMKjWXeVrdoQ66p0f1TTLKMfjVw5+/+tOv",
+	"3fYawj1LXqI6wUCHfHx86lhtZsDZDsvkIdwCE/o44BpZ4lu5fPOSHPR7x1gNjwuS0BnXNKs5cpBuaSl/",
+	"eT++3z5BAsvLCp3tNhnilRtX5on7KyPlBoLHxOT2CQ82fbdPcAHwNx3dBvAOmS+eCp1HFOPYlUpe3hlv",
+	"bMBr5dZNc73AyFpjvo71amOBbCPcXFx3yHPLrBfQaAbl0BWDaveWTo5mJKWaNrNMR07PlqZ1bePtyZku",
+	"aNQxf6kti32dyJg68ktEW9Eb5uBw1vRZHtBbTpsc4OVxCW2oaxnA0jCRP6A2rw7EN0+ePV67Y7hq0a6j",
+	"Mel6Oh5Hy4YNrc1hj27+OAphFwgEYjlvJBM0Jxmc67b3oWKIVEWwd2DvI72GCu89JzdsBqeAK1HFkrRL",
+	"5j2uEA+IeDZsoCQU03DbZDhDMlakhRdSDxRjYuio/RAM59s4gqoGU8WyW6aqJ7DS5nIdjcC5oAXRNfhU",
+	"pEA5iieJOluD3bAeKMJrZxwm0k28Ns0nDfOAtSeNBp5TNO4dVxHgefJUnXsZhHOXJ4wcMT1nTEBgAC+A",
+	"SslYMJrN2mRI038USgNxP2DtxpVgcjsEBiKb5XDMHLU2/pR64F8YbwVvhT/cupy0QZApb4+9wTeW0rbd",
+	"KhtVwdGZDZPFyyGUxKbxEQtIYT05slGk7ZLg09ZTRKSkz1ysWeg+Trg+DGXzQfh0rb6T+jFcB6c6vcHl",
+	"lhSisJlKq0mw8DLA0Y/Zeu37Bq+y1SvTYn1337jrdvAw7mhZLuvI2/tJZ/QEwzH8GVWDqczjua8YnDI/",
+	"l1XHcQ8ZmueoodF+t4xMjXmKVZdm9NpTyKqJzLHcoKU5tcizymMzT0VcUUjW8ImUJ2Mf9IC6CsLL5vSQ",
+	"YgFiGz00l0Oj6qy6d8zjggmotCYYy9iG9wwZD+IH5EESpdeppR/nTM2kUAyN0RGbcIvkw7zMqkJ/fxrP",
+	"d3LgzeqbnsncRuIbXF/2aFHSvHjvLVL8V2lOy0TQzurapavE1o7Ya7wYbtP5opmIGvADfMqtmeT4H7gm",
+	"sEVQhXKqJ0AV0BC0PNy1ZuwS0yO02o/4CpF4vaKSa8Cr7HDlik9n2cI755tom4NtiwtVjMc84UzoAWpO",
+	"MM4YVoINzDX7jTPc8Lu89p2d6oEtgBfW5RgUAmnrISlmygbLNH6DKVdTaqE8SMjhchrhT5jBAfuQMIa8",
+	"GVWuNQ9/11IOgCjXb8NONMttOPimzv0RFNpmH2Ywa+45Zn7TgTnk+AeFX7m9vfR/2xVcNdESKhKWZRDU",
+	"GSAFdCss4zLIJJTddtzVA8t2DchWMwR+13FfeIIe/DOp/CXYfFCo4OqcJYzfsrR+m/++ej+aKQNHrRgz",
+	"R75pKCVzgbwINm3Z11chw78MjV02zqUt1+XOzli2FUIu5us0h47XWSIntRym/f2d6suYhjOaYbW2mmPK",
+	"Y2M81u8m0vM43CW2oIGWLarFQWODfWn1uY0fkDdTswU6vrTqwExpyhocDm8eXb6wJexaMffJz78efOqW",
+	"A/Tzr0fxoQmoB1cgcUDzm0MTAts8SqUOCNZmn19VRrnE3pVPKys2FlCi3yZf1zkP13AZ7Ei01rjfVvba",
+	"eu3A3bJ1g7HeNsoPV6y1DmyQs9ra0+5Bv7d7wD1otI+4r4yd36ngQyyEbkbJ++Nd+NzL2toIeXXU4yS/",
+	"ZXkibg5PBE7QPk8iY9fnZeYJSC/WIqtxy5NRrdLIBrXIO+5IGSzhRxffmIP0xd4zOEhfXXW+gKt+w83o",
+	"t+qh87fakfPLdeu8CR+LtJZQLrI8F/v0P4ts9eFSoKaHdQr8+yLF1DpsTJ2uAUP7LqbtCAMhtUekRGn0",
+	"QQ8VzxhkOWI5iGLWLkccQ9+K8rRDhnbHGJ65r5moIWU9R6fCI3aQ4xbEtwL7wJg4pkUoY2giYXvMdfi+",
+	"6K54uaIo2Tur2pZrB8LgFjM+3NUlWWEDQ8rQ2qbguEErjF9Q79TrS0e8GUKlaqu4a1bx+1a0Ijd4sV25",
+	"LqP/Ni2jht5etJtKC9H6UTct0AO1l8BO+AtSI39awYK+koAC9qGg5u3Wm0kFabYZkGw3hnM74hHHMRTA",
+	"hJqoFuABoE2oK8OxmmIDD2dZIHBVM6ztt8U+54IOm/n2y3ucg39rr7orLbbyerioLNy16trvX13Ggiap",
+	"l1Tbs3JeKpLQvBfZkYmFm8qTVMRF+zlqFFYa5bKOlsrNTQCOnRNqy0L6KmY29JjrxfmqsAXNlLSegZIX",
+	"yiEPJqh1rRy261rB+k9Xq957cJIFenxnMtEoHIDOZjVQzwRmaBUP4m6ap8kS694378y3zC66jI5YVn31",
+	"LJdp4Q7By7GyYpTxZGAhEmtx1Tm7lTdbalazga51IJtroksb7l67kHEAYiv44tWl3ciNKWksIChSDfCA",
+	"bZkpj2vL2dyxdjl/yxb3sBosQOV3zjZ9zui4AcBfovJrjkvH2JAxOn6giOKjjItrUsycesqlhGKAE56l",
+	"FZjY1qj+m6h+fFfj6Dz354k2xKOMJrSRragz1DQ8TmmZUCGBAsxY3FNIasFoIkZGAwCvGZ1OuMCbugQs",
+	"mbEKBDb76rqNANhu5Wkb5i/gw/22CB1bmcnwnFHF1uSr+6QeSwMAFk15mllZ+2b1yZoqFhh9WzK7U7VW",
+	"UV+oG0/xwPKN7Jl6o5J7wA4B0SFFX/0DS4pAXBm2Dvk7y/l4ASnQwGDNOFT9BxghETI3QrGUifcZEEKR",
+	"giJc89WlJysIAXOmnNKUrStC2e1sUZWHV/1jW7p3rHSvnfG38oaJ7TxCwubklz1NuRBxq8LVyovLUOjB",
+	"sLUcnS/B0unv7tVYbkoe8TO+Zjrn7JZmpQ/LltA8I72+JbVulyVLwf8AXtNrG9z3xBUAHgRabsAMupI6",
+	"TJAFo3mtJ0e9k8Puabfb7R70t8iae1tyAkpILIgCFJcEr9ft7JpKgpLkGoTKpyqbzk3mnf1B4CXUPzgD",
+	"tcXVqJovmgjHg0pkFItWBm4xrs9xVjxoyUZ8IR4Ldf0zKSL5l1tVPlkq3XOhJpS8prK1stZ/6MZFVwm4",
+	"RGKzv80RMT5+92CI4Ra584kEbn9ZaLMmounXUHgnZ6rI7AYwLnLYADyg6cxlgppfXXEDJHZoWw4xvzJB",
+	"UI3BA/wNFtWLTz8PUFEAnXJlO9tXIqA7gMxSJcmY5ku4qA3ddrbh9lfzwujpMdC8y4WXJ+jfdcW7577e",
+	"wjk4J12Ok6tRHg1atGa922Lx4vrl4Gn/7S9vT97fjN8vvp5Xo1pHBxthYQd70XKtphfpNctXVb28ZoLl",
+	"1GhLc+X/X+7yzuUuK0P+x1S7tE34dy92WXYj5nXCM1Pbc8XY6q0W22tsANjcaZb9fgUwm0zR+68HuVOp",
+	"TdzqB5v03iWySTT3ed1wBpMqbsRZ+OPvUtBzq7cwhztvjvG1AyCoPZnz0vSFtWFRqE0E02vt32fPYoPG",
+	"VkBfw9da8Gv1nc32dGzt+Gfmcl5jRXJVRn3KWKssdfJz+MbywjWLXM6r1uaqGs3P2XUj+BcMSEs9EcAM",
+	"bFpdyEy3Oxo3agbI66jbdpegjnVr1jXZrTlic5aTGwZUe4/7b15Z42jPnONqSGz81Enk9GEmr7863O+m",
+	"p919+tUFu1mw1/n08GhyMfv62c3ib68P3j8e/f3w4DLtP/+WXrz4McnFt7f73/dvtjjOuMI+pkEK8e45",
+	"OwdjbME02PTCRinx0DPlSlln1g67AqaTrfGv4qTch/mMsxvZJbGWfEP9HXn9AINmnbX9aTS9q2HFpW7c",
+	"f5lHfOHOVR4rtzeXJYL6jmWdqZKF2IwY3HzuAAJcqBkkBLXhuB4pnLMUmq6Yv1+EP2PJ+INPv+GHU6gl",
+	"HzWJv2OaOiGJZ1X9GlrgUJotApStEOWAN7nfJVCKHjruqKPaFq0AxwF0xy4Izeu1+TWm/LR6fVurNmxP",
+	"vxubD3A1rssMq+saVUw9+VGtCUsRfFvIv2Vr9y/Fz3fZtO0zI+YckCClLOFTmlmnpCZT6Sj9UaJgF/ZJ",
+	"d2Zkla01U5Y6D+ysQ0sEFkynGctQhrq//dTbO/0Zpabb7h1++vKLq6sO/t1rH3z68s//uXaRY6/W7G4v",
+	"2PyxS43YOZsvDvEKo6rWq+IseZprVxQDI//n4I+xMWlwl4fKO7OpcL9LaHm7GH49mgA3Nw10hZJgi9He",
+	"lSDpU1M7zLZJdZHbx69qSbAWLVPvT61//vf/YxaDYEp1wp1/3iP/eDd69Wp+cXFx8ejm62dPnj99/903",
+	"8zev6V9f8Msnkp0++VE8/PhDkutX3zCZfXd5+PLdD08n7x8/Ok2z/Mlf1Q/7o75ccNETr97/Mhkfihey",
+	"++F79tV0dPn9o5tHl+P3X/0iLv70JzPGin9krbNet3+wpAU8qbDfcIPVdtI77a9hvIDVeYn39jDz1/0V",
+	"IV+AdjTUSksmLLkBbF40OrWKCbaO4TWvcRTCDSK2RXputbWPGPDNDW84UMdY8Nc5JAZa/Bf+4Wj9bYwG",
+	"8WCADHN6Zkg47DQk4zfM3NR2pJOgBNoNV3auxHfMbMV2i8YznmlPWBkzStS4WfAsrG5dO915kJKHiUVm",
+	"sq7TgHIfutTZIo+6goeyH6Mz8h29YZb3ryyr+LshpnbEP/0+eCZoXMMK+HZr+2NIZ7Mh0jnhK0BcAdI4",
+	"TCbUiDpUYbViXqJBhsGFcMG5dUyYrxSSDtrQZMTZgwibiKtjNiNzqDppNhNuC8+XPKvgd4ai7zWqT4/Q",
+	"CfMP+lXJtMj6n7yD9tdue78Xl9RtcT0eV7NZllYFc7NN2Zc6IGd5CPf7ZLTQzNMVP037h4e9UzjK2jQr",
+	"VWQaUxcCGo92GYKutrXX++XHix+//fA4H//9zcPjt4t3f/vm5fXxJLl9RWf8uyyfX1L6Kvnm+9fyTxFE",
+	"Q0gkUXWdmz/vDwwENzasCw9b2HS3n8gsNbsrNN+eOOaUa2OtLu23eHGg0sx9y3IwcVWybEU5f/CAk4kq",
+	"Y2xT+gG3xf1KDerlTTIkzVA3fLYnZ9i5PdhzzakQuvbJdiNoIvSooYpXEKZUzuSvtOvw/tqFgxo0rL/h",
+	"2ElEtgOXcxmwFMtDuDIRZeOWflohWK9hQW1r1m4BR4llvvxoTrPrcl6ikSlziDqJa73fGTwhyzDn2ptc",
+	"SLQpt+ZHRwztEQkVEh4MRtLMejwaMm6i49UZPNwzYxatv9sU+I8F/F13f14rS4+oJWDfQqCsWt/Y0VaT",
+	"3orV7xZ4k9m/FDfCVzd07JU7VG6qfW22AeZSuFLDAV5gSQPfExnNBVZ+ypWleFwwpohiy7zmAXLhDjXb",
+	"bAXlVQbd6wq5yeti28NzQ9DW21OQsAixFK6qVTtljoiBhjhZdxOCtwb/9YVwPC74Xikai3Cuf0uckRnf",
+	"3Dio6Sua3LCtVfZ2gMPV1Pagr7iP74YXn5MZNE+56ErGlWYpEoZEKe5DRsv+yVoTEvOn1SDmTY/utsi+",
+	"idVUKZ+y1IJOPRG5Z9zhwrSRvIs4sIwmzqS4thqZi1uuLWdPCZJ1JUKIYlo5WhTANShycnTQ7ZIvqJHP",
+	"L30aFtVQfI4IWR0buDqwBPqHp/1uxXA56t7JosLzehPME08vzu1szjXaVcmCMQTQ1Tw6TGJhpWJqLsfq",
+	"DVOgkMIrRcm1PyWFyMyS9affzTg1yyycwNXT7R+scfYEtQxWSrO9rlaW1dc82FJcp1ED6Bs5PwflTEfy",
+	"Fph6qUjldNjsPLVRSPZLAbFGvL4aRLXfrSavC1BqS5jOb+hstiBP+JxmvO7m7q4/221SXuIiTXOGxejU",
+	"hOYxlOilCNYwXGPHI+W3PGXpOcFSh2DeG5MF3c5TLmROClHTMifhKlpj+i/7hJGDzcMcbZMbVfPYMs5t",
+	"4cPwSZv4kqHlqKGlBIB/wzwZ2MBK7DV4PsYeriJuELGPxVKQsdprH4hVsxQI3Kr0i+HO0BiyOcCIzae7",
+	"bCpbaKcqDn2l57y8MirRRjCSCeVYZtQcdbcU609NU73RqSkMh4EewJNN5aSyFcLZHzpCgCKOjz0HLIfV",
+	"/j1OYBsep/5NTlJbnZ1+12PT5z8xvQk4z7Zy5loFyG1cVo5R0eeFcPWuXCvaznIYwjnHMvZlXNzgrWP+",
+	"AXYNqOAzpI5egN2yfDG04Q/Np2xYOl/YB5robEGwFHJC0bEMG1EBhXXB+pnKW+BlpVl2RuiVyAsL5UJu",
+	"S/gZmMawyg4cUdplCUw7MgA/ZqDQV1avulelGsMSvhQJOwNDuEP8RoSj1LYj1CbDj5ZNwFjN5l84n7jQ",
+	"EcxZ7ATU3+v2fDroV93Ds/3uxmjEhM7uf1PZ9UTTIU+NGFZqXd/PUaYBNul9mXkhlJVQmjOsRwsMFCOG",
+	"WSd2iZzZ7R4potrEjMSMpVBCHOoPVhrb6wcmUa/bvT9/KEjOWv/3ZKEn09WgbMwag5O8KM9XJe0YRaWg",
+	"ZUoXcZOZXMDtzpCSUMkCyq8Daka60oa1BJqTvW5vE+eAszQaKcbHMt9EbnJk/NjB0mZbWNrbWuawLNex",
+	"T/Ipezl+gker5tQlRHGtmcmlmTje6x7v7a+fiS1k8+MG8c33EN5sOAQ0l5cze54nWH2cye2iNVj7vXXW",
+	"KmZ8r6xBsNfdX7bl3LVrWD7hqqZUoWprsbjKZiVPtjsz9PqHvc5hd5n+JS2Zvl3FP+zMi6fP3poB6PX6",
+	"h91ut3cMlSA2H50tXVzbRklTvmFZknJ4S1LzzS3c8u51tq5NybX8HQ2EXLFBXZkQtFy1YHuhq1QtwNs9",
+	"p5Y/TJfj2bCo3gZEuDsaktsZjJBZBTefW5hlSBjbBiOwUMAyheyf4uaB+h1NuDs4ZUsUwmdyy/5B3rUA",
+	"fLtyqN11jXv3s6CyBRKFjaSeYNFSYMw0JkVOeYZeUKzs+cX3ry5tXtBhlyQTmtNEs1x9WcuncLnS/1L7",
+	"/C77nFuSuxxWvQhuc1wNSa5Db+92J9by1Y39KsxyeOUGfNN90M+QQ2m1cnrLI56y7aYyMjWNU/IOgGwb",
+	"68rtNvHD7j14/u7g0dsKrVxJMWMiLStxtK1V7iHMDwLIMlauqTyqswP6eNn5OJNQ439q1fy2fsdQAuxw",
+	"N4lAyf6+xXqsjGZMHQKyZ6ngLvL3q5quPlivzbDYdhW0ycQe2oRLB2DsMQK95jnX2uWEc3eO8PXCbYvw",
+	"jEzRJz78+ulb8vC29xAS4VTNQzHh+NoQb3dY6UC/gaBHNSXw4nvOydDnjv3XkGCSuGeQ0Fii/dp0AX1Q",
+	"7tphh1xkGeHjVbj5Uo91/qsklO6ADf1zOwqYrpl3+yvh0kcHy0GzIs+aCrtgjxGJx4QmWgIfBvRP2Q5O",
+	"tJ6ps4cPh22bck8KxXLIhLRcLBh0xan1PG9UEIq6EMcMHAsjmS5IzmgyqQMo3VuSCdUO1v5wRCdLQayD",
+	"k+2Wnel9fM35otxN6ZBQZgwIlQVJJQRegJJgwsX1sE2Gc8oBn4rE3fApo3w6NBIkZ4NiNgxgyudkWCg2",
+	"AM02KHHcQ2OBhn8DYT0U6LR/YOXPNpbuNAYwvGjCkpuBHeAhkfmVgHh2UP/znAwZ5PaG4SZ48jkwKeTA",
+	"0A520TCMgJdlUy2/+DkZUnUzcJFx0z1j5A7yQlgPYs5UMWUD5xt1dVHsn0188xWyBjusLYvIc2zoLVc8",
+	"pN3CIW21W0vDiLj8kALQD6L9HFYRNUNoHhuOIDSkOlbIDxEMEoKq/DCY3+0owEKujMBy3mhTBDcgPVsS",
+	"w68tbwRVgNpXMh/6YGFZpYJcjGDtSsvIZYOpNcDQ+/FHqd7+OH5yNPp6enLde8k/yuvWttwRjbwgQxfL",
+	"Gp4BTW+HDB3nxvDMpw8goYf5PSDidZsC/g0V40cs5AiGokmYmPtAeaYhZPex7MFzqq7EEj3wDlwgsXxf",
+	"Dx/bAkMOKq/kfAaDpQkxvuxTzqC0c8zb/wb4kG3eAVaGqqR14cnwOk4tdLIbu+NnoYy09sNg18p07RbL",
+	"qVpH9YUIPogc4+X3OCw83QLlck8AwTuXpWumPIpRWxoR9+R8axKwXWdjiZzWXK/T025I29xcQcw8YK1R",
+	"Xw5rrGkoIJAhpSZyVuGZdfDPKcuTCRW6WTvcQ945apnfn0HzlcsainP4YpDdWHhPOz1HDmgkUM1oUjfi",
+	"vjrtnZ4cHx0CcUntdFGduaurr4Ik26N276Bh8qrFl5eV8PZn2PUMITZP7RXVk41ZRWr3eO6OVffYElu1",
+	"mcJb28tkFSsOkK+kbmCHdhhHFPEc6rybI20ZLDaaRrUDxnlzCvah4dIBuQ3xvKsha+vRYzEbCNGjFr6j",
+	"v9WVlIsV3faRV3Oo8WhRDTlddCrFNcIWkbcwt+BjxnMyR9BxUK8AvRA6r+7c+7FqIomcTrmOOzlejgnC",
+	"+iwU7gxQgxM5LxNwllkoT0fHB8npyenxiCbHx93xOOn2T3vdPu13u8lhyk7GvdEp69F+2hsfs/74IOmx",
+	"btof7dOD08OTo+OaaeeU5FHDOqu7pZdcydtZBb3eXvek5Nnari5WiQ+O7e3fC80ztIAiqGAvcjVAcBTe",
+	"3T3dvYnjsjjbmiqFroybualAnrkNqwKi6bCBnSG1S4EZI6Aty16OW2c/rQuMIV/Up5/b0SB4MHbh2cXf",
+	"VgJj1zTuOxt9W4tWXfaexzenl+MqgPusPPmUPCNg/0188q6tIeLcHI2kIk3UnrYg1/re+o18V3BsHfu6",
+	"rG02qsPzSmpffweJEweafWhwwsITzXwj6cZ8mVBq34zpiVtpzeTXaxv11ly2riZQqUB6dy6sx31ry2pA",
+	"4YAE8UxYQH7myl3GirqXgnIpVxTh2tJCvsbpnQ0ZbNhnGLx2SzT5R2FY1u+F8aPL0+lML0r9bA1vHj+Y",
+	"3Wv17E1Xi7nFr5htK7hGouYiqPtRws+tAAa1+oK5XCUzaOzUgMGfp7Aujtv2RWzrMS+pQ/+du6yhk098",
+	"odHNti8sALy0jrJs0KR4L7LMK1xn9QGnZtupNWMACqmtHYFaGb0xG6e2+CVaP8fBK1Qjk36F3BNbuXk6",
+	"TTDDyykzDWlCmNVTZgO1rX0vJKQAjWS62CWfp/7+nOkiF6rByT6H8tw0uXG1F1DBAoUnZOYBNdGcLrYZ",
+	"i9fwylhjFIsdGeoGemT6N7LZD9nJycHJ6UlK+yfdg+PeYS/tssOj8UmaHPVP+8fH+0fd/bSbHlE6GqXp",
+	"UZ/2emx83O+lvcODfnqylc1eW2tWusrxXl5lP+M6C8oKL1ePLU1nVzwW6JW50BJERObVSm0Bk5k3wcy+",
+	"4swtnXOWOug3/FEyn9dDmdvVGX7pc9DKku6KYIXZDrlQN5V0vvsrKrxD1V7UqHEq/dRzr5WUXJCquESv",
+	"OpN6jbcsXeMtk3oDb5m8j9JItjj77+3KskeNoDzrcq7dZmGZijmwHO0AEvPBnC6G52Q4ozw1/yJ0e3i2",
+	"dP5EslYdcP7b1vnHwMoHO9WWCN62oZH4xD2YYasI8j8TU1upvu9qIjeaxnc49f9RpuQq87HZbGySXnt2",
+	"qUtqudk6fd8hQzkD9v0lV0uHDC0LsP/VGg6WDTb2WKjGM3Ybidk17GNg2cAmcSWg8n8nupwwRJjQcEcC",
+	"P6X1xgyJogtF5pNFNfpXHtZMdwICYxdrqyy8KqVxg5J8aw+7taEtfRLDM0u8FvgghAQAxISm3oHlfBId",
+	"MsxZOkDnrBkMERiBZVl293TY6N3lW2iLXI4yNm2qHG/hKNAoVwz/i9fPHpPTg8PjL5f37GQT/w++0iOw",
+	"G7Z553Ka55ChD2n3VJeFo8tJ+U7mnvzTFmsB/coFlPEXFfZPMqHqjFy+eA2Ahn7UDBhzlqVrWoRS+Nc3",
+	"L18QC+lFjANa184QMbPbLouWwBUzmtMp04iYmTDqrNt5pcN2l8i4sLeNed3geYhK4KFjFo2mbjoC+Pp+",
+	"lYuzEZ3wMzvDZ0Of0ObmvB6cW7plte0xHkcrlXHBmrwJ1b6aTyVQ1w9MpU3HqzO/y/r8PG3wckEpGVsA",
+	"DaaCDH/Ye4137V2mNYjZLj0uK8Qvv/6bt29fEbyg8qIqT8ShpXHBvw660erlmuusKXsJWBvlmMxw5cUK",
+	"Urz1KHmX5XhLM77Sq9ckUfYtgUQtZyIvXcwFvG/g97XVhxvrvMNO+zG2zFRep1TmP7olBqpoGVkBfMvI",
+	"6ABVwqCyfDmMqgnGFOjnKc2MHcHSwT/wUOD6WeixOd0Z/TAQUg9yRlNgiQGu9AFqoHYrLWYZT6hm/htY",
+	"BAPbf0uj7n90T6//XYKa3DeuZKr725dO9Q2c8fABHkjlvsm4uAkvcPNWCFXMZjLXLB14BLJzdw2mXE0B",
+	"Zd4OhsYrxGAAwu/KQQi/dW+2p4d2i6dsOpPavHBwwxYDOzjwUFroCRManpJC2ko68Ky7KEAZq3yTy4zB",
+	"zNAsk3OW+qrfNBsIxlKsDE6nbFCSQkk9QMydgxKNZSF8sd9B+E2Jcql87ay4ypcOQ1b5kokU9p3ql7f1",
+	"B9qJq3wH1XGXGwPQx8r3QB1W+caMa+VROaPVZ5kzZfh3WSqj8jUmENXuxDIa1ds9X291nHhtOHTOql9M",
+	"mZ7ItDaDleFFPGEGpOqVCYFaVb5sMFwLJqifSG8iIoXHQI4H+KnyFTo7y7/xPFV+paUcZDS/ZigsE7OQ",
+	"MzbWAy3Lx1VaTB30cKkr0uhVlDuAesK3APUGnKQcTKlYDDQmRPh+jAq1COULstdNAwucBIHBEH+/kzmo",
+	"kGUUyCBn11xplrNw6q2RPAvHzTTSh07g08Dak8GN1RnxYpqzqYQzDkqbH33754SKa1YTtbJ+V/Bl2D1V",
+	"mGVrl3EgjPIWlIv9RhbazBx4YiHW47L4BgnmWPqVrhjNUElAEa9yskHDh1MdKsgpSzl1yryuv3JWVOTF",
+	"adNByseQ9lIRWiiNPRBy4DIT/KxafI7FpX4002a1LOgHv+TKZRKMmWk5o3mGwr+A5/h5C8bD6veyaU6i",
+	"tRw49eJOq3AD7GPwLq91/XdOEyj7vFAGc7DSsPOa5QKcOU6QJ4XW5qUpdi6lmo6MCisEvaXcCZbN2fSj",
+	"sPFhqcp9t+yPAIHcPBPqkbn8sSPArrvGMqpwztZWL6oT8tWNJdusmAEUZfOrdYpdU9EYVuwfve12z3rb",
+	"ASVHi3jwAV61BM5YX+QaQIHLmBGz3Ddo+MH2Fed2pR/M2LWKYTixBmmZzonsI8a2zKSEusXVMTno9fsn",
+	"GxRXbpfM+7VXmq9rJ6wNXrrf3eilYOLF4irQU1sgFk57ruD1Uu8ON3pRJDD9GDOM4CBbCHVGem3Sb5N9",
+	"8s///p/a0XEr9n/0FA3KJV4j7IfvgzE0V3ufDtLChK/frH8beReX1rD3M3oGh3shsjQatUJmWTofvY7Y",
+	"SMc0eSHN3gu21/DMyAfVLDdzCI6aEbsuhOPorIyoPWnlhbDFxtw27x8XRekir5uKQ4lcBv6ZdcpoFSTB",
+	"jGhy0/bemsCZCUEvCdDYVBYj3S69VtZV6ijfiNI8y8pURh9oBW8g+DT9pZZ8kesYRtLhuzbyf7tHbnxD",
+	"GY3Y7I6lSJh9X7sS14A2xwXF1eGLgI9VMXWFZs1VwA1fiADZlcv5A1UW+SGX2h3MwfLK0RVo/oduDpyS",
+	"GrG8rwYURMn2/rxUAOhkowJArkd/l1lRqzT8q6MJ2q9wazTUUHJRjmaFFXUJ+TpKawLF9uSOl8cnxhHj",
+	"VRvGxmNzxTpQM151Ryq5jVShC5hYDbiSv8023j25ud8+Lb6Rpm09fMOldW6KWQjeXHK77czftvy0ZeWL",
+	"9w+hqIx1cA2X/fuzMlywgYt/GxqM3Dds/bhs4VYta3LiCyynGxQDuZa6LHHgl2Y/5l+t1/7Bl0fHGpmw",
+	"tmM3eVry1Dka3VrhtakUEMDvLVd+64EeqH1TnTZ79zJTHOa0ApOTJeaDSzvkAj94CIKamBOr47tSJQOU",
+	"WVSMpmdkv+eS8Ut2qLEr2rfUo/1eWBKhd2/FGxhbS//zjrGb1K6g5emzxT6cWZFMAMXpaG6KlGOmZ5D0",
+	"6UsUxu2MQjTnSE5pyjCeieyCNKgxi/m3ZgsDYcVoZAczbWcQBqUaqZznXE0QH2UMXz5lFkS1KGtRlCyF",
+	"yCNrky+RSA4irbE7r8QjOkGaVXOiroZQTdttyusMAbHwsKZBaDD6vkEAVUmoBtbbeck9jV1AuBBWirfY",
+	"Lz9Dge/LhmxdrnBm3Se34OqJtuwNHTO9aKwoizmUkPrMMAkELI65IApujGjIrbGokFK93IIXNpszY9RV",
+	"MPRJo8sFpexj1qRk7opxwGeP1vbrW9aM7Si7GlObIb9oA5cyZCG16ylIZWDY8/xwRRJqJn/LpMjPAC5B",
+	"vsx9HPj390+VuVuijutYhT0yksK0UZrvjgk9W7JKIpxDrePVxBOCnIc685zoSc4Yar26d6m7zohucPls",
+	"TCq5PlnHib5lv4ek9LMNE3UQQRe3goAQwIxKm4z5LXN1k9pmPy6TYBShiea3bGPT9PtZIqdcXIOnMYLo",
+	"W0rpsXSYuxFhucF5aivabUKGVbtnM1Cnu8mhOiFM0ARSHrHEwjnQ3tFMuaHud8uBFmxufgDi043H1zck",
+	"Pr4bnYPcM0rE2c7knztReK5L5rmj8nC0nyEukdOH38rshmq6WfqPc11VGdKCvIypZYfwqseuNSsY26X5",
+	"hCIZdX1DJUmEuM8oTwPm5jLGM2wmvAKKJPyVas+w3dm1Nme17vgSZdc2pAwOdPqZUnls0cry6RkVaSbz",
+	"9C/yZpKOk9ZG5P+BCq48TCWTTRDWgbPI3LEWUu1edw+4am83/f7g6prGjCIIuYcT2V0GmIPgyLGQBaQU",
+	"AKjULTI4DJnNurqb+8OPvGV5eGASkoyLHKt8FsJyvJ/5TO28EEsk7uAG5PpKQCWbYRjRH55ZNy9QWVlT",
+	"csSMFW7B0JsQF0EHq4rDRpWNWVfDEGwcewy3hWUgdBPlicWTpkW0nlV3b38X63TDTOcgzTmjKp4Gr4wd",
+	"SLMgbrJEc060vGZmNhFxaekn/NYb4TY6DGy6qGG7IWlvcHRHc6CiHPbXxYs2C94E4Zp7gIVjjJ/qNfUp",
+	"qvZB4O7AVQpCamP8LppSnqijx+gIO3ITiZoleEx5JX7jSaMTxm/XvqXRpfJuwpCjoaRRhhXgc7Ps6xC6",
+	"sCq/ovK+VxaREAmPW8LpOI3lAxUBP1rK7BjlAmJK7El7mxB4HHs6ZkxtdZbQW1ztp2pj7msbCCmpr1cz",
+	"WkfSs6Zc693euJnd7G8sY6hrktL7h0aDHhxupUHvmX3bj0swKXbycVJLc3ednbok8fdhoywvo3XRjGaj",
+	"wz8LY2uxDOiAK21D6jErGo14j80e4yi9lo1ah2eK4AYWZWYC8FNTcdMhwxGdcOAzBwcs14plY6zb71Ib",
+	"vd8rr4TXwdAxxwfwX5bOdyLnDM8FaBlxRT6yXFZOpXHFtqymgkr9K0l/3XWBIgpCrZ3DbpRrgEUshddW",
+	"qgnQvTtxhzEwT+6QRyyTc+hR4PODbcYcrKrqd88VMYhqmM10WiWwu4Vmqt5Xx2nhag5Q02sXdmyJLHkM",
+	"zLvj8u1P+b+v2rIt8kRy1odQA5eUCzlcQauVQiO0BJPWzEHE7vwdcCTjfjs8c99imV2pNFxQSThz1oRz",
+	"KtriUYDkMIcBsDAqBwGXWhZARTcyNkq8QAMOILRBt8QEqGK68RbfgBMwj1g9C++8nKxQzU1bqTmM9LZw",
+	"leMz78tiSqPyA+ZcWIvYEQiNWCbFtVriDyq7tCWM8PBtt7fteeyGi7S5bhFKtmoH8ELI2XcQ3xJAU9lI",
+	"QmO5ZNpvt1KuZoVmcWLUUtUEqT4zvrIS8yo5+ANMqm110yYr4V5tKLu4/gB/D08blgZwYjuCLSRmLHEX",
+	"jsjf0qZXJatGaRjVi+gQ2L7SuD2wRwIjFReCC5NUIahblZQ1b4qOmAPXPuNZRJ8jH/UyfsgSZdAbJgh3",
+	"oMd42DeRt5B8Ee1nCj7lsSsYqy3almbZOfQcC7L12t1ud+PoxGN8oY0S1It3LDHc4NWDSMRxC7DyS4SR",
+	"cK3Cyi27QZPVhPYPj5oK1GXsQc1YZPujbnJw0D89GSe9pHdwSsej8UFycnp6NB6d9g/6x5Qd9NjB0cHp",
+	"6HT/IKEHp4enp73R8clhf3RyeLgNg4t1/aHHvPXmmwvT0k9h0sSG41iO0qpKfNtN/CMqbrw8r5/7OmAK",
+	"h73dchzsONXLfas0vi5ApbyvXm0yn26pK8Y8Y81C0Ql3oREXNF+0okUXZjNL5hgpfUEev/k7VIGgPAVk",
+	"yxc/Xnz3/MuNnl0bTWjt2iGIOYWHxYwPXQwpp3OfaQ0YoTnXyaRNhmVezxBWnYPcDhN1O0RAMhwiRwtC",
+	"ie11BZJDp7rTPdwHtyF8BMNUnx50wWnB+622tQvKV5mL1W2r3fqHkiKLbwWue+XZv4G4ECx1l22vF8h1",
+	"C2fr5ZBYjChXO6UJGfQNbKH9g7e9k7P+6dnhaecU/tsiBWal27BW7e31d09WmZGRZ7BrDnB4vyuznMu0",
+	"oRv7Jf1JF/7bvBs+XBcrYrfEcL+e3jtulOcN0420AfhrLKm9Li+xR8t5g5I0v7QdDUMNzGuetnlA37ci",
+	"brZpGW8AE+lG07ezFC4hiO0gwZisVC+v0dJeIghH268Naw0Oke0A0hisxzYuSHeqx18almfSUFD3bWlb",
+	"1moZUXFzZtbMWZIxanfWpYnfDN5VpiQ0FFt+N2GicV66R+Gy6m2jHTLH27Fx62AkghIoqwasWlVrmVkM",
+	"pozrBpbnDQjTqy3bwWG4EcV65S1pc+DpIsBMIPyvnmPIRTyDUOcN2q3E6ZYnaQgbO5H25x93IGpyFTy6",
+	"+MboxGf7F/3HB09Ojh/vPz191Ls4etbvPjl4evJo/9mzBgCd0CtibO615lS/RN3rjl0rCPDiTIB+LQdk",
+	"gIC+jTx/ENRViendFY3P5dwp88CXxl1ysC6ZmuzqLsmv3AQs8zY1KAIVdxm+HFc77CpJ2sfXSrcEGOQV",
+	"nonIJmkf90CR0hIieEeNMWWpVO5afQ7+jJK5wy/DmGovwV/xWUkymdxAGsDc7YkfoarPO+duRw7MWQEw",
+	"6TnNU6zPzXXbJWNadBKsjKk0PT0vvfUL+2xN9JzDxqGDQ6pRlNa5WpLxnJ7VU7W++Knbwyyt3/o/dff2",
+	"f/7y7Kfu3iF+FYXihCUWt8Edt8nQFj21hRFc0dLh7wk6TmihNk6KegwX3z+1/x3BfClLeMoG8ZxwJggt",
+	"qcghqxILQgG+d8SYIHh/tI7P8V730Dasd/g58S0TlqWDhnrpkE9qLvC65AzzgkvA+jWzGcvA3dDQk4O3",
+	"ve6OQ7weg1wtMLBJbSJ3hytPFJQKjpUAvtciv5EivLuhi10ntkEX1+7JcxGLV+qcs1ualQW8rdcRgJq2",
+	"MJsxVNWDSjXiS6TXVcgM6tjsmCALRvPaJn7UOznsnhrLEuoT1NxMP//aa0Af7pJJuWPBAF+cDoo4Vq10",
+	"gNWFsbE7QIh7HVgRx3epB2D9/WvqAdThwmb6t4MCL1Vbbkwr3eh0WXncPeSKxp63DgQP2QTBKQ+FG31J",
+	"7vshFg+1WZn9bq+SaYo/Wtjm75l2unUaqe8nZI7W0klriaRR5+zWJPob92bzJNWqSRCf3ilNWaXH7SpL",
+	"AcBcbUocVpx3ZYWrc4ebT5gO8ssaJ1DS2zzKOUSSAWWD9DxF5ybVTg79fLl0F8dK0CHDmdRDS/EAaZGO",
+	"Zht6BaIIhWuBrqrCNWG5I9otx/EF2d0B6VLEfVmbHatuGogJ3QRtWwIhqKxeVywTrrSMHWdfZqnPUjkv",
+	"UbXAz+KyDXIGZXJAOW7s+Cr3EDaLOb6CfPzN9V1ADBAvLuBpPVZ7DvCy+qy4Qao1LkKd317yfnlJA13G",
+	"tSL2adUcRdj1EesMS6gTznc0P+Sl8M7AMEGYVqqbm78RGwbQ6Th//Lkv1jcUdOqOLhATuNOpZZuskhdg",
+	"B4U+8HVhJ8cUzMcqWSsez948vqeSM/fHdb5dlRWb0rIyB+/VJV6LMx6NIUM6Of4eix1/WqF1YrUJ9g9J",
+	"xoyFidBDpFvGo72xuFDWvn91SVI2xUC/l1bkmCM8PScjqSd2BdyIeuo3bCJbOscuavk3jy6+Mdbvxd6z",
+	"5vSbytGlKfPbt4qDFVuFqnsSRleB2iyrNKdzYKNDnjxP3BcNZbk23AM0JND5vzckxL36VS7lOIL38uSd",
+	"TbiRa8FSUl5Wqs6AFlB14lRq9JZtvm08Z3SMrYwhJPnHaGldSLy33i6dM1ZagUGTTTtVJYrbjD64hwyP",
+	"wNUJzQ4pUlt+WFZNVgNGEh15VcHnSG6V8XGMBxmsAVUtkOtoN8EDbMkkN+JnwNs8V4N5Apta7qicKZkh",
+	"9nXCstULCoyN6BZa0ou7Lj7wW3RTWPh+XV3AaOoo8stHvz+9t1o098KT5I7Aaw6wqjEK74GGo4V1C5gt",
+	"g16zf5XouzuvxyPo35mTj/nJiLsgUtx/3Nw1IBb7hdcXM1v/Stx/7/8FcAO7RvTrsvfHRPTLVvy7R/Qr",
+	"PWnm1sB8W5qztouDaalphtrUU+4tL+7rBsafDEp6XEsM/MxZWDzNbiVXRbe7n/Smrbb7eFh+7k/Kjwfm",
+	"s8xSrCMYhPyyNO4ZbgiPu85W5qTX32hf3yXCLeHY3RD0AAnFc7lL4KlkMd4r2kDesjwt2Ir5d22geRCH",
+	"MTpdTUr/V2M0ZjNk5rYR4RCUDtJYnf7Kz/fkAl+fOxEgEqLR2CC3J0ynKOcgvkg5zWxWxirkmzbXOeRN",
+	"h7iayLCHGmU6oXCYt7Fwd6H6V9mU/623paUZ+qN2pqAh//6bU7UzyzIpSu/XVvvSZ8KU7YKNglvUvyKe",
+	"ytyxXcOsZhnsMA7u1u3bue2+UQJiIrtG8ONmZY+oUky3ScbpiGdcL9rEiLj5lwsolCpzwj7MmFC1jRtu",
+	"3BDDE+wajQkz4bKBKh+vXAC8VtVIThnEb+YT6diGvFeYkonM0rbjIQV2STqbPVCAneMMUseoX3X3406O",
+	"0Fr/Xg7lDVAO5Viix3UXJ/Rn4j6y5Vw+Cypncyd0tLZ+2bJ1EhrzNV8Q+wDExzxQS7XodF5sScxk7lhL",
+	"zBQ27F48s8FK3JnyAMc5Mkjfv7o0A0Me0xnXNFNgnmPamFmIEMBVU5pldc0zoX+RN2rEq8WB+4eHVRTJ",
+	"xd57uvexu3faGez9/Gu/3T88+vQX+635O16Gut0KGQIbqIqW7Yr97g5Jn9EUv0utLNimLP4AZxVZd+Vs",
+	"n+XX6BR75wMxAWmzV2M2TnO2PgECSpkE8O9yr29dvnjdKtniD44cWfzSJVjyusx0QrXS2ujln3ZUxZYr",
+	"7hXVky0A7AGbzE6sErajkeiXWQa4axmzWkjg6nJnwngu5T3UL65s1W4MfDtLMG6zBD239THvn4u23BB6",
+	"ZkM4vPdshHAyMRfBlr2LhmJrpS82DTyXnXo8oZy8smGPZVRpmA2wqtUlX1UIql9Zz+DWZkDebzQH3x1A",
+	"zcouhLK0Uv+UCZp327gCWfz9g4rv2Ggi5U0knLg5Cnkb+HEgleFTR8VolDEVFy5FRxlLB5vFaGyHnti7",
+	"yljNevvzqa24hwZfJhOa1SxKJvbibGIySweKJTnTTcjk783XGOOA9E+42NXYwdR44K81pwGIchIt5Rqc",
+	"9TZDr9gvBYuWJ7bJF7AklI2FIOWjNm24QSYjR8Ixp0Ir8ABgdQJCp1BBWSuSsozfspwz1SEvJOwF+NCq",
+	"HXDc623PpLKJD9FOfUnxt5jFMtxfmCE21lvdWCs1ROe/zGLxq7fheFou0ip4NuJiXsgCgV62gKIrwu4o",
+	"I620NqLRt5/vIq8Rfky0nqmzhw8BHWy/fjiiE74ZYtc8zw2pXxwlgncbUK5boigui8gODGUdm+sX4O9Y",
+	"wc6yb3FNcjZjtCxRBKIHOeB286sOrpBEFcmE2JoToWkeJNg3ZWU0s39iCs0MSu2P73E+/W4ZaKNbPTgd",
+	"nxyl3ZPeyclBcpweHZ7S/phR2k0OD2na7dUoEcwda89lQUZGPC8NBFnni6BMBqBfgQvWTY6DwwmpybD/",
+	"4cPwHErswzY7PCs50RUTqSIsUwxsE1eKw945llgn85wMzcDIQpvngP8DMagTqfQDhQXfM0ZTdSWEhCed",
+	"k6GtxAwlN/BXo9tMG/EHbIF5DzDkg6cmN9qOqXNIQRKmsebdmTL/JFChdGw+FiJnNDWLdrgRT60vmu3G",
+	"oIU84YhdAqut3SorR9t3m4sy+BvfbAEa+OKqM82/YDOGWzArdL5YKc9cEZ1zlmKCRJsUAijhHOGvX2G+",
+	"Utwaee/vuF9tvHf07rp3OJ1Uy8RocF6DpD9QsaLyhw2F43ewYs1dvKkagxzrUvfAZFUr/6zbWJ2jdTmW",
+	"11mZZ7lxukivu2PIwpnoXhDarhC923NwWO6099yD36m+m/1hNnxVdpfB+xYvhtpwbon0QGTAFJlTY8ON",
+	"0eeMS9tRlRjlivVxypVOhimjqX2Ykz2bgpQz5EPCmoyOk1wsgBO8CcJG41CzuD2/3LtrKZitrfT96+d2",
+	"bbKUDA963UYVHTTF3L85Qbht1f2Jzx8nNq/ZLMNM5LvXUKuZcWMds+IuQPImXKRYEM0tcGvJZZwFO4ot",
+	"60mVpZMUmiyYbmMwBRjL5S36mMJNorvdAWOLFCaQ02iXnMFjrqi0R+cFi7nA8GwU3VoUa5MRGFs89+MD",
+	"KUGeb3uOs4fnMXslWOdmLYtadtRPZuMMTzRbbqEV+qmIa71RtqT2ic9bEESZKc3ozJyoZbRs7DNz/HTQ",
+	"JgvfcUdqPDyPGOQW2YO1kdNzQrGG3tiaNtFzwcnRgemhr5Z31D046XbvR3pWDNQSNzwToO5apf+jQTti",
+	"eb2Nqg3OGbup0LIXIoUisVNpP+iCKfw0Z6lwn/WkyO3Hcc7xg6K6yM3HaKsc8WMciA6kj5jNYJpHQREw",
+	"S8TwwMUTEA+9npchDKJgBOXnX3vtk097mJh74D70Ix+i55/3tuCNrfayXPBmKX7Gp0jQYNbs5cWLC3sg",
+	"qbb9aWFk/OEjlmdAgBKcOA+6MWNIsaTIuV68gfGy5eFpHlWpgly8uiQ3bGHprM1HZUPEr16+eUse3vYe",
+	"4ndTesO8wnYcou7Jvh0TrWetT58gcWwsm0inkKQ3Y+k1HMdBp1PMPyY/yiKHj1CqmYmUKLpQEAmf2Q9T",
+	"WMTTIpmcI/f2VNrqe1cCk6pGTM8Zusx4bnNZSl7uNrlhbIZZcyOjDC1cLmME2GRw80AixoUsCEUrxMzX",
+	"lZhbCL7rBTcntivxH/9BLtwhHn8x3w6HwyuRFHlG9hT5z0cX31yaAS1JXve+IVeti0JPZM4/gso7I49g",
+	"SMl/fvv0x6uWueLBZcqmM6mZSBZ737LFGZmqa0zaf0Curq4EgaseS6GZ0HtvFzN2RuhslvEEHvnwH0qK",
+	"B2QvJQ9+NRcTcoUp0letM/LrVWtCRZox88cVxB2vWp/a9hJmL5lNpLBXfHXaOz05PjrsdrvdvrnUPRJ9",
+	"4vYGiIDhDVgx+aplnukiL/jL5YvX4QOE1PYWZAywtwREGPhrsnd8jL9ZPgP82vIYXLU+PbADfyXK45bR",
+	"3MN+t2ezmMOcpg55g6wmynkkIKN86LBeKJf2cGvpLa+E8zRwQbO2Of6n4NUESgB4xfDrp7h+/HQ//NV9",
+	"/PRnYzb/qd8dOscFtlIRqoiSUhCqrkQl8YorfFdYvLxDXuYklZixRTUkzZ0FK9e/2b/OySpsHMr88ZtF",
+	"//9GpowKZf6FJfSbfd1vV+K3vb29yv/NXf5cQH7zLBnmUAv5jlzZ1OPfYJCA7x5YFcY0N//MGaaW/Ubw",
+	"WTYTpfIscBTPKE/bJQtH5Pl+OmEluwdOWNbwtPM6pwcHpq1hSQ8yxPVfVD3v+BRzEsC8mMZX+/Nv+H4G",
+	"7/f0ITDKt9D+BVP2RstkTn6D9GdjowJ3Y15kgFBCw64yzue+KNPQaclFOOSVx/t0HmgXIBCgGL61malY",
+	"4FltDoVUhW58kM8FqnYwAZSxuWXEavOW19hT8MW/LdXl/63yhpg8VB/R0H/7rLLFmKZUaW4gSYpnQHNk",
+	"yeIBJ43QLej4VZ0Gw+geC6G2QjL0/DhD34cyI6pphcTeaxfCjq+9Ehe1XHorPihQinxhzuiQX4tbYRs3",
+	"MuYJA8yqVF9C67TMLde+PxSjXgMtSkV6JVBzVCn4YeuGYrxyylCitATeKJQHW5659jNjHXLhKrBj00c5",
+	"ozcKzdFECp3TxOy2V6LaHEos8QSuWmEr8voeeI1Hx8y8Ct395suntyxfoLb8/9h71+U2cmxd8FUQOnGi",
+	"7OoURcnyjYqO07Jsd3mXq+xtuU7NnlaHEmSCIraSADsBimZVV8Q+/+b3PML8OE8wMQ/UTzKxLkAiyaRE",
+	"yZIvVdyxo0smmUgkcmHdsNb35VyNmrodA1lVEFNKI/IFC5zHwruxPEcwxT5NG8ENOP2Bg7GF6ohDRImR",
+	"Jwa8iG07xaXPH374kBPMYmmdF5y+1dZkmOCu0yhhZaLKwU/P1ZywajCbJ8lbKfW56p0Y+PNMpfhctG4Q",
+	"IXpCT4A/Mn6p6RNSaK+KnoAYNO+I79WcCpfO1YQYls+sJaK1OJETk8KDxAkzmIOL0qPrG52eq/lppeDL",
+	"HF4/v0iBomosjCqmk54Yh6UIg2KlEHyoPfNNo++HU0HAM7C9eSbytz+9Z2/2+YvXL96/yPEpXEMUBKkV",
+	"hEaLrhz6MmgfD40gz4aatWHLjWUpyOFmESQuUYpMsOeaJPjV8Ruxv7f7WJxpbFL1ruaRuZfXnlEuXv34",
+	"LhP0Cfzz397+x32SZlCEIDX/dvzmRw5wOuIYQtVMqA+czoGNZacOO7qdmkgkPXc8gCow+V4qCdYa6Vfo",
+	"XfJrobfIj4i7IHl1NRkfEtHw6rxXH3ADPbMFbpBKCZyfNuKn9y+3n2RxRXbFD/rZAQIYu9iNijBKIacG",
+	"dwTfej5RtIFLWZ3BQ/6g4GEjqEuqBAqryPmCaCkTY/4lrLIhZDpKIJoLWerixOCkFp5ZfSBBnig7KZW4",
+	"R4dDWY0kV8q+KvP7Yjx1nmDvao0Fo49sWaCU4rRsCfsdZqcql1EbKyswW50YbS600xBg1L+iJ6ODXRad",
+	"iFHJsCjqg++IQ/YMYcHQu+Tn7Ql9Zuj9WMenYsjXaM03HhV5eF9HlSqU8VqWJNFNSwTjzqTxDRs1iJeI",
+	"fmkH52Q5zKCaT8A8vX314/2OOOYtKJ3I6wvyNImC42HXxDPp1KP9AzFTJ2YgDbw+dpoRUesM3il1Uzan",
+	"FzUemsYMfdyg6ikWU6VTPU7OUB1ZIb3sS6cyUdozJNWgazAQgPfRMBm0pLaaC2vKee330R3RkijjaZ9M",
+	"Kg0udl0PZWwBb67OPcJ7yJLL+Vn7ipyq/hwMGOlIa/hJFh396AqSyqzX9hTMRE55d/yKQDzBphSndurT",
+	"mm66ffQssPOrdrg6J+Yd7fNA2W+NajF0sGvAo5XB4Nqp57C6npbLagoDPhY1QoIXgCeyYDV6qFjI9MY5",
+	"LS1EdBNTi4XEAsHmBZl+rR3pZ/yD6jKCX6CNmMgz5ZrkzuIeV/a5HvjSsN/vQ1inS1VzlYLCAyVQp9Bz",
+	"EgDfQ/0SxZ2+y6J4nvCjgPYdK9zfU8NVG2HOZEZNgeVzOHncQXl7AoBaJ8Gywh8KLSRYxBGC0ykc5EDk",
+	"H7ZxtDym6+xEVUQzVuLSUIdFqVjhUASDVA0div+wmO+f+EUa7FHQMJIenEvKEbDhVShEdmaafQdZg/es",
+	"TnLQSLCZYSRsuCBEKhojBfGh1aEWLhIyhkHLIrIBJnMy0UfzG8ao7UoWHOb6u4jZGqbCLijMBkbFQ3w+",
+	"p5r6ZjljFhR08CtpBFrjeggEDpKmdm4VLAcv2rmau0wMK6V+UXUKKjD5qIxnyENr4yZq0Dq9rDk34a1t",
+	"m9+JYei3gGUc95mcTOoKiakpMvGfU0SROudHiJZVfdDOHwhnyesBSaqBNVBgQFzobCXuybfp7Ei27FBE",
+	"KbrXkJr7InkTWXNJG4uwIv8g2fpLgcmpDPUNrDf8RVX3sIAjuOE/Y9K+/gjHiF0ydfr4n4SmIR2uURUc",
+	"upUfp8OloBXgR1CJP4NjZjEqwF4J9IcIRaVOcPEFGDNcOXseI+6+mv97YQdmYdO8enl85DLx7t2PLmOX",
+	"D3YW5oIyzG8mT7T43yhY4U05Mau0p6SwUyW4uPfQa8JpkdQP7JgmZA37QxRc4pAgmWWJqV1kaUPF0qOi",
+	"HHCsps7bcczos5D9PLKitPZcFXUMFzxWdCbDJgSLEufKPVFRrtjm5TsXu6jg4UkghipgXvEUEYWfrUrY",
+	"aY62HecGS3t2YrgcCAPogTSiUrgw4CbYDDcWWTe0kfCPCL1JV/Lz0ubmTCM5h7XvgLFs1oiC6tDqxNzL",
+	"H3YfkGOQP+x28/tLwTCseEcc28WnJROGLN50boZdmjOeOMUfhmqcsORQGQ2RoWyEpNSXhu42BaWxTgtN",
+	"Y1I0HtTGWJ4r+hkSZvIhaKKovsGMPfHzdupkqhwMlHNg78i6aR94NJvReyQTIZ0WMYvQ4pCOS1chqjBy",
+	"DF0qW8OpkyW6ZWlSnV3IP/2nsyYX9969PBJP9x8+vh+yEo4gePKBLcB2P8dUDTge9ElGMYWtQITAj/NS",
+	"l2jj8/1uF2VybqeIbXhiIADGfMF+9ynmC/L9vT1OedVauRaLmSrL7aGtxpzAiWp9qJO8A0hFIxJmfwDm",
+	"J/4ZQDX/GV/OrLJggwgkz4rCLulmNGBjWdKtT2lp/in2u11OgaEY8fLDu8ewEc8KovVDITqd+uGT1ZeS",
+	"oFFYx96FLeanxvpTiClaLkSG7HpjQzxszvwo5uogXDKnQ81p44WrweWSHHcl+FJL8Sg4tQci52FgX2N6",
+	"mZOQUxIeteZtII5dORi+i1OImutx4qVhgTmKnE9Uy6Q5m1qtvsdYO6fN2eJ0aedrcLTr+/FvV44V3uvS",
+	"WDxEyO3ic4WXYyuErUOtFhVKXOwzW8eGhAN65d1DYWdyf0ot24rToDq4P4t1KhAzoS9lOMm0MDQ6IfXA",
+	"WLlEnklyLv2is/ton+qHIYhIj9J284UByZlZHJFdSjsUudz+RXS3n4qOOBXbeSb2YHYP9qi4YWE3TfTi",
+	"QOwhxbnUDYeLE2EPaWGA6DklTH1PYQa7T4JvxPlA9DoWxiw1BQPpjPLpRPd2diZy/j/+9V//G/S7OY9m",
+	"MJwpLM5t3D61MeEN/KIqm4G9JoQUnlcIPkIujnAJrKXUU1QJbjqBOEQVp+GHS/eJCT5UmdqIQejy5EAD",
+	"53E61m4s/WDU3PJ1VhFGQylOjCY9vnTnNN9F1RrDzKYs+1Em/jEFs2UrMVKySCPSZJ9mIg6FmwvLzkUF",
+	"/s3KTRSUZMutcfIx7GQIExQtmky8ZA3luOLJkmdI8nxX7vgQw6czpc9SM1TnGDHQOZMXitxtGmshY81r",
+	"WA8aU/W84stZlLCCcupHynh8UlaDuyhO7DUlek47wSsOH1fqwuJ5J8fSxWmEXqyH8QzXiB/H57tAm6Ud",
+	"2Rg8RdSOHStMKNCYzstSrTUqbBVbFmHX4JEuPPkB/oyPwPkgz5YKzbKkenwa9QGP2uIWFpamx/tnMqns",
+	"hSxPjVJFenX0VWt0WAgm8OeK7Vxk/OHnk2N1Sj+vx8GqkspOrMPemjiNMFKUJ3gGbS60T2cxW4TuZRxS",
+	"Nke9qGk4Y5uxRcPbBotHNqJuk+LDV2+TO2OwTvfdp7UL75d2GW18KuAbNYhdF5YYQiw+vae2z+XBA55E",
+	"YxsTK1NMUHCYedo+N/51en19DQ8SYtO1ZxDTo/w2GcN77evDBXy94p69ta8PdZN8+YVa49qRLOL1VBk9",
+	"V2EB2HqervN6g6WNFUxJSm2tATAOSt8eboxVr4/S7lw6y8p2hLn1eCkPVirpVPsweHdMjVNNAP6U5ZL3",
+	"eFB5sFSYna6U8xIsrnDagHKfSewlBONP5R6pbgFVvM7D1yoOExDrLRj8MuwUu76UoIqQgWesQnCMwXl8",
+	"YbVSWmsW9c9D01/iLIS+T0oipROmgshVbzduhIZ04yULdyH+7LgKRIJ1qdDwkJFfTbPkxFPP8AHdL6xK",
+	"xMZdNTiEyDx2AuqLjjnWUfyiWPsZlWwxr0u1xoikXjARSxpUOIvFhbS2UWGpSwejk1rY8ZJgiNPZBfdN",
+	"+ZEtlu3hw6g3IZxBUARKg9AFENccwu/zOqM/btOjXOGD3WU48FMemI6Com2RJUTJ8xqPK+hWMrO4jliW",
+	"Ao43nokhMRjmKqeVU7Gji2QFeZNK6aNyTiwE1hmlkwFzSfnamK0N6GA1Mj4HJ+iPGdz3NOMDuDH4xTqc",
+	"6bDE45W4BljdUt8wYH6nhUOUBJjbaRiNwrtEsZJxJPlvriSZNlhJ3h2knQia/iDaX45YePbe4rERN7LE",
+	"Gqfh1BSndnhKf9X3kUx/kaT/Ah/GAYSpyOWBlVvzpA51cdSJ9ckyXEqfYSuiz1AFi/zyjZeGpyeu77AQ",
+	"R8O96CcZbKfQMJkuTvvQ3tpTjMPqoUnUuPAek1Xwy4OYNKM8WCgJrt0muNkpXHTq7fIil2VE0ouVvPWc",
+	"0BNfKE5b3nDylK+tx8Xtwp+6FY/a3LRpuWAyRuSiqMsHF0ZbXAFt+AiWyrIWHi1I9pz1GGYXUwmxJCBS",
+	"c+vVKnixXphfcgFlvVFoa41p7SmE3aeME5UKOG0j/MLVxSLdLj2sO0AtyNmXIYfDrrnnaY/2p26eDrzI",
+	"cEQ3Cq1kGLQrkB2UTXS4Y7I9rlH0LTFp2Nz/0XpqxzlF2DyhsvKAquRl6B0Joj0ls2mwqjgdDvRquDlp",
+	"EneuJxNVNC39B0+dKM33HTueF9Y7+LbJ2204K4hRa+bBpcUPkkqBA1EoEMjkAVBjn1bqTDuvqiWdiBEM",
+	"yEL9i2jpA4dks5yN/DhvWZ1hWj6aj+Bw2UlqOhpqidVVL1HrvGB4VkS9Xhx8YZuFdhQI13dYMBSgD9xI",
+	"VlzPFPRh/Xv+pM0c4N7kC7BCHMY5qP25cMqBx/Ps88DPT/n4ZkHERlRzsVBNG93miOu3KA3zA4og635M",
+	"8iJ8NV9Y2VZHgT0EfpAsLhmlSuSyNxvDj0qNrVcLVj5UuWJUX2EUQfaqsoPYQ088eiFMblQCpC57myUm",
+	"j1cHQ9xL3edYV8oedHMwKspoGy1ITFAi+GIZeYNDEtqxKh7fa0n+eQnBIcXwTAtoipBaEBL0wVIIkBTQ",
+	"L06ETgKSHIYnA669O6h9mgUvKBm6RXMlg8HrnExKTdorDGcSbeWmEyzAbmpt8vFgBSLwbboIHMidTc1y",
+	"IAKS1JxPbNsK+zMkqw7ojSKMDCjnxlgWAQ1OEX43mRpLOocVUZmyj8asWXG/LOQK6wKR01hsvbDNQ0CD",
+	"GyT8JnQpTyyYtwPGpfBYhlnnbpySZTpePOqM1Gw06HisPYS+WJFh7CztgU7pTebKH8DFjViYDqlTp2y3",
+	"GzYintqCCoqVsrFml33hgxQdxWNqD1ngKbcWDD0NTvsAnbqGRqY8QTonPJJrunO7D0K2FHy6A+EmJewX",
+	"4iFsSbyPVaFlfcq1+zBcnl/e7JSvyNxyrTGMtbdXJyHx8bBEOVWbfJ56AN8sm3TyVkNge1ro4VCxPxWH",
+	"TrwvVAg0brhmpfu2FERhqempsado6ep7hAMmPOvmkyF+I2BXbYWd+hj/YUviAR1eNTnJ6OpG+BMdID7a",
+	"P62mpr6rsYEnGh1ybkuh4pFYhAoCOrRVDDFJT9FC1EXFkTSVb/wLuBmc9U6XEivwKjBG8fQvMlOFyQZN",
+	"gg2VIdY6oFK3aUwo18mXNAKPb4xZsOJduPJcc4LlgArLCeGKC7/gjRV2WQWD5CtZlfPmHfpTpw3YP+wp",
+	"TrUeaHdcLycxUZLDx5UuVI5tLfVuw6xYdOfx/SR+RLxTsxGEODBBLJA0xU0d4h3z50OpywMxGFlQvHn4",
+	"MkeLrGSxrCj5ZKtd7GP6hwjGQk3HOIgb1fqGY1uIsNpd22Yk5+1pcBDq+y0klIytE1GxoYncTD7lw56I",
+	"eOJBRYOneOrcfIihTviTKJgLJRB1mE/RMuZVsD7nQOSlNlg+zsdS2HuQPBrX5xLZ4DxKTTxfWZyKsZHj",
+	"USanMCG5lGTD0LmaaW+ic6WJv80QKlszjef41TUfOtpk5u8Hw0GRU1Ewwhv4R3GQeiXSNWhuuRiWVHg4",
+	"xrLSCEpql5XB5DA24EPbKlQpc3/jAYLgOzuuT+C9qowsYeCHeB4H4waF1zI/KnYJdVFyGAYKseRDOqCy",
+	"nAVEE6q9Tl/88nBMA52/U76ab2O3T86HVDGuHE29R/x0Vm98o5gr106cWRgefnDpzfjQlMvcT6dGXkgd",
+	"/Xka96PmaqcefPNUGT+M53Z1mxIOjq1LM6yjhvtoc9YL8WSsXOPUapxBs49p+cDUW1EqWSUmcSvbKvUA",
+	"1NJW71dG7d46nMjBSIm9Tpeh5mq8utls1pH4dcdWZzt8rdt5/eroxY/HL7bhmt+yLa89kRgSoh12NmKn",
+	"+m6nS7+AMFRO9FZv60Gn22HogBH21e+MlCz96Bf4+4yQheMx+Ktiq7f1HX+fbVXKTSxMAH601+0iViY5",
+	"MYhyseDBwGcE0nIVhAvdgnruW/glO8jHhjsPRvo/trnqf/vVSlxL/vkO//JVQYPv06TbrogPt/NMFnwZ",
+	"LN3DdS55xfv3RVUxDE1AMNjq/e3vyL0ylhUiJweiW4ogZakvEM9Jnrmt3t+2jlV1oQeIxsNF8TAADLgz",
+	"Vr7SA5e8p4WlMuJthe09auq+wcYbQVgnsH7Nd/oDj3XlO4VRdpBovfk2FyEbll7c+5ESPOPP+vr2u7tX",
+	"X/JTs6iBrtu/+rofrX9pp8TPf1M5iZLxV+XDil0lEFtcHhzfK/4ZC4O3SGB403fCXmzd3W8myhy+ffWx",
+	"u3sB3KVNHjRY4gFGA7+nDf1XtdDat95uxrOgX1Zu5vcIEEOmMeAqUOX0P6ZqSqn0ytpxbL0KxhfP/thI",
+	"U1Xw0uZ/R7f+XPp8IM1X9/7hqgdr6ZHgw1wqM0cSM7x4QBB8w/XEJqkeXyk7by44RXL49hXKR6CYxAwN",
+	"9qfq0KwWEiNUEi+8PUgP5jHizUi8Y9/ymIGnxtjuLM9U3Z83VAx/ak5MXuqx9nkmZOksHsVk7GA1GtV6",
+	"EKUQ23OluCmCkqlGyNgTzPX8wX8mfNGmVL/Wzh+GpUGQfe5hQy77RYSocs4tpyEKibVr/O+pqw9g0mVr",
+	"Ahudq6uoDh7vombe6m1hGWEAPO1tzUY2gBDhfkowkXb3niDqVvx3C0RS6yPBW5QlGty2W9JLbtw1Aj0x",
+	"GNkye3e7zNfLuxOw967+5WuQCKS0vzPNQxKA2IQt2oflFQJ6lpSNb3LbKi8qOXgJqF94U/NRcN/a80TX",
+	"xS17AweHlCF2gK1Uhs/m3GOHefiUqq1VfdBgS+rjK9sC8BRr7QF83M0euNs9EKT+m3ju6ZobgD76uA2w",
+	"8yuI+W8r/fy/qiDe15Zuvq4mxPkE0rsqpAwJ/9gLF1hINzJ8VzIMAU7dKnMLkntD+XsLn2z99vd2wd9x",
+	"KSVNqymgXkhOC4cy3ulgxIn8WMPXdH5rgDSSNE48KjkYLVuRepfVDDkfvd2yr9L+1AtwqRHC/Gn46WYX",
+	"f6JdzMD9QUC/jB2NDf4rdy9CZyMI6lI/Hca3mAixGSFhhdMIpPcKgK/LDt8zvOMd7gW4wSpH7H0AAtlI",
+	"/Sfwv1ByOFmmsa+w9KNE9EkUmnLP/DjI9pqt7ZHhrXZ+hf/8Bi+q8n1FVBHX2yQwo7BDsi0wW+1g4Avl",
+	"aNwRgHUEWD0WoGrSwrRQoHMgiEGTyQvUmMs4fGDgWjoK4qe54z3z71M1VW2b5udYQxamHJ/emnrjf6Vb",
+	"ag1Zf2mrvi4KZW60Cfe7T6++4MiaYakH/rPt2mM5r7v/uMkzvOVSXyh3xb7FDdu+H7GFy93lZsTaDZx9",
+	"NTVYl1xvUG50QhST77DGjogpk0eNZXVZAPdPfFHigwjC30AfhX0egL0Xq0gDT5ijDraiBuaQZajrzUe2",
+	"LOIJOmaBkfWoho6hRhk7HGJtdKRFaiJXpv11ugjAfwz0FjGdW17JDoNkEbrzYQNSi/C+QJE5daEqWVKl",
+	"VkYVaXOBlZQ9dsxl2qanPkw0Tj58x+15GRWWDeTUKVzHvi3mJybQqGnfEUeyqrBiCRvLsV7wXKkJva25",
+	"nQqH8MBOzhdKwjvivY3wvzkj9sRHoS4SbLQa4CW4QCcG6ywLi4U3CHeiBlQ0g8CN0xKbEnANsIIVV+lV",
+	"qtKxosqa+jCIkCYqfRFcIPEzykVYQ/gR16RhUWDf2vOMbuEtw7AxvQnBJulSUb1LEOeBLMu6VBmk6EE3",
+	"1mCQuBA6Dz1QX/sGamdE3SGQYJas1tw+vNH0abeI50U5/8wW81szPT+qGd6KVH/NJOOrqfrtDk0e3nSV",
+	"n/hz6HuizRtrajKhh0k/Em4+3Bgb43dLxm9/d405vbf2tazOFF3wcJ2Hj8XBP6hCy/fzifpspvaozT38",
+	"WPMadPndmNmfsIbvYbdbn4sTxQthVtG9E1Mbcc7QTNRl/yiyWajt8vYMCYY64h1Vd6E3TDiqAYY63+t2",
+	"CSGcrV3A9sSK8QCtFo3uYZMQkvpEyBARehOYqWihwHnA7xiErbbzSd8ldrQw835ZEruCw+MNPhY9MT/a",
+	"JtJFXaNPHJPSRUsegCkDzDr6H5OpGynXozXl+QcYcbjd1JxNlXMEDIbPkOP1MJkQdkfwkRrcCJR7Fvt/",
+	"mLElYydeO4FvQ1uCd5uNLLciu1jfPqj5NYPS6wfnSfsTE1wb71Q5rCFpz6mtinopEPobkSKpEBUGQeIY",
+	"VMBknLCAAmWiJ2RiSak3LDT3I8Z8aDDE9zAW95awBO7TPBABpz+PXKE0aXA/xioIarr/2kwgOVI0zzu2",
+	"fu9QKp5JPxh9akO4dOsWU5gKZqGLjbXbWLt1rV2IRpoe1c3N3Z3aucVwMrDrUAcb9Z6MGhHXNwQNWalJ",
+	"GYCYBoqIJxH4G3QhQsH3VRpaRxc9gSg8MaAfIc5z4m/HXppCVoVgxjb393tphbLjr0Mvbmdgx/ep/0T7",
+	"nsj58+0El0k7kV/syiyP9yVo9WCdXxR7Dx/uPqVZcLsAGIScAKXDiLogXOlO82OMDr0cTxrfYogXYKjf",
+	"c7tPqPAe6gslxtpMPYL8D9GUviMQ51ZyipTWAh2OVidA3MspplRFfp/YQfDH7BAYX8lCDxDrVihZlRpC",
+	"QUu9EpUagMdCLXrEDmYsNwrfy+uLtTX5/TaTQdMnlXrtUyh+1UjCu+6P34d1v8Y1x+EF86HUnZg1XoPP",
+	"YsxW2jHyQlEcNmZstRn7/VuldxErPglemmmjjzZRO9ieetcBWQS6TwKy6LXfPCI7jqYIOQNojbTriDeM",
+	"OhfZOMCwYXTErGiuSaxUw6yKMyusuUpruo3a/NIDgY0G3WjQoEG51zLs3GtoTET1v6yGlE6NCyULqp0H",
+	"TUIOWzid6YiXXMheKecrPfC1BmsvPqCbLmmYtsrtQPu/5gkqjEy0yljA3TbioJTOXW/EI7ykpfY8VDJE",
+	"BFDthOwzvXTbzflEff3z4CNbqLY7ByKFOq/WrM8fK1XJFZNAuJ5VJfhPn167Av/9Ur/6GisRLlh7Nd7z",
+	"BWBhVnQBUGPDDP83SGxAwlk1D/iumKpr9wYs3J6bJxoAAbbiI6vGm4lU1t0VMxpWdtyYTuRtL2gvXN0S",
+	"MYT4OZ1KpLciQKMVM3q0YkaYDL7ulL6myj3c5VfXjZO23FQt3W3VUj+Yh2DG3jWAim5YLk6j7vyK//1t",
+	"pcX7OZRXjzR44/MswLkHfBSvCHtQ+4xBNQNoiAuNZTK2zyNyD6pBVtBLRbMoeVt3LdrPEcNiZS0e/GQj",
+	"1XdX1aMQtoff9O1I9XXDMxSDxbLTxpbYkc7pM3ODSDkdelWofOjCsZP2gSkSk4iMU9V+krh8GITD1Jvm",
+	"OtFfNHi/sgcUvKTfruUM0hTq+u5PFxrSY/8ON/HvLBLc39tb52IuJiKF8bmK4/VF1E2IisUVYevqqaid",
+	"VtjZHQTxuyOd8jJwjxmlAptvMMZIS2snyjhWLQgV2yg4JNPuZtoPRgHprG/tOVUCM5YyKaRlRXQEz/XR",
+	"esirD+BEP+M+UXTVIWQ4aEL5e1sWnWuqqSPi7tvoqM2x9R9NqeHejFotlP3cnkrjnXVHjlJREGerUQGx",
+	"jUORhLGfpxDgG1NHqtJnIx+TQld7VKwnbkuVxYwYJae0wWfIhNeIPbz/eHd3o8k23tYfVDHxtr1mMLiG",
+	"Roo5iDvSSm8JC5uKEhmItWayp0YBVbtXxJ66Gmc6dDDRNhI/Ext+NT+tpubPsLHzBvstFyUmOMduZGeO",
+	"qkAj2mXCkhnBsgkgdSzPVUfQM1AHdAPJflFHtpyN8vMfxZGvAto5HtlZKNHkWRSWEkT4OKlCbkWsocW4",
+	"Xlr67x+hv+mdbvW2CBx5fR39o5oly/KJlXR957elNJdWnCRSgRVaILv8XjaKfOOS3q3mfxu4BBIxvLn6",
+	"T/T9zq/1P37bgY00v74JSHbRFXbgOdJxs1pjggSXcZfYyM6weJ1qBrVPOvpA72EqwKV6/w0VwyA6ReO4",
+	"qu6BDDwRIYme8KZnJwbh7LnF2XldlhTAI/lP5LlKoLgD18YCHndr2TksZUPf31S1rq1J67sd1gN+Po26",
+	"yvdNie2YiWKjQDcK9I4L2GE7fgL1WdkLdZcK9LDJffuNE3PlOuJH4u6T/cCAy3j7UREygwLBgVMnDnje",
+	"HXGIcwavdt0jFHrIBdX2BWiTjRK5LSXyVW1rpGq+440dWJLucme/R+pPJBusCRsDOzX4P0xNjfYSQ16Y",
+	"0TU2brhks3M3O/fz79wgjbe0dQtdYWnDfHVlzsiOA2lSVlMmYa8YU86WShZOeNsReK6pPsiBL+fMRMlQ",
+	"ED9aL7BHFaOKUKOfBYDlHjXsUhdCoIPGnqi3cGNCUqJbU9dsQrFpZ4Y4mtxEDlRHHCZUuMTl4i1SFcrJ",
+	"xB002HUiReecCJgqRVReiGkhx+rEUGkRVtUGcl9GActirkyVDm+LrFicl4NHnEzEUJvC8XwccoC2wk1Y",
+	"e/7T5Krc1ovO7qP9jvhBI/CYmFXaK5H/KRfSify/7z3LCcIaM1rNSsM/Pd19+uTxo4fdbre7tyLzhS94",
+	"JUD0ozXKHzGdmKQm87/kzWlU8kKvuDu92lW3f/BgjduH1758z7/Y81ExHKyqspzoVffde/hw+cY3K4jk",
+	"GTmu4lRc8pOY5CC17fK5lW1dyHKq6HpQdBiSxqc4Gkkt3lrN+I9zVB0Utf6WbVGLf/OGP1quOFgcl9Oc",
+	"cRD8N4xiZ0tzpr2TUN6unOe5hr+3yP+uV/+dvNDi1RwLkulBe1sTfxXI+cO9xafMti603Optfff85RHZ",
+	"tPXs7fOgAF8YX81XZjKDKmF0+QYBbuI5bCr57qY+FXlCmdR5OknMXXx97Uh661apEoXWpVCQgaWP2Le0",
+	"C5yPy71luYP3YgYqz2omBAQ8UiPQ3TmeEnNPMJN3IXdkqM0PvAAINUVstIS/A/apcbdIf6j9iWHS1Y74",
+	"XqmJyI364E/pVgEUIqAYk+vbSw97kJbQTn2GXrQKQW8B5lODzfMzpbhtO7mMGCz9TA9UjY6RcBnSVwhN",
+	"gk/K3XMIZ6XCQVBA3SBaK13Q0szxcRFBY4j8d7YgXCg8tZpJ7fP0aIrRTpxw1hoC5WRQsgZsmVdlmWCf",
+	"eKoaNvMII4VLVB9JhfsdDgZq4nvIckTisu18peS4MYnIgahM0QvvFhGuaEJzMZKTiTLiHiUWth2sCf0O",
+	"kVL6lZ05VblvRP4CPj2202qgclGRizVS4/sZLhFKICYoSNayE5PjODQfMFoZkZ3RB7T6kkg1kRic5I9U",
+	"kMhfS+e38Zbbr57nxDZoTRBZGV4fukPaMMtxlOTDWBpBr0Fhbnn3YVjVEyM9gh/4A3BcZVmGtacHWwXp",
+	"5cRg6rE9XjC9B5ED0ttnnr2x9PQqlVnF0/GC9ve1YWPh8a7RK3H1D3EiP8tr/Pj9fKLcWnOwA4mBydW/",
+	"lLwir57fbX8H3oT7O7Ktpa1zTYavuiEkbBjYxuDX894C2ftjWOH9vadr5at/kGb+jlfjM9NyMFIs6b8G",
+	"BgpvzhYDXtvnDxNbrQZaP0ZxCgpRlqoQpT0j+UAXNXSOgH7hfmxvUfdweQP4CURfei8HGS/z+xmVUzhx",
+	"Lx+4izwT+URW/5gqn9+ngf/TTmGdYGwkrNsGAT8xjHhNYByjUhVnqoKr+0oa/Ca/j1WySFAsjOWUtCyR",
+	"fyucnvlFxuukDK0CO9+0mv25Vy6x3Ui7qr1XRoyVNMiDRECXhELCjNuhIKSUzqe8qFxCUtqz1MtNkWC0",
+	"74j8mRzp7Ze6ckEv4wdHcZw8DBTKR5DLFfyVUskL5U6MRqk4EDk4SqelkkMeaZAMEn2JJuwlPA73QOoS",
+	"XinfHteYRgmM18/1mYJJ3nv38kg8ffige18MbVkyGzI+PaxgT4zsjLt67Sy4ELJSdTf/8XeH23sPH8GD",
+	"xXQjGHFKLULYC0aaW5IYjOzEJOSfg6kP0KZ4DjqypUIETwQIyIQfVXYm5IxhPnEe4XXAPCelHKgAST5G",
+	"fLXzRWbQ5mKemOZq1jOTYTjpRF4pNx2rU+kZEFQW3FSFJr3Nsr7AXfmM+HUuTV18Z2f8zCyVzSB94C5W",
+	"NWVSw2NrOQ5fpsx0DBoDt+1Wxp/yXgVrQFtwK9uKOxB0zVrttWH1JemCjsiDj+5ydE+D6ZmBoIxlAU6X",
+	"82rCXy/grgVg+PrJQxXVqi7Z4YpHT64Lz598FCcJV8Ns1nrglxSraOIEX2AhH1t07wJbWYHc0GZFQ+vD",
+	"dVtsk1zLfrfZAN1dY8YEBLL+lA9alR2hmlIos6pD932328P//1P3Ye/BqhZib2/z6er3AVsZlUOgFoco",
+	"ExazmWDrrl511AbtrcTa+Ef7Wzg9PQZRquemjVdn6AFvfdg+s9vw8bY715Nti5OU5TYuoapClmjlK1JL",
+	"5gUiM/2Laj6Ut81HerL7eO9B+2PV432O58LGd97epcU6SBsDeBefUE4mC6qOEhNtD0TZs1bxebR/M34+",
+	"rOUB16BORIB1CbMj5W+JNhvXP7g4jUnvP97dbZ9ytBntaqqbXe91rMgpx/pW8pRcyMJTcr8/r62zk6UP",
+	"5lJXYiyrc8r4s1NHHiBBHVEO6BtkYqTM/KrMOPtnNygKvVZcVV4eD2WNCy5MEZi6g6lrXB3Xva+NxKdZ",
+	"Hg8DMjCXV9z3oziZyXXHLNlEqwHlaMgXAHu5EK8tOJBXhWyvlRy+BSGGrVx7o9e67D25j20nX9Kzm+ia",
+	"fmKnIQrBANfeZyaajmer+d2c137WnDI5r20Mka/t2Q3BDs7VfHUS+ccGy1elLrD5EA83vbUZY/QHT15X",
+	"wqlBpXw7ls/3cKevmjXyezW/GvkDFnRzrnK3qRmGxk4b9VC6VpYOrKzEqQN9ym1QOgaEOIvxu0W3RI9V",
+	"R4C+RIoLAs4bSddCcHdUKenV92p+00pgFBrEf2ocXS5xpyCil0vQvOIxJl28dfzs1Y+w5ab9Ug9OzxWM",
+	"srv7j/84/I/vPxxVw/95vPP4/fznf//uzdnj0eDirZzoH8pq9krKt4Pvfnpn/wwPYMuIRgVvAp3BlmkN",
+	"0K+Ug3NlinQm4CGSC+kxoC1lX5XgoVS2iLiNfBMc+xoHoT+qGazyWmXPu7dX7oSvt4h3XpaoUFSBMlKr",
+	"xD9C3dMfgA0CXz845KyF1lZCicXd+fVczX8jfVQqr9oRC86sLTJhDZ9NIc4+yBWeh9GBU0e8A6tc1wZC",
+	"iCqHqtOC2QnWO2ilxt7YX779K26fQIu/Kdr7ggwgvcebyN91fa/v1XwBBqi0ZzuDRqTT6jaCDiSC2Jje",
+	"4sI6yfmTmPwd2IhezgcIM+0Nsp2LkbxQ4bTeIkz60d7xW+FLe7Zdz6Ijcp5aPGCeVGqoP5wYvGF9jdel",
+	"cqK0rW2bf1X+KM3OXJkbxpQ7nQnEg4eRLA7qR02yR5EdgxDjO6Ib5krr1Mhd7Hb39tvDeli8a6Qt5AdK",
+	"W+x2k/+7Ip1xtf/8UaF18t6aSuVIDkZqG2LQypZXaRX8cfjtZwhLv2A9oQbTSvv5Vu9vf1+itmXpE400",
+	"5MoQMhos3PXJPsXS+FZ3+jWC39lhulHrCzviPeJt2mGyybltRbvQt0KsMffy7W3+UX4fzyVw0lwff64m",
+	"nuH2pIcI1Q4R6fggnJTKSp2YUB/UEc9AJFvauYOxbGvqK4qj9JnvDEC6cZcbdfDd0oZkLPKAWegaunnj",
+	"AmwALK7lpuCWq/f5N01Lv2AfbyWTBWrq0mwWuNQDay6U0coMVEf8PLJiJo0P1FduWsUahTEdP6jSKSQM",
+	"bc9pvbZnnNa6O95DvMVlBNnw0FmDBfWz7tYvwNpFSmtYmrozElw0HXwwVHdr279JZe3Q7Qyscdp5ZQbz",
+	"S7zfAG1SKTR24BCC5xZcvr4608YQnSdNrq6fPxDvXh6JR08f7WVir7Pb2eu0AYxcgPMTJ3KFs4o1OHB7",
+	"LskAQalwcmt6nXwE3jRLl59fXuV57q5zkLY4cXCVeeLBf5Y+/bJxRt54uMd0/zUOwD+HR/0xrXdRDN6C",
+	"hK5SESi+n9mGf31OM+60pvoYSWqJEmeVnZm11QeEnjvK+Eort/Mr/Gs1rvRriimpaF5XYiCNNXogSwHy",
+	"mPLGEEOmOfOjgNquPZZkL8a8waZhER8TK6+Cq/yr8i9ootezanbgVXuV7NXnuq0yS7H11xwm/p7PYSig",
+	"7E+ps3LIb+vjHLnrJqje61K1ZKhws/1aqgtV/nbVZvtOupECl6BQoj/H/2biwR5XoMBWu40NBRP9zLsJ",
+	"5r1JuXz6lAuse/BRwHW53GRcdwe8BiHnLZDdZL9MZOW1Wq8CgNiaaRNnIuxhQcTYtImFU7GVBjtB28Om",
+	"t3zXr7oaAB5ijXoAXuFNScDdlgRMokiF7RWE7GZdlqsqBn5A7A4ZMHTx7NuN7KRu2w8Nlx3xWptzZigc",
+	"K04zaLAXH1pKZN5MlHnLbdPX2xWvCjWeWAwC8FD67sjuaH6f+Lw9uWlLYANfLuytZD2236lJKefqyj2W",
+	"XBMv+T3Xu+2uMbm/WqM2Oc5LFA9sWe7Wmq+neGJQyOpq51e8+NJKgJ9Mqc05n2zCr79xDaWC1MeklULP",
+	"d114vFh3LKamUrJA0N3QotxD3JAs4KUQrkUmuCnsxJjpuK8qlwVMEEQRUS4TY+UlNoDBFKiBIRBwY6sa",
+	"CraL3eYIuAg/1SY9ZogV6B1xiFBmLsNqK3oyXbgT47xMKqYhDicIxwtV6SEYV2w0m8myVN5F+m41nvh5",
+	"vKoudEeecKFM0REvKumWayfa+oYq6VRQz3frUlyq6jKhYCabkozbwlH6PIW88A6jE7Guz9Io5WBvfSnU",
+	"/AJkdOPq3nHW5RoGJ7v9rAsKQHsYGczZTsyi//oxg2dbk+mK8iKsgmULhQBOqPu5P1TO2XY4RL0SM+qJ",
+	"rZlHwd5xHtfXmhWpsEdYvlNxeS9YwmVX/Vj55/SAr6IdvqMCgeX7fGKQ36u3e52LNmom+M1v7NOmXuCa",
+	"zIfktrL8JB7ux3nWO4mrfDVYkqyQwROByNMD9YOgdYmTQs0y4Wzda4+QCLI1+/tau2T33mmlQH2by6oF",
+	"kvXYGOq7zUnJtnjty7Dbq9Jbf9WhnpXEXQpEdcDyGMLCvLcErInYIh52AEVbDDYJv0zNdIaDgZm+T6kx",
+	"DLz4oxNDDHxgRoJZz+mr3sm0230wwPngnypPI0qK/Sj6rJeZtjP19IytUXPRV4TzlIbRwVjVoJ0h/HUx",
+	"/iVXIsSWsNmnRv9jGivxQ7ovhseU/qaioRrYM1Y8K1Nw6YcUjLGhihODK5X0ZUsT10Hy08BPuAXJY7yP",
+	"t57Zqqij/nCNbj6onZkeKjahPfk9gfbL4bAnhuu0ayWHaMsFc7DO7bQdp8qcN1ygT5y4XOyXOuXHX4R8",
+	"bHiL0V2hN9NoVqov10M34A6qbre7u/dgfyvbokzIVm+ry589fPT4yRaqWfZ3G8CRjSlliNrZ25JuJP9i",
+	"z11fo8pgFNGFCUds0Ti18Lutv8AAW/Ee/DkMRXCoi2iXjJEaBwqglvw5X9TAW93F4UjkF8fjT5MBB9Oq",
+	"ooKorVc/vqtnxr+8Xj/XdR3d3Tuwnldbzk3C+Uvkw9iktG/DbwFNae7E/d75tf7HpRlvDC1bk9HgadRI",
+	"2cNKKfZNyGmnPG4m+uCIzPu2mHfE+5j3nZoCIULn7LKDZZsORqronBhKsi+ngkXQeM2scpsxpCEWMgLr",
+	"9dkhUBk+wSZu/przuiQCN9s/H+POX10PUYvlFZk7kHqfFjcvZZiP6Rd3GMjyHS4BtnZfbUf11xC8HisV",
+	"CQTqGHYi53zgWCnhvJ1MGpCY/NK+nBw0kh99fAa6NUw+hrFXE7IIwuGRulRFDWYZNL2vdDBVLbllGPkt",
+	"L/W1I6o3jAXWGll9zt3KLb9RhpiZauNI373l/IpywCAUrRoH9spaumalHwoK646UwcuAU8dIMtZEcPCk",
+	"P5wyK7ERHBRB7ZBS+T5iPUQ8XGMLxWj8SVbMhcMpzkgRTE0NogsbrndiwtLRvisqOZOly4S3k+3pxGWC",
+	"qHsZfjd2zTJoLRHIBGKqUhoD+qpSIieVltNmzsNNTtka5Kz4tBMjVRaEyM40V0jzSZiX8L29UNWBGEgz",
+	"UCXlmE4M9vtrH/h1eLCAVotJMcFpMmx2qKacMBzYaeVUR/yAiT4fAWCDwpXDIWbZOuIYJrpab7d49XDF",
+	"H0Ed4wvcqOONOk7VsZ20aOOP08O+mjpPYtR6FPemcepWn7BJL8bWebHb7V7r7O093e+tnCt1p6dv6Y1W",
+	"nb/9PLKYmaefbiKYuwbwJxo4Mryw5u6LiFdWlLVgrrFWydwzwrNnyGiiEwrpKzSy6CAYOxPWdMQbwp5J",
+	"mOZ4/yViJ/rz2l+I50VgGcBt0AWC6xKVT98Wc2yBZ/TT9ISpPnIqiko5Fyn1cDJM8RNvGlh4IjlQIKuV",
+	"YxUyemOJgDrIFIew/R1x2Hh7qRLoCNxw17LleAVu0LuD80jVwKeu1Vm+9+9Q/WyYuL8aBwLlMZCg3Yrb",
+	"AP+eK3Xp6cFzi0RfPhwGML0jZmWLBjeIpSqCUjufXU2q+1w731QgVyX3qUQONHbM/Gx23pfmKjSEFCzU",
+	"2FbrCuvd5uxR0BaTnNav3azJxpLx6HKEvqkcCjRzzeDmyiMp3i02eNq2aLk52/8AJ4XIQwkJsJ7eAv/A",
+	"9uPHK3Du04tWEsHuPVmHCXZkEdwdIRQsshHxwmnvRD5W2AOTrwTc55LsaxTVvnpO82gF+vPSq/WHs/4Y",
+	"L/htDan6snporb+6gzZQ0GxipbuLlWoGa6p3q1QhJnJwrpoFi9bfdj/t26kncu0x1boRAoM2wo1kxATl",
+	"/OSglHqc4b4kZIZ2YtGaWE+wBcaKQG2o/Va7tBWg1AimyqylPfjBGBOyGF1leIgD+qCvTgxnyWInmhHO",
+	"1pV2sFiIB8EtdzhbVQg++8Eb53aiTH5A2VViOMZiu/q3mCcV6sNEw9PXGVRvuY1BE4kWxn1Y6aC9U+Ww",
+	"c2Lo1uBn9BVWCBq6lNKlWOT43/6bqHmtCn2hC1UETjJecAguh/pDmEz9bJH+QryQFNsFgkx8I2NtbCWm",
+	"RntxbyK1k/d5neyZ4piP+VExaMTXTQxkIh/bQvWE+sdUljnh24Rgk6RCm2R4d2J45vD0OU2bDFoFG0kV",
+	"SAHLjGCOgFrZyFCZKLGzJ1xp6ehEK3um+Klg5RqzrKQp7DjPkhC3LlsP6DxyfgLSRvNsPAneGISunMNf",
+	"UfI4qYViwSQ3Tel2oq985LKLcGGzkWXmW24wB+lDFKwwGp1EzEDKiG2Xaj9nsipcD17+Lu2Tb51Sxbdw",
+	"owd7/JQEg4JCrQMiUWjxRFyUR/uitDNVbQ+kgx3zQRZqoMeyFIU+08h3aQZqQYgGpXVhF2kjDPEMs4zu",
+	"dcBTGY+1h02bLjPfPu0zzcLyM8UdaoT2CWVBBA6Pj169Qk5c/sQp4dSFMqLUWACMb1AZli+JH4uhUoW4",
+	"B8shdrv3eyLvy5HeJtnb3s0PTowQyWN+45Dx9oCOJ7hA8mC1SGeCp0m/oTpTmB/dIfk6Z/k7YKoCVax+",
+	"5s6JecAcjPC7hEBRBk4l7u3tiGelHZyLb8+/Ffe6mdjNxF4m/vVf//t+WOHvfjg82g5MgnRwxQB7NPg9",
+	"eNIAnHMfhoaxpBNPAtFjX59tK1NoaViD9PGWdljj7WiY3bTCxZwaxunjKcIPW8bKaqAs3CidE7PfEa+V",
+	"F9+++xYV4eo1R9ZKa8BOyHOVrDwKGw0n3iO5IcgoExwm3JLMemnE3r/+1//3r//1/4p//V//t7gX/jG2",
+	"BUziPvF1sg0bYuezISmrwF2XoA064s1QfPvhW+JeFEJ8O5h63Iy74k/iHnwThjtgvkWIcGFGeljzRtPZ",
+	"1xQGrZQs5nTiFTV5yKWzUhyg7XVRyMJ6iHsYMCNuIXzVC0dy9zsn5mFHvCXKSLpeGyHdIFS1w5plohuO",
+	"6BBIM3Rg81tgfmaCTzqG8cVuVKN6OFSwWVRTY/uZzWguYm8B9u8Dfwt3cRazoHVDwGxkcTXRvjrQ6vy0",
+	"IOHxeh64LWVIaP/vVPEW9/VnK3HHr8ehOH2p5JqLsbd2u91up9sFr7ARGsUgylivEPZqMpmL53omS43P",
+	"NCc2qVhljkXm4CaiaGz1nlyniLterk8NFWL96lZFmNCBkCUKiQLRcLVzKEU1LRUei6Ntwg2AUVg89N4c",
+	"jm6Kvn+fedofwPrJJOZbI+SrM7XWu51fJ9avBtljRkTbCHWQtniK+Hqx3AR2IoQsHfEGTIBO3EXauAmr",
+	"DkPBgzklJdWKvAca4W7zF8+Vl7psUzuvNjWqd4yEYJK8BUFxXUuG7+Kg1/qWjC3tjx0qd7pBFVo96NV9",
+	"m9ztGHMGlqqntM+INXgp56B9RxzhzMql/gc2hHyEYsGxBJe/Iw6TlU6yDvSEJR1xLHhS+BXtxy+/iuoS",
+	"T6IWuY1H8LV7BF+Pjabt01R5NzPTOxQM3YkaeovQKxxQeRuOUJbrUTLUTBiP4W9MOccQuKnS66qT2ciW",
+	"IYKsmRmTmlpG5GUAl7oEpVaJSSFp58S8t7H3nG8ToGKwpRsTgHW26yCpPk1KZjA9CxHnzxhb+wBMU6gB",
+	"J5Pq29cZrImNZ9M+5F3FTIJbM7TViYl1MYxLg3mypbRyGMGGXGBdmWNtJqbG6zLejvPJoLfx+lAkOy0L",
+	"waobHx9z4/l+9ynlU6nN3FiaY2t8DKPdRKl/OtBKnOJniESP6EWtMiO4pNkSPF0CYaQ3fcabkPN3GnLi",
+	"5giW4jp2rFIDawa61JzYuoSCELnPqymfBI0CZ1+/UvLcBcow0IeOTr0swnmagiPO1njyXfP2d+iBLtxp",
+	"lRbBFBUnQ5trswk+77RBEuRpedH5kCWR6IX3eDNuq+ZNdqqpuYyFz9pzQjktywT2lFqPwE/BOhesG87h",
+	"f3NhDQP3YNI+R98h59gPa33oDDGi0LhottxM+8GIqDq9LUM1z5j2HGL6nJi4pxxvPkrRE2+1KNREmcKF",
+	"3if003AoHCGFji2tUT3Y0eaS1stD+EE8pumrs6k54f7L4Cix24ZNSOTiQAz8xgSuF/yotOYsnLbudZlu",
+	"F4+oyCVkBimR73X38gOR//XFe7H8qnLhRnbm4sE+uKl4ttjmTL2bmhb9csPTAmRt6m3tdfcebe/ubu91",
+	"t7ItfLHph4+2rpfXTyf3bmo+dYHzigksq0XU+hQA1Ct+a/pwr7v3WR4pxhsbMvE/eL4edO6s1sZOpghj",
+	"oCzXNUDL9OSVgsVxO31ZSjNQKz2sV4GWPBxGss5FHRcKk4Sx1ViWyKsTymjI5FA6P15RxBbYRvNpofra",
+	"c6Z/UKkC/+G0GagVHM7PaNbv8CGuHZTSZYcUR78Lam2NUkm+0K//25egntf+9Xu7/m+PwuHw2lcc+0pP",
+	"lLvG5ImD6E4zsM03CdKJPLcDd3E5y232cXy4JP5Y3DSUFfyHC+4SBwFrqaZe2OFQoOsSkuMg8cqE0ibs",
+	"TEaAP3AMQw+CAiWw8c3v+mCIk2HfOMGKjGH/tQEP3Tf0Iyq8G3vmpC5LVZxRDUWrtnyBqhL89QD+aGpc",
+	"TIulXrIssZgJYeG1LbhsaKLQ2+Wn4PK0MFDU+QlWJMgd+bnIasae+omJ68DIj3XuCXzz5B4rVOtrfMLb",
+	"0KwbLXl77MDpS9koyY2SXF9Jws4/U0ZVshSsvW5bKWJ2asxC3t7uP4wd2mpRRTZQTkBY6BcxU84/SQ9l",
+	"XC171MxjAheOtkVSPYJZM2NnnRODM8AxWicwKJVEKnOsL1Tel4oKxviGtRadWKepgcIOQ9HKTJsCwv86",
+	"92KsB4Ef6goPcTwd9yAZzSvPxAQTZScl8lFSYasuiKxghWI+Dqv8UbqZgf7XVW7PpDn/OvX4p1DLi69k",
+	"o5k3mvl6mjmqTkIKJxWJJU6gq25dU8c08WqOBFd38Bg769UHKvCJ5op2nHaG35UWk7SWLouJZzq9b1b/",
+	"xaE4eyzcCI+mMa3cV8pg/wP2KvXnqLdjGsEUIvc2p7r2PkhxKHZP7rlCcUZo2I9SnHen295MMBH2Bem1",
+	"xRXb6LWNXlvzwJdBY1Iivv6cPTEs5D1Td6DVtCy3r8pkvl8OgfF0mJrc68C6zh5gnA6ChPnJgMhHCUox",
+	"sOV0bPj0TApvPVH383Ez+ysU3fuZBc1V1/y0JElbsgDh8HqdbKk2oq/8TGF7f8NLNrZQoR0GJ4FNTiEp",
+	"MTXYDpQ7CnvzALu7SpVqWXLK7qbJgU1e4DYVdf0+Nrp6o6tv5IOi+gw659aUM0hTMS3XJp1/qUvYPNgs",
+	"WemBjx3ltwdXchyndAVmyWFacopFegQVMpG6+CKhQcKTfaX4IGH6V4OERKna6IW7RQpxyV6JGEnxs1sG",
+	"B4EdFsuhvRVJaTQCIbKe0uOAFDK3U+HkvEe4A7n0ObhgeqzwlCVHTZCLmVLn8O+xNWBRvJAihx/lIEmF",
+	"nNMxTP6LNSrvnJi3cq4IFbnGXxzasrQzdLbUDIaghu4psY9Q3m6Zy5AxPGCWsJ1DYJ8JWTOPBlq11e3I",
+	"Ybk/L+GWhAUIjnXCbQzr8IM1hZw3qLWubl7eu6J3GV8ejACvb6u3Naab/Eb9y4obGjwMPPHz0+7u08fD",
+	"B3JvsF88eTx4oJ72d+Wj4V632FdP+g8e7oUL8dAukF2tc+UuXAnistXb6j7uPehuZVu/EIvWodNy53tb",
+	"nksvcfPYpfV5Q7b0OgvzsLvLCyN9rN7a2+7uvu8+7XW7vW73T92HNA/u7x5hf3dfV35E76FeoRa+r+ZS",
+	"LPSAU4XXIqfaG4bOk87jhgnVtLijMsaYmCtw/wiG7JqPvPsk6WSXk8vlZvdR2vaOQ+/uJfKCk9rqPdj9",
+	"LWuUxXWfbHd360WrAocdLxXxtZWwHLYq/mLPR8VwcNlS1VIBr+WazGdxU3/iToXmfVsqjPn7TS/Cphfh",
+	"d9qLgEZVyCjq63o2yyHNzq/hzyu64Yku+4MnEoOYxekrxPbiev5SesVwVa3NCIkfcOce+DXVw8btvm3S",
+	"/+sK5x00t4f7LXS4t0n/jXvdF++xKjR4gcX4Hj2NM2uLjjhc6KHTKePfElfIUsf7lfi/dMXt+t6fedNy",
+	"bg7hrGYbA7/pZv/U3ey3a3J3JnLq1N3pnB9COzRqE+qwpu1TKTcdq6Ij3sqpu4ZOgZ+rjUrZqJSNSvlY",
+	"lYJb6dY1Cm3su1Mpf+VWRD4sjrsoHpKhSiswe8mHDvDvAPor3oEmIig7pFYjCK15QjqJbJ3nGum9xDt4",
+	"nGvoJ/z9RkFtFNRGQX20gqK9dOsaCvb23emn9wEjtZqaAHtLIODMXC7HhJOMCQ0Ez81SpO2hyOHyvIa3",
+	"xnLGZos2KCQs1/7PqfOI3cMbFJGtsf4FIaIRN1b7eGVQayfmGP6iFnU+IMJalrVJHs/15N3UfKkgNsf0",
+	"nJ+h4XqjVDeZ4k2muMb9ONeTGja6mprrq/DYQbLDXSBEurEazeP9CM+nsUNlJKnUBN3BM+uz0EHtYveJ",
+	"cHLuMjFUygltBuW0UMVB9B59wodBsMYdcRiIypHvQM6F87oskfAClTJWE4aOFUQQi+0rcIXGeyPFn8UG",
+	"RWyU8XLuOuJYzhtKeZVCPjGHpi7g4fGJHAGe+xuXhRXA5saZyQSDw0uHoJ8IJKJd65E5jXYcF/7G+JM/",
+	"q/7I2vNXz9cpjlm46L0eK+fleHKDa4/1mZF+Wqm7REmr1+cokctPbm/iLN6yPK/E8w7yfonl2ZiLDaXh",
+	"rZex4+YgbSprKSRwSRDeIrUJtdJpGgXu4VlG30jsA/cOrlcl2V7WGAf7mce6rur7sooBFx7n6qJAXsLN",
+	"2eTdlgQ2m12vIf9rlwwv7YodvOdqr+mI4MaQ6AGvQJdJlmWaLNMOIcCyhO0Fq9dgDUrlVVGfKNborTRc",
+	"naBD1MCEKmuu1DfUlHxiak9J+wMhG9fWyPboLEU7lkUIwpTGNLAu4Qf4v1hBT0CFrbis1qm2/X/37gO+",
+	"mM/mN1yuGt7HF5j2ZNd4jxvn4atzHj4TfCkokWsovHUs/c6v9MclpUOjUGiMwVClxtpj5FWpgdIX8Bch",
+	"BxsKABFBcaZCl4KdQQD3PkRjxLkFqgvzbEyN6M5VIYbUX7NccRQnvapltjnhfOAu8ojNTZ1xkdqesCO/",
+	"cSmsAvUOdUQ+kdp0ut3dvCZYbBLjE/IZpRRnKhP5QI59p/twPxeeVPwooCskP0Wc1xkaq7IUZ6GfLSGb",
+	"dRcr+jiG1LaVlnRygfdWbwvVVbalzHQMr5v/SYOFR4EPeI4gHYu9VJ/GdUqawdLhPozLtXrCruwdu6Qj",
+	"7I/hhn1FwUzo86LXQ5l5UkHrqLRbLy8j071YXLZaTe5ExJWVCvNZAk+ICLfSnHNn7sjOsD0x0I1y9NYR",
+	"h6RcsXOM001XhVdv40Q+aW7kMi8nrs0m+Lnb4GcJ+uc6e2jdOOh2tlKAFHGXtsKbq/MK9UBfdULhmTTn",
+	"8VnWaDGMj73ZU3e/p+rVTiI1YrXW5tbw1S8790amLPY+h5oOOSPFy6yyXgnte4J9ugdZ+Gs/Ez+8f7rf",
+	"zcSzw1d7mfi34zc/ioQPJvq9lZzRwNiovOADU8LCzMXR8f8M5UFjiafcByeGu6rEvvirftYR+RHth22I",
+	"inJRWOXMN16MpfeqykR/6rklC2/XHC2hWEZ6HDxSAWc3EKmWdCzkkSXQMa6POzHaI5E1sU7bsUKCMe3x",
+	"7lgogLVKeOMxkcFKIx5EKPWOOCxLglnDZMhIDTD0AL3TC1MNqZJZBXd13lYLB0evvDBKFViWmadHzd+r",
+	"ed6r35129dkRlyswm3FHHCIiJvWJbtuppy7M/OGHDzksSRGzML0aawOnUsTpn5iYNGLi8WT+iGjPkhtA",
+	"9lsPwUi0+uBKx+kmGyFLKiKiEMFtiKLb6TPjkE67Vx+Kje2FckxBhJAKLhydDflQMBMyQZui3xMnd+CW",
+	"zwhy+cQwMN3AVpUa+AjfjBD3B/zYLpxWhfRawt8EO4qaA0nkZHw33lpRyupMdcSRHU8gTMvdSO49fJQH",
+	"kFOqHUEqKbiqLev1Cpb0UvPUEk8nInIQRIPNCzHmeXGmL5TprB8XrgUNF2BAwBYuTgvi14YCJOCtg6CC",
+	"cL4OQ/10huKlreI5qls1YXY61reRR7ZQbfN8H/DA7FDAawFpTfBygq7sRUEJyQnmq2bWLtwZSEchxWDq",
+	"vB2ratXcxxrsDB6ytIThQ1k6FSPrvrWlkiaE1qvynt/ufNt0GfiF9rb62ki8+XIwPJ6WXk9k5Xfg19uF",
+	"9PIG6IAgAp88VRpvrlfX9ZCZWFZbB0Ffsf66VVKF3U/3jGx5UutACn1DrfDHPt99Rliv7JalPv+6LufK",
+	"o92rIRY/Oe5NhPO7ylD+B6h3Hdh9RIrP0GmmTwmqoU11N0AdUvU9lh9eK3PmR1u93b0nLdr2q0fhCeuc",
+	"oPAsHFdiC3JBVhPcIT3GqKCUnmxhvcKEXPB4u7v/HqEfet3u/7nKM6nsuDHHaNkK6dU2ghWssdxhcuy5",
+	"xgmumNfDK+dFNEQ3mdjXlF0IL/3qxELUDJu8wh3nFRJ9F5R5rQNvF7voBwykpGHSWnJwQ4lAFcCMsF6g",
+	"I54RQiPiQTLkOYfFBZYwrGKl5UieINC9UBp5H5QpMDpnuqgaopwuo8Ah5L/xNjxSPpPa5wTfqz3TZmEW",
+	"IC2EwKrQqAyIulb01Zk2VLxwYgLBGvj9GLH21cCOlauJClHqiEZ8oiBErm8fSx0iuUW8eaz1AxHEkPl9",
+	"XFDtVrMNH+BXIZcA8VIgut3PObgNzOgzBB6eyDk9NwE+jeVc9GH55vQbXPUT89PbV2gUqwVq4OR2NTX6",
+	"EMRfjLGFVIqcam7z+GzEfswoUAzPGajaM5EjKbLK6dX5UPQ7nGKgbWdGVTDJExPYfZl1uAeOgMjfvjkm",
+	"crolFuh8NcpU2Bgf3RVxtTb+WUZlfGM0KqYWaaAUvV8kbb4uCtHDiCsUUYGSG+mhG2z1tr57/vKoi/+3",
+	"W9u4d/JCi1dzXD7qiyEgp253d+/B/sNHj588RQ0VsYSuAV21SzoeNVTjeVM1wrkaRDJjXXYtMK6Hl4Nx",
+	"jcFTP8OQfPvJ7uO9BzWOUqGNYbH5GNCphOd8+aUm+wQ2J++xSp1p55Gbca5u/sRx3rTrKCbP2p5i/8qn",
+	"KLU5b87/UDjQCqoQ//5ODGzBjzHUHxQld3iuyezHysuQYvBo3Hpbu3uNqdJ9tqYT3dvZmcj5/5jIPw9G",
+	"Uk+sNv4v9lwP9ECfTLvdvUcT8+ejkdT/fa/7Fr6kD+X4z/vw/PSvwfTPsDgfgZB2PfCrqGtuDfwq1Q2k",
+	"a5tv4Z0aYiNtf47taOV1Mdn24/Yg7/i0hmZj5/xp78Fur9vtPAQ3GKYwrRS5CV4iCycWoxED/ciWhRMI",
+	"uIxZ8loMOuK9nYDVm07A0EzkPKTKUr3WwYNnic8O3sl0ONQDrYw/HU5N4WCeGjT7s8Pv4NW9fHC4d7T/",
+	"/Mnjowcvnj7bPXz0cq/7fP/Fk2cPDve2sq1zbQoMmebjBUi0qPy2/vVf/0/8//0He6D5MPLtbb06enUE",
+	"PhIpR/gXqsbufq0cQfwECt9WxjBrS7LaED6+7tCNpHgnLZmk9dVlFqU3CFQFC/Vo98nD7lOY3T6oL4rp",
+	"ekFc6IOpO/Xqg48fZ6hrlLHTs1Fg9ufCULoFPFBxpUSg6lemgMhmEViPeG/mt6ywL5NTCNY6ZJcwZltP",
+	"VHbbROVadqFdnNA2RnEC61qL05W29sYIkO1zAUNdz+X42asf67nAv7pkz+u53FRE24RyLxHKICyLUknd",
+	"s06ZqySv8Y6voZ2bqnk5VRwc2ANCq49mmbSqqEjPctENwf0H53fTKHr3xbubvs/bRAj0dUy0Vv5gOfm7",
+	"05d+MFrduPDTRHgrdrNutyu0IW50ZZLUBTNAcuTPp7xMVoan22yOsKFhKeCOAPxExB6yub6SAy/OlMdj",
+	"fScmle2XgcUdR/MjCMnPYIPTKEuH7Ux9z+fK8cgXHvfqIPMZrsoX2n+fOKg0z098ZNdy88VUIstBpBkJ",
+	"4nK5OGz077XPzTbq9NbUKTJ+XTsl26JSfw1/rgG6OtLO22peQ67WDQJYYYb9D4GFh/KRSeaUspix2yvN",
+	"ig61kWUmRqos6ChOFHba9+JeXig1VkWenZh8airlbHmhivw+FXhh6RHnMcw81EZxphPkdUVbe0Jfdm21",
+	"maTb7lhjPadY9wrXcXPsccfYsdd1W+6gIjncb6EmuW0T3xg7dvEeK4s7OQkft29fDs4FwaWF+hYq7KO2",
+	"buN7fO6Q09QweKl9Ke1o2+OxB46VnO5U8dpKQViuilxIT/wUxAYhQxaIoD1U6VT4sTZnOQFNUicTDsjt",
+	"pbGtCrMQHXFIukyZgqrQR7YswolQPGoKx+SCnbQaMhcLfWDyocqwb/2oBSdXO+HkUHFAZ6vI3CTFuWql",
+	"qKUhbqytAhrGpwSTuyrojWKwSodtfKkvoRH1KwTEvYUIM9Gkk8ra4Uqn6DvsRU+UQODN5hiTo0rn1YR6",
+	"SdNPmSfb0VFqqeQwwtbbMzo8ZaeJ9dSYVQZ6XZMKj8djj2ZkkaX5KFXjFXE/CtaHY4aYCp174t3LI/Ho",
+	"6aO9TOx1dju7HfFzZJazY+qMTRDlHJ5Tc92zFGM7VqaVzfAtTC3RVneuZN7iS1qhaUolL7iTl0iF8JX+",
+	"QSpFrr3jPw/yLAhMHUyU9gxFHo1wy3Z+bc++QJ8LO8gn/tLOMMLwco3ehoE0oq/EuZp4Aq7gNo7+XOR9",
+	"OdJUqCh4+Dx6C1PXE86OlZjZipNGdGId2ieO9o7fCl/as22U+BMTcxuga7K6OgRVj6R+CfXBV1IU0ssV",
+	"MdM7fswrt/VHMmDiXTab9MvZpBQI8Yv56vYmneKuUzecJegHAdjPW9te//uOB/6quzjXr7PkddykG+6+",
+	"e5OXmjZafTr8pWQfriScpJN9nH2NBhWQMzHExyqMWWhkQtx1b+sPkMcJfpMh6lTIE5RqyKc1VDY4kZVP",
+	"neUTww2ntIBZmqWoD3ngz3NtCpHTz/KO+M7OMGrHLCJivivqwiJQzlXvhGP9gSV+zbpPUydVjCcGFEmo",
+	"sg9pDDGsAkQCl7higiCtm+SAINzrshJNqgWFCdbIz5hUwYLSQFtuhbGiBJ1ywEudgm41immwo1B7X6os",
+	"JDtoUiPq3pxMCEY/AstkIU8TTqdbPAhSmF9ZZWRZLhSgLchjUmhCFYmVX6xYw89uWCDF1R/w5gcjqTlA",
+	"K4tr8iPS0n9qdsSrEkEkspvahw1I9uZ0L6msxAjummY/ZrK4AWLnVyygWn2mdxgUviYURoo6S23OMVtt",
+	"Ut7laDDpkrwV3eznUMF33eM0uOwoKMI7dXZ5iqugDWk9ZuGwk6n7Nw7vHYeVsfQzCDq9pk/l3WK34kIg",
+	"ubCJdsBZ++UGREaNsVe5zd8rNXFJEaxAEI2hMGpWH/AfcGRakzJyNdFLmNo1SInw9+qr36zDyv6iDK/Y",
+	"Bnz0C9rUJGDr7+vlXu/F3RfbyC+H9sSgEcF+C4oo7dRnDUCuJO/Jyp1LSCgzqo26xLJFWISP3jVfWSvu",
+	"4uNf3o2bgk9tTOcnMZ3fuHrJv2gz6u1kOnF3ZEZ/SLCaML3E2RLKXVR+Hio/uFcBEyLULUJ+cNo49I2L",
+	"0JfLKuG9nfw0+XLTF2snBUhAbr977HZbI7I6/PB2cjqd5JuEwaZZ4vca/7+3EzGdXDMqWuk5Tc2dRi6v",
+	"lW8ELtp42wxbQlb7J5rINeIUvkL9TtIK1PlIUcsmXPmCHKkgZ7cZsIABKio5k+Unc3ZSL+cKhwb8HvaN",
+	"KM2V+ETL+/BnfpaNv/Pp/Z1ajjY+z8bn+d36PEHFBGyGm7k+RPe4bp0PnZGHdJCuhFODSvkVUH8/h8G/",
+	"6loffoo1mN/4cTf5m7ut9ZnVYhVFPXzUKusre3IsY0InpSHqAtGPYzULbi5jZ4Rp5gjXKq8zovh7LAU1",
+	"QopSMwH5X18Q+BUNlzdr06lWZKR498Sycy6iIahsuAPiVlMXjjXlHBEQe+KZHGlxjscfCJg2qOYTv4KS",
+	"DbseeXU+favzlSUhtDxplce0Krd6WyPvJ663swMvsMOj7PTlSJM82LFqjnVsxyFrNc6Et2UB7+M7bQqd",
+	"Dt58/f1pvw+Ty7ZKO5AIcDTS24i24ecTkqDYavNtzWPXmUhdgKRdPdfrFJuEt/SJHSxG2mzcvSUco6/r",
+	"Y14S3T9MTLbhsr1lVItZ1Enr6fAFf2XnV/7rN9rXpfJqRQd2XQrpRaELzCh4ea64dwcLBAP+Ud27U5OS",
+	"y6rSFy1HXM/xprVuXdih+8vTeUXomnjdhvrxS/Ir6F3eQCyz4DUvH3+uEoxb90yv0Nkbd/SujxOvLTPX",
+	"TMrSaElya9pWmRaJbbgA+4ApMEIB+JS5NrkZ0SjwaVVHvIrWHGsAGhi9yBPckmVGzK9Uwu8m83Qdj+hT",
+	"b6saGNjY2UaZr8r0/P5pefFI5jY9mp1ClfpCVVpdTppXSq+cDxErMzi8GUbmGw9SGrAltKN+yZGq1KXZ",
+	"muf1za8gaHiDISnW12HSXHNBRROjv1CyWIHJfz1Cg+b85gmvwVeYTQpPcXVWqRaGjSG/47wSnRAE/Z7G",
+	"Cp/Ktq/WCcoQBvOvH+08tKbC3iDiP2zln9695kSVKkS+v9tFNuxCY9xYIOlbZO1LIquRdGKsnYOfvIC5",
+	"IqBNglZDD1BcfYSNV99uzuqzOgpZePSNk/DHw1ghYU60CtZx3IKPUOHB4p3pA0yokmdxgF2jZUmpcMRP",
+	"IEgUa+JXYZODscdc91yM5AV1SiKCgyZ8OWLw6LT0OMLTfBl56qEncOZmprqvRhrxUKihtNGYSFfsP97t",
+	"kiKQxermR19pBXYF216buWkZYpvfsi1OjDdJCEbKNS4JP/rb/uPd3Wz/8e6Dv18j5cyrTUu/Xoy198lV",
+	"pw9HNPXxCJ+3OGtNgCxEbDU/UuONir21tsRNArtVoR8rU8RDwtvS5ZYA1+9Ily8dPWqfRcTkeK5IRK6S",
+	"IQnxq7JAD444fvvK6YLYp3Oe+Xbk3c3R/+tbP6q5eIkxiaB1GBIQ3UA7PWsFZ36Hq8DPdIwJqS8VnDmo",
+	"TstcMZ84QXXDIzujZn+0Y7uNmvxcalKfmYAXX8vdLehKr0jF3YmmPDRcz2GHws8nKmq6Dtw2z6Ivol3c",
+	"XhwMZzXxHBYPEJIrQnyAAjSW4Oxb2mKU83cX7H5ej41XM+QLsESGQRA3GugPFwuj6yQF7uC1FQGMoAbT",
+	"Svs57oi+khVEW3/7O0i7U9VFe3J6LM+VqKbgZtRlOr2dnd29x51up9vZ7T3pPuniluGZtDDiE9GvJHwg",
+	"QkqGf/TnEXmRYhLkWezUie23hC+01UqzPw5UcpmQgtjbCJeJqR1LJRFKKBnvua6wwXDeMuJbhhJqHN6F",
+	"mSVj1DgYl43h0RckZKSpidSRKRtmzewY+1VyprCUXMtGezzpGwYlUkxLFTAT84GcOpX3CFfJZeSYZhEj",
+	"aZI+lKwZ/gkZaiadmJpSm3NVEOQ0eLPax8NNMydtS68LRUH7usJb/Eg0lwR7VSEK1Zm+UEKKQaUK2POy",
+	"7KX3pdQo1vyjUke/OIJDFqqv/Ylh3s2JnBPDW3hoJA19AT+EJQ1kpoSRFY1GoZUTYyUN+t8dsbcvRnZa",
+	"hZQJI/NXiifNmjWP95hOBnaszVl+sID0zWeUuG2ELCslC+IZNcnV1dSkPJ8rAHoRFiv97htCBuNwaJHd",
+	"FW6BiQ6j5mJsL1QRmiuUKbL6cRrTOI0kpdZS1WSUnUgt2596jl8qpYSb0spyCWZlZ8FOT0DIBLyae/U9",
+	"8MMiv3+QAJJFclOnECgCT84QcY2pW1EKsMTyxPwMz4U1mLAyBSxAWDJNVYgSphOgvfBlTycLKQvt8DNq",
+	"83ozFA6EQJbJw1Bghsd8zqO88WAHyYJRxj0XXpVlZLol3hyQ8ipISxjjxNQIZkZ98EEiaxbAKHdyJucB",
+	"Rp5uA8uSCWcbVLGoIf1Mg7xpP8JXUEhWkLBA3oq+Ivx3EA6J6HO0jpQRq7E56gZjmF8+kJOcixhIeuJZ",
+	"ZpQiUVg6SiB+eoKEq/lv6ayh6DF2+oIqCqohqYV4UUkHdyB6X+I+VAF6HV5ch+h/kyrh+mUw212eiTzu",
+	"xkzksLfoP0G2M5Hzi8tE7s41qDz4k0UTfqzcdEx/1uj/OOMcCZIZKI5V+zHPoN3g4KHWRFXOGkTOLSzJ",
+	"nYMlgoetbL+v2LTNwD6Brqmmjsr6wz3kUPk2+/MDbu+Q3pxMQQvrgrQjMzh5K5D5F19STbGKDCaESNjG",
+	"QCzmymfB+BL/8zwxRQcIrQqmYnBOeEww1liaeWqIrV+5KKHoG/cI5jqGpLOcHSsSND6rSgZ8QSnXtiFh",
+	"X11SSO5h71BpN3Mo/O3YS1PIqhDBB/r7vVBMPJvNOo6/jn0FAzu+T3l17XuY9SRTN+RmjFL3K1mBIYEV",
+	"H6nBeZ2q0UQGE/6JVt7L8YSlqiWjUxtvyhmIQ8oh5XsfPuRhs+8+DPQxByBY2NVqq3OsTahqw9eMA6QH",
+	"J8eRmeo15tgwb984kcO862MEi8ammjOFN2qjc6UmKQDt3E5pkZxSjAzJ78IO+URSm7OMVK10Qp6YuokM",
+	"QSlJv+iKCKx6wsBVCfl48k/m60Ami45gIrVH+NZrvcYGuS44DcfKpj4RoP5ewlWJa5qJ3W4m9rr4jrCP",
+	"DayGt+BwVqSns8QSFnLuDtBCm8DkriRvbCz+QFYPXCDpztlp6oh8f+8pi8HD7gN+8fk75av59iFMKMdt",
+	"jQsfiEqGGZ8N88EwNzSHIDB6YCHxSGCe+H7wZRzA3kWvFrfICWrsoS1LOwudDLzjYnywSvUgYqc2qHTA",
+	"LCe7NXRALV8KUtHHqaIGIlgPcjdDo2q67Q+50fOSkeAtw2NPQLBBu0rjLx2diOht5enKcE1ty2VZ1owH",
+	"5IGih6HRT7dVLYOdE0PH8nZYG96akGDGAtFXZ9IcRMoEmGjgfqp1Xl343FdpZTR2qXt+2MYbeodPsXJt",
+	"pDl334iRkqUfBSPDPsg8rABRyaUr/gwuu3xI8LwIyT3YM994q3GpKYrgt9BJJz6wZqBLzVncdjtRk3XZ",
+	"mWI6CgouZtoUdobhIP6VmkvlfcnAP21BoCithehF1pNuiptyrtWeH759Jc7V3C08YnLx92p+uZxCQPeD",
+	"qs5LYr2gkWYjS719kl0wsh+pTa7UrNIeU1vJ7V7bs5a7vXLEH51hVKDxX4VFvYsCin6b9sJNlDxvrFt1",
+	"oQdq67e///b/BwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

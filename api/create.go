@@ -46,8 +46,16 @@ func (s *Server) CreateTransfer(c echo.Context, params CreateTransferParams) err
 }
 
 func viewTransfer(result any) any {
-	t := result.(ledger.Transfer)
+	t := transferOf(result)
 	return transferView(&t, sightOwn)
+}
+
+// transferOf is the transfer that a command made, by itself or into a pot.
+func transferOf(result any) ledger.Transfer {
+	if made, ok := result.(ledger.Funded); ok {
+		return made.Funding
+	}
+	return result.(ledger.Transfer)
 }
 
 // payment makes the command that a request for a transfer asks for. What the
@@ -72,6 +80,9 @@ func (s *Server) payment(ctx context.Context, app string, in *NewTransfer) (ledg
 		return nil, err
 	}
 	refused := between(&t, &payer, &payee)
+	if payer.asPayer() == "" && payee.refused == ledger.PayeeNotFound && in.Payee.Invite {
+		return s.invitation(t, *in.Payee.Phone, in)
+	}
 	return s.create(t, refused, "/payer/credential", in.Payer.Credential), nil
 }
 
@@ -81,13 +92,10 @@ func between(t *ledger.Transfer, payer, payee *place) ledger.Reason {
 	if payee.party.App != t.App { // found by its UPI id: another app's parties are not this one's to know
 		t.Payee.Party = ledger.ID{}
 	}
-	switch payer.refused {
-	case "":
-		return payee.refused
-	case ledger.PayeeNotPayable: // no default: said of the payer
-		return ledger.PayerNotPayable
+	if refused := payer.asPayer(); refused != "" {
+		return refused
 	}
-	return payer.refused
+	return payee.refused
 }
 
 // create is the command that makes the transfer, without its numbers; field is where its credential stands.
@@ -116,7 +124,27 @@ func (s *Server) numbered(c ledger.Command) (ledger.Command, error) {
 		return made, nil
 	case credentialed:
 		made.Transfer.ID, made.Transfer.RRN = ledger.NewID(), s.rrn.next(s.now())
-		return made.CreateTransfer, s.entrust(&made)
+		err := s.entrust(made.Transfer.ID, made.credential)
+		if made.pot == nil {
+			return made.CreateTransfer, err
+		}
+		made.pot.Payment = made.CreateTransfer
+		return numberedPot(*made.pot), err
+	case ledger.CreateRefund:
+		made.ID, made.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return made, nil
+	case credentialedRefund:
+		made.ID, made.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return made.CreateRefund, s.entrust(made.ID, made.credential)
+	case ledger.FundPot:
+		made.Payment.Transfer.ID, made.Payment.Transfer.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return numberedPot(made), nil
+	case ledger.ClaimPot:
+		made.Transfer, made.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return made, nil
+	case ledger.ClosePot:
+		made.Return, made.RRN = ledger.NewID(), s.rrn.next(s.now())
+		return made, nil
 	case ledger.Many:
 		for n := range made {
 			var err error
@@ -139,6 +167,14 @@ func (s *Server) readPayment(app string, in *NewTransfer) (t ledger.Transfer, li
 	}
 	if err := checkCredential("/payer/credential", in.Payer.Credential); err != nil {
 		return t, nil, err
+	}
+	if err := notInvited("/payer", &in.Payer); err != nil {
+		return t, nil, err
+	}
+	if in.Payee.Phone == nil {
+		if err := notInvited("/payee", &in.Payee); err != nil {
+			return t, nil, err
+		}
 	}
 	if !in.Payee.Credential.IsZero() {
 		return t, nil, badRequest("invalid_field", "only the payer has a credential").at("/payee/credential")
@@ -454,7 +490,7 @@ func batchView(outcomes ledger.Outcomes, requestID string) TransferBatch {
 			out.Results[n] = TransferBatchResult{Status: p.status, Problem: &body}
 			continue
 		}
-		t := outcomes[n].Result.(ledger.Transfer)
+		t := transferOf(outcomes[n].Result)
 		v := transferView(&t, sightOwn)
 		out.Results[n] = TransferBatchResult{Status: http.StatusCreated, Transfer: &v}
 	}

@@ -28,6 +28,7 @@ func checkCredential(field string, c banks.Credential) error {
 type credentialed struct {
 	ledger.CreateTransfer
 	credential banks.Credential
+	pot        *ledger.FundPot // that it is into; or nil
 }
 
 // withCredential adds the credential to what makes a transfer. A payer without a
@@ -38,12 +39,12 @@ func withCredential(made ledger.CreateTransfer, field string, c banks.Credential
 		return ledger.Refused{Why: badRequest("invalid_field", "a wallet has no bank that wants a credential; leave it out").at(field)}
 	}
 	made.Transfer.Credential = true
-	return credentialed{made, c}
+	return credentialed{CreateTransfer: made, credential: c}
 }
 
-// entrust gives the credential to the dispatcher, until the transfer's debit is sent.
-func (s *Server) entrust(c *credentialed) error {
-	if err := s.dispatcher.Entrust(c.Transfer.ID, c.credential); err != nil {
+// entrust gives a credential to the dispatcher, until the transfer's debit is sent.
+func (s *Server) entrust(transfer ledger.ID, c banks.Credential) error {
+	if err := s.dispatcher.Entrust(transfer, c); err != nil {
 		return fmt.Errorf("%w: %w", ledger.ErrBusy, err)
 	}
 	return nil
@@ -56,6 +57,12 @@ func (s *Server) forget(c ledger.Command) {
 		if c.Transfer.Credential {
 			s.dispatcher.Forget(c.Transfer.ID)
 		}
+	case ledger.CreateRefund:
+		if c.Credential {
+			s.dispatcher.Forget(c.ID)
+		}
+	case ledger.FundPot:
+		s.forget(c.Payment)
 	case ledger.Many:
 		for _, one := range c {
 			s.forget(one)

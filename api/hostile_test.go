@@ -401,6 +401,7 @@ func (b *bait) schedules() (table []hostile) {
 		"a payer by a UPI id":       {order("payer", obj{"upi": b.asha.upi}), "invalid_address"},
 		"two payees":                {order("payee", obj{"party": b.ravi.id, "phone": b.ravi.phone}), "invalid_address"},
 		"no payee":                  {order("payee", nil), "invalid_address"},
+		"an invited payee":          {order("payee", obj{"phone": b.ravi.phone, "invite": true}), "invalid_address"},
 		"a payee of no UPI id":      {order("payee", obj{"upi": "nonsense"}), "invalid_upi"},
 		"a payee of no account":     {order("payee", obj{"account": obj{"number": "12", "ifsc": "NRMD0000001"}}), "invalid_account"},
 		"a payee of no bank":        {order("payee", obj{"account": obj{"number": "123456789", "ifsc": "NRMD"}}), "invalid_account"},

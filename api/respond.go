@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"net/http"
@@ -15,11 +16,12 @@ import (
 // change is a request that changes the book, as its handler understood it.
 type change struct {
 	command ledger.Command
-	key     string            // Idempotency-Key, or empty
-	body    []byte            // of the request
-	status  int               // of the answer
-	wait    int               // transfers: for how many seconds the answer may wait for a bank
-	view    func(any) (v any) // what is answered, made from the command's result; pure
+	key     string                      // Idempotency-Key, or empty
+	body    []byte                      // of the request
+	status  int                         // of the answer
+	wait    int                         // transfers: for how many seconds the answer may wait for a bank
+	view    func(any) (v any)           // what is answered, made from the command's result; pure
+	settle  func(context.Context) error // what else is done before any answer, also to a repeat; or nil
 }
 
 // commit sends a change through the pipeline and answers with its result, or
@@ -43,6 +45,11 @@ func (s *Server) commit(c echo.Context, ch change) error {
 	if err != nil {
 		return err
 	}
+	if ch.settle != nil {
+		if err := ch.settle(c.Request().Context()); err != nil {
+			return err
+		}
+	}
 	if ch.key == "" {
 		return writeJSON(c, ch.status, ch.view(reply.Result))
 	}
@@ -62,7 +69,11 @@ func (s *Server) whenAtRest(c echo.Context, reply *ledger.Reply, limit time.Dura
 	var first struct {
 		ID string `json:"id"`
 	}
-	t, made := reply.Result.(ledger.Transfer)
+	var t ledger.Transfer
+	made := !reply.Replayed
+	if made {
+		t = transferOf(reply.Result)
+	}
 	if made && !t.State.Waits() {
 		return c.Blob(reply.Answer.Status, echo.MIMEApplicationJSON, reply.Answer.Body)
 	}

@@ -95,6 +95,9 @@ func (s *Server) readSchedule(app string, in *NewSchedule) (*ledger.Schedule, *s
 	if !in.Payer.Credential.IsZero() {
 		return nil, nil, badRequest("invalid_field", "a schedule has no credential: nobody gives one when it pays").at("/payer/credential")
 	}
+	if in.Payee.Invite {
+		return nil, nil, badRequest("invalid_address", "a schedule invites nobody").at("/payee/invite")
+	}
 	q := &ledger.Schedule{Record: ledger.Record{App: app, Conversation: t.Conversation}, Amount: t.Amount}
 	text := &scheduleText{Note: t.Note}
 	if link != nil {

@@ -132,7 +132,7 @@ func isTime(v string) bool {
 // isRef says whether it is an id of ours.
 func isRef(v string) bool {
 	for _, parse := range []func(string) (ledger.ID, error){ledger.ParseTransferRef, ledger.ParsePartyRef, ledger.ParseInstrumentRef,
-		ledger.ParseKeyRef, ledger.ParseBreakRef, ledger.ParseCorrectionRef, ledger.ParseScheduleRef} {
+		ledger.ParseKeyRef, ledger.ParseBreakRef, ledger.ParseCorrectionRef, ledger.ParseTrustedRef, ledger.ParseScheduleRef} {
 		if _, err := parse(v); err == nil {
 			return true
 		}

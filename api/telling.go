@@ -17,6 +17,7 @@ var tellers = map[string]teller{
 	"endpoint": ofRecords(ledger.RecordEndpoint, tellEndpoint),
 	"schedule": ofRecords(ledger.RecordSchedule, tellSchedule),
 	"webhook":  ofRecords(ledger.RecordEndpoint, tellEndpoint),
+	"party":    ofRecords(ledger.RecordSafety, tellSafety),
 }
 
 // teller says what events of one kind show, one for each, in their order. It reads what
@@ -139,6 +140,11 @@ func tellTransfers(ctx context.Context, v *viewer, events []feed.Event) ([]Event
 			return nil, err
 		}
 		out[n] = EventData{Transfer: transferView(&t, v.see), Bubble: v.transferBubble(&t)}
+		if e.Type == ledger.NoticeRefunded {
+			if err := v.tellRefunds(ctx, &t, &out[n]); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return out, nil
 }
@@ -147,7 +153,10 @@ func tellTransfers(ctx context.Context, v *viewer, events []feed.Event) ([]Event
 // is only read where neither the transfer nor the notice has the line: of one that
 // came on from doubt, or from giving money back.
 func (v *viewer) takeBack(ctx context.Context, t *ledger.Transfer, n *ledger.Notice) error {
-	state, _ := ledger.ParseState(strings.TrimPrefix(n.Type, "transfer."))
+	state, ok := ledger.ParseState(strings.TrimPrefix(n.Type, "transfer."))
+	if !ok { // such as that it is refunded: no line of its history
+		return nil
+	}
 	born := t.Birth()
 	switch {
 	case t.Steps == n.N:

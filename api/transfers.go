@@ -34,7 +34,13 @@ func (s *Server) GetTransfer(c echo.Context, ref string, params GetTransferParam
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, storyView(&story, sightOf(caller(c))))
+	out := storyView(&story, sightOf(caller(c)))
+	kept, err := readRefunds(ctx, s.reader, &story.Transfer)
+	if err != nil {
+		return err
+	}
+	out.Refunds = refundsView(&story.Transfer, &kept)
+	return writeJSON(c, http.StatusOK, out)
 }
 
 func storyView(s *ledger.Story, see sight) TransferDetail {

@@ -56,7 +56,7 @@ func instrumentView(i ledger.Instrument, isDefault bool, see sight) Instrument {
 
 func endView(e *ledger.End, see sight) TransferEnd {
 	return TransferEnd{Party: e.Party.PartyRef(), Name: see.text(e.Name), Bank: e.Bank, Account: see.account(e.Account), IFSC: e.IFSC, UPI: see.text(e.UPI),
-		Wallet: e.IsWallet() && !e.Instrument.IsZero()}
+		Wallet: e.IsWallet() && !e.Instrument.IsZero(), Pot: e.Pot.PotRef()}
 }
 
 func transferView(t *ledger.Transfer, see sight) Transfer {
@@ -66,6 +66,9 @@ func transferView(t *ledger.Transfer, see sight) Transfer {
 		CreatedAt: timeView(t.Created), UpdatedAt: timeView(t.Updated), DecideBy: timeView(t.Deadline), Cause: causeView(t.Cause)}
 	if t.State == ledger.Held {
 		v.HeldUntil = timeView(t.Until)
+	}
+	if t.Kind == ledger.Refund { // also to and from a wallet that was unlinked since
+		v.Payer.Wallet, v.Payee.Wallet = t.Payer.IsWallet(), t.Payee.IsWallet()
 	}
 	if see.text(t.Metadata) != "" {
 		_ = json.Unmarshal([]byte(t.Metadata), &v.Metadata) // written by metadataText
@@ -122,7 +125,7 @@ func reasonShort(r ledger.Reason) string {
 // reasonTexts say what was wrong and what to do.
 var reasonTexts = map[ledger.Reason]string{
 	ledger.InsufficientFunds:   "The wallet holds less than the amount. Top it up or pay from a bank account.",
-	ledger.PayeeNotFound:       "Nobody is known by this address. Check it, or invite the payee.",
+	ledger.PayeeNotFound:       "Nobody is known by this address. Check it, or invite the payee: send to a phone with invite.",
 	ledger.PayeeNotPayable:     "The payee has no account to be paid on. Ask the payee to link one.",
 	ledger.PayerNotPayable:     "The payer has no account to pay from. Link a bank account or open a wallet.",
 	ledger.AccountFrozen:       "One of the wallets is frozen. Ask the operator.",
@@ -141,7 +144,7 @@ var reasonTexts = map[ledger.Reason]string{
 	ledger.CreditTimedOut:      "The payee's bank did not answer in time.",
 	ledger.ReversalFailed:      "The payer's bank did not confirm that the money is back. Reconciliation decides.",
 	ledger.BankContradiction:   "A bank said two things that cannot both be true. Reconciliation decides.",
-	ledger.CancelledBySender:   "The sender took it back before anything was sent.",
+	ledger.CancelledBySender:   "The sender took it back.",
 	ledger.CredentialLost:      "The payer's credential was lost before the bank was asked. Ask for it again and send a new transfer.",
 	ledger.PaymentsStopped:     "The payer has stopped all payments. Start them again first.",
 	ledger.LimitTransfer:       "More than may be paid at once. Pay less.",

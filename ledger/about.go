@@ -57,6 +57,9 @@ func (c SkipRun) Persons() []ID { return []ID{c.Schedule.Owner} }
 func (c CancelSchedule) Persons() []ID { return []ID{c.Schedule.Owner} }
 
 // Persons implements [Personal].
+func (c CreateRefund) Persons() []ID { return []ID{c.Payment.Payer.Party, c.Payment.Payee.Party} }
+
+// Persons implements [Personal].
 func (m Many) Persons() (all []ID) {
 	for _, c := range m {
 		if p, ok := c.(Personal); ok {

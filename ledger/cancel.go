@@ -26,7 +26,8 @@ func (c ClaimInstruction) Apply(s *Set) (any, error) {
 }
 
 // CancelTransfer ends a transfer of which nothing was sent: at the sender's wish
-// or, with Expired, because it waited for too long. Cancelling again is safe.
+// or, with Expired, because it waited for too long. One that is held the sender gets
+// back. Cancelling again is safe.
 // It returns the [Transfer].
 type CancelTransfer struct {
 	Transfer *Transfer // as read before the batch: only what never changes of it is used
@@ -52,14 +53,17 @@ func (c CancelTransfer) Apply(s *Set) (any, error) {
 	if !ok {
 		return nil, refuse(CodeTransferNotFound, "there is no transfer %s", c.Transfer.ID.TransferRef())
 	}
-	if t.State == Cancelled {
+	if t.State == Cancelled || t.Reason == CancelledBySender {
 		return t, nil
 	}
-	if t.State == Held {
+	if t.State == Held && !c.Expired {
 		return c.takeBack(s, t), nil
 	}
 	i, ok := s.Instructions.Get(InstructionID{t.ID, LegDebit})
-	if !ok || i.State != Queued {
+	switch {
+	case ok && t.State == Pending && i.State != Queued && t.holds():
+		return nil, refuse(CodeNotCancellable, "the payer's bank was asked already; cancel the transfer once it is held")
+	case !ok || i.State != Queued:
 		return nil, refuse(CodeNotCancellable, "the transfer is %s: its debit was already sent or needs none, so it can only run its course", t.State)
 	}
 	l := life{set: s, t: &t}

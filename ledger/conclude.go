@@ -9,5 +9,7 @@ func (s *Set) concluded(t *Transfer) {
 		s.potMoved(t)
 	case RecordRequest:
 		s.concludeAsk(t)
+	case RecordRefunds:
+		s.refundEnded(t)
 	}
 }

@@ -27,10 +27,11 @@ func (c CreateTransfer) Declare(s *Set) {
 func (c CreateTransfer) Apply(s *Set) (any, error) {
 	t := c.Transfer
 	t.Payer.Standing, t.Payee.Standing = Standing{}, Standing{}
-	t.Created = s.Now
+	t.Created, t.Until = s.Now, c.holdUntil(s)
 	l := life{set: s, t: &t, begins: true}
 	l.step(Pending, "", "")
 	if reason := c.refusal(s); reason != "" {
+		t.Until = 0
 		l.step(Failed, reason, "")
 		return t, nil
 	}
@@ -40,7 +41,6 @@ func (c CreateTransfer) Apply(s *Set) (any, error) {
 		return t, nil
 	}
 	c.use(s)
-	t.Until = c.holdUntil(s)
 	switch {
 	case !t.Payer.IsWallet():
 		l.instruct(LegDebit, c.Queue)
@@ -70,6 +70,9 @@ func (c *CreateTransfer) refusal(s *Set) Reason {
 	t := &c.Transfer
 	if c.Refused != "" {
 		return c.Refused
+	}
+	if c.stopped(s) {
+		return PaymentsStopped
 	}
 	for _, end := range []*End{&t.Payer, &t.Payee} {
 		if end.Instrument.IsZero() {
@@ -101,9 +104,6 @@ func (c *CreateTransfer) refusal(s *Set) Reason {
 	}
 	if s.breaksCap(t.Payer.Bank, t.Amount) {
 		return NetDebitCap
-	}
-	if c.stopped(s) {
-		return PaymentsStopped
 	}
 	return ""
 }

@@ -37,4 +37,7 @@
 //     two shares of it, and each share is what was committed to.
 //  11. An ask of a request for money is paid exactly when a transfer of its amount,
 //     made by its party for it, has completed; and that is one transfer at most.
+//  12. The refunds of a payment that reached its payer, or may yet, are no more than it was
+//     of, go back the way it came, and are what its record says.
+//  13. What is held has a record that falls due when its time is over; nothing else has one.
 package ledger

@@ -1,7 +1,18 @@
 package ledger
 
 // A transfer is held after its payer has paid: the money is in transit until the time to
-// take it back is over. Of what is held there is a record that falls due then.
+// take it back is over. Of what is held there is a record that falls due then. Cancelling
+// and releasing both look at the state under the transfer's lock, so the one that comes
+// second finds nothing to do. Should the payer have stopped its payments meanwhile, the
+// money goes back at that time.
+
+// wantHold declares what is looked at when the time of a held transfer is over.
+func (s *Set) wantHold(t *Transfer) {
+	s.Records.Want(RecordKey{RecordHold, t.ID})
+	if !t.Payer.Party.IsZero() {
+		s.Records.See(safetyKey(t.Payer.Party))
+	}
+}
 
 // hold keeps what the payer has paid until the transfer's time.
 func (l *life) hold() {
@@ -9,8 +20,9 @@ func (l *life) hold() {
 	putRecord(l.set, Record{RecordKey: RecordKey{RecordHold, l.t.ID}, App: l.t.App, Due: l.t.Until}, struct{}{})
 }
 
-// ReleaseTransfer goes on with a held transfer whose time is over. Releasing again changes
-// nothing. It returns the [Transfer].
+// ReleaseTransfer goes on with a held transfer whose time is over: the payee is paid or, if
+// the payer has stopped its payments since, the payer gets the money back. Releasing again
+// changes nothing. It returns the [Transfer].
 type ReleaseTransfer struct {
 	Transfer *Transfer // as read before the batch: only what never changes of it is used
 }

@@ -72,6 +72,7 @@ const (
 	schedulePrefix   = "sch_"
 	endpointPrefix   = "end_"
 	eventPrefix      = "evt_"
+	trustedPrefix    = "tru_"
 )
 
 // TransferRef is the outside form of a transfer's ID: 35 characters, letters and
@@ -118,6 +119,9 @@ func (id ID) EndpointRef() string { return id.Ref(endpointPrefix) }
 // EventRef is the outside form of an event's ID.
 func (id ID) EventRef() string { return id.Ref(eventPrefix) }
 
+// TrustedRef is the outside form of the ID of a trusted payee's entry.
+func (id ID) TrustedRef() string { return id.Ref(trustedPrefix) }
+
 // Ref is the outside form of an ID with a prefix of the book's own; empty for none.
 func (id ID) Ref(prefix string) string {
 	if prefix == transferPrefix && !id.IsZero() {
@@ -163,6 +167,9 @@ func ParseScheduleRef(s string) (ID, error) { return parseLowerRef(schedulePrefi
 
 // ParseEndpointRef reads what EndpointRef wrote.
 func ParseEndpointRef(s string) (ID, error) { return parseLowerRef(endpointPrefix, s) }
+
+// ParseTrustedRef reads what TrustedRef wrote.
+func ParseTrustedRef(s string) (ID, error) { return parseLowerRef(trustedPrefix, s) }
 
 // One outside form an ID: "PTY_AB" and "pty_ab" must not both be taken.
 func parseLowerRef(prefix, s string) (ID, error) {

@@ -93,8 +93,12 @@ func (l *life) answered(i Instruction, state InstructionState, code, ref string)
 
 // credit goes on with the payee's side once the payer has paid.
 func (l *life) credit() {
-	if l.t.State == Pending && l.t.Until > l.set.Now {
+	switch {
+	case l.t.State == Pending && l.t.Until > l.set.Now:
 		l.hold()
+		return
+	case l.t.holds() && l.set.stopped(l.t.Payer.Party):
+		l.giveBack(PaymentsStopped, "")
 		return
 	}
 	l.step(Debited, "", "")

@@ -15,6 +15,8 @@ type Policy struct {
 	RemindEvery time.Duration // how long after a reminder of an ask there may be another one
 	RemindDaily int           // how many there may be within 24 hours; 0: any number
 
+	PotLasts time.Duration // how long money that is put aside may be claimed where nothing else is said
+
 	Limits       *Limits        // nil: none
 	Zone         *time.Location // of the banks' business days; nil: India's
 	ApproveAbove int64          // corrections of more than so many rupees (euros, yen) need a second person; below zero: none does
@@ -49,8 +51,10 @@ func DefaultPolicy() Policy {
 		Reversals:   []time.Duration{90 * time.Second, 15 * time.Minute, 2 * time.Hour},
 		DecideAfter: 24 * time.Hour,
 
-		RemindEvery:  time.Hour,
-		RemindDaily:  3,
+		RemindEvery: time.Hour,
+		RemindDaily: 3,
+		PotLasts:    24 * time.Hour,
+
 		ApproveAbove: 10_000,
 	}
 }

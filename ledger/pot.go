@@ -172,6 +172,16 @@ func (p *Pot) Rest() int64 {
 	return rest
 }
 
+// Paid is how much those who claimed it have.
+func (p *Pot) Paid() (sum int64) {
+	for i := range p.Taken {
+		if p.Taken[i].State == PartPaid {
+			sum += p.Taken[i].Amount
+		}
+	}
+	return sum
+}
+
 // underWay says whether money is on its way out of it, and may come back.
 func (p *Pot) underWay() bool {
 	is := func(part PotPart) bool { return part.State == PartUnderWay }
@@ -209,14 +219,14 @@ type Funded struct {
 
 // Codes of refusals about pots.
 const (
-	CodePotNotFound      = "pot_not_found"
-	CodePotNotOpen       = "pot_not_open"
-	CodePotEmpty         = "pot_empty"
-	CodePotClaimed       = "pot_claimed"
-	CodeNotInvited       = "not_invited"
-	CodeClaimRefused     = "claim_refused"
-	CodePhoneRegistered  = "phone_registered"
-	CodePotNotCancelable = "pot_not_cancellable"
+	CodePotNotFound       = "pot_not_found"
+	CodePotNotOpen        = "pot_not_open"
+	CodePotEmpty          = "pot_empty"
+	CodePotClaimed        = "pot_claimed"
+	CodeNotInvited        = "not_invited"
+	CodeClaimRefused      = "claim_refused"
+	CodePhoneRegistered   = "phone_registered"
+	CodePotNotCancellable = "pot_not_cancellable"
 )
 
 // funding is the command that makes the transfer into the pot.

@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -101,16 +100,6 @@ func (b *book) refuses(c ledger.Command, code string) {
 	}
 }
 
-// balance is what a wallet holds.
-func (b *book) balance(wallet ledger.End) int64 {
-	b.t.Helper()
-	a, err := b.store.Account(context.Background(), ledger.WalletAccount(wallet.Party, "INR").ID())
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return a.Balance()
-}
-
 // news are the notices of records so far, by their types and numbers.
 func (b *book) news() string {
 	b.t.Helper()
@@ -163,15 +152,15 @@ func TestInvitationClaimed(t *testing.T) {
 
 	made := must[ledger.Funded](b, invitation(wallet, 300))
 	id := made.Pot.ID
-	if made.Funding.State != ledger.Completed || b.balance(wallet) != 200 {
-		t.Fatalf("the funding is %s; the sender has %d", made.Funding.State, b.balance(wallet))
+	if made.Funding.State != ledger.Completed || b.wallet(wallet) != 200 {
+		t.Fatalf("the funding is %s; the sender has %d", made.Funding.State, b.wallet(wallet))
 	}
 	b.wantPot(id, ledger.PotOpen, 300)
 	b.refuses(claimPot(id, raviWallet, invitedPhone), ledger.CodeNotInvited) // whose phone it is not yet
 	b.phone(raviWallet.Party, invitedPhone)
 	claimed := must[ledger.Claim](b, claimPot(id, raviWallet, invitedPhone))
-	if claimed.N != 1 || claimed.Transfer.State != ledger.Completed || b.balance(raviWallet) != 300 {
-		t.Fatalf("share %d is %s; the payee has %d", claimed.N, claimed.Transfer.State, b.balance(raviWallet))
+	if claimed.N != 1 || claimed.Transfer.State != ledger.Completed || b.wallet(raviWallet) != 300 {
+		t.Fatalf("share %d is %s; the payee has %d", claimed.N, claimed.Transfer.State, b.wallet(raviWallet))
 	}
 	b.wantPot(id, ledger.PotClosed, 0)
 	b.refuses(claimPot(id, raviWallet, invitedPhone), ledger.CodePotClaimed)
@@ -202,8 +191,8 @@ func TestInvitationIsForWhoHasThePhoneNow(t *testing.T) {
 	b.refuses(claimPot(id, first, invitedPhone), ledger.CodeNotInvited)
 	must[ledger.Claim](b, claimPot(id, second, invitedPhone))
 	b.wantPot(id, ledger.PotClosed, 0)
-	if b.balance(second) != 300 || b.balance(first) != 0 {
-		t.Errorf("who has the phone has %d, who had it has %d", b.balance(second), b.balance(first))
+	if b.wallet(second) != 300 || b.wallet(first) != 0 {
+		t.Errorf("who has the phone has %d, who had it has %d", b.wallet(second), b.wallet(first))
 	}
 }
 
@@ -238,8 +227,8 @@ func TestPotExpires(t *testing.T) {
 	b.wantPot(id, ledger.PotOpen, 200)
 	must[ledger.Record](b, b.closing(id))
 	b.wantPot(id, ledger.PotClosed, 0)
-	if b.balance(wallet) != 399 {
-		t.Errorf("the sender has %d", b.balance(wallet))
+	if b.wallet(wallet) != 399 {
+		t.Errorf("the sender has %d", b.wallet(wallet))
 	}
 	before := b.fingerprint()
 	must[ledger.Record](b, b.closing(id)) // again
@@ -329,8 +318,8 @@ func TestPotFundingHeld(t *testing.T) {
 	b.now = b.now.Add(time.Hour)
 	must[ledger.Transfer](b, ledger.ReleaseTransfer{Transfer: &kept.Funding})
 	b.wantPot(kept.Pot.ID, ledger.PotOpen, 300)
-	if b.balance(wallet) != 300 {
-		t.Errorf("the sender has %d", b.balance(wallet))
+	if b.wallet(wallet) != 300 {
+		t.Errorf("the sender has %d", b.wallet(wallet))
 	}
 }
 
@@ -434,23 +423,23 @@ func TestCancelInvitation(t *testing.T) {
 	b.wantPot(first, ledger.PotClosed, 0)
 	before := b.fingerprint()
 	must[ledger.Record](b, cancel(first)) // again
-	if b.fingerprint() != before || b.balance(wallet) != 600 {
-		t.Errorf("cancelling again changed the book; the sender has %d", b.balance(wallet))
+	if b.fingerprint() != before || b.wallet(wallet) != 600 {
+		t.Errorf("cancelling again changed the book; the sender has %d", b.wallet(wallet))
 	}
 	b.phone(ravi.Party, invitedPhone)
 	b.refuses(claimPot(first, ravi, invitedPhone), ledger.CodePotNotOpen)
 	claim := must[ledger.Claim](b, claimPot(second, ravi, invitedPhone))
-	b.refuses(cancel(second), ledger.CodePotNotCancelable)
+	b.refuses(cancel(second), ledger.CodePotNotCancellable)
 	b.decline(claim.Transfer, ledger.LegCredit)
 	must[ledger.Record](b, cancel(second)) // whose bank declined has not got it
 	b.wantPot(second, ledger.PotClosed, 0)
 
 	red := must[ledger.Funded](b, redPacket(wallet, 300, 1, ledger.EqualShares)).Pot.ID
-	b.refuses(cancel(red), ledger.CodePotNotCancelable)
+	b.refuses(cancel(red), ledger.CodePotNotCancellable)
 	must[ledger.Claim](b, claimPot(red, raviWallet, ""))
 	b.wantPot(red, ledger.PotClosed, 0)
-	if b.balance(wallet) != 600 || b.balance(raviWallet) != 300 {
-		t.Errorf("the sender has %d, the other %d", b.balance(wallet), b.balance(raviWallet))
+	if b.wallet(wallet) != 600 || b.wallet(raviWallet) != 300 {
+		t.Errorf("the sender has %d, the other %d", b.wallet(wallet), b.wallet(raviWallet))
 	}
 }
 
@@ -481,8 +470,8 @@ func TestReturnFails(t *testing.T) {
 	must[ledger.Account](b, ledger.FreezeWallet{Party: wallet.Party, Currency: "INR"})
 	must[ledger.Record](b, b.closing(id))
 	b.wantPot(id, ledger.PotClosed, 0)
-	if b.balance(wallet) != 300 {
-		t.Errorf("the sender has %d", b.balance(wallet))
+	if b.wallet(wallet) != 300 {
+		t.Errorf("the sender has %d", b.wallet(wallet))
 	}
 }
 
@@ -633,12 +622,4 @@ func (c spoilt) Apply(s *ledger.Set) (any, error) {
 	}
 	s.Records.Put(r.RecordKey, r)
 	return nil, nil
-}
-
-func mustJSON(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return b
 }

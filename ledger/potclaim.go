@@ -20,10 +20,10 @@ type Claim struct {
 	Transfer Transfer
 }
 
-// payment is the command that pays the share.
-func (c *ClaimPot) payment(minor int64) CreateTransfer {
-	return CreateTransfer{Refused: c.Refused, Transfer: Transfer{ID: c.Transfer, App: c.App, Kind: Payment, Payer: End{Pot: c.Pot}, Payee: c.Payee,
-		Amount: Amount{Minor: minor, Currency: c.Currency}, RRN: c.RRN, Cause: PotKey(c.Pot)}}
+// Payment is the transfer that pays the share, of so many minor units.
+func (c *ClaimPot) Payment(minor int64) Transfer {
+	return Transfer{ID: c.Transfer, App: c.App, Kind: Payment, Payer: End{Pot: c.Pot}, Payee: c.Payee,
+		Amount: Amount{Minor: minor, Currency: c.Currency}, RRN: c.RRN, Cause: PotKey(c.Pot)}
 }
 
 // Declare implements [Command].
@@ -31,7 +31,7 @@ func (c ClaimPot) Declare(s *Set) {
 	if c.Phone != "" {
 		s.Aliases.Want(invited(c.App, c.Phone))
 	}
-	c.payment(1).Declare(s)
+	CreateTransfer{Transfer: c.Payment(1)}.Declare(s)
 }
 
 // Apply implements [Command].
@@ -47,7 +47,7 @@ func (c ClaimPot) Apply(s *Set) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	create := c.payment(p.Divide()[n-1])
+	create := CreateTransfer{Transfer: c.Payment(p.Divide()[n-1]), Refused: c.Refused}
 	t := &create.Transfer
 	t.Conversation = r.Conversation
 	t.Payer.Name = p.Type.words()

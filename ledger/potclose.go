@@ -14,18 +14,18 @@ type ClosePot struct {
 	Refused Reason // why the payer's bank cannot be asked now, found out before the batch; or empty
 }
 
-// back is the command that gives the rest back.
-func (c *ClosePot) back(minor int64) CreateTransfer {
+// Back is the transfer that gives back so many minor units.
+func (c *ClosePot) Back(minor int64) Transfer {
 	payee := c.Funding.Payer
 	payee.Instrument = ID{}                   // the account is paid, even if its owner has unlinked it since
 	payee.Sealed, payee.Mark = "", [32]byte{} // which are the other transfer's own
 	f := c.Funding
-	return CreateTransfer{Refused: c.Refused, Transfer: Transfer{ID: c.Return, App: f.App, Kind: Refund, Payer: End{Pot: c.Pot}, Payee: payee,
-		Amount: Amount{Minor: minor, Currency: f.Amount.Currency}, Conversation: f.Conversation, RRN: c.RRN, Cause: PotKey(c.Pot)}}
+	return Transfer{ID: c.Return, App: f.App, Kind: Refund, Payer: End{Pot: c.Pot}, Payee: payee,
+		Amount: Amount{Minor: minor, Currency: f.Amount.Currency}, Conversation: f.Conversation, RRN: c.RRN, Cause: PotKey(c.Pot)}
 }
 
 // Declare implements [Command].
-func (c ClosePot) Declare(s *Set) { c.back(1).Declare(s) }
+func (c ClosePot) Declare(s *Set) { CreateTransfer{Transfer: c.Back(1)}.Declare(s) }
 
 // Apply implements [Command].
 func (c ClosePot) Apply(s *Set) (any, error) {
@@ -56,15 +56,15 @@ func (p *Pot) cancellable(state PotState) error {
 	taken := slices.ContainsFunc(p.Taken, func(part PotPart) bool { return part.State != PartFailed })
 	switch {
 	case p.Type != Invitation:
-		return refuse(CodePotNotCancelable, "a red packet cannot be taken back; what nobody claims comes back when it expires")
+		return refuse(CodePotNotCancellable, "a red packet cannot be taken back; what nobody claims comes back when it expires")
 	case p.Cancelled: // again
 		return nil
 	case taken:
-		return refuse(CodePotNotCancelable, "it was claimed")
+		return refuse(CodePotNotCancellable, "it was claimed")
 	case state == PotFunding:
-		return refuse(CodePotNotCancelable, "the money is still on its way into it: cancel the transfer %s", p.Funding.TransferRef())
+		return refuse(CodePotNotCancellable, "the money is still on its way into it: cancel the transfer %s", p.Funding.TransferRef())
 	case state != PotOpen:
-		return refuse(CodePotNotCancelable, "it is over: the money goes back by itself")
+		return refuse(CodePotNotCancellable, "it is over: the money goes back by itself")
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func (p *Pot) cancellable(state PotState) error {
 // giveBack sends the rest back to where it came from. Where that would fail at once it
 // is tried later, and no transfer is made.
 func (c *ClosePot) giveBack(s *Set, r Record, p Pot) {
-	create := c.back(p.Rest())
+	create := CreateTransfer{Transfer: c.Back(p.Rest()), Refused: c.Refused}
 	t := &create.Transfer
 	t.Payer.Name = p.Type.words()
 	reason := create.wouldFail(s)

@@ -611,7 +611,7 @@ func (m *askMachine) says(rt *rapid.T) {
 // send submits a command; one that is refused must have told nothing of requests, nor changed any.
 func (m *askMachine) send(rt *rapid.T, c ledger.Command) any {
 	before := m.bodies()
-	result, refused := m.try(c)
+	result, refused := m.book.try(c)
 	if refused != "" && m.bodies() != before {
 		rt.Fatalf("%T was refused (%s) and changed a request", c, refused)
 	}
@@ -645,7 +645,7 @@ func (m *askMachine) check(rt *rapid.T) {
 	}
 	for _, q := range m.requests[max(0, len(m.requests)-3):] {
 		q = m.asked(q.ID)
-		told := strings.Fields(m.told(q.ID))
+		told := strings.Fields(m.book.told(q.ID))
 		for i, a := range q.Asks {
 			at := fmt.Sprint(q.ID, i)
 			if was, ok := m.ended[at]; ok && was != a.State.String() {

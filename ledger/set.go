@@ -116,7 +116,7 @@ func (s *Set) WantTransfer(t *Transfer) {
 		s.Instructions.Want(InstructionID{t.ID, leg})
 	}
 	if t.holds() {
-		s.Records.Want(RecordKey{RecordHold, t.ID})
+		s.wantHold(t)
 	}
 	s.wantSides(t)
 }

@@ -42,12 +42,16 @@ func Derive(ctx context.Context, r Reader, report func(Violation), derived func(
 		if err := v.accounts(s); err != nil {
 			return err
 		}
+		if err := v.refundRecords(s); err != nil {
+			return err
+		}
 		if err := v.transfers(s); err != nil {
 			return err
 		}
 		if err := v.checkPots(s); err != nil {
 			return err
 		}
+		v.refunds()
 		v.currencies()
 		v.sides()
 		if err := v.requests(s); err != nil {
@@ -66,6 +70,7 @@ type verifier struct {
 	rules
 	derived  func(*Account)
 	compared compared
+	refunded refunded
 	sum      Verified
 	lines    int64 // statement lines seen: two for each posting
 	pots     pots
@@ -180,6 +185,7 @@ func (v *verifier) transfer(f *file) {
 	v.legs(f)
 	v.pots.transfer(&f.Transfer)
 	v.payments.add(&f.Transfer)
+	v.refund(&f.Transfer)
 }
 
 // history checks that the lines follow the table of states to the present one,

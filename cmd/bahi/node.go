@@ -27,11 +27,12 @@ type timers struct {
 	Checks        []time.Duration `help:"When a silent bank is asked for the outcome, since the instruction was made." default:"90s,15m,2h" env:"BAHI_CHECKS"`
 	Reversals     []time.Duration `help:"When a reversal is tried again, since it was made." default:"90s,15m,2h" env:"BAHI_REVERSALS"`
 	DecideAfter   time.Duration   `help:"How long a transfer may stay in doubt before it must be decided." default:"24h" env:"BAHI_DECIDE_AFTER"`
+	PotExpiry     time.Duration   `help:"How long money for a phone that is not registered, or in a red packet, may be claimed." default:"24h" env:"BAHI_POT_EXPIRY"`
 }
 
 func (t timers) policy() *ledger.Policy {
 	p := &ledger.Policy{Submit: t.SubmitTimeout, Check: t.CheckTimeout, Takeover: t.TakeOver, QueueLimit: t.QueueLimit,
-		Checks: t.Checks, Reversals: t.Reversals, DecideAfter: t.DecideAfter}
+		Checks: t.Checks, Reversals: t.Reversals, DecideAfter: t.DecideAfter, PotLasts: t.PotExpiry}
 	t.apply(p)
 	return p
 }
