@@ -89,7 +89,7 @@ func decode(body []byte, into any) error {
 // at least one character when they are given.
 var neverEmpty = map[jsontext.Pointer]bool{"/name": true, "/label": true, "/note": true, "/conversation": true, "/message": true,
 	"/app": true, "/bank": true, "/code": true, "/ref": true, "/upi": true, "/currency": true, "/instrument": true, "/party": true, "/reason": true, "/payee/account/name": true,
-	"/url": true, "/description": true, "/locale": true}
+	"/every/week": true, "/time": true, "/zone": true, "/url": true, "/description": true, "/locale": true}
 
 // checkValues refuses what the contract's types cannot tell from a member that is
 // not there: null and empty text. Each item of a batch is checked by itself.

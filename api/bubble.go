@@ -30,6 +30,8 @@ var actions = map[NextAction]phrase{
 	"enter_credential":  {"Enter your PIN and try again.", "अपना पिन डालकर फिर कोशिश करें।"},
 	"start_payments":    {"Start your payments again first.", "पहले अपने भुगतान फिर से चालू करें।"},
 	"ask_operator":      {"Ask for help.", "सहायता लें।"},
+	"skip_run":          {"You can skip it until {until}.", "आप इसे {until} तक छोड़ सकते हैं।"},
+	"resume_schedule":   {"Resume them when they are to go on.", "जब चालू करना हो, फिर शुरू करें।"},
 }
 
 // tryAfter is for whom a limit has told when it lets as much through.

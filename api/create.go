@@ -79,19 +79,19 @@ func (s *Server) payment(ctx context.Context, app string, in *NewTransfer) (ledg
 	if err != nil {
 		return nil, err
 	}
-	t.Payer, t.Payee = payer.end, payee.end
-	if payee.party.App != app { // found by its UPI id: another app's parties are not this one's to know
-		t.Payee.Party = ledger.ID{}
-	}
-	refused := refusal(&payer, &payee)
-	if refused == ledger.PayeeNotFound && in.Payee.Invite {
+	refused := between(&t, &payer, &payee)
+	if payer.asPayer() == "" && payee.refused == ledger.PayeeNotFound && in.Payee.Invite {
 		return s.invitation(t, *in.Payee.Phone, in)
 	}
 	return s.create(t, refused, "/payer/credential", in.Payer.Credential), nil
 }
 
-// refusal is why nothing can be paid between two places, or empty.
-func refusal(payer, payee *place) ledger.Reason {
+// between sets the ends of a payment, and says why it is refused where one of them is no account.
+func between(t *ledger.Transfer, payer, payee *place) ledger.Reason {
+	t.Payer, t.Payee = payer.end, payee.end
+	if payee.party.App != t.App { // found by its UPI id: another app's parties are not this one's to know
+		t.Payee.Party = ledger.ID{}
+	}
 	if refused := payer.asPayer(); refused != "" {
 		return refused
 	}
@@ -100,14 +100,19 @@ func refusal(payer, payee *place) ledger.Reason {
 
 // create is the command that makes the transfer, without its numbers; field is where its credential stands.
 func (s *Server) create(t ledger.Transfer, refused ledger.Reason, field string, c banks.Credential) ledger.Command {
-	if refused == "" {
-		refused = s.dispatcher.Refuses(&t)
-	}
-	made := ledger.CreateTransfer{Transfer: t, Refused: refused, Queue: s.dispatcher.Saturated(t.Payer.Bank)}
-	if c.IsZero() || refused != "" {
+	made := s.admitted(t, refused)
+	if c.IsZero() || made.Refused != "" {
 		return made
 	}
 	return withCredential(made, field, c)
+}
+
+// admitted makes the transfer, as far as the banks can take it now.
+func (s *Server) admitted(t ledger.Transfer, refused ledger.Reason) ledger.CreateTransfer {
+	if refused == "" {
+		refused = s.dispatcher.Refuses(&t)
+	}
+	return ledger.CreateTransfer{Transfer: t, Refused: refused, Queue: s.dispatcher.Saturated(t.Payer.Bank)}
 }
 
 // numbered gives the transfers that a command makes their numbers, in the order of

@@ -78,7 +78,8 @@ type setup struct {
 	wrap        func(ledger.Store) ledger.Store
 	maxQueue    int
 	maxInFlight int
-	now         func() time.Time
+	now         func() time.Time   // of the server
+	clock       *banks.ManualClock // of all but the feed, where a test moves their time
 	log         io.Writer
 	remote      *remote.Bank // RMTE, driven by a process of its own; or none
 	witnesses   audit.Witnesses
@@ -146,13 +147,17 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	if s.wrap != nil {
 		s.store = s.wrap(file)
 	}
+	clock := banks.Clock(banks.WallClock{})
+	if s.clock != nil {
+		clock, s.now = s.clock, s.clock.Now
+	}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.registry = s.openBanks()
 	s.dispatcher = banks.NewDispatcher(s.registry)
 	s.agenda = agenda.New()
 	policy := patience
 	policy.Limits = s.limits
-	options := ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &policy, Log: log, Observer: s.observe}
+	options := ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &policy, Now: clock.Now, Log: log, Observer: s.observe}
 	if s.moved != nil {
 		options.Now = s.moved.Now
 	}
@@ -164,7 +169,7 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	for _, b := range s.banks {
 		b.SetReporter(s.dispatcher)
 	}
-	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &policy, Clock: banks.WallClock{}, Sole: true, Sweep: 10 * time.Millisecond, Log: log})
+	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &policy, Clock: clock, Sole: true, Sweep: 10 * time.Millisecond, Log: log})
 	if s.feed != nil {
 		s.feed.Start(feed.Options{Book: s.book, Reader: s.store, Clock: banks.WallClock{}, Look: time.Hour, Log: log}) // what it is told of is told at once
 	}

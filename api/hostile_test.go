@@ -63,7 +63,7 @@ func TestHostileInput(t *testing.T) {
 	b.s.as(chatA).post("/v1/transfers", b.payment("amount", inr("0"))).refused(400, "invalid_amount") // the only thing wrong with it
 	for group, table := range map[string][]hostile{
 		"amounts": b.amounts(), "bodies": b.bodies(), "texts": b.texts(), "addresses": b.addresses(),
-		"instruments": b.instruments(), "headers": b.headers(), "paths": b.paths(), "queries": b.queries(), "methods": b.methods(),
+		"instruments": b.instruments(), "headers": b.headers(), "paths": b.paths(), "queries": b.queries(), "methods": b.methods(), "schedules": b.schedules(),
 	} {
 		for _, c := range table {
 			b.attack(t, group, c)
@@ -331,6 +331,116 @@ func (b *bait) addresses() (table []hostile) {
 	for _, payer := range []obj{{"upi": b.asha.upi}, {"link": upiLink(b.asha.upi, "A", "")}, {"account": obj{"number": b.asha.number, "ifsc": b.asha.ifsc}},
 		{}, {"party": "asha"}, {"wallet": "asha"}, {"instrument": "asha"}} {
 		table = append(table, hostile{name: fmt.Sprint("payer ", payer), body: b.payment("payer", payer), status: 400, code: "invalid_address"})
+	}
+	return table
+}
+
+// schedules are orders to pay at times, and changes of one that is none.
+func (b *bait) schedules() (table []hostile) {
+	order := func(changes ...any) obj {
+		in := b.payment("every", obj{"week": "monday"}, "time", "09:00")
+		for i := 0; i+1 < len(changes); i += 2 {
+			in[changes[i].(string)] = changes[i+1]
+			if changes[i+1] == nil {
+				delete(in, changes[i].(string))
+			}
+		}
+		return in
+	}
+	soon := time.Now().Add(time.Hour).Format(time.RFC3339)
+	for name, c := range map[string]struct {
+		body any
+		code string
+	}{
+		"neither at nor every":      {order("every", nil), "missing_field"},
+		"at and every":              {order("at", soon, "time", nil), "invalid_field"},
+		"at and time":               {order("at", soon, "every", nil), "invalid_field"},
+		"at and zone":               {order("at", soon, "every", nil, "time", nil, "zone", "UTC"), "invalid_field"},
+		"at and from":               {order("at", soon, "every", nil, "time", nil, "from", "2026-01-01"), "invalid_field"},
+		"at and until":              {order("at", soon, "every", nil, "time", nil, "until", "2099-01-01"), "invalid_field"},
+		"at and count":              {order("at", soon, "every", nil, "time", nil, "count", 2), "invalid_field"},
+		"at no time":                {order("at", "tomorrow", "every", nil, "time", nil), "wrong_type"},
+		"at a time of no zone":      {order("at", "2099-01-01T09:00:00", "every", nil, "time", nil), "wrong_type"},
+		"at the time of nothing":    {order("at", "0001-01-01T00:00:00Z", "every", nil, "time", nil), "missing_field"},
+		"no time":                   {order("time", nil), "missing_field"},
+		"an empty time":             {order("time", ""), "invalid_field"},
+		"hour 24":                   {order("time", "24:00"), "invalid_field"},
+		"a time of one digit":       {order("time", "9:00"), "invalid_field"},
+		"seconds":                   {order("time", "09:00:00"), "invalid_field"},
+		"a time as a number":        {order("time", 900), "wrong_type"},
+		"every nothing":             {order("every", obj{}), "missing_field"},
+		"every week and month":      {order("every", obj{"week": "monday", "month": 1}), "invalid_field"},
+		"every day":                 {order("every", obj{"day": 1}), "unknown_field"},
+		"on no day":                 {order("every", obj{"week": "someday"}), "invalid_field"},
+		"on Monday in capitals":     {order("every", obj{"week": "Monday"}), "invalid_field"},
+		"on an empty day":           {order("every", obj{"week": ""}), "invalid_field"},
+		"on the 0th":                {order("every", obj{"month": 0}), "invalid_field"},
+		"on the 32nd":               {order("every", obj{"month": 32}), "invalid_field"},
+		"on the -1st":               {order("every", obj{"month": -1}), "invalid_field"},
+		"on the 1.5th":              {order("every", obj{"month": 1.5}), "wrong_type"},
+		"every month as text":       {order("every", "month"), "wrong_type"},
+		"in no zone":                {order("zone", "Asia/Atlantis"), "invalid_field"},
+		"in the machine's zone":     {order("zone", "Local"), "invalid_field"},
+		"in an empty zone":          {order("zone", ""), "invalid_field"},
+		"in a file":                 {order("zone", "../../etc/passwd"), "invalid_field"},
+		"in a very long zone":       {order("zone", "Asia/"+strings.Repeat("K", 10_000)), "invalid_field"},
+		"from no day":               {order("from", "2026-02-30"), "wrong_type"},
+		"from a time":               {order("from", "2026-02-28T00:00:00Z"), "wrong_type"},
+		"until an empty day":        {order("until", ""), "wrong_type"},
+		"no run":                    {order("count", 0), "invalid_field"},
+		"-1 runs":                   {order("count", -1), "invalid_field"},
+		"10001 runs":                {order("count", 10_001), "invalid_field"},
+		"9223372036854775808 runs":  {order("count", uint64(1)<<63), "wrong_type"},
+		"a cap of nothing":          {order("cap", obj{}), "missing_field"},
+		"a cap of zero":             {order("cap", inr("0.00")), "invalid_amount"},
+		"a cap below one run":       {order("cap", inr("0.99")), "invalid_field"},
+		"a cap in another currency": {order("cap", obj{"value": "100", "currency": "JPY"}), "invalid_field"},
+		"a cap as text":             {order("cap", "100.00"), "wrong_type"},
+		"no amount":                 {order("amount", nil), "missing_field"},
+		"a message":                 {order("message", "m-1"), "unknown_field"},
+		"a null in a list":          {order("until", []any{nil}), "wrong_type"},
+		"a credential":              {order("payer", obj{"wallet": b.asha.id, "credential": "MTIzNA=="}), "invalid_field"},
+		"the payee's credential":    {order("payee", obj{"wallet": b.ravi.id, "credential": "MTIzNA=="}), "invalid_field"},
+		"a payer by a UPI id":       {order("payer", obj{"upi": b.asha.upi}), "invalid_address"},
+		"two payees":                {order("payee", obj{"party": b.ravi.id, "phone": b.ravi.phone}), "invalid_address"},
+		"no payee":                  {order("payee", nil), "invalid_address"},
+		"an invited payee":          {order("payee", obj{"phone": b.ravi.phone, "invite": true}), "invalid_address"},
+		"a payee of no UPI id":      {order("payee", obj{"upi": "nonsense"}), "invalid_upi"},
+		"a payee of no account":     {order("payee", obj{"account": obj{"number": "12", "ifsc": "NRMD0000001"}}), "invalid_account"},
+		"a payee of no bank":        {order("payee", obj{"account": obj{"number": "123456789", "ifsc": "NRMD"}}), "invalid_account"},
+		"a payee of no name":        {order("payee", obj{"account": obj{"number": "123456789", "ifsc": "NRMD0000001", "name": "a\u202eb"}}), "invalid_field"},
+		"an empty body":             {obj{}, "invalid_address"},
+		"a list":                    {[]obj{order()}, "wrong_type"},
+	} {
+		table = append(table, hostile{name: name, path: "/v1/schedules", body: c.body, status: 400, code: c.code})
+	}
+	none := "/v1/schedules/sch_" + hex32
+	for name, c := range map[string]hostile{
+		"until yesterday":         {path: "/v1/schedules", body: order("until", time.Now().AddDate(0, 0, -2).Format(time.DateOnly)), status: 422, code: "schedule_without_run"},
+		"until 1970":              {path: "/v1/schedules", body: order("until", "1970-01-01"), status: 422, code: "schedule_without_run"},
+		"until the year 1":        {path: "/v1/schedules", body: order("until", "0001-01-01"), status: 422, code: "schedule_without_run"},
+		"from the year 9999":      {path: "/v1/schedules", body: order("from", "9999-12-31"), status: 422, code: "schedule_without_run"},
+		"at a time that is over":  {path: "/v1/schedules", body: order("at", time.Now().Add(-time.Second).Format(time.RFC3339), "every", nil, "time", nil), status: 422, code: "schedule_without_run"},
+		"a payer who is not here": {path: "/v1/schedules", body: order("payer", obj{"handle": "unheard"}), status: 404, code: "party_not_found"},
+		"a payee who is not here": {path: "/v1/schedules", body: order("payee", obj{"handle": "unheard"}), status: 404, code: "party_not_found"},
+		"no such schedule":        {method: "GET", path: none, status: 404, code: "schedule_not_found"},
+		"no id":                   {method: "GET", path: "/v1/schedules/rent", status: 404, code: "schedule_not_found"},
+		"an id in capitals":       {method: "GET", path: "/v1/schedules/SCH_" + hex32, status: 404, code: "schedule_not_found"},
+		"a party's id":            {method: "GET", path: "/v1/schedules/" + b.asha.id, status: 404, code: "schedule_not_found"},
+		"no such state":           {method: "GET", path: "/v1/schedules?state=done", status: 400, code: "malformed_parameter"},
+		"no such party":           {method: "GET", path: "/v1/schedules?party=asha", status: 400, code: "malformed_parameter"},
+		"no such parameter":       {method: "GET", path: "/v1/schedules?payer=asha", status: 400, code: "unknown_parameter"},
+		"pause with a body":       {path: none + "/pause", body: obj{"for": "a week"}, status: 400, code: "invalid_field"},
+		"skip no run":             {path: none + "/skip", body: obj{}, status: 400, code: "invalid_field"},
+		"skip run 0":              {path: none + "/skip", body: obj{"run": 0}, status: 400, code: "invalid_field"},
+		"skip run one":            {path: none + "/skip", body: obj{"run": "1"}, status: 400, code: "wrong_type"},
+		"skip of no schedule":     {path: none + "/skip", body: obj{"run": 1}, status: 404, code: "schedule_not_found"},
+		"skip without a body":     {path: none + "/skip", status: 415, code: "unsupported_media_type"},
+		"a change of it":          {method: "PUT", path: none, body: order(), status: 405, code: "method_not_allowed"},
+		"no key":                  {path: "/v1/schedules", body: order(), headers: []string{"Idempotency-Key", ""}, status: 400, code: "idempotency_key_missing"},
+	} {
+		c.name = name
+		table = append(table, c)
 	}
 	return table
 }

@@ -14,6 +14,7 @@ type person struct {
 	bank, number, ifsc, upi      string
 	account, wallet              string // ids of instruments
 	phoneInstrument, handleInstr string
+	schedule                     string
 }
 
 // Everybody's phone and account has its own last digits.

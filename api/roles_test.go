@@ -85,6 +85,14 @@ var mayCall = map[string]string{
 	"POST /v1/webhooks/{webhook}/replay":    "chat",
 	"GET /v1/webhooks/{webhook}/deliveries": "chat",
 
+	"POST /v1/schedules":                   "chat",
+	"GET /v1/schedules":                    "chat auditor operator inspector",
+	"GET /v1/schedules/{schedule}":         "chat auditor operator inspector",
+	"POST /v1/schedules/{schedule}/pause":  "chat",
+	"POST /v1/schedules/{schedule}/resume": "chat",
+	"POST /v1/schedules/{schedule}/skip":   "chat",
+	"POST /v1/schedules/{schedule}/cancel": "chat",
+
 	"GET /v1/wallets/{party}":              "chat auditor operator inspector",
 	"POST /v1/wallets/{party}/topups":      "chat",
 	"POST /v1/wallets/{party}/withdrawals": "chat",
@@ -189,7 +197,11 @@ func TestAppsDoNotSeeEachOther(t *testing.T) {
 	ravi := a.fund(a.settle(newPerson("ravi", 2, "KVRI")), "")
 	paid := read[api.Transfer](a.pay(obj{"wallet": asha.id}, obj{"wallet": ravi.id}, "1.00").want(201))
 	mine := b.settle(newPerson("meera", 3, "GDVR"))
-	nowhere := &person{id: absent.Replace("{party}"), phone: "+919876599999", handle: "unheard", account: absent.Replace("{instrument}"), wallet: absent.Replace("{instrument}")}
+	order := func(payer, payee obj) obj {
+		return obj{"payer": payer, "payee": payee, "amount": inr("1.00"), "every": obj{"week": "monday"}, "time": "09:00"}
+	}
+	asha.schedule = read[api.Schedule](a.post("/v1/schedules", order(obj{"party": asha.id}, obj{"party": ravi.id})).want(201)).ID
+	nowhere := &person{schedule: absent.Replace("{schedule}"), id: absent.Replace("{party}"), phone: "+919876599999", handle: "unheard", account: absent.Replace("{instrument}"), wallet: absent.Replace("{instrument}")}
 
 	party, instrument := obj{"kind": "handle", "handle": "new"}, func(id string) obj { return obj{"instrument": id} }
 	for _, c := range []struct {
@@ -213,6 +225,19 @@ func TestAppsDoNotSeeEachOther(t *testing.T) {
 		{"POST", func(p *person, _ string) string { return "/v1/wallets/" + p.id + "/topups" }, func(*person) any { return obj{"amount": inr("1")} }},
 		{"POST", func(p *person, _ string) string { return "/v1/wallets/" + p.id + "/withdrawals" }, func(*person) any { return obj{"amount": inr("1")} }},
 		{"GET", func(p *person, _ string) string { return "/v1/directory?handle=" + p.handle }, nil},
+		{"GET", func(p *person, _ string) string { return "/v1/schedules/" + p.schedule }, nil},
+		{"GET", func(p *person, _ string) string { return "/v1/schedules?party=" + p.id }, nil},
+		{"POST", func(p *person, _ string) string { return "/v1/schedules/" + p.schedule + "/pause" }, nil},
+		{"POST", func(p *person, _ string) string { return "/v1/schedules/" + p.schedule + "/resume" }, nil},
+		{"POST", func(p *person, _ string) string { return "/v1/schedules/" + p.schedule + "/cancel" }, nil},
+		{"POST", func(p *person, _ string) string { return "/v1/schedules/" + p.schedule + "/skip" }, func(*person) any { return obj{"run": 1} }},
+		{"POST", toSchedules, func(p *person) any { return order(obj{"party": p.id}, obj{"party": mine.id}) }},
+		{"POST", toSchedules, func(p *person) any { return order(obj{"instrument": p.account}, obj{"party": mine.id}) }},
+		{"POST", toSchedules, func(p *person) any { return order(obj{"party": mine.id}, obj{"party": p.id}) }},
+		{"POST", toSchedules, func(p *person) any { return order(obj{"party": mine.id}, obj{"wallet": p.id}) }},
+		{"POST", toSchedules, func(p *person) any { return order(obj{"party": mine.id}, obj{"instrument": p.account}) }},
+		{"POST", toSchedules, func(p *person) any { return order(obj{"party": mine.id}, obj{"phone": p.phone}) }},
+		{"POST", toSchedules, func(p *person) any { return order(obj{"party": mine.id}, obj{"handle": p.handle}) }},
 		{"POST", toTransfers, func(p *person) any { return payment(obj{"party": p.id}, mine) }},
 		{"POST", toTransfers, func(p *person) any { return payment(obj{"wallet": p.id}, mine) }},
 		{"POST", toTransfers, func(p *person) any { return payment(obj{"instrument": p.account}, mine) }},
@@ -264,6 +289,8 @@ func TestAppsDoNotSeeEachOther(t *testing.T) {
 }
 
 func toTransfers(*person, string) string { return "/v1/transfers" }
+
+func toSchedules(*person, string) string { return "/v1/schedules" }
 
 func payment(payer obj, payee *person) obj {
 	return obj{"payer": payer, "payee": obj{"party": payee.id}, "amount": inr("1.00")}

@@ -63,8 +63,23 @@ func seed(t *testing.T, changes ...func(*setup)) *seeded {
 	}
 	windows := read[api.SettlementWindowList](o.post(toClose, obj{}).want(200)).Data
 	s.paths = map[string]string{"party": s.asha.id, "transfer": paid.ID, "pot": pot.ID, "request": asked.ID, "name": "transit", "break": breaks[0].ID, "window": windows[0].Window, "tile": "000.p%2F1"}
+	s.seedSchedules()
 	s.seal()
 	return s
+}
+
+// seedSchedules has somebody pay two who are known by their accounts only, in a year.
+func (s *seeded) seedSchedules() {
+	in := obj{"payer": obj{"party": s.asha.id}, "amount": inr("5.00"), "every": obj{"month": 31}, "time": "09:00", "from": time.Now().AddDate(1, 0, 0).Format(time.DateOnly)}
+	for what, v := range map[string]string{"schedule's note": "rent-of-the-houseboat", "schedule's conversation": "conv-4713", "scheduled payee's name": "Wilhelmina",
+		"scheduled payee's account": "395816472038", "scheduled payee's UPI id": "boatman@kaveri"} {
+		s.personal[what] = v
+	}
+	in["note"], in["conversation"] = s.personal["schedule's note"], s.personal["schedule's conversation"]
+	in["payee"] = obj{"upi": s.personal["scheduled payee's UPI id"]}
+	s.as(chatA).post("/v1/schedules", in).want(201)
+	in["payee"] = obj{"account": obj{"number": s.personal["scheduled payee's account"], "ifsc": "KVRI0000001", "name": s.personal["scheduled payee's name"]}}
+	s.paths["schedule"] = read[api.Schedule](s.as(chatA).post("/v1/schedules", in).want(201)).ID
 }
 
 // lookUps are queries of routes that need one.

@@ -132,7 +132,7 @@ func isTime(v string) bool {
 // isRef says whether it is an id of ours.
 func isRef(v string) bool {
 	for _, parse := range []func(string) (ledger.ID, error){ledger.ParseTransferRef, ledger.ParsePartyRef, ledger.ParseInstrumentRef,
-		ledger.ParseRequestRef, ledger.ParsePotRef, ledger.ParseKeyRef, ledger.ParseBreakRef, ledger.ParseCorrectionRef, ledger.ParseTrustedRef} {
+		ledger.ParseRequestRef, ledger.ParsePotRef, ledger.ParseScheduleRef, ledger.ParseKeyRef, ledger.ParseBreakRef, ledger.ParseCorrectionRef, ledger.ParseTrustedRef} {
 		if _, err := parse(v); err == nil {
 			return true
 		}

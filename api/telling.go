@@ -17,6 +17,7 @@ var tellers = map[string]teller{
 	"pot":      ofRecords(ledger.RecordPot, tellPot),
 	"request":  tellRequests,
 	"endpoint": ofRecords(ledger.RecordEndpoint, tellEndpoint),
+	"schedule": ofRecords(ledger.RecordSchedule, tellSchedule),
 	"webhook":  ofRecords(ledger.RecordEndpoint, tellEndpoint),
 	"party":    ofRecords(ledger.RecordSafety, tellSafety),
 }

@@ -42,6 +42,21 @@ func (c RemindAsk) Persons() []ID { return []ID{c.Request.Owner} }
 func (c CancelRequest) Persons() []ID { return []ID{c.Request.Owner} }
 
 // Persons implements [Personal].
+func (c CreateSchedule) Persons() []ID { return []ID{c.Schedule.Owner} }
+
+// Persons implements [Personal].
+func (c PauseSchedule) Persons() []ID { return []ID{c.Schedule.Owner} }
+
+// Persons implements [Personal].
+func (c ResumeSchedule) Persons() []ID { return []ID{c.Schedule.Owner} }
+
+// Persons implements [Personal].
+func (c SkipRun) Persons() []ID { return []ID{c.Schedule.Owner} }
+
+// Persons implements [Personal].
+func (c CancelSchedule) Persons() []ID { return []ID{c.Schedule.Owner} }
+
+// Persons implements [Personal].
 func (c CreateRefund) Persons() []ID { return []ID{c.Payment.Payer.Party, c.Payment.Payee.Party} }
 
 // Persons implements [Personal].

@@ -112,6 +112,9 @@ func Erase(ctx context.Context, book *Pipeline, r Reader, party ID, by string) (
 			return p, err
 		}
 	}
+	if err := cancelSchedules(ctx, book, r, party); err != nil {
+		return p, err
+	}
 	if err := idle(ctx, r, party); err != nil {
 		return p, err
 	}

@@ -6,7 +6,10 @@ package agenda
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math"
+	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +17,8 @@ import (
 )
 
 // Handler does what is due about a record, as it was read a moment ago. Once it has
-// returned nil the record is due no more, or later; after an error it is given again.
+// returned nil the record is due no more, or later; after an error, or a panic, it is given
+// again. One that takes long keeps nobody waiting until there are many of them.
 type Handler func(ctx context.Context, r ledger.Record) error
 
 // Clock is the time that the agenda goes by.
@@ -42,12 +46,20 @@ type Agenda struct {
 	done   chan struct{}
 
 	next atomic.Int64 // when it looks next, Unix microseconds; while it looks: never; before it starts: 0
+
+	slots chan struct{} // one for each handler that may begin
+	mu    sync.Mutex
+	taken map[ledger.RecordKey]bool // given to a handler, and whether that has returned; those are forgotten when it looks next
 }
 
 // New makes an agenda, which may be told of batches before it starts.
 func New() *Agenda {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Agenda{ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	a := &Agenda{ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{}), slots: make(chan struct{}, atOnce), taken: map[ledger.RecordKey]bool{}}
+	for range atOnce {
+		a.slots <- struct{}{}
+	}
+	return a
 }
 
 // Start begins to do what is due, until Close.
@@ -75,6 +87,12 @@ func (a *Agenda) Close() {
 		return
 	}
 	_ = a.opt.Tasks.Wait(context.Background(), a.done)
+	for range atOnce {
+		_ = a.opt.Tasks.Wait(context.Background(), a.slots)
+	}
+	for range atOnce { // so that it may be closed again
+		a.slots <- struct{}{}
+	}
 }
 
 // Observe is told of every batch that the node has committed.
@@ -109,9 +127,10 @@ const (
 	atOnce   = 64  // handlers at work
 )
 
-// doAll does what is due and says when something is next.
+// doAll begins what is due and says when something is next.
 func (a *Agenda) doAll() (next int64, err error) {
 	a.next.Store(never)
+	a.forget()
 	now := a.opt.Clock.Now().UnixMicro()
 	next = now + a.opt.Look.Microseconds()
 	var after ledger.RecordPlace
@@ -136,33 +155,54 @@ func (a *Agenda) doAll() (next int64, err error) {
 	return next, nil
 }
 
-// do hands records to their handlers, some at a time, and waits for them.
+// forget lets the records be given again whose handlers have returned. What was read before
+// they did may still say that they are due.
+func (a *Agenda) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.taken, func(_ ledger.RecordKey, returned bool) bool { return returned })
+}
+
+// do hands records to their handlers, as soon as these may begin.
 func (a *Agenda) do(due []ledger.Record) {
-	for len(due) > 0 {
-		n := min(len(due), atOnce)
-		var left atomic.Int32
-		all := make(chan struct{})
-		left.Store(int32(n))
-		for _, r := range due[:n] {
-			a.opt.Tasks.Go(func() {
-				a.one(r)
-				if left.Add(-1) == 0 {
-					close(all)
-				}
-			})
+	for _, r := range due {
+		handle := a.opt.Handlers[r.Kind]
+		if handle == nil || a.isTaken(r.RecordKey) {
+			continue
 		}
-		_ = a.opt.Tasks.Wait(context.Background(), all)
-		due = due[n:]
+		if a.opt.Tasks.Wait(a.ctx, a.slots) != nil {
+			return
+		}
+		a.take(r.RecordKey, false)
+		a.opt.Tasks.Go(func() {
+			a.one(handle, r)
+			a.take(r.RecordKey, true)
+			a.slots <- struct{}{}
+		})
 	}
 }
 
-func (a *Agenda) one(r ledger.Record) {
-	handle := a.opt.Handlers[r.Kind]
-	if handle == nil {
-		return
-	}
+func (a *Agenda) isTaken(k ledger.RecordKey) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, taken := a.taken[k]
+	return taken
+}
+
+func (a *Agenda) take(k ledger.RecordKey, returned bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.taken[k] = returned
+}
+
+func (a *Agenda) one(handle Handler, r ledger.Record) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.opt.Log.Error("what was due is not done", "kind", r.Kind.String(), "id", r.Ref(), "error", p, "stack", string(debug.Stack()))
+		}
+	}()
 	if err := handle(a.ctx, r); err != nil && a.ctx.Err() == nil {
-		a.opt.Log.Warn("what was due is not done", "kind", r.Kind.String(), "id", r.ID.Ref(""), "error", err)
+		a.opt.Log.Warn("what was due is not done", "kind", r.Kind.String(), "id", r.Ref(), "error", err)
 	}
 }
 
