@@ -940,6 +940,75 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for RunOutcome.
+const (
+	RunOutcomeMade    RunOutcome = "made"
+	RunOutcomeMissed  RunOutcome = "missed"
+	RunOutcomeSkipped RunOutcome = "skipped"
+)
+
+// Valid indicates whether the value is a known member of the RunOutcome enum.
+func (e RunOutcome) Valid() bool {
+	switch e {
+	case RunOutcomeMade:
+		return true
+	case RunOutcomeMissed:
+		return true
+	case RunOutcomeSkipped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RunState.
+const (
+	RunStateCancelled RunState = "cancelled"
+	RunStateCompleted RunState = "completed"
+	RunStateFailed    RunState = "failed"
+	RunStateReversed  RunState = "reversed"
+)
+
+// Valid indicates whether the value is a known member of the RunState enum.
+func (e RunState) Valid() bool {
+	switch e {
+	case RunStateCancelled:
+		return true
+	case RunStateCompleted:
+		return true
+	case RunStateFailed:
+		return true
+	case RunStateReversed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ScheduleState.
+const (
+	ScheduleStateActive    ScheduleState = "active"
+	ScheduleStateCancelled ScheduleState = "cancelled"
+	ScheduleStateEnded     ScheduleState = "ended"
+	ScheduleStatePaused    ScheduleState = "paused"
+)
+
+// Valid indicates whether the value is a known member of the ScheduleState enum.
+func (e ScheduleState) Valid() bool {
+	switch e {
+	case ScheduleStateActive:
+		return true
+	case ScheduleStateCancelled:
+		return true
+	case ScheduleStateEnded:
+		return true
+	case ScheduleStatePaused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SettlementDirection.
 const (
 	SettlementDirectionPaid     SettlementDirection = "paid"
@@ -1282,6 +1351,39 @@ func (e WebhookState) Valid() bool {
 	case WebhookStateDisabled:
 		return true
 	case WebhookStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Weekday.
+const (
+	WeekdayFriday    Weekday = "friday"
+	WeekdayMonday    Weekday = "monday"
+	WeekdaySaturday  Weekday = "saturday"
+	WeekdaySunday    Weekday = "sunday"
+	WeekdayThursday  Weekday = "thursday"
+	WeekdayTuesday   Weekday = "tuesday"
+	WeekdayWednesday Weekday = "wednesday"
+)
+
+// Valid indicates whether the value is a known member of the Weekday enum.
+func (e Weekday) Valid() bool {
+	switch e {
+	case WeekdayFriday:
+		return true
+	case WeekdayMonday:
+		return true
+	case WeekdaySaturday:
+		return true
+	case WeekdaySunday:
+		return true
+	case WeekdayThursday:
+		return true
+	case WeekdayTuesday:
+		return true
+	case WeekdayWednesday:
 		return true
 	default:
 		return false
@@ -2317,7 +2419,7 @@ type Bubble struct {
 // BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
 type BubbleSide struct {
 	// Action What this side can do now. `nothing`, `wait`, `pay`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
-	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
+	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`; `skip_run` and `resume_schedule` of a schedule. There may be new ones.
 	Action NextAction `json:"action"`
 
 	// Next The action in plain words.
@@ -2552,6 +2654,9 @@ type EventData struct {
 
 	// Safety What a party has set for its own safety.
 	Safety Safety `json:"safety,omitempty,omitzero"`
+
+	// Schedule Without `note`, `conversation` and what the payee is called where the key's role sees no personal data.
+	Schedule Schedule `json:"schedule,omitempty,omitzero"`
 
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
@@ -3437,6 +3542,80 @@ type NewResultBatch struct {
 	Results []NewResult `json:"results"`
 }
 
+// NewSchedule `amount` is that of each run; it is required, unless `payee` is a link that fixes it. Of `at` and `every` with `time` there is exactly one. `cap` is how much it may move in all: a
+// run that would move more is not made, and the schedule has ended.
+type NewSchedule struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// At Once: when. Without `every`, `time`, `zone`, `from`, `until` and `count`.
+	//
+	// Example: 2026-12-01T09:00:00+05:30
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Cap A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Cap *Money `json:"cap,omitempty"`
+
+	// Conversation Your id of the conversation. Each transfer has it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// Count How many runs there are, whatever becomes of each: paid, failed, skipped or missed.
+	//
+	// Example: 12
+	Count *int `json:"count,omitempty"`
+
+	// Every Exactly one of them.
+	//
+	// Example: {"month":31}
+	Every Rhythm `json:"every,omitempty,omitzero"`
+
+	// From The first day on which there may be a run; today where it is left out. A day that is over counts as today.
+	//
+	// Example: 2026-08-01
+	From openapi_types.Date `json:"from,omitempty,omitzero"`
+
+	// Note What it is for. Each transfer has it.
+	//
+	// Example: rent
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payee Address `json:"payee"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Time What clocks show in the zone. Where they are put forward over it, the run is at that moment; where they show it twice, at the first time.
+	//
+	//
+	// Example: 09:00
+	Time TimeOfDay `json:"time,omitempty,omitzero"`
+
+	// Until The last day on which there may be a run.
+	//
+	// Example: 2027-07-31
+	Until *openapi_types.Date `json:"until,omitempty"`
+
+	// Zone A time zone by IANA's name.
+	//
+	// Example: Europe/Berlin
+	Zone Zone `json:"zone,omitempty,omitzero"`
+}
+
 // NewSettlementClose Example: {"window":"upi-2026-11-25-03"}
 type NewSettlementClose struct {
 	// Window The scheme, the day and the window's number in it.
@@ -3575,7 +3754,7 @@ type NewWebhook struct {
 }
 
 // NextAction What this side can do now. `nothing`, `wait`, `pay`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
-// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
+// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`; `skip_run` and `resume_schedule` of a schedule. There may be new ones.
 type NextAction = string
 
 // NextCursor Give it as `cursor` for the next page. Absent on the last one.
@@ -4140,8 +4319,28 @@ type ResultBatchResult struct {
 	Status int `json:"status"`
 }
 
+// Rhythm Exactly one of them.
+//
+// Example: {"month":31}
+type Rhythm struct {
+	// Month On this day of each month. A month that is shorter has its last day instead: 31 is the last day of all of them.
+	//
+	// Example: 31
+	Month *int `json:"month,omitempty"`
+
+	// Week On this day of each week.
+	Week Weekday `json:"week,omitempty,omitzero"`
+}
+
 // Role defines model for Role.
 type Role string
+
+// RunOutcome `made`: there is a transfer, which may have failed. `skipped`: at your wish, or its time went by while the schedule was paused. `missed`: its time went by while
+// Bahi was down.
+type RunOutcome string
+
+// RunState How the transfer ended; left out while it is under way.
+type RunState string
 
 // Safety What a party has set for its own safety.
 type Safety struct {
@@ -4161,6 +4360,157 @@ type Safety struct {
 	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
 	StoppedBy KeyID `json:"stopped_by,omitempty,omitzero"`
 }
+
+// Schedule Without `note`, `conversation` and what the payee is called where the key's role sees no personal data.
+type Schedule struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// At Example: 2026-12-01T03:30:00Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Cap A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Cap Money `json:"cap,omitempty,omitzero"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// Count Example: 12
+	Count int `json:"count,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-07-04T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Every Exactly one of them.
+	//
+	// Example: {"month":31}
+	Every Rhythm `json:"every,omitempty,omitzero"`
+
+	// Failures How many runs in a row have failed; three pause it.
+	//
+	// Example: 0
+	Failures int `json:"failures"`
+
+	// From Example: 2026-08-01
+	From openapi_types.Date `json:"from,omitempty,omitzero"`
+
+	// ID Example: sch_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID ScheduleID `json:"id"`
+
+	// Moved What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Moved Balance `json:"moved"`
+
+	// Next The next runs, five at most, of one that is active.
+	Next []UpcomingRun `json:"next"`
+
+	// Note Example: rent
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payee Who pays or is paid. Without `instrument` it is the party's default, as it is at each run.
+	Payee ScheduleEnd `json:"payee"`
+
+	// Payer Who pays or is paid. Without `instrument` it is the party's default, as it is at each run.
+	Payer ScheduleEnd `json:"payer"`
+
+	// Reason Why it is not active. `asked`: you did it. `failures`: three runs in a row failed. `over`: there is no further run. `cap`: another run would move more than it
+	// may. `party_closed`: payer or payee is being erased. There may be new ones.
+	Reason ScheduleReason `json:"reason,omitempty,omitzero"`
+
+	// Runs What became of the latest runs, 20 at most, newest first.
+	Runs  []ScheduleRun `json:"runs"`
+	State ScheduleState `json:"state"`
+
+	// Time What clocks show in the zone. Where they are put forward over it, the run is at that moment; where they show it twice, at the first time.
+	//
+	//
+	// Example: 09:00
+	Time TimeOfDay `json:"time,omitempty,omitzero"`
+
+	// Until Example: 2027-07-31
+	Until openapi_types.Date `json:"until,omitempty,omitzero"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Zone Example: Asia/Kolkata
+	Zone string `json:"zone,omitempty,omitzero"`
+}
+
+// ScheduleEnd Who pays or is paid. Without `instrument` it is the party's default, as it is at each run.
+type ScheduleEnd struct {
+	Account MaskedAccount `json:"account,omitempty,omitzero"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Name Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// UPI Example: landlord@okhdfc
+	UPI string `json:"upi,omitempty,omitzero"`
+}
+
+// ScheduleID Example: sch_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type ScheduleID = string
+
+// ScheduleList defines model for ScheduleList.
+type ScheduleList struct {
+	Data []Schedule `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// ScheduleReason Why it is not active. `asked`: you did it. `failures`: three runs in a row failed. `over`: there is no further run. `cap`: another run would move more than it
+// may. `party_closed`: payer or payee is being erased. There may be new ones.
+type ScheduleReason = string
+
+// ScheduleRun defines model for ScheduleRun.
+type ScheduleRun struct {
+	// At When it was due.
+	//
+	// Example: 2026-10-31T03:30:00Z
+	At      time.Time `json:"at"`
+	Failure Failure   `json:"failure,omitempty,omitzero"`
+
+	// Last Of several that were skipped or missed together: the number of the last one.
+	//
+	// Example: 5
+	Last int `json:"last,omitempty,omitzero"`
+
+	// Outcome `made`: there is a transfer, which may have failed. `skipped`: at your wish, or its time went by while the schedule was paused. `missed`: its time went by while
+	// Bahi was down.
+	Outcome RunOutcome `json:"outcome"`
+
+	// Run Example: 3
+	Run int `json:"run"`
+
+	// State How the transfer ended; left out while it is under way.
+	State RunState `json:"state,omitempty,omitzero"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
+}
+
+// ScheduleState defines model for ScheduleState.
+type ScheduleState string
 
 // SettlementDirection What the bank did.
 type SettlementDirection string
@@ -4309,6 +4659,14 @@ type SettlementWindowList struct {
 
 // Side The side of the posting that the account stands on.
 type Side string
+
+// SkippedRun defines model for SkippedRun.
+type SkippedRun struct {
+	// Run The number of the next run.
+	//
+	// Example: 4
+	Run int `json:"run"`
+}
 
 // Split defines model for Split.
 type Split struct {
@@ -4505,6 +4863,11 @@ type StatementRow struct {
 //
 // Example: opening
 type StatementRowRow string
+
+// TimeOfDay What clocks show in the zone. Where they are put forward over it, the run is at that moment; where they show it twice, at the first time.
+//
+// Example: 09:00
+type TimeOfDay = string
 
 // Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 type Transfer struct {
@@ -4936,6 +5299,17 @@ type TrustedPayeeList struct {
 // Example: asha@oksbi
 type UPIID = string
 
+// UpcomingRun defines model for UpcomingRun.
+type UpcomingRun struct {
+	// At Example: 2026-11-30T03:30:00Z
+	At time.Time `json:"at"`
+
+	// Run Its number: 1, 2, 3 and so on.
+	//
+	// Example: 4
+	Run int `json:"run"`
+}
+
 // Wallet Example: {"account":"wallet:pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","balance":{"currency":"INR","value":"460.00"},"currency":"INR","frozen":false,"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351"}
 type Wallet struct {
 	// Account An account's place in the chart: `bank:<code>:clearing`, `bank:<code>:settlement`, `transit`, `wallet:<party>`, `fees`, `suspense`.
@@ -5159,10 +5533,18 @@ type WebhookRotation struct {
 // WebhookState defines model for WebhookState.
 type WebhookState string
 
+// Weekday On this day of each week.
+type Weekday string
+
 // WindowID The scheme, the day and the window's number in it.
 //
 // Example: upi-2026-11-25-03
 type WindowID = string
+
+// Zone A time zone by IANA's name.
+//
+// Example: Europe/Berlin
+type Zone = string
 
 // AccountCurrency defines model for AccountCurrency.
 type AccountCurrency = string
@@ -5286,6 +5668,9 @@ type ReportTo = string
 //
 // Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
 type RequestParam = RequestID
+
+// ScheduleParam Example: sch_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type ScheduleParam = ScheduleID
 
 // TileParam defines model for TileParam.
 type TileParam = string
@@ -5790,6 +6175,49 @@ type RemindRequestParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListSchedulesParams defines parameters for ListSchedules.
+type ListSchedulesParams struct {
+	// Party A party that pays or is paid.
+	Party PartyID       `form:"party,omitempty" json:"party,omitempty,omitzero"`
+	State ScheduleState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateScheduleParams defines parameters for CreateSchedule.
+type CreateScheduleParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelScheduleParams defines parameters for CancelSchedule.
+type CancelScheduleParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// PauseScheduleParams defines parameters for PauseSchedule.
+type PauseScheduleParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ResumeScheduleParams defines parameters for ResumeSchedule.
+type ResumeScheduleParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// SkipRunParams defines parameters for SkipRun.
+type SkipRunParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
 	// WebhookID A bank's own name for this message; the same on each try.
@@ -6077,6 +6505,12 @@ type PayRequestJSONRequestBody = RequestPayment
 // RemindRequestJSONRequestBody defines body for RemindRequest for application/json ContentType.
 type RemindRequestJSONRequestBody = AskChoice
 
+// CreateScheduleJSONRequestBody defines body for CreateSchedule for application/json ContentType.
+type CreateScheduleJSONRequestBody = NewSchedule
+
+// SkipRunJSONRequestBody defines body for SkipRun for application/json ContentType.
+type SkipRunJSONRequestBody = SkippedRun
+
 // ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
 type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
 
@@ -6322,6 +6756,27 @@ type ServerInterface interface {
 	// RemindRequest Remind of a request
 	// (POST /v1/requests/{request}/remind)
 	RemindRequest(ctx echo.Context, request RequestParam, params RemindRequestParams) error
+	// ListSchedules List schedules
+	// (GET /v1/schedules)
+	ListSchedules(ctx echo.Context, params ListSchedulesParams) error
+	// CreateSchedule Create a schedule
+	// (POST /v1/schedules)
+	CreateSchedule(ctx echo.Context, params CreateScheduleParams) error
+	// GetSchedule Get a schedule
+	// (GET /v1/schedules/{schedule})
+	GetSchedule(ctx echo.Context, schedule ScheduleParam) error
+	// CancelSchedule Cancel a schedule
+	// (POST /v1/schedules/{schedule}/cancel)
+	CancelSchedule(ctx echo.Context, schedule ScheduleParam, params CancelScheduleParams) error
+	// PauseSchedule Pause a schedule
+	// (POST /v1/schedules/{schedule}/pause)
+	PauseSchedule(ctx echo.Context, schedule ScheduleParam, params PauseScheduleParams) error
+	// ResumeSchedule Resume a schedule
+	// (POST /v1/schedules/{schedule}/resume)
+	ResumeSchedule(ctx echo.Context, schedule ScheduleParam, params ResumeScheduleParams) error
+	// SkipRun Skip the next run
+	// (POST /v1/schedules/{schedule}/skip)
+	SkipRun(ctx echo.Context, schedule ScheduleParam, params SkipRunParams) error
 	// ConfirmSettlement Confirm that a position was settled
 	// (POST /v1/settlement/confirmations)
 	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
@@ -7628,6 +8083,113 @@ func (w *ServerInterfaceWrapper) RemindRequest(ctx echo.Context) error {
 	return w.Handler.RemindRequest(ctx, request, params)
 }
 
+// ListSchedules reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListSchedules(ctx echo.Context) error {
+	var params ListSchedulesParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of active, paused, ended, cancelled", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListSchedules(ctx, params)
+}
+
+// CreateSchedule reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CreateSchedule(ctx echo.Context) error {
+	var params CreateScheduleParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CreateSchedule(ctx, params)
+}
+
+// GetSchedule reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetSchedule(ctx echo.Context) error {
+	schedule, err := bindPath(ctx, "schedule")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetSchedule(ctx, schedule)
+}
+
+// CancelSchedule reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelSchedule(ctx echo.Context) error {
+	schedule, err := bindPath(ctx, "schedule")
+	if err != nil {
+		return err
+	}
+	var params CancelScheduleParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelSchedule(ctx, schedule, params)
+}
+
+// PauseSchedule reads the operation's parameters.
+func (w *ServerInterfaceWrapper) PauseSchedule(ctx echo.Context) error {
+	schedule, err := bindPath(ctx, "schedule")
+	if err != nil {
+		return err
+	}
+	var params PauseScheduleParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.PauseSchedule(ctx, schedule, params)
+}
+
+// ResumeSchedule reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ResumeSchedule(ctx echo.Context) error {
+	schedule, err := bindPath(ctx, "schedule")
+	if err != nil {
+		return err
+	}
+	var params ResumeScheduleParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.ResumeSchedule(ctx, schedule, params)
+}
+
+// SkipRun reads the operation's parameters.
+func (w *ServerInterfaceWrapper) SkipRun(ctx echo.Context) error {
+	schedule, err := bindPath(ctx, "schedule")
+	if err != nil {
+		return err
+	}
+	var params SkipRunParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.SkipRun(ctx, schedule, params)
+}
+
 // ConfirmSettlement reads the operation's parameters.
 func (w *ServerInterfaceWrapper) ConfirmSettlement(ctx echo.Context) error {
 	var params ConfirmSettlementParams
@@ -8313,6 +8875,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/parties/:party/trusted", wrapper.ListTrustedPayees, options.OperationMiddlewares["ListTrustedPayees"]...)
 	router.PUT(options.BaseURL+"/v1/parties/:party/trusted", wrapper.TrustPayee, options.OperationMiddlewares["TrustPayee"]...)
 	router.DELETE(options.BaseURL+"/v1/parties/:party/trusted/:payee", wrapper.DistrustPayee, options.OperationMiddlewares["DistrustPayee"]...)
+	router.GET(options.BaseURL+"/v1/schedules", wrapper.ListSchedules, options.OperationMiddlewares["ListSchedules"]...)
+	router.POST(options.BaseURL+"/v1/schedules", wrapper.CreateSchedule, options.OperationMiddlewares["CreateSchedule"]...)
+	router.GET(options.BaseURL+"/v1/schedules/:schedule", wrapper.GetSchedule, options.OperationMiddlewares["GetSchedule"]...)
+	router.POST(options.BaseURL+"/v1/schedules/:schedule/pause", wrapper.PauseSchedule, options.OperationMiddlewares["PauseSchedule"]...)
+	router.POST(options.BaseURL+"/v1/schedules/:schedule/resume", wrapper.ResumeSchedule, options.OperationMiddlewares["ResumeSchedule"]...)
+	router.POST(options.BaseURL+"/v1/schedules/:schedule/cancel", wrapper.CancelSchedule, options.OperationMiddlewares["CancelSchedule"]...)
+	router.POST(options.BaseURL+"/v1/schedules/:schedule/skip", wrapper.SkipRun, options.OperationMiddlewares["SkipRun"]...)
 	router.GET(options.BaseURL+"/v1/parties/:party/limits", wrapper.ListLimits, options.OperationMiddlewares["ListLimits"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
@@ -8326,830 +8895,883 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L17khs3sje6FQTPfCH7mE2R7GY/Y2KmJUt2j2WpjySPbE/rkmAVSGK6CNCFqqZojW6c+NZwV3D/OHv4",
-	"tjMruYFMAIUqosgiu2XPRFyHI9Qk64FHIpHI/OUvP7YiOV9IwUSmWucfWzNGY5bCn5d5NmMi4xHNmP4c",
-	"MxWlfJFxKVrnrW/lkmSSUO+iTqvdYh/ofJGw1nnrCaMpS1vtVsp+yXnK4tZ5luas3VLRjM2pfmK2Wugr",
-	"VZZyMW19+tRuPaXRjD2VIktlsv7O5zIlM7kkiRRTwjMypysyZuSWLbLyuxf5OOFRm8zphwM6ZX887A0O",
-	"j7vdbpvw+TzP6DhhOzbsKmbzhcyYiFav2SKhK31btX0j/ZwRWc6YINmMK8IVyWaMTHiqMkKFWrJUD5r+",
-	"7pat2oROKRe66cWrmcjnrfO/tfSjWu/bgaa8YHRyndAoMCmXZKF/IFzAOxI5bROZEkpEPh+zlMgJSRi9",
-	"Y6o0XKe9k/7hpuGYyHROs9Z5i4vs+KjVbs254HPdzq5rIBcZm7IUWvia/ZIzlV0FhuglnTOFg5PiVbqx",
-	"Mk91Y1WHfMPvmJ7aTJJc4UiuZE6oui3PcLd3djI5pP3oKD49iQ7Z2bhHjyf9bnzETseHk8nG6Z3TDy+Y",
-	"mGaz1vnxEfTGfuyFBvw1y9LV5SRj6Xp/3rBIiljp9i4pz8iYTWTKYPRd/3RXF4xmLC71obexiXaEe4ER",
-	"/tRuLWhK5yyzSzWKZC6yp3maagldb+bbGSMUL3qkSGSuKw/p1cvXrXaL68t/yVm6arVbgs71L/b6kqDG",
-	"bELzJHM3eoN6qNuXZSzVz/q//nZ58PP7j4ef/tAKDa5p+rXuz7Z2l4Q7mtE00xJtfgeZhtYvaDYrGg//",
-	"bBrqP6Rs0jpv/cfjQhM+xl/VY9e6bIatDUuBbqbS0y0iRsZsxkVMljMezbRcjNmUiwvStdoAPgsupqXh",
-	"Pzrp9cKjT+GdwaHvtndem0+ouN0w2GMqbrWEyJjVjKe+Yu/x1G9/KmOGTUkZLdoSepW+YP936buvvsZ9",
-	"RaYpi3Q/N70vclft/dLiRfbNeapkQGRGgn3IhhH8OtJirEVjQafMqJDy2rz8efKrVG9/mnx9PP5mfjrt",
-	"veK/ymn9ctWvrNF4/cFgbXnSg1+7B2fDg/dfhRfpszsmsrerBVPrHXklkpVuvGJtopjWSxmLyXhFIjmf",
-	"U3VBRllKhZqwtPOfI6IyqtXlRO9KSUKyGc1wQZAlz2betaPyABTPaBu92llQHteMQAZNrRmAXrffQOlD",
-	"l99Rnm3X+dAZQZi+Q29ZqP9Tphe8kKI8lYfdcJP1k2oX+Zx+wDWt796ywD1L5TsW2Ap+0putXAqiXwxt",
-	"93fjDnkNexVHCysXsTZZtHrTV9+yle6UohPWhlunUpY3tdZcTQ/AoLBTgxZl0VGvfQe6gQ03ahDb8qT5",
-	"QkwO/u864b0SKkvzOdu4yXB30SNFeFyj+4qr9lYQRWuMgviOrTa065atoEFtImRGeKaIYlHKspoG3m4Z",
-	"0E0t+46tTJNeUJWB/F99vWWvM3oroSoz8g8rekm1QNEYtmeispTReVlM9HZXJyH69Qfw/oOrr2vVWHf7",
-	"Gn7B7lhSM7hdI/rMWMSPyIyqGVMXhNFoBh9s77SmJol+lt3CUynR9CCTXGsxnpih4IpUF3yrG54qeGBj",
-	"6S9Le/fgrE7aX/B5SGfp49qcihWc2fAgQjMyl6p8chrUaKcEnhpUTwNfP/W7voLqBRXUCxnRpOZESedg",
-	"yhGaMrJMeZYx0SZUxNroQ4MqoWKawzaZj8cJw0u/eCamCVczuPRbLmJ+QViiGDHff9khT55ek6OT8szM",
-	"+MHVy5otJMFWhi1eJvBG3+Ytq6d+aG5eQVdp8jur6IiKiCW7aukH1sp2LN6x8UzK25CmubTW6PpQzJlS",
-	"dMouin5LgQs3S1drG9JwY1eX2IIDsCY+by/f8KmgWZ6yDZ1V9hrVJlShlkmZypOKj+OuR9sz8epwcvb2",
-	"9KcsP/t2mf6okrt8nvyw+CV7+ddfbme/LB8z8c2v109/ZIMn8S+/Pr0SP/7y04/PV/O//oVenlz+HC9+",
-	"XP71xbU8nL9MTp99/9X85O2Ty+kf/7htqFwbd7Gx9huyt3zOVEbni/UhezdjglAYNxg1FhOetbWq+EHw",
-	"D3qj1GZaedR6J6eHvcHJUbe7rY+Ze3FdH/uberhBRV/TNNu05y/075vMELhg730eXm92+mu6YmyTWWS2",
-	"8CzNlTbrF/r62lat2P4n7bf4BmiQbZzMtjdNEC7ueEb1L+jrSqGd0W2tkbSQ+5tv19Laba/ZQqaZcRBs",
-	"9FxcwFGHT7S25ookbJIRmVeWs5bi85evv//6PEoYBVmpcQeYN25waIVcWF5jX7ueb2j0vVvX2P1W29rA",
-	"qF5mxrEq9EEyO9fz//r5U3J4eHhG9IoFf6feFJgwohvTlXUZjaXUGvZXbaKRl3IZmBPyUmbmKDpJ5XwE",
-	"FsUok5XjaL/bPz7o9Q76R3XjUDtBR936Lj+h4raRX6ZoiZ6UmjYYT024FQEX3VGNiw7bVu9cBA+ANX8f",
-	"xLe4py8RG/rceMTWZEeRv7x59RJ21adv/oqecaWVGx0naFssmFwkrEOuqnJBRpdRxBbZiEQzKRVT52RE",
-	"F4uER6B4Hv9dSTFqk1HGPmSPI3U30g/HT4uEclERn0jd1QyHceeFIgL6Ha22uRdjGO83jEIqA4pTf1ta",
-	"QW69OK+km8mYrjpEy95yJhO9K6lsmxLbuiz0mtpnYbxaMFHrepKK4bFTHwX0MVn/KbQGaJtDA1dkops/",
-	"k0t2x1I8CclsxlJlXDW04nFDnRXqgtRNCR4LJjRRzPVhLGXCqPA6ARvv1i2fPOO6SXqctQzpRVyRnkW2",
-	"GjaIf4Qaby2HnZXxmyzlQfefbb3yXfE4HULGTBE109NC9TUNR1iZd+01yG9loI0yLPNmjyikPbwn1Ij4",
-	"297p+WH3vNv9uc4LKXcVdTjfbbB5zAlwk21oLtnbwLGxOzRy3vJkk3mY8YQ9Uja6yAWZpjJfKBzUlDES",
-	"8ynPVBt3VCrIBxsg0xbROM+c9+hC3yOFWcjgOM3AudKGiK9esDcCPTR69tBng24CKjIWd8hVpohK8Io5",
-	"XaGn2e78eoy0ss9mbAVr/UaUZvVDt9t73D0+6Swe9/rhgdV9vZ9Z89b4sDcNqLlk0wzba+5hauMDzBzv",
-	"4OTWg5oVczThgiZ6OrggsczH5aXS/9ye7nc0SdiWoOcSrvkXi3lu8HnUuH4+m7/jM/veTU83SLxpzSaB",
-	"N5fsLe/PRLyQ3Dnct/tiXgmmpXquFZXvjimFt9SCRkxdlJRWyqcz+IMJmU9n/5oOm0ZTfg8HTkPHDccw",
-	"ATpuPovXpllH9/XivOMilstNkg0X1Mk0/Li3SOPLQaA/6WeohRQKzbMnNDZ7uP4USZEx9E/455VFKscJ",
-	"m38FZwp9xrBDre+IdQNzcSvkUgwnnCVaUcQsozwxXZsz2PBvWnQODvublt2y4aYO+ZrHgNuZMyoIFWBq",
-	"65Xyp1a7hU88bz02N8MA6d06gvem4nxMZ/zcGDLnDZE+TGVDHjdDBuldLFfaDNMbC89Axjz7iszgXAgN",
-	"xbUNgBMpspRGGYklw87O6B0rZMO13AzueXkIPzV2MeHtOLW1NqAe8DlN9HlRWz8vZTbThzdYUplMEWvk",
-	"ofl+PDBScYCwrFALzOWPC/zWJwRPiEnCo/vJk7VahkJmQ4xAJAaHVxIte53uX8zGPGPxOcQ94QP0jyYp",
-	"o/GKKCayDrlUt8bEWzGmzZUFXWnlMqYRYMb2F46zsnC4lkVU6NkfM2L6weINUlDb8YcWCCeWE44Cu0iZ",
-	"HiI02j6viDyX6ZjHMR7S95aRVCYMhokmiVyyktq5hMiWnBB9EaF5zDO9RdMVdDlKGRimZqzV/Sb+sJj4",
-	"lzIjRWvq5nit4Q81txj+hy7brsZ4mH24uftGCnavacN48pClVJXnDExXLW6xNpICgUo8DKJV6+CxiXHc",
-	"LliqpCDLmYRn4OOJ4nqfqMzuYNKNDumgP+7So6PoJPJns+fpeOhq/TSWO/IQc3iVFf3ft7Ofd+VeCW3s",
-	"0ORZmiJMraEY3HtoXuUpgdNUqH8XBjILMW6MZj9cl1/K7LnMRfxw+9kEHlfeySz+q9g3nlx+q9XQ88PL",
-	"/tOjr09Pnh4+O3vSuzx+3u9+ffTs9MnhZe9+euuorLdsqxrtTHjxA+kt23ecVoOIoxmahFTv3A84na/Z",
-	"nIuYxX/JVfZSLu+3A5lnDf+eq2wowEJ3k2p/xLB8xoT+A3MQLhDKTyapnBNwEXZPDrpHb3tddBF2ev3D",
-	"o8Hxz3tMb8qydDUEiO/mBzs56PuGi5TkeypWxAya2rSLrXX+IcQBdlAYHCWJklJ0yAgQ9QcApjYRNtvL",
-	"EVF0Bbj/ioB4t2yXD4fX/9S+j2S9lfIFTafst1SLEOyTMYB4MilJohvwebeAt1JqEXldPGx/rSjlcE7F",
-	"apiah3nLp9ftWltVObc7XSwK/yIgCBWRJntGsfSOpRcGSSiYARKCwMzAuZup4p77aM59V8xadx9iwYAL",
-	"0I6L8geGCxAJiF65kTSnIYsKI5AuUFlinlPld15SPwg/Yyy+p4ui/CxP1t4wERMKNqYfUEjZnbxFBX4D",
-	"+W0y5b/C684J5quRm7zbPYxu2Qr+YDet+23JPX9LJnc04TG5vL4iCNSt9xyUe/bA27JpBxyo0sLDWRGP",
-	"d+/eHVRzADfNdOnae0vJHeV4TL6PhIxztfLFIqBF7bLxM7YgWuUOKhUopF6F1Kyo+8jGwD9mvl1f1hDa",
-	"4hlCbeoEBTr4ULu0kMvQRkO+gPHQQ0pGMs8iOWdD49saFWmYX/7baKBFKiOm1L2lixeCMbxlehPIKwfg",
-	"txB1Li6DJadHVl9o8kbQN2rm/UL/QigRbKmvvZfu6ffL/qtd2rFB5Gp6/Rncm0uWJAfo4IQ9v/C7xQbB",
-	"9flsoh+EyhcLmWYs/p7FnL6F0fh9zEDw+rAooSluXSHkkUyN03r0FFt48ExEMuZiOvqcA+Vm3aahMhXE",
-	"iNCMKDln0KNE4h6cOUxem0QzKqaA38UjlMwzxWO9EiJ9L8Sex1TcQkfBo8IEZzHJpO7JIpULlmYcAyCI",
-	"/aogNvDU1D1bOzW5/MmYZgzCR+vRHj05+nXrPbP+Hfi501rHpbRbPC43h0bRFvTOaa9VikLpO/7WPTij",
-	"B5P3Hw/7oaCyVhPUyF411rayobailUVrAi7X9UfLhG2FjUjj0c7Hf2dRFmoHhZQZnp0THqs2oDUVrGuV",
-	"R7MOuSQupxlttkjmSYxxcOcf4xavpbckmWNG1B1NchZOF2zicwl1GRoXTlGBk3+HfM0Ep4kqgGc04bcM",
-	"+jOReiwxPI9aVbfWMxvgekBKgQhPmb6omhten9gbSKtpt5YzWoNCnrNsJlGDpjLPXNKW0bQODQX5mqIi",
-	"H988e0se3/UeO8/644/2z0+hgVvOAvirS2Ft3jYZ5Yql53jqh+QqADNMwPOZUj1Gph3QrpG1MzpkhHi9",
-	"0TnIsR76MVtJeEoJAAg+VYCbVYe93DO9d21ehye9YOC3iNj+rQUYCt1nMwFWctpaCxXoTImLAtPdmVIv",
-	"OEZny4orphlsGTxjc9UgM13r2k/uHTRNKdiCXmLxtoe8ZB8yk6Bc7Rk0pqYHFvHumURjmmAA92OBnLEo",
-	"GVifrfPWQa8/6Ha6Xf2UKGUxR8qR2uuPvMur10A0cPPth92uvX2Syl+ZcOBBDx99/ubJ1Usf1L6QStvc",
-	"YEAVY6sUg86XJ8zr9Oakd7ys3O2md3jwpo2J5/a6T/7gNHyJHZ+Pgf0LB2sHmgR/DGvTEO0lJJN5NCO8",
-	"DB3TQ78TsYH9plEzwZaryruhifBgX/DEtptkN6zFLHo9dWO4Ycm84Bhoq5grc7ucNjX9eykYzO1266bX",
-	"AePmpLl1s4ccF0wJOxEitFvgytqK2IKLtDnBflkXoqcWY1ziBjEzcU56bdJvk0Pyz//+n7azEyiZ0sUO",
-	"MhbcY7VJuq3pb/Q1Wh4tSnM3MKYvkrrzdsDMy9tWXHy5rN9qUOoeYq+Bl/5um81LABgHDYtCAgwKmaJR",
-	"qJV7h7xgVJ+ByK8sldpgAOaoTFb1Tavb7XbxTHBy2lqHgH08a/dOw3a3r/o2t2+dveYc4f3n6HOMZMzQ",
-	"6ej2o1G77grFsixhcyYySDvRQsThTwS8mhsA7o936N8mjCn9r8rVggnFRp0b8Q7MacXuWEqTEmQfYtZw",
-	"OgNLdpKnYMvqS2C1ATYYsvv5gqFpj6m6clK0COw8Y3DaXrk0gTaY/oSqG2Fv+I/DEfkCbLYfXr9wj/lf",
-	"/cPD0ZfnRBquEaLyucn+M88iNh5gkgfMaXjOKDDtVODewZ2/BAo8rZ/qNxnNYOQfZlXBrvC7rSzr16im",
-	"SimW4eGMfQBRUWSayiUZrxCHpc9vM2ZTaMYrYrZEWFUmXwmNpnYr4XTMEw55J7pl8AcXkYTNyDw/kMrU",
-	"bl3GcWocCjSOOeYFX3sjbuy56kkTMGCQJ8AVWVCO8FL2gUZZsgK5XtIVnjhXiDTT38kJWZnQi16tFN5x",
-	"TkawiPSyKdg/9KfFTApYVTMq4oRhxheuvtHFjRgzcGAgFCtllqtOj9pIDxYTGafJCJxvTl+VxfRjCx8N",
-	"BuiM6hGZ0w9+/xG76n/TW/OGFOb6DmOI2eh2cbUR1qnX+xM647qnQmYdAsm6sCjXvTB8oqKtXCjP3zz1",
-	"Tcz1s+tMJjFkQ6AbQDmkXwpNUmuK/DW94+RqBdBgb0GfnW1hC2m3hNtjGixasyGtGZH4dRt7v7bs2q0P",
-	"B1N5oL88MGcQGMJLlzRb/K5u+eJAmlz4A8Cv69bBbJmDBIrQVgOsuPJT20lUbRKavwxsIIQrgve19VJH",
-	"MCZAdzzanIpbid7x8j765z8VRFOd4cH7j/120JW1wxh4bDxBCL8vwug31IvT4K2qfS23nwu1xTlwXHHS",
-	"6Ts2O+l26tkdD5FuPkGlAkoE9Y/tzYqxc8M9JSS4WfUGyDPU03N9egBlqE1heIbWO4A240kCQGa4WH8T",
-	"UUGihPI5MWH5/hGZyTxV5AvMmAUjyqxFveRpZrzPimVfGuIVnt2IqWQKYLhGalgywYRSL8sJUbvo1tO7",
-	"/mghs1FFDyIwfv1kmvBQtvQlZKqymOifIb4ZUSFYTP7rNcSw2mSUL/j548cLuvrTgv7xn//9P9pC6h8v",
-	"hP57VFVrhVCUbotmlMO8/Vne8ohH3D3k6Yzy/9XvXusfy1qo3+127yEVi3D+6OW6MDdep9tTSQcVOdd3",
-	"PJicgwzvrozgtsZ9/Oqsd3Z6cjzQNn6/3Jmbm6/+1js4e49G/nG7d3S//uQLvpFUwSYTcEV+uL4iPCYJ",
-	"o5Bk10ZzdgWqiLyyOUXeWtbizOwNjmUOlZwxvpmAw46iK9UmfHIjkF5PX6EXtQJgfEm+K3bxmlBX5LeW",
-	"OtBo9P7g+NOfzbf68/E9xxM19qbMPgckCqwBc9TCE3NtCuDvugQ+hSzzxeLZXXBTeyPnzEAqqbIxsw65",
-	"yhAslkBQLWFUZUSKCFcIJQlXWdvRsGEszaRLtQ2WShVohxGPRyazkM/Zul2HSPt4SLP6vK4ZXSyYqIaa",
-	"HsJTZQ9YW51HX+sLA9E3dpcNzyanx3H3tHd6ehSdxMeDM9qfMEq70WBA425vUJ5tfcfW6JslxAtFCAvP",
-	"xBw2ziTxxbTwV0EoTBIp2sAaGc4/R5rYHf1WWfCQBzsxSBMFulpg4oxMOEbrCY+M04VrvARg6mfEzBnJ",
-	"pM/1mbJJLmIWFxaK1swX5jjVUZlcLFgMBynzBU0zFo86YAJ0JAjQ6FyLk9ZdY4Y2iZZ3uMB8ggfYj8MJ",
-	"5QncRY0PY0ntAVCmN8JEFAFDYB6TsixP8U1oJC2ZwNwhS9StmIhZ6t4qlW0WV4TNF9nKI5kwSthc7Foj",
-	"pHk4jBMX6IAib/2DoWBLfQpVnRuxdWLqbrwRBw80aecQri9NHYzllN8xgalV8LItk3nuJzegtacfpczN",
-	"n2eeSWmabwT53We6ssu64dbKK2EIXfS3VXrw6/D9Vzc3HfPXH5rFIZ0ScrELT1m3N7iCVMCMHql8POfZ",
-	"6JxENE1XQIKjBwnT8PQog8enQ0Ypu2OpYqNzkosYR1KmfMoFTdruV6UXNkKTtHABxrsk15kjYYVgQftG",
-	"AOQH9jibSWAG0viXsIGAkIJXFNinoC9J3T6dSY4qeidvEs3APYQGBleEqlsETQGvVztMGFLeNJ3l3pSX",
-	"LTRH4HcMTJReQiNQrCsupiMtownzFzpXJvdqSQ0cVqsOTJOE+3is749ZlHC9QLTZoA+Ctq8XZOQSHd2P",
-	"VN2qCzJiHxZaBk3RA70q9NYN61HesbQ8Y4Y6BxsKf3CEy+GLtcB6CZXm0cHZfFJErALT5bmFZzKJwRMo",
-	"l0yZYgiZzGiCuvTCKyMBSHvAngh4ApiNRinBnYJNacbvylCThvHuihG1R1DXPNU3ZtwLSurj4E9fdP/h",
-	"HWu67d7ppy+/0OoEPvfaR5++/NN2nYIv9EKiId1hJgK5d+qoy+CSsr++Dra1RvdmNC4y92yi4umfnQ/O",
-	"OmfwX3ODchKkyXq7TojF9C7GZVzThEPHBtTpwn/Nm5DWjN076Dn+ihqmUmClNPRB3NayhrBJ/+LORzKN",
-	"sTQIgoL004C0oEkMw7YBc4WqIYxMhl/PipjQxkHde14rkpzaIYIR2STGmD5WF8RD6Ld/jKz1td+HV3Hf",
-	"+Lxh6srnOyBNyvd8NqxJ6TUJVdnQxOvreKXmZW5x/HteKyfdY3/x9ZovPr0lmWY0bv8u8BY4DVfqvoSA",
-	"B00PbRBUaxMXU2sTDKnp1RyByZ7akF15sGw0bvNKKeg7NwFh3ACElxJ6ZStQqZTR2+3hlSd4GZo6gDOJ",
-	"WfOaIja8oWrsAm2eoN8NjHfwKLZNuoIWtZvWnzHfxw3b31ryVo257qjTh+tg0Yra4xMVDRcpm/APNQ3R",
-	"L7t6/uapsp67cUpFNGPKq4VRnr43T4BwfO3dXAwnCZ/OAkrnqrCmDUwVzdQxg6MlWLECCWqK6hQ7467m",
-	"9MNwRwiTDfd5vYMD6hPjyrwSMaehzgqWDUHfDCO6aPy6X3KWB7Hba+MDiYhQsQe5RfyR6e48MirbkDTl",
-	"C6+TdiQFUmEnElIGAOgCdS7mRKCat1BXpzDnXOQZa5MJv2PmA94wk3naBlY3C47NliyZZKbaAd1l7xe3",
-	"yEO0vggqagWWcdti7Pz1USxZO2Btpyt86XbTWIxSnfK5bBjxvke8+vOHik1fnhr9V8MVj/EsKDEHJdSY",
-	"PgS4xa6MjtmiU5rxAGN7LIRxPdg6l3cAikFKXYxKGLaPJc+iGclYkmBEUjFmMuUBFZSrTM4hGFh/NthN",
-	"wYzNFtR017C7jI8HC3ufV5vJzMaQ2lJjpQyqRknoFXoYA7oKugZjHLsAq8npwLMzHHFFsiJUCJmLqC4b",
-	"JWUTllpPdZlFumv/64dPKXcsVTQJ5sDkAsiHqCCMpglnqROHmlak5ZS61vFh/6zfOzzpnQ6Og/71HZCX",
-	"SuZp1Ejxaml+g1dbxCaF/WBYDRtsTSMZbM8VMO1qW15uLU0entPgO904W1moUw1e4z2SaMv5DWuuxnWi",
-	"7703JhTMvG16v9blqO/+L63Q11uRMGDfWVcyk4nTbTSFsj3KJAYC5zNsj5XFN+h2t+3SNsd24/v8MCy8",
-	"ds2g30JV6g9KkdVrulo3QHUOv5hNUxob/3fGBO7d3LMR/KMTbv5EDw6ZUJ7kKVMeWhM8W75hmKVcq5M8",
-	"65BRLJcCXeD6TgXhwhvhcoFQiUOUQeqL9LSkbAJJpRRjkOQLALAO8yKje/Rlh4wSRu+4mDr/OpB4SSFY",
-	"lMGkroB98wK9xNaBeSOWFOrKMYVvRB98yceYL8CjiCOk/5RLgUOt31e7IjaAOjee6mGIkeXYjnrwoP/P",
-	"//5/3f/6hBpScptCquXUzcDucvy22z3vdc+7R7vg/nGfXKsmsH5lcOOTZJzKHChPs12TqwbBIYgSqRoc",
-	"x++VURPcxd1cFnSumTFZ5OQ+G/ruuTiufMHGzc7Kq6l2gHCoMEG7S4+DDcXRMnERJXlcEaijXv8wqCdF",
-	"+FRSArVPeMKqaYybI9P1yM9q6ScMfa5NxOPDw6Cppma0PzgOaXXXUjfNJlZXfjg7HHejo6P+2ekk6kW9",
-	"ozM6GU+OotOzs+PJ+Kx/1D+h7KjHjo6PzsZnh0cRPTobnJ31xieng/74dDBYzyIAAMEmRIyBhL759lI3",
-	"fW9Lpmp24EjoGWyv2SDmROaqTqAM+RlORn437lFaDh/IpCj08G8PifcOtOubwGKRWtPcCcnZUW/3RLVx",
-	"rvQgq6Ex3QNL9mtr1E9MQSOqpHBZFOa85JInkCaKZ1ligJ5lE2iPJi4G3eE85N6kycTtcs4dIW9JwpQq",
-	"ORUEYfrYPuuQNzyBSpGmMASA+GyY8KCKbun1OwNfp8ocGWIDzTXnZ93as7Nga19NCCWzXMRAm2CaK7hg",
-	"2epA/7Ot6aWGnXZ3bpehPAl7iScUD8fozABOBOUoa91rjzd6nY7DiZAsmgke0aS5gCF+0kyso1ngWQlJ",
-	"ocUwmlW2i+OdZcskdAcqw7vClHo3MdizopjA7pWuy6l0OBftYiGHVmJw9Io2u5XhhC6oRqBq9boHfFen",
-	"REKVauQvfwpXgh9jvmBC0SZ5mc5ZUmsO2eGBClp2r8QUOmWIN/Y3imicBF1JP4iMJxZMgLBGxARJxeIL",
-	"RIn73QSa6Cr7g2cU+zVamhnFPG5cWFwfK7baqi+YCzQ52OQm+72/Q/AqT3exLOUdS+OcDWO62hS70j+b",
-	"wdeNxsJPCP3BWasuzM0LXi5FKHVTnx5Q62H8pWrczRlLadgRpWSSNxFxmKfXxeVaJ5uub73tnUxj1dyL",
-	"r29xbvxsxvhOE7NPrnC7lS9iD4n7QCK1dPZPYDMtkk4NTgCZ2YtCB6VciYNCJxx0D5tB2FDpeaEA31UG",
-	"4u6G10ymv7JKY+JpmVotfakUnwp77N8hWuCEel1gd8k6qwwBPrW2tU/tjlDxBwmZDbkYjqW8HZ0XSQF4",
-	"2kM4IqhvmafgoQamePEoI2omlx0C99NsCJXGzour9K/K3I/PcqUQ4PnmKR0yQh/mMObgMhudk7HMZnA/",
-	"JhXxbHYj8FeIEGCR5w4ZxTkSWbH1duvj95JHrhBLh4ySyoXobYdCaYJQon9OsY7XCGs1xBy8ueAnM+fJ",
-	"pUxjUvwKlqF1Wt9AsX7HOTM0jhx3O8LHRJEV6cbDQe1mtKA9ziSJ0azsQJLoFP1dBRQPdjlQrBTZ2KJc",
-	"W2GTDhlxMYSCSujiM0+/EbbOUnkmHilE+MLCjFnEY6aKaUVXsJ4USIcTcTG7Lj/MhGiKGZUiWZVu9q5C",
-	"udC3lp54I2KJNxdqwhOJgPYg5tciFoSaBNkcYCnqfizoSuaZj/kt2CcQUyxz/azYUHzSCE8YkFpWyX+T",
-	"gtjkdyQlLjsPvZWkD8fFunCOetsjrV6s8OpzM/5TErvCcBwWsAojBxjbhLksXmSc9u1WefQB2VsdUYRR",
-	"FuMSdmyC1pDzPRRcxj5UthXrlDG7tsE2t0nGo1uWkaOTHrCXl2oIdbu7KUB4a73+s27YCphyH0O5ymB0",
-	"uDsZyK6GQTUmXtnqsE21nf/acEp+bNEkeTVpnf+twZtbn9rr3mxYVzXAFAOFhXoFdIwEa210woOeg0qp",
-	"DioYSRHxhKMhrl8jFVNkwlPVHEVQ8MNcRtZKq/p9ivWuGjuTiueGnjjjKpPpqrlrSo/mS5kFmRpqDtnv",
-	"fB2timQMo0XpykZhXD7ALsiLOtoIR+rfSD6tRRkWUSsrxXh5HkJvTtaF9r0VW6xx5wEe09vhYNybdKPj",
-	"mHXp0dGkOzllJ/EZPYz6vfHp5DjuVgrrHZc8qfoBW9Ox4NUP4ZE0i+g390Q6cVt3RD6ktY9hnQaHrnK4",
-	"fqtbf+/dI8AnuD0W4kbrOy7idaBNwc1Hs82jDfd7wXQ8WWhhx1RL/QiFBetgBcDGitk7qPzisoMJeFoN",
-	"ZimbxSkFHxL6MiDUb15Qu3e/Lp11g8SeXBnniLbDpykDEwlNYW3rKt+t52o9awMQLgZTGRYy3Af5osXK",
-	"1hY6V3OulPtVuIx/qKNdwNIt6Qs0odAPGIO1D6nvqYt1V3JFzGDV3qfP6XVko8JtVViMVgEpzMRYhIhP",
-	"uQA7eeZC0caAd5V5wNDWZ4qylThDG07IVru1Ympz+9SezkDXP71StUm6yw3Gdmx+S2XZlIEkpgG1q8fu",
-	"IOuHU5dH54SQI+20PmUsmAcvYJj+CoVVDOoCD1KCLQlwSSDKAH3WkOV0YVaAyniSGEhrOa/sRiyN53JG",
-	"FZzDksnQvJeSCVsWNcNIlsKKknlWPhW4BWtk0j0jPO35eJzUZSZl0hy8hC0pCGgfyHgjDr8ppjmdFgB4",
-	"GdGEdci7cm0orshNy5Iq37SwyXWwubVK+FjpvvwKskx5xtY8cf/83/+n1+5224ZOMxS197oRhDCkzPMd",
-	"n2Pus1wKJAKmCuoCTekdC4D8o4OTk2DijkyHcMLbKuIwHxYcZm9Ld7vN1N+t7JYHts7uevjZkLCH/OqY",
-	"jcsFWSSUC9TSFUoCzIvbAifDV/hd8kcluFSLPm1XmUtpWQU6BLx/lpm9oGDiqpQnCBwWeNQueGb0BYs8",
-	"c0RYoayZJs5cbUYVJwRhDIxQmg2GBTYM71qBKvDUBM2PdUPmJ5lDpjEBpql//u//gyl4wbtzkfFkY4wj",
-	"K1pssp8zessQlGWDIAVDDyR4FFw6dewKtjbUntlS0Oe2nRYz1iFxeiqF4goqAVynUk7WtzmbXdcg3QVr",
-	"u5csc3fXeBUOI4Xzzba+rNJfaGQbq/WbVoR761Oe7iPCoaOuMRGHVUt8XwCVtT73eWAQ9zu20cyGEbEy",
-	"P8gDnVOs73gnjtrtgbwqN+0O0bw7lqa8ihp/62tGe/iHzJ6gekAH3m5BH3vQeDCBaeQmKAaqCHL9q8Ss",
-	"QmEkFFpPh1knmydI5bGscCV47dysCy6jsNEziqSY8HQ+RCSVsX+R7czy7cBW2S4HEPRxzrJCALdClqdi",
-	"7W4hjeMepW3KMuVKHvuEDMUlM0eQUZA4cEXMpXHnRrgWO0d7+W59KnIUG6Uu2Pc6Wlm8tRhryzzned+x",
-	"6oDe65CCw4YAINCDNCRAQmIgx7DjGpoOaFIHWTR5NoSzbnEtqV7K3DBuvTRtY8VVb7S1wS30IJlMK+Ql",
-	"oashRA9G53jcoPYAY4IRyAThxRoMDylCoiGcVT5hlIQFiz7mqShxW5SnR8u0eThcNcFSn/6YuMe4j67d",
-	"wYOLJ9RFfZld46KeXgy6K0wNH1fyz4S/HiGSu2qmbdCmO8cZNiziqpMykunwLD6JepNjOj5k/aN4MKHd",
-	"6JAN4pOJVqr96Gijk1I/YKuTsnj/dUIDRsU+HOu7byubE5qRTmOxSFaAGM7IEhBh+gabO9rIkap7KFh8",
-	"bZK+A7YbgttruABBUdMEj/pYH3gE8jcy3oA4XZE0F+Fso4d0iXuTUmL/N83fvFmsObmauw3DC/aOpSz+",
-	"GgFcYQfTdmi/wX/tC+V6GIxyIDUqOJS4R3/HAj2+ZVt5C75DxJtiUVrHKjjGKpCZvGUCmPWKomNQhhSD",
-	"xhUOhxkfRjOaDcfzs+7VN8+m0fyvs/HTJ7/+/O7l6ucf/0tdfXOWj7+9nf707mj684+z2fjHy612DBaI",
-	"NE3dMBbvkMlvfTzqevmuyARHV7aBKDTq63KmWLRLP/8YdOoXbd40XbZrawlU5vttw+MRJIf4RVeQc1oQ",
-	"KZNxIqNbwgV5QhU7PioA1lQQJqJ0tchYTK6vXrbd1mWfgtUGrmG3kiJZoX0BCZlI1UnLbMQLulJVWrCf",
-	"3w3+HolkGX/z19sXT5/MxvP/mo7nZ3zcfz34y+H30/ib02nU/2ty9c1fevHTJ136zQ/Tn+bPc7qKf/VX",
-	"6oIqtZRpXN6hjrpnx9VNMkjl+dXj91/98WO3vYXX0pCXqI430D7tJZ9bVpsFlEaAZfIYboEJfepxjazx",
-	"rVy9eUWO+r0TLDrJBYnogmc0qThykG5pLX/5MLzfGtDzjhbNbtRdfh22TTeYtrzGi6sCju8MSXX5vpCR",
-	"1UaSGsA5WSk1njtTY8xGarBu8NA4G5epFNOhy0YVMhtCPbj3wZEExPhViX97l1z70o0bM+7dlYH6KN5j",
-	"gmPFPfPJ9poLABJm4X7BHTJdPRNZGthisEZ+sErSrQkdbpUSjFHWZj6Z+MCYTWQK6oWLaYe8MMxyHu/v",
-	"LdNGcyoTRhRjUNUXaRZpQmKa0Xpa/IAfYjcRX9AVDYY4rjJTdqPKvE4tWy/i1ugts8BCY0SuD+gdp3Wh",
-	"hOLgidboVHoAP6RE8GoxlAfi26+fP9269+I8Fx0NSdezySRY53BkrDdzCHYHewhgQUg1hSq5SLKpz4Q4",
-	"123njcZgswqgGOHkhEQlyr/3gtyyBZynbkQZldMuGCm5QmQlIgOxgZJQTGhuk9EC2aOxjoVe/ooxMbKU",
-	"lwgrdG0cQxmWuWLJHVPls2xhvdqOBoBx0ILgGnwmYuBIxjNZlffCbP2PFOGV0yITcRP/V/2ZTT9g65mt",
-	"hpgZj0mW9QmQUWmsLpwMwgnWEamOWbZkTECIBS+A0u5Y4Z4t2mRE47/nKoNKI4BanJTC8m0fYoksr6MJ",
-	"s7UA8KfYQSh9nQ9+H+cmsNl9Q49zwDgQvG8MB3e7VTSqhEjUpgcL128pmJjDI+axWDs2d61I2wXxrSkA",
-	"i5hTlwNaOeu4iOv2gJ7JrOHzrfpOZk/hOjgfZw0uN/Qaucn52kwnhpd9cuWdG6XrmNK7mMgwYduV9hu8",
-	"ag937Z5m+rqavHuY3FBHih4C81E1nMs0nEiMkT79MzEWT4fgNjLSz1EjrQDvGJlrWx8rxS3o1LErq5lM",
-	"sUSqYQA2ML7SYxNHn17SScb2CZRUZB+yIbVVz9fPJiOKRdNNKFZfDo2qMoHfMykOJqDUGm8sQ3vec6SP",
-	"CHsbhlGQq6iSy50ytZBCMbTsx2zGDSwS7eayTv/5LJw8ZpGw5Tc9l6mBNdT4Ec05reDMca5wLEtS5owt",
-	"smo7m+stbxJbM2LWzgePbLqqJ88HMAafc2MpWTINnhHYJahCOc1mwLtQEwEe7Fvneo02E1rtRnyDSGw4",
-	"kPhMxBakr/h8kaxcpKOO0dzbubhQ+WTCI85ENkTlCfYZw+rVnsVmvrG2G36XVr4zUz00RTv9WkLDXGCp",
-	"DcgwmrPhOificM7VnBpcFLKb2ARR+AgzOGQfIsaQhKRMXOdyCTIph8A67HZinwoZd2LvmyqRSsvtHkPL",
-	"lWyfo+c3HupzjnuQ/5Xd3otgglnBZSvNsTEPx6shsqO3/NJTw0SqDEcYaN2HhggeYMJ6CNyuY79w50v8",
-	"GJU+CbYc5sq7OmUR43csrt7mvi/fj5bK0PJUhiySb2vKX10iyYTJAXc1ocjozyNtmk1SaUoMWkcElpqG",
-	"+JX+Ok6h41XKzVklIezwcK+aWLrhjCZYYbLi5XNAIwecvA30PIwdCi1o4LgLanHQ2GBiGn1ugjHkzVxv",
-	"gZZ8rjwwcxqzGu/NmydXL03ZzVbIF/X+49GnbjFA7z8eh4fG43HcAGsCza/PTYgSdJCfKro60/v8ptLv",
-	"BZCxeFpRZTZXkCKBmexVAsktxBB7stbV7relvbZa73S/1GdvrHeFTMAVW60DEzEut/ase9Tv7Y9e8Brt",
-	"4AsbgQj3KlITwiPoUXLBDYtFcLK2FW5QHvUwY3JRUo3r8xOBQ7RLOknY9KJI4wHpxfqJlbILZFypjrSV",
-	"+O6y17GnSm8JP7n8Vp+lLw+ew1n65qbzBVz1D9yM/lE+d/6jcur8cts6rwMbI0colLgtjsYul9LAhF3s",
-	"GXj+YZ1CaQoRY54iNqbKfYE4CQsQsOyLkCclYqIydOiPFE8YpIxipZR80S5GHHEEivK4Q0Zmxxid26+Z",
-	"qMCOHeGpwlO2lzDoBQs9+0CbOLpFKGNoImF79HX4vuCueLWhkOI7o9rW653C4OYLPtrXK1miVkP+1cqm",
-	"YIlWS/RpUKPZ6UvLYurjziqruKtX8c8+p7UNHZjScbbEoNZ/TUs/osMX7abCQjSu1KZFxaBeHNgJf0ae",
-	"6U8bKOU3ugdgH/LqdO+8mZRge81QefvRxZsRD/iOoWgv1HE2aBlAwEItLI4VYGtITYuippuaYWy/HfY5",
-	"G3do5t4v7rE+/p0d67Yc4sbr4aKi2OCma3+4vgrFTWInqaZnxbyUJKF+LzIjE4rdFSepgJf2c9RVLTXK",
-	"pnCtlcicAbY9JdSUsnWVF00cN81WF5siFzRR0ngGCpItC+OYodY1ctiuagXjQt2seh/ASebp8b2ZWYPY",
-	"CrpYVBBSM5ihTaSS+2meOkus+9AkPt8xs+gSOmZJ+dWLVMa5PQSvh8vyccKjocGbbAWpp+xO3u6oWfUG",
-	"utWHrK8JLm24e+tCxgEIreDL6yuzkWtTUltAUFgfsBa70nyeVJazvmPrcv6OrR5gNRi0z2+cuvuC0UlN",
-	"NkSR4lBxXFr6i4TRySNFFB8nXExJvrDqKZUSCpjOeBKXMHc7p0jcBvXjuwrh6YU7T7QhJKU1oQluBZ2h",
-	"uuFhftCICgl8atrinkOGEAYUMTjqoaH16HT8BV7XJaAcDZVzMKls0zaiibulpzVMBsGHu20ROrYxLeQF",
-	"o4ptSf4vqsYhpwJYNMVpZmMhoc0na6qYZ/TtSJNP1VZFfaluHV8GSxvZM9VGRQ8AxALWSIq++keGYYLY",
-	"CoUd8leW8skK8smBDpzxbKaPVJmEcuipFoq1tMbPALcKVGfhGd9cLrcEEtBnyjmN2bbCud3ODiWOeNk/",
-	"tqN7x0j31hl/K2+Z2M0jJAzBQdHTmAsRtipsGcmwDPkeDFPm1PoSTG2C/b0a601JA37G1yxLObujSeHD",
-	"MmV/z0mvbxjC20WZZfA/gNd0auL7jgUEkJjAcQ4ATFufiAmyYjSt9OS4dzronnW73e5Rf4cUxLcFwaKE",
-	"LI0g2nNN8Hrdzr55OShJtkGofMqyad1kztnvBV58/YMzUFlctar5so693SvrRrGeq+cW49kFzorDLZmI",
-	"L8Rj9QTSRIpAMutOZWTW6iBdqhklr6kMUnC4ojO+GxddJeASCc3+LkfE8Pg9gCGGW+TeJxK4/VWe6TUR",
-	"zGUHwGPKVJ6YDWCSp7ABOEzTuU2r1b/aShHIktE2hGxuZYKgaoMHyDAMRBqffuEBowA9ZSvatm+Exx0B",
-	"abpKkglN16BRDd12puHmV/3C4OnR07zrxeJn6N8FO4Qr2Fuw4MQFOCdtwhhurgWlcyUVvXeXr15OXw2f",
-	"9d/+8vb059vJz6tvluWo1vFRI2Dx8CBYyVj3Ip6ydFMJ0SkTLKVaW+or///aofeuHVoa8t+ndKhpwr97",
-	"5dCiGyGvE56Z2o54x5TCNfBebQPA5k6T5LerJlpnij58cc296pbiVj9s0nubFSjR3OdVwxlMqrARZxCQ",
-	"v0l11J3ewiz0vD7G1/awoOZkzgvTF9aGAaLWsXVvtX+fPw8NGtuAfvVfa/Cv5XfW29OhteOemcplhWLK",
-	"lmx1+Xetom7Me/+NxYVbFrlclq3NTQWvX7BpLf4XDEjD4+HBDEyOok/ztz8gN2gG8Dl/CP8xhCLgYfew",
-	"1vTtL4PJDaNMDjEaOGQ0mo3axPtG5fPyF5Z7F2vvI3IaAOv4e9vgLk01MMxMxwKXyGPegYfNWRrNqMiG",
-	"//zv/0GbzX4D4VqHJDKvLyOLbHo36BeFHCwLDN9arJK90X0u3WgDWUVBfcGW+r0GqgTDUO5iwYULl3Qs",
-	"htzCmuyji0swKmGcJPa1EovxQ8V/SXgltFyeCCA/8eah9NkuCn8si5vcV+4294290R9i/6P93R9J/2M5",
-	"eGLf2QDj9UJOg0GMfUKcxslf3dfvWMonnKXklgGL59P+m2tzVDgQMqtsQ+avTiTnjxM5/Wpw2I3Puof0",
-	"q0t2u2Kv0/ngeHa5+Ob57eq/Xh/9/HT818HRVdx/8R29fPlTlIrv7g5/6N/ucLi3NcN0gxQmgKTsAo4m",
-	"K5bBCVeYmD26AOZcKePa3cNGwkzVLdEGnJSHOEzi7AZsRpnyKRc1pb3k9BGGkDtb+1Or2spB9rVuPHwF",
-	"WXzh3gVkS7fXVzyD0rFFCbuC4FyPGNx8YeEyXKgFZMih9g3U5FoDapQOg1/4P/8NQH1Hn/6Bf5y1e6ef",
-	"wsif71lGrZCE0ww/+udRqPoYgI2XOLggttLvkjua5FgQ0bLStQ12Bw7HGJxY6T2mgl3JMAeu1eubMth+",
-	"e/rd0HyA431bqmRV16h87njVKk1Yw7NAZ7TxDpxk62iSfUxY88zA4Qb41WIW8TlNjIs+I3Npq4WgRMEO",
-	"7fJ59cgqU8YKX1E5dQwMx6A3nXosfRnq/uNvvYOz9yg13XZv8OnLL25uOvi51z769OWf/rB1kWOvtth6",
-	"MGGXGCWpgZWCS7KI70xk2iEjsBeWXLERUuQhISW4dGHJED6x2eNo1vhFLmHPhnK6xpcEEPm2A1lRVy8T",
-	"+TPvXS3ZuqKGYxbRfLu7v5K73G657jaIJjkA5u551XMu4k2RFK3MtmdEDHZxrsAr041oYIMEtM2rVovc",
-	"nzreHyw/e6v+XLguR46rCazQqq5uEAXZiOrcvsqsw74ocmywr8XQ1q6710Vi3NoxIqMJ5lTaI4C/ANtk",
-	"pLs7KpvgsPDaZs3gT3O6MpDQsbPr5VIMdauLlVtKoAd+EGUIGA0YnttGQFbuIrFhSC607QWN1SZ/gYsq",
-	"nu3qWxlyqLYHpSzeCZm+SnaIw2JqG1OfOnziVQPINEylu4AyTbolPvxG4NORqqrcEG7JZyvUFR9bVN0q",
-	"KElQ6J7azenw8LBzeOjpgCZoyX5JaM67bhE5slS3RBrJ9af252vrYauiruoVkdelXtEl4Bb+9L5KrGu5",
-	"cDdAXatZX5gXpMqX9nqhSwH8mrJftvQu6rVs5LYI10KDm42jXWDbLz/CYUcoV4MnOzltjr8tDbg+vmaI",
-	"Uqh92/Hxcef4uJpAUDe/62heWCY1yBV0pnNRAGRWWLXbMy1egX0OfjgPS4Ie8XkbCWcyY5s09sQ7MydY",
-	"eqNM7bydmLkZnm+f9MSyOIeeHZbsh4IMmh0J7ZF9OUx255LeBSZhF2Ijw89fittv8Ml91C1fHMgFnmEO",
-	"INVELzs4wXiLtlErvGXb2BhsZECZ6SqMKLu6GzWreYLQPbNsYfcq7CI7GLa9bbvBGR0FKqS0EnajLvVt",
-	"qwdwx1R5CX5jtOVLtjTnsx3oh3Y8HzWii7+M45QpFbCAkXTHvLOmD08tI8XeJErhtDofyW6cxTZ6CufW",
-	"zLOQL8BhbPIAYFvxXYSJYSD6TeD8u50NG5Nn6YEucWruIjN7Mnx/qmuH4lNBszw1j9/UEs/ONqWm/tb6",
-	"53//P9piF0ypju9fXvbI39+Nr6+Xl5eXl09uv3n+9YtnP3//7fLNa/qXl/zqa8nOvv5JPP71xyjNrr9l",
-	"Mvn+avDq3Y/PZj8/fXIWJ+nXf1E/Ho77csVFT1z//MtsMhAvZffDD+yr+fjqhye3T64mP3/1i7j84x/1",
-	"GCv+qz7kdvtHa7aOq4rl9Ijn0zntnfW3ULaCD+gK7+0hdZ39FGAPhXbUFPuPZiy6hU0qiAjeVMqomjet",
-	"X2NrYNWI2A6saOXWPmFQMGF0y4H72CTcXQAfk8m5ww+2LqUJ+WAOHhz+rN06Ihz8mSTht0zf1LZVU0AJ",
-	"tGuu7NyI79l8zFLjCMa4um4PxNgMG0Ww0kgzwPITKm59aHCJA9AkhrnUvMBMVnWaFyfbgQiwlINm/gzO",
-	"yPf0lpnCFaAQQV3+Zllqe+ac/TY5ZNC4mhXw3c5e7hFdLEbIR46vAHEFj8UomlEt6iMoT4tiXmTgjLwL",
-	"4YILAwbRX5mIrYGDB/ykmNUUgJcsFmQ5kwq3Sc5M8T5XKAiwfnqaKhCHIivK53zolyXTsBn8zYHiPnbb",
-	"h72wpO6aS+VymZox45TynHapW1xNglofwsM+Ga8y5uptPYv7g0HvDAKmhtpG5UmGdBEeD227gP2X29rr",
-	"/fLT5U/ffXiaTv765vHJ29W7//r21fRkFt1d0wX/PkmXV5ReR9/+8Fr+MZBF4jOhluGK+uPDJWDBjTXr",
-	"wqWKNN3tZzKJ9e4KzTdxrSXlWeu8313bb/FiT6Xp+9blwMIjiGKRFHER3oL4lypwzXP6AbfFw2534ya5",
-	"w8EQuuE1EXpUU4beg4YrG1gqtWvwcO3CQfUa1m84dhLZBKAYWQESF+tDuJH8o3FLP20QrNewoHY1a3dI",
-	"AQqxjfwk83Qrz0gQDfz+Y699GtZ6v3HCiiyg5VtvsjD0Oj6Tn2xlM5cFUmKRRgA4TUxcvYblJDheneHj",
-	"Az1mx0cN4i422SKUZGG7+36rLD2hpoLgDgJl1Hpj/0FFektWv13gdWb/GlYXX13TsWpQaQfz5Bnmk42o",
-	"ulXIjwphnhHSxjmfDcZRoP447HragFjOJChXUyDN8IDqs7dFHADP1NtqnAXsSDJekRFcrQ0gPA/4xwHH",
-	"RihsAEmf4W+EPcQXLgJXyjLjczgQwKP9kJTHmBt4rL4XKxC6SFvTRgaPC0E/OATVsXx7KZxHk8Tyo9oT",
-	"wwURcizjFcmWXK8xSPuT2TrbdVMhNFrOO3JuEb5tVQ9BE3CHVvcvvrBNVBYsmnCV4UhWY7TGy+5XO+mf",
-	"brXOyn7y2upzWI/Fxh/bDr5xNCCxPuUAFlHI5YUe/hP8jk82eoQCnvjmLnjPM75xMM115TcXHvQdB8v6",
-	"19f3+8ASrmCarSO+BFfpbn1lY5+3cyu2W6BythK+wkW72BNlDWqbVaNDr61jrqkFa1hyMNzcsilvRZ7b",
-	"mhX7QDzqlwrzipWp87RiTBHF1oubehl3uxyAqlg8OndJ4zVD97rEy/0639UBWZNs5M6kQLQHmporMs4V",
-	"F0wpvWS1LoZMt5r8jm6TKi81SNNLYSnI8b3G7g3Vddv+lnBZRnxz7aDG1zS6ZdnnjQDcQ9MvoHmfXdGH",
-	"cK/BE0uh8oEFW9skoOVdNVJHFs/1/mC5kssqX1uziRRTY9VyccczQzdfkDvYOuFEsUxZRm+Om/vp8VG3",
-	"S76gWj6/9JFtFvdWGhu42jtN9Qdn/W7p8HfcvdepFH2edfQE6AHyzDVs6pyucAwhWXgZHCaxsrF5fTka",
-	"UHOofsAze1B0V+Qi0UvWeRCbp2yYuLJnu/SPthgvv89WOw8eIr/VFoZWznQs76BcHxWxnI/qA1AmjYH9",
-	"kkOEFK8vJ/+Y7zZXsNkUZP+WLhYr8jVf0oTvvsPvFjRst9SMpiyMDSnWMFxjxiPmdzxm8UVhMGeQ3ouh",
-	"uzkXMiW5qGiZU38VbXGfbIlkuibXquaJKZayw0HLAdzwJaMSwA8kAHzE+slQyKLgDAHv8cSlWYpbZJrB",
-	"iulo3TrtAzlWLIbaI2tAtu2YsCPEVn+6z6ayg3Yq86dsjD4WVwYlGg5QM8phTCKZxLuK9ae6qW7kefKB",
-	"66AH0DtU8vbsxMzhHDd+Yj2Oj/GlrAPg/z28WA1dUv8m3qid/E+/qevp83ud3rg6KU8TuZv3f8lFLJet",
-	"81a+4AdFUcaD7uG6XNtrt1TqgKvq6D7KrcVqs81qwO6mP3v9Qa8z6K5TuMZFwS4LesLOvHz2/K0egF6v",
-	"P+h2u70TKI3ZfHR2NPd3jbrFvGGd1mJ4i9pkzVd7cfe2df+2yC0BGvAgqXZoUDeSeqyXcdxd6EplHPF2",
-	"x4vtDItiPGsW1VsvHWKnKLOxKrxAc9ua3SNwEphKTQkXt2h3TPgHk7CEN1+Y5DC/6Etbm2TzXAFTNFbw",
-	"ELePVNDx+ZlshP0PqEVU+zMdUX+nk4aXMrhxqO11WxyBth64PsaOZTYjgNiEqhcdcklSyhM8EebAt/LF",
-	"D9dXhttj0NVGV0qjjKXqy4fxH0JbdjhdPAiEEV+6ZUnus3E7Edxl6/YLVZW89jvt3sWra/uV6+VwbQe8",
-	"6T7oZsiiflopveOBU8NuUxmYmtopeQfRnMa6crdNfNB9gFPQPU43O6FfSzQxTMRFQc22OU07SOwjDwKL",
-	"pXxLj+rsgWZdP4gtZHTLMnS17XEG8yVgM67YKw69w3osjWZIHQJShCWTCvsQFNhTFV19tF2bJTKitiiP",
-	"BQEycYA24Ro4BHuMwKFlyrPM8rq5zJmEimlOp4yYFulL2/rMM5EpGX3z7C15fNd7DEk0qlIedMbxtT5+",
-	"a1DqQL+GZFfVkXDhey7IyPG//OeIINGbY4HMMEV4qrsAkE537ahDLpNkS9St0GOd/yySCDpgQ79vBwG4",
-	"FfPucCP89vho3YGYp0ldfVbsMSK7kLUFOC2hf8p0cJZlC3X++PGobWjzSK5YCmxGhk8VHdA4tY6rXZ9a",
-	"URfimLE7lq4gEJwyGs2qgDz7lmhGMwuTfjymszWH3tHpbstO9z685j5kl5tKEUGYBHC+2tyKJTihIKFz",
-	"xsV01CajJeWAd1xQCKhjDS74K6F8PtKCJBfDfDHy0K8XZJQrNgQFNyzgwSNtiPqfofbclHJhP0BgyLxt",
-	"qO1geNGMRbdDM84jItMbAS5+VthBF2TEgKbL98DBky+AFDGFYmtgHo38oADYEjDjplTYBaAqhjZYMKor",
-	"BVeirzGj1TLALTBNXLmyli3w2W7hQLXarbXBQRC3z9Hvhsb8DSODj4aB0Y/1xwWaUx4BzOPxuo4IHNe5",
-	"dbaaOm+0lwqzJkbfGO5GqgDFrWQ6co7PolIkuRzD2pOGFds4hivBz58nv0r19qfJ18fjb+an094r/quc",
-	"tnblb6zl5hxZv9zoHErldMjIkg2Mzh2cHEk19e9eMRyr1PHzEpO0/To9QAWF5FhwxkV6LGTYNRV8llTd",
-	"iLUSPXvwcYZYhlwofAdMMaisou4SGBx1COL1vMpEqhr6gzdQk8jg0LFAcynNB0920zC97+l+FRY+S9kG",
-	"s/8P90+uxPz0zXTbiEYAL7hJZ3+4YeHxDhG7BwI73Ls6fD3tcChXUYu4I8jfQvtkOxuijzHmdrVETMPU",
-	"7fpC3voBW43yYlhDTUMBgYwZNZOLUq0XC2WxRGf12gGZ9ALPxwqvjqwuR8AgGnioErXGmPBpnqL1qm2h",
-	"ImXnwtUbxNyUFcFjjt12trEE4YNb560eEHoi4c4kZVWegHAhWX9tNkgAPOkDsfdEX312MrCvM0CgKu+c",
-	"rapbLReqRwXpgR6O2MgOQ4jbBeYECUbksqog/GELkAKzGuAdktRo07U02dq2t1rbphQB6AUQmA9d4vc+",
-	"ies4i76y9yZ0/dhLG2CqHVnk/hWVUTQ+lkmkwo0Ko7ZcmWMjEOaRpr+1Wu2h+DZ/h6zpa5sjFq6SheFA",
-	"rXOedXq2/IZWN2pBo+oR66uz3tnpyfEAqIErZ/+yXr65+coj7jpu945qVHNChWDxtSF3XTexdvcwbQdO",
-	"mqzEa5rNGvP2Vu5x7Lib7jFF7Cszhbe21+lgN7h3rmVWU3/NorFwA0tZbFBoBYGQlnzV9mo6IuUP5pCW",
-	"OIV2ZRFyrEFYLrpKGXS/mUTEWo3GpgLTmByuDdG7dC7FFAFWjiwWD0UcqdYgNd5VBEUfYZaW7fLDEItX",
-	"JOdznoVdkK8mBAFIBrRzDvgmvdu7dKv1Oi9n45Oj6Oz07GRMo5OT7mQSdftnvW6f9rvdaBCz00lvfMZ6",
-	"tB/3JiesPzmKeqwb98eH9OhscHp8Ujm4WRPouGadPTC1S6930D0tmOzvR+3SALLu5tmJXAW6GASids/2",
-	"b+IEt56tWl1mZpOCm3Ks5LDlJuumN+QycYOXlDdlmiSvJkDBtTlsjby5n963gyXAvLHzPRPutgLCt6Vx",
-	"35vY+FZc3XpsK7w5IfNRodzO8Sg3c3nZhojPehzrNqlwmRxT3H57v9yWvS9gr4rH25Md8FoWxDZYhGSY",
-	"sQ81wRB4op5ZpOxcrpOzH2qb9NSuqfpCclsb9VZfto0+p1AVvYehz4FLChYdf0A8XAEsFTdzxX5ihNpJ",
-	"QbFod6PWuZaZI3J5iI3uMwxeuyXq4hQwLNt3vbAL4tl8ka0KTWwO0DzsYHlN7zi5WoXdXLvygjZdLfqW",
-	"IJ9mU61cPTx4NXTX6C3d80tzuUlm0KypHGqtMG3pGgqdHjuZNd43dh2C9dizzHxXu72sppNfs4xiBkmz",
-	"jUpbt5/aa+soSYZ1ivcySZzCtfYdUOq1rVrTpp6QmbEYUCujV3U3qrwgT55+xTZuP+OUxVY2h/h7M7wO",
-	"469JXcBMgyJDwTKLCglpCWMZr/bJMai+P2VZnoq6XM6l3ouBRtvUMUUFC6y0pRoFu4zFa3hlqDGKhQ4H",
-	"VVM8MP2NrPMBOz09Oj07jWn/tHt00hv04i4bHE9O4+i4f9Y/OTk87h7G3fiY0vE4jo/7tNdjk5N+L+4N",
-	"jvrx6U7WeWWtGekqxnt9lb3Hdfa8sFGrE7LyjOSYx0WpMi6gRARMSyTzBH8aM58H3QWR9L5iba0s5Qx4",
-	"wwBCoT8UVQSrkAK7/Jsxk7xyeTEmwqkA35/KX5nokEt1W0ox6oTZm/dwJ62Be41ryLS/RrmFHNxQljJ2",
-	"zO0F1RqkT62VKlrIbIsjNd7i9ZZZA6+3fJAyMfL3oPqzhwptEdXm/zQLr5bMgfWoJdBnD5d0NbowVNIX",
-	"ZKQPfxC2rJ40sfBR5tXPNK1zjyk4HPEhOzc0EGd8ADNsU7HJz8TAV6jv+5rItabxPc73v5cpucl8rDcb",
-	"66TXnF2qkuoVBDL6vmPI0M/XnSodMjIVtdyvxnAwtWRCjwU24ondSPSuYR4DywY2iRvBtIR2gssJQ/0R",
-	"9Xck8Egav8uIKLpSZDlblaP4xWHNUKTaYmA2Zl5aeOXyYDVK8q057FaGtvA+jM4NoZ7ngDCMFDMaO1eV",
-	"dUh0yChl8RDdsHowhGcE2n4UT4eN3l6+g7ZI5Thh8/DeTy3phClXANgL8sXr50/J2dHg5Mv1PTtq4unB",
-	"V7pMiJpt3jqXlilkDUMqMM2wOlpZKX0vU1c6xBQ+Bv3KsUyGKNUOITOqzsnVy9eAKOoHzYAJZ0m8pUUo",
-	"hX958+olMdB6pPZH69oaInp220UBYLhiQVM6Zxki12aMWut2Weqw2SUSLsxtE141eB6jEnhs65IEw3a2",
-	"mGJ1v0rF+ZjO+LmZ4fORJXBxc14Nsq/dstn2mEyCVf+5YHXehHJf9V8FYN4NTKlNJ5uzUR2sccjjGi8X",
-	"lGVGaA1OBRn9eGAYfw6u4grUc58epwxgYpvAJdAKg1ciWDo6lfl0Vi3gAlW4astt97r32MPymlT2b9++",
-	"vSZ4QenF5ez6gSG/wE9H3W5oLjKeJaxmVQFfqJyQBeqGUPnZty6fxtayuaMJ3+h3rJN58xZP5tfzN9cu",
-	"5gLeV+ALNh+/jHsRO+3G2HCiOa1XktDgpu0py3UMF9STwjx43Qv46A2jqkNGejvInCZaSlg8/DseW2w/",
-	"82yiz59agw2FzIYpozFwa4AUDlFHtltxvkh4RDPmvoFlOjT9N2Xi3I/26dXPBULSfoM+/eKzSYrwGrjg",
-	"/gMcKtN+k3Bx61/gcCFC5YuFTDMWDx0GxDrkhnOu5pCP0vaGxqlsbwD874pB8L+1bzbnm3aLx2y+kJl+",
-	"4fCWrYZmcOChNM9mTGTwlBgS3OKh43tGAUpY6ZtUJgxmxgBOEGYF2blDwVgM32jVMiyodGQ2RFiuBS1O",
-	"ZA6YLLC/h/43Beaj9LW1M0tfWiH2v6PqtvSZiRg2yvKXd9Xnm3ksfTem4jbQNsBMl74HDrvSN3qYS49K",
-	"GS0/Sx+C/c9FndzS15h5WLkTa+iWb3fE0eVh4wmrjCMrfzFn2UzGlQktjTZilROoIYfjO2Z6bZmDov7C",
-	"+5MJlABvHqGgfVEQUz8TbGs3/872Rb6EoZwM8a/SV+jFLT7jQbH4KpNymNB0ylDGZrqNCZtkw0wWjyv1",
-	"jFr481qXTSmz2OaSwbeQSwJYbTmcU7EaZphx5foxztXK/93KHpTJ13plmLIpVxlLmS8Cxrpf+OOiG+Fi",
-	"PvDX0BjC3o3lmXHimrK5hMMZSp0bXfNxRsWUVUSuKOLvfWmnMs3FUOV6NZvV7QmlvAOdY76ReaZnBlzI",
-	"EKSyacDDCJO0nQJQjCaoO6CSfzGZoPj9qfT15pzFnFodX1VrKctL8mCV7DDmE8ibKwklVKIdCjm0qU3e",
-	"b4E7qbpVlUUCMIBVVRUWS7j40htT3TNG0wSFf6UHrJhXb7zMtlA0wEp0JodWDdljONwA2x+8yylr953V",
-	"GMo8z5fRFMxP5deB+nsOOnUJg5KxVIDnygi3muVZphsSyyW4G2lGx1r95YLeUW6F0SSKD8221fxkWCYf",
-	"W3e+gBA3T798oi9/alncq37AhKpsmOZie32WKiNa1e4yzQrZUkE6tUqn2JSK2hhq//htt3ve2w3dPV6F",
-	"Iy3wqjXMiV4/DZDM61AYr87hpoYf7QBdMexx+/K/JWyqQsDzKRJ8uxxyrIOnzdREylsWE1oek6Nev38a",
-	"qMGwfsJw5SMqr9RfV46TDV562G30UrAWQ0Ek6Cnix/Bom7EkUdVij7p3g0YvCkThn2JaI5zac6HOSa9N",
-	"+m1ySP753/9TOSfvVMIC3WLDYolXqk7A994Y6qudAwtEsdTHZv1rWKCpsoadU9XRDT4IkyBge302wcLT",
-	"6nREIx1T53LV+zXYY6NzLR80Y6meQ/BKjdk0F5YksTSi5tCW5kKg7ramgXtcMLUAibVUGCFlcwBs/flM",
-	"eSl3YxrdtkMV4iHCJwHxG8t8nLULF53xC1vOLayXWeRPG+ZzL+sIg4H2iV6IN4D/tNi1hnXCsAnNK3i5",
-	"+EuzO9Zif+Z97VIkpxYU/pppe+pNPg8Bq1U+16NLSQpXQZWDXJiK27Dk5fKRKooik6vMHvTBZEvR+an/",
-	"R7cJzkslL8FVT/biggd/WiuYfNqoYLLt0V9lks/LGL6PLVPt5bDE6lOTmmHjOvVaK+hicnWnt4TGjScA",
-	"Lw9PjC3btyFIW7jHJzINFNtuWhnTG3l9x9aIrGnctTky7cgwkTZhmGhKwAIPfKQ2ELEcdh+KXfmt9741",
-	"P6gW9Vv1uTkXgywnG+TntQx7PCXRxxjj9S/40Usq3qvqBz/WKHavXmFgkzGFi7W+NQgeUBELxLBD6tCK",
-	"i+kFMreP8NwTQ4EnmiRYCweZEFmimAvN+Q01h2ZzaxFACzfXsv6VxY1NJnrgtuVB4FX35MlrZGbYyKux",
-	"LjaS05nG2yeHxaFEUFfLQbcdB2Z5GpqCn7w3F8R1e5PTrT9tXebwfqTzN37oQL35RRF3bBAr3IXXKnUN",
-	"2z4uO0Q/TCkEmAJ9K1kC6glWyFRmRQ0cp5P6oTBItTgcvjw41kZ32HUWzQBPbInP8phn0tRRRqYAWBYL",
-	"FgVZAz61W2/ohGWrmgCMrTABNAsMdzQwNZaCKLgxMIc7w26BvmG9BS+NKZgwescqee7rNdHMYz5LsWD7",
-	"7PHWfn3H6mEsRVdDExti9Ksj/jCkRDEv7Q2O6DBi/K5G1a4z/4Xij5i5VFD/QaDf4RjN6wrVXodFKr3v",
-	"2ji5At4VQ5IYpl7StuxaGM7QPIYSkdCNaaZqFw9KOE47YWy7E6vIaREs2+FqN1WN+RqNCV3QNW5mYQyE",
-	"nec8y/Z7Y6MtsrixOIJvSeDoD952D8+PBjv5zx6YMdKNizcpZvJxUouD/pbUjXWJfwCcZGAZbduwa9GP",
-	"xbPwVBbKFvD4QRrSbRjRqHUXNnuMpbFYN8itizzgdloVKB7gVKTitkNGYzrjwMH5hM643rRYMsHapRYG",
-	"7DwTack7Q+byjsUdghtgkjhWfblkpiQT6EeuyK8slSWbK6zY1tXUPhwDRhF5h/TOIJwuzwIG2Gsj1Ugb",
-	"YMUdxkA/uUOesEQuoUdepi5sMwu6qoAuDizxblDDNNNpJZfADpqpfF/VzY+r2Yvfb13YoSWylg6g3x2W",
-	"b+df/G3VlmmRI08x3suKb7JYyP4K2qwUNh4azwFhY3b+DmR44347OrffYpkcqTK4oATOtNYEfglof33s",
-	"BEcgGZtMiRIg08IwvehkI2Oj8DTVeJD8zLQdvUkqnzfe4ms8TPoRm2fhnZOTDaq5bivVRm5vB/4lfOZD",
-	"WUwxrXPTlGoJ2UzbMUukmKq1RNuiSztGoQZvu71dy4XdBul73pkmomSrthedgvwWGzUuXK+ljcQ3lgt2",
-	"2HYr5mqRZyxMBlaoGg90tuAbKyltkoPfwaTaVTc1WQkPakOZxfXbJ5684XHN0gAeR+s9RbqSwrVgyWcN",
-	"1WdZsipEH0G9aOu97cDcykWU5DEblurLba5x/mpCII0GTunqvFxBkYwZTRXWPpcSwc8TnqLPav00D4+o",
-	"i5DrB6FnwjCFTNCOU/xXduE5x2IW8ZgpcKbiXTYQZbLSvET6ZiKkB/KaplmVKrq3pUZSJrPttMTh4BHe",
-	"akckKFWuVbuR2D9hIHVAV5+ObOStjcE2J41g7Kp2gUjmSFkP7cF4B9QT7PxWDPW71kNasDQKMqtcGhID",
-	"LSZzmiCdbL4gmSQTmac1uQMVtoPDzuFROb5wWgrdVENm/SYRsx1GA5I/SptAP2TRWEg2Eo49ULXrxnGP",
-	"NxZh8ZwnAasMyVLXHd0mNZTeMqGlDiPfYX0RyTtA7QWVK1QbBSUBZZsyA7mgSXJR6CHSa3e73caq4Cm+",
-	"8GuTPF2hjV8v8ApXD9ftz94OiJVXGH7RQunVDNgPn6JmtD84Do/XhCfsUeXIxw7H3ejoqH92Ool6Ue/o",
-	"jE7Gk6Po9OzseDI+6x/1Tyg76rGj46Oz8dnhUUSPzgZnZ73xyemgPz4dDHbJWTYCaIj93nx7qVv6yUfT",
-	"NRzHYpTqOrr7xD+h4tbJ8/a5r3r2cdjbLUsQjFO93rdS46sCVMj75tUm0/mutUF5wuqFouPbkmMuaLoK",
-	"Ft+li4UhKgqQrpOnb/4K/ONQEDrPyBc/XX7/4stGz64W9tSt3ToEoSSbUb5A7xAYKXTpcotgm1vyLJq1",
-	"beATq1rrVWchF6NI3Y2wJiO4gsYrQonptW+bRXSedbqDQ2CUhj9BGWdnR11wPfI++BN5CVuqL1Z3rXbr",
-	"70qKJGzQ2e4VHrwaqh5bsduVCk8JRQ/Z+nYd2iIzqzQhZ6yGCat/9LZ3et4/Ox+cdc7gvx1wkBud/5U6",
-	"Q6+//3rTYTDwDDblgIlytjVLuYxrunFYJPziNtm8Gy7oFS77udqVmLYuaSw83Zgoh7+GkqSq8hJ6tFzW",
-	"KEn9S9smHlaizvppza1n14rw4SuT4QYwETeavr2lcC3UbQYJxmSjenmN5+U1uxJPcG1Ya+AK0n9aH4C3",
-	"Htu4IK1vDn+pWZ6R2/QClOBFTRGvigYVt+d6zZxHCaNmZ12b+GZWegFJcxnz61mLtfPSPfaXVW8X7ZDY",
-	"TNXGrYOR8Pj5Nw1YuZ7LOpcGTBnPahgMG5CBllu2h9u/EX1o6S1xffj40ouiI/VmFWjORRhGnqU12s0K",
-	"ddvzh0HtDSvSzoth3Rp1Dr+t9TqfPw+27S54uHtXfW3KonWyOus82UD5Eua+cWvZo7+BlKTA84deRYCQ",
-	"3t3Q+FQurTL3POLcZo1kBTeBWd0F3YOdgHWmghpFoMKO/1eTcodtDTPz+ErRAS8xa4N/MbBJmsc9UqSw",
-	"hAjeUcnAXSvSuFWfg1eyyAR1yzCk2v0iVzUVhYHhtl2ht22TkUE7GvJbWzZutCOX/v3o/miuGqPYnsLF",
-	"D0/fek+wDXrthuEEGSYILUgoAWKOKfKAuBozJozXL95Cd94bPDhbq0fVOmNJPHT++QC4Xl/g1tR5UTMf",
-	"SwNOmUnfCKCHHyK1fzspbJlEtkl1CXuHLTDhYYVDRRgftMxioAzifoUObSeeYR8auRor96SpCEXfs5Sz",
-	"O5oUJVQNNzpUEzOldbTBph6V6kFeIbGaQk4o64tkgqwYTSub2XHvdNA961pm2oq75f3HXg1wfB/o655U",
-	"sa68EJTRKlurTO/SfqR3PeC1CUhU0jq9DqyIk/swwZro1RYm2HJJS5z+3bhe1+pd3q8WdelxDwDuDT0v",
-	"bLCMWWTYbCDK4512ULjRp2K/H6G/3cBo+91eCRqMPxoS9d8SJ7wz7tf1E6C+FfxvBfkbdFLuTJ+6r39+",
-	"A6q4bBKEp3dOY1bqcUEEChkEkI5gEMJY89cWdqxEFis1NhqmwzSM2Y8w2UoZyAmP0clHMyuHbr4sfY7N",
-	"zuqQ0UJmI5PvtqQewSL0CgNhJJNIbVbOysBEunbLkiBA1NPEwuO85KWs0TlG3dQQvtgJ2pX81qttW1Us",
-	"M64yGTrWvUpiyF7iqcouCrpOSFa1BU5TBuzooBwbO4CKPYQtQg4gL4Giub7zMjnCtLIux3HzCRovq86K",
-	"HaRK4wKkqe01L5CTNNBlPFPEPM2jLbO7PibMmnQfb76fhWT8lXBOMeqtRlqqL6s/I9KR2DS0debQov7T",
-	"SNC5PbqAb/xep5bC9bLRlIP+vgQ7aJ9q+Xyioq3i8fzN0wciG384lsvd+LXzBd927Q/XV3gtzngwlgrl",
-	"6PH3UAz10watE0p4PByQhGkLE4G0GCw3uA6ZmhIpP1xfkZjNEbbipBVJOAiPL7AAOq6AW4GsycW6CRSO",
-	"3+okuqykTj65/FZbv5cHz+szJ0tHl7pEGNcqDlZsOfHCsdTYMqF6WcUpXRroxkrmBTlOMKRj2/AAQCe/",
-	"nvlvDHCyr75OpZwE0IuOBakOBTUVLCbFZYXq9HhTVCfMK0HvWPNt4wWjE2xlCO/Lfw0WR4Q8JBMJyVLG",
-	"CivQa7JupypFM+uj8A9A+eq5/KDZPtdUyw3LpsmqQfxiBeay4HNMwk/4JMQvB9aAKpc4tLxF4Ak1bDuF",
-	"j9CAeW3B3cTgtO9Yahya+Lepq8rmJoc+ZUomiOSesWTzggJjI7iFFsSStouP3BZdFx59WFcXUEJZctTi",
-	"0T+fPRgL+YMkttoj8JYDrKqNRjvY7Hhl3AJ6yzCZ4f8KUWh7Xg9Hkr/XJx/9E+ZDS/Hw8WPbgFAMFF6P",
-	"uLRsU5Rt797/C8TP941sV2Xv94lsF634d49sl3pSXx0vw70hZW0bDwKYKmpTRz2yvrinNUVSEyBznkqs",
-	"mrFkftkMs5Xc5N3uYdSbt9r2z0Hxd39W/Hmk/5ZJjFhEL/SVxDXlsMNhYtvZ0pz0+o329X0ivRKO3Rv4",
-	"gPECl45Wysl90Ki7vGNpnLMN82/bYAoKYxwGSqPPCv9XbTSmGUJx18ion2KBoOn3a6F8+/MDucC3ZwJ5",
-	"kflgVNLLVPOTg4o5CC9SThOTY7QJAZbp6ywCpUNs3TvYQ7UynVE4zJuYsL1Q/atsyv/W29LaDP1eO5PX",
-	"kH//zancmVDNWuf92mlf+kzYqn0wQnCL+lfEFek7dmuY0SzDPcbB3rp7O3fdNwpgSGDX8H5sRidPlWJZ",
-	"myScjnnCs1WbaBHX/3IBJbJkStiHBROqsnHDjQ2xLN6uUZv+5S8boEG+tgHwClu8nDOI3xjKKagab73C",
-	"lMxkAoVx4aS8knlK6GLxSAGGjDNIhKRu1T2MOzlU3vk3cig3QDkUY2kK7O7hhP5MBSwN3/VnQeU0d0IH",
-	"q6oWLdsmoSFf8yUxD0B8zCO1VoUkS/MmRc88x7C+Yyunnt+wB/HMeitxbwIPHOfAIP1wfaUHhjylC57R",
-	"RIF5julTeiFCAFfNaZJUNc+M/lneqjGvEOUNBmUUyeXBz/Tg1+7BWWd48P5jv90fHH/6s/lWf64rD/7O",
-	"BSU80kG3pE3M4nw7KB44jj1IcLHvta5evm4VDJJHx5ZAcu0SLPxXZL/gEms1evmnPdVSpbp/Q1CzxxO0",
-	"F1+I6WggEqRFAjW4NjGFhAog9nxUn497zypupW3LjoFrZwHQDIk8StALUyXo4cu9FcoRKiEPHhyh7k8m",
-	"4tNNaY1gWNLjxN0lCFt06umMcnJtQgDrCEsfIb6p1QUTmQ+03kjGeGey4h42soHv9mBXRRd8WaKbpKdI",
-	"2rufEvdk8bcPsL1j45mUt4HQWnNE7i5QXE8q/aeO8/E4YSosXIqOExYPm8UrTIe+NncVcYvtttgzU74D",
-	"jZ9ERjSpWFdMHIR54mQSDxWLUpbVoXR/0F+jvx/LDeuLLfk2VG5jS/DGCQxbKpJJuQVzvMvQK/ZLzoJF",
-	"2gwgH5aEMnEBUBM80224RY4qS6+ypCJDStkZVfoLOoc6cpkiMUv4HUs5Ux3yUsJegA8tpxSf9Hq7c+Q0",
-	"8aeZqS/qX64Woaznl3qItSVTNVwKDdH5T71Y3OqtOaoVi7QMJA24W1cyR9CTqcZiS1GaQoxWxmuR2bvP",
-	"d55WqFxmWbZQ548fA1LWfP14TGe8GXpVP88OqVscBZp1F4CqXaIoLoEKslgjJuwuBv4S+B1LWxheNZ6R",
-	"lC0YLWjLQfQgL9hsfuXBFZKoPJoRw3da5XPekqEQmGIzlZgCvoCCo5MHnE+3W3ra6C4bnk1Oj+Puae/0",
-	"9Cg6iY8HZ7Q/YZR2o8GAxt1eJU1e37H1jDLZVqcbi22nK8O71SEjRIKOzuHojpNjoWFCZmTU//BhdAGF",
-	"RmGbHZ0TV5pUMREroH0G26RtncB450RiUZ0LMtIDI/NMPwd8AYjHnEmVPVJY9jJhNFY3Qkh40gUZmWpv",
-	"WOIVftW6TbcRf7DFUTMtLCnyVqda2zF1Aek4QjdWvztR+p8Iyh1N9J+5SBmN9aId1VW/KxGPucJ8dgyg",
-	"WBf0qGXO8e1WUZ3OvFtflMBnfLMBK+CLy44l94JmZXfArNhYMXKtdHqb5ALI/gyKulhhroTEFnnv77lf",
-	"Nd47evfdO6xOqmQl1DhyQdIfqVDhykFNcco9rFh9Fw9tZFodyklW6B6YrFIzDrdtrNbpuB7X6mzMvWuc",
-	"OtHr7um+tya6E4S2LXZZ1KLmsBndY+95AB9MdTf73Wz4suyuA9kNdgq1oS0DCyKDFQKotuEm6H/FpW3p",
-	"K7RyRersYqWTUcyoqZ7tZM+k46QMOXKQTcuocluhuw7ORcOwq7A9v967qRQMWqPID69fmLXJYjI66nVH",
-	"DQqU6vubVy0zrXo48fn9xOY1WyRYiGYHqq9nH2iUJSuP12seiIJNspAVdwmSN+NQE5crYhe4seQSzrwd",
-	"xdT7ocoQhYqMrFjWxsCCUiwm8g59TP4m0d3tgLFDOg/IabBL1uDRV5Tak6U5C7nA8GwU3FoUa5MxGFs8",
-	"deMD6TGOSX2Js4fnMXMlWOd6LYtKptDf9Mbpn2h23EJLlEQBN3OtbMnMJQHvQBqkpzShC32ilsF6Us/1",
-	"8dPCfAyUxR6p8fA8Ri46c7DWcnpBKPCEclsIKnguOD0ul5w+7h6dlujNuveiN6sbKKezrTpiAtRdq/B/",
-	"hLWjJc8Mw5+BOBMx9Lrrtgw1psFrsxkiW4jC3Z4V77vu0W///mOvffrpANNBj+wf/cAffwju94pFecqz",
-	"1RtoqCmNSNOg1hDk8vqK3LKV4eLWfyoTEbx+9eYteXzXe4zfzektczrJEqDaJ7t26ANx69MnyBOayNpC",
-	"QEAckLB4CidOUFsU000JVCmKIFWRRrdMxETRFdJDLswfc5DTeR7NLpA4fC5N7YkbgTk0Y5YtGXqFeGpS",
-	"FwpS8Ta5ZWyhTJV/eWvRUQkjQKKB+hH551YyJxQ3Wm1h3YilQVzbXnB9KLkR//Ef5NKeU/EX/e1oNLoR",
-	"UZ4m5ECRPzy5/PZKD2jBUHvwLblpXebZTKb8V1jV5+QJDCn5w3fPfrpp6SseXRVFWg++Y6tzMldTzNF+",
-	"RG5ubgSBq55KkTGRHbxdLdg5oQssa82lePx3JcUjchCTRx/1xYTcYEbsTeucfLwxBaX0hxsIM920PrXN",
-	"JcxcAoV38YqvznpnpyfHg2632+3rS+0j0e1rboAgD96AhcJuWvqZNriAv1y9fO0/QMjM3IIJ4uYWj/cA",
-	"f40OTk7wN5O+jl+btPWb1qdHZuBvRHGi0Mpp1O/2TNKqn8LSIW+0PGkrZ+QlEI8stAfl0pzfDKvfjbCH",
-	"aS5o0tYn3Bgcd5ABDq8YffMM14+b7scf7Z+f/qQtwz/2uyN7NsdWKkIVUVIKQtWNKOXZcIXv8gv3dcir",
-	"lMQSE3RoBjlS597KdW92r7OyCrpR6Q//MGDvf5A5o0Lpf2EJ/cO87h//H3vvutxGkqUJvoobx8YkZQdB",
-	"kKKkFGht0xSlrFSXUqmRlJPbWyxjOBAOwosBd1S4gxAqM8169tf+3kfYH/MEa2u2r1NPsnYu7uEBBEiQ",
-	"InTJxFhPJQUg/BbHz/1859T8uru72/j/8FRUfcWvjXZiWN4WumKJX/GQEKwfi+iHsoL/zBRVEv0qaCwu",
-	"PGiMhb5QamAVQRdaxo+vE29yGHCkyhWjHS1COGgEGMprNIic7v+06VymUUDZpTKIlVNHEy+dX+H8ES0C",
-	"T/kS1z9Xjh9kGHbxq+BuxgRZV01LTEgh3aVxzkf00LRSeeCS8/TIG8PH6g1cFwacsW0jq4XSzMkcmWEb",
-	"IeNXDhRLP5obHGBSKYP2Nt9btQCWQRP/utST8tfGDG300Bxixf55rHrFVJXSWG5CSU6XyviIdI9psZSp",
-	"gxs/XUQ9AN7DGbNMJHmEQ8njHuoCmFU3pG1evgi3nPbUHC+UTjP5EEE5cR/MUCynJFGYkSBTsT4cbqV7",
-	"gKvztuJGAdHuI76GXFSa4tQQ52j2D0DRja2o7FgRRXkr3MjOiB64+9XC10p1xHHsyYhL74dOtdrBIfhK",
-	"DkDanprmcqRgnAG6taE1adxB4HgY9ESOBxYREBjHDRxyEzbPMzGrtPeEZRvt9IEdj4FNuLBDc656wliq",
-	"tS6t89RnFUctMFbzFgQCpYA3hAEZKHkmJvJcwZ3G/9qKB5+fUgLa/Rw4do5OBKeqS1Xt4p2kxx9wrOiS",
-	"NDK6rt6istKfBzPGdcQLORjhy5BG5LrI4UfIeKOo6rO2I0UebCL81bmF2zms7LgjcoxdUzgxPzV40/h4",
-	"SmnOp7gDTjyjIAYXTtN755oYvsWoWtUfqKT5LMbEBhKEmzB2FmWVHCp4hGIR8OGLS1XNSc7lnDaaKowD",
-	"WVVg8MKmF3SnPC50LC8Q/a9PBKeSzpg4WGiLKY4RzkWeGtD/du0UL03+6MOHnHAB4fUL9i1razL0vte0",
-	"E2g6Cgv89ELNCVQGXY2S9MxSX6jeqYE/z5VPUI+J4sF89QRzAH9kTFnpDsnvoIqeAAM574g/qzllGF2o",
-	"CXWGO7e2QNdNXMipSXE84oIZdcHFe6/ric4u1PysUlNsKCmOwxUUyGSMhVHFdNIT43AUYVAsP4APtRfY",
-	"Zpe0dlyKNaqDFyXPRP7mp/dshzx/8erF+xc57sI1SCHcGfgqKuGoheI9P47dc7GqOiCIk6nEzAPkG79/",
-	"RhJH3vPy3Y/i8GD/iTjXWE3q61694n5e67S5ePn6bSboE/jnv7/5jwfEh5AXyFPz7+9+fM02YUe8Azs6",
-	"E+oD+5qAJdqpw9JrpyYSuwE6HkAVGBkolQQ9C7v+0Lvk10JvkbfY6GmrHXoFqYkw9j/i03mvPuAFemYL",
-	"vCCVErg+bcRP77/b/TaLJ7IvftDPjhBxd7H/Ojv8YEawiuYTvsPUubgjflCw2Yi+krLvwipSm40EG3rM",
-	"v4RTNsLP9ICKDrW5lKUuTg0uamHP6gMR8kTZSQmcEiNXWQ35Vsq+KvMHYjx1nhhQLWtg9JEtC6RSXJYt",
-	"4b7D6hBBH+tNWfTY6tRoc6mdBtOw/hXtjMQAk04EVWT8EvXBd8Qx6/RwYMhseb89oc8NvR/rOGQHl76w",
-	"5p5H/hze10mlCmW8liVRdFOHgHFn0viGdjGIj4h+aQcXJPPNoJpPQLF48/L1g454x1dQOpHXD+SphwfH",
-	"w/KGZ9Kpx4dHYqZODbdlYHMHoa/O4Z2mLD4sL3I8VGoytE6CkCYrWpVO9dhzREluIGn60qlMlPYce7nQ",
-	"M2jCwftoCHs6UlvNhTXlvNbYaUbUAZTxdE8mlQbjqE7WMrZQKKzrhBHps+TxugUFytf+HFQP4pHW8E4W",
-	"TbSoxBPLrM/2DMQEyXP6ilAnQaYUZ3bq0+Rrmj7qhFii1eiszq2DHbNQ0EOWBR3cGrBFZFCV7NSzQ6Re",
-	"lstqzH2O2RohQWXAcDFIjR61MUfRG9e0dBBRwU8lFiLhB5kXaPqVdsSf8Q9KGgkanTaoD7ksZO7QaPc5",
-	"7dD1QL2B+/4ADHJdKi5yZIYHTKD27+dEAL6H/CWSO32XRfI85a0A9x0rvN9TwyklYc0kRk2BuX24eLxB",
-	"ebvrhmocQbLCHwolJEjEkaTeKjDIkcg/7OJoqJJQyzpsBwtspMSjoVKIUjHDIdsTewt0yHLHTMNf8YvU",
-	"TCdzbyQ9mAXk3WHBq2Jj2EaBQNZot1e7p2gkuMwwEiqmaXPZFG2HTodqrYjIGK8sixAE6IbLRB/Fb2xQ",
-	"G+VKFkyd+rsIMhqWwsYDrAZGxQwDDqJNfTPXMgsMOlgENEJouRuGQMVTmtosUXAcfGgXau4yMayU+oeq",
-	"nYehgZTKeIU8dGzhu7y8rLk26q6zvD6yTRLw3XjP5GRSp29MTZGJv00R7umCtxAlq/qgnT8SjlqTIyUl",
-	"/Y+BYIBcKPAT7+SbdHVEW3YoIhXdb1DNA5G8iax5pI1DWOE5kiz9pUC3Yob8Bs4b/qL0eDjAEUz4a4wo",
-	"1B/hGLGcpfa4/0qwFxKb+tetYVZ+nA6XokuAHkG5+IximdWqFX+dRTsByxxCfhSw1sRdyYOgHXHtjniU",
-	"eCPpchHxN25lFi7Sy+/enbhMvH372mWsBsJtQ89eht7qZJeL/43EFt6eQ8uXDEqnSlB776MmhcuimwB2",
-	"MC7IGtaRyFWAQwK1liU66rFhIDKbHmURgbI1dd6OY2CECe/nkRWltReqqO26oMWighkuJkiZuFYuaIq0",
-	"xnIw37vcR6YfbPgC1hXDnmTnk6TJovGPVzFYs/b81HD+ErpDwBitFB4MqA6WzPxGQyt8mHAz6UneL114",
-	"9hv7Zksr8kxkDcuoNrdOzf38UfchKQv5o243f7Dk2oAT74h3dnG3JNY0AvBioA9LLGc28U9IQ0lZmCOp",
-	"jAZrUTbMVCoqQxWcDNWYWIbiMslyD6xkLC8U/Qx7t3LUNmFe9zD+Qq2iO7U3RA4GyjmQgSTxtA8tXZsW",
-	"feyIQXwuAg6hFCK+l55CZGukLLqUtoZTJ0tU1dIQCauV//I3Z00u7r/97kQ8PXz05EHwMTnCz8kHtgB5",
-	"/hwdb6CM0CcZ2Rm2AhIC3c5LXaLczw+7XaTJuZ0iMOGpAaMYfQiH3afUa//w4IAdmEmn+kgWM1WWu0Nb",
-	"jdkdF1n9UCe+CKCKhnXMOgKsT/waEDF/jS9nVlmQS8FRU9glfo1CbSxLmvqMjuZXcdjtskMTyYiPH949",
-	"mpIY+YkSEYnobOqH365+lAiNTD3WOGwxPzPWn4Gd0fKgMoUq6osNNrI596PoeQUTypwNNQcBFp5Gfxjb",
-	"Ygk41JKNCorukch5GLjXGCxgl/KUiEetOQ3YtisHw3dxBpZ0PU58NBwwW5bziWpZNPvGq9VzjLVz2pwv",
-	"Lpduvgblu56Pf7tyrPBel8biIYKnHvcVXo6tEHMutq7zDbXl3Nb2IoF4Xjt7yERN5icXo63Yqa2DSrSY",
-	"WAN2FOpXhh1PC0OjYlIPjKlWpK0k4f0Xnf3Hh5TwDIZFGhjdzxcGJAVncURWM+1Q5HL3H6K7+1R0xJnY",
-	"zTNxAKt7eEDZGAu3aaIXB2KtKa6lrhZcXAhrTQsDRG0qbM8OxVNYwf63QV9iHyFqHQtjlpoMhHRF+XSi",
-	"e3t7Ezn/b//8z/8F/N1cRDEYIkSLaxu3L21MYAH/UJXNQF4TvAmvKxgkwT9HoALWkjsqsgQ3nYBtooqz",
-	"8MOleaLTD1mmNmIQSjTZ+MB1nI21G0s/GDWvfO1phNGQihOhSduX7oLWu8hao+nZpGU/ysTfpyC2bCVG",
-	"ShaplZrc00zEofByYZ68qEC/WXmJApNsmRoXH01Rxh9B0qLFxEfWYI4rdpbsIfH9XXvjg12frpQ+S8VQ",
-	"7XdE4+dcXipSt2msBS82n2E9aHTf84kve1bCCcqpHynjcafMBveRnFhrSvicdoJPHD6u1KXF6DXb18VZ",
-	"xE2sh/GMtYgfx/1doszSjmQMxoS1Y8UKnQw0pvOyVGuNClfFlkW4NRigh50f4c84SsRhWVsqFMuSCgho",
-	"1Ic8aotaWFhaHt+fyaSyl7I8M0oV6dNRV62hXcGYwJ8rlnOxbQ3vT47VGf28HgdzhCo7sQ6LgeIywkiR",
-	"nmAP2lxqn65itoi7yyCiLI56kdOwFzdjiYbTBolHMqKu63IxNlfPjAY8zXtIZxfeL90yuviUcThq9Bhe",
-	"OGIwsTgXg+pUlwcPYBCNa0ythaLTgs3Ms/a18a/T5+tneJBgm669gugyDfF+VHbXfjwox8MImswU5i5W",
-	"7SIGoIAHh4NFZUC7xoEoLlhcezEhaZQfv1RrPDuSRXye0sLnKhwmS+KzdUglSO2Y25a47NYaAG2qlBLw",
-	"kq06RHLrc94wM+4R+u7jozxYqaRT7cPg7Oh6p2wR/CnTOPOLwD7hqND7XSnnJUhv4bQBQTGTWEgJigQl",
-	"AqV8Ctj6Opuv2SU6M9Y7MPhluHV2fSpBdiND460KUTIGF/GF1QxurVXUPw8Vj4niEYpeh8it0gVTjuqq",
-	"txtg8JvUjY8szEJt4eMpUFeoK4mGh4wNxzRTToyqhg9ovnAqESR31eBgbvPYCbpvuNdO/0MxJzUquWJe",
-	"l2qNEYlVoaOXuLFwFtNO6Wwj81NXDkaRYLjxkvCI09UFVVD5kS2WZeujyIPBNEJECHKp0ANgIx3D7/M6",
-	"YjBu48mc+4WldTjwUx6YQk1RTskSLO55DcwV+DSJbDxHTFgCJR5jbtXUMPTztHIqlrMRrWADpVL6yOiB",
-	"QWNa0xmo//VSmgDG5M2byXkd95jIudD+KLpWFjVEGLg5JK2AMv4WnmrsrH4evQqNAchFRn3h4EhiCh3f",
-	"B4deVpgH9bIliYpZdumBw4rI5x093gEKrW4DwMYc6q8GeRu9lSM4XLAjdIiL8a3GJ/E9Y25XPWEAOE/T",
-	"5shpMrfTMBqZw4nwIGWC7niTWkhOwqkwByAOTDj8R1GssoXHq/cWQ29cqRQl/nBqijM7PKO/UlKgTxJ3",
-	"aWj+ccRkwHmL8yQLe3HUifXJMVzZKwTeayk1Gk9D0Yj7homXhqcd1zMs+B1gLvpJBiwjVMSmh9M+tLf2",
-	"DO3Wemi6TlxZgc49+GVC0+g3DAnxtZoJk53BQ2feLh9yWUbYwJjHXq8JLZeF1MxlpiLP+Nl6XGQJ/Klb",
-	"sdUmY0qTZZMxYuONOnl2YbTFE9CGw9iUlLiwtUDZc+bV6I1NKcQSgUjNtXWrsNR6YX3JAxQlQKKtpYK1",
-	"Z2Np5mcMipUSOF0j/MLVCTfdLm3WHSGnZ2/VkN0Hrnnn6Y72p27eykTju4WJQq0gOjkU0A7SJjK4GJyI",
-	"ZxQXHhTh5Jgamg0i25o621AQdEVIETgShYI3m3jXkPWdVepcO6+qJeaCphMcav2LqBaM7RhzZZu5daT0",
-	"ect8AeMBkQ8H7cxOUh7cuN9873sJf+TDwiAVVcWt5vSTZY4LF8uNZMXJVYGx1L/nT9r4KhI5P4CFBjDO",
-	"Ua38hfAK5gqwggQ/P+O4UXNMfHo5KTvq2BENsHmNZqP5EYm+unKVVA5fzRdOtlWrYLHJG8nikZGPRi6r",
-	"vtFWqdTYerUgLkOyNLoTKjQ5iPFXdhDRBqj7XrDPG2kJqX7fJtJIPdZBovVSXTumJ7O63RyMMkTaRgsU",
-	"E24jvljGKGH7BdQmMkspl0BLUuZLsCTJecDNBE0RfBpCGjVbtheSOozFhVAIInGeeJKE2rujWjlYUCeS",
-	"oRc0ogVPDLzOyaTUJDDCcNFZNDVnbjrBPP4m+yOFEE4gwuWmh8BW3/nULFstQEnN9cSyu3A/g5fsiN4o",
-	"Au4Al2uMZRH64QxBe5OlMaWzDUJuKGQTqOxwr61VKmidrXIWc/YXrnmwfvCChN+Eeu6JBTlxxAgeHnNC",
-	"a6eRU7JMx4sx1tjQjQYdj7UHOxnTQ4ydpdXiaVOUufJH8HDDcKboeKrd7HfDRURdGFhQTNuNCcSsVB6l",
-	"ODIefYrYQ52cekFi0uB0D1A7anBkciqka8JYYFMv2n8Y3LSgHB0JNynhvlD3whaP/1gVWtbhtf1H4fH8",
-	"6pq5fIXLmBOfYayDg9r7idvDfOmUbbLj6Qi+ETIUzjbVvmAFnxV6OFSsmMShEzUGGQKNG55ZqQctWSOY",
-	"93pm7BlKunqOENnCIDuHpPiNgFy1FWIaoLE4lNPSH1HUrNnJjJ5u2BHJ1FdvMAwRFBG6dSitiM20bLu2",
-	"29yS2YwDuwCZGy8JxhgaSReq4gaIQpM7F/MV7TlVhA/ZJU6Fpotisj5i9WGiq3n7KurECvxV3ZloOPXT",
-	"inMnseBPGTs9H0UfYPSoLA1JJ4Z8JEZPOc9es7vniNLoCWyM09xgvYVd5vFwtZSsynlzhv7UaQMCFsu7",
-	"U7YK4oPqUiS6bXL4uNKFyrH8qr7O6KOLijew3FRRiTM1C5aoNSfQHfZycVOHMMz8+VDq8kgMRhY4ex6+",
-	"zFHkK1ksc2KO2bXfq+iMor5nIVtlHOiZMptDQBpsoavIINhc3p4FDaSeb8G9ZWztFouFd6THcvwSK0Bi",
-	"LIdSJM8wnt7cxFAnbZ3I7ArJHUepnzt4eTDz6EjkpTaYLM8BN6y0SLbG2chUmjOPVBMjR4tLMTa2npRJ",
-	"fCm4uhLfHGpvM+1N1N40tZUzBJDXdCo6fnXNTUehz+31HVUMeSGLgsH2QAGLg9QnkZ4B5tJOl+yeCsN+",
-	"TCsNq6fWiRnXD40PDkdXISeb63CPEJsfuFDk9WMN+tQZiOYzY2f1DPxywi+QGpPaICq4QKwvQpeK1Lcg",
-	"KxEZwcgSRn6EwUxYemDaLUdAmUIhqUwOw1qDYfmIonvMBJGypPY6pa3l4bgBdv4WVruL5VM5R/jCYbvR",
-	"1HtEjrczk0wUgwPaiXMLw8MPrpyMI85cN3A2NfJS6miT0LgftVY79WBfnHH8Nl2tSuq+cHCsBZthYjrM",
-	"o815L9jEMe2PfclxBc3CsOVos7eiVLJKxPpOtlPqAXC+nd4vjFe+czyRg5ESB50uAwvW6ISz2awj8euO",
-	"rc73+Fm39+rlyYvX717swjO/ZTtee2rfSPiFWOSLoA37nS79AkxpOdE7vZ2HnW6H4StGCDGxN1Ky9KN/",
-	"wN/nhCMdcwheFju9ne/5+2ynUm5iYQHwo4NuF5FRSRFDTJMFLQw+I0ie6wB7aAqCn2jprNnBTnR4uWGk",
-	"/22Xyyh2X65EMeWf7/EvXxY0+CEtuu2JuLm9Z7Lgx+DoHq3zyEu+vy+qikGHApjHTu8vf8WuM2NZIU52",
-	"aPFLVrAs9SWid8lzt9P7y847VV3qAWIvcZUBDAAD7o2Vr/TAJe9p4aiMeFNhvZSauntYySQI2QbOr/lO",
-	"f+Cxrn2nMMoetphvvs1F9JKlF/d+pASv+LO+vsPu/vWP/NTMCKHnDq9/7rX139mpKT6GTiJl/En5cGLX",
-	"EcQO51bH94p/xqzqHSIYvvSdcBdbb/ePE2WO37z82Nu9AOXTRg8ahP0AzYrf04X+k1qolVzvNmNg6B8r",
-	"L/N7BCki0RggRsgC+vtUTcmvXlk7jrVsQfhisJOFNKVUL13+tzT15+LnA2m+uvcPTz1ci48EHeZKmjmR",
-	"6KXGaEFQP9cjmyT1fiXt/HjJbp7jNy+RPkJzTfQyYcGvNrF83yb1BMLbozQTAR1nGZF3zMMZM8zYGOvH",
-	"5bmqCx6HisFuzanJSz1GIARZOotxmYwVrEblXw8MIepzXSmuKCGHsBEyFllzMURQ0QlNtknVr7Tzx+Fo",
-	"sKUCFwViF//F/rTlnGt4g6ETE//431NXR2PSY2sCg12o6xpbPNlHzrzT28EczABv29uZjWzA48L7lGAu",
-	"7x98ixhr8d8taGGtW4K3KEsUuG1T0ktuzMqeoQg9t9y3vJ3m6+PdC0iL1//yFVAENvPfGOchCkAkyhbu",
-	"w/QKVhpTylY3uWuWF5kcvATkL3ypOS7ct/Yi4XXxyt5CwSFmiOVzK5nhszkXLWIsIW1S18o+aLAl9vGV",
-	"XQHYxVp3ALe7vQObvQOB6u/F2K1rXgD66OMuwN4vQOa/rdTz/6QCed+Yuvm5uv3RJ6DeVSZliDjEQsLQ",
-	"f3VLw5uiYTBw6jqjO6DcW9LfG/hk57e/thP+nksbELWKAiokZc9zyFueDkYcK4gJfU3lt8YKJEpjx6OS",
-	"g9GyFKlvWd0P6aOvW/ZVyp/6AK4UQug/DT/d3uJPdIu5TUMg0C/jRiM6wsrbi0DpiAe8VIyI9i3B02UE",
-	"LRaiEdjMLWAfLyt8z3DGDd4FmGCVIvY+IKtsqf4T6F9IOews01iUWfpRQvpECk26525I2Oc2W1sjw6n2",
-	"foH//AYvqvJ9RY1BbnZJYEXhhmQ7ILbaod8XUuq4BAKzqjADLmD/pMl1IcnoCL4HaUitKtSYU1F86Le2",
-	"FAri3Wz4zvz3qZqqtkvzc8yDC0uOu7emvvhf6ZVag9a/s1VfF4Uyt7qEh92n1z9wYs2w1AP/2W7tu1BA",
-	"Em7uPRffcqkvlbvm3uKFbb+PWLPmNnkZMT0EV19NDeZW1xeUK7sQAuZ7zBOkNqTJVmPWUxZaOSS6KHX/",
-	"CMTfAOKFex4w7hczYUNXOEcle0WNaiLLkJucj2xZxAg6eoGxx1WNu0N1OXY4xPzu2ASrCQWaFhTqIiAp",
-	"MnJehDdveSV7jDpGQOfHDYwyAlADRubUpapkSRhJGaWXzQVmg/ZYMZdpXSLlbhVZ/I7rETNKjhvIqVMx",
-	"4ezUhKZ52nfEiawqTIrCqnzMebxQakJva26nwiFStpPzhbT2jnhvIxJ2znBHcStUUkIoxvgIHtCpwVzR",
-	"wmJuD2LFUPUSLMCNMIVKU7o0ZeHiKb1MWTombVlTB4MIpqPSl0EFEj8jXYQzhB85wijGxMa+tRcZTeEt",
-	"49pxMxvCnNKlopSaQM4DWZZ1ujVQ0cNuzMEgciFoI9pQX/sGDGqELCK8bKasVt8+vNF0tzvU1Uc5/8wW",
-	"8zsTPa/VDKci1l/3DfLVVP22QZGHk67SE38ORVB0eWNOTSb0MClOwsuHF2Mr/O5I+B3ur7Gm99a+ktW5",
-	"ogcerbP5mOD8gyq0fD+fqM8mak/a1MOPFa+Bl29GzP6EaYKPut06Lo7MigG/aO5E1EaQOBQTdekCkmwW",
-	"crtC8nBHvKXsLtSGCZg24HrnB90ugeWztAtgqZjJF3DpotA9brb/pFoXEkQEfQViKkooUB7wO0awq+V8",
-	"UoSJVTnUAkKWJTUacRje4LDoqXltmzAhdZ0BdRSVLkrygPQZOg6g/jGZupFyPTpTXn/AZYfppuZ8qpwj",
-	"VDXcQ47Pw2KC2R2RW2pkKGDuWaxh4uZFGSvx2gl8G9oSNt5sZLn22sUc/UHdTTUwvX5QnrQ/NUG1wbTw",
-	"GuP3gkrDKDMdsdQRepNyXWEQ7KGEDJiEEyZQIE30hEwkKeV5BjQDbLcQqg3xPYzF/SXwhAcM0e8uHELO",
-	"cWdYWjSoH2MVCDW9f20ikBQpWueGpd9bpIpn0g9Gn1oQLk3dIgpTwix0sZV2W2m3rrQL1khTo7q9uNuo",
-	"nFs0J0OjKarCww4B2P2iZhz3CFezUpMyoFgNFLUZRSR14IWIrd9XqWkdVfQE3/HUAH8EO8+Jv7zz0hSy",
-	"KgT353N/vZ9mKDv+OnYvGdjxAypx0b4ncv58NwG10k7kl/syy+O8hFUfpPOL4uDRo/2ntAquSACBkBNC",
-	"dxhRFwTU3Wl+jNahl+NJ41s08QKuNxwHusg4w3uoL5UYazP12DVhiKL0LaFit3b7SPuEoMLRqgSI+znZ",
-	"lKrIH1CjHPwxKwTGV7LQA09tbGRVajAFuTtNpQagsVCZITXKM5aLne/n9cPamvxBm8ig5RNLvXEUil81",
-	"tlxe98fvw7nf4Jl34QVzUGojYo3P4LMIs5VyjLRQJIetGFstxn7/UultBN9PjJem2+ijRdQelthu2iCL",
-	"nQMSgyxq7be3yN5FUYRNGOiMtOuIHxmyL7Y3AcGG1hE3CHTNHmM1Ri21ybqOa7ot2/zSDYEtB91y0MBB",
-	"uZwz3NwbcExsiXBVDilFjQslC8qdB05CCluIznTEd5zIXinnKz3wNQdrTz6gSZc4TFvmNiZrNBK3r4yg",
-	"wsjURBsTuNtGHJTSuZuNeIKPtOSeh0yGCJ+qnZB9bibeNjlH1NePB5/YQrXNHLpQ1H61Zn7+WKlKrlgE",
-	"Qg6tSsF/+vTGGfjvl0ri1ziJ8MDap/GeHwAJs6IKgAobZvi/gWIDms+qdcB3xVTduDZgYXounmhgENiK",
-	"Q1aNNxPbqXdXrGhY2XFjObFLf0F34fqSiCHYz+lSYr8wAmVasaLHK1aEzuCbLulrytzDW3593jhxy23W",
-	"0mazlvpBPAQx9rYBtnTLdHEade8X/O9vKyXezyG9eqRBG59nAQs/tDTzioAItc8YRTTgkrikLyw7VxB9",
-	"CNkgM+ilpFmkvJ1Nk/ZzhMlYmYsHP9lS9eayehRCD/Gbvhuqvql5hmSwmHbauBJ70jl9bm5hKadDrzKV",
-	"j10IO2kfWm+iE5GxttojicvBIBymvjQ3sf6iwPuFNaCgJf12I2WQllDnd38605C2/Tu8xL8zS/Dw4GCd",
-	"hzmZiBjG50qO15eRNyHwFmeErcunIndaIWf3EIhwQzzlu9C4zSgV2iMHYYx9fu1EGcesBZGHGgmHJNrd",
-	"TPvBKKCH9629oExgBlYmhrTMiE5gXx/Nh7z6AEr0M64TRVUdTIajZu8Cb8uic0M2dUKND7c8ahu2/qMx",
-	"NbybkauFtJ+7Y2l8szakKBUFNcE1KoDCsSlCsVtUmngJ1EypqUhV+nzko1Poeo2K+cRdsbLoESPnlDa4",
-	"h0x4jfjJh0/297ecbKtt/UEZE1/bGxqDa3Ck6IPYEFd6Q3jelJTIWK/U7TeksiMSflCvqPXsaqzsUMFE",
-	"10ig0yUvqvlZNTX/Chc7b7QO5qTEBKvZjezMURZoBNRMWoxGwG/CYB3LC9URtAeqgG6g8S/yyJbYKO//",
-	"JI58HdDOu5GdhRRNXkVhGTsXtpMy5FbEGjqMm7ml//oR/Jve6U5vhwCe1+fRr9UsOZZPzKTrmd+U0lyZ",
-	"cZJQBWZoAe3ye9ky8q1KulnO/yb0Q0jI8PbsP+H3e7/U//htDy7S/OYiILlF18iB59jLnNkaN3lwGVeJ",
-	"jewMk9cpZ1D7pKIP+B66AlzK93+kZBhEp2iEq+oayNDrIjjRk6bz2alBSH4ucXZelyUZ8NgJKDb2StC+",
-	"Q7+QBcjv1rRzOMoGv78ta12bk9azHdcDfj6Oukr3TTv5cTeNLQPdMtANJ7DDdfwE7LOyl2qTDPS42Tj4",
-	"nhNz5TriNTUrlP3QPpgh/SMjxGrViuHAqRIHNO+OOMY1g1a7bgiFNrnA2r4AbrJlInfFRL6qa419rjd8",
-	"sUOnp03e7PfY6xQ7D9bdG0Nrb9B/uK83yks0eWFFN7i44ZHtzd3e3M9/cwM13tHVLXSFqQ3z1Zk5IzsO",
-	"jZ+yuu0T1opx/9lSycIJbzsC45rqgxz4cs5tKRkK4rX1AmtU0aoIOfpZAFjuUcEuVSGE/tdYE/UGJiYk",
-	"JZqaqmaTfpt2ZqjPlJvIgeqI46QvLrWL8Rb7NcnJxB01GvjEfp1zLLSCgbEdGWJayLE6NZRaRG2edAMF",
-	"LIu+MlU6nBY7e7FfDrY4mYihNoXj9ThsCNoKN2HtxU+T63xbLzr7jw874geNwGNiVmmvRP4vuZBO5P/1",
-	"4FlOENbo0WpmGv7L0/2n3z55/Kjb7XYPVni+8AWvBIh+vEb6I7oTE9dk/m95cxmVvNQrZqdXu2r6hw/X",
-	"mD689uU5/81ejIrhYFWW5USvmvfg0aPliW+XEMkrcpzFqTjlJxHJgWrb6XMn27mU5VTR88Do0CSNuzgZ",
-	"SS3eWM34j3NkHWS1/pbtUIl/c8LXljMOFsdlN2ccBP8No9jZ0prp7iT9b1eu80LD3zukf9en/1ZeavFy",
-	"jgnJtNHezsRfB3L+6GBxl9nOpZY7vZ3vn393QjJtPXn7PDDAF8ZX85WezMBKGF2+0Q030Ry2mXybyU/F",
-	"Xqfc4Xk6ScRdfH3tSHrrZqlSl64roSA9wzBRgy/tQt/K5dqy3MF7MQOVZ3UnBAQ8UiPg3TlGibkmmPuD",
-	"Yf/LkJsf+gIg1BR11CX8HZBPjdliC0ftTw03ju2IPys1EblRH/wZTRVAIQKKMam+vTTYg03D7dRnqEWr",
-	"YPQWID41yDw/U4rLtpPHqAsn9kus0TFQlLoLCjfBVwhNgjvl6jmEs1IhEBRQN6itlS7oaOa4XUTQGGKL",
-	"PVsQLhRGrWZS+zwNTTHaiaMeiTQiAZI0YMu8KssE+8RT1rCZRxgpPKI6JBXmOx4M1MT3sMsRkcuu85WS",
-	"48YiYptFZYpeeLeIcEULmouRnEyUEffJsbDr4Ezod4iU0q/szKnK3RP5C/j0nZ1WA5WLilSskRo/yPCI",
-	"kALRQUG0lp2aHMeh9YDQyqjZGX1Apy+pQyZ2CSf6IxYk8lfS+V2ccvfl85waGloTSFaG14fqkDbcqTlS",
-	"8nFMjaDXoNC3vP8onOqpkR7BD/wRKK6yLMPZ08ZWQXo5MZh6LI8X3N6D+g/S2+dWfmPp6VUqs6pPxwu6",
-	"3zeGjYXt3aBW4vof4kJ+ljf48fv5RLm11mAHEg2T638p+URePt9sfQdOwvUd2c7S1blhh6+6ICRcGO7D",
-	"Gu4W0N4fQwofHjxdy1/9gzTzt3wan7ktByPFEv9rYKDw5WwR4LV8/jCx1Wqg9XdIToEhylIVorTnRB+o",
-	"oobKEeAvXI/tLfIeTm8APYE6pN7PgcbL/EFG6RRO3M8H7jLPRD6R1d+nyucPaOC/2SmcE4yNDet2gcBP",
-	"DSNeExjHqFTFuarg6b6SBr/JH2CWLDZZFsayS1qW2H8rRM/8YtfuJA2tAjnflJr9uVcukd3Y2VV7r4wY",
-	"K2mwDxIBXRIKCXcNDwkhpXQ+bb3KKSSlPU+13BQJRvuOyJ/Jkd79Tlcu8GX84CSOk4eBQvoItosFfaVU",
-	"8lK5U6ORKo5EDorSWankkEcaJINEXaIJewnb4RpIXcIr5enxjGmU0LX7uT5XsMj7b787EU8fPew+EENb",
-	"lnZW7x5OsCdGdsZVvXYWVAgZui/Db999f7x78OgxbCy6G0GIk2sRzF4Q0lySxGBkpyZp/jmY+gBtinHQ",
-	"kS0VIngiQEAm/KiyMyFnDPOJ6wivA9Y5KeVABUjyMeKrXSx2Bm0e5qlpnma9MhmGk07klXLTsTqTngFB",
-	"ZcFFVSjS2yTrC7yVz6i/zpWui+/tjPfMVNk00gfuclVRJhU8tqbj8GPKTMfAMfDa7mT8Kd9VkAZ0BXey",
-	"nXgDgdesVV4bTl8SL+iIPOjoLkf1NIieGRDKWBagdDmvJvz1Au5aAIavdx6yqFZVyQ5XbD15Luw/+Sgu",
-	"Ep6G1ay14e/IVgHFUiPCX8V9oyvnxdiiehe6lRXYftqsKGh9tG6JbeJrOew2C6C7a6yYgEDWX/JRK7Mj",
-	"VFMyZVZV6L7vdnv4f//SfdR7uKqE2Nu73F39PuAqI3MI3cvByoTDbDrYuqtPHblBeymxNv7x4Q4uT4+B",
-	"lOq1aePVOWrAOx92z+0ufLzrLvRk1+IiZbmLR6iq4CVa+YrUkngBy0z/QzU35W1zS9/uPzl42L6terzP",
-	"sS8sfOfrXVrMg7TRgHdxh3IyWWB15Jho2xB5z1rJ5/Hh7frzYS4PqAa1IwKkS1gdMX9LbbPx/IOK01j0",
-	"4ZP9/fYlR5nRzqa62c1exwqfcsxvJU3JBS88Off781o6O1n6IC51JcayuiCPPyt1pAES1BH5gO5hJ0by",
-	"zK/yjLN+douk0BvZVeXV9lDWeODSFKFTdxB1jafjufe1kbib5fHQIANxec28H9WTmVR39JJNtBqQj4Z0",
-	"AZCXC/baggJ5ncn2SsnhGyBiuMq1Nnqjx96T+tgW+ZKe1UTX1BM7DVIIArjWPjPRVDxbxe82XvtZfcqk",
-	"vLZ1iHxlz28JdnCh5qudyK8bXb4qdYnFhxjc9NZmjNEfNHldCacGlfLtWD5/hpm+6q6Rf1bz65E/4EC3",
-	"cZXNumYYGjst1EPqWpk6sDITpzb0ybdB7hgg4iza7xbVEj1WHQH8EltcEHDeSLqWBncnlZJe/VnNb5sJ",
-	"jESD+E+N0OVS7xRE9HIJmlcMY9LDO++evXwNV27aL/Xg7ELBKPv7f/+P4//484eTavg/3u09eT//+b9/",
-	"/+P5k9Hg8o2c6B/KavZSyjeD7396a/8VNmDLiEYFbwKVwZZlDVCvlIMLZYp0JaAhkgrp0aAtZV+VoKFU",
-	"toi4jTwJjn2DQOhrNYNTXivtef/u0p3w9RZx5mWKCkkVSCM1S/wj5D39AbpB4OsHhZy50NpMKJG4e79c",
-	"qPlvxI9K5VU7YsG5tUUmrOHYFOLsA11hPIwCTh3xFqRynRsIJqocqk4LZidI78CVGnfjcHn6l1w+gRJ/",
-	"m7T3BQlAeo+3ob+b6l5/VvMFGKDSnu8NGpZOq9oIPJAaxEb3FifWSfafROfvwEb0cg4gzLQ32O1cjOSl",
-	"CtF6izDpJwfv3ghf2vPdehUdkfPSYoB5Uqmh/nBqcML6Ga9L5URpW8s2/6T8SeqdudY3jC53ignEwMNI",
-	"Fkf1VhPvUeyOQYjxHdENa6Vzavgu9rsHh+1mPRzeDdwW8gO5Lfa7yf+7xp1xvf78UaZ18t6aTOVEDkZq",
-	"F2zQypbXcRX8cfjtZzBLv2A+oQbTSvv5Tu8vf11qbcvUJxpuyJUmZBRYeOuTe4qp8a3q9CsEv7PD9KLW",
-	"D3bEe8TbtMPkknPZinahboW6xtzPd3f5R/kDjEvgojk//kJNPMPtSQ8Wqh0i0vFRiJTKSp2akB/UEc+A",
-	"JFvKuYOwbCvqK4qTdM8bA5BuzHKrCr47upCMRR4wC12DN29VgC2AxY3UFLxy9T2/15T0C/LxTjxZwKau",
-	"9GaBSj2w5lIZrcxAdcTPIytm0vjQ+spNq5ijMKbwgyqdwoah7T6tV/ac3Vqb63uIU1zVIBs2nTW6oH7W",
-	"2/oFSLvY0hqOpq6MBBVNBx0M2d3a8m9SWTt0ewNrnHZemcH8Cu03QJtUCoUdKISguQWVr6/OtTHUzpMW",
-	"V+fPH4m3352Ix08fH2TioLPfOei0AYxcgvITF3KNsoo5ODA9p2QAoVS4uDW1Tg6BN8XS1fHL6zTP/XUC",
-	"aYsLB1WZFx70Z+nTLxsx8sbmntD8awTAP4dG/TGld5EM3gCFrmIRSL6fWYZ/fUoz3rQm+xhJKokS55Wd",
-	"mbXZB5iee8r4Siu39wv8azWu9CuyKSlpXldiII01eiBLAfSY9o2hDpnm3I8Carv2mJK9aPMGmYZJfNxY",
-	"eRVc5Z+Uf0ELvZlUswOv2rNkr4/rttIs2dZfs5n4e47DkEHZn1Jl5ZDf1scpcjd1UL3XpWrxUOFl+6VU",
-	"l6r87brL9r10IwUqQaFEf47/zcTDA85Agat2FxcKFvqZbxOse+ty+fQuFzj3oKOA6nK1yLjpDXgFRM5X",
-	"ILvNfZnIymu1XgYAdWumS5yJcIcFNcamSyyciqU0WAnabja94Vm/6mwA2MQa+QB8wtuUgM2mBEwiSYXr",
-	"FYjsdlWWqzIGfkDsDhkwdDH27UZ2Upfth4LLjnilzQV3KBwrdjNokBcfWlJkfpwo84bLpm92K14Wajyx",
-	"aARgUHpzze5ofZ843p5M2mLYwJcLdys5j923alLKubr2jiXPxEd+z/lu+2ss7k/WqK2P8wrGA1eWq7Xm",
-	"6zGeaBQyu9r7BR++MhPgJ1Nqc8GRTfj1PddgKtj6mLhSqPmuE48X847F1FRKFgi6G0qUe4gbkgW8FMK1",
-	"yAQXhZ0aMx33VeWygAmCKCLKZWKsvMQCMFgCFTCEBtxYqoaE7WK1OQIuwk+1ScMMMQO9I44RysxlmG1F",
-	"O9OFOzXOyyRjGuxwgnC8VJUegnDFQrOZLEvlXWzfrcYTP49P1Ynu2CdcKFN0xItKuuXciba6oUo6Fdjz",
-	"ZlWKK1ldJhSsZJuScVc4Sp8nkRfeYVQi1tVZGqkcrK0vmZpfAI1uVd0Ne11uIHCyu/e6IAG0m5FBnO1F",
-	"L/ovHzN4tjOZrkgvwixYllAI4IS8n+tD5Zxlh0PUKzGjmti68yjIO/bj+pqzYivsEabvVJzeC5JwWVV/",
-	"p/xz2uDLKIc3lCCwPM8nBvm9/rrXvmijZoLf/FY+bfMFbtj5kNRWpp9Ew/04zXovUZWvB0uSFXbwRCDy",
-	"NKB+FLgu9aRQs0w4W9faIySCbPX+vtIuub0bzRSop7kqWyA5j62g3qxPSrbZa1+G3F7l3vqTDvmsRO5S",
-	"IKoDpscQFub9JWBNxBbxcAPI2mKwSfhlKqYzHAzE9ANyjaHhxR+dGurAB2IkiPWcvuqdTrvdhwNcD/6p",
-	"8tSiJNuPrM/6mOk6U03P2Bo1F31FOE+pGR2EVQ3aGcxfF+1fUiWCbQmXfWr036cxEz+4+6J5TO5vShqq",
-	"gT1jxrMyBad+SMEYG6o4NXhSSV22NPEcJO8GfsIlSB7tfZx6ZquitvrDM7q5UTszPWRsQnvSe0LbL4fD",
-	"nhrO066ZHKItF9yDdW6n7ThV5qKhAn1ix+VivdQZb38R8rGhLUZ1hd5Mo1ipflwP3YArqLrd7v7Bw8Od",
-	"bIc8ITu9nS5/9ujxk293kM2yvtsAjmwsKUPUzt6OdCP5b/bC9TWyDEYRXVhwxBaNSwu/2/k3GGAnzsGf",
-	"w1AEh7qIdskYqXGgAGrJn/NDDbzVfRyOSH5xPP40GXAwrSpKiNp5+fptvTL+5c3quW6q6O5vQHpeLzm3",
-	"DucvsR/G1qV9F3oLcEqzEfV775f6H1d6vNG0bHVGg6ZRI2UPK6VYNyGlnfy4meiDIjLv22LeEe+j33dq",
-	"CoQInbPKDpJtOhiponNqyMm+7AoWgeM1vcptwpCGWPAIrFdnh0BluIOt3fw1+3WJBG53fz5Gnb8+H6Im",
-	"y2s8dwhZutpSfoGpHfgjUmHJhZ0RCt10MOJu2NqJaehmgcjTiBAYvuvRCJzBK4tCTCfYBhZjM6KyZYnV",
-	"OgiQhYa29JiMdWomcs6graibT43XJU+IvwIFWshz2xEBBBttEVhHpQZKo07r6HFCKaSESmYwRyI3anY2",
-	"darKwyL7QISnBiF9YuB/NrKoJv+N2AIC5lKQDd2PWDyAQJ/BivD2HCH5gaWETdC+AoQvIfFhwzTHwNG8",
-	"/FMTUXqJDQZoJCO45QBCJ/GwvLueMFZ4O9mdThxVXBaVnMnS8WEMp6ZwER2ZEIsQQxcbk3gLWxxTA4Gx",
-	"whlh6WNVDUbSEDKmsXxGnVOzsCvJREId2BAXV4p8KHWpijyBjZ5hSRh+Ma3qvmsIuIgDRArSXowl2HHC",
-	"Vzrw+mD9nU8r5U4NdkMYqZicdI83CA8WGts19DEzaRXq7isi/03Wc8AMVzlo6ERrkQcLpj9xs9HjFMpM",
-	"wxvZenM218GErz4ax0BLwdXBLOWLjsWAHuPTcpWlmOE7+sUGiZ5nuKJVgVNbAt6kd13FljC1VzLKC2Ao",
-	"ztvJpAFyzC/tC6JkL6s7iCm2Oj7fwdirW2yRNkHiq4YnDrp7KpCWo4Uw8hs+6hv7yH5kdMdWX9nnvK0M",
-	"4hBpiHsNbl0jm7eFvqKoHhBFK8eBu7IWr1npWQCGtSFm8F1AHmVsMGtiu4cE8YPUgQjtAYygdjFQQRai",
-	"90SEc2MLxf1VkjiHC+kGHGMg4LEaFh0Npmj4NFX5rFbwo0KPinzAQWAYclKiQ6vBUhoD/KpStUaOlzkP",
-	"k5yxNMhrM2qkyiKxD1glJxRj+N5equpIDKQZqJKiBqcGEVy0Dx3TeLCAP45hDsGBDyxfq6YcAhrYaeVU",
-	"R/yAoRsfIb0Dw5XDIcZNOuIdLHQ1325R8+GJPwI7xhe4ZcdbdpyyYztp4cYfx4d9NXWeyKjVZfRjI4+i",
-	"zpmQXoyt82K/271RNsV7mu+NnCu1UUs9nWiVwf7zyKLriX66tWA23ZKFGnuS4IUzd1+EvbIiURGjRzVL",
-	"5ipAXj03ASA/XwhIoJBFBcHYmbCmI34kN0/SO5TvX0J2oj+v9YWYAQCSAdQGXSBcOjVn69tijqAm0Wda",
-	"5wzUSQRFUSnnYpNUXAw3bYuTBs9hbPcW2o/LsQoxmrFEiDTs/YmNWMj5Wb+9lAl0BF64G8lyfAIv6OYA",
-	"mlI28KmzL5fn/h2yny8xlrwND7dyYaTH0NbyTtQG+PdcqSvjwc8ttm70IbzLDXsxzlY0uj1ZygsrtfPZ",
-	"9W3Sn2vnmwzkunAtJT1zZIY8P9ub96WpCg0iBQk1ttW6xLrZKCwS2qKT0/q1y+9ZWHLoJ0cws8ohQXP3",
-	"MLxceWxzeocl+7bNWm6u9j9ASaF20ITtWi9voaPM7pMnKzqXpA+tbO198O06vb1HFtt1ICiOxf5yfHDa",
-	"O5GPFVY15itbqHCRzQ3KJF4+p3W0Qrd66dX6w1n/Dh/4bQ2q+rJQEay/HhMhNBXb2kqbs5W0udQe32AI",
-	"+BdiIgcXqpmCbv1dIyS8mWLOtJBjyl4mTB1thBvJiPLM/slBKfU4w3tJWDvtraLrVqmCJTAmGmhDgAqY",
-	"WxCLu0qN8Njch7qX5A2AdZVhEAf4QV+dGvaSxdpiI5ytc6fhsBDhh4uocbWqEBz7wYlzO1EmPyLvKvWs",
-	"x9SI+reUuqA+TDTsfiHDAvs9JykWmLumvVPlsHNqaGrQM/oKc74NPUruUkz8+C//RdSdCgt9qQtVhC6T",
-	"fOBgXA71h7CYem+xoZF4Icm2Cy2P8Y2MtbGVmBrtxf2J1E4+4HPiTBZ6LSHlgl439ZQU+dgWqifU36ey",
-	"zCnBJhibRBXaJMO7U8Mrh93ntGwSaBVcJFVgU2/u8egIepuFDCX+Y0samXS/TEenRuHnincFJ9dYZSVN",
-	"Ycd5lpi4dSFSwFuT81OgNlpnYyc4MRBdOYe/IuXVmUvGctuyJnU70Vc+dieNAJCzkeVe5gwZAtSHuIZh",
-	"NIpEzIDKqH86ZfPPZFW4Hrz8fbon3zilim9goocHvEsCtkKi1gFjLhTtI9LV40NR2pmqdgfSwY35IAs1",
-	"0GNZikKfY16KNQO1QESD0rpwi7Sh3JRIowcd0FTGY+3h0qbHzNOnyAFZOH5uWoocoX1BWSCB43cnL19i",
-	"l3P+xCnh1KUyotRY0oFvUBmmL4kfi6FShbgPxyH2uw96Iu/Lkd4l2tvdz49OjRDJNu857GF+ROEJTnk/",
-	"Wk3SmeBl0m+ocgDWRzMkX+dMf0fcfEYVq/fcOTUPuasu/C5piStDlzxGa+iIZ6UdXIhvLr4R97uZ2M/E",
-	"QSb++Z//60E44e9/OD7ZDb1hKXDFkKk0+H3YaYBCewBDw1jSiW9D696+Pt9VptDSMAfp45R2WCOoaVjd",
-	"tMLDnBpGXuUlwg9bxspq6EO8KJ1Tc9gRr5QX37z9Bhnh6jOnLEMDckJeqOTkkdhoOPEe29UCjXLL2qRb",
-	"MPcxNuLgn//z//3n//x/xD//z/9L3A//GNsCFvGAOjCzDBsiloUhKqtAXZfADTrix6H45sM31E1XCPHN",
-	"YOrxMu6LfxH34Zsw3BF30AULF1akh8zIQlLjYAqDVkoWc4p4RU4efOnMFAcoe10ksnAe4j4azIhEC1/1",
-	"QkjuQefUPOqIN9QEmJ7XRkg3CHVKcGaZ6IYQHUIjB0wNfgvccZ8A8d7B+GI/slHMulPAMxoc289sRmsR",
-	"BwtArh/4W5jFWfSC1iVes5HF00T56oCr826BwuPzPHCby5D6t7xVxRu815+taAm/Hodyo6UiGi6v2dnv",
-	"drudbhe0woZpFI0oY71CIMPJZC6e65ksNe5pTv0BY90Qlg2BmoiksdP79iZlOfVxfWrwJ+tXF5/Dgo6E",
-	"LJFIFKeSBuVQimpaKs4/LTg8ilZYDHpvg6PbMp7fp5/2B5B+MrH51jD5ak+t9W7vl4n1q2FTucetbZg6",
-	"oQQgS9JN4CaCydIRP4II0Im6SBc36ZPG5QIgTolJtWKpAkfYrP/iufJSl21s5+U2R3XD2DYm8VsQuOKN",
-	"aHgTgV7rWzy2dD/2KN3pFllo9aDXV+Jz/XpdlUHZU9pn1Ad+yeegfUec4MrKpYo2FoQcQrGgWILK3xHH",
-	"yUknXgfaYUkhjgVNCr+i+/jlZ1FdoUnUJLfVCL52jeDrkdF0fZos73Zieo+MoY2woTcIpsUGlbchhLKc",
-	"j4KlXGSP4W9MOUcTuMnS66yT2ciWwYKse+0mObWMsc6QXHUKSs0Sk0TSzql5byOaCE8TwL8QpAMdgLW3",
-	"6yjJPk1SZtA9Cxbnz2hb+wA1VqgBO5Pq6WsP1sTG2LQPflcxk6DWDG11amJeDCONoZ9sya0cRrDBF1hn",
-	"5libcaljmI79ycC38fmQJDstqZwvgLBQ3d1h9yn5Uwk4xFhaY6t9DKPdhql/OhhiXOJnsERP6EWtEiN4",
-	"pNkS4GgCSqe3yBFbk/N3anLi5QiS4iZyrFIDawa61OzYuqKpbCmdF9WUI0Gj0IW1Xyl54UITSOCHjqJe",
-	"FgGaTcEWZ6s9+bY5/QY10IWZVnERdFGxM7R5Nlvjc6MFkkBPy4fOQZaEohfe4+26FTYn2aum5qq+qtZe",
-	"EG51WSZA1lR6BHoK5rlg3nAO/5sLaxiKDZ32OeoOOdt+mOtDMcSIK+ai2HIz7Qcjar7sbRmyecZ05xCl",
-	"7dTEO+X48pGLvlJuWnpRqAmCGnDtE+ppOBSOkIKBl9aoHtxoc0Xp5TH8IIZp+up8ak65/jIoSqy2YRES",
-	"qThgA/9oQvcu/Ki05jxEWw+63ECdkAlQJeSegCI/6B7kRyL/04v3YvlV5cKN7MzFwD6oqRhbbFOm3k5N",
-	"C3+5ZbQA+/D1dg66B4939/d3D7o72Q6+2PTDxzs38+uni3s7NZ86wXnFApbZInJ9MgDqE78zfnjQPfgs",
-	"W4r2xh8kf3SrPK3y1wPPndXc2MkUMxKY5boCKEGJj6IGDsft9WUpzUCt1LBeGk4DDcHIgEYDNy4kJglj",
-	"q7EssVNaSKMhkUPu/PhEEUtgG8Wnheprz57+QaUK/IfTZqBWdOV/Rqt+i5u4sVFKjx2THf02sLU1UiX5",
-	"Qb/+b78D9rz2r9/b9X97EoLDaz/xzld6otwNFk9d5TbqgW2+SaBO7Fw+cJdX9y3PPq7DOZE/JjcNZQX/",
-	"4YS7REHAXKqpF3Y4bOIxAcUrE1KbsDIZIVtBMQw1CAqYwFY333RgiJ1h95xgRsaNXLQBDd03+CMyvFtr",
-	"5sQuS1WcUw7FFUhooK8HOF9TIx1bTPWSZYnJTAgapm3RC9hUqO3yLjg9LQwUeX6C/gt0R3ou9qlkTf3U",
-	"xHNgLN/a9wS6eTLHCtb6Cnd4F5x1yyXvDh8sfSlbJrllkuszSbj558qoSpaCudddM0X0To2ZyNvL/Yex",
-	"QlstssgGygkQC/0iesr5J2lQxtW0R8U8JnQ307ZIskfQa2bsrHNqcAU4RusCBqWSFbobTCGc8r5UlDDG",
-	"E9ZcdGKdpgIKOwxJKzNtCjD/a98LoTKaoa4wiOMp3IPtxV56bjUzUXZSYodhSmzVBbWfWcGY34VT/ije",
-	"zK1b1mVuz6S5+Dr5+Kdgy4uvZMuZt5z5Zpw5sk4GzkUWiSlOwKvunFNHN/HqrjeuruAxdtarAyrwieaM",
-	"dlw24fsGbF16LDqeKXrfzP6LQ7H3WLgRhqbRrdxXymD9A9Yq9efIt6MbwRQi9zanvPY+UHFIdk/mXME4",
-	"I9j3RzHOzfG2HyfoCPuC+NriiW352pavrRnwZdCYtLVqf86aGCbynqsNcDUty93rPJnvl01gjA5TkXtt",
-	"WNfeA7TTgZDQPxkQ+chBKQa2nI4NR8+k8NbLskYOD95Ssu79zALnqnN+WpykLV6AELxex1uqjegrP1NY",
-	"3t/Qko0tVCiHwUVgkVNwSkwNlgPljszePMDurmKlWpbssrutc2DrF7hLRl2/jy2v3vLqW+mgyD4Dz7lD",
-	"5kydvteEMflOl3B3sFay0gO/0BrhXGG9/siWhRiqWYjY54iLn6Nv1VD/ObDfsQ84apVS5EZ98GcDhMPI",
-	"bwV9sqIrwNuwwWsAUI7T/FXpLhzjjkjHrV3uGGhkSZ+fxe7vtA7Me4C/j6jrW0B5rfx8JfAJvP61l8Mn",
-	"89aWqm1JnxsR5uORWHiDXykaC+Ln8hauh2UJ93jLiDcLzVLV7KRmwPzR3WKxHIe5KA98rJyDd02dchDd",
-	"MaBJJjn93MuzR+otXl3rMGGfa80vsFBo7pidvPnxXUiUok3s/cJ//bY3kXNi2aGBTUe8xoKle+7UxDR6",
-	"hDbpiHeScCwjYAhNNUSeLXJgqDRYiW3QSQ/vK9EAD5mU2ucpNEr44TI+CuzdkTcGHwudiBBVxvFj6oMc",
-	"+HKeERqNLZvQIgiMojIxVyYTQ126BwEX0yg6c3oGUVSwuD/Cf+PAnIdP8AmkuGvUoxBtpH7WMcKMDmgm",
-	"VjnCzcGRyXTwti4/wH1RvhRihiXqGWfyhffKbZOcRxSB6WAUxkFQFfwWUyCD+H5nxT//j/9vv9vpdk+N",
-	"HFtMI6wYxPRh5+FhBv/7ECeBPxZAfeyQBJCjl3RclvwenAzecT4HQ1XdQIlIaAH45D7CytBTD9gqy6mQ",
-	"JBf3ec8IARdfJ+o+8Drj73GOXNwPL4hgInriAOlxpgcqHod0Yv+BsNWpYfGpqoFaPdd+t/sgpEPiLVBV",
-	"ACDi4pkgoF2PQrszE3HNA8GzdjOC76QTuZ2ZM3gE1Bo88uQMslOTazMop4U6i1PmdOOCFUrjTRDeocaT",
-	"w+cRNISPVrtQMN+rzwxPxFrhxrIs21SkY3eBgubzNoDFE1nq/ArqoTaN46pvhm+8pL6SFRYvNbqbXgW6",
-	"UGhjMMgWB2mHXADmgk1lF99SaBiLC8MTWwZuqOSlJs1j+buxNnLnNzg3fFPrIUmgZF5qFQuGHPU2a3TE",
-	"dRe0rjWgKg4eBaSKlZv46yoUC5ZMsKXdb/efHDy84SFj/1u6l81t0T00HvPX+BfyHJgnIyMLKQaq8lLH",
-	"9I10/7yGKvRzTFaQtPjrwT/OuvtPnwwfyoPBYfHtk8FD9bS/Lx8PD7rFofq2//DxfoMUrn/jyYZ2Hh90",
-	"Hu1cRQLpjx8+gR+vRRMPuwlR3CRxOFUsP3Ul1vLcbR4L/HpbbrUtt/p9Zgwfc2eXMQvedQyJJYdNrahf",
-	"1R4u0OEnslNvdqW3xukdJ1qGc75T4/SGwQOcbgF1o8W4vC36xsIEK43nsoxVR1hJiAlEBD+OgGUm+NlS",
-	"UzUT7IKLysI9MJTdiByS7iKpZAKVG9UQ7CJr7AyNVAqMU7IQVQ6DktELgKPwAJnBqnTq1OQRoiO/OexH",
-	"WwE4DlFf+juE9rj7avBjd3EysnrwyTszbJWQrRKyrflmCJMbyowr9JA9BtrYHFMn5gwMOc3DCjyZIjXi",
-	"NTbExgrTCChYNzYPTf464jmudm1uu9yBgnb7lTBbXu2W1W5Z7ZbVfmJWy3ePYzN3wGhhlE0x2R8w7twA",
-	"wbHDEElJkYN9Ha+eq2pBj2a//VJ7shDSotR61oPDr1OtmyHcGRB6hKErVqHn2pznp6bGVIoLjdXlPWoI",
-	"sKR1E+I/M/wA8V6jOaE+L42ahW793Hck4tJi6EoHlzyG5W1IooFTL5VXrhcQDjiOVDeWDZAHtas+REDc",
-	"xRmaFGe8VszB49Kw5Df4LbdibYDkOqEJA15dKjBj6uaw4XDazIU3cn5b8bUotq4Pmf8sY8T87sVbJG58",
-	"UZ/aqxkScVdJuPAOEsBjv/QKtzjHW6n4R5KKb0LGQAi3B+lxBwKyUmNtio3JyPeqLF2dc5EHDZamBa5b",
-	"mydJQTGjnLMkiwBXM2x2hUHmMABVVbDPCaUFf47xXuyDIuzQY2mFNCEpmbLkZFnaGWI+nJpaig6UkEaM",
-	"cMlYIlcphaLMCSkKOe+JvppbU0SRCIIzTHv2t6nzZ8bOWDLlb5Wv5rvHQwxW4ycVfHImfY65AFj1gVK2",
-	"FVkHh70rybP1Tm2Fw1Y4bE44HB6scQJvmVP8+9T513b22YQKrYPY7y0dW3VZ8R6XBlMnttUQb+9Jl8Oy",
-	"ZTBBQEtHtn9ufRZgdVwsSQYO6TIxVKC1U1ZJcSRs1bCo0N4gHbAjjvkvaoIl55w63VenBgurscQklDEj",
-	"rGysaWbhCgsHDdMiagVlX8u5w7w9ApNjlNtV7ZtPzbGpZQyPTx2zYN/3wPqgE+C0qExwxyDp8F0gupxu",
-	"TdM+odHexYO/tTPtZ9UfWXvx8vk6BsnCQ+9BGHo5ntzi2Xf63Eg/rdQmoXPr8zlJ6PJTi6d6FW+Ynlc2",
-	"eQn0TjUnmCY323bb3fa53nRtI16OYGFHKiTEcSDeIm0oXDOdplDgwu5lSLZEPjCgxHq1M63VKfX0P/NY",
-	"N2V9X1TNwuJ2rq9b4CPcZoZstmyhiYByA/pft45s+Vbs4ZyrtaYTwqDFPHF8AlWm2kwG4xTtZPRo1i0A",
-	"Md0+OFuL2vlbQ/rTcHVpI1raSf/UuVL3CKnm1NSakvZHQjaerdsdobIU5VgWcanT3vahFSd+gP+LefuE",
-	"Xt0K1m+darv/m1cf8MV8Nr3hatbwPr7AFKinBgHfKg9fnfLwmTDtsfBpfYa3jqTf+4X+uKK7WqyBQmOo",
-	"UmPt0fKq1EDpS/iL2kkYMgAxjjRTodrUzsCAex+sMWrECqwL2wpr33CUtmLi1/tbhaPSXHA+cJd5bNhC",
-	"cAkuVLoQoPg9l2JtUUF5B8NqptPt7ud11200W+PTBIdLDUJnKhP5QI59p/voME/KlwhtIfkpgv/PUFiV",
-	"pTgPIAdJvam7XFFuOqRa/jQXnj2gO72dv1F5hDLTMbxu/icNFrYCH/AagToWq1I/jeqUIASkw30Yl2sB",
-	"BVwLKHAFTMAfQw37ioyZUPxPr4f8WsSC1mFpd57eS6J7Ibv3Cja5F2H4VjLMZwlmNbY9kOaCI6EjO0PM",
-	"ilBSytZbRxwTc0UIAHY3XWdevYkL+aS+kau0nHg2W+Nns8bPEh7kTe7QunbQ3VylgDPnrsRHMtf7FeqB",
-	"vmqHwjNpLuJervcm1Oe3vVObv1P1aSeWGuIBCG3urOnOyiA8Nlco5kH7HGLKr6v7/s0q65XQvidYp3uY",
-	"hb8OM/HD+6eH3Uw8O355kIl/f/fja5E0CYx6byVnNDAizizowOSwMHNx8u5/BICxsZxMtDk/OjXSU/X+",
-	"ofiTftYR+Qndh12wiqjC29zzYiy9V1Um+lOPNWGSpmuOFrqnaO6ZiCEVUHZDd/2SwkIeW0c7Bnt0p0Z7",
-	"UWrM57NiYMcKu85qHxEdxEROneJiNOyZKI14GPvrdMRxWdbJ04ORGqDpAXynF5YaXCWzCmZ13lYLgaOX",
-	"XhilCmxdmKcx6j+red6r3512deyIG1a8+/549+DR447AVANOvtu1U0/gm/mjDx9yOJIiemF6NQAbLqWI",
-	"yz810WnE+XXJ+rHNEVNu6LzUGgQj0uqDKh2Xm1yETJCl1iAimMYhorDT58YhwESvDoqN7aVy3JcScbZc",
-	"CJ0NOSiYCZlAkNLvEaWCjkmVw4z6cJwaRise2KpSAx97emDfoyPetgvRquBeS5p6wo0iUFAiORnfjbdW",
-	"lLI6Vx1xYscTMNNyN5IHjx7nAfle+ohFAk+1eb1ewpFeKZ5a7OmERI4CabB4oTbKXpzrS2U669uFa+EF",
-	"B2y4ZXCkn9F+bTBAQmM9CiwI1+vQ1E9XKL6zVYyjulULZqVjfRl5YotWEKf3ASTWDgW8FsSkqEEUA6/s",
-	"RUIJzglP+a/cyhVvBqKfSDGYOm/Hqlq19rEGOYNBlhYzfChLp6Jl3be2VNIE03qV3/ObvW+aKgO/0N5O",
-	"XxuJky8bw+Np6fVEVn4Pfr1bSC9vARkNJPDJXaVxcl2qVdYDiYlltnUUAUGIf91pp639T7dHljypdCCG",
-	"vu239ceO7z6jBgCslqU6/7oq58rQ7vW42+ujId4cwLDVkIsYz9cJys8N13cFmiLKFPJvT6TeBJjix2MF",
-	"hnNOwAIXwpWVkgjnC1IT1CE9RquglJ5kYX3C2NCx+2S3e/i+2+3h//3vqzSTyo4ba4ySrZBe7cIkO2sc",
-	"d1gca65xgSvW9ejadVFvytss7GvyLoSXfr1jIXKGrV9hw36FhN8FZl7zwLtFWPwBDSlpQkUbKrh1RRtX",
-	"pWG+QEc8I9huBAnnPjhsFheYwjBSBiwfcc4ee8oGOAqWPPXF8UJprABTpkDrnHuI1n1r6DEyHIL/G6fh",
-	"kfKZRCRd+E577qUq0iIjWBJmhUZmAHqi9qKvzrWh5IVTE7rugt6PFmtfDexYubp7NWWYi2NRqYmSPp0+",
-	"pjrEjmdx8pjrByTYqdEauUSQUfRC6cS9CGJ5VFdFMZ4eIjDmh93DnI1bYRB9UsywG8VEzmnf+H5CAYU0",
-	"c/oNnvqp+enNSxSKVXwFZPwk0w2kgen6SgyB/MUYCyDbKugE9UcaxUd5QdhiM9fmUnuV06vzIel3OEVD",
-	"284MQQmemgE2W4dDQ5O/B4pAAsQ5sd7t/TKx/rc9/CViLS4njyDDj3VnX2z1XgryFyDamhhvduHNNBDs",
-	"rgeu23/UTZHr1MJEeugGO72d759/d9LF/7dfy7i38lKLl3M8PoKQ3OntPOrud7v7Bw8PHz1+8u1T5FAR",
-	"t40UlN7OxM+vAYx7tE88HjlUY78pG2FfDXYZZF52k63XmH23x+WLZ4ZUvdPb+Zen+0+/ffL4EZzVQTse",
-	"YI3ahyQfW/8vvNTknsDl5DtWqXPtPDbsnqvb7zium25dxGJc3sXhtbsotblYxJ50wBVUIf77WzGwBW9j",
-	"qD9waTSvNVn9WHkZXAwehVtvZ/+gsVSaZ2c60b29vYmc/7eJ/NfBSOqJ1cb/m73QAz3Qp9Nu9+DxxPzr",
-	"yUjq/3rQfQNf0ody/K+HiNyK/xpM/xUOJ90biaUbEOhNUAObNa53UVub8gbitc238JZLpPtzLpS9IbUc",
-	"xutB2vEZqq+pcv6093C/1+12HoEaDEuYVorUBC+xNTsmo+GpIqa9E9iFI9bc0SI64r2dgNSbTkDQTAJQ",
-	"cJOvdTDwLHHvoJ1Mh0M90Mr4s+HUFA7WqYGzPzv+Hl7ddw+PD04On3/75OThi6fP9o8ff3fQfX744ttn",
-	"D48PdrKdCyxv3OGMm5025rfzz//8v+P/HT48AM6Hlm9v5+XJyxPQkYg5wr+QNXYPa+YI5CeQ+HYyIFlg",
-	"K4u02iA+fu7YjaR4Ky2JpPXZZRapNxBUBQf1eP/bR92nsLpDYF9k0/UCudAHU3fm1QcfP86Q1yhjp+cj",
-	"dquHxFCaAjZUXEsRBEtqCrBsFtBWuRni/I4Z9lV0CsZah+QS2mzrkcp+G6ncSC60kxPKxkhOIF1rcrpW",
-	"1t6ALpq8u30tIKjrtbx79vJ1vRb4V5fkeb2W25JoG1EeJEQZiGWRKgkrzilzHeU13vENuPMWfuCrTt7d",
-	"ogncRbov8k4hI7Gv6z9Ydv7u9aUfjFYXLvxEUPFZt9sV2hQK7r0yieuC24Kz5c9RXu5gi9HtRVD9hsEd",
-	"uzL1KyUvQlqu8ZUceHGuPIb1nZhUtl+qce05QGgZJ87hgtMoS8F2agbgOK4cQ76w3euNzGd4Kl9otX6i",
-	"oNI6P3HIrmXy5W4eSAex91wgl6vJYct/bxw327LTO2On2Ab2xi7ZFpb6S/jzisqJ0A98pJ231bzuplgX",
-	"CGCGGeM8/pz4IxPPKXkxY7VX6hUdaiPLTIxUWVAoThR22vfifl4oNVZFnp2afGoq5Wx5qYr8ASV4YeoR",
-	"+zHMPORGsaeTcMbcNT1tb8w2E3fbhjnWc7J1r1Edt2GPDSN331Rt2UBGcphvISe57RLfGr57cY6VyZ3s",
-	"hI/Xty8HFwzrGvJbKLGPyroTjO0UUvvHJKaA1x7DHjhWEt2pejXgEZjlqsiFZNCkGeZByeAFImgPBC3k",
-	"H2tzngsMl1IlEw7I5aWxrAq9EB3BALYqIJRgn0SOCMVQUwiTC1bS4hFQog8sPmQZ9q0f3SFu+K251ZVY",
-	"thvmX6s4VySDVTxsq0t9CYWoXyFg9h1YmAknnVTWDlcqRd9jLXrCBIDdUeP+0OEPVCbn1YRqSdNPgbVS",
-	"njKw0lLJYbAuSnvOqKqkNDGfGjPLQK1rUmF4PNZoUh6pDmqVUjVeEdejYH44eogp0bkn3n53Ih4/fXyQ",
-	"iYPOfmefkUuxLt6OqTK20T8BtDnOe5ZibMfKtLa4fgNLS7jVxpnMG3xJKzhNqeQlV/JSDzx8pX+QTJEb",
-	"3/jPgzUJBFMbE6U9R5JHIdxynV/Z8y9Q58IK8om/sjKMMLxco7aBwY0v1MQTcAWXcfTnIu/LkaZERcHD",
-	"51FbmLqecHasxMxW7DSiiHUonzg5ePdG+NKe7yLFn5ro2wBek9XZIch6pOPWmb6SopBerrCZ3vI2r73W",
-	"H9kWHWfZXtIv55KGFkb4Yr66u0lR3HXyhrO0eSsD+3lrOyval9PAX3UV5/p5lnyOW3fD5qs3+agDVHGI",
-	"Dn8p3odVnoE3lF7HNjWtvkaDCsiZaOJjFsYsFDLNMEZj6w8GICvhNxmiTvm0RzP5FlANncjKp8ryqeGC",
-	"UzrALPVS1EEe+PNCEzIy/CzviO/tDK129CKCLu24pwCBcq56J2zrD0ASe5vUaeoki/HUACMJWfbBjSGG",
-	"VYBI4BRXwmRO8iZjS2Oa66oUTcoFhQViiiauCp0qmFCKoXksNDVWlMBTjvioU9CtRjINVhRq70GjsKkH",
-	"ZETVm5MJwnK5CCyTBT9NiE63gkvDCr+yzMhysfnxAj0miSaUkVj5xYw1/OyWCVKc/QFvfjCSmg20sti5",
-	"WYoYHf2X1nyBSHab+7BF195G95LMSrTgbij2oyeLCyD2fsEEqtUxvePA8LnfAVmdpTYX6K02om7EXQtM",
-	"eiRvRTf7OWTw3TScBo+dBEa4UWWXl7gK2pDOYxaCnX1ZSjNQW4V3w2ZlTP0MhE6v6VNpt1ituGBILlyi",
-	"PVDW/nGL7omNsVepzX9WauKSJFiBIBpDYdSsDvAfsWVad6zibKLvYGl1gGkRGWPppuLv1Vd/WYeV/Ycy",
-	"fGJb8NEv6FITga1/r5drvRdvXywjvxraE41GzY17UGxNfdYA5Er8nszcOYWEPKPaqCskW4RF+Ohb85WV",
-	"4i5u/+pq3BR8ais6P4novOfqI/+ixai3k+nEbUiM/pBgNaF7ib0l5Luo/DxkfnCtAjpEqFqE9OC0cOie",
-	"i9CXyyzhvZ38NPna2zK+VjMikLuvHrvb0oisNj+8nZxNJ/nWYbAtlvi92v/v7URMJze0ilZqTlOzUcvl",
-	"lfINw0Ubb5tmS/Bq/0QLuYGdwk+o34lbgSofyWrZmitfkCIV6OwuDRYQQEUlZ7L8ZMpOquVco9CA3sO6",
-	"Ebm5Ep1o+R7+zHvZ6jufXt+p6Wir82x1nt+tzhNYTMBmuJ3qQ+0e183zoRh5cAfpSjg1qJRfAfX3cxj8",
-	"q8714V2s0fmNt7v132w212dWk1Uk9fBRK62vrMmxjAmdpIaoS0Q/jtkseLmMnRGmmSNcq7z2iOLvMRXU",
-	"CClKWJ8divxPLwj8iobLm7nplCsyUnx7Yto5J9EQVDbMgLjVVIVjTTlHBMSeeCZHWlxg+AMB0wbVfOJX",
-	"tGTDqkc+nU9f6nxtSggdT5rlMa3Knd7OyPuJ6+3twQvs8Ch7fTnSRA92rJpjvbPj4LUaZ8LbsoD38b02",
-	"hU4Hb77+/rTfh8VlO6UdSAQ4GuldRNvw8wlRUCy1+abuY9eZSF0ApV2/1pskm4S39IkVLEbabMzeYo7R",
-	"13WYl0j3D2OTbXvZ3jGqxSzypPV4+IK+svcL//Ub3etSebWiArtOhfSi0AV6FLy8UFy7gwmCAf+ort2p",
-	"m5LLqtKXLSGu5zhpzVsXbujh8nJeEromPrdt/fgl6RX0Lm9BllnQmpfDn6sI484102t49lYd3XQ48cY0",
-	"c0OnLI2WOLembZlpsbENJ2AfcQuMkAA+5V6bXIxoFOi0qiNeRmmOOQANjF7sE9ziZUbMr5TCN+N5uolG",
-	"9KmvVQ0MbOxsy8xXeXp+/215MSRzlxrNXqFKfakqra5umldKr5wPFit3cPhxGDvfeKDSgC2hHdVLjlSl",
-	"rvTWPK8nv6ZBw49okmJ+HTrNNSdUNDH6CyWLFZj8N2to0FzfPOlr8BV6k8Iurvcq1cSwFeQb9itRhCDw",
-	"99RW+FSyfTVPUIYwmH/5aOWh1RX2IyL+w1X+6e0rdlSpQuSH+13shl1otBsLbPoWu/YlltVIOjHWzsFP",
-	"XsBaEdAmQauhDRTXh7Dx6bv1WX1WRSELW98qCX88jBUi5oSrYB7HHegIFQYWN8YP0KFKmsURVo2WJbnC",
-	"ET+BIFGsiV+FSw7CHn3dczGSl1QpiQgOmvDlqINHp6XGEXbzZfiph57AmZue6r4aacRDoYLSRmEiPXH4",
-	"ZL9LjEAWq4sffaUVyBUse236pmWwbX7Ldtgx3mxCMFKu8Uj40V8On+zvZ4dP9h/+9QYuZz5tOvr1bKyD",
-	"T846fQjR1OERjrc4a02ALERsNT9S4y2LvbOyxK0Du5Whv1OmiEHCu+LllgDXN8TLl0KP2mcRMTnGFamR",
-	"q2RIQvyqLFCDox6/feV0Qd2nc175buy7m6P+17d+VPfipY5JBK3DkICoBtrpeSs481s8Bd7TO3RIfang",
-	"zIF1Wu4V84kdVLcM2Rk1+6OF7bZs8nOxSX1uAl58TXd3wCu9Iha3EU55bDifww6Fn09U5HQdmDbPoi6i",
-	"XbxebAxndeM5TB4gJFeE+AAGaCzB2beUxSjnN2fsfl6NjU8z+AswRYZBELcc6A9nC6PqJAXe4LUZAYyg",
-	"BtNK+zneiL6SFVhbf/krULtT1WW7c3osL5SopqBm1Gk6vb29/YMnnW6n29nvfdv9totXhlfS0hGfGv1K",
-	"wgcipGT4R38ekRfJJsE+i53asf2G8IV2Wtvsj0MruUxIQd3bCJeJWzuWSiKUUDLec11hgeG8ZcQ3DCXU",
-	"CN6FlSVj1DgYbatCz+dEVc4ahFcsLGm3zgvq9lPZfl/x/mewCbC7qqmj3E+e450cKt+2yB8w5T7YwJMp",
-	"WHCgTYIWym0+vBXYHhI7Tdd9+BDmnmCr2tpUirnyWXhD1CR0nuBXHSH+XiEmcnBBoB0w1liaefq2rF95",
-	"KCEzEE13VIiHBMXv7FilXenTY3hBdnnbkKpSV2UbepuF/D8G2v7LOy9NIatChIvy1/sh42w2m3Ucfx2T",
-	"Twd2/ICcL6Cqg2kspJlzcpyuRKn7lay0ohMfqcFFrc9r6hgQ/glmgfNyPMnxhNvU/pgHyYqlOCZDIz/4",
-	"8IG+1UbsPwo9Bo6AsLD0yVYX3Gn61JyaF3IwWhAW0sNNcBTL7jXWyN1Y6YF7TuSw7trXZA13Iac+r5lw",
-	"FtMlU5TCuZ3SITmlGD6M34Udsttam/NMuOlghPCjp6auNEDkMqoT0RV1OekJA08lHWqTfzKoO8KddwR3",
-	"23mMb70GpuCofZ2VFGIPpnYbUREYFd/HM83EfjcTB118R1jsIKY4xRDobGSnlQvmXqWUKOTcHWFOqQnt",
-	"fpXki40RQoR+xwOS7gIf1L4j8sODp0wGj7oP+cXnb5Wv5rvHsKAcrzUefECzH2YcQODoAVe9BU0ByRLt",
-	"QrZOCfEN3w++jCO4u8j68IqcYlvboS1LOwvprnzjohBpYT3UHI7HBeYa2pR65O/M0nUZpsbLOCm1T240",
-	"Kw9uJWtD2DhtkKk9kyOdPBvS8JcfBarr41Egh6PacmLkoVoqZSvHXG10xUhARXCsE7g4wL2l8VeOTt2Q",
-	"beXpyfCM8ArOww7RuxthtylChI3itUOKrWoa75waig1ZDkE3UbFnTHB9dS7NUcTthoWGBiQ1T62z7/oq",
-	"Tc/DUknPm21QwFvcxcqzkebC3RMjJUs/CkKMofzm4QSon1F64s/gsauHtDPDcMJBXvrGW41HTRDD/BYa",
-	"pDWwZqBLza6EdjlUd4yxM8WY6HB1MjHTprAz1Enwr1QcK+9LRp9o00REae0FsJV60U1yU861ajHHb16K",
-	"CzV3C1tMHv6zml9Np05I8YOqLkqCXqeRZiNLBSaSgQZIPqUyv1KzSnu0r5LpXtnzltleOmpiys3F8V+F",
-	"Rb6OBFpYstPcRMmLxrlVl3qgdn7762//fwAAAP//",
+	"7P37khs3si+MvgqCe+2wvcymSPa9OyZmWje7x7akJckjX9qHBKtAEtNFgC5UNUV5dGLFfobzBOeP9Q77",
+	"deZJvkAmgEIVUWQVu2XPRHwOR6hJ1gWXRCKR+ctf/taJ5GIpBROZ6lz81pkzGrMU/rzKszkTGY9oxvTn",
+	"mKko5cuMS9G56HwtVySThHoX9TrdDntPF8uEdS46jxlNWdrpdlL2a85TFncusjRn3Y6K5mxB9ROz9VJf",
+	"qbKUi1nn48du5wmN5uyJFFkqk813PpcpmcsVSaSYEZ6RBV2TCSO3bJmV373MJwmPumRB3x/QGfvT4eD4",
+	"8KTf73cJXyzyjE4S1rJh1zFbLGXGRLR+zZYJXevbqu0b6+eMyWrOBMnmXBGuSDZnZMpTlREq1IqletD0",
+	"d7ds3SV0RrnQTS9ezUS+6Fz83NGP6vzSDTTlW0anrxIaBSbliiz1D4QLeEciZ10iU0KJyBcTlhI5JQmj",
+	"d0yVhutscDo83DYcU5kuaNa56HCRnRx1up0FF3yh29l3DeQiYzOWQgtfs19zprLrwBC9oAumcHBSvEo3",
+	"Vuapbqzqka/4HdNTm0mSKxzJtcwJVbflGe4Pzk+nh3QYHcVnp9EhO58M6Ml02I+P2NnkcDrdOr0L+v5b",
+	"JmbZvHNxcgS9sR8HoQF/zbJ0fTXNWLrZnzcskiJWur0ryjMyYVOZMhh91z/d1SWjGYtLfRhsbaId4UFg",
+	"hD92O0ua0gXL7FKNIpmL7EmeplpCN5v5ds4IxYs+UyQy15WH9PrF6063w/Xlv+YsXXe6HUEX+hd7fUlQ",
+	"YzaleZK5G71BPdTtyzKW6mf9f36+Ovjpl98OP/5HJzS4pumvdH92tbsk3NGcppmWaPM7yDS0fkmzedF4",
+	"+GfbUP9Hyqadi87/elRowkf4q3rkWpfNsbVhKdDNVHq6RcTIhM25iMlqzqO5losJm3FxSfpWG8BnwcWs",
+	"NPxHp4NBePQpvDM49P1u67X5mIrbLYM9oeJWS4iMWc146iv2Hk/99icyZtiUlNGiLaFX6Qv2f5e++/op",
+	"7isyTVmk+7ntfZG7au+XFi+yb85TJQMiMxbsfTaK4NexFmMtGks6Y0aFlNfm1U/TD1K9/XH69GTy1eJs",
+	"NnjJP8hZ/XLVr6zReMPj443lSQ8+9A/ORwe/fBlepM/umMjerpdMbXbkpUjWuvGKdYliWi9lLCaTNYnk",
+	"YkHVJRlnKRVqytLef46JyqhWl1O9KyUJyeY0wwVBVjybe9eOywNQPKNr9GpvSXlcMwIZNLVmAAb9YQOl",
+	"D11+R3m2W+dDZwRh+g69ZaH+T5le8EKK8lQe9sNN1k+qXeQL+h7XtL57xwL3LJVvWGAr+FFvtnIliH4x",
+	"tN3fjXvkNexVHC2sXMTaZNHqTV99y9a6U4pOWRdunUlZ3tQ6CzU7AIPCTg1alEVHvfYd6AY23KhBbMuT",
+	"5gsxOfj/1gnvtVBZmi/Y1k2Gu4s+U4THNbqvuGpvBVG0xiiIb9h6S7tu2Roa1CVCZoRniigWpSyraeDt",
+	"jgHd1rJv2No06VuqMpD/66c79jqjtxKqMiP/sKJXVAsUjWF7JipLGV2UxURvd3USol9/AO8/uH5aq8b6",
+	"u9fwt+yOJTWD2zeiz4xF/BmZUzVn6pIwGs3hg+2d1tQk0c+yW3gqJZoeZJprLcYTMxRckeqC7/TDUwUP",
+	"bCz9ZWnvH5zXSfu3fBHSWfq4tqBiDWc2PIjQjCykKp+cjmu0UwJPDaqnY18/Dfu+ghoEFdS3MqJJzYmS",
+	"LsCUIzRlZJXyLGOiS6iItdGHBlVCxSyHbTKfTBKGl37+TMwSruZw6ddcxPySsEQxYr7/okceP3lFjk7L",
+	"MzPnB9cvaraQBFsZtniZwBt9m7esnoahuXkJXaXJH6yiIyoilrTV0g+sle1YvGOTuZS3IU1zZa3RzaFY",
+	"MKXojF0W/ZYCF26Wrjc2pNHWrq6wBQdgTXzaXr7hM0GzPGVbOqvsNapLqEItkzKVJxUfx92Adufi5eH0",
+	"/O3Zj1l+/vUq/UEld/ki+X75a/bib7/ezn9dPWLiqw+vnvzAjh/Hv354ci1++PXHH56vF3/7K706vfop",
+	"Xv6w+tu3r+Th4kVy9uy7Lxenbx9fzf70p11D5drYxsbab8je8gVTGV0sN4fs3ZwJQmHcYNRYTHjW1ari",
+	"e8Hf641Sm2nlURucnh0Ojk+P+v1dfczci+v6ONzWwy0q+hVNs217/lL/vs0MgQv23ufh9Wanf0XXjG0z",
+	"i8wWnqW50mb9Ul9f26o12/+k/RbfAA2yjZPZ7qYJwsUdz6j+BX1dKbQzuq01kpZyf/PtlbR222u2lGlm",
+	"HARbPReXcNThU62tuSIJm2ZE5pXlrKX44sXr755eRAmjICs17gDzxi0OrZALy2vsa9fzLY2+d+sau99q",
+	"WxsY1avMOFaFPkhmF3r+Xz9/Qg4PD8+JXrHg79SbAhNGdGO6ti6jiZRaw37QJhp5IVeBOSEvZGaOotNU",
+	"LsZgUYwzWTmODvvDk4PB4GB4VDcOtRN01K/v8mMqbhv5ZYqW6EmpaYPx1IRbEXDRHdW46LBt9c5F8ABY",
+	"8/dBfIt7+hKxoc+NR2xDdhT565uXL2BXffLmb+gZV1q50UmCtsWSyWXCeuS6KhdkfBVFbJmNSTSXUjF1",
+	"QcZ0uUx4BIrn0d+VFOMuGWfsffYoUndj/XD8tEwoFxXxidRdzXAYd14oIqDf0emaezGG8cuWUUhlQHHq",
+	"b0sryK0X55V0MxnTdY9o2VvNZaJ3JZXtUmI7l4VeU/ssjJdLJmpdT1IxPHbqo4A+Jus/hdYAXXNo4IpM",
+	"dfPncsXuWIonIZnNWaqMq4ZWPG6os0JdkLopwWPBlCaKuT5MpEwYFV4nYOPdueWTZ1w3SY+zliG9iCvS",
+	"s8zWowbxj1DjreXQWhm/yVIedP/Z1ivfFY/TIWTMFFFzPS1UX9NwhJV5116D/FYG2ijDMm/2iELaw3tC",
+	"jYi/HZxdHPYv+v2f6ryQsq2ow/lui81jToDbbENzyd4Gjo3doZHzJpqzOE+2mYjKXLKtUfaavVtl22Ga",
+	"9ZZvbVLGoTkm6MkFmaUyXyqc65QxEvMZz1QXN3oqyHsbt9OG2iTPnFPrUt8jhdEv4M/NwOfThUC01iM3",
+	"Ah1HWqjQlYTeCyoyFvfIdaaISvCKBV2jA9waJHqU9B6UzdkaVNCNKAnb+35/8Kh/ctpbPhoMw0Or+3o/",
+	"a+utca1vG1BzybY5ttfc4wSADzBz3ML3rgc1K+ZoygVN9HRwQWKZT8orePipHfDvaJKwHbHYFVzzLxaK",
+	"3eKKqfFIfTI3zCcOCZiebpF405ptAm8u2Vven4l4KbmLA+x2Eb0UTEv1Qisq30tUirqpJY2YuiwprZTP",
+	"5vAHEzKfzf81/UiNpvwefqWG/iSO0Qv0J30SZ1Kzju7rXHrHRSxX2yQbLqiTafhxb5HGl4NAf9TPUEsp",
+	"FFqNj2lsTAv9KZIiY+g28Y9Ry1ROErb4Eo46+uhjh1rfEesG5uJWyJUYTTlLtKKIWUZ5Yrq2YLDh33To",
+	"AuIINx27ZcNNPfKUxwAnWjAqCBVwAtAr5c+dbgefeNF5ZG6GAdK7dQTvTcXFhM75hbGvLhoCkJjKRjxu",
+	"BljSu1iutHWoNxaegYx5Zh+Zw3EVGoprG3AwUmQpjTISS4adndM7VsiGa7kZ3IvyEH5s7PnC23Fqa01T",
+	"PeALmuhjrLZ+Xshsrs+UsKQymSIEygMZ/nBgpOIA0WKhFpjLHxWwso+I6RDThEf3kydrtYyEzEYYGEkM",
+	"PLAkWvY63b+YTXjG4gsIx8IH6B9NUkbjNVFMZD1ypW6NibdmTJsrS7rWymVCI4Cy7S8c52XhcC2LqNCz",
+	"P2HE9IPFW6SgtuMPLRBOLKccBXaZMj1EaLR9WhF5LtMJj2P0HewtI6lMGAwTTRK5YiW1cwUBNzkl+iJC",
+	"85hneouma+hylDIwTM1Yq/tN/GEx8S9kRorW1M3xRsMfam4RlQBdtl2N8Yz9cHP3lRTsXtOGYe4RS6kq",
+	"zxmYrlrcYm0kBeKneBhEq9ahdhPjT16yVElBVnMJz8DHE8X1PlGZ3eNpPzqkx8NJnx4dRaeRP5sDT8dD",
+	"V+unsdyRh5jD66zo/76d/bQr91poY4cmz9IU0XMNxeDeQ/MyTwmcpkL9uzRIXgi9Y5D94br8QmbPZS7i",
+	"h9vPpvC48k5mYWnFvvH46muthp4fXg2fHD09O31y+Oz88eDq5Pmw//To2dnjw6vB/fTWUVlv2VY12pnw",
+	"4gfSW7bvOK0GqEczNAmp3rkfcDpfswUXMYv/mqvshVzdbwcyzxr9PVfZSICF7ibV/ohogYwJ/QemRlxi",
+	"hgGZpnJBwHPZPz3oH70d9NFz2RsMD4+OT37aY3pTlqXrESCPtz/YycHQN1ykJN9RsSZm0NS2XWyj8w8h",
+	"DrCDwuAoSZSUokfGAPQ/AIy3CfzZXo6JomtIR6gIiHfLbvlwaQQfu/eRrLdSfkvTGfs91SLEIGUM2KJM",
+	"SpLoBnzaLeCtlFpEXhcP218rSjlaULEepeZh3vIZ9PvWVlUuGkCXy8K/CMBGRaRJ6lEsvWPppQE4Cmbw",
+	"jSAwc3DuZqq45z6ac98Vs9Hdh1gw4AK046L8geECRAKCam4kzWnIgtUIZDFUlpjnVPmDl9T3wk9ki+/p",
+	"oig/y5O1N0zEhIKN6QcUUnYnb1GB30DanUz5B3jdBcE0OnKT9/uH0S1bwx/spnO/LXngb8nkjiY8Jlev",
+	"rgnih+s9B+WePfC2bNoBB6q08HBWxOPdu3cH1dTEbTNduvbeUnJHOR6T7yMhk1ytfbEIaFG7bPxEMohW",
+	"uYNKBaGpVyE1K+o+snHsHzPfbi5rCG3xDBFAdYICHXyoXVrIVWijIZ/DeOghJWOZZ5FcsJHxbY2L7NAv",
+	"/m000DKVEVPq3tLFC8EY3TK9CeSVA/BbCIYXl8GS0yOrLzTpLOgbNfN+qX8hlAi20tfeS/cMh2X/VZt2",
+	"bBG5ml5/AvfmiiXJATo4Yc8v/G6xAZZ9Opvoe6Hy5VKmGYu/YzGnb2E0/hgzELw+LEpoiltXCBAlU+O0",
+	"Hj/BFh48E5GMuZiNP+VAuVm32bFMBaErNCNKLhj0KJG4B2cOKtgl0ZyKGcCK8Qgl80zxWK+ESN8LsecJ",
+	"FbfQUfCoMMFZTDKpe7JM5ZKlGccACELSKkASPDX1zzdOTS6tM6YZg/DRZrRHT45+3WbPrH8Hfu51NuEy",
+	"3Q6Py82hUbQDVHQ26JSiUPqOn/sH5/Rg+stvh8NQUFmrCWpkrxprW9tQW9HKojUBl+vmo2XCdqJZpPFo",
+	"55O/sygLtYNCJg/PLgiPVRdApArWtcqjeY9cEZdqjTZbJPMkxji4849xCyPTW5LMMVHrjiY5C2cxNvG5",
+	"hLoMjQtnzsDJv0eeMsFpogo8HE34LYP+TKUeSwzPo1bVrfXMBrgeAFwgwjOmL6qmrNfnGweyfbqd1ZzW",
+	"gKMXLJtL1KCpzDOXS2Y0rQNpQRqpqMjHV8/ekkd3g0fOs/7oN/vnx9DAreYBWNiVsDZvl4xzxdILPPVD",
+	"zheAGabg+UypHiPTDmjX2NoZPTJGGOH4AuRYD/2ErSU8pYRLBJ8qoOCqw17umd67tq/D00Ew8FtEbH/u",
+	"AIZC99lMgJWcrtZCBWhU4qLALHym1Lcco7NlxRXTDLYMnrGFapAwr3XtR/cOmqYUbEEv33nXQ16w95nJ",
+	"m672DBpT0wMLxPdMoglNMID7W4GcsSgZWJ+di87BYHjc7/X7+ilRymKOTCi11x95l1evgWjg9tsP+317",
+	"+zSVH5hwmEYPtn3x5vH1Cx9rv5RK29xgQBVjqxSDzpcnzOv09lx8vKzc7aZ3ePCmrfnw9rqP/uA0fIkd",
+	"n98C+xcOVgv2Bn8Ma7Mj7SUkk3k0J7wMHdND34pvwX7TqJlgy1Xl3bBXeLAveGLXTbIb1mIWvZ66Mdyy",
+	"ZL7lGGirmCsLu5y2Nf07KRjM7W7rZtAD4+a0uXWzhxwXBA6teBq6HXBl7URswUXanGC/bgrREwt9LlGW",
+	"mJm4IIMuGXbJIfnnf/9P19kJlMzosoWMBfdYbZLuBNDqa7Q8WpRmOzCmL5K683bAzMu7Vlx8uazfalDq",
+	"HmKvgZf+YZvNCwAYBw2LQgIMCpmiUaiVe498y6g+A5EPLJXaYABCq0xW9U2n3+/38UxwetbZhID9dt4d",
+	"nIXtbl/1bW/fJqnOBWYdXKDPMZIxQ6ej24/G3borFMuyhC2YyCAbRgsRhz8R8GpugCwEvEP/NmVM6X9V",
+	"rpZMKDbu3Yh3YE4rdsdSmpQyCSBmDaczsGSneQq2rL4EVhtgg4F0gC8ZmvaYQSynRYvAzjMGp+2Vy17o",
+	"gulPqLoR9ob/dTgmn4PN9v3rb91j/vfw8HD8xQWRhgKFqHxhkhLNs4iNB5icBnMaXjAKBEAVuHdw5y+B",
+	"As/qp/pNRjMY+YdZVbAr/GEry/o1qhlcimV4OGPvQVQUmaVyRSZrxGHp89uc2cyeyZqYLRFWlUmjQqOp",
+	"20k4nfCEQzqMbhn8wUUkYTMyzw9kWHU7V3GcGocCjWOO6cqvvBE39lz1pAkYMMgT4IosKUd4KXtPoyxZ",
+	"g1yv6BpPnGtEmunv5JSsTehFr1YK77ggY1hEetkUpCT603IuBayqORVxwjARDVff+PJGTBg4MBCKlTJL",
+	"oadHbawHi4mM02QMzjenr8pi+lsHHw0G6JzqEVnQ937/EbvqfzPY8IYU5nqLMcQkebu4ugjr1Ov9MZ1z",
+	"3VMhsx6BHGJYlJteGD5V0U6Kludvnvgm5ubZdS6TGLIh0A2gHNIvhSapDUX+mt5xcr0GaLC3oM/Pd5CY",
+	"dDvC7TENFq3ZkDaMSPy6i73fWHbdzvuDmTzQXx6YMwgM4ZXL5S1+V7d8eSBNiv4B4Nd162C2zEECRWin",
+	"AVZc+bHrJKo2N85fBjYQwhXB+7p6qSMYE6A7HptPxa1E73h5H/3Lnwv+q97o4Jffht2gK6vFGHgkQUEI",
+	"vy/C6DfUi9Pgrap9LbefC7XDOXBScdLpO7Y76Vr17I6HuEAfo1IBJYL6x/ZmzdiFocQSEtysegPkGerp",
+	"hT49gDLUpjA8Q+sdQJvxJAEgM1ysv4moIFFC+YKYsPzwiMxlniryOSbyghFl1qJe8jQz3mfFsi8MHwzP",
+	"bsRMMgUwXCM1LJlinquX5YSoXXTr6V1/vJTZuKIHERi/eTJNeCiJ+woSaFlM9M8Q34yoECwm//UaYlhd",
+	"Ms6X/OLRoyVd/3lJ//TP//4fbSENT5ZC/z2uqrVCKEq3RXPKYd7+Im95xCPuHvJkTvn/HvZf6R/LWmjY",
+	"7/fvIRXLcFrr1aYwN16nuzNcjytyru94MDkHGW6vjOC2xn388nxwfnZ6cqxt/GG5Mzc3X/48ODj/BY38",
+	"k+7g6H79yZd8K9eDTSbginz/6prwmCSMQpJdF83ZNagi8tLmFHlrWYszszc48jtUcsb4ZgIOO4quVZfw",
+	"6Y1A1j99hV7UCoDxJfmu2MUbQl2R31pGQ6PRh8cnH/9ivtWfT+45nqixt2X2OSBRYA2YoxaemGtTAP/Q",
+	"JfAxZJkvl8/ugpvaG7lgBlJJlY2Z9ch1hmCxBIJqCaMqI1JEuEIoSbjKuo4dDmNpJl2qa7BUqkA7jHk8",
+	"NpmFfME27TpE2scjmtXndc3pcslENdT0EJ4qe8Da6Tx6qi8MRN/YXTY6n56dxP2zwdnZUXQanxyf0+GU",
+	"UdqPjo9p3B8cl2db37Ez+mZ5+kIRwsIzsYCNM0l8MS38VRAKk0SKLpBZhtPikb22pd8qCx7yYCcGaaLA",
+	"ogsEoZEJx2g94XGEunCNlwBM/YyYBSOZ9ClIUzbNRcziwkLRmvnSHKd6KpPLJYvhIGW+oGnG4nEPTICe",
+	"BAEaX2hx0rprwtAm0fIOF5hP8AD7cTSlPIG7qPFhrKg9AMr0RpiIImAIzGNSluUpvgmNpBUTmDtk+cMV",
+	"EzFL3Vulss3iirDFMlt73BdGCZuLXWuENA+HceICHVDkrX8wFGylT6GqdyN2TkzdjTfi4IEm7QLC9aWp",
+	"g7Gc8TsmMLUKXrZjMi/85Aa09vSjlLn508wzKU3zjSB/+ExXdlk33Fp5JQyhi/62Sg8+jH758uamZ/76",
+	"j2ZxSKeEXOzCU9bdLa4gFTCjxyqfLHg2viARTdM1cPPoQcI0PD3K4PHpkXHK7liq2PiC5CLGkZQpn3FB",
+	"k677VemFjdAkLVyA8S7Jdea4YSFY0L0RAPmBPc5mEpiBNP4lbCAgpOAVBfYp6EtSt0/mkqOKbuVNohm4",
+	"h9DA4IpQdYugKaAb64Z5TMqbprPcm9LFheYI/I6BidJLaAyKdc3FbKxlNGH+QufK5F6tqIHDatWBaZJw",
+	"H4/1/TGLEq4XiDYb9EHQ9vWSjF2io/uRqlt1Scbs/VLLoKnFoFeF3rphPco7lpZnzDD6YEPhD45wOXyx",
+	"FlgvodI8Ojibj4uIVWC6PLfwXCYxeALliilToyGTGU1Ql1561S0AaQ/YEwFPALPRKCW4U7AZzfhdGWrS",
+	"MN5dMaL2COqap/rGjHtBSX0c/Pnz/j+8Y02/Ozj7+MXnWp3A50H36OMXf96tU/CFXkg0pDvMRCAlUB2j",
+	"GlxS9tfXwbY2WOiMxkVCoW0MQcPzi+Pz3jn819ygnAbZu95u8nQxvYtxGdc04dCRFPX68F/zJqQ1Y/cO",
+	"eo6/ooap1H0pDX0Qt7Wq4ZHSv7jzkUxjrFiCoCD9NCAtaBLDsG3AXKFqCCOT4dezIia0dVD3nteKJKd2",
+	"iGBEtokxpo/VBfEQ+u0fI2t97fehe9w3Pm8IxPJFC6RJ+Z5PhjUpvSahKhuZeH0dr9SiTHmOfy9q5aR/",
+	"4i++QfPFp7ck04zG7W8Db4HTcKUcTQh40PTQBkG1LnExtS7BkJpezRGY7KkN2ZUHy0bjtq+UglV0GxDG",
+	"DUB4KaFXtgKVShm93R1eeYyXoakDOJOYNS91YsMbqsYu0OYJ+t3AeAePYtekK2hRu+n8BfN93LD93JG3",
+	"asJ1R50+3ASLVtQen6potEzZlL+vaYh+2fXzN0+U9dxNUiqiOVNeiY7y9L15DDzoG+/mYjRN+GweUDrX",
+	"hTVtYKpopk4YHC3BihVIUFMUzWiNu1rQ96OWECYb7vN6BwfUx8aVeS1iTkOdFSwbgb4ZRXTZ+HW/5iwP",
+	"Yrc3xgcSEaGQEHKL+CPTbz0yKtuSNOULr5N2JAVSYScSUgYA6AJ1LuZEoJq3UFenMBdc5Bnrkim/Y+YD",
+	"3jCXedoFVjcLjs1WLJlmpggDbbP3i1vkIdpcBBW1Asu4azF2/voolqwdsK7TFb50u2ksRqlO+Vw1jHjf",
+	"I1796UPFpi9PjP6robDHeBZUvoPKbkwfAtxiV0bH7NApzeiJsT0WwrgZbF3IOwDFINMvRiUM28eKZ9Gc",
+	"ZCxJMCKpGDOZ8oAKylUmFxAMrD8btFMwE7MFNd017C7j48HC3uf1djKzCaS21Fgpx1WjJPQKPYwBXQVd",
+	"gzGOXYDV5HTg2RmOuCJZEyqEzEVUl42SsilLrae6TG7dt/8Nw6eUO5YqmgRzYHIB5ENUEEbThLPUiUNN",
+	"K9JySl3n5HB4Phwcng7Ojk+C/vUWyEsl8zRqpHi1NL/Bqy1ik8J+MKqGDXamkRzvzhUw7epaunAtTR6e",
+	"0+A73ThbWahTDV7jPe5qS0UOa67GdaLvvTcmFMy8XXq/1uWo7/4vrdA3W5EwYN/ZVDLTqdNtNIVqQsok",
+	"BgIVNWyPlcV33O/v2qVtju3W9/lhWHjthkG/g6rUH5Qiq9d0tW6A6hx+MZulNDb+74wJ3Lu5ZyP4Ryfc",
+	"/IkeHDKlPMlTpjy0Jni2fMMwS7lWJ3nWI+NYrgS6wPWdCsKFN8LlAqEShyiD1BfpaUnZFJJKKcYgyecA",
+	"YB3lRUb3+IseGSeM3nExc/51IPGSQrAog0ldA/vmJXqJrQPzRqwolLtjCt+IPviSjzFfgkcRR0j/KVcC",
+	"h1q/r3ZFbAF1bj3VwxAjy7Ed9eBB/5///f93/+sTakjJbQupllM3A7vLydt+/2LQv+gftcH94z65UeRg",
+	"88rgxifJJJU5UJ5mbZOrjoNDECVSNTiO3yujJriLu7ks6FwzY7LI6X029Pa5OK6qwtbNzsqrKcKAcKgw",
+	"b7xLj4MNxdEycREleVwRqKPB8DCoJ0X4VFICtU95wqppjNsj0/XIz2pFKgx9bkzEo8PDoKmm5nR4fBLS",
+	"6q6lbppNrK78cHY46UdHR8Pzs2k0iAZH53Q6mR5FZ+fnJ9PJ+fBoeErZ0YAdnRydT84PjyJ6dH58fj6Y",
+	"nJ4dDydnx8ebWQQAINiGiDGQ0DdfX+mm723JVM0OHAk9g90NG8ScyFwxDJQhP8PJyO/WPUrL4QOZFIUe",
+	"/v0h8d6BdnMTWC5Ta5o7ITk/GrRPVJvkSg+yGhnTPbBkn1qjfmrqLFElhcuiMOcllzyBNFE8yxID9Cyb",
+	"QHs0cXncHy1C7k2aTN0u59wR8pYkTKmSU0EQpo/t8x55wxMoYGnqVQCIz4YJD6rolsGwd+zrVJkjQ2yg",
+	"ueb8rFt7fh5s7cspoWSeixhoE0xzBRcsWx/of3Y1vdSws37rdhnKk7CXeErxcIzODOBEUI6y1r32ZKvX",
+	"6SScCMmiueARTZoLGOInzcQ6mgWelZAUWgyjeWW7OGktWyahO1Cw3tXL1LuJwZ4VxQTaF+Aup9LhXHSL",
+	"hRxaicHRK9rsVoYTuqAagWLamx7wtk6JhCrVyF/+BK4EP8ZiyYSiTfIynbOk1hyywwOFvexeiSl0yhBv",
+	"7G8U0TgJupK+FxlPLJgAYY2ICZKKxZeIEve7CTTRVfYHzyj2S8c0M4p53LjeuT5W7LRVv2Uu0ORgk9vs",
+	"92GL4FWetrEs5R1L45yNYrreFrvSP5vB143GelQI/cFZqy7M7QterkQodVOfHlDrYfylatwtGEtp2BGl",
+	"ZJI3EXGYp9fF5Vonm67vvO2dTGPV3Iuvb3Fu/GzOeKuJ2SdXuNvJl7GHxH0gkVo5+yewmRZJpwYngMzs",
+	"RaGDUq7EQaETDvqHzSBsqPS8UIDvKgNxd8NrJtNfWaUx8bRMrZa+UorPhD32t4gWOKHeFNg2WWeVIcCn",
+	"1rb2id0RKv4gIbMRF6OJlLfjiyIpAE97CEcE9S3zFDzUwBQvPsuImstVj8D9NBtBAbSL4ir9qzL347Nc",
+	"KQR4vnlKj4zRhzmKObjMxhdkIrM53I9JRTyb3wj8FSIEWHu6R8ZxjkRWbLPd+vi94pErxNIj46RyIXrb",
+	"oX6bIJTon1MsLzbGWg0xB28u+MnMeXIl05gUv4JlaJ3WNwJoxSznzMg4ctztCB8TRVakGw8HtZvTgvY4",
+	"kyRGs7IHSaIz9HcVUDzY5UCxUmRji3JthU17ZMzFCAoqoYvPPP1G2DpL5Zn4TCHCFxZmzCIeM1VMK7qC",
+	"9aRAOpyIi9l1+WEmRFPMqBTJunSzdxXKhb619MQbEUu8uVATnkgEtAcxvxaxINQkyOYAS1H3Y0nXMs98",
+	"zG/BPoGYYpnrZ8WG4pNGeMKA1LJK/psUxCa/Iylx2XnorSR9OC7WhXPU2x5p9WKFV5+b8Z+S2BWG46iA",
+	"VRg5wNgmzGXxIuO073bKow/I3uqIIoyyGJewYxO0hlzsoeAy9r6yrVinjNm1Dba5SzIe3bKMHJ0OgL28",
+	"VEPIuN8bK0B4a73+s27YCphyH0O5ymB02J4MpK1hUI2JV7Y6bFNt558aTsnfOjRJXk47Fz83eHPnY3fT",
+	"mw3rqgaYYqCwUK+ATpBgrYtOeNBzUMDVQQUjKSKecDTE9WukYopMeaqaowgKfpiryFppVb9Psd5VY2dS",
+	"8dzQE+dcZTJdN3dN6dF8IbMgU0PNIfudr6NVkYxhtChd2yiMywdog7yoo41wpP6N5NNalGERtbJSjJfn",
+	"IfTmZFNof7FiizXuPMBjejs6ngym/egkZn16dDTtT8/YaXxOD6PhYHI2PYn7lcJ6JyVPqn7AznQsePVD",
+	"eCTNIvrdPZFO3DYdkQ9p7WNYp8Ghqxyu3+nW33v3CPAJ7o6FuNH6hot4E2hTcPPRbPtow/1eMB1PFlrY",
+	"MdVSP0JhwTpYAbCxYvYOKr+47GACnlaDWcrmcUrBh4S+DAj1mxfU7t2vS2fdILEnV8Y5ou3wWcrAREJT",
+	"WNu6ynfruRLU2gCEi8FUhoUM90G+aLGytYXO1YIr5X4VLuMfynsXsHRL+gJNKPQDxmDtQ+p76mLdlVwR",
+	"M1i19+lzeh3ZqHBbFRajVUAKMzUWIeJTLsFOnrtQtDHgXWUeMLT1maJsJc7RhhOy0+2smdrePrWnM9D1",
+	"T69UbZK2ucHYjs1vqSybMpDENKB29dgdZPNw6vLonBBypJ3Wp4wl8+AFDNNfobCKQV3gQUqwFQEuCUQZ",
+	"oM8aspwuzQpQGU8SA2kt55XdiJXxXM6pgnNYMh2Z91IyZauiZhjJUlhRMs/KpwK3YI1MumeEpz2fTJK6",
+	"zKRMmoOXsCUFAe0DGW/E4TfFLKezAgAvI5qwHnlXrg3FFbnpWFLlmw42uQ42t1GgHwvwl19BVinP2IYn",
+	"7p//5/8Ouv1+19BphqL2XjeCEIaUeb7jC8x9liuBRMBUQV2gGb1jAZB/dHB6GkzckekITng7RRzmw4LD",
+	"7G1pu9tM/d3Kbnlg6+xuhp8NCXuwjjeAnbkgy4RygVq6QkmAeXE74GT4Cr9L/qgEl2rRp90qcyUtq0CP",
+	"gPfPMrMXFExclfIEgcMCj9oFz4y+YJlnjggrlDXTxJmrzajihCCMgRFKs8GwwJbh3ShQBZ6aoPmxacj8",
+	"KHPINCbANPXP//N/MQUveHcuMp5sjXFkRYtN9nNGbxmCsmwQpGDogQSPgkunjl3B1obaM1sK+ty102LG",
+	"OiROT6RQXEElgFeplNPNbc5m1zVId8Ha7iXL3N01WYfDSOF8s50vq/QXGgk3u1aEe+tTnu4jwqGjrjER",
+	"R1VLfF8AlbU+93lgEPc7sdHMhhGxMj/IA51TrO+4FUft7kBelZu2RTTvjqUpr6LG3/qa0R7+IbMnqB7Q",
+	"gdcu6GMPGg8mMI3cBMVAFUGuf5WYVSiMhELr6TDrZPMEqTyWFa4Er53bdcFVFDZ6xpEUU54uRoikMvYv",
+	"sp1Zvh3YKrvlAII+zllWCOBWyPJUbNwtpHHco7TNWKZcyWOfkKG4ZO4IMgoSB66IuTTu3QjXYudoL9+t",
+	"T0WOYqPUBfteRyuLtxZjbZnnPO87Vh3Qex1ScNgQAAR6kIYESEgM5Bh2XEPTAU3qIYsmz0Zw1i2uJdVL",
+	"mRvGnZemXay46o22NriFHiSTaYW8JHQ9gujB+AKPG9QeYEwwApkgvFiD4SFFSDSEs8onjJKwYNHHPBUl",
+	"bovy9GiZNg+Hq6ZY6tMfE/cY99G1O3hw8YS6qC/TNi7q6cWgu8LU8HEl/0z46zNEclfNtC3atHWcYcsi",
+	"rjopI5mOzuPTaDA9oZNDNjyKj6e0Hx2y4/h0qpXqMDra6qTUD9jppCze/yqhAaNiH4719tvK9oRmpNNY",
+	"LpM1IIYzsgJEmL7B5o42cqTqHgoWvzJJ3wHbDcHtNVyAoKhpgkd9rA88BvkbG29AnK5JmotwttFDusS9",
+	"SSmx/5vmb98sNpxczd2G4QV7x1IWP0UAV9jBtBvab/Bf+0K5HgajHEiNCg4l7tHfsECPb9lO3oJvEPGm",
+	"WJTWsQpOsApkJm+ZAGa9ougYlCHFoHGFw2HOR9GcZqPJ4rx//dWzWbT423zy5PGHn969WP/0w3+p66/O",
+	"88nXt7Mf3x3NfvphPp/8cLXTjsECkaapW8biHTL5bY5HXS/fFZng6Mo2EIVGfV3NFYva9PNPQad+0eZt",
+	"02W7tpFAZb7fNTweQXKIX3QNOacFkTKZJDK6JVyQx1Sxk6MCYE0FYSJK18uMxeTV9Yuu27rsU7DawCvY",
+	"raRI1mhfQEImUnXSMhvxkq5VlRbsp3fHf49Esoq/+tvtt08ezyeL/5pNFud8Mnx9/NfD72bxV2ezaPi3",
+	"5Pqrvw7iJ4/79KvvZz8unud0HX/wV+qSKrWSaVzeoY765yfVTTJI5fnlo1++/NNv/e4OXktDXqJ63kD7",
+	"tJd8YVltllAaAZbJI7gFJvSJxzWywbdy/eYlORoOTrHoJBckokue0aTiyEG6pY385cPwfmtAzy0tmnbU",
+	"XX4dtm03mLa8xourAo7vDEl1+b6QkdVFkhrAOVkpNZ47U2PMRmqwbvDIOBtXqRSzkctGFTIbQT24X4Ij",
+	"CYjx6xL/dptc+9KNWzPu3ZWB+ijeY4JjxT3zyfaaCwASZuF+wR0yXT8TWRrYYrBGfrBK0q0JHe6UEoxR",
+	"1mY+mfjAhE1lCuqFi1mPfGuY5Tze31umjeZUJowoxqCqL9Is0oTENKP1tPgBP0Q7EV/SNQ2GOK4zU3aj",
+	"yrxOLVsv4tboLbPAQmNEbg7oHad1oYTi4InW6Ex6AD+kRPBqMZQH4uunz5/s3HtxnouOhqTr2XQarHM4",
+	"NtabOQS7gz0EsCCkmkKVXCTZ1GdCnOuu80ZjsFkFUIxwckKiEuXfe0lu2RLOUzeijMrpFoyUXCGyEpGB",
+	"2EBJKCY0d8l4iezRWMdCL3/FmBhbykuEFbo2TqAMy0Kx5I6p8lm2sF5tRwPAOGhBcA0+EzFwJOOZrMp7",
+	"Ybb+zxThldMiE3ET/1f9mU0/YOeZrYaYGY9JlvUJkFFprC6dDMIJ1hGpTli2YkxAiAUvgNLuWOGeLbtk",
+	"TOO/5yqDSiOAWpyWwvJdH2KJLK/jKbO1APCn2EEofZ0Pfh/nJrDZfSOPc8A4ELxvDAd3t1M0qoRI1KYH",
+	"C9dvKZiYwyPmsVg7NnetSLsF8a0pAIuYU5cDWjnruIjr7oCeyazhi536TmZP4Do4H2cNLjf0GrnJ+dpO",
+	"J4aXfXTlnRul65jSu5jIMGW7lfYbvMpU6Y3z3aP0xl63h4t3T9N+U7XePUw+qSNSDwEAqRotZBpOPsbo",
+	"oP6ZGCupR3DrGevnqLFWmneMLPT5AKvLLenMMTKruUyxrKphDTbQv9JjE0e5XtJjxl4KlGFk77MRtZXS",
+	"N88zY4qF1k34Vl8Ojaqyh98zkQ4moNQabyxD++RzpJwIeyhGUZDfqJL/nTK1lEIxPA1M2JwbKCXa2uV9",
+	"4KfzcMKZRc+W3/RcpgYKUeN7NGe7gmfHuc+xlEmZZ7bIxO1tr9G8TWzNiNmzAXhx03U94T4AOPiCG+vK",
+	"EnDwjMDOQhXKaTYHroaaqPHxvrWxN6g2odVuxLeIxJZDjM9ebIH9ii+WydpFR+pY0L3djguVT6c84kxk",
+	"I1S4YNMxrHjtWXnmG2vv4Xdp5Tsz1SNT6NOvPzTKBZbngKykBRtt8iiOFlwtqMFSISOKTSqFjzCDI/Y+",
+	"YgyJS8pkdy7/IJNyBEzFbvf26ZNx9/a+qZKvdNyOM7L8yvY5en7jkT4buQf5X1mToAhAmBVctuwcg/No",
+	"sh4ho3rHL1c1SqTKcISBCn5kyOMBWqyHwO069gt3JsWPUemTYKtRrryrUxYxfsfi6m3u+/L9aN2MLLdl",
+	"yIr5uqZk1hUSU5i8cVdHioz/Mtbm3DSVpiyhdV5geWqIeemv4xQ6XqXpnFeSyA4P96qjpRvOaIJVKSue",
+	"QQdOcmDL20DPw3ij0IIGXrygFgeNDWap0ecmgEPeLPQWaAnrygOzoDGr8fi8eXz9wpTq7IT8V7/8dvSx",
+	"XwzQL7+dhIfG437cAoUCza/PWogsdDChKiI70/v8tnLxBfixeFpRmTZXkFaB2e9V0skdZBJ7Mt3V7rel",
+	"vbZaI3W/dGlvrNvCLOCKndaBiTKXW3vePxoO9kc8eI12kIet4IV7FbYJYRj0KLmAiMUvOFnbCVEoj3qY",
+	"Zbkow8b1mYvAwdslqiRsdlmk/oD0Ys3FSqkGMqlUVNpJlnc16NmTqLeEH199rc/fVwfP4fx9c9P7HK76",
+	"B25G/yifVf9ROal+sWud1wGUkVcUyuIWx2mXf2mgxS5eDbUBYJ1COQsRY24jNqbKl4HYCgsqsIyNkFsl",
+	"YqIyDAKMFU8YpJlidZV82S1GHLEHivK4R8Zmxxhf2K+ZqECVHUmqwpO5l2ToBRg9+0CbOLpFKGNoImF7",
+	"9HX4vuCueL2l+OI7o9o2a6TC4OZLPt7Xk1miY0PO1sqmYMlZS5RrUNfZ6UvLfOpj1SqruK9X8U8+D7YN",
+	"N5hyc7YsodZ/TctFopMY7abCQjTu16aFyKDGHNgJf0Fu6o9baOi3uhRgH/Jqe7feTEpQv2ZIvv0o5s2I",
+	"B/zNUOgXaj8bhA2gZqF+FseqsTVEqEUh1G3NMLZfi33OxiqahQSKe2xcoLUz3pZQ3Ho9XFQUKNx27fev",
+	"rkOxlthJqulZMS8lSajfi8zIhOJ9xUkq4Nn9FLVYS42yaV8bZTXngIdPCTXlb121RhP7TbP15bZoB02U",
+	"NJ6BgpjLQj/mqHWNHHarWsG4Xber3gdwknl6fG821yAegy6XFVTVHGZoGxHlfpqnzhLrPzTxzzfMLLqE",
+	"TlhSfvUylXFuD8GbIbZ8kvBoZDAqO4HtKbuTty01q95Ad/qd9TXBpQ1371zIOAChFXz16tps5NqU1BYQ",
+	"FOMHfEZbatDTynLWd+xczt+w9QOsBoMQ+p3Tfb9ldFqTQVGkRVQcl5YyI2F0+pkiik8SLmYkX1r1lEoJ",
+	"RU/nPIlLOL3WaRW3Qf34rkKSeunOE10IY2lNaAJiQWeobniYUzSiQgIHm7a4F5BVhEFIDKh6CGo9Oj1/",
+	"gdd1CWhKQyUgTPrbrIsI5H7paQ0TSPDhbluEjm1NJfmWUcV2EAYUleaQhwEsmuI0s7X40PaTNVXMM/pa",
+	"UutTtVNRX6lbx7HB0kb2TLVR0QOAt4BpkqKv/jPDSkFsVcMe+RtL+XQNOehAIc54NtdHqkxCCfVUC8VG",
+	"KuQngGgFKrrwjG8vsVsCFugz5YLGbFex3X6vRVkkXvaPtXTvGOneOeNv5S0T7TxCwpAiFD2NuRBhq8KW",
+	"ngzLkO/BMKVRrS/B1DPY36ux2ZQ04Gd8zbKUszuaFD4sUyr4ggyGhlW8W5RmBv8DeE1nBhPgmEMAvQm8",
+	"6ADatDWNmCBrRtNKT04GZ8f9836/3z8atkhbfFuQMkrI7AgiRDcEb9Dv7ZvLg5JkG4TKpyyb1k3mnP1e",
+	"4MXXPzgDlcVVq5qv6hjfvVJwFGvAem4xnl3irDisk4n4QjxWTyBNpAgkwLYqPbNRO+lKzSl5TWWQtsMV",
+	"qvHduOgqAZdIaPbbHBHD4/cAhhhukXufSOD2l3mm10Qw/x1AkilTeWI2gGmewgbgcFAXNhVX/2qrSyCz",
+	"RteQuLmVCYKqDR4g0DCwanz6pQemAsSVrYLbvREe3wSk9ipJpjTdgFM1dNuZhptf9QuDp0dP824WmJ+j",
+	"fxfsEK5gb8EiFZfgnLRJZri5FjTQlfT1wV2+fjF7OXo2fPvr27Ofbqc/rb9alaNaJ0eNwMijg2D1Y92L",
+	"eMbSbWVHZ0ywlGptqa/8f+uN3rveaGnI/5hyo6YJ/+7VRotuhLxOeGbqOrIeUz7XQIK1DQCbO02S368C",
+	"aZ0p+vAFOfeqdYpb/ahJ720moURzn1cNZzCpwkacQU3+LhVVW72FWbh6fYyv6+FHzcmcF6YvrA0DXq1j",
+	"+N5p/z5/Hho0tgUx67/WYGbL76y3p0Nrxz0zlasKLZUt8+py9jpFrZlf/DcWF+5Y5HJVtja3Fcn+ls1q",
+	"McNgQBruDw9mYPIafWrA/UG8QTOAL/hD+I8hFAEPu4e1pm9/EUyIGGdyhNHAEaPRfNwl3jcqX5S/sHy9",
+	"WK8f0dYAcsffuwZ3aSqIYTY7FsVE7vMePGzB0mhORTb653//D9ps9hsI1zokkXl9GVlkU8JBvyjkbVli",
+	"+NZileyN7nPpRhvIKorwC7bS7zVQJRiGchcL/ly4pGdx5xbWZB9dXIJRCeMksa+VWMB/RdfItFU2RMsT",
+	"AYQp3jyUPttF4Y9lcZP7yt3mvrE3+kPsf7S/+yPpfywHT+w7G2C8vpWzYBBjnxCncfJX9/U7lvIpZym5",
+	"ZcD8+WT45pU5KhwImVW2IfNXL5KLR4mcfXl82I/P+4f0yyt2u2av08Xxyfxq+dXz2/V/vT766cnkb8dH",
+	"1/Hw22/o1Ysfo1R8c3f4/fC2xeHe1hnTDVKYNJKySziarFkGJ1xhYvboAlhwpYxrdw8bCbNbd0QbcFIe",
+	"4jCJsxuwGWXKZ1zUlAOTs88whNzb2Z9a1VYOsm904+GrzuIL9y46W7q9vkoalJstyt4VpOh6xODmSwuX",
+	"4UItIasOtW+gjtcGUKN0GPzc//lnAPUdffwH/nHeHZx9DCN/vmMZtUISTk38zT+PQqXIAGy8xNsFsZVh",
+	"n9zRJMciipbJrmuwO3A4xuDEWu8xFexKhnlzncHQlM722zPsh+YDHO+70iurukblC8fFVmnCBp4FOqON",
+	"d+Ax20ST7GPCmmcGDjfAyRaziC9oYlz0GVlIW2EEJQp2aJcDrEdWmdJX+IrKqePY8BJ606nH0peh/j9+",
+	"Hhyc/4JS0+8Ojj9+8fnNTQ8/D7pHH7/483/sXOTYqx22HkzYFUZJamCl4JIs4jtTmfbIGOyFFVdsjLR6",
+	"SGIJLl1YMoRPbcY5mjV+YUzYs6EEr/ElAUS+60BW1NXYRM7Ne1dYtq6o0YRFNN/t7q/kO3c7rrsNokkO",
+	"gNk+F3vBRbwtkqKV2e6MiOM2zhV4ZboVDWyQgLZ51QqT+9PN+4PlZ2/Vnws35cjxO4EVWtXVDaIgW1Gd",
+	"u1eZddgXhZEN9rUY2tp197pIpts4RmQ0wTxMewTwF2CXjHV3x2UTHBZe16wZ/GlB1wYSOnF2vVyJkW51",
+	"sXJLSffAKaIMaaMBw3PbCMjkXSY2DMmFtr2gsdrkL3BRxbNdTSxDKNX1oJTFOyE7WMkecVhMbWPqU4dP",
+	"1moAmYbdtA0o06Ro4sNvBD4d6a3KDeGWsLZCd/Fbh6pbBWUMCt1TuzkdHh72Dg89HdAELTksCc1F3y0i",
+	"R7Dqlkgjuf7Y/XRtPexU1FW9IvK6NCi6BHzEH3+pkvFa/twtUNdq1hfmBanypYNB6FIAv6bs1x29iwYd",
+	"G7ktwrXQ4GbjaBfY7suPcNgRytXgyU5Om+NvSwOuj68ZohRq33ZyctI7OakmENTN7yaaF5ZJDXIFnelc",
+	"FACZNVb69kyLl2Cfgx/Ow5KgR3zRRZKazNgmjT3xzswJluso00HvJnNuhufbJz2xLM6hZ4cl+6Egg2ZH",
+	"QntkX96T9vzTbWASdiE2Mvz8pbj7Bp8QSN3y5YFc4hnmAFJN9LKDE4y3aBu1wlu2jY3BRgaUma7CiLKr",
+	"u1GzmicI3TPLFnavwi6yg2Hb27UbnNFRoEJKK6Ed3alvWz2AO6bKZfA7oy1fsJU5n7WgLGp5PmpEMX8V",
+	"xylTKmABI1GPeWdNH55YFou9iZfCaXU+kt04i230FM6tmWchX4LD2OQBwLbiuwgTw1r0u8D5250NGxNu",
+	"6YEu8XC2kZk9WcE/1rVD8ZmgWZ6ax29riWdnm/JUP3f++d//P22xC6ZUz/cvrwbk7+8mr16trq6urh7f",
+	"fvX86bfPfvru69Wb1/SvL/j1U8nOn/4oHn34IUqzV18zmXx3ffzy3Q/P5j89eXweJ+nTv6ofDidDueZi",
+	"IF799Ot8eixeyP7779mXi8n1949vH19Pf/ryV3H1pz/pMVb8gz7k9odHG7aOq6Tl9Ijn0zkbnA930LyC",
+	"D+ga7x0g3Z39FGAchXYECp2Cq2nOolvYpIKI4G3lj6p50/o1tm5WjYi1YFIrt/YxgyIL41sOfMkm4e4S",
+	"OJxMzh1+sLUsTcgHc/Dg8Gft1jHh4M8kCb9l+qaurbQCSqBbc2XvRnzHFhOWGkcwxtV1eyDGZtgogtVJ",
+	"mgGWH1Nx60ODS7yBJjHMpeYFZrKq07w4WQvywFIOmvkzOCPf0Vtmil2AQgR1+btlqe2Zc/b75JBB42pW",
+	"wDetvdxjulyOkcMcXwHiCh6LcTSnWtTHUNIWxbzIwBl7F8IFlwYMor8yEVsDBw/4STGrKQAvWS7Jai4V",
+	"bpOcmYJ/rrgQYP30NFUgDkVWlM/5MCxLpmEz+NmB4n7rdw8HYUltm0vlcpmaMeOU8pza1DquJkFtDuHh",
+	"kEzWGXM1up7Fw+PjwTkETA21jcqTDOkiPO7abgH7L7d1MPj1x6sfv3n/JJ3+7c2j07frd//19cvZ6Ty6",
+	"e0WX/LskXV1T+ir6+vvX8k+BLBKfPbUMV9QfHy4BC26sWRcuVaTpbj+XSax3V2i+iWutKM86F8P+xn6L",
+	"F3sqTd+3KQcWHkEUi6SIi/AWxL9UgWte0Pe4LR72+1s3yRYHQ+iG10ToUU3peg8armxgqdSu44drFw6q",
+	"17Bhw7GTyCYABcwKkLjYHMKt5B+NW/pxi2C9hgXV1qxtkQIUYhv5UebpTp6RIBr4l98G3bOw1vudE1Zk",
+	"AS3feZOFodfxmfxoq6G5LJAS8zQCwGli4uo1LCfB8eqNHh3oMTs5ahB3sckWoSQL291fdsrSY2qqDrYQ",
+	"KKPWG/sPKtJbsvrtAq8z+zewuvjqmo5Vg0otzJNnmE82pupWIacqhHnGSBvnfDYYR4Ga5bDraQNiNZeg",
+	"XE1RNcMdqs/eFnEAPFNvq3EWsCPJZE3GcLU2gPA84B8HHBuhsAEkfYa/EfYQX7gIXPnLjC/gQACP9kNS",
+	"Hstu4LH6Xqxa6CJtTRsZPC4E/eAQVMeS76VwHk0Sy6lqTwyXRMiJjNckW3G9xiDtT2abDNlNhdBoOe/I",
+	"uUP4dlVKBE3AHVrdv/jSNlFZsGjCVYYjWY3RGi+7XyFleLbTOiv7yWsr1mENFxt/7Dr4xtExifUpB7CI",
+	"Qq4u9fCf4nd8utUjFPDEN3fBe57xrYNpriu/ufCgtxws61/f3O8DS7iCabaO+BJcpb/zlY193s6t2O2A",
+	"ytlJ+QoXtbEnyhrUNqtGh76yjrmmFqxhycFwc8emvBV5bhtW7ANxr18pzCtWpjbUmjFFFNssiOpl3LU5",
+	"AFWxeHThksZrhu51icv7dd7WAVmTbOTOpEC0B5qaKzLJFRdMKb1ktS6GTLea/I5+k8owNUjTK2Fpy/G9",
+	"xu4N1YLb/ZZwKUd8c+2gxq9odMuyTxsBuIemX0LzPrmiD+FegyeWQuUDc7a2SUDLuwqmjmCe6/3BciWX",
+	"Vb62ZhMpZsaq5eKOZ4aiviB3sLXFiWKZsizgHDf3s5Ojfp98TrV8fuEj2yzurTQ2cLV3mhoenw/7pcPf",
+	"Sf9ep1L0edbRE6AHyDPXsKkLusYxhGThVXCYxNrG5vXlaEAtoGICz+xB0V2Ri0QvWedBbJ6yYeLKnu0y",
+	"PNphvPwxW+0ieIj8WlsYWjnTibyDEn9UxHIxrg9AmTQG9msOEVK8vpz8Y77bXvVmW5D9a7pcrslTvqIJ",
+	"b7/DtwsadjtqTlMWxoYUaxiuMeMR8zses/iyMJgzSO/F0N2CC5mSXFS0zJm/ina4T3ZEMl2Ta1Xz1BRY",
+	"aXHQcgA3fMm4BPADCQAfsX4yFL8oOEPAezx1aZbiFplmsMo6WrdO+0COFYuhXskGkG03JuwIsdUf77Op",
+	"tNBOZf6UrdHH4sqgRMMBak45jEkkk7itWH+sm+pGnicfuA56AL1DJW9PK2YO57jxE+txfIwvZRMA/+/h",
+	"xWrokvo38Ua18j/9rq6nT+91euPV6mgVEDMKkJsMCjlFRZ/m4pLYer/Yiq61HMZwzjEFahIubvHWKX8P",
+	"uwagB8fU0uKyO5auxyaErE/k48KBzd7TKEvWYM+TcUQxOAcbkRYfjtbPQt5BQTeaJBeE3og0NynIWMoJ",
+	"foYKGSZfQR9RnG+J2ComgE9noNBDnqJPo1RDjpGXImIXYAh7SGscpa4ZoS4ZfzAsuNpq1v/C+cSG32HO",
+	"Qieg4UF/4GgMv+wfXxz2G3tFIrp8+E1l3xNNjzzTYuhSDubAnfMQR5madH8XD0pzoYyE0hTyYWgGzMle",
+	"ao1eIhdmu8fSBl2iR2LJYn0MXnClKi6cwdAziQb9/sPFlEBydsYQ5+tsvthOJoJsZ3CS97DBRbkMikoh",
+	"k/qSoMlMruB2a0hJKIGthxsqisCNIS/e2UF/0MQ5EHagebVJAbq8W25SZKrew9JmLSzttpY5LMtdVZP4",
+	"gr2cPsWjVT3lFuZb7pjJjZk4PeifHhzunokWsvmhAUbkJ4CI1BwCcNDr9jxXT+xJIttFvFdcxHLVuejk",
+	"S35QFC8+6B9u2nL22h3VqeCqOoqrcmuxKnuzWuntzgyD4fGgd9zfpC2Pi8KWFuiLnXnx7PlbPQCDwfC4",
+	"3+8PTqGEdPPRaeniaos0iXnDeubF8BY1PJtbuMXdu2zdt0U+JZS+CBaSCA3qViKrzXLH7YWuVO4Yb3e1",
+	"INxhuhjPmkX11ksB3NOQbGcwAiMY3HxpEqL9QmddMAJzBdURsGqVuP1M/Y4m3D2csgWS6xO5Zf8g75qX",
+	"Jr91qO11O4JfyM2KBS4mMpsTyFKASk/apEgpT9ALmsNG//n3r64Nn9Vxn0RzmtIoY6n64mFiZp92n99n",
+	"n7NLcp/DqhPBNsdVvzhjKVLd6sRavLq2X7leDq/sgDfdB90MWaRrJ6V3POApazeVgampnZJ3gGBorCvb",
+	"beLH/Qfw/N3Do9cq46NEjcZEXBSe7hqr3KWBfOalfWDJ+9KjentkcGw6H5cyumUZhpf28Dv6ErA9l+Zd",
+	"UbW0xXosjWZIHQI6kiXTCuMeFKJVFV19tFubJTKithCdBb4zcYA24cYBGHuMYNlVyrPMcpm6bNGEillO",
+	"Z4yYFuEZmaJPfPzVs7fk0d3gESSOqoqHYs7xtT5m+bjUgWENsbyqI57E91ySseM8+88xQXJTx3ycIS3G",
+	"THcBfVD22nGPXCXJDqRJocd6/1kkzvXAhv6lG0w6qZh3h1tTTk6ONoNmeZrU1THHHiOaGZnKgMcZ+qdM",
+	"B+dZtlQXjx6Nu4YqluSKpcDgZzjEMeiKU+vqk1BBKOpCHDNwLAD4KWU0mldB6PYt0ZxmNjXo0YTON4JY",
+	"R2ftlp3ufXjNvc+utpXfA2gA5LZocyuWEHgBEoM5F7Nxl4xXlAPGf0nB14Z1J+GvhPLFWAuSXI7y5djL",
+	"+Lgk41yxESi4UZESM9aGqP8Z6q3OKBf2A4AhzNtG2g6GF81ZdDsy4zwmMr0RENZmhR10ScYMqCn9qBM8",
+	"+RKIgFMoMArm0dgPhIMtATNuymNeApJwZAPkunva1h2luSVxSJnKF2xkXaS2Grj5WFcutUTxZka3Y8DN",
+	"YMq4kp4dWzi728GB7XQ7G4OJiU5+HRs3lOZvGEl8NAykfqw/jtCc8ohhrqs3VIhSdYOhfzdjAau6NA6b",
+	"dG914Vwvl3RDJr8y5MdUQRqUkunYRQ6LUsvkagILWZqyEiayWkEP/TT9INXbH6dPTyZfLc5mg5f8g5x1",
+	"2hIg15Jbj21ga3wBteZ6ZGzZesYXLh8LWan17141ObtD4OcVspz4he6ASxHZJeHAjPySSFFvSuCtqLoR",
+	"GzXu9iC0DtH0OSxZi6Qc0H9F4UKwXupScDYdzIlUNfxBb6Con0nkgnVTzpPFY+IszI9/tl+Jok9S98gY",
+	"E6P92QmQ4GV7vQqE80EY2fDBPNyw8LgF5OWB0ILWMt63kOEW3v5Qsr8WcVdhZgdvou1siH/N2O7VGmsN",
+	"uU98c++kpLH0A3Za+MWwhpqGAgIpp2oul6ViaRYLaplC67UDUtEGno8l0h3ba46Ie7QWUSVi4GSWp2gK",
+	"a8OqyHm9dAV7MblzjdEQ6z9Uu2j28MGdiw4EjAxj3TRlVaKdcCV2f202yKA/HUJljKm++vz02L7OIGmr",
+	"xK22LH213rYeFeTXezhmQDsMwZBdblBJSSJXVQXhD1uAVZ/VINeR5U3bwaXJ1gcFq7VtTi7EYCCF4aFr",
+	"5N+H+QVn0Vf23oRunqFpg6Qkx7b8sZj77beUK/Z/tKLxW5mFMdyoMOzZvNcJhHmk6W+tVnsowuo/gHbk",
+	"lU2yDpeZRDyN1jnPegNbv0qrG7WkUfW89uX54Pzs9OQYuPUrjoSyXr65+dJjvjzpDo5qVHNChWDxK8OO",
+	"vmlitXdX7c48MGn9r2g2b0x8X7nH0ctvu+cZXFSdKby1u8mnvsVX9EpmNQVMLZwZN7CUxQbGXeBCtOSr",
+	"rlcUGTnzDArEJ+VrS8PnaPcUAxbHCufe/WYSId9bQBZ6q3TAcEx/oQspZohQdmzreCjiyFUK3DKupDY6",
+	"HLO0bJcfhmgwI7lY8Czsz3w5JYjgNajXCwAI693e5StvFko7n5weRedn56cTGp2e9qfTqD88H/SHdNjv",
+	"R8cxO5sOJudsQIfxYHrKhtOjaMD68XBySI/Oj89OTisHN2sCndSsswfmRhsMDvpnRSmY+3GjNcj5cvPs",
+	"RK6C/Q9mcvTP92/iFLeenVpdZmaTgptyLIW0C4JhvIGGnS1u8JLypkyT5OUUOCy3x8CReP7jL90g3sUb",
+	"O98z4W4rMPA7GvedCbTvBKZvBsrCmxNSBxbK7QKPcnNHbGKYbK37sm6TCteZQ23VoF9uy94X8V4FtO9J",
+	"r/tKFsxwWMVrlLH3NZEVeKKeWeS8Xm1WNznUNumZXVP1lVh3NuqtvmwX/1yhKgYPwz8HlxQ0dP6AeCAF",
+	"WCpu5or9xAi1k4Ji0bbjpnslM8eE9hAb3ScYvG5H1AU9YFh273phF8SzxTJbF5rYHKB52MHymt5xcr0O",
+	"u7naEms3XS36liAhdVOtXD08eEXoN/ih3fNLc7lNZtCsqRxqrTDt6BoKnR47mTXeN9oOwWYgW2a+H95e",
+	"VtPJpyyjCCtstlFp6/Zjd2MdJcmoTvFeJYlTuNa+A07arlVr2tQTMjMWA2pl9Kq245oNEs3qV+wixzVO",
+	"WWxl8xw5b4Y38+Bqcv8wVa9I8bPU3EJCXt9Exut9kvSq709ZlqeijgxhpfdiqENhCoGjggVa91KRnzZj",
+	"8RpeGWqMYqHDQdUUD0x/I+v8mJ2dHZ2dn8V0eNY/Oh0cD+I+Oz6ZnsXRyfB8eHp6eNI/jPvxCaWTSRyf",
+	"DOlgwKanw0E8OD4axmetrPPKWjPSVYz35ir7BdfZ88JGrU7I2jOSYx4XtT65gBpLMC0R5D7onybMLyTi",
+	"gkh6X7G2VpZyFtt8DvhQlOGt4hPs8m9G7fXSJZaacKkCIHYqPzDRI1fqtpSj2wuXP9jDnbSRHWNcQ6b9",
+	"Ncot5OCGus6xK31ScJVC/vFGrb+lzHY4UuMdXm+ZNfB6ywepsyb/CK5ce6jQFlFtAm2z8GrJHNiMWkL9",
+	"idGKrseXphbDJRljPsb4YuOkiZUDM68AtWmde0xBgowPad3QQJzxAcywbdWaPxGFbaG+72si15rG9zjf",
+	"/1Gm5Dbzsd5srJNec3apSqpXUc/o+56pJnKx6VTpkbEpSel+NYaDKcYWeizQ+U/tRqJ3DfMYWDawSdwI",
+	"piW0F1xOGOqPqL8jgUfS+F3GRNG1Iqv5uhzFLw5rhmPcVtO0MfPSwivX16xRkm/NYbcytIX3YXxhGGk9",
+	"B4ShdJrT2LmqrEOiR8Ypi0fohtWDITwj0PajeDps9PbyFtoilZOELcJ7P7WsTabeD2AvyOevnz8h50fH",
+	"p19s7tlRE08PvtKlVdRs89a5tEqBdgO4NGiG5UXLSuk7mbraWwjGRv3Ksc6UKBXfInOqLsj1i9cATxoG",
+	"zYApZ0m8o0UohX998/IFMTh9RCyhdW0NET273aKCPlyxpCldsAxhcHNGrXW7KnXY7BIJF+a2Ka8aPI9Q",
+	"CTyyhb2CYTtbjbi6X6XiYkLn/MLM8MXYZanaOa8G2Tdu2W57TKehJun+1HkTyn3VfxXoezcwpTadbqdz",
+	"cBjJEY9rvFx6VrDgnZkKMv7hwFDmHVzHFdzoPj1OGWDItoFLoBUGr0QSpqU2lflsXq2ABmUsa6K7R28H",
+	"/XvsYXkNF8zXb9++InhB6cVleppjwx6Fn476/dBcZDxL6pImgXBbTskSdUOofvtbl5xjk6vvaMK3+h3r",
+	"ZN68xZP5TQKEjYu5gPcV+ILtxy/jXsROuzE2pKJO65UkNLhpe8pyE8MFBRmRSEb3Aj56w6jqYJPeDrKg",
+	"iZYSFo/+jscW2888m+rzp9ZgIyGzUcpoDORUIIUj1JHdTpwvEx7RjLlvYJmOTP9NnVX3o3169XMBn7Tf",
+	"oE+/+GwyLLwGLrn/AAfZtN8kXNz6FzhciFD5cinTjMUjhwGxDrnRgqsFJLd0vaFxKtsbAP+7YhD8b+2b",
+	"zfmm2+ExWyxlpl84umXrkRkceCjNszkTGTwlhmy5eOQKJqAAJaz0TSoTBjNjACcIswJ6i5FgLIZvtGoZ",
+	"FVx0MhshxteCFqcyB0wW2N8j/5sC81H62tqZpS+tEPvfUXVb+mwRraUvmYhh9yx/eVd9qZnc0ncTKm4D",
+	"DQZUdul7YIYtfaPHvvSolNHys/TJ2P9cVJ8vfY25jZU7sTJ9+XZXjqE8lrwyHFnKyl8sWDaXcWWWS1OA",
+	"6OYEKrPioE+YXnDm9Ki/8P4E0ony5Gb0FmxaU2ZaPxMMbicUziBGFqKRnI7wr9JX6NotPuPpsfgqk3KU",
+	"0HTGUPDmuo0Jm2ajTBaPK/WMWsD0RpdNgdDYZqvBt5CtAuhuOVpQsR5lmNPl+jHJ1dqXQzsWaY6TJTD0",
+	"4+63sqkfCspolLIZVxlLmS8i5kiw9MdNN9IFiuCvkbGevRvLM+fEOWULCSc6lEo3+ubjnIoZq4jkkrnQ",
+	"U/Gl3z2VaxVgVIIntPIOFJX5RuaZnjnwO0NkyyYijyJME3daQzGaoMIRasXSYrJht/Cn2le2CxZzajeG",
+	"qi5MWV6SF6uZRzGfQuZeSWih/vtIyJFNrvJ+C9xJ1a2qLCLADqwrXzrZMOglg8n/oCff6H3QRm6BF7d6",
+	"I6/7z2ia4BJaw3Pc7Hujanacopl2XWRyZJWZPeHDDbCzwrvcPuC+s3pHmef5kpyCZav8Go1/z0Fdr2Do",
+	"MpYKcIrZJTLPs0w3JMYOxzSjE61Ec0HvKLciaxLa3cg0PnSWiUE3/Tog6s3TRB/ry5/YCitVF2NCFc7j",
+	"ztppVbbSqklnmhUy04JUp5VOsRkVteHZ4cnbfv9i0A44PlmHgzjwqg04i15lDUDSmygbrwbxtoYftUDF",
+	"GOaXfblZEzZTIUz7DItvuFx3pGbSFnAi5S2LCS2PydFgODwL1EfaPLy40k6VV+qvKyfVBi897Dd6KRii",
+	"ofgU9BShaXhqzliSqGohZt2740YvCgT4n2D6JTgEcqEuyKBLhl1ySP753/9TOYK3Ki+FHrdRscQrFaHg",
+	"e28M9dXON4acWf7rm/WvYfHEyhp2/lpHb/MgLL8AG/aZfgsnrtMRjXRMnTdX7+pg1Y0vtHzQjKV6DsHh",
+	"NWGzXFgC49KImvNgmguButsaEO5xwawFJL1UYfCVTS+4MM6tTHmpgRMa3Xad18tzCkPwUAKYOJb5JOsW",
+	"3j/jcrZ8mFjLusjzNlVJvIQmjDPaJ3rR4wC01MLiGtbwxCY0r67pQjvN7tgIK5r3dUtBolq8+Wumra43",
+	"+SKE2Vb5AljsSApXQQWiXOihMX7LVK4+U85nCnm9xocAhl2KflX9P3pkcF4qKQ/DYwOp90KOB3/+vP8P",
+	"D9Ld7w7OPn7x+c1N72fDLXn08Ys/BwOR2KO/ySRflOGBv1kitcMS+1BN1ocNGdVrraD3yjz4t11Rd+Nk",
+	"wMvDE2NL6m6J/xae96lMMdZRJQ5rVLXaG3l9x85gr2ncK3PwasmEkTZhwmhKFAMP/ExtIYwBQsEHqXzw",
+	"1nvfhotVi/qt+tR8yEE2li3y81qGnamS6MOOCSgUtUtKKt6ruAs/1ih2r5ZwYJNZMoD6a31rwEGgIpYI",
+	"j4espDUXs0usqjLGc08MxRdpkmCdOqQtZIliLurnN9Qcrc2tRWwu3FzLyFsWNzad6oHblWKBV92Tw7aR",
+	"mWGDusa62EocaxpvnxwWhxJ5bC0/7G6ImeWTaIqr8t5ckMruTRy7+bRNmcP7sdSOcXGPN2OQyyKk2SAM",
+	"2YZ/K3UN2z0uLQIrpkwRTIG+1ZDJwgqZyayoT+d00jAUYakWbsWXB8caKThbVoQqCHItf38laXQhBYCM",
+	"Bsgq4j9xANqy8k1lX8C7NylqkUwDKCQNIzBc2iNX+IcLj6m5TDNHtKkK6km9qBiNL8jhwLIAFbSUqI5C",
+	"PToc+PXsBg9WeY+xnbyD7xi7jc0K2pw+o/qtmozmgDS3/Hp5zJFVwiOY4EItWaT/DurOXNTzMSxozBBz",
+	"gbTG1J2vLeOHVvsgrIiY6CG3xxKgGjTDGhIrruaI4dSHSr5gBui5LgoJFvTISGBviB6QwRbQIKE7b8Rj",
+	"Okd+91hv3SWYh267oddYImgfHlY3CDV73dcI8iyYXOFkdFkUvcAumPRcSGEz+FQ3Q57H2sBKLC9JYpye",
+	"d+CgDbbsDZ2ybF0TObW11YBshaG9CIb8ShAFNwY0ZGu8PJC4bLbghTloJYzesQpBxWY1YPOYHfQP+8aw",
+	"8dmTnf36htXjz4quhtSmT2xeU8QBciK71YTIArziCAa5IhHVk9+SgOETAOCQqPuwbeWyxhzd+6UN2o6V",
+	"aKsDCZWNKEX2TC9sSWeNkDO1i9AbD95y5etMbSWnjKHWq3pu+7vOpjXu1MZs1rtTB63om7I7QIBz0TBt",
+	"EFG+YSsIyIf0qHTJlN8xW46vq/fjIktPERpl/I41Nk2/X0ZywcUMvPgB1PFGgqHh4d6PgdMOzjNTjrzJ",
+	"ua9yTzPgub2pIDLQQ1ezMUxYZCBnaO9kTNmhHvaLgRZsBW4GnrYw/V1DwuPb6Bxkn1GgYvdmHd+LO3xX",
+	"wuE9lYflG/ex05w++kYmtzSjzVIUrVu4TM3q5Y4tDBOVUz1mrRnBaJeK6Itk0LGwpGvlzvY89kpG+FVV",
+	"a5k2gZsRf7VFTw33e2VTi6JGuxq4Lgyfwv1ISiww/hOlG+ZLXn56QkWcyDT+i7ydx9Oo06jqkKeCSw9T",
+	"0bxJFojnCdR37PQE2tc9QO6Hs5t+/wSQisYMopy5AxSaXQa4CuHIsZY5pD0B8N0uMjgM6c26vJu7w4+8",
+	"Y6l/YBKSTPMUOCK0vGNxmQvHG5HmYqN6DHjXeXYjoITe2MfhjC9MCAU4NI0pCZAfm7DRhCoR3X4lxWGw",
+	"INqsqyB/Gsf1/W1hM1mjDgFrMO9xHiyk2T843Mc6bci74JEuJFSFSTmUtgNp4sUkN+qrkEzOmJ5NRIUb",
+	"Mhy39QZ4FI89my5o2DasFuAd3dEcKCmHw12x2GaBUS8U+gCpK4ipodmOwlhl+8Bzd+AqBSE1mBobqSxO",
+	"1MFjdKAsQx17q2GWjnnJce6qVUSM3+18S61L5d2cIWNMUb8BVoDLHzWvK/zedTlgpfe9MgigAPTEVLoI",
+	"82d/pgLwZ1OrI0QAg0gwc9JuAy8J4+OnjKlWZ4msxdVuqhoX3TDxxaLmxvZSGgG4/4Jn2X5vbGY3uxsL",
+	"fMIO4ozhsdagR8etNOgDl/1w4+JNipl8nNTC3N1lp25I/EPYKJvLaFc0o97ocM/CkHWIpcHjZW1Ic2pE",
+	"oxZL1ewxlj5006i1+MEAJmddZE9BYQwqbntkPKFzDoVUwAHLM8WSaRf8jzb92vm90hJ0BQwdfXwA/2Xh",
+	"fCdyxfBcgJYRV+QDS2XpVBpWbJtqah9uR6OIPARD7zhMU8gClsJrI9VI12jFHcZAP7lHHrNErqBHns8P",
+	"thl9sCqr3wNbPSmoYZrptBJeooVmKt9XxUDiavbyJnYu7NAS2fAY6HeH5dud8n9ftWVa5EhrjQ+hAtwq",
+	"FrK/grYrha0R9Qs4iJidvweOZNxvxxf2W6zvL1UGF5SSYq01YZ2KpmoloKT0YQAsjNJBwKa/egDvRsZG",
+	"AcOpgdf4NmhLqI3KF423+Br4jX7E9ll45+Rki2qu20r1YWTQwlWOz3woiymmdRiWSa640OqnqH2YkQlL",
+	"pJipDYKzokstIbrHb/uDtuexWy7i+oKJKNmq60F3gVfEQuoLXFppI/GN5aLET7cTc7XMMxYmYS9UjZfs",
+	"twzSym3DfR7vcSj9o3RTk5XwoDaUWVx/gL+HxzVLA4pxWGgZ0sQWuAtbQcjUaylLVoVgNagX0SFg/B5t",
+	"CjjnoiYwUnIh2DBJGd7dqpa9flNwxJYJz1q2mosoyWM2KoBkflGfIHrk5ZQA8wo4hdWFDziCerZUL3nB",
+	"SCYl5su7gMRmHBkeUZf5oB+EMXFDLjtFE1TxD+zSAz3FLOIxUwCSw7sswNgQGXnci82kXw/kK5pm1VJl",
+	"g62VyrqdTGa7y2KFQcF4qx2R2umFVrVD+zxmsGCgXGI6tojqLoKo3UICO111iyR2LI2Nk2wquOgG9H6v",
+	"ColtK90uWRoFyXivDO+lFpMFTbCcUb4kmSRTmac1dBMVgszD3uFRGTd6VnLEV6HQwyZI6BajAXwhpf1r",
+	"GDLGSrWgH6oadGM86xubOfOcJwGDEovvbAIYDZsYvWVCSx1mNIT1RSTvIGczqGhjCGpNDZSJZyaVhibJ",
+	"ZaGHyKDb7/cbq4In+EITpqyWLdygAcSrRwHIQ4tMpJeIY9NC6dWs3C/vSM3p8PikrjR3wj6rnFbZ4aQf",
+	"HR0Nz8+m0SAaHJ3T6WR6FJ2dn59MJ+fDo+EpZUcDdnRydD45PzyK6NH58fn5YHJ6djycnB0ft6G5MwJo",
+	"akG8+fpKt/SjnyXZcByLUdpWg7zdxD+m4tbJ8+65ryI2cdi7HVtwCqd6s2+lxlcFqJD37atNpouW2/6U",
+	"J6xeKHq+GTzhgqbrTrDc3HJpuK0DRf/Ikzd/g/p3lMcArfv8x6vvvv2i0bMrowmt3TkEoajUOF+iYwuM",
+	"FLpydDSwza14Fs27FtBuY97KpdKMI3U3Btor9GJN1oQS0+sSJpAusl7/+BDiFvAnKOPs/KgPXlM+7HTN",
+	"waR4lb5Y3XW6nb8rKZKwLWq7Vzgfa9idwVVgKYmyNVL/g3Nvc7sObZGZVZpAM1RDnj48ejs4uxieXxyf",
+	"987hvxb5rVvjFpU616+/e7rtHBt4BptxyHVzxwKWchnXdOOw4IjDbbJ5NxxeIJR0slHOa3ctozqeofB0",
+	"I7cS/hri1anKS+jRclWjJPUvXctVVckm0E9rbj27VoTPjZkMN4CJuNH07S2FGykMZpBgTLaql9d41N+w",
+	"K/Hw2YW1Bl6sroep9tZjFxekdSviLzXLs4DMBKrIFTVtvSquVNxe6DVzESWMmp11Y+KbWelFqqHDmG6G",
+	"+WvnpX/iL6tBG+2QWHKzxq2DkfDqPW4bsHI94U36VZgyntUUvWhQP6bcsj0iFo0qzpTeEtdHvq880Bbi",
+	"j6sEAlyE6QGytEa7FYkChSsPcCtWpJ0Dxnpk6nyVj6++1jrx+eHV8MnR07PTJ4fPzh8Prk6eD/tPj56d",
+	"PT58/rwGwSuyLUF++9qURZv1DazfZwtLcJgu2a1ljzEZ4P+B54+8IpIhvbul8alcWWXuOfO5ZQPJCjpL",
+	"s7oLhlA7AZvkljWKQIVjFi+n5Q7bGvrm8ZU6lV4SxBbXaGCTNI/7TJHCEiJ4R4W0bckPCg/tQf9wtz4H",
+	"h2pBHuaWYUi1F+jT8KxEiYxuIQ9pZffED1DC9J2N9yFR+DKHPI0VTWOibXWgLTVMCwYeCStjIXVPL4tw",
+	"4do8OyPZisPGkXmHVK0oTXSnYCw8v6imYH/+c3+ALod/DH/uHxz+8sXFz/2DY/wqiAX0i8u3SXzokrHJ",
+	"3jV1ohYsozHN6Pj3zHqIaK4aZ2U+gYsfvtLRPdHE6K0chQlfmCC0qNcClAnIJgkJBhPGhPF2xjsqAw6O",
+	"PyXAbs6SeORCKgGyCH2B0yUXSPpRZMzMmKEjCWTDPwQL5u4kiHK9pSaFWO0dtharl/teyWUfHgYPy2a9",
+	"7JR1e10wuSHmQtQhmRukN9hOtElvqNyTpiIEmMhSzu5oQlI2ZVrr2rAHIMVNFWptqKrPfJ8WucYaBArp",
+	"060PlgmyZjStbOIng7Pj/nnfFnGquJl++W1QA3/eJ5V7z6pKrhI3lK8vW+mA6/WD8/fIYRj0YEWc3qdo",
+	"kgk47iiaVM1X0NPfLhfBjuzuvPZGp8vS4x4gWT30vF1ZOBDd8k55KNzoS7LfjzHOYNLCh/1BKdUdfzS4",
+	"8d8z7711HrvrJ6SuV/LZK5nsQeds60pD+8YltmTJl02C8PQuaMxKPS5q5gAjBuDsTU4umawNSm5z7nhc",
+	"zUdrRO/SEGYxRvIgZVBCPEbnJs2sHLr5svl2lm2oR8ZLmY0NfxPkZdtaJNArDACSTGIVgDLLCBJDdTuW",
+	"GhSivR7LYsB9WZkdo25quJHtBLWtE1WUp9ooFjXnKpOh4+zLJHZpcpcFrB/I12y6U8qgkCAox8aOr2IP",
+	"YcuQ48sjBGmu7zxmknAFJsfZtd1zgJdVZ8UOUqVxgfpC3Q3vl5M00GU8U8Q8rZwkDbs+JlsY+hpvvoMJ",
+	"ai+Fcwb6DAXoMbMuHf0ZwanE0iptFtkpSqWPBV3YowvEBO51ammT1vYC7CDfB74r7GTLKfCpinaKx/M3",
+	"Tx6oLt/DFYRpV4rO5NRtTQJ+dY3X4owHY8jAZ4G/h2LHH7donRCB1+ExSZi2MBH7jCABg2eRqakm/P2r",
+	"axKzBSKNnLQiqSzh8SWZyGxuVsCtqHJPwCbS0jl2VUkAfHz1tbZ+rw6e1+f/lY4uddQTrlUcrNhyrozj",
+	"bpbLUb4EmuFsHqd0ZSAra5kXlNHBUJZtwwNg0zyd/3tj0uyrX6VSTgOAU8cNXgdcmwkWk+KyQnV6PMCq",
+	"F+ZJpXes+bbxLaNTbGUIos0/sBATKTB/GG9XljJWWIFek3U7VSmKW48+eIAUM8/VCc32Gdg7bli2TVYN",
+	"SBsdeWXB50gqmfBpqBQDWAMlL23B1g0eYMMe3YggBm9zZDH6CWxhOCFTpmSC4Ps5S7YvKDA2gltoUYPF",
+	"dvEzt0XXhYUf1tUFROi2jlDx6J/OH6xg34MQtdkj8I4DrKqNwjuk82Rt3AJ6yzBMh/8K0Xd7Xg9H0L/T",
+	"Jx/9E/L7SfHwcXPbgFDsF16PeLxsW3Rx797/C+AG9o3oV2Xvj4noF634d4/ol3pST+6DCf80ZV0bBwN4",
+	"LmpTR6W7ubhnNZRjCdQ9m0kM/KyYX2HWbCU3eb9/GA0Wna7987j4ezgv/jzSf8skRgymF/JL4rBnuCY8",
+	"bjtbmpPBsNG+vk+EW8Kxe0vpLLzAZRCW0qgfFG0g71ga52zL/Ns20NSLw2idruaF/6s2GtMMmdk2Iuxn",
+	"xSBY/JcNCIP9+YFc4LuTtzxEQjAa6yUX+vlcxRyEFymniUkL24Z8y/R1FnnTIy+nhAq7h2plOqdwmDex",
+	"cHuh+lfZlP+tt6WNGfqjdiavIf/+m1O5M5syKQrvV6t96RNhyvbBRsEt6l8RT6XvaNcwo1lGe4yDvbV9",
+	"O9vuGwUgJrBreD82q7xIlWJZlyScTnjCs3WXaBHX/3IB1eRlStj7JROqsnHDjQ0xPN6uUZux5y8bKA72",
+	"ygbAK4UV5YJB/MZQqC8pj51XmJK5TOKuzYMCelu6XH6mADvHGeSuUrfqHsadHChX8Xs5lBugHIqxRI/r",
+	"Pk7oT0S+ZqrAfRJUTnMndCiW7rVsl4SGfM1XxDwA8TGfqY2CvVmat2SG03fsZIbzG/YgnllvJe7NuYLj",
+	"HBik719d64EhT+iSZzRRYJ5j2pheiBDAVQuaJFXNM6d/kbdqwiuFH46PyyiSq4Of6MGH/sF5b3Twy2/D",
+	"7vD45ONfzLf6czCJSTfYoyit4UrbtCsO+3tknQdzjK8zZcA2RWUnOKvIqiunfZpxrVPsnQvEeKzxTo2Z",
+	"OM3F7gQIqFPmwb+Lvb5z/eJ1p6gCc3Rii8BsXDJN5QcmikwnVCudRi//uKcqNmSVr2g2bwFg9+is9qK1",
+	"MR0NRL/0MsBdS5vVQgJZoD0T1udeN1e/NSTb3lZtx8C1swDj1kvQt6aI+MOTYRcbwkBvCMcPno3gTybm",
+	"IpjKu8FQrFfXqk3guejUkznl5JUJe2yiSv1sgG2tLgjzfFD91oIqdyYD8mGjOfhuD2pWdMGXpa36p0jQ",
+	"vN/G5cni7x9UfMcmcylvA+HE5ijkNvBjTyr9p07yySRhKixcik4SFo+axWhMh56au4pYzW7785kp1IsG",
+	"XyIjmlQsSiYOwnSGMolHikUpy+qQyd/rrzHGAemfcLEtoIfcHECgrU8DEOUkmZQ7cNZthl6xX3NmFEsw",
+	"+QKWhDKxEOSczXQbbpFKzbIArajIsCwUlkchdCHFDCKXMUv4HUs5Uz3yQsJegA8t2wGng0F7KqcmPkQz",
+	"9QXH6HoZynB/oYdYW29VY63QEL3/1IvFrd6a42mxSMvg2YCLeS1zBHqZusuQqYFoPuCsNdJai0ZvP995",
+	"WmEcmmfZUl08egToYPP1owmd82aIXf08O6RucRQI3jagXLtEUVzWgR0YqkHXF1DB37E8raH/4xlJ2ZLR",
+	"ovQgiB7kgJvNrzy4Qv4/7P3tchs5tiYK3wqCeyZsV6coSpb8QUXHbll2VXlXle0tuabenmaHEmSCIlpJ",
+	"gJ1Aima5HLHn/XV+n0s4P+YKTpyIczt9JSew1gISSSYlUhb9UcWJPV0yyUQikQvrC2s9DzPlYMSI9Gae",
+	"k+2Grozl8MPYQjMpLdPD4R2+z2AtI210Zc+fDp88yjpP9p48ORg8zh4dPuX7Q8F5Z3B4yLPO3hwkgrvi",
+	"xrgs6sho7ksDQbbFLOLpgepXAKP2L8eXwyltWbr/7l16xNJCoJlNuxUpgxEqM0DdBr6J5wKiK4caibGP",
+	"WOoWRpfWjQP5D6xBHWlj7xnmPmG54JnpKaVhpCOWcgRoAc4f/NbpNjdH/AJn4O4DFB2QqSmcthPmCFqQ",
+	"lJusu3du3H8GQGw+dH+WqhA8c5s2XQkom+qD3cbCNWghUQHWLoHXlrRoWoijp+hHOfwb70wFGnjjejIt",
+	"3GA1iG1wK2wxu1aepWG2kCLDBomElQowKT3ieNhhgQb2Bnnfv6W9Wtl27H2s7fA6aa4TY0nyGiT9nqGy",
+	"9Toud6dzVzVJ7iq5jA5GD22le+Bl1anHbjKsPtG6eJbXvrbPcuV2kb3OLY8svIseBIEuqGwOLstH2Z47",
+	"yDvNW7PP5sPXZXexeJ/qxVAbTgnJE0QGWT658+GGmHPGre2hSpxyRYKuaqezNBM8o8G87FELUiEQDwmR",
+	"0zwpgpoBKcGyEjbeXGrW7M8vPt2FVoLI3X4+/ZH2pshYerDXWaqio6m461dnKKBZ3Z34fD6xORWTHDuR",
+	"P57Ecc6NG9omL+4YJG8kVYaMjH6DkyeXSxFZFOLs5obwbJVlM2ETPEwBygR9hTmm2Eh01gsw1mhhAjlt",
+	"fCTv8Lhf1OZji1I0pcAwNmo0LUYkrA/OlizC+kBLUAD8n+Lbw3iMfgneudvLaq476m/OcMYRzZomtAY/",
+	"1ZBaXypb2obG5zUAotwrzfnERdS6kRP+Wxd++tImKt/xITUGz33EHaTA2snpEeNI4unJ3BvjgiePDgC5",
+	"zmPZPeocPOl07kZ6rlmoBXIKoUDdtar8xxLtiPyeK9GdToW4rPFClCoD8vexpj9sKQz+NRWZ8n/bUVnQ",
+	"n8NC4h+G27JwfzbOyiPPNheiA+osdjO46XFQBIKAGO758wSsh74ZlyE+RMETlL+/30uefNjBxtwD/8d+",
+	"wx+N8c//JMatAEQ6z7i1cH4mxwjQ4Pbsy+NXxxSQ1Of+onQyvvtMFDkAoEQR50GnyRkyYlAW0s7OYL0Q",
+	"p17wolGlKnb85iW7FDPC03d/GjoifvP67C3bvdrbxc/G/FIEhe1BjP3IYR4jayetDx+gcWyolzKdA4JG",
+	"LrILCMdBp3PsP2ZAwz6A3lU+uBQqY4bPECd1Qn+MYROPy8HoCMH/x5roP3sKm6r6wk4FpsxkQb0sFTFA",
+	"wi6FmGDXXN8pQyqXywUDNBk0HgjEONMl4+iFuPfVU1MqwfdPIV3E1lP/9m/s2Afx+I37NE3TnhqURc52",
+	"DPtvz46/f+kWtEKZ3vme9VrHpR3pQv4KKq/LnsGSsv/2w4u/9lruF/deZmI80VaowWznBzHrsrG5wKb9",
+	"e6zX6ykGvzrRygpld97OJqLL+GSSywEMufsPo9U9tpOxe+/djxnrYYt0r9Vl73vEmO/+0YNzx17rQ0I/",
+	"EfSTyUgr+sWfnu49ffL40WGn0+nsu5/6ITEnThfACRhesH/YaXc6vZYb05+84DcvX53GAyht6RJEDKBL",
+	"IiAM/Haw8/gxfkd4Bvgx4Rj0Wh/u0cL3VBVuOc2d7nf2qIs57mlqszNENTE+IwEd5amv9UK5pOCW4C17",
+	"ymcapOJ54sL/DLKaAAkAt0i/e4H7J7zu3ff+zw//7tzmP+93Up+4wFkaxg0zWivGTU/VGq+kwXtB+o/K",
+	"O9vsdcEyjR1b3ELTXDfaueHO4XZeVsFwGPeP36j6/zc2FlwZ91/YQr/R7X7rqd92dnZq/99dFeIC9ltA",
+	"yXBBLfQ7etp/9hssEhBuAKrCkBfuP1OBrWW/MRyLOlFqY0GiGBn6AwpHw/jhdcJO9gOORL5ktKN5TA8J",
+	"SFtpBQ+S4v4v65l3HMVFAtgXs/TWIf6N7y/g/gE+BFb5CuY/E4YuJCoF9hu0PzsfFbAbizKHCiV07Grr",
+	"fBRY4VKvJWfxkteGD+08MC+oQHAa1vvMXM0wVpsCk7OySwcKvUD1BxxAlTGhV9ffWzGHnoI3/o1p3FFT",
+	"Hj6J79AkD/Uhljw/jVXNGNuUatONJMnIHGCOiK0C6qSxdAsevDcPg+F0D5VQk5CkAR8nDc9QdUQt2yFN",
+	"96WNcMvb9tTxXC89iQ8KlGH3XYwO/bVoChM0ZCIABrhdaR7A7KwuiOwjBMWo10CLcpX1FGqOOgcImG5g",
+	"A9djgRJlNeBGoTwQP/zc10K02bFHZMep9wvBLw26owOtbMEHztr2VH06nBHwBO5aQgqvnsBrPDgRBo3n",
+	"wkUnYHSoYkCbUO4iYdNCWougziGJMdDjsVMTxj+huhBdpjQ23+dAZDv1o2ZwkHXqDAL2BNSMAUZvacIm",
+	"/AIcP/ivLmjwWQ8rEu+nTmOnkGExorgSxQ7sSbz8AR2kXaFHhtvVanBW+jMf45k2e+H8d/cyuGKpzFL3",
+	"I1C8wVT1ydvhLPUBI/zqQrvdOSz0uM1SONjHs9a0p2Cn0fLkXF2U8ARUiYgnPNRJj++dmqRoF4NrVX0g",
+	"kqrzHqKNAXfGjSk9DbaKD4W7BA9q3IcvrkQxQzuXUh1x7DAOeFFIgQ895zulYaJjfgkwmH0UOICloMQV",
+	"DEa+RZsdA74P7ynn/+3oEjZNevjuXYoAme71M0q8S60SOJqoZMfLdDAW8OmlmCHKEORhOfqZubwU3Z5y",
+	"f16IGFkNJd7F9hZxL9wfCUlW/ISYlBFZl9miFGmb/SBmWHJ2KSZIzn+hNXJ0hon0VAzsEiZMMBwm7HtZ",
+	"3ej8UszOC+G+TN3GpS3IQMko7UZl5aTLxn4p/KBQ4+U+lJaVKsOkhBOpsQCOStgoacLSNz+/pTjk+Ysf",
+	"X7x9kcJTmJoo+D3jvgpOOHihsM+PFUOfFNvsPZQ+hkqkPJCGGmNKhNQH3fPy7DU72N97zC4ktBdbU1GQ",
+	"3U8rnzZlL1+dJgw/cf/8jzd/fYB6CHQB76n/OHv9ikLTNjuTF8okTLyjRJxTibo00ItvxIQX3Gpq3ldC",
+	"ZHBskgvu/Cxg7sJ3Sa8F3yI9IuyC6NVVPK7AYUar81a8gw30TGewQQrBYH5SsZ/ffrvzJAkrssd+ks+O",
+	"AHrahD5iAMDy2VB3RxcVzSa0h3NeXLiH/Em4hw1wPLH6zrRAt9nFuQkb0y/dKivEFMTUr7riucx6CiY1",
+	"98ziHQryROhJ7jQlHOslFQZgzvsiTx+wcWksKqDK1rjRRzrPQEphWjp3+93NDqgkoAGZTI8uekqqK2mk",
+	"Cw2rX+GToRkg0QnoogRoI97ZNjsmn94tGChbet4ukxcK3482dJ4JVL9a3bOgn/37OilEJpSVPEeJrvsQ",
+	"btwpV7bmXQzCJayf68El2nw1KGYT51i8efnqQZud0RbkhqXVBWmc/oLxoN/lGTfi0cERm4qeIn4SCncA",
+	"C+3CvdNYxfvpBY0HTk0C0Yk30hhFi9yILqXVsALQWZo+NyJhub4APia8BkI49z5qxh6XVBczplU+qzx2",
+	"vCP4AEJZ3CeTQrrgqKpkUzoTYKyrahpOOJh4ecXFAva1P3OuB+pIrehJ5kO04MSjyqzW9tyZCbTn+BXC",
+	"rzqbkp3r0sbV+Hj74BNCz17lKrd76hT3uSEV6vyQRUPndo2LRbh3lXRpKSFSTcskFfkEHWgrxp3LAGfp",
+	"zmp0QbGg6Q1zWliI4ODHFgsoIbzN8zL9ozSon+EPrKjxHp1U4A+ZxJc14Wj3qSbTdJ174/b7AxeQy1xU",
+	"NNdO4TklUB1+pCgAtgv6JYg7fpcE8ezRozjtOxawv0tF9TZ+zmhGVQaFjzB52EFpc+oGm16dZXV/CLCQ",
+	"ziKOOJIMuUGOWPpuB0ZLQ6JVT0SBDJU5LA32xuSCFA7GnkCy0cbIHcowf4Mv4jAdw70Rty4swOwOGV4B",
+	"QqSnqt4xktQoM6v0FI7kNrMbCRxTxBLDMWL4JVwdbL5DISMAuyRgUkAaLmF9ML9+jMquJD7Uqb4LaLt+",
+	"KhQ8uNm4UaH8gk4YS1svRE28gvYRAY6Aa1wNAY4nV1VYItxy0KJdiplJ2LAQ4ldRJQ89CZxIaIY0tFRm",
+	"IgaN00vqc0OaqcX5YWwSoVCHfcYnk6q2pVRZwv5RAv7XJT1CsKzinTT2iBmNXo+TpAoSBQTGiQueioU9",
+	"+SaeHcqWHrIgRfdrUvOARW8iqS9pbRGWZI44WX/OIK2YgL5x6+3+wn4Jt4Ajd8PfwnFL9RGMEfqbqsT/",
+	"b4iDwo2tcSQt/TgeLoYbcX4ENmcQrGlSuVb0dRLiBOh78cVjTrVG6UoaBOKIG5+IRgk7EjcXCn9tVyZ+",
+	"I7389uzEJOz09JVJyA10uw0yewlkq6OnnP9vEDb/9gxEvhhQGpE7t/c+eFIwLdwJLg6GCWlFPhKmCmBI",
+	"J615Dol6IP0EZdPFEivnbJXG6nE4nyHB+2WkWa71pciquM57seBg+o3prEyYK3W4BVkjO5juXu2B0vcx",
+	"fObmFc6EMc5HS5OE4B+2oo9m9UVPUXEXpENcMFoIWBjnOmgM82vMbnAxAqnilfS8uOEpb2zr3G6YmUhq",
+	"kVEVbvXU/fSw8xCdhfSw00kfLKQ23Iq32Zmef1o0axIQmeEUFHpupzrKT3CFFWtQQCqUdNEir4Wp2GUI",
+	"LjgGqqHqDsxl1ALgVcmYXwr8GfAv05F2pLzuwfkL0r23q2wIHwyEMc4GosWT1tMy1yP6QA2Dei4gUIEV",
+	"Qr0Xr0JQa+gsmli2hqXhObhq8REJuZV/+ofRKmX3T789YU8PDh8/8Dkmg4BK6UBnzp4/h8Sbc0bwkwTj",
+	"DF04EXK+neUyB7ufHnQ6IJMzXQJSZU+5oBhyCAedp5BDSA/29ymBWWnqSiymIs93hroYUzouqPqhjHIR",
+	"Tipq0TH5CG5+7DcPkfpbeDnTQju75BM1mV7Q12DUxjzHW5/j0vzGDjodSmiCGNHyu3cPoSSc/ASLCEJ0",
+	"Xtrhk+WXoqBhqEceh85m50rbcxdnNFwoVCayamO7GFld2FHIvLoQSp0PJR0CzF0N+TCKxSK0sIUY1Tm6",
+	"RyylYdy+hsMCSimXKDxixdu42HbpYPAuzl0kXY0TLvULTJHlbCIaJk258WL5PcbSGKku5qeLO18657u6",
+	"H/126Vj+vS6MRUP4TD08l385ugAQwsDhaGtuy4Wu4kVEdb3x7r5MN7o/phh1QUlt6V2i+aojF0eBf6Uo",
+	"8TQ3NDgm1cBQh4beSlRl8KK99+gAq8FdYBEfjO6lcwOigzM/IrmZeshSvvMr6+w8ZW12znbShO272T3c",
+	"x1KVud00kfMDkdcU5lK1j85PhLymuQGCNxURvz51M9h74v0lyhGC1zE3Zi4xQIhnlJYT2d3dnfDZv//r",
+	"v/630+/qMphBf0I0P7dx89TGiB7xqyh04uw14t3QvHxA4vNziDKhNaajgkow5cTFJiI79z9cuE9I+oHK",
+	"lIoNfM8uBR8wj/OxNGNuB6P6lq8yjW40kOLIaOLjc3OJ851XrSH0rMuyHSXsn6UzW7pgI8GzOEqN9mnC",
+	"wlCwuaCJgBXOv1m6ibySbLg1TD6EogRIA6KFkwmXrKAclzxZ9AxR7u/GHe/j+nim+Flshqq8IwQ/F/xK",
+	"oLuNY81lsWkNq0FD+p5WfDGz4leQl3YklIUnJTW4B+JEXlOk56RhtOLu40JcaTi9pvg6Ow9AmtUwlsA3",
+	"4ePwfFdgs6RBGwNnwtKQYwVJBhzTWJ6LlUZ1W0Xnmd81cEDvnvwIfkanRHQsq3MBZpljdwWO+pBGbXAL",
+	"M43To/0zmRT6iufnSogsvjr4qhXWrwsm4OeC7Fzgb6Ln42Nxjj+vxoEaoUJPtIFOqTANP1KQJ/cMUl1J",
+	"G89iOg/ETKiyZI66QdNQFjchiwa39RYPbUTV9GbC2Vx1Zwjg8b4HuHb+/eIuw42P5ZijGk/43BK7EItq",
+	"MbCJd3Fwjw5S28bIsRWSFhRmnjfPjX4dX19dQ4P42HTlGYSUqT/vB2d35cu9czwMKNokYeZy2VOEAyin",
+	"g/3CgjMgTW1BPDr8ypPxF9D1grpBV77eV+TS5VdihWtHPAvXY839TPiXQZb8fBVR81Y/1MZFKb+VBoCY",
+	"LJYk2KTLXgIeC1BRNin+EeT+w6U0WC64Ec3DwN0hdY/VJvBT2iOkb7z6dUsF2fNCGMud9WdGKmdophy6",
+	"VJ0jgoVEsZ5zZmGVh6/ULSRDVlsw90u/a/XqUgLqinsGuwJgVwaX4YVVCnKlWVQ/9+2kkePiO4qHoO3i",
+	"CWOp7bK3GzZCTbrhkrm7DHJQ0X4VkF7tWqGhIQNznyTJCaey/gO8n1+VgLq8bHAXrtPYEVy01wtG/ipI",
+	"EysRbTErc7HCiKjqIFGM2pwZDWWruLZBeYprB8OTZLfjOQJcx7PzrqSwI50t2ubDoMNdaAVwG5iSwQtc",
+	"jHXsfp9WJw7jJp1OtWPQtwgDP6WB8agq2Dmeu4h9ViG9eT2PJh/WEQqeXBAAZ3ZAOQdY4mVhROgVRFkB",
+	"Rq6c22AonIKHsqhzFz5UU6kjYmM2cMpn1bnJhM+YtEchNTPvYbqB60PiDLBicO6q2pNV10NWojYAptiQ",
+	"YNEtSSjBo/1gsAZcGvTrFiwyVOnFC+5mhDnzkDH32HoVrwQFg+D/KtBt+FaO3OK6OET6czXa1XAlvGeo",
+	"Datu6BHz47I7TLrMdOlHw3A6Mh7ojOAer0sL2lm3KqQBUAMjscNRMMsUIdLsrYajO2oDCx7DsFTZuR6e",
+	"41+xKOAnUbrVs8kckRhQ3eMsquKeH3WibbQM15LPuPeacwnB15DVzo39jReGxyeu7jCXt3D3wp8kTmX4",
+	"duN4cZqHtlqfQ9xbDY3bidpWIDnofhnJNOQdfUF95aa6m527i86tXlzkPA84lKEOvpoTRD5zpZ2LSoWf",
+	"07XVuKAS6FOz5FHriikuto3GCEwuVfHt3GjzKyAVHYNjUePco3nJnpGuhmxuLCEaBYRLalxcBs7X9fOL",
+	"LsBTBhDayipofT7manZOKGuxgOM2gi9MVbDT6eDDmiPQ9JTtGlL6wdT3PO7RfmlmjUo0vFt3I9+ICUkS",
+	"4WQHZBMUXDjcCGsU/Oc5dVjzEKShHG6sFI+wx4T7zisv2iW6Bgpq8uPhnO3wN0dNYi7lZCKyujfzzmIf",
+	"V/19B7yAufX2/nv0dmsOGSA8q6rIkiGcia+MOGKZcAIZPQBo7PNCXEhjRbGgEyFidLJQ/SJ4M56BtV5S",
+	"iL6q1aTO4BgkmA/vVOpJbDpqaonUVTdS67RgcDaHnZLLDdRk0VA4fWBGvKCaMq8Pq9/TJ03mAPYmXQD9",
+	"FW6co8pn9adKUCJBfp37+Tkdl82J2AjrXuZq0UNoEFAx56VhdoQWu+pmRk/JFrO5lW10hsja04MkYckw",
+	"NcUXPfYQYhVirK2Ys/K+RhyyKAVESmivCj0ICBTIQunTErVqjDgsabLE6NVLb4i7cYgQqrIpSqgPhoUx",
+	"TaN5ifFKBF4s4dZQ2IU7VoQSCskxBsldAIw5EyLVVJlP5TDu9MFCmBO1n8xPBE9eopyRRQMurTmqfJo5",
+	"LygaukFzRYO51zmZ5BK1lx9ORdrKlBNoX6hrbfRj3QoE2Oh4EShYvSjVYrDlJKk+n9D06PenTw4e4RsF",
+	"ECannGtjaYADOQfw6mhqJOkUOgVlSj4acc4t85yrIp3z0Kowt8190AYbxP/G9/hPtDNvR4TqYqEUtsqV",
+	"GcHzeLxwtByIDXHQ8VhaF95DVYzS0xhBICYHmgl75C6uxftYFBA7ZXsdvxHBhXcqKFQrh7pp8oWPYmwh",
+	"C6nUodupmMv0hh4Hx30ATl1NI2MuJJ4THIHW3bm9hz477Xy6I2YmudsvyOLZcNAxFpnk1ani3qG/PL2+",
+	"VTBdkimnem831v5+lfSFx4My8VhtUr7tyH2zaNLRW/XB+3kmh0NB/lQYOvK+QCHguP6ape7bQhAF5b7n",
+	"Sp+Dpavu4Q/0oLaATuLojTi7qgvAuYAYFxp6j/CwsM7oh1fXwp/o1tc/oB+i7sKAtUI10/DYVbhpFqJ9",
+	"GNh46OiwSYiqPUqCAuO7EfmQScxiQ5mmvkCUgCGdBGB/bZPTRJnKdxNZzJpnUdWTwK8qhq5hacuCSkah",
+	"z1EoXV6M5n1HqkI5L0pVDaq0J6iHWIb64bDOKdRQu7091EXIQKCKx8WsauIDWzPd+FfnodEBTfySoIC0",
+	"gK4ef1AdKPH8ZL0Shk5uH6YeYaVmGc4+qtzcwmKhLICGDHehxglJ+bcj7ItAaD2qW3RvItOL1sspDcGL",
+	"fFa/Q780UjnXAcAMYoPhDCM2GnHIo6Xu40JmIoV+ukpRQdI0RELwfiIXLNyp3oGG5LtuRwFbkykNAK3T",
+	"50Mu8yM2GGlns1L/ZQrOjODZoo2hQ9hmjRGyg8hs6MuPxn6nYqm6rzBwwel1Au6DYKvPvW9V3W8u36h0",
+	"lacMnZToodOBNLT0hMM5rHk9hwKJ+kMMZUTchnGwr9Y5ig8ufNoNSsmOWJpLBd0PdIIKrTPRo1F5OfZa",
+	"zYLUhKPA+akoHchleXRg6HOPUbIU/NKptCr4pRKJIxXCQdazvIZeXf2hgzvjvAGpLgy2gFnGs4ygJZ1r",
+	"GQapViJeg/qWCxFdAee4JCu1eK7y9gnFEsIqqi8ofJE9NVYfAfuG06/Bio2l8xTPndNxrvS0ugO9HP8L",
+	"kMao2Qs7aADZDrHUgvTNeQGAA6J47kY+hNNpN3VvjhqWAEu/fJUgH/q5+kj/EI9rSb2DZHFpZSxbi8MR",
+	"xX166ma7A/1wKR3Zhqh/VFoL3BCkQelG4bRGGnah3fDuB9fejEoIqBHkvFT8issQbeG4HzVXXVoXOcX6",
+	"/jCcYleNfDA4NPdNodPA3Ueqi66P9kMdJyX3wwzqnX6L5QNWs1zwInJYWkkrlwOn+Vrd98RI0Dqe8MFI",
+	"sP12h2A0KyzO6XTa5vB1WxcXu3St2f3x5cmLV2cvdtw1H5KWlRYJWhGtE7q2AYVjr93BX+iJUHwiW93W",
+	"w3anTbAoI8AM2R0JntvRr+7vC0RND0UhL7NWt/U9fZ+0CmEm2k3A/Wi/0wEcYHQxAcFnzr90nyEA1U3w",
+	"VHgLxBNp4M5tA9ckbG430v9vh/pidl4uxeyln+/SL19mOPgBTrrpivBwu894Rpe5pTtc5ZKXtH9fFAVB",
+	"bHl0llb3b38HXqkxLwAV3pN4Y3zPc3kFWHX8wrS6f2udieJKDgBpjNpG3ABuwN2xsIUcmOg9zS2VYm8K",
+	"aIATpbkHrWkMcZzc+tXf6U801o3v1I2yO8m5nHub83A0Cy/u7UgwmvFnfX0Hnb2bL/m5XuKD1x3cfN0r",
+	"bb/Vpco+Rk6CZHwnrF+xmwSiRcXy4b3Cn6FMvoUCQ5u+7fdi4+5+PRHq+M3Lj93dc8BVTfIgnbEfQMD0",
+	"e9rQ34m55tfVdjOc1P26dDO/BfArNI0eMwZju3+WosSDjkLrcWhO9MYXTp/JSGON/MLmP8Vbfy59PuDq",
+	"q3v/7qqHK+kR78NcKzMnHPLvcHzj3c/VxCbqpVgqO6+vKIF1/OYlyIenz4X8GXRwSxXwGHTUIMKsPopL",
+	"QyCoTlC8Q2HVmED1xgAIwC9E1cE6FATtrHoqzeUYkC14bjQclCXkYNVaObsuEEIm+0JQixCmuhXjoWue",
+	"ulu8i47YyXWp/lEae+yXBghEqMuz1f3bIvpdPqOmbB/ohEpO+ndpquOxeNnqoG2X4iYal8d7oJlb3RYU",
+	"1Xow525rOtIeYA32U4T3trf/BBAFw78b4N8aH8m9RZ6DwW26Jb7k2l0DiB0BLc7DULobNcl8tby7Hlf0",
+	"5l/+6CSi9eHvG9Q8KAGAu9qgfUheXZRGkrL1Te5a5QUl514C6Bfa1HRQ39f6MtJ1YcvewsFBZQj9kEuV",
+	"4bMZdaHCKUlMQ9moPnCwBfXxlW0B9xQr7QF43O0e2Owe8FJ/L5xKm/oGwI8+bgPsvndi/mGpn/+d8OK9",
+	"tnTTdRXZ1yeQ3mUhpT9LCZ2hnmF5K8ObkmEX4FSNY3cgubeUvzfuk9aHvzcL/q6J6bYaTQF2BlPm2ReS",
+	"l4MRnRWECsu681uBP6KkUeJR8MFo0YpUu6xi//ro7ZZ8lfanWoBrjRDkT/1Pt7v4E+1iIiXxAvpl7GiA",
+	"u1i6e4EWAACeF7pLIb5FvMEEseL8aQRQF3ow60WH7xnccYN7wd1gmSP21kPlbKX+E/hfIDmULJPQZZvb",
+	"UST6KAp1uSfuL2CyTlb2yOBWu+/dfz64F1XYvkAanPU2iZuR3yFJy5mtZqKDuWJB6kmBUgWo7fNgTnHZ",
+	"oC+fOmLIDkzELGJMRTbWswsuHAXR02x4z/xnKUrRtGl+CRV+fsrh6bWqNv5XuqVWkPVvddGXWSbUrTbh",
+	"QefpzRecaDXM5cB+tl175jt6/M69Z8JbzuWVMDfsW9iwzfsRmgjNJjcjlIfA7ItSQdV4tUGp1Q4wfb6H",
+	"Ckgk3Y0eNdRzJZ64JPJFkevGC38NWdntc09aMF/j6zkQDfZQZhVMDc991XU60nkWTtAhCwyMbhWQEjZK",
+	"6eEQKtcD5Vsd2zXu8JSZh8YkKMSAV9/wSnYJRg6R649roHOIiOcUmRFXouA5FoMlWDg3Y1Dn2iXHnMeN",
+	"oliVliXhO2oQTbDsb8BLI0IpXU95ikhp2+yEFwUURQHMAlRzXgoxwbc10yUzAH1u+GyuYL/N3uoAbZ4S",
+	"flV4FOzxQVhquAQWqKegCjbTUNsD4D/YTuYmYEZQQiWxEBzri2GVXsYqHYq2tKoOgxB3pZBX3gViv4Bc",
+	"+DV0P6KyNyjZ7Gt9meAtrCagQqJuQhAxmQssqfHiPOB5XhWSOyl62Ak1GCguiFWFD9SXtoZrGzCoEACd",
+	"JKsxt+/eaPy0LeSwEsY+09nszkzPKzGFW6Hqr1iybFGKDxs0eXDTZX7iL74rDTdvqKlJmBxG3WKw+WBj",
+	"bI3fHRm/g70V5vRW6x95cSHwgsNVHj6Ubv8kMsnfzibis5nakyb38GPNq9flmzGzP0OZ4GGnU52LI30V",
+	"IrjhvSNTG1D/wExUTRkgsomv7fJl0W12itVd4A0j0rAHak/3Ox1kPyBr59FvoZLPAw0Go3tcJ7vFLh40",
+	"RIhl5sxUsFDOeYDvCJKwsvNRVyz0GyGnB89zZI4xcLxBx6I99UrXcV+qDgrkz+UmWHIP3eopJMD/mJRm",
+	"JEwX15Tm74H23e1KdVEKYxAmD54hhevdZHzYHaB4Kqgvp9yT0J1FbFQJOfHSMHgbUiPY4XSkqRnehO6D",
+	"QcUd7JVe3ztP0vaUd22g4L0Cbb7EpjesuQdwfMBSxVpXNwiQYoECRuMEBRQgE13GI0uKdZ4eXgL4M3z7",
+	"J7yHMbu/gGbxgDgXzKUBDEHiQcZJO/djLLygxvuvyQSiI4Xz3LD1OwWpeMbtYPSpDeHCrRtMYSyYmcy2",
+	"1m5r7Va1dj4aqXtUtzd3G7Vz8+GkZw7D/kJsbxnVIq57CJRaiEnuYckGAkl1ARrf6UIgS+iLOLQOLnoE",
+	"2NlTTj+6OM+wv51ZrjJeZIzYKM3f78cVyoa+DnQ0Az1+gC0u0nZZSp/vRChl0rD0ao8nabgvkg946/wi",
+	"2z883HuKs6COBGcQUoRc9yPKDJHX2/WPITq0fDypfQshngdqf0sdRb7CeyivBBtLVVqgwRiCKT1FmPNG",
+	"+paY+AUcjkYngN1PMaYUWfoAmY/gx+QQKFvwTA4s8hLxIpcuFCS6oUIMnMeCDZTIfKg0tXHfT6uLpVbp",
+	"gyaTgdNHlbr2KRS9aiAYX/XHb/26r3HNmX/BdCi1EbNGa/BZjNlSO4ZeKIjD1owtN2O/f6t0GtgUouCl",
+	"njb6aBO1C83Dmw7IAhVEFJAFr/32EdlZMEXAqoFrJE2bvSYMxsBX4wwbREfE+GjqpHEV6DDynt2kNc1W",
+	"bX7pgcBWg241qNeg1M7pd+4aGhM4Lq6rIcVT40zwDGvnnSZBh82fzrTZt1TIXghjCzmwlQZrLj7Amy5o",
+	"mKbKbSjWqBVuX3uC6kZGyngo4G4acZBzY9Yb8QQuaag995UMAQ9XGsb7RJ3fdHM6UV/9PPhEZ6Lpzp5W",
+	"pMqr1evzx0IUfMkkAExpWQn+06drV+C/XWiJX2El/AUrr8ZbusBZmCVdANjYMIX/9RLrcYqWzcN9l5Vi",
+	"7d6AudtT80QNg0AXdGRVezOBpr+zZEbDQo9r08Fexla3leFeuLklYuji53gqgQAO4aaWzOjRkhlBMnjd",
+	"KX1NlXuwy2+uG0dtua1a2mzVUt+bB2/GTmswUrcsF8dRd9/Dfz8stXi/+PLqkXTe+Czx5AYegsUKRIaU",
+	"NiFYV49LYiKiX0quAK4SqEFS0AtFsyB5rU2L9nOAyVhai+d+spXqzVX1CABVojd9N1K9bngGYjBfdlrb",
+	"ErvcGHmhbhEpx0MvC5WPjT92ktZzqUISkVDEmk8SFw+DYJhq06wT/QWD9548IO8lfVjLGcQpVPXdny40",
+	"xMf+HW7i31kkeLC/v8rFVEyECuNzFcfLq6CbAHiLKsJW1VNBOy2xs7sAsbghnfKtZ+JTQni+a2+MgbhZ",
+	"T4QypFoAeahWcIim3UylHYw8mFpf60usBCaka1RIi4roxD3XR+shK945J/oZ9YmCq+5ChqM6mYTVedZe",
+	"U02dIJPlVkdtj63/aEoN9mbQar7s5+5UGu2sDTlKWYasxkp4UDgKRfDsFpwmmoJHiIwdqUJejGxICt3s",
+	"UZGeuCtVFjJimJySCp4hYVYCMvTB4729rSbbelt/UMVE23bNYHAFjRRyEBvSSm8QqRyLEgnrFembfSk7",
+	"YPx79wq5hJejgPsOJtxGDJIuaVbMzotS/dlt7LTGBU1FiREKtRnpqcEq0ACoGXHGBihzxGAd80vRZvgM",
+	"2AFd4xmY15ENZ6P0/Cdh5JuAds5GeupLNGkWmSZUYPc4sUJuRKzBxVgvLf33j9Df+E5b3RZCV6+uo1+J",
+	"abQsn1hJV3d+k3N1bcVJJBVQoeVkl97LVpFvXdLNav43nukhEsPbq/9I3+++r/7xYddtpNn6JiDaRTfY",
+	"gedATk9qjegrTEJdYiM9heJ1rBmUNuroc3oPUgEm1vuvsRgG0Clqx1VVD6Rn8fBJdM/CZESW9BSQDVCL",
+	"s7EyzzGAB2qmwLQWoX17JpQ5yO/GsnO3lDV9f1vVurImre52XA34+TTqMt83plYknpCtAt0q0A0XsLvt",
+	"+AnUZ6GvxCYV6HGdCfqeYTNh2uwVskfyvueDJkj/oAiJpAHhwLETx3nebXYMc3Ze7apHKPiQc6rtC9Am",
+	"WyVyV0rkq9rWQFy+4Y3tOaw2ubPfAvksUEFWdJqeq935P0TUDvYSQl43ozU2rr9ku3O3O/fz71wvjXe0",
+	"dTNZQGnDbHllzkiPPaVVUhFaQa8YEQLngmeGWd1mcK4p3vGBzWfEE0pQEK+0ZdCjClGFr9FPPMByFxt2",
+	"sQvBE5JDT9Qbd2NEUsJbY9dsRICqpwoZtMyED0SbHUdExUgXYzUwUfHJxBzVCHwCgeoMOZ4KgURrgGnB",
+	"x6KnsLQICaxkDQUsCbkykRu4LXCWUV7OPeJkwoZSZYbmY4ChtRFuQuvLnyc35bZetPceHbTZTxKAx9i0",
+	"kFaw9E8p44al/33/WYoQ1pDRqlca/unp3tMnjx8ddjqdzv6SzBe84KUA0Y9WKH+EdGKUmkz/ktanUfAr",
+	"ueTu+GqX3f7hwxVu71/74j3/oi9H2XCwrMpyIpfdd//wcPHGtyuIpBkZquIUVPITmWQvtc3y2UpaVzwv",
+	"BV7vFB2EpOEpTkZcsjdaEv7jDFQHRq0fkha2+Ndv+EpTxcH8uJTmDIPAv90oerowZ9w7ESHx0nleSvd3",
+	"C/3vavVP+ZVkL2dQkIwP2m1N7E0g54f780+ZtK4kb3Vb3z//9gRt2mr29rlXgC+ULWZLM5lelRC6fI2e",
+	"OPIctpV8m6lPBRZXotwuJ5G5C6+vGUlv1SpVZOm6FgrSEwEiwZc0npFzsbcsNe69qIFIk4oJAQCPxMjp",
+	"7hROiaknmPjBgNnT1+Z7XgCAmkKuYMTfcfapdrdATiltTxElbpv9IMSEpUq8s+d4Kw8K4VGM0fXtxoc9",
+	"wHyoS5uAFy180Js58ymdzbNTIahtO7oM+UWBCbJCx4joEvErgCaBJ6XuOYCzEv4gyKNuIK2VzHBpZvC4",
+	"gKAxBIo9nSEuFJxaTbm0aXw0RWgnBtkfcUQEJKnBllmR5xH2icWqYTULMFKwRNWRlL/f8WAgJrYLLEco",
+	"LjvGFoKPa5MINItCZV3/bgHhCic0YyM+mQjF7mNiYce4NcHfAVJKv9BTIwpzj6Uv3KdnuiwGImUFulgj",
+	"MX6QwBKBBEKCAmUt6akUxsH5OKOVINkZfoCrz5H7E2jbUf5QBbH0R27sDtxy5+XzFAkNtfIiy/3rA3dI",
+	"KuKgDpJ8HEoj8DUIyC3vHfpV7SluAfzAHjnHlee5X3t8sGWQXoYNSgvt8YzoPZB/EN8+UfmNucVXKdQy",
+	"no4XuL/Xho11j7dGr8TNP4SJ/MLX+PHb2USYleagBxwCk5t/yWlFXj7fbH8H3IT6O5LWwtZZk+Gragjx",
+	"G4YYZv3ecrL3x7DCB/tPV8pX/8TV7JRW4zPTchBSLOq/GgYKbc4GA17Z53cTXSwHWj8DcfIKkeciY7m+",
+	"QPkAF9V3jjj9Qv3YVoPuofIG5ycgQ+r91Ml4nj5IsJzCsPvpwFylCUsnvPhnKWz6AAf+hy7dOrmxgbBu",
+	"xwl4TxHiNYJxjHKRXYjCXd0XXME36QOokgX6aKY0paR5Dvxb/vTMzvORR2VohbPzdavZn1lhItsNzK7S",
+	"WqHYWHAFPEgIdIkoJMSH7gtCcm5sTL1KJSS5voi93BgJRto2S5/xkdz5VhbG62X44CSMk/qBfPkI0MU6",
+	"fyUX/EqYnpIgFUcsdY7SeS74kEYaRIMEX6IOe+keh3ogZe5eKd0e1hhH8Xzkz+WFcJO8f/rtCXt6+LDz",
+	"gA11nhPhMjy9W8EuG+kpdfXqqXchuOeVdr89+/54Z//wkXuwkG50RhxTiy7sdUaaWpIIjKynIvLPQWk9",
+	"tCmcg450LgDBEwACEmZHhZ4yPiWYT5iHfx1unpOcD4SHJB8DvtrlPDNofTF7qr6a1cy4H44blhbClGNx",
+	"zi0BgvKMmqrApDdZ1hewK58hv861qYvv9ZSemaSyHqQPzNWypkxseGwsx6HLhCrHTmPAtm0l9CntVWcN",
+	"cAu2klbYgU7XrNRe61efoy5os9T76CYF99SbnqkTlDHPnNNlrJjQ13O4ax4YvnpyX0W1rEt2uOTRo+v8",
+	"80cfhUm6q91sVnrgbzFWkUg7Pkd0Ptbg3nm2sgzop9WShtbDVVtso1zLQafeAN1ZYcYIBLL6lI8alR2i",
+	"mmIos6xD922n04X/+1PnsPtwWQux1Xf5dNX7cFsZlINnL3dRplvMeoKts3zVQRs0txJLZR8dtGB6cuxE",
+	"qZqbVFZcgAfcerdzoXfcxzvmUk52NEyS5zuwhKLwWaKlr0gsmBcXmclfRf2hrK4/0pO9x/sPmx+rGu9z",
+	"PBc0vtP2zjXUQeoQwJvwhHwymVN1mJhoeiDMnjWKz6OD2/HzQS2Pcw2qRISzLn52qPw10mbD+nsXpzbp",
+	"g8d7e81TDjajWU11kvVex5KccqhvRU/J+Cw8Jvf7s8o6G55bby5lwca8uMSMPzl16AEi1BHmgO4BEyNm",
+	"5pdlxsk/u0VR6FpxVX59PJTULrhSmWfq9qaudnVY975UHJ5mcTwIyJy5vOG+H8XJjK47ZMkmUgwwR4O+",
+	"gLOXc/HanAN5U8j2o+DDN06I3VauvNG1LnuL7mPTyRe35Caaup/YromCN8CV95mwuuPZaH6357WfNaeM",
+	"zmsTQ+SP+uKWYAeXYrY8ifyqxvJViCtoPoTDTat1Qhj93pOXBTNiUAjbjOXzg7vTV80a+YOY3Yz84RZ0",
+	"e66y2dQMQWPHjXogXUtLB5ZW4lSBPuY2MB3jhDgJ8bsGt0SORZs5fQkUFwicN+KmgeDupBDcih/E7LaV",
+	"wCA0gP9UO7pc4E4BRC8ToXmFY0y8uHX27OUrt+XKfi4H55fCjbK398+/Hv/1h3cnxfB/nO0+fjv75T+/",
+	"f33xeDS4esMn8qe8mL7k/M3g+59P9Z/dA+g8oFG5NwHOYMO0BuBX8sGlUFk8E+chogtpIaDNeV/kzkMp",
+	"dBZwG+kmMPYaB6GvxNSt8kplz3t3V+4ErzcLd16UKF9UATJSqcQ/Qt3TH4ANAl6/c8hJC62shCKLu/v+",
+	"Usw+oD7KhRXNiAUXWmcJ04rOpgBn38kVnIfhgVObnTqrXNUGuhCVD0W7AbPTWW+vlWp742Dx9i+pfQIs",
+	"/rZo7wsygPgebyN/6/peP4jZHAxQri92B7VIp9FtdDoQCWJDeosK6zjlT0Lyd6ADejkdIEylVcB2zkb8",
+	"SvjTeg0w6Sf7Z2+YzfXFTjWLNktpauGAeVKIoXzXU3DD6horc2FYrhvbNr8T9iTOztyYG4aUO54JhIOH",
+	"Ec+OqkeNskeBHQMR49us4+eK61TLXex19g+aw3q3eGukLfg7TFvsdaL/d0M642b/+aNC6+i91ZXKCR+M",
+	"xI6LQQud36RV4Mf+t58hLP2C9YQYlIW0s1b3b39foLYl6WO1NOTSEDIYLNj10T6F0vhGd/pHAL/Tw3ij",
+	"Vhe22VvA29TDaJNT24o0vm8FWWPupzs79KP0AZxLwKSpPv5STCzB7XHrIlQ9BKTjI39SygvRU74+qM2e",
+	"OZFsaOf2xrKpqS/LTuJn3hiAdO0ut+rgu6MNSVjkHrPQ1HTz1gXYAlis5abAlqv2+b26pZ+zj3eSyXJq",
+	"6tpslnOpB1pdCSWFGog2+2Wk2ZQr66mvTFmEGoUxHj+I3AggDG3Oaf2oLyittTneQ7jFdQTZ7qGTGgvq",
+	"Z92tX4C1C5TWbmmqzkjnoknvg4G6W9n+TQqth2Z3oJWRxgo1mF3j/Xpok0KAsXMOofPcvMvXFxdSKaTz",
+	"xMlV9fNH7PTbE/bo6aP9hO2399r77SaAkSvn/ISJ3OCsQg2Ouz2VZDhBKWByK3qddAReN0vXn1/e5Hnu",
+	"rXKQNj9x5yrTxL3/zG38Ze2MvPZwj/H+KxyAfw6P+mNa74IYvHESukxFgPh+Zhv+9TnNsNPq6mPEsSWK",
+	"XRR6qlZWHy703BXKFlKY3ffuX8txpX/EmBKL5mXBBlxpJQc8Z04eY94YZMhUF3bkUdulhZLs+ZjX2zQo",
+	"4iNi5WVwld8J+wInup5V0wMrmqtkbz7XbZRZjK2/5jDx93wOgwFlv8TOyiG9rY9z5NZNUL2VuWjIUMFm",
+	"e5+LK5F/uGmzfc/NSDiXIBOsP4P/JuzhPlWguK12FxvKTfQz7yY3723K5dOnXNy6ex/FuS7Xm4x1d8CP",
+	"TshpCyS32S8TXlgpVqsAQLZm3MQJ83uYITE2bmJmRGilgU7Q5rDpDd31q64GcA+xQj0ArfC2JGCzJQGT",
+	"IFJ+e3khu12X5bKKgZ8Au4N7DF04+zYjPana9n3DZZv9KNUlMRSOBaUZpLMX7xpKZF5PhHpDbdPr7YqX",
+	"mRhPNAQBcCi9ObI7nN8nPm+PbtoQ2Lgv5/ZWtB47p2KS85m4cY9F14RLfs/1bnsrTO47rcQ2x3mN4nFb",
+	"lrq1ZqspnhAUkrrafQ8XX1sJ8LPKpbqkk03363umplSA+hi1ku/5rgqP5+uOWakKwTMA3fUtyl3ADUk8",
+	"XgriWiSMmsJ6SpXjvihM4jFBAEVEmISNheXQAOamgA0MnoAbWtVAsE3oNgfARfdTqeJjhlCB3mbHAGVm",
+	"Eqi2wieTmekpY3lUMe3icIRwvBKFHDrjCo1mU57nwppA3y3GEzsLV1WF7sATzoTK2uxFwc1i7URT31DB",
+	"jfDqebMuxbWqLmHCzWRbknFXOEqfp5DXvcPgRKzqs9RKOchbXwg1vwAZ3bq6G866rGFwkrvPuoAANIeR",
+	"3pzthiz6+48ZPGlNyiXlRVAFSxYKAJxA91N/KJ+R7TCAesWm2BNbMY86e0d5XFtpVqDCHkH5TkHlvc4S",
+	"LrrqZ8I+xwd8GezwhgoEFu/ziUF+b97uVS5aiSmjN7+1T9t6gTWZD9FtJfmJPNyP86x3I1f5ZrAkXgCD",
+	"JwCRxwfqR17rIieFmCbM6KrXHiAReGP290dpot270UqB6jbXVQtE67E11JvNSfGmeO3LsNvL0lvfSV/P",
+	"iuLOGaA6QHkMYmHeXwDWBGwR63YARlsENul+GZvpBAZzZvoBpsYg8KKPegoZ+JwZ8WY9xa+6vbLTeTiA",
+	"+cCfIo0jSoz9MPqslhm3M/b0jLUSM9YXiPMUh9HeWFWgnT78NSH+RVfCx5Zus5dK/rMMlfg+3RfCY0x/",
+	"Y9FQBewZKp6Fyqj0gzPC2BBZT8FKRX3ZXIV14PQ07ifUgmQh3odbT3WRVVG/v0bWH1RPVRcUG5MW/R5P",
+	"+2Vg2J6iOu1KyQHackYcrDNdNuNUqcuaC/SJE5fz/VLn9PjzkI81bzG4K/hmas1K1eVyaAbUQdXpdPb2",
+	"Hx60khZmQlrdVoc+O3z0+EkL1Cz5uzXgyNqUEkDt7La4GfG/6EvTl6AyCEV0bsIBWzRMzf+u9Rc3QCvc",
+	"gz53QyEc6jzaJWGkhoE8qCV9ThfV8Fb3YDgU+fnx6NNowEFZFFgQ1Xr56rSaGf1yvX6udR3dvQ1Yz5st",
+	"5zbh/CXyYWxT2nfhtzhNqTbifu++r/5xbcYbQsvGZLTzNCqk7GEhBPkm6LRjHjdhfeeIzPo6m7XZ25D3",
+	"LVUGEKEzctmdZSsHI5G1ewqT7IupYOY1Xj2r3GQMcYi5jMBqfXYAVAZPsI2bv+a8LorA7fbPx7jzN9dD",
+	"VGJ5Q+YOIEuXR8ovoLQDfoQuLKawE0ShKwcjYsOWhpWezQKQpwEh0H/XxRGogpdnGSsnQAMLZzOs0HkO",
+	"3ToAkAWBNrdQjNVTEz4j0FbwzUtlZU43hF85B5rxC91mHgQbYhE3j0IMhASf1uDliFKIBZWkYI5YqsT0",
+	"vDSiSP0k+04IewogfcLB/3SkwU3+B6oFAMzFQzZIP0LzAAB9+ijC6guA5HcqxT8EPpeH8EUkPiBMMwQc",
+	"TdPvqYDSi2rQQyMpRpQDAJ1Ew9LTdZnSzOrJTjkx2HGZFXzKc0OLMSxVZgI6MiIWAYYuEJNY7R5xjAQC",
+	"YwF3dFMfi2Iw4gqRMZWmNWr31NxTcRISZGADXFzO0iGXucjSCDZ6Ci1h8EVZVLxrALgIAwQJkpaNuYvj",
+	"mC2k1/U++rsoC2F6CtgQRiIUJ92jB3QXZhLoGvpQmbQMdfdHFP9N9nO4O1yXoMEVrUyemzD+CQ8bMk6+",
+	"zdS/kW02Z3MMJrT1ITh2suRTHaRSvuizGOfH2LhdZeHM8Ax/sUGhpztcQ1VgxFaAN5ldF4ESpspKBnvh",
+	"FIqxejKpgRzTS/uCJNny4g7OFBsTn2du7OUUW+hNoPmq4Im97x4bpMXTQjfyG1rqtXNkrwndsTFX9jl3",
+	"K4E4BBkirsFtamTzsdBXdKrnhKJR47i9spKuWZpZcAprQ8rgW488SthgWgW6hwjxA92BAO3hFEGVYsCG",
+	"LEDvCQjnSmeC+FWicw7jyw3ojAGBxypYdAiYQuBTd+WTysEPDj048h4HgWDI0Yn2VIM5V8rpq0JUHjls",
+	"5tTf5JysQVqFUSORZ1F8QC45ohi77/WVKI7YgKuByPHUoKcAwUVaz5hGg3n8cTjmYHTwAe1rRUlHQANd",
+	"Fka02U9wdGMDpLdXuHw4hHOTNjtzE12utxvcfHfFH0EdwwvcquOtOo7VsZ40aOOP08O2KI1FMWpMGb2u",
+	"1VFUNRPcsrE2lu11OmtVU7zF+73hMyE2GqnHN1oWsP8y0pB6wp9uI5hNU7IgsScaXrfm5ouIV5YUKsLp",
+	"UaWSqQuQZk8kAJjn8wcSYGTBQVB6yrRqs9eY5om4Q2n/RWLH+rPKXwgVAM4yOLdBZgCXjuRsfZ3NANQk",
+	"5EyrmoGqiCDLCmFMIEmFyRBpW7ipzxwGujdPP87Hwp/RjDlApAH3JxCxYPKzenuxEmgz2HBr2XK4Ajbo",
+	"5gCaYjXwqasvF+/9O1Q/X+JZ8vZ4uFELgzx6Wss7cRvcv2dCXHse/FwDdaP1x7tE2AvnbFmN7UljXVgu",
+	"jU1upkl/Lo2tK5Cbjmux6JlOZjDzs915X5qrUBNSZ6HGulhVWDd7CguCNp/k1Hbl9nsylnT0kwKYWWFA",
+	"oIk9DDZXGmhO77BlXzdFy/XZ/tU5KUgHjdiu1fTmGGV2Hj9ewlwSX7SU2nv/ySrc3iMNdB0AiqOBX44W",
+	"TlrD0rGArsZ0KYUKNdms0Sbx8jnOoxG61XIrVh9O2zO44MMKUvVloSJoezMmgicV28ZKm4uVpLqSFt6g",
+	"P/DP2IQPLkW9BF3bu0ZIeFNCzTTjY6xeRkwdqZgZ8YDyTPnJQc7lOIF9iVg7zVTRFVUqIwsMhQZSIaAC",
+	"1BaE5q5cAjw28VB3o7oBF10lcIjj9EFf9BRlyUJvsWJGV7XTbrEA4YeaqGG2ImN09gM3TvVEqPQIs6vI",
+	"WQ+lEdVvsXRBvJtI9/RzFRbA9xyVWEDtmrRG5MN2T+GtnZ/RF1DzrfBSTJdC4ce//RurmAozeSUzkXmW",
+	"SVpwF1wO5Ts/merZAqERe8ExtvOUx/BGxlLpgpVKWnZ/wqXhD2idqJIFX4svucDXjZySLB3rTHSZ+GfJ",
+	"8xQLbHywiVIhVTS86SmauXv6FKeNBq1wG0lkQOpNHI8GobfJyGDhP1DS8Ij9Mh4dicIvBD2VW7naLAuu",
+	"Mj1OkyjErRqRPN4an/WctOE8a08CN3ZCl8/cX0HyqsolpYm2rC7dhvWFDeykAQByOtLEZU6QIU76ANfQ",
+	"j4YnEVMnZcifjtX8U15kpute/h7uk2+MENk37kYP9+kpEdgKhFp6jDnftA9IV48OWK6notgZcON2zDue",
+	"iYEc85xl8gLqUrQaiDkhGuTa+F0kFdamBBndbztPZTyW1m3aeJnp9jFyQOKXn0hLQSM0TyjxInB8dvLy",
+	"JbCc0ydGMCOuhGK5hJYOeINCkXxx+JgNhcjYfbccbK/zoMvSPh/JHZS9nb30qKcYix7zngEO8yM8nqCS",
+	"96PlIp0wmib+BjsH3PzwDtHXKcnfEZHPiGz5M7d76iGx6rrfRZS43LPkEVpDmz3L9eCSfXP5DbvfSdhe",
+	"wvYT9q//+t8P/Ap//9PxyY7nhsWDK4JMxcHvuyf1UGgP3NBuLG7YE0/d25cXO0JlkivSIH24pR5WCGrS",
+	"za4sYDFLRcirNEX3w4axkgr6EDZKu6cO2uxHYdk3p9+AIly+5lhlqJyd4JciWnkQNhyOvQW6WiejRFkb",
+	"sQUTj7Fi+//6X//Pv/7X/83+9X/8n+y+/8dYZ24SD5CBmWzYELAsFEpZ4dx17rRBm70esm/efYNsuoyx",
+	"bwalhc24x/7E7rtv/HBHxKDrIlw3IzkkReaLGgelG7QQPJvhiVfQ5D6XTkpxALbXBCHz68HuQ8AMSLTu",
+	"q64/knvQ7qnDNnuDJMB4vVSMm4HvU3JrlrCOP6IDaGSPqUFvgRj3ERDvzI3P9oIahao74XRGTWPbqU5w",
+	"Lmx/Dsj1HX3r7mI0ZEGrFq/pSMNqgn01TqvT0zoJD9fTwE0pQ+RvORXZG9jXn61pCb4e+3ajhSYaaq9p",
+	"7XU6nXan47zCWmgUgiilrQAgw8lkxp7LKc8lPNMM+QFD3xC0DTk3EUSj1X2yTltOtVyfGvxJ2+XN525C",
+	"R4znICSCSkm9c8hZUeaC6k8zOh6FKCwcem8PR7dtPL/PPO1PzvrxKOZbIeSrMrXamt33E22Xw6YSx62u",
+	"hTq+BSCJyk3cTnQhS5u9diZARu4ibtyIJ43aBZw5RSXViKXqNMJm8xfPheUyb1I7L7c1qhvGtlFR3gLB",
+	"FdeS4U0c9GrbkLHF/bGL5U63qEKrBr25E5/616uuDKyekjZBHviFnIO0bXYCM8sXOtrIENIRinaOpXP5",
+	"2+w4Wuko64BPmOMRx5wnBV/hfvzyq6iu8SQqkdt6BF+7R/D12GjcPnWVdzszvYvB0EbU0BsA06KAymp/",
+	"hLJYjwKtXBiPwW9UPoMQuK7Sq6qT6UjnPoKsuHajmlrCWCdIrqoEpVKJUSFpu6fe6oAmQrfx4F8A0gEJ",
+	"wCrbdRRVn0YlM5CedRHnLxBbWw81lokBJZOq21cZrIkOZ9PW513ZlDu3ZqiLngp1MYQ0BnmyhbSyH0H7",
+	"XGBVmaN1Qq2O/naUT3Z6G673RbJlju18HoQF++4OOk8xn4rAIUrjHBvjYzfabZT6p4Mhhil+hkj0BF/U",
+	"MjMCS5osAI5GoHRyixyxDTl/pyEnbA5vKdaxY4UYaDWQuaTE1jWksjk3lhUlnQSNPAtrvxD80ngSSKcP",
+	"DZ56aQBoVhlFnI3x5Gn99hv0QOfutEyLQIqKkqH1tdkGnxttkHTytLjodMgSSfTce7wdW2H9JrtFqa7j",
+	"VdX6EnGr8zwCssbWI+enQJ0L1A2n7n9TphVBsUHSPgXfIaXYD2p98Awx4IqZYLbMVNrBCMmXrc59Nc8Y",
+	"9xygtPVU2FOGNh+m6AthytyyTEwA1IB6n8BPg6FghBgMPNdKdN2OVte0Xh67H4Rjmr64KFWP+i+9o0Ru",
+	"GzQhoYvjYuDXyrN3wUe5Vhf+tHW/QwTqiEwALiFxArJ0v7OfHrH0uxdv2eKrSpkZ6akJB/vOTYWzxSZn",
+	"6rRUDfrllqcFwMPXbe139h/t7O3t7HdaSQtebPzho9Z6ef14cqel+tQFzksmsKgWQetjAFCt+J3pw/3O",
+	"/md5pBBv/EHqR7fO07J8vdO500obGx5jRjpluaoBilDig6lxi2N2+zznaiCWelgvFZWB+sNIj0bjdpwv",
+	"TGJKF2OeA1OaL6NBk4Pp/HBFFlpga82nmehLS5n+QSEy+IeRaiCWsPI/w1mfwkOsHZTiZccYR596tbZC",
+	"qSRdaFf/7bdOPa/867d69d+e+MPhla84s4WcCLPG5JFVbqMZ2PqbdNIJzOUDc3U9b3nycQznKP5Q3DTk",
+	"hfsPFdxFDgLUUpWW6eGwjsfkJF4oX9oEnckA2eocQ9+DIJwS2Prmmz4YomTYPcNIkRGRi1TOQ7c1/QgK",
+	"79aeOarLXGQXWENxDRKa89c9nK+qkI41lHrxPIdiJgANkzrremwq8HbpKag8zQ8UdH6E/uvkDv1c4Kkk",
+	"T72nwjoQlm+Ve3K+eXSPJar1R3jCu9CsWy15d/hg8UvZKsmtklxdSbqdfyGUKHjOSHvdtVKE7NSYhLy5",
+	"3X8YOrTFvIqsoZw4YcFfhEw5/SQ+lDGV7GEzj/LsZlJnUfUIZM2UnrZ7CmYAYzROYJALXkC6QWXMCGtz",
+	"gQVjdMNKi060kdhAoYe+aGUqVebC/yr3gqiMaigLOMSxeNwD9GIvLVHNTISe5MAwjIWtMkP6mSWK+cyv",
+	"8kfpZqJuWVW5PePq8uvU459CLc+/kq1m3mrm9TRzUJ0EnAsqEkqcnK66c00d0sTLWW9M1cGj9LRbHai4",
+	"TyRVtMO0Ed/XY+viZSHxjKf39eq/MBRlj5kZwdE0pJX7Qijof4Bepf4M9HZII6iMpVanWNfed1Lsi92j",
+	"ey5RnAHs+6MU5+Z02+sJJMK+IL02v2JbvbbVayse+BJoTEyt2p+RJwaFvBdiA1pN8nznpkzm28UQGE6H",
+	"scm9Cqyr7AHE6U6QID/pEfkwQckGOi/Hik7POLPa8rxCDvfZUozu7VQ7zVXV/DQkSRuyAP7wepVsqVSs",
+	"L+xUQHt/zUtWOhO+HQYmAU1OPilRKmgHSg2GvamH3V2mSiXPKWV32+TANi9wl4q6eh9bXb3V1bfyQUF9",
+	"ep1zh8oZmb5XhDH5VuZu70CvZCEHdo4a4UJAv/5I5xkbiqk/sU8BFz+F3KpC/jkXvwMPOHiVnKVKvLPn",
+	"A4DDSG8FfbKEFeDUP+ANACjHcf0qN5eGcEe4IWqXOwYaWfDnp4H9HecBdQ/u7yNkffMor4WdLQU+ca9/",
+	"5enQypzqXDRN6XMjwnw8Egs94FeKxgL4ufQIN8Oy+H28VcSbhWYpKnVSKWD66G6xWI79vbAOfCyMce8a",
+	"mXIA3dGjSUY1/cTl2UX3FrauNlCwT73ml9AoNDOkTt68PvOFUvgQu+/prw+7Ez5Dle0JbNrsFTQs3TM9",
+	"FcroAdqkzc444lgGwBC81RB0NkudQsXBcqBBRz+8L1gNPGSSS5vG0Cj+h4v4KO7ZDWZj4DLPRASoMoYu",
+	"E+/4wOazBNFodF6HFgFgFJGwmVAJG8rcPPC4mErgmuM1gKICzf0B/hsGpjp8hE9Ax12CHwVoI9W1hhBm",
+	"pEcz0cIgbg6MjKGD1VX7ATwX1ksBZljknlEln3+vRJtkLKAIlIORHwdAVeBbKIH05vtMs3/9///fvU67",
+	"0+kpPtZQRlgQiOnD9sODxP3vQ7iJ+2MO1EcP0QAZfEnHeU7vwXCfHad1UNjV7SQRBM0Dn9wHWBm86gFF",
+	"ZSk2kqTsPj0zQMCF1wm+j3ud4fdwj5Td9y8IYSK6bB/kcSoHIiwHN2zvAdNFT5H5FMVALL/XXqfzwJdD",
+	"wi4QhQcgouYZb6BNF492pyrgmnuBJ+9m5L7jhqV6qs7dJc6tgSWP1iDpqVSqQV5m4jzcMsUd56NQHG8C",
+	"8A4VnhxcD6AhtLTS+Ib5brVmsCJaMzPmed7kIh2bSzA0n5cAFlZkgfnVuYdS1Zar2hm29pL6ghfQvFRj",
+	"N70OdCGTSsEhWxikGXLBKRcglZ1/S54wFiYGK7YI3FDwK4mex+J3Y6l464NbN3hTqyFJgGVeoIp1gRxy",
+	"m9UYcc0lzmsFqIr9Q49UsfQh/r4MxYIsk3uknSd7j/cfrrnIwH+L+7L+WLgPlYX6NfoFv3DKk5CRGWcD",
+	"UVguQ/lG/Pw0h8LzOUYziCj+uu4f5529p4+HD/n+4CB78njwUDzt7/FHw/1OdiCe9B8+2quJws1vPHqg",
+	"1qP99mHrOhGIf/zwsfvxSjLxsBMJxTqFw7Fj+ak7sRbv3ZSxgK+37VbbdqvfZ8XwMTG7jMnwrhJILCRs",
+	"Kkf9Ono4L4efKE5db0tvg9M7LrT063ynwemahwdwuznUjYbg8rboG3M3WBo853noOoJOQiggQvhxACxT",
+	"Ps8Wh6oJoxRccBbuuUDZjDAhaS6jTibncoMbAiyySk8hSMWDcSwWws5h52R0PeCouwDDYJEb0VNpgOhI",
+	"14f9aGoAhyGqTX+H0B533w1+bC5PRloOPjkzw9YJ2Toh255vgjBZ02Zc44fsEtDG5pQ6KmenkOM6LK+T",
+	"8aSGvQJCbOgwDYCCFbG5J/lrs+cw25W17SIDBT7tV6JsabZbVbtVtVtV+4lVLe09Opu5A0XrRtmUkv0J",
+	"zp1rIDh66E9SYuRgW51Xz0Qx50dT3n6BnswfaWFpPfnB/tex100Q7gQIPYKjK3KhZ1JdpD1VYSqFiYbu",
+	"8i4SAix43Yj4TwrfQ7xXaE7gz3Mlpp6tn3hHAi4tHF1Jn5KHY3nti2jcqufCCtP1CAd0jlQRy3rIgypV",
+	"709AzOU5hBTnNFeowaPWsOg38C1RsdZAcg2TiAEvroQLYypyWL84TeHCGz67rfmaN1s3H5n/wsOJ+d2b",
+	"tyDc8KI+dVbTF+Ius3D+HUSAx3bhFW5xjrdW8Y9kFd/4igF/3O6txx0YyEKMpco2ZiPfijw3Vc1F6j1Y",
+	"vK3TulV4EjUUE8o5WbIAcDUFsis4ZPYDYFcF5ZzAWtDncN4LPChMDy20VnDli5KxSo7nuZ4C5kNPVVZ0",
+	"IBhXbARThha5QggwZYZxlvFZl/XFTKssmERnOP1tz/9RGnuu9JQsU3oqbDHbOR7CYTV8UrhPzrlNoRYA",
+	"uj7AyjYi68Cwd2V5ttmprXHYGofNGYeD/RVW4JQ0xX+Uxr7S089mVHAeqH5vmdhy+zArqTDlI0ui74jA",
+	"8SxMaZ0iZijzwyJmFzd8kWSJ/sm+0hpdP/2b63ODVG3PQDdboGuivRJYY8Nnd0yX6HZYAIj2JZwIFg3U",
+	"8NS5AW4W7MmZLp2D1EWPLHX+ks8o6IKloAlSNhXikmGBgB1h1iF1PwK/MuMzBKZJf9VKpO2eegMJGCgS",
+	"DIz0Q+3cQIHpDObrcgGJLyAZeO+wqoYiVkM3S7edKx+WE5Q39Dxj/dJygia/3J+3phD8YN9qWAkJVOv+",
+	"pFUGmbiqWG6FGrkb2Jzg5bkR3OtrdVtjvAnV1PljEesGntjZDSVnh/u1YjxE3ljtSihWc+LS6rY6j7sP",
+	"O62k9SvUDLaOjeS7P+j8klvewlLCwUIt4UCsuTCHnT1aGG4DnuX+Tmfvbedpt9Ppdjp/6hziPKgmbwSM",
+	"V31Z2BG+h2qFRjjTPz3de/rk8aPDTqfT2W+uS6yqB4uF0sHXRCbOjYUN4/GFYUclxLo3E7xwW2OsjV3z",
+	"kfeeRNxefHK93Ow9ionAYOi9/UheYFKt7sO9D0kNKLTzZKezVy0aFTKGpSonstVt5W45dJH9RV+OsuHg",
+	"uqWqpMK9ltZ6VYNhU3/i3Fr9vg2Yy/T9NhbaxkK/05N6MKqMB1Ff1bNZDGl23/s/b+AHA7RQ8Q4Q203V",
+	"194XwHZMfRA5t4IIfBvh2SM/YOMe+JrqYet233Xp4brCuYHiQ3+/uerDJum/df3h/D2WhQYvAJ7cgqdx",
+	"oXXWZsdzrCK1k0HYZthgXxZGNBQDzkOrL6n9u1vf+zNvWkIrgAar6dbAb/m9Pnlx3J2a3N0JL43YnM75",
+	"yRNEgTbB+gjcPoUw5VhkbfaGl2YNneJ+LrYqZatStirl44+7S3PnTvwubuzNqZTviJyF4LPCLgqwQaDS",
+	"Mshe0qEDlDVJa0Q+bLNTp4nw2NvKsSBS4RkbC+5pYArBzKWcTJx6OnWPs4Z+gt9vFdRWQW0V1B0cnbq9",
+	"dOcayu3tzeknt3N8nsIDMQDGKHuJe4iPsR0LEhqAE4E8n3B4C4AW7vI0CdWgeHRcI61yCgkArKtWLxxc",
+	"XInCw22wvhhJ5Ab1V3q11lNn7i8k7aIDIkD3a1RyDccq7vLTUn2ppTJn+JyfgYJqq1S3meJtprhiQryU",
+	"E1AxXiWur8IDpv4u4eLDtryG3/AtFjIDZv+IY6kJuIMX2iaeU8oEPH5m+MwkbCiEYQSpkh0F75HaCeAo",
+	"Ggug2+yY/gKVOeYzwg3si54CpQz4qh7DHziVA6A/VZa6iYOPCpQtCD3IZwZAq2pKeZlC7qljVRXw0PiG",
+	"AX8pV5f3TOJXgDCBEmbkhRKZ0zvcUyvKRozCExztLCz8rTvJfhH9kdaXL5+vUhwzd9FbORbG8vHkFtee",
+	"yQvFbVmITfJGV+tzEsnlJ7c3YRZvSJ6XWZ4g79dYnq25uL252FqAJcDesDl8e0mQQqTbd8KbxTahUjp1",
+	"o0CsBot8hJF9IDaV1aokm8saw2C/0Fjrqr4vqxhw7nFuLgqkJdyeTW62JLBO/7OG/K8Kory4K3bhnsu9",
+	"phMkYAaQRLgCXKaqRwSSZdIAKTKAMAIAI2FN+k7DrDpRlMYjNeJwVYIO2kw8CwcWCN5DmqaeqjwlaY8Y",
+	"r10rjV83cJaCHUsCKTuADlpympCGGX6DvwTQSqRub/J63DdN+3/z7gO8mM/mN1yvGt6GFxizVFUM+Fvn",
+	"4atzHj6PG5AD6u/qCm8VS7/7Hv+4pnQoAABDMFSIsbQQeRViIOSV+wuaEqTCABCaqKfCdynoqQvg3vpo",
+	"rD+zArnaIc8mba1LsLniKEx6GYlQfcLpwFylELYixHlejpExrmLTv2diojlkU2hDT7lqdzp7wMQRha3h",
+	"auSCxpTiVCQsHfCxbXcOD9IIuxepRqKf8kLAMrCpi3EvPMNHBLZurpb0cQyRyCIu6aQC71a39Q/EBhWq",
+	"HLvXTf/EwfyjuA9ojk465iHZP43rFNFjxMO9G+crsWTcyKZxDUfGH8MN+4qCGc98ga8HM/OoglZRaXde",
+	"Xoame764bLma3A0clEsV5rOIsN0pQ6cJCAZgpKdA2OLx1Cl6a7NjVK7QOUbpppvCqzdhIp80N3KdlxPW",
+	"Zhv8bDb4WSBDXWcPrRoH3c1W8iSL5lpyMHVzXqEa6KtOKDzj6jI8ywothuGxt3tq83uqWu0oUgMyDCZV",
+	"red4oNVA5hIT1uvbqKXn3n2dzbz3OZR4yOndSTYttBVM2i4jn+5h4v86SNhPb58edBL27PjlfsL+4+z1",
+	"K5ZLJUxS93sLPsWBoVF5zgfGhIWasZOz/+HLg8YcTrmPeoq6qtgB+04+a7P0BPfDjouKkN5A3bNszK0V",
+	"RcL6paWWLLhdfbSEAP/BBiqLRyrO2cVQAa4YcyRMcl8i06npKWlZLgHMSrOBHouESYAB9HQmWKtESMyF",
+	"QCiNhx1m3BvLTJsd53mFHDgYiQGEHk7vdP1UfapkWri7GquLuYOjl5YpITIoy0zjo+YfxCztVu9Omurs",
+	"iMoVzr4/3tk/fNRmgLNBfaI7urTYhZkevnuXuiXJQhamW7EPwlSyMP2eCkkjApeK5u9+7yWX9cXQLUbj",
+	"IRiKVt+50mG60UZIooqIIETuNgbKMYy8UAbYVbrVodhYXwmDSNhIMmf80dmQDgUTxiP+Xfw9ULTgMol8",
+	"mDAj1UD0FFF1D3RRiIH1h49AxWGO6LGNP63y6TXMmgGRiNtR2ByIIsfDu7Fas5wXF6LNTvR44sK01Iz4",
+	"/uGjFMXV144AKIy7qinr9dIt6bXmqSGejkTkyIsGmRcn0E6QL+SVUO3V48KVyLI9MeIiM9gvEL/WFCBS",
+	"ER95FQTzNRDqxzNk3+oinKOaZRMmp2N1G3mis0YGs7eeIVkPmXstQMhSMYh6XdkNguKTExbB3yxmBmBn",
+	"APUPZ4PSWD0WxbK5j6WzM3DI0hCGD3luRIis+1rngisfWi/Le36z+03dZaAX2m31peJw88VgeFzmVk54",
+	"YXfdr3cybvkt+NKdCHzyVGm4uVxe14NmYlFtHQU2HNRfd5g0vdOe1puekSxPbB1Qof9RksDb891m9/NZ",
+	"AdXR5JbFPv+qLufSo92bSec/Oe5NIDi/yVB+bq7KrxyFx69zhMIzd1wJLcgZWk3nDskxRAU5t2gLqxVG",
+	"5ILHO52DtwD90O10/ucyz6TQ49ocg2XLuBU7AFawwnL7yZHnGia4ZF6HN84LOqduNbGvKbvgX/rNiYWg",
+	"GbZ5hQ3nFSJ955V5pQPvFrvoJwikuPJwzuDgVnDOBGYE9QJt9gw564EhH6FofFVbBiUMI6EANOiCMvZY",
+	"DXDkI3kIG7llQgL8sVAZROcX2FyUECKlvwwDB5//htvQSOmUA430CEvwAeoZswBxIQRUhQZl4PxEaVlf",
+	"XEiFxQs9deG7mkbcQsTaFwM9FuHszsMrsmNWiIngNr59KHWguC+6eaj1cyLYrqhKCR+bKCQ9bui9wOB6",
+	"VEECUw8D0I+mB52DlIJbpoB6lU11mQPOEz43Aj4ReihXM/wNrHpP/fzmJRjFIrwCDH6i2w24crfrCzZ0",
+	"4s/G0ELaBB/NXg8DChRcShMacZOwVKoraUWKr876ot9hCYG2nirk0eypQc4lihmE/F3nCEQstBNtze77",
+	"ibYfduGXQDS6BGUqgC5/sdDVNTQq4iesExzquTezLgrRYSembRRzN5JDM2h1W98///akA/9vr7Jxp/xK",
+	"spczWD7si0Egp05nb//hweGjx0+egoYKWEJrQFftoY4HDVV73liNUK4GkMxIl60FxnV4PRjXKqSUHwc6",
+	"BSJPd114qdE+cZuT9lghLqSxohAZm4nbP3GYN+66QES6+BQHNz5FLtXlPPGqcVpBZOw/T9lAZ/QYQ/mO",
+	"eAFortHsx8Jyn2KwYNy6rb392lTxPq1yIru7uxM++/cJ//NgxOVES2X/oi/lQA5kr+x09h9N1J9PRlz+",
+	"9/3OG/clfsjHfz4A2mL416D8s1ucj0BIWw/8qg7wfhfgV7FuQF1bfwunxA/QnxFK/JrSchC2B3rH5xU0",
+	"GznnT7sP97qdTvvQucFuCmUh0E2wXOa+GA1WlY10nhmWC2MqwGmcRJu91RNn9cqJMzQTz5Jd12ttOHjm",
+	"8OzOOymHQzmQQtnzYaky4+YpnWZ/dvy9e3XfPjzePzl4/uTxycMXT5/tHT/6dr/z/ODFk2cPj/dbSesS",
+	"sL1bVHHTalJ+rX/91/8V/u/g4b7TfBD5dlsvT16eOB8JlaP7F6jGzkGlHJ34MRC+VkIwawuyWhM+uu7Y",
+	"jDg75RpN0urqMgnS6wWqcAv1aO/JYeepm92BU18Y03W9uOAHpTm34p0NHyega4TS5cWI0uq+MBRv4R4o",
+	"u1EikJNXZS6ymQfWc5Z9uj564g0K+zo5dcFaG+0SxGyricpek6isZReaxQlsYxAnZ10rcbrR1t4aAbJ5",
+	"Ls5QV3M5e/byVTUX968O2vNqLrcV0Sah3I+E0gvLvFRi96wR6ibJq73jNbTzlnvjqy7e3fZ93iVCoK1i",
+	"opXyB4vJ390+t4PR8saFnyfMaraXdDodJlUm3L4XKkpdJFixRpE/nfLCMTSdbpM5goaGhYD7td+e/ULw",
+	"S1+Wq2zBB5ZdCAvH+oZNCt3PxbjKHACvkmEXboPjKAuH7W5zq8zQuXI48nWPe3OQ+QxW5Qvtv48cVJzn",
+	"Jz6ya7j5fCqR5MCtPYiHF5frxWGrf9c+N9uq0ztTp2OuZuunZBtU6nv/5wqgqyNprC5mFeRq1SAAFWZE",
+	"cvpLlI+MMqeYxQzdXnFWdCgVzxM2EnmGR3Es02XfsvtpJsRYZGnSU2mpCmF0fiWy9AEWeEHpEeUx1MzX",
+	"RlGmE0n2GtvavxP21gm6KN22YY31HGPdG1zH7bHHhrFj13VbNlCR7O83V5PctIlvjR07f4+lxZ2UhA/b",
+	"t88Hl8Rp7OtbsLAP27ojgvmYT/51dKYA2x6OPWCs6HSn6FZsXy4sF1nKODGGIRsE91kghPYAxk76sVQX",
+	"KQJNYicTDEjtpaGtCrIQbUbszcLT84x0nvkToXDU5I/JGTlpFWQuFPq4yfsqw762ozskzb+1trqWyHnD",
+	"+muZ5gpisEyHbX2pL6ER9SsExL2DCDPSpJNC6+FSp+h76EWPlIBTd2OeCYoxKao0VkywlzT+1KlWrFN2",
+	"qjQXfBhg6/UFUQqj00R6akwqA7yuSQHH46FHE+tIpXerhKjwiqgfBerDIUOMhc5ddvrtCXv09NF+wvbb",
+	"e+09ou2Fvng9xs7YCFHOwDk11T1zNtZjoWwjaa+bWqStNq5k3sBLWqJpcsGvqJMXSYXglf5BKkXW3vGf",
+	"B3nWCUwVTOT6AkQejHDDdv5RX3yBPhd0kE/stZ1hiOFlar0NxOx9KSYWgSuojaM/Y2mfjyQWKjIaPg3e",
+	"Qmm6zOixYFNdUNIIT6x9+8TJ/tkbZnN9sQMS31Mht+F0TVJVh4Dq4dgvId7ZgrOMW74kZjqlx7xxW0O3",
+	"8yTnUt2q3xnust2kX84mxUCIXsxXtzfxFHeVuuEkQj/wwH5W6+b631Ma+Kvu4ly9zpLWcZtu2Hz3Ji21",
+	"5+n2p8NfSvbhRsJJPNmH2VdoUB45E0J8qMKY+kYmwF23uvoAeJzcbxJAnfJ5glwM6bQGywYnvLCxs9xT",
+	"1HCKC5jEWYrqkMf9eSmRFtz9LG2z7/UUonbIIgLmu8AuLATlXPZOKNYfaOTXrPo0ZVTF2FNOkfgqe5/G",
+	"YMPCQyRQiSsSkkd1kxQQ+HtdV6KJtaBughXyMyRVoKAUjuah0VRpljudckRLHYNu1YppoKNQWpuLxCc7",
+	"cFIj7N6cTBBGPwDLJD5P40+nG5nV3Qy/ssrIPJ8rQJuTx6jQBCsSCztfsQaf3bJAiqo/3JsfjLikAC3P",
+	"1uRHxKX/1OyINyWCUGS3tQ9bkOzt6V5UWQkR3JpmP2SyqAFi9z0UUC0/0zv2Cl8iCiNGnblUl5CtVjHv",
+	"cjCYeEnaiG72i6/gW/c4zV124hXhRp1dmuIyaENcj6k/7OzznKvBlptx02FlKP30go6v6VN5t9CtOBdI",
+	"zm2iXees/XoLIqPa2Mvc5h+EmJioCJYBiMaQKTGtDviPKDKtSBmpmuhbN7U1SIng9+Kr36zDQv8qFK3Y",
+	"Fnz0C9rUKGCr7+vFXu/53RfayK+H9oSgEcB+M4wodWmTGiBXlPck5U4lJJgZlUpcY9kCLMJH75qvrBV3",
+	"/vGv78aNwae2pvOTmM57plryL9qMWj0pJ2ZDZvSnCKsJ0kuULcHcRWFnvvKDehUgIYLdIugHx41D90yA",
+	"vlxUCW/15OfJl5u+WDkpgAJy991jd9sakVThh9WT83KSbhMG22aJ32v8/1ZPWDlZMypa6jmVaqORy4/C",
+	"1gIXqayuhy0+q/0zTmSNOIWuEL+TtAJ2PmLUsg1XviBHysvZXQYszgBlBZ/y/JM5O7GXc4ND4/we8o0w",
+	"zRX5RIv78Bd6lq2/8+n9nUqOtj7P1uf53fo8XsV4bIbbuT5I97hqnQ+ekft0kCyYEYNC2CVQf7/4wb/q",
+	"Wh96ihWY3+hxt/mbzdb6TCuxCqLuP2qU9aU9OZowoaPSEHEF6MehmgU2l9JTxDQziGuVVhlR+D2UgirG",
+	"WS6JgPy7Fwh+hcOl9dp0rBUZCdo9oeycimgQKtvdAXCrsQtHq3wGCIhd9oyPJLuE4w8ATBsUs4ldQskG",
+	"XY+0Op++1fnGkhBcnrjKoyzyVrc1snZiuru77gW2aZTdPh9JlAc9FvWxzvTYZ63GCbM6z9z7+F6qTMaD",
+	"119/v+z33eSSVq4HHACORnIH0DbsbIISFFptvql47NoTLjMnaTfPdZ1iE/+WPrGDRUibtbs3hGP4dXXM",
+	"i6L7h4nJtly2d4xqMQ06aTUdPuev7L6nvz7gvs6FFUs6sKtSSMsymUFGwfJLQb07UCDo8Y+q3p2KlJwX",
+	"hbxqOOJ6DjetdOvcDj1YnM5LRNeE67bUj1+SX4Hv8hZimXivefH4c5lg3LlneoPO3rqjmz5OXFtm1kzK",
+	"4mhRcqtsqkwLxDZUgH1EFBi+ALwkrk1qRlTC+bSizV4Gaw41ADWMXuAJbsgyA+ZXLOGbyTyt4xF96m1V",
+	"AQMrPd0q82WZnt8/LS8cydylR7ObiVxeiUKK60nzcm6FsT5iJQaH18PAfGOdlHpsCWmwX3IkCnFttuZ5",
+	"dfMbCBpeQ0gK9XWQNJdUUFHH6M8Ez5Zg8q9HaFCf3yziNfgKs0n+KW7OKlXCsDXkG84r4QmB1+9xrPCp",
+	"bPtynSAUYjC//2jnoTEV9hoQ/91W/vn0R0pUiYylB3sdYMPOJMSNGZC+Bda+KLIaccPG0hj3kxdurgBo",
+	"E6HV4ANkNx9hw9V3m7P6rI5C4h996yT88TBWUJgjrQJ1HHfgIxRwsLgxfQAJVfQsjqBrNM8xFQ74CQiJ",
+	"olX4ym9yZ+wh1z1jI36FnZKA4CARXw4ZPNoNPY7uab6MPPXQIjhzPVPdFyMJeCjYUFprTMQrDh7vdVAR",
+	"8Gx586MtpHB2Bdpe67lp7mObD0mLEuN1EoKRMLVL/I/+dvB4by85eLz38O9rpJxptXHpV4ux9j+56rT+",
+	"iKY6HqHzFqO18pCFgK1mR2K8VbF31pa4TWA3KvQzobJwSHhXulwj4PqGdPnC0aO0SUBMDueKSOTKCZIQ",
+	"vsoz8OCQ47cvjMyQfTqlme8E3t0U/L++tqOKixcZkxBahyABwQ3U5UUjOPMprAI90xkkpL5UcGavOjVx",
+	"xXziBNUtj+yUmP7Rju22avJzqUl5oTxefCV3d6ArrUAVtxFNeayonkMPmZ1NRNB0bXfbNAm+iDRhe1Ew",
+	"nFTEc1A8gEiuAPHhFKDSCGff0BYjjN1csPt5PTZaTZ8vgBIZAkHcaqA/XCwMrhNnsINXVgRuBDEoC2ln",
+	"sCP6ghcu2vrb3520G1FcNSenx/xSsKJ0bkZVptPd3d3bf9zutDvtve6TzpMObBmaSQMjPhL9csQHQqRk",
+	"94/+LCAvYkwCPIvtKrH9BvGFWo00+2NPJZcwzpC9DXGZiNoxFxyghKLxnssCGgxnDSO+ISih2uGdn1k0",
+	"RoWDcd0YFnxBREYqVaCOjNkwK2bH0K+SEoUlp1o23ONR37BTIlmZC4+ZmA54aUTaRVwlk6BjmgSMpEn8",
+	"ULxi+EdkqCk3rFS5VJciQ8hp581KGw431Qy1Lb4uEAVpqwpv9gppLhH2qgAUqgt5JRhng0Jkbs/zvBvf",
+	"F1OjUPMPSh384gAOmYm+tD1FvJsTPkOGN//QQBr6wv3QLaknM0WMrGA0MikMGwuuwP9us/0DNtJl4VMm",
+	"hMxfCJo0adY03KOcDPRYqov0aA7pm84oYdswnheCZ8gzqqKri1LFPJ9LAHoBFiv+7h4ig1E4NM/u6m4B",
+	"iQ4lZmysr0TmmyuEypLqcWrTOA8kpVpj1WSQnUAt2y8txS+FEMyUuLJUglnoqbfTEydkzL2a+9U94MMs",
+	"fXAUAZIFclMjACgCTs4AcY2oW0EKoMSyp35xzwU1mG5lMrcAfskkViFyNx0P7QUvu5zMpSykgc+wzev1",
+	"kBknBDyPHgYDMzjmMxbkjQY7ihYMM+4psyLPA9Mt8uY4KS+8tPgxeqpCMFPinfUSWbEABrnjUz7zMPJ4",
+	"G7csCTO6RhULGtJOpZO3/4+vq9ltGwfCr0LsJbuA1kjSpkDtkwvkELQBiuTYBCBtUTEhmRRIuooOefdi",
+	"fihSqeJTLTSkqOHMfMOfmc/EA05BrdhBgoCiEztN9d9BORRWnyM50o5Yrs2RE4xhfHKvesmXGEh7prPM",
+	"SYtE7egogfjpqSRc5r+ls4Z6zbXT37mi5BqKuxC3XgV4A9H7EvehTqXXYeJWRP9b3BLOk8Fsd7IScrLG",
+	"SkiwLfon6XYlJE9cJWRoDbg8+MmqCX+sw+lIP3P1fxyxRIJkLhTHrv2RR7AMOHio1WsfnMXKubUjvQsg",
+	"IvhY73Y7zdA2AD6Br/GnQNf60ztUo+MS/tyjeaftzf4EXtjU5B2ZwSk6gcy/OEmZYhUZTKgi4RIDsRh1",
+	"rBL4Ev/zWEDRBkurAlTsW6rHBH0dlR1LIHbxQ6GkS99oI7jX0ZDPCu6oSdH4rKro8Ja2XJe6BLs6c5E8",
+	"gu3Q1W7mUPj1GJWtla9FioGe/02XiYdhWAX+7ymvYO+O/9G+uolr3PUkqGs4GaMzO688AAlI/KD3bd6q",
+	"MUQGkx4R5aM69qxVCzs6Gbxpz0BsaQ9JXr++ymTsVzeJPmYDioVZrc63eDfBZ+CbrwNUhCAnEEytZ2Oc",
+	"wdtFEBLGnY8RHIKNH5nCG71Rq3VfFqAd3YmEFLTmypA8F67hE0ljXypytSoI9WRzEhkWpST/YjwRWK2F",
+	"hVYF+XjxyHwdyGSxEkyk9gVnPfs1BuR84TQdK9t8IkD5vVRXZZJpJa4uK3F9iXOEeWyAGtFBwOnJT1cF",
+	"EtZqDBtEaJuY3LViw8bLH8jqgQJSoeWgaSXk5+uvrAY3l5944uWDjn78fwsDkmjWKPhEVNJUfDbMB8Oc",
+	"0JwWgVMEljYeqZgnzg9OxgZsF6NaNJEn9NiN6zo3pEwGtrhpfbDgeoj3k/uFuDkxUEcM3TlaN116NRpj",
+	"35lYWDSvC8OHrg0rghqLTg1gv2ibMqz+bgpat0NRoIejsiEUzqZE2NKtbDmR9ExPoEUg1h4MB7y3svFs",
+	"70R073yklqlNjhVU12VGBYpwMYIxuA5wPuv46snSsb9rMrBnwoOBFW6nX5TdTJQMMNDELZV9ar5YvdPl",
+	"zWvMgo/8sTMNeMCv+FA2yrbhQhy06uIhgRjHOGOSAFHVlRL/Bs3OdwmRHVWKT3gZZ7M6iZpWKTwLM9Xa",
+	"O7s3neFd4mUcymRgbtBMd0GLl8HY2g243MRfJRzrGDsuLLS0yBSdc7A6UnnQc3XTISzGC9ufd6LVY3j3",
+	"iUXj73o8r6ewYLzXvu2IVYN6Gg6OcgcVh3iETyXmez14E3HrrHjdD/ey8La7QPzUFa46DD7VDv06KijG",
+	"hSaK0GvVzuTmf5u9/uft+e1PAAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

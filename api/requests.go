@@ -238,9 +238,10 @@ func (s *Server) payingAsk(ctx context.Context, q *ledger.MoneyRequest, in *Requ
 	if err != nil {
 		return nil, err
 	}
-	t := ledger.Transfer{App: q.App, Kind: ledger.Payment, Payer: payer.end, Payee: payee.end, Amount: q.Amount(q.Asks[n].Minor),
+	t := ledger.Transfer{App: q.App, Kind: ledger.Payment, Amount: q.Amount(q.Asks[n].Minor),
 		Note: in.Note, Conversation: q.Conversation, Message: in.Message, Cause: q.RecordKey}
-	made := s.create(t, refusal(&payer, &payee), "/payer/credential", in.Payer.Credential)
+	refused := between(&t, &payer, &payee)
+	made := s.create(t, refused, "/payer/credential", in.Payer.Credential)
 	if _, refused := made.(ledger.Refused); refused {
 		return made, nil
 	}

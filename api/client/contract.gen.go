@@ -926,6 +926,75 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for RunOutcome.
+const (
+	RunOutcomeMade    RunOutcome = "made"
+	RunOutcomeMissed  RunOutcome = "missed"
+	RunOutcomeSkipped RunOutcome = "skipped"
+)
+
+// Valid indicates whether the value is a known member of the RunOutcome enum.
+func (e RunOutcome) Valid() bool {
+	switch e {
+	case RunOutcomeMade:
+		return true
+	case RunOutcomeMissed:
+		return true
+	case RunOutcomeSkipped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RunState.
+const (
+	RunStateCancelled RunState = "cancelled"
+	RunStateCompleted RunState = "completed"
+	RunStateFailed    RunState = "failed"
+	RunStateReversed  RunState = "reversed"
+)
+
+// Valid indicates whether the value is a known member of the RunState enum.
+func (e RunState) Valid() bool {
+	switch e {
+	case RunStateCancelled:
+		return true
+	case RunStateCompleted:
+		return true
+	case RunStateFailed:
+		return true
+	case RunStateReversed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ScheduleState.
+const (
+	ScheduleStateActive    ScheduleState = "active"
+	ScheduleStateCancelled ScheduleState = "cancelled"
+	ScheduleStateEnded     ScheduleState = "ended"
+	ScheduleStatePaused    ScheduleState = "paused"
+)
+
+// Valid indicates whether the value is a known member of the ScheduleState enum.
+func (e ScheduleState) Valid() bool {
+	switch e {
+	case ScheduleStateActive:
+		return true
+	case ScheduleStateCancelled:
+		return true
+	case ScheduleStateEnded:
+		return true
+	case ScheduleStatePaused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SettlementDirection.
 const (
 	SettlementDirectionPaid     SettlementDirection = "paid"
@@ -1268,6 +1337,39 @@ func (e WebhookState) Valid() bool {
 	case WebhookStateDisabled:
 		return true
 	case WebhookStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Weekday.
+const (
+	WeekdayFriday    Weekday = "friday"
+	WeekdayMonday    Weekday = "monday"
+	WeekdaySaturday  Weekday = "saturday"
+	WeekdaySunday    Weekday = "sunday"
+	WeekdayThursday  Weekday = "thursday"
+	WeekdayTuesday   Weekday = "tuesday"
+	WeekdayWednesday Weekday = "wednesday"
+)
+
+// Valid indicates whether the value is a known member of the Weekday enum.
+func (e Weekday) Valid() bool {
+	switch e {
+	case WeekdayFriday:
+		return true
+	case WeekdayMonday:
+		return true
+	case WeekdaySaturday:
+		return true
+	case WeekdaySunday:
+		return true
+	case WeekdayThursday:
+		return true
+	case WeekdayTuesday:
+		return true
+	case WeekdayWednesday:
 		return true
 	default:
 		return false
@@ -2303,7 +2405,7 @@ type Bubble struct {
 // BubbleSide What one of the two is told. Of a request the payer is who is asked, of money put aside who put it there.
 type BubbleSide struct {
 	// Action What this side can do now. `nothing`, `wait`, `pay`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
-	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
+	// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`; `skip_run` and `resume_schedule` of a schedule. There may be new ones.
 	Action NextAction `json:"action"`
 
 	// Next The action in plain words.
@@ -2538,6 +2640,9 @@ type EventData struct {
 
 	// Safety What a party has set for its own safety.
 	Safety Safety `json:"safety,omitempty,omitzero"`
+
+	// Schedule Without `note`, `conversation` and what the payee is called where the key's role sees no personal data.
+	Schedule Schedule `json:"schedule,omitempty,omitzero"`
 
 	// Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 	Transfer Transfer `json:"transfer,omitempty,omitzero"`
@@ -3423,6 +3528,80 @@ type NewResultBatch struct {
 	Results []NewResult `json:"results"`
 }
 
+// NewSchedule `amount` is that of each run; it is required, unless `payee` is a link that fixes it. Of `at` and `every` with `time` there is exactly one. `cap` is how much it may move in all: a
+// run that would move more is not made, and the schedule has ended.
+type NewSchedule struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// At Once: when. Without `every`, `time`, `zone`, `from`, `until` and `count`.
+	//
+	// Example: 2026-12-01T09:00:00+05:30
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Cap A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Cap *Money `json:"cap,omitempty"`
+
+	// Conversation Your id of the conversation. Each transfer has it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// Count How many runs there are, whatever becomes of each: paid, failed, skipped or missed.
+	//
+	// Example: 12
+	Count *int `json:"count,omitempty"`
+
+	// Every Exactly one of them.
+	//
+	// Example: {"month":31}
+	Every Rhythm `json:"every,omitempty,omitzero"`
+
+	// From The first day on which there may be a run; today where it is left out. A day that is over counts as today.
+	//
+	// Example: 2026-08-01
+	From openapi_types.Date `json:"from,omitempty,omitzero"`
+
+	// Note What it is for. Each transfer has it.
+	//
+	// Example: rent
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payee Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payee Address `json:"payee"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Time What clocks show in the zone. Where they are put forward over it, the run is at that moment; where they show it twice, at the first time.
+	//
+	//
+	// Example: 09:00
+	Time TimeOfDay `json:"time,omitempty,omitzero"`
+
+	// Until The last day on which there may be a run.
+	//
+	// Example: 2027-07-31
+	Until *openapi_types.Date `json:"until,omitempty"`
+
+	// Zone A time zone by IANA's name.
+	//
+	// Example: Europe/Berlin
+	Zone Zone `json:"zone,omitempty,omitzero"`
+}
+
 // NewSettlementClose Example: {"window":"upi-2026-11-25-03"}
 type NewSettlementClose struct {
 	// Window The scheme, the day and the window's number in it.
@@ -3561,7 +3740,7 @@ type NewWebhook struct {
 }
 
 // NextAction What this side can do now. `nothing`, `wait`, `pay`, `cancel`, `claim`; `top_up` the wallet; `use_other_account`, `link_account`, `try_again`, `try_later`, `pay_less`, `check_address` or
-// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`. There may be new ones.
+// invite the payee; `enter_credential` again; `start_payments`, which the payer has stopped; `ask_operator`; `skip_run` and `resume_schedule` of a schedule. There may be new ones.
 type NextAction = string
 
 // NextCursor Give it as `cursor` for the next page. Absent on the last one.
@@ -4126,8 +4305,28 @@ type ResultBatchResult struct {
 	Status int `json:"status"`
 }
 
+// Rhythm Exactly one of them.
+//
+// Example: {"month":31}
+type Rhythm struct {
+	// Month On this day of each month. A month that is shorter has its last day instead: 31 is the last day of all of them.
+	//
+	// Example: 31
+	Month *int `json:"month,omitempty"`
+
+	// Week On this day of each week.
+	Week Weekday `json:"week,omitempty,omitzero"`
+}
+
 // Role defines model for Role.
 type Role string
+
+// RunOutcome `made`: there is a transfer, which may have failed. `skipped`: at your wish, or its time went by while the schedule was paused. `missed`: its time went by while
+// Bahi was down.
+type RunOutcome string
+
+// RunState How the transfer ended; left out while it is under way.
+type RunState string
 
 // Safety What a party has set for its own safety.
 type Safety struct {
@@ -4147,6 +4346,157 @@ type Safety struct {
 	// Example: key_0197f3a2c4d87c3e9b1a6f20d4e8b371
 	StoppedBy KeyID `json:"stopped_by,omitempty,omitzero"`
 }
+
+// Schedule Without `note`, `conversation` and what the payee is called where the key's role sees no personal data.
+type Schedule struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// At Example: 2026-12-01T03:30:00Z
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Cap A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Cap Money `json:"cap,omitempty,omitzero"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// Count Example: 12
+	Count int `json:"count,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-07-04T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Every Exactly one of them.
+	//
+	// Example: {"month":31}
+	Every Rhythm `json:"every,omitempty,omitzero"`
+
+	// Failures How many runs in a row have failed; three pause it.
+	//
+	// Example: 0
+	Failures int `json:"failures"`
+
+	// From Example: 2026-08-01
+	From openapi_types.Date `json:"from,omitempty,omitzero"`
+
+	// ID Example: sch_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+	ID ScheduleID `json:"id"`
+
+	// Moved What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
+	//
+	// Example: {"currency":"INR","value":"-1250.00"}
+	Moved Balance `json:"moved"`
+
+	// Next The next runs, five at most, of one that is active.
+	Next []UpcomingRun `json:"next"`
+
+	// Note Example: rent
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payee Who pays or is paid. Without `instrument` it is the party's default, as it is at each run.
+	Payee ScheduleEnd `json:"payee"`
+
+	// Payer Who pays or is paid. Without `instrument` it is the party's default, as it is at each run.
+	Payer ScheduleEnd `json:"payer"`
+
+	// Reason Why it is not active. `asked`: you did it. `failures`: three runs in a row failed. `over`: there is no further run. `cap`: another run would move more than it
+	// may. `party_closed`: payer or payee is being erased. There may be new ones.
+	Reason ScheduleReason `json:"reason,omitempty,omitzero"`
+
+	// Runs What became of the latest runs, 20 at most, newest first.
+	Runs  []ScheduleRun `json:"runs"`
+	State ScheduleState `json:"state"`
+
+	// Time What clocks show in the zone. Where they are put forward over it, the run is at that moment; where they show it twice, at the first time.
+	//
+	//
+	// Example: 09:00
+	Time TimeOfDay `json:"time,omitempty,omitzero"`
+
+	// Until Example: 2027-07-31
+	Until openapi_types.Date `json:"until,omitempty,omitzero"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Zone Example: Asia/Kolkata
+	Zone string `json:"zone,omitempty,omitzero"`
+}
+
+// ScheduleEnd Who pays or is paid. Without `instrument` it is the party's default, as it is at each run.
+type ScheduleEnd struct {
+	Account MaskedAccount `json:"account,omitempty,omitzero"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Name Example: Ravi Iyer
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+
+	// UPI Example: landlord@okhdfc
+	UPI string `json:"upi,omitempty,omitzero"`
+}
+
+// ScheduleID Example: sch_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type ScheduleID = string
+
+// ScheduleList defines model for ScheduleList.
+type ScheduleList struct {
+	Data []Schedule `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// ScheduleReason Why it is not active. `asked`: you did it. `failures`: three runs in a row failed. `over`: there is no further run. `cap`: another run would move more than it
+// may. `party_closed`: payer or payee is being erased. There may be new ones.
+type ScheduleReason = string
+
+// ScheduleRun defines model for ScheduleRun.
+type ScheduleRun struct {
+	// At When it was due.
+	//
+	// Example: 2026-10-31T03:30:00Z
+	At      time.Time `json:"at"`
+	Failure Failure   `json:"failure,omitempty,omitzero"`
+
+	// Last Of several that were skipped or missed together: the number of the last one.
+	//
+	// Example: 5
+	Last int `json:"last,omitempty,omitzero"`
+
+	// Outcome `made`: there is a transfer, which may have failed. `skipped`: at your wish, or its time went by while the schedule was paused. `missed`: its time went by while
+	// Bahi was down.
+	Outcome RunOutcome `json:"outcome"`
+
+	// Run Example: 3
+	Run int `json:"run"`
+
+	// State How the transfer ended; left out while it is under way.
+	State RunState `json:"state,omitempty,omitzero"`
+
+	// Transfer 35 letters and digits, the form that UPI demands of a transaction id; both banks know the transfer by it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer TransferID `json:"transfer,omitempty,omitzero"`
+}
+
+// ScheduleState defines model for ScheduleState.
+type ScheduleState string
 
 // SettlementDirection What the bank did.
 type SettlementDirection string
@@ -4295,6 +4645,14 @@ type SettlementWindowList struct {
 
 // Side The side of the posting that the account stands on.
 type Side string
+
+// SkippedRun defines model for SkippedRun.
+type SkippedRun struct {
+	// Run The number of the next run.
+	//
+	// Example: 4
+	Run int `json:"run"`
+}
 
 // Split defines model for Split.
 type Split struct {
@@ -4491,6 +4849,11 @@ type StatementRow struct {
 //
 // Example: opening
 type StatementRowRow string
+
+// TimeOfDay What clocks show in the zone. Where they are put forward over it, the run is at that moment; where they show it twice, at the first time.
+//
+// Example: 09:00
+type TimeOfDay = string
 
 // Transfer Without `note`, `conversation`, `message` and `metadata` where the key's role sees no personal data.
 type Transfer struct {
@@ -4922,6 +5285,17 @@ type TrustedPayeeList struct {
 // Example: asha@oksbi
 type UPIID = string
 
+// UpcomingRun defines model for UpcomingRun.
+type UpcomingRun struct {
+	// At Example: 2026-11-30T03:30:00Z
+	At time.Time `json:"at"`
+
+	// Run Its number: 1, 2, 3 and so on.
+	//
+	// Example: 4
+	Run int `json:"run"`
+}
+
 // Wallet Example: {"account":"wallet:pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","balance":{"currency":"INR","value":"460.00"},"currency":"INR","frozen":false,"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351"}
 type Wallet struct {
 	// Account An account's place in the chart: `bank:<code>:clearing`, `bank:<code>:settlement`, `transit`, `wallet:<party>`, `fees`, `suspense`.
@@ -5145,10 +5519,18 @@ type WebhookRotation struct {
 // WebhookState defines model for WebhookState.
 type WebhookState string
 
+// Weekday On this day of each week.
+type Weekday string
+
 // WindowID The scheme, the day and the window's number in it.
 //
 // Example: upi-2026-11-25-03
 type WindowID = string
+
+// Zone A time zone by IANA's name.
+//
+// Example: Europe/Berlin
+type Zone = string
 
 // AccountCurrency defines model for AccountCurrency.
 type AccountCurrency = string
@@ -5272,6 +5654,9 @@ type ReportTo = string
 //
 // Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
 type RequestParam = RequestID
+
+// ScheduleParam Example: sch_0197f3a2c4d87c3e9b1a6f20d4e8b3d1
+type ScheduleParam = ScheduleID
 
 // TileParam defines model for TileParam.
 type TileParam = string
@@ -5776,6 +6161,49 @@ type RemindRequestParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListSchedulesParams defines parameters for ListSchedules.
+type ListSchedulesParams struct {
+	// Party A party that pays or is paid.
+	Party PartyID       `form:"party,omitempty" json:"party,omitempty,omitzero"`
+	State ScheduleState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// CreateScheduleParams defines parameters for CreateSchedule.
+type CreateScheduleParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelScheduleParams defines parameters for CancelSchedule.
+type CancelScheduleParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// PauseScheduleParams defines parameters for PauseSchedule.
+type PauseScheduleParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ResumeScheduleParams defines parameters for ResumeSchedule.
+type ResumeScheduleParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// SkipRunParams defines parameters for SkipRun.
+type SkipRunParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
 	// WebhookID A bank's own name for this message; the same on each try.
@@ -6062,6 +6490,12 @@ type PayRequestJSONRequestBody = RequestPayment
 
 // RemindRequestJSONRequestBody defines body for RemindRequest for application/json ContentType.
 type RemindRequestJSONRequestBody = AskChoice
+
+// CreateScheduleJSONRequestBody defines body for CreateSchedule for application/json ContentType.
+type CreateScheduleJSONRequestBody = NewSchedule
+
+// SkipRunJSONRequestBody defines body for SkipRun for application/json ContentType.
+type SkipRunJSONRequestBody = SkippedRun
 
 // ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
 type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
@@ -6799,6 +7233,78 @@ func (c *Client) RemindRequest(ctx context.Context, request string, params Remin
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
 	var out MoneyRequest
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ListSchedules: List schedules (GET /v1/schedules).
+func (c *Client) ListSchedules(ctx context.Context, params ListSchedulesParams) (ScheduleList, error) {
+	r := call{method: "GET", path: "/v1/schedules"}
+	r.ask("party", params.Party)
+	r.ask("state", params.State)
+	r.ask("cursor", params.Cursor)
+	r.ask("limit", params.Limit)
+	var out ScheduleList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// CreateSchedule: Create a schedule (POST /v1/schedules).
+func (c *Client) CreateSchedule(ctx context.Context, params CreateScheduleParams, body CreateScheduleJSONRequestBody) (Schedule, error) {
+	r := call{method: "POST", path: "/v1/schedules"}
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out Schedule
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// GetSchedule: Get a schedule (GET /v1/schedules/{schedule}).
+func (c *Client) GetSchedule(ctx context.Context, schedule string) (Schedule, error) {
+	r := call{method: "GET", path: "/v1/schedules/{schedule}"}
+	r.in("schedule", schedule)
+	var out Schedule
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// CancelSchedule: Cancel a schedule (POST /v1/schedules/{schedule}/cancel).
+func (c *Client) CancelSchedule(ctx context.Context, schedule string, params CancelScheduleParams) (Schedule, error) {
+	r := call{method: "POST", path: "/v1/schedules/{schedule}/cancel"}
+	r.in("schedule", schedule)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Schedule
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// PauseSchedule: Pause a schedule (POST /v1/schedules/{schedule}/pause).
+func (c *Client) PauseSchedule(ctx context.Context, schedule string, params PauseScheduleParams) (Schedule, error) {
+	r := call{method: "POST", path: "/v1/schedules/{schedule}/pause"}
+	r.in("schedule", schedule)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Schedule
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// ResumeSchedule: Resume a schedule (POST /v1/schedules/{schedule}/resume).
+func (c *Client) ResumeSchedule(ctx context.Context, schedule string, params ResumeScheduleParams) (Schedule, error) {
+	r := call{method: "POST", path: "/v1/schedules/{schedule}/resume"}
+	r.in("schedule", schedule)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	var out Schedule
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// SkipRun: Skip the next run (POST /v1/schedules/{schedule}/skip).
+func (c *Client) SkipRun(ctx context.Context, schedule string, params SkipRunParams, body SkipRunJSONRequestBody) (Schedule, error) {
+	r := call{method: "POST", path: "/v1/schedules/{schedule}/skip"}
+	r.in("schedule", schedule)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out Schedule
 	err := c.do(ctx, &r, &out)
 	return out, err
 }
