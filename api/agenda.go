@@ -13,8 +13,6 @@ func (s *Server) Handlers() map[ledger.RecordKind]agenda.Handler {
 		ledger.RecordHold:     s.release,
 		ledger.RecordPot:      s.expirePot,
 		ledger.RecordRequest:  s.expireRequest,
-		ledger.RecordHold:     s.release,
-		ledger.RecordPot:      s.expire,
 		ledger.RecordSchedule: s.paySchedule,
 	}
 }
