@@ -169,7 +169,7 @@ func TestSightOfEachRole(t *testing.T) {
 		c := s.as(name)
 		paid := read[api.TransferDetail](c.get("/v1/transfers/" + s.paths["transfer"]).want(200))
 		listed := read[api.TransferList](c.get("/v1/transfers?state=completed").want(200)).Data
-		if len(listed) != 3 || listed[1].Payer != paid.Payer || listed[1].Note != paid.Note {
+		if len(listed) != 6 || listed[4].Payer != paid.Payer || listed[4].Note != paid.Note {
 			t.Errorf("%s lists %+v", name, listed)
 		}
 		wantEqual(t, name+": payer", end{paid.Payer.Name, paid.Payer.Account, paid.Payer.UPI}, want.payer)
@@ -190,7 +190,7 @@ func TestSightOfEachRole(t *testing.T) {
 				wantEqual(t, name+": account", fmt.Sprint(i.Account.Number, i.UPI, i.Account.IFSC), fmt.Sprint(want.number, want.payer.upi, s.asha.ifsc))
 			}
 		}
-		wantEqual(t, name+": counterparty", read[api.WalletStatement](c.get("/v1/wallets/" + s.asha.id + "/statement").want(200)).Data[0].CounterpartyName, want.before)
+		wantEqual(t, name+": counterparty", read[api.WalletStatement](c.get("/v1/wallets/" + s.asha.id + "/statement").want(200)).Data[2].CounterpartyName, want.before)
 		found := read[api.DirectoryEntry](c.get("/v1/directory?upi=" + url.QueryEscape(s.ravi.upi)).want(200))
 		wantEqual(t, name+": directory", fmt.Sprint(found.Found, found.Name), fmt.Sprint(true, want.before))
 	}

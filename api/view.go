@@ -99,6 +99,9 @@ func statusText(t *ledger.Transfer) string {
 	case ledger.Debited:
 		return "paid by the payer, on its way to the payee"
 	case ledger.Completed:
+		if !t.Payee.Pot.IsZero() {
+			return "paid, and put aside until it is claimed"
+		}
 		return completedTexts[t.Kind]
 	case ledger.Failed:
 		return "failed, " + reasonShort(t.Reason)

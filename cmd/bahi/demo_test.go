@@ -15,11 +15,13 @@ import (
 var demoOutcomes = []struct {
 	from, state, reason, code string
 	replayed                  bool
+	again                     bool // of the transfer of the line before
 }{
 	{from: "Asha", state: "completed"},
 	{from: "Meera", state: "completed"},
 	{from: "Kabir", state: "completed"},
 	{from: "Divya", state: "completed"},
+	{from: "Chai Point", state: "completed"},
 	{from: "Imran", state: "failed", reason: "debit_declined", code: "Z9"},
 	{from: "Imran", state: "reversed", reason: "credit_declined", code: "XI"},
 	{from: "Asha", state: "completed"}, // its credit timed out
@@ -27,7 +29,25 @@ var demoOutcomes = []struct {
 	{from: "Asha", state: "completed", replayed: true},
 	{from: "Ravi", state: "failed", reason: "insufficient_funds"},
 	{from: "Kabir", state: "failed", reason: "payee_not_found"},
+	{from: "Kabir", state: "completed"}, // into a pot
+	{from: "Nila", state: "completed"},  // out of it
+	{from: "Divya", state: "open"},
 	{from: "Ravi", state: "completed"},
+	{from: "Imran", state: "open"},
+	{from: "Divya", state: "open"},
+	{from: "Asha", state: "completed"},
+	{from: "Asha", state: "open"},
+	{from: "Ravi", state: "completed"},
+	{from: "Kabir", state: "completed"},
+	{from: "Meera", state: "held"},
+	{from: "Meera", state: "reversed", reason: "cancelled_by_sender", again: true},
+	{from: "Asha", state: "stopped"},
+	{from: "(thief)", state: "failed", reason: "payments_stopped"},
+	{from: "Asha", state: "started"},
+	{from: "Asha", state: "failed", reason: "limit_transfer"},
+	{from: "Imran", state: "active"},
+	{from: "Ravi", state: "completed"},
+	{from: "(chat)", state: "transfer.completed"},
 }
 
 func TestDemoJSON(t *testing.T) {
@@ -49,12 +69,12 @@ func TestDemoJSON(t *testing.T) {
 		if got.From != want.from || got.State != want.state || got.Reason != want.reason || got.BankCode != want.code || got.Replayed != want.replayed {
 			t.Errorf("line %d: %s\nexpected %+v", n+1, lines[n], want)
 		}
-		if ids[got.ID] != want.replayed {
+		if strings.HasPrefix(got.ID, "BAH") && ids[got.ID] != (want.replayed || want.again) {
 			t.Errorf("line %d: id %s was there before: %v", n+1, got.ID, ids[got.ID])
 		}
 		ids[got.ID] = true
 	}
-	if want := `{"transfers":11,"completed":7,"verify":"ok"}`; lines[len(lines)-1] != want {
+	if want := `{"transfers":21,"completed":14,"verify":"ok"}`; lines[len(lines)-1] != want {
 		t.Errorf("the last line is %s, expected %s", lines[len(lines)-1], want)
 	}
 }
@@ -71,7 +91,7 @@ func TestDemoForPeople(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"failed: debit declined (Z9)", "reversed: credit declined (XI)", "completed, the first answer again",
-		"not paid, the payer has the money back", "\n11 transfers, 7 completed; verify: ok\n"} {
+		"not paid, the payer has the money back", "\n21 transfers, 14 completed; verify: ok\n"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is not in:\n%s", want, stdout)
 		}
