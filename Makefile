@@ -23,11 +23,14 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# What tries less under the race detector, which makes it slow, is first run without.
+# Under the race detector runs what has goroutines of its own, or is used by several at
+# once; it makes all slow, so that some try less there and are first run without. What only
+# reads, writes and computes is run without alone.
+alone := ./banks/endtoend ./banks/simulate ./ledger/address ./ledger/audit/file ./ledger/export ./ledger/privacy/mark ./ledger/reconcile ./ledger/reconcile/statement ./ledger/report ./ledger/settle
 race:
-	$(GO) test ./ledger ./ledger/audit ./banks/simulate ./banks/endtoend
+	$(GO) test ./ledger ./ledger/audit $(alone)
 	$(GO) test -run TestGrammar ./ledger/postgres
-	$(GO) test -race -timeout 18m ./...
+	$(GO) test -race -timeout 18m $$($(GO) list ./... | grep -v -x -F "$$($(GO) list $(alone))")
 
 # Each fuzz target looks for new inputs for some seconds. It is a number of tries,
 # since a time that ends on busy cores can fail the run (golang/go#75804).
