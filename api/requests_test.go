@@ -418,15 +418,18 @@ func TestListOfRequests(t *testing.T) {
 		"conversation=x&role=asked&state=settled&party=" + c.mina.id:     {"5"},
 		"conversation=y&role=requester&state=settled&party=" + c.mina.id: nil,
 	} {
-		for _, limit := range []string{"1", "2", "200"} {
-			ids, _ := pagesOf(c.caller, "/v1/requests?limit="+limit+"&"+filter, func(l api.MoneyRequestList) (ids []string, next string) {
+		for _, limit := range []int{1, 2, 200} {
+			ids, _ := pagesOf(c.caller, fmt.Sprint("/v1/requests?limit=", limit, "&", filter), func(l api.MoneyRequestList) (ids []string, next string) {
+				if len(l.Data) > limit {
+					t.Errorf("%q: a page of %d, want %d", filter, len(l.Data), limit)
+				}
 				for _, row := range l.Data {
 					ids = append(ids, names[row.ID])
 				}
 				return ids, l.NextCursor
 			})
 			if !slices.Equal(ids, want) {
-				t.Errorf("%q by %s: %q, want %q", filter, limit, ids, want)
+				t.Errorf("%q by %d: %q, want %q", filter, limit, ids, want)
 			}
 		}
 	}
