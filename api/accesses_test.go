@@ -246,6 +246,7 @@ func TestDenials(t *testing.T) {
 	add(b.get("/v1/transfers/"+transfer).refused(404, "transfer_not_found"), as(beta, "GET /v1/transfers/{transfer}", "transfer_not_found", "transfer "+transfer))
 	add(b.post("/v1/transfers/"+transfer+"/cancel", nil).refused(404, "transfer_not_found"), as(beta, "POST /v1/transfers/{transfer}/cancel", "transfer_not_found", "transfer "+transfer))
 	add(b.get("/v1/parties/"+asha.id).refused(404, "party_not_found"), as(beta, "GET /v1/parties/{party}", "party_not_found", "party "+asha.id))
+	add(b.get("/v1/parties/"+asha.id+"/limits").refused(404, "party_not_found"), as(beta, "GET /v1/parties/{party}/limits", "party_not_found", "party "+asha.id))
 	add(b.get("/v1/parties/"+asha.id+"/instruments").refused(404, "party_not_found"), as(beta, "GET /v1/parties/{party}/instruments", "party_not_found", "party "+asha.id))
 	add(b.get("/v1/wallets/"+asha.id).refused(404, "party_not_found"), as(beta, "GET /v1/wallets/{party}", "party_not_found", "party "+asha.id))
 	add(b.send("DELETE", "/v1/parties/"+mine.id+"/instruments/"+asha.account, nil).refused(404, "instrument_not_found"),

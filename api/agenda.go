@@ -10,8 +10,9 @@ import (
 // Handlers do what falls due, by kind of record.
 func (s *Server) Handlers() map[ledger.RecordKind]agenda.Handler {
 	return map[ledger.RecordKind]agenda.Handler{
-		ledger.RecordHold: s.release,
-		ledger.RecordPot:  s.expire,
+		ledger.RecordHold:    s.release,
+		ledger.RecordPot:     s.expirePot,
+		ledger.RecordRequest: s.expireRequest,
 	}
 }
 

@@ -88,7 +88,7 @@ func decode(body []byte, into any) error {
 // neverEmpty are the texts that may be left out, but of which the contract wants
 // at least one character when they are given.
 var neverEmpty = map[jsontext.Pointer]bool{"/name": true, "/label": true, "/note": true, "/conversation": true, "/message": true,
-	"/app": true, "/bank": true, "/code": true, "/ref": true, "/upi": true, "/currency": true, "/instrument": true, "/payee/account/name": true,
+	"/app": true, "/bank": true, "/code": true, "/ref": true, "/upi": true, "/currency": true, "/instrument": true, "/party": true, "/reason": true, "/payee/account/name": true,
 	"/url": true, "/description": true, "/locale": true}
 
 // checkValues refuses what the contract's types cannot tell from a member that is

@@ -18,6 +18,7 @@ var actions = map[NextAction]phrase{
 	"nothing":           {"There is nothing to do.", "कुछ करना नहीं है।"},
 	"wait":              {"Wait: it goes on by itself.", "इंतज़ार करें, यह अपने आप आगे बढ़ेगा।"},
 	"cancel":            {"You can cancel it until {until}.", "आप इसे {until} तक रद्द कर सकते हैं।"},
+	"claim":             {"Take it until {until}.", "{until} तक ले लें।"},
 	"top_up":            {"Top up your wallet, or pay from a bank account.", "अपने वॉलेट में पैसे डालें या बैंक खाते से भुगतान करें।"},
 	"use_other_account": {"Try another account.", "दूसरे खाते से कोशिश करें।"},
 	"link_account":      {"Link an account to be paid on.", "पैसे पाने के लिए एक खाता जोड़ें।"},

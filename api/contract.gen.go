@@ -73,6 +73,36 @@ func (e Ask) Valid() bool {
 	}
 }
 
+// Defines values for AskState.
+const (
+	AskStateCancelled AskState = "cancelled"
+	AskStateDeclined  AskState = "declined"
+	AskStateExpired   AskState = "expired"
+	AskStateOpen      AskState = "open"
+	AskStatePaid      AskState = "paid"
+	AskStatePaying    AskState = "paying"
+)
+
+// Valid indicates whether the value is a known member of the AskState enum.
+func (e AskState) Valid() bool {
+	switch e {
+	case AskStateCancelled:
+		return true
+	case AskStateDeclined:
+		return true
+	case AskStateExpired:
+		return true
+	case AskStateOpen:
+		return true
+	case AskStatePaid:
+		return true
+	case AskStatePaying:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BankLineSource.
 const (
 	BankLineSourceBank   BankLineSource = "bank"
@@ -346,6 +376,27 @@ func (e CorrectionState) Valid() bool {
 	case CorrectionStateProposed:
 		return true
 	case CorrectionStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclineReason.
+const (
+	DeclineReasonAlreadyPaid DeclineReason = "already_paid"
+	DeclineReasonNotOwed     DeclineReason = "not_owed"
+	DeclineReasonWrongAmount DeclineReason = "wrong_amount"
+)
+
+// Valid indicates whether the value is a known member of the DeclineReason enum.
+func (e DeclineReason) Valid() bool {
+	switch e {
+	case DeclineReasonAlreadyPaid:
+		return true
+	case DeclineReasonNotOwed:
+		return true
+	case DeclineReasonWrongAmount:
 		return true
 	default:
 		return false
@@ -685,6 +736,54 @@ func (e Leg) Valid() bool {
 	}
 }
 
+// Defines values for LimitName.
+const (
+	LimitNameNewUserCount    LimitName = "new_user_count"
+	LimitNameNewUserSum      LimitName = "new_user_sum"
+	LimitNameReceivedCount   LimitName = "received_count"
+	LimitNameReceivedSum     LimitName = "received_sum"
+	LimitNameToMerchantCount LimitName = "to_merchant_count"
+	LimitNameToMerchantEach  LimitName = "to_merchant_each"
+	LimitNameToMerchantSum   LimitName = "to_merchant_sum"
+	LimitNameToPersonCount   LimitName = "to_person_count"
+	LimitNameToPersonEach    LimitName = "to_person_each"
+	LimitNameToPersonSum     LimitName = "to_person_sum"
+	LimitNameWalletBalance   LimitName = "wallet_balance"
+	LimitNameWalletEach      LimitName = "wallet_each"
+)
+
+// Valid indicates whether the value is a known member of the LimitName enum.
+func (e LimitName) Valid() bool {
+	switch e {
+	case LimitNameNewUserCount:
+		return true
+	case LimitNameNewUserSum:
+		return true
+	case LimitNameReceivedCount:
+		return true
+	case LimitNameReceivedSum:
+		return true
+	case LimitNameToMerchantCount:
+		return true
+	case LimitNameToMerchantEach:
+		return true
+	case LimitNameToMerchantSum:
+		return true
+	case LimitNameToPersonCount:
+		return true
+	case LimitNameToPersonEach:
+		return true
+	case LimitNameToPersonSum:
+		return true
+	case LimitNameWalletBalance:
+		return true
+	case LimitNameWalletEach:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Outcome.
 const (
 	OutcomeApproved Outcome = "approved"
@@ -769,6 +868,45 @@ func (e ReconciliationRunState) Valid() bool {
 	case ReconciliationRunStateOvertaken:
 		return true
 	case ReconciliationRunStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestRole.
+const (
+	RequestRoleAsked     RequestRole = "asked"
+	RequestRoleRequester RequestRole = "requester"
+)
+
+// Valid indicates whether the value is a known member of the RequestRole enum.
+func (e RequestRole) Valid() bool {
+	switch e {
+	case RequestRoleAsked:
+		return true
+	case RequestRoleRequester:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestState.
+const (
+	RequestStateClosed  RequestState = "closed"
+	RequestStateOpen    RequestState = "open"
+	RequestStateSettled RequestState = "settled"
+)
+
+// Valid indicates whether the value is a known member of the RequestState enum.
+func (e RequestState) Valid() bool {
+	switch e {
+	case RequestStateClosed:
+		return true
+	case RequestStateOpen:
+		return true
+	case RequestStateSettled:
 		return true
 	default:
 		return false
@@ -1601,7 +1739,9 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. There may be new ones.
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`. `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or
+	// could not be. `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it. There may be new ones.
+	// The thing and what became of it. There may be new ones.
 	//
 	// - `transfer.` and the state that a transfer came to; `transfer.refunded`: some of a payment was given back.
 	// - `party.stopped`, `party.started`: of a person's payments.
@@ -1616,6 +1756,17 @@ type AppEvent struct {
 // Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
 // and change nothing.
 type Ask string
+
+// AskChoice What one party is asked for; all, if it is left out.
+type AskChoice struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+}
+
+// AskState `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+type AskState string
 
 // Balance What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
 //
@@ -2316,6 +2467,20 @@ type Credential = banks.Credential
 // Example: INR
 type Currency = string
 
+// Decline defines model for Decline.
+type Decline struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Reason Why, in a word for the requester.
+	Reason DeclineReason `json:"reason,omitempty,omitzero"`
+}
+
+// DeclineReason Why, in a word for the requester.
+type DeclineReason string
+
 // DefaultInstrument defines model for DefaultInstrument.
 type DefaultInstrument struct {
 	// Instrument An instrument's id.
@@ -2376,6 +2541,14 @@ type EventData struct {
 
 	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out while nothing of it is back or on its way.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
+	// Request `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+	// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+	// `note` once the requester is erased.
+	//
+	//
+	// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+	Request MoneyRequest `json:"request,omitempty,omitzero"`
 
 	// Safety What a party has set for its own safety.
 	Safety Safety `json:"safety,omitempty,omitzero"`
@@ -2785,6 +2958,16 @@ type LedgerRowRow string
 // Leg What a bank can be asked to do for a transfer.
 type Leg string
 
+// LimitList defines model for LimitList.
+type LimitList struct {
+	Data []PartyLimit `json:"data"`
+}
+
+// LimitName `to_person_each`, `to_person_sum`, `to_person_count`: one payment to a person, all that are paid, and how many. `to_merchant_…`: to merchants.
+// `received_sum`, `received_count`: what others have paid. `new_user_sum`, `new_user_count`: what is paid by who is new.
+// `wallet_each`: one payment from the wallet. `wallet_balance`: what the wallet holds, with what is on its way to it.
+type LimitName string
+
 // LogKey defines model for LogKey.
 type LogKey struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -2842,6 +3025,134 @@ type Money struct {
 	//
 	// Example: 250.00
 	Value string `json:"value"`
+}
+
+// MoneyAsk What one party is asked for. `otherwise` is what becomes of it if the payment that is under way does not complete, where that is not `open`.
+type MoneyAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// DeclinedBecause Why, in a word for the requester.
+	DeclinedBecause DeclineReason `json:"declined_because,omitempty,omitzero"`
+
+	// Otherwise `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	Otherwise AskState `json:"otherwise,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// RemindedAt When last.
+	//
+	// Example: 2026-07-05T09:30:00.5Z
+	RemindedAt time.Time `json:"reminded_at,omitempty,omitzero"`
+
+	// Reminders How often it was reminded of.
+	//
+	// Example: 1
+	Reminders int `json:"reminders"`
+
+	// State `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	State AskState `json:"state"`
+
+	// Transfer The transfer that is under way, or has paid it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer string `json:"transfer,omitempty,omitzero"`
+}
+
+// MoneyRequest `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+// `note` once the requester is erased.
+//
+// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+type MoneyRequest struct {
+	// Asks In the order in which they were asked for. Of an event about one of them, only that one.
+	Asks []MoneyAsk `json:"asks"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-07-04T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Example: 2026-07-11T09:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id of a request for money.
+	//
+	// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+	ID RequestID `json:"id"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Message Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Open A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Open Money `json:"open"`
+
+	// OwnPart A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	OwnPart *Money `json:"own_part,omitempty"`
+
+	// Paid A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Paid Money `json:"paid"`
+
+	// Requester A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Requester PartyID `json:"requester"`
+
+	// State `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+	State RequestState `json:"state"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// MoneyRequestList defines model for MoneyRequestList.
+type MoneyRequestList struct {
+	Data []MoneyRequest `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// NewAsk defines model for NewAsk.
+type NewAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
 }
 
 // NewClaim defines model for NewClaim.
@@ -2973,6 +3284,41 @@ type NewLeaseResult struct {
 // NewLeaseResultBatch defines model for NewLeaseResultBatch.
 type NewLeaseResultBatch struct {
 	Results []NewLeaseResult `json:"results"`
+}
+
+// NewMoneyRequest Either `asks` or `split`. The requester, and each of those who are asked, is a party of your app. The requester is named by `party`, `phone` or `handle`, and then paid on its
+// default instrument of that time; or by `instrument` or `wallet`, and then paid on that. Who is asked is named by `party`, `phone` or `handle`.
+type NewMoneyRequest struct {
+	// Asks What each is asked for, all in one currency; nobody twice, and not the requester.
+	Asks []NewAsk `json:"asks,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation; requests can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresAt Until when it can be paid, at most 45 days from now; in 7 days if it is left out.
+	//
+	// Example: 2026-07-11T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note For those who are asked.
+	//
+	// Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Requester Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Requester Address `json:"requester"`
+	Split     *Split  `json:"split,omitempty"`
 }
 
 // NewParty Example: {"kind":"person","name":"Asha Rao"}
@@ -3288,6 +3634,45 @@ type PartyID = string
 // PartyKind A person or a shop.
 type PartyKind string
 
+// PartyLimit A limit and how much of it is used. The figures are in `currency`; without it they count payments.
+//
+// Example: {"currency":"INR","figure":"100000.00","frees_at":"2026-07-05T09:30:00.123456Z","instrument":"ins_0197f3a2c4d87c3e9b1a6f20d4e8b372","left":"97500.00","name":"to_person_sum","reason":"limit_amount","used":"2500.00"}
+type PartyLimit struct {
+	// Currency An ISO 4217 code in capitals.
+	//
+	// Example: INR
+	Currency Currency `json:"currency,omitempty,omitzero"`
+
+	// Figure How much is allowed.
+	//
+	// Example: 100000.00
+	Figure string `json:"figure"`
+
+	// FreesAt When less of it is used if nothing is paid until then.
+	//
+	// Example: 2026-07-05T09:30:00.123456Z
+	FreesAt time.Time `json:"frees_at,omitempty,omitzero"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Left Example: 97500.00
+	Left string `json:"left"`
+
+	// Name `to_person_each`, `to_person_sum`, `to_person_count`: one payment to a person, all that are paid, and how many. `to_merchant_…`: to merchants.
+	// `received_sum`, `received_count`: what others have paid. `new_user_sum`, `new_user_count`: what is paid by who is new.
+	// `wallet_each`: one payment from the wallet. `wallet_balance`: what the wallet holds, with what is on its way to it.
+	Name LimitName `json:"name"`
+
+	// Reason Why a transfer did not simply complete. There may be new ones.
+	Reason FailureReason `json:"reason"`
+
+	// Used Example: 2500.00
+	Used string `json:"used"`
+}
+
 // PartyList defines model for PartyList.
 type PartyList struct {
 	Data []Party `json:"data"`
@@ -3378,9 +3763,9 @@ type Pot struct {
 	// Note Example: Happy Diwali
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	// Phone Of an invitation: the phone that it was sent to.
 	//
-	// Example: ••••0042
+	// Example: +919876500042
 	Phone  string   `json:"phone,omitempty,omitzero"`
 	Sender PotParty `json:"sender"`
 
@@ -3581,6 +3966,11 @@ type Problem struct {
 	// Example: 0197f3a2c4d87c3e9b1a6f20d4e8b3ff
 	RequestID string `json:"request_id"`
 
+	// RetryAt When the same will be let through, where that is known.
+	//
+	// Example: 2026-07-04T10:30:00.123456Z
+	RetryAt time.Time `json:"retry_at,omitempty,omitzero"`
+
 	// Status The HTTP status.
 	//
 	// Example: 400
@@ -3685,6 +4075,37 @@ type ReportVolume struct {
 	Count int64  `json:"count"`
 	Value string `json:"value"`
 }
+
+// RequestID The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestID = string
+
+// RequestPayment Example: {"payer":{"handle":"ravi"}}
+type RequestPayment struct {
+	// Message Your id of the payer's message.
+	//
+	// Example: m-81730
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note The payer's own.
+	//
+	// Example: thanks
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
+// RequestRole Who asks, or who is asked.
+type RequestRole string
+
+// RequestState `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+type RequestState string
 
 // Result defines model for Result.
 type Result struct {
@@ -3888,6 +4309,43 @@ type SettlementWindowList struct {
 
 // Side The side of the posting that the account stands on.
 type Side string
+
+// Split defines model for Split.
+type Split struct {
+	// IncludeRequester Of equal parts: the requester bears one too, the first.
+	IncludeRequester bool `json:"include_requester,omitempty,omitzero"`
+
+	// Parts Who bears a part, and of what size; the order decides who bears what cannot be divided.
+	Parts []SplitPart `json:"parts"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+}
+
+// SplitPart Beside `payer` nothing, or one of the others, the same in all parts of a split.
+type SplitPart struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Percent A plain decimal with up to four digits after the point.
+	//
+	// Example: 33.34
+	Percent *string `json:"percent,omitempty"`
+
+	// Share Example: 2
+	Share *int64 `json:"share,omitempty"`
+}
 
 // StatementFile defines model for StatementFile.
 type StatementFile struct {
@@ -4824,6 +5282,11 @@ type ReportStripes = bool
 // ReportTo defines model for ReportTo.
 type ReportTo = string
 
+// RequestParam The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestParam = RequestID
+
 // TileParam defines model for TileParam.
 type TileParam = string
 
@@ -4874,6 +5337,9 @@ type InternalError = Problem
 
 // NotFound Why a request was refused (RFC 9457).
 type NotFound = Problem
+
+// RemindedJustNow Why a request was refused (RFC 9457).
+type RemindedJustNow = Problem
 
 // TooLarge Why a request was refused (RFC 9457).
 type TooLarge = Problem
@@ -5272,6 +5738,58 @@ type GetTrialBalanceParams struct {
 // GetTrialBalanceParamsFormat defines parameters for GetTrialBalance.
 type GetTrialBalanceParamsFormat string
 
+// ListRequestsParams defines parameters for ListRequests.
+type ListRequestsParams struct {
+	// Party A party that asks or is asked.
+	Party PartyID `form:"party,omitempty" json:"party,omitempty,omitzero"`
+
+	// Role As what the party takes part; only with `party`.
+	Role RequestRole `form:"role,omitempty" json:"role,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation.
+	Conversation string       `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+	State        RequestState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// AskMoneyParams defines parameters for AskMoney.
+type AskMoneyParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelRequestParams defines parameters for CancelRequest.
+type CancelRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeclineRequestParams defines parameters for DeclineRequest.
+type DeclineRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PayRequestParams defines parameters for PayRequest.
+type PayRequestParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RemindRequestParams defines parameters for RemindRequest.
+type RemindRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
 	// WebhookID A bank's own name for this message; the same on each try.
@@ -5544,6 +6062,21 @@ type ClaimPotJSONRequestBody = NewClaim
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
+// AskMoneyJSONRequestBody defines body for AskMoney for application/json ContentType.
+type AskMoneyJSONRequestBody = NewMoneyRequest
+
+// CancelRequestJSONRequestBody defines body for CancelRequest for application/json ContentType.
+type CancelRequestJSONRequestBody = AskChoice
+
+// DeclineRequestJSONRequestBody defines body for DeclineRequest for application/json ContentType.
+type DeclineRequestJSONRequestBody = Decline
+
+// PayRequestJSONRequestBody defines body for PayRequest for application/json ContentType.
+type PayRequestJSONRequestBody = RequestPayment
+
+// RemindRequestJSONRequestBody defines body for RemindRequest for application/json ContentType.
+type RemindRequestJSONRequestBody = AskChoice
+
 // ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
 type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
 
@@ -5711,6 +6244,9 @@ type ServerInterface interface {
 	// UnlinkInstrument Unlink an instrument
 	// (DELETE /v1/parties/{party}/instruments/{instrument})
 	UnlinkInstrument(ctx echo.Context, party PartyParam, instrument InstrumentParam) error
+	// ListLimits What a party may pay and receive
+	// (GET /v1/parties/{party}/limits)
+	ListLimits(ctx echo.Context, party PartyParam) error
 	// GetSafety See whether a party's payments are stopped
 	// (GET /v1/parties/{party}/safety)
 	GetSafety(ctx echo.Context, party PartyParam) error
@@ -5765,6 +6301,27 @@ type ServerInterface interface {
 	// GetTrialBalance Get the trial balance
 	// (GET /v1/reports/trial-balance)
 	GetTrialBalance(ctx echo.Context, params GetTrialBalanceParams) error
+	// ListRequests List requests
+	// (GET /v1/requests)
+	ListRequests(ctx echo.Context, params ListRequestsParams) error
+	// AskMoney Ask for money
+	// (POST /v1/requests)
+	AskMoney(ctx echo.Context, params AskMoneyParams) error
+	// GetRequest Get a request
+	// (GET /v1/requests/{request})
+	GetRequest(ctx echo.Context, request RequestParam) error
+	// CancelRequest Cancel a request
+	// (POST /v1/requests/{request}/cancel)
+	CancelRequest(ctx echo.Context, request RequestParam, params CancelRequestParams) error
+	// DeclineRequest Decline to pay
+	// (POST /v1/requests/{request}/decline)
+	DeclineRequest(ctx echo.Context, request RequestParam, params DeclineRequestParams) error
+	// PayRequest Pay what one is asked for
+	// (POST /v1/requests/{request}/pay)
+	PayRequest(ctx echo.Context, request RequestParam, params PayRequestParams) error
+	// RemindRequest Remind of a request
+	// (POST /v1/requests/{request}/remind)
+	RemindRequest(ctx echo.Context, request RequestParam, params RemindRequestParams) error
 	// ConfirmSettlement Confirm that a position was settled
 	// (POST /v1/settlement/confirmations)
 	ConfirmSettlement(ctx echo.Context, params ConfirmSettlementParams) error
@@ -6576,6 +7133,15 @@ func (w *ServerInterfaceWrapper) UnlinkInstrument(ctx echo.Context) error {
 	return w.Handler.UnlinkInstrument(ctx, party, instrument)
 }
 
+// ListLimits reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListLimits(ctx echo.Context) error {
+	party, err := bindPath(ctx, "party")
+	if err != nil {
+		return err
+	}
+	return w.Handler.ListLimits(ctx, party)
+}
+
 // GetSafety reads the operation's parameters.
 func (w *ServerInterfaceWrapper) GetSafety(ctx echo.Context) error {
 	party, err := bindPath(ctx, "party")
@@ -6934,6 +7500,132 @@ func (w *ServerInterfaceWrapper) GetTrialBalance(ctx echo.Context) error {
 		return parameterError("query", "format", fmt.Errorf("%w: one of json, csv, table", ErrParameterRange))
 	}
 	return w.Handler.GetTrialBalance(ctx, params)
+}
+
+// ListRequests reads the operation's parameters.
+func (w *ServerInterfaceWrapper) ListRequests(ctx echo.Context) error {
+	var params ListRequestsParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "party", "string", "", &params.Party); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Party) > 36 {
+		return parameterError("query", "party", ErrParameterRange)
+	}
+	if err := bindQuery(query, "role", "string", "", &params.Role); err != nil {
+		return err
+	}
+	if params.Role != "" && !params.Role.Valid() {
+		return parameterError("query", "role", fmt.Errorf("%w: one of requester, asked", ErrParameterRange))
+	}
+	if err := bindQuery(query, "conversation", "string", "", &params.Conversation); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Conversation) > 128 {
+		return parameterError("query", "conversation", ErrParameterRange)
+	}
+	if err := bindQuery(query, "state", "string", "", &params.State); err != nil {
+		return err
+	}
+	if params.State != "" && !params.State.Valid() {
+		return parameterError("query", "state", fmt.Errorf("%w: one of open, settled, closed", ErrParameterRange))
+	}
+	if err := bindQuery(query, "cursor", "string", "", &params.Cursor); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(params.Cursor) > 255 {
+		return parameterError("query", "cursor", ErrParameterRange)
+	}
+	params.Limit = 50
+	if err := bindQuery(query, "limit", "integer", "", &params.Limit); err != nil {
+		return err
+	}
+	if params.Limit < 1 || params.Limit > 200 {
+		return parameterError("query", "limit", fmt.Errorf("%w: 1 to 200", ErrParameterRange))
+	}
+	return w.Handler.ListRequests(ctx, params)
+}
+
+// AskMoney reads the operation's parameters.
+func (w *ServerInterfaceWrapper) AskMoney(ctx echo.Context) error {
+	var params AskMoneyParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.AskMoney(ctx, params)
+}
+
+// GetRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) GetRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	return w.Handler.GetRequest(ctx, request)
+}
+
+// CancelRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) CancelRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params CancelRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.CancelRequest(ctx, request, params)
+}
+
+// DeclineRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) DeclineRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params DeclineRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", false, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.DeclineRequest(ctx, request, params)
+}
+
+// PayRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) PayRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params PayRequestParams
+	query := ctx.QueryParams()
+	if err := bindQuery(query, "wait", "integer", "", &params.Wait); err != nil {
+		return err
+	}
+	if params.Wait < 0 || params.Wait > 30 {
+		return parameterError("query", "wait", fmt.Errorf("%w: 0 to 30", ErrParameterRange))
+	}
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.PayRequest(ctx, request, params)
+}
+
+// RemindRequest reads the operation's parameters.
+func (w *ServerInterfaceWrapper) RemindRequest(ctx echo.Context) error {
+	request, err := bindPath(ctx, "request")
+	if err != nil {
+		return err
+	}
+	var params RemindRequestParams
+	header := ctx.Request().Header
+	if err := bindHeader(header, "Idempotency-Key", true, 255, &params.IdempotencyKey); err != nil {
+		return err
+	}
+	return w.Handler.RemindRequest(ctx, request, params)
 }
 
 // ConfirmSettlement reads the operation's parameters.
@@ -7606,6 +8298,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/pots/:pot", wrapper.GetPot, options.OperationMiddlewares["GetPot"]...)
 	router.POST(options.BaseURL+"/v1/pots/:pot/claims", wrapper.ClaimPot, options.OperationMiddlewares["ClaimPot"]...)
 	router.POST(options.BaseURL+"/v1/pots/:pot/cancel", wrapper.CancelPot, options.OperationMiddlewares["CancelPot"]...)
+	router.GET(options.BaseURL+"/v1/requests", wrapper.ListRequests, options.OperationMiddlewares["ListRequests"]...)
+	router.POST(options.BaseURL+"/v1/requests", wrapper.AskMoney, options.OperationMiddlewares["AskMoney"]...)
+	router.GET(options.BaseURL+"/v1/requests/:request", wrapper.GetRequest, options.OperationMiddlewares["GetRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/pay", wrapper.PayRequest, options.OperationMiddlewares["PayRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/decline", wrapper.DeclineRequest, options.OperationMiddlewares["DeclineRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/remind", wrapper.RemindRequest, options.OperationMiddlewares["RemindRequest"]...)
+	router.POST(options.BaseURL+"/v1/requests/:request/cancel", wrapper.CancelRequest, options.OperationMiddlewares["CancelRequest"]...)
 	router.GET(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.ListRefunds, options.OperationMiddlewares["ListRefunds"]...)
 	router.POST(options.BaseURL+"/v1/transfers/:transfer/refunds", wrapper.RefundTransfer, options.OperationMiddlewares["RefundTransfer"]...)
 	router.POST(options.BaseURL+"/v1/parties/:party/stop", wrapper.StopPayments, options.OperationMiddlewares["StopPayments"]...)
@@ -7614,6 +8313,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/parties/:party/trusted", wrapper.ListTrustedPayees, options.OperationMiddlewares["ListTrustedPayees"]...)
 	router.PUT(options.BaseURL+"/v1/parties/:party/trusted", wrapper.TrustPayee, options.OperationMiddlewares["TrustPayee"]...)
 	router.DELETE(options.BaseURL+"/v1/parties/:party/trusted/:payee", wrapper.DistrustPayee, options.OperationMiddlewares["DistrustPayee"]...)
+	router.GET(options.BaseURL+"/v1/parties/:party/limits", wrapper.ListLimits, options.OperationMiddlewares["ListLimits"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["Healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["Readyz"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.OpenAPI, options.OperationMiddlewares["OpenAPI"]...)
@@ -7626,756 +8326,827 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37chs3tjf6Kiju/ZWTnRZNUneppmbkW6KJY3tsJU4yyiHBblDEqAkwDVA0k/jUru8ZzhOcP/Y7fK8z",
-	"T3IKawFodBPNm+RkpuqkZsoU2RdcFtZ9/davrVROplIwoVXr7NfWmNGMFfDxYqbHTGieUs3M3xlTacGn",
-	"mkvROmt9JedES0KDi9qtpMU+0Mk0Z62z1hNGC1a0klbBfp7xgmWtM13MWNJS6ZhNqHmiXkzNlUoXXNy0",
-	"Pn5MWk9pOmZPpdCFzJff+UIWZCznJJfihnBNJnRBhozcsqmuvns6G+Y8TciEftijN+xP+93D/aNOp5MQ",
-	"PpnMNB3mbMuBXWZsMpWaiXTxlk1zujC31cc3MM8ZkPmYCaLHXBGuiB4zMuKF0oQKNWeFWTTz3S1bJITe",
-	"UC7M0MtXMzGbtM7+3jKPav2URIbyktHRm5ymkU25IFPzA+EC3pHLm4TIglAiZpMhK4gckZzRO6Yqy3XS",
-	"Pe7tr1qOkSwmVLfOWlzoo4NW0ppwwSdmnB0/QC40u2EFjPAt+3nGlL6MLNErOmEKF6fAq8xg5awwg1Vt",
-	"8iW/Y2ZrtSQzhSu5kDNC1W11hzvd0+PRPu2lB9nJcbrPToddejTqdbIDdjLcH41Wbu+EfnjJxI0et86O",
-	"DmA27s9ubMHfMl0sLkaaFcvzecdSKTJlxjunXJMhG8mCwer7+ZmpThnVLKvMobtyiG6Fu5EV/pi0prSg",
-	"E6bdUU1TORP66awoDIUuD/NqzAjFix4pktrrqkt6+eptK2lxc/nPM1YsWklL0In5xV1fIdSMjegs1/7G",
-	"YFH3zfi0ZoV51v/194u9H3/6df/jf7Zii2uH/sbMZ924K8SdjmmhDUXb34GmYfRTqsfl4OGfVUv9nwUb",
-	"tc5a//G45ISP8Vf12I9Oj3G0cSoww1Rmu0XKyJCNucjIfMzTsaGLIbvh4px0HDeAvwUXN5XlPzjuduOr",
-	"T+Gd0aXvJFufzSdU3K5Y7CEVt4ZCZMYa1tNcsfN6mrc/lRnDoRSMlmOJvcpcsPu7zN2Xz1CuyKJgqZnn",
-	"qvel/qqdX1q+yL15VigZIZmBYB90P4VfB4aMDWlM6Q2zLKR6Ni9+HP0i1dUPo2dHwy8nJzfd1/wXedN8",
-	"XM0rGzhe7/Bw6XjSvV86e6f9vZ++iB/S53dM6KvFlKnlibwW+cIMXrGEKGb4kmYZGS5IKicTqs7JQBdU",
-	"qBEr2v81IEpTwy5HRirlOdFjqvFAkDnX4+DaQXUBymcklq+2p5RnDSugYagNC9Dt9DZg+jDl95Tr9Twf",
-	"JiMIM3cYkYX8v2DmwAspqlu534kP2Typ8ZBP6Ac80+buNQc80FS+ZhFR8IMRtnIuiHkxjD2Uxm3yFmQV",
-	"Rw1rJjKjshj2Zq6+ZQszKUVHLIFbb6SsCrXWRN3sgULhtgY1ynKiwfj2zAA3FNRAttVNC4mY7P3fTcR7",
-	"KZQuZhO2Ushwf9EjRXjWwPvKq3ZmEOVoLIP4mi1WjOuWLWBACRFSE64VUSwtmG4Y4O2aBV01sq/Zwg7p",
-	"JVUa6P/y2RpZZ/lWTpW29A8nek4NQdEMxDNRumB0UiUTI+6aKMS8fg/ev3f5rJGNddaf4ZfsjuUNi9ux",
-	"pM+sRvyIjKkaM3VOGE3H8IebneHUJDfPciK8kBJVDzKaGS7Gc7sUXJH6gW914lsFD9yY+qvU3tk7baL2",
-	"l3wS41nGXJtQsQCbDQ0RqslEqqrldNjAnXJ4apQ9HYb8qdcJGVQ3yqBeypTmDRYlnYAqR2jByLzgWjOR",
-	"ECoyo/ShQpVTcTMDMTkbDnOGl372XNzkXI3h0q+4yPg5YblixH7/eZs8efqGHBxXd2bM9y5fNYiQHEcZ",
-	"13iZwBtDnbfKnnqxvXkNU6X5H8yiUypSlm/LpR+YK7u1eM+GYylvY5zmwmmjy0sxYUrRG3ZezlsKPLi6",
-	"WCwJpP7Kqc5xBHugTXzaWb7jN4LqWcFWTFa5a1RCqEIuUzA1y2s+jrsuTcbi9f7o9OrkBz07/WpefK/y",
-	"u9kk/3b6s3713c+345/nj5n48pc3T79nh0+yn395eim+//mH718sJt/9lV4cX/yYTb+ff/fyjdyfvMpP",
-	"nn/zxeT46snFzZ/+tG6p/Bi30bF2W7IrPmFK08l0ecnej5kgFNYNVo1lhOvEsIpvBf9gBKVR06qr1j0+",
-	"2e8eHh90OuvmqP2Lm+bYWzXDFSz6DS30Kpk/Nb+vUkPggp3lPLzeSvo3dMHYKrXIinBdzJRR66fm+sZR",
-	"LdjulvYVvgEG5AYn9fqhCcLFHdfU/IK+rgLGmd42KklTubv69kY6ve0tm8pCWwfBSs/FOZg6fGS4NVck",
-	"ZyNN5Kx2nA0Vn716+82zszRnFGilwR1g37jCoRVzYQWDfetnvmLQ9x7dxu63xtFGVvVCW8eqMIakPjP7",
-	"//bFU7K/v39KzIkFf6cRCkxY0s3owrmMhlIaDvuLUdHIKzmP7Al5JbU1RUeFnAxAoxhoWTNHe53e0V63",
-	"u9c7aFqHxg066DRP+QkVtxv5ZcqRmE1pGIP11MRHEXHRHTS46HBszc5F8AA49fdBfIs7+hJxoC+sR2yJ",
-	"dhT567vXr0CqPn33HXrGlWFudJijbjFlcpqzNrms0wUZXKQpm+oBScdSKqbOyIBOpzlPgfE8/oeSYpCQ",
-	"gWYf9ONU3Q3Mw/GvaU65qJFPqu4alsO682IRAfOOVmLvxRjGTytWoZARxmm+rZwgf168V9LvZEYXbWJo",
-	"bz6WuZFKSq9jYmuPhTlTuxyM11MmGl1PUjE0O40pYMxk81EYDpBYo4ErMjLDH8s5u2MFWkJSj1mhrKuG",
-	"1jxuyLNiU5BmKFGzYERzxfwchlLmjIpgEiB414p88pybIZl1NjRkDnGNeqZ60d8g/hEbvNMctmbG73TB",
-	"o+4/N3oVuuJxO4TMmCJqbLaFmms2XGFl37XTIl/JyBhlnOatjCipPS4TGkj8qntytt8563R+bPJCyu1I",
-	"/Yrnq3QxzXP2SLlQHhfkppCzqcIZFIyRjN9wrRIUX1SQDy4aZdSP4Ux7V825uUcKe2rAS6nBk5FAeNWc",
-	"jmuB7hCzVOggQZucCs2yNrnUiqgcr5jQBbp1nZg12pbhrHrMFnCwrkVlCT90Ot3HnaPj9vRxtxdX0cxc",
-	"76dDXFmH8aoFtZesUrXdNffQa/EBVmvcwqNsFlWXezTiguZmO7ggmZwNq3TZ+9Ru5fc0z9maCOMcrvkX",
-	"CzCucDA0+Fk+mXPhEzu67UxXULwdzSqCt5fsTO/PRTaV3Hu31zs+XgtmqHpiGFXo+6jEktSUpkydV5hW",
-	"wW/G8IEJObsZ/2t6Rzba8nt4Szb0knD0yaOX5JO4SDab6K4uk/dcZHK+irLhgiaahh93Jml8ORD0R/MM",
-	"NZVCoS70hGY22cX8lUqhGToDQuNgWshhziZfgAJvFHq31OaOzAxwJm6FnIv+iLPcMIqMacpzO7UJA4F/",
-	"3aIT8I5ft5zIhpva5BnPIElmwqggVIBea07Kn1tJC5941npsb4YFMtI6hfcW4mxIx/zMupbPNkyrYUr3",
-	"ebZZGo6RYjNldB4jWLgGGrsK8mPGYITBQPFsQ3aHFLqgqSaZZDjZMb1jJW34kdvFPasu4ceN/Tl4O27t",
-	"MlkFOTwTmhvjzGg/r6QeG0sJjpSWBSb2BKlz3+9ZqtjDHKjYCOzlj8tkqY+YqSBGOU/vR09Oa+kLqfvo",
-	"7s9t0luFtNx1Zn4ZG3LNsjMIMsIfMD+aF4xmC6KY0G1yoW6tirdgzKgrU7owzGVIU0jQ2p04TqvE4UeW",
-	"UmF2f8iInQfLVlBB48QfmiA8WY44Euy0YGaJUGn7tCTyQhZDnmVoEe9MI4XMGSwTzXM5ZxW2cwFhJDki",
-	"5iJCZxnXRkTTBUw5LRgopnat1f02fr/c+FfGdvejadrjpYE/1N5irB2m7KaaoeX4cHv3pRTsXtuGwds+",
-	"K6iq7hmorobcMqMkRaKCaAyiVutzUXPrJZ2yQklB5mMJz8DHE8WNnKjt7uGok+7Tw96wQw8O0uM03M1u",
-	"wONhqs3bWJ3IQ+zhpS7nv+tkP+3JvRRG2aH586LAnLANyeDeS/N6VhCwpmLzO7f5qRBQxtDxw035ldQv",
-	"5ExkDyfPRvC4qiRzyVal3Hhy8ZVhQy/2L3pPD56dHD/df376pHtx9KLXeXbw/OTJ/kX3fnzroMq33Kg2",
-	"kkx48QPxLTd33FabfkY1qoTUSO4H3M4rKV/S4ob9nsQL8Q+ZQV6DlpLkZgCf9qBeSfkNFYu35cN2p10p",
-	"+xMqFv3CPiyg3G6n4zQK5T2RdDotvUCQVKWItAUFihV3rDi3yVWC2dwqiFKNwQWnVXnPfei7FypkUhKz",
-	"HMSuklpF5/XpPgSVg6PGrYsKF4YLIAlw6PuVtDqrS5QhkEFNBpDHvwcp3IPQ9A1IJrhkPcX4qoCPyX1o",
-	"7VsRFtFk9zQkq88KaO0dExmhoAmEbt+C3clblhGqyDWU/MiC/wKvOyNYwkOuZ53OfnrLFvCBXbfuxzi7",
-	"IeMkdzTnGbl4c0kwd7HZvqvO7IGZpx0HqL1F6Yeqkcf79+/36mVRq3a6cu29qeSOcjRm7kMhw5lahGQR",
-	"4aLu2IRFLBBT8OpkLTvMnEJqT9R9aOMwNAaulo81BCC4xuyDJkKBCT4EdRipLuQ8JmjIZ7AeZknJQM50",
-	"Kiesbz0Qg7Iy7fN/Gw40LWTKlLo3dfGSMPq3zAiBWc1MuYJAXHkZHDmzsuZCm0qPHiy77+fmF0KJYHNz",
-	"7b14T69X9TJsM44VJNcw60/ghJqzPN9DNxTI/NI7ktmklk+nE30r1Gw6lYVm2Tcs4/QKVuOPUQPBNmdp",
-	"TgsUXbFkDFlY1+LgKY5w77lIZcbFzeBTLpTfdVeZx1Q0bE41UXLCYEa5RBmsfZpSQtIxFTeQ0khGhZwQ",
-	"OdOKZ+YkpOZeiBAOqbiFiYLdywRnGdHSzGRayCkrNEc3NabD1ILYneO9zsFV5xSD2O1ub//g8OjHVlBS",
-	"llHNwMm/7JM3m2NetzwzZ4XDz+3Wcqg+afGsOhyapmsSGk66rUqswNzx987eKd0b/fTrfi8W+jNsglra",
-	"q0dEFi4gUo6yHE3EMbb8aJmzdaT8Vlq/42z4D5bq2DgoVBFwfUZ4phJIYFNwrtUsHbfJBfFlnqizpXKW",
-	"Zxit9F4M7lJYjEiSMywSuaP5jMUrqDaxjGNThsHFs/blSDPRJs+Y4DRXZS4Ozfktg/mMpFlLDKIiVzWj",
-	"DdQGuB6SR4CEb5i5qF4u21zrGKk0SFrzMW1IzJwwPZbIQQs5076OxXJanyACJWyiRh9fPr8ij++6j73/",
-	"8/Gv7uPH2MLNx5GUlAvhdN6EDGaKFWeYagj1JhByHoF/qqBmjew4YFwDp2e0yQBTmAZnQMdm6YdsIeEp",
-	"lZwo8HxBBk592aszM7Jr9Tk87kbDc2Vc7e8tiHSbOdsNcJSTGC5UJqxJPBRYAcyUeskxhlZlXBnVIDK4",
-	"ZhO1QbGu4bUf/TtoUVDQBYNay3UPecU+aFuzWZ8ZDKZhBi4JOFCJhjTHMNuvZX6Dy2WA89k6a+11e4ed",
-	"dqdjnpIWLOOIwtB4/UFwef0aiNmsvn2/03G3jwr5CxM+nypIGT179+TyVZjnO5XK6NygQJVrqxSDyVc3",
-	"LJj06jpgvKw67U3vCJJQVtbiuus+houz4Uvc+vwakV+4WFtUjodr2FiZ5S4hWs7SMeHVBB+z9FvVertv",
-	"Nhom6HJ1ereV80FyDjwx8Zvsl7XcxWCmfg1XHJmXHMMhNXVl4o7TqqF/IwWDvV2v3XTboNwcb67d7EDH",
-	"ZfH4VjXiSQtcWWvzauAio06wn5eJ6KlLu6zAJdidOCPdhPQSsk/++d//k3g9gZIbOt2CxqIy1qik64b+",
-	"zlxj6NHl0m2XMheSpJm8WzD78sSRS0iXzaIGqe4hZA289A8TNq8gDTSqWJQUYHNFKSqFhrm3yUtGjQ1E",
-	"fmGFNAoDgOloWec3rU6n00Gb4PiktZyo8+tp0j2J690h61s9vmVAjzPMeD5Dn2MqM4ZORy+PBknTFYpp",
-	"nbMJExoy8Q0RcfiIaYn2BsiAxjvMbyPGlPlXzdSUCcUG7WvxHtRpxe5YQfNKFjNEFsE6A012NCtAlzWX",
-	"wGmDDE4oeOZThqo9Vi/KUTki0POswulm5TOnE1D9CVXXwt3wH/sD8hnobN++fekf8796+/uDz8+ItPAL",
-	"RM0mtiDKPou4eIDNp7bW8IRRAB+pJeVGJX8ldeukeavfaaph5R/mVIFU+MNOlvNr1KtHFNNonLEPQCqK",
-	"3BRyToYLzJYx9tuYuaqC4YJYkQinypZwoNKUtHJOhzznkIpvRgYfuEglCCP7/Eh1R9K6yLLCOhRolnEs",
-	"lXwTrLjV5+qWJmTqQDY3V2RKOSYBsg801fkC6HpOF2hxLjAfyHwnR2RhQy/mtFJ4xxkZwCEyx6YERDB/",
-	"TcdSwKkaU5HlDItg8PQNzq/FkIEDAxNmCubgu8yqDcxiMaE5zQfgfPP8qkqmv7bw0aCAjqlZkQn9EM4f",
-	"MwzDb7pL3pBSXd9iDbFA1x2uBJPvzHl/QsfczFRI3SZQvwiHctkLw0cqXQsP8eLd01DFXLZdxzLPIGcd",
-	"3QDK52MVMCS1xMjf0jtOLheQwBkc6NPTNQAKSUt4GbPBobUCaUmJxK8TnP3SsUtaH/Zu5J75cs/aILCE",
-	"F76OsPxd3fLpnrTlwXuQZWxGB7tlDQkkobUKWHnlx8RTVGNdTngMXCCEK4L3JeaoY8ocJFgESCI1txK9",
-	"41U5+pc/l9g77f7eT7/2kqgra4s1CABKoonWIQmj39AcTpsVU59rdfxcqDXOgaOak87csdpJt9XM7ngM",
-	"h/AJMhVgIsh/3GwWjJ1ZOB4hwc1qBCDXyKcnxnoAZmhUYXiG4TuQE8TzHNJN4WLzTUoFSXPKJ8SG5XsH",
-	"ZCxnhSKfYREhKFH2LJojT7X1PiumP7dYFFxfixvJFCRLWqph+Qhr7IJaFMytRLeekfqDqdSDGh/E9OVl",
-	"yzTnsQLSCyjeYxkxP0N8M6VCsIz87S3EsBIymE352ePHU7r485T+6Z///T9GQ+odTYX5PKiztZIoKrel",
-	"Y8ph3/4ib3nKU+4f8nRM+f/qdd6YH6tcqNfpdO5BFdN4Sd3FMjFvfE7XV9cd1ujc3PFgdA40vD0zgts2",
-	"nuMXp93Tk+OjQ6Pj96qTub7+4u/dvdOfUMk/SroH95vPbMpX1pm7lG+uyLdvLgnPSM4olEIlqM4ugBWR",
-	"167yIzjLhpyZu8EDbyGTs8o3E2DsKLpQCeGja4GIY+YKc6gVpC9X6LumFy8RdY1+G9HULEfvHR59/Iv9",
-	"1vx9dM/1RI69qv7KJxJFzoA1tdBibizU+kOPwMeYZj6dPr+LCrV3csJs4htVLmbWJpcak8VyCKrljCpN",
-	"pEjxhFCSc6UTj0yFsTRb1JLYXCpVZjsMeDaw9V98wpb1OsyHzvpUN1ffjOl0ykQ91PQQnipnYK11Hj0z",
-	"F0aib+xO909HJ0dZ56R7cnKQHmdHh6e0N2KUdtLDQ5p1uofV3TZ3rI2+OYywWISw9ExMQHDmeUimpb8K",
-	"QmGSSJEAkF68JBeRM7f0W+mokQeSGKiJAoIngBOmNhxj+MRVaLgINjdWkmpfi2uxF2IX+lBOUMJJw5qG",
-	"CSNahtCIBRvNRMaywRlEhb0OMwFMQarIDb9jAuss4GVwuNtKy+mUZWB82S9ooeExQaYzKhXmUcreLHVb",
-	"Aj0Ozgx1GlY4ZKjimOMDF9i/4Nnuz/6I8hzuotYlYsaG9qQsXHwSMhLa14LgnQXTswLfhVrX3EwKtCAL",
-	"hqyYyFjh3yuVGxhXhE2mehEU8luubi/24xHSPhwWlwv0aNWYuV9uc0ZyhhlyIfeme7/0f/ri+rptP/3n",
-	"ZuEuT+veRR7whGSFx0FFtLWBmg0nXA/OSEqLYgHwE2aRsCbHrDI4FtpkULA7Vig2OCMzkeFKyoLfcEHz",
-	"xP+qBm0ywAwYQ1x0Uadr7eEPwSedXAvILAFW6tKK7UJaNwYOEBJx4BVlik3MZfGkdKVH4t+Bv8pYtuCi",
-	"kHOmLHC1lprmePrOA8hvSAGGoLiAJ4A8s2QMdwp2QzW/q8bANwzE1bj7DtEm+9SQy/oXVAhu78+fdX4L",
-	"9K1O0j35+PlnhgDh725y8PHzP6+nQnxhEKuJUZvdCMRJaIKZgUuqjsSmfJIlaB57RhFlYRVsQu/07PC0",
-	"fQr/bS7pRlFIk6tl8BJm+B6XWcMQ9j1yQ7sD/20+hKJh7d7DzPFX5Fs1MPzK0kcTSuYN4BrmF6+4ySJD",
-	"GHfMVjBPg5rXTZyrbgxyHvOtahl/PSud1SsXded9rVFy4ZYIVmQVGcv5qugC5qSG+m2jE/A+GFi7Bg4t",
-	"qspsskUIvHrPJwuCV16TU6X7NpDYBEsyqeLA4udJI510jsLD19388BmNxQ5j4/FvE3cHNb2G0R+LiG6q",
-	"TYK3PyHe2Z8Q9PWb05yCkle4WEJ1sVyYYPVJKaHWVkXo/QLEjxK6i2o5HAWjt+v9vk/wMoj9YAA8Y5vj",
-	"vzu/q2rQC4yahw4BUPfA1ZHYPGpDatetv2Ahgl+2v7fkrRpyM1HPD5ez2Gpsj49U2p8WbMQ/NAzEvOzy",
-	"xbunyrkUhgUV6ZipALe8un3vngA47NK7ueiPcn4zjjCdy1L/svlzqPwOGRgj6pZlkIteQRLfOiFkQj/0",
-	"t8ytcHGIYHZg0jyxPpZLkXEam6xgug/8pp/S6cav+3nGZtGk0qX1gQop6K6ApenhynS2Xhmw0zYhXk/t",
-	"iCmh4tYtVpxCNBh5LiZrI5t3OXieYU64mGmWkBG/Y/YPvGEsZ0UCoEAua0/PWT7SFpmabiP7xS3CWCwf",
-	"ghpbgWOcuOSf8HyUR9YtWOJ5RUjdfhvLVWpiPhcbhuLuEUj79DEsO5enlv814Pqiox3aAUG7G2aMAH/Y",
-	"leUxa3jKZpiNOB6XW7UcBZrIO4jWI/whukttsfic63RMNMtzDJUoxgTmn0O6wkxpOYEoRbNtsB2DGVoR",
-	"tKnUcFImTFSJu8UWq7FwhpBz36ClHNaVktgrzDJGeBVMDdY485Efm2ye5lywDExckS8IFULORNqUJl+w",
-	"ESucC62K+Nlx//XiVooxy2keTc6fCcCuoIIwWuScFZ4cGkZRVGt9Wkf7vdNed/+4e3J4FHX8bZESpuSs",
-	"SDdivIaa3+HVLpWMgjzo1/2Za/PbD9cnMdtxJQ5D1VBTkGhmE8/8OjtaaGINweADQE+HzwpnrsF1Yu69",
-	"d7IaqHnr+H6jk8rc/TfD0JdHkTMAb1hmMqOR5220gBYLylYsAT4niMfa4TvsdNZJaVf8t/J9YXwIXruk",
-	"0K9BugsXpSw3tFNtWqB3Otolb5Cxm4Jm1mOqmUDZzQMdITSdUPgTszhkRHk+K5gK0sjAsxUqhrrghp3M",
-	"dJsMMjkX6DQ1dyqIY1wLX6SATBz80tJcZLalYCOodqMYHCGfQWZdf1aWmg4+b5NBzugdFzfeIwsYMFII",
-	"lmrY1AWAt52jX5ErxB65FnMKPYCYwjei17biR5xNIYUYV8h8lHOBS23e13giVmSbrbTqYYkRJNOtetTQ",
-	"/+d//7/+f8ZCjTG5VbGeak1ZRLocXXU6Z93OWedgm4RklJNLyM/LV0YFnyTDQs4AMU9vW/VxGF2CNJdq",
-	"A3P8Xqn+USnu97JEA9RWZZGj+wj07YsEPNT0SmHn6NUiU2OeRhxM19ftgEDxqB5cpPksqxHUQbe3H+WT",
-	"Im6VVLJtRzxn9fqq1SGz5pS0epsODJYtbcTj/f2oqqbGtHd4FOPqfqR+m210p/pwtj/spAcHvdOTUdpN",
-	"uwendDQcHaQnp6dHo+Fp76B3TNlBlx0cHZwOT/cPUnpwenh62h0enxz2hieHh8vpzRDZXBWqt7lq7766",
-	"MEPfWZOpqx24EmYHkyUdxFpkHiEcaSgsvbD0u1JGGTp8IJWi5MO/f65uYNAuC4HptHCquSeS04Pu9hU0",
-	"w5kyi6z6VnWPHNlnTqkf2eYTVEnh07utveSzuhG/hmud2wy0qgq0wxCnh53+JObepPnISznvjpC3JGdK",
-	"VZwKgjBjto/b5B3PoauXBfGG7CIjLI1M2quH3bu99mHIU+UMAQYjw7X2sxnt6Wl0tK9HhJLxTGRQz22H",
-	"K7hgerFn/lk39MrATjpbj8tiMcS9xCOKxjE6M6BYW3nEQ//ao5Vep6N4hRZLx4KnNN+cwDCxy26sr//m",
-	"uhJ7N2SYjmvi4mhr2rKVppEuvr6JmJEmNimmxKLevitptcYH9yIpD3LsJEZXrxyzPxme6KJsBDqMLnvA",
-	"t3VK5FSpjfzlT+FK8GNMpkwouknBmHeWNKpDbnmg24mTlVjboywiwO5KEc3yqCvpW6F5jj2auc23wiwS",
-	"qVh2jumr4TQBZbRelh4oxSGe/mZKMc82bgJrzIq1uupL5gNNPp9rlf7e2yJ4NSu20SzlHSuyGetndLEq",
-	"dmV+totvBo1NOjBZBHetfjBXH3g5F7GaMmM9INfD+EtduZswVtC4I0rJfLYJicM+vS0vNzzZTn3tbe9l",
-	"kanNvfjmFu/G12PGt9qYXYoYk9ZsmgUpgg9EUnOv/0SEaVkNZ/MEENi3xMmuJHHvlTxhr7O/WdITMr0g",
-	"FBC6yoDc/fLazQxPVmVNAi7TyKUvlOI3wpn9W0QLPFEvE+w25TC1JcCnNo72qZMI9a7PUve56A+lvB2c",
-	"ldnKaO1hAhuwbzkrwEMNQMPikSZqLOdtAvdT3YeuMGflVeZXZe/HZ3kkbXi+fUqbDNCH2c84uMwGZ2Qo",
-	"9Rjux2oHrsfXAn+FCAE25GyTQTZDhB22PG5jfs956nH822SQ1y5Ebzs0tRGEEvNzgT1XBgj1nXHw5oKf",
-	"zNqTc1lkpPwVNEPntL6GxsoeDKNvHTn+dkwfE2W5ll8Pn4U5piVqppYkQ7WyDdVrN+jvQhTdOeTMMbSb",
-	"jYCdU0XSmdHCRm0y4KIP/TjQxWeffi1cm47qTjxSmBMKBzNjKc+YKrcVXcFmU6BOR2Tl7vrCFRuiKXdU",
-	"inxRuTm4CunC3Fp54rXIJN5csomAJCLcg9hfy1gQchIsM4ejaOYxpQs502GWaFkWj1mocmaelVnsQZqi",
-	"hQE1L7XCHCmIq8ol9IZyUXUeBifJGMflufCOejcjw14c8Rq7Gf+pkF2pOPbLtApLBxjbhL0sX2Sd9kmr",
-	"uvqQC1pfUXAvBOsSd2wC15CTHRicZh9qYsU5ZazUttmwCdE8vWWaHBx3Afy20oKi09mOAcJbm/mfc8PW",
-	"kil3UZTr0Cr726MUbKsY1GPiNVGHY2qc/DMLdvdri+b561Hr7O8bvLn1MVn2ZsO5akhMsamwAHdNh4j8",
-	"lKATHvgcdLXzqYKpFCnPOSri5jVSMUVGvFCbZxGUwBUXqdPS6n6f8ryrjZ1J5XNjTxxzpWWx2Nw1ZVbz",
-	"ldTREvIGI/t9yKNVmb5vuShduCiMzyDfJvOiqZ7dY0JvRJ9Oo4yTqKOVcr0CD2GwJ8tE+5MjW2yRFCQ8",
-	"Frf9w2F31EmPMtahBwejzuiEHWendD/tdYcno6OsU+vLdFTxpJoHrK0TgVc/hEfSHqLf3RPpyW3ZEfmQ",
-	"2j6GdTYwuqrh+rVu/Z2lRwTobH0sxK/W11xky4k2JWgY1atXG+4PguloWRhixxow8wiF/Y7gBIBgxXoP",
-	"ZH5Z1cEEAJI2Z0mPs4KCDwl9GRDqty9olN1vK7ZuFHGQK+scMXr4TcFARUJV2Oi6KnTr+b6cRgGEi0FV",
-	"hoMM90EhW3myjYbO1YQr5X8VvhQZep6WaekOjQKGUPIHjMG6hzTP1Me6w7UvF6vxPmOnN6EgCi+qsJeh",
-	"ArSKkdUIMT/lHPTksQ9FWwXeN3YARdvYFFUtcYw6nJCtpLVgavX41I7OQD8/c1KNSrrNDVZ33PyW2rGp",
-	"JpLYATSeHidBlo1TX3nliZAjHq6xMqYsSC9gWJc30mAVQdYFGlKCzQkUuWOWAfqs52Oes3N7ApTmeW5T",
-	"WquVSNdibj2XY6rADstHffteSkZsXracIbqAEyVnumoV+ANradI/I77ts+Ewb6pM0tIaXsJ1pIJsH6iR",
-	"Ij5/U9zM6E2ZAC9TmrM2eV9tLcIVuW45tNfrFg65KW1uqWsxdiWuvoLMC67Zkifun//7/3STTiexOH+x",
-	"qH0wjWgKQ8EC3/EZFmXKuUCEUqqgrcQNvWORJP907/g4Wrgjiz52h19H4rAfLjnM3VZsd5tt31iTlnuu",
-	"TeNy+NmiQ8f86li/yQWBLs7IpWu10pRn69PJ8BXhlMJViR7Vck7rWeZcunLnNgHvn4OMLrFhuAIkC67w",
-	"6EFxPZraJQCGuWA60x6hJ1Y1s4kz16hRpYUgrIIRK7PBsMCK5V3qbwKemqj6sazI/CBnUJtKAALnn//7",
-	"/2AJXvTumdA8Xxnj0OWIbb2sprcMk7JcEKSEDoECjxLko6nsu9vZLuYRM8ITty12rWPk9FQKxRVAlL8p",
-	"pBwtizlXXbdBuQu2Bq5o5v6u4SIeRorXm619WW2+tn84dFa2o4jPNsRi3IWEY6auVRH7dU181wQqp33u",
-	"8sBo3u/QRTM3jIhVgQseyE5xvuOtwDPXB/LqoJlbRPPuWFHwetb4VcgZnfEPlT1R9oAOvO2CPs7QeDCC",
-	"2chNUC5UGeT6V4lZxcJISLQBD3NOtoCQqmtZq64PxrmaF1ykcaVnkEox4sWkj5lUVv9FGCYHBAKiMqkG",
-	"EIw553AEoBpfzwqxdLeQ1nGP1HbDtPIdM8MS/vKSsYdUKMv+uSL20qx9LfyIvaO9erexijwoQ2UK7r0e",
-	"7xJvLdfaQWIF3neEQzeyDkEbXAgAAj0IXAGwFTblGCSuBXaAIbUR3o/rPti65bWkfinzy7j20iLBhn3B",
-	"ahuFW5hFspVWiGRBF32IHgzO0NygzoCxwQjEFAliDRYgEVOiIZxVtTAqxAKuATPgChpCdXsMTduHw1Uj",
-	"7BQXrol/jP/TjztquAREXTa+2DYuGvDFqLvCNhfxvchs+OsRZnLX1bQV3HTrOMOKQ1x3Uqay6J9mx2l3",
-	"dESH+6x3kB2OaCfdZ4fZ8cgw1V56sNJJaR6w1klZvv9NTiNKxS7gz9uLldUFzQinMZ3mC8gY1mQOGWHm",
-	"Blc7upEj1cxQsOyNLfqO6G6Y3N4AUgaMmuZo6mN7yQHQ38B6A7JiQYqZiFcbPaRLPNiUCiy5Hf5qYbHk",
-	"5NrcbRg/sHesYNkzTOCKO5jWp/bb/K9dU7keJkc5UhoVXUqU0V+zyIxv2Vrcgq8x402xtGiCOxtiezot",
-	"b5kAyK+yGxL0R8SgcQ3DYcz76Zjq/nBy2rn88vlNOvluPHz65Jcf379a/Pj939Tll6ez4Ve3Nz+8P7j5",
-	"8fvxePj9xVo9BjvX2aGuWAvbrH95PZpm+b6sBEdXtk1R2Giu87Fi6Tbz/FPUqV+OeWWPfHvZUgGV/X7d",
-	"8gTIrTHgwwXUnJYIr2SYy/SWcEGeUMWODsoEayoIE2mxmGqWkTeXrxIvutxTEAb9DUgrKfIF6hdQkIkY",
-	"grQKkzqlC1UHkvrx/eE/UpHPsy+/u3359Ml4OPnbzXByyoe9t4d/3f/mJvvy5CbtfZdffvnXbvb0SYd+",
-	"+e3ND5MXM7rIfglP6pQqNZdFVpVQB53To7qQjGIMfvH4py/+9GsnWQO4Z8FLVDtY6BCPj08cqs0UMNvh",
-	"mDyGW2BDnwZYI0t4K5fvXpODXvcYu+FxQVI65ZrmNUcOwi0t1S/vx+XtMwSwvKzA2W5TIV65cWWduL8y",
-	"0m4geEyMbp/xQOg7OcEFpL/pqBjAO2SxeC50EWGMI9cqeVky3tqA10rRTQu9wMhaY72O9Wpjg2xD3Fzc",
-	"tMlLi6wXwGgG7dAVg273Fk6O5iSjmjajTEesZwvTunbw1nKmCxp1zF9qi2JfBzKmDvwSs63oLXPpcFb1",
-	"WV7QO06bHOCluYQ61I0M0tKwkD+ANq8uxFfPXjxdKzFct2g30Rh1PR+Nom3DBlbnsKabN0ch7AKBQGzn",
-	"jWCCxpLBvU68DxVDpCqSewf6PsJrqPDec3LLpmAFXItqLklSIu9xhfmAmM+GA5SEYhluQgZTBGNFWHgh",
-	"dV8xJgYO2g+T4fwYh9DVYKJYfsdU1QIrdS430Ug6F4wgegafiwwgR9GSqKM1WIH1SBFes3GYyDbx2jRb",
-	"GuYBay2NBpxTVO4dVhHk8xSZOvc0CHaXB4wcMj1nTEBgAC+ATsnYMJpNEzKg2T9mSgNwP+TajSrB5CRM",
-	"DEQ0y8GIOWht/CnziX9hvBW8Fd64dTVp/aBS3pq9wTcW0jZplYOq5NEZgcni7RBKYNP4igWgsB4c2TDS",
-	"pAT4tP0UMVPSVy7WNHQfJ1wfhrL1IHyylt9J/RSuA6tOb3C5BYWY2Uql1SBYeBnk0Y/Yeu77Dq/awVu4",
-	"o5a4zO/uHqY00YMFx3LJqOpPZBGvY8VAk/m57CCO8mBgnqMGhpPdMTIxqiZ2UJrSGw8Hq8aywNaBFrLU",
-	"ZpFVHpt7WOEKc7FKTKTVGPug+9R1A15WjQcUmwnbSKC5HAZVR8i9Z00WbEBlNMFaxoTXC0QviBu7/TQK",
-	"lVMrJS6YmkqhGCqWQzbmNisPayyrzPnH03jtkkvErL7phSxsVL3BjWXNhBKyxXtiEa6/CllaFnW2V/ch",
-	"XUW2dsXe4sVwmy4WzaDSkAvAJ9yqPA7LgWsC7J4qpFM9hrL/hgDk4a79X5dQG2HUfsVXkMTbFV1ZA4xk",
-	"lyOu+GSaL7yjvQmCORBBXKjZaMRTzoTuIxcERYthV9dA9bLfOCUMvytq39mt7ttmdmGPjf5MIAQ9FLhM",
-	"WH8Zkq8/4WpCbVoOgmu4+kT4E3awzz6kjCEGRhU3zaeyayn7AHrrRaojzVKkBt/UcTyCptnswxR2zT3H",
-	"7G/WNwaLf1D4lZPTpS/bnuCqupVSkbI8hwBNH+GcW2FLln4uoYW2w6HuW+RqyFI1S+CljvvCg+3gn2nl",
-	"L8Hm/ZkKri5Yyvgdy+q3+e+r96PK0XcwiTHV4quGtjAXiHFgS5B9rxQy+MvA6FijQtrWW84OxhasED4x",
-	"X2cFTLyO+Diu1SPt7+/UK8YMnNEcO6/VnEw+z8Xn7d1GZh5PXYkdaIBYi3Jx4NigK1p+bmMB5N3EiECH",
-	"fVZdmAnNWIPz4N2Ty1e2HV0r5gr56deDj51ygX769Si+NAGM4IqsGuD8xgDCJDWfcVJP7tVGzq9qiVzm",
-	"0ZVPK7svzqDdvi2kruMXrsEl2BE0rVHeVmRtvQ/gbpW3wVpvG7GHK9ZqBzZgWR3taeeg1909eB4M2kfP",
-	"V8bB79W8IRYON6vkfesuFO5pbW20u7rqccDestUQN4YQAWvY1zzk7Oa8rCIB6sW+YjWceDKsdQ3ZoK94",
-	"25mHwRF+cvGVMYov9l6AUXx93f4MrvoNhdFvVQPyt5r5+Pm6c96U64oQldD6sbRxfSmfzVL1oU+AmYdz",
-	"Clj6IsMyORxMHXoBw/QuPu3A/6BMR2REafQnDxTPGVQsYmuH2TQpVxzD2IryrE0GVmIMztzXTNSyXj3e",
-	"pkJzOahXC2JVgX5gVBwzIqQxVJFwPOY6fF9UKl6uaDD23rK25T6AsLizKR/s6l6sIHsh/GdNKDiczwp6",
-	"F/Qu9fzSgWiGaU+1U9wxp/jHVrS7NnikXestw/82bYmGnlvUm0oN0fpEN222A32UQE/4C8Icf1yBaL4S",
-	"TALkUNC/dmthUska2ywpbDe0crviEScwNLOE/qY2WQMSMKFHDMfOiA2YmmWzv1XDsLrfFnLOBRA289OX",
-	"9zhn/dYectcmbOX1cFHZhGvVtd++uYwFQDJPqXZm5b5UKKFZFtmViYWOSksq4m79FP0GK4NyFURLrePG",
-	"kFpdEGpbPPqOZDaMWOjF+aoQBM2VtJ6BEuPJZRGMketaOkzqXMH6Qlez3gdwkgV8fGdg0Ghon06ntQSd",
-	"MezQKkzD3ThPkybWeWgMma+ZPXQ5HbK8+uppIbOZM4KX416zYc7Tvk13WJsjXbA7ebslZzUCdK0z2FwT",
-	"Pdpw99qDjAsQO8EXby6tIDeqpNGAoOE0hPq3RZk8rh1nc8fa4/w1WzzAabDJJr9z5ehLRkcNyfhlhn3N",
-	"cenQF3JGR48UUXyYc3FDZlPHngopobHfmOdZJeVr6wz92yh/fF/D2zz39kQCsSXDCW2UKuoMNQOPw1Om",
-	"VEiA8zIa9wQKVDAyiFHOIBnXrE47POBNUwLEy1g3AVtJdZNgMmun8rQNaxHw4V4swsRWViW8ZFSxNbXn",
-	"vkDHlvSDRlNaMyv72Ky2rKligdK3JUo7VWsZ9YW69XANrNhIn6kPKn2APCAALaToq39kAQ6Ia6nWJt+x",
-	"go8WUM4MaNSMQwd/SAkkQhaGKJaq6j5Btk+kOQjXfHUbyUq039iUE5qxdQ0lO+0tOuzwqn9sS/eOpe61",
-	"O34lb5nYziMkbH19OdOMCxHXKlzfuzgNhR4M25fR+RIsNP7uXo3loRQRP+NbpgvO7mhe+rBsO8wz0u1Z",
-	"gOqkbD8K/gfwmt7YQL0HoYBEQIDYhvw/1x6HCbJgtKjN5Kh7ctg57XQ6nYPeFhVwVyW+n4QigWiy4RLh",
-	"dTvtXctCkJLcgJD5VGnTucm8sz8IvIT8B3egdrgaWfNFE3h40FWMYgPKwC3G9Tnuik9AshFfiMdCj/5c",
-	"ikgt5VZdTJba8FyoMSVvqWyt7NsfunHRVQIukdjub2MixtfvARQxFJE7WyRw++uZNmciWkoNTXQKpma5",
-	"FQCjWQECwCcnnbmqTvOra1SAIA2JxQPzJxMI1Sg8gMVgM3Tx6edBhhOkQbkWnMm1CKALoEpUSTKixVKO",
-	"04ZuOztw+6t5YdR6DDjvchPlMfp3XSPuue+dcA7OSVev5PqNR4MWrWn3brZ4dfO6/7x39fPVyY+3ox8X",
-	"X86rUa2jg43yWvt70darZhbZDStWdbC8YYIV1HBLc+X/37ry3q0rK0v+x3SutEP4d29cWU4j5nVCmynx",
-	"uC+2E6vN0zU6AAh3mue/XzPLJlX04Xs77tQ2E0V9f5PZu6I0ieo+ryvOoFLFlTibyvi7NOfc6i3M5ZA3",
-	"x/iSIKnTWua8VH3hbNiM0iaw6LX674sXsUVjK9JYw9faRNbqO5v16djZ8c8s5LyGcOQ6hvryr1bZtuSn",
-	"8I3lhWsOuZxXtc1V/ZZfspvGRF5QIC2MRJBmYEvkQpS53TNro2qAvIm6bXcJ6li3Zp2T3RkTm7OC3DKA",
-	"zXvae/fGKkd7xo6rZVXjp3YqJ49zefPF4X4nO+3s0y8u2O2CvS0mh0fji+mXL24Xf3t78OPT4XeHB5dZ",
-	"7+XX9OLVD2khvr7b/7Z3u4U545r0mAEpzF0v2DkoYwumQacXNkqJRs+EK2WdWTtIBSwNW+NfxU15CPUZ",
-	"dzciJbEvfEMvHXnzCINm7bXzaVS9q2HFpWk8fMtGfOHOHRsrtze3GIJejWXPqBJR2KwY3HzuEgS4UFMo",
-	"7knAXI80wVkKTVfU38/Cn7H9+8HH3/DDKfSFj6rE3zBNHZHEK6R+DTVwaLMWSZStgN6AN7nXIdBWHibu",
-	"YKASm60A5gC6YxeEFvU++xrLd1rdnu07G46n14ntB7ga11V51XmNmk08kNGmrf4/SaP/JXUOAI0ylvIJ",
-	"za1TUpOJdPD8SFEghX0BnVlZZfvGlG3LAz3r0IJ6Bdtp1jKkoc5vf+/unf6EVNNJuocfP//s+rqNf3eT",
-	"g4+f//k/1x5ynNUa6faKzZ+6MoedK/PiKV5hVNV6VZwmTwvtGlxg5P8c/DE2Jg3u8pB557as7XcJLW8X",
-	"w69HE+DmpoWuwAtssdq7gh19bBqHEZtUzwr7+FUjCc6iRd39e+uf//3/mMMgmFLtUPLPu+Qf74dv3swv",
-	"Li4untx++eLZy+c/fvPV/N1b+tdX/PKZZKfPfhCPf/k+LfSbr5jMv7k8fP3+++fjH58+Oc3y4tlf1ff7",
-	"w55ccNEVb378eTw6FK9k58O37IvJ8PLbJ7dPLkc/fvGzuPjTn8waK/4La511O72DJS7gAYK9wA1O20n3",
-	"tLcGvQJO5yXe28UqXvdXBEgBxtHQ9ywds/QWcvOi0alVqK71HF7zGgcH3EBiW5TaVkf7hAF23OCWAwyM",
-	"Tf46hyI/m/+FfziIfhujwXwwyAxzfGZAOEgakvNbZm5KHIAkMIGk4cr2tfiGGVFsRTTaeGY8YZfLKOji",
-	"ZsGzsFN1zbrzSUo+TSyyk3WeBvD5MKX2FjXRlXwo+zG6I9/QW2Yx/MoWib9bxtSO+U+/Tz4TDK7hBHy9",
-	"tf4xoNPpAKGZ8BVArpDSOEjH1JA6dFS1ZF5mgwyCC+GCc+uYMF8pBBC0ocmIswczbCKujumUzKGDpBEm",
-	"3DaRLzFTwe8MDdxrsJ0+QyesP+hVKdNm1v/dO2h/7ST73TilbpvX4/NqNqvSquTcbNPCpZ6Qs7yE+z0y",
-	"XGjmoYefZ73Dw+4pmLK2zErNco2lCwEkR1KGoKtj7XZ//uHih68/PC1G3717fHy1eP+3r17fHI/Tuzd0",
-	"yr/Ji/klpW/Sr759K/8UyWgIQSGqrnPz58MlA8GNDefCpy1sKu3HMs+MdIXhW4tjTrk22uqSvMWLA5Zm",
-	"7lumg7HreGW7w3nDAywTVcbYJvQDisX9Sj/pZSEZAmCoWz7dk1Oc3B7IXGMVwtQ+2mkEQ4QZNXTkCsKU",
-	"yqn8lXEdPty4cFGDgfU2XDuJme2Ay1wGLMXyEq4sRNl4pB9XENZbOFDbqrVbpKPEKl9+MNbsupqXaGTK",
-	"GFEnca73OydPyDLMufYmFxJtqq35wYE8+4yECqAOBiNpbj0eDRU30fVq9x/vmTWL9tJtCvzHAv5uuj+t",
-	"paUn1IKpb0FQlq1v7GirUW9F63cHvEntX4ob4asbJvbGGZWbcl9bbYC1FK5tcJAvsMSBHwhY5gK7OBXK",
-	"wjUuGFNEsWWM8iBz4R7912w35FUK3dsKUMnb2bbGc0PQ1utTULAIsRSuqh04ZYEZAw1xss4mYG0N/usL",
-	"4TBZ8L1SNDbUXP+WOLoyvrlxUbM3NL1lW7Ps7RIOV8PUA7/iPr4bXnxOpjA85aIrOVeaZQj+EYWrD9Ep",
-	"eydrVUisn1b9mDc9Km0RSRM7o1I+YZlNOvWg4h49hwszRvI+4sAynDiX4sZyZC7uuLb4O2WSrGv3QRTT",
-	"ykGcQF6DIidHB50O+Ywa+vzcl2FRDY3kiJDVtYGrA02gd3ja61QUl6POvTQqtNeb0jzRenFuZ2PXaNfx",
-	"CtYQkq7m0WUSC0sVE3M5dmKYABwUXilK3PwJmYncHFlv/W6Gj1lW4QSunk7vYI2zJ+hLsJKa7XW1Fqu+",
-	"f8GW5DqJKkBfyfk5MGc6lHeAuktFJieDZuepjUKyn2cQa8Trq0FU+91qILogS20pp/MrOp0uyDM+pzmv",
-	"u7k76227TVpFXGRZwbCxnBrTIpYleimCMwzX2PXI+B3PWHZOsG0hqPdGZUG384QLWZCZqHGZk/AUrVH9",
-	"l33CiKfm0xztkBtZ88iix23hw/BFm/iSgcWooSUFgH/DPBmQvcrca/B8jHy6irjFjH1sfILo0577QKya",
-	"ZQDGVoVSDCVDY8jmACM2H+8jVLbgTtU89JWe8/LKKEUbwkjHlGPLUGPqbknWH5u2eiOrKQyHAR9Ay6Zi",
-	"qWyV4eyNjjBBEdfH2gHLYbV/DwtsQ3Pq38SS2sp2+l3Npk9vMb3zwHFPc7md58p11I60xF6i67L79krE",
-	"M7iqKW26OloEjd8Myn07/tntHXbbh53lUvisRDB1nYxwMq+ev7gyC9Dt9g47nU73uJVstTpbqvvbeowz",
-	"viHcerm8JVjr5qe9vHvdubflSbaWuQGcJLaoK5OjV7R835joKmjMeLvHF/GKRbmeDYfqKgAF3CpCYrWK",
-	"IEiSOLV7AE4CC12Zc3GLeseIf7BpEHjzuU05CcHzEqOSTWYKEDcQCU3cPlKrG6s9rI6wu4FaRmQ+kYn6",
-	"B1kaQSLSyqV21wUa07IZXbb1wKblelw2TldtckEKynO0CLFj2Wffvrm0OdKHHaN0FTTVrFCf13JLXd3Y",
-	"DtYF28K62M4aaVD8m9vDBUdyF8HtSXAb0R0CfoaW73bSu3x147xm5ji8cQu+qRz0O+Qi1q2C3vGI1bDd",
-	"Vka2pnFL3kNQf2NeuZ0QP+w8gBV0D+tmq8ytSro9E1mJMJ5Ya9qncz0K0rcQkb/yqPYOmVjLhthUQu/i",
-	"iWXz29pglU7bk8bu74YESiTcLc5jZTVj7BCinEuNBBGXWNV49cF6boZNRKsJLEzsoU64FNjEGWPQe15w",
-	"rV19HBfWxPd9UO2IzKXQLXQkCzL48vkVeXzXfQxFAaqGlz7m+Now9+CwMoFeA1iBaipmwveck4HPo/+v",
-	"AcGCOV9Nq7H17I2ZAqQj+WsHbXKR54SPVuUQlnys/V8luGYbdOifkmjyWE2921+ZOnZ0sOxAnBV5E2A9",
-	"zhizEpjQREuoDYb5KTvBsdZTdfb48SCx5YdkplgBVSG2Lh0d0Li1HvPGWK3IC3HN2B0rFkOZLUjBaDqu",
-	"J5O4t6Rjql2K3+MhHS859A5Otjt2ZvbxM+ebjTaVhkD7FACXFCST4IQqW0knZDCnHHJ1EMQUPuWUTwaG",
-	"guS0P5sOgpStczKYKdYHztYvc9oGRgMN/wbwXmg8Zv/AjmYJtiQzCjC8aMzS275d4AGRxbUA337Q1+yc",
-	"DBjUOYWuN3jyOVSVFoBWC3rRIIwGlO3gLNbqORlQddt3UYJBE5ZupRC1bKAN2QYO6bXlQM6TFi5RK2kt",
-	"LQvmHIbwRn5R7Oew25lZEujfHqwIDKQ6d6x9DSaNAWM/reWylyYHdIDZskQ5X9qyV6og6VDJYuB9nSXI",
-	"NrkYwnGTrhs0+oJr8c4fR79IdfXD6NnR8MvJyU33Nf9F3rS2LX1tLGseOFfc4AxQBttk4EqGB2c++xHr",
-	"kc3vAY6g4+P4NzSvHbIQ4hD6N2Bd0SPlgRIQnMCCH86puhZL6IY7lDLHypV89HuLFDjgUiVkJegYTQlv",
-	"y8V+0D88isHxDuAcbdokNqmoZKWjMXcTR0Y42Q2c6pMgXlmR39+1SU7Swrbmq5FKMAEh6IL+gMvCsy2C",
-	"dA+U33DvDjnNiA0xZC5D4h5baE39mJtsrA7Fath1dL0NUSebm5mYB6zVw8tljQ0NCQQSvNVYTisweS57",
-	"ZcKKdEyFbuYOD1A2h1zm9wcAe+OSnuMQhBgjMErZ83bXYRsZClRTmtb1ri9Ou6cnx0eHUHddMwiqO3d9",
-	"/UVQI3SUdA8aNq/aB3KZCW9vdq4vcLZp9m+oHm9cFF27x5cer7rHdgip7RTemizX2q6w+d5I3QBu6VI0",
-	"kMQLaDlrrNA2cUFXw2lUEgDmGsPVFUUEPsNtcHNdOzvbGhex+I0dY7nwPV2krrtNrP+nT4I1dohPdtGQ",
-	"kk4nUtxg1gXCLhU2d4rxgswxZyqAW0bHgS6qkns/BoaeysmE67hf4vWIYFaCjeSfQdLDWM7L/OFlEK3T",
-	"4fFBenpyejyk6fFxZzRKO73TbqdHe51Oepixk1F3eMq6tJd1R8esNzpIu6yT9Yb79OD08OTouKbaOSZ5",
-	"1HDO6p7kJe/vdlpBt7vXOSlhQrZr61GmN8Vk+7dC8xw1oEhSkye5Wj5TNDutc7r7EEdlb5k1DZNcFxpz",
-	"0wxhcrZqgb6BniG1y+AdYTw+z1+PWmd/37D1/U9JFF8xWLvQdgk65ru8njWD+8YGzNYm2yw7vOPC6fWo",
-	"mn92Vlo+ZZk06H9jX3tkIdCdZ6KxJroJmcz2E1k/Wy/Id83tqafuLHObjdoIvJHatw9A3Ke+Zh8a/Kbw",
-	"RLPfWDM8X8bD2DdreuJOWjN259pBXZnLNmjtbxlI9959gbgfbdnMIFyQIAQJB8jvXCllLKl7KiiPcoUR",
-	"ru2M4Nut3VuRwYF9gsVLWqLJpQnLsl4Wxk2X55OpXpT82SrePG6YPWgjz01Pi7nFn5htG9BFAt0igC0v",
-	"s+csAQathoK9XEUzqOzU8po+TY8/XLfte/DVw1RShy46d1nDJJ/5PmmbiS/sRbh0jvK838R4L/LcM1yn",
-	"9QEkWOLYmlEAhdRWj0CujN6YjTNz/RGt23HwCtUIBFzBJsNRbp4NHOzwcsZvQ5YzJiWXycyJ1e+FhAzm",
-	"ocwWu6Qj199fMD0rhGrwi8+hUyhNbx10NDJYQCCDwgJAVpjTxTZr8RZeGRuMYjGToa6gR7Z/I539kJ2c",
-	"HJycnmS0d9I5OO4edrMOOzwanWTpUe+0d3y8f9TZzzrZEaXDYZYd9Wi3y0bHvW7WPTzoZSdb6ey1s2ap",
-	"q1zv5VP2E56zoCvicvO7UnV2ve8AHZILLYFEZFFtNBMAsXgVzMgVp27pgjOAx4Boq/mjBG6tRx+3a5P4",
-	"2qfQl91lFcEGeW1yoW4r1QgP1xNxh6aDyFHjSMCZh44pEUWg0mIJHW4q9RpvWbbGWyb1Bt4y+RCdHWyf",
-	"2N/blWVNjaC73HKpwGZhmYo6sBztAAzW/pwuBudkMKU8M/9ic0LbETu0PxFrTgeQxXZ0/jFw8kFPtR0O",
-	"tx1oJD7xAGrYKnzfTwQ0U7Lv+6rIjarxPaz+P0qVXKU+NquNTdRrbZc6pZbC1vH7NhnIKYAHL7la2mRg",
-	"QQz9r1ZxsGB2scdCM4GREyRGatjHwLEBIXEtoHFxO3qcMESY0lAiYV9w5NEDouhCkfl4UY3+lcaamU6A",
-	"v+hibZWDV0VkbGCSV9bYrS1t6ZMYnFncmMAHISTkLIxp5h1YzicBHfOzPjpnzWKIQAksu8q6p4Ogd5dv",
-	"wS0KOczZpKnxrc0ggUG5Xr6fvX3xlJweHB5/viyz0038P/hKnzTdIOady2leQIGha4zu+16Wm/KNLDx2",
-	"mcWaB/7KBXQhFhXwMjKm6oxcvnoLOQi9qBow4izP1owIqfCv716/IjYLF/HWUbt2iojZ3aTEXIcrprSg",
-	"E6YxyWXMqNNu55UJc9dLWdjbRryu8DxGJvDYAaNFK08cfm1dXhXibEjH/Mzu8NnAt1p0e14Pzi3dslr3",
-	"GI2ijVa4YE3ehOpczacyt9YvTGVMx6sL18r2wjxr8HIBEr7t3wJbQQbf773Fu/Yus1pW2C4zLhvcLr/+",
-	"q6urNwQvqLZGr5S5HtoqdPzroBNtvqq5zpvauADolByRKZ68GJ72lU9sx3JUTe5ozld69Zooyr4loKjl",
-	"Qqqli7mA95WNklcbN9Z5h5P2a2yBNTxPqex/VCQGrGg5swLgIrEgFZqcQGPcchnVBl2/JzQ3egTL+v9A",
-	"o8DNc6ZHxroz/AE6exeMZlDkDlCvfeRASSubTXOeUs38N3AI+nb+FgXW/+ieXv+7zFty37iOb+5v3/nN",
-	"D3DKwwf4XCn3Tc7FbXiB27eZULPpVBaaZX2fNOwbhgd9x8ul8QwxWIDwu3IRwm/dm631kLR4xiZTqaG/",
-	"+S2DHudWpM8EnekxExqegt3Cs74HDUQCylnlm0Lm2Ied5rmcs8w3LaV5X7i26NBevcS0kLqPaXIulajs",
-	"6l7oRaXPe9CuPfzaaXGVL5nIQMRUv7yr3+tawoffQR+/5fdCYmLlewA5qXxjlrDyqILR6rOM+Rj+XYJ6",
-	"V77G8p7anQj4Xb3dIwtWl4TnrLZGtZ75E6bHMqttVmUlbR9423M+WHvoquEbHMK1oG36PfPaIBYb9+Wo",
-	"j58qX6Ffs/wbTafyq7BPvs3S6udspPtalo+rjJi6RMKlqUjDQpHEIBETvoVEbMh6lP0JFYu+xnIFP4/h",
-	"TC3C3x1NQa8Owwv6BbvhSjNswu+21uq703BdzCB8FAQ+9a1qGNxYXXFPhgWbSDBXkJr86to/x1TcsBop",
-	"lZ1Egi+ZwANYzERfzabQ2pjViE3eAZ+w38iZNjsDTlUI27gaun6KFY7+0CpGczzv0E6k3Exg1uFWhrxu",
-	"wjJOHV+us6KCzSr04BhjP+MjKDqpECU06ewL2Xd1AbQ8VCWBB6thxsRokSPZLsxUyx0JZmqZcPlSR4ta",
-	"9h1jcCYl3ADCBt7lWaP/zp1hZZ8XUlcBqhROS7NCgMfFkqAaz7Q2L83kHNxkVNOhYT4zQe8odyRjayH7",
-	"ViBsbtFU8XWWnQZAaptXGD0xlz91IJt1/1VOle4XM7G+Q0Id9Keu0dhhxbSUKGJQbVLshorG2F/v6KrT",
-	"Oetul804XMQjBPCqpQyK9Y00D6P97+EgbzDwg+272uwKcZSzGxVLtMQ+Z2WZpMZwRcFILiX0RqyuyUG3",
-	"1zvZoIFjUqL71l5pvq6ZQRu8dL+z0UtBD4sFP2CmtgkdmGSuqebS7A43elEkevwUK3fA2pwJdUa6Cekl",
-	"ZJ/887//p2bfbYUwjO6cfnnEa6DA8H2whuZq73gBUqzMcbP5beQCXDrD3hnoEbUeBCzLcNQKYFbpIfQ8",
-	"YiMe0+QqNFIVtKbBmaEPqllh9hC8KUN2MxMOB6yyotYcKmbCNjRxAtw/LppKi9gxKp7v4yrbz6znRKug",
-	"uGRI09vEu1QCjyNEpiTkr2ZyNtRJ6Vqy/kwHK0OU5nlelghaYMogyx6DWO6JQWgyks3oMrE28lS7IWx8",
-	"Qxk32OyOpZiVfV9SiUDAmOPU4hr+RNKE1WziOtqZqwCEdiaCHKxCzh+pspsAudTOhAbFqkCnnfkfOiRw",
-	"X2oItr7tQBDP2vvzUqeBk406DbgZfSfzWa2l4a8tC8a9XwGuaGjW4OIRzVwr6rzxDRvWhHStjY2XxzfG",
-	"IfBUB8ZGI3PFuvRjvOqemDUb8UMX2rBscCVQjB28e3LzvH3NeSMezPpEC1czuWl2QfDmEkRmZ6CY5act",
-	"c2C8fwDo9dYVNVj2xE9Lx/4GzvhtMCYKP7D167KFA7Rs/oUvIHNIKwDU8RupSyxlfzR7MU9ovckAvjy6",
-	"1haW2gmndAwJew6EZJZxDX4lX8IHxwKb6USl1Ts6YnrR2FwL67Gg8pFhQjnwxLkgCm6M7OHWeW1QUbk8",
-	"gldWZuWMumYuvgBtGVvfPmZNedeu8VJ89nCxQff7xjhxOdXYxsbQddb0N894RU/xoEMp43ex4HvlLY01",
-	"kO/HDAsGShieaods+zo00VcF+yvve2Mt74gZaAGL4jAIRugueeIt5FIs/x+9InartjH14oGQEWPrre0y",
-	"lVwwvcXVfqs2xk6ysr6ETlqNiBTJFZpwrXd740YisryxtBXWZEj3Dq86+2cHh1sZ+g+M3uTXJdgUu/m4",
-	"qaVFsiY3epniHyARKXKMdm7sXD6r7P1bT8cNCnc3rIO1pNHo19iwDaKtb1xO03F+u4h9vCjD5IBvRMVt",
-	"mwyGdMwBD+sJHXMjtFg+wh44Ls/Om1BFxYwkE3nHsjZBAYjd56DWSs4ZwpViQRVX5BdWyIrOFWdsy2xq",
-	"h/ZojhEF1kT7sBNNfGc61ikfqZoAXJgjd+zbzZhqkycsl3OYUVAgB2JmShe1uOueA8GLcpjNeFrFdtmC",
-	"M1Xvq/sj8TQHIby1Bzt2RJbybc274/TtHSG/L9uyI/JVzdbNUnOilAc5PEGrmUKjCwUzqITUxEr+NhRW",
-	"orwdnLlvEbJeKg0XVLKfnDaBX0I6rTGhwWNhDGnQMCoZTy7PKQh2bKRslCZxg6kbln5safaq2WRjEd9g",
-	"CptHrN6F955OVrDmJlFqlNwt+kXbZz6UxpRF6QfUuRDX31WzNTVLLqe0pbv88KrTRT1/8yW4jdbVv7dD",
-	"RMpWSeBGhwRyF8oqfUQVQRIqyyVSW9LKuJrONIujdJSsJsg7mfKVXQ1W0cEfoFJty5s2OQkPqkPZw/X7",
-	"Z3a/41nD0QBMJVftaft5e9eCA4KzsFtVyqrV10f5oovEvOB5hCkiiNCyn8mWPtBbJgh3HvK48Z3KO4jB",
-	"R+eW0YVCPHNAMNc2NEPz/BymN+KF0qSbdDqdjR1YT/GFz2xxUA1BcalmCa/uL7P/7haRrdcjUAe5ViF8",
-	"5m5xLDWmvcOj+HqNeM4e1TQutj/spAcHvdOTUdpNuwendDQcHaQnp6dHo+Fp76B3TNlBlx0cHZwOT/cP",
-	"Unpwenh62h0enxz2hieHh9vU5Fivmm128+6rCzPSj2GEfcN1LFepaaLbb/wTKm49Pa/f+7pjDZc9aTng",
-	"LNzq5blVBl8noJLeo4fcnzZZbNvRd8Rz1kwUld6lQy5osWhFke+mU1ueH8EfJE/ffQdQfJRnECD67IeL",
-	"b15+vtGz6z1ueEOnu8oSxNAPsGGpRa4s6NznzkLt3JzrdJyQQZkEMoBT50Izg1TdDbA9CVhiwwWhxM46",
-	"ZI0pneh253AfkNbgI2h3+vSgA5Y/77USK1zLV5mL1V0raf1DSZGv5qelAd1Qig7qrsuf1gtELwEDdRk4",
-	"JAZ9oh3ThJzoBvyH3sFV9+Ssd3p2eNo+hf+2yJdY6XurQW6//ebZKl0s8gx2wyF26kUbK7jMGqaxXxa0",
-	"dOC/zafhfc7xDjiLbQGb4ppt0bDdmAiOv8bSlOv0Eu02OW9gkuaXxCXW14I+5mkbc85yFHHdR8v4AJjI",
-	"Ntq+nalwKdJkFwnWZCV7eYvq6hLkEypQCZw1sMTMR6eCB+cxwQPpTGP8peF4lu2NI1B5JbxuAChLxe2Z",
-	"OTNnac6olaxLG79ZNVgZuvYVYctQcY370jkKj1V3G+6Qu0qMjUcHKxHgVq5asCq08XKtKGwZ1w24PRtA",
-	"YFVHtoPXbSPQrMpbsubozUUQxELAKb7UTT+ebqaLBu7miDoJzFGAoXUk7Y0IZ1U02dtrW9e8eBEd210U",
-	"LOp9/bXGNF4CY3G2y4qS5nhttz/LQXk3JBhHnt8PkDJjfHfF4As5d8w8cEhxl0mqy9o7e7rLcka3AcuV",
-	"eA2MQMX9brbtecm8XJ0YPr4GxhmkWa8w7yNC0j7ukSKlJkTwjloNzFK/krX8HJwCZS2GP4Yx1h7ivTc0",
-	"1wJct6QG6paQge3AYCHfXAeFwZYYk/eDs6EztXESyVO4+OFBy+4Z685YyjPWjyfSMkFoCbIEqWgIdQsJ",
-	"D0PGBMH7owilx3udQzuw7uGDY5QFAGVjlmf9hqafkIRnLvBn6qxsH4ldMm6YTfOEVPaGmRxcdTs7LvF6",
-	"KLQqdNomqKvuDge8GvQtifUjedCOI5GOILv1/HCTeI5z2KjvR+2eohCx4JcuOLujedlNyCKCArC+hZw2",
-	"Cpt6VGmNconAIQoxD1ydLhNkwWhRE2ZH3ZPDzqnRsAB5reZu+enXbgNUxS6ZZztCoXnYbUCUr2qrzEjp",
-	"MNCy7G9eFcevcJ1uG07E8X2QzqzzeA3SWbW7C27/dlhmS61f7teWrfK4B8itiz0vrrAMWWqrtaFQP7B2",
-	"kLjRp+K+H2AnA5vF1ut0K5l5+KOFDv090/S2Trvz84RMu1r6XS3xLuqk3BoebJtW/Rsm9VVVgvj2Qods",
-	"XVH5HdAVoDFQdcsym6CH7a9cj5Pq3qHwCTrNsp/XOEPS7uYhswEmZSsb8eUZOvmodnTo98vBBAX9UKdS",
-	"D2xePPQ9dQBCMCsgReiiAdV7lQR9m3CftFxJI2TD2lBUNqt4KRt4jmU3DSXXboO2BXcL2jzVGcuYKy1j",
-	"Zt3rPGNKo3P8vISjgqIW1+unYAAACsxxYwdQKUPYNOYACvKXN+d3QSJ1HDbN10KstqDxsvquuEWqDS4C",
-	"CpYseYE8pQEv41oR+7QAlsNJfSysgSPUDvf7eYzGXwvvFKPBaaSVVkvmb0w0Moy1ARnr3MOQDwSdONMF",
-	"fOP3slpK18tKVQ7m+wr0oF0aR/KRSteSx4t3Tx8ITPPhUJy2w4+cTfm6a799c4nX4o5HY6nQmRF/j8VQ",
-	"P67gOjHUtf1DkjOjYWIeGwLJIGiL0biQ1r59c0kyNsGosadWLMwlPDvHXoB4Am4FogKW5ybSQ3GD/sZV",
-	"1ffJxVdG+73Ye9GM1VYxXZry0P2osFF2Ne/Z15y79jnmWGUFnUMJLxYX+zrmaEjHjeEB8gzC1n6/c36B",
-	"e/WbQspRJHnIYxU0JSHcCJaR8rKSdQa11Kodrz+ld2xzsfGS0RGOMpZux3+JNg2BMgAbCdEFY6UWGAzZ",
-	"jFNVopnNUfgHgDQLXH4w7BARouWXZdVmNSTcYTOyKuFzLNbL+SiG8ALagKq2/nAoBLZpPISuSx+hzaVz",
-	"jahymyZ5xwrr0MTPtt8Qm9hau4IpmWMi5Zjlqw8UKBtREVoCJ7kpPvIiuik8+rCuLgB4cOBf5aN/PH0w",
-	"lM0HqStzJvAaA1Y1RqN91tpwYd0CRmTYbrX/ClFoZ6/HI8nfGMvH/GTIXRApHj5+7AYQi4HC62dTi+wr",
-	"Hn72/wLx810j23Xa+2Mi2+Uo/t0j25WZNPeE0SgbCpa4eJCWmubITX2J8vLhjvWxNg/NAazwRiIq9JyF",
-	"sNBWlFzPOp39tDtpJe7jYfm5Ny4/HpjPMs8QIT0IfeVZQ5u4eJjYTbayJ93eRnJ9l0ivBLN7RRM2vMBX",
-	"g1RK4h406i7vWJHN2Ir9d2OgRRCHgZaB49L/1RiN2SxDcdvIaJjhDNRY3f7Kzw/kAl+fiB9E5qNRyaBQ",
-	"JMzNL/cgfkg5zW2K/6oMMG2ucxkobeK6vYAMNczUdo61MWF3ofpXEcr/1mJpaYf+KMkUDOTfXzhVJxPr",
-	"1Oa9X1vJpU+UW7VLjhDcov4V84rMHdsNzHKW/g7r4G7dfpzbyo2gofGy1Ah+3AzQlSrFdEJyToc853qR",
-	"EEPi5l8uoAWELAj7MGVC1QQ33LhhLksgNRqrL8JjA6CGb1wAvIbXKicM4jfzsQTfMOWZ9wpTMpY5tIMD",
-	"S3khZwWh0+kjBTlknEEdEvWn7mHcybGmhr+TQ3mDLIdyLW1buR2c0J+oQZNFr/wkWTmbO6GjXcPKka2j",
-	"0HjrW/sAzI+JtMDVxWyTph6BY9jcsbaLRziwB/HMBidx5/p5XOfIIn375tIsDHlKp1zTXIF6juVT5iBC",
-	"AFdNaJ7XOc+Y/kXeqmG9rf/hYUNf83Z/76dfe0nv8OjjX+y35u+mppjvfVAiwIfyR9rGLM427GIcpASX",
-	"cq91+eptq0SaOjhyQFNLl2Bjm7L6BY/YZi2UP+7Ilmo9bTdMag5gOnYq17cTjUSCDEkgBzcqppCAwe3s",
-	"o3h93QN0KamILbcGfpxlgmaM5JGCXloU/IdvZ1IyR+j0d/jgGerhZmJ+ugW3/jTtyZ+OKSdvbAhgOcMy",
-	"zBBfNeoSCGjLVswPHdlwvZx92lU5hZCW6CrqKYv27sfEA1r8/QNs79lwLOVtJLS2eUbuNqm4AVWGTx3O",
-	"hsOcqThxKTrMWdbfLF5hJ/TM3lXGLdbrYs8tGLft2StTmte0Kyb24jBNMs/6iqUF001ZutgeWTvfG17s",
-	"QDqhMwmbgzdOYNhSES3lmpzjbZZesZ9nLNqExCbkw5FQNi4AbIJrM4ZbhIgpe/UKrcAaHlPoj4u9u7lW",
-	"JGM5v2MFZ6pNXkmQBfjQaknxcbe7PUTFJv40u/Vlf6fFNFb1/MossdFk6opLySHa/2UOiz+9DaZaeUir",
-	"iaQRd+tCzjDpyWKru1ZLttGQo/HGzOzt93tW1JAUxlpP1dnjx5Apa79+PKRjvln2qnmeW1J/OMps1m0S",
-	"VN0RRXKJdEhDxPe4uxjgA+B3hMC2sEZck4JNGS3hTYH0oC7YCr/q4gpJ1CwdEws3GKqpQdF1U4VCZIvt",
-	"VmIJ+BQaao0ecD+9tAy40Z3un45OjrLOSffk5CA9zo4OT2lvxCjtpIeHNOt0a2Xy5o61NspoXR9KbCZZ",
-	"LCzsTZsMMBN0cAamO26OSw0TUpNB78OHwTk00gIxOzgjvvWWYiJThOWKgW6SOCcw3jmSCLR/TgZmYeRM",
-	"m+eALwDzMcdS6UcK2zrljGbqWggJTzonA9tvBVuYwa+Gt5kx4g+u+Zc2xFJAZ1VSGG7H1DmU4wgzWPPu",
-	"XJl/UmheMDIfZ6JgNDOHdtDUf6aC++Nb47g1gJYaMKOWteOTVtkfxr7bXJTD3/hmm6yAL646lvwLNoPn",
-	"B7VCF4uV9FxtDZqQmQCsLZtFXZ4wDzW9ht57O8qrjWVH976yw/GkWlVCgyMXKP2RirWOOmxoD7WDFmvu",
-	"4jFBZtihHOmS98Bm1fuArxaszum4HNdqr6y927h0otvZ0X3vVHRPCEu94nFZ7iV7HsAHU5dmf5gOX6Xd",
-	"5UR2mzuF3HBuEcqAZLDvHTU63Aj9r3i0HXyFYa6IXFuedDLIGLXdIT3t2XKcgiFGDoK6W1buOlA2pXPR",
-	"eNpVXJ9fnt2NFAxGo8i3b1/as8kyMjjodgYbtAgz92/e3cSO6uHI548jm7dsmiNg/UpYl1qe8wea6nzh",
-	"/Ph6zCaRKNhIx7S4C6C8MYeudFwRd8CtJpdzFkgU2xeAKovTJzRZMJ1gYEEplhF5hz6mUEh0tjMwtijn",
-	"ATqNTskpPOaKynh0MWMxFxjaRlHRolhChgvbCd+tD5THeCDjOe4e2mP2StDObav8qmVjBGdo0WwpQiuQ",
-	"RBE3cyNtSe2LgLcADTJbmtOpsahltO/EC2N+ujQfm8riTGo0nocM6mysYW3o9JxQgOnjrmFE1C44Oao2",
-	"fTzqHJzAFw9APSsWyvNs3x9bALtrlf6POHd02HXx9GfArcMcejN11wgSy+CN2gyRLczCXV8VH7ru0W//",
-	"06/d5OTjHpaDHrgPvciHeKN8xdJZwfXiHQzUtlCiRZRrCHLx5pLcsoWFwjUflY0Ivnn97oo8vus+xu8m",
-	"9JZ5nuTwB92T/TiMQdz6+BHqhEayCWsHAT5zlt2AxQlsi2K5KflBzgr4CM1HmMhcm2MJELPmwwTodDJL",
-	"x+eI2zuRFvr9WmANzZDpOUOvEC9s6UKJ6ZuQW8amynaxlbcuOypnBEA0kD8i/txCzghFQWs0rGsxtxnX",
-	"bhbcGCXX4j/+g1w4OxV/Md8OBoNrkc6KnOwp8p9PLr66NAtaAkTufUWuWxczPZYF/wVO9Rl5AktK/vPr",
-	"5z9ct8wVjy7Llmt7X7PFGZmoG6zRfkSur68FgaueSqGZ0HtXiyk7I3SKjSW5FI//oaR4RPYy8uhXczEh",
-	"11gRe906I79et7A/pvnjGsJM162Pib2E2UugjR5e8cVp9/Tk+Oiw0+l0euZS90h0+9obIMiDN2BDkeuW",
-	"eaYLLuAvl6/ehg8QUttbsEDc3hLgHuCv6d7xMf5my9fxa1u2ft36+Mgu/LUoLQrDnAa9TtcWrYYlLG3y",
-	"ztCT0XIGQQHxwKX2IF1a+82i+l0LZ0xzQfPEWLgZOO6gAhxeMfjyOZ4fv92Pf3UfP/7ZaIZ/6nUGzjbH",
-	"USpCFVFSCkLVtajU2XCF7wob/LTJ64JkEgt0qIYaqbPg5Po3+9c5WgXeqMwfv9lk79/IhFGhzL9whH6z",
-	"r/vtWvy2t7dX+b+5y6u+5DcPimDsNihv48pWmv4GiwRY2VBEP6KF+WfOsJLoN4LPsoUHlWeBL3RKeZaU",
-	"oAuR5/vthJPsHjhmecPTzusQDhwAhgYlGsQAz/+s6lzGpxhlF8sgGl/tTbzw/QzeXzZ3/w3XhPxGFkzZ",
-	"Gy0KMvnNtyMHyLpilkNCCuoulXU+jzSDD5e88nhfvQHjgoAztHeyaiEVCzRHXJP2xgf50o/qBFNIKjW3",
-	"DFlt34oaWAa++Lel3lW/Vd4Qo4fqIxrmb59VjhirUirDDShJ8ZwJ7YGmIS0WM3Vg4td11APDe2zGrCWS",
-	"gYdDGfg5lAUwTSck9l57EHZ87bW4qJVOW/JBglLkM2OGQjklisIEBRnz9eHmVKrPYXRaFhan29t9yNeA",
-	"i1KRXQvkHFX4bhDd0AlGThhSlJZEjeUc6cE2n6n9zFibXPj27DD0oetox5VZBF3Q1Ejba1EdDnU9q/HU",
-	"uhZmfgae49ERM69Cj7b58rkx7JFbDmzyYah2pLQojNlEBRnUJPDA51lN6C1gyA1x2FDLbi18eJiVUG1y",
-	"AaAg9FoYLWJPzmDpB4cfPgwQXS6XShProeRSJODDLT0FbmU8y4Fvb9kCoUnAYUVRW8n5LTu7FubjDdMB",
-	"di6umzGCNBbLmw+J3dRwhmi9suyMGDNr0CZfswXmqdyyKbb3uZEyAweAH8i1CNEgyk77ynMzfFG8f+zA",
-	"bL/r4Q6kKqR5KplNz8iE1dr3QxK7+ZJrAk3dUPeDoUjB2iB7BwkZvPn2ymqzz56/fH71fACzUBVSsD3y",
-	"F+Ynr8qBLgPy8UIEzeMpnMAJzQkq3JYEDZe0+48ltkjBl+9ek4Ne95jccKhJ1GVnOPLZoNSMBuTy1duE",
-	"4Dfmz7+++eFzpGbDCA3V/PXd61fWsmiTd8YaSwj7YD0W5mDJmYICXsWmFFo6KfsAloF/OWfUSGto3YB7",
-	"abcFd9FOEU5BsHUTDKRSgU0s7OpcsQ9wgJ7IDA5IwQiMjwvy7dWLvZPEr0iXfMOfnANua73bp3UbmTca",
-	"3XoxZXiAsU9em3zDzGQ9hkfIBDLJUPkS1FhiE3ulWWVB9JynWLpmu6hfCxhUbc7sAxLylMlpzshnGP9I",
-	"SuCwnA5ZPvicTGZKA/sKOJZ5OnQyNlQKw5K5Oe9mdKxQCVYtWgYmi2vBxR1X3BgY5VU4M4xdWtLx0HwW",
-	"BYN90G1yYTVDs2CgXdr5nhF+I3B/pLKBH3PoMykeaWDkbr+eFixjQnOaI0VXJZF57pwKXZFRqb+FDHOZ",
-	"3qLkEGmxmBrx9Oby1edt8s4eQarIoLxhEPoJ4HmQJP+EKnZ0cE7m7FqkVJjts0ozACjdmD3F4rnq8DzH",
-	"A9GYgI7rWD3aYixX7Mz6HzBVyvVdTkgubwCQH+8BQ8DsR0Vk4JLKYkGkyBel3odvBEnChMZzMi24UbHL",
-	"lB8hM7NzpXvN7EMS3G7nOmSoVA0XRoAhj5TCzqSu6HtVEFlmubZ9IyYG6FqGnxC70MiUrC9nOkzhxdd7",
-	"zQIKfSp9PN/iOVeWhUrBIoLOnBqj0VIncOVMW7O6HJZKSuR2G/kThBotAIKORmqcYdNMEL1+TEsL4dXE",
-	"UGIBnrqTeY6mX3KF/Bk+YOqB0wu4IFN6w1Ti8j/waZ/Z5DV1ZnRpc94/N2Ydz5ktlbMMzzCB0ks8QALQ",
-	"Z8BfPLnjb4knz2s7FcN9JwzO90zYxAQ3ZhSjIoMMMRg8nKBB3AGAlXJGspoPDCSkkYhjwCJj8JBzMviw",
-	"B08DlQT7DkFPP8NGclgaTKjPmWU4aMEAQn0b7T/IV/sNfgiNPTQaxlQb5RJ9BFbwMt/dr5JmnlR6JpVO",
-	"DnySOczmSZBfH3YIDDFbcHWwYgeJzKJeJb6QHZw5CRmC+PVdBr1cSZzCXP7moSrdUKwKakZjngpxahuK",
-	"melqxl7iGLTTK/EJrm+iewTgxFBRKrfMLIddtFu2UAkZFYz9wkoXlOsCwhI7Qvto34dxeXhJdWxESxkb",
-	"37WwSF8OwtWfMzqdlkkAM5El5B8zAA26tVPwkpV94EqfEyVR6zGUFDSxNARjyAXDB/5MvglHh7QlR8RT",
-	"0WcVqvmcBDuRVJe0sggN/gdqpT8l4JxKgN+Y9TafMMnaLODYvPA375cuv4Jn+KKI0m/7G4InUAVrVDiF",
-	"rvHr8HEhRoHRIzCj22IhJt4qgNR4hV2WQa3xDi57A9gMa0dvn+FPHx4kJPTKCUzcobl88e6pSsjbt69U",
-	"YlU+c7LAF5SAfzOYUf1fT1hupxSZF1yjU1ix3Ki4n4HWBMNCqk/lBAckhdWH0LiERxrKzHNw7UKHJ2As",
-	"Z5h3YhSrmdJy4l3plsjej6XtD1/acE5jBWXSHUIjUfxYbQmMpysr8waP77rA4M1MjA2VmXGVXb4N8Vup",
-	"4k6awmNnfYO5vLkWNuMFDOiUClIwWBijJkhs1P3/sfe3y23k2LogfCsInjhhuzpFkbLkDyo6TsuyXaW3",
-	"XGVvy3X87mlVKEEmKGIrCbAToGi2tyP2+Te/5xLmx7mCibmgvpIJrLWARJKZEimL/qhiR0e3RTKRSOTC",
-	"+sJaz4PWDWwkR9ZoRFrEK+l5cXNTptESa7f3HSCWTSpRUBlanan76UHnIToG6UGnkz5YCobdirfZqV58",
-	"WjRhQGqNR0PQlDejiWP8obCMB6rqhJIuMuSVkBTbkMDdxqA0lCKBaYzqor3aGPNLgT8Dsj0654sU1T3I",
-	"2CO3Z7tMpvLBQBjj7B1aN2k9B181eg8cCqjTAkQNWBzUcfEqBBWGjqGJZWs4NTwHtyxOqpML+Zf/MFql",
-	"7P7bl8fs6f7B4wc+K2EQcSUd6MzZ7ueQqnGOB36SYEyhCydCzo+zXOZg49P9Tgdkcq6nAGV3plwADPmC",
-	"/c5TJEfe39ujlFdELRzEYibyfGeoizElcIJaH8oo7+CkohIJkz/g5sf+02Mo/md4ObNCOxuEmGiaZXpJ",
-	"N4MBG/Mcb32OS/OfbL/ToRQYiBEtv3v3EDbCWUGwfiBE51M7fNJ8KQoahnXkXehsfq60PXcxRc2FwMlf",
-	"bmwXD6sLOwq5OhcuqfOhpLTxwtXO5eIUd0VwQkvxqHNqD1lKw7h9DellSkJOUXjEirdxcWzjYPAuzl3U",
-	"XI4TLvULTFHkfCJqJk3Z1KL5HmNpjFQXi9PFnS+do13ej37bOJZ/r0tj0RA+twvP5V+OLgClDLRaUChh",
-	"sS90GRsi7OONd/e1i9H9MbWsC0qDSu/+LJZiuJgJfClFSaaFocEJKQeG4hz0TKID4Rft7qN9LJF1QUR8",
-	"lNZNFwZEZ2ZxRHIp9ZClfOefrLPzlLXZOdtJE7bnZvdwD8/vF3bTRC4ORB5SmEvZX7Y4EfKQFgYInpN/",
-	"PD1kT90Muk+8b0T5QPA6FsbMJQYD8YzS6UT2dncnfP4//vVf/9vpd3UZzKA/U1ic27h+amNsL/+nKHTi",
-	"7DUCYtC8fPDhc3HYhq41pp6CSjDTiYtDRHbuf7h0n5DgA5UpFRv4pj4KNGAe52NpxtwORtUtX2YV3Wgg",
-	"xZHRxMfn5hLnu6haQ5hZlWU7Stg/ps5s6YKNBM/iiDTapwkLQ8HmgspqVjj/pnETeSVZc2uYfAg7CbEC",
-	"RAsnEy5ZQTk2PFn0DFGe78Yd72P4eKb4WWyGyhwjBDoX/Eqgu41jLWSsaQ3LQUOqnlZ8OYviV5BP7Ugo",
-	"C09KarAL4kReU6TnpGG04u7jQlxpOO+kWDo7D0h75TCW0Png4/B8V2CzpEEbA6eI0njS9EsxpzGN5blY",
-	"aVS3VXSe+V0DR7ruyQ/hZ3QETgd5OhdgljmWnOOoD2nUGrcw0zg92j+TSaGveH6uhMjiq4OvWoKBumAC",
-	"fi7IzgWiE3o+Phbn+PNyHKgqKfREG2gfCdPwIwV5cs8g1ZW08Sxmi0itBDtJ5qgXNA1lbBOyaHBbb/HQ",
-	"RpSdQHT4anV0ZwjW8b77uHb+/eIuw42PNWqjCinkwhK7EItO77GzcXlwDx9Q2cZIRhMSFBRmntfPjX4d",
-	"X19eQ4P42HTlGYT0KF4vqK1s5et9aR9dfiVWuHbEs3A9Fu/OhX8Asn7nq7webylDBVKUEltpAIhj4tUH",
-	"wW5afkybU3UnKcsR5MbDpTRYLrgR9cPA3SG1jWf68FOSK9qjXmW5pYLsciGM5c5iMiOVU84zDu1uznhj",
-	"uUasG5wqXeXhSxUFCYTVFsz90ku6Xl1KYItzT49UAJbB4DK8sFKprDSL8ue+Ly0y9r41EZNA8YSxkrDp",
-	"7Xqw8qp0wyULd0Hu3LAKyN1zrdDQkIEWSpLkhFNL/wHez69KgDJtGtyFuDR2hMEKjjXUQfxTkPZSItpi",
-	"VuZihRFRPUAiFTUgMxqKA3Ftg8IR1w6GJ61ux3NEjY1n590vYUc6W7ZnB0HvuXAE+vYxjYEXuLjkyP0+",
-	"LTPy4zo9SBU60AAFAz+lgfEoJ9gGnrsod17CJ3ndiGYS1hHKSpzjDGdaxVRRrnFaGBGajlBWgOYm5zYo",
-	"10jDQ51QPBln7jDfGrKtHsypBDKn4AL8KQX7Hmd86G7s/Frpz2RI4uFKWAOoTilv6CGa48IfDOLneupH",
-	"w/AsUqxo3FD+qyuJpsmtJO0O1E6IJH4Y7CdFHDR7q+HYh3otQo3ScKqycz08x3+V9+HEVhCl7zx9waEL",
-	"M4F6ASqv5lEd6eKoE22jZbiW7UAXyHYgMhL55RsvDY9PXN5hIQ5298KfJG47+Z6+eHHqh7Zan0McVQ6N",
-	"oka14ZBscr88DEkvzGP5kt7S7XE3O3cXnVu9vMh5HoDPQiVuOSfwpBeKy5Y3HD+na8txYbvQp6bhUaub",
-	"Ni73i8YI1AFl+d/CaIsrIBUdoWJZ1cKjecmekx6D7GAsIRoFhEvqDmpCg+r5+UUXYNYahLbUmFqfu7D5",
-	"nGB9YgHHbQRfmLLYo9PBhzWHoAUpezKkcNZU9zzu0f7UzOOBFwlp8Ea+2wmCbuFkB2QTHOaQLA9rFCbu",
-	"ncRomSpWH7A51dz7hvBBdGR+yDLh3myU7QHVd16IC2msKJaUC7jyblHLXwSTOdZjqPar1nWhQ2Q16QXI",
-	"Twc97D0XPYl1cGV/077vRfqRFgsOTbCvh6IQK8fgnkBEWN5hQeO6jWVGvKDCHq9Yyt/TJ3V6FYScLoBS",
-	"aTfOYekY+XQ/nFOT8+B+fk7nGNUx4erlstLgfwY8s+o2mo3mhxhKlb13aI5tMV9Y2VqLS6aWHiQJS4Y5",
-	"A77sFgY/vhBjbcWCufTlnhDeFuCOo+Iv9CD0SyN/mI8XK0fise9bZ9LQdZTeovViPzQUWJIrWh0MqxPq",
-	"RvMS43cjvFhCWSDf3rkUeOyA59iSo6ObuygLg1miQ3NhOsbYjCsxW/alo0ryxYlgSjwK5i1aQmnNYekc",
-	"LLgT0dCQ968OHA3mXudkkks0GH64kLyYqnMznUAlclX9obPkViAAfsaLQBHRxVQte/ROkqrzCY1Dfn/6",
-	"rM0hvlGADHFarjKWhub1c4AdjaZGkk7+OaZFQE2As0NsQWG/LCTNykqJ81B1vLDNfWQAG8T/xnekTrSz",
-	"E4eEQWChHrFMYhjB83i8cOYXKKlw0PFYWhdDQmmC0rO43zWmdZgLe+gurgSVeFobezfdjt+IcHzpVFAo",
-	"GQ3Fq+RUHsZIGBZyXMACjUkmbzFxcNwH4B1VNDIG3PGc4Gyq6hd1H/q0oXOODpmZ5G6/IP9aTQZ6LDLJ",
-	"y+Oe7oG/PL2+6ydtSGFS0a0ba2+vzMbB40Gtbqw26WDx0H3DuG/9q7p9PkI8z+RwKMgxCUNHbgwoBBzX",
-	"X9PoBy1FI1Bzea70OVi68h7+pAUOfemIhN6Is6u6gK5sCKSGfJrbQzzFqXIx4dWVOIKXsX4c8IXnIo6c",
-	"cCRFhcqS4vlDrENGzB+qE3LPlellReXkQ/Ain1fv0J8aqZyVgC7LWDc4HQim3XCIy1P3cSEzkUIXRCmT",
-	"kIQJ3qPTG7G1DXeq9g0gQ55bPKBUMFMDaKj0+ZDL/JANRtqpp9R/mYLdEjxbVid0EFIvHCHbgPRDvgRg",
-	"7F8KloYGAvAZny+bfLkUOFh97s1oeb+F/IXSZd4j9L+gM0aHQlBCHxLkWGN2DoeU1YcYyohdBWMHf2Je",
-	"RpUYnEEYD+UchyzNpYJqYzrFgFL16NGonBOpyOZBakI6fnEqSgcGOB4l7X0uI0q+gAsyk1YFF0Qiu5NC",
-	"nKpq1sjQq6s+dLBcxHLt1Cs66llGmFfOiwiDlCsRrwEUI06XnPcCzlJIVique+nYEbwWeNB0xlf4olZq",
-	"hzsEiGyjx+WBrRWF4rkb+ACOb9y4Xi3UzA9rI3wZDR/6gXzocoDnGZqSTmBopJXxi18ejkhi07fCFvMd",
-	"aA5J6UzDr4QZTa0FdGU9U9GNQmpWGnah3fDuB9fejM7YqCr6fKr4FZfB68VxP2uuemqdB3tOJ1bxbEXU",
-	"1QKDQ6fLDMpu3X2kuuj5qCsUOlEmL8yg2vayfL5mNcsFLyLD0UpauRw4tdTqfSRM39bRhA9Ggu21OwS+",
-	"VSJ4zWazNoev27q42KVrze6rk+MXv56+2HHXfEpaVlqkOEOML2iEg8bmbruDv3DBGp/IVq/1sN1pU4v3",
-	"CNqwd0eC53b0T/fvC8RaDaemJ1mr1/qJvk9ahTAT7SbgfrTX6QB6IJp66PtfsPPuM4StuAnUAm+BLdo1",
-	"7HNtYGuCnedG+v/vUJH4zkkj0h/9fJd+eZLh4Ps46borwsPtPuMZXeaW7mCVS05o/74oCgLm8A3vrd7f",
-	"fwdmhjEvAEvW02BinMVzeQUIN/zCtHp/b52K4koOAJ+EaqjdAG7A3bGwhRyY6D0tLJVibwroBhFTcw/6",
-	"NBiiP7j1q77TX2isG9+pG2UXaJirb3Oxw3/pxb1zoT/e5au+vv1O9+ZLfquegeN1+zdf96u2L/UU2btv",
-	"KydBMn4U1q/YTQLRomrS8F7hn6GOtIUCQ5u+7fdi7e5+PRHq6M3J5+7uBbiLOnmQzhIPwGf+I23oH8VC",
-	"J9hquxmOHv7ZuJnfAZAHmkbfho+Ftv+Yiilmbgutx6FTxxtfOGoiI41FpEub/y3e+mvp8wFX3937d1c9",
-	"XEmPeB/mWpk55pAHhXy09w1XE5uo2LhRdl5fUSLh6M0JyIcnoIM8BrQzSt/b5NMHWEHNrD6Mz4EhNZOg",
-	"eIc21zFB8YyhO5ZfiLKdaygIEFKdqTSXY2nThPHcaMj8J+RgVfqaei5KQS7YQlANPaYcFeOhhZTKv73/",
-	"jIiLVal+JY098ksDsOPU8gRM14scjvmcOhR9FBJKnejvqSnz/fGyVcFzLsVN4O+Pu6CZW70WVJ15CMhe",
-	"azbSHrMG9lOES9rdewI4ROHvGkSd2kdyb5HnYHDrbokvuXJXyj0EeKZlbt96mS+Xd9ejkd38y1dOIoDw",
-	"emOaByUA0NpqtA/JqwvoSVK2vsldq7yg5NxLAP1Cm9qTlmt9Gem6sGVv4eCgMoSGoUZl+GxOLVmQrY6J",
-	"nGrVBw62pD6+sy3gnmKlPQCPu90Dm90DXurvhdNBU90A+NHnbYDdj07MPzX6+T8KL95rSzddV1KEfAHp",
-	"bQopfVo8tE55jsKtDG9Khl2AU3ZW3IHk3lL+3rhPWp9+rxf8XROTdNSaAmydo7SwrxqdDkaUyA8lY1Xn",
-	"t8TTQkmjxKPgg9GyFSl3WckZ8tnbLfku7U+5ANcaIcif+p9ud/EX2sUEZe4F9NvY0dAP3rh7AUwYMDOX",
-	"2q8gvoVEiE4QOMmfRgDhkccHXXb4nsEdN7gX3A2aHLF3HjdiK/VfwP8CyaFkmYQ2tNyOItFHUajKPTGG",
-	"ABdksrJHBrfa/ej+75N7UYXtCwTPX2+TuBn5HZK0nNmqh0deKNqiAnSo24EaK49sEpdv+TKWQ/e9s4YI",
-	"5y7GVOxgPSfR0lEQPc2G98y/TcVU1G2a96HSyk85PL1W5cb/TrfUCrL+Uhd9mWVC3WoT7nee3nzBsVbD",
-	"XA7sV9u1p3xeNotRT6B/y7m8EuaGfQsbtn4/QseQ2eRmhNoNmH0xVVC9W25Q6qsB0IufoBINqfqiRw3F",
-	"Z0nM3E++KCLke+GvgFW6fe5xoBdrLT1zksGGqazEceC5r35NRzrPwgk6ZIGBB6ZEGsG+DD0cQgVxIIqp",
-	"Ah3G7Vwy8zhxhAsWIIBrXskuYSohGPBRBYEJ4aGcIjPiShQ8R1SYBOu25khz3iPHnMddYeLDRMLk/XfU",
-	"DZZg+dWAT42AdezrbH6mPLGUtG12zIsCKpagDxmq6i6FmODbmuspM4Ama/h8oXC6zd7pgBabeuJ8/yjY",
-	"tAB9PQO4BBboTEE1Yqah8AbQMcQAi2YA52+aQw08rAHUecIqncQqHSqqtCoPgxCYoJBX3gVi70Eu/Bq6",
-	"HxlmRHGFxeR9rS8TvIXVhNpFhA+IsiNzgfUuXpwHPM/Lgl4nRQ87oQYDxQXBXPCB+tJWQB4DSAtiypJk",
-	"1eb23RuNn7aFzBfC2Gc6m9+Z6flVzOBWqPpLbg1bTMWnDZo8uGmTn/jet9ng5g01NQmTw6j9BTYfbIyt",
-	"8bsj47ffXWFO77R+xYsLgRccrPLwoYT2F5FJ/m4+EV/N1B7XuYefa169Lt+Mmf0NavgOOp3yXByUFUEc",
-	"4b0jUxtgscBMlMXxILKJr+2y+gIoV9rsLVZ3gTeMsJsetTjd63QQUJqsnYeChLpqj8QVjO5RlSIPuynQ",
-	"ECHYjzNTwUI55wG+I8yu0s5HbX7Q90G83HmOYPwGjjfoWPRM/aqrwAhlJTuy7nETLLnHMfSo3OB/TKZm",
-	"JEwP15Tm71Gn3e2m6mIqjEEcKXiGFK53k/Fhd8CqKLFwnHJPQpcMEXwk5MRLw+BtSI1oYLORps5XE6rA",
-	"ByXjoFd6fe88SXumvGtjjciHJYLpJTYfYccBIEUDsCAWorpBgGcEFDAaJyigAJnoMR5ZUuyg8r3kAEnu",
-	"+9ngPYzZ/aXW9Qc4DwBM6c8DeyJO2rkfY+EFNd5/dSYQHSmc54at31uQimfcDkZf2hAu3brGFMaCmSGb",
-	"/9baba3dKtbORyNVj+r25m6jdm4xnPRkLNjnBfjngO1fKo57iCRYiEnucXsGAqn4ACfa6UJADu+LOLQO",
-	"LnqEaHemnH50cZ5hfz+1XGW8yBhxWJnf78cVyoa+9h2r7YEeP8D+E2l7LKXPdyIYH2lYetXlSRrui0jc",
-	"3jq/yPYODrpPcRbULuAMQor4w35EmSEMcbv6MUSHlo8nlW8hxPOoxW45IEVGFd5DeSXYWKqpBUz4IZjS",
-	"t4j5W8tlELMggMNR6wSw+ynGlCJLHyCZBPyYHAJlC57JAUCjMsGLXLpQUGOvRCEGzmPBRjYkk1Ka2mnv",
-	"p+XFUqv0QZ3JwOmjSl37FIpeNdCSrvrjd37d17jm1L9gOpTaiFmjNfgqxqzRjqEXCuKwNWPNZuyPb5Xe",
-	"BmjxKHippo0+20TtQhPnpgOygIseBWTBa799RHYaTBFAzOMaSdNmrwmkLJA3OMMG0RGRaJkqD0+Jysku",
-	"NNPqJq1ptmrzWw8Ethp0q0G9BqVeS79z19CYAAJ/XQ0pnhpngmdYO+80CTps/nSmzV5SIXshjC3kwJYa",
-	"rL74AG+6pGHqKrc9EfqKJ6huZCK2dyqlbsRBzo1Zb8RjuKSm9txXMgTASGkY7xPhbt3N6UR99fPgY52J",
-	"ujt73P0yr1atzx8LUfCGSQCoTVMJ/tOna1fgv1vqV19hJfwFK6/GO7rAWZiGLgBsbJjB/3qJ9XgxTfNw",
-	"32VTsXZvwMLtqXmiAhCgCzqyqryZQDncaZjRsNDjynQCk3WGe+Hmloihi5/jqQQ2JIT9aZjRo4YZQTJ4",
-	"3Sl9T5V7sMtvrhtHbbmtWtps1VLfmwdvxt5W4HxuWS6Oo+5+hP//1Gjx3vvy6pF03vg88ejfnrDJCoS6",
-	"kzYhDEcPGmJ8YxkP7fOAbwNqkBT0UtEsSF5r06L9HDAsGmvx3E+2Ur25qh4B4Db0pu9GqtcNz0AMFstO",
-	"K1tilxsjL9QtIuV46KZQ+cj4YydpPbEgJBEJzan+JHH5MAiGKTfNOtFfMHgfyQPyXtKntZxBnEJZ3/3l",
-	"QkN87D/gJv6DRYL7e3urXEzFRKgwvlZxvLwKuglQsagibFU9FbRTg53dBai7DemUl56qSgnhyV+9MQYW",
-	"Uz0RypBqAWTSSsEhmnYzk3Yw8tjNQB0PlcAE3YsKaVkRHbvn+mw9ZMUH50Q/oz5RcNVdyHBYRY63Os/a",
-	"a6qpY6R62+qo7bH1n02pwd4MWs2X/dydSqOdtSFHKcuQ4lMJj9hGoUhE8E5TQPqYqiNVyIuRDUmhmz0q",
-	"0hN3pcpCRgyTU1LBMyTMSkDo3X/c7W412dbb+pMqJtq2awaDK2ikkIPYkFZ6g4jRWJRIQKwl8Tk2CojS",
-	"vUKyzWY0Zt/BhNuIvUfy9GJ+XkzVX93GTitkqVSUGKEBm5GeGawCDWiXEaligJRGgNQxvxRths+AHdAV",
-	"vPdFHVlzNkrPfxxGvglo53SkZ75Ek2aRaUwQwePECrkWsQYXY7209O+fob/xnbZ6LYQQXl1H/ypm0bJ8",
-	"YSVd3vlNztW1FSeRVECFlpNdei9bRb51STer+d94xP1IDG+v/iN9v/ux/OPTrttI8/VNQLSLbrADz4G9",
-	"mdQa0QiYhLrERnoGxetYMyht1NHn9B6kAkys919jMQygU1SOq8oeSM+m4JPoEc12cqYA9J1anI2VeY4B",
-	"PHDNBFqlCIrbM1Is4HHXlp27pazo+9uq1pU1aXm3o3LAr6dRm3zfmEeN+Bq2CnSrQDdcwO624xdQn4W+",
-	"EptUoEdVqtR7hs2FabNfkSqO9z1hKuHtB0UI3aoFwYFjJ47zvNvsCObsvNpVj1DwIRdU2zegTbZK5K6U",
-	"yHe1rYHZd8Mb23MJbXJnvwOmSeC2K/kBPZmx83+IyRjsJYS8bkZrbFx/yXbnbnfu19+5XhrvaOtmsoDS",
-	"hnlzZc5Ijz21UFISC0GvGDGc5oJnhlndZnCuKT7wgc3nRHxIUBC/asugRxWiCl+jn3iA5R427GIXgmcf",
-	"hp6oN+7GiKSEt8au2YjRUc8UMhmZCR+INjuKmFeRy8VqIPTjk4k5rLDrBEbIOTRauYGB8AowLfhYnCks",
-	"LYKqWs8lSyhgSciVidzAbYE7ivJy7hEnEzaUKjM0HwOUk7VwE1pf/ja5Kbf1ot19tN9mv0gAHmOzQlrB",
-	"0r+kjBuW/ve9ZylCWENGq1pp+Jen3adPHj866HQ6nb2GzBe84EaA6EcrlD9COjFKTaZ/S6vTKPiVbLg7",
-	"vtqm2z98uMLt/Wtfvuff9OUoGw6aqiwnsum+ewcHyze+XUEkzchQFaegkp/IJHuprZfPVtK64vlU4PVO",
-	"0UFIGp7ieMQle6Ml4T/OQXVg1PopaWGLf/WGv2qqOFgcl9KcYRD4242iZ0tzxr0TMaw2zvNSun+30P8u",
-	"V/8tv5LsZA4FyfigvdbE3gRyfrC3+JRJ60ryVq/10/OXx2jTVrO3z70CfKFsMW/MZHpVQujyFb7VyHPY",
-	"VvJtpj4V2DSJQ3g6icxdeH31SHqrVqkihda1UJCWYJiQfUsaz4y43FuWGvde1ECkScmEAIBHYuR0dwqn",
-	"xNQTTORdwLDoa/M9LwBATSFnK+LvOPtUuVsgCZT2TBE1aZv9LMSEpUp8sOd4Kw8K4VGM0fXtxYc9QEut",
-	"pzYBL1r4oDdz5lM6m2dnQlDbdnQZ8jzamRyIEh0DTKm5xOMm9xVAk8CTUvccwFkJfxDkUTeQ1kpmuDRz",
-	"eFxA0BgC/53OEBcKTq1mXNo0PpoitBPDjNYKQTkJlKwCW2ZFnkfYJxarhtU8wEjBEpVHUv5+R4OBmNge",
-	"sByhuOwYWwg+rkwicCAKlfX8uwWEK5zQnI34ZCIUu4+JhR1gssffAVJKv9AzIwpzj6Uv3KeneloMRMoK",
-	"dLFGYvwggSUCCYQEBcpacqZSGAfn44xWgmRn+AGuPkfqSeChRvlDFcTSV9zYHbjlzsnzFNkGtfIiy/3r",
-	"A3dIKuICDpJ8FEoj8DUIyC13D/yqniluAfzAHjrHlee5X3t8sCZIL8MGUwvt8YzoPZAcEN8+8eyNucVX",
-	"KVQTT8cL3N9rw8a6x1ujV+LmH8JE3vM1fvxuPhFmpTnoAYfA5OZfclqRk+eb7e+Am1B/R9Ja2jprMnyV",
-	"DSF+w7ht7Px62ltO9v4cVnh/7+lK+epfuJq/pdX4yrQchBSL+q+CgUKbs8aAl/b5w0QXzUDrpyBOXiHy",
-	"XGQs1xcoH+Ci+s4Rp1+oH9tq0D1U3uD8BKQvvZ86Gc/TBwmWUxh2Px2YqzQBsv5/TIVNH+DA/6Gnbp3c",
-	"2EBYt+ME/EwR4jWCcYxykV2Iwl3dF1zBN+kDqJIFGl+mNKWkeQ78W/70zC7yQkdlaIWz81Wr2Z9bYSLb",
-	"DbSr0lqh2FhwBTxICHSJKCTES+0LQnJubMyLSiUkub6IvdwYCUbaNkuf8ZHceSkL4/UyfHAcxkn9QL58",
-	"BLhcnb+SC34lzJmSIBWHLHWO0nku+JBGGkSDBF+iCnvpHod6IGXuXindHtYYR/G80M/lhXCTvP/25TF7",
-	"evCw84ANdZ7rWfn0bgV7bKRn1NWrZ96F4IUou/lPfzra2Tt45B4spBudEcfUogt7nZGmliQCIztTEfnn",
-	"YGo9tCmcg450LgDBEwACEmZHhZ4xPiOYT5iHfx1unpOcD4SHJB8DvtrlIjNodTHPVHU1y5lxPxw3LC2E",
-	"mY7FObcECMozaqoCk15nWV/ArnyG/DrXpi5+0jN6ZpLKapA+MFdNTZnY8FhbjkOXCTUdO40B27aV0Ke0",
-	"V501wC3YSlphBzpds1J7rV99jrqgzVLvo5sU3FNvemZOUMY8c06XsWJCXy/grnlg+PLJfRVVU5fssOHR",
-	"o+v880cfhUm6q91sVnrglxirSOTgT3xtPjSbs7EG986zlWXADa0aGloPVm2xjXIt+51qA3RnhRkjEMjq",
-	"Uz6sVXaIaoqhTFOH7rtOpwf//UvnoPewqYXY6rt8uvJ9uK0MysFTi7so0y1mNcHWaV510Ab1rcRS2Uf7",
-	"LZieHDtRKucmlRUX4AG3Puxc6B338Y65lJMdDZPk+Q4soSh8lqjxFYkl8+IiM/lPUX0oq6uP9KT7eO9h",
-	"/WOV432N54LGd9reuYY6SB0CeBOekE8mC6oOExN1D4TZs1rxebR/O34+qOVxrkGZiHDWxc8Olb9G2mxY",
-	"f+/iVCa9/7jbrZ9ysBn1aqqTrPc6GnLKob4VPSXjs/CY3O/PS+tseG69uZQFG/PiEjP+5NShB4hQR5gD",
-	"ugdMjJiZb8qMk392i6LQteKq/Pp4KKlccKUyz9TtTV3l6rDufak4PM3yeBCQOXN5w30/i5MZXXfIkk2k",
-	"GGCOBn0BZy8X4rUFB/KmkO2V4MM3TojdVi690bUue4fuY93JF7fkJpqqn9iuiII3wKX3mbCq41lrfrfn",
-	"tV81p4zOax1D5Ct9cUuwg0sxb04i/1ph+SrEFTQfwuGm1TohjH7vycuCGTEohK3H8vnZ3em7Zo38Wcxv",
-	"Rv5wC7o9V9lsaoagseNGPZCuxtKBxkqcMtDH3AamY5wQJyF+1+CWyLFoM6cvgeICgfNG3NQQ3B0Xglvx",
-	"s5jfthIYhAbwnypHl0vcKYDoZSI0r3CMiRe3Tp+d/Oq23LSfy8H5pXCjdLv/+Pejf//5w3Ex/J+nu4/f",
-	"zd//20+vLx6PBldv+ET+khezE87fDH767a3+q3sAnQc0KvcmwBmsmdYA/Eo+uBQqi2fiPER0IS0EtDnv",
-	"i9x5KIXOAm4j3QTGXuMg9Fcxc6u8Utlz9+7KneD1ZuHOyxLliypARkqV+Geoe/oTsEHA63cOOWmhlZVQ",
-	"ZHF3P16K+SfUR7mwoh6x4ELrLGFa0dkU4Ow7uYLzMDxwarO3ziqXtYEuROVD0a7B7HTW22ulyt7YX779",
-	"CbVPgMXfFu19QwYQ3+Nt5G9d3+tnMV+AAcr1xe6gEunUuo1OByJBbEhvUWEdp/xJSP4OdEAvpwOEmbQK",
-	"2M7ZiF8Jf1qvASb9eO/0DbO5vtgpZ9FmKU0tHDBPCjGUH84U3LC8xspcGJbr2rbNH4U9jrMzN+aGIeWO",
-	"ZwLh4GHEs8PyUaPsUWDHQMT4Nuv4ueI6VXIX3c7efn1Y7xZvjbQF/4Bpi24n+s8N6Yyb/efPCq2j91ZV",
-	"Ksd8MBI7LgYtdH6TVoEf+99+hbD0G9YTYjAtpJ23en//fYnalqSPVdKQjSFkMFiw66N9CqXxte70KwC/",
-	"08N4o5YXttk7wNvUw2iTU9uKNL5vBVlj7qc7O/Sj9AGcS8CkqT7+Ukwswe1x6yJUPQSk40N/UsoLcaZ8",
-	"fVCbPXMiWdPO7Y1lXVNflh3Hz7wxAOnKXW7VwXdHG5KwyD1moano5q0LsAWwWMtNgS1X7vN7VUu/YB/v",
-	"JJPl1NS12SznUg+0uhJKCjUQbfZ+pNmMK+upr8y0CDUKYzx+ELkRQBhan9N6pS8orbU53kO4xXUE2e6h",
-	"kwoL6lfdrd+AtQuU1m5pys5I56JJ74OBulvZ/k0KrYdmd6CVkcYKNZhf4/16aJNCgLFzDqHz3LzL1xcX",
-	"Uimk88TJlfXzh+zty2P26OmjvYTttbvtvXYdwMiVc37CRG5wVqEGx92eSjKcoBQwuRW9TjoCr5ql688v",
-	"b/I8u6scpC1O3LnKNHHvP3Mbf1k5I6883GO8/woH4F/Do/6c1rsgBm+chDapCBDfr2zDvz+nGXZaVX2M",
-	"OLZEsYtCz9TK6sOFnrtC2UIKs/vR/dWMK/0KY0osmpcFG3CllRzwnDl5jHljkCFTXdiRR22XFkqyF2Ne",
-	"b9OgiI+IlZvgKn8U9gVOdD2rpgdW1FfJ3nyuWyuzGFt/z2HiH/kcBgPK/hQ7K4f0tj7PkVs3QfVO5qIm",
-	"QwWb7WMurkT+6abN9hM3I+Fcgkyw/hz+P2EP96gCxW21u9hQbqJfeTe5eW9TLl8+5eLW3fsoznW53mSs",
-	"uwNeOSGnLZDcZr9MeGGlWK0CANmacRMnzO9hhsTYuImZEaGVBjpB68OmN3TX77oawD3ECvUAtMLbkoDN",
-	"lgRMgkj57eWF7HZdlk0VA78Adgf3GLpw9m1GelK27fuGyzZ7JdUlMRSOBaUZpLMXH2pKZF5PhHpDbdPr",
-	"7YqTTIwnGoIAOJTeHNkdzu8Ln7dHN60JbNyXC3srWo+dt2KS87m4cY9F14RL/sj1bt0VJvejVmKb47xG",
-	"8bgtS91a89UUTwgKSV3tfoSLr60E+E3lUl3Syab79T1TUSpAfYxayfd8l4XHi3XHbKoKwTMA3fUtyj3A",
-	"DUk8XgriWiSMmsLOlJqO+6IwiccEARQRYRI2FpZDA5ibAjYweAJuaFUDwTah2xwAF91PpYqPGUIFepsd",
-	"AZSZSaDaCp9MZuZMGcujimkXhyOE45Uo5NAZV2g0m/E8F9YE+m4xnth5uKosdAeecCZU1mYvCm6Wayfq",
-	"+oYKboRXz5t1Ka5VdQkTbibbkoy7wlH6OoW87h0GJ2JVn6VSykHe+lKo+Q3I6NbV3XDWZQ2Dk9x91gUE",
-	"oD6M9OZsN2TRP37O4ElrMm0oL4IqWLJQAOAEup/6Q/mcbIcB1Cs2w57YknnU2TvK49pSswIV9gjKdwoq",
-	"73WWcNlVPxX2OT7gSbDDGyoQWL7PFwb5vXm7l7loJWaM3vzWPm3rBdZkPkS3leQn8nA/z7PejVzlm8GS",
-	"eAEMngBEHh+oH3qti5wUYpYwo8tee4BE4LXZ31fSRLt3o5UC5W2uqxaI1mNrqDebk+J18dq3Ybeb0ls/",
-	"Sl/PiuLOGaA6QHkMYmHeXwLWBGwR63YARlsENul+GZvpBAZzZvoBpsYg8KKPzhQy8Dkz4s16il/1zqad",
-	"zsMBzAf+KdI4osTYD6PPcplxO2NPz1grMWd9gThPcRjtjVUJ2unDXxPiX3QlfGzpNvtUyX9MQyW+T/eF",
-	"8BjT31g0VAJ7hopnoTIq/eCMMDZEdqZgpaK+bK7COnB6GvcTakGyEO/DrWe6yMqo318jqw+qZ6oHio1J",
-	"i36Pp/0yMOyZojrtUskB2nJGHKxzPa3HqVKXFRfoCycuF/ulzunxFyEfK95icFfwzVSalcrL5dAMqIOq",
-	"0+l09x7ut5IWZkJavVaHPjt49PhJC9Qs+bsV4MjKlBJA7ey1uBnxv+lL05egMghFdGHCAVs0TM3/rvU3",
-	"N0Ar3IM+d0MhHOoi2iVhpIaBPKglfU4XVfBWuzAcivziePRpNOBgWhRYENU6+fVtOTP65Xr9XOs6ut0N",
-	"WM+bLec24fwt8mFsU9p34bc4Tak24n7vfiz/uDbjDaFlbTLaeRolUvawEIJ8E3TaMY+bsL5zROZ9nc3b",
-	"7F3I+05VBhChc3LZnWWbDkYia58pTLIvp4KZ13jVrHKdMcQhFjICq/XZAVAZPME2bv6e87ooArfbP5/j",
-	"zt9cD1GK5Q2ZOyf1Ni5uXsown+IvNhjI0h2uAbY2321H9fcQvJ4KEQgEyhh2wud04FgIZqyeTCqQmPTS",
-	"vp0cNJAffX4GujZMPnVjNxOyMMTh4TIXWQlm6TW9LaQ3VTW5ZTfyG1rqtSOq14QFVhtZfc3dSi2/QYaI",
-	"mWrrSG/ecn5HOWAnFLUax+2VlXRNox/qFNaGlMFLj1NHSDJaBXDwqD8cMyuhEdwpgtIhxfJ9wHoIeLhK",
-	"Z4LQ+KOsmPGHU5SRQpiaEkTXbbjemfJLh/suK/iM5yZhVk92phOTMKTuJfjd0DVLoLVIIOOJqXKulNNX",
-	"hWApqrQUN3Pqb3JO1iAlxScNG4k8Q0R2orkCmk/EvHTf6ytRHLIBVwORY47pTEG/v7SeX4cG82i1kBRj",
-	"lCaDZodiSgnDgZ4WRrTZL5DoswEA1itcPhxClq3NTt1Em/V2jVfvrvgzqGN4gVt1vFXHsTrWkxpt/Hl6",
-	"2BZTY1GMao/iXldO3coTNm7ZWBvLup3OWmdv7/B+b/hciI2evsU3ajp/ez/SkJnHn24jmE0D+CMNHBpe",
-	"t+bmm4hXGspaINdYqmTqGaHZE2Q00gn59BUYWXAQlJ4xrdrsNWLPRExztP8isWP9eekvhPMiZxmc2yAz",
-	"ANdFKp++zubQAk/op/EJU3nklGWFMCZQ6sFkiOIn3NSz8ARyIE9Wy8fCZ/TGHAB1gCkOYPvb7Kjy9mIl",
-	"0Gaw4day5XAFbNDNwXnEauBL1+os3/sPqH62TNzfjQMB8uhJ0O7EbXB/z4W49vTguQaiL+sPA4jeEbKy",
-	"WYUbRGMVQS6NTW4m1X0uja0qkJuS+1gi5zR2yPxsd9635ipUhNRZqLEuVhXWzebsQdAWk5zartysScaS",
-	"8OhSgL4pDAg0cc3A5koDKd4dNnjqumi5Ott/d04KkociEmA5vQX+gZ3Hjxtw7uOLGolg956swgQ70gDu",
-	"DhAKGtiIaOGkNSwdC+iBSRsB96kke42i2pPnOI9aoD/LrVh9OG1P4YJPK0jVt9VDq+3NHbSegmYbK20u",
-	"VioZrLHerRAZm/DBpagWLGp71/20b6YWybXHWOuGCAxSMTPiAROU8pODnMtxAvsSkRnqiUVLYj1GFhgq",
-	"AqXC9ltp4laAXAKYKrGW9twPxpCQhegqgUMcpw/64kxRlix0oilmdFlp5xYL8CCo5Q5mKzJGZz9w41RP",
-	"hEoPMbuKDMdQbFf+FvKkTHyYSPf0ZQbVampjkEiiBXEfVDpIa0Q+bJ8pvLXzM/oCKgQVXorpUihy/G//",
-	"jZW8Vpm8kpnIPCcZLbgLLofyg59M+WyB/oK94BjbeYJMeCNjqXTBpkpadn/CpeEPaJ30haCYj/hRIWiE",
-	"140MZCwd60z0mPjHlOcp4tv4YBOlQqpoeHOmaObu6VOcNhq0wm0kkQEFLDGCGQRqJSODZaLIzh5xpcWj",
-	"I63shaCncitXmWXBVabHaRKFuGXZukfn4fMzJ204z8qTwI2d0OVz968geZTUArEgkpuqdBvWFzZw2QW4",
-	"sNlIE/MtNZg76QMULD8ankTMnJQh2y7Wfs54kZmee/ld3Cc/GCGyH9yNHu7RUyIMCgi19IhEvsUTcFEe",
-	"7bNcz0SxM+DG7ZgPPBMDOeY5y+SFBL5LNRALQjTItfG7SCqmkGeYZHSv7TyV8Vhat2njZabbx32miV9+",
-	"orgDjVA/ocSLwNHp8ckJcOLSJ0YwI66EYrmEAmB4g0KRfHH4mA2FyNh9txys23nQY2mfj+QOyt5ONz08",
-	"U4xFj3nPAOPtIR5PUIHkYbNIJ4ymib/BOlM3P7xD9HVK8ndIVAUia37m9pl6SByM7ncRgSL3nErU29tm",
-	"z3I9uGQ/XP7A7ncS1k3YXsL+9V//+4Ff4Z9+OTre8UyCeHBFAHs4+H33pB4454Eb2o3FDXviiR778mJH",
-	"qExyRRqkD7fUwxJvR7rZTQtYzKkinD6aovthzVhJCZQFG6V9pvbb7JWw7Ie3P4AibF5zYK3UytkJfimi",
-	"lQdhw+HYOyA3dDJKBIcRtySxXiq296//9f/+63/9P+xf/+f/xe77P8Y6c5N4gHydZMOG0PmsUMoK565z",
-	"pw3a7PWQ/fDhB+ReZIz9MJha2Ixd9hd2333jhzskvkUX4boZyWHJG41nX1M3aCF4NscTr6DJfS6dlOIA",
-	"bK8JQubXg92HgBlwC91XPX8k96B9pg7a7A1SRuL1UjFuBr6q3a1Zwjr+iA6ANH0HNr0F4mdG+KRTNz7r",
-	"BjUqh0PhNouoamw70wnOhe0twP59oG/dXYyGLGjZEDAbaVhNsK/GaXV6Wifh4XoauC5liGj/b0X2Bvb1",
-	"Vytxh6/Hvjh9qeSairFb3U6n0+50nFdYCY1CEKW0FQB7NZnM2XM547mEZ5ojm1SoMocic+cmgmi0ek/W",
-	"KeIul+tLQ4Vo29yq6CZ0yHgOQiKcaJjSOeSsmOYCjsXBNsEGgCgsHHpvD0e3Rd9/zDztL8768SjmWyHk",
-	"KzO12prdjxNtm0H2iBFRV0IdoC2eAr5eKDdxO9GFLG322pkAGbmLuHEjVh2CgnfmFJVULfKe0wibzV88",
-	"F5bLvE7tnGxrVDeMhKCivAVCca0lw5s46NW2JmOL+2MXy51uUYVWDnpz3yZ1O4acgcbqKWkTZA1eyjlI",
-	"22bHMLN8qf+BDCEdoWjnWDqXv82OopWOsg74hDkecSx4UvAV7sdvv4rqGk+iFLmtR/C9ewTfj43G7VNV",
-	"ebcz07sYDG1EDb0B6BUKqKz2RyjL9SgJaCaIx+A3Kp9DCFxV6WXVyWykcx9BlsyMUU0tIfISgEtZglKq",
-	"xKiQtH2m3unQe0638VAx0NINCcAy23UYVZ9GJTOQnnUR53uIra0HpsnEgJJJ5e3LDNZEh7Np6/OubMad",
-	"WzPUxZkKdTGESwN5sqW0sh9B+1xgWZmjdcKmyso83I7yyU5vw/W+SHaaZ4xUNzw+5MbT/c5TzKdim7nS",
-	"OMfa+NiNdhul/uVAK2GKXyESPcYX1WRGYEmTJXi6CMJIbvuMtyHnHzTkhM3hLcU6dqwQA60GMpeU2LqG",
-	"ghC4z4spnQSNPGdfvxD80njKMKcPDZ56aYDzVBlFnLXx5Nvq7TfogS7cqUmLQIqKkqHVtdkGnxttkHTy",
-	"tLzodMgSSfTCe7wdt1X1JrvFVF3Hwqf1JaKc5nkEe4qtR85PgToXqBtO3f+mTCsC7oGkfQq+Q0qxH9T6",
-	"4BliQKExwWyZmbSDEVJ1Wp37ap4x7jnA9DlTYU8Z2nyYokfeapaJiVCZ8b1P4KfBUDBCDB2bayV6bker",
-	"a1ovj9wPwjFNX1xM1Rn1X3pHidw2aEJCF8fFwK+V53qBj3KtLvxp616H6HbhiApdQmKQYuleZy89ZOmP",
-	"L96x5VeVMjPSMxMO9p2bCmeLdc7U26mq0S+3PC0A1qZea6+z92in293Z67SSFrzY+MNHrfXy+vHk3k7V",
-	"ly5wbpjAsloErY8BQLnid6YP9zp7X+WRQryxJRP/k+frnc6dldrY8BhhzCnLVQ3QMj15IdzimN0+z7ka",
-	"iEYP68TTkvvDSNK5oON8YRJTuhjzHHh1fBkNmhxM54crstACW2k+zURfWsr0DwqRwR9GqoFo4HB+hrN+",
-	"Cw+xdlCKlx1hHP3Wq7UVSiXpQrv6b1869bzyr9/p1X977A+HV77i1BZyIswak0cOoo1mYKtv0kkn8NwO",
-	"zNX1LLfJ5/HhovhDcdOQF+7/qOAuchCglmpqmR4OGbguPjnuJF4oX9oEnckA8OccQ9+DIJwS2Prmmz4Y",
-	"omTYPcNIkRHsv1TOQ7cV/QgK79aeOarLXGQXWENRqy1fgKp0/roHf1QlLqaGUi+e51DMBLDwUmdUNjQR",
-	"4O3SU1B5mh8o6PwIK9LJHfq5wGpGnvqZCutAyI9l7sn55tE9GlTrK3jCu9CsWy15d+zA8UvZKsmtklxd",
-	"SbqdfyGUKHjOSHvdtVKE7NSYhLy+3X8YOrTFooqsoJw4YcFfhEw5/SQ+lDGl7GEzj/JcOFJnUfUIZM2U",
-	"nrXPFMwAxqidwCAXHKjMob5QWJsLLBijG5ZadKKNxAYKPfRFKzOpMhf+l7kXpa0T+KEs4BDH4nEPkNGc",
-	"WCImmAg9yYGPEgtbZYZkBQ2K+dSv8mfpZgL6X1W5PePq8vvU419CLS++kq1m3mrm9TRzUJ2IFI4qEkqc",
-	"nK66c00d0sTNHAmm7OBRetYrD1TcJ5Iq2mHaCXyXa0jSarwsJJ7x9L5a/ReGouwxMyM4moa0cl8IBf0P",
-	"0KvUn4PeDmkElbHU6hTr2vtOin2xe3TPBsUZoGE/S3FuTre9nkAi7BvSa4srttVrW7224oEvgcbERHz9",
-	"OXliUMh7ITag1STPd27KZL5bDoHhdBib3MvAusweQJzuBAnykx6RDxOUbKDz6VjR6RlnVluk7qfjZvJX",
-	"MLq3M+00V1nzU5MkrckC+MPrVbKlUrG+sDMB7f0VL1npTPh2GJgENDn5pMRUQTtQajDsTT3sbpMqlTyn",
-	"lN1tkwPbvMBdKuryfWx19VZX38oHBfXpdc6dKecyiN6lQBhxB5oLGt4BNRcG6UBNw2UGWdMLbRN/iGRC",
-	"AM4Mn5uEDYUwTKpBPs1EdggcRYEbl7q+sLOrzY48VjO0fPM50cv2xZmCNAIoVB+0QxFliODdFRLuDShn",
-	"GnK0kCuwfG7a7JTPsXSCajqbwMrO1JEqIVdofOwPd899zyR+BSC/O1MJo/5YbqDvAWoppKkt0sTRTsPC",
-	"37oE/73oj7S+PHm+irZbuOidHAtj+Xhyi2tP5YXidlqITRaKlutzHMnll65xKGfxhuS5saXRyztqWGhK",
-	"nm2xpbaobpv25GFzEGFiKYVYX++Et0ILUCqdqrmgNMZyAUJkHyh9uhrgVS0QVXn79zTWuqrvm8JLWnyc",
-	"m8GTaAm33tJm8ZOq+f415P8WXhPdZBfu2ew1HWPFJfS6wxXgMvE8p9b3GIo9iQAvAJvDrUEuXPwYjlvK",
-	"BhYcrnTkoXA6QguaC3HP8wqWnpIEFtX42rK5F5ylYMeSUIUdIzl64Bn4AP4Xggis1a5tTdFG1O3/zbsP",
-	"8GK+mt9wvWp4F15gfCxVlrxvnYfvznn4Sh0cTomsofBWsfS7H/Ef12AJOJGFTBoEQ4UYSwuRVyEGQl65",
-	"f2HzlMIAEIrIZ8J4TMeZC+De+WgMYYec6irZMxg3lyJjQ0wxLJ+2hkk3nRpUJ5wOzFUa2hMxORjQvbF8",
-	"/p6JT5YxfdJm6YRL1e50ummJMVfFBsfiT4TDmYmEpQM+tu3OwX7KLKr4kT9gjn4KrS4zMFZ5zi58Si/C",
-	"2zRXDSiXQ8xcxSXjgfm0BeoqaQk1HbvXTX/iYP5R3Ac0Rycdi+mkL+M6RfmweLgP43yltNiN6bNrkmJ/",
-	"DjfsOwpmfKoLXw+etaIKWkWl3Tl8BJruBQSJa9Tkbig6aVSYz6IKbWjy4eqSDidGegYZWo+4SNFbmxFj",
-	"MmD9UrrppvDqTZjIF82NXOflhLXZBj+bDX6Wqp/W2UOrxkF3s5V8VYW59jRQ3ZxXKAf6rhMKz7i6DM9y",
-	"czahXL/tntr8nipXO4rUENi3Qof3eS2mSeOpi2AAFkTe5xBaKE2JcjErtBVM2h4jn+5h4v+1n7Bf3j3d",
-	"7yTs2dHJXsL+f6evf2URJEbwews+w4EBWn7BB8aEhZqz49P/6Y/TxxwI3A7PlCeD2Wc/ymdtlh7jfthx",
-	"UVHKMi2MumfZmFsrioT1p5aQT+F21dEilFlACIEjFefseizJHI+FLAClGSptMmdKWsDyReBdPRaAsSQt",
-	"3B1KPSd8agTceIx4mFyxh6GbtM2O8hwrTSEZMhIDCD2c3un5qfpUyaxwdzVWFwsHRyeWKSEyAOpIY4yI",
-	"n8U87ZXvTpry7IjaswjQtc2OoCmAQ1JoR08tlpqlBx8+pG5JspCF6ZXlBjCVLEz/TIWkEWEvR/OHpl6S",
-	"XN9nXHsIRgx/zpUO0402QsIwUqsIkbsNohQbeaEMIAr3ykOxsb4ShlBY4FTZ+KOzIR0KJoxHBXf4e4Ql",
-	"9vDaCXadnSmqzR3oohADGzrYoMv3kB7b+NMqn16LIGzcjvKcjU7keHg3VmuW8+JCtNmxHk+Ab9GM+N7B",
-	"o9T3eSDuKaDpuKvqsl4nbkmvNU818XQkIodeNMi8IGiYJYKI1ePClapjfSVELR2DWVCAWHt46FUQzNdA",
-	"qB/PkL3URThHNU0TJqdjdRt5rDNRN893viRSD5l7LU5ao5Ihryt7QVB8csJ6MPdR2BnQkc/ZYGqsHoui",
-	"ae5j6ewMHLLUhOFDnhsRIuu+1rngyofWTXnPH3Z/qLoM9EJ7rb5UHG6+HAyPp7mVE17YXffrnYxbfosC",
-	"aScCXzxVGm4uc9EUPaCZWFZbhwFSneDU77KvvPvlnpEsT2wdUKFvu8v/3Oe7z7Ddhdyy2Odf1eVsPNq9",
-	"ucq8SmH0UubObAFOeiEHNpBJ3B1TUaho/r7oio5i7DuwKZjfnnCZfZMcRX6dI6KiheNKQFrP0GpKYorW",
-	"BTFBVlYY4Es6j3c6++86nR789/9o8kwKPa7MMVi2jFux427SWmG5/eQCrD1NsGFeBzfOC5FYbjOx7ym7",
-	"4F/6ChxPfhtu8wobzitE+s4r81IH3i230y8QSJXkTkNPlA98A0hqS/UCbfYMi9ShJJ66Pj1PEcL1NwBz",
-	"UiSPXaCWCQmt70JlEJ0TYk7ZpUkc/RA4+Pw33IZGSmdc2hQ7mKQl5CDIAsSFEFAVWnJcAHon64sLqbB4",
-	"4Ux5jKnAtNsXyEkfsNpA6hBJeSJciFzePpQ6hP7+cPNQ6+dEsO25m3BBS866ZcDVQ/gqZi/xWJ/7KQW3",
-	"Hhx6Br1XEz4P/FlCeFIsTwqMq36miLo3NKb54Ce6XYkOPXTiz8YAr8UDr0J4NgSAJQRXW2XISlgKuLAi",
-	"xVdnfdHvcAqBtp4pUbhJnikPcErAqz3nCLD0zetTxOdaAsJNm3k//Mb4bHTTm7Xxex6U8S0Av0BX0tKD",
-	"ei7pLRdxa0u2kNUYRQ4CowjSuFZvJIdm0Oq1fnr+8rgD/+mWNu4tv5LsZA7Lh7w6rV7roNPtdLp7D/cP",
-	"Hj1+8hQ0VGAfQQel15rY+Xmn+/Tx8CHfG+xnTx4PHoqn/S5/NNzrZPviSf/hQRd1PGioyvPGaoRyNYCp",
-	"QbpsnUffO7ieS2XsPPULCMl3nnQf7z0s+VUyqRSJDa0ZSHWr1/rL0+7TJ48fHbi12mt9auZecY8XQT0v",
-	"v9Ron7jNSXusEBfSWICnm4vbP3GYN+46jMmTuqfYv/Epcqkuq/M/YsZpBZGxf3vLBjqjxxjKDyLmfYtn",
-	"PxaW+xSDBePWa3X3KlPF+7SmE9nb3Z3w+f+Y8L8ORlxOtFT2b/pSDuRAnk07nb1HE/XX4xGX/32v88Z9",
-	"iR/y8V/33fPjX4PpX93ixM+GZmkNAV0HXC/omjtDKo51A+ra6lt4i2Q3yHJWTHOxprTsh+2B3vE5uK+x",
-	"c/6097Db63TaB84NdlOYFkTYDJwZVIyGINwjnWcmotSKWQLf6YmzetOJMzQTPvepslivteHgmcOzO+9k",
-	"OhzKgRTKng+nKjNuntJp9mdHP7lX9/Lh0d7x/vMnj48fvnj6rHv06OVe5/n+iyfPHh7ttZLWpVQZhEzz",
-	"0C+xqPxa//qv/zv8d//hntN8EPn2WifHJ8fOR0Ll6P4C1djZL5WjEz8GwtdKnMg6tbIoqxXho+uOzIiz",
-	"t1yjSVpdXSZBer1AFW6hHnWfHHSeutntO/WFMV3Piwt+MDXnVnyw4eMEdI1Qenox8uDmVBiKt3APlN0o",
-	"EaD6kTesKpevFUF/zO9YYV8npy5Ya6NdgphtNVHp1onKWnahXpzANgZxcta1FKcbbe0aclHV3fVzcYa6",
-	"nMvps5Nfy7m4vzpoz8u53FZE64RyLxJKLyyLUtkXUl3Awd0Nkld5x2to56pqXk4Vewc2Yhej5ogtqdg3",
-	"ULy7BWy/i3Jf0J0Rc/Kq+YPl5O9un9vBqLlx4bcJs5p1k06nw6RCeGjg7fADeJZdjPzplJfwmuB0u8Kc",
-	"uxhwhx5kAoKnbK4t+AB4f+FY37BJofu5B7KOCDwvkGPSjbJ02B5TrEZHvu5xbw4yn8GqfLs8GtV5fuEj",
-	"u5qbL6YSSQ4C0oIXl+vFYat/1z4326rTO1OnAHq0dkq2RqV+9P+8gYXRabaRNFYX8xI7pGwQgAoz6H/w",
-	"QCSYj4wyp5jFDN1ecVZ0KBXPEyDOx6M4lulp37L7aSbEWGRpcqbSqSqE0fmVyNIHWOA1tJ72BpbDI+1j",
-	"phNo9uvb2iMEp7XVZpRu27DGauaHjF3H7bHHZgGB13ZbNlCR7O+3UJNct4lvTRW5eI/G4k5KwoftC4SR",
-	"SJPh61uwsM/TpvXo3CENHI9p5EtJg9sejj08+WQ46gnXFsKF5SJLPaO4UyRO5fgsEEJ7iNwI/2OpLlJk",
-	"M8NOJhiQ2ktDWxVkIdrsCHWZUBlWoY90nvkToXDUFLjeyEkrmbeg0MdN3lcZ9rUdrU+OWefpwRC31lZf",
-	"gwHzpqA3iEGTDtv6Ut9CI+r3x3B5FxFmpEknhdbDRqfoJ2JxCkrAQwdTjElRpbFigr2k8acEFYykQCwX",
-	"fOiji1xf4OEpOU2kp8akMsDrmhQaOXupRzMAaeJ8hCjxiqgfBerDIUOMhc499vblMXv09NFewvba3Xa3",
-	"zd4HcC09xs5Y9h9TY4EQUxo4p6a6Z87GeixULaDbGze1SFttXMm8gZfUoGlywa9EoJySBYNX+iepFFl7",
-	"x3+VvQsCUwYTub4AkQcjXLOdX+mLb9Dngg7yib22MwwxvEylt4GIWS/FxCJwBbVx9Ocs7fORxEJFRsOn",
-	"wVuYmh4zeizYTBeUNMITa98+cbx3+obZXF/sgMSfqZDbcLomKatDQPVw7JcQH2zBWcYtb4iZ3tJj3rit",
-	"PxMEEO6y3aTfzibFQIhezHe3N/EUd5W64SRCP/DAflbr+vrftzTwd93FuXqdJa3jNt2w+e5NWmqP3+5P",
-	"h7+V7MO1FO4lbTnMvkSD8siZEOJDFcbMNzLNkFu9/GDgbKX7TYJMpJQnyMWQTmuwbHDCCxs7y2eKGk5x",
-	"AZM4S1Ee8rh/XkqVsRR/lrbZT3oGUXsApcdeTkugnE3vhGL9gbPEVkd9mjKqYjxTTpH4KnufxmDDwkMk",
-	"UIkrJAjiukkKCPy9rivRxFpQN0Eo0YRZQVIFCko9crNmSrPc6ZRDWuoYdKtSTAMdhdJa51HoOAMywu7N",
-	"yUQgxq4Hlkl8nsafTteRlMIMv7PKyDxfKEBbkMeo0AQrEgu7WLEGn92yQIqqP9ybH4y4pAAtz1rrlYjh",
-	"0n9pKvubEkEostvahy27/fZ0L6qshAhuTbMfMlnUALH7EQqoms/0jrzCl4jCiFFnLtUlUlYBYUEx9Twy",
-	"aDDxkrQW3ey9r+Bb9zjNXVZi52/S2aUpNkEb4noEqi/Pabh1eDcbVobSTy/o+Jq+lHcL3YoLgeTCJtp1",
-	"zto/xfpnapWxm9zmn4WYmKgIlgGIxpApMSsP+A8pMp2qDFLNc19N9NJNrZnUfmmnwu/Fd79Zh4X+p1C0",
-	"Ylvw0W9oU6OArb6vl3u9F3ffzVyQ7zGZOsaOHZVhRKmnNqkAckV5zyqlLWZGpRLXWLYAi/DZu+Y7a8Vd",
-	"fPzru3Fj8Kmt6fwipvOeKZf8mzajVk+mE7MhM/pLhNUE6SXKlmDuorDze0uErzoiivXHpxic3zMB+nJZ",
-	"JbzTk98m3276YuWkAArI3XeP3W1rRFKGH1ZPzqeTdJsw2DZL/FHj/3d6wqaTNaOiRs9pqjYaubwSthK4",
-	"SGV1NWzxWe3fcCJrxCl0hfiDpBWw8xGjlm248g05Ul7O7jJgcQYoK/iM51/M2Ym9nBscGuf3kG+0RIK/",
-	"vA/f07Ns/Z0v7++UcrT1ebY+zx/W5/EqxmMz3M71QbrHVet88Izcp4NkwYwYFMI2QP2994N/17U+9BQr",
-	"ML/R427zN5ut9ZmVYhVE3X9UK+uNPTmaMKGj0hBxBejHoZoFNpfSM8Q0M4hrlZYZUfg9lIIqxlnu5qeH",
-	"LP3xBYJf4XBptTYda0VGgnZPKDunIhqEynZ3ANxq7MLRKp8DAmKPPeMjyS7h+AMA0wbFfGIbKNmg65FW",
-	"58u3Ot9YEoLLE1d5TIu81WuNrJ2Y3u6ue4FtGmW3z0cS5UGPRXWsUz32WatxwqzOgYb9J6kyGQ9eff39",
-	"ab/vJpe0cj3gAHA0kjuAtmHnE5Sg0GrzQ8lj155wmTlJu3mu6xSb+Lf0hR0sQtqs3L0mHMOvy2NeFN0/",
-	"TUy25bK9Y1SLWdBJq+nwBX9l9yP96xPu61xY0dCBXZZCWpbJDDIKll8K6t2BAkGPf1T27pSk5Lwo5FXN",
-	"EddzuGmpWxd26P7ydE4QXROu21I/fkt+Bb7LW4hl4r3m5ePPJsG4c8/0Bp29dUc3fZy4tsysmZTF0aLk",
-	"1rSuMi0Q21AB9iFRYPgC8ClxbVIzohLOpxVtdhKsOdQAVDB6gSe4JssMmF+xhG8m87SOR/Slt1UJDKz0",
-	"bKvMmzI9f3xaXjiSuUuPZjcTubwShRTXk+bl3ApjfcRKDA6vh4H5xjop9dgS0mC/5EgU4tpszfPy5jcQ",
-	"NLyGkBTq6yBpLqmgoorRnwmeNWDyr0doUJ3fPOI1+A6zSf4pbs4qlcKwNeQbzivhCYHX73Gs8KVse7NO",
-	"EAoxmD9+tvNQmwp7DYj/biv/9vYVJapExtL9bgfYsDMJcWMGpG+BtS+KrEbcsLE0xv3khZsrANpEaDX4",
-	"ANnNR9hw9d3mrL6qo5D4R986CX8+jBUU5kirQB3HHfgIBRwsbkwfQEIVPYtD6BrNc0yFA34CQqJoFb7y",
-	"m9wZe8h1z9mIX2GnJCA4SMSXQwaPdk2Po3uabyNPPbQIzlzNVPfFSAIeCjaUVhoT8Yr9x90OKgKeNTc/",
-	"2kIKZ1eg7bWam+Y+tvmUtCgxXiUhGAlTucT/6O/7j7vdZP9x9+Hva6ScabVx6VeLsfa+uOq0/oimPB6h",
-	"8xajtfKQhYCtZkdivFWxd9aWuE1g1yr0U6GycEh4V7pcI+D6hnT50tGjtElATA7nikjkygmSEL7KM/Dg",
-	"kOO3L4zMkH06pZnvBN7dFPy/vrajkosXGZMQWocgAcEN1NOLWnDmt7AK9EynkJD6VsGZverUxBXzhRNU",
-	"tzyyU2L2Zzu226rJr6Um5YXyePGl3N2BrrQCVdxGNOWRonoOPWR2PhFB07XdbdMk+CLShO1FwXBSEs9B",
-	"8QAiuQLEh1OASiOcfU1bjDB2c8Hu1/XYaDV9vgBKZAgEcauB/nSxMLhOnMEOXlkRuBHEYFpIO4cd0Re8",
-	"cNHW33930m5EcVWfnB7zS8GKqXMzyjKd3u5ud+9xu9PutLu9J50nHdgyNJMaRnwk+uWID4RIye6P/jwg",
-	"L2JMAjyL7TKx/QbxhVq1NPtjTyWXMM6QvQ1xmYjaMRccoISi8Z7LAhoM5zUjviEoocrhnZ9ZNEaJg1E3",
-	"K8h8TkRhtAJ4xUyjd2ssQ7afQvf7gp5/5h7CxV3F1GDtJ93jlA+FrZvkL1By72PgydRFcM6bdF4o0XxY",
-	"zYAeEpimSx4+gLlH2Ko6mko2FzbxbwhJQucRftUh4O9lbMIHlwja4cYaczWP35a2jYviKwMhdAeHeIhQ",
-	"/EaPRcxKHy/DC4zL64YUhbiu2tDqxNf/EdD2308tVxkvMuY3yu/3fcXZbDZrG/o6FJ8O9PgBJl+cq+5C",
-	"Y8bVnIrjZMFy2S94IQWu+EgMLkt/XiJjgP/ThQXG8vEkhRWuc/tDHSQ5luwIA41078MH/FYq1j3wHAOH",
-	"TrCg9UkXl8Q0fabO1As+GC0YC27dTjB4lt2rzJHYWPGCe4albt5lrkkrYiFHnteEGQ3lkjFK4VxPcZGM",
-	"EAQfRu9CDyltLdVFwsx0MAL40TNVdhoAchn2icgCWU56TLmrIoba6E8CdQe48zYjtp1H8NZLYAo6tS+r",
-	"kvzZgyrTRtgEhs33YU0T1u0kbK8D7wiaHdgUbjF0cjbS08L4cK8QgmV8bg6hplR5ul/BaWPDCSFAv8MC",
-	"cXMJF0rbZun+3lMSg4POQ3rx6Vthi/nOkZtQCtsaFt6j2Q8TOkCg0wPqevOeAoglxIUUnSLiG7wfeBmH",
-	"bu+C6oMtcga0tkOd53rmy11pxwUj0qR6ANZNKlA6z/hIRrvVl8kvX+qkog9TBQ2Evd+oaH03U7ztj6gb",
-	"6JqR3Ft2jz1xgu20K1f22tGRrVgXFq/01zAr8hxR9fK8hMXGExwgcpcGJKooZbB9pvDsRtMRcRW1ekYC",
-	"0RcXXB0GXG03UU8QUuq8sjquL+LyOWhltPSwlTf0Fp6icW24ujT32Ejw3I68kSGovblfAeQbilf8mbvs",
-	"+iH1TBHcr7dntvJWw1IjBDC9hXY88YFWA5lLCvXr7UTJ6KJngjDLnWgnbCZVpmfgM8C/YnMprM0JHaLO",
-	"U2C51peeoZ/WtCJuwphaL+PozQm7FHOz8IjRxT+L+fVyahhnv4jiMkdodBxpNtLYAMIJCADtR2yTCzEr",
-	"pIX4J7rdK31Rc7cTgySjRP4Nf2Ua9C4IaKYxjjITwS8r61ZcyYFoffr90/8XAAD//w==",
+	"7L17khs3sje6FQTPfCH7mE2R7GY/Y2KmJUt2j2WpjySPbE/rkmAVSGK6CNCFqqZojW6c+NZwV3D/OHv4",
+	"tjMruYFMAIUqosgiu2XPRFyHI9Qk64FHIpHI/OUvP7YiOV9IwUSmWucfWzNGY5bCn5d5NmMi4xHNmP4c",
+	"MxWlfJFxKVrnrW/lkmSSUO+iTqvdYh/ofJGw1nnrCaMpS1vtVsp+yXnK4tZ5luas3VLRjM2pfmK2Wugr",
+	"VZZyMW19+tRuPaXRjD2VIktlsv7O5zIlM7kkiRRTwjMypysyZuSWLbLyuxf5OOFRm8zphwM6ZX887A0O",
+	"j7vdbpvw+TzP6DhhOzbsKmbzhcyYiFav2SKhK31btX0j/ZwRWc6YINmMK8IVyWaMTHiqMkKFWrJUD5r+",
+	"7pat2oROKRe66cWrmcjnrfO/tfSjWu/bgaa8YHRyndAoMCmXZKF/IFzAOxI5bROZEkpEPh+zlMgJSRi9",
+	"Y6o0XKe9k/7hpuGYyHROs9Z5i4vs+KjVbs254HPdzq5rIBcZm7IUWvia/ZIzlV0FhuglnTOFg5PiVbqx",
+	"Mk91Y1WHfMPvmJ7aTJJc4UiuZE6oui3PcLd3djI5pP3oKD49iQ7Z2bhHjyf9bnzETseHk8nG6Z3TDy+Y",
+	"mGaz1vnxEfTGfuyFBvw1y9LV5SRj6Xp/3rBIiljp9i4pz8iYTWTKYPRd/3RXF4xmLC71obexiXaEe4ER",
+	"/tRuLWhK5yyzSzWKZC6yp3maagldb+bbGSMUL3qkSGSuKw/p1cvXrXaL68t/yVm6arVbgs71L/b6kqDG",
+	"bELzJHM3eoN6qNuXZSzVz/q//nZ58PP7j4ef/tAKDa5p+rXuz7Z2l4Q7mtE00xJtfgeZhtYvaDYrGg//",
+	"bBrqP6Rs0jpv/cfjQhM+xl/VY9e6bIatDUuBbqbS0y0iRsZsxkVMljMezbRcjNmUiwvStdoAPgsupqXh",
+	"Pzrp9cKjT+GdwaHvtndem0+ouN0w2GMqbrWEyJjVjKe+Yu/x1G9/KmOGTUkZLdoSepW+YP936buvvsZ9",
+	"RaYpi3Q/N70vclft/dLiRfbNeapkQGRGgn3IhhH8OtJirEVjQafMqJDy2rz8efKrVG9/mnx9PP5mfjrt",
+	"veK/ymn9ctWvrNF4/cFgbXnSg1+7B2fDg/dfhRfpszsmsrerBVPrHXklkpVuvGJtopjWSxmLyXhFIjmf",
+	"U3VBRllKhZqwtPOfI6IyqtXlRO9KSUKyGc1wQZAlz2betaPyABTPaBu92llQHteMQAZNrRmAXrffQOlD",
+	"l99Rnm3X+dAZQZi+Q29ZqP9Tphe8kKI8lYfdcJP1k2oX+Zx+wDWt796ywD1L5TsW2Ap+0putXAqiXwxt",
+	"93fjDnkNexVHCysXsTZZtHrTV9+yle6UohPWhlunUpY3tdZcTQ/AoLBTgxZl0VGvfQe6gQ03ahDb8qT5",
+	"QkwO/u864b0SKkvzOdu4yXB30SNFeFyj+4qr9lYQRWuMgviOrTa065atoEFtImRGeKaIYlHKspoG3m4Z",
+	"0E0t+46tTJNeUJWB/F99vWWvM3oroSoz8g8rekm1QNEYtmeispTReVlM9HZXJyH69Qfw/oOrr2vVWHf7",
+	"Gn7B7lhSM7hdI/rMWMSPyIyqGVMXhNFoBh9s77SmJol+lt3CUynR9CCTXGsxnpih4IpUF3yrG54qeGBj",
+	"6S9Le/fgrE7aX/B5SGfp49qcihWc2fAgQjMyl6p8chrUaKcEnhpUTwNfP/W7voLqBRXUCxnRpOZESedg",
+	"yhGaMrJMeZYx0SZUxNroQ4MqoWKawzaZj8cJw0u/eCamCVczuPRbLmJ+QViiGDHff9khT55ek6OT8szM",
+	"+MHVy5otJMFWhi1eJvBG3+Ytq6d+aG5eQVdp8jur6IiKiCW7aukH1sp2LN6x8UzK25CmubTW6PpQzJlS",
+	"dMouin5LgQs3S1drG9JwY1eX2IIDsCY+by/f8KmgWZ6yDZ1V9hrVJlShlkmZypOKj+OuR9sz8epwcvb2",
+	"9KcsP/t2mf6okrt8nvyw+CV7+ddfbme/LB8z8c2v109/ZIMn8S+/Pr0SP/7y04/PV/O//oVenlz+HC9+",
+	"XP71xbU8nL9MTp99/9X85O2Ty+kf/7htqFwbd7Gx9huyt3zOVEbni/UhezdjglAYNxg1FhOetbWq+EHw",
+	"D3qj1GZaedR6J6eHvcHJUbe7rY+Ze3FdH/uberhBRV/TNNu05y/075vMELhg730eXm92+mu6YmyTWWS2",
+	"8CzNlTbrF/r62lat2P4n7bf4BmiQbZzMtjdNEC7ueEb1L+jrSqGd0W2tkbSQ+5tv19Laba/ZQqaZcRBs",
+	"9FxcwFGHT7S25ookbJIRmVeWs5bi85evv//6PEoYBVmpcQeYN25waIVcWF5jX7ueb2j0vVvX2P1W29rA",
+	"qF5mxrEq9EEyO9fz//r5U3J4eHhG9IoFf6feFJgwohvTlXUZjaXUGvZXbaKRl3IZmBPyUmbmKDpJ5XwE",
+	"FsUok5XjaL/bPz7o9Q76R3XjUDtBR936Lj+h4raRX6ZoiZ6UmjYYT024FQEX3VGNiw7bVu9cBA+ANX8f",
+	"xLe4py8RG/rceMTWZEeRv7x59RJ21adv/oqecaWVGx0naFssmFwkrEOuqnJBRpdRxBbZiEQzKRVT52RE",
+	"F4uER6B4Hv9dSTFqk1HGPmSPI3U30g/HT4uEclERn0jd1QyHceeFIgL6Ha22uRdjGO83jEIqA4pTf1ta",
+	"QW69OK+km8mYrjpEy95yJhO9K6lsmxLbuiz0mtpnYbxaMFHrepKK4bFTHwX0MVn/KbQGaJtDA1dkops/",
+	"k0t2x1I8CclsxlJlXDW04nFDnRXqgtRNCR4LJjRRzPVhLGXCqPA6ARvv1i2fPOO6SXqctQzpRVyRnkW2",
+	"GjaIf4Qaby2HnZXxmyzlQfefbb3yXfE4HULGTBE109NC9TUNR1iZd+01yG9loI0yLPNmjyikPbwn1Ij4",
+	"297p+WH3vNv9uc4LKXcVdTjfbbB5zAlwk21oLtnbwLGxOzRy3vJkk3mY8YQ9Uja6yAWZpjJfKBzUlDES",
+	"8ynPVBt3VCrIBxsg0xbROM+c9+hC3yOFWcjgOM3AudKGiK9esDcCPTR69tBng24CKjIWd8hVpohK8Io5",
+	"XaGn2e78eoy0ss9mbAVr/UaUZvVDt9t73D0+6Swe9/rhgdV9vZ9Z89b4sDcNqLlk0wzba+5hauMDzBzv",
+	"4OTWg5oVczThgiZ6OrggsczH5aXS/9ye7nc0SdiWoOcSrvkXi3lu8HnUuH4+m7/jM/veTU83SLxpzSaB",
+	"N5fsLe/PRLyQ3Dnct/tiXgmmpXquFZXvjimFt9SCRkxdlJRWyqcz+IMJmU9n/5oOm0ZTfg8HTkPHDccw",
+	"ATpuPovXpllH9/XivOMilstNkg0X1Mk0/Li3SOPLQaA/6WeohRQKzbMnNDZ7uP4USZEx9E/455VFKscJ",
+	"m38FZwp9xrBDre+IdQNzcSvkUgwnnCVaUcQsozwxXZsz2PBvWnQODvublt2y4aYO+ZrHgNuZMyoIFWBq",
+	"65Xyp1a7hU88bz02N8MA6d06gvem4nxMZ/zcGDLnDZE+TGVDHjdDBuldLFfaDNMbC89Axjz7iszgXAgN",
+	"xbUNgBMpspRGGYklw87O6B0rZMO13AzueXkIPzV2MeHtOLW1NqAe8DlN9HlRWz8vZTbThzdYUplMEWvk",
+	"ofl+PDBScYCwrFALzOWPC/zWJwRPiEnCo/vJk7VahkJmQ4xAJAaHVxIte53uX8zGPGPxOcQ94QP0jyYp",
+	"o/GKKCayDrlUt8bEWzGmzZUFXWnlMqYRYMb2F46zsnC4lkVU6NkfM2L6weINUlDb8YcWCCeWE44Cu0iZ",
+	"HiI02j6viDyX6ZjHMR7S95aRVCYMhokmiVyyktq5hMiWnBB9EaF5zDO9RdMVdDlKGRimZqzV/Sb+sJj4",
+	"lzIjRWvq5nit4Q81txj+hy7brsZ4mH24uftGCnavacN48pClVJXnDExXLW6xNpICgUo8DKJV6+CxiXHc",
+	"LliqpCDLmYRn4OOJ4nqfqMzuYNKNDumgP+7So6PoJPJns+fpeOhq/TSWO/IQc3iVFf3ft7Ofd+VeCW3s",
+	"0ORZmiJMraEY3HtoXuUpgdNUqH8XBjILMW6MZj9cl1/K7LnMRfxw+9kEHlfeySz+q9g3nlx+q9XQ88PL",
+	"/tOjr09Pnh4+O3vSuzx+3u9+ffTs9MnhZe9+euuorLdsqxrtTHjxA+kt23ecVoOIoxmahFTv3A84na/Z",
+	"nIuYxX/JVfZSLu+3A5lnDf+eq2wowEJ3k2p/xLB8xoT+A3MQLhDKTyapnBNwEXZPDrpHb3tddBF2ev3D",
+	"o8Hxz3tMb8qydDUEiO/mBzs56PuGi5TkeypWxAya2rSLrXX+IcQBdlAYHCWJklJ0yAgQ9QcApjYRNtvL",
+	"EVF0Bbj/ioB4t2yXD4fX/9S+j2S9lfIFTafst1SLEOyTMYB4MilJohvwebeAt1JqEXldPGx/rSjlcE7F",
+	"apiah3nLp9ftWltVObc7XSwK/yIgCBWRJntGsfSOpRcGSSiYARKCwMzAuZup4p77aM59V8xadx9iwYAL",
+	"0I6L8geGCxAJiF65kTSnIYsKI5AuUFlinlPld15SPwg/Yyy+p4ui/CxP1t4wERMKNqYfUEjZnbxFBX4D",
+	"+W0y5b/C684J5quRm7zbPYxu2Qr+YDet+23JPX9LJnc04TG5vL4iCNSt9xyUe/bA27JpBxyo0sLDWRGP",
+	"d+/eHVRzADfNdOnae0vJHeV4TL6PhIxztfLFIqBF7bLxM7YgWuUOKhUopF6F1Kyo+8jGwD9mvl1f1hDa",
+	"4hlCbeoEBTr4ULu0kMvQRkO+gPHQQ0pGMs8iOWdD49saFWmYX/7baKBFKiOm1L2lixeCMbxlehPIKwfg",
+	"txB1Li6DJadHVl9o8kbQN2rm/UL/QigRbKmvvZfu6ffL/qtd2rFB5Gp6/Rncm0uWJAfo4IQ9v/C7xQbB",
+	"9flsoh+EyhcLmWYs/p7FnL6F0fh9zEDw+rAooSluXSHkkUyN03r0FFt48ExEMuZiOvqcA+Vm3aahMhXE",
+	"iNCMKDln0KNE4h6cOUxem0QzKqaA38UjlMwzxWO9EiJ9L8Sex1TcQkfBo8IEZzHJpO7JIpULlmYcAyCI",
+	"/aogNvDU1D1bOzW5/MmYZgzCR+vRHj05+nXrPbP+Hfi501rHpbRbPC43h0bRFvTOaa9VikLpO/7WPTij",
+	"B5P3Hw/7oaCyVhPUyF411rayobailUVrAi7X9UfLhG2FjUjj0c7Hf2dRFmoHhZQZnp0THqs2oDUVrGuV",
+	"R7MOuSQupxlttkjmSYxxcOcf4xavpbckmWNG1B1NchZOF2zicwl1GRoXTlGBk3+HfM0Ep4kqgGc04bcM",
+	"+jOReiwxPI9aVbfWMxvgekBKgQhPmb6omhten9gbSKtpt5YzWoNCnrNsJlGDpjLPXNKW0bQODQX5mqIi",
+	"H988e0se3/UeO8/644/2z0+hgVvOAvirS2Ft3jYZ5Yql53jqh+QqADNMwPOZUj1Gph3QrpG1MzpkhHi9",
+	"0TnIsR76MVtJeEoJAAg+VYCbVYe93DO9d21ehye9YOC3iNj+rQUYCt1nMwFWctpaCxXoTImLAtPdmVIv",
+	"OEZny4orphlsGTxjc9UgM13r2k/uHTRNKdiCXmLxtoe8ZB8yk6Bc7Rk0pqYHFvHumURjmmAA92OBnLEo",
+	"GVifrfPWQa8/6Ha6Xf2UKGUxR8qR2uuPvMur10A0cPPth92uvX2Syl+ZcOBBDx99/ubJ1Usf1L6QStvc",
+	"YEAVY6sUg86XJ8zr9Oakd7ys3O2md3jwpo2J5/a6T/7gNHyJHZ+Pgf0LB2sHmgR/DGvTEO0lJJN5NCO8",
+	"DB3TQ78TsYH9plEzwZaryruhifBgX/DEtptkN6zFLHo9dWO4Ycm84Bhoq5grc7ucNjX9eykYzO1266bX",
+	"AePmpLl1s4ccF0wJOxEitFvgytqK2IKLtDnBflkXoqcWY1ziBjEzcU56bdJvk0Pyz//+n7azEyiZ0sUO",
+	"MhbcY7VJuq3pb/Q1Wh4tSnM3MKYvkrrzdsDMy9tWXHy5rN9qUOoeYq+Bl/5um81LABgHDYtCAgwKmaJR",
+	"qJV7h7xgVJ+ByK8sldpgAOaoTFb1Tavb7XbxTHBy2lqHgH08a/dOw3a3r/o2t2+dveYc4f3n6HOMZMzQ",
+	"6ej2o1G77grFsixhcyYySDvRQsThTwS8mhsA7o936N8mjCn9r8rVggnFRp0b8Q7MacXuWEqTEmQfYtZw",
+	"OgNLdpKnYMvqS2C1ATYYsvv5gqFpj6m6clK0COw8Y3DaXrk0gTaY/oSqG2Fv+I/DEfkCbLYfXr9wj/lf",
+	"/cPD0ZfnRBquEaLyucn+M88iNh5gkgfMaXjOKDDtVODewZ2/BAo8rZ/qNxnNYOQfZlXBrvC7rSzr16im",
+	"SimW4eGMfQBRUWSayiUZrxCHpc9vM2ZTaMYrYrZEWFUmXwmNpnYr4XTMEw55J7pl8AcXkYTNyDw/kMrU",
+	"bl3GcWocCjSOOeYFX3sjbuy56kkTMGCQJ8AVWVCO8FL2gUZZsgK5XtIVnjhXiDTT38kJWZnQi16tFN5x",
+	"TkawiPSyKdg/9KfFTApYVTMq4oRhxheuvtHFjRgzcGAgFCtllqtOj9pIDxYTGafJCJxvTl+VxfRjCx8N",
+	"BuiM6hGZ0w9+/xG76n/TW/OGFOb6DmOI2eh2cbUR1qnX+xM647qnQmYdAsm6sCjXvTB8oqKtXCjP3zz1",
+	"Tcz1s+tMJjFkQ6AbQDmkXwpNUmuK/DW94+RqBdBgb0GfnW1hC2m3hNtjGixasyGtGZH4dRt7v7bs2q0P",
+	"B1N5oL88MGcQGMJLlzRb/K5u+eJAmlz4A8Cv69bBbJmDBIrQVgOsuPJT20lUbRKavwxsIIQrgve19VJH",
+	"MCZAdzzanIpbid7x8j765z8VRFOd4cH7j/120JW1wxh4bDxBCL8vwug31IvT4K2qfS23nwu1xTlwXHHS",
+	"6Ts2O+l26tkdD5FuPkGlAkoE9Y/tzYqxc8M9JSS4WfUGyDPU03N9egBlqE1heIbWO4A240kCQGa4WH8T",
+	"UUGihPI5MWH5/hGZyTxV5AvMmAUjyqxFveRpZrzPimVfGuIVnt2IqWQKYLhGalgywYRSL8sJUbvo1tO7",
+	"/mghs1FFDyIwfv1kmvBQtvQlZKqymOifIb4ZUSFYTP7rNcSw2mSUL/j548cLuvrTgv7xn//9P9pC6h8v",
+	"hP57VFVrhVCUbotmlMO8/Vne8ohH3D3k6Yzy/9XvXusfy1qo3+127yEVi3D+6OW6MDdep9tTSQcVOdd3",
+	"PJicgwzvrozgtsZ9/Oqsd3Z6cjzQNn6/3Jmbm6/+1js4e49G/nG7d3S//uQLvpFUwSYTcEV+uL4iPCYJ",
+	"o5Bk10ZzdgWqiLyyOUXeWtbizOwNjmUOlZwxvpmAw46iK9UmfHIjkF5PX6EXtQJgfEm+K3bxmlBX5LeW",
+	"OtBo9P7g+NOfzbf68/E9xxM19qbMPgckCqwBc9TCE3NtCuDvugQ+hSzzxeLZXXBTeyPnzEAqqbIxsw65",
+	"yhAslkBQLWFUZUSKCFcIJQlXWdvRsGEszaRLtQ2WShVohxGPRyazkM/Zul2HSPt4SLP6vK4ZXSyYqIaa",
+	"HsJTZQ9YW51HX+sLA9E3dpcNzyanx3H3tHd6ehSdxMeDM9qfMEq70WBA425vUJ5tfcfW6JslxAtFCAvP",
+	"xBw2ziTxxbTwV0EoTBIp2sAaGc4/R5rYHf1WWfCQBzsxSBMFulpg4oxMOEbrCY+M04VrvARg6mfEzBnJ",
+	"pM/1mbJJLmIWFxaK1swX5jjVUZlcLFgMBynzBU0zFo86YAJ0JAjQ6FyLk9ZdY4Y2iZZ3uMB8ggfYj8MJ",
+	"5QncRY0PY0ntAVCmN8JEFAFDYB6TsixP8U1oJC2ZwNwhS9StmIhZ6t4qlW0WV4TNF9nKI5kwSthc7Foj",
+	"pHk4jBMX6IAib/2DoWBLfQpVnRuxdWLqbrwRBw80aecQri9NHYzllN8xgalV8LItk3nuJzegtacfpczN",
+	"n2eeSWmabwT53We6ssu64dbKK2EIXfS3VXrw6/D9Vzc3HfPXH5rFIZ0ScrELT1m3N7iCVMCMHql8POfZ",
+	"6JxENE1XQIKjBwnT8PQog8enQ0Ypu2OpYqNzkosYR1KmfMoFTdruV6UXNkKTtHABxrsk15kjYYVgQftG",
+	"AOQH9jibSWAG0viXsIGAkIJXFNinoC9J3T6dSY4qeidvEs3APYQGBleEqlsETQGvVztMGFLeNJ3l3pSX",
+	"LTRH4HcMTJReQiNQrCsupiMtownzFzpXJvdqSQ0cVqsOTJOE+3is749ZlHC9QLTZoA+Ctq8XZOQSHd2P",
+	"VN2qCzJiHxZaBk3RA70q9NYN61HesbQ8Y4Y6BxsKf3CEy+GLtcB6CZXm0cHZfFJErALT5bmFZzKJwRMo",
+	"l0yZYgiZzGiCuvTCKyMBSHvAngh4ApiNRinBnYJNacbvylCThvHuihG1R1DXPNU3ZtwLSurj4E9fdP/h",
+	"HWu67d7ppy+/0OoEPvfaR5++/NN2nYIv9EKiId1hJgK5d+qoy+CSsr++Dra1RvdmNC4y92yi4umfnQ/O",
+	"OmfwX3ODchKkyXq7TojF9C7GZVzThEPHBtTpwn/Nm5DWjN076Dn+ihqmUmClNPRB3NayhrBJ/+LORzKN",
+	"sTQIgoL004C0oEkMw7YBc4WqIYxMhl/PipjQxkHde14rkpzaIYIR2STGmD5WF8RD6Ld/jKz1td+HV3Hf",
+	"+Lxh6srnOyBNyvd8NqxJ6TUJVdnQxOvreKXmZW5x/HteKyfdY3/x9ZovPr0lmWY0bv8u8BY4DVfqvoSA",
+	"B00PbRBUaxMXU2sTDKnp1RyByZ7akF15sGw0bvNKKeg7NwFh3ACElxJ6ZStQqZTR2+3hlSd4GZo6gDOJ",
+	"WfOaIja8oWrsAm2eoN8NjHfwKLZNuoIWtZvWnzHfxw3b31ryVo257qjTh+tg0Yra4xMVDRcpm/APNQ3R",
+	"L7t6/uapsp67cUpFNGPKq4VRnr43T4BwfO3dXAwnCZ/OAkrnqrCmDUwVzdQxg6MlWLECCWqK6hQ7467m",
+	"9MNwRwiTDfd5vYMD6hPjyrwSMaehzgqWDUHfDCO6aPy6X3KWB7Hba+MDiYhQsQe5RfyR6e48MirbkDTl",
+	"C6+TdiQFUmEnElIGAOgCdS7mRKCat1BXpzDnXOQZa5MJv2PmA94wk3naBlY3C47NliyZZKbaAd1l7xe3",
+	"yEO0vggqagWWcdti7Pz1USxZO2Btpyt86XbTWIxSnfK5bBjxvke8+vOHik1fnhr9V8MVj/EsKDEHJdSY",
+	"PgS4xa6MjtmiU5rxAGN7LIRxPdg6l3cAikFKXYxKGLaPJc+iGclYkmBEUjFmMuUBFZSrTM4hGFh/NthN",
+	"wYzNFtR017C7jI8HC3ufV5vJzMaQ2lJjpQyqRknoFXoYA7oKugZjHLsAq8npwLMzHHFFsiJUCJmLqC4b",
+	"JWUTllpPdZlFumv/64dPKXcsVTQJ5sDkAsiHqCCMpglnqROHmlak5ZS61vFh/6zfOzzpnQ6Og/71HZCX",
+	"SuZp1Ejxaml+g1dbxCaF/WBYDRtsTSMZbM8VMO1qW15uLU0entPgO904W1moUw1e4z2SaMv5DWuuxnWi",
+	"7703JhTMvG16v9blqO/+L63Q11uRMGDfWVcyk4nTbTSFsj3KJAYC5zNsj5XFN+h2t+3SNsd24/v8MCy8",
+	"ds2g30JV6g9KkdVrulo3QHUOv5hNUxob/3fGBO7d3LMR/KMTbv5EDw6ZUJ7kKVMeWhM8W75hmKVcq5M8",
+	"65BRLJcCXeD6TgXhwhvhcoFQiUOUQeqL9LSkbAJJpRRjkOQLALAO8yKje/Rlh4wSRu+4mDr/OpB4SSFY",
+	"lMGkroB98wK9xNaBeSOWFOrKMYVvRB98yceYL8CjiCOk/5RLgUOt31e7IjaAOjee6mGIkeXYjnrwoP/P",
+	"//5/3f/6hBpScptCquXUzcDucvy22z3vdc+7R7vg/nGfXKsmsH5lcOOTZJzKHChPs12TqwbBIYgSqRoc",
+	"x++VURPcxd1cFnSumTFZ5OQ+G/ruuTiufMHGzc7Kq6l2gHCoMEG7S4+DDcXRMnERJXlcEaijXv8wqCdF",
+	"+FRSArVPeMKqaYybI9P1yM9q6ScMfa5NxOPDw6Cppma0PzgOaXXXUjfNJlZXfjg7HHejo6P+2ekk6kW9",
+	"ozM6GU+OotOzs+PJ+Kx/1D+h7KjHjo6PzsZnh0cRPTobnJ31xieng/74dDBYzyIAAMEmRIyBhL759lI3",
+	"fW9Lpmp24EjoGWyv2SDmROaqTqAM+RlORn437lFaDh/IpCj08G8PifcOtOubwGKRWtPcCcnZUW/3RLVx",
+	"rvQgq6Ex3QNL9mtr1E9MQSOqpHBZFOa85JInkCaKZ1ligJ5lE2iPJi4G3eE85N6kycTtcs4dIW9JwpQq",
+	"ORUEYfrYPuuQNzyBSpGmMASA+GyY8KCKbun1OwNfp8ocGWIDzTXnZ93as7Nga19NCCWzXMRAm2CaK7hg",
+	"2epA/7Ot6aWGnXZ3bpehPAl7iScUD8fozABOBOUoa91rjzd6nY7DiZAsmgke0aS5gCF+0kyso1ngWQlJ",
+	"ocUwmlW2i+OdZcskdAcqw7vClHo3MdizopjA7pWuy6l0OBftYiGHVmJw9Io2u5XhhC6oRqBq9boHfFen",
+	"REKVauQvfwpXgh9jvmBC0SZ5mc5ZUmsO2eGBClp2r8QUOmWIN/Y3imicBF1JP4iMJxZMgLBGxARJxeIL",
+	"RIn73QSa6Cr7g2cU+zVamhnFPG5cWFwfK7baqi+YCzQ52OQm+72/Q/AqT3exLOUdS+OcDWO62hS70j+b",
+	"wdeNxsJPCP3BWasuzM0LXi5FKHVTnx5Q62H8pWrczRlLadgRpWSSNxFxmKfXxeVaJ5uub73tnUxj1dyL",
+	"r29xbvxsxvhOE7NPrnC7lS9iD4n7QCK1dPZPYDMtkk4NTgCZ2YtCB6VciYNCJxx0D5tB2FDpeaEA31UG",
+	"4u6G10ymv7JKY+JpmVotfakUnwp77N8hWuCEel1gd8k6qwwBPrW2tU/tjlDxBwmZDbkYjqW8HZ0XSQF4",
+	"2kM4IqhvmafgoQamePEoI2omlx0C99NsCJXGzour9K/K3I/PcqUQ4PnmKR0yQh/mMObgMhudk7HMZnA/",
+	"JhXxbHYj8FeIEGCR5w4ZxTkSWbH1duvj95JHrhBLh4ySyoXobYdCaYJQon9OsY7XCGs1xBy8ueAnM+fJ",
+	"pUxjUvwKlqF1Wt9AsX7HOTM0jhx3O8LHRJEV6cbDQe1mtKA9ziSJ0azsQJLoFP1dBRQPdjlQrBTZ2KJc",
+	"W2GTDhlxMYSCSujiM0+/EbbOUnkmHilE+MLCjFnEY6aKaUVXsJ4USIcTcTG7Lj/MhGiKGZUiWZVu9q5C",
+	"udC3lp54I2KJNxdqwhOJgPYg5tciFoSaBNkcYCnqfizoSuaZj/kt2CcQUyxz/azYUHzSCE8YkFpWyX+T",
+	"gtjkdyQlLjsPvZWkD8fFunCOetsjrV6s8OpzM/5TErvCcBwWsAojBxjbhLksXmSc9u1WefQB2VsdUYRR",
+	"FuMSdmyC1pDzPRRcxj5UthXrlDG7tsE2t0nGo1uWkaOTHrCXl2oIdbu7KUB4a73+s27YCphyH0O5ymB0",
+	"uDsZyK6GQTUmXtnqsE21nf/acEp+bNEkeTVpnf+twZtbn9rr3mxYVzXAFAOFhXoFdIwEa210woOeg0qp",
+	"DioYSRHxhKMhrl8jFVNkwlPVHEVQ8MNcRtZKq/p9ivWuGjuTiueGnjjjKpPpqrlrSo/mS5kFmRpqDtnv",
+	"fB2timQMo0XpykZhXD7ALsiLOtoIR+rfSD6tRRkWUSsrxXh5HkJvTtaF9r0VW6xx5wEe09vhYNybdKPj",
+	"mHXp0dGkOzllJ/EZPYz6vfHp5DjuVgrrHZc8qfoBW9Ox4NUP4ZE0i+g390Q6cVt3RD6ktY9hnQaHrnK4",
+	"fqtbf+/dI8AnuD0W4kbrOy7idaBNwc1Hs82jDfd7wXQ8WWhhx1RL/QiFBetgBcDGitk7qPzisoMJeFoN",
+	"ZimbxSkFHxL6MiDUb15Qu3e/Lp11g8SeXBnniLbDpykDEwlNYW3rKt+t52o9awMQLgZTGRYy3Af5osXK",
+	"1hY6V3OulPtVuIx/qKNdwNIt6Qs0odAPGIO1D6nvqYt1V3JFzGDV3qfP6XVko8JtVViMVgEpzMRYhIhP",
+	"uQA7eeZC0caAd5V5wNDWZ4qylThDG07IVru1Ympz+9SezkDXP71StUm6yw3Gdmx+S2XZlIEkpgG1q8fu",
+	"IOuHU5dH54SQI+20PmUsmAcvYJj+CoVVDOoCD1KCLQlwSSDKAH3WkOV0YVaAyniSGEhrOa/sRiyN53JG",
+	"FZzDksnQvJeSCVsWNcNIlsKKknlWPhW4BWtk0j0jPO35eJzUZSZl0hy8hC0pCGgfyHgjDr8ppjmdFgB4",
+	"GdGEdci7cm0orshNy5Iq37SwyXWwubVK+FjpvvwKskx5xtY8cf/83/+n1+5224ZOMxS197oRhDCkzPMd",
+	"n2Pus1wKJAKmCuoCTekdC4D8o4OTk2DijkyHcMLbKuIwHxYcZm9Ld7vN1N+t7JYHts7uevjZkLCH/OqY",
+	"jcsFWSSUC9TSFUoCzIvbAifDV/hd8kcluFSLPm1XmUtpWQU6BLx/lpm9oGDiqpQnCBwWeNQueGb0BYs8",
+	"c0RYoayZJs5cbUYVJwRhDIxQmg2GBTYM71qBKvDUBM2PdUPmJ5lDpjEBpql//u//gyl4wbtzkfFkY4wj",
+	"K1pssp8zessQlGWDIAVDDyR4FFw6dewKtjbUntlS0Oe2nRYz1iFxeiqF4goqAVynUk7WtzmbXdcg3QVr",
+	"u5csc3fXeBUOI4Xzzba+rNJfaGQbq/WbVoR761Oe7iPCoaOuMRGHVUt8XwCVtT73eWAQ9zu20cyGEbEy",
+	"P8gDnVOs73gnjtrtgbwqN+0O0bw7lqa8ihp/62tGe/iHzJ6gekAH3m5BH3vQeDCBaeQmKAaqCHL9q8Ss",
+	"QmEkFFpPh1knmydI5bGscCV47dysCy6jsNEziqSY8HQ+RCSVsX+R7czy7cBW2S4HEPRxzrJCALdClqdi",
+	"7W4hjeMepW3KMuVKHvuEDMUlM0eQUZA4cEXMpXHnRrgWO0d7+W59KnIUG6Uu2Pc6Wlm8tRhryzzned+x",
+	"6oDe65CCw4YAINCDNCRAQmIgx7DjGpoOaFIHWTR5NoSzbnEtqV7K3DBuvTRtY8VVb7S1wS30IJlMK+Ql",
+	"oashRA9G53jcoPYAY4IRyAThxRoMDylCoiGcVT5hlIQFiz7mqShxW5SnR8u0eThcNcFSn/6YuMe4j67d",
+	"wYOLJ9RFfZld46KeXgy6K0wNH1fyz4S/HiGSu2qmbdCmO8cZNiziqpMykunwLD6JepNjOj5k/aN4MKHd",
+	"6JAN4pOJVqr96Gijk1I/YKuTsnj/dUIDRsU+HOu7byubE5qRTmOxSFaAGM7IEhBh+gabO9rIkap7KFh8",
+	"bZK+A7YbgttruABBUdMEj/pYH3gE8jcy3oA4XZE0F+Fso4d0iXuTUmL/N83fvFmsObmauw3DC/aOpSz+",
+	"GgFcYQfTdmi/wX/tC+V6GIxyIDUqOJS4R3/HAj2+ZVt5C75DxJtiUVrHKjjGKpCZvGUCmPWKomNQhhSD",
+	"xhUOhxkfRjOaDcfzs+7VN8+m0fyvs/HTJ7/+/O7l6ucf/0tdfXOWj7+9nf707mj684+z2fjHy612DBaI",
+	"NE3dMBbvkMlvfTzqevmuyARHV7aBKDTq63KmWLRLP/8YdOoXbd40XbZrawlU5vttw+MRJIf4RVeQc1oQ",
+	"KZNxIqNbwgV5QhU7PioA1lQQJqJ0tchYTK6vXrbd1mWfgtUGrmG3kiJZoX0BCZlI1UnLbMQLulJVWrCf",
+	"3w3+HolkGX/z19sXT5/MxvP/mo7nZ3zcfz34y+H30/ib02nU/2ty9c1fevHTJ136zQ/Tn+bPc7qKf/VX",
+	"6oIqtZRpXN6hjrpnx9VNMkjl+dXj91/98WO3vYXX0pCXqI430D7tJZ9bVpsFlEaAZfIYboEJfepxjazx",
+	"rVy9eUWO+r0TLDrJBYnogmc0qThykG5pLX/5MLzfGtDzjhbNbtRdfh22TTeYtrzGi6sCju8MSXX5vpCR",
+	"1UaSGsA5WSk1njtTY8xGarBu8NA4G5epFNOhy0YVMhtCPbj3wZEExPhViX97l1z70o0bM+7dlYH6KN5j",
+	"gmPFPfPJ9poLABJm4X7BHTJdPRNZGthisEZ+sErSrQkdbpUSjFHWZj6Z+MCYTWQK6oWLaYe8MMxyHu/v",
+	"LdNGcyoTRhRjUNUXaRZpQmKa0Xpa/IAfYjcRX9AVDYY4rjJTdqPKvE4tWy/i1ugts8BCY0SuD+gdp3Wh",
+	"hOLgidboVHoAP6RE8GoxlAfi26+fP9269+I8Fx0NSdezySRY53BkrDdzCHYHewhgQUg1hSq5SLKpz4Q4",
+	"123njcZgswqgGOHkhEQlyr/3gtyyBZynbkQZldMuGCm5QmQlIgOxgZJQTGhuk9EC2aOxjoVe/ooxMbKU",
+	"lwgrdG0cQxmWuWLJHVPls2xhvdqOBoBx0ILgGnwmYuBIxjNZlffCbP2PFOGV0yITcRP/V/2ZTT9g65mt",
+	"hpgZj0mW9QmQUWmsLpwMwgnWEamOWbZkTECIBS+A0u5Y4Z4t2mRE47/nKoNKI4BanJTC8m0fYoksr6MJ",
+	"s7UA8KfYQSh9nQ9+H+cmsNl9Q49zwDgQvG8MB3e7VTSqhEjUpgcL128pmJjDI+axWDs2d61I2wXxrSkA",
+	"i5hTlwNaOeu4iOv2gJ7JrOHzrfpOZk/hOjgfZw0uN/Qaucn52kwnhpd9cuWdG6XrmNK7mMgwYduV9hu8",
+	"ag937Z5m+rqavHuY3FBHih4C81E1nMs0nEiMkT79MzEWT4fgNjLSz1EjrQDvGJlrWx8rxS3o1LErq5lM",
+	"sUSqYQA2ML7SYxNHn17SScb2CZRUZB+yIbVVz9fPJiOKRdNNKFZfDo2qMoHfMykOJqDUGm8sQ3vec6SP",
+	"CHsbhlGQq6iSy50ytZBCMbTsx2zGDSwS7eayTv/5LJw8ZpGw5Tc9l6mBNdT4Ec05reDMca5wLEtS5owt",
+	"smo7m+stbxJbM2LWzgePbLqqJ88HMAafc2MpWTINnhHYJahCOc1mwLtQEwEe7Fvneo02E1rtRnyDSGw4",
+	"kPhMxBakr/h8kaxcpKOO0dzbubhQ+WTCI85ENkTlCfYZw+rVnsVmvrG2G36XVr4zUz00RTv9WkLDXGCp",
+	"DcgwmrPhOificM7VnBpcFLKb2ARR+AgzOGQfIsaQhKRMXOdyCTIph8A67HZinwoZd2LvmyqRSsvtHkPL",
+	"lWyfo+c3HupzjnuQ/5Xd3otgglnBZSvNsTEPx6shsqO3/NJTw0SqDEcYaN2HhggeYMJ6CNyuY79w50v8",
+	"GJU+CbYc5sq7OmUR43csrt7mvi/fj5bK0PJUhiySb2vKX10iyYTJAXc1ocjozyNtmk1SaUoMWkcElpqG",
+	"+JX+Ok6h41XKzVklIezwcK+aWLrhjCZYYbLi5XNAIwecvA30PIwdCi1o4LgLanHQ2GBiGn1ugjHkzVxv",
+	"gZZ8rjwwcxqzGu/NmydXL03ZzVbIF/X+49GnbjFA7z8eh4fG43HcAGsCza/PTYgSdJCfKro60/v8ptLv",
+	"BZCxeFpRZTZXkCKBmexVAsktxBB7stbV7relvbZa73S/1GdvrHeFTMAVW60DEzEut/ase9Tv7Y9e8Brt",
+	"4AsbgQj3KlITwiPoUXLBDYtFcLK2FW5QHvUwY3JRUo3r8xOBQ7RLOknY9KJI4wHpxfqJlbILZFypjrSV",
+	"+O6y17GnSm8JP7n8Vp+lLw+ew1n65qbzBVz1D9yM/lE+d/6jcur8cts6rwMbI0colLgtjsYul9LAhF3s",
+	"GXj+YZ1CaQoRY54iNqbKfYE4CQsQsOyLkCclYqIydOiPFE8YpIxipZR80S5GHHEEivK4Q0Zmxxid26+Z",
+	"qMCOHeGpwlO2lzDoBQs9+0CbOLpFKGNoImF79HX4vuCueLWhkOI7o9rW653C4OYLPtrXK1miVkP+1cqm",
+	"YIlWS/RpUKPZ6UvLYurjziqruKtX8c8+p7UNHZjScbbEoNZ/TUs/osMX7abCQjSu1KZFxaBeHNgJf0ae",
+	"6U8bKOU3ugdgH/LqdO+8mZRge81QefvRxZsRD/iOoWgv1HE2aBlAwEItLI4VYGtITYuippuaYWy/HfY5",
+	"G3do5t4v7rE+/p0d67Yc4sbr4aKi2OCma3+4vgrFTWInqaZnxbyUJKF+LzIjE4rdFSepgJf2c9RVLTXK",
+	"pnCtlcicAbY9JdSUsnWVF00cN81WF5siFzRR0ngGCpItC+OYodY1ctiuagXjQt2seh/ASebp8b2ZWYPY",
+	"CrpYVBBSM5ihTaSS+2meOkus+9AkPt8xs+gSOmZJ+dWLVMa5PQSvh8vyccKjocGbbAWpp+xO3u6oWfUG",
+	"utWHrK8JLm24e+tCxgEIreDL6yuzkWtTUltAUFgfsBa70nyeVJazvmPrcv6OrR5gNRi0z2+cuvuC0UlN",
+	"NkSR4lBxXFr6i4TRySNFFB8nXExJvrDqKZUSCpjOeBKXMHc7p0jcBvXjuwrh6YU7T7QhJKU1oQluBZ2h",
+	"uuFhftCICgl8atrinkOGEAYUMTjqoaH16HT8BV7XJaAcDZVzMKls0zaiibulpzVMBsGHu20ROrYxLeQF",
+	"o4ptSf4vqsYhpwJYNMVpZmMhoc0na6qYZ/TtSJNP1VZFfaluHV8GSxvZM9VGRQ8AxALWSIq++keGYYLY",
+	"CoUd8leW8skK8smBDpzxbKaPVJmEcuipFoq1tMbPALcKVGfhGd9cLrcEEtBnyjmN2bbCud3ODiWOeNk/",
+	"tqN7x0j31hl/K2+Z2M0jJAzBQdHTmAsRtipsGcmwDPkeDFPm1PoSTG2C/b0a601JA37G1yxLObujSeHD",
+	"MmV/z0mvbxjC20WZZfA/gNd0auL7jgUEkJjAcQ4ATFufiAmyYjSt9OS4dzronnW73e5Rf4cUxLcFwaKE",
+	"LI0g2nNN8Hrdzr55OShJtkGofMqyad1kztnvBV58/YMzUFlctar5so693SvrRrGeq+cW49kFzorDLZmI",
+	"L8Rj9QTSRIpAMutOZWTW6iBdqhklr6kMUnC4ojO+GxddJeASCc3+LkfE8Pg9gCGGW+TeJxK4/VWe6TUR",
+	"zGUHwGPKVJ6YDWCSp7ABOEzTuU2r1b/aShHIktE2hGxuZYKgaoMHyDAMRBqffuEBowA9ZSvatm+Exx0B",
+	"abpKkglN16BRDd12puHmV/3C4OnR07zrxeJn6N8FO4Qr2Fuw4MQFOCdtwhhurgWlcyUVvXeXr15OXw2f",
+	"9d/+8vb059vJz6tvluWo1vFRI2Dx8CBYyVj3Ip6ydFMJ0SkTLKVaW+or///aofeuHVoa8t+ndKhpwr97",
+	"5dCiGyGvE56Z2o54x5TCNfBebQPA5k6T5LerJlpnij58cc296pbiVj9s0nubFSjR3OdVwxlMqrARZxCQ",
+	"v0l11J3ewiz0vD7G1/awoOZkzgvTF9aGAaLWsXVvtX+fPw8NGtuAfvVfa/Cv5XfW29OhteOemcplhWLK",
+	"lmx1+Xetom7Me/+NxYVbFrlclq3NTQWvX7BpLf4XDEjD4+HBDEyOok/ztz8gN2gG8Dl/CP8xhCLgYfew",
+	"1vTtL4PJDaNMDjEaOGQ0mo3axPtG5fPyF5Z7F2vvI3IaAOv4e9vgLk01MMxMxwKXyGPegYfNWRrNqMiG",
+	"//zv/0GbzX4D4VqHJDKvLyOLbHo36BeFHCwLDN9arJK90X0u3WgDWUVBfcGW+r0GqgTDUO5iwYULl3Qs",
+	"htzCmuyji0swKmGcJPa1EovxQ8V/SXgltFyeCCA/8eah9NkuCn8si5vcV+4294290R9i/6P93R9J/2M5",
+	"eGLf2QDj9UJOg0GMfUKcxslf3dfvWMonnKXklgGL59P+m2tzVDgQMqtsQ+avTiTnjxM5/Wpw2I3Puof0",
+	"q0t2u2Kv0/ngeHa5+Ob57eq/Xh/9/HT818HRVdx/8R29fPlTlIrv7g5/6N/ucLi3NcN0gxQmgKTsAo4m",
+	"K5bBCVeYmD26AOZcKePa3cNGwkzVLdEGnJSHOEzi7AZsRpnyKRc1pb3k9BGGkDtb+1Or2spB9rVuPHwF",
+	"WXzh3gVkS7fXVzyD0rFFCbuC4FyPGNx8YeEyXKgFZMih9g3U5FoDapQOg1/4P/8NQH1Hn/6Bf5y1e6ef",
+	"wsif71lGrZCE0ww/+udRqPoYgI2XOLggttLvkjua5FgQ0bLStQ12Bw7HGJxY6T2mgl3JMAeu1eubMth+",
+	"e/rd0HyA431bqmRV16h87njVKk1Yw7NAZ7TxDpxk62iSfUxY88zA4Qb41WIW8TlNjIs+I3Npq4WgRMEO",
+	"7fJ59cgqU8YKX1E5dQwMx6A3nXosfRnq/uNvvYOz9yg13XZv8OnLL25uOvi51z769OWf/rB1kWOvtth6",
+	"MGGXGCWpgZWCS7KI70xk2iEjsBeWXLERUuQhISW4dGHJED6x2eNo1vhFLmHPhnK6xpcEEPm2A1lRVy8T",
+	"+TPvXS3ZuqKGYxbRfLu7v5K73G657jaIJjkA5u551XMu4k2RFK3MtmdEDHZxrsAr041oYIMEtM2rVovc",
+	"nzreHyw/e6v+XLguR46rCazQqq5uEAXZiOrcvsqsw74ocmywr8XQ1q6710Vi3NoxIqMJ5lTaI4C/ANtk",
+	"pLs7KpvgsPDaZs3gT3O6MpDQsbPr5VIMdauLlVtKoAd+EGUIGA0YnttGQFbuIrFhSC607QWN1SZ/gYsq",
+	"nu3qWxlyqLYHpSzeCZm+SnaIw2JqG1OfOnziVQPINEylu4AyTbolPvxG4NORqqrcEG7JZyvUFR9bVN0q",
+	"KElQ6J7azenw8LBzeOjpgCZoyX5JaM67bhE5slS3RBrJ9af252vrYauiruoVkdelXtEl4Bb+9L5KrGu5",
+	"cDdAXatZX5gXpMqX9nqhSwH8mrJftvQu6rVs5LYI10KDm42jXWDbLz/CYUcoV4MnOzltjr8tDbg+vmaI",
+	"Uqh92/Hxcef4uJpAUDe/62heWCY1yBV0pnNRAGRWWLXbMy1egX0OfjgPS4Ie8XkbCWcyY5s09sQ7MydY",
+	"eqNM7bydmLkZnm+f9MSyOIeeHZbsh4IMmh0J7ZF9OUx255LeBSZhF2Ijw89fittv8Ml91C1fHMgFnmEO",
+	"INVELzs4wXiLtlErvGXb2BhsZECZ6SqMKLu6GzWreYLQPbNsYfcq7CI7GLa9bbvBGR0FKqS0EnajLvVt",
+	"qwdwx1R5CX5jtOVLtjTnsx3oh3Y8HzWii7+M45QpFbCAkXTHvLOmD08tI8XeJErhtDofyW6cxTZ6CufW",
+	"zLOQL8BhbPIAYFvxXYSJYSD6TeD8u50NG5Nn6YEucWruIjN7Mnx/qmuH4lNBszw1j9/UEs/ONqWm/tb6",
+	"53//P9piF0ypju9fXvbI39+Nr6+Xl5eXl09uv3n+9YtnP3//7fLNa/qXl/zqa8nOvv5JPP71xyjNrr9l",
+	"Mvn+avDq3Y/PZj8/fXIWJ+nXf1E/Ho77csVFT1z//MtsMhAvZffDD+yr+fjqhye3T64mP3/1i7j84x/1",
+	"GCv+qz7kdvtHa7aOq4rl9Ijn0zntnfW3ULaCD+gK7+0hdZ39FGAPhXbUFPuPZiy6hU0qiAjeVMqomjet",
+	"X2NrYNWI2A6saOXWPmFQMGF0y4H72CTcXQAfk8m5ww+2LqUJ+WAOHhz+rN06Ihz8mSTht0zf1LZVU0AJ",
+	"tGuu7NyI79l8zFLjCMa4um4PxNgMG0Ww0kgzwPITKm59aHCJA9AkhrnUvMBMVnWaFyfbgQiwlINm/gzO",
+	"yPf0lpnCFaAQQV3+Zllqe+ac/TY5ZNC4mhXw3c5e7hFdLEbIR46vAHEFj8UomlEt6iMoT4tiXmTgjLwL",
+	"4YILAwbRX5mIrYGDB/ykmNUUgJcsFmQ5kwq3Sc5M8T5XKAiwfnqaKhCHIivK53zolyXTsBn8zYHiPnbb",
+	"h72wpO6aS+VymZox45TynHapW1xNglofwsM+Ga8y5uptPYv7g0HvDAKmhtpG5UmGdBEeD227gP2X29rr",
+	"/fLT5U/ffXiaTv765vHJ29W7//r21fRkFt1d0wX/PkmXV5ReR9/+8Fr+MZBF4jOhluGK+uPDJWDBjTXr",
+	"wqWKNN3tZzKJ9e4KzTdxrSXlWeu8313bb/FiT6Xp+9blwMIjiGKRFHER3oL4lypwzXP6AbfFw2534ya5",
+	"w8EQuuE1EXpUU4beg4YrG1gqtWvwcO3CQfUa1m84dhLZBKAYWQESF+tDuJH8o3FLP20QrNewoHY1a3dI",
+	"AQqxjfwk83Qrz0gQDfz+Y699GtZ6v3HCiiyg5VtvsjD0Oj6Tn2xlM5cFUmKRRgA4TUxcvYblJDheneHj",
+	"Az1mx0cN4i422SKUZGG7+36rLD2hpoLgDgJl1Hpj/0FFektWv13gdWb/GlYXX13TsWpQaQfz5Bnmk42o",
+	"ulXIjwphnhHSxjmfDcZRoP447HragFjOJChXUyDN8IDqs7dFHADP1NtqnAXsSDJekRFcrQ0gPA/4xwHH",
+	"RihsAEmf4W+EPcQXLgJXyjLjczgQwKP9kJTHmBt4rL4XKxC6SFvTRgaPC0E/OATVsXx7KZxHk8Tyo9oT",
+	"wwURcizjFcmWXK8xSPuT2TrbdVMhNFrOO3JuEb5tVQ9BE3CHVvcvvrBNVBYsmnCV4UhWY7TGy+5XO+mf",
+	"brXOyn7y2upzWI/Fxh/bDr5xNCCxPuUAFlHI5YUe/hP8jk82eoQCnvjmLnjPM75xMM115TcXHvQdB8v6",
+	"19f3+8ASrmCarSO+BFfpbn1lY5+3cyu2W6BythK+wkW72BNlDWqbVaNDr61jrqkFa1hyMNzcsilvRZ7b",
+	"mhX7QDzqlwrzipWp87RiTBHF1oubehl3uxyAqlg8OndJ4zVD97rEy/0639UBWZNs5M6kQLQHmporMs4V",
+	"F0wpvWS1LoZMt5r8jm6TKi81SNNLYSnI8b3G7g3Vddv+lnBZRnxz7aDG1zS6ZdnnjQDcQ9MvoHmfXdGH",
+	"cK/BE0uh8oEFW9skoOVdNVJHFs/1/mC5kssqX1uziRRTY9VyccczQzdfkDvYOuFEsUxZRm+Om/vp8VG3",
+	"S76gWj6/9JFtFvdWGhu42jtN9Qdn/W7p8HfcvdepFH2edfQE6AHyzDVs6pyucAwhWXgZHCaxsrF5fTka",
+	"UHOofsAze1B0V+Qi0UvWeRCbp2yYuLJnu/SPthgvv89WOw8eIr/VFoZWznQs76BcHxWxnI/qA1AmjYH9",
+	"kkOEFK8vJ/+Y7zZXsNkUZP+WLhYr8jVf0oTvvsPvFjRst9SMpiyMDSnWMFxjxiPmdzxm8UVhMGeQ3ouh",
+	"uzkXMiW5qGiZU38VbXGfbIlkuibXquaJKZayw0HLAdzwJaMSwA8kAHzE+slQyKLgDAHv8cSlWYpbZJrB",
+	"iulo3TrtAzlWLIbaI2tAtu2YsCPEVn+6z6ayg3Yq86dsjD4WVwYlGg5QM8phTCKZxLuK9ae6qW7kefKB",
+	"66AH0DtU8vbsxMzhHDd+Yj2Oj/GlrAPg/z28WA1dUv8m3qid/E+/qevp83ud3rg6KU8TuZv3f8lFLJet",
+	"81a+4AdFUcaD7uG6XNtrt1TqgKvq6D7KrcVqs81qwO6mP3v9Qa8z6K5TuMZFwS4LesLOvHz2/K0egF6v",
+	"P+h2u70TKI3ZfHR2NPd3jbrFvGGd1mJ4i9pkzVd7cfe2df+2yC0BGvAgqXZoUDeSeqyXcdxd6EplHPF2",
+	"x4vtDItiPGsW1VsvHWKnKLOxKrxAc9ua3SNwEphKTQkXt2h3TPgHk7CEN1+Y5DC/6Etbm2TzXAFTNFbw",
+	"ELePVNDx+ZlshP0PqEVU+zMdUX+nk4aXMrhxqO11WxyBth64PsaOZTYjgNiEqhcdcklSyhM8EebAt/LF",
+	"D9dXhttj0NVGV0qjjKXqy4fxH0JbdjhdPAiEEV+6ZUnus3E7Edxl6/YLVZW89jvt3sWra/uV6+VwbQe8",
+	"6T7oZsiiflopveOBU8NuUxmYmtopeQfRnMa6crdNfNB9gFPQPU43O6FfSzQxTMRFQc22OU07SOwjDwKL",
+	"pXxLj+rsgWZdP4gtZHTLMnS17XEG8yVgM67YKw69w3osjWZIHQJShCWTCvsQFNhTFV19tF2bJTKitiiP",
+	"BQEycYA24Ro4BHuMwKFlyrPM8rq5zJmEimlOp4yYFulL2/rMM5EpGX3z7C15fNd7DEk0qlIedMbxtT5+",
+	"a1DqQL+GZFfVkXDhey7IyPG//OeIINGbY4HMMEV4qrsAkE537ahDLpNkS9St0GOd/yySCDpgQ79vBwG4",
+	"FfPucCP89vho3YGYp0ldfVbsMSK7kLUFOC2hf8p0cJZlC3X++PGobWjzSK5YCmxGhk8VHdA4tY6rXZ9a",
+	"URfimLE7lq4gEJwyGs2qgDz7lmhGMwuTfjymszWH3tHpbstO9z685j5kl5tKEUGYBHC+2tyKJTihIKFz",
+	"xsV01CajJeWAd8TiW/BXQvl8pCVILob5YuTBXi/IKFdsCJptWOCCR9oC9T9D0bkp5cJ+gIgQBOzpaqgN",
+	"YHjRjEW3QzPAIyLTGwG+fVYYQBdkxICfy3e9wZMvgA0xhSprYBeN/GgAGBEw1aZG2AXAKYY2SjCqqwFX",
+	"4q0xw9QyiC1boaxla3q2WzhErXZrbVgQt+3T8rtBMX/DmKChA0OiH+uPCDSk3HdM3fE6jaAb1611gpo6",
+	"B7SX/bImOd8YukaqALitZDpyvs6iOCS5HMNyk4YI2/iCK/HOnye/SvX2p8nXx+Nv5qfT3iv+q5y2dqVs",
+	"rKXjHFlX3OgcquN0yMjyC4zOHYIceTT17179G6vH8fMS87L90jzA/oR8WHCsRUYsJNU1RXuWVN2Itao8",
+	"e1BwhoiFXPR7BxgxaKmi1BLYGHWg4fVUykSqGsaDN1CGyEDPsSZzKbMHD3PTMKPv6X5FFT5LpQaz5Q/3",
+	"z6fElPTNDNsIQADHt8lgf7hh4fEOQboHwjfcuyB8PdNwKD1Ri7jjxN/C9GQ7G2KMMRZ2tSpMw2zt+trd",
+	"+gFb7fBiWENNQwGBJBk1k4tSeReLXrHcZvXaAcnzAs/Hoq6Ony5HjCDadKgStcaY8GmeosGqzZ8iS+fC",
+	"lRjEdJQVwZON3Xa2EQPhg1vnrR5weCLHziRlVWqAcO1Yf202yPk76QOX90RffXYysK8z2J8q1ZwtpFut",
+	"EKpHBRmBHo7LyA5DiM4F5gQ5ReSyqiD8YQvwALMarB3y0mhrtTTZ2py3WttmEQHOBUCXD13V9z656jiL",
+	"vrL3JnT9pEsbwKgdP+T+RZRRND6WeaPCjQoDtVxlYyMQ5pGmv7Va7aEoNn+HROlrmxYWLoyFEUCtc551",
+	"erbihlY3akGj6qnqq7Pe2enJ8QDYgCvH/bJevrn5yuPqOm73jmpUc0KFYPG14XNdN7F2dyptx0qaRMRr",
+	"ms0aU/VW7nGEuJvuMXXrKzOFt7bXGWA3eHSuZVZTcs0CsHADS1lsgGcFZ5CWfNX2yjgiyw+mjZZohHYl",
+	"DnJEQVghusoSdL+ZRJBajcamAjOXHJQNAbt0LsUUMVWOHxYPRRzZ1SAb3hUBRbdglpbt8sMQcVck53Oe",
+	"hb2OryYEMUcGp3MOkCa927sMq/XSLmfjk6Po7PTsZEyjk5PuZBJ1+2e9bp/2u91oELPTSW98xnq0H/cm",
+	"J6w/OYp6rBv3x4f06GxwenxSObhZE+i4Zp09MJtLr3fQPS3I6+/H5tIApe7m2YlcBa0YxJ52z/Zv4gS3",
+	"nq1aXWZmk4KbcizesOUm65k3fDJxg5eUN2WaJK8mwLq1OVKNVLmf3reDVb+8sfM9E+62ArW3pXHfm3D4",
+	"VijdejgrvDkh2VGh3M7xKDdzqdiGe886Ges2qXBlHFPPfnu/3Ja9L0avCsHbkxDwWhZcNlh3ZJixDzXx",
+	"D3iinllk6Vyu87Efapv01K6p+tpxWxv1Vl+2jTGnUBW9h2HMgUsK4hx/QDwoASwVN3PFfmKE2klBsWh3",
+	"Y9O5lpnjbnmIje4zDF67JepCEzAs23e9sAvi2XyRrQpNbA7QPOxgeU3vOLlahd1cu1KBNl0t+pYghWZT",
+	"rVw9PHhlc9cYLd3zS3O5SWbQrKkcaq0wbekaCp0eO5k13jd2HYL1cLPMfFe7vaymk1+zjGLSSLONSlu3",
+	"n9pr6yhJhnWK9zJJnMK19h2w6LWtWtOmnpCZsRhQK6NXdTd2vCA1nn7FNjo/45TFVjZH9XszvI7cr8lW",
+	"wOSCIinBkokKCZkIYxmv9kkrqL4/ZVmeirr0zaXei4E525QuRQULRLSlsgS7jMVreGWoMYqFDgdVUzww",
+	"/Y2s8wE7PT06PTuNaf+0e3TSG/TiLhscT07j6Lh/1j85OTzuHsbd+JjS8TiOj/u012OTk34v7g2O+vHp",
+	"TtZ5Za0Z6SrGe32Vvcd19rywUasTsvKM5JjHRXUyLqAqBExLJPMEfxozn/rcBZH0vmJtrSzlDKjCADWh",
+	"PxSFA6soArv8m5GRvHKpMCa2qQDSn8pfmeiQS3VbyirqhAmb93AnreF5jWvItL9GuYUc3FCJMnZk7QW7",
+	"GmRMrVUnWshsiyM13uL1llkDr7d8kMow8vdg97OHCm0R1ab8NAuvlsyB9aglMGYPl3Q1ujDs0RdkpA9/",
+	"ELasnjSx1lHmlcw0rXOPKWgb8SE7NzQQZ3wAM2xTfcnPRLpXqO/7msi1pvE9zve/lym5yXysNxvrpNec",
+	"XaqS6tUAMvq+Y/jPz9edKh0yMkW03K/GcDDlY0KPBQLiid1I9K5hHgPLBjaJG8G0hHaCywlD/RH1dyTw",
+	"SBq/y4goulJkOVuVo/jFYc2wotr6XzZmXlp45YpgNUryrTnsVoa28D6Mzg2HnueAMCQUMxo7V5V1SHTI",
+	"KGXxEN2wejCEZwTafhRPh43eXr6DtkjlOGHz8N5PLc+EqVAA2AvyxevnT8nZ0eDky/U9O2ri6cFXuuSH",
+	"mm3eOpeWKSQKQ/YvzbAgWlkpfS9TVy3E1DoG/cqxMoYolQshM6rOydXL14Al6gfNgAlnSbylRSiFf3nz",
+	"6iUxaHpk80fr2hoienbbRc1fuGJBUzpnGYLVZoxa63ZZ6rDZJRIuzG0TXjV4HqMSeGxLkQTDdrZ+YnW/",
+	"SsX5mM74uZnh85HlbHFzXg2yr92y2faYTIKF/rlgdd6Ecl/1XwVG3g1MqU0nmxNQHZJxyOMaLxdUYkZo",
+	"DU4FGf14YEh+Dq7iCrpznx6nDGBim8Al0AqDVyJYLTqV+XRWrdkChbdqK2z3uvfYw/Ka7PVv3769JnhB",
+	"6cXlhPqB4bvAT0fdbmguMp4lrGZVAUWonJAF6oZQxdm3LoXGlq+5ownf6Hesk3nzFk/m11M21y7mAt5X",
+	"4As2H7+MexE77cbY0KA5rVeS0OCm7SnLdQwXlJDC1HfdC/joDaOqw0R6O8icJlpKWDz8Ox5bbD/zbKLP",
+	"n1qDDYXMhimjMdBpgBQOUUe2W3G+SHhEM+a+gWU6NP03leHcj/bp1c8FQtJ+gz794rPJg/AauOD+Axwq",
+	"036TcHHrX+BwIULli4VMMxYPHQbEOuSGc67mkILS9obGqWxvAPzvikHwv7VvNuebdovHbL6QmX7h8Jat",
+	"hmZw4KE0z2ZMZPCUGHLa4qGjeEYBSljpm1QmDGbGAE4QZgUJuUPBWAzfaNUyLNhzZDZEQK4FLU5kDpgs",
+	"sL+H/jcF5qP0tbUzS19aIfa/o+q29JmJGDbK8pd31eebeSx9N6biNtA2gEmXvgfautI3ephLj0oZLT9L",
+	"H4L9z0Vp3NLXmGxYuRPL5pZvd1zR5WHjCauMIyt/MWfZTMaVCS2NNmKVEygbh+M7ZnptmYOi/sL7kwmU",
+	"AG8eoYZ9UQNTPxNsazf/zvZFioShnAzxr9JX6MUtPuNBsfgqk3KY0HTKUMZmuo0Jm2TDTBaPK/WMWvjz",
+	"WpdN9bLYpo/Bt5A+AlhtOZxTsRpmmGTl+jHO1cr/3coeVMbXemWYsilXGUuZLwLGul/446Ib4WI+8NfQ",
+	"GMLejeWZceKasrmEwxlKnRtd83FGxZRVRK6o2+99aacyzcVQ5Xo1m9XtCaW8A51jvpF5pmcGXMgQpLKZ",
+	"v8MI87KdAlCMJqg7oHh/MZmg+P2p9PXmnMWcWh1fVWspy0vyYJXsMOYTSJUrCSUUnx0KObTZTN5vgTup",
+	"ulWVRQIwgFVVFRZLuPjSG1PdM0bTBIV/pQesmFdvvMy2UDTASnQmh1YN2WM43ADbH7zLKWv3ndUYyjzP",
+	"l9EUzE/ll376ew46dQmDkrFUgOfKCLea5VmmGxLLJbgbaUbHWv3lgt5RboXR5IYPzbbV/GRY5htbd76A",
+	"EDfPuHyiL39qidurfsCEqmyY5mJ7SZYqCVrV7jLNCtlSQQa1SqfYlIraGGr/+G23e97bDd09XoUjLfCq",
+	"NcyJXj8NkMzrUBivtOGmhh/tAF0xhHH7Ur4lbKpCwPMpcnq7tHEsfafN1ETKWxYTWh6To16/fxoou7B+",
+	"wnAVIyqv1F9XjpMNXnrYbfRSsBZDQSToKeLH8GibsSRR1fqOuneDRi8KROGfYiYjnNpzoc5Jr036bXJI",
+	"/vnf/1M5J+9UtQLdYsNiiVcKTcD33hjqq50DC0Sx1Mdm/WtYk6myhp1T1TEMPgh5IGB7fQLBwtPqdEQj",
+	"HVPnctX7Ndhjo3MtHzRjqZ5D8EqN2TQXlhexNKLm0JbmQqDutqaBe1wwtQC5tFQYIWVzAGzJ+Ux5yXZj",
+	"Gt22Q0XhIcInAfEby3yctQsXnfELW5otLJFZpEwbsnMv6wiDgfaJXog3gP+02LWGpcGwCc2Ldrn4S7M7",
+	"1mJ/5n3tUiSnFhT+mml76k0+DwGrVT7Xo0tJCldBYYNcmCLbsOTl8pEq6iCTq8we9MFkS9H5qf9HtwnO",
+	"SyUvwRVM9uKCB39aq5F82qhGsu3RX2WSz8sYvo8tU+DlsETkU5OaYeM69Vor6GJypaa3hMaNJwAvD0+M",
+	"rdS3IUhbuMcnMg3U125aDNMbeX3H1oisady1OTLtSCqRNiGVaMq5Ag98pDZwrxx2H4pQ+a33vjU/qBb1",
+	"W/W5aRaDxCYb5Oe1DHs8JdHHGOP1LyjRSyreK+QHP9Yodq9EYWCTMbWKtb41CB5QEQvEsEPq0IqL6QWS",
+	"tY/w3BNDTSeaJFj+BskPWaKYC835DTWHZnNrEUALN9cS/ZXFjU0meuC25UHgVfekxmtkZtjIq7EuNvLR",
+	"mcbbJ4fFocRJV0s7tx0HZqkZmoKfvDcXXHV789GtP21d5vB+ZPA3fuhAiflFEXdsECvchcoqdQ3bPi47",
+	"RD9M9QOYAn0rWQLqCVbIVGZF2Runk/qhMEi1Hhy+PDjWRnfYdRbNAE9suc7ymGfSlE5GpgBYFgsWBVkD",
+	"PrVbb+iEZauaAIwtKgEECwx3NDA1loIouDEwhzvDboG4Yb0FL40pmDB6xyp57utl0MxjPkt9YPvs8dZ+",
+	"fcfqYSxFV0MTGyLxq+P6MDxEMS/tDY7bMGL8rkbVrpP9heKPmLlUsP1BoN/hGM3rCtVeh0Uqve/aOLkC",
+	"3hXDixhmW9K27FoYzjA7hhKR0I1ppmoXD0o4TjthbLsTq8hpESzb4Wo3VY0pGo0JXTA0biZeDISd5zzL",
+	"9ntjoy2yuLE4gm9J4OgP3nYPz48GO/nPHpgk0o2LNylm8nFSi4P+ltSNdYl/AJxkYBlt27Br0Y/Fs/BU",
+	"FsoW8PhBGtJtGNGodRc2e4ylsVg3yK2LPOB2WhUoHqBRpOK2Q0ZjOuNAu/mEzrjetFgywXKlFgbsPBNp",
+	"yTtD5vKOxR2CG2CSOCJ9uWSmChPoR67IryyVJZsrrNjW1dQ+HANGEXmH9M4gnC7PAgbYayPVSBtgxR3G",
+	"QD+5Q56wRC6hR16mLmwzC7qqgC4OLNduUMM002kll8AOmql8X9XNj6vZi99vXdihJbKWDqDfHZZv51/8",
+	"bdWWaZEjTzHey4pvsljI/grarBQ2HhrPAWFjdv4OZHjjfjs6t99iZRypMrigBM601gR+CWh/fewERyAZ",
+	"m0yJEiDTwjC96GQjY6PwNNV4kPzMtB29SSqfN97iazxM+hGbZ+Gdk5MNqrluK9VGbm8H/iV85kNZTDGt",
+	"c9OUygfZTNsxS6SYqrVE26JLO0ahBm+7vV0rhN0G6XvemSaiZKu2F52C/BYbNS5cr6WNxDeWC0LYdivm",
+	"apFnLEwGVqgaD3S24BuLJ22Sg9/BpNpVNzVZCQ9qQ5nF9dsnnrzhcc3SAOpG6z1FupLCtWD5Zg27Z1my",
+	"KkQfQb1oS7ztQNbKRZTkMRuWSsptLmv+akIgjQZO6eq8XDSRjBlNFZY7lxLBzxOeos9q/TQPj6iLkOsH",
+	"oWfCMIVM0I5T/Fd24TnHYhbxmClwpuJdNhBlstK8RPpmIqQH8pqmWZUdurelLFIms+1MxOHgEd5qRyQo",
+	"Va5Vu/HWP2EgdcBQn45s5K2NwTYnjWDsqnaBSObIUg/twXgHlBDs/Fak9LuWQFqwNAoyq1waEgMtJnOa",
+	"IINsviCZJBOZpzW5AxW2g8PO4VE5vnBaCt1UQ2b9JhGzHUYDkj9Km0A/ZNFYSDYSjj1QgevGcY83FmHx",
+	"nCcBqwzJUtcd3SY1lN4yoaUOI99hfRHJO0DtBZUrFBgFJQGVmjIDuaBJclHoIdJrd7vdxqrgKb7wa5M8",
+	"XWGKX6/pClcP1+3P3g6IlVcYftFC6ZUJ2A+foma0PzgOj9eEJ+xR5cjHDsfd6Oiof3Y6iXpR7+iMTsaT",
+	"o+j07Ox4Mj7rH/VPKDvqsaPjo7Px2eFRRI/OBmdnvfHJ6aA/Ph0MdslZNgJoiP3efHupW/rJR9M1HMdi",
+	"lOo6uvvEP6Hi1snz9rmvevZx2NstSxCMU73et1LjqwJUyPvm1SbT+a7lQHnC6oWi49uSYy5ougrW26WL",
+	"hSEqCvCsk6dv/gqU41ADOs/IFz9dfv/iy0bPrtby1K3dOgShJJtRvkDvEBgpdOlyi2CbW/IsmrVt4BML",
+	"WetVZyEXo0jdjbAMI7iCxitCiem1b5tFdJ51uoNDYJSGP0EZZ2dHXXA98j74E3kJW6ovVnetduvvSook",
+	"bNDZ7hUevBqqHluk21UHTwlFD9n6dh3aIjOrNCFnrIYJq3/0tnd63j87H5x1zuC/HXCQG53/ldJCr7//",
+	"etNhMPAMNuWAiXK2NUu5jGu6cVgk/OI22bwbLugVrvS52pWYti5pLDzdmCiHv4aSpKryEnq0XNYoSf1L",
+	"2yYeVqLO+mnNrWfXivDhK5PhBjARN5q+vaVwLdRtBgnGZKN6eY3n5TW7Ek9wbVhr4ArSf1ofgLce27gg",
+	"rW8Of6lZnpHb9AKU4EUZEa9wBhW353rNnEcJo2ZnXZv4ZlZ6AUlzGfPrWYu189I99pdVbxftkNhM1cat",
+	"g5Hw+Pk3DVi5hMs6lwZMGc9qGAwbkIGWW7aH278RfWjpLXF9+PjSi6Ij9WYVaM5FGEaepTXazQp12/OH",
+	"QbkNK9LOi2HdGnUOv60lOp8/D7btLni4e1d9bcqidbI66zzZQPkS5r5xa9mjv4GUpMDzh15FgJDe3dD4",
+	"VC6tMvc84txmjWQFN4FZ3QXdg52AdaaCGkWgwo7/V5Nyh23ZMvP4StEBLzFrg38xsEmaxz1SpLCECN5R",
+	"ycBdq8u4VZ+DV7LIBHXLMKTa/bpWNUWEgeG2XaG3bZORQTsa8ltbKW60I5f+/ej+aK4ao9iewsUPT996",
+	"T7ANeu2G4QQZJggtSCgBYo4p8oC4GjMmjNcv3kJ33hs8OFurR9U6Y0k8dP75ALheX+DW1HlRJh+rAU6Z",
+	"Sd8IoIcfIrV/OylsmUS2SXUJe4ctMOFhhUN1Fx+0smKg8uF+tQ1tJ55hHxq5Giv3pKkIRd+zlLM7mhRV",
+	"Uw03OhQQM6V1tMGmHpVKQF4hsZpCTijri2SCrBhNK5vZce900D3rWmbairvl/cdeDXB8H+jrnlSxrrwQ",
+	"VM4qW6tM79J+pHc94LUJSFTSOr0OrIiT+zDBmujVFibYchVLnP7duF7XSlzer/x06XEPAO4NPS9ssIxZ",
+	"ZNhsIMrjnXZQuNGnYr8fob/dwGj73V4JGow/GhL13xInvDPu1/UToL4V/G8F+Rt0Uu5Mn7qvf34Dqrhs",
+	"EoSnd05jVupxQQQKGQSQjmAQwljm19ZyrEQWKzU2GqbDNIzZjzDZShnICY/RyUczK4duvix9js3O6pDR",
+	"QmYjk++2pB7BIvQKA2Ekk0htVs7KwES6dsuSIEDU08TC47zkpazROUbd1BC+2AnalfzWK2dbVSwzrjIZ",
+	"Ota9SmLIXuKpyi4Kuk5IVrU1TVMG7OigHBs7gIo9hC1CDiAvgaK5vvMyOcK0si7HcfMJGi+rzoodpErj",
+	"AqSp7TUvkJM00GU8U8Q8zaMts7s+JsyadB9vvp+FZPyVcE4x6q1GWiopqz8j0pHYNLR15tCi/tNI0Lk9",
+	"uoBv/F6nlsL1stGUg/6+BDtonwL5fKKireLx/M3TByIbfziWy934tfMF33btD9dXeC3OeDCWChXo8fdQ",
+	"DPXTBq0TSng8HJCEaQsTgbQYLDe4DpmaEik/XF+RmM0RtuKkFUk4CI8vsOY5roBbgazJxboJ1Irf6iS6",
+	"rKROPrn8Vlu/lwfP6zMnS0eXukQY1yoOVmw58cKx1NgyoXpZxSldGujGSuYFOU4wpGPb8ABAJ7+E+W8M",
+	"cLKvvk6lnATQi44FqQ4FNRUsJsVlher0eFNUJ8wrQe9Y823jBaMTbGUI78t/DRZHhDwkEwnJUsYKK9Br",
+	"sm6nKkUz66PwD0D56rn8oNk+11TLDcumyapB/GLR5bLgc0zCT/gkxC8H1oAqlzi0vEXgCTVsO4WP0IB5",
+	"bcHdxOC071hqHJr4t6mryuYmhz5lSiaI5J6xZPOCAmMjuIUWxJK2i4/cFl0XHn1YVxdQQlly1OLRP589",
+	"GAv5gyS22iPwlgOsqo1GO9jseGXcAnrLMJnh/wpRaHteD0eSv9cnH/0T5kNL8fDxY9uAUAwUXo+4tGxT",
+	"lG3v3v8LxM/3jWxXZe/3iWwXrfh3j2yXelJfHS/DvSFlbRsPApgqalNHPbK+uKc1RVITIHOeSqyasWR+",
+	"2Qyzldzk3e5h1Ju32vbPQfF3f1b8eaT/lkmMWEQv9JXENeWww2Fi29nSnPT6jfb1fSK9Eo7dG/iA8QKX",
+	"jlbKyX3QqLu8Y2mcsw3zb9tgCgpjHAZKo88K/1dtNKYZQnHXyKifYoGg6fdroXz78wO5wLdnAnmR+WBU",
+	"0stU85ODijkIL1JOE5NjtAkBlunrLAKlQ2zdO9hDtTKdUTjMm5iwvVD9q2zK/9bb0toM/V47k9eQf//N",
+	"qdyZUM1a5/3aaV/6TNiqfTBCcIv6V8QV6Tt2a5jRLMM9xsHeuns7d903CmBIYNfwfmxGJ0+VYlmbJJyO",
+	"ecKzVZtoEdf/cgElsmRK2IcFE6qyccONDbEs3q5Rm/7lLxugQb62AfAKW7ycM4jfGMopqBpvvcKUzGQC",
+	"hXHhpLySeUroYvFIAYaMM0iEpG7VPYw7OVTe+TdyKDdAORRjaQrs7uGE/kwFLA3f9WdB5TR3QgerqhYt",
+	"2yahIV/zJTEPQHzMI7VWhSRL8yZFzzzHsL5jK6ee37AH8cx6K3FvAg8c58Ag/XB9pQeGPKULntFEgXmO",
+	"6VN6IUIAV81pklQ1z4z+Wd6qMa8Q5Q0GZRTJ5cHP9ODX7sFZZ3jw/mO/3R8cf/qz+VZ/risP/s4FJTzS",
+	"QbekTczifDsoHjiOPUhwse+1rl6+bhUMkkfHlkBy7RIs/Fdkv+ASazV6+ac91VKlun9DULPHE7QXX4jp",
+	"aCASpEUCNbg2MYWECiD2fFSfj3vPKm6lbcuOgWtnAdAMiTxK0AtTJejhy70VyhEqIQ8eHKHuTybi001p",
+	"jWBY0uPE3SUIW3Tq6Yxycm1CAOsISx8hvqnVBROZD7TeSMZ4Z7LiHjayge/2YFdFF3xZopukp0jau58S",
+	"92Txtw+wvWPjmZS3gdBac0TuLlBcTyr9p47z8ThhKixcio4TFg+bxStMh742dxVxi+222DNTvgONn0RG",
+	"NKlYV0wchHniZBIPFYtSltWhdH/QX6O/H8sN64st+TZUbmNL8MYJDFsqkkm5BXO8y9Ar9kvOgkXaDCAf",
+	"loQycQFQEzzTbbhFjipLr7KkIkNK2RlV+gs6hzpymSIxS/gdSzlTHfJSwl6ADy2nFJ/0ertz5DTxp5mp",
+	"L+pfrhahrOeXeoi1JVM1XAoN0flPvVjc6q05qhWLtAwkDbhbVzJH0JOpxmJLUZpCjFbGa5HZu893nlao",
+	"XGZZtlDnjx8DUtZ8/XhMZ7wZelU/zw6pWxwFmnUXgKpdoigugQqyWCMm7C4G/hL4HUtbGF41npGULRgt",
+	"aMtB9CAv2Gx+5cEVkqg8mhHDd1rlc96SoRCYYjOVmAK+gIKjkwecT7dbetroLhueTU6P4+5p7/T0KDqJ",
+	"jwdntD9hlHajwYDG3V4lTV7fsfWMMtlWpxuLbacrw7vVISNEgo7O4eiOk2OhYUJmZNT/8GF0AYVGYZsd",
+	"nRNXmlQxESugfQbbpG2dwHjnRGJRnQsy0gMj80w/B3wBiMecSZU9Ulj2MmE0VjdCSHjSBRmZam9Y4hV+",
+	"1bpNtxF/sMVRMy0sKfJWp1rbMXUB6ThCN1a/O1H6nwjKHU30n7lIGY31oh3VVb8rEY+5wnx2DKBYF/So",
+	"Zc7x7VZRnc68W1+UwGd8swEr4IvLjiX3gmZld8Cs2Fgxcq10epvkAsj+DIq6WGGuhMQWee/vuV813jt6",
+	"9907rE6qZCXUOHJB0h+pUOHKQU1xyj2sWH0XD21kWh3KSVboHpisUjMOt22s1um4HtfqbMy9a5w60evu",
+	"6b63JroThLYtdlnUouawGd1j73kAH0x1N/vdbPiy7K4D2Q12CrWhLQMLIoMVAqi24Sbof8WlbekrtHJF",
+	"6uxipZNRzKipnu1kz6TjpAw5cpBNy6hyW6G7Ds5Fw7CrsD2/3rupFAxao8gPr1+YtcliMjrqdUcNCpTq",
+	"+5tXLTOtejjx+f3E5jVbJFiIZgeqr2cfaJQlK4/Xax6Igk2ykBV3CZI341ATlytiF7ix5BLOvB3F1Puh",
+	"yhCFioysWNbGwIJSLCbyDn1M/ibR3e2AsUM6D8hpsEvW4NFXlNqTpTkLucDwbBTcWhRrkzEYWzx14wPp",
+	"MY5JfYmzh+cxcyVY53oti0qm0N/0xumfaHbcQkuURAE3c61sycwlAe9AGqSnNKELfaKWwXpSz/Xx08J8",
+	"DJTFHqnx8DxGLjpzsNZyekEo8IRyWwgqeC44PS6XnD7uHp2W6M2696I3qxsop7OtOmIC1F2r8H+EtaMl",
+	"zwzDn4E4EzH0uuu2DDWmwWuzGSJbiMLdnhXvu+7Rb//+Y699+ukA00GP7B/9wB9/CO73ikV5yrPVG2io",
+	"KY1I06DWEOTy+orcspXh4tZ/KhMRvH715i15fNd7jN/N6S1zOskSoNonu3boA3Hr0yfIE5rI2kJAQByQ",
+	"sHgKJ05QWxTTTQlUKYogVZFGt0zERNEV0kMuzB9zkNN5Hs0ukDh8Lk3tiRuBOTRjli0ZeoV4alIXClLx",
+	"NrllbKFMlX95a9FRCSNAooH6EfnnVjInFDdabWHdiKVBXNtecH0ouRH/8R/k0p5T8Rf97Wg0uhFRnibk",
+	"QJE/PLn89koPaMFQe/AtuWld5tlMpvxXWNXn5AkMKfnDd89+umnpKx5dFUVaD75jq3MyV1PM0X5Ebm5u",
+	"BIGrnkqRMZEdvF0t2DmhCyxrzaV4/HclxSNyEJNHH/XFhNxgRuxN65x8vDEFpfSHGwgz3bQ+tc0lzFwC",
+	"hXfxiq/OemenJ8eDbrfb7etL7SPR7WtugCAP3oCFwm5a+pk2uIC/XL187T9AyMzcggni5haP9wB/jQ5O",
+	"TvA3k76OX5u09ZvWp0dm4G9EcaLQymnU7/ZM0qqfwtIhb7Q8aStn5CUQjyy0B+XSnN8Mq9+NsIdpLmjS",
+	"1ifcGBx3kAEOrxh98wzXj5vuxx/tn5/+pC3DP/a7I3s2x1YqQhVRUgpC1Y0o5dlwhe/yC/d1yKuUxBIT",
+	"dGgGOVLn3sp1b3avs7IKulHpD/8wYO9/kDmjQul/YQn9w7zuHzfi/2PvXZfbSLI0wVdx49iYpOwgCFKU",
+	"lAKtbZqilJXqUio1knJye4tlDAfCQXgx4I4KdxBCZaZZz/7a3/sI+2OeYG3N9nXqSdbOxT08gAAJUoQu",
+	"mRjrqaQAhN/i+Lmf7/y6u7vb+P/wVFR9xa+NdmJY3ha6Yolf8ZAQrB+L6Ieygv/MFFUS/SpoLC48aIyF",
+	"vlBqYBVBF1rGj68Tb3IYcKTKFaMdLUI4aAQYyms0iJzu/7TpXKZRQNmlMoiVU0cTL51f4fwRLQJP+RLX",
+	"P1eOH2QYdvGr4G7GBFlXTUtMSCHdpXHOR/TQtFJ54JLz9Mgbw8fqDVwXBpyxbSOrhdLMyRyZYRsh41cO",
+	"FEs/mhscYFIpg/Y231u1AJZBE/+61JPy18YMbfTQHGLF/nmsesVUldJYbkJJTpfK+Ih0j2mxlKmDGz9d",
+	"RD0A3sMZs0wkeYRDyeMe6gKYVTekbV6+CLec9tQcL5ROM/kQQTlxH8xQLKckUZiRIFOxPhxupXuAq/O2",
+	"4kYB0e4jvoZcVJri1BDnaPYPQNGNrajsWBFFeSvcyM6IHrj71cLXSnXEcezJiEvvh0612sEh+EoOQNqe",
+	"muZypGCcAbq1oTVp3EHkeHKoYCryaMOHL8CwJ26Zc/JhqnYMZFWB2SSNyBckcB7zrMbyAjHk+rRslfRX",
+	"xMFCc0VxjKAg8tSAFrFrp3j0+aMPH3JClyut84I9lNqaDH24tacgnExkOfjphZoTNAk6rCRpK6W+UL1T",
+	"A3+eK59g59K5gRHkqVge/sj4paY7JOtVFT0BZlbeEX9Wc8pTuVAT6i92bm2BDoC4kFOTokHEBXPtvovU",
+	"095xPofXzy9SIKkaC6OK6aQnxuEowqCYxA4fai+wWSvpfrgUa1QHZW+eifzNT+9Zm33+4tWL9y9y3IVr",
+	"kIIgtjKHr6Iqh7oMysfj2IMVa3MDDjUp3EyCwCX5/TMeNVLwy3c/isOD/SfiXGNNoq87vor7ea0Z5eLl",
+	"67eZoE/gn//+5j8eEDUDIwSq+fd3P75my6Ij3oE1lgn1gT0WcLHs1GEBr1MTiT3lHA+gCvQvl0qCtMbe",
+	"MfQu+bXQW+QtNjqjaoe+JWpFi110+HTeqw94gZ7ZAi9IpQSuTxvx0/vvdr/N4onsix/0syPEbV3s4s1u",
+	"I5gRdOv5RNEFpv63HfGDgs1GDI+UCRRWkfJlJFhiY/4lnLIRfqYHVLqmzaUsdXFqcFELe1YfiJAnyk5K",
+	"Je5T/COrgcNK2Vdl/kCMp84j+0o4Fow+smWBVIrLsiXcd1gd4rBj1SIzMFudGm0utdNgYNS/op1R7JJJ",
+	"J0LzMQqG+uA74pg1Qzgw1C55vz2hzw29H+s48AOXvrDmnkdGHt7XSaUKZbyWJVF0UxLBuDNpfENGDeIj",
+	"ol/awQVJDjOo5hMQT29evn7QEe/4Ckon8vqBPPUT4HiYJP9MOvX48EjM1KlhcH9WmhFA6RzeKRXPNZcX",
+	"OR6Kxgx13MDqyRZTpVM99j9QqlQhvexLpzJR2nPsCELPoCEA76MhMuhIbTUX1pTzWu+jGVGSKOPpnkwq",
+	"DSp2nfJjbAFvrnavwXvIksfrRgaoVPXnIMCIR1rDO1lU9KMqSCyzPtszEBM5uZbxK8IuBJlSnNmpT1N4",
+	"afqoWWChT6M/NzegdcxCrVEtgg5uDWi0MghcO/VsVtfLclmN3M6RPyMkaAEYdASp0aNm2Ch645qWDiKq",
+	"ianEQjz1IPMCTb/Sjvgz/kGpB0Ev0EZM5LlyWcj/oNHuc/Ka64EuDff9AZh1ulRcKscMD5hA7SXOiQB8",
+	"D/lLJHf6LovkecpbAe47Vni/p4YTE8KaSYyaAjPEcPF4g/J2BwBVyoFkhT8USkiQiCNJHTpgkCORf9jF",
+	"0VAlocZn2FQU2EiJR0MJ9aVihkMWDCLUd8j+w3y1X/GL1Ngjo2EkPSiX5CNgwatie9FGmnnWaNpWOzlo",
+	"JLjMMBLm16ctSlPMFjodqtghImPUqywWsqMzJxN9FL+xzWmUK1lQmOvvIlRlWAqroLAaGBXj1ByKmfpm",
+	"xl4WGHTQK2mE0Lg1DIE4MdLUyq2C4+BDu1Bzl4lhpdQ/VO2CCm2IVMYr5KFjI9jl5WXNtVGPluX1nRpG",
+	"+goQrvGeycmkTgKYmiITf5siaNAFbyFKVvVBO38kHDW4RkpKuugCwQC5UPgg3sk36eqItuxQRCq636Ca",
+	"ByJ5E1nzSBuHsML/IFn6S4HOqQz5DZw3/EVJ1nCAI5jw1+iXrj/CMWJRRO23/ZXAEyS2hq8bjKz8OB0u",
+	"xSgAPYIyuhkLMYtWAabGoz5EoBm1g4sfQJvh2tXzGPH20UUiQm/cwCxcmpffvTtxmXj79rXLWOWDm4W+",
+	"oAz9m8mOFv8bCSu8KSdmlfbkFHaqBBX3PmpNuCyi+oEd04KsYX2IjEscEiizLNG1iy3mkLH0KO8EFKup",
+	"83YcXelMZD+PrCitvVBFbcMFjRWVyXAJQaLEtXIJTKQrlnn53uU+MnjYCdhQBawrBsqQ+FmqhJvm6Nqx",
+	"b7C056eGM17QgB5IIyqFBwNqgs3wYjVaIOHDhLRIT/J+6XKzp9E3myCRLZs1rKDatDo19/NH3YekGOSP",
+	"ut38wZIxDCfeEe/s4m5JhGmEbMXQEBblzXjhZH9w+3nMqlNGg2UoGyYplSGhuk1GaUxFQtGY5EUHtjGW",
+	"F4p+ht0+Oc6XMKp76LGn5sKd2pkqBwPlHMg7km7ahyagTes99lAgnhYhalDiEI9LTyGyMFIMXUpbw6mT",
+	"JaplqVOdVch/+ZuzJhf33353Ip4ePnryIHglHCGu5ANbgOx+jq4aUDzok4xsClsBCYEe56UuUcbnh90u",
+	"0uTcThHK7tSAAYz+gsPuU+rOfnhwwC6vpLd5JIuZKsvdoa3G7MCJbH2oE78DUEXDEmZ9ANYnfg0Yir/G",
+	"lzOrLMggwkSzorBLvBkF2FiWNPUZHc2v4rDbZRcYkhEfP7x7NBsxVhClHxLR2dQPv139KBEamXWsXdhi",
+	"fmasPwObouVBZQpV1Bcb7GFz7kfRVwfmkjkbanYbLzwNKpdkuyuBE1qyR0GpPRI5DwP3Gt3L7IScEvGo",
+	"NacBO3blYPguzsBqrseJj4YDZityPlEti2ZvarV6jrF2TpvzxeXSzdegaNfz8W9XjhXe69JYPETw7eK+",
+	"wsuxFaKUxWZnvqGinNvaNiTYx2tnD7mLyfzkWrYVu0F1UH8WUzHAZkJdyrCTaWFoVELqgTE5hzSTJCD8",
+	"orP/+JBSZMGISENp+/nCgKTMLI7IKqUdilzu/kN0d5+KjjgTu3kmDmB1Dw8ofr9wmyZ6cSDWkOJa6vqy",
+	"xYWwhrQwQNScwvbsUDyFFex/G3Qj9gei1rEwZqnJGEhXlE8nure3N5Hz//bP//xfwN/NRRSDIaawuLZx",
+	"+9LGVF7+D1XZDOQ1AWLwuoLxEXxxVIZuLbmeIktw0wnYIao4Cz9cmic6+JBlaiMGoaiPDQ1cx9lYu7H0",
+	"g1HzytdeRRgNqTgRmrR96S5ovYusNZqZTVr2o0z8fQpiy1ZipGSRWqTJPc1EHAovF2ZWiwr0m5WXKDDJ",
+	"lqlx8dHsZMQKJC1aTHxkDea4YmfJHhI/37U3Ptjw6Urps1QM1T5GNHTO5aUidZvGWvBY8xnWg0ZXPZ/4",
+	"shclnKCc+pEyHnfKbHAfyYm1poTPaSf4xOHjSl1ajHeyLV2cRaS9ehjP6Hz4cdzfJcos7UjGYBRRO1as",
+	"0KFAYzovS7XWqHBVbFmEW4MhXdj5Ef6MQ+AcyLOlQrEsKeWcRn3Io7aohYWl5fH9mUwqeynLM6NUkT4d",
+	"ddUaDBSMCfy5YjkXG53w/uRYndHP63Ewq6SyE+uwfCQuI4wU6Qn2oM2l9ukqZotIrQw7yeKoFzkNe2wz",
+	"lmg4bZB4JCPqSiAOvnqbzIzGOs17SGcX3i/dMrr4lKM2anSlXThiMLE4ek+VjcuDB/iAxjWmZjTRQcFm",
+	"5ln72vjX6fP1MzxIsE3XXkF0j4YIMSq7az8elONhhNllCnMXq3YRg03Ag8PBojKgXeNAFJe4rb2YkGbI",
+	"j1+qNZ4dySI+T4nEcxUOkyXx2TqkEqR2zIZK3HNrDYA2VUoJeMlWHSK58DnTlBn3CP308VEerFTSqfZh",
+	"cHZ0s1N+Af6UaZz5RWCfcFTo6a6U8xKkt3DagKCYSSy9A0WCUkdSPgVsfZ3N1+wSnRnrHRj8Mtw6uz6V",
+	"ILuRoVVThbgKg4v4wmoGt9Yq6p+HGrlE8QhlkuSQShdMWY2r3m4ATm9SNz6yMAs1Eo+nQH2EriQaHjK2",
+	"qNJMOTGCGj6g+cKpRFjVVYODuc1jJ3iw4V47/Q/FnNSo5Ip5Xao1RiRWhU5d4sbCWUxUpLONzE9dORhF",
+	"feHGS0KwTVcXVEHlR7ZYlq2PIg8G0wgxBMilQg+AjXQMv8/r6MC4jSdzthAWY+HAT3lgCitFOSVLsLjn",
+	"NZRT4NMksvEcMcUFlHiMr1VTw37PaeVUwocx3+UMtPx6xiayLTntZnJehzImci60P4oelEVFEAZuDklE",
+	"SalgC081NlA/j86DxgDkCaOGYbDzmFvFZO/QmQrzoPr1Gc83FpjRtrGlUSl9XFQizTEnLF0MHBP51qNn",
+	"PQB31aD1bEii7myQr9KKj2BisGF0iL8xR8En8QwwE6meMMBxp0le5LCZ22kYjUzxRHCRIkP8pXmSJKPh",
+	"JJn7EPcn1PijKNLZuuTVe4shPq6ridrGcGqKMzs8o79S+qRPEldtaFVxxLTJWXbzJGd4cdSJ9ckxXNnZ",
+	"AoitlBoNt6FoxJfDxEvD047rGRZ8HjAX/SQDdhXqN9PDaR/aW3uGNnM9NJEa1wGgYxF+mVw09FmG9O1a",
+	"xYXJzuChM2+XD7ksI8hdzLqu14RW00Ii4fKFk2f8bD0uXhf+1K3YavPSpqmdyRixTUSd6rkw2uIJaMPh",
+	"ckqhW9haoOw5ywn0BKcUYolApOZKsFXIX72wvuQBilAg0dYSydqzsTTzM4ZwSgmcrhF+4erEnm6XNuuO",
+	"UMqwp2zIrgvXvPN0R/tTN2/l7PHdwkShsg0dLApoB2kTuW4MjMQzigsPSnhyTA2tCnFYzTzo3vhBkh5x",
+	"JAoFbzbx7CHrO6vUuXZeVUvMBc02ONT6F1ElGdsxZnY2c/hI4fSW+QLGIiIfDpqhnaQ8uHG/+d73Ev7I",
+	"h4UBMqrhWi1+JsscFy6WG8mKk7gCY6l/z5+08VUkcn4A0+JhnKNa8QyhHcxJYOUMfn7GMavmmPj0cgpx",
+	"1O8jdl3zGs1G8yOSx3WdJak7vpovnGyrxGVRyxvJ4pGRf0guq93RTqrU2Hq1IC5Dai+6Mio0d4jxV3YQ",
+	"a+OpV1zwDTTSH1Lbok2kkWqug0TrpXp+TKZlVb85GGWitI0WKCbcRnyxjKjBthOoFGQSU86ClmRIlGDF",
+	"kuOCW9+ZIvhThDRqtmyrJFUDiwuh8EfiuPEkCbV3R7VysKBOJEMvqGkLXiB4nZNJqUlghOGio2pqztx0",
+	"glnnTfZHyhKcQAR3TQ+BLc7zqVm2mICSmuuJRWLhfgYP3RG9UYSHAS7XGMsiUMEZQswmS2NKZ/uHXGDI",
+	"JlDZ4c5Qq/TiOivmLGaYL1zzYHnhBQm/CdXHEwty4ojxJjzmntYOK6dkmY4X47ux/RgNOh5rDzY6pqEY",
+	"O0trm9MWHnPlj+DhhtFOkflUu9nvhouICjqwoJgeHBOVWak8SlFPPPozseM3ORSDxKTB6R6gdtTgyOTQ",
+	"SNeEccimXrT/MLiIQTk6Em5Swn2hXnst0YaxKrSsQ3v7j8Lj+dUVXvkKdzUnWMNYBwe15xW3h3nZKdtk",
+	"p9cRfCNkKPNsqn3BAj8r9HCoWDGJQydqDDIEGjc8s1IPWrJGML/2zNgzlHT1HCGqhgF+DofxGwG5aius",
+	"wEdDaiinpT+iiF2z7xY93bAjkqmv3mAYIigidOtQWhGbadl2bUy6JZMdB3YB4DVeEoxvNBI+VMXt+oQm",
+	"VzLmRdpzql8esjueyiIXxWR9xOrDRFfz9lXUSR34q7qPznDqpxXnaGJ5mjJ2ej6K/sfozVkakk4M+UiM",
+	"3HI+v2ZX0xGl6xM0FqfTwXoLu8zj4WopWZXz5gz9qdMGBCwWI6dsFcQHHpaT6DLK4eNKFyrHYqH6OqN/",
+	"MCrewHJTRSXO1CyvoUaSQHfYecRNHYIG8+dDqcsjMRhZ4Ox5+DJHka9kscyJOV7Yfq+iI4y6dIVMmXGg",
+	"Z8qgjn3yZ3J+FRkEm8vbs6CB1PMtuNaMrV1ysUyM9FiOnWKlSYwjUSrmGcbym5sY6qQJEZldIbHkKPWx",
+	"Bw8IZj0dibzUBpPyOdiHFR3J1jjrmTr2zSPVxKjV4lKMjY0SZRLbCm62xC+I2ttMexO1N01N0AzBuTUd",
+	"mo5fXXPTUehzM3iQTGTjFAVDw4ECFgepTyI9A8zZnS7ZPRWGHJlWGlZPrRMzCh0aHxwKr0LuN1eNHiGS",
+	"PHChyOvHGvSpMxDNZ8bO6hn45YRfIDUmNUhU2IHIVISFFKlvQVZiHb+RJYz8CAOpsPTAtFuOgLKUQkKb",
+	"HIa1BsPyEUUWmQkiZUntdUpby8Nxu+b8Lax2F8u0co4uhsN2o6n3iHNuZyaZKAYmtBPnFoaHH1w5GUe7",
+	"uT7hbGrkpdTRJqFxP2qtdurBvjjj2HG6WpXUl+HgWHM2wwR4mEeb816wiWPKIfux4wqaBWjLkW5vRalk",
+	"lYj1nWyn1APgfDu9Xxhde+d4IgcjJQ46XYbBq7H0ZrNZR+LXHVud7/Gzbu/Vy5MXr9+92IVnfst2vPbU",
+	"bJDQ9rAkFSEG9jtd+gWY0nKid3o7DzvdDoMtjBAQYW+kZOlH/4C/zwn1OOYvvCx2ejvf8/fZTqXcxMIC",
+	"4EcH3S7ieJIihggcC1oYfEYAMtfBy9AUBJbQ0geyg33T8HLDSP/bLpdr7L5cibnJP9/jX74saPBDWnTb",
+	"E3Fze89kwY/B0T1a55GXfH9fVBVD5AToiZ3eX/6KPVLGskJU59CQlqxgWepLxJqS526n95edd6q61ANE",
+	"CuJqBhgABtwbK1/pgUve08JRGfGmwrosNXX3sGJKEA4LnF/znf7AY137TmGUPWyI3nybi1gbSy/u/UgJ",
+	"XvFnfX2H3f3rH/mpmY1Czx1e/9xr67+zU+qjf1s6iZTxJ+XDiV1HEDuc1x3fK/4ZM7p3iGD40nfCXWy9",
+	"3T9OlDl+8/Jjb/cC8EwbPWgQ9gM0K35PF/pPaqEmc73bjIGhf6y8zO8RUodEYwDEIAvo71M1Jb96Ze04",
+	"1swF4YuBVhbSlM69dPnf0tSfi58PpPnq3j889XAtPhJ0mCtp5kSilxqjBUH9XI9skrT/lbTz4yW7eY7f",
+	"vET6CK0g0cuEhcU6VBkG5w7VMghvj9IsCHScZUTeMQdozKBYY6xTl+eqLqwcKoZmNacmL/VY+zwTsnQW",
+	"4zIZK1iNCsMeGELUlblSXM1CDmEjZCzm5kKMoKIT9mmTql9p54/D0WADAC4+xJ7zi91UyznXCgdDJyYd",
+	"8r+nro7GpMfWhLG6UNe1YXiyj5x5p7eD+Z8BjLW3MxvZgB6F9ylBCN4/+BYRweK/W7CtWrcEb1GWKHDb",
+	"pqSX3JiVPUMRKG25y3Y7zdfHuxdwAa//5SugCGw9vzHOQxSAuIkt3IfpFaw0ppStbnLXLC8yOXgJyF/4",
+	"UnNcuG/tRcLr4pW9hYJDzBBL91Yyw2dzLo7EWELaUq2VfdBgS+zjK7sCsIu17gBud3sHNnsHAtXfi7Fb",
+	"17wA9NHHXYC9X4DMf1up5/9JBfK+MXXzc3Wznk9AvatMyhBxiEWMoVvoloY3RcNg4NQ1TndAubekvzfw",
+	"yc5vf20n/D2XtstpFQVUxMqe55AzPR2MOFYQE/qaym+NbEeUxo5HJQejZSlS37K6e89HX7fsq5Q/9QFc",
+	"KYTQfxp+ur3Fn+gWc1OBQKBfxo1GZIaVtxdhvRG9dqkQEu1bdITYjCDMQjQCW48FpN5lhe8ZzrjBuwAT",
+	"rFLE3gcEly3VfwL9CymHnWUaC0JLP0pIn0ihSffcuwe7smZra2Q41d4v8J/f4EVVvq+ojcXNLgmsKNyQ",
+	"bAfEVjtQ+UJKHZdfYFYVZsAFjKE0uS4kGR3B9yANqbGCGnMqig/dwZZCQbybDd+Z/z5VU9V2aX6OeXBh",
+	"yXH31tQX/yu9UmvQ+ne26uuiUOZWl/Cw+/T6B06sGZZ64D/brX0XqlrCzb3n4lsu9aVy19xbvLDt9xHr",
+	"5dwmLyOmh+Dqq6nB3Or6gnJVGcLPfI95gtQ0M9lqzHrKQuOBRBelXhWB+BuwsXDPAyL7YiZs6GHmqFyw",
+	"qBFVZBlyk/ORLYsYQUcvMHZkqjF/qGrGDoeY3x1bNjUhR9NiRl0ExEZG6Itg3C2vZI/RzQiW+7iBhUZA",
+	"bcDInLpUlSwJnymj9LK5wGzQHivmMq2JpNytIovfcS1kRslxAzl1KiacnZrQ4k37jjiRVYVJUYgIgDmP",
+	"F0pN6G3N7VQ4xHV2cr6Q1t4R723Ebc4ZailuhUpKsKptgI/gAZ0azBUtLOb2IE4NlVTBAtwIU6g0pUtT",
+	"Fi6e0suUpWPSljV1MIggQip9GVQg8TPSRThD+JETTlWXlOrft/Yioym8Zfw8br1CeFe6VJRSE8h5IMuy",
+	"TrcGKnrYjTkYRC4Eq0Qb6mvfgFuNcEmE7syU1erbhzea7naHetAo55/ZYn5noue1muFUxPrrLje+mqrf",
+	"NijycNJVeuLPoQiKLm/MqcmEHibFSXj58GJshd8dCb/D/TXW9N7aV7I6V/TAo3U2HxOcf1CFlu/nE/XZ",
+	"RO1Jm3r4seI18PLNiNmfME3wUbdbx8WRWTHYGM2diNoIUIdioi5dQJLNQm5XSB7uiLeU3YXaMAHgBvzw",
+	"/KDbJWh3lnYBlBUz+QImXhS6x81mlVTrQoKIYLdATEUJBcoDfsfoebWcT4owsSqHO+SXJbXFcBje4LDo",
+	"qXltmxAldZ0B9b+ULkrygCga8PFR/5hM3Ui5Hp0prz/gv8N0U3M+Vc4RohvuIcfnYTHB7I6oMTUqFTD3",
+	"LNYwcaudjJV47QS+DW0Jl282slz37WKO/qDu/RmYXj8oT9qfmqDaYFp4jSV8QaVhlJmOmO0I8Um5rjAI",
+	"dvxBBkzCCRMokCZ6QiaSlPI8A5ICNgcI1Yb4Hsbi/hJwwwNaB8Jm9OexjyktGtSPsQqEmt6/NhFIihSt",
+	"c8PS7y1SxTPpB6NPLQiXpm4RhSlhFrrYSruttFtX2gVrpKlR3V7cbVTOLZqToS0SVeFhJwLsslEzjnuE",
+	"6VmpSRkQtAaKmmIiYjvwQsTw76vUtI4qeoIteWqAP4Kd58Rf3nlpClkVgrvJub/eTzOUHX8d6ok7Azt+",
+	"QCUu2vdEzp/vJoBa2on8cl9meZyXMPGDdH5RHDx6tP+UVsEVCSAQckICDyPqggDBO82P0Tr0cjxpfIsm",
+	"XsAPh+NAFxlneA/1pRJjbaYeuzMMUZS+JfTt1q4iaT8SVDhalQBxPyebUhX5A2rrgj9mhcD4ShZ6gCDF",
+	"Qsmq1GAKWirHqNQANBYqM6S2bsZysfP9vH5YW5M/aBMZtHxiqTeOQvGrxgbB6/74fTj3GzzzLrxgDkpt",
+	"RKzxGXwWYbZSjpEWiuSwFWOrxdjvXyq9jSD/ifHSdBt9tIjawxLbTRtksUNBYpBFrf32Ftm7KIqw2QOd",
+	"kXYd8SPDBcY2KiDY0Dridnau2RGrxscV51ZYcx3XdFu2+aUbAlsOuuWggYNyOWe4uTfgmNiO4aocUooa",
+	"F0oWlDsPnIQUthCd6YjvOJG9Us5XeuBrDtaefECTLnGYtsxtTNZoJG5fGUGFkanlMyZwt404KKVzNxvx",
+	"BB9pyT0PmQwRulU7Ifvc+rptco6orx8PPrGFaps5dMCo/WrN/PyxUpVcsQiEHFqVgv/06Y0z8N8vlcSv",
+	"cRLhgbVP4z0/ABJmRRUAFTbM8H8DxQY0n1XrgO+KqbpxbcDC9Fw80cAgsBWHrBpvJjb/7q5Y0bCy48Zy",
+	"Yk/5gu7C9SURQ7Cf06XEvmQEyrRiRY9XrAidwTdd0teUuYe3/Pq8ceKW26ylzWYt9YN4CGLsbQNs6Zbp",
+	"4jTq3i/4399WSryfQ3r1SIM2Ps8CDn9oneYVARFqnzHCZsAlcaGwTMbyeUQfQjbIDHopaRYpb2fTpP0c",
+	"YTJW5uLBT7ZUvbmsHoXQQ/ym74aqb2qeIRkspp02rsSedE6fm1tYyunQq0zlYxfCTtqHFp/oRGSsrfZI",
+	"4nIwCIepL81NrL8o8H5hDShoSb/dSBmkJdT53Z/ONKRt/w4v8e/MEjw8OFjnYU4mIobxuZLj9WXkTQi8",
+	"xRlh6/KpyJ1WyNk9BCLcEE/5LjSNM0qFNsxBGGM/YTtRxjFrQeShRsIhiXY3034wCsjafWsvKBOYgZWJ",
+	"IS0zohPY10fzIa8+gBL9jOtEUVUHk+Go2TfB27Lo3JBNnVDTxS2P2oat/2hMDe9m5Goh7efuWBrfrA0p",
+	"SkVBzXaNCqBwbIpQ7BaVJl4CNXJqKlKVPh/56BS6XqNiPnFXrCx6xMg5pQ3uIRNeI37y4ZP9/S0n22pb",
+	"f1DGxNf2hsbgGhwp+iA2xJXeEJ43JSUy1it1Gg6p7IiEH9Qranu7Gis7VDDRNRLodMmLan5WTc2/wsXO",
+	"G22LOSkxwWp2IztzlAUaATWT9qYR8JswWMfyQnUE7YEqoBto/Is8siU2yvs/iSNfB7TzbmRnIUWTV1FY",
+	"xs6F7aQMuRWxhg7jZm7pv34E/6Z3utPbIYDn9Xn0azVLjuUTM+l65jelNFdmnCRUgRlaQLv8XraMfKuS",
+	"bpbzvwn9EBIyvD37T/j93i/1P37bg4s0v7kISG7RNXLgOfZRZ7bGTR5cxlViIzvD5HXKGdQ+qegDvoeu",
+	"AJfy/R8pGQbRKRrhqroGMvS6CE70pOF9dmoQkp9LnJ3XZUkGPHYCik2vErTv0C9kAfK7Ne0cjrLB72/L",
+	"WtfmpPVsx/WAn4+jrtJ90y6C3E1jy0C3DHTDCexwHT8B+6zspdokAz1uNi2+58RcuY54TY38ZD+0LmZI",
+	"/8gIsVq1YjhwqsQBzbsjjnHNoNWuG0KhTS6wti+Am2yZyF0xka/qWmOP7Q1f7NDpaZM3+z32WcXOg3X3",
+	"xtBWHPQf7imO8hJNXljRDS5ueGR7c7c39/Pf3ECNd3R1C11hasN8dWbOyI5D46esbvuEtWLcf7ZUsnDC",
+	"247AuKb6IAe+nHNbSoaCeG29wBpVtCpCjn4WAJZ7VLBLVQih9zbWRL2BiQlJiaamqtmk36adGeoz5SZy",
+	"oDriOOmLS+1ivMV+TXIycUeNBj6xX+ccC61gYGxHhpgWcqxODaUWUZsn3UABy6KvTJUOp8XOXuyXgy1O",
+	"JmKoTeF4PQ4bgrbCTVh78dPkOt/Wi87+48OO+EEj8JiYVdorkf9LLqQT+X89eJYThDV6tJqZhv/ydP/p",
+	"t08eP+p2u92DFZ4vfMErAaIfr5H+iO7ExDWZ/1veXEYlL/WK2enVrpr+4cM1pg+vfXnOf7MXo2I4WJVl",
+	"OdGr5j149Gh54tslRPKKHGdxKk75SURyoNp2+tzJdi5lOVX0PDA6NEnjLk5GUos3VjP+4xxZB1mtv2U7",
+	"VOLfnPC15YyDxXHZzRkHwX/DKHa2tGa6O0n/25XrvNDw9w7p3/Xpv5WXWrycY0IybbS3M/HXgZw/Oljc",
+	"ZbZzqeVOb+f759+dkExbT94+DwzwhfHVfKUnM7ASRpdvdMNNNIdtJt9m8lOx1yl3eJ5OEnEXX187kt66",
+	"WarUpetKKEjPMEzU4Eu70LdyubYsd/BezEDlWd0JAQGP1Ah4d45RYq4J5v5g2P8y5OaHvgAINUUddQl/",
+	"B+RTY7bYwlH7U8ONYzviz0pNRG7UB39GUwVQiIBiTKpvLw32YNNwO/UZatEqGL0FiE8NMs/PlOKy7eQx",
+	"6sKJ/RJrdAwUpe6Cwk3wFUKT4E65eg7hrFQIBAXUDWprpQs6mjluFxE0hthizxaEC4VRq5nUPk9DU4x2",
+	"4qhHIo1IgCQN2DKvyjLBPvGUNWzmEUYKj6gOSYX5jgcDNfE97HJE5LLrfKXkuLGI2GZRmaIX3i0iXNGC",
+	"5mIkJxNlxH1yLOw6OBP6HSKl9Cs7c6py90T+Aj59Z6fVQOWiIhVrpMYPMjwipEB0UBCtZacmx3FoPSC0",
+	"Mmp2Rh/Q6UvqkIldwon+iAWJ/JV0fhen3H35PKeGhtYEkpXh9aE6pA13ao6UfBxTI+g1KPQt7z8Kp3pq",
+	"pEfwA38Eiqssy3D2tLFVkF5ODKYey+MFt/eg/oP09rmV31h6epXKrOrT8YLu941hY2F7N6iVuP6HuJCf",
+	"5Q1+/H4+UW6tNdiBRMPk+l9KPpGXzzdb34GTcH1HtrN0dW7Y4asuCAkXhvuwhrsFtPfHkMKHB0/X8lf/",
+	"IM38LZ/GZ27LwUixxP8aGCh8OVsEeC2fP0xstRpo/R2SU2CIslSFKO050QeqqKFyBPgL12N7i7yH0xtA",
+	"T6AOqfdzoPEyf5BROoUT9/OBu8wzkU9k9fep8vkDGvhvdgrnBGNjw7pdIPBTw4jXBMYxKlVxrip4uq+k",
+	"wW/yB5gli02WhbHskpYl9t8K0TO/2LU7SUOrQM43pWZ/7pVLZDd2dtXeKyPGShrsg0RAl4RCwl3DQ0JI",
+	"KZ1PW69yCklpz1MtN0WC0b4j8mdypHe/05ULfBk/OInj5GGgkD6C7WJBXymVvFTu1GikiiORg6J0Vio5",
+	"5JEGySBRl2jCXsJ2uAZSl/BKeXo8YxoldO1+rs8VLPL+2+9OxNNHD7sPxNCWpZ3Vu4cT7ImRnXFVr50F",
+	"FUKG7svw23ffH+8ePHoMG4vuRhDi5FoEsxeENJckMRjZqUmafw6mPkCbYhx0ZEuFCJ4IEJAJP6rsTMgZ",
+	"w3ziOsLrgHVOSjlQAZJ8jPhqF4udQZuHeWqap1mvTIbhpBN5pdx0rM6kZ0BQWXBRFYr0Nsn6Am/lM+qv",
+	"c6Xr4ns74z0zVTaN9IG7XFWUSQWPrek4/Jgy0zFwDLy2Oxl/yncVpAFdwZ1sJ95A4DVrldeG05fECzoi",
+	"Dzq6y1E9DaJnBoQylgUoXc6rCX+9gLsWgOHrnYcsqlVVssMVW0+eC/tPPoqLhKdhNWtt+DuyVUCx1Ijw",
+	"V3Hf6Mp5Mbao3oVuZQW2nzYrClofrVtim/haDrvNAujuGismIJD1l3zUyuwI1ZRMmVUVuu+73R7+3790",
+	"H/Uerioh9vYud1e/D7jKyBxC93KwMuEwmw627upTR27QXkqsjX98uIPL02MgpXpt2nh1jhrwzofdc7sL",
+	"H++6Cz3ZtbhIWe7iEaoqeIlWviK1JF7AMtP/UM1Nedvc0rf7Tw4etm+rHu9z7AsL3/l6lxbzIG004F3c",
+	"oZxMFlgdOSbaNkTes1byeXx4u/58mMsDqkHtiADpElZHzN9S22w8/6DiNBZ9+GR/v33JUWa0s6ludrPX",
+	"scKnHPNbSVNywQtPzv3+vJbOTpY+iEtdibGsLsjjz0odaYAEdUQ+oHvYiZE886s846yf3SIp9EZ2VXm1",
+	"PZQ1Hrg0RejUHURd4+l47n1tJO5meTw0yEBcXjPvR/VkJtUdvWQTrQbkoyFdAOTlgr22oEBeZ7K9UnL4",
+	"BogYrnKtjd7osfekPrZFvqRnNdE19cROgxSCAK61z0w0Fc9W8buN135WnzIpr20dIl/Z81uCHVyo+Won",
+	"8utGl69KXWLxIQY3vbUZY/QHTV5XwqlBpXw7ls+fYaavumvkn9X8euQPONBtXGWzrhmGxk4L9ZC6VqYO",
+	"rMzEqQ198m2QOwaIOIv2u0W1RI9VRwC/xBYXBJw3kq6lwd1JpaRXf1bz22YCI9Eg/lMjdLnUOwURvVyC",
+	"5hXDmPTwzrtnL1/DlZv2Sz04u1Awyv7+3//j+D/+/OGkGv6Pd3tP3s9//u/f/3j+ZDS4fCMn+oeymr2U",
+	"8s3g+5/e2n+FDdgyolHBm0BlsGVZA9Qr5eBCmSJdCWiIpEJ6NGhL2VclaCiVLSJuI0+CY98gEPpazeCU",
+	"10p73r+7dCd8vUWceZmiQlIF0kjNEv8IeU9/gG4Q+PpBIWcutDYTSiTu3i8Xav4b8aNSedWOWHBubZEJ",
+	"azg2hTj7QFcYD6OAU0e8Balc5waCiSqHqtOC2QnSO3Clxt04XJ7+JZdPoMTfJu19QQKQ3uNt6O+mutef",
+	"1XwBBqi053uDhqXTqjYCD6QGsdG9xYl1kv0n0fk7sBG9nAMIM+0NdjsXI3mpQrTeIkz6ycG7N8KX9ny3",
+	"XkVH5Ly0GGCeVGqoP5wanLB+xutSOVHa1rLNPyl/knpnrvUNo8udYgIx8DCSxVG91cR7FLtjEGJ8R3TD",
+	"WumcGr6L/e7BYbtZD4d3A7eF/EBui/1u8v+ucWdcrz9/lGmdvLcmUzmRg5HaBRu0suV1XAV/HH77GczS",
+	"L5hPqMG00n6+0/vLX5da2zL1iYYbcqUJGQUW3vrknmJqfKs6/QrB7+wwvaj1gx3xHvE27TC55Fy2ol2o",
+	"W6GuMffz3V3+Uf4A4xK4aM6Pv1ATz3B70oOFaoeIdHwUIqWyUqcm5Ad1xDMgyZZy7iAs24r6iuIk3fPG",
+	"AKQbs9yqgu+OLiRjkQfMQtfgzVsVYAtgcSM1Ba9cfc/vNSX9gny8E08WsKkrvVmgUg+suVRGKzNQHfHz",
+	"yIqZND60vnLTKuYojCn8oEqnsGFou0/rlT1nt9bm+h7iFFc1yIZNZ40uqJ/1tn4B0i62tIajqSsjQUXT",
+	"QQdDdre2/JtU1g7d3sAap51XZjC/QvsN0CaVQmEHCiFobkHl66tzbQy186TF1fnzR+Ltdyfi8dPHB5k4",
+	"6Ox3DjptACOXoPzEhVyjrGIODkzPKRlAKBUubk2tk0PgTbF0dfzyOs1zf51A2uLCQVXmhQf9Wfr0y0aM",
+	"vLG5JzT/GgHwz6FRf0zpXSSDN0Chq1gEku9nluFfn9KMN63JPkaSSqLEeWVnZm32AabnnjK+0srt/QL/",
+	"Wo0r/YpsSkqa15UYSGONHshSAD2mfWOoQ6Y596OA2q49pmQv2rxBpmESHzdWXgVX+SflX9BCbybV7MCr",
+	"9izZ6+O6rTRLtvXXbCb+nuMwZFD2p1RZOeS39XGK3E0dVO91qVo8VHjZfinVpSp/u+6yfS/dSIFKUCjR",
+	"n+N/M/HwgDNQ4KrdxYWChX7m2wTr3rpcPr3LBc496CigulwtMm56A14BkfMVyG5zXyay8lqtlwFA3Zrp",
+	"Emci3GFBjbHpEgunYikNVoK2m01veNavOhsANrFGPgCf8DYlYLMpAZNIUuF6BSK7XZXlqoyBHxC7QwYM",
+	"XYx9u5Gd1GX7oeCyI15pc8EdCseK3Qwa5MWHlhSZHyfKvOGy6ZvdipeFGk8sGgEYlN5cszta3yeOtyeT",
+	"thg28OXC3UrOY/etmpRyrq69Y8kz8ZHfc77b/hqL+5M1auvjvILxwJXlaq35eownGoXMrvZ+wYevzAT4",
+	"yZTaXHBkE359zzWYCrY+Jq4Uar7rxOPFvGMxNZWSBYLuhhLlHuKGZAEvhXAtMsFFYafGTMd9VbksYIIg",
+	"iohymRgrL7EADJZABQyhATeWqiFhu1htjoCL8FNt0jBDzEDviGOEMnMZZlvRznThTo3zMsmYBjucIBwv",
+	"VaWHIFyx0Gwmy1J5F9t3q/HEz+NTdaI79gkXyhQd8aKSbjl3oq1uqJJOBfa8WZXiSlaXCQUr2aZk3BWO",
+	"0udJ5IV3GJWIdXWWRioHa+tLpuYXQKNbVXfDXpcbCJzs7r0uSADtZmQQZ3vRi/7Lxwye7UymK9KLMAuW",
+	"JRQCOCHv5/pQOWfZ4RD1SsyoJrbuPAryjv24vuas2Ap7hOk7Faf3giRcVtXfKf+cNvgyyuENJQgsz/OJ",
+	"QX6vv+61L9qomeA3v5VP23yBG3Y+JLWV6SfRcD9Os95LVOXrwZJkhR08EYg8DagfBa5LPSnULBPO1rX2",
+	"CIkgW72/r7RLbu9GMwXqaa7KFkjOYyuoN+uTkm322pcht1e5t/6kQz4rkbsUiOqA6TGEhXl/CVgTsUU8",
+	"3ACythhsEn6ZiukMBwMx/YBcY2h48UenhjrwgRgJYj2nr3qn02734QDXg3+qPLUoyfYj67M+ZrrOVNMz",
+	"tkbNRV8RzlNqRgdhVYN2BvPXRfuXVIlgW8Jlnxr992nMxA/uvmgek/ubkoZqYM+Y8axMwakfUjDGhipO",
+	"DZ5UUpctTTwHybuBn3AJkkd7H6ee2aqorf7wjG5u1M5MDxmb0J70ntD2y+Gwp4bztGsmh2jLBfdgndtp",
+	"O06VuWioQJ/YcblYL3XG21+EfGxoi1FdoTfTKFaqH9dDN+AKqm63u3/w8HAn2yFPyE5vp8ufPXr85Nsd",
+	"ZLOs7zaAIxtLyhC1s7cj3Uj+m71wfY0sg1FEFxYcsUXj0sLvdv4NBtiJc/DnMBTBoS6iXTJGahwogFry",
+	"5/xQA291H4cjkl8cjz9NBhxMq4oSonZevn5br4x/ebN6rpsquvsbkJ7XS86tw/lL7IexdWnfhd4CnNJs",
+	"RP3e+6X+x5UebzQtW53RoGnUSNnDSinWTUhpJz9uJvqgiMz7tph3xPvo952aAiFC56yyg2SbDkaq6Jwa",
+	"crIvu4JF4HhNr3KbMKQhFjwC69XZIVAZ7mBrN3/Nfl0igdvdn49R56/Ph6jJ8hrPHUKWrraUX2BqB/6I",
+	"VFhyYWeEQjcdjLgbtnZiGrpZIPI0IgSG73o0AmfwyqIQ0wm2gcXYjKhsWWK1DgJkoaEtPSZjnZqJnDNo",
+	"K+rmU+N1yRPir0CBFvLcdkQAwUZbBNZRqYHSqNM6epxQCimhkhnMkciNmp1NnarysMg+EOGpQUifGPif",
+	"jSyqyX8jtoCAuRRkQ/cjFg8g0GewIrw9R0h+YClhE7SvAOFLSHzYMM0xcDQv/9RElF5igwEayQhuOYDQ",
+	"STws764njBXeTnanE0cVl0UlZ7J0fBjDqSlcREcmxCLE0MXGJN7CFsfUQGCscEZY+lhVg5E0hIxpLJ9R",
+	"59Qs7EoykVAHNsTFlSIfSl2qIk9go2dYEoZfTKu67xoCLuIAkYK0F2MJdpzwlQ68Plh/59NKuVOD3RBG",
+	"KiYn3eMNwoOFxnYNfcxMWoW6+4rIf5P1HDDDVQ4aOtFa5MGC6U/cbPQ4hTLT8Ea23pzNdTDhq4/GMdBS",
+	"cHUwS/miYzGgx/i0XGUpZviOfrFBoucZrmhV4NSWgDfpXVexJUztlYzyAhiK83YyaYAc80v7gijZy+oO",
+	"Yoqtjs93MPbqFlukTZD4quGJg+6eCqTlaCGM/IaP+sY+sh8Z3bHVV/Y5byuDOEQa4l6DW9fI5m2hryiq",
+	"B0TRynHgrqzFa1Z6FoBhbYgZfBeQRxkbzJrY7iFB/CB1IEJ7ACOoXQxUkIXoPRHh3NhCcX+VJM7hQroB",
+	"xxgIeKyGRUeDKRo+TVU+qxX8qNCjIh9wEBiGnJTo0GqwlMYAv6pUrZHjZc7DJGcsDfLajBqpskjsA1bJ",
+	"CcUYvreXqjoSA2kGqqSowalBBBftQ8c0Hizgj2OYQ3DgA8vXqimHgAZ2WjnVET9g6MZHSO/AcOVwiHGT",
+	"jngHC13Nt1vUfHjij8CO8QVu2fGWHafs2E5auPHH8WFfTZ0nMmp1Gf3YyKOocyakF2PrvNjvdm+UTfGe",
+	"5nsj50pt1FJPJ1plsP88suh6op9uLZhNt2Shxp4keOHM3Rdhr6xIVMToUc2SuQqQV89NAMjPFwISKGRR",
+	"QTB2JqzpiB/JzZP0DuX7l5Cd6M9rfSFmAIBkALVBFwiXTs3Z+raYI6hJ9JnWOQN1EkFRVMq52CQVF8NN",
+	"2+KkwXMY272F9uNyrEKMZiwRIg17f2IjFnJ+1m8vZQIdgRfuRrIcn8ALujmAppQNfOrsy+W5f4fs50uM",
+	"JW/Dw61cGOkxtLW8E7UB/j1X6sp48HOLrRt9CO9yw16MsxWNbk+W8sJK7Xx2fZv059r5JgO5LlxLSc8c",
+	"mSHPz/bmfWmqQoNIQUKNbbUusW42CouEtujktH7t8nsWlhz6yRHMrHJI0Nw9DC9XHtuc3mHJvm2zlpur",
+	"/Q9QUqgdNGG71stb6Ciz++TJis4l6UMrW3sffLtOb++RxXYdCIpjsb8cH5z2TuRjhVWN+coWKlxkc4My",
+	"iZfPaR2t0K1eerX+cNa/wwd+W4OqvixUBOuvx0QITcW2ttLmbCVtLrXHNxgC/oWYyMGFaqagW3/XCAlv",
+	"ppgzLeSYspcJU0cb4UYyojyzf3JQSj3O8F4S1k57q+i6VapgCYyJBtoQoALmFsTirlIjPDb3oe4leQNg",
+	"XWUYxAF+0Fenhr1ksbbYCGfr3Gk4LET44SJqXK0qBMd+cOLcTpTJj8i7Sj3rMTWi/i2lLqgPEw27X8iw",
+	"wH7PSYoF5q5p71Q57Jwamhr0jL7CnG9Dj5K7FBM//st/EXWnwkJf6kIVocskHzgYl0P9ISym3ltsaCRe",
+	"SLLtQstjfCNjbWwlpkZ7cX8itZMP+Jw4k4VeS0i5oNdNPSVFPraF6gn196ksc0qwCcYmUYU2yfDu1PDK",
+	"Yfc5LZsEWgUXSRXY1Jt7PDqC3mYhQ4n/2JJGJt0v09GpUfi54l3ByTVWWUlT2HGeJSZuXYgU8Nbk/BSo",
+	"jdbZ2AlODERXzuGvSHl15pKx3LasSd1O9JWP3UkjAORsZLmXOUOGAPUhrmEYjSIRM6Ay6p9O2fwzWRWu",
+	"By9/n+7JN06p4huY6OEB75KArZCodcCYC0X7iHT1+FCUdqaq3YF0cGM+yEIN9FiWotDnmJdizUAtENGg",
+	"tC7cIm0oNyXS6EEHNJXxWHu4tOkx8/QpckAWjp+bliJHaF9QFkjg+N3Jy5fY5Zw/cUo4damMKDWWdOAb",
+	"VIbpS+LHYqhUIe7DcYj97oOeyPtypHeJ9nb386NTI0SyzXsOe5gfUXiCU96PVpN0JniZ9BuqHID10QzJ",
+	"1znT3xE3n1HF6j13Ts1D7qoLv0ta4srQJY/RGjriWWkHF+Kbi2/E/W4m9jNxkIl//uf/ehBO+Psfjk92",
+	"Q29YClwxZCoNfh92GqDQHsDQMJZ04tvQurevz3eVKbQ0zEH6OKUd1ghqGlY3rfAwp4aRV3mJ8MOWsbIa",
+	"+hAvSufUHHbEK+XFN2+/QUa4+swpy9CAnJAXKjl5JDYaTrzHdrVAo9yyNukWzH2MjTj45//8f//5P/8f",
+	"8c//8/8S98M/xraARTygDswsw4aIZWGIyipQ1yVwg474cSi++fANddMVQnwzmHq8jPviX8R9+CYMd8Qd",
+	"dMHChRXpITOykNQ4mMKglZLFnCJekZMHXzozxQHKXheJLJyHuI8GMyLRwle9EJJ70Dk1jzriDTUBpue1",
+	"EdINQp0SnFkmuiFEh9DIAVOD3wJ33CdAvHcwvtiPbBSz7hTwjAbH9jOb0VrEwQKQ6wf+FmZxFr2gdYnX",
+	"bGTxNFG+OuDqvFug8Pg8D9zmMqT+LW9V8Qbv9WcrWsKvx6HcaKmIhstrdva73W6n2wWtsGEaRSPKWK8Q",
+	"yHAymYvneiZLjXuaU3/AWDeEZUOgJiJp7PS+vUlZTn1cnxr8yfrVxeewoCMhSyQSxamkQTmUopqWivNP",
+	"Cw6PohUWg97b4Oi2jOf36af9AaSfTGy+NUy+2lNrvdv7ZWL9athU7nFrG6ZOKAHIknQTuIlgsnTEjyAC",
+	"dKIu0sVN+qRxuQCIU2JSrViqwBE26794rrzUZRvbebnNUd0wto1J/BYErngjGt5EoNf6Fo8t3Y89Sne6",
+	"RRZaPej1lfhcv15XZVD2lPYZ9YFf8jlo3xEnuLJyqaKNBSGHUCwolqDyd8RxctKJ14F2WFKIY0GTwq/o",
+	"Pn75WVRXaBI1yW01gq9dI/h6ZDRdnybLu52Y3iNjaCNs6A2CabFB5W0IoSzno2ApF9lj+BtTztEEbrL0",
+	"OutkNrJlsCDrXrtJTi1jrDMkV52CUrPEJJG0c2re24gmwtME8C8E6UAHYO3tOkqyT5OUGXTPgsX5M9rW",
+	"PkCNFWrAzqR6+tqDNbExNu2D31XMJKg1Q1udmpgXw0hj6CdbciuHEWzwBdaZOdZmXOoYpmN/MvBtfD4k",
+	"yU5LKucLICxUd3fYfUr+VAIOMZbW2Gofw2i3YeqfDoYYl/gZLNETelGrxAgeabYEOJqA0uktcsTW5Pyd",
+	"mpx4OYKkuIkcq9TAmoEuNTu2rmgqW0rnRTXlSNAodGHtV0peuNAEEviho6iXRYBmU7DF2WpPvm1Ov0EN",
+	"dGGmVVwEXVTsDG2ezdb43GiBJNDT8qFzkCWh6IX3eLtuhc1J9qqpuaqvqrUXhFtdlgmQNZUegZ6CeS6Y",
+	"N5zD/+bCGoZiQ6d9jrpDzrYf5vpQDDHiirkottxM+8GImi97W4ZsnjHdOURpOzXxTjm+fOSir5Sbll4U",
+	"aoKgBlz7hHoaDoUjpGDgpTWqBzfaXFF6eQw/iGGavjqfmlOuvwyKEqttWIREKg7YwD+a0L0LPyqtOQ/R",
+	"1oMuN1AnZAJUCbknoMgPugf5kcj/9OK9WH5VuXAjO3MxsA9qKsYW25Spt1PTwl9uGS3APny9nYPuwePd",
+	"/f3dg+5OtoMvNv3w8c7N/Prp4t5OzadOcF6xgGW2iFyfDID6xO+MHx50Dz7LlqK98QfJH90qT6v89cBz",
+	"ZzU3djLFjARmua4ASlDio6iBw3F7fVlKM1ArNayXhtNAQzAyoNHAjQuJScLYaixL7JQW0mhI5JA7Pz5R",
+	"xBLYRvFpofras6d/UKkC/+G0GagVXfmf0arf4iZubJTSY8dkR78NbG2NVEl+0K//2++APa/96/d2/d+e",
+	"hODw2k+885WeKHeDxVNXuY16YJtvEqgTO5cP3OXVfcuzj+twTuSPyU1DWcF/OOEuURAwl2rqhR0Om3hM",
+	"QPHKhNQmrExGyFZQDEMNggImsNXNNx0YYmfYPSeYkXEjF21AQ/cN/ogM79aaObHLUhXnlENxBRIa6OsB",
+	"ztfUSMcWU71kWWIyE4KGaVv0AjYVaru8C05PCwNFnp+g/wLdkZ6LfSpZUz818RwYy7f2PYFunsyxgrW+",
+	"wh3eBWfdcsm7wwdLX8qWSW6Z5PpMEm7+uTKqkqVg7nXXTBG9U2Mm8vZy/2Gs0FaLLLKBcgLEQr+InnL+",
+	"SRqUcTXtUTGPCd3NtC2S7BH0mhk765waXAGO0bqAQalkhe4GUwinvC8VJYzxhDUXnVinqYDCDkPSykyb",
+	"Asz/2vdCqIxmqCsM4ngK92B7sZeeW81MlJ2U2GGYElt1Qe1nVjDmd+GUP4o3c+uWdZnbM2kuvk4+/inY",
+	"8uIr2XLmLWe+GWeOrJOBc5FFYooT8Ko759TRTby6642rK3iMnfXqgAp8ojmjHZdN+L4BW5cei45nit43",
+	"s//iUOw9Fm6EoWl0K/eVMlj/gLVK/Tny7ehGMIXIvc0pr70PVByS3ZM5VzDOCPb9UYxzc7ztxwk6wr4g",
+	"vrZ4Ylu+tuVrawZ8GTQmba3an7Mmhom852oDXE3Lcvc6T+b7ZRMYo8NU5F4b1rX3AO10ICT0TwZEPnJQ",
+	"ioEtp2PD0TMpvPWyrJHDg7eUrHs/s8C56pyfFidpixcgBK/X8ZZqI/rKzxSW9ze0ZGMLFcphcBFY5BSc",
+	"ElOD5UC5I7M3D7C7q1ipliW77G7rHNj6Be6SUdfvY8urt7z6Vjooss/Ac+6QOVOn7zVhTL7TJdwdrJWs",
+	"9MAvtEY4V1ivP7JlIYZqFiL2OeLi5+hbNdR/Dux37AOOWqUUuVEf/NkA4TDyW0GfrOgK8DZs8BoAlOM0",
+	"f1W6C8e4I9Jxa5c7BhpZ0udnsfs7rQPzHuDvI+r6FlBeKz9fCXwCr3/t5fDJvLWlalvS50aE+XgkFt7g",
+	"V4rGgvi5vIXrYVnCPd4y4s1Cs1Q1O6kZMH90t1gsx2EuygMfK+fgXVOnHER3DGiSSU4/9/LskXqLV9c6",
+	"TNjnWvMLLBSaO2Ynb358FxKlaBN7v/Bfv+1N5JxYdmhg0xGvsWDpnjs1MY0eoU064p0kHMsIGEJTDZFn",
+	"ixwYKg1WYht00sP7SjTAQyal9nkKjRJ+uIyPAnt35I3Bx0InIkSVcfyY+iAHvpxnhEZjyya0CAKjqEzM",
+	"lcnEUJfuQcDFNIrOnJ5BFBUs7o/w3zgw5+ETfAIp7hr1KEQbqZ91jDCjA5qJVY5wc3BkMh28rcsPcF+U",
+	"L4WYYYl6xpl84b1y2yTnEUVgOhiFcRBUBb/FFMggvt9Z8c//4//b73a63VMjxxbTCCsGMX3YeXiYwf8+",
+	"xEngjwVQHzskAeToJR2XJb8HJ4N3nM/BUFU3UCISWgA+uY+wMvTUA7bKciokycV93jNCwMXXiboPvM74",
+	"e5wjF/fDCyKYiJ44QHqc6YGKxyGd2H8gbHVqWHyqaqBWz7Xf7T4I6ZB4C1QVAIi4eCYIaNej0O7MRFzz",
+	"QPCs3YzgO+lEbmfmDB4BtQaPPDmD7NTk2gzKaaHO4pQ53bhghdJ4E4R3qPHk8HkEDeGj1S4UzPfqM8MT",
+	"sVa4sSzLNhXp2F2goPm8DWDxRJY6v4J6qE3juOqb4Rsvqa9khcVLje6mV4EuFNoYDLLFQdohF4C5YFPZ",
+	"xbcUGsbiwvDEloEbKnmpSfNY/m6sjdz5Dc4N39R6SBIomZdaxYIhR73NGh1x3QWtaw2oioNHAali5Sb+",
+	"ugrFgiUTbGn32/0nBw9veMjY/5buZXNbdA+Nx/w1/oU8B+bJyMhCioGqvNQxfSPdP6+hCv0ckxUkLf56",
+	"8I+z7v7TJ8OH8mBwWHz7ZPBQPe3vy8fDg25xqL7tP3y83yCF6994sqGdxwedRztXkUD644dP4Mdr0cTD",
+	"bkIUN0kcThXLT12JtTx3m8cCv96WW23LrX6fGcPH3NllzIJ3HUNiyWFTK+pXtYcLdPiJ7NSbXemtcXrH",
+	"iZbhnO/UOL1h8ACnW0DdaDEub4u+sTDBSuO5LGPVEVYSYgIRwY8jYJkJfrbUVM0Eu+CisnAPDGU3Ioek",
+	"u0gqmUDlRjUEu8gaO0MjlQLjlCxElcOgZPQC4Cg8QGawKp06NXmE6MhvDvvRVgCOQ9SX/g6hPe6+GvzY",
+	"XZyMrB588s4MWyVkq4Rsa74ZwuSGMuMKPWSPgTY2x9SJOQNDTvOwAk+mSI14jQ2xscI0AgrWjc1Dk7+O",
+	"eI6rXZvbLnegoN1+JcyWV7tltVtWu2W1n5jV8t3j2MwdMFoYZVNM9geMOzdAcOwwRFJS5GBfx6vnqlrQ",
+	"o9lvv9SeLIS0KLWe9eDw61TrZgh3BoQeYeiKVei5Nuf5qakxleJCY3V5jxoCLGndhPjPDD9AvNdoTqjP",
+	"S6NmoVs/9x2JuLQYutLBJY9heRuSaODUS+WV6wWEA44j1Y1lA+RB7aoPERB3cYYmxRmvFXPwuDQs+Q1+",
+	"y61YGyC5TmjCgFeXCsyYujlsOJw2c+GNnN9WfC2KretD5j/LGDG/e/EWiRtf1Kf2aoZE3FUSLryDBPDY",
+	"L73CLc7xVir+kaTim5AxEMLtQXrcgYCs1FibYmMy8r0qS1fnXORBg6VpgevW5klSUMwo5yzJIsDVDJtd",
+	"YZA5DEBVFexzQmnBn2O8F/ugCDv0WFohTUhKpiw5WZZ2hpgPp6aWogMlpBEjXDKWyFVKoShzQopCznui",
+	"r+bWFFEkguAM0579ber8mbEzlkz5W+Wr+e7xEIPV+EkFn5xJn2MuAFZ9oJRtRdbBYe9K8my9U1vhsBUO",
+	"mxMOhwdrnMBb5hT/PnX+tZ19NqFC6yD2e0vHVl1WvMelwdSJbTXE23vS5bBsGUwQ0NKR7Z9bnwVYHRdL",
+	"koFDukwMFWjtlFVSHAlbNSwqtDdIB+yIY/6LmmDJOadO99WpwcJqLDEJZcwIKxtrmlm4wsJBw7SIWkHZ",
+	"13LuMG+PwOQY5XZV++ZTc2xqGcPjU8cs2Pc9sD7oBDgtKhPcMUg6fBeILqdb07RPaLR38eBv7Uz7WfVH",
+	"1l68fL6OQbLw0HsQhl6OJ7d49p0+N9JPK7VJ6Nz6fE4SuvzU4qlexRum55VNXgK9U80JpsnNtt12t32u",
+	"N13biJcjWNiRCglxHIi3SBsK10ynKRS4sHsZki2RDwwosV7tTGt1Sj39zzzWTVnfF1WzsLid6+sW+Ai3",
+	"mSGbLVtoIqDcgP7XrSNbvhV7OOdqremEMGgxTxyfQJWpNpPBOEU7GT2adQtATLcPztaidv7WkP40XF3a",
+	"iJZ20j91rtQ9Qqo5NbWmpP2RkI1n63ZHqCxFOZZFXOq0t31oxYkf4P9i3j6hV7eC9Vun2u7/5tUHfDGf",
+	"TW+4mjW8jy8wBeqpQcC3ysNXpzx8Jkx7LHxan+GtI+n3fqE/ruiuFmug0Biq1Fh7tLwqNVD6Ev6idhKG",
+	"DECMI81UqDa1MzDg3gdrjBqxAuvCtsLaNxylrZj49f5W4ag0F5wP3GUeG7YQXIILlS4EKH7PpVhbVFDe",
+	"wbCa6XS7+3nddRvN1vg0weFSg9CZykQ+kGPf6T46zJPyJUJbSH6K4P8zFFZlKc4DyEFSb+ouV5SbDqmW",
+	"P82FZw/oTm/nb1Qeocx0DK+b/0mDha3AB7xGoI7FqtRPozolCAHpcB/G5VpAAdcCClwBE/DHUMO+ImMm",
+	"FP/T6yG/FrGgdVjanaf3kuheyO69gk3uRRi+lQzzWYJZjW0PpLngSOjIzhCzIpSUsvXWEcfEXBECgN1N",
+	"15lXb+JCPqlv5CotJ57N1vjZrPGzhAd5kzu0rh10N1cp4My5K/GRzPV+hXqgr9qh8Eyai7iX670J9flt",
+	"79Tm71R92omlhngAQps7a7qzMgiPzRWKedA+h5jy6+q+f7PKeiW07wnW6R5m4a/DTPzw/ulhNxPPjl8e",
+	"ZOLf3/34WiRNAqPeW8kZDYyIMws6MDkszFycvPsfAWBsLCcTbc6PTo30VL1/KP6kn3VEfkL3YResIqrw",
+	"Nve8GEvvVZWJ/tRjTZik6Zqjhe4pmnsmYkgFlN3QXb+ksJDH1tGOwR7dqdFelBrz+awY2LHCrrPaR0QH",
+	"MZFTp7gYDXsmSiMexv46HXFclnXy9GCkBmh6AN/phaUGV8msglmdt9VC4OilF0apAlsX5mmM+s9qnvfq",
+	"d6ddHTvihhXvvj/ePXj0uCMw1YCT73bt1BP4Zv7ow4ccjqSIXpheDcCGSyni8k9NdBpxfl2yfmxzxJQb",
+	"Oi+1BsGItPqgSsflJhchE2SpNYgIpnGIKOz0uXEIMNGrg2Jje6kc96VEnC0XQmdDDgpmQiYQpPR7RKmg",
+	"Y1LlMKM+HKeG0YoHtqrUwMeeHtj36Ii37UK0KrjXkqaecKMIFJRITsZ3460VpazOVUec2PEEzLTcjeTB",
+	"o8d5QL6XPmKRwFNtXq+XcKRXiqcWezohkaNAGixeqI2yF+f6UpnO+nbhWnjBARtuGRzpZ7RfGwyQ0FiP",
+	"AgvC9To09dMViu9sFeOobtWCWelYX0ae2KIVxOl9AIm1QwGvBTEpahDFwCt7kVCCc8JT/iu3csWbgegn",
+	"UgymztuxqlatfaxBzmCQpcUMH8rSqWhZ960tlTTBtF7l9/xm75umysAvtLfT10bi5MvG8Hhaej2Rld+D",
+	"X+8W0stbQEYDCXxyV2mcXJdqlfVAYmKZbR1FQBDiX3faaWv/0+2RJU8qHYihb/tt/bHju8+oAQCrZanO",
+	"v67KuTK0ez3u9vpoiDcHMGw15CLG83WC8nPD9V2BpogyhfzbE6k3Aab48ViB4ZwTsMCFcGWlJML5gtQE",
+	"dUiP0SoopSdZWJ8wNnTsPtntHr7vdnv4f//7Ks2ksuPGGqNkK6RXuzDJzhrHHRbHmmtc4Ip1Pbp2XdSb",
+	"8jYL+5q8C+GlX+9YiJxh61fYsF8h4XeBmdc88G4RFn9AQ0qaUNGGCm5d0cZVaZgv0BHPCLYbQcK5Dw6b",
+	"xQWmMIyUActHnLPHnrIBjoIlT31xvFAaK8CUKdA65x6idd8aeowMh+D/xml4pHwmEUkXvtOee6mKtMgI",
+	"loRZoZEZgJ6oveirc20oeeHUhK67oPejxdpXAztWru5eTRnm4lhUaqKkT6ePqQ6x41mcPOb6AQl2arRG",
+	"LhFkFL1QOnEvglge1VVRjKeHCIz5YfcwZ+NWGESfFDPsRjGRc9o3vp9QQCHNnH6Dp35qfnrzEoViFV8B",
+	"GT/JdANpYLq+EkMgfzHGAsi2CjpB/ZFG8VFeELbYzLW51F7l9Op8SPodTtHQtjNDUIKnZoDN1uHQ0OTv",
+	"gSKQAHFOrHd7v0ys/20Pf4lYi8vJI8jwY93ZF1u9l4L8BYi2JsabXXgzDQS764Hr9h91U+Q6tTCRHrrB",
+	"Tm/n++ffnXTx/+3XMu6tvNTi5RyPjyAkd3o7j7r73e7+wcPDR4+ffPsUOVTEbSMFpbcz8fNrAOMe7ROP",
+	"Rw7V2G/KRthXg10GmZfdZOs1Zt/tcfnimSFV7/R2/uXp/tNvnzx+BGd10I4HWKP2IcnH1v8LLzW5J3A5",
+	"+Y5V6lw7jw275+r2O47rplsXsRiXd3F47S5KbS4WsScdcAVViP/+VgxswdsY6g9cGs1rTVY/Vl4GF4NH",
+	"4dbb2T9oLJXm2ZlOdG9vbyLn/20i/3UwknpitfH/Zi/0QA/06bTbPXg8Mf96MpL6vx5038CX9KEc/+sh",
+	"IrfivwbTf4XDSfdGYukGBHoT1MBmjetd1NamvIF4bfMtvOUS6f6cC2VvSC2H8XqQdnyG6muqnD/tPdzv",
+	"dbudR6AGwxKmlSI1wUtszY7JaHiqiGnvBHbhiDV3tIiOeG8nIPWmExA0kwAU3ORrHQw8S9w7aCfT4VAP",
+	"tDL+bDg1hYN1auDsz46/h1f33cPjg5PD598+OXn44umz/ePH3x10nx+++PbZw+ODnWznAssbdzjjZqeN",
+	"+e388z//7/h/hw8PgPOh5dvbeXny8gR0JGKO8C9kjd3DmjkC+Qkkvp0MSBbYyiKtNoiPnzt2IyneSksi",
+	"aX12mUXqDQRVwUE93v/2UfcprO4Q2BfZdL1ALvTB1J159cHHjzPkNcrY6fmI3eohMZSmgA0V11IEwZKa",
+	"AiybBbRVboY4v2OGfRWdgrHWIbmENtt6pLLfRio3kgvt5ISyMZITSNeanK6VtTegiybvbl8LCOp6Le+e",
+	"vXxdrwX+1SV5Xq/ltiTaRpQHCVEGYlmkSsKKc8pcR3mNd3wD7ryFH/iqk3e3aAJ3ke6LvFPISOzr+g+W",
+	"nb97fekHo9WFCz8RVHzW7XaFNoWCe69M4rrgtuBs+XOUlzvYYnR7EVS/YXDHrkz9SsmLkJZrfCUHXpwr",
+	"j2F9JyaV7ZdqXHsOEFrGiXO44DTKUrCdmgE4jivHkC9s93oj8xmeyhdarZ8oqLTOTxyya5l8uZsH0kHs",
+	"PRfI5Wpy2PLfG8fNtuz0ztgptoG9sUu2haX+Ev68onIi9AMfaedtNa+7KdYFAphhxjiPPyf+yMRzSl7M",
+	"WO2VekWH2sgyEyNVFhSKE4Wd9r24nxdKjVWRZ6cmn5pKOVteqiJ/QAlemHrEfgwzD7lR7OkknDF3TU/b",
+	"G7PNxN22YY71nGzda1THbdhjw8jdN1VbNpCRHOZbyEluu8S3hu9enGNlcic74eP17cvBBcO6hvwWSuyj",
+	"su4EYzuF1P4xiSngtcewB46VRHeqXg14BGa5KnIhGTRphnlQMniBCNoDQQv5x9qc5wLDpVTJhANyeWks",
+	"q0IvREcwgK0KCCXYJ5EjQjHUFMLkgpW0eASU6AOLD1mGfetHd4gbfmtudSWW7Yb51yrOFclgFQ/b6lJf",
+	"QiHqVwiYfQcWZsJJJ5W1w5VK0fdYi54wAWB31Lg/dPgDlcl5NaFa0vRTYK2UpwystFRyGKyL0p4zqiop",
+	"TcynxswyUOuaVBgejzWalEeqg1qlVI1XxPUomB+OHmJKdO6Jt9+diMdPHx9k4qCz39ln5FKsi7djqoxt",
+	"9E8AbY7znqUY27EyrS2u38DSEm61cSbzBl/SCk5TKnnJlbzUAw9f6R8kU+TGN/7zYE0CwdTGRGnPkeRR",
+	"CLdc51f2/AvUubCCfOKvrAwjDC/XqG1gcOMLNfEEXMFlHP25yPtypClRUfDwedQWpq4nnB0rMbMVO40o",
+	"Yh3KJ04O3r0RvrTnu0jxpyb6NoDXZHV2CLIe6bh1pq+kKKSXK2ymt7zNa6/1R7ZFx1m2l/TLuaShhRG+",
+	"mK/ublIUd5284Sxt3srAft7azor25TTwV13FuX6eJZ/j1t2w+epNPuoAVRyiw1+K92GVZ+ANpdexTU2r",
+	"r9GgAnImmviYhTELhUwzjNHY+oMByEr4TYaoUz7t0Uy+BVRDJ7LyqbJ8arjglA4wS70UdZAH/rzQhIwM",
+	"P8s74ns7Q6sdvYigSzvuKUCgnKveCdv6A5DE3iZ1mjrJYjw1wEhCln1wY4hhFSASOMWVMJmTvMnY0pjm",
+	"uipFk3JBYYGYoomrQqcKJpRiaB4LTY0VJfCUIz7qFHSrkUyDFYXae9AobOoBGVH15mSCsFwuAstkwU8T",
+	"otOt4NKwwq8sM7JcbH68QI9JogllJFZ+MWMNP7tlghRnf8CbH4ykZgOtLHZuliJGR/+lNV8gkt3mPmzR",
+	"tbfRvSSzEi24G4r96MniAoi9XzCBanVM7zgwfO53QFZnqc0FequNqBtx1wKTHslb0c1+Dhl8Nw2nwWMn",
+	"gRFuVNnlJa6CNqTzmIVgZ1+W0gzUVuHdsFkZUz8DodNr+lTaLVYrLhiSC5doD5S1f9yie2Jj7FVq85+V",
+	"mrgkCVYgiMZQGDWrA/xHbJnWHas4m+g7WFodYFpExli6qfh79dVf1mFl/6EMn9gWfPQLutREYOvf6+Va",
+	"78XbF8vIr4b2RKNRc+MeFFtTnzUAuRK/JzN3TiEhz6g26grJFmERPvrWfGWluIvbv7oaNwWf2orOTyI6",
+	"77n6yL9oMertZDpxGxKjPyRYTeheYm8J+S4qPw+ZH1yrgA4RqhYhPTgtHLrnIvTlMkt4byc/Tb72toyv",
+	"1YwI5O6rx+62NCKrzQ9vJ2fTSb51GGyLJX6v9v97OxHTyQ2topWa09Rs1HJ5pXzDcNHG26bZErzaP9FC",
+	"bmCn8BPqd+JWoMpHslq25soXpEgFOrtLgwUEUFHJmSw/mbKTajnXKDSg97BuRG6uRCdavoc/8162+s6n",
+	"13dqOtrqPFud53er8wQWE7AZbqf6ULvHdfN8KEYe3EG6Ek4NKuVXQP39HAb/qnN9eBdrdH7j7W79N5vN",
+	"9ZnVZBVJPXzUSusra3IsY0InqSHqEtGPYzYLXi5jZ4Rp5gjXKq89ovh7TAU1QooS1meHIv/TCwK/ouHy",
+	"Zm465YqMFN+emHbOSTQElQ0zIG41VeFYU84RAbEnnsmRFhcY/kDAtEE1n/gVLdmw6pFP59OXOl+bEkLH",
+	"k2Z5TKtyp7cz8n7ient78AI7PMpeX4400YMdq+ZY7+w4eK3GmfC2LOB9fK9NodPBm6+/P+33YXHZTmkH",
+	"EgGORnoX0Tb8fEIUFEttvqn72HUmUhdAadev9SbJJuEtfWIFi5E2G7O3mGP0dR3mJdL9w9hk2162d4xq",
+	"MYs8aT0evqCv7P3Cf/1G97pUXq2owK5TIb0odIEeBS8vFNfuYIJgwD+qa3fqpuSyqvRlS4jrOU5a89aF",
+	"G3q4vJyXhK6Jz21bP35JegW9y1uQZRa05uXw5yrCuHPN9BqevVVHNx1OvDHN3NApS6Mlzq1pW2ZabGzD",
+	"CdhH3AIjJIBPudcmFyMaBTqt6oiXUZpjDkADoxf7BLd4mRHzK6XwzXiebqIRfeprVQMDGzvbMvNVnp7f",
+	"f1teDMncpUazV6hSX6pKq6ub5pXSK+eDxcodHH4cxs43Hqg0YEtoR/WSI1WpK701z+vJr2nQ8COapJhf",
+	"h05zzQkVTYz+QsliBSb/zRoaNNc3T/oafIXepLCL671KNTFsBfmG/UoUIQj8PbUVPpVsX80TlCEM5l8+",
+	"WnlodYX9iIj/cJV/evuKHVWqEPnhfhe7YRca7cYCm77Frn2JZTWSToy1c/CTF7BWBLRJ0GpoA8X1IWx8",
+	"+m59Vp9VUcjC1rdKwh8PY4WIOeEqmMdxBzpChYHFjfEDdKiSZnGEVaNlSa5wxE8gSBRr4lfhkoOwR1/3",
+	"XIzkJVVKIoKDJnw56uDRaalxhN18GX7qoSdw5qanuq9GGvFQqKC0UZhITxw+2e8SI5DF6uJHX2kFcgXL",
+	"Xpu+aRlsm9+yHXaMN5sQjJRrPBJ+9JfDJ/v72eGT/Yd/vYHLmU+bjn49G+vgk7NOH0I0dXiE4y3OWhMg",
+	"CxFbzY/UeMti76wscevAbmXo75QpYpDwrni5JcD1DfHypdCj9llETI5xRWrkKhmSEL8qC9TgqMdvXzld",
+	"UPfpnFe+G/vu5qj/9a0f1b14qWMSQeswJCCqgXZ63grO/BZPgff0Dh1SXyo4c2CdlnvFfGIH1S1DdkbN",
+	"/mhhuy2b/FxsUp+bgBdf090d8EqviMVthFMeG87nsEPh5xMVOV0Hps2zqItoF68XG8NZ3XgOkwcIyRUh",
+	"PoABGktw9i1lMcr5zRm7n1dj49MM/gJMkWEQxC0H+sPZwqg6SYE3eG1GACOowbTSfo43oq9kBdbWX/4K",
+	"1O5UddnunB7LCyWqKagZdZpOb29v/+BJp9vpdvZ733a/7eKV4ZW0dMSnRr+S8IEIKRn+0Z9H5EWySbDP",
+	"Yqd2bL8hfKGd1jb749BKLhNSUPc2wmXi1o6lkggllIz3XFdYYDhvGfENQwk1gndhZckYNQ5G26rQ8zlR",
+	"lbMG4RULS9qt84K6/VS231e8/xlsAuyuauoo95PneCeHyrct8gdMuQ828GQKFhxok6CFcpsPbwW2h8RO",
+	"03UfPoS5J9iqtjaVYq58Ft4QNQmdJ/hVR4i/V4iJHFwQaAeMNZZmnr4t61ceSsgMRNMdFeIhQfE7O1Zp",
+	"V/r0GF6QXd42pKrUVdmG3mYh/4+Btv/yzktTyKoQ4aL89X7IOJvNZh3HX8fk04EdPyDnC6jqYBoLaeac",
+	"HKcrUep+JSut6MRHanBR6/OaOgaEf4JZ4LwcT3I84Ta1P+ZBsmIpjsnQyA8+fKBvtRH7j0KPgSMgLCx9",
+	"stUFd5o+NafmhRyMFoSF9HATHMWye401cjdWeuCeEzmsu/Y1WcNdyKnPayacxXTJFKVwbqd0SE4phg/j",
+	"d2GH7LbW5jwTbjoYIfzoqakrDRC5jOpEdEVdTnrCwFNJh9rknwzqjnDnHcHddh7jW6+BKThqX2clhdiD",
+	"qd1GVARGxffxTDOx383EQRffERY7iClOMQQ6G9lp5YK5VyklCjl3R5hTakK7XyX5YmOEEKHf8YCku8AH",
+	"te+I/PDgKZPBo+5DfvH5W+Wr+e4xLCjHa40HH9DshxkHEDh6wFVvQVNAskS7kK1TQnzD94Mv4wjuLrI+",
+	"vCKn2NZ2aMvSzkK6K9+4KERaWA81h+NxgbmGNqUe+TuzdF2GqfEyTkrtkxvNyoNbydoQNk4bZGrP5Egn",
+	"z4Y0/OVHger6eBTI4ai2nBh5qJZK2coxVxtdMRJQERzrBC4OcG9p/JWjUzdkW3l6MjwjvILzsEP07kbY",
+	"bYoQYaN47ZBiq5rGO6eGYkOWQ9BNVOwZE1xfnUtzFHG7YaGhAUnNU+vsu75K0/OwVNLzZhsU8BZ3sfJs",
+	"pLlw98RIydKPghBjKL95OAHqZ5Se+DN47Ooh7cwwnHCQl77xVuNRE8Qwv4UGaQ2sGehSsyuhXQ7VHWPs",
+	"TDEmOlydTMy0KewMdRL8KxXHyvuS0SfaNBFRWnsBbKVedJPclHOtWszxm5fiQs3dwhaTh/+s5lfTqRNS",
+	"/KCqi5Kg12mk2chSgYlkoAGST6nMr9Ss0h7tq2S6V/a8ZbaXjpqYcnNx/Fdhka8jgRaW7DQ3UfKicW7V",
+	"pR6ond/++tv/HwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -83,14 +83,19 @@ func (s *Server) payment(ctx context.Context, app string, in *NewTransfer) (ledg
 	if payee.party.App != app { // found by its UPI id: another app's parties are not this one's to know
 		t.Payee.Party = ledger.ID{}
 	}
-	refused := payer.asPayer()
-	if refused == "" && payee.refused == ledger.PayeeNotFound && in.Payee.Invite {
+	refused := refusal(&payer, &payee)
+	if refused == ledger.PayeeNotFound && in.Payee.Invite {
 		return s.invitation(t, *in.Payee.Phone, in)
 	}
-	if refused == "" {
-		refused = payee.refused
-	}
 	return s.create(t, refused, "/payer/credential", in.Payer.Credential), nil
+}
+
+// refusal is why nothing can be paid between two places, or empty.
+func refusal(payer, payee *place) ledger.Reason {
+	if refused := payer.asPayer(); refused != "" {
+		return refused
+	}
+	return payee.refused
 }
 
 // create is the command that makes the transfer, without its numbers; field is where its credential stands.
@@ -135,6 +140,10 @@ func (s *Server) numbered(c ledger.Command) (ledger.Command, error) {
 	case ledger.ClosePot:
 		made.Return, made.RRN = ledger.NewID(), s.rrn.next(s.now())
 		return made, nil
+	case payingAsk:
+		pay, err := s.numbered(made.by)
+		made.Pay, _ = pay.(ledger.CreateTransfer)
+		return made.PayAsk, err
 	case ledger.Many:
 		for n := range made {
 			var err error
@@ -267,17 +276,22 @@ func (s *Server) payer(ctx context.Context, app string, a *Address, currency led
 	if a.UPI != nil || a.Account != nil || a.Link != nil {
 		return place{}, badRequest("invalid_address", "a payer is named by party, instrument, phone, handle or wallet").at("/payer")
 	}
-	found, err := s.follow(ctx, app, "/payer", a, currency)
+	return s.ownParty(ctx, app, "/payer", a, currency)
+}
+
+// ownParty follows the address of one of the app's own parties.
+func (s *Server) ownParty(ctx context.Context, app, field string, a *Address, currency ledger.Currency) (place, error) {
+	found, err := s.follow(ctx, app, field, a, currency)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return place{}, s.noPayer(ctx, app, a)
+		return place{}, s.noParty(ctx, app, field, a)
 	}
 	return found, err
 }
 
-// noPayer says that there is no such payer. One of another app is looked for to be
+// noParty says that there is no such party. One of another app is looked for to be
 // written down, by its id: nobody else can be named by what is another app's.
-func (s *Server) noPayer(ctx context.Context, app string, a *Address) *problem {
-	p := notFound("party").at("/payer")
+func (s *Server) noParty(ctx context.Context, app, field string, a *Address) *problem {
+	p := notFound("party").at(field)
 	for _, ref := range []*string{a.Party, a.Wallet} {
 		if ref == nil {
 			continue

@@ -57,6 +57,8 @@ func (s *Server) forget(c ledger.Command) {
 		if c.Transfer.Credential {
 			s.dispatcher.Forget(c.Transfer.ID)
 		}
+	case ledger.PayAsk:
+		s.forget(c.Pay)
 	case ledger.CreateRefund:
 		if c.Credential {
 			s.dispatcher.Forget(c.ID)

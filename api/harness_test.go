@@ -30,10 +30,12 @@ import (
 	_ "modernc.org/sqlite"
 
 	"bahi/api"
+	"bahi/api/webhook"
 	"bahi/banks"
 	"bahi/banks/remote"
 	"bahi/banks/sim"
 	"bahi/ledger"
+	"bahi/ledger/agenda"
 	"bahi/ledger/audit"
 	"bahi/ledger/feed"
 	"bahi/ledger/privacy"
@@ -66,7 +68,7 @@ const (
 )
 
 var patience = ledger.Policy{Submit: time.Minute, Check: time.Minute, Takeover: time.Minute, QueueLimit: time.Minute,
-	Checks: []time.Duration{time.Minute}, Reversals: []time.Duration{time.Minute}, DecideAfter: time.Hour, ApproveAbove: 10_000}
+	Checks: []time.Duration{time.Minute}, Reversals: []time.Duration{time.Minute}, DecideAfter: time.Hour, PotLasts: time.Hour, ApproveAbove: 10_000}
 
 // setup is what a test may change of a stack before it starts.
 type setup struct {
@@ -80,14 +82,31 @@ type setup struct {
 	remote      *remote.Bank // RMTE, driven by a process of its own; or none
 	witnesses   audit.Witnesses
 	kek         *privacy.KEK
-	limits      *ledger.Limits  // of the policy
+	limits      *ledger.Limits
 	feed        *feed.Publisher // of a stack that publishes events; else nil
+	hooked      bool            // it sends them too
 	heartbeat   time.Duration   // of streams of events
 	patience    time.Duration   // with who reads them
+	moved       *moved          // the clock of the book and its agenda, of a stack that has one; else nil
 }
+
+// moved is a clock that is ahead by as much as a test says.
+type moved struct{ ahead atomic.Int64 }
+
+func (m *moved) Now() time.Time { return time.Now().Add(time.Duration(m.ahead.Load())) }
+
+func (m *moved) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	return time.AfterFunc(min(d, 5*time.Millisecond), f).Stop // it may be moved meanwhile
+}
+
+// withAgenda does what falls due, by a clock that the test moves.
+func withAgenda(o *setup) { o.moved = &moved{} }
 
 // fed publishes events.
 func fed(o *setup) { o.feed = feed.New() }
+
+// hooked publishes events and sends them, also to this machine.
+func hooked(o *setup) { o.feed, o.hooked = feed.New(), true }
 
 // stack is a whole Bahi on a port of its own: SQLite, four simulated banks, the
 // pipeline, the dispatcher and the server.
@@ -99,7 +118,9 @@ type stack struct {
 	book       *ledger.Pipeline
 	banks      map[string]*sim.Bank
 	dispatcher *banks.Dispatcher
+	webhooks   *webhook.Sender
 	server     *api.Server
+	agenda     *agenda.Agenda
 	addr       string
 	client     *http.Client
 	served     chan error
@@ -125,14 +146,19 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 		s.store = s.wrap(file)
 	}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	policy := patience
-	policy.Limits = s.limits
 	s.registry = s.openBanks()
 	s.dispatcher = banks.NewDispatcher(s.registry)
-	s.book = ledger.NewPipeline(s.store, ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &policy, Log: log,
-		Observer: s.observe})
+	s.agenda = agenda.New()
+	policy := patience
+	policy.Limits = s.limits
+	options := ledger.PipelineOptions{MaxQueue: s.maxQueue, Policy: &policy, Log: log, Observer: s.observe}
+	if s.moved != nil {
+		options.Now = s.moved.Now
+	}
+	s.book = ledger.NewPipeline(s.store, options)
+	s.webhooks = webhook.New(privacytest.KEK(), s.hooked)
 	s.server, err = api.New(api.Options{Book: s.book, Reader: s.store, Registry: s.registry, Dispatcher: s.dispatcher, Policy: &policy, Memory: time.Hour, Witnesses: s.witnesses,
-		Feed: s.feed, Heartbeat: s.heartbeat, Patience: s.patience, Now: s.now, Log: log})
+		Feed: s.feed, Webhooks: s.webhooks, Heartbeat: s.heartbeat, Patience: s.patience, Now: s.now, Log: log})
 	check(t, err)
 	for _, b := range s.banks {
 		b.SetReporter(s.dispatcher)
@@ -140,6 +166,12 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 	s.dispatcher.Start(banks.Options{Book: s.book, Reader: s.store, Policy: &policy, Clock: banks.WallClock{}, Sole: true, Sweep: 10 * time.Millisecond, Log: log})
 	if s.feed != nil {
 		s.feed.Start(feed.Options{Book: s.book, Reader: s.store, Clock: banks.WallClock{}, Log: log})
+	}
+	if s.moved != nil {
+		s.agenda.Start(agenda.Options{Reader: s.store, Handlers: s.server.Handlers(), Clock: s.moved, Log: log})
+	}
+	if s.hooked {
+		s.webhooks.Start(webhook.Options{Book: s.book, Reader: s.store, Feed: s.feed, Render: s.server.RenderEvents, Self: s.dispatcher.Node, Dead: s.dispatcher.Dead, Clock: banks.WallClock{}, Log: log})
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -159,6 +191,8 @@ func start(t testing.TB, changes ...func(*setup)) *stack {
 func (s *stack) observe(set *ledger.Set) {
 	s.dispatcher.Observe(set)
 	s.server.Observe(set)
+	s.agenda.Observe(set)
+	s.webhooks.Observe(set)
 	if s.feed != nil {
 		s.feed.Observe(set)
 	}
@@ -212,6 +246,8 @@ func (s *stack) close() {
 	if s.feed != nil {
 		s.feed.Close()
 	}
+	s.agenda.Close()
+	s.webhooks.Close()
 	s.dispatcher.Close()
 	for _, b := range s.banks {
 		_ = b.Close()

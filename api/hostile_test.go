@@ -239,6 +239,9 @@ func (b *bait) texts() (table []hostile) {
 		"note of a top-up": func(text string) (string, string, obj) {
 			return "/v1/wallets/" + b.asha.id + "/topups", "", obj{"amount": inr("1"), "note": text}
 		},
+		"description": func(text string) (string, string, obj) {
+			return "/v1/webhooks", "", obj{"url": "https://chat.example/", "description": text}
+		},
 		"name": func(text string) (string, string, obj) { return "/v1/parties", "", obj{"name": text, "kind": "person"} },
 		"label": func(text string) (string, string, obj) {
 			return "/v1/keys", operator, obj{"role": "auditor", "label": text}

@@ -24,6 +24,7 @@ func TestRepeatsGetTheFirstAnswer(t *testing.T) {
 	asha := a.fund(a.settle(newPerson("asha", 1, "NRMD")), "100.00")
 	ravi := a.fund(a.settle(newPerson("ravi", 2, "KVRI")), "")
 	payment := obj{"payer": obj{"wallet": asha.id}, "payee": obj{"wallet": ravi.id}, "amount": inr("1.00")}
+	hook := "/v1/webhooks/" + read[api.CreatedWebhook](a.post("/v1/webhooks", obj{"url": "https://chat.example/"}).want(201)).Webhook.ID
 	for n, c := range []struct {
 		path  string
 		body  obj
@@ -35,6 +36,9 @@ func TestRepeatsGetTheFirstAnswer(t *testing.T) {
 		{"/v1/transfers/batch", obj{"transfers": []obj{payment}}, obj{"transfers": []obj{payment, payment}}},
 		{"/v1/wallets/" + asha.id + "/topups", obj{"amount": inr("5")}, obj{"amount": inr("6")}},
 		{"/v1/wallets/" + asha.id + "/withdrawals", obj{"amount": inr("5")}, obj{"amount": inr("6")}},
+		{"/v1/webhooks", obj{"url": "https://chat.example/a"}, obj{"url": "https://chat.example/b"}},
+		{hook + "/rotate", obj{}, obj{"overlap_seconds": 1}},
+		{hook + "/replay", obj{"after": 0}, obj{"dead": true}},
 	} {
 		key := fmt.Sprint("key-", n)
 		first := a.post(c.path, c.body, underOneKey, key)

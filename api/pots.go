@@ -312,7 +312,8 @@ func (s *Server) claim(ctx context.Context, k *ledger.Key, ref string, in *NewCl
 func (s *Server) claimant(ctx context.Context, app string, party ledger.ID, instrument string, currency ledger.Currency) (to place, err error) {
 	to, err = s.resolver.byParty(ctx, app, party, currency)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return to, s.noParty(ctx, app, party)
+		ref := party.PartyRef()
+		return to, s.noParty(ctx, app, "/party", &Address{Party: &ref})
 	}
 	if err != nil || instrument == "" {
 		return to, err
@@ -326,15 +327,6 @@ func (s *Server) claimant(ctx context.Context, app string, party ledger.ID, inst
 		return to, notFound("instrument").at("/instrument")
 	}
 	return to, err
-}
-
-// noParty says that the app has no such party. One of another app is written down.
-func (s *Server) noParty(ctx context.Context, app string, party ledger.ID) *problem {
-	p := notFound("party").at("/party")
-	if other, err := s.reader.Party(ctx, party); err == nil && other.App != app {
-		return p.withhold(p.code, "party "+party.PartyRef())
-	}
-	return p
 }
 
 // CancelPot implements [ServerInterface].
@@ -371,8 +363,8 @@ func (s *Server) closing(ctx context.Context, r *ledger.Record, p *ledger.Pot) (
 	return c, nil
 }
 
-// expire gives back what is left in a pot whose time is over.
-func (s *Server) expire(ctx context.Context, r ledger.Record) error {
+// expirePot gives back what is left in a pot whose time is over.
+func (s *Server) expirePot(ctx context.Context, r ledger.Record) error {
 	p, err := ledger.ReadRecord[ledger.Pot](&r)
 	if err != nil {
 		return err

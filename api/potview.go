@@ -20,7 +20,7 @@ func viewOfPot(r *ledger.Record, p *ledger.Pot, sender string, see sight) Pot {
 	private, _ := ledger.ReadPotPrivate(r)
 	v := Pot{ID: r.Ref(), Type: PotType(p.Type), State: PotState(state.String()), StatusText: potStatus(state, p), Amount: moneyView(p.Amount),
 		Left: balanceView(0, p.Amount.Currency), Shares: p.Shares, Claimed: len(p.Taken), Mode: PotMode(p.Mode),
-		Sender: PotParty{Party: r.Owner.PartyRef(), Name: see.text(sender)}, Phone: see.text(masked(private.Phone)), Note: see.text(private.Note),
+		Sender: PotParty{Party: r.Owner.PartyRef(), Name: see.text(sender)}, Phone: see.text(private.Phone), Note: see.text(private.Note),
 		Conversation: see.text(r.Conversation), Commitment: p.Commitment, Funding: p.Funding.TransferRef(),
 		CreatedAt: timeView(r.Created), UpdatedAt: timeView(r.Updated), ExpiresAt: timeView(p.Expires)}
 	if state == ledger.PotOpen || state == ledger.PotClosing {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -22,6 +23,7 @@ type problem struct {
 	detail string
 	field  string // JSON pointer, or the name of a parameter or header, of what is wrong
 	line   int    // of the file that was sent, where one is wrong
+	again  int64  // when the same will be let through, Unix microseconds; 0: that is not known
 	cause  error  // for the log only
 
 	withheld *withheld // there is something, which the caller may not have
@@ -59,6 +61,12 @@ var refusalStatus = map[string]int{
 	ledger.CodeInstrumentNotFound:  http.StatusNotFound,
 	ledger.CodeInstrumentTaken:     http.StatusConflict,
 	ledger.CodeTransferNotFound:    http.StatusNotFound,
+	ledger.CodeRequestNotFound:     http.StatusNotFound,
+	ledger.CodeAskNotFound:         http.StatusNotFound,
+	ledger.CodeAskBeingPaid:        http.StatusConflict,
+	ledger.CodeAskPaid:             http.StatusConflict,
+	ledger.CodeAskEnded:            http.StatusConflict,
+	ledger.CodeRemindedJustNow:     http.StatusTooManyRequests,
 	ledger.CodeAccountNotFound:     http.StatusNotFound,
 	ledger.CodeKeyNotFound:         http.StatusNotFound,
 	ledger.CodeNotCancellable:      http.StatusConflict,
@@ -118,7 +126,9 @@ func asProblem(err error) *problem {
 		if !known {
 			status = http.StatusUnprocessableEntity
 		}
-		return newProblem(status, refusal.Code, "%s", refusal.Detail)
+		p = newProblem(status, refusal.Code, "%s", refusal.Detail)
+		p.again = refusal.Again
+		return p
 	case errors.Is(err, ledger.ErrNotFound):
 		return newProblem(http.StatusNotFound, "not_found", "there is nothing here")
 	case errors.Is(err, ledger.ErrBusy):
@@ -166,12 +176,18 @@ func fromEcho(he *echo.HTTPError) *problem {
 // body is the problem as the contract has it.
 func (p *problem) body(requestID string) Problem {
 	out := Problem{Type: "urn:bahi:problem:" + p.code, Title: http.StatusText(p.status), Status: p.status,
-		Code: p.code, Detail: p.detail, Field: p.field, Line: p.line, RequestID: requestID}
+		Code: p.code, Detail: p.detail, Field: p.field, Line: p.line, RetryAt: timeView(p.again), RequestID: requestID}
 	return out
 }
 
 // retryAfterSeconds is what a 503 or a 429 tells callers to wait.
 const retryAfterSeconds = 1
+
+// retryAfter is in how many seconds the same may be let through.
+func (s *Server) retryAfter(p *problem) int64 {
+	const second = int64(time.Second / time.Microsecond)
+	return max(retryAfterSeconds, (p.again-s.now().UnixMicro()+second-1)/second)
+}
 
 // handleError is Echo's error handler: every refusal leaves through it.
 func (s *Server) handleError(err error, c echo.Context) {
@@ -186,7 +202,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 	h := c.Response().Header()
 	switch p.status {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		h.Set("Retry-After", strconv.Itoa(retryAfterSeconds))
+		h.Set("Retry-After", strconv.FormatInt(s.retryAfter(p), 10))
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="bahi"`)
 	}

@@ -21,7 +21,6 @@ func shopping(t *testing.T, changes ...func(*setup)) (s *stack, asha, shop *pers
 }
 
 // spaced is values with a space between each two.
-func spaced(v ...any) string { return strings.TrimSuffix(fmt.Sprintln(v...), "\n") }
 
 func refundsOf(t api.Transfer) string { return "/v1/transfers/" + t.ID + "/refunds" }
 

@@ -30,6 +30,7 @@ var mayCall = map[string]string{
 	"GET /v1/parties/{party}/instruments":                 "chat auditor operator inspector",
 	"DELETE /v1/parties/{party}/instruments/{instrument}": "chat",
 	"PUT /v1/parties/{party}/default":                     "chat",
+	"GET /v1/parties/{party}/limits":                      "chat auditor operator inspector",
 	"GET /v1/directory":                                   "chat auditor operator inspector",
 
 	"POST /v1/transfers":                   "chat",
@@ -47,6 +48,11 @@ var mayCall = map[string]string{
 	"PUT /v1/parties/{party}/trusted":            "chat",
 	"GET /v1/parties/{party}/trusted":            "chat auditor operator inspector",
 	"DELETE /v1/parties/{party}/trusted/{payee}": "chat",
+	"POST /v1/pots":                              "chat",
+	"GET /v1/pots":                               "chat auditor operator inspector",
+	"GET /v1/pots/{pot}":                         "chat auditor operator inspector",
+	"POST /v1/pots/{pot}/claims":                 "chat",
+	"POST /v1/pots/{pot}/cancel":                 "chat",
 
 	"GET /v1/transfers/{transfer}/proof":   "chat auditor operator inspector",
 	"GET /v1/transfers/{transfer}/receipt": "chat auditor operator inspector",
@@ -59,6 +65,17 @@ var mayCall = map[string]string{
 	"POST /v1/log/cosignatures":       "auditor operator inspector",
 
 	"GET /v1/events": "chat",
+
+	"POST /v1/webhooks":                     "chat",
+	"GET /v1/webhooks":                      "chat",
+	"GET /v1/webhooks/{webhook}":            "chat",
+	"PUT /v1/webhooks/{webhook}":            "chat",
+	"DELETE /v1/webhooks/{webhook}":         "chat",
+	"POST /v1/webhooks/{webhook}/rotate":    "chat",
+	"POST /v1/webhooks/{webhook}/enable":    "chat",
+	"POST /v1/webhooks/{webhook}/test":      "chat",
+	"POST /v1/webhooks/{webhook}/replay":    "chat",
+	"GET /v1/webhooks/{webhook}/deliveries": "chat",
 
 	"GET /v1/wallets/{party}":              "chat auditor operator inspector",
 	"POST /v1/wallets/{party}/topups":      "chat",
@@ -116,8 +133,9 @@ var mayCall = map[string]string{
 const hex32 = "0123456789abcdef0123456789abcdef"
 
 // absent are well-formed ids of what is not there.
-var absent = strings.NewReplacer("{party}", "pty_"+hex32, "{instrument}", "ins_"+hex32, "{transfer}", "BAH"+strings.ToUpper(hex32),
-	"{name}", "fees", "{payee}", "tru_"+hex32, "{window}", "upi-2026-11-25-03", "{bank}", "NRMD", "{break}", "brk_"+hex32, "{correction}", "cor_"+hex32, "{key}", "key_"+hex32, "{level}", "0", "{tile}", "999")
+var absent = strings.NewReplacer("{party}", "pty_"+hex32, "{webhook}", "end_"+hex32, "{pot}", "pot_"+hex32, "{request}", "req_"+hex32, "{schedule}", "sch_"+hex32, "{instrument}", "ins_"+hex32,
+	"{transfer}", "BAH"+strings.ToUpper(hex32), "{name}", "fees", "{payee}", "tru_"+hex32, "{window}", "upi-2026-11-25-03", "{bank}", "NRMD", "{break}", "brk_"+hex32, "{correction}", "cor_"+hex32,
+	"{key}", "key_"+hex32, "{level}", "0", "{tile}", "999")
 
 func TestRoles(t *testing.T) {
 	s := start(t)

@@ -44,6 +44,11 @@ func seed(t *testing.T, changes ...func(*setup)) *seeded {
 	in["payer"], in["payee"] = obj{"wallet": s.asha.id}, obj{"wallet": s.ravi.id}
 	a.comesTo(read[api.Transfer](a.post("/v1/transfers", in).want(201)), "completed")
 
+	s.personal["invited phone"] = "+919876543217"
+	a.post("/v1/transfers", obj{"payer": obj{"wallet": s.asha.id}, "payee": obj{"phone": s.personal["invited phone"], "invite": true}, "amount": inr("1.00"), "note": s.personal["note"]}).want(201)
+	pot := read[api.Pot](a.post("/v1/pots", obj{"payer": obj{"wallet": s.asha.id}, "amount": inr("2.00"), "shares": 2, "note": s.personal["note"], "conversation": s.personal["conversation"]}).want(201))
+	a.post("/v1/pots/"+pot.ID+"/claims", obj{"party": s.ravi.id, "instrument": s.ravi.wallet}).want(201)
+
 	policy := ledger.DefaultPolicy()
 	day := policy.Day(time.Now().UnixMicro())
 	file := fmt.Sprintf(`{"statement":{"bank":"NRMD","account":%q,"id":"S1","currency":"INR","date":"%s"}}`+"\n"+
@@ -55,7 +60,7 @@ func seed(t *testing.T, changes ...func(*setup)) *seeded {
 		t.Fatal("there is no break to look at")
 	}
 	windows := read[api.SettlementWindowList](o.post(toClose, obj{}).want(200)).Data
-	s.paths = map[string]string{"party": s.asha.id, "transfer": paid.ID, "name": "transit", "break": breaks[0].ID, "window": windows[0].Window, "tile": "000.p%2F1"}
+	s.paths = map[string]string{"party": s.asha.id, "transfer": paid.ID, "pot": pot.ID, "name": "transit", "break": breaks[0].ID, "window": windows[0].Window, "tile": "000.p%2F1"}
 	s.seal()
 	return s
 }

@@ -132,7 +132,7 @@ func isTime(v string) bool {
 // isRef says whether it is an id of ours.
 func isRef(v string) bool {
 	for _, parse := range []func(string) (ledger.ID, error){ledger.ParseTransferRef, ledger.ParsePartyRef, ledger.ParseInstrumentRef,
-		ledger.ParseKeyRef, ledger.ParseBreakRef, ledger.ParseCorrectionRef, ledger.ParseTrustedRef} {
+		ledger.ParseRequestRef, ledger.ParsePotRef, ledger.ParseKeyRef, ledger.ParseBreakRef, ledger.ParseCorrectionRef, ledger.ParseTrustedRef} {
 		if _, err := parse(v); err == nil {
 			return true
 		}
@@ -154,6 +154,10 @@ func (s *Server) isAccount(v string) bool {
 	whole := ledger.AccountName{Path: v}.Whole()
 	if party, ok := strings.CutPrefix(whole.Path, "wallet:"); ok {
 		_, err := ledger.ParsePartyRef(party)
+		return err == nil
+	}
+	if pot, ok := strings.CutPrefix(whole.Path, "pot:"); ok {
+		_, err := ledger.ParsePotRef(pot)
 		return err == nil
 	}
 	for _, one := range []func(ledger.Currency) ledger.AccountName{ledger.TransitAccount, ledger.SuspenseAccount, ledger.FeesAccount} {

@@ -14,6 +14,7 @@ import (
 // records of its own adds its line here, and what it says in a file of its own.
 var tellers = map[string]teller{
 	"transfer": tellTransfers,
+	"pot":      ofRecords(ledger.RecordPot, tellPot),
 	"endpoint": ofRecords(ledger.RecordEndpoint, tellEndpoint),
 	"webhook":  ofRecords(ledger.RecordEndpoint, tellEndpoint),
 	"party":    ofRecords(ledger.RecordSafety, tellSafety),

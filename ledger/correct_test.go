@@ -389,7 +389,7 @@ func TestAPayoutThatFailedIsPaidAgain(t *testing.T) {
 // breaks, true or not, between random words of banks: the book holds, and each is applied once.
 func TestCorrectionsUnderRandomCommands(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		b := newBook(t)
+		b := limited(t, india())
 		defer b.close()
 		m := &machine{book: b}
 		for _, bank := range []string{"SBIN", "HDFC", "SBIN"} {

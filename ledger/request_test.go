@@ -44,8 +44,8 @@ func payAsk(q *ledger.MoneyRequest, payer, payee ledger.End) ledger.PayAsk {
 	return ledger.PayAsk{Request: q, Pay: c}
 }
 
-// try submits a command and says how it was refused, or nothing.
-func (b *book) try(c ledger.Command) (result any, code string) {
+// submit submits a command and says how it was refused, or nothing.
+func (b *book) submit(c ledger.Command) (result any, code string) {
 	b.t.Helper()
 	reply, err := b.pipe.Submit(context.Background(), ledger.Request{Command: c})
 	var refusal *ledger.Refusal
@@ -185,14 +185,14 @@ func (s *askStory) happens(what string) (refused string) {
 	s.t.Helper()
 	q := &s.request
 	pay := func(c ledger.PayAsk) string {
-		result, code := s.try(c)
+		result, code := s.submit(c)
 		if code == "" {
 			s.transfer = result.(ledger.Transfer)
 		}
 		return code
 	}
 	do := func(c ledger.Command) string {
-		_, code := s.try(c)
+		_, code := s.submit(c)
 		return code
 	}
 	switch what {
@@ -324,7 +324,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		if c.change != nil {
 			c.change(&c.ask.Request)
 		}
-		if _, got := b.try(c.ask); got != c.want {
+		if _, got := b.submit(c.ask); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 		if _, err := b.store.Record(context.Background(), ledger.RequestKey(c.ask.Request.ID)); !errors.Is(err, ledger.ErrNotFound) {
@@ -342,7 +342,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	}
 	must[ledger.Instrument](b, ledger.UnlinkInstrument{Instrument: unlinked})
 	ask.Request.ID = ledger.NewID()
-	if _, got := b.try(ask); got != ledger.CodeInstrumentNotFound {
+	if _, got := b.submit(ask); got != ledger.CodeInstrumentNotFound {
 		t.Errorf("paid on what was unlinked: %q", got)
 	}
 }
@@ -452,7 +452,7 @@ func TestErasureEndsRequests(t *testing.T) {
 			t.Errorf("request %d of somebody else is %s, want %s", i, states(&q), want)
 		}
 	}
-	if _, got := b.try(payAsk(&own[1], oneWallet, gone)); got != ledger.CodeAskEnded {
+	if _, got := b.submit(payAsk(&own[1], oneWallet, gone)); got != ledger.CodeAskEnded {
 		t.Errorf("paying a request of who was erased: %q", got)
 	}
 	b.verify()
@@ -611,7 +611,7 @@ func (m *askMachine) says(rt *rapid.T) {
 // send submits a command; one that is refused must have told nothing of requests, nor changed any.
 func (m *askMachine) send(rt *rapid.T, c ledger.Command) any {
 	before := m.bodies()
-	result, refused := m.book.try(c)
+	result, refused := m.submit(c)
 	if refused != "" && m.bodies() != before {
 		rt.Fatalf("%T was refused (%s) and changed a request", c, refused)
 	}

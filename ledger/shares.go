@@ -21,8 +21,8 @@ type Seed [32]byte
 // shareVersion is the first line of what is committed to: it names the way shares are made.
 const shareVersion = "bahi-shares-1"
 
-// commitment is the SHA-256, in hexadecimal, of the packet's terms and its seed, each on a line.
-func (p *Pot) commitment(id ID) string {
+// Commit is what commits to the shares of the pot of this ID: the SHA-256, in hexadecimal, of the packet's terms and its seed, each on a line.
+func (p *Pot) Commit(id ID) string {
 	text := fmt.Sprintf("%s\n%s\n%s\n%d\n%d\n%s\n%x\n", shareVersion, id.PotRef(), p.Amount.Currency, p.Amount.Minor, p.Shares, p.Mode, p.Seed[:])
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])

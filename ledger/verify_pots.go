@@ -174,7 +174,7 @@ func (v *verifier) potTerms(r *Record, p *Pot) {
 		v.violated("pot_terms", where, "%d are divided in %d shares, of which %d are claimed", p.Amount.Minor, p.Shares, len(p.Taken))
 		return
 	}
-	if p.Mode == RandomShares && p.Commitment != p.commitment(r.ID) {
+	if p.Mode == RandomShares && p.Commitment != p.Commit(r.ID) {
 		v.violated("pot_commitment", where, "its terms and its seed are not those that were committed to")
 	}
 	shares, claimed := p.Divide(), map[ID]bool{}

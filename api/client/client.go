@@ -81,8 +81,8 @@ func Code(err error) string {
 	return ""
 }
 
-// request is what an operation's method makes of its arguments.
-type request struct {
+// call is what an operation's method makes of its arguments.
+type call struct {
 	method string
 	path   string
 	query  url.Values
@@ -92,12 +92,12 @@ type request struct {
 }
 
 // in puts a parameter in the path.
-func (r *request) in(name, value string) {
+func (r *call) in(name, value string) {
 	r.path = strings.Replace(r.path, "{"+name+"}", url.PathEscape(value), 1)
 }
 
 // ask adds a parameter to the query, unless it is zero.
-func (r *request) ask(name string, value any) {
+func (r *call) ask(name string, value any) {
 	if text, ok := textOf(value); ok {
 		if r.query == nil {
 			r.query = url.Values{}
@@ -107,7 +107,7 @@ func (r *request) ask(name string, value any) {
 }
 
 // head adds a header, unless it is zero. What may be sent with an idempotency key is never sent without.
-func (r *request) head(name string, value any) {
+func (r *call) head(name string, value any) {
 	text, ok := textOf(value)
 	if !ok && name == idempotencyKey {
 		text, ok = NewIdempotencyKey(), true
@@ -117,19 +117,19 @@ func (r *request) head(name string, value any) {
 	}
 }
 
-func (r *request) set(name, value string) {
+func (r *call) set(name, value string) {
 	if r.header == nil {
 		r.header = http.Header{}
 	}
 	r.header.Set(name, value)
 }
 
-func (r *request) json(body any) {
+func (r *call) json(body any) {
 	r.body, r.err = json.Marshal(body)
 	r.set("Content-Type", "application/json")
 }
 
-func (r *request) raw(contentType string, body []byte) {
+func (r *call) raw(contentType string, body []byte) {
 	r.body = body
 	r.set("Content-Type", contentType)
 }
@@ -160,12 +160,12 @@ func textOf(value any) (string, bool) {
 const idempotencyKey = "Idempotency-Key"
 
 // repeatable says whether the request may be sent again though it may have been carried out.
-func (r *request) repeatable() bool {
+func (r *call) repeatable() bool {
 	return r.method != http.MethodPost || r.header.Get(idempotencyKey) != ""
 }
 
 // do sends the request and reads the answer into out, which may be nil.
-func (c *Client) do(ctx context.Context, r *request, out any) error {
+func (c *Client) do(ctx context.Context, r *call, out any) error {
 	body, err := c.stream(ctx, r)
 	if err != nil {
 		return err

@@ -59,6 +59,36 @@ func (e Ask) Valid() bool {
 	}
 }
 
+// Defines values for AskState.
+const (
+	AskStateCancelled AskState = "cancelled"
+	AskStateDeclined  AskState = "declined"
+	AskStateExpired   AskState = "expired"
+	AskStateOpen      AskState = "open"
+	AskStatePaid      AskState = "paid"
+	AskStatePaying    AskState = "paying"
+)
+
+// Valid indicates whether the value is a known member of the AskState enum.
+func (e AskState) Valid() bool {
+	switch e {
+	case AskStateCancelled:
+		return true
+	case AskStateDeclined:
+		return true
+	case AskStateExpired:
+		return true
+	case AskStateOpen:
+		return true
+	case AskStatePaid:
+		return true
+	case AskStatePaying:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BankLineSource.
 const (
 	BankLineSourceBank   BankLineSource = "bank"
@@ -332,6 +362,27 @@ func (e CorrectionState) Valid() bool {
 	case CorrectionStateProposed:
 		return true
 	case CorrectionStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclineReason.
+const (
+	DeclineReasonAlreadyPaid DeclineReason = "already_paid"
+	DeclineReasonNotOwed     DeclineReason = "not_owed"
+	DeclineReasonWrongAmount DeclineReason = "wrong_amount"
+)
+
+// Valid indicates whether the value is a known member of the DeclineReason enum.
+func (e DeclineReason) Valid() bool {
+	switch e {
+	case DeclineReasonAlreadyPaid:
+		return true
+	case DeclineReasonNotOwed:
+		return true
+	case DeclineReasonWrongAmount:
 		return true
 	default:
 		return false
@@ -671,6 +722,54 @@ func (e Leg) Valid() bool {
 	}
 }
 
+// Defines values for LimitName.
+const (
+	LimitNameNewUserCount    LimitName = "new_user_count"
+	LimitNameNewUserSum      LimitName = "new_user_sum"
+	LimitNameReceivedCount   LimitName = "received_count"
+	LimitNameReceivedSum     LimitName = "received_sum"
+	LimitNameToMerchantCount LimitName = "to_merchant_count"
+	LimitNameToMerchantEach  LimitName = "to_merchant_each"
+	LimitNameToMerchantSum   LimitName = "to_merchant_sum"
+	LimitNameToPersonCount   LimitName = "to_person_count"
+	LimitNameToPersonEach    LimitName = "to_person_each"
+	LimitNameToPersonSum     LimitName = "to_person_sum"
+	LimitNameWalletBalance   LimitName = "wallet_balance"
+	LimitNameWalletEach      LimitName = "wallet_each"
+)
+
+// Valid indicates whether the value is a known member of the LimitName enum.
+func (e LimitName) Valid() bool {
+	switch e {
+	case LimitNameNewUserCount:
+		return true
+	case LimitNameNewUserSum:
+		return true
+	case LimitNameReceivedCount:
+		return true
+	case LimitNameReceivedSum:
+		return true
+	case LimitNameToMerchantCount:
+		return true
+	case LimitNameToMerchantEach:
+		return true
+	case LimitNameToMerchantSum:
+		return true
+	case LimitNameToPersonCount:
+		return true
+	case LimitNameToPersonEach:
+		return true
+	case LimitNameToPersonSum:
+		return true
+	case LimitNameWalletBalance:
+		return true
+	case LimitNameWalletEach:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Outcome.
 const (
 	OutcomeApproved Outcome = "approved"
@@ -755,6 +854,45 @@ func (e ReconciliationRunState) Valid() bool {
 	case ReconciliationRunStateOvertaken:
 		return true
 	case ReconciliationRunStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestRole.
+const (
+	RequestRoleAsked     RequestRole = "asked"
+	RequestRoleRequester RequestRole = "requester"
+)
+
+// Valid indicates whether the value is a known member of the RequestRole enum.
+func (e RequestRole) Valid() bool {
+	switch e {
+	case RequestRoleAsked:
+		return true
+	case RequestRoleRequester:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RequestState.
+const (
+	RequestStateClosed  RequestState = "closed"
+	RequestStateOpen    RequestState = "open"
+	RequestStateSettled RequestState = "settled"
+)
+
+// Valid indicates whether the value is a known member of the RequestState enum.
+func (e RequestState) Valid() bool {
+	switch e {
+	case RequestStateClosed:
+		return true
+	case RequestStateOpen:
+		return true
+	case RequestStateSettled:
 		return true
 	default:
 		return false
@@ -1587,7 +1725,9 @@ type AppEvent struct {
 	// Example: 4711
 	Sequence int64 `json:"sequence"`
 
-	// Type The thing and what became of it. There may be new ones.
+	// Type The thing and what became of it. `transfer.` and the state that a transfer came to; `transfer.refunded` of a payment; `party.stopped`, `party.started`. `pot.opened`: it can be claimed. `pot.claimed`, `pot.claim_failed`: a share was paid, or
+	// could not be. `pot.returned`: money went back to the sender. `pot.closed`: it is empty, which is its end. `pot.failed`: no money came into it. There may be new ones.
+	// The thing and what became of it. There may be new ones.
 	//
 	// - `transfer.` and the state that a transfer came to; `transfer.refunded`: some of a payment was given back.
 	// - `party.stopped`, `party.started`: of a person's payments.
@@ -1602,6 +1742,17 @@ type AppEvent struct {
 // Ask `submit`: carry out the debit or credit. `reverse`: undo the original, `reverses`. `status`: say what became of the instruction,
 // and change nothing.
 type Ask string
+
+// AskChoice What one party is asked for; all, if it is left out.
+type AskChoice struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party,omitempty,omitzero"`
+}
+
+// AskState `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+type AskState string
 
 // Balance What an account holds or owes, or a total of it; it may be larger than an amount can be, or negative.
 //
@@ -2302,6 +2453,20 @@ type Credential = string
 // Example: INR
 type Currency = string
 
+// Decline defines model for Decline.
+type Decline struct {
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// Reason Why, in a word for the requester.
+	Reason DeclineReason `json:"reason,omitempty,omitzero"`
+}
+
+// DeclineReason Why, in a word for the requester.
+type DeclineReason string
+
 // DefaultInstrument defines model for DefaultInstrument.
 type DefaultInstrument struct {
 	// Instrument An instrument's id.
@@ -2362,6 +2527,14 @@ type EventData struct {
 
 	// Refunds Of a payment: what its payer has back, what is on its way back or in doubt, and what can be refunded still. Left out while nothing of it is back or on its way.
 	Refunds Refunds `json:"refunds,omitempty,omitzero"`
+
+	// Request `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+	// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+	// `note` once the requester is erased.
+	//
+	//
+	// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+	Request MoneyRequest `json:"request,omitempty,omitzero"`
 
 	// Safety What a party has set for its own safety.
 	Safety Safety `json:"safety,omitempty,omitzero"`
@@ -2771,6 +2944,16 @@ type LedgerRowRow string
 // Leg What a bank can be asked to do for a transfer.
 type Leg string
 
+// LimitList defines model for LimitList.
+type LimitList struct {
+	Data []PartyLimit `json:"data"`
+}
+
+// LimitName `to_person_each`, `to_person_sum`, `to_person_count`: one payment to a person, all that are paid, and how many. `to_merchant_…`: to merchants.
+// `received_sum`, `received_count`: what others have paid. `new_user_sum`, `new_user_count`: what is paid by who is new.
+// `wallet_each`: one payment from the wallet. `wallet_balance`: what the wallet holds, with what is on its way to it.
+type LimitName string
+
 // LogKey defines model for LogKey.
 type LogKey struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -2828,6 +3011,134 @@ type Money struct {
 	//
 	// Example: 250.00
 	Value string `json:"value"`
+}
+
+// MoneyAsk What one party is asked for. `otherwise` is what becomes of it if the payment that is under way does not complete, where that is not `open`.
+type MoneyAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// DeclinedBecause Why, in a word for the requester.
+	DeclinedBecause DeclineReason `json:"declined_because,omitempty,omitzero"`
+
+	// Otherwise `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	Otherwise AskState `json:"otherwise,omitempty,omitzero"`
+
+	// Party A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Party PartyID `json:"party"`
+
+	// RemindedAt When last.
+	//
+	// Example: 2026-07-05T09:30:00.5Z
+	RemindedAt time.Time `json:"reminded_at,omitempty,omitzero"`
+
+	// Reminders How often it was reminded of.
+	//
+	// Example: 1
+	Reminders int `json:"reminders"`
+
+	// State `open`; `paying` while a transfer is under way that may pay it; `paid`; `declined` by who is asked; `cancelled` by who asks; `expired` when its time was over.
+	State AskState `json:"state"`
+
+	// Transfer The transfer that is under way, or has paid it.
+	//
+	// Example: BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1
+	Transfer string `json:"transfer,omitempty,omitzero"`
+}
+
+// MoneyRequest `total` is all that is asked for, `paid` what is paid of it, `open` what may still be paid. `own_part` is what the requester bears itself of a bill that was split, and in no total.
+// `instrument` is what is to be paid on, where the requester said so. Without `note`, `conversation` and `message` where the key's role sees no personal data, and without
+// `note` once the requester is erased.
+//
+// Example: {"asks":[{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b352","reminders":0,"state":"paid","transfer":"BAH0197F3A2C4D87C3E9B1A6F20D4E8B3A1"},{"amount":{"currency":"INR","value":"333.33"},"party":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b353","reminded_at":"2026-07-05T09:30:00.5Z","reminders":1,"state":"open"}],"conversation":"c-77","created_at":"2026-07-04T09:30:00.123456Z","expires_at":"2026-07-11T09:30:00.123456Z","id":"req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1","note":"dinner","open":{"currency":"INR","value":"333.33"},"own_part":{"currency":"INR","value":"333.34"},"paid":{"currency":"INR","value":"333.33"},"requester":"pty_0197f3a2c4d87c3e9b1a6f20d4e8b351","state":"open","total":{"currency":"INR","value":"666.66"},"updated_at":"2026-07-05T09:30:00.5Z"}
+type MoneyRequest struct {
+	// Asks In the order in which they were asked for. Of an event about one of them, only that one.
+	Asks []MoneyAsk `json:"asks"`
+
+	// Conversation Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// CreatedAt Example: 2026-07-04T09:30:00.123456Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Example: 2026-07-11T09:30:00.123456Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id of a request for money.
+	//
+	// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+	ID RequestID `json:"id"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Message Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Open A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Open Money `json:"open"`
+
+	// OwnPart A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	OwnPart *Money `json:"own_part,omitempty"`
+
+	// Paid A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Paid Money `json:"paid"`
+
+	// Requester A party's id.
+	//
+	// Example: pty_0197f3a2c4d87c3e9b1a6f20d4e8b351
+	Requester PartyID `json:"requester"`
+
+	// State `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+	State RequestState `json:"state"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+
+	// UpdatedAt Example: 2026-07-04T09:30:00.123456Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// MoneyRequestList defines model for MoneyRequestList.
+type MoneyRequestList struct {
+	Data []MoneyRequest `json:"data"`
+
+	// NextCursor Give it as `cursor` for the next page. Absent on the last one.
+	//
+	// Example: AZfzosTYfD6bGm8g1Oizog
+	NextCursor NextCursor `json:"next_cursor,omitempty,omitzero"`
+}
+
+// NewAsk defines model for NewAsk.
+type NewAsk struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount Money `json:"amount"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
 }
 
 // NewClaim defines model for NewClaim.
@@ -2959,6 +3270,41 @@ type NewLeaseResult struct {
 // NewLeaseResultBatch defines model for NewLeaseResultBatch.
 type NewLeaseResultBatch struct {
 	Results []NewLeaseResult `json:"results"`
+}
+
+// NewMoneyRequest Either `asks` or `split`. The requester, and each of those who are asked, is a party of your app. The requester is named by `party`, `phone` or `handle`, and then paid on its
+// default instrument of that time; or by `instrument` or `wallet`, and then paid on that. Who is asked is named by `party`, `phone` or `handle`.
+type NewMoneyRequest struct {
+	// Asks What each is asked for, all in one currency; nobody twice, and not the requester.
+	Asks []NewAsk `json:"asks,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation; requests can be listed by it.
+	//
+	// Example: c-77
+	Conversation string `json:"conversation,omitempty,omitzero"`
+
+	// ExpiresAt Until when it can be paid, at most 45 days from now; in 7 days if it is left out.
+	//
+	// Example: 2026-07-11T09:30:00Z
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Message Your id of the message.
+	//
+	// Example: m-81723
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note For those who are asked.
+	//
+	// Example: dinner
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Requester Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Requester Address `json:"requester"`
+	Split     *Split  `json:"split,omitempty"`
 }
 
 // NewParty Example: {"kind":"person","name":"Asha Rao"}
@@ -3274,6 +3620,45 @@ type PartyID = string
 // PartyKind A person or a shop.
 type PartyKind string
 
+// PartyLimit A limit and how much of it is used. The figures are in `currency`; without it they count payments.
+//
+// Example: {"currency":"INR","figure":"100000.00","frees_at":"2026-07-05T09:30:00.123456Z","instrument":"ins_0197f3a2c4d87c3e9b1a6f20d4e8b372","left":"97500.00","name":"to_person_sum","reason":"limit_amount","used":"2500.00"}
+type PartyLimit struct {
+	// Currency An ISO 4217 code in capitals.
+	//
+	// Example: INR
+	Currency Currency `json:"currency,omitempty,omitzero"`
+
+	// Figure How much is allowed.
+	//
+	// Example: 100000.00
+	Figure string `json:"figure"`
+
+	// FreesAt When less of it is used if nothing is paid until then.
+	//
+	// Example: 2026-07-05T09:30:00.123456Z
+	FreesAt time.Time `json:"frees_at,omitempty,omitzero"`
+
+	// Instrument An instrument's id.
+	//
+	// Example: ins_0197f3a2c4d87c3e9b1a6f20d4e8b361
+	Instrument InstrumentID `json:"instrument,omitempty,omitzero"`
+
+	// Left Example: 97500.00
+	Left string `json:"left"`
+
+	// Name `to_person_each`, `to_person_sum`, `to_person_count`: one payment to a person, all that are paid, and how many. `to_merchant_…`: to merchants.
+	// `received_sum`, `received_count`: what others have paid. `new_user_sum`, `new_user_count`: what is paid by who is new.
+	// `wallet_each`: one payment from the wallet. `wallet_balance`: what the wallet holds, with what is on its way to it.
+	Name LimitName `json:"name"`
+
+	// Reason Why a transfer did not simply complete. There may be new ones.
+	Reason FailureReason `json:"reason"`
+
+	// Used Example: 2500.00
+	Used string `json:"used"`
+}
+
 // PartyList defines model for PartyList.
 type PartyList struct {
 	Data []Party `json:"data"`
@@ -3364,9 +3749,9 @@ type Pot struct {
 	// Note Example: Happy Diwali
 	Note string `json:"note,omitempty,omitzero"`
 
-	// Phone Of an invitation: the last digits of the phone that it was sent to.
+	// Phone Of an invitation: the phone that it was sent to.
 	//
-	// Example: ••••0042
+	// Example: +919876500042
 	Phone  string   `json:"phone,omitempty,omitzero"`
 	Sender PotParty `json:"sender"`
 
@@ -3567,6 +3952,11 @@ type Problem struct {
 	// Example: 0197f3a2c4d87c3e9b1a6f20d4e8b3ff
 	RequestID string `json:"request_id"`
 
+	// RetryAt When the same will be let through, where that is known.
+	//
+	// Example: 2026-07-04T10:30:00.123456Z
+	RetryAt time.Time `json:"retry_at,omitempty,omitzero"`
+
 	// Status The HTTP status.
 	//
 	// Example: 400
@@ -3671,6 +4061,37 @@ type ReportVolume struct {
 	Count int64  `json:"count"`
 	Value string `json:"value"`
 }
+
+// RequestID The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestID = string
+
+// RequestPayment Example: {"payer":{"handle":"ravi"}}
+type RequestPayment struct {
+	// Message Your id of the payer's message.
+	//
+	// Example: m-81730
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Note The payer's own.
+	//
+	// Example: thanks
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+}
+
+// RequestRole Who asks, or who is asked.
+type RequestRole string
+
+// RequestState `open` while anybody may pay or is paying; then `settled` if all have paid, else `closed`.
+type RequestState string
 
 // Result defines model for Result.
 type Result struct {
@@ -3874,6 +4295,43 @@ type SettlementWindowList struct {
 
 // Side The side of the posting that the account stands on.
 type Side string
+
+// Split defines model for Split.
+type Split struct {
+	// IncludeRequester Of equal parts: the requester bears one too, the first.
+	IncludeRequester bool `json:"include_requester,omitempty,omitzero"`
+
+	// Parts Who bears a part, and of what size; the order decides who bears what cannot be divided.
+	Parts []SplitPart `json:"parts"`
+
+	// Total A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Total Money `json:"total"`
+}
+
+// SplitPart Beside `payer` nothing, or one of the others, the same in all parts of a split.
+type SplitPart struct {
+	// Amount A sum of money.
+	//
+	// Example: {"currency":"INR","value":"250.00"}
+	Amount *Money `json:"amount,omitempty"`
+
+	// Payer Who pays or is paid, in exactly one way. A payer is one of your app's parties: `party`, `instrument`, `phone`, `handle` or `wallet`;
+	// beside it there may be the `credential` for its bank.
+	//
+	//
+	// Example: {"handle":"asha"}
+	Payer Address `json:"payer"`
+
+	// Percent A plain decimal with up to four digits after the point.
+	//
+	// Example: 33.34
+	Percent *string `json:"percent,omitempty"`
+
+	// Share Example: 2
+	Share *int64 `json:"share,omitempty"`
+}
 
 // StatementFile defines model for StatementFile.
 type StatementFile struct {
@@ -4810,6 +5268,11 @@ type ReportStripes = bool
 // ReportTo defines model for ReportTo.
 type ReportTo = string
 
+// RequestParam The id of a request for money.
+//
+// Example: req_0197f3a2c4d87c3e9b1a6f20d4e8b3c1
+type RequestParam = RequestID
+
 // TileParam defines model for TileParam.
 type TileParam = string
 
@@ -4860,6 +5323,9 @@ type InternalError = Problem
 
 // NotFound Why a request was refused (RFC 9457).
 type NotFound = Problem
+
+// RemindedJustNow Why a request was refused (RFC 9457).
+type RemindedJustNow = Problem
 
 // TooLarge Why a request was refused (RFC 9457).
 type TooLarge = Problem
@@ -5258,6 +5724,58 @@ type GetTrialBalanceParams struct {
 // GetTrialBalanceParamsFormat defines parameters for GetTrialBalance.
 type GetTrialBalanceParamsFormat string
 
+// ListRequestsParams defines parameters for ListRequests.
+type ListRequestsParams struct {
+	// Party A party that asks or is asked.
+	Party PartyID `form:"party,omitempty" json:"party,omitempty,omitzero"`
+
+	// Role As what the party takes part; only with `party`.
+	Role RequestRole `form:"role,omitempty" json:"role,omitempty,omitzero"`
+
+	// Conversation Your id of the conversation.
+	Conversation string       `form:"conversation,omitempty" json:"conversation,omitempty,omitzero"`
+	State        RequestState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Limit How many to answer at most.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// AskMoneyParams defines parameters for AskMoney.
+type AskMoneyParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelRequestParams defines parameters for CancelRequest.
+type CancelRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeclineRequestParams defines parameters for DeclineRequest.
+type DeclineRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey OptionalIdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PayRequestParams defines parameters for PayRequest.
+type PayRequestParams struct {
+	// Wait Seconds to wait for a state that is final or in doubt.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RemindRequestParams defines parameters for RemindRequest.
+type RemindRequestParams struct {
+	// IdempotencyKey Your own name for this request. Repeating it under the same key is safe, for good.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ConfirmSettlementParams defines parameters for ConfirmSettlement.
 type ConfirmSettlementParams struct {
 	// WebhookID A bank's own name for this message; the same on each try.
@@ -5530,6 +6048,21 @@ type ClaimPotJSONRequestBody = NewClaim
 // RunReconciliationJSONRequestBody defines body for RunReconciliation for application/json ContentType.
 type RunReconciliationJSONRequestBody = NewReconciliationRun
 
+// AskMoneyJSONRequestBody defines body for AskMoney for application/json ContentType.
+type AskMoneyJSONRequestBody = NewMoneyRequest
+
+// CancelRequestJSONRequestBody defines body for CancelRequest for application/json ContentType.
+type CancelRequestJSONRequestBody = AskChoice
+
+// DeclineRequestJSONRequestBody defines body for DeclineRequest for application/json ContentType.
+type DeclineRequestJSONRequestBody = Decline
+
+// PayRequestJSONRequestBody defines body for PayRequest for application/json ContentType.
+type PayRequestJSONRequestBody = RequestPayment
+
+// RemindRequestJSONRequestBody defines body for RemindRequest for application/json ContentType.
+type RemindRequestJSONRequestBody = AskChoice
+
 // ConfirmSettlementJSONRequestBody defines body for ConfirmSettlement for application/json ContentType.
 type ConfirmSettlementJSONRequestBody = NewSettlementConfirmation
 
@@ -5568,7 +6101,7 @@ type RotateWebhookSecretJSONRequestBody = WebhookRotation
 
 // Healthz: Is the process alive (GET /healthz).
 func (c *Client) Healthz(ctx context.Context) (Health, error) {
-	r := request{method: "GET", path: "/healthz"}
+	r := call{method: "GET", path: "/healthz"}
 	var out Health
 	err := c.do(ctx, &r, &out)
 	return out, err
@@ -5576,13 +6109,13 @@ func (c *Client) Healthz(ctx context.Context) (Health, error) {
 
 // Metrics: Get metrics (GET /metrics). The caller closes the answer.
 func (c *Client) Metrics(ctx context.Context) (io.ReadCloser, error) {
-	r := request{method: "GET", path: "/metrics"}
+	r := call{method: "GET", path: "/metrics"}
 	return c.stream(ctx, &r)
 }
 
 // OpenAPI: Get this contract (GET /openapi.json).
 func (c *Client) OpenAPI(ctx context.Context) (map[string]interface{}, error) {
-	r := request{method: "GET", path: "/openapi.json"}
+	r := call{method: "GET", path: "/openapi.json"}
 	var out map[string]interface{}
 	err := c.do(ctx, &r, &out)
 	return out, err
@@ -5590,7 +6123,7 @@ func (c *Client) OpenAPI(ctx context.Context) (map[string]interface{}, error) {
 
 // Readyz: Can it take requests (GET /readyz).
 func (c *Client) Readyz(ctx context.Context) (Health, error) {
-	r := request{method: "GET", path: "/readyz"}
+	r := call{method: "GET", path: "/readyz"}
 	var out Health
 	err := c.do(ctx, &r, &out)
 	return out, err
@@ -5598,7 +6131,7 @@ func (c *Client) Readyz(ctx context.Context) (Health, error) {
 
 // ListAccesses: List who looked at the book (GET /v1/accesses).
 func (c *Client) ListAccesses(ctx context.Context, params ListAccessesParams) (AccessList, error) {
-	r := request{method: "GET", path: "/v1/accesses"}
+	r := call{method: "GET", path: "/v1/accesses"}
 	r.ask("who", params.Who)
 	r.ask("denied", params.Denied)
 	r.ask("cursor", params.Cursor)
@@ -5610,7 +6143,7 @@ func (c *Client) ListAccesses(ctx context.Context, params ListAccessesParams) (A
 
 // ListAccounts: List the book's accounts (GET /v1/accounts).
 func (c *Client) ListAccounts(ctx context.Context, params ListAccountsParams) (AccountList, error) {
-	r := request{method: "GET", path: "/v1/accounts"}
+	r := call{method: "GET", path: "/v1/accounts"}
 	r.ask("cursor", params.Cursor)
 	r.ask("limit", params.Limit)
 	var out AccountList
@@ -5620,7 +6153,7 @@ func (c *Client) ListAccounts(ctx context.Context, params ListAccountsParams) (A
 
 // GetAccount: Get an account (GET /v1/accounts/{name}).
 func (c *Client) GetAccount(ctx context.Context, name string, params GetAccountParams) (Account, error) {
-	r := request{method: "GET", path: "/v1/accounts/{name}"}
+	r := call{method: "GET", path: "/v1/accounts/{name}"}
 	r.in("name", name)
 	r.ask("currency", params.Currency)
 	var out Account
@@ -5630,7 +6163,7 @@ func (c *Client) GetAccount(ctx context.Context, name string, params GetAccountP
 
 // GetAccountStatement: Get an account's statement (GET /v1/accounts/{name}/statement).
 func (c *Client) GetAccountStatement(ctx context.Context, name string, params GetAccountStatementParams) (AccountStatement, error) {
-	r := request{method: "GET", path: "/v1/accounts/{name}/statement"}
+	r := call{method: "GET", path: "/v1/accounts/{name}/statement"}
 	r.in("name", name)
 	r.ask("currency", params.Currency)
 	r.ask("cursor", params.Cursor)
@@ -5642,7 +6175,7 @@ func (c *Client) GetAccountStatement(ctx context.Context, name string, params Ge
 
 // ListBanks: List the banks and their health (GET /v1/banks).
 func (c *Client) ListBanks(ctx context.Context) (BankList, error) {
-	r := request{method: "GET", path: "/v1/banks"}
+	r := call{method: "GET", path: "/v1/banks"}
 	var out BankList
 	err := c.do(ctx, &r, &out)
 	return out, err
@@ -5650,7 +6183,7 @@ func (c *Client) ListBanks(ctx context.Context) (BankList, error) {
 
 // Heartbeat: Say that the bank's process lives (POST /v1/banks/{bank}/heartbeat).
 func (c *Client) Heartbeat(ctx context.Context, bank string) (BankQueue, error) {
-	r := request{method: "POST", path: "/v1/banks/{bank}/heartbeat"}
+	r := call{method: "POST", path: "/v1/banks/{bank}/heartbeat"}
 	r.in("bank", bank)
 	var out BankQueue
 	err := c.do(ctx, &r, &out)
@@ -5659,7 +6192,7 @@ func (c *Client) Heartbeat(ctx context.Context, bank string) (BankQueue, error) 
 
 // LeaseInstructions: Come for instructions (POST /v1/banks/{bank}/leases).
 func (c *Client) LeaseInstructions(ctx context.Context, bank string, body LeaseInstructionsJSONRequestBody) (LeaseList, error) {
-	r := request{method: "POST", path: "/v1/banks/{bank}/leases"}
+	r := call{method: "POST", path: "/v1/banks/{bank}/leases"}
 	r.in("bank", bank)
 	r.json(body)
 	var out LeaseList
@@ -5669,7 +6202,7 @@ func (c *Client) LeaseInstructions(ctx context.Context, bank string, body LeaseI
 
 // AnswerLeases: Answer what was leased (POST /v1/banks/{bank}/leases/results).
 func (c *Client) AnswerLeases(ctx context.Context, bank string, body AnswerLeasesJSONRequestBody) (ResultBatch, error) {
-	r := request{method: "POST", path: "/v1/banks/{bank}/leases/results"}
+	r := call{method: "POST", path: "/v1/banks/{bank}/leases/results"}
 	r.in("bank", bank)
 	r.json(body)
 	var out ResultBatch
@@ -5679,7 +6212,7 @@ func (c *Client) AnswerLeases(ctx context.Context, bank string, body AnswerLease
 
 // ReportResult: Report the result of an instruction (POST /v1/banks/{bank}/results).
 func (c *Client) ReportResult(ctx context.Context, bank string, params ReportResultParams, body ReportResultJSONRequestBody) (Result, error) {
-	r := request{method: "POST", path: "/v1/banks/{bank}/results"}
+	r := call{method: "POST", path: "/v1/banks/{bank}/results"}
 	r.in("bank", bank)
 	r.head("webhook-id", params.WebhookID)
 	r.head("webhook-timestamp", params.WebhookTimestamp)
@@ -5692,7 +6225,7 @@ func (c *Client) ReportResult(ctx context.Context, bank string, params ReportRes
 
 // ReportResults: Report many results (POST /v1/banks/{bank}/results/batch).
 func (c *Client) ReportResults(ctx context.Context, bank string, params ReportResultsParams, body ReportResultsJSONRequestBody) (ResultBatch, error) {
-	r := request{method: "POST", path: "/v1/banks/{bank}/results/batch"}
+	r := call{method: "POST", path: "/v1/banks/{bank}/results/batch"}
 	r.in("bank", bank)
 	r.head("webhook-id", params.WebhookID)
 	r.head("webhook-timestamp", params.WebhookTimestamp)
@@ -5705,7 +6238,7 @@ func (c *Client) ReportResults(ctx context.Context, bank string, params ReportRe
 
 // ListBreaks: List breaks (GET /v1/breaks).
 func (c *Client) ListBreaks(ctx context.Context, params ListBreaksParams) (BreakList, error) {
-	r := request{method: "GET", path: "/v1/breaks"}
+	r := call{method: "GET", path: "/v1/breaks"}
 	r.ask("state", params.State)
 	r.ask("class", params.Class)
 	r.ask("bank", params.Bank)
@@ -5723,7 +6256,7 @@ func (c *Client) ListBreaks(ctx context.Context, params ListBreaksParams) (Break
 
 // GetBreak: See a break (GET /v1/breaks/{break}).
 func (c *Client) GetBreak(ctx context.Context, pBreak string) (BreakDetail, error) {
-	r := request{method: "GET", path: "/v1/breaks/{break}"}
+	r := call{method: "GET", path: "/v1/breaks/{break}"}
 	r.in("break", pBreak)
 	var out BreakDetail
 	err := c.do(ctx, &r, &out)
@@ -5732,7 +6265,7 @@ func (c *Client) GetBreak(ctx context.Context, pBreak string) (BreakDetail, erro
 
 // AssignBreak: Give a break to somebody (POST /v1/breaks/{break}/assign).
 func (c *Client) AssignBreak(ctx context.Context, pBreak string, body AssignBreakJSONRequestBody) (Break, error) {
-	r := request{method: "POST", path: "/v1/breaks/{break}/assign"}
+	r := call{method: "POST", path: "/v1/breaks/{break}/assign"}
 	r.in("break", pBreak)
 	r.json(body)
 	var out Break
@@ -5742,7 +6275,7 @@ func (c *Client) AssignBreak(ctx context.Context, pBreak string, body AssignBrea
 
 // CloseBreak: Close a break as it is (POST /v1/breaks/{break}/close).
 func (c *Client) CloseBreak(ctx context.Context, pBreak string, body CloseBreakJSONRequestBody) (Break, error) {
-	r := request{method: "POST", path: "/v1/breaks/{break}/close"}
+	r := call{method: "POST", path: "/v1/breaks/{break}/close"}
 	r.in("break", pBreak)
 	r.json(body)
 	var out Break
@@ -5752,7 +6285,7 @@ func (c *Client) CloseBreak(ctx context.Context, pBreak string, body CloseBreakJ
 
 // CommentBreak: Comment a break (POST /v1/breaks/{break}/comment).
 func (c *Client) CommentBreak(ctx context.Context, pBreak string, body CommentBreakJSONRequestBody) (Break, error) {
-	r := request{method: "POST", path: "/v1/breaks/{break}/comment"}
+	r := call{method: "POST", path: "/v1/breaks/{break}/comment"}
 	r.in("break", pBreak)
 	r.json(body)
 	var out Break
@@ -5762,7 +6295,7 @@ func (c *Client) CommentBreak(ctx context.Context, pBreak string, body CommentBr
 
 // ProposeCorrection: Propose a correction (POST /v1/breaks/{break}/corrections).
 func (c *Client) ProposeCorrection(ctx context.Context, pBreak string, params ProposeCorrectionParams, body ProposeCorrectionJSONRequestBody) (CorrectionPlan, error) {
-	r := request{method: "POST", path: "/v1/breaks/{break}/corrections"}
+	r := call{method: "POST", path: "/v1/breaks/{break}/corrections"}
 	r.in("break", pBreak)
 	r.ask("dry_run", params.DryRun)
 	r.json(body)
@@ -5773,7 +6306,7 @@ func (c *Client) ProposeCorrection(ctx context.Context, pBreak string, params Pr
 
 // ApplyCorrection: Apply a correction (POST /v1/corrections/{correction}/apply).
 func (c *Client) ApplyCorrection(ctx context.Context, correction string, body ApplyCorrectionJSONRequestBody) (Correction, error) {
-	r := request{method: "POST", path: "/v1/corrections/{correction}/apply"}
+	r := call{method: "POST", path: "/v1/corrections/{correction}/apply"}
 	r.in("correction", correction)
 	r.json(body)
 	var out Correction
@@ -5783,7 +6316,7 @@ func (c *Client) ApplyCorrection(ctx context.Context, correction string, body Ap
 
 // ApproveCorrection: Approve a correction (POST /v1/corrections/{correction}/approve).
 func (c *Client) ApproveCorrection(ctx context.Context, correction string) (Correction, error) {
-	r := request{method: "POST", path: "/v1/corrections/{correction}/approve"}
+	r := call{method: "POST", path: "/v1/corrections/{correction}/approve"}
 	r.in("correction", correction)
 	var out Correction
 	err := c.do(ctx, &r, &out)
@@ -5792,7 +6325,7 @@ func (c *Client) ApproveCorrection(ctx context.Context, correction string) (Corr
 
 // WithdrawCorrection: Withdraw a correction (POST /v1/corrections/{correction}/withdraw).
 func (c *Client) WithdrawCorrection(ctx context.Context, correction string) (Correction, error) {
-	r := request{method: "POST", path: "/v1/corrections/{correction}/withdraw"}
+	r := call{method: "POST", path: "/v1/corrections/{correction}/withdraw"}
 	r.in("correction", correction)
 	var out Correction
 	err := c.do(ctx, &r, &out)
@@ -5801,7 +6334,7 @@ func (c *Client) WithdrawCorrection(ctx context.Context, correction string) (Cor
 
 // LookUp: Look a payee up (GET /v1/directory).
 func (c *Client) LookUp(ctx context.Context, params LookUpParams) (DirectoryEntry, error) {
-	r := request{method: "GET", path: "/v1/directory"}
+	r := call{method: "GET", path: "/v1/directory"}
 	r.ask("phone", params.Phone)
 	r.ask("handle", params.Handle)
 	r.ask("upi", params.UPI)
@@ -5812,7 +6345,7 @@ func (c *Client) LookUp(ctx context.Context, params LookUpParams) (DirectoryEntr
 
 // ListEvents: List what has happened (GET /v1/events).
 func (c *Client) ListEvents(ctx context.Context, params ListEventsParams) (EventList, error) {
-	r := request{method: "GET", path: "/v1/events"}
+	r := call{method: "GET", path: "/v1/events"}
 	r.ask("after", params.After)
 	r.ask("limit", params.Limit)
 	r.ask("wait", params.Wait)
@@ -5826,7 +6359,7 @@ func (c *Client) ListEvents(ctx context.Context, params ListEventsParams) (Event
 
 // ExportBook: Export the book (GET /v1/export). The caller closes the answer.
 func (c *Client) ExportBook(ctx context.Context, params ExportBookParams) (io.ReadCloser, error) {
-	r := request{method: "GET", path: "/v1/export"}
+	r := call{method: "GET", path: "/v1/export"}
 	r.ask("format", params.Format)
 	r.ask("of", params.Of)
 	r.ask("from", params.From)
@@ -5841,7 +6374,7 @@ func (c *Client) ExportBook(ctx context.Context, params ExportBookParams) (io.Re
 
 // ListKeys: List API keys (GET /v1/keys).
 func (c *Client) ListKeys(ctx context.Context, params ListKeysParams) (KeyList, error) {
-	r := request{method: "GET", path: "/v1/keys"}
+	r := call{method: "GET", path: "/v1/keys"}
 	r.ask("cursor", params.Cursor)
 	r.ask("limit", params.Limit)
 	var out KeyList
@@ -5851,7 +6384,7 @@ func (c *Client) ListKeys(ctx context.Context, params ListKeysParams) (KeyList, 
 
 // CreateKey: Create an API key (POST /v1/keys).
 func (c *Client) CreateKey(ctx context.Context, body CreateKeyJSONRequestBody) (CreatedKey, error) {
-	r := request{method: "POST", path: "/v1/keys"}
+	r := call{method: "POST", path: "/v1/keys"}
 	r.json(body)
 	var out CreatedKey
 	err := c.do(ctx, &r, &out)
@@ -5860,28 +6393,28 @@ func (c *Client) CreateKey(ctx context.Context, body CreateKeyJSONRequestBody) (
 
 // RevokeKey: Revoke an API key (DELETE /v1/keys/{key}).
 func (c *Client) RevokeKey(ctx context.Context, key string) error {
-	r := request{method: "DELETE", path: "/v1/keys/{key}"}
+	r := call{method: "DELETE", path: "/v1/keys/{key}"}
 	r.in("key", key)
 	return c.do(ctx, &r, nil)
 }
 
 // GetCheckpoint: Get a signed checkpoint (GET /v1/log/checkpoint). The caller closes the answer.
 func (c *Client) GetCheckpoint(ctx context.Context, params GetCheckpointParams) (io.ReadCloser, error) {
-	r := request{method: "GET", path: "/v1/log/checkpoint"}
+	r := call{method: "GET", path: "/v1/log/checkpoint"}
 	r.ask("size", params.Size)
 	return c.stream(ctx, &r)
 }
 
 // AddCosignatures: Bring witnesses' cosignatures of a checkpoint (POST /v1/log/cosignatures). The caller closes the answer.
 func (c *Client) AddCosignatures(ctx context.Context, body AddCosignaturesJSONRequestBody) (io.ReadCloser, error) {
-	r := request{method: "POST", path: "/v1/log/cosignatures"}
+	r := call{method: "POST", path: "/v1/log/cosignatures"}
 	r.json(body)
 	return c.stream(ctx, &r)
 }
 
 // ListLogKeys: List the keys that the log is signed with (GET /v1/log/keys).
 func (c *Client) ListLogKeys(ctx context.Context) (LogKeyList, error) {
-	r := request{method: "GET", path: "/v1/log/keys"}
+	r := call{method: "GET", path: "/v1/log/keys"}
 	var out LogKeyList
 	err := c.do(ctx, &r, &out)
 	return out, err
@@ -5889,7 +6422,7 @@ func (c *Client) ListLogKeys(ctx context.Context) (LogKeyList, error) {
 
 // ProveConsistency: Prove that the log has only grown (GET /v1/log/proofs/consistency).
 func (c *Client) ProveConsistency(ctx context.Context, params ProveConsistencyParams) (ConsistencyProof, error) {
-	r := request{method: "GET", path: "/v1/log/proofs/consistency"}
+	r := call{method: "GET", path: "/v1/log/proofs/consistency"}
 	r.ask("from", params.From)
 	r.ask("to", params.To)
 	var out ConsistencyProof
@@ -5899,14 +6432,14 @@ func (c *Client) ProveConsistency(ctx context.Context, params ProveConsistencyPa
 
 // GetEntries: Get a bundle of leaves (GET /v1/log/tile/entries/{tile}). The caller closes the answer.
 func (c *Client) GetEntries(ctx context.Context, tile string) (io.ReadCloser, error) {
-	r := request{method: "GET", path: "/v1/log/tile/entries/{tile}"}
+	r := call{method: "GET", path: "/v1/log/tile/entries/{tile}"}
 	r.in("tile", tile)
 	return c.stream(ctx, &r)
 }
 
 // GetTile: Get a tile of the tree (GET /v1/log/tile/{level}/{tile}). The caller closes the answer.
 func (c *Client) GetTile(ctx context.Context, level string, tile string) (io.ReadCloser, error) {
-	r := request{method: "GET", path: "/v1/log/tile/{level}/{tile}"}
+	r := call{method: "GET", path: "/v1/log/tile/{level}/{tile}"}
 	r.in("level", level)
 	r.in("tile", tile)
 	return c.stream(ctx, &r)
@@ -5914,7 +6447,7 @@ func (c *Client) GetTile(ctx context.Context, level string, tile string) (io.Rea
 
 // ListParties: List parties (GET /v1/parties).
 func (c *Client) ListParties(ctx context.Context, params ListPartiesParams) (PartyList, error) {
-	r := request{method: "GET", path: "/v1/parties"}
+	r := call{method: "GET", path: "/v1/parties"}
 	r.ask("cursor", params.Cursor)
 	r.ask("limit", params.Limit)
 	var out PartyList
@@ -5924,7 +6457,7 @@ func (c *Client) ListParties(ctx context.Context, params ListPartiesParams) (Par
 
 // OpenParty: Open a party (POST /v1/parties).
 func (c *Client) OpenParty(ctx context.Context, params OpenPartyParams, body OpenPartyJSONRequestBody) (Party, error) {
-	r := request{method: "POST", path: "/v1/parties"}
+	r := call{method: "POST", path: "/v1/parties"}
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
 	var out Party
@@ -5934,7 +6467,7 @@ func (c *Client) OpenParty(ctx context.Context, params OpenPartyParams, body Ope
 
 // EraseParty: Erase a person (DELETE /v1/parties/{party}).
 func (c *Client) EraseParty(ctx context.Context, party string) (Party, error) {
-	r := request{method: "DELETE", path: "/v1/parties/{party}"}
+	r := call{method: "DELETE", path: "/v1/parties/{party}"}
 	r.in("party", party)
 	var out Party
 	err := c.do(ctx, &r, &out)
@@ -5943,7 +6476,7 @@ func (c *Client) EraseParty(ctx context.Context, party string) (Party, error) {
 
 // GetParty: Get a party (GET /v1/parties/{party}).
 func (c *Client) GetParty(ctx context.Context, party string) (Party, error) {
-	r := request{method: "GET", path: "/v1/parties/{party}"}
+	r := call{method: "GET", path: "/v1/parties/{party}"}
 	r.in("party", party)
 	var out Party
 	err := c.do(ctx, &r, &out)
@@ -5952,7 +6485,7 @@ func (c *Client) GetParty(ctx context.Context, party string) (Party, error) {
 
 // SetDefaultInstrument: Set the default instrument (PUT /v1/parties/{party}/default).
 func (c *Client) SetDefaultInstrument(ctx context.Context, party string, body SetDefaultInstrumentJSONRequestBody) (Party, error) {
-	r := request{method: "PUT", path: "/v1/parties/{party}/default"}
+	r := call{method: "PUT", path: "/v1/parties/{party}/default"}
 	r.in("party", party)
 	r.json(body)
 	var out Party
@@ -5962,7 +6495,7 @@ func (c *Client) SetDefaultInstrument(ctx context.Context, party string, body Se
 
 // ListInstruments: List a party's instruments (GET /v1/parties/{party}/instruments).
 func (c *Client) ListInstruments(ctx context.Context, party string) (InstrumentList, error) {
-	r := request{method: "GET", path: "/v1/parties/{party}/instruments"}
+	r := call{method: "GET", path: "/v1/parties/{party}/instruments"}
 	r.in("party", party)
 	var out InstrumentList
 	err := c.do(ctx, &r, &out)
@@ -5971,7 +6504,7 @@ func (c *Client) ListInstruments(ctx context.Context, party string) (InstrumentL
 
 // LinkInstrument: Link an instrument (POST /v1/parties/{party}/instruments).
 func (c *Client) LinkInstrument(ctx context.Context, party string, params LinkInstrumentParams, body LinkInstrumentJSONRequestBody) (Instrument, error) {
-	r := request{method: "POST", path: "/v1/parties/{party}/instruments"}
+	r := call{method: "POST", path: "/v1/parties/{party}/instruments"}
 	r.in("party", party)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
@@ -5982,15 +6515,24 @@ func (c *Client) LinkInstrument(ctx context.Context, party string, params LinkIn
 
 // UnlinkInstrument: Unlink an instrument (DELETE /v1/parties/{party}/instruments/{instrument}).
 func (c *Client) UnlinkInstrument(ctx context.Context, party string, instrument string) error {
-	r := request{method: "DELETE", path: "/v1/parties/{party}/instruments/{instrument}"}
+	r := call{method: "DELETE", path: "/v1/parties/{party}/instruments/{instrument}"}
 	r.in("party", party)
 	r.in("instrument", instrument)
 	return c.do(ctx, &r, nil)
 }
 
+// ListLimits: What a party may pay and receive (GET /v1/parties/{party}/limits).
+func (c *Client) ListLimits(ctx context.Context, party string) (LimitList, error) {
+	r := call{method: "GET", path: "/v1/parties/{party}/limits"}
+	r.in("party", party)
+	var out LimitList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
 // GetSafety: See whether a party's payments are stopped (GET /v1/parties/{party}/safety).
 func (c *Client) GetSafety(ctx context.Context, party string) (Safety, error) {
-	r := request{method: "GET", path: "/v1/parties/{party}/safety"}
+	r := call{method: "GET", path: "/v1/parties/{party}/safety"}
 	r.in("party", party)
 	var out Safety
 	err := c.do(ctx, &r, &out)
@@ -5999,7 +6541,7 @@ func (c *Client) GetSafety(ctx context.Context, party string) (Safety, error) {
 
 // StartPayments: Start a party's payments again (POST /v1/parties/{party}/start).
 func (c *Client) StartPayments(ctx context.Context, party string, params StartPaymentsParams) (Safety, error) {
-	r := request{method: "POST", path: "/v1/parties/{party}/start"}
+	r := call{method: "POST", path: "/v1/parties/{party}/start"}
 	r.in("party", party)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	var out Safety
@@ -6009,7 +6551,7 @@ func (c *Client) StartPayments(ctx context.Context, party string, params StartPa
 
 // StopPayments: Stop a party's payments (POST /v1/parties/{party}/stop).
 func (c *Client) StopPayments(ctx context.Context, party string, params StopPaymentsParams) (Safety, error) {
-	r := request{method: "POST", path: "/v1/parties/{party}/stop"}
+	r := call{method: "POST", path: "/v1/parties/{party}/stop"}
 	r.in("party", party)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	var out Safety
@@ -6019,7 +6561,7 @@ func (c *Client) StopPayments(ctx context.Context, party string, params StopPaym
 
 // ListTrustedPayees: List whom a party trusts (GET /v1/parties/{party}/trusted).
 func (c *Client) ListTrustedPayees(ctx context.Context, party string) (TrustedPayeeList, error) {
-	r := request{method: "GET", path: "/v1/parties/{party}/trusted"}
+	r := call{method: "GET", path: "/v1/parties/{party}/trusted"}
 	r.in("party", party)
 	var out TrustedPayeeList
 	err := c.do(ctx, &r, &out)
@@ -6028,7 +6570,7 @@ func (c *Client) ListTrustedPayees(ctx context.Context, party string) (TrustedPa
 
 // TrustPayee: Trust a payee (PUT /v1/parties/{party}/trusted).
 func (c *Client) TrustPayee(ctx context.Context, party string, body TrustPayeeJSONRequestBody) (TrustedPayee, error) {
-	r := request{method: "PUT", path: "/v1/parties/{party}/trusted"}
+	r := call{method: "PUT", path: "/v1/parties/{party}/trusted"}
 	r.in("party", party)
 	r.json(body)
 	var out TrustedPayee
@@ -6038,7 +6580,7 @@ func (c *Client) TrustPayee(ctx context.Context, party string, body TrustPayeeJS
 
 // DistrustPayee: Trust a payee no more (DELETE /v1/parties/{party}/trusted/{payee}).
 func (c *Client) DistrustPayee(ctx context.Context, party string, payee string) error {
-	r := request{method: "DELETE", path: "/v1/parties/{party}/trusted/{payee}"}
+	r := call{method: "DELETE", path: "/v1/parties/{party}/trusted/{payee}"}
 	r.in("party", party)
 	r.in("payee", payee)
 	return c.do(ctx, &r, nil)
@@ -6046,7 +6588,7 @@ func (c *Client) DistrustPayee(ctx context.Context, party string, payee string) 
 
 // ListPots: List invitations and red packets (GET /v1/pots).
 func (c *Client) ListPots(ctx context.Context, params ListPotsParams) (PotList, error) {
-	r := request{method: "GET", path: "/v1/pots"}
+	r := call{method: "GET", path: "/v1/pots"}
 	r.ask("conversation", params.Conversation)
 	r.ask("party", params.Party)
 	r.ask("state", params.State)
@@ -6059,7 +6601,7 @@ func (c *Client) ListPots(ctx context.Context, params ListPotsParams) (PotList, 
 
 // CreateRedPacket: Make a red packet (POST /v1/pots).
 func (c *Client) CreateRedPacket(ctx context.Context, params CreateRedPacketParams, body CreateRedPacketJSONRequestBody) (Pot, error) {
-	r := request{method: "POST", path: "/v1/pots"}
+	r := call{method: "POST", path: "/v1/pots"}
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
 	var out Pot
@@ -6069,7 +6611,7 @@ func (c *Client) CreateRedPacket(ctx context.Context, params CreateRedPacketPara
 
 // GetPot: Get an invitation or a red packet (GET /v1/pots/{pot}).
 func (c *Client) GetPot(ctx context.Context, pot string) (PotDetail, error) {
-	r := request{method: "GET", path: "/v1/pots/{pot}"}
+	r := call{method: "GET", path: "/v1/pots/{pot}"}
 	r.in("pot", pot)
 	var out PotDetail
 	err := c.do(ctx, &r, &out)
@@ -6078,7 +6620,7 @@ func (c *Client) GetPot(ctx context.Context, pot string) (PotDetail, error) {
 
 // CancelPot: Cancel an invitation (POST /v1/pots/{pot}/cancel).
 func (c *Client) CancelPot(ctx context.Context, pot string, params CancelPotParams) (Pot, error) {
-	r := request{method: "POST", path: "/v1/pots/{pot}/cancel"}
+	r := call{method: "POST", path: "/v1/pots/{pot}/cancel"}
 	r.in("pot", pot)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	var out Pot
@@ -6088,7 +6630,7 @@ func (c *Client) CancelPot(ctx context.Context, pot string, params CancelPotPara
 
 // ClaimPot: Claim a share (POST /v1/pots/{pot}/claims).
 func (c *Client) ClaimPot(ctx context.Context, pot string, params ClaimPotParams, body ClaimPotJSONRequestBody) (PotClaimed, error) {
-	r := request{method: "POST", path: "/v1/pots/{pot}/claims"}
+	r := call{method: "POST", path: "/v1/pots/{pot}/claims"}
 	r.in("pot", pot)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
@@ -6099,7 +6641,7 @@ func (c *Client) ClaimPot(ctx context.Context, pot string, params ClaimPotParams
 
 // GetReconciliation: See how the reconciliation stands (GET /v1/reconciliation).
 func (c *Client) GetReconciliation(ctx context.Context) (Reconciliation, error) {
-	r := request{method: "GET", path: "/v1/reconciliation"}
+	r := call{method: "GET", path: "/v1/reconciliation"}
 	var out Reconciliation
 	err := c.do(ctx, &r, &out)
 	return out, err
@@ -6107,7 +6649,7 @@ func (c *Client) GetReconciliation(ctx context.Context) (Reconciliation, error) 
 
 // RunReconciliation: Match what banks said with the book (POST /v1/reconciliation/runs).
 func (c *Client) RunReconciliation(ctx context.Context, body RunReconciliationJSONRequestBody) (ReconciliationRun, error) {
-	r := request{method: "POST", path: "/v1/reconciliation/runs"}
+	r := call{method: "POST", path: "/v1/reconciliation/runs"}
 	r.json(body)
 	var out ReconciliationRun
 	err := c.do(ctx, &r, &out)
@@ -6116,7 +6658,7 @@ func (c *Client) RunReconciliation(ctx context.Context, body RunReconciliationJS
 
 // GetBalanceReport: Get an account's balance at an instant (GET /v1/reports/balance).
 func (c *Client) GetBalanceReport(ctx context.Context, params GetBalanceReportParams) (BalanceReport, error) {
-	r := request{method: "GET", path: "/v1/reports/balance"}
+	r := call{method: "GET", path: "/v1/reports/balance"}
 	r.ask("account", params.Account)
 	r.ask("at", params.At)
 	r.ask("from", params.From)
@@ -6131,7 +6673,7 @@ func (c *Client) GetBalanceReport(ctx context.Context, params GetBalanceReportPa
 
 // GetLedgerReport: Get the general ledger (GET /v1/reports/ledger).
 func (c *Client) GetLedgerReport(ctx context.Context, params GetLedgerReportParams) (LedgerReport, error) {
-	r := request{method: "GET", path: "/v1/reports/ledger"}
+	r := call{method: "GET", path: "/v1/reports/ledger"}
 	r.ask("account", params.Account)
 	r.ask("from", params.From)
 	r.ask("to", params.To)
@@ -6145,7 +6687,7 @@ func (c *Client) GetLedgerReport(ctx context.Context, params GetLedgerReportPara
 
 // GetStatementReport: Get the statement of a party or a bank (GET /v1/reports/statement).
 func (c *Client) GetStatementReport(ctx context.Context, params GetStatementReportParams) (StatementReport, error) {
-	r := request{method: "GET", path: "/v1/reports/statement"}
+	r := call{method: "GET", path: "/v1/reports/statement"}
 	r.ask("party", params.Party)
 	r.ask("bank", params.Bank)
 	r.ask("from", params.From)
@@ -6159,7 +6701,7 @@ func (c *Client) GetStatementReport(ctx context.Context, params GetStatementRepo
 
 // GetTransfersReport: Count the transfers by state and age (GET /v1/reports/transfers).
 func (c *Client) GetTransfersReport(ctx context.Context, params GetTransfersReportParams) (TransfersReport, error) {
-	r := request{method: "GET", path: "/v1/reports/transfers"}
+	r := call{method: "GET", path: "/v1/reports/transfers"}
 	r.ask("from", params.From)
 	r.ask("to", params.To)
 	r.ask("open", params.Open)
@@ -6171,7 +6713,7 @@ func (c *Client) GetTransfersReport(ctx context.Context, params GetTransfersRepo
 
 // GetTrialBalance: Get the trial balance (GET /v1/reports/trial-balance).
 func (c *Client) GetTrialBalance(ctx context.Context, params GetTrialBalanceParams) (TrialBalanceReport, error) {
-	r := request{method: "GET", path: "/v1/reports/trial-balance"}
+	r := call{method: "GET", path: "/v1/reports/trial-balance"}
 	r.ask("at", params.At)
 	r.ask("from", params.From)
 	r.ask("to", params.To)
@@ -6183,9 +6725,87 @@ func (c *Client) GetTrialBalance(ctx context.Context, params GetTrialBalancePara
 	return out, err
 }
 
+// ListRequests: List requests (GET /v1/requests).
+func (c *Client) ListRequests(ctx context.Context, params ListRequestsParams) (MoneyRequestList, error) {
+	r := call{method: "GET", path: "/v1/requests"}
+	r.ask("party", params.Party)
+	r.ask("role", params.Role)
+	r.ask("conversation", params.Conversation)
+	r.ask("state", params.State)
+	r.ask("cursor", params.Cursor)
+	r.ask("limit", params.Limit)
+	var out MoneyRequestList
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// AskMoney: Ask for money (POST /v1/requests).
+func (c *Client) AskMoney(ctx context.Context, params AskMoneyParams, body AskMoneyJSONRequestBody) (MoneyRequest, error) {
+	r := call{method: "POST", path: "/v1/requests"}
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out MoneyRequest
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// GetRequest: Get a request (GET /v1/requests/{request}).
+func (c *Client) GetRequest(ctx context.Context, request string) (MoneyRequest, error) {
+	r := call{method: "GET", path: "/v1/requests/{request}"}
+	r.in("request", request)
+	var out MoneyRequest
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// CancelRequest: Cancel a request (POST /v1/requests/{request}/cancel).
+func (c *Client) CancelRequest(ctx context.Context, request string, params CancelRequestParams, body CancelRequestJSONRequestBody) (MoneyRequest, error) {
+	r := call{method: "POST", path: "/v1/requests/{request}/cancel"}
+	r.in("request", request)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out MoneyRequest
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// DeclineRequest: Decline to pay (POST /v1/requests/{request}/decline).
+func (c *Client) DeclineRequest(ctx context.Context, request string, params DeclineRequestParams, body DeclineRequestJSONRequestBody) (MoneyRequest, error) {
+	r := call{method: "POST", path: "/v1/requests/{request}/decline"}
+	r.in("request", request)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out MoneyRequest
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// PayRequest: Pay what one is asked for (POST /v1/requests/{request}/pay).
+func (c *Client) PayRequest(ctx context.Context, request string, params PayRequestParams, body PayRequestJSONRequestBody) (Transfer, error) {
+	r := call{method: "POST", path: "/v1/requests/{request}/pay"}
+	r.in("request", request)
+	r.ask("wait", params.Wait)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out Transfer
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
+// RemindRequest: Remind of a request (POST /v1/requests/{request}/remind).
+func (c *Client) RemindRequest(ctx context.Context, request string, params RemindRequestParams, body RemindRequestJSONRequestBody) (MoneyRequest, error) {
+	r := call{method: "POST", path: "/v1/requests/{request}/remind"}
+	r.in("request", request)
+	r.head("Idempotency-Key", params.IdempotencyKey)
+	r.json(body)
+	var out MoneyRequest
+	err := c.do(ctx, &r, &out)
+	return out, err
+}
+
 // ConfirmSettlement: Confirm that a position was settled (POST /v1/settlement/confirmations).
 func (c *Client) ConfirmSettlement(ctx context.Context, params ConfirmSettlementParams, body ConfirmSettlementJSONRequestBody) (SettlementPosition, error) {
-	r := request{method: "POST", path: "/v1/settlement/confirmations"}
+	r := call{method: "POST", path: "/v1/settlement/confirmations"}
 	r.head("webhook-id", params.WebhookID)
 	r.head("webhook-timestamp", params.WebhookTimestamp)
 	r.head("webhook-signature", params.WebhookSignature)
@@ -6197,7 +6817,7 @@ func (c *Client) ConfirmSettlement(ctx context.Context, params ConfirmSettlement
 
 // ListSettlementWindows: List closed windows (GET /v1/settlement/windows).
 func (c *Client) ListSettlementWindows(ctx context.Context, params ListSettlementWindowsParams) (SettlementWindowList, error) {
-	r := request{method: "GET", path: "/v1/settlement/windows"}
+	r := call{method: "GET", path: "/v1/settlement/windows"}
 	r.ask("cursor", params.Cursor)
 	r.ask("limit", params.Limit)
 	var out SettlementWindowList
@@ -6207,7 +6827,7 @@ func (c *Client) ListSettlementWindows(ctx context.Context, params ListSettlemen
 
 // CloseSettlementWindows: Close windows (POST /v1/settlement/windows/close).
 func (c *Client) CloseSettlementWindows(ctx context.Context, body CloseSettlementWindowsJSONRequestBody) (SettlementWindowList, error) {
-	r := request{method: "POST", path: "/v1/settlement/windows/close"}
+	r := call{method: "POST", path: "/v1/settlement/windows/close"}
 	r.json(body)
 	var out SettlementWindowList
 	err := c.do(ctx, &r, &out)
@@ -6216,7 +6836,7 @@ func (c *Client) CloseSettlementWindows(ctx context.Context, body CloseSettlemen
 
 // GetSettlementReport: Get the report of a window (GET /v1/settlement/windows/{window}).
 func (c *Client) GetSettlementReport(ctx context.Context, window string, params GetSettlementReportParams) (SettlementReport, error) {
-	r := request{method: "GET", path: "/v1/settlement/windows/{window}"}
+	r := call{method: "GET", path: "/v1/settlement/windows/{window}"}
 	r.in("window", window)
 	r.ask("format", params.Format)
 	var out SettlementReport
@@ -6226,7 +6846,7 @@ func (c *Client) GetSettlementReport(ctx context.Context, window string, params 
 
 // ListSettlementPositions: List the positions of a window (GET /v1/settlement/windows/{window}/positions).
 func (c *Client) ListSettlementPositions(ctx context.Context, window string) (SettlementPositionList, error) {
-	r := request{method: "GET", path: "/v1/settlement/windows/{window}/positions"}
+	r := call{method: "GET", path: "/v1/settlement/windows/{window}/positions"}
 	r.in("window", window)
 	var out SettlementPositionList
 	err := c.do(ctx, &r, &out)
@@ -6235,7 +6855,7 @@ func (c *Client) ListSettlementPositions(ctx context.Context, window string) (Se
 
 // ListStatements: List the statements that were taken in (GET /v1/statements).
 func (c *Client) ListStatements(ctx context.Context, params ListStatementsParams) (BankStatementList, error) {
-	r := request{method: "GET", path: "/v1/statements"}
+	r := call{method: "GET", path: "/v1/statements"}
 	r.ask("cursor", params.Cursor)
 	r.ask("limit", params.Limit)
 	var out BankStatementList
@@ -6245,7 +6865,7 @@ func (c *Client) ListStatements(ctx context.Context, params ListStatementsParams
 
 // IngestStatements: Bring a file of statements (POST /v1/statements).
 func (c *Client) IngestStatements(ctx context.Context, params IngestStatementsParams, contentType string, body []byte) (StatementFile, error) {
-	r := request{method: "POST", path: "/v1/statements"}
+	r := call{method: "POST", path: "/v1/statements"}
 	r.ask("format", params.Format)
 	r.ask("bank", params.Bank)
 	r.ask("mirrored", params.Mirrored)
@@ -6257,7 +6877,7 @@ func (c *Client) IngestStatements(ctx context.Context, params IngestStatementsPa
 
 // ListTransfers: List transfers (GET /v1/transfers).
 func (c *Client) ListTransfers(ctx context.Context, params ListTransfersParams) (TransferList, error) {
-	r := request{method: "GET", path: "/v1/transfers"}
+	r := call{method: "GET", path: "/v1/transfers"}
 	r.ask("conversation", params.Conversation)
 	r.ask("party", params.Party)
 	r.ask("state", params.State)
@@ -6272,7 +6892,7 @@ func (c *Client) ListTransfers(ctx context.Context, params ListTransfersParams) 
 
 // CreateTransfer: Create a transfer (POST /v1/transfers).
 func (c *Client) CreateTransfer(ctx context.Context, params CreateTransferParams, body CreateTransferJSONRequestBody) (Transfer, error) {
-	r := request{method: "POST", path: "/v1/transfers"}
+	r := call{method: "POST", path: "/v1/transfers"}
 	r.ask("wait", params.Wait)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
@@ -6283,7 +6903,7 @@ func (c *Client) CreateTransfer(ctx context.Context, params CreateTransferParams
 
 // CreateTransferBatch: Create many transfers (POST /v1/transfers/batch).
 func (c *Client) CreateTransferBatch(ctx context.Context, params CreateTransferBatchParams, body CreateTransferBatchJSONRequestBody) (TransferBatch, error) {
-	r := request{method: "POST", path: "/v1/transfers/batch"}
+	r := call{method: "POST", path: "/v1/transfers/batch"}
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
 	var out TransferBatch
@@ -6293,7 +6913,7 @@ func (c *Client) CreateTransferBatch(ctx context.Context, params CreateTransferB
 
 // GetTransfer: Get a transfer (GET /v1/transfers/{transfer}).
 func (c *Client) GetTransfer(ctx context.Context, transfer string, params GetTransferParams) (TransferDetail, error) {
-	r := request{method: "GET", path: "/v1/transfers/{transfer}"}
+	r := call{method: "GET", path: "/v1/transfers/{transfer}"}
 	r.in("transfer", transfer)
 	r.ask("wait", params.Wait)
 	var out TransferDetail
@@ -6303,7 +6923,7 @@ func (c *Client) GetTransfer(ctx context.Context, transfer string, params GetTra
 
 // CancelTransfer: Cancel a transfer (POST /v1/transfers/{transfer}/cancel).
 func (c *Client) CancelTransfer(ctx context.Context, transfer string, params CancelTransferParams) (Transfer, error) {
-	r := request{method: "POST", path: "/v1/transfers/{transfer}/cancel"}
+	r := call{method: "POST", path: "/v1/transfers/{transfer}/cancel"}
 	r.in("transfer", transfer)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	var out Transfer
@@ -6313,7 +6933,7 @@ func (c *Client) CancelTransfer(ctx context.Context, transfer string, params Can
 
 // ProveTransfer: Prove what the log has of a transfer (GET /v1/transfers/{transfer}/proof).
 func (c *Client) ProveTransfer(ctx context.Context, transfer string) (TransferProof, error) {
-	r := request{method: "GET", path: "/v1/transfers/{transfer}/proof"}
+	r := call{method: "GET", path: "/v1/transfers/{transfer}/proof"}
 	r.in("transfer", transfer)
 	var out TransferProof
 	err := c.do(ctx, &r, &out)
@@ -6322,14 +6942,14 @@ func (c *Client) ProveTransfer(ctx context.Context, transfer string) (TransferPr
 
 // GetReceipt: Get a receipt of a transfer (GET /v1/transfers/{transfer}/receipt). The caller closes the answer.
 func (c *Client) GetReceipt(ctx context.Context, transfer string) (io.ReadCloser, error) {
-	r := request{method: "GET", path: "/v1/transfers/{transfer}/receipt"}
+	r := call{method: "GET", path: "/v1/transfers/{transfer}/receipt"}
 	r.in("transfer", transfer)
 	return c.stream(ctx, &r)
 }
 
 // ListRefunds: List the refunds of a payment (GET /v1/transfers/{transfer}/refunds).
 func (c *Client) ListRefunds(ctx context.Context, transfer string, params ListRefundsParams) (TransferList, error) {
-	r := request{method: "GET", path: "/v1/transfers/{transfer}/refunds"}
+	r := call{method: "GET", path: "/v1/transfers/{transfer}/refunds"}
 	r.in("transfer", transfer)
 	r.ask("cursor", params.Cursor)
 	r.ask("limit", params.Limit)
@@ -6340,7 +6960,7 @@ func (c *Client) ListRefunds(ctx context.Context, transfer string, params ListRe
 
 // RefundTransfer: Refund a payment (POST /v1/transfers/{transfer}/refunds).
 func (c *Client) RefundTransfer(ctx context.Context, transfer string, params RefundTransferParams, body RefundTransferJSONRequestBody) (Transfer, error) {
-	r := request{method: "POST", path: "/v1/transfers/{transfer}/refunds"}
+	r := call{method: "POST", path: "/v1/transfers/{transfer}/refunds"}
 	r.in("transfer", transfer)
 	r.ask("wait", params.Wait)
 	r.head("Idempotency-Key", params.IdempotencyKey)
@@ -6352,7 +6972,7 @@ func (c *Client) RefundTransfer(ctx context.Context, transfer string, params Ref
 
 // GetWallet: Get a wallet (GET /v1/wallets/{party}).
 func (c *Client) GetWallet(ctx context.Context, party string, params GetWalletParams) (Wallet, error) {
-	r := request{method: "GET", path: "/v1/wallets/{party}"}
+	r := call{method: "GET", path: "/v1/wallets/{party}"}
 	r.in("party", party)
 	r.ask("currency", params.Currency)
 	var out Wallet
@@ -6362,7 +6982,7 @@ func (c *Client) GetWallet(ctx context.Context, party string, params GetWalletPa
 
 // FreezeWallet: Freeze a wallet (POST /v1/wallets/{party}/freeze).
 func (c *Client) FreezeWallet(ctx context.Context, party string, params FreezeWalletParams) (Wallet, error) {
-	r := request{method: "POST", path: "/v1/wallets/{party}/freeze"}
+	r := call{method: "POST", path: "/v1/wallets/{party}/freeze"}
 	r.in("party", party)
 	r.ask("currency", params.Currency)
 	var out Wallet
@@ -6372,7 +6992,7 @@ func (c *Client) FreezeWallet(ctx context.Context, party string, params FreezeWa
 
 // GetWalletStatement: Get a wallet's statement (GET /v1/wallets/{party}/statement).
 func (c *Client) GetWalletStatement(ctx context.Context, party string, params GetWalletStatementParams) (WalletStatement, error) {
-	r := request{method: "GET", path: "/v1/wallets/{party}/statement"}
+	r := call{method: "GET", path: "/v1/wallets/{party}/statement"}
 	r.in("party", party)
 	r.ask("currency", params.Currency)
 	r.ask("cursor", params.Cursor)
@@ -6384,7 +7004,7 @@ func (c *Client) GetWalletStatement(ctx context.Context, party string, params Ge
 
 // TopUp: Top up a wallet (POST /v1/wallets/{party}/topups).
 func (c *Client) TopUp(ctx context.Context, party string, params TopUpParams, body TopUpJSONRequestBody) (Transfer, error) {
-	r := request{method: "POST", path: "/v1/wallets/{party}/topups"}
+	r := call{method: "POST", path: "/v1/wallets/{party}/topups"}
 	r.in("party", party)
 	r.ask("wait", params.Wait)
 	r.head("Idempotency-Key", params.IdempotencyKey)
@@ -6396,7 +7016,7 @@ func (c *Client) TopUp(ctx context.Context, party string, params TopUpParams, bo
 
 // UnfreezeWallet: Unfreeze a wallet (POST /v1/wallets/{party}/unfreeze).
 func (c *Client) UnfreezeWallet(ctx context.Context, party string, params UnfreezeWalletParams) (Wallet, error) {
-	r := request{method: "POST", path: "/v1/wallets/{party}/unfreeze"}
+	r := call{method: "POST", path: "/v1/wallets/{party}/unfreeze"}
 	r.in("party", party)
 	r.ask("currency", params.Currency)
 	var out Wallet
@@ -6406,7 +7026,7 @@ func (c *Client) UnfreezeWallet(ctx context.Context, party string, params Unfree
 
 // Withdraw: Withdraw from a wallet (POST /v1/wallets/{party}/withdrawals).
 func (c *Client) Withdraw(ctx context.Context, party string, params WithdrawParams, body WithdrawJSONRequestBody) (Transfer, error) {
-	r := request{method: "POST", path: "/v1/wallets/{party}/withdrawals"}
+	r := call{method: "POST", path: "/v1/wallets/{party}/withdrawals"}
 	r.in("party", party)
 	r.ask("wait", params.Wait)
 	r.head("Idempotency-Key", params.IdempotencyKey)
@@ -6418,7 +7038,7 @@ func (c *Client) Withdraw(ctx context.Context, party string, params WithdrawPara
 
 // ListWebhooks: List webhooks (GET /v1/webhooks).
 func (c *Client) ListWebhooks(ctx context.Context, params ListWebhooksParams) (WebhookList, error) {
-	r := request{method: "GET", path: "/v1/webhooks"}
+	r := call{method: "GET", path: "/v1/webhooks"}
 	r.ask("cursor", params.Cursor)
 	r.ask("limit", params.Limit)
 	var out WebhookList
@@ -6428,7 +7048,7 @@ func (c *Client) ListWebhooks(ctx context.Context, params ListWebhooksParams) (W
 
 // CreateWebhook: Create a webhook (POST /v1/webhooks).
 func (c *Client) CreateWebhook(ctx context.Context, params CreateWebhookParams, body CreateWebhookJSONRequestBody) (CreatedWebhook, error) {
-	r := request{method: "POST", path: "/v1/webhooks"}
+	r := call{method: "POST", path: "/v1/webhooks"}
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
 	var out CreatedWebhook
@@ -6438,14 +7058,14 @@ func (c *Client) CreateWebhook(ctx context.Context, params CreateWebhookParams, 
 
 // DeleteWebhook: Delete a webhook (DELETE /v1/webhooks/{webhook}).
 func (c *Client) DeleteWebhook(ctx context.Context, webhook string) error {
-	r := request{method: "DELETE", path: "/v1/webhooks/{webhook}"}
+	r := call{method: "DELETE", path: "/v1/webhooks/{webhook}"}
 	r.in("webhook", webhook)
 	return c.do(ctx, &r, nil)
 }
 
 // GetWebhook: Get a webhook (GET /v1/webhooks/{webhook}).
 func (c *Client) GetWebhook(ctx context.Context, webhook string) (Webhook, error) {
-	r := request{method: "GET", path: "/v1/webhooks/{webhook}"}
+	r := call{method: "GET", path: "/v1/webhooks/{webhook}"}
 	r.in("webhook", webhook)
 	var out Webhook
 	err := c.do(ctx, &r, &out)
@@ -6454,7 +7074,7 @@ func (c *Client) GetWebhook(ctx context.Context, webhook string) (Webhook, error
 
 // UpdateWebhook: Change a webhook (PUT /v1/webhooks/{webhook}).
 func (c *Client) UpdateWebhook(ctx context.Context, webhook string, body UpdateWebhookJSONRequestBody) (Webhook, error) {
-	r := request{method: "PUT", path: "/v1/webhooks/{webhook}"}
+	r := call{method: "PUT", path: "/v1/webhooks/{webhook}"}
 	r.in("webhook", webhook)
 	r.json(body)
 	var out Webhook
@@ -6464,7 +7084,7 @@ func (c *Client) UpdateWebhook(ctx context.Context, webhook string, body UpdateW
 
 // ListWebhookDeliveries: List what a webhook did not take (GET /v1/webhooks/{webhook}/deliveries).
 func (c *Client) ListWebhookDeliveries(ctx context.Context, webhook string, params ListWebhookDeliveriesParams) (WebhookDeliveryList, error) {
-	r := request{method: "GET", path: "/v1/webhooks/{webhook}/deliveries"}
+	r := call{method: "GET", path: "/v1/webhooks/{webhook}/deliveries"}
 	r.in("webhook", webhook)
 	r.ask("state", params.State)
 	r.ask("cursor", params.Cursor)
@@ -6476,7 +7096,7 @@ func (c *Client) ListWebhookDeliveries(ctx context.Context, webhook string, para
 
 // EnableWebhook: Enable a webhook again (POST /v1/webhooks/{webhook}/enable).
 func (c *Client) EnableWebhook(ctx context.Context, webhook string, params EnableWebhookParams) (Webhook, error) {
-	r := request{method: "POST", path: "/v1/webhooks/{webhook}/enable"}
+	r := call{method: "POST", path: "/v1/webhooks/{webhook}/enable"}
 	r.in("webhook", webhook)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	var out Webhook
@@ -6486,7 +7106,7 @@ func (c *Client) EnableWebhook(ctx context.Context, webhook string, params Enabl
 
 // ReplayWebhook: Send events again (POST /v1/webhooks/{webhook}/replay).
 func (c *Client) ReplayWebhook(ctx context.Context, webhook string, params ReplayWebhookParams, body ReplayWebhookJSONRequestBody) (Webhook, error) {
-	r := request{method: "POST", path: "/v1/webhooks/{webhook}/replay"}
+	r := call{method: "POST", path: "/v1/webhooks/{webhook}/replay"}
 	r.in("webhook", webhook)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
@@ -6497,7 +7117,7 @@ func (c *Client) ReplayWebhook(ctx context.Context, webhook string, params Repla
 
 // RotateWebhookSecret: Sign with a new secret (POST /v1/webhooks/{webhook}/rotate).
 func (c *Client) RotateWebhookSecret(ctx context.Context, webhook string, params RotateWebhookSecretParams, body RotateWebhookSecretJSONRequestBody) (CreatedWebhook, error) {
-	r := request{method: "POST", path: "/v1/webhooks/{webhook}/rotate"}
+	r := call{method: "POST", path: "/v1/webhooks/{webhook}/rotate"}
 	r.in("webhook", webhook)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	r.json(body)
@@ -6508,7 +7128,7 @@ func (c *Client) RotateWebhookSecret(ctx context.Context, webhook string, params
 
 // TestWebhook: Send a test (POST /v1/webhooks/{webhook}/test).
 func (c *Client) TestWebhook(ctx context.Context, webhook string, params TestWebhookParams) (Webhook, error) {
-	r := request{method: "POST", path: "/v1/webhooks/{webhook}/test"}
+	r := call{method: "POST", path: "/v1/webhooks/{webhook}/test"}
 	r.in("webhook", webhook)
 	r.head("Idempotency-Key", params.IdempotencyKey)
 	var out Webhook

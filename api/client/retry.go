@@ -20,7 +20,7 @@ const (
 
 // stream sends the request, again and again under the same idempotency key while it is not
 // known what became of it, and returns the body of the answer.
-func (c *Client) stream(ctx context.Context, r *request) (io.ReadCloser, error) {
+func (c *Client) stream(ctx context.Context, r *call) (io.ReadCloser, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -56,7 +56,7 @@ func undecided(err error) bool {
 }
 
 // once sends the request.
-func (c *Client) once(ctx context.Context, r *request) (io.ReadCloser, error) {
+func (c *Client) once(ctx context.Context, r *call) (io.ReadCloser, error) {
 	url := c.url + r.path
 	if len(r.query) > 0 {
 		url += "?" + r.query.Encode()

@@ -194,7 +194,7 @@ func (w *worker) send() {
 		later := w.keep(now)
 		w.state.set(w.queue)
 		if w.goesOn() {
-			w.await(now, later)
+			w.await(later)
 		}
 	}
 	w.finish()
@@ -397,7 +397,8 @@ func (w *worker) step(ctx context.Context, c ledger.StepEndpoint, lease time.Dur
 }
 
 // await waits until there is something to do.
-func (w *worker) await(now time.Time, later time.Duration) {
+func (w *worker) await(later time.Duration) {
+	now := w.s.opt.Clock.Now()
 	next := w.renewed.Add(w.s.opt.Lease / 3)
 	if next.Before(w.wait) {
 		next = w.wait
@@ -411,6 +412,9 @@ func (w *worker) await(now time.Time, later time.Duration) {
 		next = w.wait
 	}
 	defer w.s.opt.Clock.AfterFunc(max(next.Sub(now), time.Millisecond), w.poke)()
+	if !w.s.opt.Clock.Now().Before(next) { // it is late already, or the clock was set meanwhile
+		w.poke()
+	}
 	if later > 0 {
 		defer time.AfterFunc(later, w.poke).Stop()
 	}

@@ -2,10 +2,12 @@ package simulate
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"bahi/banks/sim"
 	"bahi/ledger"
+	"bahi/ledger/feed"
 	"bahi/ledger/report/reporttest"
 )
 
@@ -31,6 +33,7 @@ func (w *world) check() {
 	w.checkClearing(files)
 	w.checkWallets(files)
 	w.checkWishes(files)
+	w.checkEvents(files)
 	w.checkForgotten()
 }
 
@@ -208,6 +211,45 @@ func (w *world) checkWishes(files []*file) {
 	}
 	for key := range byKey {
 		w.found("nobody asked for %q", key)
+	}
+}
+
+// checkEvents demands that a chat was told of each step of each transfer, once and in
+// order, with numbers that have no gap.
+func (w *world) checkEvents(files []*file) {
+	told, apps := map[ledger.ID][]string{}, map[string]bool{}
+	for _, f := range files {
+		apps[f.App] = true
+	}
+	for app := range apps {
+		events, err := feed.Read(background, w.store, app, 0, math.MaxInt)
+		if err != nil {
+			w.found("the events of %s cannot be read: %v", app, err)
+		}
+		for n, e := range events {
+			if e.Sequence != int64(n+1) {
+				w.found("event %d of %s has the number %d", n+1, app, e.Sequence)
+			}
+			told[e.Subject] = append(told[e.Subject], fmt.Sprint(e.N, " ", e.Type))
+		}
+	}
+	for _, f := range files {
+		steps, _, err := w.store.TransferHistory(background, f.ID)
+		if err != nil {
+			w.found("the history of %s cannot be read: %v", f.ID.TransferRef(), err)
+			continue
+		}
+		var want []string
+		for _, s := range steps[f.Birth().N-1:] {
+			want = append(want, fmt.Sprint(s.N, " ", ledger.TransferNotice(s.State)))
+		}
+		if !slices.Equal(told[f.ID], want) {
+			w.found("of %s is told %v, want %v", f.ID.TransferRef(), told[f.ID], want)
+		}
+		delete(told, f.ID)
+	}
+	if len(told) > 0 {
+		w.found("events are told of %d transfers that there are not", len(told))
 	}
 }
 

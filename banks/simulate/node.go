@@ -7,6 +7,7 @@ import (
 
 	"bahi/banks"
 	"bahi/ledger"
+	"bahi/ledger/feed"
 )
 
 var background = context.Background()
@@ -22,6 +23,7 @@ type node struct {
 	store  ledger.Store  // as this process reaches it
 	book   *ledger.Pipeline
 	banks  *banks.Dispatcher
+	feed   *feed.Publisher
 	rrn    uint32
 	serves bool // requests are taken
 }
@@ -61,11 +63,14 @@ func (n *node) boot() {
 		}
 		n.store = store
 		log := w.log(p)
-		n.banks = banks.NewDispatcher(registry)
+		n.banks, n.feed = banks.NewDispatcher(registry), feed.New()
+		dispatcher, publisher := n.banks, n.feed
 		n.book = ledger.NewPipeline(store, ledger.PipelineOptions{MaxQueue: w.plan.maxQueue, MaxBatch: w.plan.maxBatch,
-			Policy: &w.plan.policy, Now: p.Now, Tasks: p, Observer: n.banks.Observe, Log: log})
+			Policy: &w.plan.policy, Now: p.Now, Tasks: p, Log: log,
+			Observer: func(set *ledger.Set) { dispatcher.Observe(set); publisher.Observe(set) }})
 		n.banks.Start(banks.Options{Book: n.book, Reader: store, Policy: &w.plan.policy, Clock: p, Tasks: p, NewID: p.newID,
 			Sweep: w.plan.sweep, Lease: w.plan.lease, Sole: w.plan.sole, Log: log})
+		n.feed.Start(feed.Options{Book: n.book, Reader: store, Clock: p, Tasks: p, Look: 10 * w.plan.sweep, Log: log})
 		n.serves = true
 	})
 }
@@ -144,8 +149,9 @@ func (n *node) leave() {
 	}
 	n.w.note(p.name, "is asked to end")
 	n.serves = false
-	dispatcher, book := n.banks, n.book
+	dispatcher, publisher, book := n.banks, n.feed, n.book
 	p.Go(func() {
+		publisher.Close()
 		dispatcher.Close()
 		book.Close()
 		if n.proc == p {

@@ -26,6 +26,7 @@ var planted = []struct {
 		return &byTransfer{a, map[ledger.ID]banks.Answer{}}
 	}}, "and the bank did it: false"},
 	{"an idempotency record is stored after the answer", 20, bug{store: func(p *process, s ledger.Store) ledger.Store { return &lateRecords{s, p} }}, "was answered"},
+	{"events are stored after the outbox is emptied", 10, bug{store: func(p *process, s ledger.Store) ledger.Store { return &lateStreams{s, p} }}, "is told []"},
 	{"an answer is given before its commit", 10, bug{store: func(p *process, s ledger.Store) ledger.Store { return &writeBehind{Store: s, p: p} }}, "is not in the book"},
 	{"a bank has not seen it, so it is not done", 10, bug{adapter: func(_ *process, a banks.Adapter) banks.Adapter { return &hasty{a} }}, "and the bank did it: true"},
 	{"a reversal without an answer is held for done", 10, bug{adapter: func(_ *process, a banks.Adapter) banks.Adapter { return &hopeful{a} }}, "and the bank did it: false"},
@@ -224,6 +225,28 @@ func (s *lateRecords) Commit(ctx context.Context, declare func() *ledger.Set, ap
 		}
 	})
 	return nil
+}
+
+// lateStreams empties the outbox first, and stores what was in it in a commit of its own.
+type lateStreams struct {
+	ledger.Store
+	p *process
+}
+
+func (s *lateStreams) Commit(ctx context.Context, declare func() *ledger.Set, apply func(*ledger.Set) error) error {
+	var later []ledger.StreamRow
+	err := s.Store.Commit(ctx, declare, func(set *ledger.Set) error {
+		err := apply(set)
+		later, set.Streams = set.Streams, nil
+		return err
+	})
+	if err != nil || len(later) == 0 {
+		return err
+	}
+	return s.Store.Commit(ctx, declare, func(set *ledger.Set) error {
+		set.Streams = later
+		return nil
+	})
 }
 
 // writeBehind says that a batch is stored before it is.

@@ -41,7 +41,7 @@ type bug struct {
 type Report struct {
 	Config   Config
 	Findings []string // what should not have been; empty if all is well
-	States   [ledger.Unresolved + 1]int
+	States   [ledger.Held + 1]int
 	Time     time.Duration // that passed in the world
 	Switches uint64        // how often another task went on
 	Digest   uint64        // of all that happened in order: the same for the same seed

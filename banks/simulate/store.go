@@ -128,6 +128,11 @@ func (s *nodeStore) Due(ctx context.Context, node ledger.ID, after ledger.DuePla
 	return read(s, func() ([]ledger.Task, error) { return s.Store.Due(ctx, node, after, before, limit) })
 }
 
+// Outbox implements [ledger.Store].
+func (s *nodeStore) Outbox(ctx context.Context, limit int) ([]ledger.OutboxRow, error) {
+	return read(s, func() ([]ledger.OutboxRow, error) { return s.Store.Outbox(ctx, limit) })
+}
+
 // Transfer implements [ledger.Store].
 func (s *nodeStore) Transfer(ctx context.Context, id ledger.ID) (ledger.Transfer, error) {
 	return read(s, func() (ledger.Transfer, error) { return s.Store.Transfer(ctx, id) })

@@ -103,7 +103,7 @@ func (w *world) rest() {
 			return
 		}
 		w.s.sleep(20 * time.Second) // late reports come in
-		if quiet++; w.chat.waiting > 0 || w.waiting() || w.reporting() || w.flying > 0 {
+		if quiet++; w.chat.waiting > 0 || w.waiting() || w.reporting() || w.flying > 0 || w.publishing() {
 			quiet = 0
 		}
 	}
@@ -125,6 +125,15 @@ func (w *world) waiting() bool {
 		w.found("the open instructions cannot be read: %v", err)
 	}
 	return len(drivers) > 0
+}
+
+// publishing says whether there is something that chats are not told of yet.
+func (w *world) publishing() bool {
+	rows, err := w.store.Outbox(background, 1)
+	if err != nil {
+		w.found("the outbox cannot be read: %v", err)
+	}
+	return len(rows) > 0
 }
 
 // happens says whether a trouble strikes now.

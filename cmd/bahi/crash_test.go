@@ -70,6 +70,7 @@ func testCrash(t *testing.T, where storage, nodes int, disturb func(*crash)) {
 	for n := range sent {
 		workers.Go(func() { sent[n] = c.work(n, rand.New(rand.NewPCG(seed, uint64(n)+1))) })
 	}
+	follower := c.follow()
 	disturb(c)
 	began := time.Now()
 	c.enough.Store(true)
@@ -82,6 +83,8 @@ func testCrash(t *testing.T, where storage, nodes int, disturb func(*crash)) {
 		all = append(all, s...)
 	}
 	c.repeat(all)
+	c.rested.Store(true)
+	<-follower.over
 	for _, n := range c.nodes {
 		if err := n.server.stop(); err != nil {
 			t.Errorf("the server did not end well: %v", err)
@@ -89,6 +92,7 @@ func testCrash(t *testing.T, where storage, nodes int, disturb func(*crash)) {
 	}
 	c.compare(all)
 	c.compareMoney()
+	c.compareEvents(follower)
 	mustHold(t, where)
 	audittest.Agree(t, openBook(t, where)) // sealed to the last leaf, since the servers ended well
 	if t.Failed() {
@@ -131,7 +135,8 @@ type crash struct {
 	rng     *rand.Rand
 	parties []string
 	enough  atomic.Bool
-	killed  bool // servers were: some answers are lost
+	rested  atomic.Bool // nothing happens any more
+	killed  bool        // servers were: some answers are lost
 
 	replayed atomic.Int64 // answers whose first copy died with the server
 	faults   atomic.Int64

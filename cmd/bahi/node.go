@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bahi/api"
+	"bahi/api/webhook"
 	"bahi/banks"
 	"bahi/ledger"
 	"bahi/ledger/agenda"
@@ -26,13 +27,15 @@ type timers struct {
 	QueueLimit    time.Duration   `help:"How long a debit may wait to be sent before it expires." default:"15s" env:"BAHI_QUEUE_LIMIT"`
 	Checks        []time.Duration `help:"When a silent bank is asked for the outcome, since the instruction was made." default:"90s,15m,2h" env:"BAHI_CHECKS"`
 	Reversals     []time.Duration `help:"When a reversal is tried again, since it was made." default:"90s,15m,2h" env:"BAHI_REVERSALS"`
+	RemindEvery   time.Duration   `help:"How long after a reminder of a request for money there may be another one." default:"1h" env:"BAHI_REMIND_EVERY"`
+	RemindDaily   int             `help:"How many such reminders there may be within 24 hours." default:"3" env:"BAHI_REMIND_DAILY"`
 	DecideAfter   time.Duration   `help:"How long a transfer may stay in doubt before it must be decided." default:"24h" env:"BAHI_DECIDE_AFTER"`
 	PotExpiry     time.Duration   `help:"How long money for a phone that is not registered, or in a red packet, may be claimed." default:"24h" env:"BAHI_POT_EXPIRY"`
 }
 
 func (t timers) policy() *ledger.Policy {
 	p := &ledger.Policy{Submit: t.SubmitTimeout, Check: t.CheckTimeout, Takeover: t.TakeOver, QueueLimit: t.QueueLimit,
-		Checks: t.Checks, Reversals: t.Reversals, DecideAfter: t.DecideAfter, PotLasts: t.PotExpiry}
+		Checks: t.Checks, Reversals: t.Reversals, DecideAfter: t.DecideAfter, RemindEvery: t.RemindEvery, RemindDaily: t.RemindDaily, PotLasts: t.PotExpiry}
 	t.apply(p)
 	return p
 }
@@ -48,6 +51,7 @@ type nodeConfig struct {
 	unlogged       bool     // see ledger.PipelineOptions
 	logOrigin      string   // the name of the log; empty: any
 	witnesses      []string // of the log: verifier keys
+	privateHooks   bool     // webhooks may be sent to private addresses, and without TLS
 	log            *slog.Logger
 }
 
@@ -66,6 +70,7 @@ type node struct {
 	server     *api.Server
 	agenda     *agenda.Agenda
 	feed       *feed.Publisher
+	webhooks   *webhook.Sender
 }
 
 // openNode opens the book and goes on with what an earlier run left open.
@@ -90,6 +95,11 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 	if n.store, err = cfg.storage.open(ctx); err != nil {
 		return n, err
 	}
+	wrapper, err := cfg.storage.wrapper()
+	if err != nil {
+		return n, err
+	}
+	n.webhooks = webhook.New(wrapper, cfg.privateHooks)
 	registry, err := banks.NewRegistry(nil)
 	if err != nil {
 		return n, err
@@ -103,7 +113,7 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 		return n, err
 	}
 	n.book = ledger.NewPipeline(n.store, ledger.PipelineOptions{MaxQueue: cfg.maxQueue, Policy: cfg.policy, Caps: n.caps.load, Log: cfg.log, Observer: n.observe, Unlogged: cfg.unlogged})
-	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Policy: cfg.policy, Schedule: schedule, Memory: cfg.storage.memory(), Witnesses: witnesses, Feed: n.feed, Log: cfg.log})
+	n.server, err = api.New(api.Options{Book: n.book, Reader: n.store, Registry: registry, Dispatcher: n.dispatcher, Policy: cfg.policy, Schedule: schedule, Memory: cfg.storage.memory(), Witnesses: witnesses, Feed: n.feed, Webhooks: n.webhooks, Log: cfg.log})
 	if err != nil {
 		return n, err
 	}
@@ -112,6 +122,8 @@ func openNode(ctx context.Context, cfg nodeConfig) (n *node, err error) {
 		Sole: !cfg.storage.shared(), Log: cfg.log})
 	n.agenda.Start(agenda.Options{Reader: n.store, Handlers: n.server.Handlers(), Clock: banks.WallClock{}, Log: cfg.log})
 	n.feed.Start(feed.Options{Book: n.book, Reader: n.store, Clock: banks.WallClock{}, Log: cfg.log})
+	n.webhooks.Start(webhook.Options{Book: n.book, Reader: n.store, Feed: n.feed, Render: n.server.RenderEvents,
+		Self: n.dispatcher.Node, Dead: n.dispatcher.Dead, Clock: banks.WallClock{}, Log: cfg.log})
 	n.watchBanks()
 	return n, n.sealLog(ctx, cfg)
 }
@@ -135,6 +147,7 @@ func (n *node) observe(set *ledger.Set) {
 	n.server.Observe(set)
 	n.agenda.Observe(set)
 	n.feed.Observe(set)
+	n.webhooks.Observe(set)
 }
 
 // serve answers requests on the listener until ctx ends, then closes the node:
@@ -164,6 +177,9 @@ func (n *node) close(ctx context.Context) {
 	}
 	n.agenda.Close()
 	n.feed.Close()
+	if n.webhooks != nil {
+		n.webhooks.Close()
+	}
 	if n.unwatch != nil {
 		n.unwatch()
 	}

@@ -29,6 +29,7 @@ type serveCmd struct {
 	RemoteBank  []remoteBank `help:"Also drive this bank, whose own process comes for its instructions." placeholder:"CODE:IFSC:handle,…" sep:"none" env:"BAHI_REMOTE_BANK"`
 	LogOrigin   string       `help:"The name of the log in what it signs, best a URL without its scheme; kept for good from the first start on. Without it the log gets a name of its own." env:"BAHI_LOG_ORIGIN"`
 	Witness     []string     `help:"Verifier key of a witness, whose cosignatures of the log are taken." placeholder:"VKEY" sep:"none" env:"BAHI_WITNESS"`
+	PrivateHook bool         `name:"webhooks-allow-private" help:"Send webhooks to private addresses too, and without TLS: for tests and the demo. Who may make webhooks then reaches whatever this machine does." env:"BAHI_WEBHOOKS_ALLOW_PRIVATE"`
 	LogLevel    slog.Level   `help:"Least level to log: debug, info, warn, error." default:"info" env:"BAHI_LOG_LEVEL"`
 	Pprof       string       `help:"Address to serve profiles on; off when empty." env:"BAHI_PPROF"`
 	unlogged    bool         // see benchServeCmd
@@ -69,7 +70,7 @@ func (c *serveCmd) Run() error {
 	if err != nil {
 		return fmt.Errorf("cannot serve on %s: %w", c.Listen, err)
 	}
-	n, err := openNode(ctx, nodeConfig{storage: c.storage, banksFile: c.Banks, settlementFile: c.Settlement, remote: c.RemoteBank, policy: policy, maxQueue: c.MaxQueue, unlogged: c.unlogged, logOrigin: c.LogOrigin, witnesses: c.Witness, log: log})
+	n, err := openNode(ctx, nodeConfig{storage: c.storage, banksFile: c.Banks, settlementFile: c.Settlement, remote: c.RemoteBank, policy: policy, maxQueue: c.MaxQueue, unlogged: c.unlogged, logOrigin: c.LogOrigin, witnesses: c.Witness, privateHooks: c.PrivateHook, log: log})
 	if err != nil {
 		l.Close()
 		return err

@@ -20,8 +20,17 @@ var (
 	insertStreams       = Change{Table: "streams", Columns: Streams, Types: []Type{Text, Int8, Int8, Bytea}}
 )
 
+// records writes records in the order of their keys: two nodes that make the same ones
+// at once meet at the first, and not each at what the other has made.
 func (p *persister) records(s *ledger.Set) {
-	s.Records.Changes(p.record)
+	var changed []recordChange
+	s.Records.Changes(func(k ledger.RecordKey, v *ledger.Record, inserted bool) {
+		changed = append(changed, recordChange{k, v, inserted})
+	})
+	slices.SortFunc(changed, func(a, b recordChange) int { return a.key.Compare(b.key) })
+	for _, c := range changed {
+		p.record(c.key, c.record, c.inserted)
+	}
 	s.Outbox.Changes(func(n int64, row *ledger.OutboxRow, _ bool) {
 		if row != nil {
 			p.kept()
@@ -37,6 +46,12 @@ func (p *persister) records(s *ledger.Set) {
 		w.Int8(v.First)
 		w.Bytes(v.Data)
 	}
+}
+
+type recordChange struct {
+	key      ledger.RecordKey
+	record   *ledger.Record // nil where it was deleted
+	inserted bool
 }
 
 func (p *persister) record(k ledger.RecordKey, v *ledger.Record, inserted bool) {

@@ -16,16 +16,18 @@ type about struct {
 	rrn          string
 }
 
-// end is a party, or where Bahi does not know it, its bank.
+// end is a party or a pot, or where Bahi does not know it, its bank.
 type end struct {
-	party ledger.ID
-	bank  string
+	party, pot ledger.ID
+	bank       string
 }
 
 func aboutOf(t *ledger.Transfer) *about {
 	return &about{transfer: t.ID, app: t.App, rrn: t.RRN,
-		payer: end{t.Payer.Party, t.Payer.Bank}, payee: end{t.Payee.Party, t.Payee.Bank}}
+		payer: endOf(&t.Payer), payee: endOf(&t.Payee)}
 }
+
+func endOf(e *ledger.End) end { return end{e.Party, e.Pot, e.Bank} }
 
 var nothing = &about{}
 

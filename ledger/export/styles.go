@@ -16,12 +16,12 @@ var roots = map[ledger.AccountType]string{ledger.Asset: "Assets", ledger.Liabili
 	ledger.Income: "Income", ledger.Expense: "Expenses"}
 
 // appendAccount appends an account's name: the root of its type, then its own parts,
-// each beginning with a capital; a party's id as it is written by id.
+// each beginning with a capital; the id of a party or a pot as it is written by id.
 func appendAccount(b []byte, n ledger.AccountName, id func(b []byte, part string) []byte) []byte {
 	b = append(b, roots[n.Type()]...)
 	for part := range strings.SplitSeq(n.Path, ":") {
 		b = append(b, ':')
-		if strings.HasPrefix(part, partyPrefix) {
+		if strings.HasPrefix(part, partyPrefix) || strings.HasPrefix(part, potPrefix) {
 			b = id(b, part)
 			continue
 		}
@@ -46,6 +46,8 @@ func (e end) String() string {
 	switch {
 	case !e.party.IsZero():
 		return e.party.PartyRef()
+	case !e.pot.IsZero():
+		return e.pot.PotRef()
 	case e.bank != "":
 		return e.bank
 	}
@@ -142,7 +144,9 @@ type beancount struct{}
 
 func (beancount) name(b []byte, n ledger.AccountName) []byte {
 	return appendAccount(b, n, func(b []byte, id string) []byte {
-		return append(append(b, "Pty-"...), strings.TrimPrefix(id, partyPrefix)...)
+		b = append(append(b, strings.ToUpper(id[:1])...), id[1:]...)
+		b[len(b)-len(id)+len(partyPrefix)-1] = '-' // of Pty_ or Pot_
+		return b
 	})
 }
 

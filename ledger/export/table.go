@@ -87,6 +87,7 @@ func appendEntry(b []byte, p *ledger.Posting) []byte {
 const (
 	transferPrefix = "BAH"
 	partyPrefix    = "pty_"
+	potPrefix      = "pot_"
 	capitals       = "0123456789ABCDEF"
 )
 
@@ -126,6 +127,14 @@ func undone(p *ledger.Posting) string {
 	return p.Undoes.String()
 }
 
+// cause is the kind of the record by which a transfer was made, or empty.
+func cause(t *ledger.Transfer) string {
+	if t.Cause.IsZero() {
+		return ""
+	}
+	return t.Cause.Kind.String()
+}
+
 var transferTable = table{
 	kinds: []ledger.LeafKind{ledger.LeafTransfer},
 	rows: func(f *fact, yield func(line) error) error {
@@ -146,6 +155,9 @@ var transferTable = table{
 		{name: "rrn", kind: text, text: func(b []byte, l *line) []byte { return append(b, l.transfer.RRN...) }},
 		words("state", func(l *line) string { return l.transfer.Born.String() }),
 		words("reason", func(l *line) string { return string(l.transfer.Birth().Reason) }),
+		words("cause", func(l *line) string { return cause(l.transfer) }),
+		{name: "cause_id", kind: text, text: func(b []byte, l *line) []byte { return append(b, l.transfer.Cause.Ref()...) }},
+		numbers("until", perhaps, func(l *line) int64 { return l.transfer.Until }),
 	},
 }
 

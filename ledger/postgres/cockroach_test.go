@@ -202,7 +202,7 @@ func TestGrammar(t *testing.T) {
 		statements += len(parsed)
 		sharded += strings.Count(string(sql), "USING HASH")
 	}
-	if statements < 62 || sharded < 21 {
+	if statements < 99 || sharded < 41 {
 		t.Errorf("%d statements of migrations, %d keys sharded by a hash", statements, sharded)
 	}
 	if _, err := parser.Parse("SELECT FROM WHERE"); err == nil {

@@ -44,10 +44,12 @@ func WithDatabase(rawURL, name string) string {
 	return u.String()
 }
 
-// TransferList, BreakList, RangeQuery and Flows are the SQL of reads; Reading are the settings it runs under.
+// TransferList, BreakList, RecordList, RangeQuery and Flows are the SQL of reads; Reading are the settings it runs under.
 var (
 	TransferList = transferList
 	BreakList    = breakList
+	RecordList   = recordList
+	DueRecords   = dueRecords
 	RangeQuery   = rangeQuery
 	Flows        = flows
 	Reading      = reading
@@ -111,6 +113,10 @@ var Queries = map[string][]any{
 	erasures:     {[][16]byte{{}}},
 	personKeys:   {[][16]byte{{}}},
 	transfersOf:  {[][16]byte{{}}},
+
+	dueRecords: {int64(9), int64(1), int64(1), zero, 10},
+	streamOf:   {"chat", int64(1), 10},
+	outbox:     {10},
 }
 
 var zero = make([]byte, 16)

@@ -32,10 +32,12 @@ func load(s *ledger.Set, from *arrays) (qs []query) {
 	if wanted := s.Instructions.Wanted(); len(wanted) > 0 {
 		qs = append(qs, loadInstructions(s, from, wanted))
 	}
-	lock(&qs, from, columns.Parties, "parties", s.Parties.Wanted(), func(r *row) {
+	party := func(r *row) {
 		p := columns.ReadParty(r)
 		s.Parties.Load(p.ID, p)
-	})
+	}
+	lock(&qs, from, columns.Parties, "parties", s.Parties.Wanted(), party)
+	see(&qs, from, columns.Parties, "parties", s.Parties.Seen(), party)
 	instrument := func(r *row) {
 		i := columns.ReadInstrument(r)
 		s.Instruments.Load(i.ID, i)

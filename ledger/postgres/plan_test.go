@@ -30,6 +30,7 @@ func TestPlans(t *testing.T) {
 		"steps_by_state":            {App: "chat", State: ledger.Reversed},
 		"transfers_born_failed":     {App: "chat", State: ledger.Failed},
 		"instructions_due":          {State: ledger.Pending},
+		"records_pkey":              {App: "chat", State: ledger.Held},
 	} {
 		query, args := postgres.TransferList(&filter, ledger.Page{Limit: 10})
 		p := plan(t, d.db, query, args)
@@ -134,4 +135,46 @@ func TestPlansOfLog(t *testing.T) {
 	if !strings.Contains(p, "Nested Loop") || !strings.Contains(p, "log_pkey") {
 		t.Errorf("places are given by a walk\n%s", p)
 	}
+}
+
+// TestPlansOfRecords plans lists of records while there are none, since a plan is kept, and
+// again when there are many.
+func TestPlansOfRecords(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	d := open(t, url)
+	defer d.Close()
+	for _, s := range postgres.Reading {
+		if _, err := d.db.Exec(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plans := func(many bool) {
+		check := func(index, query string, args []any) {
+			p := plan(t, d.db, query, args)
+			whole := strings.Contains(p, "Seq Scan") || strings.Contains(p, "Merge Join") || strings.Contains(p, "Hash Join")
+			if whole || many && (strings.Contains(p, "Sort") || !strings.Contains(p, index)) {
+				t.Errorf("want %s without a sort\n%s\n%s", index, query, p)
+			}
+		}
+		id := ledger.ID{15: 7}
+		for index, filter := range map[string]ledger.RecordFilter{
+			"records_pkey":            {},
+			"records_by_app":          {App: "rare"},
+			"records_by_parent":       {App: "chat", Parent: id},
+			"records_by_conversation": {App: "chat", Conversation: "c7", State: 1},
+			"record_parties_pkey":     {App: "chat", Party: id, State: 1},
+		} {
+			filter.Kind = ledger.RecordRequest
+			query, args := postgres.RecordList(&filter, ledger.Page{Limit: 10})
+			check(index, query, args)
+		}
+		check("records_due", postgres.DueRecords, []any{int64(900), int64(1), int64(1), make([]byte, 16), 10})
+	}
+	plans(false)
+	id := func(n string) string { return "lpad(to_hex(" + n + "), 32, '0')::uuid" }
+	must(t, url, `INSERT INTO records SELECT 4 + i % 2 * 2, `+id("i")+`, CASE WHEN i % 100 = 0 THEN 'rare' ELSE 'chat' END, NULL, `+id("i % 100")+`, 'c' || i % 100, 1, CASE WHEN i % 10 = 0 THEN i END, '{}', NULL, 1, 1
+			FROM generate_series(1, 30000) AS i`,
+		`INSERT INTO record_parties SELECT `+id("i % 100")+`, 4 + i % 2 * 2, `+id("i")+` FROM generate_series(1, 30000) AS i`,
+		"ANALYZE records", "ANALYZE record_parties")
+	plans(true)
 }

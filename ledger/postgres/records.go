@@ -27,13 +27,13 @@ func loadRecords(qs []query, s *ledger.Set, from *arrays) []query {
 	}
 	load(s.Records.Wanted(), ` ORDER BY id FOR UPDATE`)
 	load(s.Records.Seen(), ``)
-	const outbox = `SELECT ` + columns.Outbox + ` FROM outbox WHERE n = ANY($1::int8[])`
+	const rows = `SELECT ` + columns.Outbox + ` FROM outbox WHERE n = ANY($1::int8[])`
 	row := func(r *row) {
 		v := columns.ReadOutbox(r)
 		s.Outbox.Load(v.N, v)
 	}
-	numbered(&qs, from, outbox+` ORDER BY n FOR UPDATE`, s.Outbox.Wanted(), row) // what another node published is gone when its lock is
-	numbered(&qs, from, outbox, s.Outbox.Seen(), row)
+	numbered(&qs, from, rows+` ORDER BY n FOR UPDATE`, s.Outbox.Wanted(), row) // what another node published is gone when its lock is
+	numbered(&qs, from, rows, s.Outbox.Seen(), row)
 	return qs
 }
 
@@ -72,9 +72,11 @@ func (s *Store) DueRecords(ctx context.Context, after ledger.RecordPlace, before
 	return list(s, ctx, columns.ReadRecord, dueRecords, before, after.Due, int64(after.Key.Kind), after.Key.ID[:], limit)
 }
 
+const outbox = `SELECT ` + columns.Outbox + ` FROM outbox ORDER BY n LIMIT $1`
+
 // Outbox implements [ledger.RecordReader].
 func (s *Store) Outbox(ctx context.Context, limit int) ([]ledger.OutboxRow, error) {
-	return list(s, ctx, columns.ReadOutbox, `SELECT `+columns.Outbox+` FROM outbox ORDER BY n LIMIT $1`, limit)
+	return list(s, ctx, columns.ReadOutbox, outbox, limit)
 }
 
 const streamOf = `SELECT ` + columns.Streams + ` FROM streams WHERE app = $1 AND last > $2 ORDER BY last LIMIT $3`

@@ -17,11 +17,15 @@ type batch struct {
 }
 
 // open opens what the engine loaded, as far as commands and those who observe the batch
-// need it. A transfer that was read before the batch is open already, and of instruments
-// and records that are looked at only nothing of it counts.
+// need it. A transfer that was read before the batch is open already, and of parties,
+// instruments and records that are looked at only nothing of it counts.
 func (b *batch) open(ctx context.Context) error {
 	o := opening{keep: true}
-	b.set.Parties.Loaded(func(_ ledger.ID, p *ledger.Party, _ bool) { o.party(p) })
+	b.set.Parties.Loaded(func(_ ledger.ID, p *ledger.Party, seen bool) {
+		if !seen {
+			o.party(p)
+		}
+	})
 	b.set.Instruments.Loaded(func(_ ledger.ID, i *ledger.Instrument, seen bool) {
 		if !seen {
 			o.instrument(i)

@@ -22,6 +22,10 @@ func Rewrap(ctx context.Context, book *ledger.Pipeline, r ledger.Reader, k *KEK)
 	if total, err = rewrap(ctx, book, c); err != nil {
 		return total, err
 	}
+	n, err := rewrapEndpoints(ctx, book, r, k)
+	if total += n; err != nil {
+		return total, err
+	}
 	page := ledger.Page{Limit: 1000}
 	for {
 		parties, err := r.Parties(ctx, "", page)
@@ -41,6 +45,34 @@ func Rewrap(ctx context.Context, book *ledger.Pipeline, r ledger.Reader, k *KEK)
 		for _, p := range keys {
 			if c, err = k.again(c, p.Wrapped, aboutKey(p.Party), ledger.Rewrapped{Party: p.Party}); err != nil {
 				return total, err
+			}
+		}
+		n, err := rewrap(ctx, book, c)
+		if total += n; err != nil {
+			return total, err
+		}
+	}
+}
+
+// rewrapEndpoints is for the secrets of endpoints.
+func rewrapEndpoints(ctx context.Context, book *ledger.Pipeline, r ledger.Reader, k *KEK) (total int, err error) {
+	page := ledger.Page{Limit: 500}
+	for {
+		rows, err := r.Records(ctx, ledger.RecordFilter{Kind: ledger.RecordEndpoint}, page)
+		if err != nil || len(rows) == 0 {
+			return total, err
+		}
+		page.Before = rows[len(rows)-1].ID
+		var c ledger.Rewrap
+		for i := range rows {
+			e, err := ledger.ReadEndpoint(&rows[i])
+			if err != nil {
+				return total, err
+			}
+			for _, secret := range e.Secrets {
+				if c, err = k.again(c, secret.Wrapped, e.About(), ledger.Rewrapped{Endpoint: e.ID}); err != nil {
+					return total, err
+				}
 			}
 		}
 		n, err := rewrap(ctx, book, c)

@@ -30,8 +30,11 @@ func TestRewrap(t *testing.T) {
 	eachEngine(t, func(w *world) {
 		a := asha(w)
 		old := privacytest.KEK()
+		e := ledger.Endpoint{ID: ledger.NewID(), App: "chat"}
+		e.Secrets = []ledger.EndpointSecret{{Wrapped: must[[]byte](w.T)(old.Wrap([]byte("of a webhook"), e.About()))}}
+		do[ledger.Endpoint](w, ledger.CreateEndpoint{Endpoint: e})
 		next := must[*privacy.KEK](w.T)(must[*privacy.KEK](w.T)(old.Prepare()).Promote())
-		if n, err := privacy.Rewrap(w.Context(), w.book, w.store, next); err != nil || n != 4 { // three secrets and her key
+		if n, err := privacy.Rewrap(w.Context(), w.book, w.store, next); err != nil || n != 5 { // three secrets, her key and that of the webhook
 			w.Fatalf("%d wrapped again, %v", n, err)
 		}
 		if n, err := privacy.Rewrap(w.Context(), w.book, w.store, next); err != nil || n != 0 {
@@ -42,6 +45,11 @@ func TestRewrap(t *testing.T) {
 		w.check(err)
 		if p, err := s.Party(w.Context(), a.ID); err != nil || p.Name != a.Name {
 			w.Errorf("by the new key alone: %+v, %v", p, err)
+		}
+		r := must[ledger.Record](w.T)(s.Record(w.Context(), ledger.RecordKey{Kind: ledger.RecordEndpoint, ID: e.ID}))
+		e = must[ledger.Endpoint](w.T)(ledger.ReadEndpoint(&r))
+		if secret, err := alone.Unwrap(e.Secrets[0].Wrapped, e.About()); err != nil || string(secret) != "of a webhook" {
+			w.Errorf("by the new key alone: %q, %v", secret, err)
 		}
 		if _, err := privacy.Open(w.Context(), w.open(), old); !errors.Is(err, privacy.ErrOtherKEK) {
 			w.Errorf("by the old key: %v", err)

@@ -61,6 +61,48 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestHeld: a transfer that is held for a day is no break, nor is one whose payee is paid a day later.
+func TestHeld(t *testing.T) {
+	w := memoryWorld(t)
+	made := w.transfer(25_000)
+	until := w.days(1)
+	held := w.create(ledger.Transfer{ID: w.id(), Kind: made.Kind, Payer: made.Payer, Payee: made.Payee, Amount: inr(30_000), RRN: "632400000099", Until: until.UnixMicro()})
+	taken := w.create(ledger.Transfer{ID: w.id(), Kind: made.Kind, Payer: made.Payer, Payee: made.Payee, Amount: inr(40_000), RRN: "632400000098", Until: until.UnixMicro()})
+	for _, t := range []*ledger.Transfer{&made, &held, &taken} {
+		w.answer(t, ledger.LegDebit, ledger.SaysApproved)
+		w.tells(w.line(t, ledger.LegDebit))
+	}
+	w.answer(&made, ledger.LegCredit, ledger.SaysApproved)
+	w.tells(w.line(&made, ledger.LegCredit))
+	w.told(monday)
+	if held.State != ledger.Held || taken.State != ledger.Held {
+		t.Fatalf("they are %s and %s", held.State, taken.State)
+	}
+	w.at(until)
+	w.run()
+	w.expect()
+	for _, t := range []ledger.Transfer{held, taken} {
+		w.expectRules(t, "debit id_rrn_date_amount")
+	}
+
+	w.do(ledger.ReleaseTransfer{Transfer: &held})
+	w.answer(&held, ledger.LegCredit, ledger.SaysApproved)
+	w.do(ledger.CancelTransfer{Transfer: &taken})
+	w.answer(&taken, ledger.LegDebitReversal, ledger.SaysApproved)
+	for _, line := range []ledger.BankLine{w.line(&held, ledger.LegCredit), w.line(&taken, ledger.LegDebitReversal)} {
+		line.Day = monday + 1
+		w.tells(line)
+	}
+	w.told(monday + 1)
+	w.at(w.days(2))
+	w.run()
+	w.expect()
+	w.expectRules(held, "debit id_rrn_date_amount", "credit id_rrn_date_amount")
+	if held.State != ledger.Completed || taken.State != ledger.Reversed {
+		t.Errorf("they are %s and %s", held.State, taken.State)
+	}
+}
+
 func TestDeadlines(t *testing.T) {
 	w := memoryWorld(t)
 	shop := ledger.Party{ID: ledger.ID{7}, Name: "Shop", Kind: ledger.Merchant}

@@ -113,11 +113,13 @@ func (q *Query) transferRows(party ledger.ID, t *ledger.Transfer, yield func(...
 	return nil
 }
 
-// place says where an end's money is, without saying whose: a bank, a wallet or suspense.
+// place says where an end's money is, without saying whose: a bank, a wallet, a pot or suspense.
 func place(e *ledger.End, c ledger.Currency) string {
 	switch {
 	case e.IsSuspense():
 		return ledger.SuspenseAccount(c).Path
+	case !e.Pot.IsZero():
+		return ledger.PotAccount(e.Pot, c).Path
 	case e.IsWallet():
 		return ledger.WalletAccount(e.Party, c).Path
 	}

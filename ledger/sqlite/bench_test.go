@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,4 +83,52 @@ func BenchmarkCommitBank(b *testing.B) {
 		n.commit(approvals(ts, ledger.LegDebit), false)
 		n.commit(approvals(ts, ledger.LegCredit), false)
 	})
+}
+
+// usage counts to two records and looks at a third, as a transfer does with its limits.
+type usage struct {
+	changed [2]ledger.RecordKey
+	seen    ledger.RecordKey
+}
+
+func (c usage) Declare(s *ledger.Set) {
+	for _, k := range c.changed {
+		s.Records.Want(k)
+	}
+	s.Records.See(c.seen)
+}
+
+func (c usage) Apply(s *ledger.Set) (any, error) {
+	for _, k := range c.changed {
+		r, ok := s.Records.Get(k)
+		if !ok {
+			r = ledger.Record{RecordKey: k, Created: s.Now}
+		}
+		r.Body, r.Updated = []byte(usageBody), s.Now
+		s.Records.Put(k, r)
+	}
+	return nil, nil
+}
+
+var usageBody = `{"hours":[` + strings.Repeat("1767225600000000,", 12) + `0]}`
+
+// BenchmarkCommitUsage is what records add to a transfer.
+func BenchmarkCommitUsage(b *testing.B) {
+	n := newBench(b)
+	var used, seen [benchWallets]ledger.RecordKey
+	for i := range used {
+		used[i] = ledger.RecordKey{Kind: ledger.RecordUsage, ID: ledger.NewID()}
+		seen[i] = ledger.RecordKey{Kind: ledger.RecordSafety, ID: ledger.NewID()}
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	var batch []ledger.Command
+	for b.Loop() {
+		payer := r.IntN(benchWallets)
+		payee := (payer + 1 + r.IntN(benchWallets-1)) % benchWallets
+		batch = append(batch, usage{[2]ledger.RecordKey{used[payer], used[payee]}, seen[payer]})
+		if len(batch) == batchSize {
+			n.commit(batch, false)
+			batch = batch[:0]
+		}
+	}
 }

@@ -7,10 +7,11 @@ import (
 	"bahi/ledger"
 )
 
-// TransferList and BreakList are the SQL of lists.
+// TransferList, BreakList and RecordList are the SQL of lists.
 var (
 	TransferList = transferList
 	BreakList    = breakList
+	RecordList   = recordList
 	RangeQuery   = rangeQuery
 )
 
@@ -43,6 +44,13 @@ var Log = map[string]string{
 	accesses:     "PRIMARY KEY (id<?)",
 	linesAt:      "postings_by_credit (credit=? AND credit_seq=?)",
 	`SELECT t.id FROM ` + transfersOf + anyOf: "t USING PRIMARY KEY (id=?)",
+}
+
+// Records are reads of records and of what apps are told of, likewise.
+var Records = map[string]string{
+	dueRecords: "records_due ((due,kind,id)>(?,?,?) AND due<?)",
+	streamOf:   "(app=? AND last>?)",
+	outbox:     "SCAN outbox",
 }
 
 // Statement, Due, Drivers, Resolve and Lines are the SQL of the other reads that must not scan.
@@ -103,7 +111,7 @@ func Filters() (fs []ledger.TransferFilter) {
 		}
 		fs = append(fs, f)
 		if bits&16 != 0 {
-			for _, f.State = range []ledger.State{ledger.Completed, ledger.Reversed, ledger.Failed} {
+			for _, f.State = range []ledger.State{ledger.Completed, ledger.Reversed, ledger.Failed, ledger.Held} {
 				fs = append(fs, f)
 			}
 		}

@@ -29,7 +29,7 @@ func load(c *conn, s *ledger.Set) error {
 			s.Instructions.Load(i.ID, i)
 		}
 	})
-	byKey(&l, columns.Parties, "parties WHERE id", s.Parties.Wanted(), func(r *row) {
+	byKey(&l, columns.Parties, "parties WHERE id", append(s.Parties.Wanted(), s.Parties.Seen()...), func(r *row) {
 		p := columns.ReadParty(r)
 		s.Parties.Load(p.ID, p)
 	})

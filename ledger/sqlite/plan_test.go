@@ -37,6 +37,8 @@ func TestPlans(t *testing.T) {
 			if !strings.Contains(p, "steps_by_state (state=? AND transfer") {
 				t.Errorf("%+v: want steps_by_state too\n%s\n%s", filter, query, p)
 			}
+		case filter.State == ledger.Held:
+			want = "h USING PRIMARY KEY (kind=? AND id<?)"
 		case filter.App != "":
 			want = "transfers_by_app (app=? AND id<?)"
 		}
@@ -66,6 +68,28 @@ func TestPlans(t *testing.T) {
 		p := plan(t, f.db, query, make([]any, 2*32)[:values(query)]...)
 		if !strings.Contains(p, want) || strings.Contains(p, "SCAN p") || strings.Contains(p, "SCAN t") || strings.Contains(p, "TEMP B-TREE") {
 			t.Errorf("want %s\n%s\n%s", want, query, p)
+		}
+	}
+	for query, want := range sqlite.Records {
+		p := plan(t, f.db, query, make([]any, 5)[:values(query)]...)
+		if !strings.Contains(p, want) || strings.Contains(p, "TEMP B-TREE") {
+			t.Errorf("want %s\n%s\n%s", want, query, p)
+		}
+	}
+	id := ledger.NewID()
+	for index, filter := range map[string]ledger.RecordFilter{
+		"PRIMARY KEY (kind=? AND id<?)":                                      {State: 1},
+		"records_by_app (app=? AND kind=? AND id<?)":                         {App: "chat", State: 1},
+		"records_by_parent (parent=? AND kind=? AND id<?)":                   {App: "chat", Parent: id},
+		"records_by_conversation (conversation=? AND kind=? AND id<?)":       {App: "chat", Conversation: "c", State: 1},
+		"SEARCH p USING PRIMARY KEY (party=? AND kind=? AND id<?)":           {App: "chat", Party: id, State: 1},
+		"SEARCH r USING PRIMARY KEY (kind=? AND id=?)":                       {Party: id},
+		"SEARCH p USING PRIMARY KEY (party=? AND kind=? AND id<?)\nSEARCH r": {Party: id, Parent: id, Conversation: "c"},
+	} {
+		filter.Kind = ledger.RecordRequest
+		query, args := sqlite.RecordList(&filter, ledger.Page{Limit: 10})
+		if p := plan(t, f.db, query, make([]any, len(args))...); !strings.Contains(p, index) || strings.Contains(p, "SCAN") || strings.Contains(p, "TEMP B-TREE") {
+			t.Errorf("%+v: want %s without a sort\n%s\n%s", filter, index, query, p)
 		}
 	}
 	for index, filter := range map[string]ledger.BreakFilter{

@@ -56,9 +56,11 @@ func (s *Store) DueRecords(ctx context.Context, after ledger.RecordPlace, before
 	return list(s, ctx, columns.ReadRecord, dueRecords, before, after.Due, int64(after.Key.Kind), after.Key.ID[:], int64(limit))
 }
 
+const outbox = `SELECT ` + columns.Outbox + ` FROM outbox ORDER BY n LIMIT ?`
+
 // Outbox implements [ledger.RecordReader].
 func (s *Store) Outbox(ctx context.Context, limit int) ([]ledger.OutboxRow, error) {
-	return list(s, ctx, columns.ReadOutbox, `SELECT `+columns.Outbox+` FROM outbox ORDER BY n LIMIT ?`, int64(limit))
+	return list(s, ctx, columns.ReadOutbox, outbox, int64(limit))
 }
 
 const streamOf = `SELECT ` + columns.Streams + ` FROM streams WHERE app = ? AND last > ? ORDER BY last LIMIT ?`

@@ -246,6 +246,18 @@ func (f *fixture) wantLoaded(rs ...rows) {
 		}
 		return nil
 	}))
+	f.check(f.batch(func(s *ledger.Set) {
+		for _, r := range rs {
+			s.Parties.See(r.party.ID)
+			s.Instruments.See(r.instrument.ID)
+		}
+	}, func(s *ledger.Set) error {
+		for _, r := range rs { // without a lock
+			wantLoaded(f, &s.Parties, r.party.ID, r.party, same)
+			wantLoaded(f, &s.Instruments, r.instrument.ID, r.instrument, same)
+		}
+		return nil
+	}))
 }
 
 // resolve follows one alias, among others that lead nowhere.

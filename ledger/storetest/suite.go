@@ -75,6 +75,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Store) {
 		{"published at once", testPublish},
 		{"records changed at once", testRecordsAtOnce},
 		{"the log is kept", testLogKept},
+		{"limits at once", testLimits},
 		{"the bank", testBank},
 		{"linearizable", testLinearizable},
 		{"reopened", testReopen},
