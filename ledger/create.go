@@ -41,6 +41,7 @@ func (c CreateTransfer) Apply(s *Set) (any, error) {
 		return t, nil
 	}
 	c.use(s)
+	s.openTransit(&t)
 	switch {
 	case !t.Payer.IsWallet():
 		l.instruct(LegDebit, c.Queue)

@@ -101,6 +101,9 @@ func (l *life) credit() {
 		l.giveBack(PaymentsStopped, "")
 		return
 	}
+	if l.t.holds() {
+		l.set.openTransit(l.t)
+	}
 	l.step(Debited, "", "")
 	if l.t.Payee.IsWallet() {
 		l.post(EventCredit)

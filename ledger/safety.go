@@ -83,6 +83,15 @@ func (s *Set) stopped(party ID) bool {
 	return r.State == safetyStopped
 }
 
+// openTransit opens the stripe of transit that a transfer has locked, where it is the first
+// to: what does not exist is locked by nobody, and of two that open it one begins anew.
+func (s *Set) openTransit(t *Transfer) {
+	_, _, transit := s.parts(t)
+	if _, ok := s.Accounts.Get(transit.id); !ok {
+		s.Accounts.Put(transit.id, s.accountOf(transit))
+	}
+}
+
 // wantSafety declares what the payer has set for its own safety.
 func (c *CreateTransfer) wantSafety(s *Set) {
 	switch payer := c.Transfer.Payer.Party; {
