@@ -197,13 +197,14 @@ func (c *CreateTransfer) use(s *Set) {
 	}
 }
 
-// incoming keeps count of what is on its way to a party's wallet.
+// incoming keeps count of what is on its way to a party's wallet. What was on its way before
+// that was counted is not in it.
 func (l *life) incoming(minor int64) {
 	if !l.t.fills() {
 		return
 	}
 	_, payee, _ := l.set.parts(l.t)
 	a := l.set.accountOf(payee)
-	a.Reserved += minor
+	a.Reserved = max(0, a.Reserved+minor)
 	l.set.Accounts.Put(a.ID, a)
 }
