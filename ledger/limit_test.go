@@ -81,15 +81,6 @@ func (b *book) wantLimited(tr ledger.Transfer, why ledger.Reason, until time.Tim
 	}
 }
 
-// completes has a payment from bank to bank go through to its end.
-func (b *book) completes(tr ledger.Transfer) {
-	b.t.Helper()
-	b.say(&tr, "debit approved")
-	if !tr.Payee.IsWallet() {
-		b.say(&tr, "credit approved")
-	}
-}
-
 // Amounts in rupees.
 func rs(rupees int64) int64 { return rupees * 100 }
 

@@ -192,6 +192,15 @@ func (w *world) checkWallets(files []*file) {
 	}
 }
 
+// takenBack says whether the transfer is at an end of those that were cancelled. Of a held
+// one the payer's bank is asked for the money, and may be silent.
+func takenBack(f *file) bool {
+	if f.Until != 0 && f.State != ledger.Cancelled {
+		return f.State == ledger.Unresolved || (f.State == ledger.Reversed && f.Reason == ledger.CancelledBySender)
+	}
+	return f.State == ledger.Cancelled
+}
+
 // checkWishes demands that each wish came to one transfer, the one that the chat was told of.
 func (w *world) checkWishes(files []*file) {
 	byKey := map[string][]*file{}
@@ -205,7 +214,7 @@ func (w *world) checkWishes(files []*file) {
 			w.found("%s was answered %q, and came to %d transfers%s", x.key.Key, x.body, len(made), refs(made))
 			continue
 		}
-		if state := made[0].State; (x.cancelled && state != ledger.Cancelled) || (x.refused && state == ledger.Cancelled) || (x.ended != 0 && state != x.ended) {
+		if state := made[0].State; (x.cancelled && !takenBack(made[0])) || (x.refused && state == ledger.Cancelled) || (x.ended != 0 && state != x.ended) {
 			w.found("%s is %s; its cancellation was granted %v, refused %v; the end that was seen is %s", x.key.Key, state, x.cancelled, x.refused, x.ended)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"bahi/banks"
 	"bahi/ledger"
+	"bahi/ledger/agenda"
 	"bahi/ledger/feed"
 )
 
@@ -24,6 +25,7 @@ type node struct {
 	book   *ledger.Pipeline
 	banks  *banks.Dispatcher
 	feed   *feed.Publisher
+	agenda *agenda.Agenda
 	rrn    uint32
 	serves bool // requests are taken
 }
@@ -63,16 +65,29 @@ func (n *node) boot() {
 		}
 		n.store = store
 		log := w.log(p)
-		n.banks, n.feed = banks.NewDispatcher(registry), feed.New()
-		dispatcher, publisher := n.banks, n.feed
+		n.banks, n.feed, n.agenda = banks.NewDispatcher(registry), feed.New(), agenda.New()
+		dispatcher, publisher, due := n.banks, n.feed, n.agenda
 		n.book = ledger.NewPipeline(store, ledger.PipelineOptions{MaxQueue: w.plan.maxQueue, MaxBatch: w.plan.maxBatch,
 			Policy: &w.plan.policy, Now: p.Now, Tasks: p, Log: log,
-			Observer: func(set *ledger.Set) { dispatcher.Observe(set); publisher.Observe(set) }})
+			Observer: func(set *ledger.Set) { dispatcher.Observe(set); publisher.Observe(set); due.Observe(set) }})
 		n.banks.Start(banks.Options{Book: n.book, Reader: store, Policy: &w.plan.policy, Clock: p, Tasks: p, NewID: p.newID,
 			Sweep: w.plan.sweep, Lease: w.plan.lease, Sole: w.plan.sole, Log: log})
 		n.feed.Start(feed.Options{Book: n.book, Reader: store, Clock: p, Tasks: p, Look: 10 * w.plan.sweep, Log: log})
+		n.agenda.Start(agenda.Options{Reader: store, Clock: p, Tasks: p, Look: 10 * w.plan.sweep, Log: log,
+			Handlers: map[ledger.RecordKind]agenda.Handler{ledger.RecordHold: n.release}})
 		n.serves = true
 	})
+}
+
+// release pays the payee of a held transfer.
+func (n *node) release(ctx context.Context, r ledger.Record) error {
+	t, err := n.store.Transfer(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	n.w.report.happened[released]++
+	_, err = n.book.Submit(ctx, ledger.Request{Command: ledger.ReleaseTransfer{Transfer: &t}})
+	return err
 }
 
 // bootIn starts the node again in a while, unless something else does before.
@@ -149,8 +164,9 @@ func (n *node) leave() {
 	}
 	n.w.note(p.name, "is asked to end")
 	n.serves = false
-	dispatcher, publisher, book := n.banks, n.feed, n.book
+	dispatcher, publisher, due, book := n.banks, n.feed, n.agenda, n.book
 	p.Go(func() {
+		due.Close()
 		publisher.Close()
 		dispatcher.Close()
 		book.Close()

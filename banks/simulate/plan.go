@@ -68,6 +68,10 @@ func newPlan(rng *rand.Rand) *plan {
 	}
 	p.magic, p.queue, p.torn = some(rng, 2), some(rng, 2), some(rng, 2)
 	p.pins, p.crowds, p.messages.stuck = some(rng, 1), rng.IntN(2) == 0, some(rng, 1)
+	if rng.IntN(2) == 0 { // every second world holds payments
+		hold := pick(rng, time.Second, 10*time.Second, time.Minute)
+		p.policy.Limits = &ledger.Limits{Default: ledger.AppLimits{HoldAbove: ledger.Sums{"INR": 250_00}, HoldFor: hold}}
+	}
 	return p
 }
 

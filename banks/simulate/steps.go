@@ -26,12 +26,13 @@ const (
 	news
 	walletFrozen
 	jammed
-	struck // no step: whenever a node waits
+	struck   // no step: whenever a node waits
+	released // likewise: whenever the time of a held payment is over
 )
 
 var happenings = [...]string{request: "requests", repeated: "repeats", cancelled: "cancellations", looked: "looks", crashed: "crashes",
 	froze: "nodes frozen", left: "nodes left", jumped: "clocks set", cutOff: "nodes cut off", outage: "database outages",
-	bankDied: "banks died", bankRefused: "banks refused", bankWentDark: "banks went dark", news: "late reports", walletFrozen: "wallets frozen", jammed: "jams", struck: "nodes struck in the middle of something"}
+	bankDied: "banks died", bankRefused: "banks refused", bankWentDark: "banks went dark", news: "late reports", walletFrozen: "wallets frozen", jammed: "jams", struck: "nodes struck in the middle of something", released: "held payments released"}
 
 // step lets one thing happen.
 func (w *world) step() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -103,7 +104,7 @@ func (w *world) rest() {
 			return
 		}
 		w.s.sleep(20 * time.Second) // late reports come in
-		if quiet++; w.chat.waiting > 0 || w.waiting() || w.reporting() || w.flying > 0 || w.publishing() {
+		if quiet++; w.chat.waiting > 0 || w.waiting() || w.reporting() || w.flying > 0 || w.publishing() || w.holding() {
 			quiet = 0
 		}
 	}
@@ -125,6 +126,15 @@ func (w *world) waiting() bool {
 		w.found("the open instructions cannot be read: %v", err)
 	}
 	return len(drivers) > 0
+}
+
+// holding says whether a payment is held.
+func (w *world) holding() bool {
+	held, err := w.store.DueRecords(background, ledger.RecordPlace{}, math.MaxInt64, 1)
+	if err != nil {
+		w.found("what is due cannot be read: %v", err)
+	}
+	return len(held) > 0
 }
 
 // publishing says whether there is something that chats are not told of yet.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	_ "time/tzdata" // schedules name time zones, and the machine may have none
 
 	"github.com/alecthomas/kong"
 )
