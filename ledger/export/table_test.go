@@ -48,7 +48,7 @@ func (w *world) wantTables(of export.Table) (rows []string) {
 			switch of {
 			case export.Transfers:
 				rows = append(rows, fmt.Sprintf("%q", []string{at(t.Created), t.ID.TransferRef(), app(t.App), t.Kind.String(), t.Payer.Party.PartyRef(), t.Payer.Bank,
-					t.Payee.Party.PartyRef(), t.Payee.Bank, t.Amount.String(), string(t.Amount.Currency), t.RRN, t.Born.String(), string(t.Birth().Reason)}))
+					t.Payee.Party.PartyRef(), t.Payee.Bank, t.Amount.String(), string(t.Amount.Currency), t.RRN, t.Born.String(), string(t.Birth().Reason), strings.TrimPrefix(t.Cause.Kind.String(), "unknown"), t.Cause.Ref(), at(t.Until)}))
 			case export.Steps:
 				for _, step := range t.Beginning() {
 					rows = append(rows, fmt.Sprintf("%q", []string{at(step.At), t.ID.TransferRef(), app(t.App), fmt.Sprint(step.N), step.State.String(), string(step.Reason), step.BankCode, at(step.Deadline)}))
@@ -113,7 +113,7 @@ func TestTablesAsCSV(t *testing.T) {
 	w.busy(120)
 	for of, columns := range map[export.Table]string{
 		export.Postings:  "place,time,entry,event,undoes,transfer,app,payer_party,payee_party,debit_account,credit_account,amount,currency,debit_balance,credit_balance,rrn",
-		export.Transfers: "place,time,transfer,app,kind,payer_party,payer_bank,payee_party,payee_bank,amount,currency,rrn,state,reason",
+		export.Transfers: "place,time,transfer,app,kind,payer_party,payer_bank,payee_party,payee_bank,amount,currency,rrn,state,reason,cause,cause_id,until",
 		export.Steps:     "place,time,transfer,app,n,state,reason,bank_code,deadline",
 	} {
 		got := w.export(export.Options{Format: export.CSV, Of: of, Range: w.whole()})
