@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -247,7 +248,10 @@ func TestFailingHandlers(t *testing.T) {
 		n.wantDone(behind, 1)
 		time.Sleep(4*time.Second + time.Millisecond)
 		synctest.Wait()
-		for k, tries := range broken {
+		mu.Lock()
+		after := maps.Clone(broken)
+		mu.Unlock()
+		for k, tries := range after {
 			if tries != 5 {
 				t.Fatalf("it was tried %d times within four seconds", tries)
 			}
@@ -255,7 +259,7 @@ func TestFailingHandlers(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		for k := range broken {
+		for k := range after {
 			n.wantDone(k, 1)
 		}
 	})
@@ -378,17 +382,22 @@ func (d *dying) Commit(ctx context.Context, declare func() *ledger.Set, apply fu
 func TestNodesThatDie(t *testing.T) {
 	for seed := range uint64(12) {
 		synctest.Test(t, func(t *testing.T) {
-			r := rand.New(rand.NewPCG(seed, 0))
+			dice, rolling := rand.New(rand.NewPCG(seed, 0)), sync.Mutex{}
+			roll := func(n int64) int64 {
+				rolling.Lock()
+				defer rolling.Unlock()
+				return dice.Int64N(n)
+			}
 			m := memory.New()
 			writer := newNode(t, m)
 			defer writer.close()
 			due := map[ledger.RecordKey]time.Time{}
 			for range 150 {
-				at := time.Now().Add(time.Duration(r.Int64N(int64(20 * time.Second))))
+				at := time.Now().Add(time.Duration(roll(int64(20 * time.Second))))
 				due[writer.put(kind, at)] = at
 			}
-			var done sync.Map         // by key: how often it was done, by any node
-			for range 1 + r.IntN(6) { // lives
+			var done sync.Map       // by key: how often it was done, by any node
+			for range 1 + roll(6) { // lives
 				var nodes []*node
 				for range 2 {
 					var mu sync.Mutex
@@ -399,8 +408,8 @@ func TestNodesThatDie(t *testing.T) {
 						if dead {
 							return true, false
 						}
-						dead = r.IntN(30) == 0
-						return dead && r.IntN(2) == 0, dead
+						dead = roll(30) == 0
+						return dead && roll(2) == 0, dead
 					}}
 					n := newNode(t, s)
 					n.handlers[kind] = func(ctx context.Context, rec ledger.Record) error {
@@ -414,7 +423,7 @@ func TestNodesThatDie(t *testing.T) {
 					}
 					nodes = append(nodes, n.start())
 				}
-				time.Sleep(time.Duration(r.Int64N(int64(8 * time.Second))))
+				time.Sleep(time.Duration(roll(int64(8 * time.Second))))
 				for _, n := range nodes {
 					n.close()
 				}
@@ -470,6 +479,7 @@ func TestDueAgain(t *testing.T) {
 		n.put(kind, begin.Add(time.Minute))
 		n.start()
 		time.Sleep(10*time.Minute + time.Second)
+		synctest.Wait()
 		if len(times) != 10 {
 			t.Fatalf("it was given %d times", len(times))
 		}
@@ -500,6 +510,9 @@ func TestLongestDueFirst(t *testing.T) {
 		}
 		n.start()
 		time.Sleep(time.Second)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		if len(order) != 1_100 {
 			t.Fatalf("%d were given", len(order))
 		}
