@@ -68,12 +68,8 @@ func (s *Server) payment(ctx context.Context, app string, in *NewTransfer) (ledg
 		return nil, err
 	}
 	payer, err := s.payer(ctx, app, &in.Payer, t.Amount.Currency)
-	var p *problem
-	if errors.As(err, &p) && p.status == http.StatusNotFound {
-		return ledger.Refused{Why: p}, nil
-	}
 	if err != nil {
-		return nil, err
+		return refusedLater(err)
 	}
 	payee, err := s.payee(ctx, app, &in.Payee, link, t.Amount.Currency)
 	if err != nil {
@@ -84,6 +80,15 @@ func (s *Server) payment(ctx context.Context, app string, in *NewTransfer) (ledg
 		return s.invitation(t, *in.Payee.Phone, in)
 	}
 	return s.create(t, refused, "/payer/credential", in.Payer.Credential), nil
+}
+
+// refusedLater lets the pipeline say that somebody is not there, so that a repeat finds its first answer.
+func refusedLater(err error) (ledger.Command, error) {
+	var p *problem
+	if errors.As(err, &p) && p.status == http.StatusNotFound {
+		return ledger.Refused{Why: p}, nil
+	}
+	return nil, err
 }
 
 // between sets the ends of a payment, and says why it is refused where one of them is no account.

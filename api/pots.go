@@ -58,12 +58,8 @@ func (s *Server) redPacket(ctx context.Context, app string, in *NewRedPacket) (l
 	}
 	t.Amount = pot.Amount
 	payer, err := s.payer(ctx, app, &in.Payer, t.Amount.Currency)
-	var p *problem
-	if errors.As(err, &p) && p.status == http.StatusNotFound {
-		return ledger.Refused{Why: p}, nil
-	}
 	if err != nil {
-		return nil, err
+		return refusedLater(err)
 	}
 	if err := s.areMembers(ctx, app, members); err != nil {
 		return ledger.Refused{Why: err}, nil
@@ -289,12 +285,8 @@ func (s *Server) claim(ctx context.Context, k *ledger.Key, ref string, in *NewCl
 		return nil, err
 	}
 	to, err := s.claimant(ctx, k.App, party, in.Instrument, p.Amount.Currency)
-	var refused *problem
-	if errors.As(err, &refused) && refused.status == http.StatusNotFound {
-		return ledger.Refused{Why: refused}, nil
-	}
 	if err != nil {
-		return nil, err
+		return refusedLater(err)
 	}
 	private, err := ledger.ReadPotPrivate(&r)
 	if err != nil {

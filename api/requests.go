@@ -68,15 +68,6 @@ func (s *Server) asking(ctx context.Context, app string, in *NewMoneyRequest) (l
 	return ledger.AskMoney{Request: q}, nil
 }
 
-// refusedLater lets the pipeline say that somebody is not there.
-func refusedLater(err error) (ledger.Command, error) {
-	var p *problem
-	if errors.As(err, &p) && p.status == http.StatusNotFound {
-		return ledger.Refused{Why: p}, nil
-	}
-	return nil, err
-}
-
 // requester finds who asks, and what is to be paid on.
 func (s *Server) requester(ctx context.Context, app string, a *Address, currency ledger.Currency) (place, error) {
 	return s.own(ctx, app, "/requester", a, currency, "the requester is named by party, phone, handle, instrument or wallet",

@@ -68,12 +68,8 @@ func (s *Server) schedule(ctx context.Context, app string, in *NewSchedule) (led
 	if err == nil {
 		err = s.schedulePayee(ctx, in, q, text)
 	}
-	var p *problem
-	switch {
-	case errors.As(err, &p) && p.status == http.StatusNotFound:
-		return ledger.Refused{Why: p}, nil
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return refusedLater(err)
 	}
 	if *text != (scheduleText{}) {
 		private, err := json.Marshal(text)

@@ -4,14 +4,12 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"bahi/ledger"
 )
 
-// Clock is the time that timers run on, so that a test of a two-hour rule takes milliseconds.
-type Clock interface {
-	Now() time.Time
-	// AfterFunc calls f in its own goroutine once d has passed, unless stopped before.
-	AfterFunc(d time.Duration, f func()) (stop func() bool)
-}
+// Clock is the book's.
+type Clock = ledger.Clock
 
 // WallClock is the machine's clock.
 type WallClock struct{}

@@ -1,6 +1,10 @@
 package ledger
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
 
 // Tasks is how the book and the banks' side of it start goroutines and wait in
 // them. [Goroutines] do what Go does; a simulation runs one at a time, in an order
@@ -26,4 +30,26 @@ func (Goroutines) Wait(ctx context.Context, c <-chan struct{}) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// Clock is the time that timers run on, so that a test of a two-hour rule takes milliseconds.
+type Clock interface {
+	Now() time.Time
+	// AfterFunc calls f in its own goroutine once d has passed, unless stopped before.
+	AfterFunc(d time.Duration, f func()) (stop func() bool)
+}
+
+// Rest waits for so long by a clock, or until wake, which has room for one value, is given
+// one, or ctx ends. It says whether the time was over.
+func Rest(ctx context.Context, t Tasks, c Clock, d time.Duration, wake chan struct{}) bool {
+	var over atomic.Bool
+	stop := c.AfterFunc(d, func() {
+		over.Store(true)
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	})
+	defer stop()
+	return t.Wait(ctx, wake) == nil && over.Load()
 }

@@ -36,7 +36,7 @@ type node struct {
 	book   *ledger.Pipeline
 	feed   *feed.Publisher
 	sender *webhook.Sender
-	clock  webhook.Clock
+	clock  ledger.Clock
 	log    strings.Builder
 	logged sync.Mutex
 	crash  func() // ends it as a crash does: nothing that it does is kept any more

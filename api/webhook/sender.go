@@ -17,12 +17,6 @@ import (
 	"bahi/ledger/feed"
 )
 
-// Clock is the time that a sender goes by.
-type Clock interface {
-	Now() time.Time
-	AfterFunc(d time.Duration, f func()) (stop func() bool)
-}
-
 // Options are what a sender works with.
 type Options struct {
 	Book   *ledger.Pipeline
@@ -32,7 +26,7 @@ type Options struct {
 	Render func(ctx context.Context, locale string, events []feed.Event) ([][]byte, error)
 	Self   func() ledger.ID       // the node that the process is; zero while it is none
 	Dead   func(n ledger.ID) bool // says whether a node will send nothing any more
-	Clock  Clock
+	Clock  ledger.Clock
 	Lease  time.Duration  // how long a node may be silent before another sends in its place; default 15 s
 	Look   time.Duration  // how often one looks for what other nodes have changed; default 3 s
 	Try    time.Duration  // how long an endpoint may take to answer; default 15 s

@@ -113,16 +113,21 @@ const (
 // readBanksFile reads a banks file whole, or says all that is wrong with it. The
 // credentials that it refers to are read too; no message shows one.
 func readBanksFile(path string) ([]bankEntry, error) {
-	text, err := readBounded(path, "the banks file", maxBanksFile)
+	return readSettings(path, "the banks file", maxBanksFile, parseBanks)
+}
+
+// readSettings reads a file of settings whole, or says all that is wrong with it.
+func readSettings[V any](path, what string, most int, parse func(text []byte, wrong *fileErrors) V) (v V, err error) {
+	text, err := readBounded(path, what, most)
 	if err != nil {
-		return nil, err
+		return v, err
 	}
 	wrong := &fileErrors{path: path}
-	entries := parseBanks(text, wrong)
+	read := parse(text, wrong)
 	if len(wrong.found) > 0 {
-		return nil, wrong
+		return v, wrong
 	}
-	return entries, nil
+	return read, nil
 }
 
 // readBounded reads a file that is not larger than a number of bytes.

@@ -32,16 +32,7 @@ func readLimits(path string) (*ledger.Limits, error) {
 	case noLimits:
 		return nil, nil
 	}
-	text, err := readBounded(path, "the limits file", maxLimitsFile)
-	if err != nil {
-		return nil, err
-	}
-	wrong := &fileErrors{path: path}
-	limits := parseLimits(text, wrong)
-	if len(wrong.found) > 0 {
-		return nil, wrong
-	}
-	return limits, nil
+	return readSettings(path, "the limits file", maxLimitsFile, parseLimits)
 }
 
 func parseLimits(text []byte, wrong *fileErrors) *ledger.Limits {

@@ -49,16 +49,7 @@ func readSchedule(path string) (*settle.Schedule, error) {
 	if path == "" {
 		return settle.UPI(), nil
 	}
-	text, err := readBounded(path, "the settlement file", maxSettlementFile)
-	if err != nil {
-		return nil, err
-	}
-	wrong := &fileErrors{path: path}
-	s := parseSchedule(text, wrong)
-	if len(wrong.found) > 0 {
-		return nil, wrong
-	}
-	return s, nil
+	return readSettings(path, "the settlement file", maxSettlementFile, parseSchedule)
 }
 
 func parseSchedule(text []byte, wrong *fileErrors) *settle.Schedule {

@@ -21,17 +21,11 @@ import (
 // again. One that takes long keeps nobody waiting until there are many of them.
 type Handler func(ctx context.Context, r ledger.Record) error
 
-// Clock is the time that the agenda goes by.
-type Clock interface {
-	Now() time.Time
-	AfterFunc(d time.Duration, f func()) (stop func() bool)
-}
-
 // Options are what an agenda works with.
 type Options struct {
 	Reader   ledger.Reader
 	Handlers map[ledger.RecordKind]Handler // kinds without one are passed over
-	Clock    Clock
+	Clock    ledger.Clock
 	Tasks    ledger.Tasks  // nil: goroutines
 	Look     time.Duration // how often one looks for what other nodes have added; default 1 s
 	Log      *slog.Logger
@@ -210,12 +204,5 @@ func (a *Agenda) one(handle Handler, r ledger.Record) {
 func (a *Agenda) pause(until int64) {
 	a.next.Store(until)
 	d := time.Duration(until-a.opt.Clock.Now().UnixMicro()) * time.Microsecond
-	stop := a.opt.Clock.AfterFunc(max(d, time.Millisecond), func() {
-		select {
-		case a.wake <- struct{}{}:
-		default:
-		}
-	})
-	defer stop()
-	_ = a.opt.Tasks.Wait(a.ctx, a.wake)
+	ledger.Rest(a.ctx, a.opt.Tasks, a.opt.Clock, max(d, time.Millisecond), a.wake)
 }

@@ -28,10 +28,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // clock is the virtual one.
 type clock struct{}
 
-// Now implements [agenda.Clock].
+// Now implements [ledger.Clock].
 func (clock) Now() time.Time { return time.Now() }
 
-// AfterFunc implements [agenda.Clock].
+// AfterFunc implements [ledger.Clock].
 func (clock) AfterFunc(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))

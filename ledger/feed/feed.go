@@ -15,17 +15,11 @@ import (
 	"bahi/ledger"
 )
 
-// Clock is the time that a publisher goes by.
-type Clock interface {
-	Now() time.Time
-	AfterFunc(d time.Duration, f func()) (stop func() bool)
-}
-
 // Options are what a publisher works with.
 type Options struct {
 	Book   *ledger.Pipeline
 	Reader ledger.RecordReader
-	Clock  Clock
+	Clock  ledger.Clock
 	Tasks  ledger.Tasks  // nil: goroutines
 	Pause  time.Duration // at least so long between two looks at the outbox; default 50 ms
 	Look   time.Duration // how often one looks for what other nodes have left or published; default 1 s
@@ -155,16 +149,7 @@ func first(rows []ledger.OutboxRow) []ledger.OutboxRow {
 
 // rest waits for so long, or until it is woken, and says whether the time was over.
 func (p *Publisher) rest(d time.Duration, wake chan struct{}) bool {
-	var over atomic.Bool
-	stop := p.opt.Clock.AfterFunc(d, func() {
-		over.Store(true)
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
-	})
-	defer stop()
-	return p.opt.Tasks.Wait(p.ctx, wake) == nil && over.Load()
+	return ledger.Rest(p.ctx, p.opt.Tasks, p.opt.Clock, d, wake)
 }
 
 // look tells who waits of what other nodes have published.

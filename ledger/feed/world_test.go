@@ -79,7 +79,7 @@ func newNode(t testing.TB, s ledger.Store, stripe int, others ...*feed.Publisher
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // publish starts the node's publisher.
-func (n *node) publish(clock feed.Clock) *node {
+func (n *node) publish(clock ledger.Clock) *node {
 	n.feed.Start(feed.Options{Book: n.book, Reader: n.store, Clock: clock, Log: quiet})
 	n.t.Cleanup(n.feed.Close)
 	return n
@@ -209,10 +209,10 @@ func (f *failing) Commit(ctx context.Context, declare func() *ledger.Set, apply 
 // wall is the machine's clock; one that is fast has short seconds.
 type wall struct{ fast time.Duration }
 
-// Now implements [feed.Clock].
+// Now implements [ledger.Clock].
 func (wall) Now() time.Time { return time.Now() }
 
-// AfterFunc implements [feed.Clock].
+// AfterFunc implements [ledger.Clock].
 func (w wall) AfterFunc(d time.Duration, f func()) func() bool {
 	return time.AfterFunc(d/max(1, w.fast), f).Stop
 }
@@ -226,10 +226,10 @@ type manual struct {
 	timers map[*time.Duration]func()
 }
 
-// Now implements [feed.Clock].
+// Now implements [ledger.Clock].
 func (m *manual) Now() time.Time { return time.Unix(0, 0) }
 
-// AfterFunc implements [feed.Clock].
+// AfterFunc implements [ledger.Clock].
 func (m *manual) AfterFunc(d time.Duration, f func()) func() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

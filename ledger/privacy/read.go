@@ -26,13 +26,14 @@ func (s *Store) Parties(ctx context.Context, app string, page ledger.Page) ([]le
 	if err != nil {
 		return nil, err
 	}
-	return ps, s.openParties(ctx, ps)
+	return ps, openAll(ctx, s, ps, (*opening).party)
 }
 
-func (s *Store) openParties(ctx context.Context, ps []ledger.Party) error {
+// openAll opens the rows of a list, where they stand.
+func openAll[V any](ctx context.Context, s *Store, rows []V, open func(*opening, *V)) error {
 	var o opening
-	for i := range ps {
-		o.party(&ps[i])
+	for i := range rows {
+		open(&o, &rows[i])
 	}
 	return s.open(ctx, &o)
 }
@@ -43,11 +44,7 @@ func (s *Store) Instruments(ctx context.Context, party ledger.ID) ([]ledger.Inst
 	if err != nil {
 		return nil, err
 	}
-	var o opening
-	for n := range is {
-		o.instrument(&is[n])
-	}
-	return is, s.open(ctx, &o)
+	return is, openAll(ctx, s, is, (*opening).instrument)
 }
 
 // Instrument implements [ledger.Reader].
@@ -121,15 +118,7 @@ func (s *Store) Transfers(ctx context.Context, f ledger.TransferFilter, page led
 	if err != nil {
 		return nil, err
 	}
-	return ts, s.openTransfers(ctx, ts)
-}
-
-func (s *Store) openTransfers(ctx context.Context, ts []ledger.Transfer) error {
-	var o opening
-	for i := range ts {
-		o.transfer(&ts[i])
-	}
-	return s.open(ctx, &o)
+	return ts, openAll(ctx, s, ts, (*opening).transfer)
 }
 
 // TransfersOf implements [ledger.LogReader].
@@ -159,11 +148,7 @@ func (s *Store) Due(ctx context.Context, node ledger.ID, after ledger.DuePlace, 
 	if err != nil {
 		return nil, err
 	}
-	var o opening
-	for i := range tasks {
-		o.transfer(&tasks[i].Transfer)
-	}
-	return tasks, s.open(ctx, &o)
+	return tasks, openAll(ctx, s, tasks, func(o *opening, t *ledger.Task) { o.transfer(&t.Transfer) })
 }
 
 // Record implements [ledger.RecordReader].
@@ -183,7 +168,7 @@ func (s *Store) Records(ctx context.Context, f ledger.RecordFilter, page ledger.
 	if err != nil {
 		return nil, err
 	}
-	return rs, s.openRecords(ctx, rs)
+	return rs, openAll(ctx, s, rs, (*opening).record)
 }
 
 // DueRecords implements [ledger.RecordReader].
@@ -192,15 +177,7 @@ func (s *Store) DueRecords(ctx context.Context, after ledger.RecordPlace, before
 	if err != nil {
 		return nil, err
 	}
-	return rs, s.openRecords(ctx, rs)
-}
-
-func (s *Store) openRecords(ctx context.Context, rs []ledger.Record) error {
-	var o opening
-	for i := range rs {
-		o.record(&rs[i])
-	}
-	return s.open(ctx, &o)
+	return rs, openAll(ctx, s, rs, (*opening).record)
 }
 
 // People are the persons of transfers with the salts of their marks, for whom may see
@@ -237,4 +214,6 @@ type snapshot struct {
 }
 
 // OpenTransfers implements [ledger.Opener].
-func (s snapshot) OpenTransfers(ts []ledger.Transfer) error { return s.store.openTransfers(s.ctx, ts) }
+func (s snapshot) OpenTransfers(ts []ledger.Transfer) error {
+	return openAll(s.ctx, s.store, ts, (*opening).transfer)
+}
