@@ -35,12 +35,13 @@ func (c CreateTransfer) Apply(s *Set) (any, error) {
 		l.step(Failed, reason, "")
 		return t, nil
 	}
-	if reason, frees := c.limited(s); reason != "" {
+	counts, reason, frees := c.limited(s)
+	if reason != "" {
 		t.Until = frees
 		l.step(Failed, reason, "")
 		return t, nil
 	}
-	c.use(s)
+	counts.use(s, &t)
 	s.openTransit(&t)
 	switch {
 	case !t.Payer.IsWallet():

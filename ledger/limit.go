@@ -80,21 +80,22 @@ func (c *CreateTransfer) wantUsage(s *Set) {
 }
 
 // limited is the first limit that the transfer breaks, or empty, and when the limits let as
-// much through: the last one that does so counts. It is 0 where no time mends it.
-func (c *CreateTransfer) limited(s *Set) (reason Reason, frees int64) {
+// much through: the last one that does so counts. It is 0 where no time mends it. What the
+// transfer counts to, if it breaks none, is told too: it is not to be found twice.
+func (c *CreateTransfer) limited(s *Set) (cs counters, reason Reason, frees int64) {
 	if s.Policy.Limits == nil || c.goesBack(s) {
-		return "", 0
+		return cs, "", 0
 	}
 	if reason := c.tooMuch(s); reason != "" {
-		return reason, 0
+		return cs, reason, 0
 	}
-	cs := c.counters(s)
+	cs = c.counters(s)
 	for i := range cs.all[:cs.n] {
 		if why, at := cs.all[i].breaks(s, c.Transfer.Amount); why != "" && at > frees {
 			reason, frees = why, at
 		}
 	}
-	return reason, frees
+	return cs, reason, frees
 }
 
 // goesBack says whether the owner of a pot gets back what is left in it.
@@ -182,13 +183,8 @@ func (c *counter) breaks(s *Set, a Amount) (reason Reason, frees int64) {
 	return why, 0
 }
 
-// use counts the transfer to the limits of payer and payee.
-func (c *CreateTransfer) use(s *Set) {
-	if s.Policy.Limits == nil || c.goesBack(s) {
-		return
-	}
-	t := &c.Transfer
-	cs := c.counters(s)
+// use counts a transfer to the limits of payer and payee.
+func (cs *counters) use(s *Set, t *Transfer) {
 	for i := range cs.all[:cs.n] {
 		r := &cs.all[i]
 		u := s.usage(r.key)

@@ -67,7 +67,7 @@ func LimitUses(ctx context.Context, r Reader, l *Limits, p Party, now int64) ([]
 	limits := l.of(p.App)
 	u := limitUses{ctx: ctx, reader: r, now: now}
 	if frees := p.Created + limits.NewFor.Microseconds(); now < frees {
-		if err := u.newUser(&limits, p.ID, frees); err != nil {
+		if err := u.newUser(limits, p.ID, frees); err != nil {
 			return nil, err
 		}
 	}
@@ -79,7 +79,7 @@ func LimitUses(ctx context.Context, r Reader, l *Limits, p Party, now int64) ([]
 		if !i.Kind.HoldsMoney() {
 			continue
 		}
-		if err := u.account(&limits, &i); err != nil {
+		if err := u.account(limits, &i); err != nil {
 			return nil, err
 		}
 	}

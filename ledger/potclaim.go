@@ -75,7 +75,7 @@ func (c *CreateTransfer) wouldFail(s *Set) Reason {
 	if reason := c.refusal(s); reason != "" {
 		return reason
 	}
-	reason, _ := c.limited(s)
+	_, reason, _ := c.limited(s)
 	return reason
 }
 
