@@ -117,7 +117,7 @@ func (f *fleet) pay(from, to, value string) transferAnswer {
 // paid demands how a payment ends.
 func (f *fleet) paid(t transferAnswer, state, reason string) {
 	f.t.Helper()
-	if t.State != state || t.Failure.Reason != reason {
+	if string(t.State) != state || string(t.Failure.Reason) != reason {
 		f.t.Errorf("the payment is %s (%s), want %s (%s)\n%s", t.State, t.Failure.Reason, state, reason, f.log)
 	}
 }

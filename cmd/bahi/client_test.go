@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bahi/api"
+	"bahi/api/client"
 )
 
 // rawClient calls a Bahi server as a chat backend does that has no library for it, and
@@ -102,39 +103,20 @@ func (c *rawClient) send(ctx context.Context, method, path, key string, in, out 
 	return a, err
 }
 
-// transferAnswer is what programs need of a transfer.
-type transferAnswer struct {
-	ID         string `json:"id"`
-	State      string `json:"state"`
-	StatusText string `json:"status_text"`
-	Failure    struct {
-		Reason   string `json:"reason"`
-		BankCode string `json:"bank_code"`
-	} `json:"failure"`
-}
+// transferAnswer is a transfer as the contract has it.
+type transferAnswer = client.Transfer
 
-// rests says whether the transfer waits for no bank.
-func (t *transferAnswer) rests() bool {
-	return t.State != "pending" && t.State != "debited" && t.State != "reversing"
-}
+// library is a client that calls the same server with the same key.
+func (c *rawClient) library() *client.Client { return client.New(c.url, c.secret) }
 
 // settled waits until a transfer waits for no bank any more.
 func (c *rawClient) settled(ctx context.Context, t transferAnswer) (transferAnswer, error) {
-	for !t.rests() {
-		if _, err := c.send(ctx, "GET", "/v1/transfers/"+t.ID+"?wait=20", "", nil, &t); err != nil {
-			return t, err
-		}
-	}
-	return t, nil
+	return c.library().Await(ctx, t)
 }
 
 // completed waits for a transfer; an end that is not "completed" is an error.
 func (c *rawClient) completed(ctx context.Context, t transferAnswer) error {
-	t, err := c.settled(ctx, t)
-	if err == nil && t.State != "completed" {
-		err = fmt.Errorf("transfer %s %w: it is %s (%s)", t.ID, errNotCompleted, t.State, t.Failure.Reason)
-	}
-	return err
+	return completed(ctx, c.library(), t)
 }
 
 // rupees is an amount as a request has it.

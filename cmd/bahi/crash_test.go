@@ -411,7 +411,7 @@ func (c *crash) comparePayment(asked *crashPayment, got *crashAnswer, stored *le
 		stored.Payer.Party.PartyRef() != asked.payer || stored.Payer.IsWallet() != asked.fromWallet,
 		stored.Payee.Party.PartyRef() != asked.payee || stored.Payee.IsWallet() != asked.intoWallet:
 		c.wrong("asked for %+v, answered %+v, stored %+v", asked, got, stored)
-	case got.State != "pending" && got.State != "debited" && got.State != stored.State.String():
+	case got.State != "pending" && got.State != "debited" && string(got.State) != stored.State.String():
 		c.wrong("payment %s was acknowledged as %s and is %s", asked.note, got.State, stored.State)
 	}
 }

@@ -97,7 +97,7 @@ func (w *httpWallets) Pay(from, to int, minor int64) (bool, error) {
 	if paid := got.State == "completed"; err != nil || paid {
 		return paid, err
 	}
-	if got.Failure.Reason != string(ledger.InsufficientFunds) {
+	if string(got.Failure.Reason) != string(ledger.InsufficientFunds) {
 		err = fmt.Errorf("transfer %s is %s: %s", got.ID, got.State, got.Failure.Reason)
 	}
 	return false, err

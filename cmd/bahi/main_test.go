@@ -15,7 +15,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"bahi/api/client"
 	"bahi/ledger"
 	"bahi/ledger/postgres/pgtest"
 )
@@ -202,7 +201,7 @@ func copyDir(t *testing.T, from string) (to string) {
 // people opens parties with a bank account and a funded wallet each.
 func people(t *testing.T, c *rawClient, count int) []string {
 	t.Helper()
-	l := &load{cmd: &benchCmd{Parties: count, Workload: "wallet"}, banks: &benchBanks{list: simulatedBanks}, client: client.New(c.url, c.secret)}
+	l := &load{cmd: &benchCmd{Parties: count, Workload: "wallet"}, banks: &benchBanks{list: simulatedBanks}, client: c.library()}
 	if err := l.prepare(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}

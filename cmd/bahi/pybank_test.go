@@ -222,10 +222,10 @@ func TestReadmePythonBank(t *testing.T) {
 			ends := map[string]int{}
 			for _, transfer := range under {
 				got, err := chat.settled(t.Context(), transfer)
-				if err != nil || !strings.Contains(c.ends, got.State) {
+				if err != nil || !strings.Contains(c.ends, string(got.State)) {
 					t.Errorf("%s ended %s (%s), expected %s: %v", got.ID, got.State, got.Failure.Reason, c.ends, err)
 				}
-				ends[got.State]++
+				ends[string(got.State)]++
 			}
 			t.Logf("they ended %v", ends)
 			if err := server.stop(); err != nil {
@@ -269,7 +269,7 @@ func pyPeople(t *testing.T, c *rawClient) func(from, to, value, ends string) tra
 		if err == nil && ends != "" {
 			got, err = c.settled(t.Context(), got)
 		}
-		if err != nil || ends != "" && got.State != ends {
+		if err != nil || ends != "" && string(got.State) != ends {
 			t.Fatalf("%s pays %s to %s: %+v, %v", from, value, to, got, err)
 		}
 		return got

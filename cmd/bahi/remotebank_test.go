@@ -109,13 +109,13 @@ func (c *remoteTest) create(path, key string, body any) (t transferAnswer) {
 
 func (c *remoteTest) ends(t transferAnswer, state string) {
 	c.Helper()
-	for !t.rests() {
+	for t.Waits() {
 		_, answer := c.ask(ledger.RoleChat, "GET", "/v1/transfers/"+t.ID+"?wait=20", "", nil)
 		if err := json.Unmarshal(answer, &t); err != nil {
 			c.Fatal(err)
 		}
 	}
-	if t.State != state {
+	if string(t.State) != state {
 		c.Errorf("%s is %s (%s), want %s", t.ID, t.State, t.Failure.Reason, state)
 	}
 }

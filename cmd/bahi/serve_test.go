@@ -18,8 +18,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"bahi/api/client"
 )
 
 // shown is what "serve --demo" prints for people to paste.
@@ -158,13 +156,13 @@ func TestSeedAfterCutOff(t *testing.T) {
 	}
 	server := startServer(t, data, fastTimers...)
 	c := newClient(server.url, secret, 1)
-	ids, err := seedPeople(t.Context(), client.New(c.url, c.secret))
+	ids, err := seedPeople(t.Context(), c.library())
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Asha's account does not hold this much, until Kabir pays her.
 	const tooMuch = "99000.00"
-	if err := topUp(t.Context(), client.New(c.url, c.secret), ids["asha"], "again", tooMuch); !errors.Is(err, errNotCompleted) {
+	if err := topUp(t.Context(), c.library(), ids["asha"], "again", tooMuch); !errors.Is(err, errNotCompleted) {
 		t.Fatalf("the first try: %v", err)
 	}
 	var paid transferAnswer
@@ -175,7 +173,7 @@ func TestSeedAfterCutOff(t *testing.T) {
 	if err := c.completed(t.Context(), paid); err != nil {
 		t.Fatal(err)
 	}
-	if err := fund(t.Context(), client.New(c.url, c.secret), ids["asha"], "again", tooMuch); err != nil {
+	if err := fund(t.Context(), c.library(), ids["asha"], "again", tooMuch); err != nil {
 		t.Errorf("the second try: %v", err)
 	}
 }
